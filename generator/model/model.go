@@ -1,0 +1,137 @@
+// Package model is what the generator knows about a package of tasks: the data
+// between reading annotations and writing files. It knows neither go/types nor
+// how Go code is emitted, and prints as JSON.
+package model
+
+import "time"
+
+// A Package is one Go package with annotated structs.
+type Package struct {
+	Name   string   `json:"name"` // of the package clause
+	Path   string   `json:"path"` // import path
+	Dir    string   `json:"-"`    // absolute
+	Tasks  []Task   `json:"tasks"`
+	Queues []Queue  `json:"queues"` // declared ones, sorted by name
+	Scope  []string `json:"scope"`  // identifiers that the user's files declare at package level, sorted
+}
+
+// A Pos is a place in a source file.
+type Pos struct {
+	File   string `json:"file"` // absolute
+	Line   int    `json:"line"`
+	Column int    `json:"column"` // in bytes, from 1
+}
+
+// A Task is one annotated struct, inherited defaults filled in.
+type Task struct {
+	Struct      string        `json:"struct"` // EmbeddingTask
+	Base        string        `json:"base"`   // Embedding: what generated symbols are named after
+	Doc         string        `json:"doc,omitempty"`
+	Type        string        `json:"type"` // embedding: the wire name
+	Aliases     []string      `json:"aliases,omitempty"`
+	Queue       string        `json:"queue"`
+	Timeout     time.Duration `json:"timeout"`
+	Priority    int           `json:"priority,omitempty"`
+	Retry       Retry         `json:"retry"`
+	Unique      *Unique       `json:"unique,omitempty"`
+	Schedule    *Schedule     `json:"schedule,omitempty"`
+	Result      *Type         `json:"result,omitempty"`
+	Concurrency int           `json:"concurrency,omitempty"`
+	Rate        Rate          `json:"rate,omitzero"`
+	Retention   time.Duration `json:"retention,omitempty"`
+	Fields      []Field       `json:"fields"`
+	Methods     []string      `json:"methods,omitempty"` // of *T, promoted ones included, sorted
+	Pos         Pos           `json:"pos"`
+}
+
+// Retry is a retry policy as declared; Max 0 is none. Zero values stand for the
+// runtime's defaults.
+type Retry struct {
+	Max     int           `json:"max"`
+	Backoff string        `json:"backoff,omitempty"` // constant, linear, exponential
+	Base    time.Duration `json:"base,omitempty"`
+	Cap     time.Duration `json:"cap,omitempty"`
+	Factor  float64       `json:"factor,omitempty"`
+	Jitter  float64       `json:"jitter,omitempty"`
+}
+
+// Unique says which fields make a task unique, by Go name and in the order
+// declared, and for how long; 0: until it is done.
+type Unique struct {
+	By     []string      `json:"by"`
+	Within time.Duration `json:"within,omitempty"`
+}
+
+// Schedule declares a recurring task.
+type Schedule struct {
+	Cron    string `json:"cron"`
+	TZ      string `json:"tz,omitempty"`      // UTC when empty
+	Overlap string `json:"overlap,omitempty"` // allow or skip
+}
+
+// Rate is a number of events in a time.
+type Rate struct {
+	Limit int           `json:"limit"`
+	Per   time.Duration `json:"per"`
+}
+
+// A Queue is a declared queue. Zero values stand for the runtime's defaults.
+type Queue struct {
+	Name          string        `json:"name"`
+	Type          string        `json:"type,omitempty"` // standard, fifo, priority
+	Levels        int           `json:"levels,omitempty"`
+	Visibility    time.Duration `json:"visibility,omitempty"`
+	MaxDeliveries int           `json:"max_deliveries,omitempty"`
+	DLQ           string        `json:"dlq,omitempty"`
+	Retention     time.Duration `json:"retention,omitempty"`
+	Pos           Pos           `json:"pos"`
+}
+
+// A Field is one field of a task's struct, in source order.
+type Field struct {
+	Name     string `json:"name"`           // Go name; of an embedded field its type's
+	JSON     string `json:"json,omitempty"` // name on the wire; empty: it does not travel, or its own fields do
+	Tag      string `json:"tag,omitempty"`  // the whole struct tag, unquoted
+	Type     Type   `json:"type"`
+	Embedded bool   `json:"embedded,omitempty"`
+	Required bool   `json:"required,omitempty"`
+	Group    bool   `json:"group,omitempty"`
+	Secret   bool   `json:"secret,omitempty"`
+	Pos      Pos    `json:"pos"`
+}
+
+// Kind is the kind of a Type.
+type Kind string
+
+// The kinds of types that may appear in a payload.
+const (
+	Basic   Kind = "basic"   // predeclared: Name
+	Named   Kind = "named"   // declared: Name, Path, Package, Args; Underlying
+	Pointer Kind = "pointer" // Elem
+	Slice   Kind = "slice"   // Elem
+	Array   Kind = "array"   // Len, Elem
+	Map     Kind = "map"     // Key, Elem
+	Struct  Kind = "struct"  // Fields
+	Any     Kind = "any"     // interface{}
+	Iface   Kind = "iface"   // any other interface literal: Text
+)
+
+// A Type is a Go type as it stands in the source. Aliases are kept by name.
+type Type struct {
+	Kind    Kind    `json:"kind"`
+	Name    string  `json:"name,omitempty"`
+	Path    string  `json:"path,omitempty"`    // import path; empty: predeclared or of the same package
+	Package string  `json:"package,omitempty"` // name in the package clause of Path
+	Args    []Type  `json:"args,omitempty"`
+	Key     *Type   `json:"key,omitempty"`
+	Elem    *Type   `json:"elem,omitempty"`
+	Len     int64   `json:"len,omitempty"`
+	Fields  []Field `json:"fields,omitempty"` // of a struct literal
+	Text    string  `json:"text,omitempty"`
+	// Underlying is the kind of a named type's underlying type, and Comparable
+	// whether == works on values: what a check of required fields needs.
+	Underlying Kind   `json:"underlying,omitempty"`
+	BasicName  string `json:"basic_name,omitempty"` // of a named type with a basic underlying: string, int64, …
+	Comparable bool   `json:"comparable,omitempty"`
+	IsZero     bool   `json:"is_zero,omitempty"` // has a method IsZero() bool
+}

@@ -1,0 +1,111 @@
+package runtime
+
+import (
+	"fmt"
+	"time"
+)
+
+// QueueType says how a queue orders its tasks.
+type QueueType string
+
+// The types of queue.
+const (
+	Standard QueueType = "standard" // roughly first in, first out; the default
+	FIFO     QueueType = "fifo"     // strictly in order within each group
+	Priority QueueType = "priority" // by level, the highest first
+)
+
+// QueueConfig declares one queue: what the provider creates or verifies. The
+// zero value of each field but Name stands for its default.
+type QueueConfig struct {
+	// Name of the queue, as in queue= of a task. Keys, subjects and URLs derive
+	// from it.
+	Name string
+	// Type is Standard by default.
+	Type QueueType
+	// Levels of a priority queue, at least 2; 4 by default. 1 on all others.
+	Levels int
+	// Visibility is the lease that workers ask for, 30 s by default. Leases
+	// extend themselves while a handler runs, so it bounds how long a task waits
+	// after its worker has died, not how long a handler may take.
+	Visibility time.Duration
+	// MaxDeliveries is how often a task may be handed out without a word from
+	// its worker (a crash, a lost lease) before it goes to the dead letter queue;
+	// 10 by default.
+	MaxDeliveries int
+	// DLQ is the name of the dead letter queue, Name + "-dlq" by default.
+	DLQ string
+	// Retention is how long a task may wait after it became due. An older one
+	// is not run but dead lettered with ErrTaskExpired. 0: no limit.
+	Retention time.Duration
+	// Capacity bounds the tasks on the queue (ready, scheduled and leased);
+	// beyond it Enqueue answers ErrQueueFull. 0: the provider's own bound.
+	Capacity int
+}
+
+// Defaults of a QueueConfig.
+const (
+	DefaultVisibility    = 30 * time.Second
+	DefaultMaxDeliveries = 10
+	DefaultLevels        = 4
+)
+
+// WithDefaults returns c with defaults in place of zero values, or an error
+// wrapping [ErrInvalidQueue] that says what is wrong with it.
+func (c QueueConfig) WithDefaults() (QueueConfig, error) {
+	if c.Type == "" {
+		c.Type = Standard
+	}
+	if c.Visibility == 0 {
+		c.Visibility = DefaultVisibility
+	}
+	if c.MaxDeliveries == 0 {
+		c.MaxDeliveries = DefaultMaxDeliveries
+	}
+	if c.DLQ == "" {
+		c.DLQ = c.Name + "-dlq"
+	}
+	switch {
+	case c.Type == Priority && c.Levels == 0:
+		c.Levels = DefaultLevels
+	case c.Type != Priority && c.Levels == 0:
+		c.Levels = 1
+	}
+	return c, c.validate()
+}
+
+func (c QueueConfig) validate() error {
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("%w %q: "+format, append([]any{ErrInvalidQueue, c.Name}, args...)...)
+	}
+	switch {
+	case c.Name == "":
+		return bad("it has no name")
+	case c.Type != Standard && c.Type != FIFO && c.Type != Priority:
+		return bad("unknown type %q (standard, fifo or priority)", c.Type)
+	case c.Type == Priority && c.Levels < 2:
+		return bad("a priority queue has at least 2 levels, not %d", c.Levels)
+	case c.Type != Priority && c.Levels != 1:
+		return bad("levels are for queues of type priority, this one is %s", c.Type)
+	case c.Visibility < 0 || c.Retention < 0 || c.MaxDeliveries < 0 || c.Capacity < 0:
+		return bad("a negative limit")
+	case c.DLQ == c.Name:
+		return bad("it cannot be its own dead letter queue")
+	}
+	return nil
+}
+
+// Accepts reports whether a task fits the kind of queue that c declares, as an
+// error wrapping [ErrInvalidTask], or nil. c must have its defaults filled in.
+// Every provider asks it for each task that it enqueues.
+func (c QueueConfig) Accepts(t *Task) error {
+	switch {
+	case t.Priority >= c.Levels:
+		return invalid("task %s (%s): priority %d, but queue %q has the levels 0 to %d", t.ID, t.Type, t.Priority, c.Name, c.Levels-1)
+	case c.Type == FIFO && t.GroupKey == "":
+		return invalid("task %s (%s) has no group key, and queue %q is fifo", t.ID, t.Type, c.Name)
+	case c.Type != FIFO && t.GroupKey != "":
+		return invalid("task %s (%s) has a group key, and queue %q keeps no order: declare it type=fifo", t.ID, t.Type, c.Name)
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+)
+
+// An Enqueuer takes tasks: a Manager, or what a middleware or provider puts in
+// its place. The answers stand in the order of the tasks; see Queue.Enqueue.
+type Enqueuer interface {
+	Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error)
+}
+
+// EnqueuerFunc makes a function an Enqueuer.
+type EnqueuerFunc func(ctx context.Context, tasks []*Task) ([]Enqueued, error)
+
+// Enqueue calls f.
+func (f EnqueuerFunc) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
+	return f(ctx, tasks)
+}
+
+// An EnqueueMiddleware wraps the way of tasks to their queue. It sees every task
+// that is enqueued, whoever enqueues it. A middleware that changes a task passes
+// on a changed copy.
+type EnqueueMiddleware func(next Enqueuer) Enqueuer
+
+// An EnqueueOption changes how one task is enqueued, against what its spec
+// says.
+type EnqueueOption func(t *Task)
+
+// WithDelay makes the task due d after it is enqueued.
+func WithDelay(d time.Duration) EnqueueOption {
+	return func(t *Task) { t.ScheduledFor = t.CreatedAt.Add(d) }
+}
+
+// WithTime makes the task due at the given time. A time that has passed: now.
+func WithTime(at time.Time) EnqueueOption { return func(t *Task) { t.ScheduledFor = at } }
+
+// WithID sets the task's ID in place of a new UUIDv7. Enqueueing an ID that is
+// on the queue already fails with ErrDuplicate.
+func WithID(id string) EnqueueOption { return func(t *Task) { t.ID = id } }
+
+// WithQueue sends the task to another queue than its spec's.
+func WithQueue(name string) EnqueueOption { return func(t *Task) { t.Queue = name } }
+
+// WithPriority sets the level on a priority queue; see Task.Priority.
+func WithPriority(level int) EnqueueOption { return func(t *Task) { t.Priority = level } }
+
+// WithMaxRetries sets how often the task is retried; 0: never.
+func WithMaxRetries(n int) EnqueueOption { return func(t *Task) { t.MaxRetries = n } }
+
+// WithTimeout bounds each run of the handler.
+func WithTimeout(d time.Duration) EnqueueOption { return func(t *Task) { t.Timeout = d } }
+
+// WithMetadata adds one entry to the metadata.
+func WithMetadata(key, value string) EnqueueOption {
+	return func(t *Task) {
+		t.Metadata = maps.Clone(t.Metadata)
+		if t.Metadata == nil {
+			t.Metadata = make(map[string]string, 1)
+		}
+		t.Metadata[key] = value
+	}
+}
+
+// WithUnique sets the unique key and how long it stays taken; see the fields of
+// Task.
+func WithUnique(key string, within time.Duration) EnqueueOption {
+	return func(t *Task) { t.UniqueKey, t.UniqueFor = key, within }
+}
+
+// Enqueue enqueues one payload as its spec says. Errors wrap ErrInvalidTask,
+// ErrPayloadTooLarge, ErrUnknownQueue, ErrQueueFull, ErrDuplicate or what the
+// provider returns.
+func Enqueue[T any](ctx context.Context, to Enqueuer, spec *Spec[T], payload *T, opts ...EnqueueOption) (Enqueued, error) {
+	t := new(Task)
+	if err := spec.fill(t, payload, nowOf(to)); err != nil {
+		return Enqueued{}, err
+	}
+	for _, opt := range opts {
+		opt(t)
+	}
+	answers, err := to.Enqueue(ctx, []*Task{t})
+	if err != nil {
+		return Enqueued{}, ErrorAt(err, 0)
+	}
+	return answers[0], nil
+}
+
+// EnqueueBatch enqueues many payloads in as few round trips as the provider
+// needs. The answers stand in the order of the payloads; where some fail the
+// error is a *BatchError, their answers are zero and the others are enqueued.
+// A payload that cannot be encoded keeps none of the others back.
+func EnqueueBatch[T any](ctx context.Context, to Enqueuer, spec *Spec[T], payloads []T, opts ...EnqueueOption) ([]Enqueued, error) {
+	var (
+		failed BatchError
+		now    = nowOf(to)
+		room   = make([]Task, len(payloads))
+		tasks  = make([]*Task, 0, len(payloads))
+		places = make([]int, 0, len(payloads))
+	)
+	for i := range payloads {
+		t := &room[i]
+		if err := spec.fill(t, &payloads[i], now); err != nil {
+			failed.Add(i, "", err)
+			continue
+		}
+		for _, opt := range opts {
+			opt(t)
+		}
+		tasks, places = append(tasks, t), append(places, i)
+	}
+	if len(tasks) == 0 {
+		return make([]Enqueued, len(payloads)), failed.OrNil()
+	}
+	answers, err := to.Enqueue(ctx, tasks)
+	if len(failed.Items) == 0 {
+		return answers, err
+	}
+	return spread(answers, err, places, len(payloads), &failed)
+}
+
+// spread puts the answers of a part of a batch at their places in the whole.
+func spread(answers []Enqueued, err error, places []int, n int, failed *BatchError) ([]Enqueued, error) {
+	var be *BatchError
+	if err != nil && !errors.As(err, &be) {
+		return nil, fmt.Errorf("%w; before that: %w", err, failed)
+	}
+	all := make([]Enqueued, n)
+	for i, a := range answers {
+		all[places[i]] = a
+	}
+	if be != nil {
+		for _, it := range be.Items {
+			failed.Add(places[it.Index], it.ID, it.Err)
+		}
+	}
+	return all, failed
+}
+
+// nowOf asks an enqueuer that has a clock of its own for the time.
+func nowOf(to Enqueuer) time.Time {
+	if c, ok := to.(interface{ Now() time.Time }); ok {
+		return c.Now()
+	}
+	return SystemClock.Now()
+}

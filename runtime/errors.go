@@ -1,0 +1,122 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// The errors of the contract. They come back wrapped, with what and where:
+// compare with errors.Is.
+var (
+	// ErrNoTasks: the wait of a Dequeue is over and no task came.
+	ErrNoTasks = errors.New("taskgen: no tasks")
+	// ErrTaskExpired: the task waited longer than its queue's retention.
+	ErrTaskExpired = errors.New("taskgen: the task expired")
+	// ErrQueueFull: the queue is at its capacity.
+	ErrQueueFull = errors.New("taskgen: the queue is full")
+	// ErrInvalidTask: the task cannot travel or its payload cannot be read. It is
+	// never retried.
+	ErrInvalidTask = errors.New("taskgen: invalid task")
+	// ErrPayloadTooLarge: the payload exceeds the limit of the queue or manager.
+	ErrPayloadTooLarge = errors.New("taskgen: the payload is too large")
+	// ErrLeaseLost: the lease has ended (the visibility timeout expired) and the
+	// task may be with another worker, or is gone.
+	ErrLeaseLost = errors.New("taskgen: lease lost (visibility timeout expired)")
+	// ErrUnsupported: the provider cannot do this.
+	ErrUnsupported = errors.New("taskgen: not supported")
+	// ErrDuplicate: a task with this ID is on the queue already.
+	ErrDuplicate = errors.New("taskgen: duplicate task ID")
+	// ErrUnknownQueue: no queue of this name is open.
+	ErrUnknownQueue = errors.New("taskgen: unknown queue")
+	// ErrUnknownType: no handler is registered for the task's type.
+	ErrUnknownType = errors.New("taskgen: unknown task type")
+	// ErrTaskNotFound: no task with this ID is in the state that is asked for.
+	ErrTaskNotFound = errors.New("taskgen: task not found")
+	// ErrInvalidQueue: the declaration of a queue contradicts itself.
+	ErrInvalidQueue = errors.New("taskgen: invalid queue")
+	// ErrQueueMismatch: the queue exists and is of another type.
+	ErrQueueMismatch = errors.New("taskgen: the existing queue differs")
+	// ErrMaxDeliveries: the task was handed out too often without a word from
+	// its worker.
+	ErrMaxDeliveries = errors.New("taskgen: delivered too often without an outcome")
+	// ErrClosed: the queue, provider, manager or pool is closed.
+	ErrClosed = errors.New("taskgen: closed")
+	// ErrStopping is the cause of a handler's context when the pool's grace to
+	// stop is over.
+	ErrStopping = errors.New("taskgen: the pool is stopping")
+	// ErrTimeout is the cause of a handler's context when the task's timeout is
+	// over.
+	ErrTimeout = errors.New("taskgen: the task timed out")
+	// ErrPanic: the handler panicked. The error's text holds the value and the
+	// stack.
+	ErrPanic = errors.New("taskgen: the handler panicked")
+)
+
+// A BatchError says which items of a batch failed, and why. The others are
+// done. errors.Is and errors.As look into every item's error.
+type BatchError struct {
+	Items []ItemError // in the order of the batch
+}
+
+// An ItemError is the failure of one item of a batch.
+type ItemError struct {
+	Index int    // its place in the batch
+	ID    string // the task's ID
+	Err   error
+}
+
+// Add notes the failure of the item at index i. A nil err is no failure.
+func (e *BatchError) Add(i int, id string, err error) {
+	if err != nil {
+		e.Items = append(e.Items, ItemError{Index: i, ID: id, Err: err})
+	}
+}
+
+// OrNil returns e as an error, or nil when it holds no failure. It may be
+// called on nil.
+func (e *BatchError) OrNil() error {
+	if e == nil || len(e.Items) == 0 {
+		return nil
+	}
+	return e
+}
+
+// Error lists the first few failures.
+func (e *BatchError) Error() string {
+	const shown = 3
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d of the batch failed", len(e.Items))
+	for i, it := range e.Items {
+		if i == shown {
+			fmt.Fprintf(&b, "; and %d more", len(e.Items)-shown)
+			break
+		}
+		fmt.Fprintf(&b, "; item %d (%s): %v", it.Index, it.ID, it.Err)
+	}
+	return b.String()
+}
+
+// Unwrap returns the errors of the items.
+func (e *BatchError) Unwrap() []error {
+	errs := make([]error, len(e.Items))
+	for i, it := range e.Items {
+		errs[i] = it.Err
+	}
+	return errs
+}
+
+// ErrorAt returns the error of the item at index i out of what a batch call
+// returned: the item's own when err is a BatchError, else err itself.
+func ErrorAt(err error, i int) error {
+	var be *BatchError
+	if !errors.As(err, &be) {
+		return err
+	}
+	for _, it := range be.Items {
+		if it.Index == i {
+			return it.Err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,70 @@
+package runtime
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Metadata keys that the runtime writes into a task that failed.
+const (
+	MetaFailureReason = "failure_reason" // the last error's text
+	MetaFailedAt      = "failed_at"      // when the task died, RFC 3339
+	MetaOriginalQueue = "original_queue" // the queue that the task died on
+	MetaAttempts      = "attempts"       // charged runs until it died
+	MetaRedrivenFrom  = "redriven_from"  // the dead letter queue it came back from
+	MetaRedriveCount  = "redrive_count"  // how often it came back
+	// MetaAttemptPrefix and the attempt's number, from 1, hold a line for each
+	// failed run: when, how long, and the error.
+	MetaAttemptPrefix = "attempt_"
+)
+
+// Bounds that keep the metadata of a task that fails often small.
+const (
+	maxReason         = 4 << 10 // bytes of failure_reason
+	maxAttemptLine    = 512     // bytes of one attempt's line
+	maxAttemptsInMeta = 20      // lines that are kept: the newest
+)
+
+// NoteAttempt writes the line of one failed run into the task's metadata.
+func NoteAttempt(t *Task, attempt int, at time.Time, took time.Duration, cause error) {
+	line := at.UTC().Format(time.RFC3339Nano) + " took " + took.Round(time.Microsecond).String() + ": " + oneLine(cause.Error())
+	setMeta(t, MetaAttemptPrefix+strconv.Itoa(attempt), clip(line, maxAttemptLine))
+	delete(t.Metadata, MetaAttemptPrefix+strconv.Itoa(attempt-maxAttemptsInMeta))
+}
+
+// Bury writes into the metadata why, when and where the task died. The pool
+// calls it before Queue.DeadLetter.
+func Bury(t *Task, queue string, at time.Time, cause error) {
+	setMeta(t, MetaFailureReason, clip(cause.Error(), maxReason))
+	setMeta(t, MetaFailedAt, at.UTC().Format(time.RFC3339Nano))
+	setMeta(t, MetaOriginalQueue, queue)
+	setMeta(t, MetaAttempts, strconv.Itoa(t.RetryCount+1))
+}
+
+// Unbury makes a dead task fit to run again: every provider's Redrive calls it
+// on the task before it puts it back.
+func Unbury(t *Task, from string) {
+	n, _ := strconv.Atoi(t.Metadata[MetaRedriveCount])
+	setMeta(t, MetaRedriveCount, strconv.Itoa(n+1))
+	setMeta(t, MetaRedrivenFrom, from)
+	t.RetryCount = 0
+	t.ScheduledFor = time.Time{}
+}
+
+func setMeta(t *Task, key, value string) {
+	if t.Metadata == nil {
+		t.Metadata = make(map[string]string, 8)
+	}
+	t.Metadata[key] = value
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// clip cuts s to at most n bytes at a rune's start and makes it valid UTF-8.
+func clip(s string, n int) string {
+	if len(s) > n {
+		s = s[:n-len("…")] + "…"
+	}
+	return strings.ToValidUTF8(s, "")
+}

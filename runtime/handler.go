@@ -1,0 +1,54 @@
+package runtime
+
+import (
+	"context"
+	"time"
+)
+
+// A Handler runs tasks. It may be called by many goroutines at once. What it
+// returns decides what becomes of the task; see [Outcome].
+//
+// The task is the handler's to read, not to change.
+type Handler interface {
+	Handle(ctx context.Context, task *Task) error
+}
+
+// HandlerFunc makes a function a Handler.
+type HandlerFunc func(ctx context.Context, task *Task) error
+
+// Handle calls f.
+func (f HandlerFunc) Handle(ctx context.Context, task *Task) error { return f(ctx, task) }
+
+// A Middleware wraps the handling of every task, those of unknown type
+// included. A middleware that changes the task passes on a changed copy.
+type Middleware func(next Handler) Handler
+
+// TaskInfo is what a handler can learn about the task that it runs.
+type TaskInfo struct {
+	*Task
+	// Attempt counts the charged runs, this one included: 1 the first time.
+	Attempt int
+	// Crashes is how many earlier runs ended with their worker; see
+	// Delivery.Crashes.
+	Crashes int
+	// Deadline is when the context of this run ends; zero when it has no end.
+	Deadline time.Time
+}
+
+// A run is one execution of a handler, as it travels in the context.
+type run struct {
+	info   TaskInfo
+	policy *Policy
+	result []byte
+}
+
+type runKey struct{}
+
+// TaskFromContext returns the task that the context's handler runs, and false
+// outside of a handler.
+func TaskFromContext(ctx context.Context) (TaskInfo, bool) {
+	if r, ok := ctx.Value(runKey{}).(*run); ok {
+		return r.info, true
+	}
+	return TaskInfo{}, false
+}

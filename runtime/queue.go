@@ -1,0 +1,190 @@
+package runtime
+
+import (
+	"context"
+	"time"
+)
+
+// A Provider is a backend: it opens the named queues of one broker, file or
+// process. It is safe for use by many goroutines.
+type Provider interface {
+	// Name is the provider's short name ("memory", "sqlite"), for errors and
+	// metrics.
+	Name() string
+	// Open creates the queue that cfg describes, with its dead letter queue,
+	// or verifies the one that is there. It returns an error wrapping
+	// ErrUnsupported when the provider cannot do what cfg asks for, and
+	// ErrQueueMismatch when the existing queue is of another type.
+	Open(ctx context.Context, cfg QueueConfig) (Queue, error)
+	// Close closes every queue that Open returned, and the backend's own
+	// resources. What is leased stays leased until its lease ends.
+	Close() error
+}
+
+// A Queue is one named queue of a provider. All its methods may be called by
+// many goroutines at once, work on batches, and answer per item: where some
+// items fail the error is a [*BatchError] that says which and why, and the
+// others are done and must not be sent again.
+//
+// A nil error means the whole batch is done and as durable as the provider's
+// Capabilities say. After Close every method returns an error wrapping
+// [ErrClosed].
+type Queue interface {
+	// Config is what the queue was opened with, defaults filled in.
+	Config() QueueConfig
+	// Capabilities says in data what this queue can do.
+	Capabilities() Capabilities
+
+	// Enqueue puts tasks on the queue. The answers stand in the order of the
+	// tasks. A task whose unique key is taken is no error: its answer has
+	// Duplicate set and the ID of the task that holds the key. Tasks that the
+	// queue has no room for fail with ErrQueueFull. The tasks are copied: the
+	// caller keeps them.
+	Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error)
+
+	// Dequeue leases up to limit tasks that are due for the given time. It waits
+	// until there is at least one and wakes at once; when ctx ends before that,
+	// or the provider's own longest wait is over, it returns ErrNoTasks. It
+	// returns what is there without waiting for more. The Delivery and its Task
+	// are the caller's.
+	Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*Delivery, error)
+
+	// Complete takes done tasks off the queue for good.
+	Complete(ctx context.Context, ds []*Delivery) error
+	// Extend makes the leases end the given time from now, and sets LeaseUntil
+	// of those that it extended.
+	Extend(ctx context.Context, ds []*Delivery, lease time.Duration) error
+	// Release puts tasks back on the queue, due again after each one's
+	// Delivery.Delay. It keeps the Task as it stands in the delivery: RetryCount
+	// and Metadata are the caller's to change beforehand.
+	Release(ctx context.Context, ds []*Delivery) error
+	// DeadLetter moves tasks to the dead letter queue, as they stand in the
+	// delivery. The runtime writes the failure into the task beforehand (see
+	// [Bury]).
+	DeadLetter(ctx context.Context, ds []*Delivery) error
+
+	// Stats counts the queue's tasks, in time that does not grow with their
+	// number.
+	Stats(ctx context.Context) (Stats, error)
+	// Close ends every waiting Dequeue with ErrClosed. It leaves the queue's
+	// tasks where they are, and may be called more than once.
+	Close() error
+}
+
+// Complete, Extend, Release and DeadLetter answer ErrLeaseLost for a delivery
+// whose receipt a later delivery has replaced, or whose task is gone.
+
+// A Delivery is a task handed to one worker for the time of a lease.
+type Delivery struct {
+	Task *Task
+	// Receipt proves the lease: it fences off a worker whose lease has ended.
+	Receipt Receipt
+	// LeaseUntil is when the lease ends, on this process's clock.
+	LeaseUntil time.Time
+	// Crashes is how many earlier deliveries of the task ended with nothing
+	// said, because the worker died or its lease ran out. 0 where the provider
+	// cannot tell.
+	Crashes int
+	// Delay is how long a released task waits until it is due again. It is set
+	// by the caller of Release.
+	Delay time.Duration
+}
+
+// Attempt counts the runs of the task that were charged, this one included: 1
+// the first time.
+func (d *Delivery) Attempt() int { return d.Task.RetryCount + 1 }
+
+// A Receipt is the fencing token of one delivery. It means something only to
+// the queue that gave it.
+type Receipt string
+
+// Enqueued says what became of one task given to Enqueue.
+type Enqueued struct {
+	// ID of the task, or of the one that holds its unique key.
+	ID string
+	// Queue that the task is on.
+	Queue string
+	// DueAt is when the task may be handed out.
+	DueAt time.Time
+	// Duplicate says that nothing was enqueued, because the unique key is
+	// taken by the task ID names.
+	Duplicate bool
+}
+
+// Stats are the numbers of one queue.
+type Stats struct {
+	Ready     int64 // due and waiting for a worker
+	Scheduled int64 // not due yet, retries that wait included
+	Leased    int64 // with a worker
+	Dead      int64 // on the dead letter queue
+	// OldestAge is how long the oldest ready task has been due; 0 when none is.
+	OldestAge time.Duration
+}
+
+// The interfaces below are for what only some queues can do. Capabilities says
+// which ones a Queue implements.
+
+// A Browser lists tasks without leasing them.
+type Browser interface {
+	// Browse returns up to limit tasks in the given state after the cursor, in
+	// the order they will be handed out, and the cursor of the next page, empty
+	// after the last. The first page has the cursor "".
+	Browse(ctx context.Context, state State, cursor string, limit int) (tasks []*Task, next string, err error)
+}
+
+// A Canceller removes tasks that nobody works on yet.
+type Canceller interface {
+	// Cancel removes the ready and scheduled tasks among ids and returns the IDs
+	// of those it removed. Leased and unknown ones are left as they are.
+	Cancel(ctx context.Context, ids []string) (cancelled []string, err error)
+}
+
+// A Rescheduler changes when a waiting task is due.
+type Rescheduler interface {
+	// Reschedule makes a ready or scheduled task due at the given time. The
+	// error wraps ErrTaskNotFound when no such task waits.
+	Reschedule(ctx context.Context, id string, at time.Time) error
+}
+
+// A Purger empties a queue.
+type Purger interface {
+	// Purge removes every ready and scheduled task and says how many there
+	// were. Leased and dead ones stay.
+	Purge(ctx context.Context) (int, error)
+}
+
+// A Pauser stops a queue from handing out tasks, in every process.
+type Pauser interface {
+	// Pause makes Dequeue hand out nothing until Resume. Enqueue and the
+	// settling of leased tasks go on.
+	Pause(ctx context.Context) error
+	Resume(ctx context.Context) error
+	Paused(ctx context.Context) (bool, error)
+}
+
+// A Redriver moves dead tasks back to their queue of origin.
+type Redriver interface {
+	// Redrive moves the dead tasks with the given IDs, or all of them when ids
+	// is nil, from the queue's dead letter queue back to the queue, due at once,
+	// with RetryCount 0, [MetaRedriveCount] raised and [MetaRedrivenFrom] set. It
+	// returns the IDs of those it moved.
+	Redrive(ctx context.Context, ids []string) (redriven []string, err error)
+}
+
+// A Discarder removes dead tasks for good.
+type Discarder interface {
+	// Discard removes the dead tasks with the given IDs, and returns the IDs of
+	// those it removed.
+	Discard(ctx context.Context, ids []string) (discarded []string, err error)
+}
+
+// State says where on a queue a task is.
+type State string
+
+// The states of a task.
+const (
+	Ready     State = "ready"     // due and waiting
+	Scheduled State = "scheduled" // not due yet
+	Leased    State = "leased"    // with a worker
+	Dead      State = "dead"      // on the dead letter queue
+)

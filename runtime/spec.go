@@ -1,0 +1,126 @@
+package runtime
+
+import (
+	"fmt"
+	"time"
+)
+
+// A Spec is how a payload type T is named, queued, retried and given up on. The
+// generator writes one for each annotated struct.
+type Spec[T any] struct {
+	Type    string   // the wire name
+	Aliases []string // wire names of old that the handler takes as well
+	Queue   string
+	// Timeout of one run of the handler. 0: no limit.
+	Timeout  time.Duration
+	Priority int
+	Retry    RetryPolicy
+	// UniqueKey and UniqueFor: see the fields of Task. Nil: not unique.
+	UniqueKey func(*T) string
+	UniqueFor time.Duration
+	// GroupKey gives the ordering key on a FIFO queue.
+	GroupKey func(*T) string
+	// Validate says what is missing in a payload; it is asked before enqueueing
+	// and before handling. Its error should wrap ErrInvalidTask.
+	Validate func(*T) error
+	// Secrets are the JSON paths of fields that people and logs must not see.
+	Secrets []string
+	// Concurrency bounds how many tasks of this type one pool runs at a time.
+	// 0: the pool's own bound.
+	Concurrency int
+	// Rate bounds how many tasks of this type one pool starts. Zero: no bound.
+	Rate Rate
+	// Retention is how long the result is kept. 0: DefaultResultRetention.
+	Retention     time.Duration
+	SchemaVersion int
+	// Codec of the payload. Nil: JSON.
+	Codec Codec
+}
+
+// DefaultResultRetention is how long a result is kept when its task's spec does
+// not say.
+const DefaultResultRetention = 24 * time.Hour
+
+// A Rate is a number of events in a time: Rate{100, time.Second}. The zero Rate
+// means no bound.
+type Rate struct {
+	Limit int
+	Per   time.Duration
+}
+
+// Policy is the part of a Spec that the worker's side needs, without its
+// payload type.
+type Policy struct {
+	Type        string
+	Aliases     []string
+	Queue       string
+	Timeout     time.Duration
+	Retry       RetryPolicy
+	Concurrency int
+	Rate        Rate
+	Secrets     []string
+	// Result says that the handler sets one, with SetResult.
+	Result    bool
+	Retention time.Duration
+}
+
+// Policy returns the worker's side of the spec.
+func (s *Spec[T]) Policy() Policy {
+	return Policy{
+		Type: s.Type, Aliases: s.Aliases, Queue: s.Queue, Timeout: s.Timeout, Retry: s.Retry,
+		Concurrency: s.Concurrency, Rate: s.Rate, Secrets: s.Secrets, Retention: s.Retention,
+	}
+}
+
+func (s *Spec[T]) codec() Codec {
+	if s.Codec == nil {
+		return JSON
+	}
+	return s.Codec
+}
+
+// Decode reads and validates the payload of a task. Errors wrap
+// [ErrInvalidTask].
+func (s *Spec[T]) Decode(t *Task) (T, error) {
+	var v T
+	if t.Encoding != "" {
+		return v, invalid("the payload of task %s (%s) is encoded as %q: add the middleware that decodes it to the router", t.ID, t.Type, t.Encoding)
+	}
+	if err := s.codec().Unmarshal(t.Payload, &v); err != nil {
+		return v, fmt.Errorf("%w: the payload of task %s (%s): %w", ErrInvalidTask, t.ID, t.Type, err)
+	}
+	if s.Validate != nil {
+		if err := s.Validate(&v); err != nil {
+			return v, err
+		}
+	}
+	return v, nil
+}
+
+// fill makes t the task that carries v.
+func (s *Spec[T]) fill(t *Task, v *T, now time.Time) error {
+	if s.Validate != nil {
+		if err := s.Validate(v); err != nil {
+			return err
+		}
+	}
+	payload, err := s.codec().Marshal(v)
+	if err != nil {
+		return fmt.Errorf("%w: the payload of a task of type %s: %w", ErrInvalidTask, s.Type, err)
+	}
+	t.Type, t.Queue, t.Payload = s.Type, s.Queue, payload
+	t.Timeout, t.Priority, t.MaxRetries, t.SchemaVersion = s.Timeout, s.Priority, s.Retry.Max, s.SchemaVersion
+	t.CreatedAt, t.checked = now, true
+	if s.UniqueKey != nil {
+		t.UniqueKey, t.UniqueFor = s.UniqueKey(v), s.UniqueFor
+	}
+	if s.GroupKey != nil {
+		t.GroupKey = s.GroupKey(v)
+	}
+	return nil
+}
+
+// Missing is the error of a required field that has its zero value.
+func Missing(taskType, field string) error {
+	return invalid("a task of type %s needs %q", taskType, field)
+}

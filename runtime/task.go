@@ -1,0 +1,122 @@
+package runtime
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// A Task is the envelope around one payload: what travels, waits on a queue
+// and reaches a handler. Its JSON form (see [AppendEnvelope]) has the same
+// bytes on every provider.
+//
+// A Task belongs to whoever holds it. Providers keep a copy of what they are
+// given to enqueue, and hand out a fresh Task with each [Delivery].
+type Task struct {
+	// ID identifies the task on every provider, through retries, dead
+	// lettering and redrive. A UUIDv7 when left empty at enqueue.
+	ID string
+	// Type is the wire name by which the router finds the handler.
+	Type string
+	// Queue is the name of the queue that the task is on.
+	Queue string
+	// Payload is one valid JSON value, or bytes of the kind that Encoding
+	// names.
+	Payload []byte
+	// Encoding lists what was done to the payload, first to last and separated
+	// by commas ("zstd,aes-gcm"). Empty: the payload is plain JSON.
+	Encoding string
+	// Priority is the level within a queue of type priority, from 0 (the
+	// default) to Levels-1 (the most urgent). It is 0 on all other queues.
+	Priority int
+	// GroupKey orders tasks on a FIFO queue: tasks of one group are handed out
+	// one at a time and in the order they came. Empty on all other queues.
+	GroupKey string
+	// UniqueKey, when set, lets only one task with this key be on its queue.
+	UniqueKey string
+	// UniqueFor is how long UniqueKey stays taken, counted from enqueue and
+	// whatever becomes of the task. 0: until the task is completed or dead.
+	UniqueFor time.Duration
+	// Metadata travels with the task. Keys that begin with "taskgen." are the
+	// runtime's own; so are the Meta constants, once a task has failed.
+	Metadata map[string]string
+	// CreatedAt is when the task was enqueued first.
+	CreatedAt time.Time
+	// ScheduledFor is when the task becomes due. Zero: at once.
+	ScheduledFor time.Time
+	// MaxRetries is how often the task is tried again after its first failure.
+	MaxRetries int
+	// RetryCount is how often it was charged with a failure that led to a
+	// retry. Crashes of a worker are not charged.
+	RetryCount int
+	// Timeout is how long one run of the handler may take. 0: no limit but the
+	// one its handler's policy sets.
+	Timeout time.Duration
+	// SchemaVersion is the version of the payload's schema. 0: not versioned.
+	SchemaVersion int
+
+	// checked says that the payload came from a Codec and needs no validation.
+	checked bool
+}
+
+// DueAt is when the task became or becomes due: ScheduledFor, or CreatedAt
+// where that is zero.
+func (t *Task) DueAt() time.Time {
+	if t.ScheduledFor.IsZero() {
+		return t.CreatedAt
+	}
+	return t.ScheduledFor
+}
+
+// Clone returns a copy that shares nothing with t that either may change.
+func (t *Task) Clone() *Task {
+	c := *t
+	c.Payload = append([]byte(nil), t.Payload...)
+	if t.Metadata != nil {
+		c.Metadata = make(map[string]string, len(t.Metadata))
+		for k, v := range t.Metadata {
+			c.Metadata[k] = v
+		}
+	}
+	return &c
+}
+
+// Validate reports what keeps the task from travelling, as an error that wraps
+// [ErrInvalidTask], or nil. It does not look at what the queue can do.
+func (t *Task) Validate() error {
+	switch {
+	case t.ID == "":
+		return invalid("the task has no ID")
+	case t.Type == "":
+		return invalid("task %s has no type", t.ID)
+	case t.Queue == "":
+		return invalid("task %s (%s) names no queue", t.ID, t.Type)
+	case t.Priority < 0:
+		return invalid("task %s (%s): priority %d is below 0", t.ID, t.Type, t.Priority)
+	case t.MaxRetries < 0 || t.RetryCount < 0:
+		return invalid("task %s (%s): negative retry numbers (%d of %d)", t.ID, t.Type, t.RetryCount, t.MaxRetries)
+	case t.Timeout < 0 || t.UniqueFor < 0:
+		return invalid("task %s (%s): a negative duration", t.ID, t.Type)
+	case t.UniqueFor > 0 && t.UniqueKey == "":
+		return invalid("task %s (%s): UniqueFor is set and UniqueKey is not", t.ID, t.Type)
+	}
+	for _, s := range [...]string{t.ID, t.Type, t.Queue, t.GroupKey, t.UniqueKey, t.Encoding} {
+		if !utf8.ValidString(s) {
+			return invalid("task %q (%q): %q is not valid UTF-8", t.ID, t.Type, s)
+		}
+	}
+	for k, v := range t.Metadata {
+		if !utf8.ValidString(k) || !utf8.ValidString(v) {
+			return invalid("task %s (%s): metadata %q is not valid UTF-8", t.ID, t.Type, k)
+		}
+	}
+	if t.Encoding == "" && !t.checked && !json.Valid(t.Payload) {
+		return invalid("task %s (%s): the payload is not valid JSON", t.ID, t.Type)
+	}
+	return nil
+}
+
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrInvalidTask}, args...)...)
+}
