@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -36,7 +35,8 @@ type Task struct {
 	// UniqueKey, when set, lets only one task with this key be on its queue.
 	UniqueKey string
 	// UniqueFor is how long UniqueKey stays taken, counted from enqueue and
-	// whatever becomes of the task. 0: until the task is completed or dead.
+	// whatever becomes of the task. 0: until the task is completed or dead. The
+	// envelope keeps it in milliseconds, rounded up; so it does Timeout.
 	UniqueFor time.Duration
 	// Metadata travels with the task. Keys that begin with "taskgen." are the
 	// runtime's own; so are the Meta constants, once a task has failed.
@@ -85,21 +85,8 @@ func (t *Task) Clone() *Task {
 // Validate reports what keeps the task from travelling, as an error that wraps
 // [ErrInvalidTask], or nil. It does not look at what the queue can do.
 func (t *Task) Validate() error {
-	switch {
-	case t.ID == "":
-		return invalid("the task has no ID")
-	case t.Type == "":
-		return invalid("task %s has no type", t.ID)
-	case t.Queue == "":
-		return invalid("task %s (%s) names no queue", t.ID, t.Type)
-	case t.Priority < 0:
-		return invalid("task %s (%s): priority %d is below 0", t.ID, t.Type, t.Priority)
-	case t.MaxRetries < 0 || t.RetryCount < 0:
-		return invalid("task %s (%s): negative retry numbers (%d of %d)", t.ID, t.Type, t.RetryCount, t.MaxRetries)
-	case t.Timeout < 0 || t.UniqueFor < 0:
-		return invalid("task %s (%s): a negative duration", t.ID, t.Type)
-	case t.UniqueFor > 0 && t.UniqueKey == "":
-		return invalid("task %s (%s): UniqueFor is set and UniqueKey is not", t.ID, t.Type)
+	if err := t.validFields(); err != nil {
+		return err
 	}
 	for _, s := range [...]string{t.ID, t.Type, t.Queue, t.GroupKey, t.UniqueKey, t.Encoding} {
 		if !utf8.ValidString(s) {
@@ -111,10 +98,44 @@ func (t *Task) Validate() error {
 			return invalid("task %s (%s): metadata %q is not valid UTF-8", t.ID, t.Type, k)
 		}
 	}
-	if t.Encoding == "" && !t.checked && !json.Valid(t.Payload) {
-		return invalid("task %s (%s): the payload is not valid JSON", t.ID, t.Type)
+	if t.Encoding == "" && !t.checked {
+		if err := checkJSON(t.Payload); err != nil {
+			return invalid("task %s (%s): the payload is not valid JSON: %w", t.ID, t.Type, err)
+		}
 	}
 	return nil
+}
+
+// validFields is the part of Validate that a reader of envelopes needs too.
+func (t *Task) validFields() error {
+	switch {
+	case t.ID == "":
+		return invalid("the task has no ID")
+	case t.Type == "":
+		return invalid("task %s has no type", t.ID)
+	case t.Queue == "":
+		return invalid("task %s (%s) names no queue", t.ID, t.Type)
+	case t.Priority < 0:
+		return invalid("task %s (%s): priority %d is below 0", t.ID, t.Type, t.Priority)
+	case t.MaxRetries < 0 || t.RetryCount < 0:
+		return invalid("task %s (%s): negative retry numbers (%d of %d)", t.ID, t.Type, t.RetryCount, t.MaxRetries)
+	case t.SchemaVersion < 0:
+		return invalid("task %s (%s): schema version %d is below 0", t.ID, t.Type, t.SchemaVersion)
+	case t.Timeout < 0 || t.UniqueFor < 0:
+		return invalid("task %s (%s): a negative duration", t.ID, t.Type)
+	case t.UniqueFor > 0 && t.UniqueKey == "":
+		return invalid("task %s (%s): UniqueFor is set and UniqueKey is not", t.ID, t.Type)
+	case !validTime(t.CreatedAt) || !validTime(t.ScheduledFor):
+		return invalid("task %s (%s): a time outside of the years 1 to 9999", t.ID, t.Type)
+	}
+	return nil
+}
+
+// validTime reports whether RFC 3339 has a form for the time.
+func validTime(t time.Time) bool {
+	const first, end = -62135596800, 253402300800 // the years 1 and 10000 in Unix seconds
+	s := t.Unix()
+	return s >= first && s < end
 }
 
 func invalid(format string, args ...any) error {
