@@ -13,6 +13,9 @@ type Package struct {
 	Tasks  []Task   `json:"tasks"`
 	Queues []Queue  `json:"queues"` // declared ones, sorted by name
 	Scope  []string `json:"scope"`  // identifiers that the user's files declare at package level, sorted
+	// Constraint is the //go:build expression that all annotated files share;
+	// the generated file has it too. Empty: they have none, or different ones.
+	Constraint string `json:"constraint,omitempty"`
 }
 
 // A Pos is a place in a source file.
@@ -41,7 +44,11 @@ type Task struct {
 	Retention   time.Duration `json:"retention,omitempty"`
 	Fields      []Field       `json:"fields"`
 	Methods     []string      `json:"methods,omitempty"` // of *T, promoted ones included, sorted
-	Pos         Pos           `json:"pos"`
+	// Secrets are the JSON paths of all secret fields, those of nested types
+	// included: api_key, login.password, keys.*.value (* for the elements of
+	// lists and maps).
+	Secrets []string `json:"secrets,omitempty"`
+	Pos     Pos      `json:"pos"`
 }
 
 // Retry is a retry policy as declared; Max 0 is none. Zero values stand for the
