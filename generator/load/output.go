@@ -1,0 +1,125 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/scanner"
+	"go/types"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// CheckOutput type-checks a generated file, bodies included, together with the
+// handwritten files of the package that it is for, before anybody writes it.
+// pkgPath is the import path of a package of p, filename the path that the file
+// will have, which positions in the error name; nothing needs to be there. The
+// error is an [*OutputError] that lists all that is wrong in the file, or what
+// keeps it from being checked. What is wrong in handwritten files is none of its
+// business. It may be called for several packages side by side.
+func (p *Program) CheckOutput(ctx context.Context, pkgPath, filename string, src []byte) error {
+	var pkg *Package
+	for _, candidate := range p.Packages {
+		if candidate.Path == pkgPath {
+			pkg = candidate
+		}
+	}
+	if pkg == nil {
+		return fmt.Errorf("taskgen: package %s is not loaded", pkgPath)
+	}
+	file, err := parser.ParseFile(p.Fset, filename, src, parser.SkipObjectResolution|parser.AllErrors)
+	if err != nil {
+		return parseError(filename, err)
+	}
+	u := newUnit(pkg.unit.meta, pkg.Files)
+	if err := p.resolve(ctx, u, file); err != nil {
+		return err
+	}
+	out := u.add(file, true)
+	r := newReach(p)
+	r.walkFile(u, out)
+	r.close()
+	return outputError(filename, newChecker(p, r).check(u).errs)
+}
+
+// resolve finds the packages that a generated file imports and the package that
+// it is for does not. Most are known from elsewhere in the program. The first
+// time that a package is generated, go list is asked for the rest.
+func (p *Program) resolve(ctx context.Context, u *unit, file *ast.File) error {
+	var missing []string
+	for _, spec := range file.Imports {
+		path, err := strconv.Unquote(spec.Path.Value)
+		if err == nil && path != "unsafe" && u.imported(path) == nil && !p.borrow(u, path) {
+			missing = append(missing, path)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	if _, err := p.list(ctx, missing...); err != nil {
+		return err
+	}
+	for _, path := range missing {
+		p.borrow(u, path)
+	}
+	return nil
+}
+
+// borrow gives a unit a package that is known from elsewhere.
+func (p *Program) borrow(u *unit, path string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m, ok := p.paths[path]
+	if ok {
+		u.extra[path] = m
+	}
+	return ok
+}
+
+// OutputError is a generated file that does not compile: a fault of the
+// generator.
+type OutputError struct {
+	Filename string
+	Problems []string // "line:column: message", in the order of the file
+}
+
+// Error lists all problems, one on a line.
+func (e *OutputError) Error() string {
+	var b strings.Builder
+	for i, p := range e.Problems {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "%s:%s", e.Filename, p)
+	}
+	return b.String()
+}
+
+func parseError(filename string, err error) error {
+	var list scanner.ErrorList
+	if !errors.As(err, &list) {
+		return err
+	}
+	out := &OutputError{Filename: filename}
+	for _, e := range list {
+		out.Problems = append(out.Problems, fmt.Sprintf("%d:%d: %s", e.Pos.Line, e.Pos.Column, e.Msg))
+	}
+	return out
+}
+
+func outputError(filename string, errs []types.Error) error {
+	out := &OutputError{Filename: filename}
+	for _, e := range errs {
+		pos := e.Fset.PositionFor(e.Pos, false)
+		if filepath.Clean(pos.Filename) == filepath.Clean(filename) {
+			out.Problems = append(out.Problems, fmt.Sprintf("%d:%d: %s", pos.Line, pos.Column, e.Msg))
+		}
+	}
+	if len(out.Problems) == 0 {
+		return nil
+	}
+	return out
+}

@@ -1,0 +1,214 @@
+package load
+
+import (
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/scanner"
+	"go/token"
+	"os"
+	"path"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/tools/go/packages"
+)
+
+// A unit is one package as it was parsed: its declarations by name.
+type unit struct {
+	meta    *packages.Package
+	extra   map[string]*packages.Package // what only a generated file imports
+	sources []*source
+	decls   map[string][]*decl // at package level
+	methods map[string][]*decl // by the name of the receiver's type
+}
+
+// A source is one file of a unit, and the imports by the name that the file
+// uses for them.
+type source struct {
+	file    *ast.File
+	imports map[string]*importDecl
+	dots    []*importDecl
+	output  bool // a generated file that is being checked: nothing of it is left out
+}
+
+type importDecl struct {
+	path string
+	spec *ast.ImportSpec
+}
+
+// A decl is one declaration at package level: a type, a variable or a constant
+// in a GenDecl, or a function or method.
+type decl struct {
+	src  *source
+	pos  token.Pos
+	gen  *ast.GenDecl
+	spec ast.Spec
+	fn   *ast.FuncDecl
+}
+
+// unit returns the parsed package with this ID, or nil when go list does not
+// know it. Files of other packages are parsed without comments.
+func (p *Program) unit(id string) *unit {
+	p.mu.Lock()
+	u, ok := p.units[id]
+	m := p.meta[id]
+	p.mu.Unlock()
+	if ok || m == nil {
+		return u
+	}
+	files := make([]*File, len(m.GoFiles))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, name := range m.GoFiles {
+		g.Go(func() error {
+			if src, err := os.ReadFile(name); err == nil && !strings.HasSuffix(name, FileName("")) {
+				files[i] = parseFile(p.Fset, text{path: name, src: src})
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // a file that is away or broken lacks its declarations, no more
+	u = newUnit(m, files)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if first, ok := p.units[id]; ok {
+		return first
+	}
+	p.units[id] = u
+	return u
+}
+
+// parseFile parses a file, as far as it goes when it is broken.
+func parseFile(fset *token.FileSet, t text) *File {
+	mode := parser.SkipObjectResolution
+	if t.mentions {
+		mode |= parser.ParseComments | parser.AllErrors
+	}
+	syntax, err := parser.ParseFile(fset, t.path, t.src, mode)
+	f := &File{Path: t.path, Syntax: syntax, Mentioned: t.mentions, Test: t.test}
+	var list scanner.ErrorList
+	if errors.As(err, &list) {
+		f.Errors = list
+	}
+	return f
+}
+
+// newUnit indexes the declarations of files.
+func newUnit(m *packages.Package, files []*File) *unit {
+	u := &unit{
+		meta: m, extra: make(map[string]*packages.Package),
+		decls: make(map[string][]*decl), methods: make(map[string][]*decl),
+	}
+	for _, f := range files {
+		if f != nil && f.Syntax != nil {
+			u.add(f.Syntax, false)
+		}
+	}
+	return u
+}
+
+// add indexes one more file.
+func (u *unit) add(file *ast.File, output bool) *source {
+	src := &source{file: file, imports: make(map[string]*importDecl), output: output}
+	u.sources = append(u.sources, src)
+	for _, spec := range file.Imports {
+		u.addImport(src, spec)
+	}
+	for _, d := range file.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			u.addFunc(src, d)
+		case *ast.GenDecl:
+			for _, spec := range d.Specs {
+				u.addSpec(src, d, spec)
+			}
+		}
+	}
+	return src
+}
+
+func (u *unit) addImport(src *source, spec *ast.ImportSpec) {
+	target, err := strconv.Unquote(spec.Path.Value)
+	if err != nil {
+		return
+	}
+	im := &importDecl{path: target, spec: spec}
+	name := ""
+	switch m := u.imported(target); {
+	case spec.Name != nil:
+		name = spec.Name.Name
+	case m != nil && m.Name != "":
+		name = m.Name
+	default: // a package that is missing: what people would call it
+		name = path.Base(target)
+	}
+	switch name {
+	case "_":
+	case ".":
+		src.dots = append(src.dots, im)
+	default:
+		src.imports[name] = im
+	}
+}
+
+func (u *unit) addFunc(src *source, fn *ast.FuncDecl) {
+	d := &decl{src: src, pos: fn.Name.Pos(), fn: fn}
+	switch {
+	case fn.Recv != nil:
+		if name := receiver(fn); name != "" {
+			u.methods[name] = append(u.methods[name], d)
+		}
+	case fn.Name.Name != "init" && fn.Name.Name != "_":
+		u.decls[fn.Name.Name] = append(u.decls[fn.Name.Name], d)
+	}
+}
+
+func (u *unit) addSpec(src *source, gen *ast.GenDecl, spec ast.Spec) {
+	var names []*ast.Ident
+	switch spec := spec.(type) {
+	case *ast.TypeSpec:
+		names = []*ast.Ident{spec.Name}
+	case *ast.ValueSpec:
+		names = spec.Names
+	}
+	for _, name := range names {
+		if name.Name != "_" {
+			u.decls[name.Name] = append(u.decls[name.Name], &decl{src: src, pos: name.Pos(), gen: gen, spec: spec})
+		}
+	}
+}
+
+// receiver is the name of the type that a method belongs to.
+func receiver(fn *ast.FuncDecl) string {
+	if len(fn.Recv.List) == 0 {
+		return ""
+	}
+	for t := fn.Recv.List[0].Type; ; {
+		switch e := t.(type) {
+		case *ast.Ident:
+			return e.Name
+		case *ast.StarExpr:
+			t = e.X
+		case *ast.ParenExpr:
+			t = e.X
+		case *ast.IndexExpr:
+			t = e.X
+		case *ast.IndexListExpr:
+			t = e.X
+		default:
+			return ""
+		}
+	}
+}
+
+// imported is the package that a path stands for in the files of the unit, or
+// nil.
+func (u *unit) imported(path string) *packages.Package {
+	if m, ok := u.meta.Imports[path]; ok {
+		return m
+	}
+	return u.extra[path]
+}
