@@ -1,0 +1,60 @@
+# The commands of the project. Each works from a fresh clone.
+
+GO         ?= go
+MODULES    := . examples bench
+GOFUMPT     = $(GO) run mvdan.cc/gofumpt@v0.12.0
+STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# The race detector needs cgo.
+RACE = CGO_ENABLED=1
+
+PROVIDER ?= sqlite
+DEMOFLAGS ?=
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+.PHONY: demo
+demo: ## generate, then run examples/docsearch (PROVIDER=memory|sqlite)
+	@scripts/setup.sh
+	$(GO) -C examples generate ./...
+	$(GO) -C examples run ./docsearch -provider $(PROVIDER) $(DEMOFLAGS)
+
+.PHONY: test
+test: ## run every test of every module, with the race detector
+	@scripts/setup.sh race
+	@set -e; for m in $(MODULES); do echo "== test $$m"; (cd $$m && $(RACE) $(GO) test -race -timeout 20m ./...); done
+
+.PHONY: lint
+lint: ## vet, staticcheck, gofumpt and golangci's own rules where installed
+	@set -e; for m in $(MODULES); do echo "== lint $$m"; (cd $$m && $(GO) vet ./... && $(STATICCHECK) ./...); done
+	@files="$$($(GOFUMPT) -l $$(git ls-files '*.go' | grep -v /testdata/ | grep -v _taskgen.go))"; \
+	if [ -n "$$files" ]; then echo "gofumpt would change:"; echo "$$files"; exit 1; fi
+
+.PHONY: format
+format: ## gofumpt every file
+	$(GOFUMPT) -w $$(git ls-files '*.go' | grep -v /testdata/ | grep -v _taskgen.go)
+
+.PHONY: generate
+generate: ## write the generated code of every module
+	@set -e; for m in $(MODULES); do (cd $$m && $(GO) generate ./...); done
+
+.PHONY: generate-check
+generate-check: ## fail when generated code is not up to date
+	@set -e; for m in examples bench; do echo "== taskgen -check $$m"; (cd $$m && $(GO) tool taskgen -check ./...); done
+
+.PHONY: cover
+cover: ## coverage of runtime and generator; fails below 85 %
+	@scripts/cover.sh 85 ./runtime/... ./generator/...
+
+.PHONY: fuzz
+fuzz: ## run each fuzz test for FUZZTIME (10s)
+	@scripts/fuzz.sh $${FUZZTIME:-10s}
+
+.PHONY: bench
+bench: ## the benchmarks beside peers; writes bench/results/
+	@scripts/setup.sh race
+	$(GO) -C bench run ./memory
+	$(GO) -C bench run ./sqlite
+	$(GO) -C bench run ./generator
