@@ -1,0 +1,80 @@
+package taskgen_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/taskgen/taskgen"
+
+// providers are the backends; each may import the core and its own SDK.
+var providers = []string{"memory", "sqlite", "redis", "sqs", "rabbitmq", "nats"}
+
+func goList(t *testing.T, args ...string) []string {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list"}, args...)...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	require.NoError(t, err, stderr.String())
+	return strings.Fields(string(out))
+}
+
+// imports maps each package of the module to what its non-test files import.
+func imports(t *testing.T) map[string][]string {
+	t.Helper()
+	all := make(map[string][]string)
+	for _, line := range goList(t, "-f", `{{.ImportPath}}|{{join .Imports "|"}}`, "./...") {
+		pkg, deps, _ := strings.Cut(line, "|")
+		all[pkg] = strings.Split(deps, "|")
+	}
+	require.NotEmpty(t, all)
+	return all
+}
+
+func within(pkg, tree string) bool {
+	tree = module + "/" + tree
+	return pkg == tree || strings.HasPrefix(pkg, tree+"/")
+}
+
+func TestImportsRunOneWay(t *testing.T) {
+	for pkg, deps := range imports(t) {
+		for _, dep := range deps {
+			if within(pkg, "generator") || within(pkg, "cmd/taskgen") {
+				require.False(t, within(dep, "runtime"), "%s imports %s: the generator writes calls to the runtime, it makes none", pkg, dep)
+			}
+			if within(pkg, "runtime") {
+				require.False(t, within(dep, "generator") || within(dep, "cmd") || within(dep, "server"), "%s imports %s", pkg, dep)
+			}
+			if pkg == module+"/runtime" {
+				require.False(t, within(dep, "runtime"), "the core imports %s", dep)
+			}
+			for _, p := range providers {
+				if within(pkg, "runtime/"+p) {
+					for _, other := range providers {
+						require.False(t, other != p && within(dep, "runtime/"+other), "provider %s imports %s", pkg, dep)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestCoreDependsOnNothingButAnIDAndARateLimiter(t *testing.T) {
+	allowed := []string{module + "/runtime", "github.com/google/uuid", "golang.org/x/time/rate"}
+	for _, dep := range goList(t, "-deps", "-f", `{{if not .Standard}}{{.ImportPath}}{{end}}`, "./runtime") {
+		require.True(t, slices.Contains(allowed, dep), "the core links %s into every user's program", dep)
+	}
+}
+
+func TestNoTestLibraryReachesUsersBinaries(t *testing.T) {
+	for _, dep := range goList(t, "-deps", "./...") {
+		for _, lib := range []string{"github.com/stretchr/testify", "go.uber.org/goleak", "pgregory.net/rapid"} {
+			require.False(t, strings.HasPrefix(dep, lib), "%s is linked by a package that is no test", dep)
+		}
+	}
+}
