@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"unicode/utf16"
@@ -170,6 +171,12 @@ func (s *scanner) digits() bool {
 func (s *scanner) rawString() (raw []byte, escaped bool, err error) {
 	start := s.pos + 1
 	for i := start; i < len(s.buf); i++ {
+		for i+8 <= len(s.buf) && plain(binary.LittleEndian.Uint64(s.buf[i:])) {
+			i += 8
+		}
+		if i == len(s.buf) {
+			break
+		}
 		switch c := s.buf[i]; {
 		case c == '"':
 			s.pos = i + 1
@@ -189,6 +196,17 @@ func (s *scanner) rawString() (raw []byte, escaped bool, err error) {
 	}
 	s.pos = len(s.buf)
 	return nil, false, s.unexpected("the end of a string")
+}
+
+// plain reports whether none of the eight bytes of w ends or escapes a string:
+// no quote, no backslash, no control character. Long texts make up most of the
+// bytes of most payloads, and this is twice as fast on them as a look at
+// each byte (see BenchmarkEnvelope). After "Determine if a word has a zero byte"
+// and "has a byte less than n" in S. E. Anderson's Bit Twiddling Hacks.
+func plain(w uint64) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	quote, backslash := w^(ones*'"'), w^(ones*'\\')
+	return ((w-ones*' ')&^w|(quote-ones)&^quote|(backslash-ones)&^backslash)&tops == 0
 }
 
 // escapeLen is the length of the escape that b begins with, 0 of a bad one.
