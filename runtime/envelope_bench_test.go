@@ -37,8 +37,10 @@ func BenchmarkEnvelope(b *testing.B) {
 		room := make([]byte, 0, 2*len(data))
 		run("Encode", func() error { room = AppendEnvelope(room[:0], task); return nil })
 		v := EnvelopeVersion
-		ref := refEnvelope{Version: &v, ID: task.ID, Type: task.Type, Queue: task.Queue, Payload: task.Payload, Metadata: task.Metadata,
-			CreatedAt: task.CreatedAt, MaxRetries: task.MaxRetries, Timeout: task.Timeout.Milliseconds()}
+		ref := refEnvelope{
+			Version: &v, ID: task.ID, Type: task.Type, Queue: task.Queue, Payload: task.Payload, Metadata: task.Metadata,
+			CreatedAt: task.CreatedAt, MaxRetries: task.MaxRetries, Timeout: task.Timeout.Milliseconds(),
+		}
 		run("EncodingJSONEncode", func() error { _, err := json.Marshal(&ref); return err })
 		run("Decode", func() error { _, err := DecodeEnvelope(data); return err })
 		run("EncodingJSONDecode", func() error { return json.Unmarshal(data, new(refEnvelope)) })

@@ -171,7 +171,7 @@ func (s *scanner) digits() bool {
 func (s *scanner) rawString() (raw []byte, escaped bool, err error) {
 	start := s.pos + 1
 	for i := start; i < len(s.buf); i++ {
-		for i+8 <= len(s.buf) && plain(binary.LittleEndian.Uint64(s.buf[i:])) {
+		for i+8 <= len(s.buf) && plainText(binary.LittleEndian.Uint64(s.buf[i:])) {
 			i += 8
 		}
 		if i == len(s.buf) {
@@ -198,12 +198,12 @@ func (s *scanner) rawString() (raw []byte, escaped bool, err error) {
 	return nil, false, s.unexpected("the end of a string")
 }
 
-// plain reports whether none of the eight bytes of w ends or escapes a string:
+// plainText reports whether none of the eight bytes of w ends or escapes a string:
 // no quote, no backslash, no control character. Long texts make up most of the
 // bytes of most payloads, and this is twice as fast on them as a look at
 // each byte (see BenchmarkEnvelope). After "Determine if a word has a zero byte"
 // and "has a byte less than n" in S. E. Anderson's Bit Twiddling Hacks.
-func plain(w uint64) bool {
+func plainText(w uint64) bool {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	quote, backslash := w^(ones*'"'), w^(ones*'\\')
 	return ((w-ones*' ')&^w|(quote-ones)&^quote|(backslash-ones)&^backslash)&tops == 0
