@@ -1,0 +1,103 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+func (q *queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
+	if err := q.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer q.leave()
+	var cancelled []string
+	for _, id := range ids {
+		if it := q.waiting(id); it != nil {
+			q.drop(it)
+			cancelled = append(cancelled, id)
+		}
+	}
+	return cancelled, nil
+}
+
+// waiting returns the ready or scheduled task with the given ID, or nil.
+func (s *store) waiting(id string) *item {
+	it := s.ids.byID[id]
+	for it != nil && it.state == leased {
+		it = it.twin
+	}
+	return it
+}
+
+// Reschedule leaves a task where it is in line when it is due and at has passed
+// as well. A task of a group that was handed out before keeps its place at the
+// head of the group, and the group waits for it.
+func (q *queue) Reschedule(ctx context.Context, id string, at time.Time) error {
+	if err := q.enter(ctx); err != nil {
+		return err
+	}
+	defer q.leave()
+	it := q.waiting(id)
+	if it == nil {
+		return fmt.Errorf("queue %q: %w: no task %s waits here (it may be with a worker)", q.name, runtime.ErrTaskNotFound, id)
+	}
+	due := at.Sub(q.base)
+	it.task.ScheduledFor = at
+	if it.state == ready && due <= q.now {
+		return nil
+	}
+	q.detach(it)
+	if q.kind == runtime.FIFO && it.group != nil && !it.begun {
+		q.leaveGroup(it)
+	}
+	q.settle(it, due)
+	return nil
+}
+
+// leaveGroup takes it out of its group while it stays on the queue: it will
+// join the end when it is due.
+func (s *store) leaveGroup(it *item) {
+	it.state = scheduled
+	s.expel(it)
+}
+
+func (q *queue) Purge(ctx context.Context) (int, error) {
+	if err := q.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer q.leave()
+	n := q.ready + len(q.scheduled)
+	for i := range q.lines {
+		for it := q.lines[i].first(); it != nil; it = q.lines[i].first() {
+			q.drop(it)
+		}
+	}
+	for len(q.scheduled) > 0 {
+		q.drop(q.scheduled[len(q.scheduled)-1].it)
+	}
+	return n, nil
+}
+
+func (q *queue) Pause(ctx context.Context) error { return q.setPaused(ctx, true) }
+
+func (q *queue) Resume(ctx context.Context) error { return q.setPaused(ctx, false) }
+
+func (q *queue) setPaused(ctx context.Context, paused bool) error {
+	if err := q.enter(ctx); err != nil {
+		return err
+	}
+	defer q.leave()
+	q.paused = paused
+	return nil
+}
+
+func (q *queue) Paused(ctx context.Context) (bool, error) {
+	if err := q.enter(ctx); err != nil {
+		return false, err
+	}
+	defer q.leave()
+	return q.paused, nil
+}

@@ -1,0 +1,175 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// Browse lists tasks in the order they are handed out: ready ones as they stand
+// in line (on a FIFO queue as they joined it), scheduled ones by when they are
+// due, leased ones by when their leases end, dead ones by when they died. A page
+// begins after the place of the last task of the page before, so tasks that come
+// and go meanwhile make no other appear twice.
+func (q *queue) Browse(ctx context.Context, state runtime.State, after string, limit int) ([]*runtime.Task, string, error) {
+	if limit < 1 {
+		return nil, "", fmt.Errorf("queue %q: Browse of %d tasks: the limit must be positive", q.name, limit)
+	}
+	c, err := parseCursor(after)
+	if err != nil {
+		return nil, "", fmt.Errorf("queue %q: %w", q.name, err)
+	}
+	if err := q.enter(ctx); err != nil {
+		return nil, "", err
+	}
+	defer q.leave()
+	p := page{after: c, limit: limit}
+	switch state {
+	case runtime.Ready:
+		q.browseReady(&p)
+	case runtime.Scheduled:
+		p.calendar(q.scheduled)
+	case runtime.Leased:
+		p.calendar(q.leased)
+	case runtime.Dead:
+		if q.dead != nil {
+			q.dead.mu.Lock()
+			defer q.dead.mu.Unlock()
+			p.dead(q.dead.groups[q.name])
+		}
+	default:
+		return nil, "", fmt.Errorf("queue %q: %w: there is no state %q (ready, scheduled, leased or dead)", q.name, runtime.ErrUnsupported, state)
+	}
+	tasks, next := p.copies()
+	return tasks, next, nil
+}
+
+// A page gathers the items after a cursor, up to a limit and one more that
+// tells whether another page follows.
+type page struct {
+	after cursor
+	limit int
+	found []placed
+}
+
+// placed is an item with its cursor.
+type placed struct {
+	cursor
+	it *item
+}
+
+func (p *page) full() bool { return len(p.found) > p.limit }
+
+// offer takes the item if it is after the cursor.
+func (p *page) offer(c cursor, it *item) {
+	if c.compare(p.after) > 0 {
+		p.found = append(p.found, placed{c, it})
+	}
+}
+
+// calendar takes the first ones of a calendar, which is no sorted list.
+func (p *page) calendar(h calendar) {
+	for _, e := range h {
+		p.offer(cursor{at: e.at, seq: e.it.seq}, e.it)
+		if len(p.found) > 4*p.limit+100 {
+			p.trim()
+		}
+	}
+	p.trim()
+}
+
+// trim sorts what was found and keeps what the page can use.
+func (p *page) trim() {
+	slices.SortFunc(p.found, func(a, b placed) int { return a.compare(b.cursor) })
+	p.found = p.found[:min(len(p.found), p.limit+1)]
+}
+
+// dead takes the dead of one queue in the order in which they died.
+func (p *page) dead(g *group) {
+	if g == nil {
+		return
+	}
+	for it := g.head; it != nil && !p.full(); it = it.gnext {
+		p.offer(cursor{seq: it.seq}, it)
+	}
+}
+
+// browseReady takes the lines from the highest level down. Within one, those
+// that came back to their place and those of the list are merged.
+func (q *queue) browseReady(p *page) {
+	for i := range q.lines {
+		level := len(q.lines) - 1 - i
+		var line page
+		line.after, line.limit = p.after, p.limit-len(p.found)
+		for _, e := range q.lines[level].back {
+			line.offer(q.place(i, e.it), e.it)
+		}
+		line.trim()
+		for it, n := q.lines[level].head, 0; it != nil && n <= line.limit; it = it.next {
+			if c := q.place(i, it); c.compare(p.after) > 0 {
+				line.found = append(line.found, placed{c, it})
+				n++
+			}
+		}
+		line.trim()
+		if p.found = append(p.found, line.found...); p.full() {
+			return
+		}
+	}
+}
+
+// place is where a ready task stands. In a group a task keeps its place when it
+// becomes due again, elsewhere the due time comes first.
+func (q *queue) place(line int, it *item) cursor {
+	c := cursor{line: line, seq: it.seq}
+	if q.kind != runtime.FIFO {
+		c.at = it.due
+	}
+	return c
+}
+
+// copies returns the tasks of the page and the cursor of the next, if there is
+// one.
+func (p *page) copies() (tasks []*runtime.Task, next string) {
+	if p.full() {
+		p.found = p.found[:p.limit]
+		next = p.found[p.limit-1].String()
+	}
+	tasks = make([]*runtime.Task, len(p.found))
+	for i, f := range p.found {
+		tasks[i] = f.it.task.Clone()
+	}
+	return tasks, next
+}
+
+// A cursor is a place in one of the orders that Browse lists by. The zero
+// cursor is before all.
+type cursor struct {
+	line int // from the highest level down
+	at   time.Duration
+	seq  uint64
+}
+
+func (c cursor) compare(d cursor) int {
+	return cmp.Or(cmp.Compare(c.line, d.line), cmp.Compare(c.at, d.at), cmp.Compare(c.seq, d.seq))
+}
+
+const cursorFormat = "%d.%d.%d"
+
+func (c cursor) String() string {
+	return fmt.Sprintf(cursorFormat, c.line, int64(c.at), c.seq)
+}
+
+func parseCursor(s string) (c cursor, err error) {
+	if s == "" {
+		return cursor{at: -never}, nil
+	}
+	if _, err := fmt.Sscanf(s, cursorFormat, &c.line, &c.at, &c.seq); err != nil || c.String() != s {
+		return c, fmt.Errorf("Browse: %q is no cursor of this queue: begin with an empty one", s)
+	}
+	return c, nil
+}

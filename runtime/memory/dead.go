@@ -1,0 +1,123 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// enterDead is enter for operations that move tasks between a queue and its
+// dead letter queue: they hold the locks of both, so that nobody sees a task on
+// neither or on both. When it returns nil the caller must call leaveDead.
+func (q *queue) enterDead(ctx context.Context, what string) error {
+	if q.dead == nil {
+		return fmt.Errorf("queue %q: %w: it is a dead letter queue itself: %s on the queue that the tasks come from", q.name, runtime.ErrUnsupported, what)
+	}
+	if err := q.enter(ctx); err != nil {
+		return err
+	}
+	q.dead.mu.Lock()
+	q.dead.advance()
+	return nil
+}
+
+func (q *queue) leaveDead() {
+	q.dead.leave()
+	q.leave()
+}
+
+func (q *queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
+	if err := q.enterDead(ctx, "call DeadLetter"); err != nil {
+		return err
+	}
+	defer q.leaveDead()
+	return q.eachHeld(ds, func(it *item, d *runtime.Delivery) {
+		it.restore(d.Task)
+		task := it.task
+		q.drop(it)
+		q.dead.bury(&task, q.name)
+	})
+}
+
+// bury puts a task at the end of a dead letter queue.
+func (s *store) bury(t *runtime.Task, origin string) {
+	it := s.add(t)
+	s.enrol(it, origin)
+	it.due = s.now
+	s.join(it)
+}
+
+// buried counts the dead tasks of a queue.
+func (s *store) buried(origin string) int {
+	if g := s.groups[origin]; g != nil {
+		return g.n
+	}
+	return 0
+}
+
+// Redrive moves dead tasks back even beyond the queue's capacity: they take no
+// more memory there. Tasks whose ID is on the queue again stay dead; the error
+// is then a *BatchError with ErrDuplicate. So do those that are leased from the
+// dead letter queue.
+func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
+	if err := q.enterDead(ctx, "call Redrive"); err != nil {
+		return nil, err
+	}
+	defer q.leaveDead()
+	var redriven []string
+	var failed *runtime.BatchError
+	for i, it := range q.deadOnes(ids) {
+		id := it.task.ID
+		if q.ids.byID[id] != nil {
+			failed = fail(failed, i, id, fmt.Errorf("%w: task %s is on queue %q again", runtime.ErrDuplicate, id, q.name))
+			continue
+		}
+		task := it.task
+		q.dead.drop(it)
+		runtime.Unbury(&task, q.dead.name)
+		q.settle(q.add(&task), q.now)
+		redriven = append(redriven, id)
+	}
+	return redriven, failed.OrNil()
+}
+
+func (q *queue) Discard(ctx context.Context, ids []string) ([]string, error) {
+	if err := q.enterDead(ctx, "call Discard"); err != nil {
+		return nil, err
+	}
+	defer q.leaveDead()
+	var discarded []string
+	if ids == nil {
+		return nil, nil
+	}
+	for _, it := range q.deadOnes(ids) {
+		discarded = append(discarded, it.task.ID)
+		q.dead.drop(it)
+	}
+	return discarded, nil
+}
+
+// deadOnes finds the queue's dead tasks with the given IDs, or all when ids is
+// nil, without those that are leased from the dead letter queue.
+func (q *queue) deadOnes(ids []string) []*item {
+	var found []*item
+	if ids == nil {
+		if g := q.dead.groups[q.name]; g != nil {
+			for it := g.head; it != nil; it = it.gnext {
+				if it.state != leased {
+					found = append(found, it)
+				}
+			}
+		}
+		return found
+	}
+	for _, id := range ids {
+		for it := q.dead.ids.byID[id]; it != nil; it = it.twin {
+			if it.state != leased && it.group != nil && it.group.key == q.name {
+				found = append(found, it)
+			}
+		}
+	}
+	return found
+}

@@ -1,0 +1,159 @@
+package memory
+
+import (
+	"container/list"
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A waiter is a Dequeue that found nothing.
+type waiter struct {
+	queue *queue
+	limit int
+	woken chan struct{} // holds one word: look again
+	place *list.Element // among the waiters; nil once it was woken
+}
+
+func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+	if limit < 1 || lease <= 0 {
+		return nil, fmt.Errorf("queue %q: Dequeue of at most %d tasks for %v: both must be positive", q.name, limit, lease)
+	}
+	if ctx.Err() != nil {
+		return nil, q.errNoTasks()
+	}
+	q.mu.Lock()
+	for {
+		if q.closed {
+			q.leave()
+			return nil, q.errClosed()
+		}
+		q.advance()
+		if ds := q.handOut(limit, lease); ds != nil {
+			q.leave()
+			return ds, nil
+		}
+		w := q.await(q, limit)
+		q.leave()
+		select {
+		case <-w.woken:
+			q.mu.Lock()
+			q.forget(w)
+		case <-ctx.Done():
+			q.mu.Lock()
+			q.forget(w)
+			q.leave() // passes on what w was woken for
+			return nil, q.errNoTasks()
+		}
+	}
+}
+
+func (q *queue) errNoTasks() error { return fmt.Errorf("queue %q: %w", q.name, runtime.ErrNoTasks) }
+
+// handOut leases up to limit tasks, or returns nil. The deliveries of one call
+// share their memory.
+func (s *store) handOut(limit int, lease time.Duration) []*runtime.Delivery {
+	n := min(limit, s.available())
+	if n == 0 {
+		return nil
+	}
+	var (
+		ends  = s.now + min(lease, never-s.now)
+		until = s.at(ends)
+		room  = make([]struct {
+			delivery runtime.Delivery
+			task     runtime.Task
+		}, n)
+		ds       = make([]*runtime.Delivery, n)
+		receipts = make([]byte, 0, n*receiptLen)
+	)
+	for i := range room {
+		it := s.take(ends)
+		receipts = appendReceipt(receipts, it.slot, it.token)
+		d, t := &room[i].delivery, &room[i].task
+		*t = it.task
+		if t.Metadata != nil {
+			t.Metadata = maps.Clone(t.Metadata)
+		}
+		d.Task, d.LeaseUntil, d.Crashes = t, until, it.crashes
+		ds[i] = d
+	}
+	text := string(receipts)
+	for i, d := range ds {
+		d.Receipt = runtime.Receipt(text[i*receiptLen : (i+1)*receiptLen])
+	}
+	return ds
+}
+
+// take leases the task that is first in turn. There must be one.
+func (s *store) take(ends time.Duration) *item {
+	it := s.next()
+	s.detach(it)
+	s.token++
+	it.state, it.begun, it.token = leased, true, s.token
+	s.leased.push(ends, it)
+	if s.kind == runtime.FIFO {
+		s.offer(it.group)
+	}
+	return it
+}
+
+// next is the task that is first in turn.
+func (s *store) next() *item {
+	if s.kind == runtime.FIFO {
+		return s.ring.head.head
+	}
+	for level := len(s.lines) - 1; ; level-- {
+		if it := s.lines[level].first(); it != nil {
+			return it
+		}
+	}
+}
+
+// await puts a waiter at the end of the line of those.
+func (s *store) await(q *queue, limit int) *waiter {
+	w := &waiter{queue: q, limit: min(limit, math.MaxInt32), woken: make(chan struct{}, 1)}
+	w.place = s.waiters.PushBack(w)
+	return w
+}
+
+// summon wakes waiters, those that have waited longest first, until they can
+// take all there is. A woken waiter comes to take its share or says by forget
+// that it does not, and every operation ends with summon, so no wake-up is
+// lost; and none is wasted on a waiter for whom nothing would be left.
+func (s *store) summon() {
+	for s.waiters.Len() > 0 && s.available() > s.promised {
+		s.notify(s.waiters.Front().Value.(*waiter))
+	}
+}
+
+func (s *store) notify(w *waiter) {
+	s.waiters.Remove(w.place)
+	w.place = nil
+	s.promised += w.limit
+	w.woken <- struct{}{}
+}
+
+// forget ends a wait, whether it was woken or not.
+func (s *store) forget(w *waiter) {
+	if w.place != nil {
+		s.waiters.Remove(w.place)
+		return
+	}
+	s.promised -= w.limit
+}
+
+// dismiss wakes all waiters of one opening of the queue, for it is closed.
+func (s *store) dismiss(q *queue) {
+	for e := s.waiters.Front(); e != nil; {
+		w := e.Value.(*waiter)
+		e = e.Next()
+		if w.queue == q {
+			s.notify(w)
+		}
+	}
+}

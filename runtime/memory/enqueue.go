@@ -1,0 +1,109 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+func (q *queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
+	answers := make([]runtime.Enqueued, len(tasks))
+	room := payloadRoom(tasks)
+	if err := q.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer q.leave()
+	var failed *runtime.BatchError
+	for i, t := range tasks {
+		answer, err := q.admit(t, &room)
+		if err != nil {
+			failed = fail(failed, i, t.ID, err)
+			continue
+		}
+		answers[i] = answer
+	}
+	return answers, failed.OrNil()
+}
+
+// admit puts a copy of one task on the queue.
+func (q *queue) admit(t *runtime.Task, room *arena) (runtime.Enqueued, error) {
+	switch {
+	case t.ID == "":
+		return runtime.Enqueued{}, fmt.Errorf("%w: a task of type %q has no ID", runtime.ErrInvalidTask, t.Type)
+	case t.Priority < 0:
+		return runtime.Enqueued{}, fmt.Errorf("%w: task %s (%s): priority %d is below 0", runtime.ErrInvalidTask, t.ID, t.Type, t.Priority)
+	}
+	if err := q.cfg.Accepts(t); err != nil {
+		return runtime.Enqueued{}, err
+	}
+	if t.UniqueKey != "" {
+		if k := q.keys.taken(t.UniqueKey); k != nil {
+			return runtime.Enqueued{ID: k.id, Queue: q.name, DueAt: k.due, Duplicate: true}, nil
+		}
+	}
+	if q.ids.byID[t.ID] != nil {
+		return runtime.Enqueued{}, fmt.Errorf("%w: task %s is on queue %q", runtime.ErrDuplicate, t.ID, q.name)
+	}
+	if q.cfg.Capacity > 0 && q.items.live >= q.cfg.Capacity {
+		return runtime.Enqueued{}, fmt.Errorf("%w: queue %q holds %d tasks, its capacity: enqueue again once workers have caught up", runtime.ErrQueueFull, q.name, q.items.live)
+	}
+	answer := runtime.Enqueued{ID: t.ID, Queue: q.name, DueAt: q.time}
+	due := q.now
+	if t.ScheduledFor.After(q.time) {
+		due, answer.DueAt = t.ScheduledFor.Sub(q.base), t.ScheduledFor
+	}
+	it := q.add(t)
+	it.task.Queue = q.name
+	it.task.Payload = room.copy(t.Payload)
+	if t.Metadata != nil {
+		it.task.Metadata = maps.Clone(t.Metadata)
+	}
+	if t.UniqueKey != "" {
+		q.keys.take(it, t.UniqueFor, q.now, answer.DueAt)
+	}
+	q.settle(it, due)
+	return answer, nil
+}
+
+// fail notes the failure of one item. failed may be nil: most batches have none.
+func fail(failed *runtime.BatchError, i int, id string, err error) *runtime.BatchError {
+	if failed == nil {
+		failed = new(runtime.BatchError)
+	}
+	failed.Add(i, id, err)
+	return failed
+}
+
+// An arena copies the payloads of a batch into a few larger blocks. A block
+// lives as long as any task in it, so blocks are kept small.
+type arena struct {
+	free []byte
+	left int // bytes that are still to come
+}
+
+const blockSize = 8 << 10
+
+func payloadRoom(tasks []*runtime.Task) arena {
+	a := arena{}
+	for _, t := range tasks {
+		a.left += len(t.Payload)
+	}
+	return a
+}
+
+func (a *arena) copy(p []byte) []byte {
+	n := len(p)
+	if p == nil {
+		return nil
+	}
+	if n > len(a.free) {
+		a.free = make([]byte, max(n, min(a.left, blockSize)))
+	}
+	c := a.free[:n:n]
+	copy(c, p)
+	a.free = a.free[n:]
+	a.left -= n
+	return c
+}

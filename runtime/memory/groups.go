@@ -1,0 +1,105 @@
+package memory
+
+import "github.com/taskgen/taskgen/runtime"
+
+// A group is a list of tasks that belong together. On a FIFO queue it holds the
+// tasks of one group key that have become due, in order; its first task may be
+// ready, leased, or waiting for its retry, and the others wait behind it. On a
+// dead letter queue it holds the dead of one queue of origin, in the order in
+// which they died.
+type group struct {
+	key        string
+	head, tail *item
+	n          int
+
+	inRing     bool
+	prev, next *group // in the ring
+}
+
+// enrol puts it at the end of the group with the given key.
+func (s *store) enrol(it *item, key string) {
+	g := s.groups[key]
+	if g == nil {
+		g = &group{key: key}
+		s.groups[key] = g
+		s.groupPeak = max(s.groupPeak, len(s.groups))
+	}
+	it.group, it.gprev, it.gnext = g, g.tail, nil
+	if g.tail != nil {
+		g.tail.gnext = it
+	} else {
+		g.head = it
+	}
+	g.tail = it
+	g.n++
+}
+
+// expel takes it out of its group. The last one out ends the group.
+func (s *store) expel(it *item) {
+	g := it.group
+	if it.gprev != nil {
+		it.gprev.gnext = it.gnext
+	} else {
+		g.head = it.gnext
+	}
+	if it.gnext != nil {
+		it.gnext.gprev = it.gprev
+	} else {
+		g.tail = it.gprev
+	}
+	it.group, it.gprev, it.gnext = nil, nil, nil
+	g.n--
+	if s.kind == runtime.FIFO {
+		s.offer(g)
+	}
+	if g.n == 0 {
+		delete(s.groups, g.key)
+		if len(s.groups) == 0 && s.groupPeak > keep {
+			s.groups, s.groupPeak = make(map[string]*group), 0 // maps do not shrink
+		}
+	}
+}
+
+// offer puts a group whose first task is ready at the end of the ring, and
+// takes any other out of it.
+func (s *store) offer(g *group) {
+	switch able := g.head != nil && g.head.state == ready; {
+	case able && !g.inRing:
+		s.ring.push(g)
+	case !able && g.inRing:
+		s.ring.remove(g)
+	}
+}
+
+// A ring lists the groups that have a task to hand out. Each hands out one and
+// goes to the end, so that a long group keeps no other waiting.
+type ring struct {
+	head, tail *group
+	n          int
+}
+
+func (r *ring) push(g *group) {
+	g.prev, g.next, g.inRing = r.tail, nil, true
+	if r.tail != nil {
+		r.tail.next = g
+	} else {
+		r.head = g
+	}
+	r.tail = g
+	r.n++
+}
+
+func (r *ring) remove(g *group) {
+	if g.prev != nil {
+		g.prev.next = g.next
+	} else {
+		r.head = g.next
+	}
+	if g.next != nil {
+		g.next.prev = g.prev
+	} else {
+		r.tail = g.prev
+	}
+	g.prev, g.next, g.inRing = nil, nil, false
+	r.n--
+}

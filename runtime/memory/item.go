@@ -1,0 +1,178 @@
+package memory
+
+import (
+	"maps"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+type state uint8
+
+const (
+	gone state = iota // a free slot
+	ready
+	scheduled
+	leased
+)
+
+// An item is one stored task and where it stands.
+type item struct {
+	task runtime.Task
+
+	state   state
+	holds   bool // its unique key
+	begun   bool // it was handed out before
+	crashes int
+	due     time.Duration
+	seq     uint64 // its place: raised when it comes, and when it joins a line
+	token   uint64 // of the lease, while it is leased
+	slot    uint32 // where the slab keeps it
+	pos     int    // its index in the heap that it is in, or inNoHeap
+
+	prev, next   *item // in its line
+	gprev, gnext *item // in its group
+	group        *group
+	twin         *item // another one with the same ID, on a dead letter queue
+}
+
+// add stores a task and gives it a slot and its ID an entry. It is nowhere in
+// line yet.
+func (s *store) add(t *runtime.Task) *item {
+	it := s.items.alloc()
+	s.seq++
+	it.task, it.seq = *t, s.seq
+	s.ids.put(it)
+	return it
+}
+
+// join puts it at the end of its line, and of its group on a FIFO queue: it is
+// due from now on.
+func (s *store) join(it *item) {
+	s.seq++
+	it.seq, it.state = s.seq, ready
+	s.lines[s.level(it)].push(it)
+	s.ready++
+	if s.kind == runtime.FIFO {
+		s.enrol(it, it.task.GroupKey)
+		s.offer(it.group)
+	}
+}
+
+// bringBack makes it ready at the place it had before.
+func (s *store) bringBack(it *item) {
+	it.state = ready
+	s.lines[s.level(it)].back.push(it.due, it)
+	s.ready++
+	if s.kind == runtime.FIFO {
+		s.offer(it.group)
+	}
+}
+
+// wake makes a scheduled task ready. One that has a group keeps its place: on a
+// FIFO queue it blocks the group since it was handed out first.
+func (s *store) wake(it *item) {
+	if it.group != nil {
+		s.bringBack(it)
+		return
+	}
+	s.join(it)
+}
+
+// settle makes a task that is nowhere in line due at the given time.
+func (s *store) settle(it *item, due time.Duration) {
+	it.due = max(due, s.now)
+	if due <= s.now {
+		s.wake(it)
+		return
+	}
+	it.state = scheduled
+	s.scheduled.push(due, it)
+	if s.kind == runtime.FIFO && it.group != nil {
+		s.offer(it.group)
+	}
+}
+
+// detach takes it out of the line or heap that it is in, not out of its group.
+func (s *store) detach(it *item) {
+	switch it.state {
+	case ready:
+		s.lines[s.level(it)].remove(it)
+		s.ready--
+	case scheduled:
+		s.scheduled.remove(it)
+	case leased:
+		s.leased.remove(it)
+	}
+}
+
+// drop forgets a task, whatever its state, and frees its unique key unless a
+// window holds it.
+func (s *store) drop(it *item) {
+	s.detach(it)
+	it.state = gone
+	if it.group != nil {
+		s.expel(it)
+	}
+	s.keys.release(it)
+	s.ids.remove(it)
+	s.items.free(it)
+}
+
+// level is the line that it stands in. A dead letter queue has one, whatever
+// the priority of its tasks.
+func (s *store) level(it *item) int {
+	if s.kind == runtime.Priority {
+		return it.task.Priority
+	}
+	return 0
+}
+
+// clock time of a distance from base.
+func (s *store) at(d time.Duration) time.Time { return s.base.Add(d) }
+
+// restore writes what a worker may change in a delivery back into the task.
+func (it *item) restore(t *runtime.Task) {
+	it.task.RetryCount = t.RetryCount
+	it.task.Metadata = maps.Clone(t.Metadata)
+}
+
+// keep is how many entries an idle table or slab holds on to. Below it,
+// filling and draining a queue again and again allocates nothing; above it, a
+// drained queue gives its memory back.
+const keep = 4096
+
+// An idTable finds tasks by ID.
+type idTable struct {
+	byID map[string]*item
+	peak int // entries that byID has room for
+}
+
+func (t *idTable) put(it *item) {
+	if t.byID == nil {
+		t.byID = make(map[string]*item)
+	}
+	it.twin = t.byID[it.task.ID]
+	t.byID[it.task.ID] = it
+	t.peak = max(t.peak, len(t.byID))
+}
+
+// remove takes it off the table. Maps do not shrink, so a large one is left to
+// the collector when its last entry goes.
+func (t *idTable) remove(it *item) {
+	first := t.byID[it.task.ID]
+	switch {
+	case first != it:
+		for first.twin != it {
+			first = first.twin
+		}
+		first.twin = it.twin
+	case it.twin != nil:
+		t.byID[it.task.ID] = it.twin
+	default:
+		delete(t.byID, it.task.ID)
+	}
+	if len(t.byID) == 0 && t.peak > keep {
+		*t = idTable{}
+	}
+}

@@ -1,0 +1,94 @@
+package memory
+
+import (
+	"container/heap"
+	"time"
+)
+
+// A keyTable holds the unique keys that are taken.
+type keyTable struct {
+	byKey   map[string]*key
+	windows windows // of the keys that have one
+	peak    int     // entries that byKey has room for
+}
+
+type key struct {
+	text  string
+	id    string // of the task that took it
+	due   time.Time
+	owner *item         // that task, while it is on the queue
+	until time.Duration // the end of its window; 0: none
+}
+
+// taken returns who holds a key, or nil.
+func (t *keyTable) taken(text string) *key { return t.byKey[text] }
+
+// take gives it its unique key until the window ends, or without one until it
+// leaves the queue.
+func (t *keyTable) take(it *item, window, now time.Duration, due time.Time) {
+	if t.byKey == nil {
+		t.byKey = make(map[string]*key)
+	}
+	k := &key{text: it.task.UniqueKey, id: it.task.ID, owner: it, due: due}
+	it.holds = true
+	t.byKey[k.text] = k
+	t.peak = max(t.peak, len(t.byKey))
+	if window > 0 {
+		k.until = now + min(window, never-now)
+		heap.Push(&t.windows, k)
+	}
+}
+
+// release ends what a task that leaves the queue holds.
+func (t *keyTable) release(it *item) {
+	if !it.holds {
+		return
+	}
+	it.holds = false
+	k := t.byKey[it.task.UniqueKey]
+	k.owner = nil
+	if k.until == 0 {
+		t.forget(k)
+	}
+}
+
+// expire frees the keys whose windows are over.
+func (t *keyTable) expire(now time.Duration) {
+	for len(t.windows) > 0 && t.windows[0].until <= now {
+		k := heap.Pop(&t.windows).(*key)
+		if k.owner != nil {
+			k.owner.holds = false
+		}
+		t.forget(k)
+	}
+}
+
+func (t *keyTable) forget(k *key) {
+	delete(t.byKey, k.text)
+	if len(t.byKey) == 0 && t.peak > keep {
+		*t = keyTable{}
+	}
+}
+
+// windows is a heap (see container/heap) of keys by the end of their windows.
+type windows []*key
+
+func (w windows) next() time.Duration {
+	if len(w) == 0 {
+		return never
+	}
+	return w[0].until
+}
+
+func (w windows) Len() int           { return len(w) }
+func (w windows) Less(i, j int) bool { return w[i].until < w[j].until }
+func (w windows) Swap(i, j int)      { w[i], w[j] = w[j], w[i] }
+func (w *windows) Push(k any)        { *w = append(*w, k.(*key)) }
+
+func (w *windows) Pop() any {
+	s := *w
+	k := s[len(s)-1]
+	s[len(s)-1] = nil
+	*w = s[:len(s)-1]
+	return k
+}

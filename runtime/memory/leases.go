@@ -1,0 +1,109 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+func (q *queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
+	return q.each(ctx, ds, func(it *item, _ *runtime.Delivery) { q.drop(it) })
+}
+
+func (q *queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.Duration) error {
+	return q.each(ctx, ds, func(it *item, d *runtime.Delivery) {
+		ends := q.now + min(lease, never-q.now)
+		q.leased.move(ends, it)
+		d.LeaseUntil = q.at(ends)
+	})
+}
+
+func (q *queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
+	return q.each(ctx, ds, func(it *item, d *runtime.Delivery) {
+		q.detach(it)
+		it.restore(d.Task)
+		due := q.now
+		if d.Delay > 0 {
+			due += min(d.Delay, never-q.now)
+			it.task.ScheduledFor = q.at(due)
+		}
+		q.settle(it, due)
+	})
+}
+
+func (q *queue) each(ctx context.Context, ds []*runtime.Delivery, do func(*item, *runtime.Delivery)) error {
+	if err := q.enter(ctx); err != nil {
+		return err
+	}
+	defer q.leave()
+	return q.eachHeld(ds, do)
+}
+
+// eachHeld settles the deliveries whose leases hold, and answers ErrLeaseLost
+// for the others.
+func (q *queue) eachHeld(ds []*runtime.Delivery, do func(*item, *runtime.Delivery)) error {
+	var failed *runtime.BatchError
+	for i, d := range ds {
+		it := q.held(d)
+		if it == nil {
+			failed = fail(failed, i, d.Task.ID, fmt.Errorf("queue %q, task %s: %w", q.name, d.Task.ID, runtime.ErrLeaseLost))
+			continue
+		}
+		do(it, d)
+	}
+	return failed.OrNil()
+}
+
+// held returns the task that a delivery still holds the lease of, or nil.
+func (s *store) held(d *runtime.Delivery) *item {
+	slot, token, ok := parseReceipt(d.Receipt)
+	if !ok {
+		return nil
+	}
+	it := s.items.at(slot)
+	if it == nil || it.state != leased || it.token != token || it.task.ID != d.Task.ID {
+		return nil
+	}
+	return it
+}
+
+// A receipt is the slot of a task and the token of its lease, in hexadecimal.
+const receiptLen = 8 + 16
+
+const hexDigits = "0123456789abcdef"
+
+func appendReceipt(dst []byte, slot uint32, token uint64) []byte {
+	for shift := 28; shift >= 0; shift -= 4 {
+		dst = append(dst, hexDigits[slot>>shift&15])
+	}
+	for shift := 60; shift >= 0; shift -= 4 {
+		dst = append(dst, hexDigits[token>>shift&15])
+	}
+	return dst
+}
+
+func parseReceipt(r runtime.Receipt) (slot uint32, token uint64, ok bool) {
+	if len(r) != receiptLen {
+		return 0, 0, false
+	}
+	high, ok1 := unhex(r[:8])
+	token, ok2 := unhex(r[8:])
+	return uint32(high), token, ok1 && ok2
+}
+
+func unhex(s runtime.Receipt) (n uint64, ok bool) {
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case '0' <= c && c <= '9':
+			n = n<<4 | uint64(c-'0')
+		case 'a' <= c && c <= 'f':
+			n = n<<4 | uint64(c-'a'+10)
+		default:
+			return 0, false
+		}
+	}
+	return n, true
+}

@@ -1,0 +1,150 @@
+// Package memory is the reference provider: queues that live in the process
+// and end with it. It keeps the whole contract of package runtime (leases with
+// fencing, delays, priorities, ordered groups, unique keys, dead letters) and
+// every optional interface, so that what passes on it behaves the same on a
+// broker. Use it in tests, in development, and for work that need not survive
+// a restart.
+//
+// The way of a task through the package: enqueue.go admits it, item.go and
+// slab.go store it, line.go, groups.go and calendar.go keep it in order, dequeue.go
+// hands it out, leases.go settles it, dead.go buries and redrives it.
+package memory
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// An Option configures [New] and [NewResults].
+type Option func(*options)
+
+type options struct{ clock runtime.Clock }
+
+// WithClock sets the clock that delays, leases, unique windows and results go
+// by. The default is [runtime.SystemClock].
+func WithClock(c runtime.Clock) Option { return func(o *options) { o.clock = c } }
+
+func configure(opts []Option) options {
+	o := options{clock: runtime.SystemClock}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o
+}
+
+// Provider keeps queues in memory. It is safe for use by many goroutines.
+type Provider struct {
+	clock runtime.Clock
+	// base is where the provider's own reckoning of time begins. Times are kept
+	// as distances from it, on the monotonic clock where there is one: a step of
+	// the wall clock ends no lease.
+	base time.Time
+
+	mu     sync.Mutex
+	stores map[string]*store
+	open   map[*queue]struct{}
+	closed bool
+}
+
+// New returns a provider without queues.
+func New(opts ...Option) *Provider {
+	o := configure(opts)
+	return &Provider{
+		clock: o.clock, base: o.clock.Now(),
+		stores: make(map[string]*store), open: make(map[*queue]struct{}),
+	}
+}
+
+// Name is "memory".
+func (p *Provider) Name() string { return "memory" }
+
+// maxLevels bounds the levels of a priority queue: finding the highest one
+// that has work costs a look at each.
+const maxLevels = 1000
+
+// Open creates the queue that cfg describes and its dead letter queue, or opens
+// once more the one that is there, whose tasks all its openers share. The name
+// of a dead letter queue opens it as a queue of type standard, once a queue that
+// names it is open.
+//
+// Errors wrap ErrInvalidQueue (cfg contradicts itself), ErrUnsupported (more
+// than 1000 levels), ErrQueueMismatch (the queue is there with another type,
+// number of levels or dead letter queue) or ErrClosed.
+func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+	cfg, err := cfg.WithDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Levels > maxLevels {
+		return nil, fmt.Errorf("queue %q: %w: the memory provider has at most %d levels, not %d", cfg.Name, runtime.ErrUnsupported, maxLevels, cfg.Levels)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("queue %q: %w", cfg.Name, err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, fmt.Errorf("queue %q: %w", cfg.Name, runtime.ErrClosed)
+	}
+	s, err := p.storeFor(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if s.dead == nil {
+		cfg.DLQ = "" // a dead letter queue has none of its own
+	}
+	q := &queue{store: s, provider: p, cfg: cfg}
+	p.open[q] = struct{}{}
+	return q, nil
+}
+
+// storeFor finds or makes the store of a queue.
+func (p *Provider) storeFor(cfg runtime.QueueConfig) (*store, error) {
+	mismatch := func(format string, args ...any) (*store, error) {
+		return nil, fmt.Errorf("queue %q: %w: "+format, append([]any{cfg.Name, runtime.ErrQueueMismatch}, args...)...)
+	}
+	s, there := p.stores[cfg.Name]
+	switch {
+	case !there:
+	case s.kind != cfg.Type:
+		return mismatch("it is of type %s, not %s", s.kind, cfg.Type)
+	case len(s.lines) != cfg.Levels:
+		return mismatch("it has %d levels, not %d", len(s.lines), cfg.Levels)
+	case s.dead != nil && s.dead.name != cfg.DLQ:
+		return mismatch("its dead letter queue is %q, not %q", s.dead.name, cfg.DLQ)
+	default:
+		return s, nil
+	}
+	dead, there := p.stores[cfg.DLQ]
+	if there && dead.dead != nil {
+		return mismatch("its dead letter queue %q is an ordinary queue with one of its own", cfg.DLQ)
+	}
+	if !there {
+		dead = newStore(p, cfg.DLQ, runtime.Standard, 1, nil)
+		p.stores[cfg.DLQ] = dead
+	}
+	s = newStore(p, cfg.Name, cfg.Type, cfg.Levels, dead)
+	p.stores[cfg.Name] = s
+	return s, nil
+}
+
+// Close closes all queues and forgets their tasks. A second call does nothing.
+func (p *Provider) Close() error {
+	p.mu.Lock()
+	queues := p.open
+	p.open, p.closed = nil, true
+	stores := p.stores
+	p.stores = nil
+	p.mu.Unlock()
+	for q := range queues {
+		q.shut()
+	}
+	for _, s := range stores {
+		s.stop()
+	}
+	return nil
+}

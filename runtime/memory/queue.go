@@ -1,0 +1,94 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A queue is one opening of a store.
+type queue struct {
+	*store
+	provider *Provider
+	cfg      runtime.QueueConfig
+	closed   bool // guarded by store.mu
+}
+
+var (
+	_ runtime.Provider    = (*Provider)(nil)
+	_ runtime.Queue       = (*queue)(nil)
+	_ runtime.Browser     = (*queue)(nil)
+	_ runtime.Canceller   = (*queue)(nil)
+	_ runtime.Rescheduler = (*queue)(nil)
+	_ runtime.Purger      = (*queue)(nil)
+	_ runtime.Pauser      = (*queue)(nil)
+	_ runtime.Redriver    = (*queue)(nil)
+	_ runtime.Discarder   = (*queue)(nil)
+)
+
+func (q *queue) Config() runtime.QueueConfig { return q.cfg }
+
+func (q *queue) Capabilities() runtime.Capabilities {
+	return runtime.Capabilities{
+		MaxDelay: runtime.Unlimited, MaxLease: runtime.Unlimited, MaxPayload: runtime.Unlimited,
+		MaxBatch: runtime.Unlimited, DedupWindow: runtime.Unlimited, UniqueUntilDone: true,
+		Ordered: q.kind == runtime.FIFO, Priorities: len(q.lines),
+		Fencing: true, CountsCrashes: true,
+		GathersEnqueues: true, // there is no round trip that gathering could save
+		Lateness:        lateness,
+		Browse:          true, Cancel: true, Reschedule: true, Purge: true, Pause: true,
+		Redrive: q.dead != nil, Discard: q.dead != nil,
+	}
+}
+
+// enter takes the lock and brings the store up to the present. When it returns
+// nil the caller must call leave.
+func (q *queue) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("queue %q: %w", q.name, err)
+	}
+	q.mu.Lock()
+	if q.closed {
+		q.mu.Unlock()
+		return q.errClosed()
+	}
+	q.advance()
+	return nil
+}
+
+func (q *queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.name, runtime.ErrClosed) }
+
+func (q *queue) Stats(ctx context.Context) (runtime.Stats, error) {
+	if err := q.enter(ctx); err != nil {
+		return runtime.Stats{}, err
+	}
+	defer q.leave()
+	stats := runtime.Stats{
+		Ready: int64(q.ready), Scheduled: int64(len(q.scheduled)), Leased: int64(len(q.leased)),
+		OldestAge: q.oldestAge(),
+	}
+	if q.dead != nil {
+		q.dead.mu.Lock()
+		defer q.dead.mu.Unlock()
+		stats.Dead = int64(q.dead.buried(q.name))
+	}
+	return stats, nil
+}
+
+// Close closes this opening of the queue. Others of the same name stay open.
+func (q *queue) Close() error {
+	q.provider.mu.Lock()
+	delete(q.provider.open, q)
+	q.provider.mu.Unlock()
+	q.shut()
+	return nil
+}
+
+// shut wakes everybody who waits on q.
+func (q *queue) shut() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.dismiss(q)
+}

@@ -1,0 +1,190 @@
+package memory
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// Results keeps what handlers returned, in memory. It is a
+// [runtime.ResultStore], and safe for use by many goroutines.
+type Results struct {
+	clock runtime.Clock
+	base  time.Time
+
+	mu    sync.Mutex
+	byID  map[string]*result
+	peak  int   // entries that byID has room for
+	ends  tombs // the results that are there, by when they end
+	timer runtime.Timer
+	armed time.Duration // when timer goes off; never when it is not set
+}
+
+var _ runtime.ResultStore = (*Results)(nil)
+
+// A result is one that is there, or one that somebody waits for.
+type result struct {
+	id      string
+	value   []byte
+	failure string
+	until   time.Duration
+	index   int           // among the ends; absent before it is there
+	done    chan struct{} // closed when it is there
+	waiting int
+}
+
+const absent = -1
+
+// NewResults returns an empty store.
+func NewResults(opts ...Option) *Results {
+	o := configure(opts)
+	return &Results{clock: o.clock, base: o.clock.Now(), byID: make(map[string]*result), armed: never}
+}
+
+// PutResult keeps the outcome of a task for ttl, or for
+// runtime.DefaultResultRetention when ttl is not positive, in place of an
+// earlier one. It wakes everybody who waits for it.
+func (rs *Results) PutResult(ctx context.Context, id string, value []byte, failure string, ttl time.Duration) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("result of task %s: %w", id, err)
+	}
+	if ttl <= 0 {
+		ttl = runtime.DefaultResultRetention
+	}
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	now := rs.expire()
+	if old := rs.byID[id]; old != nil && old.index != absent {
+		rs.forget(old)
+	}
+	r := rs.entry(id)
+	r.value, r.failure, r.until = slices.Clone(value), failure, now+min(ttl, never-now)
+	heap.Push(&rs.ends, r)
+	close(r.done)
+	rs.arm(now)
+	return nil
+}
+
+// Await returns the result of a task, or waits for it until ctx ends. An error
+// wraps runtime.ErrTaskFailed when the task is dead, else what ctx ended with.
+// A result whose time is over, and one that never was, are waited for.
+func (rs *Results) Await(ctx context.Context, id string) ([]byte, error) {
+	rs.mu.Lock()
+	rs.expire()
+	r := rs.entry(id)
+	r.waiting++
+	rs.mu.Unlock()
+	select {
+	case <-r.done:
+		return r.outcome()
+	default:
+	}
+	select {
+	case <-r.done:
+		return r.outcome()
+	case <-ctx.Done():
+		rs.giveUp(r)
+		return nil, fmt.Errorf("waiting for the result of task %s: %w", id, context.Cause(ctx))
+	}
+}
+
+func (r *result) outcome() ([]byte, error) {
+	if r.failure != "" {
+		return nil, fmt.Errorf("task %s: %w: %s", r.id, runtime.ErrTaskFailed, r.failure)
+	}
+	return slices.Clone(r.value), nil
+}
+
+// entry finds or makes the entry of a task.
+func (rs *Results) entry(id string) *result {
+	r := rs.byID[id]
+	if r == nil {
+		r = &result{id: id, index: absent, done: make(chan struct{})}
+		rs.byID[id] = r
+		rs.peak = max(rs.peak, len(rs.byID))
+	}
+	return r
+}
+
+// giveUp ends a wait. The entry goes with its last waiter if nothing came.
+func (rs *Results) giveUp(r *result) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	r.waiting--
+	if r.waiting == 0 && r.index == absent && rs.byID[r.id] == r {
+		rs.unlist(r)
+	}
+}
+
+// forget removes a result that is there.
+func (rs *Results) forget(r *result) {
+	heap.Remove(&rs.ends, r.index)
+	rs.unlist(r)
+}
+
+func (rs *Results) unlist(r *result) {
+	delete(rs.byID, r.id)
+	if len(rs.byID) == 0 && rs.peak > keep {
+		rs.byID, rs.peak, rs.ends = make(map[string]*result), 0, nil // maps do not shrink
+	}
+}
+
+// expire forgets the results whose time is over, and returns the present.
+func (rs *Results) expire() time.Duration {
+	now := rs.clock.Now().Sub(rs.base)
+	for len(rs.ends) > 0 && rs.ends[0].until <= now {
+		rs.forget(rs.ends[0])
+	}
+	return now
+}
+
+// arm sets the timer to when the next result ends, so that an idle store gives
+// its memory back.
+func (rs *Results) arm(now time.Duration) {
+	if len(rs.ends) == 0 || rs.ends[0].until >= rs.armed {
+		return
+	}
+	rs.armed = rs.ends[0].until
+	if rs.timer == nil {
+		rs.timer = rs.clock.AfterFunc(rs.armed-now, rs.tick)
+		return
+	}
+	rs.timer.Reset(rs.armed - now)
+}
+
+func (rs *Results) tick() {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.armed = never
+	rs.arm(rs.expire())
+}
+
+// tombs is a heap (see container/heap) of results by when they end.
+type tombs []*result
+
+func (t tombs) Len() int           { return len(t) }
+func (t tombs) Less(i, j int) bool { return t[i].until < t[j].until }
+
+func (t tombs) Swap(i, j int) {
+	t[i], t[j] = t[j], t[i]
+	t[i].index, t[j].index = i, j
+}
+
+func (t *tombs) Push(r any) {
+	r.(*result).index = len(*t)
+	*t = append(*t, r.(*result))
+}
+
+func (t *tombs) Pop() any {
+	s := *t
+	r := s[len(s)-1]
+	s[len(s)-1] = nil
+	r.index = absent
+	*t = s[:len(s)-1]
+	return r
+}

@@ -1,0 +1,119 @@
+package memory
+
+import "math/bits"
+
+// A slab stores items in chunks of 64 and reuses them: a busy queue allocates
+// none, and an item is found by its slot without a map. Chunks that are wholly
+// free are given back, but for a few.
+type slab struct {
+	chunks []*chunk // by number; nil: given back
+	room   *chunk   // the first of a list of the chunks with a free slot
+	vacant []uint32 // numbers of chunks that were given back
+	spare  int      // chunks that are wholly free
+	live   int      // items in use
+}
+
+const (
+	chunkBits = 6
+	chunkSize = 1 << chunkBits
+	allFree   = ^uint64(0)
+)
+
+type chunk struct {
+	free       uint64 // one bit for each slot
+	number     uint32
+	prev, next *chunk // in the list of those with room
+	items      [chunkSize]item
+}
+
+func (s *slab) alloc() *item {
+	c := s.room
+	if c == nil {
+		c = s.grow()
+	}
+	if c.free == allFree {
+		s.spare--
+	}
+	i := bits.TrailingZeros64(c.free)
+	c.free &^= 1 << i
+	if c.free == 0 {
+		s.unlink(c)
+	}
+	s.live++
+	it := &c.items[i]
+	it.slot, it.pos = c.number<<chunkBits|uint32(i), inNoHeap
+	return it
+}
+
+// at returns the item in use at a slot, or nil.
+func (s *slab) at(slot uint32) *item {
+	n := slot >> chunkBits
+	if int(n) >= len(s.chunks) || s.chunks[n] == nil || s.chunks[n].free&(1<<(slot%chunkSize)) != 0 {
+		return nil
+	}
+	return &s.chunks[n].items[slot%chunkSize]
+}
+
+func (s *slab) free(it *item) {
+	c := s.chunks[it.slot>>chunkBits]
+	i := it.slot % chunkSize
+	*it = item{}
+	if c.free == 0 {
+		s.link(c)
+	}
+	c.free |= 1 << i
+	s.live--
+	if c.free == allFree {
+		s.spare++
+		s.shrink(c)
+	}
+}
+
+// shrink gives a free chunk back, or the whole slab with its index when nothing
+// is left in it.
+func (s *slab) shrink(c *chunk) {
+	switch {
+	case s.live == 0 && len(s.chunks) > keep/chunkSize:
+		*s = slab{}
+	case s.spare > keep/chunkSize:
+		s.unlink(c)
+		s.chunks[c.number] = nil
+		s.vacant = append(s.vacant, c.number)
+		s.spare--
+	}
+}
+
+func (s *slab) grow() *chunk {
+	c := &chunk{free: allFree}
+	if n := len(s.vacant); n > 0 {
+		c.number = s.vacant[n-1]
+		s.vacant = s.vacant[:n-1]
+		s.chunks[c.number] = c
+	} else {
+		c.number = uint32(len(s.chunks))
+		s.chunks = append(s.chunks, c)
+	}
+	s.spare++
+	s.link(c)
+	return c
+}
+
+func (s *slab) link(c *chunk) {
+	c.prev, c.next = nil, s.room
+	if s.room != nil {
+		s.room.prev = c
+	}
+	s.room = c
+}
+
+func (s *slab) unlink(c *chunk) {
+	if c.prev != nil {
+		c.prev.next = c.next
+	} else {
+		s.room = c.next
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	}
+	c.prev, c.next = nil, nil
+}

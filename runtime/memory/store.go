@@ -1,0 +1,148 @@
+package memory
+
+import (
+	"container/list"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// lateness bounds how long after its time a task reaches a waiting Dequeue on
+// a machine that is not starved: the precision of a timer and a goroutine
+// switch, with room to spare.
+const lateness = 25 * time.Millisecond
+
+// A store holds the tasks of one named queue. One lock guards it all and is
+// taken once for each batch. Where the locks of two stores are held, that of
+// the queue was taken before that of its dead letter queue.
+type store struct {
+	name  string
+	kind  runtime.QueueType
+	clock runtime.Clock
+	base  time.Time // see Provider
+	dead  *store    // the dead letter queue; nil when this is one
+
+	mu    sync.Mutex
+	items slab
+	ids   idTable
+	keys  keyTable
+	seq   uint64 // the last place in line that was given
+	token uint64 // the last lease that was given
+
+	now  time.Duration // since base; set by advance
+	time time.Time     // now on the clock
+
+	lines     []line   // of the ready tasks, one for each level
+	ready     int      // tasks on the lines
+	scheduled calendar // by when they become due
+	leased    calendar // by when their leases end
+	paused    bool
+
+	// groups are the ordering groups of a FIFO queue, by key, and on a dead
+	// letter queue the dead of each queue of origin, by its name.
+	groups    map[string]*group
+	groupPeak int  // groups that the map has room for
+	ring      ring // groups whose first task is ready, in turn; FIFO only
+
+	waiters  list.List // of *waiter: each a Dequeue without work
+	promised int       // tasks that woken waiters may take
+	timer    runtime.Timer
+	armed    time.Duration // when timer goes off; never when it is not set
+}
+
+// never is later than any time.
+const never = time.Duration(1<<63 - 1)
+
+func newStore(p *Provider, name string, kind runtime.QueueType, levels int, dead *store) *store {
+	return &store{
+		name: name, kind: kind, clock: p.clock, base: p.base, dead: dead,
+		lines: make([]line, levels), groups: make(map[string]*group), armed: never,
+		// A receipt of one queue proves nothing to another, for each counts from
+		// somewhere else.
+		token: rand.Uint64(),
+	}
+}
+
+// advance moves what has become due and what was leased too long to the ready
+// tasks, and forgets unique keys whose window is over. Every operation calls it
+// first, so that the order of the lines is the order of the due times.
+func (s *store) advance() {
+	s.time = s.clock.Now()
+	s.now = s.time.Sub(s.base)
+	for s.scheduled.due(s.now) {
+		s.wake(s.scheduled.pop())
+	}
+	for s.leased.due(s.now) {
+		it := s.leased.pop()
+		it.crashes++
+		s.bringBack(it)
+	}
+	s.keys.expire(s.now)
+}
+
+// leave ends an operation: it wakes as many waiters as there is work for, sets
+// the timer for those that go on waiting, and unlocks.
+func (s *store) leave() {
+	s.summon()
+	s.arm()
+	s.mu.Unlock()
+}
+
+// nextEvent is when advance will have something to do.
+func (s *store) nextEvent() time.Duration {
+	return min(s.scheduled.next(), s.leased.next(), s.keys.windows.next())
+}
+
+// arm sets the timer to the next event. Only waiters need it: without one, the
+// next operation advances the store. A timer that goes off too soon does no
+// harm, so one that is set is moved only to an earlier time.
+func (s *store) arm() {
+	next := s.nextEvent()
+	if s.waiters.Len() == 0 || next >= s.armed {
+		return
+	}
+	s.armed = next
+	if s.timer == nil {
+		s.timer = s.clock.AfterFunc(next-s.now, s.tick)
+		return
+	}
+	s.timer.Reset(next - s.now)
+}
+
+func (s *store) tick() {
+	s.mu.Lock()
+	s.armed = never
+	s.advance()
+	s.leave()
+}
+
+// stop ends the timer of a store that nobody will use again.
+func (s *store) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+}
+
+// available is how many tasks a Dequeue would get.
+func (s *store) available() int {
+	switch {
+	case s.paused:
+		return 0
+	case s.kind == runtime.FIFO:
+		return s.ring.n
+	default:
+		return s.ready
+	}
+}
+
+func (s *store) oldestAge() time.Duration {
+	age := time.Duration(0)
+	for i := range s.lines {
+		age = max(age, s.now-s.lines[i].oldest(s.now))
+	}
+	return age
+}
