@@ -40,6 +40,9 @@ type run struct {
 	info   TaskInfo
 	policy *Policy
 	result []byte
+	// refused is why the task is not to be run: it is too old, or its workers
+	// died too often.
+	refused error
 }
 
 type runKey struct{}

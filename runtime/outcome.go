@@ -95,12 +95,12 @@ type verdict struct {
 
 // decide is the one place where the fate of a task is decided.
 func decide(ctx context.Context, p *Policy, t *Task, err error) verdict {
-	if err == nil {
-		return verdict{outcome: Completed}
-	}
 	cause := context.Cause(ctx)
 	if errors.Is(cause, ErrLeaseLost) {
-		return verdict{outcome: Abandoned}
+		return verdict{outcome: Abandoned} // even after success: the task is another worker's
+	}
+	if err == nil {
+		return verdict{outcome: Completed}
 	}
 	var snooze *snoozeError
 	if errors.As(err, &snooze) {

@@ -85,7 +85,18 @@ func (r *Router) handler() Handler {
 	return r.chain
 }
 
-func (r *Router) dispatch(ctx context.Context, t *Task) error {
+// dispatch is the innermost handler. What the pool refuses to run and what
+// panics comes out of it as an error, so that middleware sees every task end in
+// the same way.
+func (r *Router) dispatch(ctx context.Context, t *Task) (err error) {
+	if running, ok := ctx.Value(runKey{}).(*run); ok && running.refused != nil {
+		return running.refused
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked(v)
+		}
+	}()
 	rt, ok := r.routes[t.Type]
 	if !ok {
 		return fmt.Errorf("%w %q: no handler is registered for it", ErrUnknownType, t.Type)

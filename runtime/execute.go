@@ -1,0 +1,203 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+// A worker runs one task after the other.
+type worker struct {
+	s *shift
+	// What it has just run, to be handed back when it asks for more.
+	done *item
+	took time.Duration
+	at   time.Time // when it ended
+	// contexts are allocated a few at a time. A handler that keeps its context
+	// for ever keeps its neighbours, so they are not many.
+	contexts []taskContext
+}
+
+const contextsAtATime = 8
+
+// errNoOutcome: see Goexit in package runtime of the standard library, and
+// FailNow in testing.
+var errNoOutcome = errors.New("taskgen: the handler ended its goroutine (runtime.Goexit) and returned nothing")
+
+// loop is the worker's goroutine.
+func (w *worker) loop() {
+	over := false
+	defer func() {
+		if !over { // a handler ended this goroutine: go on in another
+			w.s.workers.Go(w.loop)
+		}
+	}()
+	w.at = time.Now()
+	for {
+		if len(w.contexts) == 0 {
+			w.contexts = make([]taskContext, contextsAtATime)
+		}
+		c := &w.contexts[0]
+		it := w.s.next(w.done, w.took, w.at, c)
+		if w.done = nil; it == nil {
+			over = true
+			return
+		}
+		w.contexts = w.contexts[1:]
+		w.execute(it, c)
+	}
+}
+
+// execute runs one task and leaves in the item what becomes of it.
+func (w *worker) execute(it *item, c *taskContext) {
+	p, t := w.s.p, it.d.Task
+	policy := &noPolicy
+	if rt, ok := p.router.routes[t.Type]; ok {
+		policy = &rt.policy
+	}
+	r := run{
+		info:    TaskInfo{Task: t, Attempt: it.d.Attempt(), Crashes: it.d.Crashes},
+		policy:  policy,
+		refused: p.refuse(it.lane.queue.Config(), it.d),
+	}
+	timeout := t.Timeout
+	if timeout == 0 {
+		timeout = policy.Timeout
+	}
+	if timeout > 0 {
+		r.info.Deadline = it.begun.Add(timeout)
+	}
+	c.begin(r, w.s.base)
+
+	err := errNoOutcome
+	defer func() { // a deferred call runs even when the handler ends the goroutine
+		w.conclude(it, c, timeout, err)
+	}()
+	err = call(p.handler, c, t)
+}
+
+var noPolicy Policy
+
+// call runs the handler with its middleware, and makes a panic an error.
+func call(h Handler, ctx context.Context, t *Task) (err error) {
+	err = errNoOutcome
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked(v)
+		}
+	}()
+	return h.Handle(ctx, t)
+}
+
+// panicked is the error of a panic, with its stack, cut to what a task's
+// metadata keeps of it.
+func panicked(v any) error {
+	return fmt.Errorf("%w: %s", ErrPanic, clip(fmt.Sprintf("%v\n%s", v, debug.Stack()), maxReason))
+}
+
+// metaDue holds when a released task becomes due again, on queues that have a
+// retention: not every provider keeps ScheduledFor.
+const metaDue = "taskgen.due"
+
+// refuse says why a task is not to be run at all; nil when it is.
+func (p *Pool) refuse(cfg QueueConfig, d *Delivery) error {
+	if cfg.MaxDeliveries > 0 && d.Crashes >= cfg.MaxDeliveries {
+		return fmt.Errorf("%w: %d deliveries ended with their worker, and queue %q allows %d", ErrMaxDeliveries, d.Crashes, cfg.Name, cfg.MaxDeliveries)
+	}
+	// A task that somebody redrove is wanted, however old it is.
+	if cfg.Retention > 0 && d.Task.Metadata[MetaRedriveCount] == "" {
+		due := d.Task.DueAt()
+		if again, err := time.Parse(time.RFC3339Nano, d.Task.Metadata[metaDue]); err == nil && again.After(due) {
+			due = again
+		}
+		if age := p.m.Now().Sub(due); age > cfg.Retention {
+			return fmt.Errorf("%w: it has been due for %s, and queue %q keeps tasks for %s", ErrTaskExpired, age, cfg.Name, cfg.Retention)
+		}
+	}
+	return nil
+}
+
+// conclude decides what becomes of the task and prepares the delivery for it.
+func (w *worker) conclude(it *item, c *taskContext, timeout time.Duration, err error) {
+	var v verdict
+	if err == nil && c.clean() {
+		v.outcome = Completed
+	} else {
+		v, err = judge(c, it.d.Task, err)
+		if err != nil && errors.Is(context.Cause(c), ErrTimeout) && !errors.Is(err, ErrTimeout) {
+			err = fmt.Errorf("%w after %s: %w", ErrTimeout, timeout, err)
+		}
+	}
+	c.finish()
+	now := time.Now()
+	w.done, w.took, w.at = it, now.Sub(it.begun), now
+
+	p, t, clock := w.s.p, it.d.Task, w.s.p.m.clock
+	it.outcome, it.d.Delay = v.outcome, v.delay
+	switch v.outcome {
+	case Completed:
+		if c.policy.Result && !w.store(it, c.policy, c.result, "") {
+			it.outcome, it.d.Delay = Released, it.lane.lease
+		}
+	case Retried:
+		p.log.Warn("task failed, to be retried", about(it.lane, t), "attempt", c.info.Attempt, "delay", v.delay, "error", err)
+		NoteAttempt(t, c.info.Attempt, clock.Now(), w.took, err)
+		t.RetryCount++
+	case Died:
+		p.log.Error("task is dead", about(it.lane, t), "attempt", c.info.Attempt, "error", err)
+		at := clock.Now()
+		NoteAttempt(t, c.info.Attempt, at, w.took, err)
+		Bury(t, it.lane.name, at, err)
+		if c.policy.Result {
+			w.store(it, c.policy, nil, t.Metadata[MetaFailureReason])
+		}
+	}
+	if it.d.Delay > 0 && it.lane.queue.Config().Retention > 0 {
+		setMeta(t, metaDue, clock.Now().Add(it.d.Delay).UTC().Format(time.RFC3339Nano))
+	}
+}
+
+// judge is decide for a policy whose Retryable may panic: that is final.
+func judge(c *taskContext, t *Task, cause error) (v verdict, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			v, err = verdict{outcome: Died}, fmt.Errorf("%w; when asked whether to retry: %w", cause, panicked(p))
+		}
+	}()
+	return decide(c, c.policy, t, cause), cause
+}
+
+// store keeps a result, or the failure in its place, and tries for the length of
+// a lease. It reports whether the store has it.
+func (w *worker) store(it *item, policy *Policy, result []byte, failure string) bool {
+	p, l := w.s.p, it.lane
+	ttl := policy.Retention
+	if ttl == 0 {
+		ttl = DefaultResultRetention
+	}
+	ctx, cancel := context.WithTimeout(w.s.base, l.lease)
+	defer cancel()
+	var failing backoff
+	for {
+		err := p.cfg.Results.PutResult(ctx, it.d.Task.ID, result, failure, ttl)
+		if err == nil {
+			return true
+		}
+		if failing.streak == 0 {
+			p.log.Warn("cannot store a result, trying on", about(l, it.d.Task), "error", err)
+		}
+		sleep(ctx, failing.next(maxAckPause))
+		if ctx.Err() != nil || w.s.isLost(it) {
+			p.log.Error("the result could not be stored", about(l, it.d.Task), "error", err)
+			return false
+		}
+	}
+}
+
+func (s *shift) isLost(it *item) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return it.lost
+}

@@ -1,0 +1,192 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+const (
+	// keepEvery bounds the time between two rounds of a keeper on queues with
+	// long leases.
+	keepEvery = 10 * time.Second
+	// maxBuffered is how long a task may wait for a worker, its lease kept,
+	// before it goes back to the queue for other processes. It is less on queues
+	// with shorter leases.
+	maxBuffered = 30 * time.Second
+)
+
+// keep is the keeper's goroutine: it extends the leases of everything that the
+// lane holds, buffered, running or not settled yet, when a third of them is
+// over. A task whose lease is lost is cancelled.
+//
+// When extending fails because the broker is away, it goes on trying until the
+// leases end by the pool's own clock.
+func (l *lane) keep(ctx context.Context) {
+	clock := l.s.p.m.clock
+	tick := make(chan struct{}, 1)
+	period := min(l.lease/3, keepEvery)
+	timer := clock.AfterFunc(period, func() { tick <- struct{}{} })
+	defer timer.Stop()
+	var failing backoff
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick:
+		}
+		wait := period
+		if !l.extend(ctx, l.due(clock.Now()), &failing) {
+			wait = min(wait, failing.next(period), max(l.soonestEnd().Sub(clock.Now()), time.Millisecond))
+		}
+		timer.Reset(wait)
+	}
+}
+
+// due collects what is to be extended. On the way it drops what has lost its
+// lease, and gives back what has waited for long.
+func (l *lane) due(now time.Time) []*item {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	var items, lost []*item
+	for _, b := range l.open {
+		stale := now.Sub(b.at) > min(maxBuffered, l.lease)
+		for i := range b.items {
+			it := &b.items[i]
+			left := it.until.Sub(now)
+			switch {
+			case it.state == closed || it.lost:
+			case left <= 0:
+				lost = append(lost, it)
+			case it.state == buffered && stale && l.unbuffer(it):
+				l.giveBack(it, 0)
+			case left <= l.lease*2/3:
+				items = append(items, it)
+			}
+			if it.state == running {
+				l.warnOfOverrun(it)
+			}
+		}
+	}
+	for _, it := range lost { // apart: it changes l.open
+		l.lose(it)
+	}
+	return items
+}
+
+// unbuffer takes an item out of ready or held and reports whether it did.
+func (l *lane) unbuffer(it *item) bool {
+	for i, h := range l.held {
+		if h == it {
+			l.held = append(l.held[:i], l.held[i+1:]...)
+			return true
+		}
+	}
+	l.buffered-- // pop skips it, for its state changes
+	return true
+}
+
+// extend extends the items' leases, and reports whether the queue answered.
+func (l *lane) extend(ctx context.Context, items []*item, failing *backoff) bool {
+	if len(items) == 0 {
+		return true
+	}
+	copies := make([]Delivery, len(items))
+	ds := make([]*Delivery, 0, len(items))
+	l.s.mu.Lock()
+	kept := items[:0]
+	for _, it := range items {
+		if it.state != closed {
+			copies[len(ds)] = Delivery{Task: it.d.Task, Receipt: it.d.Receipt, LeaseUntil: it.until, Crashes: it.d.Crashes}
+			ds = append(ds, &copies[len(ds)])
+			kept = append(kept, it)
+		}
+	}
+	l.s.mu.Unlock()
+	if len(ds) == 0 {
+		return true
+	}
+
+	limited, cancel := context.WithTimeout(ctx, l.lease)
+	defer cancel()
+	err := l.queue.Extend(limited, ds, l.lease)
+	if err != nil && ctx.Err() != nil {
+		return true // the shift is over
+	}
+	failed := itemErrors(err, len(ds))
+
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	ok := true
+	for i, it := range kept {
+		switch e := failed(i); {
+		case it.state == closed: // settled meanwhile
+		case e == nil:
+			it.until = ds[i].LeaseUntil
+		case errors.Is(e, ErrLeaseLost):
+			l.lose(it)
+		default:
+			ok = false
+		}
+	}
+	switch {
+	case ok:
+		failing.streak = 0
+	case failing.streak == 0:
+		l.s.p.log.Warn("cannot extend leases, trying on", "queue", l.name, "error", err)
+	}
+	return ok
+}
+
+// lose gives up an item whose lease has ended. Its handler, if it runs, is
+// cancelled, and holds its worker until it returns. s.mu is held.
+func (l *lane) lose(it *item) {
+	l.s.p.log.Warn("lease lost: the task will be delivered again", about(l, it.d.Task))
+	it.lost = true
+	switch it.state {
+	case buffered:
+		l.unbuffer(it)
+		l.close(it)
+	case running:
+		it.ctx.cancel(ErrLeaseLost)
+	}
+}
+
+// soonestEnd is when the first of the lane's leases ends.
+func (l *lane) soonestEnd() time.Time {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	var end time.Time
+	for _, b := range l.open {
+		for i := range b.items {
+			if it := &b.items[i]; it.state != closed && !it.lost && (end.IsZero() || it.until.Before(end)) {
+				end = it.until
+			}
+		}
+	}
+	return end
+}
+
+// warnOfOverrun says once that a handler ignores the end of its context.
+func (l *lane) warnOfOverrun(it *item) {
+	if it.warned || !it.ctx.overruns(time.Second) {
+		return
+	}
+	it.warned = true
+	l.s.p.log.Warn("the handler ignores the end of its context: its worker is taken until it returns", about(l, it.d.Task))
+}
+
+// itemErrors splits what a batch call returned by item, in constant time each.
+func itemErrors(err error, n int) func(i int) error {
+	var be *BatchError
+	if !errors.As(err, &be) {
+		return func(int) error { return err }
+	}
+	errs := make([]error, n)
+	for _, it := range be.Items {
+		if it.Index >= 0 && it.Index < n {
+			errs[it.Index] = it.Err
+		}
+	}
+	return func(i int) error { return errs[i] }
+}

@@ -1,0 +1,222 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// PoolConfig configures a Pool. The zero value works on all queues of the
+// manager.
+type PoolConfig struct {
+	// Workers is how many handlers run at a time; DefaultWorkers when 0. Most
+	// handlers wait for something, so the number of CPUs says little about it.
+	Workers int
+	// Queues that the pool works on. Empty: all that the manager has open, each
+	// with weight 1 and without limits.
+	Queues []PoolQueue
+	// Strict makes a worker take from the first queue, in the order of Queues,
+	// that has a task ready. Else the queues share the workers by weight.
+	Strict bool
+	// Grace is how long handlers may go on once the pool is told to stop;
+	// DefaultGrace when 0. Then their contexts end with the cause ErrStopping.
+	Grace time.Duration
+	// Results keeps what handlers return. It is needed by types that have a
+	// result, and asked for nothing else.
+	Results ResultStore
+	// Logger hears of failures. It is never given a payload. Nil: nobody.
+	Logger *slog.Logger
+}
+
+// A PoolQueue is a pool's share of one queue.
+type PoolQueue struct {
+	Name string
+	// Weight is the queue's share of the workers while others have tasks too; 1
+	// when 0. It has no meaning, and must be 0, in a strict pool.
+	Weight int
+	// Concurrency bounds how many of the queue's tasks this pool runs at a time.
+	// A queue at its bound is not fetched from. 0: no bound but Workers.
+	Concurrency int
+	// Rate bounds how many of the queue's tasks this pool starts. Starts are
+	// spread evenly; after a quiet time a tenth of Limit may start at once. Zero:
+	// no bound.
+	Rate Rate
+}
+
+// Defaults of a PoolConfig.
+const (
+	DefaultWorkers = 10
+	DefaultGrace   = 30 * time.Second
+)
+
+// A Pool runs tasks: it leases them from queues in batches, has a router's
+// handlers run them on a fixed number of workers, keeps the leases while they
+// wait and run, and settles each with its queue by the handler's [Outcome]. It
+// is safe for use by many goroutines, and may be started again once stopped.
+//
+// A task is only ever run once at a time by a pool. A handler that ignores the
+// end of its context keeps its worker until it returns.
+type Pool struct {
+	m       *Manager
+	cfg     PoolConfig
+	queues  []Queue // in the order of cfg.Queues
+	router  *Router
+	handler Handler
+	log     *slog.Logger
+	limits  bool // some type has a limit
+
+	mu    sync.Mutex
+	shift *shift // the running one, or the last one until it is over
+}
+
+// NewPool returns a pool that runs the tasks of m's queues through r. It fails
+// on a router with errors, on queues that m does not have open, and on limits
+// that contradict themselves; the error lists all that is wrong.
+func NewPool(m *Manager, r *Router, cfg PoolConfig) (*Pool, error) {
+	if cfg.Workers == 0 {
+		cfg.Workers = DefaultWorkers
+	}
+	if cfg.Grace == 0 {
+		cfg.Grace = DefaultGrace
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if len(cfg.Queues) == 0 {
+		for _, name := range m.Queues() {
+			cfg.Queues = append(cfg.Queues, PoolQueue{Name: name})
+		}
+	}
+	p := &Pool{m: m, cfg: cfg, router: r, handler: r.handler(), log: cfg.Logger}
+	errs := []error{r.Err()}
+	if cfg.Workers < 0 || cfg.Grace < 0 {
+		errs = append(errs, fmt.Errorf("taskgen: a pool cannot have %d workers and a grace of %s", cfg.Workers, cfg.Grace))
+	}
+	if len(cfg.Queues) == 0 {
+		errs = append(errs, fmt.Errorf("%w: the manager has no open queue for a pool to work on", ErrUnknownQueue))
+	}
+	seen := make(map[string]bool, len(cfg.Queues))
+	for _, pq := range cfg.Queues {
+		q, err := m.Queue(pq.Name)
+		errs = append(errs, err, pq.validate(cfg.Strict))
+		if seen[pq.Name] {
+			errs = append(errs, fmt.Errorf("taskgen: the pool lists queue %q twice", pq.Name))
+		}
+		seen[pq.Name] = true
+		p.queues = append(p.queues, q)
+	}
+	for _, rt := range r.routes {
+		p.limits = p.limits || rt.policy.limited()
+		errs = append(errs, rt.policy.validate())
+		if rt.policy.Result && cfg.Results == nil {
+			errs = append(errs, fmt.Errorf("taskgen: tasks of type %q have a result: give the pool a PoolConfig.Results to keep it in", rt.policy.Type))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("new pool: %w", err)
+	}
+	return p, nil
+}
+
+func (q PoolQueue) validate(strict bool) error {
+	switch {
+	case q.Weight < 0 || q.Concurrency < 0:
+		return fmt.Errorf("taskgen: queue %q in the pool has a negative weight or concurrency", q.Name)
+	case strict && q.Weight != 0:
+		return fmt.Errorf("taskgen: queue %q has the weight %d, but the pool is strict: it goes by the order of its queues", q.Name, q.Weight)
+	}
+	return q.Rate.validate("queue", q.Name)
+}
+
+func (p *Policy) limited() bool { return p.Concurrency > 0 || p.Rate != Rate{} }
+
+func (p *Policy) validate() error {
+	if p.Concurrency < 0 {
+		return fmt.Errorf("taskgen: type %q has the concurrency %d", p.Type, p.Concurrency)
+	}
+	return p.Rate.validate("type", p.Type)
+}
+
+// Start begins to work and returns at once. The values of ctx reach the
+// handlers; its end does not stop the pool. It waits while an earlier Stop is
+// under way, and fails when the pool is running already.
+func (p *Pool) Start(ctx context.Context) error {
+	s, err := p.begin(ctx)
+	if err != nil {
+		return err
+	}
+	s.fetch()
+	return nil
+}
+
+// begin starts a shift that fetches nothing yet.
+func (p *Pool) begin(ctx context.Context) (*shift, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("start the pool: %w", context.Cause(ctx))
+		}
+		p.mu.Lock()
+		last := p.shift
+		if last == nil || last.isOver() {
+			p.shift = newShift(p, ctx)
+			defer p.mu.Unlock()
+			return p.shift, nil
+		}
+		p.mu.Unlock()
+		if !last.isStopping() {
+			return nil, errors.New("taskgen: the pool is running already")
+		}
+		select {
+		case <-last.over:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// Stop ends the work in good order: nothing more is fetched, what has not begun
+// goes back to its queue uncharged, handlers may finish within the grace and are
+// then cancelled with the cause ErrStopping, and what they did is settled.
+// Nothing stays leased.
+//
+// Stop returns when all that is done. When ctx ends sooner it returns an error
+// that names the tasks whose handlers are still running; stopping goes on
+// without it, and may be waited for by another Stop. Stopping a pool that does
+// not run does nothing.
+func (p *Pool) Stop(ctx context.Context) error {
+	p.mu.Lock()
+	s := p.shift
+	p.mu.Unlock()
+	if s == nil {
+		return nil
+	}
+	return s.stop(ctx, p.cfg.Grace)
+}
+
+// stuckAfter is how long after the grace Run waits for handlers that ignore
+// their context.
+const stuckAfter = 10 * time.Second
+
+// Run works until ctx ends, then stops as [Pool.Stop] does and returns nil.
+// Handlers that are still running 10 s after their grace make it return an error
+// that names them.
+func (p *Pool) Run(ctx context.Context) error {
+	if err := p.Start(ctx); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.Grace+p.longestLease()+stuckAfter)
+	defer cancel()
+	return p.Stop(stopping)
+}
+
+// longestLease bounds how long acks to a broker that is away are tried.
+func (p *Pool) longestLease() time.Duration {
+	var d time.Duration
+	for _, q := range p.queues {
+		d = max(d, q.Config().Visibility)
+	}
+	return d
+}

@@ -1,0 +1,134 @@
+package runtime
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// A taskContext is the context of one run. It holds the run itself, and makes
+// the standard contexts that can end only when somebody asks for them: a handler
+// that never looks at Done costs no timer and no channel.
+//
+// Everything about ending is left to the standard contexts once they exist, so
+// that children, causes and AfterFunc work as everywhere: Done returns the
+// standard context's channel, and Value passes the standard library's own key on
+// to it.
+type taskContext struct {
+	run
+	base context.Context // the values that handlers see; it never ends
+
+	mu    sync.Mutex
+	cause error           // set when the run was cancelled or is over
+	std   context.Context // made on demand
+	end   context.CancelCauseFunc
+	free  context.CancelFunc // stops the timer of std
+}
+
+func (c *taskContext) Deadline() (time.Time, bool) {
+	return c.info.Deadline, !c.info.Deadline.IsZero()
+}
+
+func (c *taskContext) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.standard().Done()
+}
+
+func (c *taskContext) Err() error {
+	if std := c.ended(); std != nil {
+		return std.Err()
+	}
+	return nil
+}
+
+func (c *taskContext) Value(key any) any {
+	if _, ok := key.(runKey); ok {
+		return &c.run
+	}
+	if std := c.ended(); std != nil {
+		return std.Value(key)
+	}
+	return c.base.Value(key)
+}
+
+// String keeps the fmt verbs that contexts are printed with away from the task.
+func (c *taskContext) String() string { return "taskgen.Context" }
+
+// ended returns the standard context where there is one, or where the run is
+// known to have ended, and nil else.
+func (c *taskContext) ended() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.std != nil {
+		return c.std
+	}
+	if c.cause != nil || c.late(time.Now) {
+		return c.standard()
+	}
+	return nil
+}
+
+func (c *taskContext) late(now func() time.Time) bool {
+	return !c.info.Deadline.IsZero() && !now().Before(c.info.Deadline)
+}
+
+// standard makes the standard context. c.mu is held.
+func (c *taskContext) standard() context.Context {
+	if c.std == nil {
+		var outer context.Context
+		outer, c.end = context.WithCancelCause(c.base)
+		c.std, c.free = outer, func() {}
+		if c.cause != nil {
+			c.end(c.cause)
+		} else if !c.info.Deadline.IsZero() {
+			c.std, c.free = context.WithDeadlineCause(outer, c.info.Deadline, ErrTimeout)
+		}
+	}
+	return c.std
+}
+
+// cancel ends the context with a cause. The first cause stays.
+func (c *taskContext) cancel(cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cause != nil {
+		return
+	}
+	c.cause = cause
+	if c.std != nil {
+		c.end(cause)
+	}
+}
+
+// begin fills in the run. The context may have been cancelled already.
+func (c *taskContext) begin(r run, base context.Context) {
+	c.mu.Lock()
+	c.run, c.base = r, base
+	c.mu.Unlock()
+}
+
+// finish ends the context after its run and frees what it holds.
+func (c *taskContext) finish() {
+	c.cancel(context.Canceled)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.free != nil {
+		c.free()
+	}
+}
+
+// overruns reports whether the deadline passed more than d ago.
+func (c *taskContext) overruns(d time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.late(func() time.Time { return time.Now().Add(-d) })
+}
+
+// clean reports whether nothing has ended the context so far. It costs less than
+// asking for the cause.
+func (c *taskContext) clean() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cause == nil
+}

@@ -1,0 +1,367 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// fakeQueue is a queue in memory whose calls a test can fail, delay and count.
+// It keeps leases and delays by time.Now, which a synctest bubble moves.
+type fakeQueue struct {
+	cfg QueueConfig
+
+	mu      sync.Mutex
+	wake    chan struct{}
+	serial  int
+	ready   []*fakeTask
+	waiting []*fakeTask
+	leased  map[string]*fakeTask // by task ID
+	dead    []*Task
+	done    []string
+	ledger  []string // every call: "complete a b"
+	sizes   map[string][]int
+	closed  bool
+
+	// before is asked ahead of each call, without the lock; what it returns is
+	// the call's answer.
+	before func(call string, ds []*Delivery) error
+	trip   time.Duration // each call takes it
+}
+
+type fakeTask struct {
+	task    *Task
+	crashes int
+	due     time.Time
+	receipt Receipt
+	until   time.Time
+}
+
+func newFakeQueue(t testing.TB, cfg QueueConfig) *fakeQueue {
+	t.Helper()
+	cfg, err := cfg.WithDefaults()
+	require.NoError(t, err)
+	return &fakeQueue{cfg: cfg, wake: make(chan struct{}), leased: map[string]*fakeTask{}, sizes: map[string][]int{}}
+}
+
+func (q *fakeQueue) Config() QueueConfig { return q.cfg }
+
+func (q *fakeQueue) Capabilities() Capabilities {
+	return Capabilities{MaxDelay: Unlimited, MaxLease: Unlimited, MaxPayload: Unlimited, MaxBatch: 1000, Fencing: true, CountsCrashes: true, Priorities: 1}
+}
+
+func (q *fakeQueue) note(ctx context.Context, call string, ds []*Delivery) error {
+	ids := make([]string, len(ds))
+	for i, d := range ds {
+		ids[i] = d.Task.ID
+	}
+	q.mu.Lock()
+	q.ledger = append(q.ledger, strings.TrimSpace(call+" "+strings.Join(ids, " ")))
+	q.sizes[call] = append(q.sizes[call], len(ds))
+	before := q.before
+	q.mu.Unlock()
+	if q.trip > 0 {
+		time.Sleep(q.trip)
+	}
+	if before != nil {
+		return before(call, ds)
+	}
+	return nil
+}
+
+func (q *fakeQueue) Enqueue(_ context.Context, tasks []*Task) ([]Enqueued, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	out := make([]Enqueued, len(tasks))
+	for i, t := range tasks {
+		q.ready = append(q.ready, &fakeTask{task: t.Clone()})
+		out[i] = Enqueued{ID: t.ID, Queue: t.Queue, DueAt: t.DueAt()}
+	}
+	q.notify()
+	return out, nil
+}
+
+func (q *fakeQueue) notify() {
+	close(q.wake)
+	q.wake = make(chan struct{})
+}
+
+// promote makes due what is due; it returns when the next one is.
+func (q *fakeQueue) promote() (next time.Time) {
+	now := time.Now()
+	soonest := func(at time.Time) {
+		if next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	kept := q.waiting[:0]
+	for _, f := range q.waiting {
+		if f.due.After(now) {
+			soonest(f.due)
+			kept = append(kept, f)
+		} else {
+			q.ready = append(q.ready, f)
+		}
+	}
+	q.waiting = kept
+	for id, f := range q.leased {
+		if f.until.After(now) {
+			soonest(f.until)
+		} else {
+			delete(q.leased, id)
+			f.crashes++
+			q.ready = append(q.ready, f)
+		}
+	}
+	return next
+}
+
+func (q *fakeQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*Delivery, error) {
+	if err := q.note(ctx, fmt.Sprintf("dequeue %d", limit), nil); err != nil {
+		return nil, err
+	}
+	for {
+		q.mu.Lock()
+		if q.closed {
+			q.mu.Unlock()
+			return nil, fmt.Errorf("fake: %w", ErrClosed)
+		}
+		next := q.promote()
+		if n := min(limit, len(q.ready)); n > 0 {
+			ds := make([]*Delivery, n)
+			for i, f := range q.ready[:n] {
+				q.serial++
+				f.receipt, f.until = Receipt(fmt.Sprint(q.serial)), time.Now().Add(lease)
+				q.leased[f.task.ID] = f
+				ds[i] = &Delivery{Task: f.task.Clone(), Receipt: f.receipt, LeaseUntil: f.until, Crashes: f.crashes}
+			}
+			q.ready = append([]*fakeTask(nil), q.ready[n:]...)
+			q.mu.Unlock()
+			return ds, nil
+		}
+		wake := q.wake
+		q.mu.Unlock()
+		var timer <-chan time.Time
+		if !next.IsZero() {
+			timer = time.After(time.Until(next))
+		}
+		select {
+		case <-wake:
+		case <-timer:
+		case <-ctx.Done():
+			return nil, ErrNoTasks
+		}
+	}
+}
+
+// settle runs f on each delivery that is leased by its receipt.
+func (q *fakeQueue) settle(ctx context.Context, call string, ds []*Delivery, f func(*fakeTask, *Delivery)) error {
+	if err := q.note(ctx, call, ds); err != nil {
+		return err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.promote()
+	var failed BatchError
+	for i, d := range ds {
+		held := q.leased[d.Task.ID]
+		if held == nil || held.receipt != d.Receipt {
+			failed.Add(i, d.Task.ID, ErrLeaseLost)
+			continue
+		}
+		if call != "extend" {
+			delete(q.leased, d.Task.ID)
+		}
+		f(held, d)
+	}
+	q.notify()
+	return failed.OrNil()
+}
+
+func (q *fakeQueue) Complete(ctx context.Context, ds []*Delivery) error {
+	return q.settle(ctx, "complete", ds, func(f *fakeTask, _ *Delivery) { q.done = append(q.done, f.task.ID) })
+}
+
+func (q *fakeQueue) Extend(ctx context.Context, ds []*Delivery, lease time.Duration) error {
+	return q.settle(ctx, "extend", ds, func(f *fakeTask, d *Delivery) {
+		f.until = time.Now().Add(lease)
+		d.LeaseUntil = f.until
+	})
+}
+
+func (q *fakeQueue) Release(ctx context.Context, ds []*Delivery) error {
+	return q.settle(ctx, "release", ds, func(_ *fakeTask, d *Delivery) {
+		f := &fakeTask{task: d.Task.Clone(), crashes: d.Crashes, due: time.Now().Add(d.Delay)}
+		if d.Delay > 0 {
+			q.waiting = append(q.waiting, f)
+		} else {
+			q.ready = append(q.ready, f)
+		}
+	})
+}
+
+func (q *fakeQueue) DeadLetter(ctx context.Context, ds []*Delivery) error {
+	return q.settle(ctx, "dead letter", ds, func(_ *fakeTask, d *Delivery) { q.dead = append(q.dead, d.Task.Clone()) })
+}
+
+func (q *fakeQueue) Stats(context.Context) (Stats, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return Stats{}, ErrClosed
+	}
+	q.promote()
+	return Stats{Ready: int64(len(q.ready)), Scheduled: int64(len(q.waiting)), Leased: int64(len(q.leased)), Dead: int64(len(q.dead))}, nil
+}
+
+func (q *fakeQueue) Close() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.closed {
+		q.closed = true
+		q.notify()
+	}
+	return nil
+}
+
+// calls counts the calls whose line in the ledger begins with prefix.
+func (q *fakeQueue) calls(prefix string) (n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, line := range q.ledger {
+		if strings.HasPrefix(line, prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+func (q *fakeQueue) completed() []string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return append([]string(nil), q.done...)
+}
+
+// fakeProvider hands out prepared queues by name.
+type fakeProvider map[string]*fakeQueue
+
+func (p fakeProvider) Name() string { return "fake" }
+func (p fakeProvider) Close() error { return nil }
+func (p fakeProvider) Open(_ context.Context, cfg QueueConfig) (Queue, error) {
+	return p[cfg.Name], nil
+}
+
+// poolBench is what most pool tests need.
+type poolBench struct {
+	t      testing.TB
+	m      *Manager
+	r      *Router
+	queues map[string]*fakeQueue
+	log    *logTap
+}
+
+func newPoolBench(t testing.TB, cfgs ...QueueConfig) *poolBench {
+	t.Helper()
+	if len(cfgs) == 0 {
+		cfgs = []QueueConfig{{Name: "q"}}
+	}
+	b := &poolBench{t: t, m: NewManager(ManagerConfig{}), r: NewRouter(), queues: map[string]*fakeQueue{}, log: new(logTap)}
+	for _, cfg := range cfgs {
+		b.queues[cfg.Name] = newFakeQueue(t, cfg)
+	}
+	require.NoError(t, b.m.Open(context.Background(), fakeProvider(b.queues), cfgs...))
+	return b
+}
+
+func (b *poolBench) q() *fakeQueue { return b.queues["q"] }
+
+// handle registers a handler for the type "job".
+func (b *poolBench) handle(h HandlerFunc) { b.r.Handle(Policy{Type: "job", Queue: "q"}, h) }
+
+func (b *poolBench) pool(cfg PoolConfig) *Pool {
+	b.t.Helper()
+	cfg.Logger = slog.New(b.log)
+	p, err := NewPool(b.m, b.r, cfg)
+	require.NoError(b.t, err)
+	return p
+}
+
+// put enqueues tasks of type "job" on q, with these IDs.
+func (b *poolBench) put(ids ...string) {
+	b.t.Helper()
+	for _, id := range ids {
+		b.putTask(&Task{ID: id})
+	}
+}
+
+func (b *poolBench) putTask(t *Task) {
+	b.t.Helper()
+	if t.Type == "" {
+		t.Type = "job"
+	}
+	if t.Queue == "" {
+		t.Queue = "q"
+	}
+	if t.Payload == nil {
+		t.Payload = []byte(`{}`)
+	}
+	_, err := b.m.Enqueue(context.Background(), []*Task{t})
+	require.NoError(b.t, err)
+}
+
+func (b *poolBench) stats(name string) Stats {
+	b.t.Helper()
+	s, err := b.queues[name].Stats(context.Background())
+	require.NoError(b.t, err)
+	return s
+}
+
+func (b *poolBench) start(p *Pool) {
+	b.t.Helper()
+	require.NoError(b.t, p.Start(context.Background()))
+}
+
+func (b *poolBench) stop(p *Pool) {
+	b.t.Helper()
+	require.NoError(b.t, p.Stop(context.Background()))
+}
+
+// logTap keeps log records as lines.
+type logTap struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *logTap) Enabled(context.Context, slog.Level) bool { return true }
+func (l *logTap) WithAttrs([]slog.Attr) slog.Handler       { return l }
+func (l *logTap) WithGroup(string) slog.Handler            { return l }
+func (l *logTap) Handle(_ context.Context, r slog.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s", r.Level, r.Message)
+	r.Attrs(func(a slog.Attr) bool {
+		fmt.Fprintf(&b, " %s", a)
+		return true
+	})
+	l.lines = append(l.lines, b.String())
+	return nil
+}
+
+// count is how many lines hold the text.
+func (l *logTap) count(text string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.lines {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}

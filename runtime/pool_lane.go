@@ -1,0 +1,183 @@
+package runtime
+
+import (
+	"time"
+)
+
+// A lane is one queue in a shift: what it has at hand, and its limits. Its
+// fields are guarded by shift.mu, but those that never change.
+type lane struct {
+	s     *shift
+	queue Queue
+	name  string
+	lease time.Duration
+	share float64 // 1 / weight
+	gate  *gate   // the queue's own limits; nil: none
+	types []*gate // of the queue's types, when all of them have limits; else nil
+
+	// What is leased. An item is in exactly one of these: ready, held, running
+	// (with a worker), acks (or with the acker). open has all of them.
+	ready    []*batch // fetched and not begun, in order
+	buffered int      // items in ready
+	held     []*item  // waiting for their type's limit
+	acks     []*item  // to be settled
+	open     []*batch // with an item that is not settled; the keeper's
+	taken    int      // items in open
+
+	pass    float64 // weighted choice: the lane with the lowest is served next
+	tried   int     // the round of choosing that last passed the lane by
+	fetcher fetcher
+	acker   acker
+	kept    chan struct{} // closed when the keeper is done
+}
+
+// A batch is what one Dequeue returned.
+type batch struct {
+	items []item
+	next  int // items[:next] were taken out of ready
+	left  int // items that are not settled
+	place int // in lane.open
+	at    time.Time
+}
+
+// An item is one delivery on its way through a pool.
+type item struct {
+	d     *Delivery
+	lane  *lane
+	batch *batch
+	gate  *gate // the type's limits; nil: none
+	state state
+	lost  bool         // its lease has ended: nothing is to be settled
+	ctx   *taskContext // of its run, while running
+	begun time.Time
+
+	// until is when the lease ends, on the pool's clock. The keeper works on
+	// copies of the delivery, so that it is never written while a provider reads
+	// it.
+	until time.Time
+
+	outcome Outcome   // once settling
+	refusal time.Time // when settling failed first
+	warned  bool      // that it overruns
+}
+
+type state uint8
+
+const (
+	buffered state = iota // in ready or held
+	running
+	settling
+	closed // settled, lost, or given up
+)
+
+// insert takes in what a Dequeue returned. Deliveries that come after the pool
+// was stopped go straight back. s.mu is held.
+func (l *lane) insert(ds []*Delivery) {
+	b := &batch{items: make([]item, len(ds)), left: len(ds), place: len(l.open), at: l.s.p.m.Now()}
+	for i, d := range ds {
+		b.items[i] = item{d: d, lane: l, batch: b, until: d.LeaseUntil, gate: l.s.typeGate(d.Task.Type)}
+	}
+	l.open = append(l.open, b)
+	l.taken += len(ds)
+	l.s.taken += len(ds)
+	if l.s.stopping {
+		for i := range b.items {
+			l.giveBack(&b.items[i], 0)
+		}
+		return
+	}
+	if l.buffered == 0 {
+		l.pass = max(l.pass, l.s.pass) // no credit for the time it was empty
+	}
+	l.ready = append(l.ready, b)
+	l.buffered += len(ds)
+	l.s.wake(len(ds))
+}
+
+// pop takes the next item out of ready; nil when there is none.
+func (l *lane) pop() *item {
+	for len(l.ready) > 0 {
+		b := l.ready[0]
+		for b.next < len(b.items) {
+			it := &b.items[b.next]
+			b.next++
+			if it.state == buffered { // else the keeper took it
+				l.buffered--
+				return it
+			}
+		}
+		l.ready[0] = nil
+		l.ready = l.ready[1:]
+	}
+	return nil
+}
+
+// take returns an item that may be run now, or nil.
+func (l *lane) take(now time.Time) *item {
+	if l.gate == nil && !l.s.p.limits {
+		return l.pop()
+	}
+	if !l.gate.open(now) {
+		l.s.lookAgain(l.gate.wait(now))
+		return nil
+	}
+	for i, it := range l.held {
+		if it.gate.open(now) {
+			l.held = append(l.held[:i], l.held[i+1:]...)
+			return it
+		}
+	}
+	for {
+		it := l.pop()
+		if it == nil || it.gate.open(now) {
+			return it
+		}
+		if len(l.held) < l.s.maxHeld() {
+			l.held = append(l.held, it)
+			l.s.lookAgain(it.gate.wait(now))
+			continue
+		}
+		l.fetcher.rest = now.Add(overflowRest)
+		l.giveBack(it, overflowDelay)
+	}
+}
+
+// giveBack releases an item that has not begun, uncharged.
+func (l *lane) giveBack(it *item, delay time.Duration) {
+	it.outcome, it.d.Delay = Released, delay
+	l.settle(it)
+}
+
+// settle hands an item to the acker.
+func (l *lane) settle(it *item) {
+	it.state = settling
+	l.acks = append(l.acks, it)
+	switch len(l.acks) {
+	case 1:
+		l.acker.since = time.Now()
+		l.acker.kick()
+	case flushSize:
+		l.acker.kick()
+	}
+}
+
+// close forgets an item.
+func (l *lane) close(it *item) {
+	if it.state == closed {
+		return
+	}
+	it.state, it.d, it.ctx = closed, nil, nil
+	l.taken--
+	l.s.taken--
+	b := it.batch
+	if b.left--; b.left == 0 {
+		last := len(l.open) - 1
+		l.open[b.place] = l.open[last]
+		l.open[b.place].place = b.place
+		l.open[last] = nil
+		l.open = l.open[:last]
+	}
+	if l.s.taken == 0 {
+		l.s.settled.Broadcast()
+	}
+}

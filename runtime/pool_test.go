@@ -1,0 +1,85 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestPoolRunsEveryTaskOnceAndCompletesIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		var runs sync.Map
+		b.handle(func(_ context.Context, task *Task) error {
+			n, _ := runs.LoadOrStore(task.ID, new(atomic.Int32))
+			n.(*atomic.Int32).Add(1)
+			return nil
+		})
+		p := b.pool(PoolConfig{})
+		var want []string
+		for i := range 500 {
+			want = append(want, fmt.Sprintf("t%03d", i))
+		}
+		b.put(want...)
+		b.start(p)
+		synctest.Wait()
+		assert.ElementsMatch(t, want, b.q().completed())
+		runs.Range(func(id, n any) bool { return assert.EqualValues(t, 1, n.(*atomic.Int32).Load(), id) })
+		b.put("later")
+		synctest.Wait()
+		assert.Len(t, b.q().completed(), 501)
+		b.stop(p)
+		assert.Equal(t, Stats{}, b.stats("q"))
+	})
+}
+
+func TestRunReturnsNilOnACleanStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		began := make(chan struct{})
+		b.handle(func(ctx context.Context, _ *Task) error {
+			close(began)
+			time.Sleep(5 * time.Second)
+			return ctx.Err()
+		})
+		b.put("a")
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			<-began
+			cancel()
+		}()
+		require.NoError(t, b.pool(PoolConfig{}).Run(ctx))
+		assert.Equal(t, []string{"a"}, b.q().completed(), "the handler may finish within the grace")
+	})
+}
+
+func TestDrainRunsWhatIsReadyAndWhatThatEnqueues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		fails := errors.New("no")
+		b.handle(func(_ context.Context, task *Task) error {
+			switch task.ID {
+			case "a":
+				b.put("b")
+			case "c":
+				return RetryAfter(time.Hour, fails)
+			}
+			return nil
+		})
+		b.put("a")
+		b.putTask(&Task{ID: "c", MaxRetries: 1})
+		n, err := b.pool(PoolConfig{}).Drain(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, 3, n)
+		assert.ElementsMatch(t, []string{"a", "b"}, b.q().completed())
+		assert.Equal(t, Stats{Scheduled: 1}, b.stats("q"))
+	})
+}
