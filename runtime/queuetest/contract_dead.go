@@ -1,0 +1,159 @@
+package queuetest
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// deadClauses: the dead letter queue is a queue, and the way there and back
+// keeps the task.
+func deadClauses() []clause {
+	return []clause{
+		{law: Contract, name: "a dead task carries why, when, where and every attempt", run: deadTells},
+		{law: Contract, name: "a dead letter queue can be opened and consumed as a queue", run: deadConsumed},
+		{law: Contract, name: "a dead task can die on a fifo and on a priority queue as well", needs: []need{ordering, levels}, run: deadKinds},
+		{law: Contract, name: "Redrive restores the task but for its documented fields", needs: []need{redriving}, run: deadRestored},
+		{law: Contract, name: "Redrive counts how often a task came back", needs: []need{redriving}, run: deadTwice},
+		{law: Contract, name: "Redrive of unknown and of no tasks moves nothing", needs: []need{redriving}, run: deadUnknown},
+		{law: Contract, name: "Redrive wakes a waiting worker", needs: []need{redriving}, run: deadWakes},
+	}
+}
+
+// fail does with a delivery what a pool does after its last failure.
+func (w *world) fail(q runtime.Queue, d *runtime.Delivery) {
+	w.Helper()
+	runtime.NoteAttempt(d.Task, d.Attempt(), w.now(), 1234*time.Microsecond, errBoom)
+	runtime.Bury(d.Task, q.Config().Name, w.now(), errBoom)
+	w.ok(q.DeadLetter(w.ctx, one(d)), "dead letter")
+}
+
+func deadTells(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	w.put(q, 1, func(t *runtime.Task) { t.Metadata = map[string]string{"tenant": "t1"} })
+	for range 2 {
+		d := w.takeOne(q, long)
+		runtime.NoteAttempt(d.Task, d.Attempt(), w.now(), time.Millisecond, errBoom)
+		d.Task.RetryCount++
+		w.ok(q.Release(w.ctx, one(d)), "release")
+	}
+	w.fail(q, w.takeOne(q, long))
+	t := w.takeOne(w.dead(q), long).Task
+	want := map[string]string{
+		"tenant": "t1", runtime.MetaFailureReason: "boom", runtime.MetaOriginalQueue: "q", runtime.MetaAttempts: "3",
+		runtime.MetaFailedAt: t.Metadata[runtime.MetaFailedAt],
+	}
+	for i := 1; i <= 3; i++ {
+		k := runtime.MetaAttemptPrefix + strconv.Itoa(i)
+		want[k] = t.Metadata[k]
+		w.check(strings.Contains(want[k], "boom"), "%s is %q", k, want[k])
+	}
+	w.check(len(t.Metadata) == len(want), "the metadata of a dead task are %v", t.Metadata)
+	for k, v := range want {
+		w.check(t.Metadata[k] == v, "%s is %q, want %q", k, t.Metadata[k], v)
+	}
+	_, err := time.Parse(time.RFC3339Nano, t.Metadata[runtime.MetaFailedAt])
+	w.ok(err, "failed_at")
+	w.check(t.RetryCount == 2, "a task that failed three times has RetryCount %d, want 2", t.RetryCount)
+}
+
+func deadConsumed(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	ts := w.put(q, 6)
+	w.bury(q, w.take(q, 6, long)...)
+	dead := w.other(runtime.QueueConfig{Name: q.Config().DLQ})
+	w.counts(dead, "the dead letter queue", 6, 0, 0, 0)
+	ds := w.take(dead, 3, w.lease())
+	w.ok(dead.Complete(w.ctx, ds[:1]), "complete a dead task")
+	w.ok(dead.Release(w.ctx, ds[1:2]), "release a dead task")
+	w.is(dead.DeadLetter(w.ctx, ds[2:]), runtime.ErrUnsupported, "dead letter a dead task")
+	w.expire()
+	w.counts(dead, "the lease of a dead task is over", 5, 0, 0, 0)
+	w.same(append(deliveredIDs(w.drain(dead)), ds[0].Task.ID), ids(ts), "dead tasks")
+	w.counts(q, "all dead tasks are done", 0, 0, 0, 0)
+}
+
+func deadKinds(w *world) {
+	for _, cfg := range []runtime.QueueConfig{{Name: "f", Type: runtime.FIFO}, {Name: "p", Type: runtime.Priority, Levels: 3}} {
+		q := w.open(cfg)
+		t := w.task(q)
+		if cfg.Type == runtime.Priority {
+			t.Priority = 2
+		}
+		w.enqueue(q, t)
+		w.bury(q, w.takeOne(q, long))
+		w.counts(q, "dead on "+cfg.Name, 0, 0, 0, 1)
+		got := w.takeOne(w.dead(q), long).Task
+		w.check(got.ID == t.ID && got.GroupKey == t.GroupKey && got.Priority == t.Priority, "the dead task is %+v", got)
+	}
+}
+
+// deadRestored holds a redriven task against the one that was enqueued.
+func deadRestored(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	want := w.fullTask(q)
+	if q.Capabilities().DedupWindow == 0 {
+		want.UniqueKey, want.UniqueFor = "", 0
+	}
+	w.enqueue(q, want)
+	d := w.takeOne(q, long)
+	w.fail(q, d)
+	w.pass(w.lease())
+	_, err := q.(runtime.Redriver).Redrive(w.ctx, []string{want.ID})
+	w.ok(err, "redrive")
+	got := w.takeOne(q, long)
+	w.check(got.Task.RetryCount == 0, "a redriven task has RetryCount %d", got.Task.RetryCount)
+	w.check(got.Task.ScheduledFor.IsZero() || !got.Task.ScheduledFor.After(w.now()), "a redriven task is scheduled for %s", got.Task.ScheduledFor)
+	meta := got.Task.Metadata
+	w.check(meta[runtime.MetaRedriveCount] == "1" && meta[runtime.MetaRedrivenFrom] == q.Config().DLQ, "the metadata of a redriven task are %v", meta)
+	w.check(meta[runtime.MetaFailureReason] == "boom", "a redriven task has forgotten why it died: %v", meta)
+	for k, v := range want.Metadata {
+		w.check(meta[k] == v, "metadata %q was %q and came back as %q", k, v, meta[k])
+	}
+	got.Task.RetryCount, got.Task.ScheduledFor, got.Task.Metadata = want.RetryCount, want.ScheduledFor, want.Metadata
+	w.sameTask(got.Task, want, "redriven")
+}
+
+func deadTwice(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	w.put(q, 1)
+	for n := 1; n <= 3; n++ {
+		w.fail(q, w.takeOne(q, long))
+		_, err := q.(runtime.Redriver).Redrive(w.ctx, nil)
+		w.ok(err, "redrive")
+		s, err := q.Stats(w.ctx)
+		w.ok(err, "stats")
+		w.check(s.Ready == 1, "after redrive %d the stats are %+v", n, s)
+		d := w.takeOne(q, long)
+		w.check(d.Task.Metadata[runtime.MetaRedriveCount] == strconv.Itoa(n), "after redrive %d redrive_count is %q", n, d.Task.Metadata[runtime.MetaRedriveCount])
+		w.ok(q.Release(w.ctx, one(d)), "release")
+	}
+}
+
+func deadUnknown(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	r := q.(runtime.Redriver)
+	for _, asked := range [][]string{nil, {}, {"unknown"}} {
+		got, err := r.Redrive(w.ctx, asked)
+		w.ok(err, "redrive %v", asked)
+		w.check(len(got) == 0, "redriving %v moved %v", asked, got)
+	}
+	w.put(q, 2)
+	w.bury(q, w.takeOne(q, long))
+	got, err := r.Redrive(w.ctx, []string{})
+	w.ok(err, "redrive none")
+	w.check(len(got) == 0, "redriving an empty list moved %v: only nil means all", got)
+	w.counts(q, "after redriving none", 1, 0, 0, 1)
+}
+
+func deadWakes(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	w.put(q, 1)
+	w.bury(q, w.takeOne(q, long))
+	got := w.waiter(q)
+	_, err := q.(runtime.Redriver).Redrive(w.ctx, nil)
+	w.ok(err, "redrive")
+	got.wants(1)
+}

@@ -1,0 +1,126 @@
+package queuetest
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A Law is one of the promises that a provider is held to. The laws 1 to 12 are
+// those of the package comment.
+type Law int
+
+// The laws. Contract stands for what the doc comments of package runtime promise
+// beside them: round trips, validation, wake-ups, closing, operations that a
+// queue need not have.
+const (
+	Contract Law = iota
+	NothingIsLost
+	LeasesHold
+	StaleReceipts
+	NeverEarly
+	PublishBeforeAck
+	PoisonDoesNotLoop
+	CrashesAreNotFailures
+	OrderWherePromised
+	UniqueMeansTold
+	AcksSurviveTrouble
+	StoppingIsClean
+	StatsTellTheTruth
+)
+
+var lawTexts = [...]string{
+	"the contract in detail",
+	"nothing is lost",
+	"leases hold",
+	"stale receipts change nothing",
+	"never early",
+	"publish before ack",
+	"poison does not loop",
+	"crashes are not failures",
+	"order where promised",
+	"unique means told",
+	"an ack survives trouble",
+	"stopping is clean",
+	"stats tell the truth",
+}
+
+// String is the law's number and text: "law 3: stale receipts change nothing".
+func (l Law) String() string {
+	if l == Contract {
+		return lawTexts[Contract]
+	}
+	return fmt.Sprintf("law %d: %s", int(l), lawTexts[l])
+}
+
+// A Home says where the tasks of a provider live, and so what a test can take
+// away from it.
+type Home string
+
+// The homes of tasks.
+const (
+	// InProcess: with the Provider value. They end with it, and no other
+	// process can see them.
+	InProcess Home = "process"
+	// InFile: in a file that processes share, with no broker between.
+	InFile Home = "file"
+	// OnServer: with a broker.
+	OnServer Home = "server"
+)
+
+// A Harness tells the suite how to get at one provider. Name, Home, Data and
+// Open are required. Its functions are called by many tests at once.
+type Harness struct {
+	// Name of the provider, for the table and for the child processes.
+	Name string
+	// Home of the tasks.
+	Home Home
+
+	// Data makes room for one test that no other test shares, and returns its
+	// address: a file name, a URL with a prefix of its own. It removes what it
+	// made by tb.Cleanup.
+	Data func(tb testing.TB) (addr string)
+	// Open returns a provider on the data at addr, which keeps time by clock; on
+	// SystemClock where UsesClock is false. It is called several times with the
+	// same address, for the handles of other processes and to open the data
+	// again, and in child processes. With Home InProcess it is called once for
+	// each address.
+	Open func(addr string, clock runtime.Clock) (runtime.Provider, error)
+	// UsesClock says that the provider keeps time by the clock that Open is
+	// given. The suite then moves time in place of waiting.
+	UsesClock bool
+
+	// Cut takes the backend at addr away from everybody, as a cut network does,
+	// until restore is called. Nil: it cannot be, which needs a downgrade.
+	Cut func(tb testing.TB, addr string) (restore func())
+	// Restart stops the broker at addr and starts it again. It is for providers
+	// with Home OnServer; nil there needs a downgrade.
+	Restart func(tb testing.TB, addr string)
+	// Cost tells how much work the backend has done for p up to now, in what it
+	// can count: statements, rows, round trips. The suite asks it around Stats.
+	// Nil: it cannot be told, and the table says so.
+	Cost func(p runtime.Provider) int64
+
+	// Downgrades names the laws that the provider cannot keep in full, each with
+	// the reason. The suite leaves out the tests of such a law which need what
+	// the provider does not have, runs the others, and prints the reason. A test
+	// that has to be left out of a law without a downgrade fails, and so does a
+	// downgrade for which no test is left out.
+	Downgrades map[Law]string
+}
+
+func (h *Harness) validate() error {
+	switch {
+	case h.Name == "" || h.Data == nil || h.Open == nil:
+		return fmt.Errorf("queuetest: a Harness needs Name, Data and Open")
+	case h.Home != InProcess && h.Home != InFile && h.Home != OnServer:
+		return fmt.Errorf("queuetest: the Harness of %s has the unknown Home %q", h.Name, h.Home)
+	}
+	for law, reason := range h.Downgrades {
+		if law < Contract || int(law) >= len(lawTexts) || reason == "" {
+			return fmt.Errorf("queuetest: the Harness of %s downgrades %d with the reason %q: name a law and say why", h.Name, int(law), reason)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package queuetest
+
+import (
+	"sync"
+	"testing"
+)
+
+// A clause is one test of the suite.
+type clause struct {
+	law   Law
+	name  string
+	needs []need
+	real  bool // run on the machine's clock, whatever the harness offers
+	run   func(w *world)
+}
+
+// clauses returns every test of the suite, law by law.
+func clauses() []clause {
+	var all []clause
+	for _, part := range [...]func() []clause{
+		lossClauses, killClauses, leaseClauses, receiptClauses, timeClauses, moveClauses, poisonClauses, crashClauses,
+		orderClauses, levelClauses, uniqueClauses, troubleClauses, stopClauses, statsClauses,
+		taskClauses, waitClauses, closeClauses, operationClauses, deadClauses,
+	} {
+		all = append(all, part()...)
+	}
+	return all
+}
+
+// Run holds a provider to the laws: each is a subtest, and each of its tests is
+// one below it. At the end it logs the table of laws, and writes it as JSON to
+// the folder that the environment variable TASKGEN_CONFORMANCE_OUT names, if
+// any, as <provider>.json (see [Report]).
+//
+// Providers with another Home than InProcess also need a call of [Child] in
+// their TestMain.
+func Run(t *testing.T, h Harness) {
+	if err := h.validate(); err != nil {
+		t.Fatal(err)
+	}
+	missing := h.lacks(t)
+	book := newBook(&h)
+	t.Cleanup(func() { book.publish(t) })
+	for law := Contract; int(law) < len(lawTexts); law++ {
+		t.Run(law.String(), func(t *testing.T) {
+			t.Parallel()
+			for _, c := range clauses() {
+				if c.law != law {
+					continue
+				}
+				if n, why, ok := c.unfilled(missing); ok {
+					book.leaveOut(t, c, n, why)
+					continue
+				}
+				t.Run(c.name, func(t *testing.T) {
+					t.Parallel()
+					defer func() { book.note(c, t.Failed()) }()
+					c.run(newWorld(t, &h, c.real))
+				})
+			}
+			book.checkDowngrade(t, law)
+		})
+	}
+}
+
+// unfilled returns the first need of the test that is missing, with the reason.
+func (c clause) unfilled(missing map[need]string) (need, string, bool) {
+	for _, n := range c.needs {
+		if why, ok := missing[n]; ok {
+			return n, why, true
+		}
+	}
+	return "", "", false
+}
+
+// A book notes what became of each test.
+type book struct {
+	h  *Harness
+	mu sync.Mutex
+	by map[Law]*LawReport
+}
+
+func newBook(h *Harness) *book { return &book{h: h, by: make(map[Law]*LawReport)} }
+
+func (b *book) of(law Law) *LawReport {
+	r := b.by[law]
+	if r == nil {
+		r = &LawReport{Law: law, Text: law.String()}
+		b.by[law] = r
+	}
+	return r
+}
+
+func (b *book) note(c clause, failed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := b.of(c.law)
+	r.Tests++
+	if failed {
+		r.Failed = append(r.Failed, c.name)
+	}
+}
+
+// leaveOut notes a test that the provider cannot be put to. Where the law is not
+// downgraded and the need not optional, that is a failure.
+func (b *book) leaveOut(t testing.TB, c clause, n need, why string) {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := b.of(c.law)
+	r.LeftOut = append(r.LeftOut, LeftOut{Test: c.name, Needs: string(n), Why: why, Optional: optional[n]})
+	if optional[n] {
+		return
+	}
+	if _, ok := b.h.Downgrades[c.law]; !ok {
+		r.Failed = append(r.Failed, c.name)
+		t.Errorf("%q needs %s, and %s: downgrade the law in the Harness, with the reason", c.name, n, why)
+	}
+}
+
+// checkDowngrade fails for a law that is downgraded although each of its tests
+// could be run: such a downgrade would hide the day on which it is needed.
+func (b *book) checkDowngrade(t testing.TB, law Law) {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	reason, ok := b.h.Downgrades[law]
+	if !ok {
+		return
+	}
+	r := b.of(law)
+	r.Downgrade = reason
+	for _, l := range r.LeftOut {
+		if !l.Optional {
+			return
+		}
+	}
+	r.Failed = append(r.Failed, "downgrade")
+	t.Errorf("%s is downgraded (%s), but no test of it needs what the provider lacks: take the downgrade out", law, reason)
+}

@@ -1,0 +1,357 @@
+package queuetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// Bounds of the suite's waits. A wait for what must come is long, for a test
+// machine may be slow; it ends when the thing has come. A look for what must
+// not come is short: it can miss a fault, but never see one that is not there.
+const (
+	patience = 45 * time.Second
+	glance   = 40 * time.Millisecond
+	tick     = 2 * time.Millisecond
+)
+
+// A world is what one test of the suite has to itself: data, a provider on it,
+// a clock.
+type world struct {
+	testing.TB
+	h     *Harness
+	addr  string
+	clock *Clock // nil: the machine's
+	main  runtime.Provider
+	ctx   context.Context
+
+	mu  sync.Mutex
+	seq int
+}
+
+func newWorld(tb testing.TB, h *Harness, real bool) *world {
+	w := &world{TB: tb, h: h, addr: h.Data(tb)}
+	if h.UsesClock && !real {
+		w.clock = NewClock(time.Now().Truncate(time.Second))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
+	w.ctx = ctx
+	w.main = w.provider()
+	tb.Cleanup(cancel)
+	return w
+}
+
+// provider opens the data of the test once more.
+func (w *world) provider() runtime.Provider {
+	w.Helper()
+	p, err := w.h.Open(w.addr, w.ticks())
+	if err != nil {
+		w.Fatalf("open the provider: %v", err)
+	}
+	w.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+// open opens a queue. Without a name it is called "q".
+func (w *world) open(cfg runtime.QueueConfig) runtime.Queue {
+	w.Helper()
+	return w.openOn(w.main, cfg)
+}
+
+// other opens a queue as another process would: by another provider on the same
+// data, or where there can be none by a second handle.
+func (w *world) other(cfg runtime.QueueConfig) runtime.Queue {
+	w.Helper()
+	if w.h.Home == InProcess {
+		return w.openOn(w.main, cfg)
+	}
+	return w.openOn(w.provider(), cfg)
+}
+
+func (w *world) openOn(p runtime.Provider, cfg runtime.QueueConfig) runtime.Queue {
+	w.Helper()
+	if cfg.Name == "" {
+		cfg.Name = "q"
+	}
+	q, err := p.Open(w.ctx, cfg)
+	w.ok(err, "open queue %q", cfg.Name)
+	return q
+}
+
+// manager opens queues through a manager, as programs do.
+func (w *world) manager(cfgs ...runtime.QueueConfig) *runtime.Manager {
+	w.Helper()
+	m := runtime.NewManager(runtime.ManagerConfig{Clock: w.ticks()})
+	w.ok(m.Open(w.ctx, w.main, cfgs...), "open queues")
+	w.Cleanup(func() { _ = m.Close() })
+	return m
+}
+
+// ticks is the test's clock.
+func (w *world) ticks() runtime.Clock {
+	if w.clock != nil {
+		return w.clock
+	}
+	return runtime.SystemClock
+}
+
+// now is the time on the test's clock.
+func (w *world) now() time.Time {
+	return w.ticks().Now()
+}
+
+// pass lets time go by.
+func (w *world) pass(d time.Duration) {
+	if w.clock != nil {
+		w.clock.Advance(d)
+		return
+	}
+	<-time.After(d)
+}
+
+// lease is a lease that ends soon: tests wait for its end.
+func (w *world) lease() time.Duration {
+	if w.clock != nil {
+		return 30 * time.Second
+	}
+	return time.Second
+}
+
+// long is a lease that no test outlives.
+const long = 10 * time.Minute
+
+// expire lets a lease of w.lease() end.
+func (w *world) expire() { w.pass(w.lease() + 5*time.Millisecond) }
+
+func (w *world) ok(err error, format string, args ...any) {
+	w.Helper()
+	if err != nil {
+		w.Fatalf("%s: %v", fmt.Sprintf(format, args...), err)
+	}
+}
+
+func (w *world) is(err, want error, format string, args ...any) {
+	w.Helper()
+	if !errors.Is(err, want) {
+		w.Fatalf("%s: the error is %v, want one that wraps %q", fmt.Sprintf(format, args...), err, want)
+	}
+}
+
+func (w *world) check(ok bool, format string, args ...any) {
+	w.Helper()
+	if !ok {
+		w.Fatalf(format, args...)
+	}
+}
+
+// eventually waits until cond holds.
+func (w *world) eventually(cond func() bool, format string, args ...any) {
+	w.Helper()
+	deadline := time.After(patience)
+	for every := time.NewTicker(tick); !cond(); <-every.C {
+		select {
+		case <-deadline:
+			w.Fatalf("still not after %s: %s", patience, fmt.Sprintf(format, args...))
+		default:
+		}
+	}
+}
+
+// task makes a valid task for a queue, with an ID that no other task has.
+func (w *world) task(q runtime.Queue, change ...func(*runtime.Task)) *runtime.Task {
+	w.mu.Lock()
+	w.seq++
+	n := w.seq
+	w.mu.Unlock()
+	t := &runtime.Task{
+		ID: fmt.Sprintf("task-%06d", n), Type: "work", Queue: q.Config().Name, CreatedAt: w.now(),
+		Payload: fmt.Appendf(nil, `{"n":%d}`, n), MaxRetries: 3,
+	}
+	if q.Config().Type == runtime.FIFO {
+		t.GroupKey = "group"
+	}
+	for _, f := range change {
+		f(t)
+	}
+	return t
+}
+
+func (w *world) tasks(q runtime.Queue, n int, change ...func(*runtime.Task)) []*runtime.Task {
+	ts := make([]*runtime.Task, n)
+	for i := range ts {
+		ts[i] = w.task(q, change...)
+	}
+	return ts
+}
+
+func (w *world) enqueue(q runtime.Queue, ts ...*runtime.Task) []runtime.Enqueued {
+	w.Helper()
+	answers, err := q.Enqueue(w.ctx, ts)
+	w.ok(err, "enqueue %d tasks", len(ts))
+	w.check(len(answers) == len(ts), "%d answers for %d tasks", len(answers), len(ts))
+	return answers
+}
+
+// put enqueues n plain tasks and returns them.
+func (w *world) put(q runtime.Queue, n int, change ...func(*runtime.Task)) []*runtime.Task {
+	w.Helper()
+	ts := w.tasks(q, n, change...)
+	w.enqueue(q, ts...)
+	return ts
+}
+
+// take leases n tasks, in as many calls as it needs.
+func (w *world) take(q runtime.Queue, n int, lease time.Duration) []*runtime.Delivery {
+	w.Helper()
+	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	defer cancel()
+	var got []*runtime.Delivery
+	for len(got) < n {
+		ds, err := q.Dequeue(ctx, n-len(got), lease)
+		if errors.Is(err, runtime.ErrNoTasks) && ctx.Err() == nil {
+			continue
+		}
+		w.ok(err, "dequeue, with %d of %d tasks", len(got), n)
+		w.check(len(ds) > 0 && len(ds) <= n-len(got), "Dequeue with limit %d returned %d tasks and no error", n-len(got), len(ds))
+		got = append(got, ds...)
+	}
+	return got
+}
+
+func (w *world) takeOne(q runtime.Queue, lease time.Duration) *runtime.Delivery {
+	w.Helper()
+	return w.take(q, 1, lease)[0]
+}
+
+// nothing looks whether the queue hands out anything now.
+func (w *world) nothing(q runtime.Queue, format string, args ...any) {
+	w.Helper()
+	ctx, cancel := context.WithTimeout(w.ctx, glance)
+	defer cancel()
+	ds, err := q.Dequeue(ctx, 10, long)
+	if len(ds) > 0 {
+		w.Fatalf("%s: the queue handed out %v", fmt.Sprintf(format, args...), deliveredIDs(ds))
+	}
+	w.is(err, runtime.ErrNoTasks, "%s: Dequeue of an empty queue", fmt.Sprintf(format, args...))
+}
+
+// drain leases and completes all there is on the queue for which no time has to
+// pass, and returns it in its order.
+func (w *world) drain(q runtime.Queue) []*runtime.Delivery {
+	w.Helper()
+	var all []*runtime.Delivery
+	for {
+		s, err := q.Stats(w.ctx)
+		w.ok(err, "stats")
+		if s.Ready == 0 && s.Leased == 0 {
+			return all
+		}
+		ctx, cancel := context.WithTimeout(w.ctx, patience)
+		ds, err := q.Dequeue(ctx, 100, long)
+		cancel()
+		w.ok(err, "dequeue with %d ready, %d leased", s.Ready, s.Leased)
+		w.ok(q.Complete(w.ctx, ds), "complete")
+		all = append(all, ds...)
+	}
+}
+
+// dead opens the dead letter queue of a queue as a queue.
+func (w *world) dead(q runtime.Queue) runtime.Queue {
+	w.Helper()
+	return w.open(runtime.QueueConfig{Name: q.Config().DLQ})
+}
+
+// bury dead-letters deliveries as a pool does.
+func (w *world) bury(q runtime.Queue, ds ...*runtime.Delivery) {
+	w.Helper()
+	for _, d := range ds {
+		runtime.Bury(d.Task, q.Config().Name, w.now(), errors.New("it failed"))
+	}
+	w.ok(q.DeadLetter(w.ctx, ds), "dead letter")
+}
+
+// counts checks the numbers of a queue.
+func (w *world) counts(q runtime.Queue, when string, ready, scheduled, leased, dead int64) {
+	w.Helper()
+	want := runtime.Stats{Ready: ready, Scheduled: scheduled, Leased: leased, Dead: dead}
+	w.eventually(func() bool {
+		s, err := q.Stats(w.ctx)
+		w.ok(err, "stats")
+		s.OldestAge = 0
+		if s != want && w.clock != nil {
+			w.Fatalf("%s: stats are %+v, want %+v", when, s, want)
+		}
+		return s == want
+	}, "%s: stats are to be %+v", when, want)
+}
+
+func ids(ts []*runtime.Task) []string {
+	all := make([]string, len(ts))
+	for i, t := range ts {
+		all[i] = t.ID
+	}
+	return all
+}
+
+func deliveredIDs(ds []*runtime.Delivery) []string {
+	all := make([]string, len(ds))
+	for i, d := range ds {
+		all[i] = d.Task.ID
+	}
+	return all
+}
+
+// same checks that two lists of IDs hold the same ones, in any order.
+func (w *world) same(got, want []string, format string, args ...any) {
+	w.Helper()
+	got, want = slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))
+	if !slices.Equal(got, want) {
+		w.Fatalf("%s: %s", fmt.Sprintf(format, args...), difference(got, want))
+	}
+}
+
+// equal checks that two lists of IDs are the same, in order.
+func (w *world) equal(got, want []string, format string, args ...any) {
+	w.Helper()
+	if !slices.Equal(got, want) {
+		w.Fatalf("%s: got %s, want %s", fmt.Sprintf(format, args...), short(got), short(want))
+	}
+}
+
+// difference names what is missing, too much and there twice.
+func difference(got, want []string) string {
+	count := make(map[string]int)
+	for _, id := range got {
+		count[id]++
+	}
+	for _, id := range want {
+		count[id]--
+	}
+	var missing, extra []string
+	for id, n := range count {
+		switch {
+		case n < 0:
+			missing = append(missing, id)
+		case n > 0:
+			extra = append(extra, id)
+		}
+	}
+	slices.Sort(missing)
+	slices.Sort(extra)
+	return fmt.Sprintf("missing %s, too many %s", short(missing), short(extra))
+}
+
+func short(list []string) string {
+	const shown = 12
+	if len(list) <= shown {
+		return "[" + strings.Join(list, " ") + "]"
+	}
+	return fmt.Sprintf("[%s … %d in all]", strings.Join(list[:shown], " "), len(list))
+}
