@@ -12,7 +12,8 @@ type Provider interface {
 	// metrics.
 	Name() string
 	// Open creates the queue that cfg describes, with its dead letter queue,
-	// or verifies the one that is there. It returns an error wrapping
+	// or verifies the one that is there. Each call gives a handle of its own,
+	// which is closed on its own. It returns an error wrapping
 	// ErrUnsupported when the provider cannot do what cfg asks for, and
 	// ErrQueueMismatch when the existing queue is of another type.
 	Open(ctx context.Context, cfg QueueConfig) (Queue, error)
@@ -36,17 +37,23 @@ type Queue interface {
 	Capabilities() Capabilities
 
 	// Enqueue puts tasks on the queue. The answers stand in the order of the
-	// tasks. A task whose unique key is taken is no error: its answer has
-	// Duplicate set and the ID of the task that holds the key. Tasks that the
-	// queue has no room for fail with ErrQueueFull. The tasks are copied: the
-	// caller keeps them.
+	// tasks. A task whose unique key is taken is no error, whether by a task on
+	// the queue or by one earlier in the batch: its answer has Duplicate set and
+	// the ID of the task that holds the key. An ID that is on the queue already,
+	// or earlier in the batch, fails with ErrDuplicate. Tasks that the queue has
+	// no room for fail with ErrQueueFull. The tasks are copied: the caller keeps
+	// them.
+	//
+	// A manager validates tasks before they get here. A queue itself refuses, with
+	// ErrInvalidTask, what QueueConfig.Accepts refuses.
 	Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error)
 
-	// Dequeue leases up to limit tasks that are due for the given time. It waits
-	// until there is at least one and wakes at once; when ctx ends before that,
-	// or the provider's own longest wait is over, it returns ErrNoTasks. It
-	// returns what is there without waiting for more. The Delivery and its Task
-	// are the caller's.
+	// Dequeue leases up to limit tasks that are due for the given time; both must
+	// be positive. It waits until there is at least one and wakes at once; when
+	// ctx ends before that, has ended already, or the provider's own longest wait
+	// is over, it returns ErrNoTasks. It returns what is there without waiting
+	// for more. The Delivery and its Task are the caller's, but for the bytes of
+	// Payload, which providers may share and nobody may change.
 	Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*Delivery, error)
 
 	// Complete takes done tasks off the queue for good.
@@ -56,7 +63,8 @@ type Queue interface {
 	Extend(ctx context.Context, ds []*Delivery, lease time.Duration) error
 	// Release puts tasks back on the queue, due again after each one's
 	// Delivery.Delay. It keeps the Task as it stands in the delivery: RetryCount
-	// and Metadata are the caller's to change beforehand.
+	// and Metadata are the caller's to change beforehand. With a delay,
+	// ScheduledFor becomes the time at which the task is due again.
 	Release(ctx context.Context, ds []*Delivery) error
 	// DeadLetter moves tasks to the dead letter queue, as they stand in the
 	// delivery. The runtime writes the failure into the task beforehand (see
@@ -72,7 +80,9 @@ type Queue interface {
 }
 
 // Complete, Extend, Release and DeadLetter answer ErrLeaseLost for a delivery
-// whose receipt a later delivery has replaced, or whose task is gone.
+// whose receipt a later delivery has replaced, or whose task is gone. Between
+// the end of a lease and the next delivery a provider may do what is asked or
+// answer ErrLeaseLost; the answer is true either way.
 
 // A Delivery is a task handed to one worker for the time of a lease.
 type Delivery struct {
@@ -135,7 +145,9 @@ type Browser interface {
 // A Canceller removes tasks that nobody works on yet.
 type Canceller interface {
 	// Cancel removes the ready and scheduled tasks among ids and returns the IDs
-	// of those it removed. Leased and unknown ones are left as they are.
+	// of those it removed. Leased and unknown ones are left as they are. The
+	// unique keys of those it removed are free, unless they have a window; so it
+	// is with Purge.
 	Cancel(ctx context.Context, ids []string) (cancelled []string, err error)
 }
 

@@ -149,9 +149,8 @@ func taskCopies(w *world) {
 	t := w.task(q, func(t *runtime.Task) { t.Metadata = map[string]string{"k": "v"} })
 	want := t.Clone()
 	w.enqueue(q, t)
-	spoil := func(t *runtime.Task) {
-		t.Payload[0], t.Metadata["k"], t.Type, t.RetryCount = 'X', "spoilt", "spoilt", 9
-	}
+	spoil := func(t *runtime.Task) { t.Metadata["k"], t.Type, t.RetryCount, t.Payload = "spoilt", "spoilt", 9, nil }
+	t.Payload[0] = 'X'
 	spoil(t)
 	d := w.takeOne(q, w.lease())
 	w.sameTask(d.Task, want, "after the caller changed the task it had enqueued")

@@ -1,0 +1,35 @@
+// Package queuetest tests queues, in two senses.
+//
+// Authors of providers run the conformance suite, [Run], with a [Harness] that
+// says how to get at their backend. It holds the provider to these laws:
+//
+//  1. Nothing is lost. A task whose Enqueue returned nil is handed out until it
+//     is completed or on the dead letter queue: through kill -9 of producers and
+//     workers, a restart of the broker, a cut or slow network.
+//  2. Leases hold. Nobody else receives a task before its lease ends; after that
+//     somebody does.
+//  3. Stale receipts change nothing. Complete, Extend, Release and DeadLetter
+//     with a receipt that a later delivery has replaced answer ErrLeaseLost.
+//  4. Never early. A delayed task is not handed out before its time, and at most
+//     Capabilities.Lateness after it.
+//  5. Publish before ack. Retry, dead letter and redrive write the new place
+//     before they leave the old one, or both at once. A crash in between makes a
+//     duplicate, never a loss.
+//  6. Poison does not loop. A payload that cannot be read, an unknown type, a
+//     handler that kills its process MaxDeliveries times: to the dead letter
+//     queue, with the reason.
+//  7. Crashes are not failures. A retry is charged when the handler failed, not
+//     when its worker died or was told to stop.
+//  8. Order where promised. On a FIFO queue a group's tasks come one at a time
+//     and in order, through retries; on a priority queue the highest level comes
+//     first.
+//  9. Unique means told. A duplicate is answered with the ID of the first.
+//  10. An ack survives trouble. Where the backend is away when a task is done,
+//     the ack is tried again until the lease ends.
+//  11. Stopping is clean. A pool that has stopped leaves nothing leased.
+//  12. Stats tell the truth, at a cost that does not grow with the number of
+//     tasks.
+//
+// A provider that cannot keep a law in full says so in Harness.Downgrades, with
+// the reason; the table of laws that Run prints shows it.
+package queuetest
