@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"go/ast"
-	"go/token"
 	"go/types"
-	"slices"
 )
 
 // Roots are what is to be type-checked of one package.
@@ -18,13 +16,13 @@ type Roots struct {
 
 // An Expr is an expression and the file whose imports it may use.
 type Expr struct {
-	File *File
+	File *ast.File
 	Expr ast.Expr
 }
 
 // Check type-checks the roots and what they reach, in all packages at once, so
-// that types of one package that another uses are identical. It fills Types,
-// Info and Errors of each root's package.
+// that types of one package that another uses are identical. It fills Types
+// and Info of each root's package.
 func (p *Program) Check(roots []Roots) {
 	r := newReach(p)
 	for _, root := range roots {
@@ -34,7 +32,7 @@ func (p *Program) Check(roots []Roots) {
 		}
 		for _, e := range root.Exprs {
 			for _, src := range u.sources {
-				if src.file == e.File.Syntax {
+				if src.file == e.File {
 					r.walk(u, src, e.Expr)
 				}
 			}
@@ -44,15 +42,16 @@ func (p *Program) Check(roots []Roots) {
 	c := newChecker(p, r)
 	for _, root := range roots {
 		done := c.check(root.Package.unit)
-		root.Package.Types, root.Package.Info, root.Package.Errors = done.types, done.info, done.errs
+		root.Package.Types, root.Package.Info = done.types, done.info
 	}
+	p.checked = c
 }
 
 // Eval type-checks a type expression as if it stood in the given file of a
 // checked package.
 func (p *Program) Eval(pkg *Package, e Expr) (types.Type, error) {
 	info := &types.Info{Types: make(map[ast.Expr]types.TypeAndValue)}
-	if err := types.CheckExpr(p.Fset, pkg.Types, e.File.Syntax.Name.End(), e.Expr, info); err != nil {
+	if err := types.CheckExpr(p.Fset, pkg.Types, e.File.Name.End(), e.Expr, info); err != nil {
 		var te types.Error
 		if errors.As(err, &te) {
 			return nil, errors.New(te.Msg)
@@ -190,14 +189,4 @@ func pruneSpecs(d *ast.GenDecl, k *kept) []ast.Spec {
 		}
 	}
 	return specs
-}
-
-// ErrorIn returns what go/types said about a place between two positions of a
-// package, and false when it said nothing.
-func (pkg *Package) ErrorIn(from, to token.Pos) (types.Error, bool) {
-	i := slices.IndexFunc(pkg.Errors, func(e types.Error) bool { return from <= e.Pos && e.Pos < to })
-	if i < 0 {
-		return types.Error{}, false
-	}
-	return pkg.Errors[i], true
 }

@@ -51,6 +51,8 @@ type Program struct {
 
 	cfg   Config
 	sizes types.Sizes
+	// checked is what Check left, for Reason.
+	checked *checker
 
 	mu    sync.Mutex // guards the maps: outputs may be checked side by side
 	meta  map[string]*packages.Package
@@ -70,9 +72,8 @@ type Package struct {
 
 	// Types and Info are set by Program.Check. Types holds what was reached
 	// alone.
-	Types  *types.Package
-	Info   *types.Info
-	Errors []types.Error // what go/types said about this package
+	Types *types.Package
+	Info  *types.Info
 
 	unit *unit
 }
@@ -80,7 +81,7 @@ type Package struct {
 // A File is one source file.
 type File struct {
 	Path      string
-	Syntax    *ast.File // nil when there is no package clause
+	Syntax    *ast.File // nil when nothing could be read
 	Errors    scanner.ErrorList
 	Mentioned bool // the text holds "taskgen:"; comments are kept in Syntax
 	Test      bool // a _test.go file
@@ -217,6 +218,11 @@ func (pkg *Package) Declared(name string) (token.Pos, bool) {
 		return ds[0].pos, true
 	}
 	return token.NoPos, false
+}
+
+// IsType says whether the package declares a type of this name.
+func (pkg *Package) IsType(name string) bool {
+	return slices.ContainsFunc(pkg.unit.decls[name], func(d *decl) bool { return d.gen != nil && d.gen.Tok == token.TYPE })
 }
 
 // text is a file before it is parsed.

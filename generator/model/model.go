@@ -16,6 +16,8 @@ type Package struct {
 	// Constraint is the //go:build expression that all annotated files share;
 	// the generated file has it too. Empty: they have none, or different ones.
 	Constraint string `json:"constraint,omitempty"`
+	// Declared says where the names of Scope are declared.
+	Declared map[string]Pos `json:"-"`
 }
 
 // A Pos is a place in a source file.
@@ -23,6 +25,28 @@ type Pos struct {
 	File   string `json:"file"` // absolute
 	Line   int    `json:"line"`
 	Column int    `json:"column"` // in bytes, from 1
+}
+
+// A Span is a stretch of one line.
+type Span struct {
+	Pos
+	End int // column behind the last byte; 0: unknown
+}
+
+// Places say where a declaration and its options stand: the directive under its
+// name ("retry"), an option under directive and key ("retry.max"). What a task
+// inherits stands at the package clause.
+type Places map[string]Span
+
+// Of returns the place of the first name that is known, and the zero Span when
+// none is.
+func (p Places) Of(names ...string) Span {
+	for _, name := range names {
+		if s, ok := p[name]; ok {
+			return s
+		}
+	}
+	return Span{}
 }
 
 // A Task is one annotated struct, inherited defaults filled in.
@@ -49,6 +73,7 @@ type Task struct {
 	// lists and maps).
 	Secrets []string `json:"secrets,omitempty"`
 	Pos     Pos      `json:"pos"`
+	Places  Places   `json:"-"`
 }
 
 // Retry is a retry policy as declared; Max 0 is none. Zero values stand for the
@@ -92,6 +117,7 @@ type Queue struct {
 	DLQ           string        `json:"dlq,omitempty"`
 	Retention     time.Duration `json:"retention,omitempty"`
 	Pos           Pos           `json:"pos"`
+	Places        Places        `json:"-"`
 }
 
 // A Field is one field of a task's struct, in source order.
@@ -121,6 +147,10 @@ const (
 	Struct  Kind = "struct"  // Fields
 	Any     Kind = "any"     // interface{}
 	Iface   Kind = "iface"   // any other interface literal: Text
+	// Opaque is what has no other kind: a channel, a function. Neither it nor an
+	// Iface travels; they stand in fields that do not, and cannot be restated:
+	// Text is for people.
+	Opaque Kind = "opaque"
 )
 
 // A Type is a Go type as it stands in the source. Aliases are kept by name.
@@ -142,3 +172,19 @@ type Type struct {
 	Comparable bool   `json:"comparable,omitempty"`
 	IsZero     bool   `json:"is_zero,omitempty"` // has a method IsZero() bool
 }
+
+// Symbols returns the names that are generated for the task at package level.
+func (t *Task) Symbols() []string {
+	names := []string{
+		"Type" + t.Base, t.Base + "Spec", "Enqueue" + t.Base, "Enqueue" + t.Base + "Batch",
+		t.Base + "Handler", t.Base + "HandlerFunc", "Register" + t.Base,
+	}
+	if t.Result != nil {
+		names = append(names, "Await"+t.Base)
+	}
+	return names
+}
+
+// PackageSymbols returns the names that are generated once for every package
+// with tasks or queues.
+func PackageSymbols() []string { return []string{"Handlers", "RegisterHandlers", "Queues"} }

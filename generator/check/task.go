@@ -1,0 +1,215 @@
+package check
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/netresearch/go-cron"
+
+	"github.com/taskgen/taskgen/generator/model"
+)
+
+// order: a group on a queue that keeps order, and there only.
+func (c *checker) order(t *model.Task) {
+	var groups []*model.Field
+	for i := range t.Fields {
+		if t.Fields[i].Group {
+			groups = append(groups, &t.Fields[i])
+		}
+	}
+	q := c.queue(t.Queue)
+	if len(groups) == 0 {
+		if q != nil && q.Type == "fifo" {
+			c.report(GroupMissing, place(t, "task"), "", "%s goes to the fifo queue %s and has no field tagged group", t.Struct, q.Name)
+		}
+		return
+	}
+	for _, f := range groups[1:] {
+		d := c.report(GroupTwice, place(t, "field."+f.Name+".group"), "", "fields %s and %s of %s are both tagged group", groups[0].Name, f.Name, t.Struct)
+		*d = Related(*d, groups[0].Pos, "the other one")
+	}
+	f := groups[0]
+	at := place(t, "field."+f.Name+".group")
+	if !keyable(f.Type) {
+		c.report(GroupType, at, "", "field %s of %s is tagged group and is neither a string nor an integer", f.Name, t.Struct)
+	}
+	if q != nil && q.Type != "fifo" {
+		d := c.report(GroupUnordered, at, "", "field %s of %s is tagged group, and queue %s keeps no order", f.Name, t.Struct, q.Name)
+		*d = Related(*d, q.Pos, "queue %s is of type %s", q.Name, orStandard(q.Type))
+	}
+}
+
+// basicName is the predeclared type that a type is or is made of, or "".
+func basicName(t model.Type) string {
+	if t.Kind == model.Basic {
+		return t.Name
+	}
+	return t.BasicName
+}
+
+func keyable(t model.Type) bool {
+	name := basicName(t)
+	return name == "string" || name == "byte" || name == "rune" ||
+		(strings.HasPrefix(name, "int") || strings.HasPrefix(name, "uint")) && name != "uintptr"
+}
+
+// priority: a level that the queue has.
+func (c *checker) priority(t *model.Task) {
+	q := c.queue(t.Queue)
+	if t.Priority == 0 || q == nil {
+		return
+	}
+	at := place(t, "task.priority")
+	if q.Type != "priority" {
+		d := c.report(TaskPriority, at, "", "%s has a priority, and queue %s is of type %s", t.Struct, q.Name, orStandard(q.Type))
+		*d = Related(*d, q.Pos, "queue %s", q.Name)
+		return
+	}
+	levels := q.Levels
+	if levels == 0 {
+		levels = DefaultLevels
+	}
+	if t.Priority >= levels {
+		d := c.report(TaskPriority, at, "", "priority=%d: queue %s has the levels 0 to %d", t.Priority, q.Name, levels-1)
+		*d = Related(*d, q.Pos, "queue %s", q.Name)
+	}
+}
+
+// required: on fields that can be told from nothing.
+func (c *checker) required(t *model.Task) {
+	for _, f := range t.Fields {
+		if !f.Required {
+			continue
+		}
+		at := place(t, "field."+f.Name+".required")
+		kind := f.Type.Kind
+		if kind == model.Named {
+			kind = f.Type.Underlying
+		}
+		switch {
+		case basicName(f.Type) == "bool":
+			c.report(RequiredType, at, "make it a *bool, or remove the tag", "field %s of %s is required, and false is a value of a bool", f.Name, t.Struct)
+		case (kind == model.Struct || kind == model.Array) && !f.Type.Comparable && !f.Type.IsZero:
+			c.report(RequiredType, at, "", "field %s of %s is required, and its type has no test for zero", f.Name, t.Struct)
+		}
+	}
+}
+
+// Defaults of the runtime that rules here depend on.
+const (
+	DefaultLevels    = 4
+	DefaultRetryBase = time.Second
+	DefaultRetryCap  = time.Hour
+)
+
+// retry: the longest delay is no shorter than the first.
+func (c *checker) retry(t *model.Task) {
+	r := t.Retry
+	if r.Max == 0 {
+		return
+	}
+	base, last := r.Base, r.Cap
+	if base == 0 {
+		base = DefaultRetryBase
+	}
+	if last == 0 {
+		last = DefaultRetryCap
+	}
+	if base <= last {
+		return
+	}
+	c.report(RetryConflict, place(t, "retry.cap", "retry.base"), "write both base= and cap=, the cap the longer one",
+		"the longest delay of a retry (cap, %s) is shorter than the first (base, %s)", last, base)
+}
+
+// unique: by fields that are there.
+func (c *checker) unique(t *model.Task) {
+	if t.Unique == nil {
+		return
+	}
+	var known []string
+	for _, f := range t.Fields {
+		if f.JSON != "" {
+			known = append(known, f.Name)
+		}
+	}
+	for _, name := range t.Unique.By {
+		if slices.Contains(known, name) {
+			continue
+		}
+		i := slices.IndexFunc(t.Fields, func(f model.Field) bool { return f.Name == name })
+		if i >= 0 {
+			c.report(UniqueField, place(t, "unique.by"), "name a field that travels", "field %s of %s does not travel under a name of its own", name, t.Struct)
+			continue
+		}
+		c.report(UniqueField, place(t, "unique.by"), DidYouMean(name, known), "%s has no field %s", t.Struct, name)
+	}
+}
+
+// cronParser is how the runtime's scheduler reads cron expressions: five fields,
+// or a descriptor, and either of day and weekday where both are given.
+var cronParser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.DowOrDom)
+
+// cronStart is where the search for a first firing begins: it must not depend
+// on when the generator runs.
+var cronStart = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// schedule: one that fires, in a zone that exists.
+func (c *checker) schedule(t *model.Task) {
+	s := t.Schedule
+	if s == nil {
+		return
+	}
+	c.report(ScheduleInert, place(t, "schedule"), "", "the schedule of %s is checked and does nothing in this version", t.Struct)
+	if s.TZ != "" {
+		if _, err := time.LoadLocation(s.TZ); err != nil || s.TZ == "Local" {
+			c.report(ScheduleZone, place(t, "schedule.tz"), "", "there is no time zone %q", s.TZ)
+		}
+	}
+	if s.Cron == "" {
+		return
+	}
+	at := place(t, "schedule.cron")
+	if strings.HasPrefix(s.Cron, "TZ=") || strings.HasPrefix(s.Cron, "CRON_TZ=") {
+		c.report(ScheduleCron, at, "write the zone as tz=", "cron=%q holds a time zone", s.Cron)
+		return
+	}
+	sched, err := cronParser.Parse("TZ=UTC " + s.Cron)
+	switch {
+	case err != nil:
+		c.report(ScheduleCron, at, "", "cron=%q: %s", s.Cron, err)
+	case sched.Next(cronStart).IsZero():
+		c.report(ScheduleCron, at, "name a day that the month has", "cron=%q never fires", s.Cron)
+	}
+}
+
+// limit is a duration that an option asks for.
+type limit struct {
+	option string
+	d      time.Duration
+}
+
+func timeLimits(t *model.Task) []limit {
+	all := []limit{
+		{"task.timeout", t.Timeout}, {"task.retention", t.Retention},
+		{"retry.base", t.Retry.Base}, {"retry.cap", t.Retry.Cap},
+	}
+	if t.Unique != nil {
+		all = append(all, limit{"unique.within", t.Unique.Within})
+	}
+	return all
+}
+
+// longest is what no provider is asked to keep anything for: ten years.
+const longest = 10 * 365 * 24 * time.Hour
+
+// limits: nothing asks for more than any provider can do.
+func (c *checker) limits(places model.Places, all []limit) {
+	for _, l := range all {
+		if l.d > longest {
+			_, key, _ := strings.Cut(l.option, ".")
+			c.report(ProviderLimit, places.Of(l.option), "ask for ten years (3650d) at most", "%s is longer than any provider keeps anything", key)
+		}
+	}
+}

@@ -1,0 +1,183 @@
+package directive
+
+import (
+	"fmt"
+	"go/parser"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/taskgen/taskgen/generator/check"
+	"github.com/taskgen/taskgen/generator/model"
+)
+
+// problem is what is wrong with a value.
+type problem struct {
+	rule *check.Rule
+	text string
+	fix  string
+}
+
+// parse reads a value of the key's kind. With a problem the value is nil.
+func (k *Key) parse(s string) (any, *problem) {
+	switch k.Kind {
+	case TaskName:
+		return name(s, true)
+	case QueueName:
+		return name(s, false)
+	case Names, Fields:
+		return list(k, s)
+	case Duration:
+		return duration(s)
+	case Int:
+		return integer(k, s)
+	case Float:
+		return decimal(k, s)
+	case Choice:
+		if !slices.Contains(k.Choices, s) {
+			return nil, &problem{check.ValueChoice, "it is one of " + strings.Join(k.Choices, ", "), check.DidYouMean(s, k.Choices)}
+		}
+	case RateOf:
+		return rate(s)
+	case GoType:
+		expr, err := parser.ParseExpr(s)
+		if err != nil {
+			return nil, &problem{check.TaskResult, "this is not a Go type", "write the name of a type, like Embedding or *other.Result"}
+		}
+		return expr, nil
+	}
+	return s, nil
+}
+
+// maxName is the length of the longest queue name that SQS takes.
+const maxName = 80
+
+func name(s string, dots bool) (any, *problem) {
+	if len(s) > maxName {
+		return nil, &problem{check.ValueName, fmt.Sprintf("a name has at most %d characters, this one has %d", maxName, len(s)), "shorten it"}
+	}
+	for _, r := range s {
+		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' || dots && r == '.') {
+			fix := "use letters, digits, _ and -"
+			if dots {
+				fix = "use letters, digits, _, - and dots"
+			}
+			return nil, &problem{check.ValueName, fmt.Sprintf("a name cannot hold %q", r), fix}
+		}
+	}
+	return s, nil
+}
+
+func list(k *Key, s string) (any, *problem) {
+	items := strings.Split(s, ",")
+	for i, item := range items {
+		switch {
+		case item == "":
+			return nil, &problem{check.ValueList, "an entry is empty", ""}
+		case slices.Contains(items[:i], item):
+			return nil, &problem{check.ValueList, item + " is there twice", ""}
+		}
+		if k.Kind == Names {
+			if _, p := name(item, true); p != nil {
+				return nil, p
+			}
+		}
+	}
+	return items, nil
+}
+
+func duration(s string) (any, *problem) {
+	d, err := ParseDuration(s)
+	switch {
+	case err != nil:
+		return nil, &problem{check.ValueDuration, "this is not a duration", ""}
+	case d <= 0:
+		return nil, &problem{check.ValueDuration, "a duration is above zero", "leave it out for the default, or write how long"}
+	}
+	return d, nil
+}
+
+// ParseDuration reads a duration as [time.ParseDuration] does, with d for a day
+// of 24 hours as one more unit, before all others: 14d, 1d12h, 0.5d.
+func ParseDuration(s string) (time.Duration, error) {
+	days, rest, ok := strings.Cut(s, "d")
+	if !ok {
+		return time.ParseDuration(s)
+	}
+	n, err := strconv.ParseFloat(days, 64)
+	if err != nil || strings.ContainsAny(days, "+-eExXpPnNiI_") {
+		return 0, fmt.Errorf("%q is not a number of days", days)
+	}
+	whole := n * 24 * float64(time.Hour)
+	if whole >= math.MaxInt64 {
+		return 0, fmt.Errorf("%q is longer than a duration can be", s)
+	}
+	d := time.Duration(whole)
+	if rest == "" {
+		return d, nil
+	}
+	more, err := time.ParseDuration(rest)
+	if err != nil || more < 0 || d+more < d {
+		return 0, fmt.Errorf("%q is not a duration", s)
+	}
+	return d + more, nil
+}
+
+func integer(k *Key, s string) (any, *problem) {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return nil, &problem{check.ValueNumber, "this is not a whole number", "write " + k.Example}
+	}
+	if p := k.bound(float64(n)); p != nil {
+		return nil, p
+	}
+	return n, nil
+}
+
+func decimal(k *Key, s string) (any, *problem) {
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsNaN(n) {
+		return nil, &problem{check.ValueNumber, "this is not a number", "write " + k.Example}
+	}
+	if p := k.bound(n); p != nil {
+		return nil, p
+	}
+	return n, nil
+}
+
+func (k *Key) bound(n float64) *problem {
+	switch {
+	case n < k.Min && k.Name == "max":
+		return &problem{check.ValueNumber, fmt.Sprintf("it is at least %v", k.Min), "write //taskgen:retry none for a task that is never retried"}
+	case n < k.Min:
+		return &problem{check.ValueNumber, fmt.Sprintf("it is at least %v", k.Min), "write " + k.Example}
+	case k.Max > 0 && n > k.Max || n > math.MaxInt32:
+		return &problem{check.ValueNumber, fmt.Sprintf("it is at most %v", cmpOr(k.Max)), "write " + k.Example}
+	}
+	return nil
+}
+
+func cmpOr(limit float64) float64 {
+	if limit == 0 {
+		return math.MaxInt32
+	}
+	return limit
+}
+
+func rate(s string) (any, *problem) {
+	count, per, ok := strings.Cut(s, "/")
+	n, err := strconv.Atoi(count)
+	if !ok || err != nil || n < 1 || n > math.MaxInt32 {
+		return nil, &problem{check.ValueRate, "this is not a rate", ""}
+	}
+	if per != "" && (per[0] < '0' || per[0] > '9') {
+		per = "1" + per
+	}
+	d, err := ParseDuration(per)
+	if err != nil || d <= 0 {
+		return nil, &problem{check.ValueRate, "what stands behind the slash is not a time", ""}
+	}
+	return model.Rate{Limit: n, Per: d}, nil
+}

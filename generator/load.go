@@ -1,0 +1,204 @@
+// Package generator turns annotated structs into typed code for background
+// tasks. It is a pure function: source files in, models and diagnostics or
+// files out; whoever calls it writes them.
+package generator
+
+import (
+	"context"
+	"go/ast"
+	"go/types"
+	"slices"
+	"strings"
+
+	"github.com/taskgen/taskgen/generator/check"
+	"github.com/taskgen/taskgen/generator/diag"
+	"github.com/taskgen/taskgen/generator/directive"
+	"github.com/taskgen/taskgen/generator/load"
+	"github.com/taskgen/taskgen/generator/model"
+)
+
+// Config says which packages to read.
+type Config struct {
+	Dir      string   // where patterns are resolved; empty: the current directory
+	Patterns []string // as for go list, ./... included; none: "."
+	Tags     string   // build tags, separated by commas
+	Env      []string // environment of the go command; nil: that of this process
+}
+
+// Loaded is what Load found.
+type Loaded struct {
+	// Packages are those with directives, sorted by path. They are complete as
+	// far as Diagnostics holds no error.
+	Packages []model.Package
+	// Diagnostics is everything there is to say, sorted and without repeats.
+	Diagnostics []diag.Diagnostic
+
+	program *load.Program
+}
+
+// Load reads the packages that match the patterns and checks their directives.
+// What is wrong with the packages is in the diagnostics. An error means that
+// nothing can be said: the go command failed, or a pattern matches no package.
+//
+// Handwritten code that does not compile for want of generated code is fine, and
+// so is a generated file of ours in any state: it is not read.
+func Load(ctx context.Context, cfg Config) (*Loaded, error) {
+	if len(cfg.Patterns) == 0 {
+		cfg.Patterns = []string{"."}
+	}
+	prog, err := load.Load(ctx, load.Config{Dir: cfg.Dir, Patterns: cfg.Patterns, Tags: cfg.Tags, Env: cfg.Env})
+	if err != nil {
+		return nil, err
+	}
+	out := &Loaded{program: prog}
+	var (
+		builders []*builder
+		roots    []load.Roots
+	)
+	for _, pkg := range prog.Packages {
+		b := &builder{prog: prog, pkg: pkg, plain: make(map[*types.Named]bool)}
+		b.scan()
+		if len(b.found.Types) > 0 {
+			roots = append(roots, b.roots())
+		}
+		builders = append(builders, b)
+	}
+	prog.Check(roots)
+	for _, b := range builders {
+		m := b.build()
+		b.diags = append(b.diags, check.Package(&m)...)
+		if len(m.Tasks)+len(m.Queues) > 0 {
+			out.Packages = append(out.Packages, m)
+		}
+		out.Diagnostics = append(out.Diagnostics, b.diags...)
+	}
+	out.Diagnostics = diag.Sort(out.Diagnostics)
+	return out, nil
+}
+
+// CheckOutput type-checks a generated file, bodies included, together with the
+// handwritten files of the package that it is for, before anybody writes it.
+// pkgPath is the Path of one of l.Packages, filename the path that the file will
+// have. An error is a fault of the generator: it lists what is wrong as
+// file:line:col: message, one on a line, and nothing may be written. What is
+// wrong in handwritten files is no error. It may be called for several packages
+// side by side.
+func (l *Loaded) CheckOutput(ctx context.Context, pkgPath, filename string, src []byte) error {
+	return l.program.CheckOutput(ctx, pkgPath, filename, src)
+}
+
+// builder makes the model of one package.
+type builder struct {
+	prog  *load.Program
+	pkg   *load.Package
+	found *directive.Found
+	diags []diag.Diagnostic
+	plain map[*types.Named]bool // types that travel, hold no tags and do not lead back to themselves
+}
+
+func (b *builder) report(d ...diag.Diagnostic) { b.diags = append(b.diags, d...) }
+
+// scan finds the directives of the package.
+func (b *builder) scan() {
+	var files []*ast.File
+	for _, f := range b.pkg.Files {
+		if f.Mentioned && f.Syntax != nil {
+			files = append(files, f.Syntax)
+		}
+	}
+	var diags []diag.Diagnostic
+	b.found, diags = directive.Scan(b.prog.Fset, files)
+	b.report(diags...)
+	for _, f := range b.pkg.Excluded {
+		if f.Syntax == nil {
+			continue
+		}
+		why, fix := "a file that build constraints exclude", ""
+		if f.Test {
+			why, fix = "a test file", "move the declaration into a file that is no test"
+		}
+		b.report(directive.Excluded(b.prog.Fset, f.Syntax, why, fix)...)
+	}
+	b.syntaxErrors()
+}
+
+// syntaxErrors reports files that do not parse, once there is something to
+// generate.
+func (b *builder) syntaxErrors() {
+	if len(b.found.Types)+len(b.found.Package) == 0 && !slices.ContainsFunc(b.pkg.Files, func(f *load.File) bool { return f.Mentioned && len(f.Errors) > 0 }) {
+		return
+	}
+	for _, f := range b.pkg.Files {
+		if len(f.Errors) > 0 {
+			e := f.Errors[0]
+			at := model.Span{Pos: model.Pos{File: f.Path, Line: e.Pos.Line, Column: e.Pos.Column}}
+			b.report(check.PackageSyntax.At(at, "", "%s", e.Msg))
+		}
+	}
+}
+
+// roots are the structs to type-check, and what result= names.
+func (b *builder) roots() load.Roots {
+	r := load.Roots{Package: b.pkg}
+	for _, t := range b.found.Types {
+		r.Names = append(r.Names, t.Spec.Name.Name)
+		if expr, ok := directive.Value[ast.Expr](t.Get("task"), "result"); ok {
+			r.Exprs = append(r.Exprs, load.Expr{File: t.File, Expr: expr})
+		}
+	}
+	return r
+}
+
+// build makes the model out of directives and types.
+func (b *builder) build() model.Package {
+	m := model.Package{Name: b.pkg.Name, Path: b.pkg.Path, Dir: b.pkg.Dir, Scope: b.pkg.Scope(), Declared: make(map[string]model.Pos)}
+	for _, name := range m.Scope {
+		if pos, ok := b.pkg.Declared(name); ok {
+			m.Declared[name] = b.at(pos, 0).Pos
+		}
+	}
+	for _, d := range b.found.Package {
+		if d.Spec.Name == "queue" {
+			m.Queues = append(m.Queues, queue(d))
+		}
+	}
+	slices.SortStableFunc(m.Queues, func(x, y model.Queue) int { return strings.Compare(x.Name, y.Name) })
+	b.checkRetry(b.found.Get("retry"))
+	var annotated []*ast.File
+	for _, t := range b.found.Types {
+		if task, ok := b.task(t); ok {
+			m.Tasks = append(m.Tasks, task)
+			annotated = append(annotated, t.File)
+		}
+	}
+	m.Constraint = constraint(annotated)
+	return m
+}
+
+// structType returns the type of a declaration, or false with a report when it
+// cannot be a task.
+func (b *builder) structType(t *directive.Type) (*types.Named, *types.Struct, bool) {
+	name := t.Spec.Name
+	at := b.at(name.Pos(), len(name.Name))
+	_, literal := t.Spec.Type.(*ast.StructType)
+	switch {
+	case t.Spec.TypeParams != nil:
+		b.report(check.TaskGeneric.At(at, "", "%s has type parameters, a task cannot", name.Name))
+	case t.Spec.Assign.IsValid():
+		b.report(check.TaskNotStruct.At(at, "put the directive on the struct itself", "%s is an alias, not a struct", name.Name))
+	case !literal:
+		b.report(check.TaskNotStruct.At(at, "", "%s is %s, not a struct with its fields written out", name.Name, types.ExprString(t.Spec.Type)))
+	default:
+		obj := b.pkg.Info.Defs[name]
+		if obj == nil {
+			return nil, nil, false
+		}
+		named, ok := obj.Type().(*types.Named)
+		if !ok {
+			return nil, nil, false
+		}
+		st, ok := named.Underlying().(*types.Struct)
+		return named, st, ok
+	}
+	return nil, nil, false
+}

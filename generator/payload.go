@@ -1,0 +1,202 @@
+package generator
+
+import (
+	"go/ast"
+	"go/token"
+	"go/types"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/taskgen/taskgen/generator/check"
+	"github.com/taskgen/taskgen/generator/directive"
+	"github.com/taskgen/taskgen/generator/model"
+)
+
+// payload reads the fields of one task's struct.
+type payload struct {
+	b       *builder
+	task    *model.Task
+	named   *types.Named
+	secrets []string
+}
+
+// fields fills in the fields of the task, and reports what is wrong with them.
+func (p *payload) fields(st *types.Struct, syntax *ast.StructType) {
+	p.task.Fields = p.b.literal(st)
+	i := 0
+	for _, field := range syntax.Fields.List {
+		for range max(1, len(field.Names)) {
+			if i < st.NumFields() {
+				p.field(&p.task.Fields[i], st.Field(i), st.Tag(i), field)
+			}
+			i++
+		}
+	}
+	p.collisions(st)
+	if method, by := promotedCodec(p.named); by != nil {
+		p.b.report(check.FieldMarshaler.At(p.spanOf(by), "name the field: "+by.Name()+" "+p.b.text(by.Type()),
+			"the embedded %s brings its %s to %s: all other fields would be lost", by.Name(), method, p.task.Struct))
+	}
+}
+
+func (p *payload) spanOf(v *types.Var) model.Span { return p.b.at(v.Pos(), len(v.Name())) }
+
+// field checks one field and its tags.
+func (p *payload) field(m *model.Field, v *types.Var, tag string, syntax *ast.Field) {
+	name, travels := jsonName(v, tag)
+	p.tags(m, v, tag, syntax, travels)
+	if !travels {
+		return
+	}
+	w := walker{b: p.b, onField: p.nested}
+	if name != "" {
+		w.path = []string{name}
+	}
+	w.stack = []frame{{p.named, 0}}
+	tr := w.walk(v.Type())
+	if _, pointer := types.Unalias(v.Type()).(*types.Pointer); pointer && v.Embedded() && !v.Exported() {
+		tr = &trouble{text: "encoding/json cannot set an embedded pointer to an unexported struct"}
+	}
+	switch at := p.spanOf(v); {
+	case tr != nil && tr.unresolved:
+		p.unresolved(v, tr)
+	case tr != nil:
+		p.b.report(check.FieldKind.At(at, "", "field %s of %s cannot travel: %s", v.Name(), p.task.Struct, tr.text))
+	case w.recursive != nil:
+		p.b.report(check.FieldRecursive.At(at, "", "field %s of %s: values of %s may lead back to themselves", v.Name(), p.task.Struct, p.b.text(w.recursive)))
+	case w.empty != nil:
+		p.b.report(check.FieldEmpty.At(at, "", "field %s of %s: nothing of %s travels, it has no exported fields", v.Name(), p.task.Struct, p.b.text(w.empty)))
+	}
+}
+
+// unresolved reports a type that could not be resolved, in go/types' own words
+// where it has any.
+func (p *payload) unresolved(v *types.Var, tr *trouble) {
+	at, text := p.spanOf(v), tr.text
+	inner := v
+	if tr.field != nil {
+		inner = tr.field
+	}
+	reason, ok := p.b.prog.Reason(inner.Pos())
+	if ok {
+		text = reason.Msg
+	}
+	d := check.FieldType.At(at, "", "field %s of %s: %s", v.Name(), p.task.Struct, text)
+	if ok {
+		where := p.b.at(reason.Pos, 0)
+		if p.b.prog.Fset.File(reason.Pos) == p.b.prog.Fset.File(v.Pos()) && where.Pos.Line == at.Pos.Line {
+			d.Pos, d.End = where.Pos, 0
+		} else {
+			d = check.Related(d, where.Pos, "%s", reason.Msg)
+		}
+	}
+	p.b.report(d)
+}
+
+// collisions reports fields that take each other's JSON name.
+func (p *payload) collisions(st *types.Struct) {
+	_, collisions := jsonFields(st)
+	for _, c := range collisions {
+		d := check.FieldCollision.At(p.spanOf(c.second.top), "", "%s is the JSON name of two fields of %s, %s and %s: encoding/json drops both",
+			c.first.name, p.task.Struct, qualified(c.first), qualified(c.second))
+		p.b.report(check.Related(d, p.spanOf(c.first.top).Pos, "the other one"))
+	}
+}
+
+func qualified(f jsonField) string {
+	if f.top != f.v {
+		return f.top.Name() + "." + f.v.Name()
+	}
+	return f.v.Name()
+}
+
+// tags reads the task tag of one of the task's own fields.
+func (p *payload) tags(m *model.Field, v *types.Var, tag string, syntax *ast.Field, travels bool) {
+	text, tagged := reflect.StructTag(tag).Lookup("task")
+	_, named := reflect.StructTag(tag).Lookup("json")
+	if !v.Exported() && !v.Embedded() && (tagged || named && !parseJSONTag(tag).skip) {
+		p.b.report(check.FieldUnexported.At(p.spanOf(v), "", "field %s of %s is tagged and not exported", v.Name(), p.task.Struct))
+		return
+	}
+	if !tagged {
+		return
+	}
+	at := p.tagSpan(syntax.Tag, text)
+	words, ok := p.words(at, text)
+	switch {
+	case !ok:
+		return
+	case !travels:
+		p.b.report(check.TagUseless.At(at, "", "field %s of %s is tagged %s and does not travel", v.Name(), p.task.Struct, text))
+		return
+	case m.JSON == "":
+		p.b.report(check.TagPlace.At(at, "name the field: "+v.Name()+" "+p.b.text(v.Type()), "%s on the embedded %s, whose fields stand in its place", text, v.Name()))
+		return
+	}
+	m.Required, m.Group, m.Secret = slices.Contains(words, "required"), slices.Contains(words, "group"), slices.Contains(words, "secret")
+	for _, w := range words {
+		p.task.Places["field."+v.Name()+"."+w] = at
+	}
+	if m.Secret {
+		p.secrets = append(p.secrets, m.JSON)
+	}
+}
+
+// words splits a task tag, and reports what is wrong with it.
+func (p *payload) words(at model.Span, text string) ([]string, bool) {
+	var words []string
+	known := directive.TagNames()
+	for _, w := range strings.Split(text, ",") {
+		switch {
+		case !slices.Contains(known, w):
+			p.b.report(check.TagUnknown.At(at, check.DidYouMean(w, known), `unknown word %q in the tag task:%q`, w, text))
+			return nil, false
+		case slices.Contains(words, w):
+			p.b.report(check.TagRepeated.At(at, "", "%s is there twice in the tag task:%q", w, text))
+			return nil, false
+		}
+		words = append(words, w)
+	}
+	return words, true
+}
+
+// nested reads the task tag of a field below the task's own.
+func (p *payload) nested(path string, v *types.Var, tag string, travels bool) bool {
+	text, tagged := reflect.StructTag(tag).Lookup("task")
+	if !tagged {
+		return false
+	}
+	words, ok := p.words(p.spanOf(v), text)
+	switch {
+	case !ok:
+	case slices.Contains(words, "required"), slices.Contains(words, "group"):
+		p.b.report(check.TagPlace.At(p.spanOf(v), "move the field into the task, or remove the tag", "%s on field %s, which is not a field of the task itself", text, v.Name()))
+	case !travels:
+		p.b.report(check.TagUseless.At(p.spanOf(v), "", "field %s is tagged %s and does not travel", v.Name(), text))
+	case path == "" || structOf(v.Type()) != nil && v.Embedded() && parseJSONTag(tag).name == "":
+		p.b.report(check.TagPlace.At(p.spanOf(v), "name the field: "+v.Name()+" "+p.b.text(v.Type()), "%s on the embedded %s, whose fields stand in its place", text, v.Name()))
+	default:
+		p.secrets = append(p.secrets, path)
+	}
+	return true
+}
+
+// secretPaths are the JSON paths of all secrets, sorted. What lies below a
+// secret is hidden with it.
+func (p *payload) secretPaths() []string {
+	slices.Sort(p.secrets)
+	p.secrets = slices.Compact(p.secrets)
+	return slices.DeleteFunc(p.secrets, func(path string) bool {
+		return slices.ContainsFunc(p.secrets, func(outer string) bool { return strings.HasPrefix(path, outer+".") })
+	})
+}
+
+// tagSpan is where a text stands in a struct tag; all of the tag when it is not
+// there letter by letter.
+func (p *payload) tagSpan(lit *ast.BasicLit, text string) model.Span {
+	if i := strings.Index(lit.Value, `task:"`+text+`"`); i >= 0 {
+		return p.b.at(lit.Pos()+token.Pos(i), len(`task:""`)+len(text))
+	}
+	return p.b.at(lit.Pos(), len(lit.Value))
+}

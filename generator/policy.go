@@ -1,0 +1,164 @@
+package generator
+
+import (
+	"go/ast"
+	"strings"
+	"time"
+
+	"github.com/taskgen/taskgen/generator/check"
+	"github.com/taskgen/taskgen/generator/directive"
+	"github.com/taskgen/taskgen/generator/model"
+)
+
+// queue makes the model of a //taskgen:queue.
+func queue(d *directive.Directive) model.Queue {
+	q := model.Queue{Pos: d.Span.Pos, Places: make(model.Places)}
+	note(q.Places, d)
+	q.Name, _ = directive.Value[string](d, "name")
+	q.Type, _ = directive.Value[string](d, "type")
+	q.Levels, _ = directive.Value[int](d, "levels")
+	q.Visibility, _ = directive.Value[time.Duration](d, "visibility")
+	q.MaxDeliveries, _ = directive.Value[int](d, "max_deliveries")
+	q.DLQ, _ = directive.Value[string](d, "dlq")
+	q.Retention, _ = directive.Value[time.Duration](d, "retention")
+	return q
+}
+
+// note writes down where a directive and its options stand. What is noted
+// already stays: it was nearer.
+func note(places model.Places, d *directive.Directive) {
+	if d == nil {
+		return
+	}
+	put := func(name string, at model.Span) {
+		if _, ok := places[name]; !ok {
+			places[name] = at
+		}
+	}
+	put(d.Spec.Name, d.Span)
+	for _, a := range d.Args {
+		put(d.Spec.Name+"."+a.Key.Name, a.Span)
+	}
+}
+
+// inherited returns the value of a key out of the first directive that has it.
+func inherited[T any](key string, ds ...*directive.Directive) T {
+	for _, d := range ds {
+		if d.Arg(key) != nil {
+			v, _ := directive.Value[T](d, key)
+			return v
+		}
+	}
+	var zero T
+	return zero
+}
+
+// policies fills in what directives say about a task.
+func (b *builder) policies(t *directive.Type, m *model.Task) {
+	own, def := t.Get("task"), b.found.Get("defaults")
+	note(m.Places, own)
+	if def != nil {
+		for _, a := range def.Args {
+			if _, ok := m.Places["task."+a.Key.Name]; !ok {
+				m.Places["task."+a.Key.Name] = a.Span
+			}
+		}
+	}
+	if name, ok := directive.Value[string](own, "name"); ok {
+		m.Type = name
+	}
+	m.Aliases, _ = directive.Value[[]string](own, "aliases")
+	m.Queue = inherited[string]("queue", own, def)
+	m.Timeout = inherited[time.Duration]("timeout", own, def)
+	m.Priority = inherited[int]("priority", own, def)
+	m.Concurrency = inherited[int]("concurrency", own, def)
+	m.Rate = inherited[model.Rate]("rate", own, def)
+	m.Retention = inherited[time.Duration]("retention", own, def)
+	m.Retry = b.retry(m.Places, t.Get("retry"), b.found.Get("retry"))
+	if d := t.Get("unique"); d != nil {
+		note(m.Places, d)
+		m.Unique = &model.Unique{}
+		m.Unique.By, _ = directive.Value[[]string](d, "by")
+		m.Unique.Within, _ = directive.Value[time.Duration](d, "within")
+	}
+	if d := t.Get("schedule"); d != nil {
+		note(m.Places, d)
+		m.Schedule = &model.Schedule{}
+		m.Schedule.Cron, _ = directive.Value[string](d, "cron")
+		m.Schedule.TZ, _ = directive.Value[string](d, "tz")
+		m.Schedule.Overlap, _ = directive.Value[string](d, "overlap")
+	}
+}
+
+// retry merges the policy of a task with that of its package, key by key.
+func (b *builder) retry(places model.Places, own, pkg *directive.Directive) model.Retry {
+	b.checkRetry(own)
+	if own.Arg("none") != nil {
+		pkg = nil
+	}
+	note(places, own)
+	note(places, pkg)
+	if own.Arg("none") != nil || own == nil && pkg.Arg("none") != nil || own == nil && pkg == nil {
+		return model.Retry{}
+	}
+	if pkg.Arg("none") != nil {
+		pkg = nil
+	}
+	if own.Arg("max") == nil && pkg.Arg("max") == nil {
+		at := places.Of("retry")
+		b.report(check.KeyMissing.At(at, "add max=… or write //taskgen:retry none", "//taskgen:retry needs max="))
+	}
+	r := model.Retry{
+		Max:     inherited[int]("max", own, pkg),
+		Backoff: inherited[string]("backoff", own, pkg),
+		Base:    inherited[time.Duration]("base", own, pkg),
+		Cap:     inherited[time.Duration]("cap", own, pkg),
+		Factor:  inherited[float64]("factor", own, pkg),
+		Jitter:  inherited[float64]("jitter", own, pkg),
+	}
+	if own.Arg("factor") == nil && r.Backoff != "" && r.Backoff != "exponential" {
+		r.Factor = 0 // inherited for another backoff
+	}
+	return r
+}
+
+// checkRetry reports options of one directive that do not go together.
+func (b *builder) checkRetry(d *directive.Directive) {
+	if d == nil {
+		return
+	}
+	if none := d.Arg("none"); none != nil && len(d.Args) > 1 {
+		b.report(check.RetryConflict.At(none.Span, "remove none, or all else", "none stands beside other options"))
+	}
+	backoff, ok := directive.Value[string](d, "backoff")
+	if factor := d.Arg("factor"); factor != nil && ok && backoff != "exponential" {
+		b.report(check.RetryConflict.At(factor.Span, "remove factor, or write backoff=exponential", "factor has no effect on a %s backoff", backoff))
+	}
+}
+
+// constraint is the //go:build expression that all files share, or "".
+func constraint(files []*ast.File) string {
+	shared := ""
+	for i, f := range files {
+		expr := buildExpr(f)
+		if i > 0 && expr != shared {
+			return ""
+		}
+		shared = expr
+	}
+	return shared
+}
+
+func buildExpr(f *ast.File) string {
+	for _, group := range f.Comments {
+		if group.Pos() > f.Package {
+			break
+		}
+		for _, c := range group.List {
+			if expr, ok := strings.CutPrefix(c.Text, "//go:build "); ok {
+				return strings.TrimSpace(expr)
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,88 @@
+package generator
+
+import (
+	"go/ast"
+	"go/token"
+	"go/types"
+	"slices"
+
+	"github.com/taskgen/taskgen/generator/check"
+	"github.com/taskgen/taskgen/generator/directive"
+	"github.com/taskgen/taskgen/generator/load"
+	"github.com/taskgen/taskgen/generator/model"
+)
+
+// at is a place in a source file.
+func (b *builder) at(pos token.Pos, length int) model.Span {
+	return directive.SpanAt(b.prog.Fset, pos, length)
+}
+
+// task makes the model of one annotated struct. It returns false when there is
+// no task to make; why is reported.
+func (b *builder) task(t *directive.Type) (model.Task, bool) {
+	if t.Get("task") == nil {
+		d := t.Directives[0]
+		b.report(check.TaskUnmarked.At(d.Span, "", "%s is no task: //taskgen:%s has no effect", t.Spec.Name.Name, d.Spec.Name))
+		return model.Task{}, false
+	}
+	named, st, ok := b.structType(t)
+	if !ok {
+		return model.Task{}, false
+	}
+	name := t.Spec.Name
+	span := b.at(name.Pos(), len(name.Name))
+	m := model.Task{
+		Struct: name.Name, Base: baseName(name.Name), Doc: t.Doc,
+		Pos: span.Pos, Places: model.Places{"struct": span},
+		Methods: methods(named),
+	}
+	m.Type = wireName(m.Base)
+	b.policies(t, &m)
+	b.result(t, &m)
+	p := payload{b: b, task: &m, named: named}
+	p.fields(st, t.Spec.Type.(*ast.StructType))
+	m.Secrets = p.secretPaths()
+	return m, true
+}
+
+// methods lists the methods of a pointer to the type, promoted ones included.
+func methods(named *types.Named) []string {
+	set := types.NewMethodSet(types.NewPointer(named))
+	names := make([]string, set.Len())
+	for i := range names {
+		names[i] = set.At(i).Obj().Name()
+	}
+	slices.Sort(names)
+	return names
+}
+
+// result resolves the type that result= names.
+func (b *builder) result(t *directive.Type, m *model.Task) {
+	arg := t.Get("task").Arg("result")
+	if arg == nil || arg.Value == nil {
+		return
+	}
+	typ, err := b.prog.Eval(b.pkg, load.Expr{File: t.File, Expr: arg.Value.(ast.Expr)})
+	if err != nil {
+		fix := ""
+		if ident, ok := arg.Value.(*ast.Ident); ok {
+			if near, ok := check.Nearest(ident.Name, b.typeNames()); ok {
+				fix = "did you mean " + near + "?"
+			}
+		}
+		b.report(check.TaskResult.At(arg.Span, fix, "result=%s: %s", arg.Text, err))
+		return
+	}
+	w := walker{b: b}
+	if tr := w.walk(typ); tr != nil {
+		b.report(check.TaskResult.At(arg.Span, "name a type that JSON can carry", "result=%s: %s", arg.Text, tr.text))
+		return
+	}
+	result := b.typeOf(typ)
+	m.Result = &result
+}
+
+// typeNames are the types that the package declares.
+func (b *builder) typeNames() []string {
+	return slices.DeleteFunc(b.pkg.Scope(), func(name string) bool { return !b.pkg.IsType(name) })
+}

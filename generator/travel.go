@@ -1,0 +1,262 @@
+package generator
+
+import (
+	"fmt"
+	"go/types"
+	"slices"
+	"strings"
+)
+
+// trouble is what keeps a type from travelling.
+type trouble struct {
+	text string
+	// unresolved says that a type could not be resolved, field which one's.
+	unresolved bool
+	field      *types.Var // the innermost field around the trouble, nil: the type itself
+}
+
+func (t *trouble) in(v *types.Var) *trouble {
+	if t != nil {
+		t.text = "its field " + v.Name() + ": " + t.text
+		if t.field == nil {
+			t.field = v
+		}
+	}
+	return t
+}
+
+// A walker goes through a type as encoding/json does, looks for what cannot
+// travel, and notes what else there is to say about it. A type that encodes
+// itself is not looked into.
+type walker struct {
+	b *builder
+	// onField, where it is set, is called for every field of every struct on the
+	// way, with its path in the JSON and whether it travels. It says whether it
+	// had anything to do.
+	onField func(path string, v *types.Var, tag string, travels bool) bool
+
+	path  []string
+	lists int     // slices, arrays and maps around the place
+	stack []frame // named types around the place
+	cuts  int     // how often a type led back to itself
+	busy  int     // how often onField had something to do
+
+	recursive *types.Named // leads back to itself through pointers alone
+	empty     *types.Named // a struct of which nothing travels
+}
+
+type frame struct {
+	t     *types.Named
+	lists int
+}
+
+// walk returns what keeps a type from travelling, or nil.
+func (w *walker) walk(t types.Type) *trouble {
+	t = types.Unalias(t)
+	named, ok := t.(*types.Named)
+	if !ok {
+		return w.shape(t)
+	}
+	if w.b.plain[named] {
+		return nil
+	}
+	for _, outer := range w.stack {
+		if types.Identical(outer.t, named) {
+			w.cuts++
+			if outer.lists == w.lists {
+				w.recursive = named
+			}
+			return nil
+		}
+	}
+	cuts, busy := w.cuts, w.busy
+	w.stack = append(w.stack, frame{named, w.lists})
+	tr := w.named(named)
+	w.stack = w.stack[:len(w.stack)-1]
+	if tr == nil && cuts == w.cuts && busy == w.busy {
+		w.b.plain[named] = true
+	}
+	return tr
+}
+
+func (w *walker) named(t *types.Named) *trouble {
+	if _, ok := t.Underlying().(*types.Interface); !ok {
+		if method, by := promotedCodec(t); method != "" && by != nil {
+			return &trouble{text: fmt.Sprintf("%s of the embedded %s encodes it, without its other fields", method, by.Name())}
+		}
+		if encodesItself(t) {
+			return nil
+		}
+	}
+	if st, ok := t.Underlying().(*types.Struct); ok && w.empty == nil && st.NumFields() > 0 {
+		if fields, collisions := jsonFields(st); len(fields)+len(collisions) == 0 {
+			w.empty = t
+		}
+	}
+	return w.shape(t.Underlying())
+}
+
+func (w *walker) shape(t types.Type) *trouble {
+	switch t := t.(type) {
+	case *types.Basic:
+		return basicTrouble(t)
+	case *types.Pointer:
+		return w.walk(t.Elem())
+	case *types.Slice:
+		return w.list(t.Elem())
+	case *types.Array:
+		return w.list(t.Elem())
+	case *types.Map:
+		if b, ok := t.Key().Underlying().(*types.Basic); ok && b.Kind() == types.Invalid {
+			return basicTrouble(b)
+		}
+		if !keyTravels(t.Key()) {
+			return &trouble{text: "encoding/json takes no map keys of type " + w.b.text(t.Key())}
+		}
+		return w.list(t.Elem())
+	case *types.Struct:
+		return w.structure(t)
+	case *types.Interface:
+		if t.Empty() {
+			return nil
+		}
+		return &trouble{text: "an interface with methods cannot be decoded"}
+	case *types.Chan:
+		return &trouble{text: "a channel cannot be encoded"}
+	case *types.Signature:
+		return &trouble{text: "a function cannot be encoded"}
+	}
+	return &trouble{text: w.b.text(t) + " cannot be encoded"}
+}
+
+func basicTrouble(t *types.Basic) *trouble {
+	switch {
+	case t.Kind() == types.Invalid:
+		return &trouble{text: "its type cannot be resolved", unresolved: true}
+	case t.Info()&types.IsComplex != 0:
+		return &trouble{text: "a complex number cannot be encoded"}
+	case t.Kind() == types.UnsafePointer:
+		return &trouble{text: "an unsafe pointer cannot be encoded"}
+	}
+	return nil
+}
+
+// list walks the elements of a list or map.
+func (w *walker) list(elem types.Type) *trouble {
+	w.lists++
+	w.path = append(w.path, "*")
+	tr := w.walk(elem)
+	w.path = w.path[:len(w.path)-1]
+	w.lists--
+	return tr
+}
+
+func (w *walker) structure(st *types.Struct) *trouble {
+	if _, collisions := jsonFields(st); len(collisions) > 0 {
+		c := collisions[0]
+		return &trouble{text: fmt.Sprintf("its fields %s and %s are both %q in JSON, and encoding/json drops both",
+			c.first.v.Name(), c.second.v.Name(), c.first.name)}
+	}
+	for i := range st.NumFields() {
+		if tr := w.field(st.Field(i), st.Tag(i)); tr != nil {
+			return tr
+		}
+	}
+	return nil
+}
+
+// field walks one field of a struct.
+func (w *walker) field(v *types.Var, tag string) *trouble {
+	name, travels := jsonName(v, tag)
+	depth := len(w.path)
+	if name != "" {
+		w.path = append(w.path, name)
+	}
+	defer func() { w.path = w.path[:depth] }()
+	if w.onField != nil && w.onField(strings.Join(w.path, "."), v, tag, travels) {
+		w.busy++
+	}
+	if !travels {
+		return nil
+	}
+	if _, pointer := types.Unalias(v.Type()).(*types.Pointer); pointer && v.Embedded() && !v.Exported() {
+		return (&trouble{text: "encoding/json cannot set an embedded pointer to an unexported struct"}).in(v)
+	}
+	return w.walk(v.Type()).in(v)
+}
+
+// codecMethods are the methods by which a type encodes or decodes itself, and
+// whether they take the text ([]byte) error or give ([]byte, error).
+var codecMethods = []string{"MarshalJSON", "UnmarshalJSON", "MarshalText", "UnmarshalText"}
+
+// codecMethod finds a method by which a pointer to the type encodes or decodes
+// itself, and the path of fields to it.
+func codecMethod(t types.Type, name string) ([]int, bool) {
+	obj, index, _ := types.LookupFieldOrMethod(types.NewPointer(t), false, nil, name)
+	fn, ok := obj.(*types.Func)
+	if !ok {
+		return nil, false
+	}
+	in, out := fn.Signature().Params(), fn.Signature().Results()
+	if strings.HasPrefix(name, "Unmarshal") {
+		return index, in.Len() == 1 && out.Len() == 1 && isBytes(in.At(0).Type())
+	}
+	return index, in.Len() == 0 && out.Len() == 2 && isBytes(out.At(0).Type())
+}
+
+func isBytes(t types.Type) bool {
+	s, ok := t.Underlying().(*types.Slice)
+	return ok && types.Identical(s.Elem(), types.Typ[types.Byte])
+}
+
+func encodesItself(t types.Type) bool {
+	return slices.ContainsFunc(codecMethods, func(name string) bool {
+		_, ok := codecMethod(t, name)
+		return ok
+	})
+}
+
+// promotedCodec finds a codec method that a struct with several fields has from
+// one that it embeds, and which that is. encoding/json prefers the JSON methods:
+// one that the struct has of its own outdoes a promoted one for text.
+func promotedCodec(t *types.Named) (string, *types.Var) {
+	st, ok := t.Underlying().(*types.Struct)
+	if !ok || travelling(st) < 2 {
+		return "", nil
+	}
+	for _, pair := range [][]string{codecMethods[:1], codecMethods[1:2]} {
+		for _, name := range []string{pair[0], strings.Replace(pair[0], "JSON", "Text", 1)} {
+			if index, ok := codecMethod(t, name); ok {
+				if len(index) > 1 {
+					return name, st.Field(index[0])
+				}
+				break // its own
+			}
+		}
+	}
+	return "", nil
+}
+
+// travelling counts the fields of a struct that take part in JSON, each embedded
+// one as one.
+func travelling(st *types.Struct) int {
+	n := 0
+	for i := range st.NumFields() {
+		if _, ok := jsonName(st.Field(i), st.Tag(i)); ok {
+			n++
+		}
+	}
+	return n
+}
+
+// keyTravels says whether encoding/json takes a type for keys of a map, there
+// and back.
+func keyTravels(t types.Type) bool {
+	if b, ok := t.Underlying().(*types.Basic); ok && b.Info()&(types.IsString|types.IsInteger) != 0 {
+		return true
+	}
+	obj, _, _ := types.LookupFieldOrMethod(t, false, nil, "MarshalText") // keys are not addressable
+	_, encodes := obj.(*types.Func)
+	_, decodes := codecMethod(t, "UnmarshalText")
+	return encodes && decodes
+}
