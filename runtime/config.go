@@ -100,6 +100,8 @@ func (c QueueConfig) validate() error {
 // Every provider asks it for each task that it enqueues.
 func (c QueueConfig) Accepts(t *Task) error {
 	switch {
+	case t.Priority > 0 && c.Type != Priority:
+		return invalid("task %s (%s): priority %d, but queue %q has no levels: declare it type=priority", t.ID, t.Type, t.Priority, c.Name)
 	case t.Priority >= c.Levels:
 		return invalid("task %s (%s): priority %d, but queue %q has the levels 0 to %d", t.ID, t.Type, t.Priority, c.Name, c.Levels-1)
 	case c.Type == FIFO && t.GroupKey == "":

@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -84,8 +83,11 @@ func Enqueue[T any](ctx context.Context, to Enqueuer, spec *Spec[T], payload *T,
 		opt(t)
 	}
 	answers, err := to.Enqueue(ctx, []*Task{t})
-	if err != nil {
-		return Enqueued{}, ErrorAt(err, 0)
+	if e := ErrorAt(err, 0); e != nil {
+		return Enqueued{}, e
+	}
+	if len(answers) != 1 {
+		return Enqueued{}, fmt.Errorf("taskgen: %d answers to one enqueued task (%s), which may be on queue %q: %w", len(answers), t.ID, t.Queue, err)
 	}
 	return answers[0], nil
 }
@@ -120,25 +122,7 @@ func EnqueueBatch[T any](ctx context.Context, to Enqueuer, spec *Spec[T], payloa
 	if len(failed.Items) == 0 {
 		return answers, err
 	}
-	return spread(answers, err, places, len(payloads), &failed)
-}
-
-// spread puts the answers of a part of a batch at their places in the whole.
-func spread(answers []Enqueued, err error, places []int, n int, failed *BatchError) ([]Enqueued, error) {
-	var be *BatchError
-	if err != nil && !errors.As(err, &be) {
-		return nil, fmt.Errorf("%w; before that: %w", err, failed)
-	}
-	all := make([]Enqueued, n)
-	for i, a := range answers {
-		all[places[i]] = a
-	}
-	if be != nil {
-		for _, it := range be.Items {
-			failed.Add(places[it.Index], it.ID, it.Err)
-		}
-	}
-	return all, failed
+	return spread(answers, err, tasks, places, len(payloads), &failed)
 }
 
 // nowOf asks an enqueuer that has a clock of its own for the time.

@@ -49,7 +49,7 @@ func anyTask(rt *rapid.T) *Task {
 // travelled is what a task looks like once it has been through an envelope.
 func travelled(t *Task) *Task {
 	c := t.Clone()
-	c.checked = false
+	c.checked = nil
 	c.CreatedAt, c.ScheduledFor = t.CreatedAt.UTC(), t.ScheduledFor.UTC()
 	c.Timeout = (t.Timeout + time.Millisecond - 1) / time.Millisecond * time.Millisecond
 	c.UniqueFor = (t.UniqueFor + time.Millisecond - 1) / time.Millisecond * time.Millisecond

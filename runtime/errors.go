@@ -3,6 +3,7 @@ package runtime
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -80,6 +81,13 @@ func (e *BatchError) OrNil() error {
 		return nil
 	}
 	return e
+}
+
+// sorted returns e as an error, its items in the order of the batch, or nil when
+// it holds no failure.
+func (e *BatchError) sorted() error {
+	slices.SortFunc(e.Items, func(a, b ItemError) int { return a.Index - b.Index })
+	return e.OrNil()
 }
 
 // Error lists the first few failures.

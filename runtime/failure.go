@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"errors"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -39,17 +41,34 @@ func Bury(t *Task, queue string, at time.Time, cause error) {
 	setMeta(t, MetaFailureReason, clip(cause.Error(), maxReason))
 	setMeta(t, MetaFailedAt, at.UTC().Format(time.RFC3339Nano))
 	setMeta(t, MetaOriginalQueue, queue)
-	setMeta(t, MetaAttempts, strconv.Itoa(t.RetryCount+1))
+	setMeta(t, MetaAttempts, strconv.Itoa(t.RetryCount+lastRun(cause)))
+}
+
+// lastRun is 1 when a task died by a run that failed, 0 when it died without
+// one.
+func lastRun(cause error) int {
+	if errors.Is(cause, ErrTaskExpired) || errors.Is(cause, ErrMaxDeliveries) || errors.Is(cause, ErrUnknownType) {
+		return 0
+	}
+	return 1
 }
 
 // Unbury makes a dead task fit to run again: every provider's Redrive calls it
-// on the task before it puts it back.
+// on the task before it puts it back. Why it died stays in the metadata; the
+// lines of its runs go, for their numbers start again at 1.
 func Unbury(t *Task, from string) {
+	maps.DeleteFunc(t.Metadata, func(key, _ string) bool { return isAttempt(key) })
 	n, _ := strconv.Atoi(t.Metadata[MetaRedriveCount])
 	setMeta(t, MetaRedriveCount, strconv.Itoa(n+1))
 	setMeta(t, MetaRedrivenFrom, from)
 	t.RetryCount = 0
 	t.ScheduledFor = time.Time{}
+}
+
+func isAttempt(key string) bool {
+	number, ok := strings.CutPrefix(key, MetaAttemptPrefix)
+	n, err := strconv.Atoi(number)
+	return ok && err == nil && n > 0
 }
 
 func setMeta(t *Task, key, value string) {

@@ -17,7 +17,7 @@ type Manager struct {
 	entry Enqueuer // validation, middleware, dispatch
 
 	mu     sync.RWMutex
-	queues map[string]Queue
+	queues map[string]*openQueue
 	order  []string // names in the order they were opened
 	closed bool
 }
@@ -29,13 +29,25 @@ type ManagerConfig struct {
 	// MaxPayload bounds the bytes of one payload, as it travels. 0: what the
 	// queue's provider takes.
 	MaxPayload int
-	// Clock stamps new tasks. Nil: SystemClock.
+	// Linger is how long an enqueue may wait for others to share its round trip
+	// with, on queues whose provider does not gather enqueues itself. 0: an
+	// enqueue waits for nobody, but while a round trip is under way, those that
+	// arrive go out together next.
+	Linger time.Duration
+	// Clock stamps new tasks and times the linger. Nil: SystemClock.
 	Clock Clock
+}
+
+// An openQueue is a queue with what the manager needs to know to enqueue on it.
+type openQueue struct {
+	Queue
+	maxPayload int       // bytes; 0: no limit
+	gather     *gatherer // nil where the provider gathers enqueues itself
 }
 
 // NewManager returns a manager without queues.
 func NewManager(cfg ManagerConfig) *Manager {
-	m := &Manager{cfg: cfg, clock: cfg.Clock, queues: make(map[string]Queue)}
+	m := &Manager{cfg: cfg, clock: cfg.Clock, queues: make(map[string]*openQueue)}
 	if m.clock == nil {
 		m.clock = SystemClock
 	}
@@ -47,8 +59,16 @@ func NewManager(cfg ManagerConfig) *Manager {
 // on the manager routes tasks to it by name. Where one fails the error names
 // it, and those opened by this call are closed again.
 func (m *Manager) Open(ctx context.Context, p Provider, configs ...QueueConfig) error {
-	opened := make([]Queue, 0, len(configs))
+	if err := m.reserve(configs); err != nil {
+		return err
+	}
+	opened := make([]*openQueue, 0, len(configs))
 	undo := func(err error) error {
+		m.mu.Lock()
+		for _, cfg := range configs {
+			delete(m.queues, cfg.Name)
+		}
+		m.mu.Unlock()
 		for _, q := range opened {
 			err = errors.Join(err, q.Close())
 		}
@@ -59,32 +79,84 @@ func (m *Manager) Open(ctx context.Context, p Provider, configs ...QueueConfig) 
 		if err != nil {
 			return undo(fmt.Errorf("open queue %q on %s: %w", cfg.Name, p.Name(), err))
 		}
-		opened = append(opened, q)
+		opened = append(opened, m.wrap(q))
 	}
+	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		return undo(fmt.Errorf("open queues: %w", ErrClosed))
+	}
+	defer m.mu.Unlock()
+	for i, q := range opened {
+		m.queues[configs[i].Name] = q
+		m.order = append(m.order, configs[i].Name)
+	}
+	return nil
+}
+
+// reserve takes the names of queues that are about to be opened. It comes first
+// because a provider may hand out one and the same queue twice, which must
+// then not be closed in the one place while it is in use in the other.
+func (m *Manager) reserve(configs []QueueConfig) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return undo(fmt.Errorf("open queues: %w", ErrClosed))
+		return fmt.Errorf("open queues: %w", ErrClosed)
 	}
-	for _, q := range opened {
-		if _, taken := m.queues[q.Config().Name]; taken {
-			return undo(fmt.Errorf("%w %q: the manager has a queue of this name already", ErrInvalidQueue, q.Config().Name))
+	for i, cfg := range configs {
+		if _, taken := m.queues[cfg.Name]; taken {
+			for _, done := range configs[:i] {
+				delete(m.queues, done.Name)
+			}
+			return fmt.Errorf("%w %q: the manager has a queue of this name already", ErrInvalidQueue, cfg.Name)
 		}
-	}
-	for _, q := range opened {
-		name := q.Config().Name
-		m.queues[name] = q
-		m.order = append(m.order, name)
+		m.queues[cfg.Name] = nil
 	}
 	return nil
+}
+
+func (m *Manager) wrap(q Queue) *openQueue {
+	o := &openQueue{Queue: q, maxPayload: m.cfg.MaxPayload}
+	can := q.Capabilities()
+	if can.MaxPayload != Unlimited && (o.maxPayload == 0 || can.MaxPayload < o.maxPayload) {
+		o.maxPayload = can.MaxPayload
+	}
+	if !can.GathersEnqueues {
+		o.gather = newGatherer(q, m.cfg.Linger, m.clock)
+	}
+	return o
+}
+
+// Enqueue gathers, where the provider does not.
+func (q *openQueue) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
+	if q.gather != nil {
+		return q.gather.enqueue(ctx, tasks)
+	}
+	return enqueueOn(ctx, q.Queue, tasks)
+}
+
+// Close closes the queue and waits for what it has gathered.
+func (q *openQueue) Close() error {
+	if q.gather != nil {
+		return q.gather.close()
+	}
+	return q.Queue.Close()
 }
 
 // Queue returns an open queue by name, or an error wrapping ErrUnknownQueue
 // that lists the open ones.
 func (m *Manager) Queue(name string) (Queue, error) {
+	q, err := m.queue(name)
+	if err != nil {
+		return nil, err
+	}
+	return q.Queue, nil
+}
+
+func (m *Manager) queue(name string) (*openQueue, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	if q, ok := m.queues[name]; ok {
+	if q := m.queues[name]; q != nil {
 		return q, nil
 	}
 	if m.closed {
@@ -109,6 +181,12 @@ func (m *Manager) Now() time.Time { return m.clock.Now() }
 // providers, one batch for each queue. The answers stand in the order of the
 // tasks; where some fail the error is a *BatchError, and the others are
 // enqueued.
+//
+// Calls of many goroutines may share a round trip to the broker, which no
+// caller's context can end alone, and which does not carry their contexts'
+// values. Where ctx ends while that is under way, the error wraps ctx.Err() and
+// says that the tasks may have been enqueued: these may be enqueued again, but
+// must not be changed.
 func (m *Manager) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
 	return m.entry.Enqueue(ctx, tasks)
 }
@@ -117,150 +195,25 @@ func (m *Manager) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error
 // middleware, and ends in to instead of the manager's queues: for a provider's
 // transaction.
 func (m *Manager) Through(to Enqueuer) Enqueuer {
+	if len(m.cfg.Middleware) > 0 {
+		to = revalidated{to}
+	}
 	for _, mw := range slices.Backward(m.cfg.Middleware) {
 		to = mw(to)
 	}
 	return &entry{m: m, next: to}
 }
 
-// Close closes the manager's queues, not their providers. A second call does
-// nothing.
+// Close closes the manager's queues, not their providers, and waits for the
+// enqueues it has under way. A second call does nothing.
 func (m *Manager) Close() error {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.closed = true
+	queues, order := m.queues, m.order
+	m.closed, m.queues, m.order = true, nil, nil
+	m.mu.Unlock()
 	var err error
-	for _, name := range m.order {
-		err = errors.Join(err, m.queues[name].Close())
-	}
-	m.queues, m.order = map[string]Queue{}, nil
-	return err
-}
-
-// entry is where every task comes in.
-type entry struct {
-	m    *Manager
-	next Enqueuer
-}
-
-// Now is the time on the manager's clock.
-func (e *entry) Now() time.Time { return e.m.clock.Now() }
-
-func (e *entry) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
-	if len(tasks) == 0 {
-		return nil, nil
-	}
-	var failed BatchError
-	now := e.m.clock.Now()
-	good := tasks
-	var places []int
-	ids := newIDs(tasks)
-	for i, t := range tasks {
-		if t.ID == "" {
-			t.ID = ids.next()
-		}
-		if t.CreatedAt.IsZero() {
-			t.CreatedAt = now
-		}
-		err := t.Validate()
-		if err != nil && places == nil {
-			good, places = slices.Clone(tasks[:i]), make([]int, i, len(tasks))
-			for j := range places {
-				places[j] = j
-			}
-		}
-		if err != nil {
-			failed.Add(i, t.ID, err)
-			continue
-		}
-		if places != nil {
-			good, places = append(good, t), append(places, i)
-		}
-	}
-	if places == nil {
-		return e.next.Enqueue(ctx, tasks)
-	}
-	if len(good) == 0 {
-		return make([]Enqueued, len(tasks)), failed.OrNil()
-	}
-	answers, err := e.next.Enqueue(ctx, good)
-	return spread(answers, err, places, len(tasks), &failed)
-}
-
-// dispatch sends tasks to their queues, one batch each.
-func (m *Manager) dispatch(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
-	if oneQueue(tasks) {
-		return m.send(ctx, tasks[0].Queue, tasks)
-	}
-	var (
-		failed  BatchError
-		all     = make([]Enqueued, len(tasks))
-		order   []string
-		batches = make(map[string][]int)
-	)
-	for i, t := range tasks {
-		if batches[t.Queue] == nil {
-			order = append(order, t.Queue)
-		}
-		batches[t.Queue] = append(batches[t.Queue], i)
-	}
 	for _, name := range order {
-		places := batches[name]
-		batch := make([]*Task, len(places))
-		for j, i := range places {
-			batch[j] = tasks[i]
-		}
-		answers, err := m.send(ctx, name, batch)
-		for j, i := range places {
-			if e := ErrorAt(err, j); e != nil {
-				failed.Add(i, tasks[i].ID, e)
-			} else {
-				all[i] = answers[j]
-			}
-		}
+		err = errors.Join(err, queues[name].Close())
 	}
-	slices.SortFunc(failed.Items, func(a, b ItemError) int { return a.Index - b.Index })
-	return all, failed.OrNil()
-}
-
-func oneQueue(tasks []*Task) bool {
-	for _, t := range tasks[1:] {
-		if t.Queue != tasks[0].Queue {
-			return false
-		}
-	}
-	return true
-}
-
-// send checks the payloads' size and hands one queue's tasks to its provider.
-func (m *Manager) send(ctx context.Context, name string, tasks []*Task) ([]Enqueued, error) {
-	q, err := m.Queue(name)
-	if err != nil {
-		return nil, err
-	}
-	limit := m.cfg.MaxPayload
-	if own := q.Capabilities().MaxPayload; own != Unlimited && (limit == 0 || own < limit) {
-		limit = own
-	}
-	if limit == 0 {
-		return q.Enqueue(ctx, tasks)
-	}
-	var failed BatchError
-	var good []*Task
-	var places []int
-	for i, t := range tasks {
-		if len(t.Payload) > limit {
-			failed.Add(i, t.ID, fmt.Errorf("%w: %d bytes, and queue %q takes %d: store the data elsewhere and send a reference, or add compression", ErrPayloadTooLarge, len(t.Payload), name, limit))
-			continue
-		}
-		good, places = append(good, t), append(places, i)
-	}
-	switch {
-	case len(failed.Items) == 0:
-		return q.Enqueue(ctx, tasks)
-	case len(good) == 0:
-		return make([]Enqueued, len(tasks)), failed.OrNil()
-	}
-	answers, err := q.Enqueue(ctx, good)
-	return spread(answers, err, places, len(tasks), &failed)
+	return err
 }

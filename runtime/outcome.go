@@ -63,11 +63,11 @@ func Snooze(d time.Duration) error { return &snoozeError{max(d, 0)} }
 // ErrMaxDeliveries, those made by Skip, and those that have a method
 // Retryable() bool which returns false.
 func DefaultRetryable(err error) bool {
-	var says interface{ Retryable() bool }
-	if errors.As(err, &says) {
-		return says.Retryable()
+	if final(err) {
+		return false
 	}
-	return !final(err)
+	var says interface{ Retryable() bool }
+	return !errors.As(err, &says) || says.Retryable()
 }
 
 // final errors are beyond any policy: running the task again cannot mend them.
@@ -102,6 +102,9 @@ func decide(ctx context.Context, p *Policy, t *Task, err error) verdict {
 	if err == nil {
 		return verdict{outcome: Completed}
 	}
+	if final(err) {
+		return verdict{outcome: Died}
+	}
 	var snooze *snoozeError
 	if errors.As(err, &snooze) {
 		return verdict{outcome: Snoozed, delay: snooze.delay}
@@ -113,7 +116,7 @@ func decide(ctx context.Context, p *Policy, t *Task, err error) verdict {
 	if retryable == nil {
 		retryable = DefaultRetryable
 	}
-	if final(err) || t.RetryCount >= t.MaxRetries || !retryable(err) {
+	if t.RetryCount >= t.MaxRetries || !retryable(err) {
 		return verdict{outcome: Died}
 	}
 	var after *retryAfterError

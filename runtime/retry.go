@@ -48,7 +48,7 @@ func (p RetryPolicy) Delay(retry int, spread float64) time.Duration {
 	if limit <= 0 {
 		limit = DefaultRetryCap
 	}
-	if factor <= 0 {
+	if !(factor > 0) { // not a number, too
 		factor = DefaultRetryFactor
 	}
 	n := float64(max(retry, 1))

@@ -106,6 +106,10 @@ func (r *Router) dispatch(ctx context.Context, t *Task) (err error) {
 
 // Register registers the handler of a spec's payloads. Generated code calls it.
 func Register[T any](r *Router, spec *Spec[T], handle func(context.Context, T) error) {
+	if handle == nil {
+		r.Handle(spec.Policy(), nil)
+		return
+	}
 	r.Handle(spec.Policy(), HandlerFunc(func(ctx context.Context, t *Task) error {
 		payload, err := spec.Decode(t)
 		if err != nil {
@@ -120,6 +124,10 @@ func Register[T any](r *Router, spec *Spec[T], handle func(context.Context, T) e
 func RegisterWithResult[T, R any](r *Router, spec *Spec[T], handle func(context.Context, T) (R, error)) {
 	policy := spec.Policy()
 	policy.Result = true
+	if handle == nil {
+		r.Handle(policy, nil)
+		return
+	}
 	r.Handle(policy, HandlerFunc(func(ctx context.Context, t *Task) error {
 		payload, err := spec.Decode(t)
 		if err != nil {

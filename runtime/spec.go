@@ -1,8 +1,11 @@
 package runtime
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 )
 
 // A Spec is how a payload type T is named, queued, retried and given up on. The
@@ -21,7 +24,7 @@ type Spec[T any] struct {
 	// GroupKey gives the ordering key on a FIFO queue.
 	GroupKey func(*T) string
 	// Validate says what is missing in a payload; it is asked before enqueueing
-	// and before handling. Its error should wrap ErrInvalidTask.
+	// and before handling. What it returns counts as ErrInvalidTask.
 	Validate func(*T) error
 	// Secrets are the JSON paths of fields that people and logs must not see.
 	Secrets []string
@@ -89,20 +92,31 @@ func (s *Spec[T]) Decode(t *Task) (T, error) {
 	if err := s.codec().Unmarshal(t.Payload, &v); err != nil {
 		return v, fmt.Errorf("%w: the payload of task %s (%s): %w", ErrInvalidTask, t.ID, t.Type, err)
 	}
-	if s.Validate != nil {
-		if err := s.Validate(&v); err != nil {
-			return v, err
-		}
+	return v, s.validate(&v)
+}
+
+// validate makes sure that what Validate says counts as ErrInvalidTask.
+func (s *Spec[T]) validate(v *T) error {
+	if s.Validate == nil {
+		return nil
 	}
-	return v, nil
+	err := s.Validate(v)
+	if err != nil && !errors.Is(err, ErrInvalidTask) {
+		err = invalid("a task of type %s: %w", s.Type, err)
+	}
+	return err
+}
+
+// shallow reports whether JSON is nested no deeper than a reader takes, without
+// reading it: encoding/json writes deeper values than it reads.
+func shallow(payload []byte) bool {
+	return len(payload) <= 2*maxNesting || bytes.Count(payload, []byte("["))+bytes.Count(payload, []byte("{")) <= maxNesting
 }
 
 // fill makes t the task that carries v.
 func (s *Spec[T]) fill(t *Task, v *T, now time.Time) error {
-	if s.Validate != nil {
-		if err := s.Validate(v); err != nil {
-			return err
-		}
+	if err := s.validate(v); err != nil {
+		return err
 	}
 	payload, err := s.codec().Marshal(v)
 	if err != nil {
@@ -110,7 +124,10 @@ func (s *Spec[T]) fill(t *Task, v *T, now time.Time) error {
 	}
 	t.Type, t.Queue, t.Payload = s.Type, s.Queue, payload
 	t.Timeout, t.Priority, t.MaxRetries, t.SchemaVersion = s.Timeout, s.Priority, s.Retry.Max, s.SchemaVersion
-	t.CreatedAt, t.checked = now, true
+	t.CreatedAt = now
+	if s.Codec == nil && shallow(payload) && utf8.Valid(payload) {
+		t.checked = payload
+	}
 	if s.UniqueKey != nil {
 		t.UniqueKey, t.UniqueFor = s.UniqueKey(v), s.UniqueFor
 	}

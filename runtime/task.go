@@ -56,8 +56,9 @@ type Task struct {
 	// SchemaVersion is the version of the payload's schema. 0: not versioned.
 	SchemaVersion int
 
-	// checked says that the payload came from a Codec and needs no validation.
-	checked bool
+	// checked is the payload that the default codec wrote. As long as it is the
+	// payload still, it is JSON for sure.
+	checked []byte
 }
 
 // DueAt is when the task became or becomes due: ScheduledFor, or CreatedAt
@@ -72,7 +73,10 @@ func (t *Task) DueAt() time.Time {
 // Clone returns a copy that shares nothing with t that either may change.
 func (t *Task) Clone() *Task {
 	c := *t
-	c.Payload = append([]byte(nil), t.Payload...)
+	c.Payload, c.checked = append([]byte(nil), t.Payload...), nil
+	if t.knownJSON() {
+		c.checked = c.Payload
+	}
 	if t.Metadata != nil {
 		c.Metadata = make(map[string]string, len(t.Metadata))
 		for k, v := range t.Metadata {
@@ -80,6 +84,11 @@ func (t *Task) Clone() *Task {
 		}
 	}
 	return &c
+}
+
+// knownJSON reports whether the payload needs no validation.
+func (t *Task) knownJSON() bool {
+	return len(t.Payload) > 0 && len(t.Payload) == len(t.checked) && &t.Payload[0] == &t.checked[0]
 }
 
 // Validate reports what keeps the task from travelling, as an error that wraps
@@ -98,7 +107,7 @@ func (t *Task) Validate() error {
 			return invalid("task %s (%s): metadata %q is not valid UTF-8", t.ID, t.Type, k)
 		}
 	}
-	if t.Encoding == "" && !t.checked {
+	if t.Encoding == "" && !t.knownJSON() {
 		if err := checkJSON(t.Payload); err != nil {
 			return invalid("task %s (%s): the payload is not valid JSON: %w", t.ID, t.Type, err)
 		}
@@ -109,6 +118,8 @@ func (t *Task) Validate() error {
 // validFields is the part of Validate that a reader of envelopes needs too.
 func (t *Task) validFields() error {
 	switch {
+	case t == nil:
+		return invalid("the task is nil")
 	case t.ID == "":
 		return invalid("the task has no ID")
 	case t.Type == "":

@@ -1,0 +1,194 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// entry is where every task comes in: it completes and validates tasks, before
+// any middleware sees them.
+type entry struct {
+	m    *Manager
+	next Enqueuer
+}
+
+// Now is the time on the manager's clock.
+func (e *entry) Now() time.Time { return e.m.clock.Now() }
+
+func (e *entry) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
+	if len(tasks) == 0 {
+		return nil, nil
+	}
+	ids := newIDs(tasks)
+	now := e.m.clock.Now()
+	for _, t := range tasks {
+		if t == nil {
+			continue
+		}
+		if t.ID == "" {
+			t.ID = ids.next()
+		}
+		if t.CreatedAt.IsZero() {
+			t.CreatedAt = now
+		}
+	}
+	return enqueueValid(ctx, e.next, tasks, (*Task).Validate)
+}
+
+// revalidated stands behind the middleware, which may have changed tasks: an
+// invalid one would be accepted here and could never be read again.
+type revalidated struct{ next Enqueuer }
+
+func (r revalidated) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
+	if len(tasks) == 0 {
+		return nil, nil
+	}
+	return enqueueValid(ctx, r.next, tasks, (*Task).Validate)
+}
+
+// enqueueValid passes on the tasks that check has nothing against. The others
+// fail on their own.
+func enqueueValid(ctx context.Context, next Enqueuer, tasks []*Task, check func(*Task) error) ([]Enqueued, error) {
+	var (
+		failed BatchError
+		good   []*Task
+		places []int
+	)
+	for i, t := range tasks {
+		err := check(t)
+		switch {
+		case err != nil && failed.Items == nil: // the first: from here on the good ones are told apart
+			good, places = slices.Clone(tasks[:i]), make([]int, i, len(tasks))
+			for j := range places {
+				places[j] = j
+			}
+			fallthrough
+		case err != nil:
+			failed.Add(i, idOf(t), err)
+		case failed.Items != nil:
+			good, places = append(good, t), append(places, i)
+		}
+	}
+	switch {
+	case failed.Items == nil:
+		return next.Enqueue(ctx, tasks)
+	case len(good) == 0:
+		return make([]Enqueued, len(tasks)), &failed
+	}
+	answers, err := next.Enqueue(ctx, good)
+	return spread(answers, err, good, places, len(tasks), &failed)
+}
+
+func idOf(t *Task) string {
+	if t == nil {
+		return ""
+	}
+	return t.ID
+}
+
+// spread puts the answers and errors of a part of a batch of n at their places
+// in the whole, beside what failed before.
+func spread(answers []Enqueued, err error, part []*Task, places []int, n int, failed *BatchError) ([]Enqueued, error) {
+	all := make([]Enqueued, n)
+	scatter(all, failed, answers, err, part, places)
+	return all, failed.sorted()
+}
+
+// scatter writes the answers of a part of a batch into all, and its errors into
+// failed.
+func scatter(all []Enqueued, failed *BatchError, answers []Enqueued, err error, part []*Task, places []int) {
+	var be *BatchError
+	if err != nil && !errors.As(err, &be) {
+		for j, i := range places {
+			failed.Add(i, part[j].ID, err)
+		}
+		return
+	}
+	for j, a := range answers {
+		all[places[j]] = a
+	}
+	if be != nil {
+		for _, it := range be.Items {
+			failed.Add(places[it.Index], it.ID, it.Err)
+		}
+	}
+}
+
+// dispatch sends tasks to their queues, one batch each.
+func (m *Manager) dispatch(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
+	if oneQueue(tasks) {
+		return m.send(ctx, tasks[0].Queue, tasks)
+	}
+	type part struct {
+		tasks  []*Task
+		places []int
+	}
+	var (
+		failed BatchError
+		all    = make([]Enqueued, len(tasks))
+		order  []string
+		parts  = make(map[string]*part)
+	)
+	for i, t := range tasks {
+		p := parts[t.Queue]
+		if p == nil {
+			p = new(part)
+			parts[t.Queue] = p
+			order = append(order, t.Queue)
+		}
+		p.tasks, p.places = append(p.tasks, t), append(p.places, i)
+	}
+	for _, name := range order {
+		p := parts[name]
+		answers, err := m.send(ctx, name, p.tasks)
+		scatter(all, &failed, answers, err, p.tasks, p.places)
+	}
+	return all, failed.sorted()
+}
+
+func oneQueue(tasks []*Task) bool {
+	for _, t := range tasks[1:] {
+		if t.Queue != tasks[0].Queue {
+			return false
+		}
+	}
+	return true
+}
+
+// send checks the payloads' size and hands one queue's tasks to its provider.
+func (m *Manager) send(ctx context.Context, name string, tasks []*Task) ([]Enqueued, error) {
+	q, err := m.queue(name)
+	if err != nil {
+		return nil, err
+	}
+	if q.maxPayload == 0 {
+		return q.Enqueue(ctx, tasks)
+	}
+	return enqueueValid(ctx, q, tasks, func(t *Task) error {
+		if len(t.Payload) > q.maxPayload {
+			return fmt.Errorf("%w: %d bytes, and queue %q takes %d: store the data elsewhere and send a reference, or add compression",
+				ErrPayloadTooLarge, len(t.Payload), name, q.maxPayload)
+		}
+		return nil
+	})
+}
+
+// enqueueOn hands tasks to a queue, and holds its answers against the contract:
+// with a wrong number of them the tasks cannot be told apart.
+func enqueueOn(ctx context.Context, q Queue, tasks []*Task) ([]Enqueued, error) {
+	answers, err := q.Enqueue(ctx, tasks)
+	if len(answers) == len(tasks) {
+		return answers, err
+	}
+	var be *BatchError
+	switch {
+	case err != nil && !errors.As(err, &be):
+		return nil, err
+	case be != nil && len(be.Items) == len(tasks):
+		return make([]Enqueued, len(tasks)), err
+	}
+	return nil, fmt.Errorf("taskgen: queue %q gave %d answers to %d tasks, which may have been enqueued", q.Config().Name, len(answers), len(tasks))
+}

@@ -1,0 +1,243 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// maxGathered bounds a gathered batch where the provider has no bound.
+const maxGathered = 1000
+
+// A gatherer brings enqueues of many goroutines together on their way to one
+// queue. While a round trip is under way, arrivals gather, and they go out
+// together when it is over or when they fill a batch. So a caller that is alone
+// pays nothing, and a busy queue gets as large batches as its callers can make.
+//
+// With a linger, arrivals gather for that long even when nothing is under way.
+type gatherer struct {
+	queue  Queue
+	limit  int // tasks in one batch
+	linger time.Duration
+	clock  Clock
+
+	mu      sync.Mutex
+	flights int      // round trips under way
+	waiting *group   // what goes out next, nil when nobody waits
+	sent    []*group // on their way, for close
+	closed  bool
+	wg      sync.WaitGroup // the goroutines that send groups
+}
+
+// A group is a batch of several callers.
+type group struct {
+	callers []*caller
+	tasks   int
+	timer   Timer // ends the linger, nil without one
+	sent    bool
+	live    int                // callers that still wait, once it is sent
+	cancel  context.CancelFunc // called when none does
+	done    chan struct{}
+}
+
+type caller struct {
+	tasks   []*Task
+	answers []Enqueued
+	err     error
+}
+
+func newGatherer(q Queue, linger time.Duration, clock Clock) *gatherer {
+	limit := q.Capabilities().MaxBatch
+	if limit <= 0 {
+		limit = maxGathered
+	}
+	return &gatherer{queue: q, limit: limit, linger: linger, clock: clock}
+}
+
+// enqueue is the queue's Enqueue, shared with whoever calls it at the same time.
+func (g *gatherer) enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
+	g.mu.Lock()
+	switch {
+	case g.closed:
+		g.mu.Unlock()
+		return nil, g.errClosed()
+	case len(tasks) >= g.limit || g.linger <= 0 && g.flights == 0:
+		g.flights++
+		g.mu.Unlock()
+		defer g.landed(nil)
+		return enqueueOn(ctx, g.queue, tasks)
+	case ctx.Err() != nil:
+		g.mu.Unlock()
+		return nil, g.errEnded(ctx)
+	}
+	c := &caller{tasks: tasks}
+	gr := g.join(c)
+	g.mu.Unlock()
+	select {
+	case <-gr.done:
+		return c.answers, c.err
+	case <-ctx.Done():
+		return g.leave(ctx, gr, c)
+	}
+}
+
+// join adds a caller to the group that goes out next, and sends it off when it
+// is full. The caller holds g.mu.
+func (g *gatherer) join(c *caller) *group {
+	if g.waiting != nil && g.waiting.tasks+len(c.tasks) > g.limit {
+		g.send()
+	}
+	gr := g.waiting
+	if gr == nil {
+		gr = &group{done: make(chan struct{})}
+		g.waiting = gr
+		if g.linger > 0 {
+			gr.timer = g.clock.AfterFunc(g.linger, func() { g.lingered(gr) })
+		}
+	}
+	gr.callers = append(gr.callers, c)
+	if gr.tasks += len(c.tasks); gr.tasks == g.limit {
+		g.send()
+	}
+	return gr
+}
+
+func (g *gatherer) lingered(gr *group) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.waiting == gr {
+		g.send()
+	}
+}
+
+// send starts the round trip of the waiting group. The caller holds g.mu.
+func (g *gatherer) send() {
+	gr := g.waiting
+	g.waiting = nil
+	if gr.timer != nil {
+		gr.timer.Stop()
+	}
+	// No caller's context may end the call of the others, so it ends when the
+	// last one has gone.
+	ctx, cancel := context.WithCancel(context.Background())
+	gr.sent, gr.live, gr.cancel = true, len(gr.callers), cancel
+	g.sent = append(g.sent, gr)
+	g.flights++
+	g.wg.Go(func() {
+		defer cancel()
+		defer g.landed(gr)
+		gr.settle(g.roundTrip(ctx, gr))
+	})
+}
+
+func (g *gatherer) roundTrip(ctx context.Context, gr *group) ([]Enqueued, error) {
+	tasks := make([]*Task, 0, gr.tasks)
+	for _, c := range gr.callers {
+		tasks = append(tasks, c.tasks...)
+	}
+	return enqueueOn(ctx, g.queue, tasks)
+}
+
+// landed ends a round trip: of a group, or of a caller that was alone.
+func (g *gatherer) landed(gr *group) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.flights--
+	if gr != nil {
+		g.sent = slices.DeleteFunc(g.sent, func(other *group) bool { return other == gr })
+		close(gr.done)
+	}
+	if g.flights == 0 && g.waiting != nil && g.linger <= 0 {
+		g.send()
+	}
+}
+
+// settle gives each caller its answers and errors.
+func (gr *group) settle(answers []Enqueued, err error) {
+	var be *BatchError
+	if err != nil && !errors.As(err, &be) {
+		for _, c := range gr.callers {
+			c.err = err
+		}
+		return
+	}
+	var items []ItemError
+	if be != nil {
+		items = be.Items
+	}
+	first := 0
+	for _, c := range gr.callers {
+		end := first + len(c.tasks)
+		c.answers = answers[first:end:end]
+		var failed BatchError
+		for _, it := range items {
+			if it.Index >= first && it.Index < end {
+				failed.Add(it.Index-first, it.ID, it.Err)
+			}
+		}
+		c.err = failed.OrNil()
+		first = end
+	}
+}
+
+// leave takes a caller whose context has ended out of its group, if that is not
+// on its way yet.
+func (g *gatherer) leave(ctx context.Context, gr *group, c *caller) ([]Enqueued, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if gr.sent {
+		select {
+		case <-gr.done: // it has landed in the meantime
+			return c.answers, c.err
+		default:
+		}
+		if gr.live--; gr.live == 0 {
+			gr.cancel()
+		}
+		return nil, fmt.Errorf("enqueue on queue %q: %w: the tasks were on their way and may have been enqueued", g.queue.Config().Name, ctx.Err())
+	}
+	gr.callers = slices.DeleteFunc(gr.callers, func(other *caller) bool { return other == c })
+	gr.tasks -= len(c.tasks)
+	if len(gr.callers) == 0 && g.waiting == gr {
+		g.waiting = nil
+		if gr.timer != nil {
+			gr.timer.Stop()
+		}
+	}
+	return nil, g.errEnded(ctx)
+}
+
+// close refuses whoever comes now and whoever still waits. Then it closes the
+// queue, ends the round trips of groups and waits for them.
+func (g *gatherer) close() error {
+	g.mu.Lock()
+	if gr := g.waiting; gr != nil && !g.closed {
+		g.waiting = nil
+		if gr.timer != nil {
+			gr.timer.Stop()
+		}
+		gr.settle(nil, g.errClosed())
+		close(gr.done)
+	}
+	g.closed = true
+	g.mu.Unlock()
+	err := g.queue.Close()
+	g.mu.Lock()
+	for _, gr := range g.sent {
+		gr.cancel()
+	}
+	g.mu.Unlock()
+	g.wg.Wait()
+	return err
+}
+
+func (g *gatherer) errClosed() error {
+	return fmt.Errorf("enqueue on queue %q: %w: nothing was sent", g.queue.Config().Name, ErrClosed)
+}
+
+func (g *gatherer) errEnded(ctx context.Context) error {
+	return fmt.Errorf("enqueue on queue %q: %w: nothing was sent", g.queue.Config().Name, ctx.Err())
+}
