@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 )
 
@@ -15,17 +16,23 @@ const (
 // An acker gathers the settled tasks of a lane, so that one round trip settles
 // many. It is guarded by shift.mu.
 type acker struct {
-	wake    chan struct{} // capacity 1
-	eager   bool          // never linger: the next of a group waits for the ack
-	since   time.Time     // when the oldest of lane.acks came
-	retry   []*item       // those the queue did not take
+	wake    chan struct{}       // capacity 1
+	eager   bool                // never linger: the next of a group waits for the ack
+	since   time.Time           // when the oldest of lane.acks came
+	retry   []*item             // those the queue did not take
+	refused map[*item]time.Time // since when
 	retryAt time.Time
 	away    bool // the last call failed as a whole: the others wait as well
 	failing backoff
+
+	// Room of the acker's goroutine, used again for each call.
+	batch, done, dead, back []*item
+	room                    []Delivery
+	ds                      []*Delivery
 }
 
 func (a *acker) init(t QueueType) {
-	a.wake, a.eager = make(chan struct{}, 1), t == FIFO
+	a.wake, a.eager, a.refused = make(chan struct{}, 1), t == FIFO, make(map[*item]time.Time)
 }
 
 func (a *acker) kick() {
@@ -67,8 +74,10 @@ func (l *lane) gather(now time.Time) (items []*item, wait time.Duration, over bo
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	pause := a.retryAt.Sub(now)
+	items = a.batch[:0]
 	if len(a.retry) > 0 && pause <= 0 {
-		items, a.retry = a.retry, nil
+		items = append(items, a.retry...)
+		a.retry = nil
 	}
 	if n := len(l.acks); n > 0 && (!a.away || pause <= 0) {
 		full := a.eager || n >= flushSize || s.parked == s.p.cfg.Workers || s.stopping
@@ -80,6 +89,7 @@ func (l *lane) gather(now time.Time) (items []*item, wait time.Duration, over bo
 			wait = rest
 		}
 	}
+	a.batch = items
 	if (len(a.retry) > 0 || a.away && len(l.acks) > 0) && (wait == 0 || pause < wait) {
 		wait = pause
 	}
@@ -89,35 +99,33 @@ func (l *lane) gather(now time.Time) (items []*item, wait time.Duration, over bo
 // settleAll settles items with the queue, each by its outcome. Those whose lease
 // has ended are dropped: they are other workers' tasks.
 func (l *lane) settleAll(items []*item) {
-	now := l.s.p.m.Now()
-	var done, dead, back []*item
+	now, a := l.s.p.m.Now(), &l.acker
+	done, dead, back := a.done[:0], a.dead[:0], a.back[:0]
 	l.s.mu.Lock()
 	for _, it := range items {
-		if !it.lost && !it.until.After(now) {
+		if !it.lost && !it.d.LeaseUntil.After(now) {
 			l.lose(it)
 		}
-		if it.lost {
+		switch {
+		case it.lost:
+			a.forget(it)
 			l.close(it)
-			continue
-		}
-		it.d.LeaseUntil = it.until
-		switch it.outcome {
-		case Completed:
+		case it.outcome == Completed:
 			done = append(done, it)
-		case Died:
+		case it.outcome == Died:
 			dead = append(dead, it)
 		default:
 			back = append(back, it)
 		}
 	}
-	l.s.mu.Unlock()
+	l.s.unlock()
 	ok := l.send("complete", l.queue.Complete, done)
 	ok = l.send("dead letter", l.queue.DeadLetter, dead) && ok
 	ok = l.send("release", l.queue.Release, back) && ok
+	a.done, a.dead, a.back = done, dead, back
 
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
-	a := &l.acker
 	if ok {
 		a.failing.streak, a.away = 0, false
 		return
@@ -132,55 +140,85 @@ func (l *lane) send(verb string, call func(context.Context, []*Delivery) error, 
 	if len(items) == 0 {
 		return true
 	}
-	ds := make([]*Delivery, len(items))
-	for i, it := range items {
-		ds[i] = it.d
-	}
+	a := &l.acker
+	ds := a.copies(l.s, items)
 	ctx, cancel := context.WithTimeout(l.s.base, l.lease)
 	err := call(ctx, ds)
 	cancel()
-	failed := itemErrors(err, len(ds))
+	if err != nil {
+		a.room, a.ds = nil, nil // the queue may be at them still
+	}
+	failed := itemErrors(err, len(items))
 
 	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
+	defer l.s.unlock()
 	ok := true
 	for i, it := range items {
 		if !l.settled(it, verb, failed(i)) {
 			ok = false
-			l.acker.retry = append(l.acker.retry, it)
+			a.retry = append(a.retry, it)
 		}
 	}
 	if !ok {
-		if l.acker.failing.streak == 0 {
-			l.s.p.log.Warn("cannot settle tasks, trying on", "queue", l.name, "call", verb, "error", err)
+		if a.failing.streak == 0 {
+			l.s.tell(slog.LevelWarn, "cannot settle tasks, trying on", slog.String("queue", l.name), slog.String("call", verb), slog.Any("error", err))
 		}
 		var be *BatchError
-		l.acker.away = !errors.As(err, &be)
+		a.away = !errors.As(err, &be)
 	}
 	return ok
+}
+
+// copies returns copies of the items' deliveries, in room that is used again.
+func (a *acker) copies(s *shift, items []*item) []*Delivery {
+	if cap(a.room) < len(items) {
+		a.room = make([]Delivery, max(len(items), flushSize))
+		a.ds = make([]*Delivery, len(a.room))
+		for i := range a.ds {
+			a.ds[i] = &a.room[i]
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, it := range items {
+		a.room[i] = *it.d
+	}
+	return a.ds[:len(items)]
 }
 
 // settled takes the queue's answer for one item, and reports whether that was
 // the last word. s.mu is held.
 func (l *lane) settled(it *item, verb string, err error) bool {
-	log, now := l.s.p.log, time.Now()
-	if it.refusal.IsZero() {
-		it.refusal = now
+	if err == nil {
+		l.acker.forget(it)
+		l.close(it)
+		return true
 	}
+	task, now := about(l, it.d.Task), time.Now()
+	since, again := l.acker.refused[it]
 	switch {
-	case err == nil:
 	case errors.Is(err, ErrLeaseLost):
-		log.Warn("lease lost before the task was settled: it will be delivered again", about(l, it.d.Task), "call", verb)
+		l.s.tell(slog.LevelWarn, "lease lost before the task was settled: it will be delivered again", task, slog.String("call", verb))
 	case it.outcome == Died && errors.Is(err, ErrUnsupported):
 		// A dead letter queue has none of its own: the task stays on it.
-		it.outcome, it.d.Delay, it.refusal = Released, DefaultRetryCap, time.Time{}
-		log.Error("the queue takes no dead letters: the task goes back to it", about(l, it.d.Task), "delay", it.d.Delay)
+		it.outcome, it.d.Delay = Released, DefaultRetryCap
+		l.s.tell(slog.LevelError, "the queue takes no dead letters: the task goes back to it", task, slog.Duration("delay", it.d.Delay))
 		return false
-	case errors.Is(err, ErrClosed) || now.Sub(it.refusal) > l.lease:
-		log.Error("the task could not be settled: it will be delivered again", about(l, it.d.Task), "call", verb, "error", err)
+	case errors.Is(err, ErrClosed) || again && now.Sub(since) > l.lease:
+		l.s.tell(slog.LevelError, "the task could not be settled: it will be delivered again", task, slog.String("call", verb), slog.Any("error", err))
 	default:
+		if !again {
+			l.acker.refused[it] = now
+		}
 		return false
 	}
+	l.acker.forget(it)
 	l.close(it)
 	return true
+}
+
+func (a *acker) forget(it *item) {
+	if len(a.refused) > 0 {
+		delete(a.refused, it)
+	}
 }

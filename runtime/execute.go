@@ -60,14 +60,14 @@ func (w *worker) execute(it *item, c *taskContext) {
 	r := run{
 		info:    TaskInfo{Task: t, Attempt: it.d.Attempt(), Crashes: it.d.Crashes},
 		policy:  policy,
-		refused: p.refuse(it.lane.queue.Config(), it.d),
+		refused: p.refuse(it.lane().queue.Config(), it.d),
 	}
 	timeout := t.Timeout
 	if timeout == 0 {
 		timeout = policy.Timeout
 	}
 	if timeout > 0 {
-		r.info.Deadline = it.begun.Add(timeout)
+		r.info.Deadline = c.begun.Add(timeout)
 	}
 	c.begin(r, w.s.base)
 
@@ -132,29 +132,29 @@ func (w *worker) conclude(it *item, c *taskContext, timeout time.Duration, err e
 	}
 	c.finish()
 	now := time.Now()
-	w.done, w.took, w.at = it, now.Sub(it.begun), now
+	w.done, w.took, w.at = it, now.Sub(c.begun), now
 
 	p, t, clock := w.s.p, it.d.Task, w.s.p.m.clock
 	it.outcome, it.d.Delay = v.outcome, v.delay
 	switch v.outcome {
 	case Completed:
 		if c.policy.Result && !w.store(it, c.policy, c.result, "") {
-			it.outcome, it.d.Delay = Released, it.lane.lease
+			it.outcome, it.d.Delay = Released, it.lane().lease
 		}
 	case Retried:
-		p.log.Warn("task failed, to be retried", about(it.lane, t), "attempt", c.info.Attempt, "delay", v.delay, "error", err)
+		p.log.Warn("task failed, to be retried", about(it.lane(), t), "attempt", c.info.Attempt, "delay", v.delay, "error", err)
 		NoteAttempt(t, c.info.Attempt, clock.Now(), w.took, err)
 		t.RetryCount++
 	case Died:
-		p.log.Error("task is dead", about(it.lane, t), "attempt", c.info.Attempt, "error", err)
+		p.log.Error("task is dead", about(it.lane(), t), "attempt", c.info.Attempt, "error", err)
 		at := clock.Now()
 		NoteAttempt(t, c.info.Attempt, at, w.took, err)
-		Bury(t, it.lane.name, at, err)
+		Bury(t, it.lane().name, at, err)
 		if c.policy.Result {
 			w.store(it, c.policy, nil, t.Metadata[MetaFailureReason])
 		}
 	}
-	if it.d.Delay > 0 && it.lane.queue.Config().Retention > 0 {
+	if it.d.Delay > 0 && it.lane().queue.Config().Retention > 0 {
 		setMeta(t, metaDue, clock.Now().Add(it.d.Delay).UTC().Format(time.RFC3339Nano))
 	}
 }
@@ -172,7 +172,7 @@ func judge(c *taskContext, t *Task, cause error) (v verdict, err error) {
 // store keeps a result, or the failure in its place, and tries for the length of
 // a lease. It reports whether the store has it.
 func (w *worker) store(it *item, policy *Policy, result []byte, failure string) bool {
-	p, l := w.s.p, it.lane
+	p, l := w.s.p, it.lane()
 	ttl := policy.Retention
 	if ttl == 0 {
 		ttl = DefaultResultRetention

@@ -3,7 +3,6 @@ package runtime
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"math/rand/v2"
 	"time"
 )
@@ -220,9 +219,4 @@ func sleep(ctx context.Context, d time.Duration) {
 	case <-t.C:
 	case <-ctx.Done():
 	}
-}
-
-// about names a task in a log record.
-func about(l *lane, t *Task) slog.Attr {
-	return slog.Group("task", "id", t.ID, "type", t.Type, "queue", l.name)
 }

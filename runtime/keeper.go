@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 )
 
@@ -47,15 +48,17 @@ func (l *lane) keep(ctx context.Context) {
 // lease, and gives back what has waited for long.
 func (l *lane) due(now time.Time) []*item {
 	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
+	defer l.s.unlock()
 	var items, lost []*item
 	for _, b := range l.open {
 		stale := now.Sub(b.at) > min(maxBuffered, l.lease)
 		for i := range b.items {
 			it := &b.items[i]
-			left := it.until.Sub(now)
+			if it.state == closed || it.lost {
+				continue
+			}
+			left := it.d.LeaseUntil.Sub(now)
 			switch {
-			case it.state == closed || it.lost:
 			case left <= 0:
 				lost = append(lost, it)
 			case it.state == buffered && stale && l.unbuffer(it):
@@ -97,7 +100,7 @@ func (l *lane) extend(ctx context.Context, items []*item, failing *backoff) bool
 	kept := items[:0]
 	for _, it := range items {
 		if it.state != closed {
-			copies[len(ds)] = Delivery{Task: it.d.Task, Receipt: it.d.Receipt, LeaseUntil: it.until, Crashes: it.d.Crashes}
+			copies[len(ds)] = Delivery{Task: it.d.Task, Receipt: it.d.Receipt, LeaseUntil: it.d.LeaseUntil, Crashes: it.d.Crashes}
 			ds = append(ds, &copies[len(ds)])
 			kept = append(kept, it)
 		}
@@ -116,13 +119,13 @@ func (l *lane) extend(ctx context.Context, items []*item, failing *backoff) bool
 	failed := itemErrors(err, len(ds))
 
 	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
+	defer l.s.unlock()
 	ok := true
 	for i, it := range kept {
 		switch e := failed(i); {
 		case it.state == closed: // settled meanwhile
 		case e == nil:
-			it.until = ds[i].LeaseUntil
+			it.d.LeaseUntil = ds[i].LeaseUntil
 		case errors.Is(e, ErrLeaseLost):
 			l.lose(it)
 		default:
@@ -133,7 +136,7 @@ func (l *lane) extend(ctx context.Context, items []*item, failing *backoff) bool
 	case ok:
 		failing.streak = 0
 	case failing.streak == 0:
-		l.s.p.log.Warn("cannot extend leases, trying on", "queue", l.name, "error", err)
+		l.s.tell(slog.LevelWarn, "cannot extend leases, trying on", slog.String("queue", l.name), slog.Any("error", err))
 	}
 	return ok
 }
@@ -141,7 +144,7 @@ func (l *lane) extend(ctx context.Context, items []*item, failing *backoff) bool
 // lose gives up an item whose lease has ended. Its handler, if it runs, is
 // cancelled, and holds its worker until it returns. s.mu is held.
 func (l *lane) lose(it *item) {
-	l.s.p.log.Warn("lease lost: the task will be delivered again", about(l, it.d.Task))
+	l.s.tell(slog.LevelWarn, "lease lost: the task will be delivered again", about(l, it.d.Task))
 	it.lost = true
 	switch it.state {
 	case buffered:
@@ -159,8 +162,8 @@ func (l *lane) soonestEnd() time.Time {
 	var end time.Time
 	for _, b := range l.open {
 		for i := range b.items {
-			if it := &b.items[i]; it.state != closed && !it.lost && (end.IsZero() || it.until.Before(end)) {
-				end = it.until
+			if it := &b.items[i]; it.state != closed && !it.lost && (end.IsZero() || it.d.LeaseUntil.Before(end)) {
+				end = it.d.LeaseUntil
 			}
 		}
 	}
@@ -173,7 +176,7 @@ func (l *lane) warnOfOverrun(it *item) {
 		return
 	}
 	it.warned = true
-	l.s.p.log.Warn("the handler ignores the end of its context: its worker is taken until it returns", about(l, it.d.Task))
+	l.s.tell(slog.LevelWarn, "the handler ignores the end of its context: its worker is taken until it returns", about(l, it.d.Task))
 }
 
 // itemErrors splits what a batch call returned by item, in constant time each.

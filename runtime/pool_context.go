@@ -16,13 +16,19 @@ import (
 // to it.
 type taskContext struct {
 	run
-	base context.Context // the values that handlers see; it never ends
+	base  context.Context // the values that handlers see; it never ends
+	begun time.Time
 
 	mu    sync.Mutex
-	cause error           // set when the run was cancelled or is over
-	std   context.Context // made on demand
-	end   context.CancelCauseFunc
-	free  context.CancelFunc // stops the timer of std
+	cause error     // set when the run was cancelled or is over
+	std   *standard // made on demand
+}
+
+// standard is what a taskContext leaves its ending to.
+type standard struct {
+	context.Context
+	end  context.CancelCauseFunc
+	stop context.CancelFunc // frees the timer of the deadline
 }
 
 func (c *taskContext) Deadline() (time.Time, bool) {
@@ -32,7 +38,7 @@ func (c *taskContext) Deadline() (time.Time, bool) {
 func (c *taskContext) Done() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.standard().Done()
+	return c.made().Done()
 }
 
 func (c *taskContext) Err() error {
@@ -57,33 +63,31 @@ func (c *taskContext) String() string { return "taskgen.Context" }
 
 // ended returns the standard context where there is one, or where the run is
 // known to have ended, and nil else.
-func (c *taskContext) ended() context.Context {
+func (c *taskContext) ended() *standard {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.std == nil && (c.cause != nil || c.late(0)) {
+		return c.made()
+	}
+	return c.std
+}
+
+// late reports whether the deadline passed d ago.
+func (c *taskContext) late(d time.Duration) bool {
+	return !c.info.Deadline.IsZero() && time.Since(c.info.Deadline) >= d
+}
+
+// made returns the standard context and makes it first if need be. c.mu is held.
+func (c *taskContext) made() *standard {
 	if c.std != nil {
 		return c.std
 	}
-	if c.cause != nil || c.late(time.Now) {
-		return c.standard()
-	}
-	return nil
-}
-
-func (c *taskContext) late(now func() time.Time) bool {
-	return !c.info.Deadline.IsZero() && !now().Before(c.info.Deadline)
-}
-
-// standard makes the standard context. c.mu is held.
-func (c *taskContext) standard() context.Context {
-	if c.std == nil {
-		var outer context.Context
-		outer, c.end = context.WithCancelCause(c.base)
-		c.std, c.free = outer, func() {}
-		if c.cause != nil {
-			c.end(c.cause)
-		} else if !c.info.Deadline.IsZero() {
-			c.std, c.free = context.WithDeadlineCause(outer, c.info.Deadline, ErrTimeout)
-		}
+	ctx, end := context.WithCancelCause(c.base)
+	c.std = &standard{Context: ctx, end: end, stop: func() {}}
+	if c.cause != nil {
+		end(c.cause)
+	} else if !c.info.Deadline.IsZero() {
+		c.std.Context, c.std.stop = context.WithDeadlineCause(ctx, c.info.Deadline, ErrTimeout)
 	}
 	return c.std
 }
@@ -97,7 +101,7 @@ func (c *taskContext) cancel(cause error) {
 	}
 	c.cause = cause
 	if c.std != nil {
-		c.end(cause)
+		c.std.end(cause)
 	}
 }
 
@@ -113,8 +117,8 @@ func (c *taskContext) finish() {
 	c.cancel(context.Canceled)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.free != nil {
-		c.free()
+	if c.std != nil {
+		c.std.stop()
 	}
 }
 
@@ -122,7 +126,7 @@ func (c *taskContext) finish() {
 func (c *taskContext) overruns(d time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.late(func() time.Time { return time.Now().Add(-d) })
+	return c.late(d)
 }
 
 // clean reports whether nothing has ended the context so far. It costs less than

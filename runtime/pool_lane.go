@@ -20,7 +20,7 @@ type lane struct {
 	ready    []*batch // fetched and not begun, in order
 	buffered int      // items in ready
 	held     []*item  // waiting for their type's limit
-	acks     []*item  // to be settled
+	acks     []*item  // to be settled, gathered for the acker
 	open     []*batch // with an item that is not settled; the keeper's
 	taken    int      // items in open
 
@@ -33,6 +33,7 @@ type lane struct {
 
 // A batch is what one Dequeue returned.
 type batch struct {
+	lane  *lane
 	items []item
 	next  int // items[:next] were taken out of ready
 	left  int // items that are not settled
@@ -41,25 +42,21 @@ type batch struct {
 }
 
 // An item is one delivery on its way through a pool.
+//
+// Queues are called with copies of the delivery, never with d itself: so its
+// LeaseUntil can be kept up to date while a call is under way.
 type item struct {
-	d     *Delivery
-	lane  *lane
-	batch *batch
-	gate  *gate // the type's limits; nil: none
-	state state
-	lost  bool         // its lease has ended: nothing is to be settled
-	ctx   *taskContext // of its run, while running
-	begun time.Time
-
-	// until is when the lease ends, on the pool's clock. The keeper works on
-	// copies of the delivery, so that it is never written while a provider reads
-	// it.
-	until time.Time
-
-	outcome Outcome   // once settling
-	refusal time.Time // when settling failed first
-	warned  bool      // that it overruns
+	d       *Delivery
+	batch   *batch
+	gate    *gate        // the type's limits; nil: none
+	ctx     *taskContext // of its run, while running
+	outcome Outcome      // once settling
+	state   state
+	lost    bool // its lease has ended: nothing is to be settled
+	warned  bool // that it overruns
 }
+
+func (it *item) lane() *lane { return it.batch.lane }
 
 type state uint8
 
@@ -73,9 +70,9 @@ const (
 // insert takes in what a Dequeue returned. Deliveries that come after the pool
 // was stopped go straight back. s.mu is held.
 func (l *lane) insert(ds []*Delivery) {
-	b := &batch{items: make([]item, len(ds)), left: len(ds), place: len(l.open), at: l.s.p.m.Now()}
+	b := &batch{lane: l, items: make([]item, len(ds)), left: len(ds), place: len(l.open), at: l.s.p.m.Now()}
 	for i, d := range ds {
-		b.items[i] = item{d: d, lane: l, batch: b, until: d.LeaseUntil, gate: l.s.typeGate(d.Task.Type)}
+		b.items[i] = item{d: d, batch: b, gate: l.s.typeGate(d.Task.Type)}
 	}
 	l.open = append(l.open, b)
 	l.taken += len(ds)

@@ -30,6 +30,7 @@ type shift struct {
 	draining bool      // all workers are done: ackers finish and leave
 	pass     float64   // the weighted choice's present
 	round    int
+	news     []news // log records of what happened under mu
 	alarm    *time.Timer
 	alarmAt  time.Time
 
@@ -222,7 +223,7 @@ func (s *shift) unfinished() string {
 	n := 0
 	s.eachRunning(func(it *item) {
 		if n++; n <= shown {
-			names = append(names, fmt.Sprintf("%s (%s on %s)", it.d.Task.ID, it.d.Task.Type, it.lane.name))
+			names = append(names, fmt.Sprintf("%s (%s on %s)", it.d.Task.ID, it.d.Task.Type, it.lane().name))
 		}
 	})
 	if n == 0 {
@@ -251,11 +252,11 @@ func (s *shift) next(done *item, took time.Duration, now time.Time, ctx *taskCon
 			now = time.Now()
 		}
 		if it := s.choose(now); it != nil {
-			it.state, it.ctx, it.begun = running, ctx, now
-			it.lane.gate.enter(now)
+			it.state, it.ctx, ctx.begun = running, ctx, now
+			it.lane().gate.enter(now)
 			it.gate.enter(now)
 			s.runs++
-			it.lane.fetchIfLow()
+			it.lane().fetchIfLow()
 			return it
 		}
 		waited = true
@@ -268,7 +269,7 @@ func (s *shift) next(done *item, took time.Duration, now time.Time, ctx *taskCon
 
 // finish takes a run's outcome. s.mu is held.
 func (s *shift) finish(it *item, took time.Duration) {
-	l := it.lane
+	l := it.lane()
 	l.fetcher.ran(took)
 	l.gate.leave()
 	it.gate.leave()

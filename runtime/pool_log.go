@@ -1,0 +1,34 @@
+package runtime
+
+import (
+	"context"
+	"log/slog"
+)
+
+// news is a log record to be.
+type news struct {
+	level slog.Level
+	text  string
+	attrs []slog.Attr
+}
+
+// tell logs once s.mu is given up by unlock: a log handler may take its time.
+// s.mu is held.
+func (s *shift) tell(level slog.Level, text string, attrs ...slog.Attr) {
+	s.news = append(s.news, news{level, text, attrs})
+}
+
+// unlock gives up s.mu and logs what was told.
+func (s *shift) unlock() {
+	told := s.news
+	s.news = nil
+	s.mu.Unlock()
+	for _, n := range told {
+		s.p.log.LogAttrs(context.Background(), n.level, n.text, n.attrs...)
+	}
+}
+
+// about names a task in a log record.
+func about(l *lane, t *Task) slog.Attr {
+	return slog.Group("task", "id", t.ID, "type", t.Type, "queue", l.name)
+}
