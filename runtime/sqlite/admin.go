@@ -1,0 +1,207 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+const (
+	// A range of the index of ids: one row, or the dead tasks of one ID.
+	sqlJobByID = `SELECT seq, queue, id, level, place, due, begun, crashes, origin, grp, ukey FROM taskgen_job WHERE queue = ? AND id = ?`
+	// Heads of the lines and of the delay.
+	sqlWaiting = `SELECT seq FROM (SELECT seq FROM taskgen_ready WHERE queue = ?1 LIMIT ?2)
+		UNION ALL SELECT seq FROM (SELECT seq FROM taskgen_line WHERE queue = ?1 LIMIT ?2)
+		UNION ALL SELECT seq FROM (SELECT seq FROM taskgen_delayed WHERE queue = ?1 LIMIT ?2)
+		LIMIT ?2`
+	// One row by its key: the group waits for its head.
+	sqlGroupHold = `INSERT INTO taskgen_group (queue, turn, grp) VALUES (?, 0, ?) ON CONFLICT (queue, grp) DO UPDATE SET turn = 0`
+	sqlPause     = `UPDATE taskgen_queue SET paused = ?2 WHERE id = ?1`
+	sqlPaused    = `SELECT paused FROM taskgen_queue WHERE id = ?`
+)
+
+// jobsByID loads the jobs of a queue that have the given ID: at most one, but
+// on a dead letter queue, where tasks of one ID may have died more than once.
+func (t *tx) jobsByID(queue int64, id string) []job {
+	var jobs []job
+	for r := t.queryText(sqlJobByID, id, queue); r.next(); {
+		jobs = append(jobs, r.job())
+	}
+	return jobs
+}
+
+// remove takes a waiting job off its queue for good, and reports false when it
+// does not wait.
+func (t *tx) remove(s *state, j job) bool {
+	switch was := t.unwait(s, j); {
+	case was == "":
+		return false
+	case was == runtime.Scheduled && j.begun:
+		t.leave(s, j.grp)
+	case was == runtime.Ready && s.fifo:
+		t.execText(sqlGroupIdle, j.grp, s.id)
+	}
+	t.part(j)
+	t.exec(sqlJobDrop, j.seq)
+	return true
+}
+
+// Cancel implements [runtime.Canceller]. A unique key without a window is free
+// again.
+func (q *Queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
+	return q.each(ctx, ids, func(t *tx, s *state, id string) bool {
+		removed := false
+		for _, j := range t.jobsByID(s.id, id) {
+			removed = t.remove(s, j) || removed
+		}
+		return removed
+	})
+}
+
+// each runs f for every ID, in transactions of at most chunk, and returns the
+// IDs for which it was true.
+func (q *Queue) each(ctx context.Context, ids []string, f func(t *tx, s *state, id string) bool) ([]string, error) {
+	if err := q.open(); err != nil {
+		return nil, err
+	}
+	var all []string
+	for from := 0; from < len(ids); from += chunk {
+		part := ids[from:min(from+chunk, len(ids))]
+		var done []string
+		err := q.p.writer.do(ctx, len(part), func(t *tx) {
+			done = nil
+			s := t.state(q.id)
+			for _, id := range part {
+				if f(t, s, id) {
+					done = append(done, id)
+				}
+			}
+		})
+		if err != nil {
+			return all, err
+		}
+		all = append(all, done...)
+	}
+	return all, nil
+}
+
+// Reschedule implements [runtime.Rescheduler]. The task's ScheduledFor changes
+// with it. A task that is due stays where it is in line when at has passed as
+// well. A task of a group that was handed out before keeps its place at the head
+// of the group, and the group waits for it.
+func (q *Queue) Reschedule(ctx context.Context, id string, at time.Time) error {
+	if err := q.open(); err != nil {
+		return err
+	}
+	moved := false
+	err := q.p.writer.do(ctx, 1, func(t *tx) {
+		moved = false
+		s := t.state(q.id)
+		for _, j := range t.jobsByID(s.id, id) {
+			moved = t.reschedule(s, j, at) || moved
+		}
+	})
+	if err == nil && !moved {
+		err = fmt.Errorf("%w: no task %s waits on queue %q: it may be with a worker", runtime.ErrTaskNotFound, id, q.cfg.Name)
+	}
+	return err
+}
+
+func (t *tx) reschedule(s *state, j job, at time.Time) bool {
+	was := t.unwait(s, j)
+	if was == "" {
+		return false
+	}
+	if task, err := runtime.DecodeEnvelope(t.envelope(j.seq)); err == nil {
+		task.ScheduledFor = at
+		t.rewrite(j.seq, runtime.AppendEnvelope(nil, task))
+	}
+	due := nanos(at)
+	switch {
+	case due > t.now && s.fifo && was == runtime.Ready && j.begun:
+		t.execText(sqlGroupHold, j.grp, s.id)
+	case due > t.now && s.fifo && was == runtime.Ready:
+		t.execText(sqlGroupIdle, j.grp, s.id)
+	case due <= t.now && was == runtime.Ready:
+		t.join(s, j, false)
+		return true
+	case due <= t.now:
+		j.due = t.now
+		t.rejoin(s, j)
+		return true
+	}
+	j.due = due
+	t.exec(sqlJobPlace, j.seq, j.place, j.due)
+	t.delay(s, j)
+	return true
+}
+
+// rewrite gives a job another envelope.
+func (t *tx) rewrite(seq int64, envelope []byte) {
+	if st := t.prepare(sqlJobRewrite, []int64{seq}); st != nil {
+		st.BindBytes(2, envelope)
+		t.run(st)
+	}
+}
+
+// Purge implements [runtime.Purger]. It works in transactions of 1000 tasks, so
+// that others get on meanwhile, and ends after as many as there were when it
+// began.
+func (q *Queue) Purge(ctx context.Context) (int, error) {
+	st, err := q.Stats(ctx)
+	if err != nil {
+		return 0, err
+	}
+	left := int(st.Ready + st.Scheduled)
+	total := 0
+	for left > 0 {
+		n := 0
+		err := q.p.writer.do(ctx, chunk, func(t *tx) {
+			n = 0
+			s := t.state(q.id)
+			for _, seq := range t.seqs(sqlWaiting, s.id, int64(min(left, chunk))) {
+				if j, ok := t.job(seq); ok && t.remove(s, j) {
+					n++
+				}
+			}
+		})
+		if err != nil || n == 0 {
+			return total, err
+		}
+		total += n
+		left -= n
+	}
+	return total, nil
+}
+
+// Pause implements [runtime.Pauser]: for every process, and until Resume.
+func (q *Queue) Pause(ctx context.Context) error { return q.pause(ctx, true) }
+
+// Resume implements [runtime.Pauser].
+func (q *Queue) Resume(ctx context.Context) error { return q.pause(ctx, false) }
+
+func (q *Queue) pause(ctx context.Context, paused bool) error {
+	if err := q.open(); err != nil {
+		return err
+	}
+	return q.p.writer.do(ctx, 1, func(t *tx) {
+		s := t.state(q.id)
+		s.paused = paused
+		t.exec(sqlPause, s.id, flag(paused))
+	})
+}
+
+// Paused implements [runtime.Pauser].
+func (q *Queue) Paused(ctx context.Context) (paused bool, err error) {
+	if err := q.open(); err != nil {
+		return false, err
+	}
+	err = q.p.reader.do(ctx, 0, func(t *tx) {
+		r := t.query(sqlPaused, q.id)
+		paused = r.next() && r.int(0) != 0
+		r.done()
+	})
+	return paused, err
+}

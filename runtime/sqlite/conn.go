@@ -1,0 +1,150 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// ErrBusy: another connection kept the file's write lock for longer than
+// this package waits (10 s).
+var ErrBusy = errors.New("taskgen: the SQLite file is locked by another connection")
+
+const (
+	// busyLimit is how long a transaction waits for the write lock. No
+	// transaction of this package takes nearly that long: whoever makes it wait
+	// is the application, with a transaction of its own.
+	busyLimit = 10 * time.Second
+	// busyStep bounds one sleep between two tries. SQLite's own handler backs
+	// off to 100 ms, and a process that never pauses then starves the others.
+	busyStep = time.Millisecond
+	// walLimit is what is left of the write-ahead log after a checkpoint.
+	walLimit = 64 << 20
+)
+
+const (
+	sqlBegin       = `BEGIN IMMEDIATE`
+	sqlCommit      = `COMMIT`
+	sqlRollback    = `ROLLBACK`
+	sqlDataVersion = `PRAGMA data_version` // changes with the commits of other connections
+)
+
+// A conn is one connection. One goroutine at a time uses it.
+type conn struct {
+	*sqlite.Conn
+	steps int64 // rows and statements so far: the cost of what was asked for
+}
+
+// openWriter opens the connection that writes, and the file in WAL mode.
+func openWriter(path string, sync Synchronous) (*conn, error) {
+	raw, err := sqlite.OpenConn(path, sqlite.OpenReadWrite|sqlite.OpenCreate)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{Conn: raw}
+	// A file that is new gives its free pages back bit by bit (see maintain);
+	// on one that has tables the setting changes nothing.
+	c.SetBusyTimeout(busyLimit)
+	for _, pragma := range []string{
+		"auto_vacuum = INCREMENTAL",
+		"journal_mode = WAL",
+		"synchronous = " + string(sync),
+		fmt.Sprint("journal_size_limit = ", walLimit),
+		"wal_autocheckpoint = 1000", // pages: the log is copied back at every 4 MB
+		"cache_size = -16000",       // 16 MB
+		"temp_store = MEMORY",
+	} {
+		if err == nil {
+			err = sqlitex.ExecuteTransient(raw, "PRAGMA "+pragma, nil)
+		}
+	}
+	if err == nil {
+		err = checkWAL(raw)
+	}
+	if err != nil {
+		return nil, errors.Join(err, raw.Close())
+	}
+	// From here on begin waits, by its own rule: the others need no lock.
+	c.SetBusyTimeout(0)
+	return c, nil
+}
+
+// checkWAL sees to it that the file is in WAL mode: SQLite keeps another mode
+// without an error where the file system lacks shared memory.
+func checkWAL(c *sqlite.Conn) error {
+	mode, err := sqlitex.ResultText(c.Prep("PRAGMA journal_mode"))
+	if err == nil && mode != "wal" {
+		err = fmt.Errorf("the file is in journal mode %q and cannot be put into WAL: keep it on a local disk", mode)
+	}
+	return err
+}
+
+// openReader opens a connection that only reads.
+func openReader(path string) (*conn, error) {
+	raw, err := sqlite.OpenConn(path, sqlite.OpenReadOnly)
+	if err != nil {
+		return nil, err
+	}
+	raw.SetBusyTimeout(busyLimit)
+	return &conn{Conn: raw}, nil
+}
+
+// begin takes the write lock. It tries again at random times of at most
+// busyStep, for up to busyLimit.
+func (c *conn) begin() error {
+	var end time.Time
+	for {
+		err := c.plain(sqlBegin)
+		if err == nil || sqlite.ErrCode(err).ToPrimary() != sqlite.ResultBusy {
+			return err
+		}
+		now := time.Now()
+		if end.IsZero() {
+			end = now.Add(busyLimit)
+		}
+		if now.After(end) {
+			return fmt.Errorf("%w: waited %v for its write lock: keep other transactions on the file short (%w)", ErrBusy, busyLimit, err)
+		}
+		time.Sleep(busyStep/20 + rand.N(busyStep*19/20))
+	}
+}
+
+func (c *conn) commit() error { return c.plain(sqlCommit) }
+
+// rollback ends the transaction that is open, if one is.
+func (c *conn) rollback() {
+	if !c.AutocommitEnabled() {
+		// It fails only where SQLite has rolled back by itself.
+		_ = c.plain(sqlRollback)
+	}
+}
+
+// plain runs a statement without parameters and rows.
+func (c *conn) plain(query string) error {
+	s, err := c.Prepare(query)
+	if err != nil {
+		return err
+	}
+	c.steps++
+	_, err = s.Step()
+	return errors.Join(err, s.Reset())
+}
+
+// number returns the integer that a query without parameters gives.
+func (c *conn) number(query string) (int64, error) {
+	s, err := c.Prepare(query)
+	if err != nil {
+		return 0, err
+	}
+	c.steps++
+	var n int64
+	ok, err := s.Step()
+	if ok {
+		n = s.ColumnInt64(0)
+	}
+	return n, errors.Join(err, s.Reset())
+}

@@ -1,0 +1,178 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+const (
+	// A range of the index of dead tasks: one row as a rule.
+	sqlDeadByID = `SELECT seq, queue, id, level, place, due, begun, crashes, origin, grp, ukey
+		FROM taskgen_job INDEXED BY taskgen_job_dead_id WHERE origin = ? AND origin > 0 AND id = ?`
+	// A range of the index of dead tasks, in the order they died.
+	sqlDeadAll = `SELECT seq FROM taskgen_job INDEXED BY taskgen_job_dead
+		WHERE origin = ?1 AND origin > 0 AND seq > ?2 AND seq <= ?3 ORDER BY seq LIMIT ?4`
+	sqlDeadLast = `SELECT max(seq) FROM taskgen_job INDEXED BY taskgen_job_dead WHERE origin = ? AND origin > 0` // one seek
+	// One row by the index of ids.
+	sqlJobAny = `SELECT 1 FROM taskgen_job WHERE queue = ? AND id = ? LIMIT 1`
+)
+
+func (q *Queue) deadByID(t *tx, id string) []job {
+	var jobs []job
+	for r := t.queryText(sqlDeadByID, id, q.id); r.next(); {
+		jobs = append(jobs, r.job())
+	}
+	return jobs
+}
+
+// Redrive implements [runtime.Redriver]. Tasks that a worker of the dead letter
+// queue has leased stay, and so do those whose ID is on the queue again: the
+// error is then a *BatchError with ErrDuplicate, counted in the order of the
+// tasks that were found. Capacity is not asked. It works in transactions of 1000
+// tasks, and with ids nil leaves those alone that die while it runs.
+func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
+	if q.isDLQ {
+		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+	}
+	if err := q.open(); err != nil {
+		return nil, err
+	}
+	if ids == nil {
+		return q.redriveAll(ctx)
+	}
+	var back redriven
+	for from := 0; from < len(ids); from += chunk {
+		part := ids[from:min(from+chunk, len(ids))]
+		err := back.add(ctx, q, func(t *tx) (jobs []job) {
+			for _, id := range part {
+				jobs = append(jobs, q.deadByID(t, id)...)
+			}
+			return jobs
+		})
+		if err != nil {
+			return back.ids, err
+		}
+	}
+	return back.ids, back.failed.OrNil()
+}
+
+func (q *Queue) redriveAll(ctx context.Context) ([]string, error) {
+	var (
+		back  redriven
+		last  = int64(-1) // the newest dead task when it began
+		after = int64(0)  // the last one that was looked at
+		next  int64
+	)
+	for {
+		err := back.add(ctx, q, func(t *tx) (jobs []job) {
+			if last < 0 {
+				last = t.newestDead(q.id)
+			}
+			next = after
+			for _, seq := range t.seqs(sqlDeadAll, q.id, after, last, chunk) {
+				if j, ok := t.job(seq); ok {
+					jobs = append(jobs, j)
+				}
+				next = seq
+			}
+			return jobs
+		})
+		if err != nil || next == after {
+			return back.ids, errors.Join(err, back.failed.OrNil())
+		}
+		after = next
+	}
+}
+
+func (t *tx) newestDead(origin int64) int64 {
+	r := t.query(sqlDeadLast, origin)
+	defer r.done()
+	if !r.next() {
+		return 0
+	}
+	return r.int(0)
+}
+
+// redriven collects what a redrive has done.
+type redriven struct {
+	ids    []string
+	failed runtime.BatchError
+	looked int
+}
+
+// add redrives, in one transaction, the dead jobs that find returns.
+func (b *redriven) add(ctx context.Context, q *Queue, find func(*tx) []job) error {
+	var moved, taken []string
+	var at []int
+	n := 0
+	err := q.p.writer.do(ctx, chunk, func(t *tx) {
+		moved, taken, at = nil, nil, nil
+		s := t.state(q.id)
+		jobs := find(t)
+		n = len(jobs)
+		for i, j := range jobs {
+			switch {
+			case t.onQueue(s, j.id):
+				taken, at = append(taken, j.id), append(at, b.looked+i)
+			case t.redrive(s, j):
+				moved = append(moved, j.id)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	b.ids, b.looked = append(b.ids, moved...), b.looked+n
+	for i, id := range taken {
+		b.failed.Add(at[i], id, fmt.Errorf("%w: task %s is on queue %q again", runtime.ErrDuplicate, id, q.cfg.Name))
+	}
+	return nil
+}
+
+func (t *tx) onQueue(s *state, id string) bool {
+	r := t.queryText(sqlJobAny, id, s.id)
+	defer r.done()
+	return r.next()
+}
+
+// redrive moves a dead job back to its queue of origin, at the end of the line,
+// and reports false when a worker of the dead letter queue has it.
+func (t *tx) redrive(s *state, j job) bool {
+	envelope := t.envelope(j.seq)
+	dlq := t.state(j.queue)
+	if t.unwait(dlq, j) == "" {
+		return false
+	}
+	task, err := runtime.DecodeEnvelope(envelope)
+	if err != nil {
+		task = standIn(j, s.name, envelope, time.Unix(0, t.now), err)
+	}
+	runtime.Unbury(task, dlq.name)
+	task.Queue, task.ID = s.name, j.id
+	t.part(j)
+	t.exec(sqlJobDrop, j.seq)
+	// The unique key is not taken again.
+	back := job{queue: s.id, id: j.id, level: int64(task.Priority), place: s.next(), due: t.now, grp: task.GroupKey}
+	t.insert(&back, 0, runtime.AppendEnvelope(nil, task))
+	t.join(s, back, false)
+	return true
+}
+
+// Discard implements [runtime.Discarder]. Tasks that a worker of the dead letter
+// queue has leased stay.
+func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
+	if q.isDLQ {
+		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+	}
+	return q.each(ctx, ids, func(t *tx, _ *state, id string) bool {
+		gone := false
+		for _, j := range q.deadByID(t, id) {
+			gone = t.remove(t.state(j.queue), j) || gone
+		}
+		return gone
+	})
+}

@@ -1,0 +1,69 @@
+// Package sqlite keeps queues in one SQLite file: the durable default that
+// needs no server. It is pure Go (no cgo).
+//
+//	p, err := sqlite.Open("tasks.db")
+//	…
+//	defer p.Close()
+//	err = manager.Open(ctx, p, tasks.Queues()...)
+//
+// # Durability
+//
+// The file is in WAL mode. By default (Full) every commit is on the disk before
+// its caller is answered: a task whose Enqueue returned nil survives kill -9, a
+// crash of the system and a power cut, as far as the disk does what it says. With
+// Normal a power cut may undo the last commits; the death of a process does not.
+// Neither can damage the file.
+//
+// # Speed
+//
+// One goroutine writes. What is asked for while a commit is under way, by any
+// number of goroutines, goes into the next transaction, and consumers that wait
+// are served in the transaction that brings their tasks: 1 fsync for all of
+// them. So many callers with small batches are as fast as one with large ones,
+// and a single caller that waits for each task gets one task for each fsync.
+//
+// The cost in statements, beside about eight for each transaction: Enqueue takes
+// 2 a task (3 with a unique key), Dequeue 3 for a whole batch of one level and 4
+// a task on a fifo queue, Complete 2 a task, Extend 1, Release 4, DeadLetter 6.
+// Stats reads counters that the transactions keep, and costs the same with ten
+// tasks as with ten million.
+//
+// # Several processes
+//
+// Any number of processes on one machine may open the file. They wait for one
+// another's transactions at random times of at most 1 ms, and a process that
+// has work all the time leaves a gap for the others. A waiting Dequeue in one
+// process is woken within a few milliseconds by what another commits: it looks
+// at a counter in shared memory every 2 ms. All of them must agree on the time,
+// which processes of one machine do. One process alone is faster than two.
+//
+// The file must be on a local disk. Network file systems (NFS, SMB, and most
+// volumes that several machines mount) do not lock as SQLite needs it, and damage
+// the file. Never delete or copy the -wal and -shm files beside an open file; to
+// make a copy use VACUUM INTO or SQLite's backup.
+//
+// # In the application's own transaction
+//
+// [Provider.Tx] enqueues on a connection of the application (zombiezen.com/go/sqlite),
+// in the transaction that is open on it: the tasks are there if and only if the
+// application's own rows are. All tables have the prefix taskgen_, and neither
+// user_version nor application_id of the file is touched. While such a
+// transaction is open the queues wait; after 10 s they fail with [ErrBusy].
+//
+// # What to know
+//
+//   - A payload takes up to 448 MB, but rows of more than a few megabytes make
+//     every other write wait.
+//   - The log grows to about 4 MB before it is copied back, more while somebody
+//     reads for long; afterwards at most 64 MB are kept.
+//   - Space of tasks that are done is used again. In a file that Open created,
+//     what is free beyond 16 MB goes back to the system, 4 MB a second while there
+//     is work. In a file that was there before it stays; VACUUM gives it back.
+//   - Unique keys with a window, and results, stay until their time is over and
+//     are removed in passing, when there is other work.
+//   - A row that cannot be decoded goes to the dead letter queue, as a task of
+//     type taskgen.undecodable with the bytes of the row, in base64, for its
+//     payload.
+//   - The schema is migrated when the file is opened. A version that is older
+//     than the file refuses it with [ErrNewerFile].
+package sqlite

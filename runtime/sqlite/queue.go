@@ -1,0 +1,217 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A Queue is one open queue of a Provider.
+type Queue struct {
+	p      *Provider
+	id     int64
+	cfg    runtime.QueueConfig
+	isDLQ  bool // some queue had it as its dead letter queue when it was opened
+	closed atomic.Bool
+}
+
+var _ interface {
+	runtime.Queue
+	runtime.Browser
+	runtime.Canceller
+	runtime.Rescheduler
+	runtime.Purger
+	runtime.Pauser
+	runtime.Redriver
+	runtime.Discarder
+} = (*Queue)(nil)
+
+// Config implements [runtime.Queue].
+func (q *Queue) Config() runtime.QueueConfig { return q.cfg }
+
+// Capabilities implements [runtime.Queue].
+func (q *Queue) Capabilities() runtime.Capabilities {
+	return runtime.Capabilities{
+		MaxDelay:        runtime.Unlimited,
+		MaxLease:        runtime.Unlimited,
+		MaxPayload:      maxPayload,
+		MaxBatch:        chunk,
+		DedupWindow:     runtime.Unlimited,
+		UniqueUntilDone: true,
+		Ordered:         q.cfg.Type == runtime.FIFO,
+		Priorities:      q.cfg.Levels,
+		Durable:         true,
+		Fencing:         true,
+		CountsCrashes:   true,
+		GathersEnqueues: true,
+		Lateness:        lateness,
+		Browse:          true, Cancel: true, Reschedule: true, Purge: true, Pause: true,
+		Redrive: !q.isDLQ, Discard: !q.isDLQ, Transactions: true,
+	}
+}
+
+// lateness is what timers, the watcher's step and a commit take on an idle
+// machine, with room to spare.
+const lateness = 20 * time.Millisecond
+
+// Close implements [runtime.Queue].
+func (q *Queue) Close() error {
+	if q.closed.Swap(true) {
+		return nil
+	}
+	q.p.lobby.evict(q.errClosed(), func(c *consumer) bool { return c.owner == q })
+	q.p.mu.Lock()
+	defer q.p.mu.Unlock()
+	name := q.cfg.Name
+	q.p.queues[name] = slices.DeleteFunc(q.p.queues[name], func(o *Queue) bool { return o == q })
+	return nil
+}
+
+func (q *Queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.cfg.Name, runtime.ErrClosed) }
+
+// open returns an error when the queue is closed.
+func (q *Queue) open() error {
+	if q.closed.Load() {
+		return q.errClosed()
+	}
+	return nil
+}
+
+// chunks runs f over n items in transactions of at most chunk items. Where a
+// transaction of several fails its items go to failed; the error of the only
+// one is returned.
+func (q *Queue) chunks(ctx context.Context, n int, failed *runtime.BatchError, id func(i int) string, f func(t *tx, from, to int)) error {
+	if n == 0 {
+		return nil
+	}
+	if n <= chunk {
+		return q.p.writer.do(ctx, n, func(t *tx) { f(t, 0, n) })
+	}
+	for from := 0; from < n; from += chunk {
+		to := min(from+chunk, n)
+		if err := q.p.writer.do(ctx, to-from, func(t *tx) { f(t, from, to) }); err != nil {
+			for i := from; i < to; i++ {
+				failed.Add(i, id(i), err)
+			}
+		}
+	}
+	return nil
+}
+
+func idOfTask(tasks []*runtime.Task) func(int) string {
+	return func(i int) string { return tasks[i].ID }
+}
+
+func idOfDelivery(ds []*runtime.Delivery) func(int) string {
+	return func(i int) string { return idOf(ds[i]) }
+}
+
+func idOf(d *runtime.Delivery) string {
+	if d.Task == nil {
+		return ""
+	}
+	return d.Task.ID
+}
+
+// sorted returns the error of a batch in the order of its items, or nil.
+func sorted(e *runtime.BatchError) error {
+	slices.SortStableFunc(e.Items, func(a, b runtime.ItemError) int { return a.Index - b.Index })
+	return e.OrNil()
+}
+
+// Dequeue implements [runtime.Queue]. It waits until ctx ends, however long
+// that is. With a context that has ended already it takes what is there and does
+// not wait.
+func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+	if limit < 1 || lease <= 0 {
+		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both are more than 0", limit, q.cfg.Name, lease)
+	}
+	for {
+		if err := q.open(); err != nil {
+			return nil, err
+		}
+		c := &consumer{owner: q, queue: q.id, limit: min(limit, chunk), lease: lease, done: make(chan error, 1)}
+		if err := q.p.writer.consume(ctx, c); err != nil {
+			return nil, err
+		}
+		if ds, err := q.deliver(c); err != nil || len(ds) > 0 {
+			return ds, err
+		}
+	}
+}
+
+// deliver decodes what a consumer got. What cannot be decoded goes to the dead
+// letter queue.
+func (q *Queue) deliver(c *consumer) ([]*runtime.Delivery, error) {
+	var (
+		room  = make([]runtime.Delivery, 0, len(c.got))
+		ds    = make([]*runtime.Delivery, 0, len(c.got))
+		text  = make([]byte, 0, 16*len(c.got))
+		ends  = make([]int, 0, len(c.got))
+		until = time.Unix(0, c.until)
+	)
+	for _, g := range c.got {
+		task, err := runtime.DecodeEnvelope(g.envelope)
+		if err != nil {
+			if task, err = q.salvage(g, err); err != nil {
+				return nil, err
+			}
+			if task == nil {
+				continue
+			}
+		}
+		text = g.appendTo(text)
+		ends = append(ends, len(text))
+		room = append(room, runtime.Delivery{Task: task, LeaseUntil: until, Crashes: int(g.crashes)})
+		ds = append(ds, &room[len(room)-1])
+	}
+	// The receipts share one string.
+	receipts, start := string(text), 0
+	for i, d := range ds {
+		d.Receipt = runtime.Receipt(receipts[start:ends[i]])
+		start = ends[i]
+	}
+	return ds, nil
+}
+
+// undecodable is the type of the task that stands on the dead letter queue for
+// a row that cannot be decoded. Its payload is the row, in base64.
+const undecodable = "taskgen.undecodable"
+
+// salvage buries a leased row that cannot be decoded. On a dead letter queue
+// it returns the task that now stands for the row, elsewhere nil.
+func (q *Queue) salvage(g claimed, cause error) (task *runtime.Task, err error) {
+	err = q.p.writer.do(context.Background(), 1, func(t *tx) {
+		task = nil
+		s := t.state(q.id)
+		j, ok := t.job(g.seq)
+		if !ok {
+			return
+		}
+		stand := standIn(j, q.cfg.Name, g.envelope, time.Unix(0, t.now), cause)
+		envelope := runtime.AppendEnvelope(nil, stand)
+		if s.undead() == nil {
+			t.bury(s, g.receipt, envelope)
+			return
+		}
+		t.rewrite(g.seq, envelope)
+		task = stand
+	})
+	return task, err
+}
+
+// standIn is a valid task in place of a row that is none.
+func standIn(j job, queue string, envelope []byte, now time.Time, cause error) *runtime.Task {
+	task := &runtime.Task{
+		ID: strings.ToValidUTF8(j.id, "?"), Type: undecodable, Queue: queue, CreatedAt: now,
+		Payload: []byte(`"` + base64.StdEncoding.EncodeToString(envelope) + `"`),
+	}
+	runtime.Bury(task, queue, now, fmt.Errorf("%w: its row cannot be decoded: %w", runtime.ErrInvalidTask, cause))
+	return task
+}

@@ -1,0 +1,56 @@
+package sqlite
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+func TestTasksGoThroughTheQueueAndLeaveNothingBehind(t *testing.T) {
+	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
+		t.Run(string(kind), func(t *testing.T) {
+			p := openFile(t, newFile(t))
+			q := openQueue(t, p, runtime.QueueConfig{Type: kind})
+			all := tasks(2500)
+			for i, task := range all {
+				if kind == runtime.FIFO {
+					task.GroupKey = string(rune('a' + i%7))
+				}
+				if i%3 == 0 {
+					task.UniqueKey = task.ID
+				}
+			}
+			enqueue(t, q, all...)
+			require.Equal(t, int64(2500), stats(t, q).Ready)
+			seen := 0
+			for {
+				ds := take(t, q, 300)
+				if len(ds) == 0 {
+					break
+				}
+				seen += len(ds)
+				require.NoError(t, q.Complete(context.Background(), ds))
+			}
+			require.Equal(t, 2500, seen)
+			require.Equal(t, runtime.Stats{}, stats(t, q))
+			requireEmpty(t, p)
+		})
+	}
+}
+
+func TestDequeueWakesWhenATaskComes(t *testing.T) {
+	p := openFile(t, newFile(t))
+	q := openQueue(t, p, runtime.QueueConfig{})
+	got := make(chan []*runtime.Delivery, 1)
+	go func() {
+		ds, _ := q.Dequeue(within(t), 1, time.Minute)
+		got <- ds
+	}()
+	require.Eventually(t, p.lobby.occupied, soon, time.Millisecond)
+	enqueue(t, q, task("a"))
+	require.Equal(t, []string{"a"}, idsOf(<-got))
+}

@@ -1,0 +1,60 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// A reader is a connection that only reads, for one goroutine at a time.
+type reader struct {
+	mu sync.Mutex
+	c  *conn
+}
+
+func newReader(path string) (*reader, error) {
+	c, err := openReader(path)
+	if err != nil {
+		return nil, err
+	}
+	return &reader{c: c}, nil
+}
+
+const sqlBeginRead = `BEGIN` // takes no lock: readers and writers do not wait for one another
+
+// do runs f in a transaction that sees one moment of the file. ctx interrupts
+// it.
+func (r *reader) do(ctx context.Context, now int64, f func(*tx)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.c == nil {
+		return errClosed
+	}
+	r.c.SetInterrupt(ctx.Done())
+	defer r.c.SetInterrupt(nil)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := r.c.plain(sqlBeginRead); err != nil {
+		return err
+	}
+	t := &tx{c: r.c, now: now}
+	f(t)
+	r.c.SetInterrupt(nil)
+	r.c.rollback()
+	if err := ctx.Err(); err != nil && t.err != nil {
+		return errors.Join(err, t.err)
+	}
+	return t.err
+}
+
+func (r *reader) close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.c == nil {
+		return nil
+	}
+	err := r.c.Close()
+	r.c = nil
+	return err
+}

@@ -1,0 +1,181 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+const (
+	// One row by the index of ids and its entries in both indexes. A new row
+	// takes the place of an old one, so that n grows.
+	sqlResultPut = `INSERT OR REPLACE INTO taskgen_result (until, id, failure, data) VALUES (?, ?, ?, ?)`
+	// One row by the index of ids.
+	sqlResultGet = `SELECT data, failure FROM taskgen_result WHERE until > ? AND id = ?`
+	// The rows that are new since the last look, by their key.
+	sqlResultNew  = `SELECT n, id FROM taskgen_result WHERE n > ? ORDER BY n`
+	sqlResultLast = `SELECT max(n) FROM taskgen_result`
+)
+
+// results keeps results in the provider's file.
+type results struct {
+	p *Provider
+
+	mu      sync.Mutex
+	waiting map[string]map[chan struct{}]bool // by task ID
+	closed  bool
+	busy    chan struct{} // tells the watcher that somebody waits
+	seen    int64         // the newest result that look has seen
+}
+
+func newResults(p *Provider) *results {
+	return &results{p: p, waiting: make(map[string]map[chan struct{}]bool), busy: make(chan struct{}, 1)}
+}
+
+// Results keeps the results of tasks in the same file. Await is woken at once by
+// a result of this process, and within a few milliseconds by one of another.
+// Expired results are removed in passing, while the provider has other work.
+func (p *Provider) Results() runtime.ResultStore { return p.results }
+
+// PutResult implements [runtime.ResultStore]. A ttl that is not positive stands
+// for runtime.DefaultResultRetention.
+func (rs *results) PutResult(ctx context.Context, id string, result []byte, failure string, ttl time.Duration) error {
+	if ttl <= 0 {
+		ttl = runtime.DefaultResultRetention
+	}
+	err := rs.p.writer.do(ctx, 1, func(t *tx) {
+		s := t.prepare(sqlResultPut, []int64{after(t.now, ttl)})
+		if s == nil {
+			return
+		}
+		s.BindText(2, id)
+		s.BindText(3, failure)
+		s.BindBytes(4, result)
+		t.run(s)
+	})
+	if err != nil {
+		return fmt.Errorf("keep the result of task %s: %w", id, err)
+	}
+	rs.wake(id)
+	return nil
+}
+
+// Await implements [runtime.Results].
+func (rs *results) Await(ctx context.Context, id string) ([]byte, error) {
+	news, err := rs.enter(id)
+	if err != nil {
+		return nil, err
+	}
+	defer rs.leave(id, news)
+	for {
+		data, failure, found, err := rs.get(ctx, id)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("the result of task %s: %w", id, err)
+		case found && failure != "":
+			return nil, fmt.Errorf("%w: task %s: %s", runtime.ErrTaskFailed, id, failure)
+		case found:
+			return data, nil
+		}
+		select {
+		case _, open := <-news:
+			if !open {
+				return nil, errClosed
+			}
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the result of task %s is not there yet: %w", id, context.Cause(ctx))
+		}
+	}
+}
+
+func (rs *results) get(ctx context.Context, id string) (data []byte, failure string, found bool, err error) {
+	now := rs.p.clock.Now().UnixNano()
+	err = rs.p.reader.do(ctx, now, func(t *tx) {
+		r := t.queryText(sqlResultGet, id, now)
+		if found = r.next(); found {
+			data, failure = r.bytes(0), r.text(1)
+		}
+		r.done()
+	})
+	return data, failure, found, err
+}
+
+// enter registers for news of a task. It comes before the first look, so that
+// no result slips in between.
+func (rs *results) enter(id string) (chan struct{}, error) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if rs.closed {
+		return nil, errClosed
+	}
+	if rs.waiting[id] == nil {
+		rs.waiting[id] = make(map[chan struct{}]bool, 1)
+	}
+	news := make(chan struct{}, 1)
+	rs.waiting[id][news] = true
+	select {
+	case rs.busy <- struct{}{}:
+	default:
+	}
+	return news, nil
+}
+
+func (rs *results) leave(id string, news chan struct{}) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	delete(rs.waiting[id], news)
+	if len(rs.waiting[id]) == 0 {
+		delete(rs.waiting, id)
+	}
+}
+
+func (rs *results) wake(id string) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	for news := range rs.waiting[id] {
+		select {
+		case news <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (rs *results) awaited() bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return len(rs.waiting) > 0
+}
+
+// look wakes those who wait for the results that have come since the last look.
+// It is the watcher's.
+func (rs *results) look(r *reader) {
+	if !rs.awaited() {
+		return
+	}
+	var ids []string
+	// An error is no news: the next look will meet it again.
+	_ = r.do(context.Background(), 0, func(t *tx) {
+		for row := t.query(sqlResultNew, rs.seen); row.next(); {
+			rs.seen = row.int(0)
+			ids = append(ids, row.text(1))
+		}
+	})
+	for _, id := range ids {
+		rs.wake(id)
+	}
+}
+
+// close ends every Await.
+func (rs *results) close() {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.closed = true
+	for _, waiting := range rs.waiting {
+		for news := range waiting {
+			close(news)
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// ErrNewerFile: the file was written by a later version of this package.
+var ErrNewerFile = errors.New("taskgen: the SQLite file has a newer schema")
+
+// migrations take a file from each version of the schema to the next: the
+// first one makes version 1 out of nothing. A released one never changes.
+//
+// Every table has the prefix taskgen_, for the file may be the one of the
+// application. Times are Unix nanoseconds. What is written with a task and what
+// changes while it waits are kept apart: moving a task between the states then
+// rewrites a few integers and not its envelope.
+var migrations = [...]string{
+	`
+CREATE TABLE taskgen_queue (
+	id        INTEGER PRIMARY KEY,
+	name      TEXT NOT NULL UNIQUE,
+	type      TEXT NOT NULL,              -- standard, fifo, priority
+	dlq       INTEGER NOT NULL DEFAULT 0, -- the queue that its dead tasks are on
+	is_dlq    INTEGER NOT NULL DEFAULT 0, -- some queue names it as its dlq
+	paused    INTEGER NOT NULL DEFAULT 0,
+	ready     INTEGER NOT NULL DEFAULT 0, -- counters, kept in the transaction that moves the tasks
+	scheduled INTEGER NOT NULL DEFAULT 0,
+	leased    INTEGER NOT NULL DEFAULT 0,
+	dead      INTEGER NOT NULL DEFAULT 0,
+	last      INTEGER NOT NULL DEFAULT 0  -- the newest place, turn and fencing token: it only grows
+) STRICT;
+
+CREATE TABLE taskgen_job (
+	seq      INTEGER PRIMARY KEY,
+	queue    INTEGER NOT NULL,
+	id       TEXT NOT NULL,
+	copy     INTEGER NOT NULL,            -- 0, or what tells dead tasks of one id apart
+	level    INTEGER NOT NULL,
+	place    INTEGER NOT NULL,            -- in the line of its queue; 0 until it was due
+	due      INTEGER NOT NULL,
+	begun    INTEGER NOT NULL DEFAULT 0,  -- was handed out before: it keeps its place at the head of its group
+	crashes  INTEGER NOT NULL DEFAULT 0,
+	origin   INTEGER NOT NULL DEFAULT 0,  -- the queue it died on
+	grp      TEXT NOT NULL DEFAULT '',
+	ukey     TEXT,                        -- the unique key it gives back when it is done
+	envelope BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX taskgen_job_id ON taskgen_job (queue, id, copy);
+CREATE INDEX taskgen_job_dead ON taskgen_job (origin) WHERE origin > 0;
+CREATE INDEX taskgen_job_dead_id ON taskgen_job (origin, id) WHERE origin > 0;
+
+-- Due tasks of standard and priority queues, in the order they are handed out.
+CREATE TABLE taskgen_ready (
+	queue INTEGER NOT NULL,
+	level INTEGER NOT NULL,
+	place INTEGER NOT NULL,
+	seq   INTEGER NOT NULL,
+	PRIMARY KEY (queue, level DESC, place)
+) STRICT, WITHOUT ROWID;
+
+-- Due tasks of fifo queues, in the order of their group.
+CREATE TABLE taskgen_line (
+	queue INTEGER NOT NULL,
+	grp   TEXT NOT NULL,
+	place INTEGER NOT NULL,
+	seq   INTEGER NOT NULL,
+	due   INTEGER NOT NULL,
+	PRIMARY KEY (queue, grp, place)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX taskgen_line_due ON taskgen_line (queue, due);
+
+-- The groups that have tasks. turn orders those whose head may be handed out;
+-- it is 0 while the head is leased or waits for its delay.
+CREATE TABLE taskgen_group (
+	queue INTEGER NOT NULL,
+	grp   TEXT NOT NULL,
+	turn  INTEGER NOT NULL,
+	PRIMARY KEY (queue, grp)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX taskgen_group_turn ON taskgen_group (queue, turn) WHERE turn > 0;
+
+CREATE TABLE taskgen_delayed (
+	queue INTEGER NOT NULL,
+	due   INTEGER NOT NULL,
+	seq   INTEGER NOT NULL,
+	PRIMARY KEY (queue, due, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE taskgen_lease (
+	seq   INTEGER PRIMARY KEY,
+	queue INTEGER NOT NULL,
+	token INTEGER NOT NULL,
+	until INTEGER NOT NULL
+) STRICT;
+CREATE INDEX taskgen_lease_until ON taskgen_lease (queue, until);
+
+-- Unique keys that are taken. until is 0 for those held until the task is done.
+CREATE TABLE taskgen_unique (
+	queue INTEGER NOT NULL,
+	key   TEXT NOT NULL,
+	id    TEXT NOT NULL,
+	due   INTEGER NOT NULL,
+	until INTEGER NOT NULL,
+	PRIMARY KEY (queue, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX taskgen_unique_until ON taskgen_unique (until) WHERE until > 0;
+
+-- n grows with each result, so that a waiting process finds the new ones.
+CREATE TABLE taskgen_result (
+	n       INTEGER PRIMARY KEY AUTOINCREMENT,
+	id      TEXT NOT NULL UNIQUE,
+	data    BLOB NOT NULL,
+	failure TEXT NOT NULL,
+	until   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX taskgen_result_until ON taskgen_result (until);
+`,
+}
+
+const (
+	// The version and the identity of the file are kept in a table and not in
+	// user_version and application_id, which belong to the application where it
+	// shares the file.
+	sqlMetaCreate = `CREATE TABLE IF NOT EXISTS taskgen_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID`
+	sqlMetaGet    = `SELECT value FROM taskgen_meta WHERE key = ?`
+	sqlMetaSet    = `INSERT INTO taskgen_meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`
+)
+
+// The keys of taskgen_meta.
+const (
+	metaVersion = "schema"
+	metaFile    = "file" // a random name that tells this file from others
+)
+
+// migrate brings the file to the newest schema, in one transaction, and
+// returns the file's identity.
+func migrate(c *conn) (file string, err error) {
+	if err := c.begin(); err != nil {
+		return "", err
+	}
+	defer c.rollback()
+	if err := sqlitex.ExecuteTransient(c.Conn, sqlMetaCreate, nil); err != nil {
+		return "", err
+	}
+	version, err := fileVersion(c.Conn)
+	if err != nil {
+		return "", err
+	}
+	if version == 0 {
+		if err := setMeta(c.Conn, metaFile, uuid.NewString()); err != nil {
+			return "", err
+		}
+	}
+	for v := version; v < len(migrations); v++ {
+		if err := sqlitex.ExecScript(c.Conn, migrations[v]); err != nil {
+			return "", fmt.Errorf("bring the schema from version %d to %d: %w", v, v+1, err)
+		}
+		if err := setMeta(c.Conn, metaVersion, fmt.Sprint(v+1)); err != nil {
+			return "", err
+		}
+	}
+	if file, err = getMeta(c.Conn, metaFile); err != nil {
+		return "", err
+	}
+	return file, c.commit()
+}
+
+// fileVersion reads the version of the file's schema, 0 for a new one.
+func fileVersion(c *sqlite.Conn) (int, error) {
+	text, err := getMeta(c, metaVersion)
+	if err != nil || text == "" {
+		return 0, err
+	}
+	var version int
+	if _, err := fmt.Sscan(text, &version); err != nil {
+		return 0, fmt.Errorf("the schema version %q of the file is not a number: %w", text, err)
+	}
+	if version > len(migrations) {
+		return 0, fmt.Errorf("%w: version %d, and this build knows up to %d: upgrade taskgen in this program", ErrNewerFile, version, len(migrations))
+	}
+	return version, nil
+}
+
+func getMeta(c *sqlite.Conn, key string) (value string, err error) {
+	err = sqlitex.Execute(c, sqlMetaGet, &sqlitex.ExecOptions{
+		Args:       []any{key},
+		ResultFunc: func(s *sqlite.Stmt) error { value = s.ColumnText(0); return nil },
+	})
+	return value, err
+}
+
+func setMeta(c *sqlite.Conn, key, value string) error {
+	return sqlitex.Execute(c, sqlMetaSet, &sqlitex.ExecOptions{Args: []any{key, value}})
+}

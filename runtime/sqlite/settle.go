@@ -1,0 +1,203 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+const (
+	// One row by its key and its index entry: this is where a stale receipt is
+	// noticed.
+	sqlLeaseTake = `DELETE FROM taskgen_lease WHERE seq = ? AND token = ? AND queue = ?`
+	// One row by its key; its index entry moves.
+	sqlLeaseExtend = `UPDATE taskgen_lease SET until = ?4 WHERE seq = ?1 AND token = ?2 AND queue = ?3`
+	// One row by its key and its index entries.
+	sqlJobDrop = `DELETE FROM taskgen_job WHERE seq = ?`
+	// One row by its key; no index changes.
+	sqlJobRelease = `UPDATE taskgen_job SET place = ?2, due = ?3, begun = 1, envelope = ?4 WHERE seq = ?1`
+	// One row by its key; no index changes.
+	sqlJobRewrite = `UPDATE taskgen_job SET envelope = ?2 WHERE seq = ?1`
+)
+
+// Complete implements [runtime.Queue].
+func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
+	return q.settle(ctx, ds, func(t *tx, s *state, _ int, r receipt) bool {
+		if !t.take(s, r) {
+			return false
+		}
+		if r.bound {
+			if j, ok := t.job(r.seq); ok {
+				t.part(j)
+				t.leave(s, j.grp)
+			}
+		}
+		t.exec(sqlJobDrop, r.seq)
+		return true
+	})
+}
+
+// Extend implements [runtime.Queue].
+func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.Duration) error {
+	if lease <= 0 {
+		return fmt.Errorf("taskgen: extend by %v: a lease is longer than 0", lease)
+	}
+	ends := make([]int64, len(ds))
+	err := q.settle(ctx, ds, func(t *tx, s *state, i int, r receipt) bool {
+		ends[i] = after(t.now, lease)
+		return t.exec(sqlLeaseExtend, r.seq, r.token, s.id, ends[i]) > 0
+	})
+	for i, d := range ds {
+		if runtime.ErrorAt(err, i) == nil {
+			d.LeaseUntil = time.Unix(0, ends[i])
+		}
+	}
+	return err
+}
+
+// Release implements [runtime.Queue]. A task that is released at once goes to
+// the end of the line, on a fifo queue to the head of its group.
+func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
+	envelopes := make([][]byte, len(ds))
+	dues := make([]int64, len(ds)) // 0: at once
+	for i, d := range ds {
+		task := *d.Task
+		if d.Delay > 0 {
+			dues[i] = after(q.p.clock.Now().UnixNano(), d.Delay)
+			task.ScheduledFor = time.Unix(0, dues[i])
+		}
+		envelopes[i] = runtime.AppendEnvelope(nil, &task)
+	}
+	return q.settle(ctx, ds, func(t *tx, s *state, i int, r receipt) bool {
+		if !t.take(s, r) {
+			return false
+		}
+		if j, ok := t.job(r.seq); ok {
+			t.release(s, j, dues[i], envelopes[i])
+		}
+		return true
+	})
+}
+
+func (t *tx) release(s *state, j job, due int64, envelope []byte) {
+	j.due = max(due, t.now)
+	if j.due == t.now && !s.fifo {
+		j.place = s.next()
+	}
+	st := t.prepare(sqlJobRelease, []int64{j.seq, j.place, j.due})
+	if st != nil {
+		st.BindBytes(4, envelope)
+	}
+	t.run(st)
+	if j.due > t.now {
+		t.delay(s, j)
+	} else {
+		t.join(s, j, true)
+	}
+}
+
+// DeadLetter implements [runtime.Queue]. On a queue that is itself a dead
+// letter queue it returns an error wrapping ErrUnsupported.
+func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
+	var undead error
+	envelopes := make([][]byte, len(ds))
+	for i, d := range ds {
+		envelopes[i] = runtime.AppendEnvelope(nil, d.Task)
+	}
+	err := q.settle(ctx, ds, func(t *tx, s *state, i int, r receipt) bool {
+		if undead = s.undead(); undead != nil {
+			return true
+		}
+		return t.bury(s, r, envelopes[i])
+	})
+	if err == nil {
+		err = undead
+	}
+	return err
+}
+
+// undead is the error of dead lettering on a queue that cannot, or nil.
+func (s *state) undead() error {
+	if s.isDLQ || s.dlq == 0 {
+		return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own: complete, redrive or discard its tasks", runtime.ErrUnsupported, s.name)
+	}
+	return nil
+}
+
+// bury moves a leased task to the dead letter queue: its row there is a new
+// one, at the end, so that no receipt of old fits it.
+func (t *tx) bury(s *state, r receipt, envelope []byte) bool {
+	if !t.take(s, r) {
+		return false
+	}
+	j, ok := t.job(r.seq)
+	if !ok {
+		return true
+	}
+	t.part(j)
+	t.leave(s, j.grp)
+	t.exec(sqlJobDrop, j.seq)
+	dlq := t.state(s.dlq)
+	dead := job{queue: dlq.id, id: j.id, place: dlq.next(), due: t.now, origin: s.id}
+	if !t.insert(&dead, 0, envelope) {
+		// A task of this ID is dead already. Both are kept.
+		t.insert(&dead, dead.place, envelope)
+	}
+	t.join(dlq, dead, false)
+	s.dead++
+	return true
+}
+
+// take ends the lease that r proves, and reports false when it is not valid any
+// more.
+func (t *tx) take(s *state, r receipt) bool {
+	if t.exec(sqlLeaseTake, r.seq, r.token, s.id) == 0 {
+		return false
+	}
+	s.leased--
+	return true
+}
+
+// part sees to what belongs to a task beside its row, when it leaves its queue
+// for good: its unique key, and the count of the dead.
+func (t *tx) part(j job) {
+	if j.unique {
+		t.unhold(j)
+	}
+	if j.origin > 0 {
+		t.state(j.origin).dead--
+	}
+}
+
+// settle runs one step for each delivery, and notes those whose lease is lost.
+func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, step func(*tx, *state, int, receipt) bool) error {
+	if err := q.open(); err != nil {
+		return err
+	}
+	lost := make([]bool, len(ds))
+	failed := new(runtime.BatchError)
+	err := q.chunks(ctx, len(ds), failed, idOfDelivery(ds), func(t *tx, from, to int) {
+		s := t.state(q.id)
+		for i := from; i < to; i++ {
+			lost[i] = !step(t, s, i, parseReceipt(ds[i].Receipt))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for i, d := range ds {
+		if lost[i] && runtime.ErrorAt(failed.OrNil(), i) == nil {
+			failed.Add(i, idOf(d), fmt.Errorf("%w: task %s of queue %q", runtime.ErrLeaseLost, idOf(d), q.cfg.Name))
+		}
+	}
+	return sorted(failed)
+}
+
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,77 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+const (
+	// One row by its key.
+	sqlCounters = `SELECT ready, scheduled, leased, dead, type = 'fifo' FROM taskgen_queue WHERE id = ?`
+	// Two seeks, whatever the number of tasks: is there something to settle?
+	sqlUnsettled = `SELECT EXISTS (SELECT 1 FROM taskgen_delayed WHERE queue = ?1 AND due <= ?2)
+		OR EXISTS (SELECT 1 FROM taskgen_lease INDEXED BY taskgen_lease_until WHERE queue = ?1 AND until <= ?2)`
+	// The head of one level of the line: two seeks.
+	sqlReadyOldest = `SELECT j.due FROM taskgen_ready r CROSS JOIN taskgen_job j ON j.seq = r.seq
+		WHERE r.queue = ? AND r.level = ? ORDER BY r.place LIMIT 1`
+	// The head of the index of due times: one seek.
+	sqlLineOldest = `SELECT min(due) FROM taskgen_line WHERE queue = ?`
+)
+
+// Stats implements [runtime.Queue]. It reads the counters that every
+// transaction keeps, and the head of each level.
+func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
+	if err := q.settled(ctx); err != nil {
+		return runtime.Stats{}, err
+	}
+	var st runtime.Stats
+	now := q.p.clock.Now().UnixNano()
+	err := q.p.reader.do(ctx, now, func(t *tx) {
+		r := t.query(sqlCounters, q.id)
+		if !r.next() {
+			return
+		}
+		st = runtime.Stats{Ready: r.int(0), Scheduled: r.int(1), Leased: r.int(2), Dead: r.int(3)}
+		fifo := r.int(4) != 0
+		r.done()
+		oldest := now
+		for level := range q.cfg.Levels {
+			if fifo {
+				r = t.query(sqlLineOldest, q.id)
+			} else {
+				r = t.query(sqlReadyOldest, q.id, int64(level))
+			}
+			if r.next() && !r.null(0) {
+				oldest = min(oldest, r.int(0))
+			}
+			r.done()
+		}
+		st.OldestAge = time.Duration(now - oldest)
+	})
+	return st, err
+}
+
+// settled sees to it that what is due now counts as ready, and what leases have
+// left behind too. Where consumers wait that has been done long before.
+func (q *Queue) settled(ctx context.Context) error {
+	for {
+		if err := q.open(); err != nil {
+			return err
+		}
+		unsettled := false
+		now := q.p.clock.Now().UnixNano()
+		err := q.p.reader.do(ctx, now, func(t *tx) {
+			r := t.query(sqlUnsettled, q.id, now)
+			unsettled = r.next() && r.int(0) != 0
+			r.done()
+		})
+		if err != nil || !unsettled {
+			return err
+		}
+		if err := q.p.writer.do(ctx, 1, func(t *tx) { t.state(q.id) }); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,50 @@
+package sqlite
+
+import "time"
+
+const (
+	// Both take expired rows from the head of their index, two rows each.
+	sqlUniquePrune = `DELETE FROM taskgen_unique WHERE (queue, key) IN
+		(SELECT queue, key FROM taskgen_unique WHERE until > 0 AND until <= ? ORDER BY until LIMIT ?)`
+	sqlResultPrune = `DELETE FROM taskgen_result WHERE n IN
+		(SELECT n FROM taskgen_result WHERE until <= ? ORDER BY until LIMIT ?)`
+	// Two numbers from the file's header.
+	sqlFreePages = `PRAGMA freelist_count`
+	// Moves pages from the end of the file into free ones and cuts it.
+	sqlVacuum = `PRAGMA incremental_vacuum(1024)`
+)
+
+const (
+	// tidyEvery is how often a writer that has work looks for what has expired.
+	tidyEvery = int64(time.Second)
+	// tidyRows bounds what one look removes.
+	tidyRows = 1000
+	// keepPages of free space are not given back (16 MB): the next tasks need
+	// them.
+	keepPages = 4096
+)
+
+// tidy removes expired unique keys and results and gives a part of the free
+// pages back. It runs now and then after other work, in a transaction of its
+// own. What it cannot do it does another time: nobody waits for it.
+func (w *writer) tidy() {
+	now := w.clock.Now().UnixNano()
+	if now < w.nextTidy {
+		return
+	}
+	w.nextTidy = now + tidyEvery
+	if w.c.begin() != nil {
+		return
+	}
+	defer w.c.rollback()
+	t := &tx{c: w.c, now: now}
+	t.exec(sqlUniquePrune, now, tidyRows)
+	t.exec(sqlResultPrune, now, tidyRows)
+	if free, err := w.c.number(sqlFreePages); err == nil && free > keepPages {
+		for r := t.query(sqlVacuum); r.next(); {
+		}
+	}
+	if t.err == nil {
+		_ = w.c.commit()
+	}
+}

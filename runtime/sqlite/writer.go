@@ -1,0 +1,284 @@
+package sqlite
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+const (
+	// groupLimit bounds the calls that one transaction gathers, and weightLimit
+	// the tasks in them.
+	groupLimit  = 512
+	weightLimit = 4 * chunk
+	// Where other processes write too, a writer that has work all the time
+	// leaves the lock free for politePause after each politeSlice. The pause is
+	// longer than busyStep, so whoever waits tries at least once in it.
+	politeSlice = 4 * time.Millisecond
+	politePause = busyStep + busyStep/4
+	politeFor   = time.Second // how long another process's last commit counts
+)
+
+// A call is one thing to do in a transaction of the writer, or a consumer that
+// comes to wait for tasks.
+type call struct {
+	run      func(*tx) // may be run again, in a transaction of its own
+	weight   int       // tasks in it
+	consumer *consumer // set where run is not
+	began    atomic.Bool
+	done     chan error
+}
+
+// A writer owns the connection that writes. It gathers what is asked for while
+// a commit is under way into the next transaction, and answers everybody after
+// COMMIT: that is the group commit.
+type writer struct {
+	c     *conn
+	clock runtime.Clock
+	lobby *lobby
+
+	calls   chan *call
+	closing chan struct{}
+	stopped chan struct{}
+	once    sync.Once
+
+	again    []int64   // queues that need another look at once
+	version  int64     // data_version when last seen
+	foreign  time.Time // when another connection's commit was last seen
+	slice    time.Time // when this writer last left the lock free
+	nextTidy int64
+}
+
+func newWriter(c *conn, clock runtime.Clock, l *lobby) *writer {
+	return &writer{
+		c: c, clock: clock, lobby: l,
+		calls: make(chan *call, groupLimit), closing: make(chan struct{}), stopped: make(chan struct{}),
+	}
+}
+
+// do runs f in a transaction and waits until it is committed. Where ctx ends
+// before f was begun nothing is done.
+func (w *writer) do(ctx context.Context, weight int, f func(*tx)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	cl := &call{run: f, weight: weight, done: make(chan error, 1)}
+	if err := w.submit(ctx, cl); err != nil {
+		return err
+	}
+	return w.await(ctx, cl)
+}
+
+func (w *writer) submit(ctx context.Context, cl *call) error {
+	select {
+	case <-w.closing:
+		return errClosed
+	default:
+	}
+	select {
+	case w.calls <- cl:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-w.closing:
+		return errClosed
+	}
+}
+
+// await waits for the answer to a call that was submitted.
+func (w *writer) await(ctx context.Context, cl *call) error {
+	select {
+	case err := <-cl.done:
+		return err
+	case <-ctx.Done():
+		if cl.began.CompareAndSwap(false, true) {
+			return ctx.Err()
+		}
+	case <-w.stopped:
+		if cl.began.CompareAndSwap(false, true) {
+			return errClosed
+		}
+	}
+	return <-cl.done
+}
+
+// nudge has the writer look at a queue: at what became due, and at who waits.
+// It does not wait for it.
+func (w *writer) nudge(queue int64) {
+	cl := &call{run: func(t *tx) { t.state(queue) }, done: make(chan error, 1)}
+	select {
+	case w.calls <- cl:
+	case <-w.closing:
+	}
+}
+
+// close has the writer finish what it has begun, and waits for it.
+func (w *writer) close() {
+	w.once.Do(func() { close(w.closing) })
+	<-w.stopped
+}
+
+// loop is the writer's goroutine.
+func (w *writer) loop() {
+	defer close(w.stopped)
+	for {
+		var first *call
+		select {
+		case <-w.closing:
+			return
+		case first = <-w.calls:
+		default:
+			if len(w.again) > 0 {
+				break
+			}
+			select {
+			case <-w.closing:
+				return
+			case first = <-w.calls:
+				w.slice = time.Now()
+			}
+		}
+		w.yield()
+		w.cycle(first)
+		w.tidy()
+	}
+}
+
+// cycle runs one transaction for the first call and all that came meanwhile.
+func (w *writer) cycle(first *call) {
+	err := w.c.begin()
+	calls := w.gather(first)
+	if err != nil {
+		for _, cl := range calls {
+			cl.done <- err
+		}
+		return
+	}
+	w.look()
+	visit := w.again // and the queues that consumers came to
+	w.again = nil
+	for _, cl := range calls {
+		if cl.consumer != nil {
+			w.lobby.enter(cl.consumer)
+			visit = append(visit, cl.consumer.queue)
+		}
+	}
+	switch err := w.transact(calls, visit); {
+	case err == nil:
+		for _, cl := range calls {
+			if cl.consumer == nil {
+				cl.done <- nil
+			}
+		}
+	case len(calls) == 1 && calls[0].consumer == nil:
+		calls[0].done <- err
+	default:
+		w.oneByOne(calls, visit)
+	}
+	w.lobby.dismiss()
+}
+
+// gather takes the calls that wait, without those that were withdrawn.
+func (w *writer) gather(first *call) []*call {
+	var calls []*call
+	weight := 0
+	for cl := first; ; {
+		if cl != nil && cl.began.CompareAndSwap(false, true) {
+			calls = append(calls, cl)
+			weight += cl.weight
+		}
+		if len(calls) >= groupLimit || weight >= weightLimit {
+			return calls
+		}
+		select {
+		case cl = <-w.calls:
+		default:
+			return calls
+		}
+	}
+}
+
+// transact runs the calls in the transaction that is open, then looks at the
+// queues to visit and serves the consumers of every queue that was touched. It
+// commits and answers those it served, or rolls all of it back and returns the
+// error.
+func (w *writer) transact(calls []*call, visit []int64) error {
+	t := &tx{c: w.c, now: w.clock.Now().UnixNano()}
+	defer w.c.rollback()
+	for _, cl := range calls {
+		if cl.run != nil {
+			cl.run(t)
+		}
+	}
+	for _, queue := range visit {
+		t.state(queue)
+	}
+	served := w.lobby.serve(t)
+	t.save()
+	w.lobby.plan(t)
+	if t.err == nil {
+		if err := w.c.commit(); err != nil {
+			t.fail(err)
+		}
+	}
+	if t.err != nil {
+		w.lobby.restore(served)
+		return t.err
+	}
+	for _, c := range served {
+		c.done <- nil
+	}
+	w.lobby.arm(t)
+	for _, s := range t.states {
+		if s.more {
+			w.again = append(w.again, s.id)
+		}
+	}
+	return nil
+}
+
+// oneByOne repeats the calls of a transaction that failed, each in one of its
+// own, so that only those fail that cannot be done.
+func (w *writer) oneByOne(calls []*call, visit []int64) {
+	for _, cl := range calls {
+		if cl.consumer == nil {
+			cl.done <- w.single([]*call{cl}, nil)
+		}
+	}
+	for _, queue := range visit {
+		if err := w.single(nil, []int64{queue}); err != nil {
+			w.lobby.fail(queue, err)
+		}
+	}
+}
+
+func (w *writer) single(calls []*call, visit []int64) error {
+	if err := w.c.begin(); err != nil {
+		return err
+	}
+	return w.transact(calls, visit)
+}
+
+// look notes whether another connection has written since the last time.
+func (w *writer) look() {
+	version, err := w.c.number(sqlDataVersion)
+	if err != nil {
+		return // the transaction will say what is wrong with the file
+	}
+	if w.version != 0 && version != w.version {
+		w.foreign = time.Now()
+	}
+	w.version = version
+}
+
+// yield leaves the write lock free for a moment where others want it.
+func (w *writer) yield() {
+	now := time.Now()
+	if now.Sub(w.foreign) < politeFor && now.Sub(w.slice) >= politeSlice {
+		time.Sleep(politePause)
+		w.slice = time.Now()
+	}
+}
