@@ -63,8 +63,8 @@ type Queue interface {
 	Extend(ctx context.Context, ds []*Delivery, lease time.Duration) error
 	// Release puts tasks back on the queue, due again after each one's
 	// Delivery.Delay. It keeps the Task as it stands in the delivery: RetryCount
-	// and Metadata are the caller's to change beforehand. With a delay,
-	// ScheduledFor becomes the time at which the task is due again.
+	// and Metadata are the caller's to change beforehand. Whether ScheduledFor then
+	// says when the task is due again is the provider's affair.
 	Release(ctx context.Context, ds []*Delivery) error
 	// DeadLetter moves tasks to the dead letter queue, as they stand in the
 	// delivery. The runtime writes the failure into the task beforehand (see

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/taskgen/taskgen/runtime"
 )
@@ -71,7 +72,7 @@ func moveCrowd(w *world) {
 		q := handles[i%2]
 		wg.Go(func() {
 			for range rounds {
-				if err := shuffle(w.ctx, q); err != nil {
+				if err := shuffle(w.ctx, q, long); err != nil {
 					w.Errorf("move tasks among %d workers: %v", workers, err)
 					return
 				}
@@ -88,13 +89,13 @@ func moveCrowd(w *world) {
 
 // shuffle leases a few tasks and releases or buries each, or redrives all dead
 // ones. It completes none.
-func shuffle(ctx context.Context, q runtime.Queue) error {
+func shuffle(ctx context.Context, q runtime.Queue, lease time.Duration) error {
 	if rand.IntN(4) == 0 {
 		_, err := q.(runtime.Redriver).Redrive(ctx, nil)
 		return err
 	}
 	brief, cancel := context.WithTimeout(ctx, glance)
-	ds, err := q.Dequeue(brief, 1+rand.IntN(10), long)
+	ds, err := q.Dequeue(brief, 1+rand.IntN(10), lease)
 	cancel()
 	if errors.Is(err, runtime.ErrNoTasks) {
 		return nil
@@ -104,7 +105,7 @@ func shuffle(ctx context.Context, q runtime.Queue) error {
 	}
 	half := rand.IntN(len(ds) + 1)
 	for _, d := range ds[half:] {
-		runtime.Bury(d.Task, q.Config().Name, d.LeaseUntil.Add(-long), errBoom)
+		runtime.Bury(d.Task, q.Config().Name, d.LeaseUntil.Add(-lease), errBoom)
 	}
 	return errors.Join(q.Release(ctx, ds[:half]), q.DeadLetter(ctx, ds[half:]))
 }

@@ -18,8 +18,8 @@ type clause struct {
 func clauses() []clause {
 	var all []clause
 	for _, part := range [...]func() []clause{
-		lossClauses, leaseClauses, receiptClauses, timeClauses, moveClauses, crashClauses,
-		orderClauses, levelClauses, uniqueClauses, statsClauses,
+		lossClauses, killClauses, leaseClauses, receiptClauses, timeClauses, moveClauses, poisonClauses, crashClauses,
+		orderClauses, levelClauses, uniqueClauses, troubleClauses, stopClauses, statsClauses,
 		taskClauses, waitClauses, closeClauses, operationClauses, deadClauses,
 	} {
 		all = append(all, part()...)
@@ -31,6 +31,9 @@ func clauses() []clause {
 // one below it. At the end it logs the table of laws, and writes it as JSON to
 // the folder that the environment variable TASKGEN_CONFORMANCE_OUT names, if
 // any, as <provider>.json (see [Report]).
+//
+// Providers with another Home than InProcess also need a call of [Child] in
+// their TestMain.
 func Run(t *testing.T, h Harness) {
 	if err := h.validate(); err != nil {
 		t.Fatal(err)

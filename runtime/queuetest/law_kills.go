@@ -1,0 +1,209 @@
+package queuetest
+
+import (
+	"errors"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// killClauses: what laws 1, 5, 6 and 7 say of processes that are killed.
+func killClauses() []clause {
+	kill := func(law Law, name string, run func(w *world), more ...need) clause {
+		return clause{law: law, name: name, needs: append([]need{processes}, more...), real: true, run: run}
+	}
+	return []clause{
+		kill(NothingIsLost, "kill -9 of producers loses nothing that was acknowledged", killProducers),
+		kill(NothingIsLost, "kill -9 of workers at 20 random moments loses nothing", killWorkers),
+		kill(PublishBeforeAck, "kill -9 of workers between retry and dead letter loses nothing", killFailing),
+		kill(PublishBeforeAck, "kill -9 between release, dead letter and redrive loses nothing", killMovers, redriving),
+		kill(PoisonDoesNotLoop, "a handler that kills its process MaxDeliveries times is stopped", killPoison, counting),
+	}
+}
+
+// anyMoment waits until the child has said some lines more, and then a moment
+// of random length.
+func (c *child) anyMoment(most int) {
+	c.w.Helper()
+	c.mu.Lock()
+	n := len(c.heard)
+	c.mu.Unlock()
+	c.hear(n + 1 + rand.IntN(most))
+	<-time.After(rand.N(8 * time.Millisecond))
+}
+
+// childQueue is the queue of tests with child processes. Deliveries are not
+// bounded: these tests kill on and on.
+var childQueue = runtime.QueueConfig{Name: "q", Visibility: childLease, MaxDeliveries: 1 << 20}
+
+func killProducers(w *world) {
+	q := w.open(childQueue)
+	var acked []string
+	for range 8 {
+		c := w.spawn("produce", childQueue)
+		c.anyMoment(12)
+		for _, line := range c.kill() {
+			acked = append(acked, strings.Fields(line)...)
+		}
+	}
+	got := make(map[string]bool)
+	for _, id := range deliveredIDs(w.drain(q)) {
+		w.check(!got[id], "task %s came twice", id)
+		got[id] = true
+	}
+	for _, id := range acked {
+		w.check(got[id], "task %s was acknowledged before its producer was killed, and is lost (%d acknowledged, %d came)", id, len(acked), len(got))
+	}
+}
+
+// killWorkers kills pools while they run handlers, and keeps a ledger of what
+// they ran.
+func killWorkers(w *world) {
+	const kills, tasks = 20, 400
+	q := w.open(childQueue)
+	want := ids(w.put(q, tasks))
+	var lines []string
+	for range kills {
+		c := w.spawn("work", childQueue)
+		c.anyMoment(12)
+		lines = append(lines, c.kill()...)
+	}
+	lines = append(lines, w.finish(q, "work")...)
+	crashes := make(map[string]int)
+	for _, r := range w.runs(lines) {
+		before, again := crashes[r.ID]
+		if q.Capabilities().CountsCrashes {
+			w.check(!again || r.Crashes > before, "task %s ran with %d crashes, after a run with %d", r.ID, r.Crashes, before)
+		}
+		if !q.Capabilities().CrashIsAttempt {
+			w.check(r.Retries == 0, "task %s was charged %d retries, and no handler ever failed", r.ID, r.Retries)
+		}
+		crashes[r.ID] = r.Crashes
+	}
+	for _, id := range want {
+		_, ok := crashes[id]
+		w.check(ok, "task %s was never run", id)
+	}
+	w.counts(q, "after all workers", 0, 0, 0, 0)
+}
+
+// finish lets one more worker do what is left and end in good order.
+func (w *world) finish(q runtime.Queue, role string) []string {
+	w.Helper()
+	c := w.spawn(role, q.Config())
+	w.eventually(func() bool {
+		s, err := q.Stats(w.ctx)
+		w.ok(err, "stats")
+		return s.Ready+s.Scheduled+s.Leased == 0
+	}, "the last worker has done what was left")
+	return c.quit()
+}
+
+// killFailing kills pools whose handlers always fail: each task goes through
+// two retries to the dead letter queue.
+func killFailing(w *world) {
+	const kills, tasks = 8, 120
+	q := w.open(childQueue)
+	want := ids(w.put(q, tasks, func(t *runtime.Task) { t.MaxRetries = 2 }))
+	for range kills {
+		c := w.spawn("fail", childQueue)
+		c.anyMoment(20)
+		c.kill()
+	}
+	w.finish(q, "fail")
+	dead := make(map[string]bool)
+	for _, d := range w.drain(w.dead(q)) {
+		dead[d.Task.ID] = true
+		attempts, err := strconv.Atoi(d.Task.Metadata[runtime.MetaAttempts])
+		w.check(err == nil && (attempts == 3 || q.Capabilities().CrashIsAttempt), "task %s died after %q attempts, want 3", d.Task.ID, d.Task.Metadata[runtime.MetaAttempts])
+	}
+	for _, id := range want {
+		w.check(dead[id], "task %s is neither on the queue nor on the dead letter queue", id)
+	}
+}
+
+func killMovers(w *world) {
+	const kills, tasks = 10, 60
+	q := w.open(childQueue)
+	want := ids(w.put(q, tasks))
+	for range kills {
+		c := w.spawn("shuffle", childQueue)
+		c.anyMoment(40)
+		c.kill()
+	}
+	w.eventually(func() bool {
+		s, err := q.Stats(w.ctx)
+		w.ok(err, "stats")
+		return s.Leased == 0
+	}, "the leases of the killed have ended")
+	there := make(map[string]bool)
+	for _, from := range []runtime.Queue{q, w.dead(q)} {
+		for _, d := range w.drain(from) {
+			there[d.Task.ID] = true
+		}
+	}
+	for _, id := range want {
+		w.check(there[id], "task %s is neither on the queue nor on the dead letter queue", id)
+	}
+}
+
+// killPoison starts a worker again and again, as a supervisor does, until the
+// poison is out of the way.
+func killPoison(w *world) {
+	const most = 3
+	cfg := childQueue
+	cfg.MaxDeliveries = most
+	q := w.open(cfg)
+	poison := w.put(q, 1, func(t *runtime.Task) { t.Type = "poison" })
+	good := ids(w.put(q, 10))
+	deaths := 0
+	var lines []string
+	for left := int64(1); left > 0; {
+		w.check(deaths <= most+2, "the poison has killed its worker %d times, with MaxDeliveries %d", deaths, most)
+		c := w.spawn("poison", cfg)
+		w.eventually(func() bool {
+			s, err := q.Stats(w.ctx)
+			w.ok(err, "stats")
+			left = s.Ready + s.Scheduled + s.Leased
+			select {
+			case <-c.over:
+				return true
+			default:
+				return left == 0
+			}
+		}, "the worker is dead or has done all")
+		if left > 0 {
+			deaths++
+			lines = append(lines, c.wait()...)
+		} else {
+			lines = append(lines, c.quit()...)
+		}
+	}
+	n := 0
+	ended := make(map[string]bool)
+	for _, r := range w.runs(lines) {
+		if r.Type == "poison" {
+			n++
+		}
+		ended[r.ID] = true
+	}
+	w.check(n == most, "the poison was run %d times, with MaxDeliveries %d", n, most)
+	found := false
+	for _, d := range w.drain(w.dead(q)) {
+		ended[d.Task.ID] = true
+		if d.Task.ID == poison[0].ID {
+			found = true
+			reason := d.Task.Metadata[runtime.MetaFailureReason]
+			w.check(strings.Contains(reason, runtime.ErrMaxDeliveries.Error()), "the poison died of %q", reason)
+		}
+	}
+	w.check(found, "the poison is not on the dead letter queue")
+	for _, id := range good {
+		w.check(ended[id], "task %s came beside the poison and is lost", id)
+	}
+}
+
+var errAway = errors.New("the backend is away")

@@ -1,0 +1,153 @@
+package queuetest
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// stopClauses: law 11.
+func stopClauses() []clause {
+	stop := func(name string, run func(w *world)) clause {
+		return clause{law: StoppingIsClean, name: name, run: run}
+	}
+	return []clause{
+		stop("what runs may finish, what has not begun goes back, nothing stays leased", stopFinishes),
+		stop("handlers beyond the grace are cancelled and their tasks go back uncharged", stopCancels),
+		stop("what was decided before is settled", stopSettles),
+		stop("starting and stopping under load leaves nothing leased", stopAgain),
+		stop("an idle pool stops at once", stopIdle),
+	}
+}
+
+// stopping is a pool at work and the queue it works on.
+func (w *world) stopping(cfg runtime.PoolConfig, handle func(context.Context, letter) error) (*runtime.Manager, runtime.Queue, *runtime.Pool) {
+	w.Helper()
+	m := w.manager(runtime.QueueConfig{Name: "q"})
+	q, err := m.Queue("q")
+	w.ok(err, "queue")
+	return m, q, w.pool(m, cfg, handle)
+}
+
+func (w *world) stop(p *runtime.Pool) {
+	w.Helper()
+	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	defer cancel()
+	if err := p.Stop(ctx); err != nil {
+		w.Errorf("stop the pool: %v", err)
+	}
+}
+
+// uncharged takes all tasks there are and looks at what they were charged.
+func (w *world) uncharged(q runtime.Queue, n int) {
+	w.Helper()
+	w.counts(q, "after the pool has stopped", int64(n), 0, 0, 0)
+	for _, d := range w.take(q, n, long) {
+		w.check(d.Task.RetryCount == 0 && d.Crashes == 0, "task %s was charged %d retries and %d crashes", d.Task.ID, d.Task.RetryCount, d.Crashes)
+	}
+}
+
+func stopFinishes(w *world) {
+	const workers, tasks = 3, 30
+	begun, finish := make(chan struct{}, tasks), make(chan struct{})
+	m, q, p := w.stopping(runtime.PoolConfig{Workers: workers, Grace: patience}, func(ctx context.Context, _ letter) error {
+		begun <- struct{}{}
+		<-finish
+		return ctx.Err()
+	})
+	w.post(m, tasks)
+	w.ok(p.Start(w.ctx), "start")
+	for range workers {
+		<-begun
+	}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		w.stop(p)
+	}()
+	w.counts(q, "stopping, with handlers that still run", tasks-workers, 0, workers, 0)
+	close(finish)
+	<-stopped
+	w.check(len(begun) == 0, "%d handlers were begun after the stop", len(begun))
+	w.uncharged(q, tasks-workers)
+}
+
+func stopCancels(w *world) {
+	const workers, tasks = 4, 12
+	begun := make(chan struct{}, tasks)
+	m, q, p := w.stopping(runtime.PoolConfig{Workers: workers, Grace: time.Millisecond}, func(ctx context.Context, _ letter) error {
+		begun <- struct{}{}
+		<-ctx.Done()
+		if cause := context.Cause(ctx); !errors.Is(cause, runtime.ErrStopping) {
+			w.Errorf("the cause of a handler's end is %v", cause)
+		}
+		return ctx.Err()
+	})
+	w.post(m, tasks)
+	w.ok(p.Start(w.ctx), "start")
+	for range workers {
+		<-begun
+	}
+	w.stop(p)
+	w.uncharged(q, tasks)
+}
+
+// stopSettles stops a pool as soon as its handlers have returned: what they
+// decided must not be lost in a batch of acks.
+func stopSettles(w *world) {
+	const tasks = 12
+	var done atomic.Int64
+	all := make(chan struct{})
+	m, q, p := w.stopping(runtime.PoolConfig{Workers: tasks}, func(_ context.Context, l letter) error {
+		if done.Add(1) == tasks {
+			close(all)
+		}
+		switch l.N % 4 {
+		case 1:
+			return runtime.Skip(errBoom)
+		case 2:
+			return runtime.RetryAfter(time.Hour, errBoom)
+		case 3:
+			return runtime.Snooze(time.Hour)
+		}
+		return nil
+	})
+	w.post(m, tasks)
+	w.ok(p.Start(w.ctx), "start")
+	<-all
+	w.stop(p)
+	w.counts(q, "stopped", 0, tasks/2, 0, tasks/4)
+}
+
+func stopAgain(w *world) {
+	const rounds, tasks = 12, 40
+	var runs atomic.Int64
+	m, q, p := w.stopping(runtime.PoolConfig{Workers: 5, Grace: patience}, func(context.Context, letter) error {
+		runs.Add(1)
+		return nil
+	})
+	for range rounds {
+		w.ok(p.Start(w.ctx), "start")
+		before := runs.Load()
+		w.post(m, tasks)
+		w.eventually(func() bool { return runs.Load() > before }, "the pool has begun to work")
+		w.stop(p)
+		s, err := q.Stats(w.ctx)
+		w.ok(err, "stats")
+		w.check(s.Leased == 0, "the pool has stopped and %d tasks are leased", s.Leased)
+	}
+	left := len(w.drain(q))
+	w.check(int(runs.Load())+left == rounds*tasks, "%d tasks were run and %d left, of %d", runs.Load(), left, rounds*tasks)
+}
+
+func stopIdle(w *world) {
+	_, q, p := w.stopping(runtime.PoolConfig{}, never(w))
+	w.ok(p.Start(w.ctx), "start")
+	w.stop(p)
+	w.stop(p)
+	w.put(q, 1)
+	w.takeOne(q, long)
+}
