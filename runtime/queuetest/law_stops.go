@@ -52,7 +52,8 @@ func (w *world) uncharged(q runtime.Queue, n int) {
 
 func stopFinishes(w *world) {
 	const workers, tasks = 3, 30
-	begun, finish := make(chan struct{}, tasks), make(chan struct{})
+	begun := make(chan struct{}, tasks)
+	finish, let := w.gate()
 	m, q, p := w.stopping(runtime.PoolConfig{Workers: workers, Grace: patience}, func(ctx context.Context, _ letter) error {
 		begun <- struct{}{}
 		<-finish
@@ -68,8 +69,12 @@ func stopFinishes(w *world) {
 		defer close(stopped)
 		w.stop(p)
 	}()
-	w.counts(q, "stopping, with handlers that still run", tasks-workers, 0, workers, 0)
-	close(finish)
+	w.Cleanup(func() {
+		let()
+		<-stopped
+	})
+	w.becomes(q, "stopping, with handlers that still run", tasks-workers, 0, workers, 0)
+	let()
 	<-stopped
 	w.check(len(begun) == 0, "%d handlers were begun after the stop", len(begun))
 	w.uncharged(q, tasks-workers)

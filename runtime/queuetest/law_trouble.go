@@ -75,6 +75,7 @@ func (w *world) begin(p runtime.Provider, cfg runtime.QueueConfig, handle func(c
 	pool := w.pool(m, runtime.PoolConfig{Workers: 6, Grace: time.Second}, handle)
 	w.ok(pool.Start(w.ctx), "start the pool")
 	w.Cleanup(func() {
+		w.letGo()
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := pool.Stop(ctx); err != nil {
@@ -91,7 +92,7 @@ func troubleFails(w *world) {
 		runs  atomic.Int64
 	)
 	begun.Add(6)
-	finish := make(chan struct{})
+	finish, let := w.gate()
 	m := w.begin(p, runtime.QueueConfig{Name: "q", Visibility: long}, func(_ context.Context, l letter) error {
 		runs.Add(1)
 		begun.Done()
@@ -107,7 +108,7 @@ func troubleFails(w *world) {
 	w.post(m, 6)
 	begun.Wait()
 	p.away.Store(true)
-	close(finish)
+	let()
 	w.eventually(func() bool { return p.tries.Load() >= 6 }, "each kind of settling is tried again (%d tries)", p.tries.Load())
 	q := w.open(runtime.QueueConfig{})
 	w.counts(q, "while the queue takes nothing", 0, 0, 6, 0)
@@ -119,7 +120,8 @@ func troubleFails(w *world) {
 func troubleGivesUp(w *world) {
 	p := &shaky{Provider: w.main}
 	const lease = 500 * time.Millisecond
-	begun, finish := make(chan struct{}, 9), make(chan struct{})
+	begun := make(chan struct{}, 9)
+	finish, let := w.gate()
 	m := w.begin(p, runtime.QueueConfig{Name: "q", Visibility: lease}, func(context.Context, letter) error {
 		begun <- struct{}{}
 		<-finish
@@ -129,7 +131,7 @@ func troubleGivesUp(w *world) {
 	id := w.post(m, 1)
 	<-begun
 	p.away.Store(true)
-	close(finish)
+	let()
 	d := w.takeOneAmong(other, begun)
 	if d == nil {
 		return // the pool itself was the other worker
@@ -171,7 +173,8 @@ func (w *world) takeOneAmong(q runtime.Queue, begun <-chan struct{}) *runtime.De
 
 func troubleCut(w *world) {
 	var runs atomic.Int64
-	begun, finish := make(chan struct{}, 9), make(chan struct{})
+	begun := make(chan struct{}, 9)
+	finish, let := w.gate()
 	m := w.begin(w.main, runtime.QueueConfig{Name: "q", Visibility: long}, func(context.Context, letter) error {
 		runs.Add(1)
 		begun <- struct{}{}
@@ -183,7 +186,7 @@ func troubleCut(w *world) {
 		<-begun
 	}
 	restore := w.h.Cut(w, w.addr)
-	close(finish)
+	let()
 	w.pass(w.lease())
 	restore()
 	w.counts(w.open(runtime.QueueConfig{}), "when the backend is back", 0, 0, 0, 0)

@@ -23,8 +23,11 @@ func memoryHarness() queuetest.Harness {
 		},
 		UsesClock: true,
 		Downgrades: map[queuetest.Law]string{
-			queuetest.Contract:      "the tasks live in the process and end with the provider: closing beside work is not survived",
-			queuetest.NothingIsLost: "the tasks live in the process: a kill takes them along",
+			queuetest.Contract:           "the tasks live in the process and end with the provider: closing beside work is not survived",
+			queuetest.NothingIsLost:      "the tasks live in the process: a kill takes them along",
+			queuetest.PublishBeforeAck:   "the tasks live in the process: a kill takes both places along",
+			queuetest.PoisonDoesNotLoop:  "the tasks live in the process: a handler that kills it kills them",
+			queuetest.AcksSurviveTrouble: "there is no backend to be cut off from; a provider that fails for a time stands in",
 		},
 	}
 }

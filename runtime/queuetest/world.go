@@ -32,8 +32,9 @@ type world struct {
 	main  runtime.Provider
 	ctx   context.Context
 
-	mu  sync.Mutex
-	seq int
+	mu    sync.Mutex
+	seq   int
+	gates []func()
 }
 
 func newWorld(tb testing.TB, h *Harness, real bool) *world {
@@ -277,19 +278,61 @@ func (w *world) bury(q runtime.Queue, ds ...*runtime.Delivery) {
 	w.ok(q.DeadLetter(w.ctx, ds), "dead letter")
 }
 
-// counts checks the numbers of a queue.
+// counts checks the numbers of a queue. Where the suite moves the time they must
+// be right at once.
 func (w *world) counts(q runtime.Queue, when string, ready, scheduled, leased, dead int64) {
 	w.Helper()
+	if w.clock == nil {
+		w.becomes(q, when, ready, scheduled, leased, dead)
+		return
+	}
 	want := runtime.Stats{Ready: ready, Scheduled: scheduled, Leased: leased, Dead: dead}
-	w.eventually(func() bool {
-		s, err := q.Stats(w.ctx)
-		w.ok(err, "stats")
-		s.OldestAge = 0
-		if s != want && w.clock != nil {
-			w.Fatalf("%s: stats are %+v, want %+v", when, s, want)
+	if s := w.numbers(q); s != want {
+		w.Fatalf("%s: stats are %+v, want %+v", when, s, want)
+	}
+}
+
+// becomes waits until the numbers of a queue are right: others still work on it.
+func (w *world) becomes(q runtime.Queue, when string, ready, scheduled, leased, dead int64) {
+	w.Helper()
+	want := runtime.Stats{Ready: ready, Scheduled: scheduled, Leased: leased, Dead: dead}
+	var s runtime.Stats
+	deadline := time.Now().Add(patience)
+	for every := time.NewTicker(tick); ; <-every.C {
+		if s = w.numbers(q); s == want {
+			return
 		}
-		return s == want
-	}, "%s: stats are to be %+v", when, want)
+		w.check(time.Now().Before(deadline), "%s: stats are %+v, want %+v", when, s, want)
+	}
+}
+
+func (w *world) numbers(q runtime.Queue) runtime.Stats {
+	w.Helper()
+	s, err := q.Stats(w.ctx)
+	w.ok(err, "stats")
+	s.OldestAge = 0
+	return s
+}
+
+// gate returns a channel that handlers wait on, and what opens it. It opens at
+// the end of the test if not before.
+func (w *world) gate() (shut <-chan struct{}, open func()) {
+	c := make(chan struct{})
+	open = sync.OnceFunc(func() { close(c) })
+	w.mu.Lock()
+	w.gates = append(w.gates, open)
+	w.mu.Unlock()
+	w.Cleanup(open)
+	return c, open
+}
+
+// letGo opens all gates, so that a pool can be stopped.
+func (w *world) letGo() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, open := range w.gates {
+		open()
+	}
 }
 
 func ids(ts []*runtime.Task) []string {
