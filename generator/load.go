@@ -33,6 +33,11 @@ type Loaded struct {
 	// Diagnostics is everything there is to say, sorted and without repeats.
 	Diagnostics []diag.Diagnostic
 
+	// Generated are the generated files that are there, by absolute path and
+	// sorted, in all packages that the patterns match: those without directives
+	// too.
+	Generated []string
+
 	program *load.Program
 }
 
@@ -50,7 +55,7 @@ func Load(ctx context.Context, cfg Config) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Loaded{program: prog}
+	out := &Loaded{program: prog, Generated: prog.Generated}
 	var (
 		builders []*builder
 		roots    []load.Roots
@@ -132,7 +137,7 @@ func (b *builder) syntaxErrors() {
 		if len(f.Errors) > 0 {
 			e := f.Errors[0]
 			at := model.Span{Pos: model.Pos{File: f.Path, Line: e.Pos.Line, Column: e.Pos.Column}}
-			b.report(check.PackageSyntax.At(at, "", "%s", e.Msg))
+			b.report(check.PackageSyntax.At(at, "", "%s", oneLine(e.Msg)))
 		}
 	}
 }

@@ -80,7 +80,7 @@ func (p *payload) unresolved(v *types.Var, tr *trouble) {
 	}
 	reason, ok := p.b.prog.Reason(inner.Pos())
 	if ok {
-		text = reason.Msg
+		text = oneLine(reason.Msg)
 	}
 	d := check.FieldType.At(at, "", "field %s of %s: %s", v.Name(), p.task.Struct, text)
 	if ok {
@@ -88,11 +88,14 @@ func (p *payload) unresolved(v *types.Var, tr *trouble) {
 		if p.b.prog.Fset.File(reason.Pos) == p.b.prog.Fset.File(v.Pos()) && where.Pos.Line == at.Pos.Line {
 			d.Pos, d.End = where.Pos, 0
 		} else {
-			d = check.Related(d, where.Pos, "%s", reason.Msg)
+			d = check.Related(d, where.Pos, "this is why")
 		}
 	}
 	p.b.report(d)
 }
+
+// oneLine is a message of go/types or go list without its line breaks.
+func oneLine(msg string) string { return strings.Join(strings.Fields(msg), " ") }
 
 // collisions reports fields that take each other's JSON name.
 func (p *payload) collisions(st *types.Struct) {

@@ -48,6 +48,9 @@ type Config struct {
 type Program struct {
 	Fset     *token.FileSet
 	Packages []*Package // those that mention taskgen, sorted by path
+	// Generated are the generated files that are there, in all packages that
+	// the patterns match; sorted.
+	Generated []string
 
 	cfg   Config
 	sizes types.Sizes
@@ -112,6 +115,7 @@ func Load(ctx context.Context, cfg Config) (*Program, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
+	slices.Sort(p.Generated)
 	for _, pkg := range found {
 		if pkg != nil {
 			p.Packages = append(p.Packages, pkg)
@@ -159,22 +163,21 @@ func (p *Program) open(m *packages.Package) (*Package, error) {
 	if dir == "" {
 		return nil, fmt.Errorf("taskgen: %s: %s", m.PkgPath, listError(m))
 	}
-	texts, err := readDir(dir)
+	texts, own, err := readDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("taskgen: %w", err)
+	}
+	p.mu.Lock()
+	p.Generated = append(p.Generated, own...)
+	p.mu.Unlock()
+	if !slices.ContainsFunc(texts, func(t text) bool { return t.mentions }) {
+		return nil, nil
 	}
 	built := make(map[string]bool, len(m.GoFiles))
 	for _, name := range m.GoFiles {
 		built[name] = true
 	}
 	pkg := &Package{Path: m.PkgPath, Dir: dir}
-	mentioned := false
-	for _, t := range texts {
-		mentioned = mentioned || t.mentions
-	}
-	if !mentioned {
-		return nil, nil
-	}
 	for _, t := range texts {
 		switch f := (*File)(nil); {
 		case built[t.path]:
@@ -233,29 +236,32 @@ type text struct {
 	test     bool
 }
 
-// readDir reads the Go files of a directory that people wrote, sorted by name.
-func readDir(dir string) ([]text, error) {
+// readDir reads the Go files of a directory that people wrote, sorted by name,
+// and returns the paths of those that we did.
+func readDir(dir string) (texts []text, own []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var texts []text
 	for _, e := range entries {
 		name := e.Name()
-		if e.IsDir() || !strings.HasSuffix(name, ".go") || name[0] == '_' || name[0] == '.' || strings.HasSuffix(name, FileName("")) {
+		if e.IsDir() || !strings.HasSuffix(name, ".go") || name[0] == '_' || name[0] == '.' {
 			continue
 		}
 		path := filepath.Join(dir, name)
 		src, err := os.ReadFile(path)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if generated(src) {
+			own = append(own, path)
+		}
+		if generated(src) || strings.HasSuffix(name, FileName("")) {
 			continue
 		}
 		texts = append(texts, text{path, src, bytes.Contains(src, []byte(mark)), strings.HasSuffix(name, "_test.go")})
 	}
-	return texts, nil
+	return texts, own, nil
 }
 
 // generated says whether a file is one of ours: the header stands on a line of
