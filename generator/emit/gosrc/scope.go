@@ -1,0 +1,216 @@
+package gosrc
+
+import (
+	"go/token"
+	"go/types"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/dave/jennifer/jen"
+
+	"github.com/taskgen/taskgen/generator/model"
+)
+
+// A scope hands out names that nothing else in it has.
+type scope struct{ taken map[string]bool }
+
+// newScope returns a scope in which the given names are taken, and so are
+// keywords and predeclared names. jennifer renames imports called err, so that
+// name is taken too.
+func newScope(taken ...string) *scope {
+	s := &scope{map[string]bool{"err": true, "_": true}}
+	for _, name := range append(taken, types.Universe.Names()...) {
+		s.taken[name] = true
+	}
+	return s
+}
+
+// pick takes the first free name of those given, or numbers the last one.
+func (s *scope) pick(names ...string) string {
+	for _, name := range names {
+		if name != "" && !token.IsKeyword(name) && !s.taken[name] {
+			s.taken[name] = true
+			return name
+		}
+	}
+	last := names[len(names)-1]
+	for n := 2; ; n++ {
+		if name := last + strconv.Itoa(n); !s.taken[name] {
+			s.taken[name] = true
+			return name
+		}
+	}
+}
+
+// nameImports gives every package that the file may mention the name by which
+// it is imported: its own where that is free. A name is not free when the
+// package declares it, in whatever file.
+func (f *file) nameImports() {
+	f.scope = newScope(f.pkg.Scope...)
+	for _, s := range symbols(f.pkg) {
+		f.scope.taken[s.name] = true
+	}
+	f.imports = make(map[string]bool)
+	for _, imp := range imported(f.pkg) {
+		name := f.scope.pick(imp.name, parentName(imp.path)+imp.name)
+		if name == imp.name && name == assumedName(imp.path) {
+			f.out.ImportName(imp.path, name)
+		} else {
+			f.out.ImportAlias(imp.path, name)
+		}
+		f.imports[name] = true
+	}
+}
+
+// others are what a parameter is called when its usual name would hide an
+// import or a type.
+var others = map[string]string{
+	"ctx": "context", "to": "enqueuer", "task": "payload", "tasks": "payloads", "opts": "options",
+	"r": "router", "h": "handler", "f": "fn", "t": "payload", "from": "results", "id": "taskID", "verb": "letter",
+}
+
+// params names the parameters of one function, so that they hide neither
+// imports nor the types that generated code mentions.
+func (f *file) params(usual ...string) []string {
+	s := newScope()
+	for name := range f.imports {
+		s.taken[name] = true
+	}
+	for name := range mentioned(f.pkg) {
+		s.taken[name] = true
+	}
+	names := make([]string, len(usual))
+	for i, name := range usual {
+		names[i] = s.pick(name, others[name])
+	}
+	return names
+}
+
+// predeclared is the predeclared type of that name, by another way where the
+// package has given its name to something else.
+func (f *file) predeclared(name string) *jen.Statement {
+	if !slices.Contains(f.pkg.Scope, name) {
+		return jen.Id(name)
+	}
+	switch name {
+	case "string":
+		return jen.Qual(runtimePath, "String")
+	case "error":
+		return jen.Qual(runtimePath, "Error")
+	case "rune":
+		return jen.Id("int32")
+	}
+	return jen.Id(name)
+}
+
+type importedPackage struct{ path, name string }
+
+// imported lists the packages that the file may mention, those of its own
+// machinery first, so that they keep their names.
+func imported(pkg *model.Package) []importedPackage {
+	own := []importedPackage{{"context", "context"}, {"log/slog", "slog"}, {runtimePath, "runtime"}}
+	if usesTime(pkg) {
+		own = append(own, importedPackage{"time", "time"})
+	}
+	for i := range pkg.Tasks {
+		if t := &pkg.Tasks[i]; hasSecrets(t) || groupField(t) != nil {
+			own = append(own, importedPackage{"fmt", "fmt"})
+			break
+		}
+	}
+	own = append(own, importedPackage{"reflect", "reflect"})
+	var theirs []importedPackage
+	eachType(pkg, func(t *model.Type) {
+		imp := importedPackage{t.Path, t.Package}
+		if t.Path != "" && t.Path != pkg.Path && !slices.Contains(own, imp) {
+			theirs = append(theirs, imp)
+		}
+	})
+	slices.SortFunc(theirs, func(a, b importedPackage) int { return strings.Compare(a.path, b.path) })
+	return append(own, slices.Compact(theirs)...)
+}
+
+// mentioned are the names of the package's own types that the file speaks of.
+func mentioned(pkg *model.Package) map[string]bool {
+	names := make(map[string]bool)
+	eachType(pkg, func(t *model.Type) {
+		if t.Path == "" || t.Path == pkg.Path {
+			names[t.Name] = true
+		}
+	})
+	for i := range pkg.Tasks {
+		names[pkg.Tasks[i].Struct] = true
+	}
+	return names
+}
+
+// eachType calls visit for every type that the file prints, and for those
+// inside.
+func eachType(pkg *model.Package, visit func(*model.Type)) {
+	for i := range pkg.Tasks {
+		t := &pkg.Tasks[i]
+		if t.Result != nil {
+			walk(t.Result, visit)
+		}
+		for j := range t.Fields {
+			walk(&t.Fields[j].Type, visit)
+		}
+	}
+}
+
+func walk(t *model.Type, visit func(*model.Type)) {
+	visit(t)
+	for i := range t.Args {
+		walk(&t.Args[i], visit)
+	}
+	if t.Key != nil {
+		walk(t.Key, visit)
+	}
+	if t.Elem != nil {
+		walk(t.Elem, visit)
+	}
+	if t.Kind == model.Struct {
+		for i := range t.Fields {
+			walk(&t.Fields[i].Type, visit)
+		}
+	}
+}
+
+// parentName is the path element before the last, as the beginning of a name:
+// what tells two packages of one name apart. Packages of the standard library
+// that have none are std.
+func parentName(importPath string) string {
+	parent := path.Base(path.Dir(importPath))
+	if parent == "." {
+		return "std"
+	}
+	name := strings.Map(func(r rune) rune {
+		if r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, parent)
+	return strings.TrimLeftFunc(name, unicode.IsDigit)
+}
+
+// assumedName is the package name that goimports expects behind a path. Where
+// it differs from the real one goimports writes the name into the import, and
+// so do we, or the two would undo each other's work.
+func assumedName(importPath string) string {
+	base := path.Base(importPath)
+	if n, ok := strings.CutPrefix(base, "v"); ok && path.Dir(importPath) != "." {
+		if _, err := strconv.Atoi(n); err == nil {
+			base = path.Base(path.Dir(importPath))
+		}
+	}
+	base = strings.TrimPrefix(base, "go-")
+	if i := strings.IndexFunc(base, func(r rune) bool {
+		return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}); i >= 0 {
+		base = base[:i]
+	}
+	return base
+}

@@ -1,0 +1,237 @@
+package gosrc
+
+import (
+	"time"
+
+	"github.com/dave/jennifer/jen"
+
+	"github.com/taskgen/taskgen/generator/model"
+)
+
+// wireNames writes the constants by which tasks are told apart on the wire.
+func (f *file) wireNames() {
+	names := make([]jen.Code, len(f.pkg.Tasks))
+	for i := range f.pkg.Tasks {
+		// TypeEmbedding = "embedding"
+		names[i] = jen.Id(typeName(&f.pkg.Tasks[i])).Op("=").Lit(f.pkg.Tasks[i].Type)
+	}
+	switch len(names) {
+	case 0:
+	case 1:
+		f.declare(doc(typeName(&f.pkg.Tasks[0])+" is the name by which "+f.pkg.Tasks[0].Struct+" travels."), jen.Const().Add(names...))
+	default:
+		f.declare(doc("The names by which the tasks travel."), jen.Const().Defs(names...))
+	}
+}
+
+// spec writes the variable that says all there is to say about a task.
+func (f *file) spec(t *model.Task) {
+	var l literal
+	l.set("Type", jen.Id(typeName(t)))
+	if len(t.Aliases) > 0 {
+		l.set("Aliases", f.strings(t.Aliases))
+	}
+	l.set("Queue", jen.Lit(t.Queue))
+	if t.Timeout != 0 {
+		l.set("Timeout", duration(t.Timeout))
+	}
+	if t.Priority != 0 {
+		l.set("Priority", jen.Lit(t.Priority))
+	}
+	if t.Retry != (model.Retry{}) {
+		l.set("Retry", f.retry(&t.Retry))
+	}
+	if t.Unique != nil {
+		l.set("UniqueKey", f.uniqueKey(t))
+		if t.Unique.Within != 0 {
+			l.set("UniqueFor", duration(t.Unique.Within))
+		}
+	}
+	if g := groupField(t); g != nil {
+		l.set("GroupKey", f.groupKey(t, g))
+	}
+	if cases := f.missing(t); len(cases) > 0 {
+		l.set("Validate", f.validate(t))
+	}
+	if secrets := secretPaths(t); len(secrets) > 0 {
+		l.set("Secrets", f.strings(secrets))
+	}
+	if t.Concurrency != 0 {
+		l.set("Concurrency", jen.Lit(t.Concurrency))
+	}
+	if t.Rate != (model.Rate{}) {
+		// runtime.Rate{Limit: 100, Per: time.Second}
+		var rate literal
+		rate.set("Limit", jen.Lit(t.Rate.Limit))
+		rate.set("Per", duration(t.Rate.Per))
+		l.set("Rate", jen.Qual(runtimePath, "Rate").Add(rate.inline()))
+	}
+	if t.Retention != 0 {
+		l.set("Retention", duration(t.Retention))
+	}
+	// var EmbeddingSpec = runtime.Spec[EmbeddingTask]{…}
+	f.declare(
+		doc(specName(t)+" says how "+t.Struct+" is named, queued, retried and given up on."),
+		jen.Var().Id(specName(t)).Op("=").Qual(runtimePath, "Spec").Types(jen.Id(t.Struct)).Add(l.values()),
+	)
+}
+
+// strings is []string{"a", "b"}.
+func (f *file) strings(values []string) *jen.Statement {
+	items := make([]jen.Code, len(values))
+	for i, v := range values {
+		items[i] = jen.Lit(v)
+	}
+	return jen.Index().Add(f.predeclared("string")).Values(items...)
+}
+
+var backoffs = map[string]string{"constant": "Constant", "linear": "Linear", "exponential": "Exponential"}
+
+// retry is runtime.RetryPolicy{…}.
+func (f *file) retry(r *model.Retry) *jen.Statement {
+	var l literal
+	l.set("Max", jen.Lit(r.Max))
+	if name, ok := backoffs[r.Backoff]; ok {
+		l.set("Backoff", jen.Qual(runtimePath, name))
+	}
+	if r.Base != 0 {
+		l.set("Base", duration(r.Base))
+	}
+	if r.Cap != 0 {
+		l.set("Cap", duration(r.Cap))
+	}
+	if r.Factor != 0 {
+		l.set("Factor", number(r.Factor))
+	}
+	if r.Jitter != 0 {
+		l.set("Jitter", number(r.Jitter))
+	}
+	value := l.values()
+	if len(l.fields) == 1 {
+		value = l.inline()
+	}
+	return jen.Qual(runtimePath, "RetryPolicy").Add(value)
+}
+
+// payloadFunc is func(task *EmbeddingTask) result { … }.
+func (f *file) payloadFunc(t *model.Task, result string, body func(task string) []jen.Code) *jen.Statement {
+	task := f.params("task")[0]
+	return jen.Func().Params(jen.Id(task).Op("*").Id(t.Struct)).Add(f.predeclared(result)).Block(body(task)...)
+}
+
+// uniqueKey is a function that makes a key out of the fields of by=.
+func (f *file) uniqueKey(t *model.Task) *jen.Statement {
+	return f.payloadFunc(t, "string", func(task string) []jen.Code {
+		parts := make([]jen.Code, len(t.Unique.By))
+		for i, field := range t.Unique.By {
+			parts[i] = jen.Id(task).Dot(field)
+		}
+		// return runtime.KeyOf(task.Text, task.Model)
+		return []jen.Code{jen.Return(jen.Qual(runtimePath, "KeyOf").Call(parts...))}
+	})
+}
+
+// groupKey is a function that makes text of the field tagged group.
+func (f *file) groupKey(t *model.Task, g *model.Field) *jen.Statement {
+	return f.payloadFunc(t, "string", func(task string) []jen.Code {
+		value := jen.Id(task).Dot(g.Name)
+		kind, basic := g.Type.Kind, g.Type.Name
+		if kind == model.Named {
+			kind, basic = g.Type.Underlying, g.Type.BasicName
+		}
+		switch {
+		case g.Type.Kind == model.Basic && basic == "string":
+			// return task.Account
+			return []jen.Code{jen.Return(value)}
+		case kind == model.Basic && basic == "string":
+			// return string(task.Account)
+			return []jen.Code{jen.Return(f.predeclared("string").Call(value))}
+		case g.Type.Kind == model.Basic:
+			// return fmt.Sprint(task.Account)
+			return []jen.Code{jen.Return(jen.Qual("fmt", "Sprint").Call(value))}
+		}
+		// return runtime.KeyOf(task.Account)
+		return []jen.Code{jen.Return(jen.Qual(runtimePath, "KeyOf").Call(value))}
+	})
+}
+
+// A check is one required field.
+type check struct {
+	missing func(task string) *jen.Statement
+	wire    string
+}
+
+// missing lists the checks of a task's required fields.
+func (f *file) missing(t *model.Task) []check {
+	return f.checks(t.Fields, func(task string) *jen.Statement { return jen.Id(task) })
+}
+
+// checks lists those of the given fields, which are reached through of, and of
+// the structs embedded among them.
+func (f *file) checks(fields []model.Field, of func(task string) *jen.Statement) []check {
+	var all []check
+	for i := range fields {
+		field := &fields[i]
+		value := func(task string) *jen.Statement { return of(task).Dot(field.Name) }
+		if field.Required {
+			all = append(all, check{func(task string) *jen.Statement { return f.zero(value(task), &field.Type) }, wireName(field)})
+		}
+		if !field.Embedded || field.JSON != "" {
+			continue
+		}
+		if field.Type.Kind != model.Pointer {
+			all = append(all, f.checks(field.Type.Fields, value)...)
+			continue
+		}
+		for _, inner := range f.checks(field.Type.Elem.Fields, value) {
+			// task.Base == nil || task.Base.ID == ""
+			all = append(all, check{func(task string) *jen.Statement {
+				return value(task).Op("==").Nil().Op("||").Add(inner.missing(task))
+			}, inner.wire})
+		}
+	}
+	return all
+}
+
+// validate is a function that reports the first required field that is missing.
+func (f *file) validate(t *model.Task) *jen.Statement {
+	checks := f.missing(t)
+	return f.payloadFunc(t, "error", func(task string) []jen.Code {
+		report := func(c check) *jen.Statement {
+			// return runtime.Missing(TypeEmbedding, "text")
+			return jen.Return(jen.Qual(runtimePath, "Missing").Call(jen.Id(typeName(t)), jen.Lit(c.wire)))
+		}
+		if len(checks) == 1 {
+			return []jen.Code{
+				// if task.Text == "" { … }
+				jen.If(checks[0].missing(task)).Block(report(checks[0])),
+				jen.Return(jen.Nil()),
+			}
+		}
+		cases := make([]jen.Code, len(checks))
+		for i, c := range checks {
+			cases[i] = jen.Case(c.missing(task)).Block(report(c))
+		}
+		return []jen.Code{jen.Switch().Block(cases...), jen.Return(jen.Nil())}
+	})
+}
+
+// usesTime says that the file prints a duration.
+func usesTime(pkg *model.Package) bool {
+	for i := range pkg.Queues {
+		if pkg.Queues[i].Visibility|pkg.Queues[i].Retention != 0 {
+			return true
+		}
+	}
+	for i := range pkg.Tasks {
+		t := &pkg.Tasks[i]
+		var within time.Duration
+		if t.Unique != nil {
+			within = t.Unique.Within
+		}
+		if t.Timeout|t.Retry.Base|t.Retry.Cap|t.Rate.Per|t.Retention|within != 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,106 @@
+package gosrc
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dave/jennifer/jen"
+)
+
+// width of a comment's text, so that its lines stay under 80 columns.
+const width = 76
+
+// doc is a comment: each paragraph wrapped, with an empty line between them.
+func doc(paragraphs ...string) string {
+	var lines []string
+	for i, p := range paragraphs {
+		if i > 0 {
+			lines = append(lines, "")
+		}
+		lines = append(lines, wrap(p)...)
+	}
+	return comment(lines)
+}
+
+// docWith is doc with the text of a user's own comment below, as it stands
+// there.
+func docWith(own, user string) string {
+	lines := wrap(own)
+	if user = strings.TrimSpace(user); user != "" {
+		lines = append(append(lines, ""), strings.Split(user, "\n")...)
+	}
+	return comment(lines)
+}
+
+func comment(lines []string) string {
+	out := slices.Clone(lines)
+	for i, line := range out {
+		out[i] = strings.TrimRight("// "+line, " \t\r")
+	}
+	return strings.Join(out, "\n")
+}
+
+func wrap(text string) []string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		switch {
+		case line == "":
+			line = word
+		case len(line)+1+len(word) > width:
+			lines, line = append(lines, line), word
+		default:
+			line += " " + word
+		}
+	}
+	return append(lines, line)
+}
+
+var units = []struct {
+	size time.Duration
+	name string
+}{
+	{time.Hour, "Hour"},
+	{time.Minute, "Minute"},
+	{time.Second, "Second"},
+	{time.Millisecond, "Millisecond"},
+	{time.Microsecond, "Microsecond"},
+	{time.Nanosecond, "Nanosecond"},
+}
+
+// duration prints a duration as a person would: 2 * time.Minute, time.Hour,
+// 14 * 24 * time.Hour.
+func duration(d time.Duration) *jen.Statement {
+	const day = 24 * time.Hour
+	if d%day == 0 && d >= 2*day {
+		return jen.Lit(int(d/day)).Op("*").Lit(24).Op("*").Qual("time", "Hour")
+	}
+	u := 0
+	for d%units[u].size != 0 { // the last unit divides everything
+		u++
+	}
+	if d == units[u].size {
+		return jen.Qual("time", units[u].name)
+	}
+	return jen.Lit(int(d/units[u].size)).Op("*").Qual("time", units[u].name)
+}
+
+// number prints a float without a decimal point that it does not need.
+func number(x float64) *jen.Statement { return jen.Op(fmt.Sprintf("%g", x)) }
+
+// literal is a composite literal that lists fields in the order they are added,
+// one on a line.
+type literal struct{ fields []jen.Code }
+
+func (l *literal) set(name string, value jen.Code) {
+	l.fields = append(l.fields, jen.Id(name).Op(":").Add(value))
+}
+
+func (l *literal) values() *jen.Statement {
+	return jen.Custom(jen.Options{Open: "{", Close: "}", Separator: ",", Multi: true}, l.fields...)
+}
+
+// inline is values on one line.
+func (l *literal) inline() *jen.Statement { return jen.Values(l.fields...) }
