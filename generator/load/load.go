@@ -49,7 +49,8 @@ type Program struct {
 	Fset     *token.FileSet
 	Packages []*Package // those that mention taskgen, sorted by path
 	// Generated are the generated files that are there, in all packages that
-	// the patterns match; sorted.
+	// the patterns match; sorted. Those that build constraints exclude are not
+	// among them: nothing is known about their packages as they are built.
 	Generated []string
 
 	cfg   Config
@@ -167,9 +168,7 @@ func (p *Program) open(m *packages.Package) (*Package, error) {
 	if err != nil {
 		return nil, fmt.Errorf("taskgen: %w", err)
 	}
-	p.mu.Lock()
-	p.Generated = append(p.Generated, own...)
-	p.mu.Unlock()
+	p.noteGenerated(m, own)
 	if !slices.ContainsFunc(texts, func(t text) bool { return t.mentions }) {
 		return nil, nil
 	}
@@ -201,6 +200,18 @@ func (p *Program) open(m *packages.Package) (*Package, error) {
 	p.units[m.ID] = pkg.unit
 	p.mu.Unlock()
 	return pkg, nil
+}
+
+// noteGenerated adds to the generated files those that are built. One that is
+// too broken to be built counts too.
+func (p *Program) noteGenerated(m *packages.Package, own []text) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, t := range own {
+		if slices.Contains(m.GoFiles, t.path) || !bytes.Contains(t.src, []byte("\n//go:build ")) {
+			p.Generated = append(p.Generated, t.path)
+		}
+	}
 }
 
 // Scope returns the identifiers that the handwritten files of the package
@@ -237,8 +248,9 @@ type text struct {
 }
 
 // readDir reads the Go files of a directory that people wrote, sorted by name,
-// and returns the paths of those that we did.
-func readDir(dir string) (texts []text, own []string, err error) {
+// and those that we did. A file with the name of a generated one and without
+// its header is neither.
+func readDir(dir string) (texts, own []text, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, nil, err
@@ -253,13 +265,12 @@ func readDir(dir string) (texts []text, own []string, err error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if generated(src) {
-			own = append(own, path)
+		switch headed, named := generated(src), strings.HasSuffix(name, FileName("")); {
+		case headed && named:
+			own = append(own, text{path: path, src: src})
+		case !headed && !named:
+			texts = append(texts, text{path, src, bytes.Contains(src, []byte(mark)), strings.HasSuffix(name, "_test.go")})
 		}
-		if generated(src) || strings.HasSuffix(name, FileName("")) {
-			continue
-		}
-		texts = append(texts, text{path, src, bytes.Contains(src, []byte(mark)), strings.HasSuffix(name, "_test.go")})
 	}
 	return texts, own, nil
 }

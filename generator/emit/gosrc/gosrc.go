@@ -26,7 +26,7 @@ const runtimePath = "github.com/taskgen/taskgen/runtime"
 func FileName(packageName string) string { return packageName + "_taskgen.go" }
 
 // File returns the source of the package's generated file. The same package
-// gives the same bytes. It does not check what Conflicts does.
+// gives the same bytes.
 func File(pkg *model.Package) ([]byte, error) {
 	f := newFile(pkg)
 	f.wireNames()

@@ -1,7 +1,6 @@
 package gosrc
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -41,8 +40,7 @@ func embedding() model.Package {
 
 func TestFile(t *testing.T) {
 	pkg := embedding()
-	require.Empty(t, Conflicts(&pkg))
 	src, err := File(&pkg)
 	require.NoError(t, err)
-	fmt.Println(string(src))
+	require.Contains(t, string(src), "func EnqueueEmbedding(ctx context.Context")
 }

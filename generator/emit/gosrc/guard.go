@@ -1,6 +1,10 @@
 package gosrc
 
-import "github.com/dave/jennifer/jen"
+import (
+	"github.com/dave/jennifer/jen"
+
+	"github.com/taskgen/taskgen/generator/model"
+)
 
 // guards writes what makes the compiler complain when the file is out of date:
 // a constant that an older runtime does not have, and for each struct an
@@ -15,9 +19,40 @@ func (f *file) guards() {
 	for i := range f.pkg.Tasks {
 		t := &f.pkg.Tasks[i]
 		f.declare(
-			doc("Where this line does not compile, "+t.Struct+" has changed since the file was written: run taskgen again."),
-			// var _ struct{…} = EmbeddingTask{}
-			jen.Var().Id("_").Add(f.structOf(t.Fields)).Op("=").Id(t.Struct).Values(),
+			doc("Where this does not compile, "+t.Struct+" has changed since the file was written: run taskgen again."),
+			f.guard(t),
 		)
 	}
+}
+
+func (f *file) guard(t *model.Task) *jen.Statement {
+	var stated []model.Field
+	for _, field := range t.Fields {
+		if restatable(&field.Type) {
+			stated = append(stated, field)
+		}
+	}
+	if len(stated) == len(t.Fields) {
+		// var _ struct{…} = EmbeddingTask{}
+		return jen.Var().Id("_").Add(f.structOf(stated)).Op("=").Id(t.Struct).Values()
+	}
+	// A field of a type that cannot be written down here, and does not travel:
+	// the others are held to one by one.
+	// var _ = struct{…}{EmbeddingTask{}.Text, EmbeddingTask{}.Model}
+	values := make([]jen.Code, len(stated))
+	for i := range stated {
+		values[i] = jen.Id(t.Struct).Values().Dot(stated[i].Name)
+	}
+	return jen.Var().Id("_").Op("=").Add(f.structOf(stated)).Values(values...)
+}
+
+// restatable says that the generated file can write the type down.
+func restatable(t *model.Type) bool {
+	ok := true
+	walk(t, func(t *model.Type) {
+		if t.Kind == model.Iface || t.Kind == model.Opaque {
+			ok = false
+		}
+	})
+	return ok
 }

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/taskgen/taskgen/generator/diag"
 	"github.com/taskgen/taskgen/generator/model"
 )
 
@@ -48,64 +47,6 @@ func symbols(pkg *model.Package) []symbol {
 		all = append(all, symbol{"Queues", nil})
 	}
 	return all
-}
-
-// Conflicts says why the package's generated file would not compile: a name
-// that it declares is taken, or one that it needs means something else.
-func Conflicts(pkg *model.Package) []diag.Diagnostic {
-	var found []diag.Diagnostic
-	report := func(rule string, pos model.Pos, message, fix string) {
-		found = append(found, diag.Diagnostic{Rule: rule, Severity: diag.Error, Pos: pos, Message: message, Fix: fix})
-	}
-	first := make(map[string]*model.Task)
-	for _, s := range symbols(pkg) {
-		pos, what := packagePos(pkg), "the package"
-		if s.task != nil {
-			pos, what = s.task.Pos, s.task.Struct
-		}
-		if slices.Contains(pkg.Scope, s.name) {
-			report("NAME_TAKEN", pos, "the code of "+what+" declares "+s.name+", and so does the package already",
-				"rename the package's own "+s.name)
-		}
-		other, taken := first[s.name]
-		if taken {
-			d := diag.Diagnostic{
-				Rule: "NAME_TAKEN", Severity: diag.Error, Pos: pos,
-				Message: "the code of " + what + " declares " + s.name + ", and so does that of " + structOf(other),
-				Fix:     "rename one of the structs",
-			}
-			if other != nil {
-				d.Related = &diag.Related{Pos: other.Pos, Note: "the other one"}
-			}
-			found = append(found, d)
-		}
-		first[s.name] = s.task
-	}
-	for _, name := range []string{"nil", "len"} {
-		if slices.Contains(pkg.Scope, name) {
-			report("PREDECLARED_TAKEN", packagePos(pkg), "the package gives the predeclared name "+name+" another meaning, and generated code needs it",
-				"rename the package's own "+name)
-		}
-	}
-	return found
-}
-
-func structOf(t *model.Task) string {
-	if t == nil {
-		return "the package"
-	}
-	return t.Struct
-}
-
-// packagePos stands for the package where a finding has no better place.
-func packagePos(pkg *model.Package) model.Pos {
-	switch {
-	case len(pkg.Tasks) > 0:
-		return pkg.Tasks[0].Pos
-	case len(pkg.Queues) > 0:
-		return pkg.Queues[0].Pos
-	}
-	return model.Pos{}
 }
 
 // groupField is the field that orders tasks on a FIFO queue, or nil.

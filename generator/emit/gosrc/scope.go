@@ -121,7 +121,6 @@ func imported(pkg *model.Package) []importedPackage {
 			break
 		}
 	}
-	own = append(own, importedPackage{"reflect", "reflect"})
 	var theirs []importedPackage
 	eachType(pkg, func(t *model.Type) {
 		imp := importedPackage{t.Path, t.Package}

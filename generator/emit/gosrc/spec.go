@@ -50,7 +50,7 @@ func (f *file) spec(t *model.Task) {
 	if g := groupField(t); g != nil {
 		l.set("GroupKey", f.groupKey(t, g))
 	}
-	if cases := f.missing(t); len(cases) > 0 {
+	if len(required(t)) > 0 {
 		l.set("Validate", f.validate(t))
 	}
 	if secrets := secretPaths(t); len(secrets) > 0 {
@@ -131,86 +131,54 @@ func (f *file) uniqueKey(t *model.Task) *jen.Statement {
 	})
 }
 
-// groupKey is a function that makes text of the field tagged group.
+// groupKey is a function that makes text of the field tagged group, a string or
+// an integer.
 func (f *file) groupKey(t *model.Task, g *model.Field) *jen.Statement {
 	return f.payloadFunc(t, "string", func(task string) []jen.Code {
 		value := jen.Id(task).Dot(g.Name)
-		kind, basic := g.Type.Kind, g.Type.Name
-		if kind == model.Named {
-			kind, basic = g.Type.Underlying, g.Type.BasicName
-		}
 		switch {
-		case g.Type.Kind == model.Basic && basic == "string":
+		case g.Type.Kind == model.Basic && g.Type.Name == "string":
 			// return task.Account
 			return []jen.Code{jen.Return(value)}
-		case kind == model.Basic && basic == "string":
+		case g.Type.BasicName == "string":
 			// return string(task.Account)
 			return []jen.Code{jen.Return(f.predeclared("string").Call(value))}
-		case g.Type.Kind == model.Basic:
-			// return fmt.Sprint(task.Account)
-			return []jen.Code{jen.Return(jen.Qual("fmt", "Sprint").Call(value))}
 		}
-		// return runtime.KeyOf(task.Account)
-		return []jen.Code{jen.Return(jen.Qual(runtimePath, "KeyOf").Call(value))}
+		// return fmt.Sprintf("%d", task.Account)
+		return []jen.Code{jen.Return(jen.Qual("fmt", "Sprintf").Call(jen.Lit("%d"), value))}
 	})
 }
 
-// A check is one required field.
-type check struct {
-	missing func(task string) *jen.Statement
-	wire    string
-}
-
-// missing lists the checks of a task's required fields.
-func (f *file) missing(t *model.Task) []check {
-	return f.checks(t.Fields, func(task string) *jen.Statement { return jen.Id(task) })
-}
-
-// checks lists those of the given fields, which are reached through of, and of
-// the structs embedded among them.
-func (f *file) checks(fields []model.Field, of func(task string) *jen.Statement) []check {
-	var all []check
-	for i := range fields {
-		field := &fields[i]
-		value := func(task string) *jen.Statement { return of(task).Dot(field.Name) }
-		if field.Required {
-			all = append(all, check{func(task string) *jen.Statement { return f.zero(value(task), &field.Type) }, wireName(field)})
-		}
-		if !field.Embedded || field.JSON != "" {
-			continue
-		}
-		if field.Type.Kind != model.Pointer {
-			all = append(all, f.checks(field.Type.Fields, value)...)
-			continue
-		}
-		for _, inner := range f.checks(field.Type.Elem.Fields, value) {
-			// task.Base == nil || task.Base.ID == ""
-			all = append(all, check{func(task string) *jen.Statement {
-				return value(task).Op("==").Nil().Op("||").Add(inner.missing(task))
-			}, inner.wire})
+// required lists the fields that must not be missing.
+func required(t *model.Task) []*model.Field {
+	var fields []*model.Field
+	for i := range t.Fields {
+		if t.Fields[i].Required {
+			fields = append(fields, &t.Fields[i])
 		}
 	}
-	return all
+	return fields
 }
 
 // validate is a function that reports the first required field that is missing.
 func (f *file) validate(t *model.Task) *jen.Statement {
-	checks := f.missing(t)
+	fields := required(t)
 	return f.payloadFunc(t, "error", func(task string) []jen.Code {
-		report := func(c check) *jen.Statement {
+		missing := func(field *model.Field) *jen.Statement {
+			return f.zero(jen.Id(task).Dot(field.Name), &field.Type)
+		}
+		report := func(field *model.Field) *jen.Statement {
 			// return runtime.Missing(TypeEmbedding, "text")
-			return jen.Return(jen.Qual(runtimePath, "Missing").Call(jen.Id(typeName(t)), jen.Lit(c.wire)))
+			return jen.Return(jen.Qual(runtimePath, "Missing").Call(jen.Id(typeName(t)), jen.Lit(wireName(field))))
 		}
-		if len(checks) == 1 {
-			return []jen.Code{
-				// if task.Text == "" { … }
-				jen.If(checks[0].missing(task)).Block(report(checks[0])),
-				jen.Return(jen.Nil()),
-			}
+		if len(fields) == 1 {
+			// if task.Text == "" { … }
+			return []jen.Code{jen.If(missing(fields[0])).Block(report(fields[0])), jen.Return(jen.Nil())}
 		}
-		cases := make([]jen.Code, len(checks))
-		for i, c := range checks {
-			cases[i] = jen.Case(c.missing(task)).Block(report(c))
+		cases := make([]jen.Code, len(fields))
+		for i, field := range fields {
+			// case task.Text == "": …
+			cases[i] = jen.Case(missing(field)).Block(report(field))
 		}
 		return []jen.Code{jen.Switch().Block(cases...), jen.Return(jen.Nil())}
 	})

@@ -71,7 +71,8 @@ func quoteTag(tag string) string {
 	return strconv.Quote(tag)
 }
 
-// zero says that the value v, of type t, is missing.
+// zero says that the value v, of type t, is missing. Types without a zero value
+// to compare with are not asked for.
 func (f *file) zero(v *jen.Statement, t *model.Type) *jen.Statement {
 	kind, basic := t.Kind, t.Name
 	if kind == model.Named {
@@ -84,9 +85,6 @@ func (f *file) zero(v *jen.Statement, t *model.Type) *jen.Statement {
 	case kind == model.Basic && basic == "string":
 		// task.Text == ""
 		return v.Op("==").Lit("")
-	case kind == model.Basic && basic == "bool":
-		// !task.Accepted
-		return jen.Op("!").Add(v)
 	case kind == model.Basic:
 		// task.Count == 0
 		return v.Op("==").Lit(0)
@@ -96,10 +94,7 @@ func (f *file) zero(v *jen.Statement, t *model.Type) *jen.Statement {
 	case kind == model.Pointer || kind == model.Any || kind == model.Iface:
 		// task.Owner == nil
 		return v.Op("==").Nil()
-	case t.Comparable:
-		// task.Document == (uuid.UUID{})
-		return v.Op("==").Parens(f.typ(t).Values())
 	}
-	// reflect.ValueOf(task.Shape).IsZero()
-	return jen.Qual("reflect", "ValueOf").Call(v).Dot("IsZero").Call()
+	// task.Document == (uuid.UUID{})
+	return v.Op("==").Parens(f.typ(t).Values())
 }

@@ -1,0 +1,115 @@
+// Taskgen writes typed code for background tasks: for every struct that is
+// marked //taskgen:task a function that enqueues it, an interface that handles
+// it and what ties both to a queue.
+//
+// Usage:
+//
+//	taskgen [flags] [packages]
+//	taskgen explain [topic]
+//
+// Packages are named as for go list; without any it is the one in the current
+// directory. The usual place for the call is a line above a package clause:
+//
+//	//go:generate go tool taskgen
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+)
+
+// Exit codes.
+const (
+	exitOK    = 0
+	exitStale = 1 // -check or -diff found something to do
+	exitError = 2 // the user's packages or flags are wrong, or a file cannot be written
+)
+
+const usage = `taskgen writes typed code for the structs that are marked //taskgen:task.
+
+Usage:
+
+  taskgen [flags] [packages]   write <package>_taskgen.go beside the structs
+  taskgen explain [topic]      print the reference of directives, tags and rules
+
+Packages are named as for go list: . (the default), ./..., example.com/x/tasks.
+Usually a line in the package makes the call, for go generate:
+
+  //go:generate go tool taskgen
+
+Flags:
+
+  -check          write nothing; list what is out of date, and exit with 1 if
+                  there is any
+  -diff           write nothing; show what would change, and exit with 1 if
+                  anything would
+  -tags list      build tags, separated by commas
+  -format how     how to report: text (the default), json, or github for
+                  annotations in GitHub Actions
+  -q              say nothing but what is wrong
+
+Exit codes: 0 all is well, 1 out of date, 2 an error. With an error nothing is
+written anywhere.
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// options are the command line.
+type options struct {
+	check, diff, quiet bool
+	tags, format       string
+	patterns           []string
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "explain" {
+		return explain(args[1:], stdout, stderr)
+	}
+	o, err := parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+		return exitOK
+	case err != nil:
+		fmt.Fprintf(stderr, "taskgen: %v\nRun taskgen -h for help.\n", err)
+		return exitError
+	}
+	code, err := generate(ctx, o, stdout, stderr)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitError
+	}
+	return code
+}
+
+func parse(args []string) (options, error) {
+	var o options
+	fs := flag.NewFlagSet("taskgen", flag.ContinueOnError)
+	fs.SetOutput(io.Discard) // run reports errors itself
+	fs.BoolVar(&o.check, "check", false, "")
+	fs.BoolVar(&o.diff, "diff", false, "")
+	fs.BoolVar(&o.quiet, "q", false, "")
+	fs.StringVar(&o.tags, "tags", "", "")
+	fs.StringVar(&o.format, "format", "text", "")
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	o.patterns = fs.Args()
+	switch {
+	case o.format != "text" && o.format != "json" && o.format != "github":
+		return o, fmt.Errorf("-format is text, json or github, not %q", o.format)
+	case o.check && o.diff:
+		return o, errors.New("-check and -diff exclude each other: -diff exits with 1 as well")
+	}
+	return o, nil
+}

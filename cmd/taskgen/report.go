@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/taskgen/taskgen/generator"
+	"github.com/taskgen/taskgen/generator/diag"
+	"github.com/taskgen/taskgen/generator/output"
+)
+
+// A report is what a run has to say: diagnostics, and what differs or differed
+// from the disk.
+type report struct {
+	options
+	dir            string // paths are shown relative to it
+	result         *generator.Result
+	changes        []output.Change
+	stdout, stderr io.Writer
+}
+
+func (r *report) print() error {
+	switch r.format {
+	case "json":
+		return r.json()
+	case "github":
+		return r.github()
+	}
+	return r.text()
+}
+
+func (r *report) name(path string) string { return shorten(r.dir, path) }
+
+// text is for people: diagnostics go to stderr, what became of files to stdout.
+func (r *report) text() error {
+	if err := diag.Text(r.stderr, r.result.Diagnostics, r.dir); err != nil {
+		return err
+	}
+	if diag.HasErrors(r.result.Diagnostics) {
+		return nil
+	}
+	if r.diff {
+		return output.Diff(r.stdout, r.changes, r.name)
+	}
+	for _, c := range r.changes {
+		switch {
+		case r.check:
+			fmt.Fprintf(r.stdout, "%s is %s\n", r.name(c.Path), states[c.Kind()])
+		case r.quiet:
+		case c.New == nil:
+			fmt.Fprintf(r.stdout, "removed %s: its package has no tasks any more\n", r.name(c.Path))
+		default:
+			fmt.Fprintf(r.stdout, "wrote %s\n", r.name(c.Path))
+		}
+	}
+	switch {
+	case r.quiet:
+	case r.check && len(r.changes) > 0:
+		fmt.Fprintf(r.stderr, "run taskgen to bring %s up to date\n", plural(len(r.changes), "file"))
+	case len(r.result.Packages) == 0:
+		fmt.Fprintln(r.stderr, "there is no struct marked //taskgen:task")
+	case len(r.changes) == 0:
+		fmt.Fprintf(r.stdout, "%s of %s: up to date\n", plural(r.tasks(), "task"), plural(len(r.result.Packages), "package"))
+	}
+	return nil
+}
+
+var states = map[string]string{
+	output.Missing: "missing", output.Stale: "stale", output.Orphan: "an orphan: its package has no tasks any more",
+}
+
+func (r *report) tasks() int {
+	n := 0
+	for i := range r.result.Packages {
+		n += len(r.result.Packages[i].Tasks)
+	}
+	return n
+}
+
+// json is one object on stdout.
+func (r *report) json() error {
+	type change struct {
+		Path string `json:"path"`
+		Kind string `json:"kind"`
+		Diff string `json:"diff,omitempty"`
+	}
+	doc := struct {
+		Diagnostics []diag.Diagnostic `json:"diagnostics"`
+		Changes     []change          `json:"changes"`
+	}{append([]diag.Diagnostic{}, r.result.Diagnostics...), []change{}}
+	for _, c := range r.changes {
+		shown := change{Path: r.name(c.Path), Kind: c.Kind()}
+		if r.diff {
+			var b bytes.Buffer
+			if err := output.Diff(&b, []output.Change{c}, r.name); err != nil {
+				return err
+			}
+			shown.Diff = b.String()
+		}
+		doc.Changes = append(doc.Changes, shown)
+	}
+	enc := json.NewEncoder(r.stdout)
+	enc.SetIndent("", "  ")
+	return enc.Encode(doc)
+}
+
+// github is workflow commands, which GitHub Actions shows beside the code.
+func (r *report) github() error {
+	if err := diag.GitHub(r.stdout, r.result.Diagnostics, r.dir); err != nil {
+		return err
+	}
+	if !r.check && !r.diff {
+		return nil
+	}
+	for _, c := range r.changes {
+		fmt.Fprintf(r.stdout, "::error file=%s::%s is %s: run taskgen\n", r.name(c.Path), r.name(c.Path), states[c.Kind()])
+	}
+	return nil
+}

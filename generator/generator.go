@@ -1,0 +1,77 @@
+package generator
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/taskgen/taskgen/generator/diag"
+	"github.com/taskgen/taskgen/generator/emit/gosrc"
+	"github.com/taskgen/taskgen/generator/model"
+)
+
+// Result is what a run of the generator comes to.
+type Result struct {
+	// Files are the generated files by absolute path. A file whose content is
+	// nil is a generated file that has no tasks any more, and should not be
+	// there. With errors among the diagnostics there are no files at all.
+	Files map[string][]byte
+	// Packages are those with directives, sorted by path.
+	Packages    []model.Package
+	Diagnostics []diag.Diagnostic
+}
+
+// Generate reads packages and returns the files that belong to them. It writes
+// nothing. What is wrong with the packages is in the diagnostics; an error means
+// that nothing can be said, or that the generated code does not compile, which
+// is a fault of the generator. The same packages give the same result.
+func Generate(ctx context.Context, cfg Config) (*Result, error) {
+	loaded, err := Load(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{Packages: loaded.Packages, Diagnostics: loaded.Diagnostics}
+	if diag.HasErrors(r.Diagnostics) {
+		return r, nil
+	}
+	r.Files = make(map[string][]byte, len(r.Packages))
+	for _, path := range loaded.Generated {
+		r.Files[path] = nil
+	}
+	var (
+		mu sync.Mutex // guards r.Files
+		g  errgroup.Group
+	)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range r.Packages {
+		pkg := &r.Packages[i]
+		g.Go(func() error {
+			path := filepath.Join(pkg.Dir, gosrc.FileName(pkg.Name))
+			src, err := write(ctx, loaded, pkg, path)
+			mu.Lock()
+			defer mu.Unlock()
+			r.Files[path] = src
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// write returns the generated file of a package, type-checked.
+func write(ctx context.Context, loaded *Loaded, pkg *model.Package, path string) ([]byte, error) {
+	src, err := gosrc.File(pkg)
+	if err == nil {
+		err = loaded.CheckOutput(ctx, pkg.Path, path, src)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("taskgen has a bug: the code for package %s does not compile, and nothing is written. Please report it with this text and the structs:\n%w", pkg.Path, err)
+	}
+	return src, nil
+}

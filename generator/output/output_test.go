@@ -1,0 +1,170 @@
+package output_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/generator/output"
+)
+
+const header = "// generated"
+
+// dir makes a directory with files, by name.
+func dir(t *testing.T, files map[string]string) string {
+	t.Helper()
+	d := t.TempDir()
+	for name, text := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(d, name), []byte(text), 0o644))
+	}
+	return d
+}
+
+// names lists what is in a directory.
+func names(t *testing.T, d string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(d)
+	require.NoError(t, err)
+	var all []string
+	for _, e := range entries {
+		all = append(all, e.Name())
+	}
+	return all
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(data)
+}
+
+func TestChangesTellsWhatIsWrongWithEachFile(t *testing.T) {
+	d := dir(t, map[string]string{
+		"same.go": header + "\nsame\n", "stale.go": header + "\nold\n", "orphan.go": header + "\n",
+		"merge.go": "<<<<<<< HEAD\n" + header + "\n=======\n", "empty.go": "",
+	})
+	files := map[string][]byte{}
+	for name, text := range map[string]string{"same.go": "same", "stale.go": "new", "missing.go": "new", "merge.go": "new", "empty.go": "new"} {
+		files[filepath.Join(d, name)] = []byte(header + "\n" + text + "\n")
+	}
+	files[filepath.Join(d, "orphan.go")] = nil
+	files[filepath.Join(d, "gone.go")] = nil
+	changes, err := output.Changes(files, header)
+	require.NoError(t, err)
+	var got [][2]string
+	for _, c := range changes {
+		got = append(got, [2]string{filepath.Base(c.Path), c.Kind()})
+	}
+	assert.Equal(t, [][2]string{
+		{"empty.go", output.Stale}, {"merge.go", output.Stale}, {"missing.go", output.Missing},
+		{"orphan.go", output.Orphan}, {"stale.go", output.Stale},
+	}, got)
+
+	require.NoError(t, output.Write(changes))
+	assert.Equal(t, []string{"empty.go", "merge.go", "missing.go", "same.go", "stale.go"}, names(t, d), "and no temporary file is left")
+	assert.Equal(t, header+"\nnew\n", read(t, filepath.Join(d, "stale.go")))
+	changes, err = output.Changes(files, header)
+	require.NoError(t, err)
+	assert.Empty(t, changes)
+}
+
+func TestFilesOfOthersAreNotReplaced(t *testing.T) {
+	d := dir(t, map[string]string{"mine.go": "package mine\n", "also.go": "package mine\n"})
+	_, err := output.Changes(map[string][]byte{filepath.Join(d, "mine.go"): []byte(header), filepath.Join(d, "also.go"): nil}, header)
+	assert.ErrorContains(t, err, "mine.go was not written by taskgen")
+	assert.ErrorContains(t, err, "also.go was not written by taskgen")
+	assert.Equal(t, "package mine\n", read(t, filepath.Join(d, "mine.go")))
+}
+
+func TestChangesReportsWhatCannotBeRead(t *testing.T) {
+	d := t.TempDir()
+	_, err := output.Changes(map[string][]byte{d: []byte(header)}, header)
+	assert.Error(t, err)
+}
+
+func TestWriteKeepsUnchangedFilesAndTheirTimes(t *testing.T) {
+	d := dir(t, map[string]string{"same.go": header})
+	path := filepath.Join(d, "same.go")
+	old := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
+	require.NoError(t, os.Chtimes(path, old, old))
+	changes, err := output.Changes(map[string][]byte{path: []byte(header)}, header)
+	require.NoError(t, err)
+	require.NoError(t, output.Write(changes))
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	assert.True(t, info.ModTime().Equal(old))
+}
+
+func TestWriteKeepsTheModeOfAFile(t *testing.T) {
+	d := dir(t, map[string]string{"a.go": header})
+	path := filepath.Join(d, "a.go")
+	require.NoError(t, os.Chmod(path, 0o600))
+	require.NoError(t, output.Write([]output.Change{{Path: path, Old: []byte(header), New: []byte("new")}}))
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+}
+
+func TestWriteTouchesNothingWhenOneFileCannotBeWritten(t *testing.T) {
+	d := dir(t, map[string]string{"a.go": "old", "orphan.go": header})
+	err := output.Write([]output.Change{
+		{Path: filepath.Join(d, "a.go"), Old: []byte("old"), New: []byte("new")},
+		{Path: filepath.Join(d, "no", "such", "dir", "b.go"), New: []byte("new")},
+		{Path: filepath.Join(d, "orphan.go"), Old: []byte(header)},
+	})
+	assert.Error(t, err)
+	assert.Equal(t, []string{"a.go", "orphan.go"}, names(t, d))
+	assert.Equal(t, "old", read(t, filepath.Join(d, "a.go")))
+}
+
+func TestWriteReportsAFileThatCannotBeReplaced(t *testing.T) {
+	d := t.TempDir()
+	path := filepath.Join(d, "a.go")
+	require.NoError(t, os.MkdirAll(filepath.Join(path, "full"), 0o755))
+	assert.Error(t, output.Write([]output.Change{{Path: path, New: []byte("new")}}))
+	assert.Equal(t, []string{"a.go"}, names(t, d))
+	assert.Error(t, output.Write([]output.Change{{Path: path}}), "an orphan that cannot be removed")
+}
+
+func TestDiffShowsEveryChange(t *testing.T) {
+	var b bytes.Buffer
+	err := output.Diff(&b, []output.Change{
+		{Path: "/x/a.go", Old: []byte("one\ntwo\n"), New: []byte("one\nthree\n")},
+		{Path: "/x/b.go", New: []byte("new\n")},
+		{Path: "/x/c.go", Old: []byte("gone\n")},
+	}, filepath.Base)
+	require.NoError(t, err)
+	assert.Equal(t, `diff a.go a.go
+--- a.go
++++ a.go
+@@ -1,2 +1,2 @@
+ one
+-two
++three
+diff /dev/null b.go
+--- /dev/null
++++ b.go
+@@ -0,0 +1,1 @@
++new
+diff c.go /dev/null
+--- c.go
++++ /dev/null
+@@ -1,1 +0,0 @@
+-gone
+`, b.String())
+}
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, errors.New("no room") }
+
+func TestDiffReportsAWriterThatFails(t *testing.T) {
+	assert.Error(t, output.Diff(broken{}, []output.Change{{Path: "a", New: []byte("x\n")}}, filepath.Base))
+}
