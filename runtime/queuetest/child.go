@@ -147,13 +147,13 @@ func (c *child) listen(out io.Reader) {
 // it ended.
 func (c *child) hear(n int) bool {
 	c.w.Helper()
-	late := time.AfterFunc(patience, c.more.Broadcast)
+	late := time.AfterFunc(c.w.patience, c.more.Broadcast)
 	defer late.Stop()
 	start := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for len(c.heard) < n && !c.ended {
-		if time.Since(start) > patience {
+		if time.Since(start) > c.w.patience {
 			c.w.Fatalf("the child process said only %d lines, want %d", len(c.heard), n)
 		}
 		c.more.Wait()
@@ -181,7 +181,7 @@ func (c *child) quit() []string {
 	_ = c.in.Close()
 	select {
 	case <-c.over:
-	case <-time.After(patience):
+	case <-time.After(c.w.patience):
 		c.kill()
 		c.w.Fatalf("the child process did not end when it was told to")
 	}

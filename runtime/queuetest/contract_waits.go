@@ -52,7 +52,7 @@ func waitRelease(w *world) {
 func waitMany(w *world) {
 	const workers = 10
 	handles := []runtime.Queue{w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})}
-	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	ctx, cancel := context.WithTimeout(w.ctx, w.patience)
 	defer cancel()
 	got := make(chan string, workers)
 	var wg sync.WaitGroup
@@ -150,7 +150,7 @@ func waitEnds(w *world) {
 func waitLess(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 3)
-	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	ctx, cancel := context.WithTimeout(w.ctx, w.patience)
 	defer cancel()
 	got := 0
 	for got < 3 {

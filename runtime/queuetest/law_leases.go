@@ -152,7 +152,7 @@ func leaseCrowd(w *world) {
 		mu   sync.Mutex
 		seen = make(map[string]int)
 	)
-	ctx, stop := context.WithTimeout(w.ctx, patience)
+	ctx, stop := context.WithTimeout(w.ctx, w.patience)
 	defer stop()
 	for i := range workers {
 		q := handles[i%2]

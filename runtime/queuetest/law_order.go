@@ -179,7 +179,7 @@ func orderCrowd(w *world) {
 		left = groups * each
 		wg   sync.WaitGroup
 	)
-	ctx, stop := context.WithTimeout(w.ctx, patience)
+	ctx, stop := context.WithTimeout(w.ctx, w.patience)
 	defer stop()
 	// work notes a delivery and its end, with the settling between.
 	work := func(q runtime.Queue, d *runtime.Delivery) error {

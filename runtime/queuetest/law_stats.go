@@ -89,7 +89,7 @@ func statsAge(w *world) {
 		s, err := q.Stats(w.ctx)
 		w.ok(err, "stats")
 		if w.clock == nil {
-			most += patience
+			most += w.patience
 		}
 		w.check(s.OldestAge >= least-5*time.Millisecond && s.OldestAge <= most+5*time.Millisecond, "%s: the oldest age is %s, want %s to %s", when, s.OldestAge, least, most)
 	}

@@ -34,7 +34,7 @@ func (w *world) stopping(cfg runtime.PoolConfig, handle func(context.Context, le
 
 func (w *world) stop(p *runtime.Pool) {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	ctx, cancel := context.WithTimeout(w.ctx, w.patience)
 	defer cancel()
 	if err := p.Stop(ctx); err != nil {
 		w.Errorf("stop the pool: %v", err)
@@ -54,7 +54,7 @@ func stopFinishes(w *world) {
 	const workers, tasks = 3, 30
 	begun := make(chan struct{}, tasks)
 	finish, let := w.gate()
-	m, q, p := w.stopping(runtime.PoolConfig{Workers: workers, Grace: patience}, func(ctx context.Context, _ letter) error {
+	m, q, p := w.stopping(runtime.PoolConfig{Workers: workers, Grace: w.patience}, func(ctx context.Context, _ letter) error {
 		begun <- struct{}{}
 		<-finish
 		return ctx.Err()
@@ -130,7 +130,7 @@ func stopSettles(w *world) {
 func stopAgain(w *world) {
 	const rounds, tasks = 12, 40
 	var runs atomic.Int64
-	m, q, p := w.stopping(runtime.PoolConfig{Workers: 5, Grace: patience}, func(context.Context, letter) error {
+	m, q, p := w.stopping(runtime.PoolConfig{Workers: 5, Grace: w.patience}, func(context.Context, letter) error {
 		runs.Add(1)
 		return nil
 	})

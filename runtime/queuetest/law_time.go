@@ -27,7 +27,7 @@ func (w *world) slack(q runtime.Queue) time.Duration {
 	if w.clock != nil {
 		return q.Capabilities().Lateness
 	}
-	return q.Capabilities().Lateness + patience/2
+	return q.Capabilities().Lateness + w.patience/2
 }
 
 // delays are the times that the suite tries, as far as the queue can delay.

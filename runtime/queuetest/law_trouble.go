@@ -76,7 +76,7 @@ func (w *world) begin(p runtime.Provider, cfg runtime.QueueConfig, handle func(c
 	w.ok(pool.Start(w.ctx), "start the pool")
 	w.Cleanup(func() {
 		w.letGo()
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), w.patience)
 		defer cancel()
 		if err := pool.Stop(ctx); err != nil {
 			w.Errorf("stop the pool: %v", err)
@@ -146,7 +146,7 @@ func troubleGivesUp(w *world) {
 // did.
 func (w *world) takeOneAmong(q runtime.Queue, begun <-chan struct{}) *runtime.Delivery {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	ctx, cancel := context.WithTimeout(w.ctx, w.patience)
 	defer cancel()
 	got := make(chan *runtime.Delivery, 1)
 	go func() {

@@ -110,11 +110,11 @@ func uniqueHeld(w *world) {
 	w.enqueue(q, t)
 	w.taken(q, "k", t.ID, "while it is delayed")
 	w.pass(delay)
-	d := w.takeOne(q, w.lease())
+	w.takeOne(q, w.lease())
 	w.taken(q, "k", t.ID, "while it is leased")
 	w.expire()
 	w.taken(q, "k", t.ID, "after its lease ended")
-	d = w.takeOne(q, long)
+	d := w.takeOne(q, long)
 	d.Delay = delay
 	w.ok(q.Release(w.ctx, one(d)), "release")
 	w.taken(q, "k", t.ID, "while it waits for its retry")

@@ -55,7 +55,7 @@ func Run(t *testing.T, h Harness) {
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
 					defer func() { book.note(c, t.Failed()) }()
-					c.run(newWorld(t, &h, c.real))
+					c.run(newWorld(t, &h, c.real, patient))
 				})
 			}
 			book.checkDowngrade(t, law)

@@ -17,7 +17,7 @@ type waiter struct {
 
 // waiter starts a worker that leases one batch for long.
 func (w *world) waiter(q runtime.Queue) *waiter {
-	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	ctx, cancel := context.WithTimeout(w.ctx, w.patience)
 	a := &waiter{w: w, got: make(chan []*runtime.Delivery, 1), fail: make(chan error, 1), stop: cancel}
 	entered := make(chan struct{})
 	done := make(chan struct{})

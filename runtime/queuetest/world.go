@@ -17,9 +17,9 @@ import (
 // machine may be slow; it ends when the thing has come. A look for what must
 // not come is short: it can miss a fault, but never see one that is not there.
 const (
-	patience = 45 * time.Second
-	glance   = 40 * time.Millisecond
-	tick     = 2 * time.Millisecond
+	patient = 45 * time.Second
+	glance  = 40 * time.Millisecond
+	tick    = 2 * time.Millisecond
 )
 
 // A world is what one test of the suite has to itself: data, a provider on it,
@@ -29,20 +29,22 @@ type world struct {
 	h     *Harness
 	addr  string
 	clock *Clock // nil: the machine's
-	main  runtime.Provider
-	ctx   context.Context
+	// patience is how long the test waits for what must come.
+	patience time.Duration
+	main     runtime.Provider
+	ctx      context.Context
 
 	mu    sync.Mutex
 	seq   int
 	gates []func()
 }
 
-func newWorld(tb testing.TB, h *Harness, real bool) *world {
-	w := &world{TB: tb, h: h, addr: h.Data(tb)}
+func newWorld(tb testing.TB, h *Harness, real bool, patience time.Duration) *world {
+	w := &world{TB: tb, h: h, addr: h.Data(tb), patience: patience}
 	if h.UsesClock && !real {
 		w.clock = NewClock(time.Now().Truncate(time.Second))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*patience+time.Minute)
 	w.ctx = ctx
 	w.main = w.provider()
 	tb.Cleanup(cancel)
@@ -155,11 +157,11 @@ func (w *world) check(ok bool, format string, args ...any) {
 // eventually waits until cond holds.
 func (w *world) eventually(cond func() bool, format string, args ...any) {
 	w.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(w.patience)
 	for every := time.NewTicker(tick); !cond(); <-every.C {
 		select {
 		case <-deadline:
-			w.Fatalf("still not after %s: %s", patience, fmt.Sprintf(format, args...))
+			w.Fatalf("still not after %s: %s", w.patience, fmt.Sprintf(format, args...))
 		default:
 		}
 	}
@@ -211,7 +213,7 @@ func (w *world) put(q runtime.Queue, n int, change ...func(*runtime.Task)) []*ru
 // take leases n tasks, in as many calls as it needs.
 func (w *world) take(q runtime.Queue, n int, lease time.Duration) []*runtime.Delivery {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	ctx, cancel := context.WithTimeout(w.ctx, w.patience)
 	defer cancel()
 	var got []*runtime.Delivery
 	for len(got) < n {
@@ -254,7 +256,7 @@ func (w *world) drain(q runtime.Queue) []*runtime.Delivery {
 		if s.Ready == 0 && s.Leased == 0 {
 			return all
 		}
-		ctx, cancel := context.WithTimeout(w.ctx, patience)
+		ctx, cancel := context.WithTimeout(w.ctx, w.patience)
 		ds, err := q.Dequeue(ctx, 100, long)
 		cancel()
 		w.ok(err, "dequeue with %d ready, %d leased", s.Ready, s.Leased)
@@ -297,7 +299,7 @@ func (w *world) becomes(q runtime.Queue, when string, ready, scheduled, leased, 
 	w.Helper()
 	want := runtime.Stats{Ready: ready, Scheduled: scheduled, Leased: leased, Dead: dead}
 	var s runtime.Stats
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(w.patience)
 	for every := time.NewTicker(tick); ; <-every.C {
 		if s = w.numbers(q); s == want {
 			return
