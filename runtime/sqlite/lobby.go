@@ -134,8 +134,10 @@ func (l *lobby) restore(served []*consumer) {
 	}
 }
 
-// dismiss sends away those who do not wait or do not wait any more.
+// dismiss sends away those who do not wait or do not wait any more, and those
+// whose queue was closed while they were on their way in.
 func (l *lobby) dismiss() {
+	l.evict(errClosed, func(c *consumer) bool { return c.owner.closed.Load() })
 	l.evict(runtime.ErrNoTasks, func(c *consumer) bool { return c.once || c.gone })
 }
 

@@ -12,9 +12,11 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
 func TestMain(m *testing.M) {
+	queuetest.Child(harness)
 	if run, ok := children[os.Getenv(childEnv)]; ok {
 		run()
 		return

@@ -196,7 +196,7 @@ func (q *Queue) salvage(g claimed, cause error) (task *runtime.Task, err error) 
 		}
 		stand := standIn(j, q.cfg.Name, g.envelope, time.Unix(0, t.now), cause)
 		envelope := runtime.AppendEnvelope(nil, stand)
-		if s.undead() == nil {
+		if !s.isDLQ {
 			t.bury(s, g.receipt, envelope)
 			return
 		}

@@ -102,12 +102,17 @@ func (t *tx) release(s *state, j job, due int64, envelope []byte) {
 // letter queue it returns an error wrapping ErrUnsupported.
 func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
 	var undead error
+	if q.isDLQ {
+		return q.errUndead()
+	}
 	envelopes := make([][]byte, len(ds))
 	for i, d := range ds {
 		envelopes[i] = runtime.AppendEnvelope(nil, d.Task)
 	}
 	err := q.settle(ctx, ds, func(t *tx, s *state, i int, r receipt) bool {
-		if undead = s.undead(); undead != nil {
+		// Another queue may have named this one since it was opened.
+		if s.isDLQ {
+			undead = q.errUndead()
 			return true
 		}
 		return t.bury(s, r, envelopes[i])
@@ -118,12 +123,8 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
 	return err
 }
 
-// undead is the error of dead lettering on a queue that cannot, or nil.
-func (s *state) undead() error {
-	if s.isDLQ || s.dlq == 0 {
-		return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own: complete, redrive or discard its tasks", runtime.ErrUnsupported, s.name)
-	}
-	return nil
+func (q *Queue) errUndead() error {
+	return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own: complete, redrive or discard its tasks", runtime.ErrUnsupported, q.cfg.Name)
 }
 
 // bury moves a leased task to the dead letter queue: its row there is a new

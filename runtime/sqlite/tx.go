@@ -122,7 +122,7 @@ func (t *tx) run(s *sqlite.Stmt) int {
 	if s == nil {
 		return 0
 	}
-	t.c.steps++
+	t.c.steps.Add(1)
 	if _, err := s.Step(); err != nil {
 		t.fail(err)
 		return 0
@@ -171,7 +171,7 @@ func (r rows) next() bool {
 	if r.s == nil || r.t.err != nil {
 		return false
 	}
-	r.t.c.steps++
+	r.t.c.steps.Add(1)
 	ok, err := r.s.Step()
 	if err != nil {
 		r.t.fail(err)
