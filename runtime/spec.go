@@ -87,7 +87,7 @@ func (s *Spec[T]) codec() Codec {
 func (s *Spec[T]) Decode(t *Task) (T, error) {
 	var v T
 	if t.Encoding != "" {
-		return v, invalid("the payload of task %s (%s) is encoded as %q: add the middleware that decodes it to the router", t.ID, t.Type, t.Encoding)
+		return v, invalid("the payload of task %s (%s) is encoded as %q: the router needs the middleware that undoes it, that of the last encoding first", t.ID, t.Type, t.Encoding)
 	}
 	if err := s.codec().Unmarshal(t.Payload, &v); err != nil {
 		return v, fmt.Errorf("%w: the payload of task %s (%s): %w", ErrInvalidTask, t.ID, t.Type, err)

@@ -1,0 +1,32 @@
+package runtime
+
+import "strings"
+
+// LastEncoding is the encoding that has to be undone first, "" when the payload
+// is plain JSON.
+func (t *Task) LastEncoding() string {
+	return t.Encoding[strings.LastIndexByte(t.Encoding, ',')+1:]
+}
+
+// Encoded returns a copy of t with a payload that was encoded once more, and the
+// name of that encoding at the end of its list. t stays as it is, and shares
+// its metadata with the copy.
+func (t *Task) Encoded(name string, payload []byte) *Task {
+	c := *t
+	c.Payload = payload
+	if c.Encoding != "" {
+		name = c.Encoding + "," + name
+	}
+	c.Encoding = name
+	return &c
+}
+
+// Decoded returns a copy of t with a payload whose last encoding was undone, and
+// without that encoding's name. t stays as it is, and shares its metadata with
+// the copy.
+func (t *Task) Decoded(payload []byte) *Task {
+	c := *t
+	c.Payload = payload
+	c.Encoding = c.Encoding[:max(strings.LastIndexByte(c.Encoding, ','), 0)]
+	return &c
+}
