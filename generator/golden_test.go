@@ -182,9 +182,10 @@ func TestGeneratedCodeIsAsWantedAndWorks(t *testing.T) {
 	}
 	driven := drive(t, dir, goldens, strings.Trim(strings.Join(slices.Sorted(maps.Keys(byTags)), ","), ","))
 	for _, g := range goldens {
-		if *update && driven {
+		switch {
+		case *update && driven:
 			g.rewrite(t)
-		} else {
+		case !*update:
 			g.compare(t)
 		}
 	}

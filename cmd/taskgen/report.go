@@ -79,7 +79,7 @@ func (r *report) tasks() int {
 	return n
 }
 
-// json is one object on stdout.
+// json is one object on stdout, with paths as people are shown them.
 func (r *report) json() error {
 	type change struct {
 		Path string `json:"path"`
@@ -89,7 +89,16 @@ func (r *report) json() error {
 	doc := struct {
 		Diagnostics []diag.Diagnostic `json:"diagnostics"`
 		Changes     []change          `json:"changes"`
-	}{append([]diag.Diagnostic{}, r.result.Diagnostics...), []change{}}
+	}{[]diag.Diagnostic{}, []change{}}
+	for _, d := range r.result.Diagnostics {
+		d.Pos.File = r.name(d.Pos.File)
+		if d.Related != nil {
+			related := *d.Related
+			related.Pos.File = r.name(related.Pos.File)
+			d.Related = &related
+		}
+		doc.Diagnostics = append(doc.Diagnostics, d)
+	}
 	for _, c := range r.changes {
 		shown := change{Path: r.name(c.Path), Kind: c.Kind()}
 		if r.diff {

@@ -182,7 +182,7 @@ func walk(t *model.Type, visit func(*model.Type)) {
 // what tells two packages of one name apart. Packages of the standard library
 // that have none are std.
 func parentName(importPath string) string {
-	parent := path.Base(path.Dir(importPath))
+	parent := path.Base(path.Dir(unversioned(importPath)))
 	if parent == "." {
 		return "std"
 	}
@@ -199,17 +199,22 @@ func parentName(importPath string) string {
 // it differs from the real one goimports writes the name into the import, and
 // so do we, or the two would undo each other's work.
 func assumedName(importPath string) string {
-	base := path.Base(importPath)
-	if n, ok := strings.CutPrefix(base, "v"); ok && path.Dir(importPath) != "." {
-		if _, err := strconv.Atoi(n); err == nil {
-			base = path.Base(path.Dir(importPath))
-		}
-	}
-	base = strings.TrimPrefix(base, "go-")
+	base := strings.TrimPrefix(path.Base(unversioned(importPath)), "go-")
 	if i := strings.IndexFunc(base, func(r rune) bool {
 		return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
 	}); i >= 0 {
 		base = base[:i]
 	}
 	return base
+}
+
+// unversioned is a path without the major version at its end.
+func unversioned(importPath string) string {
+	dir, last := path.Split(importPath)
+	if n, ok := strings.CutPrefix(last, "v"); ok && dir != "" {
+		if _, err := strconv.Atoi(n); err == nil {
+			return strings.TrimSuffix(dir, "/")
+		}
+	}
+	return importPath
 }
