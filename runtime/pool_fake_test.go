@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -330,6 +331,12 @@ func (b *poolBench) start(p *Pool) {
 func (b *poolBench) stop(p *Pool) {
 	b.t.Helper()
 	require.NoError(b.t, p.Stop(context.Background()))
+}
+
+// pass lets time pass in a bubble, and everything settle.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 // logTap keeps log records as lines.

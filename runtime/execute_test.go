@@ -1,0 +1,398 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	goruntime "runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// witness is a middleware that notes what it sees of each run.
+type witness struct {
+	mu   sync.Mutex
+	seen []string
+	errs []error
+}
+
+func (w *witness) middleware(next Handler) Handler {
+	return HandlerFunc(func(ctx context.Context, t *Task) error {
+		err := next.Handle(ctx, t)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.seen = append(w.seen, t.ID+" "+string(OutcomeOf(ctx, err)))
+		w.errs = append(w.errs, err)
+		return err
+	})
+}
+
+func (b *poolBench) drain(cfg PoolConfig) int {
+	b.t.Helper()
+	n, err := b.pool(cfg).Drain(context.Background())
+	require.NoError(b.t, err)
+	return n
+}
+
+func TestFailedTaskIsChargedAndReleasedWithItsDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.r.Handle(Policy{Type: "job", Queue: "q", Retry: RetryPolicy{Max: 2, Base: time.Minute}}, HandlerFunc(func(context.Context, *Task) error {
+			time.Sleep(3 * time.Second)
+			return errors.New("broken\npipe")
+		}))
+		b.putTask(&Task{ID: "a", MaxRetries: 2})
+		assert.Equal(t, 1, b.drain(PoolConfig{}))
+		assert.Equal(t, Stats{Scheduled: 1}, b.stats("q"))
+		f := b.q().waiting[0]
+		assert.Equal(t, time.Minute, time.Until(f.due))
+		assert.Equal(t, 1, f.task.RetryCount)
+		assert.Contains(t, f.task.Metadata["attempt_1"], "took 3s: broken pipe")
+		assert.Equal(t, 1, b.log.count("WARN task failed, to be retried task=[id=a type=job queue=q] attempt=1"))
+	})
+}
+
+func TestTaskThatIsOutOfRetriesGoesToTheDeadLetterQueueWithItsHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.r.Handle(Policy{Type: "job", Queue: "q", Retry: RetryPolicy{Base: time.Second}}, HandlerFunc(func(context.Context, *Task) error {
+			return errors.New("broken")
+		}))
+		p := b.pool(PoolConfig{})
+		b.start(p)
+		b.putTask(&Task{ID: "a", MaxRetries: 2})
+		pass(time.Minute)
+		require.Len(t, b.q().dead, 1)
+		dead := b.q().dead[0]
+		assert.Equal(t, "broken", dead.Metadata[MetaFailureReason])
+		assert.Equal(t, "q", dead.Metadata[MetaOriginalQueue])
+		assert.Equal(t, "3", dead.Metadata[MetaAttempts])
+		for i := 1; i <= 3; i++ {
+			assert.Contains(t, dead.Metadata[fmt.Sprint(MetaAttemptPrefix, i)], "broken")
+		}
+		b.stop(p)
+	})
+}
+
+func TestOutcomesOfAHandler(t *testing.T) {
+	for name, c := range map[string]struct {
+		result  error
+		outcome Outcome
+		stats   Stats
+		retries int
+	}{
+		"nil":        {nil, Completed, Stats{}, 0},
+		"error":      {errors.New("x"), Retried, Stats{Scheduled: 1}, 1},
+		"skip":       {Skip(errors.New("x")), Died, Stats{Dead: 1}, 0},
+		"retryAfter": {RetryAfter(time.Hour, nil), Retried, Stats{Scheduled: 1}, 1},
+		"snooze":     {Snooze(time.Hour), Snoozed, Stats{Scheduled: 1}, 0},
+		"invalid":    {fmt.Errorf("%w: x", ErrInvalidTask), Died, Stats{Dead: 1}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newPoolBench(t)
+				var w witness
+				b.r.Use(w.middleware)
+				b.handle(func(context.Context, *Task) error { return c.result })
+				b.putTask(&Task{ID: "a", MaxRetries: 1})
+				b.drain(PoolConfig{})
+				assert.Equal(t, []string{"a " + string(c.outcome)}, w.seen)
+				assert.Equal(t, c.stats, b.stats("q"))
+				for _, f := range b.q().waiting {
+					assert.Equal(t, c.retries, f.task.RetryCount)
+				}
+			})
+		})
+	}
+}
+
+func TestUnknownTypeDiesAndMiddlewareSeesIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		var w witness
+		b.r.Use(w.middleware)
+		b.putTask(&Task{ID: "a", Type: "other", MaxRetries: 5})
+		b.drain(PoolConfig{})
+		assert.Equal(t, []string{"a dead"}, w.seen)
+		assert.ErrorIs(t, w.errs[0], ErrUnknownType)
+		assert.Contains(t, b.q().dead[0].Metadata[MetaFailureReason], `unknown task type "other"`)
+	})
+}
+
+func TestTaskOlderThanItsQueuesRetentionDiesUnrun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t, QueueConfig{Name: "q", Retention: time.Hour})
+		var w witness
+		b.r.Use(w.middleware)
+		b.handle(func(_ context.Context, task *Task) error {
+			assert.Equal(t, "young", task.ID)
+			return nil
+		})
+		b.put("old")
+		time.Sleep(time.Hour)
+		b.put("young")
+		time.Sleep(time.Second)
+		b.drain(PoolConfig{Workers: 1})
+		assert.Equal(t, []string{"old dead", "young completed"}, w.seen)
+		assert.ErrorIs(t, w.errs[0], ErrTaskExpired)
+		assert.Contains(t, b.q().dead[0].Metadata[MetaFailureReason], "due for 1h0m1s")
+	})
+}
+
+func TestRetentionCountsFromWhenATaskBecameDueAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t, QueueConfig{Name: "q", Retention: time.Hour})
+		runs := 0
+		b.handle(func(context.Context, *Task) error {
+			if runs++; runs == 1 {
+				return Snooze(3 * time.Hour)
+			}
+			return nil
+		})
+		b.put("a")
+		b.drain(PoolConfig{})
+		time.Sleep(3*time.Hour + 30*time.Minute)
+		b.drain(PoolConfig{})
+		assert.Equal(t, []string{"a"}, b.q().completed())
+	})
+}
+
+func TestRedrivenTaskRunsHoweverOldItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t, QueueConfig{Name: "q", Retention: time.Hour})
+		b.handle(func(context.Context, *Task) error { return nil })
+		old := &Task{ID: "a", CreatedAt: time.Now().Add(-48 * time.Hour)}
+		Unbury(old, "q-dlq")
+		b.putTask(old)
+		b.drain(PoolConfig{})
+		assert.Equal(t, []string{"a"}, b.q().completed())
+	})
+}
+
+func TestTaskThatKillsItsWorkersDiesAtMaxDeliveries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t, QueueConfig{Name: "q", MaxDeliveries: 3, Visibility: time.Second})
+		var w witness
+		b.r.Use(w.middleware)
+		b.handle(func(context.Context, *Task) error {
+			t.Error("it is not run")
+			return nil
+		})
+		b.putTask(&Task{ID: "a", MaxRetries: 5})
+		for range 3 { // workers that never say a word
+			_, err := b.q().Dequeue(t.Context(), 1, time.Second)
+			require.NoError(t, err)
+			time.Sleep(time.Second)
+		}
+		b.drain(PoolConfig{})
+		assert.Equal(t, []string{"a dead"}, w.seen)
+		assert.ErrorIs(t, w.errs[0], ErrMaxDeliveries)
+		require.Len(t, b.q().dead, 1)
+		assert.Contains(t, b.q().dead[0].Metadata[MetaFailureReason], "3 deliveries")
+	})
+}
+
+func TestTimeoutOfTheTaskGoesBeforeThatOfItsType(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		took := map[string]time.Duration{}
+		b.r.Handle(Policy{Type: "job", Queue: "q", Timeout: time.Minute, Retry: RetryPolicy{Base: time.Hour}}, HandlerFunc(func(ctx context.Context, task *Task) error {
+			begun := time.Now()
+			info, _ := TaskFromContext(ctx)
+			deadline, ok := ctx.Deadline()
+			assert.True(t, ok)
+			assert.Equal(t, deadline, info.Deadline)
+			<-ctx.Done()
+			took[task.ID] = time.Since(begun)
+			return ctx.Err()
+		}))
+		b.putTask(&Task{ID: "own", Timeout: time.Second, MaxRetries: 1})
+		b.put("of type")
+		b.drain(PoolConfig{Workers: 1})
+		assert.Equal(t, map[string]time.Duration{"own": time.Second, "of type": time.Minute}, took)
+		assert.Equal(t, 1, b.q().waiting[0].task.RetryCount, "a timeout is a failure like any other")
+		assert.Contains(t, b.q().dead[0].Metadata[MetaFailureReason], "timed out after 1m0s: context deadline exceeded")
+	})
+}
+
+func TestHandlerThatIgnoresItsTimeoutKeepsItsWorkerAndIsLoggedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.r.Handle(Policy{Type: "job", Queue: "q", Timeout: time.Second}, HandlerFunc(func(context.Context, *Task) error {
+			time.Sleep(2 * time.Minute)
+			return nil
+		}))
+		p := b.pool(PoolConfig{Workers: 1})
+		b.start(p)
+		b.put("a", "b")
+		pass(90 * time.Second)
+		assert.Empty(t, b.q().completed())
+		assert.Equal(t, 1, b.log.count("ignores the end of its context"))
+		pass(3 * time.Minute)
+		assert.Equal(t, []string{"a", "b"}, b.q().completed(), "each ran once, and success after the timeout is success")
+		b.stop(p)
+	})
+}
+
+func TestPanicIsAFailureWithItsStack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		var w witness
+		b.r.Use(w.middleware)
+		b.handle(func(context.Context, *Task) error { panic("at the disco " + strings.Repeat("x", 10_000)) })
+		b.put("a")
+		b.drain(PoolConfig{})
+		assert.Equal(t, []string{"a dead"}, w.seen)
+		assert.ErrorIs(t, w.errs[0], ErrPanic)
+		reason := b.q().dead[0].Metadata[MetaFailureReason]
+		assert.Contains(t, reason, "at the disco")
+		assert.LessOrEqual(t, len(reason), maxReason)
+	})
+	err := func() (err error) {
+		defer func() { err = panicked(recover()) }()
+		var m map[string]int
+		m["a"] = 1
+		return nil
+	}()
+	assert.ErrorContains(t, err, "nil map")
+	assert.ErrorContains(t, err, "TestPanicIsAFailureWithItsStack", "the stack")
+}
+
+func TestPanicOfAMiddlewareOrARetryPolicyIsAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.r.Use(func(next Handler) Handler {
+			return HandlerFunc(func(ctx context.Context, task *Task) error {
+				if task.ID == "a" {
+					panic("middle")
+				}
+				return next.Handle(ctx, task)
+			})
+		})
+		b.r.Handle(Policy{Type: "job", Queue: "q", Retry: RetryPolicy{Retryable: func(error) bool { panic("policy") }}},
+			HandlerFunc(func(context.Context, *Task) error { return errors.New("x") }))
+		b.put("a")
+		b.putTask(&Task{ID: "b", MaxRetries: 1})
+		b.drain(PoolConfig{Workers: 1})
+		require.Len(t, b.q().dead, 2)
+		assert.Contains(t, b.q().dead[0].Metadata[MetaFailureReason], "middle")
+		assert.Contains(t, b.q().dead[1].Metadata[MetaFailureReason], "policy")
+	})
+}
+
+func TestHandlerThatEndsItsGoroutineFailsAndItsWorkerLivesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.handle(func(_ context.Context, task *Task) error {
+			if strings.HasPrefix(task.ID, "exit") {
+				goruntime.Goexit()
+			}
+			return nil
+		})
+		p := b.pool(PoolConfig{Workers: 1})
+		b.start(p)
+		b.put("exit1", "exit2", "b")
+		synctest.Wait()
+		assert.Equal(t, []string{"b"}, b.q().completed())
+		require.Len(t, b.q().dead, 2)
+		assert.Contains(t, b.q().dead[0].Metadata[MetaFailureReason], "Goexit")
+		b.stop(p)
+	})
+}
+
+// fakeResults keeps results, and fails while down.
+type fakeResults struct {
+	mu    sync.Mutex
+	down  bool
+	kept  map[string]string
+	order *[]string
+	ttl   time.Duration
+	puts  int
+}
+
+func (r *fakeResults) Await(context.Context, string) ([]byte, error) { return nil, ErrTaskFailed }
+
+func (r *fakeResults) PutResult(_ context.Context, id string, result []byte, failure string, ttl time.Duration) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.puts++
+	if r.down {
+		return errors.New("results are down")
+	}
+	if r.kept == nil {
+		r.kept = map[string]string{}
+	}
+	r.kept[id], r.ttl = string(result)+failure, ttl
+	return nil
+}
+
+func (r *fakeResults) set(down bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.down = down
+}
+
+func (b *poolBench) handleWithResult(h HandlerFunc) {
+	b.r.Handle(Policy{Type: "job", Queue: "q", Result: true, Retention: time.Minute}, h)
+}
+
+func TestResultIsStoredBeforeTheTaskIsCompleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		var store fakeResults
+		b.handleWithResult(func(ctx context.Context, task *Task) error {
+			if task.ID == "bad" {
+				return errors.New("no result")
+			}
+			return SetResult(ctx, []byte(`"fine"`))
+		})
+		b.q().before = func(call string, _ []*Delivery) error {
+			if call == "complete" {
+				assert.Contains(t, store.kept, "a")
+			}
+			return nil
+		}
+		b.put("a", "bad")
+		b.drain(PoolConfig{Results: &store})
+		assert.Equal(t, map[string]string{"a": `"fine"`, "bad": "no result"}, store.kept)
+		assert.Equal(t, time.Minute, store.ttl)
+		assert.Equal(t, 1, b.q().calls("complete"))
+		assert.Equal(t, Stats{Dead: 1}, b.stats("q"))
+	})
+}
+
+func TestResultStoreThatIsAwayForAWhileDelaysCompletion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		store := fakeResults{down: true}
+		b.handleWithResult(func(ctx context.Context, _ *Task) error { return SetResult(ctx, []byte(`1`)) })
+		p := b.pool(PoolConfig{Results: &store})
+		b.start(p)
+		b.put("a")
+		pass(10 * time.Second)
+		assert.Empty(t, b.q().completed())
+		store.set(false)
+		pass(2 * time.Second)
+		assert.Equal(t, []string{"a"}, b.q().completed())
+		assert.Less(t, store.puts, 40, "it is not asked in a hot loop")
+		assert.Equal(t, 1, b.log.count("cannot store a result"))
+		b.stop(p)
+	})
+}
+
+func TestResultThatCannotBeStoredReleasesTheTaskUncharged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.handleWithResult(func(ctx context.Context, _ *Task) error { return SetResult(ctx, []byte(`1`)) })
+		b.put("a")
+		b.drain(PoolConfig{Results: &fakeResults{down: true}})
+		require.Equal(t, Stats{Scheduled: 1}, b.stats("q"))
+		assert.Zero(t, b.q().waiting[0].task.RetryCount)
+	})
+}
