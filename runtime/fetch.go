@@ -35,7 +35,7 @@ type fetcher struct {
 	workers  int
 	prefetch int
 	trip     time.Duration // of a Dequeue that did not wait
-	run      time.Duration // of a handler, smoothed
+	run      time.Duration // of a handler, smoothed; 0: none has returned yet
 
 	waiting bool          // for a hint that there is room
 	hint    chan struct{} // capacity 1
@@ -53,7 +53,12 @@ func (f *fetcher) init(queues, workers int) {
 }
 
 // ran notes how long a handler took.
-func (f *fetcher) ran(took time.Duration) { f.run += (took - f.run) / 16 }
+func (f *fetcher) ran(took time.Duration) {
+	if took = max(took, time.Nanosecond); f.run == 0 {
+		f.run = took
+	}
+	f.run += (took - f.run) / 16
+}
 
 // brought notes what a Dequeue of up to limit tasks brought, and after how long.
 func (f *fetcher) brought(n, limit int, took time.Duration) {
@@ -64,7 +69,10 @@ func (f *fetcher) brought(n, limit int, took time.Duration) {
 	}
 	// A long one has waited for its tasks: such a sample counts only so far.
 	f.trip = min(took, f.trip+f.trip/4+time.Microsecond)
-	starts := 2 * float64(f.trip) * float64(f.workers) / float64(max(f.run, 100*time.Nanosecond))
+	if f.run == 0 {
+		return // handlers may be slow: nothing is held back from others before that is known
+	}
+	starts := 2 * float64(f.trip) * float64(f.workers) / float64(f.run)
 	f.prefetch = min(max(int(starts), f.least), f.most)
 }
 

@@ -1,0 +1,231 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestCompletionsAreGatheredWhileOthersRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.handle(func(_ context.Context, task *Task) error {
+			if task.ID == "long" {
+				time.Sleep(time.Second)
+			}
+			return nil
+		})
+		p := b.pool(PoolConfig{Workers: 2})
+		b.put("long")
+		for i := range 20 {
+			b.put(fmt.Sprint(i))
+		}
+		b.start(p)
+		pass(linger)
+		assert.Len(t, b.q().completed(), 20, "they wait no longer than the linger")
+		assert.LessOrEqual(t, b.q().calls("complete"), 2)
+		pass(time.Second)
+		b.stop(p)
+	})
+}
+
+func TestCompletionIsSentAtOnceWhenThePoolIsIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.handle(func(context.Context, *Task) error { return nil })
+		p := b.pool(PoolConfig{})
+		b.start(p)
+		b.put("a")
+		synctest.Wait() // no time passes
+		assert.Equal(t, []string{"a"}, b.q().completed())
+		b.stop(p)
+	})
+}
+
+func TestCompletionOnAFIFOQueueIsNotKeptBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t, QueueConfig{Name: "q", Type: FIFO})
+		b.handle(func(_ context.Context, task *Task) error {
+			if task.ID == "long" {
+				time.Sleep(time.Second)
+			}
+			return nil
+		})
+		b.putTask(&Task{ID: "long", GroupKey: "g"})
+		b.putTask(&Task{ID: "b", GroupKey: "h"})
+		p := b.pool(PoolConfig{Workers: 2})
+		b.start(p)
+		synctest.Wait()
+		assert.Equal(t, []string{"b"}, b.q().completed())
+		pass(time.Second)
+		b.stop(p)
+	})
+}
+
+func TestAckSurvivesABrokerThatIsAway(t *testing.T) {
+	for name, c := range map[string]struct {
+		call   string
+		result error
+		want   Stats
+	}{
+		"complete":    {"complete", nil, Stats{}},
+		"release":     {"release", Snooze(24 * time.Hour), Stats{Scheduled: 1}},
+		"dead letter": {"dead", errors.New("x"), Stats{Dead: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newPoolBench(t)
+				var away atomic.Bool
+				away.Store(true)
+				b.q().before = failing(&away, c.call)
+				runs := 0
+				b.handle(func(context.Context, *Task) error { runs++; return c.result })
+				p := b.pool(PoolConfig{})
+				b.start(p)
+				b.put("a")
+				pass(25 * time.Second)
+				assert.Equal(t, Stats{Leased: 1}, b.stats("q"))
+				assert.Less(t, b.q().calls(c.call), 60, "it is not tried in a hot loop")
+				assert.Equal(t, 1, b.log.count("cannot settle tasks"), "a streak is logged once")
+				away.Store(false)
+				pass(maxAckPause)
+				assert.Equal(t, c.want, b.stats("q"))
+				assert.Equal(t, 1, runs)
+				b.stop(p)
+			})
+		})
+	}
+}
+
+func TestAckIsGivenUpWhenTheLeaseHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		var away atomic.Bool
+		away.Store(true)
+		b.q().before = failing(&away, "complete", "extend")
+		var crashes []int
+		b.handle(func(ctx context.Context, _ *Task) error {
+			info, _ := TaskFromContext(ctx)
+			crashes = append(crashes, info.Crashes)
+			return nil
+		})
+		p := b.pool(PoolConfig{})
+		b.start(p)
+		b.put("a")
+		pass(29 * time.Second)
+		assert.Equal(t, []int{0}, crashes)
+		pass(2 * time.Second)
+		away.Store(false)
+		pass(time.Second)
+		b.stop(p)
+		assert.Equal(t, []int{0, 1}, crashes, "the task is delivered again, uncharged")
+		assert.Equal(t, []string{"a"}, b.q().completed())
+	})
+}
+
+func TestAckThatIsRefusedForALeaseIsGivenUpThoughLeasesAreKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		var away atomic.Bool
+		away.Store(true)
+		b.q().before = failing(&away, "complete")
+		b.handle(func(context.Context, *Task) error { return nil })
+		p := b.pool(PoolConfig{})
+		b.put("a")
+		b.start(p)
+		pass(time.Second)
+		b.stop(p)
+		assert.Equal(t, Stats{Leased: 1}, b.stats("q"))
+		assert.Equal(t, 1, b.log.count("could not be settled"))
+	})
+}
+
+func TestOnlyTheFailedItemsOfABatchAreSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.handle(func(context.Context, *Task) error { return nil })
+		q := b.q()
+		first := true
+		q.before = func(call string, ds []*Delivery) error {
+			if call != "complete" || !first {
+				return nil
+			}
+			first = false
+			var failed BatchError
+			for i, d := range ds {
+				switch d.Task.ID {
+				case "b":
+					failed.Add(i, "b", errAway)
+				case "c":
+					failed.Add(i, "c", fmt.Errorf("fake: %w", ErrLeaseLost))
+				}
+			}
+			return &failed
+		}
+		b.put("a", "b", "c")
+		p := b.pool(PoolConfig{Workers: 1})
+		b.start(p)
+		pass(time.Second)
+		b.stop(p)
+		assert.Equal(t, 1, q.calls("complete a b c"))
+		assert.Equal(t, 2, q.calls("complete"))
+		assert.Equal(t, 1, q.calls("complete b"))
+		assert.Equal(t, 1, b.log.count("lease lost before the task was settled"))
+	})
+}
+
+func TestTaskThatDiesOnADeadLetterQueueStaysThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.q().before = func(call string, _ []*Delivery) error {
+			if call == "dead letter" {
+				return fmt.Errorf("fake: %w", ErrUnsupported)
+			}
+			return nil
+		}
+		b.handle(func(context.Context, *Task) error { return errors.New("x") })
+		b.put("a")
+		p := b.pool(PoolConfig{})
+		b.start(p)
+		pass(time.Second)
+		b.stop(p)
+		require.Equal(t, Stats{Scheduled: 1}, b.stats("q"))
+		assert.Equal(t, "x", b.q().waiting[0].task.Metadata[MetaFailureReason])
+	})
+}
+
+func TestClosedQueueEndsTheTryingAndTheFetching(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		began := make(chan struct{})
+		b.handle(func(context.Context, *Task) error {
+			close(began)
+			time.Sleep(time.Second)
+			return nil
+		})
+		b.q().before = func(call string, _ []*Delivery) error {
+			if call == "complete" {
+				return ErrClosed
+			}
+			return nil
+		}
+		p := b.pool(PoolConfig{})
+		b.start(p)
+		b.put("a")
+		<-began
+		require.NoError(t, b.m.Close())
+		pass(time.Minute)
+		b.stop(p)
+		assert.Equal(t, 1, b.q().calls("complete"))
+		assert.LessOrEqual(t, b.q().calls("dequeue"), 3)
+		assert.Equal(t, 1, b.log.count("queue is closed"))
+		assert.Equal(t, 1, b.log.count("could not be settled"))
+	})
+}
