@@ -106,7 +106,8 @@ func (w *world) runs(lines []string) []ran {
 	return all
 }
 
-// workDone takes a moment, so that a kill finds handlers under way.
+// workDone and workFails take a moment, so that a kill finds handlers under way
+// and tasks left, however fast the provider is.
 func workDone(ctx context.Context, t *runtime.Task) error {
 	sayRan(ctx, t)
 	<-time.After(2 * time.Millisecond)
@@ -115,6 +116,7 @@ func workDone(ctx context.Context, t *runtime.Task) error {
 
 func workFails(ctx context.Context, t *runtime.Task) error {
 	sayRan(ctx, t)
+	<-time.After(2 * time.Millisecond)
 	return errBoom
 }
 

@@ -105,7 +105,7 @@ func (w *world) finish(q runtime.Queue, role string) []string {
 // killFailing kills pools whose handlers always fail: each task goes through
 // two retries to the dead letter queue.
 func killFailing(w *world) {
-	const kills, tasks = 8, 120
+	const kills, tasks = 8, 400
 	q := w.open(childQueue)
 	want := ids(w.put(q, tasks, func(t *runtime.Task) { t.MaxRetries = 2 }))
 	for range kills {
