@@ -214,7 +214,6 @@ func (p *reader) arg(d *Directive, w word) {
 	switch {
 	case key.Kind == Word && w.hasValue:
 		p.report(check.ValueMalformed, w.span, "write "+key.Name+" alone", "%s has no value", key.Name)
-		return
 	case key.Kind != Word && (!w.hasValue || w.value == ""):
 		p.report(check.ValueMalformed, w.span, "write "+key.Example, "%s needs a value", key.Name)
 	case key.Kind != Word:

@@ -1,6 +1,7 @@
 package directive
 
 import (
+	"errors"
 	"fmt"
 	"go/parser"
 	"math"
@@ -91,6 +92,8 @@ func list(k *Key, s string) (any, *problem) {
 func duration(s string) (any, *problem) {
 	d, err := ParseDuration(s)
 	switch {
+	case errors.Is(err, errTooLong):
+		return nil, &problem{check.ValueDuration, errTooLong.Error(), "write a shorter one"}
 	case err != nil:
 		return nil, &problem{check.ValueDuration, "this is not a duration", ""}
 	case d <= 0:
@@ -99,30 +102,39 @@ func duration(s string) (any, *problem) {
 	return d, nil
 }
 
+var errTooLong = errors.New("it is longer than a duration can be (292 years)")
+
 // ParseDuration reads a duration as [time.ParseDuration] does, with d for a day
-// of 24 hours as one more unit, before all others: 14d, 1d12h, 0.5d.
+// of 24 hours as one more unit, before all others: 14d, 1d12h, -0.5d.
 func ParseDuration(s string) (time.Duration, error) {
 	days, rest, ok := strings.Cut(s, "d")
 	if !ok {
 		return time.ParseDuration(s)
 	}
-	n, err := strconv.ParseFloat(days, 64)
-	if err != nil || strings.ContainsAny(days, "+-eExXpPnNiI_") {
+	digits, negative := strings.CutPrefix(days, "-")
+	n, err := strconv.ParseFloat(digits, 64)
+	if err != nil || strings.Trim(digits, "0123456789.") != "" {
 		return 0, fmt.Errorf("%q is not a number of days", days)
 	}
 	whole := n * 24 * float64(time.Hour)
 	if whole >= math.MaxInt64 {
-		return 0, fmt.Errorf("%q is longer than a duration can be", s)
+		return 0, errTooLong
 	}
 	d := time.Duration(whole)
-	if rest == "" {
-		return d, nil
+	if rest != "" {
+		more, err := time.ParseDuration(rest)
+		switch {
+		case err != nil || strings.Trim(rest[:1], "0123456789.") != "":
+			return 0, fmt.Errorf("%q is not a duration", s)
+		case d+more < d:
+			return 0, errTooLong
+		}
+		d += more
 	}
-	more, err := time.ParseDuration(rest)
-	if err != nil || more < 0 || d+more < d {
-		return 0, fmt.Errorf("%q is not a duration", s)
+	if negative {
+		d = -d
 	}
-	return d + more, nil
+	return d, nil
 }
 
 func integer(k *Key, s string) (any, *problem) {
@@ -150,21 +162,25 @@ func decimal(k *Key, s string) (any, *problem) {
 func (k *Key) bound(n float64) *problem {
 	switch {
 	case n < k.Min && k.Name == "max":
-		return &problem{check.ValueNumber, fmt.Sprintf("it is at least %v", k.Min), "write //taskgen:retry none for a task that is never retried"}
+		return &problem{check.ValueNumber, "it is at least " + plain(k.Min), "write //taskgen:retry none for a task that is never retried"}
 	case n < k.Min:
-		return &problem{check.ValueNumber, fmt.Sprintf("it is at least %v", k.Min), "write " + k.Example}
-	case k.Max > 0 && n > k.Max || n > math.MaxInt32:
-		return &problem{check.ValueNumber, fmt.Sprintf("it is at most %v", cmpOr(k.Max)), "write " + k.Example}
+		return &problem{check.ValueNumber, "it is at least " + plain(k.Min), "write " + k.Example}
+	case n > k.limit():
+		return &problem{check.ValueNumber, "it is at most " + plain(k.limit()), "write " + k.Example}
 	}
 	return nil
 }
 
-func cmpOr(limit float64) float64 {
-	if limit == 0 {
-		return math.MaxInt32
+// limit is the largest number that the key takes. What fits an int on every
+// machine bounds all.
+func (k *Key) limit() float64 {
+	if k.Max > 0 {
+		return k.Max
 	}
-	return limit
+	return math.MaxInt32
 }
+
+func plain(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
 func rate(s string) (any, *problem) {
 	count, per, ok := strings.Cut(s, "/")
