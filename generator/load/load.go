@@ -141,6 +141,9 @@ func (p *Program) list(ctx context.Context, patterns ...string) ([]*packages.Pac
 		cfg.BuildFlags = append(cfg.BuildFlags, "-tags="+p.cfg.Tags)
 	}
 	roots, err := packages.Load(cfg, patterns...)
+	if cause := context.Cause(ctx); cause != nil { // which the error does not wrap
+		return nil, fmt.Errorf("taskgen: go list: %w", cause)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("taskgen: go list: %w", err)
 	}
