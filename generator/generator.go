@@ -50,7 +50,7 @@ func Generate(ctx context.Context, cfg Config) (*Result, error) {
 	for i := range r.Packages {
 		pkg := &r.Packages[i]
 		g.Go(func() error {
-			path := filepath.Join(pkg.Dir, gosrc.FileName(pkg.Name))
+			path := filepath.Join(pkg.Dir, model.FileName(pkg.Name))
 			src, err := write(ctx, loaded, pkg, path)
 			mu.Lock()
 			defer mu.Unlock()

@@ -21,6 +21,7 @@ import (
 	"github.com/taskgen/taskgen/generator"
 	"github.com/taskgen/taskgen/generator/diag"
 	"github.com/taskgen/taskgen/generator/emit/gosrc"
+	"github.com/taskgen/taskgen/generator/model"
 )
 
 // Each archive in testdata holds the files of one package, what is to be
@@ -310,7 +311,7 @@ func TestTheSamePackagesGiveTheSameBytes(t *testing.T) {
 	}
 	for i := range first.Packages {
 		pkg := &first.Packages[i]
-		want := first.Files[filepath.Join(pkg.Dir, gosrc.FileName(pkg.Name))]
+		want := first.Files[filepath.Join(pkg.Dir, model.FileName(pkg.Name))]
 		for range 3 {
 			rand.Shuffle(len(pkg.Scope), func(i, j int) { pkg.Scope[i], pkg.Scope[j] = pkg.Scope[j], pkg.Scope[i] })
 			src, err := gosrc.File(pkg)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/taskgen/taskgen/generator"
 	"github.com/taskgen/taskgen/generator/diag"
-	"github.com/taskgen/taskgen/generator/emit/gosrc"
+	"github.com/taskgen/taskgen/generator/model"
 	"github.com/taskgen/taskgen/generator/output"
 )
 
@@ -28,7 +28,7 @@ func generate(ctx context.Context, o options, stdout, stderr io.Writer) (int, er
 	if diag.HasErrors(res.Diagnostics) {
 		return exitError, rep.print()
 	}
-	if rep.changes, err = output.Changes(res.Files, gosrc.Header); err != nil {
+	if rep.changes, err = output.Changes(res.Files, model.Header); err != nil {
 		return exitError, err
 	}
 	code := exitOK

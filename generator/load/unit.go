@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/tools/go/packages"
+
+	"github.com/taskgen/taskgen/generator/model"
 )
 
 // A unit is one package as it was parsed: its declarations by name.
@@ -64,7 +66,7 @@ func (p *Program) unit(id string) *unit {
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, name := range m.GoFiles {
 		g.Go(func() error {
-			if src, err := os.ReadFile(name); err == nil && !strings.HasSuffix(name, FileName("")) {
+			if src, err := os.ReadFile(name); err == nil && !strings.HasSuffix(name, model.FileName("")) {
 				files[i] = parseFile(p.Fset, text{path: name, src: src})
 			}
 			return nil

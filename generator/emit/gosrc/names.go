@@ -7,7 +7,8 @@ import (
 	"github.com/taskgen/taskgen/generator/model"
 )
 
-// The names that are law: users write them.
+// The names that are law: users write them. A test holds them to
+// model.Task.Symbols.
 func typeName(t *model.Task) string        { return "Type" + t.Base }
 func specName(t *model.Task) string        { return t.Base + "Spec" }
 func enqueueName(t *model.Task) string     { return "Enqueue" + t.Base }
@@ -17,37 +18,6 @@ func handlerFuncName(t *model.Task) string { return t.Base + "HandlerFunc" }
 func handleName(t *model.Task) string      { return "Handle" + t.Base }
 func registerName(t *model.Task) string    { return "Register" + t.Base }
 func awaitName(t *model.Task) string       { return "Await" + t.Base }
-
-// A symbol is a package-level name that the file declares, and the task that it
-// belongs to; nil: it belongs to the package.
-type symbol struct {
-	name string
-	task *model.Task
-}
-
-// symbols lists what the file declares, in no order that matters.
-func symbols(pkg *model.Package) []symbol {
-	var all []symbol
-	for i := range pkg.Tasks {
-		t := &pkg.Tasks[i]
-		for _, name := range []string{
-			typeName(t), specName(t), enqueueName(t), batchName(t),
-			handlerName(t), handlerFuncName(t), registerName(t),
-		} {
-			all = append(all, symbol{name, t})
-		}
-		if t.Result != nil {
-			all = append(all, symbol{awaitName(t), t})
-		}
-	}
-	if len(pkg.Tasks) > 0 {
-		all = append(all, symbol{"Handlers", nil}, symbol{"RegisterHandlers", nil})
-	}
-	if len(pkg.Queues) > 0 {
-		all = append(all, symbol{"Queues", nil})
-	}
-	return all
-}
 
 // groupField is the field that orders tasks on a FIFO queue, or nil.
 func groupField(t *model.Task) *model.Field {

@@ -49,13 +49,14 @@ func (s *scope) pick(names ...string) string {
 // it is imported: its own where that is free. A name is not free when the
 // package declares it, in whatever file.
 func (f *file) nameImports() {
-	f.scope = newScope(f.pkg.Scope...)
-	for _, s := range symbols(f.pkg) {
-		f.scope.taken[s.name] = true
+	taken := slices.Concat(f.pkg.Scope, model.PackageSymbols())
+	for i := range f.pkg.Tasks {
+		taken = append(taken, f.pkg.Tasks[i].Symbols()...)
 	}
+	names := newScope(taken...)
 	f.imports = make(map[string]bool)
 	for _, imp := range imported(f.pkg) {
-		name := f.scope.pick(imp.name, parentName(imp.path)+imp.name)
+		name := names.pick(imp.name, parentName(imp.path)+imp.name)
 		if name == imp.name && name == assumedName(imp.path) {
 			f.out.ImportName(imp.path, name)
 		} else {
