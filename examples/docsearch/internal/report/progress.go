@@ -1,0 +1,63 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// Progress shows how many of the known tasks are done: a bar on a terminal, else
+// a line now and then, so that a log stays readable. The number of known tasks
+// may grow, for tasks bring forth tasks.
+type Progress struct {
+	out  io.Writer
+	bar  *progressbar.ProgressBar // nil: lines
+	next time.Time                // when the next line is due
+	last string
+}
+
+// lineEvery is the time between two lines.
+const lineEvery = time.Second
+
+// NewProgress shows progress on out.
+func NewProgress(out io.Writer) *Progress {
+	p := &Progress{out: out}
+	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		p.bar = progressbar.NewOptions(1,
+			progressbar.OptionSetWriter(out),
+			progressbar.OptionSetDescription("tasks"),
+			progressbar.OptionShowCount(),
+			progressbar.OptionSetPredictTime(false),
+			progressbar.OptionClearOnFinish(),
+		)
+	}
+	return p
+}
+
+// Show says that done of the known tasks are done.
+func (p *Progress) Show(done, known int) {
+	if p.bar != nil {
+		// Never full before Finish: a full bar is over for good, and the last
+		// task of a document brings forth another.
+		p.bar.ChangeMax(max(known, done+1))
+		_ = p.bar.Set(done) // a terminal that is gone is no reason to stop
+		return
+	}
+	line := fmt.Sprintf("%d of %d tasks done", done, known)
+	if now := time.Now(); now.After(p.next) && line != p.last {
+		p.next, p.last = now.Add(lineEvery), line
+		fmt.Fprintln(p.out, line)
+	}
+}
+
+// Clear takes the bar off the terminal, for other output. The next Show brings
+// it back.
+func (p *Progress) Clear() {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+}

@@ -1,0 +1,138 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// maxBody bounds what the receiver reads of one message.
+const maxBody = 1 << 20
+
+// A Receiver is the other side of the demo: a small server on loopback that
+// takes webhooks, recognises repetitions, and fails now and then, as receivers
+// do. What it answered is in its log, and outlives it.
+type Receiver struct {
+	URL    string
+	secret Secret
+	server *http.Server
+	done   chan error
+
+	mu      sync.Mutex
+	log     *log
+	taken   map[string]bool // ids that were accepted
+	refused map[string]bool // ids that were refused once
+}
+
+// Listen starts a receiver on a free port of 127.0.0.1. Its log is the file at
+// logPath; when that is empty it keeps none.
+func Listen(secret Secret, logPath string) (*Receiver, error) {
+	r := &Receiver{secret: secret, done: make(chan error, 1), taken: make(map[string]bool), refused: make(map[string]bool)}
+	var err error
+	r.log, err = openLog(logPath, func(e Entry) {
+		if e.Status == http.StatusOK {
+			r.taken[e.ID] = true
+		} else {
+			r.refused[e.ID] = true
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start the webhook receiver: %w", err), r.log.close())
+	}
+	r.URL = "http://" + listener.Addr().String()
+	r.server = &http.Server{Handler: r, ReadHeaderTimeout: 5 * time.Second}
+	go func() { r.done <- r.server.Serve(listener) }()
+	return r, nil
+}
+
+// Close answers what is being asked, and ends the server.
+func (r *Receiver) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err := r.server.Shutdown(ctx)
+	if served := <-r.done; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	return errors.Join(err, r.log.close())
+}
+
+// Taken says how many messages were accepted, repetitions not counted.
+func (r *Receiver) Taken() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.taken)
+}
+
+// ServeHTTP takes one message.
+func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxBody))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	id, err := r.secret.Verify(req.Header, time.Now(), body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusUnauthorized)
+		return
+	}
+	if !json.Valid(body) {
+		http.Error(w, "the body is not JSON", http.StatusUnprocessableEntity)
+		return
+	}
+	status, again, err := r.take(id, body)
+	switch {
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	case status == http.StatusOK:
+		fmt.Fprintln(w, "thank you")
+	default:
+		if again > 0 {
+			w.Header().Set("Retry-After", fmt.Sprint(int(again.Seconds())))
+		}
+		http.Error(w, "busy, come again", status)
+	}
+}
+
+// take decides about a message and logs it before it is answered, so that a
+// message is never thanked for and forgotten.
+func (r *Receiver) take(id string, body []byte) (status int, again time.Duration, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.taken[id] {
+		return http.StatusOK, 0, nil // had it before: not done twice
+	}
+	moody, again := mood(id)
+	if moody && !r.refused[id] {
+		r.refused[id] = true
+		return http.StatusServiceUnavailable, again, r.log.append(Entry{time.Now(), id, http.StatusServiceUnavailable, nil})
+	}
+	if err := r.log.append(Entry{time.Now(), id, http.StatusOK, body}); err != nil {
+		return 0, 0, err
+	}
+	r.taken[id] = true
+	return http.StatusOK, 0, nil
+}
+
+// mood says whether the receiver refuses a message's first delivery, and when it
+// asks for the next one. It goes by the id, so that every run sees the same: one
+// message in four, and every second of those with a Retry-After.
+func mood(id string) (refuse bool, again time.Duration) {
+	h := fnv.New32a()
+	io.WriteString(h, id)
+	sum := h.Sum32()
+	if sum/4%2 == 0 {
+		again = time.Second
+	}
+	return sum%4 == 0, again
+}

@@ -1,0 +1,230 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"encoding/base64"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestSignatureIsThatOfStandardWebhooks(t *testing.T) {
+	// The test vector of the specification's reference libraries.
+	key, err := base64.StdEncoding.DecodeString("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+	require.NoError(t, err)
+	h := make(http.Header)
+	Secret(key).Sign(h, "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 0), []byte(`{"test": 2432232314}`))
+	assert.Equal(t, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", h.Get(HeaderSignature))
+}
+
+func TestVerifyRefusesWhatWasChanged(t *testing.T) {
+	secret, now, body := NewSecret(), time.Unix(1_700_000_000, 0), []byte(`{"a":1}`)
+	signed := func() http.Header {
+		h := make(http.Header)
+		secret.Sign(h, "msg_1", now, body)
+		return h
+	}
+	id, err := secret.Verify(signed(), now.Add(4*time.Minute), body)
+	require.NoError(t, err)
+	assert.Equal(t, "msg_1", id)
+
+	h := signed()
+	h.Set(HeaderSignature, "v2,abc "+h.Get(HeaderSignature))
+	_, err = secret.Verify(h, now, body)
+	require.NoError(t, err, "one fitting signature of several is enough")
+
+	for name, c := range map[string]struct {
+		change func(http.Header)
+		secret Secret
+		now    time.Time
+		body   string
+		want   string
+	}{
+		"body":          {body: `{"a":2}`, want: "no signature"},
+		"secret":        {secret: NewSecret(), want: "no signature"},
+		"id":            {change: func(h http.Header) { h.Set(HeaderID, "msg_2") }, want: "no signature"},
+		"no id":         {change: func(h http.Header) { h.Del(HeaderID) }, want: "Webhook-Id is missing"},
+		"timestamp":     {change: func(h http.Header) { h.Set(HeaderTimestamp, "1700000001") }, want: "no signature"},
+		"no timestamp":  {change: func(h http.Header) { h.Set(HeaderTimestamp, "today") }, want: `is "today"`},
+		"no signature":  {change: func(h http.Header) { h.Del(HeaderSignature) }, want: "no signature"},
+		"not base64":    {change: func(h http.Header) { h.Set(HeaderSignature, "v1,%%") }, want: "no signature"},
+		"played back":   {now: now.Add(6 * time.Minute), want: "6m0s from now"},
+		"of the future": {now: now.Add(-6 * time.Minute), want: "-6m0s from now"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, s, at, b := signed(), secret, now, body
+			if c.change != nil {
+				c.change(h)
+			}
+			if c.secret != nil {
+				s = c.secret
+			}
+			if !c.now.IsZero() {
+				at = c.now
+			}
+			if c.body != "" {
+				b = []byte(c.body)
+			}
+			_, err := s.Verify(h, at, b)
+			assert.ErrorContains(t, err, c.want)
+		})
+	}
+}
+
+// idOf returns the first id that meets a mood.
+func idOf(t *testing.T, refuse bool, again time.Duration) string {
+	t.Helper()
+	for i := range 1000 {
+		id := fmt.Sprintf("msg_%d", i)
+		if r, a := mood(id); r == refuse && (!refuse || a == again) {
+			return id
+		}
+	}
+	require.Fail(t, "no id meets this mood")
+	return ""
+}
+
+func listen(t *testing.T, secret Secret, path string) (*Receiver, *Sender) {
+	t.Helper()
+	r, err := Listen(secret, path)
+	require.NoError(t, err)
+	s := NewSender(secret)
+	t.Cleanup(func() {
+		s.Client.CloseIdleConnections()
+		require.NoError(t, r.Close())
+	})
+	return r, s
+}
+
+func TestReceiverTakesAMessageOnce(t *testing.T) {
+	secret, path := NewSecret(), filepath.Join(t.TempDir(), "received.jsonl")
+	r, s := listen(t, secret, path)
+	m := Message{ID: idOf(t, false, 0), Body: []byte(`{"document":"a.md"}`)}
+	for range 3 {
+		require.NoError(t, s.Send(context.Background(), r.URL, m))
+	}
+	assert.Equal(t, 1, r.Taken())
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, 1, strings.Count(string(data), m.ID))
+	assert.Contains(t, string(data), `"body":{"document":"a.md"}`)
+}
+
+func TestReceiverRefusesAMoodyMessageOnce(t *testing.T) {
+	secret := NewSecret()
+	r, s := listen(t, secret, "")
+	for _, again := range []time.Duration{0, time.Second} {
+		m := Message{ID: idOf(t, true, again), Body: []byte(`{}`)}
+		var refused *StatusError
+		require.ErrorAs(t, s.Send(context.Background(), r.URL, m), &refused)
+		assert.Equal(t, &StatusError{Code: 503, Answer: "busy, come again", RetryAfter: again}, refused)
+		require.NoError(t, s.Send(context.Background(), r.URL, m))
+	}
+	assert.Equal(t, 2, r.Taken())
+}
+
+func TestReceiverRemembersThroughARestart(t *testing.T) {
+	secret, path := NewSecret(), filepath.Join(t.TempDir(), "received.jsonl")
+	r, err := Listen(secret, path)
+	require.NoError(t, err)
+	s := NewSender(secret)
+	moody, calm := Message{ID: idOf(t, true, 0), Body: []byte(`{}`)}, Message{ID: idOf(t, false, 0), Body: []byte(`{}`)}
+	require.NoError(t, s.Send(context.Background(), r.URL, calm))
+	require.Error(t, s.Send(context.Background(), r.URL, moody))
+	s.Client.CloseIdleConnections()
+	require.NoError(t, r.Close())
+
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = file.WriteString(`{"at":"2026-`) // what a crash may leave
+	require.NoError(t, err)
+	require.NoError(t, file.Close())
+
+	r, s = listen(t, NewSecret(), path)
+	assert.Equal(t, 1, r.Taken())
+	require.NoError(t, s.Send(context.Background(), r.URL, moody), "refused before, so not again")
+	assert.Equal(t, 2, r.Taken())
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.NoError(t, eachLine(data, func(Entry) {}), "every line is whole")
+}
+
+func TestADamagedLogIsSaidAndLeftAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "received.jsonl")
+	require.NoError(t, os.WriteFile(path, []byte("{}\nnonsense\n{"), 0o600))
+	_, err := Listen(NewSecret(), path)
+	require.ErrorContains(t, err, path+": line 2")
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, "{}\nnonsense\n{", string(data))
+}
+
+func TestAWrongSecretIsNotRetryable(t *testing.T) {
+	r, _ := listen(t, NewSecret(), "")
+	s := NewSender(NewSecret())
+	var refused *StatusError
+	require.ErrorAs(t, s.Send(context.Background(), r.URL, Message{ID: "msg_1", Body: []byte(`{}`)}), &refused)
+	assert.Equal(t, http.StatusUnauthorized, refused.Code)
+	assert.False(t, refused.Retryable())
+	assert.Zero(t, r.Taken())
+	s.Client.CloseIdleConnections()
+}
+
+func TestWhatIsRetryable(t *testing.T) {
+	for code, want := range map[int]bool{302: false, 400: false, 404: false, 408: true, 425: true, 429: true, 500: true, 503: true} {
+		assert.Equal(t, want, (&StatusError{Code: code}).Retryable(), "%d", code)
+	}
+}
+
+func TestSendDoesNotFollowRedirects(t *testing.T) {
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.Path)
+		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+	}))
+	defer server.Close()
+	var status *StatusError
+	err := NewSender(NewSecret()).Send(context.Background(), server.URL+"/here", Message{ID: "msg_1"})
+	require.ErrorAs(t, err, &status)
+	assert.Equal(t, 307, status.Code)
+	assert.Equal(t, []string{"/here"}, asked)
+}
+
+func TestRetryAfterIsSecondsOrATime(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"": 0, "7": 7 * time.Second, "-7": 0, "soon": 0,
+		"Sun, 01 Mar 2026 12:00:30 GMT": 30 * time.Second,
+		"Sun, 01 Mar 2026 11:00:00 GMT": 0,
+	} {
+		assert.Equal(t, want, retryAfter(value, now), "%q", value)
+	}
+}
+
+func TestHeadersOfTheMessageAreSentButCannotForgeTheSignature(t *testing.T) {
+	secret := NewSecret()
+	var got http.Header
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.Header }))
+	defer server.Close()
+	s := NewSender(secret)
+	require.NoError(t, s.Send(context.Background(), server.URL, Message{
+		ID: "msg_1", Body: []byte(`{}`), Headers: map[string]string{"X-Event": "document.finished", HeaderID: "forged"},
+	}))
+	assert.Equal(t, "document.finished", got.Get("X-Event"))
+	id, err := secret.Verify(got, time.Now(), []byte(`{}`))
+	require.NoError(t, err)
+	assert.Equal(t, "msg_1", id)
+	s.Client.CloseIdleConnections()
+}
