@@ -1,0 +1,151 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/memory"
+	"github.com/taskgen/taskgen/runtime/sqlite"
+
+	"github.com/taskgen/taskgen/examples/docsearch/internal/index"
+	"github.com/taskgen/taskgen/examples/docsearch/internal/report"
+	"github.com/taskgen/taskgen/examples/docsearch/internal/webhook"
+	"github.com/taskgen/taskgen/examples/docsearch/tasks"
+)
+
+// The values of Config.Provider.
+const (
+	memoryProvider = "memory"
+	sqliteProvider = "sqlite"
+)
+
+// The files in the data folder.
+const (
+	queueFile    = "queue.db"
+	indexFile    = "index.db"
+	receivedFile = "received.jsonl"
+)
+
+// open opens everything and starts nothing but the receiver. What it opened is
+// closed again when it fails.
+func open(ctx context.Context, cfg Config) (_ *app, err error) {
+	a := &app{cfg: cfg, splitters: newSplitters(), stats: report.NewStats(time.Now), progress: report.NewProgress(cfg.Err)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	if a.root, err = os.OpenRoot(cfg.Dir); err != nil {
+		return nil, fmt.Errorf("the folder of documents: %w", err)
+	}
+	a.closers = append(a.closers, a.root.Close)
+
+	provider, err := a.openData()
+	if err != nil {
+		return nil, err
+	}
+	a.manager = runtime.NewManager(runtime.ManagerConfig{
+		Middleware: append([]runtime.EnqueueMiddleware{a.stats.Enqueue}, cfg.EnqueueMiddleware...),
+	})
+	a.closers = append(a.closers, a.manager.Close)
+	if err := a.manager.Open(ctx, provider, tasks.Queues()...); err != nil {
+		return nil, err
+	}
+	a.pool, err = a.newPool()
+	return a, err
+}
+
+// openData opens all that outlives the process, or its stand-ins in memory.
+func (a *app) openData() (runtime.Provider, error) {
+	path := func(string) string { return "" }
+	switch a.cfg.Provider {
+	case memoryProvider:
+	case sqliteProvider:
+		path = func(file string) string { return filepath.Join(a.cfg.Data, file) }
+		if err := prepare(a.cfg); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, fmt.Errorf("there is no provider %q: use %s or %s", a.cfg.Provider, memoryProvider, sqliteProvider)
+	}
+	var err error
+	if a.index, err = index.Open(path(indexFile)); err != nil {
+		return nil, err
+	}
+	a.closers = append(a.closers, a.index.Close)
+
+	// The secret need not outlive the process: a message is signed anew each
+	// time that it is sent.
+	secret := webhook.NewSecret()
+	if a.receiver, err = webhook.Listen(secret, path(receivedFile)); err != nil {
+		return nil, err
+	}
+	a.closers = append(a.closers, a.receiver.Close)
+	a.sender = webhook.NewSender(secret)
+	a.closers = append(a.closers, func() error { a.sender.Client.CloseIdleConnections(); return nil })
+
+	if a.cfg.Provider == memoryProvider {
+		provider := memory.New()
+		a.closers = append(a.closers, provider.Close)
+		return provider, nil
+	}
+	provider, err := sqlite.Open(path(queueFile))
+	if err != nil {
+		return nil, err
+	}
+	a.closers = append(a.closers, provider.Close)
+	return provider, nil
+}
+
+// prepare makes the data folder, and takes the files of earlier runs out of it
+// when it is to be fresh.
+func prepare(cfg Config) error {
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return fmt.Errorf("the data folder: %w", err)
+	}
+	if !cfg.Fresh {
+		return nil
+	}
+	for _, file := range []string{queueFile, indexFile, receivedFile} {
+		for _, suffix := range []string{"", "-wal", "-shm"} { // what SQLite keeps beside a database
+			if err := os.Remove(filepath.Join(cfg.Data, file+suffix)); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return fmt.Errorf("empty the data folder: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func (a *app) newPool() (*runtime.Pool, error) {
+	router := runtime.NewRouter()
+	router.Use(a.stats.Handle)
+	router.Use(a.cfg.Middleware...)
+	tasks.RegisterHandlers(router, &handlers{
+		root: a.root, index: a.index, splitters: a.splitters, enqueuer: a.manager, sender: a.sender,
+		endpoints: map[string]string{endpointDocuments: a.receiver.URL + "/documents"},
+	})
+	// Strict, the end of the flow first: what has begun is finished before more
+	// is begun, so that queues stay short.
+	cfg := runtime.PoolConfig{Strict: true, Workers: 8, Grace: 5 * time.Second, Logger: logger(a.cfg)}
+	for _, name := range slices.Backward(flow) {
+		cfg.Queues = append(cfg.Queues, runtime.PoolQueue{Name: name})
+	}
+	return runtime.NewPool(a.manager, router, cfg)
+}
+
+// close closes what is open, the last opened first.
+func (a *app) close() error {
+	a.progress.Clear()
+	var err error
+	for _, closer := range slices.Backward(a.closers) {
+		err = errors.Join(err, closer())
+	}
+	a.closers = nil
+	return err
+}

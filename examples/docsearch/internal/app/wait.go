@@ -1,0 +1,68 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// remaining are the tasks on all queues that are not done.
+type remaining struct{ runtime.Stats }
+
+func (r remaining) live() int64  { return r.Ready + r.Scheduled + r.Leased }
+func (r remaining) total() int64 { return r.live() + r.Dead }
+
+func (r remaining) String() string {
+	return fmt.Sprintf("%d ready, %d scheduled, %d leased, %d dead", r.Ready, r.Scheduled, r.Leased, r.Dead)
+}
+
+// left counts what is not done. The queues are asked in the order that tasks go
+// through them: a task enqueues the next before it is completed, so that none
+// slips past between two questions.
+func (a *app) left(ctx context.Context) (remaining, error) {
+	var sum remaining
+	for _, name := range flow {
+		q, err := a.manager.Queue(name)
+		if err != nil {
+			return sum, err
+		}
+		s, err := q.Stats(ctx)
+		if err != nil {
+			return sum, fmt.Errorf("count the tasks on queue %q: %w", name, err)
+		}
+		sum.Ready += s.Ready
+		sum.Scheduled += s.Scheduled
+		sum.Leased += s.Leased
+		sum.Dead += s.Dead
+	}
+	return sum, nil
+}
+
+// look is how often untilIdle looks. Counting costs the same however many tasks
+// there are.
+const look = 50 * time.Millisecond
+
+// untilIdle shows the progress until every task is completed or dead.
+func (a *app) untilIdle(ctx context.Context) error {
+	ticker := time.NewTicker(look)
+	defer ticker.Stop()
+	for {
+		r, err := a.left(ctx)
+		if err != nil {
+			return err
+		}
+		if r.live() == 0 {
+			a.progress.Clear()
+			return nil
+		}
+		done := a.stats.Done()
+		a.progress.Show(done, done+int(r.live()))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
