@@ -1,0 +1,216 @@
+package memory
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+func TestOpenRefusesWhatDoesNotFit(t *testing.T) {
+	p := New()
+	defer p.Close()
+	openOn(t, p, runtime.QueueConfig{Name: "jobs"})
+	openOn(t, p, runtime.QueueConfig{Name: "alerts", Type: runtime.Priority, Levels: 3})
+	for name, c := range map[string]struct {
+		cfg  runtime.QueueConfig
+		want error
+	}{
+		"no name":                       {runtime.QueueConfig{}, runtime.ErrInvalidQueue},
+		"another type":                  {runtime.QueueConfig{Name: "jobs", Type: runtime.FIFO}, runtime.ErrQueueMismatch},
+		"another dead letter queue":     {runtime.QueueConfig{Name: "jobs", DLQ: "graves"}, runtime.ErrQueueMismatch},
+		"other levels":                  {runtime.QueueConfig{Name: "alerts", Type: runtime.Priority}, runtime.ErrQueueMismatch},
+		"a queue as dead letter queue":  {runtime.QueueConfig{Name: "mail", DLQ: "jobs"}, runtime.ErrQueueMismatch},
+		"more levels than can be":       {runtime.QueueConfig{Name: "x", Type: runtime.Priority, Levels: 1001}, runtime.ErrUnsupported},
+		"a dead letter queue with type": {runtime.QueueConfig{Name: "jobs-dlq", Type: runtime.FIFO}, runtime.ErrQueueMismatch},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := p.Open(t.Context(), c.cfg)
+			require.ErrorIs(t, err, c.want)
+		})
+	}
+}
+
+func TestStoredTasksAreCopies(t *testing.T) {
+	q := open(t, runtime.QueueConfig{Name: "jobs"})
+	tk := task("a")
+	tk.Metadata = map[string]string{"k": "v"}
+	want := tk.Clone()
+	enqueue(t, q, tk)
+	tk.Payload[0], tk.Metadata["k"], tk.Type = 'X', "changed", "changed"
+
+	first := dequeue(t, q, 1)[0]
+	require.Equal(t, want, first.Task)
+	first.Task.Metadata["k"], first.Task.Type = "changed again", "changed"
+	first.Task.RetryCount = 0
+	require.NoError(t, q.Extend(t.Context(), []*runtime.Delivery{first}, 0)) // the lease ends at once
+	second := dequeue(t, q, 1)[0]
+	require.Equal(t, want, second.Task)
+	require.Equal(t, 1, second.Crashes)
+
+	second.Task.Metadata["k"] = "kept"
+	require.NoError(t, q.Release(t.Context(), []*runtime.Delivery{second}))
+	second.Task.Metadata["k"] = "too late"
+	third := dequeue(t, q, 1)[0]
+	require.Equal(t, "kept", third.Task.Metadata["k"])
+	require.Equal(t, 1, third.Crashes, "a release is no crash")
+}
+
+func TestAReceiptOfAnotherQueueChangesNothing(t *testing.T) {
+	p := New()
+	defer p.Close()
+	one := openOn(t, p, runtime.QueueConfig{Name: "one"})
+	other := openOn(t, p, runtime.QueueConfig{Name: "other"})
+	enqueue(t, one, task("a"))
+	enqueue(t, other, task("a"))
+	mine, theirs := dequeue(t, one, 1), dequeue(t, other, 1)
+	require.ErrorIs(t, one.Complete(t.Context(), theirs), runtime.ErrLeaseLost)
+	require.NoError(t, one.Complete(t.Context(), mine))
+}
+
+func TestAMalformedReceiptIsALostLease(t *testing.T) {
+	q := open(t, runtime.QueueConfig{Name: "jobs"})
+	enqueue(t, q, task("a"))
+	d := dequeue(t, q, 1)[0]
+	good := d.Receipt
+	for _, r := range []runtime.Receipt{
+		"", "x", good[1:], good + "0", runtime.Receipt(strings.ToUpper(string(good[:23]))) + "G",
+		runtime.Receipt("ffffffff") + good[8:], "0000003f" + good[8:],
+	} {
+		d.Receipt = r
+		err := q.Complete(t.Context(), []*runtime.Delivery{d})
+		require.ErrorIs(t, runtime.ErrorAt(err, 0), runtime.ErrLeaseLost, "%q", r)
+	}
+	d.Receipt = good
+	require.NoError(t, q.Complete(t.Context(), []*runtime.Delivery{d}))
+	require.ErrorIs(t, q.Complete(t.Context(), []*runtime.Delivery{d}), runtime.ErrLeaseLost)
+}
+
+func TestReceiptsSurviveTheirText(t *testing.T) {
+	for _, c := range []struct {
+		slot  uint32
+		token uint64
+	}{{0, 0}, {1, 2}, {math.MaxUint32, math.MaxUint64}, {0x01234567, 0x89abcdef01234567}} {
+		slot, token, ok := parseReceipt(runtime.Receipt(appendReceipt(nil, c.slot, c.token)))
+		require.True(t, ok)
+		require.Equal(t, c.slot, slot)
+		require.Equal(t, c.token, token)
+	}
+}
+
+func TestTheFarFutureIsNeverDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := open(t, runtime.QueueConfig{Name: "jobs"})
+		far := task("far")
+		far.ScheduledFor = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+		past := task("past")
+		past.ScheduledFor = time.Date(1, 2, 3, 0, 0, 0, 0, time.UTC)
+		answers := enqueue(t, q, far, past)
+		require.Equal(t, far.ScheduledFor, answers[0].DueAt)
+		require.Equal(t, time.Now(), answers[1].DueAt, "what is past is due now")
+		ds, err := q.Dequeue(t.Context(), 10, math.MaxInt64)
+		require.NoError(t, err)
+		require.Equal(t, []string{"past"}, idsOf(ds))
+		ds[0].Delay = math.MaxInt64
+		require.NoError(t, q.Extend(t.Context(), ds, math.MaxInt64))
+		require.NoError(t, q.Release(t.Context(), ds))
+		time.Sleep(1000 * time.Hour)
+		stats, err := q.Stats(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, runtime.Stats{Scheduled: 2}, stats)
+	})
+}
+
+func TestAFullQueueTakesWhatFits(t *testing.T) {
+	q := open(t, runtime.QueueConfig{Name: "jobs", Capacity: 2})
+	answers, err := q.Enqueue(t.Context(), []*runtime.Task{task("a"), task("b"), task("c")})
+	require.NoError(t, runtime.ErrorAt(err, 1))
+	require.ErrorIs(t, runtime.ErrorAt(err, 2), runtime.ErrQueueFull)
+	require.Equal(t, "b", answers[1].ID)
+	require.Zero(t, answers[2])
+	require.NoError(t, q.Complete(t.Context(), dequeue(t, q, 1)))
+	enqueue(t, q, task("c"))
+}
+
+func TestWhatAQueueCannotTakeIsRefusedItemByItem(t *testing.T) {
+	q := open(t, runtime.QueueConfig{Name: "jobs"})
+	grouped, anonymous, negative, urgent := task("grouped"), task(""), task("negative"), task("urgent")
+	grouped.GroupKey, negative.Priority, urgent.Priority = "g", -1, 1
+	_, err := q.Enqueue(t.Context(), []*runtime.Task{grouped, task("good"), anonymous, negative, urgent})
+	for _, i := range []int{0, 2, 3, 4} {
+		require.ErrorIs(t, runtime.ErrorAt(err, i), runtime.ErrInvalidTask)
+	}
+	require.NoError(t, runtime.ErrorAt(err, 1))
+	require.Equal(t, []string{"good"}, idsOf(dequeue(t, q, 10)))
+}
+
+func TestBrowseGivesNoSenseToAStrangeCursorOrState(t *testing.T) {
+	q := open(t, runtime.QueueConfig{Name: "jobs"})
+	_, _, err := q.Browse(t.Context(), runtime.Ready, "next please", 1)
+	require.ErrorContains(t, err, "no cursor")
+	_, _, err = q.Browse(t.Context(), "lost", "", 1)
+	require.ErrorIs(t, err, runtime.ErrUnsupported)
+	_, _, err = q.Browse(t.Context(), runtime.Ready, "", 0)
+	require.ErrorContains(t, err, "must be positive")
+}
+
+func TestBrowsePagesThroughManyScheduledTasks(t *testing.T) {
+	q := open(t, runtime.QueueConfig{Name: "jobs"})
+	const n = 2_000
+	batch := make([]*runtime.Task, n)
+	for i := range batch {
+		batch[i] = task(fmt.Sprint(i * 7919 % n)) // each number once, in disorder
+		batch[i].ScheduledFor = batch[i].CreatedAt.Add(time.Hour + time.Duration(i*7919%n)*time.Second)
+	}
+	enqueue(t, q, batch...)
+	next, cursor := 0, ""
+	for {
+		tasks, after, err := q.Browse(t.Context(), runtime.Scheduled, cursor, 150)
+		require.NoError(t, err)
+		for _, tk := range tasks {
+			require.Equal(t, fmt.Sprint(next), tk.ID)
+			next++
+		}
+		if cursor = after; cursor == "" {
+			break
+		}
+	}
+	require.Equal(t, n, next)
+}
+
+func TestPausedSaysSo(t *testing.T) {
+	q := open(t, runtime.QueueConfig{Name: "jobs"})
+	for _, want := range []bool{true, false} {
+		if want {
+			require.NoError(t, q.Pause(t.Context()))
+		} else {
+			require.NoError(t, q.Resume(t.Context()))
+		}
+		got, err := q.Paused(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+	}
+}
+
+func TestPayloadsOfABatchStayApart(t *testing.T) {
+	q := open(t, runtime.QueueConfig{Name: "jobs"})
+	big, none := task("big"), task("none")
+	big.Payload = []byte(`"` + strings.Repeat("x", 3*blockSize) + `"`)
+	none.Payload = nil
+	tasks := []*runtime.Task{task("a"), big, none, task("b")}
+	for i := range 500 {
+		tasks = append(tasks, task(fmt.Sprint(i)))
+	}
+	enqueue(t, q, tasks...)
+	for i, d := range dequeue(t, q, len(tasks)) {
+		require.Equal(t, tasks[i].Payload, d.Task.Payload)
+		require.Equal(t, len(d.Task.Payload), cap(d.Task.Payload), "an append must not reach the neighbour")
+	}
+}
