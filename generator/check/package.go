@@ -184,6 +184,11 @@ func (c *checker) symbols() {
 		for _, name := range model.PackageSymbols() {
 			c.handwritten(model.Span{Pos: c.p.Declared[name]}, name)
 		}
+		for _, name := range []string{"len", "nil"} {
+			if pos, ok := c.p.Declared[name]; ok {
+				c.report(SymbolPredeclared, model.Span{Pos: pos}, "", "the package declares %s, and generated code needs the predeclared one", name)
+			}
+		}
 	}
 }
 

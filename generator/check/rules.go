@@ -130,6 +130,10 @@ var (
 		"no task's generated names are those generated for the whole package: Handlers, RegisterHandlers, Queues",
 		"the generated file would not compile",
 		"rename the struct")
+	SymbolPredeclared = rule("SYMBOL_PREDECLARED",
+		"the package gives nil and len no other meaning",
+		"the generated file uses both, and has no other way to say them",
+		"rename your declaration")
 )
 
 // Policies.

@@ -1,46 +1,260 @@
 package gosrc
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/dave/jennifer/jen"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/generator/model"
 )
 
-func str() model.Type { return model.Type{Kind: model.Basic, Name: "string", Comparable: true} }
+func basic(name string) model.Type {
+	return model.Type{Kind: model.Basic, Name: name, Comparable: true}
+}
 
-func embedding() model.Package {
-	return model.Package{
+func embedding() *model.Package {
+	return &model.Package{
 		Name: "tasks", Path: "example.com/app/tasks",
-		Scope: []string{"Embedding", "EmbeddingTask"},
+		Scope: []string{"Embedding", "EmbeddingTask", "PingTask"},
 		Queues: []model.Queue{
 			{Name: "embeddings", Visibility: 5 * time.Minute, MaxDeliveries: 10, DLQ: "embeddings-dlq", Retention: 14 * 24 * time.Hour},
+			{Name: "levels", Type: "priority", Levels: 4},
 			{Name: "payments", Type: "fifo"},
 		},
 		Tasks: []model.Task{{
 			Struct: "EmbeddingTask", Base: "Embedding", Type: "embedding", Queue: "embeddings",
-			Doc:     "EmbeddingTask asks a model for the embedding of a text.",
-			Aliases: []string{"embed"}, Timeout: 2 * time.Minute,
-			Retry:  model.Retry{Max: 5, Backoff: "exponential", Base: time.Second, Cap: 5 * time.Minute, Factor: 2, Jitter: 0.2},
-			Unique: &model.Unique{By: []string{"Text", "Model"}, Within: time.Hour},
+			Doc:     "EmbeddingTask asks a model for the embedding of a text. */ `odd`\n\n\tcode",
+			Timeout: 2 * time.Minute, Retry: model.Retry{Max: 5, Backoff: "linear"},
+			Unique: &model.Unique{By: []string{"Text"}, Within: time.Hour},
 			Result: &model.Type{Kind: model.Named, Name: "Embedding", Underlying: model.Struct},
 			Fields: []model.Field{
-				{Name: "Text", JSON: "text", Tag: `json:"text" task:"required"`, Type: str(), Required: true},
-				{Name: "Model", JSON: "model", Tag: `json:"model"`, Type: str()},
-				{Name: "APIKey", JSON: "api_key", Tag: `json:"api_key" task:"secret"`, Type: str(), Secret: true},
+				{Name: "Text", JSON: "text", Tag: `json:"text" task:"required"`, Type: basic("string"), Required: true},
+				{Name: "APIKey", JSON: "api_key", Tag: `json:"api_key" task:"secret"`, Type: basic("string"), Secret: true},
 			},
+			Secrets: []string{"api_key"},
 		}, {
 			Struct: "PingTask", Base: "Ping", Type: "ping", Queue: "payments",
-			Fields: []model.Field{{Name: "Account", JSON: "account", Type: str(), Group: true}},
+			Fields: []model.Field{{Name: "Account", JSON: "account", Type: basic("string"), Group: true}},
 		}},
 	}
 }
 
-func TestFile(t *testing.T) {
-	pkg := embedding()
-	src, err := File(&pkg)
+// source is the file of a package, which must parse.
+func source(t *testing.T, pkg *model.Package) (string, *ast.File) {
+	t.Helper()
+	src, err := File(pkg)
 	require.NoError(t, err)
-	require.Contains(t, string(src), "func EnqueueEmbedding(ctx context.Context")
+	file, err := parser.ParseFile(token.NewFileSet(), "x.go", src, parser.ParseComments)
+	require.NoError(t, err)
+	return string(src), file
+}
+
+func TestTheFileDeclaresTheNamesThatTheModelSays(t *testing.T) {
+	pkg := embedding()
+	_, file := source(t, pkg)
+	want := model.PackageSymbols()
+	for i := range pkg.Tasks {
+		want = append(want, pkg.Tasks[i].Symbols()...)
+	}
+	var got []string
+	for _, d := range file.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			if d.Recv == nil {
+				got = append(got, d.Name.Name)
+			}
+		case *ast.GenDecl:
+			for _, spec := range d.Specs {
+				switch spec := spec.(type) {
+				case *ast.TypeSpec:
+					got = append(got, spec.Name.Name)
+				case *ast.ValueSpec:
+					got = append(got, spec.Names[0].Name)
+				}
+			}
+		}
+	}
+	got = slices.DeleteFunc(got, func(name string) bool { return name == "_" })
+	assert.ElementsMatch(t, want, got)
+}
+
+func TestTheUsersDocIsKeptAsItStands(t *testing.T) {
+	src, _ := source(t, embedding())
+	assert.Contains(t, src, "// EnqueueEmbedding puts one EmbeddingTask on its queue, \"embeddings\".\n"+
+		"//\n// EmbeddingTask asks a model for the embedding of a text. */ `odd`\n//\n//\tcode\nfunc EnqueueEmbedding(")
+}
+
+func TestEveryDeclarationHasAComment(t *testing.T) {
+	_, file := source(t, embedding())
+	for _, d := range file.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			assert.NotNil(t, d.Doc, d.Name.Name)
+		case *ast.GenDecl:
+			assert.True(t, d.Tok == token.IMPORT || d.Doc != nil, "%v", d.Specs[0])
+		}
+	}
+}
+
+func TestLinesOfCommentsAreShort(t *testing.T) {
+	src, _ := source(t, embedding())
+	for line := range strings.SplitSeq(src, "\n") {
+		if strings.HasPrefix(line, "//") {
+			assert.LessOrEqual(t, len(line), 80, line)
+		}
+	}
+}
+
+func TestNothingButWhatMayBeImportedIs(t *testing.T) {
+	_, file := source(t, embedding())
+	for _, imp := range file.Imports {
+		assert.Contains(t, []string{`"context"`, `"fmt"`, `"log/slog"`, `"time"`, `"github.com/taskgen/taskgen/runtime"`}, imp.Path.Value)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if fn, ok := n.(*ast.FuncDecl); ok {
+			assert.NotContains(t, []string{"init", "MarshalJSON"}, fn.Name.Name)
+		}
+		if id, ok := n.(*ast.Ident); ok {
+			assert.NotEqual(t, "panic", id.Name)
+		}
+		return true
+	})
+}
+
+func TestAPackageOfQueuesAlone(t *testing.T) {
+	src, file := source(t, &model.Package{Name: "q", Path: "example.com/q", Queues: []model.Queue{{Name: "a"}}})
+	assert.Len(t, file.Imports, 1)
+	assert.Contains(t, src, "func Queues() []runtime.QueueConfig {")
+	assert.NotContains(t, src, "Handlers")
+}
+
+func TestTheBuildConstraintStandsAboveThePackageClause(t *testing.T) {
+	pkg := embedding()
+	pkg.Constraint = "linux && !cgo"
+	src, _ := source(t, pkg)
+	assert.True(t, strings.HasPrefix(src, model.Header+"\n\n//go:build linux && !cgo\n\npackage tasks\n"), src[:200])
+}
+
+func TestTakenPredeclaredNamesAreGoneRound(t *testing.T) {
+	pkg := embedding()
+	pkg.Scope = append(pkg.Scope, "string", "error", "rune", "any")
+	pkg.Tasks[1].Fields = append(pkg.Tasks[1].Fields, model.Field{Name: "Any", Type: model.Type{Kind: model.Any}})
+	src, _ := source(t, pkg)
+	assert.Contains(t, src, "func(task *EmbeddingTask) runtime.String {")
+	assert.Contains(t, src, "(runtime.Enqueued, runtime.Error) {")
+	assert.Contains(t, src, "Format(f fmt.State, verb int32)")
+	assert.Contains(t, src, "Any     interface{}")
+	assert.Contains(t, src, "[]runtime.String{\"api_key\"}")
+}
+
+func TestImportsKeepTheirNamesWhereTheyAreFree(t *testing.T) {
+	pkg := embedding()
+	pkg.Scope = append(pkg.Scope, "slog")
+	named := func(path, name string) model.Type {
+		return model.Type{Kind: model.Named, Path: path, Package: name, Name: "T"}
+	}
+	for i, imp := range [][2]string{
+		{"gopkg.in/yaml.v3", "yaml"}, {"example.com/a/task", "task"}, {"example.com/b/task/v2", "task"},
+		{"example.com/go-ctx", "ctx"}, {"text/template", "template"}, {"html/template", "template"},
+		{"example.com/app/tasks", "tasks"}, {"example.com/12/type", "type_"}, {"example.com/12/err", "err"},
+		{"example.com/x/runtime", "runtime"}, {"example.com/12/runtime", "runtime"}, {"other.example/12/runtime", "runtime"},
+	} {
+		pkg.Tasks[0].Fields = append(pkg.Tasks[0].Fields, model.Field{Name: string(rune('A' + i)), Type: named(imp[0], imp[1])})
+	}
+	src, _ := source(t, pkg)
+	imports, _, _ := strings.Cut(src, "\n)\n")
+	_, imports, _ = strings.Cut(imports, "import (\n")
+	assert.Equal(t, `	"context"
+	"fmt"
+	"html/template"
+	logslog "log/slog"
+	texttemplate "text/template"
+	"time"
+
+	err2 "example.com/12/err"
+	runtime2 "example.com/12/runtime"
+	type_ "example.com/12/type"
+	"example.com/a/task"
+	btask "example.com/b/task/v2"
+	"example.com/go-ctx"
+	xruntime "example.com/x/runtime"
+	"github.com/taskgen/taskgen/runtime"
+	"gopkg.in/yaml.v3"
+	runtime3 "other.example/12/runtime"`, imports)
+	assert.Contains(t, src, "func EnqueuePing(context2 context.Context, to runtime.Enqueuer, payload PingTask, opts ...runtime.EnqueueOption)")
+}
+
+func TestTypesAreRestated(t *testing.T) {
+	str, integer := basic("string"), basic("int")
+	pair := model.Type{Kind: model.Named, Name: "Pair", Args: []model.Type{str, {Kind: model.Pointer, Elem: &integer}}}
+	f := newFile(&model.Package{Name: "p", Path: "example.com/p"})
+	for want, typ := range map[string]model.Type{
+		"string": str, "*int": {Kind: model.Pointer, Elem: &integer}, "[]string": {Kind: model.Slice, Elem: &str},
+		"[3]int": {Kind: model.Array, Len: 3, Elem: &integer}, "map[string]int": {Kind: model.Map, Key: &str, Elem: &integer},
+		"any": {Kind: model.Any}, "Pair[string, *int]": pair, "uuid.UUID": {Kind: model.Named, Path: "github.com/google/uuid", Name: "UUID"},
+		"interface{ Len() int }": {Kind: model.Iface, Text: "interface{ Len() int }"}, "struct{}": {Kind: model.Struct},
+		"Own": {Kind: model.Named, Path: "example.com/p", Name: "Own"},
+	} {
+		var b strings.Builder
+		require.NoError(t, jen.Var().Id("x").Add(f.typ(&typ)).RenderWithFile(&b, f.out))
+		assert.Equal(t, "var x "+want, b.String())
+	}
+}
+
+func TestTagsAreKeptByteForByte(t *testing.T) {
+	assert.Equal(t, "`b:\"1\" a:\"2\"`", quoteTag(`b:"1" a:"2"`))
+	assert.Equal(t, "\"a:\\\"`\\\"\"", quoteTag("a:\"`\""))
+}
+
+func TestAFieldThatCannotBeRestatedWeakensTheGuard(t *testing.T) {
+	pkg := embedding()
+	opaque := model.Type{Kind: model.Opaque, Text: "chan int"}
+	pkg.Tasks[1].Fields = append(pkg.Tasks[1].Fields, model.Field{Name: "Done", Tag: `json:"-"`, Type: model.Type{Kind: model.Slice, Elem: &opaque}})
+	src, _ := source(t, pkg)
+	assert.Contains(t, src, "var _ = struct {\n\tAccount string\n}{PingTask{}.Account}\n")
+	assert.Contains(t, src, "} = EmbeddingTask{}\n")
+}
+
+func TestMissingValuesOfEachKind(t *testing.T) {
+	str := basic("string")
+	f := newFile(&model.Package{Name: "p", Path: "example.com/p"})
+	for want, typ := range map[string]model.Type{
+		`v == ""`: str, "v == 0": basic("float32"), "len(v) == 0": {Kind: model.Slice, Elem: &str},
+		"v == nil":           {Kind: model.Pointer, Elem: &str},
+		"v.IsZero()":         {Kind: model.Named, Name: "Time", IsZero: true, Underlying: model.Struct, Comparable: true},
+		"v == (Spot{})":      {Kind: model.Named, Name: "Spot", Underlying: model.Struct, Comparable: true},
+		"v == ([2]string{})": {Kind: model.Array, Len: 2, Elem: &str, Comparable: true},
+	} {
+		var b strings.Builder
+		require.NoError(t, jen.Id("_").Op("=").Add(f.zero(jen.Id("v"), &typ)).RenderWithFile(&b, f.out))
+		assert.Equal(t, "_ = "+want, b.String())
+	}
+}
+
+func TestDurationsReadAsPeopleWriteThem(t *testing.T) {
+	f := newFile(&model.Package{Name: "p", Path: "example.com/p"})
+	for d, want := range map[time.Duration]string{
+		time.Second: "time.Second", time.Nanosecond: "time.Nanosecond", 24 * time.Hour: "24 * time.Hour", 14 * 24 * time.Hour: "14 * 24 * time.Hour",
+		36 * time.Hour: "36 * time.Hour", 90 * time.Minute: "90 * time.Minute", 90 * time.Second: "90 * time.Second",
+		1500 * time.Millisecond: "1500 * time.Millisecond", 3 * time.Microsecond: "3 * time.Microsecond", 1000001: "1000001 * time.Nanosecond",
+	} {
+		var b strings.Builder
+		require.NoError(t, jen.Id("_").Op("=").Add(duration(d)).RenderWithFile(&b, f.out))
+		assert.Equal(t, "_ = "+want, b.String())
+	}
+}
+
+func TestAFileThatDoesNotParseIsAnError(t *testing.T) {
+	pkg := embedding()
+	pkg.Tasks[0].Struct = "not a name"
+	_, err := File(pkg)
+	assert.ErrorContains(t, err, "example.com/app/tasks")
 }
