@@ -1,0 +1,84 @@
+package runtime
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestQueueConfigHasDefaults(t *testing.T) {
+	for _, c := range []struct{ in, want QueueConfig }{
+		{QueueConfig{Name: "q"}, QueueConfig{Name: "q", Type: Standard, Levels: 1, Visibility: 30 * time.Second, MaxDeliveries: 10, DLQ: "q-dlq"}},
+		{QueueConfig{Name: "q", Type: Priority}, QueueConfig{Name: "q", Type: Priority, Levels: 4, Visibility: 30 * time.Second, MaxDeliveries: 10, DLQ: "q-dlq"}},
+		{QueueConfig{Name: "q", Type: FIFO}, QueueConfig{Name: "q", Type: FIFO, Levels: 1, Visibility: 30 * time.Second, MaxDeliveries: 10, DLQ: "q-dlq"}},
+		{
+			QueueConfig{Name: "q", Type: Priority, Levels: 2, Visibility: 1, MaxDeliveries: 1, DLQ: "d", Retention: 1, Capacity: 1},
+			QueueConfig{Name: "q", Type: Priority, Levels: 2, Visibility: 1, MaxDeliveries: 1, DLQ: "d", Retention: 1, Capacity: 1},
+		},
+	} {
+		got, err := c.in.WithDefaults()
+		require.NoError(t, err)
+		assert.Equal(t, c.want, got)
+		again, err := got.WithDefaults()
+		require.NoError(t, err)
+		assert.Equal(t, got, again)
+	}
+}
+
+func TestQueueConfigSaysWhatContradictsItself(t *testing.T) {
+	for says, cfg := range map[string]QueueConfig{
+		`taskgen: invalid queue "": it has no name`:                                                {},
+		`taskgen: invalid queue "q": unknown type "lifo" (standard, fifo or priority)`:             {Name: "q", Type: "lifo"},
+		`taskgen: invalid queue "q": a priority queue has at least 2 levels, not 1`:                {Name: "q", Type: Priority, Levels: 1},
+		`taskgen: invalid queue "q": a priority queue has at least 2 levels, not -1`:               {Name: "q", Type: Priority, Levels: -1},
+		`taskgen: invalid queue "q": levels are for queues of type priority, this one is standard`: {Name: "q", Levels: 3},
+		`taskgen: invalid queue "q": levels are for queues of type priority, this one is fifo`:     {Name: "q", Type: FIFO, Levels: -3},
+		`taskgen: invalid queue "q": a negative limit`:                                             {Name: "q", Visibility: -1},
+		`taskgen: invalid queue "r": a negative limit`:                                             {Name: "r", Retention: -1},
+		`taskgen: invalid queue "s": a negative limit`:                                             {Name: "s", MaxDeliveries: -1},
+		`taskgen: invalid queue "t": a negative limit`:                                             {Name: "t", Capacity: -1},
+		`taskgen: invalid queue "q": it cannot be its own dead letter queue`:                       {Name: "q", DLQ: "q"},
+	} {
+		_, err := cfg.WithDefaults()
+		require.ErrorIs(t, err, ErrInvalidQueue)
+		assert.EqualError(t, err, says)
+	}
+}
+
+func TestQueueAcceptsWhatFitsItsType(t *testing.T) {
+	open := func(cfg QueueConfig) QueueConfig {
+		cfg.Name = "q"
+		cfg, err := cfg.WithDefaults()
+		require.NoError(t, err)
+		return cfg
+	}
+	standard, fifo, levels := open(QueueConfig{}), open(QueueConfig{Type: FIFO}), open(QueueConfig{Type: Priority, Levels: 3})
+	for _, c := range []struct {
+		queue QueueConfig
+		task  Task
+		says  string // empty: accepted
+	}{
+		{standard, Task{}, ""},
+		{standard, Task{Priority: 1}, `declare it type=priority`},
+		{standard, Task{GroupKey: "g"}, `declare it type=fifo`},
+		{fifo, Task{GroupKey: "g"}, ""},
+		{fifo, Task{}, `has no group key`},
+		{fifo, Task{GroupKey: "g", Priority: 1}, `declare it type=priority`},
+		{levels, Task{}, ""},
+		{levels, Task{Priority: 2}, ""},
+		{levels, Task{Priority: 3}, `priority 3, but queue "q" has the levels 0 to 2`},
+		{levels, Task{GroupKey: "g"}, `declare it type=fifo`},
+	} {
+		c.task.ID, c.task.Type = "a", "t"
+		err := c.queue.Accepts(&c.task)
+		if c.says == "" {
+			assert.NoError(t, err)
+			continue
+		}
+		require.ErrorIs(t, err, ErrInvalidTask)
+		assert.ErrorContains(t, err, "task a (t)")
+		assert.ErrorContains(t, err, c.says)
+	}
+}
