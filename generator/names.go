@@ -51,7 +51,7 @@ func wireName(base string) string {
 func wordLength(rs []rune) int {
 	for _, w := range mixed {
 		if n := len([]rune(w)); len(rs) >= n && string(rs[:n]) == w && begins(rs[n:]) {
-			return n
+			return n + run(rs[n:], unicode.IsDigit)
 		}
 	}
 	if rs[0] == '_' {

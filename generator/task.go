@@ -38,6 +38,9 @@ func (b *builder) task(t *directive.Type) (model.Task, bool) {
 	}
 	m.Type = wireName(m.Base)
 	b.policies(t, &m)
+	if problem := directive.CheckTaskName(m.Type); problem != "" && t.Get("task").Arg("name") == nil {
+		b.report(check.ValueName.At(span, "give it another one with name=", "the name %s that %s would have: %s", m.Type, m.Struct, problem))
+	}
 	b.result(t, &m)
 	p := payload{b: b, task: &m, named: named}
 	p.fields(st, t.Spec.Type.(*ast.StructType))

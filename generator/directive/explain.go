@@ -69,7 +69,7 @@ func topics() []string {
 
 func reference() string {
 	var b strings.Builder
-	b.WriteString("Directives are comments without a space after the slashes, directly above a\nstruct or the package clause. Values with spaces stand in quotes: cron=\"0 6 * * *\".\n\n")
+	b.WriteString("Directives are comments without a space after the slashes, directly above a\nstruct or the package clause. Values with spaces stand in quotes:\ncron=\"0 6 * * *\".\n\n")
 	for i := range Table {
 		writeDirective(&b, &Table[i])
 		b.WriteByte('\n')

@@ -55,6 +55,14 @@ func (k *Key) parse(s string) (any, *problem) {
 // maxName is the length of the longest queue name that SQS takes.
 const maxName = 80
 
+// CheckTaskName says what is wrong with a task's name on the wire, or "".
+func CheckTaskName(s string) string {
+	if _, p := name(s, true); p != nil {
+		return p.text
+	}
+	return ""
+}
+
 func name(s string, dots bool) (any, *problem) {
 	if len(s) > maxName {
 		return nil, &problem{check.ValueName, fmt.Sprintf("a name has at most %d characters, this one has %d", maxName, len(s)), "shorten it"}
