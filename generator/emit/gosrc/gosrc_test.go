@@ -162,10 +162,18 @@ func TestImportsKeepTheirNamesWhereTheyAreFree(t *testing.T) {
 		return model.Type{Kind: model.Named, Path: path, Package: name, Name: "T"}
 	}
 	for i, imp := range [][2]string{
-		{"gopkg.in/yaml.v3", "yaml"}, {"example.com/a/task", "task"}, {"example.com/b/task/v2", "task"},
-		{"example.com/go-ctx", "ctx"}, {"text/template", "template"}, {"html/template", "template"},
-		{"example.com/app/tasks", "tasks"}, {"example.com/12/type", "type_"}, {"example.com/12/err", "err"},
-		{"example.com/x/runtime", "runtime"}, {"example.com/12/runtime", "runtime"}, {"other.example/12/runtime", "runtime"},
+		{"gopkg.in/yaml.v3", "yaml"},
+		{"example.com/a/task", "task"},
+		{"example.com/b/task/v2", "task"},
+		{"example.com/go-ctx", "ctx"},
+		{"text/template", "template"},
+		{"html/template", "template"},
+		{"example.com/app/tasks", "tasks"},
+		{"example.com/12/type", "type_"},
+		{"example.com/12/err", "err"},
+		{"example.com/x/runtime", "runtime"},
+		{"example.com/12/runtime", "runtime"},
+		{"other.example/12/runtime", "runtime"},
 	} {
 		pkg.Tasks[0].Fields = append(pkg.Tasks[0].Fields, model.Field{Name: string(rune('A' + i)), Type: named(imp[0], imp[1])})
 	}

@@ -29,21 +29,7 @@ func groupField(t *model.Task) *model.Field {
 	return nil
 }
 
-// secretPaths are the JSON paths of the task's secrets.
-func secretPaths(t *model.Task) []string {
-	if len(t.Secrets) > 0 {
-		return t.Secrets
-	}
-	var paths []string
-	for _, f := range t.Fields {
-		if f.Secret {
-			paths = append(paths, wireName(&f))
-		}
-	}
-	return paths
-}
-
-func hasSecrets(t *model.Task) bool { return len(secretPaths(t)) > 0 }
+func hasSecrets(t *model.Task) bool { return len(t.Secrets) > 0 }
 
 // wireName is what a field is called on the wire, or in Go where it does not
 // travel.

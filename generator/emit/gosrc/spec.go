@@ -53,8 +53,8 @@ func (f *file) spec(t *model.Task) {
 	if len(required(t)) > 0 {
 		l.set("Validate", f.validate(t))
 	}
-	if secrets := secretPaths(t); len(secrets) > 0 {
-		l.set("Secrets", f.strings(secrets))
+	if hasSecrets(t) {
+		l.set("Secrets", f.strings(t.Secrets))
 	}
 	if t.Concurrency != 0 {
 		l.set("Concurrency", jen.Lit(t.Concurrency))

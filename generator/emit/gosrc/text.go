@@ -12,17 +12,8 @@ import (
 // width of a comment's text, so that its lines stay under 80 columns.
 const width = 76
 
-// doc is a comment: each paragraph wrapped, with an empty line between them.
-func doc(paragraphs ...string) string {
-	var lines []string
-	for i, p := range paragraphs {
-		if i > 0 {
-			lines = append(lines, "")
-		}
-		lines = append(lines, wrap(p)...)
-	}
-	return comment(lines)
-}
+// doc is a comment of one paragraph.
+func doc(text string) string { return comment(wrap(text)) }
 
 // docWith is doc with the text of a user's own comment below, as it stands
 // there.
