@@ -1,0 +1,108 @@
+// Package report is what the benchmarks share: summaries of repeated
+// measurements, a table for people and a file for programs.
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// A Machine is where figures were measured. They mean little without it.
+type Machine struct {
+	Go         string `json:"go"`
+	OS         string `json:"os"`
+	Arch       string `json:"arch"`
+	CPU        string `json:"cpu,omitempty"` // the model, where the system tells
+	GOMAXPROCS int    `json:"gomaxprocs"`
+}
+
+// ThisMachine describes the machine that the program runs on.
+func ThisMachine() Machine {
+	return Machine{
+		Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+		CPU: cpuModel(), GOMAXPROCS: runtime.GOMAXPROCS(0),
+	}
+}
+
+func cpuModel() string {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(info)) {
+		if name, model, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(model)
+		}
+	}
+	return ""
+}
+
+// A Summary is what remains of measuring the same thing several times.
+type Summary struct {
+	Min    float64 `json:"min"`
+	Median float64 `json:"median"`
+	Max    float64 `json:"max"`
+}
+
+// Summarize returns the least, the middle and the largest of some values. The
+// middle of an even number of values is the mean of the two. There must be one.
+func Summarize(values []float64) Summary {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	return Summary{
+		Min:    sorted[0],
+		Median: (sorted[(n-1)/2] + sorted[n/2]) / 2,
+		Max:    sorted[n-1],
+	}
+}
+
+// Table prints rows below a header, in columns that are aligned to the right
+// but for the first.
+func Table(w io.Writer, header []string, rows [][]string) error {
+	var b strings.Builder
+	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	width := len(header[0])
+	for _, row := range rows {
+		width = max(width, len(row[0]))
+	}
+	for _, row := range append([][]string{header}, rows...) {
+		fmt.Fprintf(tw, "%-*s\t%s\t\n", width, row[0], strings.Join(row[1:], "\t"))
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// Write writes a result as indented JSON, and makes the folder if need be.
+func Write(path string, result any) error {
+	data, err := json.MarshalIndent(result, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(data, '\n'), 0o644)
+}
+
+// Count writes a number with its thousands apart: 1,234,567.
+func Count(n float64) string {
+	digits := fmt.Sprintf("%.0f", n)
+	sign := ""
+	if strings.HasPrefix(digits, "-") {
+		sign, digits = "-", digits[1:]
+	}
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return sign + digits
+}
