@@ -53,33 +53,34 @@ func (r revalidated) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, er
 // fail on their own.
 func enqueueValid(ctx context.Context, next Enqueuer, tasks []*Task, check func(*Task) error) ([]Enqueued, error) {
 	var (
-		failed BatchError
+		failed *BatchError // made for the first failure, from which on the good ones are told apart
 		good   []*Task
 		places []int
 	)
 	for i, t := range tasks {
 		err := check(t)
-		switch {
-		case err != nil && failed.Items == nil: // the first: from here on the good ones are told apart
+		if err != nil && failed == nil {
+			failed = new(BatchError)
 			good, places = slices.Clone(tasks[:i]), make([]int, i, len(tasks))
 			for j := range places {
 				places[j] = j
 			}
-			fallthrough
+		}
+		switch {
 		case err != nil:
 			failed.Add(i, idOf(t), err)
-		case failed.Items != nil:
+		case failed != nil:
 			good, places = append(good, t), append(places, i)
 		}
 	}
 	switch {
-	case failed.Items == nil:
+	case failed == nil:
 		return next.Enqueue(ctx, tasks)
 	case len(good) == 0:
-		return make([]Enqueued, len(tasks)), &failed
+		return make([]Enqueued, len(tasks)), failed
 	}
 	answers, err := next.Enqueue(ctx, good)
-	return spread(answers, err, good, places, len(tasks), &failed)
+	return spread(answers, err, good, places, len(tasks), failed)
 }
 
 func idOf(t *Task) string {
