@@ -46,7 +46,7 @@ func writeDocuments(t *testing.T, dir string, from, n int) {
 		r := rand.New(rand.NewPCG(1, uint64(number)))
 		var b strings.Builder
 		fmt.Fprintf(&b, "# Document %d\n", number)
-		for section := range 2 + r.IntN(5) {
+		for section := range 1 + r.IntN(4) {
 			fmt.Fprintf(&b, "\n## Section %d\n\n", section)
 			for range 40 + r.IntN(100) {
 				fmt.Fprintf(&b, "word%d ", r.IntN(500))

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -27,12 +28,12 @@ import (
 )
 
 const (
-	kills        = 20
-	maxRounds    = 3 * kills // a process that ends before its kill does not count
-	firstRound   = 40        // documents at the start
-	perRound     = 15        // new ones before each further start, so that there is work to kill
-	longestNotes = 250       // notes in the ledger from a start to its kill; 15 documents make some 400
-	longestTime  = 200 * time.Millisecond
+	kills       = 20
+	maxRounds   = 3 * kills // a process that ends before its kill does not count
+	firstRound  = 30        // documents at the start
+	perRound    = 10        // new ones before each further start, so that there is work to kill
+	mostHandled = 90        // tasks from a start to its kill; 10 documents make some 60
+	longestTime = 200 * time.Millisecond
 )
 
 // TestKilledTwentyTimesLosesNothing kills the demo with SIGKILL at 20 random
@@ -52,7 +53,7 @@ func TestKilledTwentyTimesLosesNothing(t *testing.T) {
 		if rounds%4 == 0 { // a moment of the start, when queues are opened and documents listed
 			c.killAfter(t, time.Duration(r.Int64N(int64(longestTime))))
 		} else { // a moment of the work, however fast the machine is
-			c.killAfterNotes(t, book, r.IntN(longestNotes), time.Duration(r.Int64N(int64(5*time.Millisecond))))
+			c.killAfterTasks(t, book, r.IntN(mostHandled), time.Duration(r.Int64N(int64(5*time.Millisecond))))
 		}
 		out := c.ends(t)
 		if status := c.status(); status.Signaled() {
@@ -88,20 +89,26 @@ func (c *child) killAfter(t *testing.T, d time.Duration) {
 	}
 }
 
-// killAfterNotes kills the child a little after it has written some notes into
-// its ledger, if it still runs.
-func (c *child) killAfterNotes(t *testing.T, book string, notes int, andThen time.Duration) {
+// killAfterTasks kills the child a little after it has handled some tasks, if it
+// still runs.
+func (c *child) killAfterTasks(t *testing.T, book string, n int, andThen time.Duration) {
 	t.Helper()
-	before := ledgerSize(t, book)
-	const perNote = 50 // bytes: a word, an ID and a type
+	file, err := os.OpenFile(book, os.O_RDONLY|os.O_CREATE, 0o600)
+	require.NoError(t, err)
+	defer file.Close()
+	_, err = file.Seek(0, io.SeekEnd)
+	require.NoError(t, err)
 	look := time.NewTicker(time.Millisecond)
 	defer look.Stop()
-	for ledgerSize(t, book) < before+int64(notes*perNote) {
+	for handledSoFar := 0; handledSoFar < n; {
 		select {
 		case <-look.C:
 		case <-c.done:
 			return
 		}
+		notes, err := io.ReadAll(file) // what is new
+		require.NoError(t, err)
+		handledSoFar += bytes.Count(notes, []byte(handled))
 	}
 	c.killAfter(t, andThen)
 }

@@ -5,9 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 	"testing"
@@ -69,16 +67,6 @@ func (l *ledger) handle(next runtime.Handler) runtime.Handler {
 		}
 		return err
 	})
-}
-
-func ledgerSize(t *testing.T, path string) int64 {
-	t.Helper()
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0
-	}
-	require.NoError(t, err)
-	return info.Size()
 }
 
 // readLedger returns the notes: what was noted → task ID → type.
