@@ -111,22 +111,22 @@ func TestAckIsGivenUpWhenTheLeaseHasEnded(t *testing.T) {
 		var away atomic.Bool
 		away.Store(true)
 		b.q().before = failing(&away, "complete", "extend")
-		var crashes []int
+		var crashes sheet[int]
 		b.handle(func(ctx context.Context, _ *Task) error {
 			info, _ := TaskFromContext(ctx)
-			crashes = append(crashes, info.Crashes)
+			crashes.add(info.Crashes)
 			return nil
 		})
 		p := b.pool(PoolConfig{})
 		b.start(p)
 		b.put("a")
 		pass(29 * time.Second)
-		assert.Equal(t, []int{0}, crashes)
+		assert.Equal(t, []int{0}, crashes.all())
 		pass(2 * time.Second)
 		away.Store(false)
 		pass(time.Second)
 		b.stop(p)
-		assert.Equal(t, []int{0, 1}, crashes, "the task is delivered again, uncharged")
+		assert.Equal(t, []int{0, 1}, crashes.all(), "the task is delivered again, uncharged")
 		assert.Equal(t, []string{"a"}, b.q().completed())
 	})
 }

@@ -11,8 +11,9 @@ import (
 const (
 	// maxPrefetch bounds the tasks that a lane holds beyond the free workers.
 	maxPrefetch = 1024
-	// firstTrip is what a round trip is thought to take before one was seen.
-	firstTrip = time.Millisecond
+	// longTrip bounds what a round trip is thought to take; a Dequeue that took
+	// longer has waited for a task.
+	longTrip = 50 * time.Millisecond
 	// idlePause keeps a queue that says "no tasks" without waiting from being
 	// asked in a hot loop.
 	idlePause = 10 * time.Millisecond
@@ -34,7 +35,8 @@ type fetcher struct {
 	most     int
 	workers  int
 	prefetch int
-	trip     time.Duration // of a Dequeue that did not wait
+	trip     time.Duration // of a Dequeue that did not wait; longTrip before one was seen
+	more     bool          // the last Dequeue brought all that was asked for
 	run      time.Duration // of a handler, smoothed; 0: none has returned yet
 
 	waiting bool          // for a hint that there is room
@@ -45,7 +47,7 @@ type fetcher struct {
 
 func (f *fetcher) init(queues, workers int) {
 	f.hint = make(chan struct{}, 1)
-	f.workers, f.most, f.trip = workers, max(maxPrefetch, workers), firstTrip
+	f.workers, f.most, f.trip = workers, max(maxPrefetch, workers), longTrip
 	if queues > 1 {
 		f.least = 1 // the choice between queues needs a task of each at hand
 	}
@@ -62,13 +64,14 @@ func (f *fetcher) ran(took time.Duration) {
 
 // brought notes what a Dequeue of up to limit tasks brought, and after how long.
 func (f *fetcher) brought(n, limit int, took time.Duration) {
-	f.asked = time.Time{}
-	if n < limit {
+	f.asked, f.more = time.Time{}, n == limit
+	f.trip = min(f.trip, took)
+	if !f.more {
 		f.prefetch = max(f.prefetch/2, f.least)
 		return
 	}
-	// A long one has waited for its tasks: such a sample counts only so far.
-	f.trip = min(took, f.trip+f.trip/4+time.Microsecond)
+	// One that has waited for its tasks tells little: it counts only so far.
+	f.trip = min(took, f.trip+f.trip/4+time.Microsecond, longTrip)
 	if f.run == 0 {
 		return // handlers may be slow: nothing is held back from others before that is known
 	}
@@ -77,7 +80,8 @@ func (f *fetcher) brought(n, limit int, took time.Duration) {
 }
 
 // expects is how long to wait for a Dequeue that may bring a task yet; 0 when
-// the queue is empty as far as can be known.
+// the queue is empty as far as can be known: it has not answered for two round
+// trips.
 func (f *fetcher) expects(now time.Time) time.Duration {
 	if f.asked.IsZero() || now.Before(f.rest) {
 		return 0
@@ -126,12 +130,16 @@ func (l *lane) fetchIfLow() {
 	if !f.waiting || l.buffered > 0 && l.buffered > f.prefetch/2 {
 		return
 	}
-	if n, _ := l.room(time.Now()); n > 0 {
-		f.waiting = false
-		select {
-		case f.hint <- struct{}{}:
-		default:
-		}
+	now := time.Now()
+	n, wait := l.room(now)
+	if n <= 0 {
+		l.s.lookAgain(wait)
+		return
+	}
+	f.waiting, f.asked = false, now
+	select {
+	case f.hint <- struct{}{}:
+	default:
 	}
 }
 
@@ -146,10 +154,15 @@ func (l *lane) fetchAll() {
 		f.waiting = n <= 0
 		if n > 0 {
 			f.asked = now
+		} else {
+			s.lookAgain(wait)
 		}
 		s.mu.Unlock()
 		if n <= 0 {
-			l.awaitRoom(wait)
+			select {
+			case <-f.hint:
+			case <-s.fetching.Done():
+			}
 			continue
 		}
 		ds, err := l.queue.Dequeue(s.fetching, n, l.lease)
@@ -159,8 +172,8 @@ func (l *lane) fetchAll() {
 		if len(ds) > 0 {
 			l.insert(ds)
 		}
-		if s.p.cfg.Strict {
-			s.work.Broadcast() // the lower queues may have waited for this answer
+		if len(s.lanes) > 1 {
+			s.work.Broadcast() // workers may have waited for this answer
 		}
 		s.mu.Unlock()
 		switch {
@@ -183,21 +196,6 @@ func (l *lane) fetchAll() {
 				sleep(s.fetching, idlePause)
 			}
 		}
-	}
-}
-
-// awaitRoom waits for a hint, for d if it is above 0, or for the stop.
-func (l *lane) awaitRoom(d time.Duration) {
-	var alarm <-chan time.Time
-	if d > 0 {
-		t := time.NewTimer(d)
-		defer t.Stop()
-		alarm = t.C
-	}
-	select {
-	case <-l.fetcher.hint:
-	case <-alarm:
-	case <-l.s.fetching.Done():
 	}
 }
 

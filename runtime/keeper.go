@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -79,11 +80,9 @@ func (l *lane) due(now time.Time) []*item {
 
 // unbuffer takes an item out of ready or held and reports whether it did.
 func (l *lane) unbuffer(it *item) bool {
-	for i, h := range l.held {
-		if h == it {
-			l.held = append(l.held[:i], l.held[i+1:]...)
-			return true
-		}
+	if i := slices.Index(l.held, it); i >= 0 {
+		l.held = slices.Delete(l.held, i, i+1)
+		return true
 	}
 	l.buffered-- // pop skips it, for its state changes
 	return true

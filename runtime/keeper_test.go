@@ -182,9 +182,9 @@ func TestTaskThatWaitsLongForAWorkerGoesBackForOthers(t *testing.T) {
 func TestBufferedTaskWhoseLeaseIsLostIsNotRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPoolBench(t, QueueConfig{Name: "q", Visibility: 9 * time.Second}, QueueConfig{Name: "other"})
-		var runs []string
+		var runs sheet[string]
 		b.handle(func(_ context.Context, task *Task) error {
-			runs = append(runs, task.ID)
+			runs.add(task.ID)
 			time.Sleep(8 * time.Second)
 			return nil
 		})
@@ -201,11 +201,11 @@ func TestBufferedTaskWhoseLeaseIsLostIsNotRun(t *testing.T) {
 		b.start(p)
 		b.put("a", "b")
 		pass(7 * time.Second)
-		assert.Equal(t, []string{"a"}, runs)
+		assert.Equal(t, []string{"a"}, runs.all())
 		assert.Equal(t, 1, b.log.count("lease lost"))
 		pass(time.Second)
 		b.stop(p)
-		assert.Equal(t, []string{"a"}, runs)
+		assert.Equal(t, []string{"a"}, runs.all())
 		assert.Equal(t, []string{"a"}, b.q().completed())
 	})
 }

@@ -144,16 +144,12 @@ func (p *Policy) validate() error {
 // handlers; its end does not stop the pool. It waits while an earlier Stop is
 // under way, and fails when the pool is running already.
 func (p *Pool) Start(ctx context.Context) error {
-	s, err := p.begin(ctx)
-	if err != nil {
-		return err
-	}
-	s.fetch()
-	return nil
+	_, err := p.begin(ctx, true)
+	return err
 }
 
-// begin starts a shift that fetches nothing yet.
-func (p *Pool) begin(ctx context.Context) (*shift, error) {
+// begin starts a shift, with fetchers or without.
+func (p *Pool) begin(ctx context.Context, fetch bool) (*shift, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("start the pool: %w", context.Cause(ctx))
@@ -161,8 +157,11 @@ func (p *Pool) begin(ctx context.Context) (*shift, error) {
 		p.mu.Lock()
 		last := p.shift
 		if last == nil || last.isOver() {
-			p.shift = newShift(p, ctx)
 			defer p.mu.Unlock()
+			p.shift = newShift(ctx, p)
+			if fetch {
+				p.shift.fetch()
+			}
 			return p.shift, nil
 		}
 		p.mu.Unlock()

@@ -19,7 +19,7 @@ const drainWait = 100 * time.Millisecond
 // It stops early when ctx ends, which cancels the handlers and gives the rest back, or when a queue
 // cannot be reached. It fails while the pool runs.
 func (p *Pool) Drain(ctx context.Context) (runs int, err error) {
-	s, err := p.begin(ctx)
+	s, err := p.begin(ctx, false)
 	if err != nil {
 		return 0, err
 	}

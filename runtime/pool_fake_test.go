@@ -333,6 +333,24 @@ func (b *poolBench) stop(p *Pool) {
 	require.NoError(b.t, p.Stop(context.Background()))
 }
 
+// sheet is a list that handlers write and a test reads.
+type sheet[T any] struct {
+	mu    sync.Mutex
+	lines []T
+}
+
+func (s *sheet[T]) add(v T) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lines = append(s.lines, v)
+}
+
+func (s *sheet[T]) all() []T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]T(nil), s.lines...)
+}
+
 // pass lets time pass in a bubble, and everything settle.
 func pass(d time.Duration) {
 	time.Sleep(d)

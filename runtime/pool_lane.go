@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"slices"
 	"time"
 )
 
@@ -120,9 +121,10 @@ func (l *lane) take(now time.Time) *item {
 	}
 	for i, it := range l.held {
 		if it.gate.open(now) {
-			l.held = append(l.held[:i], l.held[i+1:]...)
+			l.held = slices.Delete(l.held, i, i+1)
 			return it
 		}
+		l.s.lookAgain(it.gate.wait(now))
 	}
 	for {
 		it := l.pop()

@@ -46,7 +46,7 @@ type shift struct {
 	over chan struct{}
 }
 
-func newShift(p *Pool, ctx context.Context) *shift {
+func newShift(ctx context.Context, p *Pool) *shift {
 	s := &shift{p: p, base: context.WithoutCancel(ctx), over: make(chan struct{})}
 	s.work.L, s.settled.L = &s.mu, &s.mu
 	s.fetching, s.stopFetch = context.WithCancel(s.base)
@@ -114,6 +114,11 @@ func (s *shift) typeGate(taskType string) *gate {
 }
 
 func (s *shift) fetch() {
+	s.mu.Lock()
+	for _, l := range s.lanes {
+		l.fetcher.asked = time.Now() // all at once, so that none seems empty
+	}
+	s.mu.Unlock()
 	for _, l := range s.lanes {
 		s.fetchers.Go(l.fetchAll)
 	}
@@ -351,17 +356,23 @@ func (s *shift) chooseStrict(now time.Time) *item {
 }
 
 // chooseWeighted is stride scheduling: each start moves its lane's pass on by
-// the inverse of the weight, and the lane that is furthest behind is next.
+// the inverse of the weight, and the lane that is furthest behind is next. One
+// that has run out and is about to get more is waited for, else its share would
+// go to those whose broker is nearer.
 func (s *shift) chooseWeighted(now time.Time) *item {
 	s.round++
 	for {
 		var best *lane
 		for _, l := range s.lanes {
-			if l.tried != s.round && l.buffered+len(l.held) > 0 && (best == nil || l.pass < best.pass) {
+			if l.tried != s.round && (best == nil || l.pass < best.pass) && l.promises(now) {
 				best = l
 			}
 		}
 		if best == nil {
+			return nil
+		}
+		if best.buffered+len(best.held) == 0 {
+			s.lookAgain(best.fetcher.expects(now))
 			return nil
 		}
 		if it := best.take(now); it != nil {
@@ -371,4 +382,9 @@ func (s *shift) chooseWeighted(now time.Time) *item {
 		}
 		best.tried = s.round
 	}
+}
+
+// promises reports whether the lane has a task, or will have one in a moment.
+func (l *lane) promises(now time.Time) bool {
+	return l.buffered+len(l.held) > 0 || l.fetcher.more && l.fetcher.expects(now) > 0
 }
