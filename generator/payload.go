@@ -19,6 +19,15 @@ type payload struct {
 	task    *model.Task
 	named   *types.Named
 	secrets []string
+	// cuts are where types lead back to themselves, and holders the types that
+	// hold a secret somewhere below.
+	cuts    []cut
+	holders map[*types.Named]bool
+}
+
+type cut struct {
+	path string
+	t    *types.Named
 }
 
 // fields fills in the fields of the task, and reports what is wrong with them.
@@ -49,7 +58,18 @@ func (p *payload) field(m *model.Field, v *types.Var, tag string, syntax *ast.Fi
 	if !travels {
 		return
 	}
-	w := walker{b: p.b, onField: p.nested}
+	w := walker{b: p.b, onEncoded: p.encoded}
+	w.onField = func(path string, v *types.Var, tag string, travels bool) bool {
+		n := len(p.secrets)
+		busy := p.nested(path, v, tag, travels)
+		for _, f := range w.stack {
+			if len(p.secrets) > n {
+				p.holders[f.t] = true
+			}
+		}
+		return busy
+	}
+	w.onCut = func(path string, t *types.Named) { p.cuts = append(p.cuts, cut{path, t}) }
 	if name != "" {
 		w.path = []string{name}
 	}
@@ -143,6 +163,7 @@ func (p *payload) tags(m *model.Field, v *types.Var, tag string, syntax *ast.Fie
 	}
 	if m.Secret {
 		p.secrets = append(p.secrets, m.JSON)
+		p.holders[p.named] = true
 	}
 }
 
@@ -185,14 +206,35 @@ func (p *payload) nested(path string, v *types.Var, tag string, travels bool) bo
 	return true
 }
 
+// encoded reports tags on fields of a struct that encodes itself: there is no
+// telling where such a field is in the message.
+func (p *payload) encoded(t *types.Named, st *types.Struct) {
+	for i := range st.NumFields() {
+		if text, tagged := reflect.StructTag(st.Tag(i)).Lookup("task"); tagged {
+			v := st.Field(i)
+			p.b.report(check.TagUseless.At(p.spanOf(v), "put the tag on the field of the task that holds it",
+				"field %s is tagged %s, and %s encodes itself", v.Name(), text, t.Obj().Name()))
+		}
+	}
+}
+
 // secretPaths are the JSON paths of all secrets, sorted. What lies below a
-// secret is hidden with it.
+// secret is hidden with it. No path leads to all secrets of a type that holds
+// itself: there the inner value is hidden as a whole.
 func (p *payload) secretPaths() []string {
+	for _, c := range p.cuts {
+		if p.holders[c.t] {
+			p.secrets = append(p.secrets, strings.TrimRight(c.path, ".*")) // the list itself
+		}
+	}
 	slices.Sort(p.secrets)
-	p.secrets = slices.Compact(p.secrets)
-	return slices.DeleteFunc(p.secrets, func(path string) bool {
-		return slices.ContainsFunc(p.secrets, func(outer string) bool { return strings.HasPrefix(path, outer+".") })
-	})
+	var paths []string
+	for _, path := range slices.Compact(p.secrets) {
+		if !slices.ContainsFunc(paths, func(outer string) bool { return strings.HasPrefix(path, outer+".") }) {
+			paths = append(paths, path)
+		}
+	}
+	return paths
 }
 
 // tagSpan is where a text stands in a struct tag; all of the tag when it is not

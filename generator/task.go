@@ -42,7 +42,7 @@ func (b *builder) task(t *directive.Type) (model.Task, bool) {
 		b.report(check.ValueName.At(span, "give it another one with name=", "the name %s that %s would have: %s", m.Type, m.Struct, problem))
 	}
 	b.result(t, &m)
-	p := payload{b: b, task: &m, named: named}
+	p := payload{b: b, task: &m, named: named, holders: make(map[*types.Named]bool)}
 	p.fields(st, t.Spec.Type.(*ast.StructType))
 	m.Secrets = p.secretPaths()
 	return m, true

@@ -34,6 +34,11 @@ type walker struct {
 	// way, with its path in the JSON and whether it travels. It says whether it
 	// had anything to do.
 	onField func(path string, v *types.Var, tag string, travels bool) bool
+	// onEncoded, where it is set, is called for every struct that encodes
+	// itself.
+	onEncoded func(t *types.Named, st *types.Struct)
+	// onCut, where it is set, is called where a type leads back to itself.
+	onCut func(path string, t *types.Named)
 
 	path  []string
 	lists int     // slices, arrays and maps around the place
@@ -63,6 +68,9 @@ func (w *walker) walk(t types.Type) *trouble {
 	for _, outer := range w.stack {
 		if types.Identical(outer.t, named) {
 			w.cuts++
+			if w.onCut != nil {
+				w.onCut(strings.Join(w.path, "."), named)
+			}
 			if outer.lists == w.lists {
 				w.recursive = named
 			}
@@ -85,6 +93,9 @@ func (w *walker) named(t *types.Named) *trouble {
 			return &trouble{text: fmt.Sprintf("%s of the embedded %s encodes it, without its other fields", method, by.Name())}
 		}
 		if encodesItself(t) {
+			if st, ok := t.Underlying().(*types.Struct); ok && w.onEncoded != nil {
+				w.onEncoded(t, st)
+			}
 			return nil
 		}
 	}
