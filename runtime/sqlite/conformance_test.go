@@ -31,7 +31,7 @@ var harness = queuetest.Harness{
 func cut(tb testing.TB, addr string) (restore func()) {
 	raw, err := sqlite.OpenConn(addr, sqlite.OpenReadWrite)
 	require.NoError(tb, err)
-	c := &conn{Conn: raw}
+	c := &conn{Conn: raw, limit: busyLimit}
 	c.SetBusyTimeout(0)
 	require.NoError(tb, c.begin())
 	return func() {

@@ -37,7 +37,10 @@ const (
 // A conn is one connection. One goroutine at a time uses it.
 type conn struct {
 	*sqlite.Conn
-	steps atomic.Int64 // rows and statements so far: the cost of what was asked for
+	limit time.Duration // how long begin waits
+	// What has been done so far: transactions, and the rows and statements in
+	// them.
+	commits, steps atomic.Int64
 }
 
 // openWriter opens the connection that writes, and the file in WAL mode.
@@ -46,7 +49,7 @@ func openWriter(path string, sync Synchronous) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: raw}
+	c := &conn{Conn: raw, limit: busyLimit}
 	// A file that is new gives its free pages back bit by bit (see maintain);
 	// on one that has tables the setting changes nothing.
 	c.SetBusyTimeout(busyLimit)
@@ -95,7 +98,7 @@ func openReader(path string) (*conn, error) {
 }
 
 // begin takes the write lock. It tries again at random times of at most
-// busyStep, for up to busyLimit.
+// busyStep, for as long as its limit.
 func (c *conn) begin() error {
 	var end time.Time
 	for {
@@ -105,16 +108,19 @@ func (c *conn) begin() error {
 		}
 		now := time.Now()
 		if end.IsZero() {
-			end = now.Add(busyLimit)
+			end = now.Add(c.limit)
 		}
 		if now.After(end) {
-			return fmt.Errorf("%w: waited %v for its write lock: keep other transactions on the file short (%w)", ErrBusy, busyLimit, err)
+			return fmt.Errorf("%w: waited %v for its write lock: keep other transactions on the file short (%w)", ErrBusy, c.limit, err)
 		}
 		time.Sleep(busyStep/20 + rand.N(busyStep*19/20))
 	}
 }
 
-func (c *conn) commit() error { return c.plain(sqlCommit) }
+func (c *conn) commit() error {
+	c.commits.Add(1)
+	return c.plain(sqlCommit)
+}
 
 // rollback ends the transaction that is open, if one is.
 func (c *conn) rollback() {

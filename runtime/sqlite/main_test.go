@@ -18,8 +18,7 @@ import (
 func TestMain(m *testing.M) {
 	queuetest.Child(harness)
 	if run, ok := children[os.Getenv(childEnv)]; ok {
-		run()
-		return
+		runChild(run)
 	}
 	goleak.VerifyTestMain(m)
 }

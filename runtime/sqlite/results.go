@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,7 +30,10 @@ type results struct {
 	waiting map[string]map[chan struct{}]bool // by task ID
 	closed  bool
 	busy    chan struct{} // tells the watcher that somebody waits
-	seen    int64         // the newest result that look has seen
+
+	// Both are the watcher's.
+	seen     int64 // the newest result that look has seen
+	followed bool  // look has not missed a result since seen
 }
 
 func newResults(p *Provider) *results {
@@ -149,15 +154,32 @@ func (rs *results) awaited() bool {
 	return len(rs.waiting) > 0
 }
 
+func (rs *results) awaitedIDs() []string {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return slices.Collect(maps.Keys(rs.waiting))
+}
+
 // look wakes those who wait for the results that have come since the last look.
-// It is the watcher's.
+// After a time in which nobody waited it does not go through all that came
+// meanwhile, but has everybody look for themselves. It is the watcher's.
 func (rs *results) look(r *reader) {
-	if !rs.awaited() {
+	ids := rs.awaitedIDs()
+	if len(ids) == 0 {
+		rs.followed = false
 		return
 	}
-	var ids []string
 	// An error is no news: the next look will meet it again.
 	_ = r.do(context.Background(), 0, func(t *tx) {
+		if !rs.followed {
+			row := t.query(sqlResultLast)
+			if row.next() {
+				rs.seen, rs.followed = row.int(0), true
+			}
+			row.done()
+			return
+		}
+		ids = ids[:0]
 		for row := t.query(sqlResultNew, rs.seen); row.next(); {
 			rs.seen = row.int(0)
 			ids = append(ids, row.text(1))

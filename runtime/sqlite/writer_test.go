@@ -1,0 +1,201 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// hold keeps the file's write lock until release is called, so that calls
+// gather behind it.
+func hold(t *testing.T, p *Provider) (release func()) { return cut(t, p.path) }
+
+// gathered waits until n calls wait for the writer, beside the one that it has
+// in hand.
+func gathered(t *testing.T, p *Provider, n int) {
+	require.Eventually(t, func() bool { return len(p.writer.calls) >= n }, soon, time.Millisecond)
+}
+
+func TestCallsThatComeTogetherShareATransaction(t *testing.T) {
+	p := openFile(t, newFile(t))
+	q := openQueue(t, p, runtime.QueueConfig{})
+	before := p.writer.c.commits.Load()
+	release := hold(t, p)
+	var all sync.WaitGroup
+	for i := range 50 {
+		all.Go(func() {
+			_, err := q.Enqueue(context.Background(), []*runtime.Task{task(fmt.Sprint(i))})
+			require.NoError(t, err)
+		})
+	}
+	gathered(t, p, 49)
+	release()
+	all.Wait()
+	require.Equal(t, int64(50), stats(t, q).Ready)
+	require.LessOrEqual(t, p.writer.c.commits.Load()-before, int64(2), "50 calls, and one may have been alone in front")
+}
+
+func TestACallThatFailsTakesNoOtherWithIt(t *testing.T) {
+	p := openFile(t, newFile(t))
+	q := openQueue(t, p, runtime.QueueConfig{})
+	boom := errors.New("boom")
+	release := hold(t, p)
+	var all sync.WaitGroup
+	failed := make([]error, 9)
+	for i := range failed {
+		all.Go(func() {
+			if i%3 == 1 {
+				failed[i] = p.writer.do(context.Background(), 1, func(t *tx) {
+					t.exec(sqlPause, q.id, 1) // must not last
+					t.fail(boom)
+				})
+				return
+			}
+			_, failed[i] = q.Enqueue(context.Background(), []*runtime.Task{task(fmt.Sprint(i))})
+		})
+	}
+	got := make(chan []*runtime.Delivery, 1)
+	all.Go(func() {
+		ds, err := q.Dequeue(within(t), 99, time.Minute)
+		require.NoError(t, err)
+		got <- ds
+	})
+	gathered(t, p, 9)
+	release()
+	all.Wait()
+	for i, err := range failed {
+		if i%3 == 1 {
+			require.ErrorIs(t, err, boom)
+		} else {
+			require.NoError(t, err)
+		}
+	}
+	paused, err := q.Paused(context.Background())
+	require.NoError(t, err)
+	require.False(t, paused)
+	require.Equal(t, 6, len(<-got)+len(take(t, q, 99)))
+	requireConsistent(t, p)
+}
+
+func TestACallWhoseContextEndsBeforeItsTurnDoesNothing(t *testing.T) {
+	p := openFile(t, newFile(t))
+	q := openQueue(t, p, runtime.QueueConfig{})
+	release := hold(t, p)
+	ctx, cancel := context.WithCancel(context.Background())
+	first, second := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := q.Enqueue(context.Background(), []*runtime.Task{task("stays")})
+		first <- err
+	}()
+	go func() {
+		_, err := q.Enqueue(ctx, []*runtime.Task{task("goes")})
+		second <- err
+	}()
+	gathered(t, p, 1)
+	cancel()
+	require.ErrorIs(t, <-second, context.Canceled)
+	_, err := q.Dequeue(withDeadline(t, time.Millisecond), 1, time.Minute)
+	require.ErrorIs(t, err, runtime.ErrNoTasks)
+	release()
+	require.NoError(t, <-first)
+	require.Equal(t, []string{"stays"}, idsOf(take(t, q, 9)))
+}
+
+func withDeadline(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestALockedFileIsAClearError(t *testing.T) {
+	p := openFile(t, newFile(t))
+	q := openQueue(t, p, runtime.QueueConfig{})
+	p.writer.c.limit = 20 * time.Millisecond
+	release := hold(t, p)
+	_, err := q.Enqueue(context.Background(), []*runtime.Task{task("a")})
+	require.ErrorIs(t, err, ErrBusy)
+	require.ErrorContains(t, err, "waited 20ms")
+	_, err = q.Dequeue(within(t), 1, time.Minute)
+	require.ErrorIs(t, err, ErrBusy)
+	release()
+	enqueue(t, q, task("a"))
+	require.Len(t, take(t, q, 9), 1)
+}
+
+func TestALargeBatchIsSpreadAndAnsweredInOrder(t *testing.T) {
+	p := openFile(t, newFile(t))
+	q := openQueue(t, p, runtime.QueueConfig{})
+	all := tasks(2*chunk + 7)
+	all[5] = task("t00004")
+	all[chunk+5] = task("t00004")
+	answers, err := q.Enqueue(context.Background(), all)
+	var be *runtime.BatchError
+	require.ErrorAs(t, err, &be)
+	require.Len(t, be.Items, 2)
+	require.Equal(t, 5, be.Items[0].Index)
+	require.Equal(t, chunk+5, be.Items[1].Index)
+	require.Equal(t, "t02006", answers[2006].ID)
+	require.Zero(t, answers[5])
+}
+
+func TestConsumersAreServedInTheOrderTheyCame(t *testing.T) {
+	p := openFile(t, newFile(t))
+	q := openQueue(t, p, runtime.QueueConfig{})
+	got := make(chan string, 3)
+	for i := range 3 {
+		go func() {
+			ds, _ := q.Dequeue(within(t), 1, time.Minute)
+			got <- fmt.Sprint(i, idsOf(ds))
+		}()
+		require.Eventually(t, func() bool {
+			p.lobby.mu.Lock()
+			defer p.lobby.mu.Unlock()
+			return p.lobby.count == i+1
+		}, soon, time.Millisecond)
+	}
+	for i := range 3 {
+		enqueue(t, q, task(fmt.Sprint("t", i)))
+		require.Equal(t, fmt.Sprintf("%d [t%d]", i, i), <-got)
+	}
+	p.lobby.mu.Lock()
+	defer p.lobby.mu.Unlock()
+	require.Zero(t, p.lobby.count)
+}
+
+func TestAWaitThatEndsLeavesNothingInTheLobby(t *testing.T) {
+	p := openFile(t, newFile(t))
+	q := openQueue(t, p, runtime.QueueConfig{})
+	for range 5 {
+		_, err := q.Dequeue(withDeadline(t, 5*time.Millisecond), 1, time.Minute)
+		require.ErrorIs(t, err, runtime.ErrNoTasks)
+	}
+	require.False(t, p.lobby.occupied())
+	require.Empty(t, p.lobby.rooms[q.id].waiting)
+}
+
+func TestClosingTheProviderAnswersEverybody(t *testing.T) {
+	p, err := Open(newFile(t))
+	require.NoError(t, err)
+	q := openQueue(t, p, runtime.QueueConfig{})
+	ended := make(chan error, 2)
+	go func() { _, err := q.Dequeue(context.Background(), 1, time.Minute); ended <- err }()
+	go func() { _, err := p.Results().Await(context.Background(), "x"); ended <- err }()
+	require.Eventually(t, func() bool { return p.lobby.occupied() && p.results.awaited() }, soon, time.Millisecond)
+	require.NoError(t, p.Close())
+	require.NoError(t, p.Close())
+	require.ErrorIs(t, <-ended, runtime.ErrClosed)
+	require.ErrorIs(t, <-ended, runtime.ErrClosed)
+	_, err = q.Enqueue(context.Background(), tasks(1))
+	require.ErrorIs(t, err, runtime.ErrClosed)
+	_, err = p.Open(context.Background(), runtime.QueueConfig{Name: "q"})
+	require.ErrorIs(t, err, runtime.ErrClosed)
+	_, err = p.Results().Await(context.Background(), "x")
+	require.ErrorIs(t, err, runtime.ErrClosed)
+}
