@@ -84,12 +84,18 @@ var mutants = []struct {
 		c.Browse = false
 		return c
 	}}},
-	{Contract, "purges what is leased", fault{purge: func(q everything, ctx context.Context) (int, error) {
+	{Contract, "says it purged more than it did", fault{purge: func(q everything, ctx context.Context) (int, error) {
 		n, err := q.Purge(ctx)
 		return n + 1, err
 	}}},
-	{Contract, "pauses nothing", fault{pause: func(everything, context.Context) error { return nil }}},
-	{Contract, "cancels nothing", fault{cancel: func(_ everything, _ context.Context, ids []string) ([]string, error) { return ids, nil }}},
+	{Contract, "pauses nothing", fault{pause: func(q everything, ctx context.Context) error {
+		_, err := q.Paused(ctx)
+		return err
+	}}},
+	{Contract, "cancels nothing", fault{cancel: func(q everything, ctx context.Context, ids []string) ([]string, error) {
+		_, err := q.Cancel(ctx, nil)
+		return ids[:min(len(ids), 2)], err
+	}}},
 	{Contract, "redrives everything when asked for nothing", fault{redrive: func(q everything, ctx context.Context, _ []string) ([]string, error) {
 		return q.Redrive(ctx, nil)
 	}}},
