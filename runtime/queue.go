@@ -50,9 +50,10 @@ type Queue interface {
 
 	// Dequeue leases up to limit tasks that are due for the given time; both must
 	// be positive. It waits until there is at least one and wakes at once; when
-	// ctx ends before that, has ended already, or the provider's own longest wait
-	// is over, it returns ErrNoTasks. It returns what is there without waiting
-	// for more. The Delivery and its Task are the caller's, but for the bytes of
+	// ctx ends before that, or the provider's own longest wait is over, it returns
+	// ErrNoTasks. With a ctx that has ended already a provider may look once for
+	// what is there, or not at all. It returns what is there without waiting for
+	// more. The Delivery and its Task are the caller's, but for the bytes of
 	// Payload, which providers may share and nobody may change.
 	Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*Delivery, error)
 

@@ -143,19 +143,27 @@ func (c *child) listen(out io.Reader) {
 	c.mu.Unlock()
 }
 
-// hear waits until the child has said n lines. It reports whether it did before
-// it ended.
-func (c *child) hear(n int) bool {
+// hear waits until the child has said n lines, and fails when it does not.
+func (c *child) hear(n int) {
 	c.w.Helper()
-	late := time.AfterFunc(c.w.patience, c.more.Broadcast)
-	defer late.Stop()
-	start := time.Now()
+	if !c.hearFor(n, c.w.patience) {
+		c.w.Fatalf("the child process said %q and no more, want %d lines; its errors: %s", c.heard, n, c.errs.String())
+	}
+}
+
+// hearFor waits for n lines in all, but no longer than the given time, and says
+// whether they came.
+func (c *child) hearFor(n int, most time.Duration) bool {
+	late := false
+	defer time.AfterFunc(most, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		late = true
+		c.more.Broadcast()
+	}).Stop()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.heard) < n && !c.ended {
-		if time.Since(start) > c.w.patience {
-			c.w.Fatalf("the child process said only %d lines, want %d", len(c.heard), n)
-		}
+	for len(c.heard) < n && !c.ended && !late {
 		c.more.Wait()
 	}
 	return len(c.heard) >= n

@@ -39,7 +39,9 @@ func send(t *testing.T, to runtime.Enqueuer, m mail, opts ...runtime.EnqueueOpti
 	return answer
 }
 
-func handle(env *Env, f func(context.Context, mail) error) { runtime.Register(env.Router, &mailSpec, f) }
+func handle(env *Env, f func(context.Context, mail) error) {
+	runtime.Register(env.Router, &mailSpec, f)
+}
 
 func TestRequireEnqueuedReturnsTheOnePayloadThatMatches(t *testing.T) {
 	env := New(t, mails)

@@ -25,14 +25,12 @@ func killClauses() []clause {
 }
 
 // anyMoment waits until the child has said some lines more, and then a moment
-// of random length.
+// of random length. A child that has no more to say is as good to kill.
 func (c *child) anyMoment(most int) {
 	c.w.Helper()
-	c.mu.Lock()
-	n := len(c.heard)
-	c.mu.Unlock()
-	c.hear(n + 1 + rand.IntN(most))
-	<-time.After(rand.N(8 * time.Millisecond))
+	c.hear(1) // it has begun
+	c.hearFor(2+rand.IntN(most), 2*time.Second)
+	<-time.After(rand.N(40 * time.Millisecond)) // several operations long, so that each may be hit
 }
 
 // childQueue is the queue of tests with child processes. Deliveries are not
@@ -126,12 +124,12 @@ func killFailing(w *world) {
 }
 
 func killMovers(w *world) {
-	const kills, tasks = 10, 60
+	const kills, tasks = 12, 60
 	q := w.open(childQueue)
 	want := ids(w.put(q, tasks))
 	for range kills {
 		c := w.spawn("shuffle", childQueue)
-		c.anyMoment(40)
+		c.anyMoment(15)
 		c.kill()
 	}
 	w.eventually(func() bool {

@@ -144,7 +144,7 @@ func (w *world) gather(q runtime.Queue, seen map[string]bool) {
 // leaseCrowd has workers of two handles take and complete tasks at the same
 // time; the ledger sees each task once.
 func leaseCrowd(w *world) {
-	const workers, tasks = 8, 1200
+	const workers, tasks = 8, 600
 	handles := []runtime.Queue{w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})}
 	want := ids(w.put(handles[0], tasks))
 	var (

@@ -64,7 +64,7 @@ func moveRelease(w *world) {
 
 // moveCrowd has workers release and bury while others redrive.
 func moveCrowd(w *world) {
-	const tasks, workers, rounds = 60, 6, 40
+	const tasks, workers, rounds = 60, 6, 25
 	handles := []runtime.Queue{w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})}
 	want := ids(w.put(handles[0], tasks))
 	var wg sync.WaitGroup
@@ -90,11 +90,15 @@ func moveCrowd(w *world) {
 // shuffle leases a few tasks and releases or buries each, or redrives all dead
 // ones. It completes none.
 func shuffle(ctx context.Context, q runtime.Queue, lease time.Duration) error {
-	if rand.IntN(4) == 0 {
+	s, err := q.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	if s.Ready == 0 || rand.IntN(6) == 0 {
 		_, err := q.(runtime.Redriver).Redrive(ctx, nil)
 		return err
 	}
-	brief, cancel := context.WithTimeout(ctx, glance)
+	brief, cancel := context.WithTimeout(ctx, glance) // others may have been quicker
 	ds, err := q.Dequeue(brief, 1+rand.IntN(10), lease)
 	cancel()
 	if errors.Is(err, runtime.ErrNoTasks) {

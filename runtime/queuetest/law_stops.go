@@ -64,18 +64,12 @@ func stopFinishes(w *world) {
 	for range workers {
 		<-begun
 	}
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		w.stop(p)
-	}()
-	w.Cleanup(func() {
-		let()
-		<-stopped
-	})
+	ended, cancel := context.WithCancel(w.ctx)
+	cancel()
+	w.check(p.Stop(ended) != nil, "Stop with a context that has ended says that nothing runs any more, and %d handlers do", workers)
 	w.becomes(q, "stopping, with handlers that still run", tasks-workers, 0, workers, 0)
 	let()
-	<-stopped
+	w.stop(p)
 	w.check(len(begun) == 0, "%d handlers were begun after the stop", len(begun))
 	w.uncharged(q, tasks-workers)
 }

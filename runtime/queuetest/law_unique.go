@@ -26,6 +26,7 @@ func uniqueClauses() []clause {
 		window("a key with a window is held for it, whatever becomes of the task", uniqueWindow),
 		window("a key is free when its window is over, though its task still waits", uniqueOver),
 		{law: UniqueMeansTold, name: "a cancelled task frees its key", needs: []need{untilDone, cancelling}, run: uniqueCancel},
+		{law: UniqueMeansTold, name: "a purged task frees its key", needs: []need{untilDone, purging}, run: uniquePurge},
 		{law: UniqueMeansTold, name: "a redriven task does not take its key again", needs: []need{untilDone, redriving}, run: uniqueRedrive},
 	}
 }
@@ -202,6 +203,14 @@ func uniqueCancel(w *world) {
 	_, err := q.(runtime.Canceller).Cancel(w.ctx, []string{id})
 	w.ok(err, "cancel")
 	w.free(q, "k", "after Cancel")
+}
+
+func uniquePurge(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	w.free(q, "k", "before")
+	_, err := q.(runtime.Purger).Purge(w.ctx)
+	w.ok(err, "purge")
+	w.free(q, "k", "after Purge")
 }
 
 func uniqueRedrive(w *world) {

@@ -3,6 +3,7 @@ package queuetest
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -144,6 +145,9 @@ func (q *faulty) Close() error {
 type faultyProvider struct {
 	runtime.Provider
 	fault fault
+
+	mu     sync.Mutex
+	queues []everything
 }
 
 func (p *faultyProvider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
@@ -151,7 +155,21 @@ func (p *faultyProvider) Open(ctx context.Context, cfg runtime.QueueConfig) (run
 	if err != nil {
 		return nil, err
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.queues = append(p.queues, q.(everything))
 	return &faulty{q.(everything), p.fault}, nil
+}
+
+func (p *faultyProvider) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, q := range p.queues {
+		if p.fault.close != nil {
+			_ = p.fault.close(q)
+		}
+	}
+	return p.Provider.Close()
 }
 
 // faultyHarness is the reference provider with a fault.
@@ -160,7 +178,7 @@ func faultyHarness(f fault) *Harness {
 	open := h.Open
 	h.Open = func(addr string, clock runtime.Clock) (runtime.Provider, error) {
 		p, err := open(addr, clock)
-		return &faultyProvider{p, f}, err
+		return &faultyProvider{Provider: p, fault: f}, err
 	}
 	return &h
 }

@@ -1,0 +1,123 @@
+package queuetest
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	zombie "zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/sqlite"
+)
+
+// fileMutants are faults that show only when a process is killed, the data
+// opened again or the backend cut off. They are set in a provider whose data
+// outlive it.
+var fileMutants = []struct {
+	law   Law
+	name  string
+	test  string // that must find it
+	fault fault
+}{
+	{NothingIsLost, "acknowledges before it writes", "kill -9 of producers loses nothing that was acknowledged", fault{enqueue: func(q everything, _ context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+		answers := make([]runtime.Enqueued, len(ts))
+		for i, t := range ts {
+			answers[i] = runtime.Enqueued{ID: t.ID, Queue: t.Queue}
+		}
+		go func() { _, _ = q.Enqueue(context.Background(), ts) }()
+		return answers, nil
+	}}},
+	{NothingIsLost, "takes tasks off when a worker has them", "kill -9 of workers at 20 random moments loses nothing", fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+		ds, err := q.Dequeue(ctx, limit, lease)
+		if err == nil {
+			err = q.Complete(context.Background(), ds)
+		}
+		return ds, err
+	}}},
+	{NothingIsLost, "forgets what waits when it is closed", "closing and opening again keeps everything", fault{close: func(q everything) error {
+		_, _ = q.Purge(context.Background())
+		return q.Close()
+	}}},
+	{PublishBeforeAck, "takes a task off before it puts it back", "kill -9 between release, dead letter and redrive loses nothing", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+		if err := q.Complete(ctx, ds); err != nil {
+			return err
+		}
+		<-time.After(20 * time.Millisecond)
+		for _, d := range ds {
+			d.Task.ScheduledFor = time.Now().Add(d.Delay)
+			if _, err := q.Enqueue(ctx, []*runtime.Task{d.Task}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}},
+	{PoisonDoesNotLoop, "counts no crashes", "a handler that kills its process MaxDeliveries times is stopped", fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+		ds, err := q.Dequeue(ctx, limit, lease)
+		for _, d := range ds {
+			d.Crashes = 0
+		}
+		return ds, err
+	}}},
+	{AcksSurviveTrouble, "swallows the errors of its backend", "a task completes once though the backend is cut off when it is done", fault{complete: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+		brief, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+		defer cancel()
+		_ = q.Complete(brief, ds)
+		return nil
+	}}},
+}
+
+// faultyFiles are the harnesses of fileMutants, for this process and its
+// children.
+func faultyFiles() []Harness {
+	hs := make([]Harness, len(fileMutants))
+	for i, m := range fileMutants {
+		hs[i] = Harness{
+			Name: m.name, Home: InFile, UsesClock: true, Cut: lock,
+			Data: func(tb testing.TB) string { return fileIn(tb) },
+			Open: func(addr string, clock runtime.Clock) (runtime.Provider, error) {
+				p, err := sqlite.Open(addr, sqlite.WithClock(clock))
+				if err != nil {
+					return nil, err
+				}
+				return &faultyProvider{Provider: p, fault: m.fault}, nil
+			},
+		}
+	}
+	return hs
+}
+
+// fileIn is set by the test: a recorder has no folder to give away.
+var fileIn func(tb testing.TB) string
+
+// lock takes a file away from everybody else.
+func lock(tb testing.TB, addr string) (restore func()) {
+	conn, err := zombie.OpenConn(addr, zombie.OpenReadWrite)
+	require.NoError(tb, err)
+	conn.SetBusyTimeout(5 * time.Second)
+	require.NoError(tb, sqlitex.ExecuteTransient(conn, "BEGIN IMMEDIATE", nil))
+	return func() {
+		require.NoError(tb, sqlitex.ExecuteTransient(conn, "ROLLBACK", nil))
+		require.NoError(tb, conn.Close())
+	}
+}
+
+func TestKillsCutsAndReopeningFindWhatTheyAreFor(t *testing.T) {
+	fileIn = func(testing.TB) string { return t.TempDir() + "/tasks.db" }
+	for i, m := range fileMutants {
+		h := faultyFiles()[i]
+		t.Run(m.law.String()+"/"+m.name, func(t *testing.T) {
+			t.Parallel()
+			all := clauses()
+			i := slices.IndexFunc(all, func(c clause) bool { return c.law == m.law && c.name == m.test })
+			require.GreaterOrEqual(t, i, 0, "no test is called %q", m.test)
+			r := record(func(tb testing.TB) { all[i].run(newWorld(tb, &h, all[i].real, 8*time.Second)) })
+			assert.True(t, r.Failed(), "a provider that %s passes %q", m.name, m.test)
+			t.Log(r.text())
+		})
+	}
+}
