@@ -2,7 +2,9 @@ package generator
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"go/format"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/taskgen/taskgen/generator/diag"
 	"github.com/taskgen/taskgen/generator/emit/gosrc"
+	"github.com/taskgen/taskgen/generator/load"
 	"github.com/taskgen/taskgen/generator/model"
 )
 
@@ -64,14 +67,40 @@ func Generate(ctx context.Context, cfg Config) (*Result, error) {
 	return r, nil
 }
 
-// write returns the generated file of a package, type-checked.
+// write returns the generated file of a package, formatted and type-checked. The
+// two take about the same time, and go on side by side.
 func write(ctx context.Context, loaded *Loaded, pkg *model.Package, path string) ([]byte, error) {
-	src, err := gosrc.File(pkg)
-	if err == nil {
-		err = loaded.CheckOutput(ctx, pkg.Path, path, src)
-	}
+	raw, err := gosrc.File(pkg)
 	if err != nil {
-		return nil, fmt.Errorf("taskgen has a bug: the code for package %s does not compile, and nothing is written. Please report it with this text and the structs:\n%w", pkg.Path, err)
+		return nil, bug(pkg, err)
 	}
-	return src, nil
+	var (
+		src   []byte
+		wrong error
+		g     errgroup.Group
+	)
+	g.Go(func() error {
+		wrong = loaded.CheckOutput(ctx, pkg.Path, path, raw)
+		return nil
+	})
+	g.Go(func() (err error) {
+		src, err = format.Source(raw)
+		return err
+	})
+	if err = g.Wait(); err != nil {
+		return nil, bug(pkg, err)
+	}
+	if wrong != nil {
+		// Again, for positions in the file as it would be.
+		wrong = loaded.CheckOutput(ctx, pkg.Path, path, src)
+	}
+	var output *load.OutputError
+	if errors.As(wrong, &output) {
+		return nil, bug(pkg, wrong)
+	}
+	return src, wrong
+}
+
+func bug(pkg *model.Package, err error) error {
+	return fmt.Errorf("taskgen has a bug: the code for package %s does not compile, and nothing is written. Please report it with this text and the structs:\n%w", pkg.Path, err)
 }

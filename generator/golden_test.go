@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"go/format"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -314,7 +315,9 @@ func TestTheSamePackagesGiveTheSameBytes(t *testing.T) {
 		want := first.Files[filepath.Join(pkg.Dir, model.FileName(pkg.Name))]
 		for range 3 {
 			rand.Shuffle(len(pkg.Scope), func(i, j int) { pkg.Scope[i], pkg.Scope[j] = pkg.Scope[j], pkg.Scope[i] })
-			src, err := gosrc.File(pkg)
+			raw, err := gosrc.File(pkg)
+			require.NoError(t, err)
+			src, err := format.Source(raw)
 			require.NoError(t, err)
 			assert.Equal(t, string(want), string(src))
 		}

@@ -9,7 +9,6 @@ package gosrc
 import (
 	"bytes"
 	"fmt"
-	"go/format"
 
 	"github.com/dave/jennifer/jen"
 
@@ -18,8 +17,8 @@ import (
 
 const runtimePath = "github.com/taskgen/taskgen/runtime"
 
-// File returns the source of the package's generated file. The same package
-// gives the same bytes.
+// File returns the source of the package's generated file, not formatted yet.
+// The same package gives the same bytes.
 func File(pkg *model.Package) ([]byte, error) {
 	f := newFile(pkg)
 	f.wireNames()
@@ -34,14 +33,14 @@ func File(pkg *model.Package) ([]byte, error) {
 
 // file is a Go file that is being written.
 type file struct {
-	pkg     *model.Package
-	out     *jen.File
-	imports map[string]bool // names that parameters must leave alone
+	pkg    *model.Package
+	out    *jen.File
+	locals *scope // where names of parameters come from
 }
 
 func newFile(pkg *model.Package) *file {
 	f := &file{pkg: pkg, out: jen.NewFilePathName(pkg.Path, pkg.Name)}
-	f.out.NoFormat = true // render does it, after grouping the imports
+	f.out.NoFormat = true // that is for later: see File
 	f.nameImports()
 	return f
 }
@@ -77,9 +76,5 @@ func (f *file) render() ([]byte, error) {
 	if err := f.out.Render(&b); err != nil {
 		return nil, fmt.Errorf("write the code of package %s: %w", f.pkg.Path, err)
 	}
-	src, err := format.Source(groupImports(b.Bytes()))
-	if err != nil {
-		return nil, fmt.Errorf("format the code of package %s: %w", f.pkg.Path, err)
-	}
-	return src, nil
+	return groupImports(b.Bytes()), nil
 }

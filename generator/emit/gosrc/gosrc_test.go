@@ -2,6 +2,7 @@ package gosrc
 
 import (
 	"go/ast"
+	"go/format"
 	"go/parser"
 	"go/token"
 	"slices"
@@ -50,7 +51,9 @@ func embedding() *model.Package {
 // source is the file of a package, which must parse.
 func source(t *testing.T, pkg *model.Package) (string, *ast.File) {
 	t.Helper()
-	src, err := File(pkg)
+	raw, err := File(pkg)
+	require.NoError(t, err)
+	src, err := format.Source(raw)
 	require.NoError(t, err)
 	file, err := parser.ParseFile(token.NewFileSet(), "x.go", src, parser.ParseComments)
 	require.NoError(t, err)
@@ -258,11 +261,4 @@ func TestDurationsReadAsPeopleWriteThem(t *testing.T) {
 		require.NoError(t, jen.Id("_").Op("=").Add(duration(d)).RenderWithFile(&b, f.out))
 		assert.Equal(t, "_ = "+want, b.String())
 	}
-}
-
-func TestAFileThatDoesNotParseIsAnError(t *testing.T) {
-	pkg := embedding()
-	pkg.Tasks[0].Struct = "not a name"
-	_, err := File(pkg)
-	assert.ErrorContains(t, err, "example.com/app/tasks")
 }

@@ -3,6 +3,7 @@ package gosrc
 import (
 	"go/token"
 	"go/types"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -18,8 +19,8 @@ import (
 type scope struct{ taken map[string]bool }
 
 // newScope returns a scope in which the given names are taken, and so are
-// keywords and predeclared names. jennifer renames imports called err, so that
-// name is taken too.
+// predeclared names. jennifer renames imports called err, so that name is taken
+// too.
 func newScope(taken ...string) *scope {
 	s := &scope{map[string]bool{"err": true, "_": true}}
 	for _, name := range append(taken, types.Universe.Names()...) {
@@ -28,21 +29,22 @@ func newScope(taken ...string) *scope {
 	return s
 }
 
+func (s *scope) free(name string) bool {
+	return name != "" && !token.IsKeyword(name) && !s.taken[name]
+}
+
 // pick takes the first free name of those given, or numbers the last one.
 func (s *scope) pick(names ...string) string {
-	for _, name := range names {
-		if name != "" && !token.IsKeyword(name) && !s.taken[name] {
-			s.taken[name] = true
-			return name
-		}
+	name := names[len(names)-1]
+	if i := slices.IndexFunc(names, s.free); i >= 0 {
+		name = names[i]
 	}
-	last := names[len(names)-1]
-	for n := 2; ; n++ {
-		if name := last + strconv.Itoa(n); !s.taken[name] {
-			s.taken[name] = true
-			return name
-		}
+	last := name
+	for n := 2; !s.free(name); n++ {
+		name = last + strconv.Itoa(n)
 	}
+	s.taken[name] = true
+	return name
 }
 
 // nameImports gives every package that the file may mention the name by which
@@ -54,7 +56,7 @@ func (f *file) nameImports() {
 		taken = append(taken, f.pkg.Tasks[i].Symbols()...)
 	}
 	names := newScope(taken...)
-	f.imports = make(map[string]bool)
+	f.locals = newScope(slices.Collect(maps.Keys(mentioned(f.pkg)))...)
 	for _, imp := range imported(f.pkg) {
 		name := names.pick(imp.name, parentName(imp.path)+imp.name)
 		if name == imp.name && name == assumedName(imp.path) {
@@ -62,7 +64,7 @@ func (f *file) nameImports() {
 		} else {
 			f.out.ImportAlias(imp.path, name)
 		}
-		f.imports[name] = true
+		f.locals.taken[name] = true
 	}
 }
 
@@ -76,16 +78,12 @@ var others = map[string]string{
 // params names the parameters of one function, so that they hide neither
 // imports nor the types that generated code mentions.
 func (f *file) params(usual ...string) []string {
-	s := newScope()
-	for name := range f.imports {
-		s.taken[name] = true
-	}
-	for name := range mentioned(f.pkg) {
-		s.taken[name] = true
-	}
 	names := make([]string, len(usual))
 	for i, name := range usual {
-		names[i] = s.pick(name, others[name])
+		names[i] = f.locals.pick(name, others[name])
+	}
+	for _, name := range names { // the next function may have them as well
+		delete(f.locals.taken, name)
 	}
 	return names
 }
