@@ -2,10 +2,12 @@ package runtime
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 // envelopeSeeds are envelopes, good and bad, that the fuzzer starts from.
@@ -25,21 +27,62 @@ func FuzzDecodeEnvelope(f *testing.F) {
 	for _, seed := range envelopeSeeds {
 		f.Add([]byte(seed))
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		want, refErr := refDecode(data)
-		got, err := DecodeEnvelope(data)
-		if refErr != nil {
-			require.ErrorIs(t, err, ErrInvalidTask, "encoding/json says: %v", refErr)
-			require.Nil(t, got)
-			return
+	f.Fuzz(func(t *testing.T, data []byte) { requireAgreement(t, data) })
+}
+
+// requireAgreement reports whether data is an envelope, once the codec and
+// encoding/json agree on that and on what it says.
+func requireAgreement(t require.TestingT, data []byte) bool {
+	want, refErr := refDecode(data)
+	got, err := DecodeEnvelope(data)
+	if refErr != nil {
+		require.ErrorIs(t, err, ErrInvalidTask, "encoding/json says: %v", refErr)
+		require.Nil(t, got)
+		return false
+	}
+	require.NoError(t, err)
+	requireSameTask(t, want, got)
+	require.NoError(t, got.Validate())
+	again, err := DecodeEnvelope(AppendEnvelope(nil, got))
+	require.NoError(t, err)
+	requireSameTask(t, got, again)
+	return true
+}
+
+// oddValues stand where an envelope has its values: some fit, most do not.
+var oddValues = []string{
+	`""`, `"a"`, `"\u00e9\/\n"`, `"\ud83d\ude00"`, `"\ud83d"`, `"\ude00x"`, `"\ud83d\u0061"`, "\"\u2028\"", "\"\t\"", "\"\xff\"", `"\x"`,
+	`0`, `-0`, `1`, `-1`, `01`, `1.0`, `1e2`, `9223372036854`, `9223372036855`, `9223372036854775807`, `9223372036854775808`, `-`, `.5`, `1.`,
+	`null`, `true`, `false`, `nul`, `{}`, `[]`, `{"a":"b"}`, `{"a":"b","a":"c"}`, `{"a":"b","\u0061":"c"}`, `{"a":1}`, `{"a":null}`, `["a"]`, `[1,]`, `{,}`,
+	`"2026-03-01T10:20:30Z"`, `"2026-03-01T10:20:30.000000001+02:00"`, `"2026-03-01T10:20:30,5Z"`, `"2026-03-01t10:20:30z"`, `"0000-12-31T23:59:59Z"`,
+	`"0001-01-01T00:00:00Z"`, `"9999-12-31T23:59:59-00:01"`, `"2026-02-30T00:00:00Z"`, `"2026-03-01T1:20:30Z"`, `"2026-03-01T10:20:30\u005a"`,
+	`"aGVsbG8="`, `"aGVsbG8"`, `"aGVs\nbG8="`, `"zstd"`, `"\/\/8="`,
+}
+
+// Envelopes put together from the right keys and odd values reach corners that
+// bytes changed at random do not.
+func TestDecodeAgreesWithEncodingJSONOnOddEnvelopes(t *testing.T) {
+	accepted := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		members := []string{`"v":1`, `"id":"a"`, `"type":"b"`, `"queue":"c"`, `"payload":[1]`}
+		keys := rapid.SampledFrom(append([]string{"other", "V", "Id", `\u0069d`, `m\u0065tadata`, `\ud83d`}, envelopeKeys...))
+		for range rapid.IntRange(0, 3).Draw(rt, "extra") {
+			member := `"` + keys.Draw(rt, "key") + `":` + rapid.SampledFrom(oddValues).Draw(rt, "value")
+			if i := rapid.IntRange(0, 2*len(members)).Draw(rt, "place"); i < len(members) {
+				members[i] = member
+			} else {
+				members = append(members, member)
+			}
 		}
-		require.NoError(t, err)
-		requireSameTask(t, want, got)
-		require.NoError(t, got.Validate())
-		again, err := DecodeEnvelope(AppendEnvelope(nil, got))
-		require.NoError(t, err)
-		requireSameTask(t, got, again)
+		members = rapid.Permutation(members).Draw(rt, "order")
+		space := rapid.SampledFrom([]string{"", "", " ", "\n\t\r", "\v"})
+		text := space.Draw(rt, "space") + "{" + space.Draw(rt, "space") + strings.Join(members, space.Draw(rt, "space")+","+space.Draw(rt, "space")) +
+			"}" + space.Draw(rt, "space")
+		if requireAgreement(rt, []byte(text)) {
+			accepted++
+		}
 	})
+	require.NotZero(t, accepted)
 }
 
 // FuzzCheckJSON holds the check of payloads against encoding/json.

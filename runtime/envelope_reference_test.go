@@ -90,6 +90,9 @@ func refDecode(data []byte) (*Task, error) {
 		if key != "payload" && string(raw) == "null" || raw[0] == '"' && key != "payload" && loneSurrogate(raw) {
 			return nil, errRefused
 		}
+		if key == "created_at" || key == "scheduled_for" {
+			raw = withoutEscapes(raw)
+		}
 		known[key] = raw
 	}
 	if raw := known["metadata"]; raw != nil {
@@ -134,6 +137,17 @@ func refDecode(data []byte) (*Task, error) {
 		task.Payload = payload
 	}
 	return task, task.Validate()
+}
+
+// withoutEscapes writes a JSON string anew: encoding/json does not resolve escapes
+// in times.
+func withoutEscapes(raw json.RawMessage) json.RawMessage {
+	var text string
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return raw
+	}
+	plain, _ := json.Marshal(text) // a string can always be written
+	return plain
 }
 
 // refMembers splits an object into its members, and refuses a key that occurs

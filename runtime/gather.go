@@ -9,15 +9,22 @@ import (
 	"time"
 )
 
-// maxGathered bounds a gathered batch where the provider has no bound.
-const maxGathered = 1000
+const (
+	// maxGathered bounds a gathered batch where the provider has no bound.
+	maxGathered = 1000
+	// maxBehind is how long arrivals wait behind a round trip, about as long as a
+	// slow one takes: one that hangs must not hold everybody back.
+	maxBehind = 10 * time.Millisecond
+)
 
 // A gatherer brings enqueues of many goroutines together on their way to one
 // queue. While a round trip is under way, arrivals gather, and they go out
-// together when it is over or when they fill a batch. So a caller that is alone
-// pays nothing, and a busy queue gets as large batches as its callers can make.
+// together when it is over, when they fill a batch, or after maxBehind. So a
+// caller that is alone pays nothing, and a busy queue gets as large batches as
+// its callers can make.
 //
-// With a linger, arrivals gather for that long even when nothing is under way.
+// With a linger, arrivals gather for that long, whether or not a round trip is
+// under way.
 type gatherer struct {
 	queue  Queue
 	limit  int // tasks in one batch
@@ -36,7 +43,7 @@ type gatherer struct {
 type group struct {
 	callers []*caller
 	tasks   int
-	timer   Timer // ends the linger, nil without one
+	timer   Timer // sends the group off
 	sent    bool
 	live    int                // callers that still wait, once it is sent
 	cancel  context.CancelFunc // called when none does
@@ -94,9 +101,11 @@ func (g *gatherer) join(c *caller) *group {
 	if gr == nil {
 		gr = &group{done: make(chan struct{})}
 		g.waiting = gr
+		wait := maxBehind
 		if g.linger > 0 {
-			gr.timer = g.clock.AfterFunc(g.linger, func() { g.lingered(gr) })
+			wait = g.linger
 		}
+		gr.timer = g.clock.AfterFunc(wait, func() { g.waited(gr) })
 	}
 	gr.callers = append(gr.callers, c)
 	if gr.tasks += len(c.tasks); gr.tasks == g.limit {
@@ -105,7 +114,8 @@ func (g *gatherer) join(c *caller) *group {
 	return gr
 }
 
-func (g *gatherer) lingered(gr *group) {
+// waited sends a group off, if it is still there, for it has waited long enough.
+func (g *gatherer) waited(gr *group) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.waiting == gr {
@@ -117,9 +127,7 @@ func (g *gatherer) lingered(gr *group) {
 func (g *gatherer) send() {
 	gr := g.waiting
 	g.waiting = nil
-	if gr.timer != nil {
-		gr.timer.Stop()
-	}
+	gr.timer.Stop()
 	// No caller's context may end the call of the others, so it ends when the
 	// last one has gone.
 	ctx, cancel := context.WithCancel(context.Background())
@@ -203,9 +211,7 @@ func (g *gatherer) leave(ctx context.Context, gr *group, c *caller) ([]Enqueued,
 	gr.tasks -= len(c.tasks)
 	if len(gr.callers) == 0 && g.waiting == gr {
 		g.waiting = nil
-		if gr.timer != nil {
-			gr.timer.Stop()
-		}
+		gr.timer.Stop()
 	}
 	return nil, g.errEnded(ctx)
 }
@@ -216,9 +222,7 @@ func (g *gatherer) close() error {
 	g.mu.Lock()
 	if gr := g.waiting; gr != nil && !g.closed {
 		g.waiting = nil
-		if gr.timer != nil {
-			gr.timer.Stop()
-		}
+		gr.timer.Stop()
 		gr.settle(nil, g.errClosed())
 		close(gr.done)
 	}

@@ -187,6 +187,29 @@ func TestFullBatchDoesNotWaitForTheRoundTripBefore(t *testing.T) {
 	})
 }
 
+func TestRoundTripThatHangsHoldsNobodyBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newBroker(100)
+		hung := make(chan struct{})
+		q.answer = func(_ context.Context, tasks []*Task) ([]Enqueued, error) {
+			if tasks[0].ID == "hangs" {
+				<-hung
+			}
+			return acknowledge(tasks), nil
+		}
+		m := managerOf(t, ManagerConfig{}, q)
+		hangs := enqueueLater(t.Context(), m, "hangs")
+		start := time.Now()
+		first, second := enqueueLater(t.Context(), m, "a"), enqueueLater(t.Context(), m, "b")
+		first.requireIDs(t, "a")
+		second.requireIDs(t, "b")
+		assert.Equal(t, maxBehind+q.trip, time.Since(start))
+		assert.Equal(t, [][]string{{"hangs"}, {"a", "b"}}, q.trips())
+		close(hung)
+		hangs.requireIDs(t, "hangs")
+	})
+}
+
 func TestGatheredErrorsReachTheirCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newBroker(100)

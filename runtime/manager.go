@@ -31,8 +31,8 @@ type ManagerConfig struct {
 	MaxPayload int
 	// Linger is how long an enqueue may wait for others to share its round trip
 	// with, on queues whose provider does not gather enqueues itself. 0: an
-	// enqueue waits for nobody, but while a round trip is under way, those that
-	// arrive go out together next.
+	// enqueue that is alone waits for nobody; those that arrive while a round trip
+	// is under way go out together when it is over, or after 10 ms.
 	Linger time.Duration
 	// Clock stamps new tasks and times the linger. Nil: SystemClock.
 	Clock Clock
