@@ -197,13 +197,18 @@ func TestTaskThatDiesOnADeadLetterQueueStaysThere(t *testing.T) {
 			return nil
 		}
 		b.handle(func(context.Context, *Task) error { return errors.New("x") })
-		b.put("a")
+		dead := &Task{ID: "a", Type: "job", Queue: "home"}
+		Bury(dead, "home", time.Now(), errors.New("first"))
+		b.q().ready = append(b.q().ready, &fakeTask{task: dead})
 		p := b.pool(PoolConfig{})
 		b.start(p)
 		pass(time.Second)
 		b.stop(p)
 		require.Equal(t, Stats{Scheduled: 1}, b.stats("q"))
-		assert.Equal(t, "x", b.q().waiting[0].task.Metadata[MetaFailureReason])
+		f := b.q().waiting[0]
+		assert.Equal(t, "x", f.task.Metadata[MetaFailureReason])
+		assert.Equal(t, "home", f.task.Metadata[MetaOriginalQueue], "it finds back")
+		assert.Equal(t, DefaultRetryCap-time.Second, time.Until(f.due).Round(time.Second))
 	})
 }
 

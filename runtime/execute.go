@@ -60,7 +60,7 @@ func (w *worker) execute(it *item, c *taskContext) {
 	r := run{
 		info:    TaskInfo{Task: t, Attempt: it.d.Attempt(), Crashes: it.d.Crashes},
 		policy:  policy,
-		refused: p.refuse(it.lane().queue.Config(), it.d),
+		refused: p.refuse(&it.lane().cfg, it.d),
 	}
 	timeout := t.Timeout
 	if timeout == 0 {
@@ -102,7 +102,7 @@ func panicked(v any) error {
 const metaDue = "taskgen.due"
 
 // refuse says why a task is not to be run at all; nil when it is.
-func (p *Pool) refuse(cfg QueueConfig, d *Delivery) error {
+func (p *Pool) refuse(cfg *QueueConfig, d *Delivery) error {
 	if cfg.MaxDeliveries > 0 && d.Crashes >= cfg.MaxDeliveries {
 		return fmt.Errorf("%w: %d deliveries ended with their worker, and queue %q allows %d", ErrMaxDeliveries, d.Crashes, cfg.Name, cfg.MaxDeliveries)
 	}
@@ -149,14 +149,23 @@ func (w *worker) conclude(it *item, c *taskContext, timeout time.Duration, err e
 		p.log.Error("task is dead", about(it.lane(), t), "attempt", c.info.Attempt, "error", err)
 		at := clock.Now()
 		NoteAttempt(t, c.info.Attempt, at, w.took, err)
-		Bury(t, it.lane().name, at, err)
+		Bury(t, origin(it.lane().name, t), at, err)
 		if c.policy.Result {
 			w.store(it, c.policy, nil, t.Metadata[MetaFailureReason])
 		}
 	}
-	if it.d.Delay > 0 && it.lane().queue.Config().Retention > 0 {
+	if it.d.Delay > 0 && it.lane().cfg.Retention > 0 {
 		setMeta(t, metaDue, clock.Now().Add(it.d.Delay).UTC().Format(time.RFC3339Nano))
 	}
+}
+
+// origin is the queue that a task dies on. On a dead letter queue that is the one
+// it came from: by that name it finds back.
+func origin(queue string, t *Task) string {
+	if first := t.Metadata[MetaOriginalQueue]; first != "" && t.Queue != queue {
+		return first
+	}
+	return queue
 }
 
 // judge is decide for a policy whose Retryable may panic: that is final.

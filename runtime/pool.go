@@ -57,6 +57,9 @@ const (
 // wait and run, and settles each with its queue by the handler's [Outcome]. It
 // is safe for use by many goroutines, and may be started again once stopped.
 //
+// It tells the time of leases and retention by the manager's clock, which must
+// be that of the providers; timeouts, rates and pauses by the machine's.
+//
 // A task is only ever run once at a time by a pool. A handler that ignores the
 // end of its context keeps its worker until it returns.
 type Pool struct {

@@ -10,8 +10,9 @@ import (
 type lane struct {
 	s     *shift
 	queue Queue
+	cfg   QueueConfig
 	name  string
-	lease time.Duration
+	lease time.Duration // cfg.Visibility
 	share float64 // 1 / weight
 	gate  *gate   // the queue's own limits; nil: none
 	types []*gate // of the queue's types, when all of them have limits; else nil
@@ -29,7 +30,6 @@ type lane struct {
 	tried   int     // the round of choosing that last passed the lane by
 	fetcher fetcher
 	acker   acker
-	kept    chan struct{} // closed when the keeper is done
 }
 
 // A batch is what one Dequeue returned.

@@ -67,13 +67,14 @@ func newShift(ctx context.Context, p *Pool) *shift {
 }
 
 func (s *shift) newLane(q Queue, pq PoolQueue) *lane {
+	cfg := q.Config()
 	l := &lane{
-		s: s, queue: q, name: pq.Name, lease: q.Config().Visibility,
+		s: s, queue: q, cfg: cfg, name: pq.Name, lease: cfg.Visibility,
 		share: 1 / float64(max(pq.Weight, 1)),
 		gate:  newGate(pq.Concurrency, pq.Rate),
 	}
 	l.fetcher.init(len(s.p.queues), s.p.cfg.Workers)
-	l.acker.init(q.Config().Type)
+	l.acker.init(cfg.Type)
 	for _, rt := range s.p.router.routes {
 		if rt.policy.Queue != pq.Name {
 			continue
