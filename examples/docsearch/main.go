@@ -59,7 +59,7 @@ func parse(args []string, cfg *app.Config) error {
 	f.SetOutput(io.Discard) // run prints the error
 	f.StringVar(&cfg.Provider, "provider", "sqlite", "where tasks are kept: sqlite or memory")
 	f.StringVar(&cfg.Dir, "dir", "", "folder of documents (default: this repository, or the working directory outside of one)")
-	f.StringVar(&cfg.Query, "query", "what happens to a task when its worker dies?", "question to answer from the documents")
+	f.StringVar(&cfg.Query, "query", "is a task handed out again when its process dies?", "question to answer from the documents")
 	f.StringVar(&cfg.Data, "data", "", "folder of the queue and the index (default: one for each -dir in the user's cache folder)")
 	f.BoolVar(&cfg.Fresh, "fresh", false, "forget the queue and the index of earlier runs")
 	f.BoolVar(&cfg.Verbose, "v", false, "log each failure")

@@ -21,15 +21,14 @@ import (
 // change the name whenever a change of the code changes vectors.
 const Model = "hash-1024-v1"
 
-// Dims is the length of a vector. A chunk of 120 words has some 200 features,
+// Dims is the length of a vector. A chunk of 120 words has some 100 features,
 // which 1024 places hold with few collisions, in 4 KiB.
 const Dims = 1024
 
-// A Vector has length 1, or is all zeros for a text without words.
+// A Vector has length 1, or is all zeros for a text that has no features.
 type Vector [Dims]float32
 
-// Text embeds a text. Counts are damped to 1+ln(n): the tenth mention of a word
-// says less than the first.
+// Text embeds a text.
 func Text(text string) Vector {
 	return Weighted(text, func(string) float64 { return 1 })
 }
@@ -38,12 +37,12 @@ func Text(text string) Vector {
 // features, which tell documents apart, more weight than common ones.
 func Weighted(text string, weight func(feature string) float64) Vector {
 	var sums [Dims]float64
-	counts := Features(text)
+	features := Features(text)
 	// In sorted order, for sums of floats depend on it, and a task that runs
 	// twice must give the same vector twice.
-	for _, f := range slices.Sorted(maps.Keys(counts)) {
+	for _, f := range slices.Sorted(maps.Keys(features)) {
 		place, sign := hash(f)
-		sums[place] += sign * (1 + math.Log(float64(counts[f]))) * weight(f)
+		sums[place] += sign * features[f] * weight(f)
 	}
 	var norm float64
 	for _, x := range sums {

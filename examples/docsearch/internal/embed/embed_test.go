@@ -9,22 +9,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestFeaturesAreWordsAndPairs(t *testing.T) {
-	assert.Equal(t, map[string]int{
-		"the": 2, "lease": 2, "of": 1, "retry": 1,
-		"the lease": 1, "lease of": 1, "of the": 1, "the retry": 1, "retry lease": 1,
-	}, Features("The lease of the retries: LEASES"))
+func TestFeaturesAreWordsAndPairsThatSaySomething(t *testing.T) {
+	assert.Equal(t, map[string]float64{
+		"lease": 1 + math.Log(2), "retry": 1, "queue": 1,
+		"retry lease": 0.5, "lease queue": 0.5,
+	}, Features("The retries' LEASE: queues of leases"))
 }
 
 func TestVectorsHaveLengthOne(t *testing.T) {
-	for _, text := range []string{"a", "one two three", "Zwölf Boxkämpfer 12"} {
+	for _, text := range []string{"lease", "one two three", "Zwölf Boxkämpfer 12"} {
 		v := Text(text)
 		assert.InDelta(t, 1, Cosine(&v, &v), 1e-6, text)
 	}
 }
 
-func TestTextWithoutWordsHasTheZeroVector(t *testing.T) {
+func TestTextThatSaysNothingHasTheZeroVector(t *testing.T) {
 	assert.Equal(t, Vector{}, Text(" — … !"))
+	assert.Equal(t, Vector{}, Text("it is what it is"))
 }
 
 func TestTheSameTextHasTheSameVectorToTheBit(t *testing.T) {
@@ -73,8 +74,8 @@ func TestPlacesAndSignsAreSpreadEvenly(t *testing.T) {
 
 func TestWeightsRaiseRareFeatures(t *testing.T) {
 	rare := Text("sqlite")
-	even := Text("the sqlite")
-	weighted := Weighted("the sqlite", func(f string) float64 {
+	even := Text("file sqlite")
+	weighted := Weighted("file sqlite", func(f string) float64 {
 		if f == "sqlite" {
 			return 5
 		}

@@ -23,19 +23,28 @@ type Progress struct {
 // lineEvery is the time between two lines.
 const lineEvery = time.Second
 
+// drawEvery is the least time between two drawings of the bar: Show sets two
+// numbers, and the bar would draw itself for each.
+const drawEvery = 40 * time.Millisecond
+
 // NewProgress shows progress on out.
 func NewProgress(out io.Writer) *Progress {
 	p := &Progress{out: out}
 	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		p.bar = progressbar.NewOptions(1,
-			progressbar.OptionSetWriter(out),
-			progressbar.OptionSetDescription("tasks"),
-			progressbar.OptionShowCount(),
-			progressbar.OptionSetPredictTime(false),
-			progressbar.OptionClearOnFinish(),
-		)
+		p.bar = newBar(out)
 	}
 	return p
+}
+
+func newBar(out io.Writer) *progressbar.ProgressBar {
+	return progressbar.NewOptions(1,
+		progressbar.OptionSetWriter(out),
+		progressbar.OptionSetDescription("tasks"),
+		progressbar.OptionShowCount(),
+		progressbar.OptionSetPredictTime(false),
+		progressbar.OptionThrottle(drawEvery),
+		progressbar.OptionClearOnFinish(),
+	)
 }
 
 // Show says that done of the known tasks are done.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -82,6 +83,21 @@ func TestShortKeepsWhatMeansSomething(t *testing.T) {
 	} {
 		assert.Equal(t, want, short(d))
 	}
+}
+
+func TestTheBarGoesOnWhenTasksBringForthTasks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		p := &Progress{out: &out, bar: newBar(&out)}
+		for _, n := range [][2]int{{0, 10}, {10, 10}, {12, 30}, {12, 30}} {
+			p.Show(n[0], n[1])
+			time.Sleep(drawEvery)
+		}
+		assert.Contains(t, out.String(), "(12/30)")
+		assert.NotContains(t, out.String(), "100%")
+		p.Clear()
+		assert.True(t, strings.HasSuffix(out.String(), " \r"), "%q", out.String())
+	})
 }
 
 func TestProgressWithoutATerminalIsALineNowAndThen(t *testing.T) {
