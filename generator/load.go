@@ -43,7 +43,8 @@ type Loaded struct {
 
 // Load reads the packages that match the patterns and checks their directives.
 // What is wrong with the packages is in the diagnostics. An error means that
-// nothing can be said: the go command failed, or a pattern matches no package.
+// nothing can be said: the go command failed, or a pattern names a package that
+// is not there. A pattern with ... may match none.
 //
 // Handwritten code that does not compile for want of generated code is fine, and
 // so is a generated file of ours in any state: it is not read.
@@ -137,7 +138,7 @@ func (b *builder) syntaxErrors() {
 		if len(f.Errors) > 0 {
 			e := f.Errors[0]
 			at := model.Span{Pos: model.Pos{File: f.Path, Line: e.Pos.Line, Column: e.Pos.Column}}
-			b.report(check.PackageSyntax.At(at, "", "%s", oneLine(e.Msg)))
+			b.report(check.PackageSyntax.At(at, "", "%s", brief(e.Msg)))
 		}
 	}
 }
@@ -193,17 +194,21 @@ func (b *builder) structType(t *directive.Type) (*types.Named, *types.Struct, bo
 		b.report(check.TaskNotStruct.At(at, "put the directive on the struct itself", "%s is an alias, not a struct", name.Name))
 	case !literal:
 		b.report(check.TaskNotStruct.At(at, "", "%s is %s, not a struct with its fields written out", name.Name, types.ExprString(t.Spec.Type)))
+	case name.Name == "_":
+		b.report(check.TaskNotStruct.At(at, "give it a name", "a struct without a name cannot be a task"))
+	case b.pkg.Info.Defs[name] == nil: // go/types takes the first declaration
+		first, _ := b.pkg.Declared(name.Name)
+		again := check.SymbolTaken.At(at, "keep one of them", "%s is declared twice", name.Name)
+		b.report(check.Related(again, b.at(first, 0).Pos, "first declared here"))
 	default:
-		obj := b.pkg.Info.Defs[name]
-		if obj == nil {
-			return nil, nil, false
+		named, _ := b.pkg.Info.Defs[name].Type().(*types.Named)
+		if named != nil {
+			if st, ok := named.Underlying().(*types.Struct); ok {
+				return named, st, true
+			}
 		}
-		named, ok := obj.Type().(*types.Named)
-		if !ok {
-			return nil, nil, false
-		}
-		st, ok := named.Underlying().(*types.Struct)
-		return named, st, ok
+		reason, _ := b.prog.Reason(name.Pos()) // a struct that holds itself, say
+		b.report(check.FieldType.At(at, "", "%s: %s", name.Name, brief(reason.Msg)))
 	}
 	return nil, nil, false
 }

@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"go/types"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -100,7 +101,7 @@ func (p *payload) unresolved(v *types.Var, tr *trouble) {
 	}
 	reason, ok := p.b.prog.Reason(inner.Pos())
 	if ok {
-		text = oneLine(reason.Msg)
+		text = brief(reason.Msg)
 	}
 	d := check.FieldType.At(at, "", "field %s of %s: %s", v.Name(), p.task.Struct, text)
 	if ok {
@@ -114,8 +115,15 @@ func (p *payload) unresolved(v *types.Var, tr *trouble) {
 	p.b.report(d)
 }
 
-// oneLine is a message of go/types or go list without its line breaks.
-func oneLine(msg string) string { return strings.Join(strings.Fields(msg), " ") }
+// brief is a message of go/types or go list on one line: what follows the first
+// says where else to look.
+func brief(msg string) string {
+	if strings.HasPrefix(msg, "could not import") {
+		return strings.Join(strings.Fields(msg), " ")
+	}
+	line, _, _ := strings.Cut(msg, "\n")
+	return line
+}
 
 // collisions reports fields that take each other's JSON name.
 func (p *payload) collisions(st *types.Struct) {
@@ -137,6 +145,10 @@ func qualified(f jsonField) string {
 // tags reads the task tag of one of the task's own fields.
 func (p *payload) tags(m *model.Field, v *types.Var, tag string, syntax *ast.Field, travels bool) {
 	text, tagged := reflect.StructTag(tag).Lookup("task")
+	if !tagged && unreadable(tag) {
+		p.b.report(check.TagUnknown.At(p.b.at(syntax.Tag.Pos(), len(syntax.Tag.Value)), "write it as `task:\"secret\"`, with quotes and without spaces",
+			"the tag %s of field %s cannot be read", syntax.Tag.Value, v.Name()))
+	}
 	_, named := reflect.StructTag(tag).Lookup("json")
 	if !v.Exported() && !v.Embedded() && (tagged || named && !parseJSONTag(tag).skip) {
 		p.b.report(check.FieldUnexported.At(p.spanOf(v), "", "field %s of %s is tagged and not exported", v.Name(), p.task.Struct))
@@ -167,6 +179,15 @@ func (p *payload) tags(m *model.Field, v *types.Var, tag string, syntax *ast.Fie
 	}
 }
 
+var (
+	quoted = regexp.MustCompile(`"(\\.|[^"\\])*"`)
+	meant  = regexp.MustCompile(`(?i)\btask(gen)?\s*:`)
+)
+
+// unreadable says that a tag which has no task for Go was meant to have it. A
+// secret would be shown.
+func unreadable(tag string) bool { return meant.MatchString(quoted.ReplaceAllString(tag, `""`)) }
+
 // words splits a task tag, and reports what is wrong with it.
 func (p *payload) words(at model.Span, text string) ([]string, bool) {
 	var words []string
@@ -188,6 +209,10 @@ func (p *payload) words(at model.Span, text string) ([]string, bool) {
 // nested reads the task tag of a field below the task's own.
 func (p *payload) nested(path string, v *types.Var, tag string, travels bool) bool {
 	text, tagged := reflect.StructTag(tag).Lookup("task")
+	if !tagged && unreadable(tag) {
+		p.b.report(check.TagUnknown.At(p.spanOf(v), "write it as `task:\"secret\"`, with quotes and without spaces", "the tag %q of field %s cannot be read", tag, v.Name()))
+		return true
+	}
 	if !tagged {
 		return false
 	}

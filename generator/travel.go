@@ -99,12 +99,19 @@ func (w *walker) named(t *types.Named) *trouble {
 			return nil
 		}
 	}
-	if st, ok := t.Underlying().(*types.Struct); ok && w.empty == nil && st.NumFields() > 0 {
+	if st, ok := t.Underlying().(*types.Struct); ok && w.empty == nil && st.NumFields() > 0 && w.own() {
 		if fields, collisions := jsonFields(st); len(fields)+len(collisions) == 0 {
 			w.empty = t
 		}
 	}
 	return w.shape(t.Underlying())
+}
+
+// own says that the named type on top of the stack stands in a type of the
+// package: what lies deeper in other people's types is theirs.
+func (w *walker) own() bool {
+	n := len(w.stack)
+	return n < 2 || w.stack[n-2].t.Obj().Pkg() == w.b.pkg.Types
 }
 
 func (w *walker) shape(t types.Type) *trouble {

@@ -24,8 +24,11 @@ func (b *builder) shape(t types.Type) model.Type {
 	case *types.Named:
 		return b.named(t.Obj(), t.TypeArgs(), t)
 	case *types.Basic:
-		if t.Kind() == types.UnsafePointer {
+		switch t.Kind() {
+		case types.UnsafePointer:
 			return model.Type{Kind: model.Named, Name: "Pointer", Path: "unsafe", Package: "unsafe", Underlying: model.Opaque}
+		case types.Invalid: // of a field that does not travel: it may be generated yet
+			return model.Type{Kind: model.Opaque, Text: b.text(t)}
 		}
 		return model.Type{Kind: model.Basic, Name: t.Name()}
 	case *types.Pointer:

@@ -64,6 +64,9 @@ func CheckTaskName(s string) string {
 }
 
 func name(s string, dots bool) (any, *problem) {
+	if s == "" {
+		return nil, &problem{check.ValueName, "a name has at least one character", "write one"}
+	}
 	if len(s) > maxName {
 		return nil, &problem{check.ValueName, fmt.Sprintf("a name has at most %d characters, this one has %d", maxName, len(s)), "shorten it"}
 	}

@@ -11,6 +11,7 @@ package load
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/scanner"
@@ -92,7 +93,7 @@ type File struct {
 
 // Load runs go list for the patterns and parses the files of the packages that
 // mention taskgen. A package that does not build is no error. An error means
-// that the go command failed or that a pattern matches nothing.
+// that the go command failed or that a pattern names what is not there.
 func Load(ctx context.Context, cfg Config) (*Program, error) {
 	p := &Program{
 		Fset: token.NewFileSet(), cfg: cfg, sizes: types.SizesFor("gc", arch(cfg.Env)),
@@ -162,6 +163,9 @@ func (p *Program) list(ctx context.Context, patterns ...string) ([]*packages.Pac
 
 // open reads the files of a package. It returns nil when none mentions taskgen.
 func (p *Program) open(m *packages.Package) (*Package, error) {
+	if m.PkgPath == "command-line-arguments" {
+		return nil, errors.New("taskgen: name packages, not files: ./tasks or . for the package of this directory")
+	}
 	dir := dirOf(m)
 	if dir == "" {
 		return nil, fmt.Errorf("taskgen: %s: %s", m.PkgPath, listError(m))
@@ -178,18 +182,16 @@ func (p *Program) open(m *packages.Package) (*Package, error) {
 	for _, name := range m.GoFiles {
 		built[name] = true
 	}
-	pkg := &Package{Path: m.PkgPath, Dir: dir}
-	for _, t := range texts {
-		switch f := (*File)(nil); {
-		case built[t.path]:
-			f = parseFile(p.Fset, t)
+	texts = slices.DeleteFunc(texts, func(t text) bool { return !built[t.path] && !t.mentions })
+	files := p.parse(texts)
+	pkg := &Package{Path: m.PkgPath, Dir: dir, Name: m.Name}
+	for _, f := range files {
+		if built[f.Path] {
 			pkg.Files = append(pkg.Files, f)
-		case t.mentions:
-			f = parseFile(p.Fset, t)
+		} else {
 			pkg.Excluded = append(pkg.Excluded, f)
 		}
 	}
-	pkg.Name = m.Name
 	for _, f := range pkg.Files {
 		// go list may have taken the name from a stale generated file.
 		if f.Syntax != nil && f.Syntax.Name != nil {

@@ -7,31 +7,32 @@ import (
 	"slices"
 )
 
-// Reason finds out why the type of a field could not be resolved: what go/types
-// said about it, or about a declaration or an import that it needs. pos is in
-// the field, in any package that Check has reached. It returns false when
-// nothing was said.
+// Reason finds out why the type of a field could not be resolved, or a
+// declaration: what go/types said about it, or about a declaration or an import
+// that it needs. pos is in the field or at the declared name, in any package
+// that Check has reached. It returns false when nothing was said.
 func (p *Program) Reason(pos token.Pos) (types.Error, bool) {
 	for u := range p.checked.done {
 		for _, src := range u.sources {
 			if src.file.FileStart <= pos && pos < src.file.FileEnd {
 				f := finder{c: p.checked, seen: make(map[ast.Node]bool)}
-				return f.find(u, src, fieldAt(src.file, pos))
+				return f.find(u, src, around(src.file, pos))
 			}
 		}
 	}
 	return types.Error{}, false
 }
 
-// fieldAt is the innermost field of a struct around a position.
-func fieldAt(file *ast.File, pos token.Pos) ast.Node {
+// around is the innermost field or type declaration around a position.
+func around(file *ast.File, pos token.Pos) ast.Node {
 	var found ast.Node = file
 	ast.Inspect(file, func(n ast.Node) bool {
 		if n == nil || pos < n.Pos() || n.End() <= pos {
 			return false
 		}
-		if field, ok := n.(*ast.Field); ok {
-			found = field
+		switch n.(type) {
+		case *ast.Field, *ast.TypeSpec:
+			found = n
 		}
 		return true
 	})

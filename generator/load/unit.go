@@ -83,6 +83,18 @@ func (p *Program) unit(id string) *unit {
 	return u
 }
 
+// parse parses files side by side.
+func (p *Program) parse(texts []text) []*File {
+	files := make([]*File, len(texts))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, t := range texts {
+		g.Go(func() error { files[i] = parseFile(p.Fset, t); return nil })
+	}
+	_ = g.Wait() // the functions return nil
+	return files
+}
+
 // parseFile parses a file, as far as it goes when it is broken.
 func parseFile(fset *token.FileSet, t text) *File {
 	mode := parser.SkipObjectResolution
@@ -105,7 +117,7 @@ func newUnit(m *packages.Package, files []*File) *unit {
 		decls: make(map[string][]*decl), methods: make(map[string][]*decl),
 	}
 	for _, f := range files {
-		if f != nil && f.Syntax != nil {
+		if f.Syntax != nil {
 			u.add(f.Syntax, false)
 		}
 	}
