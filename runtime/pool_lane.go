@@ -13,9 +13,9 @@ type lane struct {
 	cfg   QueueConfig
 	name  string
 	lease time.Duration // cfg.Visibility
-	share float64 // 1 / weight
-	gate  *gate   // the queue's own limits; nil: none
-	types []*gate // of the queue's types, when all of them have limits; else nil
+	share float64       // 1 / weight
+	gate  *gate         // the queue's own limits; nil: none
+	types []*gate       // of the queue's types, when all of them have limits; else nil
 
 	// What is leased. An item is in exactly one of these: ready, held, running
 	// (with a worker), acks (or with the acker). open has all of them.
