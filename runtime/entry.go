@@ -38,15 +38,35 @@ func (e *entry) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error) 
 	return enqueueValid(ctx, e.next, tasks, (*Task).Validate)
 }
 
-// revalidated stands behind the middleware, which may have changed tasks: an
-// invalid one would be accepted here and could never be read again.
-type revalidated struct{ next Enqueuer }
+// exit stands behind the middleware, which may have changed tasks: an invalid
+// one would be accepted here and could never be read again.
+type exit struct {
+	cfg  ManagerConfig
+	next Enqueuer
+}
 
-func (r revalidated) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
+func (e *exit) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
 	if len(tasks) == 0 {
 		return nil, nil
 	}
-	return enqueueValid(ctx, r.next, tasks, (*Task).Validate)
+	return enqueueValid(ctx, e.next, tasks, e.check)
+}
+
+func (e *exit) check(t *Task) error {
+	if len(e.cfg.Middleware) > 0 {
+		if err := t.Validate(); err != nil {
+			return err
+		}
+	}
+	if e.cfg.MaxPayload > 0 && len(t.Payload) > e.cfg.MaxPayload {
+		return tooLarge(t, "the manager", e.cfg.MaxPayload)
+	}
+	return nil
+}
+
+func tooLarge(t *Task, who string, limit int) error {
+	return fmt.Errorf("%w: task %s (%s) has %d bytes, and %s takes %d: store the data elsewhere and send a reference, or add compression",
+		ErrPayloadTooLarge, t.ID, t.Type, len(t.Payload), who, limit)
 }
 
 // enqueueValid passes on the tasks that check has nothing against. The others
@@ -170,8 +190,7 @@ func (m *Manager) send(ctx context.Context, name string, tasks []*Task) ([]Enque
 	}
 	return enqueueValid(ctx, q, tasks, func(t *Task) error {
 		if len(t.Payload) > q.maxPayload {
-			return fmt.Errorf("%w: %d bytes, and queue %q takes %d: store the data elsewhere and send a reference, or add compression",
-				ErrPayloadTooLarge, len(t.Payload), name, q.maxPayload)
+			return tooLarge(t, fmt.Sprintf("queue %q", name), q.maxPayload)
 		}
 		return nil
 	})

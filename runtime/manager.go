@@ -26,8 +26,8 @@ type Manager struct {
 type ManagerConfig struct {
 	// Middleware wraps every enqueue; the first is the outermost.
 	Middleware []EnqueueMiddleware
-	// MaxPayload bounds the bytes of one payload, as it travels. 0: what the
-	// queue's provider takes.
+	// MaxPayload bounds the bytes of one payload, as it travels: compressed and
+	// encrypted, where it is. 0: what the queue's provider takes.
 	MaxPayload int
 	// Linger is how long an enqueue may wait for others to share its round trip
 	// with, on queues whose provider does not gather enqueues itself. 0: an
@@ -41,7 +41,7 @@ type ManagerConfig struct {
 // An openQueue is a queue with what the manager needs to know to enqueue on it.
 type openQueue struct {
 	Queue
-	maxPayload int       // bytes; 0: no limit
+	maxPayload int       // bytes that the provider takes; 0: no limit
 	gather     *gatherer // nil where the provider gathers enqueues itself
 }
 
@@ -116,11 +116,8 @@ func (m *Manager) reserve(configs []QueueConfig) error {
 }
 
 func (m *Manager) wrap(q Queue) *openQueue {
-	o := &openQueue{Queue: q, maxPayload: m.cfg.MaxPayload}
 	can := q.Capabilities()
-	if can.MaxPayload != Unlimited && (o.maxPayload == 0 || can.MaxPayload < o.maxPayload) {
-		o.maxPayload = can.MaxPayload
-	}
+	o := &openQueue{Queue: q, maxPayload: max(can.MaxPayload, 0)}
 	if !can.GathersEnqueues {
 		o.gather = newGatherer(q, m.cfg.Linger, m.clock)
 	}
@@ -195,8 +192,8 @@ func (m *Manager) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error
 // middleware, and ends in to instead of the manager's queues: for a provider's
 // transaction.
 func (m *Manager) Through(to Enqueuer) Enqueuer {
-	if len(m.cfg.Middleware) > 0 {
-		to = revalidated{to}
+	if len(m.cfg.Middleware) > 0 || m.cfg.MaxPayload > 0 {
+		to = &exit{m.cfg, to}
 	}
 	for _, mw := range slices.Backward(m.cfg.Middleware) {
 		to = mw(to)

@@ -156,7 +156,7 @@ func TestInvalidTasksKeepNoneOfTheOthersBack(t *testing.T) {
 	tasks = append(tasks, nil)
 	answers, err := m.Enqueue(t.Context(), tasks)
 	requireItems(t, err, map[int]error{1: ErrInvalidTask, 3: ErrPayloadTooLarge, 4: ErrQueueFull, 6: ErrInvalidTask})
-	require.ErrorContains(t, err, `11 bytes, and queue "q" takes 10`)
+	require.ErrorContains(t, err, `task large (t) has 11 bytes, and queue "q" takes 10`)
 	assert.Equal(t, []Enqueued{{ID: "a", Queue: "q"}, {}, {ID: "b", Queue: "q"}, {}, {}, {ID: "c", Queue: "q"}, {}}, answers)
 	assert.Equal(t, [][]string{{"a", "b", "full", "c"}}, q.trips())
 
@@ -220,6 +220,16 @@ func TestPayloadLimitIsTheLowerOfManagerAndProvider(t *testing.T) {
 		}
 		requireItems(t, err, map[int]error{1: ErrPayloadTooLarge})
 	}
+}
+
+func TestManagersPayloadLimitHoldsForWhatGoesThrough(t *testing.T) {
+	to := EnqueuerFunc(func(_ context.Context, tasks []*Task) ([]Enqueued, error) { return acknowledge(tasks), nil })
+	tasks := someTasks("fits", "large")
+	tasks[1].Payload = []byte("123456")
+	answers, err := NewManager(ManagerConfig{MaxPayload: 5}).Through(to).Enqueue(t.Context(), tasks)
+	requireItems(t, err, map[int]error{1: ErrPayloadTooLarge})
+	require.ErrorContains(t, err, "task large (t) has 6 bytes, and the manager takes 5")
+	assert.Equal(t, []Enqueued{{ID: "fits", Queue: "q"}, {}}, answers)
 }
 
 func TestWrongNumberOfAnswersIsAnError(t *testing.T) {
