@@ -201,8 +201,9 @@ func (m *Manager) Through(to Enqueuer) Enqueuer {
 	return &entry{m: m, next: to}
 }
 
-// Close closes the manager's queues, not their providers, and waits for the
-// enqueues it has under way. A second call does nothing.
+// Close closes the manager's queues, not their providers. Enqueues that wait for
+// others fail with ErrClosed; round trips that callers share are ended and waited
+// for. A second call does nothing.
 func (m *Manager) Close() error {
 	m.mu.Lock()
 	queues, order := m.queues, m.order
