@@ -29,12 +29,17 @@ func (w *world) stopping(cfg runtime.PoolConfig, handle func(context.Context, le
 	m := w.manager(runtime.QueueConfig{Name: "q"})
 	q, err := m.Queue("q")
 	w.ok(err, "queue")
-	return m, q, w.pool(m, cfg, handle)
+	p := w.pool(m, cfg, handle)
+	w.Cleanup(func() { // where the test ended before it stopped the pool
+		w.letGo()
+		w.stop(p)
+	})
+	return m, q, p
 }
 
 func (w *world) stop(p *runtime.Pool) {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx, w.patience)
+	ctx, cancel := context.WithTimeout(context.Background(), w.patience)
 	defer cancel()
 	if err := p.Stop(ctx); err != nil {
 		w.Errorf("stop the pool: %v", err)
