@@ -7,6 +7,8 @@ import (
 	"go/format"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -26,6 +28,8 @@ type Result struct {
 	// Packages are those with directives, sorted by path.
 	Packages    []model.Package
 	Diagnostics []diag.Diagnostic
+	// Notes are remarks that belong to no place in the source, sorted.
+	Notes []string
 }
 
 // Generate reads packages and returns the files that belong to them. It writes
@@ -54,28 +58,33 @@ func Generate(ctx context.Context, cfg Config) (*Result, error) {
 		pkg := &r.Packages[i]
 		g.Go(func() error {
 			path := filepath.Join(pkg.Dir, model.FileName(pkg.Name))
-			src, err := write(ctx, loaded, pkg, path)
+			src, note, err := write(ctx, loaded, pkg, path)
 			mu.Lock()
 			defer mu.Unlock()
 			r.Files[path] = src
+			if note != "" {
+				r.Notes = append(r.Notes, note)
+			}
 			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
+	slices.Sort(r.Notes)
 	return r, nil
 }
 
 // write returns the generated file of a package, formatted and type-checked. The
-// two take about the same time, and go on side by side.
-func write(ctx context.Context, loaded *Loaded, pkg *model.Package, path string) ([]byte, error) {
+// two take about the same time, and go on side by side. Where the module does not
+// have the runtime yet nothing can be checked, and a note says so: it is the
+// generated file that will make go get and go mod vendor find the runtime.
+func write(ctx context.Context, loaded *Loaded, pkg *model.Package, path string) (src []byte, note string, err error) {
 	raw, err := gosrc.File(pkg)
 	if err != nil {
-		return nil, bug(pkg, err)
+		return nil, "", bug(pkg, err)
 	}
 	var (
-		src   []byte
 		wrong error
 		g     errgroup.Group
 	)
@@ -88,7 +97,7 @@ func write(ctx context.Context, loaded *Loaded, pkg *model.Package, path string)
 		return err
 	})
 	if err = g.Wait(); err != nil {
-		return nil, bug(pkg, err)
+		return nil, "", bug(pkg, err)
 	}
 	if wrong != nil {
 		// Again, for positions in the file as it would be.
@@ -96,9 +105,18 @@ func write(ctx context.Context, loaded *Loaded, pkg *model.Package, path string)
 	}
 	var output *load.OutputError
 	if errors.As(wrong, &output) {
-		return nil, bug(pkg, wrong)
+		if reason, ok := output.Missing[gosrc.RuntimePath]; ok {
+			return src, unchecked(pkg, reason), nil
+		}
+		return nil, "", bug(pkg, wrong)
 	}
-	return src, wrong
+	return src, "", wrong
+}
+
+func unchecked(pkg *model.Package, reason string) string {
+	reason, _, _ = strings.Cut(reason, "\n")
+	return fmt.Sprintf("the code for package %s could not be checked, because the module does not have %s yet (%s): run go get github.com/taskgen/taskgen, or go mod vendor if there is a vendor folder",
+		pkg.Path, gosrc.RuntimePath, strings.TrimSuffix(reason, "; to add it:"))
 }
 
 func bug(pkg *model.Package, err error) error {

@@ -41,6 +41,9 @@ func (r *report) text() error {
 	if diag.HasErrors(r.result.Diagnostics) {
 		return nil
 	}
+	for _, note := range r.result.Notes {
+		fmt.Fprintf(r.stderr, "note: %s\n", note)
+	}
 	if r.diff {
 		return output.Diff(r.stdout, r.changes, r.name)
 	}
@@ -88,8 +91,9 @@ func (r *report) json() error {
 	}
 	doc := struct {
 		Diagnostics []diag.Diagnostic `json:"diagnostics"`
+		Notes       []string          `json:"notes,omitempty"`
 		Changes     []change          `json:"changes"`
-	}{[]diag.Diagnostic{}, []change{}}
+	}{[]diag.Diagnostic{}, r.result.Notes, []change{}}
 	for _, d := range r.result.Diagnostics {
 		d.Pos.File = r.name(d.Pos.File)
 		if d.Related != nil {
@@ -119,6 +123,9 @@ func (r *report) json() error {
 func (r *report) github() error {
 	if err := diag.GitHub(r.stdout, r.result.Diagnostics, r.dir); err != nil {
 		return err
+	}
+	for _, note := range r.result.Notes {
+		fmt.Fprintf(r.stdout, "::warning::%s\n", note)
 	}
 	if !r.check && !r.diff {
 		return nil

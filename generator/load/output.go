@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"go/scanner"
 	"go/types"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -42,7 +44,23 @@ func (p *Program) CheckOutput(ctx context.Context, pkgPath, filename string, src
 	r := newReach(p)
 	r.walkFile(u, out)
 	r.close()
-	return outputError(filename, newChecker(p, r).check(u).errs)
+	return outputError(filename, newChecker(p, r).check(u).errs, p.missing(u, file))
+}
+
+// missing lists the imports of a generated file that the go command does not
+// find, by path, with what it says.
+func (p *Program) missing(u *unit, file *ast.File) map[string]string {
+	found := make(map[string]string)
+	for _, spec := range file.Imports {
+		path, err := strconv.Unquote(spec.Path.Value)
+		if err != nil || path == "unsafe" {
+			continue
+		}
+		if m := u.imported(path); m != nil && len(m.GoFiles) == 0 {
+			found[path] = listError(m)
+		}
+	}
+	return found
 }
 
 // resolve finds the packages that a generated file imports and the package that
@@ -80,10 +98,14 @@ func (p *Program) borrow(u *unit, path string) bool {
 }
 
 // OutputError is a generated file that does not compile: a fault of the
-// generator.
+// generator, if the module has what the file imports.
 type OutputError struct {
 	Filename string
 	Problems []string // "line:column: message", in the order of the file
+	// Missing are the imports that the go command does not find, by path, with
+	// what it says about them: the module lacks them, and the generator may not be
+	// at fault.
+	Missing map[string]string
 }
 
 // Error lists all problems, one on a line.
@@ -110,8 +132,9 @@ func parseError(filename string, err error) error {
 	return out
 }
 
-func outputError(filename string, errs []types.Error) error {
-	out := &OutputError{Filename: filename}
+func outputError(filename string, errs []types.Error, missing map[string]string) error {
+	out := &OutputError{Filename: filename, Missing: missing}
+	slices.SortStableFunc(errs, func(a, b types.Error) int { return cmp.Compare(a.Pos, b.Pos) })
 	for _, e := range errs {
 		pos := e.Fset.PositionFor(e.Pos, false)
 		if filepath.Clean(pos.Filename) == filepath.Clean(filename) {

@@ -16,12 +16,12 @@ func (f *file) enqueue(t *model.Task) {
 		// func EnqueueEmbedding(ctx context.Context, to runtime.Enqueuer, task EmbeddingTask, opts ...runtime.EnqueueOption) (runtime.Enqueued, error)
 		jen.Func().Id(enqueueName(t)).Params(
 			jen.Id(ctx).Qual("context", "Context"),
-			jen.Id(to).Qual(runtimePath, "Enqueuer"),
+			jen.Id(to).Qual(RuntimePath, "Enqueuer"),
 			jen.Id(task).Id(t.Struct),
-			jen.Id(opts).Op("...").Qual(runtimePath, "EnqueueOption"),
-		).Params(jen.Qual(runtimePath, "Enqueued"), f.predeclared("error")).Block(
+			jen.Id(opts).Op("...").Qual(RuntimePath, "EnqueueOption"),
+		).Params(jen.Qual(RuntimePath, "Enqueued"), f.predeclared("error")).Block(
 			// return runtime.Enqueue(ctx, to, &EmbeddingSpec, &task, opts...)
-			jen.Return(jen.Qual(runtimePath, "Enqueue").Call(
+			jen.Return(jen.Qual(RuntimePath, "Enqueue").Call(
 				jen.Id(ctx), jen.Id(to), jen.Op("&").Id(specName(t)), jen.Op("&").Id(task), jen.Id(opts).Op("..."),
 			)),
 		),
@@ -36,12 +36,12 @@ func (f *file) enqueueBatch(t *model.Task) {
 		// func EnqueueEmbeddingBatch(ctx context.Context, to runtime.Enqueuer, tasks []EmbeddingTask, opts ...runtime.EnqueueOption) ([]runtime.Enqueued, error)
 		jen.Func().Id(batchName(t)).Params(
 			jen.Id(ctx).Qual("context", "Context"),
-			jen.Id(to).Qual(runtimePath, "Enqueuer"),
+			jen.Id(to).Qual(RuntimePath, "Enqueuer"),
 			jen.Id(tasks).Index().Id(t.Struct),
-			jen.Id(opts).Op("...").Qual(runtimePath, "EnqueueOption"),
-		).Params(jen.Index().Qual(runtimePath, "Enqueued"), f.predeclared("error")).Block(
+			jen.Id(opts).Op("...").Qual(RuntimePath, "EnqueueOption"),
+		).Params(jen.Index().Qual(RuntimePath, "Enqueued"), f.predeclared("error")).Block(
 			// return runtime.EnqueueBatch(ctx, to, &EmbeddingSpec, tasks, opts...)
-			jen.Return(jen.Qual(runtimePath, "EnqueueBatch").Call(
+			jen.Return(jen.Qual(RuntimePath, "EnqueueBatch").Call(
 				jen.Id(ctx), jen.Id(to), jen.Op("&").Id(specName(t)), jen.Id(tasks), jen.Id(opts).Op("..."),
 			)),
 		),
@@ -60,11 +60,11 @@ func (f *file) await(t *model.Task) {
 		// func AwaitEmbedding(ctx context.Context, from runtime.Results, id string) (Embedding, error)
 		jen.Func().Id(awaitName(t)).Params(
 			jen.Id(ctx).Qual("context", "Context"),
-			jen.Id(from).Qual(runtimePath, "Results"),
+			jen.Id(from).Qual(RuntimePath, "Results"),
 			jen.Id(id).Add(f.predeclared("string")),
 		).Params(f.typ(t.Result), f.predeclared("error")).Block(
 			// return runtime.Await[EmbeddingTask, Embedding](ctx, from, &EmbeddingSpec, id)
-			jen.Return(jen.Qual(runtimePath, "Await").Types(jen.Id(t.Struct), f.typ(t.Result)).Call(
+			jen.Return(jen.Qual(RuntimePath, "Await").Types(jen.Id(t.Struct), f.typ(t.Result)).Call(
 				jen.Id(ctx), jen.Id(from), jen.Op("&").Id(specName(t)), jen.Id(id),
 			)),
 		),

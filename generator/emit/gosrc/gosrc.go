@@ -15,7 +15,8 @@ import (
 	"github.com/taskgen/taskgen/generator/model"
 )
 
-const runtimePath = "github.com/taskgen/taskgen/runtime"
+// RuntimePath is the package that generated code calls.
+const RuntimePath = "github.com/taskgen/taskgen/runtime"
 
 // File returns the source of the package's generated file, not formatted yet.
 // The same package gives the same bytes.

@@ -14,7 +14,7 @@ func (f *file) guards() {
 	f.declare(
 		doc("This file needs at least this version of the runtime. Where it is missing, go get github.com/taskgen/taskgen@latest."),
 		// const _ = runtime.GeneratedCodeVersion1
-		jen.Const().Id("_").Op("=").Qual(runtimePath, "GeneratedCodeVersion1"),
+		jen.Const().Id("_").Op("=").Qual(RuntimePath, "GeneratedCodeVersion1"),
 	)
 	for i := range f.pkg.Tasks {
 		t := &f.pkg.Tasks[i]

@@ -28,7 +28,7 @@ func (f *file) handlers() {
 	f.declare(
 		doc("RegisterHandlers registers "+h+" for every task of the package."),
 		jen.Func().Id("RegisterHandlers").Params(
-			jen.Id(r).Op("*").Qual(runtimePath, "Router"), jen.Id(h).Id("Handlers"),
+			jen.Id(r).Op("*").Qual(RuntimePath, "Router"), jen.Id(h).Id("Handlers"),
 		).Block(calls...),
 	)
 }
@@ -75,10 +75,10 @@ func (f *file) register(t *model.Task) {
 	f.declare(
 		doc(registerName(t)+" makes "+h+" the handler of every "+t.Struct+" that "+r+" routes."),
 		jen.Func().Id(registerName(t)).Params(
-			jen.Id(r).Op("*").Qual(runtimePath, "Router"), jen.Id(h).Id(handlerName(t)),
+			jen.Id(r).Op("*").Qual(RuntimePath, "Router"), jen.Id(h).Id(handlerName(t)),
 		).Block(
 			// runtime.RegisterWithResult(r, &EmbeddingSpec, h.HandleEmbedding)
-			jen.Qual(runtimePath, register).Call(jen.Id(r), jen.Op("&").Id(specName(t)), jen.Id(h).Dot(handleName(t))),
+			jen.Qual(RuntimePath, register).Call(jen.Id(r), jen.Op("&").Id(specName(t)), jen.Id(h).Dot(handleName(t))),
 		),
 	)
 }

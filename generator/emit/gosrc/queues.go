@@ -20,8 +20,8 @@ func (f *file) queues() {
 	f.declare(
 		doc("Queues lists the queues that the package declares, for Manager.Open."),
 		// func Queues() []runtime.QueueConfig { return []runtime.QueueConfig{…} }
-		jen.Func().Id("Queues").Params().Index().Qual(runtimePath, "QueueConfig").Block(
-			jen.Return(jen.Index().Qual(runtimePath, "QueueConfig").Add(configs.values())),
+		jen.Func().Id("Queues").Params().Index().Qual(RuntimePath, "QueueConfig").Block(
+			jen.Return(jen.Index().Qual(RuntimePath, "QueueConfig").Add(configs.values())),
 		),
 	)
 }
@@ -32,7 +32,7 @@ func (f *file) queue(q *model.Queue) *jen.Statement {
 	var l literal
 	l.set("Name", jen.Lit(q.Name))
 	if name, ok := queueTypes[q.Type]; ok {
-		l.set("Type", jen.Qual(runtimePath, name))
+		l.set("Type", jen.Qual(RuntimePath, name))
 	}
 	if q.Levels != 0 {
 		l.set("Levels", jen.Lit(q.Levels))

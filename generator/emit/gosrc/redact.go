@@ -22,7 +22,7 @@ func (f *file) redaction(t *model.Task) {
 			doc(text),
 			// func (t EmbeddingTask) LogValue() slog.Value { return runtime.Redact(t) }
 			receiver().Id("LogValue").Params().Qual("log/slog", "Value").Block(
-				jen.Return(jen.Qual(runtimePath, "Redact").Call(jen.Id(task))),
+				jen.Return(jen.Qual(RuntimePath, "Redact").Call(jen.Id(task))),
 			),
 		)
 	}
@@ -37,7 +37,7 @@ func (f *file) redaction(t *model.Task) {
 			doc(name+" is the task as text, without its secrets."),
 			// func (t EmbeddingTask) String() string { return runtime.RedactedString(t) }
 			receiver().Id(name).Params().Add(f.predeclared("string")).Block(
-				jen.Return(jen.Qual(runtimePath, "RedactedString").Call(jen.Id(task))),
+				jen.Return(jen.Qual(RuntimePath, "RedactedString").Call(jen.Id(task))),
 			),
 		)
 	}
@@ -50,7 +50,7 @@ func (f *file) redaction(t *model.Task) {
 		receiver().Id("Format").Params(
 			jen.Id(state).Qual("fmt", "State"), jen.Id(verb).Add(f.predeclared("rune")),
 		).Block(
-			jen.Qual(runtimePath, "FormatRedacted").Call(jen.Id(state), jen.Id(verb), jen.Op("&").Id(task)),
+			jen.Qual(RuntimePath, "FormatRedacted").Call(jen.Id(state), jen.Id(verb), jen.Op("&").Id(task)),
 		),
 	)
 }

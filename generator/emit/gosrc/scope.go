@@ -96,9 +96,9 @@ func (f *file) predeclared(name string) *jen.Statement {
 	}
 	switch name {
 	case "string":
-		return jen.Qual(runtimePath, "String")
+		return jen.Qual(RuntimePath, "String")
 	case "error":
-		return jen.Qual(runtimePath, "Error")
+		return jen.Qual(RuntimePath, "Error")
 	case "rune":
 		return jen.Id("int32")
 	}
@@ -110,7 +110,7 @@ type importedPackage struct{ path, name string }
 // imported lists the packages that the file may mention, those of its own
 // machinery first, so that they keep their names.
 func imported(pkg *model.Package) []importedPackage {
-	own := []importedPackage{{"context", "context"}, {"log/slog", "slog"}, {runtimePath, "runtime"}}
+	own := []importedPackage{{"context", "context"}, {"log/slog", "slog"}, {RuntimePath, "runtime"}}
 	if usesTime(pkg) {
 		own = append(own, importedPackage{"time", "time"})
 	}

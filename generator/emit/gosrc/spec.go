@@ -64,7 +64,7 @@ func (f *file) spec(t *model.Task) {
 		var rate literal
 		rate.set("Limit", jen.Lit(t.Rate.Limit))
 		rate.set("Per", duration(t.Rate.Per))
-		l.set("Rate", jen.Qual(runtimePath, "Rate").Add(rate.inline()))
+		l.set("Rate", jen.Qual(RuntimePath, "Rate").Add(rate.inline()))
 	}
 	if t.Retention != 0 {
 		l.set("Retention", duration(t.Retention))
@@ -72,7 +72,7 @@ func (f *file) spec(t *model.Task) {
 	// var EmbeddingSpec = runtime.Spec[EmbeddingTask]{…}
 	f.declare(
 		doc(specName(t)+" says how "+t.Struct+" is named, queued, retried and given up on."),
-		jen.Var().Id(specName(t)).Op("=").Qual(runtimePath, "Spec").Types(jen.Id(t.Struct)).Add(l.values()),
+		jen.Var().Id(specName(t)).Op("=").Qual(RuntimePath, "Spec").Types(jen.Id(t.Struct)).Add(l.values()),
 	)
 }
 
@@ -92,7 +92,7 @@ func (f *file) retry(r *model.Retry) *jen.Statement {
 	var l literal
 	l.set("Max", jen.Lit(r.Max))
 	if name, ok := backoffs[r.Backoff]; ok {
-		l.set("Backoff", jen.Qual(runtimePath, name))
+		l.set("Backoff", jen.Qual(RuntimePath, name))
 	}
 	if r.Base != 0 {
 		l.set("Base", duration(r.Base))
@@ -110,7 +110,7 @@ func (f *file) retry(r *model.Retry) *jen.Statement {
 	if len(l.fields) == 1 {
 		value = l.inline()
 	}
-	return jen.Qual(runtimePath, "RetryPolicy").Add(value)
+	return jen.Qual(RuntimePath, "RetryPolicy").Add(value)
 }
 
 // payloadFunc is func(task *EmbeddingTask) result { … }.
@@ -127,7 +127,7 @@ func (f *file) uniqueKey(t *model.Task) *jen.Statement {
 			parts[i] = jen.Id(task).Dot(field)
 		}
 		// return runtime.KeyOf(task.Text, task.Model)
-		return []jen.Code{jen.Return(jen.Qual(runtimePath, "KeyOf").Call(parts...))}
+		return []jen.Code{jen.Return(jen.Qual(RuntimePath, "KeyOf").Call(parts...))}
 	})
 }
 
@@ -169,7 +169,7 @@ func (f *file) validate(t *model.Task) *jen.Statement {
 		}
 		report := func(field *model.Field) *jen.Statement {
 			// return runtime.Missing(TypeEmbedding, "text")
-			return jen.Return(jen.Qual(runtimePath, "Missing").Call(jen.Id(typeName(t)), jen.Lit(wireName(field))))
+			return jen.Return(jen.Qual(RuntimePath, "Missing").Call(jen.Id(typeName(t)), jen.Lit(wireName(field))))
 		}
 		if len(fields) == 1 {
 			// if task.Text == "" { … }
