@@ -35,8 +35,8 @@ type Task struct {
 	// UniqueKey, when set, lets only one task with this key be on its queue.
 	UniqueKey string
 	// UniqueFor is how long UniqueKey stays taken, counted from enqueue and
-	// whatever becomes of the task. 0: until the task is completed or dead. The
-	// envelope keeps it in milliseconds, rounded up; so it does Timeout.
+	// whatever becomes of the task. 0: until the task is completed or dead. An
+	// envelope holds it, and Timeout, in whole milliseconds, rounded up.
 	UniqueFor time.Duration
 	// Metadata travels with the task. Keys that begin with "taskgen." are the
 	// runtime's own; so are the Meta constants, once a task has failed.

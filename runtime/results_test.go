@@ -1,0 +1,45 @@
+package runtime
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// resultsByID is a Results of what is there already.
+type resultsByID map[string]string
+
+func (r resultsByID) Await(_ context.Context, id string) ([]byte, error) {
+	if data, ok := r[id]; ok {
+		return []byte(data), nil
+	}
+	return nil, ErrTaskFailed
+}
+
+func TestAwaitDecodesTheResult(t *testing.T) {
+	from := resultsByID{"a": `{"name":"ada"}`, "b": `{"name":7}`}
+	got, err := Await[greeting, greeting](t.Context(), from, greetingSpec(), "a")
+	require.NoError(t, err)
+	assert.Equal(t, greeting{Name: "ada"}, got)
+	_, err = Await[greeting, greeting](t.Context(), from, greetingSpec(), "b")
+	require.ErrorContains(t, err, "the result of task b (greeting): json: cannot unmarshal number")
+	_, err = Await[greeting, greeting](t.Context(), from, greetingSpec(), "c")
+	require.ErrorIs(t, err, ErrTaskFailed)
+}
+
+func TestTaskAndResultBelongToAHandler(t *testing.T) {
+	_, ok := TaskFromContext(t.Context())
+	assert.False(t, ok)
+	require.EqualError(t, SetResult(t.Context(), []byte("1")), "taskgen: SetResult is called outside of a handler")
+
+	running := &run{info: TaskInfo{Task: &Task{ID: "a"}, Attempt: 2}}
+	ctx := context.WithValue(t.Context(), runKey{}, running)
+	info, ok := TaskFromContext(ctx)
+	require.True(t, ok)
+	assert.Equal(t, "a", info.ID)
+	assert.Equal(t, 2, info.Attempt)
+	require.NoError(t, SetResult(ctx, []byte("1")))
+	assert.Equal(t, "1", string(running.result))
+}
