@@ -168,7 +168,11 @@ func (l *lane) fetchAll() {
 		ds, err := l.queue.Dequeue(s.fetching, n, l.lease)
 		took := time.Since(now)
 		s.mu.Lock()
-		f.brought(len(ds), n, took)
+		if err == nil || errors.Is(err, ErrNoTasks) {
+			f.brought(len(ds), n, took)
+		} else {
+			f.asked, f.more = time.Time{}, false
+		}
 		if len(ds) > 0 {
 			l.insert(ds)
 		}

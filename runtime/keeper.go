@@ -109,7 +109,9 @@ func (l *lane) extend(ctx context.Context, items []*item, failing *backoff) bool
 		return true
 	}
 
-	limited, cancel := context.WithTimeout(ctx, l.lease)
+	// Half of what is left of the shortest lease: a call that hangs leaves time
+	// for another, and none outlasts the lease it is to extend.
+	limited, cancel := context.WithTimeout(ctx, l.soonestEnd().Sub(l.s.p.m.Now())/2)
 	defer cancel()
 	err := l.queue.Extend(limited, ds, l.lease)
 	if err != nil && ctx.Err() != nil {

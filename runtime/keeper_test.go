@@ -142,6 +142,29 @@ func TestLeasesAreTriedUntilTheirEndWhileTheBrokerIsAway(t *testing.T) {
 	})
 }
 
+func TestExtendThatHangsEndsNoLaterThanTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		var ended atomic.Int64
+		b.handle(func(ctx context.Context, task *Task) error {
+			begun := time.Now()
+			<-ctx.Done()
+			ended.CompareAndSwap(0, int64(time.Since(begun)))
+			return context.Cause(ctx)
+		})
+		p := b.pool(PoolConfig{Grace: time.Second})
+		b.start(p)
+		b.put("a")
+		pass(time.Second)
+		b.q().hang.Store(true)
+		pass(time.Minute)
+		assert.InDelta(t, 30, time.Duration(ended.Load()).Seconds(), 0.1)
+		assert.Greater(t, b.q().calls("extend"), 2)
+		b.q().hang.Store(false)
+		b.stop(p)
+	})
+}
+
 func TestLeasesAreKeptThroughAShortOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPoolBench(t)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,6 +35,7 @@ type fakeQueue struct {
 	// the call's answer.
 	before func(call string, ds []*Delivery) error
 	trip   time.Duration // each call takes it
+	hang   atomic.Bool   // calls answer when their context ends
 }
 
 type fakeTask struct {
@@ -69,6 +71,10 @@ func (q *fakeQueue) note(ctx context.Context, call string, ds []*Delivery) error
 	q.mu.Unlock()
 	if q.trip > 0 {
 		time.Sleep(q.trip)
+	}
+	if q.hang.Load() {
+		<-ctx.Done()
+		return ctx.Err()
 	}
 	if before != nil {
 		return before(call, ds)
