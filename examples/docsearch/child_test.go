@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/taskgen/taskgen/runtime"
 
@@ -28,6 +29,16 @@ const (
 	envLedger = "DOCSEARCH_TEST_LEDGER" // the file to write the ledger to
 	envHold   = "DOCSEARCH_TEST_HOLD"   // hold the tasks up: until SIGINT, or "for good"
 )
+
+// TestMain turns a copy of the test binary into the demo itself, for the tests
+// that need a process to interrupt or kill: built once, and with the race
+// detector where the tests are.
+func TestMain(m *testing.M) {
+	if os.Getenv(envChild) != "" {
+		os.Exit(run(os.Args[1:], childConfig()))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // childConfig is the demo as main runs it, but for what the environment asks.
 func childConfig() app.Config {

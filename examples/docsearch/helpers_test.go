@@ -10,20 +10,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/taskgen/taskgen/examples/docsearch/internal/app"
 )
-
-// TestMain turns a copy of the test binary into the demo itself, for the tests
-// that need a process to interrupt or kill: built once, and with the race
-// detector where the tests are.
-func TestMain(m *testing.M) {
-	if os.Getenv(envChild) != "" {
-		os.Exit(run(os.Args[1:], childConfig()))
-	}
-	goleak.VerifyTestMain(m)
-}
 
 // result is what a run of the demo in this process gave.
 type result struct {

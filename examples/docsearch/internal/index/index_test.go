@@ -151,6 +151,17 @@ func TestSearchRanksByWhatIsRareInTheQuery(t *testing.T) {
 	assert.Greater(t, hits[0].Score, hits[1].Score)
 }
 
+func TestSearchGivesOneHitOfEachSection(t *testing.T) {
+	x, ctx := open(t, ""), context.Background()
+	put(t, x, "a.md", "1", "a lease", "a lease ends", "the lease")
+	put(t, x, "b.md", "1", "some lease")
+	hits, err := x.Search(ctx, "lease ends", 5)
+	require.NoError(t, err)
+	require.Len(t, hits, 2)
+	assert.Equal(t, "a lease ends", hits[0].Text)
+	assert.Equal(t, "b.md", hits[1].Path)
+}
+
 func TestSearchLeavesOutWhatSharesNothing(t *testing.T) {
 	x, ctx := open(t, ""), context.Background()
 	put(t, x, "a.md", "1", "apples and pears")

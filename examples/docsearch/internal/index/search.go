@@ -22,8 +22,8 @@ type Hit struct {
 }
 
 // Search returns the chunks of finished documents that are nearest to the query,
-// the best first and at most limit. Chunks that share nothing with the query
-// are left out.
+// the best first, at most limit and one of each section. Chunks that share
+// nothing with the query are left out.
 //
 // It looks at every chunk: right for some ten thousand, and exact. The query's
 // words are weighted by how rare they are (inverse document frequency), which is
@@ -67,11 +67,26 @@ func (x *Index) Search(ctx context.Context, query string, limit int) ([]Hit, err
 		hits[i].Score = embed.Cosine(&q, &vectors[i])
 	}
 	slices.SortStableFunc(hits, func(a, b Hit) int { return cmp.Compare(b.Score, a.Score) })
-	none := slices.IndexFunc(hits, func(h Hit) bool { return h.Score <= 0 })
-	if none >= 0 {
-		hits = hits[:none]
+	return best(hits, limit), nil
+}
+
+// best keeps the first hits: the best of each section, for its windows overlap
+// and say much the same.
+func best(sorted []Hit, limit int) []Hit {
+	type section struct{ path, heading string }
+	seen := make(map[section]bool)
+	var kept []Hit
+	for _, h := range sorted {
+		s := section{h.Path, h.Heading}
+		if len(kept) == limit || h.Score <= 0 {
+			break
+		}
+		if !seen[s] {
+			seen[s] = true
+			kept = append(kept, h)
+		}
 	}
-	return hits[:min(limit, len(hits))], nil
+	return kept
 }
 
 // Embedded is what of a chunk goes into its vector: its headings say what the
