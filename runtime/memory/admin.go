@@ -69,14 +69,14 @@ func (q *queue) Purge(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	defer q.leave()
-	n := q.ready + len(q.scheduled)
+	n := q.ready + q.scheduled.n
 	for i := range q.lines {
 		for it := q.lines[i].first(); it != nil; it = q.lines[i].first() {
 			q.drop(it)
 		}
 	}
-	for len(q.scheduled) > 0 {
-		q.drop(q.scheduled[len(q.scheduled)-1].it)
+	for it := q.scheduled.first(); it != nil; it = q.scheduled.first() {
+		q.drop(it)
 	}
 	return n, nil
 }

@@ -32,9 +32,9 @@ func (q *queue) Browse(ctx context.Context, state runtime.State, after string, l
 	case runtime.Ready:
 		q.browseReady(&p)
 	case runtime.Scheduled:
-		p.calendar(q.scheduled)
+		p.calendar(&q.scheduled)
 	case runtime.Leased:
-		p.calendar(q.leased)
+		p.calendar(&q.leased)
 	case runtime.Dead:
 		if q.dead != nil {
 			q.dead.mu.Lock()
@@ -51,6 +51,7 @@ func (q *queue) Browse(ctx context.Context, state runtime.State, after string, l
 // A page gathers the items after a cursor, up to a limit and one more that
 // tells whether another page follows.
 type page struct {
+	line  int // of the items that are offered
 	after cursor
 	limit int
 	found []placed
@@ -64,22 +65,36 @@ type placed struct {
 
 func (p *page) full() bool { return len(p.found) > p.limit }
 
-// offer takes the item if it is after the cursor.
-func (p *page) offer(c cursor, it *item) {
-	if c.compare(p.after) > 0 {
-		p.found = append(p.found, placed{c, it})
+// offer takes the item, and says so, if its place is after the cursor.
+func (p *page) offer(place cursor, it *item) bool {
+	place.line = p.line
+	if place.compare(p.after) <= 0 {
+		return false
 	}
+	p.found = append(p.found, placed{place, it})
+	return true
 }
 
-// calendar takes the first ones of a calendar, which is no sorted list.
-func (p *page) calendar(h calendar) {
-	for _, e := range h {
+// calendar takes the first ones of a calendar, out of its list and its strays.
+func (p *page) calendar(c *calendar) {
+	for _, e := range c.strays {
 		p.offer(cursor{at: e.at, seq: e.it.seq}, e.it)
-		if len(p.found) > 4*p.limit+100 {
-			p.trim()
+		p.bound()
+	}
+	p.trim()
+	for it, n := c.head, 0; it != nil && n <= p.limit; it = it.next {
+		if p.offer(cursor{at: it.at, seq: it.seq}, it) {
+			n++
 		}
 	}
 	p.trim()
+}
+
+// bound keeps what was found in no order from growing with the queue.
+func (p *page) bound() {
+	if len(p.found) > 4*p.limit+100 {
+		p.trim()
+	}
 }
 
 // trim sorts what was found and keeps what the page can use.
@@ -98,38 +113,33 @@ func (p *page) dead(g *group) {
 	}
 }
 
-// browseReady takes the lines from the highest level down. Within one, those
-// that came back to their place and those of the list are merged.
+// browseReady takes the lines from the highest level down.
 func (q *queue) browseReady(p *page) {
 	for i := range q.lines {
-		level := len(q.lines) - 1 - i
-		var line page
-		line.after, line.limit = p.after, p.limit-len(p.found)
-		for _, e := range q.lines[level].back {
-			line.offer(q.place(i, e.it), e.it)
+		level := page{line: i, after: p.after, limit: p.limit - len(p.found)}
+		if c := &q.lines[len(q.lines)-1-i]; q.kind == runtime.FIFO {
+			level.places(c)
+		} else {
+			level.calendar(c)
 		}
-		line.trim()
-		for it, n := q.lines[level].head, 0; it != nil && n <= line.limit; it = it.next {
-			if c := q.place(i, it); c.compare(p.after) > 0 {
-				line.found = append(line.found, placed{c, it})
-				n++
-			}
-		}
-		line.trim()
-		if p.found = append(p.found, line.found...); p.full() {
+		if p.found = append(p.found, level.found...); p.full() {
 			return
 		}
 	}
 }
 
-// place is where a ready task stands. In a group a task keeps its place when it
-// becomes due again, elsewhere the due time comes first.
-func (q *queue) place(line int, it *item) cursor {
-	c := cursor{line: line, seq: it.seq}
-	if q.kind != runtime.FIFO {
-		c.at = it.due
+// places takes the first ones of a calendar in the order of their places alone:
+// within a group, a task that becomes due again keeps its own.
+func (p *page) places(c *calendar) {
+	for _, e := range c.strays {
+		p.offer(cursor{seq: e.it.seq}, e.it)
+		p.bound()
 	}
-	return c
+	for it := c.head; it != nil; it = it.next {
+		p.offer(cursor{seq: it.seq}, it)
+		p.bound()
+	}
+	p.trim()
 }
 
 // copies returns the tasks of the page and the cursor of the next, if there is

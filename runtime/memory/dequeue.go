@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -69,11 +70,12 @@ func (s *store) handOut(limit int, lease time.Duration) []*runtime.Delivery {
 			task     runtime.Task
 		}, n)
 		ds       = make([]*runtime.Delivery, n)
-		receipts = make([]byte, 0, n*receiptLen)
+		receipts strings.Builder // one text for all
 	)
+	receipts.Grow(n * receiptLen)
 	for i := range room {
 		it := s.take(ends)
-		receipts = appendReceipt(receipts, it.slot, it.token)
+		writeReceipt(&receipts, it.slot, it.token)
 		d, t := &room[i].delivery, &room[i].task
 		*t = it.task
 		if t.Metadata != nil {
@@ -82,7 +84,7 @@ func (s *store) handOut(limit int, lease time.Duration) []*runtime.Delivery {
 		d.Task, d.LeaseUntil, d.Crashes = t, until, it.crashes
 		ds[i] = d
 	}
-	text := string(receipts)
+	text := receipts.String()
 	for i, d := range ds {
 		d.Receipt = runtime.Receipt(text[i*receiptLen : (i+1)*receiptLen])
 	}

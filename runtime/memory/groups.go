@@ -22,7 +22,7 @@ func (s *store) enrol(it *item, key string) {
 	if g == nil {
 		g = &group{key: key}
 		s.groups[key] = g
-		s.groupPeak = max(s.groupPeak, len(s.groups))
+		s.groupPeak.note(len(s.groups))
 	}
 	it.group, it.gprev, it.gnext = g, g.tail, nil
 	if g.tail != nil {
@@ -54,9 +54,6 @@ func (s *store) expel(it *item) {
 	}
 	if g.n == 0 {
 		delete(s.groups, g.key)
-		if len(s.groups) == 0 && s.groupPeak > keep {
-			s.groups, s.groupPeak = make(map[string]*group), 0 // maps do not shrink
-		}
 	}
 }
 

@@ -28,20 +28,29 @@ type item struct {
 	seq     uint64 // its place: raised when it comes, and when it joins a line
 	token   uint64 // of the lease, while it is leased
 	slot    uint32 // where the slab keeps it
-	pos     int    // its index in the heap that it is in, or inNoHeap
 
-	prev, next   *item // in its line
+	at         time.Duration // its time in the calendar that it is in
+	prev, next *item         // there
+	pos        int           // among the strays there, or notStray
+
 	gprev, gnext *item // in its group
 	group        *group
 	twin         *item // another one with the same ID, on a dead letter queue
 }
 
+func (it *item) before(other *item) bool {
+	return it.at < other.at || it.at == other.at && it.seq < other.seq
+}
+
 // add stores a task and gives it a slot and its ID an entry. It is nowhere in
-// line yet.
+// line yet. Only a dead letter queue takes an ID that it has.
 func (s *store) add(t *runtime.Task) *item {
 	it := s.items.alloc()
 	s.seq++
 	it.task, it.seq = *t, s.seq
+	if s.dead == nil {
+		it.twin = s.ids.byID[t.ID]
+	}
 	s.ids.put(it)
 	return it
 }
@@ -51,7 +60,7 @@ func (s *store) add(t *runtime.Task) *item {
 func (s *store) join(it *item) {
 	s.seq++
 	it.seq, it.state = s.seq, ready
-	s.lines[s.level(it)].push(it)
+	s.lines[s.level(it)].push(it.due, it)
 	s.ready++
 	if s.kind == runtime.FIFO {
 		s.enrol(it, it.task.GroupKey)
@@ -62,7 +71,7 @@ func (s *store) join(it *item) {
 // bringBack makes it ready at the place it had before.
 func (s *store) bringBack(it *item) {
 	it.state = ready
-	s.lines[s.level(it)].back.push(it.due, it)
+	s.lines[s.level(it)].push(it.due, it)
 	s.ready++
 	if s.kind == runtime.FIFO {
 		s.offer(it.group)
@@ -115,7 +124,7 @@ func (s *store) drop(it *item) {
 		s.expel(it)
 	}
 	s.keys.release(it)
-	s.ids.remove(it)
+	s.ids.remove(it, s.dead == nil)
 	s.items.free(it)
 }
 
@@ -135,44 +144,4 @@ func (s *store) at(d time.Duration) time.Time { return s.base.Add(d) }
 func (it *item) restore(t *runtime.Task) {
 	it.task.RetryCount = t.RetryCount
 	it.task.Metadata = maps.Clone(t.Metadata)
-}
-
-// keep is how many entries an idle table or slab holds on to. Below it,
-// filling and draining a queue again and again allocates nothing; above it, a
-// drained queue gives its memory back.
-const keep = 4096
-
-// An idTable finds tasks by ID.
-type idTable struct {
-	byID map[string]*item
-	peak int // entries that byID has room for
-}
-
-func (t *idTable) put(it *item) {
-	if t.byID == nil {
-		t.byID = make(map[string]*item)
-	}
-	it.twin = t.byID[it.task.ID]
-	t.byID[it.task.ID] = it
-	t.peak = max(t.peak, len(t.byID))
-}
-
-// remove takes it off the table. Maps do not shrink, so a large one is left to
-// the collector when its last entry goes.
-func (t *idTable) remove(it *item) {
-	first := t.byID[it.task.ID]
-	switch {
-	case first != it:
-		for first.twin != it {
-			first = first.twin
-		}
-		first.twin = it.twin
-	case it.twin != nil:
-		t.byID[it.task.ID] = it.twin
-	default:
-		delete(t.byID, it.task.ID)
-	}
-	if len(t.byID) == 0 && t.peak > keep {
-		*t = idTable{}
-	}
 }

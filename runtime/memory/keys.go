@@ -9,7 +9,7 @@ import (
 type keyTable struct {
 	byKey   map[string]*key
 	windows windows // of the keys that have one
-	peak    int     // entries that byKey has room for
+	peak    peak
 }
 
 type key struct {
@@ -32,7 +32,7 @@ func (t *keyTable) take(it *item, window, now time.Duration, due time.Time) {
 	k := &key{text: it.task.UniqueKey, id: it.task.ID, owner: it, due: due}
 	it.holds = true
 	t.byKey[k.text] = k
-	t.peak = max(t.peak, len(t.byKey))
+	t.peak.note(len(t.byKey))
 	if window > 0 {
 		k.until = now + min(window, never-now)
 		heap.Push(&t.windows, k)
@@ -48,7 +48,7 @@ func (t *keyTable) release(it *item) {
 	k := t.byKey[it.task.UniqueKey]
 	k.owner = nil
 	if k.until == 0 {
-		t.forget(k)
+		delete(t.byKey, k.text)
 	}
 }
 
@@ -59,14 +59,7 @@ func (t *keyTable) expire(now time.Duration) {
 		if k.owner != nil {
 			k.owner.holds = false
 		}
-		t.forget(k)
-	}
-}
-
-func (t *keyTable) forget(k *key) {
-	delete(t.byKey, k.text)
-	if len(t.byKey) == 0 && t.peak > keep {
-		*t = keyTable{}
+		delete(t.byKey, k.text)
 	}
 }
 
@@ -90,5 +83,8 @@ func (w *windows) Pop() any {
 	k := s[len(s)-1]
 	s[len(s)-1] = nil
 	*w = s[:len(s)-1]
+	if room := cap(*w); room > keep && len(*w) < room/4 {
+		*w = append(make(windows, 0, room/2), *w...)
+	}
 	return k
 }

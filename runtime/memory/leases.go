@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -15,7 +16,8 @@ func (q *queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
 func (q *queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.Duration) error {
 	return q.each(ctx, ds, func(it *item, d *runtime.Delivery) {
 		ends := q.now + min(lease, never-q.now)
-		q.leased.move(ends, it)
+		q.leased.remove(it)
+		q.leased.push(ends, it)
 		d.LeaseUntil = q.at(ends)
 	})
 }
@@ -74,14 +76,16 @@ const receiptLen = 8 + 16
 
 const hexDigits = "0123456789abcdef"
 
-func appendReceipt(dst []byte, slot uint32, token uint64) []byte {
-	for shift := 28; shift >= 0; shift -= 4 {
-		dst = append(dst, hexDigits[slot>>shift&15])
+func writeReceipt(to *strings.Builder, slot uint32, token uint64) {
+	var text [receiptLen]byte
+	for i := range text {
+		if i < 8 {
+			text[i] = hexDigits[slot>>(28-4*i)&15]
+		} else {
+			text[i] = hexDigits[token>>(60-4*(i-8))&15]
+		}
 	}
-	for shift := 60; shift >= 0; shift -= 4 {
-		dst = append(dst, hexDigits[token>>shift&15])
-	}
-	return dst
+	to.Write(text[:])
 }
 
 func parseReceipt(r runtime.Receipt) (slot uint32, token uint64, ok bool) {

@@ -64,13 +64,18 @@ func requireEmpty(t *testing.T, s *store) {
 	assert.Zero(t, s.items.live, "items")
 	assert.LessOrEqual(t, len(s.items.chunks), keep/chunkSize, "chunks")
 	assert.Empty(t, s.ids.byID, "ids")
+	for _, p := range []peak{s.ids.peak, s.keys.peak, s.groupPeak} {
+		assert.LessOrEqual(t, p.ever, keep, "room in a map")
+	}
+	assert.Equal(t, never, s.trimAt, "nothing is left to trim")
 	assert.Empty(t, s.keys.byKey, "unique keys")
 	assert.Empty(t, s.keys.windows, "windows of unique keys")
+	assert.LessOrEqual(t, cap(s.keys.windows), keep, "room for windows")
 	assert.Zero(t, s.ready, "ready")
-	assert.Empty(t, s.scheduled, "scheduled")
-	assert.LessOrEqual(t, cap(s.scheduled), keep, "room for scheduled")
-	assert.Empty(t, s.leased, "leased")
-	assert.LessOrEqual(t, cap(s.leased), keep, "room for leased")
+	assert.Zero(t, s.scheduled.n, "scheduled")
+	assert.LessOrEqual(t, cap(s.scheduled.strays), keep, "room for scheduled")
+	assert.Zero(t, s.leased.n, "leased")
+	assert.LessOrEqual(t, cap(s.leased.strays), keep, "room for leased")
 	assert.Empty(t, s.groups, "groups")
 	assert.Zero(t, s.ring.n, "groups in the ring")
 	assert.Nil(t, s.ring.head)
@@ -79,8 +84,8 @@ func requireEmpty(t *testing.T, s *store) {
 	for _, l := range s.lines {
 		assert.Nil(t, l.head)
 		assert.Nil(t, l.tail)
-		assert.Empty(t, l.back)
-		assert.LessOrEqual(t, cap(l.back), keep)
+		assert.Empty(t, l.strays)
+		assert.LessOrEqual(t, cap(l.strays), keep)
 	}
 }
 
@@ -123,6 +128,8 @@ func TestNothingIsLeftAfterADrain(t *testing.T) {
 				require.Positive(t, stats.Dead)
 				_, err = q.Redrive(t.Context(), nil)
 				require.NoError(t, err)
+				time.Sleep(2 * trimAfter)
+				synctest.Wait()
 				requireEmpty(t, q.dead)
 				for left := stats.Dead; left > 0; {
 					ds := dequeue(t, q, 20_000)
@@ -133,6 +140,8 @@ func TestNothingIsLeftAfterADrain(t *testing.T) {
 				stats, err = q.Stats(t.Context())
 				require.NoError(t, err)
 				require.Zero(t, stats)
+				time.Sleep(2 * trimAfter)
+				synctest.Wait()
 				requireEmpty(t, q.store)
 			})
 		})

@@ -65,7 +65,7 @@ func (q *queue) Stats(ctx context.Context) (runtime.Stats, error) {
 	}
 	defer q.leave()
 	stats := runtime.Stats{
-		Ready: int64(q.ready), Scheduled: int64(len(q.scheduled)), Leased: int64(len(q.leased)),
+		Ready: int64(q.ready), Scheduled: int64(q.scheduled.n), Leased: int64(q.leased.n),
 		OldestAge: q.oldestAge(),
 	}
 	if q.dead != nil {

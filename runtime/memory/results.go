@@ -19,7 +19,7 @@ type Results struct {
 
 	mu    sync.Mutex
 	byID  map[string]*result
-	peak  int   // entries that byID has room for
+	room  int   // entries that byID has room for
 	ends  tombs // the results that are there, by when they end
 	timer runtime.Timer
 	armed time.Duration // when timer goes off; never when it is not set
@@ -106,7 +106,7 @@ func (rs *Results) entry(id string) *result {
 	if r == nil {
 		r = &result{id: id, index: absent, done: make(chan struct{})}
 		rs.byID[id] = r
-		rs.peak = max(rs.peak, len(rs.byID))
+		rs.room = max(rs.room, len(rs.byID))
 	}
 	return r
 }
@@ -129,8 +129,8 @@ func (rs *Results) forget(r *result) {
 
 func (rs *Results) unlist(r *result) {
 	delete(rs.byID, r.id)
-	if len(rs.byID) == 0 && rs.peak > keep {
-		rs.byID, rs.peak, rs.ends = make(map[string]*result), 0, nil // maps do not shrink
+	if len(rs.byID) == 0 && rs.room > keep {
+		rs.byID, rs.room, rs.ends = make(map[string]*result), 0, nil // maps do not shrink
 	}
 }
 

@@ -104,7 +104,7 @@ func TestManyResultsLeaveNothing(t *testing.T) {
 		defer rs.mu.Unlock()
 		require.Empty(t, rs.byID)
 		require.Zero(t, cap(rs.ends))
-		require.Zero(t, rs.peak)
+		require.Zero(t, rs.room)
 	})
 }
 

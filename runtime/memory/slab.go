@@ -3,13 +3,14 @@ package memory
 import "math/bits"
 
 // A slab stores items in chunks of 64 and reuses them: a busy queue allocates
-// none, and an item is found by its slot without a map. Chunks that are wholly
-// free are given back, but for a few.
+// none, and an item is found by its slot without a map. Chunks that stay wholly
+// free are given back by trim, but for a few.
 type slab struct {
 	chunks []*chunk // by number; nil: given back
 	room   *chunk   // the first of a list of the chunks with a free slot
 	vacant []uint32 // numbers of chunks that were given back
 	spare  int      // chunks that are wholly free
+	unused int      // the fewest of those since the last trim
 	live   int      // items in use
 }
 
@@ -33,6 +34,7 @@ func (s *slab) alloc() *item {
 	}
 	if c.free == allFree {
 		s.spare--
+		s.unused = min(s.unused, s.spare)
 	}
 	i := bits.TrailingZeros64(c.free)
 	c.free &^= 1 << i
@@ -41,7 +43,7 @@ func (s *slab) alloc() *item {
 	}
 	s.live++
 	it := &c.items[i]
-	it.slot, it.pos = c.number<<chunkBits|uint32(i), inNoHeap
+	it.slot, it.pos = c.number<<chunkBits|uint32(i), notStray
 	return it
 }
 
@@ -65,22 +67,26 @@ func (s *slab) free(it *item) {
 	s.live--
 	if c.free == allFree {
 		s.spare++
-		s.shrink(c)
 	}
 }
 
-// shrink gives a free chunk back, or the whole slab with its index when nothing
-// is left in it.
-func (s *slab) shrink(c *chunk) {
-	switch {
-	case s.live == 0 && len(s.chunks) > keep/chunkSize:
+// trim gives back the chunks that were not used since the last trim, but for a
+// few, or the whole slab with its index when none was.
+func (s *slab) trim() {
+	if s.unused > keep/chunkSize && s.unused == len(s.chunks)-len(s.vacant) {
 		*s = slab{}
-	case s.spare > keep/chunkSize:
-		s.unlink(c)
-		s.chunks[c.number] = nil
-		s.vacant = append(s.vacant, c.number)
-		s.spare--
+		return
 	}
+	for i := 0; i < len(s.chunks) && s.unused > keep/chunkSize; i++ {
+		if c := s.chunks[i]; c != nil && c.free == allFree {
+			s.unlink(c)
+			s.chunks[i] = nil
+			s.vacant = append(s.vacant, c.number)
+			s.spare--
+			s.unused--
+		}
+	}
+	s.unused = s.spare
 }
 
 func (s *slab) grow() *chunk {

@@ -34,22 +34,24 @@ type store struct {
 	now  time.Duration // since base; set by advance
 	time time.Time     // now on the clock
 
-	lines     []line   // of the ready tasks, one for each level
-	ready     int      // tasks on the lines
-	scheduled calendar // by when they become due
-	leased    calendar // by when their leases end
+	lines     []calendar // of the ready tasks, one for each level
+	ready     int        // tasks on the lines
+	scheduled calendar   // by when they become due
+	leased    calendar   // by when their leases end
 	paused    bool
 
 	// groups are the ordering groups of a FIFO queue, by key, and on a dead
 	// letter queue the dead of each queue of origin, by its name.
 	groups    map[string]*group
-	groupPeak int  // groups that the map has room for
+	groupPeak peak
 	ring      ring // groups whose first task is ready, in turn; FIFO only
 
 	waiters  list.List // of *waiter: each a Dequeue without work
 	promised int       // tasks that woken waiters may take
 	timer    runtime.Timer
 	armed    time.Duration // when timer goes off; never when it is not set
+	trimAt   time.Duration // when to look for unused memory; never without any
+	stopped  bool          // the provider is closed
 }
 
 // never is later than any time.
@@ -58,7 +60,7 @@ const never = time.Duration(1<<63 - 1)
 func newStore(p *Provider, name string, kind runtime.QueueType, levels int, dead *store) *store {
 	return &store{
 		name: name, kind: kind, clock: p.clock, base: p.base, dead: dead,
-		lines: make([]line, levels), groups: make(map[string]*group), armed: never,
+		lines: make([]calendar, levels), groups: make(map[string]*group), armed: never, trimAt: never,
 		// A receipt of one queue proves nothing to another, for each counts from
 		// somewhere else.
 		token: rand.Uint64(),
@@ -71,36 +73,41 @@ func newStore(p *Provider, name string, kind runtime.QueueType, levels int, dead
 func (s *store) advance() {
 	s.time = s.clock.Now()
 	s.now = s.time.Sub(s.base)
-	for s.scheduled.due(s.now) {
-		s.wake(s.scheduled.pop())
+	for it := s.scheduled.pop(s.now); it != nil; it = s.scheduled.pop(s.now) {
+		s.wake(it)
 	}
-	for s.leased.due(s.now) {
-		it := s.leased.pop()
+	for it := s.leased.pop(s.now); it != nil; it = s.leased.pop(s.now) {
 		it.crashes++
 		s.bringBack(it)
 	}
 	s.keys.expire(s.now)
+	if s.trimAt <= s.now {
+		s.trimAt = never
+		s.trim()
+	}
 }
 
 // leave ends an operation: it wakes as many waiters as there is work for, sets
 // the timer for those that go on waiting, and unlocks.
 func (s *store) leave() {
 	s.summon()
+	if s.trimAt == never && s.wasteful() {
+		s.trimAt = s.now + trimAfter
+	}
 	s.arm()
 	s.mu.Unlock()
 }
 
-// nextEvent is when advance will have something to do.
-func (s *store) nextEvent() time.Duration {
-	return min(s.scheduled.next(), s.leased.next(), s.keys.windows.next())
-}
-
-// arm sets the timer to the next event. Only waiters need it: without one, the
-// next operation advances the store. A timer that goes off too soon does no
-// harm, so one that is set is moved only to an earlier time.
+// arm sets the timer to when advance will have something to do. What becomes due
+// matters to waiters alone: without one, the next operation advances the store.
+// A timer that goes off too soon does no harm, so one that is set is moved only
+// to an earlier time.
 func (s *store) arm() {
-	next := s.nextEvent()
-	if s.waiters.Len() == 0 || next >= s.armed {
+	next := s.trimAt
+	if s.waiters.Len() > 0 {
+		next = min(next, s.scheduled.next(), s.leased.next(), s.keys.windows.next())
+	}
+	if next >= s.armed || s.stopped {
 		return
 	}
 	s.armed = next
@@ -122,6 +129,7 @@ func (s *store) tick() {
 func (s *store) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.stopped = true
 	if s.timer != nil {
 		s.timer.Stop()
 	}
@@ -140,9 +148,9 @@ func (s *store) available() int {
 }
 
 func (s *store) oldestAge() time.Duration {
-	age := time.Duration(0)
+	oldest := s.now
 	for i := range s.lines {
-		age = max(age, s.now-s.lines[i].oldest(s.now))
+		oldest = min(oldest, s.lines[i].next())
 	}
-	return age
+	return s.now - oldest
 }

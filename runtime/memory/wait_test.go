@@ -92,7 +92,7 @@ func TestAWaiterThatGivesUpPassesItsWakeUpOn(t *testing.T) {
 }
 
 func TestNoWakeUpIsLostAmongManyProducersAndConsumers(t *testing.T) {
-	const producers, consumers, each = 4, 8, 2_000
+	const producers, consumers, each = 4, 8, 1_000
 	q := open(t, runtime.QueueConfig{Name: "jobs"})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
