@@ -120,13 +120,14 @@ func encoded(cfg config) (time.Duration, error) {
 		m.handled()
 		return nil
 	}))
+	// Enqueue copies what it is given: the caller uses its tasks again.
+	room, batch := make([]runtime.Task, cfg.batch), make([]*runtime.Task, cfg.batch)
 	return flow(cfg, m, router, func(ctx context.Context, to runtime.Enqueuer, n int) error {
-		room, batch := make([]runtime.Task, n), make([]*runtime.Task, n)
-		for i := range room {
+		for i := range n {
 			room[i] = runtime.Task{Type: tasks.TypeEmbedding, Queue: tasks.EmbeddingSpec.Queue, Payload: payload}
 			batch[i] = &room[i]
 		}
-		_, err := to.Enqueue(ctx, batch)
+		_, err := to.Enqueue(ctx, batch[:n])
 		return err
 	})
 }

@@ -25,7 +25,7 @@ func (q *queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
 
 // waiting returns the ready or scheduled task with the given ID, or nil.
 func (s *store) waiting(id string) *item {
-	it := s.ids.byID[id]
+	it := s.ids.get(id)
 	for it != nil && it.state == leased {
 		it = it.twin
 	}

@@ -66,12 +66,12 @@ type placed struct {
 func (p *page) full() bool { return len(p.found) > p.limit }
 
 // offer takes the item, and says so, if its place is after the cursor.
-func (p *page) offer(place cursor, it *item) bool {
-	place.line = p.line
-	if place.compare(p.after) <= 0 {
+func (p *page) offer(c cursor, it *item) bool {
+	c.line = p.line
+	if c.compare(p.after) <= 0 {
 		return false
 	}
-	p.found = append(p.found, placed{place, it})
+	p.found = append(p.found, placed{c, it})
 	return true
 }
 

@@ -69,7 +69,7 @@ func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	var failed *runtime.BatchError
 	for i, it := range q.deadOnes(ids) {
 		id := it.task.ID
-		if q.ids.byID[id] != nil {
+		if q.ids.get(id) != nil {
 			failed = fail(failed, i, id, fmt.Errorf("%w: task %s is on queue %q again", runtime.ErrDuplicate, id, q.name))
 			continue
 		}
@@ -113,7 +113,7 @@ func (q *queue) deadOnes(ids []string) []*item {
 		return found
 	}
 	for _, id := range ids {
-		for it := q.dead.ids.byID[id]; it != nil; it = it.twin {
+		for it := q.dead.ids.get(id); it != nil; it = it.twin {
 			if it.state != leased && it.group != nil && it.group.key == q.name {
 				found = append(found, it)
 			}

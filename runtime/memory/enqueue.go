@@ -43,7 +43,8 @@ func (q *queue) admit(t *runtime.Task, room *arena) (runtime.Enqueued, error) {
 			return runtime.Enqueued{ID: k.id, Queue: q.name, DueAt: k.due, Duplicate: true}, nil
 		}
 	}
-	if q.ids.byID[t.ID] != nil {
+	id := q.ids.find(t.ID)
+	if id.taken {
 		return runtime.Enqueued{}, fmt.Errorf("%w: task %s is on queue %q", runtime.ErrDuplicate, t.ID, q.name)
 	}
 	if q.cfg.Capacity > 0 && q.items.live >= q.cfg.Capacity {
@@ -54,7 +55,7 @@ func (q *queue) admit(t *runtime.Task, room *arena) (runtime.Enqueued, error) {
 	if t.ScheduledFor.After(q.time) {
 		due, answer.DueAt = t.ScheduledFor.Sub(q.base), t.ScheduledFor
 	}
-	it := q.add(t)
+	it := q.addAt(id, t)
 	it.task.Queue = q.name
 	it.task.Payload = room.copy(t.Payload)
 	if t.Metadata != nil {

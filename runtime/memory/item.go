@@ -44,14 +44,14 @@ func (it *item) before(other *item) bool {
 
 // add stores a task and gives it a slot and its ID an entry. It is nowhere in
 // line yet. Only a dead letter queue takes an ID that it has.
-func (s *store) add(t *runtime.Task) *item {
+func (s *store) add(t *runtime.Task) *item { return s.addAt(s.ids.find(t.ID), t) }
+
+// addAt is add where the place of the task's ID is known.
+func (s *store) addAt(p place, t *runtime.Task) *item {
 	it := s.items.alloc()
 	s.seq++
 	it.task, it.seq = *t, s.seq
-	if s.dead == nil {
-		it.twin = s.ids.byID[t.ID]
-	}
-	s.ids.put(it)
+	s.ids.put(p, it)
 	return it
 }
 
@@ -124,7 +124,7 @@ func (s *store) drop(it *item) {
 		s.expel(it)
 	}
 	s.keys.release(it)
-	s.ids.remove(it, s.dead == nil)
+	s.ids.remove(it)
 	s.items.free(it)
 }
 

@@ -58,13 +58,15 @@ type store struct {
 const never = time.Duration(1<<63 - 1)
 
 func newStore(p *Provider, name string, kind runtime.QueueType, levels int, dead *store) *store {
-	return &store{
+	s := &store{
 		name: name, kind: kind, clock: p.clock, base: p.base, dead: dead,
 		lines: make([]calendar, levels), groups: make(map[string]*group), armed: never, trimAt: never,
 		// A receipt of one queue proves nothing to another, for each counts from
 		// somewhere else.
 		token: rand.Uint64(),
 	}
+	s.ids = newIDTable(&s.items)
+	return s
 }
 
 // advance moves what has become due and what was leased too long to the ready

@@ -15,14 +15,14 @@ const trimAfter = time.Second
 
 // wasteful reports whether a trim may find something.
 func (s *store) wasteful() bool {
-	return s.items.spare > keep/chunkSize || s.ids.peak.wasteful(len(s.ids.byID)) ||
+	return s.items.spare > keep/chunkSize || s.ids.wasteful() ||
 		s.keys.peak.wasteful(len(s.keys.byKey)) || s.groupPeak.wasteful(len(s.groups))
 }
 
 // trim gives back what was not used since the trim before.
 func (s *store) trim() {
 	s.items.trim()
-	s.ids.byID = trimMap(s.ids.byID, &s.ids.peak)
+	s.ids.trim()
 	s.keys.byKey = trimMap(s.keys.byKey, &s.keys.peak)
 	s.groups = trimMap(s.groups, &s.groupPeak)
 }
