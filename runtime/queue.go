@@ -39,8 +39,9 @@ type Queue interface {
 	// Enqueue puts tasks on the queue. The answers stand in the order of the
 	// tasks. A task whose unique key is taken is no error, whether by a task on
 	// the queue or by one earlier in the batch: its answer has Duplicate set and
-	// the ID of the task that holds the key. An ID that is on the queue already,
-	// or earlier in the batch, fails with ErrDuplicate. Tasks that the queue has
+	// the ID of the task that holds the key; so it is with a task that is sent
+	// again with its own key. Without a key, an ID that is on the queue already, or
+	// earlier in the batch, fails with ErrDuplicate. Tasks that the queue has
 	// no room for fail with ErrQueueFull. The tasks are copied: the caller keeps
 	// them.
 	//
@@ -180,7 +181,8 @@ type Redriver interface {
 	// Redrive moves the dead tasks with the given IDs, or all of them when ids
 	// is nil, from the queue's dead letter queue back to the queue, due at once,
 	// with RetryCount 0, [MetaRedriveCount] raised and [MetaRedrivenFrom] set. It
-	// returns the IDs of those it moved.
+	// returns the IDs of those it moved. A task whose ID is on the queue again
+	// stays dead, and its error wraps ErrDuplicate; unknown IDs are no error.
 	Redrive(ctx context.Context, ids []string) (redriven []string, err error)
 }
 

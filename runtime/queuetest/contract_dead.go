@@ -18,6 +18,7 @@ func deadClauses() []clause {
 		{law: Contract, name: "Redrive restores the task but for its documented fields", needs: []need{redriving}, run: deadRestored},
 		{law: Contract, name: "Redrive counts how often a task came back", needs: []need{redriving}, run: deadTwice},
 		{law: Contract, name: "Redrive of unknown and of no tasks moves nothing", needs: []need{redriving}, run: deadUnknown},
+		{law: Contract, name: "a task that is on the queue again stays dead when it is redriven, and neither is lost", needs: []need{redriving}, run: deadAgain},
 		{law: Contract, name: "Redrive wakes a waiting worker", needs: []need{redriving}, run: deadWakes},
 	}
 }
@@ -146,6 +147,21 @@ func deadUnknown(w *world) {
 	w.ok(err, "redrive none")
 	w.check(len(got) == 0, "redriving an empty list moved %v: only nil means all", got)
 	w.counts(q, "after redriving none", 1, 0, 0, 1)
+}
+
+// deadAgain enqueues an ID that is dead already, and lets it die again.
+func deadAgain(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	t := w.put(q, 1)[0]
+	w.fail(q, w.takeOne(q, long))
+	w.put(q, 1, func(again *runtime.Task) { again.ID = t.ID })
+	moved, err := q.(runtime.Redriver).Redrive(w.ctx, []string{t.ID})
+	w.is(err, runtime.ErrDuplicate, "redrive a task whose ID is on the queue")
+	w.check(len(moved) == 0, "redriven: %v", moved)
+	w.counts(q, "after the redrive", 1, 0, 0, 1)
+	w.fail(q, w.takeOne(q, long))
+	w.counts(q, "after the second death", 0, 0, 0, 2)
+	w.equal(deliveredIDs(w.take(w.dead(q), 2, long)), []string{t.ID, t.ID}, "two dead tasks of one ID")
 }
 
 func deadWakes(w *world) {

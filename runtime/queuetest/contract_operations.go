@@ -20,6 +20,7 @@ func operationClauses() []clause {
 		op(purging, "Purge removes waiting tasks and no others", purgeWaiting),
 		op(pausing, "a paused queue hands out nothing, in any process, until it is resumed", pauseEverywhere),
 		op(pausing, "settling and enqueueing go on while a queue is paused", pauseSettles),
+		{law: Contract, name: "a queue that was paused is paused when it is opened again", needs: []need{pausing, reopening}, run: pauseReopens},
 		op(discarding, "Discard removes dead tasks for good", discardDead),
 	}
 }
@@ -170,6 +171,18 @@ func pauseSettles(w *world) {
 	w.counts(q, "settled while paused", 2, 0, 1, 1)
 	w.ok(p.Resume(w.ctx), "resume")
 	w.take(q, 2, long)
+}
+
+func pauseReopens(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	w.put(q, 1)
+	w.ok(q.(runtime.Pauser).Pause(w.ctx), "pause")
+	w.ok(w.main.Close(), "close the provider")
+	w.main = w.provider()
+	q = w.open(runtime.QueueConfig{})
+	w.nothing(q, "opened again")
+	w.ok(q.(runtime.Pauser).Resume(w.ctx), "resume")
+	w.takeOne(q, long)
 }
 
 func discardDead(w *world) {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -19,6 +21,8 @@ func taskClauses() []clause {
 		{law: Contract, name: "a task is copied on its way in and out", run: taskCopies},
 		{law: Contract, name: "an invalid task is refused and the rest of its batch enqueued", run: taskInvalid},
 		{law: Contract, name: "an ID that is on the queue is refused with ErrDuplicate", run: taskDuplicate},
+		{law: Contract, name: "of many who enqueue the same ID at once one succeeds", run: taskRace},
+		{law: Contract, name: "a payload above Capabilities.MaxPayload is refused and one of that size is not", needs: []need{measuring}, run: taskLarge},
 		{law: Contract, name: "beyond its capacity a queue answers ErrQueueFull for the excess", needs: []need{bounding}, run: taskCapacity},
 		{law: Contract, name: "empty batches do nothing", run: taskEmpty},
 		{law: Contract, name: "Release keeps the task as it stands in the delivery", run: taskReleased},
@@ -216,6 +220,45 @@ func taskDuplicate(w *world) {
 	w.is(err, runtime.ErrDuplicate, "an ID twice in a batch")
 	w.check(runtime.ErrorAt(err, 0) == nil && runtime.ErrorAt(err, 1) != nil, "an ID twice in a batch: the first is to be enqueued, the second refused: %v", err)
 	w.counts(q, "at the end", 2, 1, 0, 0)
+}
+
+func taskRace(w *world) {
+	const callers = 8
+	handles := []runtime.Queue{w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})}
+	var (
+		wg   sync.WaitGroup
+		done atomic.Int64
+	)
+	for i := range callers {
+		wg.Go(func() {
+			t := w.task(handles[i%2], func(t *runtime.Task) { t.ID = "the same" })
+			switch _, err := handles[i%2].Enqueue(w.ctx, []*runtime.Task{t}); {
+			case err == nil:
+				done.Add(1)
+			case !errors.Is(err, runtime.ErrDuplicate):
+				w.Errorf("enqueue an ID beside others: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	w.check(done.Load() == 1, "%d enqueues of one ID succeeded", done.Load())
+	w.counts(handles[0], "one ID", 1, 0, 0, 0)
+}
+
+func taskLarge(w *world) {
+	m := w.manager(runtime.QueueConfig{Name: "q"})
+	q, err := m.Queue("q")
+	w.ok(err, "queue")
+	most := q.Capabilities().MaxPayload
+	sized := func(n int) *runtime.Task {
+		return w.task(q, func(t *runtime.Task) { t.Payload = []byte(`"` + strings.Repeat("x", n-2) + `"`) })
+	}
+	ts := []*runtime.Task{sized(most + 1), sized(most)}
+	_, err = m.Enqueue(w.ctx, ts)
+	w.is(err, runtime.ErrPayloadTooLarge, "a payload of %d bytes", most+1)
+	w.ok(runtime.ErrorAt(err, 1), "a payload of %d bytes", most)
+	got := w.takeOne(q, long).Task
+	w.check(got.ID == ts[1].ID && len(got.Payload) == most, "a payload of %d bytes came back with %d", most, len(got.Payload))
 }
 
 func taskCapacity(w *world) {

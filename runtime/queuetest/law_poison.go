@@ -3,6 +3,7 @@ package queuetest
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/taskgen/taskgen/runtime"
 )
@@ -19,6 +20,7 @@ func poisonClauses() []clause {
 		poison("an encoding that nobody decodes goes to the dead letter queue at once", poisonEncoding),
 		poison("a handler that panics is charged, and the process lives", poisonPanic),
 		poison("a task whose leases end MaxDeliveries times is not run again", poisonDeliveries, counting),
+		poison("a task that waited longer than its queue's retention is not run, and once redriven is", poisonExpired, redriving, browsing),
 		poison("poison does not keep good tasks back", poisonBeside),
 	}
 }
@@ -137,6 +139,21 @@ func poisonDeliveries(w *world) {
 	}
 	w.drainUntil(m, q, func(s runtime.Stats) bool { return s.Dead == 1 }, never(w))
 	w.reason(w.takeOne(w.dead(q), long).Task, runtime.ErrMaxDeliveries.Error())
+}
+
+func poisonExpired(w *world) {
+	m := w.manager(runtime.QueueConfig{Name: "q", Retention: w.lease()})
+	q, err := m.Queue("q")
+	w.ok(err, "queue")
+	w.post(m, 1)
+	w.pass(w.lease() + time.Second)
+	w.drainUntil(m, q, func(s runtime.Stats) bool { return s.Dead == 1 }, never(w))
+	w.reason(w.list(w.dead(q), runtime.Ready)[0], runtime.ErrTaskExpired.Error())
+	_, err = q.(runtime.Redriver).Redrive(w.ctx, nil)
+	w.ok(err, "redrive")
+	runs := w.drainUntil(m, q, func(s runtime.Stats) bool { return s.Ready+s.Leased == 0 }, func(context.Context, letter) error { return nil })
+	w.check(runs == 1, "a redriven task was run %d times", runs)
+	w.counts(q, "after the redriven task", 0, 0, 0, 0)
 }
 
 func poisonBeside(w *world) {

@@ -19,6 +19,7 @@ func uniqueClauses() []clause {
 		done("a duplicate is told with the ID of the first", uniqueTold),
 		done("a key is taken on its own queue only", uniqueQueues),
 		done("duplicates within one batch are told", uniqueBatch),
+		done("a task that is sent again is told as a duplicate of itself", uniqueAgain),
 		done("a key without a window is free after Complete", uniqueComplete),
 		done("a key without a window is free after DeadLetter", uniqueDead),
 		done("a key is held while its task is delayed, leased, released and leased again", uniqueHeld),
@@ -85,6 +86,17 @@ func uniqueBatch(w *world) {
 		w.check(a.ID == want[i].ID && a.Duplicate == want[i].Duplicate, "answer %d is %+v, want ID %s and Duplicate %t", i, a, want[i].ID, want[i].Duplicate)
 	}
 	w.counts(q, "after a batch with duplicates", 2, 0, 0, 0)
+}
+
+// uniqueAgain repeats an enqueue, as a caller does who heard nothing of the
+// first: with a key that is no error.
+func uniqueAgain(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	t := w.task(q, key("k", 0))
+	w.enqueue(q, t)
+	a := w.enqueue(q, t)[0]
+	w.check(a.Duplicate && a.ID == t.ID, "the answer to the same task again is %+v", a)
+	w.counts(q, "sent twice", 1, 0, 0, 0)
 }
 
 func uniqueComplete(w *world) {

@@ -35,13 +35,14 @@ const (
 	redriving    need = "Redrive"
 	discarding   need = "Discard"
 	bounding     need = "a bound of its own on a queue's tasks"
+	measuring    need = "a bound on payloads of at most 8 MiB"
 )
 
 // optional needs are those that a provider is free not to fill: the test is
 // left out and noted, and no law is downgraded for it.
 var optional = map[need]bool{
 	costing: true, browsing: true, cancelling: true, rescheduling: true, purging: true, pausing: true,
-	redriving: true, discarding: true, bounding: true, restarting: true,
+	redriving: true, discarding: true, bounding: true, restarting: true, measuring: true,
 }
 
 // lacks finds out what the provider of h cannot give to tests, with the reason
@@ -83,6 +84,7 @@ func (h *Harness) lacks(tb testing.TB) map[need]string {
 	no(rescheduling, !has.Reschedule, says("Reschedule"))
 	no(purging, !has.Purge, says("Purge"))
 	no(pausing, !has.Pause, says("Pause"))
+	no(measuring, has.MaxPayload == runtime.Unlimited || has.MaxPayload > 8<<20, says("MaxPayload"))
 	no(redriving, !has.Redrive, says("Redrive"))
 	no(discarding, !has.Discard, says("Discard"))
 	for n, cfg := range map[need]runtime.QueueConfig{
