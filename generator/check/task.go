@@ -149,7 +149,7 @@ func (c *checker) unique(t *model.Task) {
 
 // cronParser is how the runtime's scheduler reads cron expressions: five fields,
 // or a descriptor, and either of day and weekday where both are given.
-var cronParser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.DowOrDom)
+var cronParser = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.DowOrDom)
 
 // cronStart is where the search for a first firing begins: it must not depend
 // on when the generator runs.
@@ -192,8 +192,10 @@ type limit struct {
 
 func timeLimits(t *model.Task) []limit {
 	all := []limit{
-		{"task.timeout", t.Timeout}, {"task.retention", t.Retention},
-		{"retry.base", t.Retry.Base}, {"retry.cap", t.Retry.Cap},
+		{"task.timeout", t.Timeout},
+		{"task.retention", t.Retention},
+		{"retry.base", t.Retry.Base},
+		{"retry.cap", t.Retry.Cap},
 	}
 	if t.Unique != nil {
 		all = append(all, limit{"unique.within", t.Unique.Within})

@@ -92,9 +92,7 @@ func (s *scanner) file(f *ast.File) {
 	}
 	for _, decl := range f.Decls {
 		if gen, ok := decl.(*ast.GenDecl); ok {
-			for _, t := range ownersOf(gen, owners) {
-				s.found.Types = append(s.found.Types, t)
-			}
+			s.found.Types = append(s.found.Types, ownersOf(gen, owners)...)
 		}
 	}
 }
