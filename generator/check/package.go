@@ -27,6 +27,10 @@ func Package(p *model.Package) []diag.Diagnostic {
 	return c.diags
 }
 
+// MaxName is how many characters a name has at most: the longest name of a queue
+// that SQS takes.
+const MaxName = 80
+
 type checker struct {
 	p     *model.Package
 	diags []diag.Diagnostic
@@ -113,6 +117,10 @@ func (c *checker) dlq(q *model.Queue) {
 	name := q.DLQ
 	if name == "" {
 		name = q.Name + "-dlq"
+		if len(name) > MaxName {
+			c.report(ValueName, at, "shorten the name, or give one for the dead letter queue with dlq=",
+				"the dead letter queue of %s would have a name of %d characters, and a name has at most %d", q.Name, len(name), MaxName)
+		}
 	}
 	if name == q.Name {
 		c.report(QueueDLQ, at, "leave dlq= out for "+q.Name+"-dlq, or name another", "queue %s is its own dead letter queue", q.Name)

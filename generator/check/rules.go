@@ -170,6 +170,9 @@ var (
 		"levels are for queues of type priority",
 		"other queues have one level",
 		"add type=priority, or remove levels=")
+	// A timeout longer than the queue's visibility is no breach: pools extend
+	// leases while a handler runs. What a single provider cannot do its
+	// Capabilities say, and the runtime refuses at start.
 	ProviderLimit = rule("PROVIDER_LIMIT",
 		"no option asks for more than any provider can do",
 		"it would fail when the program starts, wherever it runs",

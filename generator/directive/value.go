@@ -52,9 +52,6 @@ func (k *Key) parse(s string) (any, *problem) {
 	return s, nil
 }
 
-// maxName is the length of the longest queue name that SQS takes.
-const maxName = 80
-
 // CheckTaskName says what is wrong with a task's name on the wire, or "".
 func CheckTaskName(s string) string {
 	if _, p := name(s, true); p != nil {
@@ -67,8 +64,8 @@ func name(s string, dots bool) (any, *problem) {
 	if s == "" {
 		return nil, &problem{check.ValueName, "a name has at least one character", "write one"}
 	}
-	if len(s) > maxName {
-		return nil, &problem{check.ValueName, fmt.Sprintf("a name has at most %d characters, this one has %d", maxName, len(s)), "shorten it"}
+	if len(s) > check.MaxName {
+		return nil, &problem{check.ValueName, fmt.Sprintf("a name has at most %d characters, this one has %d", check.MaxName, len(s)), "shorten it"}
 	}
 	for _, r := range s {
 		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' || dots && r == '.') {

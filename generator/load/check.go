@@ -87,7 +87,7 @@ func (c *checker) check(u *unit) *checked {
 	if done, ok := c.done[u]; ok {
 		return done
 	}
-	done := &checked{info: &types.Info{Defs: make(map[*ast.Ident]types.Object), Types: make(map[ast.Expr]types.TypeAndValue)}}
+	done := &checked{info: &types.Info{Defs: make(map[*ast.Ident]types.Object)}}
 	c.done[u] = done
 	k := c.reach.of(u)
 	files := make([]*ast.File, len(u.sources))

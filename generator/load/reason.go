@@ -52,6 +52,11 @@ func (f *finder) find(u *unit, src *source, n ast.Node) (types.Error, bool) {
 		return types.Error{}, false
 	}
 	f.seen[n] = true
+	// A package that is missing comes first: go/types may not have known its
+	// name, and calls what is meant for it undefined.
+	if e, ok := missingImport(done.errs, src, n); ok {
+		return e, true
+	}
 	if e, ok := within(done.errs, n); ok {
 		return e, true
 	}
@@ -80,9 +85,6 @@ func (f *finder) find(u *unit, src *source, n ast.Node) (types.Error, bool) {
 }
 
 func (f *finder) imported(u *unit, im *importDecl, name string) (types.Error, bool) {
-	if e, ok := within(f.c.done[u].errs, im.spec); ok {
-		return e, true
-	}
 	if m := u.imported(im.path); m != nil {
 		if dep := f.c.prog.unit(m.ID); dep != nil {
 			return f.declared(dep, name)
@@ -100,6 +102,17 @@ func (f *finder) declared(u *unit, name string) (types.Error, bool) {
 		}
 	}
 	return types.Error{}, false
+}
+
+// missingImport is the error of an import that a piece of syntax uses.
+func missingImport(errs []types.Error, src *source, n ast.Node) (found types.Error, ok bool) {
+	ast.Inspect(n, func(n ast.Node) bool {
+		if x, isIdent := n.(*ast.Ident); isIdent && !ok && src.imports[x.Name] != nil {
+			found, ok = within(errs, src.imports[x.Name].spec)
+		}
+		return !ok
+	})
+	return found, ok
 }
 
 func within(errs []types.Error, n ast.Node) (types.Error, bool) {

@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"os"
 	"path"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -154,10 +155,10 @@ func (u *unit) addImport(src *source, spec *ast.ImportSpec) {
 	switch m := u.imported(target); {
 	case spec.Name != nil:
 		name = spec.Name.Name
-	case m != nil && m.Name != "":
+	case m != nil && len(m.GoFiles) > 0:
 		name = m.Name
-	default: // a package that is missing: what people would call it
-		name = path.Base(target)
+	default:
+		name = likelyName(target)
 	}
 	switch name {
 	case "_":
@@ -167,6 +168,19 @@ func (u *unit) addImport(src *source, spec *ast.ImportSpec) {
 		src.imports[name] = im
 	}
 }
+
+// likelyName is what a package that is missing is called, by its path: the last
+// element without its version.
+func likelyName(target string) string {
+	name := path.Base(target)
+	if version.MatchString(name) {
+		name = path.Base(path.Dir(target))
+	}
+	name, _, _ = strings.Cut(name, ".v") // gopkg.in/yaml.v3
+	return name
+}
+
+var version = regexp.MustCompile(`^v[0-9]+$`)
 
 func (u *unit) addFunc(src *source, fn *ast.FuncDecl) {
 	d := &decl{src: src, pos: fn.Name.Pos(), fn: fn}
