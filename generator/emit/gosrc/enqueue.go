@@ -32,7 +32,7 @@ func (f *file) enqueueBatch(t *model.Task) {
 	p := f.params("ctx", "to", "tasks", "opts")
 	ctx, to, tasks, opts := p[0], p[1], p[2], p[3]
 	f.declare(
-		doc(batchName(t)+" puts many on their queue, in as few round trips as it takes. Where some fail the error is a *runtime.BatchError, and the others are enqueued."),
+		doc(batchName(t)+" puts many "+plural(t.Struct)+" on their queue, in as few round trips as it takes. Where some fail the error is a *runtime.BatchError, and the others are enqueued."),
 		// func EnqueueEmbeddingBatch(ctx context.Context, to runtime.Enqueuer, tasks []EmbeddingTask, opts ...runtime.EnqueueOption) ([]runtime.Enqueued, error)
 		jen.Func().Id(batchName(t)).Params(
 			jen.Id(ctx).Qual("context", "Context"),

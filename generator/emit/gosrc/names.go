@@ -31,15 +31,6 @@ func groupField(t *model.Task) *model.Field {
 
 func hasSecrets(t *model.Task) bool { return len(t.Secrets) > 0 }
 
-// wireName is what a field is called on the wire, or in Go where it does not
-// travel.
-func wireName(f *model.Field) string {
-	if f.JSON != "" {
-		return f.JSON
-	}
-	return f.Name
-}
-
 // taken says that the struct has a method or field of that name, so that no
 // method can be added, or should be.
 func taken(t *model.Task, name string) bool {

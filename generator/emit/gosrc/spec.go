@@ -169,7 +169,7 @@ func (f *file) validate(t *model.Task) *jen.Statement {
 		}
 		report := func(field *model.Field) *jen.Statement {
 			// return runtime.Missing(TypeEmbedding, "text")
-			return jen.Return(jen.Qual(RuntimePath, "Missing").Call(jen.Id(typeName(t)), jen.Lit(wireName(field))))
+			return jen.Return(jen.Qual(RuntimePath, "Missing").Call(jen.Id(typeName(t)), jen.Lit(field.JSON)))
 		}
 		if len(fields) == 1 {
 			// if task.Text == "" { … }
