@@ -11,11 +11,11 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// TypeEmbedding is the name by which EmbeddingTask travels.
+// TypeEmbedding is the name of EmbeddingTask on the wire.
 const TypeEmbedding = "embedding"
 
-// Handlers handles every task of the package: a type that forgets one is no
-// Handlers.
+// Handlers handles every task of the package. Forget one, and the program does
+// not compile.
 type Handlers interface {
 	EmbeddingHandler
 }
@@ -55,20 +55,20 @@ func EnqueueEmbedding(ctx context.Context, to runtime.Enqueuer, task EmbeddingTa
 	return runtime.Enqueue(ctx, to, &EmbeddingSpec, &task, opts...)
 }
 
-// EnqueueEmbeddingBatch puts many on their queue, in as few round trips as it
-// takes. Where some fail the error is a *runtime.BatchError, and the others
-// are enqueued.
+// EnqueueEmbeddingBatch puts many EmbeddingTasks on their queue, in as few
+// round trips as it takes. Where some fail the error is a *runtime.BatchError,
+// and the others are enqueued.
 func EnqueueEmbeddingBatch(ctx context.Context, to runtime.Enqueuer, tasks []EmbeddingTask, opts ...runtime.EnqueueOption) ([]runtime.Enqueued, error) {
 	return runtime.EnqueueBatch(ctx, to, &EmbeddingSpec, tasks, opts...)
 }
 
-// EmbeddingHandler handles EmbeddingTasks. It may be called by many goroutines
-// at once, and again for a task that it has seen before a crash.
+// EmbeddingHandler handles EmbeddingTasks. It is called by many goroutines at
+// once, and may see a task again after a crash.
 type EmbeddingHandler interface {
 	HandleEmbedding(ctx context.Context, task EmbeddingTask) error
 }
 
-// EmbeddingHandlerFunc makes a function its own handler.
+// EmbeddingHandlerFunc is a function that handles EmbeddingTasks.
 type EmbeddingHandlerFunc func(ctx context.Context, task EmbeddingTask) error
 
 // HandleEmbedding calls f.
@@ -101,8 +101,8 @@ func (t EmbeddingTask) Format(f fmt.State, verb rune) {
 	runtime.FormatRedacted(f, verb, &t)
 }
 
-// This file needs at least this version of the runtime. Where it is missing,
-// go get github.com/taskgen/taskgen@latest.
+// Where this does not compile, the runtime is older than this file: run go get
+// github.com/taskgen/taskgen@latest.
 const _ = runtime.GeneratedCodeVersion1
 
 // Where this does not compile, EmbeddingTask has changed since the file was

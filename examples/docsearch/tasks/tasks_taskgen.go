@@ -11,7 +11,7 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// The names by which the tasks travel.
+// The names of the tasks on the wire.
 const (
 	TypeDocument      = "document"
 	TypeEmbedding     = "embedding"
@@ -19,8 +19,8 @@ const (
 	TypeWebhook       = "webhook"
 )
 
-// Handlers handles every task of the package: a type that forgets one is no
-// Handlers.
+// Handlers handles every task of the package. Forget one, and the program does
+// not compile.
 type Handlers interface {
 	DocumentHandler
 	EmbeddingHandler
@@ -77,20 +77,20 @@ func EnqueueDocument(ctx context.Context, to runtime.Enqueuer, task DocumentTask
 	return runtime.Enqueue(ctx, to, &DocumentSpec, &task, opts...)
 }
 
-// EnqueueDocumentBatch puts many on their queue, in as few round trips as it
-// takes. Where some fail the error is a *runtime.BatchError, and the others
-// are enqueued.
+// EnqueueDocumentBatch puts many DocumentTasks on their queue, in as few round
+// trips as it takes. Where some fail the error is a *runtime.BatchError, and
+// the others are enqueued.
 func EnqueueDocumentBatch(ctx context.Context, to runtime.Enqueuer, tasks []DocumentTask, opts ...runtime.EnqueueOption) ([]runtime.Enqueued, error) {
 	return runtime.EnqueueBatch(ctx, to, &DocumentSpec, tasks, opts...)
 }
 
-// DocumentHandler handles DocumentTasks. It may be called by many goroutines
-// at once, and again for a task that it has seen before a crash.
+// DocumentHandler handles DocumentTasks. It is called by many goroutines at
+// once, and may see a task again after a crash.
 type DocumentHandler interface {
 	HandleDocument(ctx context.Context, task DocumentTask) error
 }
 
-// DocumentHandlerFunc makes a function its own handler.
+// DocumentHandlerFunc is a function that handles DocumentTasks.
 type DocumentHandlerFunc func(ctx context.Context, task DocumentTask) error
 
 // HandleDocument calls f.
@@ -148,20 +148,20 @@ func EnqueueEmbedding(ctx context.Context, to runtime.Enqueuer, task EmbeddingTa
 	return runtime.Enqueue(ctx, to, &EmbeddingSpec, &task, opts...)
 }
 
-// EnqueueEmbeddingBatch puts many on their queue, in as few round trips as it
-// takes. Where some fail the error is a *runtime.BatchError, and the others
-// are enqueued.
+// EnqueueEmbeddingBatch puts many EmbeddingTasks on their queue, in as few
+// round trips as it takes. Where some fail the error is a *runtime.BatchError,
+// and the others are enqueued.
 func EnqueueEmbeddingBatch(ctx context.Context, to runtime.Enqueuer, tasks []EmbeddingTask, opts ...runtime.EnqueueOption) ([]runtime.Enqueued, error) {
 	return runtime.EnqueueBatch(ctx, to, &EmbeddingSpec, tasks, opts...)
 }
 
-// EmbeddingHandler handles EmbeddingTasks. It may be called by many goroutines
-// at once, and again for a task that it has seen before a crash.
+// EmbeddingHandler handles EmbeddingTasks. It is called by many goroutines at
+// once, and may see a task again after a crash.
 type EmbeddingHandler interface {
 	HandleEmbedding(ctx context.Context, task EmbeddingTask) error
 }
 
-// EmbeddingHandlerFunc makes a function its own handler.
+// EmbeddingHandlerFunc is a function that handles EmbeddingTasks.
 type EmbeddingHandlerFunc func(ctx context.Context, task EmbeddingTask) error
 
 // HandleEmbedding calls f.
@@ -215,20 +215,20 @@ func EnqueueCollaboration(ctx context.Context, to runtime.Enqueuer, task Collabo
 	return runtime.Enqueue(ctx, to, &CollaborationSpec, &task, opts...)
 }
 
-// EnqueueCollaborationBatch puts many on their queue, in as few round trips as
-// it takes. Where some fail the error is a *runtime.BatchError, and the others
-// are enqueued.
+// EnqueueCollaborationBatch puts many CollaborationTasks on their queue, in as
+// few round trips as it takes. Where some fail the error is a
+// *runtime.BatchError, and the others are enqueued.
 func EnqueueCollaborationBatch(ctx context.Context, to runtime.Enqueuer, tasks []CollaborationTask, opts ...runtime.EnqueueOption) ([]runtime.Enqueued, error) {
 	return runtime.EnqueueBatch(ctx, to, &CollaborationSpec, tasks, opts...)
 }
 
-// CollaborationHandler handles CollaborationTasks. It may be called by many
-// goroutines at once, and again for a task that it has seen before a crash.
+// CollaborationHandler handles CollaborationTasks. It is called by many
+// goroutines at once, and may see a task again after a crash.
 type CollaborationHandler interface {
 	HandleCollaboration(ctx context.Context, task CollaborationTask) error
 }
 
-// CollaborationHandlerFunc makes a function its own handler.
+// CollaborationHandlerFunc is a function that handles CollaborationTasks.
 type CollaborationHandlerFunc func(ctx context.Context, task CollaborationTask) error
 
 // HandleCollaboration calls f.
@@ -282,20 +282,20 @@ func EnqueueWebhook(ctx context.Context, to runtime.Enqueuer, task WebhookTask, 
 	return runtime.Enqueue(ctx, to, &WebhookSpec, &task, opts...)
 }
 
-// EnqueueWebhookBatch puts many on their queue, in as few round trips as it
-// takes. Where some fail the error is a *runtime.BatchError, and the others
-// are enqueued.
+// EnqueueWebhookBatch puts many WebhookTasks on their queue, in as few round
+// trips as it takes. Where some fail the error is a *runtime.BatchError, and
+// the others are enqueued.
 func EnqueueWebhookBatch(ctx context.Context, to runtime.Enqueuer, tasks []WebhookTask, opts ...runtime.EnqueueOption) ([]runtime.Enqueued, error) {
 	return runtime.EnqueueBatch(ctx, to, &WebhookSpec, tasks, opts...)
 }
 
-// WebhookHandler handles WebhookTasks. It may be called by many goroutines at
-// once, and again for a task that it has seen before a crash.
+// WebhookHandler handles WebhookTasks. It is called by many goroutines at
+// once, and may see a task again after a crash.
 type WebhookHandler interface {
 	HandleWebhook(ctx context.Context, task WebhookTask) error
 }
 
-// WebhookHandlerFunc makes a function its own handler.
+// WebhookHandlerFunc is a function that handles WebhookTasks.
 type WebhookHandlerFunc func(ctx context.Context, task WebhookTask) error
 
 // HandleWebhook calls f.
@@ -313,8 +313,8 @@ func (t WebhookTask) LogValue() slog.Value {
 	return runtime.Redact(t)
 }
 
-// This file needs at least this version of the runtime. Where it is missing,
-// go get github.com/taskgen/taskgen@latest.
+// Where this does not compile, the runtime is older than this file: run go get
+// github.com/taskgen/taskgen@latest.
 const _ = runtime.GeneratedCodeVersion1
 
 // Where this does not compile, DocumentTask has changed since the file was

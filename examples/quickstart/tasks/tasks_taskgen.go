@@ -10,11 +10,11 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// TypeWelcome is the name by which WelcomeTask travels.
+// TypeWelcome is the name of WelcomeTask on the wire.
 const TypeWelcome = "welcome"
 
-// Handlers handles every task of the package: a type that forgets one is no
-// Handlers.
+// Handlers handles every task of the package. Forget one, and the program does
+// not compile.
 type Handlers interface {
 	WelcomeHandler
 }
@@ -56,20 +56,20 @@ func EnqueueWelcome(ctx context.Context, to runtime.Enqueuer, task WelcomeTask, 
 	return runtime.Enqueue(ctx, to, &WelcomeSpec, &task, opts...)
 }
 
-// EnqueueWelcomeBatch puts many on their queue, in as few round trips as it
-// takes. Where some fail the error is a *runtime.BatchError, and the others
-// are enqueued.
+// EnqueueWelcomeBatch puts many WelcomeTasks on their queue, in as few round
+// trips as it takes. Where some fail the error is a *runtime.BatchError, and
+// the others are enqueued.
 func EnqueueWelcomeBatch(ctx context.Context, to runtime.Enqueuer, tasks []WelcomeTask, opts ...runtime.EnqueueOption) ([]runtime.Enqueued, error) {
 	return runtime.EnqueueBatch(ctx, to, &WelcomeSpec, tasks, opts...)
 }
 
-// WelcomeHandler handles WelcomeTasks. It may be called by many goroutines at
-// once, and again for a task that it has seen before a crash.
+// WelcomeHandler handles WelcomeTasks. It is called by many goroutines at
+// once, and may see a task again after a crash.
 type WelcomeHandler interface {
 	HandleWelcome(ctx context.Context, task WelcomeTask) error
 }
 
-// WelcomeHandlerFunc makes a function its own handler.
+// WelcomeHandlerFunc is a function that handles WelcomeTasks.
 type WelcomeHandlerFunc func(ctx context.Context, task WelcomeTask) error
 
 // HandleWelcome calls f.
@@ -87,8 +87,8 @@ func (t WelcomeTask) LogValue() slog.Value {
 	return runtime.Redact(t)
 }
 
-// This file needs at least this version of the runtime. Where it is missing,
-// go get github.com/taskgen/taskgen@latest.
+// Where this does not compile, the runtime is older than this file: run go get
+// github.com/taskgen/taskgen@latest.
 const _ = runtime.GeneratedCodeVersion1
 
 // Where this does not compile, WelcomeTask has changed since the file was

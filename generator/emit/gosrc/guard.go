@@ -12,7 +12,7 @@ import (
 // what they were.
 func (f *file) guards() {
 	f.declare(
-		doc("This file needs at least this version of the runtime. Where it is missing, go get github.com/taskgen/taskgen@latest."),
+		doc("Where this does not compile, the runtime is older than this file: run go get github.com/taskgen/taskgen@latest."),
 		// const _ = runtime.GeneratedCodeVersion1
 		jen.Const().Id("_").Op("=").Qual(RuntimePath, "GeneratedCodeVersion1"),
 	)

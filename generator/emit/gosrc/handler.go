@@ -22,7 +22,7 @@ func (f *file) handlers() {
 		calls = append(calls, jen.Id(registerName(t)).Call(jen.Id(r), jen.Id(h)))
 	}
 	f.declare(
-		doc("Handlers handles every task of the package: a type that forgets one is no Handlers."),
+		doc("Handlers handles every task of the package. Forget one, and the program does not compile."),
 		jen.Type().Id("Handlers").Interface(embedded...),
 	)
 	f.declare(
@@ -47,12 +47,12 @@ func (f *file) handler(t *model.Task) {
 		return s.Params(f.typ(t.Result), f.predeclared("error"))
 	}
 	f.declare(
-		doc(handlerName(t)+" handles "+plural(t.Struct)+". It may be called by many goroutines at once, and again for a task that it has seen before a crash."),
+		doc(handlerName(t)+" handles "+plural(t.Struct)+". It is called by many goroutines at once, and may see a task again after a crash."),
 		// type EmbeddingHandler interface { HandleEmbedding(…) … }
 		jen.Type().Id(handlerName(t)).Interface(jen.Id(handleName(t)).Add(signature())),
 	)
 	f.declare(
-		doc(handlerFuncName(t)+" makes a function its own handler."),
+		doc(handlerFuncName(t)+" is a function that handles "+plural(t.Struct)+"."),
 		// type EmbeddingHandlerFunc func(…) …
 		jen.Type().Id(handlerFuncName(t)).Func().Add(signature()),
 	)

@@ -18,9 +18,9 @@ func (f *file) wireNames() {
 	switch len(names) {
 	case 0:
 	case 1:
-		f.declare(doc(typeName(&f.pkg.Tasks[0])+" is the name by which "+f.pkg.Tasks[0].Struct+" travels."), jen.Const().Add(names...))
+		f.declare(doc(typeName(&f.pkg.Tasks[0])+" is the name of "+f.pkg.Tasks[0].Struct+" on the wire."), jen.Const().Add(names...))
 	default:
-		f.declare(doc("The names by which the tasks travel."), jen.Const().Defs(names...))
+		f.declare(doc("The names of the tasks on the wire."), jen.Const().Defs(names...))
 	}
 }
 
