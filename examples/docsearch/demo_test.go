@@ -1,12 +1,21 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime"
+
+	"github.com/taskgen/taskgen/examples/docsearch/internal/app"
+	"github.com/taskgen/taskgen/examples/docsearch/tasks"
 )
 
 // folder is a small folder of documents. The first is the one that dies.
@@ -36,7 +45,7 @@ func TestEveryProviderTakesTheDocumentsToAnAnswer(t *testing.T) {
 			assert.Regexp(t, `(?m)^\d+ of \d+ tasks done$`, r.err)
 
 			// What died, why, and what became of it.
-			assert.Regexp(t, `dead: 1 of the tasks\n  document [0-9a-f-]+ on queue documents, after 3 attempts: this worker has no splitter "windows" switched on\n    attempt 1: `, r.out)
+			assert.Regexp(t, `dead letters: 1\n  document [0-9a-f-]+ died on queue documents in attempt 3: this worker has no splitter "windows" switched on\n    attempt 1: `, r.out)
 			assert.Regexp(t, `redriven: [0-9a-f-]+, back on queue documents\ndone: what was dead is completed`, r.out)
 
 			// Type, enqueued, completed, retried, dead.
@@ -72,7 +81,7 @@ func TestOnlyWhatChangedIsIndexedAgain(t *testing.T) {
 	assert.Contains(t, r.out, "indexed: 23 documents")
 	assert.Contains(t, r.out, "the receiver took 25 announcements")
 	assert.Contains(t, r.out, "A lease is like a library card for tasks.")
-	assert.NotContains(t, r.out, "dead: ")
+	assert.NotContains(t, r.out, "dead letters")
 }
 
 func TestFreshForgetsEarlierRunsAndNothingElse(t *testing.T) {
@@ -84,6 +93,76 @@ func TestFreshForgetsEarlierRunsAndNothingElse(t *testing.T) {
 	assert.Contains(t, r.out, "24 to index")
 	assert.Contains(t, r.out, "the receiver took 24 announcements")
 	assert.FileExists(t, filepath.Join(data, "mine.txt"))
+}
+
+func TestWhatDiesAgainIsSaidAndLeftToTheNextRun(t *testing.T) {
+	dir, data := folder(t), t.TempDir()
+	var out, log bytes.Buffer
+	code := run([]string{"-dir", dir, "-data", data, "-v"}, app.Config{Out: &out, Err: &log, Middleware: []runtime.Middleware{
+		func(next runtime.Handler) runtime.Handler {
+			return runtime.HandlerFunc(func(ctx context.Context, task *runtime.Task) error {
+				if task.Type == tasks.TypeWebhook {
+					return runtime.Skip(errors.New("no route to the receiver"))
+				}
+				return next.Handle(ctx, task)
+			})
+		},
+	}})
+	assert.Equal(t, exitFailed, code)
+	assert.Contains(t, out.String(), "died on queue webhooks in attempt 1: no route to the receiver")
+	assert.Contains(t, log.String(), "docsearch: 24 tasks died again; the next run redrives them once more")
+	assert.Contains(t, log.String(), `error="no route to the receiver"`)
+	assert.NotContains(t, out.String(), "query: ")
+
+	r := demo(t, "-dir", dir, "-data", data)
+	require.Zero(t, r.code, "%s%s", r.out, r.err)
+	assert.Contains(t, r.out, "resumed: 24 tasks were left by an earlier run (0 ready, 0 scheduled, 0 leased, 24 dead)")
+	assert.Contains(t, r.out, " 0 to index")
+	assert.Contains(t, r.out, "the receiver took 24 announcements")
+}
+
+func TestADeadDocumentIsNotEnqueuedASecondTime(t *testing.T) {
+	dir, data := folder(t), t.TempDir()
+	stuck := func(next runtime.Handler) runtime.Handler {
+		return runtime.HandlerFunc(func(ctx context.Context, task *runtime.Task) error {
+			if task.Type == tasks.TypeDocument {
+				return runtime.Skip(errors.New("out of paper"))
+			}
+			return next.Handle(ctx, task)
+		})
+	}
+	code := run([]string{"-dir", dir, "-data", data}, app.Config{Out: io.Discard, Err: io.Discard, Middleware: []runtime.Middleware{stuck}})
+	require.Equal(t, exitFailed, code)
+	r := demo(t, "-dir", dir, "-data", data)
+	require.Zero(t, r.code, "%s%s", r.out, r.err)
+	assert.Contains(t, r.out, " 24 dead)")
+	assert.Contains(t, r.out, " 0 to index")
+	assert.Regexp(t, `(?m)^ +document +0 +24 +\d+ +\d+ +`, r.out)
+}
+
+func TestTheDefaultFolderIsTheRepositoryAroundTheWorkingDirectory(t *testing.T) {
+	root, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	inside := filepath.Join(root, "repo", "deep", "inside")
+	require.NoError(t, os.MkdirAll(inside, 0o700))
+	require.NoError(t, os.Mkdir(filepath.Join(root, "repo", ".git"), 0o700))
+	for start, want := range map[string]string{inside: filepath.Join(root, "repo"), root: root} {
+		t.Chdir(start)
+		var cfg app.Config
+		require.NoError(t, parse(nil, &cfg))
+		assert.Equal(t, want, cfg.Dir)
+		assert.Equal(t, "sqlite", cfg.Provider)
+		assert.NotEmpty(t, cfg.Query)
+	}
+}
+
+func TestEachFolderHasDataOfItsOwn(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(home, "cache"))
+	assert.NotEqual(t, dataFolder("/a/notes"), dataFolder("/b/notes"))
+	assert.Equal(t, dataFolder("/a/notes"), dataFolder("/a/notes"))
+	assert.Contains(t, filepath.Base(dataFolder("/a/notes")), "notes-")
 }
 
 func TestWhatIsWrongIsSaid(t *testing.T) {

@@ -59,9 +59,9 @@ func (a *app) deadDocuments(ctx context.Context) (map[string]bool, error) {
 
 // showDead says what died and why, from what the runtime wrote into the tasks.
 func (a *app) showDead(died []*runtime.Task) {
-	a.printf("\ndead: %d of the tasks\n", len(died))
+	a.printf("\ndead letters: %d\n", len(died))
 	for _, t := range died {
-		a.printf("  %s %s on queue %s, after %s attempts: %s\n", t.Type, t.ID,
+		a.printf("  %s %s died on queue %s in attempt %s: %s\n", t.Type, t.ID,
 			t.Metadata[runtime.MetaOriginalQueue], t.Metadata[runtime.MetaAttempts], t.Metadata[runtime.MetaFailureReason])
 		for n := 1; ; n++ {
 			line, ok := t.Metadata[runtime.MetaAttemptPrefix+strconv.Itoa(n)]
