@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 )
 
 // Bounds of settling.
 const (
 	flushSize = 128                  // settled tasks that are not kept waiting
+	callSize  = 1024                 // most tasks of one call: nobody else waits long for the queue
 	linger    = 2 * time.Millisecond // how long fewer wait for more
 )
 
@@ -119,9 +121,9 @@ func (l *lane) settleAll(items []*item) {
 		}
 	}
 	l.s.unlock()
-	ok := l.send("complete", l.queue.Complete, done)
-	ok = l.send("dead letter", l.queue.DeadLetter, dead) && ok
-	ok = l.send("release", l.queue.Release, back) && ok
+	ok := l.sendAll("complete", l.queue.Complete, done)
+	ok = l.sendAll("dead letter", l.queue.DeadLetter, dead) && ok
+	ok = l.sendAll("release", l.queue.Release, back) && ok
 	a.done, a.dead, a.back = done, dead, back
 
 	l.s.mu.Lock()
@@ -133,13 +135,20 @@ func (l *lane) settleAll(items []*item) {
 	a.retryAt = time.Now().Add(a.failing.next(maxAckPause))
 }
 
+type settleCall func(context.Context, []*Delivery) error
+
+func (l *lane) sendAll(verb string, call settleCall, items []*item) bool {
+	ok := true
+	for some := range slices.Chunk(items, callSize) {
+		ok = l.send(verb, call, some) && ok
+	}
+	return ok
+}
+
 // send makes one call to the queue, and reports whether it settled everything.
 // What it did not settle is kept for another try. The call is not cancelled by
 // the pool's stop; the length of a lease bounds it.
-func (l *lane) send(verb string, call func(context.Context, []*Delivery) error, items []*item) bool {
-	if len(items) == 0 {
-		return true
-	}
+func (l *lane) send(verb string, call settleCall, items []*item) bool {
 	a := &l.acker
 	ds := a.copies(l.s, items)
 	ctx, cancel := context.WithTimeout(l.s.base, l.lease)
