@@ -75,10 +75,7 @@ func (p *payload) field(m *model.Field, v *types.Var, tag string, syntax *ast.Fi
 		w.path = []string{name}
 	}
 	w.stack = []frame{{p.named, 0}}
-	tr := w.walk(v.Type())
-	if _, pointer := types.Unalias(v.Type()).(*types.Pointer); pointer && v.Embedded() && !v.Exported() {
-		tr = &trouble{text: "encoding/json cannot set an embedded pointer to an unexported struct"}
-	}
+	tr := w.value(v)
 	switch at := p.spanOf(v); {
 	case tr != nil && tr.unresolved:
 		p.unresolved(v, tr)

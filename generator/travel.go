@@ -77,11 +77,11 @@ func (w *walker) walk(t types.Type) *trouble {
 			return nil
 		}
 	}
-	cuts, busy := w.cuts, w.busy
+	cuts, busy, empty := w.cuts, w.busy, w.empty
 	w.stack = append(w.stack, frame{named, w.lists})
 	tr := w.named(named)
 	w.stack = w.stack[:len(w.stack)-1]
-	if tr == nil && cuts == w.cuts && busy == w.busy {
+	if tr == nil && w.onField != nil && cuts == w.cuts && busy == w.busy && empty == w.empty {
 		w.b.plain[named] = true
 	}
 	return tr
@@ -197,14 +197,18 @@ func (w *walker) field(v *types.Var, tag string) *trouble {
 	if !travels {
 		return nil
 	}
-	if _, pointer := types.Unalias(v.Type()).(*types.Pointer); pointer && v.Embedded() && !v.Exported() {
-		return (&trouble{text: "encoding/json cannot set an embedded pointer to an unexported struct"}).in(v)
-	}
-	return w.walk(v.Type()).in(v)
+	return w.value(v).in(v)
 }
 
-// codecMethods are the methods by which a type encodes or decodes itself, and
-// whether they take the text ([]byte) error or give ([]byte, error).
+// value walks the type of a field that travels.
+func (w *walker) value(v *types.Var) *trouble {
+	if _, pointer := types.Unalias(v.Type()).(*types.Pointer); pointer && v.Embedded() && !v.Exported() {
+		return &trouble{text: "encoding/json cannot set an embedded pointer to an unexported struct"}
+	}
+	return w.walk(v.Type())
+}
+
+// codecMethods are the methods by which a type encodes or decodes itself.
 var codecMethods = []string{"MarshalJSON", "UnmarshalJSON", "MarshalText", "UnmarshalText"}
 
 // codecMethod finds a method by which a pointer to the type encodes or decodes
@@ -242,13 +246,14 @@ func promotedCodec(t *types.Named) (string, *types.Var) {
 	if !ok || travelling(st) < 2 {
 		return "", nil
 	}
-	for _, pair := range [][]string{codecMethods[:1], codecMethods[1:2]} {
-		for _, name := range []string{pair[0], strings.Replace(pair[0], "JSON", "Text", 1)} {
-			if index, ok := codecMethod(t, name); ok {
-				if len(index) > 1 {
-					return name, st.Field(index[0])
-				}
-				break // its own
+	for _, verb := range []string{"Marshal", "Unmarshal"} {
+		for _, form := range []string{"JSON", "Text"} {
+			index, ok := codecMethod(t, verb+form)
+			if ok && len(index) > 1 {
+				return verb + form, st.Field(index[0])
+			}
+			if ok { // its own
+				break
 			}
 		}
 	}
