@@ -170,14 +170,14 @@ func (b *builder) build() model.Package {
 	}
 	slices.SortStableFunc(m.Queues, func(x, y model.Queue) int { return strings.Compare(x.Name, y.Name) })
 	b.checkRetry(b.found.Get("retry"))
-	var annotated []*ast.File
+	var annotated []*directive.Type
 	for _, t := range b.found.Types {
 		if task, ok := b.task(t); ok {
 			m.Tasks = append(m.Tasks, task)
-			annotated = append(annotated, t.File)
+			annotated = append(annotated, t)
 		}
 	}
-	m.Constraint = constraint(annotated)
+	m.Constraint = b.constraint(annotated)
 	return m
 }
 

@@ -1,8 +1,6 @@
 package generator
 
 import (
-	"go/ast"
-	"strings"
 	"time"
 
 	"github.com/taskgen/taskgen/generator/check"
@@ -134,31 +132,4 @@ func (b *builder) checkRetry(d *directive.Directive) {
 	if factor := d.Arg("factor"); factor != nil && ok && backoff != "exponential" {
 		b.report(check.RetryConflict.At(factor.Span, "remove factor, or write backoff=exponential", "factor has no effect on a %s backoff", backoff))
 	}
-}
-
-// constraint is the //go:build expression that all files share, or "".
-func constraint(files []*ast.File) string {
-	shared := ""
-	for i, f := range files {
-		expr := buildExpr(f)
-		if i > 0 && expr != shared {
-			return ""
-		}
-		shared = expr
-	}
-	return shared
-}
-
-func buildExpr(f *ast.File) string {
-	for _, group := range f.Comments {
-		if group.Pos() > f.Package {
-			break
-		}
-		for _, c := range group.List {
-			if expr, ok := strings.CutPrefix(c.Text, "//go:build "); ok {
-				return strings.TrimSpace(expr)
-			}
-		}
-	}
-	return ""
 }

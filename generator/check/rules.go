@@ -118,6 +118,10 @@ var (
 		"result= names a type that the file can name and JSON can carry",
 		"the generated handler returns it",
 		"name a type of the package, or of a package that the file imports")
+	TaskConstraint = rule("TASK_CONSTRAINT",
+		"the tasks of a package are in files with the same build constraint, by their //go:build lines and by their names",
+		"the generated file would not compile where only some of the tasks are built",
+		"put the tasks into one file, or into packages of their own")
 	SymbolClash = rule("SYMBOL_CLASH",
 		"the names that are generated for two tasks differ",
 		"the generated file would not compile",
