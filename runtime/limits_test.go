@@ -197,7 +197,7 @@ func TestTasksOfASaturatedTypeBeyondWhatIsKeptGoBackUncharged(t *testing.T) {
 		for _, f := range b.q().waiting {
 			assert.Zero(t, f.task.RetryCount)
 		}
-		require.ErrorContains(t, p.Stop(ended(t)), "1 handlers are still running: q-slow-0 (slow on q)")
+		require.ErrorContains(t, p.Stop(ended(t)), "handlers still running (1): q-slow-0 (slow on q)")
 		b.stop(p)
 		assert.Zero(t, b.stats("q").Leased)
 	})

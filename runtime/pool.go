@@ -206,6 +206,9 @@ const stuckAfter = 10 * time.Second
 // that names them.
 func (p *Pool) Run(ctx context.Context) error {
 	if err := p.Start(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // told to stop before it began
+		}
 		return err
 	}
 	<-ctx.Done()

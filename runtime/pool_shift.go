@@ -233,10 +233,10 @@ func (s *shift) unfinished() string {
 		}
 	})
 	if n == 0 {
-		return fmt.Sprintf("%d tasks are not settled with their queue yet", s.taken)
+		return fmt.Sprintf("tasks not settled with their queue yet: %d", s.taken)
 	}
 	if n > shown {
 		names = append(names, fmt.Sprintf("and %d more", n-shown))
 	}
-	return fmt.Sprintf("%d handlers are still running: %s", n, strings.Join(names, ", "))
+	return fmt.Sprintf("handlers still running (%d): %s", n, strings.Join(names, ", "))
 }

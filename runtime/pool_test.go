@@ -61,6 +61,21 @@ func TestRunReturnsNilOnACleanStop(t *testing.T) {
 	})
 }
 
+func TestRunThatIsToldToStopBeforeItBeginsReturnsNil(t *testing.T) {
+	b := newPoolBench(t)
+	p := b.pool(PoolConfig{})
+	require.NoError(t, p.Run(ended(t)))
+	assert.Zero(t, b.q().calls("dequeue"))
+}
+
+func TestRunFailsWhileThePoolRuns(t *testing.T) {
+	b := newPoolBench(t)
+	p := b.pool(PoolConfig{})
+	b.start(p)
+	require.ErrorContains(t, p.Run(t.Context()), "running already")
+	b.stop(p)
+}
+
 func TestDrainRunsWhatIsReadyAndWhatThatEnqueues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPoolBench(t)
