@@ -39,7 +39,8 @@ func TestEveryProviderTakesTheDocumentsToAnAnswer(t *testing.T) {
 			assert.Contains(t, r.out, "documents: 24 in ")
 			assert.Contains(t, r.out, "24 to index")
 			assert.Contains(t, r.out, "indexed: 24 documents in ")
-			assert.Contains(t, r.out, "the receiver took 24 announcements")
+			assert.Contains(t, r.out, "the receiver took 24 messages")
+			assert.Regexp(t, `, [1-9]\d* of them after it had refused them once`, r.out)
 			assert.Regexp(t, `(?m)^1\. 0\.\d+  leases\.md › Leases › Ends\n +When its worker dies`, r.out)
 			assert.NotContains(t, r.out, "resumed")
 			assert.Regexp(t, `(?m)^\d+ of \d+ tasks done$`, r.err)
@@ -79,7 +80,7 @@ func TestOnlyWhatChangedIsIndexedAgain(t *testing.T) {
 	assert.Contains(t, r.out, "documents: 23 in ")
 	assert.Contains(t, r.out, " 1 to index")
 	assert.Contains(t, r.out, "indexed: 23 documents")
-	assert.Contains(t, r.out, "the receiver took 25 announcements")
+	assert.Contains(t, r.out, "the receiver took 25 messages")
 	assert.Contains(t, r.out, "A lease is like a library card for tasks.")
 	assert.NotContains(t, r.out, "dead letters")
 }
@@ -91,7 +92,7 @@ func TestFreshForgetsEarlierRunsAndNothingElse(t *testing.T) {
 	r := demo(t, "-dir", dir, "-data", data, "-fresh")
 	require.Zero(t, r.code, "%s%s", r.out, r.err)
 	assert.Contains(t, r.out, "24 to index")
-	assert.Contains(t, r.out, "the receiver took 24 announcements")
+	assert.Contains(t, r.out, "the receiver took 24 messages")
 	assert.FileExists(t, filepath.Join(data, "mine.txt"))
 }
 
@@ -118,7 +119,7 @@ func TestWhatDiesAgainIsSaidAndLeftToTheNextRun(t *testing.T) {
 	require.Zero(t, r.code, "%s%s", r.out, r.err)
 	assert.Contains(t, r.out, "resumed: 24 tasks were left by an earlier run (0 ready, 0 scheduled, 0 leased, 24 dead)")
 	assert.Contains(t, r.out, " 0 to index")
-	assert.Contains(t, r.out, "the receiver took 24 announcements")
+	assert.Contains(t, r.out, "the receiver took 24 messages")
 }
 
 func TestADeadDocumentIsNotEnqueuedASecondTime(t *testing.T) {

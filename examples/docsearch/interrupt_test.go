@@ -27,7 +27,7 @@ func TestAnInterruptedRunIsFinishedByTheNext(t *testing.T) {
 	require.Zero(t, second.code, "%s%s", second.out, second.err)
 	assert.Regexp(t, `resumed: [1-9]\d* tasks were left by an earlier run`, second.out)
 	assert.Contains(t, second.out, "indexed: 30 documents")
-	assert.Contains(t, second.out, "the receiver took 30 announcements")
+	assert.Contains(t, second.out, "the receiver took 30 messages")
 }
 
 func TestInMemoryAnInterruptSaysWhatIsLost(t *testing.T) {

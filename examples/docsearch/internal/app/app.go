@@ -177,7 +177,9 @@ func (a *app) check(ctx context.Context) error {
 	if len(open) > 0 {
 		return fmt.Errorf("no task is left, but these documents are not finished: %s. Their tasks were removed by something else: start again with -fresh", strings.Join(open, ", "))
 	}
-	a.printf("indexed: %d documents in %d chunks; the receiver took %d announcements\n", len(documents), chunks, a.receiver.Taken())
+	taken, refusedFirst := a.receiver.Taken()
+	a.printf("indexed: %d documents in %d chunks\nannounced: the receiver took %d messages, %d of them after it had refused them once\n",
+		len(documents), chunks, taken, refusedFirst)
 	return nil
 }
 
@@ -215,9 +217,10 @@ func (a *app) printf(format string, args ...any) {
 	fmt.Fprintf(a.cfg.Out, format, args...)
 }
 
-func logger(cfg Config) *slog.Logger {
-	if !cfg.Verbose {
+// logger is where the pool tells of failures; nil where nobody wants to know.
+func (a *app) logger() *slog.Logger {
+	if !a.cfg.Verbose {
 		return nil
 	}
-	return slog.New(slog.NewTextHandler(cfg.Err, nil))
+	return slog.New(slog.NewTextHandler(a.progress, nil))
 }

@@ -132,7 +132,7 @@ func (a *app) newPool() (*runtime.Pool, error) {
 	})
 	// Strict, the end of the flow first: what has begun is finished before more
 	// is begun, so that queues stay short.
-	cfg := runtime.PoolConfig{Strict: true, Workers: 8, Grace: 5 * time.Second, Logger: logger(a.cfg)}
+	cfg := runtime.PoolConfig{Strict: true, Workers: 8, Grace: 5 * time.Second, Logger: a.logger()}
 	for _, name := range slices.Backward(flow) {
 		cfg.Queues = append(cfg.Queues, runtime.PoolQueue{Name: name})
 	}

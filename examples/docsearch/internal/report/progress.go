@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -12,8 +13,9 @@ import (
 
 // Progress shows how many of the known tasks are done: a bar on a terminal, else
 // a line now and then, so that a log stays readable. The number of known tasks
-// may grow, for tasks bring forth tasks.
+// may grow, for tasks bring forth tasks. It is safe for use by many goroutines.
 type Progress struct {
+	mu   sync.Mutex
 	out  io.Writer
 	bar  *progressbar.ProgressBar // nil: lines
 	next time.Time                // when the next line is due
@@ -49,6 +51,8 @@ func newBar(out io.Writer) *progressbar.ProgressBar {
 
 // Show says that done of the known tasks are done.
 func (p *Progress) Show(done, known int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.bar != nil {
 		// Never full before Finish: a full bar is over for good, and the last
 		// task of a document brings forth another.
@@ -66,7 +70,22 @@ func (p *Progress) Show(done, known int) {
 // Clear takes the bar off the terminal, for other output. The next Show brings
 // it back.
 func (p *Progress) Clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+}
+
+func (p *Progress) clear() {
 	if p.bar != nil {
 		_ = p.bar.Clear()
 	}
+}
+
+// Write writes to where the progress is shown, in the bar's place: it is for a
+// log that goes the same way.
+func (p *Progress) Write(text []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+	return p.out.Write(text)
 }

@@ -95,6 +95,11 @@ func TestTheBarGoesOnWhenTasksBringForthTasks(t *testing.T) {
 		}
 		assert.Contains(t, out.String(), "(12/30)")
 		assert.NotContains(t, out.String(), "100%")
+		_, err := p.Write([]byte("a line of the log\n"))
+		require.NoError(t, err)
+		assert.True(t, strings.HasSuffix(out.String(), " \ra line of the log\n"), "%q", out.String())
+		p.Show(13, 30)
+		time.Sleep(drawEvery)
 		p.Clear()
 		assert.True(t, strings.HasSuffix(out.String(), " \r"), "%q", out.String())
 	})

@@ -67,11 +67,17 @@ func (r *Receiver) Close() error {
 	return errors.Join(err, r.log.close())
 }
 
-// Taken says how many messages were accepted, repetitions not counted.
-func (r *Receiver) Taken() int {
+// Taken says how many messages were accepted, repetitions not counted, and how
+// many of them were refused at first.
+func (r *Receiver) Taken() (messages, refusedFirst int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.taken)
+	for id := range r.taken {
+		if r.refused[id] {
+			refusedFirst++
+		}
+	}
+	return len(r.taken), refusedFirst
 }
 
 // ServeHTTP takes one message.
