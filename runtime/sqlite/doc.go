@@ -52,6 +52,8 @@
 //
 // # What to know
 //
+//   - The file is created with the permissions that the umask leaves: payloads
+//     may be secret, so create the folder for yourself alone, or encrypt them.
 //   - A payload takes up to 448 MB, but rows of more than a few megabytes make
 //     every other write wait.
 //   - The log grows to about 4 MB before it is copied back, more while somebody

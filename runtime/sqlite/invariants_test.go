@@ -67,7 +67,6 @@ type model struct {
 	q     *Queue
 	dlq   *Queue
 	clock *queuetest.Clock
-	n     int
 	held  []*runtime.Delivery
 	dead  []*runtime.Delivery // leased from the dead letter queue
 }

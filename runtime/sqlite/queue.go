@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -155,14 +156,15 @@ func (q *Queue) deliver(c *consumer) ([]*runtime.Delivery, error) {
 		text  = make([]byte, 0, 16*len(c.got))
 		ends  = make([]int, 0, len(c.got))
 		until = time.Unix(0, c.until)
+
+		failed error
 	)
 	for _, g := range c.got {
 		task, err := runtime.DecodeEnvelope(g.envelope)
 		if err != nil {
-			if task, err = q.salvage(g, err); err != nil {
-				return nil, err
-			}
-			if task == nil {
+			if task, err = q.salvage(g, err); task == nil {
+				// Buried; or not, and then its lease brings it back.
+				failed = errors.Join(failed, err)
 				continue
 			}
 		}
@@ -170,6 +172,9 @@ func (q *Queue) deliver(c *consumer) ([]*runtime.Delivery, error) {
 		ends = append(ends, len(text))
 		room = append(room, runtime.Delivery{Task: task, LeaseUntil: until, Crashes: int(g.crashes)})
 		ds = append(ds, &room[len(room)-1])
+	}
+	if len(ds) == 0 {
+		return nil, failed
 	}
 	// The receipts share one string.
 	receipts, start := string(text), 0

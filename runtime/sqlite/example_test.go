@@ -1,0 +1,113 @@
+package sqlite_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"time"
+
+	zombiezen "zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/sqlite"
+)
+
+func Example() {
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	ctx := context.Background()
+
+	p, err := sqlite.Open(filepath.Join(dir, "tasks.db"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+	m := runtime.NewManager(runtime.ManagerConfig{})
+	if err := m.Open(ctx, p, runtime.QueueConfig{Name: "mail"}); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := m.Enqueue(ctx, []*runtime.Task{{Type: "welcome", Queue: "mail", Payload: []byte(`{"to":"ada"}`)}}); err != nil {
+		log.Fatal(err)
+	}
+
+	q, err := m.Queue("mail")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ds, err := q.Dequeue(ctx, 10, time.Minute)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(ds[0].Task.Type, string(ds[0].Task.Payload))
+	if err := q.Complete(ctx, ds); err != nil {
+		log.Fatal(err)
+	}
+	// Output: welcome {"to":"ada"}
+}
+
+// An order and the mail about it are written together, or not at all.
+func ExampleProvider_Tx() {
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	ctx, path := context.Background(), filepath.Join(dir, "shop.db")
+
+	p, err := sqlite.Open(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+	m := runtime.NewManager(runtime.ManagerConfig{})
+	if err := m.Open(ctx, p, runtime.QueueConfig{Name: "mail"}); err != nil {
+		log.Fatal(err)
+	}
+	conn, err := zombiezen.OpenConn(path, zombiezen.OpenReadWrite)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	if err := sqlitex.ExecuteTransient(conn, "CREATE TABLE orders (id INTEGER PRIMARY KEY, item TEXT)", nil); err != nil {
+		log.Fatal(err)
+	}
+
+	order := func(item string) (err error) {
+		end, err := sqlitex.ImmediateTransaction(conn)
+		if err != nil {
+			return err
+		}
+		defer end(&err)
+		insert := &sqlitex.ExecOptions{Args: []any{item}}
+		if err := sqlitex.Execute(conn, "INSERT INTO orders (item) VALUES (?)", insert); err != nil {
+			return err
+		}
+		mail := &runtime.Task{Type: "ordered", Queue: "mail", Payload: []byte(`{"item":"` + item + `"}`)}
+		if _, err := m.Through(p.Tx(conn)).Enqueue(ctx, []*runtime.Task{mail}); err != nil {
+			return err
+		}
+		if item == "unicorn" {
+			return fmt.Errorf("%s: out of stock", item)
+		}
+		return nil
+	}
+	fmt.Println(order("lamp"))
+	fmt.Println(order("unicorn"))
+
+	q, err := m.Queue("mail")
+	if err != nil {
+		log.Fatal(err)
+	}
+	stats, err := q.Stats(ctx)
+	fmt.Println(stats.Ready, err)
+	// Output:
+	// <nil>
+	// unicorn: out of stock
+	// 1 <nil>
+}
