@@ -21,7 +21,7 @@ import (
 // Clock.
 //
 // An Env is an Enqueuer, to be given to the code under test in place of a
-// Manager. It is safe for use by many goroutines.
+// Manager. It is safe for use by many goroutines, but Drain is for one at a time.
 type Env struct {
 	// Clock is what managers, queues, pools and results of the Env go by. It
 	// shows the time at which the Env was made until the test moves it. The

@@ -2,7 +2,6 @@ package queuetest
 
 import (
 	"context"
-	"slices"
 	"testing"
 	"time"
 
@@ -112,10 +111,7 @@ func TestKillsCutsAndReopeningFindWhatTheyAreFor(t *testing.T) {
 		h := faultyFiles()[i]
 		t.Run(m.law.String()+"/"+m.name, func(t *testing.T) {
 			t.Parallel()
-			all := clauses()
-			i := slices.IndexFunc(all, func(c clause) bool { return c.law == m.law && c.name == m.test })
-			require.GreaterOrEqual(t, i, 0, "no test is called %q", m.test)
-			r := record(func(tb testing.TB) { all[i].run(newWorld(tb, &h, all[i].real, 8*time.Second)) })
+			r := runClause(t, &h, m.test, 8*time.Second)
 			assert.True(t, r.Failed(), "a provider that %s passes %q", m.name, m.test)
 			t.Log(r.text())
 		})

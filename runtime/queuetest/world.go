@@ -208,20 +208,28 @@ func (w *world) put(q runtime.Queue, n int, change ...func(*runtime.Task)) []*ru
 	return ts
 }
 
-// take leases n tasks, in as many calls as it needs.
-func (w *world) take(q runtime.Queue, n int, lease time.Duration) []*runtime.Delivery {
+// some leases what one call hands out, at most n tasks.
+func (w *world) some(q runtime.Queue, n int, lease time.Duration) []*runtime.Delivery {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, w.patience)
 	defer cancel()
+	for {
+		ds, err := q.Dequeue(ctx, n, lease)
+		if errors.Is(err, runtime.ErrNoTasks) && ctx.Err() == nil {
+			continue // the provider's own longest wait
+		}
+		w.ok(err, "dequeue")
+		w.check(len(ds) > 0 && len(ds) <= n, "Dequeue with limit %d returned %d tasks and no error", n, len(ds))
+		return ds
+	}
+}
+
+// take leases n tasks, in as many calls as it needs.
+func (w *world) take(q runtime.Queue, n int, lease time.Duration) []*runtime.Delivery {
+	w.Helper()
 	var got []*runtime.Delivery
 	for len(got) < n {
-		ds, err := q.Dequeue(ctx, n-len(got), lease)
-		if errors.Is(err, runtime.ErrNoTasks) && ctx.Err() == nil {
-			continue
-		}
-		w.ok(err, "dequeue, with %d of %d tasks", len(got), n)
-		w.check(len(ds) > 0 && len(ds) <= n-len(got), "Dequeue with limit %d returned %d tasks and no error", n-len(got), len(ds))
-		got = append(got, ds...)
+		got = append(got, w.some(q, n-len(got), lease)...)
 	}
 	return got
 }
@@ -254,10 +262,7 @@ func (w *world) drain(q runtime.Queue) []*runtime.Delivery {
 		if s.Ready == 0 && s.Leased == 0 {
 			return all
 		}
-		ctx, cancel := context.WithTimeout(w.ctx, w.patience)
-		ds, err := q.Dequeue(ctx, 100, long)
-		cancel()
-		w.ok(err, "dequeue with %d ready, %d leased", s.Ready, s.Leased)
+		ds := w.some(q, 100, long)
 		w.ok(q.Complete(w.ctx, ds), "complete")
 		all = append(all, ds...)
 	}
