@@ -145,6 +145,9 @@ func (p *Program) list(ctx context.Context, patterns ...string) ([]*packages.Pac
 		return nil, fmt.Errorf("taskgen: go list: %w", cause)
 	}
 	if err != nil {
+		if _, said, ok := strings.Cut(err.Error(), ": stderr: "); ok { // what people need of it
+			return nil, fmt.Errorf("taskgen: %s", strings.TrimSpace(said))
+		}
 		return nil, fmt.Errorf("taskgen: go list: %w", err)
 	}
 	p.mu.Lock()
