@@ -4,6 +4,7 @@
 package generator
 
 import (
+	"cmp"
 	"context"
 	"go/ast"
 	"go/types"
@@ -56,6 +57,11 @@ func Load(ctx context.Context, cfg Config) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
+	return read(prog), nil
+}
+
+// read makes models of the packages of a program.
+func read(prog *load.Program) *Loaded {
 	out := &Loaded{program: prog, Generated: prog.Generated}
 	var (
 		builders []*builder
@@ -79,7 +85,7 @@ func Load(ctx context.Context, cfg Config) (*Loaded, error) {
 		out.Diagnostics = append(out.Diagnostics, b.diags...)
 	}
 	out.Diagnostics = diag.Sort(out.Diagnostics)
-	return out, nil
+	return out
 }
 
 // CheckOutput type-checks a generated file, bodies included, together with the
@@ -177,6 +183,10 @@ func (b *builder) build() model.Package {
 			annotated = append(annotated, t)
 		}
 	}
+	// In the order of files and lines, in whatever order the files came.
+	slices.SortStableFunc(m.Tasks, func(x, y model.Task) int {
+		return cmp.Or(cmp.Compare(x.Pos.File, y.Pos.File), cmp.Compare(x.Pos.Line, y.Pos.Line))
+	})
 	m.Constraint = b.constraint(annotated)
 	return m
 }

@@ -2,6 +2,7 @@ package generator
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/taskgen/taskgen/generator/diag"
+	"github.com/taskgen/taskgen/generator/load"
 )
 
 // module unpacks a txtar archive as the module example.com/app.
@@ -89,6 +91,31 @@ package c
 				return a.Pos.Line - b.Pos.Line
 			}))
 		}
+	}
+}
+
+func TestTheOrderOfFilesDoesNotMatter(t *testing.T) {
+	archive := ""
+	for _, name := range []string{"a", "b", "c", "d"} {
+		archive += "-- " + name + ".go --\n//taskgen:queue name=" + name + "\npackage app\n\n//taskgen:task queue=" + name + "\ntype Z" + name + "Task struct{ P Part" + name +
+			" }\n\ntype Part" + name + " struct{ A string }\n\n//taskgen:task queue=" + name + "\ntype A" + name + "Task struct{}\n"
+	}
+	dir := module(t, archive+"-- e.go --\n"+header+"package app\n")
+	var first string
+	for seed := range uint64(5) {
+		prog, err := load.Load(t.Context(), load.Config{Dir: dir, Patterns: []string{"."}, Env: append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off")})
+		require.NoError(t, err)
+		files := prog.Packages[0].Files
+		rand.New(rand.NewPCG(seed, 1)).Shuffle(len(files), func(i, j int) { files[i], files[j] = files[j], files[i] })
+		l := read(prog)
+		require.Empty(t, l.Diagnostics)
+		require.Len(t, l.Packages[0].Tasks, 8)
+		data, err := json.Marshal(l.Packages)
+		require.NoError(t, err)
+		if first == "" {
+			first = string(data)
+		}
+		assert.Equal(t, first, string(data))
 	}
 }
 

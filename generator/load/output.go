@@ -8,6 +8,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/scanner"
+	"go/token"
 	"go/types"
 	"path/filepath"
 	"slices"
@@ -44,7 +45,21 @@ func (p *Program) CheckOutput(ctx context.Context, pkgPath, filename string, src
 	r := newReach(p)
 	r.walkFile(u, out)
 	r.close()
-	return outputError(filename, newChecker(p, r).check(u).errs, p.missing(u, file))
+	errs := append(newChecker(p, r).check(u).errs, clashes(p.Fset, out, pkg)...)
+	return outputError(filename, errs, p.missing(u, file))
+}
+
+// clashes are imports of a generated file under names that handwritten files
+// declare. go/types would report them where the name is declared, if the file
+// reached that declaration.
+func clashes(fset *token.FileSet, out *source, pkg *Package) []types.Error {
+	var errs []types.Error
+	for name, im := range out.imports {
+		if _, ok := pkg.Declared(name); ok {
+			errs = append(errs, types.Error{Fset: fset, Pos: im.spec.Pos(), Msg: name + " is declared by the package already"})
+		}
+	}
+	return errs
 }
 
 // missing lists the imports of a generated file that the go command does not

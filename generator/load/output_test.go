@@ -25,6 +25,8 @@ var helper = lib.New()
 
 var typed map[string]int = broken()
 
+type maps int // clashes with an import of that name
+
 func use(FooTask) (int, error) { return undefined }
 -- app_taskgen.go --
 package stale (
@@ -87,6 +89,7 @@ func TestOutputThatDoesNotCompileSaysWhere(t *testing.T) {
 		strings.Replace(output, "use(task)", "use()", 1):                          "15:16: not enough arguments in call to use",
 		strings.Replace(output, `"example.com/app/far"`, `"example.com/nope"`, 1): "9:2: could not import example.com/nope",
 		output + "\nfunc unused() { x := 1 }\n":                                   "24:17: declared and not used: x",
+		strings.Replace(output, `"strings"`, `maps "strings"`, 1):                 "7:2: maps is declared by the package already",
 		output + "\nfunc use() {}\n":                                              "24:6: use redeclared in this block",
 		output + "\nfunc {\n":                                                     "24:6: expected",
 		strings.Replace(output, "package app", "package other", 1):                "3:1: package other; expected package app",
