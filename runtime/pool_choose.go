@@ -3,8 +3,9 @@ package runtime
 import "time"
 
 // next hands back a worker's finished item and returns its next one, to be run
-// with ctx, or nil when the shift ends.
-func (s *shift) next(done *item, took time.Duration, now time.Time, ctx *taskContext) *item {
+// with ctx, and when that begins: now, if there was no wait. It returns nil when
+// the shift ends.
+func (s *shift) next(done *item, took time.Duration, now time.Time, ctx *taskContext) (*item, time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if done != nil {
@@ -13,18 +14,18 @@ func (s *shift) next(done *item, took time.Duration, now time.Time, ctx *taskCon
 	waited := false
 	for {
 		if s.stopping {
-			return nil
+			return nil, now
 		}
 		if waited {
 			now = time.Now()
 		}
 		if it := s.choose(now); it != nil {
-			it.state, it.ctx, ctx.begun = running, ctx, now
+			it.state, it.ctx = running, ctx
 			it.lane().gate.enter(now)
 			it.gate.enter(now)
 			s.runs++
 			it.lane().fetchIfLow()
-			return it
+			return it, now
 		}
 		waited = true
 		s.parked++

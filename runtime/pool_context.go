@@ -16,8 +16,7 @@ import (
 // to it.
 type taskContext struct {
 	run
-	base  context.Context // the values that handlers see; it never ends
-	begun time.Time
+	base *context.Context // the values that handlers see; it never ends
 
 	mu    sync.Mutex
 	cause error     // set when the run was cancelled or is over
@@ -55,7 +54,7 @@ func (c *taskContext) Value(key any) any {
 	if std := c.ended(); std != nil {
 		return std.Value(key)
 	}
-	return c.base.Value(key)
+	return (*c.base).Value(key)
 }
 
 // String keeps the fmt verbs that contexts are printed with away from the task.
@@ -82,7 +81,7 @@ func (c *taskContext) made() *standard {
 	if c.std != nil {
 		return c.std
 	}
-	ctx, end := context.WithCancelCause(c.base)
+	ctx, end := context.WithCancelCause(*c.base)
 	c.std = &standard{Context: ctx, end: end, stop: func() {}}
 	if c.cause != nil {
 		end(c.cause)
@@ -106,7 +105,7 @@ func (c *taskContext) cancel(cause error) {
 }
 
 // begin fills in the run. The context may have been cancelled already.
-func (c *taskContext) begin(r run, base context.Context) {
+func (c *taskContext) begin(r run, base *context.Context) {
 	c.mu.Lock()
 	c.run, c.base = r, base
 	c.mu.Unlock()

@@ -19,7 +19,8 @@ func newTaskContext(timeout time.Duration) *taskContext {
 	if timeout > 0 {
 		r.info.Deadline = time.Now().Add(timeout)
 	}
-	c.begin(r, context.WithoutCancel(context.WithValue(context.Background(), valueKey{}, "v")))
+	base := context.WithoutCancel(context.WithValue(context.Background(), valueKey{}, "v"))
+	c.begin(r, &base)
 	return c
 }
 
@@ -107,7 +108,8 @@ func TestTaskContextGivesTheCauseOfItsCancellation(t *testing.T) {
 func TestTaskContextMayBeCancelledBeforeItsRunIsFilledIn(t *testing.T) {
 	c := new(taskContext)
 	c.cancel(ErrLeaseLost)
-	c.begin(run{policy: &noPolicy}, context.Background())
+	base := context.Background()
+	c.begin(run{policy: &noPolicy}, &base)
 	<-c.Done()
 	assert.ErrorIs(t, context.Cause(c), ErrLeaseLost)
 }
