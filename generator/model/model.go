@@ -14,7 +14,7 @@ type Package struct {
 	Queues []Queue  `json:"queues"` // declared ones, sorted by name
 	Scope  []string `json:"scope"`  // identifiers that the user's files declare at package level, sorted
 	// Constraint is the //go:build expression that all annotated files share;
-	// the generated file has it too. Empty: they have none, or different ones.
+	// the generated file has it too. Empty: they have none.
 	Constraint string `json:"constraint,omitempty"`
 	// Declared says where the names of Scope are declared.
 	Declared map[string]Pos `json:"-"`
@@ -185,9 +185,22 @@ func (t *Task) Symbols() []string {
 	return names
 }
 
-// PackageSymbols returns the names that are generated once for every package
-// with tasks or queues.
+// PackageSymbols returns all names that may be generated once for a package.
 func PackageSymbols() []string { return []string{"Handlers", "RegisterHandlers", "Queues"} }
+
+// Symbols returns the names that are generated once for the package: those of
+// handlers where it has tasks, Queues where it declares one.
+func (p *Package) Symbols() []string {
+	all := PackageSymbols()
+	var names []string
+	if len(p.Tasks) > 0 {
+		names = append(names, all[:2]...)
+	}
+	if len(p.Queues) > 0 {
+		names = append(names, all[2])
+	}
+	return names
+}
 
 // Header is the first line of every generated file. It has no version, or every
 // upgrade would change every file.
