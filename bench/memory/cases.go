@@ -35,7 +35,7 @@ var embedding = tasks.EmbeddingTask{
 
 // ahead bounds how many tasks are under way at a time, so that a case measures
 // a queue that flows and not one that is filled first and drained then.
-const ahead = 20_000
+const ahead = 5_000
 
 // A meter lets the producer run ahead of the handlers by so much and no more,
 // and knows when all tasks were handled.

@@ -36,12 +36,12 @@ func (q *queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
 		it.restore(d.Task)
 		task := it.task
 		q.drop(it)
-		q.dead.bury(&task, q.name)
+		q.dead.bury(task, q.name)
 	})
 }
 
 // bury puts a task at the end of a dead letter queue.
-func (s *store) bury(t *runtime.Task, origin string) {
+func (s *store) bury(t runtime.Task, origin string) {
 	it := s.add(t)
 	s.enrol(it, origin)
 	it.due = s.now
@@ -76,7 +76,7 @@ func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 		task := it.task
 		q.dead.drop(it)
 		runtime.Unbury(&task, q.dead.name)
-		q.settle(q.add(&task), q.now)
+		q.settle(q.add(task), q.now)
 		redriven = append(redriven, id)
 	}
 	return redriven, failed.OrNil()

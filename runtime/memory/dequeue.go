@@ -55,28 +55,38 @@ func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 
 func (q *queue) errNoTasks() error { return fmt.Errorf("queue %q: %w", q.name, runtime.ErrNoTasks) }
 
-// handOut leases up to limit tasks, or returns nil. The deliveries of one call
-// share their memory.
+// handed is a delivery with its task.
+type handed struct {
+	delivery runtime.Delivery
+	task     runtime.Task
+}
+
+// handedAtATime is how many deliveries share one piece of memory, which lives as
+// long as any of them is used.
+const handedAtATime = 64
+
+// handOut leases up to limit tasks, or returns nil.
 func (s *store) handOut(limit int, lease time.Duration) []*runtime.Delivery {
 	n := min(limit, s.available())
 	if n == 0 {
 		return nil
 	}
 	var (
-		ends  = s.now + min(lease, never-s.now)
-		until = s.at(ends)
-		room  = make([]struct {
-			delivery runtime.Delivery
-			task     runtime.Task
-		}, n)
+		ends     = s.now + min(lease, never-s.now)
+		until    = s.at(ends)
+		room     []handed
 		ds       = make([]*runtime.Delivery, n)
 		receipts strings.Builder // one text for all
 	)
 	receipts.Grow(n * receiptLen)
-	for i := range room {
+	for i := range ds {
+		if len(room) == 0 {
+			room = make([]handed, min(n-i, handedAtATime))
+		}
+		d, t := &room[0].delivery, &room[0].task
+		room = room[1:]
 		it := s.take(ends)
 		writeReceipt(&receipts, it.slot, it.token)
-		d, t := &room[i].delivery, &room[i].task
 		*t = it.task
 		if t.Metadata != nil {
 			t.Metadata = maps.Clone(t.Metadata)

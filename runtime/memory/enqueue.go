@@ -19,7 +19,7 @@ func (q *queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 	for i, t := range tasks {
 		answer, err := q.admit(t, &room)
 		if err != nil {
-			failed = fail(failed, i, t.ID, err)
+			failed = fail(failed, i, idOf(t), err)
 			continue
 		}
 		answers[i] = answer
@@ -30,6 +30,8 @@ func (q *queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 // admit puts a copy of one task on the queue.
 func (q *queue) admit(t *runtime.Task, room *arena) (runtime.Enqueued, error) {
 	switch {
+	case t == nil:
+		return runtime.Enqueued{}, fmt.Errorf("%w: the task is nil", runtime.ErrInvalidTask)
 	case t.ID == "":
 		return runtime.Enqueued{}, fmt.Errorf("%w: a task of type %q has no ID", runtime.ErrInvalidTask, t.Type)
 	case t.Priority < 0:
@@ -55,17 +57,31 @@ func (q *queue) admit(t *runtime.Task, room *arena) (runtime.Enqueued, error) {
 	if t.ScheduledFor.After(q.time) {
 		due, answer.DueAt = t.ScheduledFor.Sub(q.base), t.ScheduledFor
 	}
-	it := q.addAt(id, t)
-	it.task.Queue = q.name
-	it.task.Payload = room.copy(t.Payload)
-	if t.Metadata != nil {
-		it.task.Metadata = maps.Clone(t.Metadata)
-	}
+	it := q.addAt(id, q.copyOf(t, room))
 	if t.UniqueKey != "" {
 		q.keys.take(it, t.UniqueFor, q.now, answer.DueAt)
 	}
 	q.settle(it, due)
 	return answer, nil
+}
+
+// copyOf returns a copy of a task that shares nothing with it. It is made field
+// by field: a plain copy would keep the caller's payload alive beside the
+// queue's own, in a field that is the runtime's.
+func (q *queue) copyOf(t *runtime.Task, room *arena) runtime.Task {
+	return runtime.Task{
+		ID: t.ID, Type: t.Type, Queue: q.name, Payload: room.copy(t.Payload), Encoding: t.Encoding,
+		Priority: t.Priority, GroupKey: t.GroupKey, UniqueKey: t.UniqueKey, UniqueFor: t.UniqueFor,
+		Metadata: maps.Clone(t.Metadata), CreatedAt: t.CreatedAt, ScheduledFor: t.ScheduledFor,
+		MaxRetries: t.MaxRetries, RetryCount: t.RetryCount, Timeout: t.Timeout, SchemaVersion: t.SchemaVersion,
+	}
+}
+
+func idOf(t *runtime.Task) string {
+	if t == nil {
+		return ""
+	}
+	return t.ID
 }
 
 // fail notes the failure of one item. failed may be nil: most batches have none.
@@ -89,7 +105,9 @@ const blockSize = 8 << 10
 func payloadRoom(tasks []*runtime.Task) arena {
 	a := arena{}
 	for _, t := range tasks {
-		a.left += len(t.Payload)
+		if t != nil {
+			a.left += len(t.Payload)
+		}
 	}
 	return a
 }

@@ -13,7 +13,7 @@ import "hash/maphash"
 type idTable struct {
 	items   *slab
 	seed    maphash.Seed
-	entries []idEntry // as many as a power of two, at most three quarters in use
+	entries []idEntry // as many as a power of two, at most half of them in use
 	n       int
 }
 
@@ -68,7 +68,7 @@ func (t *idTable) put(p place, it *item) {
 		return
 	}
 	*e = idEntry{p.hash, it.slot + 1}
-	if t.n++; t.n > len(t.entries)/4*3 {
+	if t.n++; t.n > len(t.entries)/2 {
 		t.resize(2 * len(t.entries))
 	}
 }
@@ -128,9 +128,9 @@ func (t *idTable) resize(n int) {
 }
 
 // wasteful reports whether the table is much larger than it has to be.
-func (t *idTable) wasteful() bool { return len(t.entries) > 2*keep && t.n < len(t.entries)/8 }
+func (t *idTable) wasteful() bool { return len(t.entries) > 4*keep && t.n < len(t.entries)/8 }
 
-// trim halves a table as often as leaves it half empty.
+// trim halves a table as often as leaves three quarters of it empty.
 func (t *idTable) trim() {
 	n := len(t.entries)
 	for n > fewestIDs && t.n < n/4 {

@@ -44,13 +44,13 @@ func (it *item) before(other *item) bool {
 
 // add stores a task and gives it a slot and its ID an entry. It is nowhere in
 // line yet. Only a dead letter queue takes an ID that it has.
-func (s *store) add(t *runtime.Task) *item { return s.addAt(s.ids.find(t.ID), t) }
+func (s *store) add(t runtime.Task) *item { return s.addAt(s.ids.find(t.ID), t) }
 
 // addAt is add where the place of the task's ID is known.
-func (s *store) addAt(p place, t *runtime.Task) *item {
+func (s *store) addAt(p place, t runtime.Task) *item {
 	it := s.items.alloc()
 	s.seq++
-	it.task, it.seq = *t, s.seq
+	it.task, it.seq = t, s.seq
 	s.ids.put(p, it)
 	return it
 }

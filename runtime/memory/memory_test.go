@@ -64,7 +64,7 @@ func requireEmpty(t *testing.T, s *store) {
 	assert.Zero(t, s.items.live, "items")
 	assert.LessOrEqual(t, len(s.items.chunks), keep/chunkSize, "chunks")
 	assert.Zero(t, s.ids.n, "ids")
-	assert.LessOrEqual(t, len(s.ids.entries), 2*keep, "room for ids")
+	assert.LessOrEqual(t, len(s.ids.entries), 4*keep, "room for ids")
 	for _, p := range []peak{s.keys.peak, s.groupPeak} {
 		assert.LessOrEqual(t, p.ever, keep, "room in a map")
 	}

@@ -2,8 +2,6 @@ package memory
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -197,77 +195,6 @@ func (x *machine) expected(m *model, limit int, ds []*runtime.Delivery) []*model
 		}
 	}
 	return want
-}
-
-// settle calls do with some deliveries, stale ones among them, and checks that
-// exactly the stale ones are refused.
-func (x *machine) settle(t *rapid.T, held []*holding, do func([]*runtime.Delivery) error, then func(*holding)) {
-	if len(held) == 0 {
-		t.Skip("nothing was handed out")
-	}
-	some := rapid.SliceOfNDistinct(rapid.IntRange(0, len(held)-1), 1, min(4, len(held)), rapid.ID).Draw(t, "deliveries")
-	ds := make([]*runtime.Delivery, len(some))
-	for i, n := range some {
-		ds[i] = held[n].d
-	}
-	err := do(ds)
-	for i, n := range some {
-		h := held[n]
-		if h.stale() {
-			require.ErrorIs(t, runtime.ErrorAt(err, i), runtime.ErrLeaseLost)
-			continue
-		}
-		require.NoError(t, runtime.ErrorAt(err, i))
-		then(h)
-	}
-}
-
-func (x *machine) complete(t *rapid.T, q *queue, m *model, held []*holding) {
-	x.settle(t, held, func(ds []*runtime.Delivery) error { return q.Complete(context.Background(), ds) },
-		func(h *holding) { h.mt.state = ""; m.remove(h.mt) })
-}
-
-func (x *machine) extend(t *rapid.T) {
-	lease := rapid.SampledFrom([]time.Duration{time.Second, time.Minute}).Draw(t, "lease")
-	x.settle(t, x.held, func(ds []*runtime.Delivery) error { return x.q.Extend(context.Background(), ds, lease) },
-		func(h *holding) {
-			h.mt.ends = x.clock.now.Add(lease)
-			require.True(t, h.d.LeaseUntil.Equal(h.mt.ends))
-		})
-}
-
-func (x *machine) release(t *rapid.T, q *queue, m *model, held []*holding) {
-	delay := aDelay.Draw(t, "delay")
-	x.settle(t, held, func(ds []*runtime.Delivery) error {
-		for _, d := range ds {
-			d.Delay = delay
-			d.Task.RetryCount++
-			if d.Task.Metadata == nil {
-				d.Task.Metadata = make(map[string]string)
-			}
-			d.Task.Metadata["tries"] = fmt.Sprint(d.Task.RetryCount)
-		}
-		return q.Release(context.Background(), ds)
-	}, func(h *holding) {
-		h.mt.task.RetryCount, h.mt.task.Metadata = h.d.Task.RetryCount, maps.Clone(h.d.Task.Metadata)
-		m.schedule(h.mt, x.clock.now.Add(delay), x.clock.now)
-	})
-}
-
-func (x *machine) deadLetter(t *rapid.T) {
-	x.settle(t, x.held, func(ds []*runtime.Delivery) error {
-		for _, d := range ds {
-			runtime.Bury(d.Task, "jobs", x.clock.now, errors.New("boom"))
-		}
-		return x.q.DeadLetter(context.Background(), ds)
-	}, func(h *holding) {
-		h.mt.state = ""
-		x.m.remove(h.mt)
-		t := h.mt.task
-		t.RetryCount, t.Metadata = h.d.Task.RetryCount, h.d.Task.Metadata
-		mt := x.dm.add(t, x.clock.now, x.clock.now)
-		mt.origin, mt.stays = "jobs", true
-	})
 }
 
 func (x *machine) cancel(t *rapid.T) {

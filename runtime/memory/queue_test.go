@@ -3,6 +3,7 @@ package memory
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -61,6 +62,30 @@ func TestStoredTasksAreCopies(t *testing.T) {
 	third := dequeue(t, q, 1)[0]
 	require.Equal(t, "kept", third.Task.Metadata["k"])
 	require.Equal(t, 1, third.Crashes, "a release is no crash")
+}
+
+func TestEveryFieldOfATaskArrives(t *testing.T) {
+	q := open(t, runtime.QueueConfig{Name: "jobs"})
+	tk := task("a")
+	v := reflect.ValueOf(tk).Elem()
+	for i := range v.NumField() {
+		switch f := v.Type().Field(i); {
+		case !f.IsExported(), f.Name == "Priority", f.Name == "GroupKey": // not on this queue
+		case !v.Field(i).IsZero():
+		case f.Type.Kind() == reflect.String:
+			v.Field(i).SetString(f.Name)
+		case v.Field(i).CanInt():
+			v.Field(i).SetInt(int64(i))
+		case f.Name == "Metadata":
+			tk.Metadata = map[string]string{"k": "v"}
+		case f.Name == "ScheduledFor":
+			tk.ScheduledFor = tk.CreatedAt.Add(-time.Second)
+		default:
+			t.Fatalf("say what to put into %s", f.Name)
+		}
+	}
+	enqueue(t, q, tk)
+	require.Equal(t, tk, dequeue(t, q, 1)[0].Task)
 }
 
 func TestAReceiptOfAnotherQueueChangesNothing(t *testing.T) {
@@ -145,8 +170,8 @@ func TestWhatAQueueCannotTakeIsRefusedItemByItem(t *testing.T) {
 	q := open(t, runtime.QueueConfig{Name: "jobs"})
 	grouped, anonymous, negative, urgent := task("grouped"), task(""), task("negative"), task("urgent")
 	grouped.GroupKey, negative.Priority, urgent.Priority = "g", -1, 1
-	_, err := q.Enqueue(t.Context(), []*runtime.Task{grouped, task("good"), anonymous, negative, urgent})
-	for _, i := range []int{0, 2, 3, 4} {
+	_, err := q.Enqueue(t.Context(), []*runtime.Task{grouped, task("good"), anonymous, negative, urgent, nil})
+	for _, i := range []int{0, 2, 3, 4, 5} {
 		require.ErrorIs(t, runtime.ErrorAt(err, i), runtime.ErrInvalidTask)
 	}
 	require.NoError(t, runtime.ErrorAt(err, 1))
