@@ -189,7 +189,7 @@ func (c *checker) symbols() {
 		}
 	}
 	if len(c.p.Tasks)+len(c.p.Queues) > 0 {
-		for _, name := range model.PackageSymbols() {
+		for _, name := range c.p.Symbols() {
 			c.handwritten(model.Span{Pos: c.p.Declared[name]}, name)
 		}
 		for _, name := range []string{"len", "nil"} {
