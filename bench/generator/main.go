@@ -83,7 +83,7 @@ func run(ctx context.Context, cfg config) error {
 		Machine: report.ThisMachine(), Tasks: cfg.tasks, GeneratedBytes: len(src), GeneratedLines: bytes.Count(src, []byte("\n")),
 		Floor: "go list -json .", Cases: cases,
 	}
-	if err := print(result); err != nil {
+	if err := table(result); err != nil {
 		return err
 	}
 	return report.Write(cfg.out, result)
@@ -184,7 +184,7 @@ func newCase(name string, times [2][]float64, goal float64) Case {
 	return c
 }
 
-func print(r Result) error {
+func table(r Result) error {
 	fmt.Printf("taskgen on %d tasks (%d lines generated) beside %s, in milliseconds\n\n", r.Tasks, r.GeneratedLines, r.Floor)
 	var rows [][]string
 	for _, c := range r.Cases {

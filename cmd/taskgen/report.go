@@ -8,6 +8,7 @@ import (
 
 	"github.com/taskgen/taskgen/generator"
 	"github.com/taskgen/taskgen/generator/diag"
+	"github.com/taskgen/taskgen/generator/model"
 	"github.com/taskgen/taskgen/generator/output"
 )
 
@@ -119,19 +120,20 @@ func (r *report) json() error {
 	return enc.Encode(doc)
 }
 
-// github is workflow commands, which GitHub Actions shows beside the code.
+// github is workflow commands, which GitHub Actions shows beside the code. What is
+// out of date is an error there: it fails the check.
 func (r *report) github() error {
-	if err := diag.GitHub(r.stdout, r.result.Diagnostics, r.dir); err != nil {
-		return err
+	ds := r.result.Diagnostics
+	if r.check || r.diff {
+		for _, c := range r.changes {
+			ds = append(ds, diag.Diagnostic{
+				Rule: "OUT_OF_DATE", Severity: diag.Error, Pos: model.Pos{File: c.Path, Line: 1, Column: 1},
+				Message: "the file is " + states[c.Kind()], Fix: "run taskgen",
+			})
+		}
 	}
 	for _, note := range r.result.Notes {
 		fmt.Fprintf(r.stdout, "::warning::%s\n", note)
 	}
-	if !r.check && !r.diff {
-		return nil
-	}
-	for _, c := range r.changes {
-		fmt.Fprintf(r.stdout, "::error file=%s::%s is %s: run taskgen\n", r.name(c.Path), r.name(c.Path), states[c.Kind()])
-	}
-	return nil
+	return diag.GitHub(r.stdout, ds, r.dir)
 }
