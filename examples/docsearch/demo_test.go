@@ -39,8 +39,7 @@ func TestEveryProviderTakesTheDocumentsToAnAnswer(t *testing.T) {
 			assert.Contains(t, r.out, "documents: 24 in ")
 			assert.Contains(t, r.out, "24 to index")
 			assert.Contains(t, r.out, "indexed: 24 documents in ")
-			assert.Contains(t, r.out, "the receiver took 24 messages")
-			assert.Regexp(t, `, [1-9]\d* of them after it had refused them once`, r.out)
+			assert.Regexp(t, `the receiver took 24 messages, 6 of them after it had refused them once`, r.out)
 			assert.Regexp(t, `(?m)^1\. 0\.\d+  leases\.md › Leases › Ends\n +When its worker dies`, r.out)
 			assert.NotContains(t, r.out, "resumed")
 			assert.Regexp(t, `(?m)^\d+ of \d+ tasks done$`, r.err)
@@ -52,7 +51,7 @@ func TestEveryProviderTakesTheDocumentsToAnAnswer(t *testing.T) {
 			// Type, enqueued, completed, retried, dead.
 			assert.Regexp(t, `(?m)^ +document +24 +24 +2 +1 +`, r.out)
 			assert.Regexp(t, `(?m)^ +collaboration +24 +24 +0 +0 +`, r.out)
-			assert.Regexp(t, `(?m)^ +webhook +24 +24 +[1-9]\d* +0 +`, r.out)
+			assert.Regexp(t, `(?m)^ +webhook +24 +24 +6 +0 +`, r.out)
 		})
 	}
 }

@@ -130,13 +130,7 @@ func (a *app) newPool() (*runtime.Pool, error) {
 		root: a.root, index: a.index, splitters: a.splitters, enqueuer: a.manager, sender: a.sender,
 		endpoints: map[string]string{endpointDocuments: a.receiver.URL + "/documents"},
 	})
-	// Strict, the end of the flow first: what has begun is finished before more
-	// is begun, so that queues stay short.
-	cfg := runtime.PoolConfig{Strict: true, Workers: 8, Grace: 5 * time.Second, Logger: a.logger()}
-	for _, name := range slices.Backward(flow) {
-		cfg.Queues = append(cfg.Queues, runtime.PoolQueue{Name: name})
-	}
-	return runtime.NewPool(a.manager, router, cfg)
+	return runtime.NewPool(a.manager, router, runtime.PoolConfig{Workers: 8, Grace: 5 * time.Second, Logger: a.logger()})
 }
 
 // close closes what is open, the last opened first.

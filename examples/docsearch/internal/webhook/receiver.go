@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"net"
 	"net/http"
@@ -29,6 +28,7 @@ type Receiver struct {
 	log     *log
 	taken   map[string]bool // ids that were accepted
 	refused map[string]bool // ids that were refused once
+	known   int             // ids in either
 }
 
 // Listen starts a receiver on a free port of 127.0.0.1. Its log is the file at
@@ -36,13 +36,7 @@ type Receiver struct {
 func Listen(secret Secret, logPath string) (*Receiver, error) {
 	r := &Receiver{secret: secret, done: make(chan error, 1), taken: make(map[string]bool), refused: make(map[string]bool)}
 	var err error
-	r.log, err = openLog(logPath, func(e Entry) {
-		if e.Status == http.StatusOK {
-			r.taken[e.ID] = true
-		} else {
-			r.refused[e.ID] = true
-		}
-	})
+	r.log, err = openLog(logPath, r.remember)
 	if err != nil {
 		return nil, err
 	}
@@ -118,27 +112,31 @@ func (r *Receiver) take(id string, body []byte) (status int, again time.Duration
 	if r.taken[id] {
 		return http.StatusOK, 0, nil // had it before: not done twice
 	}
-	moody, again := mood(id)
-	if moody && !r.refused[id] {
-		r.refused[id] = true
-		return http.StatusServiceUnavailable, again, r.log.append(Entry{time.Now(), id, http.StatusServiceUnavailable, nil})
+	e := Entry{At: time.Now(), ID: id, Status: http.StatusOK, Body: body}
+	if !r.refused[id] && r.known%refuseEvery == 0 {
+		e.Status, e.Body = http.StatusServiceUnavailable, nil
+		if r.known%(2*refuseEvery) != 0 {
+			again = time.Second
+		}
 	}
-	if err := r.log.append(Entry{time.Now(), id, http.StatusOK, body}); err != nil {
+	if err := r.log.append(e); err != nil {
 		return 0, 0, err
 	}
-	r.taken[id] = true
-	return http.StatusOK, 0, nil
+	r.remember(e)
+	return e.Status, again, nil
 }
 
-// mood says whether the receiver refuses a message's first delivery, and when it
-// asks for the next one. It goes by the id, so that every run sees the same: one
-// message in four, and every second of those with a Retry-After.
-func mood(id string) (refuse bool, again time.Duration) {
-	h := fnv.New32a()
-	io.WriteString(h, id)
-	sum := h.Sum32()
-	if sum/4%2 == 0 {
-		again = time.Second
+// refuseEvery is how moody the receiver is: it refuses the first delivery of one
+// message in so many, and for every second of those it says when to come again.
+const refuseEvery = 4
+
+func (r *Receiver) remember(e Entry) {
+	if !r.taken[e.ID] && !r.refused[e.ID] {
+		r.known++
 	}
-	return sum%4 == 0, again
+	if e.Status == http.StatusOK {
+		r.taken[e.ID] = true
+	} else {
+		r.refused[e.ID] = true
+	}
 }
