@@ -81,6 +81,7 @@ func (x *Index) write(ctx context.Context, f func(*sqlite.Conn) error) (err erro
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	defer x.conn.SetInterrupt(x.conn.SetInterrupt(ctx.Done()))
+	defer func() { err = explained(ctx, err) }()
 	end, err := sqlitex.ImmediateTransaction(x.conn)
 	if err != nil {
 		return fmt.Errorf("write to the index: %w", err)
@@ -89,13 +90,21 @@ func (x *Index) write(ctx context.Context, f func(*sqlite.Conn) error) (err erro
 	return f(x.conn)
 }
 
+// explained adds the reason to SQLite's word that it was interrupted.
+func explained(ctx context.Context, err error) error {
+	if sqlite.ErrCode(err) == sqlite.ResultInterrupt && ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	}
+	return err
+}
+
 // rows runs a query and calls row for each of its rows.
 func (x *Index) rows(ctx context.Context, query string, row func(*sqlite.Stmt) error) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	defer x.conn.SetInterrupt(x.conn.SetInterrupt(ctx.Done()))
 	if err := sqlitex.Execute(x.conn, query, &sqlitex.ExecOptions{ResultFunc: row}); err != nil {
-		return fmt.Errorf("read the index: %w", err)
+		return explained(ctx, fmt.Errorf("read the index: %w", err))
 	}
 	return nil
 }

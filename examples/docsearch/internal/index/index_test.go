@@ -116,6 +116,19 @@ func TestANewVersionTakesThePlaceOfTheOld(t *testing.T) {
 	assert.Equal(t, "new text", hits[0].Text)
 }
 
+func TestNothingIsDoneOnceTheContextHasEnded(t *testing.T) {
+	x := open(t, "")
+	put(t, x, "a.md", "1", "some text")
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	require.ErrorIs(t, x.Remove(ended, "a.md"), context.Canceled)
+	_, err := x.Search(ended, "text", 5)
+	require.ErrorIs(t, err, context.Canceled)
+	hits, err := x.Search(context.Background(), "text", 5)
+	require.NoError(t, err)
+	assert.Len(t, hits, 1)
+}
+
 func TestRemovedDocumentsAreGone(t *testing.T) {
 	x, ctx := open(t, ""), context.Background()
 	put(t, x, "a.md", "1", "some text")
