@@ -62,7 +62,8 @@ func (l *lane) due(now time.Time) []*item {
 			switch {
 			case left <= 0:
 				lost = append(lost, it)
-			case it.state == buffered && stale && l.unbuffer(it):
+			case it.state == buffered && stale:
+				l.unbuffer(it)
 				l.giveBack(it, 0)
 			case left <= l.lease*2/3:
 				items = append(items, it)
@@ -78,14 +79,14 @@ func (l *lane) due(now time.Time) []*item {
 	return items
 }
 
-// unbuffer takes an item out of ready or held and reports whether it did.
-func (l *lane) unbuffer(it *item) bool {
+// unbuffer takes an item out of ready or held. Its state is the caller's to
+// change.
+func (l *lane) unbuffer(it *item) {
 	if i := slices.Index(l.held, it); i >= 0 {
 		l.held = slices.Delete(l.held, i, i+1)
-		return true
+	} else {
+		l.buffered-- // pop skips it by its state
 	}
-	l.buffered-- // pop skips it, for its state changes
-	return true
 }
 
 // extend extends the items' leases, and reports whether the queue answered.

@@ -203,6 +203,26 @@ func TestTasksOfASaturatedTypeBeyondWhatIsKeptGoBackUncharged(t *testing.T) {
 	})
 }
 
+func TestTaskThatIsKeptLongForItsTypesLimitGoesBackForOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		var g gauge
+		b.r.Handle(Policy{Type: "slow", Queue: "q", Concurrency: 1}, g.handler(5*time.Minute))
+		b.r.Handle(Policy{Type: "job", Queue: "q"}, g.handler(0))
+		b.putMany(2, "slow", "q")
+		p := b.pool(PoolConfig{})
+		b.start(p)
+		pass(time.Second)
+		assert.Equal(t, Stats{Leased: 2}, b.stats("q"))
+		pass(time.Minute)
+		assert.Equal(t, 1, b.q().calls("release q-slow-1"), "once in a while, not in a loop")
+		pass(10 * time.Minute)
+		b.stop(p)
+		assert.Len(t, b.q().completed(), 2)
+		assert.Equal(t, 1, g.most["slow"])
+	})
+}
+
 // ended is a context that has ended.
 func ended(t *testing.T) context.Context {
 	ctx, cancel := context.WithCancel(t.Context())
