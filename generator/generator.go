@@ -108,6 +108,9 @@ func write(ctx context.Context, loaded *Loaded, pkg *model.Package, path string)
 		if reason, ok := output.Missing[gosrc.RuntimePath]; ok {
 			return src, unchecked(pkg, reason), nil
 		}
+		if strings.Contains(wrong.Error(), gosrc.VersionGuard) {
+			return nil, "", fmt.Errorf("taskgen: the module of package %s uses a version of github.com/taskgen/taskgen that is older than this taskgen: go get github.com/taskgen/taskgen@latest, or run the one that belongs to it with go tool taskgen", pkg.Path)
+		}
 		return nil, "", bug(pkg, wrong)
 	}
 	return src, "", wrong

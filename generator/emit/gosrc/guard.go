@@ -6,6 +6,10 @@ import (
 	"github.com/taskgen/taskgen/generator/model"
 )
 
+// VersionGuard is the constant that a runtime has which is new enough for the
+// files that this package writes.
+const VersionGuard = "GeneratedCodeVersion1"
+
 // guards writes what makes the compiler complain when the file is out of date:
 // a constant that an older runtime does not have, and for each struct an
 // assignment that holds as long as its fields, their types and their tags are
@@ -14,7 +18,7 @@ func (f *file) guards() {
 	f.declare(
 		doc("Where this does not compile, the runtime is older than this file: run go get github.com/taskgen/taskgen@latest."),
 		// const _ = runtime.GeneratedCodeVersion1
-		jen.Const().Id("_").Op("=").Qual(RuntimePath, "GeneratedCodeVersion1"),
+		jen.Const().Id("_").Op("=").Qual(RuntimePath, VersionGuard),
 	)
 	for i := range f.pkg.Tasks {
 		t := &f.pkg.Tasks[i]
