@@ -72,17 +72,23 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 	}
 	entries := q.encode(tasks)
 	answers := make([]runtime.Enqueued, len(tasks))
-	failed := new(runtime.BatchError)
-	err := q.chunks(ctx, len(entries), failed, idOfTask(tasks), func(t *tx, from, to int) {
+	done, err := q.chunks(ctx, len(entries), func(t *tx, from, to int) {
 		t.enqueue(t.state(q.id), q.cfg.Capacity, entries[from:to], answers[from:to])
 	})
 	if err != nil {
 		return nil, err
 	}
+	var failed runtime.BatchError
 	for i := range entries {
-		failed.Add(i, tasks[i].ID, entries[i].err)
+		why := done.of(i)
+		if why != nil {
+			answers[i] = runtime.Enqueued{} // rolled back
+		} else {
+			why = entries[i].err
+		}
+		failed.Add(i, tasks[i].ID, why)
 	}
-	return answers, sorted(failed)
+	return answers, failed.OrNil()
 }
 
 // enqueue adds the entries that have no error. It notes what became of each in

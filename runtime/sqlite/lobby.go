@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -134,6 +135,29 @@ func (l *lobby) restore(served []*consumer) {
 	}
 }
 
+// without tells the lobby that there was no transaction. Where the file was only
+// locked those who wait go on waiting, and their queues are returned: what they
+// were to be told is still to be looked at. Any other error is theirs to know.
+func (l *lobby) without(err error) (queues []int64) {
+	if !errors.Is(err, ErrBusy) {
+		l.evict(err, func(*consumer) bool { return true })
+		return nil
+	}
+	return l.queues()
+}
+
+// queues lists those that somebody waits for.
+func (l *lobby) queues() (queues []int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for queue, r := range l.rooms {
+		if len(r.waiting) > 0 {
+			queues = append(queues, queue)
+		}
+	}
+	return queues
+}
+
 // dismiss sends away those who do not wait or do not wait any more, and those
 // whose queue was closed while they were on their way in.
 func (l *lobby) dismiss() {
@@ -231,11 +255,17 @@ func (l *lobby) close() {
 	}
 }
 
+// onceLimit is how long a consumer that does not wait for tasks waits for its
+// turn at the file.
+const onceLimit = time.Second
+
 // consume waits for tasks for c, until ctx ends.
 func (w *writer) consume(ctx context.Context, c *consumer) error {
 	cl := &call{consumer: c, done: c.done}
 	if c.once = ctx.Err() != nil; c.once {
-		ctx = context.WithoutCancel(ctx)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), onceLimit)
+		defer cancel()
 	}
 	if err := w.submit(ctx, cl); err != nil {
 		if ctx.Err() != nil {
@@ -267,15 +297,7 @@ func (l *lobby) occupied() bool {
 // look reads, after another connection has written, whether there is something
 // for those who wait, and has the writer see to it.
 func (l *lobby) look(r *reader) {
-	l.mu.Lock()
-	var queues []int64
-	for queue, r := range l.rooms {
-		if len(r.waiting) > 0 {
-			queues = append(queues, queue)
-		}
-	}
-	l.mu.Unlock()
-	for _, queue := range queues {
+	for _, queue := range l.queues() {
 		var available bool
 		var event int64
 		err := r.do(context.Background(), 0, func(t *tx) {

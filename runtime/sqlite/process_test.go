@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"zombiezen.com/go/sqlite/sqlitex"
 
@@ -137,4 +139,23 @@ func TestProcessesDoNotStarveOneAnother(t *testing.T) {
 	cancel()
 	require.NoError(t, <-busy)
 	requireIntact(t, p)
+}
+
+func TestANewFileMayBeOpenedByManyAtOnce(t *testing.T) {
+	for range 5 {
+		path := newFile(t)
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				p, err := Open(path)
+				if assert.NoError(t, err) {
+					assert.NoError(t, p.Close())
+				}
+			})
+		}
+		c, d := spawn(t, "fill", path), spawn(t, "fill", path)
+		all.Wait()
+		c.quit(t)
+		d.quit(t)
+	}
 }

@@ -84,33 +84,25 @@ func (q *Queue) open() error {
 	return nil
 }
 
-// chunks runs f over n items in transactions of at most chunk items. Where a
-// transaction of several fails its items go to failed; the error of the only
-// one is returned.
-func (q *Queue) chunks(ctx context.Context, n int, failed *runtime.BatchError, id func(i int) string, f func(t *tx, from, to int)) error {
-	if n == 0 {
-		return nil
-	}
-	if n <= chunk {
-		return q.p.writer.do(ctx, n, func(t *tx) { f(t, 0, n) })
-	}
+// A parts is what became of the transactions that a batch was spread over: the
+// error of each, nil where it was committed.
+type parts []error
+
+// of returns the error of the transaction that the item at index i was in.
+func (p parts) of(i int) error { return p[i/chunk] }
+
+// chunks runs f over n items in transactions of at most chunk items. Where there
+// is only one and it fails, its error is that of the whole batch.
+func (q *Queue) chunks(ctx context.Context, n int, f func(t *tx, from, to int)) (parts, error) {
+	var all parts
 	for from := 0; from < n; from += chunk {
 		to := min(from+chunk, n)
-		if err := q.p.writer.do(ctx, to-from, func(t *tx) { f(t, from, to) }); err != nil {
-			for i := from; i < to; i++ {
-				failed.Add(i, id(i), err)
-			}
-		}
+		all = append(all, q.p.writer.do(ctx, to-from, func(t *tx) { f(t, from, to) }))
 	}
-	return nil
-}
-
-func idOfTask(tasks []*runtime.Task) func(int) string {
-	return func(i int) string { return tasks[i].ID }
-}
-
-func idOfDelivery(ds []*runtime.Delivery) func(int) string {
-	return func(i int) string { return idOf(ds[i]) }
+	if len(all) == 1 && all[0] != nil {
+		return nil, all[0]
+	}
+	return all, nil
 }
 
 func idOf(d *runtime.Delivery) string {
@@ -118,12 +110,6 @@ func idOf(d *runtime.Delivery) string {
 		return ""
 	}
 	return d.Task.ID
-}
-
-// sorted returns the error of a batch in the order of its items, or nil.
-func sorted(e *runtime.BatchError) error {
-	slices.SortStableFunc(e.Items, func(a, b runtime.ItemError) int { return a.Index - b.Index })
-	return e.OrNil()
 }
 
 // Dequeue implements [runtime.Queue]. It waits until ctx ends, however long

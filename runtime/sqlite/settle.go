@@ -178,8 +178,7 @@ func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, step func(*t
 		return err
 	}
 	lost := make([]bool, len(ds))
-	failed := new(runtime.BatchError)
-	err := q.chunks(ctx, len(ds), failed, idOfDelivery(ds), func(t *tx, from, to int) {
+	done, err := q.chunks(ctx, len(ds), func(t *tx, from, to int) {
 		s := t.state(q.id)
 		for i := from; i < to; i++ {
 			lost[i] = !step(t, s, i, parseReceipt(ds[i].Receipt))
@@ -188,12 +187,15 @@ func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, step func(*t
 	if err != nil {
 		return err
 	}
+	var failed runtime.BatchError
 	for i, d := range ds {
-		if lost[i] && runtime.ErrorAt(failed.OrNil(), i) == nil {
-			failed.Add(i, idOf(d), fmt.Errorf("%w: task %s of queue %q", runtime.ErrLeaseLost, idOf(d), q.cfg.Name))
+		why := done.of(i)
+		if why == nil && lost[i] {
+			why = fmt.Errorf("%w: task %s of queue %q", runtime.ErrLeaseLost, idOf(d), q.cfg.Name)
 		}
+		failed.Add(i, idOf(d), why)
 	}
-	return sorted(failed)
+	return failed.OrNil()
 }
 
 func flag(b bool) int64 {

@@ -155,6 +155,7 @@ func (w *writer) cycle(first *call) {
 		for _, cl := range calls {
 			cl.done <- err
 		}
+		w.again = w.lobby.without(err)
 		return
 	}
 	w.look()

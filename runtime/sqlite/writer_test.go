@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
 // hold keeps the file's write lock until release is called, so that calls
@@ -124,6 +125,8 @@ func TestALockedFileIsAClearError(t *testing.T) {
 	require.ErrorContains(t, err, "waited 20ms")
 	_, err = q.Dequeue(within(t), 1, time.Minute)
 	require.ErrorIs(t, err, ErrBusy)
+	_, err = q.Dequeue(ended(), 1, time.Minute)
+	require.Error(t, err)
 	release()
 	enqueue(t, q, task("a"))
 	require.Len(t, take(t, q, 9), 1)
@@ -198,4 +201,26 @@ func TestClosingTheProviderAnswersEverybody(t *testing.T) {
 	require.ErrorIs(t, err, runtime.ErrClosed)
 	_, err = p.Results().Await(context.Background(), "x")
 	require.ErrorIs(t, err, runtime.ErrClosed)
+}
+
+func TestAConsumerOutlastsALockedFile(t *testing.T) {
+	clock := queuetest.NewClock(time.Now())
+	p := openFile(t, newFile(t), WithClock(clock))
+	q := openQueue(t, p, runtime.QueueConfig{})
+	later := task("later")
+	later.ScheduledFor = clock.Now().Add(time.Minute)
+	enqueue(t, q, later)
+	p.writer.c.limit = 20 * time.Millisecond
+	got := make(chan []*runtime.Delivery, 1)
+	go func() {
+		ds, _ := q.Dequeue(within(t), 1, time.Minute)
+		got <- ds
+	}()
+	require.Eventually(t, p.lobby.occupied, soon, time.Millisecond)
+	release := hold(t, p)
+	clock.Advance(time.Minute) // the timer rings while nobody can write
+	_, err := q.Enqueue(context.Background(), tasks(1))
+	require.ErrorIs(t, err, ErrBusy)
+	release()
+	require.Equal(t, []string{"later"}, idsOf(<-got))
 }

@@ -1,0 +1,79 @@
+package sqlite
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// The triggers of these tests stand for whatever can go wrong in the middle of
+// a transaction.
+
+func TestAFailedTransactionGivesNobodyItsTasks(t *testing.T) {
+	path := newFile(t)
+	p := openFile(t, path)
+	q := openQueue(t, p, runtime.QueueConfig{})
+	c := application(t, path)
+	got := make(chan []*runtime.Delivery, 1)
+	go func() {
+		ds, _ := q.Dequeue(within(t), 9, time.Minute)
+		got <- ds
+	}()
+	require.Eventually(t, p.lobby.occupied, soon, time.Millisecond)
+
+	run(t, c, "CREATE TRIGGER broken BEFORE UPDATE ON taskgen_queue WHEN new.leased > 0 BEGIN SELECT raise(ABORT, 'no more leases'); END")
+	_, err := q.Enqueue(context.Background(), []*runtime.Task{task("a")})
+	require.ErrorContains(t, err, "no more leases")
+	require.True(t, p.lobby.occupied(), "the consumer waits on")
+	run(t, c, "DROP TRIGGER broken")
+	require.Equal(t, runtime.Stats{}, stats(t, q))
+
+	enqueue(t, q, task("b"))
+	require.Equal(t, []string{"b"}, idsOf(<-got))
+	requireConsistent(t, p)
+}
+
+func TestAConsumerLearnsWhatIsWrongWithTheFile(t *testing.T) {
+	path := newFile(t)
+	p := openFile(t, path)
+	q := openQueue(t, p, runtime.QueueConfig{})
+	c := application(t, path)
+	enqueue(t, q, task("a"))
+	run(t, c, "CREATE TRIGGER broken BEFORE INSERT ON taskgen_lease BEGIN SELECT raise(ABORT, 'no more leases'); END")
+	_, err := q.Dequeue(within(t), 9, time.Minute)
+	require.ErrorContains(t, err, "no more leases")
+	require.False(t, p.lobby.occupied())
+	run(t, c, "DROP TRIGGER broken")
+	require.Equal(t, []string{"a"}, idsOf(take(t, q, 9)))
+}
+
+func TestAPartOfALargeBatchThatFailsKeepsNoneOfTheOthersBack(t *testing.T) {
+	path := newFile(t)
+	p := openFile(t, path)
+	q := openQueue(t, p, runtime.QueueConfig{})
+	run(t, application(t, path), "CREATE TRIGGER broken BEFORE INSERT ON taskgen_job WHEN new.id = 't01500' BEGIN SELECT raise(ABORT, 'not this one'); END")
+	all := tasks(3 * chunk)
+	answers, err := q.Enqueue(context.Background(), all)
+	var be *runtime.BatchError
+	require.ErrorAs(t, err, &be)
+	require.Len(t, be.Items, chunk, "its part of the batch is one transaction")
+	require.Equal(t, chunk, be.Items[0].Index)
+	require.Equal(t, "t01000", be.Items[0].ID)
+	require.ErrorContains(t, runtime.ErrorAt(err, 1500), "not this one")
+	require.Zero(t, answers[1500])
+	require.Equal(t, "t02999", answers[2999].ID)
+	require.Equal(t, int64(2*chunk), stats(t, q).Ready)
+}
+
+func TestAFileWhoseQueueIsGoneSaysSo(t *testing.T) {
+	path := newFile(t)
+	p := openFile(t, path)
+	q := openQueue(t, p, runtime.QueueConfig{})
+	run(t, application(t, path), "DELETE FROM taskgen_queue")
+	_, err := q.Enqueue(context.Background(), tasks(1))
+	require.ErrorContains(t, err, "was its table emptied")
+}
