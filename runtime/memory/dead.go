@@ -58,8 +58,9 @@ func (s *store) buried(origin string) int {
 
 // Redrive moves dead tasks back even beyond the queue's capacity: they take no
 // more memory there. Tasks whose ID is on the queue again stay dead; the error
-// is then a *BatchError with ErrDuplicate. So do those that are leased from the
-// dead letter queue.
+// is then a *BatchError with ErrDuplicate, whose indexes are those of ids, or of
+// the dead in the order in which they died when ids is nil. So do those that are
+// leased from the dead letter queue.
 func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if err := q.enterDead(ctx, "call Redrive"); err != nil {
 		return nil, err
@@ -67,10 +68,10 @@ func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	defer q.leaveDead()
 	var redriven []string
 	var failed *runtime.BatchError
-	for i, it := range q.deadOnes(ids) {
-		id := it.task.ID
+	for _, d := range q.deadOnes(ids) {
+		it, id := d.it, d.it.task.ID
 		if q.ids.get(id) != nil {
-			failed = fail(failed, i, id, fmt.Errorf("%w: task %s is on queue %q again", runtime.ErrDuplicate, id, q.name))
+			failed = fail(failed, d.index, id, fmt.Errorf("%w: task %s is on queue %q again", runtime.ErrDuplicate, id, q.name))
 			continue
 		}
 		task := it.task
@@ -91,31 +92,43 @@ func (q *queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	if ids == nil {
 		return nil, nil
 	}
-	for _, it := range q.deadOnes(ids) {
-		discarded = append(discarded, it.task.ID)
-		q.dead.drop(it)
+	for _, d := range q.deadOnes(ids) {
+		discarded = append(discarded, d.it.task.ID)
+		q.dead.drop(d.it)
 	}
 	return discarded, nil
 }
 
+// A deadOne is a task that is meant by a list of IDs, and its index there.
+type deadOne struct {
+	index int
+	it    *item
+}
+
 // deadOnes finds the queue's dead tasks with the given IDs, or all when ids is
-// nil, without those that are leased from the dead letter queue.
-func (q *queue) deadOnes(ids []string) []*item {
-	var found []*item
+// nil, without those that are leased from the dead letter queue. It finds each
+// once, however often its ID is given.
+func (q *queue) deadOnes(ids []string) []deadOne {
+	var found []deadOne
 	if ids == nil {
 		if g := q.dead.groups[q.name]; g != nil {
 			for it := g.head; it != nil; it = it.gnext {
 				if it.state != leased {
-					found = append(found, it)
+					found = append(found, deadOne{len(found), it})
 				}
 			}
 		}
 		return found
 	}
-	for _, id := range ids {
+	asked := make(map[string]bool, len(ids))
+	for i, id := range ids {
+		if asked[id] {
+			continue
+		}
+		asked[id] = true
 		for it := q.dead.ids.get(id); it != nil; it = it.twin {
 			if it.state != leased && it.group != nil && it.group.key == q.name {
-				found = append(found, it)
+				found = append(found, deadOne{i, it})
 			}
 		}
 	}

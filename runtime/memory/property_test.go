@@ -198,7 +198,7 @@ func (x *machine) expected(m *model, limit int, ds []*runtime.Delivery) []*model
 }
 
 func (x *machine) cancel(t *rapid.T) {
-	ids := rapid.SliceOfNDistinct(anID, 1, 5, rapid.ID).Draw(t, "ids")
+	ids := rapid.SliceOfN(anID, 1, 5).Draw(t, "ids")
 	cancelled, err := x.q.Cancel(context.Background(), ids)
 	require.NoError(t, err)
 	var want []string
@@ -241,32 +241,38 @@ func (x *machine) purge(t *rapid.T) {
 	require.Equal(t, len(waiting), n)
 }
 
-// deadIDs draws what to redrive or discard, and lists the dead that it means.
-func (x *machine) deadIDs(t *rapid.T) (ids []string, meant []*modelTask) {
-	ids = rapid.SliceOfNDistinct(anID, 1, 8, rapid.ID).Draw(t, "ids")
-	for _, id := range ids {
+// deadIDs draws what to redrive or discard, and lists the dead that it means and
+// where it names them.
+func (x *machine) deadIDs(t *rapid.T) (ids []string, meant []*modelTask, at []int) {
+	ids = rapid.SliceOfN(anID, 1, 12).Draw(t, "ids")
+	for i, id := range ids {
+		if slices.Contains(ids[:i], id) {
+			continue
+		}
 		for _, mt := range slices.Backward(x.dm.tasks) { // the last to die comes first
 			if mt.task.ID == id && mt.state != runtime.Leased {
-				meant = append(meant, mt)
+				meant, at = append(meant, mt), append(at, i)
 			}
 		}
 	}
-	return ids, meant
+	return ids, meant, at
 }
 
 func (x *machine) redrive(t *rapid.T) {
-	ids, meant := x.deadIDs(t)
+	ids, meant, at := x.deadIDs(t)
 	if rapid.Bool().Draw(t, "all") {
-		ids, meant = nil, slices.DeleteFunc(x.dm.from("jobs"), func(mt *modelTask) bool { return mt.state == runtime.Leased })
+		ids, at, meant = nil, nil, slices.DeleteFunc(x.dm.from("jobs"), func(mt *modelTask) bool { return mt.state == runtime.Leased })
 	}
 	redriven, err := x.q.Redrive(context.Background(), ids)
 	var want []string
 	for i, mt := range meant {
+		if at != nil {
+			i = at[i]
+		}
 		if x.m.find(mt.task.ID) != nil {
 			require.ErrorIs(t, runtime.ErrorAt(err, i), runtime.ErrDuplicate)
 			continue
 		}
-		require.NoError(t, runtime.ErrorAt(err, i))
 		x.dm.remove(mt)
 		tk := mt.task
 		tk.Metadata = maps.Clone(tk.Metadata)
@@ -278,7 +284,7 @@ func (x *machine) redrive(t *rapid.T) {
 }
 
 func (x *machine) discard(t *rapid.T) {
-	ids, meant := x.deadIDs(t)
+	ids, meant, _ := x.deadIDs(t)
 	discarded, err := x.q.Discard(context.Background(), ids)
 	require.NoError(t, err)
 	var want []string
