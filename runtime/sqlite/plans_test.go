@@ -11,8 +11,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
 // statements reads the named SQL statements out of the sources.
@@ -57,5 +61,54 @@ func TestNoStatementScansATable(t *testing.T) {
 				}
 			}
 		}), name)
+	}
+}
+
+// TestTheCostIsWhatTheDocumentationSays counts the statements that 100 tasks
+// more make.
+func TestTheCostIsWhatTheDocumentationSays(t *testing.T) {
+	// Time stands still, so that nothing is tidied in between.
+	p := openFile(t, newFile(t), WithClock(queuetest.NewClock(time.Now())))
+	q := openQueue(t, p, runtime.QueueConfig{})
+	ctx := context.Background()
+	steps := func(do func()) int64 {
+		before := p.writer.c.steps.Load()
+		do()
+		return p.writer.c.steps.Load() - before
+	}
+	cost := func(n int) map[string]int64 {
+		ts := tasks(n)
+		costs := make(map[string]int64)
+		var ds []*runtime.Delivery
+		costs["Enqueue"] = steps(func() { enqueue(t, q, ts...) })
+		// A step for each row that is read is no statement.
+		costs["Dequeue"] = steps(func() { ds = take(t, q, n) }) - int64(n)
+		costs["Extend"] = steps(func() { require.NoError(t, q.Extend(ctx, ds, time.Minute)) })
+		costs["Release"] = steps(func() { require.NoError(t, q.Release(ctx, ds)) })
+		ds = take(t, q, n)
+		costs["Complete"] = steps(func() { require.NoError(t, q.Complete(ctx, ds)) })
+		for _, t := range ts {
+			t.UniqueKey = t.ID
+		}
+		costs["Enqueue with a key"] = steps(func() { enqueue(t, q, ts...) })
+		for _, t := range ts {
+			t.UniqueKey = ""
+		}
+		require.NoError(t, q.Complete(ctx, take(t, q, n)))
+		enqueue(t, q, ts...)
+		ds = take(t, q, n)
+		costs["DeadLetter"] = steps(func() { require.NoError(t, q.DeadLetter(ctx, ds)) })
+		ids := idsOf(ds)
+		gone, err := q.Discard(ctx, ids)
+		require.NoError(t, err)
+		require.Len(t, gone, n)
+		return costs
+	}
+	cost(1) // what is done once only: the first tidying
+	few, many := cost(100), cost(200)
+	for what, each := range map[string]int64{
+		"Enqueue": 2, "Enqueue with a key": 4, "Dequeue": 0, "Extend": 1, "Release": 4, "Complete": 2, "DeadLetter": 5,
+	} {
+		require.Equal(t, each*100, many[what]-few[what], what)
 	}
 }

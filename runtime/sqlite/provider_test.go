@@ -105,7 +105,7 @@ func TestFreeSpaceGoesBackToTheSystem(t *testing.T) {
 			large[i] = 'A'
 		}
 	}
-	ts := tasks(40)
+	ts := tasks(28)
 	for _, task := range ts {
 		task.Payload = large
 	}
@@ -117,7 +117,7 @@ func TestFreeSpaceGoesBackToTheSystem(t *testing.T) {
 		return pages * 4096
 	}
 	full := size()
-	require.Greater(t, full, int64(40<<20))
+	require.Greater(t, full, int64(28<<20))
 	for range 20 {
 		clock.Advance(2 * time.Second)
 		enqueue(t, q, task("x"))

@@ -15,7 +15,7 @@ func TestTasksGoThroughTheQueueAndLeaveNothingBehind(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			p := openFile(t, newFile(t))
 			q := openQueue(t, p, runtime.QueueConfig{Type: kind})
-			all := tasks(2500)
+			all := tasks(1200)
 			for i, task := range all {
 				if kind == runtime.FIFO {
 					task.GroupKey = string(rune('a' + i%7))
@@ -25,7 +25,7 @@ func TestTasksGoThroughTheQueueAndLeaveNothingBehind(t *testing.T) {
 				}
 			}
 			enqueue(t, q, all...)
-			require.Equal(t, int64(2500), stats(t, q).Ready)
+			require.Equal(t, int64(1200), stats(t, q).Ready)
 			seen := 0
 			for {
 				ds := take(t, q, 300)
@@ -35,7 +35,7 @@ func TestTasksGoThroughTheQueueAndLeaveNothingBehind(t *testing.T) {
 				seen += len(ds)
 				require.NoError(t, q.Complete(context.Background(), ds))
 			}
-			require.Equal(t, 2500, seen)
+			require.Equal(t, 1200, seen)
 			require.Equal(t, runtime.Stats{}, stats(t, q))
 			requireEmpty(t, p)
 		})
