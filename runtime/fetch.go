@@ -14,6 +14,10 @@ const (
 	// longTrip bounds what a round trip is thought to take; a Dequeue that took
 	// longer has waited for a task.
 	longTrip = 50 * time.Millisecond
+	// nearTrip is what a round trip is thought to take at least: a fetch also
+	// costs locks and switches between goroutines, which many tasks should share
+	// where handlers take microseconds.
+	nearTrip = 200 * time.Microsecond
 	// idlePause keeps a queue that says "no tasks" without waiting from being
 	// asked in a hot loop.
 	idlePause = 10 * time.Millisecond
@@ -67,7 +71,7 @@ func (f *fetcher) brought(n, limit int, took time.Duration) {
 	f.asked, f.more = time.Time{}, n == limit
 	f.trip = min(f.trip, took)
 	if !f.more {
-		f.prefetch = max(f.prefetch/2, f.least)
+		f.prefetch = max(f.prefetch/2, f.starts(nearTrip))
 		return
 	}
 	// One that has waited for its tasks tells little: it counts only so far.
@@ -75,8 +79,16 @@ func (f *fetcher) brought(n, limit int, took time.Duration) {
 	if f.run == 0 {
 		return // handlers may be slow: nothing is held back from others before that is known
 	}
-	starts := 2 * float64(f.trip) * float64(f.workers) / float64(f.run)
-	f.prefetch = min(max(int(starts), f.least), f.most)
+	f.prefetch = f.starts(max(f.trip, nearTrip))
+}
+
+// starts is how many tasks the workers start in two round trips, within bounds.
+func (f *fetcher) starts(trip time.Duration) int {
+	if f.run == 0 {
+		return f.least
+	}
+	n := 2 * float64(trip) * float64(f.workers) / float64(f.run)
+	return min(max(int(n), f.least), f.most)
 }
 
 // expects is how long to wait for a Dequeue that may bring a task yet; 0 when

@@ -65,6 +65,32 @@ func TestFetchesGrowWithTheDistanceOfTheBroker(t *testing.T) {
 	assert.Less(t, fetches, 200)
 }
 
+func TestFastHandlersOfANearQueueShareFetches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		const tasks = 2000
+		var left atomic.Int32
+		left.Store(tasks)
+		done := make(chan struct{})
+		b.handle(func(context.Context, *Task) error {
+			time.Sleep(2 * time.Microsecond)
+			if left.Add(-1) == 0 {
+				close(done)
+			}
+			return nil
+		})
+		for i := range tasks {
+			b.put(fmt.Sprint(i))
+		}
+		p := b.pool(PoolConfig{Workers: 2}) // to whom each fetch could bring two
+		b.start(p)
+		<-done
+		b.stop(p)
+		assert.Len(t, b.q().completed(), tasks)
+		assert.Less(t, b.q().calls("dequeue"), tasks/50)
+	})
+}
+
 func TestFailingFetchesBackOffAndAreLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPoolBench(t)
