@@ -102,6 +102,20 @@ func (f *fetcher) expects(now time.Time) time.Duration {
 	return max(f.asked.Add(patience).Sub(now), 0)
 }
 
+// timeTrip takes the time of a round trip before the first Dequeue: on an idle
+// queue that waits, and tells nothing.
+func (l *lane) timeTrip() {
+	began := time.Now()
+	if _, err := l.queue.Stats(l.s.fetching); err != nil {
+		return // Dequeue will say what is wrong
+	}
+	took := time.Since(began)
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	l.fetcher.trip = min(l.fetcher.trip, took)
+	l.s.work.Broadcast() // workers may wait for longer than that
+}
+
 // room is how many tasks to fetch now, and when there are none because of a
 // rate, how long until there may be some. s.mu is held.
 func (l *lane) room(now time.Time) (int, time.Duration) {
@@ -159,6 +173,9 @@ func (l *lane) fetchIfLow() {
 func (l *lane) fetchAll() {
 	s, f := l.s, &l.fetcher
 	var failing backoff
+	if len(s.lanes) > 1 {
+		l.timeTrip()
+	}
 	for s.fetching.Err() == nil {
 		now := time.Now()
 		s.mu.Lock()
@@ -179,6 +196,7 @@ func (l *lane) fetchAll() {
 		}
 		ds, err := l.queue.Dequeue(s.fetching, n, l.lease)
 		took := time.Since(now)
+		ds = l.separate(ds)
 		s.mu.Lock()
 		if err == nil || errors.Is(err, ErrNoTasks) {
 			f.brought(len(ds), n, took)

@@ -264,9 +264,9 @@ func TestStrictPoolDoesNotWaitForAnEmptyQueue(t *testing.T) {
 		b.putMany(100, "job", "low")
 		p := b.pool(PoolConfig{Workers: 1, Strict: true, Queues: []PoolQueue{{Name: "high"}, {Name: "low"}}})
 		b.start(p)
-		pass(time.Second)
-		b.stop(p)
+		pass(120 * time.Millisecond) // a millisecond each
 		assert.Len(t, b.queues["low"].completed(), 100)
+		b.stop(p)
 	})
 }
 

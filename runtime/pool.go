@@ -27,7 +27,8 @@ type PoolConfig struct {
 	// Results keeps what handlers return. It is needed by types that have a
 	// result, and asked for nothing else.
 	Results ResultStore
-	// Logger hears of failures. It is never given a payload. Nil: nobody.
+	// Logger hears of failures, from many goroutines. It is never given a
+	// payload. Nil: nobody.
 	Logger *slog.Logger
 }
 

@@ -16,8 +16,8 @@ const drainWait = 100 * time.Millisecond
 // handlers there were. Tasks that are retried later are left for later. With one
 // worker tasks run in the order the queue hands them out.
 //
-// It stops early when ctx ends, which cancels the handlers and gives the rest back, or when a queue
-// cannot be reached. It fails while the pool runs.
+// It stops early when ctx ends, which cancels the handlers and gives the rest
+// back, or when a queue cannot be reached. It fails while the pool runs.
 func (p *Pool) Drain(ctx context.Context) (runs int, err error) {
 	s, err := p.begin(ctx, false)
 	if err != nil {
@@ -60,6 +60,7 @@ func (l *lane) fetchReady(ctx context.Context) (int, error) {
 	if err != nil && !errors.Is(err, ErrNoTasks) {
 		return 0, err
 	}
+	ds = l.separate(ds)
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
 	if len(ds) > 0 {

@@ -165,6 +165,9 @@ func (l *lane) close(it *item) {
 	if it.state == closed {
 		return
 	}
+	if l.s.suspect == it.d {
+		l.s.suspect = nil
+	}
 	it.state, it.d, it.ctx = closed, nil, nil
 	l.taken--
 	l.s.taken--

@@ -25,6 +25,8 @@ type shift struct {
 	settled  sync.Cond // taken is 0
 	parked   int       // workers that wait
 	taken    int       // items of all lanes that are not settled
+	suspect  *Delivery // the one that the pool holds, if it holds one
+	since    time.Time // when it came
 	runs     int       // handlers that were run
 	stopping bool      // nothing more begins
 	draining bool      // all workers are done: ackers finish and leave

@@ -196,6 +196,8 @@ func killPoison(w *world) {
 			found = true
 			reason := d.Task.Metadata[runtime.MetaFailureReason]
 			w.check(strings.Contains(reason, runtime.ErrMaxDeliveries.Error()), "the poison died of %q", reason)
+		} else {
+			w.Errorf("task %s died beside the poison, of %q", d.Task.ID, d.Task.Metadata[runtime.MetaFailureReason])
 		}
 	}
 	w.check(found, "the poison is not on the dead letter queue")

@@ -1,0 +1,82 @@
+package runtime
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// crashed puts tasks on the queue whose workers have died that many times.
+func (b *poolBench) crashed(times int, ids ...string) {
+	b.t.Helper()
+	b.put(ids...)
+	for range times {
+		ds, err := b.q().Dequeue(context.Background(), len(ids), time.Second)
+		require.NoError(b.t, err)
+		require.Len(b.t, ds, len(ids))
+		time.Sleep(time.Second)
+	}
+}
+
+func TestPoolHoldsOneSuspectAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t, QueueConfig{Name: "q", MaxDeliveries: 4, Visibility: 10 * time.Second})
+		var at, most atomic.Int32
+		b.handle(func(context.Context, *Task) error {
+			most.Store(max(most.Load(), at.Add(1)))
+			time.Sleep(3 * time.Second)
+			at.Add(-1)
+			return nil
+		})
+		b.crashed(2, "a", "b", "c", "d", "e")
+		p := b.pool(PoolConfig{Workers: 4})
+		b.start(p)
+		pass(2 * time.Second)
+		assert.Equal(t, Stats{Leased: 1, Scheduled: 4}, b.stats("q"), "the others are not leased: they would count a crash")
+		pass(time.Minute)
+		b.stop(p)
+		assert.Equal(t, int32(1), most.Load(), "suspects that ran at a time")
+		assert.ElementsMatch(t, []string{"a", "b", "c", "d", "e"}, b.q().completed())
+		assert.Empty(t, b.q().dead)
+	})
+}
+
+func TestTasksBelowHalfOfMaxDeliveriesAreNoSuspects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t, QueueConfig{Name: "q", MaxDeliveries: 4, Visibility: 10 * time.Second})
+		b.handle(func(context.Context, *Task) error {
+			time.Sleep(3 * time.Second)
+			return nil
+		})
+		b.crashed(1, "a", "b", "c", "d")
+		p := b.pool(PoolConfig{Workers: 4})
+		b.start(p)
+		pass(time.Second)
+		assert.Equal(t, Stats{Leased: 4}, b.stats("q"))
+		pass(3 * time.Second)
+		assert.Len(t, b.q().completed(), 4)
+		b.stop(p)
+		assert.Zero(t, b.q().calls("release"))
+	})
+}
+
+func TestSuspectsAreGivenBackUncharged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t, QueueConfig{Name: "q", MaxDeliveries: 3, Visibility: 10 * time.Second})
+		b.handle(func(_ context.Context, task *Task) error {
+			assert.Zero(t, task.RetryCount)
+			return nil
+		})
+		b.crashed(2, "a", "b", "c")
+		p := b.pool(PoolConfig{Workers: 4})
+		b.start(p)
+		pass(time.Second) // quick suspects take turns at minSuspectDelay
+		assert.Len(t, b.q().completed(), 3)
+		b.stop(p)
+	})
+}
