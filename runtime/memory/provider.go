@@ -5,9 +5,10 @@
 // broker. Use it in tests, in development, and for work that need not survive
 // a restart.
 //
-// The way of a task through the package: enqueue.go admits it, item.go and
-// slab.go store it, line.go, groups.go and calendar.go keep it in order, dequeue.go
-// hands it out, leases.go settles it, dead.go buries and redrives it.
+// The way of a task through the package: enqueue.go admits it, item.go, slab.go
+// and ids.go store it, calendar.go, strays.go and groups.go keep it in order,
+// dequeue.go hands it out, leases.go settles it, dead.go buries and redrives it.
+// store.go holds it all together: one lock, one timer.
 package memory
 
 import (
