@@ -50,25 +50,10 @@ func openWriter(path string, sync Synchronous) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{Conn: raw, limit: busyLimit}
-	// A file that is new gives its free pages back bit by bit (see maintain);
-	// on one that has tables the setting changes nothing.
 	c.SetBusyTimeout(busyLimit)
-	for _, pragma := range []string{
-		"auto_vacuum = INCREMENTAL",
-		"journal_mode = WAL",
-		"synchronous = " + string(sync),
-		fmt.Sprint("journal_size_limit = ", walLimit),
-		"wal_autocheckpoint = 1000", // pages: the log is copied back at every 4 MB
-		"cache_size = -16000",       // 16 MB
-		"temp_store = MEMORY",
-	} {
-		if err == nil {
-			err = sqlitex.ExecuteTransient(raw, "PRAGMA "+pragma, nil)
-		}
-	}
-	if err == nil {
-		err = checkWAL(raw)
-	}
+	// The change to WAL fails at once, whatever the timeout, when others open or
+	// close the file at the same moment.
+	err = patiently(busyLimit, func() error { return configure(raw, sync) })
 	if err != nil {
 		return nil, errors.Join(err, raw.Close())
 	}
@@ -77,10 +62,33 @@ func openWriter(path string, sync Synchronous) (*conn, error) {
 	return c, nil
 }
 
+func configure(c *sqlite.Conn, sync Synchronous) error {
+	for _, pragma := range []string{
+		// A file that is new gives its free pages back bit by bit (see tidy); on one
+		// that has tables the setting changes nothing.
+		"auto_vacuum = INCREMENTAL",
+		"journal_mode = WAL",
+		"synchronous = " + string(sync),
+		fmt.Sprint("journal_size_limit = ", walLimit),
+		"wal_autocheckpoint = 1000", // pages: the log is copied back at every 4 MB
+		"cache_size = -16000",       // 16 MB
+		"temp_store = MEMORY",
+	} {
+		if err := sqlitex.ExecuteTransient(c, "PRAGMA "+pragma, nil); err != nil {
+			return err
+		}
+	}
+	return checkWAL(c)
+}
+
 // checkWAL sees to it that the file is in WAL mode: SQLite keeps another mode
 // without an error where the file system lacks shared memory.
 func checkWAL(c *sqlite.Conn) error {
-	mode, err := sqlitex.ResultText(c.Prep("PRAGMA journal_mode"))
+	s, err := c.Prepare("PRAGMA journal_mode")
+	if err != nil {
+		return err
+	}
+	mode, err := sqlitex.ResultText(s)
 	if err == nil && mode != "wal" {
 		err = fmt.Errorf("the file is in journal mode %q and cannot be put into WAL: keep it on a local disk", mode)
 	}
@@ -97,21 +105,26 @@ func openReader(path string) (*conn, error) {
 	return &conn{Conn: raw}, nil
 }
 
-// begin takes the write lock. It tries again at random times of at most
-// busyStep, for as long as its limit.
+// begin takes the write lock, and waits for it as long as the limit.
 func (c *conn) begin() error {
+	return patiently(c.limit, func() error { return c.plain(sqlBegin) })
+}
+
+// patiently does f again, at random times of at most busyStep, while the file
+// is locked and the limit is not over.
+func patiently(limit time.Duration, f func() error) error {
 	var end time.Time
 	for {
-		err := c.plain(sqlBegin)
+		err := f()
 		if err == nil || sqlite.ErrCode(err).ToPrimary() != sqlite.ResultBusy {
 			return err
 		}
 		now := time.Now()
 		if end.IsZero() {
-			end = now.Add(c.limit)
+			end = now.Add(limit)
 		}
 		if now.After(end) {
-			return fmt.Errorf("%w: waited %v for its write lock: keep other transactions on the file short (%w)", ErrBusy, c.limit, err)
+			return fmt.Errorf("%w: waited %v for it: keep other transactions on the file short (%w)", ErrBusy, limit, err)
 		}
 		time.Sleep(busyStep/20 + rand.N(busyStep*19/20))
 	}

@@ -65,10 +65,6 @@ func (l *lobby) enter(c *consumer) {
 	}
 	r.waiting = append(r.waiting, c)
 	l.count++
-	select {
-	case l.busy <- struct{}{}:
-	default:
-	}
 }
 
 // withdraw takes a consumer out whose context has ended. It reports false where
@@ -163,6 +159,14 @@ func (l *lobby) queues() (queues []int64) {
 func (l *lobby) dismiss() {
 	l.evict(errClosed, func(c *consumer) bool { return c.owner.closed.Load() })
 	l.evict(runtime.ErrNoTasks, func(c *consumer) bool { return c.once || c.gone })
+	// Only now: most consumers are served at once, and the watcher is not for
+	// them.
+	if l.occupied() {
+		select {
+		case l.busy <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // fail answers the consumers of one queue with an error.

@@ -115,10 +115,15 @@ func withDeadline(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
+// impatient makes the writer wait for the file for 20 ms only.
+func impatient(t *testing.T, p *Provider) {
+	require.NoError(t, p.writer.do(context.Background(), 1, func(*tx) { p.writer.c.limit = 20 * time.Millisecond }))
+}
+
 func TestALockedFileIsAClearError(t *testing.T) {
 	p := openFile(t, newFile(t))
 	q := openQueue(t, p, runtime.QueueConfig{})
-	p.writer.c.limit = 20 * time.Millisecond
+	impatient(t, p)
 	release := hold(t, p)
 	_, err := q.Enqueue(context.Background(), []*runtime.Task{task("a")})
 	require.ErrorIs(t, err, ErrBusy)
@@ -210,7 +215,7 @@ func TestAConsumerOutlastsALockedFile(t *testing.T) {
 	later := task("later")
 	later.ScheduledFor = clock.Now().Add(time.Minute)
 	enqueue(t, q, later)
-	p.writer.c.limit = 20 * time.Millisecond
+	impatient(t, p)
 	got := make(chan []*runtime.Delivery, 1)
 	go func() {
 		ds, _ := q.Dequeue(within(t), 1, time.Minute)
