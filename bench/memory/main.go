@@ -63,7 +63,7 @@ type Result struct {
 func main() {
 	var cfg config
 	flag.IntVar(&cfg.tasks, "tasks", 500_000, "tasks in each round of a case")
-	flag.IntVar(&cfg.batch, "batch", 200, "tasks in each enqueue")
+	flag.IntVar(&cfg.batch, "batch", 500, "tasks in each enqueue")
 	flag.IntVar(&cfg.rounds, "rounds", 5, "rounds of each case, at least 3")
 	flag.IntVar(&cfg.workers, "workers", 2, "workers of the pool")
 	flag.StringVar(&cfg.out, "out", "results/memory.json", "the `file` to write the result to")
