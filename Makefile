@@ -30,7 +30,7 @@ test: ## run every test of every module, with the race detector
 	@set -e; for m in $(MODULES); do echo "== test $$m"; (cd $$m && $(RACE) $(GO) test $(RACEFLAGS) -timeout 20m ./...); done
 
 .PHONY: lint
-lint: ## vet, staticcheck, gofumpt and golangci's own rules where installed
+lint: ## go vet, staticcheck and gofumpt at pinned versions
 	@set -e; for m in $(MODULES); do echo "== lint $$m"; (cd $$m && $(GO) vet ./... && $(STATICCHECK) ./...); done
 	@files="$$($(GOFUMPT) -l $$(git ls-files '*.go' | grep -v /testdata/ | grep -v _taskgen.go))"; \
 	if [ -n "$$files" ]; then echo "gofumpt would change:"; echo "$$files"; exit 1; fi
