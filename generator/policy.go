@@ -71,7 +71,7 @@ func (b *builder) policies(t *directive.Type, m *model.Task) {
 	m.Priority = inherited[int]("priority", own, def)
 	m.Concurrency = inherited[int]("concurrency", own, def)
 	m.Rate = inherited[model.Rate]("rate", own, def)
-	m.Retention = inherited[time.Duration]("retention", own, def)
+	m.Retention = b.retention(own, def)
 	m.Retry = b.retry(m.Places, t.Get("retry"), b.found.Get("retry"))
 	if d := t.Get("unique"); d != nil {
 		note(m.Places, d)
@@ -86,6 +86,18 @@ func (b *builder) policies(t *directive.Type, m *model.Task) {
 		m.Schedule.TZ, _ = directive.Value[string](d, "tz")
 		m.Schedule.Overlap, _ = directive.Value[string](d, "overlap")
 	}
+}
+
+// retention is how long the result of a task is kept, for tasks that have one:
+// those without inherit none, and must not ask for any.
+func (b *builder) retention(own, def *directive.Directive) time.Duration {
+	if own.Arg("result") != nil {
+		return inherited[time.Duration]("retention", own, def)
+	}
+	if a := own.Arg("retention"); a != nil {
+		b.report(check.TaskRetention.At(a.Span, "", "retention=%s: the task has no result= that could be kept", a.Text))
+	}
+	return 0
 }
 
 // retry merges the policy of a task with that of its package, key by key.

@@ -118,6 +118,10 @@ var (
 		"result= names a type that the file can name and JSON can carry",
 		"the generated handler returns it",
 		"name a type of the package, or of a package that the file imports")
+	TaskRetention = rule("TASK_RETENTION",
+		"a task with retention= has a result",
+		"it is the result that is kept for this time; without one the option would be ignored",
+		"add result=, or remove retention=; how long a task may wait is the retention= of its queue")
 	TaskConstraint = rule("TASK_CONSTRAINT",
 		"the tasks of a package are in files with the same build constraint, by their //go:build lines and by their names",
 		"the generated file would not compile where only some of the tasks are built",

@@ -69,7 +69,7 @@ var Table = []Spec{
 			{Name: "result", Kind: GoType, Default: "none", Doc: "Type that the handler returns and that can be awaited.", Example: "result=Embedding"},
 			{Name: "concurrency", Kind: Int, Min: 1, Default: "the pool's", Doc: "How many tasks of this type one pool runs at a time.", Example: "concurrency=4"},
 			{Name: "rate", Kind: RateOf, Default: "no limit", Doc: "How many tasks of this type one pool starts in a time.", Example: "rate=100/s"},
-			{Name: "retention", Kind: Duration, Default: "24h", Doc: "How long the result is kept.", Example: "retention=1h"},
+			{Name: "retention", Kind: Duration, Default: "24h", Doc: "How long the result is kept, of a task with result=.", Example: "retention=1h"},
 		},
 	},
 	{
