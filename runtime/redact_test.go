@@ -153,3 +153,31 @@ func TestFormatRedactedAsksTheMethodsOfTheValue(t *testing.T) {
 	assert.Equal(t, "login of ann", fmt.Sprintf("%s", n))
 	assert.Equal(t, "named", fmt.Sprintf("%#v", n))
 }
+
+// A task is printed where something goes wrong: without its payload, in which
+// secrets are, and as a value or a pointer alike.
+func TestPrintedTaskHidesItsPayload(t *testing.T) {
+	task := runtime.Task{
+		ID: "7", Type: "login", Queue: "q", Payload: []byte(`{"password":"` + hidden + `"}`),
+		MaxRetries: 3, RetryCount: 1, Metadata: map[string]string{"k": hidden},
+	}
+	const shown = `runtime.Task{id: "7", type: "login", queue: "q", retry_count: 1, max_retries: 3, payload_bytes: 22}`
+	for _, v := range []any{task, &task, runtime.TaskInfo{Task: &task}} {
+		for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+			assert.Equal(t, shown, fmt.Sprintf(format, v), format)
+		}
+	}
+	assert.Equal(t, "["+shown+"]", fmt.Sprintf("%+v", []*runtime.Task{&task}))
+	for _, verb := range []string{"%d", "%x", "%q"} {
+		text := fmt.Sprintf(verb, &task)
+		assert.NotContains(t, text, hidden)
+		assert.NotContains(t, text, fmt.Sprintf("%x", hidden))
+		assert.NotContains(t, text, fmt.Sprintf("%d", []byte(hidden))[1:])
+	}
+	assert.Equal(t, "<nil>", fmt.Sprint((*runtime.Task)(nil)))
+
+	var logged bytes.Buffer
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("it failed", "task", &task)
+	assert.Contains(t, logged.String(), "task.id=7 task.type=login task.queue=q task.retry_count=1 task.max_retries=3 task.payload_bytes=22\n")
+	assert.NotContains(t, logged.String(), hidden)
+}

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"fmt"
+	"log/slog"
 	"time"
 	"unicode/utf8"
 )
@@ -85,6 +86,25 @@ func (t *Task) Clone() *Task {
 	}
 	return &c
 }
+
+// LogValue is the task as a log may show it: which one it is, and the size of
+// the payload, which may hold secrets, in place of the payload.
+func (t Task) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("id", t.ID),
+		slog.String("type", t.Type),
+		slog.String("queue", t.Queue),
+		slog.Int("retry_count", t.RetryCount),
+		slog.Int("max_retries", t.MaxRetries),
+		slog.Int("payload_bytes", len(t.Payload)),
+	)
+}
+
+// String is what LogValue shows, as text.
+func (t Task) String() string { return "runtime.Task" + string(appendShown(nil, t.LogValue())) }
+
+// Format prints what String returns, whatever the verb.
+func (t Task) Format(f fmt.State, verb rune) { FormatRedacted(f, verb, t) }
 
 // knownJSON reports whether the payload needs no validation.
 func (t *Task) knownJSON() bool {
