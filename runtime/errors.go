@@ -63,7 +63,7 @@ type BatchError struct {
 // An ItemError is the failure of one item of a batch.
 type ItemError struct {
 	Index int    // its place in the batch
-	ID    string // the task's ID
+	ID    string // the task's ID; empty when it had none yet
 	Err   error
 }
 
@@ -100,7 +100,11 @@ func (e *BatchError) Error() string {
 			fmt.Fprintf(&b, "; and %d more", len(e.Items)-shown)
 			break
 		}
-		fmt.Fprintf(&b, "; item %d (%s): %v", it.Index, it.ID, it.Err)
+		fmt.Fprintf(&b, "; item %d", it.Index)
+		if it.ID != "" { // a payload that is refused has not become a task
+			fmt.Fprintf(&b, " (%s)", it.ID)
+		}
+		fmt.Fprintf(&b, ": %v", it.Err)
 	}
 	return b.String()
 }

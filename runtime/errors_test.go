@@ -23,6 +23,12 @@ func TestBatchErrorListsTheFirstFailures(t *testing.T) {
 	require.NoError(t, none.OrNil())
 }
 
+func TestItemWithoutAnIDIsNamedByItsPlace(t *testing.T) {
+	var e BatchError
+	e.Add(2, "", errors.New("it needs a name"))
+	require.EqualError(t, e.OrNil(), "1 of the batch failed; item 2: it needs a name")
+}
+
 func TestBatchErrorIsEveryErrorInIt(t *testing.T) {
 	var e BatchError
 	e.Add(1, "a", fmt.Errorf("%w: a", ErrQueueFull))
