@@ -200,6 +200,10 @@ func scan(text string) (size int, unquoted string, ok bool) {
 // arg checks one argument against the table.
 func (p *reader) arg(d *Directive, w word) {
 	key, ok := d.Spec.Key(w.key)
+	if w.key == "" {
+		p.report(check.ValueMalformed, w.span, "write key=value, without spaces around =", "there is no key before =")
+		return
+	}
 	if !ok {
 		fix := check.DidYouMean(w.key, d.Spec.keyNames())
 		p.report(check.KeyUnknown, w.span, fix, "//taskgen:%s has no key %q", d.Spec.Name, w.key)

@@ -200,6 +200,8 @@ func (s *scanner) surroundings(f *ast.File, c *ast.Comment, d *Directive) (what,
 		switch {
 		case decl.Pos() <= c.Pos() && c.Pos() < decl.End():
 			return "stands inside a declaration, where it has no effect", "move it into the comment above " + where(d.Spec), model.Pos{}
+		case decl.End() <= c.Pos() && s.fset.Position(decl.End()).Line == s.fset.Position(c.Pos()).Line:
+			return "stands behind a declaration, where it has no effect", "move it into the comment above " + where(d.Spec), model.Pos{}
 		case documents(decl, c):
 			return "is on " + kindOf(decl) + ", where it has no effect", "move it into the comment above " + where(d.Spec), model.Pos{}
 		case decl.Pos() > c.Pos():
