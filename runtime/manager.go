@@ -10,7 +10,9 @@ import (
 )
 
 // A Manager holds the open queues and is the one way by which tasks get onto
-// them. It is safe for use by many goroutines.
+// them. It is safe for use by many goroutines. A program has one, with the queues
+// of all its providers, in processes that only enqueue as in those with a [Pool].
+// At the end stop the pool first, then close the manager, then the providers.
 type Manager struct {
 	cfg   ManagerConfig
 	clock Clock
@@ -141,7 +143,10 @@ func (q *openQueue) Close() error {
 }
 
 // Queue returns an open queue by name, or an error wrapping ErrUnknownQueue
-// that lists the open ones.
+// that lists the open ones. What a queue can do beyond the contract, it has as
+// methods of small interfaces: assert it to [Browser], [Redriver], [Pauser] and the
+// like. Tasks that are enqueued on it directly pass neither the manager's
+// validation nor its middleware.
 func (m *Manager) Queue(name string) (Queue, error) {
 	q, err := m.queue(name)
 	if err != nil {

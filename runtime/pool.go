@@ -15,8 +15,9 @@ type PoolConfig struct {
 	// Workers is how many handlers run at a time; DefaultWorkers when 0. Most
 	// handlers wait for something, so the number of CPUs says little about it.
 	Workers int
-	// Queues that the pool works on. Empty: all that the manager has open, each
-	// with weight 1 and without limits.
+	// Queues that the pool works on. Empty: all that the manager has open when
+	// the pool is made, each with weight 1 and without limits. The router must
+	// have handlers for every type on them: tasks of another type die.
 	Queues []PoolQueue
 	// Strict makes a worker take from the first queue, in the order of Queues,
 	// that has a task ready. Else the queues share the workers by weight.
@@ -24,8 +25,10 @@ type PoolConfig struct {
 	// Grace is how long handlers may go on once the pool is told to stop;
 	// DefaultGrace when 0. Then their contexts end with the cause ErrStopping.
 	Grace time.Duration
-	// Results keeps what handlers return. It is needed by types that have a
-	// result, and asked for nothing else.
+	// Results keeps what handlers return: Provider.Results of package sqlite,
+	// memory.NewResults, or one of your own. It is needed by types that have a
+	// result, and asked for nothing else. Whoever awaits a result asks the same
+	// store.
 	Results ResultStore
 	// Logger hears of failures, from many goroutines. It is never given a
 	// payload. Nil: nobody.

@@ -176,10 +176,12 @@ type Pauser interface {
 	Paused(ctx context.Context) (bool, error)
 }
 
-// A Redriver moves dead tasks back to their queue of origin.
+// A Redriver moves dead tasks back to their queue of origin. It is implemented
+// by that queue, not by its dead letter queue: q.(runtime.Redriver), with a q from
+// [Manager.Queue]. So it is with Browser and the state Dead, and with Discarder.
 type Redriver interface {
 	// Redrive moves the dead tasks with the given IDs, or all of them when ids
-	// is nil, from the queue's dead letter queue back to the queue, due at once,
+	// is nil (an empty slice that is not nil: none), from the queue's dead letter queue back to the queue, due at once,
 	// with RetryCount 0, [MetaRedriveCount] raised and [MetaRedrivenFrom] set. It
 	// returns the IDs of those it moved. A task whose ID is on the queue again
 	// stays dead, and its error wraps ErrDuplicate; unknown IDs are no error.
@@ -189,7 +191,8 @@ type Redriver interface {
 // A Discarder removes dead tasks for good.
 type Discarder interface {
 	// Discard removes the dead tasks with the given IDs, and returns the IDs of
-	// those it removed.
+	// those it removed. Unlike Redrive it takes nil for none. Unknown IDs are no
+	// error.
 	Discard(ctx context.Context, ids []string) (discarded []string, err error)
 }
 

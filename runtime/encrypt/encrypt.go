@@ -18,7 +18,8 @@
 // put into a task with another ID or type, is refused. All else in the envelope
 // is readable: type, queue, metadata, group key, and the unique key, which
 // generated code makes a hash of the fields it derives from. Results that
-// handlers return are not encrypted.
+// handlers return are not encrypted, and neither are the texts of the errors that
+// they return, which retries and dead letters keep in the metadata.
 //
 // A task that is not marked as encrypted passes, so that encryption can be
 // introduced while tasks are on the queue. So whoever can write to the broker
