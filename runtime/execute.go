@@ -81,7 +81,10 @@ func (w *worker) execute(it *item, c *taskContext) {
 
 var noPolicy Policy
 
-// call runs the handler with its middleware, and makes a panic an error.
+// call runs the handler with its middleware, and makes a panic an error. So it
+// does where a method of the returned error panics, as those of a nil pointer
+// do: the error is read again and again on the way of the task, and nobody is
+// there to catch it.
 func call(h Handler, ctx context.Context, t *Task) (err error) {
 	err = errNoOutcome
 	defer func() {
@@ -89,7 +92,11 @@ func call(h Handler, ctx context.Context, t *Task) (err error) {
 			err = panicked(v)
 		}
 	}()
-	return h.Handle(ctx, t)
+	if err := h.Handle(ctx, t); err != nil {
+		_, _ = err.Error(), final(err)
+		return err
+	}
+	return nil
 }
 
 // panicked is the error of a panic, with its stack, cut to what a task's
@@ -126,10 +133,7 @@ func (w *worker) conclude(it *item, c *taskContext, timeout time.Duration, err e
 	if err == nil && c.clean() {
 		v.outcome = Completed
 	} else {
-		v, err = judge(c, it.d.Task, err)
-		if err != nil && errors.Is(context.Cause(c), ErrTimeout) && !errors.Is(err, ErrTimeout) {
-			err = fmt.Errorf("%w after %s: %w", ErrTimeout, timeout, err)
-		}
+		v, err = judge(c, it.d.Task, timeout, err)
 	}
 	c.finish()
 	now := time.Now()
@@ -169,14 +173,20 @@ func origin(queue string, t *Task) string {
 	return queue
 }
 
-// judge is decide for a policy whose Retryable may panic: that is final.
-func judge(c *taskContext, t *Task, cause error) (v verdict, err error) {
+// judge is decide for a policy whose Retryable may panic, or an error that does
+// when it is compared: that is final. It says so where the run timed out.
+func judge(c *taskContext, t *Task, timeout time.Duration, cause error) (v verdict, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			v, err = verdict{outcome: Died}, fmt.Errorf("%w; when asked whether to retry: %w", cause, panicked(p))
+			// Its text alone: nothing can be asked of it without another panic.
+			v, err = verdict{outcome: Died}, fmt.Errorf("%v; when asked whether to retry: %w", cause, panicked(p))
 		}
 	}()
-	return decide(c, c.policy, t, cause), cause
+	v = decide(c, c.policy, t, cause)
+	if cause != nil && errors.Is(context.Cause(c), ErrTimeout) && !errors.Is(cause, ErrTimeout) {
+		cause = fmt.Errorf("%w after %s: %w", ErrTimeout, timeout, cause)
+	}
+	return v, cause
 }
 
 // store keeps a result, or the failure in its place, and tries for the length of
