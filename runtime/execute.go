@@ -15,7 +15,7 @@ type worker struct {
 	// What it has just run, to be handed back when it asks for more.
 	done *item
 	took time.Duration
-	at   time.Time // when it ended
+	at   time.Time // when it was done with: the next run begins then, if it need not wait
 	// contexts are allocated a few at a time. A handler that keeps its context
 	// for ever keeps its neighbours, so they are not many.
 	contexts []taskContext
@@ -161,6 +161,10 @@ func (w *worker) conclude(it *item, c *taskContext, timeout time.Duration, err e
 	}
 	if it.d.Delay > 0 && it.lane().cfg.Retention > 0 {
 		setMeta(t, metaDue, clock.Now().Add(it.d.Delay).UTC().Format(time.RFC3339Nano))
+	}
+	if v.outcome != Completed || c.policy.Result {
+		// Stores and logs take their time, which is none of the next task's.
+		w.at = time.Now()
 	}
 }
 

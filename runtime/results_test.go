@@ -3,6 +3,8 @@ package runtime
 import (
 	"context"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -42,4 +44,30 @@ func TestTaskAndResultBelongToAHandler(t *testing.T) {
 	assert.Equal(t, 2, info.Attempt)
 	require.NoError(t, SetResult(ctx, []byte("1")))
 	assert.Equal(t, "1", string(running.result))
+}
+
+// slowResults is a store that takes its time.
+type slowResults struct {
+	ResultStore
+	takes time.Duration
+}
+
+func (s slowResults) PutResult(context.Context, string, []byte, string, time.Duration) error {
+	time.Sleep(s.takes)
+	return nil
+}
+
+func TestStoringAResultTakesNothingFromTheNextTasksTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.r.Handle(Policy{Type: "job", Queue: "q", Result: true, Timeout: 2 * time.Second}, HandlerFunc(func(ctx context.Context, task *Task) error {
+			info, _ := TaskFromContext(ctx)
+			assert.Equal(t, 2*time.Second, time.Until(info.Deadline), task.ID)
+			time.Sleep(time.Second)
+			return ctx.Err()
+		}))
+		b.put("a", "b", "c")
+		assert.Equal(t, 3, b.drain(PoolConfig{Workers: 1, Results: slowResults{takes: 5 * time.Second}}))
+		assert.Equal(t, []string{"a", "b", "c"}, b.q().completed())
+	})
 }
