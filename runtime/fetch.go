@@ -196,16 +196,14 @@ func (l *lane) fetchAll() {
 		}
 		ds, err := l.queue.Dequeue(s.fetching, n, l.lease)
 		took := time.Since(now)
-		ds = l.separate(ds)
+		ds, back := l.separate(ds)
 		s.mu.Lock()
 		if err == nil || errors.Is(err, ErrNoTasks) {
 			f.brought(len(ds), n, took)
 		} else {
 			f.asked, f.more = time.Time{}, false
 		}
-		if len(ds) > 0 {
-			l.insert(ds)
-		}
+		l.insert(ds, back)
 		if len(s.lanes) > 1 {
 			s.work.Broadcast() // workers may have waited for this answer
 		}

@@ -60,12 +60,10 @@ func (l *lane) fetchReady(ctx context.Context) (int, error) {
 	if err != nil && !errors.Is(err, ErrNoTasks) {
 		return 0, err
 	}
-	ds = l.separate(ds)
+	ds, back := l.separate(ds)
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
-	if len(ds) > 0 {
-		l.insert(ds)
-	}
+	l.insert(ds, back)
 	return len(ds), nil
 }
 

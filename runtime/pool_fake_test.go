@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -76,11 +77,19 @@ func (q *fakeQueue) note(ctx context.Context, call string, ds []*Delivery) error
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	if before != nil {
-		return before(call, ds)
+	if before == nil {
+		return nil
 	}
-	return nil
+	err := before(call, ds)
+	if errors.Is(err, errHangs) {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return err
 }
+
+// errHangs as the answer of before makes a call wait for its context to end.
+var errHangs = errors.New("hangs")
 
 func (q *fakeQueue) Enqueue(_ context.Context, tasks []*Task) ([]Enqueued, error) {
 	q.mu.Lock()

@@ -68,20 +68,27 @@ const (
 	closed // settled, lost, or given up
 )
 
-// insert takes in what a Dequeue returned. Deliveries that come after the pool
-// was stopped go straight back. s.mu is held.
-func (l *lane) insert(ds []*Delivery) {
-	b := &batch{lane: l, items: make([]item, len(ds)), left: len(ds), place: len(l.open), at: l.s.p.m.Now()}
-	for i, d := range ds {
+// insert takes in what a Dequeue returned: tasks to run, and others that go
+// straight back, after their Delay. All do when they come after the pool was
+// stopped. s.mu is held.
+func (l *lane) insert(ds, back []*Delivery) {
+	n := len(ds) + len(back)
+	if n == 0 {
+		return
+	}
+	b := &batch{lane: l, items: make([]item, n), left: n, place: len(l.open), at: l.s.p.m.Now()}
+	for i, d := range slices.Concat(ds, back) {
 		b.items[i] = item{d: d, batch: b, gate: l.s.typeGate(d.Task.Type)}
 	}
 	l.open = append(l.open, b)
-	l.taken += len(ds)
-	l.s.taken += len(ds)
-	if l.s.stopping {
-		for i := range b.items {
-			l.giveBack(&b.items[i], 0)
+	l.taken += n
+	l.s.taken += n
+	for i := range b.items {
+		if it := &b.items[i]; i >= len(ds) || l.s.stopping {
+			l.giveBack(it, it.d.Delay)
 		}
+	}
+	if len(ds) == 0 || l.s.stopping {
 		return
 	}
 	if l.buffered == 0 {

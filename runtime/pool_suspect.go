@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 )
@@ -29,14 +30,15 @@ func (c QueueConfig) suspected(d *Delivery) bool {
 
 // separate gives back, uncharged, every suspect among fetched deliveries but the
 // first, and that one too while the pool has another. It does so before the
-// first can begin: a crash would count against those that are leased.
-func (l *lane) separate(ds []*Delivery) []*Delivery {
+// first can begin: a crash would count against those that are leased. Where the
+// queue does not answer in time, they are returned as back, for the acker to try
+// on while the keeper keeps their leases.
+func (l *lane) separate(ds []*Delivery) (kept, back []*Delivery) {
 	if !slices.ContainsFunc(ds, l.cfg.suspected) {
-		return ds
+		return ds, nil
 	}
 	s := l.s
-	var back []*Delivery
-	kept := make([]*Delivery, 0, len(ds))
+	kept = make([]*Delivery, 0, len(ds))
 	s.mu.Lock()
 	now := time.Now()
 	for _, d := range ds {
@@ -52,12 +54,28 @@ func (l *lane) separate(ds []*Delivery) []*Delivery {
 		}
 	}
 	s.mu.Unlock()
-	if len(back) > 0 {
-		ctx, cancel := context.WithTimeout(s.base, l.lease)
-		defer cancel()
-		if err := l.queue.Release(ctx, back); err != nil {
-			s.p.log.Warn("cannot give tasks back: they are delivered again when their leases end", "queue", l.name, "tasks", len(back), "error", err)
+	if len(back) == 0 {
+		return kept, nil
+	}
+	// Nobody keeps the leases of kept meanwhile: what is left of them must be
+	// enough for the keeper.
+	ctx, cancel := context.WithTimeout(s.base, l.lease/3)
+	defer cancel()
+	copies := make([]*Delivery, len(back))
+	for i, d := range back {
+		c := *d
+		copies[i] = &c
+	}
+	err := l.queue.Release(ctx, copies)
+	failed := itemErrors(err, len(back))
+	unsettled := back[:0]
+	for i, d := range back {
+		if e := failed(i); e != nil && !errors.Is(e, ErrLeaseLost) {
+			unsettled = append(unsettled, d)
 		}
 	}
-	return kept
+	if len(unsettled) > 0 {
+		s.p.log.Warn("cannot give tasks back, trying on", "queue", l.name, "tasks", len(unsettled), "error", err)
+	}
+	return kept, unsettled
 }

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -78,5 +79,33 @@ func TestSuspectsAreGivenBackUncharged(t *testing.T) {
 		pass(time.Second) // quick suspects take turns at minSuspectDelay
 		assert.Len(t, b.q().completed(), 3)
 		b.stop(p)
+	})
+}
+
+func TestReleaseOfSuspectsThatHangsCostsNobodyItsLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t, QueueConfig{Name: "q", MaxDeliveries: 4, Visibility: 9 * time.Second})
+		var runs sheet[string]
+		b.handle(func(ctx context.Context, task *Task) error {
+			info, _ := TaskFromContext(ctx)
+			runs.add(fmt.Sprint(task.ID, info.Crashes))
+			time.Sleep(time.Minute)
+			return ctx.Err()
+		})
+		b.crashed(2, "a", "b")
+		b.put("new")
+		var released atomic.Bool
+		b.q().before = func(call string, _ []*Delivery) error {
+			if call == "release" && released.CompareAndSwap(false, true) {
+				return errHangs
+			}
+			return nil
+		}
+		p := b.pool(PoolConfig{Workers: 4})
+		b.start(p)
+		pass(5 * time.Minute)
+		b.stop(p)
+		assert.ElementsMatch(t, []string{"a2", "b2", "new0"}, runs.all(), "each ran once, and no crash was counted")
+		assert.ElementsMatch(t, []string{"a", "b", "new"}, b.q().completed())
 	})
 }
