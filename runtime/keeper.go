@@ -23,7 +23,8 @@ const (
 // over. A task whose lease is lost is cancelled.
 //
 // When extending fails because the broker is away, it goes on trying until the
-// leases end by the pool's own clock.
+// leases end by the pool's own clock, after half of what is left of them at the
+// latest: a broker that comes back in time finds every lease kept.
 func (l *lane) keep(ctx context.Context) {
 	clock := l.s.p.m.clock
 	tick := make(chan struct{}, 1)
@@ -39,7 +40,8 @@ func (l *lane) keep(ctx context.Context) {
 		}
 		wait := period
 		if !l.extend(ctx, l.due(clock.Now()), &failing) {
-			wait = min(wait, failing.next(period), max(l.soonestEnd().Sub(clock.Now()), time.Millisecond))
+			left := l.soonestEnd().Sub(clock.Now())
+			wait = min(wait, failing.next(period), max(left/2, min(left, firstPause), 1))
 		}
 		timer.Reset(wait)
 	}

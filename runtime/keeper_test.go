@@ -183,6 +183,7 @@ func TestLeasesAreKeptThroughAShortOutage(t *testing.T) {
 		away.Store(false)
 		pass(2 * time.Minute)
 		b.stop(p)
+		assert.Zero(t, b.log.count("lease lost"))
 		assert.Equal(t, []string{"a"}, b.q().completed())
 	})
 }

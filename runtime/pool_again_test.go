@@ -1,0 +1,88 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// deaf is a clock whose timers never ring, as those of a machine that sleeps.
+type deaf struct{ Clock }
+
+func (deaf) AfterFunc(time.Duration, func()) Timer { return time.AfterFunc(1<<62, func() {}) }
+
+// A handler that takes no notice of the loss of its lease must not meet itself,
+// whether the keeper noticed or not.
+func TestTaskIsNotRunAgainBeforeItsRunHasEnded(t *testing.T) {
+	for name, clock := range map[string]Clock{"lease lost": SystemClock, "loss unnoticed": deaf{SystemClock}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newPoolBench(t, QueueConfig{Name: "q", Visibility: 9 * time.Second})
+				b.m.clock = clock
+				var away atomic.Bool
+				away.Store(true)
+				b.q().before = failing(&away, "extend")
+				var at, most atomic.Int32
+				var runs sheet[int]
+				b.handle(func(ctx context.Context, _ *Task) error {
+					info, _ := TaskFromContext(ctx)
+					runs.add(info.Crashes)
+					most.Store(max(most.Load(), at.Add(1)))
+					if info.Crashes == 0 {
+						time.Sleep(30 * time.Second) // whatever becomes of its context
+					}
+					at.Add(-1)
+					return nil
+				})
+				p := b.pool(PoolConfig{Workers: 4})
+				b.start(p)
+				b.put("a")
+				pass(10 * time.Second) // the lease has ended, and the task came again
+				away.Store(false)
+				pass(time.Minute)
+				b.stop(p)
+				assert.Equal(t, int32(1), most.Load(), "runs of one task at a time")
+				assert.Equal(t, []int{0, 1}, runs.all(), "the second run follows the first")
+				assert.Equal(t, []string{"a"}, b.q().completed())
+			})
+		})
+	}
+}
+
+func TestTaskThatComesAgainBeforeItsRunIsRunOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t, QueueConfig{Name: "q", Visibility: 9 * time.Second})
+		b.m.clock = deaf{SystemClock}
+		var runs sheet[string]
+		b.handle(func(ctx context.Context, task *Task) error {
+			info, _ := TaskFromContext(ctx)
+			runs.add(fmt.Sprint(task.ID, info.Crashes))
+			time.Sleep(5 * time.Second)
+			return nil
+		})
+		s, err := b.pool(PoolConfig{Workers: 1}).begin(t.Context(), false)
+		require.NoError(t, err)
+		fetch := func(lease time.Duration) {
+			ds, err := b.q().Dequeue(t.Context(), 1, lease)
+			require.NoError(t, err)
+			s.mu.Lock()
+			defer s.unlock()
+			s.lanes[0].insert(ds, nil)
+		}
+		b.put("long")
+		fetch(9 * time.Second)
+		b.put("a")
+		fetch(time.Second)
+		fetch(time.Minute) // waits until the lease has ended
+		pass(time.Minute)
+		require.NoError(t, s.stop(t.Context(), 0))
+		assert.Equal(t, []string{"long0", "a1"}, runs.all())
+		assert.Equal(t, []string{"long", "a"}, b.q().completed())
+	})
+}
