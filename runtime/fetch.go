@@ -207,7 +207,7 @@ func (l *lane) fetchAll() {
 		if len(s.lanes) > 1 {
 			s.work.Broadcast() // workers may have waited for this answer
 		}
-		s.mu.Unlock()
+		s.unlock()
 		switch {
 		case s.fetching.Err() != nil:
 		case err != nil && !errors.Is(err, ErrNoTasks):

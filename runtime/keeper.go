@@ -155,6 +155,7 @@ func (l *lane) lose(it *item) {
 		l.unbuffer(it)
 		l.close(it)
 	case running:
+		l.strays++
 		it.ctx.cancel(ErrLeaseLost)
 	}
 }

@@ -46,6 +46,9 @@ func (s *shift) finish(it *item, took time.Duration) {
 		s.hintAll()
 	}
 	it.ctx = nil
+	if it.lost {
+		l.strays--
+	}
 	if it.lost || it.outcome == Abandoned {
 		l.close(it)
 		return

@@ -62,7 +62,7 @@ func (l *lane) fetchReady(ctx context.Context) (int, error) {
 	}
 	ds, back := l.separate(ds)
 	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
+	defer l.s.unlock()
 	l.insert(ds, back)
 	return len(ds), nil
 }

@@ -25,6 +25,7 @@ type lane struct {
 	acks     []*item  // to be settled, gathered for the acker
 	open     []*batch // with an item that is not settled; the keeper's
 	taken    int      // items in open
+	strays   int      // items that run although their lease is lost
 
 	pass    float64 // weighted choice: the lane with the lowest is served next
 	tried   int     // the round of choosing that last passed the lane by
@@ -76,6 +77,7 @@ func (l *lane) insert(ds, back []*Delivery) {
 	if n == 0 {
 		return
 	}
+	runs := l.runsOf(ds)
 	b := &batch{lane: l, items: make([]item, n), left: n, place: len(l.open), at: l.s.p.m.Now()}
 	for i, d := range slices.Concat(ds, back) {
 		b.items[i] = item{d: d, batch: b, gate: l.s.typeGate(d.Task.Type)}
@@ -83,20 +85,64 @@ func (l *lane) insert(ds, back []*Delivery) {
 	l.open = append(l.open, b)
 	l.taken += n
 	l.s.taken += n
+	fit := 0
 	for i := range b.items {
-		if it := &b.items[i]; i >= len(ds) || l.s.stopping {
+		switch it := &b.items[i]; {
+		case i >= len(ds) || l.s.stopping:
 			l.giveBack(it, it.d.Delay)
+		case runs[it.d.Task.ID] != nil:
+			// As long as its lease has been over: soon at first, for most handlers
+			// end when they are told to, and seldom while one does not.
+			over := b.at.Sub(runs[it.d.Task.ID].d.LeaseUntil)
+			l.giveBack(it, min(max(over, minAgainDelay), maxAgainDelay))
+		default:
+			fit++
 		}
 	}
-	if len(ds) == 0 || l.s.stopping {
+	if fit == 0 {
 		return
 	}
 	if l.buffered == 0 {
 		l.pass = max(l.pass, l.s.pass) // no credit for the time it was empty
 	}
 	l.ready = append(l.ready, b)
-	l.buffered += len(ds)
-	l.s.wake(len(ds))
+	l.buffered += fit
+	l.s.wake(fit)
+}
+
+// Bounds of how long a task waits that came again while its last run, whose
+// lease was lost, has not ended.
+const (
+	minAgainDelay = 20 * time.Millisecond
+	maxAgainDelay = 5 * time.Second
+)
+
+// runsOf returns what the lane runs, by the tasks' IDs, where a task of ds may
+// be among it: its lease has ended, and its handler takes no notice, or the
+// keeper did not notice yet. Of a task that comes again before it has begun,
+// after the machine slept say, only the new delivery is kept.
+func (l *lane) runsOf(ds []*Delivery) map[string]*item {
+	if l.strays == 0 && !slices.ContainsFunc(ds, func(d *Delivery) bool { return d.Crashes > 0 }) {
+		return nil
+	}
+	runs, waiting := make(map[string]*item), make(map[string]*item)
+	for _, b := range l.open {
+		for i := range b.items {
+			switch it := &b.items[i]; it.state {
+			case running:
+				runs[it.d.Task.ID] = it
+			case buffered:
+				waiting[it.d.Task.ID] = it
+			}
+		}
+	}
+	now := l.s.p.m.Now()
+	for _, d := range ds {
+		if it := waiting[d.Task.ID]; it != nil && it.state == buffered && !it.d.LeaseUntil.After(now) {
+			l.lose(it)
+		}
+	}
+	return runs
 }
 
 // pop takes the next item out of ready; nil when there is none.
