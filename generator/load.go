@@ -188,7 +188,25 @@ func (b *builder) build() model.Package {
 		return cmp.Or(cmp.Compare(x.Pos.File, y.Pos.File), cmp.Compare(x.Pos.Line, y.Pos.Line))
 	})
 	m.Constraint = b.constraint(annotated)
+	b.imports(&m)
 	return m
+}
+
+// imports adds to the names that are taken those which the package may not
+// declare because an import has them.
+func (b *builder) imports(m *model.Package) {
+	names := m.Symbols()
+	for i := range m.Tasks {
+		names = append(names, m.Tasks[i].Symbols()...)
+	}
+	for _, name := range names {
+		if _, ok := m.Declared[name]; ok {
+			continue
+		}
+		if pos, ok := b.prog.Imported(b.pkg, name); ok {
+			m.Declared[name] = b.at(pos, 0).Pos
+		}
+	}
 }
 
 // structType returns the type of a declaration, or false with a report when it

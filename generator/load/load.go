@@ -17,6 +17,7 @@ import (
 	"go/scanner"
 	"go/token"
 	"go/types"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -79,7 +80,8 @@ type Package struct {
 	Types *types.Package
 	Info  *types.Info
 
-	unit *unit
+	unit  *unit
+	tests *unit // the test files of the package itself: they share its scope
 }
 
 // A File is one source file.
@@ -185,14 +187,18 @@ func (p *Program) open(m *packages.Package) (*Package, error) {
 	for _, name := range m.GoFiles {
 		built[name] = true
 	}
-	texts = slices.DeleteFunc(texts, func(t text) bool { return !built[t.path] && !t.mentions })
-	files := p.parse(texts)
+	texts = slices.DeleteFunc(texts, func(t text) bool { return !built[t.path] && !t.mentions && !t.test })
 	pkg := &Package{Path: m.PkgPath, Dir: dir, Name: m.Name}
-	for _, f := range files {
-		if built[f.Path] {
+	var tests []*File
+	for _, f := range p.parse(texts) {
+		switch {
+		case built[f.Path]:
 			pkg.Files = append(pkg.Files, f)
-		} else {
+		case f.Mentioned:
 			pkg.Excluded = append(pkg.Excluded, f)
+		}
+		if f.Test {
+			tests = append(tests, f)
 		}
 	}
 	for _, f := range pkg.Files {
@@ -203,6 +209,9 @@ func (p *Program) open(m *packages.Package) (*Package, error) {
 		}
 	}
 	pkg.unit = newUnit(m, pkg.Files)
+	pkg.tests = newUnit(m, slices.DeleteFunc(tests, func(f *File) bool {
+		return f.Syntax == nil || f.Syntax.Name == nil || f.Syntax.Name.Name != pkg.Name
+	}))
 	p.mu.Lock()
 	p.units[m.ID] = pkg.unit
 	p.mu.Unlock()
@@ -221,22 +230,44 @@ func (p *Program) noteGenerated(m *packages.Package, own []text) {
 	}
 }
 
-// Scope returns the identifiers that the handwritten files of the package
-// declare at package level, sorted.
+// Scope returns the identifiers that the handwritten files of the package, its
+// own tests included, declare at package level, sorted.
 func (pkg *Package) Scope() []string {
-	names := make([]string, 0, len(pkg.unit.decls))
-	for name := range pkg.unit.decls {
-		names = append(names, name)
-	}
+	names := slices.AppendSeq(slices.Collect(maps.Keys(pkg.unit.decls)), maps.Keys(pkg.tests.decls))
 	slices.Sort(names)
-	return names
+	return slices.Compact(names)
 }
 
-// Declared returns where the package declares a name, and false when it does
-// not.
+// Declared returns where the package declares a name, its own tests included,
+// and false when it does not.
 func (pkg *Package) Declared(name string) (token.Pos, bool) {
-	if ds := pkg.unit.decls[name]; len(ds) > 0 {
-		return ds[0].pos, true
+	for _, u := range []*unit{pkg.unit, pkg.tests} {
+		if ds := u.decls[name]; len(ds) > 0 {
+			return ds[0].pos, true
+		}
+	}
+	return token.NoPos, false
+}
+
+// Imported returns the import by which a handwritten file of the package has a
+// name, be it the import's own or one that a dot import brings, and false when
+// none does. The package cannot declare such a name in any file.
+func (p *Program) Imported(pkg *Package, name string) (token.Pos, bool) {
+	for _, u := range []*unit{pkg.unit, pkg.tests} {
+		for _, src := range u.sources {
+			if im, ok := src.imports[name]; ok {
+				return im.spec.Pos(), true
+			}
+			for _, im := range src.dots {
+				m := u.imported(im.path)
+				if m == nil || !ast.IsExported(name) {
+					continue
+				}
+				if from := p.unit(m.ID); from != nil && len(from.decls[name]) > 0 {
+					return im.spec.Pos(), true
+				}
+			}
+		}
 	}
 	return token.NoPos, false
 }

@@ -12,11 +12,12 @@ type Package struct {
 	Dir    string   `json:"-"`    // absolute
 	Tasks  []Task   `json:"tasks"`
 	Queues []Queue  `json:"queues"` // declared ones, sorted by name
-	Scope  []string `json:"scope"`  // identifiers that the user's files declare at package level, sorted
+	Scope  []string `json:"scope"`  // identifiers that the user's files declare at package level, tests of the package included, sorted
 	// Constraint is the //go:build expression that all annotated files share;
 	// the generated file has it too. Empty: they have none.
 	Constraint string `json:"constraint,omitempty"`
-	// Declared says where the names of Scope are declared.
+	// Declared says where the names of Scope are declared, and where names to be
+	// generated are imported.
 	Declared map[string]Pos `json:"-"`
 }
 

@@ -1,6 +1,8 @@
 package gosrc
 
 import (
+	"slices"
+
 	"github.com/dave/jennifer/jen"
 
 	"github.com/taskgen/taskgen/generator/model"
@@ -41,8 +43,9 @@ func (f *file) guard(t *model.Task) *jen.Statement {
 		return jen.Var().Id("_").Add(f.structOf(stated)).Op("=").Id(t.Struct).Values()
 	}
 	// A field of a type that cannot be written down here, and does not travel:
-	// the others are held to one by one.
+	// the others are held to one by one, as far as they have names.
 	// var _ = struct{…}{EmbeddingTask{}.Text, EmbeddingTask{}.Model}
+	stated = slices.DeleteFunc(stated, func(field model.Field) bool { return field.Name == "_" })
 	values := make([]jen.Code, len(stated))
 	for i := range stated {
 		values[i] = jen.Id(t.Struct).Values().Dot(stated[i].Name)
