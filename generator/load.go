@@ -68,7 +68,7 @@ func read(prog *load.Program) *Loaded {
 		roots    []load.Roots
 	)
 	for _, pkg := range prog.Packages {
-		b := &builder{prog: prog, pkg: pkg, plain: make(map[*types.Named]bool)}
+		b := &builder{prog: prog, pkg: pkg, plain: make(map[*types.Named]bool), tags: make(map[*types.Named]bool)}
 		b.scan()
 		if len(b.found.Types) > 0 {
 			roots = append(roots, b.roots())
@@ -105,7 +105,8 @@ type builder struct {
 	pkg   *load.Package
 	found *directive.Found
 	diags []diag.Diagnostic
-	plain map[*types.Named]bool // types that travel, hold no tags and do not lead back to themselves
+	plain map[*types.Named]bool // types that travel, and hold neither tags nor what is to be warned of
+	tags  map[*types.Named]bool // what tagged has found out
 }
 
 func (b *builder) report(d ...diag.Diagnostic) { b.diags = append(b.diags, d...) }

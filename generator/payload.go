@@ -59,30 +59,32 @@ func (p *payload) field(m *model.Field, v *types.Var, tag string, syntax *ast.Fi
 	if !travels {
 		return
 	}
-	w := walker{b: p.b, onEncoded: p.encoded}
-	w.onField = func(path string, v *types.Var, tag string, travels bool) bool {
-		n := len(p.secrets)
-		busy := p.nested(path, v, tag, travels)
-		for _, f := range w.stack {
-			if len(p.secrets) > n {
-				p.holders[f.t] = true
+	w := walker{b: p.b, onEncoded: p.encoded, done: make(map[*types.Named]bool)}
+	w.onField = func(path string, v *types.Var, tag string, travels bool) {
+		if p.nested(path, v, tag, travels) {
+			for _, holder := range w.stack {
+				p.holders[holder] = true
 			}
 		}
-		return busy
 	}
 	w.onCut = func(path string, t *types.Named) { p.cuts = append(p.cuts, cut{path, t}) }
 	if name != "" {
 		w.path = []string{name}
 	}
-	w.stack = []frame{{p.named, 0}}
+	w.stack = []*types.Named{p.named}
 	tr := w.value(v)
+	recursive := leadsBack(p.named, v.Type())
 	switch at := p.spanOf(v); {
 	case tr != nil && tr.unresolved:
 		p.unresolved(v, tr)
+	case tr != nil && tr.tangled:
+		if !m.Secret {
+			p.b.report(check.SecretWays.At(at, "", "field %s of %s: there are too many ways to the secrets in it", v.Name(), p.task.Struct))
+		}
 	case tr != nil:
 		p.b.report(check.FieldKind.At(at, "", "field %s of %s cannot travel: %s", v.Name(), p.task.Struct, tr.text))
-	case w.recursive != nil:
-		p.b.report(check.FieldRecursive.At(at, "", "field %s of %s: values of %s may lead back to themselves", v.Name(), p.task.Struct, p.b.text(w.recursive)))
+	case recursive != nil:
+		p.b.report(check.FieldRecursive.At(at, "", "field %s of %s: values of %s may lead back to themselves", v.Name(), p.task.Struct, p.b.text(recursive)))
 	case w.empty != nil:
 		p.b.report(check.FieldEmpty.At(at, "", "field %s of %s: nothing of %s travels, it has no exported fields", v.Name(), p.task.Struct, p.b.text(w.empty)))
 	}
@@ -203,12 +205,12 @@ func (p *payload) words(at model.Span, text string) ([]string, bool) {
 	return words, true
 }
 
-// nested reads the task tag of a field below the task's own.
+// nested reads the task tag of a field below the task's own. It says whether the
+// field is a secret.
 func (p *payload) nested(path string, v *types.Var, tag string, travels bool) bool {
 	text, tagged := reflect.StructTag(tag).Lookup("task")
 	if !tagged && unreadable(tag) {
 		p.b.report(check.TagUnknown.At(p.spanOf(v), "write it as `task:\"secret\"`, with quotes and without spaces", "the tag %q of field %s cannot be read", tag, v.Name()))
-		return true
 	}
 	if !tagged {
 		return false
@@ -224,8 +226,9 @@ func (p *payload) nested(path string, v *types.Var, tag string, travels bool) bo
 		p.b.report(check.TagPlace.At(p.spanOf(v), "name the field: "+v.Name()+" "+p.b.text(v.Type()), "%s on the embedded %s, whose fields stand in its place", text, v.Name()))
 	default:
 		p.secrets = append(p.secrets, path)
+		return true
 	}
-	return true
+	return false
 }
 
 // encoded reports tags on fields of a struct that encodes itself: there is no
@@ -250,13 +253,19 @@ func (p *payload) secretPaths() []string {
 		}
 	}
 	slices.Sort(p.secrets)
-	var paths []string
-	for _, path := range slices.Compact(p.secrets) {
-		if !slices.ContainsFunc(paths, func(outer string) bool { return strings.HasPrefix(path, outer+".") }) {
-			paths = append(paths, path)
-		}
+	paths := slices.Compact(p.secrets)
+	all := make(map[string]bool, len(paths))
+	for _, path := range paths {
+		all[path] = true
 	}
-	return paths
+	return slices.DeleteFunc(paths, func(path string) bool {
+		for i := range path {
+			if path[i] == '.' && all[path[:i]] {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // tagSpan is where a text stands in a struct tag; all of the tag when it is not

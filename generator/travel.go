@@ -13,6 +13,7 @@ type trouble struct {
 	// unresolved says that a type could not be resolved, field which one's.
 	unresolved bool
 	field      *types.Var // the innermost field around the trouble, nil: the type itself
+	tangled    bool       // there are too many ways through the type to its secrets
 }
 
 func (t *trouble) in(v *types.Var) *trouble {
@@ -30,10 +31,10 @@ func (t *trouble) in(v *types.Var) *trouble {
 // itself is not looked into.
 type walker struct {
 	b *builder
-	// onField, where it is set, is called for every field of every struct on the
-	// way, with its path in the JSON and whether it travels. It says whether it
-	// had anything to do.
-	onField func(path string, v *types.Var, tag string, travels bool) bool
+	// onField, where it is set, is called for the fields of every struct on the
+	// way, with their paths in the JSON and whether they travel: for all of them
+	// on every way to a type that holds tags, once for each other type.
+	onField func(path string, v *types.Var, tag string, travels bool)
 	// onEncoded, where it is set, is called for every struct that encodes
 	// itself.
 	onEncoded func(t *types.Named, st *types.Struct)
@@ -41,19 +42,17 @@ type walker struct {
 	onCut func(path string, t *types.Named)
 
 	path  []string
-	lists int     // slices, arrays and maps around the place
-	stack []frame // named types around the place
-	cuts  int     // how often a type led back to itself
-	busy  int     // how often onField had something to do
+	stack []*types.Named        // named types around the place
+	steps int                   // how often a named type was looked into
+	done  map[*types.Named]bool // types without tags that were looked into
 
-	recursive *types.Named // leads back to itself through pointers alone
-	empty     *types.Named // a struct of which nothing travels
+	empty *types.Named // a struct of which nothing travels
 }
 
-type frame struct {
-	t     *types.Named
-	lists int
-}
+// maxSteps bounds the ways through types that lead to each other and hold tags:
+// each way to a secret is listed, and there may be more of them than atoms in
+// the world.
+const maxSteps = 10_000
 
 // walk returns what keeps a type from travelling, or nil.
 func (w *walker) walk(t types.Type) *trouble {
@@ -62,27 +61,24 @@ func (w *walker) walk(t types.Type) *trouble {
 	if !ok {
 		return w.shape(t)
 	}
-	if w.b.plain[named] {
+	if w.b.plain[named] || w.done[named] {
 		return nil
 	}
-	for _, outer := range w.stack {
-		if types.Identical(outer.t, named) {
-			w.cuts++
-			if w.onCut != nil {
-				w.onCut(strings.Join(w.path, "."), named)
-			}
-			if outer.lists == w.lists {
-				w.recursive = named
-			}
-			return nil
+	if slices.ContainsFunc(w.stack, func(outer *types.Named) bool { return types.Identical(outer, named) }) {
+		if w.onCut != nil {
+			w.onCut(strings.Join(w.path, "."), named)
 		}
+		return nil
 	}
-	cuts, busy, empty := w.cuts, w.busy, w.empty
-	w.stack = append(w.stack, frame{named, w.lists})
+	if w.steps++; w.steps > maxSteps {
+		return &trouble{tangled: true}
+	}
+	w.stack = append(w.stack, named)
 	tr := w.named(named)
 	w.stack = w.stack[:len(w.stack)-1]
-	if tr == nil && w.onField != nil && cuts == w.cuts && busy == w.busy && empty == w.empty {
-		w.b.plain[named] = true
+	if tr == nil && w.onField != nil && !w.b.tagged(named) {
+		w.done[named] = true
+		w.b.plain[named] = w.empty == nil
 	}
 	return tr
 }
@@ -111,7 +107,7 @@ func (w *walker) named(t *types.Named) *trouble {
 // package: what lies deeper in other people's types is theirs.
 func (w *walker) own() bool {
 	n := len(w.stack)
-	return n < 2 || w.stack[n-2].t.Obj().Pkg() == w.b.pkg.Types
+	return n < 2 || w.stack[n-2].Obj().Pkg() == w.b.pkg.Types
 }
 
 func (w *walker) shape(t types.Type) *trouble {
@@ -161,12 +157,9 @@ func basicTrouble(t *types.Basic) *trouble {
 
 // list walks the elements of a list or map.
 func (w *walker) list(elem types.Type) *trouble {
-	w.lists++
 	w.path = append(w.path, "*")
-	tr := w.walk(elem)
-	w.path = w.path[:len(w.path)-1]
-	w.lists--
-	return tr
+	defer func() { w.path = w.path[:len(w.path)-1] }()
+	return w.walk(elem)
 }
 
 func (w *walker) structure(st *types.Struct) *trouble {
@@ -191,8 +184,8 @@ func (w *walker) field(v *types.Var, tag string) *trouble {
 		w.path = append(w.path, name)
 	}
 	defer func() { w.path = w.path[:depth] }()
-	if w.onField != nil && w.onField(strings.Join(w.path, "."), v, tag, travels) {
-		w.busy++
+	if w.onField != nil {
+		w.onField(strings.Join(w.path, "."), v, tag, travels)
 	}
 	if !travels {
 		return nil

@@ -249,6 +249,10 @@ var (
 		"no type of a payload points to itself through a pointer",
 		"a tree travels; a value that leads back to itself, such as a child that points to its parent, cannot be encoded",
 		"make sure that no value leads back to itself, or refer to the other value by an id")
+	SecretWays = rule("SECRET_WAYS",
+		"the ways to the secrets in a field can be listed",
+		"generated code lists every place of a secret, and types that hold each other in many ways have too many",
+		`tag the field of the task itself with task:"secret"`)
 	FieldEmpty = warning("FIELD_EMPTY",
 		"a struct in a payload has exported fields, or encodes itself",
 		"encoding/json writes {} for it, whatever its value",

@@ -233,7 +233,8 @@ func (p *Program) noteGenerated(m *packages.Package, own []text) {
 // Scope returns the identifiers that the handwritten files of the package, its
 // own tests included, declare at package level, sorted.
 func (pkg *Package) Scope() []string {
-	names := slices.AppendSeq(slices.Collect(maps.Keys(pkg.unit.decls)), maps.Keys(pkg.tests.decls))
+	names := slices.AppendSeq([]string{}, maps.Keys(pkg.unit.decls))
+	names = slices.AppendSeq(names, maps.Keys(pkg.tests.decls))
 	slices.Sort(names)
 	return slices.Compact(names)
 }
