@@ -225,6 +225,10 @@ var (
 		"the field tagged group is a string or an integer",
 		"the group key is its text, which must be the same wherever it is written",
 		"tag a field with such a type")
+	GroupSecret = rule("GROUP_SECRET",
+		"the field tagged group is not tagged secret",
+		"the group key is the field's text, which brokers and logs show, and no key ring encrypts it",
+		"group by a field that is no secret, like the id of what the secret is for")
 	FieldKind = rule("FIELD_KIND",
 		"a field that travels has a type that JSON can carry there and back",
 		"a channel, a function, a complex number, an unsafe pointer, an interface with methods or a map with such keys cannot be encoded or cannot be decoded",

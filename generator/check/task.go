@@ -34,6 +34,9 @@ func (c *checker) order(t *model.Task) {
 	if !keyable(f.Type) {
 		c.report(GroupType, at, "", "field %s of %s is tagged group and is neither a string nor an integer", f.Name, t.Struct)
 	}
+	if f.Secret {
+		c.report(GroupSecret, at, "", "field %s of %s is tagged group and secret", f.Name, t.Struct)
+	}
 	if q != nil && q.Type != "fifo" {
 		d := c.report(GroupUnordered, at, "", "field %s of %s is tagged group, and queue %s keeps no order", f.Name, t.Struct, q.Name)
 		*d = Related(*d, q.Pos, "queue %s is of type %s", q.Name, orStandard(q.Type))
