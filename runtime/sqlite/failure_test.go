@@ -2,12 +2,15 @@ package sqlite
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
 // The triggers of these tests stand for whatever can go wrong in the middle of
@@ -76,4 +79,60 @@ func TestAFileWhoseQueueIsGoneSaysSo(t *testing.T) {
 	run(t, application(t, path), "DELETE FROM taskgen_queue")
 	_, err := q.Enqueue(context.Background(), tasks(1))
 	require.ErrorContains(t, err, "was its table emptied")
+}
+
+func TestAConsumerLearnsThatWhatItWaitsForCannotBeMadeDue(t *testing.T) {
+	path, clock := newFile(t), queuetest.NewClock(time.Now())
+	p := openFile(t, path, WithClock(clock))
+	q := openQueue(t, p, runtime.QueueConfig{})
+	c := application(t, path)
+	later := task("later")
+	later.ScheduledFor = clock.Now().Add(time.Minute)
+	enqueue(t, q, later)
+	failed := make(chan error, 1)
+	go func() {
+		_, err := q.Dequeue(within(t), 1, time.Minute)
+		failed <- err
+	}()
+	require.Eventually(t, p.lobby.occupied, soon, time.Millisecond)
+
+	run(t, c, "CREATE TRIGGER broken BEFORE INSERT ON taskgen_ready BEGIN SELECT raise(ABORT, 'the disk is full'); END")
+	clock.Advance(time.Minute) // the timer rings once, and in vain
+	require.ErrorContains(t, <-failed, "the disk is full", "else it would wait for a wake-up that never comes")
+	run(t, c, "DROP TRIGGER broken")
+	require.Equal(t, []string{"later"}, idsOf(take(t, q, 9)))
+}
+
+func TestACallThatFailsKeepsNoLookFromAQueueThatHasMoreDue(t *testing.T) {
+	path, clock := newFile(t), queuetest.NewClock(time.Now())
+	p := openFile(t, path, WithClock(clock))
+	q := openQueue(t, p, runtime.QueueConfig{})
+	many := tasks(3 * settleLimit)
+	for _, task := range many {
+		task.ScheduledFor = clock.Now().Add(time.Minute)
+	}
+	enqueue(t, q, many...)
+	clock.Advance(time.Minute)
+	release := hold(t, p)
+	var all sync.WaitGroup
+	all.Go(func() { _ = p.writer.do(context.Background(), weightLimit, func(t *tx) { t.state(q.id) }) })
+	gathered(t, p, 0)
+	all.Go(func() {
+		err := p.writer.do(context.Background(), weightLimit, func(t *tx) { t.fail(errors.New("boom")) })
+		require.ErrorContains(t, err, "boom")
+	})
+	gathered(t, p, 1)
+	release()
+	all.Wait()
+	require.Eventually(t, func() bool {
+		var ready int64
+		require.NoError(t, p.reader.do(context.Background(), 0, func(t *tx) {
+			r := t.query(sqlCounters, q.id)
+			if r.next() {
+				ready = r.int(0)
+			}
+			r.done()
+		}))
+		return ready == 3*settleLimit
+	}, soon, time.Millisecond)
 }

@@ -23,13 +23,21 @@ const (
 )
 
 // A call is one thing to do in a transaction of the writer, or a consumer that
-// comes to wait for tasks.
+// comes to wait for tasks, or a queue to look at.
 type call struct {
 	run      func(*tx) // may be run again, in a transaction of its own
 	weight   int       // tasks in it
 	consumer *consumer // set where run is not
+	visit    int64     // the queue, where there is neither
 	began    atomic.Bool
-	done     chan error
+	done     chan error // nil where nobody waits for an answer
+}
+
+// answer says how the call has ended.
+func (cl *call) answer(err error) {
+	if cl.done != nil {
+		cl.done <- err
+	}
 }
 
 // A writer owns the connection that writes. It gathers what is asked for while
@@ -106,11 +114,11 @@ func (w *writer) await(ctx context.Context, cl *call) error {
 }
 
 // nudge has the writer look at a queue: at what became due, and at who waits.
-// It does not wait for it.
+// It does not wait for it. Where the look fails those who wait learn of it:
+// nothing else might ever wake them.
 func (w *writer) nudge(queue int64) {
-	cl := &call{run: func(t *tx) { t.state(queue) }, done: make(chan error, 1)}
 	select {
-	case w.calls <- cl:
+	case w.calls <- &call{visit: queue}:
 	case <-w.closing:
 	}
 }
@@ -153,29 +161,32 @@ func (w *writer) cycle(first *call) {
 	calls := w.gather(first)
 	if err != nil {
 		for _, cl := range calls {
-			cl.done <- err
+			cl.answer(err)
 		}
 		w.again = w.lobby.without(err)
 		return
 	}
 	w.look()
-	visit := w.again // and the queues that consumers came to
+	visit := w.again // and the queues that consumers came to, or a nudge named
 	w.again = nil
 	for _, cl := range calls {
-		if cl.consumer != nil {
+		switch {
+		case cl.consumer != nil:
 			w.lobby.enter(cl.consumer)
 			visit = append(visit, cl.consumer.queue)
+		case cl.run == nil:
+			visit = append(visit, cl.visit)
 		}
 	}
 	switch err := w.transact(calls, visit); {
 	case err == nil:
 		for _, cl := range calls {
-			if cl.consumer == nil {
-				cl.done <- nil
+			if cl.run != nil {
+				cl.answer(nil)
 			}
 		}
-	case len(calls) == 1 && calls[0].consumer == nil:
-		calls[0].done <- err
+	case len(calls) == 1 && len(visit) == 0:
+		calls[0].answer(err)
 	default:
 		w.oneByOne(calls, visit)
 	}
@@ -245,8 +256,8 @@ func (w *writer) transact(calls []*call, visit []int64) error {
 // own, so that only those fail that cannot be done.
 func (w *writer) oneByOne(calls []*call, visit []int64) {
 	for _, cl := range calls {
-		if cl.consumer == nil {
-			cl.done <- w.single([]*call{cl}, nil)
+		if cl.run != nil {
+			cl.answer(w.single([]*call{cl}, nil))
 		}
 	}
 	for _, queue := range visit {
