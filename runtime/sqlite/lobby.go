@@ -48,6 +48,7 @@ type room struct {
 	waiting []*consumer
 	timer   runtime.Timer
 	planned int64 // when the timer rings; 0: not at all
+	forward int64 // what the watcher brought forward since the last plan; 0: nothing
 }
 
 func newLobby(clock runtime.Clock) *lobby {
@@ -195,8 +196,11 @@ func (l *lobby) plan(t *tx) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range t.states {
-		if r := l.rooms[s.id]; r != nil && len(r.waiting) > 0 {
-			s.event = t.nextEvent(s.id)
+		if r := l.rooms[s.id]; r != nil {
+			r.forward = 0 // nobody else can write until the commit
+			if len(r.waiting) > 0 {
+				s.event = t.nextEvent(s.id)
+			}
 		}
 	}
 }
@@ -215,12 +219,16 @@ func (t *tx) nextEvent(queue int64) int64 {
 	return next
 }
 
-// arm sets the timers for what plan has read.
+// arm sets the timers for what plan has read, or for what another process has
+// written since and the watcher was quicker to see.
 func (l *lobby) arm(t *tx) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range t.states {
 		if r := l.rooms[s.id]; r != nil {
+			if r.forward != 0 && (s.event == 0 || r.forward < s.event) {
+				s.event = r.forward
+			}
 			l.set(s.id, r, s.event)
 		}
 	}
@@ -299,7 +307,8 @@ func (l *lobby) occupied() bool {
 }
 
 // look reads, after another connection has written, whether there is something
-// for those who wait, and has the writer see to it.
+// for those who wait, and has the writer see to it. Where it cannot read, the
+// writer is to meet the error, and say so.
 func (l *lobby) look(r *reader) {
 	for _, queue := range l.queues() {
 		var available bool
@@ -311,8 +320,7 @@ func (l *lobby) look(r *reader) {
 			event = t.nextEvent(queue)
 		})
 		switch {
-		case err != nil: // the writer will meet it again and say so
-		case available || event != 0 && event <= l.clock.Now().UnixNano():
+		case err != nil || available || event != 0 && event <= l.clock.Now().UnixNano():
 			l.nudge(queue)
 		case event != 0:
 			l.bringForward(queue, event)
@@ -324,7 +332,9 @@ func (l *lobby) look(r *reader) {
 func (l *lobby) bringForward(queue, at int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r := l.rooms[queue]; r.planned == 0 || at < r.planned {
+	r := l.rooms[queue]
+	r.forward = at
+	if r.planned == 0 || at < r.planned {
 		l.set(queue, r, at)
 	}
 }

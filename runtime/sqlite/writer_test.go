@@ -229,3 +229,36 @@ func TestAConsumerOutlastsALockedFile(t *testing.T) {
 	release()
 	require.Equal(t, []string{"later"}, idsOf(<-got))
 }
+
+// What the watcher reads after another process's commit is newer than a plan
+// that the writer made before it and acts on after it.
+func TestAPlanDoesNotPutOffWhatAnotherProcessHasWrittenSince(t *testing.T) {
+	clock := queuetest.NewClock(time.Now())
+	p := openFile(t, newFile(t), WithClock(clock))
+	q := openQueue(t, p, runtime.QueueConfig{})
+	for name, delayed := range map[string][]*runtime.Task{"nothing planned": nil, "planned later": {task("later")}} {
+		t.Run(name, func(t *testing.T) {
+			for _, task := range delayed {
+				task.ScheduledFor = clock.Now().Add(time.Hour)
+			}
+			enqueue(t, q, delayed...)
+			nudged := make(chan int64, 9)
+			l := newLobby(clock)
+			l.nudge = func(queue int64) { nudged <- queue }
+			l.enter(&consumer{queue: q.id, done: make(chan error, 1)})
+			require.NoError(t, p.writer.do(context.Background(), 1, func(t *tx) {
+				t.state(q.id)
+				l.plan(t)
+				l.bringForward(q.id, clock.Now().Add(time.Second).UnixNano())
+				l.arm(t)
+			}))
+			clock.Advance(time.Second)
+			select {
+			case queue := <-nudged:
+				require.Equal(t, q.id, queue)
+			case <-time.After(soon):
+				t.Fatal("the timer does not ring")
+			}
+		})
+	}
+}
