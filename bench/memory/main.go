@@ -41,14 +41,6 @@ type Case struct {
 	OfChannel float64 `json:"of_channel"`
 }
 
-// A Goal is what a figure is measured against.
-type Goal struct {
-	Name  string  `json:"name"`
-	Value float64 `json:"value"`
-	Goal  float64 `json:"goal"`
-	Met   bool    `json:"met"`
-}
-
 // A Result is what is written to the file.
 type Result struct {
 	Machine report.Machine `json:"machine"`
@@ -57,7 +49,7 @@ type Result struct {
 	Rounds  int            `json:"rounds"`
 	Workers int            `json:"workers"`
 	Cases   []Case         `json:"cases"`
-	Goals   []Goal         `json:"goals"`
+	Goals   []report.Goal         `json:"goals"`
 }
 
 func main() {
@@ -110,11 +102,11 @@ func measure(cfg config) (*Result, error) {
 		result.Cases[i].OfChannel = result.Cases[i].TasksPerSecond.Median / result.Cases[0].TasksPerSecond.Median
 	}
 	encoded, generated, codec := result.Cases[1], result.Cases[2], result.Cases[3]
-	result.Goals = []Goal{
-		atLeast("encoded payload, tasks a second", encoded.TasksPerSecond.Median, 1_000_000),
-		atMost("encoded payload, allocations a task", encoded.AllocsPerTask, 6),
-		atLeast("generated code, tasks a second", generated.TasksPerSecond.Median, 250_000),
-		atMost("generated code, allocations a task beyond encoding/json", generated.AllocsPerTask-codec.AllocsPerTask, 8),
+	result.Goals = []report.Goal{
+		report.AtLeast("encoded payload, tasks a second", encoded.TasksPerSecond.Median, 1_000_000),
+		report.AtMost("encoded payload, allocations a task", encoded.AllocsPerTask, 6),
+		report.AtLeast("generated code, tasks a second", generated.TasksPerSecond.Median, 250_000),
+		report.AtMost("generated code, allocations a task beyond encoding/json", generated.AllocsPerTask-codec.AllocsPerTask, 8),
 	}
 	return result, nil
 }
@@ -159,10 +151,6 @@ func summarize(name string, samples []sample) Case {
 		CPUPerTask:     of(func(s sample) float64 { return s.cpu }),
 	}
 }
-
-func atLeast(name string, value, goal float64) Goal { return Goal{name, value, goal, value >= goal} }
-
-func atMost(name string, value, goal float64) Goal { return Goal{name, value, goal, value <= goal} }
 
 func show(r *Result) error {
 	fmt.Printf("%s %s/%s, %s, GOMAXPROCS %d; %d rounds of %s tasks in batches of %d, %d workers\n\n",

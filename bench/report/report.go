@@ -44,6 +44,20 @@ func cpuModel() string {
 	return ""
 }
 
+// A Goal is what a figure is measured against.
+type Goal struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Goal  float64 `json:"goal"`
+	Met   bool    `json:"met"`
+}
+
+// AtLeast is a goal that is met from goal upwards.
+func AtLeast(name string, value, goal float64) Goal { return Goal{name, value, goal, value >= goal} }
+
+// AtMost is a goal that is met up to goal.
+func AtMost(name string, value, goal float64) Goal { return Goal{name, value, goal, value <= goal} }
+
 // A Summary is what remains of measuring the same thing several times.
 type Summary struct {
 	Min    float64 `json:"min"`

@@ -46,14 +46,6 @@ type Case struct {
 	FlowRatio    float64 `json:"enqueue_and_drain_ratio"`
 }
 
-// A Goal is what a figure is measured against.
-type Goal struct {
-	Name  string  `json:"name"`
-	Value float64 `json:"value"`
-	Goal  float64 `json:"goal"`
-	Met   bool    `json:"met"`
-}
-
 // A Result is what is written to the file.
 type Result struct {
 	Machine  report.Machine `json:"machine"`
@@ -62,7 +54,7 @@ type Result struct {
 	Batch    int            `json:"batch"`
 	Rounds   int            `json:"rounds"`
 	Cases    []Case         `json:"cases"`
-	Goals    []Goal         `json:"goals"`
+	Goals    []report.Goal         `json:"goals"`
 }
 
 const settings = "WAL, synchronous=FULL for both; goqite v0.4.0 on mattn/go-sqlite3 v1.14.53 with _journal=WAL&_timeout=5000&_fk=true&_synchronous=FULL and one open connection"
@@ -142,9 +134,9 @@ func measure(cfg config) (*Result, error) {
 }
 
 // goals compares a case with another: it is to be three times as fast.
-func goals(name string, ours, theirs Case) []Goal {
-	goal := func(what string, a, b float64) Goal { return Goal{what + ", " + name, a / b, 3, a/b >= 3} }
-	return []Goal{
+func goals(name string, ours, theirs Case) []report.Goal {
+	goal := func(what string, a, b float64) report.Goal { return report.AtLeast(what+", "+name, a/b, 3) }
+	return []report.Goal{
 		goal("enqueue", ours.Enqueue.Median, theirs.Enqueue.Median),
 		goal("drain", ours.Drain.Median, theirs.Drain.Median),
 		goal("enqueue and drain", ours.Flow.Median, theirs.Flow.Median),
