@@ -49,7 +49,7 @@ type Result struct {
 	Rounds  int            `json:"rounds"`
 	Workers int            `json:"workers"`
 	Cases   []Case         `json:"cases"`
-	Goals   []report.Goal         `json:"goals"`
+	Goals   []report.Goal  `json:"goals"`
 }
 
 func main() {

@@ -54,7 +54,7 @@ type Result struct {
 	Batch    int            `json:"batch"`
 	Rounds   int            `json:"rounds"`
 	Cases    []Case         `json:"cases"`
-	Goals    []report.Goal         `json:"goals"`
+	Goals    []report.Goal  `json:"goals"`
 }
 
 const settings = "WAL, synchronous=FULL for both; goqite v0.4.0 on mattn/go-sqlite3 v1.14.53 with _journal=WAL&_timeout=5000&_fk=true&_synchronous=FULL and one open connection"
