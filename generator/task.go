@@ -34,7 +34,7 @@ func (b *builder) task(t *directive.Type) (model.Task, bool) {
 	m := model.Task{
 		Struct: name.Name, Base: baseName(name.Name), Doc: t.Doc,
 		Pos: span.Pos, Places: model.Places{"struct": span},
-		Methods: methods(named),
+		Methods: methods(named), Promoted: promoted(st),
 	}
 	m.Type = wireName(m.Base)
 	b.policies(t, &m)
@@ -57,6 +57,32 @@ func methods(named *types.Named) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// promoted lists the fields that a struct has from those that it embeds.
+func promoted(st *types.Struct) []string {
+	var (
+		names []string
+		seen  = make(map[*types.Struct]bool)
+		visit func(st *types.Struct, own bool)
+	)
+	visit = func(st *types.Struct, own bool) {
+		if st == nil || seen[st] {
+			return
+		}
+		seen[st] = true
+		for v := range st.Fields() {
+			if !own {
+				names = append(names, v.Name())
+			}
+			if v.Embedded() {
+				visit(structOf(v.Type()), false)
+			}
+		}
+	}
+	visit(st, true)
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // result resolves the type that result= names.

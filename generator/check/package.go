@@ -19,6 +19,7 @@ func Package(p *model.Package) []diag.Diagnostic {
 		c.order(t)
 		c.priority(t)
 		c.required(t)
+		c.shown(t)
 		c.retry(t)
 		c.unique(t)
 		c.schedule(t)

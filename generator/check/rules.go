@@ -257,6 +257,10 @@ var (
 		"the ways to the secrets in a field can be listed",
 		"generated code lists every place of a secret, and types that hold each other in many ways have too many",
 		`tag the field of the task itself with task:"secret"`)
+	SecretShown = warning("SECRET_SHOWN",
+		"no field of a task with secrets is called LogValue or Format",
+		"the method of that name is not generated, and slog's JSON handler, or package fmt with a verb such as %d, shows the secrets",
+		"rename the field, and keep its name on the wire with a json tag")
 	FieldEmpty = warning("FIELD_EMPTY",
 		"a struct in a payload has exported fields, or encodes itself",
 		"encoding/json writes {} for it, whatever its value",

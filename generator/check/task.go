@@ -218,3 +218,20 @@ func (c *checker) limits(places model.Places, all []limit) {
 		}
 	}
 }
+
+// shown: the methods that hide secrets can be generated.
+func (c *checker) shown(t *model.Task) {
+	if len(t.Secrets) == 0 {
+		return
+	}
+	for _, name := range []string{"LogValue", "Format"} {
+		at := place(t)
+		i := slices.IndexFunc(t.Fields, func(f model.Field) bool { return f.Name == name })
+		if i >= 0 {
+			at = model.Span{Pos: t.Fields[i].Pos}
+		}
+		if i >= 0 || slices.Contains(t.Promoted, name) {
+			c.report(SecretShown, at, "", "%s has secrets and a field called %s, so that there is no method %s to hide them", t.Struct, name, name)
+		}
+	}
+}

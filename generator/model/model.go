@@ -69,6 +69,9 @@ type Task struct {
 	Retention   time.Duration `json:"retention,omitempty"`
 	Fields      []Field       `json:"fields"`
 	Methods     []string      `json:"methods,omitempty"` // of *T, promoted ones included, sorted
+	// Promoted are the fields that T has from embedded structs, sorted. A method of
+	// the same name would hide one.
+	Promoted []string `json:"promoted,omitempty"`
 	// Secrets are the JSON paths of all secret fields, those of nested types
 	// included: api_key, login.password, keys.*.value (* for the elements of
 	// lists and maps).

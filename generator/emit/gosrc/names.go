@@ -34,7 +34,7 @@ func hasSecrets(t *model.Task) bool { return len(t.Secrets) > 0 }
 // taken says that the struct has a method or field of that name, so that no
 // method can be added, or should be.
 func taken(t *model.Task, name string) bool {
-	return slices.Contains(t.Methods, name) ||
+	return slices.Contains(t.Methods, name) || slices.Contains(t.Promoted, name) ||
 		slices.ContainsFunc(t.Fields, func(f model.Field) bool { return f.Name == name })
 }
 
