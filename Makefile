@@ -19,7 +19,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 .PHONY: demo
-demo: ## generate, then run examples/docsearch (PROVIDER=memory|sqlite)
+demo: ## generate, then run examples/docsearch (PROVIDER=memory|sqlite, DEMOFLAGS='-dir … -query …')
 	@scripts/setup.sh
 	$(GO) -C examples generate ./...
 	$(GO) -C examples run ./docsearch -provider $(PROVIDER) $(DEMOFLAGS)
