@@ -192,9 +192,12 @@ func plain(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
 func rate(s string) (any, *problem) {
 	count, per, ok := strings.Cut(s, "/")
-	n, err := strconv.Atoi(count)
-	if !ok || err != nil || n < 1 || n > math.MaxInt32 {
+	if !ok {
 		return nil, &problem{check.ValueRate, "this is not a rate", ""}
+	}
+	n, err := strconv.Atoi(count)
+	if err != nil || n < 1 || n > math.MaxInt32 {
+		return nil, &problem{check.ValueRate, "what stands before the slash is not a whole number from 1 up", ""}
 	}
 	if per != "" && (per[0] < '0' || per[0] > '9') {
 		per = "1" + per
