@@ -29,7 +29,7 @@ func generate(ctx context.Context, o options, stdout, stderr io.Writer) (int, er
 		return exitError, rep.print()
 	}
 	if rep.changes, err = output.Changes(res.Files, model.Header); err != nil {
-		return exitError, err
+		return exitError, fmt.Errorf("taskgen: %w", err)
 	}
 	code := exitOK
 	switch {
@@ -39,7 +39,7 @@ func generate(ctx context.Context, o options, stdout, stderr io.Writer) (int, er
 		code = exitStale
 	}
 	if err != nil {
-		return exitError, err
+		return exitError, fmt.Errorf("taskgen: %w", err)
 	}
 	return code, rep.print()
 }
