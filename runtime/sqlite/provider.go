@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -84,6 +85,9 @@ func (p *Provider) start() error {
 	if err != nil {
 		return err
 	}
+	if err := placed(path); err != nil {
+		return err
+	}
 	c, err := openWriter(path, p.sync)
 	if err != nil {
 		return err
@@ -105,6 +109,18 @@ func (p *Provider) start() error {
 	p.watcher = newWatcher(watching, p.lobby, p.results)
 	go p.writer.loop()
 	go p.watcher.loop()
+	return nil
+}
+
+// placed says why there can be no file at path, where SQLite would only say that
+// it is unable to open it.
+func placed(path string) error {
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("make its folder first: %w", err)
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return errors.New("it is a folder: name a file in it")
+	}
 	return nil
 }
 

@@ -56,7 +56,8 @@ func TestAFileThatCannotBeOpenedSaysWhy(t *testing.T) {
 	for path, want := range map[string]string{
 		"":                               "needs a file",
 		":memory:":                       "use package memory",
-		filepath.Join(dir, "no", "such"): "unable to open",
+		filepath.Join(dir, "no", "such"): "make its folder first",
+		dir:                              "it is a folder",
 		text:                             "not a database",
 	} {
 		_, err := Open(path)
