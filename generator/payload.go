@@ -59,7 +59,8 @@ func (p *payload) field(m *model.Field, v *types.Var, tag string, syntax *ast.Fi
 	if !travels {
 		return
 	}
-	w := walker{b: p.b, onEncoded: p.encoded, done: make(map[*types.Named]bool)}
+	w := newWalker(p.b)
+	w.onEncoded = p.encoded
 	w.onField = func(path string, v *types.Var, tag string, travels bool) {
 		if p.nested(path, v, tag, travels) {
 			for _, holder := range w.stack {

@@ -102,8 +102,7 @@ func (b *builder) result(t *directive.Type, m *model.Task) {
 		b.report(check.TaskResult.At(arg.Span, fix, "result=%s: %s", arg.Text, err))
 		return
 	}
-	w := walker{b: b}
-	if tr := w.walk(typ); tr != nil {
+	if tr := newWalker(b).walk(typ); tr != nil {
 		b.report(check.TaskResult.At(arg.Span, "name a type that JSON can carry", "result=%s: %s", arg.Text, tr.text))
 		return
 	}

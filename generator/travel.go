@@ -44,9 +44,13 @@ type walker struct {
 	path  []string
 	stack []*types.Named        // named types around the place
 	steps int                   // how often a named type was looked into
-	done  map[*types.Named]bool // types without tags that were looked into
+	done  map[*types.Named]bool // types that need no second look: for onField those without tags
 
 	empty *types.Named // a struct of which nothing travels
+}
+
+func newWalker(b *builder) *walker {
+	return &walker{b: b, done: make(map[*types.Named]bool)}
 }
 
 // maxSteps bounds the ways through types that lead to each other and hold tags:
@@ -76,7 +80,11 @@ func (w *walker) walk(t types.Type) *trouble {
 	w.stack = append(w.stack, named)
 	tr := w.named(named)
 	w.stack = w.stack[:len(w.stack)-1]
-	if tr == nil && w.onField != nil && !w.b.tagged(named) {
+	switch {
+	case tr != nil:
+	case w.onField == nil:
+		w.done[named] = true
+	case !w.b.tagged(named):
 		w.done[named] = true
 		w.b.plain[named] = w.empty == nil
 	}
