@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 )
@@ -216,7 +217,11 @@ func (p *Pool) Run(ctx context.Context) error {
 		return err
 	}
 	<-ctx.Done()
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.Grace+p.longestLease()+stuckAfter)
+	patience := p.cfg.Grace
+	for _, d := range []time.Duration{p.longestLease(), stuckAfter} {
+		patience += min(d, math.MaxInt64-patience) // a grace without end has no room for more
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	return p.Stop(stopping)
 }

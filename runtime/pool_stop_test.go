@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -297,5 +298,20 @@ func TestNoGoroutineIsLeftWhenEverythingFails(t *testing.T) {
 		away.Store(true)
 		pass(10 * time.Second)
 		b.stop(p)
+	})
+}
+
+func TestRunWithAGraceWithoutEndWaitsForHandlers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.handle(func(ctx context.Context, _ *Task) error {
+			time.Sleep(time.Hour)
+			return ctx.Err()
+		})
+		b.put("a")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		require.NoError(t, b.pool(PoolConfig{Grace: math.MaxInt64}).Run(ctx))
+		assert.Equal(t, []string{"a"}, b.q().completed())
 	})
 }
