@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"time"
 )
@@ -147,11 +148,11 @@ func (w *worker) conclude(it *item, c *taskContext, timeout time.Duration, err e
 			it.outcome, it.d.Delay = Released, it.lane().lease
 		}
 	case Retried:
-		p.log.Warn("task failed, to be retried", about(it.lane(), t), "attempt", c.info.Attempt, "delay", v.delay, "error", err)
+		p.log.Warn("task failed, to be retried", about(it.lane(), t), slog.Int("attempt", c.info.Attempt), slog.Duration("delay", v.delay), slog.Any("error", err))
 		NoteAttempt(t, c.info.Attempt, clock.Now(), w.took, err)
 		t.RetryCount++
 	case Died:
-		p.log.Error("task is dead", about(it.lane(), t), "attempt", c.info.Attempt, "error", err)
+		p.log.Error("task is dead", about(it.lane(), t), slog.Int("attempt", c.info.Attempt), slog.Any("error", err))
 		at := clock.Now()
 		NoteAttempt(t, c.info.Attempt, at, w.took, err)
 		Bury(t, origin(it.lane().name, t), at, err)
@@ -183,7 +184,7 @@ func judge(c *taskContext, t *Task, timeout time.Duration, cause error) (v verdi
 	defer func() {
 		if p := recover(); p != nil {
 			// Its text alone: nothing can be asked of it without another panic.
-			v, err = verdict{outcome: Died}, fmt.Errorf("%v; when asked whether to retry: %w", cause, panicked(p))
+			v, err = verdict{outcome: Died}, fmt.Errorf("%v; when asked whether to retry: %w", cause, panicked(p)) //nolint:errorlint // see above
 		}
 	}()
 	v = decide(c, c.policy, t, cause)
@@ -210,11 +211,11 @@ func (w *worker) store(it *item, policy *Policy, result []byte, failure string) 
 			return true
 		}
 		if failing.streak == 0 {
-			p.log.Warn("cannot store a result, trying on", about(l, it.d.Task), "error", err)
+			p.log.Warn("cannot store a result, trying on", about(l, it.d.Task), slog.Any("error", err))
 		}
 		sleep(ctx, failing.next(maxAckPause))
 		if ctx.Err() != nil || w.s.isLost(it) {
-			p.log.Error("the result could not be stored", about(l, it.d.Task), "error", err)
+			p.log.Error("the result could not be stored", about(l, it.d.Task), slog.Any("error", err))
 			return false
 		}
 	}

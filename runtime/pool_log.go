@@ -30,5 +30,5 @@ func (s *shift) unlock() {
 
 // about names a task in a log record.
 func about(l *lane, t *Task) slog.Attr {
-	return slog.Group("task", "id", t.ID, "type", t.Type, "queue", l.name)
+	return slog.GroupAttrs("task", slog.String("id", t.ID), slog.String("type", t.Type), slog.String("queue", l.name))
 }

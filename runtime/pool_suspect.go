@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"time"
 )
@@ -75,7 +76,7 @@ func (l *lane) separate(ds []*Delivery) (kept, back []*Delivery) {
 		}
 	}
 	if len(unsettled) > 0 {
-		s.p.log.Warn("cannot give tasks back, trying on", "queue", l.name, "tasks", len(unsettled), "error", err)
+		s.p.log.Warn("cannot give tasks back, trying on", slog.String("queue", l.name), slog.Int("tasks", len(unsettled)), slog.Any("error", err))
 	}
 	return kept, unsettled
 }

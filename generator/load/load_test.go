@@ -262,7 +262,7 @@ type FooTask struct {
 `)
 	prog := loadAll(t, load.Config{Dir: dir})
 	check(t, prog, "FooTask")
-	full, err := packages.Load(&packages.Config{Mode: packages.LoadAllSyntax, Dir: dir, Env: env()}, ".") //nolint:staticcheck // the mode is the point
+	full, err := packages.Load(&packages.Config{Mode: packages.LoadAllSyntax, Dir: dir, Env: env()}, ".")
 	require.NoError(t, err)
 	assert.Equal(t, deep(full[0].Types.Scope().Lookup("FooTask").Type()), deep(prog.Packages[0].Types.Scope().Lookup("FooTask").Type()))
 }

@@ -285,7 +285,7 @@ func (w *writer) consume(ctx context.Context, c *consumer) error {
 		}
 		return err
 	}
-	end := error(runtime.ErrNoTasks)
+	end := runtime.ErrNoTasks
 	select {
 	case err := <-c.done:
 		return err
