@@ -186,6 +186,7 @@ func (c *child) wait() []string {
 // quit tells the child to end in good order, and fails when it does not.
 func (c *child) quit() []string {
 	c.w.Helper()
+	c.hear(1) // it has begun: what is told to end before that has good reason to complain
 	_ = c.in.Close()
 	select {
 	case <-c.over:
