@@ -1,0 +1,28 @@
+//go:build !unix
+
+package testserver
+
+import (
+	"errors"
+	"os"
+)
+
+var errNotUnix = errors.New("servers are started on Unix only: let TASKGEN_TEST_REDIS_URL, TASKGEN_TEST_RABBITMQ_URL, TASKGEN_TEST_NATS_URL and TASKGEN_TEST_SQS_ENDPOINT name servers that run already")
+
+type process struct {
+	pid int
+	log string
+}
+
+func (p *process) start([]string, []string, string, *os.File, func(int) error) error {
+	return errNotUnix
+}
+
+func (p *process) ended() (string, bool) { return "it was not started", true }
+func (p *process) kill() error           { return nil }
+
+type guard struct{}
+
+func newGuard(string) (*guard, error)  { return nil, errNotUnix }
+func (g *guard) watch([]*daemon) error { return nil }
+func (g *guard) close() error          { return nil }

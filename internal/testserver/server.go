@@ -1,0 +1,226 @@
+package testserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+const (
+	// patience is how long a server may take until it answers. RabbitMQ takes 4
+	// seconds on an idle machine.
+	patience = 2 * time.Minute
+	// attempts are made to start a server, each with other ports: somebody else
+	// may take a port between the moment it is chosen and the server's bind.
+	attempts = 5
+)
+
+// A Server is a running broker. Its methods are safe for use by many goroutines.
+type Server struct {
+	// URL is where clients connect to. It stays the same through restarts.
+	URL string
+
+	external string // the environment variable that named the server
+	dir      string
+	guard    *guard
+
+	mu      sync.Mutex
+	daemons []*daemon
+	stopped bool
+}
+
+// A plan says what a server is made of.
+type plan struct {
+	url     string
+	daemons []*daemon // in the order of their start
+}
+
+// start starts what plan lays out in a new folder, and waits until it answers.
+// Plan is called again, with another folder, when a port was taken.
+func start(name string, lay func(dir string) (plan, error)) (*Server, error) {
+	for n := 1; ; n++ {
+		s, err := startOnce(name, lay)
+		if err == nil {
+			return s, nil
+		}
+		if n == attempts || !errors.Is(err, errEnded) {
+			return nil, fmt.Errorf("start %s: %w", name, err)
+		}
+	}
+}
+
+func startOnce(name string, lay func(dir string) (plan, error)) (_ *Server, err error) {
+	dir, err := os.MkdirTemp("", "taskgen-"+name+"-")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{dir: dir}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Stop())
+		}
+	}()
+	if s.guard, err = newGuard(dir); err != nil {
+		return nil, err
+	}
+	p, err := lay(dir)
+	if err != nil {
+		return nil, err
+	}
+	s.URL, s.daemons = p.url, p.daemons
+	return s, s.up()
+}
+
+// external is the server that an environment variable names, or nil.
+func external(variable string) *Server {
+	if url := os.Getenv(variable); url != "" {
+		return &Server{URL: url, external: variable}
+	}
+	return nil
+}
+
+// Kill ends the server with SIGKILL and waits for its end. Its data stay, for
+// [Server.Restart]. To kill a server that does not run is no error.
+func (s *Server) Kill() error {
+	if err := s.ours("kill"); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.down()
+}
+
+// Restart kills the server if it runs, starts it again on the same port and the
+// same data, and waits until it answers.
+func (s *Server) Restart() error {
+	if err := s.ours("restart"); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return errors.New("testserver: the server was stopped, and its data are gone")
+	}
+	if err := s.down(); err != nil {
+		return err
+	}
+	return s.up()
+}
+
+// Stop ends the server and removes its data. It may be called more than once, and
+// leaves alone a server that the environment named.
+func (s *Server) Stop() error {
+	if s.external != "" {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	err := s.down()
+	if s.guard != nil {
+		err = errors.Join(err, s.guard.close())
+		s.guard = nil
+	}
+	return errors.Join(err, os.RemoveAll(s.dir))
+}
+
+func (s *Server) ours(what string) error {
+	if s.external == "" {
+		return nil
+	}
+	return fmt.Errorf("testserver: %s names a server that runs already, which is not the tests' to %s: unset it, and they start one of their own", s.external, what)
+}
+
+// up starts the daemons one after the other, each when the one before answers.
+func (s *Server) up() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for _, d := range s.daemons {
+		if err := s.upOne(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// upOne starts one daemon and waits until it answers.
+func (s *Server) upOne(ctx context.Context, d *daemon) error {
+	if err := d.start(s.dir, func(int) error { return s.guard.watch(s.daemons) }); err != nil {
+		return err
+	}
+	return d.await(ctx)
+}
+
+// down kills the daemons, the last one first.
+func (s *Server) down() error {
+	var errs []error
+	for i := len(s.daemons) - 1; i >= 0; i-- {
+		errs = append(errs, s.daemons[i].kill())
+	}
+	if s.guard != nil {
+		errs = append(errs, s.guard.watch(s.daemons))
+	}
+	return errors.Join(errs...)
+}
+
+// errEnded is what a server's start fails with when its process has ended before
+// it answered.
+var errEnded = errors.New("it has ended")
+
+// A daemon is one process of a server.
+type daemon struct {
+	name string // of its log file
+	argv []string
+	env  []string // beside what this process has; a later entry wins
+	// ready says whether the daemon answers, and that it is this one which does:
+	// somebody else's may listen on its port. It is asked until it returns nil.
+	ready func(ctx context.Context, d *daemon) error
+
+	process
+}
+
+// await returns when the daemon answers, or has ended, or ctx has.
+func (d *daemon) await(ctx context.Context) error {
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		once, cancel := context.WithTimeout(ctx, 2*time.Second)
+		err := d.ready(once, d)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		if how, ended := d.ended(); ended {
+			return fmt.Errorf("%w (%s) before it answered; the end of its log:\n%s", errEnded, how, d.tail())
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s does not answer: %w; the end of its log:\n%s", d.name, err, d.tail())
+		case <-again.C:
+		}
+	}
+}
+
+func (d *daemon) start(dir string, started func(pid int) error) error {
+	log, err := os.OpenFile(filepath.Join(dir, d.name+".log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	d.log = log.Name()
+	return d.process.start(d.argv, d.env, dir, log, started)
+}
+
+// tail is the end of what the daemon has written.
+func (d *daemon) tail() string {
+	const enough = 2000
+	text, err := os.ReadFile(d.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(0, len(text)-enough):])
+}
