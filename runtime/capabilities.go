@@ -8,7 +8,9 @@ const Unlimited = -1
 // Capabilities says what a queue can do, so that what is missing fails at
 // start and never silently.
 type Capabilities struct {
-	MaxDelay    time.Duration // longest delay of a task; Unlimited where there is no bound
+	// MaxDelay is the longest delay with which a task can be enqueued; 0: none at
+	// all; Unlimited where there is no bound. A released task can always be delayed.
+	MaxDelay    time.Duration
 	MaxLease    time.Duration // longest lease; Unlimited where there is no bound
 	MaxPayload  int           // bytes of one payload; Unlimited where there is no bound
 	MaxBatch    int           // tasks that one round trip carries; larger batches are split
@@ -26,6 +28,36 @@ type Capabilities struct {
 	// CountsCrashes says that Delivery.Crashes is kept, and so is
 	// QueueConfig.MaxDeliveries.
 	CountsCrashes bool
+	// RefusesIDs says that Enqueue answers ErrDuplicate for an ID that is on the
+	// queue already. Where it is false the task is there twice.
+	RefusesIDs bool
+	// KeepsReleased says that Release stores the task as it stands in the
+	// delivery. Where it is false a task comes back as it was enqueued, and
+	// RetryCount is what the provider counts (see CrashIsAttempt).
+	KeepsReleased bool
+	// FirstInFirstOut says that ready tasks of one level are handed out in the
+	// order in which they came. Where it is false they are roughly; the order of
+	// groups is Ordered's affair.
+	FirstInFirstOut bool
+	// FreeLeases says that a lease is bound to nothing but its receipt: it
+	// outlives the handle and the process that took it, and any handle can settle
+	// it. Where it is false a lease ends at once when its handle is closed or its
+	// process dies, and only that handle can settle it.
+	FreeLeases bool
+	// CountsScheduled says that Stats tells tasks that are not due from the others.
+	// Where it is false those count as ready or leased, or not at all.
+	CountsScheduled bool
+	// CountsLeased says that Stats counts what the workers of every process hold.
+	// Where it is false Leased is what this process knows of.
+	CountsLeased bool
+	// CountsOrigins says that Stats.Dead tells the queues apart that share a dead
+	// letter queue. Where it is false it counts all that is there.
+	CountsOrigins bool
+	// CountsAge says that Stats.OldestAge is kept. Where it is false it is 0.
+	CountsAge bool
+	// Granularity is what leases and delays are rounded up to a multiple of; 0:
+	// they are as long as asked for.
+	Granularity time.Duration
 	// GathersEnqueues says that the provider itself commits concurrent
 	// enqueues in one go, so that the manager need not.
 	GathersEnqueues bool

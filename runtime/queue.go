@@ -54,7 +54,15 @@ type Queue interface {
 	// ctx ends before that, or the provider's own longest wait is over, it returns
 	// ErrNoTasks. With a ctx that has ended already a provider may look once for
 	// what is there, or not at all. It returns what is there without waiting for
-	// more. The Delivery and its Task are the caller's, but for the bytes of
+	// more.
+	//
+	// A provider whose receive cannot be cancelled without losing what it brings
+	// lets it come to its end behind a Dequeue that has returned: what it brings is
+	// handed out by the handle's next Dequeue, or put back on the queue. It begins
+	// no receive that would outlast the deadline of ctx, so that this concerns those
+	// alone that are cancelled.
+	//
+	// The Delivery and its Task are the caller's, but for the bytes of
 	// Payload, which providers may share and nobody may change.
 	Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*Delivery, error)
 

@@ -101,9 +101,7 @@ type child struct {
 // spawn starts a child process on the test's data.
 func (w *world) spawn(role string, cfg runtime.QueueConfig) *child {
 	w.Helper()
-	if cfg.Name == "" {
-		cfg.Name = "q"
-	}
+	cfg = w.of(cfg)
 	text, err := json.Marshal(orders{Provider: w.h.Name, Addr: w.addr, Role: role, Queue: cfg})
 	w.ok(err, "orders")
 	self, err := os.Executable()

@@ -22,10 +22,6 @@ var roles = map[string]func(ctx context.Context, p runtime.Provider, cfg runtime
 	"shuffle": shuffling,
 }
 
-// childLease is the lease in tests that kill workers: short, for each kill
-// costs the test one.
-const childLease = 400 * time.Millisecond
-
 // produce enqueues batches from several goroutines and says which tasks were
 // acknowledged.
 func produce(ctx context.Context, p runtime.Provider, cfg runtime.QueueConfig) error {
@@ -42,6 +38,9 @@ func produce(ctx context.Context, p runtime.Provider, cfg runtime.QueueConfig) e
 					ts[i] = &runtime.Task{
 						ID: fmt.Sprintf("%d-%d-%d-%d", os.Getpid(), g, batch, i), Type: "work", Queue: cfg.Name,
 						Payload: []byte("{}"), CreatedAt: time.Now(),
+					}
+					if cfg.Type == runtime.FIFO {
+						ts[i].GroupKey = ts[i].ID
 					}
 				}
 				if _, err := q.Enqueue(ctx, ts); err != nil {
@@ -144,7 +143,7 @@ func shuffling(ctx context.Context, p runtime.Provider, cfg runtime.QueueConfig)
 		return err
 	}
 	for ctx.Err() == nil {
-		if err := shuffle(ctx, q, childLease); err != nil && ctx.Err() == nil && !errors.Is(err, runtime.ErrLeaseLost) {
+		if err := shuffle(ctx, q, cfg.Visibility); err != nil && ctx.Err() == nil && !errors.Is(err, runtime.ErrLeaseLost) {
 			return err
 		}
 		say("moved")

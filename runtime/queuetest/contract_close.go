@@ -14,6 +14,7 @@ func closeClauses() []clause {
 		{law: Contract, name: "a waiting Dequeue ends with ErrClosed when its queue is closed", run: closeWakes},
 		{law: Contract, name: "after Close every method answers ErrClosed", run: closeAll},
 		{law: Contract, name: "closing one handle leaves the others and the tasks alone", run: closeOne},
+		{law: Contract, name: "a lease outlives the handle that took it, and another can settle it", needs: []need{freeLeases}, run: closeLeases},
 		{law: Contract, name: "closing the provider closes its queues", run: closeProvider},
 		{law: Contract, name: "closing beside work in flight loses nothing", needs: []need{reopening}, run: closeBusy},
 		{law: Contract, name: "Config has the defaults filled in", run: openDefaults},
@@ -83,14 +84,24 @@ func closeAll(w *world) {
 
 func closeOne(w *world) {
 	q, twin := w.open(runtime.QueueConfig{}), w.open(runtime.QueueConfig{})
+	ts := w.put(q, 3)
+	done := w.take(q, 1, long)
+	w.ok(q.Complete(w.ctx, done), "complete")
+	w.ok(q.Close(), "close")
+	w.counts(twin, "after the other handle was closed", 2, 0, 0, 0)
+	w.same(append(deliveredIDs(done), deliveredIDs(w.drain(twin))...), ids(ts), "tasks after one handle was closed")
+	again := w.open(runtime.QueueConfig{})
+	w.counts(again, "opened again", 0, 0, 0, 0)
+}
+
+func closeLeases(w *world) {
+	q, twin := w.open(runtime.QueueConfig{}), w.open(runtime.QueueConfig{})
 	ts := w.put(q, 2)
 	got := w.take(q, 1, long)
 	w.ok(q.Close(), "close")
 	w.counts(twin, "after the other handle was closed", 1, 0, 1, 0)
 	w.ok(twin.Complete(w.ctx, got), "complete on the handle that is open")
 	w.same(append(deliveredIDs(got), deliveredIDs(w.drain(twin))...), ids(ts), "tasks after one handle was closed")
-	again := w.open(runtime.QueueConfig{})
-	w.counts(again, "opened again", 0, 0, 0, 0)
 }
 
 func closeProvider(w *world) {
@@ -156,7 +167,7 @@ func closeBusy(w *world) {
 
 func openDefaults(w *world) {
 	got := w.open(runtime.QueueConfig{Name: "plain"}).Config()
-	want, err := runtime.QueueConfig{Name: "plain"}.WithDefaults()
+	want, err := runtime.QueueConfig{Name: "plain", Type: w.h.Type}.WithDefaults()
 	w.ok(err, "defaults")
 	if got.Capacity > 0 {
 		want.Capacity = got.Capacity // the provider's own bound
@@ -168,8 +179,12 @@ func openDefaults(w *world) {
 
 func openMismatch(w *world) {
 	w.open(runtime.QueueConfig{})
-	_, err := w.main.Open(w.ctx, runtime.QueueConfig{Name: "q", Type: runtime.FIFO})
-	w.is(err, runtime.ErrQueueMismatch, "a standard queue opened as fifo")
+	other := runtime.FIFO
+	if w.h.Type == runtime.FIFO {
+		other = runtime.Standard
+	}
+	_, err := w.main.Open(w.ctx, runtime.QueueConfig{Name: "q", Type: other})
+	w.is(err, runtime.ErrQueueMismatch, "a queue opened as %s, which it is not", other)
 	w.open(runtime.QueueConfig{}) // it is as it was
 }
 
@@ -191,7 +206,7 @@ func openInvalid(w *world) {
 // is declared is implemented, and what is not either is not implemented or
 // answers ErrUnsupported.
 func openAgrees(w *world) {
-	cfgs := []runtime.QueueConfig{{Name: "q"}, {Name: "f", Type: runtime.FIFO}, {Name: "p", Type: runtime.Priority}, {Name: "q-dlq"}}
+	cfgs := []runtime.QueueConfig{w.of(runtime.QueueConfig{}), {Name: "f", Type: runtime.FIFO}, {Name: "p", Type: runtime.Priority}, {Name: "q-dlq"}}
 	for _, cfg := range cfgs {
 		q, err := w.main.Open(w.ctx, cfg)
 		if errors.Is(err, runtime.ErrUnsupported) {

@@ -12,13 +12,19 @@ import (
 // keeps the task.
 func deadClauses() []clause {
 	return []clause{
-		{law: Contract, name: "a dead task carries why, when, where and every attempt", run: deadTells},
+		{law: Contract, name: "a dead task carries why, when and where", run: deadTells},
+		{law: Contract, name: "a dead task carries every attempt", needs: []need{keeping}, run: deadAttempts},
 		{law: Contract, name: "a dead letter queue can be opened and consumed as a queue", run: deadConsumed},
-		{law: Contract, name: "a dead task can die on a fifo and on a priority queue as well", needs: []need{ordering, levels}, run: deadKinds},
+		{law: Contract, name: "a task can die on a fifo queue as well", needs: []need{ordering}, run: func(w *world) {
+			w.deadKind(runtime.QueueConfig{Name: "f", Type: runtime.FIFO}, func(*runtime.Task) {})
+		}},
+		{law: Contract, name: "a task can die on a priority queue as well", needs: []need{levels}, run: func(w *world) {
+			w.deadKind(runtime.QueueConfig{Name: "p", Type: runtime.Priority, Levels: 3}, priority(2))
+		}},
 		{law: Contract, name: "Redrive restores the task but for its documented fields", needs: []need{redriving}, run: deadRestored},
 		{law: Contract, name: "Redrive counts how often a task came back", needs: []need{redriving}, run: deadTwice},
 		{law: Contract, name: "Redrive of unknown and of no tasks moves nothing", needs: []need{redriving}, run: deadUnknown},
-		{law: Contract, name: "a task that is on the queue again stays dead when it is redriven, and neither is lost", needs: []need{redriving}, run: deadAgain},
+		{law: Contract, name: "a task that is on the queue again stays dead when it is redriven, and neither is lost", needs: []need{redriving, refusing}, run: deadAgain},
 		{law: Contract, name: "Redrive wakes a waiting worker", needs: []need{redriving}, run: deadWakes},
 	}
 }
@@ -34,19 +40,18 @@ func (w *world) fail(q runtime.Queue, d *runtime.Delivery) {
 func deadTells(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 1, func(t *runtime.Task) { t.Metadata = map[string]string{"tenant": "t1"} })
-	for range 2 {
-		d := w.takeOne(q, long)
-		runtime.NoteAttempt(d.Task, d.Attempt(), w.now(), time.Millisecond, errBoom)
-		d.Task.RetryCount++
-		w.ok(q.Release(w.ctx, one(d)), "release")
-	}
 	w.fail(q, w.takeOne(q, long))
-	t := w.takeOne(w.dead(q), long).Task
+	w.told(w.takeOne(w.dead(q), long).Task, 1)
+}
+
+// told checks what a dead task says of its end.
+func (w *world) told(t *runtime.Task, attempts int) {
+	w.Helper()
 	want := map[string]string{
-		"tenant": "t1", runtime.MetaFailureReason: "boom", runtime.MetaOriginalQueue: "q", runtime.MetaAttempts: "3",
+		"tenant": "t1", runtime.MetaFailureReason: "boom", runtime.MetaOriginalQueue: "q", runtime.MetaAttempts: strconv.Itoa(attempts),
 		runtime.MetaFailedAt: t.Metadata[runtime.MetaFailedAt],
 	}
-	for i := 1; i <= 3; i++ {
+	for i := 1; i <= attempts; i++ {
 		k := runtime.MetaAttemptPrefix + strconv.Itoa(i)
 		want[k] = t.Metadata[k]
 		w.check(strings.Contains(want[k], "boom"), "%s is %q", k, want[k])
@@ -57,14 +62,27 @@ func deadTells(w *world) {
 	}
 	_, err := time.Parse(time.RFC3339Nano, t.Metadata[runtime.MetaFailedAt])
 	w.ok(err, "failed_at")
-	w.check(t.RetryCount == 2, "a task that failed three times has RetryCount %d, want 2", t.RetryCount)
+	w.check(t.RetryCount == attempts-1, "a task that failed %d times has RetryCount %d", attempts, t.RetryCount)
+}
+
+func deadAttempts(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	w.put(q, 1, func(t *runtime.Task) { t.Metadata = map[string]string{"tenant": "t1"} })
+	for range 2 {
+		d := w.takeOne(q, long)
+		runtime.NoteAttempt(d.Task, d.Attempt(), w.now(), time.Millisecond, errBoom)
+		d.Task.RetryCount++
+		w.ok(q.Release(w.ctx, one(d)), "release")
+	}
+	w.fail(q, w.takeOne(q, long))
+	w.told(w.takeOne(w.dead(q), long).Task, 3)
 }
 
 func deadConsumed(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	ts := w.put(q, 6)
 	w.bury(q, w.take(q, 6, long)...)
-	dead := w.other(runtime.QueueConfig{Name: q.Config().DLQ})
+	dead := w.other(dlq(q))
 	w.counts(dead, "the dead letter queue", 6, 0, 0, 0)
 	ds := w.take(dead, 3, w.lease())
 	w.ok(dead.Complete(w.ctx, ds[:1]), "complete a dead task")
@@ -76,28 +94,20 @@ func deadConsumed(w *world) {
 	w.counts(q, "all dead tasks are done", 0, 0, 0, 0)
 }
 
-func deadKinds(w *world) {
-	for _, cfg := range []runtime.QueueConfig{{Name: "f", Type: runtime.FIFO}, {Name: "p", Type: runtime.Priority, Levels: 3}} {
-		q := w.open(cfg)
-		t := w.task(q)
-		if cfg.Type == runtime.Priority {
-			t.Priority = 2
-		}
-		w.enqueue(q, t)
-		w.bury(q, w.takeOne(q, long))
-		w.counts(q, "dead on "+cfg.Name, 0, 0, 0, 1)
-		got := w.takeOne(w.dead(q), long).Task
-		w.check(got.ID == t.ID && got.GroupKey == t.GroupKey && got.Priority == t.Priority, "the dead task is %+v", got)
-	}
+func (w *world) deadKind(cfg runtime.QueueConfig, change func(*runtime.Task)) {
+	q := w.open(cfg)
+	t := w.put(q, 1, change)[0]
+	w.bury(q, w.takeOne(q, long))
+	w.counts(q, "dead on "+cfg.Name, 0, 0, 0, 1)
+	got := w.takeOne(w.dead(q), long).Task
+	w.check(got.ID == t.ID && got.GroupKey == t.GroupKey && got.Priority == t.Priority, "the dead task is %+v", got)
 }
 
 // deadRestored holds a redriven task against the one that was enqueued.
 func deadRestored(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	want := w.fullTask(q)
-	if q.Capabilities().DedupWindow == 0 {
-		want.UniqueKey, want.UniqueFor = "", 0
-	}
+	w.unkeyed(q, want)
 	w.enqueue(q, want)
 	d := w.takeOne(q, long)
 	w.fail(q, d)

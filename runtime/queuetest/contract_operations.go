@@ -9,19 +9,19 @@ import (
 
 // operationClauses: what only some queues can do.
 func operationClauses() []clause {
-	op := func(n need, name string, run func(w *world)) clause {
-		return clause{law: Contract, name: name, needs: []need{n}, run: run}
+	op := func(name string, run func(w *world), needs ...need) clause {
+		return clause{law: Contract, name: name, needs: needs, run: run}
 	}
 	return []clause{
-		op(browsing, "Browse lists every state page by page, and leases nothing", browseStates),
-		op(browsing, "Browse lists ready tasks in the order they are handed out", browseOrder),
-		op(cancelling, "Cancel removes waiting tasks and no others", cancelWaiting),
-		op(rescheduling, "Reschedule makes a waiting task due at another time", rescheduleWaiting),
-		op(purging, "Purge removes waiting tasks and no others", purgeWaiting),
-		op(pausing, "a paused queue hands out nothing, in any process, until it is resumed", pauseEverywhere),
-		op(pausing, "settling and enqueueing go on while a queue is paused", pauseSettles),
-		{law: Contract, name: "a queue that was paused is paused when it is opened again", needs: []need{pausing, reopening}, run: pauseReopens},
-		op(discarding, "Discard removes dead tasks for good", discardDead),
+		op("Browse lists every state page by page, and leases nothing", browseStates, browsing, delaying),
+		op("Browse lists ready tasks in the order they are handed out", browseOrder, browsing, arriving),
+		op("Cancel removes waiting tasks and no others", cancelWaiting, cancelling, delaying),
+		op("Reschedule makes a waiting task due at another time", rescheduleWaiting, rescheduling, delaying),
+		op("Purge removes waiting tasks and no others", purgeWaiting, purging, delaying),
+		op("a paused queue hands out nothing, in any process, until it is resumed", pauseEverywhere, pausing),
+		op("settling and enqueueing go on while a queue is paused", pauseSettles, pausing),
+		op("a queue that was paused is paused when it is opened again", pauseReopens, pausing, reopening),
+		op("Discard removes dead tasks for good", discardDead, discarding),
 	}
 }
 

@@ -20,12 +20,12 @@ func taskClauses() []clause {
 		{law: Contract, name: "every field comes back", run: taskFields},
 		{law: Contract, name: "a task is copied on its way in and out", run: taskCopies},
 		{law: Contract, name: "an invalid task is refused and the rest of its batch enqueued", run: taskInvalid},
-		{law: Contract, name: "an ID that is on the queue is refused with ErrDuplicate", run: taskDuplicate},
-		{law: Contract, name: "of many who enqueue the same ID at once one succeeds", run: taskRace},
+		{law: Contract, name: "an ID that is on the queue is refused with ErrDuplicate", needs: []need{refusing, delaying}, run: taskDuplicate},
+		{law: Contract, name: "of many who enqueue the same ID at once one succeeds", needs: []need{refusing}, run: taskRace},
 		{law: Contract, name: "a payload above Capabilities.MaxPayload is refused and one of that size is not", needs: []need{measuring}, run: taskLarge},
-		{law: Contract, name: "beyond its capacity a queue answers ErrQueueFull for the excess", needs: []need{bounding}, run: taskCapacity},
+		{law: Contract, name: "beyond its capacity a queue answers ErrQueueFull for the excess", needs: []need{bounding, delaying}, run: taskCapacity},
 		{law: Contract, name: "empty batches do nothing", run: taskEmpty},
-		{law: Contract, name: "Release keeps the task as it stands in the delivery", run: taskReleased},
+		{law: Contract, name: "Release keeps the task as it stands in the delivery", needs: []need{keeping}, run: taskReleased},
 	}
 }
 
@@ -74,7 +74,17 @@ func (w *world) fullTask(q runtime.Queue) *runtime.Task {
 		t.CreatedAt = w.now().Add(-123456789 * time.Nanosecond)
 		t.ScheduledFor = t.CreatedAt.Add(1001 * time.Nanosecond)
 		t.MaxRetries, t.RetryCount, t.Timeout, t.SchemaVersion = 7, 2, 1500*time.Millisecond, 12 // envelopes hold whole milliseconds
+		if !q.Capabilities().KeepsReleased {
+			t.RetryCount = 0 // the provider's to count
+		}
 	})
+}
+
+// unkeyed takes a unique key away that the queue does not know how to hold.
+func (w *world) unkeyed(q runtime.Queue, t *runtime.Task) {
+	if most := q.Capabilities().DedupWindow; most != runtime.Unlimited && t.UniqueFor > most {
+		t.UniqueKey, t.UniqueFor = "", 0
+	}
 }
 
 func taskFields(w *world) {
@@ -94,9 +104,7 @@ func taskFields(w *world) {
 		if cfg.Type == runtime.Priority {
 			t.Priority = 2
 		}
-		if q.Capabilities().DedupWindow == 0 {
-			t.UniqueKey, t.UniqueFor = "", 0
-		}
+		w.unkeyed(q, t)
 		w.enqueue(q, t)
 		d := w.takeOne(q, long)
 		w.sameTask(d.Task, t, "delivered")
@@ -177,8 +185,12 @@ func taskInvalid(w *world) {
 		"metadata not UTF-8":  func(t *runtime.Task) { t.Metadata = map[string]string{"k": "\xff"} },
 		"window without key":  func(t *runtime.Task) { t.UniqueFor = time.Second },
 		"negative priority":   func(t *runtime.Task) { t.Priority = -1 },
-		"priority too high":   func(t *runtime.Task) { t.Priority = 1 },
+		"priority too high":   func(t *runtime.Task) { t.Priority = 99 },
 		"group without order": func(t *runtime.Task) { t.GroupKey = "g" },
+	}
+	if q.Config().Type == runtime.FIFO {
+		delete(bad, "group without order")
+		bad["order without group"] = group("")
 	}
 	var want []string
 	for name, spoil := range bad {

@@ -3,6 +3,7 @@ package queuetest
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/taskgen/taskgen/runtime"
 )
@@ -91,12 +92,31 @@ type Harness struct {
 	// given. The suite then moves time in place of waiting.
 	UsesClock bool
 
+	// Type is the type of queue that the suite opens where a test is of no type in
+	// particular; "" is standard. A provider whose types of queue differ in what
+	// they can do has one harness for each, with a Name and a Type of its own: the
+	// suite then leaves the tests of one other type to the other harnesses. With
+	// "" they are all run.
+	Type runtime.QueueType
+
+	// Network returns the way to the backend at addr, which tests disturb. Every
+	// provider that is opened at addr goes that way. Nil: it cannot be disturbed,
+	// which needs a downgrade where the Home is OnServer.
+	Network func(tb testing.TB, addr string) Network
 	// Cut takes the backend at addr away from everybody, as a cut network does,
-	// until restore is called. Nil: it cannot be, which needs a downgrade.
+	// until restore is called. Nil: by Network, where that is set; else it cannot
+	// be, which needs a downgrade.
 	Cut func(tb testing.TB, addr string) (restore func())
-	// Restart stops the broker at addr and starts it again. It is for providers
-	// with Home OnServer; nil there needs a downgrade.
+	// Alone is like Data, on a broker that no other test shares. It is for tests
+	// that restart or kill the broker. Nil: Data does already.
+	Alone func(tb testing.TB) (addr string)
+	// Restart stops the broker at addr, which is one that Alone gave, and starts it
+	// again on the same data, in good order. It may return before the broker takes
+	// connections. It is for providers with Home OnServer; nil there needs a
+	// downgrade.
 	Restart func(tb testing.TB, addr string)
+	// Crash is like Restart, but the broker is killed (kill -9).
+	Crash func(tb testing.TB, addr string)
 	// Cost tells how much work the backend has done for p up to now, in what it
 	// can count: statements, rows, round trips. The suite asks it around Stats.
 	// Nil: it cannot be told, and the table says so.
@@ -108,6 +128,39 @@ type Harness struct {
 	// that has to be left out of a law without a downgrade fails, and so does a
 	// downgrade for which no test is left out.
 	Downgrades map[Law]string
+
+	can runtime.Capabilities // of a queue of Type, found out by lacks
+}
+
+// A Network is the way between the providers of one test and their broker, to be
+// disturbed. Package internal/faultproxy of this module has one.
+type Network interface {
+	// Cut drops every connection and lets none through until Heal.
+	Cut()
+	// Heal ends Cut, Mute and Sever.
+	Heal()
+	// Mute lets requests pass and swallows the replies, until Heal. A connection is
+	// dropped shortly after a reply of its was lost.
+	Mute()
+	// Sever drops every connection, once, when that many bytes more have passed
+	// toward the broker.
+	Sever(afterBytes int)
+	// Delay makes every round trip longer by rtt.
+	Delay(rtt time.Duration)
+	// Trips counts the round trips up to now.
+	Trips() int64
+}
+
+// cut is Cut, or what Network gives in its place; else nil.
+func (h *Harness) cut() func(tb testing.TB, addr string) (restore func()) {
+	if h.Cut != nil || h.Network == nil {
+		return h.Cut
+	}
+	return func(tb testing.TB, addr string) func() {
+		n := h.Network(tb, addr)
+		n.Cut()
+		return n.Heal
+	}
 }
 
 func (h *Harness) validate() error {
@@ -116,6 +169,12 @@ func (h *Harness) validate() error {
 		return fmt.Errorf("queuetest: a Harness needs Name, Data and Open")
 	case h.Home != InProcess && h.Home != InFile && h.Home != OnServer:
 		return fmt.Errorf("queuetest: the Harness of %s has the unknown Home %q", h.Name, h.Home)
+	}
+	switch {
+	case h.Type != "" && h.Type != runtime.Standard && h.Type != runtime.FIFO && h.Type != runtime.Priority:
+		return fmt.Errorf("queuetest: the Harness of %s has the unknown Type %q", h.Name, h.Type)
+	case h.Home != OnServer && (h.Alone != nil || h.Restart != nil || h.Crash != nil):
+		return fmt.Errorf("queuetest: the Harness of %s has Alone, Restart or Crash, and Home %q: they are for brokers", h.Name, h.Home)
 	}
 	for law, reason := range h.Downgrades {
 		if law < Contract || int(law) >= len(lawTexts) || reason == "" {

@@ -6,12 +6,12 @@ import (
 
 // crashClauses: law 7, as far as it can be seen without a pool.
 func crashClauses() []clause {
-	counts := func(name string, run func(w *world)) clause {
-		return clause{law: CrashesAreNotFailures, name: name, needs: []need{counting, uncharged}, run: run}
+	counts := func(name string, run func(w *world), more ...need) clause {
+		return clause{law: CrashesAreNotFailures, name: name, needs: append([]need{counting, uncharged}, more...), run: run}
 	}
 	return []clause{
 		counts("a lease that ends with nothing said is counted and not charged", crashCounted),
-		counts("a release is charged as its worker says and counts as no crash", crashReleased),
+		counts("a release is charged as its worker says and counts as no crash", crashReleased, keeping),
 		counts("crashes are counted beyond MaxDeliveries: the pool decides, not the queue", crashBeyond),
 	}
 }

@@ -16,7 +16,7 @@ func leaseClauses() []clause {
 		{law: LeasesHold, name: "the end of a lease wakes a waiting worker", run: leaseWakes},
 		{law: LeasesHold, name: "each task is leased for the time its worker asked for", run: leaseAsked},
 		{law: LeasesHold, name: "Extend postpones the end", run: leaseExtend},
-		{law: LeasesHold, name: "Extend beside the end of the lease either holds or is refused", run: leaseRace},
+		{law: LeasesHold, name: "Extend beside the end of the lease either holds or is refused", needs: []need{fencing}, run: leaseRace},
 		{law: LeasesHold, name: "many workers never hold one task at the same time", run: leaseCrowd},
 		{law: LeasesHold, name: "a released task is free at once", run: leaseRelease},
 		{law: LeasesHold, name: "leases are kept between processes in real time", real: true, run: leaseReal},
@@ -127,7 +127,7 @@ func leaseRace(w *world) {
 func (w *world) gather(q runtime.Queue, seen map[string]bool) {
 	w.Helper()
 	for {
-		ctx, cancel := context.WithTimeout(w.ctx, 3*glance)
+		ctx, cancel := context.WithTimeout(w.ctx, 3*w.glance())
 		got, err := q.Dequeue(ctx, 100, long)
 		cancel()
 		if errors.Is(err, runtime.ErrNoTasks) {
@@ -199,7 +199,7 @@ func leaseRelease(w *world) {
 func leaseReal(w *world) {
 	q, other := w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})
 	w.put(q, 1)
-	const lease = 400 * time.Millisecond
+	lease := w.brief()
 	asked := time.Now()
 	w.takeOne(q, lease)
 	w.takeOne(other, long)

@@ -18,8 +18,11 @@ func lossClauses() []clause {
 		{law: NothingIsLost, name: "whatever workers do each task ends completed or dead", run: lossWalk},
 		{law: NothingIsLost, name: "tasks enqueued by many at once are all there", run: lossConcurrent},
 		{law: NothingIsLost, name: "closing and opening again keeps everything", needs: []need{reopening}, run: lossReopen},
+		{law: NothingIsLost, name: "closing and opening again keeps leases", needs: []need{reopening, freeLeases}, run: lossReopenLeased},
+		{law: NothingIsLost, name: "closing and opening again keeps delays", needs: []need{reopening, delaying}, run: lossReopenDelayed},
+		{law: NothingIsLost, name: "closing and opening again keeps unique keys", needs: []need{reopening, untilDone}, run: lossReopenKeys},
 		{law: NothingIsLost, name: "enqueues through a cut are there when they were acknowledged", needs: []need{cutting}, real: true, run: lossCut},
-		{law: NothingIsLost, name: "a restart of the broker keeps everything", needs: []need{restarting}, real: true, run: lossRestart},
+		{law: NothingIsLost, name: "a restart of the broker keeps everything", needs: []need{restarting}, real: true, alone: true, run: lossRestart},
 	}
 }
 
@@ -57,10 +60,11 @@ func lossWalk(w *world) {
 		s, err := q.Stats(w.ctx)
 		w.ok(err, "stats")
 		if s.Ready == 0 {
+			w.pass(w.lease())
 			w.expire() // those abandoned come back
 			continue
 		}
-		ds := w.some(q, 1+rand.IntN(40), w.lease())
+		ds := w.some(q, 1+rand.IntN(40), 2*w.lease())
 		parts := make([][]*runtime.Delivery, 4)
 		for _, d := range ds {
 			k := rand.IntN(len(parts))
@@ -105,38 +109,62 @@ func lossConcurrent(w *world) {
 	w.same(deliveredIDs(w.drain(here)), want, "tasks handed out")
 }
 
-// lossReopen puts tasks into every state, closes the provider and looks for
-// them with another.
+// reopen closes the provider and looks at the queue with another, as the next
+// process does.
+func (w *world) reopen() runtime.Queue {
+	w.Helper()
+	w.ok(w.main.Close(), "close the provider")
+	w.main = w.provider()
+	return w.open(runtime.QueueConfig{})
+}
+
 func lossReopen(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	dead := w.put(q, 2)
 	w.bury(q, w.take(q, 2, long)...)
+	ready := w.put(q, 4)
+	w.counts(q, "before", 4, 0, 0, 2)
+	q = w.reopen()
+	w.counts(q, "opened again", 4, 0, 0, 2)
+	w.same(deliveredIDs(w.take(q, 4, long)), ids(ready), "ready tasks after opening again")
+	w.same(deliveredIDs(w.take(w.dead(q), 2, long)), ids(dead), "dead tasks after opening again")
+}
+
+func lossReopenLeased(w *world) {
+	q := w.open(runtime.QueueConfig{})
 	leased := w.put(q, 3)
 	held := w.take(q, 3, w.lease())
-	ready := w.put(q, 4, func(t *runtime.Task) { t.UniqueKey = "key-" + t.ID })
-	delay := w.lease() / 2
-	later := w.put(q, 5, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(delay) })
-	w.counts(q, "before", 4, 5, 3, 2)
-
-	w.ok(w.main.Close(), "close the provider")
-	w.main = w.provider()
-	q = w.open(runtime.QueueConfig{})
+	w.counts(q, "before", 0, 0, 3, 0)
+	q = w.reopen()
 	if w.clock != nil {
-		w.counts(q, "opened again", 4, 5, 3, 2)
+		w.counts(q, "opened again", 0, 0, 3, 0)
 	}
-	double := w.task(q, func(t *runtime.Task) { t.UniqueKey = ready[0].UniqueKey })
-	if q.Capabilities().UniqueUntilDone {
-		a := w.enqueue(q, double)[0]
-		w.check(a.Duplicate && a.ID == ready[0].ID, "the unique key of %s was forgotten: %+v", ready[0].ID, a)
-	}
-	got := w.take(q, 4, long)
-	w.same(deliveredIDs(got), ids(ready), "ready tasks after opening again")
-	w.pass(delay)
-	w.same(deliveredIDs(w.take(q, 5, long)), ids(later), "delayed tasks after opening again")
 	w.expire()
 	w.same(deliveredIDs(w.take(q, 3, long)), ids(leased), "tasks leased before, when their lease is over")
 	w.is(q.Complete(w.ctx, held), runtime.ErrLeaseLost, "complete with a receipt of before that was replaced")
-	w.same(deliveredIDs(w.take(w.dead(q), 2, long)), ids(dead), "dead tasks after opening again")
+}
+
+func lossReopenDelayed(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	delay := w.lease()
+	due := w.now().Add(delay)
+	later := w.put(q, 5, func(t *runtime.Task) { t.ScheduledFor = due })
+	q = w.reopen()
+	if w.clock != nil {
+		w.counts(q, "opened again", 0, 5, 0, 0)
+	}
+	w.pass(delay + q.Capabilities().Lateness)
+	w.same(deliveredIDs(w.take(q, 5, long)), ids(later), "delayed tasks after opening again")
+	w.check(!w.now().Before(due), "a delayed task came early after opening again")
+}
+
+func lossReopenKeys(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	ready := w.put(q, 3, func(t *runtime.Task) { t.UniqueKey = "key-" + t.ID })
+	q = w.reopen()
+	for _, t := range ready {
+		w.taken(q, t.UniqueKey, t.ID, "opened again")
+	}
 }
 
 // lossCut enqueues while the backend goes away and comes back. What fails may be
@@ -153,7 +181,7 @@ func lossCut(w *world) {
 		}
 	}
 	wave(10)
-	restore := w.h.Cut(w, w.addr)
+	restore := w.h.cut()(w, w.addr)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -180,7 +208,7 @@ func lossRestart(w *world) {
 	w.h.Restart(w, w.addr)
 	got := make(map[string]int)
 	w.eventually(func() bool {
-		ctx, cancel := context.WithTimeout(w.ctx, 5*glance)
+		ctx, cancel := context.WithTimeout(w.ctx, 5*w.glance())
 		defer cancel()
 		ds, err := q.Dequeue(ctx, 50, long)
 		if err != nil {

@@ -98,7 +98,7 @@ func shuffle(ctx context.Context, q runtime.Queue, lease time.Duration) error {
 		_, err := q.(runtime.Redriver).Redrive(ctx, nil)
 		return err
 	}
-	brief, cancel := context.WithTimeout(ctx, glance) // others may have been quicker
+	brief, cancel := context.WithTimeout(ctx, 5*glance) // others may have been quicker
 	ds, err := q.Dequeue(brief, 1+rand.IntN(10), lease)
 	cancel()
 	if errors.Is(err, runtime.ErrNoTasks) {

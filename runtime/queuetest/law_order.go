@@ -15,8 +15,8 @@ var fifo = runtime.QueueConfig{Type: runtime.FIFO}
 
 // orderClauses: law 8, groups.
 func orderClauses() []clause {
-	ordered := func(name string, run func(w *world)) clause {
-		return clause{law: OrderWherePromised, name: name, needs: []need{ordering}, run: run}
+	ordered := func(name string, run func(w *world), more ...need) clause {
+		return clause{law: OrderWherePromised, name: name, needs: append([]need{ordering}, more...), run: run}
 	}
 	return []clause{
 		ordered("a group is handed out in order, one at a time", orderOne),
@@ -26,7 +26,7 @@ func orderClauses() []clause {
 		ordered("a task that waits for its retry blocks its group alone", orderDelay),
 		ordered("a task whose lease ended keeps its place", orderExpiry),
 		ordered("a dead task makes way for the next", orderDead),
-		ordered("a delayed task joins its group when it is due", orderScheduled),
+		ordered("a delayed task joins its group when it is due", orderScheduled, groupDelay),
 		ordered("a long group does not starve others", orderFair),
 		ordered("many workers keep the order of every group, through retries", orderCrowd),
 		ordered("completing a task wakes a worker that waits for its group", orderWakes),
@@ -240,7 +240,7 @@ func orderWakes(w *world) {
 }
 
 func orderRefuses(w *world) {
-	q, plain := w.open(fifo), w.open(runtime.QueueConfig{Name: "plain"})
+	q, plain := w.open(fifo), w.open(runtime.QueueConfig{Name: "plain", Type: runtime.Standard})
 	_, err := q.Enqueue(w.ctx, w.tasks(q, 1, group("")))
 	w.is(err, runtime.ErrInvalidTask, "a task without a group on a fifo queue")
 	_, err = plain.Enqueue(w.ctx, w.tasks(plain, 1, group("g")))

@@ -2,6 +2,7 @@ package queuetest
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ func poisonClauses() []clause {
 		poison("an encoding that nobody decodes goes to the dead letter queue at once", poisonEncoding),
 		poison("a handler that panics is charged, and the process lives", poisonPanic),
 		poison("a task whose leases end MaxDeliveries times is not run again", poisonDeliveries, counting),
-		poison("a task that waited longer than its queue's retention is not run, and once redriven is", poisonExpired, redriving, browsing),
+		poison("a task that waited longer than its queue's retention is not run, and once redriven is", poisonExpired, redriving),
 		poison("poison does not keep good tasks back", poisonBeside),
 	}
 }
@@ -49,13 +50,24 @@ func (w *world) post(m *runtime.Manager, n int) []string {
 	for i := range batch {
 		batch[i].N = i + 1
 	}
-	answers, err := runtime.EnqueueBatch(w.ctx, m, &letterSpec, batch)
+	answers, err := runtime.EnqueueBatch(w.ctx, m, &letterSpec, batch, w.apart)
 	w.ok(err, "enqueue")
 	all := make([]string, n)
 	for i, a := range answers {
 		all[i] = a.ID
 	}
 	return all
+}
+
+// apart gives a letter a group of its own, where its queue is of the harness's
+// type and that is fifo.
+func (w *world) apart(t *runtime.Task) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.spread[t.Queue] {
+		w.seq++
+		t.GroupKey = fmt.Sprint("letter-", w.seq)
+	}
 }
 
 // dies runs one task by a pool and returns it from the dead letter queue.
@@ -142,13 +154,15 @@ func poisonDeliveries(w *world) {
 }
 
 func poisonExpired(w *world) {
-	m := w.manager(runtime.QueueConfig{Name: "q", Retention: w.lease()})
+	m := w.manager(runtime.QueueConfig{Name: "q", Retention: 2 * w.lease()})
 	q, err := m.Queue("q")
 	w.ok(err, "queue")
 	w.post(m, 1)
-	w.pass(w.lease() + time.Second)
+	w.pass(2*w.lease() + time.Second)
 	w.drainUntil(m, q, func(s runtime.Stats) bool { return s.Dead == 1 }, never(w))
-	w.reason(w.list(w.dead(q), runtime.Ready)[0], runtime.ErrTaskExpired.Error())
+	d := w.takeOne(w.dead(q), long)
+	w.reason(d.Task, runtime.ErrTaskExpired.Error())
+	w.ok(w.dead(q).Release(w.ctx, one(d)), "release the dead task")
 	_, err = q.(runtime.Redriver).Redrive(w.ctx, nil)
 	w.ok(err, "redrive")
 	runs := w.drainUntil(m, q, func(s runtime.Stats) bool { return s.Ready+s.Leased == 0 }, func(context.Context, letter) error { return nil })
@@ -164,7 +178,7 @@ func poisonBeside(w *world) {
 	w.post(m, 20)
 	w.put(q, 5, func(t *runtime.Task) { t.Type, t.Payload = "letter", []byte(`"?"`) })
 	seen := make(chan int, 100)
-	w.drainUntil(m, q, func(s runtime.Stats) bool { return s.Ready+s.Leased+s.Scheduled == 0 }, func(_ context.Context, l letter) error {
+	w.drainUntil(m, q, func(s runtime.Stats) bool { return s.Ready+s.Leased+s.Scheduled == 0 && s.Dead == 10 }, func(_ context.Context, l letter) error {
 		seen <- l.N
 		return nil
 	})

@@ -29,9 +29,10 @@ func receiptClauses() []clause {
 		}
 		each("after redelivery", staleSame)
 		each("after redelivery to another process", staleOther, fencing)
-		each("of a task that is gone", staleGone)
+		each("of a task that is gone", staleGone, fencing)
 		each("with a receipt that was never given", staleForeign)
-		each("of a batch with one stale receipt settles the others", staleBatch)
+		each("of a batch with one task that is gone settles the others", staleBatch, fencing)
+		each("of a batch with one stale receipt settles the others", stalePart)
 		each("between the end of the lease and redelivery is done or refused, not both", staleLate)
 	}
 	return append(all,
@@ -111,6 +112,23 @@ func staleBatch(w *world, do settle) {
 	if s.Leased == 3 { // Extend
 		w.ok(q.Complete(w.ctx, rest), "complete what was extended")
 	}
+}
+
+// stalePart settles a batch in which one receipt was replaced.
+func stalePart(w *world, do settle) {
+	q := w.open(runtime.QueueConfig{})
+	w.put(q, 1)
+	old := w.takeOne(q, w.lease())
+	w.expire()
+	fresh := w.takeOne(q, long)
+	w.put(q, 2)
+	ds := w.take(q, 2, long)
+	err := do(w, q, []*runtime.Delivery{ds[0], old, ds[1]})
+	w.is(err, runtime.ErrLeaseLost, "a batch with one stale receipt")
+	var be *runtime.BatchError
+	w.check(errors.As(err, &be), "the error of a batch is %T, want a *BatchError", err)
+	w.check(len(be.Items) == 1 && be.Items[0].Index == 1 && be.Items[0].ID == old.Task.ID, "the BatchError names %+v, want item 1 alone (%s)", be.Items, old.Task.ID)
+	w.ok(q.Complete(w.ctx, one(fresh)), "complete by the holder of the lease")
 }
 
 // staleLate settles a task whose lease is over but which nobody else has. The

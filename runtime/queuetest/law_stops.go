@@ -113,9 +113,9 @@ func stopSettles(w *world) {
 		case 1:
 			return runtime.Skip(errBoom)
 		case 2:
-			return runtime.RetryAfter(time.Hour, errBoom)
+			return runtime.RetryAfter(w.lease(), errBoom)
 		case 3:
-			return runtime.Snooze(time.Hour)
+			return runtime.Snooze(w.lease())
 		}
 		return nil
 	})
@@ -123,7 +123,17 @@ func stopSettles(w *world) {
 	w.ok(p.Start(w.ctx), "start")
 	<-all
 	w.stop(p)
-	w.counts(q, "stopped", 0, tasks/2, 0, tasks/4)
+	if w.clock != nil {
+		w.counts(q, "stopped", 0, tasks/2, 0, tasks/4)
+	}
+	w.pass(w.lease() + q.Capabilities().Lateness)
+	charged := 0
+	for _, d := range w.take(q, tasks/2, long) {
+		charged += d.Task.RetryCount
+	}
+	can := q.Capabilities()
+	w.check(charged == tasks/4 || !can.KeepsReleased || can.CrashIsAttempt, "of %d tasks to be retried and %d snoozed %d were charged", tasks/4, tasks/4, charged)
+	w.counts(q, "what was retried and snoozed is leased", 0, 0, tasks/2, tasks/4)
 }
 
 func stopAgain(w *world) {

@@ -71,7 +71,7 @@ func (q *shakyQueue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) err
 func (w *world) begin(p runtime.Provider, cfg runtime.QueueConfig, handle func(context.Context, letter) error) *runtime.Manager {
 	w.Helper()
 	m := runtime.NewManager(runtime.ManagerConfig{Clock: w.ticks()})
-	w.ok(m.Open(w.ctx, p, cfg), "open the queue")
+	w.ok(m.Open(w.ctx, p, w.of(cfg)), "open the queue")
 	pool := w.pool(m, runtime.PoolConfig{Workers: 6, Grace: time.Second}, handle)
 	w.ok(pool.Start(w.ctx), "start the pool")
 	w.Cleanup(func() {
@@ -119,7 +119,7 @@ func troubleFails(w *world) {
 
 func troubleGivesUp(w *world) {
 	p := &shaky{Provider: w.main}
-	const lease = 500 * time.Millisecond
+	lease := w.brief()
 	begun := make(chan struct{}, 9)
 	finish, let := w.gate()
 	m := w.begin(p, runtime.QueueConfig{Name: "q", Visibility: lease}, func(context.Context, letter) error {
@@ -185,7 +185,7 @@ func troubleCut(w *world) {
 	for range 3 {
 		<-begun
 	}
-	restore := w.h.Cut(w, w.addr)
+	restore := w.h.cut()(w, w.addr)
 	let()
 	w.pass(w.lease())
 	restore()

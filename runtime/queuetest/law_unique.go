@@ -22,7 +22,7 @@ func uniqueClauses() []clause {
 		done("a task that is sent again is told as a duplicate of itself", uniqueAgain),
 		done("a key without a window is free after Complete", uniqueComplete),
 		done("a key without a window is free after DeadLetter", uniqueDead),
-		done("a key is held while its task is delayed, leased, released and leased again", uniqueHeld),
+		{law: UniqueMeansTold, name: "a key is held while its task is delayed, leased, released and leased again", needs: []need{untilDone, delaying}, run: uniqueHeld},
 		done("of many who enqueue the same key at once one is first and all others are told", uniqueCrowd),
 		window("a key with a window is held for it, whatever becomes of the task", uniqueWindow),
 		window("a key is free when its window is over, though its task still waits", uniqueOver),

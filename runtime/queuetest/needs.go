@@ -25,6 +25,16 @@ const (
 	untilDone  need = "unique keys held until the task is done"
 	counting   need = "crashes that are counted"
 	uncharged  need = "crashes that are told from failures"
+	refusing   need = "IDs that are refused while they are on the queue"
+	keeping    need = "released tasks that keep what their worker wrote"
+	arriving   need = "tasks in the order they came"
+	freeLeases need = "leases that outlive their handle"
+	tallying   need = "counts of what is scheduled and leased"
+	tracing    need = "dead tasks counted by their queue of origin"
+	aging      need = "the age of the oldest task"
+	delaying   need = "delays of an hour and more"
+	groupDelay need = "delays of an hour and more on queues of type fifo"
+	levelDelay need = "delays of an hour and more on queues of type priority"
 
 	costing      need = "work that can be counted"
 	browsing     need = "Browse"
@@ -36,13 +46,31 @@ const (
 	discarding   need = "Discard"
 	bounding     need = "a bound of its own on a queue's tasks"
 	measuring    need = "a bound on payloads of at most 8 MiB"
+	bounded      need = "a bound on delays"
+	limited      need = "a bound on leases"
+	crashing     need = "a broker that can be killed"
+	meddling     need = "a network that can be disturbed"
 )
 
 // optional needs are those that a provider is free not to fill: the test is
 // left out and noted, and no law is downgraded for it.
 var optional = map[need]bool{
 	costing: true, browsing: true, cancelling: true, rescheduling: true, purging: true, pausing: true,
-	redriving: true, discarding: true, bounding: true, restarting: true, measuring: true,
+	redriving: true, discarding: true, bounding: true, measuring: true, bounded: true, limited: true,
+}
+
+// leaves reports whether the harness may go without what a test needs. A harness
+// of one type of queue leaves the other types to the provider's other harnesses.
+func (h *Harness) leaves(n need) bool {
+	switch n {
+	case ordering, groupDelay:
+		return h.Type != "" && h.Type != runtime.FIFO
+	case levels, levelDelay:
+		return h.Type != "" && h.Type != runtime.Priority
+	case restarting, crashing, meddling:
+		return h.Home != OnServer
+	}
+	return optional[n]
 }
 
 // lacks finds out what the provider of h cannot give to tests, with the reason
@@ -56,8 +84,10 @@ func (h *Harness) lacks(tb testing.TB) map[need]string {
 	}
 	no(processes, h.Home == InProcess, "the tasks live in the process")
 	no(reopening, h.Home == InProcess, "the tasks live in the process")
-	no(cutting, h.Cut == nil, "the harness has no Cut")
-	no(restarting, h.Home != OnServer, "there is no broker")
+	no(cutting, h.cut() == nil, "the harness has neither Cut nor Network")
+	no(meddling, h.Network == nil, "the harness has no Network")
+	no(restarting, h.Restart == nil, "the harness has no Restart")
+	no(crashing, h.Crash == nil, "the harness has no Crash")
 	no(costing, h.Cost == nil, "the harness has no Cost")
 
 	p, err := h.Open(h.Data(tb), runtime.SystemClock)
@@ -67,11 +97,12 @@ func (h *Harness) lacks(tb testing.TB) map[need]string {
 	defer p.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	q, err := p.Open(ctx, runtime.QueueConfig{Name: "probe"})
+	q, err := p.Open(ctx, runtime.QueueConfig{Name: "probe", Type: h.Type})
 	if err != nil {
 		tb.Fatalf("open a queue: %v", err)
 	}
 	has := q.Capabilities()
+	h.can = has
 	says := func(field string) string { return "Capabilities." + field + " says so" }
 	no(reopening, !has.Durable, says("Durable"))
 	no(fencing, !has.Fencing, says("Fencing"))
@@ -79,6 +110,17 @@ func (h *Harness) lacks(tb testing.TB) map[need]string {
 	no(untilDone, !has.UniqueUntilDone, says("UniqueUntilDone"))
 	no(counting, !has.CountsCrashes, says("CountsCrashes"))
 	no(uncharged, has.CrashIsAttempt, says("CrashIsAttempt"))
+	no(refusing, !has.RefusesIDs, says("RefusesIDs"))
+	no(keeping, !has.KeepsReleased, says("KeepsReleased"))
+	no(arriving, !has.FirstInFirstOut, says("FirstInFirstOut"))
+	no(freeLeases, !has.FreeLeases, says("FreeLeases"))
+	no(tallying, !has.CountsScheduled, says("CountsScheduled"))
+	no(tallying, !has.CountsLeased, says("CountsLeased"))
+	no(tracing, !has.CountsOrigins, says("CountsOrigins"))
+	no(aging, !has.CountsAge, says("CountsAge"))
+	no(delaying, shortDelays(has), says("MaxDelay"))
+	no(bounded, has.MaxDelay == runtime.Unlimited, says("MaxDelay"))
+	no(limited, has.MaxLease == runtime.Unlimited, says("MaxLease"))
 	no(browsing, !has.Browse, says("Browse"))
 	no(cancelling, !has.Cancel, says("Cancel"))
 	no(rescheduling, !has.Reschedule, says("Reschedule"))
@@ -87,16 +129,42 @@ func (h *Harness) lacks(tb testing.TB) map[need]string {
 	no(measuring, has.MaxPayload == runtime.Unlimited || has.MaxPayload > 8<<20, says("MaxPayload"))
 	no(redriving, !has.Redrive, says("Redrive"))
 	no(discarding, !has.Discard, says("Discard"))
-	for n, cfg := range map[need]runtime.QueueConfig{
-		ordering: {Name: "probe-fifo", Type: runtime.FIFO},
-		levels:   {Name: "probe-levels", Type: runtime.Priority, Levels: 3},
-		bounding: {Name: "probe-bound", Capacity: 10},
+	h.probe(tb, ctx, p, missing)
+	return missing
+}
+
+// shortDelays reports whether delays that tests of something else make are too
+// long for a queue.
+func shortDelays(c runtime.Capabilities) bool {
+	return c.MaxDelay != runtime.Unlimited && c.MaxDelay < time.Hour
+}
+
+// probe opens queues that a provider need not have.
+func (h *Harness) probe(tb testing.TB, ctx context.Context, p runtime.Provider, missing map[need]string) {
+	for _, one := range []struct {
+		queue, delay need
+		cfg          runtime.QueueConfig
+	}{
+		{ordering, groupDelay, runtime.QueueConfig{Name: "probe-fifo", Type: runtime.FIFO}},
+		{levels, levelDelay, runtime.QueueConfig{Name: "probe-levels", Type: runtime.Priority, Levels: 3}},
+		{bounding, "", runtime.QueueConfig{Name: "probe-bound", Type: h.Type, Capacity: 10}},
 	} {
-		if _, err := p.Open(ctx, cfg); errors.Is(err, runtime.ErrUnsupported) {
-			missing[n] = fmt.Sprintf("Open answers %v", err)
+		why := ""
+		if one.queue != bounding && h.leaves(one.queue) {
+			why = fmt.Sprintf("the harness is of queues of type %s", h.Type)
+		} else if q, err := p.Open(ctx, one.cfg); errors.Is(err, runtime.ErrUnsupported) {
+			why = fmt.Sprintf("Open answers %v", err)
 		} else if err != nil {
-			tb.Fatalf("open queue %q: %v", cfg.Name, err)
+			tb.Fatalf("open queue %q: %v", one.cfg.Name, err)
+		} else if shortDelays(q.Capabilities()) && one.delay != "" {
+			missing[one.delay] = "Capabilities.MaxDelay says so"
+		}
+		if why == "" {
+			continue
+		}
+		missing[one.queue] = why
+		if one.delay != "" {
+			missing[one.delay] = why
 		}
 	}
-	return missing
 }

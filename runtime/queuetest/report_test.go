@@ -115,7 +115,7 @@ func TestEachTestOfTheSuiteHasANameOfItsOwn(t *testing.T) {
 func TestATaskDiffNamesEveryField(t *testing.T) {
 	h := memoryHarness()
 	record(func(tb testing.TB) {
-		w := newWorld(tb, &h, false, patient)
+		w := newWorld(tb, &h, clause{}, patient)
 		full := w.fullTask(w.open(runtime.QueueConfig{}))
 		full.Priority, full.GroupKey = 2, "g"
 		diff := taskDiff(new(runtime.Task), full)

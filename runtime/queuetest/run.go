@@ -11,6 +11,7 @@ type clause struct {
 	name  string
 	needs []need
 	real  bool // run on the machine's clock, whatever the harness offers
+	alone bool // run on a broker that no other test shares
 	run   func(w *world)
 }
 
@@ -55,7 +56,7 @@ func Run(t *testing.T, h Harness) {
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
 					defer func() { book.note(c, t.Failed()) }()
-					c.run(newWorld(t, &h, c.real, patient))
+					c.run(newWorld(t, &h, c, patient))
 				})
 			}
 			book.checkDowngrade(t, law)
@@ -108,8 +109,8 @@ func (b *book) leaveOut(t testing.TB, c clause, n need, why string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := b.of(c.law)
-	r.LeftOut = append(r.LeftOut, LeftOut{Test: c.name, Needs: string(n), Why: why, Optional: optional[n]})
-	if optional[n] {
+	r.LeftOut = append(r.LeftOut, LeftOut{Test: c.name, Needs: string(n), Why: why, Optional: b.h.leaves(n)})
+	if b.h.leaves(n) {
 		return
 	}
 	if _, ok := b.h.Downgrades[c.law]; !ok {
