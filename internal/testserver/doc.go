@@ -13,8 +13,8 @@
 // No goroutine stays behind, and goleak has nothing to complain about.
 //
 // Where an environment variable names a server that runs already, that one is
-// used: TASKGEN_TEST_REDIS_URL, TASKGEN_TEST_RABBITMQ_URL and
-// TASKGEN_TEST_NATS_URL. Such a server is nobody's to kill or to restart.
+// used: TASKGEN_TEST_REDIS_URL, TASKGEN_TEST_RABBITMQ_URL, TASKGEN_TEST_NATS_URL
+// and TASKGEN_TEST_SQS_ENDPOINT. Such a server is nobody's to kill or to restart.
 //
 // A server that cannot be found is an error which says how to get it. Nothing is
 // skipped.

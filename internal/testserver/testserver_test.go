@@ -17,6 +17,7 @@ func TestAServerThatRunsAlreadyIsNobodysToKill(t *testing.T) {
 		"TASKGEN_TEST_REDIS_URL":    func() (*testserver.Server, error) { return testserver.Redis() },
 		"TASKGEN_TEST_RABBITMQ_URL": func() (*testserver.Server, error) { return testserver.RabbitMQ() },
 		"TASKGEN_TEST_NATS_URL":     func() (*testserver.Server, error) { return testserver.NATS() },
+		"TASKGEN_TEST_SQS_ENDPOINT": testserver.SQS,
 	} {
 		t.Setenv(variable, "x://elsewhere:1")
 		s, err := start()
@@ -33,4 +34,11 @@ func TestAMissingServerIsAnErrorThatSaysHowToGetIt(t *testing.T) {
 	_, err := testserver.Redis()
 	require.ErrorContains(t, err, "apt-get install redis-server")
 	require.ErrorContains(t, err, "TASKGEN_TEST_REDIS_URL")
+}
+
+func TestMissingNodeIsAnErrorThatSaysHowToGetIt(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	_, err := testserver.SQS()
+	require.ErrorContains(t, err, "apt-get install nodejs npm")
+	require.ErrorContains(t, err, "TASKGEN_TEST_SQS_ENDPOINT")
 }
