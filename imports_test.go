@@ -78,3 +78,11 @@ func TestNoTestLibraryReachesUsersBinaries(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsForTestsStaysInTests(t *testing.T) {
+	for pkg, deps := range imports(t) {
+		for _, dep := range deps {
+			require.False(t, within(dep, "internal/sqsfake"), "%s imports %s, which stands in for a service in tests", pkg, dep)
+		}
+	}
+}
