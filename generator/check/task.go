@@ -1,13 +1,13 @@
 package check
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/netresearch/go-cron"
-
 	"github.com/taskgen/taskgen/generator/model"
+	"github.com/taskgen/taskgen/internal/crontab"
 )
 
 // order: a group on a queue that keeps order, and there only.
@@ -150,14 +150,6 @@ func (c *checker) unique(t *model.Task) {
 	}
 }
 
-// cronParser is how the runtime's scheduler reads cron expressions: five fields,
-// or a descriptor, and either of day and weekday where both are given.
-var cronParser = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.DowOrDom)
-
-// cronStart is where the search for a first firing begins: it must not depend
-// on when the generator runs.
-var cronStart = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
-
 // schedule: one that fires, in a zone that exists.
 func (c *checker) schedule(t *model.Task) {
 	s := t.Schedule
@@ -166,7 +158,7 @@ func (c *checker) schedule(t *model.Task) {
 	}
 	c.report(ScheduleInert, place(t, "schedule"), "", "the schedule of %s is checked and does nothing in this version", t.Struct)
 	if s.TZ != "" {
-		if _, err := time.LoadLocation(s.TZ); err != nil || s.TZ == "Local" {
+		if _, err := crontab.Zone(s.TZ); err != nil {
 			c.report(ScheduleZone, place(t, "schedule.tz"), "", "there is no time zone %q", s.TZ)
 		}
 	}
@@ -174,16 +166,13 @@ func (c *checker) schedule(t *model.Task) {
 		return
 	}
 	at := place(t, "schedule.cron")
-	if strings.HasPrefix(s.Cron, "TZ=") || strings.HasPrefix(s.Cron, "CRON_TZ=") {
+	switch _, err := crontab.Parse(s.Cron, ""); {
+	case errors.Is(err, crontab.ErrZoneInExpression):
 		c.report(ScheduleCron, at, "write the zone as tz=", "cron=%q holds a time zone", s.Cron)
-		return
-	}
-	sched, err := cronParser.Parse("TZ=UTC " + s.Cron)
-	switch {
-	case err != nil:
-		c.report(ScheduleCron, at, "", "cron=%q: %s", s.Cron, err)
-	case sched.Next(cronStart).IsZero():
+	case errors.Is(err, crontab.ErrNever):
 		c.report(ScheduleCron, at, "name a day that the month has", "cron=%q never fires", s.Cron)
+	case err != nil:
+		c.report(ScheduleCron, at, "", "%s", err)
 	}
 }
 
