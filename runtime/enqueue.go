@@ -71,16 +71,27 @@ func WithUnique(key string, within time.Duration) EnqueueOption {
 	return func(t *Task) { t.UniqueKey, t.UniqueFor = key, within }
 }
 
+// NewTask returns the task that Enqueue sends, for those who send it by another
+// way or later. It has no ID unless an option sets one. The error wraps
+// ErrInvalidTask.
+func NewTask[T any](spec *Spec[T], payload *T, now time.Time, opts ...EnqueueOption) (*Task, error) {
+	t := new(Task)
+	if err := spec.fill(t, payload, now); err != nil {
+		return nil, err
+	}
+	for _, opt := range opts {
+		opt(t)
+	}
+	return t, nil
+}
+
 // Enqueue enqueues one payload as its spec says. Errors wrap ErrInvalidTask,
 // ErrPayloadTooLarge, ErrUnknownQueue, ErrQueueFull, ErrDuplicate or what the
 // provider returns.
 func Enqueue[T any](ctx context.Context, to Enqueuer, spec *Spec[T], payload *T, opts ...EnqueueOption) (Enqueued, error) {
-	t := new(Task)
-	if err := spec.fill(t, payload, nowOf(to)); err != nil {
+	t, err := NewTask(spec, payload, nowOf(to), opts...)
+	if err != nil {
 		return Enqueued{}, err
-	}
-	for _, opt := range opts {
-		opt(t)
 	}
 	answers, err := to.Enqueue(ctx, []*Task{t})
 	if e := ErrorAt(err, 0); e != nil {

@@ -1,0 +1,90 @@
+package schedule
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"time"
+)
+
+// A plan is what is to be done about a job that is due.
+type plan struct {
+	fire    []time.Time // the firings to enqueue, in their order
+	skipped int64       // firings that are left out as missed
+	next    time.Time   // the firing after them; zero: none
+}
+
+// maxLook bounds the firings that a plan looks at one by one. A job of more in
+// arrears goes on from MissedAfter before now.
+const maxLook = 100_000
+
+// plan decides about the firings that are due at now. Those later than
+// missedAfter are missed.
+func (e *Entry) plan(now time.Time, missedAfter time.Duration) (plan, error) {
+	times, err := e.When.timetable()
+	if err != nil {
+		return plan{}, err
+	}
+	var (
+		p              plan
+		missed, timely []time.Time
+		keep           = e.keepMissed()
+		at             = e.Next
+	)
+	for n := 0; !at.IsZero() && !e.dueAt(at).After(now); n++ {
+		if n == maxLook {
+			at = times.next(now.Add(-missedAfter))
+			continue
+		}
+		if now.Sub(e.dueAt(at)) > missedAfter {
+			missed = append(missed, at)
+			if over := len(missed) - keep; over > 0 {
+				missed, p.skipped = missed[over:], p.skipped+int64(over)
+			}
+		} else {
+			timely = append(timely, at)
+		}
+		at = times.next(at)
+	}
+	p.fire, p.next = append(missed, timely...), at
+	return p, nil
+}
+
+// keepMissed is how many missed firings are made up for.
+func (e *Entry) keepMissed() int {
+	switch {
+	case e.Missed == FireNone:
+		return 0
+	case e.Missed == FireAll && e.MaxMissed > 0:
+		return e.MaxMissed
+	case e.Missed == FireAll:
+		return DefaultMaxMissed
+	}
+	return 1
+}
+
+// due is when the next firing is due, jitter included.
+func (e *Entry) due() time.Time { return e.dueAt(e.Next) }
+
+// dueAt adds the job's jitter to the time of a firing.
+func (e *Entry) dueAt(at time.Time) time.Time {
+	if e.Jitter <= 0 || at.IsZero() || !e.When.Recurring() {
+		return at
+	}
+	sum := e.digest("jitter", at)
+	return at.Add(time.Duration(binary.BigEndian.Uint64(sum[:8]) % uint64(e.Jitter)))
+}
+
+// digest is a hash of one thing about one firing: the same in every process.
+func (e *Entry) digest(what string, at time.Time) [sha256.Size]byte {
+	return sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d", what, e.ID, at.UnixNano()))
+}
+
+// taskID is the ID of a firing's task: a UUIDv8 (RFC 9562) made of the job's ID
+// and the firing's time. What tells firings of one time apart is for RunNow.
+func (e *Entry) taskID(what string, at time.Time) string {
+	u := e.digest(what, at)
+	u[6] = u[6]&0x0f | 0x80
+	u[8] = u[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", u[0:4], u[4:6], u[6:8], u[8:10], u[10:16])
+}

@@ -1,0 +1,315 @@
+package schedule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// Config configures a Service. The zero value is ready to use.
+type Config struct {
+	// MissedAfter is how late a firing is missed; DefaultMissedAfter when 0. See
+	// Missed.
+	MissedAfter time.Duration
+	// Lease is how long a batch of due jobs is one service's alone; DefaultLease
+	// when 0. Those of a service that was killed are taken up by another then.
+	Lease time.Duration
+	// Retention is how long a job is known after it has ended; DefaultRetention
+	// when 0, for ever when negative.
+	Retention time.Duration
+	// Logger hears of failures and of firings that are left out. Nil: nobody.
+	Logger *slog.Logger
+}
+
+// Defaults of a Config.
+const (
+	DefaultMissedAfter = time.Minute
+	DefaultLease       = 30 * time.Second
+	DefaultRetention   = 24 * time.Hour
+)
+
+// A Service is a Scheduler over a Store. Those that only schedule jobs need not
+// run it; any number of processes may Run one on the same store. It is safe for
+// use by many goroutines.
+type Service struct {
+	store Store
+	m     *runtime.Manager
+	cfg   Config
+	log   *slog.Logger
+}
+
+var _ Scheduler = (*Service)(nil)
+
+// New returns a service that keeps jobs in store and enqueues their tasks on the
+// queues of m, through its middleware. Times of new jobs are by m's clock, firing
+// is by the store's.
+func New(store Store, m *runtime.Manager, cfg Config) *Service {
+	if cfg.MissedAfter == 0 {
+		cfg.MissedAfter = DefaultMissedAfter
+	}
+	if cfg.Lease == 0 {
+		cfg.Lease = DefaultLease
+	}
+	if cfg.Retention == 0 {
+		cfg.Retention = DefaultRetention
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Service{store: store, m: m, cfg: cfg, log: cfg.Logger}
+}
+
+// Schedule implements Scheduler.
+func (s *Service) Schedule(ctx context.Context, job Job) (JobID, error) {
+	now := s.m.Now()
+	e := &Entry{ID: job.ID, Owner: job.Owner}
+	if e.ID == "" {
+		e.ID = JobID(uuid.Must(uuid.NewV7()).String())
+	}
+	e.Body = Body{
+		Overlap: job.Overlap, Missed: job.Missed, MaxMissed: job.MaxMissed, Jitter: job.Jitter,
+		State: Scheduled, CreatedAt: now,
+	}
+	if e.Overlap == "" {
+		e.Overlap = AllowOverlap
+	}
+	if e.Missed == "" {
+		e.Missed = FireOnce
+	}
+	if job.Task != nil {
+		e.Task = job.Task.Clone()
+		e.Task.ID = string(e.ID) // each firing has another
+		e.Task.ScheduledFor = time.Time{}
+	}
+	err := s.check(e)
+	if err == nil {
+		err = s.retime(e, job.When, now)
+	}
+	if err == nil {
+		err = s.store.Put(ctx, e)
+	}
+	if err != nil {
+		return "", fmt.Errorf("schedule job %s: %w", e.ID, err)
+	}
+	return e.ID, nil
+}
+
+// retime sets when a job is due.
+func (s *Service) retime(e *Entry, w When, now time.Time) error {
+	w, err := w.fixed(now)
+	if err != nil {
+		return err
+	}
+	times, err := w.timetable()
+	if err != nil {
+		return err
+	}
+	e.When, e.Next, e.UpdatedAt = w, times.first(now), now
+	if e.State == Cancelled || e.State == Missing {
+		e.State = Scheduled
+	}
+	e.Forget = time.Time{}
+	e.rearm()
+	return nil
+}
+
+// rearm sets when a service is to look after the job.
+func (e *Entry) rearm() {
+	e.Wake, e.Failures, e.Error = e.due(), 0, ""
+	if e.Paused {
+		e.Wake = time.Time{}
+	}
+}
+
+// end notes that the job will not be due again.
+func (s *Service) end(e *Entry, now time.Time) {
+	e.Next, e.Wake = time.Time{}, time.Time{}
+	if s.cfg.Retention > 0 {
+		e.Forget = now.Add(s.cfg.Retention)
+	}
+}
+
+// Cancel implements Scheduler.
+func (s *Service) Cancel(ctx context.Context, id JobID) error {
+	var left *Entry // whose task is to be had back
+	err := modify(ctx, s.store, id, func(e *Entry) error {
+		st := e.status()
+		if left = nil; st.State == Enqueued || st.State == Failed {
+			left = e
+		}
+		if e.ended() && e.State != Cancelled {
+			switch {
+			case left == nil:
+				return fmt.Errorf("%w: its task is %s", ErrJobEnded, st.State)
+			case !s.canCancel(e):
+				return fmt.Errorf("%w: its task is on queue %q, which cannot give it back", ErrJobEnded, e.Task.Queue)
+			}
+		}
+		now := s.m.Now()
+		e.State, e.UpdatedAt = Cancelled, now
+		s.end(e, now)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("cancel: %w", err)
+	}
+	if left == nil {
+		return nil
+	}
+	return s.takeBack(ctx, left, left.status().Last.TaskID)
+}
+
+// takeBack takes a task off its queue, where the queue can do that.
+func (s *Service) takeBack(ctx context.Context, e *Entry, taskID string) error {
+	q, err := s.m.Queue(e.Task.Queue)
+	if err == nil && q.Capabilities().Cancel {
+		_, err = q.(runtime.Canceller).Cancel(ctx, []string{taskID})
+	}
+	if err != nil {
+		return fmt.Errorf("cancel task %s of job %s: %w", taskID, e.ID, err)
+	}
+	return nil
+}
+
+func (s *Service) canCancel(e *Entry) bool {
+	q, err := s.m.Queue(e.Task.Queue)
+	return err == nil && q.Capabilities().Cancel
+}
+
+// Modify implements Scheduler.
+func (s *Service) Modify(ctx context.Context, id JobID, change Change) error {
+	err := modify(ctx, s.store, id, func(e *Entry) error {
+		if e.ended() && change.When.IsZero() {
+			return fmt.Errorf("%w: say when it is to be due again, or schedule a new one", ErrJobEnded)
+		}
+		now := s.m.Now()
+		change.apply(e)
+		if err := s.check(e); err != nil {
+			return err
+		}
+		e.UpdatedAt = now
+		if change.When.IsZero() {
+			e.rearm()
+			return nil
+		}
+		return s.retime(e, change.When, now)
+	})
+	if err != nil {
+		return fmt.Errorf("modify: %w", err)
+	}
+	return nil
+}
+
+// apply makes the changes that need no clock.
+func (c *Change) apply(e *Entry) {
+	if c.Task != nil {
+		id := e.Task.ID
+		e.Task = c.Task.Clone()
+		e.Task.ID, e.Task.ScheduledFor = id, time.Time{}
+	}
+	if c.Overlap != "" {
+		e.Overlap = c.Overlap
+	}
+	if c.Missed != "" {
+		e.Missed = c.Missed
+	}
+	if c.MaxMissed != 0 {
+		e.MaxMissed = c.MaxMissed
+	}
+	if c.Jitter != nil {
+		e.Jitter = *c.Jitter
+	}
+}
+
+// Pause implements Scheduler.
+func (s *Service) Pause(ctx context.Context, id JobID) error { return s.pause(ctx, id, true) }
+
+// Resume implements Scheduler.
+func (s *Service) Resume(ctx context.Context, id JobID) error { return s.pause(ctx, id, false) }
+
+func (s *Service) pause(ctx context.Context, id JobID, paused bool) error {
+	return modify(ctx, s.store, id, func(e *Entry) error {
+		if e.ended() {
+			return fmt.Errorf("it cannot be paused or resumed: %w", ErrJobEnded)
+		}
+		e.Paused, e.UpdatedAt = paused, s.m.Now()
+		e.rearm()
+		return nil
+	})
+}
+
+// RunNow implements Scheduler.
+func (s *Service) RunNow(ctx context.Context, id JobID) (string, error) {
+	e, err := s.store.Get(ctx, id)
+	if err != nil {
+		return "", fmt.Errorf("run job now: %w", err)
+	}
+	now := s.m.Now()
+	t, err := s.task(e, e.taskID(fmt.Sprint("now ", uuid.New()), now), now, now)
+	if err != nil {
+		return "", fmt.Errorf("run job %s now: %w", id, err)
+	}
+	t.ScheduledFor = time.Time{}
+	answers, err := s.m.Enqueue(ctx, []*runtime.Task{t})
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("run job %s now: %w", id, runtime.ErrorAt(err, 0))
+	case answers[0].Duplicate:
+		return answers[0].ID, fmt.Errorf("run job %s now: its last task %s is not done, and the job does not overlap: %w", id, answers[0].ID, runtime.ErrDuplicate)
+	}
+	err = modify(ctx, s.store, id, func(e *Entry) error {
+		e.Fired++
+		e.Last = Run{TaskID: t.ID, Due: now, State: Enqueued}
+		if e.Wake = e.due(); e.Paused || e.ended() {
+			e.Wake = time.Time{}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, ErrJobNotFound) {
+		return t.ID, fmt.Errorf("job %s runs, and that could not be written down: %w", id, err)
+	}
+	return t.ID, nil
+}
+
+// Status implements Scheduler.
+func (s *Service) Status(ctx context.Context, id JobID) (Status, error) {
+	e, err := s.store.Get(ctx, id)
+	if err != nil {
+		return Status{}, err
+	}
+	return e.status(), nil
+}
+
+// List implements Scheduler.
+func (s *Service) List(ctx context.Context, f Filter, cursor string, limit int) ([]Status, string, error) {
+	if limit <= 0 {
+		return nil, "", fmt.Errorf("list jobs: the limit must be positive, not %d", limit)
+	}
+	var page []Status
+	for {
+		es, err := s.store.List(ctx, f.Owner, JobID(cursor), limit)
+		if err != nil {
+			return nil, "", fmt.Errorf("list jobs: %w", err)
+		}
+		for i, e := range es {
+			if st := e.status(); f.Matches(&st) {
+				page = append(page, st)
+			}
+			if cursor = string(e.ID); len(page) == limit {
+				if i == len(es)-1 && len(es) < limit {
+					cursor = ""
+				}
+				return page, cursor, nil
+			}
+		}
+		if len(es) < limit {
+			return page, "", nil
+		}
+	}
+}

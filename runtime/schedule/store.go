@@ -1,0 +1,152 @@
+package schedule
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A Store keeps jobs for schedulers. It is used by many goroutines, and where it
+// can be by many processes, at once. It needs no knowledge of jobs: an [Entry] has
+// the few columns that it goes by, and a body.
+type Store interface {
+	// Put writes an entry in place of the one with its ID, if that has the version
+	// Entry.Version still (0: there is none yet), gives it the next version, and
+	// ends any lease on it. Errors wrap ErrConflict, ErrJobExists for version 0, or
+	// ErrJobNotFound when there is none any more.
+	Put(ctx context.Context, e *Entry) error
+	// Get reads an entry. The error wraps ErrJobNotFound.
+	Get(ctx context.Context, id JobID) (*Entry, error)
+	// List returns up to limit entries whose ID comes after the given one, in the
+	// order of their IDs (as bytes), of one owner where that is not empty.
+	List(ctx context.Context, owner string, after JobID, limit int) ([]*Entry, error)
+	// Claim leases up to limit entries whose Wake has come by the store's clock,
+	// the most overdue ones first: until the lease ends nobody else gets them. It
+	// gives them the next version, so that whoever held them before is refused
+	// with ErrConflict. It removes entries whose Forget has come, in passing. Now is
+	// the time on the store's clock; wait is how long nothing else will be due
+	// or free again, negative when nothing ever will.
+	Claim(ctx context.Context, limit int, lease time.Duration) (due []*Entry, now time.Time, wait time.Duration, err error)
+	// Settle is Put for many entries, in as few round trips as can be. The error is
+	// a *runtime.BatchError where some fail.
+	Settle(ctx context.Context, es []*Entry) error
+	// Note keeps what a worker says of a job's firing, in place of what was said
+	// of this firing or an earlier one. It changes no version. A job that is not
+	// there any more is no error.
+	Note(ctx context.Context, id JobID, run Run) error
+	// Wait returns when an entry may have become due earlier than Claim said, when
+	// d is over, or when ctx ends. Of several that wait, one is enough to be told.
+	Wait(ctx context.Context, d time.Duration)
+}
+
+// An Entry is a job as a Store keeps it.
+type Entry struct {
+	ID      JobID
+	Version int64
+	Owner   string
+	Wake    time.Time // when a service is to look after it; zero: never
+	Forget  time.Time // when it is removed; zero: never
+	Noted   Run       // what was noted last
+	Body
+}
+
+// A Body is what a store keeps of a job without looking into it.
+type Body struct {
+	When      When          `json:"when"`
+	Task      *runtime.Task `json:"-"`
+	Overlap   Overlap       `json:"overlap,omitempty"`
+	Missed    Missed        `json:"missed,omitempty"`
+	MaxMissed int           `json:"max_missed,omitempty"`
+	Jitter    time.Duration `json:"jitter,omitempty"` // in nanoseconds
+	State     State         `json:"state"`            // Scheduled until it has fired; then Enqueued, Missing or Cancelled
+	Paused    bool          `json:"paused,omitempty"`
+	Next      time.Time     `json:"next,omitzero"`
+	Fired     int64         `json:"fired,omitempty"`
+	Skipped   int64         `json:"skipped,omitempty"`
+	Last      Run           `json:"last,omitzero"`
+	Failures  int           `json:"failures,omitempty"` // tries in a row to enqueue what is due
+	Error     string        `json:"error,omitempty"`
+	CreatedAt time.Time     `json:"created_at"`
+	UpdatedAt time.Time     `json:"updated_at"`
+}
+
+type bodyJSON struct {
+	*plainBody
+	Task json.RawMessage `json:"task"`
+}
+
+type plainBody Body
+
+// MarshalJSON writes the body with its task as an envelope.
+func (b Body) MarshalJSON() ([]byte, error) {
+	if err := b.Task.Validate(); err != nil {
+		return nil, err
+	}
+	plain := plainBody(b)
+	return json.Marshal(bodyJSON{&plain, runtime.AppendEnvelope(nil, b.Task)})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (b *Body) UnmarshalJSON(data []byte) error {
+	j := bodyJSON{plainBody: new(plainBody)}
+	if err := json.Unmarshal(data, &j); err != nil {
+		return fmt.Errorf("a job's body: %w", err)
+	}
+	task, err := runtime.DecodeEnvelope(j.Task)
+	if err != nil {
+		return fmt.Errorf("the task of a job: %w", err)
+	}
+	*b = Body(*j.plainBody)
+	b.Task = task
+	return nil
+}
+
+// Clone returns a copy that shares nothing with e that either may change.
+func (e *Entry) Clone() *Entry {
+	c := *e
+	c.Task = e.Task.Clone()
+	return &c
+}
+
+// status is the entry as a user sees it.
+func (e *Entry) status() Status {
+	s := Status{
+		Job: Job{
+			ID: e.ID, Owner: e.Owner, When: e.When, Task: e.Task, Overlap: e.Overlap, Missed: e.Missed,
+			MaxMissed: e.MaxMissed, Jitter: e.Jitter,
+		},
+		State: e.State, Paused: e.Paused, Next: e.due(), Fired: e.Fired, Skipped: e.Skipped, Last: e.Last,
+		Error: e.Error, CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt,
+	}
+	// A worker may have noted a firing before the service wrote that it fired.
+	if e.Noted.TaskID != "" && !e.Noted.Due.Before(e.Last.Due) {
+		s.Last = e.Noted
+	}
+	if s.Last.State != "" && s.State != Cancelled && s.State != Missing {
+		s.State = s.Last.State
+	}
+	return s
+}
+
+// ended reports whether the job will not be due again.
+func (e *Entry) ended() bool { return e.Next.IsZero() }
+
+// modify changes an entry of the store, and tries again while others change it.
+func modify(ctx context.Context, s Store, id JobID, change func(*Entry) error) error {
+	for {
+		e, err := s.Get(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := change(e); err != nil {
+			return fmt.Errorf("job %s: %w", id, err)
+		}
+		if err := s.Put(ctx, e); !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+}
