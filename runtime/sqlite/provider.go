@@ -51,6 +51,7 @@ type Provider struct {
 	lobby   *lobby
 	watcher *watcher
 	results *results
+	jobs    *jobs
 
 	mu     sync.Mutex
 	queues map[string][]*Queue
@@ -106,6 +107,7 @@ func (p *Provider) start() error {
 	p.writer = newWriter(c, p.clock, p.lobby)
 	p.lobby.nudge = p.writer.nudge
 	p.results = newResults(p)
+	p.jobs = newJobs(p)
 	p.watcher = newWatcher(watching, p.lobby, p.results)
 	go p.writer.loop()
 	go p.watcher.loop()

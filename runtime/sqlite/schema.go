@@ -120,6 +120,24 @@ CREATE TABLE taskgen_result (
 ) STRICT;
 CREATE INDEX taskgen_result_until ON taskgen_result (until);
 `,
+	`
+-- The jobs of schedulers. alarm is when one is to be looked at: when it is due,
+-- when the lease on it ends, or when it is forgotten; 0: never.
+CREATE TABLE taskgen_schedule (
+	n         INTEGER PRIMARY KEY,
+	id        TEXT NOT NULL UNIQUE,
+	owner     TEXT NOT NULL,
+	version   INTEGER NOT NULL,
+	wake      INTEGER NOT NULL,
+	forget    INTEGER NOT NULL,
+	alarm     INTEGER NOT NULL,
+	body      BLOB NOT NULL,
+	noted_due INTEGER NOT NULL DEFAULT 0, -- the firing that a worker has told of
+	noted     BLOB NOT NULL DEFAULT x''   -- what it told
+) STRICT;
+CREATE INDEX taskgen_schedule_alarm ON taskgen_schedule (alarm) WHERE alarm > 0;
+CREATE INDEX taskgen_schedule_owner ON taskgen_schedule (owner, id);
+`,
 }
 
 const (

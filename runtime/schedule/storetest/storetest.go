@@ -1,0 +1,376 @@
+// Package storetest holds stores of jobs to what schedule.Store promises. Each
+// store's tests call Run.
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/schedule"
+)
+
+// A Place is the room of one test.
+type Place struct {
+	// Open opens the store of the place: as often as there are processes to play.
+	// Where a store lives in one process it returns one and the same.
+	Open func() schedule.Store
+	// Now is the time on the store's clock, and Pass lets time go by on it.
+	Now  func() time.Time
+	Pass func(d time.Duration)
+}
+
+// lease is one that soon ends.
+const lease = time.Second
+
+// Run runs every test of the suite as a subtest, each in a place of its own that
+// make makes, and removes by tb.Cleanup.
+func Run(t *testing.T, make func(tb testing.TB) Place) {
+	for name, test := range map[string]func(*shop){
+		"what is put can be got and listed":                  putGetList,
+		"a put of an old version changes nothing":            conflicts,
+		"due entries are claimed by one, most overdue first": claims,
+		"a lease that ends frees its entries":                leaseEnds,
+		"whoever held an entry before is refused":            fencing,
+		"settling answers for each entry":                    settles,
+		"an entry without a time is never claimed":           sleeping,
+		"entries are forgotten in their time":                forgets,
+		"notes follow the newest firing":                     notes,
+		"claim says how long nothing will be due":            waits,
+		"a put wakes who waits":                              wakes,
+		"many who claim at once share the entries":           shares,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := make(t)
+			test(&shop{T: t, Place: p, Store: p.Open()})
+		})
+	}
+}
+
+// A shop is a store under test.
+type shop struct {
+	*testing.T
+	schedule.Store
+	Place
+}
+
+var ctx = context.Background()
+
+func (s *shop) check(ok bool, format string, args ...any) {
+	s.Helper()
+	if !ok {
+		s.Fatalf(format, args...)
+	}
+}
+
+func (s *shop) ok(err error) {
+	s.Helper()
+	s.check(err == nil, "unexpected error: %v", err)
+}
+
+func (s *shop) is(err, want error) {
+	s.Helper()
+	s.check(errors.Is(err, want), "the error is %v, want %v", err, want)
+}
+
+func (s *shop) entry(id string, wake time.Time) *schedule.Entry {
+	now := s.Now().UTC()
+	return &schedule.Entry{
+		ID: schedule.JobID(id), Wake: wake,
+		Body: schedule.Body{
+			When: schedule.Cron("0 6 * * *", "Europe/Berlin"), Overlap: schedule.AllowOverlap, Missed: schedule.FireAll, MaxMissed: 7,
+			Jitter: time.Minute, State: schedule.Scheduled, Next: wake, CreatedAt: now, UpdatedAt: now, Fired: 3, Skipped: 2,
+			Last: schedule.Run{TaskID: "last", Due: now, State: schedule.Enqueued}, Error: "it’s full", Failures: 1,
+			Task: &runtime.Task{ID: id, Type: "report", Queue: "q", Payload: []byte(`{"text":"ü\u0000"}`), CreatedAt: now, Metadata: map[string]string{"k": "v"}},
+		},
+	}
+}
+
+func (s *shop) put(id string, wake time.Time) *schedule.Entry {
+	s.Helper()
+	e := s.entry(id, wake)
+	s.ok(s.Put(ctx, e))
+	return e
+}
+
+func (s *shop) claim(limit int) []*schedule.Entry {
+	s.Helper()
+	return s.claimOn(s.Store, limit)
+}
+
+func (s *shop) claimOn(st schedule.Store, limit int) []*schedule.Entry {
+	s.Helper()
+	es, _, _, err := st.Claim(ctx, limit, lease)
+	if err != nil {
+		s.Errorf("claim: %v", err)
+	}
+	return es
+}
+
+func names(es []*schedule.Entry) []string {
+	all := make([]string, len(es))
+	for i, e := range es {
+		all[i] = string(e.ID)
+	}
+	return all
+}
+
+func (s *shop) same(got, want *schedule.Entry) {
+	s.Helper()
+	a, err := got.MarshalJSON()
+	s.ok(err)
+	b, err := want.MarshalJSON()
+	s.ok(err)
+	s.check(string(a) == string(b), "body\n%s\nwant\n%s", a, b)
+	s.check(got.ID == want.ID && got.Owner == want.Owner && got.Version == want.Version, "got %s %q %d, want %s %q %d", got.ID, got.Owner, got.Version, want.ID, want.Owner, want.Version)
+	s.check(near(got.Wake, want.Wake) && near(got.Forget, want.Forget), "wake %s forget %s, want %s and %s", got.Wake, got.Forget, want.Wake, want.Forget)
+}
+
+// near allows for what a store's time is rounded up to.
+func near(got, want time.Time) bool {
+	return got.IsZero() == want.IsZero() && !got.Before(want) && got.Sub(want) <= time.Millisecond
+}
+
+func putGetList(s *shop) {
+	late := s.Now().Add(time.Hour)
+	a := s.entry("a", late)
+	a.Owner = "somebody"
+	s.ok(s.Put(ctx, a))
+	s.check(a.Version == 1, "the first version is %d", a.Version)
+	b, c := s.put("b", late), s.put("c", time.Time{})
+	other := s.Open()
+	for _, want := range []*schedule.Entry{a, b, c} {
+		got, err := other.Get(ctx, want.ID)
+		s.ok(err)
+		s.same(got, want)
+	}
+	_, err := s.Get(ctx, "d")
+	s.is(err, schedule.ErrJobNotFound)
+	for _, want := range []struct {
+		owner, after string
+		limit        int
+		ids          []string
+	}{
+		{"", "", 10, []string{"a", "b", "c"}},
+		{"", "", 2, []string{"a", "b"}},
+		{"", "a", 2, []string{"b", "c"}},
+		{"", "c", 2, []string{}},
+		{"somebody", "", 2, []string{"a"}},
+		{"nobody", "", 2, []string{}},
+	} {
+		page, err := other.List(ctx, want.owner, schedule.JobID(want.after), want.limit)
+		s.ok(err)
+		s.check(slices.Equal(names(page), want.ids), "list of %q after %q, %d at most: %v, want %v", want.owner, want.after, want.limit, names(page), want.ids)
+	}
+	page, err := s.List(ctx, "", "", 1)
+	s.ok(err)
+	s.same(page[0], a)
+}
+
+func conflicts(s *shop) {
+	e := s.put("a", time.Time{})
+	s.is(s.Put(ctx, s.entry("a", time.Time{})), schedule.ErrJobExists)
+	old := e.Clone()
+	e.Fired = 100
+	s.ok(s.Put(ctx, e))
+	old.Fired = 200
+	s.is(s.Put(ctx, old), schedule.ErrConflict)
+	got, err := s.Get(ctx, "a")
+	s.ok(err)
+	s.same(got, e)
+	gone := s.entry("b", time.Time{})
+	gone.Version = 3
+	s.is(s.Put(ctx, gone), schedule.ErrJobNotFound)
+}
+
+func claims(s *shop) {
+	now := s.Now()
+	s.put("later", now.Add(time.Hour))
+	s.put("second", now.Add(-time.Minute))
+	s.put("first", now.Add(-time.Hour))
+	s.put("third", now.Add(-time.Second))
+	es, at, _, err := s.Claim(ctx, 2, time.Minute)
+	s.ok(err)
+	s.check(slices.Equal(names(es), []string{"first", "second"}), "claimed %v", names(es))
+	s.check(!at.Before(now.Add(-time.Millisecond)) && at.Before(now.Add(time.Minute)), "it is %s by the store, and was %s", at, now)
+	s.check(es[0].Version == 2, "claimed, the version is %d", es[0].Version)
+	s.check(slices.Equal(names(s.claimOn(s.Open(), 10)), []string{"third"}), "the third was left")
+	s.check(len(s.claim(10)) == 0, "nothing was left")
+}
+
+func leaseEnds(s *shop) {
+	s.put("a", s.Now().Add(-time.Second))
+	s.check(len(s.claim(1)) == 1, "it is due")
+	s.check(len(s.claim(1)) == 0, "it is leased")
+	s.Pass(lease + time.Millisecond)
+	s.check(len(s.claim(1)) == 1, "its lease has ended")
+}
+
+func fencing(s *shop) {
+	s.put("a", s.Now().Add(-time.Second))
+	first := s.claim(1)[0]
+	s.Pass(lease + time.Millisecond)
+	second := s.claim(1)[0]
+	first.Fired = 50
+	s.is(runtime.ErrorAt(s.Settle(ctx, []*schedule.Entry{first}), 0), schedule.ErrConflict)
+	second.Fired = 60
+	second.Wake = time.Time{}
+	s.ok(s.Settle(ctx, []*schedule.Entry{second}))
+	got, err := s.Get(ctx, "a")
+	s.ok(err)
+	s.same(got, second)
+	s.Pass(lease + time.Millisecond)
+	s.check(len(s.claim(1)) == 0, "it was settled for good")
+}
+
+func settles(s *shop) {
+	for _, id := range []string{"a", "b", "c"} {
+		s.put(id, s.Now().Add(-time.Second))
+	}
+	es := s.claim(3)
+	now := s.Now()
+	changed, err := s.Get(ctx, es[1].ID)
+	s.ok(err)
+	s.ok(s.Put(ctx, changed))
+	for _, e := range es {
+		e.Wake = now.Add(-time.Second) // due again at once
+	}
+	gone := s.entry("gone", time.Time{})
+	gone.Version = 9
+	err = s.Settle(ctx, append(es, gone))
+	s.ok(runtime.ErrorAt(err, 0))
+	s.is(runtime.ErrorAt(err, 1), schedule.ErrConflict)
+	s.ok(runtime.ErrorAt(err, 2))
+	s.is(runtime.ErrorAt(err, 3), schedule.ErrJobNotFound)
+	s.check(len(s.claim(3)) == 3, "two were settled as due, and the changed one is too")
+}
+
+func sleeping(s *shop) {
+	e := s.put("a", time.Time{})
+	s.check(len(s.claim(1)) == 0, "it is never due")
+	e.Wake = s.Now().Add(-time.Second)
+	s.ok(s.Put(ctx, e))
+	s.check(len(s.claim(1)) == 1, "it is due now")
+}
+
+func forgets(s *shop) {
+	now := s.Now()
+	e := s.entry("a", time.Time{})
+	e.Forget = now.Add(lease)
+	s.ok(s.Put(ctx, e))
+	s.check(len(s.claim(1)) == 0, "it is never due")
+	got, err := s.Get(ctx, "a")
+	s.ok(err)
+	s.same(got, e)
+	s.Pass(lease + time.Millisecond)
+	s.check(len(s.claim(1)) == 0, "it is never due")
+	_, err = s.Get(ctx, "a")
+	s.is(err, schedule.ErrJobNotFound)
+	s.put("a", time.Time{})
+}
+
+func notes(s *shop) {
+	now := s.Now().UTC().Truncate(time.Millisecond)
+	e := s.put("a", now.Add(-time.Second))
+	run := schedule.Run{TaskID: "t2", Due: now, State: schedule.Running, Attempts: 2, Error: "boom", Worker: "w", Started: now, Progress: runtime.Progress{Done: 1, Total: 2, Note: "n"}}
+	noted := func() schedule.Run {
+		s.Helper()
+		got, err := s.Open().Get(ctx, "a")
+		s.ok(err)
+		return got.Noted
+	}
+	s.ok(s.Note(ctx, "a", run))
+	s.check(fmt.Sprint(noted()) == fmt.Sprint(run), "noted %+v, want %+v", noted(), run)
+	before := run
+	before.Due, before.TaskID = now.Add(-time.Minute), "t1"
+	s.ok(s.Note(ctx, "a", before))
+	s.check(noted().TaskID == "t2", "an earlier firing took the place of a later one")
+	run.State = schedule.Succeeded
+	s.ok(s.Note(ctx, "a", run))
+	s.check(noted().State == schedule.Succeeded, "the same firing is told anew")
+	s.ok(s.Put(ctx, e)) // with the version from before the notes
+	s.check(noted().State == schedule.Succeeded, "a put keeps what was noted")
+	s.check(s.claim(1)[0].Noted.State == schedule.Succeeded, "whoever claims it knows")
+	s.ok(s.Note(ctx, "nobody", run))
+}
+
+func waits(s *shop) {
+	wait := func() time.Duration {
+		s.Helper()
+		_, _, d, err := s.Claim(ctx, 10, lease)
+		s.ok(err)
+		return d
+	}
+	s.check(wait() < 0, "an empty store never has anything due")
+	s.put("a", s.Now().Add(time.Hour))
+	d := wait()
+	s.check(d > 59*time.Minute && d <= time.Hour+time.Millisecond, "the first is due in an hour, not %s", d)
+	s.put("b", s.Now().Add(-time.Second))
+	wait()
+	d = wait()
+	s.check(d > 0 && d <= lease+time.Millisecond, "a lease of %s ends first, not %s", lease, d)
+}
+
+func wakes(s *shop) {
+	_, _, _, err := s.Claim(ctx, 1, lease)
+	s.ok(err)
+	over := make(chan struct{})
+	waiting, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	go func() {
+		defer close(over)
+		for len(s.claimOn(s.Store, 1)) == 0 && waiting.Err() == nil {
+			s.Wait(waiting, 50*time.Second)
+		}
+	}()
+	e := s.entry("a", s.Now().Add(-time.Second))
+	s.ok(s.Open().Put(ctx, e))
+	<-over
+	s.check(waiting.Err() == nil, "nobody was woken")
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	s.Wait(ended, time.Hour) // returns
+}
+
+func shares(s *shop) {
+	const n, each = 200, 4
+	for i := range n {
+		s.put(fmt.Sprintf("job-%03d", i), s.Now().Add(-time.Second))
+	}
+	var (
+		wg   sync.WaitGroup
+		mu   sync.Mutex
+		seen = make(map[schedule.JobID]int)
+	)
+	for range each {
+		st := s.Open()
+		wg.Go(func() {
+			for {
+				es, _, _, err := st.Claim(ctx, 7, time.Hour)
+				if err != nil {
+					s.Errorf("claim: %v", err)
+					return
+				}
+				if len(es) == 0 {
+					return
+				}
+				mu.Lock()
+				for _, e := range es {
+					seen[e.ID]++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	s.check(len(seen) == n, "%d of %d were claimed", len(seen), n)
+	for id, times := range seen {
+		s.check(times == 1, "%s was claimed %d times", id, times)
+	}
+}

@@ -1,0 +1,305 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/schedule"
+)
+
+const (
+	sqlJobsColumns = `SELECT id, owner, version, wake, forget, body, noted FROM taskgen_schedule `
+	// One row by the index of ids.
+	sqlJobsGet     = sqlJobsColumns + `WHERE id = ?`
+	sqlJobsVersion = `SELECT version FROM taskgen_schedule WHERE id = ?`
+	// The rows of a page, in the order of an index.
+	sqlJobsList  = sqlJobsColumns + `WHERE id > ?2 ORDER BY id LIMIT ?1`
+	sqlJobsOwned = sqlJobsColumns + `WHERE owner = ?3 AND id > ?2 ORDER BY id LIMIT ?1`
+	// The rows that are due, by the index of alarms.
+	sqlJobsDue = sqlJobsColumns + `WHERE alarm > 0 AND alarm <= ?1 AND (forget = 0 OR forget > ?1) ORDER BY alarm LIMIT ?2`
+	// One row and its place in the index of alarms.
+	sqlJobsNew    = `INSERT INTO taskgen_schedule (version, wake, forget, alarm, id, owner, body) VALUES (?, ?, ?, ?, ?, ?, ?)`
+	sqlJobsSet    = `UPDATE taskgen_schedule SET version = ?1, wake = ?2, forget = ?3, alarm = ?4, owner = ?6, body = ?7 WHERE id = ?5`
+	sqlJobsLease  = `UPDATE taskgen_schedule SET version = ?1, alarm = ?2 WHERE id = ?3`
+	sqlJobsForget = `DELETE FROM taskgen_schedule WHERE alarm > 0 AND alarm <= ?1 AND forget > 0 AND forget <= ?1`
+	// The head of the index of alarms.
+	sqlJobsFirst = `SELECT alarm FROM taskgen_schedule WHERE alarm > 0 ORDER BY alarm LIMIT 1`
+	// One row by the index of ids.
+	sqlJobsNote = `UPDATE taskgen_schedule SET noted_due = ?1, noted = ?3 WHERE id = ?2 AND noted_due <= ?1`
+)
+
+// jobs keeps a scheduler's jobs in the provider's file.
+type jobs struct {
+	p    *Provider
+	news chan struct{} // holds one when this process has put something that is due some time
+}
+
+var _ schedule.Store = (*jobs)(nil)
+
+func newJobs(p *Provider) *jobs { return &jobs{p: p, news: make(chan struct{}, 1)} }
+
+// Jobs keeps the jobs of schedulers in the same file, for any number of
+// processes. A job that this process schedules wakes its own scheduler at once,
+// one of another process within some milliseconds.
+func (p *Provider) Jobs() schedule.Store { return p.jobs }
+
+// Put implements schedule.Store.
+func (s *jobs) Put(ctx context.Context, e *schedule.Entry) error {
+	return runtime.ErrorAt(s.Settle(ctx, []*schedule.Entry{e}), 0)
+}
+
+// Settle implements schedule.Store.
+func (s *jobs) Settle(ctx context.Context, es []*schedule.Entry) error {
+	bodies := make([][]byte, len(es))
+	for i, e := range es {
+		body, err := json.Marshal(e.Body)
+		if err != nil {
+			return fmt.Errorf("job %s: %w", e.ID, err)
+		}
+		bodies[i] = body
+	}
+	var failed runtime.BatchError
+	err := s.p.writer.do(ctx, len(es), func(t *tx) {
+		failed = runtime.BatchError{}
+		for i, e := range es {
+			failed.Add(i, string(e.ID), t.putJob(e, bodies[i]))
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("keep jobs: %w", err)
+	}
+	wakes := false
+	for i, e := range es {
+		if runtime.ErrorAt(failed.OrNil(), i) == nil {
+			e.Version++
+			wakes = wakes || !e.Wake.IsZero()
+		}
+	}
+	if wakes {
+		select {
+		case s.news <- struct{}{}:
+		default:
+		}
+	}
+	return failed.OrNil()
+}
+
+// putJob writes an entry whose version is that of the file.
+func (t *tx) putJob(e *schedule.Entry, body []byte) error {
+	version := int64(0)
+	if r := t.queryText(sqlJobsVersion, string(e.ID)); r.next() {
+		version = r.int(0)
+		r.done()
+	}
+	write := sqlJobsSet
+	switch {
+	case version == 0 && e.Version == 0:
+		write = sqlJobsNew
+	case version == 0:
+		return fmt.Errorf("%w: %s", schedule.ErrJobNotFound, e.ID)
+	case e.Version == 0:
+		return fmt.Errorf("%w: %s", schedule.ErrJobExists, e.ID)
+	case version != e.Version:
+		return fmt.Errorf("%w: %s", schedule.ErrConflict, e.ID)
+	}
+	wake, forget := stamp(e.Wake), stamp(e.Forget)
+	alarm := wake
+	if alarm == 0 || forget > 0 && forget < alarm {
+		alarm = forget
+	}
+	if s := t.prepare(write, []int64{e.Version + 1, wake, forget, alarm}); s != nil {
+		s.BindText(5, string(e.ID))
+		s.BindText(6, e.Owner)
+		s.BindBytes(7, body)
+		t.run(s)
+	}
+	return nil
+}
+
+// stamp is a time as the file keeps it; 0 for none.
+func stamp(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return max(t.UnixNano(), 1)
+}
+
+func unstamp(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n)
+}
+
+// entry reads a row of sqlJobsColumns.
+func (r rows) entry() (*schedule.Entry, error) {
+	e := &schedule.Entry{
+		ID: schedule.JobID(r.text(0)), Owner: r.text(1), Version: r.int(2),
+		Wake: unstamp(r.int(3)), Forget: unstamp(r.int(4)),
+	}
+	if err := json.Unmarshal(r.bytes(5), &e.Body); err != nil {
+		return nil, fmt.Errorf("job %s: %w", e.ID, err)
+	}
+	if noted := r.bytes(6); len(noted) > 0 {
+		if err := json.Unmarshal(noted, &e.Noted); err != nil {
+			return nil, fmt.Errorf("what was noted of job %s: %w", e.ID, err)
+		}
+	}
+	return e, nil
+}
+
+// Get implements schedule.Store.
+func (s *jobs) Get(ctx context.Context, id schedule.JobID) (*schedule.Entry, error) {
+	es, err := s.read(ctx, func(t *tx) rows { return t.queryText(sqlJobsGet, string(id)) })
+	if err == nil && len(es) == 0 {
+		err = fmt.Errorf("%w: %s", schedule.ErrJobNotFound, id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return es[0], nil
+}
+
+// List implements schedule.Store.
+func (s *jobs) List(ctx context.Context, owner string, after schedule.JobID, limit int) ([]*schedule.Entry, error) {
+	return s.read(ctx, func(t *tx) rows {
+		if owner == "" {
+			return t.queryText(sqlJobsList, string(after), int64(limit))
+		}
+		st := t.prepare(sqlJobsOwned, []int64{int64(limit)})
+		if st != nil {
+			st.BindText(2, string(after))
+			st.BindText(3, owner)
+		}
+		return rows{t, st}
+	})
+}
+
+func (s *jobs) read(ctx context.Context, query func(*tx) rows) (es []*schedule.Entry, err error) {
+	var broken error
+	err = s.p.reader.do(ctx, s.p.clock.Now().UnixNano(), func(t *tx) {
+		es, broken = query(t).entries()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read jobs: %w", err)
+	}
+	return es, broken
+}
+
+func (r rows) entries() (es []*schedule.Entry, err error) {
+	for r.next() {
+		e, err := r.entry()
+		if err != nil {
+			r.done()
+			return nil, err
+		}
+		es = append(es, e)
+	}
+	return es, nil
+}
+
+// Claim implements schedule.Store.
+func (s *jobs) Claim(ctx context.Context, limit int, lease time.Duration) (due []*schedule.Entry, now time.Time, wait time.Duration, err error) {
+	// Most of the time nothing is due: that takes no write lock.
+	now = s.p.clock.Now()
+	if wait, err = s.untilFirst(ctx, now); err != nil || wait != 0 {
+		return nil, now, wait, err
+	}
+	var broken error
+	first := int64(0)
+	err = s.p.writer.do(ctx, limit, func(t *tx) {
+		now = time.Unix(0, t.now)
+		t.exec(sqlJobsForget, t.now)
+		if due, broken = t.query(sqlJobsDue, t.now, int64(limit)).entries(); broken != nil {
+			return
+		}
+		for _, e := range due {
+			e.Version++
+			t.execText(sqlJobsLease, string(e.ID), e.Version, after(t.now, lease))
+		}
+		first = 0
+		if r := t.query(sqlJobsFirst); r.next() {
+			first = r.int(0)
+			r.done()
+		}
+	})
+	if err == nil {
+		err = broken
+	}
+	if err != nil {
+		return nil, now, 0, fmt.Errorf("claim jobs: %w", err)
+	}
+	return due, now, until(first, now), nil
+}
+
+// until is how long it is to an alarm; negative where there is none.
+func until(alarm int64, now time.Time) time.Duration {
+	if alarm == 0 {
+		return -1
+	}
+	return max(time.Duration(alarm-now.UnixNano()), 0)
+}
+
+// untilFirst is how long it is to the first alarm of all.
+func (s *jobs) untilFirst(ctx context.Context, now time.Time) (wait time.Duration, err error) {
+	first := int64(0)
+	err = s.p.reader.do(ctx, now.UnixNano(), func(t *tx) {
+		if r := t.query(sqlJobsFirst); r.next() {
+			first = r.int(0)
+			r.done()
+		}
+	})
+	if err != nil {
+		return 0, fmt.Errorf("look for due jobs: %w", err)
+	}
+	return until(first, now), nil
+}
+
+// Note implements schedule.Store.
+func (s *jobs) Note(ctx context.Context, id schedule.JobID, run schedule.Run) error {
+	data, err := json.Marshal(run)
+	if err != nil {
+		return err
+	}
+	err = s.p.writer.do(ctx, 1, func(t *tx) {
+		if st := t.prepare(sqlJobsNote, []int64{stamp(run.Due)}); st != nil {
+			st.BindText(2, string(id))
+			st.BindBytes(3, data)
+			t.run(st)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("note a run of job %s: %w", id, err)
+	}
+	return nil
+}
+
+// lookEvery is how often Wait looks for what other processes have put.
+const lookEvery = 10 * time.Millisecond
+
+// Wait implements schedule.Store. While it waits it looks every 10 ms at the head
+// of an index, for what other processes put.
+func (s *jobs) Wait(ctx context.Context, d time.Duration) {
+	end := s.p.clock.Now().Add(d)
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		now := s.p.clock.Now()
+		wait, err := s.untilFirst(ctx, now)
+		if err != nil || wait == 0 || !now.Before(end) {
+			return
+		}
+		select {
+		case <-s.news:
+			return
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		case <-s.p.watcher.quit:
+			return
+		}
+	}
+}
