@@ -11,15 +11,14 @@ import (
 )
 
 const (
-	sqlJobsColumns = `SELECT id, owner, version, wake, forget, body, noted FROM taskgen_schedule `
 	// One row by the index of ids.
-	sqlJobsGet     = sqlJobsColumns + `WHERE id = ?`
+	sqlJobsGet     = `SELECT id, owner, version, wake, forget, body, noted FROM taskgen_schedule WHERE id = ?`
 	sqlJobsVersion = `SELECT version FROM taskgen_schedule WHERE id = ?`
 	// The rows of a page, in the order of an index.
-	sqlJobsList  = sqlJobsColumns + `WHERE id > ?2 ORDER BY id LIMIT ?1`
-	sqlJobsOwned = sqlJobsColumns + `WHERE owner = ?3 AND id > ?2 ORDER BY id LIMIT ?1`
+	sqlJobsList  = `SELECT id, owner, version, wake, forget, body, noted FROM taskgen_schedule WHERE id > ?2 ORDER BY id LIMIT ?1`
+	sqlJobsOwned = `SELECT id, owner, version, wake, forget, body, noted FROM taskgen_schedule WHERE owner = ?3 AND id > ?2 ORDER BY id LIMIT ?1`
 	// The rows that are due, by the index of alarms.
-	sqlJobsDue = sqlJobsColumns + `WHERE alarm > 0 AND alarm <= ?1 AND (forget = 0 OR forget > ?1) ORDER BY alarm LIMIT ?2`
+	sqlJobsDue = `SELECT id, owner, version, wake, forget, body, noted FROM taskgen_schedule WHERE alarm > 0 AND alarm <= ?1 AND (forget = 0 OR forget > ?1) ORDER BY alarm LIMIT ?2`
 	// One row and its place in the index of alarms.
 	sqlJobsNew    = `INSERT INTO taskgen_schedule (version, wake, forget, alarm, id, owner, body) VALUES (?, ?, ?, ?, ?, ?, ?)`
 	sqlJobsSet    = `UPDATE taskgen_schedule SET version = ?1, wake = ?2, forget = ?3, alarm = ?4, owner = ?6, body = ?7 WHERE id = ?5`
@@ -134,7 +133,7 @@ func unstamp(n int64) time.Time {
 	return time.Unix(0, n)
 }
 
-// entry reads a row of sqlJobsColumns.
+// entry reads a row of sqlJobsGet and its like.
 func (r rows) entry() (*schedule.Entry, error) {
 	e := &schedule.Entry{
 		ID: schedule.JobID(r.text(0)), Owner: r.text(1), Version: r.int(2),
