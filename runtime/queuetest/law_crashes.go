@@ -12,6 +12,7 @@ func crashClauses() []clause {
 	return []clause{
 		counts("a lease that ends with nothing said is counted and not charged", crashCounted),
 		counts("a release is charged as its worker says and counts as no crash", crashReleased, keeping),
+		{law: CrashesAreNotFailures, name: "a task that a stopping pool gives back is not charged", needs: []need{uncharged}, run: stopCancels},
 		counts("crashes are counted beyond MaxDeliveries: the pool decides, not the queue", crashBeyond),
 	}
 }

@@ -95,7 +95,7 @@ func (w *world) drainUntil(m *runtime.Manager, q runtime.Queue, done func(runtim
 		runs += n
 		s, err := q.Stats(w.ctx)
 		w.ok(err, "stats")
-		if s.Scheduled > 0 {
+		if s.Scheduled > 0 || !q.Capabilities().CountsScheduled {
 			w.pass(w.lease() / 4)
 		}
 		return done(s)

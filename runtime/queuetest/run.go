@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	goruntime "runtime"
 	"sync"
 	"testing"
 )
@@ -42,27 +43,41 @@ func Run(t *testing.T, h Harness) {
 	missing := h.lacks(t)
 	book := newBook(&h)
 	t.Cleanup(func() { book.publish(t) })
+	// Tests of brokers wait for most of their time. They are run side by side by
+	// more than the number of processors, which is what t.Parallel would allow.
+	room := make(chan struct{}, max(sideBySide, goruntime.GOMAXPROCS(0)))
+	var laws sync.WaitGroup
 	for law := Contract; int(law) < len(lawTexts); law++ {
-		t.Run(law.String(), func(t *testing.T) {
-			t.Parallel()
-			for _, c := range clauses() {
-				if c.law != law {
-					continue
+		laws.Go(func() {
+			t.Run(law.String(), func(t *testing.T) {
+				var tests sync.WaitGroup
+				for _, c := range clauses() {
+					if c.law != law {
+						continue
+					}
+					if n, why, ok := c.unfilled(missing); ok {
+						book.leaveOut(t, c, n, why)
+						continue
+					}
+					tests.Go(func() {
+						room <- struct{}{}
+						defer func() { <-room }()
+						t.Run(c.name, func(t *testing.T) {
+							defer func() { book.note(c, t.Failed()) }()
+							c.run(newWorld(t, &h, c, patient))
+						})
+					})
 				}
-				if n, why, ok := c.unfilled(missing); ok {
-					book.leaveOut(t, c, n, why)
-					continue
-				}
-				t.Run(c.name, func(t *testing.T) {
-					t.Parallel()
-					defer func() { book.note(c, t.Failed()) }()
-					c.run(newWorld(t, &h, c, patient))
-				})
-			}
-			book.checkDowngrade(t, law)
+				tests.Wait()
+				book.checkDowngrade(t, law)
+			})
 		})
 	}
+	laws.Wait()
 }
+
+// sideBySide is how many tests of the suite run at the same time at least.
+const sideBySide = 12
 
 // unfilled returns the first need of the test that is missing, with the reason.
 func (c clause) unfilled(missing map[need]string) (need, string, bool) {

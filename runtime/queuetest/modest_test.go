@@ -1,0 +1,98 @@
+package queuetest
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// ofType is the reference provider as a harness of one type of queue.
+func ofType(kind runtime.QueueType) *Harness {
+	h := memoryHarness()
+	h.Type = kind
+	return &h
+}
+
+// failures runs every test that a harness fills the needs of, and returns what
+// failed, by name, and the names of those it left out.
+func failures(t *testing.T, h *Harness, skip func(c clause) bool) {
+	missing := h.lacks(t)
+	for _, c := range clauses() {
+		if _, _, left := c.unfilled(missing); left || skip != nil && skip(c) {
+			continue
+		}
+		t.Run(c.law.String()+"/"+c.name, func(t *testing.T) {
+			t.Parallel()
+			r := record(func(tb testing.TB) { c.run(newWorld(tb, h, c, patient)) })
+			assert.False(t, r.Failed(), r.text())
+		})
+	}
+}
+
+func TestEveryLawIsHeldByQueuesOfEachType(t *testing.T) {
+	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
+		t.Run(string(kind), func(t *testing.T) { failures(t, ofType(kind), nil) })
+	}
+}
+
+func TestAHarnessOfOneTypeLeavesTheOthersToOtherHarnesses(t *testing.T) {
+	for kind, want := range map[runtime.QueueType][2]bool{
+		"": {false, false}, runtime.Standard: {true, true}, runtime.FIFO: {false, true}, runtime.Priority: {true, false},
+	} {
+		h := ofType(kind)
+		missing := h.lacks(t)
+		for i, n := range []need{ordering, levels} {
+			_, left := missing[n]
+			assert.Equal(t, want[i], left, "%q: %s", kind, n)
+			assert.Equal(t, want[i], h.leaves(n), "%q: %s", kind, n)
+		}
+	}
+}
+
+// modest is the reference provider with the abilities of a plain broker: what it
+// says it cannot do it does not do either.
+func modest() *Harness {
+	var enqueued sync.Map // by *runtime.Task of a delivery: the task as it is on the queue
+	h := faultyHarness(fault{
+		can: func(c runtime.Capabilities) runtime.Capabilities {
+			return runtime.Capabilities{
+				MaxLease: runtime.Unlimited, MaxPayload: runtime.Unlimited, MaxBatch: 10, Priorities: c.Priorities, Ordered: c.Ordered,
+				Lateness: c.Lateness, CrashIsAttempt: true,
+				Redrive: c.Redrive, Discard: c.Discard, // a queue's and not its dead letter queue's
+				Browse: c.Browse, Cancel: c.Cancel, Reschedule: c.Reschedule, Purge: c.Purge, Pause: c.Pause,
+			}
+		},
+		stats: func(_ everything, s runtime.Stats) runtime.Stats { return runtime.Stats{Ready: s.Ready, Dead: s.Dead} },
+		dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+			ds, err := q.Dequeue(ctx, min(limit, 10), lease)
+			for _, d := range ds {
+				enqueued.Store(d.Task, d.Task.Clone())
+				d.Task.RetryCount, d.Crashes = d.Task.RetryCount+d.Crashes, 0
+			}
+			return ds, err
+		},
+		release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+			unchanged := make([]*runtime.Delivery, len(ds))
+			for i, d := range ds {
+				c := *d
+				if t, ok := enqueued.Load(d.Task); ok {
+					c.Task = t.(*runtime.Task).Clone()
+					c.Task.RetryCount++
+				}
+				unchanged[i] = &c
+			}
+			return q.Release(ctx, unchanged)
+		},
+	})
+	h.Name = "modest"
+	return h
+}
+
+// TestNothingIsAskedThatAQueueSaysItCannotDo holds the needs of the tests against
+// a provider that fills next to none.
+func TestNothingIsAskedThatAQueueSaysItCannotDo(t *testing.T) { failures(t, modest(), nil) }
