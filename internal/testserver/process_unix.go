@@ -112,7 +112,7 @@ type guard struct {
 // Removing is tried more than once: what was killed may be writing still.
 const guarding = `
 while read -r line; do groups=$line; done
-for g in $groups; do kill -9 -- "-$g"; done
+for g in $groups; do kill -s KILL -- "-$g"; done
 for try in 1 2 3 4 5 6 7 8 9; do rm -rf -- "$1" && break; done
 `
 
