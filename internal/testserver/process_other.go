@@ -3,6 +3,7 @@
 package testserver
 
 import (
+	"context"
 	"errors"
 	"os"
 )
@@ -14,12 +15,13 @@ type process struct {
 	log string
 }
 
-func (p *process) start([]string, []string, string, *os.File, func(int) error) error {
+func (p *process) start([]string, []string, string, *os.File, func() error) error {
 	return errNotUnix
 }
 
-func (p *process) ended() (string, bool) { return "it was not started", true }
-func (p *process) kill() error           { return nil }
+func (p *process) ended() (string, bool)      { return "it was not started", true }
+func (p *process) stop(context.Context) error { return nil }
+func (p *process) kill() error                { return nil }
 
 type guard struct{}
 

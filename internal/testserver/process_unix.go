@@ -3,6 +3,7 @@
 package testserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -28,7 +29,7 @@ type process struct {
 const hold = `read -r go && exec "$@" </dev/null`
 
 // start starts a process that runs once started has returned.
-func (p *process) start(argv, env []string, dir string, log *os.File, started func(pid int) error) error {
+func (p *process) start(argv, env []string, dir string, log *os.File, started func() error) error {
 	hold := exec.Command("/bin/sh", append([]string{"-c", hold, "sh"}, argv...)...)
 	hold.Env = append(os.Environ(), env...)
 	hold.Dir = dir
@@ -48,7 +49,7 @@ func (p *process) start(argv, env []string, dir string, log *os.File, started fu
 	if err := hold.Process.Release(); err != nil {
 		return err
 	}
-	if err := started(p.pid); err != nil {
+	if err := started(); err != nil {
 		return err
 	}
 	_, err = io.WriteString(write, "go\n")
@@ -69,6 +70,29 @@ func (p *process) ended() (how string, ended bool) {
 		return status.Signal().String(), true
 	}
 	return "exit status " + strconv.Itoa(status.ExitStatus()), true
+}
+
+// stop asks the process to end in good order, and waits until it has or ctx has
+// ended.
+func (p *process) stop(ctx context.Context) error {
+	if p.pid == 0 {
+		return nil
+	}
+	if err := syscall.Kill(p.pid, syscall.SIGTERM); err != nil {
+		return fmt.Errorf("stop process %d: %w", p.pid, err)
+	}
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for {
+		if _, ended := p.ended(); ended {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("stop process %d: %w", p.pid, ctx.Err())
+		case <-again.C:
+		}
+	}
 }
 
 // kill ends the process and all that it forked, and waits until they are gone.

@@ -1,3 +1,5 @@
+//go:build unix
+
 package testserver
 
 import (
@@ -15,14 +17,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A shelf writes one durable thing to a server, and reads it again.
+// A shelf makes a place on a server, writes one durable thing to it, and reads it
+// again.
 type shelf struct {
-	put func(t *testing.T, url string)
-	get func(t *testing.T, url string) string
+	make, put func(t *testing.T, url string)
+	get       func(t *testing.T, url string) string
 }
 
 var shelves = map[string]shelf{
 	"redis": {
+		make: func(*testing.T, string) {},
 		put: func(t *testing.T, url string) {
 			c := redisClient(t, url)
 			defer c.Close()
@@ -37,11 +41,15 @@ var shelves = map[string]shelf{
 		},
 	},
 	"rabbitmq": {
-		put: func(t *testing.T, url string) {
+		make: func(t *testing.T, url string) {
 			conn, ch := rabbitMQChannel(t, url)
 			defer conn.Close()
 			_, err := ch.QueueDeclare("kept", true, false, false, false, amqp.Table{"x-queue-type": "quorum"})
 			require.NoError(t, err)
+		},
+		put: func(t *testing.T, url string) {
+			conn, ch := rabbitMQChannel(t, url)
+			defer conn.Close()
 			require.NoError(t, ch.Confirm(false))
 			sent, err := ch.PublishWithDeferredConfirmWithContext(t.Context(), "", "kept", true, false, amqp.Publishing{Body: []byte("kept")})
 			require.NoError(t, err)
@@ -57,12 +65,16 @@ var shelves = map[string]shelf{
 		},
 	},
 	"nats": {
-		put: func(t *testing.T, url string) {
+		make: func(t *testing.T, url string) {
 			conn, js := natsStream(t, url)
 			defer conn.Close()
 			_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "KEPT", Subjects: []string{"kept"}})
 			require.NoError(t, err)
-			_, err = js.Publish(t.Context(), "kept", []byte("kept"))
+		},
+		put: func(t *testing.T, url string) {
+			conn, js := natsStream(t, url)
+			defer conn.Close()
+			_, err := js.Publish(t.Context(), "kept", []byte("kept"))
 			require.NoError(t, err)
 		},
 		get: func(t *testing.T, url string) string {
@@ -102,13 +114,15 @@ func natsStream(t *testing.T, url string) (*nats.Conn, jetstream.JetStream) {
 	return conn, js
 }
 
-func TestDataSurviveAKillAndNothingSurvivesTheStop(t *testing.T) {
+func TestDataSurviveRestartsAndKillsAndNothingSurvivesTheStop(t *testing.T) {
 	for kind, start := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			s, err := start()
 			require.NoError(t, err)
 			url := s.URL
+			shelves[kind].make(t, url)
+			require.NoError(t, s.Restart())
 			shelves[kind].put(t, url)
 
 			before := traceOf(s)
