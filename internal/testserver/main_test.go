@@ -20,6 +20,7 @@ var kinds = map[string]func() (*Server, error){
 	"redis":    func() (*Server, error) { return Redis() },
 	"rabbitmq": func() (*Server, error) { return RabbitMQ() },
 	"nats":     func() (*Server, error) { return NATS() },
+	"sqs":      SQS,
 }
 
 func TestMain(m *testing.M) {

@@ -115,15 +115,15 @@ func natsStream(t *testing.T, url string) (*nats.Conn, jetstream.JetStream) {
 }
 
 func TestDataSurviveRestartsAndKillsAndNothingSurvivesTheStop(t *testing.T) {
-	for kind, start := range kinds {
+	for kind, shelf := range shelves {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			s, err := start()
+			s, err := kinds[kind]()
 			require.NoError(t, err)
 			url := s.URL
-			shelves[kind].make(t, url)
+			shelf.make(t, url)
 			require.NoError(t, s.Restart())
-			shelves[kind].put(t, url)
+			shelf.put(t, url)
 
 			before := traceOf(s)
 			require.NoError(t, s.Kill())
@@ -133,7 +133,7 @@ func TestDataSurviveRestartsAndKillsAndNothingSurvivesTheStop(t *testing.T) {
 
 			require.NoError(t, s.Restart())
 			require.Equal(t, url, s.URL)
-			assert.Equal(t, "kept", shelves[kind].get(t, url))
+			assert.Equal(t, "kept", shelf.get(t, url))
 
 			after := traceOf(s)
 			require.NoError(t, s.Stop())
@@ -162,6 +162,7 @@ func TestSettingsReachTheServer(t *testing.T) {
 func TestAServerThatRunsAlreadyIsNobodysToKill(t *testing.T) {
 	for kind, variable := range map[string]string{
 		"redis": "TASKGEN_TEST_REDIS_URL", "rabbitmq": "TASKGEN_TEST_RABBITMQ_URL", "nats": "TASKGEN_TEST_NATS_URL",
+		"sqs": "TASKGEN_TEST_SQS_ENDPOINT",
 	} {
 		t.Setenv(variable, "x://elsewhere:1")
 		s, err := kinds[kind]()
@@ -180,7 +181,10 @@ func TestAMissingServerIsAnErrorThatSaysHowToGetIt(t *testing.T) {
 	require.ErrorContains(t, err, "TASKGEN_TEST_REDIS_URL")
 	_, err = NATS()
 	require.ErrorContains(t, err, "TASKGEN_TEST_NATS_URL")
-	_, err = RabbitMQ()
+	_, err = SQS()
+	require.ErrorContains(t, err, "apt-get install nodejs npm")
+	require.ErrorContains(t, err, "TASKGEN_TEST_SQS_ENDPOINT")
+	_, err = RabbitMQ() // where Debian's package is, only Erlang is missed
 	require.Error(t, err)
 }
 
