@@ -1,0 +1,214 @@
+package redis
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// Cancel implements [runtime.Canceller]. A unique key without a window is free
+// again. A ready task is searched for in its list, a scheduled one is not: see
+// the README for what that costs.
+func (q *Queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
+	if err := q.begin(); err != nil {
+		return nil, err
+	}
+	defer q.p.calls.Done()
+	removed := make(map[string]bool)
+	err := q.each(ctx, func(l *lane) error {
+		names := ids
+		if l.dead {
+			found, err := l.find(ctx, ids)
+			if err != nil {
+				return err
+			}
+			names = namesOf(found)
+		}
+		return l.cancel(ctx, names, removed)
+	})
+	return inOrder(ids, removed), err
+}
+
+// cancel removes waiting tasks by their names in the lane, and notes the IDs of
+// those that it removed.
+func (l *lane) cancel(ctx context.Context, names []string, removed map[string]bool) error {
+	for len(names) > 0 {
+		part := names[:min(chunk, len(names))]
+		c := l.newCall(opCancel, len(part))
+		for i := range part {
+			c.args = append(c.args, &part[i])
+		}
+		reply, err := l.run(ctx, c)
+		if err != nil {
+			return err
+		}
+		codes, err := codesOf(reply, len(part))
+		if err != nil || len(codes) == 0 {
+			return l.failed(c, errReply)
+		}
+		for i, code := range codes {
+			if code == 1 {
+				removed[idOf(part[i])] = true
+			}
+		}
+		names = names[len(codes):]
+	}
+	return nil
+}
+
+// inOrder returns the IDs that are in the set, each once.
+func inOrder(ids []string, set map[string]bool) []string {
+	var all []string
+	for _, id := range ids {
+		if set[id] {
+			all = append(all, id)
+			delete(set, id)
+		}
+	}
+	return all
+}
+
+// Reschedule implements [runtime.Rescheduler]. The task's ScheduledFor changes
+// with it. A task that is due stays where it is in line when at has passed as
+// well. A task of a group that waits for its retry keeps its place at the head
+// of the group; one that is ready leaves the line, and joins it at the end when
+// it is due.
+func (q *Queue) Reschedule(ctx context.Context, id string, at time.Time) error {
+	if err := q.begin(); err != nil {
+		return err
+	}
+	defer q.p.calls.Done()
+	moved := false
+	err := q.each(ctx, func(l *lane) error {
+		names := []string{id}
+		if l.dead {
+			found, err := l.find(ctx, names)
+			if err != nil {
+				return err
+			}
+			names = namesOf(found)
+		}
+		for _, name := range names {
+			ok, err := l.reschedule(ctx, name, at)
+			if err != nil {
+				return err
+			}
+			moved = moved || ok
+		}
+		return nil
+	})
+	if err == nil && !moved {
+		err = fmt.Errorf("%w: no task %s waits on queue %q: it may be with a worker", runtime.ErrTaskNotFound, id, q.cfg.Name)
+	}
+	return err
+}
+
+// reschedule moves one task of the lane. What others write into the task
+// meanwhile is kept: it is read again then.
+func (l *lane) reschedule(ctx context.Context, name string, at time.Time) (bool, error) {
+	for ctx.Err() == nil {
+		held, err := l.p.client.HMGet(ctx, l.key(keyBody), name).Result()
+		if err != nil {
+			return false, fmt.Errorf("redis: read task %s of %s: %w", idOf(name), l, err)
+		}
+		if held[0] == nil {
+			return false, nil
+		}
+		was := text(held[0])
+		envelope := was
+		if task, err := runtime.DecodeEnvelope(bytesOf(was)); err == nil {
+			task.ScheduledFor = at
+			envelope = string(runtime.AppendEnvelope(nil, task))
+		}
+		c := l.newCall(opReschedule, 4).add(name, sumOf(was), envelope, max(millis(at), 0))
+		reply, err := l.run(ctx, c)
+		switch {
+		case err != nil:
+			return false, err
+		case reply == int64(0):
+			return true, nil
+		case reply == int64(1):
+			return false, nil
+		case reply != int64(2):
+			return false, l.failed(c, errReply)
+		}
+	}
+	return false, ctx.Err()
+}
+
+// sumOf is the SHA-1 of a value as Redis writes it.
+func sumOf(value string) string {
+	sum := sha1.Sum(bytesOf(value))
+	return hex.EncodeToString(sum[:])
+}
+
+// Purge implements [runtime.Purger]. It works in scripts of 256 tasks, so that
+// others get on meanwhile, and ends after as many as there were when it began.
+func (q *Queue) Purge(ctx context.Context) (int, error) {
+	if err := q.begin(); err != nil {
+		return 0, err
+	}
+	defer q.p.calls.Done()
+	total := 0
+	err := q.each(ctx, func(l *lane) error {
+		s, _, err := l.stats(ctx)
+		for left := s.Ready + s.Scheduled; err == nil && left > 0; {
+			var reply any
+			c := l.newCall(opPurge, 1).add(min(left, chunk))
+			if reply, err = l.run(ctx, c); err != nil {
+				break
+			}
+			n, ok := reply.(int64)
+			if !ok {
+				return l.failed(c, errReply)
+			}
+			if n == 0 {
+				break
+			}
+			total += int(n)
+			left -= n
+		}
+		return err
+	})
+	return total, err
+}
+
+// Pause implements [runtime.Pauser]: for every process, and until Resume.
+func (q *Queue) Pause(ctx context.Context) error { return q.pause(ctx, true) }
+
+// Resume implements [runtime.Pauser].
+func (q *Queue) Resume(ctx context.Context) error { return q.pause(ctx, false) }
+
+func (q *Queue) pause(ctx context.Context, paused bool) error {
+	if err := q.begin(); err != nil {
+		return err
+	}
+	defer q.p.calls.Done()
+	return q.each(ctx, func(l *lane) error { return l.pause(ctx, paused) })
+}
+
+func (l *lane) pause(ctx context.Context, paused bool) error {
+	state := 0
+	if paused {
+		state = 1
+	}
+	_, err := l.run(ctx, l.newCall(opPause, 1).add(state))
+	return err
+}
+
+// Paused implements [runtime.Pauser].
+func (q *Queue) Paused(ctx context.Context) (bool, error) {
+	if err := q.begin(); err != nil {
+		return false, err
+	}
+	defer q.p.calls.Done()
+	paused, err := q.p.client.HExists(ctx, q.lane.key(keyMeta), "paused").Result()
+	if err != nil {
+		return false, fmt.Errorf("redis: whether %s is paused: %w", q.lane, err)
+	}
+	return paused, nil
+}

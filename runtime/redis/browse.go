@@ -1,0 +1,137 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// Browse implements [runtime.Browser]. Ready tasks of a fifo queue come group by
+// group, leased ones by the end of their lease, dead ones by when they died;
+// those that a worker of the dead letter queue has leased come after these. On a
+// dead letter queue the dead of one queue come after those of another. A value
+// that cannot be decoded is shown as the task that would take its place on the
+// dead letter queue. While others take tasks off the queue a page may hold tasks
+// of the one before again.
+func (q *Queue) Browse(ctx context.Context, state runtime.State, from string, limit int) ([]*runtime.Task, string, error) {
+	if limit < 1 {
+		return nil, "", fmt.Errorf("taskgen: browse %d tasks of queue %q: at least 1", limit, q.cfg.Name)
+	}
+	if err := q.begin(); err != nil {
+		return nil, "", err
+	}
+	defer q.p.calls.Done()
+	at, err := parseCursor(from)
+	if err != nil {
+		return nil, "", err
+	}
+	stages, err := q.stages(ctx, state)
+	if err != nil {
+		return nil, "", err
+	}
+	var tasks []*runtime.Task
+	var last cursor
+	for i, st := range stages {
+		switch {
+		case i < at.stage:
+			continue
+		case i > at.stage:
+			at = cursor{stage: i, a: "0"}
+		}
+		found, ends, err := st.lane.browse(ctx, st.state, at, limit-len(tasks)+1)
+		if err != nil {
+			return nil, "", err
+		}
+		for k, task := range found {
+			if len(tasks) == limit {
+				return tasks, last.String(), nil
+			}
+			tasks, last = append(tasks, task), ends[k]
+		}
+	}
+	return tasks, "", nil
+}
+
+// A stage is one lane and state that a listing goes through.
+type stage struct {
+	lane  *lane
+	state runtime.State
+}
+
+// stages are what a listing of a state goes through, in its order.
+func (q *Queue) stages(ctx context.Context, state runtime.State) ([]stage, error) {
+	switch state {
+	case runtime.Dead:
+		return []stage{{q.grave, runtime.Ready}, {q.grave, runtime.Scheduled}, {q.grave, runtime.Leased}}, nil
+	case runtime.Ready, runtime.Scheduled, runtime.Leased:
+		lanes, err := q.lanes(ctx)
+		if err != nil {
+			return nil, err
+		}
+		all := make([]stage, len(lanes))
+		for i, l := range lanes {
+			all[i] = stage{l, state}
+		}
+		return all, nil
+	}
+	return nil, fmt.Errorf("taskgen: browse state %q of queue %q: ready, scheduled, leased or dead", state, q.cfg.Name)
+}
+
+// A cursor is the place of the last task of a page: the stage, and two values
+// that the script understands.
+type cursor struct {
+	stage int
+	a, b  string
+}
+
+func (c cursor) String() string { return strconv.Itoa(c.stage) + " " + c.a + " " + c.b }
+
+func parseCursor(text string) (cursor, error) {
+	if text == "" {
+		return cursor{a: "0"}, nil
+	}
+	parts := strings.SplitN(text, " ", 3)
+	if len(parts) == 3 {
+		if n, err := strconv.Atoi(parts[0]); err == nil && n >= 0 {
+			if _, err := strconv.ParseFloat(parts[1], 64); err == nil && parts[2] != "" {
+				return cursor{n, parts[1], parts[2]}, nil
+			}
+		}
+	}
+	return cursor{}, fmt.Errorf("taskgen: browse: %q is no cursor that Browse has returned", text)
+}
+
+// browse lists up to n tasks of one state after a cursor, with the cursor of
+// each.
+func (l *lane) browse(ctx context.Context, state runtime.State, at cursor, n int) ([]*runtime.Task, []cursor, error) {
+	c := l.newCall(opBrowse, 4).add(string(state), at.a, at.b, n)
+	reply, err := l.run(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, ok := reply.([]any)
+	if !ok || len(r) != 3 {
+		return nil, nil, l.failed(c, errReply)
+	}
+	names, _ := r[0].([]any)
+	envelopes, _ := r[1].([]any)
+	places, _ := r[2].([]any)
+	if len(envelopes) != len(names) || len(places) != len(names) {
+		return nil, nil, l.failed(c, errReply)
+	}
+	tasks, ends := make([]*runtime.Task, len(names)), make([]cursor, len(names))
+	for i := range names {
+		envelope := text(envelopes[i])
+		task, err := runtime.DecodeEnvelope(bytesOf(envelope))
+		if err != nil {
+			task = standIn(text(names[i]), l.queue, envelope, err)
+		}
+		tasks[i] = task
+		a, b, _ := strings.Cut(text(places[i]), " ")
+		ends[i] = cursor{at.stage, a, b}
+	}
+	return tasks, ends, nil
+}

@@ -1,0 +1,248 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A corpse is a dead task that nobody has leased.
+type corpse struct {
+	name     string // its name among the dead: the ID, and more where the ID died before
+	envelope string
+}
+
+// idOf is the ID in the name of a task: that of a dead one may go on after it.
+func idOf(name string) string {
+	id, _, _ := strings.Cut(name, originEnd)
+	return id
+}
+
+func namesOf(found []corpse) []string {
+	names := make([]string, len(found))
+	for i, c := range found {
+		names[i] = c.name
+	}
+	return names
+}
+
+// corpses reads names and envelopes in turn.
+func corpses(reply []any) ([]corpse, error) {
+	if len(reply)%2 != 0 {
+		return nil, errReply
+	}
+	all := make([]corpse, 0, len(reply)/2)
+	for i := 0; i < len(reply); i += 2 {
+		all = append(all, corpse{text(reply[i]), text(reply[i+1])})
+	}
+	return all, nil
+}
+
+// find returns the dead tasks with the given IDs, in their order: of one ID there
+// may be several.
+func (l *lane) find(ctx context.Context, ids []string) ([]corpse, error) {
+	var all []corpse
+	for len(ids) > 0 {
+		part := ids[:min(chunk, len(ids))]
+		ids = ids[len(part):]
+		c := l.newCall(opDeadFind, len(part))
+		for i := range part {
+			c.args = append(c.args, &part[i])
+		}
+		reply, err := l.run(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		r, _ := reply.([]any)
+		found, err := corpses(r)
+		if err != nil {
+			return nil, l.failed(c, err)
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+// page returns dead tasks in the order they died, none that died after last; 0
+// stands for now, and the time it stood for is returned.
+func (l *lane) page(ctx context.Context, last int64, skip int) (int64, []corpse, error) {
+	c := l.newCall(opDeadPage, 3).add(last, skip, chunk)
+	reply, err := l.run(ctx, c)
+	if err != nil {
+		return 0, nil, err
+	}
+	r, ok := reply.([]any)
+	if !ok || len(r) == 0 {
+		return 0, nil, l.failed(c, errReply)
+	}
+	found, err := corpses(r[1:])
+	if err != nil {
+		return 0, nil, l.failed(c, err)
+	}
+	if last == 0 {
+		last, _ = r[0].(int64)
+	}
+	return last, found, nil
+}
+
+// Redrive implements [runtime.Redriver]. Tasks that a worker of the dead letter
+// queue has leased stay, and so do those whose ID is on the queue again: the
+// error is then a *BatchError with ErrDuplicate, counted in the order of the
+// tasks that were found. Capacity is not asked. It works in scripts of 256 tasks,
+// and with ids nil leaves those alone that die while it runs. A unique key is not
+// taken again.
+func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
+	if q.isDLQ {
+		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+	}
+	if err := q.begin(); err != nil {
+		return nil, err
+	}
+	defer q.p.calls.Done()
+	back := redriven{q: q}
+	if ids == nil {
+		err := back.all(ctx)
+		if err != nil {
+			return back.ids, err
+		}
+		return back.ids, back.failed.OrNil()
+	}
+	found, err := q.grave.find(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for len(found) > 0 {
+		part := found[:min(chunk, len(found))]
+		found = found[len(part):]
+		if err := back.move(ctx, part); err != nil {
+			return back.ids, err
+		}
+	}
+	return back.ids, back.failed.OrNil()
+}
+
+// redriven collects what a redrive has done.
+type redriven struct {
+	q      *Queue
+	ids    []string
+	failed runtime.BatchError
+	looked int
+	stayed int // of those that were looked at
+}
+
+func (b *redriven) all(ctx context.Context) error {
+	last := int64(0)
+	for {
+		var found []corpse
+		var err error
+		if last, found, err = b.q.grave.page(ctx, last, b.stayed); err != nil || len(found) == 0 {
+			return err
+		}
+		if err := b.move(ctx, found); err != nil {
+			return err
+		}
+	}
+}
+
+// Codes of redrive.
+const (
+	moved   = 0
+	onQueue = 1 // the ID is on the queue again
+	absent  = 2 // a worker has it, or it is gone
+	changed = 3 // it is not what was read
+)
+
+// move redrives dead tasks. Those that have changed since they were read are
+// read again.
+func (b *redriven) move(ctx context.Context, found []corpse) error {
+	index := make(map[string]int, len(found))
+	for i, c := range found {
+		index[c.name] = b.looked + i
+	}
+	b.looked += len(found)
+	for len(found) > 0 {
+		codes, err := b.send(ctx, found)
+		if err != nil {
+			return err
+		}
+		var again []string
+		for i, c := range found {
+			switch codes[i] {
+			case moved:
+				b.ids = append(b.ids, idOf(c.name))
+			case onQueue:
+				b.stayed++
+				b.failed.Add(index[c.name], idOf(c.name), fmt.Errorf("%w: task %s is on queue %q again", runtime.ErrDuplicate, idOf(c.name), b.q.cfg.Name))
+			case changed:
+				again = append(again, c.name)
+			}
+		}
+		if len(again) == 0 {
+			return nil
+		}
+		if found, err = b.q.grave.reread(ctx, again); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reread reads dead tasks by their names.
+func (l *lane) reread(ctx context.Context, names []string) ([]corpse, error) {
+	values, err := l.p.client.HMGet(ctx, l.key(keyBody), names...).Result()
+	if err != nil {
+		return nil, fmt.Errorf("redis: read %s: %w", l, err)
+	}
+	all := make([]corpse, len(names))
+	for i, name := range names {
+		all[i] = corpse{name, text(values[i])}
+	}
+	return all, nil
+}
+
+// send redrives dead tasks as they were read, and returns a code for each.
+func (b *redriven) send(ctx context.Context, found []corpse) ([]int64, error) {
+	l := b.q.lane
+	c := l.newCall(opRedrive, 5*len(found))
+	now := time.Now()
+	for _, dead := range found {
+		task, err := runtime.DecodeEnvelope([]byte(dead.envelope))
+		if err != nil {
+			task = standIn(dead.name, b.q.cfg.Name, dead.envelope, err)
+		}
+		runtime.Unbury(task, b.q.cfg.DLQ)
+		task.Queue, task.ID, task.ScheduledFor = b.q.cfg.Name, idOf(dead.name), now
+		c.add(dead.name, task.ID, sumOf(dead.envelope), runtime.AppendEnvelope(nil, task), l.place(task))
+	}
+	reply, err := l.run(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	codes, err := codesOf(reply, len(found))
+	if err != nil || len(codes) != len(found) {
+		return nil, l.failed(c, errReply)
+	}
+	return codes, nil
+}
+
+// Discard implements [runtime.Discarder]. Tasks that a worker of the dead letter
+// queue has leased stay.
+func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
+	if q.isDLQ {
+		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+	}
+	if err := q.begin(); err != nil {
+		return nil, err
+	}
+	defer q.p.calls.Done()
+	found, err := q.grave.find(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	removed := make(map[string]bool)
+	err = q.grave.cancel(ctx, namesOf(found), removed)
+	return inOrder(ids, removed), err
+}

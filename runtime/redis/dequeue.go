@@ -1,0 +1,231 @@
+package redis
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+const (
+	// settleEvery is how often a lane with work looks for what is due and what
+	// leases have left behind. An empty one looks each time.
+	settleEvery = 5 * time.Millisecond
+	// recheck is the longest that a waiting process does not look itself. It is
+	// woken when there is something; but a process that dies at the moment it is
+	// woken takes that wake-up with it.
+	recheck = 5 * time.Second
+)
+
+// Dequeue implements [runtime.Queue]. It waits until ctx ends, however long
+// that is; with a context that has ended already it does not look. A limit above
+// 256 takes a second round trip when there are as many.
+func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+	if limit < 1 || lease <= 0 {
+		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both are more than 0", limit, q.cfg.Name, lease)
+	}
+	if err := q.begin(); err != nil {
+		return nil, err
+	}
+	defer q.p.calls.Done()
+	w := &waiter{q: q}
+	defer w.leave()
+	for ctx.Err() == nil {
+		found, err := q.look(ctx, limit, lease)
+		switch {
+		case len(found.ds) > 0:
+			return found.ds, nil
+		case q.isClosed.Load():
+			return nil, q.errClosed()
+		case err != nil && ctx.Err() != nil:
+			return nil, runtime.ErrNoTasks
+		case err != nil:
+			return nil, err
+		case found.again:
+			continue
+		}
+		if err := w.wait(ctx, found); err != nil {
+			return nil, err
+		}
+	}
+	return nil, runtime.ErrNoTasks
+}
+
+// A look is what one look at a queue's lanes has found.
+type look struct {
+	ds     []*runtime.Delivery
+	again  bool // something is there that could not be handed out: look again
+	lanes  []*lane
+	events []time.Time // when there may be something on each lane; zero: unknown
+}
+
+// look leases tasks of the queue's lanes. It uses no context that may end under
+// way: a lease whose reply nobody hears would last.
+func (q *Queue) look(ctx context.Context, limit int, lease time.Duration) (look, error) {
+	ctx = context.WithoutCancel(ctx)
+	q.mu.Lock()
+	lanes := append(make([]*lane, 0, 1+len(q.graves)), q.lane)
+	for _, l := range q.graves {
+		lanes = append(lanes, l)
+	}
+	q.mu.Unlock()
+	found := look{lanes: lanes, events: make([]time.Time, len(lanes))}
+	for i, l := range lanes {
+		got, err := l.dequeue(ctx, limit, lease)
+		if err == nil && l == q.lane && int(got.sources) != len(lanes)-1 && len(got.ids) == 0 {
+			// Queues have named this one since.
+			_, err = q.lanes(ctx)
+			found.again = err == nil
+		}
+		if err != nil {
+			return found, err
+		}
+		if len(got.ids) > 0 {
+			found.ds, err = q.deliver(ctx, l, got)
+			found.again = true
+			return found, err
+		}
+		found.events[i] = got.event
+	}
+	return found, nil
+}
+
+// A claim is what one dequeue has leased.
+type claim struct {
+	token     string
+	until     time.Time // of the leases, on this process's clock
+	ids       []any
+	envelopes []any
+	crashes   []any     // nil: none
+	event     time.Time // when there may be something, where nothing was; zero: unknown
+	sources   int64     // how many queues have this one for their dead letters
+}
+
+// dequeue leases up to limit tasks of the lane.
+func (l *lane) dequeue(ctx context.Context, limit int, lease time.Duration) (claim, error) {
+	for {
+		now := time.Now()
+		settle := 0
+		if last := l.settled.Load(); now.UnixNano()-last > int64(settleEvery) && l.settled.CompareAndSwap(last, now.UnixNano()) {
+			settle = 1
+		}
+		reply, err := l.run(ctx, l.newCall(opDequeue, 3).add(min(limit, chunk), span(lease), settle))
+		if err != nil {
+			return claim{}, err
+		}
+		r, ok := reply.([]any)
+		if !ok || len(r) == 0 {
+			return claim{}, errReply
+		}
+		c := claim{until: now.Add(lease)}
+		switch {
+		case r[0] == int64(-1) && len(r) == 2: // paused: Resume wakes
+			c.sources, _ = r[1].(int64)
+			return c, nil
+		case r[0] == int64(-2) && len(r) == 2:
+			levels, _ := r[1].(int64)
+			l.setLevels(int(levels))
+			continue
+		case r[0] == int64(0) && len(r) == 3:
+			if wait, _ := r[1].(int64); wait >= 0 {
+				c.event = time.Now().Add(time.Duration(wait) * time.Millisecond)
+			}
+			c.sources, _ = r[2].(int64)
+			return c, nil
+		case r[0] == int64(1) && len(r) == 5:
+			c.token = text(r[1])
+			c.ids, _ = r[2].([]any)
+			c.envelopes, _ = r[3].([]any)
+			c.crashes, _ = r[4].([]any)
+			if len(c.ids) > 0 && len(c.ids) == len(c.envelopes) {
+				return c, nil
+			}
+		}
+		return claim{}, errReply
+	}
+}
+
+// deliver decodes what was leased. What cannot be decoded goes to the dead
+// letter queue.
+func (q *Queue) deliver(ctx context.Context, l *lane, c claim) ([]*runtime.Delivery, error) {
+	var (
+		room   = make([]runtime.Delivery, 0, len(c.ids))
+		ds     = make([]*runtime.Delivery, 0, len(c.ids))
+		b      strings.Builder
+		ends   = make([]int, 0, len(c.ids))
+		origin string
+		failed error
+	)
+	if l != q.lane {
+		origin = l.queue + originEnd
+	}
+	for i := range c.ids {
+		id, envelope := text(c.ids[i]), text(c.envelopes[i])
+		task, err := runtime.DecodeEnvelope(bytesOf(envelope))
+		if err != nil {
+			if task, err = q.salvage(ctx, l, c.token+"."+id, envelope, err); task == nil {
+				// Buried; or not, and then its lease brings it back.
+				failed = errors.Join(failed, err)
+				continue
+			}
+		}
+		b.WriteString(origin)
+		b.WriteString(c.token)
+		b.WriteByte('.')
+		b.WriteString(id)
+		ends = append(ends, b.Len())
+		d := runtime.Delivery{Task: task, LeaseUntil: c.until}
+		if c.crashes != nil {
+			d.Crashes = number(c.crashes[i])
+		}
+		room = append(room, d)
+		ds = append(ds, &room[len(room)-1])
+	}
+	if len(ds) == 0 {
+		return nil, failed
+	}
+	// The receipts share one string.
+	receipts, start := b.String(), 0
+	for i, d := range ds {
+		d.Receipt = runtime.Receipt(receipts[start:ends[i]])
+		start = ends[i]
+	}
+	return ds, nil
+}
+
+// undecodable is the type of the task that stands on the dead letter queue for
+// a value that cannot be decoded. Its payload is the value, in base64.
+const undecodable = "taskgen.undecodable"
+
+// salvage buries a leased task whose envelope cannot be decoded. On a dead
+// letter queue it returns the task that now stands for it, elsewhere nil.
+func (q *Queue) salvage(ctx context.Context, l *lane, receipt, envelope string, cause error) (*runtime.Task, error) {
+	_, id, _ := strings.Cut(receipt, ".")
+	stand := standIn(id, l.queue, envelope, cause)
+	text := string(runtime.AppendEnvelope(nil, stand))
+	if l.dead || q.isDLQ {
+		if _, err := l.run(ctx, l.newCall(opRewrite, 3).add(receipt, id, text)); err != nil {
+			return nil, err
+		}
+		return stand, nil
+	}
+	c := l.newCall(opBury, 5).add(1).again().add(receipt, id, text)
+	_, err := l.run(ctx, c)
+	return nil, err
+}
+
+// standIn is a valid task in place of a value that is none.
+func standIn(id, queue, envelope string, cause error) *runtime.Task {
+	id, _, _ = strings.Cut(id, originEnd)
+	now := time.Now()
+	task := &runtime.Task{
+		ID: strings.ToValidUTF8(id, "?"), Type: undecodable, Queue: queue, CreatedAt: now,
+		Payload: []byte(`"` + base64.StdEncoding.EncodeToString([]byte(envelope)) + `"`),
+	}
+	runtime.Bury(task, queue, now, fmt.Errorf("%w: its value cannot be decoded: %w", runtime.ErrInvalidTask, cause))
+	return task
+}

@@ -1,0 +1,81 @@
+package redis
+
+import "strings"
+
+// A keyID names one key of a lane, as the scripts call it.
+type keyID int
+
+const (
+	keyMeta    keyID = iota // hash: type, levels, dlq, paused, token, seq
+	keyBody                 // hash: ID → envelope
+	keyDue                  // sorted set: ID of what is not due yet, by time; of the dead all that wait
+	keyLease                // sorted set: "token.ID", by the end of the lease
+	keyCrash                // hash: ID → how many leases ended with nothing said; absent: none
+	keyWake                 // list: one baton for one blocked process, or nothing
+	keyUID                  // hash: ID → unique key it gives back when it is done
+	keyUniq                 // hash: unique key → "due until ID" of its holder
+	keyWins                 // sorted set: unique keys with a window, by its end
+	keyLine                 // hash: ID → level or group
+	keyOrder                // sorted set: the line of a fifo queue, "group NUL seq ID"
+	keyGroup                // hash: group → 1 in turn, 0 busy
+	keyTurn                 // list: groups whose head may go
+	keyAge                  // sorted set: ready tasks of a fifo queue, by when they became so
+	keyCopies               // sorted set: names of dead tasks whose ID died before
+	keySources              // set: queues whose dead letter queue this one is
+	keyDeadBody             // the same keys of the queue's dead
+	keyDeadDue
+	keyDeadCrash
+	keyDeadCopies
+	keyDeadWake
+	keyCount
+)
+
+// keyNames are the names that the headers of the scripts use.
+var keyNames = [keyCount]string{
+	"meta", "body", "due", "lease", "crash", "wake", "uid", "uniq", "wins", "line", "order", "group", "turn", "age", "copies", "sources",
+	"dead_body", "dead_due", "dead_crash", "dead_copies", "dead_wake",
+}
+
+// escaper keeps braces out of hash tags, where they would end the tag, and
+// makes the names of different queues different tags.
+var escaper = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")
+
+// tag is the part of a queue's keys that decides their slot in a Cluster.
+func tag(prefix, queue string) string { return "{" + prefix + ":" + escaper.Replace(queue) + "}" }
+
+// laneKeys builds the keys of a queue, or of its dead, by keyID. All have the
+// hash tag of the queue.
+func laneKeys(prefix, queue string, dead bool) [keyCount]string {
+	base := tag(prefix, queue) + ":"
+	if dead {
+		base += "dead:"
+	}
+	var keys [keyCount]string
+	for id, name := range keyNames {
+		if of, ok := strings.CutPrefix(name, "dead_"); ok {
+			name = "dead:" + of
+		}
+		keys[id] = base + name
+	}
+	return keys
+}
+
+// listKey builds the key of one level's list of ready IDs.
+func listKey(prefix, queue string, level string) string {
+	return tag(prefix, queue) + ":ready:" + level
+}
+
+// resultKey builds the key of a task's result, which is also the name of the
+// channel that tells of it.
+func resultKey(prefix, id string) string { return prefix + ":result:{" + escaper.Replace(id) + "}" }
+
+// escapeGroup makes a group key one without NUL bytes, in which no key is the
+// beginning of another one's range.
+func escapeGroup(group string) string {
+	if !strings.ContainsAny(group, "\x00\x01") {
+		return group
+	}
+	return groupEscaper.Replace(group)
+}
+
+var groupEscaper = strings.NewReplacer("\x00", "\x01\x02", "\x01", "\x01\x01")

@@ -1,0 +1,223 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// An Option changes how a Provider works.
+type Option func(*Provider)
+
+// WithPrefix sets what the names of all keys begin with; "taskgen" by default.
+// Providers with different prefixes share a server without seeing each other's
+// tasks. It must not be empty nor hold braces.
+func WithPrefix(prefix string) Option { return func(p *Provider) { p.prefix = prefix } }
+
+// WithLogger sets where the provider reports what a person should know about
+// the server: that it keeps nothing on disk, say. slog.Default() by default.
+func WithLogger(l *slog.Logger) Option { return func(p *Provider) { p.log = l } }
+
+// WithEviction accepts a server whose maxmemory-policy is another than
+// noeviction, and reports it to the log in place of refusing it. Such a server
+// deletes tasks when its memory is full.
+func WithEviction() Option { return func(p *Provider) { p.eviction = true } }
+
+// A Provider keeps queues on a Redis server, a primary with replicas under
+// Sentinel, or a Cluster. It is safe for use by many goroutines, and any number of
+// processes may use the same keys.
+type Provider struct {
+	client   redis.UniversalClient
+	blocking redis.UniversalClient // its connections wait for wake-ups
+	owned    bool                  // the client ends with the provider
+	prefix   string
+	log      *slog.Logger
+	eviction bool
+	results  *results
+
+	checked sync.Mutex // held while the server is looked at
+	fit     bool       // it was looked at and may be used
+
+	ctx    context.Context // ends with the provider
+	cancel context.CancelFunc
+
+	mu      sync.Mutex
+	lanes   map[laneKey]*lane
+	queues  []*Queue
+	closed  bool
+	calls   sync.WaitGroup // those under way
+	watches sync.WaitGroup // goroutines
+}
+
+var _ runtime.Provider = (*Provider)(nil)
+
+var errClosed = fmt.Errorf("redis: %w", runtime.ErrClosed)
+
+// New returns a provider on the program's own client, which must be a
+// *redis.Client (made by NewClient or NewFailoverClient) or a
+// *redis.ClusterClient. The client stays the program's to close, after the
+// provider.
+//
+// Nothing is sent to the server before the first Open of a queue. The provider
+// makes a second client with the same options for the connections that wait, one
+// for each queue that a worker waits for.
+func New(client redis.UniversalClient, opts ...Option) (*Provider, error) {
+	p := &Provider{client: client, prefix: "taskgen", log: slog.Default(), lanes: make(map[laneKey]*lane)}
+	for _, opt := range opts {
+		opt(p)
+	}
+	if p.prefix == "" || strings.ContainsAny(p.prefix, "{}") {
+		return nil, fmt.Errorf("redis: the prefix %q is empty or holds braces", p.prefix)
+	}
+	var err error
+	if p.blocking, err = twin(client); err != nil {
+		return nil, err
+	}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.results = newResults(p)
+	return p, nil
+}
+
+// connections bounds those that wait: one for each queue that has a worker
+// waiting.
+const connections = 10_000
+
+// twin makes a client with the options of another one. Its connections may be
+// closed while they wait, which those of a shared client may not.
+func twin(client redis.UniversalClient) (redis.UniversalClient, error) {
+	switch c := client.(type) {
+	case *redis.Client:
+		o := *c.Options()
+		o.MaxRetries, o.PoolSize, o.MinIdleConns, o.MaxActiveConns = -1, connections, 0, 0
+		o.PushNotificationProcessor, o.MaintNotificationsConfig = nil, nil
+		return redis.NewClient(&o), nil
+	case *redis.ClusterClient:
+		o := *c.Options()
+		o.PoolSize, o.MinIdleConns, o.MaxActiveConns = connections, 0, 0
+		o.MaintNotificationsConfig = nil
+		return redis.NewClusterClient(&o), nil
+	}
+	return nil, fmt.Errorf("redis: the client is a %T: a *redis.Client (NewClient, NewFailoverClient) or a *redis.ClusterClient is needed", client)
+}
+
+// Open connects to the server that a URL names and looks whether it may be used
+// (see the README). It understands the URLs of go-redis, and for Cluster and
+// Sentinel these:
+//
+//	redis://user:password@host:6379/0
+//	rediss://host:6379                                        TLS
+//	redis+cluster://host1:7000?addr=host2:7001&addr=host3:7002
+//	redis+sentinel://host1:26379/0?master_name=mymaster&addr=host2:26379
+//
+// A parameter prefix=NAME is the same as WithPrefix(NAME).
+func Open(ctx context.Context, rawURL string, opts ...Option) (*Provider, error) {
+	client, prefix, err := dial(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	if prefix != "" {
+		opts = slices.Insert(slices.Clone(opts), 0, WithPrefix(prefix))
+	}
+	p, err := New(client, opts...)
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	p.owned = true
+	if err := p.check(ctx); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+// dial makes a client from a URL, and returns the prefix that the URL names.
+func dial(rawURL string) (redis.UniversalClient, string, error) {
+	bad := func(err error) error {
+		var parse *url.Error // its text holds the password
+		if errors.As(err, &parse) {
+			err = parse.Err
+		}
+		return fmt.Errorf("redis: the URL cannot be used: %w", err)
+	}
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, "", bad(err)
+	}
+	query := u.Query()
+	prefix := query.Get("prefix")
+	query.Del("prefix")
+	u.RawQuery = query.Encode()
+	scheme, sort, _ := strings.Cut(u.Scheme, "+")
+	u.Scheme = scheme
+	switch sort {
+	case "":
+		o, err := redis.ParseURL(u.String())
+		if err != nil {
+			return nil, "", bad(err)
+		}
+		return redis.NewClient(o), prefix, nil
+	case "cluster":
+		o, err := redis.ParseClusterURL(u.String())
+		if err != nil {
+			return nil, "", bad(err)
+		}
+		return redis.NewClusterClient(o), prefix, nil
+	case "sentinel":
+		o, err := redis.ParseFailoverURL(u.String())
+		if err != nil {
+			return nil, "", bad(err)
+		}
+		return redis.NewFailoverClient(o), prefix, nil
+	}
+	return nil, "", bad(fmt.Errorf("unknown scheme %q", u.Scheme+"+"+sort))
+}
+
+// Name returns "redis".
+func (p *Provider) Name() string { return "redis" }
+
+// begin notes that a call is under way, which Close waits for. It fails when
+// the provider is closed.
+func (p *Provider) begin() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return errClosed
+	}
+	p.calls.Add(1)
+	return nil
+}
+
+// Close implements [runtime.Provider]. It ends what waits, lets finish what is
+// under way, and closes the connections; those of a client that was given to New
+// stay. A second call does nothing.
+func (p *Provider) Close() error {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil
+	}
+	p.closed = true
+	queues := p.queues
+	p.queues = nil
+	p.mu.Unlock()
+	for _, q := range queues {
+		q.end()
+	}
+	p.cancel()
+	p.results.close()
+	err := p.blocking.Close() // ends what its connections wait for
+	p.watches.Wait()
+	p.calls.Wait()
+	if p.owned {
+		err = errors.Join(err, p.client.Close())
+	}
+	return err
+}

@@ -1,0 +1,274 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A Queue is one open queue of a Provider.
+type Queue struct {
+	p     *Provider
+	cfg   runtime.QueueConfig
+	lane  *lane // its own tasks
+	grave *lane // its own dead
+	isDLQ bool  // some queue had it as its dead letter queue when it was opened
+
+	ended    chan struct{} // closed by Close
+	endOnce  sync.Once
+	isClosed atomic.Bool
+
+	mu     sync.Mutex
+	graves map[string]*lane // the dead that this queue shows, by their queue of origin
+}
+
+var _ interface {
+	runtime.Queue
+	runtime.Browser
+	runtime.Canceller
+	runtime.Rescheduler
+	runtime.Purger
+	runtime.Pauser
+	runtime.Redriver
+	runtime.Discarder
+} = (*Queue)(nil)
+
+// Open implements [runtime.Provider]. The first call looks at the server as the
+// function Open does. A queue may be opened more than once, in one process or
+// several; each call returns a Queue of its own. The highest number of levels
+// that any process has asked for is that of the queue. Where the name of the dead
+// letter queue differs from the one before, the dead of the queue are on the new
+// one from now on.
+//
+// It costs about five round trips.
+func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+	cfg, err := cfg.WithDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.begin(); err != nil {
+		return nil, err
+	}
+	defer p.calls.Done()
+	if err := p.check(ctx); err != nil {
+		return nil, err
+	}
+	q, err := p.declare(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("redis: queue %q: %w", cfg.Name, err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errClosed
+	}
+	p.queues = append(p.queues, q)
+	return q, nil
+}
+
+// declare creates or verifies a queue, and tells its dead letter queue of it.
+func (p *Provider) declare(ctx context.Context, cfg runtime.QueueConfig) (*Queue, error) {
+	k := lists
+	if cfg.Type == runtime.FIFO {
+		k = fifo
+	}
+	q := &Queue{p: p, cfg: cfg, ended: make(chan struct{}), graves: make(map[string]*lane)}
+	own := laneName{queue: cfg.Name}
+	var err error
+	if q.lane, err = p.lane(own, k, cfg.Levels); err != nil {
+		return nil, err
+	}
+	was, err := q.lane.declare(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if was.kind != cfg.Type {
+		return nil, fmt.Errorf("%w: it is of type %s on the server, and %s is asked for", runtime.ErrQueueMismatch, was.kind, cfg.Type)
+	}
+	q.lane.setLevels(was.levels)
+	q.isDLQ = was.sources > 0
+	if q.grave, err = p.lane(laneName{cfg.Name, true}, dead, 1); err != nil || q.isDLQ {
+		return q, err // the dead stay where they are: no dead letter queue of its own
+	}
+	return q, q.register(ctx, was.dlq)
+}
+
+// A declaration is what a server knows of a queue.
+type declaration struct {
+	kind    runtime.QueueType
+	levels  int
+	dlq     string
+	sources int64
+	paused  bool
+}
+
+func (l *lane) declare(ctx context.Context, cfg runtime.QueueConfig) (d declaration, err error) {
+	reply, err := l.run(ctx, l.newCall(opDeclare, 3).add(string(cfg.Type), cfg.Levels, cfg.DLQ))
+	if err != nil {
+		return d, err
+	}
+	r, ok := reply.([]any)
+	if !ok || len(r) != 5 {
+		return d, errReply
+	}
+	d.kind = runtime.QueueType(text(r[0]))
+	d.levels, _ = strconv.Atoi(text(r[1]))
+	d.dlq = text(r[2])
+	d.sources, _ = r[3].(int64)
+	d.paused = text(r[4]) != ""
+	return d, nil
+}
+
+// register makes the dead of the queue those of its dead letter queue, which
+// may be on another server of the Cluster: each step may be repeated.
+func (q *Queue) register(ctx context.Context, was string) error {
+	p := q.p
+	dlq, err := p.lane(laneName{queue: q.cfg.DLQ}, lists, 1)
+	if err != nil {
+		return err
+	}
+	held, err := p.client.HMGet(ctx, dlq.key(keyMeta), "type", "paused").Result()
+	if err != nil {
+		return err
+	}
+	if t := text(held[0]); t != "" && t != string(runtime.Standard) {
+		return fmt.Errorf("%w: its dead letter queue %q is of type %s on the server: name another", runtime.ErrQueueMismatch, q.cfg.DLQ, t)
+	}
+	if err := p.client.HSetNX(ctx, dlq.key(keyMeta), "type", string(runtime.Standard)).Err(); err != nil {
+		return err
+	}
+	if err := p.client.SAdd(ctx, dlq.key(keySources), q.cfg.Name).Err(); err != nil {
+		return err
+	}
+	if was != "" && was != q.cfg.DLQ {
+		old := laneKeys(p.prefix, was, false)
+		if err := p.client.SRem(ctx, old[keySources], q.cfg.Name).Err(); err != nil {
+			return err
+		}
+	}
+	if held[1] != nil {
+		return q.grave.pause(ctx, true)
+	}
+	return nil
+}
+
+// text is a reply as a string; empty when it is none.
+func text(reply any) string {
+	switch r := reply.(type) {
+	case string:
+		return r
+	case int64:
+		return strconv.FormatInt(r, 10)
+	}
+	return ""
+}
+
+// Config implements [runtime.Queue].
+func (q *Queue) Config() runtime.QueueConfig { return q.cfg }
+
+// Capabilities implements [runtime.Queue].
+func (q *Queue) Capabilities() runtime.Capabilities {
+	return runtime.Capabilities{
+		MaxDelay:        runtime.Unlimited,
+		MaxLease:        runtime.Unlimited,
+		MaxPayload:      maxPayload,
+		MaxBatch:        chunk,
+		DedupWindow:     runtime.Unlimited,
+		UniqueUntilDone: true,
+		Ordered:         q.cfg.Type == runtime.FIFO,
+		Priorities:      q.cfg.Levels,
+		Durable:         true,
+		Fencing:         true,
+		CountsCrashes:   true,
+		Lateness:        lateness,
+		Browse:          true, Cancel: true, Reschedule: true, Purge: true, Pause: true,
+		Redrive: !q.isDLQ, Discard: !q.isDLQ,
+	}
+}
+
+// Close implements [runtime.Queue].
+func (q *Queue) Close() error {
+	q.end()
+	q.p.mu.Lock()
+	defer q.p.mu.Unlock()
+	q.p.queues = slices.DeleteFunc(q.p.queues, func(o *Queue) bool { return o == q })
+	return nil
+}
+
+func (q *Queue) end() {
+	q.endOnce.Do(func() {
+		q.isClosed.Store(true)
+		close(q.ended)
+	})
+}
+
+func (q *Queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.cfg.Name, runtime.ErrClosed) }
+
+// begin notes that a call is under way. It fails when the queue is closed.
+func (q *Queue) begin() error {
+	if q.isClosed.Load() {
+		return q.errClosed()
+	}
+	if err := q.p.begin(); err != nil {
+		return q.errClosed()
+	}
+	return nil
+}
+
+// lanes returns the lanes that the queue is served from: its own first, then the
+// dead of the queues that name it. It asks the server which these are.
+func (q *Queue) lanes(ctx context.Context) ([]*lane, error) {
+	sources, err := q.p.client.SMembers(ctx, q.lane.key(keySources)).Result()
+	if err != nil {
+		return nil, fmt.Errorf("redis: queues that %s has the dead of: %w", q.lane, err)
+	}
+	slices.Sort(sources)
+	lanes := []*lane{q.lane}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, name := range sources {
+		l := q.graves[name]
+		if l == nil {
+			if l, err = q.p.lane(laneName{name, true}, dead, 1); err != nil {
+				return nil, err
+			}
+			q.graves[name] = l
+		}
+		lanes = append(lanes, l)
+	}
+	return lanes, nil
+}
+
+// each runs f for the lanes of the queue, one after another.
+func (q *Queue) each(ctx context.Context, f func(*lane) error) error {
+	lanes, err := q.lanes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, l := range lanes {
+		err = errors.Join(err, f(l))
+	}
+	return err
+}
+
+// Receipts of tasks from the queue's own lane are "token.ID"; those of dead
+// tasks have the name of their queue of origin before that, and a byte that is
+// in no name or ID.
+const originEnd = "\xff"
+
+// laneOf returns the lane that gave a receipt, and the receipt as the lane
+// knows it; nil where no lane of this process can have given it.
+func (q *Queue) laneOf(r runtime.Receipt) (*lane, string) {
+	origin, rest, foreign := strings.Cut(string(r), originEnd)
+	if !foreign {
+		return q.lane, string(r)
+	}
+	return q.p.known(laneName{origin, true}, dead), rest
+}

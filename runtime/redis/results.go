@@ -1,0 +1,191 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// results keeps results as keys of their own, which Redis removes when their
+// time is over.
+type results struct {
+	p *Provider
+
+	mu      sync.Mutex
+	pubsub  *redis.PubSub // nil until somebody waits
+	waiting map[string]map[chan struct{}]bool // by the name of the channel
+	closed  bool
+}
+
+func newResults(p *Provider) *results {
+	return &results{p: p, waiting: make(map[string]map[chan struct{}]bool)}
+}
+
+// Results keeps the results of tasks on the same server, each for its time to
+// live. Await is woken by a message, over one connection for the process.
+func (p *Provider) Results() runtime.ResultStore { return p.results }
+
+// A stored result is a byte that says which, and the result or the reason.
+const (
+	storedResult  = "r"
+	storedFailure = "f"
+)
+
+// PutResult implements [runtime.ResultStore]. A ttl that is not positive stands
+// for runtime.DefaultResultRetention.
+func (rs *results) PutResult(ctx context.Context, id string, result []byte, failure string, ttl time.Duration) error {
+	if ttl <= 0 {
+		ttl = runtime.DefaultResultRetention
+	}
+	if err := rs.p.begin(); err != nil {
+		return err
+	}
+	defer rs.p.calls.Done()
+	value := storedResult + string(result)
+	if failure != "" {
+		value = storedFailure + failure
+	}
+	key := resultKey(rs.p.prefix, id)
+	_, err := rs.p.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		pipe.Do(ctx, "SET", key, value, "PX", max(span(ttl), 1))
+		pipe.Publish(ctx, key, "")
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("redis: keep the result of task %s: %w", id, err)
+	}
+	return nil
+}
+
+// Await implements [runtime.Results].
+func (rs *results) Await(ctx context.Context, id string) ([]byte, error) {
+	key := resultKey(rs.p.prefix, id)
+	// Most are there already.
+	if value, found, err := rs.get(ctx, id, key); found || err != nil {
+		return value, err
+	}
+	news, err := rs.enter(key)
+	if err != nil {
+		return nil, err
+	}
+	defer rs.leave(key, news)
+	for {
+		// The first news is that the subscription stands: nothing slips in
+		// between.
+		select {
+		case _, open := <-news:
+			if !open {
+				return nil, errClosed
+			}
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the result of task %s is not there yet: %w", id, context.Cause(ctx))
+		}
+		if value, found, err := rs.get(ctx, id, key); found || err != nil {
+			return value, err
+		}
+	}
+}
+
+// get returns the result of a task, or its failure as an error.
+func (rs *results) get(ctx context.Context, id, key string) (value []byte, found bool, err error) {
+	if err := rs.p.begin(); err != nil {
+		return nil, false, err
+	}
+	defer rs.p.calls.Done()
+	stored, err := rs.p.client.Get(ctx, key).Result()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return nil, false, nil
+	case err != nil:
+		return nil, false, fmt.Errorf("redis: the result of task %s: %w", id, err)
+	case len(stored) > 0 && stored[:1] == storedFailure:
+		return nil, true, fmt.Errorf("%w: task %s: %s", runtime.ErrTaskFailed, id, stored[1:])
+	case len(stored) > 0 && stored[:1] == storedResult:
+		return []byte(stored[1:]), true, nil
+	}
+	return nil, false, fmt.Errorf("the result of task %s: %w", id, errReply)
+}
+
+// enter registers for news of a task, and subscribes to its channel.
+func (rs *results) enter(channel string) (chan struct{}, error) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if rs.closed {
+		return nil, errClosed
+	}
+	if rs.pubsub == nil {
+		rs.pubsub = rs.p.blocking.Subscribe(rs.p.ctx)
+		messages := rs.pubsub.ChannelWithSubscriptions()
+		go rs.listen(messages)
+	}
+	news := make(chan struct{}, 1)
+	if rs.waiting[channel] == nil {
+		rs.waiting[channel] = make(map[chan struct{}]bool, 1)
+		// An error is one of the connection: it is made again, with all
+		// subscriptions.
+		_ = rs.pubsub.Subscribe(rs.p.ctx, channel)
+	} else {
+		news <- struct{}{} // subscribed already, or about to be told
+	}
+	rs.waiting[channel][news] = true
+	return news, nil
+}
+
+func (rs *results) leave(channel string, news chan struct{}) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	delete(rs.waiting[channel], news)
+	if len(rs.waiting[channel]) == 0 {
+		delete(rs.waiting, channel)
+		if !rs.closed {
+			_ = rs.pubsub.Unsubscribe(rs.p.ctx, channel)
+		}
+	}
+}
+
+// listen passes on what the connection brings. It tells of each subscription
+// too, and a connection that breaks is made again with all of them: so whoever
+// waits looks again after it.
+func (rs *results) listen(messages <-chan any) {
+	for m := range messages {
+		switch m := m.(type) {
+		case *redis.Message:
+			rs.wake(m.Channel)
+		case *redis.Subscription:
+			rs.wake(m.Channel)
+		}
+	}
+}
+
+func (rs *results) wake(channel string) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	for news := range rs.waiting[channel] {
+		select {
+		case news <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// close ends every Await.
+func (rs *results) close() {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.closed = true
+	for _, waiting := range rs.waiting {
+		for news := range waiting {
+			close(news)
+		}
+	}
+	clear(rs.waiting)
+	if rs.pubsub != nil {
+		_ = rs.pubsub.Close()
+	}
+}

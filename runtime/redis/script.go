@@ -1,0 +1,300 @@
+package redis
+
+import (
+	"context"
+	"crypto/sha1"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed scripts/*.lua
+var sources embed.FS
+
+// A kind says how the ready tasks of a lane stand in line. Each has a file of
+// Lua functions of its own, of the same names, which the scripts are put together
+// with.
+type kind string
+
+const (
+	lists kind = "lists" // a standard or priority queue
+	fifo  kind = "fifo"
+	dead  kind = "dead" // the dead of a queue
+)
+
+// A script is one operation on one kind of lane. The names of its keys, and of
+// the files it uses, stand in its header.
+type script struct {
+	name   string
+	source string
+	sha    string
+	keys   []keyID
+	lists  bool // the keys of the lists follow the others
+}
+
+// An operation is a script in the variants for the kinds of lane that it works
+// on.
+type operation map[kind]*script
+
+var (
+	opDeclare      = load("declare")
+	opEnqueuePlain = load("enqueue_plain")
+	opEnqueue      = load("enqueue")
+	opDequeue      = load("dequeue")
+	opComplete     = load("complete")
+	opExtend       = load("extend")
+	opRelease      = load("release")
+	opBury         = load("bury")
+	opStats        = load("stats")
+	opNudge        = load("nudge")
+	opPause        = load("pause")
+	opCancel       = load("cancel")
+	opReschedule   = load("reschedule")
+	opPurge        = load("purge")
+	opBrowse       = load("browse")
+	opRewrite      = load("rewrite")
+	opDeadFind     = load("dead_find")
+	opDeadPage     = load("dead_page")
+	opRedrive      = load("redrive")
+)
+
+// load puts an operation together for every kind of lane that its header
+// names, or once for all.
+func load(name string) operation {
+	text := read(name)
+	uses := header(text, "USES")
+	op := make(operation)
+	for _, use := range uses {
+		if first, _, several := strings.Cut(use, "|"); several || kind(first) == lists {
+			for k := range strings.SplitSeq(use, "|") {
+				op[kind(k)] = compose(name, text, uses, kind(k))
+			}
+		}
+	}
+	if len(op) == 0 {
+		s := compose(name, text, uses, lists)
+		return operation{lists: s, fifo: s, dead: s}
+	}
+	return op
+}
+
+func read(name string) string {
+	text, err := sources.ReadFile("scripts/" + name + ".lua")
+	if err != nil {
+		panic(err) // the files are part of the package
+	}
+	return string(text)
+}
+
+// header returns the words behind "-- field:" in the comment at the head of a
+// file.
+func header(text, field string) []string {
+	for line := range strings.Lines(text) {
+		comment, ok := strings.CutPrefix(line, "-- ")
+		if !ok {
+			break
+		}
+		if words, ok := strings.CutPrefix(comment, field+":"); ok {
+			return strings.Fields(words)
+		}
+	}
+	return nil
+}
+
+// compose makes the text of a script: a local variable for each of its keys,
+// the files that it uses, and its own.
+func compose(name, text string, uses []string, k kind) *script {
+	s := &script{name: name}
+	have := make(map[string]bool)
+	var body strings.Builder
+	add := func(file string) {
+		for _, key := range header(file, "KEYS") {
+			have[key] = true
+		}
+		for line := range strings.Lines(file) {
+			if code := strings.TrimSpace(line); code != "" && !strings.HasPrefix(code, "--") {
+				body.WriteString(code + "\n")
+			}
+		}
+	}
+	for _, use := range uses {
+		if strings.Contains(use, "|") {
+			use = string(k)
+		}
+		add(read(use))
+	}
+	add(text)
+	s.lists = have["lists"]
+	delete(have, "lists")
+	var names, values []string
+	for id, key := range keyNames {
+		if have[key] {
+			s.keys = append(s.keys, keyID(id))
+			names, values = append(names, key), append(values, "KEYS["+strconv.Itoa(len(s.keys))+"]")
+			delete(have, key)
+		}
+	}
+	if len(have) > 0 {
+		panic(fmt.Sprintf("redis: script %s names unknown keys %v", name, have))
+	}
+	if s.lists {
+		names, values = append(names, "lists"), append(values, strconv.Itoa(len(s.keys)))
+	}
+	s.source = "local kind = '" + string(k) + "'\nlocal " + strings.Join(names, ", ") + " = " + strings.Join(values, ", ") + "\n" + body.String()
+	sum := sha1.Sum([]byte(s.source))
+	s.sha = hex.EncodeToString(sum[:])
+	return s
+}
+
+// A call is one script with its keys and arguments, ready to be sent.
+type call struct {
+	script *script
+	args   []any // of the command: evalsha, sha, number of keys, keys, arguments
+	first  int   // index of the first argument
+	sent   *sendings
+}
+
+// newCall begins a call with room for n arguments.
+func (l *lane) newCall(op operation, n int) *call {
+	s := op[l.kind]
+	if s == nil {
+		panic("redis: no script for a queue of this kind") // a mistake in this package
+	}
+	var levels []any
+	if s.lists {
+		levels = *l.lists.Load()
+	}
+	c := &call{script: s, args: make([]any, 0, 3+len(s.keys)+len(levels)+n)}
+	c.args = append(c.args, "evalsha", s.sha, len(s.keys)+len(levels))
+	for _, id := range s.keys {
+		c.args = append(c.args, l.keys[id])
+	}
+	c.args = append(c.args, levels...)
+	c.first = len(c.args)
+	return c
+}
+
+func (c *call) add(args ...any) *call {
+	c.args = append(c.args, args...)
+	return c
+}
+
+// again adds the argument that tells how often the call was sent before.
+func (c *call) again() *call {
+	c.sent = new(sendings)
+	return c.add(c.sent)
+}
+
+// sendings counts how often a command was written to a connection. Clients send
+// a command again when its reply was lost; the script is told, so that it can
+// tell what the call itself has done from what others have.
+type sendings struct{ n int }
+
+// MarshalBinary is called each time that the client writes the command.
+func (s *sendings) MarshalBinary() ([]byte, error) {
+	n := s.n
+	s.n++
+	return strconv.AppendInt(nil, int64(n), 10), nil
+}
+
+// command makes a fresh command of the call: one cannot be sent twice.
+func (c *call) command(ctx context.Context) *redis.Cmd {
+	cmd := redis.NewCmd(ctx, c.args...)
+	cmd.SetFirstKeyPos(3)
+	return cmd
+}
+
+// withSource makes the call carry the text of its script, for a server that does
+// not have it. That server has not run the script, so it was not sent either.
+func (c *call) withSource() {
+	c.args[0], c.args[1] = "eval", c.script.source
+	if c.sent != nil && c.sent.n == 1 {
+		c.sent.n = 0
+	}
+}
+
+// patience bounds how long a call is repeated that the server cannot take now:
+// it is loading, or changing its role. Redis does that in seconds.
+const patience = 15 * time.Second
+
+// run sends a call and returns the reply. Where the server says that it cannot
+// take it for now, which means that nothing was done, the call is sent again
+// until ctx ends or patience is over.
+func (p *Provider) run(ctx context.Context, c *call) (any, error) {
+	deadline := time.Now().Add(patience)
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		cmd := c.command(ctx)
+		err := p.client.Process(ctx, cmd)
+		switch {
+		case err == nil:
+			return cmd.Val(), nil
+		case redis.HasErrorPrefix(err, "NOSCRIPT"):
+			c.withSource()
+			continue
+		case !forNow(err) || time.Now().After(deadline) || !sleep(ctx, pause):
+			return nil, err
+		}
+	}
+}
+
+// runAll sends calls in one round trip, and returns a reply or an error for
+// each.
+func (p *Provider) runAll(ctx context.Context, calls []*call) ([]any, []error) {
+	replies, errs := make([]any, len(calls)), make([]error, len(calls))
+	if len(calls) == 1 {
+		replies[0], errs[0] = p.run(ctx, calls[0])
+		return replies, errs
+	}
+	pipe := p.client.Pipeline()
+	cmds := make([]*redis.Cmd, len(calls))
+	for i, c := range calls {
+		cmds[i] = c.command(ctx)
+		_ = pipe.Process(ctx, cmds[i])
+	}
+	_, _ = pipe.Exec(ctx) // each command has its own error
+	for i, cmd := range cmds {
+		replies[i], errs[i] = cmd.Val(), cmd.Err()
+		if err := errs[i]; err != nil && (redis.HasErrorPrefix(err, "NOSCRIPT") || forNow(err)) {
+			replies[i], errs[i] = p.run(ctx, calls[i])
+		}
+	}
+	return replies, errs
+}
+
+// Pauses between two sendings.
+const (
+	firstPause = 5 * time.Millisecond
+	maxPause   = 250 * time.Millisecond
+)
+
+// forNow reports whether the server has refused a command for a reason that
+// will pass. It has done nothing then.
+func forNow(err error) bool {
+	for _, prefix := range [...]string{"READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK"} {
+		if redis.HasErrorPrefix(err, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// sleep waits, and reports false when ctx ends before that.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// errReply is a reply that no script of this version gives.
+var errReply = errors.New("redis: a script answered what this version does not understand: do all processes use the same version?")

@@ -1,0 +1,62 @@
+-- dequeue leases tasks. When asked to, and when the line is empty, it first puts
+-- in line what is due and what leases have left behind.
+-- KEYS: meta body due lease crash wake uniq wins sources
+-- USES: clock lists|fifo|dead wake settle
+-- ARGV: n, lease in ms, 1 to settle first
+-- Returns: {-1, sources} paused; {-2, levels} the queue has more levels than
+--   lists were given; {0, ms until there may be something or -1, sources}
+--   nothing; or {1, token, IDs, envelopes, crash counts or 0}. The receipt of a
+--   task is "token.ID". sources is how many queues have this one for their dead.
+-- Cost: O(n); five commands for the batch and the lists of the levels, O(log N)
+--   for each lease.
+local state = redis.call('HMGET', meta, 'paused', 'token', 'levels')
+if state[1] then return {-1, redis.call('SCARD', sources)} end
+if kind == 'lists' and tonumber(state[3] or 1) > levels then return {-2, tonumber(state[3])} end
+local n = tonumber(ARGV[1])
+if ARGV[3] == '1' then while settle() and kind == 'fifo' do end end
+local ids = pop(n)
+if not ids and ARGV[3] ~= '1' then
+  while settle() and kind == 'fifo' do end
+  ids = pop(n)
+end
+if not ids then
+  redis.call('DEL', wake)
+  local due1 = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]
+  local over = redis.call('ZRANGE', lease, 0, 0, 'WITHSCORES')[2]
+  local at = math.min(tonumber(due1 or math.huge), tonumber(over or math.huge))
+  if at == math.huge then return {0, -1, redis.call('SCARD', sources)} end
+  return {0, math.max(at - now, 0), redis.call('SCARD', sources)}
+end
+local envelopes = redis.call('HMGET', body, unpack(ids))
+local token = string.format('%.0f', math.max(tonumber(state[2] or 0) + 1, stamp[1] * 1000000 + stamp[2]))
+local over, leases, gone = now + tonumber(ARGV[2]), {}, false
+for i = 1, #ids do
+  if envelopes[i] then
+    leases[2 * i - 1] = over
+    leases[2 * i] = token .. '.' .. ids[i]
+  else
+    gone = true
+  end
+end
+if gone then
+  -- Somebody has deleted bodies by hand: their IDs go, the rest is handed out.
+  local kept, bodies = {}, {}
+  leases = {}
+  for i = 1, #ids do
+    if envelopes[i] then
+      local k = #kept + 1
+      kept[k], bodies[k] = ids[i], envelopes[i]
+      leases[2 * k - 1], leases[2 * k] = over, token .. '.' .. ids[i]
+    else
+      forget({ids[i]})
+    end
+  end
+  ids, envelopes = kept, bodies
+  if #ids == 0 then return {0, 0, redis.call('SCARD', sources)} end
+end
+redis.call('HSET', meta, 'token', token)
+redis.call('ZADD', lease, unpack(leases))
+local crashes = redis.call('EXISTS', crash) == 1 and redis.call('HMGET', crash, unpack(ids)) or 0
+-- Another process looks on where there is more, or will be within its recheck.
+if waiting() or redis.call('ZCOUNT', due, '-inf', now + 5000) > 0 then rouse() else redis.call('DEL', wake) end
+return {1, token, ids, envelopes, crashes}

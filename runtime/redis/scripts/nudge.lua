@@ -1,0 +1,8 @@
+-- nudge hands the watch over a queue to another process, when there is or will
+-- be something to do.
+-- KEYS: meta due lease wake
+-- USES: clock lists|fifo|dead wake
+-- ARGV:
+-- Returns: nothing
+-- Cost: a few O(1) commands.
+if waiting() or redis.call('EXISTS', due, lease) > 0 then rouse() end

@@ -1,0 +1,33 @@
+-- release puts leased tasks back on the queue.
+-- KEYS: meta body due lease wake
+-- USES: clock lists|fifo|dead wake
+-- ARGV: n, 0 or how often this call was sent before, and for each task: receipt,
+--   ID, envelope, delay in ms
+-- Returns: 0 when all were released, else their codes: 0 released, 1 the lease
+--   is lost. A task that an earlier sending of the call has released is told by
+--   its bytes.
+-- Cost: 3 commands a task; O(log N) each.
+local n, again, codes, sooner = tonumber(ARGV[1]), ARGV[2] ~= '0', {}, false
+local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]
+local soonest, lost = first and tonumber(first) or math.huge, false
+for i = 1, n do
+  local at = 4 * i - 1
+  local id, envelope, delay = ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
+  if redis.call('ZREM', lease, ARGV[at]) == 1 then
+    codes[i] = 0
+    redis.call('HSET', body, id, envelope)
+    if delay > 0 then
+      redis.call('ZADD', due, now + delay, id)
+      if now + delay < soonest then soonest, sooner = now + delay, true end
+    else
+      restore({id}, false)
+      sooner = true
+    end
+  elseif again and redis.call('HGET', body, id) == envelope then
+    codes[i] = 0
+  else
+    codes[i], lost = 1, true
+  end
+end
+if sooner then rouse() end
+return lost and codes or 0

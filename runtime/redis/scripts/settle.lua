@@ -1,0 +1,27 @@
+-- settle: puts delayed tasks that are due in line, and tasks whose lease is over
+-- back, each up to a limit; it returns true when there is more.
+-- KEYS: due lease crash uniq wins
+local function settle()
+  local ids = kind ~= 'dead' and redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, 256) or {}
+  if #ids > 0 then
+    redis.call('ZREM', due, unpack(ids))
+    promote(ids)
+  end
+  local over = redis.call('ZRANGE', lease, '-inf', now, 'BYSCORE', 'LIMIT', 0, 256)
+  if #over > 0 then
+    redis.call('ZREM', lease, unpack(over))
+    local back = {}
+    for i = 1, #over do
+      local id = string.sub(over[i], string.find(over[i], '.', 1, true) + 1)
+      redis.call('HINCRBY', crash, id, 1)
+      back[i] = id
+    end
+    restore(back, true)
+  end
+  local keys = redis.call('ZRANGE', wins, '-inf', now, 'BYSCORE', 'LIMIT', 0, 256)
+  if #keys > 0 then
+    redis.call('ZREM', wins, unpack(keys))
+    redis.call('HDEL', uniq, unpack(keys))
+  end
+  return #ids == 256 or #over == 256
+end

@@ -1,0 +1,28 @@
+-- stats counts the tasks of a queue, and finds the ones that have waited longest.
+-- KEYS: meta body due lease sources dead_body
+-- USES: clock lists|fifo|dead
+-- ARGV:
+-- Returns: {ready, scheduled, leased, dead, now in ms, since when the oldest is
+--   ready in ms or 0, the envelopes at the heads of the lists, and how many queues
+--   have this one for their dead}
+-- Cost: O(log N), whatever the number of tasks or their types.
+local fallen = redis.call('ZCOUNT', due, '-inf', now)
+local over = redis.call('ZCOUNT', lease, '-inf', now)
+local held = redis.call('ZCARD', lease) - over
+local later = redis.call('ZCARD', due) - fallen
+local oldest, heads = math.huge, {}
+if fallen > 0 then oldest = tonumber(redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]) end
+if kind == 'fifo' then
+  local first = redis.call('ZRANGE', age, 0, 0, 'WITHSCORES')[2]
+  if first then oldest = math.min(oldest, tonumber(first)) end
+elseif kind == 'lists' then
+  for k = lists + 1, #KEYS do
+    local id = redis.call('LINDEX', KEYS[k], 0)
+    if id then heads[#heads + 1] = redis.call('HGET', body, id) or '' end
+  end
+end
+if over > 0 then
+  local first = redis.call('ZRANGE', lease, 0, 0)[1]
+  heads[#heads + 1] = redis.call('HGET', body, string.sub(first, string.find(first, '.', 1, true) + 1)) or ''
+end
+return {count() + fallen + over, later, held, redis.call('HLEN', dead_body), now, oldest < math.huge and oldest or 0, heads, redis.call('SCARD', sources)}

@@ -1,0 +1,84 @@
+package redis
+
+import (
+	"context"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// Stats implements [runtime.Queue]. It takes one round trip; on a dead letter
+// queue two, and one more for each queue that has its dead there.
+func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
+	if err := q.begin(); err != nil {
+		return runtime.Stats{}, err
+	}
+	defer q.p.calls.Done()
+	total, sources, err := q.lane.stats(ctx)
+	if err != nil || sources == 0 {
+		return total, err
+	}
+	lanes, err := q.lanes(ctx)
+	if err != nil {
+		return runtime.Stats{}, err
+	}
+	for _, l := range lanes[1:] {
+		s, _, err := l.stats(ctx)
+		if err != nil {
+			return runtime.Stats{}, err
+		}
+		total.Ready += s.Ready
+		total.Scheduled += s.Scheduled
+		total.Leased += s.Leased
+		total.OldestAge = max(total.OldestAge, s.OldestAge)
+	}
+	return total, nil
+}
+
+// stats counts the tasks of one lane, and says how many queues have this one
+// for their dead letters.
+func (l *lane) stats(ctx context.Context) (s runtime.Stats, sources int64, err error) {
+	reply, err := l.run(ctx, l.newCall(opStats, 0))
+	if err != nil {
+		return s, 0, err
+	}
+	r, ok := reply.([]any)
+	if !ok || len(r) != 8 {
+		return s, 0, errReply
+	}
+	n := func(i int) int64 {
+		v, _ := r[i].(int64)
+		return v
+	}
+	s = runtime.Stats{Ready: n(0), Scheduled: n(1), Leased: n(2), Dead: n(3)}
+	// Ages are by the server's clock.
+	now := time.UnixMilli(n(4))
+	if since := n(5); since > 0 {
+		s.OldestAge = now.Sub(time.UnixMilli(since))
+	}
+	heads, _ := r[6].([]any)
+	for _, head := range heads {
+		if t, err := runtime.DecodeEnvelope(bytesOf(text(head))); err == nil {
+			s.OldestAge = max(s.OldestAge, now.Sub(t.DueAt()))
+		}
+	}
+	return s, n(7), nil
+}
+
+// number is a reply as a count: 0 when it is none.
+func number(reply any) int {
+	switch r := reply.(type) {
+	case int64:
+		return int(r)
+	case string:
+		n := 0
+		for _, c := range r {
+			if c < '0' || c > '9' {
+				return 0
+			}
+			n = 10*n + int(c-'0')
+		}
+		return n
+	}
+	return 0
+}

@@ -1,0 +1,240 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A lobby is where the callers of Dequeue wait for one lane, in the order they
+// came. While anybody does, one connection of the process is blocked in Redis
+// until the lane has something, and a timer runs for what will be due. Either
+// lets one caller look. Who finds something lets the next one look as well: so
+// nobody is forgotten, and nobody looks in vain but the last.
+type lobby struct {
+	lane *lane
+
+	mu      sync.Mutex
+	present int       // waiters that wait, or look because they were called
+	line    []*waiter // those that wait
+	called  bool      // there is something to look for, and all who are present look already
+	watched bool      // the goroutine with the connection is there
+	change  chan struct{}
+	timer   *time.Timer
+	rings   time.Time // when the timer rings; zero: not at all
+}
+
+// A waiter is one call of Dequeue.
+type waiter struct {
+	q     *Queue
+	calls chan struct{} // capacity 1; nil until it waits
+	in    []*lobby      // where it is present
+}
+
+// wait waits until there may be something on one of the lanes.
+func (w *waiter) wait(ctx context.Context, found look) error {
+	if w.calls == nil {
+		w.calls = make(chan struct{}, 1)
+	}
+	for i, l := range found.lanes {
+		lo := &l.lobby
+		if !slices.Contains(w.in, lo) {
+			w.in = append(w.in, lo)
+			lo.enter()
+		}
+		lo.queue(w, found.events[i])
+	}
+	select {
+	case <-w.calls:
+		for _, lo := range w.in {
+			lo.unqueue(w)
+		}
+		return nil
+	case <-ctx.Done():
+		return runtime.ErrNoTasks
+	case <-w.q.ended:
+		return w.q.errClosed()
+	}
+}
+
+// leave ends the waiter's presence, and lets the next one look: it may have found
+// something, or have been called and not looked.
+func (w *waiter) leave() {
+	for _, lo := range w.in {
+		lo.unqueue(w)
+		lo.leave()
+	}
+}
+
+func (lo *lobby) enter() {
+	lo.mu.Lock()
+	defer lo.mu.Unlock()
+	lo.present++
+	if lo.change == nil {
+		lo.change = make(chan struct{}, 1)
+	}
+	if !lo.watched {
+		lo.watched = lo.lane.p.watch(lo)
+	}
+}
+
+// queue puts a waiter at the end of the line. It has looked, and there may be
+// something at the given time.
+func (lo *lobby) queue(w *waiter, event time.Time) {
+	lo.mu.Lock()
+	defer lo.mu.Unlock()
+	lo.line = append(lo.line, w)
+	if !event.IsZero() && (lo.rings.IsZero() || event.Before(lo.rings)) {
+		lo.rings = event
+		d := time.Until(event)
+		if lo.timer == nil {
+			lo.timer = time.AfterFunc(d, lo.ring)
+		} else {
+			lo.timer.Reset(d)
+		}
+	}
+	if lo.called {
+		lo.callNext()
+	}
+	lo.changed()
+}
+
+func (lo *lobby) unqueue(w *waiter) {
+	lo.mu.Lock()
+	defer lo.mu.Unlock()
+	if i := slices.Index(lo.line, w); i >= 0 {
+		lo.line = slices.Delete(lo.line, i, i+1)
+	}
+}
+
+func (lo *lobby) leave() {
+	lo.mu.Lock()
+	lo.present--
+	last := lo.present == 0
+	handOver := last && (lo.called || !lo.rings.IsZero())
+	if last {
+		lo.called, lo.rings = false, time.Time{}
+		if lo.timer != nil {
+			lo.timer.Stop()
+		}
+	} else {
+		lo.callNext()
+	}
+	lo.changed()
+	lo.mu.Unlock()
+	if handOver {
+		lo.lane.nudge()
+	}
+}
+
+// changed lets the watching goroutine see that somebody came or left.
+func (lo *lobby) changed() {
+	select {
+	case lo.change <- struct{}{}:
+	default:
+	}
+}
+
+func (lo *lobby) ring() {
+	lo.mu.Lock()
+	defer lo.mu.Unlock()
+	lo.rings = time.Time{}
+	if lo.present > 0 {
+		lo.callNext()
+	}
+}
+
+// call lets somebody look. It reports false where nobody is there.
+func (lo *lobby) call() bool {
+	lo.mu.Lock()
+	defer lo.mu.Unlock()
+	if lo.present == 0 {
+		return false
+	}
+	lo.callNext()
+	return true
+}
+
+// callNext calls the first in line, or the next one who comes.
+func (lo *lobby) callNext() {
+	if lo.called = len(lo.line) == 0; lo.called {
+		return
+	}
+	w := lo.line[0]
+	lo.line = slices.Delete(lo.line, 0, 1)
+	select {
+	case w.calls <- struct{}{}:
+	default: // another lane has called it
+	}
+}
+
+// awaited waits until somebody waits in line, and reports false when all have
+// left.
+func (lo *lobby) awaited() bool {
+	for {
+		lo.mu.Lock()
+		waiting := len(lo.line) > 0
+		if !waiting && lo.present == 0 {
+			lo.watched = false
+			lo.mu.Unlock()
+			return false
+		}
+		lo.mu.Unlock()
+		if waiting {
+			return true
+		}
+		<-lo.change
+	}
+}
+
+// watch starts the goroutine that watches a lane for those who wait, and reports
+// whether it did: not when the provider is closed.
+func (p *Provider) watch(lo *lobby) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return false
+	}
+	p.watches.Go(lo.watch)
+	return true
+}
+
+// watch blocks a connection until the lane's wake list has a baton.
+func (lo *lobby) watch() {
+	p := lo.lane.p
+	pause := firstPause
+	for lo.awaited() {
+		err := p.blocking.BLPop(p.ctx, recheck, lo.lane.key(keyWake)).Err()
+		switch {
+		case err == nil || errors.Is(err, redis.Nil):
+			pause = firstPause
+			if !lo.call() && err == nil {
+				lo.lane.nudge()
+			}
+		case p.ctx.Err() != nil:
+			lo.mu.Lock()
+			lo.watched = false
+			lo.mu.Unlock()
+			return
+		default:
+			// Who looks now will meet the error and return it.
+			lo.call()
+			sleep(p.ctx, pause)
+			pause = min(2*pause, maxPause)
+		}
+	}
+}
+
+// nudge hands the watch over the lane to another process, if there is something
+// to watch for. Where it fails the others find out by themselves within recheck.
+func (l *lane) nudge() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_, _ = l.p.run(ctx, l.newCall(opNudge, 0))
+}
