@@ -6,23 +6,23 @@ import "strings"
 type keyID int
 
 const (
-	keyMeta    keyID = iota // hash: type, levels, dlq, paused, token, seq
-	keyBody                 // hash: ID → envelope
-	keyDue                  // sorted set: ID of what is not due yet, by time; of the dead all that wait
-	keyLease                // sorted set: "token.ID", by the end of the lease
-	keyCrash                // hash: ID → how many leases ended with nothing said; absent: none
-	keyWake                 // list: one baton for one blocked process, or nothing
-	keyUID                  // hash: ID → unique key it gives back when it is done
-	keyUniq                 // hash: unique key → "due until ID" of its holder
-	keyWins                 // sorted set: unique keys with a window, by its end
-	keyLine                 // hash: ID → level or group
-	keyOrder                // sorted set: the line of a fifo queue, "group NUL seq ID"
-	keyGroup                // hash: group → 1 in turn, 0 busy
-	keyTurn                 // list: groups whose head may go
-	keyAge                  // sorted set: ready tasks of a fifo queue, by when they became so
-	keyCopies               // sorted set: names of dead tasks whose ID died before
-	keySources              // set: queues whose dead letter queue this one is
-	keyDeadBody             // the same keys of the queue's dead
+	keyMeta     keyID = iota // hash: type, levels, dlq, paused, token, seq
+	keyBody                  // hash: ID → envelope
+	keyDue                   // sorted set: ID of what is not due yet, by time; of the dead all that wait
+	keyLease                 // sorted set: "token.ID", by the end of the lease
+	keyCrash                 // hash: ID → how many leases ended with nothing said; absent: none
+	keyWake                  // list: one baton for one blocked process, or nothing
+	keyUID                   // hash: ID → unique key it gives back when it is done
+	keyUniq                  // hash: unique key → "due until ID" of its holder
+	keyWins                  // sorted set: unique keys with a window, by its end
+	keyLine                  // hash: ID → level or group
+	keyOrder                 // sorted set: the line of a fifo queue, "group NUL seq ID"
+	keyGroup                 // hash: group → 1 in turn, 0 busy
+	keyTurn                  // list: groups whose head may go
+	keyAge                   // sorted set: ready tasks of a fifo queue, by when they became so
+	keyCopies                // sorted set: names of dead tasks whose ID died before
+	keySources               // set: queues whose dead letter queue this one is
+	keyDeadBody              // the same keys of the queue's dead
 	keyDeadDue
 	keyDeadCrash
 	keyDeadCopies

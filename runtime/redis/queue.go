@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/taskgen/taskgen/runtime"
 )
@@ -187,6 +188,15 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 		Durable:         true,
 		Fencing:         true,
 		CountsCrashes:   true,
+		RefusesIDs:      true,
+		KeepsReleased:   true,
+		FirstInFirstOut: true,
+		FreeLeases:      true,
+		CountsScheduled: true,
+		CountsLeased:    true,
+		CountsOrigins:   true,
+		CountsAge:       true,
+		Granularity:     time.Millisecond,
 		Lateness:        lateness,
 		Browse:          true, Cancel: true, Reschedule: true, Purge: true, Pause: true,
 		Redrive: !q.isDLQ, Discard: !q.isDLQ,

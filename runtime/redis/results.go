@@ -18,7 +18,7 @@ type results struct {
 	p *Provider
 
 	mu      sync.Mutex
-	pubsub  *redis.PubSub // nil until somebody waits
+	pubsub  *redis.PubSub                     // nil until somebody waits
 	waiting map[string]map[chan struct{}]bool // by the name of the channel
 	closed  bool
 }

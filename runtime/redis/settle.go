@@ -2,7 +2,7 @@ package redis
 
 import (
 	"context"
-		"fmt"
+	"fmt"
 	"slices"
 	"strings"
 	"time"

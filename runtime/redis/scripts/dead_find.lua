@@ -1,19 +1,19 @@
 -- dead_find looks up dead tasks that nobody has leased.
--- KEYS: dead_body dead_due dead_copies
+-- KEYS: body due copies
 -- ARGV: IDs
 -- Returns: names and envelopes in turn: of one ID there may be several
 -- Cost: O(log N) for each ID.
 local out = {}
 for i = 1, #ARGV do
   local names = {ARGV[i]}
-  if redis.call('EXISTS', dead_copies) == 1 then
-    local more = redis.call('ZRANGE', dead_copies, '[' .. ARGV[i] .. '\255', '(' .. ARGV[i] .. '\255\255', 'BYLEX')
+  if redis.call('EXISTS', copies) == 1 then
+    local more = redis.call('ZRANGE', copies, '[' .. ARGV[i] .. '\255', '(' .. ARGV[i] .. '\255\255', 'BYLEX')
     for j = 1, #more do names[j + 1] = more[j] end
   end
   for j = 1, #names do
-    if redis.call('ZSCORE', dead_due, names[j]) then
+    if redis.call('ZSCORE', due, names[j]) then
       out[#out + 1] = names[j]
-      out[#out + 1] = redis.call('HGET', dead_body, names[j]) or ''
+      out[#out + 1] = redis.call('HGET', body, names[j]) or ''
     end
   end
 end

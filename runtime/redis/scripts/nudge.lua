@@ -3,6 +3,7 @@
 -- KEYS: meta due lease wake
 -- USES: clock lists|fifo|dead wake
 -- ARGV:
--- Returns: nothing
+-- Returns: 0
 -- Cost: a few O(1) commands.
 if waiting() or redis.call('EXISTS', due, lease) > 0 then rouse() end
+return 0

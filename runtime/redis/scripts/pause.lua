@@ -2,7 +2,7 @@
 -- KEYS: meta wake
 -- USES: wake
 -- ARGV: 1 to pause, 0 to resume
--- Returns: nothing
+-- Returns: 0
 -- Cost: O(1).
 if ARGV[1] == '1' then
   redis.call('HSET', meta, 'paused', '1')
@@ -10,3 +10,4 @@ else
   redis.call('HDEL', meta, 'paused')
   rouse()
 end
+return 0

@@ -1,0 +1,96 @@
+package redis
+
+import (
+	"context"
+	"net/url"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/internal/faultproxy"
+	"github.com/taskgen/taskgen/internal/testserver"
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/queuetest"
+)
+
+// A place is what one test of the suite has: a way to its server.
+type place struct {
+	proxy  *faultproxy.Proxy
+	server *testserver.Server
+}
+
+var places sync.Map // address → *place
+
+func placeAt(tb testing.TB, addr string) *place {
+	tb.Helper()
+	p, ok := places.Load(addr)
+	require.True(tb, ok, "%s is the address of no test", addr)
+	return p.(*place)
+}
+
+// newPlace makes an address on a server, with a proxy and keys of its own.
+func newPlace(tb testing.TB, s *testserver.Server) string {
+	tb.Helper()
+	u, err := url.Parse(s.URL)
+	require.NoError(tb, err)
+	proxy, err := faultproxy.Listen(u.Host)
+	require.NoError(tb, err)
+	u.Host = proxy.Addr()
+	addr := withPrefix(u.String(), newPrefix())
+	places.Store(addr, &place{proxy, s})
+	tb.Cleanup(func() {
+		places.Delete(addr)
+		require.NoError(tb, proxy.Close())
+	})
+	return addr
+}
+
+// openAt opens a provider on an address that this process made, or that the
+// parent of this process did.
+func openAt(addr string, _ runtime.Clock) (runtime.Provider, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), soon)
+	defer cancel()
+	p, err := Open(ctx, addr)
+	if err == nil {
+		opened.Store(p, addr)
+	}
+	return p, err
+}
+
+var opened sync.Map // *Provider → its address
+
+// trips counts the round trips of a provider.
+func trips(p runtime.Provider) int64 {
+	addr, _ := opened.Load(p)
+	at, ok := places.Load(addr)
+	if !ok {
+		return 0
+	}
+	return at.(*place).proxy.Trips()
+}
+
+// single is how the conformance suite gets at this provider on one server.
+var single = queuetest.Harness{
+	Name: "redis",
+	Home: queuetest.OnServer,
+	Data: func(tb testing.TB) string {
+		s, err := shared()
+		require.NoError(tb, err)
+		return newPlace(tb, s)
+	},
+	Open:    openAt,
+	Network: func(tb testing.TB, addr string) queuetest.Network { return placeAt(tb, addr).proxy },
+	Alone:   func(tb testing.TB) string { return newPlace(tb, own(tb)) },
+	Restart: func(tb testing.TB, addr string) {
+		s := placeAt(tb, addr).server
+		ctx, cancel := context.WithTimeout(context.Background(), soon)
+		defer cancel()
+		_ = admin(tb, s.URL).Do(ctx, "SHUTDOWN").Err() // the connection ends without an answer
+		require.NoError(tb, s.Restart())
+	},
+	Cost:  trips,
+	Crash: func(tb testing.TB, addr string) { require.NoError(tb, placeAt(tb, addr).server.Restart()) },
+}
+
+func TestTheProviderKeepsTheLaws(t *testing.T) { queuetest.Run(t, single) }
