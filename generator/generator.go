@@ -105,21 +105,23 @@ func write(ctx context.Context, loaded *Loaded, pkg *model.Package, path string)
 	}
 	var output *load.OutputError
 	if errors.As(wrong, &output) {
-		if reason, ok := output.Missing[gosrc.RuntimePath]; ok {
-			return src, unchecked(pkg, reason), nil
-		}
 		if strings.Contains(wrong.Error(), gosrc.VersionGuard) {
 			return nil, "", fmt.Errorf("taskgen: the module of package %s uses a version of github.com/taskgen/taskgen that is older than this taskgen: go get github.com/taskgen/taskgen@latest, or run the one that belongs to it with go tool taskgen", pkg.Path)
+		}
+		for _, path := range [...]string{gosrc.RuntimePath, gosrc.SchedulePath} {
+			if reason, ok := output.Missing[path]; ok {
+				return src, unchecked(pkg, path, reason), nil
+			}
 		}
 		return nil, "", bug(pkg, wrong)
 	}
 	return src, "", wrong
 }
 
-func unchecked(pkg *model.Package, reason string) string {
+func unchecked(pkg *model.Package, missing, reason string) string {
 	reason, _, _ = strings.Cut(reason, "\n")
 	return fmt.Sprintf("the code for package %s could not be checked, because the module does not have %s yet (%s): run go get github.com/taskgen/taskgen, or go mod vendor if there is a vendor folder",
-		pkg.Path, gosrc.RuntimePath, strings.TrimSuffix(reason, "; to add it:"))
+		pkg.Path, missing, strings.TrimSuffix(reason, "; to add it:"))
 }
 
 func bug(pkg *model.Package, err error) error {

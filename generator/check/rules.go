@@ -162,10 +162,14 @@ var (
 		"tz= is a time zone of the IANA database",
 		"the schedule would fail to start on a machine that does not know the zone",
 		"write a name like Europe/Berlin or UTC")
-	ScheduleInert = warning("SCHEDULE_INERT",
-		"schedule is checked, and does nothing yet",
-		"this version generates no code for schedules: the task runs when it is enqueued, and at no other time",
-		"enqueue the task from a timer of your own until then")
+	ScheduleZero = rule("SCHEDULE_ZERO",
+		"a scheduled task makes sense without a payload: no field is required or orders a group",
+		"the schedule enqueues the zero value of the struct, which would be refused each time",
+		"drop task:\"required\", or schedule the task from code with ScheduleX and a payload")
+	ScheduleOverlap = rule("SCHEDULE_OVERLAP",
+		"overlap=skip goes without unique",
+		"it works by a unique key of its own, and a task has one",
+		"remove one of the two")
 	QueueTwice = rule("QUEUE_TWICE",
 		"a queue is declared once in a package",
 		"the two declarations may differ",

@@ -156,7 +156,14 @@ func (c *checker) schedule(t *model.Task) {
 	if s == nil {
 		return
 	}
-	c.report(ScheduleInert, place(t, "schedule"), "", "the schedule of %s is checked and does nothing in this version", t.Struct)
+	for i := range t.Fields {
+		if f := &t.Fields[i]; f.Required || f.Group {
+			c.report(ScheduleZero, place(t, "schedule"), "", "the schedule of %s enqueues its zero value, and %s may not be empty", t.Struct, f.Name)
+		}
+	}
+	if s.Overlap == "skip" && t.Unique != nil {
+		c.report(ScheduleOverlap, place(t, "schedule.overlap"), "", "%s skips overlaps and is unique", t.Struct)
+	}
 	if s.TZ != "" {
 		if _, err := crontab.Zone(s.TZ); err != nil {
 			c.report(ScheduleZone, place(t, "schedule.tz"), "", "there is no time zone %q", s.TZ)

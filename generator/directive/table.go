@@ -97,7 +97,7 @@ var Table = []Spec{
 	},
 	{
 		Name: "schedule", On: []Place{OnType},
-		Doc:     "Declares when the task is to run again and again. It is checked, and does nothing yet.",
+		Doc:     "Has the task enqueued again and again, with the zero value of its struct: by RegisterSchedules, and a scheduler that runs.",
 		Example: `//taskgen:schedule cron="0 6 * * mon-fri" tz=Europe/Berlin`,
 		Keys: []Key{
 			{Name: "cron", Kind: Text, Required: true, Doc: "Minute, hour, day of the month, month and weekday; or @hourly, @daily, @every 90m and the like. Where day and weekday are both given, either is enough.", Example: `cron="0 6 * * *"`},

@@ -182,6 +182,7 @@ func (t *Task) Symbols() []string {
 	names := []string{
 		"Type" + t.Base, t.Base + "Spec", "Enqueue" + t.Base, "Enqueue" + t.Base + "Batch",
 		t.Base + "Handler", t.Base + "HandlerFunc", "Register" + t.Base,
+		"Schedule" + t.Base, "Modify" + t.Base,
 	}
 	if t.Result != nil {
 		names = append(names, "Await"+t.Base)
@@ -190,18 +191,20 @@ func (t *Task) Symbols() []string {
 }
 
 // PackageSymbols returns all names that may be generated once for a package.
-func PackageSymbols() []string { return []string{"Handlers", "RegisterHandlers", "Queues"} }
+func PackageSymbols() []string {
+	return []string{"Handlers", "RegisterHandlers", "RegisterSchedules", "Queues"}
+}
 
 // Symbols returns the names that are generated once for the package: those of
-// handlers where it has tasks, Queues where it declares one.
+// handlers and schedules where it has tasks, Queues where it declares one.
 func (p *Package) Symbols() []string {
 	all := PackageSymbols()
 	var names []string
 	if len(p.Tasks) > 0 {
-		names = append(names, all[:2]...)
+		names = append(names, all[:3]...)
 	}
 	if len(p.Queues) > 0 {
-		names = append(names, all[2])
+		names = append(names, all[3])
 	}
 	return names
 }

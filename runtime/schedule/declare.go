@@ -40,28 +40,42 @@ type declareOptions struct{ dry bool }
 // DryRun has Declare change nothing and only say what it would.
 func DryRun() RegisterOption { return func(o *declareOptions) { o.dry = true } }
 
-// declaredID is the ID of a job that an owner declares for a task type.
-func declaredID(owner, taskType string) JobID { return JobID(owner + "#" + taskType) }
+// A Declaration is a job that stands in the annotation of its type.
+type Declaration struct {
+	job Job
+	err error
+}
 
-// Declared makes the job of a type whose schedule stands in its annotation: the
-// zero payload of it. Generated code calls it.
-func Declared[T any](owner string, when When, overlap Overlap, spec *runtime.Spec[T]) (Job, error) {
+// Recurring declares a type's job: its zero payload, again and again. Generated
+// code calls it.
+func Recurring[T any](when When, overlap Overlap, spec *runtime.Spec[T]) Declaration {
 	var zero T
 	task, err := runtime.NewTask(spec, &zero, runtime.SystemClock.Now())
 	if err != nil {
-		return Job{}, fmt.Errorf("the schedule of type %s: %w", spec.Type, err)
+		err = fmt.Errorf("the schedule of type %s: %w", spec.Type, err)
 	}
-	return Job{ID: declaredID(owner, spec.Type), Owner: owner, When: when, Overlap: overlap, Task: task}, nil
+	return Declaration{Job{When: when, Overlap: overlap, Task: task}, err}
 }
 
 // Declare makes the jobs of an owner what they are declared to be: it schedules
 // those that are new, changes those that differ, and cancels those that are no
 // longer declared. A job that is as declared keeps its times and whether it is
-// paused. It may be called by every process at its start. Generated code calls it.
-func Declare(ctx context.Context, in Scheduler, owner string, jobs []Job, opts ...RegisterOption) (Changes, error) {
+// paused. Their IDs are the owner's name and the type's, "owner#type". It may be
+// called by every process at its start; while two versions of a program run, the
+// one that called it last has its way. Where a declaration is wrong nothing is
+// changed. Generated code calls it.
+func Declare(ctx context.Context, in Scheduler, owner string, declared []Declaration, opts ...RegisterOption) (Changes, error) {
 	var o declareOptions
 	for _, opt := range opts {
 		opt(&o)
+	}
+	jobs := make([]Job, len(declared))
+	for i, d := range declared {
+		if d.err != nil {
+			return Changes{}, d.err
+		}
+		jobs[i] = d.job
+		jobs[i].ID, jobs[i].Owner = JobID(owner+"#"+d.job.Task.Type), owner
 	}
 	there, err := owned(ctx, in, owner)
 	if err != nil {

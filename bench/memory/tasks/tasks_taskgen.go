@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/schedule"
 )
 
 // TypeEmbedding is the name of EmbeddingTask on the wire.
@@ -23,6 +24,13 @@ type Handlers interface {
 // RegisterHandlers registers h for every task of the package.
 func RegisterHandlers(r *runtime.Router, h Handlers) {
 	RegisterEmbedding(r, h)
+}
+
+// RegisterSchedules makes the jobs of in what the package's annotations say:
+// it adds, changes and cancels those that differ, and says which. Every
+// process may call it at its start.
+func RegisterSchedules(ctx context.Context, in schedule.Scheduler, opts ...schedule.RegisterOption) (schedule.Changes, error) {
+	return schedule.Declare(ctx, in, "github.com/taskgen/taskgen/bench/memory/tasks", nil, opts...)
 }
 
 // Queues lists the queues that the package declares, for Manager.Open.
@@ -60,6 +68,18 @@ func EnqueueEmbedding(ctx context.Context, to runtime.Enqueuer, task EmbeddingTa
 // and the others are enqueued.
 func EnqueueEmbeddingBatch(ctx context.Context, to runtime.Enqueuer, tasks []EmbeddingTask, opts ...runtime.EnqueueOption) ([]runtime.Enqueued, error) {
 	return runtime.EnqueueBatch(ctx, to, &EmbeddingSpec, tasks, opts...)
+}
+
+// ScheduleEmbedding has one EmbeddingTask enqueued later, or again and again,
+// and returns the ID of the job.
+func ScheduleEmbedding(ctx context.Context, in schedule.Scheduler, when schedule.When, task EmbeddingTask, opts ...schedule.Option) (schedule.JobID, error) {
+	return schedule.Add(ctx, in, when, &EmbeddingSpec, &task, opts...)
+}
+
+// ModifyEmbedding gives the job with the given ID another EmbeddingTask, and
+// with schedule.WithWhen another time.
+func ModifyEmbedding(ctx context.Context, in schedule.Scheduler, id schedule.JobID, task EmbeddingTask, opts ...schedule.Option) error {
+	return schedule.ModifyPayload(ctx, in, id, &EmbeddingSpec, &task, opts...)
 }
 
 // EmbeddingHandler handles EmbeddingTasks. It is called by many goroutines at

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/schedule"
 )
 
 // The names of the tasks on the wire.
@@ -34,6 +35,13 @@ func RegisterHandlers(r *runtime.Router, h Handlers) {
 	RegisterEmbedding(r, h)
 	RegisterCollaboration(r, h)
 	RegisterWebhook(r, h)
+}
+
+// RegisterSchedules makes the jobs of in what the package's annotations say:
+// it adds, changes and cancels those that differ, and says which. Every
+// process may call it at its start.
+func RegisterSchedules(ctx context.Context, in schedule.Scheduler, opts ...schedule.RegisterOption) (schedule.Changes, error) {
+	return schedule.Declare(ctx, in, "github.com/taskgen/taskgen/examples/docsearch/tasks", nil, opts...)
 }
 
 // Queues lists the queues that the package declares, for Manager.Open.
@@ -82,6 +90,18 @@ func EnqueueDocument(ctx context.Context, to runtime.Enqueuer, task DocumentTask
 // the others are enqueued.
 func EnqueueDocumentBatch(ctx context.Context, to runtime.Enqueuer, tasks []DocumentTask, opts ...runtime.EnqueueOption) ([]runtime.Enqueued, error) {
 	return runtime.EnqueueBatch(ctx, to, &DocumentSpec, tasks, opts...)
+}
+
+// ScheduleDocument has one DocumentTask enqueued later, or again and again,
+// and returns the ID of the job.
+func ScheduleDocument(ctx context.Context, in schedule.Scheduler, when schedule.When, task DocumentTask, opts ...schedule.Option) (schedule.JobID, error) {
+	return schedule.Add(ctx, in, when, &DocumentSpec, &task, opts...)
+}
+
+// ModifyDocument gives the job with the given ID another DocumentTask, and
+// with schedule.WithWhen another time.
+func ModifyDocument(ctx context.Context, in schedule.Scheduler, id schedule.JobID, task DocumentTask, opts ...schedule.Option) error {
+	return schedule.ModifyPayload(ctx, in, id, &DocumentSpec, &task, opts...)
 }
 
 // DocumentHandler handles DocumentTasks. It is called by many goroutines at
@@ -155,6 +175,18 @@ func EnqueueEmbeddingBatch(ctx context.Context, to runtime.Enqueuer, tasks []Emb
 	return runtime.EnqueueBatch(ctx, to, &EmbeddingSpec, tasks, opts...)
 }
 
+// ScheduleEmbedding has one EmbeddingTask enqueued later, or again and again,
+// and returns the ID of the job.
+func ScheduleEmbedding(ctx context.Context, in schedule.Scheduler, when schedule.When, task EmbeddingTask, opts ...schedule.Option) (schedule.JobID, error) {
+	return schedule.Add(ctx, in, when, &EmbeddingSpec, &task, opts...)
+}
+
+// ModifyEmbedding gives the job with the given ID another EmbeddingTask, and
+// with schedule.WithWhen another time.
+func ModifyEmbedding(ctx context.Context, in schedule.Scheduler, id schedule.JobID, task EmbeddingTask, opts ...schedule.Option) error {
+	return schedule.ModifyPayload(ctx, in, id, &EmbeddingSpec, &task, opts...)
+}
+
 // EmbeddingHandler handles EmbeddingTasks. It is called by many goroutines at
 // once, and may see a task again after a crash.
 type EmbeddingHandler interface {
@@ -222,6 +254,18 @@ func EnqueueCollaborationBatch(ctx context.Context, to runtime.Enqueuer, tasks [
 	return runtime.EnqueueBatch(ctx, to, &CollaborationSpec, tasks, opts...)
 }
 
+// ScheduleCollaboration has one CollaborationTask enqueued later, or again and
+// again, and returns the ID of the job.
+func ScheduleCollaboration(ctx context.Context, in schedule.Scheduler, when schedule.When, task CollaborationTask, opts ...schedule.Option) (schedule.JobID, error) {
+	return schedule.Add(ctx, in, when, &CollaborationSpec, &task, opts...)
+}
+
+// ModifyCollaboration gives the job with the given ID another
+// CollaborationTask, and with schedule.WithWhen another time.
+func ModifyCollaboration(ctx context.Context, in schedule.Scheduler, id schedule.JobID, task CollaborationTask, opts ...schedule.Option) error {
+	return schedule.ModifyPayload(ctx, in, id, &CollaborationSpec, &task, opts...)
+}
+
 // CollaborationHandler handles CollaborationTasks. It is called by many
 // goroutines at once, and may see a task again after a crash.
 type CollaborationHandler interface {
@@ -287,6 +331,18 @@ func EnqueueWebhook(ctx context.Context, to runtime.Enqueuer, task WebhookTask, 
 // the others are enqueued.
 func EnqueueWebhookBatch(ctx context.Context, to runtime.Enqueuer, tasks []WebhookTask, opts ...runtime.EnqueueOption) ([]runtime.Enqueued, error) {
 	return runtime.EnqueueBatch(ctx, to, &WebhookSpec, tasks, opts...)
+}
+
+// ScheduleWebhook has one WebhookTask enqueued later, or again and again, and
+// returns the ID of the job.
+func ScheduleWebhook(ctx context.Context, in schedule.Scheduler, when schedule.When, task WebhookTask, opts ...schedule.Option) (schedule.JobID, error) {
+	return schedule.Add(ctx, in, when, &WebhookSpec, &task, opts...)
+}
+
+// ModifyWebhook gives the job with the given ID another WebhookTask, and with
+// schedule.WithWhen another time.
+func ModifyWebhook(ctx context.Context, in schedule.Scheduler, id schedule.JobID, task WebhookTask, opts ...schedule.Option) error {
+	return schedule.ModifyPayload(ctx, in, id, &WebhookSpec, &task, opts...)
 }
 
 // WebhookHandler handles WebhookTasks. It is called by many goroutines at

@@ -18,12 +18,16 @@ import (
 // RuntimePath is the package that generated code calls.
 const RuntimePath = "github.com/taskgen/taskgen/runtime"
 
+// SchedulePath is the package that its functions about jobs call.
+const SchedulePath = RuntimePath + "/schedule"
+
 // File returns the source of the package's generated file, not formatted yet.
 // The same package gives the same bytes.
 func File(pkg *model.Package) ([]byte, error) {
 	f := newFile(pkg)
 	f.wireNames()
 	f.handlers()
+	f.schedules()
 	f.queues()
 	for i := range pkg.Tasks {
 		f.task(&pkg.Tasks[i])
@@ -52,6 +56,8 @@ func (f *file) task(t *model.Task) {
 	f.spec(t)
 	f.enqueue(t)
 	f.enqueueBatch(t)
+	f.schedule(t)
+	f.modify(t)
 	f.handler(t)
 	f.register(t)
 	f.await(t)

@@ -119,7 +119,7 @@ func TestLinesOfCommentsAreShort(t *testing.T) {
 func TestNothingButWhatMayBeImportedIs(t *testing.T) {
 	_, file := source(t, embedding())
 	for _, imp := range file.Imports {
-		assert.Contains(t, []string{`"context"`, `"fmt"`, `"log/slog"`, `"time"`, `"github.com/taskgen/taskgen/runtime"`}, imp.Path.Value)
+		assert.Contains(t, []string{`"context"`, `"fmt"`, `"log/slog"`, `"time"`, `"github.com/taskgen/taskgen/runtime"`, `"github.com/taskgen/taskgen/runtime/schedule"`}, imp.Path.Value)
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
 		if fn, ok := n.(*ast.FuncDecl); ok {
@@ -198,6 +198,7 @@ func TestImportsKeepTheirNamesWhereTheyAreFree(t *testing.T) {
 	"example.com/go-ctx"
 	xruntime "example.com/x/runtime"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/schedule"
 	"gopkg.in/yaml.v3"
 	runtime3 "other.example/12/runtime"`, imports)
 	assert.Contains(t, src, "func EnqueuePing(context2 context.Context, to runtime.Enqueuer, payload PingTask, opts ...runtime.EnqueueOption)")

@@ -17,6 +17,8 @@ func handlerName(t *model.Task) string     { return t.Base + "Handler" }
 func handlerFuncName(t *model.Task) string { return t.Base + "HandlerFunc" }
 func handleName(t *model.Task) string      { return "Handle" + t.Base }
 func registerName(t *model.Task) string    { return "Register" + t.Base }
+func scheduleName(t *model.Task) string    { return "Schedule" + t.Base }
+func modifyName(t *model.Task) string      { return "Modify" + t.Base }
 func awaitName(t *model.Task) string       { return "Await" + t.Base }
 
 // groupField is the field that orders tasks on a FIFO queue, or nil.

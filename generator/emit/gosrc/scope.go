@@ -72,7 +72,7 @@ func (f *file) nameImports() {
 // import or a type.
 var others = map[string]string{
 	"ctx": "context", "to": "enqueuer", "task": "payload", "tasks": "payloads", "opts": "options",
-	"r": "router", "h": "handler", "f": "fn", "t": "payload", "from": "results", "id": "taskID", "verb": "letter",
+	"r": "router", "h": "handler", "f": "fn", "t": "payload", "from": "results", "id": "taskID", "in": "scheduler", "when": "due", "verb": "letter",
 }
 
 // params names the parameters of one function, so that they hide neither
@@ -110,7 +110,7 @@ type importedPackage struct{ path, name string }
 // imported lists the packages that the file may mention, those of its own
 // machinery first, so that they keep their names.
 func imported(pkg *model.Package) []importedPackage {
-	own := []importedPackage{{"context", "context"}, {"log/slog", "slog"}, {RuntimePath, "runtime"}}
+	own := []importedPackage{{"context", "context"}, {"log/slog", "slog"}, {RuntimePath, "runtime"}, {SchedulePath, "schedule"}}
 	if usesTime(pkg) {
 		own = append(own, importedPackage{"time", "time"})
 	}
