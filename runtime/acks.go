@@ -206,6 +206,8 @@ func (l *lane) settled(it *item, verb string, err error) bool {
 	task, now := about(l, it.d.Task), time.Now()
 	since, again := l.acker.refused[it]
 	switch {
+	case errors.Is(err, ErrLeaseLost) && l.wasSettled(it, l.s.p.m.Now()):
+		l.s.tell(slog.LevelDebug, "the task was settled by a call whose answer was lost", task, slog.String("call", verb))
 	case errors.Is(err, ErrLeaseLost):
 		l.s.tell(slog.LevelWarn, "lease lost before the task was settled: it will be delivered again", task, slog.String("call", verb))
 	case it.outcome == Died && errors.Is(err, ErrUnsupported):
@@ -219,11 +221,19 @@ func (l *lane) settled(it *item, verb string, err error) bool {
 		if !again {
 			l.acker.refused[it] = now
 		}
+		it.doubt = true
 		return false
 	}
 	l.acker.forget(it)
 	l.close(it)
 	return true
+}
+
+// wasSettled reports whether ErrLeaseLost means that an earlier call has settled
+// an item, whose answer was lost: nobody else can have had the task while its
+// lease holds. Leases that are bound to a connection may have ended with it.
+func (l *lane) wasSettled(it *item, now time.Time) bool {
+	return it.doubt && l.freeLeases && it.d.LeaseUntil.After(now)
 }
 
 func (a *acker) forget(it *item) {

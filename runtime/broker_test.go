@@ -28,8 +28,15 @@ type broker struct {
 
 func newBroker(batch int) *broker {
 	return &broker{
-		cfg: QueueConfig{Name: "q"}, caps: Capabilities{MaxPayload: Unlimited, MaxBatch: batch}, trip: time.Millisecond,
+		cfg: QueueConfig{Name: "q"}, caps: able(batch), trip: time.Millisecond,
 		closed: make(chan struct{}),
+	}
+}
+
+// able says that a queue can do all that a task may ask for.
+func able(batch int) Capabilities {
+	return Capabilities{
+		MaxDelay: Unlimited, MaxLease: Unlimited, MaxPayload: Unlimited, MaxBatch: batch, DedupWindow: Unlimited, UniqueUntilDone: true,
 	}
 }
 

@@ -1,6 +1,9 @@
 package runtime
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Unlimited marks a Capabilities limit that the provider does not have.
 const Unlimited = -1
@@ -10,8 +13,11 @@ const Unlimited = -1
 type Capabilities struct {
 	// MaxDelay is the longest delay with which a task can be enqueued; 0: none at
 	// all; Unlimited where there is no bound. A released task can always be delayed.
-	MaxDelay    time.Duration
-	MaxLease    time.Duration // longest lease; Unlimited where there is no bound
+	MaxDelay time.Duration
+	// MaxLease is the longest lease that Dequeue and Extend take; Unlimited where
+	// there is no bound. Where the broker also bounds the whole time of a delivery,
+	// Extend makes a lease end at that bound, and LeaseUntil says so.
+	MaxLease    time.Duration
 	MaxPayload  int           // bytes of one payload; Unlimited where there is no bound
 	MaxBatch    int           // tasks that one round trip carries; larger batches are split
 	DedupWindow time.Duration // longest UniqueFor; 0: no unique keys; Unlimited: any
@@ -40,9 +46,9 @@ type Capabilities struct {
 	// groups is Ordered's affair.
 	FirstInFirstOut bool
 	// FreeLeases says that a lease is bound to nothing but its receipt: it
-	// outlives the handle and the process that took it, and any handle can settle
-	// it. Where it is false a lease ends at once when its handle is closed or its
-	// process dies, and only that handle can settle it.
+	// outlives the handle, the connection and the process that took it, and any
+	// handle can settle it. Where it is false a lease ends at once when one of these
+	// is gone, and only its handle can settle it.
 	FreeLeases bool
 	// CountsScheduled says that Stats tells tasks that are not due from the others.
 	// Where it is false those count as ready or leased, or not at all.
@@ -66,4 +72,29 @@ type Capabilities struct {
 	Lateness time.Duration
 
 	Browse, Cancel, Reschedule, Purge, Pause, Redrive, Discard, Transactions bool
+}
+
+// Accepts reports whether a queue with these capabilities can keep what a task
+// asks for at the given time, as an error wrapping [ErrUnsupported], or nil. A
+// manager asks it for every task. What it refuses would be early, or enqueued
+// twice, without anybody being told.
+func (c Capabilities) Accepts(t *Task, now time.Time) error {
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("%w by queue %q: task %s (%s) "+format, append([]any{ErrUnsupported, t.Queue, t.ID, t.Type}, args...)...)
+	}
+	if c.MaxDelay != Unlimited {
+		if d := t.ScheduledFor.Sub(now); d > c.MaxDelay {
+			return bad("is due in %s, and the longest delay is %s: keep it in a schedule, or use a queue that delays for longer", d, c.MaxDelay)
+		}
+	}
+	switch {
+	case t.UniqueKey == "":
+	case t.UniqueFor == 0 && !c.UniqueUntilDone:
+		return bad("has a unique key until it is done, which the queue cannot hold: give it a window, or use another queue")
+	case t.UniqueFor > 0 && c.DedupWindow == 0:
+		return bad("has a unique key, and the queue holds none: use another queue")
+	case c.DedupWindow != Unlimited && t.UniqueFor > c.DedupWindow:
+		return bad("is unique for %s, and the queue holds keys for %s", t.UniqueFor, c.DedupWindow)
+	}
+	return nil
 }

@@ -179,20 +179,18 @@ func oneQueue(tasks []*Task) bool {
 	return true
 }
 
-// send checks the payloads' size and hands one queue's tasks to its provider.
+// send checks what the queue can do with tasks, and hands them to its provider.
 func (m *Manager) send(ctx context.Context, name string, tasks []*Task) ([]Enqueued, error) {
 	q, err := m.queue(name)
 	if err != nil {
 		return nil, err
 	}
-	if q.maxPayload == 0 {
-		return q.Enqueue(ctx, tasks)
-	}
+	now := m.clock.Now()
 	return enqueueValid(ctx, q, tasks, func(t *Task) error {
-		if len(t.Payload) > q.maxPayload {
+		if q.maxPayload > 0 && len(t.Payload) > q.maxPayload {
 			return tooLarge(t, fmt.Sprintf("queue %q", name), q.maxPayload)
 		}
-		return nil
+		return q.can.Accepts(t, now)
 	})
 }
 

@@ -115,6 +115,12 @@ func (p *Pool) refuse(cfg *QueueConfig, d *Delivery) error {
 	if cfg.MaxDeliveries > 0 && d.Crashes >= cfg.MaxDeliveries {
 		return fmt.Errorf("%w: %d deliveries ended with their worker, and queue %q allows %d", ErrMaxDeliveries, d.Crashes, cfg.Name, cfg.MaxDeliveries)
 	}
+	// Where crashes are charged as failures they are not counted apart: a task that
+	// kills its worker is handed out for more runs than it has, and a handler's
+	// failure is never reached.
+	if runs := d.Task.RetryCount; cfg.MaxDeliveries > 0 && runs > d.Task.MaxRetries && runs >= cfg.MaxDeliveries {
+		return fmt.Errorf("%w: it was handed out %d times before, has %d retries, and queue %q allows %d deliveries", ErrMaxDeliveries, runs, d.Task.MaxRetries, cfg.Name, cfg.MaxDeliveries)
+	}
 	// A task that somebody redrove is wanted, however old it is.
 	if cfg.Retention > 0 && d.Task.Metadata[MetaRedriveCount] == "" {
 		due := d.Task.DueAt()

@@ -341,7 +341,7 @@ type instant struct {
 
 func (q *instant) Config() QueueConfig { return QueueConfig{Name: "q"} }
 func (q *instant) Capabilities() Capabilities {
-	return Capabilities{MaxBatch: 10, MaxPayload: Unlimited}
+	return able(10)
 }
 
 func (q *instant) Enqueue(context.Context, []*Task) ([]Enqueued, error) { return q.answers, nil }

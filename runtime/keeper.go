@@ -121,6 +121,7 @@ func (l *lane) extend(ctx context.Context, items []*item, failing *backoff) bool
 		return true // the shift is over
 	}
 	failed := itemErrors(err, len(ds))
+	now := l.s.p.m.Now()
 
 	l.s.mu.Lock()
 	defer l.s.unlock()
@@ -130,6 +131,8 @@ func (l *lane) extend(ctx context.Context, items []*item, failing *backoff) bool
 		case it.state == closed: // settled meanwhile
 		case e == nil:
 			it.d.LeaseUntil = ds[i].LeaseUntil
+		case errors.Is(e, ErrLeaseLost) && l.wasSettled(it, now):
+			it.lost = true // the acker forgets it
 		case errors.Is(e, ErrLeaseLost):
 			l.lose(it)
 		default:

@@ -43,6 +43,7 @@ type ManagerConfig struct {
 // An openQueue is a queue with what the manager needs to know to enqueue on it.
 type openQueue struct {
 	Queue
+	can        Capabilities
 	maxPayload int       // bytes that the provider takes; 0: no limit
 	gather     *gatherer // nil where the provider gathers enqueues itself
 }
@@ -59,7 +60,8 @@ func NewManager(cfg ManagerConfig) *Manager {
 
 // Open opens queues of a provider: it creates or verifies each, and from then
 // on the manager routes tasks to it by name. Where one fails the error names
-// it, and those opened by this call are closed again.
+// it, and those opened by this call are closed again. A Visibility above the
+// queue's Capabilities.MaxLease is ErrUnsupported.
 func (m *Manager) Open(ctx context.Context, p Provider, configs ...QueueConfig) error {
 	if err := m.reserve(configs); err != nil {
 		return err
@@ -82,6 +84,9 @@ func (m *Manager) Open(ctx context.Context, p Provider, configs ...QueueConfig) 
 			return undo(fmt.Errorf("open queue %q on %s: %w", cfg.Name, p.Name(), err))
 		}
 		opened = append(opened, m.wrap(q))
+		if most := q.Capabilities().MaxLease; most > 0 && q.Config().Visibility > most {
+			return undo(fmt.Errorf("open queue %q on %s: %w: a visibility of %s, and the longest lease is %s", cfg.Name, p.Name(), ErrUnsupported, q.Config().Visibility, most))
+		}
 	}
 	m.mu.Lock()
 	if m.closed {
@@ -119,7 +124,7 @@ func (m *Manager) reserve(configs []QueueConfig) error {
 
 func (m *Manager) wrap(q Queue) *openQueue {
 	can := q.Capabilities()
-	o := &openQueue{Queue: q, maxPayload: max(can.MaxPayload, 0)}
+	o := &openQueue{Queue: q, can: can, maxPayload: max(can.MaxPayload, 0)}
 	if !can.GathersEnqueues {
 		o.gather = newGatherer(q, m.cfg.Linger, m.clock)
 	}

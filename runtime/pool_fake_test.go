@@ -37,6 +37,10 @@ type fakeQueue struct {
 	before func(call string, ds []*Delivery) error
 	trip   time.Duration // each call takes it
 	hang   atomic.Bool   // calls answer when their context ends
+	bound  bool          // its leases are bound to their connection
+	// after is asked when a call has done its work; what it returns is the call's
+	// answer.
+	after func(call string) error
 }
 
 type fakeTask struct {
@@ -57,7 +61,9 @@ func newFakeQueue(t testing.TB, cfg QueueConfig) *fakeQueue {
 func (q *fakeQueue) Config() QueueConfig { return q.cfg }
 
 func (q *fakeQueue) Capabilities() Capabilities {
-	return Capabilities{MaxDelay: Unlimited, MaxLease: Unlimited, MaxPayload: Unlimited, MaxBatch: 1000, Fencing: true, CountsCrashes: true, Priorities: 1}
+	c := able(1000)
+	c.Fencing, c.FreeLeases, c.CountsCrashes, c.Priorities = true, !q.bound, true, 1
+	return c
 }
 
 func (q *fakeQueue) note(ctx context.Context, call string, ds []*Delivery) error {
@@ -197,6 +203,11 @@ func (q *fakeQueue) settle(ctx context.Context, call string, ds []*Delivery, f f
 		f(held, d)
 	}
 	q.notify()
+	if q.after != nil {
+		if err := q.after(call); err != nil {
+			return err
+		}
+	}
 	return failed.OrNil()
 }
 

@@ -13,9 +13,11 @@ type lane struct {
 	cfg   QueueConfig
 	name  string
 	lease time.Duration // cfg.Visibility
-	share float64       // 1 / weight
-	gate  *gate         // the queue's own limits; nil: none
-	types []*gate       // of the queue's types, when all of them have limits; else nil
+	// freeLeases: see Capabilities.
+	freeLeases bool
+	share      float64 // 1 / weight
+	gate       *gate   // the queue's own limits; nil: none
+	types      []*gate // of the queue's types, when all of them have limits; else nil
 
 	// What is leased. An item is in exactly one of these: ready, held, running
 	// (with a worker), acks (or with the acker). open has all of them.
@@ -56,6 +58,7 @@ type item struct {
 	state   state
 	lost    bool // its lease has ended: nothing is to be settled
 	warned  bool // that it overruns
+	doubt   bool // a call to settle it has failed, which may have settled it
 }
 
 func (it *item) lane() *lane { return it.batch.lane }

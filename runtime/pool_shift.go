@@ -71,7 +71,7 @@ func newShift(ctx context.Context, p *Pool) *shift {
 func (s *shift) newLane(q Queue, pq PoolQueue) *lane {
 	cfg := q.Config()
 	l := &lane{
-		s: s, queue: q, cfg: cfg, name: pq.Name, lease: cfg.Visibility,
+		s: s, queue: q, cfg: cfg, name: pq.Name, lease: cfg.Visibility, freeLeases: q.Capabilities().FreeLeases,
 		share: 1 / float64(max(pq.Weight, 1)),
 		gate:  newGate(pq.Concurrency, pq.Rate),
 	}

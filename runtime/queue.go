@@ -45,6 +45,13 @@ type Queue interface {
 	// no room for fail with ErrQueueFull. The tasks are copied: the caller keeps
 	// them.
 	//
+	// Where it is not known what became of a task, because the connection was cut
+	// or the reply is lost, its error says so by being none of those named here.
+	// Such a task may be enqueued again with its ID: on a queue whose Capabilities
+	// say RefusesIDs it is there once then, whether the answer is nil, Duplicate or
+	// ErrDuplicate; on others perhaps twice. So it is when a provider itself repeats
+	// a request.
+	//
 	// A manager validates tasks before they get here. A queue itself refuses, with
 	// ErrInvalidTask, what QueueConfig.Accepts refuses.
 	Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error)
@@ -54,7 +61,8 @@ type Queue interface {
 	// ctx ends before that, or the provider's own longest wait is over, it returns
 	// ErrNoTasks. With a ctx that has ended already a provider may look once for
 	// what is there, or not at all. It returns what is there without waiting for
-	// more.
+	// more. A lease above Capabilities.MaxLease is refused with ErrUnsupported; so it
+	// is by Extend.
 	//
 	// A provider whose receive cannot be cancelled without losing what it brings
 	// lets it come to its end behind a Dequeue that has returned: what it brings is
@@ -93,6 +101,13 @@ type Queue interface {
 // whose receipt a later delivery has replaced, or whose task is gone. Between
 // the end of a lease and the next delivery a provider may do what is asked or
 // answer ErrLeaseLost; the answer is true either way.
+//
+// After any other error of an item it is not known whether it was settled: the
+// connection may have been cut on the way there or back. The call may be repeated
+// with the same delivery, and then either does what is asked or answers
+// ErrLeaseLost. While the lease holds by LeaseUntil nobody else can have had the
+// task, so that ErrLeaseLost in answer to a repeated call means that an earlier one
+// has settled it: the pool takes it as success.
 
 // A Delivery is a task handed to one worker for the time of a lease.
 type Delivery struct {

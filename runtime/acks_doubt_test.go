@@ -1,0 +1,129 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// loseReplies makes the first n answers to a call get lost, when its work is done.
+func loseReplies(q *fakeQueue, call string, n int) {
+	q.after = func(made string) error {
+		if made != call || n == 0 {
+			return nil
+		}
+		n--
+		return errors.New("connection reset by peer")
+	}
+}
+
+func TestARepeatedSettleWhoseFirstAnswerWasLostIsDone(t *testing.T) {
+	for call, result := range map[string]error{
+		"complete": nil, "release": Snooze(24 * time.Hour), "dead letter": errors.New("x"),
+	} {
+		t.Run(call, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newPoolBench(t)
+				loseReplies(b.q(), call, 1)
+				runs := 0
+				b.handle(func(context.Context, *Task) error { runs++; return result })
+				p := b.pool(PoolConfig{})
+				b.start(p)
+				b.put("a")
+				pass(5 * time.Second)
+				assert.Equal(t, 1, runs)
+				assert.Equal(t, 2, b.q().calls(call))
+				assert.Zero(t, b.log.count("lease lost"), "nothing was lost: %q", b.log.lines)
+				assert.Equal(t, 1, b.log.count("a call whose answer was lost"))
+				b.stop(p)
+			})
+		})
+	}
+}
+
+func TestTheKeeperIsNotAlarmedByATaskThatWasSettledUnheard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		lost := false
+		b.q().after = func(call string) error {
+			if call == "complete" && !lost {
+				lost = true
+				return errors.New("connection reset by peer")
+			}
+			return nil
+		}
+		b.q().before = func(call string, _ []*Delivery) error {
+			if call == "complete" && lost {
+				return errors.New("still away") // so that the keeper comes first
+			}
+			return nil
+		}
+		b.handle(func(context.Context, *Task) error { return nil })
+		p := b.pool(PoolConfig{})
+		b.start(p)
+		b.put("a")
+		pass(25 * time.Second)
+		assert.Positive(t, b.q().calls("extend"))
+		assert.Zero(t, b.log.count("lease lost"), "nothing was lost: %q", b.log.lines)
+		b.stop(p)
+	})
+}
+
+func TestALeaseThatEndedWithItsConnectionIsToldAsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.q().bound = true
+		loseReplies(b.q(), "complete", 1)
+		b.handle(func(context.Context, *Task) error { return nil })
+		p := b.pool(PoolConfig{})
+		b.start(p)
+		b.put("a")
+		pass(5 * time.Second)
+		assert.Equal(t, 1, b.log.count("lease lost before the task was settled"))
+		b.stop(p)
+	})
+}
+
+func TestALostLeaseThatWasNeverInDoubtIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.q().before = func(call string, ds []*Delivery) error {
+			if call != "complete" {
+				return nil
+			}
+			failed := new(BatchError)
+			for i, d := range ds {
+				failed.Add(i, d.Task.ID, ErrLeaseLost)
+			}
+			return failed
+		}
+		b.handle(func(context.Context, *Task) error { return nil })
+		p := b.pool(PoolConfig{})
+		b.start(p)
+		b.put("a")
+		pass(5 * time.Second)
+		assert.Equal(t, 1, b.log.count("lease lost before the task was settled"))
+		b.stop(p)
+	})
+}
+
+func TestATaskThatKillsItsWorkersDiesThoughCrashesAreCharged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t, QueueConfig{Name: "q", MaxDeliveries: 5})
+		runs := new(sheet[int])
+		b.handle(func(_ context.Context, t *Task) error { runs.add(t.RetryCount); return nil })
+		p := b.pool(PoolConfig{})
+		b.putTask(&Task{ID: "worn", RetryCount: 5, MaxRetries: 2})
+		b.putTask(&Task{ID: "within its deliveries", RetryCount: 4, MaxRetries: 2})
+		b.putTask(&Task{ID: "within its retries", RetryCount: 6, MaxRetries: 6})
+		b.start(p)
+		pass(time.Second)
+		b.stop(p)
+		assert.ElementsMatch(t, []int{4, 6}, runs.all())
+		assert.Contains(t, b.q().dead[0].Metadata[MetaFailureReason], ErrMaxDeliveries.Error())
+	})
+}
