@@ -26,6 +26,9 @@ type Fault struct {
 	// DropReply cuts the connection after the call has acted: the client does
 	// not learn whether it did.
 	DropReply bool
+	// GoOn lets the call go on when its client is gone: a ReceiveMessage that was
+	// given up takes messages then, and nobody gets them.
+	GoOn bool
 	// Delay, on the server's clock, passes between acting and the answer, or
 	// before Error and Drop.
 	Delay time.Duration

@@ -31,6 +31,9 @@ var requests = map[string]func() any{
 // ReceiveMessage gives the lock up to wait.
 func (s *Server) act(ctx context.Context, c *call, host string, fault Fault) (any, *Error) {
 	if r, ok := c.request.(*receiveRequest); ok {
+		if fault.GoOn {
+			ctx = context.WithoutCancel(ctx)
+		}
 		return s.receive(ctx, r)
 	}
 	s.mu.Lock()

@@ -39,9 +39,6 @@ func (s *Server) receive(ctx context.Context, r *receiveRequest) (any, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	if p == nil {
-		return receiveAnswer{}, nil
-	}
 	select {
 	case result := <-p.done:
 		return result.answer, result.err
@@ -80,6 +77,9 @@ func (s *Server) startPoll(r *receiveRequest) (*poll, time.Duration, *Error) {
 	}
 	if !q.fifo && wait == 0 && q.inFlight >= s.InFlightLimit {
 		return nil, 0, &Error{Type: "OverLimit", Status: 403, Message: "The maximum number of in flight messages is reached."}
+	}
+	if s.deaf {
+		wait = 0
 	}
 	if s.serve(p) || wait == 0 {
 		s.flush()

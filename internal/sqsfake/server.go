@@ -34,6 +34,7 @@ type Server struct {
 	handles int
 	touched []*queue
 	hook    Hook
+	deaf    bool // Stop is under way: nobody may begin to wait
 	counts  map[string]int
 
 	listening sync.Mutex // held by Start and Stop
@@ -72,6 +73,9 @@ func (s *Server) Start() error {
 		return fmt.Errorf("sqsfake: cannot listen on loopback: %w", err)
 	}
 	s.addr = l.Addr().String()
+	s.mu.Lock()
+	s.deaf = false
+	s.mu.Unlock()
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, ConnState: s.countConn}
 	s.served = make(chan struct{})
 	go func(server *http.Server, served chan struct{}) {
@@ -98,8 +102,21 @@ func (s *Server) Stop() {
 	}
 	_ = s.http.Close() // what it could say of the listener changes nothing
 	<-s.served
+	s.endPolls()
 	s.conns.Wait()
 	s.http = nil
+}
+
+// endPolls ends every wait, those that go on without their clients too.
+func (s *Server) endPolls() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.deaf = true
+	for _, q := range s.queues {
+		for e := q.polls.Front(); e != nil; e = q.polls.Front() {
+			s.finish(e.Value.(*poll), pollResult{})
+		}
+	}
 }
 
 // countConn is told of every connection: of a new one before Serve returns, and
