@@ -13,20 +13,31 @@ RACEFLAGS = -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.o
 
 PROVIDER ?= sqlite
 DEMOFLAGS ?=
+# A broker runs as long as the demo does, so that what an earlier run left on one
+# is gone: -fresh forgets the index that goes with it.
+BROKER    = $(GO) run ./internal/testserver/run $(PROVIDER) --
+BROKERURL = {$(PROVIDER)}
+ifeq ($(PROVIDER),sqs)
+BROKERURL = sqs://us-east-1?endpoint={sqs}
+endif
 
 .PHONY: help
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 .PHONY: demo
-demo: ## generate, then run examples/docsearch (PROVIDER=memory|sqlite, DEMOFLAGS='-dir … -query …')
-	@scripts/setup.sh
+demo: ## generate, then run examples/docsearch (PROVIDER=memory|sqlite|redis|sqs|rabbitmq|nats, DEMOFLAGS='-dir … -query …')
+	@scripts/setup.sh $(PROVIDER)
 	$(GO) -C examples generate ./...
+ifneq ($(filter memory sqlite,$(PROVIDER)),)
 	$(GO) -C examples run ./docsearch -provider $(PROVIDER) $(DEMOFLAGS)
+else
+	$(BROKER) $(GO) -C examples run ./docsearch -provider $(PROVIDER) -url '$(BROKERURL)' -fresh $(DEMOFLAGS)
+endif
 
 .PHONY: test
-test: ## run every test of every module, with the race detector
-	@scripts/setup.sh race
+test: ## run every test of every module, with the race detector, on servers it starts
+	@scripts/setup.sh race servers
 	@set -e; for m in $(MODULES); do echo "== test $$m"; (cd $$m && $(RACE) $(GO) test $(RACEFLAGS) -timeout 20m ./...); done
 
 .PHONY: lint
@@ -49,6 +60,7 @@ generate-check: ## fail when generated code is not up to date
 
 .PHONY: cover
 cover: ## coverage of runtime and generator; fails below 85 %
+	@scripts/setup.sh servers
 	@scripts/cover.sh 85 ./runtime/... ./generator/...
 
 .PHONY: fuzz

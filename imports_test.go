@@ -50,6 +50,9 @@ func TestImportsRunOneWay(t *testing.T) {
 			if within(pkg, "runtime") {
 				require.False(t, within(dep, "generator") || within(dep, "cmd") || within(dep, "server"), "%s imports %s", pkg, dep)
 			}
+			for _, tool := range []string{"internal/testserver", "internal/faultproxy", "internal/sqsfake"} {
+				require.False(t, within(dep, tool) && !within(pkg, "internal"), "%s imports %s: it is for tests", pkg, dep)
+			}
 			if pkg == module+"/runtime" {
 				require.False(t, within(dep, "runtime"), "the core imports %s", dep)
 			}

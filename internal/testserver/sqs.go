@@ -126,21 +126,32 @@ func emulators() (node, launcher string, err error) {
 	return node, launcher, nil
 }
 
+// findNode looks for a Node.js that is new enough: on PATH, then where
+// scripts/setup.sh puts one on systems whose own is too old.
 func findNode() (string, error) {
-	node, err := exec.LookPath("node")
-	if err != nil {
-		return "", fmt.Errorf(getNode, "there is no node on PATH")
+	var candidates []string
+	if node, err := exec.LookPath("node"); err == nil {
+		candidates = append(candidates, node)
 	}
-	version, err := exec.Command(node, "--version").Output()
-	if err != nil {
-		return "", fmt.Errorf(getNode, fmt.Sprintf("%s --version fails: %v", node, err))
+	if cache, err := cacheDir(); err == nil {
+		own, _ := filepath.Glob(filepath.Join(cache, "node", "node_modules", "node-linux-*", "bin", "node")) // the pattern is a good one
+		candidates = append(candidates, own...)
 	}
-	text := strings.TrimSpace(string(version))
-	major, _, _ := strings.Cut(strings.TrimPrefix(text, "v"), ".")
-	if n, err := strconv.Atoi(major); err != nil || n < 20 {
-		return "", fmt.Errorf(getNode, node+" is "+text)
+	why := "there is no node on PATH"
+	for _, node := range candidates {
+		version, err := exec.Command(node, "--version").Output()
+		if err != nil {
+			why = fmt.Sprintf("%s --version fails: %v", node, err)
+			continue
+		}
+		text := strings.TrimSpace(string(version))
+		major, _, _ := strings.Cut(strings.TrimPrefix(text, "v"), ".")
+		if n, err := strconv.Atoi(major); err == nil && n >= 20 {
+			return node, nil
+		}
+		why = node + " is " + text
 	}
-	return node, nil
+	return "", fmt.Errorf(getNode, why)
 }
 
 // install puts files into a folder of its own, installs what package.json among
