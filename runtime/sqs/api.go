@@ -1,0 +1,197 @@
+package sqs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// parallel bounds the batches of one call that are under way at the same time.
+const parallel = 8
+
+// An api is the client with a count of its requests.
+type api struct {
+	*awssqs.Client
+	counts sync.Map // action -> *atomic.Int64
+}
+
+// newAPI derives a client that counts. The count stands behind the SDK's retries,
+// so that each attempt is seen.
+func newAPI(client *awssqs.Client) *api {
+	a := &api{}
+	count := middleware.FinalizeMiddlewareFunc("taskgenCount", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+		a.count(awsmiddleware.GetOperationName(ctx))
+		return next.HandleFinalize(ctx, in)
+	})
+	a.Client = awssqs.New(client.Options(), func(o *awssqs.Options) {
+		o.APIOptions = append(o.APIOptions[:len(o.APIOptions):len(o.APIOptions)], func(s *middleware.Stack) error {
+			return s.Finalize.Insert(count, "Retry", middleware.After)
+		})
+	})
+	return a
+}
+
+func (a *api) count(action string) {
+	n, ok := a.counts.Load(action)
+	if !ok {
+		n, _ = a.counts.LoadOrStore(action, new(atomic.Int64))
+	}
+	n.(*atomic.Int64).Add(1)
+}
+
+func (a *api) requests() map[string]int64 {
+	all := make(map[string]int64)
+	a.counts.Range(func(k, n any) bool {
+		all[k.(string)] = n.(*atomic.Int64).Load()
+		return true
+	})
+	return all
+}
+
+// A verdict is the answer to one entry of a batch.
+type verdict struct {
+	err   error
+	again bool // the entry may be sent again: the fault was not the sender's
+}
+
+func failed(e types.BatchResultErrorEntry) verdict {
+	return verdict{
+		err:   fmt.Errorf("SQS refused it: %s: %s", aws.ToString(e.Code), aws.ToString(e.Message)),
+		again: !e.SenderFault && !staleCode(aws.ToString(e.Code)),
+	}
+}
+
+// staleCode reports whether a code says that a receipt handle is of no use any
+// more.
+func staleCode(code string) bool {
+	return strings.Contains(code, "ReceiptHandle") || strings.Contains(code, "NotInflight")
+}
+
+// entries sends a batch of at most ten entries and those again that failed by no
+// fault of ours, three times in all. do sends the entries with the given numbers
+// and answers for each that it was told about.
+func entries(ctx context.Context, n int, do func(numbers []int) (map[int]verdict, error)) []error {
+	const tries, pause = 3, 50 * time.Millisecond
+	errs := make([]error, n)
+	left := make([]int, n)
+	for i := range left {
+		left[i] = i
+	}
+	for try := 0; ; try++ {
+		answers, err := do(left)
+		if err != nil {
+			for _, i := range left {
+				errs[i] = &callError{err}
+			}
+			return errs
+		}
+		var again []int
+		for _, i := range left {
+			v, ok := answers[i]
+			if !ok {
+				v = verdict{err: errors.New("SQS did not answer for this entry of the batch"), again: true}
+			}
+			if errs[i] = v.err; v.err != nil && v.again {
+				again = append(again, i)
+			}
+		}
+		if left = again; len(left) == 0 || try == tries-1 {
+			return errs
+		}
+		select {
+		case <-time.After(pause << try):
+		case <-ctx.Done():
+			return errs
+		}
+	}
+}
+
+// A callError is the failure of a whole request, as opposed to that of one of its
+// entries.
+type callError struct{ error }
+
+func (e *callError) Unwrap() error { return e.error }
+
+// answers turns the two lists of a batch's result into verdicts. An ID is the
+// entry's number.
+func answers[S any](succeeded []S, id func(S) *string, refused []types.BatchResultErrorEntry) map[int]verdict {
+	all := make(map[int]verdict, len(succeeded)+len(refused))
+	for _, s := range succeeded {
+		if i, err := strconv.Atoi(aws.ToString(id(s))); err == nil {
+			all[i] = verdict{}
+		}
+	}
+	for _, f := range refused {
+		if i, err := strconv.Atoi(aws.ToString(f.Id)); err == nil {
+			all[i] = failed(f)
+		}
+	}
+	return all
+}
+
+// explain adds what to do about errors that say too little.
+func explain(what string, err error) error {
+	var (
+		gone  *types.QueueDoesNotExist
+		over  *types.OverLimit
+		fresh *types.QueueDeletedRecently
+	)
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &gone):
+		return fmt.Errorf("%s: the SQS queue is not there; it was deleted, or belongs to another region or account: open the queue again: %w", what, err)
+	case errors.As(err, &over):
+		return fmt.Errorf("%s: 120,000 messages are in flight, which is the most that SQS allows: run fewer workers with shorter tasks, or more queues: %w", what, err)
+	case errors.As(err, &fresh):
+		return fmt.Errorf("%s: a queue of this name was deleted within the last 60 s: wait until that is over: %w", what, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// group runs f for every part at the same time, at most parallel of them.
+func together[T any](parts []T, f func(T)) {
+	if len(parts) == 1 {
+		f(parts[0])
+		return
+	}
+	var wg sync.WaitGroup
+	room := make(chan struct{}, parallel)
+	for _, part := range parts {
+		room <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-room }()
+			f(part)
+		})
+	}
+	wg.Wait()
+}
+
+// result makes one error of those of a batch's items: a BatchError where some
+// failed, and the plain error where one request failed for all of them.
+func result(errs []error, id func(i int) string) error {
+	be := &runtime.BatchError{}
+	whole := len(errs) > 0
+	for i, err := range errs {
+		be.Add(i, id(i), err)
+		var call *callError
+		whole = whole && errors.As(err, &call)
+	}
+	if whole {
+		return errs[0]
+	}
+	return be.OrNil()
+}

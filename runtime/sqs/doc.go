@@ -1,0 +1,2 @@
+// Package sqs keeps queues in Amazon SQS.
+package sqs

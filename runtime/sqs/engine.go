@@ -1,0 +1,372 @@
+package sqs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+const (
+	// hold is how long a message that nobody asks for waits for a Dequeue before
+	// it goes back to SQS, for other processes.
+	hold = 500 * time.Millisecond
+	// nearly is the part of a lease that a message may have lost while it waited
+	// here, without its lease being renewed when it is handed out.
+	nearly = 10
+	// again is the pause between short looks of a Dequeue whose context ends
+	// within a second: too soon for a poll that waits.
+	again = 100 * time.Millisecond
+)
+
+// An engine is one queue as this process works on it, shared by all handles.
+type engine struct {
+	p      *Provider
+	name   string
+	kind   runtime.QueueType
+	levels int
+	isDLQ  bool
+	fifo   bool    // the SQS queues are; of a dead letter queue it may be, whatever kind says
+	lanes  []*lane // by level, the highest first; one where there are no levels
+	later  *lane   // where the delayed tasks of a fifo queue wait; else nil
+	dlq    *remote // nil on a dead letter queue
+	memos  *memos
+
+	mu      sync.Mutex
+	handles []*Queue
+	waiters []*waiter
+	out     map[runtime.Receipt]*message // with workers
+	swept   time.Time
+	turns   int // Dequeues, for WithStarvationFree
+	closing bool
+	holding *time.Timer
+	work    sync.WaitGroup // polls, and what they bring that is no worker's
+	cut     context.CancelFunc
+	polling context.Context
+}
+
+// A waiter is a Dequeue that found nothing yet.
+type waiter struct {
+	limit int
+	lease time.Duration
+	wake  chan struct{} // capacity 1
+	err   error         // of a poll
+}
+
+// byCount reports whether the receive count is the attempt.
+func (e *engine) byCount() bool { return e.fifo && !e.isDLQ || e.p.byVisibility && !e.isDLQ }
+
+// maxPayload leaves room in a message for the rest of the envelope.
+func (e *engine) maxPayload() int {
+	if e.p.store != nil {
+		return runtime.Unlimited
+	}
+	least := maxBatchSize
+	for _, l := range e.lanes {
+		least = min(least, l.maxSize)
+	}
+	return least - reserve
+}
+
+// inputs are all SQS queues that the engine polls.
+func (e *engine) inputs() []*lane {
+	if e.later != nil {
+		return append(slices.Clone(e.lanes), e.later)
+	}
+	return e.lanes
+}
+
+func (e *engine) dequeue(ctx context.Context, q *Queue, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+	w := &waiter{limit: limit, lease: lease, wake: make(chan struct{}, 1)}
+	asked := make(map[*lane]bool) // and found empty, in this round
+	e.mu.Lock()
+	e.turns++
+	lowest := e.p.fairEvery > 0 && e.turns%e.p.fairEvery == 0 && len(e.lanes) > 1
+	e.waiters = append(e.waiters, w)
+	e.mu.Unlock()
+	defer e.leave(w)
+	for {
+		e.mu.Lock()
+		ms, ask := e.scan(limit, asked, lowest)
+		err := w.err
+		if len(ms) == 0 && err == nil && ctx.Err() == nil && !e.closing {
+			e.ask(ctx, w, ask)
+		}
+		e.mu.Unlock()
+		if len(ms) > 0 {
+			if ds, err := e.handOut(ctx, ms, lease); len(ds) > 0 || err != nil {
+				return ds, err
+			}
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if ask != nil {
+			asked[ask] = true // unless this round ends otherwise
+		}
+		fresh, err := e.await(ctx, q, w, ask)
+		if err != nil {
+			return nil, err
+		}
+		if fresh {
+			clear(asked)
+		}
+	}
+}
+
+// await waits for news: of the lane that was asked, or of any. It reports whether
+// all lanes have to be asked anew.
+func (e *engine) await(ctx context.Context, q *Queue, w *waiter, ask *lane) (fresh bool, err error) {
+	var pause <-chan time.Time
+	var probed <-chan struct{}
+	if ask != nil {
+		e.mu.Lock()
+		probed = ask.probing
+		e.mu.Unlock()
+		if probed == nil {
+			return false, nil // it has answered already
+		}
+	} else if brief(ctx) {
+		t := time.NewTimer(again)
+		defer t.Stop()
+		pause = t.C
+	}
+	select {
+	case <-probed:
+		return false, nil
+	case <-w.wake:
+		return ask == nil, nil
+	case <-pause:
+		return true, nil
+	case <-q.done:
+		return false, fmt.Errorf("queue %q: %w", q.cfg.Name, runtime.ErrClosed)
+	case <-ctx.Done():
+		return false, fmt.Errorf("queue %q: %w", e.name, runtime.ErrNoTasks)
+	}
+}
+
+// brief reports whether a context ends too soon for a poll that waits.
+func brief(ctx context.Context) bool {
+	end, ok := ctx.Deadline()
+	return ok && time.Until(end) < time.Second
+}
+
+// waitOf is how long a poll for a Dequeue may wait: no longer than the Dequeue,
+// for a poll without one serves nobody.
+func (e *engine) waitOf(ctx context.Context) time.Duration {
+	if end, ok := ctx.Deadline(); ok {
+		return min(e.p.wait, time.Until(end)).Truncate(time.Second)
+	}
+	return e.p.wait
+}
+
+// scan takes what is at hand from the highest level that has something. Where a
+// level above has to be asked first, it returns that. A level is known to be
+// empty when it was asked in this round, or when a poll waits on it that began
+// after it was found empty. mu is held.
+func (e *engine) scan(limit int, asked map[*lane]bool, lowest bool) (ms []*message, ask *lane) {
+	if lowest {
+		for _, l := range slices.Backward(e.lanes) {
+			if ms = l.take(limit); len(ms) > 0 {
+				return ms, nil
+			}
+			if !asked[l] && !l.silent() {
+				return nil, l
+			}
+		}
+		return nil, nil
+	}
+	for i, l := range e.lanes {
+		if ms = l.take(limit); len(ms) > 0 {
+			return ms, nil
+		}
+		if i < len(e.lanes)-1 && !asked[l] && !l.silent() {
+			return nil, l
+		}
+	}
+	return nil, nil
+}
+
+// ask sends the polls that a Dequeue needs: a short one to a lane that has to
+// be asked, or long ones to all. mu is held.
+func (e *engine) ask(ctx context.Context, w *waiter, one *lane) {
+	if one != nil {
+		if one.probing == nil {
+			one.probing = make(chan struct{})
+			one.start(poll{limit: min(w.limit, maxBatch), lease: w.lease, probe: true})
+		}
+		return
+	}
+	wait := e.waitOf(ctx)
+	if e.later != nil && e.later.polls == 0 {
+		e.later.start(poll{limit: maxBatch, lease: runtime.DefaultVisibility, wait: wait})
+	}
+	for _, l := range e.lanes {
+		l.pump(w.lease, wait)
+	}
+}
+
+// demand is how many messages the waiting Dequeues would take. mu is held.
+func (e *engine) demand() int {
+	n := 0
+	for _, w := range e.waiters {
+		n += w.limit
+	}
+	return n
+}
+
+// leave ends a waiter. What came for it and nobody else wants goes back to SQS
+// after a while.
+func (e *engine) leave(w *waiter) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.waiters = slices.DeleteFunc(e.waiters, func(o *waiter) bool { return o == w })
+	e.holdBack()
+}
+
+// wakeAll tells every waiter to look. mu is held.
+func (e *engine) wakeAll() {
+	for _, w := range e.waiters {
+		select {
+		case w.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// holdBack sets the timer that gives back what nobody asks for. mu is held.
+func (e *engine) holdBack() {
+	if e.closing || len(e.waiters) > 0 || e.atHand() == 0 {
+		return
+	}
+	if e.holding == nil {
+		e.holding = time.AfterFunc(hold, e.giveBackAll)
+	} else {
+		e.holding.Reset(hold)
+	}
+}
+
+// atHand is how many messages are here and with no worker. mu is held.
+func (e *engine) atHand() int {
+	n := 0
+	for _, l := range e.lanes {
+		for _, m := range l.ready {
+			n += m.line()
+		}
+	}
+	for _, m := range e.out {
+		n += m.line() - 1
+	}
+	return n
+}
+
+func (e *engine) giveBackAll() {
+	e.mu.Lock()
+	if len(e.waiters) > 0 || e.closing {
+		e.mu.Unlock()
+		return
+	}
+	ms := e.clear()
+	e.work.Add(1)
+	e.mu.Unlock()
+	defer e.work.Done()
+	e.giveBack(ms)
+}
+
+// clear takes out everything that is ready. mu is held.
+func (e *engine) clear() []*message {
+	var all []*message
+	for _, l := range e.lanes {
+		for _, m := range l.ready {
+			if m.group != nil {
+				all = append(all, m.group.line...)
+			} else {
+				all = append(all, m)
+			}
+		}
+		l.ready = nil
+	}
+	return all
+}
+
+// handOut leases messages to a worker. Those that have waited here for long, or
+// were received for another lease, have theirs renewed.
+func (e *engine) handOut(ctx context.Context, ms []*message, lease time.Duration) ([]*runtime.Delivery, error) {
+	now := e.p.clock.Now()
+	var stale []*message
+	for _, m := range ms {
+		left := m.until.Sub(now)
+		if left < lease-lease/nearly || left > lease {
+			stale = append(stale, m.lined()...)
+		}
+	}
+	lost := make(map[*message]bool)
+	if len(stale) > 0 {
+		for i, err := range e.extend(context.WithoutCancel(ctx), stale, lease) {
+			if err != nil {
+				lost[stale[i]] = true
+			}
+		}
+	}
+	ds := make([]*runtime.Delivery, 0, len(ms))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, m := range ms {
+		if lost[m] {
+			continue // its lease brings it back
+		}
+		m.cutLine(lost)
+		r := e.p.receipt()
+		e.out[r] = m
+		ds = append(ds, m.delivery(r))
+	}
+	e.sweep(now)
+	return ds, nil
+}
+
+// sweep forgets deliveries whose lease is over: their workers have died, or know
+// it by their own clock. mu is held.
+func (e *engine) sweep(now time.Time) {
+	if now.Sub(e.swept) < time.Minute {
+		return
+	}
+	e.swept = now
+	for r, m := range e.out {
+		if !m.until.After(now) && !m.settling {
+			delete(e.out, r)
+		}
+	}
+}
+
+// shut ends the engine: it waits for polls that are under way and gives back what
+// they brought.
+func (e *engine) shut() {
+	e.mu.Lock()
+	e.wakeAll()
+	if e.holding != nil {
+		e.holding.Stop()
+	}
+	e.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		e.work.Wait()
+		close(done)
+	}()
+	t := time.NewTimer(e.p.closeWait)
+	select {
+	case <-done:
+	case <-t.C:
+		e.cut()
+		<-done
+	}
+	t.Stop()
+	e.mu.Lock()
+	ms := e.clear()
+	e.mu.Unlock()
+	e.giveBack(ms)
+	e.cut()
+}

@@ -1,0 +1,118 @@
+package sqs
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/google/uuid"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// Enqueue implements [runtime.Queue]. It costs one request for ten tasks, or for
+// 1 MiB of them. A task with a unique key fails with ErrUnsupported: SQS cannot
+// tell who holds a key. An ID twice in a batch fails with ErrDuplicate; one that
+// is on the queue already does not, for SQS does not know it.
+func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
+	if err := q.open(); err != nil {
+		return nil, err
+	}
+	e := q.e
+	out := make([]runtime.Enqueued, len(tasks))
+	errs := make([]error, len(tasks))
+	batch := make([]*outgoing, 0, len(tasks))
+	seen := make(map[string]bool, len(tasks))
+	for i, t := range tasks {
+		switch {
+		case t.UniqueKey != "":
+			errs[i] = fmt.Errorf("%w: task %s (%s) has a unique key, and SQS cannot tell who holds one: leave it out, or use another provider for queue %q", runtime.ErrUnsupported, t.ID, t.Type, q.cfg.Name)
+		case seen[t.ID]:
+			errs[i] = fmt.Errorf("%w: %s is twice in the batch", runtime.ErrDuplicate, t.ID)
+		default:
+			errs[i] = q.cfg.Accepts(t)
+		}
+		if errs[i] != nil {
+			continue
+		}
+		seen[t.ID] = true
+		o, err := e.outgoing(ctx, t)
+		if err != nil {
+			errs[i] = err
+			continue
+		}
+		o.index = i
+		out[i] = runtime.Enqueued{ID: t.ID, Queue: q.cfg.Name, DueAt: t.DueAt()}
+		batch = append(batch, o)
+	}
+	for j, err := range e.p.send(ctx, batch) {
+		if i := batch[j].index; err != nil {
+			errs[i], out[i] = err, runtime.Enqueued{}
+		}
+	}
+	return out, result(errs, func(i int) string { return tasks[i].ID })
+}
+
+// outgoing makes the message of a task that is enqueued or comes back from the
+// dead. Its payload goes to the store where it is too large.
+func (e *engine) outgoing(ctx context.Context, t *runtime.Task) (*outgoing, error) {
+	o := &outgoing{to: e.place(t).remote, task: t, delay: t.ScheduledFor.Sub(e.p.clock.Now())}
+	if e.fifo {
+		o.group, o.dedup = token(t.GroupKey), enqueueID(t)
+		if o.delay > 0 && e.later != nil {
+			o.to = e.later.remote
+		}
+	}
+	err := e.p.checkIn(ctx, o)
+	return o, err
+}
+
+// place is where a task belongs. A level that the queue does not have is the
+// nearest one.
+func (e *engine) place(t *runtime.Task) *lane {
+	for _, l := range e.lanes {
+		if t.Priority >= l.level {
+			return l
+		}
+	}
+	return e.lanes[len(e.lanes)-1]
+}
+
+// enqueueID is the deduplication ID of a task: the same when one enqueue is
+// repeated within five minutes, because its answer was lost, and another when the
+// ID is used again for a task of its own.
+func enqueueID(t *runtime.Task) string {
+	return token(t.ID + "/" + strconv.FormatInt(t.CreatedAt.UnixNano(), 36))
+}
+
+// checkIn encodes a message. Where that is too large and there is a store, it
+// puts the payload there and sends the key.
+func (p *Provider) checkIn(ctx context.Context, o *outgoing) error {
+	if o.attrs[attrStored] != "" {
+		o.task = hollow(o.task)
+	}
+	o.prepare()
+	if p.store == nil || o.attrs[attrStored] != "" || o.size <= o.to.maxSize-reserve {
+		return o.err
+	}
+	key := token(o.task.ID) + "/" + uuid.NewString()
+	if err := p.store.Put(ctx, key, o.task.Payload); err != nil {
+		return fmt.Errorf("store the payload of task %s (%s): %w", o.task.ID, o.task.Type, err)
+	}
+	if o.attrs == nil {
+		o.attrs = make(map[string]string, 1)
+	}
+	o.attrs[attrStored], o.task, o.err = key, hollow(o.task), nil
+	o.prepare()
+	return o.err
+}
+
+// hollow is a task without its payload: null, or nothing where it is encoded.
+func hollow(t *runtime.Task) *runtime.Task {
+	c := *t
+	c.Payload = []byte("null")
+	if t.Encoding != "" {
+		c.Payload = nil
+	}
+	return &c
+}

@@ -1,0 +1,233 @@
+package sqs
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/google/uuid"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A lane is one SQS queue that an engine polls. It is guarded by engine.mu.
+type lane struct {
+	e *engine
+	*remote
+	level int
+
+	ready   []*message // received, and with no worker; of a fifo queue the heads of lines
+	polls   int        // under way
+	room    int        // messages that they may bring
+	target  int        // polls to have under way
+	empty   bool       // the last poll brought nothing
+	probing chan struct{}
+}
+
+func newLane(e *engine, r *remote, level int) *lane {
+	if e.cut == nil {
+		e.polling, e.cut = context.WithCancel(context.Background())
+	}
+	return &lane{e: e, remote: r, level: level, target: 1}
+}
+
+// A poll is one ReceiveMessage.
+type poll struct {
+	limit int
+	lease time.Duration
+	wait  time.Duration
+	probe bool // somebody waits to hear whether the lane is empty
+}
+
+// silent reports whether a poll waits that began after the lane was found empty.
+func (l *lane) silent() bool { return l.empty && l.polls > 0 && l.probing == nil }
+
+// pump sends polls until there are as many as the lane deserves, and no more than
+// the waiting Dequeues have room for.
+func (l *lane) pump(lease, wait time.Duration) {
+	want := l.e.demand()
+	for l.polls < l.target && l.room < want {
+		l.start(poll{limit: min(maxBatch, want-l.room), lease: lease, wait: wait})
+	}
+}
+
+func (l *lane) start(p poll) {
+	l.polls++
+	l.room += p.limit
+	l.e.work.Add(1)
+	go func() {
+		defer l.e.work.Done()
+		l.run(p)
+	}()
+}
+
+// run makes one poll. It is not cancelled when the Dequeue that asked for it
+// ends: SQS would lease its messages to nobody.
+func (l *lane) run(p poll) {
+	e := l.e
+	in := &awssqs.ReceiveMessageInput{
+		QueueUrl: &l.url, MaxNumberOfMessages: int32(p.limit), WaitTimeSeconds: seconds(p.wait), VisibilityTimeout: seconds(p.lease),
+		MessageAttributeNames:       []string{"All"},
+		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameApproximateReceiveCount, types.MessageSystemAttributeNameMessageGroupId},
+	}
+	if l.fifo {
+		// A receive that is tried again with this ID, because its answer was lost,
+		// is given the same messages.
+		id := uuid.NewString()
+		in.ReceiveRequestAttemptId = &id
+	}
+	out, err := e.p.api.ReceiveMessage(e.polling, in)
+	at := e.p.clock.Now()
+	if err != nil {
+		l.arrive(p, nil, explain("receive from "+l.name, err))
+		return
+	}
+	if l == e.later {
+		l.arrive(p, nil, nil)
+		e.promote(out.Messages, at)
+		return
+	}
+	good, rest := l.sort(out.Messages, at, p.lease)
+	l.landed(p, good, len(out.Messages))
+	e.setRight(rest)
+}
+
+// A stray is a message that is not for a worker, and why.
+type stray struct {
+	*message
+	raw   types.Message
+	cause error // why it is no task; nil: it is not due
+}
+
+// sort tells what is for workers from what is not.
+func (l *lane) sort(raw []types.Message, at time.Time, lease time.Duration) (good []*message, rest []stray) {
+	e := l.e
+	for _, r := range raw {
+		m, err := l.read(r, at, lease)
+		if err == nil && m.stored != "" {
+			err = m.fetchStored(e.polling)
+			if err != nil && !errors.Is(err, ErrNotStored) && !errors.Is(err, runtime.ErrInvalidTask) {
+				continue // the store is away: the lease brings it back
+			}
+		}
+		switch {
+		case err != nil && e.isDLQ:
+			m.task = standIn(r, e.name, at, err)
+		case err != nil:
+			rest = append(rest, stray{m, r, err})
+			continue
+		case e.isDLQ:
+			e.explainDeath(m)
+		case m.origin != "":
+			runtime.Unbury(m.task, e.dlqName()) // SQS itself moved it back
+		case m.task.ScheduledFor.After(at):
+			rest = append(rest, stray{m, r, nil})
+			continue
+		}
+		good = append(good, m)
+	}
+	if l.fifo {
+		good = line(good, raw)
+	}
+	return good, rest
+}
+
+// explainDeath completes a task that SQS itself moved to the dead letter queue:
+// nobody could write why.
+func (e *engine) explainDeath(m *message) {
+	if m.origin == "" && m.task.Metadata[runtime.MetaFailureReason] == "" {
+		runtime.Bury(m.task, m.task.Queue, e.p.clock.Now(), runtime.ErrMaxDeliveries)
+	}
+}
+
+// arrive ends a poll that brought nothing, or an error.
+func (l *lane) arrive(p poll, ms []*message, err error) {
+	e := l.e
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	l.ended(p, len(ms))
+	if err != nil && !e.closing && len(e.waiters) > 0 {
+		e.waiters[0].err = err
+	}
+	e.wakeAll()
+}
+
+// landed ends a poll that SQS answered with n messages, of which ms are for
+// workers.
+func (l *lane) landed(p poll, ms []*message, n int) {
+	e := l.e
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	l.ended(p, n)
+	l.ready = append(l.ready, ms...)
+	switch {
+	case n == maxBatch:
+		l.target = min(2*l.target, e.p.polls)
+	case n < p.limit:
+		l.target = 1
+	}
+	e.wakeAll()
+	e.holdBack()
+}
+
+// ended is guarded by mu.
+func (l *lane) ended(p poll, n int) {
+	l.polls--
+	l.room -= p.limit
+	l.empty = n == 0
+	if p.probe {
+		close(l.probing)
+		l.probing = nil
+	}
+	if p.probe && n == 0 && !l.e.closing && len(l.e.waiters) > 0 && l.polls == 0 {
+		// From now on a poll that waits says that the lane is empty.
+		w := l.e.waiters[0]
+		l.start(poll{limit: min(w.limit, maxBatch), lease: w.lease, wait: l.e.p.wait})
+	}
+}
+
+// take returns up to limit messages that are ready. Those whose lease has ended
+// are dropped: SQS hands them out again.
+func (l *lane) take(limit int) []*message {
+	now := l.e.p.clock.Now()
+	l.ready = slices.DeleteFunc(l.ready, func(m *message) bool { return !m.until.After(now) })
+	n := min(limit, len(l.ready))
+	ms := slices.Clone(l.ready[:n])
+	l.ready = slices.Delete(l.ready, 0, n)
+	return ms
+}
+
+// setRight deals with messages that are not for workers: what is not due yet is
+// sent anew with the delay that is left, what is no task is buried.
+func (e *engine) setRight(rest []stray) {
+	if len(rest) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), strayTime)
+	defer cancel()
+	var undue []*message
+	for _, s := range rest {
+		if s.cause == nil {
+			undue = append(undue, s.message)
+			continue
+		}
+		s.task = standIn(s.raw, e.name, e.p.clock.Now(), s.cause)
+		e.bury(ctx, []*message{s.message}, nil)
+	}
+	if len(undue) > 0 {
+		e.resend(ctx, undue, make([]error, len(undue)))
+	}
+}
+
+// strayTime bounds the work on one batch of strays; what is left undone comes
+// back when its lease ends.
+const strayTime = 20 * time.Second
+
+// dlqName is a dead letter queue's name as users know it.
+func (e *engine) dlqName() string {
+	return strings.TrimSuffix(e.dlq.name[len(e.p.prefix):], ".fifo")
+}

@@ -1,0 +1,167 @@
+package sqs
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// The attributes of a message. Most messages have none: the body is the envelope.
+const (
+	attrCrashes = "taskgen-crashes" // deliveries that ended with nothing said, before the task was sent anew
+	attrDead    = "taskgen-dead"    // the queue that the task died on
+	attrStored  = "taskgen-stored"  // where the payload is
+)
+
+// reserve is kept free in a message for what the runtime writes into a task:
+// the lines of its attempts, why it died.
+const reserve = 64 << 10
+
+// A message is one receive of one message.
+type message struct {
+	lane     *lane
+	id       string // SQS's own, the same at each receive
+	handle   string
+	task     *runtime.Task
+	receives int
+	crashes  int
+	origin   string // attrDead
+	stored   string // attrStored
+	payload  []byte // what is stored there
+	received time.Time
+	until    time.Time // when the lease ends, on our clock
+	lease    time.Duration
+	group    *group // of a fifo queue; the message is one of its line
+
+	settling bool // somebody completes, releases or buries it
+	moved    bool // it was sent to its new place: only the delete is left
+}
+
+// body writes the envelope of a task as SQS can carry it: as it stands, or in
+// base64 where it holds characters that XML 1.0 does not have. Of those a JSON
+// text can hold U+FFFE and U+FFFF alone. An envelope begins with a brace, base64
+// never does.
+func body(t *runtime.Task) string {
+	env := runtime.AppendEnvelope(nil, t)
+	if !carried(env) {
+		return base64.StdEncoding.EncodeToString(env)
+	}
+	return string(env)
+}
+
+func carried(text []byte) bool {
+	for i := 0; i < len(text); {
+		if c := text[i]; c < utf8.RuneSelf {
+			if c < ' ' && c != '\t' && c != '\n' && c != '\r' {
+				return false
+			}
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRune(text[i:])
+		if r == utf8.RuneError && n == 1 || r == 0xFFFE || r == 0xFFFF {
+			return false
+		}
+		i += n
+	}
+	return true
+}
+
+func envelope(text string) ([]byte, error) {
+	if text == "" || text[0] == '{' {
+		return []byte(text), nil
+	}
+	return base64.StdEncoding.DecodeString(text)
+}
+
+// read makes a message of what SQS handed out. The error says why its body is no
+// task; the message is there all the same.
+func (l *lane) read(m types.Message, at time.Time, lease time.Duration) (*message, error) {
+	msg := &message{lane: l, id: aws.ToString(m.MessageId), handle: aws.ToString(m.ReceiptHandle), received: at, until: at.Add(lease), lease: lease}
+	msg.receives = int(max(number(m.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)]), 1))
+	text := func(name string) string { return aws.ToString(m.MessageAttributes[name].StringValue) }
+	before, _ := strconv.Atoi(text(attrCrashes))
+	msg.crashes = max(before, 0) + msg.receives - 1
+	msg.origin, msg.stored = text(attrDead), text(attrStored)
+	data, err := envelope(aws.ToString(m.Body))
+	if err == nil {
+		msg.task, err = runtime.DecodeEnvelope(data)
+	}
+	if err != nil {
+		return msg, fmt.Errorf("%w: the message's body is no task: %w", runtime.ErrInvalidTask, err)
+	}
+	if l.e.byCount() && l != l.e.later {
+		l.e.charge(msg)
+	}
+	return msg, nil
+}
+
+// charge makes the receive count the attempt. Receives beyond what the task's
+// retries can explain are crashes for certain.
+func (e *engine) charge(m *message) {
+	extra := m.receives - 1
+	m.crashes = 0
+	if e.isDLQ {
+		return
+	}
+	if note := e.memos.get(m.id); note != nil {
+		extra -= note.free
+		if note.task != nil {
+			m.task, extra = note.task.Clone(), m.receives-1-note.receives
+		}
+	}
+	extra = max(extra, 0)
+	charged := min(extra, max(m.task.MaxRetries-m.task.RetryCount, 0))
+	m.task.RetryCount += charged
+	m.crashes = extra - charged
+}
+
+// undecodable is the type of the task that stands on the dead letter queue for a
+// message that cannot be decoded. Its payload is the message's body, in base64.
+const undecodable = "taskgen.undecodable"
+
+// standIn is a valid task in place of a message that is none.
+func standIn(m types.Message, queue string, now time.Time, cause error) *runtime.Task {
+	t := &runtime.Task{
+		ID: "sqs-" + aws.ToString(m.MessageId), Type: undecodable, Queue: queue, CreatedAt: now,
+		Payload: []byte(`"` + base64.StdEncoding.EncodeToString([]byte(aws.ToString(m.Body))) + `"`),
+	}
+	runtime.Bury(t, queue, now, cause)
+	return t
+}
+
+// fetchStored brings the payload of a message that holds only its key.
+func (m *message) fetchStored(ctx context.Context) error {
+	store := m.lane.e.p.store
+	if store == nil {
+		return fmt.Errorf("%w: the payload is in a store (key %s), and this process has none: open the provider WithStore", runtime.ErrInvalidTask, m.stored)
+	}
+	data, err := store.Get(ctx, m.stored)
+	if err != nil {
+		return fmt.Errorf("the stored payload %s of task %s: %w", m.stored, m.task.ID, err)
+	}
+	m.payload, m.task.Payload = data, data
+	return nil
+}
+
+// delivery hands a message to a worker.
+func (m *message) delivery(receipt runtime.Receipt) *runtime.Delivery {
+	return &runtime.Delivery{Task: m.task, Receipt: receipt, LeaseUntil: m.until, Crashes: m.crashes}
+}
+
+// A memo is what this process knows of a message that SQS does not: receives that
+// were nobody's attempt, and the task as its last worker left it.
+type memo struct {
+	free     int
+	receives int           // when task was noted
+	task     *runtime.Task // nil: as it was sent
+	at       time.Time
+}

@@ -1,0 +1,107 @@
+package sqs
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+)
+
+// maxIdle is how many connections are kept open: as many as there are polls and
+// settling workers at most. Go's own 2, and the SDK's 10, would have a busy
+// process make a new connection for every other request.
+const maxIdle = 256
+
+// Open returns a provider for the region that a URL names:
+//
+//	sqs://eu-central-1?prefix=prod-&wait=20s&polls=8&create=false
+//
+// All parts but the scheme may be left out; without a region the SDK's default
+// chain decides. Credentials come from that chain (environment, shared files,
+// container, instance). The parameters are those of the options: prefix, wait,
+// polls, create=false (WithoutCreate), retry=visibility (RetryByVisibility),
+// fair=<n> (WithStarvationFree), and endpoint=<url> for a server that is not
+// AWS's. An unknown one is an error. Options given beside the URL come later and
+// win.
+//
+// The HTTP client keeps 256 idle connections to the endpoint and has no timeout
+// of its own: a poll takes as long as its wait.
+func Open(ctx context.Context, address string, opts ...Option) (*Provider, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "sqs" {
+		return nil, fmt.Errorf("sqs: %q is not a URL like sqs://eu-central-1?prefix=prod-", address)
+	}
+	from, endpoint, err := fromQuery(u.Query())
+	if err != nil {
+		return nil, fmt.Errorf("sqs: in %q: %w", address, err)
+	}
+	load := []func(*config.LoadOptions) error{
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+			t.MaxIdleConns, t.MaxIdleConnsPerHost = maxIdle, maxIdle
+		})),
+	}
+	if u.Host != "" {
+		load = append(load, config.WithRegion(u.Host))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, load...)
+	if err != nil {
+		return nil, fmt.Errorf("sqs: load the AWS configuration: %w", err)
+	}
+	if cfg.Region == "" {
+		return nil, fmt.Errorf("sqs: %q names no region, and neither does the AWS configuration: write sqs://<region>", address)
+	}
+	client := awssqs.NewFromConfig(cfg, func(o *awssqs.Options) {
+		if endpoint != "" {
+			o.BaseEndpoint = aws.String(endpoint)
+		}
+	})
+	return New(client, append(from, opts...)...)
+}
+
+func fromQuery(values url.Values) (opts []Option, endpoint string, err error) {
+	for name, all := range values {
+		v := all[len(all)-1]
+		var bad error
+		switch name {
+		case "endpoint":
+			endpoint = v
+		case "prefix":
+			opts = append(opts, WithPrefix(v))
+		case "wait":
+			var d time.Duration
+			d, bad = time.ParseDuration(v)
+			opts = append(opts, WithWait(d))
+		case "polls":
+			var n int
+			n, bad = strconv.Atoi(v)
+			opts = append(opts, WithMaxPolls(n))
+		case "create":
+			var create bool
+			if create, bad = strconv.ParseBool(v); !create {
+				opts = append(opts, WithoutCreate())
+			}
+		case "retry":
+			if v != "visibility" {
+				bad = fmt.Errorf("only visibility is known")
+			}
+			opts = append(opts, RetryByVisibility())
+		case "fair":
+			var n int
+			n, bad = strconv.Atoi(v)
+			opts = append(opts, WithStarvationFree(n))
+		default:
+			bad = fmt.Errorf("unknown (there are endpoint, prefix, wait, polls, create, retry, fair)")
+		}
+		if bad != nil {
+			return nil, "", fmt.Errorf("parameter %s=%s: %w", name, v, bad)
+		}
+	}
+	return opts, endpoint, nil
+}

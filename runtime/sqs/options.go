@@ -1,0 +1,115 @@
+package sqs
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// Bounds of SQS itself.
+const (
+	maxBatch     = 10
+	maxBatchSize = 1 << 20          // bytes of one request, all messages together
+	maxDelay     = 15 * time.Minute // of one message; longer delays hop
+	maxLease     = 12 * time.Hour   // from the receive, all extensions together
+	maxWait      = 20 * time.Second
+	maxRetention = 14 * 24 * time.Hour
+	maxReceives  = 1000 // the highest maxReceiveCount of a redrive policy
+)
+
+// Defaults of the options.
+const (
+	defaultPolls     = 8
+	defaultCloseWait = 2 * time.Second
+)
+
+// An Option changes how New works.
+type Option func(*options)
+
+type options struct {
+	prefix       string
+	clock        runtime.Clock
+	forbidCreate bool
+	wait         time.Duration
+	polls        int
+	closeWait    time.Duration
+	store        Store
+	byVisibility bool
+	fairEvery    int
+}
+
+// WithPrefix puts a text before the name of every SQS queue, to keep apart the
+// environments that share an account. Letters, digits, - and _.
+func WithPrefix(prefix string) Option { return func(o *options) { o.prefix = prefix } }
+
+// WithClock sets the clock that leases and due times go by; runtime.SystemClock
+// by default.
+func WithClock(c runtime.Clock) Option { return func(o *options) { o.clock = c } }
+
+// WithoutCreate makes Open refuse a queue that is not there, in place of creating
+// it: for programs without the permission sqs:CreateQueue, and for queues that
+// are declared elsewhere.
+func WithoutCreate() Option { return func(o *options) { o.forbidCreate = true } }
+
+// WithWait sets how long a poll of an empty queue waits, 1 s to 20 s; 20 s by
+// default. Shorter waits cost more requests and let Close end sooner without
+// cutting a poll off.
+func WithWait(d time.Duration) Option { return func(o *options) { o.wait = d } }
+
+// WithMaxPolls bounds the polls of one SQS queue that are under way at the same
+// time; 8 by default. There is one as long as the queue has little to give, and
+// twice as many after each that comes back full. Each holds a connection: see
+// the package comment on the HTTP client.
+func WithMaxPolls(n int) Option { return func(o *options) { o.polls = n } }
+
+// WithCloseWait bounds how long Close waits for polls that are under way; 2 s
+// by default. A poll that is cut off after that may have been given messages:
+// those come back when their lease ends.
+func WithCloseWait(d time.Duration) Option { return func(o *options) { o.closeWait = d } }
+
+// A Store keeps payloads that are too large for SQS: S3, a file system, a
+// database. It is called by many goroutines at once. Get of a key that is not
+// there returns an error that wraps [ErrNotStored].
+type Store interface {
+	Put(ctx context.Context, key string, data []byte) error
+	Get(ctx context.Context, key string) ([]byte, error)
+	Delete(ctx context.Context, key string) error
+}
+
+// WithStore keeps payloads that do not fit into a message in a store, and sends
+// their key in the message: the claim check pattern. A payload is stored before
+// its message is sent and deleted after its task was completed; where a process
+// dies between the two it stays behind, so let the store expire objects after
+// the retention of the queue, 14 days.
+func WithStore(s Store) Option { return func(o *options) { o.store = s } }
+
+// RetryByVisibility makes Release of a standard or priority queue hide the message
+// for its delay in place of sending it anew: one request less for each retry.
+// In return the receive count is the attempt, so that a crash of a worker costs a
+// retry, and what a failed run wrote into the metadata is not kept.
+func RetryByVisibility() Option { return func(o *options) { o.byVisibility = true } }
+
+// WithStarvationFree makes every n-th Dequeue of a priority queue look at the
+// lowest level first, so that it gets its share however many urgent tasks there
+// are. Without it levels are strict. n is at least 2.
+func WithStarvationFree(n int) Option { return func(o *options) { o.fairEvery = n } }
+
+func newOptions(opts []Option) (options, error) {
+	o := options{clock: runtime.SystemClock, wait: maxWait, polls: defaultPolls, closeWait: defaultCloseWait}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	switch {
+	case o.wait < time.Second || o.wait > maxWait:
+		return o, fmt.Errorf("sqs: a poll waits for 1s to 20s, not %s", o.wait)
+	case o.polls < 1:
+		return o, fmt.Errorf("sqs: at least 1 poll, not %d", o.polls)
+	case o.closeWait < 0:
+		return o, fmt.Errorf("sqs: Close cannot wait for %s", o.closeWait)
+	case o.fairEvery == 1 || o.fairEvery < 0:
+		return o, fmt.Errorf("sqs: WithStarvationFree takes 2 and more, not %d", o.fairEvery)
+	}
+	return o, (names{prefix: o.prefix}).check()
+}

@@ -1,0 +1,118 @@
+package sqs
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// ErrNotStored is what a [Store] answers for a key that it does not have.
+var ErrNotStored = errors.New("taskgen: no such payload in the store")
+
+// A Provider keeps queues in Amazon SQS. It is safe for use by many goroutines.
+type Provider struct {
+	api *api
+	options
+	mark string // the beginning of this process's receipts
+	seq  atomic.Uint64
+
+	mu      sync.Mutex
+	engines map[string]*engine
+	dead    map[string]bool // names of dead letter queues that were seen here
+	closed  bool
+}
+
+var _ runtime.Provider = (*Provider)(nil)
+
+// New returns a provider on the caller's own client, which stays the caller's
+// to configure. The error says which option is out of bounds.
+func New(client *awssqs.Client, opts ...Option) (*Provider, error) {
+	o, err := newOptions(opts)
+	if err != nil {
+		return nil, err
+	}
+	if client == nil {
+		return nil, errors.New("sqs: New needs a client")
+	}
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // never fails
+	return &Provider{
+		api: newAPI(client), options: o, mark: hex.EncodeToString(random[:]),
+		engines: make(map[string]*engine), dead: make(map[string]bool),
+	}, nil
+}
+
+// Name returns "sqs".
+func (p *Provider) Name() string { return "sqs" }
+
+// Requests returns how many requests the provider has sent to SQS, by action
+// ("ReceiveMessage"), those that were sent again included. It is what AWS bills,
+// but for payloads: every 64 KiB of a request count as one there.
+func (p *Provider) Requests() map[string]int64 { return p.api.requests() }
+
+// Open implements [runtime.Provider]. It creates the SQS queues that the queue
+// stands on, with its dead letter queue, or verifies those that are there: see
+// the package comment.
+func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+	cfg, err := cfg.WithDefaults()
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock() // two that open one queue at once: the second finds the first's
+	if p.closed {
+		return nil, fmt.Errorf("sqs: %w", runtime.ErrClosed)
+	}
+	e := p.engines[cfg.Name]
+	if e == nil {
+		if e, err = p.build(ctx, cfg); err != nil {
+			return nil, fmt.Errorf("queue %q in SQS: %w", cfg.Name, err)
+		}
+		p.engines[cfg.Name] = e
+	} else if err = p.recheck(ctx, e, cfg); err != nil {
+		return nil, fmt.Errorf("queue %q in SQS: %w", cfg.Name, err)
+	}
+	q := &Queue{e: e, cfg: cfg, done: make(chan struct{})}
+	e.mu.Lock()
+	e.handles = append(e.handles, q)
+	e.mu.Unlock()
+	return q, nil
+}
+
+// Close implements [runtime.Provider]. It closes every queue and waits for what
+// they have under way; the client stays open, for it is the caller's.
+func (p *Provider) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	engines := make([]*engine, 0, len(p.engines))
+	for _, e := range p.engines {
+		engines = append(engines, e)
+	}
+	p.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, e := range engines {
+		e.mu.Lock()
+		handles := append([]*Queue(nil), e.handles...)
+		e.mu.Unlock()
+		wg.Go(func() {
+			for _, q := range handles {
+				_ = q.Close()
+			}
+		})
+	}
+	wg.Wait()
+	return nil
+}
+
+// receipt makes a receipt that no other delivery has, here or elsewhere.
+func (p *Provider) receipt() runtime.Receipt {
+	return runtime.Receipt(fmt.Sprintf("%s-%016x", p.mark, p.seq.Add(1)))
+}

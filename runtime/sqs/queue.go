@@ -1,0 +1,109 @@
+package sqs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A Queue is one handle on a queue of a Provider. Handles of one queue share its
+// polls: what one of them leased another may settle.
+type Queue struct {
+	e    *engine
+	cfg  runtime.QueueConfig
+	once sync.Once
+	done chan struct{}
+}
+
+var _ interface {
+	runtime.Queue
+	runtime.Redriver
+	runtime.Discarder
+} = (*Queue)(nil)
+
+// lateness is what a due task waits on an idle queue: whole seconds of delay,
+// rounded up, and the hop of a delayed task onto a fifo queue.
+const lateness = 2 * time.Second
+
+// Config implements [runtime.Queue].
+func (q *Queue) Config() runtime.QueueConfig { return q.cfg }
+
+// Capabilities implements [runtime.Queue].
+func (q *Queue) Capabilities() runtime.Capabilities {
+	byCount := q.e.byCount()
+	return runtime.Capabilities{
+		MaxDelay:       runtime.Unlimited,
+		MaxLease:       maxLease,
+		MaxPayload:     q.e.maxPayload(),
+		MaxBatch:       maxBatch,
+		Ordered:        q.cfg.Type == runtime.FIFO,
+		Priorities:     q.cfg.Levels,
+		Durable:        true,
+		CrashIsAttempt: byCount,
+		CountsCrashes:  !byCount,
+		Lateness:       lateness,
+		Redrive:        !q.e.isDLQ, Discard: !q.e.isDLQ,
+	}
+}
+
+// Close implements [runtime.Queue]. The last handle of a queue waits for polls
+// that are under way, up to the bound of WithCloseWait, and gives back what they
+// bring.
+func (q *Queue) Close() error {
+	q.once.Do(func() {
+		close(q.done)
+		e := q.e
+		e.p.mu.Lock()
+		e.mu.Lock()
+		e.handles = slices.DeleteFunc(e.handles, func(o *Queue) bool { return o == q })
+		last := len(e.handles) == 0
+		if last {
+			e.closing = true
+			delete(e.p.engines, e.name)
+		}
+		e.mu.Unlock()
+		e.p.mu.Unlock()
+		if last {
+			e.shut()
+		}
+	})
+	return nil
+}
+
+// open returns an error when the handle is closed.
+func (q *Queue) open() error {
+	select {
+	case <-q.done:
+		return fmt.Errorf("queue %q: %w", q.cfg.Name, runtime.ErrClosed)
+	default:
+		return nil
+	}
+}
+
+func idOf(d *runtime.Delivery) string {
+	if d.Task == nil {
+		return ""
+	}
+	return d.Task.ID
+}
+
+// Dequeue implements [runtime.Queue]. It waits until ctx ends, however long that
+// is. When ctx ends a poll that is under way goes on: what it brings is the next
+// Dequeue's, or goes back to SQS after half a second. With a context that has
+// ended already it takes only what is at hand.
+func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+	switch {
+	case limit < 1 || lease <= 0:
+		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both are more than 0", limit, q.cfg.Name, lease)
+	case lease > maxLease:
+		return nil, fmt.Errorf("%w: a lease of %s on queue %q: SQS leases a message for 12 hours at most", runtime.ErrUnsupported, lease, q.cfg.Name)
+	}
+	if err := q.open(); err != nil {
+		return nil, err
+	}
+	return q.e.dequeue(ctx, q, limit, lease)
+}

@@ -1,0 +1,192 @@
+package sqs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// walkLease is how long a walk through the dead letter queue hides what it has
+// seen.
+const walkLease = 2 * time.Minute
+
+// Redrive implements [runtime.Redriver]. SQS has no way to find a message: a redrive
+// walks through the dead letter queue, ten messages a request, hides those that are
+// not asked for until it is done, and stops early once it has found all that are.
+// Two walks at the same time may each miss what the other hides. Each task is sent
+// to the queue before it is deleted from the dead letter queue. For all dead tasks
+// of a large queue see [Queue.StartRedrive].
+func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
+	return q.walk(ctx, ids, ids == nil, func(e *engine, ms []*message) []error {
+		errs := make([]error, len(ms))
+		e.move(ctx, ms, errs, func(m *message) *outgoing {
+			runtime.Unbury(m.task, e.dlqName())
+			m.task.Queue = e.name
+			o := &outgoing{to: e.place(m.task).remote, task: m.task, attrs: m.attributes(), group: token(m.task.GroupKey), dedup: token(m.id)}
+			delete(o.attrs, attrCrashes)
+			return o
+		})
+		return errs
+	})
+}
+
+// Discard implements [runtime.Discarder], by a walk as Redrive does it.
+func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
+	return q.walk(ctx, ids, false, func(e *engine, ms []*message) []error {
+		errs := make([]error, len(ms))
+		e.drop(ctx, ms, errs)
+		for i, m := range ms {
+			if errs[i] == nil && m.stored != "" && e.p.store != nil {
+				_ = e.p.store.Delete(ctx, m.stored) // as in Complete
+			}
+		}
+		return errs
+	})
+}
+
+// walk goes through the dead letter queue and does something with this queue's
+// dead tasks that are among ids, or with all of them.
+func (q *Queue) walk(ctx context.Context, ids []string, all bool, do func(*engine, []*message) []error) ([]string, error) {
+	e := q.e
+	if err := q.open(); err != nil {
+		return nil, err
+	}
+	if e.isDLQ {
+		return nil, fmt.Errorf("%w: queue %q is a dead letter queue: ask the queue that the tasks died on", runtime.ErrUnsupported, q.cfg.Name)
+	}
+	want := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		want[id] = true
+	}
+	dead := newLane(&engine{p: e.p, isDLQ: true, name: e.name, memos: newMemos()}, e.dlq, 0)
+	defer dead.e.cut()
+	var (
+		done  []string
+		be    runtime.BatchError
+		aside []*message
+		seen  = make(map[string]bool)
+	)
+	defer func() {
+		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), strayTime)
+		defer cancel()
+		e.hide(back, aside, make([]error, len(aside)), func(*message) int32 { return 0 })
+	}()
+	for all || len(want) > 0 {
+		ms, err := dead.next(ctx)
+		if err != nil || len(ms) == 0 {
+			return done, orFirst(err, &be)
+		}
+		again := false
+		chosen := ms[:0:0]
+		for _, m := range ms {
+			again = again || seen[m.id] // the walk takes so long that what it hid is back
+			seen[m.id] = true
+			if m.task == nil || e.origin(m) != e.name || !all && !want[m.task.ID] {
+				aside = append(aside, m)
+			} else {
+				chosen = append(chosen, m)
+			}
+		}
+		for i, err := range do(e, chosen) {
+			id := chosen[i].task.ID
+			delete(want, id)
+			if be.Add(slices.Index(ids, id), id, err); err == nil {
+				done = append(done, id)
+			}
+		}
+		if again {
+			break
+		}
+	}
+	return done, be.OrNil()
+}
+
+func orFirst(err error, be *runtime.BatchError) error {
+	if err != nil {
+		return err
+	}
+	return be.OrNil()
+}
+
+// origin is the queue that a dead task died on.
+func (e *engine) origin(m *message) string {
+	if m.origin != "" {
+		return m.origin
+	}
+	if from := m.task.Metadata[runtime.MetaOriginalQueue]; from != "" {
+		return from
+	}
+	return m.task.Queue // SQS itself moved it: nobody wrote why
+}
+
+// next receives up to ten messages of a dead letter queue. It returns none when SQS
+// says that there are no more, by the receive and by its count.
+func (l *lane) next(ctx context.Context) ([]*message, error) {
+	p := l.e.p
+	for wait := int32(0); ; wait = 1 {
+		out, err := p.api.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
+			QueueUrl: &l.url, MaxNumberOfMessages: maxBatch, VisibilityTimeout: seconds(walkLease), WaitTimeSeconds: wait,
+			MessageAttributeNames:       []string{"All"},
+			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameApproximateReceiveCount},
+		})
+		if err != nil {
+			return nil, explain("receive from "+l.name, err)
+		}
+		if len(out.Messages) == 0 {
+			n, err := p.count(ctx, l.remote)
+			if err != nil || n.visible == 0 || wait > 0 {
+				return nil, err
+			}
+			continue // a short look asks only some of SQS's servers
+		}
+		ms := make([]*message, len(out.Messages))
+		for i, r := range out.Messages {
+			ms[i], _ = l.read(r, p.clock.Now(), walkLease) // one that is no task has no ID that could be asked for
+			if ms[i].stored != "" && ms[i].task != nil {
+				ms[i].payload = ms[i].task.Payload // it stays where it is
+			}
+		}
+		return ms, nil
+	}
+}
+
+// StartRedrive has SQS itself move everything on the dead letter queue back to the
+// queue (StartMessageMoveTask), up to the given number of messages a second; 0: as
+// fast as SQS will. It returns at once, with the handle that
+// ListMessageMoveTasks and CancelMessageMoveTask of the AWS API take. Tasks that
+// come back that way begin with RetryCount 0 and the metadata that Redrive writes.
+//
+// It is for standard queues whose dead letter queue no other queue shares, for SQS
+// does not tell whose a message was; elsewhere it answers ErrUnsupported. One move
+// can be under way for a dead letter queue.
+func (q *Queue) StartRedrive(ctx context.Context, perSecond int32) (handle string, err error) {
+	if err := q.open(); err != nil {
+		return "", err
+	}
+	e := q.e
+	if e.isDLQ || e.kind != runtime.Standard {
+		return "", fmt.Errorf("%w: SQS moves the dead of a standard queue alone, and %q is %s: use Redrive", runtime.ErrUnsupported, q.cfg.Name, e.kind)
+	}
+	sources, err := e.p.api.ListDeadLetterSourceQueues(ctx, &awssqs.ListDeadLetterSourceQueuesInput{QueueUrl: &e.dlq.url})
+	if err != nil {
+		return "", explain("list the queues that share "+e.dlq.name, err)
+	}
+	if len(sources.QueueUrls) > 1 {
+		return "", fmt.Errorf("%w: %d queues share the dead letter queue %s, and SQS would move the tasks of all of them here: use Redrive", runtime.ErrUnsupported, len(sources.QueueUrls), e.dlq.name)
+	}
+	in := &awssqs.StartMessageMoveTaskInput{SourceArn: &e.dlq.arn, DestinationArn: &e.lanes[0].arn}
+	if perSecond > 0 {
+		in.MaxNumberOfMessagesPerSecond = &perSecond
+	}
+	out, err := e.p.api.StartMessageMoveTask(ctx, in)
+	if err != nil {
+		return "", explain("have SQS move the messages of "+e.dlq.name, err)
+	}
+	return *out.TaskHandle, nil
+}

@@ -1,0 +1,193 @@
+package sqs
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// Release implements [runtime.Queue]. On standard and priority queues it sends the
+// task anew, as it stands in the delivery, and then deletes the old message: two
+// requests for ten tasks. On fifo queues, and with RetryByVisibility, it hides the
+// message for the delay: one request for ten; a delay beyond what is left of the 12
+// hours from the receive is refused with ErrUnsupported.
+func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
+	return q.settle(ds, func(e *engine, ms []*message, errs []error) {
+		if e.hides() {
+			e.putOff(ctx, ds, ms, errs)
+			return
+		}
+		now := e.p.clock.Now()
+		for i, m := range ms {
+			if m != nil && ds[i].Delay > 0 {
+				later := *m.task
+				later.ScheduledFor = now.Add(ds[i].Delay)
+				m.task = &later
+			}
+		}
+		e.resend(ctx, ms, errs)
+	})
+}
+
+// putOff hides messages for their delays. What stands behind them in their groups
+// is made visible: SQS hands out nothing of a group before its head.
+func (e *engine) putOff(ctx context.Context, ds []*runtime.Delivery, ms []*message, errs []error) {
+	now := e.p.clock.Now()
+	all := make([]*message, len(ms), 2*len(ms))
+	copy(all, ms)
+	delays := make(map[*message]time.Duration)
+	for i, m := range ms {
+		if m == nil {
+			continue
+		}
+		if most := m.received.Add(maxLease).Sub(now); ds[i].Delay > most {
+			errs[i] = fmt.Errorf("%w: task %s cannot wait for %s: SQS hides a message for 12 hours from its receive at most, of which %s are left", runtime.ErrUnsupported, m.task.ID, ds[i].Delay, most)
+			continue
+		}
+		delays[m] = ds[i].Delay
+		e.memos.left(m, m.task)
+		e.mu.Lock()
+		rest := m.behind()
+		if m.group != nil {
+			m.group.line = m.group.line[:1]
+		}
+		e.mu.Unlock()
+		for _, o := range rest {
+			e.memos.unused(o)
+			all = append(all, o)
+		}
+	}
+	allErrs := append(errs, make([]error, len(all)-len(ms))...)
+	e.hide(ctx, all, allErrs, func(m *message) int32 { return seconds(delays[m]) })
+	copy(errs, allErrs)
+}
+
+// DeadLetter implements [runtime.Queue]. It sends the tasks to the dead letter queue
+// and then deletes them: two requests for ten tasks. Where the delete fails the
+// task is on both for a while, and the call is to be repeated.
+func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
+	if q.e.isDLQ {
+		return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own", runtime.ErrUnsupported, q.cfg.Name)
+	}
+	return q.settle(ds, func(e *engine, ms []*message, errs []error) { e.bury(ctx, ms, errs) })
+}
+
+// bury moves messages to the dead letter queue.
+func (e *engine) bury(ctx context.Context, ms []*message, errs []error) {
+	if errs == nil {
+		errs = make([]error, len(ms))
+	}
+	e.move(ctx, ms, errs, func(m *message) *outgoing {
+		// The message's own ID: a burial that is repeated within five minutes is one,
+		// and another death of the same task is another.
+		o := &outgoing{to: e.dlq, task: m.task, group: token(m.id), dedup: token(m.id), attrs: m.attributes()}
+		delete(o.attrs, attrCrashes)
+		o.attrs[attrDead] = e.name
+		return o
+	})
+}
+
+// resend sends messages anew to the queue that they are on.
+func (e *engine) resend(ctx context.Context, ms []*message, errs []error) {
+	now := e.p.clock.Now()
+	e.move(ctx, ms, errs, func(m *message) *outgoing {
+		o := &outgoing{to: m.lane.remote, task: m.task, attrs: m.attributes()}
+		if m.lane != e.later {
+			o.to = e.place(m.task).remote
+		}
+		o.delay = m.task.ScheduledFor.Sub(now)
+		return o
+	})
+}
+
+// move publishes messages at another place and then deletes them at theirs: a crash
+// in between makes a duplicate, never a loss. A message that was published before,
+// and not deleted, is not published again.
+func (e *engine) move(ctx context.Context, ms []*message, errs []error, as func(*message) *outgoing) {
+	var batch []*outgoing
+	for i, m := range ms {
+		if m == nil || errs[i] != nil || m.moved {
+			continue
+		}
+		o := as(m)
+		o.index = i
+		if o.err = e.p.checkIn(ctx, o); o.err != nil {
+			o.task = trimmed(o.task)
+			o.err = e.p.checkIn(ctx, o)
+		}
+		batch = append(batch, o)
+	}
+	for j, err := range e.p.send(ctx, batch) {
+		i := batch[j].index
+		errs[i], ms[i].moved = err, err == nil
+	}
+	e.drop(ctx, ms, errs)
+}
+
+// trimmed is a task without the lines of its attempts: they have made it too large
+// for a message.
+func trimmed(t *runtime.Task) *runtime.Task {
+	c := *t
+	c.Metadata = maps.Clone(t.Metadata)
+	maps.DeleteFunc(c.Metadata, func(k, _ string) bool { return strings.HasPrefix(k, runtime.MetaAttemptPrefix) })
+	return &c
+}
+
+// attributes are those that a message takes along when it is sent anew.
+func (m *message) attributes() map[string]string {
+	a := make(map[string]string, 2)
+	if m.crashes > 0 {
+		a[attrCrashes] = strconv.Itoa(m.crashes)
+	}
+	if m.origin != "" && m.lane.e.isDLQ {
+		a[attrDead] = m.origin
+	}
+	if m.stored != "" && string(m.payload) == string(m.task.Payload) {
+		a[attrStored] = m.stored
+	}
+	return a
+}
+
+// promote puts delayed tasks of a fifo queue at the end of their groups' lines, when
+// they are due.
+func (e *engine) promote(raw []types.Message, at time.Time) {
+	if len(raw) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), strayTime)
+	defer cancel()
+	var due, rest []*message
+	for _, r := range raw {
+		m, err := e.later.read(r, at, runtime.DefaultVisibility)
+		switch {
+		case err != nil:
+			m.task = standIn(r, e.name, at, err)
+			e.bury(ctx, []*message{m}, nil)
+			continue
+		case m.task.ScheduledFor.After(at):
+			rest = append(rest, m)
+		default:
+			due = append(due, m)
+		}
+		if m.stored != "" {
+			m.payload = m.task.Payload // it stays where it is
+		}
+	}
+	e.resend(ctx, rest, make([]error, len(rest)))
+	e.move(ctx, due, make([]error, len(due)), func(m *message) *outgoing {
+		o := &outgoing{to: e.lanes[0].remote, task: m.task, attrs: m.attributes(), group: token(m.task.GroupKey), dedup: token(m.id)}
+		delete(o.attrs, attrCrashes)
+		return o
+	})
+	e.mu.Lock()
+	e.wakeAll() // and so there is a poll again
+	e.mu.Unlock()
+}
+

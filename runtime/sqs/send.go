@@ -1,0 +1,165 @@
+package sqs
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// An outgoing message is one that is about to be sent.
+type outgoing struct {
+	to    *remote
+	task  *runtime.Task
+	delay time.Duration // until the task is due
+	attrs map[string]string
+	group string // message group, on a fifo queue
+	dedup string // deduplication ID, on a fifo queue
+
+	body  string
+	size  int
+	index int // in the caller's batch
+	err   error
+}
+
+// prepare encodes a message and says when it is too large.
+func (o *outgoing) prepare() {
+	o.body = body(o.task)
+	o.size = len(o.body)
+	for k, v := range o.attrs {
+		o.size += len(k) + len("String") + len(v)
+	}
+	if o.size > o.to.maxSize {
+		o.err = fmt.Errorf("%w: task %s (%s) is %d bytes as a message (payload %d), and the SQS queue %s takes %d: make it smaller, or open the provider WithStore", runtime.ErrPayloadTooLarge, o.task.ID, o.task.Type, o.size, len(o.task.Payload), o.to.name, o.to.maxSize)
+	}
+}
+
+func (o *outgoing) entry(id int) types.SendMessageBatchRequestEntry {
+	e := types.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(id)), MessageBody: &o.body}
+	if len(o.attrs) > 0 {
+		e.MessageAttributes = make(map[string]types.MessageAttributeValue, len(o.attrs))
+		for k, v := range o.attrs {
+			e.MessageAttributes[k] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(v)}
+		}
+	}
+	if o.to.fifo {
+		e.MessageGroupId, e.MessageDeduplicationId = &o.group, &o.dedup
+	} else {
+		e.DelaySeconds = seconds(min(max(o.delay, 0), maxDelay))
+	}
+	return e
+}
+
+// send sends messages in batches of at most ten and 1 MiB in all. The errors stand
+// in the order of the messages. What goes to one message group is sent in order, and
+// nothing of it after a failure.
+func (p *Provider) send(ctx context.Context, all []*outgoing) []error {
+	together(streams(all), func(stream []*outgoing) {
+		broken := make(map[string]bool) // groups of which one could not be sent
+		for len(stream) > 0 {
+			var part []*outgoing
+			part, stream = cutBatch(stream, broken)
+			if len(part) == 0 {
+				continue
+			}
+			for i, err := range p.sendBatch(ctx, part) {
+				if part[i].err = err; err != nil && part[i].to.fifo {
+					broken[part[i].group] = true
+				}
+			}
+		}
+	})
+	errs := make([]error, len(all))
+	for i, o := range all {
+		errs[i] = o.err
+	}
+	return errs
+}
+
+var seed = maphash.MakeSeed()
+
+// streams parts messages by their SQS queue into what can be sent at the same time:
+// batches of a standard queue, and all messages of a group together.
+func streams(all []*outgoing) [][]*outgoing {
+	var order [][2]any
+	parts := make(map[[2]any][]*outgoing)
+	add := func(key [2]any, o *outgoing) {
+		if parts[key] == nil {
+			order = append(order, key)
+		}
+		parts[key] = append(parts[key], o)
+	}
+	standard := make(map[string]int)
+	sizes := make(map[string]int)
+	lanes := (len(all) + maxBatch - 1) / maxBatch
+	for _, o := range all {
+		if o.to.fifo {
+			add([2]any{o.to.url, maphash.String(seed, o.group) % uint64(min(lanes, parallel))}, o)
+			continue
+		}
+		n, size := standard[o.to.url], sizes[o.to.url]+o.size
+		if len(parts[[2]any{o.to.url, n}]) == maxBatch || size > maxBatchSize {
+			n, size = n+1, o.size
+			standard[o.to.url] = n
+		}
+		sizes[o.to.url] = size
+		add([2]any{o.to.url, n}, o)
+	}
+	out := make([][]*outgoing, len(order))
+	for i, key := range order {
+		out[i] = parts[key]
+	}
+	return out
+}
+
+// cutBatch takes one batch from the front of a stream, leaving out what cannot be
+// sent.
+func cutBatch(stream []*outgoing, broken map[string]bool) (part, rest []*outgoing) {
+	size := 0
+	for i, o := range stream {
+		if o.to.fifo && broken[o.group] && o.err == nil {
+			o.err = fmt.Errorf("task %s was not sent: one before it in its group could not be, and would come after it", o.task.ID)
+		}
+		if o.err != nil {
+			if o.to.fifo {
+				broken[o.group] = true
+			}
+			continue
+		}
+		if len(part) == maxBatch || size+o.size > maxBatchSize {
+			return part, stream[i:]
+		}
+		part = append(part, o)
+		size += o.size
+	}
+	return part, nil
+}
+
+func (p *Provider) sendBatch(ctx context.Context, part []*outgoing) []error {
+	to := part[0].to
+	return entries(ctx, len(part), func(numbers []int) (map[int]verdict, error) {
+		batch := make([]types.SendMessageBatchRequestEntry, len(numbers))
+		for i, n := range numbers {
+			batch[i] = part[n].entry(n)
+		}
+		out, err := p.api.SendMessageBatch(ctx, &awssqs.SendMessageBatchInput{QueueUrl: &to.url, Entries: batch})
+		if err != nil {
+			return nil, explain("send to "+to.name, err)
+		}
+		all := answers(out.Successful, func(s types.SendMessageBatchResultEntry) *string { return s.Id }, out.Failed)
+		if to.fifo {
+			for n, v := range all {
+				v.again = false // what comes after it in its group may be sent already
+				all[n] = v
+			}
+		}
+		return all, nil
+	})
+}

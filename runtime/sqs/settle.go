@@ -1,0 +1,253 @@
+package sqs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// Complete implements [runtime.Queue]. It costs one request for ten tasks.
+func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
+	return q.settle(ds, func(e *engine, ms []*message, errs []error) {
+		e.drop(ctx, ms, errs)
+		for i, m := range ms {
+			if errs[i] == nil && m.stored != "" && e.p.store != nil {
+				// Where that fails an object stays behind, and expires in the store.
+				_ = e.p.store.Delete(ctx, m.stored)
+			}
+		}
+	})
+}
+
+// Extend implements [runtime.Queue]. It costs one request for ten tasks. SQS
+// leases a message for 12 hours at most, counted from its receive: beyond that
+// the error wraps ErrUnsupported, and the lease ends when it ends.
+func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.Duration) error {
+	if err := q.open(); err != nil {
+		return err
+	}
+	e := q.e
+	ms, errs := e.claim(ds, false)
+	var all []*message // with those that stand behind them
+	var owner []int
+	e.mu.Lock()
+	for i, m := range ms {
+		if errs[i] == nil {
+			for _, o := range m.lined() {
+				all = append(all, o)
+				owner = append(owner, i)
+			}
+		}
+	}
+	e.mu.Unlock()
+	lost := make(map[*message]bool)
+	for k, err := range e.extend(ctx, all, lease) {
+		if i := owner[k]; all[k] == ms[i] {
+			errs[i] = err
+		} else if err != nil {
+			lost[all[k]] = true
+		}
+	}
+	var back []*message
+	e.mu.Lock()
+	for i, m := range ms {
+		if errs[i] == nil {
+			ds[i].LeaseUntil = m.until
+			back = append(back, m.cutLine(lost)...)
+		}
+	}
+	e.mu.Unlock()
+	back = append(back, e.abandon(ds, ms, errs)...)
+	e.giveBack(back)
+	return result(errs, func(i int) string { return idOf(ds[i]) })
+}
+
+// settle does what takes deliveries off their leases.
+func (q *Queue) settle(ds []*runtime.Delivery, do func(e *engine, ms []*message, errs []error)) error {
+	if err := q.open(); err != nil {
+		return err
+	}
+	e := q.e
+	ms, errs := e.claim(ds, true)
+	do(e, ms, errs)
+	e.mu.Lock()
+	for i, m := range ms {
+		if m == nil {
+			continue
+		}
+		m.settling = false
+		if errs[i] == nil {
+			delete(e.out, ds[i].Receipt)
+			e.memos.settled(m)
+			e.next(m)
+		}
+	}
+	e.mu.Unlock()
+	e.giveBack(e.abandon(ds, ms, errs))
+	return result(errs, func(i int) string { return idOf(ds[i]) })
+}
+
+// claim finds the messages of deliveries. One whose lease is over by our own clock
+// is lost, whatever SQS would say: standard queues do not fence. With settling set
+// it is the caller's alone until settle is done with it.
+func (e *engine) claim(ds []*runtime.Delivery, settling bool) ([]*message, []error) {
+	ms, errs := make([]*message, len(ds)), make([]error, len(ds))
+	now := e.p.clock.Now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i, d := range ds {
+		m := e.out[d.Receipt]
+		if m == nil || !m.until.After(now) || settling && m.settling {
+			errs[i] = fmt.Errorf("task %s: %w", idOf(d), runtime.ErrLeaseLost)
+			continue
+		}
+		m.settling = m.settling || settling
+		if settling {
+			m.task = d.Task
+		}
+		ms[i] = m
+	}
+	return ms, errs
+}
+
+// abandon forgets deliveries that SQS says are lost, and returns what stood behind
+// them.
+func (e *engine) abandon(ds []*runtime.Delivery, ms []*message, errs []error) []*message {
+	var back []*message
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i, m := range ms {
+		if m != nil && errors.Is(errs[i], runtime.ErrLeaseLost) && e.out[ds[i].Receipt] == m {
+			delete(e.out, ds[i].Receipt)
+			back = append(back, m.behind()...)
+		}
+	}
+	return back
+}
+
+// inBatches calls do for the messages that have no error yet, in batches of ten of
+// one lane, several at the same time.
+func inBatches(ms []*message, errs []error, do func(l *lane, part []*message) []error) {
+	type batch struct {
+		l    *lane
+		part []*message
+		at   []int
+	}
+	var all []*batch
+	last := make(map[*lane]*batch)
+	for i, m := range ms {
+		if m == nil || errs[i] != nil {
+			continue
+		}
+		b := last[m.lane]
+		if b == nil || len(b.part) == maxBatch {
+			b = &batch{l: m.lane}
+			last[m.lane] = b
+			all = append(all, b)
+		}
+		b.part, b.at = append(b.part, m), append(b.at, i)
+	}
+	together(all, func(b *batch) {
+		for k, err := range do(b.l, b.part) {
+			errs[b.at[k]] = err
+		}
+	})
+}
+
+// drop deletes messages.
+func (e *engine) drop(ctx context.Context, ms []*message, errs []error) {
+	inBatches(ms, errs, func(l *lane, part []*message) []error {
+		return entries(ctx, len(part), func(numbers []int) (map[int]verdict, error) {
+			batch := make([]types.DeleteMessageBatchRequestEntry, len(numbers))
+			for i, n := range numbers {
+				batch[i] = types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(n)), ReceiptHandle: &part[n].handle}
+			}
+			out, err := e.p.api.DeleteMessageBatch(ctx, &awssqs.DeleteMessageBatchInput{QueueUrl: &l.url, Entries: batch})
+			if err != nil {
+				return nil, explain("delete from "+l.name, err)
+			}
+			return lostOnes(answers(out.Successful, func(s types.DeleteMessageBatchResultEntry) *string { return s.Id }, out.Failed)), nil
+		})
+	})
+}
+
+// hide makes messages invisible for the given number of seconds from now; 0 makes
+// them visible.
+func (e *engine) hide(ctx context.Context, ms []*message, errs []error, secs func(*message) int32) {
+	inBatches(ms, errs, func(l *lane, part []*message) []error {
+		return entries(ctx, len(part), func(numbers []int) (map[int]verdict, error) {
+			batch := make([]types.ChangeMessageVisibilityBatchRequestEntry, len(numbers))
+			for i, n := range numbers {
+				batch[i] = types.ChangeMessageVisibilityBatchRequestEntry{Id: aws.String(strconv.Itoa(n)), ReceiptHandle: &part[n].handle, VisibilityTimeout: secs(part[n])}
+			}
+			out, err := e.p.api.ChangeMessageVisibilityBatch(ctx, &awssqs.ChangeMessageVisibilityBatchInput{QueueUrl: &l.url, Entries: batch})
+			if err != nil {
+				return nil, explain("change the visibility of messages of "+l.name, err)
+			}
+			return lostOnes(answers(out.Successful, func(s types.ChangeMessageVisibilityBatchResultEntry) *string { return s.Id }, out.Failed)), nil
+		})
+	})
+}
+
+// lostOnes makes ErrLeaseLost of the ways in which SQS says that a receipt handle is
+// of no use any more.
+func lostOnes(all map[int]verdict) map[int]verdict {
+	for n, v := range all {
+		if v.err != nil && !v.again {
+			all[n] = verdict{err: fmt.Errorf("%w: %w", runtime.ErrLeaseLost, v.err)}
+		}
+	}
+	return all
+}
+
+// extend makes the leases of messages end the given time from now.
+func (e *engine) extend(ctx context.Context, ms []*message, lease time.Duration) []error {
+	errs := make([]error, len(ms))
+	now := e.p.clock.Now()
+	for i, m := range ms {
+		if end := m.received.Add(maxLease); now.Add(lease).After(end) {
+			errs[i] = fmt.Errorf("%w: SQS leases a message for 12 hours from its receive and task %s was received at %s: it cannot be leased for %s more", runtime.ErrUnsupported, m.task.ID, m.received.UTC().Format(time.RFC3339), lease)
+		}
+	}
+	e.hide(ctx, ms, errs, func(*message) int32 { return seconds(lease) })
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i, m := range ms {
+		if errs[i] == nil {
+			m.until, m.lease = now.Add(lease), lease
+		}
+	}
+	return errs
+}
+
+// giveBack returns messages that no worker has had. On queues that count crashes
+// they are sent anew, so that this receive is no crash; else they are made visible
+// again, and keep their place.
+func (e *engine) giveBack(ms []*message) {
+	if len(ms) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), strayTime)
+	defer cancel()
+	errs := make([]error, len(ms)) // what fails comes back when its lease ends
+	if !e.hides() {
+		e.resend(ctx, ms, errs)
+		return
+	}
+	for _, m := range ms {
+		e.memos.unused(m)
+	}
+	e.hide(ctx, ms, errs, func(*message) int32 { return 0 })
+}
+
+// hides reports whether a task goes back by its visibility, in place of being sent
+// anew: on a fifo queue it would lose its place.
+func (e *engine) hides() bool { return e.fifo || e.p.byVisibility && !e.isDLQ }

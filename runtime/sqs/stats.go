@@ -1,0 +1,100 @@
+package sqs
+
+import (
+	"context"
+	"errors"
+
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// Stats implements [runtime.Queue]. SQS counts approximately: the numbers trail by
+// seconds, more after bursts. It costs one request for each SQS queue, whatever
+// is on them. Dead counts the whole dead letter queue, whichever queue the tasks
+// died on, and OldestAge is 0: SQS tells the age of the oldest message only to
+// CloudWatch.
+func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
+	if err := q.open(); err != nil {
+		return runtime.Stats{}, err
+	}
+	e := q.e
+	type count struct {
+		r   *remote
+		n   numbers
+		err error
+	}
+	var all []*count
+	for _, l := range e.inputs() {
+		all = append(all, &count{r: l.remote})
+	}
+	if e.dlq != nil {
+		all = append(all, &count{r: e.dlq})
+	}
+	together(all, func(c *count) { c.n, c.err = e.p.count(ctx, c.r) })
+	var s runtime.Stats
+	var err error
+	for i, c := range all {
+		err = errors.Join(err, c.err)
+		switch {
+		case i < len(e.lanes):
+			s.Ready += c.n.visible
+			s.Scheduled += c.n.delayed
+			s.Leased += c.n.hidden
+		case e.later != nil && c.r == e.later.remote:
+			s.Scheduled += c.n.visible + c.n.delayed + c.n.hidden
+		default:
+			s.Dead += c.n.visible + c.n.delayed + c.n.hidden
+		}
+	}
+	if err != nil {
+		return runtime.Stats{}, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	here := min(int64(e.atHand()), s.Leased) // SQS thinks that we work on them
+	s.Ready, s.Leased = s.Ready+here, s.Leased-here
+	return s, nil
+}
+
+type numbers struct{ visible, hidden, delayed int64 }
+
+func (p *Provider) count(ctx context.Context, r *remote) (numbers, error) {
+	out, err := p.api.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{QueueUrl: &r.url, AttributeNames: []types.QueueAttributeName{
+		types.QueueAttributeNameApproximateNumberOfMessages,
+		types.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
+		types.QueueAttributeNameApproximateNumberOfMessagesDelayed,
+	}})
+	if err != nil {
+		return numbers{}, explain("count the messages of "+r.name, err)
+	}
+	a := out.Attributes
+	return numbers{
+		number(a["ApproximateNumberOfMessages"]),
+		number(a["ApproximateNumberOfMessagesNotVisible"]),
+		number(a["ApproximateNumberOfMessagesDelayed"]),
+	}, nil
+}
+
+// PurgeAll empties the queue by SQS's own PurgeQueue. Unlike what
+// [runtime.Purger] promises it takes leased tasks along, does not say how many
+// there were, and goes on for up to 60 s after it has returned: what is enqueued
+// meanwhile may go too. A second call within 60 s fails with SQS's
+// PurgeQueueInProgress. Dead tasks stay. It costs one request for each SQS queue.
+func (q *Queue) PurgeAll(ctx context.Context) error {
+	if err := q.open(); err != nil {
+		return err
+	}
+	var err error
+	for _, l := range q.e.inputs() {
+		_, e := q.e.p.api.PurgeQueue(ctx, &awssqs.PurgeQueueInput{QueueUrl: &l.url})
+		var busy *types.PurgeQueueInProgress
+		if errors.As(e, &busy) {
+			err = errors.Join(err, explain("purge "+l.name+": it was purged within the last 60 s, try again after that", e))
+		} else {
+			err = errors.Join(err, explain("purge "+l.name, e))
+		}
+	}
+	return err
+}

@@ -1,0 +1,348 @@
+package sqs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A remote is one queue in SQS, as its attributes describe it.
+type remote struct {
+	name, url, arn string
+	fifo           bool
+	maxSize        int           // bytes of one message
+	retention      time.Duration // from when a message was sent
+	policy         *redrivePolicy
+}
+
+type redrivePolicy struct {
+	Target      string      `json:"deadLetterTargetArn"`
+	MaxReceives json.Number `json:"maxReceiveCount"` // a number, or one in quotes
+}
+
+// roleTag marks a dead letter queue, so that a process that opens it by its name
+// knows what it is.
+const roleTag, roleDead = "taskgen-role", "dlq"
+
+// build makes the engine of a queue: it finds or creates what it stands on.
+func (p *Provider) build(ctx context.Context, cfg runtime.QueueConfig) (*engine, error) {
+	n := names{p.prefix, cfg.Name}
+	dlqNames := names{p.prefix, cfg.DLQ}
+	if err := errors.Join(n.check(), dlqNames.check()); err != nil {
+		return nil, err
+	}
+	if cfg.Capacity > 0 {
+		return nil, fmt.Errorf("%w: SQS does not bound the number of tasks (Capacity %d): leave it out", runtime.ErrUnsupported, cfg.Capacity)
+	}
+	if cfg.Retention > maxRetention {
+		return nil, fmt.Errorf("%w: SQS keeps a message for 14 days, and the retention is to be %s", runtime.ErrUnsupported, cfg.Retention)
+	}
+	if cfg.Visibility > maxLease {
+		return nil, fmt.Errorf("%w: SQS leases a message for 12 hours at most, and the visibility is to be %s", runtime.ErrUnsupported, cfg.Visibility)
+	}
+	e := &engine{p: p, name: cfg.Name, kind: cfg.Type, levels: cfg.Levels, out: make(map[runtime.Receipt]*message), memos: newMemos()}
+	if found, err := p.openDead(ctx, e, n); found || err != nil {
+		return e, err
+	}
+	if err := p.mismatched(ctx, cfg.Type, n); err != nil {
+		return nil, err
+	}
+	if err := p.openLanes(ctx, e, n, dlqNames, cfg); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// openDead opens a dead letter queue by its name, if that is what it is.
+func (p *Provider) openDead(ctx context.Context, e *engine, n names) (bool, error) {
+	if e.kind != runtime.Standard {
+		return false, nil
+	}
+	for _, name := range []string{n.standard(), n.fifo()} {
+		r, err := p.find(ctx, name)
+		if err != nil || r == nil {
+			if err != nil {
+				return false, err
+			}
+			continue
+		}
+		dead := p.dead[name]
+		if !dead {
+			if dead, err = p.isDead(ctx, r); err != nil {
+				return false, err
+			}
+		}
+		if !dead {
+			return false, nil
+		}
+		e.isDLQ, e.fifo = true, r.fifo
+		e.lanes = []*lane{newLane(e, r, 0)}
+		return true, p.verify(r, 0)
+	}
+	return false, nil
+}
+
+// isDead reports whether a queue in SQS is some queue's dead letter queue: it is
+// marked so, or SQS knows it as the target of a redrive policy.
+func (p *Provider) isDead(ctx context.Context, r *remote) (bool, error) {
+	tags, err := p.api.ListQueueTags(ctx, &awssqs.ListQueueTagsInput{QueueUrl: &r.url})
+	if err != nil {
+		return false, explain("read the tags of "+r.name, err)
+	}
+	if tags.Tags[roleTag] == roleDead {
+		return true, nil
+	}
+	sources, err := p.api.ListDeadLetterSourceQueues(ctx, &awssqs.ListDeadLetterSourceQueuesInput{QueueUrl: &r.url})
+	// Without the permission, or a server that knows the action, the tag alone decides.
+	return err == nil && len(sources.QueueUrls) > 0, nil
+}
+
+// mismatched reports whether a queue of this name and another type is there.
+func (p *Provider) mismatched(ctx context.Context, kind runtime.QueueType, n names) error {
+	others := map[runtime.QueueType]string{runtime.Standard: n.standard(), runtime.FIFO: n.fifo(), runtime.Priority: n.level(0)}
+	if u, err := p.url(ctx, others[kind]); u != "" || err != nil {
+		return err
+	}
+	for other, name := range others {
+		u, err := p.url(ctx, name)
+		if err != nil {
+			return err
+		}
+		if u != "" && other != kind {
+			return fmt.Errorf("%w: it is of type %s in SQS (%s), and %s is asked for", runtime.ErrQueueMismatch, other, name, kind)
+		}
+	}
+	return nil
+}
+
+// openLanes finds or creates a live queue and its dead letter queue.
+func (p *Provider) openLanes(ctx context.Context, e *engine, n, dlqNames names, cfg runtime.QueueConfig) error {
+	e.fifo = cfg.Type == runtime.FIFO
+	want := []string{n.standard()}
+	dlqName := dlqNames.standard()
+	switch cfg.Type {
+	case runtime.FIFO:
+		want, dlqName = []string{n.fifo()}, dlqNames.fifo()
+	case runtime.Priority:
+		want = want[:0]
+		for level := cfg.Levels - 1; level >= 0; level-- {
+			want = append(want, n.level(level))
+		}
+		if above, err := p.url(ctx, n.level(cfg.Levels)); err != nil {
+			return err
+		} else if above != "" {
+			return fmt.Errorf("%w: it has more than %d levels in SQS (%s is there): open it with as many, or delete what is left of an earlier one", runtime.ErrQueueMismatch, cfg.Levels, n.level(cfg.Levels))
+		}
+	}
+	var err error
+	if e.dlq, err = p.ensure(ctx, dlqName, p.attributes(cfg, nil), map[string]string{roleTag: roleDead}); err != nil {
+		return fmt.Errorf("its dead letter queue: %w", err)
+	}
+	p.dead[dlqName] = true
+	if err := p.verify(e.dlq, 0); err != nil {
+		return err
+	}
+	for i, name := range want {
+		r, err := p.ensure(ctx, name, p.attributes(cfg, e.dlq), nil)
+		if err != nil {
+			return err
+		}
+		if err := p.verifyLive(r, e.dlq, cfg); err != nil {
+			return err
+		}
+		e.lanes = append(e.lanes, newLane(e, r, len(want)-1-i))
+	}
+	if !e.fifo {
+		return nil
+	}
+	standard := cfg
+	standard.Type = runtime.Standard
+	later, err := p.ensure(ctx, n.later(), p.attributes(standard, nil), nil)
+	if err != nil {
+		return err
+	}
+	e.later = newLane(e, later, 0)
+	return p.verify(later, 0)
+}
+
+// recheck holds a queue that is open against another opener's declaration.
+func (p *Provider) recheck(ctx context.Context, e *engine, cfg runtime.QueueConfig) error {
+	if e.kind != cfg.Type || e.levels != cfg.Levels {
+		return fmt.Errorf("%w: it is open here with type %s and %d levels, and %s with %d is asked for", runtime.ErrQueueMismatch, e.kind, e.levels, cfg.Type, cfg.Levels)
+	}
+	for _, l := range e.lanes {
+		if e.isDLQ {
+			break
+		}
+		r, err := p.inspect(ctx, l.name, l.url)
+		if err == nil {
+			err = p.verifyLive(r, e.dlq, cfg)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attributes are those of a queue that is created. dlq is nil for one that has no
+// dead letter queue.
+func (p *Provider) attributes(cfg runtime.QueueConfig, dlq *remote) map[string]string {
+	a := map[string]string{
+		"MessageRetentionPeriod":        strconv.Itoa(int(maxRetention / time.Second)),
+		"MaximumMessageSize":            strconv.Itoa(maxBatchSize),
+		"DelaySeconds":                  "0",
+		"ReceiveMessageWaitTimeSeconds": "0",
+		"VisibilityTimeout":             strconv.Itoa(int(seconds(cfg.Visibility))),
+	}
+	if cfg.Type == runtime.FIFO {
+		a["FifoQueue"] = "true"
+		a["DeduplicationScope"] = "messageGroup"
+		a["FifoThroughputLimit"] = "perMessageGroupId"
+	}
+	if receives := p.backstop(cfg); dlq != nil && receives > 0 {
+		policy, _ := json.Marshal(map[string]any{"deadLetterTargetArn": dlq.arn, "maxReceiveCount": receives})
+		a["RedrivePolicy"] = string(policy)
+	}
+	return a
+}
+
+// backstop is the maxReceiveCount of a queue that is created: far enough above
+// what the runtime does itself that SQS moves a message only where no worker
+// ever gets as far as to say why. 0: SQS cannot count that far.
+func (p *Provider) backstop(cfg runtime.QueueConfig) int {
+	const spare = 20
+	if cfg.MaxDeliveries >= maxReceives {
+		return 0
+	}
+	if cfg.Type == runtime.FIFO || p.byVisibility {
+		return maxReceives // each retry is a receive
+	}
+	return min(2*cfg.MaxDeliveries+spare, maxReceives)
+}
+
+// ensure finds a queue, or creates it.
+func (p *Provider) ensure(ctx context.Context, name string, attributes, tags map[string]string) (*remote, error) {
+	r, err := p.find(ctx, name)
+	if r != nil || err != nil {
+		return r, err
+	}
+	if p.forbidCreate {
+		return nil, fmt.Errorf("the SQS queue %s is not there, and WithoutCreate forbids to create it", name)
+	}
+	made, err := p.api.CreateQueue(ctx, &awssqs.CreateQueueInput{QueueName: &name, Attributes: attributes, Tags: tags})
+	if err != nil {
+		var exists *types.QueueNameExists
+		if !errors.As(err, &exists) {
+			return nil, explain("create the SQS queue "+name, err)
+		}
+		// Somebody was quicker, and asked for other attributes.
+		if r, err := p.find(ctx, name); r != nil || err != nil {
+			return r, err
+		}
+		return nil, explain("create the SQS queue "+name, err)
+	}
+	return p.inspect(ctx, name, aws.ToString(made.QueueUrl))
+}
+
+func (p *Provider) find(ctx context.Context, name string) (*remote, error) {
+	u, err := p.url(ctx, name)
+	if u == "" || err != nil {
+		return nil, err
+	}
+	return p.inspect(ctx, name, u)
+}
+
+// url returns "" for a queue that is not there.
+func (p *Provider) url(ctx context.Context, name string) (string, error) {
+	out, err := p.api.GetQueueUrl(ctx, &awssqs.GetQueueUrlInput{QueueName: &name})
+	var gone *types.QueueDoesNotExist
+	if errors.As(err, &gone) {
+		return "", nil
+	}
+	if err != nil {
+		return "", explain("look for the SQS queue "+name, err)
+	}
+	return aws.ToString(out.QueueUrl), nil
+}
+
+func (p *Provider) inspect(ctx context.Context, name, u string) (*remote, error) {
+	out, err := p.api.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{QueueUrl: &u, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll}})
+	if err != nil {
+		return nil, explain("read the attributes of the SQS queue "+name, err)
+	}
+	a := out.Attributes
+	r := &remote{name: name, url: u, arn: a["QueueArn"], fifo: a["FifoQueue"] == "true"}
+	r.maxSize, _ = strconv.Atoi(a["MaximumMessageSize"])
+	r.retention = time.Duration(number(a["MessageRetentionPeriod"])) * time.Second
+	for name, mend := range map[string]string{
+		"DelaySeconds":                  "every task would wait for it",
+		"ReceiveMessageWaitTimeSeconds": "every short look would wait for it",
+	} {
+		if number(a[name]) > 0 {
+			return nil, fmt.Errorf("%w: the SQS queue %s has %s=%s, and a request cannot say 0, so that %s: set it to 0", runtime.ErrQueueMismatch, r.name, name, a[name], mend)
+		}
+	}
+	if text := a["RedrivePolicy"]; text != "" {
+		r.policy = &redrivePolicy{}
+		if err := json.Unmarshal([]byte(text), r.policy); err != nil {
+			return nil, fmt.Errorf("the redrive policy of the SQS queue %s: %w", name, err)
+		}
+	}
+	return r, nil
+}
+
+func number(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64)
+	return n
+}
+
+// verify checks what every queue needs.
+func (p *Provider) verify(r *remote, retention time.Duration) error {
+	if r.maxSize <= reserve {
+		return fmt.Errorf("%w: the SQS queue %s takes messages of %d bytes (MaximumMessageSize), and %d of them are kept free for what the runtime writes into a task: raise it, best to %d", runtime.ErrQueueMismatch, r.name, r.maxSize, reserve, maxBatchSize)
+	}
+	if r.retention < retention {
+		return fmt.Errorf("%w: the SQS queue %s drops messages after %s (MessageRetentionPeriod), and the queue's retention is %s: raise it, best to 14 days (%d)", runtime.ErrQueueMismatch, r.name, r.retention, retention, int(maxRetention/time.Second))
+	}
+	return nil
+}
+
+// verifyLive checks a live queue, and its redrive policy against what the runtime
+// does itself.
+func (p *Provider) verifyLive(r, dlq *remote, cfg runtime.QueueConfig) error {
+	if err := p.verify(r, cfg.Retention); err != nil {
+		return err
+	}
+	if dlq.retention < r.retention {
+		return fmt.Errorf("%w: the dead letter queue %s drops messages after %s, earlier than %s (%s), and a message that SQS moves keeps its age: raise its MessageRetentionPeriod", runtime.ErrQueueMismatch, dlq.name, dlq.retention, r.name, r.retention)
+	}
+	if r.policy == nil {
+		return nil
+	}
+	if r.policy.Target != dlq.arn {
+		return fmt.Errorf("%w: the redrive policy of the SQS queue %s names %s, and the dead letter queue is %s: change the policy, or the queue's DLQ", runtime.ErrQueueMismatch, r.name, r.policy.Target, dlq.arn)
+	}
+	receives, _ := r.policy.MaxReceives.Int64()
+	if receives <= int64(cfg.MaxDeliveries) {
+		return fmt.Errorf("%w: the redrive policy of the SQS queue %s moves a message after %d receives, before the runtime can say why it died (MaxDeliveries is %d): set maxReceiveCount to %d or more, or lower MaxDeliveries", runtime.ErrQueueMismatch, r.name, receives, cfg.MaxDeliveries, min(cfg.MaxDeliveries+1, maxReceives))
+	}
+	return nil
+}
+
+// seconds rounds up to whole seconds, which are all that SQS knows.
+func seconds(d time.Duration) int32 {
+	if d <= 0 {
+		return 0
+	}
+	return int32((d + time.Second - 1) / time.Second)
+}
