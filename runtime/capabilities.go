@@ -14,6 +14,10 @@ type Capabilities struct {
 	// MaxDelay is the longest delay with which a task can be enqueued; 0: none at
 	// all; Unlimited where there is no bound. A released task can always be delayed.
 	MaxDelay time.Duration
+	// DelayHop is the longest delay that the backend sees to by itself; 0: it sees
+	// to all. A task with a longer one is put off again by the worker that it is
+	// offered to meanwhile, and counts as ready until it is.
+	DelayHop time.Duration
 	// MaxLease is the longest lease that Dequeue and Extend take; Unlimited where
 	// there is no bound. Where the broker also bounds the whole time of a delivery,
 	// Extend makes a lease end at that bound, and LeaseUntil says so.
@@ -34,6 +38,10 @@ type Capabilities struct {
 	// CountsCrashes says that Delivery.Crashes is kept, and so is
 	// QueueConfig.MaxDeliveries.
 	CountsCrashes bool
+	// CountsLostPolls says that a task counts a crash, too, when it was handed to a
+	// process that died while it waited for tasks, and was never seen there: so it
+	// may go to the dead letter queue after fewer runs than MaxDeliveries.
+	CountsLostPolls bool
 	// RefusesIDs says that Enqueue answers ErrDuplicate for an ID that is on the
 	// queue already. Where it is false the task is there twice.
 	RefusesIDs bool
@@ -45,6 +53,10 @@ type Capabilities struct {
 	// order in which they came. Where it is false they are roughly; the order of
 	// groups is Ordered's affair.
 	FirstInFirstOut bool
+	// UnfairGroups says that which group of a fifo queue is handed out next is the
+	// broker's choice: where workers take one task at a time, a long group may go
+	// before others. Where it is false groups take turns.
+	UnfairGroups bool
 	// FreeLeases says that a lease is bound to nothing but its receipt: it
 	// outlives the handle, the connection and the process that took it, and any
 	// handle can settle it. Where it is false a lease ends at once when one of these

@@ -202,7 +202,8 @@ func killPoison(w *world) {
 		}
 		ended[r.ID] = true
 	}
-	w.check(n == most, "the poison was run %d times, with MaxDeliveries %d", n, most)
+	fewer := q.Capabilities().CountsLostPolls && n > 0 && n < most
+	w.check(n == most || fewer, "the poison was run %d times, with MaxDeliveries %d", n, most)
 	found := false
 	for _, d := range w.drain(w.dead(q)) {
 		ended[d.Task.ID] = true

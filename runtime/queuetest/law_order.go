@@ -27,7 +27,7 @@ func orderClauses() []clause {
 		ordered("a task whose lease ended keeps its place", orderExpiry),
 		ordered("a dead task makes way for the next", orderDead),
 		ordered("a delayed task joins its group when it is due", orderScheduled, groupDelay),
-		ordered("a long group does not starve others", orderFair),
+		ordered("a long group does not starve others", orderFair, turns),
 		ordered("many workers keep the order of every group, through retries", orderCrowd),
 		ordered("completing a task wakes a worker that waits for its group", orderWakes),
 		ordered("a task without a group, or with one on another queue, is refused", orderRefuses),

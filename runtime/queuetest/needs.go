@@ -28,6 +28,7 @@ const (
 	refusing   need = "IDs that are refused while they are on the queue"
 	keeping    need = "released tasks that keep what their worker wrote"
 	arriving   need = "tasks in the order they came"
+	turns      need = "groups that take turns"
 	freeLeases need = "leases that outlive their handle"
 	tallying   need = "counts of what is scheduled and leased"
 	tracing    need = "dead tasks counted by their queue of origin"
@@ -113,6 +114,7 @@ func (h *Harness) lacks(tb testing.TB) map[need]string {
 	no(refusing, !has.RefusesIDs, says("RefusesIDs"))
 	no(keeping, !has.KeepsReleased, says("KeepsReleased"))
 	no(arriving, !has.FirstInFirstOut, says("FirstInFirstOut"))
+	no(turns, has.UnfairGroups, says("UnfairGroups"))
 	no(freeLeases, !has.FreeLeases, says("FreeLeases"))
 	no(tallying, !has.CountsScheduled, says("CountsScheduled"))
 	no(tallying, !has.CountsLeased, says("CountsLeased"))

@@ -2,8 +2,10 @@ package sqs
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,12 +13,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/stretchr/testify/require"
 
+	"github.com/taskgen/taskgen/internal/faultproxy"
+	"github.com/taskgen/taskgen/internal/sqsfake"
+	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
-
-var rooms atomic.Int64
 
 // client talks to a server on loopback.
 func client(endpoint string) *awssqs.Client {
@@ -26,25 +30,156 @@ func client(endpoint string) *awssqs.Client {
 	})
 }
 
-func endpoint(testing.TB) string { return os.Getenv("TASKGEN_TEST_SQS_ENDPOINT") }
+// emulator is fauxqs, shared by all tests of the package. It is stopped in
+// TestMain.
+var emulator = sync.OnceValues(testserver.SQS)
 
-var standard = queuetest.Harness{
-	Name: "sqs-standard",
-	Home: queuetest.OnServer,
-	Data: func(tb testing.TB) string {
-		return endpoint(tb) + "|" + fmt.Sprintf("t%d-%d-", os.Getpid(), rooms.Add(1))
-	},
-	Open: func(addr string, clock runtime.Clock) (runtime.Provider, error) {
-		url, prefix, _ := strings.Cut(addr, "|")
-		return New(client(url), WithClock(clock), WithPrefix(prefix), WithWait(time.Second))
-	},
-	Downgrades: map[queuetest.Law]string{
-		queuetest.Contract:           "x",
-		queuetest.NothingIsLost:      "x",
-		queuetest.StaleReceipts:      "x",
-		queuetest.AcksSurviveTrouble: "x",
-		queuetest.UniqueMeansTold:    "x",
-	},
+// A place is one test's way to its server.
+type place struct {
+	proxy *faultproxy.Proxy
+	fake  *sqsfake.Server
+	clock *lateClock
 }
 
-func TestStandardKeepsTheLaws(t *testing.T) { queuetest.Run(t, standard) }
+var (
+	places sync.Map // by address
+	rooms  atomic.Int64
+)
+
+func at(tb testing.TB, addr string) *place {
+	p, ok := places.Load(addr)
+	require.True(tb, ok, "no place at %s", addr)
+	return p.(*place)
+}
+
+// room puts a proxy before a server, for one test.
+func room(tb testing.TB, url string, p *place) string {
+	proxy, err := faultproxy.Listen(strings.TrimPrefix(url, "http://"))
+	require.NoError(tb, err)
+	p.proxy = proxy
+	addr := fmt.Sprintf("http://%s|t%d-%d-", proxy.Addr(), os.Getpid(), rooms.Add(1))
+	places.Store(addr, p)
+	tb.Cleanup(func() {
+		places.Delete(addr)
+		require.NoError(tb, proxy.Close())
+	})
+	return addr
+}
+
+func onEmulator(tb testing.TB) string {
+	s, err := emulator()
+	require.NoError(tb, err)
+	return room(tb, s.URL, &place{})
+}
+
+// A lateClock is the clock of a fake that is started before the clock of its test
+// is known.
+type lateClock struct{ atomic.Pointer[runtime.Clock] }
+
+func (c *lateClock) now() runtime.Clock {
+	if clock := c.Load(); clock != nil {
+		return *clock
+	}
+	return runtime.SystemClock
+}
+
+func (c *lateClock) Now() time.Time { return c.now().Now() }
+
+func (c *lateClock) AfterFunc(d time.Duration, f func()) runtime.Timer {
+	return c.now().AfterFunc(d, f)
+}
+
+func onFake(tb testing.TB) string {
+	clock := &lateClock{}
+	s := sqsfake.New(clock)
+	require.NoError(tb, s.Start())
+	tb.Cleanup(s.Stop)
+	return room(tb, s.URL(), &place{fake: s, clock: clock})
+}
+
+func openAt(kind runtime.QueueType) func(string, runtime.Clock) (runtime.Provider, error) {
+	return func(addr string, clock runtime.Clock) (runtime.Provider, error) {
+		url, prefix, _ := strings.Cut(addr, "|")
+		opts := []Option{WithClock(clock), WithPrefix(prefix), WithWait(time.Second)}
+		if p, ok := places.Load(addr); ok && p.(*place).fake != nil {
+			p.(*place).clock.Store(&clock)
+			// The fake hands nothing to a poll that is cut off.
+			opts = append(opts, WithCloseWait(20*time.Millisecond))
+		}
+		return New(client(url), opts...)
+	}
+}
+
+func total(p runtime.Provider) (n int64) {
+	for _, of := range p.(*Provider).Requests() {
+		n += of
+	}
+	return n
+}
+
+// The reasons why SQS cannot keep a law in full.
+var reasons = map[queuetest.Law]string{
+	queuetest.LeasesHold:        "SQS does not fence: where Extend and the end of a lease meet, both may win",
+	queuetest.Contract:          "SQS does not refuse an ID that is on the queue",
+	queuetest.StaleReceipts:     "SQS does not fence: a receipt handle that a later receive has replaced may still delete; within a process the local lease clock does",
+	queuetest.UniqueMeansTold:   "SQS cannot tell who holds a key: its deduplication drops a message in silence, for five minutes, on fifo queues alone; tasks with a unique key are refused",
+	queuetest.StatsTellTheTruth: "SQS counts no dead by their origin, and tells the age of the oldest message to CloudWatch alone",
+}
+
+func with(more map[queuetest.Law]string) map[queuetest.Law]string {
+	all := maps.Clone(reasons)
+	maps.Copy(all, more)
+	return all
+}
+
+func harness(name string, kind runtime.QueueType, more map[queuetest.Law]string) queuetest.Harness {
+	return queuetest.Harness{
+		Name: name, Home: queuetest.OnServer, Type: kind,
+		Data: onEmulator, Open: openAt(kind), Cost: total,
+		Network:    func(tb testing.TB, addr string) queuetest.Network { return at(tb, addr).proxy },
+		Downgrades: with(more),
+	}
+}
+
+// faked is a harness on our own server, which takes the suite's clock and keeps
+// its queues when it is restarted.
+func faked(h queuetest.Harness, more map[queuetest.Law]string) queuetest.Harness {
+	h.Name += "-fake"
+	h.Data, h.UsesClock = onFake, true
+	h.Restart = func(tb testing.TB, addr string) {
+		s := at(tb, addr).fake
+		s.Stop()
+		require.NoError(tb, s.Start())
+	}
+	h.Crash = h.Restart // whatever way it ends, it has answered nothing that it does not keep
+	h.Downgrades = maps.Clone(h.Downgrades)
+	h.Downgrades[queuetest.NothingIsLost] = "there are no unique keys to be kept"
+	maps.Copy(h.Downgrades, more)
+	return h
+}
+
+const uncounted = "a message of a fifo queue cannot be changed without losing its place, so that its receive count is the attempt, and a crash costs a retry"
+
+const forgetful = "the emulator keeps nothing when it is restarted; on our own server nothing is lost"
+
+var (
+	standardHarness = harness("sqs-standard", runtime.Standard, map[queuetest.Law]string{queuetest.NothingIsLost: forgetful})
+	fifoHarness     = harness("sqs-fifo", runtime.FIFO, map[queuetest.Law]string{
+		queuetest.NothingIsLost:         forgetful,
+		queuetest.PoisonDoesNotLoop:     uncounted + ": a task that kills its process is stopped after as many deliveries as it has retries, and MaxDeliveries more",
+		queuetest.CrashesAreNotFailures: uncounted,
+		queuetest.OrderWherePromised:    "which group is next is the choice of SQS: where workers take one task at a time, a long group may go before others",
+	})
+	priorityHarness = harness("sqs-priority", runtime.Priority, map[queuetest.Law]string{queuetest.NothingIsLost: forgetful})
+
+	standardFake = faked(standardHarness, nil)
+	fifoFake     = faked(fifoHarness, nil)
+	priorityFake = faked(priorityHarness, nil)
+)
+
+func TestStandardKeepsTheLaws(t *testing.T)       { queuetest.Run(t, standardHarness) }
+func TestFIFOKeepsTheLaws(t *testing.T)           { queuetest.Run(t, fifoHarness) }
+func TestPriorityKeepsTheLaws(t *testing.T)       { queuetest.Run(t, priorityHarness) }
+func TestStandardKeepsTheLawsOnFake(t *testing.T) { queuetest.Run(t, standardFake) }
+func TestFIFOKeepsTheLawsOnFake(t *testing.T)     { queuetest.Run(t, fifoFake) }
+func TestPriorityKeepsTheLawsOnFake(t *testing.T) { queuetest.Run(t, priorityFake) }

@@ -105,22 +105,15 @@ func (e *engine) dequeue(ctx context.Context, q *Queue, limit int, lease time.Du
 		if err != nil {
 			return nil, err
 		}
-		if ask != nil {
-			asked[ask] = true // unless this round ends otherwise
-		}
-		fresh, err := e.await(ctx, q, w, ask)
-		if err != nil {
+		if err := e.await(ctx, q, w, ask, asked); err != nil {
 			return nil, err
-		}
-		if fresh {
-			clear(asked)
 		}
 	}
 }
 
-// await waits for news: of the lane that was asked, or of any. It reports whether
-// all lanes have to be asked anew.
-func (e *engine) await(ctx context.Context, q *Queue, w *waiter, ask *lane) (fresh bool, err error) {
+// await waits for news: of the lane that was asked, or of any. It notes in asked
+// which lanes need not be asked again in this round.
+func (e *engine) await(ctx context.Context, q *Queue, w *waiter, ask *lane, asked map[*lane]bool) error {
 	var pause <-chan time.Time
 	var probed <-chan struct{}
 	if ask != nil {
@@ -128,7 +121,8 @@ func (e *engine) await(ctx context.Context, q *Queue, w *waiter, ask *lane) (fre
 		probed = ask.probing
 		e.mu.Unlock()
 		if probed == nil {
-			return false, nil // it has answered already
+			asked[ask] = true // it has answered already
+			return nil
 		}
 	} else if brief(ctx) {
 		t := time.NewTimer(again)
@@ -137,16 +131,19 @@ func (e *engine) await(ctx context.Context, q *Queue, w *waiter, ask *lane) (fre
 	}
 	select {
 	case <-probed:
-		return false, nil
+		asked[ask] = true
 	case <-w.wake:
-		return ask == nil, nil
+		if ask == nil {
+			clear(asked)
+		}
 	case <-pause:
-		return true, nil
+		clear(asked)
 	case <-q.done:
-		return false, fmt.Errorf("queue %q: %w", q.cfg.Name, runtime.ErrClosed)
+		return fmt.Errorf("queue %q: %w", q.cfg.Name, runtime.ErrClosed)
 	case <-ctx.Done():
-		return false, fmt.Errorf("queue %q: %w", e.name, runtime.ErrNoTasks)
+		return fmt.Errorf("queue %q: %w", e.name, runtime.ErrNoTasks)
 	}
+	return nil
 }
 
 // brief reports whether a context ends too soon for a poll that waits.

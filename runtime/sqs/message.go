@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -45,41 +48,66 @@ type message struct {
 	moved    bool // it was sent to its new place: only the delete is left
 }
 
-// body writes the envelope of a task as SQS can carry it: as it stands, or in
-// base64 where it holds characters that XML 1.0 does not have. Of those a JSON
-// text can hold U+FFFE and U+FFFF alone. An envelope begins with a brace, base64
-// never does.
+// body writes the envelope of a task as SQS can carry it: as it stands, or quoted
+// where it holds characters that SQS refuses. Those are the ones that XML 1.0 does
+// not have, of which a JSON text can hold U+FFFE and U+FFFF alone; and beyond
+// U+FFFF some servers that speak the protocol of SQS refuse what AWS takes. A quoted
+// body begins with a percent sign, and each byte of such a character, and of a
+// percent sign, is one with two hexadecimal digits after it. An envelope begins
+// with a brace.
 func body(t *runtime.Task) string {
 	env := runtime.AppendEnvelope(nil, t)
-	if !carried(env) {
-		return base64.StdEncoding.EncodeToString(env)
+	if !slices.ContainsFunc(env, func(c byte) bool { return c >= 0xEF || c < ' ' }) || carried(env) {
+		return string(env)
 	}
-	return string(env)
+	return quote(env)
 }
 
 func carried(text []byte) bool {
-	for i := 0; i < len(text); {
-		if c := text[i]; c < utf8.RuneSelf {
-			if c < ' ' && c != '\t' && c != '\n' && c != '\r' {
-				return false
-			}
-			i++
-			continue
-		}
-		r, n := utf8.DecodeRune(text[i:])
-		if r == utf8.RuneError && n == 1 || r == 0xFFFE || r == 0xFFFF {
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		if !allowed(r, n) {
 			return false
 		}
-		i += n
+		text = text[n:]
 	}
 	return true
 }
 
+func allowed(r rune, n int) bool {
+	switch {
+	case r < ' ':
+		return r == '\t' || r == '\n' || r == '\r'
+	case r == utf8.RuneError:
+		return n > 1
+	}
+	return r < 0xFFFE
+}
+
+func quote(text []byte) string {
+	const digits = "0123456789ABCDEF"
+	quoted := append(make([]byte, 0, len(text)+len(text)/8), '%')
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		if r != '%' && allowed(r, n) {
+			quoted = append(quoted, text[:n]...)
+		} else {
+			for _, c := range text[:n] {
+				quoted = append(quoted, '%', digits[c>>4], digits[c&15])
+			}
+		}
+		text = text[n:]
+	}
+	return string(quoted)
+}
+
+// envelope undoes body.
 func envelope(text string) ([]byte, error) {
-	if text == "" || text[0] == '{' {
+	if !strings.HasPrefix(text, "%") {
 		return []byte(text), nil
 	}
-	return base64.StdEncoding.DecodeString(text)
+	plain, err := url.PathUnescape(text[1:])
+	return []byte(plain), err
 }
 
 // read makes a message of what SQS handed out. The error says why its body is no

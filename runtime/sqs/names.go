@@ -21,9 +21,9 @@ const maxName = 80
 //	<prefix><name>--p<n>    level n of a priority queue
 type names struct{ prefix, name string }
 
-func (n names) standard() string     { return n.prefix + n.name }
-func (n names) fifo() string         { return n.prefix + n.name + ".fifo" }
-func (n names) later() string        { return n.prefix + n.name + "--later" }
+func (n names) standard() string       { return n.prefix + n.name }
+func (n names) fifo() string           { return n.prefix + n.name + ".fifo" }
+func (n names) later() string          { return n.prefix + n.name + "--later" }
 func (n names) level(level int) string { return n.prefix + n.name + "--p" + strconv.Itoa(level) }
 
 // check says what is wrong with a queue's name. The longest that derives from it

@@ -36,17 +36,25 @@ func (q *Queue) Config() runtime.QueueConfig { return q.cfg }
 func (q *Queue) Capabilities() runtime.Capabilities {
 	byCount := q.e.byCount()
 	return runtime.Capabilities{
-		MaxDelay:       runtime.Unlimited,
-		MaxLease:       maxLease,
-		MaxPayload:     q.e.maxPayload(),
-		MaxBatch:       maxBatch,
-		Ordered:        q.cfg.Type == runtime.FIFO,
-		Priorities:     q.cfg.Levels,
-		Durable:        true,
-		CrashIsAttempt: byCount,
-		CountsCrashes:  !byCount,
-		Lateness:       lateness,
-		Redrive:        !q.e.isDLQ, Discard: !q.e.isDLQ,
+		MaxDelay:        runtime.Unlimited,
+		MaxLease:        maxLease,
+		MaxPayload:      q.e.maxPayload(),
+		MaxBatch:        maxBatch,
+		Ordered:         q.cfg.Type == runtime.FIFO,
+		Priorities:      q.cfg.Levels,
+		Durable:         true,
+		CrashIsAttempt:  byCount,
+		CountsCrashes:   !byCount,
+		CountsLostPolls: true,
+		KeepsReleased:   !q.e.hides(),
+		FreeLeases:      true,
+		// What is hidden for its delay is in flight to SQS.
+		CountsScheduled: !q.e.hides(),
+		CountsLeased:    true,
+		UnfairGroups:    q.cfg.Type == runtime.FIFO,
+		Granularity:     time.Second,
+		Lateness:        lateness,
+		Redrive:         !q.e.isDLQ, Discard: !q.e.isDLQ,
 	}
 }
 

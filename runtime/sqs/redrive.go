@@ -13,8 +13,8 @@ import (
 )
 
 // walkLease is how long a walk through the dead letter queue hides what it has
-// seen.
-const walkLease = 2 * time.Minute
+// seen. Where a process dies on its walk, that is how long its share stays away.
+const walkLease = 30 * time.Second
 
 // Redrive implements [runtime.Redriver]. SQS has no way to find a message: a redrive
 // walks through the dead letter queue, ten messages a request, hides those that are
@@ -30,6 +30,7 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 			m.task.Queue = e.name
 			o := &outgoing{to: e.place(m.task).remote, task: m.task, attrs: m.attributes(), group: token(m.task.GroupKey), dedup: token(m.id)}
 			delete(o.attrs, attrCrashes)
+			delete(o.attrs, attrDead)
 			return o
 		})
 		return errs

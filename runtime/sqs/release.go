@@ -190,4 +190,3 @@ func (e *engine) promote(raw []types.Message, at time.Time) {
 	e.wakeAll() // and so there is a poll again
 	e.mu.Unlock()
 }
-

@@ -7,7 +7,12 @@ const host = "127.0.0.1";
 const emulators = {
   async fauxqs(port) {
     const { buildApp } = await import("fauxqs");
-    await buildApp({ logger: false }).listen({ port, host });
+    // Its store is not exported. It is needed for the counts: a message whose delay
+    // or lease is over counts as ready only once somebody receives.
+    const { SqsStore } = await import(new URL("sqs/sqsStore.js", import.meta.resolve("fauxqs")));
+    const sqsStore = new SqsStore();
+    setInterval(() => sqsStore.queues.forEach((queue) => queue.processTimers()), 20).unref();
+    await buildApp({ logger: false, stores: { sqsStore } }).listen({ port, host });
   },
   async "local-aws-sqs"(port) {
     const { createSqsServer } = createRequire(import.meta.url)("local-aws-sqs");
