@@ -160,9 +160,10 @@ func TestEachFolderHasDataOfItsOwn(t *testing.T) {
 	home := t.TempDir()
 	t.Setenv("HOME", home)
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(home, "cache"))
-	assert.NotEqual(t, dataFolder("/a/notes"), dataFolder("/b/notes"))
-	assert.Equal(t, dataFolder("/a/notes"), dataFolder("/a/notes"))
-	assert.Contains(t, filepath.Base(dataFolder("/a/notes")), "notes-")
+	assert.NotEqual(t, dataFolder("/a/notes", "sqlite"), dataFolder("/b/notes", "sqlite"))
+	assert.Equal(t, dataFolder("/a/notes", "sqlite"), dataFolder("/a/notes", "sqlite"))
+	assert.NotEqual(t, dataFolder("/a/notes", "sqlite"), dataFolder("/a/notes", "redis"))
+	assert.Contains(t, filepath.Base(dataFolder("/a/notes", "sqlite")), "notes-")
 }
 
 func TestWhatIsWrongIsSaid(t *testing.T) {
@@ -173,7 +174,8 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	}{
 		{exitUsage, "flag provided but not defined: -provder", []string{"-provder", "memory"}},
 		{exitUsage, `unexpected argument "memory"`, []string{"memory"}},
-		{exitFailed, `there is no provider "redis": use memory or sqlite`, []string{"-provider", "redis", "-dir", t.TempDir()}},
+		{exitUsage, `there is no provider "kafka": use sqlite, memory, redis, sqs, rabbitmq or nats`, []string{"-provider", "kafka"}},
+		{exitUsage, "-provider redis needs the -url of the broker, like redis://127.0.0.1:6379", []string{"-provider", "redis"}},
 		{exitFailed, "there are no documents (.md, .markdown, .txt) in ", []string{"-provider", "memory", "-dir", t.TempDir()}},
 		{exitFailed, "the folder of documents: ", []string{"-dir", filepath.Join(t.TempDir(), "none")}},
 	} {
@@ -186,7 +188,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 func TestHelpListsTheFlags(t *testing.T) {
 	r := demo(t, "-h")
 	assert.Zero(t, r.code)
-	for _, name := range []string{"-provider", "-dir", "-query", "-data", "-fresh", "-v"} {
+	for _, name := range []string{"-provider", "-url", "-dir", "-query", "-data", "-fresh", "-v"} {
 		assert.Contains(t, r.out, "  "+name)
 	}
 }

@@ -57,10 +57,11 @@ func run(args []string, cfg app.Config) int {
 func parse(args []string, cfg *app.Config) error {
 	f := flag.NewFlagSet("docsearch", flag.ContinueOnError)
 	f.SetOutput(io.Discard) // run prints the error
-	f.StringVar(&cfg.Provider, "provider", "sqlite", "where tasks are kept: sqlite or memory")
+	f.StringVar(&cfg.Provider, "provider", app.SQLite, "where tasks are kept: sqlite, memory, redis, sqs, rabbitmq or nats")
+	f.StringVar(&cfg.URL, "url", "", "where the broker is, with -provider redis, sqs, rabbitmq or nats")
 	f.StringVar(&cfg.Dir, "dir", "", "folder of documents (default: this repository, or the working directory outside of one)")
 	f.StringVar(&cfg.Query, "query", "is a task handed out again when its process dies?", "question to answer from the documents")
-	f.StringVar(&cfg.Data, "data", "", "folder of the queue and the index (default: one for each -dir in the user's cache folder)")
+	f.StringVar(&cfg.Data, "data", "", "folder of the index, and of the queue in sqlite (default: one for each -dir and -provider in the user's cache folder)")
 	f.BoolVar(&cfg.Fresh, "fresh", false, "forget the queue and the index of earlier runs")
 	f.BoolVar(&cfg.Verbose, "v", false, "log each failure")
 	err := f.Parse(args)
@@ -72,6 +73,9 @@ func parse(args []string, cfg *app.Config) error {
 	if err == nil && f.NArg() > 0 {
 		err = fmt.Errorf("unexpected argument %q: there are only flags (-h lists them)", f.Arg(0))
 	}
+	if err == nil {
+		err = cfg.Check()
+	}
 	if err != nil {
 		return err
 	}
@@ -82,7 +86,7 @@ func parse(args []string, cfg *app.Config) error {
 		return err
 	}
 	if cfg.Data == "" {
-		cfg.Data = dataFolder(cfg.Dir)
+		cfg.Data = dataFolder(cfg.Dir, cfg.Provider)
 	}
 	return nil
 }
@@ -104,13 +108,14 @@ func repository() string {
 	}
 }
 
-// dataFolder is where the data of one folder of documents is kept: in the user's
-// cache folder, or in the working directory when there is no such thing.
-func dataFolder(dir string) string {
+// dataFolder is where the data of one folder of documents on one provider is
+// kept: in the user's cache folder, or in the working directory when there is no
+// such thing.
+func dataFolder(dir, provider string) string {
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return ".docsearch"
+		return ".docsearch-" + provider
 	}
 	sum := sha256.Sum256([]byte(dir))
-	return filepath.Join(cache, "taskgen-docsearch", filepath.Base(dir)+"-"+hex.EncodeToString(sum[:4]))
+	return filepath.Join(cache, "taskgen-docsearch", filepath.Base(dir)+"-"+hex.EncodeToString(sum[:4])+"-"+provider)
 }

@@ -21,11 +21,12 @@ import (
 	"github.com/taskgen/taskgen/examples/docsearch/tasks"
 )
 
-// Config says what to do. All fields up to Err are needed.
+// Config says what to do. The fields up to Err are needed.
 type Config struct {
-	Provider string // "memory" or "sqlite"
+	Provider string // "sqlite", "memory", "redis", "sqs", "rabbitmq" or "nats"
+	URL      string // of the broker; unused by sqlite and memory
 	Dir      string // the folder of documents
-	Data     string // the folder of the queue and the index; unused in memory
+	Data     string // the folder of the index, and of the queue in sqlite; unused in memory
 	Query    string
 	Out      io.Writer // results
 	Err      io.Writer // progress and, if Verbose, the log
@@ -52,6 +53,7 @@ type app struct {
 	receiver  *webhook.Receiver
 	sender    *webhook.Sender
 	splitters *splitters
+	provider  runtime.Provider
 	manager   *runtime.Manager
 	pool      *runtime.Pool
 	stats     *report.Stats
@@ -144,7 +146,7 @@ func (a *app) interrupted(ctx context.Context, cause error) error {
 		return errors.Join(cause, err)
 	}
 	then := "Run the same command again: it finishes them."
-	if a.cfg.Provider == memoryProvider {
+	if a.cfg.Provider == Memory {
 		then = "They end with this process: -provider sqlite keeps them."
 	}
 	a.printf("interrupted: %d tasks are left (%s). %s\n", after.total(), after, then)

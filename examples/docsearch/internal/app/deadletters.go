@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/taskgen/taskgen/runtime"
 
@@ -18,23 +20,66 @@ func (a *app) dead(ctx context.Context) ([]*runtime.Task, error) {
 		if err != nil {
 			return nil, err
 		}
-		b, ok := q.(runtime.Browser)
-		if !ok {
-			return nil, fmt.Errorf("list the dead tasks of queue %q: %w", name, runtime.ErrUnsupported)
+		list := a.lease
+		if q.Capabilities().Browse {
+			list = browse
 		}
-		for cursor := ""; ; {
-			page, next, err := b.Browse(ctx, runtime.Dead, cursor, 100)
-			if err != nil {
-				return nil, fmt.Errorf("list the dead tasks of queue %q: %w", name, err)
-			}
-			all = append(all, page...)
-			if next == "" {
-				break
-			}
-			cursor = next
+		died, err := list(ctx, q)
+		if err != nil {
+			return nil, fmt.Errorf("list the dead tasks of queue %q: %w", name, err)
 		}
+		all = append(all, died...)
 	}
 	return all, nil
+}
+
+// browse lists the dead tasks of a queue page by page.
+func browse(ctx context.Context, q runtime.Queue) ([]*runtime.Task, error) {
+	var all []*runtime.Task
+	for cursor := ""; ; {
+		page, next, err := q.(runtime.Browser).Browse(ctx, runtime.Dead, cursor, 100)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if next == "" {
+			return all, nil
+		}
+		cursor = next
+	}
+}
+
+// lease lists the dead tasks of a queue whose broker shows nothing without
+// handing it out: it takes them off the dead letter queue, which is a queue like
+// any other, and puts them back.
+func (a *app) lease(ctx context.Context, q runtime.Queue) ([]*runtime.Task, error) {
+	stats, err := q.Stats(ctx)
+	if err != nil || stats.Dead == 0 {
+		return nil, err
+	}
+	dead, err := a.provider.Open(ctx, runtime.QueueConfig{Name: q.Config().DLQ})
+	if err != nil {
+		return nil, err
+	}
+	defer dead.Close()
+	var held []*runtime.Delivery
+	for int64(len(held)) < stats.Dead {
+		once, cancel := context.WithTimeout(ctx, 10*time.Second)
+		more, err := dead.Dequeue(once, 100, time.Minute)
+		cancel()
+		if errors.Is(err, runtime.ErrNoTasks) {
+			break // another process holds the rest
+		}
+		if err != nil {
+			return nil, errors.Join(err, dead.Release(ctx, held))
+		}
+		held = append(held, more...)
+	}
+	all := make([]*runtime.Task, len(held))
+	for i, d := range held {
+		all[i] = d.Task
+	}
+	return all, dead.Release(ctx, held)
 }
 
 // deadDocuments are the paths of documents whose task an earlier run left dead.

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
-	"github.com/taskgen/taskgen/runtime/memory"
-	"github.com/taskgen/taskgen/runtime/sqlite"
 
 	"github.com/taskgen/taskgen/examples/docsearch/internal/index"
 	"github.com/taskgen/taskgen/examples/docsearch/internal/report"
@@ -19,15 +17,10 @@ import (
 	"github.com/taskgen/taskgen/examples/docsearch/tasks"
 )
 
-// The values of Config.Provider.
-const (
-	memoryProvider = "memory"
-	sqliteProvider = "sqlite"
-)
-
 // The files in the data folder.
 const (
-	queueFile    = "queue.db"
+	queueFile    = "queue.db" // of provider sqlite
+	prefixFile   = "prefix"   // of the queues' names, with a broker
 	indexFile    = "index.db"
 	receivedFile = "received.jsonl"
 )
@@ -46,37 +39,36 @@ func open(ctx context.Context, cfg Config) (_ *app, err error) {
 	}
 	a.closers = append(a.closers, a.root.Close)
 
-	provider, err := a.openData()
-	if err != nil {
+	if err := a.openData(); err != nil {
 		return nil, err
 	}
+	if a.provider, err = OpenProvider(ctx, cfg); err != nil {
+		return nil, err
+	}
+	a.closers = append(a.closers, a.provider.Close)
 	a.manager = runtime.NewManager(runtime.ManagerConfig{
-		Middleware: append([]runtime.EnqueueMiddleware{a.stats.Enqueue}, cfg.EnqueueMiddleware...),
+		Middleware: append([]runtime.EnqueueMiddleware{a.stats.Enqueue, a.withoutKeys}, cfg.EnqueueMiddleware...),
 	})
 	a.closers = append(a.closers, a.manager.Close)
-	if err := a.manager.Open(ctx, provider, tasks.Queues()...); err != nil {
+	if err := a.manager.Open(ctx, a.provider, tasks.Queues()...); err != nil {
 		return nil, err
 	}
 	a.pool, err = a.newPool()
 	return a, err
 }
 
-// openData opens all that outlives the process, or its stand-ins in memory.
-func (a *app) openData() (runtime.Provider, error) {
+// openData opens the index and the receiver, or their stand-ins in memory.
+func (a *app) openData() error {
 	path := func(string) string { return "" }
-	switch a.cfg.Provider {
-	case memoryProvider:
-	case sqliteProvider:
+	if a.cfg.Provider != Memory {
 		path = func(file string) string { return filepath.Join(a.cfg.Data, file) }
 		if err := prepare(a.cfg); err != nil {
-			return nil, err
+			return err
 		}
-	default:
-		return nil, fmt.Errorf("there is no provider %q: use %s or %s", a.cfg.Provider, memoryProvider, sqliteProvider)
 	}
 	var err error
 	if a.index, err = index.Open(path(indexFile)); err != nil {
-		return nil, err
+		return err
 	}
 	a.closers = append(a.closers, a.index.Close)
 
@@ -84,23 +76,12 @@ func (a *app) openData() (runtime.Provider, error) {
 	// time that it is sent.
 	secret := webhook.NewSecret()
 	if a.receiver, err = webhook.Listen(secret, path(receivedFile)); err != nil {
-		return nil, err
+		return err
 	}
 	a.closers = append(a.closers, a.receiver.Close)
 	a.sender = webhook.NewSender(secret)
 	a.closers = append(a.closers, func() error { a.sender.Client.CloseIdleConnections(); return nil })
-
-	if a.cfg.Provider == memoryProvider {
-		provider := memory.New()
-		a.closers = append(a.closers, provider.Close)
-		return provider, nil
-	}
-	provider, err := sqlite.Open(path(queueFile))
-	if err != nil {
-		return nil, err
-	}
-	a.closers = append(a.closers, provider.Close)
-	return provider, nil
+	return nil
 }
 
 // prepare makes the data folder, and takes the files of earlier runs out of it
@@ -112,7 +93,7 @@ func prepare(cfg Config) error {
 	if !cfg.Fresh {
 		return nil
 	}
-	for _, file := range []string{queueFile, indexFile, receivedFile} {
+	for _, file := range []string{queueFile, prefixFile, indexFile, receivedFile} {
 		for _, suffix := range []string{"", "-wal", "-shm"} { // what SQLite keeps beside a database
 			if err := os.Remove(filepath.Join(cfg.Data, file+suffix)); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return fmt.Errorf("empty the data folder: %w", err)

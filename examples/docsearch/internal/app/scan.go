@@ -53,8 +53,12 @@ func (a *app) enqueueDocuments(ctx context.Context) error {
 		}
 	}
 	a.printf("documents: %d in %s, %d to index", len(paths), a.cfg.Dir, len(todo))
-	if a.cfg.Provider == sqliteProvider {
+	switch a.cfg.Provider {
+	case Memory:
+	case SQLite:
 		a.printf("; queue and index are in %s", a.cfg.Data)
+	default:
+		a.printf("; the queues are on %s, the index is in %s", a.provider.Name(), a.cfg.Data)
 	}
 	a.printf("\n")
 	if len(todo) == 0 {
