@@ -32,9 +32,9 @@ func folder(t *testing.T) string {
 }
 
 func TestEveryProviderTakesTheDocumentsToAnAnswer(t *testing.T) {
-	for _, provider := range []string{"memory", "sqlite"} {
+	for _, provider := range []string{app.Memory, app.SQLite, app.SQS} {
 		t.Run(provider, func(t *testing.T) {
-			r := demo(t, "-provider", provider, "-dir", folder(t), "-data", t.TempDir(), "-query", "the lease of a dead worker")
+			r := demo(t, append(on(t, provider), "-dir", folder(t), "-data", t.TempDir(), "-query", "the lease of a dead worker")...)
 			require.Zero(t, r.code, "%s%s", r.out, r.err)
 			assert.Contains(t, r.out, "documents: 24 in ")
 			assert.Contains(t, r.out, "24 to index")

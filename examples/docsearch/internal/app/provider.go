@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/sqlite"
+	"github.com/taskgen/taskgen/runtime/sqs"
 )
 
 // The values of Config.Provider.
@@ -55,7 +57,20 @@ func OpenProvider(ctx context.Context, cfg Config) (runtime.Provider, error) {
 	case SQLite:
 		return sqlite.Open(filepath.Join(cfg.Data, queueFile))
 	}
-	return nil, cfg.Check()
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	prefix, err := prefixIn(cfg.Data)
+	if err != nil {
+		return nil, err
+	}
+	switch cfg.Provider {
+	case SQS:
+		// A poll is not cut short, so that stopping takes as long as one does. A
+		// server would leave this at 20 seconds and pay for fewer requests.
+		return sqs.Open(ctx, cfg.URL, sqs.WithPrefix(prefix), sqs.WithWait(time.Second))
+	}
+	return nil, fmt.Errorf("there is no provider %q", cfg.Provider)
 }
 
 // prefixIn returns what the names of a data folder's queues begin with on a
