@@ -1,11 +1,9 @@
 package testserver
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os/exec"
 	"strconv"
@@ -53,29 +51,12 @@ func redisDaemon(name, dir string, port int, args ...string) (*daemon, error) {
 // redisReady asks for INFO, which tells the process and whether it has loaded its
 // data.
 func redisReady(ctx context.Context, addr string, pid int) error {
-	conn, err := dial(ctx, addr)
+	info, err := redisAsk(ctx, addr, "INFO")
 	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	if _, err := io.WriteString(conn, "INFO\r\n"); err != nil {
-		return err
-	}
-	r := bufio.NewReader(conn)
-	head, err := r.ReadString('\n')
-	if err != nil {
-		return err
-	}
-	size, err := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(head, "$")))
-	if err != nil {
-		return fmt.Errorf("INFO answers %q", head)
-	}
-	info := make([]byte, size)
-	if _, err := io.ReadFull(r, info); err != nil {
 		return err
 	}
 	for _, line := range []string{fmt.Sprintf("process_id:%d\r\n", pid), "loading:0\r\n"} {
-		if !strings.Contains(string(info), line) {
+		if !strings.Contains(info, line) {
 			return fmt.Errorf("INFO does not say %q", line)
 		}
 	}

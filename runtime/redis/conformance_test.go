@@ -16,8 +16,8 @@ import (
 
 // A place is what one test of the suite has: a way to its server.
 type place struct {
-	proxy  *faultproxy.Proxy
-	server *testserver.Server
+	network queuetest.Network
+	server  *testserver.Server
 }
 
 var places sync.Map // address → *place
@@ -67,7 +67,7 @@ func trips(p runtime.Provider) int64 {
 	if !ok {
 		return 0
 	}
-	return at.(*place).proxy.Trips()
+	return at.(*place).network.Trips()
 }
 
 // single is how the conformance suite gets at this provider on one server.
@@ -80,7 +80,7 @@ var single = queuetest.Harness{
 		return newPlace(tb, s)
 	},
 	Open:    openAt,
-	Network: func(tb testing.TB, addr string) queuetest.Network { return placeAt(tb, addr).proxy },
+	Network: func(tb testing.TB, addr string) queuetest.Network { return placeAt(tb, addr).network },
 	Alone:   func(tb testing.TB) string { return newPlace(tb, own(tb)) },
 	Restart: func(tb testing.TB, addr string) {
 		s := placeAt(tb, addr).server

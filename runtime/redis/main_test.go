@@ -19,7 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	queuetest.Child(single)
+	queuetest.Child(single, clustered)
 	goleak.VerifyTestMain(m)
 }
 
