@@ -42,11 +42,8 @@ func Open(ctx context.Context, address string, opts ...Option) (*Provider, error
 	if err != nil {
 		return nil, fmt.Errorf("sqs: in %q: %w", address, err)
 	}
-	load := []func(*config.LoadOptions) error{
-		config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-			t.MaxIdleConns, t.MaxIdleConnsPerHost = maxIdle, maxIdle
-		})),
-	}
+	sdks := awshttp.NewBuildableClient()
+	load := []func(*config.LoadOptions) error{config.WithHTTPClient(sdks)}
 	if u.Host != "" {
 		load = append(load, config.WithRegion(u.Host))
 	}
@@ -57,12 +54,26 @@ func Open(ctx context.Context, address string, opts ...Option) (*Provider, error
 	if cfg.Region == "" {
 		return nil, fmt.Errorf("sqs: %q names no region, and neither does the AWS configuration: write sqs://<region>", address)
 	}
+	// The configuration may have put certificates into the SDK's client. That one
+	// keeps its connections to itself; its transport in a client of our own does
+	// not.
+	if c, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
+		sdks = c
+	}
+	transport := sdks.GetTransport()
+	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = maxIdle, maxIdle
 	client := awssqs.NewFromConfig(cfg, func(o *awssqs.Options) {
+		o.HTTPClient = &http.Client{Transport: transport}
 		if endpoint != "" {
 			o.BaseEndpoint = aws.String(endpoint)
 		}
 	})
-	return New(client, append(from, opts...)...)
+	p, err := New(client, append(from, opts...)...)
+	if err != nil {
+		return nil, err
+	}
+	p.hangUp = transport.CloseIdleConnections
+	return p, nil
 }
 
 func fromQuery(values url.Values) (opts []Option, endpoint string, err error) {

@@ -28,6 +28,7 @@ type Provider struct {
 	engines map[string]*engine
 	dead    map[string]bool // names of dead letter queues that were seen here
 	closed  bool
+	hangUp  func() // closes the connections that Open made; nil: they are the caller's
 }
 
 var _ runtime.Provider = (*Provider)(nil)
@@ -109,6 +110,9 @@ func (p *Provider) Close() error {
 		})
 	}
 	wg.Wait()
+	if p.hangUp != nil {
+		p.hangUp()
+	}
 	return nil
 }
 
