@@ -18,7 +18,7 @@ func troubleClauses() []clause {
 	return []clause{
 		trouble("completions, retries and burials are tried again when the queue cannot take them", troubleFails),
 		trouble("an ack is not tried beyond its lease: the task goes to another worker", troubleGivesUp),
-		{law: AcksSurviveTrouble, name: "a task completes once though the backend is cut off when it is done", needs: []need{cutting}, real: true, run: troubleCut},
+		{law: AcksSurviveTrouble, name: "a task completes once though the backend is cut off when it is done", needs: []need{cutting, freeLeases}, real: true, run: troubleCut},
 	}
 }
 
