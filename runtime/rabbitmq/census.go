@@ -1,0 +1,253 @@
+package rabbitmq
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// The broker tells how many messages of a queue wait, and not how many are out:
+// that the processes know which have them. So Stats asks them. Each connection of
+// a provider has an inbox bound to a fanout exchange, and answers a question there
+// in the time of a message. How many answers there are to be the broker knows: each
+// connection is a consumer of one queue that is always empty, the roll.
+
+// censusWait bounds how long Stats waits for an answer. What a process holds that
+// does not answer is not counted.
+const censusWait = time.Second
+
+// A tally is what one process has of a queue.
+type tally struct {
+	leased  int64 // handed out
+	drawn   int64 // delivered to the process and not handed out
+	waiting int64 // at its gate
+}
+
+// An inbox takes questions and answers of one connection.
+type inbox struct {
+	p    *Provider
+	s    *session
+	ch   *channel
+	name string
+	seq  int
+
+	mu    sync.Mutex
+	asked map[string]chan tally
+}
+
+// join puts the connection on the roll and begins to answer.
+func (p *Provider) join(ctx context.Context, s *session) error {
+	ch, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	b := &inbox{p: p, s: s, ch: ch, asked: make(map[string]chan tally)}
+	var in, never <-chan amqp.Delivery
+	err = ch.call(ctx, func() error {
+		pen, err := ch.QueueDeclare("", false, false, true, false, nil)
+		if err != nil {
+			return err
+		}
+		own, err := ch.QueueDeclare("", false, false, true, false, nil)
+		if err != nil {
+			return err
+		}
+		s.pen, b.name = pen.Name, own.Name
+		if err := ch.ExchangeDeclare(p.names.census(), amqp.ExchangeFanout, true, false, false, false, nil); err != nil {
+			return err
+		}
+		if err := ch.QueueBind(b.name, "", p.names.census(), false, nil); err != nil {
+			return err
+		}
+		if err := declareQuorum(ch.Channel, p.names.roll(), nil); err != nil {
+			return err
+		}
+		if in, err = ch.Consume(b.name, "inbox", true, true, false, false, nil); err != nil {
+			return err
+		}
+		never, err = ch.Consume(p.names.roll(), "roll", false, false, false, false, nil)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("rabbitmq: %w", explain(err))
+	}
+	s.inbox = b
+	go b.read(in)
+	go func() {
+		for range never { // nobody publishes there
+		}
+	}()
+	return nil
+}
+
+// read answers questions and passes answers on.
+func (b *inbox) read(in <-chan amqp.Delivery) {
+	for d := range in {
+		if d.ReplyTo != "" {
+			st := b.p.stationOf(string(d.Body))
+			if st == nil {
+				st = &station{}
+			}
+			_ = b.ch.Publish("", d.ReplyTo, false, false, amqp.Publishing{CorrelationId: d.CorrelationId, Body: []byte(st.tally().String())})
+			continue
+		}
+		b.mu.Lock()
+		c := b.asked[d.CorrelationId]
+		b.mu.Unlock()
+		if c == nil {
+			continue
+		}
+		select {
+		case c <- parseTally(string(d.Body)):
+		default: // more than were on the roll
+		}
+	}
+}
+
+func (p *Provider) stationOf(queue string) *station {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stations[queue]
+}
+
+func (t tally) String() string { return fmt.Sprintf("%d %d %d", t.leased, t.drawn, t.waiting) }
+
+func parseTally(text string) (t tally) {
+	into := []*int64{&t.leased, &t.drawn, &t.waiting}
+	for i, word := range strings.Fields(text) {
+		if i < len(into) {
+			*into[i], _ = strconv.ParseInt(word, 10, 64)
+		}
+	}
+	return t
+}
+
+// tally counts what this process has.
+func (st *station) tally() tally {
+	if st.p == nil {
+		return tally{}
+	}
+	n := tally{waiting: int64(st.gate.waiting())}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.forget()
+	n.leased, n.drawn = int64(len(st.leases)), int64(len(st.drawn))
+	return n
+}
+
+// census asks all processes what they have of a queue.
+func (s *session) census(ctx context.Context, queue string) (sum tally, err error) {
+	b := s.inbox
+	members := 0
+	err = s.ask(ctx, func(ch *amqp.Channel) error {
+		q, err := ch.QueueDeclarePassive(b.p.names.roll(), true, false, false, false, nil)
+		members = q.Consumers
+		return err
+	})
+	if err != nil {
+		return sum, explain(err)
+	}
+	if members <= 1 {
+		if st := b.p.stationOf(queue); st != nil {
+			sum = st.tally()
+		}
+		return sum, nil
+	}
+	answers := make(chan tally, 2*members)
+	b.mu.Lock()
+	b.seq++
+	id := strconv.Itoa(b.seq)
+	b.asked[id] = answers
+	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.asked, id)
+	}()
+	err = do(ctx, func() error {
+		return b.ch.Publish(b.p.names.census(), "", false, false, amqp.Publishing{ReplyTo: b.name, CorrelationId: id, Body: []byte(queue)})
+	})
+	if err != nil {
+		return sum, err
+	}
+	late := time.NewTimer(censusWait)
+	defer late.Stop()
+	for range members {
+		select {
+		case t := <-answers:
+			sum.leased, sum.drawn, sum.waiting = sum.leased+t.leased, sum.drawn+t.drawn, sum.waiting+t.waiting
+		case <-late.C:
+			return sum, nil
+		case <-s.ctx.Done():
+			return sum, errAway
+		case <-ctx.Done():
+			return sum, context.Cause(ctx)
+		}
+	}
+	return sum, nil
+}
+
+// Stats implements [runtime.Queue]. It takes a round trip for each of the broker's
+// queues and one to all processes that have a provider with this prefix. A task on
+// its way between two of the broker's queues may be counted twice or not at all for
+// that moment. The oldest age is not known, and 0.
+func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
+	if err := q.open(); err != nil {
+		return runtime.Stats{}, err
+	}
+	ctx, cancel := q.bound(ctx)
+	defer cancel()
+	for {
+		s, err := q.p.link.session(ctx)
+		if err != nil {
+			return runtime.Stats{}, err
+		}
+		n, err := q.count(ctx, s)
+		if err == nil || s.ctx.Err() == nil {
+			return n, err
+		}
+	}
+}
+
+func (q *Queue) count(ctx context.Context, s *session) (n runtime.Stats, err error) {
+	sum := func(into *int64, names ...string) {
+		for _, name := range names {
+			if err != nil {
+				return
+			}
+			var ready int
+			ready, err = s.ready(ctx, name)
+			*into += int64(ready)
+		}
+	}
+	sum(&n.Ready, q.st.lines...)
+	for k := range steps {
+		sum(&n.Scheduled, q.p.names.wait(q.cfg.Name, k))
+	}
+	sum(&n.Scheduled, q.p.names.gate(q.cfg.Name))
+	if err != nil {
+		return n, err
+	}
+	out, err := s.census(ctx, q.cfg.Name)
+	if err != nil {
+		return n, err
+	}
+	n.Ready, n.Leased, n.Scheduled = n.Ready+out.drawn, out.leased, n.Scheduled+out.waiting
+	if q.st.isDLQ {
+		return n, nil
+	}
+	sum(&n.Dead, q.p.names.line(q.cfg.DLQ, 0))
+	if err != nil {
+		return n, err
+	}
+	dead, err := s.census(ctx, q.cfg.DLQ)
+	n.Dead += dead.leased + dead.drawn
+	return n, err
+}

@@ -1,0 +1,183 @@
+package rabbitmq
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/taskgen/taskgen/internal/faultproxy"
+	"github.com/taskgen/taskgen/internal/testserver"
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/queuetest"
+)
+
+func TestMain(m *testing.M) {
+	queuetest.Child(harness)
+	code := m.Run()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// harness is how the conformance suite gets at this provider. An address is a URL
+// of the broker through a proxy of the test's own, and after a # the prefix of its
+// names.
+var harness = queuetest.Harness{
+	Name:    "rabbitmq",
+	Home:    queuetest.OnServer,
+	Data:    func(tb testing.TB) string { return room(tb, shared(tb)) },
+	Alone:   alone,
+	Open:    openAddr,
+	Network: func(_ testing.TB, addr string) queuetest.Network { return roomOf(addr).proxy },
+	Restart: func(tb testing.TB, addr string) {
+		s := roomOf(addr).server
+		require.NoError(tb, s.Kill())
+		require.NoError(tb, s.Restart())
+	},
+	Crash: func(tb testing.TB, addr string) {
+		s := roomOf(addr).server
+		require.NoError(tb, s.Kill())
+		require.NoError(tb, s.Restart())
+	},
+	Downgrades: map[queuetest.Law]string{
+		queuetest.Contract:           "RabbitMQ does not know which IDs are on a queue, and keeps a delivery only as long as its channel",
+		queuetest.NothingIsLost:      "a lease is a delivery of the broker's: it ends with the process, and the task comes back at once rather than when the lease is over; unique keys are not kept",
+		queuetest.LeasesHold:         "leases end by the clock of the process that has them: a task that was given back by it is not fenced by the broker",
+		queuetest.StaleReceipts:      "receipts mean something to the process that took them, and nothing to others",
+		queuetest.OrderWherePromised: "a task that is released goes to the end of its level",
+		queuetest.UniqueMeansTold:    "RabbitMQ keeps no unique keys: a task with one is refused",
+		queuetest.AcksSurviveTrouble: "a delivery cannot be acknowledged over another connection: when one is cut, what was leased over it runs again",
+		queuetest.StatsTellTheTruth:  "RabbitMQ tells neither how old the first message of a queue is nor what is in a shared dead letter queue",
+	},
+}
+
+// shared is the broker of all tests that leave it alone.
+var sharedServer = sync.OnceValues(func() (*testserver.Server, error) { return testserver.RabbitMQ() })
+
+func shared(tb testing.TB) *testserver.Server {
+	s, err := sharedServer()
+	require.NoError(tb, err)
+	return s
+}
+
+// alone is a broker of the test's own. A quorum queue that is younger than a second
+// or so can lose what it has confirmed when its broker is killed: tests that do
+// that let their queues settle.
+func alone(tb testing.TB) string {
+	s, err := testserver.RabbitMQ()
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, s.Stop()) })
+	return room(tb, s)
+}
+
+// A place is what one test has of a broker.
+type place struct {
+	server *testserver.Server
+	proxy  *faultproxy.Proxy
+	mu     sync.Mutex
+	queues map[string]runtime.QueueConfig
+}
+
+var (
+	places   sync.Map
+	prefixes atomic.Int64
+)
+
+func roomOf(addr string) *place {
+	v, _ := places.Load(addr)
+	p, _ := v.(*place)
+	return p
+}
+
+func room(tb testing.TB, s *testserver.Server) string {
+	at, err := url.Parse(s.URL)
+	require.NoError(tb, err)
+	proxy, err := faultproxy.Listen(at.Host)
+	require.NoError(tb, err)
+	at.Host = proxy.Addr()
+	at.Fragment = fmt.Sprintf("t%d-%d.", os.Getpid(), prefixes.Add(1))
+	addr := at.String()
+	pl := &place{server: s, proxy: proxy, queues: make(map[string]runtime.QueueConfig)}
+	places.Store(addr, pl)
+	tb.Cleanup(func() {
+		pl.wipe(tb, s.URL, at.Fragment)
+		require.NoError(tb, proxy.Close())
+		places.Delete(addr)
+	})
+	return addr
+}
+
+// wipe removes what the test declared: a broker is slow with thousands of queues.
+func (pl *place) wipe(tb testing.TB, url, prefix string) {
+	conn, err := amqp.Dial(url)
+	if err != nil {
+		tb.Logf("leave the queues of %s behind: %v", prefix, err)
+		return
+	}
+	defer conn.Close()
+	ch, err := conn.Channel()
+	require.NoError(tb, err)
+	n := names{prefix}
+	gone := func(name string) { _, err = ch.QueueDelete(name, false, false, false); require.NoError(tb, err) }
+	for _, cfg := range pl.queues {
+		for i := range lines(cfg) {
+			gone(n.line(cfg.Name, i))
+		}
+		for k := range steps {
+			gone(n.wait(cfg.Name, k))
+		}
+		gone(n.gate(cfg.Name))
+		gone(n.line(cfg.DLQ, 0))
+		for _, x := range []string{n.plan(cfg.Name), n.plan(cfg.DLQ), n.grave(cfg.DLQ)} {
+			require.NoError(tb, ch.ExchangeDelete(x, false, false))
+		}
+	}
+	gone(n.roll())
+	require.NoError(tb, ch.ExchangeDelete(n.census(), false, false))
+}
+
+func openAddr(addr string, _ runtime.Clock) (runtime.Provider, error) {
+	at, prefix, _ := strings.Cut(addr, "#")
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	p, err := Open(ctx, at, WithPrefix(prefix))
+	if err != nil {
+		return nil, err
+	}
+	if pl := roomOf(addr); pl != nil {
+		return noting{p, pl}, nil
+	}
+	return p, nil
+}
+
+// noting remembers which queues a test opened.
+type noting struct {
+	*Provider
+	at *place
+}
+
+func (n noting) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+	q, err := n.Provider.Open(ctx, cfg)
+	if err == nil {
+		n.at.mu.Lock()
+		defer n.at.mu.Unlock()
+		n.at.queues[cfg.Name] = q.Config()
+	}
+	return q, err
+}
+
+func TestTheProviderKeepsTheLaws(t *testing.T) { queuetest.Run(t, harness) }

@@ -1,0 +1,226 @@
+package rabbitmq
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A scan reads a dead letter queue from its head, without acknowledging: the
+// broker gives what was not taken off back to its place when the scan is over.
+type scan struct {
+	q   *Queue
+	ch  *channel
+	in  <-chan amqp.Delivery
+	n   int // messages that the queue had when the scan began
+	ids map[string]bool
+	// The dead of other queues on a shared dead letter queue are left alone.
+}
+
+// scanSize is how many dead tasks are moved by one round trip.
+const scanSize = 256
+
+func (q *Queue) scan(ctx context.Context, ids []string) (*scan, error) {
+	s, err := q.p.link.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	name := q.p.names.line(q.cfg.DLQ, 0)
+	n, err := s.ready(ctx, name)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	ch, err := s.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &scan{q: q, ch: ch, n: n}
+	if ids != nil {
+		c.ids = make(map[string]bool, len(ids))
+		for _, id := range ids {
+			c.ids[id] = true
+		}
+	}
+	err = ch.call(ctx, func() error { // without a prefetch limit: all there is
+		c.in, err = ch.Consume(name, "scan", false, false, false, false, nil)
+		return err
+	})
+	if err != nil {
+		_ = ch.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// scanRest is how long the channel of a scan stays open. A broker keeps back
+// acknowledgements that it is flooded with, and forgets those when their channel
+// ends.
+const scanRest = 3 * time.Second
+
+// end gives back what was not taken off, also what the client has dropped.
+func (c *scan) end() {
+	_ = c.ch.call(c.q.p.link.ctx, func() error {
+		err := c.ch.Cancel("scan", false)
+		if err == nil {
+			err = c.ch.Qos(1, 0, false) // when that is answered, nothing is on its way any more
+		}
+		if err == nil {
+			err = c.ch.Nack(0, true, true)
+		}
+		return err
+	})
+	go func() { // as long as the consumer's buffer holds something
+		for range c.in {
+		}
+	}()
+	time.AfterFunc(scanRest, func() { _ = c.ch.Close() })
+}
+
+// A corpse is a dead task of the scan's queue that was asked for.
+type corpse struct {
+	tag  uint64
+	task *runtime.Task
+}
+
+// next returns some of the tasks that were asked for; none when the scan is over.
+func (c *scan) next(ctx context.Context) (found []corpse, err error) {
+	for c.n > 0 && len(found) < scanSize && (c.ids == nil || len(c.ids) > 0) {
+		var d amqp.Delivery
+		var ok bool
+		select {
+		case d, ok = <-c.in:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		if !ok {
+			return nil, errAway
+		}
+		c.n--
+		task, err := runtime.DecodeEnvelope(d.Body)
+		if err != nil || task.Metadata[runtime.MetaOriginalQueue] != c.q.cfg.Name || c.ids != nil && !c.ids[task.ID] {
+			continue
+		}
+		found = append(found, corpse{d.DeliveryTag, task})
+	}
+	return found, nil
+}
+
+// drop acknowledges dead tasks, and waits until the broker has that.
+func (c *scan) drop(ctx context.Context, gone []corpse) error {
+	for _, x := range gone {
+		if err := c.ch.Ack(x.tag, false); err != nil {
+			return err
+		}
+		delete(c.ids, x.task.ID)
+	}
+	return c.ch.call(ctx, func() error { return c.ch.Qos(0, 0, false) })
+}
+
+// Redrive implements [runtime.Redriver]. Each task is confirmed on its queue
+// before it leaves the dead letter queue; a crash between the two leaves it on
+// both. An ID that is on the queue again cannot be told: it is moved like any
+// other. It reads the dead letter queue from its head, to the end or until all
+// ids were found, and keeps workers of that queue from it meanwhile.
+func (q *Queue) Redrive(ctx context.Context, ids []string) (redriven []string, err error) {
+	if q.st.isDLQ {
+		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+	}
+	if ids != nil && len(ids) == 0 {
+		return nil, q.open()
+	}
+	return q.dig(ctx, ids, func(ctx context.Context, found []corpse) ([]corpse, error) {
+		letters := make([]*letter, len(found))
+		for i, x := range found {
+			runtime.Unbury(x.task, q.cfg.DLQ)
+			x.task.Queue = q.cfg.Name
+			line := q.st.lineOf(x.task)
+			letters[i] = &letter{to: q.st.lines[line], id: x.task.ID, body: runtime.AppendEnvelope(nil, x.task)}
+		}
+		q.p.publish(ctx, letters)
+		var moved []corpse
+		var failed error
+		for i, l := range letters {
+			if l.err == nil {
+				moved = append(moved, found[i])
+			} else if failed == nil {
+				failed = fmt.Errorf("redrive task %s: %w", l.id, l.err)
+			}
+		}
+		return moved, failed
+	})
+}
+
+// Discard implements [runtime.Discarder]. It reads the dead letter queue as
+// Redrive does.
+func (q *Queue) Discard(ctx context.Context, ids []string) (discarded []string, err error) {
+	if q.st.isDLQ {
+		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or complete them on their dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+	}
+	if len(ids) == 0 {
+		return nil, q.open()
+	}
+	return q.dig(ctx, ids, func(_ context.Context, found []corpse) ([]corpse, error) { return found, nil })
+}
+
+// dig takes dead tasks off their queue once f has done with them what is to be
+// done, and returns their IDs.
+func (q *Queue) dig(ctx context.Context, ids []string, f func(context.Context, []corpse) ([]corpse, error)) (done []string, err error) {
+	if err := q.open(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := q.bound(ctx)
+	defer cancel()
+	c, err := q.scan(ctx, ids)
+	if c == nil {
+		return nil, err
+	}
+	defer c.end()
+	for {
+		found, err := c.next(ctx)
+		if err != nil || len(found) == 0 {
+			return done, err
+		}
+		gone, failed := f(ctx, found)
+		if err := c.drop(ctx, gone); err != nil {
+			return done, err
+		}
+		for _, x := range gone {
+			done = append(done, x.task.ID)
+		}
+		if failed != nil {
+			return done, failed
+		}
+	}
+}
+
+// Purge implements [runtime.Purger]. The tasks that stand at the gate of another
+// process at this moment, because they are due within milliseconds, stay.
+func (q *Queue) Purge(ctx context.Context) (int, error) {
+	if err := q.open(); err != nil {
+		return 0, err
+	}
+	s, err := q.p.link.session(ctx)
+	if err != nil {
+		return 0, err
+	}
+	all := append([]string(nil), q.st.lines...)
+	for k := range steps {
+		all = append(all, q.p.names.wait(q.cfg.Name, k))
+	}
+	total := 0
+	for _, name := range append(all, q.p.names.gate(q.cfg.Name)) {
+		err := s.ask(ctx, func(ch *amqp.Channel) error {
+			n, err := ch.QueuePurge(name, false)
+			total += n
+			return err
+		})
+		if err != nil {
+			return total, explain(err)
+		}
+	}
+	return total, nil
+}

@@ -1,0 +1,264 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// A Dialer makes a connection to the broker. It is called again whenever the one
+// before has ended, and must return a new one each time. Leave Config.Recovery
+// unset: a connection that recovers by itself would settle other deliveries than
+// those that were meant.
+type Dialer func(ctx context.Context) (*amqp.Connection, error)
+
+// Pauses between two attempts to reach a broker that is away.
+const (
+	firstPause = 20 * time.Millisecond
+	maxPause   = time.Second
+)
+
+var errAway = errors.New("rabbitmq: the connection has ended")
+
+// A link keeps one connection: when it ends, whoever needs one waits for the
+// next. Nothing of an old connection is used with a new one.
+type link struct {
+	dial  Dialer
+	owned bool // connections are the link's to close
+	names names
+	setup func(context.Context, *session) error
+
+	ctx  context.Context // ends with the link
+	stop context.CancelFunc
+
+	mu    sync.Mutex
+	cur   *session
+	ready chan struct{} // closed when the dialling under way is over; nil: none is
+	last  error         // why the last attempt failed
+}
+
+func newLink(dial Dialer, owned bool) *link {
+	l := &link{dial: dial, owned: owned}
+	l.ctx, l.stop = context.WithCancel(context.Background())
+	return l
+}
+
+// session returns the connection that there is, or waits for one.
+func (l *link) session(ctx context.Context) (*session, error) {
+	for {
+		l.mu.Lock()
+		if l.ctx.Err() != nil {
+			l.mu.Unlock()
+			return nil, errClosed
+		}
+		if l.cur != nil && l.cur.ctx.Err() == nil {
+			s := l.cur
+			l.mu.Unlock()
+			return s, nil
+		}
+		if l.ready == nil {
+			l.ready = make(chan struct{})
+			go l.redial()
+		}
+		ready := l.ready
+		l.mu.Unlock()
+		select {
+		case <-ready:
+		case <-ctx.Done():
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			return nil, fmt.Errorf("rabbitmq: no connection: %w (the last attempt: %v)", context.Cause(ctx), l.last)
+		}
+	}
+}
+
+// redial tries until there is a connection or the link is closed.
+func (l *link) redial() {
+	var s *session
+	for pause := firstPause; s == nil && l.ctx.Err() == nil; pause = min(2*pause, maxPause) {
+		var err error
+		if s, err = l.connect(l.ctx); err == nil {
+			break
+		}
+		l.mu.Lock()
+		l.last = err
+		l.mu.Unlock()
+		select {
+		case <-time.After(pause):
+		case <-l.ctx.Done():
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s != nil {
+		l.cur = s
+	}
+	close(l.ready)
+	l.ready = nil
+}
+
+// connect makes one attempt.
+func (l *link) connect(ctx context.Context) (*session, error) {
+	conn, err := await(ctx, func() (*amqp.Connection, error) { return l.dial(ctx) })
+	if err != nil {
+		return nil, fmt.Errorf("rabbitmq: connect: %w", err)
+	}
+	s := newSession(conn, l.owned)
+	if err := l.setup(ctx, s); err != nil {
+		s.end()
+		return nil, err
+	}
+	return s, nil
+}
+
+// close ends the connection and whoever waits for one.
+func (l *link) close() {
+	l.stop()
+	l.mu.Lock()
+	s, ready := l.cur, l.ready
+	l.mu.Unlock()
+	if ready != nil {
+		<-ready
+		l.mu.Lock()
+		s = l.cur
+		l.mu.Unlock()
+	}
+	if s != nil {
+		s.end()
+	}
+}
+
+// await calls f and waits for its answer, but not beyond ctx: the client's calls
+// know no context, and wait as long as a connection without answers lives.
+func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type answer struct {
+		v   T
+		err error
+	}
+	c := make(chan answer, 1)
+	go func() {
+		v, err := f()
+		c <- answer{v, err}
+	}()
+	select {
+	case a := <-c:
+		return a.v, a.err
+	case <-ctx.Done():
+		var none T
+		return none, context.Cause(ctx)
+	}
+}
+
+// do is await for calls without a value.
+func do(ctx context.Context, f func() error) error {
+	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, f() })
+	return err
+}
+
+// A session is one connection, from its beginning to its end.
+type session struct {
+	conn  *amqp.Connection
+	owned bool
+	ctx   context.Context // ends with the connection
+	over  context.CancelFunc
+
+	topology chan *channel // holds the channel for questions, nil until it is opened
+	pubs     []*publisher
+	turn     chan int // round robin over pubs
+	inbox    *inbox
+	pen      string // an empty queue of this connection's own, see tap
+}
+
+func newSession(conn *amqp.Connection, owned bool) *session {
+	s := &session{conn: conn, owned: owned, topology: make(chan *channel, 1)}
+	s.ctx, s.over = context.WithCancel(context.Background())
+	s.topology <- nil
+	closed := conn.NotifyClose(make(chan *amqp.Error, 1))
+	go func() {
+		for range closed { // drained, or the client could not go on
+		}
+		s.over()
+	}()
+	return s
+}
+
+// closeWait bounds how long a good end of a connection may take.
+const closeWait = 2 * time.Second
+
+// end closes the connection where it is ours, and else its channels.
+func (s *session) end() {
+	if s.owned {
+		_ = s.conn.CloseDeadline(time.Now().Add(closeWait))
+	}
+	s.over()
+}
+
+// A channel is an AMQP channel whose end can be waited for.
+type channel struct {
+	*amqp.Channel
+	rpc  sync.Mutex    // the client mixes up answers where two calls wait at once
+	gone chan struct{} // closed when the channel has ended
+	why  error         // set before gone is closed
+}
+
+func (s *session) open(ctx context.Context) (*channel, error) {
+	ch, err := await(ctx, s.conn.Channel)
+	if err != nil {
+		return nil, err
+	}
+	c := &channel{Channel: ch, gone: make(chan struct{}), why: errAway}
+	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
+	go func() {
+		for e := range closed {
+			c.why = e
+		}
+		close(c.gone)
+	}()
+	context.AfterFunc(s.ctx, func() { _ = ch.Close() }) // matters where the connection is not ours
+	return c, nil
+}
+
+// call makes one synchronous call on the channel, bounded by ctx.
+func (c *channel) call(ctx context.Context, f func() error) error {
+	return do(ctx, func() error {
+		c.rpc.Lock()
+		defer c.rpc.Unlock()
+		return f()
+	})
+}
+
+// ask makes a call that may be refused, which closes its channel: the one for
+// questions, which is opened anew then.
+func (s *session) ask(ctx context.Context, f func(ch *amqp.Channel) error) error {
+	var c *channel
+	select {
+	case c = <-s.topology:
+	case <-s.ctx.Done():
+		return errAway
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if c == nil || c.IsClosed() {
+		var err error
+		if c, err = s.open(ctx); err != nil {
+			s.topology <- nil
+			return err
+		}
+	}
+	done := make(chan error, 1)
+	go func() {
+		err := f(c.Channel)
+		s.topology <- c
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,227 @@
+package rabbitmq
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+var errClosed = fmt.Errorf("rabbitmq: %w", runtime.ErrClosed)
+
+// DefaultConsumerTimeout is how long a broker, as it is delivered, lets a task be
+// with a worker: consumer_timeout in its configuration.
+const DefaultConsumerTimeout = 30 * time.Minute
+
+// timeoutMargin is how long before the broker's timeout a lease ends at the
+// latest: the broker looks once a minute, and closes the channel with all leases.
+const timeoutMargin = 2 * time.Minute
+
+// heartbeat is after how long in silence a connection asks the other side for a
+// sign of life; after three of them it is given up.
+const heartbeat = 5 * time.Second
+
+// An Option changes how a Provider works.
+type Option func(*Provider)
+
+// WithPrefix sets what the names of all queues and exchanges begin with;
+// DefaultPrefix by default. Providers with different prefixes share nothing.
+func WithPrefix(prefix string) Option { return func(p *Provider) { p.names.prefix = prefix } }
+
+// WithConsumerTimeout says what consumer_timeout the broker is configured with;
+// DefaultConsumerTimeout by default. It bounds how long a task can be leased in
+// all: Capabilities.MaxLease is two minutes less, and half of it where it is
+// shorter than four minutes.
+func WithConsumerTimeout(d time.Duration) Option {
+	return func(p *Provider) { p.maxLease = max(d-timeoutMargin, d/2) }
+}
+
+// A Provider keeps queues on a RabbitMQ broker, version 3.10 or later. It is safe
+// for use by many goroutines.
+type Provider struct {
+	link     *link
+	names    names
+	maxLease time.Duration
+	nonce    string // begins receipts, so that none is another process's
+	seq      atomic.Uint64
+	wg       sync.WaitGroup
+
+	mu       sync.Mutex
+	stations map[string]*station
+	queues   map[*Queue]struct{}
+	closed   bool
+}
+
+var _ runtime.Provider = (*Provider)(nil)
+
+// New returns a provider on connections that dial makes, and makes the first one.
+// The provider closes them. It dials anew, with growing pauses up to a second,
+// whenever a connection ends.
+func New(ctx context.Context, dial Dialer, opts ...Option) (*Provider, error) {
+	return start(ctx, dial, true, opts)
+}
+
+// NewOn returns a provider on the caller's own connection, which stays the
+// caller's to close. When it ends nothing can take its place: every method then
+// answers an error, and what was leased goes back to the queues. Use New or Open
+// to live on.
+func NewOn(ctx context.Context, conn *amqp.Connection, opts ...Option) (*Provider, error) {
+	return start(ctx, func(context.Context) (*amqp.Connection, error) {
+		if conn.IsClosed() {
+			return nil, errors.New("the connection that the provider was given is closed, and it was given no way to dial another")
+		}
+		return conn, nil
+	}, false, opts)
+}
+
+// Open dials the broker at an AMQP URI, amqp://user:password@host:port/vhost or
+// amqps://…, and returns a provider on it. See New.
+func Open(ctx context.Context, url string, opts ...Option) (*Provider, error) {
+	return New(ctx, func(ctx context.Context) (*amqp.Connection, error) {
+		return amqp.DialConfig(url, amqp.Config{Heartbeat: heartbeat, Dial: dialer(ctx), Properties: amqp.Table{"connection_name": "taskgen"}})
+	}, opts...)
+}
+
+// connectWait bounds one attempt to connect, handshake included.
+const connectWait = 10 * time.Second
+
+func dialer(ctx context.Context) func(network, addr string) (net.Conn, error) {
+	return func(network, addr string) (net.Conn, error) {
+		d := net.Dialer{Timeout: connectWait}
+		c, err := d.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		// The client clears the deadline after the handshake.
+		if err := c.SetDeadline(time.Now().Add(connectWait)); err != nil {
+			return nil, errors.Join(err, c.Close())
+		}
+		return c, nil
+	}
+}
+
+func start(ctx context.Context, dial Dialer, owned bool, opts []Option) (*Provider, error) {
+	p := &Provider{
+		link: newLink(dial, owned), names: names{DefaultPrefix}, nonce: rand.Text()[:10],
+		stations: make(map[string]*station), queues: make(map[*Queue]struct{}),
+	}
+	WithConsumerTimeout(DefaultConsumerTimeout)(p)
+	for _, opt := range opts {
+		opt(p)
+	}
+	p.link.setup = p.setup
+	s, err := p.link.connect(ctx)
+	if err != nil {
+		p.link.stop()
+		return nil, err
+	}
+	p.link.cur = s
+	return p, nil
+}
+
+// setup opens what every connection has.
+func (p *Provider) setup(ctx context.Context, s *session) error {
+	s.turn = make(chan int, 1)
+	s.turn <- 0
+	for range publishers {
+		pub, err := s.newPublisher(ctx)
+		if err != nil {
+			return fmt.Errorf("rabbitmq: open a channel: %w", err)
+		}
+		s.pubs = append(s.pubs, pub)
+	}
+	return p.join(ctx, s)
+}
+
+// Name returns "rabbitmq".
+func (p *Provider) Name() string { return "rabbitmq" }
+
+// Open implements [runtime.Provider]. A queue may be opened more than once, in
+// one process or several; each call returns a Queue of its own. The broker's
+// queues are declared here, never later.
+func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+	cfg, err := cfg.WithDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if p.isClosed() {
+		return nil, errClosed
+	}
+	if cfg.Capacity > 0 {
+		return nil, fmt.Errorf("%w: a bound on the tasks of queue %q: RabbitMQ does not keep one over the queues that it consists of; set a policy with max-length in the broker instead", runtime.ErrUnsupported, cfg.Name)
+	}
+	if cfg.Type == runtime.FIFO {
+		return nil, fmt.Errorf("%w: fifo on RabbitMQ", runtime.ErrUnsupported)
+	}
+	st, err := p.station(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	q := &Queue{p: p, st: st, cfg: cfg, closed: make(chan struct{})}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errClosed
+	}
+	p.queues[q] = struct{}{}
+	return q, nil
+}
+
+func (p *Provider) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}
+
+// station declares a queue and returns what all its handles share.
+func (p *Provider) station(ctx context.Context, cfg runtime.QueueConfig) (*station, error) {
+	fail := func(err error) error { return fmt.Errorf("queue %q on RabbitMQ: %w", cfg.Name, err) }
+	s, err := p.link.session(ctx)
+	if err != nil {
+		return nil, fail(err)
+	}
+	isDLQ, err := p.declare(ctx, s, cfg)
+	if err != nil {
+		return nil, fail(err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errClosed
+	}
+	if st := p.stations[cfg.Name]; st != nil {
+		return st, nil
+	}
+	st := newStation(p, cfg, isDLQ)
+	p.stations[cfg.Name] = st
+	p.wg.Go(st.run)
+	p.wg.Go(st.keepGate)
+	return st, nil
+}
+
+// Close implements [runtime.Provider]. It ends the connection, and with it every
+// lease: what was leased goes back to its place in the queues at once, and counts
+// as crashed. A second call does nothing.
+func (p *Provider) Close() error {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil
+	}
+	p.closed = true
+	for q := range p.queues {
+		q.shut()
+	}
+	p.mu.Unlock()
+	p.link.close()
+	p.wg.Wait()
+	return nil
+}

@@ -1,0 +1,229 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"sync"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// maxPayload is well below the 128 MiB that a broker takes by default: quorum
+// queues keep each message several times on its way to the disk.
+const maxPayload = 4 << 20
+
+// lateness is what a due task needs from the gate to a worker, with room to spare.
+const lateness = 250 * time.Millisecond
+
+// A Queue is one open queue of a Provider.
+type Queue struct {
+	p      *Provider
+	st     *station
+	cfg    runtime.QueueConfig
+	once   sync.Once
+	closed chan struct{}
+}
+
+var _ interface {
+	runtime.Queue
+	runtime.Purger
+	runtime.Redriver
+	runtime.Discarder
+} = (*Queue)(nil)
+
+// Config implements [runtime.Queue].
+func (q *Queue) Config() runtime.QueueConfig { return q.cfg }
+
+// Capabilities implements [runtime.Queue].
+func (q *Queue) Capabilities() runtime.Capabilities {
+	return runtime.Capabilities{
+		MaxDelay:      runtime.Unlimited,
+		MaxLease:      q.p.maxLease,
+		MaxPayload:    maxPayload,
+		MaxBatch:      maxDraw,
+		KeepsReleased: true, CountsScheduled: true, CountsLeased: true,
+		Ordered:       q.cfg.Type == runtime.FIFO,
+		Priorities:    q.cfg.Levels,
+		Durable:       true,
+		CountsCrashes: !q.st.isDLQ,
+		Lateness:      lateness,
+		Purge:         true,
+		Redrive:       !q.st.isDLQ, Discard: !q.st.isDLQ,
+	}
+}
+
+// Close implements [runtime.Queue].
+func (q *Queue) Close() error {
+	q.shut()
+	q.p.mu.Lock()
+	defer q.p.mu.Unlock()
+	delete(q.p.queues, q)
+	return nil
+}
+
+func (q *Queue) shut() { q.once.Do(func() { close(q.closed) }) }
+
+// open returns an error when the queue is closed.
+func (q *Queue) open() error {
+	select {
+	case <-q.closed:
+		return fmt.Errorf("queue %q: %w", q.cfg.Name, runtime.ErrClosed)
+	default:
+		return nil
+	}
+}
+
+// bound is a context that ends with ctx and when the queue is closed.
+func (q *Queue) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := make(chan struct{})
+	go func() {
+		select {
+		case <-q.closed:
+			cancel(q.open())
+		case <-stop:
+		}
+	}()
+	return ctx, sync.OnceFunc(func() { close(stop); cancel(nil) })
+}
+
+// lineOf is the line that a task of this queue waits in.
+func (st *station) lineOf(t *runtime.Task) int {
+	switch st.kind {
+	case runtime.Priority:
+		return min(max(t.Priority, 0), len(st.lines)-1)
+	case runtime.FIFO:
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(t.GroupKey))
+		return int(h.Sum32() % uint32(len(st.lines)))
+	}
+	return 0
+}
+
+// address says where a task goes that is due at the given time.
+func (st *station) address(l *letter, line int, due, now time.Time) {
+	rest := due.Sub(now)
+	if rest <= 0 {
+		l.to = st.lines[line]
+		return
+	}
+	l.line, l.due = line, due
+	if k := stepFor(rest); k >= 0 {
+		l.to = st.p.names.wait(st.name, k)
+	} else {
+		l.to = st.p.names.gate(st.name)
+	}
+}
+
+// Enqueue implements [runtime.Queue]. The broker has written the tasks to the disk
+// of a majority of its nodes when it returns nil. It takes one round trip and a
+// half for each 256 tasks. Where the connection ends under way, what was not
+// confirmed is sent again: such a task can be there twice.
+func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
+	if err := q.open(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := q.bound(ctx)
+	defer cancel()
+	var (
+		answers = make([]runtime.Enqueued, len(tasks))
+		letters = make([]*letter, 0, len(tasks))
+		at      = make([]int, 0, len(tasks))
+		ids     = make(map[string]bool, len(tasks))
+		failed  = make([]error, len(tasks))
+		now     = time.Now()
+	)
+	for i, t := range tasks {
+		if failed[i] = q.refuses(t, ids); failed[i] != nil {
+			continue
+		}
+		due := t.ScheduledFor
+		if due.IsZero() {
+			due = t.CreatedAt
+		}
+		answers[i] = runtime.Enqueued{ID: t.ID, Queue: q.cfg.Name, DueAt: due}
+		l := &letter{id: t.ID, body: runtime.AppendEnvelope(nil, t)}
+		q.st.address(l, q.st.lineOf(t), t.ScheduledFor, now)
+		letters, at = append(letters, l), append(at, i)
+	}
+	q.p.publish(ctx, letters)
+	for k, l := range letters {
+		failed[at[k]] = l.err
+	}
+	return answers, batchError(failed, func(i int) string { return tasks[i].ID })
+}
+
+// refuses says why a task cannot be on this queue.
+func (q *Queue) refuses(t *runtime.Task, ids map[string]bool) error {
+	if err := q.cfg.Accepts(t); err != nil {
+		return err
+	}
+	switch {
+	case t.UniqueKey != "":
+		return fmt.Errorf("%w: task %s (%s) has a unique key, and RabbitMQ keeps none", runtime.ErrUnsupported, t.ID, t.Type)
+	case len(t.Payload) > maxPayload:
+		return fmt.Errorf("%w: task %s (%s) has %d bytes, and RabbitMQ takes %d here", runtime.ErrPayloadTooLarge, t.ID, t.Type, len(t.Payload), maxPayload)
+	case ids[t.ID]:
+		return fmt.Errorf("%w: %s is in the batch twice", runtime.ErrDuplicate, t.ID)
+	}
+	ids[t.ID] = true
+	return nil
+}
+
+// batchError makes one error of those of the items.
+func batchError(errs []error, id func(i int) string) error {
+	var be runtime.BatchError
+	for i, err := range errs {
+		if err != nil {
+			be.Add(i, id(i), err)
+		}
+	}
+	return be.OrNil()
+}
+
+// Dequeue implements [runtime.Queue]. It waits until ctx ends, and asks the broker
+// for no more than limit tasks. With a context that has ended it does not look.
+func (q *Queue) Dequeue(ctx context.Context, limit int, d time.Duration) ([]*runtime.Delivery, error) {
+	if limit < 1 || d <= 0 {
+		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both are more than 0", limit, q.cfg.Name, d)
+	}
+	for {
+		if err := q.open(); err != nil {
+			return nil, err
+		}
+		if ctx.Err() != nil {
+			return nil, runtime.ErrNoTasks
+		}
+		got, err := q.st.want(ctx, q.closed, limit, d)
+		if err != nil {
+			return nil, errors.Join(q.open(), err)
+		}
+		if ds := q.deliver(got); len(ds) > 0 {
+			return ds, nil
+		}
+	}
+}
+
+// deliver decodes what was drawn. What cannot be decoded goes to the dead letter
+// queue.
+func (q *Queue) deliver(got []*lease) []*runtime.Delivery {
+	room := make([]runtime.Delivery, len(got))
+	ds := make([]*runtime.Delivery, 0, len(got))
+	for i, l := range got {
+		task, err := runtime.DecodeEnvelope(l.body)
+		if err != nil {
+			if task = q.salvage(l, err); task == nil {
+				continue
+			}
+		}
+		room[i] = runtime.Delivery{Task: task, Receipt: l.receipt, LeaseUntil: l.until, Crashes: l.crashes}
+		if q.st.isDLQ {
+			room[i].Crashes = 0
+		}
+		ds = append(ds, &room[i])
+	}
+	return ds
+}

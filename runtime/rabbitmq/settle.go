@@ -1,0 +1,206 @@
+package rabbitmq
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// take takes the leases of deliveries away, so that nobody else settles them:
+// nil where there is none any more.
+func (st *station) take(ds []*runtime.Delivery) []*lease {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	now := time.Now()
+	held := make([]*lease, len(ds))
+	for i, d := range ds {
+		l := st.leases[d.Receipt]
+		if l == nil || !l.until.After(now) || !l.t.alive() {
+			continue
+		}
+		delete(st.leases, d.Receipt)
+		held[i] = l
+	}
+	return held
+}
+
+// restore gives back a lease that was taken and could not be settled.
+func (st *station) restore(l *lease) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.leases[l.receipt] = l
+	st.wakeAt(l.until)
+}
+
+func (q *Queue) lost(d *runtime.Delivery) error {
+	return fmt.Errorf("%w: task %s on queue %q", runtime.ErrLeaseLost, idOf(d), q.cfg.Name)
+}
+
+func idOf(d *runtime.Delivery) string {
+	if d.Task == nil {
+		return ""
+	}
+	return d.Task.ID
+}
+
+// settle takes deliveries off the queue. Where letter is given, each is published
+// to a new place first, and stays where it is when that fails.
+//
+// Acknowledgements go out by runs and are not answered; one more round trip shows
+// that the broker has them. Where the connection ends before, the task may come
+// again: ErrLeaseLost.
+func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, write func(l *lease, d *runtime.Delivery) *letter) error {
+	if err := q.open(); err != nil {
+		return err
+	}
+	ctx, cancel := q.bound(ctx)
+	defer cancel()
+	held := q.st.take(ds)
+	failed := make([]error, len(ds))
+	for i, l := range held {
+		if l == nil {
+			failed[i] = q.lost(ds[i])
+		}
+	}
+	if write != nil {
+		q.move(ctx, ds, held, failed, write)
+	}
+	q.acknowledge(ctx, ds, held, failed)
+	return batchError(failed, func(i int) string { return idOf(ds[i]) })
+}
+
+// move publishes the new copies of deliveries.
+func (q *Queue) move(ctx context.Context, ds []*runtime.Delivery, held []*lease, failed []error, write func(l *lease, d *runtime.Delivery) *letter) {
+	var letters []*letter
+	var at []int
+	for i, l := range held {
+		if l != nil {
+			letters, at = append(letters, write(l, ds[i])), append(at, i)
+		}
+	}
+	q.p.publish(ctx, letters)
+	for k, letter := range letters {
+		if i := at[k]; letter.err != nil {
+			failed[i] = letter.err
+			q.st.restore(held[i])
+			held[i] = nil
+		}
+	}
+}
+
+func (q *Queue) acknowledge(ctx context.Context, ds []*runtime.Delivery, held []*lease, failed []error) {
+	by := make(map[*tap][]uint64, 1)
+	for _, l := range held {
+		if l != nil {
+			by[l.t] = append(by[l.t], l.tag)
+		}
+	}
+	for t, done := range by {
+		err := t.ack(done)
+		if err == nil {
+			err = t.barrier(ctx)
+		}
+		if err == nil {
+			continue
+		}
+		for i, l := range held {
+			if l != nil && l.t == t {
+				failed[i] = fmt.Errorf("%w (%w)", q.lost(ds[i]), err)
+			}
+		}
+	}
+}
+
+// Complete implements [runtime.Queue].
+func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
+	return q.settle(ctx, ds, nil)
+}
+
+// Release implements [runtime.Queue]. The task goes to the end of its line, or to
+// the ladder. A crash between the two steps leaves it there twice.
+func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
+	now := time.Now()
+	return q.settle(ctx, ds, func(l *lease, d *runtime.Delivery) *letter {
+		task := *d.Task
+		due := time.Time{}
+		if d.Delay > 0 {
+			due = now.Add(d.Delay)
+			task.ScheduledFor = due
+		}
+		letter := &letter{id: task.ID, body: runtime.AppendEnvelope(nil, &task), crashes: l.crashes}
+		q.st.address(letter, l.line, due, now)
+		return letter
+	})
+}
+
+// DeadLetter implements [runtime.Queue]. The task is on the disk of the dead
+// letter queue before it leaves this one.
+func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
+	if err := q.open(); err != nil {
+		return err
+	}
+	if q.st.isDLQ {
+		return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own", runtime.ErrUnsupported, q.cfg.Name)
+	}
+	return q.settle(ctx, ds, func(_ *lease, d *runtime.Delivery) *letter { return q.burial(d.Task) })
+}
+
+func (q *Queue) burial(t *runtime.Task) *letter {
+	return &letter{to: q.p.names.line(q.cfg.DLQ, 0), id: t.ID, body: runtime.AppendEnvelope(nil, t)}
+}
+
+// Extend implements [runtime.Queue]. The broker knows nothing of it: leases are
+// this process's, which gives a task back when its lease ends. None is extended
+// beyond Capabilities.MaxLease from when the task was handed out.
+func (q *Queue) Extend(_ context.Context, ds []*runtime.Delivery, d time.Duration) error {
+	if err := q.open(); err != nil {
+		return err
+	}
+	if d <= 0 {
+		return fmt.Errorf("taskgen: extend leases of queue %q by %v: it is to be more than 0", q.cfg.Name, d)
+	}
+	st, now := q.st, time.Now()
+	failed := make([]error, len(ds))
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for i, del := range ds {
+		l := st.leases[del.Receipt]
+		if l == nil || !l.until.After(now) || !l.t.alive() {
+			failed[i] = q.lost(del)
+			continue
+		}
+		l.until = l.end(now.Add(d))
+		del.LeaseUntil = l.until
+		st.wakeAt(l.until)
+	}
+	return batchError(failed, func(i int) string { return idOf(ds[i]) })
+}
+
+// undecodable is the type of the task that stands on the dead letter queue for a
+// message that cannot be decoded. Its payload is the message, in base64.
+const undecodable = "taskgen.undecodable"
+
+// salvage buries a message that cannot be decoded. On a dead letter queue it
+// returns a task that stands for it, elsewhere nil.
+func (q *Queue) salvage(l *lease, cause error) *runtime.Task {
+	now := time.Now()
+	id := strings.ToValidUTF8(l.id, "?")
+	if id == "" {
+		id = "unknown"
+	}
+	task := &runtime.Task{
+		ID: id, Type: undecodable, Queue: q.cfg.Name, CreatedAt: now,
+		Payload: []byte(`"` + base64.StdEncoding.EncodeToString(l.body) + `"`),
+	}
+	runtime.Bury(task, q.cfg.Name, now, fmt.Errorf("%w: the message cannot be decoded: %w", runtime.ErrInvalidTask, cause))
+	if q.st.isDLQ {
+		return task
+	}
+	// Where it fails the lease brings the message back.
+	_ = q.DeadLetter(q.p.link.ctx, []*runtime.Delivery{{Task: task, Receipt: l.receipt}})
+	return nil
+}

@@ -1,0 +1,359 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// maxDraw bounds the tasks of one draw.
+const maxDraw = 2000
+
+// A lease is a task that the broker has delivered to this process.
+type lease struct {
+	t       *tap
+	tag     uint64
+	line    int
+	id      string
+	body    []byte
+	crashes int
+	at      time.Time // when it came
+	until   time.Time // zero: not handed out yet
+	receipt runtime.Receipt
+}
+
+// A waiter is a Dequeue that waits for tasks.
+type waiter struct {
+	limit int
+	lease time.Duration
+	got   chan []*lease // capacity 1
+	fail  chan error    // capacity 1
+}
+
+// A station is one queue of this process's provider: what all its handles share.
+// One goroutine draws for all that wait; another keeps the gate of the ladder.
+type station struct {
+	p     *Provider
+	name  string
+	kind  runtime.QueueType
+	lines []string // the broker's queues, the highest level last
+	isDLQ bool
+	gate  gate
+
+	kick  chan struct{} // capacity 1: somebody waits
+	alarm *time.Timer   // fires when the next lease ends
+
+	mu       sync.Mutex
+	tap      *tap // the present one, nil when it is lost
+	waiters  []*waiter
+	unwanted chan struct{} // closed when nobody waits any more
+	drawn    []*lease      // not handed out: those of the highest line first
+	leases   map[runtime.Receipt]*lease
+	next     time.Time // when alarm fires; zero: never
+}
+
+func newStation(p *Provider, cfg runtime.QueueConfig, isDLQ bool) *station {
+	st := &station{p: p, name: cfg.Name, kind: cfg.Type, isDLQ: isDLQ, kick: make(chan struct{}, 1), leases: make(map[runtime.Receipt]*lease)}
+	for i := range lines(cfg) {
+		st.lines = append(st.lines, p.names.line(cfg.Name, i))
+	}
+	st.gate.st = st
+	return st
+}
+
+// idleWait is how long a task stays here that was drawn for somebody who has gone.
+const idleWait = 25 * time.Millisecond
+
+// run draws tasks for those that wait, until the provider is closed.
+func (st *station) run() {
+	ctx := st.p.link.ctx
+	for {
+		n, unwanted, left := st.demand()
+		if n == 0 {
+			var idle <-chan time.Time
+			if left {
+				idle = time.After(idleWait)
+			}
+			select {
+			case <-st.kick:
+			case <-idle:
+				st.giveBack(ctx)
+			case <-ctx.Done():
+				return
+			}
+			continue
+		}
+		s, err := st.p.link.session(ctx)
+		if err != nil {
+			return
+		}
+		t, err := st.tapOf(ctx, s)
+		if err != nil {
+			st.pause(ctx)
+			continue
+		}
+		if err := t.draw(n, unwanted); err != nil {
+			_ = t.ch.Close()
+			st.refuse(explain(err))
+			st.pause(ctx)
+		}
+		st.serve()
+	}
+}
+
+// tapOf returns the tap of a connection.
+func (st *station) tapOf(ctx context.Context, s *session) (*tap, error) {
+	st.mu.Lock()
+	st.forget()
+	t := st.tap
+	st.mu.Unlock()
+	if t != nil {
+		return t, nil
+	}
+	t, err := st.newTap(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.tap = t
+	return t, nil
+}
+
+func (st *station) pause(ctx context.Context) {
+	select {
+	case <-time.After(firstPause):
+	case <-ctx.Done():
+	}
+}
+
+// demand says how many tasks are to be drawn now.
+func (st *station) demand() (n int, unwanted <-chan struct{}, left bool) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.forget()
+	if len(st.waiters) == 0 {
+		return 0, nil, len(st.drawn) > 0
+	}
+	return min(st.waiters[0].limit, maxDraw), st.unwanted, false
+}
+
+// forget drops what was drawn through a tap that is lost: the broker has it again.
+// st.mu is held.
+func (st *station) forget() {
+	if st.tap == nil || st.tap.alive() {
+		return
+	}
+	st.tap = nil
+	dead := func(l *lease) bool { return !l.t.alive() }
+	st.drawn = slices.DeleteFunc(st.drawn, dead)
+	for r, l := range st.leases {
+		if dead(l) {
+			delete(st.leases, r)
+		}
+	}
+}
+
+// refuse ends the wait of all where the broker does not have the queue.
+func (st *station) refuse(err error) {
+	if !errors.Is(err, runtime.ErrUnknownQueue) {
+		return
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for _, w := range st.waiters {
+		w.fail <- err
+	}
+	st.waiters = nil
+	st.unwant()
+}
+
+func (st *station) unwant() {
+	if len(st.waiters) == 0 && st.unwanted != nil {
+		close(st.unwanted)
+		st.unwanted = nil
+	}
+}
+
+// arrived takes in a delivery.
+func (st *station) arrived(t *tap, line int, d *amqp.Delivery) {
+	l := &lease{t: t, tag: d.DeliveryTag, line: line, id: d.MessageId, body: d.Body, crashes: crashes(d.Headers), at: time.Now()}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	i := len(st.drawn)
+	for i > 0 && st.drawn[i-1].line < line {
+		i--
+	}
+	st.drawn = slices.Insert(st.drawn, i, l)
+}
+
+// crashes counts the deliveries of a message that ended with nothing said: those
+// of this copy, by the broker, and those of the copies before.
+func crashes(h amqp.Table) int {
+	return number(h[headerCrashes]) + number(h[headerDeliveries])
+}
+
+func number(v any) int {
+	switch v := v.(type) {
+	case int64:
+		return int(v)
+	case int32:
+		return int(v)
+	case int16:
+		return int(v)
+	case int8:
+		return int(v)
+	case uint8:
+		return int(v)
+	}
+	return 0
+}
+
+// serve hands out what was drawn.
+func (st *station) serve() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for len(st.waiters) > 0 && len(st.drawn) > 0 {
+		w := st.waiters[0]
+		st.waiters = st.waiters[1:]
+		w.got <- st.handOut(w.limit, w.lease)
+	}
+	st.unwant()
+}
+
+// handOut leases tasks that were drawn. st.mu is held.
+func (st *station) handOut(limit int, d time.Duration) []*lease {
+	n := min(limit, len(st.drawn))
+	out := slices.Clone(st.drawn[:n])
+	st.drawn = slices.Delete(st.drawn, 0, n)
+	now := time.Now()
+	for _, l := range out {
+		l.until = l.end(now.Add(d))
+		l.receipt = runtime.Receipt(st.p.nonce + "-" + strconv.FormatUint(l.t.seq, 10) + "-" + strconv.FormatUint(l.tag, 10))
+		st.leases[l.receipt] = l
+		st.wakeAt(l.until)
+	}
+	return out
+}
+
+// end is the end of a lease, cut to what the broker allows.
+func (l *lease) end(wanted time.Time) time.Time {
+	if last := l.at.Add(l.t.st.p.maxLease); wanted.After(last) {
+		return last
+	}
+	return wanted
+}
+
+// want waits for tasks.
+func (st *station) want(ctx context.Context, closed <-chan struct{}, limit int, d time.Duration) ([]*lease, error) {
+	w := &waiter{limit: limit, lease: d, got: make(chan []*lease, 1), fail: make(chan error, 1)}
+	st.mu.Lock()
+	st.forget()
+	if len(st.waiters) == 0 && len(st.drawn) > 0 {
+		defer st.mu.Unlock()
+		return st.handOut(limit, d), nil
+	}
+	st.waiters = append(st.waiters, w)
+	if st.unwanted == nil {
+		st.unwanted = make(chan struct{})
+	}
+	st.mu.Unlock()
+	st.wake()
+	select {
+	case got := <-w.got:
+		return got, nil
+	case err := <-w.fail:
+		return nil, err
+	case <-ctx.Done():
+	case <-closed:
+	}
+	st.mu.Lock()
+	st.waiters = slices.DeleteFunc(st.waiters, func(o *waiter) bool { return o == w })
+	st.unwant()
+	st.mu.Unlock()
+	st.wake() // the next one's wishes may be others
+	select {
+	case got := <-w.got: // in the last moment
+		return got, nil
+	default:
+		return nil, runtime.ErrNoTasks
+	}
+}
+
+func (st *station) wake() {
+	select {
+	case st.kick <- struct{}{}:
+	default:
+	}
+}
+
+// giveBack returns tasks that were drawn and that nobody takes, each to the end of
+// its line: a return to its place would count as a crash.
+func (st *station) giveBack(ctx context.Context) {
+	st.mu.Lock()
+	back := st.drawn
+	st.drawn = nil
+	st.mu.Unlock()
+	st.putBack(ctx, back)
+}
+
+func (st *station) putBack(ctx context.Context, back []*lease) {
+	letters := make([]*letter, len(back))
+	for i, l := range back {
+		letters[i] = &letter{to: st.lines[l.line], id: l.id, body: l.body, crashes: l.crashes}
+	}
+	st.p.publish(ctx, letters)
+	for i, l := range back {
+		if letters[i].err != nil {
+			l.t.reject(l)
+		} else {
+			_ = l.t.ack([]uint64{l.tag})
+		}
+	}
+}
+
+// wakeAt sees to it that somebody looks at the leases then. st.mu is held.
+func (st *station) wakeAt(at time.Time) {
+	if !st.next.IsZero() && !at.Before(st.next) {
+		return
+	}
+	st.next = at
+	wait := max(time.Until(at), 0)
+	if st.alarm == nil {
+		st.alarm = time.AfterFunc(wait, st.expire)
+		return
+	}
+	st.alarm.Reset(wait)
+}
+
+// expire gives tasks whose lease has ended back to their place in the queue. The
+// broker counts that, as it counts the tasks of a process that died.
+func (st *station) expire() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.next = time.Time{}
+	if st.p.link.ctx.Err() != nil {
+		return
+	}
+	now := time.Now()
+	var soonest time.Time
+	for r, l := range st.leases {
+		switch {
+		case !l.until.After(now):
+			delete(st.leases, r)
+			l.t.reject(l)
+		case soonest.IsZero() || l.until.Before(soonest):
+			soonest = l.until
+		}
+	}
+	if !soonest.IsZero() {
+		st.wakeAt(soonest)
+	}
+}
