@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -21,25 +22,30 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/taskgen/taskgen/runtime"
-	"github.com/taskgen/taskgen/runtime/sqlite"
 
+	"github.com/taskgen/taskgen/examples/docsearch/internal/app"
 	"github.com/taskgen/taskgen/examples/docsearch/internal/webhook"
 	"github.com/taskgen/taskgen/examples/docsearch/tasks"
 )
 
 const (
-	kills       = 20
-	maxRounds   = 3 * kills // a process that ends before its kill does not count
-	firstRound  = 30        // documents at the start
-	perRound    = 10        // new ones before each further start, so that there is work to kill
-	mostHandled = 90        // tasks from a start to its kill; 10 documents make some 60
+	firstRound  = 30 // documents at the start
+	perRound    = 10 // new ones before each further start, so that there is work to kill
+	mostHandled = 90 // tasks from a start to its kill; 10 documents make some 60
 	longestTime = 200 * time.Millisecond
 )
 
-// TestKilledTwentyTimesLosesNothing kills the demo with SIGKILL at 20 random
-// moments, lets it finish, and holds what is there against what must be there.
-func TestKilledTwentyTimesLosesNothing(t *testing.T) {
+// TestKilledManyTimesLosesNothing kills the demo with SIGKILL at random moments,
+// lets it finish, and holds what is there against what must be there.
+func TestKilledManyTimesLosesNothing(t *testing.T) {
+	for provider, kills := range map[string]int{app.SQLite: 20, app.Redis: 10} {
+		t.Run(provider, func(t *testing.T) { kill(t, on(t, provider), kills) })
+	}
+}
+
+func kill(t *testing.T, provider []string, kills int) {
 	dir, data := t.TempDir(), t.TempDir()
+	args := append(provider, "-dir", dir, "-data", data)
 	book := filepath.Join(t.TempDir(), "ledger")
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -47,15 +53,16 @@ func TestKilledTwentyTimesLosesNothing(t *testing.T) {
 
 	documents := firstRound
 	writeDocuments(t, dir, 0, documents)
-	killed, rounds := 0, 0
-	for ; killed < kills && rounds < maxRounds; rounds++ {
-		c := start(t, []string{envLedger + "=" + book}, "-dir", dir, "-data", data)
+	killed, rounds, resumed := 0, 0, 0
+	for ; killed < kills && rounds < 3*kills; rounds++ { // a process that ends before its kill does not count
+		c := start(t, []string{envLedger + "=" + book}, args...)
 		if rounds%4 == 0 { // a moment of the start, when queues are opened and documents listed
 			c.killAfter(t, time.Duration(r.Int64N(int64(longestTime))))
 		} else { // a moment of the work, however fast the machine is
 			c.killAfterTasks(t, book, r.IntN(mostHandled), time.Duration(r.Int64N(int64(5*time.Millisecond))))
 		}
 		out := c.ends(t)
+		resumed += strings.Count(out, "resumed: ")
 		if status := c.status(); status.Signaled() {
 			require.Equal(t, syscall.SIGKILL, status.Signal(), "%s", out)
 			killed++
@@ -67,14 +74,14 @@ func TestKilledTwentyTimesLosesNothing(t *testing.T) {
 	}
 	require.Equal(t, kills, killed, "the work was done too soon, %d times", rounds-killed)
 
-	last := start(t, []string{envLedger + "=" + book}, "-dir", dir, "-data", data)
+	last := start(t, []string{envLedger + "=" + book}, args...)
 	out := last.ends(t)
 	require.Zero(t, last.ProcessState.ExitCode(), "%s", out)
-	assert.Contains(t, out, "resumed: ")
+	assert.NotZero(t, resumed+strings.Count(out, "resumed: "), "no kill left anything to do")
 	t.Logf("%d kills in %d rounds, %d documents; the last run:\n%s", killed, rounds, documents, out)
 
 	requireNothingLost(t, book)
-	requireQueuesEmpty(t, data)
+	requireQueuesEmpty(t, args)
 	requireAnnounced(t, dir, data, documents)
 	requireSameIndex(t, dir, data)
 }
@@ -130,9 +137,11 @@ func requireNothingLost(t *testing.T, book string) {
 
 // requireQueuesEmpty: what was handled is also off the queues, and nothing is
 // dead.
-func requireQueuesEmpty(t *testing.T, data string) {
+func requireQueuesEmpty(t *testing.T, args []string) {
 	t.Helper()
-	provider, err := sqlite.Open(filepath.Join(data, "queue.db"))
+	var cfg app.Config
+	require.NoError(t, parse(args, &cfg))
+	provider, err := app.OpenProvider(t.Context(), cfg)
 	require.NoError(t, err)
 	defer provider.Close()
 	for _, cfg := range tasks.Queues() {

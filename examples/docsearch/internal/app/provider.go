@@ -12,6 +12,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/memory"
+	"github.com/taskgen/taskgen/runtime/redis"
 	"github.com/taskgen/taskgen/runtime/sqlite"
 	"github.com/taskgen/taskgen/runtime/sqs"
 )
@@ -65,6 +66,8 @@ func OpenProvider(ctx context.Context, cfg Config) (runtime.Provider, error) {
 		return nil, err
 	}
 	switch cfg.Provider {
+	case Redis:
+		return redis.Open(ctx, cfg.URL, redis.WithPrefix(prefix))
 	case SQS:
 		// A poll is not cut short, so that stopping takes as long as one does. A
 		// server would leave this at 20 seconds and pay for fewer requests.
