@@ -13,8 +13,9 @@ import (
 
 // brokers start the servers that the tests share. They end with the process.
 var brokers = map[string]func() (*testserver.Server, error){
-	app.Redis: sync.OnceValues(func() (*testserver.Server, error) { return testserver.Redis() }),
-	app.SQS:   sync.OnceValues(testserver.SQS),
+	app.Redis:    sync.OnceValues(func() (*testserver.Server, error) { return testserver.Redis() }),
+	app.SQS:      sync.OnceValues(testserver.SQS),
+	app.RabbitMQ: sync.OnceValues(func() (*testserver.Server, error) { return testserver.RabbitMQ() }),
 }
 
 // on returns the flags that select a provider, once its broker runs.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/memory"
+	"github.com/taskgen/taskgen/runtime/rabbitmq"
 	"github.com/taskgen/taskgen/runtime/redis"
 	"github.com/taskgen/taskgen/runtime/sqlite"
 	"github.com/taskgen/taskgen/runtime/sqs"
@@ -68,6 +69,8 @@ func OpenProvider(ctx context.Context, cfg Config) (runtime.Provider, error) {
 	switch cfg.Provider {
 	case Redis:
 		return redis.Open(ctx, cfg.URL, redis.WithPrefix(prefix))
+	case RabbitMQ:
+		return rabbitmq.Open(ctx, cfg.URL, rabbitmq.WithPrefix(prefix))
 	case SQS:
 		// A poll is not cut short, so that stopping takes as long as one does. A
 		// server would leave this at 20 seconds and pay for fewer requests.
