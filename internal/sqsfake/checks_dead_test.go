@@ -110,7 +110,7 @@ var deadChecks = []check{
 			list, err := w.client.ListMessageMoveTasks(w.ctx(), &sqs.ListMessageMoveTasksInput{SourceArn: &arn})
 			return err == nil && aws.ToString(list.Results[0].Status) == "FAILED" && aws.ToString(list.Results[0].FailureReason) == "CouldNotDetermineMessageSource"
 		}, patience, time.Millisecond)
-		assert.Equal(w, "1/0/0", w.counts(dead))
+		w.counted(dead, "1/0/0")
 	}},
 	{name: "a move task can be slow and can be cancelled", slow: true, do: func(w *world) {
 		dead, to := w.queue(), w.queue()
@@ -125,12 +125,12 @@ var deadChecks = []check{
 		_, err = w.client.StartMessageMoveTask(w.ctx(), start)
 		w.refuses(err, "InvalidParameterValue")
 		w.pass(time.Second)
-		assert.Equal(w, "4/0/0", w.counts(to))
+		w.counted(to, "4/0/0")
 		cancelled, err := w.client.CancelMessageMoveTask(w.ctx(), &sqs.CancelMessageMoveTaskInput{TaskHandle: out.TaskHandle})
 		w.must(err)
 		assert.EqualValues(w, 4, cancelled.ApproximateNumberOfMessagesMoved)
 		w.pass(time.Minute)
-		assert.Equal(w, "4/0/0", w.counts(to))
+		w.counted(to, "4/0/0")
 		_, err = w.client.CancelMessageMoveTask(w.ctx(), &sqs.CancelMessageMoveTaskInput{TaskHandle: out.TaskHandle})
 		w.refuses(err, "ResourceNotFoundException")
 	}},

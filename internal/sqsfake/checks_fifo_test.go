@@ -64,24 +64,24 @@ var fifoChecks = []check{
 		assert.Equal(w, *one.MessageId, *two.MessageId)
 		assert.Equal(w, *one.SequenceNumber, *two.SequenceNumber)
 		w.send(url, "a", grouped("g2", "d"))
-		assert.Equal(w, "1/0/0", w.counts(url))
+		w.counted(url, "1/0/0")
 	}},
 	{name: "a deduplication id outlives its message", do: func(w *world) {
 		url := w.fifo()
 		w.send(url, "a", grouped("g", "d"))
 		w.delete(url, w.one(url))
 		w.send(url, "a", grouped("g", "d"))
-		assert.Equal(w, "0/0/0", w.counts(url))
+		w.counted(url, "0/0/0")
 	}},
 	{name: "a deduplication id is free after five minutes", slow: true, do: func(w *world) {
 		url := w.fifo()
 		w.send(url, "a", grouped("g", "d"))
 		w.pass(5*time.Minute - time.Second)
 		w.send(url, "a", grouped("g", "d"))
-		assert.Equal(w, "1/0/0", w.counts(url))
+		w.counted(url, "1/0/0")
 		w.pass(time.Second)
 		w.send(url, "a", grouped("g", "d"))
-		assert.Equal(w, "2/0/0", w.counts(url))
+		w.counted(url, "2/0/0")
 	}},
 	{name: "a purge frees deduplication ids", do: func(w *world) {
 		url := w.fifo()
@@ -97,7 +97,7 @@ var fifoChecks = []check{
 			w.send(url, body, grouped("g", ""))
 		}
 		w.send(url, "same", grouped("g", "explicit"))
-		assert.Equal(w, "3/0/0", w.counts(url))
+		w.counted(url, "3/0/0")
 		assert.Len(w, w.one(url).Attributes["MessageDeduplicationId"], 64)
 	}},
 	{name: "ids deduplicate by group where a queue says so", do: func(w *world) {
@@ -105,7 +105,7 @@ var fifoChecks = []check{
 		for _, group := range []string{"A", "B", "A"} {
 			w.send(url, "a", grouped(group, "d"))
 		}
-		assert.Equal(w, "2/0/0", w.counts(url))
+		w.counted(url, "2/0/0")
 	}},
 	{name: "a FIFO queue needs a group, an id and no delay", do: func(w *world) {
 		url := w.fifo()
@@ -122,7 +122,7 @@ var fifoChecks = []check{
 		es[1].MessageGroupId = nil
 		_, err := w.sendBatch(url, es)
 		w.refuses(err, "InvalidParameterValue", "MissingParameter")
-		assert.Equal(w, "0/0/0", w.counts(url))
+		w.counted(url, "0/0/0")
 	}},
 	{name: "a batch keeps its order and knows its duplicates", do: func(w *world) {
 		url := w.fifo()
@@ -207,7 +207,7 @@ var fifoChecks = []check{
 		m := w.one(url, visibility(1))
 		w.pass(time.Second)
 		w.refuses(w.tryDelete(url, m), "InvalidParameterValue", "ReceiptHandleIsInvalid")
-		assert.Equal(w, "1/0/0", w.counts(url))
+		w.counted(url, "1/0/0")
 	}},
 	{name: "a dead letter leaves its group to go on", do: func(w *world) {
 		dead := w.fifo()

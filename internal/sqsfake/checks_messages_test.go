@@ -72,7 +72,7 @@ var messageChecks = []check{
 		w.send(url, "x")
 		m := w.one(url)
 		w.delete(url, m, m)
-		assert.Equal(w, "0/0/0", w.counts(url))
+		w.counted(url, "0/0/0")
 	}},
 	{name: "a handle that is none is refused", do: func(w *world) {
 		url := w.queue()

@@ -28,7 +28,7 @@ var queueChecks = []check{
 		for name, want := range map[string]string{"VisibilityTimeout": "30", "MessageRetentionPeriod": "345600", "DelaySeconds": "0", "ReceiveMessageWaitTimeSeconds": "0"} {
 			assert.Equal(w, want, have[name], name)
 		}
-		assert.Equal(w, "0/0/0", w.counts(url))
+		w.counted(url, "0/0/0")
 	}},
 	{name: "a message may be a mebibyte by default", do: func(w *world) {
 		assert.Equal(w, "1048576", w.attributes(w.queue())["MaximumMessageSize"])
@@ -154,7 +154,7 @@ var queueChecks = []check{
 		_, err = w.client.PurgeQueue(w.ctx(), &sqs.PurgeQueueInput{QueueUrl: &url})
 		w.must(err)
 		w.none(url, "it was purged")
-		assert.Equal(w, "0/0/0", w.counts(url))
+		w.counted(url, "0/0/0")
 	}},
 	{name: "a second purge has to wait", do: func(w *world) {
 		url := w.queue()
@@ -170,6 +170,6 @@ var queueChecks = []check{
 		require.Len(w, w.receive(url, 1, 0, visibility(1)), 1)
 		w.pass(time.Second)
 		w.none(url, "it was kept for 60 s")
-		assert.Equal(w, "0/0/0", w.counts(url))
+		w.counted(url, "0/0/0")
 	}},
 }

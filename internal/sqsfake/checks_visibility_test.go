@@ -16,9 +16,17 @@ var visibilityChecks = []check{
 		url := w.queue()
 		w.send(url, "x", delay(1))
 		w.none(url, "it is delayed")
-		assert.Equal(w, "0/0/1", w.counts(url))
+		w.counted(url, "0/0/1")
 		w.pass(time.Second)
 		w.one(url)
+	}},
+	{name: "what has become visible counts as such before anybody receives", do: func(w *world) {
+		url := w.queue()
+		w.send(url, "x", delay(1))
+		w.send(url, "y")
+		w.one(url, visibility(1))
+		w.pass(time.Second)
+		w.counted(url, "2/0/0")
 	}},
 	{name: "a delay has 900 seconds at most", do: func(w *world) {
 		_, err := w.trySend(w.queue(), "x", delay(901))
@@ -142,6 +150,6 @@ var visibilityChecks = []check{
 		w.send(url, "late", delay(60))
 		w.one(url)
 		w.one(url)
-		assert.Equal(w, "5/2/1", w.counts(url))
+		w.counted(url, "5/2/1")
 	}},
 }

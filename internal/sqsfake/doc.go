@@ -5,12 +5,13 @@
 // its listener, as those of a broker that is restarted do.
 //
 // It behaves as AWS does where AWS' behaviour is on record, to the error codes.
-// Where AWS leaves something open (a receipt handle that a later receive has
-// replaced, the order of a standard queue), it takes the answer that is hardest
-// on a client. The tests of this package run one list of checks on it and on
-// the emulators fauxqs and local-aws-sqs.
+// Where AWS leaves open what becomes of a receipt handle that a later receive has
+// replaced, it takes the answer that is hardest on a client: it accepts the
+// handle of a standard queue and does nothing. The tests of this package run one
+// list of checks on it and on the emulators fauxqs and local-aws-sqs.
 //
 // What AWS does and it does not: the query protocol, permissions (AddPermission,
-// RemovePermission, signatures), encryption, the delivery of a message twice
-// without cause, counts that lag behind.
+// RemovePermission, signatures), encryption; and of the liberties of a standard
+// queue, to shuffle messages, to deliver one twice without cause, to return
+// nothing to a short poll while there is something, to let counts lag behind.
 package sqsfake

@@ -29,7 +29,6 @@ type message struct {
 	bodyMD5    string
 	attributes map[string]attributeValue
 	trace      *attributeValue // AWSTraceHeader
-	size       int             // body and attributes, in bytes
 
 	group    string // the group of a FIFO queue, the tenant of a standard one
 	dedup    string

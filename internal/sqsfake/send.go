@@ -84,7 +84,7 @@ func (s *Server) sendOne(q *queue, e *sendEntry) (sendAnswer, *Error) {
 	q.advance(now)
 	m := &message{
 		id: s.newID(), body: e.MessageBody, bodyMD5: md5Of(e.MessageBody), attributes: e.MessageAttributes, trace: trace,
-		size: sizeOf(e.MessageBody, e.MessageAttributes), sent: now, visibleAt: now.Add(q.settings.delay),
+		sent: now, visibleAt: now.Add(q.settings.delay),
 	}
 	if e.DelaySeconds != nil && !q.fifo {
 		m.visibleAt = now.Add(time.Duration(*e.DelaySeconds) * time.Second)

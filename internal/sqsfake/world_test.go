@@ -170,6 +170,14 @@ func (w *world) counts(url string) string {
 	return a["ApproximateNumberOfMessages"] + "/" + a["ApproximateNumberOfMessagesNotVisible"] + "/" + a["ApproximateNumberOfMessagesDelayed"]
 }
 
+// counted requires counts. Those of AWS lag behind, and so may those of emulators.
+func (w *world) counted(url, want string) {
+	for end := time.Now().Add(2 * time.Second); w.fake == nil && w.counts(url) != want && time.Now().Before(end); {
+		w.pass(0)
+	}
+	assert.Equal(w, want, w.counts(url))
+}
+
 // redrive is the policy that dead letters to the queue at url.
 func (w *world) redrive(url string, maxReceives int) string {
 	return fmt.Sprintf(`{"deadLetterTargetArn":"%s","maxReceiveCount":%d}`, w.arn(url), maxReceives)
