@@ -8,11 +8,18 @@ const emulators = {
   async fauxqs(port) {
     const { buildApp } = await import("fauxqs");
     // Its store is not exported. It is needed for the counts: a message whose delay
-    // or lease is over counts as ready only once somebody receives.
+    // or lease is over counts as ready only once somebody receives. Nobody is made
+    // to look more often than that, for a handle is forgotten on the way, which AWS
+    // takes until the next receive.
     const { SqsStore } = await import(new URL("sqs/sqsStore.js", import.meta.resolve("fauxqs")));
     const sqsStore = new SqsStore();
-    setInterval(() => sqsStore.queues.forEach((queue) => queue.processTimers()), 20).unref();
-    await buildApp({ logger: false, stores: { sqsStore } }).listen({ port, host });
+    const app = buildApp({ logger: false, stores: { sqsStore } });
+    app.addHook("preHandler", async (request) => {
+      if (request.headers["x-amz-target"] === "AmazonSQS.GetQueueAttributes") {
+        sqsStore.getQueue(request.body?.QueueUrl)?.processTimers();
+      }
+    });
+    await app.listen({ port, host });
   },
   async "local-aws-sqs"(port) {
     const { createSqsServer } = createRequire(import.meta.url)("local-aws-sqs");
