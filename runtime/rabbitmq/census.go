@@ -138,7 +138,15 @@ func (st *station) tally() tally {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.forget()
-	n.leased, n.drawn = int64(len(st.leases)), int64(len(st.drawn))
+	n.leased = int64(len(st.leases))
+	for _, l := range st.drawn {
+		switch l.state {
+		case waiting:
+			n.drawn++
+		case resting:
+			n.waiting++
+		}
+	}
 	return n
 }
 

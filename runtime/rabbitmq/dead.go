@@ -14,15 +14,18 @@ import (
 // broker gives what was not taken off back to its place when the scan is over.
 type scan struct {
 	q   *Queue
+	s   *session
 	ch  *channel
 	in  <-chan amqp.Delivery
 	n   int // messages that the queue had when the scan began
 	ids map[string]bool
-	// The dead of other queues on a shared dead letter queue are left alone.
 }
 
 // scanSize is how many dead tasks are moved by one round trip.
 const scanSize = 256
+
+// scanWait is how long a scan waits for a message that the broker has counted.
+const scanWait = 50 * time.Millisecond
 
 func (q *Queue) scan(ctx context.Context, ids []string) (*scan, error) {
 	s, err := q.p.link.session(ctx)
@@ -38,7 +41,7 @@ func (q *Queue) scan(ctx context.Context, ids []string) (*scan, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &scan{q: q, ch: ch, n: n}
+	c := &scan{q: q, s: s, ch: ch, n: n}
 	if ids != nil {
 		c.ids = make(map[string]bool, len(ids))
 		for _, id := range ids {
@@ -93,13 +96,23 @@ func (c *scan) next(ctx context.Context) (found []corpse, err error) {
 		var ok bool
 		select {
 		case d, ok = <-c.in:
+			if !ok {
+				return nil, errAway
+			}
+			c.n--
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
+		case <-time.After(scanWait):
+			if len(found) > 0 {
+				return found, nil
+			}
+			// Somebody else was quicker, or holds the rest.
+			left, err := c.s.ready(ctx, c.q.p.names.line(c.q.cfg.DLQ, 0))
+			if err != nil || left == 0 {
+				return nil, err
+			}
+			continue
 		}
-		if !ok {
-			return nil, errAway
-		}
-		c.n--
 		task, err := runtime.DecodeEnvelope(d.Body)
 		if err != nil || task.Metadata[runtime.MetaOriginalQueue] != c.q.cfg.Name || c.ids != nil && !c.ids[task.ID] {
 			continue
@@ -174,6 +187,12 @@ func (q *Queue) dig(ctx context.Context, ids []string, f func(context.Context, [
 	}
 	ctx, cancel := q.bound(ctx)
 	defer cancel()
+	select { // two scans would hide the tasks from each other
+	case q.st.digging <- struct{}{}:
+		defer func() { <-q.st.digging }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 	c, err := q.scan(ctx, ids)
 	if c == nil {
 		return nil, err

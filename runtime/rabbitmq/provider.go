@@ -158,9 +158,6 @@ func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Q
 	if cfg.Capacity > 0 {
 		return nil, fmt.Errorf("%w: a bound on the tasks of queue %q: RabbitMQ does not keep one over the queues that it consists of; set a policy with max-length in the broker instead", runtime.ErrUnsupported, cfg.Name)
 	}
-	if cfg.Type == runtime.FIFO {
-		return nil, fmt.Errorf("%w: fifo on RabbitMQ", runtime.ErrUnsupported)
-	}
 	st, err := p.station(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -202,7 +199,11 @@ func (p *Provider) station(ctx context.Context, cfg runtime.QueueConfig) (*stati
 	}
 	st := newStation(p, cfg, isDLQ)
 	p.stations[cfg.Name] = st
-	p.wg.Go(st.run)
+	if cfg.Type == runtime.FIFO {
+		p.wg.Go(st.runGroups)
+	} else {
+		p.wg.Go(st.run)
+	}
 	p.wg.Go(st.keepGate)
 	return st, nil
 }

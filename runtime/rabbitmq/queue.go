@@ -207,13 +207,24 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, d time.Duration) ([]*run
 	}
 }
 
+// taskOf is the task of a lease, for its worker to change.
+func (st *station) taskOf(l *lease) (*runtime.Task, error) {
+	if st.kind != runtime.FIFO {
+		return runtime.DecodeEnvelope(l.body)
+	}
+	if l.broken != nil {
+		return nil, l.broken
+	}
+	return l.task.Clone(), nil
+}
+
 // deliver decodes what was drawn. What cannot be decoded goes to the dead letter
 // queue.
 func (q *Queue) deliver(got []*lease) []*runtime.Delivery {
 	room := make([]runtime.Delivery, len(got))
 	ds := make([]*runtime.Delivery, 0, len(got))
 	for i, l := range got {
-		task, err := runtime.DecodeEnvelope(l.body)
+		task, err := q.st.taskOf(l)
 		if err != nil {
 			if task = q.salvage(l, err); task == nil {
 				continue

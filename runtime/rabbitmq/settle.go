@@ -23,6 +23,7 @@ func (st *station) take(ds []*runtime.Delivery) []*lease {
 			continue
 		}
 		delete(st.leases, d.Receipt)
+		l.state = settling
 		held[i] = l
 	}
 	return held
@@ -33,6 +34,7 @@ func (st *station) restore(l *lease) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.leases[l.receipt] = l
+	l.state = leased
 	st.wakeAt(l.until)
 }
 
@@ -94,8 +96,10 @@ func (q *Queue) move(ctx context.Context, ds []*runtime.Delivery, held []*lease,
 
 func (q *Queue) acknowledge(ctx context.Context, ds []*runtime.Delivery, held []*lease, failed []error) {
 	by := make(map[*tap][]uint64, 1)
+	gone := make([]*lease, 0, len(held))
 	for _, l := range held {
 		if l != nil {
+			gone = append(gone, l)
 			by[l.t] = append(by[l.t], l.tag)
 		}
 	}
@@ -113,6 +117,7 @@ func (q *Queue) acknowledge(ctx context.Context, ds []*runtime.Delivery, held []
 			}
 		}
 	}
+	q.st.left(gone)
 }
 
 // Complete implements [runtime.Queue].
@@ -121,8 +126,13 @@ func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
 }
 
 // Release implements [runtime.Queue]. The task goes to the end of its line, or to
-// the ladder. A crash between the two steps leaves it there twice.
+// the ladder. A crash between the two steps leaves it there twice. On a fifo queue
+// it stays in its place and with this process, which keeps what the delivery says
+// as long as it lives: the next process finds the task as it was enqueued.
 func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
+	if q.st.kind == runtime.FIFO {
+		return q.releaseInPlace(ds)
+	}
 	now := time.Now()
 	return q.settle(ctx, ds, func(l *lease, d *runtime.Delivery) *letter {
 		task := *d.Task

@@ -27,6 +27,13 @@ type lease struct {
 	at      time.Time // when it came
 	until   time.Time // zero: not handed out yet
 	receipt runtime.Receipt
+
+	// Of a task in a group, which stays among those drawn until it has left.
+	state  groupState
+	group  string
+	task   *runtime.Task
+	broken error // why it cannot be decoded
+	again  int   // how often it was handed out
 }
 
 // A waiter is a Dequeue that waits for tasks.
@@ -47,8 +54,9 @@ type station struct {
 	isDLQ bool
 	gate  gate
 
-	kick  chan struct{} // capacity 1: somebody waits
-	alarm *time.Timer   // fires when the next lease ends
+	kick    chan struct{} // capacity 1: somebody waits
+	digging chan struct{} // capacity 1: held by a scan of the dead letter queue
+	alarm   *time.Timer   // fires when the next lease ends
 
 	mu       sync.Mutex
 	tap      *tap // the present one, nil when it is lost
@@ -56,11 +64,13 @@ type station struct {
 	unwanted chan struct{} // closed when nobody waits any more
 	drawn    []*lease      // not handed out: those of the highest line first
 	leases   map[runtime.Receipt]*lease
-	next     time.Time // when alarm fires; zero: never
+	next     time.Time         // when alarm fires; zero: never
+	served   map[string]uint64 // when a group was served last, by turn
+	turn     uint64
 }
 
 func newStation(p *Provider, cfg runtime.QueueConfig, isDLQ bool) *station {
-	st := &station{p: p, name: cfg.Name, kind: cfg.Type, isDLQ: isDLQ, kick: make(chan struct{}, 1), leases: make(map[runtime.Receipt]*lease)}
+	st := &station{p: p, name: cfg.Name, kind: cfg.Type, isDLQ: isDLQ, kick: make(chan struct{}, 1), digging: make(chan struct{}, 1), leases: make(map[runtime.Receipt]*lease), served: make(map[string]uint64)}
 	for i := range lines(cfg) {
 		st.lines = append(st.lines, p.names.line(cfg.Name, i))
 	}
@@ -187,6 +197,10 @@ func (st *station) arrived(t *tap, line int, d *amqp.Delivery) {
 	l := &lease{t: t, tag: d.DeliveryTag, line: line, id: d.MessageId, body: d.Body, crashes: crashes(d.Headers), at: time.Now()}
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	if st.kind == runtime.FIFO {
+		st.arrivedInGroup(l, d)
+		return
+	}
 	i := len(st.drawn)
 	for i > 0 && st.drawn[i-1].line < line {
 		i--
@@ -233,14 +247,25 @@ func (st *station) handOut(limit int, d time.Duration) []*lease {
 	n := min(limit, len(st.drawn))
 	out := slices.Clone(st.drawn[:n])
 	st.drawn = slices.Delete(st.drawn, 0, n)
-	now := time.Now()
 	for _, l := range out {
-		l.until = l.end(now.Add(d))
-		l.receipt = runtime.Receipt(st.p.nonce + "-" + strconv.FormatUint(l.t.seq, 10) + "-" + strconv.FormatUint(l.tag, 10))
-		st.leases[l.receipt] = l
-		st.wakeAt(l.until)
+		st.lease(l, d)
 	}
 	return out
+}
+
+// lease begins a lease. st.mu is held.
+func (st *station) lease(l *lease, d time.Duration) {
+	l.until = l.end(time.Now().Add(d))
+	b := make([]byte, 0, 40)
+	b = append(append(b, st.p.nonce...), '-')
+	b = append(strconv.AppendUint(b, l.t.seq, 10), '-')
+	b = strconv.AppendUint(b, l.tag, 10)
+	if l.again++; l.again > 1 { // of a task that stayed here
+		b = strconv.AppendInt(append(b, '-'), int64(l.again), 10)
+	}
+	l.receipt = runtime.Receipt(b)
+	st.leases[l.receipt] = l
+	st.wakeAt(l.until)
 }
 
 // end is the end of a lease, cut to what the broker allows.
@@ -256,7 +281,7 @@ func (st *station) want(ctx context.Context, closed <-chan struct{}, limit int, 
 	w := &waiter{limit: limit, lease: d, got: make(chan []*lease, 1), fail: make(chan error, 1)}
 	st.mu.Lock()
 	st.forget()
-	if len(st.waiters) == 0 && len(st.drawn) > 0 {
+	if st.kind != runtime.FIFO && len(st.waiters) == 0 && len(st.drawn) > 0 {
 		defer st.mu.Unlock()
 		return st.handOut(limit, d), nil
 	}
@@ -348,6 +373,11 @@ func (st *station) expire() {
 		switch {
 		case !l.until.After(now):
 			delete(st.leases, r)
+			if st.kind == runtime.FIFO { // it keeps its place, here
+				l.state = waiting
+				l.crashes++
+				continue
+			}
 			l.t.reject(l)
 		case soonest.IsZero() || l.until.Before(soonest):
 			soonest = l.until
@@ -356,4 +386,5 @@ func (st *station) expire() {
 	if !soonest.IsZero() {
 		st.wakeAt(soonest)
 	}
+	st.wake()
 }

@@ -1,0 +1,271 @@
+package rabbitmq
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// The groups of a fifo queue are spread over partitions by a hash of their keys.
+// A partition is a queue with a single active consumer: the broker delivers all of
+// it to one process, in order, and to the next only when that one has gone, from
+// the place where it was. So a process sees all tasks of its groups in order, and
+// keeps the order among them itself: it hands out the first of a group alone, and
+// the next when that is done. A task that is released, or whose lease ends, stays
+// where it is, and blocks its group; it is with its process still.
+//
+// What a process draws from a partition beyond what is asked for is there to find
+// tasks of other groups behind one that is blocked.
+const partitionWindow = 64
+
+// groupIdle is how long a process keeps partitions of which nobody wants anything,
+// before it looks whether others wait for them.
+const groupIdle = 150 * time.Millisecond
+
+// A place of a task that was drawn from a partition.
+type groupState int
+
+const (
+	waiting  groupState = iota // for its turn
+	leased                     // handed out
+	settling                   // its worker has said what becomes of it
+	resting                    // released, and not due again
+)
+
+// arrivedInGroup takes in a delivery from a partition. st.mu is held.
+func (st *station) arrivedInGroup(l *lease, d *amqp.Delivery) {
+	l.task, l.broken = runtime.DecodeEnvelope(l.body)
+	if l.broken == nil {
+		l.group = l.task.GroupKey
+	}
+	st.drawn = append(st.drawn, l)
+	st.wake()
+}
+
+// runGroups draws tasks for those that wait, until the provider is closed.
+func (st *station) runGroups() {
+	ctx := st.p.link.ctx
+	idle := time.NewTimer(groupIdle)
+	defer idle.Stop()
+	for {
+		if st.wanted() {
+			if !st.attend(ctx) {
+				return
+			}
+			st.serveGroups()
+			idle.Reset(groupIdle)
+		}
+		var gone <-chan struct{}
+		if t := st.present(); t != nil {
+			gone = t.ch.gone
+		}
+		select {
+		case <-st.kick:
+		case <-gone:
+			st.pause(ctx)
+		case <-idle.C:
+			st.leave(ctx)
+			idle.Reset(groupIdle)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (st *station) wanted() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return len(st.waiters) > 0
+}
+
+// present is the tap that there is.
+func (st *station) present() *tap {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.forget()
+	return st.tap
+}
+
+// attend becomes a consumer of every partition, and waits for what they have. It
+// reports false when the provider is closed.
+func (st *station) attend(ctx context.Context) bool {
+	if st.present() != nil {
+		return true
+	}
+	s, err := st.p.link.session(ctx)
+	if err != nil {
+		return false
+	}
+	t, err := st.newTap(ctx, s)
+	if err != nil {
+		st.pause(ctx)
+		return true
+	}
+	for line := range st.lines {
+		if _, err = t.open(line, partitionWindow); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = t.barrier(ctx)
+	}
+	if err != nil {
+		_ = t.ch.Close()
+		st.refuse(explain(err))
+		st.pause(ctx)
+		return true
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.tap = t
+	return true
+}
+
+// leave gives the partitions up where nobody here wants anything of them, nothing
+// of them is with a worker or rests, and either nothing was drawn or others wait
+// for it. The broker counts a return as it counts a crash, so it is not made
+// without need.
+func (st *station) leave(ctx context.Context) {
+	st.mu.Lock()
+	t := st.tap
+	busy := len(st.waiters) > 0 || slices.ContainsFunc(st.drawn, func(l *lease) bool { return l.state != waiting })
+	empty := len(st.drawn) == 0
+	st.mu.Unlock()
+	if t == nil || busy || !empty && !st.others(ctx, t.s) {
+		return
+	}
+	st.mu.Lock()
+	if len(st.waiters) > 0 || slices.ContainsFunc(st.drawn, func(l *lease) bool { return l.state != waiting }) {
+		st.mu.Unlock()
+		return
+	}
+	st.tap, st.drawn = nil, nil
+	st.mu.Unlock()
+	_ = t.ch.Close()
+}
+
+// others reports whether another process waits for a partition.
+func (st *station) others(ctx context.Context, s *session) bool {
+	for _, line := range st.lines {
+		n := 0
+		err := s.ask(ctx, func(ch *amqp.Channel) error {
+			q, err := ch.QueueDeclarePassive(line, true, false, false, false, nil)
+			n = q.Consumers
+			return err
+		})
+		if err != nil || n > 1 {
+			return err == nil
+		}
+	}
+	return false
+}
+
+// serveGroups hands out the first tasks of groups, those of the group that was
+// served least recently first.
+func (st *station) serveGroups() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.forget()
+	for len(st.waiters) > 0 {
+		w := st.waiters[0]
+		heads := st.heads(time.Now())
+		if len(heads) == 0 {
+			return
+		}
+		st.waiters = st.waiters[1:]
+		heads = heads[:min(w.limit, len(heads))]
+		for _, l := range heads {
+			st.turn++
+			st.served[l.group] = st.turn
+			l.state = leased
+			st.lease(l, w.lease)
+		}
+		w.got <- heads
+	}
+	st.unwant()
+}
+
+// heads are the tasks that may be handed out now. st.mu is held.
+func (st *station) heads(now time.Time) []*lease {
+	seen := make(map[string]bool)
+	var heads []*lease
+	for _, l := range st.drawn {
+		if seen[l.group] {
+			continue
+		}
+		seen[l.group] = true
+		if l.state == resting {
+			if l.until.After(now) {
+				st.wakeAt(l.until)
+				continue
+			}
+			l.state = waiting
+		}
+		if l.state == waiting {
+			heads = append(heads, l)
+		}
+	}
+	for g := range st.served { // those of groups that are empty
+		if !seen[g] {
+			delete(st.served, g)
+		}
+	}
+	slices.SortStableFunc(heads, func(a, b *lease) int {
+		if c := cmp.Compare(st.served[a.group], st.served[b.group]); c != 0 || a.task == nil || b.task == nil {
+			return c
+		}
+		return a.task.DueAt().Compare(b.task.DueAt())
+	})
+	return heads
+}
+
+// rest keeps a released task in its place until it is due again.
+func (st *station) rest(l *lease, d *runtime.Delivery, now time.Time) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	l.task = d.Task.Clone()
+	l.state = waiting
+	if d.Delay > 0 {
+		l.state, l.until = resting, now.Add(d.Delay)
+		l.task.ScheduledFor = l.until
+		st.wakeAt(l.until)
+	}
+	st.wake()
+}
+
+// left takes tasks out of their groups that have left the queue.
+func (st *station) left(gone []*lease) {
+	if st.kind != runtime.FIFO {
+		return
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	out := make(map[*lease]bool, len(gone))
+	for _, l := range gone {
+		out[l] = true
+	}
+	st.drawn = slices.DeleteFunc(st.drawn, func(l *lease) bool { return out[l] })
+	st.wake()
+}
+
+// releaseInPlace is Release of a fifo queue: nothing goes to the broker.
+func (q *Queue) releaseInPlace(ds []*runtime.Delivery) error {
+	if err := q.open(); err != nil {
+		return err
+	}
+	now := time.Now()
+	failed := make([]error, len(ds))
+	for i, l := range q.st.take(ds) {
+		if l == nil {
+			failed[i] = q.lost(ds[i])
+			continue
+		}
+		q.st.rest(l, ds[i], now)
+	}
+	return batchError(failed, func(i int) string { return idOf(ds[i]) })
+}
