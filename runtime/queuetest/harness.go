@@ -129,7 +129,8 @@ type Harness struct {
 	// downgrade for which no test is left out.
 	Downgrades map[Law]string
 
-	can runtime.Capabilities // of a queue of Type, found out by lacks
+	can   runtime.Capabilities // of a queue of Type, found out by lacks
+	types []runtime.QueueType  // that can be opened, found out by lacks
 }
 
 // A Network is the way between the providers of one test and their broker, to be

@@ -132,7 +132,23 @@ func (h *Harness) lacks(tb testing.TB) map[need]string {
 	no(redriving, !has.Redrive, says("Redrive"))
 	no(discarding, !has.Discard, says("Discard"))
 	h.probe(tb, ctx, p, missing)
+	h.types = h.opened(missing)
 	return missing
+}
+
+// opened returns the types of queues that could be opened.
+func (h *Harness) opened(missing map[need]string) []runtime.QueueType {
+	if h.Type != "" {
+		return []runtime.QueueType{h.Type}
+	}
+	types := []runtime.QueueType{runtime.Standard}
+	if missing[ordering] == "" {
+		types = append(types, runtime.FIFO)
+	}
+	if missing[levels] == "" {
+		types = append(types, runtime.Priority)
+	}
+	return types
 }
 
 // shortDelays reports whether delays that tests of something else make are too

@@ -6,15 +6,22 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/taskgen/taskgen/runtime"
 )
 
 // A Report is what Run found out about one provider: a column of the table of
 // laws.
 type Report struct {
-	Provider string      `json:"provider"`
-	Laws     []LawReport `json:"laws"`
+	Provider string `json:"provider"`
+	// Types of queues that the harness could open.
+	Types []runtime.QueueType `json:"types"`
+	// Capabilities of a queue of the harness's Type.
+	Capabilities runtime.Capabilities `json:"capabilities"`
+	Laws         []LawReport          `json:"laws"`
 }
 
 // A LawReport says how a provider stands to one law.
@@ -61,7 +68,7 @@ func (r *LawReport) sum() {
 }
 
 // Markdown renders reports as one table, laws down and providers across, with
-// the reasons of downgrades below it.
+// the reasons of downgrades and of what was left out below it.
 func Markdown(reports ...Report) string {
 	var b strings.Builder
 	b.WriteString("| Law |")
@@ -80,16 +87,39 @@ func Markdown(reports ...Report) string {
 		b.WriteString("\n")
 	}
 	for _, r := range reports {
-		for _, l := range r.Laws {
-			if l.Downgrade != "" {
-				fmt.Fprintf(&b, "\n- %s, %s: %s", r.Provider, l.Text, l.Downgrade)
-			}
-			for _, o := range l.LeftOut {
-				fmt.Fprintf(&b, "\n- %s, %s: without %q, which needs %s; %s", r.Provider, l.Text, o.Test, o.Needs, o.Why)
-			}
-		}
+		r.reasons(&b)
 	}
 	return b.String()
+}
+
+// reasons says why laws are downgraded, and which tests were left out for want
+// of what.
+func (r Report) reasons(b *strings.Builder) {
+	head := "\n" + r.Provider + ":\n\n"
+	item := func(format string, args ...any) {
+		fmt.Fprintf(b, head+format, args...)
+		head = ""
+	}
+	for _, l := range r.Laws {
+		if l.Downgrade != "" {
+			item("- %s is downgraded: %s\n", l.Text, l.Downgrade)
+		}
+	}
+	type want struct{ needs, why string }
+	var wants []want
+	tests := make(map[want][]string)
+	for _, l := range r.Laws {
+		for _, o := range l.LeftOut {
+			w := want{o.Needs, o.Why}
+			if tests[w] == nil {
+				wants = append(wants, w)
+			}
+			tests[w] = append(tests[w], strconv.Quote(o.Test))
+		}
+	}
+	for _, w := range wants {
+		item("- without %s (%s): %s\n", w.needs, w.why, strings.Join(tests[w], ", "))
+	}
 }
 
 func (r Report) law(law Law) LawReport {
@@ -104,7 +134,7 @@ func (r Report) law(law Law) LawReport {
 func (b *book) report() Report {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	r := Report{Provider: b.h.Name}
+	r := Report{Provider: b.h.Name, Types: b.h.types, Capabilities: b.h.can}
 	for law := Contract; int(law) < len(lawTexts); law++ {
 		l := *b.of(law)
 		l.sum()
