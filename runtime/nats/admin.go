@@ -1,0 +1,330 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A seat is where a waiting task was found.
+type seat struct {
+	*stored
+	place, tail string
+	leased      bool
+}
+
+// find looks tasks up by their IDs: nil for those that are not there.
+func (q *Queue) find(ctx context.Context, ids []string) ([]*seat, error) {
+	seats := make([]*seat, len(ids))
+	todo := make([]int, len(ids))
+	for i := range ids {
+		todo[i] = i
+	}
+	// A task without a key or a group is found by its subject, all others by a
+	// search over keys and groups.
+	for _, other := range []string{tail(none, none, ""), tail("*", "*", "")} {
+		gets := make([]*request, len(todo))
+		for k, i := range todo {
+			gets[k] = q.wire.last(q.names.stream, q.at(anyPlace, other+token(ids[i])))
+		}
+		if err := q.wire.ask(ctx, gets, nil); err != nil {
+			return nil, err
+		}
+		var rest []int
+		for k, i := range todo {
+			m, err := gets[k].message()
+			if err != nil {
+				return nil, err
+			}
+			if m == nil {
+				rest = append(rest, i)
+				continue
+			}
+			place, t, _ := q.split(m.subject)
+			seats[i] = &seat{stored: m, place: place, tail: t}
+		}
+		if todo = rest; len(todo) == 0 {
+			break
+		}
+	}
+	return seats, q.mark(ctx, seats)
+}
+
+// mark notes which of the tasks found are with a worker: their consumer has
+// delivered them.
+func (q *Queue) mark(ctx context.Context, seats []*seat) error {
+	pulled, _ := q.consumers()
+	states, err := q.wire.infos(ctx, q.names.stream, pulled...)
+	if err != nil {
+		return err
+	}
+	for _, s := range seats {
+		if s == nil {
+			continue
+		}
+		for i, c := range pulled {
+			if pattern := strings.TrimSuffix(q.pulledFrom(c), ">"); strings.HasPrefix(s.subject, pattern) {
+				s.leased = s.seq <= states[i].Delivered.Stream
+			}
+		}
+	}
+	return nil
+}
+
+// Cancel implements [runtime.Canceller]. It takes 3 requests a task. A task that a
+// worker is given in this very moment may run although it is cancelled.
+func (q *Queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
+	if err := q.open(); err != nil {
+		return nil, err
+	}
+	gone := make(map[string]bool)
+	todo := slices.Clone(ids)
+	slices.Sort(todo)
+	todo = slices.Compact(todo)
+	for round := 0; len(todo) > 0 && round < rounds; round++ {
+		var err error
+		if todo, err = q.cancel(ctx, todo, gone); err != nil {
+			return nil, fmt.Errorf("cancel tasks of queue %q: %w", q.cfg.Name, err)
+		}
+	}
+	var cancelled []string
+	for _, id := range ids {
+		if gone[id] {
+			delete(gone, id)
+			cancelled = append(cancelled, id)
+		}
+	}
+	return cancelled, nil
+}
+
+// cancel removes what it finds, and returns the tasks that have moved in
+// between.
+func (q *Queue) cancel(ctx context.Context, ids []string, gone map[string]bool) (again []string, err error) {
+	seats, err := q.find(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var rs []*request
+	var at []int
+	for i, s := range seats {
+		if s != nil && !s.leased {
+			rs, at = append(rs, q.wire.remove(q.names.stream, s.seq)), append(at, i)
+		}
+	}
+	if err := q.wire.ask(ctx, rs, nil); err != nil {
+		return nil, err
+	}
+	var groups []string
+	for k, r := range rs {
+		ok, err := r.removed()
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			again = append(again, ids[at[k]])
+			continue
+		}
+		gone[ids[at[k]]] = true
+		if q.kind == runtime.FIFO {
+			// It may have been copied from the line to the head in this moment.
+			groups = append(groups, groupOf(seats[at[k]].tail))
+			if seats[at[k]].place == placeLine {
+				again = append(again, ids[at[k]])
+			}
+		}
+	}
+	return again, q.kick(ctx, groups)
+}
+
+// Reschedule implements [runtime.Rescheduler]. It takes up to 6 requests.
+func (q *Queue) Reschedule(ctx context.Context, id string, at time.Time) error {
+	if err := q.open(); err != nil {
+		return err
+	}
+	for range rounds {
+		seats, err := q.find(ctx, []string{id})
+		if err != nil {
+			return fmt.Errorf("reschedule task %s of queue %q: %w", id, q.cfg.Name, err)
+		}
+		s := seats[0]
+		if s == nil || s.leased || s.place == placeKey {
+			return fmt.Errorf("%w: no task %s waits on queue %q", runtime.ErrTaskNotFound, id, q.cfg.Name)
+		}
+		done, err := q.move(ctx, s, at)
+		if err != nil {
+			return fmt.Errorf("reschedule task %s of queue %q: %w", id, q.cfg.Name, err)
+		}
+		if done {
+			return nil
+		}
+	}
+	return fmt.Errorf("taskgen: reschedule task %s of queue %q: others were quicker %d times", id, q.cfg.Name, rounds)
+}
+
+// move makes a task due at another time. done is false when it was moved by
+// somebody else in between.
+func (q *Queue) move(ctx context.Context, s *seat, at time.Time) (done bool, err error) {
+	task, err := runtime.DecodeEnvelope(s.data)
+	if err != nil {
+		return false, err
+	}
+	task.ScheduledFor = at
+	data := runtime.AppendEnvelope(nil, task)
+	g := guard{q.at(anyPlace, s.tail), s.seq}
+	later, now := q.places(s)
+	var r *request
+	if due(at) {
+		r = publish(q.at(now, s.tail), data, g, crashHeader(nil, crashes(s.header)))
+	} else {
+		r = publish(q.at(later, s.tail), data, g, scheduled(crashHeader(nil, crashes(s.header)), at, q.at(now, s.tail)))
+	}
+	if err := q.wire.ask(ctx, []*request{r}, nil); err != nil {
+		return false, err
+	}
+	switch _, _, err := r.ack(); {
+	case codeOf(err) == codeWrongSequence:
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	away := q.wire.remove(q.names.stream, s.seq)
+	if err := q.wire.ask(ctx, []*request{away}, nil); err != nil {
+		return false, err
+	}
+	if _, err := away.removed(); err != nil {
+		return false, err
+	}
+	if q.kind == runtime.FIFO {
+		return true, q.kick(ctx, []string{groupOf(s.tail)})
+	}
+	return true, nil
+}
+
+// places are where a rescheduled task goes when it has time, and when it has not.
+func (q *Queue) places(s *seat) (later, now string) {
+	if q.kind != runtime.FIFO {
+		lane := s.place[strings.LastIndexByte(s.place, '.')+1:]
+		return placeScheduled + lane, placeReady + lane
+	}
+	if s.place == placeWaiting {
+		return placeWaiting, placeHead // it keeps its place
+	}
+	return placeDelayed, placeJoining
+}
+
+// Purge implements [runtime.Purger]. Schedules and lines go by 1 request each; of
+// ready tasks each takes one, for the server would take the leased ones with
+// them. A task that a worker is given in this very moment may run although it is
+// counted.
+func (q *Queue) Purge(ctx context.Context) (int, error) {
+	if err := q.open(); err != nil {
+		return 0, err
+	}
+	n, err := q.empty(ctx)
+	if err != nil {
+		return n, fmt.Errorf("purge queue %q: %w", q.cfg.Name, err)
+	}
+	return n, nil
+}
+
+func (q *Queue) empty(ctx context.Context) (n int, err error) {
+	whole := []string{q.all(strings.TrimSuffix(placeScheduled, ".") + ".*")}
+	if q.kind == runtime.FIFO {
+		whole = append(whole, q.all(placeLine), q.all(placeWaiting))
+	}
+	for _, pattern := range whole {
+		purged, err := q.wire.purge(ctx, q.names.stream, pattern)
+		if n += purged; err != nil {
+			return n, err
+		}
+	}
+	in, ready, err := q.stretches(ctx, runtime.Ready)
+	if err != nil {
+		return n, err
+	}
+	var groups []string
+	for _, r := range ready {
+		for after := uint64(0); ; {
+			page, err := in.list(ctx, r, after, batchSize)
+			if err != nil {
+				return n, err
+			}
+			if len(page) == 0 {
+				break
+			}
+			after = page[len(page)-1].seq
+			rs := make([]*request, len(page))
+			for i, m := range page {
+				rs[i] = q.wire.remove(q.names.stream, m.seq)
+				_, t, _ := q.split(m.subject)
+				groups = append(groups, groupOf(t))
+			}
+			if err := q.wire.ask(ctx, rs, nil); err != nil {
+				return n, err
+			}
+			for _, r := range rs {
+				ok, rerr := r.removed()
+				if ok {
+					n++
+				}
+				err = errors.Join(err, rerr)
+			}
+			if err != nil {
+				return n, err
+			}
+		}
+	}
+	if q.kind == runtime.FIFO {
+		err = q.kick(ctx, groups) // those that came in meanwhile
+	}
+	return n, err
+}
+
+// Pause implements [runtime.Pauser]: the server pauses the consumers.
+func (q *Queue) Pause(ctx context.Context) error {
+	return q.pauseUntil(ctx, time.Now().Add(farFuture))
+}
+
+// Resume implements [runtime.Pauser].
+func (q *Queue) Resume(ctx context.Context) error { return q.pauseUntil(ctx, time.Time{}) }
+
+func (q *Queue) pauseUntil(ctx context.Context, until time.Time) error {
+	if err := q.open(); err != nil {
+		return err
+	}
+	if err := q.refresh(ctx); err != nil {
+		return err
+	}
+	pulled, _ := q.consumers()
+	rs := make([]*request, len(pulled))
+	for i, c := range pulled {
+		rs[i] = q.wire.apiRequest("CONSUMER.PAUSE."+q.names.stream+"."+c, map[string]any{"pause_until": until})
+	}
+	if err := q.wire.ask(ctx, rs, nil); err != nil {
+		return fmt.Errorf("pause or resume queue %q: %w", q.cfg.Name, err)
+	}
+	for i, r := range rs {
+		if err := r.into(nil); err != nil {
+			return fmt.Errorf("pause or resume consumer %s of queue %q: %w", pulled[i], q.cfg.Name, err)
+		}
+	}
+	return nil
+}
+
+// Paused implements [runtime.Pauser].
+func (q *Queue) Paused(ctx context.Context) (bool, error) {
+	if err := q.open(); err != nil {
+		return false, err
+	}
+	pulled, _ := q.consumers()
+	states, err := q.wire.infos(ctx, q.names.stream, pulled[0])
+	if err != nil {
+		return false, fmt.Errorf("is queue %q paused: %w", q.cfg.Name, err)
+	}
+	return states[0].Paused, nil
+}

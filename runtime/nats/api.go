@@ -1,0 +1,323 @@
+package nats
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Headers of JetStream, and our own.
+const (
+	headerExpect       = "Nats-Expected-Last-Subject-Sequence"
+	headerExpectOn     = "Nats-Expected-Last-Subject-Sequence-Subject"
+	headerSchedule     = "Nats-Schedule"
+	headerTarget       = "Nats-Schedule-Target"
+	headerMsgID        = "Nats-Msg-Id"
+	headerRollup       = "Nats-Rollup"
+	headerTTL          = "Nats-TTL"
+	headerCrashes      = "Taskgen-Crashes" // crashes of earlier copies of the task
+	codeWrongSequence  = 10071
+	codeNoMessage      = 10037
+	codeNoSequence     = 10043
+	codeDeleteFailed   = 10057
+	codeNoConsumer     = 10014
+	codeStoreFailed    = 10077
+	scheduleLayout     = "2006-01-02T15:04:05.999999999Z07:00"
+	directLast         = "204"
+	farFuture          = 100 * 365 * 24 * time.Hour
+	deleteKeepsContent = true
+)
+
+// An apiError is how JetStream says no.
+type apiError struct {
+	Code        int    `json:"code"`
+	ErrCode     int    `json:"err_code"`
+	Description string `json:"description"`
+}
+
+func (e *apiError) Error() string {
+	return fmt.Sprintf("JetStream: %s (%d, %d)", e.Description, e.Code, e.ErrCode)
+}
+
+func codeOf(err error) int {
+	var e *apiError
+	if errors.As(err, &e) {
+		return e.ErrCode
+	}
+	return 0
+}
+
+// A guard makes the server refuse a message unless the last one of the subjects
+// that match a pattern has a sequence; 0: unless there is none.
+type guard struct {
+	pattern string
+	seq     uint64
+}
+
+// publish is a request to store a message. Header may be nil.
+func publish(subject string, data []byte, g guard, header nats.Header) *request {
+	if header == nil {
+		header = make(nats.Header, 2)
+	}
+	if g.pattern != "" {
+		header[headerExpect] = []string{strconv.FormatUint(g.seq, 10)}
+		if g.pattern != subject {
+			header[headerExpectOn] = []string{g.pattern}
+		}
+	}
+	return &request{msg: &nats.Msg{Subject: subject, Header: header, Data: data}}
+}
+
+// scheduled adds to header what makes a message fire at a time, to a target.
+// The client's own helper cuts to whole seconds, which fires early.
+func scheduled(header nats.Header, at time.Time, target string) nats.Header {
+	if header == nil {
+		header = make(nats.Header, 4)
+	}
+	header[headerSchedule] = []string{"@at " + at.UTC().Format(scheduleLayout)}
+	header[headerTarget] = []string{target}
+	return header
+}
+
+// ack reads the answer to a publish: the sequence under which the message is
+// stored, and whether it had been before, by its Nats-Msg-Id.
+func (r *request) ack() (seq uint64, duplicate bool, err error) {
+	if r.err != nil {
+		return 0, false, r.err
+	}
+	if r.reply == nil {
+		return 0, false, errNoAnswer
+	}
+	data := r.reply.Data
+	if !bytes.Contains(data, []byte(`"error"`)) {
+		if _, rest, ok := bytes.Cut(data, []byte(`"seq":`)); ok {
+			for _, c := range bytes.TrimLeft(rest, " ") {
+				if c < '0' || c > '9' {
+					break
+				}
+				seq = seq*10 + uint64(c-'0')
+			}
+			return seq, bytes.Contains(data, []byte(`"duplicate"`)), nil
+		}
+	}
+	return 0, false, r.into(nil)
+}
+
+// into decodes the answer of JetStream's API.
+func (r *request) into(v any) error {
+	if r.err != nil {
+		return r.err
+	}
+	if r.reply == nil {
+		return errNoAnswer
+	}
+	var head struct {
+		Error *apiError `json:"error"`
+	}
+	if err := json.Unmarshal(r.reply.Data, &head); err != nil {
+		return fmt.Errorf("JetStream answers %q: %w", r.reply.Data, err)
+	}
+	if head.Error != nil {
+		return head.Error
+	}
+	if v == nil {
+		return nil
+	}
+	return json.Unmarshal(r.reply.Data, v)
+}
+
+// apiRequest is a request to JetStream's API.
+func (w *wire) apiRequest(subject string, body any) *request {
+	data, _ := json.Marshal(body) // of plain values: it cannot fail
+	return &request{msg: &nats.Msg{Subject: w.api + subject, Data: data}}
+}
+
+// one asks one thing of the API.
+func (w *wire) one(ctx context.Context, subject string, body, answer any) error {
+	r := w.apiRequest(subject, body)
+	if err := w.ask(ctx, []*request{r}, nil); err != nil && r.reply == nil {
+		return err
+	}
+	return r.into(answer)
+}
+
+// remove is a request to delete one message.
+func (w *wire) remove(stream string, seq uint64) *request {
+	return w.apiRequest("STREAM.MSG.DELETE."+stream, map[string]any{"seq": seq, "no_erase": deleteKeepsContent})
+}
+
+// removed reads the answer to remove: whether this request took the message
+// away.
+func (r *request) removed() (bool, error) {
+	switch err := r.into(nil); codeOf(err) {
+	case codeNoMessage, codeNoSequence, codeDeleteFailed:
+		return false, nil
+	default:
+		return err == nil, err
+	}
+}
+
+// A stored message is one as it stands in a stream.
+type stored struct {
+	seq     uint64
+	subject string
+	data    []byte
+	header  nats.Header
+	at      time.Time // when it was stored
+}
+
+// crashes of the task before this copy of it was stored.
+func crashes(h nats.Header) int {
+	n, _ := strconv.Atoi(h.Get(headerCrashes))
+	return n
+}
+
+// last is a request for the last message that matches a pattern. It is answered
+// by the stream's leader, which has seen everything that was acknowledged; a
+// direct get may be answered by a replica that has not.
+func (w *wire) last(stream, pattern string) *request {
+	return w.apiRequest("STREAM.MSG.GET."+stream, map[string]any{"last_by_subj": pattern})
+}
+
+// next is a request for the first message from a sequence on that matches a
+// pattern, likewise.
+func (w *wire) next(stream, pattern string, seq uint64) *request {
+	return w.apiRequest("STREAM.MSG.GET."+stream, map[string]any{"seq": max(seq, 1), "next_by_subj": pattern})
+}
+
+// message reads the answer to last and next: nil where there is none.
+func (r *request) message() (*stored, error) {
+	var a struct {
+		Message struct {
+			Subject string    `json:"subject"`
+			Seq     uint64    `json:"seq"`
+			Header  []byte    `json:"hdrs"`
+			Data    []byte    `json:"data"`
+			Time    time.Time `json:"time"`
+		} `json:"message"`
+	}
+	if err := r.into(&a); err != nil {
+		if codeOf(err) == codeNoMessage {
+			return nil, nil
+		}
+		return nil, err
+	}
+	m := &stored{seq: a.Message.Seq, subject: a.Message.Subject, data: a.Message.Data, at: a.Message.Time}
+	if len(a.Message.Header) > 0 {
+		h, err := nats.DecodeHeadersMsg(a.Message.Header)
+		if err != nil {
+			return nil, fmt.Errorf("the headers of message %d: %w", m.seq, err)
+		}
+		m.header = h
+	}
+	return m, nil
+}
+
+// page returns up to n messages from a sequence on that match a pattern, by one
+// direct get.
+func (w *wire) page(ctx context.Context, stream, pattern string, seq uint64, n int) ([]*stored, error) {
+	inbox := w.nc.NewInbox()
+	ch := make(chan *nats.Msg, n+8)
+	sub, err := w.nc.ChanSubscribe(inbox, ch)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	body, _ := json.Marshal(map[string]any{"seq": max(seq, 1), "next_by_subj": pattern, "batch": n})
+	gone := w.lost()
+	w.asked.Add(1)
+	if err := w.nc.PublishMsg(&nats.Msg{Subject: w.api + "DIRECT.GET." + stream, Reply: inbox, Data: body}); err != nil {
+		return nil, err
+	}
+	timer := time.NewTimer(answerWait)
+	defer timer.Stop()
+	var all []*stored
+	for {
+		select {
+		case m := <-ch:
+			switch status := m.Header.Get("Status"); status {
+			case "":
+				s, err := direct(m)
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, s)
+			case directLast, "404":
+				return all, nil
+			default:
+				return nil, fmt.Errorf("%w: a direct get from stream %s: %s %s", errNoAnswer, stream, status, m.Header.Get("Description"))
+			}
+		case <-gone:
+			return nil, fmt.Errorf("%w: the connection was lost", errNoAnswer)
+		case <-w.done:
+			return nil, errClosed
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-timer.C:
+			return nil, errNoAnswer
+		}
+	}
+}
+
+// direct reads one message of a direct get.
+func direct(m *nats.Msg) (*stored, error) {
+	seq, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("a direct get: the sequence: %w", err)
+	}
+	at, err := time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp"))
+	if err != nil {
+		return nil, fmt.Errorf("a direct get: the time: %w", err)
+	}
+	return &stored{seq: seq, subject: m.Header.Get("Nats-Subject"), data: m.Data, header: m.Header, at: at}, nil
+}
+
+// A consumerState is what we need of a consumer's.
+type consumerState struct {
+	Delivered struct {
+		Stream uint64 `json:"stream_seq"`
+	} `json:"delivered"`
+	AckPending int64  `json:"num_ack_pending"`
+	Pending    uint64 `json:"num_pending"`
+	Paused     bool   `json:"paused"`
+	Config     struct {
+		AckWait time.Duration `json:"ack_wait"`
+	} `json:"config"`
+}
+
+func (w *wire) info(stream, consumer string) *request {
+	return w.apiRequest("CONSUMER.INFO."+stream+"."+consumer, struct{}{})
+}
+
+// infos asks for the state of consumers.
+func (w *wire) infos(ctx context.Context, stream string, consumers ...string) ([]consumerState, error) {
+	rs := make([]*request, len(consumers))
+	for i, c := range consumers {
+		rs[i] = w.info(stream, c)
+	}
+	if err := w.ask(ctx, rs, nil); err != nil {
+		return nil, err
+	}
+	all := make([]consumerState, len(rs))
+	for i, r := range rs {
+		if err := r.into(&all[i]); err != nil {
+			return nil, fmt.Errorf("consumer %s of stream %s: %w", consumers[i], stream, err)
+		}
+	}
+	return all, nil
+}
+
+// purge removes all messages of one place, and says how many there were.
+func (w *wire) purge(ctx context.Context, stream, pattern string) (int, error) {
+	var a struct {
+		Purged int `json:"purged"`
+	}
+	err := w.one(ctx, "STREAM.PURGE."+stream, map[string]any{"filter": pattern}, &a)
+	return a.Purged, err
+}

@@ -1,0 +1,137 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A stretch is a range of the stream that holds tasks of one state, by sequence.
+type stretch struct {
+	pattern  string
+	from, to uint64 // both included; to 0: without end
+}
+
+// Browse implements [runtime.Browser], by direct gets: 1 request a page, and 1 for
+// the state of each consumer. Ready tasks of a fifo queue come as the heads of
+// their groups and then as they stand in line, scheduled ones in the order they were
+// written, and dead ones in the order they died, those that a worker of the dead
+// letter queue has leased among them.
+func (q *Queue) Browse(ctx context.Context, state runtime.State, cursor string, limit int) ([]*runtime.Task, string, error) {
+	if limit < 1 {
+		return nil, "", fmt.Errorf("taskgen: browse %d tasks of queue %q: at least 1", limit, q.cfg.Name)
+	}
+	if err := q.open(); err != nil {
+		return nil, "", err
+	}
+	at, after, err := parseCursor(cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	in, all, err := q.stretches(ctx, state)
+	if err != nil {
+		return nil, "", fmt.Errorf("browse %s tasks of queue %q: %w", state, q.cfg.Name, err)
+	}
+	tasks := make([]*runtime.Task, 0, min(limit, batchSize))
+	for ; at < len(all); at, after = at+1, 0 {
+		some, err := in.list(ctx, all[at], after, limit-len(tasks)+1)
+		if err != nil {
+			return nil, "", fmt.Errorf("browse %s tasks of queue %q: %w", state, q.cfg.Name, err)
+		}
+		for _, m := range some {
+			if len(tasks) == limit {
+				return tasks, strconv.Itoa(at) + "." + strconv.FormatUint(after, 10), nil
+			}
+			task, err := runtime.DecodeEnvelope(m.data)
+			if err != nil {
+				_, rest, _ := in.split(m.subject)
+				task = standIn(rest, q.name, m.data, m.at, err)
+			}
+			tasks, after = append(tasks, task), m.seq
+		}
+	}
+	return tasks, "", nil
+}
+
+// stretches says where the tasks of a state are, in the order they are listed.
+func (q *Queue) stretches(ctx context.Context, state runtime.State) (in *source, all []stretch, err error) {
+	pulled, _ := q.consumers()
+	switch state {
+	case runtime.Ready, runtime.Leased:
+		states, err := q.wire.infos(ctx, q.names.stream, pulled...)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i, c := range pulled {
+			if seen := states[i].Delivered.Stream; state == runtime.Ready {
+				all = append(all, stretch{q.pulledFrom(c), seen + 1, 0})
+			} else if seen > 0 {
+				all = append(all, stretch{q.pulledFrom(c), 1, seen})
+			}
+		}
+		if state == runtime.Ready && q.kind == runtime.FIFO {
+			all = append(all, stretch{q.all(placeLine), 1, 0})
+		}
+	case runtime.Scheduled:
+		if q.kind == runtime.FIFO {
+			return q.source, []stretch{{q.all(placeWaiting), 1, 0}, {q.all(placeDelayed), 1, 0}}, nil
+		}
+		all = append(all, stretch{q.all(strings.TrimSuffix(placeScheduled, ".") + ".*"), 1, 0})
+	case runtime.Dead:
+		dead := q.graves()
+		if dead == nil {
+			return nil, nil, nil // the dead of a dead letter queue are its own tasks
+		}
+		lane := originLane(q.name)
+		return dead, []stretch{{dead.all(placeReady + lane), 1, 0}, {dead.all(placeScheduled + lane), 1, 0}}, nil
+	default:
+		return nil, nil, fmt.Errorf("taskgen: no such state: ready, scheduled, leased or dead")
+	}
+	return q.source, all, nil
+}
+
+// pulledFrom is the pattern of a consumer's tasks.
+func (s *source) pulledFrom(consumer string) string {
+	if consumer == headConsumer {
+		return s.all(placeHead)
+	}
+	return s.all(placeReady + consumer[len(readyConsumer("")):])
+}
+
+// list returns the messages of a stretch after a sequence, at most n.
+func (s *source) list(ctx context.Context, r stretch, after uint64, n int) ([]*stored, error) {
+	var all []*stored
+	for from := max(r.from, after+1); n > 0; {
+		page, err := s.wire.page(ctx, s.names.stream, r.pattern, from, min(n, batchSize))
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range page {
+			if r.to > 0 && m.seq > r.to {
+				return all, nil
+			}
+			all = append(all, m)
+		}
+		if len(page) < min(n, batchSize) {
+			return all, nil
+		}
+		n, from = n-len(page), page[len(page)-1].seq+1
+	}
+	return all, nil
+}
+
+func parseCursor(text string) (at int, after uint64, err error) {
+	if text == "" {
+		return 0, 0, nil
+	}
+	a, b, _ := strings.Cut(text, ".")
+	at, err1 := strconv.Atoi(a)
+	after, err2 := strconv.ParseUint(b, 10, 64)
+	if err1 != nil || err2 != nil || at < 0 {
+		return 0, 0, fmt.Errorf("taskgen: %q is no cursor that Browse has returned", text)
+	}
+	return at, after, nil
+}

@@ -1,0 +1,185 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+func isDuplicate(err error) bool { return errors.Is(err, runtime.ErrDuplicate) }
+
+// Redrive implements [runtime.Redriver]. Tasks that a worker of the dead letter
+// queue has leased stay, and so do those whose ID is on the queue again: the
+// error is then a *BatchError with ErrDuplicate, counted in the order of the
+// tasks that were found. It takes 2 requests a task, by pages of 1000, and with ids
+// nil leaves those alone that die while it runs.
+func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
+	if q.isDLQ() {
+		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+	}
+	if err := q.open(); err != nil {
+		return nil, err
+	}
+	var moved []string
+	var be runtime.BatchError
+	looked := 0
+	err := q.eachDead(ctx, ids, func(page []*stored) error {
+		some, failed, err := q.redrive(ctx, page)
+		moved = append(moved, some...)
+		for i, m := range page {
+			be.Add(looked+i, deadID(m), failed[i])
+		}
+		looked += len(page)
+		return err
+	})
+	if err != nil {
+		return moved, fmt.Errorf("redrive to queue %q: %w", q.cfg.Name, err)
+	}
+	return moved, be.OrNil()
+}
+
+func deadID(m *stored) string {
+	if task, err := runtime.DecodeEnvelope(m.data); err == nil {
+		return task.ID
+	}
+	return "undecodable." + m.subject
+}
+
+// eachDead calls f with the dead tasks of this queue that nobody has leased, in
+// pages: all that are there now, or those with the given IDs.
+func (q *Queue) eachDead(ctx context.Context, ids []string, f func([]*stored) error) error {
+	dead := q.graves()
+	lane := originLane(q.name)
+	states, err := q.wire.infos(ctx, dead.names.stream, readyConsumer(lane))
+	if err != nil {
+		return err
+	}
+	leased := states[0].Delivered.Stream // a message up to here is with a worker
+	if ids == nil {
+		last := dead.wire.last(dead.names.stream, dead.all(placeReady+lane))
+		if err := q.wire.ask(ctx, []*request{last}, nil); err != nil {
+			return err
+		}
+		end, err := last.message()
+		if err != nil || end == nil {
+			return err
+		}
+		for after := leased; after < end.seq; {
+			page, err := dead.list(ctx, stretch{dead.all(placeReady + lane), after + 1, end.seq}, 0, batchSize)
+			if err != nil || len(page) == 0 {
+				return err
+			}
+			after = page[len(page)-1].seq
+			if err := f(page); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var found []*stored
+	for _, id := range ids {
+		page, err := dead.list(ctx, stretch{dead.at(placeReady+lane, tail(none, none, token(id))), leased + 1, 0}, 0, batchSize)
+		if err != nil {
+			return err
+		}
+		found = append(found, page...)
+	}
+	for len(found) > 0 {
+		n := min(len(found), batchSize)
+		if err := f(found[:n]); err != nil {
+			return err
+		}
+		found = found[n:]
+	}
+	return nil
+}
+
+// redrive moves one page of dead tasks. Each is stored under an ID that its place
+// among the dead gives it, so that two who redrive it at once move it once.
+func (q *Queue) redrive(ctx context.Context, page []*stored) (moved []string, failed []error, err error) {
+	dead := q.graves()
+	failed = make([]error, len(page))
+	es := make([]*entry, len(page))
+	for i, m := range page {
+		task, err := runtime.DecodeEnvelope(m.data)
+		if err != nil {
+			_, rest, _ := dead.split(m.subject)
+			task = standIn(rest, q.name, m.data, m.at, err)
+		}
+		runtime.Unbury(task, dead.name)
+		task.Queue = q.name
+		task.Priority = min(task.Priority, q.cfg.Levels-1)
+		es[i] = &entry{index: i, task: task, envelope: runtime.AppendEnvelope(nil, task), group: none, key: none, id: token(task.ID), msgID: dead.names.stream + "." + strconv.FormatUint(m.seq, 10)}
+		if q.kind == runtime.FIFO {
+			es[i].group = token(task.GroupKey)
+		}
+	}
+	answers, why := make([]runtime.Enqueued, len(page)), make(map[int]error)
+	q.insert(ctx, es, answers, why)
+	var rs []*request
+	var at []int
+	for i, e := range es {
+		if failed[i] = why[i]; failed[i] == nil {
+			rs, at = append(rs, q.wire.remove(dead.names.stream, page[i].seq)), append(at, i)
+		} else if !isDuplicate(why[i]) {
+			err = errors.Join(err, why[i])
+		}
+		_ = e
+	}
+	err = errors.Join(err, q.wire.ask(ctx, rs, nil))
+	for k, r := range rs {
+		ok, rerr := r.removed()
+		if rerr != nil {
+			err = errors.Join(err, rerr)
+		} else if ok {
+			moved = append(moved, es[at[k]].task.ID)
+		}
+	}
+	return moved, failed, err
+}
+
+// Discard implements [runtime.Discarder]. Tasks that a worker of the dead letter
+// queue has leased stay.
+func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
+	if q.isDLQ() {
+		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+	}
+	if err := q.open(); err != nil {
+		return nil, err
+	}
+	if ids == nil {
+		ids = []string{}
+	}
+	var gone []string
+	seen := make(map[string]bool)
+	err := q.eachDead(ctx, ids, func(page []*stored) error {
+		rs := make([]*request, len(page))
+		for i, m := range page {
+			rs[i] = q.wire.remove(q.graves().names.stream, m.seq)
+		}
+		if err := q.wire.ask(ctx, rs, nil); err != nil {
+			return err
+		}
+		for i, r := range rs {
+			ok, err := r.removed()
+			if err != nil {
+				return err
+			}
+			if id := deadID(page[i]); ok && !seen[id] {
+				seen[id], gone = true, append(gone, id)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return gone, fmt.Errorf("discard dead tasks of queue %q: %w", q.cfg.Name, err)
+	}
+	return gone, nil
+}
+
+// in is a time that is due for sure where it is zero.
+func due(at time.Time) bool { return !at.After(time.Now()) }

@@ -1,0 +1,296 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// Dequeue implements [runtime.Queue]. It asks for no more than limit messages,
+// at most 1000, and waits until ctx ends, however long that is. Requests: 1 for
+// a batch, on a priority queue 1 for each level that is looked at; 1 more for each
+// task where the lease is not the queue's Visibility.
+func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+	if limit < 1 || lease <= 0 {
+		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both are more than 0", limit, q.cfg.Name, lease)
+	}
+	if err := q.enter(); err != nil {
+		return nil, err
+	}
+	defer q.busy.Done()
+	for pause := firstPause; ; {
+		if err := q.open(); err != nil {
+			return nil, err
+		}
+		if ctx.Err() != nil {
+			return nil, q.errNoTasks()
+		}
+		p, err := q.fetch(ctx, min(limit, batchSize))
+		if err == nil {
+			var ds []*runtime.Delivery
+			if ds, err = q.deliver(ctx, p, limit, lease); len(ds) > 0 {
+				return ds, nil
+			}
+			if err == nil {
+				err = p.err
+			}
+		}
+		if err == nil {
+			pause = firstPause
+			continue
+		}
+		if err := q.recover(ctx, err, pause); err != nil {
+			return nil, err
+		}
+		pause = min(2*pause, maxPause)
+	}
+}
+
+func (q *Queue) errNoTasks() error {
+	return fmt.Errorf("queue %q: %w", q.cfg.Name, runtime.ErrNoTasks)
+}
+
+// recover waits for a server or a consumer that is away to come back. It returns
+// an error when that is no use.
+func (q *Queue) recover(ctx context.Context, cause error, pause time.Duration) error {
+	if errors.Is(cause, nats.ErrConnectionClosed) {
+		return fmt.Errorf("dequeue from queue %q: %w", q.cfg.Name, cause)
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-q.done:
+		return q.errClosed()
+	case <-q.wire.done:
+		return q.errClosed()
+	case <-ctx.Done():
+		return q.errNoTasks()
+	case <-timer.C:
+	}
+	if !errors.Is(cause, errAstray) || q.wire.nc.Status() != nats.CONNECTED {
+		return nil
+	}
+	if err := q.repair(ctx, q.cfg); err != nil && errors.Is(err, runtime.ErrQueueMismatch) {
+		return fmt.Errorf("dequeue from queue %q: %w", q.cfg.Name, err)
+	}
+	return nil
+}
+
+// fetch gets messages from the queue's consumers. Where there are several, the
+// first that have some serve, and when none has, one message is waited for from
+// each.
+func (q *Queue) fetch(ctx context.Context, limit int) (*pull, error) {
+	consumers, _ := q.consumers()
+	if len(consumers) == 1 {
+		return q.pull(ctx, q.done, consumers, limit, true)
+	}
+	all := &pull{w: q.wire, asked: time.Now()}
+	for i := range consumers {
+		p, err := q.pull(ctx, q.done, consumers[i:i+1], limit-len(all.got), false)
+		if err != nil {
+			if len(all.got) > 0 {
+				break
+			}
+			return nil, err
+		}
+		all.got, all.err = append(all.got, p.got...), p.err
+		if len(all.got) >= limit || ctx.Err() != nil {
+			break
+		}
+	}
+	if len(all.got) > 0 || all.err != nil || ctx.Err() != nil {
+		return all, nil
+	}
+	p, err := q.pull(ctx, q.done, consumers, 1, true)
+	if err == nil && len(p.got) == 0 && p.err == nil && q.isDLQ() && ctx.Err() == nil {
+		p.err = q.refresh(ctx) // more queues may die here now
+	}
+	return p, err
+}
+
+// deliver makes deliveries of messages. What is not to be handed out it sees to
+// itself: what cannot be decoded, what has a later copy, what is not due.
+func (q *Queue) deliver(ctx context.Context, p *pull, limit int, length time.Duration) ([]*runtime.Delivery, error) {
+	if len(p.got) == 0 {
+		return nil, nil
+	}
+	// What is done with messages that are here is not ended by ctx.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(length, answerWait))
+	defer cancel()
+	ls, counts := q.read(p.got)
+	ls, err := q.current(ctx, ls, counts)
+	if err != nil {
+		return nil, err
+	}
+	var extra []*lease
+	if len(ls) > limit {
+		ls, extra = ls[:limit], ls[limit:]
+	}
+	if q.open() != nil {
+		extra, ls = append(extra, ls...), nil
+	}
+	if len(extra) > 0 {
+		q.giveBack(ctx, extra, 0)
+	}
+	ls, tasks := q.sort(ctx, ls)
+	if ls, tasks = q.grant(ctx, ls, tasks, p.asked, length); len(ls) == 0 {
+		return nil, nil
+	}
+	q.held.add(q.source, ls)
+	room := make([]runtime.Delivery, len(ls))
+	ds := make([]*runtime.Delivery, len(ls))
+	for i, l := range ls {
+		room[i] = runtime.Delivery{Task: tasks[i], Receipt: runtime.Receipt(l.receipt), LeaseUntil: l.until, Crashes: l.crashes}
+		ds[i] = &room[i]
+	}
+	return ds, nil
+}
+
+// read takes messages apart. counts says how often each was delivered.
+func (s *source) read(msgs []*nats.Msg) (ls []*lease, counts []uint64) {
+	room := make([]lease, len(msgs))
+	for i, m := range msgs {
+		meta, err := m.Metadata()
+		if err != nil {
+			continue // no delivery: nobody's
+		}
+		place, rest, ok := s.split(m.Subject)
+		if !ok {
+			continue
+		}
+		l := &room[i]
+		*l = lease{
+			subject: m.Subject, place: place, tail: rest, seq: meta.Sequence.Stream, ack: m.Reply, data: m.Data, stored: meta.Timestamp,
+			crashes: crashes(m.Header) + int(meta.NumDelivered) - 1,
+			receipt: strconv.FormatUint(meta.Sequence.Stream, 36) + "." + strconv.FormatUint(meta.Sequence.Consumer, 36),
+		}
+		ls, counts = append(ls, l), append(counts, meta.NumDelivered)
+	}
+	return ls, counts
+}
+
+// current drops messages of which there is a later copy: whoever wrote that
+// died before it took the old one away. Only what was delivered before is asked
+// about.
+func (s *source) current(ctx context.Context, ls []*lease, counts []uint64) ([]*lease, error) {
+	var again []*lease
+	var rs []*request
+	for i, l := range ls {
+		if counts[i] > 1 {
+			again, rs = append(again, l), append(rs, s.wire.last(s.names.stream, s.copies(l)))
+		}
+	}
+	if len(again) == 0 {
+		return ls, nil
+	}
+	if err := s.wire.ask(ctx, rs, nil); err != nil {
+		return nil, err // their leases bring them back
+	}
+	old := make(map[*lease]bool)
+	var acks []*request
+	for i, r := range rs {
+		m, err := r.message()
+		if err != nil {
+			return nil, err
+		}
+		if m == nil || m.seq > again[i].seq {
+			old[again[i]], acks = true, append(acks, again[i].done())
+		}
+	}
+	if len(old) == 0 {
+		return ls, nil
+	}
+	kept := ls[:0]
+	for _, l := range ls {
+		if !old[l] {
+			kept = append(kept, l)
+		}
+	}
+	return kept, s.wire.ask(ctx, acks, nil)
+}
+
+// copies is the pattern of all copies of a task. On a fifo queue whatever is
+// first of its group in place of a first one stands for it: that was done.
+func (s *source) copies(l *lease) string {
+	if l.place == placeHead {
+		return s.at(anyActive, groupOf(l.tail)+".>")
+	}
+	return s.at(anyPlace, l.tail)
+}
+
+// sort decodes what was delivered and returns what is to be handed out.
+func (q *Queue) sort(ctx context.Context, ls []*lease) ([]*lease, []*runtime.Task) {
+	tasks := make([]*runtime.Task, 0, len(ls))
+	kept := ls[:0]
+	var joining []*lease
+	now := time.Now()
+	for _, l := range ls {
+		task, err := runtime.DecodeEnvelope(l.data)
+		switch {
+		case l.place == placeJoining:
+			joining = append(joining, l)
+			continue
+		case err != nil:
+			if task = q.salvage(ctx, l, err); task == nil {
+				continue
+			}
+		case task.ScheduledFor.After(now):
+			q.postpone(ctx, l, task, now)
+			continue
+		}
+		l.id = task.ID
+		kept, tasks = append(kept, l), append(tasks, task)
+	}
+	if len(joining) > 0 {
+		q.join(ctx, joining)
+	}
+	return kept, tasks
+}
+
+// postpone puts a task back that is not due by this machine's clock: the
+// server's is ahead. The schedule is set by the server's clock, which the time of
+// the message tells.
+func (q *Queue) postpone(ctx context.Context, l *lease, task *runtime.Task, now time.Time) {
+	ahead := max(l.stored.Sub(now), 0)
+	r, err := q.delayed(l, l.data, task.ScheduledFor.Add(ahead), l.crashes)
+	if err != nil {
+		return // the lease brings it back
+	}
+	if err := q.wire.ask(ctx, []*request{r}, nil); err != nil {
+		return
+	}
+	if _, _, err := r.ack(); err == nil {
+		_ = q.wire.ask(ctx, []*request{l.done()}, nil)
+	}
+}
+
+// grant makes the server's leases those that were asked for.
+func (q *Queue) grant(ctx context.Context, ls []*lease, tasks []*runtime.Task, asked time.Time, length time.Duration) ([]*lease, []*runtime.Task) {
+	now := time.Now()
+	for _, l := range ls {
+		l.until = now.Add(length)
+	}
+	// A delivery's lease begins when the server sends it, which was after asked.
+	if _, unit := q.consumers(); length+slack == unit && now.Sub(asked) < slack/2 {
+		return ls, tasks
+	}
+	rs := make([]*request, len(ls))
+	for i, l := range ls {
+		rs[i] = l.put(length + slack)
+	}
+	_ = q.wire.ask(ctx, rs, nil)
+	kept := ls[:0]
+	for i, r := range rs {
+		if r.reply != nil { // else the lease is short, or lost, and brings it back
+			kept = append(kept, ls[i])
+			tasks[len(kept)-1] = tasks[i]
+		}
+	}
+	return kept, tasks[:len(kept)]
+}

@@ -1,0 +1,2 @@
+// Package nats keeps queues in streams of NATS JetStream.
+package nats

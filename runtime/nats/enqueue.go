@@ -1,0 +1,211 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// An entry is one task on its way in.
+type entry struct {
+	index    int
+	task     *runtime.Task
+	envelope []byte
+
+	group, key, id string // tokens
+	expect         uint64 // what may hold the key: a record whose window is over
+	window         bool   // the key has a window; a redriven task takes none again
+	claim          *claim // of that
+	msgID          string // by which the server knows a task that is moved
+
+	request *request
+}
+
+func (e *entry) tail() string { return tail(e.group, e.key, e.id) }
+
+// guard lets a task in when there is none of its ID, or with a unique key none
+// with that.
+func (e *entry) guard(q *Queue) guard { return guard{e.rivals(q), e.expect} }
+
+func (e *entry) header() nats.Header {
+	if e.msgID == "" {
+		return nil
+	}
+	return nats.Header{headerMsgID: {e.msgID}}
+}
+
+// rivals is the pattern of what keeps the task out.
+func (e *entry) rivals(q *Queue) string {
+	if e.key == none {
+		return q.at(anyPlace, e.tail())
+	}
+	return q.keyed(e.key)
+}
+
+// keyed is the pattern of whatever holds a unique key. Tasks of a queue without
+// groups have none in their subjects, which spares the server a search.
+func (s *source) keyed(key string) string {
+	group := none
+	if s.kind == runtime.FIFO {
+		group = "*"
+	}
+	return s.at(anyPlace, tail(group, key, "*"))
+}
+
+// encode checks tasks and encodes those that are fit.
+func (q *Queue) encode(tasks []*runtime.Task, failed map[int]error) []*entry {
+	room := make([]entry, len(tasks))
+	es := make([]*entry, 0, len(tasks))
+	most := q.maxEnvelope()
+	for i, t := range tasks {
+		e := &room[i]
+		if t.Queue != q.cfg.Name {
+			moved := *t
+			t, moved.Queue = &moved, q.cfg.Name
+		}
+		err := t.Validate()
+		if err == nil {
+			err = q.cfg.Accepts(t)
+		}
+		if err == nil {
+			if e.envelope = runtime.AppendEnvelope(nil, t); len(e.envelope) > most {
+				err = fmt.Errorf("%w: task %s (%s) is %d bytes long, and the server takes %d with room for retries: store the data elsewhere and send a reference, or raise max_payload", runtime.ErrPayloadTooLarge, t.ID, t.Type, len(e.envelope), most)
+			}
+		}
+		if err != nil {
+			failed[i] = err
+			continue
+		}
+		e.index, e.task, e.group, e.key, e.id = i, t, none, none, token(t.ID)
+		if t.GroupKey != "" {
+			e.group = token(t.GroupKey)
+		}
+		if e.window = t.UniqueFor > 0; t.UniqueKey != "" && !e.window {
+			e.key = token(t.UniqueKey)
+		}
+		es = append(es, e)
+	}
+	return es
+}
+
+// Enqueue implements [runtime.Queue]. It takes 1 request a task, with a window of
+// uniqueness 3, on a fifo queue up to 5, all tasks of a batch at once.
+func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
+	if err := q.open(); err != nil {
+		return nil, err
+	}
+	failed := make(map[int]error)
+	answers := make([]runtime.Enqueued, len(tasks))
+	q.insert(ctx, q.encode(tasks, failed), answers, failed)
+	var be runtime.BatchError
+	for i, t := range tasks {
+		be.Add(i, t.ID, failed[i])
+	}
+	return answers, be.OrNil()
+}
+
+// insert stores entries, and notes for each the answer or what is wrong with it.
+func (q *Queue) insert(ctx context.Context, es []*entry, answers []runtime.Enqueued, failed map[int]error) {
+	es, windows := q.claimKeys(ctx, es, answers, failed)
+	for round := 0; len(es) > 0; round++ {
+		why := q.place(ctx, es)
+		var conflicts []*entry
+		for _, e := range es {
+			switch _, _, err := e.request.ack(); {
+			case codeOf(err) == codeWrongSequence:
+				conflicts = append(conflicts, e)
+			case err != nil:
+				failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, unless(err, why))
+			case why != nil && q.kind == runtime.FIFO:
+				failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, why) // it may wait in a line that nobody looks at yet
+			default:
+				answers[e.index] = runtime.Enqueued{ID: e.task.ID, Queue: q.cfg.Name, DueAt: e.task.DueAt()}
+			}
+		}
+		es = q.resolve(ctx, conflicts, answers, failed, round)
+	}
+	q.confirmKeys(ctx, windows, answers, failed)
+}
+
+// place stores entries. The error is why some are not answered.
+func (q *Queue) place(ctx context.Context, es []*entry) error {
+	if q.kind == runtime.FIFO {
+		return q.enqueueGroups(ctx, es)
+	}
+	now := time.Now()
+	for _, e := range es {
+		lane := strconv.Itoa(e.task.Priority)
+		if at := e.task.ScheduledFor; at.After(now) {
+			e.request = publish(q.at(placeScheduled+lane, e.tail()), e.envelope, e.guard(q), scheduled(nil, at, q.at(placeReady+lane, e.tail())))
+		} else {
+			e.request = publish(q.at(placeReady+lane, e.tail()), e.envelope, e.guard(q), e.header())
+		}
+	}
+	return q.store(ctx, es)
+}
+
+func (q *Queue) store(ctx context.Context, es []*entry) error {
+	rs := make([]*request, len(es))
+	for i, e := range es {
+		rs[i] = e.request
+	}
+	return q.wire.ask(ctx, rs, nil)
+}
+
+// resolve finds out what kept entries from being stored, and returns those that
+// are to be tried again because it is gone.
+func (q *Queue) resolve(ctx context.Context, es []*entry, answers []runtime.Enqueued, failed map[int]error, round int) (again []*entry) {
+	gets := make([]*request, len(es))
+	for i, e := range es {
+		gets[i] = q.wire.last(q.names.stream, e.rivals(q))
+	}
+	why := q.wire.ask(ctx, gets, nil)
+	for i, e := range es {
+		m, err := gets[i].message()
+		if err == nil && round == rounds {
+			err = fmt.Errorf("taskgen: others were quicker %d times", rounds)
+		}
+		if err != nil {
+			failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, unless(err, why))
+			continue
+		}
+		switch holder, held := q.holder(m); {
+		case m == nil || !held:
+			if e.expect = 0; m != nil {
+				e.expect = m.seq
+			}
+			again = append(again, e)
+		case e.request.resent && string(m.data) == string(e.envelope):
+			// An earlier try got through, and its answer did not.
+			answers[e.index] = runtime.Enqueued{ID: e.task.ID, Queue: q.cfg.Name, DueAt: e.task.DueAt()}
+		case e.key != none || e.claim != nil && e.claim.resumed:
+			answers[e.index] = holder
+		default:
+			failed[e.index] = fmt.Errorf("%w: %s is on queue %q already", runtime.ErrDuplicate, e.task.ID, q.cfg.Name)
+		}
+	}
+	return again
+}
+
+// holder reads who holds a key or an ID by a message. held is false for a record
+// of a window that is over.
+func (q *Queue) holder(m *stored) (holder runtime.Enqueued, held bool) {
+	if m == nil {
+		return holder, false
+	}
+	holder = runtime.Enqueued{Queue: q.cfg.Name, Duplicate: true}
+	if place, _, _ := q.split(m.subject); place == placeKey {
+		c := parseClaim(m.data)
+		holder.ID, holder.DueAt = c.ID, time.Unix(0, c.Due)
+		return holder, time.Now().UnixNano() < c.Until
+	}
+	if task, err := runtime.DecodeEnvelope(m.data); err == nil {
+		holder.ID, holder.DueAt = task.ID, task.DueAt()
+	}
+	return holder, true
+}

@@ -1,0 +1,276 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// A fifo queue hands out what stands in placeHead, and the server lets no more
+// than one message of a group stand there: each is stored under the condition that
+// the group has none. The others wait in placeLine, where no worker looks.
+//
+//   - Enqueue stores a task as the head of a group that is empty. Else it goes into
+//     the line, and whoever put it there then looks whether the group has a head,
+//     and makes the first in line one (see kick).
+//   - The head is done: the first in line takes its place, stored under the
+//     condition that the head is the last that happened to the group. Only then is
+//     the head taken away. Where nobody is in line a tomb is stored in its place,
+//     under the condition that still nobody is: so a task that comes in this very
+//     moment either is seen, or finds the tomb, and makes itself the head.
+//   - The head is to be tried again: a copy takes its place, in placeWaiting
+//     where that has time.
+//
+// So whoever dies between two steps leaves a head which is there still and comes
+// again, with a later one beside it. That it is done is then seen by the later one.
+
+// tombTTL is how long a tomb stays that its maker did not live to remove.
+const tombTTL = "10s"
+
+// rounds bounds how often a step is tried again that others got in the way of.
+// Each time somebody else was quicker, so all together get on.
+const rounds = 1000
+
+// advance takes the heads of groups off their queue and lets the next in line
+// follow.
+func (q *Queue) advance(ctx context.Context, ls []*lease) []error {
+	errs := make([]error, len(ls))
+	todo := make([]int, len(ls))
+	for i := range ls {
+		todo[i] = i
+	}
+	var away []*request // heads, and what has left the line: all can be taken away
+	for round := 0; len(todo) > 0; round++ {
+		if round == rounds {
+			for _, i := range todo {
+				errs[i] = fmt.Errorf("taskgen: group of task %s on queue %q: others were quicker %d times", ls[i].id, q.name, rounds)
+			}
+			break
+		}
+		var err error
+		var gone []*request
+		if todo, gone, err = q.follow(ctx, ls, todo, errs); err != nil {
+			for _, i := range todo {
+				errs[i] = err
+			}
+			break
+		}
+		away = append(away, gone...)
+	}
+	var acked []*lease
+	var at []int
+	for i, l := range ls {
+		if errs[i] == nil {
+			acked, at = append(acked, l), append(at, i)
+		}
+	}
+	for k, err := range q.remove(ctx, acked) {
+		errs[at[k]] = err
+	}
+	_ = q.wire.ask(ctx, away, nil) // what stays is seen to by whoever comes next
+	return errs
+}
+
+// follow lets the next in line take the place of each head in todo, or a tomb. It
+// returns the heads that are to be tried again, and requests that take away what
+// is not needed any more.
+func (q *Queue) follow(ctx context.Context, ls []*lease, todo []int, errs []error) (again []int, away []*request, err error) {
+	stream := q.names.stream
+	gets := make([]*request, len(todo))
+	for k, i := range todo {
+		gets[k] = q.wire.next(stream, q.at(placeLine, groupOf(ls[i].tail)+".>"), 1)
+	}
+	if err := q.wire.ask(ctx, gets, nil); err != nil {
+		return todo, nil, err
+	}
+	puts := make([]*request, 0, len(todo))
+	var at []int
+	var line []uint64 // the sequence of the next in line; 0 where a tomb is put
+	var stale []*request
+	for k, i := range todo {
+		l := ls[i]
+		m, err := gets[k].message()
+		if err != nil {
+			return todo, nil, err
+		}
+		switch group := groupOf(l.tail); {
+		case m == nil:
+			puts = append(puts, publish(q.at(placeTomb, tail(group, none, none)), nil, guard{q.at(anyPresent, group+".>"), l.seq}, nats.Header{headerTTL: {tombTTL}}))
+			at, line = append(at, i), append(line, 0)
+		case m.subject == q.at(placeLine, l.tail):
+			// The head's own place in line: whoever made it the head died before
+			// that was taken away.
+			stale, again = append(stale, q.wire.remove(stream, m.seq)), append(again, i)
+		default:
+			puts = append(puts, q.promotion(m, guard{q.at(anyActive, group+".>"), l.seq}))
+			at, line = append(at, i), append(line, m.seq)
+		}
+	}
+	if err := q.wire.ask(ctx, append(stale, puts...), nil); err != nil {
+		return todo, nil, err
+	}
+	for k, r := range puts {
+		i := at[k]
+		switch seq, _, err := r.ack(); {
+		case err == nil && line[k] == 0:
+			away = append(away, q.wire.remove(stream, seq))
+		case err == nil:
+			away = append(away, q.wire.remove(stream, line[k]))
+		case codeOf(err) != codeWrongSequence:
+			errs[i] = err
+		default:
+			switch done, err := q.succeeded(ctx, ls[i]); {
+			case err != nil:
+				errs[i] = err
+			case !done:
+				again = append(again, i) // somebody has got in line meanwhile
+			}
+		}
+	}
+	return again, away, nil
+}
+
+// succeeded reports whether the head of a group has a later one beside it.
+func (q *Queue) succeeded(ctx context.Context, l *lease) (bool, error) {
+	get := q.wire.last(q.names.stream, q.at(anyActive, groupOf(l.tail)+".>"))
+	if err := q.wire.ask(ctx, []*request{get}, nil); err != nil {
+		return false, err
+	}
+	m, err := get.message()
+	return m == nil || m.seq != l.seq, err
+}
+
+// promotion is a request that makes one who stands in line the head.
+func (q *Queue) promotion(m *stored, g guard) *request {
+	_, rest, _ := q.split(m.subject)
+	var header nats.Header
+	if c := m.header.Get(headerCrashes); c != "" {
+		header = nats.Header{headerCrashes: {c}}
+	}
+	return publish(q.at(placeHead, rest), m.data, g, header)
+}
+
+// kick gives each of the groups a head, where it has none and somebody is in line.
+func (q *Queue) kick(ctx context.Context, groups []string) error {
+	stream := q.names.stream
+	slices.Sort(groups)
+	groups = slices.Compact(groups)
+	for round := 0; len(groups) > 0 && round < rounds; round++ {
+		gets := make([]*request, 0, 2*len(groups))
+		for _, g := range groups {
+			gets = append(gets, q.wire.last(stream, q.at(anyActive, g+".>")), q.wire.next(stream, q.at(placeLine, g+".>"), 1))
+		}
+		if err := q.wire.ask(ctx, gets, nil); err != nil {
+			return err
+		}
+		var puts []*request
+		var lines []*stored
+		var of []string
+		for k, g := range groups {
+			head, err := gets[2*k].message()
+			if err != nil {
+				return err
+			}
+			first, err := gets[2*k+1].message()
+			if err != nil {
+				return err
+			}
+			var seq uint64
+			if head != nil {
+				if seq = head.seq; head.subject != q.at(placeTomb, tail(g, none, none)) {
+					continue
+				}
+			}
+			if first != nil {
+				puts, lines, of = append(puts, q.promotion(first, guard{q.at(anyActive, g+".>"), seq})), append(lines, first), append(of, g)
+			}
+		}
+		if err := q.wire.ask(ctx, puts, nil); err != nil {
+			return err
+		}
+		groups = nil
+		var away []*request
+		for k, r := range puts {
+			switch _, _, err := r.ack(); {
+			case err == nil:
+				away = append(away, q.wire.remove(stream, lines[k].seq))
+			case codeOf(err) == codeWrongSequence:
+				groups = append(groups, of[k])
+			default:
+				return err
+			}
+		}
+		if err := q.wire.ask(ctx, away, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// join lets delayed tasks that fell due into the lines of their groups.
+func (q *Queue) join(ctx context.Context, ls []*lease) {
+	rs := make([]*request, len(ls))
+	for i, l := range ls {
+		rs[i] = publish(q.at(placeLine, l.tail), l.data, guard{q.at(anyPlace, l.tail), l.seq}, crashHeader(nil, 0))
+	}
+	// Whatever fails here is done again when the lease has ended.
+	if err := q.wire.ask(ctx, rs, nil); err != nil {
+		return
+	}
+	var groups []string
+	var acks []*request
+	for i, r := range rs {
+		if _, _, err := r.ack(); err == nil || codeOf(err) == codeWrongSequence {
+			groups, acks = append(groups, groupOf(ls[i].tail)), append(acks, ls[i].done())
+		}
+	}
+	if err := q.kick(ctx, groups); err != nil {
+		return
+	}
+	_ = q.wire.ask(ctx, acks, nil)
+}
+
+// enqueueGroups stores tasks of a fifo queue in the order they stand in: the
+// first of each group as its head, if the group is empty, the others in line.
+func (q *Queue) enqueueGroups(ctx context.Context, es []*entry) error {
+	var heads, line []*entry
+	seen := make(map[string]bool)
+	now := time.Now()
+	for _, e := range es {
+		g := e.group
+		switch {
+		case e.task.ScheduledFor.After(now):
+			e.request = publish(q.at(placeDelayed, e.tail()), e.envelope, e.guard(q), scheduled(nil, e.task.ScheduledFor, q.at(placeJoining, e.tail())))
+			heads = append(heads, e)
+		case !seen[g] && e.key == none:
+			seen[g] = true
+			e.request = publish(q.at(placeHead, e.tail()), e.envelope, guard{q.at(anyPlace, g+".>"), 0}, e.header())
+			heads = append(heads, e)
+		default:
+			seen[g] = true
+			line = append(line, e)
+		}
+	}
+	if err := q.store(ctx, heads); err != nil {
+		return err
+	}
+	var behind []*entry
+	for _, e := range heads {
+		if _, _, err := e.request.ack(); codeOf(err) == codeWrongSequence && !e.request.resent && e.request.msg.Subject == q.at(placeHead, e.tail()) {
+			behind = append(behind, e)
+		}
+	}
+	line = append(behind, line...)
+	groups := make([]string, len(line))
+	for i, e := range line {
+		groups[i] = e.group
+		e.request = publish(q.at(placeLine, e.tail()), e.envelope, e.guard(q), e.header())
+	}
+	if err := q.store(ctx, line); err != nil {
+		return err
+	}
+	return q.kick(ctx, groups)
+}

@@ -1,0 +1,168 @@
+package nats
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A lease is one delivery that a worker of this process holds. The server knows
+// nothing of receipts, so this is what proves them.
+//
+// The server's own lease ends slack later than until. So when a worker lets its
+// lease end, this process gives the task back first, with the crash counted in a
+// header; the server does it for processes that are dead.
+type lease struct {
+	subject string
+	place   string
+	tail    string
+	seq     uint64
+	ack     string // where the server waits for the outcome
+	data    []byte
+	crashes int    // of the task, before this delivery
+	stored  time.Time // when the message came into its stream
+	receipt string
+	id      string // of the task
+
+	until time.Time
+	busy  bool // somebody settles or extends it
+}
+
+// leases are the deliveries of one queue that this process holds.
+type leases struct {
+	mu     sync.Mutex
+	by     map[string]*lease
+	closed bool
+}
+
+// add takes leases in, and watches their end.
+func (h *leases) add(s *source, ls []*lease) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, l := range ls {
+		h.by[l.receipt] = l
+	}
+	if len(ls) > 0 {
+		h.watch(s, ls, ls[0].until)
+	}
+}
+
+// watch looks after leases when they end.
+func (h *leases) watch(s *source, ls []*lease, until time.Time) {
+	time.AfterFunc(time.Until(until), func() { s.lapse(ls) })
+}
+
+// take claims the leases that deliveries name, nil where there is none (any
+// more).
+func (h *leases) take(ds []*runtime.Delivery) []*lease {
+	now := time.Now()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	ls := make([]*lease, len(ds))
+	for i, d := range ds {
+		l := h.by[string(d.Receipt)]
+		if l == nil || l.busy || !now.Before(l.until) {
+			continue
+		}
+		l.busy, ls[i] = true, l
+	}
+	return ls
+}
+
+// drop forgets a lease that take returned: its task is settled.
+func (h *leases) drop(l *lease) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.by, l.receipt)
+}
+
+// back ends a claim without effect. A lease whose end has come in the meantime is
+// given back.
+func (h *leases) back(s *source, l *lease, until time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l.busy, l.until = false, until
+	h.watch(s, []*lease{l}, until)
+}
+
+// ended takes out those of the leases that have come to their end.
+func (h *leases) ended(ls []*lease) []*lease {
+	now := time.Now()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var over []*lease
+	for _, l := range ls {
+		if h.by[l.receipt] == l && !l.busy && !now.Before(l.until) {
+			delete(h.by, l.receipt)
+			over = append(over, l)
+		}
+	}
+	return over
+}
+
+// lapse gives back what workers have let go by. It has slack to do so: later the
+// server does.
+func (s *source) lapse(ls []*lease) {
+	over := s.held.ended(ls)
+	if len(over) == 0 || s.p.isClosed() || s.wire.nc.Status() != nats.CONNECTED {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), slack/2)
+	defer cancel()
+	s.giveBack(ctx, over, 1)
+}
+
+func (p *Provider) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}
+
+// giveBack puts deliveries back on their queue as they were, with the crashes
+// raised. A message that was delivered counts as a crash by the server's numbers
+// when it is delivered again, so a copy takes its place.
+func (s *source) giveBack(ctx context.Context, ls []*lease, crashes int) {
+	rs := make([]*request, len(ls))
+	for i, l := range ls {
+		rs[i] = publish(l.subject, l.data, guard{l.subject, l.seq}, crashHeader(nil, l.crashes+crashes))
+	}
+	_ = s.wire.ask(ctx, rs, nil) // what is not answered the server gives back
+	var acks []*request
+	for i, r := range rs {
+		if _, _, err := r.ack(); err == nil {
+			acks = append(acks, ls[i].done())
+		}
+	}
+	_ = s.wire.ask(ctx, acks, nil) // likewise: a message with a later copy is dropped
+}
+
+// done is a request that takes the delivered message off its stream.
+func (l *lease) done() *request {
+	return &request{msg: &nats.Msg{Subject: l.ack, Data: []byte("+ACK")}}
+}
+
+// put is a request that makes the server's lease end the given time from now.
+//
+// It is a negative acknowledgement with a delay, which is just that: the message
+// comes again when the delay is over unless it is acknowledged before. Unlike
+// an ack wait or InProgress it takes any time, for each message its own, and
+// outlives this process.
+func (l *lease) put(d time.Duration) *request {
+	return &request{msg: &nats.Msg{Subject: l.ack, Data: []byte("-NAK {\"delay\": " + strconv.FormatInt(int64(d), 10) + "}")}}
+}
+
+func crashHeader(h nats.Header, crashes int) nats.Header {
+	if crashes == 0 {
+		return h
+	}
+	if h == nil {
+		h = make(nats.Header, 4)
+	}
+	h[headerCrashes] = []string{strconv.Itoa(crashes)}
+	return h
+}

@@ -1,0 +1,127 @@
+package nats
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+)
+
+// The subject of a task on queue q, with the default prefix:
+//
+//	taskgen.<q>.<place>.<group>.<key>.<id>
+//
+// A place has three tokens; it is where in the life of the queue a message
+// stands. Group, key and id are tokens of the task's own (see token), "-" where
+// it has none. So one pattern finds a task by its ID in whatever place it is, one
+// a unique key and one a group.
+const (
+	placeReady     = "q.r."  // and the lane: due tasks
+	placeScheduled = "d.s."  // and the lane: schedules, whose target is placeReady of the lane
+	placeHead      = "q.a.h" // fifo: the first of its group, due
+	placeWaiting   = "q.a.w" // fifo: a schedule; the first of its group waits for its retry
+	placeTomb      = "q.a.t" // fifo: the group had nobody in line when its last task ended
+	placeLine      = "q.l.0" // fifo: those behind the first
+	placeJoining   = "d.j.0" // fifo: delayed tasks that fell due, on their way into the line
+	placeDelayed   = "d.s.0" // fifo: schedules, whose target is placeJoining
+	placeKey       = "k.k.0" // unique keys with a window
+
+	anyPlace   = "*.*.*"
+	anyPresent = "q.*.*" // of a group: its first and its line
+	anyActive  = "q.a.*" // of a group: its first, or its tomb
+
+	lanePlain = "0" // the lane of level 0, and of every queue without levels
+	none      = "-" // the token of what a task does not have
+)
+
+// maxToken bounds a token: longer ones are hashed. Five of them, a stream and a
+// consumer fit in a protocol line of a server with default limits (4096 bytes).
+const maxToken = 120
+
+// token makes any text one token of a subject that is also fit for the name of a
+// stream: letters, digits, - and _ stand for themselves, other bytes as = and
+// two digits, and what gets too long that way is hashed. Different texts give
+// different tokens, and none is "-".
+func token(s string) string {
+	plain := s != "" && s != none && len(s) <= maxToken
+	for i := 0; plain && i < len(s); i++ {
+		plain = isPlain(s[i])
+	}
+	if plain {
+		return s
+	}
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; isPlain(c) && s != none {
+			b.WriteByte(c)
+		} else {
+			b.WriteByte('=')
+			b.WriteByte("0123456789abcdef"[c>>4])
+			b.WriteByte("0123456789abcdef"[c&15])
+		}
+	}
+	if b.Len() == 0 {
+		return "="
+	}
+	if b.Len() > maxToken {
+		sum := sha256.Sum256([]byte(s))
+		return "~" + hex.EncodeToString(sum[:])
+	}
+	return b.String()
+}
+
+func isPlain(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
+}
+
+// names builds every name of one queue.
+type names struct {
+	stream string // <prefix>-<queue>
+	root   string // <prefix>.<queue>.
+}
+
+func namesOf(prefix, queue string) names {
+	q := token(queue)
+	return names{stream: prefix + "-" + q, root: prefix + "." + q + "."}
+}
+
+// at is a subject, or a pattern where parts of it are wildcards.
+func (n names) at(place, tail string) string { return n.root + place + "." + tail }
+
+// all is the pattern of everything in a place.
+func (n names) all(place string) string { return n.root + place + ".>" }
+
+// A tail is the last three tokens of a subject: group, key and id.
+func tail(group, key, id string) string { return group + "." + key + "." + id }
+
+// split takes a subject of the queue apart. ok is false for one that is none.
+func (n names) split(subject string) (place, rest string, ok bool) {
+	s, ok := strings.CutPrefix(subject, n.root)
+	if !ok || strings.Count(s, ".") != 5 {
+		return "", "", false
+	}
+	i := 0
+	for range 3 {
+		i += strings.IndexByte(s[i:], '.') + 1
+	}
+	return s[:i-1], s[i:], true
+}
+
+// groupOf is the group's token in a tail.
+func groupOf(rest string) string {
+	g, _, _ := strings.Cut(rest, ".")
+	return g
+}
+
+// The names of consumers. Each of a stream has patterns of its own, for on a
+// stream with work queue retention no two may overlap.
+func readyConsumer(lane string) string { return "ready-" + lane }
+func schedConsumer(lane string) string { return "scheduled-" + lane }
+
+const (
+	headConsumer    = "head"    // fifo: first tasks, and those that join
+	lineConsumer    = "line"    // fifo: never pulled from, it counts
+	waitingConsumer = "waiting" // fifo: likewise
+)
+
+// originLane is the lane on a dead letter queue for what died on a queue.
+func originLane(queue string) string { return "from-" + token(queue) }

@@ -1,0 +1,247 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+var (
+	errClosed   = fmt.Errorf("nats: %w", runtime.ErrClosed)
+	errNoAnswer = errors.New("taskgen: no answer from NATS")
+)
+
+// DefaultPrefix begins the subjects and the names of the streams.
+const DefaultPrefix = "taskgen"
+
+// An Option changes how New and Open work.
+type Option func(*Provider)
+
+// WithPrefix sets what the subjects and the names of the streams begin with,
+// "taskgen" by default: letters, digits, - and _. Programs with different
+// prefixes share a server without seeing each other's queues.
+func WithPrefix(prefix string) Option { return func(p *Provider) { p.prefix = prefix } }
+
+// WithReplicas sets on how many servers of a cluster each stream is kept: 1, 3
+// or 5. Streams that are there and have another number are changed. By default
+// new ones have 1, and those that are there keep what they have.
+func WithReplicas(n int) Option { return func(p *Provider) { p.replicas = n } }
+
+// WithConnection adds options to the connection that Open makes: credentials,
+// TLS, a name. New takes no notice of it.
+func WithConnection(opts ...nats.Option) Option {
+	return func(p *Provider) { p.dial = append(p.dial, opts...) }
+}
+
+// A Provider keeps queues in the streams of a NATS JetStream server. It is safe
+// for use by many goroutines, and so are any number of providers, in any number of
+// processes, on one server.
+type Provider struct {
+	js       jetstream.JetStream
+	prefix   string
+	replicas int
+	dial     []nats.Option
+	owns     bool // the connection is ours to close
+	wire     *wire
+
+	mu      sync.Mutex
+	sources map[string]*source
+	queues  map[*Queue]bool
+	closed  bool
+}
+
+var _ runtime.Provider = (*Provider)(nil)
+
+// Open connects to a server ("nats://host:4222", several separated by commas)
+// and returns a provider on it. The connection goes on trying for as long as the
+// provider is open when it is lost.
+func Open(ctx context.Context, url string, opts ...Option) (*Provider, error) {
+	p := &Provider{}
+	for _, opt := range opts {
+		opt(p)
+	}
+	dial := append([]nats.Option{
+		nats.Name("taskgen"), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, time.Second),
+	}, p.dial...)
+	if deadline, ok := ctx.Deadline(); ok {
+		dial = append(dial, nats.Timeout(max(time.Until(deadline), time.Millisecond)))
+	}
+	nc, err := nats.Connect(url, dial...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	js, err := jetstream.New(nc)
+	if err == nil {
+		p, err = New(ctx, js, opts...)
+	}
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	p.owns = true
+	return p, nil
+}
+
+// New returns a provider on a connection of the application's own, which it
+// leaves open when it is closed. It checks that the server is able (see the
+// package comment). For a connection that outlives its server's restarts, make it
+// with nats.MaxReconnects(-1).
+func New(ctx context.Context, js jetstream.JetStream, opts ...Option) (*Provider, error) {
+	p := &Provider{js: js, prefix: DefaultPrefix, sources: make(map[string]*source), queues: make(map[*Queue]bool)}
+	for _, opt := range opts {
+		opt(p)
+	}
+	for i := range len(p.prefix) {
+		if !isPlain(p.prefix[i]) {
+			return nil, fmt.Errorf("taskgen: the prefix %q of nats: letters, digits, - and _ only", p.prefix)
+		}
+	}
+	if p.prefix == "" || len(p.prefix) > 32 {
+		return nil, fmt.Errorf("taskgen: the prefix %q of nats: 1 to 32 characters", p.prefix)
+	}
+	if err := p.check(ctx); err != nil {
+		return nil, err
+	}
+	var err error
+	p.wire, err = newWire(js.Conn(), apiPrefix(js.Options()))
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to an inbox: %w", err)
+	}
+	return p, nil
+}
+
+func apiPrefix(o jetstream.JetStreamOptions) string {
+	switch {
+	case o.APIPrefix != "":
+		return strings.TrimSuffix(o.APIPrefix, ".") + "."
+	case o.Domain != "":
+		return "$JS." + o.Domain + ".API."
+	}
+	return "$JS.API."
+}
+
+// The oldest server that has all we use: schedules of messages came last.
+const (
+	minMajor = 2
+	minMinor = 12
+)
+
+// check asks whether the server is able.
+func (p *Provider) check(ctx context.Context) error {
+	nc := p.js.Conn()
+	version := nc.ConnectedServerVersion()
+	if !newEnough(version) {
+		return fmt.Errorf("%w: the NATS server is version %q, and schedules of messages came with %d.%d: upgrade it", runtime.ErrUnsupported, version, minMajor, minMinor)
+	}
+	if !nc.HeadersSupported() {
+		return fmt.Errorf("%w: the NATS server does not support headers: enable them", runtime.ErrUnsupported)
+	}
+	switch _, err := p.js.AccountInfo(ctx); {
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return fmt.Errorf("%w: the NATS server has no JetStream for this account: start it with -js, or enable it for the account: %w", runtime.ErrUnsupported, err)
+	case err != nil:
+		return fmt.Errorf("ask NATS for the account's JetStream: %w", err)
+	}
+	return nil
+}
+
+func newEnough(version string) bool {
+	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+	if len(parts) < 2 {
+		return false
+	}
+	major, err1 := strconv.Atoi(parts[0])
+	minor, err2 := strconv.Atoi(parts[1])
+	return err1 == nil && err2 == nil && (major > minMajor || major == minMajor && minor >= minMinor)
+}
+
+// Name returns "nats".
+func (p *Provider) Name() string { return "nats" }
+
+// Open implements [runtime.Provider]. It creates the stream of the queue, that of
+// its dead letter queue and their consumers where they are missing, and verifies
+// those that are there. A queue may be opened more than once, in one process or
+// several.
+func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+	cfg, err := cfg.WithDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Capacity > 0 {
+		return nil, fmt.Errorf("%w: a capacity for queue %q: a full stream would refuse retries, too; bound the stream's bytes on the server", runtime.ErrUnsupported, cfg.Name)
+	}
+	if most := maxLevels; cfg.Levels > most {
+		return nil, fmt.Errorf("%w: queue %q with %d levels: nats takes %d, for each is a consumer of its own", runtime.ErrUnsupported, cfg.Name, cfg.Levels, most)
+	}
+	s, err := p.source(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("queue %q on nats: %w", cfg.Name, err)
+	}
+	q := &Queue{source: s, cfg: cfg, done: make(chan struct{})}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errClosed
+	}
+	p.queues[q] = true
+	return q, nil
+}
+
+// maxLevels bounds the levels of a priority queue: a Dequeue that finds the
+// upper ones empty asks once for each.
+const maxLevels = 16
+
+// source returns what all handles of a queue share.
+func (p *Provider) source(ctx context.Context, cfg runtime.QueueConfig) (*source, error) {
+	p.mu.Lock()
+	s, closed := p.sources[cfg.Name], p.closed
+	p.mu.Unlock()
+	if closed {
+		return nil, errClosed
+	}
+	if s == nil {
+		s = newSource(p, cfg.Name)
+	}
+	if err := s.declare(ctx, cfg); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if other := p.sources[cfg.Name]; other != nil {
+		return other, nil
+	}
+	p.sources[cfg.Name] = s
+	return s, nil
+}
+
+// Close implements [runtime.Provider]. Calls that are under way end with
+// ErrClosed. A connection that was given to New stays open.
+func (p *Provider) Close() error {
+	p.mu.Lock()
+	queues, closed := p.queues, p.closed
+	p.closed, p.queues = true, nil
+	p.mu.Unlock()
+	if closed {
+		return nil
+	}
+	for q := range queues {
+		q.end()
+	}
+	for q := range queues {
+		q.busy.Wait() // deliveries that came too late go back to their queue
+	}
+	err := p.wire.close()
+	if p.owns {
+		p.js.Conn().Close()
+	}
+	return err
+}

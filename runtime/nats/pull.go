@@ -1,0 +1,149 @@
+package nats
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	// pullWait is how long the server keeps a request for messages that are not
+	// there yet. It is asked again after that: longer would save next to
+	// nothing, and shorter finds a server that has forgotten us no sooner, for that
+	// is told by the connection.
+	pullWait = 5 * time.Second
+	// brief is how long an answer to a request may take that does not wait.
+	brief = time.Second
+)
+
+// errAstray says that a consumer is not there, or not able, now.
+var errAstray = errors.New("taskgen: the consumer is away")
+
+// A pull is a request for messages of some consumers, on an inbox of its own:
+// only by taking that away can a request be ended early, without losing what the
+// server sends in that moment. The server notices that nobody listens and puts a
+// message back uncounted.
+type pull struct {
+	w     *wire
+	sub   *nats.Subscription
+	ch    chan *nats.Msg
+	asked time.Time
+	open  int // requests that may still bring something
+	got   []*nats.Msg
+	err   error
+}
+
+type pullRequest struct {
+	Batch   int           `json:"batch"`
+	NoWait  bool          `json:"no_wait,omitempty"`
+	Expires time.Duration `json:"expires,omitempty"`
+}
+
+// pull asks each consumer for a batch. It waits for the first message where wait
+// is set, and returns what is there. done ends it early, like ctx.
+func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []string, batch int, wait bool) (*pull, error) {
+	ask := pullRequest{Batch: batch, NoWait: true}
+	limit := brief
+	if wait {
+		ask.Expires, limit = pullWait, pullWait+brief
+		// A request that does not wait for its batch to fill is refused while
+		// others wait for more than there is. Several consumers at once are only
+		// asked for one message each.
+		ask.NoWait = len(consumers) == 1
+	}
+	p := &pull{w: s.wire, ch: make(chan *nats.Msg, (batch+8)*len(consumers)), open: len(consumers), asked: time.Now()}
+	var err error
+	inbox := s.wire.nc.NewInbox()
+	if p.sub, err = s.wire.nc.ChanSubscribe(inbox, p.ch); err != nil {
+		return nil, err
+	}
+	gone := s.wire.lost()
+	for _, c := range consumers {
+		if err := p.request(s, c, inbox, ask); err != nil {
+			return nil, errors.Join(err, p.sub.Unsubscribe())
+		}
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for p.open > 0 {
+		select {
+		case m := <-p.ch:
+			if p.take(m, len(consumers) == 1, batch) {
+				// Others wait for more than there is: wait with them, for one.
+				if err := p.request(s, consumers[0], inbox, pullRequest{Batch: 1, Expires: pullWait}); err != nil {
+					return p, p.end()
+				}
+				batch = 1
+			}
+			if len(consumers) > 1 && len(p.got) > 0 {
+				return p, p.end()
+			}
+			continue
+		case <-timer.C:
+		case <-ctx.Done():
+		case <-done:
+		case <-gone:
+		case <-s.wire.done:
+		}
+		return p, p.end()
+	}
+	return p, p.sub.Unsubscribe()
+}
+
+func (p *pull) request(s *source, consumer, inbox string, ask pullRequest) error {
+	body, _ := json.Marshal(ask)
+	p.w.asked.Add(1)
+	return p.w.nc.PublishMsg(&nats.Msg{Subject: p.w.api + "CONSUMER.MSG.NEXT." + s.names.stream + "." + consumer, Reply: inbox, Data: body})
+}
+
+// take notes a message, or the end of a request. It reports true for a request
+// that was refused because others wait.
+func (p *pull) take(m *nats.Msg, alone bool, batch int) (again bool) {
+	status := ""
+	if len(m.Data) == 0 && m.Header != nil {
+		status = m.Header.Get("Status")
+	}
+	switch status {
+	case "":
+		p.got = append(p.got, m)
+		if alone && len(p.got) >= batch {
+			p.open = 0
+		}
+	case "100": // a heartbeat
+	case "408":
+		if alone && batch > 1 && len(p.got) == 0 && m.Header.Get("Description") == "Requests Pending" {
+			return true
+		}
+		p.open--
+	case "404":
+		p.open--
+	default:
+		p.open--
+		p.err = fmt.Errorf("%w: %s %s", errAstray, status, m.Header.Get("Description"))
+	}
+	return false
+}
+
+// end takes the inbox away, and gathers what came until the server knew of it.
+func (p *pull) end() error {
+	if p.w.nc.Status() == nats.CONNECTED {
+		_ = p.sub.Drain()
+		ctx, cancel := context.WithTimeout(context.Background(), 2*brief)
+		_ = p.w.nc.FlushWithContext(ctx) // the answer comes after whatever was sent before
+		cancel()
+	} else if err := p.sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) && !errors.Is(err, nats.ErrBadSubscription) {
+		return err
+	}
+	for {
+		select {
+		case m := <-p.ch:
+			p.take(m, false, 0)
+		default:
+			return nil
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package nats
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A Queue is one open queue of a Provider.
+type Queue struct {
+	*source
+	cfg  runtime.QueueConfig
+	done chan struct{} // closed by Close
+
+	once sync.Once
+	// gate keeps a Dequeue from beginning beside Close, which waits for busy.
+	gate sync.RWMutex
+	busy sync.WaitGroup
+}
+
+var _ interface {
+	runtime.Queue
+	runtime.Browser
+	runtime.Canceller
+	runtime.Rescheduler
+	runtime.Purger
+	runtime.Pauser
+	runtime.Redriver
+	runtime.Discarder
+} = (*Queue)(nil)
+
+const (
+	// batchSize is the most tasks that one Dequeue asks for.
+	batchSize = 1000
+	// lateness: the server looks at its schedules at most every 250 ms.
+	lateness = 600 * time.Millisecond
+	// headroom of a message is kept free for headers, and for the history of
+	// failures that a task gathers on its way (see runtime.NoteAttempt).
+	headroom = 32 << 10
+)
+
+// Config implements [runtime.Queue].
+func (q *Queue) Config() runtime.QueueConfig { return q.cfg }
+
+// Capabilities implements [runtime.Queue].
+func (q *Queue) Capabilities() runtime.Capabilities {
+	dlq := q.isDLQ()
+	return runtime.Capabilities{
+		MaxDelay:        runtime.Unlimited,
+		MaxLease:        runtime.Unlimited,
+		MaxPayload:      q.maxEnvelope() / 4 * 3, // as base64 it still fits
+		MaxBatch:        batchSize,
+		DedupWindow:     runtime.Unlimited,
+		UniqueUntilDone: true,
+		Ordered:         q.cfg.Type == runtime.FIFO,
+		Priorities:      q.cfg.Levels,
+		Durable:         true,
+		CountsCrashes:   true,
+		Lateness:        lateness,
+		Browse:          true, Cancel: true, Reschedule: true, Purge: true, Pause: true,
+		Redrive: !dlq, Discard: !dlq,
+	}
+}
+
+// maxEnvelope is the longest envelope that is taken from a caller.
+func (s *source) maxEnvelope() int {
+	return max(int(s.p.js.Conn().MaxPayload())-headroom, 1<<10)
+}
+
+// Close implements [runtime.Queue]. It waits until the Dequeues that it ends
+// have given back what the server had sent them.
+func (q *Queue) Close() error {
+	q.end()
+	q.busy.Wait()
+	q.p.mu.Lock()
+	defer q.p.mu.Unlock()
+	delete(q.p.queues, q)
+	return nil
+}
+
+func (q *Queue) end() {
+	q.once.Do(func() {
+		q.gate.Lock()
+		defer q.gate.Unlock()
+		close(q.done)
+	})
+}
+
+func (q *Queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.cfg.Name, runtime.ErrClosed) }
+
+// open returns an error when the queue is closed.
+func (q *Queue) open() error {
+	select {
+	case <-q.done:
+		return q.errClosed()
+	default:
+		return nil
+	}
+}
+
+// enter begins a call that Close waits for.
+func (q *Queue) enter() error {
+	q.gate.RLock()
+	defer q.gate.RUnlock()
+	if err := q.open(); err != nil {
+		return err
+	}
+	q.busy.Add(1)
+	return nil
+}

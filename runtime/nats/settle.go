@@ -1,0 +1,285 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// Complete implements [runtime.Queue]. It takes 1 request a task, on a fifo
+// queue 5, all tasks of a batch at once.
+func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
+	return q.settle(ctx, ds, func(ctx context.Context, ls []*lease, _ []*runtime.Delivery) []error {
+		return q.finish(ctx, ls)
+	})
+}
+
+// DeadLetter implements [runtime.Queue]. On a queue that is itself a dead letter
+// queue it returns an error wrapping ErrUnsupported. It takes 1 request more
+// than Complete.
+func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
+	if err := q.open(); err != nil {
+		return err
+	}
+	if q.isDLQ() {
+		return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own: complete, redrive or discard its tasks", runtime.ErrUnsupported, q.cfg.Name)
+	}
+	return q.settle(ctx, ds, func(ctx context.Context, ls []*lease, ds []*runtime.Delivery) []error {
+		tasks := make([]*runtime.Task, len(ds))
+		for i, d := range ds {
+			tasks[i] = d.Task
+		}
+		return q.bury(ctx, ls, tasks)
+	})
+}
+
+// bury writes tasks to the dead letter queue and then takes them off this one. A
+// message is known by its sequence here, so that writing it again is noticed.
+func (q *Queue) bury(ctx context.Context, ls []*lease, tasks []*runtime.Task) []error {
+	dead := q.graves()
+	place := placeReady + originLane(q.name)
+	rs := make([]*request, len(ls))
+	for i, l := range ls {
+		header := nats.Header{headerMsgID: {q.names.stream + "." + strconv.FormatUint(l.seq, 10)}}
+		rs[i] = publish(dead.at(place, tail(none, none, token(tasks[i].ID))), runtime.AppendEnvelope(nil, tasks[i]), guard{}, header)
+	}
+	errs := make([]error, len(ls))
+	why := q.wire.ask(ctx, rs, alive(ls))
+	var buried []*lease
+	var at []int
+	for i, r := range rs {
+		if _, _, err := r.ack(); err != nil {
+			errs[i] = unless(err, why)
+			continue
+		}
+		buried, at = append(buried, ls[i]), append(at, i)
+	}
+	for k, err := range q.finish(ctx, buried) {
+		errs[at[k]] = err
+	}
+	return errs
+}
+
+// Extend implements [runtime.Queue]. It takes 1 request a task, all at once.
+func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, length time.Duration) error {
+	if length <= 0 {
+		return fmt.Errorf("taskgen: extend by %v: a lease is longer than 0", length)
+	}
+	until := time.Now().Add(length)
+	return q.claim(ctx, ds, func(ctx context.Context, ls []*lease, ds []*runtime.Delivery) []error {
+		rs := make([]*request, len(ls))
+		for i, l := range ls {
+			rs[i] = l.put(time.Until(until) + slack)
+		}
+		why := q.wire.ask(ctx, rs, alive(ls))
+		errs := make([]error, len(ls))
+		for i, r := range rs {
+			end := ls[i].until
+			if r.reply == nil {
+				errs[i] = unless(errNoAnswer, why)
+			} else {
+				end, ds[i].LeaseUntil = until, until
+			}
+			q.held.back(q.source, ls[i], end)
+		}
+		return errs
+	})
+}
+
+// Release implements [runtime.Queue]. A task that is released at once goes to
+// the end of the line, on a fifo queue it stays the first of its group. It takes
+// 2 requests a task: a copy is written, which the server refuses when there is a
+// later one, and then the old message is taken away.
+func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
+	now := time.Now()
+	return q.settle(ctx, ds, func(ctx context.Context, ls []*lease, ds []*runtime.Delivery) []error {
+		errs := make([]error, len(ls))
+		rs := make([]*request, len(ls))
+		for i, d := range ds {
+			task := *d.Task
+			if d.Delay > 0 {
+				task.ScheduledFor = now.Add(d.Delay)
+				rs[i], errs[i] = q.delayed(ls[i], runtime.AppendEnvelope(nil, &task), task.ScheduledFor, ls[i].crashes)
+			} else {
+				rs[i] = publish(ls[i].subject, runtime.AppendEnvelope(nil, &task), guard{ls[i].subject, ls[i].seq}, crashHeader(nil, ls[i].crashes))
+			}
+		}
+		q.replace(ctx, ls, rs, errs)
+		return errs
+	})
+}
+
+// delayed is a request that stores a copy of a delivered message which falls due
+// later.
+func (q *Queue) delayed(l *lease, data []byte, at time.Time, crashes int) (*request, error) {
+	place, target := placeWaiting, placeHead
+	if q.kind != runtime.FIFO {
+		lane := l.place[len(placeReady):]
+		place, target = placeScheduled+lane, placeReady+lane
+	}
+	header := scheduled(crashHeader(nil, crashes), at, q.at(target, l.tail))
+	return publish(q.at(place, l.tail), data, guard{q.at(anyPlace, l.tail), l.seq}, header), nil
+}
+
+// replace writes copies, and then takes the delivered messages away.
+func (q *Queue) replace(ctx context.Context, ls []*lease, rs []*request, errs []error) {
+	why := q.wire.ask(ctx, rs, alive(ls))
+	var acks []*request
+	for i, r := range rs {
+		_, _, err := r.ack()
+		switch {
+		case codeOf(err) == codeWrongSequence && r.resent && q.ours(ctx, ls[i], r):
+			err = nil // the answer to an earlier try was lost
+		case codeOf(err) == codeWrongSequence:
+			err = lostLease(ls[i].id, q.name)
+		case err != nil:
+			err = unless(err, why)
+		}
+		if errs[i] = err; err == nil {
+			acks = append(acks, ls[i].done())
+		}
+	}
+	// A message that stays in spite of this is dropped when it comes again, for it
+	// has a later copy.
+	_ = q.wire.ask(ctx, acks, func(int) bool { return false })
+}
+
+// ours reports whether the last copy of a task is the one that r wrote.
+func (q *Queue) ours(ctx context.Context, l *lease, r *request) bool {
+	get := q.wire.last(q.names.stream, q.at(anyPlace, l.tail))
+	if err := q.wire.ask(ctx, []*request{get}, nil); err != nil {
+		return false
+	}
+	m, err := get.message()
+	return err == nil && m != nil && m.seq > l.seq && string(m.data) == string(r.msg.Data)
+}
+
+// finish takes delivered messages off their stream.
+func (q *Queue) finish(ctx context.Context, ls []*lease) []error {
+	if q.kind == runtime.FIFO {
+		return q.advance(ctx, ls)
+	}
+	return q.remove(ctx, ls)
+}
+
+// remove acknowledges messages. Where an answer stays out they are deleted
+// instead: a server that was killed may have forgotten that it delivered them, and
+// then takes no notice of an acknowledgement.
+func (q *Queue) remove(ctx context.Context, ls []*lease) []error {
+	rs := make([]*request, len(ls))
+	for i, l := range ls {
+		rs[i] = l.done()
+	}
+	keep := alive(ls)
+	deleted := make([]bool, len(ls))
+	why := q.wire.ask(ctx, rs, func(i int) bool {
+		if deleted[i] {
+			return keep(i)
+		}
+		deleted[i] = true
+		rs[i].msg = q.wire.remove(q.names.stream, ls[i].seq).msg
+		return keep(i)
+	})
+	errs := make([]error, len(ls))
+	for i, r := range rs {
+		var err error
+		switch {
+		case r.reply == nil:
+			err = errNoAnswer
+		case deleted[i]:
+			_, err = r.removed()
+		}
+		if err != nil {
+			errs[i] = unless(err, why)
+		}
+	}
+	return errs
+}
+
+// alive ends the tries of what has lost its lease.
+func alive(ls []*lease) func(i int) bool {
+	return func(i int) bool { return time.Now().Before(ls[i].until) }
+}
+
+// unless prefers what ended a batch of requests to the error of one that was not
+// answered.
+func unless(err, why error) error {
+	if err == errNoAnswer && why != nil {
+		return fmt.Errorf("%w: %w", errNoAnswer, why)
+	}
+	return err
+}
+
+func lostLease(id, queue string) error {
+	return fmt.Errorf("%w: task %s of queue %q", runtime.ErrLeaseLost, id, queue)
+}
+
+type settleStep func(ctx context.Context, ls []*lease, ds []*runtime.Delivery) []error
+
+// settle runs a step that ends leases.
+func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, step settleStep) error {
+	return q.claim(ctx, ds, func(ctx context.Context, ls []*lease, ds []*runtime.Delivery) []error {
+		errs := step(ctx, ls, ds)
+		for i, l := range ls {
+			if errs[i] == nil || isLost(errs[i]) {
+				q.held.drop(l)
+			} else {
+				q.held.back(q.source, l, l.until)
+			}
+		}
+		return errs
+	})
+}
+
+// claim runs a step for the deliveries whose lease is held, and notes the
+// others. The step is ended when the last of the leases has.
+func (q *Queue) claim(ctx context.Context, ds []*runtime.Delivery, step settleStep) error {
+	if err := q.open(); err != nil {
+		return err
+	}
+	var (
+		failed runtime.BatchError
+		ls     []*lease
+		mine   []*runtime.Delivery
+		at     []int
+		end    time.Time
+	)
+	for i, l := range q.held.take(ds) {
+		if l == nil {
+			failed.Add(i, idOf(ds[i]), lostLease(idOf(ds[i]), q.name))
+			continue
+		}
+		ls, mine, at = append(ls, l), append(mine, ds[i]), append(at, i)
+		if l.until.After(end) {
+			end = l.until
+		}
+	}
+	if len(ls) > 0 {
+		limited, cancel := context.WithDeadline(ctx, end)
+		defer cancel()
+		for k, err := range step(limited, ls, mine) {
+			if err != nil && !isLost(err) && !time.Now().Before(ls[k].until) {
+				err = fmt.Errorf("%w: %w", lostLease(idOf(mine[k]), q.name), err)
+			}
+			failed.Add(at[k], idOf(mine[k]), err)
+		}
+	}
+	slices.SortFunc(failed.Items, func(a, b runtime.ItemError) int { return a.Index - b.Index })
+	return failed.OrNil()
+}
+
+func isLost(err error) bool { return errors.Is(err, runtime.ErrLeaseLost) }
+
+func idOf(d *runtime.Delivery) string {
+	if d.Task == nil {
+		return ""
+	}
+	return d.Task.ID
+}

@@ -1,0 +1,294 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// Keys in the metadata of a stream.
+const (
+	metaType = "taskgen.type" // the type of the queue
+	metaDLQ  = "taskgen.dlq"  // "1": some queue has it as its dead letter queue
+)
+
+// slack is how much longer the server keeps a lease than the worker's own clock:
+// what a message and an answer may take on their way.
+const slack = 500 * time.Millisecond
+
+// A source is a queue as this provider sees it: what its handles share.
+type source struct {
+	names
+	p    *Provider
+	wire *wire
+	name string
+	kind runtime.QueueType
+	dlq  atomic.Bool
+	held leases
+
+	mu     sync.Mutex
+	levels int
+	pulled []string      // the consumers that tasks come from, the first first
+	unit   time.Duration // the lease that their deliveries begin with
+	dead   *source       // the dead letter queue; nil on one
+}
+
+func newSource(p *Provider, name string) *source {
+	return &source{names: namesOf(p.prefix, name), p: p, wire: p.wire, name: name, held: leases{by: make(map[string]*lease)}}
+}
+
+func (s *source) isDLQ() bool { return s.dlq.Load() }
+
+// declare creates or verifies streams and consumers: those of the queue, and on
+// its dead letter queue those for what dies here.
+func (s *source) declare(ctx context.Context, cfg runtime.QueueConfig) error {
+	meta, err := s.stream(ctx, cfg.Type, false)
+	if err != nil {
+		return err
+	}
+	s.kind = cfg.Type
+	s.dlq.Store(meta[metaDLQ] == "1")
+	if !s.isDLQ() {
+		dead := newSource(s.p, cfg.DLQ)
+		if _, err := dead.stream(ctx, runtime.Standard, true); err != nil {
+			return fmt.Errorf("its dead letter queue %q: %w", cfg.DLQ, err)
+		}
+		if err := dead.lane(ctx, originLane(s.name), cfg.Visibility); err != nil {
+			return fmt.Errorf("its dead letter queue %q: %w", cfg.DLQ, err)
+		}
+		s.mu.Lock()
+		s.dead = dead
+		s.mu.Unlock()
+	}
+	s.mu.Lock()
+	s.levels = max(s.levels, cfg.Levels)
+	levels := s.levels
+	s.mu.Unlock()
+	if cfg.Type == runtime.FIFO {
+		err = s.fifoConsumers(ctx, cfg.Visibility)
+	} else {
+		for n := range levels {
+			err = errors.Join(err, s.lane(ctx, strconv.Itoa(n), cfg.Visibility))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return s.refresh(ctx)
+}
+
+// stream creates or verifies the stream, and returns its metadata.
+func (s *source) stream(ctx context.Context, kind runtime.QueueType, dlq bool) (map[string]string, error) {
+	st, err := s.p.js.Stream(ctx, s.names.stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		meta := map[string]string{metaType: string(kind)}
+		if dlq {
+			meta[metaDLQ] = "1"
+		}
+		st, err = s.p.js.CreateStream(ctx, s.streamConfig(meta))
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			st, err = s.p.js.Stream(ctx, s.names.stream) // another process was quicker
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", s.names.stream, err)
+	}
+	have := st.CachedInfo().Config
+	if err := s.verify(have, kind); err != nil {
+		return nil, err
+	}
+	change := s.p.replicas > 0 && have.Replicas != s.p.replicas
+	if change {
+		have.Replicas = s.p.replicas
+	}
+	if dlq && have.Metadata[metaDLQ] != "1" {
+		have.Metadata = maps.Clone(have.Metadata)
+		have.Metadata[metaDLQ], change = "1", true
+	}
+	if change {
+		if _, err := s.p.js.UpdateStream(ctx, have); err != nil {
+			return nil, fmt.Errorf("update stream %s: %w", s.names.stream, err)
+		}
+	}
+	return have.Metadata, nil
+}
+
+func (s *source) streamConfig(meta map[string]string) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:              s.names.stream,
+		Description:       fmt.Sprintf("taskgen queue %q", s.name),
+		Subjects:          []string{s.root + ">"},
+		Retention:         jetstream.WorkQueuePolicy,
+		Storage:           jetstream.FileStorage,
+		Replicas:          max(s.p.replicas, 1),
+		AllowDirect:       true,
+		AllowRollup:       true,
+		AllowMsgTTL:       true,
+		AllowMsgSchedules: true,
+		Metadata:          meta,
+	}
+}
+
+// verify says what of an existing stream does not fit.
+func (s *source) verify(have jetstream.StreamConfig, kind runtime.QueueType) error {
+	if got := have.Metadata[metaType]; got != string(kind) {
+		if got == "" {
+			return fmt.Errorf("%w: stream %s was not made by taskgen: name the queue otherwise, or use another prefix", runtime.ErrQueueMismatch, have.Name)
+		}
+		return fmt.Errorf("%w: it is of type %s on the server, and %s is asked for", runtime.ErrQueueMismatch, got, kind)
+	}
+	var wrong []string
+	bad := func(is bool, what string) {
+		if is {
+			wrong = append(wrong, what)
+		}
+	}
+	bad(have.Retention != jetstream.WorkQueuePolicy, "its retention is not workqueue")
+	// A stream with schedules cannot refuse new messages when it is full: it
+	// would drop the oldest.
+	bad(have.MaxMsgs > 0 || have.MaxBytes > 0, "its size is limited, and what is beyond is dropped")
+	bad(have.MaxAge > 0, "its messages have an age limit")
+	bad(have.MaxMsgsPerSubject > 0, "its messages per subject are limited")
+	bad(have.NoAck, "it acknowledges nothing")
+	bad(have.DenyDelete || have.DenyPurge || have.Sealed, "its messages cannot be deleted")
+	bad(!have.AllowDirect || !have.AllowRollup || !have.AllowMsgTTL || !have.AllowMsgSchedules, "direct gets, rollups, TTLs or schedules are not allowed")
+	bad(have.PersistMode == jetstream.AsyncPersistMode, "it acknowledges before it has written")
+	bad(!slices.Contains(have.Subjects, s.root+">"), "its subjects are others")
+	if len(wrong) > 0 {
+		return fmt.Errorf("%w: stream %s was changed: %s: update it by the nats command line", runtime.ErrQueueMismatch, have.Name, strings.Join(wrong, ", "))
+	}
+	return nil
+}
+
+// lane creates the consumers of one lane: one to pull from, and one that counts
+// its schedules.
+func (s *source) lane(ctx context.Context, lane string, visibility time.Duration) error {
+	if err := s.consumer(ctx, schedConsumer(lane), visibility, s.all(placeScheduled+lane)); err != nil {
+		return err
+	}
+	return s.consumer(ctx, readyConsumer(lane), visibility, s.all(placeReady+lane))
+}
+
+func (s *source) fifoConsumers(ctx context.Context, visibility time.Duration) error {
+	return errors.Join(
+		s.consumer(ctx, schedConsumer(lanePlain), visibility, s.all(placeDelayed)),
+		s.consumer(ctx, lineConsumer, visibility, s.all(placeLine)),
+		s.consumer(ctx, waitingConsumer, visibility, s.all(placeWaiting)),
+		s.consumer(ctx, headConsumer, visibility, s.all(placeHead), s.all(placeJoining)),
+	)
+}
+
+// consumer creates a durable pull consumer where it is missing. One that is
+// there keeps its ack wait: processes that know it count on that.
+func (s *source) consumer(ctx context.Context, name string, visibility time.Duration, filters ...string) error {
+	switch _, err := s.p.js.Consumer(ctx, s.names.stream, name); {
+	case err == nil:
+		return nil
+	case !errors.Is(err, jetstream.ErrConsumerNotFound):
+		return fmt.Errorf("consumer %s: %w", name, err)
+	}
+	cfg := jetstream.ConsumerConfig{
+		Durable:       name,
+		DeliverPolicy: jetstream.DeliverAllPolicy,
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       visibility + slack,
+		MaxDeliver:    -1, // the pool counts, and says why a task died
+		MaxAckPending: -1,
+		MaxWaiting:    4096,
+	}
+	if len(filters) == 1 {
+		cfg.FilterSubject = filters[0]
+	} else {
+		cfg.FilterSubjects = filters
+	}
+	_, err := s.p.js.CreateConsumer(ctx, s.names.stream, cfg)
+	if errors.Is(err, jetstream.ErrConsumerExists) {
+		err = nil // another process was quicker
+	}
+	if err != nil {
+		return fmt.Errorf("create consumer %s: %w", name, err)
+	}
+	return nil
+}
+
+// refresh finds out which consumers tasks come from. On a dead letter queue they
+// become more with every queue that names it.
+func (s *source) refresh(ctx context.Context) error {
+	var list struct {
+		Consumers []string `json:"consumers"`
+		Total     int      `json:"total"`
+	}
+	var pulled []string
+	for offset, more := 0, true; more; {
+		list.Consumers = nil
+		if err := s.wire.one(ctx, "CONSUMER.NAMES."+s.names.stream, map[string]any{"offset": offset}, &list); err != nil {
+			return fmt.Errorf("list the consumers of stream %s: %w", s.names.stream, err)
+		}
+		for _, name := range list.Consumers {
+			if strings.HasPrefix(name, readyConsumer("")) || name == headConsumer {
+				pulled = append(pulled, name)
+			}
+		}
+		offset += len(list.Consumers)
+		more = len(list.Consumers) > 0 && offset < list.Total
+	}
+	if len(pulled) == 0 {
+		return fmt.Errorf("stream %s has lost its consumers", s.names.stream)
+	}
+	slices.SortFunc(pulled, func(a, b string) int { return levelOf(b) - levelOf(a) })
+	state, err := s.wire.infos(ctx, s.names.stream, pulled...)
+	if err != nil {
+		return err
+	}
+	unit := state[0].Config.AckWait
+	for _, c := range state[1:] {
+		if c.Config.AckWait != unit {
+			unit = 0 // each delivery's lease is set on its own
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pulled, s.unit = pulled, unit
+	return nil
+}
+
+// levelOf is the level of a consumer's lane, -1 where the lane is no level.
+func levelOf(consumer string) int {
+	n, err := strconv.Atoi(strings.TrimPrefix(consumer, readyConsumer("")))
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// consumers returns the consumers that tasks come from, and the lease that their
+// deliveries begin with, 0 where that differs.
+func (s *source) consumers() ([]string, time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pulled, s.unit
+}
+
+func (s *source) graves() *source {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dead
+}
+
+// repair makes consumers again that somebody has deleted.
+func (s *source) repair(ctx context.Context, cfg runtime.QueueConfig) error {
+	ctx, cancel := context.WithTimeout(ctx, answerWait)
+	defer cancel()
+	return s.declare(ctx, cfg)
+}

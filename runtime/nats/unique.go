@@ -1,0 +1,151 @@
+package nats
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A claim is the record of a unique key with a window: a message of its own,
+// which goes by itself some time after the window is over. It is written before the
+// task, unsure, and once more when the task is stored. A key without a window needs
+// none: it stands in the subject of its task.
+type claim struct {
+	ID    string `json:"id"`
+	Until int64  `json:"until"` // nanoseconds of the Unix epoch, like Due
+	Due   int64  `json:"due"`
+	// Sure says that the task was stored.
+	Sure bool `json:"sure,omitempty"`
+
+	key     string
+	seq     uint64 // of the record
+	expect  uint64 // the record that it takes the place of
+	resumed bool   // an earlier call of the same task wrote it, and did not get to its end
+	request *request
+}
+
+// unsureFor is how long a claim is honoured whose task is not on the queue: its
+// writer may be between the two steps.
+const unsureFor = 30 * time.Second
+
+func parseClaim(data []byte) *claim {
+	c := new(claim)
+	if json.Unmarshal(data, c) != nil {
+		return new(claim) // nobody's, and over
+	}
+	return c
+}
+
+// record is a request that writes a claim.
+func (q *Queue) record(c *claim, g guard) *request {
+	data, _ := json.Marshal(c) // of plain values: it cannot fail
+	left := max(time.Until(time.Unix(0, c.Until)), 0)/time.Second + 60
+	return publish(q.at(placeKey, tail(none, c.key, none)), data, g, nats.Header{
+		headerTTL: {strconv.FormatInt(int64(left), 10) + "s"}, headerRollup: {"sub"},
+	})
+}
+
+// claimKeys takes the keys of entries that have a window. It returns the entries
+// that may be stored, and those with a window among them.
+func (q *Queue) claimKeys(ctx context.Context, es []*entry, answers []runtime.Enqueued, failed map[int]error) (free, windows []*entry) {
+	var todo []*entry
+	now := time.Now()
+	for _, e := range es {
+		if !e.window {
+			free = append(free, e)
+			continue
+		}
+		e.claim = &claim{ID: e.task.ID, Until: now.Add(e.task.UniqueFor).UnixNano(), Due: e.task.DueAt().UnixNano(), key: token(e.task.UniqueKey)}
+		todo = append(todo, e)
+	}
+	for round := 0; len(todo) > 0; round++ {
+		var again []*entry
+		rs := make([]*request, len(todo))
+		for i, e := range todo {
+			rs[i] = q.record(e.claim, guard{q.keyed(e.claim.key), e.claim.expect})
+			e.claim.request = rs[i]
+		}
+		why := q.wire.ask(ctx, rs, nil)
+		for _, e := range todo {
+			seq, _, err := e.claim.request.ack()
+			if codeOf(err) == codeWrongSequence && round < rounds {
+				var won, retry bool
+				if won, retry, err = q.contest(ctx, e, answers); retry {
+					again = append(again, e)
+					continue
+				} else if err == nil && !won {
+					continue // answered
+				}
+			} else if err == nil {
+				e.claim.seq = seq
+			}
+			if err != nil {
+				failed[e.index] = fmt.Errorf("claim the unique key of task %s on queue %q: %w", e.task.ID, q.cfg.Name, unless(err, why))
+				continue
+			}
+			windows = append(windows, e)
+		}
+		todo = again
+	}
+	return append(free, windows...), windows
+}
+
+// contest looks who holds a key that could not be claimed.
+func (q *Queue) contest(ctx context.Context, e *entry, answers []runtime.Enqueued) (won, retry bool, err error) {
+	get := q.wire.last(q.names.stream, q.keyed(e.claim.key))
+	if err := q.wire.ask(ctx, []*request{get}, nil); err != nil {
+		return false, false, err
+	}
+	m, err := get.message()
+	if err != nil {
+		return false, false, err
+	}
+	holder, held := q.holder(m)
+	if !held {
+		if e.claim.expect = 0; m != nil {
+			e.claim.expect = m.seq
+		}
+		return false, true, nil
+	}
+	if place, _, _ := q.split(m.subject); place == placeKey {
+		c := parseClaim(m.data)
+		if !c.Sure && c.ID == e.task.ID {
+			e.claim.Until, e.claim.seq, e.claim.resumed = c.Until, m.seq, true
+			return true, false, nil
+		}
+		if !c.Sure && time.Since(m.at) > unsureFor {
+			there := q.wire.last(q.names.stream, q.at(anyPlace, tail("*", "*", token(c.ID))))
+			if err := q.wire.ask(ctx, []*request{there}, nil); err != nil {
+				return false, false, err
+			}
+			if task, err := there.message(); err != nil || task == nil {
+				e.claim.expect = m.seq
+				return false, err == nil, err
+			}
+		}
+	}
+	answers[e.index] = holder
+	return false, false, nil
+}
+
+// confirmKeys makes claims sure whose tasks are stored, and takes back those whose
+// tasks are not. Where that fails the claim stays unsure, which is seen to later.
+func (q *Queue) confirmKeys(ctx context.Context, windows []*entry, answers []runtime.Enqueued, failed map[int]error) {
+	var rs []*request
+	for _, e := range windows {
+		switch err := failed[e.index]; {
+		case err == nil:
+			e.claim.Sure = true
+			rs = append(rs, q.record(e.claim, guard{q.at(placeKey, tail(none, e.claim.key, none)), e.claim.seq}))
+		case isDuplicate(err):
+			rs = append(rs, q.wire.remove(q.names.stream, e.claim.seq))
+		}
+	}
+	_ = q.wire.ask(ctx, rs, nil)
+}

@@ -1,0 +1,296 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	// flight is how many requests are under way at once: enough to keep the
+	// server busy, and few enough for the client's and the server's buffers.
+	flight = 1024
+	// answerWait is how long no answer may come before what is missing is asked
+	// again.
+	answerWait = 5 * time.Second
+	firstPause = 10 * time.Millisecond
+	maxPause   = 500 * time.Millisecond
+)
+
+// A wire sends requests to the server and gathers the answers, many at a time,
+// on one inbox that lives as long as the provider. A connection that is lost in
+// between is no error: what was not answered is asked again.
+type wire struct {
+	nc     *nats.Conn
+	api    string // "$JS.API.", or what stands for it
+	inbox  string
+	sub    *nats.Subscription
+	status chan nats.Status
+	asked  atomic.Int64 // requests, for tests of cost
+	done   chan struct{}
+	ended  sync.WaitGroup
+
+	mu    sync.Mutex
+	calls map[uint64]*call
+	count uint64 // of calls: the next one's number
+	gone  chan struct{} // closed when the connection is lost, then made anew
+	shut  bool
+}
+
+// A call is a flight of requests.
+type call struct {
+	mu      sync.Mutex
+	answers []*nats.Msg
+	left    int
+	over    chan struct{}
+}
+
+func newWire(nc *nats.Conn, api string) (*wire, error) {
+	w := &wire{nc: nc, api: api, inbox: nc.NewInbox() + ".", calls: make(map[uint64]*call), done: make(chan struct{}), gone: make(chan struct{})}
+	var err error
+	if w.sub, err = nc.Subscribe(w.inbox+"*.*", w.answer); err != nil {
+		return nil, err
+	}
+	if err := w.sub.SetPendingLimits(-1, -1); err != nil {
+		return nil, errors.Join(err, w.sub.Unsubscribe())
+	}
+	w.status = nc.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
+	w.ended.Go(w.watch)
+	return w, nil
+}
+
+// watch tells everybody who waits for an answer when the connection is lost:
+// what was under way may never be answered.
+func (w *wire) watch() {
+	for {
+		select {
+		case <-w.done:
+			return
+		case _, ok := <-w.status:
+			if !ok {
+				return
+			}
+			w.mu.Lock()
+			close(w.gone)
+			w.gone = make(chan struct{})
+			w.mu.Unlock()
+		}
+	}
+}
+
+func (w *wire) close() error {
+	w.mu.Lock()
+	if w.shut {
+		w.mu.Unlock()
+		return nil
+	}
+	w.shut = true
+	w.mu.Unlock()
+	close(w.done)
+	w.ended.Wait()
+	w.nc.RemoveStatusListener(w.status)
+	if err := w.sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+		return err
+	}
+	return nil
+}
+
+// lost is closed when the connection that is there now is lost.
+func (w *wire) lost() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.gone
+}
+
+// answer takes the answer to one request: its reply subject ends in the numbers
+// of the call and of the request.
+func (w *wire) answer(m *nats.Msg) {
+	id, index, ok := strings.Cut(strings.TrimPrefix(m.Subject, w.inbox), ".")
+	if !ok {
+		return
+	}
+	n, err1 := strconv.ParseUint(id, 36, 64)
+	i, err2 := strconv.Atoi(index)
+	if err1 != nil || err2 != nil {
+		return
+	}
+	w.mu.Lock()
+	c := w.calls[n]
+	w.mu.Unlock()
+	if c == nil {
+		return // nobody waits for it any more
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i < 0 || i >= len(c.answers) || c.answers[i] != nil {
+		return
+	}
+	c.answers[i] = m
+	if c.left--; c.left == 0 {
+		close(c.over)
+	}
+}
+
+// A request is one message that is answered.
+type request struct {
+	msg *nats.Msg
+	// reply is the answer, nil while there is none.
+	reply *nats.Msg
+	// resent says that it was sent more than once: an earlier one may have been
+	// done, and its answer lost.
+	resent bool
+	// err is what keeps it from being sent.
+	err error
+}
+
+func (r *request) answered() bool { return r.reply != nil || r.err != nil }
+
+// ask sends requests, each until it is answered or ctx ends. Before it sends one
+// again it asks again, where that is not nil, which may change the message, or
+// return false to give it up. The error says why some are not answered.
+func (w *wire) ask(ctx context.Context, rs []*request, again func(i int) bool) error {
+	todo := make([]int, len(rs))
+	for i := range rs {
+		todo[i] = i
+	}
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		for from := 0; from < len(todo); from += flight {
+			if err := w.send(ctx, rs, todo[from:min(from+flight, len(todo))]); err != nil {
+				return err
+			}
+		}
+		rest := todo[:0]
+		for _, i := range todo {
+			if !rs[i].answered() {
+				rest = append(rest, i)
+			}
+		}
+		if todo = rest; len(todo) == 0 {
+			return nil
+		}
+		if err := w.pause(ctx, pause); err != nil {
+			return err
+		}
+		rest = todo[:0]
+		for _, i := range todo {
+			rs[i].resent = true
+			if again == nil || again(i) {
+				rest = append(rest, i)
+			}
+		}
+		if todo = rest; len(todo) == 0 {
+			return context.DeadlineExceeded
+		}
+	}
+}
+
+// pause waits, and then until the connection is back.
+func (w *wire) pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-w.done:
+			return errClosed
+		case <-t.C:
+		}
+		switch w.nc.Status() {
+		case nats.CONNECTED:
+			return nil
+		case nats.CLOSED, nats.DRAINING_SUBS, nats.DRAINING_PUBS:
+			return nats.ErrConnectionClosed
+		}
+		t.Reset(firstPause)
+	}
+}
+
+// send sends the requests of one flight and waits for the answers, as long as
+// some come. No answer is no error.
+func (w *wire) send(ctx context.Context, rs []*request, todo []int) error {
+	c := &call{answers: make([]*nats.Msg, len(todo)), left: len(todo), over: make(chan struct{})}
+	w.mu.Lock()
+	if w.shut {
+		w.mu.Unlock()
+		return errClosed
+	}
+	w.count++
+	id, gone := w.count, w.gone
+	w.calls[id] = c
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		delete(w.calls, id)
+		w.mu.Unlock()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for k, m := range c.answers {
+			if m != nil && !isStatus(m, "503") { // nobody there: asked again
+				rs[todo[k]].reply = m
+			}
+		}
+	}()
+	prefix := w.inbox + strconv.FormatUint(id, 36) + "."
+	for k, i := range todo {
+		m := rs[i].msg
+		m.Reply = prefix + strconv.Itoa(k)
+		switch err := w.nc.PublishMsg(m); {
+		case errors.Is(err, nats.ErrConnectionClosed):
+			return err
+		case errors.Is(err, nats.ErrReconnectBufExceeded):
+			c.skip()
+		case err != nil:
+			rs[i].err = err
+			c.skip()
+		}
+	}
+	w.asked.Add(int64(len(todo)))
+	return c.wait(ctx, gone, w.done)
+}
+
+func (c *call) skip() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.left--; c.left == 0 {
+		close(c.over)
+	}
+}
+
+func (c *call) wait(ctx context.Context, gone, done <-chan struct{}) error {
+	t := time.NewTimer(answerWait)
+	defer t.Stop()
+	before := -1
+	for {
+		select {
+		case <-c.over:
+			return nil
+		case <-gone:
+			return nil
+		case <-done:
+			return errClosed
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-t.C:
+			c.mu.Lock()
+			left := c.left
+			c.mu.Unlock()
+			if left == before {
+				return nil
+			}
+			before = left
+			t.Reset(answerWait)
+		}
+	}
+}
+
+// isStatus reports whether a message is a status line of the server's.
+func isStatus(m *nats.Msg, code string) bool {
+	return len(m.Data) == 0 && m.Header != nil && m.Header.Get("Status") == code
+}
