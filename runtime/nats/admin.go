@@ -52,12 +52,12 @@ func (q *Queue) find(ctx context.Context, ids []string) ([]*seat, error) {
 			break
 		}
 	}
-	return seats, q.mark(ctx, seats)
+	return seats, q.seen(ctx, seats)
 }
 
-// mark notes which of the tasks found are with a worker: their consumer has
+// seen notes which of the tasks found are with a worker: their consumer has
 // delivered them.
-func (q *Queue) mark(ctx context.Context, seats []*seat) error {
+func (q *Queue) seen(ctx context.Context, seats []*seat) error {
 	pulled, _ := q.consumers()
 	states, err := q.wire.infos(ctx, q.names.stream, pulled...)
 	if err != nil {
@@ -178,10 +178,10 @@ func (q *Queue) move(ctx context.Context, s *seat, at time.Time) (done bool, err
 	g := guard{q.at(anyPlace, s.tail), s.seq}
 	later, now := q.places(s)
 	var r *request
-	if due(at) {
-		r = publish(q.at(now, s.tail), data, g, crashHeader(nil, crashes(s.header)))
+	if !at.After(time.Now()) {
+		r = publish(q.at(now, s.tail), data, g, copied(s.header))
 	} else {
-		r = publish(q.at(later, s.tail), data, g, scheduled(crashHeader(nil, crashes(s.header)), at, q.at(now, s.tail)))
+		r = publish(q.at(later, s.tail), data, g, scheduled(copied(s.header), at, q.at(now, s.tail)))
 	}
 	if err := q.wire.ask(ctx, []*request{r}, nil); err != nil {
 		return false, err

@@ -21,7 +21,8 @@ const (
 	headerMsgID        = "Nats-Msg-Id"
 	headerRollup       = "Nats-Rollup"
 	headerTTL          = "Nats-TTL"
-	headerCrashes      = "Taskgen-Crashes" // crashes of earlier copies of the task
+	headerCrashes      = "Taskgen-Crashes"  // crashes of earlier copies of the task
+	headerRedriven     = "Taskgen-Redriven" // the dead message that the task came back from
 	codeWrongSequence  = 10071
 	codeNoMessage      = 10037
 	codeNoSequence     = 10043
@@ -170,6 +171,17 @@ type stored struct {
 	data    []byte
 	header  nats.Header
 	at      time.Time // when it was stored
+}
+
+// copied are the headers that a copy of a message takes over.
+func copied(h nats.Header) nats.Header {
+	c := make(nats.Header, 4)
+	for _, key := range [...]string{headerCrashes, headerRedriven} {
+		if v := h[key]; len(v) > 0 {
+			c[key] = v
+		}
+	}
+	return c
 }
 
 // crashes of the task before this copy of it was stored.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"time"
 
 	"github.com/taskgen/taskgen/runtime"
 )
@@ -113,7 +111,7 @@ func (q *Queue) redrive(ctx context.Context, page []*stored) (moved []string, fa
 		runtime.Unbury(task, dead.name)
 		task.Queue = q.name
 		task.Priority = min(task.Priority, q.cfg.Levels-1)
-		es[i] = &entry{index: i, task: task, envelope: runtime.AppendEnvelope(nil, task), group: none, key: none, id: token(task.ID), msgID: dead.names.stream + "." + strconv.FormatUint(m.seq, 10)}
+		es[i] = &entry{index: i, task: task, envelope: runtime.AppendEnvelope(nil, task), group: none, key: none, id: token(task.ID), redriven: dead.mark(m.seq), origin: q.marked(m)}
 		if q.kind == runtime.FIFO {
 			es[i].group = token(task.GroupKey)
 		}
@@ -180,6 +178,3 @@ func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	}
 	return gone, nil
 }
-
-// in is a time that is due for sure where it is zero.
-func due(at time.Time) bool { return !at.After(time.Now()) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -107,6 +108,7 @@ func (q *Queue) fetch(ctx context.Context, limit int) (*pull, error) {
 	if len(all.got) > 0 || all.err != nil || ctx.Err() != nil {
 		return all, nil
 	}
+	// Nothing is there.
 	p, err := q.pull(ctx, q.done, consumers, 1, true)
 	if err == nil && len(p.got) == 0 && p.err == nil && q.isDLQ() && ctx.Err() == nil {
 		p.err = q.refresh(ctx) // more queues may die here now
@@ -123,6 +125,9 @@ func (q *Queue) deliver(ctx context.Context, p *pull, limit int, length time.Dur
 	// What is done with messages that are here is not ended by ctx.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(length, answerWait))
 	defer cancel()
+	if err := q.together(ctx, p, limit); err != nil {
+		return nil, err
+	}
 	ls, counts := q.read(p.got)
 	ls, err := q.current(ctx, ls, counts)
 	if err != nil {
@@ -152,6 +157,41 @@ func (q *Queue) deliver(ctx context.Context, p *pull, limit int, length time.Dur
 	return ds, nil
 }
 
+// siblings is how far apart the server may notice the ends of leases that began
+// together.
+const siblings = 20 * time.Millisecond
+
+// together waits for the rest of what comes back from a worker that died, so that
+// a pool sees all suspects at once (see MaxDeliveries).
+func (q *Queue) together(ctx context.Context, p *pull, limit int) error {
+	again := false
+	for _, m := range p.got {
+		if meta, err := m.Metadata(); err == nil && meta.NumDelivered > 1 {
+			again = true
+			break
+		}
+	}
+	if !again || len(p.got) >= limit {
+		return nil
+	}
+	timer := time.NewTimer(siblings)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-q.done:
+		return nil
+	}
+	consumers, _ := q.consumers()
+	for _, c := range consumers {
+		if n := limit - len(p.got); n > 0 {
+			if err := p.sweep(q.source, c, min(n, batchSize), brief); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // read takes messages apart. counts says how often each was delivered.
 func (s *source) read(msgs []*nats.Msg) (ls []*lease, counts []uint64) {
 	room := make([]lease, len(msgs))
@@ -166,7 +206,7 @@ func (s *source) read(msgs []*nats.Msg) (ls []*lease, counts []uint64) {
 		}
 		l := &room[i]
 		*l = lease{
-			subject: m.Subject, place: place, tail: rest, seq: meta.Sequence.Stream, ack: m.Reply, data: m.Data, stored: meta.Timestamp,
+			subject: m.Subject, place: place, tail: rest, seq: meta.Sequence.Stream, ack: m.Reply, data: m.Data, headers: m.Header, stored: meta.Timestamp,
 			crashes: crashes(m.Header) + int(meta.NumDelivered) - 1,
 			receipt: strconv.FormatUint(meta.Sequence.Stream, 36) + "." + strconv.FormatUint(meta.Sequence.Consumer, 36),
 		}
@@ -175,15 +215,20 @@ func (s *source) read(msgs []*nats.Msg) (ls []*lease, counts []uint64) {
 	return ls, counts
 }
 
-// current drops messages of which there is a later copy: whoever wrote that
-// died before it took the old one away. Only what was delivered before is asked
-// about.
+// current drops messages of which there is a later copy, or one on the dead letter
+// queue: whoever wrote that died before it took the old one away. Only what was
+// delivered before is asked about.
 func (s *source) current(ctx context.Context, ls []*lease, counts []uint64) ([]*lease, error) {
 	var again []*lease
 	var rs []*request
+	dead := s.graves()
 	for i, l := range ls {
-		if counts[i] > 1 {
-			again, rs = append(again, l), append(rs, s.wire.last(s.names.stream, s.copies(l)))
+		if counts[i] == 1 {
+			continue
+		}
+		again, rs = append(again, l), append(rs, s.wire.last(s.names.stream, s.copies(l)))
+		if dead != nil {
+			rs = append(rs, s.wire.last(dead.names.stream, s.grave(l)))
 		}
 	}
 	if len(again) == 0 {
@@ -192,27 +237,51 @@ func (s *source) current(ctx context.Context, ls []*lease, counts []uint64) ([]*
 	if err := s.wire.ask(ctx, rs, nil); err != nil {
 		return nil, err // their leases bring them back
 	}
-	old := make(map[*lease]bool)
-	var acks []*request
-	for i, r := range rs {
-		m, err := r.message()
+	stale := make(map[*lease]bool)
+	each := len(rs) / len(again)
+	for i, l := range again {
+		m, err := rs[i*each].message()
 		if err != nil {
 			return nil, err
 		}
-		if m == nil || m.seq > again[i].seq {
-			old[again[i]], acks = true, append(acks, again[i].done())
+		stale[l] = m == nil || m.seq > l.seq
+		if each == 1 || stale[l] {
+			continue
 		}
+		if m, err = rs[i*each+1].message(); err != nil {
+			return nil, err
+		}
+		stale[l] = m != nil && s.marked(m) >= l.seq
 	}
-	if len(old) == 0 {
-		return ls, nil
-	}
+	var gone []*lease
 	kept := ls[:0]
 	for _, l := range ls {
-		if !old[l] {
+		if stale[l] {
+			gone = append(gone, l)
+		} else {
 			kept = append(kept, l)
 		}
 	}
-	return kept, s.wire.ask(ctx, acks, nil)
+	return kept, errors.Join(s.finish(ctx, gone)...)
+}
+
+// mark is how a message is known on another stream.
+func (s *source) mark(seq uint64) string { return s.names.stream + "." + strconv.FormatUint(seq, 10) }
+
+// marked is the sequence that a dead message had on this stream; 0 where it came
+// from elsewhere.
+func (s *source) marked(m *stored) uint64 {
+	seq, ok := strings.CutPrefix(m.header.Get(headerMsgID), s.names.stream+".")
+	n, err := strconv.ParseUint(seq, 10, 64)
+	if !ok || err != nil {
+		return 0
+	}
+	return n
+}
+
+// grave is the subject of a task on the dead letter queue.
+func (s *source) grave(l *lease) string {
+	return s.graves().at(placeReady+originLane(s.name), tail(none, none, l.tail[strings.LastIndexByte(l.tail, '.')+1:]))
 }
 
 // copies is the pattern of all copies of a task. On a fifo queue whatever is
@@ -258,12 +327,9 @@ func (q *Queue) sort(ctx context.Context, ls []*lease) ([]*lease, []*runtime.Tas
 // the message tells.
 func (q *Queue) postpone(ctx context.Context, l *lease, task *runtime.Task, now time.Time) {
 	ahead := max(l.stored.Sub(now), 0)
-	r, err := q.delayed(l, l.data, task.ScheduledFor.Add(ahead), l.crashes)
-	if err != nil {
-		return // the lease brings it back
-	}
+	r := q.delayed(l, l.data, task.ScheduledFor.Add(ahead))
 	if err := q.wire.ask(ctx, []*request{r}, nil); err != nil {
-		return
+		return // the lease brings it back
 	}
 	if _, _, err := r.ack(); err == nil {
 		_ = q.wire.ask(ctx, []*request{l.done()}, nil)

@@ -21,7 +21,8 @@ type entry struct {
 	expect         uint64 // what may hold the key: a record whose window is over
 	window         bool   // the key has a window; a redriven task takes none again
 	claim          *claim // of that
-	msgID          string // by which the server knows a task that is moved
+	redriven       string // the dead message that it comes back from
+	origin         uint64 // the sequence that it had here when it died
 
 	request *request
 }
@@ -33,10 +34,10 @@ func (e *entry) tail() string { return tail(e.group, e.key, e.id) }
 func (e *entry) guard(q *Queue) guard { return guard{e.rivals(q), e.expect} }
 
 func (e *entry) header() nats.Header {
-	if e.msgID == "" {
+	if e.redriven == "" {
 		return nil
 	}
-	return nats.Header{headerMsgID: {e.msgID}}
+	return nats.Header{headerMsgID: {e.redriven}, headerRedriven: {e.redriven}}
 }
 
 // rivals is the pattern of what keeps the task out.
@@ -180,8 +181,9 @@ func (q *Queue) resolve(ctx context.Context, es []*entry, answers []runtime.Enqu
 				e.expect = m.seq
 			}
 			again = append(again, e)
-		case e.request.resent && string(m.data) == string(e.envelope):
-			// An earlier try got through, and its answer did not.
+		case e.request.resent && string(m.data) == string(e.envelope), e.redriven != "" && (m.header.Get(headerRedriven) == e.redriven || e.origin >= m.seq):
+			// An earlier try got through, and its answer did not; or somebody else
+			// redrives the same task; or who buried it died before taking it away.
 			answers[e.index] = runtime.Enqueued{ID: e.task.ID, Queue: q.cfg.Name, DueAt: e.task.DueAt()}
 		case e.key != none || e.claim != nil && e.claim.resumed:
 			answers[e.index] = holder

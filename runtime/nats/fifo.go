@@ -36,7 +36,7 @@ const rounds = 1000
 
 // advance takes the heads of groups off their queue and lets the next in line
 // follow.
-func (q *Queue) advance(ctx context.Context, ls []*lease) []error {
+func (s *source) advance(ctx context.Context, ls []*lease) []error {
 	errs := make([]error, len(ls))
 	todo := make([]int, len(ls))
 	for i := range ls {
@@ -46,13 +46,13 @@ func (q *Queue) advance(ctx context.Context, ls []*lease) []error {
 	for round := 0; len(todo) > 0; round++ {
 		if round == rounds {
 			for _, i := range todo {
-				errs[i] = fmt.Errorf("taskgen: group of task %s on queue %q: others were quicker %d times", ls[i].id, q.name, rounds)
+				errs[i] = fmt.Errorf("taskgen: group of task %s on queue %q: others were quicker %d times", ls[i].id, s.name, rounds)
 			}
 			break
 		}
 		var err error
 		var gone []*request
-		if todo, gone, err = q.follow(ctx, ls, todo, errs); err != nil {
+		if todo, gone, err = s.follow(ctx, ls, todo, errs); err != nil {
 			for _, i := range todo {
 				errs[i] = err
 			}
@@ -67,23 +67,23 @@ func (q *Queue) advance(ctx context.Context, ls []*lease) []error {
 			acked, at = append(acked, l), append(at, i)
 		}
 	}
-	for k, err := range q.remove(ctx, acked) {
+	for k, err := range s.remove(ctx, acked) {
 		errs[at[k]] = err
 	}
-	_ = q.wire.ask(ctx, away, nil) // what stays is seen to by whoever comes next
+	_ = s.wire.ask(ctx, away, nil) // what stays is seen to by whoever comes next
 	return errs
 }
 
 // follow lets the next in line take the place of each head in todo, or a tomb. It
 // returns the heads that are to be tried again, and requests that take away what
 // is not needed any more.
-func (q *Queue) follow(ctx context.Context, ls []*lease, todo []int, errs []error) (again []int, away []*request, err error) {
-	stream := q.names.stream
+func (s *source) follow(ctx context.Context, ls []*lease, todo []int, errs []error) (again []int, away []*request, err error) {
+	stream := s.names.stream
 	gets := make([]*request, len(todo))
 	for k, i := range todo {
-		gets[k] = q.wire.next(stream, q.at(placeLine, groupOf(ls[i].tail)+".>"), 1)
+		gets[k] = s.wire.next(stream, s.at(placeLine, groupOf(ls[i].tail)+".>"), 1)
 	}
-	if err := q.wire.ask(ctx, gets, nil); err != nil {
+	if err := s.wire.ask(ctx, gets, nil); err != nil {
 		return todo, nil, err
 	}
 	puts := make([]*request, 0, len(todo))
@@ -98,31 +98,31 @@ func (q *Queue) follow(ctx context.Context, ls []*lease, todo []int, errs []erro
 		}
 		switch group := groupOf(l.tail); {
 		case m == nil:
-			puts = append(puts, publish(q.at(placeTomb, tail(group, none, none)), nil, guard{q.at(anyPresent, group+".>"), l.seq}, nats.Header{headerTTL: {tombTTL}}))
+			puts = append(puts, publish(s.at(placeTomb, tail(group, none, none)), nil, guard{s.at(anyPresent, group+".>"), l.seq}, nats.Header{headerTTL: {tombTTL}}))
 			at, line = append(at, i), append(line, 0)
-		case m.subject == q.at(placeLine, l.tail):
+		case m.subject == s.at(placeLine, l.tail):
 			// The head's own place in line: whoever made it the head died before
 			// that was taken away.
-			stale, again = append(stale, q.wire.remove(stream, m.seq)), append(again, i)
+			stale, again = append(stale, s.wire.remove(stream, m.seq)), append(again, i)
 		default:
-			puts = append(puts, q.promotion(m, guard{q.at(anyActive, group+".>"), l.seq}))
+			puts = append(puts, s.promotion(m, guard{s.at(anyActive, group+".>"), l.seq}))
 			at, line = append(at, i), append(line, m.seq)
 		}
 	}
-	if err := q.wire.ask(ctx, append(stale, puts...), nil); err != nil {
+	if err := s.wire.ask(ctx, append(stale, puts...), nil); err != nil {
 		return todo, nil, err
 	}
 	for k, r := range puts {
 		i := at[k]
 		switch seq, _, err := r.ack(); {
 		case err == nil && line[k] == 0:
-			away = append(away, q.wire.remove(stream, seq))
+			away = append(away, s.wire.remove(stream, seq))
 		case err == nil:
-			away = append(away, q.wire.remove(stream, line[k]))
+			away = append(away, s.wire.remove(stream, line[k]))
 		case codeOf(err) != codeWrongSequence:
 			errs[i] = err
 		default:
-			switch done, err := q.succeeded(ctx, ls[i]); {
+			switch done, err := s.succeeded(ctx, ls[i]); {
 			case err != nil:
 				errs[i] = err
 			case !done:
@@ -134,9 +134,9 @@ func (q *Queue) follow(ctx context.Context, ls []*lease, todo []int, errs []erro
 }
 
 // succeeded reports whether the head of a group has a later one beside it.
-func (q *Queue) succeeded(ctx context.Context, l *lease) (bool, error) {
-	get := q.wire.last(q.names.stream, q.at(anyActive, groupOf(l.tail)+".>"))
-	if err := q.wire.ask(ctx, []*request{get}, nil); err != nil {
+func (s *source) succeeded(ctx context.Context, l *lease) (bool, error) {
+	get := s.wire.last(s.names.stream, s.at(anyActive, groupOf(l.tail)+".>"))
+	if err := s.wire.ask(ctx, []*request{get}, nil); err != nil {
 		return false, err
 	}
 	m, err := get.message()
@@ -144,26 +144,22 @@ func (q *Queue) succeeded(ctx context.Context, l *lease) (bool, error) {
 }
 
 // promotion is a request that makes one who stands in line the head.
-func (q *Queue) promotion(m *stored, g guard) *request {
-	_, rest, _ := q.split(m.subject)
-	var header nats.Header
-	if c := m.header.Get(headerCrashes); c != "" {
-		header = nats.Header{headerCrashes: {c}}
-	}
-	return publish(q.at(placeHead, rest), m.data, g, header)
+func (s *source) promotion(m *stored, g guard) *request {
+	_, rest, _ := s.split(m.subject)
+	return publish(s.at(placeHead, rest), m.data, g, copied(m.header))
 }
 
 // kick gives each of the groups a head, where it has none and somebody is in line.
-func (q *Queue) kick(ctx context.Context, groups []string) error {
-	stream := q.names.stream
+func (s *source) kick(ctx context.Context, groups []string) error {
+	stream := s.names.stream
 	slices.Sort(groups)
 	groups = slices.Compact(groups)
 	for round := 0; len(groups) > 0 && round < rounds; round++ {
 		gets := make([]*request, 0, 2*len(groups))
 		for _, g := range groups {
-			gets = append(gets, q.wire.last(stream, q.at(anyActive, g+".>")), q.wire.next(stream, q.at(placeLine, g+".>"), 1))
+			gets = append(gets, s.wire.last(stream, s.at(anyActive, g+".>")), s.wire.next(stream, s.at(placeLine, g+".>"), 1))
 		}
-		if err := q.wire.ask(ctx, gets, nil); err != nil {
+		if err := s.wire.ask(ctx, gets, nil); err != nil {
 			return err
 		}
 		var puts []*request
@@ -180,15 +176,15 @@ func (q *Queue) kick(ctx context.Context, groups []string) error {
 			}
 			var seq uint64
 			if head != nil {
-				if seq = head.seq; head.subject != q.at(placeTomb, tail(g, none, none)) {
+				if seq = head.seq; head.subject != s.at(placeTomb, tail(g, none, none)) {
 					continue
 				}
 			}
 			if first != nil {
-				puts, lines, of = append(puts, q.promotion(first, guard{q.at(anyActive, g+".>"), seq})), append(lines, first), append(of, g)
+				puts, lines, of = append(puts, s.promotion(first, guard{s.at(anyActive, g+".>"), seq})), append(lines, first), append(of, g)
 			}
 		}
-		if err := q.wire.ask(ctx, puts, nil); err != nil {
+		if err := s.wire.ask(ctx, puts, nil); err != nil {
 			return err
 		}
 		groups = nil
@@ -196,14 +192,14 @@ func (q *Queue) kick(ctx context.Context, groups []string) error {
 		for k, r := range puts {
 			switch _, _, err := r.ack(); {
 			case err == nil:
-				away = append(away, q.wire.remove(stream, lines[k].seq))
+				away = append(away, s.wire.remove(stream, lines[k].seq))
 			case codeOf(err) == codeWrongSequence:
 				groups = append(groups, of[k])
 			default:
 				return err
 			}
 		}
-		if err := q.wire.ask(ctx, away, nil); err != nil {
+		if err := s.wire.ask(ctx, away, nil); err != nil {
 			return err
 		}
 	}
@@ -214,7 +210,7 @@ func (q *Queue) kick(ctx context.Context, groups []string) error {
 func (q *Queue) join(ctx context.Context, ls []*lease) {
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
-		rs[i] = publish(q.at(placeLine, l.tail), l.data, guard{q.at(anyPlace, l.tail), l.seq}, crashHeader(nil, 0))
+		rs[i] = publish(q.at(placeLine, l.tail), l.data, guard{q.at(anyPlace, l.tail), l.seq}, ls[i].header(0))
 	}
 	// Whatever fails here is done again when the lease has ended.
 	if err := q.wire.ask(ctx, rs, nil); err != nil {

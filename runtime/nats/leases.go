@@ -24,13 +24,17 @@ type lease struct {
 	seq     uint64
 	ack     string // where the server waits for the outcome
 	data    []byte
-	crashes int    // of the task, before this delivery
+	headers nats.Header
+	crashes int       // of the task, before this delivery
 	stored  time.Time // when the message came into its stream
 	receipt string
 	id      string // of the task
 
 	until time.Time
 	busy  bool // somebody settles or extends it
+	// buried says that it may be on the dead letter queue already. It is then left
+	// to the server to give back, for whoever gets it next looks there.
+	buried bool
 }
 
 // leases are the deliveries of one queue that this process holds.
@@ -99,7 +103,9 @@ func (h *leases) ended(ls []*lease) []*lease {
 	for _, l := range ls {
 		if h.by[l.receipt] == l && !l.busy && !now.Before(l.until) {
 			delete(h.by, l.receipt)
-			over = append(over, l)
+			if !l.buried {
+				over = append(over, l)
+			}
 		}
 	}
 	return over
@@ -127,9 +133,10 @@ func (p *Provider) isClosed() bool {
 // raised. A message that was delivered counts as a crash by the server's numbers
 // when it is delivered again, so a copy takes its place.
 func (s *source) giveBack(ctx context.Context, ls []*lease, crashes int) {
+	defer s.moves.begin()()
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
-		rs[i] = publish(l.subject, l.data, guard{l.subject, l.seq}, crashHeader(nil, l.crashes+crashes))
+		rs[i] = publish(l.subject, l.data, guard{l.subject, l.seq}, l.header(crashes))
 	}
 	_ = s.wire.ask(ctx, rs, nil) // what is not answered the server gives back
 	var acks []*request
@@ -156,13 +163,11 @@ func (l *lease) put(d time.Duration) *request {
 	return &request{msg: &nats.Msg{Subject: l.ack, Data: []byte("-NAK {\"delay\": " + strconv.FormatInt(int64(d), 10) + "}")}}
 }
 
-func crashHeader(h nats.Header, crashes int) nats.Header {
-	if crashes == 0 {
-		return h
+// header is that of a copy, with the crashes up to now and more.
+func (l *lease) header(more int) nats.Header {
+	h := copied(l.headers)
+	if n := l.crashes + more; n > 0 {
+		h[headerCrashes] = []string{strconv.Itoa(n)}
 	}
-	if h == nil {
-		h = make(nats.Header, 4)
-	}
-	h[headerCrashes] = []string{strconv.Itoa(crashes)}
 	return h
 }

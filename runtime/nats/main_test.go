@@ -1,20 +1,18 @@
 package nats
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"context"
-	"strings"
-
-	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
-	"github.com/taskgen/taskgen/internal/faultproxy"
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/queuetest"
@@ -22,69 +20,76 @@ import (
 
 func TestMain(m *testing.M) {
 	queuetest.Child(harness)
-	code := m.Run()
-	if shared.server != nil {
-		_ = shared.server.Stop()
-	}
-	os.Exit(code)
+	goleak.VerifyTestMain(m)
 }
 
-// shared is the server of all tests that do not restart theirs.
-var shared struct {
-	once   sync.Once
-	server *testserver.Server
-	err    error
-	count  atomic.Int64
+// soon bounds every wait of a test for something that happens at once.
+const soon = 20 * time.Second
+
+func within(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), soon)
+	t.Cleanup(cancel)
+	return ctx
 }
 
-func server(tb testing.TB) *testserver.Server {
-	shared.once.Do(func() { shared.server, shared.err = testserver.NATS() })
-	require.NoError(tb, shared.err)
-	return shared.server
+// shared is the server that most tests share; it lives as long as the process.
+var shared = sync.OnceValues(func() (*testserver.Server, error) { return testserver.NATS() })
+
+var prefixes atomic.Int64
+
+// newPrefix makes names that no other test uses.
+func newPrefix() string { return fmt.Sprintf("test%d-%d", os.Getpid(), prefixes.Add(1)) }
+
+// own starts a server for one test.
+func own(t testing.TB, lines ...string) *testserver.Server {
+	t.Helper()
+	s, err := testserver.NATS(lines...)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Stop()) })
+	return s
 }
 
-// harness is how the conformance suite gets at this provider. An address is a
-// URL, and the prefix of the test's own after #.
-var harness = queuetest.Harness{
-	Name: "nats",
-	Home: queuetest.OnServer,
-	Data: func(tb testing.TB) string {
-		p, err := faultproxy.Listen(strings.TrimPrefix(server(tb).URL, "nats://"))
-		require.NoError(tb, err)
-		addr := fmt.Sprintf("nats://%s#t%d-%d", p.Addr(), os.Getpid(), shared.count.Add(1))
-		tb.Cleanup(func() { sweep(tb, addr); _ = p.Close() })
-		return addr
-	},
-	Open: func(addr string, _ runtime.Clock) (runtime.Provider, error) {
-		url, prefix, _ := strings.Cut(addr, "#")
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		return Open(ctx, url, WithPrefix(prefix), WithConnection(nats.ReconnectJitter(0, 0)))
-	},
-	Cost: func(p runtime.Provider) int64 { return p.(*Provider).wire.asked.Load() },
-	Downgrades: map[queuetest.Law]string{
-		queuetest.StaleReceipts:  "the server knows no receipts: the worker's own clock ends its lease",
-		queuetest.NothingIsLost:  "x",
-		queuetest.AcksSurviveTrouble: "x",
-	},
+func open(t testing.TB, url string, opts ...Option) *Provider {
+	t.Helper()
+	p, err := Open(within(t), url, opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	return p
+}
+
+// openShared opens a provider with names of its own on the shared server.
+func openShared(t testing.TB) *Provider {
+	t.Helper()
+	s, err := shared()
+	require.NoError(t, err)
+	prefix := newPrefix()
+	t.Cleanup(func() { sweep(t, s.URL, prefix) })
+	return open(t, s.URL, WithPrefix(prefix))
 }
 
 // sweep removes the streams of a test.
-func sweep(tb testing.TB, addr string) {
-	url, prefix, _ := strings.Cut(addr, "#")
-	p, err := Open(context.Background(), url, WithPrefix(prefix))
+func sweep(t testing.TB, url, prefix string) {
+	ctx, cancel := context.WithTimeout(context.Background(), soon)
+	defer cancel()
+	p, err := Open(ctx, url, WithPrefix(prefix))
 	if err != nil {
-		return
+		return // the server is gone, and its streams with it
 	}
 	defer p.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
 	names := p.js.StreamNames(ctx)
 	for name := range names.Name() {
 		if strings.HasPrefix(name, prefix+"-") {
-			_ = p.js.DeleteStream(ctx, name)
+			require.NoError(t, p.js.DeleteStream(ctx, name))
 		}
 	}
 }
 
-func TestTheProviderKeepsTheLaws(t *testing.T) { queuetest.Run(t, harness) }
+func openQueue(t testing.TB, p *Provider, cfg runtime.QueueConfig) *Queue {
+	t.Helper()
+	if cfg.Name == "" {
+		cfg.Name = "q"
+	}
+	q, err := p.Open(within(t), cfg)
+	require.NoError(t, err)
+	return q.(*Queue)
+}

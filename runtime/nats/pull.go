@@ -32,6 +32,7 @@ type pull struct {
 	sub   *nats.Subscription
 	ch    chan *nats.Msg
 	asked time.Time
+	waits bool
 	open  int // requests that may still bring something
 	got   []*nats.Msg
 	err   error
@@ -55,7 +56,7 @@ func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []str
 		// asked for one message each.
 		ask.NoWait = len(consumers) == 1
 	}
-	p := &pull{w: s.wire, ch: make(chan *nats.Msg, (batch+8)*len(consumers)), open: len(consumers), asked: time.Now()}
+	p := &pull{w: s.wire, waits: wait, ch: make(chan *nats.Msg, (batch+8)*len(consumers)), open: len(consumers), asked: time.Now()}
 	var err error
 	inbox := s.wire.nc.NewInbox()
 	if p.sub, err = s.wire.nc.ChanSubscribe(inbox, p.ch); err != nil {
@@ -80,12 +81,14 @@ func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []str
 				batch = 1
 			}
 			if len(consumers) > 1 && len(p.got) > 0 {
-				return p, p.end()
+				return p, p.stop(s, consumers, batch)
 			}
 			continue
-		case <-timer.C:
 		case <-ctx.Done():
+			return p, p.stop(s, consumers, batch)
 		case <-done:
+			return p, p.stop(s, consumers, batch)
+		case <-timer.C:
 		case <-gone:
 		case <-s.wire.done:
 		}
@@ -115,7 +118,7 @@ func (p *pull) take(m *nats.Msg, alone bool, batch int) (again bool) {
 		}
 	case "100": // a heartbeat
 	case "408":
-		if alone && batch > 1 && len(p.got) == 0 && m.Header.Get("Description") == "Requests Pending" {
+		if alone && batch > 1 && p.waits && len(p.got) == 0 && m.Header.Get("Description") == "Requests Pending" {
 			return true
 		}
 		p.open--
@@ -126,6 +129,56 @@ func (p *pull) take(m *nats.Msg, alone bool, batch int) (again bool) {
 		p.err = fmt.Errorf("%w: %s %s", errAstray, status, m.Header.Get("Description"))
 	}
 	return false
+}
+
+// stop ends requests that wait. What the server was about to send it has put back
+// by now, to be delivered first of all, and keeps it among what is with workers. So
+// it is fetched, by requests that do not wait: when the first is answered all that
+// was on its way has been put back, and the second finds it.
+func (p *pull) stop(s *source, consumers []string, batch int) error {
+	begun := time.Now()
+	if err := p.end(); err != nil || p.w.nc.Status() != nats.CONNECTED {
+		return err
+	}
+	patience := 4*time.Since(begun) + 20*time.Millisecond
+	for range 2 {
+		for _, c := range consumers {
+			if n := batch*len(consumers) - len(p.got); n > 0 {
+				if err := p.sweep(s, c, min(n, batch), patience); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// sweep fetches what a consumer has now.
+func (p *pull) sweep(s *source, consumer string, batch int, patience time.Duration) error {
+	more := &pull{w: p.w, ch: make(chan *nats.Msg, batch+8), open: 1}
+	inbox := p.w.nc.NewInbox()
+	var err error
+	if more.sub, err = p.w.nc.ChanSubscribe(inbox, more.ch); err != nil {
+		return err
+	}
+	if err := more.request(s, consumer, inbox, pullRequest{Batch: batch, NoWait: true}); err != nil {
+		return errors.Join(err, more.sub.Unsubscribe())
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for more.open > 0 {
+		select {
+		case m := <-more.ch:
+			more.take(m, true, batch)
+			continue
+		case <-timer.C: // the consumer is paused
+		}
+		err = more.end()
+		break
+	}
+	_ = more.sub.Unsubscribe()
+	p.got = append(p.got, more.got...)
+	return err
 }
 
 // end takes the inbox away, and gathers what came until the server knew of it.

@@ -35,7 +35,7 @@ const (
 	// batchSize is the most tasks that one Dequeue asks for.
 	batchSize = 1000
 	// lateness: the server looks at its schedules at most every 250 ms.
-	lateness = 600 * time.Millisecond
+	lateness = 300 * time.Millisecond
 	// headroom of a message is kept free for headers, and for the history of
 	// failures that a task gathers on its way (see runtime.NoteAttempt).
 	headroom = 32 << 10
@@ -58,6 +58,15 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 		Priorities:      q.cfg.Levels,
 		Durable:         true,
 		CountsCrashes:   true,
+		RefusesIDs:      true,
+		KeepsReleased:   true,
+		FirstInFirstOut: true,
+		FreeLeases:      true,
+		CountsScheduled: true,
+		CountsLeased:    true,
+		LateLeased:      true,
+		CountsOrigins:   true,
+		CountsAge:       true,
 		Lateness:        lateness,
 		Browse:          true, Cancel: true, Reschedule: true, Purge: true, Pause: true,
 		Redrive: !dlq, Discard: !dlq,

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -43,12 +42,10 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
 // bury writes tasks to the dead letter queue and then takes them off this one. A
 // message is known by its sequence here, so that writing it again is noticed.
 func (q *Queue) bury(ctx context.Context, ls []*lease, tasks []*runtime.Task) []error {
-	dead := q.graves()
-	place := placeReady + originLane(q.name)
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
-		header := nats.Header{headerMsgID: {q.names.stream + "." + strconv.FormatUint(l.seq, 10)}}
-		rs[i] = publish(dead.at(place, tail(none, none, token(tasks[i].ID))), runtime.AppendEnvelope(nil, tasks[i]), guard{}, header)
+		rs[i] = publish(q.grave(l), runtime.AppendEnvelope(nil, tasks[i]), guard{}, nats.Header{headerMsgID: {q.mark(l.seq)}})
+		l.buried = true
 	}
 	errs := make([]error, len(ls))
 	why := q.wire.ask(ctx, rs, alive(ls))
@@ -106,9 +103,9 @@ func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 			task := *d.Task
 			if d.Delay > 0 {
 				task.ScheduledFor = now.Add(d.Delay)
-				rs[i], errs[i] = q.delayed(ls[i], runtime.AppendEnvelope(nil, &task), task.ScheduledFor, ls[i].crashes)
+				rs[i] = q.delayed(ls[i], runtime.AppendEnvelope(nil, &task), task.ScheduledFor)
 			} else {
-				rs[i] = publish(ls[i].subject, runtime.AppendEnvelope(nil, &task), guard{ls[i].subject, ls[i].seq}, crashHeader(nil, ls[i].crashes))
+				rs[i] = publish(ls[i].subject, runtime.AppendEnvelope(nil, &task), guard{ls[i].subject, ls[i].seq}, ls[i].header(0))
 			}
 		}
 		q.replace(ctx, ls, rs, errs)
@@ -118,14 +115,14 @@ func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 
 // delayed is a request that stores a copy of a delivered message which falls due
 // later.
-func (q *Queue) delayed(l *lease, data []byte, at time.Time, crashes int) (*request, error) {
+func (q *Queue) delayed(l *lease, data []byte, at time.Time) *request {
 	place, target := placeWaiting, placeHead
 	if q.kind != runtime.FIFO {
 		lane := l.place[len(placeReady):]
 		place, target = placeScheduled+lane, placeReady+lane
 	}
-	header := scheduled(crashHeader(nil, crashes), at, q.at(target, l.tail))
-	return publish(q.at(place, l.tail), data, guard{q.at(anyPlace, l.tail), l.seq}, header), nil
+	header := scheduled(l.header(0), at, q.at(target, l.tail))
+	return publish(q.at(place, l.tail), data, guard{q.at(anyPlace, l.tail), l.seq}, header)
 }
 
 // replace writes copies, and then takes the delivered messages away.
@@ -162,29 +159,29 @@ func (q *Queue) ours(ctx context.Context, l *lease, r *request) bool {
 }
 
 // finish takes delivered messages off their stream.
-func (q *Queue) finish(ctx context.Context, ls []*lease) []error {
-	if q.kind == runtime.FIFO {
-		return q.advance(ctx, ls)
+func (s *source) finish(ctx context.Context, ls []*lease) []error {
+	if s.kind == runtime.FIFO {
+		return s.advance(ctx, ls)
 	}
-	return q.remove(ctx, ls)
+	return s.remove(ctx, ls)
 }
 
 // remove acknowledges messages. Where an answer stays out they are deleted
 // instead: a server that was killed may have forgotten that it delivered them, and
 // then takes no notice of an acknowledgement.
-func (q *Queue) remove(ctx context.Context, ls []*lease) []error {
+func (s *source) remove(ctx context.Context, ls []*lease) []error {
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
 		rs[i] = l.done()
 	}
 	keep := alive(ls)
 	deleted := make([]bool, len(ls))
-	why := q.wire.ask(ctx, rs, func(i int) bool {
+	why := s.wire.ask(ctx, rs, func(i int) bool {
 		if deleted[i] {
 			return keep(i)
 		}
 		deleted[i] = true
-		rs[i].msg = q.wire.remove(q.names.stream, ls[i].seq).msg
+		rs[i].msg = s.wire.remove(s.names.stream, ls[i].seq).msg
 		return keep(i)
 	})
 	errs := make([]error, len(ls))
@@ -226,6 +223,7 @@ type settleStep func(ctx context.Context, ls []*lease, ds []*runtime.Delivery) [
 // settle runs a step that ends leases.
 func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, step settleStep) error {
 	return q.claim(ctx, ds, func(ctx context.Context, ls []*lease, ds []*runtime.Delivery) []error {
+		defer q.moves.begin()()
 		errs := step(ctx, ls, ds)
 		for i, l := range ls {
 			if errs[i] == nil || isLost(errs[i]) {

@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -17,12 +18,44 @@ func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
 	if err := q.open(); err != nil {
 		return runtime.Stats{}, err
 	}
-	st, err := q.count(ctx)
-	if err != nil {
-		return runtime.Stats{}, fmt.Errorf("stats of queue %q: %w", q.cfg.Name, err)
+	for try := 1; ; try++ {
+		moves := q.moves.settled()
+		st, err := q.count(ctx)
+		if err != nil {
+			return runtime.Stats{}, fmt.Errorf("stats of queue %q: %w", q.cfg.Name, err)
+		}
+		if q.moves.none(moves) || try == 3 {
+			return st, nil
+		}
 	}
-	return st, nil
 }
+
+// moves counts what of this process is between two places: while a copy is
+// written and the old message is not yet taken away a task would be counted twice.
+type moves struct {
+	begun, over atomic.Int64
+}
+
+// begin notes one, and returns what notes its end.
+func (m *moves) begin() (end func()) {
+	m.begun.Add(1)
+	return func() { m.over.Add(1) }
+}
+
+// settled waits for a moment, but not for long, until nothing is on its way, and
+// returns how much there was up to now.
+func (m *moves) settled() int64 {
+	for range 100 {
+		if n := m.over.Load(); n == m.begun.Load() {
+			return n
+		}
+		<-time.After(time.Millisecond)
+	}
+	return -1
+}
+
+// none reports whether nothing was on its way since settled returned n.
+func (m *moves) none(n int64) bool { return m.begun.Load() == n }
 
 func (q *Queue) count(ctx context.Context) (st runtime.Stats, err error) {
 	pulled, _ := q.consumers()

@@ -30,12 +30,13 @@ const slack = 500 * time.Millisecond
 // A source is a queue as this provider sees it: what its handles share.
 type source struct {
 	names
-	p    *Provider
-	wire *wire
-	name string
-	kind runtime.QueueType
-	dlq  atomic.Bool
-	held leases
+	p     *Provider
+	wire  *wire
+	name  string
+	kind  runtime.QueueType
+	dlq   atomic.Bool
+	held  leases
+	moves moves
 
 	mu     sync.Mutex
 	levels int

@@ -38,7 +38,7 @@ type wire struct {
 
 	mu    sync.Mutex
 	calls map[uint64]*call
-	count uint64 // of calls: the next one's number
+	count uint64        // of calls: the next one's number
 	gone  chan struct{} // closed when the connection is lost, then made anew
 	shut  bool
 }

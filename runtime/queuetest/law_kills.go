@@ -149,7 +149,9 @@ func killMovers(w *world) {
 		c.kill()
 	}
 	w.pass(q.Config().Visibility)
-	w.eventually(func() bool { return w.numbers(q).Leased == 0 }, "the leases of the killed have ended")
+	if !q.Capabilities().LateLeased {
+		w.eventually(func() bool { return w.numbers(q).Leased == 0 }, "the leases of the killed have ended")
+	}
 	there := make(map[string]bool)
 	for _, from := range []runtime.Queue{q, w.dead(q)} {
 		for _, d := range w.drain(from) {

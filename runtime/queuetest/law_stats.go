@@ -12,6 +12,7 @@ func statsClauses() []clause {
 		{law: StatsTellTheTruth, name: "after each kind of operation", needs: []need{tallying, delaying}, run: statsEach},
 		{law: StatsTellTheTruth, name: "of what is ready and what is dead", run: statsSome},
 		{law: StatsTellTheTruth, name: "for another process as well", run: statsOther},
+		{law: StatsTellTheTruth, name: "a lease that ended with its worker's process is counted no more", needs: []need{tallying, freeLeases, noticing}, run: statsEnded},
 		{law: StatsTellTheTruth, name: "with ten thousand tasks", needs: []need{tallying, delaying}, run: statsMany},
 		{law: StatsTellTheTruth, name: "the oldest age counts from when a task became due", needs: []need{aging, delaying}, run: statsAge},
 		{law: StatsTellTheTruth, name: "on a fifo queue tasks that wait behind their group are ready", needs: []need{ordering}, run: statsGroups},
@@ -23,7 +24,7 @@ func statsClauses() []clause {
 func statsEach(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	w.counts(q, "a new queue", 0, 0, 0, 0)
-	delay := 2 * w.lease()
+	delay := 4 * w.lease() // all up to the end of two leases is done before, on a busy machine too
 	w.put(q, 10)
 	w.counts(q, "Enqueue", 10, 0, 0, 0)
 	w.put(q, 5, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(delay) })
@@ -74,6 +75,26 @@ func statsOther(w *world) {
 	w.counts(other, "enqueued here, seen there", 7, 0, 0, 0)
 	w.take(other, 3, long)
 	w.counts(q, "leased there, seen here", 4, 0, 3, 0)
+}
+
+// statsEnded closes what a worker took its tasks by, which to the others is like a
+// kill.
+func statsEnded(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	w.put(q, 3)
+	p := w.main
+	if w.h.Home != InProcess {
+		p = w.provider()
+	}
+	gone := w.openOn(p, runtime.QueueConfig{})
+	w.take(gone, 2, w.lease())
+	w.ok(gone.Close(), "close the worker's handle")
+	if p != w.main {
+		w.ok(p.Close(), "close the worker's provider")
+	}
+	w.counts(q, "the worker is gone, its leases hold", 1, 0, 2, 0)
+	w.expire()
+	w.counts(q, "its leases have ended", 3, 0, 0, 0)
 }
 
 func statsMany(w *world) {

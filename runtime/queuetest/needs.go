@@ -31,6 +31,7 @@ const (
 	turns      need = "groups that take turns"
 	freeLeases need = "leases that outlive their handle"
 	tallying   need = "counts of what is scheduled and leased"
+	noticing   need = "counts that notice the end of a killed worker's lease"
 	tracing    need = "dead tasks counted by their queue of origin"
 	aging      need = "the age of the oldest task"
 	delaying   need = "delays of an hour and more"
@@ -118,6 +119,7 @@ func (h *Harness) lacks(tb testing.TB) map[need]string {
 	no(freeLeases, !has.FreeLeases, says("FreeLeases"))
 	no(tallying, !has.CountsScheduled, says("CountsScheduled"))
 	no(tallying, !has.CountsLeased, says("CountsLeased"))
+	no(noticing, has.LateLeased, says("LateLeased"))
 	no(tracing, !has.CountsOrigins, says("CountsOrigins"))
 	no(aging, !has.CountsAge, says("CountsAge"))
 	no(delaying, shortDelays(has), says("MaxDelay"))

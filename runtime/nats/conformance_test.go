@@ -1,0 +1,90 @@
+package nats
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/internal/faultproxy"
+	"github.com/taskgen/taskgen/internal/testserver"
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/queuetest"
+)
+
+// A place is what one test of the suite has: a way to its server.
+type place struct {
+	proxy  *faultproxy.Proxy
+	server *testserver.Server
+}
+
+var places sync.Map // address → *place
+
+func placeAt(tb testing.TB, addr string) *place {
+	tb.Helper()
+	p, ok := places.Load(addr)
+	require.True(tb, ok, "%s is the address of no test", addr)
+	return p.(*place)
+}
+
+// newPlace makes an address on a server, with a proxy and names of its own. The
+// address is a URL, and the names' prefix after #.
+func newPlace(tb testing.TB, s *testserver.Server) string {
+	tb.Helper()
+	proxy, err := faultproxy.Listen(strings.TrimPrefix(s.URL, "nats://"))
+	require.NoError(tb, err)
+	prefix := newPrefix()
+	addr := "nats://" + proxy.Addr() + "#" + prefix
+	places.Store(addr, &place{proxy, s})
+	tb.Cleanup(func() {
+		sweep(tb, s.URL, prefix)
+		places.Delete(addr)
+		require.NoError(tb, proxy.Close())
+	})
+	return addr
+}
+
+// openAt opens a provider on an address that this process made, or that the
+// parent of this process did.
+func openAt(addr string, _ runtime.Clock) (runtime.Provider, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), soon)
+	defer cancel()
+	url, prefix, _ := strings.Cut(addr, "#")
+	p, err := Open(ctx, url, WithPrefix(prefix), WithConnection(nats.ReconnectJitter(10*time.Millisecond, 10*time.Millisecond)))
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// harness is how the conformance suite gets at this provider.
+var harness = queuetest.Harness{
+	Name: "nats",
+	Home: queuetest.OnServer,
+	Data: func(tb testing.TB) string {
+		s, err := shared()
+		require.NoError(tb, err)
+		return newPlace(tb, s)
+	},
+	Open:    openAt,
+	Network: func(tb testing.TB, addr string) queuetest.Network { return placeAt(tb, addr).proxy },
+	Alone:   func(tb testing.TB) string { return newPlace(tb, own(tb)) },
+	Restart: func(tb testing.TB, addr string) { require.NoError(tb, placeAt(tb, addr).server.Restart()) },
+	Crash: func(tb testing.TB, addr string) {
+		s := placeAt(tb, addr).server
+		require.NoError(tb, s.Kill())
+		require.NoError(tb, s.Restart())
+	},
+	Cost: func(p runtime.Provider) int64 { return p.(*Provider).wire.asked.Load() },
+	Downgrades: map[queuetest.Law]string{
+		queuetest.LeasesHold:        "the server lets whoever held a task before extend it after the end of the lease: the worker's own clock keeps it from trying",
+		queuetest.StaleReceipts:     "the server knows no receipts: between processes the worker's own clock ends its lease",
+		queuetest.StatsTellTheTruth: "the server looks for leases that have ended when somebody asks it for tasks: until then those of a killed worker count as leased",
+	},
+}
+
+func TestTheProviderKeepsTheLaws(t *testing.T) { queuetest.Run(t, harness) }
