@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -74,6 +75,51 @@ func Summarize(values []float64) Summary {
 		Min:    sorted[0],
 		Median: (sorted[(n-1)/2] + sorted[n/2]) / 2,
 		Max:    sorted[n-1],
+	}
+}
+
+// A Spread is what remains of many times of the same thing.
+type Spread struct {
+	Min     float64 `json:"min"`
+	P50     float64 `json:"p50"`
+	P99     float64 `json:"p99"`
+	Max     float64 `json:"max"`
+	Samples int     `json:"samples"`
+}
+
+// SpreadOf returns the percentiles of some values; nil when there is none. A
+// percentile is the least value that so many of a hundred do not exceed: with
+// fewer than a hundred values the 99th is the largest.
+func SpreadOf(values []float64) *Spread {
+	n := len(values)
+	if n == 0 {
+		return nil
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	at := func(percent int) float64 { return sorted[(n*percent+99)/100-1] }
+	return &Spread{Min: sorted[0], P50: at(50), P99: at(99), Max: sorted[n-1], Samples: n}
+}
+
+// ShowGoals prints goals, and whether they were met.
+func ShowGoals(w io.Writer, goals []Goal) error {
+	var rows [][]string
+	for _, g := range goals {
+		rows = append(rows, []string{g.Name, Figure(g.Goal), Figure(g.Value), map[bool]string{true: "met", false: "NOT MET"}[g.Met]})
+	}
+	return Table(w, []string{"goal", "wanted", "measured", ""}, rows)
+}
+
+// Figure writes a number with as many decimals as mean something.
+func Figure(n float64) string {
+	switch {
+	case math.Abs(n) >= 1000:
+		return Count(n)
+	case n == math.Trunc(n):
+		return fmt.Sprintf("%.0f", n)
+	case math.Abs(n) >= 10:
+		return fmt.Sprintf("%.1f", n)
+	default:
+		return fmt.Sprintf("%.2f", n)
 	}
 }
 

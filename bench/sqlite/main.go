@@ -205,9 +205,5 @@ func show(r *Result) error {
 		return err
 	}
 	fmt.Println()
-	rows = nil
-	for _, g := range r.Goals {
-		rows = append(rows, []string{g.Name, fmt.Sprintf("%.0f", g.Goal), fmt.Sprintf("%.1f", g.Value), map[bool]string{true: "met", false: "NOT MET"}[g.Met]})
-	}
-	return report.Table(os.Stdout, []string{"goal", "wanted", "measured", ""}, rows)
+	return report.ShowGoals(os.Stdout, r.Goals)
 }
