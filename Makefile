@@ -69,7 +69,15 @@ fuzz: ## run each fuzz test for FUZZTIME (10s)
 
 .PHONY: bench
 bench: ## the benchmarks beside peers; writes bench/results/
-	@scripts/setup.sh race
+	@scripts/setup.sh race servers
 	$(GO) -C bench run ./memory
 	$(GO) -C bench run ./sqlite
 	$(GO) -C bench run ./generator
+	$(GO) -C bench run ./redis
+	$(GO) -C bench run ./rabbitmq
+	$(GO) -C bench run ./sqs
+
+.PHONY: bench-quick
+bench-quick: ## Redis beside asynq, in less than a minute; its last line is JSON
+	@scripts/setup.sh redis
+	@$(GO) -C bench run ./redis/quick

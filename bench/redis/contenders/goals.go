@@ -1,0 +1,39 @@
+package contenders
+
+import (
+	"github.com/taskgen/taskgen/bench/contest"
+	"github.com/taskgen/taskgen/bench/report"
+)
+
+// CPUPerTask is what a contender's task costs Redis on loopback, in microseconds:
+// to be enqueued in the way that is best for many, and to be drained. It is 0
+// where that was not measured.
+func CPUPerTask(r *contest.Result, name string) float64 {
+	in := r.Rate(contest.Loopback, name, contest.Batches)
+	if in == nil {
+		in = r.Rate(contest.Loopback, name, contest.Many)
+	}
+	out := r.Rate(contest.Loopback, name, contest.Drain)
+	if in == nil || out == nil {
+		return 0
+	}
+	return in.PerTask[contest.CPUMicros].Median + out.PerTask[contest.CPUMicros].Median
+}
+
+// CPUGoal is that a task costs Redis a fifth of what asynq's costs at most.
+func CPUGoal(r *contest.Result) []report.Goal {
+	ours, theirs := CPUPerTask(r, "taskgen"), CPUPerTask(r, "asynq")
+	if ours == 0 || theirs == 0 {
+		return nil
+	}
+	return []report.Goal{report.AtMost("Redis CPU of a task, as a part of asynq's", ours/theirs, 0.2)}
+}
+
+// IdleGoal is that a task on an idle queue is begun within 5 ms.
+func IdleGoal(r *contest.Result) []report.Goal {
+	c := r.Case(contest.Loopback, "taskgen")
+	if c == nil || c.Idle == nil {
+		return nil
+	}
+	return []report.Goal{report.AtMost("idle pickup p50, ms", c.Idle.P50, 5)}
+}
