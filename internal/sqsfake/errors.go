@@ -15,9 +15,6 @@ type Error struct {
 	Message string
 }
 
-// Error is the code and the message.
-func (e *Error) Error() string { return e.code() + ": " + e.Message }
-
 func (e *Error) code() string {
 	if e.Code != "" {
 		return e.Code
