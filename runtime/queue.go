@@ -107,7 +107,9 @@ type Queue interface {
 // with the same delivery, and then either does what is asked or answers
 // ErrLeaseLost. While the lease holds by LeaseUntil nobody else can have had the
 // task, so that ErrLeaseLost in answer to a repeated call means that an earlier one
-// has settled it: the pool takes it as success.
+// has settled it: the pool takes it as success, and so does a provider that repeats
+// requests itself. Leases that are bound to a connection (see
+// Capabilities.FreeLeases) may have ended with it, and then tell nothing.
 
 // A Delivery is a task handed to one worker for the time of a lease.
 type Delivery struct {

@@ -115,9 +115,14 @@ func (s *store) arm() {
 	s.armed = next
 	if s.timer == nil {
 		s.timer = s.clock.AfterFunc(next-s.now, s.tick)
-		return
+	} else {
+		s.timer.Reset(next - s.now)
 	}
-	s.timer.Reset(next - s.now)
+	// s.now is a moment old, and a clock may have leapt since: a machine wakes from
+	// its sleep, a test moves the time.
+	if s.clock.Now().Sub(s.base) >= next {
+		s.timer.Reset(0)
+	}
 }
 
 func (s *store) tick() {

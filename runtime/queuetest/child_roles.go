@@ -20,6 +20,7 @@ var roles = map[string]func(ctx context.Context, p runtime.Provider, cfg runtime
 	"fail":    working(workFails),
 	"poison":  working(workPoison),
 	"shuffle": shuffling,
+	"redrive": redrives,
 }
 
 // produce enqueues batches from several goroutines and says which tasks were

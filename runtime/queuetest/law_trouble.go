@@ -18,7 +18,6 @@ func troubleClauses() []clause {
 	return []clause{
 		trouble("completions, retries and burials are tried again when the queue cannot take them", troubleFails),
 		trouble("an ack is not tried beyond its lease: the task goes to another worker", troubleGivesUp),
-		{law: AcksSurviveTrouble, name: "a task completes once though the backend is cut off when it is done", needs: []need{cutting, freeLeases}, real: true, run: troubleCut},
 	}
 }
 
@@ -70,9 +69,14 @@ func (q *shakyQueue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) err
 // begin starts a pool on a provider, and stops it at the end of the test.
 func (w *world) begin(p runtime.Provider, cfg runtime.QueueConfig, handle func(context.Context, letter) error) *runtime.Manager {
 	w.Helper()
+	return w.beginWith(p, cfg, runtime.PoolConfig{Workers: 6, Grace: time.Second}, handle)
+}
+
+func (w *world) beginWith(p runtime.Provider, cfg runtime.QueueConfig, how runtime.PoolConfig, handle func(context.Context, letter) error) *runtime.Manager {
+	w.Helper()
 	m := runtime.NewManager(runtime.ManagerConfig{Clock: w.ticks()})
 	w.ok(m.Open(w.ctx, p, w.of(cfg)), "open the queue")
-	pool := w.pool(m, runtime.PoolConfig{Workers: 6, Grace: time.Second}, handle)
+	pool := w.pool(m, how, handle)
 	w.ok(pool.Start(w.ctx), "start the pool")
 	w.Cleanup(func() {
 		w.letGo()
@@ -169,26 +173,4 @@ func (w *world) takeOneAmong(q runtime.Queue, begun <-chan struct{}) *runtime.De
 		<-got
 		return nil
 	}
-}
-
-func troubleCut(w *world) {
-	var runs atomic.Int64
-	begun := make(chan struct{}, 9)
-	finish, let := w.gate()
-	m := w.begin(w.main, runtime.QueueConfig{Name: "q", Visibility: long}, func(context.Context, letter) error {
-		runs.Add(1)
-		begun <- struct{}{}
-		<-finish
-		return nil
-	})
-	w.post(m, 3)
-	for range 3 {
-		<-begun
-	}
-	restore := w.h.cut()(w, w.addr)
-	let()
-	w.pass(w.lease())
-	restore()
-	w.counts(w.open(runtime.QueueConfig{}), "when the backend is back", 0, 0, 0, 0)
-	w.check(runs.Load() == 3, "three tasks were run %d times", runs.Load())
 }

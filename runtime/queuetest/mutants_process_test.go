@@ -62,7 +62,7 @@ var fileMutants = []struct {
 		}
 		return ds, err
 	}}},
-	{AcksSurviveTrouble, "swallows the errors of its backend", "a task completes once though the backend is cut off when it is done", fault{complete: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	{AcksSurviveTrouble, "swallows the errors of its backend", "a task completes once though the backend is away for 2 s when it is done", fault{complete: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
 		brief, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 		defer cancel()
 		_ = q.Complete(brief, ds)

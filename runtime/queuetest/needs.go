@@ -50,6 +50,8 @@ const (
 	measuring    need = "a bound on payloads of at most 8 MiB"
 	bounded      need = "a bound on delays"
 	limited      need = "a bound on leases"
+	keyless      need = "unique keys that the queue cannot hold"
+	charging     need = "crashes that are charged as failures"
 	crashing     need = "a broker that can be killed"
 	meddling     need = "a network that can be disturbed"
 )
@@ -59,6 +61,7 @@ const (
 var optional = map[need]bool{
 	costing: true, browsing: true, cancelling: true, rescheduling: true, purging: true, pausing: true,
 	redriving: true, discarding: true, bounding: true, measuring: true, bounded: true, limited: true,
+	keyless: true, charging: true,
 }
 
 // leaves reports whether the harness may go without what a test needs. A harness
@@ -125,6 +128,8 @@ func (h *Harness) lacks(tb testing.TB) map[need]string {
 	no(delaying, shortDelays(has), says("MaxDelay"))
 	no(bounded, has.MaxDelay == runtime.Unlimited, says("MaxDelay"))
 	no(limited, has.MaxLease == runtime.Unlimited, says("MaxLease"))
+	no(keyless, has.UniqueUntilDone && has.DedupWindow == runtime.Unlimited, "the queue holds any")
+	no(charging, !has.CrashIsAttempt, says("CrashIsAttempt"))
 	no(browsing, !has.Browse, says("Browse"))
 	no(cancelling, !has.Cancel, says("Cancel"))
 	no(rescheduling, !has.Reschedule, says("Reschedule"))

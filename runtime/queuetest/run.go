@@ -22,7 +22,8 @@ func clauses() []clause {
 	for _, part := range [...]func() []clause{
 		lossClauses, killClauses, leaseClauses, receiptClauses, timeClauses, moveClauses, poisonClauses, crashClauses,
 		orderClauses, levelClauses, uniqueClauses, troubleClauses, stopClauses, statsClauses,
-		taskClauses, waitClauses, closeClauses, operationClauses, deadClauses,
+		faultClauses, replyClauses, outageClauses,
+		taskClauses, boundClauses, distanceClauses, waitClauses, closeClauses, operationClauses, deadClauses,
 	} {
 		all = append(all, part()...)
 	}

@@ -130,7 +130,7 @@ func runClause(t *testing.T, h *Harness, name string, patience time.Duration) *r
 const (
 	testRestart = "a restart of the broker keeps everything"
 	testCut     = "enqueues through a cut are there when they were acknowledged"
-	testAcks    = "a task completes once though the backend is cut off when it is done"
+	testAcks    = "a task completes once though the backend is away for 2 s when it is done"
 	testReopen  = "closing and opening again keeps everything"
 	testCost    = "at a cost that does not grow with the number of tasks"
 	testLarge   = "a payload above Capabilities.MaxPayload is refused and one of that size is not"

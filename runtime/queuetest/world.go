@@ -344,66 +344,6 @@ func (w *world) bury(q runtime.Queue, ds ...*runtime.Delivery) {
 	w.ok(q.DeadLetter(w.ctx, ds), "dead letter")
 }
 
-// counts checks the numbers of a queue, as far as it has them. Where the suite
-// moves the time they must be right at once.
-func (w *world) counts(q runtime.Queue, when string, ready, scheduled, leased, dead int64) {
-	w.Helper()
-	if w.clock == nil {
-		w.becomes(q, when, ready, scheduled, leased, dead)
-		return
-	}
-	want := runtime.Stats{Ready: ready, Scheduled: scheduled, Leased: leased, Dead: dead}
-	if s := w.numbers(q); !agree(q.Capabilities(), s, want) {
-		w.Fatalf("%s: stats are %+v, want %+v", when, s, want)
-	}
-}
-
-// becomes waits until the numbers of a queue are right: others still work on it.
-func (w *world) becomes(q runtime.Queue, when string, ready, scheduled, leased, dead int64) {
-	w.Helper()
-	want := runtime.Stats{Ready: ready, Scheduled: scheduled, Leased: leased, Dead: dead}
-	var s runtime.Stats
-	deadline := time.Now().Add(w.patience)
-	every := time.NewTicker(tick)
-	defer every.Stop()
-	for ; ; <-every.C {
-		if s = w.numbers(q); agree(q.Capabilities(), s, want) {
-			return
-		}
-		w.check(time.Now().Before(deadline), "%s: stats are %+v, want %+v", when, s, want)
-	}
-}
-
-// agree reports whether numbers are the right ones, as far as the queue has them.
-// One that does not tell scheduled tasks from others may count them as ready or
-// as leased, or not at all.
-func agree(can runtime.Capabilities, got, want runtime.Stats) bool {
-	if can.CountsScheduled && can.CountsLeased {
-		return got == want
-	}
-	astray := want.Scheduled
-	if can.CountsScheduled {
-		astray = 0
-		if got.Scheduled != want.Scheduled {
-			return false
-		}
-	}
-	within := func(got, least int64) bool { return got >= least && got <= least+astray }
-	if !within(got.Ready, want.Ready) || can.CountsLeased && !within(got.Leased, want.Leased) {
-		return false
-	}
-	sum := got.Ready + got.Scheduled + got.Leased
-	return got.Dead == want.Dead && sum <= want.Ready+want.Scheduled+want.Leased
-}
-
-func (w *world) numbers(q runtime.Queue) runtime.Stats {
-	w.Helper()
-	s, err := q.Stats(w.ctx)
-	w.ok(err, "stats")
-	s.OldestAge = 0
-	return s
-}
-
 // gate returns a channel that handlers wait on, and what opens it. It opens at
 // the end of the test if not before.
 func (w *world) gate() (shut <-chan struct{}, open func()) {

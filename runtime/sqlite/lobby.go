@@ -250,9 +250,14 @@ func (l *lobby) set(queue int64, r *room, at int64) {
 	d := min(max(time.Duration(at-l.clock.Now().UnixNano()), 0), longestTimer)
 	if r.timer == nil {
 		r.timer = l.clock.AfterFunc(d, func() { l.nudge(queue) })
-		return
+	} else {
+		r.timer.Reset(d)
 	}
-	r.timer.Reset(d)
+	// A clock may leap between: a machine wakes from its sleep, a test moves the
+	// time.
+	if d > 0 && l.clock.Now().UnixNano() >= at {
+		r.timer.Reset(0)
+	}
 }
 
 // close sends everybody away and stops the timers.
