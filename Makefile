@@ -74,6 +74,7 @@ bench: ## the benchmarks beside peers; writes bench/results/
 	$(GO) -C bench run ./sqlite
 	$(GO) -C bench run ./generator
 	$(GO) -C bench run ./redis
+	$(GO) -C bench run ./nats
 	$(GO) -C bench run ./rabbitmq
 	$(GO) -C bench run ./sqs
 
