@@ -15,6 +15,7 @@ import (
 var brokers = map[string]func() (*testserver.Server, error){
 	app.Redis:    sync.OnceValues(func() (*testserver.Server, error) { return testserver.Redis() }),
 	app.SQS:      sync.OnceValues(testserver.SQS),
+	app.NATS:     sync.OnceValues(func() (*testserver.Server, error) { return testserver.NATS() }),
 	app.RabbitMQ: sync.OnceValues(func() (*testserver.Server, error) { return testserver.RabbitMQ() }),
 }
 

@@ -32,7 +32,7 @@ func folder(t *testing.T) string {
 }
 
 func TestEveryProviderTakesTheDocumentsToAnAnswer(t *testing.T) {
-	for _, provider := range []string{app.Memory, app.SQLite, app.Redis, app.SQS, app.RabbitMQ} {
+	for _, provider := range []string{app.Memory, app.SQLite, app.Redis, app.SQS, app.RabbitMQ, app.NATS} {
 		t.Run(provider, func(t *testing.T) {
 			r := demo(t, append(on(t, provider), "-dir", folder(t), "-data", t.TempDir(), "-query", "the lease of a dead worker")...)
 			require.Zero(t, r.code, "%s%s", r.out, r.err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/memory"
+	"github.com/taskgen/taskgen/runtime/nats"
 	"github.com/taskgen/taskgen/runtime/rabbitmq"
 	"github.com/taskgen/taskgen/runtime/redis"
 	"github.com/taskgen/taskgen/runtime/sqlite"
@@ -71,12 +72,13 @@ func OpenProvider(ctx context.Context, cfg Config) (runtime.Provider, error) {
 		return redis.Open(ctx, cfg.URL, redis.WithPrefix(prefix))
 	case RabbitMQ:
 		return rabbitmq.Open(ctx, cfg.URL, rabbitmq.WithPrefix(prefix))
-	case SQS:
+	case NATS:
+		return nats.Open(ctx, cfg.URL, nats.WithPrefix(prefix))
+	default: // SQS: Check knows no other
 		// A poll is not cut short, so that stopping takes as long as one does. A
 		// server would leave this at 20 seconds and pay for fewer requests.
 		return sqs.Open(ctx, cfg.URL, sqs.WithPrefix(prefix), sqs.WithWait(time.Second))
 	}
-	return nil, fmt.Errorf("there is no provider %q", cfg.Provider)
 }
 
 // prefixIn returns what the names of a data folder's queues begin with on a
