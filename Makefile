@@ -40,6 +40,14 @@ test: ## run every test of every module, with the race detector, on servers it s
 	@scripts/setup.sh race servers
 	@set -e; for m in $(MODULES); do echo "== test $$m"; (cd $$m && $(RACE) $(GO) test $(RACEFLAGS) -timeout 20m ./...); done
 
+.PHONY: providers
+providers: ## run the conformance suites and write what they found into docs/providers.md
+	@scripts/setup.sh race servers
+	@mkdir -p testdata/conformance
+	TASKGEN_CONFORMANCE_OUT=$(CURDIR)/testdata/conformance $(GO) test -count=1 -timeout 30m -run 'KeepsTheLaws' ./runtime/...
+	@rm -f testdata/conformance/*-fake.json # our own stand-in; the emulators' reports are there
+	$(GO) test . -run TestProvidersPage -update
+
 .PHONY: lint
 lint: ## go vet, staticcheck and gofumpt at pinned versions
 	@set -e; for m in $(MODULES); do echo "== lint $$m"; (cd $$m && $(GO) vet ./... && $(STATICCHECK) ./...); done
@@ -74,7 +82,6 @@ bench: ## the benchmarks beside peers; writes bench/results/
 	$(GO) -C bench run ./sqlite
 	$(GO) -C bench run ./generator
 	$(GO) -C bench run ./redis
-	$(GO) -C bench run ./nats
 	$(GO) -C bench run ./rabbitmq
 	$(GO) -C bench run ./sqs
 

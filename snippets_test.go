@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -58,12 +59,16 @@ func blocks(t *testing.T, file string) []block {
 
 func documents(t *testing.T) []string {
 	t.Helper()
-	files, err := filepath.Glob("docs/*.md")
-	require.NoError(t, err)
-	return append([]string{"README.md", "CONTRIBUTING.md"}, files...)
+	all := []string{"README.md", "CONTRIBUTING.md"}
+	for _, pattern := range []string{"docs/*.md", "runtime/*/README.md"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		all = append(all, files...)
+	}
+	return all
 }
 
-// TestSnippetsCompile builds every Go block of the README and the docs against
+// TestSnippetsCompile builds every Go block of the READMEs and the docs against
 // this tree. A block is a file: where its name is given (```go tasks/tasks.go),
 // the named blocks of one document make up one program; a nameless one stands
 // alone. Annotated structs are generated from first.
@@ -182,9 +187,16 @@ func serveModule(t *testing.T, version string) []string {
 	out, err := os.Create(filepath.Join(at, version+".zip"))
 	require.NoError(t, err)
 	z := zip.NewWriter(out)
-	for _, file := range strings.Fields(run(t, ".", nil, "git", "ls-files", "--cached", "--others", "--exclude-standard")) {
-		if strings.HasPrefix(file, "examples/") || strings.HasPrefix(file, "bench/") || file == "go.work" || file == "go.work.sum" {
-			continue // modules of their own
+	files := strings.Fields(run(t, ".", nil, "git", "ls-files", "--cached", "--others", "--exclude-standard"))
+	var modules []string // folders that are modules of their own
+	for _, file := range files {
+		if path.Base(file) == "go.mod" && file != "go.mod" {
+			modules = append(modules, path.Dir(file)+"/")
+		}
+	}
+	for _, file := range files {
+		if slices.ContainsFunc(modules, func(m string) bool { return strings.HasPrefix(file, m) }) || file == "go.work" || file == "go.work.sum" {
+			continue
 		}
 		data, err := os.ReadFile(file)
 		if os.IsNotExist(err) {

@@ -62,7 +62,6 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 		KeepsReleased:   true,
 		FirstInFirstOut: true,
 		FreeLeases:      true,
-		ConfirmsAcks:    true,
 		CountsScheduled: true,
 		CountsLeased:    true,
 		LateLeased:      true,

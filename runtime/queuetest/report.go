@@ -160,7 +160,7 @@ func (b *book) publish(t testing.TB) {
 	}
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, r.Provider+".json"), append(data, '\n'), 0o644)
+		err = os.WriteFile(filepath.Join(dir, strings.ReplaceAll(r.Provider, " ", "-")+".json"), append(data, '\n'), 0o644)
 	}
 	if err != nil {
 		t.Errorf("write the table of laws: %v", err)

@@ -33,7 +33,7 @@ func clauses() []clause {
 // Run holds a provider to the laws: each is a subtest, and each of its tests is
 // one below it. At the end it logs the table of laws, and writes it as JSON to
 // the folder that the environment variable TASKGEN_CONFORMANCE_OUT names, if
-// any, as <provider>.json (see [Report]).
+// any, as <provider>.json with dashes for spaces (see [Report]).
 //
 // Providers with another Home than InProcess also need a call of [Child] in
 // their TestMain.

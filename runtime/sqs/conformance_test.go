@@ -170,10 +170,7 @@ var (
 		queuetest.CrashesAreNotFailures: uncounted,
 		queuetest.OrderWherePromised:    "which group is next is the choice of SQS: where workers take one task at a time, a long group may go before others",
 	})
-	priorityHarness = harness("sqs-priority", runtime.Priority, map[queuetest.Law]string{
-		queuetest.NothingIsLost:      forgetful,
-		queuetest.OrderWherePromised: "each level is a standard queue of SQS, which keeps roughly the order in which tasks came",
-	})
+	priorityHarness = harness("sqs-priority", runtime.Priority, map[queuetest.Law]string{queuetest.NothingIsLost: forgetful})
 
 	standardFake = faked(standardHarness, nil)
 	fifoFake     = faked(fifoHarness, nil)

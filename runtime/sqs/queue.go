@@ -37,7 +37,6 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 	byCount := q.e.byCount()
 	return runtime.Capabilities{
 		MaxDelay:        runtime.Unlimited,
-		DelayHop:        maxDelay,
 		MaxLease:        maxLease,
 		MaxPayload:      q.e.maxPayload(),
 		MaxBatch:        maxBatch,
@@ -49,7 +48,6 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 		CountsLostPolls: true,
 		KeepsReleased:   !q.e.hides(),
 		FreeLeases:      true,
-		ConfirmsAcks:    true,
 		// What is hidden for its delay is in flight to SQS.
 		CountsScheduled: !q.e.hides(),
 		CountsLeased:    true,
@@ -101,10 +99,6 @@ func idOf(d *runtime.Delivery) string {
 	return d.Task.ID
 }
 
-func (q *Queue) tooLong(lease time.Duration) error {
-	return fmt.Errorf("%w: a lease of %s on queue %q: SQS leases a message for 12 hours at most", runtime.ErrUnsupported, lease, q.cfg.Name)
-}
-
 // Dequeue implements [runtime.Queue]. It waits until ctx ends, however long that
 // is. When ctx ends a poll that is under way goes on: what it brings is the next
 // Dequeue's, or goes back to SQS after half a second. With a context that has
@@ -114,7 +108,7 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 	case limit < 1 || lease <= 0:
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both are more than 0", limit, q.cfg.Name, lease)
 	case lease > maxLease:
-		return nil, q.tooLong(lease)
+		return nil, fmt.Errorf("%w: a lease of %s on queue %q: SQS leases a message for 12 hours at most", runtime.ErrUnsupported, lease, q.cfg.Name)
 	}
 	if err := q.open(); err != nil {
 		return nil, err
