@@ -215,6 +215,14 @@ func TestThereIsALimitInFlight(t *testing.T) {
 	}
 }
 
+func TestPollsEndWhereNoClockMoves(t *testing.T) {
+	w := testWorld(t)
+	w.fake.LongestPoll = time.Millisecond
+	poll := w.poll(w.queue(), 1, 20)
+	assert.Empty(t, poll.result())
+	assert.Zero(t, w.polls())
+}
+
 func TestAHandleThatWasReplacedChangesNothing(t *testing.T) {
 	w := testWorld(t)
 	url := w.queue()

@@ -47,8 +47,18 @@ func (s *Server) receive(ctx context.Context, r *receiveRequest) (any, *Error) {
 	if wait == 0 {
 		return receiveAnswer{}, nil
 	}
+	var longest <-chan time.Time
+	if s.LongestPoll > 0 {
+		t := time.NewTimer(s.LongestPoll)
+		defer t.Stop()
+		longest = t.C
+	}
 	select {
 	case result := <-p.done:
+		return result.answer, result.err
+	case <-longest:
+		s.endPoll(p)
+		result := <-p.done // which has messages when they came just before
 		return result.answer, result.err
 	case <-ctx.Done():
 		s.endPoll(p)

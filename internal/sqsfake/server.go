@@ -24,6 +24,11 @@ type Server struct {
 	// InFlightLimit is how many messages of one queue may be in flight, 120,000
 	// by default. It is set before the first call.
 	InFlightLimit int
+	// LongestPoll bounds how long a ReceiveMessage waits, by the machine's clock:
+	// then it is answered with what there is, which is nothing. A client that
+	// waits for its polls to end needs that on a clock that stands still. It is
+	// set before the first call. 0: no bound.
+	LongestPoll time.Duration
 
 	clock runtime.Clock
 

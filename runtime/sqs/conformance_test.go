@@ -92,6 +92,7 @@ func (c *lateClock) AfterFunc(d time.Duration, f func()) runtime.Timer {
 func onFake(tb testing.TB) string {
 	clock := &lateClock{}
 	s := sqsfake.New(clock)
+	s.LongestPoll = 250 * time.Millisecond // Close waits for polls, and the clock stands still
 	require.NoError(tb, s.Start())
 	tb.Cleanup(s.Stop)
 	return room(tb, s.URL(), &place{fake: s, clock: clock})
@@ -103,8 +104,6 @@ func openAt(kind runtime.QueueType) func(string, runtime.Clock) (runtime.Provide
 		opts := []Option{WithClock(clock), WithPrefix(prefix), WithWait(time.Second)}
 		if p, ok := places.Load(addr); ok && p.(*place).fake != nil {
 			p.(*place).clock.Store(&clock)
-			// The fake hands nothing to a poll that is cut off.
-			opts = append(opts, WithCloseWait(20*time.Millisecond))
 		}
 		return New(client(url), opts...)
 	}
