@@ -44,7 +44,7 @@ var escaper = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")
 func tag(prefix, queue string) string { return "{" + prefix + ":" + escaper.Replace(queue) + "}" }
 
 // laneKeys builds the keys of a queue, or of its dead, by keyID. All have the
-// hash tag of the queue.
+// hash tag of the queue, and its hash meta.
 func laneKeys(prefix, queue string, dead bool) [keyCount]string {
 	base := tag(prefix, queue) + ":"
 	if dead {
@@ -57,6 +57,8 @@ func laneKeys(prefix, queue string, dead bool) [keyCount]string {
 		}
 		keys[id] = base + name
 	}
+	// One source of fencing tokens for both.
+	keys[keyMeta] = tag(prefix, queue) + ":meta"
 	return keys
 }
 

@@ -28,4 +28,5 @@ for i = 1, #ARGV do
   end
   if effort > 500000 then break end
 end
+if redis.call('EXISTS', body) == 0 then redis.call('DEL', wake) end
 return codes

@@ -35,4 +35,5 @@ if kind ~= 'lists' or levels > 1 or redis.call('EXISTS', crash, uid) > 0 then
   forget(ids)
   if kind == 'fifo' and waiting() then rouse() end
 end
+if redis.call('EXISTS', body) == 0 then redis.call('DEL', wake) end
 return codes or 0

@@ -9,7 +9,7 @@
 --   task is "token.ID". sources is how many queues have this one for their dead.
 -- Cost: O(n); five commands for the batch and the lists of the levels, O(log N)
 --   for each lease.
-local state = redis.call('HMGET', meta, 'paused', 'token', 'levels')
+local state = redis.call('HMGET', meta, kind == 'dead' and 'dead_paused' or 'paused', 'token', 'levels')
 if state[1] then return {-1, redis.call('SCARD', sources)} end
 if kind == 'lists' and tonumber(state[3] or 1) > levels then return {-2, tonumber(state[3])} end
 local n = tonumber(ARGV[1])

@@ -1,13 +1,14 @@
 -- pause stops a queue from handing out tasks, and resumes it.
--- KEYS: meta wake
--- USES: wake
+-- KEYS: meta due lease
+-- USES: clock lists|fifo|dead wake
 -- ARGV: 1 to pause, 0 to resume
 -- Returns: 0
--- Cost: O(1).
+-- Cost: a few O(1) commands.
+local field = kind == 'dead' and 'dead_paused' or 'paused'
 if ARGV[1] == '1' then
-  redis.call('HSET', meta, 'paused', '1')
+  redis.call('HSET', meta, field, '1')
 else
-  redis.call('HDEL', meta, 'paused')
-  rouse()
+  redis.call('HDEL', meta, field)
+  if waiting() or redis.call('EXISTS', due, lease) > 0 then rouse() end
 end
 return 0

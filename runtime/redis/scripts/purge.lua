@@ -24,5 +24,5 @@ if #ids == 0 then return 0 end
 redis.call('HDEL', body, unpack(ids))
 redis.call('HDEL', crash, unpack(ids))
 unlock(ids)
-if not waiting() then redis.call('DEL', wake) end
+if redis.call('EXISTS', body) == 0 then redis.call('DEL', wake) end
 return #ids

@@ -1,5 +1,5 @@
 -- redrive moves dead tasks back to the line of their queue.
--- KEYS: meta body due lease crash wake dead_body dead_due dead_crash dead_copies
+-- KEYS: meta body due lease crash wake dead_body dead_due dead_crash dead_copies dead_wake
 -- USES: clock lists|fifo wake
 -- ARGV: for each task: name, ID, SHA-1 of the envelope it had, envelope, level or
 --   group
@@ -27,4 +27,5 @@ for i = 1, #ARGV / 5 do
     rouse()
   end
 end
+if redis.call('EXISTS', dead_body) == 0 then redis.call('DEL', dead_wake) end
 return codes
