@@ -75,18 +75,26 @@ func (q *Queue) look(ctx context.Context, limit int, lease time.Duration) (look,
 	q.mu.Unlock()
 	found := look{lanes: lanes, events: make([]time.Time, len(lanes))}
 	for i, l := range lanes {
-		got, err := l.dequeue(ctx, limit, lease)
-		if err == nil && l == q.lane && int(got.sources) != len(lanes)-1 && len(got.ids) == 0 {
-			// Queues have named this one since.
+		claims, err := l.dequeue(ctx, limit, lease)
+		if err != nil {
+			return found, err
+		}
+		got := claims[0]
+		if len(got.ids) > 0 {
+			for _, c := range claims {
+				var part []*runtime.Delivery
+				part, err = q.deliver(ctx, l, c, err)
+				found.ds = append(found.ds, part...)
+			}
+			found.again = true
+			return found, err
+		}
+		if l == q.lane && int(got.sources) != len(lanes)-1 {
+			// Queues have named this one since, or do so no longer.
 			_, err = q.lanes(ctx)
 			found.again = err == nil
 		}
 		if err != nil {
-			return found, err
-		}
-		if len(got.ids) > 0 {
-			found.ds, err = q.deliver(ctx, l, got)
-			found.again = true
 			return found, err
 		}
 		found.events[i] = got.event
@@ -103,62 +111,95 @@ type claim struct {
 	crashes   []any     // nil: none
 	event     time.Time // when there may be something, where nothing was; zero: unknown
 	sources   int64     // how many queues have this one for their dead letters
+	levels    int       // the lane has more than it knew; nothing was leased
 }
 
-// dequeue leases up to limit tasks of the lane.
-func (l *lane) dequeue(ctx context.Context, limit int, lease time.Duration) (claim, error) {
-	for {
-		now := time.Now()
-		settle := 0
-		if last := l.settled.Load(); now.UnixNano()-last > int64(settleEvery) && l.settled.CompareAndSwap(last, now.UnixNano()) {
-			settle = 1
+// dequeue leases up to limit tasks of the lane: 256, and where there are as many
+// the rest in one more round trip.
+func (l *lane) dequeue(ctx context.Context, limit int, lease time.Duration) ([]claim, error) {
+	now := time.Now()
+	settle := 0
+	if last := l.settled.Load(); now.UnixNano()-last > int64(settleEvery) && l.settled.CompareAndSwap(last, now.UnixNano()) {
+		settle = 1
+	}
+	first := l.newCall(opDequeue, 3).add(min(limit, chunk), span(lease), settle)
+	reply, err := l.run(ctx, first)
+	if err != nil {
+		return nil, err
+	}
+	c, err := readClaim(reply, now.Add(lease))
+	if err != nil {
+		return nil, l.failed(first, err)
+	}
+	if c.levels > 0 {
+		l.setLevels(c.levels)
+		return l.dequeue(ctx, limit, lease)
+	}
+	claims := []claim{c}
+	if limit -= chunk; limit <= 0 || len(c.ids) < chunk {
+		return claims, nil
+	}
+	var calls []*call
+	for ; limit > 0; limit -= chunk {
+		calls = append(calls, l.newCall(opDequeue, 3).add(min(limit, chunk), span(lease), 0))
+	}
+	now = time.Now()
+	replies, errs := l.p.runAll(ctx, calls)
+	for i := range calls {
+		if errs[i] != nil {
+			break // the next call meets it; what was leased is handed out
 		}
-		reply, err := l.run(ctx, l.newCall(opDequeue, 3).add(min(limit, chunk), span(lease), settle))
-		if err != nil {
-			return claim{}, err
+		c, err := readClaim(replies[i], now.Add(lease))
+		if err != nil || len(c.ids) == 0 {
+			break
 		}
-		r, ok := reply.([]any)
-		if !ok || len(r) == 0 {
-			return claim{}, errReply
-		}
-		c := claim{until: now.Add(lease)}
-		switch {
-		case r[0] == int64(-1) && len(r) == 2: // paused: Resume wakes
-			c.sources, _ = r[1].(int64)
-			return c, nil
-		case r[0] == int64(-2) && len(r) == 2:
-			levels, _ := r[1].(int64)
-			l.setLevels(int(levels))
-			continue
-		case r[0] == int64(0) && len(r) == 3:
-			if wait, _ := r[1].(int64); wait >= 0 {
-				c.event = time.Now().Add(time.Duration(wait) * time.Millisecond)
-			}
-			c.sources, _ = r[2].(int64)
-			return c, nil
-		case r[0] == int64(1) && len(r) == 5:
-			c.token = text(r[1])
-			c.ids, _ = r[2].([]any)
-			c.envelopes, _ = r[3].([]any)
-			c.crashes, _ = r[4].([]any)
-			if len(c.ids) > 0 && len(c.ids) == len(c.envelopes) {
-				return c, nil
-			}
-		}
+		claims = append(claims, c)
+	}
+	return claims, nil
+}
+
+// readClaim reads the reply of dequeue.
+func readClaim(reply any, until time.Time) (claim, error) {
+	r, ok := reply.([]any)
+	if !ok || len(r) == 0 {
 		return claim{}, errReply
 	}
+	n := func(i int) int64 {
+		v, _ := r[i].(int64)
+		return v
+	}
+	switch {
+	case n(0) == -1 && len(r) == 2: // paused: Resume wakes
+		return claim{sources: n(1)}, nil
+	case n(0) == -2 && len(r) == 2 && n(1) > 0:
+		return claim{levels: int(n(1))}, nil
+	case n(0) == 0 && len(r) == 3:
+		c := claim{sources: n(2)}
+		if wait := n(1); wait >= 0 {
+			c.event = time.Now().Add(time.Duration(wait) * time.Millisecond)
+		}
+		return c, nil
+	case n(0) == 1 && len(r) == 5:
+		c := claim{token: text(r[1]), until: until}
+		c.ids, _ = r[2].([]any)
+		c.envelopes, _ = r[3].([]any)
+		c.crashes, _ = r[4].([]any)
+		if len(c.ids) > 0 && len(c.ids) == len(c.envelopes) && (c.crashes == nil || len(c.crashes) == len(c.ids)) {
+			return c, nil
+		}
+	}
+	return claim{}, errReply
 }
 
 // deliver decodes what was leased. What cannot be decoded goes to the dead
-// letter queue.
-func (q *Queue) deliver(ctx context.Context, l *lane, c claim) ([]*runtime.Delivery, error) {
+// letter queue; where that fails the error is added to failed.
+func (q *Queue) deliver(ctx context.Context, l *lane, c claim, failed error) ([]*runtime.Delivery, error) {
 	var (
 		room   = make([]runtime.Delivery, 0, len(c.ids))
 		ds     = make([]*runtime.Delivery, 0, len(c.ids))
 		b      strings.Builder
 		ends   = make([]int, 0, len(c.ids))
 		origin string
-		failed error
 	)
 	if l != q.lane {
 		origin = l.queue + originEnd

@@ -240,19 +240,17 @@ func (q *Queue) lanes(ctx context.Context) ([]*lane, error) {
 		return nil, fmt.Errorf("redis: queues that %s has the dead of: %w", q.lane, err)
 	}
 	slices.Sort(sources)
-	lanes := []*lane{q.lane}
-	q.mu.Lock()
-	defer q.mu.Unlock()
+	lanes, graves := []*lane{q.lane}, make(map[string]*lane, len(sources))
 	for _, name := range sources {
-		l := q.graves[name]
-		if l == nil {
-			if l, err = q.p.lane(laneName{name, true}, dead, 1); err != nil {
-				return nil, err
-			}
-			q.graves[name] = l
+		l, err := q.p.lane(laneName{name, true}, dead, 1)
+		if err != nil {
+			return nil, err
 		}
-		lanes = append(lanes, l)
+		lanes, graves[name] = append(lanes, l), l
 	}
+	q.mu.Lock()
+	q.graves = graves
+	q.mu.Unlock()
 	return lanes, nil
 }
 

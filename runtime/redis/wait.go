@@ -238,3 +238,10 @@ func (l *lane) nudge() {
 	defer cancel()
 	_, _ = l.p.run(ctx, l.newCall(opNudge, 0))
 }
+
+// waiters is how many callers of Dequeue wait for the lane, or look at it.
+func (l *lane) waiters() int {
+	l.lobby.mu.Lock()
+	defer l.lobby.mu.Unlock()
+	return l.lobby.present
+}

@@ -1,6 +1,6 @@
 -- complete takes leased tasks off the queue for good.
 -- KEYS: meta body due lease crash wake uid uniq
--- USES: clock lists|fifo|dead wake unique
+-- USES: lists|fifo|dead wake unique
 -- ARGV: n, how often this call was sent before, n receipts, n IDs
 -- Returns: 0 when all were done, else their codes: 0 done, 1 the lease is lost,
 --   2 the lease is lost and the task is gone.

@@ -30,7 +30,7 @@ end
 local envelopes = redis.call('HMGET', body, unpack(ids))
 local token = string.format('%.0f', math.max(tonumber(state[2] or 0) + 1, stamp[1] * 1000000 + stamp[2]))
 -- As text, for Redis would write the number anew for each lease.
-local over, leases, gone = string.format('%.0f', now + tonumber(ARGV[2])), {}, false
+local over, leases, gone = string.format('%.0f', upper + tonumber(ARGV[2])), {}, false
 for i = 1, #ids do
   if envelopes[i] then
     leases[2 * i - 1] = over

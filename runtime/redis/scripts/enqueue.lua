@@ -37,7 +37,7 @@ for i = 1, n do
     if key ~= '' then
       local over = 0
       if window > 0 then
-        over = now + window
+        over = upper + window
         redis.call('ZADD', wins, over, key)
       else
         redis.call('ZREM', wins, key)

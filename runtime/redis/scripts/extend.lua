@@ -7,7 +7,7 @@
 -- Cost: two commands, O(log N) for each lease.
 local n = tonumber(ARGV[1])
 local held = redis.call('ZMSCORE', lease, unpack(ARGV, 3, n + 2))
-local over, leases, codes = string.format('%.0f', now + tonumber(ARGV[2])), {}, false
+local over, leases, codes = string.format('%.0f', upper + tonumber(ARGV[2])), {}, false
 for i = 1, n do
   if held[i] then
     leases[#leases + 1] = over

@@ -17,8 +17,8 @@ for i = 1, n do
     codes[i] = 0
     redis.call('HSET', body, id, envelope)
     if delay > 0 then
-      redis.call('ZADD', due, now + delay, id)
-      if now + delay < soonest then soonest, sooner = now + delay, true end
+      redis.call('ZADD', due, upper + delay, id)
+      if upper + delay < soonest then soonest, sooner = upper + delay, true end
     else
       restore({id}, false)
       sooner = true
