@@ -95,12 +95,12 @@ func (q *Queue) move(ctx context.Context, ds []*runtime.Delivery, held []*lease,
 }
 
 func (q *Queue) acknowledge(ctx context.Context, ds []*runtime.Delivery, held []*lease, failed []error) {
-	by := make(map[*tap][]uint64, 1)
+	by := make(map[*tap][]*lease, 1)
 	gone := make([]*lease, 0, len(held))
 	for _, l := range held {
 		if l != nil {
 			gone = append(gone, l)
-			by[l.t] = append(by[l.t], l.tag)
+			by[l.t] = append(by[l.t], l)
 		}
 	}
 	for t, done := range by {

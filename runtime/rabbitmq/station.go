@@ -19,6 +19,7 @@ const maxDraw = 2000
 // A lease is a task that the broker has delivered to this process.
 type lease struct {
 	t       *tap
+	sip     *sip
 	tag     uint64
 	line    int
 	id      string
@@ -59,7 +60,8 @@ type station struct {
 	alarm   *time.Timer   // fires when the next lease ends
 
 	mu       sync.Mutex
-	tap      *tap // the present one, nil when it is lost
+	tap      *tap // the one that draws, nil when it is lost
+	other    *tap // the one that drew before, whose tasks are being settled meanwhile
 	waiters  []*waiter
 	unwanted chan struct{} // closed when nobody waits any more
 	drawn    []*lease      // not handed out: those of the highest line first
@@ -79,16 +81,19 @@ func newStation(p *Provider, cfg runtime.QueueConfig, isDLQ bool) *station {
 }
 
 // idleWait is how long a task stays here that was drawn for somebody who has gone.
-const idleWait = 25 * time.Millisecond
+const idleWait = 100 * time.Millisecond
 
 // run draws tasks for those that wait, until the provider is closed.
 func (st *station) run() {
 	ctx := st.p.link.ctx
 	for {
-		n, unwanted, left := st.demand()
+		n, unwanted, stale := st.demand(time.Now())
+		if stale {
+			st.giveBack(ctx)
+		}
 		if n == 0 {
 			var idle <-chan time.Time
-			if left {
+			if st.drawing() {
 				idle = time.After(idleWait)
 			}
 			select {
@@ -118,10 +123,16 @@ func (st *station) run() {
 	}
 }
 
-// tapOf returns the tap of a connection.
+// tapOf returns a tap of a connection. It takes turns between two, for the broker
+// does what it is told on one channel step by step: tasks of the one are settled
+// while the other draws. A tap that has just given tasks back draws on, for it
+// alone is sure to find them.
 func (st *station) tapOf(ctx context.Context, s *session) (*tap, error) {
 	st.mu.Lock()
 	st.forget()
+	if st.tap == nil || !st.tap.returned() && st.tap.idle() {
+		st.tap, st.other = st.other, st.tap
+	}
 	t := st.tap
 	st.mu.Unlock()
 	if t != nil {
@@ -144,24 +155,47 @@ func (st *station) pause(ctx context.Context) {
 	}
 }
 
-// demand says how many tasks are to be drawn now.
-func (st *station) demand() (n int, unwanted <-chan struct{}, left bool) {
+// demand says how many tasks are to be drawn now, and whether some were drawn that
+// nobody has taken for a while.
+func (st *station) demand(now time.Time) (n int, unwanted <-chan struct{}, stale bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.forget()
+	stale = slices.ContainsFunc(st.drawn, func(l *lease) bool { return now.Sub(l.at) > idleWait })
 	if len(st.waiters) == 0 {
-		return 0, nil, len(st.drawn) > 0
+		return 0, nil, stale
 	}
-	return min(st.waiters[0].limit, maxDraw), st.unwanted, false
+	return min(st.waiters[0].limit, maxDraw), st.unwanted, stale && len(st.drawn) > st.waiters[0].limit
+}
+
+// drawing reports whether the broker may still send tasks.
+func (st *station) drawing() bool {
+	st.mu.Lock()
+	taps := []*tap{st.tap, st.other}
+	n := len(st.drawn)
+	st.mu.Unlock()
+	for _, t := range taps {
+		if t != nil {
+			for line := range st.lines {
+				n += t.credit(line)
+			}
+		}
+	}
+	return n > 0
 }
 
 // forget drops what was drawn through a tap that is lost: the broker has it again.
 // st.mu is held.
 func (st *station) forget() {
-	if st.tap == nil || st.tap.alive() {
+	lost := false
+	for _, t := range []**tap{&st.tap, &st.other} {
+		if *t != nil && !(*t).alive() {
+			*t, lost = nil, true
+		}
+	}
+	if !lost {
 		return
 	}
-	st.tap = nil
 	dead := func(l *lease) bool { return !l.t.alive() }
 	st.drawn = slices.DeleteFunc(st.drawn, dead)
 	for r, l := range st.leases {
@@ -193,8 +227,9 @@ func (st *station) unwant() {
 }
 
 // arrived takes in a delivery.
-func (st *station) arrived(t *tap, line int, d *amqp.Delivery) {
-	l := &lease{t: t, tag: d.DeliveryTag, line: line, id: d.MessageId, body: d.Body, crashes: crashes(d.Headers), at: time.Now()}
+func (st *station) arrived(t *tap, c *sip, d *amqp.Delivery) {
+	line := c.line
+	l := &lease{t: t, sip: c, tag: d.DeliveryTag, line: line, id: d.MessageId, body: d.Body, crashes: crashes(d.Headers), at: time.Now()}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if st.kind == runtime.FIFO {
@@ -281,7 +316,7 @@ func (st *station) want(ctx context.Context, closed <-chan struct{}, limit int, 
 	w := &waiter{limit: limit, lease: d, got: make(chan []*lease, 1), fail: make(chan error, 1)}
 	st.mu.Lock()
 	st.forget()
-	if st.kind != runtime.FIFO && len(st.waiters) == 0 && len(st.drawn) > 0 {
+	if st.kind == runtime.Standard && len(st.waiters) == 0 && len(st.drawn) > 0 {
 		defer st.mu.Unlock()
 		return st.handOut(limit, d), nil
 	}
@@ -319,12 +354,26 @@ func (st *station) wake() {
 	}
 }
 
-// giveBack returns tasks that were drawn and that nobody takes, each to the end of
-// its line: a return to its place would count as a crash.
+// giveBack ends all consumers and returns tasks that were drawn and that nobody
+// takes, each to the end of its line: a return to its place would count as a crash.
 func (st *station) giveBack(ctx context.Context) {
 	st.mu.Lock()
-	back := st.drawn
-	st.drawn = nil
+	taps := []*tap{st.tap, st.other}
+	st.mu.Unlock()
+	for _, t := range taps {
+		if t != nil && t.shut() != nil {
+			_ = t.ch.Close()
+		}
+	}
+	st.mu.Lock()
+	st.forget()
+	var back []*lease
+	if len(st.waiters) == 0 {
+		back, st.drawn = st.drawn, nil
+	} else if most := st.waiters[0].limit; len(st.drawn) > most {
+		back = slices.Clone(st.drawn[most:])
+		st.drawn = st.drawn[:most]
+	}
 	st.mu.Unlock()
 	st.putBack(ctx, back)
 }
@@ -339,7 +388,7 @@ func (st *station) putBack(ctx context.Context, back []*lease) {
 		if letters[i].err != nil {
 			l.t.reject(l)
 		} else {
-			_ = l.t.ack([]uint64{l.tag})
+			_ = l.t.ack([]*lease{l})
 		}
 	}
 }

@@ -5,23 +5,35 @@ import "slices"
 // tags keeps the delivery tags of one channel that are not settled yet, so that
 // a run of them can be acknowledged by one frame.
 type tags struct {
-	open  map[uint64]struct{}
-	floor uint64 // all tags below are settled
-	next  uint64 // the tag of the next delivery
+	open    map[uint64]struct{}
+	missing map[uint64]struct{} // those among them whose delivery has not been seen
+	floor   uint64              // all tags below are settled
+	next    uint64              // the tag after the highest that was seen
 }
 
-func newTags() *tags { return &tags{open: make(map[uint64]struct{}), floor: 1, next: 1} }
+func newTags() *tags {
+	return &tags{open: make(map[uint64]struct{}), missing: make(map[uint64]struct{}), floor: 1, next: 1}
+}
 
-// came notes a delivery, and returns the tags before it that never came.
-func (t *tags) came(tag uint64) (missed []uint64) {
-	for ; t.next < tag; t.next++ {
-		missed = append(missed, t.next)
+// came notes a delivery. Those of several consumers may come in another order than
+// that of their tags.
+func (t *tags) came(tag uint64) {
+	for ; t.next <= tag; t.next++ {
+		t.open[t.next] = struct{}{}
+		t.missing[t.next] = struct{}{}
 	}
-	if tag >= t.next {
-		t.next = tag + 1
+	delete(t.missing, tag)
+}
+
+// dropped returns the tags whose delivery has not come, and settles them. It is
+// for a moment at which none is on its way.
+func (t *tags) dropped() (lost []uint64) {
+	for tag := range t.missing {
+		lost = append(lost, tag)
 	}
-	t.open[tag] = struct{}{}
-	return missed
+	clear(t.missing)
+	t.settle(lost)
+	return lost
 }
 
 // settle takes tags that are about to be acknowledged. All those up to multiple
@@ -37,8 +49,7 @@ func (t *tags) settle(done []uint64) (multiple uint64, singles []uint64) {
 		}
 		t.floor++
 	}
-	i, found := slices.BinarySearch(done, t.floor)
-	_ = found // a tag at the floor is open, and none of these
+	i, _ := slices.BinarySearch(done, t.floor) // which is open, and none of these
 	if i > 0 {
 		multiple = done[i-1]
 	}

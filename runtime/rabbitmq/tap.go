@@ -3,16 +3,21 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/taskgen/taskgen/runtime"
 )
 
-// A tap draws tasks from the lines of one queue: a channel with consumers that
-// live only as long as somebody asks for tasks, and are never given more than
-// that. So what the broker counts as delivered is what was handed out, and a
-// process that dies takes no task along that it had not begun.
+// A tap draws tasks from the lines of one queue: a channel with consumers, each
+// with room for as many tasks as were asked for when it was opened. One that is full
+// ends before its tasks are settled; one with room left stays for the next who asks,
+// and ends when for a while nobody does. So as good as all that the broker counts as
+// delivered was handed out, and a process that dies takes next to no task along that
+// it had not begun.
 //
 // Whatever was drawn through a tap is settled through it, and lost with it.
 type tap struct {
@@ -25,6 +30,7 @@ type tap struct {
 
 	mu   sync.Mutex
 	tags *tags
+	sips []*sip            // the consumers that there are
 	back map[int]time.Time // when a task was last given back to its place in a line
 	came chan struct{}     // capacity 1: a delivery has come
 }
@@ -37,18 +43,22 @@ func (st *station) newTap(ctx context.Context, s *session) (*tap, error) {
 	return &tap{st: st, s: s, ch: ch, seq: st.p.seq.Add(1), tags: newTags(), back: make(map[int]time.Time), came: make(chan struct{}, 1)}, nil
 }
 
-// A sip is one consumer of a tap: at most n tasks of one line.
+// A sip is one consumer of a tap: it has at most n tasks of one line at a time.
 type sip struct {
+	line int
 	tag  string
 	n    int
-	got  int           // guarded by tap.mu
+	out  int           // tasks that are not settled; guarded by tap.mu
 	done chan struct{} // all that the client has for this consumer was taken in
 }
 
 // open begins to draw at most n tasks of a line.
 func (t *tap) open(line, n int) (*sip, error) {
 	t.pull++
-	c := &sip{tag: fmt.Sprintf("%d.%d", t.seq, t.pull), n: n, done: make(chan struct{})}
+	c := &sip{line: line, tag: fmt.Sprintf("%d.%d", t.seq, t.pull), n: n, done: make(chan struct{})}
+	t.mu.Lock()
+	t.sips = append(t.sips, c)
+	t.mu.Unlock()
 	t.ch.rpc.Lock()
 	defer t.ch.rpc.Unlock()
 	if t.qos != n {
@@ -61,18 +71,15 @@ func (t *tap) open(line, n int) (*sip, error) {
 	if err != nil {
 		return nil, err
 	}
-	go t.drink(line, c, in)
+	go t.drink(c, in)
 	return c, nil
 }
 
 // drink takes in what comes for one consumer.
-func (t *tap) drink(line int, c *sip, in <-chan amqp.Delivery) {
+func (t *tap) drink(c *sip, in <-chan amqp.Delivery) {
 	defer close(c.done)
 	for d := range in {
-		t.take(line, &d)
-		t.mu.Lock()
-		c.got++
-		t.mu.Unlock()
+		t.take(c, &d)
 		select {
 		case t.came <- struct{}{}:
 		default:
@@ -80,61 +87,112 @@ func (t *tap) drink(line int, c *sip, in <-chan amqp.Delivery) {
 	}
 }
 
-func (t *tap) take(line int, d *amqp.Delivery) {
+func (t *tap) take(c *sip, d *amqp.Delivery) {
 	t.mu.Lock()
-	// A delivery that the client dropped between two registrations of its
-	// consumer (see shut): the broker hands it out again.
-	for _, tag := range t.tags.came(d.DeliveryTag) {
-		_ = t.ch.Reject(tag, true)
-	}
+	t.tags.came(d.DeliveryTag)
+	c.out++
 	t.mu.Unlock()
-	t.st.arrived(t, line, d)
+	t.st.arrived(t, c, d)
 }
 
-func (t *tap) gotten(c *sip) int {
+// taken says how many tasks a consumer has.
+func (t *tap) taken(c *sip) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return c.got
+	return c.out
 }
 
-// shut ends a consumer and takes in everything that was sent to it.
+// credit is how many tasks of a line the broker may send as it stands.
+func (t *tap) credit(line int) (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, c := range t.sips {
+		if c.line == line {
+			n += c.n - c.out
+		}
+	}
+	return n
+}
+
+// closing takes consumers out of the list. t.mu is held.
+func (t *tap) closing(gone func(*sip) bool) (out []*sip) {
+	t.sips = slices.DeleteFunc(t.sips, func(c *sip) bool {
+		if gone(c) {
+			out = append(out, c)
+			return true
+		}
+		return false
+	})
+	return out
+}
+
+// free notes that tasks are about to leave their consumers. One that has all the
+// tasks it may have is ended before: nothing is on its way to it, and nothing that
+// nobody asked for can come when it has room again. t.mu is held.
+func (t *tap) free(ls []*lease) {
+	if t.st.kind == runtime.FIFO {
+		return // these draw on until their process leaves
+	}
+	for _, c := range t.closing(func(c *sip) bool {
+		return c.out >= c.n && slices.ContainsFunc(ls, func(l *lease) bool { return l.sip == c })
+	}) {
+		_ = t.ch.Cancel(c.tag, true)
+	}
+	for _, l := range ls {
+		l.sip.out--
+	}
+}
+
+// shut ends consumers and takes in everything that was sent to them.
 //
-// A consumer that has had its n tasks, none of which is settled, cannot get any
-// more. To others the broker may send a task that came at this moment, after it
-// has confirmed the end, and the client drops what comes for a consumer that it
-// does not know. So the same tag is registered once more on a queue that is always
+// What the broker sends to a consumer that is about to end can come after it has
+// confirmed the end, and the client drops what comes for a consumer that it does
+// not know. So the same tag is registered once more, on a queue that is always
 // empty; when that is confirmed all that was sent is on its way here, and when the
-// end of this second one is confirmed it has come.
-func (t *tap) shut(line int, c *sip) error {
+// end of this second one is confirmed it has come. The broker takes some of it back
+// by itself, and counts that as it counts a crash: so a consumer is not ended
+// without need.
+func (t *tap) shut() error {
+	t.mu.Lock()
+	all := t.closing(func(*sip) bool { return true })
+	t.mu.Unlock()
 	t.ch.rpc.Lock()
 	defer t.ch.rpc.Unlock()
-	full := t.gotten(c) >= c.n
-	if err := t.ch.Cancel(c.tag, true); err != nil {
-		return err
-	}
-	if full {
+	for _, c := range all {
+		if err := t.ch.Cancel(c.tag, true); err != nil {
+			return err
+		}
+		late, err := t.ch.Consume(t.s.pen, c.tag, false, false, false, false, nil)
+		if err != nil {
+			return err
+		}
+		err = t.ch.Cancel(c.tag, false)
 		<-c.done
-		return nil
+		if err != nil {
+			return err
+		}
+		for d := range late {
+			t.take(c, &d)
+		}
 	}
-	late, err := t.ch.Consume(t.s.pen, c.tag, false, false, false, false, nil)
-	if err != nil {
-		return err
-	}
-	err = t.ch.Cancel(c.tag, false)
-	<-c.done
-	if err != nil {
-		return err
-	}
-	for d := range late {
-		t.take(line, &d)
+	// What the client dropped between two registrations the broker hands out again.
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, tag := range t.tags.dropped() {
+		_ = t.ch.Reject(tag, true)
 	}
 	return nil
 }
 
 // ack acknowledges deliveries.
-func (t *tap) ack(done []uint64) error {
+func (t *tap) ack(ls []*lease) error {
+	done := make([]uint64, len(ls))
+	for i, l := range ls {
+		done[i] = l.tag
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock() // acks by a run must not overtake each other
+	t.free(ls)
 	return ackAll(t.ch.Channel, t.tags, done)
 }
 
@@ -157,6 +215,7 @@ func ackAll(ch *amqp.Channel, of *tags, done []uint64) error {
 func (t *tap) reject(l *lease) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.free([]*lease{l})
 	t.tags.settle([]uint64{l.tag})
 	t.back[l.line] = time.Now()
 	_ = t.ch.Reject(l.tag, true)
@@ -173,6 +232,23 @@ func (t *tap) returning(line int) bool {
 // barrier waits until the broker has worked through what the channel has sent.
 func (t *tap) barrier(ctx context.Context) error {
 	return t.ch.call(ctx, func() error { return t.ch.Qos(t.qos, 0, false) })
+}
+
+// idle reports whether the tap has no consumer with room.
+func (t *tap) idle() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !slices.ContainsFunc(t.sips, func(c *sip) bool { return c.out < c.n })
+}
+
+// returned reports whether tasks of any line may be on their way back.
+func (t *tap) returned() bool {
+	for line := range t.st.lines {
+		if t.returning(line) {
+			return true
+		}
+	}
+	return false
 }
 
 // alive reports whether what was drawn through the tap can still be settled.
@@ -192,86 +268,87 @@ const settleWait = 30 * time.Millisecond
 // returnWait is how long a returned task may be on its way.
 const returnWait = 100 * time.Millisecond
 
-// draw takes up to n tasks, from the highest line that has any; it waits for one
-// as long as somebody wants it.
+// draw takes tasks until n are drawn, from the highest line that has any; it waits
+// for the first as long as somebody wants it.
 func (t *tap) draw(n int, unwanted <-chan struct{}) error {
-	if len(t.st.lines) == 1 {
-		return t.await([]int{0}, n, unwanted)
+	select { // of an earlier draw
+	case <-t.came:
+	default:
 	}
-	got, err := t.sweep(n)
-	if err != nil || got > 0 {
-		return err
+	ask := n
+	if len(t.st.lines) > 1 {
+		if err := t.sweep(n); err != nil {
+			return err
+		}
+		ask = 1 // of each line: the next sweep takes the rest
 	}
-	all := make([]int, len(t.st.lines))
-	for i := range all {
-		all[i] = i
+	if t.st.drawnFrom(0) > 0 {
+		return nil
 	}
-	return t.await(all, 1, unwanted)
+	for line := range t.st.lines {
+		if room := t.credit(line); room < ask {
+			if _, err := t.open(line, ask-room); err != nil {
+				return err
+			}
+		}
+	}
+	select {
+	case <-t.came:
+	case <-unwanted:
+		return nil
+	case <-t.ch.gone:
+		return errAway
+	}
+	if t.st.drawnFrom(0) < ask {
+		return t.barrier(t.s.ctx) // what came with the first
+	}
+	return nil
 }
 
 // sweep takes what is there, line by line, the highest first.
-func (t *tap) sweep(n int) (got int, err error) {
-	for line := len(t.st.lines) - 1; line >= 0 && got < n; line-- {
+func (t *tap) sweep(n int) error {
+	for line := len(t.st.lines) - 1; line >= 0; line-- {
+		have := t.st.drawnFrom(line)
+		if have >= n {
+			return nil
+		}
 		ready, err := t.s.ready(t.s.ctx, t.st.lines[line])
 		if err != nil {
-			return got, err
+			return err
 		}
 		if t.returning(line) {
 			ready = n
 		}
-		if ready == 0 {
+		if ready = min(ready, n-have); ready == 0 {
 			continue
 		}
-		c, err := t.open(line, min(ready, n-got))
+		c, err := t.open(line, ready)
 		if err != nil {
-			return got, err
+			return err
 		}
 		late := time.NewTimer(settleWait)
-		for over := false; !over && t.gotten(c) < c.n; {
+		for over := false; !over && t.taken(c) < c.n; {
 			select {
 			case <-t.came:
 			case <-late.C:
 				over = true
 			case <-t.ch.gone:
-				over = true
+				return errAway
 			}
 		}
 		late.Stop()
-		if err := t.shut(line, c); err != nil {
-			return got, err
-		}
-		got += t.gotten(c)
 	}
-	return got, nil
+	return nil
 }
 
-// await waits for the first task of any line, and takes up to n of each.
-func (t *tap) await(lines []int, n int, unwanted <-chan struct{}) error {
-	select { // of an earlier draw
-	case <-t.came:
-	default:
-	}
-	open := make([]*sip, 0, len(lines))
-	var failed error
-	for _, line := range lines {
-		c, err := t.open(line, n)
-		if err != nil {
-			failed = err
-			break
-		}
-		open = append(open, c)
-	}
-	if failed == nil {
-		select {
-		case <-t.came:
-		case <-unwanted:
-		case <-t.ch.gone:
+// drawnFrom counts what is drawn from a line and those above it.
+func (st *station) drawnFrom(line int) (n int) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for _, l := range st.drawn {
+		if l.line >= line {
+			n++
 		}
 	}
-	for i, c := range open {
-		if err := t.shut(lines[i], c); err != nil && failed == nil {
-			failed = err
-		}
-	}
-	return failed
+	return n
 }

@@ -1,0 +1,323 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// soon bounds every wait of a test for something that happens at once.
+const soon = 45 * time.Second
+
+// settled is how long a new quorum queue needs on one node until it keeps what it
+// confirms through a kill: one that is younger than a second has lost it.
+const settled = 2 * time.Second
+
+func within(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), soon)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func openAt(t testing.TB, addr string) *Provider {
+	p, err := openAddr(addr, nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	return p.(noting).Provider
+}
+
+func open(t testing.TB, addr string, cfg runtime.QueueConfig) *Queue {
+	p, err := openAddr(addr, nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	if cfg.Name == "" {
+		cfg.Name = "q"
+	}
+	q, err := p.Open(within(t), cfg)
+	require.NoError(t, err)
+	return q.(*Queue)
+}
+
+func task(id string) *runtime.Task {
+	return &runtime.Task{ID: id, Type: "t", Queue: "q", Payload: []byte(`{"n":1}`), CreatedAt: time.Now(), MaxRetries: 3}
+}
+
+func tasks(n int) []*runtime.Task {
+	all := make([]*runtime.Task, n)
+	for i := range all {
+		all[i] = task(fmt.Sprintf("t%05d", i))
+	}
+	return all
+}
+
+func put(t testing.TB, q *Queue, ts ...*runtime.Task) {
+	t.Helper()
+	_, err := q.Enqueue(within(t), ts)
+	require.NoError(t, err)
+}
+
+func takeN(t testing.TB, q *Queue, n int) []*runtime.Delivery {
+	t.Helper()
+	var all []*runtime.Delivery
+	for len(all) < n {
+		ds, err := q.Dequeue(within(t), n-len(all), time.Minute)
+		require.NoError(t, err)
+		all = append(all, ds...)
+	}
+	return all
+}
+
+// drainIDs completes all there is and counts each ID.
+func drainIDs(t testing.TB, q *Queue) map[string]int {
+	t.Helper()
+	seen := make(map[string]int)
+	for {
+		s, err := q.Stats(within(t))
+		require.NoError(t, err)
+		if s.Ready+s.Leased == 0 {
+			return seen
+		}
+		ds, err := q.Dequeue(within(t), 500, time.Minute)
+		require.NoError(t, err)
+		for _, d := range ds {
+			seen[d.Task.ID]++
+		}
+		require.NoError(t, q.Complete(within(t), ds))
+	}
+}
+
+func data(t testing.TB) string { return room(t, shared(t)) }
+
+func TestWhatWasConfirmedSurvivesAKilledBroker(t *testing.T) {
+	addr := alone(t)
+	q := open(t, addr, runtime.QueueConfig{})
+	<-time.After(settled)
+	var mu sync.Mutex
+	acked := make(map[string]bool)
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	begun := make(chan struct{}, 1000)
+	for g := range 3 {
+		wg.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				ts := []*runtime.Task{task(fmt.Sprintf("%d-%d-a", g, n)), task(fmt.Sprintf("%d-%d-b", g, n))}
+				ts[1].ScheduledFor = time.Now().Add(300 * time.Millisecond)
+				_, err := q.Enqueue(context.Background(), ts)
+				if !assert.NoError(t, err, "an enqueue without a deadline waits for the broker") {
+					return
+				}
+				mu.Lock()
+				acked[ts[0].ID], acked[ts[1].ID] = true, true
+				mu.Unlock()
+				begun <- struct{}{}
+			}
+		})
+	}
+	for range 50 {
+		<-begun
+	}
+	go func() {
+		for range begun {
+		}
+	}()
+	s := roomOf(addr).server
+	require.NoError(t, s.Kill())
+	require.NoError(t, s.Restart())
+	close(stop)
+	wg.Wait()
+	close(begun)
+	seen := make(map[string]int)
+	require.Eventually(t, func() bool {
+		for id, n := range drainIDs(t, q) {
+			seen[id] += n
+		}
+		for id := range acked {
+			if seen[id] == 0 {
+				return false
+			}
+		}
+		return true
+	}, soon, 50*time.Millisecond, "%d were confirmed, %d have come", len(acked), len(seen))
+}
+
+// Connections are cut at any byte of what a producer and a worker do.
+func TestConnectionsCutAtAnyByteLoseNothing(t *testing.T) {
+	addr := data(t)
+	proxy := roomOf(addr).proxy
+	q := open(t, addr, runtime.QueueConfig{})
+	want := make(map[string]bool)
+	done := make(map[string]bool)
+	for round, after := range []int{1, 40, 300, 700, 1500, 2500, 4000, 9000} {
+		proxy.Sever(after)
+		for k := range 8 {
+			id := fmt.Sprintf("%d-%d", round, k)
+			if _, err := q.Enqueue(within(t), []*runtime.Task{task(id)}); assert.NoError(t, err) {
+				want[id] = true
+			}
+			ds, err := q.Dequeue(within(t), 3, time.Minute)
+			require.NoError(t, err)
+			switch k % 3 {
+			case 0:
+				err = q.Release(within(t), ds)
+			case 1:
+				for _, d := range ds {
+					runtime.Bury(d.Task, "q", time.Now(), errors.New("it failed"))
+				}
+				err = q.DeadLetter(within(t), ds)
+			default:
+				err = q.Complete(within(t), ds)
+				for i, d := range ds {
+					if runtime.ErrorAt(err, i) == nil {
+						done[d.Task.ID] = true
+					}
+				}
+			}
+			if err != nil {
+				require.ErrorIs(t, err, runtime.ErrLeaseLost)
+			}
+		}
+	}
+	proxy.Heal()
+	_, err := q.Redrive(within(t), nil)
+	require.NoError(t, err)
+	seen := drainIDs(t, q)
+	for id := range want {
+		assert.True(t, done[id] || seen[id] > 0, "task %s was confirmed and is lost", id)
+	}
+}
+
+func TestALostReplyMakesAtMostADuplicate(t *testing.T) {
+	addr := data(t)
+	proxy := roomOf(addr).proxy
+	q := open(t, addr, runtime.QueueConfig{})
+	put(t, q, task("before"))
+	proxy.Mute()
+	answer := make(chan error, 1)
+	go func() {
+		_, err := q.Enqueue(within(t), []*runtime.Task{task("in doubt")})
+		answer <- err
+	}()
+	<-time.After(300 * time.Millisecond) // the broker acts, and nobody hears of it
+	proxy.Heal()
+	require.NoError(t, <-answer)
+	seen := drainIDs(t, q)
+	assert.Equal(t, 1, seen["before"])
+	assert.GreaterOrEqual(t, seen["in doubt"], 1)
+	assert.LessOrEqual(t, seen["in doubt"], 2)
+}
+
+func TestWhatWasLeasedOverALostConnectionComesAgainAndItsReceiptIsStale(t *testing.T) {
+	addr := data(t)
+	proxy := roomOf(addr).proxy
+	q := open(t, addr, runtime.QueueConfig{})
+	put(t, q, tasks(5)...)
+	old := takeN(t, q, 5)
+	proxy.Cut()
+	proxy.Heal()
+	again := takeN(t, q, 5)
+	for _, err := range []error{q.Complete(within(t), old), q.Extend(within(t), old, time.Minute), q.Release(within(t), old), q.DeadLetter(within(t), old)} {
+		require.ErrorIs(t, err, runtime.ErrLeaseLost)
+		var be *runtime.BatchError
+		require.ErrorAs(t, err, &be)
+		require.Len(t, be.Items, 5)
+	}
+	for _, d := range again {
+		assert.Equal(t, 1, d.Crashes)
+	}
+	require.NoError(t, q.Complete(within(t), again))
+	assert.Empty(t, drainIDs(t, q))
+}
+
+func TestEveryWaitEndsWithItsContextWhenTheBrokerDoesNotAnswer(t *testing.T) {
+	addr := data(t)
+	proxy := roomOf(addr).proxy
+	q := open(t, addr, runtime.QueueConfig{})
+	put(t, q, tasks(2)...)
+	ds := takeN(t, q, 1)
+	proxy.Cut()
+	defer proxy.Heal()
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	ended := make(chan string, 5)
+	for name, call := range map[string]func() error{
+		"Enqueue":  func() error { _, err := q.Enqueue(ctx, tasks(1)); return err },
+		"Dequeue":  func() error { _, err := q.Dequeue(ctx, 1, time.Minute); return err },
+		"Complete": func() error { return q.Complete(ctx, ds) },
+		"Stats":    func() error { _, err := q.Stats(ctx); return err },
+		"Redrive":  func() error { _, err := q.Redrive(ctx, nil); return err },
+	} {
+		go func() {
+			assert.Error(t, call(), name)
+			ended <- name
+		}()
+	}
+	for range 5 {
+		select {
+		case <-ended:
+		case <-time.After(soon):
+			t.Fatal("a call outlives its context")
+		}
+	}
+}
+
+// Workers come and go while tasks come in: whatever the broker sends to a consumer
+// that is about to end is neither lost nor taken for a crash.
+func TestATaskThatCrossesTheEndOfItsConsumerIsNotLostAndNotACrash(t *testing.T) {
+	const n = 400
+	q := open(t, data(t), runtime.QueueConfig{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for _, one := range tasks(n) {
+			_, err := q.Enqueue(within(t), []*runtime.Task{one})
+			assert.NoError(t, err)
+		}
+	})
+	seen, crashes := make(map[string]int), 0
+	for len(seen) < n {
+		ctx, cancel := context.WithTimeout(within(t), time.Duration(len(seen)%4)*time.Millisecond+500*time.Microsecond)
+		ds, err := q.Dequeue(ctx, 7, time.Minute)
+		cancel()
+		if errors.Is(err, runtime.ErrNoTasks) {
+			continue
+		}
+		require.NoError(t, err)
+		for _, d := range ds {
+			seen[d.Task.ID]++
+			crashes += d.Crashes
+		}
+		require.NoError(t, q.Complete(within(t), ds))
+	}
+	wg.Wait()
+	assert.Less(t, crashes, n/20)
+	for id, times := range seen {
+		assert.Equal(t, 1, times, "task %s", id)
+	}
+}
+
+func TestTheBrokerDeliversNoMoreThanWasAskedFor(t *testing.T) {
+	q := open(t, data(t), runtime.QueueConfig{})
+	put(t, q, tasks(20)...)
+	takeN(t, q, 3)
+	conn, err := amqp.Dial(shared(t).URL)
+	require.NoError(t, err)
+	defer conn.Close()
+	ch, err := conn.Channel()
+	require.NoError(t, err)
+	state, err := ch.QueueDeclarePassive(q.st.lines[0], true, false, false, false, nil)
+	require.NoError(t, err)
+	assert.Equal(t, 17, state.Messages)
+}

@@ -1,0 +1,125 @@
+package rabbitmq
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+func TestNoStepIsLongerThanWhatATaskHasToWait(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := time.Duration(rapid.Int64Range(-int64(time.Hour), int64(400*24*time.Hour)).Draw(t, "wait"))
+		k := stepFor(d)
+		if k < 0 {
+			assert.Less(t, d, step(0)+stepSlack)
+			return
+		}
+		assert.LessOrEqual(t, step(k)+stepSlack, d)
+		if k < steps-1 {
+			assert.Greater(t, step(k+1)+stepSlack, d, "a longer step would do")
+		}
+	})
+}
+
+func TestATaskReachesItsTimeInFewSteps(t *testing.T) {
+	for d, most := range map[time.Duration]int{
+		50 * time.Millisecond: 0, time.Second: 7, 5 * time.Second: 8, time.Minute: 14, time.Hour: 22, 18 * time.Hour: 30, 30 * 24 * time.Hour: 70,
+	} {
+		n := 0
+		for rest := d; stepFor(rest) >= 0; n++ {
+			rest -= step(stepFor(rest))
+		}
+		assert.LessOrEqual(t, n, most, "steps of a delay of %s", d)
+	}
+}
+
+func TestNamesThatAMQPCannotHoldAreRefused(t *testing.T) {
+	n := names{DefaultPrefix}
+	require.NoError(t, n.check("embeddings"))
+	require.ErrorIs(t, n.check(strings.Repeat("x", 240)), runtime.ErrInvalidQueue)
+}
+
+func TestTheQueuesOfAQueueHaveDifferentNames(t *testing.T) {
+	n := names{"p."}
+	seen := make(map[string]bool)
+	add := func(name string) {
+		assert.False(t, seen[name], "%s is taken", name)
+		seen[name] = true
+	}
+	for _, q := range []string{"q", "q2"} {
+		for i := range partitions {
+			add(n.line(q, i))
+		}
+		for k := range steps {
+			add(n.wait(q, k))
+		}
+		add(n.gate(q))
+	}
+	add(n.roll())
+}
+
+// A model of a channel: which tags the broker would settle.
+func TestAcknowledgementsByRunsSettleExactlyWhatIsDone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tg := newTags()
+		open, settled := map[uint64]bool{}, map[uint64]bool{}
+		next := uint64(1)
+		for range rapid.IntRange(1, 30).Draw(t, "rounds") {
+			for range rapid.IntRange(0, 6).Draw(t, "deliveries") {
+				tg.came(next)
+				open[next] = true
+				next++
+			}
+			var done []uint64
+			for tag := range open {
+				if rapid.Bool().Draw(t, "done") {
+					done = append(done, tag)
+				}
+			}
+			want := map[uint64]bool{}
+			for _, tag := range done {
+				want[tag] = true
+			}
+			multiple, singles := tg.settle(done)
+			if multiple > 0 {
+				require.True(t, open[multiple], "a run has to end with a tag that is open")
+			}
+			got := map[uint64]bool{}
+			for tag := range open {
+				if tag <= multiple {
+					got[tag] = true
+				}
+			}
+			for _, tag := range singles {
+				require.False(t, got[tag], "tag %d is acknowledged twice", tag)
+				got[tag] = true
+			}
+			require.Equal(t, want, got)
+			for tag := range got {
+				delete(open, tag)
+				settled[tag] = true
+			}
+		}
+	})
+}
+
+func TestADeliveryThatWasDroppedOnTheWayIsTold(t *testing.T) {
+	tg := newTags()
+	tg.came(1)
+	tg.came(5)
+	tg.came(2) // of another consumer, and later
+	multiple, singles := tg.settle([]uint64{1, 5})
+	assert.EqualValues(t, 1, multiple, "a run does not reach over what may be on its way")
+	assert.Equal(t, []uint64{5}, singles)
+	assert.ElementsMatch(t, []uint64{3, 4}, tg.dropped())
+	assert.Empty(t, tg.dropped())
+	multiple, singles = tg.settle([]uint64{2})
+	assert.EqualValues(t, 2, multiple)
+	assert.Empty(t, singles)
+}

@@ -1,0 +1,199 @@
+package rabbitmq
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+func dialShared(t testing.TB) *amqp.Connection {
+	conn, err := amqp.Dial(shared(t).URL)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+func prefixOf(addr string) names {
+	_, prefix, _ := strings.Cut(addr, "#")
+	return names{prefix}
+}
+
+func TestTheBrokerIsAtLeastTheVersionThatIsPromised(t *testing.T) {
+	version, _ := dialShared(t).Properties["version"].(string)
+	t.Logf("RabbitMQ %s", version)
+	assert.True(t, strings.HasPrefix(version, "4.") || version >= "3.10" && version < "3.2" || version >= "3.11", "RabbitMQ %q", version)
+}
+
+func TestAnExistingQueueThatDiffersIsExplained(t *testing.T) {
+	addr := data(t)
+	ch, err := dialShared(t).Channel()
+	require.NoError(t, err)
+	name := prefixOf(addr).line("foreign", 0)
+	_, err = ch.QueueDeclare(name, true, false, false, false, nil) // a classic one
+	require.NoError(t, err)
+	p := openAt(t, addr)
+	_, err = p.Open(within(t), runtime.QueueConfig{Name: "foreign"})
+	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+	assert.ErrorContains(t, err, "rabbitmqctl delete_queue")
+	assert.ErrorContains(t, err, name)
+	_, err = ch.QueueDelete(name, false, false, false)
+	require.NoError(t, err)
+	require.NoError(t, ch.ExchangeDelete(prefixOf(addr).plan("foreign"), false, false))
+}
+
+func TestAFifoQueueWithOtherPartitionsIsRefused(t *testing.T) {
+	addr := data(t)
+	ch, err := dialShared(t).Channel()
+	require.NoError(t, err)
+	plan := prefixOf(addr).plan("f")
+	require.NoError(t, ch.ExchangeDeclare(plan, amqp.ExchangeDirect, true, false, false, false, amqp.Table{"alternate-exchange": "taskgen: fifo in 3 partitions"}))
+	defer ch.ExchangeDelete(plan, false, false)
+	_, err = openAt(t, addr).Open(within(t), runtime.QueueConfig{Name: "f", Type: runtime.FIFO})
+	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+	assert.ErrorContains(t, err, "fifo in 3 partitions")
+}
+
+func TestAUniqueKeyIsRefusedRatherThanForgotten(t *testing.T) {
+	q := open(t, data(t), runtime.QueueConfig{})
+	one, two := task("1"), task("2")
+	one.UniqueKey = "k"
+	_, err := q.Enqueue(within(t), []*runtime.Task{one, two})
+	require.ErrorIs(t, runtime.ErrorAt(err, 0), runtime.ErrUnsupported)
+	require.NoError(t, runtime.ErrorAt(err, 1))
+	assert.Equal(t, map[string]int{"2": 1}, drainIDs(t, q))
+}
+
+func TestAQueueThatWasDeletedInTheBrokerIsAnErrorAndNoSilence(t *testing.T) {
+	addr := data(t)
+	q := open(t, addr, runtime.QueueConfig{})
+	ch, err := dialShared(t).Channel()
+	require.NoError(t, err)
+	_, err = ch.QueueDelete(prefixOf(addr).line("q", 0), false, false, false)
+	require.NoError(t, err)
+	_, err = q.Enqueue(within(t), tasks(3))
+	require.ErrorIs(t, err, runtime.ErrUnknownQueue)
+	_, err = q.Dequeue(within(t), 1, time.Minute)
+	require.ErrorIs(t, err, runtime.ErrUnknownQueue)
+	_, err = q.p.Open(within(t), runtime.QueueConfig{Name: "q"})
+	require.NoError(t, err)
+	put(t, q, task("after"))
+	assert.Equal(t, map[string]int{"after": 1}, drainIDs(t, q))
+}
+
+func TestAMessageThatCannotBeDecodedGoesToTheDeadLetterQueue(t *testing.T) {
+	addr := data(t)
+	q := open(t, addr, runtime.QueueConfig{})
+	ch, err := dialShared(t).Channel()
+	require.NoError(t, err)
+	require.NoError(t, ch.Confirm(false))
+	for _, bad := range []string{"", "{", `{"v":99}`, "\xff\x00"} {
+		c, err := ch.PublishWithDeferredConfirm("", prefixOf(addr).line("q", 0), true, false, amqp.Publishing{MessageId: "bad", DeliveryMode: amqp.Persistent, Body: []byte(bad)})
+		require.NoError(t, err)
+		require.True(t, c.Wait())
+	}
+	put(t, q, task("good"))
+	assert.Equal(t, "good", takeN(t, q, 1)[0].Task.ID)
+	dead, err := q.p.Open(within(t), runtime.QueueConfig{Name: "q-dlq"})
+	require.NoError(t, err)
+	for _, d := range takeN(t, dead.(*Queue), 4) {
+		assert.Equal(t, undecodable, d.Task.Type)
+		assert.Contains(t, d.Task.Metadata[runtime.MetaFailureReason], "cannot be decoded")
+	}
+}
+
+func TestAConnectionOfTheCallersStaysOpen(t *testing.T) {
+	addr := data(t)
+	conn := dialShared(t)
+	p, err := NewOn(within(t), conn, WithPrefix(prefixOf(addr).prefix))
+	require.NoError(t, err)
+	q, err := p.Open(within(t), runtime.QueueConfig{Name: "q"})
+	require.NoError(t, err)
+	roomOf(addr).queues["q"] = q.Config()
+	put(t, q.(*Queue), tasks(3)...)
+	assert.Len(t, takeN(t, q.(*Queue), 2), 2)
+	require.NoError(t, p.Close())
+	assert.False(t, conn.IsClosed())
+	again, err := NewOn(within(t), conn, WithPrefix(prefixOf(addr).prefix))
+	require.NoError(t, err)
+	q, err = again.Open(within(t), runtime.QueueConfig{Name: "q"})
+	require.NoError(t, err)
+	assert.Len(t, drainIDs(t, q.(*Queue)), 3, "what was leased is back")
+	require.NoError(t, again.Close())
+}
+
+func TestAShortDelayNeverWaitsBehindALongOne(t *testing.T) {
+	q := open(t, data(t), runtime.QueueConfig{})
+	now := time.Now()
+	var ts []*runtime.Task
+	for i, d := range []time.Duration{time.Hour, 20 * time.Minute, 5 * time.Second, 90 * time.Second, 400 * time.Millisecond} {
+		one := tasks(5)[i]
+		one.ScheduledFor = now.Add(d)
+		ts = append(ts, one)
+	}
+	put(t, q, ts...)
+	d := takeN(t, q, 1)[0]
+	assert.Equal(t, ts[4].ID, d.Task.ID)
+	assert.False(t, time.Now().Before(ts[4].ScheduledFor))
+	d = takeN(t, q, 1)[0]
+	assert.Equal(t, ts[2].ID, d.Task.ID)
+	assert.False(t, time.Now().Before(ts[2].ScheduledFor))
+	n, err := q.Purge(within(t))
+	require.NoError(t, err)
+	assert.Equal(t, 3, n)
+}
+
+func TestNoLeaseOutlastsTheBrokersConsumerTimeout(t *testing.T) {
+	addr := data(t)
+	at, prefix, _ := strings.Cut(addr, "#")
+	p, err := Open(within(t), at, WithPrefix(prefix), WithConsumerTimeout(10*time.Second))
+	require.NoError(t, err)
+	defer p.Close()
+	q, err := p.Open(within(t), runtime.QueueConfig{Name: "q"})
+	require.NoError(t, err)
+	roomOf(addr).queues["q"] = q.Config()
+	assert.Equal(t, 5*time.Second, q.Capabilities().MaxLease)
+	put(t, q.(*Queue), task("1"))
+	ds, err := q.Dequeue(within(t), 1, time.Second)
+	require.NoError(t, err)
+	taken := time.Now()
+	require.NoError(t, q.Extend(within(t), ds, time.Hour))
+	assert.LessOrEqual(t, ds[0].LeaseUntil.Sub(taken), 5*time.Second)
+}
+
+// TestTheOrderOfAGroupOutlivesItsProcess ends the holder of a partition while
+// another one waits.
+func TestTheOrderOfAGroupOutlivesItsProcess(t *testing.T) {
+	addr := data(t)
+	fifo := runtime.QueueConfig{Name: "f", Type: runtime.FIFO}
+	q := open(t, addr, fifo)
+	var want []string
+	for _, one := range tasks(30) {
+		one.Queue, one.GroupKey = "f", "g"
+		put(t, q, one)
+		want = append(want, one.ID)
+	}
+	first := takeN(t, q, 1)
+	require.NoError(t, q.Complete(within(t), first))
+	takeN(t, q, 1) // begun, and not done
+	next := open(t, addr, fifo)
+	got := make(chan []string)
+	go func() {
+		var ids []string
+		for range want[1:] {
+			ds, err := next.Dequeue(within(t), 5, time.Minute)
+			if !assert.NoError(t, err) || !assert.Len(t, ds, 1) || !assert.NoError(t, next.Complete(within(t), ds)) {
+				break
+			}
+			ids = append(ids, ds[0].Task.ID)
+		}
+		got <- ids
+	}()
+	require.NoError(t, q.p.Close())
+	assert.Equal(t, want[1:], <-got)
+}
