@@ -76,7 +76,7 @@ fuzz: ## run each fuzz test for FUZZTIME (10s)
 	@scripts/fuzz.sh $${FUZZTIME:-10s}
 
 .PHONY: bench
-bench: ## the benchmarks beside peers; writes bench/results/
+bench: ## the benchmarks beside peers; writes bench/results/ and the figures of docs/performance.md
 	@scripts/setup.sh race servers
 	$(GO) -C bench run ./memory
 	$(GO) -C bench run ./sqlite
@@ -84,6 +84,7 @@ bench: ## the benchmarks beside peers; writes bench/results/
 	$(GO) -C bench run ./redis
 	$(GO) -C bench run ./rabbitmq
 	$(GO) -C bench run ./sqs
+	$(GO) -C bench run ./page
 
 .PHONY: bench-quick
 bench-quick: ## Redis beside asynq, in less than a minute; its last line is JSON

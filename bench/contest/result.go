@@ -169,3 +169,19 @@ func (r *Result) Times(goal float64, link, peer string, stage Stage) []report.Go
 	}
 	return []report.Goal{report.AtLeast(fmt.Sprintf("%s beside %s, %s, times", stage, peer, link), rate.Times.Median, goal)}
 }
+
+// Life is what a task costs by a counter, to be enqueued in the way that is best
+// for many and to be drained. ok is false where that was not measured.
+func (c *Case) Life(counter string) (cost float64, ok bool) {
+	in := c.Rates[Batches]
+	if in == nil {
+		in = c.Rates[Many]
+	}
+	out := c.Rates[Drain]
+	if in == nil || out == nil {
+		return 0, false
+	}
+	a, ok1 := in.PerTask[counter]
+	b, ok2 := out.PerTask[counter]
+	return a.Median + b.Median, ok1 && ok2
+}

@@ -46,8 +46,11 @@ type Broker struct {
 
 // Names of Counters.
 const (
-	CPUMicros = "cpu_us"
+	CPUMicros = "cpu_us" // of the broker
 	Requests  = "requests"
+	// ClientMicros is the CPU time of this process, which is counted for every
+	// broker.
+	ClientMicros = "client_cpu_us"
 )
 
 // A Probe is what the way to the broker does to the least that can be asked of

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime"
 	"time"
+
+	"github.com/taskgen/taskgen/bench/report"
 )
 
 // A sample is what one round of one contender gave.
@@ -76,7 +78,7 @@ func (r *run) stage(ctx context.Context, c Contender, link *link, stage Stage, s
 			}
 			s.memory = (after - before) / float64(held.tasks)
 		}
-		before, err := r.broker.counters(ctx)
+		before, err := r.counters(ctx)
 		if err != nil {
 			return err
 		}
@@ -99,7 +101,7 @@ func (r *run) stage(ctx context.Context, c Contender, link *link, stage Stage, s
 		if l.tasks == 0 {
 			return fmt.Errorf("nothing was done within %s", size.Limit)
 		}
-		after, err := r.broker.counters(ctx)
+		after, err := r.counters(ctx)
 		if err != nil {
 			return err
 		}
@@ -123,4 +125,17 @@ func (r *run) with(ctx context.Context, c Contender, link *link, f func(Queue) e
 		return err
 	}
 	return errors.Join(f(q), q.Close(ctx))
+}
+
+// counters are those of the broker, and what this process has used itself.
+func (r *run) counters(ctx context.Context) (map[string]float64, error) {
+	all, err := r.broker.counters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if all == nil {
+		all = make(map[string]float64)
+	}
+	all[ClientMicros] = float64(report.CPUTime()) / float64(time.Microsecond)
+	return all, nil
 }

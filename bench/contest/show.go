@@ -44,7 +44,7 @@ func (l *Link) show(w io.Writer) error {
 			continue
 		}
 		fmt.Fprintln(w)
-		header := []string{string(stage) + ", tasks/s", "min", "median", "taskgen is min", "median", "broker CPU µs/task", "requests/task"}
+		header := []string{string(stage) + ", tasks/s", "min", "median", "taskgen is min", "median", "CPU µs/task", "broker's", "requests/task"}
 		if err := report.Table(w, header, rows); err != nil {
 			return err
 		}
@@ -80,7 +80,7 @@ func (r *Rate) columns() []string {
 	return []string{
 		report.Count(r.Min), report.Count(r.Median),
 		fmt.Sprintf("%.2f×", r.Times.Min), fmt.Sprintf("%.2f×", r.Times.Median),
-		cost(CPUMicros, "%.1f"), cost(Requests, "%.2f"),
+		cost(ClientMicros, "%.1f"), cost(CPUMicros, "%.1f"), cost(Requests, "%.2f"),
 	}
 }
 

@@ -119,12 +119,12 @@ func take(run func(config) (time.Duration, error), cfg config) (sample, error) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	cpu := cpuTime()
+	cpu := report.CPUTime()
 	took, err := run(cfg)
 	if err != nil {
 		return sample{}, err
 	}
-	cpu = cpuTime() - cpu
+	cpu = report.CPUTime() - cpu
 	runtime.ReadMemStats(&after)
 	n := float64(cfg.tasks)
 	return sample{

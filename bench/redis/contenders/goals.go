@@ -9,15 +9,12 @@ import (
 // to be enqueued in the way that is best for many, and to be drained. It is 0
 // where that was not measured.
 func CPUPerTask(r *contest.Result, name string) float64 {
-	in := r.Rate(contest.Loopback, name, contest.Batches)
-	if in == nil {
-		in = r.Rate(contest.Loopback, name, contest.Many)
-	}
-	out := r.Rate(contest.Loopback, name, contest.Drain)
-	if in == nil || out == nil {
+	c := r.Case(contest.Loopback, name)
+	if c == nil {
 		return 0
 	}
-	return in.PerTask[contest.CPUMicros].Median + out.PerTask[contest.CPUMicros].Median
+	cost, _ := c.Life(contest.CPUMicros)
+	return cost
 }
 
 // CPUGoal is that a task costs Redis a fifth of what asynq's costs at most.

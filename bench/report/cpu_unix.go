@@ -1,14 +1,14 @@
 //go:build unix
 
-package main
+package report
 
 import (
 	"syscall"
 	"time"
 )
 
-// cpuTime is the time that CPUs have spent on this process.
-func cpuTime() time.Duration {
+// CPUTime is the time that CPUs have spent on this process.
+func CPUTime() time.Duration {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
 		return 0

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/taskgen/taskgen/bench/report"
+)
+
+// figures renders a part of a file of results.
+func figures(results, name, part string) (string, error) {
+	switch name {
+	case "memory":
+		return memory(results)
+	case "sqlite":
+		return sqlite(results, part)
+	case "generator":
+		return generator(results)
+	default:
+		return broker(results, name, part)
+	}
+}
+
+func read(results, name string, to any) error {
+	data, err := os.ReadFile(filepath.Join(results, name+".json"))
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(data, to)
+}
+
+func memory(results string) (string, error) {
+	var r struct {
+		Cases []struct {
+			Name   string
+			Rate   report.Summary `json:"tasks_per_second"`
+			Allocs float64        `json:"allocs_per_task"`
+			CPU    report.Summary `json:"cpu_ns_per_task"`
+			Ratio  float64        `json:"of_channel"`
+		}
+	}
+	err := read(results, "memory", &r)
+	t := newTable("case", "tasks/s", "least", "allocations/task", "CPU ns/task", "of channel")
+	for _, c := range r.Cases {
+		t.row(c.Name, report.Count(c.Rate.Median), report.Count(c.Rate.Min), fmt.Sprintf("%.2f", c.Allocs),
+			report.Count(c.CPU.Median), fmt.Sprintf("%.3f", c.Ratio))
+	}
+	return t.String(), err
+}
+
+func sqlite(results, part string) (string, error) {
+	var r struct {
+		Cases []struct {
+			Name         string
+			Enqueue      report.Summary
+			Drain        report.Summary
+			Flow         report.Summary `json:"enqueue_and_drain"`
+			EnqueueRatio float64        `json:"enqueue_ratio"`
+			DrainRatio   float64        `json:"drain_ratio"`
+			FlowRatio    float64        `json:"enqueue_and_drain_ratio"`
+		}
+	}
+	if err := read(results, "sqlite", &r); err != nil {
+		return "", err
+	}
+	if part == "batches" {
+		// The case that has batches by hand, and ours of the same kind.
+		byHand, ours := r.Cases[1], r.Cases[4]
+		return fmt.Sprintf("Against the batches made by hand, those of the provider are %.1f times as fast to\nenqueue, %.1f times to drain and %.1f times for both at once.\n",
+			ours.Enqueue.Median/byHand.Enqueue.Median, ours.Drain.Median/byHand.Drain.Median, ours.Flow.Median/byHand.Flow.Median), nil
+	}
+	t := newTable("tasks/s (multiple of the first row)", "enqueue", "drain", "both at once")
+	for _, c := range r.Cases {
+		cell := func(s report.Summary, ratio float64) string {
+			return fmt.Sprintf("%s (%.1f×)", report.Count(s.Median), ratio)
+		}
+		t.row(c.Name, cell(c.Enqueue, c.EnqueueRatio), cell(c.Drain, c.DrainRatio), cell(c.Flow, c.FlowRatio))
+	}
+	return t.String(), nil
+}
+
+func generator(results string) (string, error) {
+	var r struct {
+		Cases []struct {
+			Name    string
+			List    report.Summary `json:"go_list_ms"`
+			Taskgen report.Summary `json:"taskgen_ms"`
+			Ratio   float64        `json:"ratio_median"`
+		}
+	}
+	err := read(results, "generator", &r)
+	t := newTable("", "go list, ms", "taskgen, ms", "ratio")
+	for _, c := range r.Cases {
+		t.row(c.Name, report.Count(c.List.Median), report.Count(c.Taskgen.Median), fmt.Sprintf("%.1f", c.Ratio))
+	}
+	return t.String(), err
+}
+
+// A table in Markdown, all columns but the first to the right.
+type table struct{ b strings.Builder }
+
+func newTable(header ...string) *table {
+	t := &table{}
+	t.row(header...)
+	t.b.WriteString("|---|" + strings.Repeat("---:|", len(header)-1) + "\n")
+	return t
+}
+
+func (t *table) row(cells ...string) {
+	t.b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
+}
+
+func (t *table) String() string { return t.b.String() }
