@@ -209,3 +209,16 @@ func TestSizesAndTimesOfTheTable(t *testing.T) {
 	assert.Equal(t, "255 KiB", trait{field: "MaxPayload"}.show(256<<10-1))
 	assert.Equal(t, "1,000", one.show(1000))
 }
+
+// thousands prints a number without decimals and with commas: 1,234,568.
+func thousands(n float64) string {
+	digits := fmt.Sprintf("%.0f", n)
+	var b strings.Builder
+	for i, d := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			b.WriteByte(',')
+		}
+		b.WriteRune(d)
+	}
+	return b.String()
+}
