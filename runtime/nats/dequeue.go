@@ -184,7 +184,7 @@ func (q *Queue) together(ctx context.Context, p *pull, limit int) error {
 	consumers, _ := q.consumers()
 	for _, c := range consumers {
 		if n := limit - len(p.got); n > 0 {
-			if err := p.sweep(q.source, c, min(n, batchSize), brief); err != nil {
+			if err := p.sweep(q.source, c, min(n, batchSize)); err != nil {
 				return err
 			}
 		}
@@ -193,7 +193,7 @@ func (q *Queue) together(ctx context.Context, p *pull, limit int) error {
 }
 
 // read takes messages apart. counts says how often each was delivered.
-func (s *source) read(msgs []*nats.Msg) (ls []*lease, counts []uint64) {
+func (s *source) read(msgs []pulled) (ls []*lease, counts []uint64) {
 	room := make([]lease, len(msgs))
 	for i, m := range msgs {
 		meta, err := m.Metadata()
@@ -209,6 +209,9 @@ func (s *source) read(msgs []*nats.Msg) (ls []*lease, counts []uint64) {
 			subject: m.Subject, place: place, tail: rest, seq: meta.Sequence.Stream, ack: m.Reply, data: m.Data, headers: m.Header, stored: meta.Timestamp,
 			crashes: crashes(m.Header) + int(meta.NumDelivered) - 1,
 			receipt: strconv.FormatUint(meta.Sequence.Stream, 36) + "." + strconv.FormatUint(meta.Sequence.Consumer, 36),
+		}
+		if m.back && meta.NumDelivered > 1 {
+			l.crashes-- // that one reached nobody
 		}
 		ls, counts = append(ls, l), append(counts, meta.NumDelivered)
 	}

@@ -79,9 +79,10 @@ func (s *source) advance(ctx context.Context, ls []*lease) []error {
 // is not needed any more.
 func (s *source) follow(ctx context.Context, ls []*lease, todo []int, errs []error) (again []int, away []*request, err error) {
 	stream := s.names.stream
-	gets := make([]*request, len(todo))
-	for k, i := range todo {
-		gets[k] = s.wire.next(stream, s.at(placeLine, groupOf(ls[i].tail)+".>"), 1)
+	gets := make([]*request, 0, 2*len(todo))
+	for _, i := range todo {
+		group := groupOf(ls[i].tail)
+		gets = append(gets, s.wire.next(stream, s.at(placeLine, group+".>"), 1), s.wire.next(stream, s.at(anyActive, group+".>"), 1))
 	}
 	if err := s.wire.ask(ctx, gets, nil); err != nil {
 		return todo, nil, err
@@ -92,9 +93,18 @@ func (s *source) follow(ctx context.Context, ls []*lease, todo []int, errs []err
 	var stale []*request
 	for k, i := range todo {
 		l := ls[i]
-		m, err := gets[k].message()
+		m, err := gets[2*k].message()
 		if err != nil {
 			return todo, nil, err
+		}
+		before, err := gets[2*k+1].message()
+		if err != nil {
+			return todo, nil, err
+		}
+		if before != nil && before.seq < l.seq {
+			// An earlier head, or a tomb: whoever let this one follow died before
+			// that was taken away.
+			away = append(away, s.wire.remove(stream, before.seq))
 		}
 		switch group := groupOf(l.tail); {
 		case m == nil:

@@ -34,8 +34,16 @@ type pull struct {
 	asked time.Time
 	waits bool
 	open  int // requests that may still bring something
-	got   []*nats.Msg
+	got   []pulled
 	err   error
+}
+
+// A pulled message is one that a consumer has delivered. It came back when the
+// server had counted a delivery that reached nobody, because its request was just
+// then ended.
+type pulled struct {
+	*nats.Msg
+	back bool
 }
 
 type pullRequest struct {
@@ -49,8 +57,14 @@ type pullRequest struct {
 func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []string, batch int, wait bool) (*pull, error) {
 	ask := pullRequest{Batch: batch, NoWait: true}
 	limit := brief
+	ended := ctx.Done()
 	if wait {
-		ask.Expires, limit = pullWait, pullWait+brief
+		ask.Expires = pullWait
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < pullWait {
+			// The request ends by itself when ctx does.
+			ask.Expires, ended = max(time.Until(deadline), time.Millisecond), nil
+		}
+		limit = ask.Expires + brief
 		// A request that does not wait for its batch to fill is refused while
 		// others wait for more than there is. Several consumers at once are only
 		// asked for one message each.
@@ -75,7 +89,7 @@ func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []str
 		case m := <-p.ch:
 			if p.take(m, len(consumers) == 1, batch) {
 				// Others wait for more than there is: wait with them, for one.
-				if err := p.request(s, consumers[0], inbox, pullRequest{Batch: 1, Expires: pullWait}); err != nil {
+				if err := p.request(s, consumers[0], inbox, pullRequest{Batch: 1, Expires: ask.Expires}); err != nil {
 					return p, p.end()
 				}
 				batch = 1
@@ -84,11 +98,12 @@ func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []str
 				return p, p.stop(s, consumers, batch)
 			}
 			continue
-		case <-ctx.Done():
+		case <-ended:
 			return p, p.stop(s, consumers, batch)
 		case <-done:
 			return p, p.stop(s, consumers, batch)
 		case <-timer.C:
+			return p, p.stop(s, consumers, batch)
 		case <-gone:
 		case <-s.wire.done:
 		}
@@ -112,7 +127,7 @@ func (p *pull) take(m *nats.Msg, alone bool, batch int) (again bool) {
 	}
 	switch status {
 	case "":
-		p.got = append(p.got, m)
+		p.got = append(p.got, pulled{Msg: m})
 		if alone && len(p.got) >= batch {
 			p.open = 0
 		}
@@ -136,15 +151,24 @@ func (p *pull) take(m *nats.Msg, alone bool, batch int) (again bool) {
 // it is fetched, by requests that do not wait: when the first is answered all that
 // was on its way has been put back, and the second finds it.
 func (p *pull) stop(s *source, consumers []string, batch int) error {
-	begun := time.Now()
 	if err := p.end(); err != nil || p.w.nc.Status() != nats.CONNECTED {
 		return err
 	}
-	patience := 4*time.Since(begun) + 20*time.Millisecond
+	ctx, cancel := context.WithTimeout(context.Background(), brief)
+	defer cancel()
+	if states, err := p.w.infos(ctx, s.names.stream, consumers...); err != nil || states[0].Paused {
+		return nil // a paused consumer sends nothing; and where the server is away, leases bring all back
+	}
+	before := len(p.got)
+	defer func() {
+		for i := before; i < len(p.got); i++ {
+			p.got[i].back = true
+		}
+	}()
 	for range 2 {
 		for _, c := range consumers {
 			if n := batch*len(consumers) - len(p.got); n > 0 {
-				if err := p.sweep(s, c, min(n, batch), patience); err != nil {
+				if err := p.sweep(s, c, min(n, batch)); err != nil {
 					return err
 				}
 			}
@@ -154,7 +178,7 @@ func (p *pull) stop(s *source, consumers []string, batch int) error {
 }
 
 // sweep fetches what a consumer has now.
-func (p *pull) sweep(s *source, consumer string, batch int, patience time.Duration) error {
+func (p *pull) sweep(s *source, consumer string, batch int) error {
 	more := &pull{w: p.w, ch: make(chan *nats.Msg, batch+8), open: 1}
 	inbox := p.w.nc.NewInbox()
 	var err error
@@ -164,14 +188,14 @@ func (p *pull) sweep(s *source, consumer string, batch int, patience time.Durati
 	if err := more.request(s, consumer, inbox, pullRequest{Batch: batch, NoWait: true}); err != nil {
 		return errors.Join(err, more.sub.Unsubscribe())
 	}
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(brief)
 	defer timer.Stop()
 	for more.open > 0 {
 		select {
 		case m := <-more.ch:
 			more.take(m, true, batch)
 			continue
-		case <-timer.C: // the consumer is paused
+		case <-timer.C:
 		}
 		err = more.end()
 		break

@@ -13,7 +13,7 @@ import (
 )
 
 // Complete implements [runtime.Queue]. It takes 1 request a task, on a fifo
-// queue 5, all tasks of a batch at once.
+// queue 6, all tasks of a batch at once.
 func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
 	return q.settle(ctx, ds, func(ctx context.Context, ls []*lease, _ []*runtime.Delivery) []error {
 		return q.finish(ctx, ls)

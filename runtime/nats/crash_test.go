@@ -1,0 +1,239 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// These tests stop a provider between the steps of an operation, as a kill -9
+// does, and let another find what it left.
+
+// quick leases end soon after their worker is gone.
+const quick = 300 * time.Millisecond
+
+func newTask(q *Queue, id string, change ...func(*runtime.Task)) *runtime.Task {
+	t := &runtime.Task{ID: id, Type: "work", Queue: q.cfg.Name, Payload: []byte(`{"n":1}`), CreatedAt: time.Now(), MaxRetries: 3}
+	if q.kind == runtime.FIFO {
+		t.GroupKey = "g"
+	}
+	for _, f := range change {
+		f(t)
+	}
+	return t
+}
+
+func put(t testing.TB, q *Queue, tasks ...*runtime.Task) []runtime.Enqueued {
+	t.Helper()
+	answers, err := q.Enqueue(within(t), tasks)
+	require.NoError(t, err)
+	return answers
+}
+
+func take(t testing.TB, q *Queue, n int, lease time.Duration) []*runtime.Delivery {
+	t.Helper()
+	var all []*runtime.Delivery
+	for len(all) < n {
+		ds, err := q.Dequeue(within(t), n-len(all), lease)
+		require.NoError(t, err)
+		all = append(all, ds...)
+	}
+	return all
+}
+
+func nothing(t testing.TB, q *Queue, d time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	ds, err := q.Dequeue(ctx, 10, time.Minute)
+	require.ErrorIs(t, err, runtime.ErrNoTasks, "handed out: %v", ds)
+}
+
+// twins are a provider that will be stopped and one that looks after it.
+func twins(t *testing.T, cfg runtime.QueueConfig) (dying, other *Queue, kill func()) {
+	t.Helper()
+	p := openShared(t)
+	s, err := shared()
+	require.NoError(t, err)
+	second := open(t, s.URL, WithPrefix(p.prefix))
+	return openQueue(t, p, cfg), openQueue(t, second, cfg), func() { p.js.Conn().Close() }
+}
+
+// held returns the leases of deliveries.
+func heldBy(q *Queue, ds []*runtime.Delivery) []*lease {
+	q.held.mu.Lock()
+	defer q.held.mu.Unlock()
+	var ls []*lease
+	for _, d := range ds {
+		ls = append(ls, q.held.by[string(d.Receipt)])
+	}
+	return ls
+}
+
+func counts(t testing.TB, q *Queue, want runtime.Stats) {
+	t.Helper()
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		st, err := q.Stats(within(t))
+		require.NoError(c, err)
+		st.OldestAge = 0
+		assert.Equal(c, want, st)
+	}, soon, 10*time.Millisecond)
+}
+
+func TestALeaseOutlivesTheProcessThatTookIt(t *testing.T) {
+	t.Parallel()
+	dying, other, kill := twins(t, runtime.QueueConfig{Visibility: quick})
+	put(t, dying, newTask(dying, "long"), newTask(dying, "short"))
+	long := take(t, dying, 1, 4*time.Second)
+	taken := time.Now()
+	take(t, dying, 1, quick)
+	kill()
+	ds := take(t, other, 1, time.Minute)
+	assert.Equal(t, "short", ds[0].Task.ID)
+	assert.Equal(t, 1, ds[0].Crashes)
+	ds = take(t, other, 1, time.Minute)
+	assert.Equal(t, "long", ds[0].Task.ID)
+	assert.GreaterOrEqual(t, time.Since(taken), 4*time.Second)
+	assert.Equal(t, "long", long[0].Task.ID)
+}
+
+func TestAReleaseThatWasInterruptedLeavesOneTask(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+		cfg.Visibility = quick
+		dying, other, kill := twins(t, cfg)
+		put(t, dying, newTask(dying, "a"))
+		ds := take(t, dying, 1, quick)
+		l := heldBy(dying, ds)[0]
+		ds[0].Task.RetryCount = 2
+		at := time.Now().Add(time.Second)
+		copied := dying.delayed(l, runtime.AppendEnvelope(nil, ds[0].Task), at)
+		require.NoError(t, dying.wire.ask(within(t), []*request{copied}, nil))
+		kill()
+		got := take(t, other, 1, time.Minute)
+		assert.False(t, time.Now().Before(at), "the copy was handed out early, or the old one")
+		assert.Equal(t, 2, got[0].Task.RetryCount)
+		assert.Zero(t, got[0].Crashes)
+		require.NoError(t, other.Complete(within(t), got))
+		nothing(t, other, 2*slack)
+		counts(t, other, runtime.Stats{})
+	}
+}
+
+func TestABurialThatWasInterruptedIsFinished(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+		cfg.Visibility = quick
+		dying, other, kill := twins(t, cfg)
+		put(t, dying, newTask(dying, "a"), newTask(dying, "b"))
+		l := heldBy(dying, take(t, dying, 1, quick))[0]
+		grave := publish(dying.grave(l), l.data, guard{}, nats.Header{headerMsgID: {dying.mark(l.seq)}})
+		require.NoError(t, dying.wire.ask(within(t), []*request{grave}, nil))
+		kill()
+		got := take(t, other, 1, time.Minute)
+		assert.Equal(t, "b", got[0].Task.ID)
+		require.NoError(t, other.Complete(within(t), got))
+		if cfg.Type != runtime.FIFO {
+			nothing(t, other, quick+2*slack)
+		}
+		counts(t, other, runtime.Stats{Dead: 1})
+	}
+}
+
+func TestARedriveOfABurialThatWasInterruptedLeavesOneTask(t *testing.T) {
+	t.Parallel()
+	dying, other, kill := twins(t, runtime.QueueConfig{Visibility: time.Minute})
+	put(t, dying, newTask(dying, "a"))
+	l := heldBy(dying, take(t, dying, 1, quick))[0]
+	grave := publish(dying.grave(l), l.data, guard{}, nats.Header{headerMsgID: {dying.mark(l.seq)}})
+	require.NoError(t, dying.wire.ask(within(t), []*request{grave}, nil))
+	kill()
+	moved, err := other.Redrive(within(t), nil)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a"}, moved)
+	require.NoError(t, other.Complete(within(t), take(t, other, 1, time.Minute)))
+	counts(t, other, runtime.Stats{})
+}
+
+func TestAGroupGoesOnThoughItsWorkerDiedBetweenTwoTasks(t *testing.T) {
+	t.Parallel()
+	dying, other, kill := twins(t, runtime.QueueConfig{Type: runtime.FIFO, Visibility: quick})
+	put(t, dying, newTask(dying, "a"), newTask(dying, "b"), newTask(dying, "c"))
+	ls := heldBy(dying, take(t, dying, 1, quick))
+	again, _, err := dying.follow(within(t), ls, []int{0}, make([]error, 1))
+	require.NoError(t, err)
+	require.Empty(t, again)
+	kill() // b is the head, and still in line; a is not taken away
+	var got []string
+	for range 2 {
+		ds := take(t, other, 1, time.Minute)
+		got = append(got, ds[0].Task.ID)
+		require.NoError(t, other.Complete(within(t), ds))
+	}
+	assert.Equal(t, []string{"b", "c"}, got)
+	nothing(t, other, 2*slack)
+	counts(t, other, runtime.Stats{})
+}
+
+func TestAGroupThatEndsWhileATaskComesForgetsNone(t *testing.T) {
+	t.Parallel()
+	q := openQueue(t, openShared(t), runtime.QueueConfig{Type: runtime.FIFO})
+	const tasks, senders = 120, 3
+	var wg sync.WaitGroup
+	for s := range senders {
+		wg.Go(func() {
+			for i := range tasks / senders {
+				if _, err := q.Enqueue(within(t), []*runtime.Task{newTask(q, fmt.Sprintf("%d-%d", s, i))}); err != nil {
+					t.Errorf("enqueue: %v", err)
+				}
+			}
+		})
+	}
+	for range tasks {
+		ds := take(t, q, 1, time.Minute)
+		require.NoError(t, q.Complete(within(t), ds))
+	}
+	wg.Wait()
+	counts(t, q, runtime.Stats{})
+}
+
+func TestAClaimWhoseTaskWasNeverStoredIsGoneOnWith(t *testing.T) {
+	t.Parallel()
+	q := openQueue(t, openShared(t), runtime.QueueConfig{})
+	unique := func(t *runtime.Task) { t.UniqueKey, t.UniqueFor = "key", time.Hour }
+	task := newTask(q, "a", unique)
+	es := q.encode([]*runtime.Task{task}, make(map[int]error))
+	q.claimKeys(within(t), es, make([]runtime.Enqueued, 1), make(map[int]error)) // and no further
+	answer := put(t, q, newTask(q, "b", unique))[0]
+	assert.True(t, answer.Duplicate)
+	assert.Equal(t, "a", answer.ID)
+	answer = put(t, q, task)[0]
+	assert.False(t, answer.Duplicate, "the task was told to be there, and is not")
+	require.NoError(t, q.Complete(within(t), take(t, q, 1, time.Minute)))
+	answer = put(t, q, task)[0]
+	assert.True(t, answer.Duplicate, "the window is not over")
+	counts(t, q, runtime.Stats{})
+}
+
+func TestATaskThatIsNotDueByTheWorkersClockIsPutBack(t *testing.T) {
+	t.Parallel()
+	q := openQueue(t, openShared(t), runtime.QueueConfig{})
+	due := time.Now().Add(1200 * time.Millisecond)
+	task := newTask(q, "a", func(t *runtime.Task) { t.ScheduledFor = due })
+	subject := q.at(placeReady+lanePlain, tail(none, none, "a"))
+	early := publish(subject, runtime.AppendEnvelope(nil, task), guard{}, nil) // as a server whose clock is ahead fires it
+	require.NoError(t, q.wire.ask(within(t), []*request{early}, nil))
+	ds := take(t, q, 1, time.Minute)
+	assert.False(t, time.Now().Before(due))
+	assert.Zero(t, ds[0].Crashes)
+	require.NoError(t, q.Complete(within(t), ds))
+	counts(t, q, runtime.Stats{})
+}

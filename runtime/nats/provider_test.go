@@ -1,0 +1,126 @@
+package nats
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+func TestAStreamThatLosesTasksIsRefused(t *testing.T) {
+	t.Parallel()
+	p := openShared(t)
+	q := openQueue(t, p, runtime.QueueConfig{})
+	st, err := p.js.Stream(within(t), q.names.stream)
+	require.NoError(t, err)
+	cfg := st.CachedInfo().Config
+	cfg.MaxMsgs = 1000
+	_, err = p.js.UpdateStream(within(t), cfg)
+	require.NoError(t, err)
+	_, err = p.Open(within(t), runtime.QueueConfig{Name: "q"})
+	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+	assert.ErrorContains(t, err, "its size is limited")
+}
+
+func TestAStreamOfSomebodyElseIsRefused(t *testing.T) {
+	t.Parallel()
+	p := openShared(t)
+	_, err := p.js.CreateStream(within(t), jetstream.StreamConfig{Name: p.prefix + "-q", Subjects: []string{p.prefix + ".other.>"}})
+	require.NoError(t, err)
+	_, err = p.Open(within(t), runtime.QueueConfig{Name: "q"})
+	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+	assert.ErrorContains(t, err, "not made by taskgen")
+}
+
+func TestAConnectionThatWasGivenStaysOpen(t *testing.T) {
+	t.Parallel()
+	s, err := shared()
+	require.NoError(t, err)
+	nc, err := nats.Connect(s.URL)
+	require.NoError(t, err)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	p, err := New(within(t), js, WithPrefix(newPrefix()))
+	require.NoError(t, err)
+	require.NoError(t, p.Close())
+	assert.True(t, nc.IsConnected())
+	_, err = New(within(t), js, WithPrefix("a.b"))
+	assert.ErrorContains(t, err, "prefix")
+}
+
+func TestConsumersThatWereDeletedComeBack(t *testing.T) {
+	t.Parallel()
+	p := openShared(t)
+	q := openQueue(t, p, runtime.QueueConfig{})
+	require.NoError(t, p.js.DeleteConsumer(within(t), q.names.stream, readyConsumer(lanePlain)))
+	put(t, q, newTask(q, "a"))
+	assert.Equal(t, "a", take(t, q, 1, time.Minute)[0].Task.ID)
+}
+
+func TestADequeueThatIsCancelledLeavesNothingLeased(t *testing.T) {
+	t.Parallel()
+	q := openQueue(t, openShared(t), runtime.QueueConfig{})
+	n := 0
+	for i := range 30 {
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan []*runtime.Delivery)
+		go func() {
+			ds, _ := q.Dequeue(ctx, 50, time.Minute)
+			done <- ds
+		}()
+		for range 20 {
+			n++
+			put(t, q, newTask(q, time.Duration(n).String()))
+			if i%3 == 0 {
+				cancel()
+			}
+		}
+		cancel()
+		ds := <-done
+		require.NoError(t, q.Release(within(t), ds))
+		st, err := q.Stats(within(t))
+		require.NoError(t, err)
+		require.Zero(t, st.Leased, "round %d", i)
+	}
+	for _, d := range take(t, q, n, time.Minute) {
+		require.Zero(t, d.Crashes, "task %s", d.Task.ID)
+	}
+}
+
+func TestAMessageThatCannotBeDecodedIsBuried(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+		q := openQueue(t, openShared(t), cfg)
+		place, group := placeReady+lanePlain, none
+		if cfg.Type == runtime.FIFO {
+			place, group = placeHead, "g"
+		}
+		bad := publish(q.at(place, tail(group, none, "x")), []byte("\x00no envelope"), guard{}, nil)
+		require.NoError(t, q.wire.ask(within(t), []*request{bad}, nil))
+		put(t, q, newTask(q, "good"))
+		assert.Equal(t, "good", take(t, q, 1, time.Minute)[0].Task.ID)
+		counts(t, q, runtime.Stats{Leased: 1, Dead: 1})
+		dead, err := q.p.Open(within(t), runtime.QueueConfig{Name: q.cfg.DLQ})
+		require.NoError(t, err)
+		d := take(t, dead.(*Queue), 1, time.Minute)[0]
+		assert.Equal(t, undecodable, d.Task.Type)
+		assert.Equal(t, `"AG5vIGVudmVsb3Bl"`, string(d.Task.Payload))
+		assert.Contains(t, d.Task.Metadata[runtime.MetaFailureReason], runtime.ErrInvalidTask.Error())
+	}
+}
+
+func TestLevelsBeyondWhatConsumersCanServeAreRefused(t *testing.T) {
+	t.Parallel()
+	p := openShared(t)
+	_, err := p.Open(within(t), runtime.QueueConfig{Name: "p", Type: runtime.Priority, Levels: maxLevels + 1})
+	require.ErrorIs(t, err, runtime.ErrUnsupported)
+	_, err = p.Open(within(t), runtime.QueueConfig{Name: "c", Capacity: 5})
+	require.ErrorIs(t, err, runtime.ErrUnsupported)
+}
