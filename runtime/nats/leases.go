@@ -39,9 +39,8 @@ type lease struct {
 
 // leases are the deliveries of one queue that this process holds.
 type leases struct {
-	mu     sync.Mutex
-	by     map[string]*lease
-	closed bool
+	mu sync.Mutex
+	by map[string]*lease
 }
 
 // add takes leases in, and watches their end.
