@@ -22,9 +22,9 @@ func TestAClusterOfRedisHasThreePrimariesAndFormsAgainAfterARestart(t *testing.T
 	for _, key := range keys {
 		require.NoError(t, c.Set(t.Context(), key, key, 0).Err())
 	}
-	slots, err := c.ClusterSlots(t.Context()).Result()
+	shards, err := c.ClusterShards(t.Context()).Result()
 	require.NoError(t, err)
-	assert.Len(t, slots, 3)
+	assert.Len(t, shards, 3)
 	require.NoError(t, s.Restart())
 	for _, key := range keys {
 		value, err := c.Get(t.Context(), key).Result()

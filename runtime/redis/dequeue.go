@@ -63,10 +63,12 @@ type look struct {
 	events []time.Time // when there may be something on each lane; zero: unknown
 }
 
-// look leases tasks of the queue's lanes. It uses no context that may end under
-// way: a lease whose reply nobody hears would last.
+// look leases tasks of the queue's lanes. Its calls are not given up on under way,
+// as a hasty client would: a lease whose reply nobody hears would last.
 func (q *Queue) look(ctx context.Context, limit int, lease time.Duration) (look, error) {
-	ctx = context.WithoutCancel(ctx)
+	if q.p.hasty {
+		ctx = context.WithoutCancel(ctx)
+	}
 	q.mu.Lock()
 	lanes := append(make([]*lane, 0, 1+len(q.graves)), q.lane)
 	for _, l := range q.graves {
@@ -204,6 +206,7 @@ func (q *Queue) deliver(ctx context.Context, l *lane, c claim, failed error) ([]
 	if l != q.lane {
 		origin = l.queue + originEnd
 	}
+	b.Grow(len(c.ids) * (len(origin) + len(c.token) + 1 + len(text(c.ids[0]))))
 	for i := range c.ids {
 		id, envelope := text(c.ids[i]), text(c.envelopes[i])
 		task, err := runtime.DecodeEnvelope(bytesOf(envelope))

@@ -39,6 +39,7 @@ type Provider struct {
 	client   redis.UniversalClient
 	blocking redis.UniversalClient // its connections wait for wake-ups
 	owned    bool                  // the client ends with the provider
+	hasty    bool                  // the client gives up on replies when a context ends
 	prefix   string
 	log      *slog.Logger
 	eviction bool
@@ -79,7 +80,7 @@ func New(client redis.UniversalClient, opts ...Option) (*Provider, error) {
 		return nil, fmt.Errorf("redis: the prefix %q is empty or holds braces", p.prefix)
 	}
 	var err error
-	if p.blocking, err = twin(client); err != nil {
+	if p.blocking, p.hasty, err = twin(client); err != nil {
 		return nil, err
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
@@ -92,21 +93,22 @@ func New(client redis.UniversalClient, opts ...Option) (*Provider, error) {
 const connections = 10_000
 
 // twin makes a client with the options of another one. Its connections may be
-// closed while they wait, which those of a shared client may not.
-func twin(client redis.UniversalClient) (redis.UniversalClient, error) {
+// closed while they wait, which those of a shared client may not. It also says
+// whether the client gives up on replies when a context ends.
+func twin(client redis.UniversalClient) (_ redis.UniversalClient, hasty bool, _ error) {
 	switch c := client.(type) {
 	case *redis.Client:
 		o := *c.Options()
 		o.MaxRetries, o.PoolSize, o.MinIdleConns, o.MaxActiveConns = -1, connections, 0, 0
 		o.PushNotificationProcessor, o.MaintNotificationsConfig = nil, nil
-		return redis.NewClient(&o), nil
+		return redis.NewClient(&o), o.ContextTimeoutEnabled, nil
 	case *redis.ClusterClient:
 		o := *c.Options()
 		o.PoolSize, o.MinIdleConns, o.MaxActiveConns = connections, 0, 0
 		o.MaintNotificationsConfig = nil
-		return redis.NewClusterClient(&o), nil
+		return redis.NewClusterClient(&o), o.ContextTimeoutEnabled, nil
 	}
-	return nil, fmt.Errorf("redis: the client is a %T: a *redis.Client (NewClient, NewFailoverClient) or a *redis.ClusterClient is needed", client)
+	return nil, false, fmt.Errorf("redis: the client is a %T: a *redis.Client (NewClient, NewFailoverClient) or a *redis.ClusterClient is needed", client)
 }
 
 // Open connects to the server that a URL names and looks whether it may be used

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/assert"
@@ -181,4 +182,26 @@ func TestAProcessLearnsOfLevelsThatAnotherAdds(t *testing.T) {
 	enqueue(t, fresh, task("plain"), urgent)
 	assert.Equal(t, "urgent", take(t, old, 1)[0].Task.ID)
 	assert.Equal(t, "plain", take(t, old, 1)[0].Task.ID)
+}
+
+func TestAClientThatGivesUpOnRepliesLosesNoTaskByIt(t *testing.T) {
+	s := own(t)
+	client := goredis.NewClient(&goredis.Options{Addr: s.URL[len("redis://"):], ContextTimeoutEnabled: true})
+	t.Cleanup(func() { require.NoError(t, client.Close()) })
+	p, err := New(client)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	q := openQueue(t, p, runtime.QueueConfig{})
+	enqueue(t, q, tasks(300)...)
+	held := 0
+	for i := 0; held < 300; i++ {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i%50)*10*time.Microsecond)
+		ds, err := q.Dequeue(ctx, 1, time.Hour)
+		cancel()
+		if err != nil {
+			require.ErrorIs(t, err, runtime.ErrNoTasks)
+		}
+		held += len(ds)
+		require.EqualValues(t, held, stats(t, q).Leased, "every lease has a holder")
+	}
 }

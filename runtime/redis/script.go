@@ -225,7 +225,7 @@ const patience = 15 * time.Second
 
 // run sends a call and returns the reply. Where the server says that it cannot
 // take it for now, which means that nothing was done, the call is sent again
-// until ctx ends or patience is over.
+// until ctx ends, or the provider is closed, or patience is over.
 func (p *Provider) run(ctx context.Context, c *call) (any, error) {
 	deadline := time.Now().Add(patience)
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
@@ -237,7 +237,7 @@ func (p *Provider) run(ctx context.Context, c *call) (any, error) {
 		case redis.HasErrorPrefix(err, "NOSCRIPT"):
 			c.withSource()
 			continue
-		case !forNow(err) || time.Now().After(deadline) || !sleep(ctx, pause):
+		case !forNow(err) || time.Now().After(deadline) || p.ctx.Err() != nil || !sleep(ctx, pause):
 			return nil, err
 		}
 	}
