@@ -30,6 +30,10 @@
 //  12. Stats tell the truth, at a cost that does not grow with the number of
 //     tasks.
 //
+// Where a Harness has a Network, each operation is cut in the middle and its reply
+// lost, on the real backend, and the round trips of a pool are counted; where it
+// has Restart and Crash, its broker is stopped and killed under work.
+//
 // A provider that cannot keep a law in full says so in Harness.Downgrades, with
 // the reason; the table of laws that Run prints shows it.
 package queuetest

@@ -55,6 +55,23 @@ var fileMutants = []struct {
 		}
 		return nil
 	}}},
+	{PublishBeforeAck, "takes the dead away before it puts them back", "kill -9 half way through Redrive loses nothing", fault{redrive: func(q everything, ctx context.Context, _ []string) ([]string, error) {
+		page, _, err := q.Browse(ctx, runtime.Dead, "", 1000)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := q.Discard(ctx, ids(page)); err != nil {
+			return nil, err
+		}
+		for _, t := range page {
+			<-time.After(time.Millisecond)
+			runtime.Unbury(t, q.Config().DLQ)
+			if _, err := q.Enqueue(ctx, []*runtime.Task{t}); err != nil {
+				return nil, err
+			}
+		}
+		return ids(page), nil
+	}}},
 	{PoisonDoesNotLoop, "counts no crashes", "a handler that kills its process MaxDeliveries times is stopped", fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
 		ds, err := q.Dequeue(ctx, limit, lease)
 		for _, d := range ds {

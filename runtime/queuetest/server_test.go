@@ -59,6 +59,12 @@ func serverHarness(f fault, restarted func(s *server)) *Harness {
 			s.restarts(s)
 			s.away.Store(false)
 		},
+		Crash: func(_ testing.TB, addr string) {
+			s := at(addr)
+			s.away.Store(true)
+			s.restarts(s)
+			s.away.Store(false)
+		},
 		Cost: func(p runtime.Provider) int64 { return p.(*link).work.Load() },
 	}
 }
@@ -129,6 +135,8 @@ func runClause(t *testing.T, h *Harness, name string, patience time.Duration) *r
 
 const (
 	testRestart = "a restart of the broker keeps everything"
+	testWorking = "a restart of the broker while a pool works loses nothing"
+	testKilled  = "kill -9 of the broker while a pool works loses nothing"
 	testCut     = "enqueues through a cut are there when they were acknowledged"
 	testAcks    = "a task completes once though the backend is away for 2 s when it is done"
 	testReopen  = "closing and opening again keeps everything"
@@ -138,7 +146,7 @@ const (
 
 func TestAServerThatIsCutOffAndRestartedPasses(t *testing.T) {
 	h := serverHarness(fault{}, func(*server) {})
-	for _, name := range []string{testRestart, testCut, testAcks, testReopen, testCost} {
+	for _, name := range []string{testRestart, testWorking, testKilled, testCut, testAcks, testReopen, testCost} {
 		r := runClause(t, h, name, patient)
 		assert.False(t, r.Failed(), "%s: %s", name, r.text())
 	}
@@ -155,6 +163,11 @@ func TestAServerThatForgetsWhenItIsRestartedFails(t *testing.T) {
 	r := runClause(t, h, testRestart, 200*time.Millisecond)
 	assert.True(t, r.Failed())
 	assert.Contains(t, r.text(), "all tasks are handed out after the restart")
+	for _, name := range []string{testWorking, testKilled} {
+		r = runClause(t, h, name, 4*time.Second)
+		assert.True(t, r.Failed(), name)
+		assert.Contains(t, r.text(), "all tasks are run when the broker is back")
+	}
 }
 
 func TestAProviderThatAcknowledgesIntoACutFails(t *testing.T) {
