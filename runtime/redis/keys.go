@@ -36,6 +36,30 @@ var keyNames = [keyCount]string{
 	"dead_body", "dead_due", "dead_crash", "dead_copies", "dead_wake",
 }
 
+// The keys of a scheduler's jobs.
+const (
+	jobVersion keyID = iota // hash: ID → version
+	jobEntry                // hash: ID → owner, a line feed, and the entry
+	jobNoted                // hash: ID → the time of a firing and what a worker told of it
+	jobAlarm                // sorted set: IDs by when they are due, or their lease ends
+	jobForget               // sorted set: IDs by when they are removed
+	jobIDs                  // sorted set: IDs in their order
+	jobOwned                // sorted set: "owner NUL ID" in that order
+	jobWake                 // list: one baton for one scheduler, or nothing
+	jobKeyCount
+)
+
+var jobKeyNames = [jobKeyCount]string{"version", "entry", "noted", "alarm", "forget", "ids", "owned", "wake"}
+
+// jobKeys builds the keys of jobs, by keyID. All are in one slot.
+func jobKeys(prefix string) [jobKeyCount]string {
+	var keys [jobKeyCount]string
+	for id, name := range jobKeyNames {
+		keys[id] = "{" + prefix + "}:jobs:" + name
+	}
+	return keys
+}
+
 // escaper keeps braces out of hash tags, where they would end the tag, and
 // makes the names of different queues different tags.
 var escaper = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")

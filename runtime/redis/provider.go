@@ -44,6 +44,7 @@ type Provider struct {
 	log      *slog.Logger
 	eviction bool
 	results  *results
+	jobs     *jobs
 
 	checked sync.Mutex // held while the server is looked at
 	fit     bool       // it was looked at and may be used
@@ -85,6 +86,7 @@ func New(client redis.UniversalClient, opts ...Option) (*Provider, error) {
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.results = newResults(p)
+	p.jobs = newJobs(p)
 	return p, nil
 }
 

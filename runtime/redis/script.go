@@ -62,6 +62,12 @@ var (
 	opDeadFind     = load("dead_find")
 	opDeadPage     = load("dead_page")
 	opRedrive      = load("redrive")
+
+	jobsPut   = loadJobs("jobs_put")
+	jobsGet   = loadJobs("jobs_get")
+	jobsList  = loadJobs("jobs_list")
+	jobsClaim = loadJobs("jobs_claim")
+	jobsNote  = loadJobs("jobs_note")
 )
 
 // load puts an operation together for every kind of lane that its header
@@ -73,15 +79,21 @@ func load(name string) operation {
 	for _, use := range uses {
 		if first, _, several := strings.Cut(use, "|"); several || kind(first) == lists {
 			for k := range strings.SplitSeq(use, "|") {
-				op[kind(k)] = compose(name, text, uses, kind(k))
+				op[kind(k)] = compose(name, text, uses, kind(k), keyNames[:])
 			}
 		}
 	}
 	if len(op) == 0 {
-		s := compose(name, text, uses, lists)
+		s := compose(name, text, uses, lists, keyNames[:])
 		return operation{lists: s, fifo: s, dead: s}
 	}
 	return op
+}
+
+// loadJobs puts a script for a scheduler's jobs together.
+func loadJobs(name string) *script {
+	text := read(name)
+	return compose(name, text, header(text, "USES"), lists, jobKeyNames[:])
 }
 
 func read(name string) string {
@@ -108,8 +120,8 @@ func header(text, field string) []string {
 }
 
 // compose makes the text of a script: a local variable for each of its keys,
-// the files that it uses, and its own.
-func compose(name, text string, uses []string, k kind) *script {
+// the files that it uses, and its own. known are the names that keys may have.
+func compose(name, text string, uses []string, k kind, known []string) *script {
 	s := &script{name: name}
 	have := make(map[string]bool)
 	var body strings.Builder
@@ -133,7 +145,7 @@ func compose(name, text string, uses []string, k kind) *script {
 	s.lists = have["lists"]
 	delete(have, "lists")
 	var names, values []string
-	for id, key := range keyNames {
+	for id, key := range known {
 		if have[key] {
 			s.keys = append(s.keys, keyID(id))
 			names, values = append(names, key), append(values, "KEYS["+strconv.Itoa(len(s.keys))+"]")

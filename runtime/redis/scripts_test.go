@@ -21,6 +21,9 @@ func every() map[string]*script {
 			all[fmt.Sprintf("%s (%s)", s.name, k)] = s
 		}
 	}
+	for _, s := range []*script{jobsPut, jobsGet, jobsList, jobsClaim, jobsNote} {
+		all[s.name] = s
+	}
 	return all
 }
 

@@ -80,7 +80,7 @@ func (lo *lobby) enter() {
 		lo.change = make(chan struct{}, 1)
 	}
 	if !lo.watched {
-		lo.watched = lo.lane.p.watch(lo)
+		lo.watched = lo.lane.p.goWatch(lo.watch)
 	}
 }
 
@@ -193,15 +193,15 @@ func (lo *lobby) awaited() bool {
 	}
 }
 
-// watch starts the goroutine that watches a lane for those who wait, and reports
-// whether it did: not when the provider is closed.
-func (p *Provider) watch(lo *lobby) bool {
+// goWatch starts a goroutine that watches for those who wait, and reports whether
+// it did: not when the provider is closed.
+func (p *Provider) goWatch(watch func()) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return false
 	}
-	p.watches.Go(lo.watch)
+	p.watches.Go(watch)
 	return true
 }
 

@@ -286,6 +286,7 @@ func TestEveryKeyThatAScriptTouchesIsNamedInItsCall(t *testing.T) {
 	for _, cfg := range kinds {
 		workout(t, p, cfg)
 	}
+	workJobs(t, p)
 	require.NoError(t, p.Close())
 	known := make(map[string]string)
 	for name, s := range every() {
@@ -315,7 +316,7 @@ func TestEveryKeyThatAScriptTouchesIsNamedInItsCall(t *testing.T) {
 			continue
 		}
 		for _, arg := range args[1:] {
-			if strings.HasPrefix(arg, "{taskgen:") {
+			if strings.HasPrefix(arg, "{taskgen") {
 				looked++
 				assert.Contains(t, named, arg, "%s: %s", script, line)
 			}

@@ -1,0 +1,335 @@
+package redis
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/schedule"
+)
+
+// jobs keeps a scheduler's jobs under keys of one slot.
+type jobs struct {
+	p    *Provider
+	keys [jobKeyCount]string
+	news chan struct{} // holds one when there is something to look at
+
+	mu      sync.Mutex
+	waiting int
+	watched bool
+}
+
+var _ schedule.Store = (*jobs)(nil)
+
+func newJobs(p *Provider) *jobs {
+	return &jobs{p: p, keys: jobKeys(p.prefix), news: make(chan struct{}, 1)}
+}
+
+// Jobs keeps the jobs of schedulers on the same server, for any number of
+// processes, by the server's clock. A scheduler with nothing to do blocks on a key
+// and is woken at once.
+func (p *Provider) Jobs() schedule.Store { return p.jobs }
+
+func (s *jobs) call(script *script, args ...any) *call {
+	c := &call{script: script, args: make([]any, 0, 3+len(script.keys)+len(args))}
+	c.args = append(c.args, "evalsha", script.sha, len(script.keys))
+	for _, id := range script.keys {
+		c.args = append(c.args, s.keys[id])
+	}
+	c.first = len(c.args)
+	return c.add(args...)
+}
+
+// run sends one call.
+func (s *jobs) run(ctx context.Context, script *script, args ...any) (any, error) {
+	if err := s.p.begin(); err != nil {
+		return nil, err
+	}
+	defer s.p.calls.Done()
+	reply, err := s.p.run(ctx, s.call(script, args...))
+	if err != nil {
+		return nil, fmt.Errorf("redis: %s: %w", script.name, err)
+	}
+	return reply, nil
+}
+
+// A kept job is what stands in its entry, below a line with its owner.
+type keptJob struct {
+	Wake   time.Time     `json:"wake,omitzero"`
+	Forget time.Time     `json:"forget,omitzero"`
+	Body   schedule.Body `json:"body"`
+}
+
+// moment is a time in milliseconds, rounded up; 0 for none.
+func moment(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return max(t.Add(time.Millisecond-1).UnixMilli(), 1)
+}
+
+// putChunk is how many jobs one script writes.
+const putChunk = 100
+
+// Put implements schedule.Store.
+func (s *jobs) Put(ctx context.Context, e *schedule.Entry) error {
+	return runtime.ErrorAt(s.Settle(ctx, []*schedule.Entry{e}), 0)
+}
+
+// Settle implements schedule.Store.
+func (s *jobs) Settle(ctx context.Context, es []*schedule.Entry) error {
+	var failed runtime.BatchError
+	for from := 0; from < len(es); from += putChunk {
+		part := es[from:min(from+putChunk, len(es))]
+		codes, err := s.put(ctx, part)
+		for i, e := range part {
+			if err != nil {
+				failed.Add(from+i, string(e.ID), err)
+				continue
+			}
+			failed.Add(from+i, string(e.ID), s.outcome(ctx, e, codes[i]))
+		}
+	}
+	return failed.OrNil()
+}
+
+// The codes of jobs_put.
+const (
+	jobWritten = iota
+	jobMissing
+	jobThere
+	jobChanged
+)
+
+// outcome is the error of one job that was put. A write whose reply was lost is
+// sent again by the client, and then finds the version that it has made itself.
+func (s *jobs) outcome(ctx context.Context, e *schedule.Entry, code int64) error {
+	switch code {
+	case jobWritten:
+		e.Version++
+		return nil
+	case jobMissing:
+		return fmt.Errorf("%w: %s", schedule.ErrJobNotFound, e.ID)
+	}
+	if have, err := s.Get(ctx, e.ID); err == nil && have.Version == e.Version+1 && s.same(have, e) {
+		e.Version++
+		return nil
+	}
+	if code == jobThere {
+		return fmt.Errorf("%w: %s", schedule.ErrJobExists, e.ID)
+	}
+	return fmt.Errorf("%w: %s", schedule.ErrConflict, e.ID)
+}
+
+func (s *jobs) same(a, b *schedule.Entry) bool {
+	x, err1 := entryText(a)
+	y, err2 := entryText(b)
+	return err1 == nil && err2 == nil && x == y
+}
+
+func entryText(e *schedule.Entry) (string, error) {
+	text, err := json.Marshal(keptJob{e.Wake.UTC(), e.Forget.UTC(), e.Body})
+	return e.Owner + "\n" + string(text), err
+}
+
+func (s *jobs) put(ctx context.Context, es []*schedule.Entry) ([]int64, error) {
+	args := make([]any, 0, 6*len(es))
+	for _, e := range es {
+		if strings.ContainsAny(e.Owner, "\x00\x01\n") {
+			return nil, fmt.Errorf("%w: job %s: the owner %q has control characters in it", schedule.ErrInvalidJob, e.ID, e.Owner)
+		}
+		text, err := entryText(e)
+		if err != nil {
+			return nil, fmt.Errorf("job %s: %w", e.ID, err)
+		}
+		args = append(args, string(e.ID), e.Version, e.Owner, moment(e.Wake), moment(e.Forget), text)
+	}
+	reply, err := s.run(ctx, jobsPut, args...)
+	if err != nil {
+		return nil, err
+	}
+	list, ok := reply.([]any)
+	if !ok || len(list) != len(es) {
+		return nil, errReply
+	}
+	codes := make([]int64, len(list))
+	for i := range list {
+		if codes[i], ok = list[i].(int64); !ok {
+			return nil, errReply
+		}
+	}
+	return codes, nil
+}
+
+// entries reads ID, version, entry and note, for each job.
+func entries(list []any) ([]*schedule.Entry, error) {
+	if len(list)%4 != 0 {
+		return nil, errReply
+	}
+	es := make([]*schedule.Entry, len(list)/4)
+	for i := range es {
+		part := list[4*i : 4*i+4]
+		id, ok1 := part[0].(string)
+		text, ok2 := part[2].(string)
+		noted, ok3 := part[3].(string)
+		version, err := strconv.ParseInt(fmt.Sprint(part[1]), 10, 64)
+		owner, body, ok4 := strings.Cut(text, "\n")
+		if !ok1 || !ok2 || !ok3 || !ok4 || err != nil {
+			return nil, errReply
+		}
+		var kept keptJob
+		if err := json.Unmarshal([]byte(body), &kept); err != nil {
+			return nil, fmt.Errorf("job %s: %w", id, err)
+		}
+		e := &schedule.Entry{ID: schedule.JobID(id), Version: version, Owner: owner, Wake: kept.Wake, Forget: kept.Forget, Body: kept.Body}
+		if len(noted) > noteDigits {
+			if err := json.Unmarshal([]byte(noted[noteDigits:]), &e.Noted); err != nil {
+				return nil, fmt.Errorf("what was noted of job %s: %w", id, err)
+			}
+		}
+		es[i] = e
+	}
+	return es, nil
+}
+
+// Get implements schedule.Store.
+func (s *jobs) Get(ctx context.Context, id schedule.JobID) (*schedule.Entry, error) {
+	es, err := s.read(ctx, jobsGet, string(id))
+	if err == nil && len(es) == 0 {
+		err = fmt.Errorf("%w: %s", schedule.ErrJobNotFound, id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return es[0], nil
+}
+
+// List implements schedule.Store.
+func (s *jobs) List(ctx context.Context, owner string, after schedule.JobID, limit int) ([]*schedule.Entry, error) {
+	return s.read(ctx, jobsList, owner, string(after), limit)
+}
+
+func (s *jobs) read(ctx context.Context, script *script, args ...any) ([]*schedule.Entry, error) {
+	reply, err := s.run(ctx, script, args...)
+	if err != nil {
+		return nil, err
+	}
+	list, ok := reply.([]any)
+	if !ok {
+		return nil, errReply
+	}
+	return entries(list)
+}
+
+// Claim implements schedule.Store.
+func (s *jobs) Claim(ctx context.Context, limit int, lease time.Duration) (due []*schedule.Entry, now time.Time, wait time.Duration, err error) {
+	reply, err := s.run(ctx, jobsClaim, limit, span(lease))
+	if err != nil {
+		return nil, now, 0, err
+	}
+	list, ok := reply.([]any)
+	if !ok || len(list) < 3 {
+		return nil, now, 0, errReply
+	}
+	seconds, err1 := strconv.ParseInt(fmt.Sprint(list[0]), 10, 64)
+	micros, err2 := strconv.ParseInt(fmt.Sprint(list[1]), 10, 64)
+	ms, ok := list[2].(int64)
+	if err := errors.Join(err1, err2); err != nil || !ok {
+		return nil, now, 0, errReply
+	}
+	now = time.Unix(seconds, micros*int64(time.Microsecond))
+	if wait = time.Duration(ms) * time.Millisecond; ms < 0 {
+		wait = -1
+	}
+	due, err = entries(list[3:])
+	return due, now, wait, err
+}
+
+// noteDigits is how many digits the time of a firing has in front of a note.
+const noteDigits = 20
+
+// Note implements schedule.Store.
+func (s *jobs) Note(ctx context.Context, id schedule.JobID, run schedule.Run) error {
+	text, err := json.Marshal(run)
+	if err != nil {
+		return err
+	}
+	_, err = s.run(ctx, jobsNote, string(id), fmt.Sprintf("%0*d", noteDigits, max(run.Due.UnixNano(), 0)), text)
+	return err
+}
+
+// Wait implements schedule.Store. One connection blocks for all that wait in the
+// process.
+func (s *jobs) Wait(ctx context.Context, d time.Duration) {
+	s.mu.Lock()
+	s.waiting++
+	if !s.watched {
+		s.watched = s.p.goWatch(s.watch)
+	}
+	s.mu.Unlock()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-s.news:
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-s.p.ctx.Done():
+	}
+	s.mu.Lock()
+	s.waiting--
+	s.mu.Unlock()
+}
+
+// watch blocks a connection until the store has a baton, as long as somebody
+// waits.
+func (s *jobs) watch() {
+	pause := firstPause
+	for s.goOn() {
+		switch err := s.p.blocking.BLPop(s.p.ctx, recheck, s.keys[jobWake]).Err(); {
+		case err == nil:
+			s.tell()
+			fallthrough
+		case errors.Is(err, redis.Nil):
+			pause = firstPause
+		default:
+			s.tell() // who looks now will meet the error
+			sleep(s.p.ctx, pause)
+			pause = min(2*pause, maxPause)
+		}
+	}
+}
+
+// tell wakes one that waits, or the next one that will.
+func (s *jobs) tell() {
+	select {
+	case s.news <- struct{}{}:
+	default:
+	}
+}
+
+// goOn reports whether there is still somebody to watch for. A watch that ends
+// with news which nobody has heard gives the baton to another process.
+func (s *jobs) goOn() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watched = s.waiting > 0 && s.p.ctx.Err() == nil
+	if s.watched {
+		return true
+	}
+	select {
+	case <-s.news:
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.p.ctx), time.Second)
+		defer cancel()
+		_ = s.p.client.RPush(ctx, s.keys[jobWake], "1").Err() // else the others look by themselves in time
+	default:
+	}
+	return false
+}

@@ -1,0 +1,9 @@
+-- jobs_get reads one job.
+-- KEYS: version entry noted
+-- ARGV: ID
+-- Returns: {ID, version, entry, what was noted or ""}, or {} when there is none
+-- Cost: three O(1) commands.
+local id = ARGV[1]
+local have = redis.call('HGET', version, id)
+if not have then return {} end
+return {id, have, redis.call('HGET', entry, id), redis.call('HGET', noted, id) or ''}

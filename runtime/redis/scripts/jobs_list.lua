@@ -1,0 +1,21 @@
+-- jobs_list reads a page of jobs, in the order of their IDs.
+-- KEYS: version entry noted ids owned
+-- ARGV: owner ('' for all), the ID before the page, n
+-- Returns: ID, version, entry and what was noted or "", for each
+-- Cost: O(log N + n).
+local owner, after, out = ARGV[1], ARGV[2], {}
+local names
+if owner == '' then
+  names = redis.call('ZRANGE', ids, '(' .. after, '+', 'BYLEX', 'LIMIT', 0, ARGV[3])
+else
+  names = redis.call('ZRANGE', owned, '(' .. owner .. '\0' .. after, '(' .. owner .. '\1', 'BYLEX', 'LIMIT', 0, ARGV[3])
+  for i = 1, #names do names[i] = string.sub(names[i], #owner + 2) end
+end
+if #names == 0 then return out end
+local versions = redis.call('HMGET', version, unpack(names))
+local texts = redis.call('HMGET', entry, unpack(names))
+local told = redis.call('HMGET', noted, unpack(names))
+for i = 1, #names do
+  out[4 * i - 3], out[4 * i - 2], out[4 * i - 1], out[4 * i] = names[i], versions[i], texts[i], told[i] or ''
+end
+return out

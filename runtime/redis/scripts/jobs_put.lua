@@ -1,0 +1,31 @@
+-- jobs_put writes jobs of a scheduler.
+-- KEYS: version entry alarm forget ids owned wake
+-- USES: clock wake
+-- ARGV: for each job: ID, the version it must have (0: there is none), its
+--   owner, when it is due in ms (0: never), when it is forgotten in ms (0: never),
+--   entry
+-- Returns: for each 0 written, 1 there is none of that ID, 2 there is one, 3 it has
+--   another version
+-- Cost: 5 commands a job; O(log N) each.
+local codes = {}
+for i = 1, #ARGV / 6 do
+  local id, expected, owner, at, until_, text = unpack(ARGV, 6 * i - 5, 6 * i)
+  local have = redis.call('HGET', version, id) or '0'
+  if have ~= expected then
+    codes[i] = have == '0' and 1 or expected == '0' and 2 or 3
+  else
+    codes[i] = 0
+    redis.call('HINCRBY', version, id, 1)
+    redis.call('HSET', entry, id, text)
+    if have == '0' then
+      redis.call('ZADD', ids, 0, id)
+      redis.call('ZADD', owned, 0, owner .. '\0' .. id)
+    end
+    if at == '0' then redis.call('ZREM', alarm, id) else
+      redis.call('ZADD', alarm, at, id)
+      rouse()
+    end
+    if until_ == '0' then redis.call('ZREM', forget, id) else redis.call('ZADD', forget, until_, id) end
+  end
+end
+return codes
