@@ -75,6 +75,11 @@ cover: ## coverage of runtime and generator; fails below 85 %
 fuzz: ## run each fuzz test for FUZZTIME (10s)
 	@scripts/fuzz.sh $${FUZZTIME:-10s}
 
+.PHONY: soak
+soak: ## kill schedulers for two minutes while 10,000 firings are due, on SQLite and on Redis
+	@scripts/setup.sh
+	$(GO) test ./runtime/schedule -run KilledSchedulers -v -count 1 -timeout 10m -args -soak 2m
+
 .PHONY: bench
 bench: ## the benchmarks beside peers; writes bench/results/ and the figures of docs/performance.md
 	@scripts/setup.sh race servers
