@@ -176,9 +176,10 @@ func (q *Queue) deliver(ctx context.Context, p *pull, limit int, length time.Dur
 		q.giveBack(ctx, extra, 0)
 	}
 	ls, tasks := q.sort(ctx, ls)
-	if ls, tasks = q.grant(ctx, ls, tasks, p.asked, length); len(ls) == 0 {
+	if len(ls) == 0 {
 		return nil, nil
 	}
+	q.grant(ctx, ls, p.asked, length)
 	q.held.add(q.source, ls)
 	room := make([]runtime.Delivery, len(ls))
 	ds := make([]*runtime.Delivery, len(ls))
@@ -372,26 +373,26 @@ func (q *Queue) postpone(ctx context.Context, l *lease, task *runtime.Task, now 
 }
 
 // grant makes the server's leases those that were asked for.
-func (q *Queue) grant(ctx context.Context, ls []*lease, tasks []*runtime.Task, asked time.Time, length time.Duration) ([]*lease, []*runtime.Task) {
+func (q *Queue) grant(ctx context.Context, ls []*lease, asked time.Time, length time.Duration) {
 	now := time.Now()
 	for _, l := range ls {
 		l.until = now.Add(length)
 	}
 	// A delivery's lease begins when the server sends it, which was after asked.
-	if _, unit := q.consumers(); length+slack == unit && now.Sub(asked) < slack/2 {
-		return ls, tasks
+	_, unit := q.consumers()
+	if length+slack == unit && now.Sub(asked) < slack/2 {
+		return
 	}
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
 		rs[i] = l.put(length + slack)
 	}
 	_ = q.wire.ask(ctx, rs, nil)
-	kept := ls[:0]
 	for i, r := range rs {
-		if r.reply != nil { // else the lease is short, or lost, and brings it back
-			kept = append(kept, ls[i])
-			tasks[len(kept)-1] = tasks[i]
+		if r.reply == nil {
+			// It is not known which lease the server keeps. The worker has the
+			// shorter one; if nobody had it, the task might wait for the longer.
+			ls[i].until = now.Add(min(length, max(unit-2*slack, slack)))
 		}
 	}
-	return kept, tasks[:len(kept)]
 }

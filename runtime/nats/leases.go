@@ -50,8 +50,13 @@ func (h *leases) add(s *source, ls []*lease) {
 	for _, l := range ls {
 		h.by[l.receipt] = l
 	}
-	if len(ls) > 0 {
-		h.watch(s, ls, ls[0].until)
+	for len(ls) > 0 { // most have one end
+		n := 1
+		for n < len(ls) && ls[n].until.Equal(ls[0].until) {
+			n++
+		}
+		h.watch(s, ls[:n], ls[0].until)
+		ls = ls[n:]
 	}
 }
 
@@ -144,7 +149,11 @@ func (s *source) giveBack(ctx context.Context, ls []*lease, crashes int) {
 			acks = append(acks, ls[i].done())
 		}
 	}
-	_ = s.wire.ask(ctx, acks, nil) // likewise: a message with a later copy is dropped
+	// The copies are there, so that this has time. A message that stays in spite of
+	// it is dropped when it is delivered again, for it has a later copy.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWait)
+	defer cancel()
+	_ = s.wire.ask(ctx, acks, nil)
 }
 
 // done is a request that takes the delivered message off its stream.

@@ -145,6 +145,7 @@ type request struct {
 	// resent says that it was sent more than once: an earlier one may have been
 	// done, and its answer lost.
 	resent bool
+	sent   bool
 	// err is what keeps it from being sent.
 	err error
 }
@@ -179,7 +180,6 @@ func (w *wire) ask(ctx context.Context, rs []*request, again func(i int) bool) e
 		}
 		rest = todo[:0]
 		for _, i := range todo {
-			rs[i].resent = true
 			if again == nil || again(i) {
 				rest = append(rest, i)
 			}
@@ -213,8 +213,13 @@ func (w *wire) pause(ctx context.Context, d time.Duration) error {
 }
 
 // send sends the requests of one flight and waits for the answers, as long as
-// some come. No answer is no error.
+// some come. No answer is no error. While the connection is away it sends nothing:
+// the client would keep that and send it when the server is back, however long a
+// lease has ended by then.
 func (w *wire) send(ctx context.Context, rs []*request, todo []int) error {
+	if w.nc.Status() != nats.CONNECTED && !w.nc.IsClosed() {
+		return ctx.Err()
+	}
 	c := &call{answers: make([]*nats.Msg, len(todo)), left: len(todo), over: make(chan struct{})}
 	w.mu.Lock()
 	if w.shut {
@@ -240,6 +245,7 @@ func (w *wire) send(ctx context.Context, rs []*request, todo []int) error {
 	prefix := w.inbox + strconv.FormatUint(id, 36) + "."
 	for k, i := range todo {
 		m := rs[i].msg
+		rs[i].resent, rs[i].sent = rs[i].sent, true
 		m.Reply = prefix + strconv.Itoa(k)
 		switch err := w.nc.PublishMsg(m); {
 		case errors.Is(err, nats.ErrConnectionClosed):
