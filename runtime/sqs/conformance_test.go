@@ -169,7 +169,10 @@ var (
 		queuetest.CrashesAreNotFailures: uncounted,
 		queuetest.OrderWherePromised:    "which group is next is the choice of SQS: where workers take one task at a time, a long group may go before others",
 	})
-	priorityHarness = harness("sqs-priority", runtime.Priority, map[queuetest.Law]string{queuetest.NothingIsLost: forgetful})
+	priorityHarness = harness("sqs-priority", runtime.Priority, map[queuetest.Law]string{
+		queuetest.NothingIsLost:      forgetful,
+		queuetest.OrderWherePromised: "each level is a standard queue of SQS, which keeps roughly the order in which tasks came",
+	})
 
 	standardFake = faked(standardHarness, nil)
 	fifoFake     = faked(fifoHarness, nil)

@@ -17,9 +17,9 @@ const (
 	// nearly is the part of a lease that a message may have lost while it waited
 	// here, without its lease being renewed when it is handed out.
 	nearly = 10
-	// again is the pause between short looks of a Dequeue whose context ends
+	// lookEvery is the pause between short looks of a Dequeue whose context ends
 	// within a second: too soon for a poll that waits.
-	again = 100 * time.Millisecond
+	lookEvery = 100 * time.Millisecond
 )
 
 // An engine is one queue as this process works on it, shared by all handles.
@@ -56,6 +56,18 @@ type waiter struct {
 	err   error         // of a poll
 }
 
+// again is a new engine on the same SQS queues.
+func (e *engine) again() *engine {
+	n := &engine{p: e.p, name: e.name, kind: e.kind, levels: e.levels, isDLQ: e.isDLQ, fifo: e.fifo, dlq: e.dlq, out: make(map[runtime.Receipt]*message), memos: e.memos}
+	for _, l := range e.lanes {
+		n.lanes = append(n.lanes, newLane(n, l.remote, l.level))
+	}
+	if e.later != nil {
+		n.later = newLane(n, e.later.remote, 0)
+	}
+	return n
+}
+
 // byCount reports whether the receive count is the attempt.
 func (e *engine) byCount() bool { return e.fifo && !e.isDLQ || e.p.byVisibility && !e.isDLQ }
 
@@ -90,7 +102,9 @@ func (e *engine) dequeue(ctx context.Context, q *Queue, limit int, lease time.Du
 	defer e.leave(w)
 	for {
 		e.mu.Lock()
+		e.watchLater(ctx)
 		ms, ask := e.scan(limit, asked, lowest)
+		e.fetchAhead(ms, limit, lease)
 		err := w.err
 		if len(ms) == 0 && err == nil && ctx.Err() == nil && !e.closing {
 			e.ask(ctx, w, ask)
@@ -125,7 +139,7 @@ func (e *engine) await(ctx context.Context, q *Queue, w *waiter, ask *lane, aske
 			return nil
 		}
 	} else if brief(ctx) {
-		t := time.NewTimer(again)
+		t := time.NewTimer(lookEvery)
 		defer t.Stop()
 		pause = t.C
 	}
@@ -199,11 +213,28 @@ func (e *engine) ask(ctx context.Context, w *waiter, one *lane) {
 		return
 	}
 	wait := e.waitOf(ctx)
-	if e.later != nil && e.later.polls == 0 {
-		e.later.start(poll{limit: maxBatch, lease: runtime.DefaultVisibility, wait: wait})
-	}
 	for _, l := range e.lanes {
 		l.pump(w.lease, wait)
+	}
+}
+
+// watchLater has a poll on the delayed tasks of a fifo queue whenever somebody works
+// on the queue, however much is ready on it. mu is held.
+func (e *engine) watchLater(ctx context.Context) {
+	if e.later != nil && e.later.polls == 0 && !e.closing && ctx.Err() == nil {
+		e.later.start(poll{limit: maxBatch, lease: runtime.DefaultVisibility, wait: e.waitOf(ctx)})
+	}
+}
+
+// fetchAhead keeps polls under way on a lane that has much to give, for the rest of
+// what a Dequeue asks for: it will ask again. mu is held.
+func (e *engine) fetchAhead(ms []*message, limit int, lease time.Duration) {
+	if len(ms) == 0 || len(ms) == limit || e.closing {
+		return
+	}
+	l := ms[0].lane
+	for l.target > 1 && l.polls < l.target && l.room+len(l.ready) < limit-len(ms) {
+		l.start(poll{limit: min(maxBatch, limit-len(ms)-l.room-len(l.ready)), lease: lease})
 	}
 }
 

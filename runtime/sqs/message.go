@@ -41,8 +41,7 @@ type message struct {
 	payload  []byte // what is stored there
 	received time.Time
 	until    time.Time // when the lease ends, on our clock
-	lease    time.Duration
-	group    *group // of a fifo queue; the message is one of its line
+	group    *group    // of a fifo queue; the message is one of its line
 
 	settling bool // somebody completes, releases or buries it
 	moved    bool // it was sent to its new place: only the delete is left
@@ -113,7 +112,7 @@ func envelope(text string) ([]byte, error) {
 // read makes a message of what SQS handed out. The error says why its body is no
 // task; the message is there all the same.
 func (l *lane) read(m types.Message, at time.Time, lease time.Duration) (*message, error) {
-	msg := &message{lane: l, id: aws.ToString(m.MessageId), handle: aws.ToString(m.ReceiptHandle), received: at, until: at.Add(lease), lease: lease}
+	msg := &message{lane: l, id: aws.ToString(m.MessageId), handle: aws.ToString(m.ReceiptHandle), received: at, until: at.Add(lease)}
 	msg.receives = int(max(number(m.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)]), 1))
 	text := func(name string) string { return aws.ToString(m.MessageAttributes[name].StringValue) }
 	before, _ := strconv.Atoi(text(attrCrashes))

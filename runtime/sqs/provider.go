@@ -24,6 +24,8 @@ type Provider struct {
 	mark string // the beginning of this process's receipts
 	seq  atomic.Uint64
 
+	opening sync.Mutex // two that open one queue at once: the second finds the first's
+
 	mu      sync.Mutex
 	engines map[string]*engine
 	dead    map[string]bool // names of dead letter queues that were seen here
@@ -67,24 +69,49 @@ func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Q
 	if err != nil {
 		return nil, err
 	}
+	p.opening.Lock()
+	defer p.opening.Unlock()
+	e, err := p.current(cfg.Name)
+	if err != nil {
+		return nil, err
+	}
+	if e == nil {
+		e, err = p.build(ctx, cfg)
+	} else {
+		err = p.recheck(ctx, e, cfg)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("queue %q in SQS: %w", cfg.Name, err)
+	}
+	return p.admit(e, cfg)
+}
+
+// current is the engine of a queue that is open, or nil.
+func (p *Provider) current(name string) (*engine, error) {
 	p.mu.Lock()
-	defer p.mu.Unlock() // two that open one queue at once: the second finds the first's
+	defer p.mu.Unlock()
 	if p.closed {
 		return nil, fmt.Errorf("sqs: %w", runtime.ErrClosed)
 	}
-	e := p.engines[cfg.Name]
-	if e == nil {
-		if e, err = p.build(ctx, cfg); err != nil {
-			return nil, fmt.Errorf("queue %q in SQS: %w", cfg.Name, err)
-		}
-		p.engines[cfg.Name] = e
-	} else if err = p.recheck(ctx, e, cfg); err != nil {
-		return nil, fmt.Errorf("queue %q in SQS: %w", cfg.Name, err)
-	}
+	return p.engines[name], nil
+}
+
+// admit makes a handle on an engine. Its last one may have been closed meanwhile:
+// then the engine is begun anew.
+func (p *Provider) admit(e *engine, cfg runtime.QueueConfig) (*Queue, error) {
 	q := &Queue{e: e, cfg: cfg, done: make(chan struct{})}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, fmt.Errorf("sqs: %w", runtime.ErrClosed)
+	}
 	e.mu.Lock()
-	e.handles = append(e.handles, q)
-	e.mu.Unlock()
+	defer e.mu.Unlock()
+	if e.closing {
+		q.e = e.again()
+	}
+	q.e.handles = append(q.e.handles, q)
+	p.engines[cfg.Name] = q.e
 	return q, nil
 }
 

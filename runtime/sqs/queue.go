@@ -99,6 +99,10 @@ func idOf(d *runtime.Delivery) string {
 	return d.Task.ID
 }
 
+func (q *Queue) tooLong(lease time.Duration) error {
+	return fmt.Errorf("%w: a lease of %s on queue %q: SQS leases a message for 12 hours at most", runtime.ErrUnsupported, lease, q.cfg.Name)
+}
+
 // Dequeue implements [runtime.Queue]. It waits until ctx ends, however long that
 // is. When ctx ends a poll that is under way goes on: what it brings is the next
 // Dequeue's, or goes back to SQS after half a second. With a context that has
@@ -108,7 +112,7 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 	case limit < 1 || lease <= 0:
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both are more than 0", limit, q.cfg.Name, lease)
 	case lease > maxLease:
-		return nil, fmt.Errorf("%w: a lease of %s on queue %q: SQS leases a message for 12 hours at most", runtime.ErrUnsupported, lease, q.cfg.Name)
+		return nil, q.tooLong(lease)
 	}
 	if err := q.open(); err != nil {
 		return nil, err

@@ -28,9 +28,16 @@ func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
 }
 
 // Extend implements [runtime.Queue]. It costs one request for ten tasks. SQS
-// leases a message for 12 hours at most, counted from its receive: beyond that
-// the error wraps ErrUnsupported, and the lease ends when it ends.
+// leases a message for 12 hours at most, counted from its receive: a lease ends
+// then, whatever it was extended by, and LeaseUntil says so. A longer lease than 12
+// hours is refused with ErrUnsupported.
 func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.Duration) error {
+	switch {
+	case lease <= 0:
+		return fmt.Errorf("taskgen: extend leases of queue %q by %v: it is more than 0", q.cfg.Name, lease)
+	case lease > maxLease:
+		return q.tooLong(lease)
+	}
 	if err := q.open(); err != nil {
 		return err
 	}
@@ -208,21 +215,30 @@ func lostOnes(all map[int]verdict) map[int]verdict {
 	return all
 }
 
-// extend makes the leases of messages end the given time from now.
+// extend makes the leases of messages end the given time from now, or 12 hours
+// after their receive where that is sooner.
 func (e *engine) extend(ctx context.Context, ms []*message, lease time.Duration) []error {
 	errs := make([]error, len(ms))
 	now := e.p.clock.Now()
+	ends := make(map[*message]time.Time, len(ms))
+	longer := make([]*message, len(ms))
 	for i, m := range ms {
-		if end := m.received.Add(maxLease); now.Add(lease).After(end) {
-			errs[i] = fmt.Errorf("%w: SQS leases a message for 12 hours from its receive and task %s was received at %s: it cannot be leased for %s more", runtime.ErrUnsupported, m.task.ID, m.received.UTC().Format(time.RFC3339), lease)
+		// The last second is left out: SQS refuses what goes beyond it by its clock.
+		last := m.received.Add(maxLease - time.Second)
+		if ends[m] = now.Add(lease); ends[m].Before(last) {
+			longer[i] = m
+		} else if ends[m] = last; last.Sub(m.until) >= time.Second {
+			longer[i] = m
+		} else {
+			ends[m] = m.until // there is no more to be had
 		}
 	}
-	e.hide(ctx, ms, errs, func(*message) int32 { return seconds(lease) })
+	e.hide(ctx, longer, errs, func(m *message) int32 { return seconds(ends[m].Sub(now)) })
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for i, m := range ms {
 		if errs[i] == nil {
-			m.until, m.lease = now.Add(lease), lease
+			m.until = ends[m]
 		}
 	}
 	return errs
