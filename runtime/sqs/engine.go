@@ -104,7 +104,6 @@ func (e *engine) dequeue(ctx context.Context, q *Queue, limit int, lease time.Du
 		e.mu.Lock()
 		e.watchLater(ctx)
 		ms, ask := e.scan(limit, asked, lowest)
-		e.fetchAhead(ms, limit, lease)
 		err := w.err
 		if len(ms) == 0 && err == nil && ctx.Err() == nil && !e.closing {
 			e.ask(ctx, w, ask)
@@ -223,18 +222,6 @@ func (e *engine) ask(ctx context.Context, w *waiter, one *lane) {
 func (e *engine) watchLater(ctx context.Context) {
 	if e.later != nil && e.later.polls == 0 && !e.closing && ctx.Err() == nil {
 		e.later.start(poll{limit: maxBatch, lease: runtime.DefaultVisibility, wait: e.waitOf(ctx)})
-	}
-}
-
-// fetchAhead keeps polls under way on a lane that has much to give, for the rest of
-// what a Dequeue asks for: it will ask again. mu is held.
-func (e *engine) fetchAhead(ms []*message, limit int, lease time.Duration) {
-	if len(ms) == 0 || len(ms) == limit || e.closing {
-		return
-	}
-	l := ms[0].lane
-	for l.target > 1 && l.polls < l.target && l.room+len(l.ready) < limit-len(ms) {
-		l.start(poll{limit: min(maxBatch, limit-len(ms)-l.room-len(l.ready)), lease: lease})
 	}
 }
 

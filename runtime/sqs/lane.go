@@ -24,7 +24,8 @@ type lane struct {
 	polls   int        // under way
 	room    int        // messages that they may bring
 	target  int        // polls to have under way
-	empty   bool       // the last poll brought nothing
+	flying  map[chan struct{}]time.Time
+	empty   bool // the last poll brought nothing
 	probing chan struct{}
 }
 
@@ -32,7 +33,7 @@ func newLane(e *engine, r *remote, level int) *lane {
 	if e.cut == nil {
 		e.polling, e.cut = context.WithCancel(context.Background())
 	}
-	return &lane{e: e, remote: r, level: level, target: 1}
+	return &lane{e: e, remote: r, level: level, target: 1, flying: make(map[chan struct{}]time.Time)}
 }
 
 // A poll is one ReceiveMessage.
@@ -41,6 +42,9 @@ type poll struct {
 	lease time.Duration
 	wait  time.Duration
 	probe bool // somebody waits to hear whether the lane is empty
+
+	began  time.Time
+	landed chan struct{} // closed when it is over
 }
 
 // silent reports whether a poll waits that began after the lane was found empty.
@@ -56,8 +60,10 @@ func (l *lane) pump(lease, wait time.Duration) {
 }
 
 func (l *lane) start(p poll) {
+	p.began, p.landed = time.Now(), make(chan struct{})
 	l.polls++
 	l.room += p.limit
+	l.flying[p.landed] = p.began
 	l.e.work.Add(1)
 	go func() {
 		defer l.e.work.Done()
@@ -176,6 +182,8 @@ func (l *lane) landed(p poll, ms []*message, n int) {
 
 // ended is guarded by mu.
 func (l *lane) ended(p poll, n int) {
+	close(p.landed)
+	delete(l.flying, p.landed)
 	l.polls--
 	l.room -= p.limit
 	l.empty = n == 0

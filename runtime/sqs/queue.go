@@ -37,6 +37,7 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 	byCount := q.e.byCount()
 	return runtime.Capabilities{
 		MaxDelay:        runtime.Unlimited,
+		DelayHop:        maxDelay,
 		MaxLease:        maxLease,
 		MaxPayload:      q.e.maxPayload(),
 		MaxBatch:        maxBatch,

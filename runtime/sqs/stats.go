@@ -3,6 +3,7 @@ package sqs
 import (
 	"context"
 	"errors"
+	"time"
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -20,6 +21,7 @@ func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
 		return runtime.Stats{}, err
 	}
 	e := q.e
+	e.awaitYoung(ctx)
 	type count struct {
 		r   *remote
 		n   numbers
@@ -56,6 +58,33 @@ func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
 	here := min(int64(e.atHand()), s.Leased) // SQS thinks that we work on them
 	s.Ready, s.Leased = s.Ready+here, s.Leased-here
 	return s, nil
+}
+
+// young is how long a poll may be on its way back with what was ready when it was
+// sent. What it brings counts as leased until it has landed.
+const young = 50 * time.Millisecond
+
+// awaitYoung waits for polls that were sent just now.
+func (e *engine) awaitYoung(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, young)
+	defer cancel()
+	e.mu.Lock()
+	var all []chan struct{}
+	for _, l := range e.lanes {
+		for landed, began := range l.flying {
+			if time.Since(began) < young {
+				all = append(all, landed)
+			}
+		}
+	}
+	e.mu.Unlock()
+	for _, landed := range all {
+		select {
+		case <-landed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 type numbers struct{ visible, hidden, delayed int64 }
