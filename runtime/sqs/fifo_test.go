@@ -1,0 +1,210 @@
+package sqs
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/internal/sqsfake"
+	"github.com/taskgen/taskgen/runtime"
+)
+
+var fifo = runtime.QueueConfig{Type: runtime.FIFO}
+
+// dequeue makes one call with room for ten.
+func dequeue(t *testing.T, q *Queue) []*runtime.Delivery {
+	t.Helper()
+	ds, err := q.Dequeue(within(t), 10, time.Minute)
+	require.NoError(t, err)
+	return ds
+}
+
+func TestAGroupThatCameInOneReceiveIsHandedOutOneByOne(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, fifo)
+	put(t, q, numbered(10)...)
+	before := b.p.Requests()["ReceiveMessage"]
+	for _, want := range numbered(10) {
+		ds := dequeue(t, q)
+		require.Equal(t, []string{want}, idsOf(ds))
+		require.NoError(t, q.Complete(within(t), ds))
+	}
+	later := int64(1) // the poll of delayed tasks
+	require.LessOrEqual(t, b.p.Requests()["ReceiveMessage"]-before, 1+later, "ten tasks of a group came in one receive")
+	require.Equal(t, runtime.Stats{}, stats(t, q))
+}
+
+func TestWhatStandsBehindALeasedTaskIsReadyToStats(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, fifo)
+	put(t, q, numbered(5)...)
+	require.Len(t, dequeue(t, q), 1)
+	require.Equal(t, runtime.Stats{Ready: 4, Leased: 1}, stats(t, q))
+}
+
+func TestExtendKeepsTheWholeLine(t *testing.T) {
+	b := newBench(t)
+	q, other := openQueue(t, b.p, fifo), openQueue(t, b.provider(t), fifo)
+	put(t, q, numbered(3)...)
+	ds := dequeue(t, q)
+	for range 5 {
+		b.clock.Advance(50 * time.Second)
+		require.NoError(t, q.Extend(within(t), ds, time.Minute))
+		nothing(t, other)
+	}
+	require.NoError(t, q.Complete(within(t), ds))
+	require.Equal(t, []string{"task-0001"}, idsOf(dequeue(t, q)))
+}
+
+func TestWhereSQSLosesOneOfALineTheRestGoesBackBehindIt(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, fifo)
+	put(t, q, numbered(5)...)
+	head := dequeue(t, q)
+	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+		if c.Operation != "ChangeMessageVisibilityBatch" || len(c.Entries) < 5 {
+			return sqsfake.Fault{}
+		}
+		return sqsfake.Fault{Entries: map[int]*sqsfake.Error{2: {Type: "InvalidParameterValue", Status: 400, Message: "the handle has expired"}}}
+	})
+	b.clock.Advance(30 * time.Second)
+	require.NoError(t, q.Extend(within(t), head, time.Minute))
+	b.SetHook(nil)
+	var got []string
+	for ds := head; ; ds = dequeue(t, q) {
+		got = append(got, idsOf(ds)...)
+		require.NoError(t, q.Complete(within(t), ds))
+		if len(got) == 2 {
+			b.clock.Advance(time.Minute) // the lost one's lease ends
+		}
+		if len(got) == 5 {
+			break
+		}
+	}
+	require.Equal(t, numbered(5), got)
+}
+
+func TestAFailedHeadIsRetriedBeforeItsLineInAnyProcess(t *testing.T) {
+	b := newBench(t)
+	q, other := openQueue(t, b.p, fifo), openQueue(t, b.provider(t), fifo)
+	put(t, q, numbered(4)...)
+	d := dequeue(t, q)[0]
+	d.Task.RetryCount++
+	d.Delay = 30 * time.Second
+	require.NoError(t, q.Release(within(t), []*runtime.Delivery{d}))
+	nothing(t, other)
+	b.clock.Advance(30 * time.Second)
+	again := dequeue(t, other)
+	require.Equal(t, numbered(1), idsOf(again))
+	require.Equal(t, 1, again[0].Task.RetryCount, "the receive count is the attempt")
+	var got []string
+	for ds := again; len(got) < 3; ds = dequeue(t, other) {
+		got = append(got, idsOf(ds)...)
+		require.NoError(t, other.Complete(within(t), ds))
+	}
+	require.Equal(t, numbered(3), got)
+}
+
+func TestWhatStoodBehindAFailedHeadIsNotChargedInThisProcess(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, fifo)
+	put(t, q, "head", "next")
+	for n := range 3 {
+		d := dequeue(t, q)[0]
+		require.Equal(t, "head", d.Task.ID)
+		require.Equal(t, n, d.Task.RetryCount)
+		d.Task.RetryCount++
+		require.NoError(t, q.Release(within(t), []*runtime.Delivery{d}))
+	}
+	require.NoError(t, q.Complete(within(t), dequeue(t, q)))
+	next := dequeue(t, q)[0]
+	require.Equal(t, "next", next.Task.ID)
+	require.Zero(t, next.Task.RetryCount)
+}
+
+func TestCrashesBeyondTheRetriesOfATaskAreCounted(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, fifo)
+	enqueue(t, q, task(q, "a", func(t *runtime.Task) { t.MaxRetries = 2 }))
+	for n := range 5 {
+		d := dequeue(t, q)[0]
+		require.Equal(t, min(n, 2), d.Task.RetryCount)
+		require.Equal(t, max(n-2, 0), d.Crashes)
+		b.clock.Advance(time.Minute)
+	}
+}
+
+func TestAReceiveWhoseReplyIsLostIsGivenTheSameMessages(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, fifo)
+	put(t, q, "a", "b")
+	lost := false
+	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+		if c.Operation == "ReceiveMessage" && c.Queue == "q.fifo" && !lost {
+			lost = true
+			return sqsfake.Fault{DropReply: true}
+		}
+		return sqsfake.Fault{}
+	})
+	ds := dequeue(t, q)
+	require.True(t, lost)
+	require.Equal(t, []string{"a"}, idsOf(ds))
+	require.Zero(t, ds[0].Task.RetryCount)
+}
+
+func TestAnEnqueueThatIsRepeatedOnAFifoQueueIsOne(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, fifo)
+	a := task(q, "a")
+	enqueue(t, q, a)
+	enqueue(t, q, a) // whose answer was lost
+	require.Equal(t, runtime.Stats{Ready: 1}, stats(t, q))
+	b.clock.Advance(time.Second)
+	put(t, q, "a") // a task of its own
+	require.Equal(t, runtime.Stats{Ready: 2}, stats(t, q))
+}
+
+func TestNothingOfAGroupIsSentAfterAFailure(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, fifo)
+	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+		if c.Operation == "SendMessageBatch" && len(c.Entries) == 10 {
+			return sqsfake.Fault{Entries: map[int]*sqsfake.Error{9: sqsfake.InternalError()}}
+		}
+		return sqsfake.Fault{}
+	})
+	ts := make([]*runtime.Task, 12)
+	for i, id := range numbered(12) {
+		ts[i] = task(q, id)
+	}
+	ts[11].GroupKey = "other"
+	_, err := q.Enqueue(within(t), ts)
+	require.Error(t, runtime.ErrorAt(err, 9))
+	require.ErrorContains(t, runtime.ErrorAt(err, 10), "before it in its group")
+	require.NoError(t, runtime.ErrorAt(err, 8))
+	require.NoError(t, runtime.ErrorAt(err, 11))
+}
+
+func TestADelayedFifoTaskHopsAndJoinsItsGroupWhenItIsDue(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, fifo)
+	due := b.clock.Now().Add(40 * time.Minute)
+	enqueue(t, q, task(q, "late", func(t *runtime.Task) { t.ScheduledFor = due }))
+	for b.clock.Now().Before(due) {
+		nothing(t, q)
+		becomes(t, q, runtime.Stats{Scheduled: 1})
+		b.clock.Advance(5 * time.Minute)
+	}
+	put(t, q, "now") // while the other is on its way
+	got := idsOf([]*runtime.Delivery{first(t, q), first(t, q)})
+	require.ElementsMatch(t, []string{"late", "now"}, got)
+}
+
+// first takes one task and completes it.
+func first(t *testing.T, q *Queue) *runtime.Delivery {
+	t.Helper()
+	d := take(t, q, 1)[0]
+	require.NoError(t, q.Complete(within(t), []*runtime.Delivery{d}))
+	return d
+}

@@ -1,0 +1,122 @@
+package sqs
+
+import (
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+func FuzzABodyBringsTheEnvelopeBack(f *testing.F) {
+	for _, s := range []string{"", "plain", "100%", "\ufffe\uffff", "%41\ufffe", "😀", "a\nb\t\r", "\ufffd"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		text := []byte(s)
+		quoted := quote(text)
+		require.True(t, carried([]byte(quoted)), "%q", quoted)
+		got, err := envelope(quoted)
+		require.NoError(t, err)
+		require.Equal(t, s, string(got))
+	})
+}
+
+func TestAPlainEnvelopeIsTheBody(t *testing.T) {
+	task := &runtime.Task{ID: "a", Type: "t", Queue: "q", Payload: []byte(`"100 % кот"`)}
+	require.Equal(t, string(runtime.AppendEnvelope(nil, task)), body(task))
+}
+
+// raw sends a body past the provider.
+func raw(t *testing.T, b *bench, q *Queue, text string) {
+	t.Helper()
+	in := &awssqs.SendMessageInput{QueueUrl: &q.e.lanes[0].url, MessageBody: &text}
+	if q.e.fifo {
+		in.MessageGroupId, in.MessageDeduplicationId = aws.String("g"), aws.String("d")
+	}
+	_, err := b.p.api.SendMessage(within(t), in)
+	require.NoError(t, err)
+}
+
+func TestABodyThatIsNoTaskGoesToTheDeadLetterQueueWithTheReason(t *testing.T) {
+	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
+		b := newBench(t)
+		q := openQueue(t, b.p, runtime.QueueConfig{Type: kind})
+		for _, text := range []string{"nonsense", `{"v":1}`, "%zz"} {
+			if kind != runtime.Standard && text != "nonsense" {
+				continue
+			}
+			before := stats(t, q).Dead
+			raw(t, b, q, text)
+			nothing(t, q)
+			becomes(t, q, runtime.Stats{Dead: before + 1})
+		}
+		dead := openQueue(t, b.p, runtime.QueueConfig{Name: "q-dlq"})
+		d := take(t, dead, 1)[0]
+		require.Equal(t, undecodable, d.Task.Type)
+		require.Contains(t, d.Task.Metadata[runtime.MetaFailureReason], "no task")
+		require.NoError(t, dead.Complete(within(t), []*runtime.Delivery{d}))
+	}
+}
+
+func TestATaskThatSQSItselfMovedSaysThatItWasDeliveredTooOften(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, runtime.QueueConfig{MaxDeliveries: 1})
+	put(t, q, "a")
+	for range b.p.backstop(q.cfg) {
+		take(t, q, 1)
+		b.clock.Advance(time.Minute)
+	}
+	nothing(t, q)
+	becomes(t, q, runtime.Stats{Dead: 1})
+	dead := openQueue(t, b.p, runtime.QueueConfig{Name: "q-dlq"})
+	d := take(t, dead, 1)[0]
+	require.Contains(t, d.Task.Metadata[runtime.MetaFailureReason], runtime.ErrMaxDeliveries.Error())
+	require.Equal(t, "q", d.Task.Metadata[runtime.MetaOriginalQueue])
+	require.NoError(t, dead.Release(within(t), []*runtime.Delivery{d}))
+	moved, err := q.Redrive(within(t), nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"a"}, moved)
+}
+
+func TestALongDelayHopsAndIsNeverEarly(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, runtime.QueueConfig{})
+	due := b.clock.Now().Add(100*time.Minute + time.Millisecond)
+	enqueue(t, q, task(q, "a", func(t *runtime.Task) { t.ScheduledFor = due }))
+	for b.clock.Now().Add(10 * time.Minute).Before(due) {
+		nothing(t, q)
+		becomes(t, q, runtime.Stats{Scheduled: 1})
+		b.clock.Advance(10 * time.Minute)
+	}
+	nothing(t, q)
+	b.clock.Advance(due.Add(time.Second).Sub(b.clock.Now()))
+	d := take(t, q, 1)[0]
+	require.Zero(t, d.Crashes, "a hop is no crash")
+	require.True(t, d.Task.ScheduledFor.Equal(due))
+}
+
+func TestALeaseEndsTwelveHoursAfterItsReceive(t *testing.T) {
+	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+		b := newBench(t)
+		q := openQueue(t, b.p, cfg)
+		put(t, q, "a")
+		received := b.clock.Now()
+		ds, err := q.Dequeue(within(t), 1, 6*time.Hour)
+		require.NoError(t, err)
+		b.clock.Advance(5 * time.Hour)
+		require.NoError(t, q.Extend(within(t), ds, 6*time.Hour))
+		require.Equal(t, received.Add(11*time.Hour), ds[0].LeaseUntil)
+		b.clock.Advance(5 * time.Hour)
+		for range 2 {
+			require.NoError(t, q.Extend(within(t), ds, 6*time.Hour))
+			require.Equal(t, received.Add(maxLease-time.Second), ds[0].LeaseUntil)
+		}
+		require.ErrorIs(t, q.Extend(within(t), ds, maxLease+1), runtime.ErrUnsupported)
+		_, err = q.Dequeue(within(t), 1, maxLease+1)
+		require.ErrorIs(t, err, runtime.ErrUnsupported)
+	}
+}

@@ -1,0 +1,165 @@
+package sqs
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/internal/sqsfake"
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// abandon lets a Dequeue wait in a poll and then goes away from it.
+func abandon(t *testing.T, b *bench, q *Queue) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(within(t))
+	done := make(chan error, 1)
+	go func() {
+		_, err := q.Dequeue(ctx, 10, time.Minute)
+		done <- err
+	}()
+	require.Eventually(t, func() bool { return b.Polls() > 0 }, soon, time.Millisecond)
+	cancel()
+	require.ErrorIs(t, <-done, runtime.ErrNoTasks)
+}
+
+func TestACancelledDequeueLeavesItsPollToTheNextOne(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, runtime.QueueConfig{})
+	abandon(t, b, q)
+	require.Equal(t, 1, b.Polls(), "the poll was cancelled: SQS would lease messages to nobody")
+	before := b.p.Requests()["ReceiveMessage"]
+	put(t, q, "a", "b")
+	require.ElementsMatch(t, []string{"a", "b"}, idsOf(take(t, q, 2)))
+	require.LessOrEqual(t, b.p.Requests()["ReceiveMessage"]-before, int64(1))
+}
+
+func TestWhatNobodyAsksForGoesBackToOtherProcessesUncharged(t *testing.T) {
+	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}, {Type: runtime.Priority}} {
+		b := newBench(t)
+		q, other := openQueue(t, b.p, cfg), openQueue(t, b.provider(t), cfg)
+		abandon(t, b, q)
+		put(t, q, "a")
+		becomes(t, q, runtime.Stats{Ready: 1})
+		d := take(t, other, 1)[0]
+		require.Equal(t, "a", d.Task.ID)
+		if cfg.Type != runtime.FIFO {
+			require.Zero(t, d.Crashes)
+			require.Zero(t, d.Task.RetryCount)
+		}
+	}
+}
+
+func TestCloseGivesBackWhatItsPollsBrought(t *testing.T) {
+	b := newBench(t)
+	p := b.provider(t, WithCloseWait(soon))
+	q := openQueue(t, p, runtime.QueueConfig{})
+	abandon(t, b, q)
+	closed := make(chan error, 1)
+	go func() { closed <- q.Close() }()
+	other := openQueue(t, b.p, runtime.QueueConfig{})
+	put(t, other, "a")
+	require.NoError(t, <-closed)
+	require.Equal(t, []string{"a"}, idsOf(take(t, other, 1)))
+}
+
+func TestCloseDoesNotWaitForAnIdlePollBeyondItsBound(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, runtime.QueueConfig{})
+	abandon(t, b, q)
+	require.NoError(t, q.Close())
+	require.Eventually(t, func() bool { return b.Polls() == 0 }, soon, time.Millisecond)
+}
+
+func TestThereIsOnePollWhenIdleAndMoreAtLoad(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, runtime.QueueConfig{})
+	var wg sync.WaitGroup
+	ctx, cancel := context.WithCancel(within(t))
+	for range 5 {
+		wg.Go(func() { _, _ = q.Dequeue(ctx, 20, time.Minute) })
+	}
+	require.Eventually(t, func() bool { return b.Polls() == 1 }, soon, time.Millisecond)
+	cancel()
+	wg.Wait()
+
+	var mu sync.Mutex
+	most := 0
+	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+		if c.Operation != "ReceiveMessage" {
+			return sqsfake.Fault{}
+		}
+		q.e.mu.Lock()
+		n := q.e.lanes[0].polls
+		q.e.mu.Unlock()
+		mu.Lock()
+		defer mu.Unlock()
+		most = max(most, n)
+		return sqsfake.Fault{}
+	})
+	put(t, q, numbered(600)...)
+	for got := 0; got < 600; {
+		ds, err := q.Dequeue(within(t), 200, time.Minute)
+		require.NoError(t, err)
+		got += len(ds)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	assert.Greater(t, most, 2)
+	assert.LessOrEqual(t, most, defaultPolls)
+}
+
+func TestAtLoadATaskCostsAtMostTwoFifthsOfARequest(t *testing.T) {
+	const tasks = 2000
+	for _, cfg := range []runtime.QueueConfig{{Name: "s"}, {Name: "p", Type: runtime.Priority, Levels: 4}} {
+		b := newBench(t)
+		m := runtime.NewManager(runtime.ManagerConfig{Clock: b.clock})
+		require.NoError(t, m.Open(within(t), b.p, cfg))
+		before := total(b.p)
+		ts := make([]*runtime.Task, tasks)
+		for i, id := range numbered(tasks) {
+			ts[i] = &runtime.Task{ID: id, Type: "work", Queue: cfg.Name, Payload: []byte(`{}`)}
+		}
+		_, err := m.Enqueue(within(t), ts)
+		require.NoError(t, err)
+		var wg sync.WaitGroup
+		wg.Add(tasks)
+		r := runtime.NewRouter()
+		r.Handle(runtime.Policy{Type: "work", Queue: cfg.Name}, runtime.HandlerFunc(func(context.Context, *runtime.Task) error {
+			wg.Done()
+			return nil
+		}))
+		pool, err := runtime.NewPool(m, r, runtime.PoolConfig{Workers: 64})
+		require.NoError(t, err)
+		require.NoError(t, pool.Start(within(t)))
+		wg.Wait()
+		require.NoError(t, pool.Stop(within(t)))
+		cost := float64(total(b.p)-before) / tasks
+		t.Logf("queue %q: %.3f requests a task: %v", cfg.Name, cost, b.p.Requests())
+		assert.LessOrEqual(t, cost, 0.4)
+		require.NoError(t, m.Close())
+	}
+}
+
+func TestRequestsCountsEachTry(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, runtime.QueueConfig{})
+	tries := 0
+	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+		if c.Operation != "SendMessageBatch" {
+			return sqsfake.Fault{}
+		}
+		if tries++; tries < 3 {
+			return sqsfake.Fault{Error: sqsfake.Throttled()}
+		}
+		return sqsfake.Fault{}
+	})
+	before := b.p.Requests()["SendMessageBatch"]
+	put(t, q, "a")
+	require.Equal(t, int64(3), b.p.Requests()["SendMessageBatch"]-before, "throttled twice, then sent")
+	require.Equal(t, runtime.Stats{Ready: 1}, stats(t, q))
+}

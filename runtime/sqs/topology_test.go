@@ -1,0 +1,274 @@
+package sqs
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// declare creates a queue as somebody else would, and returns its ARN.
+func declare(t *testing.T, b *bench, name string, attributes map[string]string) string {
+	t.Helper()
+	made, err := b.p.api.CreateQueue(within(t), &awssqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
+	require.NoError(t, err)
+	got, err := b.p.api.GetQueueAttributes(within(t), &awssqs.GetQueueAttributesInput{QueueUrl: made.QueueUrl, AttributeNames: []types.QueueAttributeName{"QueueArn"}})
+	require.NoError(t, err)
+	return got.Attributes["QueueArn"]
+}
+
+func TestOpenSaysHowToMendAQueueThatDoesNotFit(t *testing.T) {
+	const week = "604800"
+	for name, c := range map[string]struct {
+		queue, dlq map[string]string
+		cfg        runtime.QueueConfig
+		want       string
+	}{
+		"a default delay":      {queue: map[string]string{"DelaySeconds": "5"}, want: "DelaySeconds=5"},
+		"a default wait":       {queue: map[string]string{"ReceiveMessageWaitTimeSeconds": "20"}, want: "ReceiveMessageWaitTimeSeconds=20"},
+		"tiny messages":        {queue: map[string]string{"MaximumMessageSize": "1024"}, want: "MaximumMessageSize"},
+		"a short retention":    {queue: map[string]string{"MessageRetentionPeriod": "60"}, cfg: runtime.QueueConfig{Retention: time.Hour}, want: "MessageRetentionPeriod"},
+		"a dlq that forgets":   {queue: map[string]string{"MessageRetentionPeriod": week}, dlq: map[string]string{"MessageRetentionPeriod": "3600"}, want: "earlier than q"},
+		"a policy that is low": {queue: map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"ARN","maxReceiveCount":"10"}`}, want: "set maxReceiveCount to 11"},
+		"another dlq":          {queue: map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"OTHER","maxReceiveCount":50}`}, want: "change the policy"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			dlq := map[string]string{"MessageRetentionPeriod": "1209600"}
+			if c.dlq != nil {
+				dlq = c.dlq
+			}
+			arn, other := declare(t, b, "q-dlq", dlq), declare(t, b, "other", nil)
+			if policy := c.queue["RedrivePolicy"]; policy != "" {
+				c.queue["RedrivePolicy"] = strings.NewReplacer("ARN", arn, "OTHER", other).Replace(policy)
+			}
+			declare(t, b, "q", c.queue)
+			c.cfg.Name = "q"
+			_, err := b.p.Open(within(t), c.cfg)
+			require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+}
+
+func TestAQueueThatFitsIsTakenAsItIs(t *testing.T) {
+	b := newBench(t)
+	arn := declare(t, b, "q-dlq", nil)
+	declare(t, b, "q", map[string]string{"MaximumMessageSize": "262144", "RedrivePolicy": `{"deadLetterTargetArn":"` + arn + `","maxReceiveCount":11}`})
+	p := b.provider(t, WithoutCreate())
+	q := openQueue(t, p, runtime.QueueConfig{})
+	require.Equal(t, 262144-reserve, q.Capabilities().MaxPayload)
+	require.Zero(t, p.Requests()["CreateQueue"])
+	put(t, q, "a")
+	first(t, q)
+
+	dead := openQueue(t, b.provider(t), runtime.QueueConfig{Name: "q-dlq"}) // known by its source, it has no tag
+	require.ErrorIs(t, dead.DeadLetter(within(t), nil), runtime.ErrUnsupported)
+}
+
+func TestWithoutCreateRefusesAMissingQueue(t *testing.T) {
+	b := newBench(t, WithoutCreate())
+	_, err := b.p.Open(within(t), runtime.QueueConfig{Name: "q"})
+	require.ErrorContains(t, err, "q-dlq is not there")
+	require.Empty(t, b.Requests()["CreateQueue"])
+}
+
+func TestACreatedQueueHasItsDeadLetterQueueAsBackstop(t *testing.T) {
+	for _, c := range []struct {
+		cfg  runtime.QueueConfig
+		name string
+		want string
+	}{
+		{runtime.QueueConfig{MaxDeliveries: 5}, "q", `"maxReceiveCount":30`},
+		{runtime.QueueConfig{Type: runtime.FIFO}, "q.fifo", `"maxReceiveCount":1000`},
+		{runtime.QueueConfig{Type: runtime.Priority}, "q--p3", `"maxReceiveCount":40`},
+		{runtime.QueueConfig{MaxDeliveries: 5000}, "q", ""},
+	} {
+		b := newBench(t)
+		openQueue(t, b.p, c.cfg)
+		r, err := b.p.find(within(t), c.name)
+		require.NoError(t, err)
+		got, err := b.p.api.GetQueueAttributes(within(t), &awssqs.GetQueueAttributesInput{QueueUrl: &r.url, AttributeNames: []types.QueueAttributeName{"RedrivePolicy"}})
+		require.NoError(t, err)
+		if c.want == "" {
+			require.Empty(t, got.Attributes["RedrivePolicy"])
+		} else {
+			require.Contains(t, got.Attributes["RedrivePolicy"], c.want)
+		}
+		_, err = b.provider(t).Open(within(t), runtime.QueueConfig{Name: "q", Type: c.cfg.Type, MaxDeliveries: c.cfg.MaxDeliveries})
+		require.NoError(t, err, "what was created is accepted")
+	}
+}
+
+func TestNamesThatSQSCannotHaveAreRefused(t *testing.T) {
+	b := newBench(t)
+	for _, cfg := range []runtime.QueueConfig{{Name: "a.b"}, {Name: "é"}, {Name: strings.Repeat("x", 80)}, {Name: "q", DLQ: "a b"}} {
+		_, err := b.p.Open(within(t), cfg)
+		require.ErrorIs(t, err, runtime.ErrInvalidQueue, "%q", cfg.Name)
+	}
+	_, err := New(client(b.URL()), WithPrefix("a/b"))
+	require.ErrorIs(t, err, runtime.ErrInvalidQueue)
+	for _, opt := range []Option{WithWait(0), WithWait(21 * time.Second), WithMaxPolls(0), WithStarvationFree(1), WithCloseWait(-1)} {
+		_, err := New(client(b.URL()), opt)
+		require.Error(t, err)
+	}
+}
+
+func TestAPriorityQueueIsOpenedWithAllItsLevels(t *testing.T) {
+	b := newBench(t)
+	openQueue(t, b.p, runtime.QueueConfig{Type: runtime.Priority, Levels: 4})
+	_, err := b.provider(t).Open(within(t), runtime.QueueConfig{Name: "q", Type: runtime.Priority, Levels: 3})
+	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+}
+
+func TestStarvationFreeGivesTheLowestLevelItsShare(t *testing.T) {
+	b := newBench(t, WithStarvationFree(3))
+	q := openQueue(t, b.p, runtime.QueueConfig{Type: runtime.Priority, Levels: 2})
+	for _, id := range numbered(9) {
+		enqueue(t, q, task(q, "high-"+id, func(t *runtime.Task) { t.Priority = 1 }), task(q, "low-"+id))
+	}
+	var levels []int
+	for range 9 {
+		levels = append(levels, first(t, q).Task.Priority)
+	}
+	require.Equal(t, []int{1, 1, 0, 1, 1, 0, 1, 1, 0}, levels)
+}
+
+func TestRetryByVisibilitySendsNothingAnew(t *testing.T) {
+	b := newBench(t, RetryByVisibility())
+	q := openQueue(t, b.p, runtime.QueueConfig{})
+	require.True(t, q.Capabilities().CrashIsAttempt)
+	put(t, q, "a")
+	sent := b.p.Requests()["SendMessageBatch"]
+	for n := range 3 {
+		d := take(t, q, 1)
+		require.Equal(t, n, d[0].Task.RetryCount)
+		d[0].Task.RetryCount++
+		d[0].Delay = time.Hour
+		require.NoError(t, q.Release(within(t), d))
+		nothing(t, q)
+		b.clock.Advance(time.Hour)
+	}
+	require.Equal(t, sent, b.p.Requests()["SendMessageBatch"])
+	d := take(t, q, 1)
+	d[0].Delay = 13 * time.Hour
+	require.ErrorIs(t, q.Release(within(t), d), runtime.ErrUnsupported)
+}
+
+func TestStartRedriveLetsSQSMoveTheDead(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, runtime.QueueConfig{})
+	put(t, q, numbered(5)...)
+	ds := take(t, q, 5)
+	for _, d := range ds {
+		d.Task.RetryCount = 3
+		runtime.Bury(d.Task, "q", b.clock.Now(), runtime.ErrTimeout)
+	}
+	require.NoError(t, q.DeadLetter(within(t), ds))
+	handle, err := q.StartRedrive(within(t), 0)
+	require.NoError(t, err)
+	require.NotEmpty(t, handle)
+	b.clock.Advance(time.Minute)
+	for _, d := range take(t, q, 5) {
+		require.Zero(t, d.Task.RetryCount)
+		require.Equal(t, "q-dlq", d.Task.Metadata[runtime.MetaRedrivenFrom])
+		require.Equal(t, "1", d.Task.Metadata[runtime.MetaRedriveCount])
+	}
+}
+
+func TestStartRedriveRefusesWhatItWouldMixUp(t *testing.T) {
+	b := newBench(t)
+	a := openQueue(t, b.p, runtime.QueueConfig{Name: "a", DLQ: "graves"})
+	openQueue(t, b.p, runtime.QueueConfig{Name: "b", DLQ: "graves"})
+	f := openQueue(t, b.p, runtime.QueueConfig{Name: "f", Type: runtime.FIFO})
+	for _, q := range []*Queue{a, f} {
+		_, err := q.StartRedrive(within(t), 0)
+		require.ErrorIs(t, err, runtime.ErrUnsupported)
+	}
+}
+
+func TestRedriveTakesItsOwnDeadAlone(t *testing.T) {
+	b := newBench(t)
+	x, y := openQueue(t, b.p, runtime.QueueConfig{Name: "x", DLQ: "graves"}), openQueue(t, b.p, runtime.QueueConfig{Name: "y", DLQ: "graves"})
+	for _, q := range []*Queue{x, y} {
+		put(t, q, "of-"+q.cfg.Name, "also-"+q.cfg.Name)
+		ds := take(t, q, 2)
+		for _, d := range ds {
+			runtime.Bury(d.Task, q.cfg.Name, b.clock.Now(), runtime.ErrTimeout)
+		}
+		require.NoError(t, q.DeadLetter(within(t), ds))
+	}
+	moved, err := x.Redrive(within(t), []string{"of-x", "of-y"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"of-x"}, moved)
+	gone, err := y.Discard(within(t), []string{"also-y"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"also-y"}, gone)
+	require.Equal(t, runtime.Stats{Ready: 1, Dead: 2}, stats(t, x), "what was not asked for is there at once")
+}
+
+func TestPurgeAllEmptiesTheQueueAndSaysWhenItIsTooSoon(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, runtime.QueueConfig{})
+	put(t, q, numbered(5)...)
+	require.NoError(t, q.PurgeAll(within(t)))
+	err := q.PurgeAll(within(t))
+	var busy *types.PurgeQueueInProgress
+	require.ErrorAs(t, err, &busy)
+	require.ErrorContains(t, err, "60 s")
+	b.clock.Advance(time.Minute)
+	require.Equal(t, runtime.Stats{}, stats(t, q))
+}
+
+func TestAQueueThatWasDeletedIsSaidToBeGone(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, runtime.QueueConfig{})
+	_, err := b.p.api.DeleteQueue(within(t), &awssqs.DeleteQueueInput{QueueUrl: &q.e.lanes[0].url})
+	require.NoError(t, err)
+	_, err = q.Enqueue(within(t), []*runtime.Task{task(q, "a")})
+	require.ErrorContains(t, err, "open the queue again")
+	_, err = q.Dequeue(within(t), 1, time.Minute)
+	require.ErrorContains(t, err, "open the queue again")
+	_, err = b.provider(t).Open(within(t), runtime.QueueConfig{Name: "q"})
+	require.ErrorContains(t, err, "60 s")
+}
+
+func TestTooManyInFlightIsExplained(t *testing.T) {
+	b := newBench(t)
+	b.InFlightLimit = 2
+	q := openQueue(t, b.p, runtime.QueueConfig{})
+	put(t, q, "a", "b", "c")
+	take(t, q, 2)
+	_, err := q.Dequeue(shortly(t), 1, time.Minute)
+	require.ErrorContains(t, err, "120,000")
+}
+
+func TestOpenReadsTheURL(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "test")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
+	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+	b := newBench(t)
+	p, err := Open(within(t), "sqs://eu-central-1?prefix=prod-&wait=5s&polls=3&create=true&retry=visibility&fair=4&endpoint="+b.URL(), WithClock(b.clock))
+	require.NoError(t, err)
+	require.Equal(t, "eu-central-1", p.api.Options().Region)
+	require.Equal(t, b.URL(), aws.ToString(p.api.Options().BaseEndpoint))
+	require.Equal(t, options{prefix: "prod-", clock: b.clock, wait: 5 * time.Second, polls: 3, closeWait: defaultCloseWait, byVisibility: true, fairEvery: 4}, p.options)
+	q := openQueue(t, p, runtime.QueueConfig{})
+	put(t, q, "a")
+	first(t, q)
+	require.NoError(t, p.Close())
+	for _, bad := range []string{"redis://x", "sqs://r?nope=1", "sqs://r?wait=x", "sqs://r?wait=1ms", "sqs://r?polls=x", "sqs://r?create=x", "sqs://r?retry=x", "sqs://r?fair=x", "%"} {
+		_, err := Open(within(t), bad)
+		require.Error(t, err, bad)
+	}
+	t.Setenv("AWS_REGION", "")
+	_, err = Open(within(t), "sqs://")
+	require.ErrorContains(t, err, "region")
+}
