@@ -62,6 +62,10 @@ type Capabilities struct {
 	// handle can settle it. Where it is false a lease ends at once when one of these
 	// is gone, and only its handle can settle it.
 	FreeLeases bool
+	// ConfirmsAcks says that nil from Complete, Release or DeadLetter is the broker's
+	// word. Where it is false an ack that was sent may be lost with its connection,
+	// and its task is handed out again.
+	ConfirmsAcks bool
 	// CountsScheduled says that Stats tells tasks that are not due from the others.
 	// Where it is false those count as ready or leased, or not at all.
 	CountsScheduled bool

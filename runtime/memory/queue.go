@@ -35,7 +35,7 @@ func (q *queue) Capabilities() runtime.Capabilities {
 		MaxBatch: runtime.Unlimited, DedupWindow: runtime.Unlimited, UniqueUntilDone: true,
 		Ordered: q.kind == runtime.FIFO, Priorities: len(q.lines),
 		Fencing: true, CountsCrashes: true,
-		RefusesIDs: true, KeepsReleased: true, FirstInFirstOut: true, FreeLeases: true,
+		RefusesIDs: true, KeepsReleased: true, FirstInFirstOut: true, FreeLeases: true, ConfirmsAcks: true,
 		CountsScheduled: true, CountsLeased: true, CountsOrigins: true, CountsAge: true,
 		GathersEnqueues: true, // there is no round trip that gathering could save
 		Lateness:        lateness,

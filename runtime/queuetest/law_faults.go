@@ -24,7 +24,7 @@ func faultClauses() []clause {
 	return []clause{
 		cut(NothingIsLost, "Enqueue", "loses nothing that was acknowledged", cutEnqueue),
 		cut(NothingIsLost, "Dequeue", "loses no task", cutDequeue),
-		cut(AcksSurviveTrouble, "Complete", "leaves a call that can be repeated", cutComplete),
+		cut(AcksSurviveTrouble, "Complete", "leaves a call that can be repeated", cutComplete, confirming),
 		cut(AcksSurviveTrouble, "Extend", "leaves a call that can be repeated", cutExtend, freeLeases),
 		cut(PublishBeforeAck, "Release", "loses no task", cutRelease),
 		cut(PublishBeforeAck, "DeadLetter", "loses no task", cutDeadLetter),
@@ -222,7 +222,8 @@ func cutDequeue(w *world) {
 	seen, doubt := make(map[string]bool), make(map[string]bool)
 	once := func(id string) {
 		w.Helper()
-		again := doubt[id] && !q.Capabilities().FreeLeases // its lease ended with its connection
+		// Its lease has ended with its connection, or its ack was lost.
+		again := doubt[id] && !q.Capabilities().FreeLeases || !q.Capabilities().ConfirmsAcks
 		w.check(!seen[id] || again, "task %s was completed and is handed out again", id)
 	}
 	for round := range cuts {
@@ -317,7 +318,8 @@ func cutDeadLetter(w *world) {
 	w.settled(net)
 	back := w.salvage(q)
 	for id := range back {
-		w.check(doubt[id] && !q.Capabilities().FreeLeases, "task %s is dead and is handed out again", id)
+		again := doubt[id] && !q.Capabilities().FreeLeases || !q.Capabilities().ConfirmsAcks
+		w.check(again, "task %s is dead and is handed out again", id)
 	}
 	want = slices.DeleteFunc(want, func(id string) bool { return back[id] > 0 })
 	came := w.salvage(dead, want...)

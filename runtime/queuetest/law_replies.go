@@ -23,7 +23,7 @@ func replyClauses() []clause {
 		lost(UniqueMeansTold, "an enqueue with a key whose reply is lost can be repeated and is there once", muteKey, untilDone),
 		lost(AcksSurviveTrouble, "tasks that are completed while replies are lost are done in the end", muteDone),
 		lost(AcksSurviveTrouble, "a task whose ack was heard and not answered is not run again, and its lease is not told as lost", muteOnce, freeLeases),
-		lost(PublishBeforeAck, "tasks that are retried and buried while replies are lost are in one place each", mutePlaces, freeLeases, refusing),
+		lost(PublishBeforeAck, "tasks that are retried and buried while replies are lost are in one place each", mutePlaces, oneplace),
 	}
 }
 

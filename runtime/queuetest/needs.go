@@ -29,6 +29,7 @@ const (
 	keeping    need = "released tasks that keep what their worker wrote"
 	arriving   need = "tasks in the order they came"
 	turns      need = "groups that take turns"
+	confirming need = "acks that the broker confirms"
 	freeLeases need = "leases that outlive their handle"
 	tallying   need = "counts of what is scheduled and leased"
 	noticing   need = "counts that notice the end of a killed worker's lease"
@@ -50,6 +51,7 @@ const (
 	measuring    need = "a bound on payloads of at most 8 MiB"
 	bounded      need = "a bound on delays"
 	limited      need = "a bound on leases"
+	oneplace     need = "moves that leave no copy behind when they are repeated"
 	keyless      need = "unique keys that the queue cannot hold"
 	charging     need = "crashes that are charged as failures"
 	crashing     need = "a broker that can be killed"
@@ -61,7 +63,7 @@ const (
 var optional = map[need]bool{
 	costing: true, browsing: true, cancelling: true, rescheduling: true, purging: true, pausing: true,
 	redriving: true, discarding: true, bounding: true, measuring: true, bounded: true, limited: true,
-	keyless: true, charging: true,
+	keyless: true, charging: true, oneplace: true,
 }
 
 // leaves reports whether the harness may go without what a test needs. A harness
@@ -120,6 +122,9 @@ func (h *Harness) lacks(tb testing.TB) map[need]string {
 	no(arriving, !has.FirstInFirstOut, says("FirstInFirstOut"))
 	no(turns, has.UnfairGroups, says("UnfairGroups"))
 	no(freeLeases, !has.FreeLeases, says("FreeLeases"))
+	no(confirming, !has.ConfirmsAcks, says("ConfirmsAcks"))
+	no(oneplace, !has.FreeLeases, says("FreeLeases"))
+	no(oneplace, !has.RefusesIDs, says("RefusesIDs"))
 	no(tallying, !has.CountsScheduled, says("CountsScheduled"))
 	no(tallying, !has.CountsLeased, says("CountsLeased"))
 	no(noticing, has.LateLeased, says("LateLeased"))

@@ -117,7 +117,7 @@ func (q *farQueue) Capabilities() runtime.Capabilities {
 		MaxDelay: runtime.Unlimited, MaxLease: runtime.Unlimited, MaxPayload: runtime.Unlimited, MaxBatch: 100,
 		DedupWindow: runtime.Unlimited, UniqueUntilDone: true, Ordered: q.cfg.Type == runtime.FIFO, Priorities: q.cfg.Levels,
 		Durable: true, Fencing: true, CountsCrashes: true, RefusesIDs: true, KeepsReleased: true, FirstInFirstOut: true,
-		FreeLeases: true, CountsScheduled: true, CountsLeased: true, CountsOrigins: true, CountsAge: true,
+		FreeLeases: true, ConfirmsAcks: true, CountsScheduled: true, CountsLeased: true, CountsOrigins: true, CountsAge: true,
 		Lateness: time.Second, Redrive: true, Discard: true,
 	}
 }

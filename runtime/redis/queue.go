@@ -192,6 +192,7 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 		KeepsReleased:   true,
 		FirstInFirstOut: true,
 		FreeLeases:      true,
+		ConfirmsAcks:    true,
 		CountsScheduled: true,
 		CountsLeased:    true,
 		CountsOrigins:   true,

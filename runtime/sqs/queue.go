@@ -49,6 +49,7 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 		CountsLostPolls: true,
 		KeepsReleased:   !q.e.hides(),
 		FreeLeases:      true,
+		ConfirmsAcks:    true,
 		// What is hidden for its delay is in flight to SQS.
 		CountsScheduled: !q.e.hides(),
 		CountsLeased:    true,
