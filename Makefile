@@ -87,6 +87,7 @@ bench: ## the benchmarks beside peers; writes bench/results/ and the figures of 
 	$(GO) -C bench run ./sqlite
 	$(GO) -C bench run ./generator
 	$(GO) -C bench run ./redis
+	$(GO) -C bench run ./nats
 	$(GO) -C bench run ./rabbitmq
 	$(GO) -C bench run ./sqs
 	$(GO) -C bench run ./page

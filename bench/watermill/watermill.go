@@ -61,13 +61,25 @@ func (q *Queue) Work(_ context.Context, handle func(due int64)) (func(context.Co
 			})
 		}
 	}
-	return func(context.Context) error {
-		// What was acknowledged a moment ago may still be on its way.
-		time.Sleep(100 * time.Millisecond)
-		err := sub.Close()
+	return func(ctx context.Context) error {
+		err := errors.Join(q.settle(ctx), sub.Close())
 		workers.Wait()
 		return err
 	}, nil
+}
+
+// settle waits until what was acknowledged has arrived: until the number of what
+// is left stands still. Closing the subscriber of NATS deletes the consumer, and
+// with it acks that the server has not come to yet.
+func (q *Queue) settle(ctx context.Context) error {
+	for before := int64(-1); ; {
+		left, err := q.Count(ctx)
+		if err != nil || left == 0 || left == before {
+			return err
+		}
+		before = left
+		time.Sleep(200 * time.Millisecond)
+	}
 }
 
 // Left counts what was not acknowledged.
