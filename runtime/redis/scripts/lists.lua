@@ -14,6 +14,10 @@ end
 -- line_up pushes ids to their lists: to the end, or before all others and in
 -- their order.
 local function line_up(ids, first)
+  if levels == 1 and not first then
+    redis.call('RPUSH', KEYS[lists + 1], unpack(ids))
+    return
+  end
   local push = first and 'LPUSH' or 'RPUSH'
   local from, to, step = 1, #ids, 1
   if first then from, to, step = #ids, 1, -1 end
