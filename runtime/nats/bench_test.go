@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
@@ -81,6 +82,11 @@ func BenchmarkRaw(b *testing.B) {
 	})
 	b.Run("drain", func(b *testing.B) {
 		n := 0
+		answers := make(chan *nats.Msg, 10000)
+		inbox := p.wire.nc.NewInbox()
+		sub, err := p.wire.nc.ChanSubscribe(inbox, answers)
+		require.NoError(b, err)
+		defer func() { require.NoError(b, sub.Unsubscribe()) }()
 		for b.Loop() {
 			b.StopTimer()
 			for i := range 10000 {
@@ -92,11 +98,15 @@ func BenchmarkRaw(b *testing.B) {
 			for left := 10000; left > 0; {
 				batch, err := c.Fetch(1000)
 				require.NoError(b, err)
+				acked := 0
 				for m := range batch.Messages() {
-					require.NoError(b, m.Ack())
-					left--
-					n++
+					require.NoError(b, p.wire.nc.PublishRequest(m.Reply(), inbox, []byte("+ACK")))
+					acked++
 				}
+				for range acked {
+					<-answers
+				}
+				left, n = left-acked, n+acked
 			}
 		}
 		b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "tasks/s")
