@@ -1,2 +1,58 @@
-// Package sqs keeps queues in Amazon SQS.
+// Package sqs keeps queues in Amazon SQS: standard queues, fifo queues, and
+// priority queues as one SQS queue for each level.
+//
+//	p, err := sqs.New(client, sqs.WithPrefix("prod-"))
+//	…
+//	defer p.Close()
+//	err = manager.Open(ctx, p, tasks.Queues()...)
+//
+// Open creates what is missing: the SQS queues, their dead letter queue of the same
+// type, and a redrive policy between them as the backstop. What is there already it
+// verifies, and says how to mend what does not fit. With [WithoutCreate] it creates
+// nothing.
+//
+// # How a task travels
+//
+// The body of a message is the task's envelope. Only what holds characters that
+// SQS refuses is quoted, and only what SQS cannot tell (crashes before a retry, the
+// queue a task died on, the key of a stored payload) is in message attributes.
+//
+// A lease is the visibility timeout of a receive, in whole seconds, rounded up. SQS
+// does not fence on standard queues, so a receipt is good for as long as the local
+// clock says that the lease runs, in the process that received the task.
+//
+// Retry, dead letter and redrive send the task to its new place and then delete it at
+// the old one: a crash in between makes a duplicate and never a loss. On a fifo
+// queue a retry hides the message for the delay, for a message that is sent anew
+// would lose its place: there the receive count is the attempt.
+//
+// Delays are whole seconds, rounded up. One beyond 15 minutes goes in hops: whoever
+// receives the task before it is due sends it anew with what is left. SQS has no delay
+// for a message of a fifo queue; there delayed tasks wait on a standard queue beside
+// it, <name>--later, and join their group's line when they are due.
+//
+// # Polls
+//
+// A Dequeue that finds nothing at hand has a long poll sent, and more of them as long
+// as they come back full, up to the bound of [WithMaxPolls]. A poll is never
+// cancelled, for SQS would lease its messages to nobody: when its Dequeue is gone it
+// goes on, and what it brings is the next Dequeue's, or goes back to SQS after half
+// a second. Close waits for polls that are under way, within the bound of
+// [WithCloseWait]. A context that ends within a second is served by short polls.
+//
+// A fifo queue gives several tasks of one group in a receive. They are handed out one
+// at a time: the next one when the one before it is completed or dead. Meanwhile
+// they stand in line here, under the same lease, and Extend keeps all of it.
+//
+// On a priority queue a level is served when those above it were asked and found
+// empty, or have a long poll waiting on them. See [WithStarvationFree].
+//
+// # The HTTP client
+//
+// Each poll and each batch under way holds a connection. The SDK's default client
+// keeps 10 idle ones to a host: where more are busy at a time, give it more
+// (MaxIdleConnsPerHost of awshttp.BuildableClient, as [Open] does). A timeout of the
+// client, if it has one, must be longer than the wait of a poll, 20 s by default.
+//
+// README.md in this folder has the permissions, the quotas and the costs.
 package sqs

@@ -23,10 +23,11 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 	errs := make([]error, len(tasks))
 	batch := make([]*outgoing, 0, len(tasks))
 	seen := make(map[string]bool, len(tasks))
+	can, now := q.Capabilities(), e.p.clock.Now()
 	for i, t := range tasks {
-		switch {
-		case t.UniqueKey != "":
-			errs[i] = fmt.Errorf("%w: task %s (%s) has a unique key, and SQS cannot tell who holds one: leave it out, or use another provider for queue %q", runtime.ErrUnsupported, t.ID, t.Type, q.cfg.Name)
+		switch err := can.Accepts(t, now); {
+		case err != nil: // a unique key
+			errs[i] = err
 		case seen[t.ID]:
 			errs[i] = fmt.Errorf("%w: %s is twice in the batch", runtime.ErrDuplicate, t.ID)
 		default:
