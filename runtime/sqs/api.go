@@ -34,6 +34,9 @@ func newAPI(client *awssqs.Client) *api {
 	a := &api{}
 	count := middleware.FinalizeMiddlewareFunc("taskgenCount", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 		a.count(awsmiddleware.GetOperationName(ctx))
+		if tries, ok := ctx.Value(triesKey{}).(*atomic.Int64); ok {
+			tries.Add(1)
+		}
 		return next.HandleFinalize(ctx, in)
 	})
 	a.Client = awssqs.New(client.Options(), func(o *awssqs.Options) {
@@ -42,6 +45,14 @@ func newAPI(client *awssqs.Client) *api {
 		})
 	})
 	return a
+}
+
+// triesKey is where a context has the count of how often its request was sent.
+type triesKey struct{}
+
+func counting(ctx context.Context) (context.Context, *atomic.Int64) {
+	tries := new(atomic.Int64)
+	return context.WithValue(ctx, triesKey{}, tries), tries
 }
 
 func (a *api) count(action string) {

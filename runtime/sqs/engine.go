@@ -43,7 +43,8 @@ type engine struct {
 	turns   int // Dequeues, for WithStarvationFree
 	closing bool
 	holding *time.Timer
-	work    sync.WaitGroup // polls, and what they bring that is no worker's
+	moving  map[chan struct{}]bool // moves of messages that no worker has; Stats waits for them
+	work    sync.WaitGroup         // polls, and what they bring that is no worker's
 	cut     context.CancelFunc
 	polling context.Context
 }
@@ -54,6 +55,24 @@ type waiter struct {
 	lease time.Duration
 	wake  chan struct{} // capacity 1
 	err   error         // of a poll
+}
+
+// aside notes that messages which no worker has are being moved, until done is
+// called: in between they are in two places.
+func (e *engine) aside() (done func()) {
+	c := make(chan struct{})
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.moving == nil {
+		e.moving = make(map[chan struct{}]bool)
+	}
+	e.moving[c] = true
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		delete(e.moving, c)
+		close(c)
+	}
 }
 
 // again is a new engine on the same SQS queues.

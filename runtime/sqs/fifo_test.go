@@ -123,14 +123,14 @@ func TestWhatStoodBehindAFailedHeadIsNotChargedInThisProcess(t *testing.T) {
 	require.Zero(t, next.Task.RetryCount)
 }
 
-func TestCrashesBeyondTheRetriesOfATaskAreCounted(t *testing.T) {
+func TestOnAFifoQueueACrashIsAnAttempt(t *testing.T) {
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
 	enqueue(t, q, task(q, "a", func(t *runtime.Task) { t.MaxRetries = 2 }))
 	for n := range 5 {
 		d := dequeue(t, q)[0]
-		require.Equal(t, min(n, 2), d.Task.RetryCount)
-		require.Equal(t, max(n-2, 0), d.Crashes)
+		require.Equal(t, n, d.Task.RetryCount)
+		require.Zero(t, d.Crashes)
 		b.clock.Advance(time.Minute)
 	}
 }

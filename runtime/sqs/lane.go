@@ -36,6 +36,11 @@ func newLane(e *engine, r *remote, level int) *lane {
 	return &lane{e: e, remote: r, level: level, target: 1, flying: make(map[chan struct{}]time.Time)}
 }
 
+// firstLease bounds the lease that a poll asks for. A longer one begins when the
+// message is handed out: where the answer of a poll is lost, its messages are away
+// for no longer than this.
+const firstLease = 30 * time.Second
+
 // A poll is one ReceiveMessage.
 type poll struct {
 	limit int
@@ -60,6 +65,7 @@ func (l *lane) pump(lease, wait time.Duration) {
 }
 
 func (l *lane) start(p poll) {
+	p.lease = min(p.lease, firstLease)
 	p.began, p.landed = time.Now(), make(chan struct{})
 	l.polls++
 	l.room += p.limit
@@ -93,12 +99,15 @@ func (l *lane) run(p poll) {
 		return
 	}
 	if l == e.later {
-		l.arrive(p, nil, nil)
 		e.promote(out.Messages, at)
+		l.arrive(p, nil, nil)
 		return
 	}
 	good, rest := l.sort(out.Messages, at, p.lease)
-	l.landed(p, good, len(out.Messages))
+	if len(rest) > 0 {
+		defer e.aside()()
+	}
+	l.bring(p, good, len(out.Messages))
 	e.setRight(rest)
 }
 
@@ -162,9 +171,9 @@ func (l *lane) arrive(p poll, ms []*message, err error) {
 	e.wakeAll()
 }
 
-// landed ends a poll that SQS answered with n messages, of which ms are for
+// bring ends a poll that SQS answered with n messages, of which ms are for
 // workers.
-func (l *lane) landed(p poll, ms []*message, n int) {
+func (l *lane) bring(p poll, ms []*message, n int) {
 	e := l.e
 	e.mu.Lock()
 	defer e.mu.Unlock()

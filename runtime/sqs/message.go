@@ -43,6 +43,7 @@ type message struct {
 	until    time.Time // when the lease ends, on our clock
 	group    *group    // of a fifo queue; the message is one of its line
 
+	doubt    bool // a request to delete or release it was sent, and not answered
 	settling bool // somebody completes, releases or buries it
 	moved    bool // it was sent to its new place: only the delete is left
 }
@@ -131,8 +132,8 @@ func (l *lane) read(m types.Message, at time.Time, lease time.Duration) (*messag
 	return msg, nil
 }
 
-// charge makes the receive count the attempt. Receives beyond what the task's
-// retries can explain are crashes for certain.
+// charge makes the receive count the attempt. A task that only ever crashes is
+// stopped by the pool, when that is above its retries and MaxDeliveries.
 func (e *engine) charge(m *message) {
 	extra := m.receives - 1
 	m.crashes = 0
@@ -145,10 +146,7 @@ func (e *engine) charge(m *message) {
 			m.task, extra = note.task.Clone(), m.receives-1-note.receives
 		}
 	}
-	extra = max(extra, 0)
-	charged := min(extra, max(m.task.MaxRetries-m.task.RetryCount, 0))
-	m.task.RetryCount += charged
-	m.crashes = extra - charged
+	m.task.RetryCount += max(extra, 0)
 }
 
 // undecodable is the type of the task that stands on the dead letter queue for a

@@ -76,7 +76,7 @@ func (q *Queue) walk(ctx context.Context, ids []string, all bool, do func(*engin
 	defer func() {
 		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), strayTime)
 		defer cancel()
-		e.hide(back, aside, make([]error, len(aside)), func(*message) int32 { return 0 })
+		e.hide(back, true, aside, make([]error, len(aside)), func(*message) int32 { return 0 })
 	}()
 	for all || len(want) > 0 {
 		ms, err := dead.next(ctx)

@@ -65,7 +65,7 @@ func (e *engine) putOff(ctx context.Context, ds []*runtime.Delivery, ms []*messa
 		}
 	}
 	allErrs := append(errs, make([]error, len(all)-len(ms))...)
-	e.hide(ctx, all, allErrs, func(m *message) int32 { return seconds(delays[m]) })
+	e.hide(ctx, true, all, allErrs, func(m *message) int32 { return seconds(delays[m]) })
 	copy(errs, allErrs)
 }
 
@@ -163,6 +163,7 @@ func (e *engine) promote(raw []types.Message, at time.Time) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), strayTime)
 	defer cancel()
+	defer e.aside()()
 	var due, rest []*message
 	for _, r := range raw {
 		m, err := e.later.read(r, at, runtime.DefaultVisibility)

@@ -169,6 +169,28 @@ func inBatches(ms []*message, errs []error, do func(l *lane, part []*message) []
 	})
 }
 
+// doubtful calls do with a batch, and takes a lost receipt handle for success where
+// the request, or an earlier one for the same, was sent and its answer lost: then
+// SQS has done what was asked, and says that the handle is used up.
+// Where the request only extends a lease, a lost handle is a lost lease.
+func doubtful(ctx context.Context, settles bool, part []*message, numbers []int, do func(context.Context) (map[int]verdict, error)) (map[int]verdict, error) {
+	ctx, tries := counting(ctx)
+	all, err := do(ctx)
+	for _, n := range numbers {
+		m := part[n]
+		if err != nil {
+			m.doubt = m.doubt || settles && tries.Load() > 0
+		} else if v, ok := all[n]; ok && v.err != nil && !v.again {
+			if settles && (m.doubt || tries.Load() > 1) {
+				all[n] = verdict{}
+			} else {
+				all[n] = verdict{err: fmt.Errorf("%w: %w", runtime.ErrLeaseLost, v.err)}
+			}
+		}
+	}
+	return all, err
+}
+
 // drop deletes messages.
 func (e *engine) drop(ctx context.Context, ms []*message, errs []error) {
 	inBatches(ms, errs, func(l *lane, part []*message) []error {
@@ -177,42 +199,35 @@ func (e *engine) drop(ctx context.Context, ms []*message, errs []error) {
 			for i, n := range numbers {
 				batch[i] = types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(n)), ReceiptHandle: &part[n].handle}
 			}
-			out, err := e.p.api.DeleteMessageBatch(ctx, &awssqs.DeleteMessageBatchInput{QueueUrl: &l.url, Entries: batch})
-			if err != nil {
-				return nil, explain("delete from "+l.name, err)
-			}
-			return lostOnes(answers(out.Successful, func(s types.DeleteMessageBatchResultEntry) *string { return s.Id }, out.Failed)), nil
+			return doubtful(ctx, true, part, numbers, func(ctx context.Context) (map[int]verdict, error) {
+				out, err := e.p.api.DeleteMessageBatch(ctx, &awssqs.DeleteMessageBatchInput{QueueUrl: &l.url, Entries: batch})
+				if err != nil {
+					return nil, explain("delete from "+l.name, err)
+				}
+				return answers(out.Successful, func(s types.DeleteMessageBatchResultEntry) *string { return s.Id }, out.Failed), nil
+			})
 		})
 	})
 }
 
 // hide makes messages invisible for the given number of seconds from now; 0 makes
-// them visible.
-func (e *engine) hide(ctx context.Context, ms []*message, errs []error, secs func(*message) int32) {
+// them visible. settles says that the messages' leases are over with it.
+func (e *engine) hide(ctx context.Context, settles bool, ms []*message, errs []error, secs func(*message) int32) {
 	inBatches(ms, errs, func(l *lane, part []*message) []error {
 		return entries(ctx, len(part), func(numbers []int) (map[int]verdict, error) {
 			batch := make([]types.ChangeMessageVisibilityBatchRequestEntry, len(numbers))
 			for i, n := range numbers {
 				batch[i] = types.ChangeMessageVisibilityBatchRequestEntry{Id: aws.String(strconv.Itoa(n)), ReceiptHandle: &part[n].handle, VisibilityTimeout: secs(part[n])}
 			}
-			out, err := e.p.api.ChangeMessageVisibilityBatch(ctx, &awssqs.ChangeMessageVisibilityBatchInput{QueueUrl: &l.url, Entries: batch})
-			if err != nil {
-				return nil, explain("change the visibility of messages of "+l.name, err)
-			}
-			return lostOnes(answers(out.Successful, func(s types.ChangeMessageVisibilityBatchResultEntry) *string { return s.Id }, out.Failed)), nil
+			return doubtful(ctx, settles, part, numbers, func(ctx context.Context) (map[int]verdict, error) {
+				out, err := e.p.api.ChangeMessageVisibilityBatch(ctx, &awssqs.ChangeMessageVisibilityBatchInput{QueueUrl: &l.url, Entries: batch})
+				if err != nil {
+					return nil, explain("change the visibility of messages of "+l.name, err)
+				}
+				return answers(out.Successful, func(s types.ChangeMessageVisibilityBatchResultEntry) *string { return s.Id }, out.Failed), nil
+			})
 		})
 	})
-}
-
-// lostOnes makes ErrLeaseLost of the ways in which SQS says that a receipt handle is
-// of no use any more.
-func lostOnes(all map[int]verdict) map[int]verdict {
-	for n, v := range all {
-		if v.err != nil && !v.again {
-			all[n] = verdict{err: fmt.Errorf("%w: %w", runtime.ErrLeaseLost, v.err)}
-		}
-	}
-	return all
 }
 
 // extend makes the leases of messages end the given time from now, or 12 hours
@@ -233,7 +248,7 @@ func (e *engine) extend(ctx context.Context, ms []*message, lease time.Duration)
 			ends[m] = m.until // there is no more to be had
 		}
 	}
-	e.hide(ctx, longer, errs, func(m *message) int32 { return seconds(ends[m].Sub(now)) })
+	e.hide(ctx, false, longer, errs, func(m *message) int32 { return seconds(ends[m].Sub(now)) })
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for i, m := range ms {
@@ -254,6 +269,7 @@ func (e *engine) giveBack(ms []*message) {
 	ctx, cancel := context.WithTimeout(context.Background(), strayTime)
 	defer cancel()
 	errs := make([]error, len(ms)) // what fails comes back when its lease ends
+	defer e.aside()()
 	if !e.hides() {
 		e.resend(ctx, ms, errs)
 		return
@@ -261,7 +277,7 @@ func (e *engine) giveBack(ms []*message) {
 	for _, m := range ms {
 		e.memos.unused(m)
 	}
-	e.hide(ctx, ms, errs, func(*message) int32 { return 0 })
+	e.hide(ctx, true, ms, errs, func(*message) int32 { return 0 })
 }
 
 // hides reports whether a task goes back by its visibility, in place of being sent

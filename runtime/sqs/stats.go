@@ -3,6 +3,8 @@ package sqs
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -21,7 +23,7 @@ func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
 		return runtime.Stats{}, err
 	}
 	e := q.e
-	e.awaitYoung(ctx)
+	e.awaitMoves(ctx)
 	type count struct {
 		r   *remote
 		n   numbers
@@ -64,9 +66,10 @@ func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
 // sent. What it brings counts as leased until it has landed.
 const young = 50 * time.Millisecond
 
-// awaitYoung waits for polls that were sent just now.
-func (e *engine) awaitYoung(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, young)
+// awaitMoves waits for polls that were sent just now, and for what is on its way
+// between two places by this process's doing.
+func (e *engine) awaitMoves(ctx context.Context) {
+	brief, cancel := context.WithTimeout(ctx, young)
 	defer cancel()
 	e.mu.Lock()
 	var all []chan struct{}
@@ -81,7 +84,18 @@ func (e *engine) awaitYoung(ctx context.Context) {
 	for _, landed := range all {
 		select {
 		case <-landed:
-		case <-ctx.Done():
+		case <-brief.Done():
+		}
+	}
+	e.mu.Lock()
+	moves := slices.Collect(maps.Keys(e.moving))
+	e.mu.Unlock()
+	patient, stop := context.WithTimeout(ctx, time.Second)
+	defer stop()
+	for _, over := range moves {
+		select {
+		case <-over:
+		case <-patient.Done():
 			return
 		}
 	}
