@@ -87,7 +87,7 @@ func TestATaskMovesBetweenProvidersByteForByte(t *testing.T) {
 			requireSame(t, want, d.Task)
 			died := time.Date(2026, 1, 3, 0, 0, 0, 5000, time.UTC)
 			for _, one := range []*runtime.Task{want, d.Task} {
-				runtime.NoteAttempt(one, 3, died, time.Second, assert.AnError)
+				runtime.NoteAttempt(one, 3, "worker-1", died, time.Second, assert.AnError)
 				runtime.Bury(one, "letters", died, assert.AnError)
 			}
 			require.NoError(t, here.queue.DeadLetter(ctx, []*runtime.Delivery{d}))

@@ -50,7 +50,7 @@ var (
 	// over.
 	ErrTimeout = errors.New("taskgen: the task timed out")
 	// ErrPanic: the handler panicked. The error's text holds the value and the
-	// stack.
+	// stack; a dead task has the stack in metadata of its own.
 	ErrPanic = errors.New("taskgen: the handler panicked")
 )
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"time"
 )
 
@@ -100,10 +101,25 @@ func call(h Handler, ctx context.Context, t *Task) (err error) {
 	return nil
 }
 
-// panicked is the error of a panic, with its stack, cut to what a task's
-// metadata keeps of it.
+// A panicError is the error of a panic: its value and its stack, both cut to what
+// a task's metadata keeps of them.
+type panicError struct{ value, stack string }
+
+func (e *panicError) Error() string { return ErrPanic.Error() + ": " + e.value + "\n" + e.stack }
+func (e *panicError) Unwrap() error { return ErrPanic }
+
+// panicked makes a panic an error. It is called by the deferred function that
+// recovered it.
 func panicked(v any) error {
-	return fmt.Errorf("%w: %s", ErrPanic, clip(fmt.Sprintf("%v\n%s", v, debug.Stack()), maxReason))
+	stack := string(debug.Stack())
+	// What comes before is of the functions that caught the panic.
+	if _, below, ok := strings.Cut(stack, "\npanic("); ok {
+		for range 2 { // lines of a frame
+			_, below, _ = strings.Cut(below, "\n")
+		}
+		stack = below
+	}
+	return &panicError{clip(fmt.Sprint(v), maxReason), clip(strings.TrimSpace(stack), maxStack)}
 }
 
 // metaDue holds when a released task becomes due again, on queues that have a
@@ -155,12 +171,12 @@ func (w *worker) conclude(it *item, c *taskContext, timeout time.Duration, err e
 		}
 	case Retried:
 		p.log.Warn("task failed, to be retried", about(it.lane(), t), slog.Int("attempt", c.info.Attempt), slog.Duration("delay", v.delay), slog.Any("error", err))
-		NoteAttempt(t, c.info.Attempt, clock.Now(), w.took, err)
+		NoteAttempt(t, c.info.Attempt, p.cfg.Name, clock.Now(), w.took, err)
 		t.RetryCount++
 	case Died:
 		p.log.Error("task is dead", about(it.lane(), t), slog.Int("attempt", c.info.Attempt), slog.Any("error", err))
 		at := clock.Now()
-		NoteAttempt(t, c.info.Attempt, at, w.took, err)
+		NoteAttempt(t, c.info.Attempt, p.cfg.Name, at, w.took, err)
 		Bury(t, origin(it.lane().name, t), at, err)
 		if c.policy.Result {
 			w.store(it, c.policy, nil, t.Metadata[MetaFailureReason])

@@ -247,9 +247,11 @@ func TestPanicIsAFailureWithItsStack(t *testing.T) {
 		b.r.Use(w.middleware)
 		b.handle(func(context.Context, *Task) error { panic("at the disco " + strings.Repeat("x", 10_000)) })
 		b.put("a")
-		b.drain(PoolConfig{})
+		b.drain(PoolConfig{Name: "disco-1"})
 		assert.Equal(t, []string{"a dead"}, w.seen)
 		assert.ErrorIs(t, w.errs[0], ErrPanic)
+		assert.Contains(t, b.q().dead[0].Metadata["attempt_1"], " on disco-1: taskgen: the handler panicked: at the disco")
+		assert.Contains(t, b.q().dead[0].Metadata["stack_1"], "TestPanicIsAFailureWithItsStack")
 		reason := b.q().dead[0].Metadata[MetaFailureReason]
 		assert.Contains(t, reason, "at the disco")
 		assert.LessOrEqual(t, len(reason), maxReason)

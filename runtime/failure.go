@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Metadata keys that the runtime writes into a task that failed.
@@ -17,8 +18,13 @@ const (
 	MetaRedrivenFrom  = "redriven_from"  // the dead letter queue it came back from
 	MetaRedriveCount  = "redrive_count"  // how often it came back
 	// MetaAttemptPrefix and the attempt's number, from 1, hold a line for each
-	// failed run: when, how long, and the error.
+	// failed run: when, how long, by which worker, and the error:
+	//
+	//	2026-03-01T10:00:00.000000005Z took 1.235ms on mailer-1-4711: no answer
 	MetaAttemptPrefix = "attempt_"
+	// MetaStackPrefix and the attempt's number hold the stack of a run that
+	// panicked.
+	MetaStackPrefix = "stack_"
 )
 
 // Bounds that keep the metadata of a task that fails often small.
@@ -26,19 +32,54 @@ const (
 	maxReason         = 4 << 10 // bytes of failure_reason
 	maxAttemptLine    = 512     // bytes of one attempt's line
 	maxAttemptsInMeta = 20      // lines that are kept: the newest
+	maxWorker         = 64      // bytes of a worker's name
+	maxStack          = 4 << 10 // bytes of one stack
+	maxStacksInMeta   = 3       // stacks that are kept: those of the newest runs
 )
 
-// NoteAttempt writes the line of one failed run into the task's metadata.
-func NoteAttempt(t *Task, attempt int, at time.Time, took time.Duration, cause error) {
-	line := at.UTC().Format(time.RFC3339Nano) + " took " + took.Round(time.Microsecond).String() + ": " + oneLine(cause.Error())
-	setMeta(t, MetaAttemptPrefix+strconv.Itoa(attempt), clip(line, maxAttemptLine))
+// NoteAttempt writes the line of one failed run into the task's metadata, and the
+// stack of one that panicked. worker names the process that ran it; "": nothing is
+// said about it.
+func NoteAttempt(t *Task, attempt int, worker string, at time.Time, took time.Duration, cause error) {
+	text, stack := failure(cause)
+	line := at.UTC().Format(time.RFC3339Nano) + " took " + took.Round(time.Microsecond).String()
+	if worker != "" {
+		line += " on " + workerName(worker)
+	}
+	setMeta(t, MetaAttemptPrefix+strconv.Itoa(attempt), clip(line+": "+oneLine(text), maxAttemptLine))
 	delete(t.Metadata, MetaAttemptPrefix+strconv.Itoa(attempt-maxAttemptsInMeta))
+	if stack != "" {
+		setMeta(t, MetaStackPrefix+strconv.Itoa(attempt), clip(stack, maxStack))
+	}
+	delete(t.Metadata, MetaStackPrefix+strconv.Itoa(attempt-maxStacksInMeta))
+}
+
+// workerName is a name as it may stand in a line: without what would end it.
+func workerName(s string) string {
+	return clip(strings.Map(func(c rune) rune {
+		if c == ':' || unicode.IsSpace(c) {
+			return '-'
+		}
+		return c
+	}, s), maxWorker)
+}
+
+// failure is the text of an error, and the stack of a panic that was taken out of
+// it.
+func failure(cause error) (text, stack string) {
+	text = cause.Error()
+	var p *panicError
+	if errors.As(cause, &p) {
+		stack, text = p.stack, strings.Replace(text, "\n"+p.stack, "", 1)
+	}
+	return text, stack
 }
 
 // Bury writes into the metadata why, when and where the task died. The pool
 // calls it before Queue.DeadLetter.
 func Bury(t *Task, queue string, at time.Time, cause error) {
-	setMeta(t, MetaFailureReason, clip(cause.Error(), maxReason))
+	reason, _ := failure(cause)
+	setMeta(t, MetaFailureReason, clip(reason, maxReason))
 	setMeta(t, MetaFailedAt, at.UTC().Format(time.RFC3339Nano))
 	setMeta(t, MetaOriginalQueue, queue)
 	setMeta(t, MetaAttempts, strconv.Itoa(t.RetryCount+lastRun(cause)))
@@ -55,7 +96,7 @@ func lastRun(cause error) int {
 
 // Unbury makes a dead task fit to run again: every provider's Redrive calls it
 // on the task before it puts it back. Why it died stays in the metadata; the
-// lines of its runs go, for their numbers start again at 1.
+// lines and stacks of its runs go, for their numbers start again at 1.
 func Unbury(t *Task, from string) {
 	maps.DeleteFunc(t.Metadata, func(key, _ string) bool { return isAttempt(key) })
 	n, _ := strconv.Atoi(t.Metadata[MetaRedriveCount])
@@ -67,6 +108,9 @@ func Unbury(t *Task, from string) {
 
 func isAttempt(key string) bool {
 	number, ok := strings.CutPrefix(key, MetaAttemptPrefix)
+	if !ok {
+		number, ok = strings.CutPrefix(key, MetaStackPrefix)
+	}
 	n, err := strconv.Atoi(number)
 	return ok && err == nil && n > 0
 }

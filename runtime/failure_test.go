@@ -17,14 +17,43 @@ var died = time.Date(2026, 3, 1, 12, 0, 0, 5, time.FixedZone("", 2*3600))
 
 func TestNoteAttemptKeepsALineOfEachRun(t *testing.T) {
 	task := &Task{}
-	NoteAttempt(task, 1, died, 1234567*time.Nanosecond, errors.New("no\n\tanswer "))
-	assert.Equal(t, map[string]string{"attempt_1": "2026-03-01T10:00:00.000000005Z took 1.235ms: no answer"}, task.Metadata)
+	NoteAttempt(task, 1, "", died, 1234567*time.Nanosecond, errors.New("no\n\tanswer "))
+	NoteAttempt(task, 2, "mail: er\t1", died, 0, errors.New("no"))
+	assert.Equal(t, map[string]string{
+		"attempt_1": "2026-03-01T10:00:00.000000005Z took 1.235ms: no answer",
+		"attempt_2": "2026-03-01T10:00:00.000000005Z took 0s on mail--er-1: no",
+	}, task.Metadata)
+}
+
+func TestNoteAttemptKeepsTheStacksOfTheNewestPanicsApart(t *testing.T) {
+	cause := func() (err error) {
+		defer func() { err = panicked(recover()) }()
+		panic("at the disco\nand elsewhere")
+	}()
+	task := &Task{}
+	for n := 1; n <= 5; n++ {
+		NoteAttempt(task, n, "w", died, 0, fmt.Errorf("job: %w", cause))
+	}
+	Bury(task, "q", died, cause)
+	assert.Equal(t, "2026-03-01T10:00:00.000000005Z took 0s on w: job: taskgen: the handler panicked: at the disco and elsewhere", task.Metadata["attempt_5"])
+	assert.Equal(t, "taskgen: the handler panicked: at the disco\nand elsewhere", task.Metadata[MetaFailureReason])
+	assert.NotContains(t, task.Metadata, "stack_2")
+	for _, n := range []string{"3", "4", "5"} {
+		stack := task.Metadata[MetaStackPrefix+n]
+		assert.True(t, strings.HasPrefix(stack, "github.com/taskgen/taskgen/runtime.TestNoteAttemptKeepsTheStacksOfTheNewestPanicsApart.func1"), "begins where the panic was: %s", stack)
+		assert.LessOrEqual(t, len(stack), maxStack)
+	}
+	NoteAttempt(task, 6, "w", died, 0, errors.New("no"))
+	assert.NotContains(t, task.Metadata, "stack_3", "a run without a panic counts")
+	Unbury(task, "q-dlq")
+	assert.NotContains(t, task.Metadata, "stack_4")
+	assert.NotContains(t, task.Metadata, "stack_5")
 }
 
 func TestNoteAttemptKeepsTheNewestLines(t *testing.T) {
 	task := &Task{Metadata: map[string]string{"attempt_of_mine": "stays"}}
 	for n := 1; n <= 50; n++ {
-		NoteAttempt(task, n, died, 0, errors.New("no"))
+		NoteAttempt(task, n, "", died, 0, errors.New("no"))
 	}
 	assert.Len(t, task.Metadata, maxAttemptsInMeta+1)
 	for n := 31; n <= 50; n++ {
@@ -51,8 +80,8 @@ func TestBuryCountsNoRunWhereThereWasNone(t *testing.T) {
 
 func TestUnburyMakesATaskFitToRun(t *testing.T) {
 	task := &Task{ID: "a", RetryCount: 3, ScheduledFor: died, Metadata: map[string]string{"mine": "1", "attempt_of_mine": "2", "attempt_0": "3"}}
-	NoteAttempt(task, 3, died, 0, errors.New("no"))
-	NoteAttempt(task, 4, died, 0, errors.New("no"))
+	NoteAttempt(task, 3, "", died, 0, errors.New("no"))
+	NoteAttempt(task, 4, "", died, 0, errors.New("no"))
 	Bury(task, "q", died, errors.New("no"))
 	Unbury(task, "q-dlq")
 	assert.Zero(t, task.RetryCount)
@@ -73,7 +102,7 @@ func TestFailureTextIsBoundedAndTravels(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		text := strings.Repeat(string(rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(rt, "bytes")), rapid.IntRange(0, 300).Draw(rt, "times"))
 		task := &Task{ID: "a", Type: "t", Queue: "q", Payload: []byte("1")}
-		NoteAttempt(task, 1, died, 0, errors.New(text))
+		NoteAttempt(task, 1, "", died, 0, errors.New(text))
 		Bury(task, "q", died, errors.New(text))
 		require.NoError(rt, task.Validate())
 		require.LessOrEqual(rt, len(task.Metadata[MetaFailureReason]), maxReason)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"os"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -13,6 +15,10 @@ import (
 // PoolConfig configures a Pool. The zero value works on all queues of the
 // manager.
 type PoolConfig struct {
+	// Name of the worker in what a failed task remembers of its runs: "mailer-1".
+	// White space and colons in it become hyphens, and what is beyond 64 bytes is
+	// cut. Empty: the host's name and the process's ID, "web7-4711".
+	Name string
 	// Workers is how many handlers run at a time; DefaultWorkers when 0. Most
 	// handlers wait for something, so the number of CPUs says little about it.
 	Workers int
@@ -89,6 +95,10 @@ func NewPool(m *Manager, r *Router, cfg PoolConfig) (*Pool, error) {
 	}
 	if cfg.Grace == 0 {
 		cfg.Grace = DefaultGrace
+	}
+	if cfg.Name == "" {
+		host, _ := os.Hostname() // without one the process's ID has to do
+		cfg.Name = host + "-" + strconv.Itoa(os.Getpid())
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

@@ -28,6 +28,9 @@ type Spec[T any] struct {
 	Validate func(*T) error
 	// Secrets are the JSON paths of fields that people and logs must not see.
 	Secrets []string
+	// Schema of the payload: JSON Schema, 2020-12, as text. Empty: it is not known.
+	// The runtime does not look at it; package dlq holds edited payloads to it.
+	Schema string
 	// Concurrency bounds how many tasks of this type one pool runs at a time.
 	// 0: the pool's own bound.
 	Concurrency int
@@ -62,6 +65,7 @@ type Policy struct {
 	Concurrency int
 	Rate        Rate
 	Secrets     []string
+	Schema      string
 	// Result says that the handler sets one, with SetResult.
 	Result    bool
 	Retention time.Duration
@@ -71,7 +75,7 @@ type Policy struct {
 func (s *Spec[T]) Policy() Policy {
 	return Policy{
 		Type: s.Type, Aliases: s.Aliases, Queue: s.Queue, Timeout: s.Timeout, Retry: s.Retry,
-		Concurrency: s.Concurrency, Rate: s.Rate, Secrets: s.Secrets, Retention: s.Retention,
+		Concurrency: s.Concurrency, Rate: s.Rate, Secrets: s.Secrets, Schema: s.Schema, Retention: s.Retention,
 	}
 }
 

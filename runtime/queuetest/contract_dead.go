@@ -32,7 +32,7 @@ func deadClauses() []clause {
 // fail does with a delivery what a pool does after its last failure.
 func (w *world) fail(q runtime.Queue, d *runtime.Delivery) {
 	w.Helper()
-	runtime.NoteAttempt(d.Task, d.Attempt(), w.now(), 1234*time.Microsecond, errBoom)
+	runtime.NoteAttempt(d.Task, d.Attempt(), "worker-1", w.now(), 1234*time.Microsecond, errBoom)
 	runtime.Bury(d.Task, q.Config().Name, w.now(), errBoom)
 	w.ok(q.DeadLetter(w.ctx, one(d)), "dead letter")
 }
@@ -70,7 +70,7 @@ func deadAttempts(w *world) {
 	w.put(q, 1, func(t *runtime.Task) { t.Metadata = map[string]string{"tenant": "t1"} })
 	for range 2 {
 		d := w.takeOne(q, long)
-		runtime.NoteAttempt(d.Task, d.Attempt(), w.now(), time.Millisecond, errBoom)
+		runtime.NoteAttempt(d.Task, d.Attempt(), "worker-1", w.now(), time.Millisecond, errBoom)
 		d.Task.RetryCount++
 		w.ok(q.Release(w.ctx, one(d)), "release")
 	}

@@ -131,12 +131,14 @@ func (e *engine) move(ctx context.Context, ms []*message, errs []error, as func(
 	e.drop(ctx, ms, errs)
 }
 
-// trimmed is a task without the lines of its attempts: they have made it too large
+// trimmed is a task without the lines and stacks of its attempts: they have made it too large
 // for a message.
 func trimmed(t *runtime.Task) *runtime.Task {
 	c := *t
 	c.Metadata = maps.Clone(t.Metadata)
-	maps.DeleteFunc(c.Metadata, func(k, _ string) bool { return strings.HasPrefix(k, runtime.MetaAttemptPrefix) })
+	maps.DeleteFunc(c.Metadata, func(k, _ string) bool {
+		return strings.HasPrefix(k, runtime.MetaAttemptPrefix) || strings.HasPrefix(k, runtime.MetaStackPrefix)
+	})
 	return &c
 }
 

@@ -1,0 +1,181 @@
+package dlq
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A Box works on dead letters: on those of one queue, or on those of a store. It is
+// safe for use by many goroutines.
+type Box struct {
+	m     *runtime.Manager
+	name  string // of the queue, for errors
+	shelf shelf
+	cfg   Config
+}
+
+// Config configures a Box. The zero value is ready to use.
+type Config struct {
+	// Router knows the types: which of their fields are secret, and the schema of
+	// their payloads. The payloads of types that it does not know are not shown.
+	// Nil: it knows none.
+	Router *runtime.Router
+	// Provider is the one that the queue was opened on. It is needed where the queue
+	// cannot list its dead letters (Capabilities.Browse), and nowhere else. A look
+	// at any letter then receives all that are on the dead letter queue, up to
+	// MaxReceived, and gives them back: that costs a receive and a release for each,
+	// raises the broker's own count of receives, mixes up their order, and hides
+	// them from others meanwhile.
+	Provider runtime.Provider
+	// PageSize bounds what one round trip reads; DefaultPageSize when 0.
+	PageSize int
+}
+
+// DefaultPageSize is how many dead letters one round trip reads.
+const DefaultPageSize = 100
+
+func (c Config) pageSize() int {
+	if c.PageSize <= 0 {
+		return DefaultPageSize
+	}
+	return c.PageSize
+}
+
+// Open returns the box of a queue that m has open: of the queue that tasks died
+// on, not of its dead letter queue. The error wraps runtime.ErrUnknownQueue.
+func Open(m *runtime.Manager, queue string, cfg Config) (*Box, error) {
+	q, err := m.Queue(queue)
+	if err != nil {
+		return nil, err
+	}
+	b := &Box{m: m, name: queue, cfg: cfg}
+	on := queueShelf{q: q, page: cfg.pageSize()}
+	if b.shelf = &on; !q.Capabilities().Browse && cfg.Provider != nil {
+		b.shelf = &receivingShelf{queueShelf: on, p: cfg.Provider}
+	}
+	return b, nil
+}
+
+// List returns up to limit letters that f chooses, after the cursor and in the
+// order they died, and the cursor of the next page, empty after the last. The
+// first page has the cursor "". The error wraps runtime.ErrUnsupported where the
+// queue cannot list without receiving, and the box has no Config.Provider.
+func (b *Box) List(ctx context.Context, f Filter, cursor string, limit int) (page []Letter, next string, err error) {
+	if limit <= 0 {
+		return nil, "", fmt.Errorf("list dead letters: the limit must be positive, not %d", limit)
+	}
+	for len(page) < limit {
+		// No more than the page has room for, or the cursor would be beyond it.
+		tasks, more, err := b.shelf.browse(ctx, cursor, min(limit-len(page), b.shelf.traits().page))
+		if err != nil {
+			return nil, "", err
+		}
+		for _, t := range tasks {
+			if l := b.letter(t); f.Matches(&l) {
+				page = append(page, l)
+			}
+		}
+		if cursor = more; cursor == "" {
+			break
+		}
+	}
+	return page, cursor, nil
+}
+
+func (b *Box) letter(t *runtime.Task) Letter {
+	policy, known := b.policy(t.Type)
+	return letter(t, policy.Secrets, !known)
+}
+
+func (b *Box) policy(taskType string) (runtime.Policy, bool) {
+	if b.cfg.Router == nil {
+		return runtime.Policy{}, false
+	}
+	return b.cfg.Router.Policy(taskType)
+}
+
+// each calls visit for every dead task that f chooses, page by page. What is put
+// there meanwhile may be seen or not.
+func (b *Box) each(ctx context.Context, f *Filter, visit func(*runtime.Task, *Letter) error) error {
+	for cursor := ""; ; {
+		tasks, next, err := b.shelf.browse(ctx, cursor, b.shelf.traits().page)
+		if err != nil {
+			return err
+		}
+		for _, t := range tasks {
+			if l := b.letter(t); f.Matches(&l) {
+				if err := visit(t, &l); err != nil {
+					return err
+				}
+			}
+		}
+		if cursor = next; cursor == "" {
+			return nil
+		}
+	}
+}
+
+// Groups returns the groups of the letters that f chooses, the largest first. It
+// reads all of them.
+func (b *Box) Groups(ctx context.Context, f Filter) ([]Group, error) {
+	g := make(groups)
+	err := b.each(ctx, &f, func(_ *runtime.Task, l *Letter) error {
+		g.add(l)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return g.sorted(), nil
+}
+
+// errFound ends a search.
+var errFound = errors.New("found")
+
+// Show returns one letter. The error wraps runtime.ErrTaskNotFound.
+func (b *Box) Show(ctx context.Context, id string) (Letter, error) {
+	t, err := b.find(ctx, id)
+	if err != nil {
+		return Letter{}, err
+	}
+	return b.letter(t), nil
+}
+
+// find reads letters until it comes to the one with the ID: no broker has an index
+// of its dead letters that says more than their order.
+func (b *Box) find(ctx context.Context, id string) (found *runtime.Task, err error) {
+	err = b.each(ctx, &Filter{}, func(t *runtime.Task, _ *Letter) error {
+		if t.ID != id {
+			return nil
+		}
+		found = t
+		return errFound
+	})
+	switch {
+	case errors.Is(err, errFound):
+		return found, nil
+	case err != nil:
+		return nil, err
+	}
+	return nil, fmt.Errorf("%w: no dead letter of %s has the ID %s", runtime.ErrTaskNotFound, b.name, id)
+}
+
+// Export writes the letters that f chooses as lines of JSON, redacted, and returns
+// how many there were.
+func (b *Box) Export(ctx context.Context, f Filter, w io.Writer) (n int, err error) {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	err = b.each(ctx, &f, func(_ *runtime.Task, l *Letter) error {
+		if err := enc.Encode(l); err != nil {
+			return err
+		}
+		n++
+		return nil
+	})
+	return n, err
+}

@@ -1,0 +1,8 @@
+// Package dlq is where people work on dead letters: it lists, groups, shows,
+// exports, edits, redrives and discards what is on a queue's dead letter queue.
+//
+// A [Box] works on the dead letters of one queue, on every provider within what
+// it can do, beside running pools and other boxes. Secrets are never shown: each
+// payload that leaves it is redacted as its type says. What is stored in clear is
+// the texts of errors: keep secrets out of those.
+package dlq

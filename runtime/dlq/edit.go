@@ -1,0 +1,134 @@
+package dlq
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// ErrInvalidPayload: an edited payload is not what its type's schema asks for.
+var ErrInvalidPayload = errors.New("taskgen: the payload does not fit its schema")
+
+// RedriveEdited puts a letter back on its queue with another payload, which must
+// fit the schema of its type; where the type has none, any JSON will do. Wherever it
+// holds runtime.Redacted in the place of a secret, the secret stays as it was. The
+// edited task is on the queue before the letter is removed: a crash in between
+// leaves both. Errors wrap runtime.ErrTaskNotFound, ErrInvalidPayload,
+// runtime.ErrUnknownType where the router does not know the type,
+// runtime.ErrUnsupported, or runtime.ErrDuplicate, when a task with the ID is on the
+// queue again.
+func (b *Box) RedriveEdited(ctx context.Context, id string, payload []byte) error {
+	t, err := b.find(ctx, id)
+	if err != nil {
+		return err
+	}
+	fail := func(err error) error { return fmt.Errorf("edit dead letter %s (%s): %w", id, t.Type, err) }
+	if t.Encoding != "" {
+		return fail(fmt.Errorf("%w: its payload is encoded as %q: discard it, and enqueue another task through the middleware that encodes it", runtime.ErrUnsupported, t.Encoding))
+	}
+	policy, known := b.policy(t.Type)
+	if !known {
+		return fail(fmt.Errorf("%w: nothing is known about its payload: give the box a router that handles it", runtime.ErrUnknownType))
+	}
+	q, err := b.m.Queue(origin(t))
+	if err != nil {
+		return fail(err)
+	}
+	edited, err := edit(t.Payload, payload, &policy)
+	if err != nil {
+		return fail(err)
+	}
+	t.Payload = edited
+	if err := putBack(ctx, q, t, b.m); err != nil {
+		return fail(err)
+	}
+	if _, err := b.shelf.discard(ctx, []string{id}); err != nil {
+		return fmt.Errorf("the edited task %s is on its queue, and the letter could not be removed: %w", id, err)
+	}
+	return nil
+}
+
+// putBack enqueues a task that was dead, by the provider itself: its payload is as
+// it travels, and passed the manager's middleware once.
+func putBack(ctx context.Context, q runtime.Queue, t *runtime.Task, m *runtime.Manager) error {
+	cfg := q.Config()
+	t.Queue = cfg.Name
+	t.UniqueKey, t.UniqueFor = "", 0 // as with every redrive: the key is not taken again
+	if !q.Capabilities().RefusesIDs {
+		// Brokers that do not know what is on the queue take a second message for a
+		// repeated one by its ID and this time, and drop it.
+		t.CreatedAt = m.Now()
+	}
+	runtime.Unbury(t, cfg.DLQ)
+	if err := t.Validate(); err != nil {
+		return err
+	}
+	_, err := q.Enqueue(ctx, []*runtime.Task{t})
+	return runtime.ErrorAt(err, 0)
+}
+
+// edit checks an edited payload and puts the secrets back.
+func edit(old, edited []byte, policy *runtime.Policy) ([]byte, error) {
+	v, err := decodeJSON(edited)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalidPayload, err)
+	}
+	was, err := decodeJSON(old)
+	if err != nil {
+		was = nil // it was no JSON: there are no secrets to be had from it
+	}
+	for _, path := range policy.Secrets {
+		v = keepSecrets(v, was, strings.Split(path, "."))
+	}
+	if err := validate(v, policy); err != nil {
+		return nil, err
+	}
+	return json.Marshal(v)
+}
+
+// validate holds a payload to the schema of its type.
+func validate(v any, policy *runtime.Policy) error {
+	if policy.Schema == "" {
+		return nil
+	}
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(policy.Schema))
+	if err != nil {
+		return fmt.Errorf("the schema of %q is no JSON: %w", policy.Type, err)
+	}
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.AssertFormat()
+	c.AssertContent()
+	const name = "payload.schema.json"
+	if err := c.AddResource(name, doc); err != nil {
+		return fmt.Errorf("the schema of %q: %w", policy.Type, err)
+	}
+	schema, err := c.Compile(name)
+	if err != nil {
+		return fmt.Errorf("the schema of %q: %w", policy.Type, err)
+	}
+	if err := schema.Validate(v); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalidPayload, err)
+	}
+	return nil
+}
+
+// decodeJSON reads a value with its numbers as they are written.
+func decodeJSON(data []byte) (v any, err error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	if err = d.Decode(&v); err == nil {
+		if _, more := d.Token(); more != io.EOF {
+			err = errors.New("there is more than one value")
+		}
+	}
+	return v, err
+}

@@ -1,0 +1,41 @@
+package dlq
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"regexp"
+	"strings"
+)
+
+// What differs between two failures of one kind.
+var (
+	uuids   = regexp.MustCompile(`(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
+	quoted  = regexp.MustCompile("\"[^\"]*\"|`[^`]*`|'[^' ]*'")
+	hexes   = regexp.MustCompile(`(?i)\b0x[0-9a-f]+\b|\b(?:[0-9a-f]*[0-9][0-9a-f]*[a-f][0-9a-f]*|[0-9a-f]*[a-f][0-9a-f]*[0-9][0-9a-f]*)\b`)
+	numbers = regexp.MustCompile(`[0-9]+(?:[.,:][0-9]+)*`)
+	spaces  = regexp.MustCompile(`\s+`)
+)
+
+// maxPattern is how much of an error is compared, in bytes.
+const maxPattern = 400
+
+// pattern is an error's text without what differs from one task to the next:
+// numbers, IDs, quoted values, addresses. Of a panic it is the first line.
+func pattern(reason string) string {
+	first, _, _ := strings.Cut(reason, "\n")
+	if len(first) > maxPattern {
+		first = strings.ToValidUTF8(first[:maxPattern], "")
+	}
+	first = uuids.ReplaceAllString(first, "#")
+	first = quoted.ReplaceAllString(first, "“…”")
+	first = hexes.ReplaceAllString(first, "#")
+	first = numbers.ReplaceAllString(first, "#")
+	return strings.TrimSpace(spaces.ReplaceAllString(first, " "))
+}
+
+// fingerprint names the letters of one type that failed in one way: 12 hex
+// digits.
+func fingerprint(taskType, reason string) string {
+	sum := sha256.Sum256([]byte(taskType + "\x00" + pattern(reason)))
+	return hex.EncodeToString(sum[:6])
+}

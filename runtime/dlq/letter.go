@@ -1,0 +1,121 @@
+package dlq
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A Letter is a dead task as people see it.
+type Letter struct {
+	ID    string `json:"id"`
+	Type  string `json:"type"`
+	Queue string `json:"queue"` // the one it died on
+	// Reason is the text of the last error.
+	Reason   string    `json:"reason"`
+	FailedAt time.Time `json:"failed_at,omitzero"` // when it died
+	// Runs counts the runs until it died, those whose lines are no longer kept
+	// included.
+	Runs     int       `json:"runs"`
+	Attempts []Attempt `json:"attempts,omitempty"` // the newest runs that failed, oldest first
+	// Group names the letters that failed in the same way; see Group.
+	Group string `json:"group"`
+	// RedriveCount is how often it was redriven before.
+	RedriveCount int               `json:"redrive_count,omitempty"`
+	CreatedAt    time.Time         `json:"created_at"`
+	MaxRetries   int               `json:"max_retries"`
+	GroupKey     string            `json:"group_key,omitempty"`
+	UniqueKey    string            `json:"unique_key,omitempty"`
+	Metadata     map[string]string `json:"metadata,omitempty"` // the task's own: what the runtime wrote is in the other fields
+	// Payload is redacted. Where it cannot be shown, because it is encoded or no
+	// JSON, it is null and Encoding says how it is encoded.
+	Payload  json.RawMessage `json:"payload"`
+	Encoding string          `json:"encoding,omitempty"`
+}
+
+// An Attempt is one run that failed.
+type Attempt struct {
+	Number int           `json:"number"` // from 1
+	At     time.Time     `json:"at"`     // when it ended
+	Took   time.Duration `json:"took"`   // in nanoseconds
+	Worker string        `json:"worker,omitempty"`
+	Error  string        `json:"error"`
+	Stack  string        `json:"stack,omitempty"` // of a handler that panicked
+}
+
+// letter reads a dead task. secrets are the JSON paths that nobody may see, hidden
+// says that the type is not known, so that nothing may be shown.
+func letter(t *runtime.Task, secrets []string, hidden bool) Letter {
+	l := Letter{
+		ID: t.ID, Type: t.Type, Queue: origin(t), Reason: t.Metadata[runtime.MetaFailureReason],
+		CreatedAt: t.CreatedAt, MaxRetries: t.MaxRetries, GroupKey: t.GroupKey, UniqueKey: t.UniqueKey, Encoding: t.Encoding,
+		Payload: json.RawMessage("null"), Attempts: attempts(t.Metadata),
+	}
+	l.FailedAt, _ = time.Parse(time.RFC3339Nano, t.Metadata[runtime.MetaFailedAt])
+	l.Runs, _ = strconv.Atoi(t.Metadata[runtime.MetaAttempts])
+	l.RedriveCount, _ = strconv.Atoi(t.Metadata[runtime.MetaRedriveCount])
+	l.Group = fingerprint(l.Type, l.Reason)
+	for k, v := range t.Metadata {
+		if !ofRuntime(k) {
+			if l.Metadata == nil {
+				l.Metadata = make(map[string]string)
+			}
+			l.Metadata[k] = v
+		}
+	}
+	if t.Encoding == "" && !hidden {
+		l.Payload = redact(t.Payload, secrets)
+	}
+	return l
+}
+
+// ofRuntime reports whether the runtime wrote the metadata under a key.
+func ofRuntime(key string) bool {
+	switch key {
+	case runtime.MetaFailureReason, runtime.MetaFailedAt, runtime.MetaOriginalQueue, runtime.MetaAttempts,
+		runtime.MetaRedrivenFrom, runtime.MetaRedriveCount:
+		return true
+	}
+	return strings.HasPrefix(key, "taskgen.") || isNumbered(key, runtime.MetaAttemptPrefix) || isNumbered(key, runtime.MetaStackPrefix)
+}
+
+func isNumbered(key, prefix string) bool {
+	number, ok := strings.CutPrefix(key, prefix)
+	n, err := strconv.Atoi(number)
+	return ok && err == nil && n > 0
+}
+
+// attempts reads the lines of the runs that failed (see runtime.NoteAttempt).
+func attempts(meta map[string]string) []Attempt {
+	var all []Attempt
+	for key, line := range meta {
+		if !isNumbered(key, runtime.MetaAttemptPrefix) {
+			continue
+		}
+		number := strings.TrimPrefix(key, runtime.MetaAttemptPrefix)
+		a := attempt(line)
+		a.Number, _ = strconv.Atoi(number)
+		a.Stack = meta[runtime.MetaStackPrefix+number]
+		all = append(all, a)
+	}
+	slices.SortFunc(all, func(a, b Attempt) int { return a.Number - b.Number })
+	return all
+}
+
+// attempt reads "<time> took <duration>[ on <worker>]: <error>".
+func attempt(line string) (a Attempt) {
+	head, text, ok := strings.Cut(line, ": ")
+	at, rest, found := strings.Cut(head, " took ")
+	took, worker, _ := strings.Cut(rest, " on ")
+	var err error
+	if a.At, err = time.Parse(time.RFC3339Nano, at); !ok || !found || err != nil {
+		return Attempt{Error: line}
+	}
+	a.Took, _ = time.ParseDuration(took)
+	a.Worker, a.Error = worker, text
+	return a
+}

@@ -1,0 +1,152 @@
+package dlq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A Redrive says which dead letters go back to their queue, and how fast.
+type Redrive struct {
+	Filter Filter
+	// IDs are those to redrive, if Filter chooses them. Nil: all that it chooses.
+	IDs []string
+	// Rate bounds how many go back in a time. Zero: no bound.
+	Rate runtime.Rate
+	// DryRun counts them and moves none.
+	DryRun bool
+	// Progress, if not nil, is told after each batch how many have been moved.
+	Progress func(moved int)
+}
+
+// Redriven is what a redrive has done.
+type Redriven struct {
+	// Moved counts the letters that are back on their queue, or would be after a
+	// dry run.
+	Moved int
+	// Kept are those that could not be moved, with the reason: the ID is on the
+	// queue again, as a rule.
+	Kept map[string]error
+	// Until is when the redrive began, or its Filter.Before: letters that died later
+	// are not of it. To go on with one that was broken off, call it again with
+	// Filter.Before set to this.
+	Until time.Time
+}
+
+// Redrive puts dead letters back on the queue they died on, due at once, with
+// their retries to be used anew and runtime.MetaRedriveCount raised. Each is on
+// the queue before it leaves the dead letter queue. It moves a batch at a time and
+// remembers nothing: one that was killed on the way is gone on with by calling it
+// again. Letters that die while it runs are left alone. An error tells of what is
+// beyond single letters; Redriven says what was done until then.
+//
+// On a queue that cannot list its dead letters, all of them at no particular rate
+// are moved by one call of runtime.Redriver, those that die meanwhile included;
+// anything else looks at all of them first (see Config.Provider), and reads the dead
+// letter queue once more for every 250 that it moves.
+func (b *Box) Redrive(ctx context.Context, r Redrive) (done Redriven, err error) {
+	whole := r.Filter == (Filter{}) && r.IDs == nil && r.Rate == (runtime.Rate{}) && !r.DryRun
+	if done.Until = r.Filter.Before; done.Until.IsZero() {
+		done.Until = b.m.Now()
+		r.Filter.Before = done.Until
+	}
+	if whole && b.shelf.traits().walks {
+		return done, b.move(ctx, &r, &done, nil)
+	}
+	chosen, err := b.chosen(ctx, &r.Filter, r.IDs)
+	if err != nil || r.DryRun {
+		done.Moved = len(chosen)
+		return done, err
+	}
+	limiter := newLimiter(r.Rate, b.shelf.traits())
+	for ids := range slices.Chunk(chosen, limiter.Burst()) {
+		if err := limiter.WaitN(ctx, len(ids)); err != nil {
+			return done, fmt.Errorf("redrive: broken off after %d of %d letters: %w", done.Moved, len(chosen), err)
+		}
+		if err := b.move(ctx, &r, &done, ids); err != nil {
+			return done, fmt.Errorf("redrive: broken off after %d of %d letters: %w", done.Moved, len(chosen), err)
+		}
+	}
+	return done, nil
+}
+
+// move moves letters, and notes what became of them. It returns errors that are
+// about more than single ones.
+func (b *Box) move(ctx context.Context, r *Redrive, done *Redriven, ids []string) error {
+	moved, err := b.shelf.redrive(ctx, ids)
+	done.Moved += len(moved)
+	if r.Progress != nil && len(moved) > 0 {
+		r.Progress(done.Moved)
+	}
+	var be *runtime.BatchError
+	if err == nil || !errors.As(err, &be) {
+		return err
+	}
+	if done.Kept == nil {
+		done.Kept = make(map[string]error, len(be.Items))
+	}
+	for _, it := range be.Items {
+		done.Kept[it.ID] = it.Err
+	}
+	return nil
+}
+
+// chosen lists the IDs of the letters that f chooses, of those in only where that
+// is not nil. It comes before the first is moved: pages of a list would shift under
+// the moves.
+func (b *Box) chosen(ctx context.Context, f *Filter, only []string) (ids []string, err error) {
+	want := make(map[string]bool, len(only))
+	for _, id := range only {
+		want[id] = true
+	}
+	err = b.each(ctx, f, func(t *runtime.Task, _ *Letter) error {
+		if only == nil || want[t.ID] {
+			ids = append(ids, t.ID)
+		}
+		return nil
+	})
+	return ids, err
+}
+
+// newLimiter returns a limiter that lets a batch through at a time. A batch is what
+// may go in a tenth of a second, or one letter where that is more; a batch of those
+// that are read from the head of a queue each time, what may go in ten.
+func newLimiter(r runtime.Rate, of traits) *rate.Limiter {
+	if r.Limit <= 0 || r.Per <= 0 {
+		return rate.NewLimiter(rate.Inf, of.batch)
+	}
+	perSecond := float64(r.Limit) / r.Per.Seconds()
+	span := 0.1
+	if of.walks {
+		span = 10
+	}
+	return rate.NewLimiter(rate.Limit(perSecond), max(1, int(min(float64(of.batch), perSecond*span))))
+}
+
+// Discard removes the letters with the given IDs for good, and returns the IDs of
+// those that it removed. Unknown IDs are no error.
+func (b *Box) Discard(ctx context.Context, ids []string) ([]string, error) {
+	return b.shelf.discard(ctx, ids)
+}
+
+// DiscardMatching removes the letters that f chooses for good, and returns how
+// many there were.
+func (b *Box) DiscardMatching(ctx context.Context, f Filter) (n int, err error) {
+	ids, err := b.chosen(ctx, &f, nil)
+	if err != nil {
+		return 0, err
+	}
+	for part := range slices.Chunk(ids, b.shelf.traits().batch) {
+		gone, err := b.shelf.discard(ctx, part)
+		if n += len(gone); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
