@@ -52,6 +52,7 @@ var traits = []trait{
 	{"KeepsReleased", "a released task keeps its changed envelope", ""},
 	{"CountsScheduled", "counts what is not due", ""},
 	{"CountsLeased", "counts the leases of every process", ""},
+	{"ConfirmsAcks", "nil from an ack is the broker's word", ""},
 	{"LateLeased", "counts a killed worker's leases until somebody asks for tasks", ""},
 	{"CountsOrigins", "counts the dead by queue of origin", ""},
 	{"CountsAge", "knows the age of the oldest", ""},
