@@ -23,7 +23,7 @@ endif
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 .PHONY: demo
 demo: ## generate, then run examples/docsearch (PROVIDER=memory|sqlite|redis|sqs|rabbitmq|nats, DEMOFLAGS='-dir … -query …')
@@ -39,6 +39,10 @@ endif
 test: ## run every test of every module, with the race detector, on servers it starts
 	@scripts/setup.sh race servers
 	@set -e; for m in $(MODULES); do echo "== test $$m"; (cd $$m && $(RACE) $(GO) test $(RACEFLAGS) -timeout 20m ./...); done
+
+.PHONY: test-rabbitmq4
+test-rabbitmq4: ## run the tests of the RabbitMQ provider on the RabbitMQ 4 of Debian trixie (root on Debian; RABBITMQ4=folder to keep it in)
+	scripts/rabbitmq4.sh $(or $(RABBITMQ4),$(CURDIR)/.cache/rabbitmq4) $(GO) test -count=1 -timeout 20m ./runtime/rabbitmq
 
 .PHONY: providers
 providers: ## run the conformance suites and write what they found into docs/providers.md

@@ -17,7 +17,8 @@ type scan struct {
 	s   *session
 	ch  *channel
 	in  <-chan amqp.Delivery
-	n   int // messages that the queue had when the scan began
+	n   int // messages that the queue had when the scan began, and that are to come
+	out int // messages that were delivered and not acknowledged
 	ids map[string]bool
 }
 
@@ -64,22 +65,27 @@ func (q *Queue) scan(ctx context.Context, ids []string) (*scan, error) {
 // ends.
 const scanRest = 3 * time.Second
 
-// end gives back what was not taken off, also what the client has dropped.
+// end gives back what was not taken off, also what the client has dropped, and
+// waits for a moment until the broker counts it again: the next scan is to find it.
 func (c *scan) end() {
-	_ = c.ch.call(c.q.p.link.ctx, func() error {
-		err := c.ch.Cancel("scan", false)
-		if err == nil {
-			err = c.ch.Qos(1, 0, false) // when that is answered, nothing is on its way any more
+	ctx := c.q.p.link.ctx
+	_ = c.ch.call(ctx, func() error {
+		if err := c.ch.Cancel("scan", false); err != nil {
+			return err
 		}
-		if err == nil {
-			err = c.ch.Nack(0, true, true)
-		}
-		return err
-	})
-	go func() { // as long as the consumer's buffer holds something
 		for range c.in {
+			c.out++
 		}
-	}()
+		if err := c.ch.Qos(1, 0, false); err != nil { // when that is answered, nothing is on its way any more
+			return err
+		}
+		return c.ch.Nack(0, true, true)
+	})
+	for deadline := time.Now().Add(returnWait); c.out > 0 && time.Now().Before(deadline); <-time.After(time.Millisecond) {
+		if n, err := c.s.ready(ctx, c.q.p.names.line(c.q.cfg.DLQ, 0)); err != nil || n >= c.out {
+			break
+		}
+	}
 	time.AfterFunc(scanRest, func() { _ = c.ch.Close() })
 }
 
@@ -100,6 +106,7 @@ func (c *scan) next(ctx context.Context) (found []corpse, err error) {
 				return nil, errAway
 			}
 			c.n--
+			c.out++
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-time.After(scanWait):
@@ -128,6 +135,7 @@ func (c *scan) drop(ctx context.Context, gone []corpse) error {
 		if err := c.ch.Ack(x.tag, false); err != nil {
 			return err
 		}
+		c.out--
 		delete(c.ids, x.task.ID)
 	}
 	return c.ch.call(ctx, func() error { return c.ch.Qos(0, 0, false) })

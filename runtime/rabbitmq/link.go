@@ -29,7 +29,6 @@ var errAway = errors.New("rabbitmq: the connection has ended")
 type link struct {
 	dial  Dialer
 	owned bool // connections are the link's to close
-	names names
 	setup func(context.Context, *session) error
 
 	ctx  context.Context // ends with the link

@@ -158,6 +158,9 @@ func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Q
 	if cfg.Capacity > 0 {
 		return nil, fmt.Errorf("%w: a bound on the tasks of queue %q: RabbitMQ does not keep one over the queues that it consists of; set a policy with max-length in the broker instead", runtime.ErrUnsupported, cfg.Name)
 	}
+	if err := p.keeps(cfg.Visibility); err != nil {
+		return nil, fmt.Errorf("queue %q: %w", cfg.Name, err)
+	}
 	st, err := p.station(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -170,6 +173,14 @@ func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Q
 	}
 	p.queues[q] = struct{}{}
 	return q, nil
+}
+
+// keeps refuses a lease that the broker would end before its time.
+func (p *Provider) keeps(lease time.Duration) error {
+	if lease <= p.maxLease {
+		return nil
+	}
+	return fmt.Errorf("%w: a lease of %s: RabbitMQ ends deliveries after consumer_timeout, which leaves %s here: configure a longer one and tell WithConsumerTimeout", runtime.ErrUnsupported, lease, p.maxLease)
 }
 
 func (p *Provider) isClosed() bool {

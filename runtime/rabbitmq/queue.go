@@ -190,8 +190,8 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, d time.Duration) ([]*run
 	if limit < 1 || d <= 0 {
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both are more than 0", limit, q.cfg.Name, d)
 	}
-	if d > q.p.maxLease {
-		return nil, q.tooLong(d)
+	if err := q.p.keeps(d); err != nil {
+		return nil, err
 	}
 	for {
 		if err := q.open(); err != nil {
@@ -208,10 +208,6 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, d time.Duration) ([]*run
 			return ds, nil
 		}
 	}
-}
-
-func (q *Queue) tooLong(d time.Duration) error {
-	return fmt.Errorf("%w: a lease of %s on queue %q: the broker's consumer timeout allows %s", runtime.ErrUnsupported, d, q.cfg.Name, q.p.maxLease)
 }
 
 // taskOf is the task of a lease, for its worker to change.

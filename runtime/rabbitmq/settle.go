@@ -173,8 +173,8 @@ func (q *Queue) Extend(_ context.Context, ds []*runtime.Delivery, d time.Duratio
 	if d <= 0 {
 		return fmt.Errorf("taskgen: extend leases of queue %q by %v: it is to be more than 0", q.cfg.Name, d)
 	}
-	if d > q.p.maxLease {
-		return q.tooLong(d)
+	if err := q.p.keeps(d); err != nil {
+		return err
 	}
 	st, now := q.st, time.Now()
 	failed := make([]error, len(ds))

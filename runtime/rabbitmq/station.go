@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -15,27 +14,6 @@ import (
 
 // maxDraw bounds the tasks of one draw.
 const maxDraw = 2000
-
-// A lease is a task that the broker has delivered to this process.
-type lease struct {
-	t       *tap
-	sip     *sip
-	tag     uint64
-	line    int
-	id      string
-	body    []byte
-	crashes int
-	at      time.Time // when it came
-	until   time.Time // zero: not handed out yet
-	receipt runtime.Receipt
-
-	// Of a task in a group, which stays among those drawn until it has left.
-	state  groupState
-	group  string
-	task   *runtime.Task
-	broken error // why it cannot be decoded
-	again  int   // how often it was handed out
-}
 
 // A waiter is a Dequeue that waits for tasks.
 type waiter struct {
@@ -277,40 +255,6 @@ func (st *station) serve() {
 	st.unwant()
 }
 
-// handOut leases tasks that were drawn. st.mu is held.
-func (st *station) handOut(limit int, d time.Duration) []*lease {
-	n := min(limit, len(st.drawn))
-	out := slices.Clone(st.drawn[:n])
-	st.drawn = slices.Delete(st.drawn, 0, n)
-	for _, l := range out {
-		st.lease(l, d)
-	}
-	return out
-}
-
-// lease begins a lease. st.mu is held.
-func (st *station) lease(l *lease, d time.Duration) {
-	l.until = l.end(time.Now().Add(d))
-	b := make([]byte, 0, 40)
-	b = append(append(b, st.p.nonce...), '-')
-	b = append(strconv.AppendUint(b, l.t.seq, 10), '-')
-	b = strconv.AppendUint(b, l.tag, 10)
-	if l.again++; l.again > 1 { // of a task that stayed here
-		b = strconv.AppendInt(append(b, '-'), int64(l.again), 10)
-	}
-	l.receipt = runtime.Receipt(b)
-	st.leases[l.receipt] = l
-	st.wakeAt(l.until)
-}
-
-// end is the end of a lease, cut to what the broker allows.
-func (l *lease) end(wanted time.Time) time.Time {
-	if last := l.at.Add(l.t.st.p.maxLease); wanted.After(last) {
-		return last
-	}
-	return wanted
-}
-
 // want waits for tasks.
 func (st *station) want(ctx context.Context, closed <-chan struct{}, limit int, d time.Duration) ([]*lease, error) {
 	w := &waiter{limit: limit, lease: d, got: make(chan []*lease, 1), fail: make(chan error, 1)}
@@ -391,49 +335,4 @@ func (st *station) putBack(ctx context.Context, back []*lease) {
 			_ = l.t.ack([]*lease{l})
 		}
 	}
-}
-
-// wakeAt sees to it that somebody looks at the leases then. st.mu is held.
-func (st *station) wakeAt(at time.Time) {
-	if !st.next.IsZero() && !at.Before(st.next) {
-		return
-	}
-	st.next = at
-	wait := max(time.Until(at), 0)
-	if st.alarm == nil {
-		st.alarm = time.AfterFunc(wait, st.expire)
-		return
-	}
-	st.alarm.Reset(wait)
-}
-
-// expire gives tasks whose lease has ended back to their place in the queue. The
-// broker counts that, as it counts the tasks of a process that died.
-func (st *station) expire() {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	st.next = time.Time{}
-	if st.p.link.ctx.Err() != nil {
-		return
-	}
-	now := time.Now()
-	var soonest time.Time
-	for r, l := range st.leases {
-		switch {
-		case !l.until.After(now):
-			delete(st.leases, r)
-			if st.kind == runtime.FIFO { // it keeps its place, here
-				l.state = waiting
-				l.crashes++
-				continue
-			}
-			l.t.reject(l)
-		case soonest.IsZero() || l.until.Before(soonest):
-			soonest = l.until
-		}
-	}
-	if !soonest.IsZero() {
-		st.wakeAt(soonest)
-	}
-	st.wake()
 }
