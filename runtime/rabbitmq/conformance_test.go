@@ -58,7 +58,6 @@ var harness = queuetest.Harness{
 		queuetest.NothingIsLost:      "a lease is a delivery of the broker's: it ends with the process, and the task comes back at once rather than when the lease is over; unique keys are not kept",
 		queuetest.LeasesHold:         "leases end by the clock of the process that has them: a task that was given back by it is not fenced by the broker",
 		queuetest.StaleReceipts:      "receipts mean something to the process that took them, and nothing to others",
-		queuetest.PublishBeforeAck:   "a delivery whose connection is lost comes again: a move that was under way may have left the task in both places",
 		queuetest.OrderWherePromised: "a task that is released goes to the end of its level",
 		queuetest.UniqueMeansTold:    "RabbitMQ keeps no unique keys: a task with one is refused",
 		queuetest.AcksSurviveTrouble: "a delivery cannot be acknowledged over another connection: when one is cut, what was leased over it runs again",

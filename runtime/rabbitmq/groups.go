@@ -39,9 +39,8 @@ const (
 
 // arrivedInGroup takes in a delivery from a partition. st.mu is held.
 func (st *station) arrivedInGroup(l *lease, d *amqp.Delivery) {
-	l.task, l.broken = runtime.DecodeEnvelope(l.body)
-	if l.broken == nil {
-		l.group = l.task.GroupKey
+	if task, err := runtime.DecodeEnvelope(l.body); err == nil {
+		l.task, l.group = task, task.GroupKey
 	}
 	st.drawn = append(st.drawn, l)
 	st.wake()

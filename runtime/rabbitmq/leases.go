@@ -22,11 +22,10 @@ type lease struct {
 	receipt runtime.Receipt
 
 	// Of a task in a group, which stays among those drawn until it has left.
-	state  groupState
-	group  string
-	task   *runtime.Task
-	broken error // why it cannot be decoded
-	again  int   // how often it was handed out
+	state groupState
+	group string
+	task  *runtime.Task
+	again int // how often it was handed out
 }
 
 // handOut leases tasks that were drawn. st.mu is held.

@@ -210,34 +210,34 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, d time.Duration) ([]*run
 	}
 }
 
-// taskOf is the task of a lease, for its worker to change.
-func (st *station) taskOf(l *lease) (*runtime.Task, error) {
-	if st.kind != runtime.FIFO {
-		return runtime.DecodeEnvelope(l.body)
-	}
-	if l.broken != nil {
-		return nil, l.broken
-	}
-	return l.task.Clone(), nil
-}
-
 // deliver decodes what was drawn. What cannot be decoded goes to the dead letter
 // queue.
 func (q *Queue) deliver(got []*lease) []*runtime.Delivery {
 	room := make([]runtime.Delivery, len(got))
+	tasks := make([]*runtime.Task, len(got))
+	q.st.mu.Lock() // a lease that has ended may be on its way to somebody else
+	for i, l := range got {
+		room[i] = runtime.Delivery{Receipt: l.receipt, LeaseUntil: l.until, Crashes: l.crashes}
+		if l.task != nil { // of a group: its worker may change its own copy
+			tasks[i] = l.task.Clone()
+		}
+	}
+	q.st.mu.Unlock()
 	ds := make([]*runtime.Delivery, 0, len(got))
 	for i, l := range got {
-		task, err := q.st.taskOf(l)
-		if err != nil {
-			if task = q.salvage(l, err); task == nil {
-				continue
+		d := &room[i]
+		if d.Task = tasks[i]; d.Task == nil {
+			var err error
+			if d.Task, err = runtime.DecodeEnvelope(l.body); err != nil {
+				if d.Task = q.salvage(l, d.Receipt, err); d.Task == nil {
+					continue
+				}
 			}
 		}
-		room[i] = runtime.Delivery{Task: task, Receipt: l.receipt, LeaseUntil: l.until, Crashes: l.crashes}
 		if q.st.isDLQ {
-			room[i].Crashes = 0
+			d.Crashes = 0
 		}
-		ds = append(ds, &room[i])
+		ds = append(ds, d)
 	}
 	return ds
 }

@@ -199,7 +199,7 @@ const undecodable = "taskgen.undecodable"
 
 // salvage buries a message that cannot be decoded. On a dead letter queue it
 // returns a task that stands for it, elsewhere nil.
-func (q *Queue) salvage(l *lease, cause error) *runtime.Task {
+func (q *Queue) salvage(l *lease, receipt runtime.Receipt, cause error) *runtime.Task {
 	now := time.Now()
 	id := strings.ToValidUTF8(l.id, "?")
 	if id == "" {
@@ -214,6 +214,6 @@ func (q *Queue) salvage(l *lease, cause error) *runtime.Task {
 		return task
 	}
 	// Where it fails the lease brings the message back.
-	_ = q.DeadLetter(q.p.link.ctx, []*runtime.Delivery{{Task: task, Receipt: l.receipt}})
+	_ = q.DeadLetter(q.p.link.ctx, []*runtime.Delivery{{Task: task, Receipt: receipt}})
 	return nil
 }
