@@ -124,6 +124,9 @@ func (l *lane) room(now time.Time) (int, time.Duration) {
 	if l.s.stopping || now.Before(f.rest) {
 		return 0, f.rest.Sub(now)
 	}
+	if d := l.s.quiet(now); d > 0 {
+		return 0, d
+	}
 	n := l.s.parked + f.prefetch - l.buffered
 	if !(l.s.parked > 0 && l.buffered == 0) && l.buffered > f.prefetch/2 {
 		return 0, 0 // enough at hand: the next fetch is a larger one

@@ -223,6 +223,7 @@ func (l *lane) close(it *item) {
 	}
 	if l.s.suspect == it.d {
 		l.s.suspect = nil
+		l.s.hintAll() // fetching goes on
 	}
 	it.state, it.d, it.ctx = closed, nil, nil
 	l.taken--

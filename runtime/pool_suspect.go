@@ -23,6 +23,19 @@ const (
 	maxSuspectDelay = 5 * time.Second
 )
 
+// suspectQuiet is how long a pool that has taken a suspect fetches nothing more, if
+// that has not ended before: were the process killed now, the death would be charged
+// to other suspects that it has just fetched and not given back yet.
+const suspectQuiet = time.Second
+
+// quiet is how long nothing is fetched because of a suspect. s.mu is held.
+func (s *shift) quiet(now time.Time) time.Duration {
+	if s.suspect == nil {
+		return 0
+	}
+	return s.since.Add(suspectQuiet).Sub(now)
+}
+
 // suspected reports whether a delivery may be what killed its workers. One that
 // is at the limit is not run any more, and so does no harm.
 func (c QueueConfig) suspected(d *Delivery) bool {

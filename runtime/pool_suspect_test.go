@@ -109,3 +109,32 @@ func TestReleaseOfSuspectsThatHangsCostsNobodyItsLease(t *testing.T) {
 		assert.ElementsMatch(t, []string{"a", "b", "new"}, b.q().completed())
 	})
 }
+
+func TestNothingIsFetchedInTheFirstSecondOfASuspect(t *testing.T) {
+	for name, c := range map[string]struct{ takes, at time.Duration }{
+		"it is done before": {400 * time.Millisecond, 400 * time.Millisecond},
+		"it takes longer":   {10 * time.Second, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newPoolBench(t, QueueConfig{Name: "q", MaxDeliveries: 4, Visibility: 30 * time.Second})
+				b.handle(func(_ context.Context, task *Task) error {
+					if task.ID == "suspect" {
+						time.Sleep(c.takes)
+					}
+					return nil
+				})
+				b.crashed(2, "suspect")
+				p := b.pool(PoolConfig{Workers: 4})
+				b.start(p)
+				pass(100 * time.Millisecond)
+				b.put("new")
+				pass(c.at - 110*time.Millisecond)
+				assert.Equal(t, Stats{Leased: 1, Ready: 1}, b.stats("q"))
+				pass(100 * time.Millisecond)
+				assert.Contains(t, b.q().completed(), "new")
+				b.stop(p)
+			})
+		})
+	}
+}
