@@ -29,14 +29,13 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 		if err := q.open(); err != nil {
 			return nil, err
 		}
-		if !q.rested(ctx) {
+		if ctx.Err() != nil {
 			return nil, q.errNoTasks()
 		}
 		p, err := q.fetch(ctx, min(limit, batchSize))
 		if err == nil {
 			var ds []*runtime.Delivery
 			if ds, err = q.deliver(ctx, p, limit, lease); len(ds) > 0 {
-				q.suspects(ds)
 				return ds, nil
 			}
 			if err == nil {
@@ -52,37 +51,6 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 		}
 		pause = min(2*pause, maxPause)
 	}
-}
-
-// breather is how long a handle asks for nothing after it has handed out a task
-// that may be what killed its workers. One that does so at once then kills its
-// process while nothing else is on its way there: what is would count a crash as
-// well, and after MaxDeliveries of them die an innocent death.
-const breather = 50 * time.Millisecond
-
-// suspects notes such tasks: those that crashed half as often as they may.
-func (q *Queue) suspects(ds []*runtime.Delivery) {
-	for _, d := range ds {
-		if d.Crashes >= (q.cfg.MaxDeliveries+1)/2 && d.Crashes < q.cfg.MaxDeliveries {
-			q.rest.Store(time.Now().Add(breather).UnixNano())
-			return
-		}
-	}
-}
-
-// rested waits for the end of the breather. It reports false when ctx ended
-// first.
-func (q *Queue) rested(ctx context.Context) bool {
-	if wait := time.Until(time.Unix(0, q.rest.Load())); wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		select {
-		case <-ctx.Done():
-		case <-q.done:
-		case <-timer.C:
-		}
-	}
-	return ctx.Err() == nil
 }
 
 func (q *Queue) errNoTasks() error {

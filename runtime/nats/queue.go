@@ -3,7 +3,6 @@ package nats
 import (
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -19,7 +18,6 @@ type Queue struct {
 	// gate keeps a Dequeue from beginning beside Close, which waits for busy.
 	gate sync.RWMutex
 	busy sync.WaitGroup
-	rest atomic.Int64 // nanoseconds of the Unix epoch: no Dequeue asks before
 }
 
 var _ interface {
