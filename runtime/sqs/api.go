@@ -173,7 +173,7 @@ func explain(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// group runs f for every part at the same time, at most parallel of them.
+// together runs f for every part at the same time, at most parallel of them.
 func together[T any](parts []T, f func(T)) {
 	if len(parts) == 1 {
 		f(parts[0])

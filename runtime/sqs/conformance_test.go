@@ -120,7 +120,6 @@ func total(p runtime.Provider) (n int64) {
 var reasons = map[queuetest.Law]string{
 	queuetest.LeasesHold:        "SQS does not fence: where Extend and the end of a lease meet, both may win",
 	queuetest.Contract:          "SQS does not refuse an ID that is on the queue",
-	queuetest.PublishBeforeAck:  "a message whose answer was lost is sent again, and SQS does not know that it is there already",
 	queuetest.StaleReceipts:     "SQS does not fence: a receipt handle that a later receive has replaced may still delete; within a process the local lease clock does",
 	queuetest.UniqueMeansTold:   "SQS cannot tell who holds a key: its deduplication drops a message in silence, for five minutes, on fifo queues alone; tasks with a unique key are refused",
 	queuetest.StatsTellTheTruth: "SQS counts no dead by their origin, and tells the age of the oldest message to CloudWatch alone",

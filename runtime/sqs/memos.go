@@ -33,13 +33,6 @@ func (ms *memos) get(id string) *memo {
 	return nil
 }
 
-// forget is for messages that are gone.
-func (ms *memos) forget(id string) {
-	ms.mu.Lock()
-	defer ms.mu.Unlock()
-	delete(ms.all, id)
-}
-
 // unused notes that a receive was nobody's attempt.
 func (ms *memos) unused(m *message) {
 	ms.note(m, func(n *memo) {
