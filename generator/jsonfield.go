@@ -71,6 +71,7 @@ func structOf(t types.Type) *types.Struct {
 type jsonField struct {
 	name   string
 	tagged bool
+	tag    string // the whole struct tag
 	v      *types.Var
 	top    *types.Var // the field of the outermost struct that it came through
 }
@@ -110,7 +111,7 @@ func jsonFields(st *types.Struct) ([]jsonField, []collision) {
 				switch {
 				case !travels:
 				case name != "":
-					names[name] = append(names[name], jsonField{name, parseJSONTag(e.st.Tag(i)).name != "", v, top})
+					names[name] = append(names[name], jsonField{name, parseJSONTag(e.st.Tag(i)).name != "", e.st.Tag(i), v, top})
 				case !seen[structOf(v.Type())]:
 					next = append(next, embedded{structOf(v.Type()), top})
 				}

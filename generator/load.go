@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"go/ast"
+	"go/token"
 	"go/types"
 	"slices"
 	"strings"
@@ -107,6 +108,7 @@ type builder struct {
 	diags []diag.Diagnostic
 	plain map[*types.Named]bool // types that travel, and hold neither tags nor what is to be warned of
 	tags  map[*types.Named]bool // what tagged has found out
+	docs  map[token.Pos]string  // what comments has found
 }
 
 func (b *builder) report(d ...diag.Diagnostic) { b.diags = append(b.diags, d...) }

@@ -45,6 +45,7 @@ func (b *builder) task(t *directive.Type) (model.Task, bool) {
 	p := payload{b: b, task: &m, named: named, holders: make(map[*types.Named]bool)}
 	p.fields(st, t.Spec.Type.(*ast.StructType))
 	m.Secrets = p.secretPaths()
+	m.Payload = b.payloadOf(named)
 	return m, true
 }
 

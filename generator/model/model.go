@@ -76,8 +76,10 @@ type Task struct {
 	// included: api_key, login.password, keys.*.value (* for the elements of
 	// lists and maps).
 	Secrets []string `json:"secrets,omitempty"`
-	Pos     Pos      `json:"pos"`
-	Places  Places   `json:"-"`
+	// Payload is what T becomes in JSON.
+	Payload Payload `json:"payload"`
+	Pos     Pos     `json:"pos"`
+	Places  Places  `json:"-"`
 }
 
 // Retry is a retry policy as declared; Max 0 is none. Zero values stand for the

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/schedule"
 )
 
 // TypeNoop is the name of NoopTask on the wire.
@@ -24,6 +25,13 @@ func RegisterHandlers(r *runtime.Router, h Handlers) {
 	RegisterNoop(r, h)
 }
 
+// RegisterSchedules makes the jobs of in what the package's annotations say:
+// it adds, changes and cancels those that differ, and says which. Every
+// process may call it at its start.
+func RegisterSchedules(ctx context.Context, in schedule.Scheduler, opts ...schedule.RegisterOption) (schedule.Changes, error) {
+	return schedule.Declare(ctx, in, "github.com/taskgen/taskgen/bench/contest/tasks", nil, opts...)
+}
+
 // Queues lists the queues that the package declares, for Manager.Open.
 func Queues() []runtime.QueueConfig {
 	return []runtime.QueueConfig{
@@ -37,6 +45,17 @@ var NoopSpec = runtime.Spec[NoopTask]{
 	Queue:   "contest",
 	Timeout: time.Minute,
 	Retry:   runtime.RetryPolicy{Max: 3},
+	Schema: `{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "additionalProperties": false,
+  "description": "NoopTask asks for nothing. It is as large as a task with something to do.",
+  "properties": {
+    "due": {"description":"Due is when the task may be run, in Unix nanoseconds. It has the same number of digits whenever that is.","maximum":9223372036854775807,"minimum":-9223372036854775808,"type":"integer"},
+    "text": {"type":"string"}
+  },
+  "title": "NoopTask",
+  "type": "object"
+}`,
 }
 
 // EnqueueNoop puts one NoopTask on its queue, "contest".
@@ -51,6 +70,18 @@ func EnqueueNoop(ctx context.Context, to runtime.Enqueuer, task NoopTask, opts .
 // others are enqueued.
 func EnqueueNoopBatch(ctx context.Context, to runtime.Enqueuer, tasks []NoopTask, opts ...runtime.EnqueueOption) ([]runtime.Enqueued, error) {
 	return runtime.EnqueueBatch(ctx, to, &NoopSpec, tasks, opts...)
+}
+
+// ScheduleNoop has one NoopTask enqueued later, or again and again, and
+// returns the ID of the job.
+func ScheduleNoop(ctx context.Context, in schedule.Scheduler, when schedule.When, task NoopTask, opts ...schedule.Option) (schedule.JobID, error) {
+	return schedule.Add(ctx, in, when, &NoopSpec, &task, opts...)
+}
+
+// ModifyNoop gives the job with the given ID another NoopTask, and with
+// schedule.WithWhen another time.
+func ModifyNoop(ctx context.Context, in schedule.Scheduler, id schedule.JobID, task NoopTask, opts ...schedule.Option) error {
+	return schedule.ModifyPayload(ctx, in, id, &NoopSpec, &task, opts...)
 }
 
 // NoopHandler handles NoopTasks. It is called by many goroutines at once, and

@@ -54,6 +54,20 @@ var EmbeddingSpec = runtime.Spec[EmbeddingTask]{
 		return nil
 	},
 	Secrets: []string{"api_key"},
+	Schema: `{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "additionalProperties": false,
+  "description": "EmbeddingTask asks a model for the embedding of a text.",
+  "properties": {
+    "agent_id": {"type":"string"},
+    "api_key": {"type":"string","writeOnly":true},
+    "model": {"type":"string"},
+    "text": {"minLength":1,"type":"string"}
+  },
+  "required": ["text"],
+  "title": "EmbeddingTask",
+  "type": "object"
+}`,
 }
 
 // EnqueueEmbedding puts one EmbeddingTask on its queue, "embeddings".

@@ -76,6 +76,18 @@ var DocumentSpec = runtime.Spec[DocumentTask]{
 		}
 		return nil
 	},
+	Schema: `{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "additionalProperties": false,
+  "description": "DocumentTask splits one document of the folder into chunks.",
+  "properties": {
+    "parameters": {"additionalProperties":{},"description":"Parameters say how to split; see split.FromParameters.","type":["object","null"]},
+    "path": {"description":"relative to the folder, with slashes","minLength":1,"type":"string"}
+  },
+  "required": ["path"],
+  "title": "DocumentTask",
+  "type": "object"
+}`,
 }
 
 // EnqueueDocument puts one DocumentTask on its queue, "documents".
@@ -159,6 +171,23 @@ var EmbeddingSpec = runtime.Spec[EmbeddingTask]{
 		}
 		return nil
 	},
+	Schema: `{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "additionalProperties": false,
+  "description": "EmbeddingTask embeds one chunk of a document and puts it into the index.",
+  "properties": {
+    "document": {"minLength":1,"type":"string"},
+    "heading": {"type":"string"},
+    "model": {"minLength":1,"type":"string"},
+    "number": {"description":"of the chunk, from 0","maximum":9223372036854775807,"minimum":-9223372036854775808,"type":"integer"},
+    "of": {"description":"how many chunks the document has","maximum":9223372036854775807,"minimum":-9223372036854775808,"not":{"const":0},"type":"integer"},
+    "text": {"minLength":1,"type":"string"},
+    "version": {"description":"a hash of the document's content","minLength":1,"type":"string"}
+  },
+  "required": ["document","model","of","text","version"],
+  "title": "EmbeddingTask",
+  "type": "object"
+}`,
 }
 
 // EnqueueEmbedding puts one EmbeddingTask on its queue, "embeddings".
@@ -236,6 +265,20 @@ var CollaborationSpec = runtime.Spec[CollaborationTask]{
 		}
 		return nil
 	},
+	Schema: `{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "additionalProperties": false,
+  "description": "CollaborationTask is the fan-in: it finishes a document whose chunks are all in the index.",
+  "properties": {
+    "document": {"minLength":1,"type":"string"},
+    "participants": {"description":"the chunks, as document#number","items":{"type":"string"},"type":["array","null"]},
+    "payload": {"description":"what they say about it together"},
+    "version": {"minLength":1,"type":"string"}
+  },
+  "required": ["document","version"],
+  "title": "CollaborationTask",
+  "type": "object"
+}`,
 }
 
 // EnqueueCollaboration puts one CollaborationTask on its queue,
@@ -317,6 +360,20 @@ var WebhookSpec = runtime.Spec[WebhookTask]{
 		}
 		return nil
 	},
+	Schema: `{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "additionalProperties": false,
+  "description": "WebhookTask tells a receiver what happened.",
+  "properties": {
+    "body": {},
+    "endpoint": {"description":"Endpoint is a name, not a URL: where the receiver listens is known when the task runs, and may change while it waits.","minLength":1,"type":"string"},
+    "headers": {"additionalProperties":{"type":"string"},"type":["object","null"]},
+    "id": {"description":"the same for each delivery of one message","minLength":1,"type":"string"}
+  },
+  "required": ["body","endpoint","id"],
+  "title": "WebhookTask",
+  "type": "object"
+}`,
 }
 
 // EnqueueWebhook puts one WebhookTask on its queue, "webhooks".

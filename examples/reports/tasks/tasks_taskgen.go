@@ -56,6 +56,14 @@ var TidySpec = runtime.Spec[TidyTask]{
 		Base: time.Second,
 		Cap:  time.Minute,
 	},
+	Schema: `{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "additionalProperties": false,
+  "description": "TidyTask removes what nobody needs any more, every night.",
+  "properties": {},
+  "title": "TidyTask",
+  "type": "object"
+}`,
 }
 
 // EnqueueTidy puts one TidyTask on its queue, "reports".
@@ -124,6 +132,18 @@ var ReportSpec = runtime.Spec[ReportTask]{
 		}
 		return nil
 	},
+	Schema: `{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "additionalProperties": false,
+  "description": "ReportTask sends one report to one reader. Programs schedule it.",
+  "properties": {
+    "name": {"minLength":1,"type":"string"},
+    "reader": {"type":"string"}
+  },
+  "required": ["name"],
+  "title": "ReportTask",
+  "type": "object"
+}`,
 }
 
 // EnqueueReport puts one ReportTask on its queue, "reports".

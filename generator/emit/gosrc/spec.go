@@ -5,6 +5,7 @@ import (
 
 	"github.com/dave/jennifer/jen"
 
+	"github.com/taskgen/taskgen/generator/emit/schema"
 	"github.com/taskgen/taskgen/generator/model"
 )
 
@@ -69,6 +70,7 @@ func (f *file) spec(t *model.Task) {
 	if t.Retention != 0 {
 		l.set("Retention", duration(t.Retention))
 	}
+	l.set("Schema", jen.Op("`"+schema.Text(t)+"`"))
 	// var EmbeddingSpec = runtime.Spec[EmbeddingTask]{…}
 	f.declare(
 		doc(specName(t)+" says how "+t.Struct+" is named, queued, retried and given up on."),

@@ -1,0 +1,68 @@
+package model
+
+// A Value is what a Go type becomes in JSON, as encoding/json writes and reads
+// it.
+type Value struct {
+	Kind ValueKind `json:"kind"`
+	// Null says that null is among the values.
+	Null bool `json:"null,omitempty"`
+	// Pointer says that null is its only zero value.
+	Pointer bool `json:"pointer,omitempty"`
+	// Quoted says that a number or boolean stands within a string (the option
+	// "string" of a json tag).
+	Quoted bool `json:"quoted,omitempty"`
+	// Bits and Unsigned are the range of an integer.
+	Bits     int  `json:"bits,omitempty"`
+	Unsigned bool `json:"unsigned,omitempty"`
+	// Elem is the type of what is in a list or a map, and Len the length of a list
+	// whose length is fixed; else -1.
+	Elem *Value `json:"elem,omitempty"`
+	Len  int64  `json:"len,omitempty"`
+	// Keys are the keys of a map: TextValue, or IntegerValue in quotes.
+	Keys *Value `json:"keys,omitempty"`
+	// Members of an object, sorted by name.
+	Members []Member `json:"members,omitempty"`
+	// Ref names a definition of the payload; empty for the payload itself.
+	Ref string `json:"ref,omitempty"`
+}
+
+// ValueKind is the kind of a Value.
+type ValueKind string
+
+// The kinds of values.
+const (
+	AnyValue     ValueKind = "any"
+	TextValue    ValueKind = "text"
+	TimeValue    ValueKind = "time"  // text: RFC 3339
+	BytesValue   ValueKind = "bytes" // text: base64
+	BooleanValue ValueKind = "boolean"
+	IntegerValue ValueKind = "integer" // Bits, Unsigned
+	NumberValue  ValueKind = "number"
+	ListValue    ValueKind = "list"   // Elem, Len
+	MapValue     ValueKind = "map"    // Keys, Elem
+	ObjectValue  ValueKind = "object" // Members
+	RefValue     ValueKind = "ref"    // Ref
+)
+
+// A Member is one member of an object.
+type Member struct {
+	Name     string `json:"name"`
+	Doc      string `json:"doc,omitempty"` // on one line
+	Value    Value  `json:"value"`
+	Required bool   `json:"required,omitempty"`
+	Secret   bool   `json:"secret,omitempty"`
+}
+
+// A Definition is a declared type that a payload refers to by name.
+type Definition struct {
+	Name  string `json:"name"`
+	Doc   string `json:"doc,omitempty"`
+	Value Value  `json:"value"`
+}
+
+// A Payload is what a task's struct becomes in JSON.
+type Payload struct {
+	Value Value `json:"value"`
+	// Definitions are the other types that it consists of, sorted by name.
+	Definitions []Definition `json:"definitions,omitempty"`
+}

@@ -1,0 +1,292 @@
+package generator
+
+import (
+	"cmp"
+	"fmt"
+	"go/ast"
+	"go/token"
+	"go/types"
+	"reflect"
+	"slices"
+	"strings"
+
+	"golang.org/x/tools/go/types/typeutil"
+
+	"github.com/taskgen/taskgen/generator/model"
+)
+
+// maxDefinitions bounds the types that a payload may consist of: generic types can
+// lead to ever new ones. Beyond it a value may be anything.
+const maxDefinitions = 1000
+
+// A shaper finds out what a payload is in JSON.
+type shaper struct {
+	b     *builder
+	root  *types.Named
+	names typeutil.Map // of definitions, by type
+	taken map[string]bool
+	defs  []model.Definition
+	docs  map[token.Pos]string
+}
+
+// payloadOf is what a task's struct becomes in JSON.
+func (b *builder) payloadOf(named *types.Named) model.Payload {
+	s := shaper{b: b, root: named, taken: make(map[string]bool), docs: b.comments()}
+	var p model.Payload
+	if p.Value = codecValue(named); p.Value.Kind == "" {
+		p.Value = s.shape(named.Underlying())
+	}
+	slices.SortFunc(s.defs, func(x, y model.Definition) int { return cmp.Compare(x.Name, y.Name) })
+	p.Definitions = s.defs
+	return p
+}
+
+// comments are those above and beside fields and types of the package, on one
+// line each, by where the name stands.
+func (b *builder) comments() map[token.Pos]string {
+	if b.docs != nil {
+		return b.docs
+	}
+	b.docs = make(map[token.Pos]string)
+	note := func(pos token.Pos, groups ...*ast.CommentGroup) {
+		for _, g := range groups {
+			if text := strings.Join(strings.Fields(g.Text()), " "); text != "" {
+				b.docs[pos] = text
+				return
+			}
+		}
+	}
+	for _, f := range b.pkg.Files {
+		if f.Syntax == nil {
+			continue
+		}
+		ast.Inspect(f.Syntax, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncDecl:
+				return false
+			case *ast.GenDecl:
+				for _, spec := range n.Specs {
+					if spec, ok := spec.(*ast.TypeSpec); ok && len(n.Specs) == 1 {
+						note(spec.Name.Pos(), spec.Doc, n.Doc)
+					} else if ok {
+						note(spec.Name.Pos(), spec.Doc)
+					}
+				}
+			case *ast.Field:
+				for _, name := range n.Names {
+					note(name.Pos(), n.Doc, n.Comment)
+				}
+			}
+			return true
+		})
+	}
+	return b.docs
+}
+
+// value is what values of a type become.
+func (s *shaper) value(t types.Type) model.Value {
+	named, ok := types.Unalias(t).(*types.Named)
+	if !ok {
+		return s.shape(types.Unalias(t))
+	}
+	if v := codecValue(named); v.Kind != "" {
+		return v
+	}
+	switch u := named.Underlying().(type) {
+	case *types.Basic, *types.Interface:
+		return s.shape(u)
+	case *types.Slice:
+		if isByteString(u) {
+			return s.shape(u)
+		}
+	}
+	return s.define(named)
+}
+
+// codecValue is what a type becomes that encoding/json has no say about; its kind is
+// empty for all others.
+func codecValue(t *types.Named) model.Value {
+	obj := t.Obj()
+	if pkg := obj.Pkg(); pkg != nil {
+		switch pkg.Path() + "." + obj.Name() {
+		case "time.Time":
+			return model.Value{Kind: model.TimeValue}
+		case "encoding/json.Number":
+			return model.Value{Kind: model.NumberValue}
+		}
+	}
+	has := make(map[string]bool, len(codecMethods))
+	for _, name := range codecMethods {
+		_, has[name] = codecMethod(t, name)
+	}
+	switch {
+	case has["MarshalJSON"] || has["UnmarshalJSON"]:
+		return model.Value{Kind: model.AnyValue}
+	case has["MarshalText"] && has["UnmarshalText"]:
+		return model.Value{Kind: model.TextValue}
+	case has["MarshalText"] || has["UnmarshalText"]: // written in one form, read in another
+		return model.Value{Kind: model.AnyValue}
+	}
+	return model.Value{}
+}
+
+// define refers to a declared type, and defines it where that is the first time.
+func (s *shaper) define(t *types.Named) model.Value {
+	if types.Identical(t, s.root) {
+		return model.Value{Kind: model.RefValue}
+	}
+	if name, ok := s.names.At(t).(string); ok {
+		return model.Value{Kind: model.RefValue, Ref: name}
+	}
+	if s.names.Len() >= maxDefinitions {
+		return model.Value{Kind: model.AnyValue}
+	}
+	name := s.definitionName(t)
+	s.names.Set(t, name)
+	d := model.Definition{Name: name, Doc: s.docs[t.Obj().Pos()]}
+	d.Value = s.shape(t.Underlying())
+	s.defs = append(s.defs, d)
+	return model.Value{Kind: model.RefValue, Ref: name}
+}
+
+// definitionName is the type's own name, with those of its arguments, as letters,
+// digits, dots and underscores. Of types with one name the later have numbers.
+func (s *shaper) definitionName(t *types.Named) string {
+	text := types.TypeString(t, func(p *types.Package) string {
+		if p == s.b.pkg.Types {
+			return ""
+		}
+		return p.Name()
+	})
+	name := strings.Trim(strings.Map(func(c rune) rune {
+		switch {
+		case c == '.' || c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z':
+			return c
+		}
+		return '_'
+	}, text), "_")
+	if name == "" {
+		name = "type"
+	}
+	unique := name
+	for n := 2; s.taken[unique]; n++ {
+		unique = fmt.Sprint(name, "_", n)
+	}
+	s.taken[unique] = true
+	return unique
+}
+
+// shape is what values of an undeclared type become.
+func (s *shaper) shape(t types.Type) model.Value {
+	switch t := t.(type) {
+	case *types.Basic:
+		return basicValue(t)
+	case *types.Pointer:
+		v := s.value(t.Elem())
+		v.Null, v.Pointer = true, true
+		return v
+	case *types.Slice:
+		if isByteString(t) {
+			return model.Value{Kind: model.BytesValue, Null: true}
+		}
+		elem := s.value(t.Elem())
+		return model.Value{Kind: model.ListValue, Elem: &elem, Len: -1, Null: true}
+	case *types.Array:
+		elem := s.value(t.Elem())
+		return model.Value{Kind: model.ListValue, Elem: &elem, Len: t.Len()}
+	case *types.Map:
+		elem, keys := s.value(t.Elem()), keyValue(t.Key())
+		return model.Value{Kind: model.MapValue, Keys: &keys, Elem: &elem, Null: true}
+	case *types.Struct:
+		return model.Value{Kind: model.ObjectValue, Members: s.members(t)}
+	}
+	return model.Value{Kind: model.AnyValue}
+}
+
+// isByteString says that encoding/json writes the list as base64.
+func isByteString(t *types.Slice) bool {
+	b, ok := t.Elem().Underlying().(*types.Basic)
+	if !ok || b.Kind() != types.Uint8 {
+		return false
+	}
+	for _, name := range []string{"MarshalJSON", "MarshalText"} {
+		if _, encodes := codecMethod(t.Elem(), name); encodes {
+			return false
+		}
+	}
+	return true
+}
+
+func basicValue(t *types.Basic) model.Value {
+	switch info := t.Info(); {
+	case info&types.IsBoolean != 0:
+		return model.Value{Kind: model.BooleanValue}
+	case info&types.IsString != 0:
+		return model.Value{Kind: model.TextValue}
+	case info&types.IsFloat != 0:
+		return model.Value{Kind: model.NumberValue}
+	case info&types.IsInteger != 0:
+		bits := 64 // int, uint and uintptr: as wide as on the widest machine
+		switch t.Kind() {
+		case types.Int8, types.Uint8:
+			bits = 8
+		case types.Int16, types.Uint16:
+			bits = 16
+		case types.Int32, types.Uint32:
+			bits = 32
+		}
+		return model.Value{Kind: model.IntegerValue, Bits: bits, Unsigned: info&types.IsUnsigned != 0}
+	}
+	return model.Value{Kind: model.AnyValue}
+}
+
+// keyValue is what the keys of a map become.
+func keyValue(t types.Type) model.Value {
+	b, ok := t.Underlying().(*types.Basic)
+	if !ok || b.Info()&types.IsInteger == 0 {
+		return model.Value{Kind: model.TextValue}
+	}
+	if _, encodes := codecMethod(t, "MarshalText"); encodes {
+		return model.Value{Kind: model.TextValue}
+	}
+	v := basicValue(b)
+	v.Quoted = true
+	return v
+}
+
+// members are those of the object that a struct becomes.
+func (s *shaper) members(st *types.Struct) []model.Member {
+	fields, _ := jsonFields(st)
+	members := make([]model.Member, len(fields))
+	for i, f := range fields {
+		words := strings.Split(reflect.StructTag(f.tag).Get("task"), ",")
+		m := model.Member{
+			Name: f.name, Doc: s.docs[f.v.Pos()], Value: s.value(f.v.Type()),
+			Required: slices.Contains(words, "required"), Secret: slices.Contains(words, "secret"),
+		}
+		m.Value.Quoted = isQuoted(f)
+		members[i] = m
+	}
+	slices.SortFunc(members, func(x, y model.Member) int { return cmp.Compare(x.Name, y.Name) })
+	return members
+}
+
+// isQuoted says that the json tag of a field puts its value into a string: the
+// option is for strings, numbers and booleans, and pointers to such.
+func isQuoted(f jsonField) bool {
+	_, options, _ := strings.Cut(reflect.StructTag(f.tag).Get("json"), ",")
+	if !slices.Contains(strings.Split(options, ","), "string") {
+		return false
+	}
+	t := types.Unalias(f.v.Type())
+	if p, ok := t.(*types.Pointer); ok {
+		t = types.Unalias(p.Elem())
+	}
+	if named, ok := t.(*types.Named); ok {
+		if v := codecValue(named); v.Kind != "" && v.Kind != model.NumberValue {
+			return false
+		}
+	}
+	b, ok := t.Underlying().(*types.Basic)
+	return ok && b.Info()&(types.IsBoolean|types.IsInteger|types.IsFloat|types.IsString) != 0
+}
