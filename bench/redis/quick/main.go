@@ -32,8 +32,8 @@ type Figures struct {
 }
 
 func main() {
-	tasks := flag.Int("tasks", 12_000, "tasks of a stage")
-	limit := flag.Duration("limit", 1200*time.Millisecond, "longest `time` of a stage")
+	tasks := flag.Int("tasks", 10_000, "tasks of a stage")
+	limit := flag.Duration("limit", time.Second, "longest `time` of a stage")
 	flag.Parse()
 	if err := run(context.Background(), *tasks, *limit, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench/redis/quick:", err)
@@ -58,7 +58,7 @@ func run(ctx context.Context, tasks int, limit time.Duration, out io.Writer) err
 	// How soon asynq picks a task up takes long to measure, and is not asked for.
 	c.Contenders = c.Contenders[:1]
 	idle, err := contest.Run(ctx, c, contest.Config{
-		Rounds: 3, Tasks: 1, Limit: limit, Links: []time.Duration{0}, Quiet: true, Stages: []contest.Stage{}, Idle: 50,
+		Rounds: 3, Tasks: 1, Limit: limit, Links: []time.Duration{0}, Quiet: true, Stages: []contest.Stage{}, Idle: 30,
 	})
 	if err != nil {
 		return err
