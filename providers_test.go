@@ -89,6 +89,9 @@ func TestProvidersPageIsWhatTheSuiteFoundOut(t *testing.T) {
 func TestEveryLawThatIsReportedIsKeptOrDowngraded(t *testing.T) {
 	for _, r := range readReports(t) {
 		for _, l := range r.Laws {
+			if l.Status == queuetest.NotRun && len(l.LeftOut) > 0 {
+				continue // a law about another type of queues, which has a column of its own
+			}
 			assert.Contains(t, []queuetest.Status{queuetest.Held, queuetest.Downgraded}, l.Status, "%s, %s: mend it, and run make providers", r.Provider, l.Text)
 		}
 	}
