@@ -181,6 +181,9 @@ func (w *worker) conclude(it *item, c *taskContext, timeout time.Duration, err e
 		if c.policy.Result {
 			w.store(it, c.policy, nil, t.Metadata[MetaFailureReason])
 		}
+		if hook := p.router.onDead[c.policy.Type]; hook != nil {
+			w.mourn(it, hook, err)
+		}
 	}
 	if it.d.Delay > 0 && it.lane().cfg.Retention > 0 {
 		setMeta(t, metaDue, clock.Now().Add(it.d.Delay).UTC().Format(time.RFC3339Nano))
@@ -188,6 +191,26 @@ func (w *worker) conclude(it *item, c *taskContext, timeout time.Duration, err e
 	if v.outcome != Completed || c.policy.Result {
 		// Stores and logs take their time, which is none of the next task's.
 		w.at = time.Now()
+	}
+}
+
+// mourn calls a hook for a task that dies.
+func (w *worker) mourn(it *item, hook DeadHook, cause error) {
+	ctx, cancel := context.WithTimeout(w.s.base, it.lane().lease)
+	defer cancel()
+	var err error
+	func() {
+		defer func() {
+			if v := recover(); v != nil {
+				err = panicked(v)
+			}
+		}()
+		if err = hook(ctx, it.d.Task, cause); err != nil {
+			_ = err.Error() // of a nil pointer it panics: here, where that is caught
+		}
+	}()
+	if err != nil {
+		w.s.p.log.Error("the hook for dead tasks failed", about(it.lane(), it.d.Task), slog.Any("error", err))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 )
@@ -14,6 +15,7 @@ import (
 type Router struct {
 	routes     map[string]*route
 	middleware []Middleware
+	onDead     map[string]DeadHook // by type, not by alias
 	errs       []error
 
 	once  sync.Once
@@ -51,9 +53,49 @@ func (r *Router) Handle(policy Policy, h Handler) {
 	}
 }
 
+// A DeadHook is told of a task that dies: cause is the error of its last run, or
+// why it was not run at all. The task says the rest in its metadata (MetaAttempts
+// and so on) and is the hook's to read, not to change.
+type DeadHook func(ctx context.Context, t *Task, cause error) error
+
+// OnDead has hook called whenever a task of the given type, or of one of its
+// aliases, dies in a pool: to undo what it has begun, to tell whoever waits for it.
+// A type has one hook at most, and a handler; else Err says so.
+//
+// The hook runs once the failure is written into the task and before the task moves
+// to the dead letter queue, so that it is called at least once: again, where the
+// process dies between the two or the lease is lost. It runs on the worker, under
+// the task's lease, and its context ends after the time of one lease. What it
+// returns, or panics with, is logged, and changes nothing: the task is dead either
+// way. Tasks that a provider buries by itself, because nobody can decode them, have
+// no hook.
+func (r *Router) OnDead(taskType string, hook DeadHook) {
+	switch {
+	case hook == nil:
+		r.errs = append(r.errs, fmt.Errorf("taskgen: the hook for dead tasks of type %q is nil", taskType))
+	case r.onDead[taskType] != nil:
+		r.errs = append(r.errs, fmt.Errorf("taskgen: there are two hooks for dead tasks of type %q", taskType))
+	default:
+		if r.onDead == nil {
+			r.onDead = make(map[string]DeadHook)
+		}
+		r.onDead[taskType] = hook
+	}
+}
+
 // Err returns what went wrong in registration, all of it, or nil. A pool does
 // not start on a router with an error.
-func (r *Router) Err() error { return errors.Join(r.errs...) }
+func (r *Router) Err() error {
+	errs := slices.Clone(r.errs)
+	for _, name := range slices.Sorted(maps.Keys(r.onDead)) {
+		if rt := r.routes[name]; rt == nil {
+			errs = append(errs, fmt.Errorf("taskgen: there is a hook for dead tasks of type %q, and no handler", name))
+		} else if rt.policy.Type != name {
+			errs = append(errs, fmt.Errorf("taskgen: the hook for dead tasks of %q belongs to %q, of which that is an alias", name, rt.policy.Type))
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // Types returns the registered types and aliases, sorted.
 func (r *Router) Types() []string {
