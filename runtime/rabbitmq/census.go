@@ -91,11 +91,7 @@ func (p *Provider) join(ctx context.Context, s *session) error {
 func (b *inbox) read(in <-chan amqp.Delivery) {
 	for d := range in {
 		if d.ReplyTo != "" {
-			st := b.p.stationOf(string(d.Body))
-			if st == nil {
-				st = &station{}
-			}
-			_ = b.ch.Publish("", d.ReplyTo, false, false, amqp.Publishing{CorrelationId: d.CorrelationId, Body: []byte(st.tally().String())})
+			go b.answer(&d)
 			continue
 		}
 		b.mu.Lock()
@@ -109,6 +105,14 @@ func (b *inbox) read(in <-chan amqp.Delivery) {
 		default: // more than were on the roll
 		}
 	}
+}
+
+func (b *inbox) answer(d *amqp.Delivery) {
+	var n tally
+	if st := b.p.stationOf(string(d.Body)); st != nil {
+		n = st.tally(b.s.ctx)
+	}
+	_ = b.ch.Publish("", d.ReplyTo, false, false, amqp.Publishing{CorrelationId: d.CorrelationId, Body: []byte(n.String())})
 }
 
 func (p *Provider) stationOf(queue string) *station {
@@ -129,16 +133,24 @@ func parseTally(text string) (t tally) {
 	return t
 }
 
-// tally counts what this process has.
-func (st *station) tally() tally {
-	if st.p == nil {
-		return tally{}
+// flushWait bounds how long a count waits for what the broker has sent.
+const flushWait = 200 * time.Millisecond
+
+// tally counts what this process has. What is on its way to a consumer is waited
+// for, for the broker does not count it any more.
+func (st *station) tally(ctx context.Context) tally {
+	ctx, cancel := context.WithTimeout(ctx, flushWait)
+	defer cancel()
+	for _, t := range st.taps() {
+		if st.kind == runtime.FIFO || !t.idle() {
+			_ = t.barrier(ctx)
+		}
 	}
 	n := tally{waiting: int64(st.gate.waiting())}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.forget()
-	n.leased = int64(len(st.leases))
+	n.leased, n.drawn = int64(len(st.leases)+st.moving), int64(st.back)
 	for _, l := range st.drawn {
 		switch l.state {
 		case waiting:
@@ -164,7 +176,7 @@ func (s *session) census(ctx context.Context, queue string) (sum tally, err erro
 	}
 	if members <= 1 {
 		if st := b.p.stationOf(queue); st != nil {
-			sum = st.tally()
+			sum = st.tally(ctx)
 		}
 		return sum, nil
 	}

@@ -259,7 +259,9 @@ func (q *Queue) releaseInPlace(ds []*runtime.Delivery) error {
 	}
 	now := time.Now()
 	failed := make([]error, len(ds))
-	for i, l := range q.st.take(ds) {
+	held := q.st.take(ds)
+	defer q.st.moved(held)
+	for i, l := range held {
 		if l == nil {
 			failed[i] = q.lost(ds[i])
 			continue

@@ -81,11 +81,14 @@ func (st *station) wakeAt(at time.Time) {
 func (st *station) expire() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.next = time.Time{}
-	if st.p.link.ctx.Err() != nil {
-		return
+	if st.p.link.ctx.Err() == nil {
+		st.endLeases(time.Now())
 	}
-	now := time.Now()
+}
+
+// endLeases ends those that are over. st.mu is held.
+func (st *station) endLeases(now time.Time) {
+	st.next = time.Time{}
 	var soonest time.Time
 	for r, l := range st.leases {
 		switch {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // take takes the leases of deliveries away, so that nobody else settles them:
-// nil where there is none any more.
+// nil where there is none any more. They count as leased until moved is called.
 func (st *station) take(ds []*runtime.Delivery) []*lease {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -24,9 +25,21 @@ func (st *station) take(ds []*runtime.Delivery) []*lease {
 		}
 		delete(st.leases, d.Receipt)
 		l.state = settling
+		st.moving++
 		held[i] = l
 	}
 	return held
+}
+
+// moved ends what take has begun.
+func (st *station) moved(held []*lease) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for _, l := range held {
+		if l != nil {
+			st.moving--
+		}
+	}
 }
 
 // restore gives back a lease that was taken and could not be settled.
@@ -62,6 +75,7 @@ func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, write func(l
 	ctx, cancel := q.bound(ctx)
 	defer cancel()
 	held := q.st.take(ds)
+	defer q.st.moved(slices.Clone(held)) // move changes it
 	failed := make([]error, len(ds))
 	for i, l := range held {
 		if l == nil {

@@ -45,6 +45,8 @@ type station struct {
 	drawn    []*lease      // not handed out: those of the highest line first
 	leases   map[runtime.Receipt]*lease
 	next     time.Time         // when alarm fires; zero: never
+	moving   int               // leases that are being settled
+	back     int               // tasks that were drawn and are being given back
 	served   map[string]uint64 // when a group was served last, by turn
 	turn     uint64
 }
@@ -149,17 +151,17 @@ func (st *station) demand(now time.Time) (n int, unwanted <-chan struct{}, stale
 // drawing reports whether the broker may still send tasks.
 func (st *station) drawing() bool {
 	st.mu.Lock()
-	taps := []*tap{st.tap, st.other}
-	n := len(st.drawn)
+	some := len(st.drawn) > 0
 	st.mu.Unlock()
-	for _, t := range taps {
-		if t != nil {
-			for line := range st.lines {
-				n += t.credit(line)
-			}
-		}
-	}
-	return n > 0
+	return some || slices.ContainsFunc(st.taps(), func(t *tap) bool { return !t.idle() })
+}
+
+// taps are those that are alive.
+func (st *station) taps() []*tap {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.forget()
+	return slices.DeleteFunc([]*tap{st.tap, st.other}, func(t *tap) bool { return t == nil })
 }
 
 // forget drops what was drawn through a tap that is lost: the broker has it again.
@@ -260,6 +262,9 @@ func (st *station) want(ctx context.Context, closed <-chan struct{}, limit int, 
 	w := &waiter{limit: limit, lease: d, got: make(chan []*lease, 1), fail: make(chan error, 1)}
 	st.mu.Lock()
 	st.forget()
+	if now := time.Now(); !st.next.IsZero() && !st.next.After(now) {
+		st.endLeases(now) // the alarm may come a little late
+	}
 	if st.kind == runtime.Standard && len(st.waiters) == 0 && len(st.drawn) > 0 {
 		defer st.mu.Unlock()
 		return st.handOut(limit, d), nil
@@ -301,11 +306,8 @@ func (st *station) wake() {
 // giveBack ends all consumers and returns tasks that were drawn and that nobody
 // takes, each to the end of its line: a return to its place would count as a crash.
 func (st *station) giveBack(ctx context.Context) {
-	st.mu.Lock()
-	taps := []*tap{st.tap, st.other}
-	st.mu.Unlock()
-	for _, t := range taps {
-		if t != nil && t.shut() != nil {
+	for _, t := range st.taps() {
+		if t.shut() != nil {
 			_ = t.ch.Close()
 		}
 	}
@@ -318,8 +320,12 @@ func (st *station) giveBack(ctx context.Context) {
 		back = slices.Clone(st.drawn[most:])
 		st.drawn = st.drawn[:most]
 	}
+	st.back = len(back)
 	st.mu.Unlock()
 	st.putBack(ctx, back)
+	st.mu.Lock()
+	st.back = 0
+	st.mu.Unlock()
 }
 
 func (st *station) putBack(ctx context.Context, back []*lease) {

@@ -80,10 +80,21 @@ func (t *tap) drink(c *sip, in <-chan amqp.Delivery) {
 	defer close(c.done)
 	for d := range in {
 		t.take(c, &d)
-		select {
-		case t.came <- struct{}{}:
-		default:
-		}
+		t.signal()
+	}
+	// Where it is the broker that ended the consumer, another has to be opened.
+	t.mu.Lock()
+	ended := len(t.closing(func(o *sip) bool { return o == c })) > 0
+	t.mu.Unlock()
+	if ended {
+		t.signal()
+	}
+}
+
+func (t *tap) signal() {
+	select {
+	case t.came <- struct{}{}:
+	default:
 	}
 }
 
@@ -266,7 +277,7 @@ func (t *tap) alive() bool {
 const settleWait = 30 * time.Millisecond
 
 // returnWait is how long a returned task may be on its way.
-const returnWait = 100 * time.Millisecond
+const returnWait = 300 * time.Millisecond
 
 // draw takes tasks until n are drawn, from the highest line that has any; it waits
 // for the first as long as somebody wants it.
@@ -316,8 +327,9 @@ func (t *tap) sweep(n int) error {
 		if err != nil {
 			return err
 		}
+		wait := settleWait
 		if t.returning(line) {
-			ready = n
+			ready, wait = n, returnWait
 		}
 		if ready = min(ready, n-have); ready == 0 {
 			continue
@@ -326,10 +338,14 @@ func (t *tap) sweep(n int) error {
 		if err != nil {
 			return err
 		}
-		late := time.NewTimer(settleWait)
+		late := time.NewTimer(wait)
 		for over := false; !over && t.taken(c) < c.n; {
 			select {
 			case <-t.came:
+				if wait > settleWait { // the rest comes with the first
+					wait = settleWait
+					late.Reset(wait)
+				}
 			case <-late.C:
 				over = true
 			case <-t.ch.gone:
