@@ -15,6 +15,10 @@ const (
 	// maxBehind is how long arrivals wait behind a round trip, about as long as a
 	// slow one takes: one that hangs must not hold everybody back.
 	maxBehind = 10 * time.Millisecond
+	// farTrip is from when on a round trip takes long enough to wait a part of it
+	// for those that have just been answered, no longer than maxReunion.
+	farTrip    = 500 * time.Microsecond
+	maxReunion = time.Millisecond
 )
 
 // A gatherer brings enqueues of many goroutines together on their way to one
@@ -22,6 +26,12 @@ const (
 // together when it is over, when they fill a batch, or after maxBehind. So a
 // caller that is alone pays nothing, and a busy queue gets as large batches as
 // its callers can make.
+//
+// Callers that have just been answered tend to come back at once. Without more
+// they would fall into two parties that take turns, each waiting for the other's
+// round trip before its own. So where a round trip takes long, the next one waits
+// until as many callers have gathered as there were, for a quarter of a round trip
+// at most.
 //
 // With a linger, arrivals gather for that long, whether or not a round trip is
 // under way.
@@ -37,6 +47,10 @@ type gatherer struct {
 	sent    []*group // on their way, for close
 	closed  bool
 	wg      sync.WaitGroup // the goroutines that send groups
+
+	trip    time.Duration // how long the last round trip took
+	reunion Timer         // while the next round trip waits for callers to come back
+	callers int           // how many are to come
 }
 
 // A group is a batch of several callers.
@@ -71,10 +85,10 @@ func (g *gatherer) enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, erro
 	case g.closed:
 		g.mu.Unlock()
 		return nil, g.errClosed()
-	case len(tasks) >= g.limit || g.linger <= 0 && g.flights == 0:
+	case len(tasks) >= g.limit || g.linger <= 0 && g.flights == 0 && g.reunion == nil:
 		g.flights++
 		g.mu.Unlock()
-		defer g.landed(nil)
+		defer g.landed(nil, g.clock.Now())
 		return enqueueOn(ctx, g.queue, tasks)
 	case ctx.Err() != nil:
 		g.mu.Unlock()
@@ -108,7 +122,8 @@ func (g *gatherer) join(c *caller) *group {
 		gr.timer = g.clock.AfterFunc(wait, func() { g.waited(gr) })
 	}
 	gr.callers = append(gr.callers, c)
-	if gr.tasks += len(c.tasks); gr.tasks == g.limit {
+	gr.tasks += len(c.tasks)
+	if gr.tasks == g.limit || g.reunion != nil && len(gr.callers) >= g.callers {
 		g.send()
 	}
 	return gr
@@ -128,6 +143,7 @@ func (g *gatherer) send() {
 	gr := g.waiting
 	g.waiting = nil
 	gr.timer.Stop()
+	g.part()
 	// No caller's context may end the call of the others, so it ends when the
 	// last one has gone.
 	ctx, cancel := context.WithCancel(context.Background())
@@ -136,7 +152,7 @@ func (g *gatherer) send() {
 	g.flights++
 	g.wg.Go(func() {
 		defer cancel()
-		defer g.landed(gr)
+		defer g.landed(gr, g.clock.Now())
 		gr.settle(g.roundTrip(ctx, gr))
 	})
 }
@@ -150,16 +166,54 @@ func (g *gatherer) roundTrip(ctx context.Context, gr *group) ([]Enqueued, error)
 }
 
 // landed ends a round trip: of a group, or of a caller that was alone.
-func (g *gatherer) landed(gr *group) {
+func (g *gatherer) landed(gr *group, began time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.flights--
+	g.trip = g.clock.Now().Sub(began)
+	callers := 1
 	if gr != nil {
 		g.sent = slices.DeleteFunc(g.sent, func(other *group) bool { return other == gr })
 		close(gr.done)
+		callers = len(gr.callers)
 	}
-	if g.flights == 0 && g.waiting != nil && g.linger <= 0 {
+	if g.flights > 0 || g.linger > 0 || g.closed {
+		return
+	}
+	if g.waiting != nil {
+		callers += len(g.waiting.callers)
+	}
+	if callers > 1 && g.trip >= farTrip {
+		g.reunite(callers)
+	} else if g.waiting != nil {
 		g.send()
+	}
+}
+
+// reunite has the next round trip wait for so many callers. The caller holds g.mu.
+func (g *gatherer) reunite(callers int) {
+	g.part()
+	g.callers = callers
+	var t Timer
+	t = g.clock.AfterFunc(min(g.trip/4, maxReunion), func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.reunion != t {
+			return
+		}
+		g.reunion = nil
+		if g.waiting != nil && g.flights == 0 {
+			g.send()
+		}
+	})
+	g.reunion = t
+}
+
+// part ends the wait for callers. The caller holds g.mu.
+func (g *gatherer) part() {
+	if g.reunion != nil {
+		g.reunion.Stop()
+		g.reunion = nil
 	}
 }
 
@@ -227,6 +281,7 @@ func (g *gatherer) close() error {
 		close(gr.done)
 	}
 	g.closed = true
+	g.part()
 	g.mu.Unlock()
 	err := g.queue.Close()
 	g.mu.Lock()

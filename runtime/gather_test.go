@@ -56,6 +56,43 @@ func TestFullBatchDoesNotWaitForTheRoundTripBefore(t *testing.T) {
 			require.NoError(t, c.err)
 		}
 		assert.Equal(t, []string{"g", "h"}, q.trips()[4])
+		assert.Equal(t, 2*q.trip+q.trip/4, time.Since(start), "nobody comes back to share the round trip of g and h")
+	})
+}
+
+func TestThoseWhoComeBackShareOneRoundTrip(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newBroker(100)
+		m := managerOf(t, ManagerConfig{}, q)
+		start := time.Now()
+		var callers sync.WaitGroup
+		for i := range 8 {
+			callers.Go(func() {
+				for j := range 5 {
+					_, err := m.Enqueue(t.Context(), someTasks(fmt.Sprint(i, "-", j)))
+					assert.NoError(t, err)
+				}
+			})
+		}
+		callers.Wait()
+		var sizes []int
+		for _, ids := range q.trips() {
+			sizes = append(sizes, len(ids))
+		}
+		assert.Equal(t, []int{1, 8, 8, 8, 8, 7}, sizes, "and not two parties that take turns")
+		assert.Equal(t, 6*q.trip+q.trip/4, time.Since(start))
+	})
+}
+
+func TestANearRoundTripWaitsForNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newBroker(100)
+		q.trip = farTrip / 2
+		m := managerOf(t, ManagerConfig{}, q)
+		start := time.Now()
+		first, second := enqueueLater(t.Context(), m, "a"), enqueueLater(t.Context(), m, "b")
+		first.requireIDs(t, "a")
+		second.requireIDs(t, "b")
 		assert.Equal(t, 2*q.trip, time.Since(start))
 	})
 }
