@@ -48,12 +48,12 @@ func TestFailedTaskIsChargedAndReleasedWithItsDelay(t *testing.T) {
 			return errors.New("broken\npipe")
 		}))
 		b.putTask(&Task{ID: "a", MaxRetries: 2})
-		assert.Equal(t, 1, b.drain(PoolConfig{}))
+		assert.Equal(t, 1, b.drain(PoolConfig{Name: "worker-1"}))
 		assert.Equal(t, Stats{Scheduled: 1}, b.stats("q"))
 		f := b.q().waiting[0]
 		assert.Equal(t, time.Minute, time.Until(f.due))
 		assert.Equal(t, 1, f.task.RetryCount)
-		assert.Contains(t, f.task.Metadata["attempt_1"], "took 3s: broken pipe")
+		assert.Contains(t, f.task.Metadata["attempt_1"], "took 3s on worker-1: broken pipe")
 		assert.Equal(t, 1, b.log.count("WARN task failed, to be retried task=[id=a type=job queue=q] attempt=1"))
 	})
 }
