@@ -237,3 +237,40 @@ func TestATaskThatIsNotDueByTheWorkersClockIsPutBack(t *testing.T) {
 	require.NoError(t, q.Complete(within(t), ds))
 	counts(t, q, runtime.Stats{})
 }
+
+func TestADelayedTaskOfAGroupThatWasInterruptedWhileItGotInLineIsNotLost(t *testing.T) {
+	t.Parallel()
+	dying, other, kill := twins(t, runtime.QueueConfig{Type: runtime.FIFO, Visibility: quick})
+	put(t, dying, newTask(dying, "a", func(t *runtime.Task) { t.ScheduledFor = time.Now().Add(300 * time.Millisecond) }))
+	var p *pull
+	require.Eventually(t, func() bool {
+		var err error
+		p, err = dying.pull(within(t), dying.done, []string{headConsumer}, 1, true)
+		return err == nil && len(p.got) == 1
+	}, soon, time.Millisecond)
+	ls, _ := dying.read(p.got)
+	l := ls[0]
+	require.Equal(t, placeJoining, l.place)
+	line := publish(dying.at(placeLine, l.tail), l.data, guard{dying.at(anyPlace, l.tail), l.seq}, l.header(0))
+	require.NoError(t, dying.wire.ask(within(t), []*request{line}, nil))
+	kill() // it is in line, its group has no head, and the message that fell due is there yet
+	got := take(t, other, 1, time.Minute)
+	assert.Equal(t, "a", got[0].Task.ID)
+	require.NoError(t, other.Complete(within(t), got))
+	nothing(t, other, 2*slack)
+	counts(t, other, runtime.Stats{})
+}
+
+func TestAHeadThatIsFollowedIsNotGivenBack(t *testing.T) {
+	t.Parallel()
+	q := openQueue(t, openShared(t), runtime.QueueConfig{Type: runtime.FIFO})
+	put(t, q, newTask(q, "a"), newTask(q, "b"))
+	ls := heldBy(q, take(t, q, 1, time.Minute))
+	again, _, err := q.follow(within(t), ls, []int{0}, make([]error, 1))
+	require.NoError(t, err)
+	require.Empty(t, again)
+	q.giveBack(within(t), ls, 1) // its lease ends before it is taken away
+	got := take(t, q, 1, time.Minute)
+	assert.Equal(t, "b", got[0].Task.ID)
+	nothing(t, q, slack)
+}

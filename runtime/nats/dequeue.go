@@ -248,7 +248,9 @@ func (s *source) current(ctx context.Context, ls []*lease, counts []uint64) ([]*
 		if err != nil {
 			return nil, err
 		}
-		stale[l] = m == nil || m.seq > l.seq
+		// One that joins a group is left to join: its later copy in line may be in
+		// a group that was not given a head yet.
+		stale[l] = (m == nil || m.seq > l.seq) && l.place != placeJoining
 		if each == 1 || stale[l] {
 			continue
 		}

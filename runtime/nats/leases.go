@@ -39,8 +39,9 @@ type lease struct {
 
 // leases are the deliveries of one queue that this process holds.
 type leases struct {
-	mu sync.Mutex
-	by map[string]*lease
+	mu    sync.Mutex
+	by    map[string]*lease
+	freed chan struct{} // closed when one is not busy any more; nil: nobody waits
 }
 
 // add takes leases in, and watches their end.
@@ -66,20 +67,59 @@ func (h *leases) watch(s *source, ls []*lease, until time.Time) {
 }
 
 // take claims the leases that deliveries name, nil where there is none (any
-// more).
-func (h *leases) take(ds []*runtime.Delivery) []*lease {
+// more). It waits for those that another call has claimed, and claims none
+// meanwhile: a pool extends leases while it settles, and one that somebody else
+// is at is not lost.
+func (h *leases) take(ctx context.Context, ds []*runtime.Delivery) ([]*lease, error) {
+	for {
+		ls, freed := h.try(ds)
+		if freed == nil {
+			return ls, nil
+		}
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// try is take without waiting: where one of the leases is busy, freed is closed
+// when some lease is not any more.
+func (h *leases) try(ds []*runtime.Delivery) (ls []*lease, freed <-chan struct{}) {
 	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	ls := make([]*lease, len(ds))
+	ls = make([]*lease, len(ds))
 	for i, d := range ds {
 		l := h.by[string(d.Receipt)]
-		if l == nil || l.busy || !now.Before(l.until) {
+		if l == nil || !now.Before(l.until) {
 			continue
 		}
-		l.busy, ls[i] = true, l
+		if l.busy {
+			if h.freed == nil {
+				h.freed = make(chan struct{})
+			}
+			return nil, h.freed
+		}
+		ls[i] = l
 	}
-	return ls
+	for i, l := range ls {
+		if l != nil && l.busy {
+			ls[i] = nil // the batch has it twice
+		} else if l != nil {
+			l.busy = true
+		}
+	}
+	return ls, nil
+}
+
+// free tells those who wait that a lease is not busy any more. h.mu is held.
+func (h *leases) free() {
+	if h.freed != nil {
+		close(h.freed)
+		h.freed = nil
+	}
 }
 
 // drop forgets a lease that take returned: its task is settled.
@@ -87,6 +127,7 @@ func (h *leases) drop(l *lease) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.by, l.receipt)
+	h.free()
 }
 
 // back ends a claim without effect. A lease whose end has come in the meantime is
@@ -95,6 +136,7 @@ func (h *leases) back(s *source, l *lease, until time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	l.busy, l.until = false, until
+	h.free()
 	h.watch(s, []*lease{l}, until)
 }
 
@@ -140,7 +182,7 @@ func (s *source) giveBack(ctx context.Context, ls []*lease, crashes int) {
 	defer s.moves.begin()()
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
-		rs[i] = publish(l.subject, l.data, guard{l.subject, l.seq}, l.header(crashes))
+		rs[i] = publish(l.subject, l.data, s.again(l), l.header(crashes))
 	}
 	_ = s.wire.ask(ctx, rs, nil) // what is not answered the server gives back
 	var acks []*request
@@ -154,6 +196,17 @@ func (s *source) giveBack(ctx context.Context, ls []*lease, crashes int) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWait)
 	defer cancel()
 	_ = s.wire.ask(ctx, acks, nil)
+}
+
+// again is the condition under which a copy of a delivered message may stand in
+// its place: there is no later one. The first of a group must not have been
+// followed either, which is how it is done (see advance): put back behind its
+// follower, it would be a second first.
+func (s *source) again(l *lease) guard {
+	if l.place == placeHead {
+		return guard{s.copies(l), l.seq}
+	}
+	return guard{l.subject, l.seq}
 }
 
 // done is a request that takes the delivered message off its stream.

@@ -105,7 +105,7 @@ func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 				task.ScheduledFor = now.Add(d.Delay)
 				rs[i] = q.delayed(ls[i], runtime.AppendEnvelope(nil, &task), task.ScheduledFor)
 			} else {
-				rs[i] = publish(ls[i].subject, runtime.AppendEnvelope(nil, &task), guard{ls[i].subject, ls[i].seq}, ls[i].header(0))
+				rs[i] = publish(ls[i].subject, runtime.AppendEnvelope(nil, &task), q.again(ls[i]), ls[i].header(0))
 			}
 		}
 		q.replace(ctx, ls, rs, errs)
@@ -122,7 +122,7 @@ func (q *Queue) delayed(l *lease, data []byte, at time.Time) *request {
 		place, target = placeScheduled+lane, placeReady+lane
 	}
 	header := scheduled(l.header(0), at, q.at(target, l.tail))
-	return publish(q.at(place, l.tail), data, guard{q.at(anyPlace, l.tail), l.seq}, header)
+	return publish(q.at(place, l.tail), data, guard{q.copies(l), l.seq}, header)
 }
 
 // replace writes copies, and then takes the delivered messages away.
@@ -249,7 +249,11 @@ func (q *Queue) claim(ctx context.Context, ds []*runtime.Delivery, step settleSt
 		at     []int
 		end    time.Time
 	)
-	for i, l := range q.held.take(ds) {
+	taken, err := q.held.take(ctx, ds)
+	if err != nil {
+		return fmt.Errorf("queue %q: %w", q.cfg.Name, err)
+	}
+	for i, l := range taken {
 		if l == nil {
 			failed.Add(i, idOf(ds[i]), lostLease(idOf(ds[i]), q.name))
 			continue
