@@ -209,7 +209,10 @@ func (p *Provider) source(ctx context.Context, cfg runtime.QueueConfig) (*source
 		return nil, errClosed
 	}
 	if s == nil {
-		s = newSource(p, cfg.Name)
+		s = newSource(p, cfg.Name, cfg.Type)
+	}
+	if s.kind != cfg.Type { // handles of another type are open, whatever became of the stream
+		return nil, fmt.Errorf("%w: it is open as %s, not %s", runtime.ErrQueueMismatch, s.kind, cfg.Type)
 	}
 	if err := s.declare(ctx, cfg); err != nil {
 		return nil, err

@@ -57,12 +57,11 @@ type pullRequest struct {
 func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []string, batch int, wait bool) (*pull, error) {
 	ask := pullRequest{Batch: batch, NoWait: true}
 	limit := brief
-	ended := ctx.Done()
+	ended, timed := ctx.Done(), false
 	if wait {
 		ask.Expires = pullWait
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < pullWait {
-			// The request ends by itself when ctx does.
-			ask.Expires, ended = max(time.Until(deadline), time.Millisecond), nil
+			ask.Expires, timed = max(time.Until(deadline), time.Millisecond), true
 		}
 		limit = ask.Expires + brief
 		// A request that does not wait for its batch to fill is refused while
@@ -99,6 +98,10 @@ func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []str
 			}
 			continue
 		case <-ended:
+			if timed && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				ended = nil // the request ends by itself when the time of ctx is over
+				continue
+			}
 			return p, p.stop(s, consumers, batch)
 		case <-done:
 			return p, p.stop(s, consumers, batch)

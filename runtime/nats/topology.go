@@ -45,8 +45,8 @@ type source struct {
 	dead   *source       // the dead letter queue; nil on one
 }
 
-func newSource(p *Provider, name string) *source {
-	return &source{names: namesOf(p.prefix, name), p: p, wire: p.wire, name: name, held: leases{by: make(map[string]*lease)}}
+func newSource(p *Provider, name string, kind runtime.QueueType) *source {
+	return &source{names: namesOf(p.prefix, name), p: p, wire: p.wire, name: name, kind: kind, held: leases{by: make(map[string]*lease)}}
 }
 
 func (s *source) isDLQ() bool { return s.dlq.Load() }
@@ -58,10 +58,9 @@ func (s *source) declare(ctx context.Context, cfg runtime.QueueConfig) error {
 	if err != nil {
 		return err
 	}
-	s.kind = cfg.Type
 	s.dlq.Store(meta[metaDLQ] == "1")
 	if !s.isDLQ() {
-		dead := newSource(s.p, cfg.DLQ)
+		dead := newSource(s.p, cfg.DLQ, runtime.Standard)
 		if _, err := dead.stream(ctx, runtime.Standard, true); err != nil {
 			return fmt.Errorf("its dead letter queue %q: %w", cfg.DLQ, err)
 		}
