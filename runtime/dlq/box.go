@@ -149,6 +149,9 @@ func (b *Box) Show(ctx context.Context, id string) (Letter, error) {
 // find reads letters until it comes to the one with the ID: no broker has an index
 // of its dead letters that says more than their order.
 func (b *Box) find(ctx context.Context, id string) (found *runtime.Task, err error) {
+	if s, ok := b.shelf.(*storeShelf); ok {
+		return s.store.Get(ctx, id)
+	}
 	err = b.each(ctx, &Filter{}, func(t *runtime.Task, _ *Letter) error {
 		if t.ID != id {
 			return nil

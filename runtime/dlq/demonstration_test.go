@@ -29,8 +29,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/sqs"
 )
 
-// childEnv makes the test binary a process that redrives until it is killed. It
-// holds the address of the provider.
+// childEnv makes the test binary a process that works until it is killed. It holds
+// a role and the address of the provider.
 const childEnv = "TASKGEN_DLQ_CHILD"
 
 // openProvider opens what an address names, in this process or in a child.
@@ -51,9 +51,12 @@ func openProvider(ctx context.Context, address string) (runtime.Provider, error)
 // speed is how fast letters go back in the demonstration.
 var speed = runtime.Rate{Limit: 1000, Per: time.Second}
 
-// redriveUntilKilled redrives everything, and says after each batch how many were
-// moved. It does not return.
-func redriveUntilKilled(address string) {
+// roles are what child processes do.
+var roles = map[string]func(ctx context.Context, p runtime.Provider) error{"redrive": redriveAll, "process": processAll}
+
+// work does what a role says until it is killed. It does not return.
+func work(orders string) {
+	role, address, _ := strings.Cut(orders, "|")
 	go func() { // the parent holds the other end as long as it lives
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(1)
@@ -64,16 +67,7 @@ func redriveUntilKilled(address string) {
 		if err != nil {
 			return err
 		}
-		m := runtime.NewManager(runtime.ManagerConfig{})
-		if err := m.Open(ctx, p, runtime.QueueConfig{Name: "q"}); err != nil {
-			return err
-		}
-		box, err := dlq.Open(m, "q", dlq.Config{Provider: p})
-		if err != nil {
-			return err
-		}
-		_, err = box.Redrive(ctx, dlq.Redrive{Rate: speed, Progress: func(n int) { fmt.Println(n) }})
-		return errors.Join(err, m.Close(), p.Close())
+		return errors.Join(roles[role](ctx, p), p.Close())
 	}()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -82,14 +76,28 @@ func redriveUntilKilled(address string) {
 	os.Exit(0)
 }
 
-// killInTheMiddle has another process redrive, kills it once it has moved some, and
-// returns how many it said it had moved.
-func killInTheMiddle(t *testing.T, address string, some int) (moved int) {
+// redriveAll redrives everything, and says after each batch how many were moved.
+func redriveAll(ctx context.Context, p runtime.Provider) error {
+	m := runtime.NewManager(runtime.ManagerConfig{})
+	if err := m.Open(ctx, p, runtime.QueueConfig{Name: "q"}); err != nil {
+		return err
+	}
+	box, err := dlq.Open(m, "q", dlq.Config{Provider: p})
+	if err != nil {
+		return err
+	}
+	_, err = box.Redrive(ctx, dlq.Redrive{Rate: speed, Progress: func(n int) { fmt.Println(n) }})
+	return errors.Join(err, m.Close())
+}
+
+// killInTheMiddle has another process do its role, kills it once it has moved some,
+// and returns how many it said it had moved.
+func killInTheMiddle(t *testing.T, role, address string, some int) (moved int) {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), childEnv+"="+address)
+	cmd.Env = append(os.Environ(), childEnv+"="+role+"|"+address)
 	var errs strings.Builder
 	cmd.Stderr = &errs
 	in, err := cmd.StdinPipe()
@@ -125,7 +133,7 @@ func TestRedriveOfThousandsSurvivesAKill(t *testing.T) {
 			return "redis|" + s.URL
 		}},
 		// Fewer: each batch costs a walk through the dead letter queue.
-		"sqs": {1000, 250, func(t *testing.T) string {
+		"sqs": {1000, 1, func(t *testing.T) string {
 			s := sqsfake.New(&clock)
 			require.NoError(t, s.Start())
 			t.Cleanup(s.Stop)
@@ -150,7 +158,7 @@ func TestRedriveOfThousandsSurvivesAKill(t *testing.T) {
 			require.Equal(t, n, groups[0].Count+groups[1].Count)
 			lap("grouped %d", n)
 
-			moved := killInTheMiddle(t, at, c.some)
+			moved := killInTheMiddle(t, "redrive", at, c.some)
 			clock.ahead.Store(int64(time.Minute)) // what the killed process had received is back
 			lap("killed a redrive that had moved %d", moved)
 			rest, err := redriveRest(d)

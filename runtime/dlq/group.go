@@ -36,6 +36,22 @@ func (gs groups) add(l *Letter) {
 	}
 }
 
+// merge adds a group to those that are there.
+func (gs groups) merge(g Group) {
+	have := gs[g.ID]
+	if have == nil {
+		gs[g.ID] = &g
+		return
+	}
+	have.Count += g.Count
+	if g.First.Before(have.First) {
+		have.First = g.First
+	}
+	if g.Last.After(have.Last) {
+		have.Last, have.Example = g.Last, g.Example
+	}
+}
+
 // sorted lists the groups, the largest first.
 func (gs groups) sorted() []Group {
 	all := make([]Group, 0, len(gs))

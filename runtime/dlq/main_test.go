@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if address := os.Getenv(childEnv); address != "" {
-		redriveUntilKilled(address)
+		work(address)
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -138,6 +138,14 @@ CREATE TABLE taskgen_schedule (
 CREATE INDEX taskgen_schedule_alarm ON taskgen_schedule (alarm) WHERE alarm > 0;
 CREATE INDEX taskgen_schedule_owner ON taskgen_schedule (owner, id);
 `,
+	`
+-- Dead tasks that were taken off their dead letter queue. n grows with each put.
+CREATE TABLE taskgen_letter (
+	n    INTEGER PRIMARY KEY AUTOINCREMENT,
+	id   TEXT NOT NULL UNIQUE,
+	body BLOB NOT NULL
+) STRICT;
+`,
 }
 
 const (

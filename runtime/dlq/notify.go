@@ -1,0 +1,139 @@
+package dlq
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Notice says that tasks have died. It holds no payloads; of their errors it holds
+// what they have in common.
+type Notice struct {
+	Queue  string  `json:"queue"`  // the dead letter queue
+	Count  int     `json:"count"`  // how many have died since the last notice; one may be counted twice
+	Groups []Group `json:"groups"` // by what failed, the largest first, up to 100
+}
+
+// Text is the notice for people, in some lines.
+func (n *Notice) Text() string {
+	const shown = 10
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d dead on %s", n.Count, n.Queue)
+	for i, g := range n.Groups {
+		if i == shown {
+			fmt.Fprintf(&b, "\nand %d more kinds of failure", len(n.Groups)-shown)
+			break
+		}
+		fmt.Fprintf(&b, "\n%d × %s: %s (%s, such as %s)", g.Count, g.Type, g.Pattern, g.ID, g.Example)
+	}
+	return b.String()
+}
+
+// A Notifier tells people of dead tasks.
+type Notifier interface {
+	// Notify tells of them. After an error the processor tries again later, with what
+	// has died meanwhile.
+	Notify(ctx context.Context, n Notice) error
+}
+
+// NotifierFunc makes a function a Notifier.
+type NotifierFunc func(ctx context.Context, n Notice) error
+
+// Notify calls f.
+func (f NotifierFunc) Notify(ctx context.Context, n Notice) error { return f(ctx, n) }
+
+// Log returns a notifier that writes to a log: a record at level error for each
+// group, with the message "tasks are dead".
+func Log(log *slog.Logger) Notifier {
+	return NotifierFunc(func(ctx context.Context, n Notice) error {
+		for _, g := range n.Groups {
+			log.LogAttrs(ctx, slog.LevelError, "tasks are dead",
+				slog.String("queue", n.Queue), slog.String("type", g.Type), slog.Int("count", g.Count),
+				slog.String("group", g.ID), slog.String("pattern", g.Pattern), slog.String("example", g.Example))
+		}
+		return nil
+	})
+}
+
+// A Webhook is a notifier that posts JSON to a URL: the notice, with its Text under
+// "text", where incoming webhooks of Slack and those made like them look for it.
+//
+// With a Secret each request says when it was made and proves by whom, so that the
+// receiver can refuse others' requests and old ones: X-Taskgen-Timestamp holds the
+// Unix time in seconds, and X-Taskgen-Signature "sha256=" and the HMAC-SHA256, in
+// hex, of the timestamp, a full stop and the body.
+type Webhook struct {
+	URL    string
+	Secret []byte
+	// Client makes the requests. Nil: one that gives up after 10 s.
+	Client *http.Client
+}
+
+var webhookClient = &http.Client{Timeout: 10 * time.Second}
+
+// Notify implements [Notifier]. Any answer but one of the 200s is an error.
+func (w *Webhook) Notify(ctx context.Context, n Notice) error {
+	body, err := json.Marshal(struct {
+		Text string `json:"text"`
+		Notice
+	}{slackText.Replace(n.Text()), n})
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL, bytes.NewReader(body))
+	if err != nil {
+		return unnamed("make a request for the webhook", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if len(w.Secret) > 0 {
+		at := strconv.FormatInt(time.Now().Unix(), 10)
+		req.Header.Set("X-Taskgen-Timestamp", at)
+		req.Header.Set("X-Taskgen-Signature", "sha256="+sign(w.Secret, at, body))
+	}
+	client := w.Client
+	if client == nil {
+		client = webhookClient
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return unnamed("post to the webhook", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	said, _ := io.ReadAll(io.LimitReader(resp.Body, 200)) // read, so that the connection can be used again
+	if resp.StatusCode/100 != 2 {
+		return fmt.Errorf("the webhook at %s answered %s: %s", req.URL.Host, resp.Status, said)
+	}
+	return nil
+}
+
+// unnamed is an error without the URL: the path of a webhook is its key.
+func unnamed(what string, err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// sign is the HMAC-SHA256 of a request.
+func sign(secret []byte, at string, body []byte) string {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(at + "."))
+	mac.Write(body)
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// slackText keeps errors from being read as Slack's own marks.
+var slackText = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")

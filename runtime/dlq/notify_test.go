@@ -1,0 +1,87 @@
+package dlq_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/dlq"
+)
+
+var notice = dlq.Notice{Queue: "q-dlq", Count: 9, Groups: []dlq.Group{
+	{ID: "abc", Type: "mail", Pattern: "no <answer> & so on", Count: 7, Example: "m1"},
+	{ID: "def", Type: "page", Pattern: "timeout", Count: 2, Example: "p1"},
+}}
+
+func TestWebhookIsSignedAndReadableForSlack(t *testing.T) {
+	secret := []byte("hush")
+	var got *http.Request
+	var body []byte
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		got = r
+		body, _ = io.ReadAll(r.Body)
+	}))
+	defer s.Close()
+	hook := dlq.Webhook{URL: s.URL + "/services/key", Secret: secret, Client: s.Client()}
+	require.NoError(t, hook.Notify(t.Context(), notice))
+
+	assert.Equal(t, http.MethodPost, got.Method)
+	assert.Equal(t, "application/json", got.Header.Get("Content-Type"))
+	at := got.Header.Get("X-Taskgen-Timestamp")
+	unix, err := strconv.ParseInt(at, 10, 64)
+	require.NoError(t, err)
+	assert.WithinDuration(t, time.Now(), time.Unix(unix, 0), time.Minute)
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(at + "." + string(body)))
+	assert.Equal(t, "sha256="+hex.EncodeToString(mac.Sum(nil)), got.Header.Get("X-Taskgen-Signature"))
+
+	var said struct {
+		Text string `json:"text"`
+		dlq.Notice
+	}
+	require.NoError(t, json.Unmarshal(body, &said))
+	assert.Equal(t, "9 dead on q-dlq\n7 × mail: no &lt;answer&gt; &amp; so on (abc, such as m1)\n2 × page: timeout (def, such as p1)", said.Text)
+	assert.Equal(t, notice, said.Notice)
+
+	hook.Secret = nil
+	require.NoError(t, hook.Notify(t.Context(), notice))
+	assert.Empty(t, got.Header.Get("X-Taskgen-Signature"), "without a secret there is nothing to sign with")
+}
+
+func TestWebhookThatIsRefusedOrAwayIsAnErrorWithoutItsKey(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "invalid_token", http.StatusForbidden)
+	}))
+	hook := dlq.Webhook{URL: s.URL + "/services/key", Client: s.Client()}
+	err := hook.Notify(t.Context(), notice)
+	assert.ErrorContains(t, err, "403 Forbidden: invalid_token")
+	assert.NotContains(t, err.Error(), "services/key")
+	s.Close()
+	err = hook.Notify(t.Context(), notice)
+	require.Error(t, err)
+	assert.NotContains(t, err.Error(), "services/key")
+	hook.URL = "://services/key"
+	err = hook.Notify(t.Context(), notice)
+	require.Error(t, err)
+	assert.NotContains(t, err.Error(), "services/key")
+}
+
+func TestLogTellsOfEachGroup(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, dlq.Log(slog.New(slog.NewTextHandler(&out, nil))).Notify(context.Background(), notice))
+	assert.Equal(t, 2, bytes.Count(out.Bytes(), []byte(`level=ERROR msg="tasks are dead" queue=q-dlq`)))
+	assert.Contains(t, out.String(), "type=mail count=7 group=abc")
+}

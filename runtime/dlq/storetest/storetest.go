@@ -1,0 +1,187 @@
+// Package storetest holds stores of dead tasks to what dlq.TaskStore promises. Each
+// store's tests call Run.
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/dlq"
+)
+
+// Run runs every test of the suite as a subtest, each on an empty store that open
+// makes, and removes by tb.Cleanup.
+func Run(t *testing.T, open func(tb testing.TB) dlq.TaskStore) {
+	for name, test := range map[string]func(*shop){
+		"what is put can be got":                         getting,
+		"pages hold each task once, in the order of put": listing,
+		"a task that is put again takes its own place":   replacing,
+		"what is deleted is gone, and named":             deleting,
+		"nobody can change what is kept":                 copying,
+		"many may use it at once":                        sharing,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(&shop{T: t, TaskStore: open(t), ctx: t.Context()})
+		})
+	}
+}
+
+// A shop is a store under test.
+type shop struct {
+	*testing.T
+	dlq.TaskStore
+	ctx context.Context
+}
+
+func (s *shop) ok(err error, what string) {
+	s.Helper()
+	if err != nil {
+		s.Fatalf("%s: %v", what, err)
+	}
+}
+
+func (s *shop) check(ok bool, format string, args ...any) {
+	s.Helper()
+	if !ok {
+		s.Fatalf(format, args...)
+	}
+}
+
+var died = time.Date(2026, 3, 1, 10, 0, 0, 5, time.UTC)
+
+func dead(id string) *runtime.Task {
+	t := &runtime.Task{
+		ID: id, Type: "mail", Queue: "q-dlq", Payload: []byte(`{"to": "` + id + `"}`), CreatedAt: died.Add(-time.Hour), MaxRetries: 3, RetryCount: 3,
+		Metadata: map[string]string{"tenant": "acme"},
+	}
+	cause := errors.New("no answer")
+	runtime.NoteAttempt(t, 4, "w", died, time.Second, cause)
+	runtime.Bury(t, "q", died, cause)
+	return t
+}
+
+func (s *shop) put(ids ...string) {
+	s.Helper()
+	tasks := make([]*runtime.Task, len(ids))
+	for i, id := range ids {
+		tasks[i] = dead(id)
+	}
+	s.ok(s.Put(s.ctx, tasks), "put")
+}
+
+// ids lists all, in pages of the given size.
+func (s *shop) ids(page int) (ids []string) {
+	s.Helper()
+	for cursor := ""; ; {
+		tasks, next, err := s.List(s.ctx, cursor, page)
+		s.ok(err, "list")
+		s.check(len(tasks) <= page, "a page of %d has %d tasks", page, len(tasks))
+		s.check(next == "" || len(tasks) == page, "a page of %d that is not the last has %d tasks", page, len(tasks))
+		for _, t := range tasks {
+			ids = append(ids, t.ID)
+		}
+		if cursor = next; cursor == "" {
+			return ids
+		}
+	}
+}
+
+func getting(s *shop) {
+	s.put("a", "b")
+	got, err := s.Get(s.ctx, "b")
+	s.ok(err, "get")
+	want, have := runtime.AppendEnvelope(nil, dead("b")), runtime.AppendEnvelope(nil, got)
+	s.check(string(want) == string(have), "got %s, want %s", have, want)
+	_, err = s.Get(s.ctx, "c")
+	s.check(errors.Is(err, runtime.ErrTaskNotFound), "get of what is not there: %v", err)
+	s.ok(s.Put(s.ctx, nil), "put of nothing")
+}
+
+func listing(s *shop) {
+	s.check(len(s.ids(3)) == 0, "an empty store lists something")
+	var want []string
+	for i := range 20 {
+		want = append(want, fmt.Sprint("t", (i*7)%20))
+	}
+	s.put(want[:11]...)
+	s.put(want[11:]...)
+	for _, page := range []int{1, 3, 10, 19, 20, 21} {
+		got := s.ids(page)
+		s.check(slices.Equal(got, want), "in pages of %d: %q, want %q", page, got, want)
+	}
+	_, _, err := s.List(s.ctx, "nonsense", 10)
+	s.check(err != nil, "a cursor that is none is taken")
+}
+
+func replacing(s *shop) {
+	s.put("a", "b", "c")
+	again := dead("a")
+	again.Metadata[runtime.MetaRedriveCount] = "1"
+	s.ok(s.Put(s.ctx, []*runtime.Task{again}), "put")
+	got := s.ids(10)
+	s.check(slices.Equal(got, []string{"b", "c", "a"}), "listed %q", got)
+	t, err := s.Get(s.ctx, "a")
+	s.ok(err, "get")
+	s.check(t.Metadata[runtime.MetaRedriveCount] == "1", "the older task is kept")
+	for range 200 {
+		s.put("b", "c")
+	}
+	got = s.ids(2)
+	s.check(slices.Equal(got, []string{"a", "b", "c"}), "listed %q", got)
+}
+
+func deleting(s *shop) {
+	s.put("a", "b", "c", "d")
+	gone, err := s.Delete(s.ctx, []string{"c", "nobody", "a"})
+	s.ok(err, "delete")
+	slices.Sort(gone)
+	s.check(slices.Equal(gone, []string{"a", "c"}), "deleted %q", gone)
+	got := s.ids(1)
+	s.check(slices.Equal(got, []string{"b", "d"}), "left are %q", got)
+	_, err = s.Get(s.ctx, "a")
+	s.check(errors.Is(err, runtime.ErrTaskNotFound), "get of what was deleted: %v", err)
+	gone, err = s.Delete(s.ctx, nil)
+	s.check(err == nil && len(gone) == 0, "delete of nothing: %q, %v", gone, err)
+}
+
+func copying(s *shop) {
+	t := dead("a")
+	s.ok(s.Put(s.ctx, []*runtime.Task{t}), "put")
+	t.Metadata["tenant"], t.Payload[0] = "x", 'x'
+	for range 2 {
+		got, err := s.Get(s.ctx, "a")
+		s.ok(err, "get")
+		s.check(string(runtime.AppendEnvelope(nil, got)) == string(runtime.AppendEnvelope(nil, dead("a"))), "it was changed from outside: %s", got.Payload)
+		got.Metadata["tenant"], got.Payload[0] = "x", 'x'
+	}
+}
+
+func sharing(s *shop) {
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			for i := range 25 {
+				id := fmt.Sprintf("t%d-%d", g, i)
+				if err := s.Put(s.ctx, []*runtime.Task{dead(id)}); err != nil {
+					s.Errorf("put: %v", err)
+				}
+				if i%2 == 0 {
+					continue
+				}
+				if gone, err := s.Delete(s.ctx, []string{id}); err != nil || len(gone) != 1 {
+					s.Errorf("delete of %s: %q, %v", id, gone, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	got := s.ids(7)
+	s.check(len(got) == 4*13, "%d tasks are left, want 52", len(got))
+}

@@ -1,0 +1,118 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// Letters keeps dead tasks in memory, as a dlq.TaskStore. It is safe for use by
+// many goroutines.
+type Letters struct {
+	mu    sync.Mutex
+	last  int64
+	byID  map[string]keptLetter
+	order []letterPlace // by n; those of tasks that were put again or deleted are stale
+}
+
+type keptLetter struct {
+	n    int64
+	task *runtime.Task
+}
+
+type letterPlace struct {
+	n  int64
+	id string
+}
+
+// NewLetters returns an empty store.
+func NewLetters() *Letters { return &Letters{byID: make(map[string]keptLetter)} }
+
+// Put keeps copies of tasks, each in place of an earlier one with its ID.
+func (ls *Letters) Put(ctx context.Context, tasks []*runtime.Task) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("keep dead tasks: %w", err)
+	}
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for _, t := range tasks {
+		ls.last++
+		ls.byID[t.ID] = keptLetter{ls.last, t.Clone()}
+		ls.order = append(ls.order, letterPlace{ls.last, t.ID})
+	}
+	ls.compact()
+	return nil
+}
+
+// Get returns a task, or an error wrapping runtime.ErrTaskNotFound.
+func (ls *Letters) Get(_ context.Context, id string) (*runtime.Task, error) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	k, ok := ls.byID[id]
+	if !ok {
+		return nil, fmt.Errorf("%w: no dead task %s is kept", runtime.ErrTaskNotFound, id)
+	}
+	return k.task.Clone(), nil
+}
+
+// List returns up to limit tasks after the cursor in the order in which they were
+// put, and the cursor of the next page, empty after the last.
+func (ls *Letters) List(_ context.Context, cursor string, limit int) (tasks []*runtime.Task, next string, err error) {
+	after := int64(0)
+	if cursor != "" {
+		if after, err = strconv.ParseInt(cursor, 10, 64); err != nil {
+			return nil, "", fmt.Errorf("list dead tasks: %q is no cursor", cursor)
+		}
+	}
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	first, _ := slices.BinarySearchFunc(ls.order, after+1, func(p letterPlace, n int64) int { return cmp.Compare(p.n, n) })
+	for _, p := range ls.order[first:] {
+		k := ls.byID[p.id]
+		if k.n != p.n {
+			continue
+		}
+		if len(tasks) == limit {
+			return tasks, next, nil
+		}
+		tasks, next = append(tasks, k.task.Clone()), strconv.FormatInt(p.n, 10)
+	}
+	return tasks, "", nil
+}
+
+// Delete removes tasks, and returns the IDs of those that it removed.
+func (ls *Letters) Delete(ctx context.Context, ids []string) (deleted []string, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("delete dead tasks: %w", err)
+	}
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for _, id := range ids {
+		if _, ok := ls.byID[id]; ok {
+			delete(ls.byID, id)
+			deleted = append(deleted, id)
+		}
+	}
+	ls.compact()
+	return deleted, nil
+}
+
+// compact drops stale places once they are more than half.
+func (ls *Letters) compact() {
+	const few = 64
+	if len(ls.order) <= 2*len(ls.byID)+few {
+		return
+	}
+	kept := make([]letterPlace, 0, len(ls.byID))
+	for _, p := range ls.order {
+		if ls.byID[p.id].n == p.n {
+			kept = append(kept, p)
+		}
+	}
+	ls.order = kept
+}

@@ -1,0 +1,20 @@
+package sqlite
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/dlq/storetest"
+)
+
+func TestLettersKeepWhatATaskStorePromises(t *testing.T) {
+	storetest.Run(t, func(tb testing.TB) dlq.TaskStore {
+		p, err := Open(filepath.Join(tb.TempDir(), "tasks.db"))
+		require.NoError(tb, err)
+		tb.Cleanup(func() { require.NoError(tb, p.Close()) })
+		return p.Letters()
+	})
+}
