@@ -3,6 +3,7 @@ package redis
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -182,6 +183,28 @@ func TestAProcessLearnsOfLevelsThatAnotherAdds(t *testing.T) {
 	enqueue(t, fresh, task("plain"), urgent)
 	assert.Equal(t, "urgent", take(t, old, 1)[0].Task.ID)
 	assert.Equal(t, "plain", take(t, old, 1)[0].Task.ID)
+}
+
+func TestAProcessThatKnowsFewerLevelsLosesNoTaskAboveThem(t *testing.T) {
+	url := sharedURL(t)
+	old := openQueue(t, open(t, url), runtime.QueueConfig{Type: runtime.Priority, Levels: 2})
+	fresh := openQueue(t, open(t, url), runtime.QueueConfig{Type: runtime.Priority, Levels: 5})
+	at := time.Now().Add(20 * time.Millisecond)
+	for i := range 3 {
+		urgent := task(fmt.Sprintf("urgent%d", i))
+		urgent.Priority, urgent.ScheduledFor = 4, at
+		enqueue(t, fresh, urgent)
+	}
+	require.Eventually(t, func() bool { return stats(t, fresh).Scheduled == 0 }, 10*time.Second, time.Millisecond)
+	unique := task("unique")
+	unique.UniqueKey = "k"
+	enqueue(t, old, unique) // on the way it puts in line what is due
+	cancelled, err := fresh.Cancel(within(t), []string{"urgent1"})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"urgent1"}, cancelled)
+	ds := take(t, fresh, 3)
+	require.NoError(t, fresh.Complete(within(t), ds))
+	assert.Equal(t, runtime.Stats{}, stats(t, fresh))
 }
 
 func TestAClientThatGivesUpOnRepliesLosesNoTaskByIt(t *testing.T) {

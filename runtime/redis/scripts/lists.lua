@@ -3,10 +3,18 @@
 -- task that is above 0.
 -- KEYS: line lists
 local levels = #KEYS - lists
+-- list_of is the list of a level. A process that was started with fewer levels
+-- than another one since may meet a task above those that it knows: that goes to
+-- the highest of them, for a key that is not given would end the script half way.
+local function list_of(id, level)
+  if level < levels then return KEYS[lists + 1 + level] end
+  if levels > 1 then redis.call('HSET', line, id, levels - 1) else redis.call('HDEL', line, id) end
+  return KEYS[lists + levels]
+end
 local function enter(id, place)
   local level = place == '' and 0 or tonumber(place)
   if level > 0 then redis.call('HSET', line, id, place) end
-  redis.call('RPUSH', KEYS[lists + 1 + level], id)
+  redis.call('RPUSH', list_of(id, level), id)
 end
 local function hold(id, place)
   if place ~= '' and place ~= '0' then redis.call('HSET', line, id, place) end
@@ -23,7 +31,7 @@ local function line_up(ids, first)
   if first then from, to, step = #ids, 1, -1 end
   local level = levels > 1 and redis.call('HMGET', line, unpack(ids))
   for i = from, to, step do
-    redis.call(push, KEYS[lists + 1 + (level and tonumber(level[i]) or 0)], ids[i])
+    redis.call(push, list_of(ids[i], level and tonumber(level[i]) or 0), ids[i])
   end
 end
 local function promote(ids) line_up(ids, false) end
@@ -46,6 +54,7 @@ end
 local function forget(ids) if levels > 1 then redis.call('HDEL', line, unpack(ids)) end end
 local function drop(id)
   local level = levels > 1 and tonumber(redis.call('HGET', line, id) or 0) or 0
+  if level >= levels then return false end
   if redis.call('LREM', KEYS[lists + 1 + level], 1, id) == 0 then return false end
   return true, tostring(level)
 end
