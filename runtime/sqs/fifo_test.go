@@ -1,6 +1,9 @@
 package sqs
 
 import (
+	"context"
+	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -207,4 +210,46 @@ func first(t *testing.T, q *Queue) *runtime.Delivery {
 	d := take(t, q, 1)[0]
 	require.NoError(t, q.Complete(within(t), []*runtime.Delivery{d}))
 	return d
+}
+
+func TestAnExtendBesideACompleteLeavesTheGroupToIt(t *testing.T) {
+	b := newBench(t)
+	q, other := openQueue(t, b.p, fifo), openQueue(t, b.provider(t), fifo)
+	put(t, q, numbered(3)...)
+	ds := dequeue(t, q)
+	// A Complete whose answer is on its way: the message is deleted.
+	ms, errs := q.e.claim(ds, true)
+	q.e.drop(within(t), ms, errs)
+	require.NoError(t, errs[0])
+	require.ErrorIs(t, q.Extend(within(t), ds, time.Minute), runtime.ErrLeaseLost)
+	require.Equal(t, runtime.Stats{Leased: 2}, stats(t, other), "what stands behind it is still with this process")
+}
+
+// A cupboard is a store that is away for some payloads.
+type cupboard struct {
+	*shelf
+	locked atomic.Bool
+}
+
+func (c *cupboard) Get(ctx context.Context, key string) ([]byte, error) {
+	if c.locked.Load() {
+		return nil, errors.New("the store is away")
+	}
+	return c.shelf.Get(ctx, key)
+}
+
+func TestAGroupWaitsWhileTheStoreOfItsFirstIsAway(t *testing.T) {
+	store := &cupboard{shelf: &shelf{all: make(map[string][]byte)}}
+	b := newBench(t, WithStore(store))
+	q := openQueue(t, b.p, fifo)
+	enqueue(t, q, task(q, "large", sized(2<<20)), task(q, "behind"), task(q, "other", func(t *runtime.Task) { t.GroupKey = "h" }))
+	store.locked.Store(true)
+	ds := dequeue(t, q)
+	require.Equal(t, []string{"other"}, idsOf(ds))
+	require.NoError(t, q.Complete(within(t), ds))
+	nothing(t, q)
+	store.locked.Store(false)
+	b.clock.Advance(time.Minute)
+	require.Equal(t, "large", first(t, q).Task.ID)
+	require.Equal(t, "behind", first(t, q).Task.ID)
 }

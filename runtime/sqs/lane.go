@@ -121,11 +121,17 @@ type stray struct {
 // sort tells what is for workers from what is not.
 func (l *lane) sort(raw []types.Message, at time.Time, lease time.Duration) (good []*message, rest []stray) {
 	e := l.e
+	away := make(map[string]bool) // groups whose next task cannot be read now
 	for _, r := range raw {
+		group := r.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)]
+		if l.fifo && away[group] {
+			continue // it would be handed out before the one that is away
+		}
 		m, err := l.read(r, at, lease)
 		if err == nil && m.stored != "" {
 			err = m.fetchStored(e.polling)
 			if err != nil && !errors.Is(err, ErrNotStored) && !errors.Is(err, runtime.ErrInvalidTask) {
+				away[group] = true
 				continue // the store is away: the lease brings it back
 			}
 		}

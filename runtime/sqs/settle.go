@@ -126,13 +126,14 @@ func (e *engine) claim(ds []*runtime.Delivery, settling bool) ([]*message, []err
 }
 
 // abandon forgets deliveries that SQS says are lost, and returns what stood behind
-// them.
+// them. One that another call is settling is that call's: it may be lost to an Extend
+// because it was just deleted, and then the next of its group is handed out.
 func (e *engine) abandon(ds []*runtime.Delivery, ms []*message, errs []error) []*message {
 	var back []*message
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for i, m := range ms {
-		if m != nil && errors.Is(errs[i], runtime.ErrLeaseLost) && e.out[ds[i].Receipt] == m {
+		if m != nil && !m.settling && errors.Is(errs[i], runtime.ErrLeaseLost) && e.out[ds[i].Receipt] == m {
 			delete(e.out, ds[i].Receipt)
 			back = append(back, m.behind()...)
 		}
@@ -179,7 +180,9 @@ func doubtful(ctx context.Context, settles bool, part []*message, numbers []int,
 	for _, n := range numbers {
 		m := part[n]
 		if err != nil {
-			m.doubt = m.doubt || settles && tries.Load() > 0
+			if settles && tries.Load() > 0 { // an Extend leaves it alone: another call may settle the message
+				m.doubt = true
+			}
 		} else if v, ok := all[n]; ok && v.err != nil && !v.again {
 			if settles && (m.doubt || tries.Load() > 1) {
 				all[n] = verdict{}
