@@ -322,3 +322,44 @@ func TestTheBrokerDeliversNoMoreThanWasAskedFor(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 17, state.Messages)
 }
+
+func TestATaskThatTheBrokerRefusesAtTheGateDoublesNoOther(t *testing.T) {
+	addr := data(t)
+	q := open(t, addr, runtime.QueueConfig{Type: runtime.Priority, Levels: 2})
+	ch, err := dialShared(t).Channel()
+	require.NoError(t, err)
+	at := time.Now().Add(2 * time.Second)
+	ts := tasks(20)
+	for _, task := range ts {
+		task.ScheduledFor = at
+	}
+	ts[10].Priority = 1
+	put(t, q, ts...)
+	_, err = ch.QueueDelete(prefixOf(addr).line("q", 1), false, false, false)
+	require.NoError(t, err)
+	ready := func() int {
+		in, err := ch.QueueDeclarePassive(prefixOf(addr).line("q", 0), true, false, false, false, nil)
+		require.NoError(t, err)
+		return in.Messages
+	}
+	require.Eventually(t, func() bool { return ready() >= 19 }, soon, 10*time.Millisecond)
+	require.Never(t, func() bool { return ready() > 19 }, 500*time.Millisecond, 10*time.Millisecond)
+}
+
+func TestAConnectionThatComesTooLateIsClosed(t *testing.T) {
+	url := shared(t).URL
+	late := make(chan *amqp.Connection, 1)
+	ctx, cancel := context.WithCancel(within(t))
+	_, err := New(ctx, func(context.Context) (*amqp.Connection, error) {
+		conn, err := amqp.Dial(url)
+		if err == nil {
+			late <- conn
+		}
+		cancel()
+		<-time.After(50 * time.Millisecond) // nobody waits by now
+		return conn, err
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	conn := <-late
+	require.Eventually(t, conn.IsClosed, soon, time.Millisecond)
+}

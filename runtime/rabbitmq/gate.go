@@ -180,15 +180,22 @@ func (g *gate) pass(ctx context.Context, batch []*passer) error {
 		return nil
 	}
 	g.st.p.publish(ctx, letters)
-	for _, l := range letters {
+	var failed error
+	gone := done[:0]
+	for i, l := range letters {
 		if l.err != nil {
-			return l.err // the end of the channel gives all of them back to the gate
+			failed = l.err
+		} else {
+			gone = append(gone, done[i])
 		}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.n -= len(done)
-	return ackAll(g.ch.Channel, g.tags, done)
+	g.n -= len(gone)
+	if err := ackAll(g.ch.Channel, g.tags, gone); err != nil {
+		return err
+	}
+	return failed // the end of the channel gives those back to the gate that were refused
 }
 
 // waiting counts the tasks at the gate that this process has.

@@ -102,7 +102,11 @@ func (l *link) redial() {
 
 // connect makes one attempt.
 func (l *link) connect(ctx context.Context) (*session, error) {
-	conn, err := await(ctx, func() (*amqp.Connection, error) { return l.dial(ctx) })
+	conn, err := await(ctx, func() (*amqp.Connection, error) { return l.dial(ctx) }, func(late *amqp.Connection) {
+		if l.owned {
+			_ = late.CloseDeadline(time.Now().Add(closeWait))
+		}
+	})
 	if err != nil {
 		return nil, fmt.Errorf("rabbitmq: connect: %w", err)
 	}
@@ -132,16 +136,23 @@ func (l *link) close() {
 }
 
 // await calls f and waits for its answer, but not beyond ctx: the client's calls
-// know no context, and wait as long as a connection without answers lives.
-func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
+// know no context, and wait as long as a connection without answers lives. What
+// f returns when nobody waits any more is given to drop, unless that is nil.
+func await[T any](ctx context.Context, f func() (T, error), drop func(T)) (T, error) {
 	type answer struct {
 		v   T
 		err error
 	}
-	c := make(chan answer, 1)
+	c := make(chan answer) // so that an answer is either taken or dropped
 	go func() {
 		v, err := f()
-		c <- answer{v, err}
+		select {
+		case c <- answer{v, err}:
+		case <-ctx.Done():
+			if err == nil && drop != nil {
+				drop(v)
+			}
+		}
 	}()
 	select {
 	case a := <-c:
@@ -154,7 +165,7 @@ func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
 
 // do is await for calls without a value.
 func do(ctx context.Context, f func() error) error {
-	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, f() })
+	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, f() }, nil)
 	return err
 }
 
@@ -205,7 +216,7 @@ type channel struct {
 }
 
 func (s *session) open(ctx context.Context) (*channel, error) {
-	ch, err := await(ctx, s.conn.Channel)
+	ch, err := await(ctx, s.conn.Channel, func(late *amqp.Channel) { _ = late.Close() })
 	if err != nil {
 		return nil, err
 	}
