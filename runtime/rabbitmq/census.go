@@ -214,10 +214,14 @@ func (s *session) census(ctx context.Context, queue string) (sum tally, err erro
 	return sum, nil
 }
 
+// emptyWait is after how long a queue is counted again that looks empty.
+const emptyWait = 30 * time.Millisecond
+
 // Stats implements [runtime.Queue]. It takes a round trip for each of the broker's
 // queues and one to all processes that have a provider with this prefix. A task on
 // its way between two of the broker's queues may be counted twice or not at all for
-// that moment. The oldest age is not known, and 0.
+// that moment; a queue that looks empty is counted twice. The oldest age is not
+// known, and 0.
 func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
 	if err := q.open(); err != nil {
 		return runtime.Stats{}, err
@@ -230,6 +234,16 @@ func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
 			return runtime.Stats{}, err
 		}
 		n, err := q.count(ctx, s)
+		if err == nil && n.Ready+n.Leased == 0 {
+			// On its way to a worker, or back from one that has died, a task is seen
+			// nowhere for a moment: nobody is told of an empty queue by mistake.
+			select {
+			case <-time.After(emptyWait):
+			case <-ctx.Done():
+				return n, context.Cause(ctx)
+			}
+			n, err = q.count(ctx, s)
+		}
 		if err == nil || s.ctx.Err() == nil {
 			return n, err
 		}

@@ -80,14 +80,16 @@ func shared(tb testing.TB) *testserver.Server {
 func alone(tb testing.TB) string {
 	s, err := testserver.RabbitMQ()
 	require.NoError(tb, err)
-	tb.Cleanup(func() { require.NoError(tb, s.Stop()) })
-	return room(tb, s)
+	addr := room(tb, s)
+	roomOf(addr).alone = true
+	return addr
 }
 
 // A place is what one test has of a broker.
 type place struct {
 	server *testserver.Server
 	proxy  *faultproxy.Proxy
+	alone  bool // the broker is the test's, and goes with it
 	mu     sync.Mutex
 	queues map[string]runtime.QueueConfig
 }
@@ -114,7 +116,11 @@ func room(tb testing.TB, s *testserver.Server) string {
 	pl := &place{server: s, proxy: proxy, queues: make(map[string]runtime.QueueConfig)}
 	places.Store(addr, pl)
 	tb.Cleanup(func() {
-		pl.wipe(tb, s.URL, at.Fragment)
+		if pl.alone {
+			require.NoError(tb, s.Stop())
+		} else {
+			pl.wipe(tb, s.URL, at.Fragment)
+		}
 		require.NoError(tb, proxy.Close())
 		places.Delete(addr)
 	})

@@ -97,6 +97,7 @@ type corpse struct {
 
 // next returns some of the tasks that were asked for; none when the scan is over.
 func (c *scan) next(ctx context.Context) (found []corpse, err error) {
+	quiet := 0
 	for c.n > 0 && len(found) < scanSize && (c.ids == nil || len(c.ids) > 0) {
 		var d amqp.Delivery
 		var ok bool
@@ -113,9 +114,7 @@ func (c *scan) next(ctx context.Context) (found []corpse, err error) {
 			if len(found) > 0 {
 				return found, nil
 			}
-			// Somebody else was quicker, or holds the rest.
-			left, err := c.s.ready(ctx, c.q.p.names.line(c.q.cfg.DLQ, 0))
-			if err != nil || left == 0 {
+			if over, err := c.over(ctx, &quiet); err != nil || over {
 				return nil, err
 			}
 			continue
@@ -127,6 +126,19 @@ func (c *scan) next(ctx context.Context) (found []corpse, err error) {
 		found = append(found, corpse{d.DeliveryTag, task})
 	}
 	return found, nil
+}
+
+// over reports whether somebody else was quicker, or holds the rest: nothing waits
+// in the queue, and what may have been on its way here has had its time.
+func (c *scan) over(ctx context.Context, quiet *int) (bool, error) {
+	left, err := c.s.ready(ctx, c.q.p.names.line(c.q.cfg.DLQ, 0))
+	if err != nil || left > 0 {
+		return false, err
+	}
+	if *quiet++; *quiet > 3 {
+		return true, nil
+	}
+	return false, c.ch.call(ctx, func() error { return c.ch.Qos(0, 0, false) })
 }
 
 // drop acknowledges dead tasks, and waits until the broker has that.
