@@ -109,6 +109,10 @@ func (q *Queue) cancel(ctx context.Context, ids []string, gone map[string]bool) 
 	if err != nil {
 		return nil, err
 	}
+	away, err := q.unseat(ctx, seats)
+	if err != nil {
+		return nil, err
+	}
 	var rs []*request
 	var at []int
 	for i, s := range seats {
@@ -138,7 +142,25 @@ func (q *Queue) cancel(ctx context.Context, ids []string, gone map[string]bool) 
 			}
 		}
 	}
+	_ = q.wire.ask(ctx, away, nil) // as in advance
 	return again, q.kick(ctx, groups)
+}
+
+// unseat lets others follow the heads of groups that are about to be taken away: who
+// dies after that leaves no group without a head. It returns what can be taken away
+// with them.
+func (q *Queue) unseat(ctx context.Context, seats []*seat) (away []*request, err error) {
+	var heads []*lease
+	for _, s := range seats {
+		if s != nil && !s.leased && (s.place == placeHead || s.place == placeWaiting) {
+			heads = append(heads, &lease{tail: s.tail, seq: s.seq, id: s.tail})
+		}
+	}
+	if len(heads) == 0 {
+		return nil, nil
+	}
+	errs, away := q.relieve(ctx, heads)
+	return away, errors.Join(errs...)
 }
 
 // Reschedule implements [runtime.Rescheduler]. It takes up to 6 requests.
@@ -192,8 +214,14 @@ func (q *Queue) move(ctx context.Context, s *seat, at time.Time) (done bool, err
 	case err != nil:
 		return false, err
 	}
+	var rest []*request
+	if s.place == placeHead {
+		if rest, err = q.unseat(ctx, []*seat{s}); err != nil {
+			return false, err
+		}
+	}
 	away := q.wire.remove(q.names.stream, s.seq)
-	if err := q.wire.ask(ctx, []*request{away}, nil); err != nil {
+	if err := q.wire.ask(ctx, append(rest, away), nil); err != nil {
 		return false, err
 	}
 	if _, err := away.removed(); err != nil {

@@ -274,3 +274,40 @@ func TestAHeadThatIsFollowedIsNotGivenBack(t *testing.T) {
 	assert.Equal(t, "b", got[0].Task.ID)
 	nothing(t, q, slack)
 }
+
+func TestACancelThatWasInterruptedLeavesTheGroupAHead(t *testing.T) {
+	t.Parallel()
+	dying, other, kill := twins(t, runtime.QueueConfig{Type: runtime.FIFO})
+	put(t, dying, newTask(dying, "a"), newTask(dying, "b"), newTask(dying, "c"))
+	seats, err := dying.find(within(t), []string{"a"})
+	require.NoError(t, err)
+	_, err = dying.unseat(within(t), seats)
+	require.NoError(t, err)
+	away := dying.wire.remove(dying.names.stream, seats[0].seq)
+	require.NoError(t, dying.wire.ask(within(t), []*request{away}, nil))
+	kill()
+	for _, want := range []string{"b", "c"} {
+		ds := take(t, other, 1, time.Minute)
+		assert.Equal(t, want, ds[0].Task.ID)
+		require.NoError(t, other.Complete(within(t), ds))
+	}
+	counts(t, other, runtime.Stats{})
+}
+
+func TestWhereTheFirstOfAGroupIsCancelledOrPutOffTheNextIsHandedOut(t *testing.T) {
+	t.Parallel()
+	q := openQueue(t, openShared(t), runtime.QueueConfig{Type: runtime.FIFO})
+	put(t, q, newTask(q, "a"), newTask(q, "b"), newTask(q, "c"))
+	cancelled, err := q.Cancel(within(t), []string{"a"})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a"}, cancelled)
+	require.NoError(t, q.Reschedule(within(t), "b", time.Now().Add(time.Hour)))
+	ds := take(t, q, 1, time.Minute)
+	assert.Equal(t, "c", ds[0].Task.ID)
+	require.NoError(t, q.Complete(within(t), ds))
+	counts(t, q, runtime.Stats{Scheduled: 1})
+	cancelled, err = q.Cancel(within(t), []string{"b"})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"b"}, cancelled)
+	counts(t, q, runtime.Stats{})
+}

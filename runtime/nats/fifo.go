@@ -37,12 +37,30 @@ const rounds = 1000
 // advance takes the heads of groups off their queue and lets the next in line
 // follow.
 func (s *source) advance(ctx context.Context, ls []*lease) []error {
-	errs := make([]error, len(ls))
+	errs, away := s.relieve(ctx, ls)
+	var acked []*lease
+	var at []int
+	for i, l := range ls {
+		if errs[i] == nil {
+			acked, at = append(acked, l), append(at, i)
+		}
+	}
+	for k, err := range s.remove(ctx, acked) {
+		errs[at[k]] = err
+	}
+	_ = s.wire.ask(ctx, away, nil) // what stays is seen to by whoever comes next
+	return errs
+}
+
+// relieve gives the groups of heads that are about to be taken away their next
+// head. It returns requests that take away what is not needed any more, earlier heads
+// and what has left the line.
+func (s *source) relieve(ctx context.Context, ls []*lease) (errs []error, away []*request) {
+	errs = make([]error, len(ls))
 	todo := make([]int, len(ls))
 	for i := range ls {
 		todo[i] = i
 	}
-	var away []*request // heads, and what has left the line: all can be taken away
 	for round := 0; len(todo) > 0; round++ {
 		if round == rounds {
 			for _, i := range todo {
@@ -60,18 +78,7 @@ func (s *source) advance(ctx context.Context, ls []*lease) []error {
 		}
 		away = append(away, gone...)
 	}
-	var acked []*lease
-	var at []int
-	for i, l := range ls {
-		if errs[i] == nil {
-			acked, at = append(acked, l), append(at, i)
-		}
-	}
-	for k, err := range s.remove(ctx, acked) {
-		errs[at[k]] = err
-	}
-	_ = s.wire.ask(ctx, away, nil) // what stays is seen to by whoever comes next
-	return errs
+	return errs, away
 }
 
 // follow lets the next in line take the place of each head in todo, or a tomb. It
