@@ -83,7 +83,8 @@ func moveCrowd(w *world) {
 	if _, err := handles[0].(runtime.Redriver).Redrive(w.ctx, nil); err != nil {
 		w.Fatalf("redrive the rest: %v", err)
 	}
-	w.counts(handles[0], "after all was moved to and fro", tasks, 0, 0, 0)
+	// A process that has taken more than its workers wanted still gives it back.
+	w.becomes(handles[0], "after all was moved to and fro", tasks, 0, 0, 0)
 	w.same(deliveredIDs(w.drain(handles[0])), want, "tasks after moving them to and fro")
 }
 
