@@ -105,7 +105,11 @@ func openAt(kind runtime.QueueType) func(string, runtime.Clock) (runtime.Provide
 		if p, ok := places.Load(addr); ok && p.(*place).fake != nil {
 			p.(*place).clock.Store(&clock)
 		}
-		return New(client(url), opts...)
+		p, err := New(client(url), opts...)
+		if err == nil {
+			p.walkLease = 10 * time.Second // tests of a redrive that was cut wait for its end
+		}
+		return p, err
 	}
 }
 
@@ -186,9 +190,6 @@ func keeps(t *testing.T, h queuetest.Harness) {
 	t.Parallel()
 	queuetest.Run(t, h)
 }
-
-// By turns on the emulator and on our own server, so that neither has to serve all
-// that run side by side.
 
 func TestStandardKeepsTheLaws(t *testing.T)       { keeps(t, standardHarness) }
 func TestStandardKeepsTheLawsOnFake(t *testing.T) { keeps(t, standardFake) }

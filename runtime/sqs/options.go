@@ -35,6 +35,7 @@ type options struct {
 	wait         time.Duration
 	polls        int
 	closeWait    time.Duration
+	walkLease    time.Duration // no option: see defaultWalkLease
 	store        Store
 	byVisibility bool
 	fairEvery    int
@@ -97,7 +98,7 @@ func RetryByVisibility() Option { return func(o *options) { o.byVisibility = tru
 func WithStarvationFree(n int) Option { return func(o *options) { o.fairEvery = n } }
 
 func newOptions(opts []Option) (options, error) {
-	o := options{clock: runtime.SystemClock, wait: maxWait, polls: defaultPolls, closeWait: defaultCloseWait}
+	o := options{clock: runtime.SystemClock, wait: maxWait, polls: defaultPolls, closeWait: defaultCloseWait, walkLease: defaultWalkLease}
 	for _, opt := range opts {
 		opt(&o)
 	}

@@ -12,9 +12,9 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// walkLease is how long a walk through the dead letter queue hides what it has
-// seen. Where a process dies on its walk, that is how long its share stays away.
-const walkLease = 30 * time.Second
+// defaultWalkLease is how long a walk through the dead letter queue hides what it
+// has seen. Where a process dies on its walk, that is how long its share stays away.
+const defaultWalkLease = 30 * time.Second
 
 // Redrive implements [runtime.Redriver]. SQS has no way to find a message: a redrive
 // walks through the dead letter queue, ten messages a request, hides those that are
@@ -132,7 +132,7 @@ func (l *lane) next(ctx context.Context) ([]*message, error) {
 	p := l.e.p
 	for wait := int32(0); ; wait = 1 {
 		out, err := p.api.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
-			QueueUrl: &l.url, MaxNumberOfMessages: maxBatch, VisibilityTimeout: seconds(walkLease), WaitTimeSeconds: wait,
+			QueueUrl: &l.url, MaxNumberOfMessages: maxBatch, VisibilityTimeout: seconds(p.walkLease), WaitTimeSeconds: wait,
 			MessageAttributeNames:       []string{"All"},
 			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameApproximateReceiveCount},
 		})
@@ -148,7 +148,7 @@ func (l *lane) next(ctx context.Context) ([]*message, error) {
 		}
 		ms := make([]*message, len(out.Messages))
 		for i, r := range out.Messages {
-			ms[i], _ = l.read(r, p.clock.Now(), walkLease) // one that is no task has no ID that could be asked for
+			ms[i], _ = l.read(r, p.clock.Now(), p.walkLease) // one that is no task has no ID that could be asked for
 			if ms[i].stored != "" && ms[i].task != nil {
 				ms[i].payload = ms[i].task.Payload // it stays where it is
 			}
