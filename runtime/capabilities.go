@@ -73,8 +73,9 @@ type Capabilities struct {
 	// Where it is false Leased is what this process knows of.
 	CountsLeased bool
 	// LateLeased says that Stats counts a task whose worker was killed as leased
-	// until somebody asks for tasks after its lease has ended. Where it is false it
-	// counts as ready from then on.
+	// until somebody asks for tasks after its lease has ended, even where the worker
+	// had moved it to the dead letter queue already, and nobody is given it again.
+	// Where it is false it counts as ready from then on.
 	LateLeased bool
 	// CountsOrigins says that Stats.Dead tells the queues apart that share a dead
 	// letter queue. Where it is false it counts all that is there.

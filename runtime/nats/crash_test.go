@@ -148,18 +148,123 @@ func TestABurialThatWasInterruptedIsFinished(t *testing.T) {
 	}
 }
 
+// halfBuried leaves task a of a queue on its dead letter queue and, with a worker
+// that is to be killed, on the queue.
+func halfBuried(t *testing.T, q *Queue) *lease {
+	t.Helper()
+	l := heldBy(q, take(t, q, 1, quick))[0]
+	task, err := runtime.DecodeEnvelope(l.data)
+	require.NoError(t, err)
+	require.Equal(t, "a", task.ID)
+	runtime.Bury(task, q.cfg.Name, time.Now(), assert.AnError)
+	grave := publish(q.grave(l), runtime.AppendEnvelope(nil, task), guard{}, nats.Header{headerMsgID: {q.mark(l.seq)}})
+	require.NoError(t, q.wire.ask(within(t), []*request{grave}, nil))
+	_, _, err = grave.ack()
+	require.NoError(t, err)
+	return l
+}
+
+var bothTypes = []runtime.QueueConfig{{Visibility: quick}, {Visibility: quick, Type: runtime.FIFO}}
+
 func TestARedriveOfABurialThatWasInterruptedLeavesOneTask(t *testing.T) {
 	t.Parallel()
-	dying, other, kill := twins(t, runtime.QueueConfig{Visibility: time.Minute})
-	put(t, dying, newTask(dying, "a"))
-	l := heldBy(dying, take(t, dying, 1, quick))[0]
-	grave := publish(dying.grave(l), l.data, guard{}, nats.Header{headerMsgID: {dying.mark(l.seq)}})
-	require.NoError(t, dying.wire.ask(within(t), []*request{grave}, nil))
+	for _, cfg := range bothTypes {
+		dying, other, kill := twins(t, cfg)
+		put(t, dying, newTask(dying, "a"))
+		halfBuried(t, dying)
+		kill()
+		moved, err := other.Redrive(within(t), nil)
+		require.NoError(t, err)
+		assert.Equal(t, []string{"a"}, moved)
+		require.NoError(t, other.Complete(within(t), take(t, other, 1, time.Minute)))
+		nothing(t, other, quick+2*slack)
+		counts(t, other, runtime.Stats{})
+	}
+}
+
+func TestATaskRedrivenWhileItIsBuriedOutlivesTheEndOfItsBurial(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range bothTypes {
+		burying, other, _ := twins(t, cfg)
+		put(t, burying, newTask(burying, "a"))
+		l := halfBuried(t, burying)
+		_, err := other.Redrive(within(t), nil)
+		require.NoError(t, err)
+		burying.finish(within(t), []*lease{l})
+		got := take(t, other, 1, time.Minute)
+		assert.Equal(t, "a", got[0].Task.ID)
+		require.NoError(t, other.Complete(within(t), got))
+		counts(t, other, runtime.Stats{})
+	}
+}
+
+func TestATaskWhoseBurialWasInterruptedCanBeRedrivenAndBuriedAgain(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range bothTypes {
+		dying, other, kill := twins(t, cfg)
+		put(t, dying, newTask(dying, "a"), newTask(dying, "b", func(b *runtime.Task) { b.ScheduledFor = time.Now().Add(time.Hour) }))
+		halfBuried(t, dying)
+		kill()
+		for range 2 {
+			_, err := other.Redrive(within(t), nil)
+			require.NoError(t, err)
+			got := take(t, other, 1, time.Minute)
+			assert.Equal(t, "a", got[0].Task.ID)
+			runtime.Bury(got[0].Task, "q", time.Now(), assert.AnError)
+			require.NoError(t, other.DeadLetter(within(t), got))
+			counts(t, other, runtime.Stats{Scheduled: 1, Dead: 1})
+		}
+	}
+}
+
+func TestATaskThatDiedAgainAfterARedriveThatWasInterruptedIsRedrivenOnce(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range bothTypes {
+		dying, other, kill := twins(t, cfg)
+		put(t, dying, newTask(dying, "a"))
+		first := take(t, dying, 1, time.Minute)
+		runtime.Bury(first[0].Task, "q", time.Now(), assert.AnError)
+		require.NoError(t, dying.DeadLetter(within(t), first))
+		var dead []*stored
+		require.NoError(t, dying.eachDead(within(t), nil, func(page []*stored) error { dead = page; return nil }))
+		require.Len(t, dead, 1)
+		_, err := dying.Redrive(within(t), nil)
+		require.NoError(t, err)
+		// As if it had not been taken away; for lack of its old number, what comes
+		// from it is told the new one.
+		kill()
+		again := publish(dead[0].subject, dead[0].data, guard{}, nil)
+		require.NoError(t, other.wire.ask(within(t), []*request{again}, nil))
+		seq, _, err := again.ack()
+		require.NoError(t, err)
+		got := take(t, other, 1, time.Minute)
+		l := heldBy(other, got)[0]
+		require.Equal(t, other.graves().mark(dead[0].seq), l.headers.Get(headerRedriven))
+		l.headers.Set(headerRedriven, other.graves().mark(seq))
+		runtime.Bury(got[0].Task, "q", time.Now(), assert.AnError)
+		require.NoError(t, other.DeadLetter(within(t), got))
+		counts(t, other, runtime.Stats{Dead: 2})
+		moved, err := other.Redrive(within(t), nil)
+		require.NoError(t, err)
+		assert.Equal(t, []string{"a"}, moved)
+		counts(t, other, runtime.Stats{Ready: 1})
+	}
+}
+
+func TestAGroupGoesOnWhenItsHalfBuriedHeadIsRedriven(t *testing.T) {
+	t.Parallel()
+	dying, other, kill := twins(t, runtime.QueueConfig{Type: runtime.FIFO, Visibility: quick})
+	put(t, dying, newTask(dying, "a"), newTask(dying, "b"), newTask(dying, "c"))
+	halfBuried(t, dying)
 	kill()
-	moved, err := other.Redrive(within(t), nil)
+	_, err := other.Redrive(within(t), nil)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"a"}, moved)
-	require.NoError(t, other.Complete(within(t), take(t, other, 1, time.Minute)))
+	for _, want := range []string{"b", "c", "a"} {
+		got := take(t, other, 1, time.Minute)
+		assert.Equal(t, want, got[0].Task.ID)
+		require.NoError(t, other.Complete(within(t), got))
+	}
+	nothing(t, other, quick+2*slack)
 	counts(t, other, runtime.Stats{})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/taskgen/taskgen/runtime"
 )
@@ -13,8 +14,9 @@ func isDuplicate(err error) bool { return errors.Is(err, runtime.ErrDuplicate) }
 // Redrive implements [runtime.Redriver]. Tasks that a worker of the dead letter
 // queue has leased stay, and so do those whose ID is on the queue again: the
 // error is then a *BatchError with ErrDuplicate, counted in the order of the
-// tasks that were found. It takes 2 requests a task, by pages of 1000, and with ids
-// nil leaves those alone that die while it runs.
+// tasks that were found. It takes 2 requests a task, by pages of 1000, more for one
+// whose burial was interrupted, and with ids nil leaves those alone that die while
+// it runs.
 func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ() {
 		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
@@ -26,6 +28,10 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	var be runtime.BatchError
 	looked := 0
 	err := q.eachDead(ctx, ids, func(page []*stored) error {
+		page, err := q.latest(ctx, page)
+		if err != nil {
+			return err
+		}
 		some, failed, err := q.redrive(ctx, page)
 		moved = append(moved, some...)
 		for i, m := range page {
@@ -96,8 +102,45 @@ func (q *Queue) eachDead(ctx context.Context, ids []string, f func([]*stored) er
 	return nil
 }
 
+// latest takes those of a page away that were redriven and have died again since:
+// whoever redrove them died before he had taken them away.
+func (q *Queue) latest(ctx context.Context, page []*stored) ([]*stored, error) {
+	dead := q.graves()
+	type origin struct{ mark, subject string } // the subject, for a stream made anew counts anew
+	redriven := make(map[origin]bool)
+	for _, m := range page {
+		if from := m.header.Get(headerRedriven); from != "" {
+			redriven[origin{from, m.subject}] = true
+		}
+	}
+	kept := make([]*stored, 0, len(page))
+	var rs []*request
+	for _, m := range page {
+		if redriven[origin{dead.mark(m.seq), m.subject}] {
+			rs = append(rs, q.wire.remove(dead.names.stream, m.seq))
+		} else {
+			kept = append(kept, m)
+		}
+	}
+	if err := q.wire.ask(ctx, rs, nil); err != nil {
+		return nil, err
+	}
+	for _, r := range rs {
+		if _, err := r.removed(); err != nil {
+			return nil, err
+		}
+	}
+	return kept, nil
+}
+
 // redrive moves one page of dead tasks. Each is stored under an ID that its place
 // among the dead gives it, so that two who redrive it at once move it once.
+//
+// The message that a task was buried from may be there still. It is no copy to
+// leave the task to: who buried it may be about to take it away, or whoever is
+// given it when its lease has ended, because it is dead; and burying it once more
+// would be a duplicate to the dead letter queue. So the task is always written
+// anew, and then the old message goes, and the dead one last of all.
 func (q *Queue) redrive(ctx context.Context, page []*stored) (moved []string, failed []error, err error) {
 	dead := q.graves()
 	failed = make([]error, len(page))
@@ -118,15 +161,15 @@ func (q *Queue) redrive(ctx context.Context, page []*stored) (moved []string, fa
 	}
 	answers, why := make([]runtime.Enqueued, len(page)), make(map[int]error)
 	q.insert(ctx, es, answers, why)
+	q.clear(ctx, es, why)
 	var rs []*request
 	var at []int
-	for i, e := range es {
+	for i := range es {
 		if failed[i] = why[i]; failed[i] == nil {
 			rs, at = append(rs, q.wire.remove(dead.names.stream, page[i].seq)), append(at, i)
 		} else if !isDuplicate(why[i]) {
 			err = errors.Join(err, why[i])
 		}
-		_ = e
 	}
 	err = errors.Join(err, q.wire.ask(ctx, rs, nil))
 	for k, r := range rs {
@@ -138,6 +181,32 @@ func (q *Queue) redrive(ctx context.Context, page []*stored) (moved []string, fa
 		}
 	}
 	return moved, failed, err
+}
+
+// relict stands for the lease of a message that is to leave the queue, whoever has
+// it.
+func (s *source) relict(m *stored, id string) *lease {
+	place, rest, _ := s.split(m.subject)
+	return &lease{subject: m.subject, place: place, tail: rest, seq: m.seq, id: id}
+}
+
+// clear takes away what redriven tasks have taken the place of. Where that fails
+// the task stays among the dead, by which the relict is known for what it is.
+func (q *Queue) clear(ctx context.Context, es []*entry, failed map[int]error) {
+	for _, e := range es {
+		l := e.relict
+		if l == nil || failed[e.index] != nil {
+			continue
+		}
+		step := q.remove
+		if l.place == placeHead {
+			step = q.advance // its group goes on
+		}
+		l.until = time.Now().Add(answerWait)
+		if err := step(ctx, []*lease{l})[0]; err != nil {
+			failed[e.index] = fmt.Errorf("take away the message that task %s was buried from: %w", l.id, err)
+		}
+	}
 }
 
 // Discard implements [runtime.Discarder]. Tasks that a worker of the dead letter

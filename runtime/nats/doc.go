@@ -55,7 +55,9 @@
 // acknowledged by the server, before the old message is taken away. A message that
 // is delivered again is looked up first: when there is a later copy of it, on its
 // queue or on the dead letter queue, the step that was interrupted is brought to its
-// end, and nobody gets it twice.
+// end, and nobody gets it twice. A redrive that finds the message that a task was
+// buried from does not leave the task to that: it writes the task anew and takes the
+// old message away.
 //
 // See the README beside this file for what to know before production.
 package nats

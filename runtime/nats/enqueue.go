@@ -23,6 +23,7 @@ type entry struct {
 	claim          *claim // of that
 	redriven       string // the dead message that it comes back from
 	origin         uint64 // the sequence that it had here when it died
+	relict         *lease // what is still here of the time before it died, and is to go
 
 	request *request
 }
@@ -177,13 +178,18 @@ func (q *Queue) resolve(ctx context.Context, es []*entry, answers []runtime.Enqu
 		}
 		switch holder, held := q.holder(m); {
 		case m == nil || !held:
-			if e.expect = 0; m != nil {
+			if e.expect, e.relict = 0, nil; m != nil {
 				e.expect = m.seq
 			}
 			again = append(again, e)
-		case e.request.resent && string(m.data) == string(e.envelope), e.redriven != "" && (m.header.Get(headerRedriven) == e.redriven || e.origin >= m.seq):
+		case e.redriven != "" && e.origin >= m.seq:
+			// Who buried it has not taken it away yet, and whether he will, or is dead,
+			// nobody can tell. So it does not count: the task goes in its place.
+			e.expect, e.relict = m.seq, q.relict(m, e.task.ID)
+			again = append(again, e)
+		case e.request.resent && string(m.data) == string(e.envelope), e.redriven != "" && m.header.Get(headerRedriven) == e.redriven:
 			// An earlier try got through, and its answer did not; or somebody else
-			// redrives the same task; or who buried it died before taking it away.
+			// redrives the same task.
 			answers[e.index] = runtime.Enqueued{ID: e.task.ID, Queue: q.cfg.Name, DueAt: e.task.DueAt()}
 		case e.key != none || e.claim != nil && e.claim.resumed:
 			answers[e.index] = holder

@@ -117,7 +117,7 @@ func (s *source) follow(ctx context.Context, ls []*lease, todo []int, errs []err
 		case m == nil:
 			puts = append(puts, publish(s.at(placeTomb, tail(group, none, none)), nil, guard{s.at(anyPresent, group+".>"), l.seq}, nats.Header{headerTTL: {tombTTL}}))
 			at, line = append(at, i), append(line, 0)
-		case m.subject == s.at(placeLine, l.tail):
+		case m.subject == s.at(placeLine, l.tail) && m.seq < l.seq:
 			// The head's own place in line: whoever made it the head died before
 			// that was taken away.
 			stale, again = append(stale, s.wire.remove(stream, m.seq)), append(again, i)

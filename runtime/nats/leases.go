@@ -22,7 +22,7 @@ type lease struct {
 	place   string
 	tail    string
 	seq     uint64
-	ack     string // where the server waits for the outcome
+	ack     string // where the server waits for the outcome; "" where it was delivered to somebody else
 	data    []byte
 	headers nats.Header
 	crashes int       // of the task, before this delivery

@@ -44,7 +44,11 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
 func (q *Queue) bury(ctx context.Context, ls []*lease, tasks []*runtime.Task) []error {
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
-		rs[i] = publish(q.grave(l), runtime.AppendEnvelope(nil, tasks[i]), guard{}, nats.Header{headerMsgID: {q.mark(l.seq)}})
+		header := nats.Header{headerMsgID: {q.mark(l.seq)}}
+		if from := l.headers[headerRedriven]; len(from) > 0 {
+			header[headerRedriven] = from // which may be among the dead still
+		}
+		rs[i] = publish(q.grave(l), runtime.AppendEnvelope(nil, tasks[i]), guard{}, header)
 		l.buried = true
 	}
 	errs := make([]error, len(ls))
@@ -166,16 +170,21 @@ func (s *source) finish(ctx context.Context, ls []*lease) []error {
 	return s.remove(ctx, ls)
 }
 
-// remove acknowledges messages. Where an answer stays out they are deleted
-// instead: a server that was killed may have forgotten that it delivered them, and
-// then takes no notice of an acknowledgement.
+// remove acknowledges messages, and deletes those that somebody else may have. It
+// also deletes where an answer stays out: a server that was killed may have
+// forgotten that it delivered a message, and then takes no notice of an
+// acknowledgement.
 func (s *source) remove(ctx context.Context, ls []*lease) []error {
 	rs := make([]*request, len(ls))
+	deleted := make([]bool, len(ls))
 	for i, l := range ls {
-		rs[i] = l.done()
+		if deleted[i] = l.ack == ""; deleted[i] {
+			rs[i] = s.wire.remove(s.names.stream, l.seq)
+		} else {
+			rs[i] = l.done()
+		}
 	}
 	keep := alive(ls)
-	deleted := make([]bool, len(ls))
 	why := s.wire.ask(ctx, rs, func(i int) bool {
 		if deleted[i] {
 			return keep(i)

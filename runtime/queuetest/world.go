@@ -299,13 +299,21 @@ func (w *world) nothing(q runtime.Queue, format string, args ...any) {
 func (w *world) drain(q runtime.Queue) []*runtime.Delivery {
 	w.Helper()
 	var all []*runtime.Delivery
-	for {
+	late := q.Capabilities().LateLeased
+	for asked := w.now(); ; {
 		s, err := q.Stats(w.ctx)
 		w.ok(err, "stats")
 		var ds []*runtime.Delivery
 		switch {
-		case s.Ready > 0 || s.Leased > 0:
+		case s.Ready > 0 || s.Leased > 0 && !late:
 			ds = w.some(q, 100, long)
+		case s.Leased > 0:
+			// A killed worker's: it comes back, or, where the worker had buried it
+			// and only not taken it away, goes. Which, shows when tasks are asked for.
+			if ds = w.look(q, 100); len(ds) == 0 {
+				w.check(w.now().Sub(asked) < w.patience, "still leased after %s, and nothing comes back: %+v", w.patience, s)
+				continue
+			}
 		case !q.Capabilities().CountsLeased:
 			ds = w.look(q, 100) // what was leased may have come back
 		}
@@ -313,7 +321,7 @@ func (w *world) drain(q runtime.Queue) []*runtime.Delivery {
 			return all
 		}
 		w.ok(q.Complete(w.ctx, ds), "complete")
-		all = append(all, ds...)
+		all, asked = append(all, ds...), w.now()
 	}
 }
 
