@@ -251,6 +251,29 @@ func TestATaskThatDiedAgainAfterARedriveThatWasInterruptedIsRedrivenOnce(t *test
 	}
 }
 
+func TestARedriveThatComesTooLateIsNoDuplicate(t *testing.T) {
+	t.Parallel()
+	slow, other, _ := twins(t, runtime.QueueConfig{})
+	put(t, slow, newTask(slow, "a"))
+	var page []*stored
+	for range 2 {
+		got := take(t, other, 1, time.Minute)
+		runtime.Bury(got[0].Task, "q", time.Now(), assert.AnError)
+		require.NoError(t, other.DeadLetter(within(t), got))
+		if page == nil {
+			require.NoError(t, slow.eachDead(within(t), nil, func(found []*stored) error { page = found; return nil }))
+			require.Len(t, page, 1)
+		}
+		_, err := other.Redrive(within(t), nil)
+		require.NoError(t, err)
+	}
+	moved, failed, err := slow.redrive(within(t), page)
+	require.NoError(t, err)
+	assert.Empty(t, moved)
+	assert.Equal(t, []error{nil}, failed)
+	counts(t, other, runtime.Stats{Ready: 1})
+}
+
 func TestAGroupGoesOnWhenItsHalfBuriedHeadIsRedriven(t *testing.T) {
 	t.Parallel()
 	dying, other, kill := twins(t, runtime.QueueConfig{Type: runtime.FIFO, Visibility: quick})

@@ -165,6 +165,9 @@ func (q *Queue) redrive(ctx context.Context, page []*stored) (moved []string, fa
 	var rs []*request
 	var at []int
 	for i := range es {
+		if isDuplicate(why[i]) {
+			why[i] = q.stillDead(ctx, page[i], why[i])
+		}
 		if failed[i] = why[i]; failed[i] == nil {
 			rs, at = append(rs, q.wire.remove(dead.names.stream, page[i].seq)), append(at, i)
 		} else if !isDuplicate(why[i]) {
@@ -181,6 +184,21 @@ func (q *Queue) redrive(ctx context.Context, page []*stored) (moved []string, fa
 		}
 	}
 	return moved, failed, err
+}
+
+// stillDead keeps what is wrong with a redrive for a task that is among the dead
+// still: one that is not was redriven by somebody else meanwhile, and what is on the
+// queue in its stead, however often it has moved since, came from it.
+func (q *Queue) stillDead(ctx context.Context, m *stored, wrong error) error {
+	get := q.wire.next(q.graves().names.stream, m.subject, m.seq)
+	if err := q.wire.ask(ctx, []*request{get}, nil); err != nil {
+		return err
+	}
+	there, err := get.message()
+	if err == nil && there != nil && there.seq == m.seq {
+		return wrong
+	}
+	return err
 }
 
 // relict stands for the lease of a message that is to leave the queue, whoever has
