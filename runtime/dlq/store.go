@@ -9,8 +9,8 @@ import (
 )
 
 // A TaskStore keeps dead tasks that were taken off their dead letter queue, each
-// under its ID. memory.NewLetters and Provider.Letters of package sqlite are such
-// stores. It is used by many goroutines at once.
+// under its ID. memory.NewLetters and Provider.Letters of packages sqlite and redis are
+// such stores. It is used by many goroutines at once.
 type TaskStore interface {
 	// Put keeps tasks, each in place of an earlier one with its ID. When it returns
 	// nil they are as durable as the store can make them.

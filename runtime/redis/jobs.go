@@ -38,27 +38,9 @@ func newJobs(p *Provider) *jobs {
 // and is woken at once.
 func (p *Provider) Jobs() schedule.Store { return p.jobs }
 
-func (s *jobs) call(script *script, args ...any) *call {
-	c := &call{script: script, args: make([]any, 0, 3+len(script.keys)+len(args))}
-	c.args = append(c.args, "evalsha", script.sha, len(script.keys))
-	for _, id := range script.keys {
-		c.args = append(c.args, s.keys[id])
-	}
-	c.first = len(c.args)
-	return c.add(args...)
-}
-
 // run sends one call.
 func (s *jobs) run(ctx context.Context, script *script, args ...any) (any, error) {
-	if err := s.p.begin(); err != nil {
-		return nil, err
-	}
-	defer s.p.calls.Done()
-	reply, err := s.p.run(ctx, s.call(script, args...))
-	if err != nil {
-		return nil, fmt.Errorf("redis: %s: %w", script.name, err)
-	}
-	return reply, nil
+	return s.p.runKeys(ctx, script, s.keys[:], args...)
 }
 
 // A kept job is what stands in its entry, below a line with its owner.
@@ -76,7 +58,7 @@ func moment(t time.Time) int64 {
 	return max(t.Add(time.Millisecond-1).UnixMilli(), 1)
 }
 
-// putChunk is how many jobs one script writes.
+// putChunk is how many jobs or kept letters one script writes.
 const putChunk = 100
 
 // Put implements schedule.Store.

@@ -60,6 +60,24 @@ func jobKeys(prefix string) [jobKeyCount]string {
 	return keys
 }
 
+// The keys of the dead tasks that are kept for a dlq.TaskStore.
+const (
+	letterBody  keyID = iota // hash: ID → envelope
+	letterOrder              // sorted set: IDs in the order in which they were put
+	letterKeyCount
+)
+
+var letterKeyNames = [letterKeyCount]string{"body", "order"}
+
+// letterKeys builds the keys of kept dead tasks, by keyID. All are in one slot.
+func letterKeys(prefix string) [letterKeyCount]string {
+	var keys [letterKeyCount]string
+	for id, name := range letterKeyNames {
+		keys[id] = "{" + prefix + "}:letters:" + name
+	}
+	return keys
+}
+
 // escaper keeps braces out of hash tags, where they would end the tag, and
 // makes the names of different queues different tags.
 var escaper = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")

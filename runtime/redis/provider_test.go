@@ -79,6 +79,8 @@ func TestThePermissionsThatTheReadmeListsAreEnough(t *testing.T) {
 	for _, cfg := range kinds {
 		workout(t, p, cfg)
 	}
+	workJobs(t, p)
+	workLetters(t, p)
 	w := await(within(t), p.Results(), "a")
 	require.NoError(t, p.Results().PutResult(within(t), "a", []byte(`1`), "", 0))
 	require.NoError(t, (<-w).err)

@@ -63,11 +63,16 @@ var (
 	opDeadPage     = load("dead_page")
 	opRedrive      = load("redrive")
 
-	jobsPut   = loadJobs("jobs_put")
-	jobsGet   = loadJobs("jobs_get")
-	jobsList  = loadJobs("jobs_list")
-	jobsClaim = loadJobs("jobs_claim")
-	jobsNote  = loadJobs("jobs_note")
+	jobsPut   = loadFor(jobKeyNames[:], "jobs_put")
+	jobsGet   = loadFor(jobKeyNames[:], "jobs_get")
+	jobsList  = loadFor(jobKeyNames[:], "jobs_list")
+	jobsClaim = loadFor(jobKeyNames[:], "jobs_claim")
+	jobsNote  = loadFor(jobKeyNames[:], "jobs_note")
+
+	lettersPut    = loadFor(letterKeyNames[:], "letters_put")
+	lettersGet    = loadFor(letterKeyNames[:], "letters_get")
+	lettersList   = loadFor(letterKeyNames[:], "letters_list")
+	lettersDelete = loadFor(letterKeyNames[:], "letters_delete")
 )
 
 // load puts an operation together for every kind of lane that its header
@@ -90,10 +95,11 @@ func load(name string) operation {
 	return op
 }
 
-// loadJobs puts a script for a scheduler's jobs together.
-func loadJobs(name string) *script {
+// loadFor puts a script together that works on no lane, but on keys of the names
+// that are known.
+func loadFor(known []string, name string) *script {
 	text := read(name)
-	return compose(name, text, header(text, "USES"), lists, jobKeyNames[:])
+	return compose(name, text, header(text, "USES"), lists, known)
 }
 
 func read(name string) string {
@@ -253,6 +259,26 @@ func (p *Provider) run(ctx context.Context, c *call) (any, error) {
 			return nil, err
 		}
 	}
+}
+
+// runKeys sends one call of a script that works on no lane. keys are those that the
+// script's keyIDs count.
+func (p *Provider) runKeys(ctx context.Context, s *script, keys []string, args ...any) (any, error) {
+	if err := p.begin(); err != nil {
+		return nil, err
+	}
+	defer p.calls.Done()
+	c := &call{script: s, args: make([]any, 0, 3+len(s.keys)+len(args))}
+	c.args = append(c.args, "evalsha", s.sha, len(s.keys))
+	for _, id := range s.keys {
+		c.args = append(c.args, keys[id])
+	}
+	c.first = len(c.args)
+	reply, err := p.run(ctx, c.add(args...))
+	if err != nil {
+		return nil, fmt.Errorf("redis: %s: %w", s.name, err)
+	}
+	return reply, nil
 }
 
 // runAll sends calls in one round trip, and returns a reply or an error for

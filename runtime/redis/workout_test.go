@@ -287,6 +287,7 @@ func TestEveryKeyThatAScriptTouchesIsNamedInItsCall(t *testing.T) {
 		workout(t, p, cfg)
 	}
 	workJobs(t, p)
+	workLetters(t, p)
 	require.NoError(t, p.Close())
 	known := make(map[string]string)
 	for name, s := range every() {

@@ -1,0 +1,6 @@
+-- letters_get reads one dead task that is kept.
+-- KEYS: body
+-- ARGV: ID
+-- Returns: the envelope, or "" when there is none
+-- Cost: one O(1) command.
+return redis.call('HGET', body, ARGV[1]) or ''
