@@ -49,7 +49,7 @@ func (q *Queue) scan(ctx context.Context, ids []string) (*scan, error) {
 			c.ids[id] = true
 		}
 	}
-	err = ch.call(ctx, func() error { // without a prefetch limit: all there is
+	err = ch.call(ctx, func() (err error) { // without a prefetch limit: all there is
 		c.in, err = ch.Consume(name, "scan", false, false, false, false, nil)
 		return err
 	})

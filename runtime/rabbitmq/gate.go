@@ -87,14 +87,14 @@ func (g *gate) work(ctx context.Context, s *session) error {
 		return err
 	}
 	defer ch.Close()
-	var in <-chan amqp.Delivery
-	err = ch.call(ctx, func() error {
+	in, err := await(ctx, func() (<-chan amqp.Delivery, error) {
+		ch.rpc.Lock()
+		defer ch.rpc.Unlock()
 		if err := ch.Qos(gateWindow, 0, false); err != nil {
-			return err
+			return nil, err
 		}
-		in, err = ch.Consume(g.st.p.names.gate(g.st.name), "gate", false, false, false, false, nil)
-		return err
-	})
+		return ch.Consume(g.st.p.names.gate(g.st.name), "gate", false, false, false, false, nil)
+	}, nil)
 	if err != nil {
 		return err
 	}
