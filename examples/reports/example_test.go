@@ -23,7 +23,7 @@ type office struct {
 }
 
 func (*office) HandleReport(ctx context.Context, t tasks.ReportTask) error {
-	runtime.ReportProgress(ctx, 1, 2, "half of it")
+	runtime.Progress(ctx, 1, 2, "half of it")
 	fmt.Printf("report %s for %s\n", t.Name, t.Reader)
 	if t.Reader == "nobody" {
 		return runtime.Skip(errors.New("there is no such reader"))

@@ -164,7 +164,7 @@ type Run struct {
 	Worker   string           `json:"worker,omitempty"`
 	Started  time.Time        `json:"started,omitzero"` // of the last attempt
 	Ended    time.Time        `json:"ended,omitzero"`
-	Progress runtime.Progress `json:"progress,omitzero"`
+	Progress runtime.ProgressReport `json:"progress,omitzero"`
 }
 
 // Over reports whether nothing more will become of the firing.

@@ -310,7 +310,7 @@ func TestStatusFollowsTheTask(t *testing.T) {
 	var seen []schedule.Status
 	fail := true
 	d.handle(func(ctx context.Context, _ *runtime.Task) error {
-		runtime.ReportProgress(ctx, 3, 10, "pages")
+		runtime.Progress(ctx, 3, 10, "pages")
 		seen = append(seen, d.status(id))
 		if fail {
 			return runtime.RetryAfter(time.Second, errKilled)
@@ -321,7 +321,7 @@ func TestStatusFollowsTheTask(t *testing.T) {
 	d.fire()
 	d.env.Drain()
 	require.Equal(t, schedule.Running, seen[0].State)
-	require.Equal(t, runtime.Progress{Done: 3, Total: 10, Note: "pages"}, seen[0].Last.Progress)
+	require.Equal(t, runtime.ProgressReport{Done: 3, Total: 10, Note: "pages"}, seen[0].Last.Progress)
 	st := d.status(id)
 	require.Equal(t, schedule.Failed, st.State)
 	require.Equal(t, "killed", st.Last.Error)

@@ -20,7 +20,7 @@ const (
 
 // Track returns a middleware for the router of workers that notes in the store
 // what becomes of jobs' tasks, for Status: two writes for each run of such a task,
-// and at most two a second for its progress (runtime.ReportProgress). Other tasks
+// and at most two a second for its progress (runtime.Progress). Other tasks
 // cost nothing. worker names the process. A store that is away holds up a task
 // for some seconds and no more; the logger (nil: nobody) hears of it.
 func Track(store Store, worker string, log *slog.Logger) runtime.Middleware {
@@ -105,7 +105,7 @@ func clip(s string) string {
 }
 
 // progress is called by the handler.
-func (r *tracked) progress(p runtime.Progress) {
+func (r *tracked) progress(p runtime.ProgressReport) {
 	r.mu.Lock()
 	r.run.Progress = p
 	run, due := r.run, time.Since(r.noted) >= progressEvery && r.run.State == Running

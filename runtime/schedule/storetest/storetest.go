@@ -278,7 +278,7 @@ func forgets(s *shop) {
 func notes(s *shop) {
 	now := s.Now().UTC().Truncate(time.Millisecond)
 	e := s.put("a", now.Add(-time.Second))
-	run := schedule.Run{TaskID: "t2", Due: now, State: schedule.Running, Attempts: 2, Error: "boom", Worker: "w", Started: now, Progress: runtime.Progress{Done: 1, Total: 2, Note: "n"}}
+	run := schedule.Run{TaskID: "t2", Due: now, State: schedule.Running, Attempts: 2, Error: "boom", Worker: "w", Started: now, Progress: runtime.ProgressReport{Done: 1, Total: 2, Note: "n"}}
 	noted := func() schedule.Run {
 		s.Helper()
 		got, err := s.Open().Get(ctx, "a")
