@@ -264,6 +264,7 @@ func (q *Queue) enqueueGroups(ctx context.Context, es []*entry) error {
 			heads = append(heads, e)
 		default:
 			seen[g] = true
+			e.request = new(request) // unanswered, should the heads be as far as this gets
 			line = append(line, e)
 		}
 	}
