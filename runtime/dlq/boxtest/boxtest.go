@@ -1,0 +1,44 @@
+// Package boxtest holds the boxes of package dlq to what they promise, on the dead
+// letter queues of one provider. Each provider's tests call Run.
+package boxtest
+
+import (
+	"testing"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// Run runs every test of the suite as a subtest, on a queue of each type (standard,
+// fifo, priority), or of those that are given. Each has a provider of its own that
+// open makes, with no queue on it, and closes and cleans up by tb.Cleanup.
+func Run(t *testing.T, open func(tb testing.TB) runtime.Provider, types ...runtime.QueueType) {
+	if len(types) == 0 {
+		types = []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority}
+	}
+	for _, kind := range types {
+		for name, test := range map[string]func(*desk){
+			"pages hold each letter once, in the order of death":      listing,
+			"a filter chooses by each of its fields":                  filtering,
+			"letters of another queue are left alone":                 telling,
+			"groups hold what failed in one way":                      grouping,
+			"show tells of each run and hides secrets":                showing,
+			"an export is lines of JSON without secrets":              exporting,
+			"one, some, a group and all are redriven":                 redriving,
+			"a dry run moves none":                                    counting,
+			"a redrive keeps to its rate":                             pacing,
+			"a redrive that is broken off is gone on with":            resuming,
+			"a redrive that is cut off in a call loses none":          cutting,
+			"what dies while a redrive runs is left alone":            dying,
+			"a letter whose ID is on the queue again":                 meeting,
+			"an edited payload is held to its schema":                 editing,
+			"what is discarded is gone for good":                      discarding,
+			"letters that have been dead for too long are discarded":  retaining,
+			"a redriven letter that dies again says how often it did": returning,
+		} {
+			t.Run(string(kind)+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				test(newDesk(t, open(t), kind))
+			})
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package boxtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/dlq"
+)
+
+// redrive does r, fails unless it moves want letters and keeps none, and returns what
+// it did.
+func (d *desk) redrive(r dlq.Redrive, want int, what string) dlq.Redriven {
+	d.Helper()
+	done, err := d.box.Redrive(d.ctx, r)
+	d.ok(err, what)
+	d.check(done.Moved == want && len(done.Kept) == 0, "%s: moved %d letters, want %d; kept %v", what, done.Moved, want, done.Kept)
+	return done
+}
+
+func redriving(d *desk) {
+	left := d.buryMails(16)
+	groups, err := d.box.Groups(d.ctx, dlq.Filter{})
+	d.ok(err, "groups")
+	timeouts := groups[1].ID
+	for _, c := range []struct {
+		what string
+		r    dlq.Redrive
+		want []string
+	}{
+		{"none", dlq.Redrive{IDs: []string{}}, nil},
+		{"one", dlq.Redrive{IDs: []string{"m03"}}, []string{"m03"}},
+		{"some", dlq.Redrive{IDs: []string{"m00", "m04", "nobody"}}, []string{"m00", "m04"}},
+		{"some of a group", dlq.Redrive{IDs: []string{"m05", "m06"}, Filter: dlq.Filter{Group: timeouts}}, []string{"m06"}},
+		{"a group", dlq.Redrive{Filter: dlq.Filter{Group: timeouts}}, []string{"m09", "m12", "m15"}},
+		{"those before", dlq.Redrive{Filter: dlq.Filter{Before: died.Add(8 * time.Second)}}, []string{"m01", "m02", "m05", "m07"}},
+		{"all", dlq.Redrive{}, []string{"m08", "m10", "m11", "m13", "m14"}},
+	} {
+		told := 0
+		c.r.Progress = func(n int) { told = n }
+		d.redrive(c.r, len(c.want), c.what)
+		d.check(told == len(c.want), "%s: told of %d moves, want %d", c.what, told, len(c.want))
+		for id, task := range d.take(c.want...) {
+			_, noted := task.Metadata[runtime.MetaAttemptPrefix+"1"]
+			d.check(task.Metadata[runtime.MetaRedriveCount] == "1" && task.Metadata[runtime.MetaRedrivenFrom] == d.q.Config().DLQ && !noted, "%s: metadata of %s is %v", c.what, id, task.Metadata)
+			d.check(task.RetryCount == 0 && string(task.Payload) == string(d.mail(id).Payload), "%s: %s came back as %+v", c.what, id, task)
+		}
+		left = slices.DeleteFunc(left, func(id string) bool { return slices.Contains(c.want, id) })
+		d.lists(dlq.Filter{}, left, "left after "+c.what)
+	}
+}
+
+func counting(d *desk) {
+	ids := d.buryMails(9)
+	d.redrive(dlq.Redrive{DryRun: true}, 9, "a dry run of all")
+	d.redrive(dlq.Redrive{DryRun: true, Filter: dlq.Filter{Reason: "timeout"}}, 3, "a dry run of some")
+	d.redrive(dlq.Redrive{DryRun: true, IDs: []string{"m01", "nobody"}}, 1, "a dry run of one")
+	d.lists(dlq.Filter{}, ids, "after dry runs")
+	d.take()
+}
+
+// pace returns a rate at which n letters take some batches, and the least time that
+// they need.
+func (d *desk) pace(n int) (rate runtime.Rate, least time.Duration) {
+	perSecond, span := 20, 0.1
+	if d.walks() {
+		perSecond, span = 1, 10 // see newLimiter in package dlq: a batch is what may go in ten seconds
+	}
+	first := int(float64(perSecond) * span)
+	return runtime.Rate{Limit: perSecond, Per: time.Second}, time.Duration(n-first) * time.Second / time.Duration(perSecond)
+}
+
+func pacing(d *desk) {
+	ids := d.buryMails(14)
+	rate, least := d.pace(len(ids))
+	began := time.Now()
+	d.redrive(dlq.Redrive{Rate: rate}, len(ids), "a redrive at a rate")
+	took := time.Since(began)
+	d.check(took >= least, "it took %s, and at this rate takes %s at least", took, least)
+	d.take(ids...)
+}
+
+func resuming(d *desk) {
+	ids := d.buryMails(14)
+	rate, _ := d.pace(len(ids))
+	ctx, cancel := context.WithCancel(d.ctx)
+	defer cancel()
+	first, err := d.box.Redrive(ctx, dlq.Redrive{Rate: rate, Progress: func(int) { cancel() }})
+	d.is(err, context.Canceled, "a redrive that is broken off")
+	d.check(strings.Contains(err.Error(), fmt.Sprintf("broken off after %d of %d letters", first.Moved, len(ids))), "its error is %v, after %d", err, first.Moved)
+	d.check(first.Moved > 0 && first.Moved < len(ids), "it moved %d of %d letters", first.Moved, len(ids))
+	d.redrive(dlq.Redrive{Filter: dlq.Filter{Before: first.Until}}, len(ids)-first.Moved, "the rest of it")
+	d.take(ids...)
+	d.lists(dlq.Filter{}, nil, "after all")
+}
+
+// cutting cuts redrives off in the middle of their calls, again and again, and goes on
+// until every letter is on the queue.
+func cutting(d *desk) {
+	ids := d.buryMails(24)
+	cuts := 0
+	for after := 500 * time.Microsecond; ; after *= 2 {
+		ctx, cancel := context.WithTimeout(d.ctx, after)
+		done, err := d.box.Redrive(ctx, dlq.Redrive{})
+		cancel()
+		d.ok(d.ctx.Err(), "redrive all letters")
+		if err != nil {
+			cuts++
+			continue
+		}
+		for id, why := range done.Kept { // it was moved by a call whose end was cut off
+			d.is(why, runtime.ErrDuplicate, "letter "+id+" is kept")
+		}
+		if left := d.list(dlq.Filter{}); len(left) == len(done.Kept) {
+			d.Logf("%d redrives were cut off; %d letters are on the queue and dead", cuts, len(left))
+			break
+		}
+	}
+	d.take(ids...)
+}
+
+func dying(d *desk) {
+	ids := d.buryMails(3)
+	d.bury(d.q, d.mail("late"), time.Now().Add(time.Hour), errors.New("x"))
+	d.redrive(dlq.Redrive{Filter: dlq.Filter{Queue: name}}, 3, "a redrive of those that are dead by now")
+	d.take(ids...)
+	d.lists(dlq.Filter{}, []string{"late"}, "left")
+}
+
+// meeting enqueues another task with the ID of a letter.
+func meeting(d *desk) {
+	ids := d.buryMails(3)
+	d.enqueue(d.q, d.mail("m01"))
+	done, err := d.box.Redrive(d.ctx, dlq.Redrive{})
+	d.ok(err, "redrive")
+	if !d.q.Capabilities().RefusesIDs { // it is there twice
+		d.check(done.Moved == 3 && len(done.Kept) == 0, "moved %d, kept %v", done.Moved, done.Kept)
+		d.take(ids...)
+		return
+	}
+	d.check(done.Moved == 2 && len(done.Kept) == 1, "moved %d, kept %v", done.Moved, done.Kept)
+	d.is(done.Kept["m01"], runtime.ErrDuplicate, "why it is kept")
+	d.is(d.box.RedriveEdited(d.ctx, "m01", []byte(`{"to":"a"}`)), runtime.ErrDuplicate, "an edited redrive of it")
+	d.lists(dlq.Filter{}, []string{"m01"}, "left")
+	back := d.take(ids...)
+	d.check(string(back["m01"].Payload) == string(d.mail("m01").Payload), "the task on the queue was overwritten: %s", back["m01"].Payload)
+}
+
+func editing(d *desk) {
+	d.buryMails(3)
+	for _, bad := range []string{`{}`, `{"to":""}`, `{"to":"a","size":1.5}`, `{"to":"a","tto":"b"}`, `{"to":"a"} {}`, `nonsense`} {
+		d.is(d.box.RedriveEdited(d.ctx, "m01", []byte(bad)), dlq.ErrInvalidPayload, "an edit to "+bad)
+	}
+	d.is(d.box.RedriveEdited(d.ctx, "nobody", []byte(`{"to":"a"}`)), runtime.ErrTaskNotFound, "an edit of what is not there")
+	d.lists(dlq.Filter{}, []string{"m00", "m01", "m02"}, "after edits that were refused")
+
+	edited := fmt.Sprintf(`{"to":"new","password":%q,"keys":[{"value":%[1]q},{"value":"mine"}]}`, runtime.Redacted)
+	d.ok(d.box.RedriveEdited(d.ctx, "m01", []byte(edited)), "an edit")
+	d.lists(dlq.Filter{}, []string{"m00", "m02"}, "after the edit")
+	back := d.take("m01")["m01"]
+	const payload = `{"keys":[{"value":"hush"},{"value":"mine"}],"password":"hush","to":"new"}`
+	d.check(string(back.Payload) == payload, "it came back with %s, want %s", back.Payload, payload)
+	d.check(back.Metadata[runtime.MetaRedriveCount] == "1" && back.RetryCount == 0, "it came back as %+v", back)
+}
+
+func discarding(d *desk) {
+	d.buryMails(9)
+	gone, err := d.box.Discard(d.ctx, []string{"m00", "nobody"})
+	d.ok(err, "discard")
+	d.check(slices.Equal(gone, []string{"m00"}), "discarded %q", gone)
+	for _, c := range []struct {
+		f    dlq.Filter
+		want int
+		left []string
+	}{
+		{dlq.Filter{Reason: "timeout"}, 2, []string{"m01", "m02", "m04", "m05", "m07", "m08"}},
+		{dlq.Filter{}, 6, nil},
+	} {
+		n, err := d.box.DiscardMatching(d.ctx, c.f)
+		d.ok(err, "discard what is chosen")
+		d.check(n == c.want, "discarded %d, want %d", n, c.want)
+		d.lists(dlq.Filter{}, c.left, "left")
+	}
+	d.take()
+}
+
+func retaining(d *desk) {
+	d.buryMails(2)
+	d.bury(d.q, d.mail("young"), time.Now(), errors.New("x"))
+	keep := dlq.Retention{Box: d.box, Age: time.Hour}
+	for _, want := range []int{2, 0} {
+		n, err := keep.Discard(d.ctx)
+		d.ok(err, "discard what is too old")
+		d.check(n == want, "discarded %d, want %d", n, want)
+		d.lists(dlq.Filter{}, []string{"young"}, "left")
+	}
+}
