@@ -69,7 +69,7 @@ func place(t *runtime.Task) string {
 // shelf's queue.
 func (s *receivingShelf) receive(ctx context.Context) (tasks []*runtime.Task, err error) {
 	cfg := s.q.Config()
-	dead, err := s.p.Open(ctx, runtime.QueueConfig{Name: cfg.DLQ, Type: cfg.Type, Levels: levels(cfg)})
+	dead, err := s.p.Open(ctx, runtime.QueueConfig{Name: cfg.DLQ}) // its name alone: a dead letter queue has no groups and no levels
 	if err != nil {
 		return nil, err
 	}
@@ -104,13 +104,6 @@ func (s *receivingShelf) receive(ctx context.Context) (tasks []*runtime.Task, er
 		}
 	}
 	return nil, fmt.Errorf("%w: there are more than %d letters, and the queue lists none without receiving it: have a Processor store them", runtime.ErrUnsupported, MaxReceived)
-}
-
-func levels(cfg runtime.QueueConfig) int {
-	if cfg.Type == runtime.Priority {
-		return cfg.Levels
-	}
-	return 0
 }
 
 // giveBack releases what was received. A lease that has ended needs no release.

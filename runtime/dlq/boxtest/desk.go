@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -17,7 +18,9 @@ const (
 	soon = 2 * time.Minute
 	// lease is longer than any test needs it.
 	lease = time.Minute
-	name  = "mail"
+	// drainWait is how long a queue that is emptied may be silent.
+	drainWait = 200 * time.Millisecond
+	name      = "mail"
 )
 
 // died is when the first letter dies; each later one dies a second after the one
@@ -32,7 +35,6 @@ type desk struct {
 	m   *runtime.Manager
 	q   runtime.Queue
 	box *dlq.Box
-	n   int // how many have died
 }
 
 func newDesk(t *testing.T, p runtime.Provider, kind runtime.QueueType) *desk {
@@ -178,44 +180,39 @@ func (d *desk) lists(f dlq.Filter, want []string, what string) {
 }
 
 // take takes the given tasks from the queue, completes them, and returns them by ID.
-// A queue that refuses IDs has each once; on others repetitions are logged.
+// It fails unless there are these alone, and on a queue that refuses IDs each once.
 func (d *desk) take(ids ...string) map[string]*runtime.Task {
 	d.Helper()
 	all := make(map[string]*runtime.Task)
-	for again := 0; ; {
-		wait := lease
-		if len(all) >= len(ids) {
-			wait = 100 * time.Millisecond // is there anything else?
-		}
-		ctx, cancel := context.WithTimeout(d.ctx, wait)
+	again := d.drain(all)
+	for len(all) < len(ids) {
+		again += d.drain(all)
+		d.ok(d.ctx.Err(), fmt.Sprintf("%d of %d tasks are on the queue", len(all), len(ids)))
+	}
+	got, want := slices.Sorted(maps.Keys(all)), slices.Sorted(slices.Values(ids))
+	d.check(slices.Equal(got, want), "on the queue were %q, want %q", got, want)
+	d.check(again == 0 || !d.q.Capabilities().RefusesIDs, "%d tasks were on the queue twice", again)
+	return all
+}
+
+// drain completes what is on the queue now, adds it to those that were there before,
+// and returns how many of it had been.
+func (d *desk) drain(all map[string]*runtime.Task) (again int) {
+	d.Helper()
+	for {
+		ctx, cancel := context.WithTimeout(d.ctx, drainWait)
 		ds, err := d.q.Dequeue(ctx, 100, lease)
 		cancel()
-		if errors.Is(err, runtime.ErrNoTasks) && len(all) >= len(ids) {
-			got := make([]string, 0, len(all))
-			for id := range all {
-				got = append(got, id)
-			}
-			slices.Sort(got)
-			want := slices.Sorted(slices.Values(ids))
-			d.check(slices.Equal(got, want), "on the queue were %q, want %q", got, want)
-			d.check(again == 0 || !d.q.Capabilities().RefusesIDs, "%d tasks were on the queue twice", again)
-			if again > 0 {
-				d.Logf("%d tasks were on the queue twice", again)
-			}
-			return all
+		if errors.Is(err, runtime.ErrNoTasks) {
+			return again
 		}
-		if !errors.Is(err, runtime.ErrNoTasks) {
-			d.ok(err, "dequeue")
-		}
-		d.ok(d.ctx.Err(), fmt.Sprintf("%d of %d tasks are on the queue", len(all), len(ids)))
+		d.ok(err, "dequeue")
 		for _, x := range ds {
 			if all[x.Task.ID] != nil {
 				again++
 			}
 			all[x.Task.ID] = x.Task
 		}
-		if len(ds) > 0 {
-			d.ok(d.q.Complete(d.ctx, ds), "complete")
-		}
+		d.ok(d.q.Complete(d.ctx, ds), "complete")
 	}
 }
