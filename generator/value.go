@@ -122,12 +122,20 @@ func codecValue(t *types.Named) model.Value {
 	switch {
 	case has["MarshalJSON"] || has["UnmarshalJSON"]:
 		return model.Value{Kind: model.AnyValue}
-	case has["MarshalText"] && has["UnmarshalText"]:
+	case has["MarshalText"] && has["UnmarshalText"] && byValue(t, "MarshalText"):
 		return model.Value{Kind: model.TextValue}
-	case has["MarshalText"] || has["UnmarshalText"]: // written in one form, read in another
+	case has["MarshalText"] || has["UnmarshalText"]: // written in one form here and in another there
 		return model.Value{Kind: model.AnyValue}
 	}
 	return model.Value{}
+}
+
+// byValue says that a type has a method on values. One that is on pointers alone,
+// encoding/json calls for fields and misses in the values of maps.
+func byValue(t *types.Named, name string) bool {
+	obj, _, _ := types.LookupFieldOrMethod(t, false, nil, name)
+	_, ok := obj.(*types.Func)
+	return ok
 }
 
 // define refers to a declared type, and defines it where that is the first time.

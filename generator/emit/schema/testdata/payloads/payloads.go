@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"math/big"
 	"net/netip"
+	"strconv"
 	"time"
 )
 
@@ -20,6 +21,15 @@ func (l Level) MarshalText() ([]byte, error) { return []byte{'a' + byte(l)}, nil
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (l *Level) UnmarshalText(b []byte) error { *l = Level(b[0] - 'a'); return nil }
+
+// Handle writes itself as text where it has an address.
+type Handle struct{ No int }
+
+// MarshalText implements encoding.TextMarshaler.
+func (h *Handle) MarshalText() ([]byte, error) { return strconv.AppendInt(nil, int64(h.No), 10), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (h *Handle) UnmarshalText(b []byte) (err error) { h.No, err = strconv.Atoi(string(b)); return err }
 
 // Base is embedded.
 type Base struct {
@@ -74,6 +84,8 @@ type EverythingTask struct {
 	Level     Level              `json:"level"`
 	Levels    map[Level]int      `json:"levels"`
 	Addr      netip.Addr         `json:"addr"`
+	Handle    Handle             `json:"handle"`
+	Handles   map[string]Handle  `json:"handles"`
 	Tags      []string           `json:"tags,omitempty"`
 	Pair      [2]int             `json:"pair"`
 	Pixels    [3]byte            `json:"pixels"`
