@@ -77,8 +77,8 @@ func (c Contest) main(ctx context.Context, args []string, out io.Writer) error {
 	cfg := Config{}
 	flags := flag.NewFlagSet("bench/"+c.Broker, flag.ExitOnError)
 	flags.IntVar(&cfg.Tasks, "tasks", 100_000, "tasks of a stage")
-	flags.DurationVar(&cfg.Limit, "limit", 20*time.Second, "longest `time` of a stage; the rate is that of the tasks until then")
-	flags.DurationVar(&cfg.LinkLimit, "link-limit", 5*time.Second, "longest `time` of a stage with an added round trip")
+	flags.DurationVar(&cfg.Limit, "limit", 3*time.Second, "longest `time` of a stage; the rate is that of the tasks until then")
+	flags.DurationVar(&cfg.LinkLimit, "link-limit", time.Second, "longest `time` of a stage with an added round trip")
 	flags.IntVar(&cfg.Rounds, "rounds", 3, "rounds, at least 3")
 	flags.IntVar(&cfg.Idle, "idle", 50, "idle pickups measured in a round")
 	flags.IntVar(&cfg.Delayed, "delayed", 100, "delayed tasks in a round")

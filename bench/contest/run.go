@@ -132,12 +132,16 @@ func Run(ctx context.Context, c Contest, cfg Config) (result *Result, err error)
 	}()
 	r := &run{cfg: cfg, broker: broker, say: cfg.say}
 	result = newResult(c, cfg, broker)
-	for _, rtt := range cfg.Links {
+	for i, rtt := range cfg.Links {
 		l, err := broker.dial(ctx, rtt)
 		if err != nil {
 			return nil, err
 		}
-		samples, err := r.rounds(ctx, c.Contenders, l)
+		first := 1
+		if i == 0 && cfg.Rounds > 1 {
+			first = warmUp
+		}
+		samples, err := r.rounds(ctx, c.Contenders, l, first)
 		if err != nil {
 			return nil, err
 		}
@@ -150,29 +154,28 @@ func Run(ctx context.Context, c Contest, cfg Config) (result *Result, err error)
 	return result, nil
 }
 
-// rounds runs the rounds of one link. Who begins moves on by one each round. The
-// first round is a small one that warms up, unless there is but one to be had.
-func (r *run) rounds(ctx context.Context, contenders []Contender, l *link) ([][]*sample, error) {
+// warmUp is the small round before the first: one for all links, and none where
+// there is but one round to be had.
+const warmUp = 0
+
+// rounds runs the rounds of one link. Who begins moves on by one each round.
+func (r *run) rounds(ctx context.Context, contenders []Contender, l *link, first int) ([][]*sample, error) {
 	samples := make([][]*sample, len(contenders))
 	warm := *r
 	warm.cfg = r.cfg.warmUp()
-	first := 0
-	if r.cfg.Rounds == 1 {
-		first = 1
-	}
 	for round := first; round <= r.cfg.Rounds; round++ {
 		for i := range contenders {
 			i = (i + round) % len(contenders)
 			began := time.Now()
 			by := r
-			if round == 0 {
+			if round == warmUp {
 				by = &warm
 			}
 			s, err := by.take(ctx, contenders[i], l)
 			if err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", contenders[i].Name, l.Name, err)
 			}
-			if round > 0 {
+			if round != warmUp {
 				samples[i] = append(samples[i], s)
 			}
 			r.say("%s, round %d of %d: %s, %.1f s", l.Name, round, r.cfg.Rounds, contenders[i].Name, time.Since(began).Seconds())
