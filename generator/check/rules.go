@@ -135,7 +135,7 @@ var (
 		"the generated file would not compile",
 		"rename your declaration, or the struct")
 	SymbolReserved = rule("SYMBOL_RESERVED",
-		"no task's generated names are those generated for the whole package: Handlers, RegisterHandlers, Queues",
+		"no task's generated names are those generated for the whole package: Handlers, RegisterHandlers, RegisterSchedules, Queues",
 		"the generated file would not compile",
 		"rename the struct")
 	SymbolPredeclared = rule("SYMBOL_PREDECLARED",
