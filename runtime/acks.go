@@ -178,7 +178,8 @@ func (l *lane) send(verb string, call settleCall, items []*item) bool {
 	return ok
 }
 
-// copies returns copies of the items' deliveries, in room that is used again.
+// copies returns copies of the items' deliveries for a call that is to settle them,
+// in room that is used again.
 func (a *acker) copies(s *shift, items []*item) []*Delivery {
 	if cap(a.room) < len(items) {
 		a.room = make([]Delivery, max(len(items), flushSize))
@@ -190,6 +191,7 @@ func (a *acker) copies(s *shift, items []*item) []*Delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, it := range items {
+		it.asked = true
 		a.room[i] = *it.d
 	}
 	return a.ds[:len(items)]
@@ -198,6 +200,7 @@ func (a *acker) copies(s *shift, items []*item) []*Delivery {
 // settled takes the queue's answer for one item, and reports whether that was
 // the last word. s.mu is held.
 func (l *lane) settled(it *item, verb string, err error) bool {
+	it.asked = false
 	if err == nil {
 		l.acker.forget(it)
 		l.close(it)

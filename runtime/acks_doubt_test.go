@@ -73,6 +73,33 @@ func TestTheKeeperIsNotAlarmedByATaskThatWasSettledUnheard(t *testing.T) {
 	})
 }
 
+func TestTheKeeperIsNotAlarmedByATaskWhoseAnswerIsOnItsWay(t *testing.T) {
+	for call, result := range map[string]error{
+		"complete": nil, "release": Snooze(24 * time.Hour), "dead letter": errors.New("x"),
+	} {
+		t.Run(call, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newPoolBench(t)
+				b.q().after = func(made string) error {
+					if made == call {
+						time.Sleep(b.q().cfg.Visibility * 2 / 3)
+					}
+					return nil
+				}
+				b.handle(func(context.Context, *Task) error { return result })
+				p := b.pool(PoolConfig{})
+				b.start(p)
+				b.put("a")
+				pass(b.q().cfg.Visibility)
+				b.stop(p)
+				assert.Positive(t, b.q().calls("extend"), "the keeper asks while the answer is on its way")
+				assert.Equal(t, 1, b.q().calls(call))
+				assert.Zero(t, b.log.count("lease lost"), "nothing was lost: %q", b.log.lines)
+			})
+		})
+	}
+}
+
 func TestALeaseThatEndedWithItsConnectionIsToldAsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPoolBench(t)

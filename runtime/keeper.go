@@ -133,6 +133,8 @@ func (l *lane) extend(ctx context.Context, items []*item, failing *backoff) bool
 			it.d.LeaseUntil = ds[i].LeaseUntil
 		case errors.Is(e, ErrLeaseLost) && l.wasSettled(it, now):
 			it.lost = true // the acker forgets it
+		case errors.Is(e, ErrLeaseLost) && it.asked:
+			// Its lease may be over because it is settled: the answer to that call says so.
 		case errors.Is(e, ErrLeaseLost):
 			l.lose(it)
 		default:

@@ -38,8 +38,8 @@ type fakeQueue struct {
 	trip   time.Duration // each call takes it
 	hang   atomic.Bool   // calls answer when their context ends
 	bound  bool          // its leases are bound to their connection
-	// after is asked when a call has done its work; what it returns is the call's
-	// answer.
+	// after is asked when a call has done its work, without the lock; what it
+	// returns is the call's answer.
 	after func(call string) error
 }
 
@@ -187,10 +187,20 @@ func (q *fakeQueue) settle(ctx context.Context, call string, ds []*Delivery, f f
 	if err := q.note(ctx, call, ds); err != nil {
 		return err
 	}
+	failed := q.settleNow(call, ds, f)
+	if q.after != nil {
+		if err := q.after(call); err != nil {
+			return err
+		}
+	}
+	return failed.OrNil()
+}
+
+func (q *fakeQueue) settleNow(call string, ds []*Delivery, f func(*fakeTask, *Delivery)) *BatchError {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.promote()
-	var failed BatchError
+	failed := new(BatchError)
 	for i, d := range ds {
 		held := q.leased[d.Task.ID]
 		if held == nil || held.receipt != d.Receipt {
@@ -203,12 +213,7 @@ func (q *fakeQueue) settle(ctx context.Context, call string, ds []*Delivery, f f
 		f(held, d)
 	}
 	q.notify()
-	if q.after != nil {
-		if err := q.after(call); err != nil {
-			return err
-		}
-	}
-	return failed.OrNil()
+	return failed
 }
 
 func (q *fakeQueue) Complete(ctx context.Context, ds []*Delivery) error {

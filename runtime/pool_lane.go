@@ -58,7 +58,8 @@ type item struct {
 	state   state
 	lost    bool // its lease has ended: nothing is to be settled
 	warned  bool // that it overruns
-	doubt   bool // a call to settle it has failed, which may have settled it
+	asked   bool // a call to settle it is under way, and may have settled it
+	doubt   bool // one has failed, and may have settled it
 }
 
 func (it *item) lane() *lane { return it.batch.lane }
