@@ -167,6 +167,13 @@ func (c *child) hearFor(n int, most time.Duration) bool {
 	return len(c.heard) >= n
 }
 
+// said reports whether the child has said n lines by now, or is over.
+func (c *child) said(n int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended || len(c.heard) >= n
+}
+
 // kill ends the child with SIGKILL and returns all that it said. A child that
 // has ended already is left alone.
 func (c *child) kill() []string {

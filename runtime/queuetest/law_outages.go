@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -106,16 +107,23 @@ func (w *world) away(lease, gone time.Duration) int64 {
 	return runs.Load()
 }
 
-// killRedrive kills processes that redrive a dead letter queue over and over.
+// killRedrive kills processes that redrive a dead letter queue: by turns at any
+// moment, and when some of the tasks are seen back on their queue and, with a
+// provider that moves them by and by, others are not.
 func killRedrive(w *world) {
 	const kills, tasks = 6, 200
 	q := w.open(w.childQueue())
 	want := ids(w.put(q, tasks))
-	for range kills {
-		w.buryAll(q)
+	for round := range kills {
+		n := w.buryAll(q)
 		c := w.spawn("redrive", q.Config())
 		c.hear(1)
-		<-time.After(time.Duration(somewhere()) * 4 * time.Microsecond) // up to 30 ms
+		if round%2 == 0 {
+			some := int64(1 + rand.IntN(max(n/2, 1)))
+			w.eventually(func() bool { return c.said(2) || w.numbers(q).Ready >= some }, "%d of %d tasks are back", some, n)
+		} else {
+			<-time.After(time.Duration(somewhere()) * 4 * time.Microsecond) // up to 30 ms
+		}
 		c.kill()
 	}
 	there := make(map[string]bool)
@@ -129,15 +137,19 @@ func killRedrive(w *world) {
 	}
 }
 
-// buryAll moves all there is on a queue to its dead letter queue.
-func (w *world) buryAll(q runtime.Queue) {
+// buryAll moves all there is on a queue to its dead letter queue, and returns how
+// many tasks these were.
+func (w *world) buryAll(q runtime.Queue) (n int) {
 	w.Helper()
 	for ds := w.look(q, 100); len(ds) > 0; ds = w.look(q, 100) {
 		w.bury(q, ds...)
+		n += len(ds)
 	}
+	return n
 }
 
-// redrives is the role of a process that redrives once and says when it begins.
+// redrives is the role of a process that redrives once and says when it begins and
+// when it has done so.
 func redrives(ctx context.Context, p runtime.Provider, cfg runtime.QueueConfig) error {
 	q, err := p.Open(ctx, cfg)
 	if err != nil {
@@ -147,6 +159,7 @@ func redrives(ctx context.Context, p runtime.Provider, cfg runtime.QueueConfig) 
 	if _, err := q.(runtime.Redriver).Redrive(ctx, nil); err != nil && ctx.Err() == nil && !errors.Is(err, runtime.ErrDuplicate) {
 		fmt.Fprintf(os.Stderr, "redrive: %v\n", err)
 	}
+	say("redriven")
 	<-ctx.Done()
 	return nil
 }

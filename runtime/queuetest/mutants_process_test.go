@@ -46,7 +46,7 @@ var fileMutants = []struct {
 		if err := q.Complete(ctx, ds); err != nil {
 			return err
 		}
-		<-time.After(20 * time.Millisecond)
+		<-time.After(100 * time.Millisecond)
 		for _, d := range ds {
 			d.Task.ScheduledFor = time.Now().Add(d.Delay)
 			if _, err := q.Enqueue(ctx, []*runtime.Task{d.Task}); err != nil {
@@ -63,8 +63,10 @@ var fileMutants = []struct {
 		if _, err := q.Discard(ctx, ids(page)); err != nil {
 			return nil, err
 		}
-		for _, t := range page {
-			<-time.After(time.Millisecond)
+		for i, t := range page {
+			if i == len(page)/2 { // so that it can be killed half way, however slow the machine is
+				<-ctx.Done()
+			}
 			runtime.Unbury(t, q.Config().DLQ)
 			if _, err := q.Enqueue(ctx, []*runtime.Task{t}); err != nil {
 				return nil, err
