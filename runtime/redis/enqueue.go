@@ -63,7 +63,9 @@ func (q *Queue) encode(tasks []*runtime.Task, now time.Time, failed *runtime.Bat
 }
 
 // Enqueue implements [runtime.Queue]. A batch of more than 256 tasks is spread
-// over several scripts, which share one round trip. Where the reply to a script
+// over several scripts, which share one round trip. On a fifo queue they go one
+// after the other: a script puts its tasks behind all that are due, and is sent
+// again as long as too many of those are not in line yet. Where the reply to a script
 // is lost the client sends it again: the tasks that the first one has put are
 // recognised, and are no duplicates.
 func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
@@ -90,7 +92,11 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 		}
 		parts = append(parts, part)
 	}
-	replies, errs := q.p.runAll(ctx, calls)
+	send := q.p.runAll
+	if q.lane.kind == fifo {
+		send = q.p.runEach
+	}
+	replies, errs := send(ctx, calls)
 	for i, part := range parts {
 		err := errs[i]
 		if err == nil {

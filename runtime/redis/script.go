@@ -229,13 +229,23 @@ func (c *call) command(ctx context.Context) *redis.Cmd {
 }
 
 // withSource makes the call carry the text of its script, for a server that does
-// not have it. That server has not run the script, so it was not sent either.
+// not have it.
 func (c *call) withSource() {
 	c.args[0], c.args[1] = "eval", c.script.source
+	c.unsent()
+}
+
+// unsent forgets the only sending of a call, of which the server has said that it
+// did nothing.
+func (c *call) unsent() {
 	if c.sent != nil && c.sent.n == 1 {
 		c.sent.n = 0
 	}
 }
+
+// moreDue is the error of a script that has put tasks in line which have become
+// due, left its own work alone, and is to be sent again: see settle.lua.
+func moreDue(err error) bool { return redis.HasErrorPrefix(err, "MOREDUE") }
 
 // patience bounds how long a call is repeated that the server cannot take now:
 // it is loading, or changing its role. Redis does that in seconds.
@@ -254,6 +264,9 @@ func (p *Provider) run(ctx context.Context, c *call) (any, error) {
 			return cmd.Val(), nil
 		case redis.HasErrorPrefix(err, "NOSCRIPT"):
 			c.withSource()
+			continue
+		case moreDue(err) && ctx.Err() == nil:
+			c.unsent()
 			continue
 		case !forNow(err) || time.Now().After(deadline) || p.ctx.Err() != nil || !sleep(ctx, pause):
 			return nil, err
@@ -300,6 +313,21 @@ func (p *Provider) runAll(ctx context.Context, calls []*call) ([]any, []error) {
 		replies[i], errs[i] = cmd.Val(), cmd.Err()
 		if err := errs[i]; err != nil && (redis.HasErrorPrefix(err, "NOSCRIPT") || forNow(err)) {
 			replies[i], errs[i] = p.run(ctx, calls[i])
+		}
+	}
+	return replies, errs
+}
+
+// runEach sends calls one after the other. Those after one that fails are not sent,
+// and share its error.
+func (p *Provider) runEach(ctx context.Context, calls []*call) ([]any, []error) {
+	replies, errs := make([]any, len(calls)), make([]error, len(calls))
+	for i, c := range calls {
+		if replies[i], errs[i] = p.run(ctx, c); errs[i] != nil {
+			for k := range calls[i:] {
+				errs[i+k] = errs[i]
+			}
+			break
 		}
 	}
 	return replies, errs

@@ -3,9 +3,11 @@
 -- USES: clock lists|fifo|dead settle
 -- ARGV: state (ready, scheduled, leased), a (a level, a score, or 0), b (an
 --   index, or a member in its order; '' to begin), n
--- Returns: {names, envelopes, cursors}: a cursor for each, as "a b"
+-- Returns: {names, envelopes, cursors}: a cursor for each, as "a b"; MOREDUE where
+--   more than 1024 tasks have become due
 -- Cost: O(log N + n); O(N) for the index of a list.
-while settle() do end
+local more = unsettled()
+if more then return more end
 local state, a, b, n = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local names, cursors = {}, {}
 local function add(name, x, y)

@@ -13,10 +13,10 @@ local state = redis.call('HMGET', meta, kind == 'dead' and 'dead_paused' or 'pau
 if state[1] then return {-1, redis.call('SCARD', sources)} end
 if kind == 'lists' and tonumber(state[3] or 1) > levels then return {-2, tonumber(state[3])} end
 local n = tonumber(ARGV[1])
-if ARGV[3] == '1' then while settle() and kind == 'fifo' do end end
+if ARGV[3] == '1' then settle() end
 local ids = pop(n)
 if not ids and ARGV[3] ~= '1' then
-  while settle() and kind == 'fifo' do end
+  settle()
   ids = pop(n)
 end
 if not ids then

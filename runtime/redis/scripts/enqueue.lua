@@ -7,9 +7,17 @@
 -- Returns: for each task 0 put, 1 the ID is on the queue, 2 the queue is full,
 --   or "due until id" of the task that holds the unique key. A task that an
 --   earlier sending of the call has put is told by its bytes, and counts as put.
+--   MOREDUE on a fifo queue with more than 1024 tasks that have become due:
+--   nothing was put.
 -- Cost: 4 commands a task, 7 with a unique key; O(log N) for delayed ones.
 local n, again, capacity = tonumber(ARGV[1]), ARGV[2] ~= '0', tonumber(ARGV[3])
-while settle() and kind == 'fifo' do end
+if kind == 'fifo' then
+  -- What is due already goes before.
+  local more = unsettled()
+  if more then return more end
+else
+  settle()
+end
 local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]
 local soonest, ready = first and tonumber(first) or math.huge, false
 local codes = {}

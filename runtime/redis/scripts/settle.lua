@@ -25,3 +25,10 @@ local function settle()
   end
   return #ids == 256 or #over == 256
 end
+-- unsettled settles all there is, up to a limit. What it returns is false, or the
+-- error that tells the caller to send the call again: a script that took its time
+-- over a million tasks would keep everybody waiting.
+local function unsettled()
+  for _ = 1, 4 do if not settle() then return false end end
+  return redis.error_reply('MOREDUE send the call again')
+end
