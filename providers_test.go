@@ -48,7 +48,7 @@ var traits = []trait{
 	{"UnfairGroups", "a long group may go before others", ""},
 	{"CrashIsAttempt", "a crash costs an attempt", ""},
 	{"CountsCrashes", "counts crashes, for `max_deliveries`", ""},
-	{"CountsLostPolls", "counts deliveries that never reached their process, too", ""},
+	{"CountsLostPolls", "may answer a waiting worker that has died, and counts that as a crash", ""},
 	{"KeepsReleased", "a released task keeps its changed envelope", ""},
 	{"CountsScheduled", "counts what is not due", ""},
 	{"CountsLeased", "counts the leases of every process", ""},

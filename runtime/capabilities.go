@@ -38,9 +38,11 @@ type Capabilities struct {
 	// CountsCrashes says that Delivery.Crashes is kept, and so is
 	// QueueConfig.MaxDeliveries.
 	CountsCrashes bool
-	// CountsLostPolls says that a task counts a crash, too, when it was handed to a
-	// process that died while it waited for tasks, and was never seen there: so it
-	// may go to the dead letter queue after fewer runs than MaxDeliveries.
+	// CountsLostPolls says that the backend itself keeps a Dequeue that waits, and
+	// may answer it when the process that asked has died: that counts as a crash of
+	// tasks that nobody has seen, and so one may go to the dead letter queue after
+	// fewer runs than MaxDeliveries. Where it is false only an answer that is lost on
+	// its way counts so.
 	CountsLostPolls bool
 	// RefusesIDs says that Enqueue answers ErrDuplicate for an ID that is on the
 	// queue already. Where it is false the task is there twice.
