@@ -79,9 +79,10 @@ func (q *Queue) seen(ctx context.Context, seats []*seat) error {
 // Cancel implements [runtime.Canceller]. It takes 3 requests a task. A task that a
 // worker is given in this very moment may run although it is cancelled.
 func (q *Queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
-	if err := q.open(); err != nil {
+	if err := q.begin(); err != nil {
 		return nil, err
 	}
+	defer q.p.calls.Done()
 	gone := make(map[string]bool)
 	todo := slices.Clone(ids)
 	slices.Sort(todo)
@@ -165,9 +166,10 @@ func (q *Queue) unseat(ctx context.Context, seats []*seat) (away []*request, err
 
 // Reschedule implements [runtime.Rescheduler]. It takes up to 6 requests.
 func (q *Queue) Reschedule(ctx context.Context, id string, at time.Time) error {
-	if err := q.open(); err != nil {
+	if err := q.begin(); err != nil {
 		return err
 	}
+	defer q.p.calls.Done()
 	for range rounds {
 		seats, err := q.find(ctx, []string{id})
 		if err != nil {
@@ -250,9 +252,10 @@ func (q *Queue) places(s *seat) (later, now string) {
 // them. A task that a worker is given in this very moment may run although it is
 // counted.
 func (q *Queue) Purge(ctx context.Context) (int, error) {
-	if err := q.open(); err != nil {
+	if err := q.begin(); err != nil {
 		return 0, err
 	}
+	defer q.p.calls.Done()
 	n, err := q.empty(ctx)
 	if err != nil {
 		return n, fmt.Errorf("purge queue %q: %w", q.cfg.Name, err)
@@ -322,9 +325,10 @@ func (q *Queue) Pause(ctx context.Context) error {
 func (q *Queue) Resume(ctx context.Context) error { return q.pauseUntil(ctx, time.Time{}) }
 
 func (q *Queue) pauseUntil(ctx context.Context, until time.Time) error {
-	if err := q.open(); err != nil {
+	if err := q.begin(); err != nil {
 		return err
 	}
+	defer q.p.calls.Done()
 	if err := q.refresh(ctx); err != nil {
 		return err
 	}
@@ -346,9 +350,10 @@ func (q *Queue) pauseUntil(ctx context.Context, until time.Time) error {
 
 // Paused implements [runtime.Pauser].
 func (q *Queue) Paused(ctx context.Context) (bool, error) {
-	if err := q.open(); err != nil {
+	if err := q.begin(); err != nil {
 		return false, err
 	}
+	defer q.p.calls.Done()
 	pulled, _ := q.consumers()
 	states, err := q.wire.infos(ctx, q.names.stream, pulled[0])
 	if err != nil {

@@ -267,8 +267,6 @@ func (w *wire) page(ctx context.Context, stream, pattern string, seq uint64, n i
 			}
 		case <-gone:
 			return nil, fmt.Errorf("%w: the connection was lost", errNoAnswer)
-		case <-w.done:
-			return nil, errClosed
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-timer.C:

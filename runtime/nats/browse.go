@@ -24,9 +24,10 @@ func (q *Queue) Browse(ctx context.Context, state runtime.State, cursor string, 
 	if limit < 1 {
 		return nil, "", fmt.Errorf("taskgen: browse %d tasks of queue %q: at least 1", limit, q.cfg.Name)
 	}
-	if err := q.open(); err != nil {
+	if err := q.begin(); err != nil {
 		return nil, "", err
 	}
+	defer q.p.calls.Done()
 	at, after, err := parseCursor(cursor)
 	if err != nil {
 		return nil, "", err

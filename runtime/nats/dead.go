@@ -21,9 +21,10 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ() {
 		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
 	}
-	if err := q.open(); err != nil {
+	if err := q.begin(); err != nil {
 		return nil, err
 	}
+	defer q.p.calls.Done()
 	var moved []string
 	var be runtime.BatchError
 	looked := 0
@@ -233,9 +234,10 @@ func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ() {
 		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
 	}
-	if err := q.open(); err != nil {
+	if err := q.begin(); err != nil {
 		return nil, err
 	}
+	defer q.p.calls.Done()
 	if ids == nil {
 		ids = []string{}
 	}

@@ -21,7 +21,7 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 	if limit < 1 || lease <= 0 {
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both are more than 0", limit, q.cfg.Name, lease)
 	}
-	if err := q.enter(); err != nil {
+	if err := q.wait(); err != nil {
 		return nil, err
 	}
 	defer q.busy.Done()
@@ -31,6 +31,9 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 		}
 		if ctx.Err() != nil {
 			return nil, q.errNoTasks()
+		}
+		if q.held.due() { // who asks after the end of a lease finds its task
+			q.lapse(q.held.all())
 		}
 		p, err := q.fetch(ctx, min(limit, batchSize))
 		if err == nil {
@@ -67,8 +70,6 @@ func (q *Queue) recover(ctx context.Context, cause error, pause time.Duration) e
 	defer timer.Stop()
 	select {
 	case <-q.done:
-		return q.errClosed()
-	case <-q.wire.done:
 		return q.errClosed()
 	case <-ctx.Done():
 		return q.errNoTasks()

@@ -98,9 +98,10 @@ func (q *Queue) encode(tasks []*runtime.Task, failed map[int]error) []*entry {
 // Enqueue implements [runtime.Queue]. It takes 1 request a task, with a window of
 // uniqueness 3, on a fifo queue up to 5, all tasks of a batch at once.
 func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
-	if err := q.open(); err != nil {
+	if err := q.begin(); err != nil {
 		return nil, err
 	}
+	defer q.p.calls.Done()
 	failed := make(map[int]error)
 	answers := make([]runtime.Enqueued, len(tasks))
 	q.insert(ctx, q.encode(tasks, failed), answers, failed)

@@ -2,6 +2,8 @@ package nats
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -42,6 +44,11 @@ type leases struct {
 	mu    sync.Mutex
 	by    map[string]*lease
 	freed chan struct{} // closed when one is not busy any more; nil: nobody waits
+	// first is no later than the end of any lease that is held, or was until it
+	// ended and is being put back; zero where there is none.
+	first time.Time
+
+	lapsing sync.Mutex // held while tasks are put back
 }
 
 // add takes leases in, and watches their end.
@@ -50,6 +57,7 @@ func (h *leases) add(s *source, ls []*lease) {
 	defer h.mu.Unlock()
 	for _, l := range ls {
 		h.by[l.receipt] = l
+		h.sooner(l.until)
 	}
 	for len(ls) > 0 { // most have one end
 		n := 1
@@ -136,11 +144,45 @@ func (h *leases) back(s *source, l *lease, until time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	l.busy, l.until = false, until
+	h.sooner(until)
 	h.free()
 	h.watch(s, []*lease{l}, until)
 }
 
-// ended takes out those of the leases that have come to their end.
+// sooner notes that a lease ends at until. h.mu is held.
+func (h *leases) sooner(until time.Time) {
+	if h.first.IsZero() || until.Before(h.first) {
+		h.first = until
+	}
+}
+
+// due reports whether a lease may have ended whose task is not put back yet.
+func (h *leases) due() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return !h.first.IsZero() && !time.Now().Before(h.first)
+}
+
+// all returns the leases that are held.
+func (h *leases) all() []*lease {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Collect(maps.Values(h.by))
+}
+
+// review finds out which lease ends first.
+func (h *leases) review() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.first = time.Time{}
+	for _, l := range h.by {
+		h.sooner(l.until)
+	}
+}
+
+// ended takes out those of the leases that have come to their end, and returns
+// those of them that may be put back. With one that ended a while ago the server is
+// about to do so itself, and a copy beside that would be a second task.
 func (h *leases) ended(ls []*lease) []*lease {
 	now := time.Now()
 	h.mu.Lock()
@@ -149,7 +191,7 @@ func (h *leases) ended(ls []*lease) []*lease {
 	for _, l := range ls {
 		if h.by[l.receipt] == l && !l.busy && !now.Before(l.until) {
 			delete(h.by, l.receipt)
-			if !l.buried {
+			if !l.buried && now.Sub(l.until) < slack/2 {
 				over = append(over, l)
 			}
 		}
@@ -160,19 +202,20 @@ func (h *leases) ended(ls []*lease) []*lease {
 // lapse gives back what workers have let go by. It has slack to do so: later the
 // server does.
 func (s *source) lapse(ls []*lease) {
-	over := s.held.ended(ls)
-	if len(over) == 0 || s.p.isClosed() || s.wire.nc.Status() != nats.CONNECTED {
+	if s.p.enter() != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), slack/2)
-	defer cancel()
-	s.giveBack(ctx, over, 1)
-}
-
-func (p *Provider) isClosed() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.closed
+	defer s.p.calls.Done()
+	s.held.lapsing.Lock()
+	defer s.held.lapsing.Unlock()
+	if over := s.held.ended(ls); len(over) > 0 && s.wire.nc.Status() == nats.CONNECTED {
+		ctx, cancel := context.WithTimeout(context.Background(), slack/2)
+		defer cancel()
+		s.giveBack(ctx, over, 1)
+	}
+	if s.held.due() {
+		s.held.review()
+	}
 }
 
 // giveBack puts deliveries back on their queue as they were, with the crashes
@@ -193,7 +236,7 @@ func (s *source) giveBack(ctx context.Context, ls []*lease, crashes int) {
 	}
 	// The copies are there, so that this has time. A message that stays in spite of
 	// it is dropped when it is delivered again, for it has a later copy.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWait)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), brief)
 	defer cancel()
 	_ = s.wire.ask(ctx, acks, nil)
 }

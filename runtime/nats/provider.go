@@ -53,6 +53,8 @@ type Provider struct {
 	owns     bool // the connection is ours to close
 	wire     *wire
 
+	calls sync.WaitGroup // under way: see enter
+
 	mu      sync.Mutex
 	sources map[string]*source
 	queues  map[*Queue]bool
@@ -182,6 +184,10 @@ func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Q
 	if most := maxLevels; cfg.Levels > most {
 		return nil, fmt.Errorf("%w: queue %q with %d levels: nats takes %d, for each is a consumer of its own", runtime.ErrUnsupported, cfg.Name, cfg.Levels, most)
 	}
+	if err := p.enter(); err != nil {
+		return nil, err
+	}
+	defer p.calls.Done()
 	s, err := p.source(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("queue %q on nats: %w", cfg.Name, err)
@@ -203,11 +209,8 @@ const maxLevels = 16
 // source returns what all handles of a queue share.
 func (p *Provider) source(ctx context.Context, cfg runtime.QueueConfig) (*source, error) {
 	p.mu.Lock()
-	s, closed := p.sources[cfg.Name], p.closed
+	s := p.sources[cfg.Name]
 	p.mu.Unlock()
-	if closed {
-		return nil, errClosed
-	}
 	if s == nil {
 		s = newSource(p, cfg.Name, cfg.Type)
 	}
@@ -226,8 +229,21 @@ func (p *Provider) source(ctx context.Context, cfg runtime.QueueConfig) (*source
 	return s, nil
 }
 
-// Close implements [runtime.Provider]. Calls that are under way end with
-// ErrClosed. A connection that was given to New stays open.
+// enter begins a call that Close waits for; p.calls.Done ends it.
+func (p *Provider) enter() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return errClosed
+	}
+	p.calls.Add(1)
+	return nil
+}
+
+// Close implements [runtime.Provider]. It ends every Dequeue and waits for other
+// calls that are under way, which come to their end as ever. With a server that is
+// away, or gives no answer for 5 seconds, they end with ErrClosed. A connection that
+// was given to New stays open.
 func (p *Provider) Close() error {
 	p.mu.Lock()
 	queues, closed := p.queues, p.closed
@@ -242,6 +258,8 @@ func (p *Provider) Close() error {
 	for q := range queues {
 		q.busy.Wait() // deliveries that came too late go back to their queue
 	}
+	p.wire.lastTry()
+	p.calls.Wait()
 	err := p.wire.close()
 	if p.owns {
 		p.js.Conn().Close()

@@ -108,7 +108,6 @@ func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []str
 		case <-timer.C:
 			return p, p.stop(s, consumers, batch)
 		case <-gone:
-		case <-s.wire.done:
 		}
 		return p, p.end()
 	}

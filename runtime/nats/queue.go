@@ -110,8 +110,16 @@ func (q *Queue) open() error {
 	}
 }
 
-// enter begins a call that Close waits for.
-func (q *Queue) enter() error {
+// begin begins a call that the provider's Close waits for; q.p.calls.Done ends it.
+func (q *Queue) begin() error {
+	if err := q.open(); err != nil {
+		return err
+	}
+	return q.p.enter()
+}
+
+// wait begins a call that this queue's Close waits for; q.busy.Done ends it.
+func (q *Queue) wait() error {
 	q.gate.RLock()
 	defer q.gate.RUnlock()
 	if err := q.open(); err != nil {

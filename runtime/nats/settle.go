@@ -24,9 +24,10 @@ func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
 // queue it returns an error wrapping ErrUnsupported. It takes 1 request more
 // than Complete.
 func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
-	if err := q.open(); err != nil {
+	if err := q.begin(); err != nil {
 		return err
 	}
+	defer q.p.calls.Done()
 	if q.isDLQ() {
 		return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own: complete, redrive or discard its tasks", runtime.ErrUnsupported, q.cfg.Name)
 	}
@@ -248,9 +249,10 @@ func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, step settleS
 // claim runs a step for the deliveries whose lease is held, and notes the
 // others. The step is ended when the last of the leases has.
 func (q *Queue) claim(ctx context.Context, ds []*runtime.Delivery, step settleStep) error {
-	if err := q.open(); err != nil {
+	if err := q.begin(); err != nil {
 		return err
 	}
+	defer q.p.calls.Done()
 	var (
 		failed runtime.BatchError
 		ls     []*lease

@@ -15,9 +15,10 @@ import (
 // A task whose worker was killed counts as leased until somebody asks for tasks
 // after its lease has ended: the server looks no sooner.
 func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
-	if err := q.open(); err != nil {
+	if err := q.begin(); err != nil {
 		return runtime.Stats{}, err
 	}
+	defer q.p.calls.Done()
 	for try := 1; ; try++ {
 		moves := q.moves.settled()
 		st, err := q.count(ctx)

@@ -33,14 +33,13 @@ type wire struct {
 	sub    *nats.Subscription
 	status chan nats.Status
 	asked  atomic.Int64 // requests, for tests of cost
-	done   chan struct{}
+	done   chan struct{} // closed by lastTry
 	ended  sync.WaitGroup
 
 	mu    sync.Mutex
 	calls map[uint64]*call
 	count uint64        // of calls: the next one's number
 	gone  chan struct{} // closed when the connection is lost, then made anew
-	shut  bool
 }
 
 // A call is a flight of requests.
@@ -68,33 +67,21 @@ func newWire(nc *nats.Conn, api string) (*wire, error) {
 // watch tells everybody who waits for an answer when the connection is lost:
 // what was under way may never be answered.
 func (w *wire) watch() {
-	for {
-		select {
-		case <-w.done:
-			return
-		case _, ok := <-w.status:
-			if !ok {
-				return
-			}
-			w.mu.Lock()
-			close(w.gone)
-			w.gone = make(chan struct{})
-			w.mu.Unlock()
-		}
+	for range w.status { // until close ends it
+		w.mu.Lock()
+		close(w.gone)
+		w.gone = make(chan struct{})
+		w.mu.Unlock()
 	}
 }
 
+// lastTry lets nothing be asked again: what is under way comes to its end.
+func (w *wire) lastTry() { close(w.done) }
+
+// close ends the wire, after lastTry, when nobody asks any more.
 func (w *wire) close() error {
-	w.mu.Lock()
-	if w.shut {
-		w.mu.Unlock()
-		return nil
-	}
-	w.shut = true
-	w.mu.Unlock()
-	close(w.done)
-	w.ended.Wait()
 	w.nc.RemoveStatusListener(w.status)
+	w.ended.Wait()
 	if err := w.sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
 		return err
 	}
@@ -222,10 +209,6 @@ func (w *wire) send(ctx context.Context, rs []*request, todo []int) error {
 	}
 	c := &call{answers: make([]*nats.Msg, len(todo)), left: len(todo), over: make(chan struct{})}
 	w.mu.Lock()
-	if w.shut {
-		w.mu.Unlock()
-		return errClosed
-	}
 	w.count++
 	id, gone := w.count, w.gone
 	w.calls[id] = c
@@ -258,7 +241,7 @@ func (w *wire) send(ctx context.Context, rs []*request, todo []int) error {
 		}
 	}
 	w.asked.Add(int64(len(todo)))
-	return c.wait(ctx, gone, w.done)
+	return c.wait(ctx, gone)
 }
 
 func (c *call) skip() {
@@ -269,7 +252,7 @@ func (c *call) skip() {
 	}
 }
 
-func (c *call) wait(ctx context.Context, gone, done <-chan struct{}) error {
+func (c *call) wait(ctx context.Context, gone <-chan struct{}) error {
 	t := time.NewTimer(answerWait)
 	defer t.Stop()
 	before := -1
@@ -279,8 +262,6 @@ func (c *call) wait(ctx context.Context, gone, done <-chan struct{}) error {
 			return nil
 		case <-gone:
 			return nil
-		case <-done:
-			return errClosed
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-t.C:
