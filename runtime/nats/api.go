@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -63,16 +64,34 @@ type guard struct {
 
 // publish is a request to store a message. Header may be nil.
 func publish(subject string, data []byte, g guard, header nats.Header) *request {
-	if header == nil {
-		header = make(nats.Header, 2)
+	return &request{subject: subject, data: data, guard: g, header: header}
+}
+
+// headers makes the headers of requests, one after the other, in the same memory.
+type headers struct {
+	all    nats.Header
+	expect []string
+	on     []string
+}
+
+func newHeaders() *headers {
+	return &headers{make(nats.Header, 4), make([]string, 1), make([]string, 1)}
+}
+
+// of returns the headers of a request, which are there until the next call.
+func (h *headers) of(r *request) nats.Header {
+	if r.guard.pattern == "" {
+		return r.header
 	}
-	if g.pattern != "" {
-		header[headerExpect] = []string{strconv.FormatUint(g.seq, 10)}
-		if g.pattern != subject {
-			header[headerExpectOn] = []string{g.pattern}
-		}
+	clear(h.all)
+	maps.Copy(h.all, r.header)
+	h.expect[0] = strconv.FormatUint(r.guard.seq, 10)
+	h.all[headerExpect] = h.expect
+	if r.guard.pattern != r.subject {
+		h.on[0] = r.guard.pattern
+		h.all[headerExpectOn] = h.on
 	}
-	return &request{msg: &nats.Msg{Subject: subject, Header: header, Data: data}}
+	return h.all
 }
 
 // scheduled adds to header what makes a message fire at a time, to a target.
@@ -136,7 +155,7 @@ func (r *request) into(v any) error {
 // apiRequest is a request to JetStream's API.
 func (w *wire) apiRequest(subject string, body any) *request {
 	data, _ := json.Marshal(body) // of plain values: it cannot fail
-	return &request{msg: &nats.Msg{Subject: w.api + subject, Data: data}}
+	return &request{subject: w.api + subject, data: data}
 }
 
 // one asks one thing of the API.

@@ -168,7 +168,7 @@ const siblings = 20 * time.Millisecond
 func (q *Queue) together(ctx context.Context, p *pull, limit int) error {
 	again := false
 	for _, m := range p.got {
-		if meta, err := m.Metadata(); err == nil && meta.NumDelivered > 1 {
+		if m.meta.NumDelivered > 1 {
 			again = true
 			break
 		}
@@ -198,10 +198,7 @@ func (q *Queue) together(ctx context.Context, p *pull, limit int) error {
 func (s *source) read(msgs []pulled) (ls []*lease, counts []uint64) {
 	room := make([]lease, len(msgs))
 	for i, m := range msgs {
-		meta, err := m.Metadata()
-		if err != nil {
-			continue // no delivery: nobody's
-		}
+		meta := m.meta
 		place, rest, ok := s.split(m.Subject)
 		if !ok {
 			continue

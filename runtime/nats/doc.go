@@ -27,6 +27,8 @@
 //	q.l.0         fifo: those behind the first
 //	d.s.0, d.j.0  fifo: delayed, and due but not in its group's line yet
 //	k.k.0         unique keys with a window, each with a TTL
+//	k.a.0         one message that stays at the front of the stream, for the speed
+//	              of fetches
 //
 // What must not be there twice is published under the condition that the last
 // message of a pattern has the sequence that is known

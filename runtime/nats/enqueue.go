@@ -25,7 +25,7 @@ type entry struct {
 	origin         uint64 // the sequence that it had here when it died
 	relict         *lease // what is still here of the time before it died, and is to go
 
-	request *request
+	request request
 }
 
 func (e *entry) tail() string { return tail(e.group, e.key, e.id) }
@@ -64,6 +64,11 @@ func (q *Queue) encode(tasks []*runtime.Task, failed map[int]error) []*entry {
 	room := make([]entry, len(tasks))
 	es := make([]*entry, 0, len(tasks))
 	most := q.maxEnvelope()
+	size := 0
+	for _, t := range tasks {
+		size += len(t.Payload) + roomForRest
+	}
+	all := make([]byte, 0, size) // one piece of memory for all envelopes
 	for i, t := range tasks {
 		e := &room[i]
 		if t.Queue != q.cfg.Name {
@@ -75,7 +80,9 @@ func (q *Queue) encode(tasks []*runtime.Task, failed map[int]error) []*entry {
 			err = q.cfg.Accepts(t)
 		}
 		if err == nil {
-			if e.envelope = runtime.AppendEnvelope(nil, t); len(e.envelope) > most {
+			begin := len(all)
+			all = runtime.AppendEnvelope(all, t)
+			if e.envelope = all[begin:len(all):len(all)]; len(e.envelope) > most {
 				err = fmt.Errorf("%w: task %s (%s) is %d bytes long, and the server takes %d with room for retries: store the data elsewhere and send a reference, or raise max_payload", runtime.ErrPayloadTooLarge, t.ID, t.Type, len(e.envelope), most)
 			}
 		}
@@ -144,9 +151,9 @@ func (q *Queue) place(ctx context.Context, es []*entry) error {
 	for _, e := range es {
 		lane := strconv.Itoa(e.task.Priority)
 		if at := e.task.ScheduledFor; at.After(now) {
-			e.request = publish(q.at(placeScheduled+lane, e.tail()), e.envelope, e.guard(q), scheduled(nil, at, q.at(placeReady+lane, e.tail())))
+			e.request = *publish(q.at(placeScheduled+lane, e.tail()), e.envelope, e.guard(q), scheduled(nil, at, q.at(placeReady+lane, e.tail())))
 		} else {
-			e.request = publish(q.at(placeReady+lane, e.tail()), e.envelope, e.guard(q), e.header())
+			e.request = *publish(q.at(placeReady+lane, e.tail()), e.envelope, e.guard(q), e.header())
 		}
 	}
 	return q.store(ctx, es)
@@ -155,7 +162,7 @@ func (q *Queue) place(ctx context.Context, es []*entry) error {
 func (q *Queue) store(ctx context.Context, es []*entry) error {
 	rs := make([]*request, len(es))
 	for i, e := range es {
-		rs[i] = e.request
+		rs[i] = &e.request
 	}
 	return q.wire.ask(ctx, rs, nil)
 }

@@ -256,15 +256,15 @@ func (q *Queue) enqueueGroups(ctx context.Context, es []*entry) error {
 		g := e.group
 		switch {
 		case e.task.ScheduledFor.After(now):
-			e.request = publish(q.at(placeDelayed, e.tail()), e.envelope, e.guard(q), scheduled(nil, e.task.ScheduledFor, q.at(placeJoining, e.tail())))
+			e.request = *publish(q.at(placeDelayed, e.tail()), e.envelope, e.guard(q), scheduled(nil, e.task.ScheduledFor, q.at(placeJoining, e.tail())))
 			heads = append(heads, e)
 		case !seen[g] && e.key == none:
 			seen[g] = true
-			e.request = publish(q.at(placeHead, e.tail()), e.envelope, guard{q.at(anyPlace, g+".>"), 0}, e.header())
+			e.request = *publish(q.at(placeHead, e.tail()), e.envelope, guard{q.at(anyPlace, g+".>"), 0}, e.header())
 			heads = append(heads, e)
 		default:
 			seen[g] = true
-			e.request = new(request) // unanswered, should the heads be as far as this gets
+			e.request = request{} // unanswered, should the heads be as far as this gets
 			line = append(line, e)
 		}
 	}
@@ -273,7 +273,7 @@ func (q *Queue) enqueueGroups(ctx context.Context, es []*entry) error {
 	}
 	var behind []*entry
 	for _, e := range heads {
-		if _, _, err := e.request.ack(); codeOf(err) == codeWrongSequence && !e.request.resent && e.request.msg.Subject == q.at(placeHead, e.tail()) {
+		if _, _, err := e.request.ack(); codeOf(err) == codeWrongSequence && !e.request.resent && e.request.subject == q.at(placeHead, e.tail()) {
 			behind = append(behind, e)
 		}
 	}
@@ -281,7 +281,7 @@ func (q *Queue) enqueueGroups(ctx context.Context, es []*entry) error {
 	groups := make([]string, len(line))
 	for i, e := range line {
 		groups[i] = e.group
-		e.request = publish(q.at(placeLine, e.tail()), e.envelope, e.guard(q), e.header())
+		e.request = *publish(q.at(placeLine, e.tail()), e.envelope, e.guard(q), e.header())
 	}
 	if err := q.store(ctx, line); err != nil {
 		return err

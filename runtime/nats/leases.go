@@ -252,9 +252,11 @@ func (s *source) again(l *lease) guard {
 	return guard{l.subject, l.seq}
 }
 
+var plusAck = []byte("+ACK")
+
 // done is a request that takes the delivered message off its stream.
 func (l *lease) done() *request {
-	return &request{msg: &nats.Msg{Subject: l.ack, Data: []byte("+ACK")}}
+	return &request{subject: l.ack, data: plusAck}
 }
 
 // put is a request that makes the server's lease end the given time from now.
@@ -264,7 +266,7 @@ func (l *lease) done() *request {
 // an ack wait or InProgress it takes any time, for each message its own, and
 // outlives this process.
 func (l *lease) put(d time.Duration) *request {
-	return &request{msg: &nats.Msg{Subject: l.ack, Data: []byte("-NAK {\"delay\": " + strconv.FormatInt(int64(d), 10) + "}")}}
+	return &request{subject: l.ack, data: []byte("-NAK {\"delay\": " + strconv.FormatInt(int64(d), 10) + "}")}
 }
 
 // header is that of a copy, with the crashes up to now and more.

@@ -43,6 +43,7 @@ type pull struct {
 // then ended.
 type pulled struct {
 	*nats.Msg
+	meta *nats.MsgMetadata
 	back bool
 }
 
@@ -129,7 +130,9 @@ func (p *pull) take(m *nats.Msg, alone bool, batch int) (again bool) {
 	}
 	switch status {
 	case "":
-		p.got = append(p.got, pulled{Msg: m})
+		if meta, err := m.Metadata(); err == nil { // else it is no delivery, and nobody's
+			p.got = append(p.got, pulled{Msg: m, meta: meta})
+		}
 		if alone && len(p.got) >= batch {
 			p.open = 0
 		}

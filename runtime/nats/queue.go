@@ -39,6 +39,8 @@ const (
 	// headroom of a message is kept free for headers, and for the history of
 	// failures that a task gathers on its way (see runtime.NoteAttempt).
 	headroom = 32 << 10
+	// roomForRest is what an envelope takes beside its payload, as a rule.
+	roomForRest = 384
 )
 
 // Config implements [runtime.Queue].

@@ -160,7 +160,7 @@ func (q *Queue) ours(ctx context.Context, l *lease, r *request) bool {
 		return false
 	}
 	m, err := get.message()
-	return err == nil && m != nil && m.seq > l.seq && string(m.data) == string(r.msg.Data)
+	return err == nil && m != nil && m.seq > l.seq && string(m.data) == string(r.data)
 }
 
 // finish takes delivered messages off their stream.
@@ -176,14 +176,16 @@ func (s *source) finish(ctx context.Context, ls []*lease) []error {
 // forgotten that it delivered a message, and then takes no notice of an
 // acknowledgement.
 func (s *source) remove(ctx context.Context, ls []*lease) []error {
+	room := make([]request, len(ls))
 	rs := make([]*request, len(ls))
 	deleted := make([]bool, len(ls))
 	for i, l := range ls {
 		if deleted[i] = l.ack == ""; deleted[i] {
-			rs[i] = s.wire.remove(s.names.stream, l.seq)
+			room[i] = *s.wire.remove(s.names.stream, l.seq)
 		} else {
-			rs[i] = l.done()
+			room[i] = *l.done()
 		}
+		rs[i] = &room[i]
 	}
 	keep := alive(ls)
 	why := s.wire.ask(ctx, rs, func(i int) bool {
@@ -191,7 +193,8 @@ func (s *source) remove(ctx context.Context, ls []*lease) []error {
 			return keep(i)
 		}
 		deleted[i] = true
-		rs[i].msg = s.wire.remove(s.names.stream, ls[i].seq).msg
+		away := s.wire.remove(s.names.stream, ls[i].seq)
+		rs[i].subject, rs[i].data = away.subject, away.data
 		return keep(i)
 	})
 	errs := make([]error, len(ls))

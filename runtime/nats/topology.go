@@ -121,7 +121,23 @@ func (s *source) stream(ctx context.Context, kind runtime.QueueType, dlq bool) (
 			return nil, fmt.Errorf("update stream %s: %w", s.names.stream, err)
 		}
 	}
-	return have.Metadata, nil
+	return have.Metadata, s.anchor(ctx)
+}
+
+// anchor stores a message that stays at the front of the stream. Where a consumer
+// is at the very first message of a stream, as on a queue whose earlier tasks are all
+// done, the server counts all that match the consumer's pattern before it hands out
+// the next: the time of a fetch would grow with the number of tasks.
+func (s *source) anchor(ctx context.Context) error {
+	subject := s.at(placeAnchor, tail(none, none, none))
+	r := publish(subject, nil, guard{subject, 0}, nil)
+	if err := s.wire.ask(ctx, []*request{r}, nil); err != nil {
+		return err
+	}
+	if _, _, err := r.ack(); err != nil && codeOf(err) != codeWrongSequence {
+		return fmt.Errorf("anchor stream %s: %w", s.names.stream, err)
+	}
+	return nil
 }
 
 func (s *source) streamConfig(meta map[string]string) jetstream.StreamConfig {

@@ -32,7 +32,7 @@ type wire struct {
 	inbox  string
 	sub    *nats.Subscription
 	status chan nats.Status
-	asked  atomic.Int64 // requests, for tests of cost
+	asked  atomic.Int64  // requests, for tests of cost
 	done   chan struct{} // closed by lastTry
 	ended  sync.WaitGroup
 
@@ -126,7 +126,10 @@ func (w *wire) answer(m *nats.Msg) {
 
 // A request is one message that is answered.
 type request struct {
-	msg *nats.Msg
+	subject string
+	data    []byte
+	header  nats.Header // beside the guard's; may be nil
+	guard   guard
 	// reply is the answer, nil while there is none.
 	reply *nats.Msg
 	// resent says that it was sent more than once: an earlier one may have been
@@ -226,11 +229,12 @@ func (w *wire) send(ctx context.Context, rs []*request, todo []int) error {
 		}
 	}()
 	prefix := w.inbox + strconv.FormatUint(id, 36) + "."
+	var m nats.Msg // one for all: the client keeps nothing of it
+	h := newHeaders()
 	for k, i := range todo {
-		m := rs[i].msg
 		rs[i].resent, rs[i].sent = rs[i].sent, true
-		m.Reply = prefix + strconv.Itoa(k)
-		switch err := w.nc.PublishMsg(m); {
+		m.Subject, m.Data, m.Header, m.Reply = rs[i].subject, rs[i].data, h.of(rs[i]), prefix+strconv.Itoa(k)
+		switch err := w.nc.PublishMsg(&m); {
 		case errors.Is(err, nats.ErrConnectionClosed):
 			return err
 		case errors.Is(err, nats.ErrReconnectBufExceeded):
