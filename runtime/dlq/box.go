@@ -71,7 +71,7 @@ func (b *Box) List(ctx context.Context, f Filter, cursor string, limit int) (pag
 	}
 	for len(page) < limit {
 		// No more than the page has room for, or the cursor would be beyond it.
-		tasks, more, err := b.shelf.browse(ctx, cursor, min(limit-len(page), b.shelf.traits().page))
+		tasks, more, err := b.shelf.browse(ctx, cursor, min(limit-len(page), b.shelf.pageSize()))
 		if err != nil {
 			return nil, "", err
 		}
@@ -103,7 +103,7 @@ func (b *Box) policy(taskType string) (runtime.Policy, bool) {
 // there meanwhile may be seen or not.
 func (b *Box) each(ctx context.Context, f *Filter, visit func(*runtime.Task, *Letter) error) error {
 	for cursor := ""; ; {
-		tasks, next, err := b.shelf.browse(ctx, cursor, b.shelf.traits().page)
+		tasks, next, err := b.shelf.browse(ctx, cursor, b.shelf.pageSize())
 		if err != nil {
 			return err
 		}

@@ -132,12 +132,17 @@ func TestRedriveOfThousandsSurvivesAKill(t *testing.T) {
 			t.Cleanup(func() { require.NoError(t, s.Stop()) })
 			return "redis|" + s.URL
 		}},
-		// Fewer: each batch costs a walk through the dead letter queue.
-		"sqs": {1000, 1, func(t *testing.T) string {
+		"our fake of SQS": {5000, 2000, func(t *testing.T) string {
 			s := sqsfake.New(&clock)
 			require.NoError(t, s.Start())
 			t.Cleanup(s.Stop)
 			return "sqs|" + s.URL()
+		}},
+		"the SQS emulator": {5000, 2000, func(t *testing.T) string {
+			s, err := testserver.SQS()
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, s.Stop()) })
+			return "sqs|" + s.URL
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -59,20 +59,25 @@ func (b *Box) RedriveEdited(ctx context.Context, id string, payload []byte) erro
 // putBack enqueues a task that was dead, by the provider itself: its payload is as
 // it travels, and passed the manager's middleware once.
 func putBack(ctx context.Context, q runtime.Queue, t *runtime.Task, m *runtime.Manager) error {
-	cfg := q.Config()
-	t.Queue = cfg.Name
-	t.UniqueKey, t.UniqueFor = "", 0 // as with every redrive: the key is not taken again
-	if !q.Capabilities().RefusesIDs {
-		// Brokers that do not know what is on the queue take a second message for a
-		// repeated one by its ID and this time, and drop it.
-		t.CreatedAt = m.Now()
-	}
-	runtime.Unbury(t, cfg.DLQ)
+	resurrect(t, q, m)
 	if err := t.Validate(); err != nil {
 		return err
 	}
 	_, err := q.Enqueue(ctx, []*runtime.Task{t})
 	return runtime.ErrorAt(err, 0)
+}
+
+// resurrect makes a dead task one that its queue takes.
+func resurrect(t *runtime.Task, q runtime.Queue, m *runtime.Manager) {
+	cfg := q.Config()
+	t.Queue = cfg.Name
+	t.UniqueKey, t.UniqueFor = "", 0 // as with every redrive: the key is not taken again
+	if cfg.Type == runtime.FIFO && !q.Capabilities().RefusesIDs {
+		// The fifo queues of SQS take a second message for a repeated one by its ID and
+		// this time, and drop it.
+		t.CreatedAt = m.Now()
+	}
+	runtime.Unbury(t, cfg.DLQ)
 }
 
 // edit checks an edited payload and puts the secrets back.

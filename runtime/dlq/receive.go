@@ -12,32 +12,30 @@ import (
 )
 
 const (
-	// MaxReceived is how many letters a box looks at on a queue that cannot list
-	// them without receiving. A look at more fails with runtime.ErrUnsupported.
+	// MaxReceived is how many letters a box holds on to while it goes through a queue
+	// that cannot list them without receiving: all of them for a list, those that are
+	// not chosen for a redrive. More than that fail with runtime.ErrUnsupported.
 	MaxReceived = 10_000
-	// receiveLease hides what a look has received from others, until it is given
-	// back; for that long where the process dies on the way.
-	receiveLease = time.Minute
-	// receiveWait is how long a look waits for more before it takes the queue for
-	// empty.
-	receiveWait = time.Second
+	// receiveLease hides what was received from others, until it is given back; for
+	// that long where the process dies on the way. A longer one costs a request more
+	// on SQS.
+	receiveLease = 30 * time.Second
+	// receiveWait is how long a walk waits for more before it takes the queue for
+	// empty. It is a little more than the shortest wait of an SQS long poll, which
+	// asks all of its servers.
+	receiveWait = 1100 * time.Millisecond
 	// receiveBatch is how many letters are asked for at once, and given back.
 	receiveBatch = 100
-	// walkBatch is how many letters one call moves where each call reads the dead
-	// letter queue from its head.
-	walkBatch = 250
 )
 
 // A receivingShelf is a queue whose dead tasks can be seen by receiving them alone
-// (SQS, RabbitMQ): a look leases all that is there, and gives it back.
+// (SQS, RabbitMQ).
 type receivingShelf struct {
 	queueShelf
 	p runtime.Provider
 }
 
-func (s *receivingShelf) traits() traits {
-	return traits{page: MaxReceived, batch: walkBatch, walks: true}
-}
+func (s *receivingShelf) pageSize() int { return MaxReceived }
 
 // browse returns tasks in the order in which they died. The cursor is the place
 // of the last one in that order.
@@ -68,57 +66,24 @@ func place(t *runtime.Task) string {
 // receive looks at every task on the dead letter queue, and returns those of the
 // shelf's queue.
 func (s *receivingShelf) receive(ctx context.Context) (tasks []*runtime.Task, err error) {
-	cfg := s.q.Config()
-	dead, err := s.p.Open(ctx, runtime.QueueConfig{Name: cfg.DLQ}) // its name alone: a dead letter queue has no groups and no levels
+	w, err := s.walk(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var taken []*runtime.Delivery
-	defer func() {
-		err = errors.Join(err, giveBack(ctx, dead, taken), dead.Close())
-	}()
-	seen := make(map[string]bool)
-	for len(taken) <= MaxReceived {
-		waiting, cancel := context.WithTimeout(ctx, receiveWait)
-		ds, err := dead.Dequeue(waiting, receiveBatch, receiveLease)
-		cancel()
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
+	defer func() { err = errors.Join(err, w.end(ctx)) }()
+	seen := make(map[string]bool) // a letter that was buried twice is one
+	for {
+		ds, err := w.next(ctx, receiveBatch)
+		if err != nil || len(ds) == 0 {
+			return tasks, err
 		}
-		taken = append(taken, ds...)
-		again := false
 		for _, d := range ds {
-			if again = again || seen[d.Task.ID]; seen[d.Task.ID] {
-				continue
-			}
-			seen[d.Task.ID] = true
-			if origin(d.Task) == cfg.Name {
+			if origin(d.Task) == s.q.Config().Name && !seen[d.Task.ID] {
+				seen[d.Task.ID] = true
 				tasks = append(tasks, d.Task.Clone())
 			}
 		}
-		switch {
-		case errors.Is(err, runtime.ErrNoTasks), err == nil && again: // the look takes so long that its leases end
-			return tasks, nil
-		case err != nil:
-			return nil, err
-		}
 	}
-	return nil, fmt.Errorf("%w: there are more than %d letters, and the queue lists none without receiving it: have a Processor store them", runtime.ErrUnsupported, MaxReceived)
-}
-
-// giveBack releases what was received. A lease that has ended needs no release.
-func giveBack(ctx context.Context, dead runtime.Queue, ds []*runtime.Delivery) (err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), receiveLease)
-	defer cancel()
-	for some := range slices.Chunk(ds, receiveBatch) {
-		failed := dead.Release(ctx, some)
-		for i := range some {
-			if e := runtime.ErrorAt(failed, i); e != nil && !errors.Is(e, runtime.ErrLeaseLost) {
-				err = fmt.Errorf("give back what was looked at: it comes back within %s: %w", receiveLease, e)
-			}
-		}
-	}
-	return err
 }
 
 // origin is the queue that a task died on.

@@ -46,40 +46,47 @@ type Redriven struct {
 // again. Letters that die while it runs are left alone. An error tells of what is
 // beyond single letters; Redriven says what was done until then.
 //
-// On a queue that cannot list its dead letters, all of them at no particular rate
-// are moved by one call of runtime.Redriver, those that die meanwhile included;
-// anything else looks at all of them first (see Config.Provider), and reads the dead
-// letter queue once more for every 250 that it moves.
+// On a queue that cannot list its dead letters it goes through all of them once, moves
+// those that are chosen as they come, and hides the others until it is done (see
+// Config.Provider): no more than MaxReceived.
 func (b *Box) Redrive(ctx context.Context, r Redrive) (done Redriven, err error) {
-	whole := r.Filter == (Filter{}) && r.IDs == nil && r.Rate == (runtime.Rate{}) && !r.DryRun
 	if done.Until = r.Filter.Before; done.Until.IsZero() {
 		done.Until = b.m.Now()
 		r.Filter.Before = done.Until
 	}
-	if whole && b.shelf.traits().walks {
-		return done, b.move(ctx, &r, &done, nil)
+	limiter := newLimiter(r.Rate)
+	if s, ok := b.shelf.(*receivingShelf); ok && !r.DryRun {
+		err := b.sift(ctx, s, sieve{&r.Filter, r.IDs, limiter}, func(w *walk, ds []*runtime.Delivery) error {
+			moved, err := b.revive(ctx, s, w, ds)
+			return r.note(&done, moved, err)
+		})
+		if err != nil {
+			err = fmt.Errorf("redrive: broken off after %d letters: %w", done.Moved, err)
+		}
+		return done, err
 	}
 	chosen, err := b.chosen(ctx, &r.Filter, r.IDs)
 	if err != nil || r.DryRun {
 		done.Moved = len(chosen)
 		return done, err
 	}
-	limiter := newLimiter(r.Rate, b.shelf.traits())
 	for ids := range slices.Chunk(chosen, limiter.Burst()) {
-		if err := limiter.WaitN(ctx, len(ids)); err != nil {
-			return done, fmt.Errorf("redrive: broken off after %d of %d letters: %w", done.Moved, len(chosen), err)
+		err := limiter.WaitN(ctx, len(ids))
+		if err == nil {
+			var moved []string
+			moved, err = b.shelf.redrive(ctx, ids)
+			err = r.note(&done, moved, err)
 		}
-		if err := b.move(ctx, &r, &done, ids); err != nil {
+		if err != nil {
 			return done, fmt.Errorf("redrive: broken off after %d of %d letters: %w", done.Moved, len(chosen), err)
 		}
 	}
 	return done, nil
 }
 
-// move moves letters, and notes what became of them. It returns errors that are
-// about more than single ones.
-func (b *Box) move(ctx context.Context, r *Redrive, done *Redriven, ids []string) error {
-	moved, err := b.shelf.redrive(ctx, ids)
+// note tells what became of a batch. It returns errors that are about more than
+// single letters.
+func (r *Redrive) note(done *Redriven, moved []string, err error) error {
 	done.Moved += len(moved)
 	if r.Progress != nil && len(moved) > 0 {
 		r.Progress(done.Moved)
@@ -95,6 +102,36 @@ func (b *Box) move(ctx context.Context, r *Redrive, done *Redriven, ids []string
 		done.Kept[it.ID] = it.Err
 	}
 	return nil
+}
+
+// revive puts letters that a walk has received on their queue, and takes them off the
+// dead letter queue then. It returns the IDs of those that are on the queue.
+func (b *Box) revive(ctx context.Context, s *receivingShelf, w *walk, ds []*runtime.Delivery) (moved []string, err error) {
+	tasks := make([]*runtime.Task, len(ds))
+	for i, d := range ds {
+		tasks[i] = d.Task.Clone()
+		resurrect(tasks[i], s.q, b.m)
+	}
+	var be runtime.BatchError
+	var there []*runtime.Delivery
+	var at []int
+	_, failed := s.q.Enqueue(ctx, tasks)
+	for i, d := range ds {
+		e := runtime.ErrorAt(failed, i)
+		if be.Add(i, d.Task.ID, e); e == nil {
+			moved, there, at = append(moved, d.Task.ID), append(there, d), append(at, i)
+		}
+	}
+	if len(there) == 0 {
+		return nil, failed
+	}
+	failed = w.complete(ctx, there)
+	for k, d := range there {
+		if e := runtime.ErrorAt(failed, k); e != nil {
+			be.Add(at[k], d.Task.ID, fmt.Errorf("it is on its queue, and could not be taken off the dead letter queue: %w", e))
+		}
+	}
+	return moved, be.OrNil()
 }
 
 // chosen lists the IDs of the letters that f chooses, of those in only where that
@@ -114,19 +151,14 @@ func (b *Box) chosen(ctx context.Context, f *Filter, only []string) (ids []strin
 	return ids, err
 }
 
-// newLimiter returns a limiter that lets a batch through at a time. A batch is what
-// may go in a tenth of a second, or one letter where that is more; a batch of those
-// that are read from the head of a queue each time, what may go in ten.
-func newLimiter(r runtime.Rate, of traits) *rate.Limiter {
+// newLimiter returns a limiter that lets a batch through at a time: what may go in a
+// tenth of a second, or one letter where that is more.
+func newLimiter(r runtime.Rate) *rate.Limiter {
 	if r.Limit <= 0 || r.Per <= 0 {
-		return rate.NewLimiter(rate.Inf, of.batch)
+		return rate.NewLimiter(rate.Inf, batch)
 	}
 	perSecond := float64(r.Limit) / r.Per.Seconds()
-	span := 0.1
-	if of.walks {
-		span = 10
-	}
-	return rate.NewLimiter(rate.Limit(perSecond), max(1, int(min(float64(of.batch), perSecond*span))))
+	return rate.NewLimiter(rate.Limit(perSecond), max(1, int(min(batch, perSecond/10))))
 }
 
 // Discard removes the letters with the given IDs for good, and returns the IDs of
@@ -138,11 +170,20 @@ func (b *Box) Discard(ctx context.Context, ids []string) ([]string, error) {
 // DiscardMatching removes the letters that f chooses for good, and returns how
 // many there were.
 func (b *Box) DiscardMatching(ctx context.Context, f Filter) (n int, err error) {
+	if s, ok := b.shelf.(*receivingShelf); ok {
+		err := b.sift(ctx, s, sieve{filter: &f, limiter: newLimiter(runtime.Rate{})}, func(w *walk, ds []*runtime.Delivery) error {
+			before := len(w.held)
+			err := w.complete(ctx, ds)
+			n += before - len(w.held)
+			return err
+		})
+		return n, err
+	}
 	ids, err := b.chosen(ctx, &f, nil)
 	if err != nil {
 		return 0, err
 	}
-	for part := range slices.Chunk(ids, b.shelf.traits().batch) {
+	for part := range slices.Chunk(ids, batch) {
 		gone, err := b.shelf.discard(ctx, part)
 		if n += len(gone); err != nil {
 			return n, err

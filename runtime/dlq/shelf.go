@@ -16,18 +16,8 @@ type shelf interface {
 	// runtime.Redriver and runtime.Discarder.
 	redrive(ctx context.Context, ids []string) ([]string, error)
 	discard(ctx context.Context, ids []string) ([]string, error)
-	// traits say what a look and a move cost.
-	traits() traits
-}
-
-type traits struct {
-	// page is how many tasks one call of browse is asked for.
-	page int
-	// batch is how many tasks one call of redrive or discard is given.
-	batch int
-	// walks says that a look at one letter is a look at all, so that what is wanted
-	// with all letters is better not looked at first.
-	walks bool
+	// pageSize is how many tasks one call of browse is asked for.
+	pageSize() int
 }
 
 // A queueShelf is a queue that lists its dead tasks where they lie.
@@ -39,7 +29,7 @@ type queueShelf struct {
 // batch is how many letters one round trip moves.
 const batch = 100
 
-func (s *queueShelf) traits() traits { return traits{page: s.page, batch: batch} }
+func (s *queueShelf) pageSize() int { return s.page }
 
 func (s *queueShelf) browse(ctx context.Context, cursor string, limit int) ([]*runtime.Task, string, error) {
 	r, ok := s.q.(runtime.Browser)

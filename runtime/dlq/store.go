@@ -44,7 +44,7 @@ type storeShelf struct {
 	page  int
 }
 
-func (s *storeShelf) traits() traits { return traits{page: s.page, batch: batch} }
+func (s *storeShelf) pageSize() int { return s.page }
 
 func (s *storeShelf) browse(ctx context.Context, cursor string, limit int) ([]*runtime.Task, string, error) {
 	return s.store.List(ctx, cursor, limit)

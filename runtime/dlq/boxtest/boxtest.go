@@ -3,6 +3,7 @@
 package boxtest
 
 import (
+	"sync"
 	"testing"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -15,6 +16,10 @@ func Run(t *testing.T, open func(tb testing.TB) runtime.Provider, types ...runti
 	if len(types) == 0 {
 		types = []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority}
 	}
+	// Tests of brokers wait for most of their time, so that more of them run side by
+	// side than t.Parallel would allow.
+	room := make(chan struct{}, sideBySide)
+	var tests sync.WaitGroup
 	for _, kind := range types {
 		for name, test := range map[string]func(*desk){
 			"pages hold each letter once, in the order of death":      listing,
@@ -35,10 +40,15 @@ func Run(t *testing.T, open func(tb testing.TB) runtime.Provider, types ...runti
 			"letters that have been dead for too long are discarded":  retaining,
 			"a redriven letter that dies again says how often it did": returning,
 		} {
-			t.Run(string(kind)+"/"+name, func(t *testing.T) {
-				t.Parallel()
-				test(newDesk(t, open(t), kind))
+			tests.Go(func() {
+				room <- struct{}{}
+				defer func() { <-room }()
+				t.Run(string(kind)+"/"+name, func(t *testing.T) { test(newDesk(t, open(t), kind)) })
 			})
 		}
 	}
+	tests.Wait()
 }
+
+// sideBySide is how many tests of the suite run at the same time.
+const sideBySide = 12

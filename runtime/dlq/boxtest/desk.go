@@ -76,9 +76,6 @@ func (d *desk) is(err, want error, what string) {
 	d.check(errors.Is(err, want), "%s: %v, want %v", what, err, want)
 }
 
-// walks says that the queue cannot list its dead letters: the box receives them.
-func (d *desk) walks() bool { return !d.q.Capabilities().Browse }
-
 // router knows the type mail, which has two secrets.
 func router() *runtime.Router {
 	r := runtime.NewRouter()
