@@ -18,21 +18,6 @@ func put(t *testing.T, rs *Results, id, value, failure string, ttl time.Duration
 	require.NoError(t, rs.PutResult(t.Context(), id, []byte(value), failure, ttl))
 }
 
-func TestAwaitReturnsWhatIsThere(t *testing.T) {
-	rs := NewResults()
-	put(t, rs, "good", `{"n":1}`, "", time.Hour)
-	put(t, rs, "bad", "", "boom", time.Hour)
-	for range 2 {
-		got, err := rs.Await(t.Context(), "good")
-		require.NoError(t, err)
-		require.Equal(t, `{"n":1}`, string(got))
-		got[0] = 'X' // it is the caller's
-	}
-	_, err := rs.Await(t.Context(), "bad")
-	require.ErrorIs(t, err, runtime.ErrTaskFailed)
-	require.ErrorContains(t, err, "boom")
-}
-
 func TestAwaitWakesWhenTheResultComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rs := NewResults()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/taskgen/taskgen/internal/waiters"
 	"github.com/taskgen/taskgen/runtime"
 )
 
@@ -18,13 +19,13 @@ type results struct {
 	p *Provider
 
 	mu      sync.Mutex
-	pubsub  *redis.PubSub                     // nil until somebody waits
-	waiting map[string]map[chan struct{}]bool // by the name of the channel
+	pubsub  *redis.PubSub // nil until somebody waits
+	waiting waiters.Board // by the name of the channel
 	closed  bool
 }
 
 func newResults(p *Provider) *results {
-	return &results{p: p, waiting: make(map[string]map[chan struct{}]bool)}
+	return &results{p: p, waiting: make(waiters.Board)}
 }
 
 // Results keeps the results of tasks on the same server, each for its time to
@@ -124,28 +125,22 @@ func (rs *results) enter(channel string) (chan struct{}, error) {
 		messages := rs.pubsub.ChannelWithSubscriptions()
 		go rs.listen(messages)
 	}
-	news := make(chan struct{}, 1)
-	if rs.waiting[channel] == nil {
-		rs.waiting[channel] = make(map[chan struct{}]bool, 1)
+	news, first := rs.waiting.Add(channel)
+	if first {
 		// An error is one of the connection: it is made again, with all
 		// subscriptions.
 		_ = rs.pubsub.Subscribe(rs.p.ctx, channel)
 	} else {
-		news <- struct{}{} // subscribed already, or about to be told
+		waiters.Tell(news) // subscribed already, or about to be told
 	}
-	rs.waiting[channel][news] = true
 	return news, nil
 }
 
 func (rs *results) leave(channel string, news chan struct{}) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	delete(rs.waiting[channel], news)
-	if len(rs.waiting[channel]) == 0 {
-		delete(rs.waiting, channel)
-		if !rs.closed {
-			_ = rs.pubsub.Unsubscribe(rs.p.ctx, channel)
-		}
+	if last := rs.waiting.Remove(channel, news); last && !rs.closed {
+		_ = rs.pubsub.Unsubscribe(rs.p.ctx, channel)
 	}
 }
 
@@ -166,12 +161,7 @@ func (rs *results) listen(messages <-chan any) {
 func (rs *results) wake(channel string) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	for news := range rs.waiting[channel] {
-		select {
-		case news <- struct{}{}:
-		default:
-		}
-	}
+	rs.waiting.Wake(channel)
 }
 
 // close ends every Await.
@@ -179,12 +169,7 @@ func (rs *results) close() {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	rs.closed = true
-	for _, waiting := range rs.waiting {
-		for news := range waiting {
-			close(news)
-		}
-	}
-	clear(rs.waiting)
+	rs.waiting.Close()
 	if rs.pubsub != nil {
 		_ = rs.pubsub.Close()
 	}

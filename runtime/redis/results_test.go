@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/resulttest"
 )
 
 // An awaited is what an Await that runs in the background returns.
@@ -58,17 +58,6 @@ func TestAResultIsThereForWhoeverAwaitsIt(t *testing.T) {
 	subscribed(t, here, "late", 0)
 }
 
-func TestAFailureIsTheErrorOfWhoeverAwaitsIt(t *testing.T) {
-	p := open(t, sharedURL(t))
-	ctx := within(t)
-	w := await(ctx, p.Results(), "dead")
-	subscribed(t, p, "dead", 1)
-	require.NoError(t, p.Results().PutResult(ctx, "dead", nil, "out of ideas", time.Minute))
-	got := <-w
-	require.ErrorIs(t, got.err, runtime.ErrTaskFailed)
-	assert.ErrorContains(t, got.err, "out of ideas")
-}
-
 func TestAResultLivesAsLongAsItIsToAndTheLastOneCounts(t *testing.T) {
 	p := open(t, sharedURL(t))
 	ctx := within(t)
@@ -105,20 +94,37 @@ func TestAResultIsAwaitedThroughALostConnection(t *testing.T) {
 	p, c := open(t, s.URL), admin(t, s.URL)
 	w := await(within(t), p.Results(), "a")
 	subscribed(t, p, "a", 1)
-	require.NoError(t, c.Do(within(t), "CLIENT", "KILL", "TYPE", "pubsub").Err())
-	// Its message finds nobody, or somebody who has come back.
+	// Without a message, as when that is lost with the connection: the waiter is to look
+	// when it has subscribed again.
 	require.NoError(t, c.Do(within(t), "SET", resultKey(p.prefix, "a"), storedResult+"1", "PX", 60_000).Err())
+	require.NoError(t, c.Do(within(t), "CLIENT", "KILL", "TYPE", "pubsub").Err())
 	got := <-w
 	require.NoError(t, got.err)
 	assert.Equal(t, "1", string(got.result))
 }
 
-func TestResultsOfATaskWithAnOddIDAreKept(t *testing.T) {
-	p := open(t, sharedURL(t))
-	for _, id := range []string{"{a}b", "a b", strings.Repeat("x", 1000), "ключ"} {
-		require.NoError(t, p.Results().PutResult(within(t), id, []byte(`"`+id+`"`), "", time.Minute))
-		got, err := p.Results().Await(within(t), id)
-		require.NoError(t, err)
-		assert.Equal(t, `"`+id+`"`, string(got))
-	}
+// TestAwaitAsksOnlyWhenThereIsNews counts the looks of a wait that takes longer than
+// anybody would let pass between two polls.
+func TestAwaitAsksOnlyWhenThereIsNews(t *testing.T) {
+	s := own(t)
+	p, c := open(t, s.URL), admin(t, s.URL)
+	w := await(within(t), p.Results(), "a")
+	subscribed(t, p, "a", 1)
+	<-time.After(time.Second)
+	require.NoError(t, p.Results().PutResult(within(t), "a", []byte(`1`), "", time.Minute))
+	got := <-w
+	require.NoError(t, got.err)
+	info, err := c.Info(within(t), "commandstats").Result()
+	require.NoError(t, err)
+	assert.Contains(t, info, "cmdstat_get:calls=3,", "one look at first, one when it is subscribed, one at the news")
+}
+
+func TestResultsKeepWhatAResultStorePromises(t *testing.T) {
+	resulttest.Run(t, func(tb testing.TB) resulttest.Place {
+		url, prefix := sharedURL(tb), newPrefix()
+		return resulttest.Place{
+			Open: func() runtime.ResultStore { return open(tb, url, WithPrefix(prefix)).Results() },
+			Pass: func(d time.Duration) { <-time.After(d + time.Millisecond) },
+		}
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/taskgen/taskgen/internal/waiters"
 	"github.com/taskgen/taskgen/runtime"
 )
 
@@ -27,7 +28,7 @@ type results struct {
 	p *Provider
 
 	mu      sync.Mutex
-	waiting map[string]map[chan struct{}]bool // by task ID
+	waiting waiters.Board // by task ID
 	closed  bool
 	busy    chan struct{} // tells the watcher that somebody waits
 
@@ -37,7 +38,7 @@ type results struct {
 }
 
 func newResults(p *Provider) *results {
-	return &results{p: p, waiting: make(map[string]map[chan struct{}]bool), busy: make(chan struct{}, 1)}
+	return &results{p: p, waiting: make(waiters.Board), busy: make(chan struct{}, 1)}
 }
 
 // Results keeps the results of tasks in the same file. Await is woken at once by
@@ -116,36 +117,21 @@ func (rs *results) enter(id string) (chan struct{}, error) {
 	if rs.closed {
 		return nil, errClosed
 	}
-	if rs.waiting[id] == nil {
-		rs.waiting[id] = make(map[chan struct{}]bool, 1)
-	}
-	news := make(chan struct{}, 1)
-	rs.waiting[id][news] = true
-	select {
-	case rs.busy <- struct{}{}:
-	default:
-	}
+	news, _ := rs.waiting.Add(id)
+	waiters.Tell(rs.busy)
 	return news, nil
 }
 
 func (rs *results) leave(id string, news chan struct{}) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	delete(rs.waiting[id], news)
-	if len(rs.waiting[id]) == 0 {
-		delete(rs.waiting, id)
-	}
+	rs.waiting.Remove(id, news)
 }
 
 func (rs *results) wake(id string) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	for news := range rs.waiting[id] {
-		select {
-		case news <- struct{}{}:
-		default:
-		}
-	}
+	rs.waiting.Wake(id)
 }
 
 func (rs *results) awaited() bool {
@@ -195,9 +181,5 @@ func (rs *results) close() {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	rs.closed = true
-	for _, waiting := range rs.waiting {
-		for news := range waiting {
-			close(news)
-		}
-	}
+	rs.waiting.Close()
 }

@@ -1,0 +1,19 @@
+package memory_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/memory"
+	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/resulttest"
+)
+
+func TestResultsKeepWhatAResultStorePromises(t *testing.T) {
+	resulttest.Run(t, func(testing.TB) resulttest.Place {
+		clock := queuetest.NewClock(time.Now())
+		rs := memory.NewResults(memory.WithClock(clock))
+		return resulttest.Place{Open: func() runtime.ResultStore { return rs }, Pass: clock.Advance}
+	})
+}
