@@ -85,7 +85,7 @@ soak: ## kill schedulers for two minutes while 10,000 firings are due, on SQLite
 	$(GO) test ./runtime/schedule -run KilledSchedulers -v -count 1 -timeout 10m -args -soak 2m
 
 .PHONY: bench
-bench: ## the benchmarks beside peers, about 25 minutes; writes bench/results/ and the figures of docs/performance.md
+bench: ## the benchmarks beside peers, about half an hour; writes bench/results/ and the figures of docs/performance.md
 	@scripts/setup.sh race servers
 	$(GO) -C bench run ./memory
 	$(GO) -C bench run ./sqlite

@@ -170,6 +170,19 @@ func (r *Result) Times(goal float64, link, peer string, stage Stage) []report.Go
 	return []report.Goal{report.AtLeast(fmt.Sprintf("%s beside %s, %s, times", stage, peer, link), rate.Times.Median, goal)}
 }
 
+// Beside are the goals, over loopback, of a broker whose client alone is the
+// ceiling: 0.6 of its rates, and twice those of a peer.
+func (r *Result) Beside(alone, peer string) []report.Goal {
+	var goals []report.Goal
+	for _, stage := range []Stage{Many, Batches, Drain, Flow} {
+		goals = append(goals, r.Times(0.6, Loopback, alone, stage)...)
+	}
+	for _, stage := range []Stage{Many, Drain, Flow} {
+		goals = append(goals, r.Times(2, Loopback, peer, stage)...)
+	}
+	return goals
+}
+
 // Life is what a task costs by a counter, to be enqueued in the way that is best
 // for many and to be drained. ok is false where that was not measured.
 func (c *Case) Life(counter string) (cost float64, ok bool) {

@@ -30,14 +30,7 @@ var declared = contest.Contest{
 // goals are held against who does the same: every publish and every ack is
 // confirmed by the server. The others are there to show what that costs.
 func goals(r *contest.Result) []report.Goal {
-	var goals []report.Goal
-	for _, stage := range []contest.Stage{contest.Many, contest.Batches, contest.Drain, contest.Flow} {
-		goals = append(goals, r.Times(0.6, contest.Loopback, rawConfirmedName, stage)...)
-	}
-	for _, stage := range []contest.Stage{contest.Many, contest.Drain, contest.Flow} {
-		goals = append(goals, r.Times(2, contest.Loopback, watermillName, stage)...)
-	}
-	return goals
+	return r.Beside(rawConfirmedName, watermillName)
 }
 
 // start starts a server with the settings it has by itself: what it has confirmed

@@ -20,18 +20,7 @@ var declared = contest.Contest{
 	Broker:     "rabbitmq",
 	Start:      start,
 	Contenders: []contest.Contender{taskgen(), watermillAMQP(), gocloudRabbit(), raw()},
-	Goals:      goals,
-}
-
-func goals(r *contest.Result) []report.Goal {
-	var goals []report.Goal
-	for _, stage := range []contest.Stage{contest.Many, contest.Batches, contest.Drain, contest.Flow} {
-		goals = append(goals, r.Times(0.6, contest.Loopback, rawName, stage)...)
-	}
-	for _, stage := range []contest.Stage{contest.Many, contest.Drain, contest.Flow} {
-		goals = append(goals, r.Times(2, contest.Loopback, watermillName, stage)...)
-	}
-	return goals
+	Goals:      func(r *contest.Result) []report.Goal { return r.Beside(rawName, watermillName) },
 }
 
 // start starts a broker of one node. Every contender uses a quorum queue: what the
