@@ -32,9 +32,9 @@ type PoolConfig struct {
 	// Grace is how long handlers may go on once the pool is told to stop;
 	// DefaultGrace when 0. Then their contexts end with the cause ErrStopping.
 	Grace time.Duration
-	// Results keeps what handlers return: Provider.Results of package sqlite,
-	// memory.NewResults, or one of your own. It is needed by types that have a
-	// result, and asked for nothing else. Whoever awaits a result asks the same
+	// Results keeps what handlers return: Provider.Results of package sqlite or
+	// redis, memory.NewResults, or one of your own. It is needed by types that have
+	// a result, and asked for nothing else. Whoever awaits a result asks the same
 	// store.
 	Results ResultStore
 	// Logger hears of failures, from many goroutines. It is never given a

@@ -24,7 +24,7 @@ fi
 updated=
 install() {
 	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 0
-	local apt="apt-get -qq -o DPkg::Lock::Timeout=600" policy=/usr/sbin/policy-rc.d
+	local apt="apt-get -qq -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3" policy=/usr/sbin/policy-rc.d
 	echo "setup: installing $*" >&2
 	if [ -z "$updated" ]; then
 		$apt update
