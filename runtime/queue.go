@@ -206,10 +206,11 @@ type Pauser interface {
 // [Manager.Queue]. So it is with Browser and the state Dead, and with Discarder.
 type Redriver interface {
 	// Redrive moves the dead tasks with the given IDs, or all of them when ids
-	// is nil (an empty slice that is not nil: none), from the queue's dead letter queue back to the queue, due at once,
-	// with RetryCount 0, [MetaRedriveCount] raised and [MetaRedrivenFrom] set. It
-	// returns the IDs of those it moved. A task whose ID is on the queue again
-	// stays dead, and its error wraps ErrDuplicate; unknown IDs are no error.
+	// is nil (an empty slice that is not nil: none), from the queue's dead letter
+	// queue back to the queue, due at once, with RetryCount 0, [MetaRedriveCount]
+	// raised and [MetaRedrivenFrom] set. It returns the IDs of those it moved. A
+	// task whose ID is on the queue again stays dead, and its error wraps
+	// ErrDuplicate; unknown IDs are no error.
 	Redrive(ctx context.Context, ids []string) (redriven []string, err error)
 }
 

@@ -218,7 +218,7 @@ func lossRestart(w *world) {
 			got[d.Task.ID]++
 		}
 		return len(got) == len(want)
-	}, "all tasks are handed out after the restart (%d of %d)", len(got), len(want))
+	}, "all tasks are handed out after the restart")
 }
 
 // errBoom is what failing handlers of the suite return.

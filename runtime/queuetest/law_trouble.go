@@ -113,7 +113,7 @@ func troubleFails(w *world) {
 	begun.Wait()
 	p.away.Store(true)
 	let()
-	w.eventually(func() bool { return p.tries.Load() >= 6 }, "each kind of settling is tried again (%d tries)", p.tries.Load())
+	w.eventually(func() bool { return p.tries.Load() >= 6 }, "each kind of settling is tried again")
 	q := w.open(runtime.QueueConfig{})
 	w.counts(q, "while the queue takes nothing", 0, 0, 6, 0)
 	p.away.Store(false)

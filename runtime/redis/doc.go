@@ -9,9 +9,10 @@
 // A program that has a client of github.com/redis/go-redis/v9 gives it to [New].
 //
 // Each operation is one script, which takes up to 256 tasks; larger batches are
-// several scripts in one round trip. All keys of a queue have one hash tag, and a
-// script is given every key that it touches. The scripts lie in the folder
-// scripts; the head of each says what it takes, returns and costs.
+// several scripts, in one round trip but for those that go on a fifo queue. All
+// keys of a queue have one hash tag, and a script is given every key that it
+// touches. The scripts lie in the folder scripts; the head of each says what it
+// takes, returns and costs.
 //
 // Times are the server's, in whole milliseconds. Workers that find nothing wait
 // on one blocked connection for each queue and process: nothing polls.
