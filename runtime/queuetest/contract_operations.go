@@ -81,7 +81,8 @@ func cancelWaiting(w *world) {
 	leased := w.put(q, 1)
 	d := w.takeOne(q, long)
 	ready := w.put(q, 3)
-	later := w.put(q, 2, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(w.lease()) })
+	delay := w.ample()
+	later := w.put(q, 2, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(delay) })
 	asked := []string{ready[1].ID, later[0].ID, leased[0].ID, "unknown"}
 	got, err := q.(runtime.Canceller).Cancel(w.ctx, asked)
 	w.ok(err, "cancel")
@@ -92,7 +93,7 @@ func cancelWaiting(w *world) {
 	w.check(len(got) == 0, "the second Cancel removed %v", got)
 	w.ok(q.Complete(w.ctx, one(d)), "complete the leased one")
 	w.same(deliveredIDs(w.drain(q)), []string{ready[0].ID, ready[2].ID}, "what is left")
-	w.expire()
+	w.pass(delay + q.Capabilities().Lateness)
 	w.same(deliveredIDs(w.take(q, 1, long)), ids(later[1:]), "what is left of the delayed ones")
 }
 
@@ -100,7 +101,8 @@ func rescheduleWaiting(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	r := q.(runtime.Rescheduler)
 	ready := w.put(q, 1)
-	w.ok(r.Reschedule(w.ctx, ready[0].ID, w.now().Add(w.lease())), "reschedule a ready task")
+	delay := w.ample()
+	w.ok(r.Reschedule(w.ctx, ready[0].ID, w.now().Add(delay)), "reschedule a ready task")
 	w.counts(q, "a ready task rescheduled", 0, 1, 0, 0)
 	w.nothing(q, "a ready task rescheduled")
 	far := w.put(q, 1, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(time.Hour) })
@@ -109,8 +111,7 @@ func rescheduleWaiting(w *world) {
 	w.equal(deliveredIDs(got.wants(1)), ids(far), "a worker that waits is woken by what is due now")
 	w.is(r.Reschedule(w.ctx, far[0].ID, w.now()), runtime.ErrTaskNotFound, "reschedule a leased task")
 	w.is(r.Reschedule(w.ctx, "unknown", w.now()), runtime.ErrTaskNotFound, "reschedule an unknown task")
-	w.expire()
-	w.pass(q.Capabilities().Lateness)
+	w.pass(delay + q.Capabilities().Lateness)
 	w.equal(deliveredIDs(w.take(q, 1, long)), ids(ready), "the task that was put off")
 }
 

@@ -232,7 +232,7 @@ func cutDequeue(w *world) {
 	q, net := w.open(runtime.QueueConfig{}), w.network()
 	ts := w.tasks(q, cuts*cutBatch)
 	w.persist(q, ts)
-	lease := 2 * w.lease()
+	lease := w.ample()
 	seen, doubt := make(map[string]bool), make(map[string]bool)
 	once := func(id string) {
 		w.Helper()

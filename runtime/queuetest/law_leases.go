@@ -56,7 +56,7 @@ func leaseAsked(w *world) {
 	q := w.open(runtime.QueueConfig{Visibility: 7 * time.Minute})
 	w.put(q, 2)
 	before := w.now()
-	short, far := w.takeOne(q, w.lease()), w.takeOne(q, long)
+	far, short := w.takeOne(q, long), w.takeOne(q, w.lease())
 	for d, lease := range map[*runtime.Delivery]time.Duration{short: w.lease(), far: long} {
 		min, max := before.Add(lease-10*time.Millisecond), w.now().Add(lease+10*time.Millisecond)
 		w.check(!d.LeaseUntil.Before(min) && !d.LeaseUntil.After(max), "a lease of %s taken at %s ends at %s", lease, before, d.LeaseUntil)

@@ -86,7 +86,7 @@ func levelBack(w *world) {
 
 func levelDelayed(w *world) {
 	q := w.prioritized()
-	delay := w.lease()
+	delay := w.ample()
 	high := w.put(q, 1, priority(3), func(t *runtime.Task) { t.ScheduledFor = w.now().Add(delay) })
 	low := w.put(q, 2, priority(1))
 	d := w.takeOne(q, long)

@@ -64,7 +64,7 @@ func lossWalk(w *world) {
 			w.expire() // those abandoned come back
 			continue
 		}
-		ds := w.some(q, 1+rand.IntN(40), 2*w.lease())
+		ds := w.some(q, 1+rand.IntN(40), w.ample())
 		parts := make([][]*runtime.Delivery, 4)
 		for _, d := range ds {
 			k := rand.IntN(len(parts))
@@ -133,13 +133,13 @@ func lossReopen(w *world) {
 func lossReopenLeased(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	leased := w.put(q, 3)
-	held := w.take(q, 3, w.lease())
+	held := w.take(q, 3, w.ample())
 	w.counts(q, "before", 0, 0, 3, 0)
 	q = w.reopen()
 	if w.clock != nil {
 		w.counts(q, "opened again", 0, 0, 3, 0)
 	}
-	w.expire()
+	w.outlast(w.ample())
 	w.same(deliveredIDs(w.take(q, 3, long)), ids(leased), "tasks leased before, when their lease is over")
 	w.is(q.Complete(w.ctx, held), runtime.ErrLeaseLost, "complete with a receipt of before that was replaced")
 }

@@ -110,7 +110,7 @@ func orderDelay(w *world) {
 	q := w.open(fifo)
 	ts := w.put(q, 3)
 	d := w.takeOne(q, long)
-	d.Delay = w.lease()
+	d.Delay = w.ample()
 	w.ok(q.Release(w.ctx, one(d)), "release with a delay")
 	w.nothing(q, "while the first of the group waits for its retry")
 	far := w.put(q, 1, group("far"))
@@ -140,10 +140,11 @@ func orderDead(w *world) {
 
 func orderScheduled(w *world) {
 	q := w.open(fifo)
-	late := w.put(q, 1, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(w.lease()) })
+	delay := w.ample()
+	late := w.put(q, 1, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(delay) })
 	first := w.put(q, 2)
 	w.equal(deliveredIDs(w.drain(q)), ids(first), "a task that is not due does not block its group")
-	w.pass(w.lease() + q.Capabilities().Lateness)
+	w.pass(delay + q.Capabilities().Lateness)
 	w.equal(deliveredIDs(w.take(q, 1, long)), ids(late), "the delayed task, when it is due")
 }
 

@@ -24,7 +24,8 @@ func statsClauses() []clause {
 func statsEach(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	w.counts(q, "a new queue", 0, 0, 0, 0)
-	delay := 4 * w.lease() // all up to the end of two leases is done before, on a busy machine too
+	lease := w.ample()
+	delay := 3 * lease // all up to the end of two leases is done before
 	w.put(q, 10)
 	w.counts(q, "Enqueue", 10, 0, 0, 0)
 	w.put(q, 5, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(delay) })
@@ -40,11 +41,12 @@ func statsEach(w *world) {
 	w.counts(q, "Release with a delay", 4, 6, 3, 0)
 	w.bury(q, ds[5])
 	w.counts(q, "DeadLetter", 4, 6, 2, 1)
-	w.ok(q.Extend(w.ctx, ds[6:8], w.lease()), "extend")
+	due := w.now().Add(delay)
+	w.ok(q.Extend(w.ctx, ds[6:8], lease), "extend")
 	w.counts(q, "Extend", 4, 6, 2, 1)
-	w.expire()
+	w.outlast(lease)
 	w.counts(q, "the end of two leases", 6, 6, 0, 1)
-	w.pass(delay)
+	w.pass(due.Sub(w.now()))
 	w.counts(q, "the end of the delays", 12, 0, 0, 1)
 	w.drain(q)
 	w.counts(q, "all completed", 0, 0, 0, 1)
@@ -87,13 +89,14 @@ func statsEnded(w *world) {
 		p = w.provider()
 	}
 	gone := w.openOn(p, runtime.QueueConfig{})
-	w.take(gone, 2, w.lease())
+	lease := w.ample()
+	w.take(gone, 2, lease)
 	w.ok(gone.Close(), "close the worker's handle")
 	if p != w.main {
 		w.ok(p.Close(), "close the worker's provider")
 	}
 	w.counts(q, "the worker is gone, its leases hold", 1, 0, 2, 0)
-	w.expire()
+	w.outlast(lease)
 	w.counts(q, "its leases have ended", 3, 0, 0, 0)
 }
 

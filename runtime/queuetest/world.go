@@ -161,6 +161,15 @@ func (w *world) lease() time.Duration {
 	return max(time.Second, 2*w.h.can.Granularity)
 }
 
+// ample is a lease or delay within which a test does a few things more, on a busy
+// machine too.
+func (w *world) ample() time.Duration {
+	if w.clock != nil {
+		return w.lease()
+	}
+	return max(4*time.Second, 2*w.h.can.Granularity)
+}
+
 // brief is a lease or delay for tests in real time that wait for its end and leave
 // the moment before it unused.
 func (w *world) brief() time.Duration { return max(400*time.Millisecond, w.h.can.Granularity) }
@@ -169,7 +178,10 @@ func (w *world) brief() time.Duration { return max(400*time.Millisecond, w.h.can
 const long = 10 * time.Minute
 
 // expire lets a lease of w.lease() end.
-func (w *world) expire() { w.pass(w.lease() + 5*time.Millisecond) }
+func (w *world) expire() { w.outlast(w.lease()) }
+
+// outlast lets a lease end that was given now or before.
+func (w *world) outlast(lease time.Duration) { w.pass(lease + 5*time.Millisecond) }
 
 func (w *world) ok(err error, format string, args ...any) {
 	w.Helper()
