@@ -397,7 +397,7 @@ func TestAHeadThatIsFollowedIsNotGivenBack(t *testing.T) {
 	again, _, err := q.follow(within(t), ls, []int{0}, make([]error, 1))
 	require.NoError(t, err)
 	require.Empty(t, again)
-	q.giveBack(within(t), ls, 1) // its lease ends before it is taken away
+	q.giveBack(within(t), ls, 1, nil) // its lease ends before it is taken away
 	got := take(t, q, 1, time.Minute)
 	assert.Equal(t, "b", got[0].Task.ID)
 	nothing(t, q, slack)

@@ -142,7 +142,7 @@ func (q *Queue) deliver(ctx context.Context, p *pull, limit int, length time.Dur
 		extra, ls = append(extra, ls...), nil
 	}
 	if len(extra) > 0 {
-		q.giveBack(ctx, extra, 0)
+		q.giveBack(ctx, extra, 0, nil)
 	}
 	ls, tasks := q.sort(ctx, ls)
 	if len(ls) == 0 {

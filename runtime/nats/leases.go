@@ -208,10 +208,11 @@ func (s *source) lapse(ls []*lease) {
 	defer s.p.calls.Done()
 	s.held.lapsing.Lock()
 	defer s.held.lapsing.Unlock()
-	if over := s.held.ended(ls); len(over) > 0 && s.wire.nc.Status() == nats.CONNECTED {
-		ctx, cancel := context.WithTimeout(context.Background(), slack/2)
+	if over := s.held.ended(ls); len(over) > 0 {
+		last := time.Now().Add(slack / 2)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*answerWait)
 		defer cancel()
-		s.giveBack(ctx, over, 1)
+		s.giveBack(ctx, over, 1, func(int) bool { return time.Now().Before(last) })
 	}
 	if s.held.due() {
 		s.held.review()
@@ -220,14 +221,14 @@ func (s *source) lapse(ls []*lease) {
 
 // giveBack puts deliveries back on their queue as they were, with the crashes
 // raised. A message that was delivered counts as a crash by the server's numbers
-// when it is delivered again, so a copy takes its place.
-func (s *source) giveBack(ctx context.Context, ls []*lease, crashes int) {
+// when it is delivered again, so a copy takes its place. As to again, see ask.
+func (s *source) giveBack(ctx context.Context, ls []*lease, crashes int, again func(i int) bool) {
 	defer s.moves.begin()()
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
 		rs[i] = publish(l.subject, l.data, s.again(l), l.header(crashes))
 	}
-	_ = s.wire.ask(ctx, rs, nil) // what is not answered the server gives back
+	_ = s.wire.ask(ctx, rs, again) // what is not answered the server gives back
 	var acks []*request
 	for i, r := range rs {
 		if _, _, err := r.ack(); err == nil {
@@ -236,7 +237,7 @@ func (s *source) giveBack(ctx context.Context, ls []*lease, crashes int) {
 	}
 	// The copies are there, so that this has time. A message that stays in spite of
 	// it is dropped when it is delivered again, for it has a later copy.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), brief)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWait)
 	defer cancel()
 	_ = s.wire.ask(ctx, acks, nil)
 }

@@ -60,6 +60,7 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 		Priorities:      q.cfg.Levels,
 		Durable:         true,
 		CountsCrashes:   true,
+		CountsLostPolls: true,
 		RefusesIDs:      true,
 		KeepsReleased:   true,
 		FirstInFirstOut: true,
