@@ -165,3 +165,47 @@ func Example_registerSchedules() {
 	// cron "30 2 * * *" in Europe/Berlin
 	// tidy
 }
+
+// A new version of a program changes what an earlier one declared, and cancels what
+// it declares no longer. A dry run shows the difference.
+func Example_registerSchedulesOfANewVersion() {
+	ctx := context.Background()
+	o, err := open(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	// What the annotations of the earlier version came to: TidyTask ran at four, and there
+	// was a GreetTask.
+	greetSpec := runtime.Spec[struct{}]{Type: "greet", Queue: "reports"}
+	_, err = schedule.Declare(ctx, o.scheduler, "github.com/taskgen/taskgen/examples/reports/tasks", []schedule.Declaration{
+		schedule.Recurring(schedule.Cron("0 4 * * *", "Europe/Berlin"), schedule.SkipOverlap, &tasks.TidySpec),
+		schedule.Recurring(schedule.Cron("@daily", ""), schedule.AllowOverlap, &greetSpec),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, opts := range [][]schedule.RegisterOption{{schedule.DryRun()}, nil, nil} {
+		changes, err := tasks.RegisterSchedules(ctx, o.scheduler, opts...)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("dry run: %t, nothing differs: %t\n%s", len(opts) > 0, changes.Empty(), changes)
+	}
+	jobs, _, err := o.scheduler.List(ctx, schedule.Filter{}, "", 10)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, job := range jobs {
+		fmt.Println(job.Task.Type, job.State, job.When)
+	}
+	// Output:
+	// dry run: true, nothing differs: false
+	// - github.com/taskgen/taskgen/examples/reports/tasks#greet
+	// ~ github.com/taskgen/taskgen/examples/reports/tasks#tidy
+	// dry run: false, nothing differs: false
+	// - github.com/taskgen/taskgen/examples/reports/tasks#greet
+	// ~ github.com/taskgen/taskgen/examples/reports/tasks#tidy
+	// dry run: false, nothing differs: true
+	// greet cancelled cron "@daily" in UTC
+	// tidy scheduled cron "30 2 * * *" in Europe/Berlin
+}
