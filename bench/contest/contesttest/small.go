@@ -18,7 +18,7 @@ func Small(t *testing.T, c contest.Contest) {
 	t.Helper()
 	const tasks = 60
 	r, err := contest.Run(t.Context(), c, contest.Config{
-		Rounds: 1, Tasks: tasks, Limit: 10 * time.Second, Idle: 1, Delayed: 1, Quiet: true,
+		Rounds: 1, Tasks: tasks, Limit: time.Minute, Idle: 1, Delayed: 1, Quiet: true,
 		Links: []time.Duration{0, time.Millisecond}, LinkStages: []contest.Stage{contest.Drain},
 	})
 	require.NoError(t, err)

@@ -63,6 +63,10 @@ func run(ctx context.Context, tasks int, limit time.Duration, out io.Writer) err
 	if err != nil {
 		return err
 	}
+	pickup := idle.Case(contest.Loopback, "taskgen").Idle
+	if pickup == nil {
+		return fmt.Errorf("no idle pickup was measured within %s: raise -limit", limit)
+	}
 	if err := r.Show(out); err != nil {
 		return err
 	}
@@ -71,7 +75,7 @@ func run(ctx context.Context, tasks int, limit time.Duration, out io.Writer) err
 		Drain:    r.Rate(contest.Loopback, "asynq", contest.Drain).Times.Median,
 		Enqueue:  r.Rate(contest.Loopback, "asynq", contest.Many).Times.Median,
 		RTTDrain: r.Links[1].Cases[1].Rates[contest.Drain].Times.Median,
-		IdleP50:  idle.Case(contest.Loopback, "taskgen").Idle.P50,
+		IdleP50:  pickup.P50,
 		CPU:      contenders.CPUPerTask(r, "taskgen"),
 	})
 }

@@ -12,7 +12,7 @@ import (
 
 func TestTheLastLineHoldsEveryFigure(t *testing.T) {
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), 200, 300*time.Millisecond, &out))
+	require.NoError(t, run(t.Context(), 200, 10*time.Second, &out))
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	var figures map[string]float64
 	require.NoError(t, json.Unmarshal([]byte(lines[len(lines)-1]), &figures))
