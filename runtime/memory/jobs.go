@@ -20,17 +20,20 @@ type Jobs struct {
 
 	mu   sync.Mutex
 	byID map[schedule.JobID]*job
-	due  alarms
+	due  clockwise[*job]
 }
 
 var _ schedule.Store = (*Jobs)(nil)
 
-// A job is an entry and its place among the alarms.
+// A job is an entry, and when it is looked at next.
 type job struct {
 	entry *schedule.Entry
 	at    time.Time // when it is looked at next: its Wake, the end of a lease, or its Forget
-	index int       // among the alarms; absent when at is zero
+	index int       // in Jobs.due; absent when at is zero
 }
+
+func (j *job) before(k *job) bool { return j.at.Before(k.at) }
+func (j *job) place() *int        { return &j.index }
 
 // NewJobs returns an empty store.
 func NewJobs(opts ...Option) *Jobs {
@@ -175,29 +178,4 @@ func (s *Jobs) Wait(ctx context.Context, d time.Duration) {
 	case <-over:
 	case <-ctx.Done():
 	}
-}
-
-// alarms is a heap (see container/heap) of jobs by when they are looked at.
-type alarms []*job
-
-func (a alarms) Len() int           { return len(a) }
-func (a alarms) Less(i, j int) bool { return a[i].at.Before(a[j].at) }
-
-func (a alarms) Swap(i, j int) {
-	a[i], a[j] = a[j], a[i]
-	a[i].index, a[j].index = i, j
-}
-
-func (a *alarms) Push(j any) {
-	j.(*job).index = len(*a)
-	*a = append(*a, j.(*job))
-}
-
-func (a *alarms) Pop() any {
-	s := *a
-	j := s[len(s)-1]
-	s[len(s)-1] = nil
-	j.index = absent
-	*a = s[:len(s)-1]
-	return j
 }

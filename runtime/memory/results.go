@@ -19,8 +19,8 @@ type Results struct {
 
 	mu    sync.Mutex
 	byID  map[string]*result
-	room  int   // entries that byID has room for
-	ends  tombs // the results that are there, by when they end
+	room  int                // entries that byID has room for
+	ends  clockwise[*result] // the results that are there, by when they end
 	timer runtime.Timer
 	armed time.Duration // when timer goes off; never when it is not set
 }
@@ -38,7 +38,8 @@ type result struct {
 	waiting int
 }
 
-const absent = -1
+func (r *result) before(o *result) bool { return r.until < o.until }
+func (r *result) place() *int           { return &r.index }
 
 // NewResults returns an empty store.
 func NewResults(opts ...Option) *Results {
@@ -162,29 +163,4 @@ func (rs *Results) tick() {
 	defer rs.mu.Unlock()
 	rs.armed = never
 	rs.arm(rs.expire())
-}
-
-// tombs is a heap (see container/heap) of results by when they end.
-type tombs []*result
-
-func (t tombs) Len() int           { return len(t) }
-func (t tombs) Less(i, j int) bool { return t[i].until < t[j].until }
-
-func (t tombs) Swap(i, j int) {
-	t[i], t[j] = t[j], t[i]
-	t[i].index, t[j].index = i, j
-}
-
-func (t *tombs) Push(r any) {
-	r.(*result).index = len(*t)
-	*t = append(*t, r.(*result))
-}
-
-func (t *tombs) Pop() any {
-	s := *t
-	r := s[len(s)-1]
-	s[len(s)-1] = nil
-	r.index = absent
-	*t = s[:len(s)-1]
-	return r
 }
