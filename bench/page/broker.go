@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/taskgen/taskgen/bench/contest"
@@ -9,8 +11,12 @@ import (
 )
 
 // broker renders a part of the results of a contest: "goals", "settings", or the
-// name of a link.
+// name of a link; or "profile", which is a file of text beside them.
 func broker(results, name, part string) (string, error) {
+	if part == "profile" {
+		text, err := os.ReadFile(filepath.Join(results, name+"-profile.txt"))
+		return "```text\n" + string(text) + "```\n", err
+	}
 	var r contest.Result
 	if err := read(results, name, &r); err != nil {
 		return "", err
@@ -26,7 +32,7 @@ func broker(results, name, part string) (string, error) {
 			return rates(&r.Links[i]) + "\n" + costs(&r.Links[i]), nil
 		}
 	}
-	return "", fmt.Errorf("there is no part %q: goals, settings or the name of a link are", part)
+	return "", fmt.Errorf("there is no part %q: goals, settings, profile or the name of a link are", part)
 }
 
 func goals(r *contest.Result) string {

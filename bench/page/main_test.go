@@ -47,13 +47,14 @@ func TestFiguresTakeThePlaceOfWhatIsBetweenTheMarks(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, report.Write(filepath.Join(dir, "example.json"), sample()))
 	page := "# Page\n"
-	for _, part := range []string{"goals", "loopback", "settings"} {
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "example-profile.txt"), []byte("main.main 99%\n"), 0o600))
+	for _, part := range []string{"goals", "loopback", "settings", "profile"} {
 		page += "<!-- figures: example " + part + " -->\nold\n<!-- end of figures -->\nprose\n"
 	}
 	got, err := fill(page, dir)
 	require.NoError(t, err)
 	require.NotContains(t, got, "old")
-	require.Equal(t, 3, strings.Count(got, "prose\n"))
+	require.Equal(t, 4, strings.Count(got, "prose\n"))
 	for _, line := range []string{
 		"| drain | 5 | 12.6 | met |",
 		"| idle | 5 | 7 | **missed** |",
@@ -64,6 +65,7 @@ func TestFiguresTakeThePlaceOfWhatIsBetweenTheMarks(t *testing.T) {
 		"| peer | – | – | – | – | – | – | 50.0 | – | – |",
 		"- **peer**: at its best.",
 		"- Not measured: somebody: it is not to be had.",
+		"```text\nmain.main 99%\n```",
 	} {
 		require.Contains(t, got, line+"\n")
 	}

@@ -124,3 +124,27 @@ func TestLevelsBeyondWhatConsumersCanServeAreRefused(t *testing.T) {
 	_, err = p.Open(within(t), runtime.QueueConfig{Name: "c", Capacity: 5})
 	require.ErrorIs(t, err, runtime.ErrUnsupported)
 }
+
+func TestOnlyItsFirstMessageStaysInTheStreamOfAQueueThatIsEmpty(t *testing.T) {
+	t.Parallel()
+	q := openQueue(t, openShared(t), runtime.QueueConfig{})
+	openQueue(t, q.p, runtime.QueueConfig{}) // has one already
+	put(t, q, newTask(q, "a"), newTask(q, "b"), newTask(q, "c", func(t *runtime.Task) { t.UniqueKey = "k" }))
+	require.NoError(t, q.Complete(within(t), take(t, q, 3, time.Minute)))
+	st, err := q.p.js.Stream(within(t), q.names.stream)
+	require.NoError(t, err)
+	state := st.CachedInfo().State
+	assert.EqualValues(t, 1, state.Msgs)
+	assert.EqualValues(t, 1, state.FirstSeq)
+	assert.EqualValues(t, 4, state.LastSeq)
+}
+
+func TestALeaseThatEndedAWhileAgoIsLeftToTheServer(t *testing.T) {
+	now := time.Now()
+	soon := &lease{receipt: "soon", until: now.Add(time.Hour)}
+	just := &lease{receipt: "just", until: now}
+	long := &lease{receipt: "long", until: now.Add(-slack)}
+	h := leases{by: map[string]*lease{"soon": soon, "just": just, "long": long}}
+	assert.Equal(t, []*lease{just}, h.ended([]*lease{soon, just, long}))
+	assert.Equal(t, []*lease{soon}, h.all())
+}

@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -22,13 +23,40 @@ func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
 	for try := 1; ; try++ {
 		moves := q.moves.settled()
 		st, err := q.count(ctx)
+		moved := !q.moves.none(moves) && try < 3
+		if err == nil && !moved && st.Ready+st.Scheduled+st.Leased == 0 && try < 20 {
+			moved, err = q.some(ctx)
+		}
 		if err != nil {
 			return runtime.Stats{}, fmt.Errorf("stats of queue %q: %w", q.cfg.Name, err)
 		}
-		if q.moves.none(moves) || try == 3 {
+		if !moved {
 			return st, nil
 		}
 	}
+}
+
+// some reports whether there are tasks. Each consumer counts on its own and a
+// moment after the stream, so that one which moves between them, as a schedule that
+// fires, may be with none: a queue that seems to be empty is asked itself.
+func (s *source) some(ctx context.Context) (bool, error) {
+	places := []string{"q.>", "d.>"}
+	if s.kind == runtime.FIFO {
+		places = []string{placeHead + ".>", placeWaiting + ".>", placeLine + ".>", "d.>"} // a tomb is no task
+	}
+	gets := make([]*request, len(places))
+	for i, place := range places {
+		gets[i] = s.wire.last(s.names.stream, s.root+place)
+	}
+	if err := s.wire.ask(ctx, gets, nil); err != nil {
+		return false, err
+	}
+	for _, r := range gets {
+		if m, err := r.message(); err != nil || m != nil {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // moves counts what of this process is between two places: while a copy is
@@ -60,39 +88,35 @@ func (m *moves) none(n int64) bool { return m.begun.Load() == n }
 
 func (q *Queue) count(ctx context.Context) (st runtime.Stats, err error) {
 	pulled, _ := q.consumers()
-	var idle, waiting []string
-	places := make([]string, len(pulled))
-	for i, c := range pulled {
+	var idle, line []string
+	for _, c := range pulled {
 		if c == headConsumer {
-			idle, waiting = []string{schedConsumer(lanePlain), waitingConsumer}, []string{lineConsumer}
-			places[i] = placeHead
-			continue
+			idle, line = []string{schedConsumer(lanePlain), waitingConsumer}, []string{lineConsumer}
+		} else {
+			idle = append(idle, schedConsumer(c[len(readyConsumer("")):]))
 		}
-		lane := c[len(readyConsumer("")):]
-		idle = append(idle, schedConsumer(lane))
-		places[i] = placeReady + lane
 	}
-	names := append(append(append([]string(nil), pulled...), idle...), waiting...)
-	states, err := q.wire.infos(ctx, q.names.stream, names...)
+	// In the order in which tasks go from one to the next.
+	states, err := q.wire.infos(ctx, q.names.stream, slices.Concat(idle, line, pulled)...)
 	if err != nil {
 		return st, err
 	}
 	var oldest []*request
 	for i, c := range states {
+		pending := int64(c.Pending)
+		from, k := "", i-len(idle)-len(line)
 		switch {
-		case i < len(pulled):
-			st.Ready += int64(c.Pending)
-			st.Leased += c.AckPending
-			if c.Pending > 0 {
-				oldest = append(oldest, q.wire.next(q.names.stream, q.all(places[i]), c.Delivered.Stream+1))
-			}
-		case i < len(pulled)+len(idle):
-			st.Scheduled += int64(c.Pending)
+		case i < len(idle):
+			st.Scheduled += pending
+			continue
+		case k < 0:
+			from = q.all(placeLine)
 		default:
-			st.Ready += int64(c.Pending)
-			if c.Pending > 0 {
-				oldest = append(oldest, q.wire.next(q.names.stream, q.all(placeLine), 1))
-			}
+			from = q.pulledFrom(pulled[k])
+			st.Leased += c.AckPending
+		}
+		if st.Ready += pending; pending > 0 {
+			oldest = append(oldest, q.wire.next(q.names.stream, from, c.Delivered.Stream+1))
 		}
 	}
 	if st.OldestAge, err = q.age(ctx, oldest); err != nil {
