@@ -41,8 +41,9 @@ type Capabilities struct {
 	// CountsLostPolls says that the backend itself keeps a Dequeue that waits, and
 	// may answer it when the process that asked has died: that counts as a crash of
 	// tasks that nobody has seen, and so one may go to the dead letter queue after
-	// fewer runs than MaxDeliveries. Where it is false only an answer that is lost on
-	// its way counts so.
+	// fewer runs than MaxDeliveries. So it is where a process draws tasks ahead of
+	// those who ask for them. Where it is false only an answer that is lost on its way
+	// counts so.
 	CountsLostPolls bool
 	// RefusesIDs says that Enqueue answers ErrDuplicate for an ID that is on the
 	// queue already. Where it is false the task is there twice.

@@ -58,7 +58,7 @@ func (g *gate) letter(x *passer, now time.Time) *letter {
 		l.to = g.st.lines[x.line]
 		return l
 	}
-	k := stepFor(rest)
+	k := stepFor(rest, g.st.p.top)
 	if k < 0 {
 		return nil
 	}

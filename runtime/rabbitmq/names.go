@@ -30,11 +30,11 @@ func step(k int) time.Duration { return firstStep << (2 * k) }
 // it, which keeps the task itself until it is due.
 const stepSlack = 30 * time.Millisecond
 
-// stepFor is the step for a task that has to wait for d, or -1 where the gate
-// keeps it.
-func stepFor(d time.Duration) int {
+// stepFor is the step for a task that has to wait for d, none above top, or -1
+// where the gate keeps it.
+func stepFor(d time.Duration, top int) int {
 	k := -1
-	for k+1 < steps && step(k+1)+stepSlack <= d {
+	for k < top && step(k+1)+stepSlack <= d {
 		k++
 	}
 	return k

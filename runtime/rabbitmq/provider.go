@@ -50,6 +50,7 @@ type Provider struct {
 	link     *link
 	names    names
 	maxLease time.Duration
+	top      int    // the highest step of the ladder that is used; less in tests
 	nonce    string // begins receipts, so that none is another process's
 	seq      atomic.Uint64
 	wg       sync.WaitGroup
@@ -110,7 +111,7 @@ func dialer(ctx context.Context) func(network, addr string) (net.Conn, error) {
 
 func start(ctx context.Context, dial Dialer, owned bool, opts []Option) (*Provider, error) {
 	p := &Provider{
-		link: newLink(dial, owned), names: names{DefaultPrefix}, nonce: rand.Text()[:10],
+		link: newLink(dial, owned), names: names{DefaultPrefix}, top: steps - 1, nonce: rand.Text()[:10],
 		stations: make(map[string]*station), queues: make(map[*Queue]struct{}),
 	}
 	WithConsumerTimeout(DefaultConsumerTimeout)(p)
@@ -165,7 +166,8 @@ func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Q
 	if err != nil {
 		return nil, err
 	}
-	q := &Queue{p: p, st: st, cfg: cfg, closed: make(chan struct{})}
+	q := &Queue{p: p, st: st, cfg: cfg}
+	q.ctx, q.shut = context.WithCancel(context.Background())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"sync"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -20,11 +19,11 @@ const lateness = 250 * time.Millisecond
 
 // A Queue is one open queue of a Provider.
 type Queue struct {
-	p      *Provider
-	st     *station
-	cfg    runtime.QueueConfig
-	once   sync.Once
-	closed chan struct{}
+	p    *Provider
+	st   *station
+	cfg  runtime.QueueConfig
+	ctx  context.Context // ends when the queue is closed
+	shut context.CancelFunc
 }
 
 var _ interface {
@@ -49,9 +48,11 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 		Priorities:    q.cfg.Levels,
 		Durable:       true,
 		CountsCrashes: !q.st.isDLQ,
-		Lateness:      lateness,
-		Purge:         true,
-		Redrive:       !q.st.isDLQ, Discard: !q.st.isDLQ,
+		// A process draws the partitions of a fifo queue ahead of its workers.
+		CountsLostPolls: q.cfg.Type == runtime.FIFO,
+		Lateness:        lateness,
+		Purge:           true,
+		Redrive:         !q.st.isDLQ, Discard: !q.st.isDLQ,
 	}
 }
 
@@ -64,30 +65,19 @@ func (q *Queue) Close() error {
 	return nil
 }
 
-func (q *Queue) shut() { q.once.Do(func() { close(q.closed) }) }
-
 // open returns an error when the queue is closed.
 func (q *Queue) open() error {
-	select {
-	case <-q.closed:
+	if q.ctx.Err() != nil {
 		return fmt.Errorf("queue %q: %w", q.cfg.Name, runtime.ErrClosed)
-	default:
-		return nil
 	}
+	return nil
 }
 
 // bound is a context that ends with ctx and when the queue is closed.
 func (q *Queue) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	stop := make(chan struct{})
-	go func() {
-		select {
-		case <-q.closed:
-			cancel(q.open())
-		case <-stop:
-		}
-	}()
-	return ctx, sync.OnceFunc(func() { close(stop); cancel(nil) })
+	stop := context.AfterFunc(q.ctx, func() { cancel(q.open()) })
+	return ctx, func() { stop(); cancel(nil) }
 }
 
 // lineOf is the line that a task of this queue waits in.
@@ -111,7 +101,7 @@ func (st *station) address(l *letter, line int, due, now time.Time) {
 		return
 	}
 	l.line, l.due = line, due
-	if k := stepFor(rest); k >= 0 {
+	if k := stepFor(rest, st.p.top); k >= 0 {
 		l.to = st.p.names.wait(st.name, k)
 	} else {
 		l.to = st.p.names.gate(st.name)
@@ -200,7 +190,7 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, d time.Duration) ([]*run
 		if ctx.Err() != nil {
 			return nil, runtime.ErrNoTasks
 		}
-		got, err := q.st.want(ctx, q.closed, limit, d)
+		got, err := q.st.want(ctx, q.ctx.Done(), limit, d)
 		if err != nil {
 			return nil, errors.Join(q.open(), err)
 		}
