@@ -13,8 +13,9 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// The broker tells how many messages of a queue wait, and not how many are out:
-// that the processes know which have them. So Stats asks them. Each connection of
+// The broker tells how many messages of a queue wait, and not how many are out, nor
+// who waits for them: that the processes know. So Stats asks them, and who is to
+// give up the partitions of a fifo queue. Each connection of
 // a provider has an inbox bound to a fanout exchange, and answers a question there
 // in the time of a message. How many answers there are to be the broker knows: each
 // connection is a consumer of one queue that is always empty, the roll.
@@ -28,6 +29,7 @@ type tally struct {
 	leased  int64 // handed out
 	drawn   int64 // delivered to the process and not handed out
 	waiting int64 // at its gate
+	wanting int64 // calls that wait for tasks
 }
 
 // An inbox takes questions and answers of one connection.
@@ -121,10 +123,24 @@ func (p *Provider) stationOf(queue string) *station {
 	return p.stations[queue]
 }
 
-func (t tally) String() string { return fmt.Sprintf("%d %d %d", t.leased, t.drawn, t.waiting) }
+func (t *tally) fields() []*int64 { return []*int64{&t.leased, &t.drawn, &t.waiting, &t.wanting} }
+
+func (t tally) String() string {
+	var b []byte
+	for _, n := range t.fields() {
+		b = append(strconv.AppendInt(b, *n, 10), ' ')
+	}
+	return string(b)
+}
+
+func (t *tally) add(o tally) {
+	for i, n := range t.fields() {
+		*n += *o.fields()[i]
+	}
+}
 
 func parseTally(text string) (t tally) {
-	into := []*int64{&t.leased, &t.drawn, &t.waiting}
+	into := t.fields()
 	for i, word := range strings.Fields(text) {
 		if i < len(into) {
 			*into[i], _ = strconv.ParseInt(word, 10, 64)
@@ -150,7 +166,7 @@ func (st *station) tally(ctx context.Context) tally {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.forget()
-	n.leased, n.drawn = int64(len(st.leases)+st.moving), int64(st.back)
+	n.leased, n.drawn, n.wanting = int64(len(st.leases)), int64(st.back), int64(len(st.waiters))
 	for _, l := range st.drawn {
 		switch l.state {
 		case waiting:
@@ -202,7 +218,7 @@ func (s *session) census(ctx context.Context, queue string) (sum tally, err erro
 	for range members {
 		select {
 		case t := <-answers:
-			sum.leased, sum.drawn, sum.waiting = sum.leased+t.leased, sum.drawn+t.drawn, sum.waiting+t.waiting
+			sum.add(t)
 		case <-late.C:
 			return sum, nil
 		case <-s.ctx.Done():

@@ -24,23 +24,22 @@ import (
 const partitionWindow = 64
 
 // groupIdle is how long a process keeps partitions of which nobody wants anything,
-// before it looks whether others wait for them.
+// before it looks whether others wait for them. It is eight times as long for each
+// crash that the broker counts of a task that was drawn, up to maxPatience; see leave.
 const groupIdle = 150 * time.Millisecond
 
-// A place of a task that was drawn from a partition.
-type groupState int
-
-const (
-	waiting  groupState = iota // for its turn
-	leased                     // handed out
-	settling                   // its worker has said what becomes of it
-	resting                    // released, and not due again
-)
+// maxPatience makes it 77 seconds.
+const maxPatience = 3
 
 // arrivedInGroup takes in a delivery from a partition. st.mu is held.
 func (st *station) arrivedInGroup(l *lease, d *amqp.Delivery) {
 	if task, err := runtime.DecodeEnvelope(l.body); err == nil {
 		l.task, l.group = task, task.GroupKey
+	}
+	// Behind another of its group it was never handed out: what the broker counts are
+	// the ends of processes that had drawn it.
+	if slices.ContainsFunc(st.drawn, func(o *lease) bool { return o.t == l.t && o.group == l.group }) {
+		l.crashes = number(d.Headers[headerCrashes])
 	}
 	st.drawn = append(st.drawn, l)
 	st.wake()
@@ -51,8 +50,10 @@ func (st *station) runGroups() {
 	ctx := st.p.link.ctx
 	idle := time.NewTimer(groupIdle)
 	defer idle.Stop()
+	asked := time.Now()
 	for {
 		if st.wanted() {
+			asked = time.Now()
 			if !st.attend(ctx) {
 				return
 			}
@@ -68,7 +69,7 @@ func (st *station) runGroups() {
 		case <-gone:
 			st.pause(ctx)
 		case <-idle.C:
-			st.leave(ctx)
+			st.leave(ctx, time.Since(asked))
 			idle.Reset(groupIdle)
 		case <-ctx.Done():
 			return
@@ -125,21 +126,25 @@ func (st *station) attend(ctx context.Context) bool {
 	return true
 }
 
-// leave gives the partitions up where nobody here wants anything of them, nothing
-// of them is with a worker or rests, and either nothing was drawn or others wait
-// for it. The broker counts a return as it counts a crash, so it is not made
-// without need.
-func (st *station) leave(ctx context.Context) {
+// leave gives the partitions up where nobody here has wanted anything of them for
+// so long, nothing of them is with a worker or rests, and either nothing was drawn
+// or others wait for it. The broker counts a return as it counts a crash. So it is
+// not made without need; and the more were counted, the longer it is put off, so
+// that tasks which pass between processes that ask seldom do not die of it.
+func (st *station) leave(ctx context.Context, idle time.Duration) {
 	st.mu.Lock()
-	t := st.tap
-	busy := len(st.waiters) > 0 || slices.ContainsFunc(st.drawn, func(l *lease) bool { return l.state != waiting })
-	empty := len(st.drawn) == 0
+	t, busy, empty := st.tap, st.busy(idle), len(st.drawn) == 0
 	st.mu.Unlock()
-	if t == nil || busy || !empty && !st.others(ctx, t.s) {
+	if t == nil || busy {
 		return
 	}
+	if !empty {
+		if all, err := t.s.census(ctx, st.name); err != nil || all.wanting == 0 {
+			return
+		}
+	}
 	st.mu.Lock()
-	if len(st.waiters) > 0 || slices.ContainsFunc(st.drawn, func(l *lease) bool { return l.state != waiting }) {
+	if st.busy(idle) {
 		st.mu.Unlock()
 		return
 	}
@@ -148,20 +153,11 @@ func (st *station) leave(ctx context.Context) {
 	_ = t.ch.Close()
 }
 
-// others reports whether another process waits for a partition.
-func (st *station) others(ctx context.Context, s *session) bool {
-	for _, line := range st.lines {
-		n := 0
-		err := s.ask(ctx, func(ch *amqp.Channel) error {
-			q, err := ch.QueueDeclarePassive(line, true, false, false, false, nil)
-			n = q.Consumers
-			return err
-		})
-		if err != nil || n > 1 {
-			return err == nil
-		}
-	}
-	return false
+// busy reports whether the partitions are kept. st.mu is held.
+func (st *station) busy(idle time.Duration) bool {
+	return len(st.waiters) > 0 || slices.ContainsFunc(st.drawn, func(l *lease) bool {
+		return l.state != waiting || idle < groupIdle<<(3*min(l.counted, maxPatience))
+	})
 }
 
 // serveGroups hands out the first tasks of groups, those of the group that was
@@ -181,7 +177,6 @@ func (st *station) serveGroups() {
 		for _, l := range heads {
 			st.turn++
 			st.served[l.group] = st.turn
-			l.state = leased
 			st.lease(l, w.lease)
 		}
 		w.got <- heads
@@ -227,6 +222,7 @@ func (st *station) heads(now time.Time) []*lease {
 func (st *station) rest(l *lease, d *runtime.Delivery, now time.Time) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	delete(st.leases, l.receipt)
 	l.task = d.Task.Clone()
 	l.state = waiting
 	if d.Delay > 0 {
@@ -234,21 +230,6 @@ func (st *station) rest(l *lease, d *runtime.Delivery, now time.Time) {
 		l.task.ScheduledFor = l.until
 		st.wakeAt(l.until)
 	}
-	st.wake()
-}
-
-// left takes tasks out of their groups that have left the queue.
-func (st *station) left(gone []*lease) {
-	if st.kind != runtime.FIFO {
-		return
-	}
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	out := make(map[*lease]bool, len(gone))
-	for _, l := range gone {
-		out[l] = true
-	}
-	st.drawn = slices.DeleteFunc(st.drawn, func(l *lease) bool { return out[l] })
 	st.wake()
 }
 
@@ -260,7 +241,6 @@ func (q *Queue) releaseInPlace(ds []*runtime.Delivery) error {
 	now := time.Now()
 	failed := make([]error, len(ds))
 	held := q.st.take(ds)
-	defer q.st.moved(held)
 	for i, l := range held {
 		if l == nil {
 			failed[i] = q.lost(ds[i])

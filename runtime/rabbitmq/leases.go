@@ -17,15 +17,32 @@ type lease struct {
 	id      string
 	body    []byte
 	crashes int
+	counted int       // crashes by the broker, when it came
 	at      time.Time // when it came
 	until   time.Time // zero: not handed out yet
 	receipt runtime.Receipt
+	state   leaseState
 
 	// Of a task in a group, which stays among those drawn until it has left.
-	state groupState
 	group string
 	task  *runtime.Task
 	again int // how often it was handed out
+}
+
+// A leaseState says where a task is that the broker has delivered.
+type leaseState int
+
+const (
+	waiting  leaseState = iota // for somebody to take it
+	leased                     // handed out
+	settling                   // its worker has said what becomes of it
+	resting                    // of a group: released, and not due again
+	gone                       // off the queue
+)
+
+// holds reports whether a lease is there, and not over.
+func (l *lease) holds(now time.Time) bool {
+	return l != nil && l.until.After(now) && l.t.alive()
 }
 
 // handOut leases tasks that were drawn. st.mu is held.
@@ -41,7 +58,7 @@ func (st *station) handOut(limit int, d time.Duration) []*lease {
 
 // lease begins a lease. st.mu is held.
 func (st *station) lease(l *lease, d time.Duration) {
-	l.until = l.end(time.Now().Add(d))
+	l.state, l.until = leased, l.end(time.Now().Add(d))
 	b := make([]byte, 0, 40)
 	b = append(append(b, st.p.nonce...), '-')
 	b = append(strconv.AppendUint(b, l.t.seq, 10), '-')
@@ -92,6 +109,7 @@ func (st *station) endLeases(now time.Time) {
 	var soonest time.Time
 	for r, l := range st.leases {
 		switch {
+		case l.state == settling: // settled or restored soon
 		case !l.until.After(now):
 			delete(st.leases, r)
 			if st.kind == runtime.FIFO { // it keeps its place, here

@@ -166,35 +166,3 @@ func TestNoLeaseOutlastsTheBrokersConsumerTimeout(t *testing.T) {
 	require.NoError(t, q.Extend(within(t), ds, 5*time.Second))
 	assert.LessOrEqual(t, ds[0].LeaseUntil.Sub(taken), 5*time.Second, "counted from when the broker delivered it")
 }
-
-// TestTheOrderOfAGroupOutlivesItsProcess ends the holder of a partition while
-// another one waits.
-func TestTheOrderOfAGroupOutlivesItsProcess(t *testing.T) {
-	addr := data(t)
-	fifo := runtime.QueueConfig{Name: "f", Type: runtime.FIFO}
-	q := open(t, addr, fifo)
-	var want []string
-	for _, one := range tasks(30) {
-		one.Queue, one.GroupKey = "f", "g"
-		put(t, q, one)
-		want = append(want, one.ID)
-	}
-	first := takeN(t, q, 1)
-	require.NoError(t, q.Complete(within(t), first))
-	takeN(t, q, 1) // begun, and not done
-	next := open(t, addr, fifo)
-	got := make(chan []string)
-	go func() {
-		var ids []string
-		for range want[1:] {
-			ds, err := next.Dequeue(within(t), 5, time.Minute)
-			if !assert.NoError(t, err) || !assert.Len(t, ds, 1) || !assert.NoError(t, next.Complete(within(t), ds)) {
-				break
-			}
-			ids = append(ids, ds[0].Task.ID)
-		}
-		got <- ids
-	}()
-	require.NoError(t, q.p.Close())
-	assert.Equal(t, want[1:], <-got)
-}

@@ -11,42 +11,43 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// take takes the leases of deliveries away, so that nobody else settles them:
-// nil where there is none any more. They count as leased until moved is called.
+// take begins to settle deliveries: nil where there is no lease any more, or where
+// somebody settles it already. Until settled or restore is called the lease counts,
+// can be extended and does not end.
 func (st *station) take(ds []*runtime.Delivery) []*lease {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	now := time.Now()
 	held := make([]*lease, len(ds))
 	for i, d := range ds {
-		l := st.leases[d.Receipt]
-		if l == nil || !l.until.After(now) || !l.t.alive() {
-			continue
+		if l := st.leases[d.Receipt]; l.holds(now) && l.state == leased {
+			l.state = settling
+			held[i] = l
 		}
-		delete(st.leases, d.Receipt)
-		l.state = settling
-		st.moving++
-		held[i] = l
 	}
 	return held
 }
 
-// moved ends what take has begun.
-func (st *station) moved(held []*lease) {
+// settled ends leases whose tasks have left the queue.
+func (st *station) settled(held []*lease) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	for _, l := range held {
 		if l != nil {
-			st.moving--
+			delete(st.leases, l.receipt)
+			l.state = gone
 		}
+	}
+	if st.kind == runtime.FIFO { // the next of their groups may go
+		st.drawn = slices.DeleteFunc(st.drawn, func(l *lease) bool { return l.state == gone })
+		st.wake()
 	}
 }
 
-// restore gives back a lease that was taken and could not be settled.
+// restore gives back a lease whose task could not be settled.
 func (st *station) restore(l *lease) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.leases[l.receipt] = l
 	l.state = leased
 	st.wakeAt(l.until)
 }
@@ -75,7 +76,6 @@ func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, write func(l
 	ctx, cancel := q.bound(ctx)
 	defer cancel()
 	held := q.st.take(ds)
-	defer q.st.moved(slices.Clone(held)) // move changes it
 	failed := make([]error, len(ds))
 	for i, l := range held {
 		if l == nil {
@@ -86,6 +86,7 @@ func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, write func(l
 		q.move(ctx, ds, held, failed, write)
 	}
 	q.acknowledge(ctx, ds, held, failed)
+	q.st.settled(held)
 	return batchError(failed, func(i int) string { return idOf(ds[i]) })
 }
 
@@ -110,10 +111,8 @@ func (q *Queue) move(ctx context.Context, ds []*runtime.Delivery, held []*lease,
 
 func (q *Queue) acknowledge(ctx context.Context, ds []*runtime.Delivery, held []*lease, failed []error) {
 	by := make(map[*tap][]*lease, 1)
-	gone := make([]*lease, 0, len(held))
 	for _, l := range held {
 		if l != nil {
-			gone = append(gone, l)
 			by[l.t] = append(by[l.t], l)
 		}
 	}
@@ -131,7 +130,6 @@ func (q *Queue) acknowledge(ctx context.Context, ds []*runtime.Delivery, held []
 			}
 		}
 	}
-	q.st.left(gone)
 }
 
 // Complete implements [runtime.Queue].
@@ -179,7 +177,7 @@ func (q *Queue) burial(t *runtime.Task) *letter {
 
 // Extend implements [runtime.Queue]. The broker knows nothing of it: leases are
 // this process's, which gives a task back when its lease ends. None is extended
-// beyond Capabilities.MaxLease from when the task was handed out.
+// beyond Capabilities.MaxLease from when the broker delivered the task.
 func (q *Queue) Extend(_ context.Context, ds []*runtime.Delivery, d time.Duration) error {
 	if err := q.open(); err != nil {
 		return err
@@ -196,7 +194,7 @@ func (q *Queue) Extend(_ context.Context, ds []*runtime.Delivery, d time.Duratio
 	defer st.mu.Unlock()
 	for i, del := range ds {
 		l := st.leases[del.Receipt]
-		if l == nil || !l.until.After(now) || !l.t.alive() {
+		if !l.holds(now) {
 			failed[i] = q.lost(del)
 			continue
 		}

@@ -45,7 +45,6 @@ type station struct {
 	drawn    []*lease      // not handed out: those of the highest line first
 	leases   map[runtime.Receipt]*lease
 	next     time.Time         // when alarm fires; zero: never
-	moving   int               // leases that are being settled
 	back     int               // tasks that were drawn and are being given back
 	served   map[string]uint64 // when a group was served last, by turn
 	turn     uint64
@@ -63,6 +62,17 @@ func newStation(p *Provider, cfg runtime.QueueConfig, isDLQ bool) *station {
 // idleWait is how long a task stays here that was drawn for somebody who has gone.
 const idleWait = 100 * time.Millisecond
 
+// deadIdleWait is idleWait of a dead letter queue: its letters are looked at more
+// often than worked off, and whoever redrives them waits for those that are here.
+const deadIdleWait = 5 * time.Millisecond
+
+func (st *station) idleWait() time.Duration {
+	if st.isDLQ {
+		return deadIdleWait
+	}
+	return idleWait
+}
+
 // run draws tasks for those that wait, until the provider is closed.
 func (st *station) run() {
 	ctx := st.p.link.ctx
@@ -74,7 +84,7 @@ func (st *station) run() {
 		if n == 0 {
 			var idle <-chan time.Time
 			if st.drawing() {
-				idle = time.After(idleWait)
+				idle = time.After(st.idleWait())
 			}
 			select {
 			case <-st.kick:
@@ -141,7 +151,7 @@ func (st *station) demand(now time.Time) (n int, unwanted <-chan struct{}, stale
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.forget()
-	stale = slices.ContainsFunc(st.drawn, func(l *lease) bool { return now.Sub(l.at) > idleWait })
+	stale = slices.ContainsFunc(st.drawn, func(l *lease) bool { return now.Sub(l.at) > st.idleWait() })
 	if len(st.waiters) == 0 {
 		return 0, nil, stale
 	}
@@ -210,6 +220,7 @@ func (st *station) unwant() {
 func (st *station) arrived(t *tap, c *sip, d *amqp.Delivery) {
 	line := c.line
 	l := &lease{t: t, sip: c, tag: d.DeliveryTag, line: line, id: d.MessageId, body: d.Body, crashes: crashes(d.Headers), at: time.Now()}
+	l.counted = l.crashes
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if st.kind == runtime.FIFO {
