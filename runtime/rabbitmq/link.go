@@ -228,8 +228,16 @@ func (s *session) open(ctx context.Context) (*channel, error) {
 		}
 		close(c.gone)
 	}()
-	context.AfterFunc(s.ctx, func() { _ = ch.Close() }) // matters where the connection is not ours
+	context.AfterFunc(s.ctx, func() { _ = c.Close() }) // matters where the connection is not ours
 	return c, nil
+}
+
+// Close ends the channel, once the call under way on it is answered: the answer of
+// the one would be taken for that of the other, and one of them wait for ever.
+func (c *channel) Close() error {
+	c.rpc.Lock()
+	defer c.rpc.Unlock()
+	return c.Channel.Close()
 }
 
 // call makes one synchronous call on the channel, bounded by ctx.
@@ -261,7 +269,9 @@ func (s *session) ask(ctx context.Context, f func(ch *amqp.Channel) error) error
 	}
 	done := make(chan error, 1)
 	go func() {
+		c.rpc.Lock()
 		err := f(c.Channel)
+		c.rpc.Unlock()
 		s.topology <- c
 		done <- err
 	}()

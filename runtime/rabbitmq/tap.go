@@ -28,11 +28,12 @@ type tap struct {
 	qos  int    // the channel's prefetch; guarded by ch.rpc
 	pull int    // numbers the consumers
 
-	mu   sync.Mutex
-	tags *tags
-	sips []*sip            // the consumers that there are
-	back map[int]time.Time // when a task was last given back to its place in a line
-	came chan struct{}     // capacity 1: a delivery has come
+	mu       sync.Mutex
+	tags     *tags
+	sips     []*sip            // the consumers that there are
+	shutting bool              // their last tasks are being taken in
+	back     map[int]time.Time // when a task was last given back to its place in a line
+	came     chan struct{}     // capacity 1: a delivery has come
 }
 
 func (st *station) newTap(ctx context.Context, s *session) (*tap, error) {
@@ -166,6 +167,7 @@ func (t *tap) free(ls []*lease) {
 func (t *tap) shut() error {
 	t.mu.Lock()
 	all := t.closing(func(*sip) bool { return true })
+	t.shutting = true
 	t.mu.Unlock()
 	t.ch.rpc.Lock()
 	defer t.ch.rpc.Unlock()
@@ -189,6 +191,7 @@ func (t *tap) shut() error {
 	// What the client dropped between two registrations the broker hands out again.
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.shutting = false
 	for _, tag := range t.tags.dropped() {
 		_ = t.ch.Reject(tag, true)
 	}
@@ -245,11 +248,11 @@ func (t *tap) barrier(ctx context.Context) error {
 	return t.ch.call(ctx, func() error { return t.ch.Qos(t.qos, 0, false) })
 }
 
-// idle reports whether the tap has no consumer with room.
+// idle reports whether nothing can be on its way to the tap.
 func (t *tap) idle() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return !slices.ContainsFunc(t.sips, func(c *sip) bool { return c.out < c.n })
+	return !t.shutting && !slices.ContainsFunc(t.sips, func(c *sip) bool { return c.out < c.n })
 }
 
 // returned reports whether tasks of any line may be on their way back.
