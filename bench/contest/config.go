@@ -30,6 +30,9 @@ type Config struct {
 	Delayed            int             // delayed tasks in a round
 	Links              []time.Duration // round trips to add, each measured on its own
 	Quiet              bool            // do not tell how far it is
+	// Profiles is a folder for CPU profiles of this process, one of each contender,
+	// stage and link, in the last round; "": none.
+	Profiles string
 }
 
 // size of a stage over a link.
@@ -83,6 +86,7 @@ func (c Contest) main(ctx context.Context, args []string, out io.Writer) error {
 	flags.IntVar(&cfg.Idle, "idle", 50, "idle pickups measured in a round")
 	flags.IntVar(&cfg.Delayed, "delayed", 100, "delayed tasks in a round")
 	flags.BoolVar(&cfg.Quiet, "quiet", false, "do not tell how far it is")
+	flags.StringVar(&cfg.Profiles, "profiles", "", "the `folder` to write CPU profiles of the contenders into, one for each stage; empty: none")
 	links := flags.String("links", "0s,1ms", "round trips to add, each measured on its own")
 	only := flags.String("only", "", "only the contenders whose names this `pattern` matches, beside taskgen")
 	file := flags.String("out", "results/"+c.Broker+".json", "the `file` to write the result to; empty: none")

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
+	"runtime/pprof"
+	"strings"
 	"time"
 
 	"github.com/taskgen/taskgen/bench/report"
@@ -78,6 +82,10 @@ func (r *run) stage(ctx context.Context, c Contender, link *link, stage Stage, s
 			}
 			s.memory = (after - before) / float64(held.tasks)
 		}
+		profiled, err := r.profile(c, link, stage)
+		if err != nil {
+			return err
+		}
 		before, err := r.counters(ctx)
 		if err != nil {
 			return err
@@ -95,7 +103,7 @@ func (r *run) stage(ctx context.Context, c Contender, link *link, stage Stage, s
 		case Flow:
 			l, err = flow(ctx, q, size)
 		}
-		if err != nil {
+		if err := errors.Join(err, profiled()); err != nil {
 			return err
 		}
 		if l.tasks == 0 {
@@ -112,6 +120,26 @@ func (r *run) stage(ctx context.Context, c Contender, link *link, stage Stage, s
 		s.rates[stage] = rate{l, cost}
 		return nil
 	})
+}
+
+// profile begins the CPU profile of a stage, and returns what ends it. One of an
+// earlier round is written over.
+func (r *run) profile(c Contender, link *link, stage Stage) (end func() error, err error) {
+	if r.cfg.Profiles == "" {
+		return func() error { return nil }, nil
+	}
+	name := strings.NewReplacer(" ", "-", ",", "").Replace(c.Name + " " + string(stage) + " " + link.Name + ".pprof")
+	f, err := os.Create(filepath.Join(r.cfg.Profiles, name))
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return f.Close()
+	}, nil
 }
 
 // with runs f on a queue that nobody used before, and leaves an empty broker.

@@ -42,7 +42,8 @@ func start(context.Context) (*contest.Broker, error) {
 		URL:   server.URL,
 		About: fmt.Sprintf("RabbitMQ %s, one node, quorum queues, on loopback", conn.Properties["version"]),
 		// The peers remove their queues when they are closed.
-		Clear: func(context.Context) error { return clearTaskgen(conn) },
+		Clear:    func(context.Context) error { return clearTaskgen(conn) },
+		Counters: brokerCPU,
 		Stop: func() error {
 			_ = conn.Close()
 			return server.Stop()
