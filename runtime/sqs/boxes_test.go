@@ -12,7 +12,7 @@ import (
 // boxes opens a provider on a server of onFake or onEmulator.
 func boxes(data func(testing.TB) string) func(testing.TB) runtime.Provider {
 	return func(tb testing.TB) runtime.Provider {
-		p, err := openAt(runtime.Standard)(data(tb), runtime.SystemClock)
+		p, err := openAt()(data(tb), runtime.SystemClock)
 		require.NoError(tb, err)
 		tb.Cleanup(func() { require.NoError(tb, p.Close()) })
 		return p

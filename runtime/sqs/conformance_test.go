@@ -98,10 +98,10 @@ func onFake(tb testing.TB) string {
 	return room(tb, s.URL(), &place{fake: s, clock: clock})
 }
 
-func openAt(kind runtime.QueueType) func(string, runtime.Clock) (runtime.Provider, error) {
+func openAt(more ...Option) func(string, runtime.Clock) (runtime.Provider, error) {
 	return func(addr string, clock runtime.Clock) (runtime.Provider, error) {
 		url, prefix, _ := strings.Cut(addr, "|")
-		opts := []Option{WithClock(clock), WithPrefix(prefix), WithWait(time.Second)}
+		opts := append([]Option{WithClock(clock), WithPrefix(prefix), WithWait(time.Second)}, more...)
 		if p, ok := places.Load(addr); ok && p.(*place).fake != nil {
 			p.(*place).clock.Store(&clock)
 		}
@@ -138,7 +138,7 @@ func with(more map[queuetest.Law]string) map[queuetest.Law]string {
 func harness(name string, kind runtime.QueueType, more map[queuetest.Law]string) queuetest.Harness {
 	return queuetest.Harness{
 		Name: name, Home: queuetest.OnServer, Type: kind,
-		Data: onEmulator, Open: openAt(kind), Cost: total,
+		Data: onEmulator, Open: openAt(), Cost: total,
 		Network:    func(tb testing.TB, addr string) queuetest.Network { return at(tb, addr).proxy },
 		Downgrades: with(more),
 	}
@@ -162,15 +162,26 @@ func faked(h queuetest.Harness, more map[queuetest.Law]string) queuetest.Harness
 	return h
 }
 
-const uncounted = "a message of a fifo queue cannot be changed without losing its place, so that its receive count is the attempt, and a crash costs a retry"
+const (
+	uncounted = "a message of a fifo queue cannot be changed without losing its place, so that its receive count is the attempt, and a crash costs a retry"
+	hiding    = "with RetryByVisibility the receive count is the attempt, and a crash costs a retry"
+	stopped   = ": a task that kills its process is stopped when its deliveries are above its retries and MaxDeliveries"
+)
 
 const forgetful = "the emulator keeps nothing when it is restarted; on our own server nothing is lost"
+
+// byVisibility is a harness whose provider retries by visibility.
+func byVisibility(h queuetest.Harness) queuetest.Harness {
+	h.Name = "sqs-visibility-fake"
+	h.Open = openAt(RetryByVisibility())
+	return h
+}
 
 var (
 	standardHarness = harness("sqs-standard", runtime.Standard, map[queuetest.Law]string{queuetest.NothingIsLost: forgetful})
 	fifoHarness     = harness("sqs-fifo", runtime.FIFO, map[queuetest.Law]string{
 		queuetest.NothingIsLost:         forgetful,
-		queuetest.PoisonDoesNotLoop:     uncounted + ": a task that kills its process is stopped when its deliveries are above its retries and MaxDeliveries",
+		queuetest.PoisonDoesNotLoop:     uncounted + stopped,
 		queuetest.CrashesAreNotFailures: uncounted,
 		queuetest.OrderWherePromised:    "which group is next is the choice of SQS: where workers take one task at a time, a long group may go before others",
 	})
@@ -182,6 +193,11 @@ var (
 	standardFake = faked(standardHarness, nil)
 	fifoFake     = faked(fifoHarness, nil)
 	priorityFake = faked(priorityHarness, nil)
+
+	visibilityFake = byVisibility(faked(standardHarness, map[queuetest.Law]string{
+		queuetest.PoisonDoesNotLoop:     hiding + stopped,
+		queuetest.CrashesAreNotFailures: hiding,
+	}))
 )
 
 // keeps holds a harness to the laws beside the others: most of the time of each is
@@ -191,9 +207,10 @@ func keeps(t *testing.T, h queuetest.Harness) {
 	queuetest.Run(t, h)
 }
 
-func TestStandardKeepsTheLaws(t *testing.T)       { keeps(t, standardHarness) }
-func TestStandardKeepsTheLawsOnFake(t *testing.T) { keeps(t, standardFake) }
-func TestFIFOKeepsTheLaws(t *testing.T)           { keeps(t, fifoHarness) }
-func TestFIFOKeepsTheLawsOnFake(t *testing.T)     { keeps(t, fifoFake) }
-func TestPriorityKeepsTheLaws(t *testing.T)       { keeps(t, priorityHarness) }
-func TestPriorityKeepsTheLawsOnFake(t *testing.T) { keeps(t, priorityFake) }
+func TestStandardKeepsTheLaws(t *testing.T)                { keeps(t, standardHarness) }
+func TestStandardKeepsTheLawsOnFake(t *testing.T)          { keeps(t, standardFake) }
+func TestFIFOKeepsTheLaws(t *testing.T)                    { keeps(t, fifoHarness) }
+func TestFIFOKeepsTheLawsOnFake(t *testing.T)              { keeps(t, fifoFake) }
+func TestPriorityKeepsTheLaws(t *testing.T)                { keeps(t, priorityHarness) }
+func TestPriorityKeepsTheLawsOnFake(t *testing.T)          { keeps(t, priorityFake) }
+func TestRetryByVisibilityKeepsTheLawsOnFake(t *testing.T) { keeps(t, visibilityFake) }

@@ -9,7 +9,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	queuetest.Child(standardHarness, fifoHarness, priorityHarness, standardFake, fifoFake, priorityFake)
+	queuetest.Child(standardHarness, fifoHarness, priorityHarness, standardFake, fifoFake, priorityFake, visibilityFake)
 	goleak.VerifyTestMain(stopping{m})
 }
 
