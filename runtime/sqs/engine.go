@@ -35,6 +35,7 @@ type engine struct {
 	turns   int // Dequeues, for WithStarvationFree
 	closing bool
 	holding *time.Timer
+	back    chan struct{}          // closed when what nobody asked for has gone back; nil before the first time
 	moving  map[chan struct{}]bool // moves of messages that no worker has; Stats waits for them
 	work    sync.WaitGroup         // polls, and what they bring that is no worker's
 	cut     context.CancelFunc
@@ -109,8 +110,17 @@ func (e *engine) dequeue(ctx context.Context, q *Queue, limit int, lease time.Du
 	e.turns++
 	lowest := e.p.fairEvery > 0 && e.turns%e.p.fairEvery == 0 && len(e.lanes) > 1
 	e.waiters = append(e.waiters, w)
+	back := e.back
 	e.mu.Unlock()
 	defer e.leave(w)
+	if len(e.lanes) > 1 && back != nil {
+		// What is on its way back is on no level, and may be the most urgent.
+		select {
+		case <-back:
+		case <-q.done:
+		case <-ctx.Done():
+		}
+	}
 	for {
 		e.mu.Lock()
 		e.watchLater(ctx)
@@ -121,8 +131,8 @@ func (e *engine) dequeue(ctx context.Context, q *Queue, limit int, lease time.Du
 		}
 		e.mu.Unlock()
 		if len(ms) > 0 {
-			if ds, err := e.handOut(ctx, ms, lease); len(ds) > 0 || err != nil {
-				return ds, err
+			if ds := e.handOut(ctx, ms, lease); len(ds) > 0 {
+				return ds, nil
 			}
 			continue
 		}

@@ -48,10 +48,12 @@ func (e *engine) giveBackAll() {
 		e.mu.Unlock()
 		return
 	}
-	ms := e.clear()
+	ms, back := e.clear(), make(chan struct{})
+	e.back = back
 	e.work.Add(1)
 	e.mu.Unlock()
 	defer e.work.Done()
+	defer close(back)
 	e.giveBack(ms)
 }
 
@@ -73,7 +75,7 @@ func (e *engine) clear() []*message {
 
 // handOut leases messages to a worker. Those that have waited here for long, or
 // were received for another lease, have theirs renewed.
-func (e *engine) handOut(ctx context.Context, ms []*message, lease time.Duration) ([]*runtime.Delivery, error) {
+func (e *engine) handOut(ctx context.Context, ms []*message, lease time.Duration) []*runtime.Delivery {
 	now := e.p.clock.Now()
 	var stale []*message
 	for _, m := range ms {
@@ -91,19 +93,21 @@ func (e *engine) handOut(ctx context.Context, ms []*message, lease time.Duration
 		}
 	}
 	ds := make([]*runtime.Delivery, 0, len(ms))
+	var back []*message
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	for _, m := range ms {
+		back = append(back, m.cutLine(lost)...)
 		if lost[m] {
 			continue // its lease brings it back
 		}
-		m.cutLine(lost)
 		r := e.p.receipt()
 		e.out[r] = m
 		ds = append(ds, m.delivery(r))
 	}
 	e.sweep(now)
-	return ds, nil
+	e.mu.Unlock()
+	e.giveBack(back) // else they would hide, and their group with them, for the lease that they were just given
+	return ds
 }
 
 // sweep forgets deliveries whose lease is over: their workers have died, or know

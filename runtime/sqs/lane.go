@@ -3,6 +3,7 @@ package sqs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -40,6 +41,11 @@ func newLane(e *engine, r *remote, level int) *lane {
 // message is handed out: where the answer of a poll is lost, its messages are away
 // for no longer than this.
 const firstLease = 30 * time.Second
+
+// defaultPatience is how much longer than its wait a poll may take, the SDK's retries
+// included. A connection that died in silence would hold it for minutes, and the
+// lane has no other while it is idle.
+const defaultPatience = 20 * time.Second
 
 // A poll is one ReceiveMessage.
 type poll struct {
@@ -92,9 +98,15 @@ func (l *lane) run(p poll) {
 		id := uuid.NewString()
 		in.ReceiveRequestAttemptId = &id
 	}
-	out, err := e.p.api.ReceiveMessage(e.polling, in)
+	bound := p.wait + e.p.patience
+	ctx, cancel := context.WithTimeoutCause(e.polling, bound, fmt.Errorf("SQS did not answer within %s", bound))
+	defer cancel()
+	out, err := e.p.api.ReceiveMessage(ctx, in)
 	at := e.p.clock.Now()
 	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		l.arrive(p, nil, explain("receive from "+l.name, err))
 		return
 	}
@@ -143,8 +155,6 @@ func (l *lane) sort(raw []types.Message, at time.Time, lease time.Duration) (goo
 			continue
 		case e.isDLQ:
 			e.explainDeath(m)
-		case m.origin != "":
-			runtime.Unbury(m.task, e.dlqName()) // SQS itself moved it back
 		case m.task.ScheduledFor.After(at):
 			rest = append(rest, stray{m, r, nil})
 			continue
@@ -158,10 +168,11 @@ func (l *lane) sort(raw []types.Message, at time.Time, lease time.Duration) (goo
 }
 
 // explainDeath completes a task that SQS itself moved to the dead letter queue:
-// nobody could write why.
+// nobody could write why, and nobody knows when.
 func (e *engine) explainDeath(m *message) {
 	if m.origin == "" && m.task.Metadata[runtime.MetaFailureReason] == "" {
 		runtime.Bury(m.task, m.task.Queue, e.p.clock.Now(), runtime.ErrMaxDeliveries)
+		delete(m.task.Metadata, runtime.MetaFailedAt)
 	}
 }
 

@@ -126,6 +126,9 @@ func (l *lane) read(m types.Message, at time.Time, lease time.Duration) (*messag
 	if err != nil {
 		return msg, fmt.Errorf("%w: the message's body is no task: %w", runtime.ErrInvalidTask, err)
 	}
+	if msg.origin != "" && !l.e.isDLQ {
+		runtime.Unbury(msg.task, l.e.dlqName()) // SQS itself moved it back
+	}
 	if l.e.byCount() && l != l.e.later {
 		l.e.charge(msg)
 	}

@@ -36,6 +36,7 @@ type options struct {
 	polls        int
 	closeWait    time.Duration
 	walkLease    time.Duration // no option: see defaultWalkLease
+	patience     time.Duration // no option: see defaultPatience
 	store        Store
 	byVisibility bool
 	fairEvery    int
@@ -98,7 +99,7 @@ func RetryByVisibility() Option { return func(o *options) { o.byVisibility = tru
 func WithStarvationFree(n int) Option { return func(o *options) { o.fairEvery = n } }
 
 func newOptions(opts []Option) (options, error) {
-	o := options{clock: runtime.SystemClock, wait: maxWait, polls: defaultPolls, closeWait: defaultCloseWait, walkLease: defaultWalkLease}
+	o := options{clock: runtime.SystemClock, wait: maxWait, polls: defaultPolls, closeWait: defaultCloseWait, walkLease: defaultWalkLease, patience: defaultPatience}
 	for _, opt := range opts {
 		opt(&o)
 	}

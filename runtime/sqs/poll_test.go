@@ -75,6 +75,20 @@ func TestCloseDoesNotWaitForAnIdlePollBeyondItsBound(t *testing.T) {
 	require.Eventually(t, func() bool { return b.Polls() == 0 }, soon, time.Millisecond)
 }
 
+func TestAPollThatIsNeverAnsweredIsGivenUp(t *testing.T) {
+	b := newBench(t)
+	b.p.patience = 100 * time.Millisecond
+	q := openQueue(t, b.p, runtime.QueueConfig{})
+	put(t, q, "a")
+	b.SetHook(func(c sqsfake.Call) sqsfake.Fault { return sqsfake.Fault{Delay: time.Hour} })
+	_, err := q.Dequeue(shortly(t), 1, time.Minute)
+	require.ErrorContains(t, err, "SQS did not answer within 100ms")
+	require.NotErrorIs(t, err, context.DeadlineExceeded, "the caller's has not passed")
+	b.SetHook(nil)
+	b.clock.Advance(time.Hour)
+	require.Equal(t, []string{"a"}, idsOf(take(t, q, 1)))
+}
+
 func TestThereIsOnePollWhenIdleAndMoreAtLoad(t *testing.T) {
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})

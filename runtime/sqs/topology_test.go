@@ -259,7 +259,7 @@ func TestOpenReadsTheURL(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "eu-central-1", p.api.Options().Region)
 	require.Equal(t, b.URL(), aws.ToString(p.api.Options().BaseEndpoint))
-	require.Equal(t, options{prefix: "prod-", clock: b.clock, wait: 5 * time.Second, polls: 3, closeWait: defaultCloseWait, walkLease: defaultWalkLease, byVisibility: true, fairEvery: 4}, p.options)
+	require.Equal(t, options{prefix: "prod-", clock: b.clock, wait: 5 * time.Second, polls: 3, closeWait: defaultCloseWait, walkLease: defaultWalkLease, patience: defaultPatience, byVisibility: true, fairEvery: 4}, p.options)
 	q := openQueue(t, p, runtime.QueueConfig{})
 	put(t, q, "a")
 	first(t, q)

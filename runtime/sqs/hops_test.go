@@ -1,0 +1,147 @@
+package sqs
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/internal/sqsfake"
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/schedule"
+)
+
+// scheduleOn has a task wait on a queue, without a store.
+func scheduleOn(t *testing.T, b *bench, q *Queue, delay time.Duration) (in schedule.Scheduler, id schedule.JobID, due time.Time) {
+	t.Helper()
+	m := runtime.NewManager(runtime.ManagerConfig{Clock: b.clock})
+	require.NoError(t, m.Open(within(t), b.p, q.cfg))
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	in = schedule.OnQueue(m)
+	due = b.clock.Now().Add(delay)
+	id, err := in.Schedule(within(t), schedule.Job{When: schedule.At(due), Task: task(q, "a")})
+	require.NoError(t, err)
+	return in, id, due
+}
+
+func TestADelayOfHoursSurvivesProcessesThatDieOnItsHops(t *testing.T) {
+	for _, cfg := range []runtime.QueueConfig{{}, fifo} {
+		b := newBench(t)
+		_, _, due := scheduleOn(t, b, openQueue(t, b.p, cfg), 2*time.Hour+10*time.Minute+time.Millisecond)
+		// Where the process of each hop dies: nowhere, before it has sent the task
+		// anew, and before it has deleted the old message.
+		for _, dies := range []string{"", "SendMessageBatch", "DeleteMessageBatch", ""} {
+			b.clock.Advance(maxDelay)
+			p := b.provider(t)
+			q := openQueue(t, p, cfg)
+			died := make(chan struct{}, 100)
+			b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+				if c.Operation != dies {
+					return sqsfake.Fault{}
+				}
+				died <- struct{}{}
+				return sqsfake.Fault{Drop: true}
+			})
+			nothing(t, q)
+			if dies != "" {
+				<-died
+			} else {
+				becomes(t, q, runtime.Stats{Scheduled: stats(t, q).Scheduled + stats(t, q).Ready})
+			}
+			require.NoError(t, p.Close())
+			b.SetHook(nil)
+			b.clock.Advance(time.Minute) // what it had received is back
+		}
+		q := openQueue(t, b.provider(t), cfg)
+		for b.clock.Now().Add(maxDelay).Before(due) {
+			nothing(t, q)
+			b.clock.Advance(maxDelay)
+		}
+		b.clock.Advance(due.Add(-time.Nanosecond).Sub(b.clock.Now()))
+		nothing(t, q)
+		b.clock.Advance(time.Nanosecond + q.Capabilities().Lateness)
+		d := take(t, q, 1)[0]
+		require.Equal(t, "a", d.Task.ID)
+		require.True(t, d.Task.ScheduledFor.Equal(due))
+	}
+}
+
+func TestWhatWaitsOnSQSCannotBeCancelledOrMovedAndTheErrorSaysWhatCan(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, runtime.QueueConfig{})
+	in, id, _ := scheduleOn(t, b, q, 2*time.Hour)
+	_, status := in.Status(within(t), id)
+	for what, err := range map[string]error{
+		"cancel": in.Cancel(within(t), id),
+		"modify": in.Modify(within(t), id, schedule.Change{When: schedule.In(time.Hour)}),
+		"status": status,
+	} {
+		assert.ErrorIs(t, err, runtime.ErrUnsupported, what)
+		assert.ErrorContains(t, err, "schedule.New", what)
+	}
+	require.Equal(t, runtime.Stats{Scheduled: 1}, stats(t, q), "the task waits as before")
+}
+
+func TestAGroupWhoseLeaseCannotBeRenewedDoesNotHide(t *testing.T) {
+	for place := range 3 { // of the message whose lease is lost
+		b := newBench(t)
+		q := openQueue(t, b.p, fifo)
+		put(t, q, numbered(3)...)
+		b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+			if c.Operation != "ChangeMessageVisibilityBatch" || len(c.Entries) < 3 {
+				return sqsfake.Fault{}
+			}
+			b.SetHook(nil)
+			return sqsfake.Fault{Entries: map[int]*sqsfake.Error{place: {Type: "ReceiptHandleIsInvalid", Status: 404, Message: "no"}}}
+		})
+		const lease = 10 * time.Minute // longer than that of a poll, so that it is renewed
+		for i, want := range numbered(3) {
+			if i == place {
+				nothing(t, q)
+				b.clock.Advance(firstLease)
+			}
+			ds, err := q.Dequeue(within(t), 10, lease)
+			require.NoError(t, err)
+			require.Equal(t, []string{want}, idsOf(ds), "with the lease of message %d lost", place)
+			require.NoError(t, q.Complete(within(t), ds))
+		}
+	}
+}
+
+func TestWhatSQSItselfMovedBackUsesUpItsRetriesByVisibility(t *testing.T) {
+	b := newBench(t, RetryByVisibility())
+	q := openQueue(t, b.p, runtime.QueueConfig{})
+	put(t, q, "a")
+	ds := take(t, q, 1)
+	runtime.Bury(ds[0].Task, "q", b.clock.Now(), errors.New("it failed"))
+	require.NoError(t, q.DeadLetter(within(t), ds))
+	_, err := q.StartRedrive(within(t), 100)
+	require.NoError(t, err)
+	b.clock.Advance(time.Second)
+	for retries := range 4 {
+		q := openQueue(t, b.provider(t, RetryByVisibility()), runtime.QueueConfig{}) // a process that remembers nothing
+		d := take(t, q, 1)
+		require.Equal(t, retries, d[0].Task.RetryCount)
+		require.Equal(t, "1", d[0].Task.Metadata[runtime.MetaRedriveCount])
+		require.NoError(t, q.Release(within(t), d))
+	}
+}
+
+func TestALetterThatSQSItselfMovedDoesNotSayWhenItDied(t *testing.T) {
+	b := newBench(t)
+	q, dead := openQueue(t, b.p, runtime.QueueConfig{}), openQueue(t, b.p, runtime.QueueConfig{Name: "q-dlq"})
+	put(t, q, "a")
+	for range maxReceives {
+		if stats(t, q).Dead > 0 {
+			break
+		}
+		ds, _ := q.Dequeue(shortly(t), 1, time.Second)
+		_ = ds // its worker dies
+		b.clock.Advance(2 * time.Second)
+	}
+	d := take(t, dead, 1)[0]
+	require.Contains(t, d.Task.Metadata[runtime.MetaFailureReason], "delivered too often")
+	require.NotContains(t, d.Task.Metadata, runtime.MetaFailedAt)
+}
