@@ -30,7 +30,7 @@ type Config struct {
 	// at any letter then receives all that are on the dead letter queue, up to
 	// MaxReceived, and gives them back: that costs a receive and a release for each,
 	// raises the broker's own count of receives, mixes up their order, and hides
-	// them from others meanwhile.
+	// them from others meanwhile, for 30 s where the process dies.
 	Provider runtime.Provider
 	// PageSize bounds what one round trip reads; DefaultPageSize when 0.
 	PageSize int

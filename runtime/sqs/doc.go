@@ -34,11 +34,12 @@
 // # Polls
 //
 // A Dequeue that finds nothing at hand has a long poll sent, and more of them as long
-// as they come back full, up to the bound of [WithMaxPolls]. A poll is never
-// cancelled, for SQS would lease its messages to nobody: when its Dequeue is gone it
-// goes on, and what it brings is the next Dequeue's, or goes back to SQS after half
-// a second. Close waits for polls that are under way, within the bound of
-// [WithCloseWait]. A context that ends within a second is served by short polls.
+// as they come back full, up to the bound of [WithMaxPolls]. A poll is not cancelled
+// with its Dequeue, for SQS would lease its messages to nobody: it goes on, and what it
+// brings is the next Dequeue's, or goes back to SQS after half a second. Close waits
+// for polls that are under way, within the bound of [WithCloseWait]; one that SQS
+// leaves unanswered for 20 s beyond its wait is given up. A context that ends within
+// a second is served by short polls.
 //
 // A fifo queue gives several tasks of one group in a receive. They are handed out one
 // at a time: the next one when the one before it is completed or dead. Meanwhile

@@ -20,8 +20,9 @@ const defaultWalkLease = 30 * time.Second
 // walks through the dead letter queue, ten messages a request, hides those that are
 // not asked for until it is done, and stops early once it has found all that are.
 // Two walks at the same time may each miss what the other hides. Each task is sent
-// to the queue before it is deleted from the dead letter queue. For all dead tasks
-// of a large queue see [Queue.StartRedrive].
+// to the queue before it is deleted from the dead letter queue. A box of package dlq
+// makes one walk for what its filter chooses, at a rate; and for all dead tasks of a
+// large queue see [Queue.StartRedrive].
 func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	return q.walk(ctx, ids, ids == nil, func(e *engine, ms []*message) []error {
 		errs := make([]error, len(ms))
@@ -158,10 +159,12 @@ func (l *lane) next(ctx context.Context) ([]*message, error) {
 }
 
 // StartRedrive has SQS itself move everything on the dead letter queue back to the
-// queue (StartMessageMoveTask), up to the given number of messages a second; 0: as
-// fast as SQS will. It returns at once, with the handle that
-// ListMessageMoveTasks and CancelMessageMoveTask of the AWS API take. Tasks that
-// come back that way begin with RetryCount 0 and the metadata that Redrive writes.
+// queue (StartMessageMoveTask), up to the given number of messages a second, at most
+// 500; 0: as fast as SQS will. It returns at once, with the handle that
+// ListMessageMoveTasks and CancelMessageMoveTask of the AWS API take, and does not say
+// what was moved. Tasks that come back that way begin with RetryCount 0 and the
+// metadata that Redrive writes. Those that SQS itself had buried come back as they
+// were enqueued.
 //
 // It is for standard queues whose dead letter queue no other queue shares, for SQS
 // does not tell whose a message was; elsewhere it answers ErrUnsupported. One move

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
 )
 
@@ -163,18 +164,33 @@ func TestRetryByVisibilitySendsNothingAnew(t *testing.T) {
 
 func TestStartRedriveLetsSQSMoveTheDead(t *testing.T) {
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	startsRedrive(t, b.p, func() { b.clock.Advance(time.Minute) })
+}
+
+// The other emulator has no move tasks.
+func TestStartRedriveLetsSQSMoveTheDeadOnAnEmulator(t *testing.T) {
+	s, err := testserver.SQSEmulator(testserver.LocalAWSSQS)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Stop()) })
+	p, err := New(client(s.URL), WithWait(time.Second))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	startsRedrive(t, p, func() {})
+}
+
+func startsRedrive(t *testing.T, p *Provider, pass func()) {
+	q := openQueue(t, p, runtime.QueueConfig{})
 	put(t, q, numbered(5)...)
 	ds := take(t, q, 5)
 	for _, d := range ds {
 		d.Task.RetryCount = 3
-		runtime.Bury(d.Task, "q", b.clock.Now(), runtime.ErrTimeout)
+		runtime.Bury(d.Task, "q", p.clock.Now(), runtime.ErrTimeout)
 	}
 	require.NoError(t, q.DeadLetter(within(t), ds))
 	handle, err := q.StartRedrive(within(t), 0)
 	require.NoError(t, err)
 	require.NotEmpty(t, handle)
-	b.clock.Advance(time.Minute)
+	pass()
 	for _, d := range take(t, q, 5) {
 		require.Zero(t, d.Task.RetryCount)
 		require.Equal(t, "q-dlq", d.Task.Metadata[runtime.MetaRedrivenFrom])
