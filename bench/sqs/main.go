@@ -25,17 +25,18 @@ var declared = contest.Contest{
 }
 
 // goals are of requests: a task is enqueued and drained at the same time, by who
-// enqueues batches, or enqueued by 32 callers and drained then.
+// enqueues batches, or enqueued by 32 callers and drained then. A run without
+// loopback has none.
 func goals(r *contest.Result) []report.Goal {
-	requests := func(stage contest.Stage) float64 {
-		if rate := r.Rate(contest.Loopback, "taskgen", stage); rate != nil {
-			return rate.PerTask[contest.Requests].Median
-		}
-		return 0
+	rate := func(stage contest.Stage) *contest.Rate { return r.Rate(contest.Loopback, "taskgen", stage) }
+	flow, many, drain := rate(contest.Flow), rate(contest.Many), rate(contest.Drain)
+	if flow == nil || many == nil || drain == nil {
+		return nil
 	}
+	requests := func(of *contest.Rate) float64 { return of.PerTask[contest.Requests].Median }
 	return []report.Goal{
-		report.AtMost("requests of a task, enqueued in batches and drained at the same time", requests(contest.Flow), 0.4),
-		report.AtMost("requests of a task, enqueued by 32 callers and drained then", requests(contest.Many)+requests(contest.Drain), 0.4),
+		report.AtMost("requests of a task, enqueued in batches and drained at the same time", requests(flow), 0.4),
+		report.AtMost("requests of a task, enqueued by 32 callers and drained then", requests(many)+requests(drain), 0.4),
 	}
 }
 
