@@ -72,7 +72,7 @@ func (s *store) handOut(limit int, lease time.Duration) []*runtime.Delivery {
 		return nil
 	}
 	var (
-		ends     = s.now + min(lease, never-s.now)
+		ends     = later(s.now, lease)
 		until    = s.at(ends)
 		room     []handed
 		ds       = make([]*runtime.Delivery, n)

@@ -34,7 +34,7 @@ func (t *keyTable) take(it *item, window, now time.Duration, due time.Time) {
 	t.byKey[k.text] = k
 	t.peak.note(len(t.byKey))
 	if window > 0 {
-		k.until = now + min(window, never-now)
+		k.until = later(now, window)
 		heap.Push(&t.windows, k)
 	}
 }

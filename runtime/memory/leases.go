@@ -15,7 +15,7 @@ func (q *queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
 
 func (q *queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.Duration) error {
 	return q.each(ctx, ds, func(it *item, d *runtime.Delivery) {
-		ends := q.now + min(lease, never-q.now)
+		ends := later(q.now, lease)
 		q.leased.remove(it)
 		q.leased.push(ends, it)
 		d.LeaseUntil = q.at(ends)
@@ -28,7 +28,7 @@ func (q *queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 		it.restore(d.Task)
 		due := q.now
 		if d.Delay > 0 {
-			due += min(d.Delay, never-q.now)
+			due = later(q.now, d.Delay)
 			it.task.ScheduledFor = q.at(due)
 		}
 		q.settle(it, due)

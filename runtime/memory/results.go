@@ -64,7 +64,7 @@ func (rs *Results) PutResult(ctx context.Context, id string, value []byte, failu
 		rs.forget(old)
 	}
 	r := rs.entry(id)
-	r.value, r.failure, r.until = slices.Clone(value), failure, now+min(ttl, never-now)
+	r.value, r.failure, r.until = slices.Clone(value), failure, later(now, ttl)
 	heap.Push(&rs.ends, r)
 	close(r.done)
 	rs.arm(now)

@@ -57,6 +57,15 @@ type store struct {
 // never is later than any time.
 const never = time.Duration(1<<63 - 1)
 
+// later is the time that comes d after now, but no later than never. d is not
+// negative; now is where the clock was set back to before the provider was made.
+func later(now, d time.Duration) time.Duration {
+	if at := now + d; at >= now {
+		return at
+	}
+	return never
+}
+
 func newStore(p *Provider, name string, kind runtime.QueueType, levels int, dead *store) *store {
 	s := &store{
 		name: name, kind: kind, clock: p.clock, base: p.base, dead: dead,
