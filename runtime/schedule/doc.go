@@ -9,10 +9,12 @@
 // which enqueues the same tasks under the same IDs: they are told from the job
 // and the time of the firing. The queue refuses those that it has, and, where it
 // keeps unique keys for a time (Capabilities.DedupWindow), those that were
-// completed meanwhile. On other queues a kill at that moment may run a firing
-// twice. None is lost, and none comes early.
+// completed meanwhile. On other queues, and for jobs whose unique key ends with
+// their task (SkipOverlap, or a key of their own), a kill at that moment may run a
+// firing twice, unless a worker that uses [Track] has said that it had it. None is
+// lost, and none comes early.
 //
-// [Track] has workers tell what became of a job's tasks, for Status.
+// [Track] has workers tell what became of a job's tasks, for that and for Status.
 //
 // [OnQueue] is a Scheduler without a store, for delays that are left to the
 // broker.

@@ -119,7 +119,13 @@ func (b *batch) add(i int, e *Entry) {
 	}
 	o.skipped = o.plan.skipped
 	for _, at := range o.plan.fire {
-		t, err := b.s.task(e, e.taskID("firing", at), at, b.now)
+		id := e.taskID("firing", at)
+		if e.Noted.TaskID == id {
+			// A worker has had it: whoever enqueued it was killed before it wrote that down.
+			o.fire(id, at)
+			continue
+		}
+		t, err := b.s.task(e, id, at, b.now)
 		if err != nil {
 			o.failed, o.err = at, err
 			return
@@ -146,11 +152,15 @@ func (b *batch) enqueue(ctx context.Context) (n int) {
 			o.skipped++ // the one before is not done
 		default:
 			n++
-			o.fired++
-			o.last = Run{TaskID: t.ID, Due: at, State: Enqueued}
+			o.fire(t.ID, at)
 		}
 	}
 	return n
+}
+
+func (o *outcome) fire(taskID string, at time.Time) {
+	o.fired++
+	o.last = Run{TaskID: taskID, Due: at, State: Enqueued}
 }
 
 // settle writes down what became of each job.

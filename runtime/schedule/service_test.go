@@ -163,6 +163,27 @@ func TestServiceThatDiesBetweenEnqueueAndSettleFiresOnce(t *testing.T) {
 	}
 }
 
+// TestFiringThatAWorkerHasHadIsNotFiredAgain has the key by which the queue tells
+// firings apart go free with the task's end.
+func TestFiringThatAWorkerHasHadIsNotFiredAgain(t *testing.T) {
+	d := newDesk(t, schedule.Config{})
+	d.env.Router.Use(schedule.Track(d.store, "worker-1", nil))
+	d.handle(func(context.Context, *runtime.Task) error { return nil })
+	id := d.schedule(schedule.Job{When: schedule.Every(time.Hour), Overlap: schedule.SkipOverlap})
+	d.clock.Advance(time.Hour)
+	dying := schedule.New(&deadlyStore{Store: d.store}, d.env.Manager, schedule.Config{})
+	_, err := dying.FireDue(ctx)
+	require.ErrorIs(t, err, errKilled)
+	require.Len(t, d.env.RequireDrain(), 1)
+	d.clock.Advance(schedule.DefaultLease)
+	require.Zero(t, d.fire(), "it was done")
+	require.Empty(t, d.env.Drain())
+	st := d.status(id)
+	require.EqualValues(t, 1, st.Fired)
+	require.Equal(t, schedule.Succeeded, st.State)
+	require.Equal(t, noon.Add(2*time.Hour), st.Next)
+}
+
 var errKilled = fmt.Errorf("killed")
 
 // A deadlyStore never hears what became of what it handed out.
