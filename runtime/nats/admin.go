@@ -210,7 +210,7 @@ func (q *Queue) move(ctx context.Context, s *seat, at time.Time) (done bool, err
 	if err := q.wire.ask(ctx, []*request{r}, nil); err != nil {
 		return false, err
 	}
-	switch _, _, err := r.ack(); {
+	switch _, err := r.ack(); {
 	case codeOf(err) == codeWrongSequence:
 		return false, nil
 	case err != nil:

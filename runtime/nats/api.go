@@ -106,13 +106,13 @@ func scheduled(header nats.Header, at time.Time, target string) nats.Header {
 }
 
 // ack reads the answer to a publish: the sequence under which the message is
-// stored, and whether it had been before, by its Nats-Msg-Id.
-func (r *request) ack() (seq uint64, duplicate bool, err error) {
+// stored, or was before, by its Nats-Msg-Id.
+func (r *request) ack() (seq uint64, err error) {
 	if r.err != nil {
-		return 0, false, r.err
+		return 0, r.err
 	}
 	if r.reply == nil {
-		return 0, false, errNoAnswer
+		return 0, errNoAnswer
 	}
 	data := r.reply.Data
 	if !bytes.Contains(data, []byte(`"error"`)) {
@@ -123,10 +123,10 @@ func (r *request) ack() (seq uint64, duplicate bool, err error) {
 				}
 				seq = seq*10 + uint64(c-'0')
 			}
-			return seq, bytes.Contains(data, []byte(`"duplicate"`)), nil
+			return seq, nil
 		}
 	}
-	return 0, false, r.into(nil)
+	return 0, r.into(nil)
 }
 
 // into decodes the answer of JetStream's API.

@@ -159,7 +159,7 @@ func halfBuried(t *testing.T, q *Queue) *lease {
 	runtime.Bury(task, q.cfg.Name, time.Now(), assert.AnError)
 	grave := publish(q.grave(l), runtime.AppendEnvelope(nil, task), guard{}, nats.Header{headerMsgID: {q.mark(l.seq)}})
 	require.NoError(t, q.wire.ask(within(t), []*request{grave}, nil))
-	_, _, err = grave.ack()
+	_, err = grave.ack()
 	require.NoError(t, err)
 	return l
 }
@@ -235,7 +235,7 @@ func TestATaskThatDiedAgainAfterARedriveThatWasInterruptedIsRedrivenOnce(t *test
 		kill()
 		again := publish(dead[0].subject, dead[0].data, guard{}, nil)
 		require.NoError(t, other.wire.ask(within(t), []*request{again}, nil))
-		seq, _, err := again.ack()
+		seq, err := again.ack()
 		require.NoError(t, err)
 		got := take(t, other, 1, time.Minute)
 		l := heldBy(other, got)[0]

@@ -335,7 +335,7 @@ func (q *Queue) postpone(ctx context.Context, l *lease, task *runtime.Task, now 
 	if err := q.wire.ask(ctx, []*request{r}, nil); err != nil {
 		return // the lease brings it back
 	}
-	if _, _, err := r.ack(); err == nil {
+	if _, err := r.ack(); err == nil {
 		_ = q.wire.ask(ctx, []*request{l.done()}, nil)
 	}
 }

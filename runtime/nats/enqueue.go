@@ -126,7 +126,7 @@ func (q *Queue) insert(ctx context.Context, es []*entry, answers []runtime.Enque
 		why := q.place(ctx, es)
 		var conflicts []*entry
 		for _, e := range es {
-			switch _, _, err := e.request.ack(); {
+			switch _, err := e.request.ack(); {
 			case codeOf(err) == codeWrongSequence:
 				conflicts = append(conflicts, e)
 			case err != nil:

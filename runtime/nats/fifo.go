@@ -131,7 +131,7 @@ func (s *source) follow(ctx context.Context, ls []*lease, todo []int, errs []err
 	}
 	for k, r := range puts {
 		i := at[k]
-		switch seq, _, err := r.ack(); {
+		switch seq, err := r.ack(); {
 		case err == nil && line[k] == 0:
 			away = append(away, s.wire.remove(stream, seq))
 		case err == nil:
@@ -207,7 +207,7 @@ func (s *source) kick(ctx context.Context, groups []string) error {
 		groups = nil
 		var away []*request
 		for k, r := range puts {
-			switch _, _, err := r.ack(); {
+			switch _, err := r.ack(); {
 			case err == nil:
 				away = append(away, s.wire.remove(stream, lines[k].seq))
 			case codeOf(err) == codeWrongSequence:
@@ -236,7 +236,7 @@ func (q *Queue) join(ctx context.Context, ls []*lease) {
 	var groups []string
 	var acks []*request
 	for i, r := range rs {
-		if _, _, err := r.ack(); err == nil || codeOf(err) == codeWrongSequence {
+		if _, err := r.ack(); err == nil || codeOf(err) == codeWrongSequence {
 			groups, acks = append(groups, groupOf(ls[i].tail)), append(acks, ls[i].done())
 		}
 	}
@@ -273,7 +273,7 @@ func (q *Queue) enqueueGroups(ctx context.Context, es []*entry) error {
 	}
 	var behind []*entry
 	for _, e := range heads {
-		if _, _, err := e.request.ack(); codeOf(err) == codeWrongSequence && !e.request.resent && e.request.subject == q.at(placeHead, e.tail()) {
+		if _, err := e.request.ack(); codeOf(err) == codeWrongSequence && !e.request.resent && e.request.subject == q.at(placeHead, e.tail()) {
 			behind = append(behind, e)
 		}
 	}

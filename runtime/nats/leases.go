@@ -231,7 +231,7 @@ func (s *source) giveBack(ctx context.Context, ls []*lease, crashes int, again f
 	_ = s.wire.ask(ctx, rs, again) // what is not answered the server gives back
 	var acks []*request
 	for i, r := range rs {
-		if _, _, err := r.ack(); err == nil {
+		if _, err := r.ack(); err == nil {
 			acks = append(acks, ls[i].done())
 		}
 	}

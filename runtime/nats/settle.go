@@ -57,7 +57,7 @@ func (q *Queue) bury(ctx context.Context, ls []*lease, tasks []*runtime.Task) []
 	var buried []*lease
 	var at []int
 	for i, r := range rs {
-		if _, _, err := r.ack(); err != nil {
+		if _, err := r.ack(); err != nil {
 			errs[i] = unless(err, why)
 			continue
 		}
@@ -135,7 +135,7 @@ func (q *Queue) replace(ctx context.Context, ls []*lease, rs []*request, errs []
 	why := q.wire.ask(ctx, rs, alive(ls))
 	var acks []*request
 	for i, r := range rs {
-		_, _, err := r.ack()
+		_, err := r.ack()
 		switch {
 		case codeOf(err) == codeWrongSequence && r.resent && q.ours(ctx, ls[i], r):
 			err = nil // the answer to an earlier try was lost

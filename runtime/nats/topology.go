@@ -134,7 +134,7 @@ func (s *source) anchor(ctx context.Context) error {
 	if err := s.wire.ask(ctx, []*request{r}, nil); err != nil {
 		return err
 	}
-	if _, _, err := r.ack(); err != nil && codeOf(err) != codeWrongSequence {
+	if _, err := r.ack(); err != nil && codeOf(err) != codeWrongSequence {
 		return fmt.Errorf("anchor stream %s: %w", s.names.stream, err)
 	}
 	return nil

@@ -73,7 +73,7 @@ func (q *Queue) claimKeys(ctx context.Context, es []*entry, answers []runtime.En
 		}
 		why := q.wire.ask(ctx, rs, nil)
 		for _, e := range todo {
-			seq, _, err := e.claim.request.ack()
+			seq, err := e.claim.request.ack()
 			if codeOf(err) == codeWrongSequence && round < rounds {
 				var won, retry bool
 				if won, retry, err = q.contest(ctx, e, answers); retry {
