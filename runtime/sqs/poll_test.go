@@ -76,13 +76,13 @@ func TestCloseDoesNotWaitForAnIdlePollBeyondItsBound(t *testing.T) {
 }
 
 func TestAPollThatIsNeverAnsweredIsGivenUp(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, WithWait(time.Second))
 	b.p.patience = 100 * time.Millisecond
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	put(t, q, "a")
 	b.SetHook(func(c sqsfake.Call) sqsfake.Fault { return sqsfake.Fault{Delay: time.Hour} })
-	_, err := q.Dequeue(shortly(t), 1, time.Minute)
-	require.ErrorContains(t, err, "SQS did not answer within 100ms")
+	_, err := q.Dequeue(within(t), 1, time.Minute)
+	require.ErrorContains(t, err, "SQS did not answer within 1.1s")
 	require.NotErrorIs(t, err, context.DeadlineExceeded, "the caller's has not passed")
 	b.SetHook(nil)
 	b.clock.Advance(time.Hour)
