@@ -73,17 +73,16 @@ func (q *Queue) scan(ctx context.Context, ids []string) (*scan, error) {
 // count finds out how many messages are to come, twice where there seem to be none:
 // what was given back is on its way for a moment.
 func (c *scan) count(ctx context.Context) (err error) {
-	for range 2 {
-		if c.n, err = c.s.ready(ctx, c.name); err != nil || c.n > 0 {
-			return err
-		}
-		select {
-		case <-time.After(emptyWait):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	if c.n, err = c.s.ready(ctx, c.name); err != nil || c.n > 0 {
+		return err
 	}
-	return nil
+	select {
+	case <-time.After(emptyWait):
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	c.n, err = c.s.ready(ctx, c.name)
+	return err
 }
 
 // drawnWait bounds how long a scan waits for letters that a process has drawn and
