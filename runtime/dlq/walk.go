@@ -30,6 +30,10 @@ func (s *receivingShelf) walk(ctx context.Context) (*walk, error) {
 	return &walk{dead: dead, held: make(map[runtime.Receipt]*runtime.Delivery), kept: time.Now()}, nil
 }
 
+// maxLooks bounds how often a walk looks for letters that the queue counts and does
+// not give: a busy broker answers late, and the count of SQS is that of a while ago.
+const maxLooks = 5
+
 // next receives up to limit letters. It returns none when there are no more.
 func (w *walk) next(ctx context.Context, limit int) ([]*runtime.Delivery, error) {
 	if len(w.held) > MaxReceived {
@@ -38,17 +42,27 @@ func (w *walk) next(ctx context.Context, limit int) ([]*runtime.Delivery, error)
 	if err := w.keep(ctx); err != nil {
 		return nil, err
 	}
+	for looks := 1; ; looks++ {
+		ds, err := w.look(ctx, limit)
+		if !errors.Is(err, runtime.ErrNoTasks) {
+			return ds, err
+		}
+		if stats, err := w.dead.Stats(ctx); err != nil || stats.Ready == 0 || looks == maxLooks {
+			return nil, err
+		}
+	}
+}
+
+// look is one receive.
+func (w *walk) look(ctx context.Context, limit int) ([]*runtime.Delivery, error) {
 	waiting, cancel := context.WithTimeout(ctx, receiveWait)
 	defer cancel()
 	ds, err := w.dead.Dequeue(waiting, limit, receiveLease)
 	for _, d := range ds {
 		w.held[d.Receipt] = d
 	}
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
-	case errors.Is(err, runtime.ErrNoTasks):
-		return nil, nil
 	}
 	return ds, err
 }
