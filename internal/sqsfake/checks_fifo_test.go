@@ -174,12 +174,12 @@ var fifoChecks = []check{
 		assert.Equal(w, "a2", *w.one(url).Body)
 	}},
 	{name: "of a batch, what stands before an extended message comes back alone", do: func(w *world) {
-		url := w.fifo("VisibilityTimeout", "1")
+		url := w.fifo("VisibilityTimeout", whileSeconds)
 		w.sendGroup(url, "A", "a1", "a2", "a3")
 		ms := w.receive(url, 5, 1)
 		require.Equal(w, "a1,a2,a3", bodies(ms))
-		w.must(w.change(url, ms[1], 10))
-		w.pass(time.Second)
+		w.must(w.change(url, ms[1], 30))
+		w.pass(while)
 		assert.Equal(w, "a1", bodies(w.receive(url, 5, 1)))
 	}},
 	{name: "a receive that is tried again gets the same", do: func(w *world) {
@@ -220,10 +220,10 @@ var fifoChecks = []check{
 		assert.Equal(w, "A", m.Attributes["MessageGroupId"])
 	}},
 	{name: "a FIFO queue may delay every message", do: func(w *world) {
-		url := w.fifo("DelaySeconds", "1")
+		url := w.fifo("DelaySeconds", whileSeconds)
 		w.sendGroup(url, "A", "a1")
 		w.none(url, "its queue delays it")
-		w.pass(time.Second)
+		w.pass(while)
 		w.one(url)
 	}},
 	{name: "many consumers see every group in order and one at a time", do: func(w *world) {

@@ -11,13 +11,20 @@ func delay(seconds int32) sendOption {
 	return func(in *sqs.SendMessageInput) { in.DelaySeconds = seconds }
 }
 
+// while is how long a message stays away of which a check sees that it is away: calls
+// to an emulator on a busy machine take a second and more.
+const (
+	while        = 5 * time.Second
+	whileSeconds = "5"
+)
+
 var visibilityChecks = []check{
 	{name: "a delayed message is not there before its time", do: func(w *world) {
 		url := w.queue()
-		w.send(url, "x", delay(1))
+		w.send(url, "x", delay(int32(while/time.Second)))
 		w.none(url, "it is delayed")
 		w.counted(url, "0/0/1")
-		w.pass(time.Second)
+		w.pass(while)
 		w.one(url)
 	}},
 	{name: "what has become visible counts as such before anybody receives", do: func(w *world) {
@@ -33,30 +40,30 @@ var visibilityChecks = []check{
 		w.refuses(err, "InvalidParameterValue")
 	}},
 	{name: "a queue may delay every message", do: func(w *world) {
-		url := w.queue("DelaySeconds", "1")
+		url := w.queue("DelaySeconds", whileSeconds)
 		w.send(url, "x")
 		w.none(url, "its queue delays it")
-		w.pass(time.Second)
+		w.pass(while)
 		w.one(url)
 	}},
 	{name: "entries of a batch have their own delays", do: func(w *world) {
 		url := w.queue()
 		es := entries(2)
-		es[1].DelaySeconds = 1
+		es[1].DelaySeconds = int32(while / time.Second)
 		_, err := w.sendBatch(url, es)
 		w.must(err)
 		ms, err := w.receiveNow(url, 10, 0)
 		w.must(err)
 		assert.Equal(w, "0", bodies(ms))
-		w.pass(time.Second)
+		w.pass(while)
 		assert.Equal(w, "1", bodies(w.receive(url, 1, 3)))
 	}},
 	{name: "what is not deleted in time is received again", do: func(w *world) {
-		url := w.queue("VisibilityTimeout", "1")
+		url := w.queue("VisibilityTimeout", whileSeconds)
 		w.send(url, "x")
 		first := w.one(url)
 		w.none(url, "it is in flight")
-		w.pass(time.Second)
+		w.pass(while)
 		second := w.one(url)
 		assert.Equal(w, "2", count(second))
 		assert.Equal(w, *first.MessageId, *second.MessageId)
@@ -80,12 +87,11 @@ var visibilityChecks = []check{
 	{name: "visibility can be extended", do: func(w *world) {
 		url := w.queue()
 		w.send(url, "x")
-		m := w.one(url, visibility(2))
-		w.pass(time.Second)
-		w.must(w.change(url, m, 3))
-		w.pass(1500 * time.Millisecond)
+		m := w.one(url, visibility(int32(while/time.Second)))
+		w.must(w.change(url, m, int32(2*while/time.Second)))
+		w.pass(while)
 		w.none(url, "its visibility was extended")
-		w.pass(1500 * time.Millisecond)
+		w.pass(while)
 		w.one(url)
 	}},
 	{name: "changing visibility does not count as a receive", do: func(w *world) {
