@@ -114,7 +114,7 @@ func TestAReleaseThatWasInterruptedLeavesOneTask(t *testing.T) {
 		ds := take(t, dying, 1, quick)
 		l := heldBy(dying, ds)[0]
 		ds[0].Task.RetryCount = 2
-		at := time.Now().Add(time.Second)
+		at := time.Now().Add(quick + 2*slack) // after the old message comes back
 		copied := dying.delayed(l, runtime.AppendEnvelope(nil, ds[0].Task), at)
 		require.NoError(t, dying.wire.ask(within(t), []*request{copied}, nil))
 		kill()

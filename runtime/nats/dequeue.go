@@ -346,9 +346,10 @@ func (q *Queue) grant(ctx context.Context, ls []*lease, asked time.Time, length 
 	for _, l := range ls {
 		l.until = now.Add(length)
 	}
-	// A delivery's lease begins when the server sends it, which was after asked.
+	// A delivery's lease begins when the server sends it, which was after asked. The
+	// half of slack that is beyond late is for that, and for the way back.
 	_, unit := q.consumers()
-	if length+slack == unit && now.Sub(asked) < slack/2 {
+	if length+slack == unit && now.Sub(asked) < (slack-late)/2 {
 		return
 	}
 	rs := make([]*request, len(ls))

@@ -41,10 +41,10 @@
 // A lease is a negative acknowledgement with a delay: the server delivers the
 // message again when that is over, unless it is acknowledged before. It takes any
 // time, is kept on disk, and outlives the worker. A lease of the queue's Visibility
-// needs none: it is the consumer's ack wait. The server's lease is half a second
+// needs none: it is the consumer's ack wait. The server's lease is a second
 // longer than the worker's. So the process whose worker lets a lease end gives the
 // task back in time, with the crash counted; for a process that was killed the
-// server does so, half a second late.
+// server does so, a second late.
 //
 // The server takes an acknowledgement from whoever held the message before, however
 // long ago. That nobody settles a task after his lease is left to the worker's
@@ -57,7 +57,8 @@
 // acknowledged by the server, before the old message is taken away. A message that
 // is delivered again is looked up first: when there is a later copy of it, on its
 // queue or on the dead letter queue, the step that was interrupted is brought to its
-// end, and nobody gets it twice. A redrive that finds the message that a task was
+// end. One that comes back when its later copy is done already, since whoever wrote
+// that died before the old message was gone, runs again. A redrive that finds the message that a task was
 // buried from does not leave the task to that: it writes the task anew and takes the
 // old message away.
 //

@@ -191,7 +191,7 @@ func (h *leases) ended(ls []*lease) []*lease {
 	for _, l := range ls {
 		if h.by[l.receipt] == l && !l.busy && !now.Before(l.until) {
 			delete(h.by, l.receipt)
-			if !l.buried && now.Sub(l.until) < slack/2 {
+			if !l.buried && now.Sub(l.until) < late {
 				over = append(over, l)
 			}
 		}
@@ -209,10 +209,9 @@ func (s *source) lapse(ls []*lease) {
 	s.held.lapsing.Lock()
 	defer s.held.lapsing.Unlock()
 	if over := s.held.ended(ls); len(over) > 0 {
-		last := time.Now().Add(slack / 2)
 		ctx, cancel := context.WithTimeout(context.Background(), 2*answerWait)
 		defer cancel()
-		s.giveBack(ctx, over, 1, func(int) bool { return time.Now().Before(last) })
+		s.giveBack(ctx, over, 1, func(i int) bool { return time.Since(over[i].until) < late })
 	}
 	if s.held.due() {
 		s.held.review()

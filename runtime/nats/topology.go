@@ -25,7 +25,11 @@ const (
 
 // slack is how much longer the server keeps a lease than the worker's own clock:
 // what a message and an answer may take on their way.
-const slack = 500 * time.Millisecond
+const slack = time.Second
+
+// late is how long after its end this process may put a leased task back itself:
+// what it sends then still comes to the server before the server's own lease ends.
+const late = slack / 2
 
 // A source is a queue as this provider sees it: what its handles share.
 type source struct {
