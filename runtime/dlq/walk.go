@@ -31,7 +31,8 @@ func (s *receivingShelf) walk(ctx context.Context) (*walk, error) {
 }
 
 // maxLooks bounds how often a walk looks for letters that the queue counts and does
-// not give: a busy broker answers late, and the count of SQS is that of a while ago.
+// not give: a busy broker answers late, the count of SQS is that of a while ago, and
+// another process may hold some.
 const maxLooks = 5
 
 // next receives up to limit letters. It returns none when there are no more.
@@ -47,7 +48,9 @@ func (w *walk) next(ctx context.Context, limit int) ([]*runtime.Delivery, error)
 		if !errors.Is(err, runtime.ErrNoTasks) {
 			return ds, err
 		}
-		if stats, err := w.dead.Stats(ctx); err != nil || stats.Ready == 0 || looks == maxLooks {
+		stats, err := w.dead.Stats(ctx)
+		// What is leased and not held here may be on its way to this process.
+		if here := int64(len(w.held)); err != nil || stats.Ready == 0 && stats.Leased <= here || looks == maxLooks {
 			return nil, err
 		}
 	}
