@@ -22,8 +22,8 @@ func newReader(path string) (*reader, error) {
 
 const sqlBeginRead = `BEGIN` // takes no lock: readers and writers do not wait for one another
 
-// do runs f in a transaction that sees one moment of the file. ctx interrupts
-// it.
+// do runs f in a transaction that sees one moment of the file. ctx interrupts it, and
+// then its error is among those that come back.
 func (r *reader) do(ctx context.Context, now int64, f func(*tx)) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -35,11 +35,10 @@ func (r *reader) do(ctx context.Context, now int64, f func(*tx)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := r.c.plain(sqlBeginRead); err != nil {
-		return err
+	t := &tx{c: r.c, now: now, err: r.c.plain(sqlBeginRead)}
+	if t.err == nil {
+		f(t)
 	}
-	t := &tx{c: r.c, now: now}
-	f(t)
 	r.c.SetInterrupt(nil)
 	r.c.rollback()
 	if err := ctx.Err(); err != nil && t.err != nil {
