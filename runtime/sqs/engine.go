@@ -10,8 +10,9 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// lookEvery is the pause between short looks of a Dequeue whose context ends
-// within a second: too soon for a poll that waits.
+// lookEvery is the time between short looks of a Dequeue whose context ends
+// within a second: too soon for a poll that waits. Each look is a request for each
+// SQS queue.
 const lookEvery = 100 * time.Millisecond
 
 // An engine is one queue as this process works on it, shared by all handles.
@@ -32,7 +33,8 @@ type engine struct {
 	waiters []*waiter
 	out     map[runtime.Receipt]*message // with workers
 	swept   time.Time
-	turns   int // Dequeues, for WithStarvationFree
+	looked  time.Time // when later was last polled
+	turns   int       // Dequeues, for WithStarvationFree
 	closing bool
 	holding *time.Timer
 	back    chan struct{}          // closed when what nobody asked for has gone back; nil before the first time
@@ -47,6 +49,7 @@ type waiter struct {
 	limit int
 	lease time.Duration
 	wake  chan struct{} // capacity 1
+	look  time.Time     // when it may look again by polls that do not wait
 	err   error         // of a poll
 }
 
@@ -159,7 +162,7 @@ func (e *engine) await(ctx context.Context, q *Queue, w *waiter, ask *lane, aske
 			return nil
 		}
 	} else if brief(ctx) {
-		t := time.NewTimer(lookEvery)
+		t := time.NewTimer(time.Until(w.look))
 		defer t.Stop()
 		pause = t.C
 	}
@@ -233,6 +236,13 @@ func (e *engine) ask(ctx context.Context, w *waiter, one *lane) {
 		return
 	}
 	wait := e.waitOf(ctx)
+	if wait == 0 {
+		now := time.Now()
+		if now.Before(w.look) {
+			return // the answer to the last look, which was nothing, is no reason for another
+		}
+		w.look = now.Add(lookEvery)
+	}
 	for _, l := range e.lanes {
 		l.pump(w.lease, wait)
 	}
@@ -241,9 +251,15 @@ func (e *engine) ask(ctx context.Context, w *waiter, one *lane) {
 // watchLater has a poll on the delayed tasks of a fifo queue whenever somebody works
 // on the queue, however much is ready on it. mu is held.
 func (e *engine) watchLater(ctx context.Context) {
-	if e.later != nil && e.later.polls == 0 && !e.closing && ctx.Err() == nil {
-		e.later.start(poll{limit: maxBatch, lease: runtime.DefaultVisibility, wait: e.waitOf(ctx)})
+	if e.later == nil || e.later.polls > 0 || e.closing || ctx.Err() != nil {
+		return
 	}
+	wait := e.waitOf(ctx)
+	if wait == 0 && time.Since(e.looked) < lookEvery {
+		return
+	}
+	e.looked = time.Now()
+	e.later.start(poll{limit: maxBatch, lease: runtime.DefaultVisibility, wait: wait})
 }
 
 // demand is how many messages the waiting Dequeues would take. mu is held.

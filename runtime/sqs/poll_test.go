@@ -177,3 +177,23 @@ func TestRequestsCountsEachTry(t *testing.T) {
 	require.Equal(t, int64(3), b.p.Requests()["SendMessageBatch"]-before, "throttled twice, then sent")
 	require.Equal(t, runtime.Stats{Ready: 1}, stats(t, q))
 }
+
+// TestABriefDequeueLooksNowAndThen counts what a Dequeue costs that ends too soon for
+// a poll that waits: a few looks, however fast they are answered, and none after what
+// has come was found.
+func TestABriefDequeueLooksNowAndThen(t *testing.T) {
+	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}, {Type: runtime.Priority, Levels: 4}} {
+		b := newBench(t)
+		q := openQueue(t, b.p, cfg)
+		before := b.p.Requests()["ReceiveMessage"]
+		began := time.Now()
+		_, err := q.Dequeue(shortly(t), 10, time.Minute)
+		require.ErrorIs(t, err, runtime.ErrNoTasks)
+		looks := int64(time.Since(began)/lookEvery) + 1
+		lanes := int64(len(q.e.inputs()))
+		cost := b.p.Requests()["ReceiveMessage"] - before
+		require.LessOrEqual(t, cost, lanes*(looks+2), "%s: for %d looks", q.cfg.Type, looks) // the highest levels are asked once more by themselves
+		put(t, q, "a")
+		require.Equal(t, []string{"a"}, idsOf(take(t, q, 1)))
+	}
+}
