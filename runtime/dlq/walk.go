@@ -30,27 +30,26 @@ func (s *receivingShelf) walk(ctx context.Context) (*walk, error) {
 	return &walk{dead: dead, held: make(map[runtime.Receipt]*runtime.Delivery), kept: time.Now()}, nil
 }
 
-// maxLooks bounds how often a walk looks for letters that the queue counts and does
-// not give: a busy broker answers late, the count of SQS is that of a while ago, and
-// another process may hold some.
-const maxLooks = 5
-
-// next receives up to limit letters. It returns none when there are no more.
+// next receives up to limit letters. It returns none when there are no more. Where the
+// queue counts letters that it does not give it goes on to look until a lease of a walk
+// has passed: a busy broker answers late, the count of SQS is that of a while ago, and
+// what a receive hid whose answer was lost is back by then. What is still leased after
+// that is in use elsewhere.
 func (w *walk) next(ctx context.Context, limit int) ([]*runtime.Delivery, error) {
 	if len(w.held) > MaxReceived {
 		return nil, fmt.Errorf("%w: there are more than %d letters to look at, and the queue lists none without receiving it: have a Processor store them", runtime.ErrUnsupported, MaxReceived)
 	}
-	if err := w.keep(ctx); err != nil {
-		return nil, err
-	}
-	for looks := 1; ; looks++ {
+	for began := time.Now(); ; {
+		if err := w.keep(ctx); err != nil {
+			return nil, err
+		}
 		ds, err := w.look(ctx, limit)
 		if !errors.Is(err, runtime.ErrNoTasks) {
 			return ds, err
 		}
 		stats, err := w.dead.Stats(ctx)
-		// What is leased and not held here may be on its way to this process.
-		if here := int64(len(w.held)); err != nil || stats.Ready == 0 && stats.Leased <= here || looks == maxLooks {
+		none := stats.Ready == 0 && stats.Leased <= int64(len(w.held))
+		if err != nil || none || time.Since(began) > receiveLease {
 			return nil, err
 		}
 	}

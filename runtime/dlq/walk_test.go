@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -16,11 +17,12 @@ import (
 )
 
 // A busy provider cannot list, and answers one Dequeue on the dead letter queue too
-// late for who asked. Where it was heard, what it leased comes with the next one.
+// late for who asked. Where it was heard, what it leased comes with the next one, or
+// with none.
 type busy struct {
 	runtime.Provider
-	late, heard atomic.Bool
-	onTheWay    []*runtime.Delivery
+	late, heard, lost atomic.Bool
+	onTheWay          []*runtime.Delivery
 }
 
 func (p *busy) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
@@ -54,7 +56,7 @@ func (q busyQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) 
 		<-ctx.Done()
 		return nil, errors.Join(err, runtime.ErrNoTasks)
 	}
-	if ds := q.p.onTheWay; len(ds) > 0 {
+	if ds := q.p.onTheWay; len(ds) > 0 && !q.p.lost.Load() {
 		q.p.onTheWay = nil
 		return ds, nil
 	}
@@ -62,17 +64,44 @@ func (q busyQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) 
 }
 
 func TestAQueueThatAnswersLateIsNotTakenForEmpty(t *testing.T) {
-	for name, heard := range map[string]bool{"nothing is leased": false, "the letters are on their way": true} {
+	for name, c := range map[string]struct{ heard, lost bool }{
+		"nothing is leased":            {},
+		"the letters are on their way": {heard: true},
+		"the answer is lost":           {heard: true, lost: true},
+	} {
 		t.Run(name, func(t *testing.T) {
-			p := &busy{Provider: memory.New()}
-			d := newDesk(t, p, runtime.QueueConfig{})
-			d.buryMails(3)
-			p.heard.Store(heard)
-			p.late.Store(true)
-			done, err := d.box.Redrive(d.ctx, dlq.Redrive{})
-			require.NoError(t, err)
-			assert.False(t, p.late.Load(), "it was late once")
-			assert.Equal(t, 3, done.Moved)
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(time.Until(start.Add(time.Hour))) // by the bubble's clock, which begins before the letters die
+				p := &busy{Provider: memory.New()}
+				d := newDesk(t, p, runtime.QueueConfig{})
+				d.buryMails(3)
+				p.heard.Store(c.heard)
+				p.lost.Store(c.lost)
+				p.late.Store(true)
+				done, err := d.box.Redrive(d.ctx, dlq.Redrive{})
+				require.NoError(t, err)
+				assert.False(t, p.late.Load(), "it was late once")
+				assert.Equal(t, 3, done.Moved)
+			})
 		})
 	}
+}
+
+// TestLettersInUseElsewhereDoNotHoldUpAWalk has another worker keep its lease on a
+// letter for as long as it likes.
+func TestLettersInUseElsewhereDoNotHoldUpAWalk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &busy{Provider: memory.New()}
+		d := newDesk(t, p, runtime.QueueConfig{})
+		d.buryMails(3)
+		dead, err := p.Open(d.ctx, runtime.QueueConfig{Name: "q-dlq"})
+		require.NoError(t, err)
+		_, err = dead.Dequeue(d.ctx, 1, time.Hour)
+		require.NoError(t, err)
+		began := time.Now()
+		letters, _, err := d.box.List(d.ctx, dlq.Filter{}, "", 10)
+		require.NoError(t, err)
+		assert.Len(t, letters, 2)
+		assert.Less(t, time.Since(began), time.Minute)
+	})
 }
