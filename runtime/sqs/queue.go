@@ -108,7 +108,8 @@ func (q *Queue) tooLong(lease time.Duration) error {
 // Dequeue implements [runtime.Queue]. It waits until ctx ends, however long that
 // is. When ctx ends a poll that is under way goes on: what it brings is the next
 // Dequeue's, or goes back to SQS after half a second. With a context that has
-// ended already it takes only what is at hand.
+// ended already it takes only what is at hand. In the last second before ctx ends
+// no poll can wait: it looks ten times a second, at a request for each SQS queue.
 func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
 	switch {
 	case limit < 1 || lease <= 0:
