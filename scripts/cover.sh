@@ -8,7 +8,10 @@ shift
 profile=$(mktemp)
 trap 'rm -f "$profile"' EXIT
 for tree in "$@"; do
-	go test -timeout 20m -coverpkg="$tree" -coverprofile="$profile" "$tree" >/dev/null
+	out=$(go test -timeout 20m -coverpkg="$tree" -coverprofile="$profile" "$tree") || {
+		echo "$out"
+		exit 1
+	}
 	got=$(go tool cover -func="$profile" | awk '/^total:/ { sub("%", "", $3); print $3 }')
 	echo "coverage of $tree: $got % (wanted: $want %)"
 	awk -v got="$got" -v want="$want" 'BEGIN { exit !(got >= want) }' || {
