@@ -358,10 +358,14 @@ func (w *world) dead(q runtime.Queue) runtime.Queue {
 // bury dead-letters deliveries as a pool does.
 func (w *world) bury(q runtime.Queue, ds ...*runtime.Delivery) {
 	w.Helper()
+	w.ok(w.deadLetter(q, ds), "dead letter")
+}
+
+func (w *world) deadLetter(q runtime.Queue, ds []*runtime.Delivery) error {
 	for _, d := range ds {
 		runtime.Bury(d.Task, q.Config().Name, w.now(), errors.New("it failed"))
 	}
-	w.ok(q.DeadLetter(w.ctx, ds), "dead letter")
+	return q.DeadLetter(w.ctx, ds)
 }
 
 // gate returns a channel that handlers wait on, and what opens it. It opens at
