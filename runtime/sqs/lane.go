@@ -47,6 +47,11 @@ const firstLease = 30 * time.Second
 // lane has no other while it is idle.
 const defaultPatience = 20 * time.Second
 
+// quick is how soon an answer comes to a poll that did not wait. SQS does not say when
+// a lease began: it was not before the request, and where the poll may have waited
+// just before the answer came.
+const quick = 100 * time.Millisecond
+
 // A poll is one ReceiveMessage.
 type poll struct {
 	limit int
@@ -101,6 +106,7 @@ func (l *lane) run(p poll) {
 	bound := p.wait + e.p.patience
 	ctx, cancel := context.WithTimeoutCause(e.polling, bound, fmt.Errorf("SQS did not answer within %s", bound))
 	defer cancel()
+	asked := e.p.clock.Now()
 	out, err := e.p.api.ReceiveMessage(ctx, in)
 	at := e.p.clock.Now()
 	if err != nil {
@@ -115,7 +121,11 @@ func (l *lane) run(p poll) {
 		l.arrive(p, nil, nil)
 		return
 	}
-	good, rest := l.sort(out.Messages, at, p.lease)
+	since := at
+	if at.Sub(asked) < quick {
+		since = asked
+	}
+	good, rest := l.sort(out.Messages, at, since, p.lease)
 	if len(rest) > 0 {
 		defer e.aside()()
 	}
@@ -130,8 +140,8 @@ type stray struct {
 	cause error // why it is no task; nil: it is not due
 }
 
-// sort tells what is for workers from what is not.
-func (l *lane) sort(raw []types.Message, at time.Time, lease time.Duration) (good []*message, rest []stray) {
+// sort tells what is for workers from what is not. since is when the lease began.
+func (l *lane) sort(raw []types.Message, at, since time.Time, lease time.Duration) (good []*message, rest []stray) {
 	e := l.e
 	away := make(map[string]bool) // groups whose next task cannot be read now
 	for _, r := range raw {
@@ -139,7 +149,7 @@ func (l *lane) sort(raw []types.Message, at time.Time, lease time.Duration) (goo
 		if l.fifo && away[group] {
 			continue // it would be handed out before the one that is away
 		}
-		m, err := l.read(r, at, lease)
+		m, err := l.read(r, since, lease)
 		if err == nil && m.stored != "" {
 			err = m.fetchStored(e.polling)
 			if err != nil && !errors.Is(err, ErrNotStored) && !errors.Is(err, runtime.ErrInvalidTask) {

@@ -179,8 +179,7 @@ func TestRequestsCountsEachTry(t *testing.T) {
 }
 
 // TestABriefDequeueLooksNowAndThen counts what a Dequeue costs that ends too soon for
-// a poll that waits: a few looks, however fast they are answered, and none after what
-// has come was found.
+// a poll that waits: a few looks, however fast they are answered.
 func TestABriefDequeueLooksNowAndThen(t *testing.T) {
 	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}, {Type: runtime.Priority, Levels: 4}} {
 		b := newBench(t)
@@ -195,5 +194,26 @@ func TestABriefDequeueLooksNowAndThen(t *testing.T) {
 		require.LessOrEqual(t, cost, lanes*(looks+2), "%s: for %d looks", q.cfg.Type, looks) // the highest levels are asked once more by themselves
 		put(t, q, "a")
 		require.Equal(t, []string{"a"}, idsOf(take(t, q, 1)))
+	}
+}
+
+// TestALeaseIsCountedFromTheRequestWhereItsPollDidNotWait has the answer be late: the
+// lease must not seem to last longer than SQS keeps it.
+func TestALeaseIsCountedFromTheRequestWhereItsPollDidNotWait(t *testing.T) {
+	for late, want := range map[time.Duration]time.Duration{quick - time.Millisecond: 0, quick: quick} {
+		b := newBench(t)
+		q := openQueue(t, b.p, runtime.QueueConfig{})
+		put(t, q, "a")
+		began := b.clock.Now()
+		var once sync.Once
+		b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+			if c.Operation == "ReceiveMessage" {
+				once.Do(func() { b.clock.Advance(late) })
+			}
+			return sqsfake.Fault{}
+		})
+		ds, err := q.Dequeue(within(t), 1, 20*time.Second)
+		require.NoError(t, err)
+		require.Equal(t, want+20*time.Second, ds[0].LeaseUntil.Sub(began), "answered after %s", late)
 	}
 }
