@@ -107,7 +107,9 @@ func (l *warnings) with(text string) string {
 }
 
 // settleMuted has a pool settle six tasks while replies are lost, and waits until
-// of those it has retried and buried so many. It returns how many runs there were.
+// of those it has retried and buried so many. It returns how many runs there were,
+// with the pool stopped: the backend is through with the tasks long before the
+// pool has the answers that it may complain about.
 func (w *world) settleMuted(complaints *warnings, outcome func(l letter) error, retried, buried int64) int64 {
 	w.Helper()
 	net := w.network()
@@ -115,7 +117,7 @@ func (w *world) settleMuted(complaints *warnings, outcome func(l letter) error, 
 	var runs atomic.Int64
 	begun := make(chan struct{}, 100)
 	finish, let := w.gate()
-	m := w.beginWith(w.main, runtime.QueueConfig{Name: "q", Visibility: long}, runtime.PoolConfig{
+	m, pool := w.beginWith(w.main, runtime.QueueConfig{Name: "q", Visibility: long}, runtime.PoolConfig{
 		Workers: tasks, Grace: time.Second, Logger: slog.New(complaints),
 	}, func(_ context.Context, l letter) error {
 		runs.Add(1)
@@ -134,6 +136,7 @@ func (w *world) settleMuted(complaints *warnings, outcome func(l letter) error, 
 	w.pass(2 * time.Second)
 	net.Heal()
 	w.reaches(q, "when replies come through again", 0, retried, 0, buried)
+	w.stop(pool)
 	return runs.Load()
 }
 

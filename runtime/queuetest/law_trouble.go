@@ -69,10 +69,11 @@ func (q *shakyQueue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) err
 // begin starts a pool on a provider, and stops it at the end of the test.
 func (w *world) begin(p runtime.Provider, cfg runtime.QueueConfig, handle func(context.Context, letter) error) *runtime.Manager {
 	w.Helper()
-	return w.beginWith(p, cfg, runtime.PoolConfig{Workers: 6, Grace: time.Second}, handle)
+	m, _ := w.beginWith(p, cfg, runtime.PoolConfig{Workers: 6, Grace: time.Second}, handle)
+	return m
 }
 
-func (w *world) beginWith(p runtime.Provider, cfg runtime.QueueConfig, how runtime.PoolConfig, handle func(context.Context, letter) error) *runtime.Manager {
+func (w *world) beginWith(p runtime.Provider, cfg runtime.QueueConfig, how runtime.PoolConfig, handle func(context.Context, letter) error) (*runtime.Manager, *runtime.Pool) {
 	w.Helper()
 	m := runtime.NewManager(runtime.ManagerConfig{Clock: w.ticks()})
 	w.ok(m.Open(w.ctx, p, w.of(cfg)), "open the queue")
@@ -80,13 +81,9 @@ func (w *world) beginWith(p runtime.Provider, cfg runtime.QueueConfig, how runti
 	w.ok(pool.Start(w.ctx), "start the pool")
 	w.Cleanup(func() {
 		w.letGo()
-		ctx, cancel := context.WithTimeout(context.Background(), w.patience)
-		defer cancel()
-		if err := pool.Stop(ctx); err != nil {
-			w.Errorf("stop the pool: %v", err)
-		}
+		w.stop(pool)
 	})
-	return m
+	return m, pool
 }
 
 func troubleFails(w *world) {
