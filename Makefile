@@ -11,6 +11,10 @@ RACE = CGO_ENABLED=1
 # of: watching it finds nothing and takes minutes.
 RACEFLAGS = -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false
 
+# What tests must cover, and where their run writes down what they did.
+COVERED  = ./runtime/... ./generator/...
+COVERAGE = .cache/coverage
+
 PROVIDER ?= sqlite
 DEMOFLAGS ?=
 # A broker runs as long as the demo does, so that what an earlier run left on one
@@ -38,7 +42,10 @@ endif
 .PHONY: test
 test: ## run every test of every module, with the race detector, on servers it starts
 	@scripts/setup.sh race servers
-	@set -e; for m in $(MODULES); do echo "== test $$m"; (cd $$m && $(RACE) $(GO) test $(RACEFLAGS) -timeout 20m ./...); done
+	@mkdir -p $(dir $(COVERAGE))
+	@set -e; for m in $(MODULES); do \
+		cover=; if [ $$m = . ]; then cover="-coverprofile=$(COVERAGE) -coverpkg=$$(echo $(COVERED) | tr ' ' ,)"; fi; \
+		echo "== test $$m"; (cd $$m && $(RACE) $(GO) test $(RACEFLAGS) $$cover -timeout 20m ./...); done
 
 .PHONY: test-rabbitmq4
 test-rabbitmq4: ## run the tests of the RabbitMQ provider on the RabbitMQ 4 of Debian trixie (root on Debian; RABBITMQ4=folder to keep it in)
@@ -71,9 +78,8 @@ generate-check: ## fail when generated code is not up to date
 	@set -e; for m in examples bench; do echo "== taskgen -check $$m"; (cd $$m && $(GO) tool taskgen -check ./...); done
 
 .PHONY: cover
-cover: ## coverage of runtime and generator; fails below 85 %
-	@scripts/setup.sh servers
-	@scripts/cover.sh 85 ./runtime/... ./generator/...
+cover: test ## test, and fail where less than 85 % of runtime or generator is covered
+	@scripts/cover.sh 85 $(COVERAGE) $(COVERED)
 
 .PHONY: fuzz
 fuzz: ## run each fuzz test for FUZZTIME (10s)
