@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"context"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -58,10 +59,30 @@ func timeDelays(w *world) {
 			w.nothing(q, "one nanosecond before a delay of %s is over", d)
 		}
 		w.pass(1 + w.slack(q))
-		got := w.takeOne(q, long)
+		got := w.takeHopped(q)
 		w.check(got.Task.ScheduledFor.Equal(due), "ScheduledFor was %s and came back as %s", due, got.Task.ScheduledFor)
 		w.ok(q.Complete(w.ctx, []*runtime.Delivery{got}), "complete")
 	}
+}
+
+// takeHopped leases a task that the provider may be putting off at this moment: a
+// hop that is worked out before the clock moves, and told to the backend after it,
+// ends later by as much, and nobody but the test moves the clock again.
+func (w *world) takeHopped(q runtime.Queue) *runtime.Delivery {
+	w.Helper()
+	if q.Capabilities().DelayHop > 0 {
+		for range 3 {
+			ctx, cancel := context.WithTimeout(w.ctx, w.patience/8)
+			ds, err := q.Dequeue(ctx, 1, long)
+			cancel()
+			if err == nil {
+				return ds[0]
+			}
+			w.is(err, runtime.ErrNoTasks, "dequeue")
+			w.pass(w.slack(q))
+		}
+	}
+	return w.takeOne(q, long)
 }
 
 func timeReal(w *world) {

@@ -121,6 +121,22 @@ func nothing(t *testing.T, q *Queue) {
 	require.ErrorIs(t, err, runtime.ErrNoTasks)
 }
 
+// putOff looks as nothing does, and waits until what was received and is not due is
+// on its way again: a test that moves the clock in between makes a hop longer.
+func putOff(t *testing.T, q *Queue) {
+	t.Helper()
+	nothing(t, q)
+	require.Eventually(t, func() bool {
+		q.e.mu.Lock()
+		defer q.e.mu.Unlock()
+		busy := len(q.e.moving)
+		for _, l := range q.e.inputs() {
+			busy += l.polls
+		}
+		return busy == 0
+	}, soon, time.Millisecond)
+}
+
 func idsOf(ds []*runtime.Delivery) []string {
 	ids := []string{}
 	for _, d := range ds {

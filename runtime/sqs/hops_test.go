@@ -55,11 +55,11 @@ func TestADelayOfHoursSurvivesProcessesThatDieOnItsHops(t *testing.T) {
 		}
 		q := openQueue(t, b.provider(t), cfg)
 		for b.clock.Now().Add(maxDelay).Before(due) {
-			nothing(t, q)
+			putOff(t, q)
 			b.clock.Advance(maxDelay)
 		}
 		b.clock.Advance(due.Add(-time.Nanosecond).Sub(b.clock.Now()))
-		nothing(t, q)
+		putOff(t, q)
 		b.clock.Advance(time.Nanosecond + q.Capabilities().Lateness)
 		d := take(t, q, 1)[0]
 		require.Equal(t, "a", d.Task.ID)
