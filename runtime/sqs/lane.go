@@ -88,12 +88,10 @@ func (l *lane) start(p poll) {
 	}()
 }
 
-// run makes one poll. It is not cancelled when the Dequeue that asked for it
-// ends: SQS would lease its messages to nobody.
-func (l *lane) run(p poll) {
-	e := l.e
+// request is a receive of up to limit messages.
+func (l *lane) request(limit int, wait, lease time.Duration) *awssqs.ReceiveMessageInput {
 	in := &awssqs.ReceiveMessageInput{
-		QueueUrl: &l.url, MaxNumberOfMessages: int32(p.limit), WaitTimeSeconds: seconds(p.wait), VisibilityTimeout: seconds(p.lease),
+		QueueUrl: &l.url, MaxNumberOfMessages: int32(limit), WaitTimeSeconds: seconds(wait), VisibilityTimeout: seconds(lease),
 		MessageAttributeNames:       []string{"All"},
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameApproximateReceiveCount, types.MessageSystemAttributeNameMessageGroupId},
 	}
@@ -103,11 +101,18 @@ func (l *lane) run(p poll) {
 		id := uuid.NewString()
 		in.ReceiveRequestAttemptId = &id
 	}
+	return in
+}
+
+// run makes one poll. It is not cancelled when the Dequeue that asked for it
+// ends: SQS would lease its messages to nobody.
+func (l *lane) run(p poll) {
+	e := l.e
 	bound := p.wait + e.p.patience
 	ctx, cancel := context.WithTimeoutCause(e.polling, bound, fmt.Errorf("SQS did not answer within %s", bound))
 	defer cancel()
 	asked := e.p.clock.Now()
-	out, err := e.p.api.ReceiveMessage(ctx, in)
+	out, err := e.p.api.ReceiveMessage(ctx, l.request(p.limit, p.wait, p.lease))
 	at := e.p.clock.Now()
 	if err != nil {
 		if ctx.Err() != nil {

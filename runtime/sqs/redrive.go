@@ -4,25 +4,19 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// defaultWalkLease is how long a walk through the dead letter queue hides what it
-// has seen. Where a process dies on its walk, that is how long its share stays away.
-const defaultWalkLease = 30 * time.Second
-
 // Redrive implements [runtime.Redriver]. SQS has no way to find a message: a redrive
 // walks through the dead letter queue, ten messages a request, hides those that are
-// not asked for until it is done, and stops early once it has found all that are.
-// Two walks at the same time may each miss what the other hides. Each task is sent
-// to the queue before it is deleted from the dead letter queue. A box of package dlq
-// makes one walk for what its filter chooses, at a rate; and for all dead tasks of a
-// large queue see [Queue.StartRedrive].
+// not asked for until it is done, and stops early once it has found all that are. What
+// others have received it waits for, 30 s at most. Each task is sent to the queue before
+// it is deleted from the dead letter queue. A box of package dlq makes one walk for what
+// its filter chooses, at a rate; and for all dead tasks of a large queue see
+// [Queue.StartRedrive].
 func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	return q.walk(ctx, ids, ids == nil, func(e *engine, ms []*message) []error {
 		errs := make([]error, len(ms))
@@ -54,7 +48,7 @@ func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 
 // walk goes through the dead letter queue and does something with this queue's
 // dead tasks that are among ids, or with all of them.
-func (q *Queue) walk(ctx context.Context, ids []string, all bool, do func(*engine, []*message) []error) ([]string, error) {
+func (q *Queue) walk(ctx context.Context, ids []string, all bool, do func(*engine, []*message) []error) (done []string, err error) {
 	e := q.e
 	if err := q.open(); err != nil {
 		return nil, err
@@ -66,31 +60,21 @@ func (q *Queue) walk(ctx context.Context, ids []string, all bool, do func(*engin
 	for _, id := range ids {
 		want[id] = true
 	}
-	dead := newLane(&engine{p: e.p, isDLQ: true, name: e.name, memos: newMemos()}, e.dlq, 0)
-	defer dead.e.cut()
-	var (
-		done  []string
-		be    runtime.BatchError
-		aside []*message
-		seen  = make(map[string]bool)
-	)
-	defer func() {
-		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), strayTime)
-		defer cancel()
-		e.hide(back, true, aside, make([]error, len(aside)), func(*message) int32 { return 0 })
-	}()
-	for all || len(want) > 0 {
-		ms, err := dead.next(ctx)
+	w := newWalk(e)
+	defer w.end(ctx)
+	var be runtime.BatchError
+	seen := make(map[string]bool)
+	for again := false; !again && (all || len(want) > 0); {
+		ms, err := w.next(ctx)
 		if err != nil || len(ms) == 0 {
 			return done, orFirst(err, &be)
 		}
-		again := false
 		chosen := ms[:0:0]
 		for _, m := range ms {
-			again = again || seen[m.id] // the walk takes so long that what it hid is back
+			again = again || seen[m.id] // what the walk held is back: it could not keep it
 			seen[m.id] = true
 			if m.task == nil || e.origin(m) != e.name || !all && !want[m.task.ID] {
-				aside = append(aside, m)
+				w.held = append(w.held, m)
 			} else {
 				chosen = append(chosen, m)
 			}
@@ -100,10 +84,9 @@ func (q *Queue) walk(ctx context.Context, ids []string, all bool, do func(*engin
 			delete(want, id)
 			if be.Add(slices.Index(ids, id), id, err); err == nil {
 				done = append(done, id)
+			} else {
+				w.held = append(w.held, chosen[i])
 			}
-		}
-		if again {
-			break
 		}
 	}
 	return done, be.OrNil()
@@ -125,37 +108,6 @@ func (e *engine) origin(m *message) string {
 		return from
 	}
 	return m.task.Queue // SQS itself moved it: nobody wrote why
-}
-
-// next receives up to ten messages of a dead letter queue. It returns none when SQS
-// says that there are no more, by the receive and by its count.
-func (l *lane) next(ctx context.Context) ([]*message, error) {
-	p := l.e.p
-	for wait := int32(0); ; wait = 1 {
-		out, err := p.api.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
-			QueueUrl: &l.url, MaxNumberOfMessages: maxBatch, VisibilityTimeout: seconds(p.walkLease), WaitTimeSeconds: wait,
-			MessageAttributeNames:       []string{"All"},
-			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameApproximateReceiveCount},
-		})
-		if err != nil {
-			return nil, explain("receive from "+l.name, err)
-		}
-		if len(out.Messages) == 0 {
-			n, err := p.count(ctx, l.remote)
-			if err != nil || n.visible == 0 || wait > 0 {
-				return nil, err
-			}
-			continue // a short look asks only some of SQS's servers
-		}
-		ms := make([]*message, len(out.Messages))
-		for i, r := range out.Messages {
-			ms[i], _ = l.read(r, p.clock.Now(), p.walkLease) // one that is no task has no ID that could be asked for
-			if ms[i].stored != "" && ms[i].task != nil {
-				ms[i].payload = ms[i].task.Payload // it stays where it is
-			}
-		}
-		return ms, nil
-	}
 }
 
 // StartRedrive has SQS itself move everything on the dead letter queue back to the

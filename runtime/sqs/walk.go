@@ -1,0 +1,88 @@
+package sqs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// defaultWalkLease is how long a walk through the dead letter queue hides what it
+// has seen, and renews that. Where a process dies on its walk, that is how long its
+// share stays away.
+const defaultWalkLease = 30 * time.Second
+
+// A walk receives what is on a dead letter queue, once. It keeps the leases of what
+// it holds, so that nothing comes twice, and makes that visible at its end.
+type walk struct {
+	l    *lane
+	held []*message
+	kept time.Time // when the leases were last renewed
+}
+
+// newWalk begins one through the dead letter queue of e.
+func newWalk(e *engine) *walk {
+	dead := &engine{p: e.p, isDLQ: true, name: e.name, memos: newMemos()}
+	return &walk{l: newLane(dead, e.dlq, 0), kept: time.Now()}
+}
+
+// next receives up to ten messages. It returns none when SQS says that there are no
+// more, by the receive and by its count. Where that has more hidden than the walk holds,
+// next goes on to look until a walk's lease has passed: what a receive hid whose answer
+// was lost is back by then, and the rest is in use elsewhere.
+func (w *walk) next(ctx context.Context) ([]*message, error) {
+	l, p, began := w.l, w.l.e.p, time.Now()
+	for wait := time.Duration(0); ; wait = time.Second {
+		if err := w.keep(ctx); err != nil {
+			return nil, err
+		}
+		out, err := p.api.ReceiveMessage(ctx, l.request(maxBatch, wait, p.walkLease))
+		if err != nil {
+			return nil, explain("receive from "+l.name, err)
+		}
+		if len(out.Messages) == 0 {
+			n, err := p.count(ctx, l.remote)
+			none := n.visible == 0 || wait > 0 // a short look asks only some of SQS's servers
+			if err != nil || none && n.hidden <= int64(len(w.held)) || time.Since(began) > p.walkLease {
+				return nil, err
+			}
+			continue
+		}
+		ms := make([]*message, len(out.Messages))
+		for i, r := range out.Messages {
+			ms[i], _ = l.read(r, p.clock.Now(), p.walkLease) // one that is no task has no ID that could be asked for
+			if ms[i].stored != "" && ms[i].task != nil {
+				ms[i].payload = ms[i].task.Payload // it stays where it is
+			}
+		}
+		return ms, nil
+	}
+}
+
+// keep renews the leases of what is held, once they are half over. A lease that is lost
+// nevertheless brings its message once more.
+func (w *walk) keep(ctx context.Context) error {
+	lease := w.l.e.p.walkLease
+	if time.Since(w.kept) < lease/2 {
+		return nil
+	}
+	w.kept = time.Now()
+	errs := make([]error, len(w.held))
+	w.l.e.hide(ctx, false, w.held, errs, func(*message) int32 { return seconds(lease) })
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, runtime.ErrLeaseLost) {
+			return fmt.Errorf("keep what was received: %w", err)
+		}
+	}
+	return nil
+}
+
+// end makes visible what is held. What fails is visible when its lease ends.
+func (w *walk) end(ctx context.Context) {
+	defer w.l.e.cut()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), strayTime)
+	defer cancel()
+	w.l.e.hide(ctx, true, w.held, make([]error, len(w.held)), func(*message) int32 { return 0 })
+}

@@ -1,0 +1,100 @@
+package sqs
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/internal/sqsfake"
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// kill enqueues tasks and has them die.
+func kill(t *testing.T, b *bench, q *Queue, ids ...string) {
+	t.Helper()
+	put(t, q, ids...)
+	for range ids {
+		ds := take(t, q, 1)
+		runtime.Bury(ds[0].Task, q.cfg.Name, b.clock.Now(), runtime.ErrTimeout)
+		require.NoError(t, q.DeadLetter(within(t), ds))
+	}
+}
+
+func TestAWalkFindsWhatAReceiveHidWhoseAnswerWasLost(t *testing.T) {
+	walks := map[string]func(context.Context, *Queue) ([]string, error){
+		"redrive all":  func(ctx context.Context, q *Queue) ([]string, error) { return q.Redrive(ctx, nil) },
+		"redrive some": func(ctx context.Context, q *Queue) ([]string, error) { return q.Redrive(ctx, []string{"a", "b"}) },
+		"discard":      func(ctx context.Context, q *Queue) ([]string, error) { return q.Discard(ctx, []string{"a", "b"}) },
+	}
+	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
+		for name, walk := range walks {
+			t.Run(string(kind)+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				b := newBench(t)
+				q := openQueue(t, b.p, runtime.QueueConfig{Type: kind})
+				kill(t, b, q, "a", "b")
+				looks := 0
+				b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+					if c.Operation != "ReceiveMessage" {
+						return sqsfake.Fault{}
+					}
+					if looks++; looks == 3 { // the second one was the SDK's, which tries again and finds nothing
+						b.clock.Advance(defaultWalkLease)
+					}
+					return sqsfake.Fault{DropReply: looks == 1}
+				})
+				found, err := walk(within(t), q)
+				b.SetHook(nil)
+				require.NoError(t, err)
+				require.ElementsMatch(t, []string{"a", "b"}, found)
+			})
+		}
+	}
+}
+
+func TestAWalkKeepsWhatItHolds(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, runtime.QueueConfig{})
+	kill(t, b, q, numbered(12)...)
+	dead := openQueue(t, b.p, runtime.QueueConfig{Name: q.cfg.DLQ})
+	w := newWalk(q.e)
+	for len(w.held) < 12 {
+		ms, err := w.next(within(t))
+		require.NoError(t, err)
+		require.NotEmpty(t, ms)
+		w.held = append(w.held, ms...)
+	}
+	for range 3 {
+		b.clock.Advance(defaultWalkLease * 2 / 3)
+		w.kept = time.Now().Add(-defaultWalkLease * 2 / 3)
+		ms, err := w.next(within(t))
+		require.NoError(t, err)
+		require.Empty(t, ms)
+	}
+	require.Equal(t, runtime.Stats{Leased: 12}, stats(t, dead))
+	w.end(within(t))
+	require.Equal(t, runtime.Stats{Ready: 12}, stats(t, dead))
+}
+
+func TestAWalkThatCannotKeepWhatItHoldsSaysSo(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, runtime.QueueConfig{})
+	kill(t, b, q, "a")
+	w := newWalk(q.e)
+	defer w.end(context.Background())
+	ms, err := w.next(within(t))
+	require.NoError(t, err)
+	w.held = ms
+	w.kept = time.Now().Add(-defaultWalkLease)
+	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+		if c.Operation != "ChangeMessageVisibilityBatch" {
+			return sqsfake.Fault{}
+		}
+		return sqsfake.Fault{Error: &sqsfake.Error{Type: "AccessDeniedException", Status: 403, Message: "no"}}
+	})
+	_, err = w.next(within(t))
+	b.SetHook(nil)
+	require.ErrorContains(t, err, "keep what was received")
+}
