@@ -13,10 +13,10 @@ import (
 // Redrive implements [runtime.Redriver]. SQS has no way to find a message: a redrive
 // walks through the dead letter queue, ten messages a request, hides those that are
 // not asked for until it is done, and stops early once it has found all that are. What
-// others have received it waits for, 30 s at most. Each task is sent to the queue before
-// it is deleted from the dead letter queue. A box of package dlq makes one walk for what
-// its filter chooses, at a rate; and for all dead tasks of a large queue see
-// [Queue.StartRedrive].
+// others have received, or have by SQS's count, which trails, it waits for, 30 s at
+// most. Each task is sent to the queue before it is deleted from the dead letter queue.
+// A box of package dlq makes one walk for what its filter chooses, at a rate; and for
+// all dead tasks of a large queue see [Queue.StartRedrive].
 func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	return q.walk(ctx, ids, ids == nil, func(e *engine, ms []*message) []error {
 		errs := make([]error, len(ms))
