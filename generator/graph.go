@@ -3,118 +3,56 @@ package generator
 import (
 	"go/types"
 	"reflect"
-
-	"golang.org/x/tools/go/types/typeutil"
 )
 
-// parts calls visit for every declared type whose values are in values of t, and
-// says whether a slice, an array or a map stands between the two. It does not
-// look into declared types.
-func parts(t types.Type, listed bool, visit func(t *types.Named, listed bool)) {
-	switch t := types.Unalias(t).(type) {
-	case *types.Named:
-		visit(t, listed)
-	case *types.Pointer:
-		parts(t.Elem(), listed, visit)
-	case *types.Slice:
-		parts(t.Elem(), true, visit)
-	case *types.Array:
-		parts(t.Elem(), true, visit)
-	case *types.Map:
-		parts(t.Elem(), true, visit)
-	case *types.Struct:
-		for i := range t.NumFields() {
-			if _, travels := jsonName(t.Field(i), t.Tag(i)); travels {
-				parts(t.Field(i).Type(), listed, visit)
-			}
+// taggedField finds a field with a task tag, or with what may have been meant for
+// one, in a type and all that its values hold, however deep and however they are
+// encoded. It is nil when there is none.
+func (b *builder) taggedField(t types.Type) *types.Var {
+	s := tagSearch{known: b.tags, seen: make(map[*types.Named]bool)}
+	found := s.search(t)
+	if found == nil {
+		for t := range s.seen {
+			b.tags[t] = nil
 		}
+	} else if named, ok := types.Unalias(t).(*types.Named); ok {
+		b.tags[named] = found
 	}
-}
-
-// inside is parts of a declared type that does not encode itself.
-func inside(t *types.Named, visit func(t *types.Named, listed bool)) {
-	if !encodesItself(t) {
-		parts(t.Underlying(), false, visit)
-	}
-}
-
-// tagged says whether a struct that t holds, however deep, has a task tag, or
-// what may have been meant for one.
-func (b *builder) tagged(t *types.Named) bool {
-	if known, ok := b.tags[t]; ok {
-		return known
-	}
-	var (
-		seen  typeutil.Map
-		found bool
-		visit func(t *types.Named, listed bool)
-	)
-	visit = func(t *types.Named, _ bool) {
-		if found || seen.Set(t, true) != nil {
-			return
-		}
-		found = hasTags(t.Underlying())
-		inside(t, visit)
-	}
-	visit(t, false)
-	b.tags[t] = found
 	return found
 }
 
-// hasTags says whether a struct, or one that is written out in it, has a task
-// tag.
-func hasTags(t types.Type) bool {
+func (b *builder) tagged(t types.Type) bool { return b.taggedField(t) != nil }
+
+type tagSearch struct {
+	known map[*types.Named]*types.Var
+	seen  map[*types.Named]bool
+}
+
+func (s *tagSearch) search(t types.Type) *types.Var {
 	switch t := types.Unalias(t).(type) {
-	case *types.Pointer:
-		return hasTags(t.Elem())
-	case *types.Slice:
-		return hasTags(t.Elem())
-	case *types.Array:
-		return hasTags(t.Elem())
+	case *types.Named:
+		if found, ok := s.known[t]; ok || s.seen[t] {
+			return found
+		}
+		s.seen[t] = true
+		return s.search(t.Underlying())
 	case *types.Map:
-		return hasTags(t.Elem())
+		if found := s.search(t.Key()); found != nil {
+			return found
+		}
+		return s.search(t.Elem())
+	case interface{ Elem() types.Type }: // pointers, slices, arrays
+		return s.search(t.Elem())
 	case *types.Struct:
 		for i := range t.NumFields() {
 			_, ok := reflect.StructTag(t.Tag(i)).Lookup("task")
-			if ok || unreadable(t.Tag(i)) || hasTags(t.Field(i).Type()) {
-				return true
+			if ok || unreadable(t.Tag(i)) {
+				return t.Field(i)
+			}
+			if found := s.search(t.Field(i).Type()); found != nil {
+				return found
 			}
 		}
 	}
-	return false
-}
-
-// leadsBack finds a type in a field of the struct from whose values pointers
-// alone lead back to values of the same type. It follows the types depth first,
-// and comes back to one that it has not left yet where there is such a way.
-func leadsBack(from *types.Named, field types.Type) *types.Named {
-	const entered, left = 1, 2
-	var (
-		state typeutil.Map
-		lists []*types.Named // seen behind lists, where a way begins anew
-		found *types.Named
-		visit func(t *types.Named, listed bool)
-	)
-	visit = func(t *types.Named, listed bool) {
-		switch at := state.At(t); {
-		case found != nil || at == left:
-		case listed:
-			lists = append(lists, t)
-		case at == entered:
-			found = t
-		default:
-			state.Set(t, entered)
-			inside(t, visit)
-			state.Set(t, left)
-		}
-	}
-	state.Set(from, entered)
-	parts(field, false, visit)
-	state.Set(from, left)
-	for len(lists) > 0 {
-		t := lists[0]
-		lists = lists[1:]
-		visit(t, false)
-	}
-	return found
+	return nil
 }

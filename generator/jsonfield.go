@@ -76,24 +76,34 @@ type jsonField struct {
 	top    *types.Var // the field of the outermost struct that it came through
 }
 
-// collision is two fields that take each other's name.
+// A collision is two fields with one name.
 type collision struct{ first, second jsonField }
 
-// jsonFields finds the fields of the JSON object that a struct becomes, and
-// those that vanish because their names collide. It follows typeFields of
-// encoding/json: of several fields with one name the shallowest wins; at one
-// depth the only one with a name in its tag; else none does.
-func jsonFields(st *types.Struct) ([]jsonField, []collision) {
+// A jsonObject is what encoding/json makes of the fields of a struct.
+type jsonObject struct {
+	fields []jsonField
+	// collisions are fields that take each other's name, so that none of them
+	// travels.
+	collisions []collision
+	// shadowed are fields that do not travel, and those that have their names.
+	shadowed []collision
+}
+
+// jsonFields finds the fields of the JSON object that a struct becomes, and those
+// that vanish. It follows typeFields of encoding/json: of several fields with one
+// name the shallowest wins; at one depth the only one with a name in its tag; else
+// none does.
+func jsonFields(st *types.Struct) jsonObject {
 	type embedded struct {
 		st  *types.Struct
+		v   *types.Var // the field that embeds it
 		top *types.Var
 	}
 	var (
-		fields     []jsonField
-		collisions []collision
-		taken      = make(map[string]bool)
-		seen       = make(map[*types.Struct]bool)
-		level      = []embedded{{st: st}}
+		object jsonObject
+		taken  = make(map[string]*jsonField)        // nil: by a collision
+		seen   = make(map[*types.Struct]*types.Var) // and which field embeds it there
+		level  = []embedded{{st: st}}
 	)
 	for len(level) > 0 {
 		var (
@@ -101,7 +111,7 @@ func jsonFields(st *types.Struct) ([]jsonField, []collision) {
 			names = make(map[string][]jsonField)
 		)
 		for _, e := range level {
-			seen[e.st] = true
+			seen[e.st] = e.v
 		}
 		for _, e := range level {
 			for i := range e.st.NumFields() {
@@ -112,38 +122,50 @@ func jsonFields(st *types.Struct) ([]jsonField, []collision) {
 				case !travels:
 				case name != "":
 					names[name] = append(names[name], jsonField{name, parseJSONTag(e.st.Tag(i)).name != "", e.st.Tag(i), v, top})
-				case !seen[structOf(v.Type())]:
-					next = append(next, embedded{structOf(v.Type()), top})
+				default:
+					inner := structOf(v.Type())
+					if nearer, again := seen[inner]; !again {
+						next = append(next, embedded{inner, v, top})
+					} else if nearer != nil && nearer != v {
+						object.shadowed = append(object.shadowed, collision{jsonField{v: v, top: top}, jsonField{v: nearer}})
+					}
 				}
 			}
 		}
 		for name, all := range names {
-			if taken[name] {
-				continue
+			winner, deeper := taken[name]
+			if !deeper {
+				winner = dominant(all)
+				taken[name] = winner
+				if winner == nil {
+					object.collisions = append(object.collisions, collision{all[0], all[1]})
+					continue
+				}
+				object.fields = append(object.fields, *winner)
 			}
-			taken[name] = true
-			if one, ok := dominant(all); ok {
-				fields = append(fields, one)
-			} else {
-				collisions = append(collisions, collision{all[0], all[1]})
+			for _, f := range all {
+				if winner != nil && f.v != winner.v {
+					object.shadowed = append(object.shadowed, collision{f, *winner})
+				}
 			}
 		}
 		level = next
 	}
-	byPos := func(a, b jsonField) int { return cmp.Compare(a.v.Pos(), b.v.Pos()) }
-	slices.SortFunc(fields, byPos)
-	slices.SortFunc(collisions, func(a, b collision) int { return byPos(a.first, b.first) })
-	return fields, collisions
+	slices.SortFunc(object.fields, func(a, b jsonField) int { return cmp.Compare(a.v.Pos(), b.v.Pos()) })
+	for _, cs := range [][]collision{object.collisions, object.shadowed} {
+		slices.SortFunc(cs, func(a, b collision) int { return cmp.Compare(a.first.v.Pos(), b.first.v.Pos()) })
+	}
+	return object
 }
 
-// dominant is the one field that wins a name at one depth.
-func dominant(all []jsonField) (jsonField, bool) {
+// dominant is the one field that wins a name at one depth, or nil.
+func dominant(all []jsonField) *jsonField {
 	if len(all) == 1 {
-		return all[0], true
+		return &all[0]
 	}
 	tagged := slices.DeleteFunc(slices.Clone(all), func(f jsonField) bool { return !f.tagged })
 	if len(tagged) == 1 {
-		return tagged[0], true
+		return &tagged[0]
 	}
-	return jsonField{}, false
+	return nil
 }

@@ -69,7 +69,7 @@ func read(prog *load.Program) *Loaded {
 		roots    []load.Roots
 	)
 	for _, pkg := range prog.Packages {
-		b := &builder{prog: prog, pkg: pkg, plain: make(map[*types.Named]bool), tags: make(map[*types.Named]bool)}
+		b := &builder{prog: prog, pkg: pkg, plain: make(map[visit]bool), leaky: make(map[*types.Named]bool), tags: make(map[*types.Named]*types.Var)}
 		b.scan()
 		if len(b.found.Types) > 0 {
 			roots = append(roots, b.roots())
@@ -102,13 +102,15 @@ func (l *Loaded) CheckOutput(ctx context.Context, pkgPath, filename string, src 
 
 // builder makes the model of one package.
 type builder struct {
-	prog  *load.Program
-	pkg   *load.Package
-	found *directive.Found
-	diags []diag.Diagnostic
-	plain map[*types.Named]bool // types that travel, and hold neither tags nor what is to be warned of
-	tags  map[*types.Named]bool // what tagged has found out
-	docs  map[token.Pos]string  // what comments has found
+	prog    *load.Program
+	pkg     *load.Package
+	found   *directive.Found
+	diags   []diag.Diagnostic
+	plain   map[visit]bool              // types that travel, and hold neither tags nor what is to be warned of
+	leaky   map[*types.Named]bool       // types of other packages that hold what is to be warned of
+	tags    map[*types.Named]*types.Var // what taggedField has found out
+	holders map[*types.Var]string       // what fieldName has found
+	docs    map[token.Pos]string        // what comments has found
 }
 
 func (b *builder) report(d ...diag.Diagnostic) { b.diags = append(b.diags, d...) }

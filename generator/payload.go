@@ -5,12 +5,10 @@ import (
 	"go/token"
 	"go/types"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/taskgen/taskgen/generator/check"
-	"github.com/taskgen/taskgen/generator/directive"
 	"github.com/taskgen/taskgen/generator/model"
 )
 
@@ -20,6 +18,11 @@ type payload struct {
 	task    *model.Task
 	named   *types.Named
 	secrets []string
+	// opaque says that the struct encodes itself: which field is where in the
+	// message nobody knows.
+	opaque bool
+	// inherited are the task's fields out of embedded structs.
+	inherited map[*types.Var]*model.Field
 	// cuts are where types lead back to themselves, and holders the types that
 	// hold a secret somewhere below.
 	cuts    []cut
@@ -34,33 +37,59 @@ type cut struct {
 // fields fills in the fields of the task, and reports what is wrong with them.
 func (p *payload) fields(st *types.Struct, syntax *ast.StructType) {
 	p.task.Fields = p.b.literal(st)
+	p.inherit(st)
+	own := p.encoding()
 	i := 0
 	for _, field := range syntax.Fields.List {
 		for range max(1, len(field.Names)) {
 			if i < st.NumFields() {
-				p.field(&p.task.Fields[i], st.Field(i), st.Tag(i), field)
+				p.field(&p.task.Fields[i], st.Field(i), st.Tag(i), field, own)
 			}
 			i++
 		}
 	}
+	if p.opaque {
+		p.keys(st)
+		return
+	}
 	p.collisions(st)
+	w := newWalker(p.b)
+	w.onLoss = p.lost
+	w.losses(st, jsonFields(st))
+}
+
+// encoding looks at how the struct itself is encoded, and says at which place its
+// fields are.
+func (p *payload) encoding() place {
+	at := place{addressable: true}
+	name := p.b.at(p.named.Obj().Pos(), len(p.task.Struct))
 	if method, by := promotedCodec(p.named); by != nil {
 		p.b.report(check.FieldMarshaler.At(p.spanOf(by), "name the field: "+by.Name()+" "+p.b.text(by.Type()),
 			"the embedded %s brings its %s to %s: all other fields would be lost", by.Name(), method, p.task.Struct))
+	} else if tr := newWalker(p.b).pair(p.named, at); tr != nil {
+		p.b.report(check.FieldKind.At(name, "give it both methods, or none", "%s cannot travel: %s", p.task.Struct, tr.text))
 	}
+	p.opaque = encodesItself(p.named)
+	dec, _ := decoderAt(p.named)
+	at.written = dec != natural
+	return at
 }
 
 func (p *payload) spanOf(v *types.Var) model.Span { return p.b.at(v.Pos(), len(v.Name())) }
 
 // field checks one field and its tags.
-func (p *payload) field(m *model.Field, v *types.Var, tag string, syntax *ast.Field) {
+func (p *payload) field(m *model.Field, v *types.Var, tag string, syntax *ast.Field, at place) {
 	name, travels := jsonName(v, tag)
+	p.b.jsonTag(v, tag)
 	p.tags(m, v, tag, syntax, travels)
+	if p.opaque {
+		p.sealed(m, v.Type())
+		return
+	}
 	if !travels {
 		return
 	}
 	w := newWalker(p.b)
-	w.onEncoded = p.encoded
 	w.onField = func(path string, v *types.Var, tag string, travels bool) {
 		if p.nested(path, v, tag, travels) {
 			for _, holder := range w.stack {
@@ -69,26 +98,57 @@ func (p *payload) field(m *model.Field, v *types.Var, tag string, syntax *ast.Fi
 		}
 	}
 	w.onCut = func(path string, t *types.Named) { p.cuts = append(p.cuts, cut{path, t}) }
+	w.onLoss = p.lost
 	if name != "" {
-		w.path = []string{name}
+		w.path = []string{model.SecretPath(name)}
 	}
 	w.stack = []*types.Named{p.named}
-	tr := w.value(v)
-	recursive := leadsBack(p.named, v.Type())
+	w.owner, w.inner = v, v
+	tr := w.member(v, tag, at)
 	switch at := p.spanOf(v); {
-	case tr != nil && tr.unresolved:
+	case tr == nil:
+	case tr.unresolved:
 		p.unresolved(v, tr)
-	case tr != nil && tr.tangled:
+	case tr.tangled:
 		if !m.Secret {
 			p.b.report(check.SecretWays.At(at, "", "field %s of %s: there are too many ways to the secrets in it", v.Name(), p.task.Struct))
 		}
-	case tr != nil:
+	default:
 		p.b.report(check.FieldKind.At(at, "", "field %s of %s cannot travel: %s", v.Name(), p.task.Struct, tr.text))
-	case recursive != nil:
-		p.b.report(check.FieldRecursive.At(at, "", "field %s of %s: values of %s may lead back to themselves", v.Name(), p.task.Struct, p.b.text(recursive)))
-	case w.empty != nil:
-		p.b.report(check.FieldEmpty.At(at, "", "field %s of %s: nothing of %s travels, it has no exported fields", v.Name(), p.task.Struct, p.b.text(w.empty)))
 	}
+}
+
+// keys looks at the fields that make an opaque task unique: they do not travel, and
+// have to be encoded for the key all the same.
+func (p *payload) keys(st *types.Struct) {
+	if p.task.Unique == nil {
+		return
+	}
+	for v := range st.Fields() {
+		if !slices.Contains(p.task.Unique.By, v.Name()) {
+			continue
+		}
+		if tr := newWalker(p.b).value(v.Type(), place{addressable: true, written: true}); tr != nil {
+			p.b.report(check.UniqueField.At(p.task.Places.Of("unique.by"), "name another field", "field %s of %s cannot be part of a key: %s", v.Name(), p.task.Struct, tr.text))
+		}
+	}
+}
+
+// sealed hides all of a message whose secrets nobody can find in it.
+func (p *payload) sealed(m *model.Field, t types.Type) {
+	if p.b.tagged(t) {
+		m.Secret = true
+		p.secrets = append(p.secrets, model.SecretPath())
+	}
+}
+
+// lost reports what is lost of a payload, where it can be mended.
+func (p *payload) lost(l loss) {
+	at := p.b.at(p.named.Obj().Pos(), len(p.task.Struct))
+	if l.owner != nil {
+		at = p.spanOf(l.owner)
+	}
+	p.b.report(p.b.lossOf(l, at))
 }
 
 // unresolved reports a type that could not be resolved, in go/types' own words
@@ -127,8 +187,7 @@ func brief(msg string) string {
 
 // collisions reports fields that take each other's JSON name.
 func (p *payload) collisions(st *types.Struct) {
-	_, collisions := jsonFields(st)
-	for _, c := range collisions {
+	for _, c := range jsonFields(st).collisions {
 		d := check.FieldCollision.At(p.spanOf(c.second.top), "", "%s is the JSON name of two fields of %s, %s and %s: encoding/json drops both",
 			c.first.name, p.task.Struct, qualified(c.first), qualified(c.second))
 		p.b.report(check.Related(d, p.spanOf(c.first.top).Pos, "the other one"))
@@ -140,6 +199,26 @@ func qualified(f jsonField) string {
 		return f.top.Name() + "." + f.v.Name()
 	}
 	return f.v.Name()
+}
+
+// inherit finds the fields that the task has from structs that it embeds: those that
+// stand beside its own in JSON, and that Go selects by their names.
+func (p *payload) inherit(st *types.Struct) {
+	p.inherited = make(map[*types.Var]*model.Field)
+	var vars []*types.Var
+	for _, f := range jsonFields(st).fields {
+		obj, _, indirect := types.LookupFieldOrMethod(p.named, true, p.b.pkg.Types, f.v.Name())
+		if f.top == f.v || obj != f.v {
+			continue
+		}
+		vars = append(vars, f.v)
+		p.task.Inherited = append(p.task.Inherited, model.Field{
+			Name: f.v.Name(), JSON: f.name, Tag: f.tag, Type: p.b.typeOf(f.v.Type()), Pos: p.spanOf(f.v).Pos, Indirect: indirect,
+		})
+	}
+	for i, v := range vars {
+		p.inherited[v] = &p.task.Inherited[i]
+	}
 }
 
 // tags reads the task tag of one of the task's own fields.
@@ -158,7 +237,7 @@ func (p *payload) tags(m *model.Field, v *types.Var, tag string, syntax *ast.Fie
 		return
 	}
 	at := p.tagSpan(syntax.Tag, text)
-	words, ok := p.words(at, text)
+	words, ok := p.b.words(at, text, p.task.Struct+"."+v.Name())
 	switch {
 	case !ok:
 		return
@@ -169,79 +248,69 @@ func (p *payload) tags(m *model.Field, v *types.Var, tag string, syntax *ast.Fie
 		p.b.report(check.TagPlace.At(at, "name the field: "+v.Name()+" "+p.b.text(v.Type()), "%s on the embedded %s, whose fields stand in its place", text, v.Name()))
 		return
 	}
-	m.Required, m.Group, m.Secret = slices.Contains(words, "required"), slices.Contains(words, "group"), slices.Contains(words, "secret")
-	for _, w := range words {
-		p.task.Places["field."+v.Name()+"."+w] = at
-	}
+	p.mark(m, words, at)
 	if m.Secret {
-		p.secrets = append(p.secrets, m.JSON)
+		path := model.SecretPath(m.JSON)
+		if p.opaque {
+			path = model.SecretPath()
+		}
+		p.secrets = append(p.secrets, path)
 		p.holders[p.named] = true
 	}
 }
 
-var (
-	quoted = regexp.MustCompile(`"(\\.|[^"\\])*"`)
-	meant  = regexp.MustCompile(`(?i)\btask(gen)?\s*:`)
-)
-
-// unreadable says that a tag which has no task for Go was meant to have it. A
-// secret would be shown.
-func unreadable(tag string) bool { return meant.MatchString(quoted.ReplaceAllString(tag, `""`)) }
-
-// words splits a task tag, and reports what is wrong with it.
-func (p *payload) words(at model.Span, text string) ([]string, bool) {
-	var words []string
-	known := directive.TagNames()
-	for _, w := range strings.Split(text, ",") {
-		switch {
-		case !slices.Contains(known, w):
-			p.b.report(check.TagUnknown.At(at, check.DidYouMean(w, known), `unknown word %q in the tag task:%q`, w, text))
-			return nil, false
-		case slices.Contains(words, w):
-			p.b.report(check.TagRepeated.At(at, "", "%s is there twice in the tag task:%q", w, text))
-			return nil, false
-		}
-		words = append(words, w)
+// mark notes what the words of a tag make of a field.
+func (p *payload) mark(m *model.Field, words []string, at model.Span) {
+	m.Required, m.Group, m.Secret = slices.Contains(words, "required"), slices.Contains(words, "group"), slices.Contains(words, "secret")
+	for _, w := range words {
+		p.task.Places["field."+m.Name+"."+w] = at
 	}
-	return words, true
 }
 
 // nested reads the task tag of a field below the task's own. It says whether the
 // field is a secret.
 func (p *payload) nested(path string, v *types.Var, tag string, travels bool) bool {
 	text, tagged := reflect.StructTag(tag).Lookup("task")
+	name := p.b.fieldName(v)
+	if v.Pkg() == p.b.pkg.Types {
+		p.b.jsonTag(v, tag)
+	}
 	if !tagged && unreadable(tag) {
-		p.b.report(check.TagUnknown.At(p.spanOf(v), "write it as `task:\"secret\"`, with quotes and without spaces", "the tag %q of field %s cannot be read", tag, v.Name()))
+		p.b.report(check.TagUnknown.At(p.spanOf(v), "write it as `task:\"secret\"`, with quotes and without spaces", "the tag %q of field %s cannot be read", tag, name))
 	}
 	if !tagged {
 		return false
 	}
-	words, ok := p.words(p.spanOf(v), text)
+	words, ok := p.b.words(p.spanOf(v), text, name)
+	m := p.inherited[v]
+	if m != nil && path != model.SecretPath(m.JSON) {
+		m = nil // the same type, elsewhere in the task
+	}
+	ordered := slices.Contains(words, "required") || slices.Contains(words, "group")
 	switch {
 	case !ok:
-	case slices.Contains(words, "required"), slices.Contains(words, "group"):
-		p.b.report(check.TagPlace.At(p.spanOf(v), "move the field into the task, or remove the tag", "%s on field %s, which is not a field of the task itself", text, v.Name()))
+		return false
+	case ordered && m == nil:
+		p.b.report(check.TagPlace.At(p.spanOf(v), "move the field into the task, or remove the tag", "%s on field %s, which is not a field of the task itself", text, name))
+		return false
+	case ordered && m.Indirect:
+		p.b.report(check.TagPlace.At(p.spanOf(v), "embed the struct itself, or move the field into the task", "%s on field %s, which %s has from a struct that it embeds by a pointer: that may be nil", text, name, p.task.Struct))
+		return false
 	case !travels:
-		p.b.report(check.TagUseless.At(p.spanOf(v), "", "field %s is tagged %s and does not travel", v.Name(), text))
+		p.b.report(check.TagUseless.At(p.spanOf(v), "", "field %s is tagged %s and does not travel", name, text))
+		return false
 	case path == "" || structOf(v.Type()) != nil && v.Embedded() && parseJSONTag(tag).name == "":
 		p.b.report(check.TagPlace.At(p.spanOf(v), "name the field: "+v.Name()+" "+p.b.text(v.Type()), "%s on the embedded %s, whose fields stand in its place", text, v.Name()))
-	default:
-		p.secrets = append(p.secrets, path)
-		return true
+		return false
 	}
-	return false
-}
-
-// encoded reports tags on fields of a struct that encodes itself: there is no
-// telling where such a field is in the message.
-func (p *payload) encoded(t *types.Named, st *types.Struct) {
-	for i := range st.NumFields() {
-		if text, tagged := reflect.StructTag(st.Tag(i)).Lookup("task"); tagged {
-			v := st.Field(i)
-			p.b.report(check.TagUseless.At(p.spanOf(v), "put the tag on the field of the task that holds it",
-				"field %s is tagged %s, and %s encodes itself", v.Name(), text, t.Obj().Name()))
-		}
+	if m != nil {
+		p.mark(m, words, p.spanOf(v))
 	}
+	if !slices.Contains(words, "secret") {
+		return false
+	}
+	p.secrets = append(p.secrets, path)
+	return true
 }
 
 // secretPaths are the JSON paths of all secrets, sorted. What lies below a
@@ -250,7 +319,7 @@ func (p *payload) encoded(t *types.Named, st *types.Struct) {
 func (p *payload) secretPaths() []string {
 	for _, c := range p.cuts {
 		if p.holders[c.t] {
-			p.secrets = append(p.secrets, strings.TrimRight(c.path, ".*")) // the list itself
+			p.secrets = append(p.secrets, strings.TrimRight(c.path, "/"+model.EveryElement)) // the list itself
 		}
 	}
 	slices.Sort(p.secrets)
@@ -261,7 +330,7 @@ func (p *payload) secretPaths() []string {
 	}
 	return slices.DeleteFunc(paths, func(path string) bool {
 		for i := range path {
-			if path[i] == '.' && all[path[:i]] {
+			if path[i] == '/' && all[path[:i]] {
 				return true
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"reflect"
 	"slices"
 
 	"github.com/taskgen/taskgen/generator/check"
@@ -42,6 +43,9 @@ func (b *builder) task(t *directive.Type) (model.Task, bool) {
 		b.report(check.ValueName.At(span, "give it another one with name=", "the name %s that %s would have: %s", m.Type, m.Struct, problem))
 	}
 	b.result(t, &m)
+	if v, lock := lockIn(named); lock != nil {
+		b.report(check.FieldCopied.At(b.at(v.Pos(), len(v.Name())), "", "%s cannot be copied: its field %s is or holds a %s", m.Struct, v.Name(), b.text(lock)))
+	}
 	p := payload{b: b, task: &m, named: named, holders: make(map[*types.Named]bool)}
 	p.fields(st, t.Spec.Type.(*ast.StructType))
 	m.Secrets = p.secretPaths()
@@ -103,12 +107,47 @@ func (b *builder) result(t *directive.Type, m *model.Task) {
 		b.report(check.TaskResult.At(arg.Span, fix, "result=%s: %s", arg.Text, err))
 		return
 	}
-	if tr := newWalker(b).walk(typ); tr != nil {
-		b.report(check.TaskResult.At(arg.Span, "name a type that JSON can carry", "result=%s: %s", arg.Text, tr.text))
+	if !b.carries(typ, arg) {
 		return
 	}
 	result := b.typeOf(typ)
 	m.Result = &result
+}
+
+// carries says whether a result travels, and reports what is wrong with it and with
+// the tags in it. Results may share types with payloads: what required and group ask
+// of those does not concern them.
+func (b *builder) carries(typ types.Type, arg *directive.Arg) bool {
+	w := newWalker(b)
+	w.onLoss = func(l loss) {
+		at := arg.Span
+		if l.owner != nil {
+			at = b.at(l.owner.Pos(), len(l.owner.Name()))
+		}
+		b.report(b.lossOf(l, at))
+	}
+	w.onField = func(_ string, v *types.Var, tag string, travels bool) {
+		at := b.at(v.Pos(), len(v.Name()))
+		text, tagged := reflect.StructTag(tag).Lookup("task")
+		switch {
+		case !tagged && unreadable(tag):
+			b.report(check.TagUnknown.At(at, "write it as `task:\"secret\"`, with quotes and without spaces", "the tag %q of field %s cannot be read", tag, b.fieldName(v)))
+		case !tagged:
+		case !travels:
+			b.report(check.TagUseless.At(at, "", "field %s is tagged %s and does not travel", b.fieldName(v), text))
+		default:
+			b.words(at, text, b.fieldName(v))
+		}
+		if v.Pkg() == b.pkg.Types {
+			b.jsonTag(v, tag)
+		}
+	}
+	tr := w.walk(typ)
+	if tr != nil && !tr.tangled {
+		b.report(check.TaskResult.At(arg.Span, "name a type that JSON can carry", "result=%s: %s", arg.Text, tr.text))
+		return false
+	}
+	return true
 }
 
 // typeNames are the types that the package declares.

@@ -5,6 +5,8 @@ import (
 	"go/types"
 	"slices"
 	"strings"
+
+	"github.com/taskgen/taskgen/generator/model"
 )
 
 // trouble is what keeps a type from travelling.
@@ -26,6 +28,25 @@ func (t *trouble) in(v *types.Var) *trouble {
 	return t
 }
 
+// A place is where a value stands, as far as encoding/json treats it differently
+// there.
+type place struct {
+	// addressable values have the methods of pointers to them when they are
+	// written. Those in maps are not addressable.
+	addressable bool
+	// quoted values stand within a string, by the option "string" of a json tag.
+	quoted bool
+	// written values are read back by a method of a type around them: how they are
+	// read is for that method to say.
+	written bool
+}
+
+// A visit is a type at a place.
+type visit struct {
+	t  *types.Named
+	at place
+}
+
 // A walker goes through a type as encoding/json does, looks for what cannot
 // travel, and notes what else there is to say about it. A type that encodes
 // itself is not looked into.
@@ -35,22 +56,22 @@ type walker struct {
 	// way, with their paths in the JSON and whether they travel: for all of them
 	// on every way to a type that holds tags, once for each other type.
 	onField func(path string, v *types.Var, tag string, travels bool)
-	// onEncoded, where it is set, is called for every struct that encodes
-	// itself.
-	onEncoded func(t *types.Named, st *types.Struct)
 	// onCut, where it is set, is called where a type leads back to itself.
 	onCut func(path string, t *types.Named)
+	// onLoss is called for what is lost on the way without keeping a type from
+	// travelling. It may be called for one loss several times.
+	onLoss func(l loss)
 
-	path  []string
-	stack []*types.Named        // named types around the place
-	steps int                   // how often a named type was looked into
-	done  map[*types.Named]bool // types that need no second look: for onField those without tags
-
-	empty *types.Named // a struct of which nothing travels
+	path  []string       // the steps to the place, each with its slash
+	stack []*types.Named // named types around the place
+	steps int            // how often a named type was looked into
+	done  map[visit]bool // types that need no second look: for onField those without tags
+	inner *types.Var     // the innermost field around the place
+	owner *types.Var     // the innermost one of the package
 }
 
 func newWalker(b *builder) *walker {
-	return &walker{b: b, done: make(map[*types.Named]bool)}
+	return &walker{b: b, done: make(map[visit]bool), onLoss: func(loss) {}}
 }
 
 // maxSteps bounds the ways through types that lead to each other and hold tags:
@@ -58,88 +79,171 @@ func newWalker(b *builder) *walker {
 // the world.
 const maxSteps = 10_000
 
-// walk returns what keeps a type from travelling, or nil.
-func (w *walker) walk(t types.Type) *trouble {
-	t = types.Unalias(t)
-	named, ok := t.(*types.Named)
-	if !ok {
-		return w.shape(t)
+// walk returns what keeps a type from travelling to and from the root of a message,
+// or nil.
+func (w *walker) walk(t types.Type) *trouble { return w.value(t, place{addressable: true}) }
+
+// value walks the type of a value at a place.
+func (w *walker) value(t types.Type, at place) *trouble {
+	if tr := w.swallowed(t); tr != nil {
+		return tr
 	}
-	if w.b.plain[named] || w.done[named] {
+	if tr := w.pair(t, at); tr != nil {
+		return tr
+	}
+	enc, base := encoderAt(t, at.addressable)
+	if enc != natural {
+		return w.encoded(base)
+	}
+	if dec, _ := decoderAt(t); dec != natural {
+		at.written = true
+	}
+	if pointer, ok := types.Unalias(t).Underlying().(*types.Pointer); ok {
+		if nullable(pointer.Elem()) && w.own() {
+			w.lose(loss{kind: lostNull, t: t})
+		}
+		at.addressable = true
+	}
+	at.quoted = false
+	named, ok := base.(*types.Named)
+	if !ok {
+		return w.shape(base, at)
+	}
+	return w.named(named, at)
+}
+
+// named walks a declared type that does not encode itself at this place.
+func (w *walker) named(t *types.Named, at place) *trouble {
+	v := visit{t, at}
+	if w.b.plain[v] || w.done[v] {
 		return nil
 	}
-	if slices.ContainsFunc(w.stack, func(outer *types.Named) bool { return types.Identical(outer, named) }) {
+	if slices.ContainsFunc(w.stack, func(outer *types.Named) bool { return types.Identical(outer, t) }) {
 		if w.onCut != nil {
-			w.onCut(strings.Join(w.path, "."), named)
+			w.onCut(w.pointer(), t)
 		}
 		return nil
 	}
 	if w.steps++; w.steps > maxSteps {
 		return &trouble{tangled: true}
 	}
-	w.stack = append(w.stack, named)
-	tr := w.named(named)
+	if st, ok := t.Underlying().(*types.Struct); ok && nothingTravels(st) && !w.mixedIn() {
+		w.lose(loss{kind: lostWhole, t: t, field: w.inner})
+		w.b.leaky[t] = true
+	}
+	w.stack = append(w.stack, t)
+	tr := w.shape(t.Underlying(), at)
 	w.stack = w.stack[:len(w.stack)-1]
-	switch {
-	case tr != nil:
-	case w.onField == nil:
-		w.done[named] = true
-	case !w.b.tagged(named):
-		w.done[named] = true
-		w.b.plain[named] = w.empty == nil
+	if tr == nil && !w.b.leaky[t] && (w.onField == nil || !w.b.tagged(t)) {
+		w.done[v] = true
+		w.b.plain[v] = !w.b.tagged(t)
 	}
 	return tr
 }
 
-func (w *walker) named(t *types.Named) *trouble {
-	if _, ok := t.Underlying().(*types.Interface); !ok {
-		if method, by := promotedCodec(t); method != "" && by != nil {
-			return &trouble{text: fmt.Sprintf("%s of the embedded %s encodes it, without its other fields", method, by.Name())}
-		}
-		if encodesItself(t) {
-			if st, ok := t.Underlying().(*types.Struct); ok && w.onEncoded != nil {
-				w.onEncoded(t, st)
-			}
-			return nil
-		}
-	}
-	if st, ok := t.Underlying().(*types.Struct); ok && w.empty == nil && st.NumFields() > 0 && w.own() {
-		if fields, collisions := jsonFields(st); len(fields)+len(collisions) == 0 {
-			w.empty = t
-		}
-	}
-	return w.shape(t.Underlying())
-}
+// mixedIn says that the value's own fields stand in its place: it is embedded.
+func (w *walker) mixedIn() bool { return w.inner != nil && w.inner.Embedded() && len(w.stack) > 0 }
 
-// own says that the named type on top of the stack stands in a type of the
-// package: what lies deeper in other people's types is theirs.
+// own says that the value stands in a type of the package: what lies deeper in other
+// people's types is theirs.
 func (w *walker) own() bool {
-	n := len(w.stack)
-	return n < 2 || w.stack[n-2].Obj().Pkg() == w.b.pkg.Types
+	return len(w.stack) == 0 || w.stack[len(w.stack)-1].Obj().Pkg() == w.b.pkg.Types
 }
 
-func (w *walker) shape(t types.Type) *trouble {
+// lose tells of a loss. Other people's types around it have to be walked each time:
+// it is told of at the field of the package that holds them.
+func (w *walker) lose(l loss) {
+	if l.owner == nil {
+		l.owner = w.owner
+	}
+	for _, t := range w.stack {
+		if t.Obj().Pkg() != w.b.pkg.Types {
+			w.b.leaky[t] = true
+		}
+	}
+	w.onLoss(l)
+}
+
+// pair reports a value that encoding/json writes in one way and reads in another.
+// What a method writes has to be read by a method. What a method reads may be
+// written without one: such methods take what the type is without them, and more.
+func (w *walker) pair(t types.Type, at place) *trouble {
+	enc, base := encoderAt(t, at.addressable)
+	dec, read := decoderAt(t)
+	meant, _ := encoderAt(t, true)
+	name := w.b.text(base)
+	switch {
+	case isInterface(base) && enc == natural:
+		return nil // that is for shape to say
+	case isInterface(base) && !at.written:
+		return &trouble{text: "an interface with methods cannot be decoded"}
+	case enc == natural && dec == natural:
+		return nil
+	case at.quoted && (enc != natural || dec == textCodec && kindOf(read) != stringKind):
+		return &trouble{text: fmt.Sprintf("%s has its own JSON, which the option string of the json tag keeps from being read", name)}
+	case at.written:
+		return nil
+	case enc != meant:
+		return &trouble{text: fmt.Sprintf("%s of %s has a pointer receiver, and encoding/json does not call it for the values of a map, but %s when it reads them: put pointers to it into the map",
+			marshalers[meant], name, unmarshalers[dec])}
+	case enc != natural && dec == natural && isNamedPointer(t):
+		return &trouble{text: fmt.Sprintf("%s writes it, and encoding/json finds no methods of a declared pointer type when it reads: use %s itself", marshalers[enc], "*"+name)}
+	case enc != natural && dec == natural:
+		return &trouble{text: fmt.Sprintf("%s of %s writes it, and nothing reads that back: give it %s, too", marshalers[enc], name, unmarshalers[enc])}
+	case enc == jsonCodec && dec == textCodec:
+		return &trouble{text: fmt.Sprintf("MarshalJSON of %s writes it, and UnmarshalText reads it: give it UnmarshalJSON, too", name)}
+	case enc == natural && dec == textCodec && kindOf(read) != stringKind:
+		return &trouble{text: fmt.Sprintf("UnmarshalText of %s reads a string, and encoding/json does not write one: give it MarshalText, too", name)}
+	}
+	return nil
+}
+
+// encoded looks at a type that encodes itself: nobody knows where the tags in it
+// are in the message.
+func (w *walker) encoded(t types.Type) *trouble {
+	if w.onField == nil {
+		return nil
+	}
+	if v := w.b.taggedField(t); v != nil {
+		w.lose(loss{kind: lostTag, t: t, field: v})
+	}
+	return nil
+}
+
+// swallowed reports a struct of several fields that one of them encodes or decodes.
+func (w *walker) swallowed(t types.Type) *trouble {
+	for depth := 0; depth < maxPointers; depth++ {
+		p, ok := types.Unalias(t).(*types.Pointer)
+		if !ok {
+			break
+		}
+		t = p.Elem()
+	}
+	if method, by := promotedCodec(types.Unalias(t)); by != nil {
+		return &trouble{text: fmt.Sprintf("%s of the embedded %s encodes it, without its other fields", method, by.Name())}
+	}
+	return nil
+}
+
+func (w *walker) shape(t types.Type, at place) *trouble {
 	switch t := t.(type) {
 	case *types.Basic:
 		return basicTrouble(t)
-	case *types.Pointer:
-		return w.walk(t.Elem())
 	case *types.Slice:
-		return w.list(t.Elem())
+		at.addressable = true
+		return w.list(t.Elem(), at)
 	case *types.Array:
-		return w.list(t.Elem())
+		return w.list(t.Elem(), at)
 	case *types.Map:
-		if b, ok := t.Key().Underlying().(*types.Basic); ok && b.Kind() == types.Invalid {
-			return basicTrouble(b)
+		if tr := w.key(t.Key(), at); tr != nil {
+			return tr
 		}
-		if !keyTravels(t.Key()) {
-			return &trouble{text: "encoding/json takes no map keys of type " + w.b.text(t.Key())}
-		}
-		return w.list(t.Elem())
+		at.addressable = false
+		return w.list(t.Elem(), at)
 	case *types.Struct:
-		return w.structure(t)
+		return w.structure(t, at)
 	case *types.Interface:
-		if t.Empty() {
+		if t.Empty() || at.written {
 			return nil
 		}
 		return &trouble{text: "an interface with methods cannot be decoded"}
@@ -147,6 +251,8 @@ func (w *walker) shape(t types.Type) *trouble {
 		return &trouble{text: "a channel cannot be encoded"}
 	case *types.Signature:
 		return &trouble{text: "a function cannot be encoded"}
+	case *types.Pointer:
+		return &trouble{text: "a pointer that leads to itself cannot be encoded"}
 	}
 	return &trouble{text: w.b.text(t) + " cannot be encoded"}
 }
@@ -163,21 +269,52 @@ func basicTrouble(t *types.Basic) *trouble {
 	return nil
 }
 
-// list walks the elements of a list or map.
-func (w *walker) list(elem types.Type) *trouble {
-	w.path = append(w.path, "*")
-	defer func() { w.path = w.path[:len(w.path)-1] }()
-	return w.walk(elem)
+// pointer is the path to the place.
+func (w *walker) pointer() string { return strings.Join(w.path, "") }
+
+// key walks the type of a map's keys.
+func (w *walker) key(t types.Type, at place) *trouble {
+	if b, ok := t.Underlying().(*types.Basic); ok && b.Kind() == types.Invalid {
+		return basicTrouble(b)
+	}
+	name := w.b.text(t)
+	enc, writes := keyEncoder(t)
+	dec, reads := keyDecoder(t)
+	text := hasMethod(types.NewPointer(t), "MarshalText")
+	switch {
+	case !writes, !reads && !at.written:
+		return &trouble{text: "encoding/json takes no map keys of type " + name}
+	case at.written:
+		return nil
+	case enc == textCodec && dec == natural:
+		return &trouble{text: fmt.Sprintf("MarshalText of %s writes the keys of the map, and nothing reads that back: give it UnmarshalText, too", name)}
+	case dec == jsonCodec:
+		return &trouble{text: fmt.Sprintf("encoding/json reads the keys of the map with UnmarshalJSON of %s, and does not write them with MarshalJSON", name)}
+	case enc == natural && dec == textCodec && text && kindOf(t) == stringKind:
+		return &trouble{text: fmt.Sprintf("encoding/json writes the keys of the map without MarshalText of %s, which is a string, and reads them with UnmarshalText", name)}
+	case enc == natural && dec == textCodec && text:
+		return &trouble{text: fmt.Sprintf("MarshalText of %s has a pointer receiver, and encoding/json does not call it for the keys of a map, but UnmarshalText when it reads them: give it a value receiver", name)}
+	}
+	return nil
 }
 
-func (w *walker) structure(st *types.Struct) *trouble {
-	if _, collisions := jsonFields(st); len(collisions) > 0 {
-		c := collisions[0]
+// list walks the elements of a list or map.
+func (w *walker) list(elem types.Type, at place) *trouble {
+	w.path = append(w.path, "/"+model.EveryElement)
+	defer func() { w.path = w.path[:len(w.path)-1] }()
+	return w.value(elem, at)
+}
+
+func (w *walker) structure(st *types.Struct, at place) *trouble {
+	fields := jsonFields(st)
+	if len(fields.collisions) > 0 {
+		c := fields.collisions[0]
 		return &trouble{text: fmt.Sprintf("its fields %s and %s are both %q in JSON, and encoding/json drops both",
 			c.first.v.Name(), c.second.v.Name(), c.first.name)}
 	}
+	w.losses(st, fields)
 	for i := range st.NumFields() {
-		if tr := w.field(st.Field(i), st.Tag(i)); tr != nil {
+		if tr := w.field(st.Field(i), st.Tag(i), at); tr != nil {
 			return tr
 		}
 	}
@@ -185,64 +322,39 @@ func (w *walker) structure(st *types.Struct) *trouble {
 }
 
 // field walks one field of a struct.
-func (w *walker) field(v *types.Var, tag string) *trouble {
+func (w *walker) field(v *types.Var, tag string, at place) *trouble {
 	name, travels := jsonName(v, tag)
-	depth := len(w.path)
+	depth, owner, inner := len(w.path), w.owner, w.inner
 	if name != "" {
-		w.path = append(w.path, name)
+		w.path = append(w.path, model.SecretPath(name))
 	}
-	defer func() { w.path = w.path[:depth] }()
+	if v.Pkg() == w.b.pkg.Types {
+		w.owner = v
+	}
+	w.inner = v
+	defer func() { w.path, w.owner, w.inner = w.path[:depth], owner, inner }()
 	if w.onField != nil {
-		w.onField(strings.Join(w.path, "."), v, tag, travels)
+		w.onField(w.pointer(), v, tag, travels)
 	}
 	if !travels {
 		return nil
 	}
-	return w.value(v).in(v)
+	return w.member(v, tag, at).in(v)
 }
 
-// value walks the type of a field that travels.
-func (w *walker) value(v *types.Var) *trouble {
-	if _, pointer := types.Unalias(v.Type()).(*types.Pointer); pointer && v.Embedded() && !v.Exported() {
+// member walks the type of a field that travels.
+func (w *walker) member(v *types.Var, tag string, at place) *trouble {
+	if _, pointer := types.Unalias(v.Type()).(*types.Pointer); pointer && v.Embedded() && !v.Exported() && !at.written {
 		return &trouble{text: "encoding/json cannot set an embedded pointer to an unexported struct"}
 	}
-	return w.walk(v.Type())
-}
-
-// codecMethods are the methods by which a type encodes or decodes itself.
-var codecMethods = []string{"MarshalJSON", "UnmarshalJSON", "MarshalText", "UnmarshalText"}
-
-// codecMethod finds a method by which a pointer to the type encodes or decodes
-// itself, and the path of fields to it.
-func codecMethod(t types.Type, name string) ([]int, bool) {
-	obj, index, _ := types.LookupFieldOrMethod(types.NewPointer(t), false, nil, name)
-	fn, ok := obj.(*types.Func)
-	if !ok {
-		return nil, false
-	}
-	in, out := fn.Signature().Params(), fn.Signature().Results()
-	if strings.HasPrefix(name, "Unmarshal") {
-		return index, in.Len() == 1 && out.Len() == 1 && isBytes(in.At(0).Type())
-	}
-	return index, in.Len() == 0 && out.Len() == 2 && isBytes(out.At(0).Type())
-}
-
-func isBytes(t types.Type) bool {
-	s, ok := t.Underlying().(*types.Slice)
-	return ok && types.Identical(s.Elem(), types.Typ[types.Byte])
-}
-
-func encodesItself(t types.Type) bool {
-	return slices.ContainsFunc(codecMethods, func(name string) bool {
-		_, ok := codecMethod(t, name)
-		return ok
-	})
+	at.quoted = quotes(v, tag)
+	return w.value(v.Type(), at)
 }
 
 // promotedCodec finds a codec method that a struct with several fields has from
 // one that it embeds, and which that is. encoding/json prefers the JSON methods:
 // one that the struct has of its own outdoes a promoted one for text.
-func promotedCodec(t *types.Named) (string, *types.Var) {
+func promotedCodec(t types.Type) (string, *types.Var) {
 	st, ok := t.Underlying().(*types.Struct)
 	if !ok || travelling(st) < 2 {
 		return "", nil
@@ -273,14 +385,34 @@ func travelling(st *types.Struct) int {
 	return n
 }
 
-// keyTravels says whether encoding/json takes a type for keys of a map, there
-// and back.
-func keyTravels(t types.Type) bool {
-	if b, ok := t.Underlying().(*types.Basic); ok && b.Info()&(types.IsString|types.IsInteger) != 0 {
+func isInterface(t types.Type) bool {
+	_, ok := t.Underlying().(*types.Interface)
+	return ok
+}
+
+func isNamedPointer(t types.Type) bool {
+	for depth := 0; depth < maxPointers; depth++ {
+		switch u := types.Unalias(t).(type) {
+		case *types.Named:
+			_, ok := u.Underlying().(*types.Pointer)
+			return ok
+		case *types.Pointer:
+			t = u.Elem()
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// nullable says whether a value of the type can itself be null in JSON.
+func nullable(t types.Type) bool {
+	if c, _ := encoderAt(t, true); c != natural {
+		return false
+	}
+	switch t.Underlying().(type) {
+	case *types.Pointer, *types.Slice, *types.Map, *types.Interface:
 		return true
 	}
-	obj, _, _ := types.LookupFieldOrMethod(t, false, nil, "MarshalText") // keys are not addressable
-	_, encodes := obj.(*types.Func)
-	_, decodes := codecMethod(t, "UnmarshalText")
-	return encodes && decodes
+	return false
 }

@@ -264,7 +264,7 @@ func keyValue(t types.Type) model.Value {
 
 // members are those of the object that a struct becomes.
 func (s *shaper) members(st *types.Struct) []model.Member {
-	fields, _ := jsonFields(st)
+	fields := jsonFields(st).fields
 	members := make([]model.Member, len(fields))
 	for i, f := range fields {
 		words := strings.Split(reflect.StructTag(f.tag).Get("task"), ",")
@@ -279,13 +279,8 @@ func (s *shaper) members(st *types.Struct) []model.Member {
 	return members
 }
 
-// isQuoted says that the json tag of a field puts its value into a string: the
-// option is for strings, numbers and booleans, and pointers to such.
+// isQuoted says that the value of a field stands within a string.
 func isQuoted(f jsonField) bool {
-	_, options, _ := strings.Cut(reflect.StructTag(f.tag).Get("json"), ",")
-	if !slices.Contains(strings.Split(options, ","), "string") {
-		return false
-	}
 	t := types.Unalias(f.v.Type())
 	if p, ok := t.(*types.Pointer); ok {
 		t = types.Unalias(p.Elem())
@@ -295,6 +290,5 @@ func isQuoted(f jsonField) bool {
 			return false
 		}
 	}
-	b, ok := t.Underlying().(*types.Basic)
-	return ok && b.Info()&(types.IsBoolean|types.IsInteger|types.IsFloat|types.IsString) != 0
+	return quotes(f.v, f.tag)
 }

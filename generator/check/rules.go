@@ -253,10 +253,6 @@ var (
 		"the type of a field that travels can be resolved",
 		"nothing can be said about how it is encoded",
 		"mend the type error")
-	FieldRecursive = warning("FIELD_RECURSIVE",
-		"no type of a payload points to itself through a pointer",
-		"a tree travels; a value that leads back to itself, such as a child that points to its parent, cannot be encoded",
-		"make sure that no value leads back to itself, or refer to the other value by an id")
 	SecretWays = rule("SECRET_WAYS",
 		"the ways to the secrets in a field can be listed",
 		"generated code lists every place of a secret, and types that hold each other in many ways have too many",
@@ -265,8 +261,28 @@ var (
 		"no field of a task with secrets is called LogValue or Format",
 		"the method of that name is not generated, and slog's JSON handler, or package fmt with a verb such as %d, shows the secrets",
 		"rename the field, and keep its name on the wire with a json tag")
-	FieldEmpty = warning("FIELD_EMPTY",
+	FieldEmpty = rule("FIELD_EMPTY",
 		"a struct in a payload has exported fields, or encodes itself",
 		"encoding/json writes {} for it, whatever its value",
 		`keep it out of the message with the tag json:"-", or use a type that travels`)
+	FieldLost = warning("FIELD_LOST",
+		"a field of a payload's struct travels, or a tag says that it does not",
+		"encoding/json passes over fields that are not exported, and over those whose JSON name a nearer field has: the handler finds their zero values",
+		`export the field, or say that it stays behind with the tag json:"-"`)
+	FieldNull = warning("FIELD_NULL",
+		"a pointer in a payload points to a value that is not null in JSON",
+		"null stands for the pointer and for what it points to: a pointer to nil arrives as nil",
+		"drop the pointer: slices, maps and interfaces can be nil themselves")
+	FieldTag = warning("FIELD_TAG",
+		"the json tag of a field says what encoding/json does",
+		"encoding/json passes over what it does not know: the field travels under another name, or in another way, than its tag says",
+		`write it as json:"name,omitempty": the options are omitempty, omitzero and, for strings, numbers and booleans, string`)
+	FieldCopied = rule("FIELD_COPIED",
+		"a task can be copied: it holds no lock, and nothing else that go vet forbids to copy",
+		"tasks are passed by value; the copy of a locked mutex stays locked for ever",
+		"make the field a pointer, or keep what it is for out of the task")
+	UniqueSecret = rule("UNIQUE_SECRET",
+		"no field that makes a task unique is a secret or holds one",
+		"the unique key is a hash of the fields, which brokers and dead letters show and no key ring encrypts: the secret is found by trying",
+		"make the task unique by a field that is no secret, like the id of what the secret is for")
 )

@@ -12,12 +12,7 @@ import (
 
 // order: a group on a queue that keeps order, and there only.
 func (c *checker) order(t *model.Task) {
-	var groups []*model.Field
-	for i := range t.Fields {
-		if t.Fields[i].Group {
-			groups = append(groups, &t.Fields[i])
-		}
-	}
+	groups := slices.DeleteFunc(t.All(), func(f *model.Field) bool { return !f.Group })
 	q := c.queue(t.Queue)
 	if len(groups) == 0 {
 		if q != nil && q.Type == "fifo" {
@@ -81,7 +76,7 @@ func (c *checker) priority(t *model.Task) {
 
 // required: on fields that can be told from nothing.
 func (c *checker) required(t *model.Task) {
-	for _, f := range t.Fields {
+	for _, f := range t.All() {
 		if !f.Required {
 			continue
 		}
@@ -126,27 +121,34 @@ func (c *checker) retry(t *model.Task) {
 		"the longest delay of a retry (cap, %s) is shorter than the first (base, %s)", last, base)
 }
 
-// unique: by fields that are there.
+// unique: by fields that are there, and that may be guessed from the key.
 func (c *checker) unique(t *model.Task) {
 	if t.Unique == nil {
 		return
 	}
+	at := place(t, "unique.by")
 	var known []string
-	for _, f := range t.Fields {
+	byName := make(map[string]*model.Field)
+	for _, f := range slices.Backward(t.All()) { // the task's own fields win
+		byName[f.Name] = f
+	}
+	for _, f := range t.All() {
 		if f.JSON != "" {
 			known = append(known, f.Name)
 		}
 	}
 	for _, name := range t.Unique.By {
-		if slices.Contains(known, name) {
-			continue
+		f := byName[name]
+		switch {
+		case f == nil:
+			c.report(UniqueField, at, DidYouMean(name, known), "%s has no field %s", t.Struct, name)
+		case f.JSON == "":
+			c.report(UniqueField, at, "name a field that travels", "field %s of %s does not travel under a name of its own", name, t.Struct)
+		case f.Indirect:
+			c.report(UniqueField, at, "embed the struct itself, or name another field", "%s has field %s from a struct that it embeds by a pointer: that may be nil", t.Struct, name)
+		case t.HoldsSecret(f):
+			c.report(UniqueSecret, at, "", "%s is unique by %s, which is or holds a secret", t.Struct, name)
 		}
-		i := slices.IndexFunc(t.Fields, func(f model.Field) bool { return f.Name == name })
-		if i >= 0 {
-			c.report(UniqueField, place(t, "unique.by"), "name a field that travels", "field %s of %s does not travel under a name of its own", name, t.Struct)
-			continue
-		}
-		c.report(UniqueField, place(t, "unique.by"), DidYouMean(name, known), "%s has no field %s", t.Struct, name)
 	}
 }
 
@@ -156,8 +158,8 @@ func (c *checker) schedule(t *model.Task) {
 	if s == nil {
 		return
 	}
-	for i := range t.Fields {
-		if f := &t.Fields[i]; f.Required || f.Group {
+	for _, f := range t.All() {
+		if f.Required || f.Group {
 			c.report(ScheduleZero, place(t, "schedule"), "", "the schedule of %s enqueues its zero value, and %s may not be empty", t.Struct, f.Name)
 		}
 	}

@@ -3,7 +3,11 @@
 // how Go code is emitted, and prints as JSON.
 package model
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // A Package is one Go package with annotated structs.
 type Package struct {
@@ -68,13 +72,17 @@ type Task struct {
 	Rate        Rate          `json:"rate,omitzero"`
 	Retention   time.Duration `json:"retention,omitempty"`
 	Fields      []Field       `json:"fields"`
-	Methods     []string      `json:"methods,omitempty"` // of *T, promoted ones included, sorted
+	// Inherited are the fields that the task has from structs that it embeds: they
+	// stand beside its own in JSON, and Go selects them by their names.
+	Inherited []Field  `json:"inherited,omitempty"`
+	Methods   []string `json:"methods,omitempty"` // of *T, promoted ones included, sorted
 	// Promoted are the fields that T has from embedded structs, sorted. A method of
 	// the same name would hide one.
 	Promoted []string `json:"promoted,omitempty"`
-	// Secrets are the JSON paths of all secret fields, those of nested types
-	// included: api_key, login.password, keys.*.value (* for the elements of
-	// lists and maps).
+	// Secrets are where all secrets are in the message, those of nested types
+	// included: JSON pointers (RFC 6901) in which * stands for every element of a list
+	// or a map, and ~2 for a * in a name: /api_key, /login/password, /keys/*/value. The
+	// empty one is the whole message.
 	Secrets []string `json:"secrets,omitempty"`
 	// Payload is what T becomes in JSON.
 	Payload Payload `json:"payload"`
@@ -136,7 +144,9 @@ type Field struct {
 	Required bool   `json:"required,omitempty"`
 	Group    bool   `json:"group,omitempty"`
 	Secret   bool   `json:"secret,omitempty"`
-	Pos      Pos    `json:"pos"`
+	// Indirect says that an inherited field is behind a pointer, which may be nil.
+	Indirect bool `json:"indirect,omitempty"`
+	Pos      Pos  `json:"pos"`
 }
 
 // Kind is the kind of a Type.
@@ -177,6 +187,24 @@ type Type struct {
 	BasicName  string `json:"basic_name,omitempty"` // of a named type with a basic underlying: string, int64, …
 	Comparable bool   `json:"comparable,omitempty"`
 	IsZero     bool   `json:"is_zero,omitempty"` // has a method IsZero() bool
+}
+
+// All returns the task's own fields and those that it inherits.
+func (t *Task) All() []*Field {
+	fields := make([]*Field, 0, len(t.Fields)+len(t.Inherited))
+	for i := range t.Fields {
+		fields = append(fields, &t.Fields[i])
+	}
+	for i := range t.Inherited {
+		fields = append(fields, &t.Inherited[i])
+	}
+	return fields
+}
+
+// HoldsSecret says whether a field that travels is a secret, or holds one.
+func (t *Task) HoldsSecret(f *Field) bool {
+	at := SecretPath(f.JSON)
+	return f.Secret || slices.ContainsFunc(t.Secrets, func(path string) bool { return strings.HasPrefix(path+"/", at+"/") })
 }
 
 // Symbols returns the names that are generated for the task at package level.

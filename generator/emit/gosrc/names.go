@@ -23,9 +23,9 @@ func awaitName(t *model.Task) string       { return "Await" + t.Base }
 
 // groupField is the field that orders tasks on a FIFO queue, or nil.
 func groupField(t *model.Task) *model.Field {
-	for i := range t.Fields {
-		if t.Fields[i].Group {
-			return &t.Fields[i]
+	for _, f := range t.All() {
+		if f.Group {
+			return f
 		}
 	}
 	return nil

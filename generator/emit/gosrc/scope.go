@@ -153,8 +153,8 @@ func eachType(pkg *model.Package, visit func(*model.Type)) {
 		if t.Result != nil {
 			walk(t.Result, visit)
 		}
-		for j := range t.Fields {
-			walk(&t.Fields[j].Type, visit)
+		for _, f := range t.All() {
+			walk(&f.Type, visit)
 		}
 	}
 }

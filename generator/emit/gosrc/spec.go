@@ -126,9 +126,9 @@ func (f *file) uniqueKey(t *model.Task) *jen.Statement {
 	return f.payloadFunc(t, "string", func(task string) []jen.Code {
 		parts := make([]jen.Code, len(t.Unique.By))
 		for i, field := range t.Unique.By {
-			parts[i] = jen.Id(task).Dot(field)
+			parts[i] = jen.Op("&").Id(task).Dot(field)
 		}
-		// return runtime.KeyOf(task.Text, task.Model)
+		// return runtime.KeyOf(&task.Text, &task.Model)
 		return []jen.Code{jen.Return(jen.Qual(RuntimePath, "KeyOf").Call(parts...))}
 	})
 }
@@ -154,9 +154,9 @@ func (f *file) groupKey(t *model.Task, g *model.Field) *jen.Statement {
 // required lists the fields that must not be missing.
 func required(t *model.Task) []*model.Field {
 	var fields []*model.Field
-	for i := range t.Fields {
-		if t.Fields[i].Required {
-			fields = append(fields, &t.Fields[i])
+	for _, f := range t.All() {
+		if f.Required {
+			fields = append(fields, f)
 		}
 	}
 	return fields

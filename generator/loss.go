@@ -1,0 +1,117 @@
+package generator
+
+import (
+	"go/types"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/taskgen/taskgen/generator/check"
+	"github.com/taskgen/taskgen/generator/diag"
+	"github.com/taskgen/taskgen/generator/model"
+)
+
+// A loss is something of a payload that does not arrive, though its type travels.
+type loss struct {
+	kind lossKind
+	// owner is the innermost field of the package around the loss, and field the one
+	// that is lost; nil where it is not a field.
+	owner, field *types.Var
+	winner       *types.Var // lostShadowed: the field that has its place
+	t            types.Type
+}
+
+type lossKind int
+
+const (
+	lostWhole      lossKind = iota // a struct without a field that travels
+	lostUnexported                 // a field that is not exported
+	lostShadowed                   // a field whose JSON name another one has
+	lostNull                       // whether a pointer was nil, or what it points to
+	lostTag                        // where a tagged field is, in a type that encodes itself
+)
+
+// lossOf is what there is to say of a loss. at is where that is said, unless the loss
+// is a field of the package.
+func (b *builder) lossOf(l loss, at model.Span) diag.Diagnostic {
+	var where string
+	if l.owner != nil {
+		where = "field " + b.fieldName(l.owner) + ": "
+	}
+	if (l.kind == lostUnexported || l.kind == lostShadowed) && l.field.Pkg() == b.pkg.Types {
+		at = b.at(l.field.Pos(), len(l.field.Name()))
+	}
+	switch l.kind {
+	case lostWhole:
+		if l.field != nil && l.field != l.owner {
+			where += "its field " + l.field.Name() + ": "
+		}
+		return check.FieldEmpty.At(at, "", "%snothing of %s travels, it has no exported fields", where, b.text(l.t))
+	case lostNull:
+		return check.FieldNull.At(at, "", "%sa %s that points to nil is null in JSON, and arrives as nil", where, b.text(l.t))
+	case lostTag:
+		return check.TagUseless.At(at, "put the tag on the field that holds it",
+			"%s%s is tagged and lies in a type that encodes itself, %s", where, b.fieldName(l.field), b.text(l.t))
+	case lostShadowed:
+		d := check.FieldLost.At(at, "give one of the two another JSON name", "field %s does not travel where %s stands beside it: that has its JSON name",
+			b.fieldName(l.field), b.fieldName(l.winner))
+		return check.Related(d, b.at(l.winner.Pos(), 0).Pos, "%s", l.winner.Name())
+	}
+	return check.FieldLost.At(at, "", "field %s does not travel: it is not exported", b.fieldName(l.field))
+}
+
+// losses tells of the fields of a struct of the package that do not travel, though
+// no tag says so. Those of other people's types are theirs.
+func (w *walker) losses(st *types.Struct, fields jsonObject) {
+	for i := range st.NumFields() {
+		v := st.Field(i)
+		if v.Pkg() != w.b.pkg.Types || v.Name() == "_" || v.Exported() || saysSo(st.Tag(i)) {
+			continue
+		}
+		if _, travels := jsonName(v, st.Tag(i)); !travels {
+			w.lose(loss{kind: lostUnexported, field: v})
+		}
+	}
+	if st.NumFields() == 0 || st.Field(0).Pkg() != w.b.pkg.Types {
+		return
+	}
+	for _, s := range fields.shadowed {
+		w.lose(loss{kind: lostShadowed, field: s.first.v, winner: s.second.v})
+	}
+}
+
+// saysSo says whether a tag has an opinion of its own about an unexported field.
+func saysSo(tag string) bool {
+	_, json := reflect.StructTag(tag).Lookup("json")
+	_, task := reflect.StructTag(tag).Lookup("task")
+	return json || task
+}
+
+// nothingTravels says whether encoding/json writes {} for a struct whatever its value,
+// though not all of its fields have a tag that says so.
+func nothingTravels(st *types.Struct) bool {
+	silent := false
+	for i := range st.NumFields() {
+		silent = silent || !saysSo(st.Tag(i)) && st.Field(i).Name() != "_"
+	}
+	if !silent {
+		return false
+	}
+	fields := jsonFields(st)
+	return len(fields.fields)+len(fields.collisions) == 0
+}
+
+// quotes says whether the option string of a json tag puts the value of a field into
+// a string: encoding/json does it for strings, numbers and booleans, and pointers to
+// such.
+func quotes(v *types.Var, tag string) bool {
+	_, options, _ := strings.Cut(reflect.StructTag(tag).Get("json"), ",")
+	if !slices.Contains(strings.Split(options, ","), "string") {
+		return false
+	}
+	t := types.Unalias(v.Type())
+	if p, ok := t.(*types.Pointer); ok {
+		t = types.Unalias(p.Elem())
+	}
+	return kindOf(t) != otherKind
+}

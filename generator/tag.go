@@ -1,0 +1,96 @@
+package generator
+
+import (
+	"go/types"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/taskgen/taskgen/generator/check"
+	"github.com/taskgen/taskgen/generator/directive"
+	"github.com/taskgen/taskgen/generator/model"
+)
+
+var (
+	quoted = regexp.MustCompile(`"(\\.|[^"\\])*"`)
+	meant  = regexp.MustCompile(`(?i)\btask(gen)?\s*:`)
+	named  = regexp.MustCompile(`(?i)\bjson\s*:`)
+)
+
+// fieldName is the name of a field behind that of the struct of the package that
+// declares it, if one does.
+func (b *builder) fieldName(v *types.Var) string {
+	if b.holders == nil {
+		b.holders = make(map[*types.Var]string)
+		scope := b.pkg.Types.Scope()
+		for _, name := range scope.Names() {
+			if st, ok := scope.Lookup(name).Type().Underlying().(*types.Struct); ok {
+				for field := range st.Fields() {
+					b.holders[field] = name
+				}
+			}
+		}
+	}
+	if holder := b.holders[v.Origin()]; holder != "" {
+		return holder + "." + v.Name()
+	}
+	return v.Name()
+}
+
+// unreadable says that a tag which has no task for Go was meant to have it. A
+// secret would be shown.
+func unreadable(tag string) bool { return meant.MatchString(quoted.ReplaceAllString(tag, `""`)) }
+
+// words splits the task tag of a field, and reports what is wrong with it.
+func (b *builder) words(at model.Span, text, field string) ([]string, bool) {
+	var words []string
+	known := directive.TagNames()
+	for _, w := range strings.Split(text, ",") {
+		switch {
+		case !slices.Contains(known, w):
+			b.report(check.TagUnknown.At(at, check.DidYouMean(w, known), `unknown word %q in the tag task:%q of %s`, w, text, field))
+			return nil, false
+		case slices.Contains(words, w):
+			b.report(check.TagRepeated.At(at, "", "%s is there twice in the tag task:%q of %s", w, text, field))
+			return nil, false
+		}
+		words = append(words, w)
+	}
+	return words, true
+}
+
+// jsonOptions are those that encoding/json knows.
+var jsonOptions = []string{"omitempty", "omitzero", "string"}
+
+// jsonTag warns of what encoding/json passes over in the tag of a field: the field
+// travels, and not in the way that the tag says.
+func (b *builder) jsonTag(v *types.Var, tag string) {
+	name := b.fieldName(v)
+	warn := func(format string, args ...any) {
+		b.report(check.FieldTag.At(b.at(v.Pos(), len(v.Name())), "", format, args...))
+	}
+	text, tagged := reflect.StructTag(tag).Lookup("json")
+	if !tagged {
+		if named.MatchString(quoted.ReplaceAllString(tag, `""`)) {
+			warn("the tag %q of field %s cannot be read", tag, name)
+		}
+		return
+	}
+	jsonName, options, more := strings.Cut(text, ",")
+	if jsonName != "" && jsonName != "-" && !validJSONName(jsonName) {
+		warn("encoding/json does not take the name %q of field %s, and calls it %s", jsonName, name, v.Name())
+	}
+	if !more {
+		return
+	}
+	for _, option := range strings.Split(options, ",") {
+		switch {
+		case option == "":
+		case !slices.Contains(jsonOptions, option):
+			warn("encoding/json does not know the option %q in the tag of field %s", option, name)
+		case option == "string" && !quotes(v, tag):
+			warn("the option string has no effect on field %s: it is for strings, numbers and booleans", name)
+		}
+	}
+}
