@@ -126,6 +126,11 @@ func (s *Spec[T]) fill(t *Task, v *T, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("%w: the payload of a task of type %s: %w", ErrInvalidTask, s.Type, err)
 	}
+	if s.Codec == nil {
+		if err := lossless(payload, v); err != nil {
+			return invalid("the payload of a task of type %s: %w", s.Type, err)
+		}
+	}
 	t.Type, t.Queue, t.Payload = s.Type, s.Queue, payload
 	t.Timeout, t.Priority, t.MaxRetries, t.SchemaVersion = s.Timeout, s.Priority, s.Retry.Max, s.SchemaVersion
 	t.CreatedAt = now
