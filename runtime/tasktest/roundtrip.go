@@ -1,0 +1,163 @@
+// Package tasktest has what programs with tasks need in their tests.
+package tasktest
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"reflect"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/memory"
+)
+
+// SeedVariable names the environment variable that holds the seed of RoundTrip. Not
+// set: each run has another one.
+const SeedVariable = "TASKTEST_SEED"
+
+// How many random payloads RoundTrip sends, and how many it draws for each that the
+// spec accepts.
+const (
+	payloads = 200
+	draws    = 50
+)
+
+// RoundTrip sends payloads through a queue in memory, decodes what arrives as a
+// worker does, and fails the test where that is not what was sent. It sends the
+// examples, then 200 random payloads.
+//
+// Random values fill exported fields. Types that encode themselves are drawn by
+// their kind where their own methods take what comes of it, and stay zero else; a
+// type with a method Generate of testing/quick draws itself. Give examples where
+// random values miss what matters.
+//
+// Values are the same if they are deeply equal, if their own method Equal says so, or
+// if they encode themselves in the same way; fields that are not exported count in
+// structs alone that have no others. Two differences are those of the tags
+// and of JSON: under omitempty an empty list arrives as nil, and a json.RawMessage
+// that is nil arrives as null.
+//
+// The random values follow from a seed, which a failure shows; see SeedVariable.
+func RoundTrip[T any](t testing.TB, spec *runtime.Spec[T], examples ...T) {
+	t.Helper()
+	seed := seedOf(t)
+	r := rand.New(rand.NewPCG(seed, 0))
+	link := newLink(t, spec)
+	for i := range examples {
+		if diff, err := link.send(&examples[i]); err != nil {
+			t.Errorf("example %d of type %s is not sent: %v", i, spec.Type, err)
+		} else if diff != "" {
+			t.Errorf("example %d of type %s does not arrive as it was sent: %s", i, spec.Type, diff)
+		}
+	}
+	for i := range payloads {
+		diff, err := link.random(r)
+		if err != nil {
+			t.Errorf("a random payload of type %s: %v (%s=%d)", spec.Type, err, SeedVariable, seed)
+			return
+		}
+		if diff != "" {
+			t.Errorf("random payload %d of type %s does not arrive as it was sent: %s (%s=%d)", i, spec.Type, diff, SeedVariable, seed)
+			return
+		}
+	}
+}
+
+func seedOf(t testing.TB) uint64 {
+	t.Helper()
+	text, ok := os.LookupEnv(SeedVariable)
+	if !ok {
+		return rand.Uint64()
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s=%s is not a seed: %v", SeedVariable, text, err)
+	}
+	return seed
+}
+
+// A link is a queue in memory between one who sends and one who receives.
+type link[T any] struct {
+	ctx     context.Context
+	spec    runtime.Spec[T]
+	manager *runtime.Manager
+	queue   runtime.Queue
+}
+
+func newLink[T any](t testing.TB, spec *runtime.Spec[T]) *link[T] {
+	t.Helper()
+	l := &link[T]{ctx: t.Context(), spec: *spec}
+	l.spec.UniqueFor = 0
+	if l.spec.Queue == "" {
+		l.spec.Queue = "roundtrip"
+	}
+	cfg := runtime.QueueConfig{Name: l.spec.Queue}
+	switch {
+	case spec.GroupKey != nil:
+		cfg.Type = runtime.FIFO
+	case spec.Priority > 0:
+		cfg.Type, cfg.Levels = runtime.Priority, spec.Priority+1
+	}
+	l.manager = runtime.NewManager(runtime.ManagerConfig{})
+	t.Cleanup(func() { _ = l.manager.Close() })
+	p := memory.New()
+	t.Cleanup(func() { _ = p.Close() })
+	err := l.manager.Open(l.ctx, p, cfg)
+	if err == nil {
+		l.queue, err = l.manager.Queue(cfg.Name)
+	}
+	if err != nil {
+		t.Fatalf("the queue of %s cannot be opened: %v", spec.Type, err)
+	}
+	return l
+}
+
+// random sends a random payload that the spec accepts.
+func (l *link[T]) random(r *rand.Rand) (diff string, err error) {
+	for range draws {
+		v := new(T)
+		fill(r, reflect.ValueOf(v).Elem())
+		if diff, err = l.send(v); err == nil || !errors.Is(err, runtime.ErrInvalidTask) {
+			return diff, err
+		}
+	}
+	return "", err
+}
+
+// send sends one payload and says how what arrives differs.
+func (l *link[T]) send(v *T) (diff string, err error) {
+	e, err := runtime.Enqueue(l.ctx, l.manager, &l.spec, v)
+	if err != nil {
+		return "", err
+	}
+	ds, err := l.queue.Dequeue(l.ctx, 1, time.Minute)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, l.queue.Complete(l.ctx, ds)) }()
+	if len(ds) != 1 || ds[0].Task.ID != e.ID {
+		return "", errors.New("another task than the one that was sent is on the queue")
+	}
+	got, err := l.spec.Decode(ds[0].Task)
+	if err != nil {
+		return "it is not decoded: " + err.Error() + ", from " + string(ds[0].Task.Payload), nil
+	}
+	if diff = difference(reflect.ValueOf(v).Elem(), reflect.ValueOf(&got).Elem()); diff != "" {
+		return diff, nil
+	}
+	return l.keys(v, &got), nil
+}
+
+// keys says how the keys of what was sent and of what arrived differ.
+func (l *link[T]) keys(sent, got *T) string {
+	for name, key := range map[string]func(*T) string{"unique": l.spec.UniqueKey, "group": l.spec.GroupKey} {
+		if key != nil && key(sent) != key(got) {
+			return "its " + name + " key has changed"
+		}
+	}
+	return ""
+}
