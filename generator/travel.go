@@ -91,6 +91,10 @@ func (w *walker) value(t types.Type, at place) *trouble {
 	if tr := w.pair(t, at); tr != nil {
 		return tr
 	}
+	p, isPointer := types.Unalias(t).Underlying().(*types.Pointer)
+	if isPointer && nullable(p.Elem()) && w.own() {
+		w.lose(loss{kind: lostNull, t: t})
+	}
 	enc, base := encoderAt(t, at.addressable)
 	if enc != natural {
 		return w.encoded(base)
@@ -98,13 +102,7 @@ func (w *walker) value(t types.Type, at place) *trouble {
 	if dec, _ := decoderAt(t); dec != natural {
 		at.written = true
 	}
-	if pointer, ok := types.Unalias(t).Underlying().(*types.Pointer); ok {
-		if nullable(pointer.Elem()) && w.own() {
-			w.lose(loss{kind: lostNull, t: t})
-		}
-		at.addressable = true
-	}
-	at.quoted = false
+	at.quoted, at.addressable = false, at.addressable || isPointer
 	named, ok := base.(*types.Named)
 	if !ok {
 		return w.shape(base, at)
@@ -407,7 +405,11 @@ func isNamedPointer(t types.Type) bool {
 
 // nullable says whether a value of the type can itself be null in JSON.
 func nullable(t types.Type) bool {
-	if c, _ := encoderAt(t, true); c != natural {
+	bytes, isSlice := t.Underlying().(*types.Slice)
+	switch c, _ := encoderAt(t, true); {
+	case c == jsonCodec && isSlice && isBytes(bytes):
+		return true // JSON as it is, as in json.RawMessage
+	case c != natural:
 		return false
 	}
 	switch t.Underlying().(type) {
@@ -415,4 +417,9 @@ func nullable(t types.Type) bool {
 		return true
 	}
 	return false
+}
+
+func isBytes(t *types.Slice) bool {
+	elem, ok := t.Elem().Underlying().(*types.Basic)
+	return ok && elem.Kind() == types.Byte
 }

@@ -213,8 +213,7 @@ func (s *shaper) shape(t types.Type) model.Value {
 
 // isByteString says that encoding/json writes the list as base64.
 func isByteString(t *types.Slice) bool {
-	b, ok := t.Elem().Underlying().(*types.Basic)
-	if !ok || b.Kind() != types.Uint8 {
+	if !isBytes(t) {
 		return false
 	}
 	for _, name := range []string{"MarshalJSON", "MarshalText"} {

@@ -40,11 +40,19 @@ type Related struct {
 func Sort(ds []Diagnostic) []Diagnostic {
 	slices.SortStableFunc(ds, func(a, b Diagnostic) int {
 		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line),
-			cmp.Compare(a.Pos.Column, b.Pos.Column), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Message, b.Message))
+			cmp.Compare(a.Pos.Column, b.Pos.Column), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Message, b.Message),
+			cmp.Compare(a.related().Pos.File, b.related().Pos.File), cmp.Compare(a.related().Pos.Line, b.related().Pos.Line))
 	})
 	return slices.CompactFunc(ds, func(a, b Diagnostic) bool {
-		return a.Pos == b.Pos && a.Rule == b.Rule && a.Message == b.Message
+		return a.Pos == b.Pos && a.Rule == b.Rule && a.Message == b.Message && a.related() == b.related()
 	})
+}
+
+func (d *Diagnostic) related() Related {
+	if d.Related == nil {
+		return Related{}
+	}
+	return *d.Related
 }
 
 // HasErrors says whether any diagnostic is an Error.

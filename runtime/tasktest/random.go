@@ -28,16 +28,31 @@ func (f filler) value(v reflect.Value, depth int) {
 		return
 	}
 	if encodesItself(v.Type()) {
-		for range 5 {
-			f.kind(v, depth)
-			if survives(v) {
-				return
-			}
-		}
-		v.SetZero()
+		f.encoded(v, depth)
 		return
 	}
 	f.kind(v, depth)
+}
+
+// encoded fills a value of a type that encodes itself with one that its methods write
+// and read. A type that reads nothing of what it writes, its zero value included, keeps
+// what it writes: that it does not arrive is what is looked for.
+func (f filler) encoded(v reflect.Value, depth int) {
+	var written reflect.Value
+	for range draws / 2 {
+		f.kind(v, depth)
+		writes, reads := survives(v)
+		if writes && reads {
+			return
+		}
+		if writes {
+			written = reflect.ValueOf(address(v)).Elem()
+		}
+	}
+	v.SetZero()
+	if _, reads := survives(v); !reads && written.IsValid() {
+		v.Set(written)
+	}
 }
 
 // known fills types whose values are not found by their kind, and those that draw
@@ -224,17 +239,15 @@ func encodesItself(t reflect.Type) bool {
 	return false
 }
 
-// survives says whether a value's own methods take it. Not every number is one of an
-// enumeration.
-func survives(v reflect.Value) (ok bool) {
-	defer func() {
-		if recover() != nil {
-			ok = false
-		}
-	}()
+// survives says whether a value's own methods write it, and whether they read that:
+// not every number is one of an enumeration. Null is read by nobody.
+func survives(v reflect.Value) (writes, reads bool) {
+	defer func() { _ = recover() }()
 	data, err := json.Marshal(v.Addr().Interface())
 	if err != nil || bytes.Contains(data, []byte(`\ufffd`)) {
-		return false
+		return false, false
 	}
-	return json.Unmarshal(data, reflect.New(v.Type()).Interface()) == nil
+	writes = true
+	reads = string(data) != "null" && json.Unmarshal(data, reflect.New(v.Type()).Interface()) == nil
+	return writes, reads
 }

@@ -4,6 +4,7 @@ package tasktest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"reflect"
@@ -30,10 +31,9 @@ const (
 // worker does, and fails the test where that is not what was sent. It sends the
 // examples, then 200 random payloads.
 //
-// Random values fill exported fields. Types that encode themselves are drawn by
-// their kind where their own methods take what comes of it, and stay zero else; a
-// type with a method Generate of testing/quick draws itself. Give examples where
-// random values miss what matters.
+// Random values fill exported fields. A type that encodes itself is drawn by its kind
+// until its own methods write and read what comes of it; one with the method Generate
+// of testing/quick draws itself. Give examples where random values miss what matters.
 //
 // Values are the same if they are deeply equal, if their own method Equal says so, or
 // if they encode themselves in the same way; fields that are not exported count in
@@ -121,11 +121,22 @@ func (l *link[T]) random(r *rand.Rand) (diff string, err error) {
 	for range draws {
 		v := new(T)
 		fill(r, reflect.ValueOf(v).Elem())
-		if diff, err = l.send(v); err == nil || !errors.Is(err, runtime.ErrInvalidTask) {
-			return diff, err
+		if err = l.accepts(v); err == nil {
+			return l.send(v)
 		}
 	}
-	return "", err
+	return "", fmt.Errorf("none of %d is valid: %w", draws, err)
+}
+
+// accepts says what the spec has against a payload.
+func (l *link[T]) accepts(v *T) error {
+	if l.spec.GroupKey != nil && l.spec.GroupKey(v) == "" {
+		return errors.New("it has no group key")
+	}
+	if l.spec.Validate != nil {
+		return l.spec.Validate(v)
+	}
+	return nil
 }
 
 // send sends one payload and says how what arrives differs.
