@@ -41,6 +41,12 @@ type QueueConfig struct {
 	// Capacity bounds the tasks on the queue (ready, scheduled and leased);
 	// beyond it Enqueue answers ErrQueueFull. 0: the provider's own bound.
 	Capacity int
+	// Types are the types of the tasks that are declared for the queue, as they are
+	// called on the wire: NewPool refuses a router that has no handler for one of
+	// them. Generated code lists those of its package. Empty: nobody knows them, and
+	// nothing is checked. They stay with the manager that opens the queue: providers
+	// neither keep nor compare them.
+	Types []string
 }
 
 // Defaults of a QueueConfig.

@@ -18,10 +18,13 @@ type Manager struct {
 	clock Clock
 	entry Enqueuer // validation, middleware, dispatch
 
-	mu     sync.RWMutex
-	queues map[string]*openQueue
-	order  []string // names in the order they were opened
-	closed bool
+	mu       sync.RWMutex
+	queues   map[string]*openQueue
+	topology topology // as they are declared
+	order    []string // names in the order they were opened
+	closed   bool
+
+	opening chan struct{} // capacity 1: holds something while an Open is under way
 }
 
 // ManagerConfig configures a Manager. The zero value is ready to use.
@@ -50,7 +53,7 @@ type openQueue struct {
 
 // NewManager returns a manager without queues.
 func NewManager(cfg ManagerConfig) *Manager {
-	m := &Manager{cfg: cfg, clock: cfg.Clock, queues: make(map[string]*openQueue)}
+	m := &Manager{cfg: cfg, clock: cfg.Clock, queues: make(map[string]*openQueue), topology: make(topology), opening: make(chan struct{}, 1)}
 	if m.clock == nil {
 		m.clock = SystemClock
 	}
@@ -62,23 +65,39 @@ func NewManager(cfg ManagerConfig) *Manager {
 // on the manager routes tasks to it by name. Where one fails the error names
 // it, and those opened by this call are closed again. A Visibility above the
 // queue's Capabilities.MaxLease is ErrUnsupported.
+//
+// Packages may share a queue: one that is declared again, in this call or a later
+// one, is opened once, and has the Types of all its declarations. They must agree
+// in everything else, defaults included, and be for the same provider; else the
+// error wraps ErrQueueMismatch and shows where they differ. It does so too where a
+// queue for tasks is another's dead letter queue.
 func (m *Manager) Open(ctx context.Context, p Provider, configs ...QueueConfig) error {
-	if err := m.reserve(configs); err != nil {
+	// One at a time: a provider may create what it opens, and may hand out one and
+	// the same queue twice, which must then not be closed in the one place while it
+	// is in use in the other.
+	select {
+	case m.opening <- struct{}{}:
+		defer func() { <-m.opening }()
+	case <-ctx.Done():
+		return fmt.Errorf("open queues: %w", context.Cause(ctx))
+	}
+	m.mu.RLock()
+	all, fresh, err := m.topology.with(p, configs)
+	if m.closed {
+		err = fmt.Errorf("open queues: %w", ErrClosed)
+	}
+	m.mu.RUnlock()
+	if err != nil {
 		return err
 	}
-	opened := make([]*openQueue, 0, len(configs))
+	opened := make([]*openQueue, 0, len(fresh))
 	undo := func(err error) error {
-		m.mu.Lock()
-		for _, cfg := range configs {
-			delete(m.queues, cfg.Name)
-		}
-		m.mu.Unlock()
 		for _, q := range opened {
 			err = errors.Join(err, q.Close())
 		}
 		return err
 	}
-	for _, cfg := range configs {
+	for _, cfg := range fresh {
 		q, err := p.Open(ctx, cfg)
 		if err != nil {
 			return undo(fmt.Errorf("open queue %q on %s: %w", cfg.Name, p.Name(), err))
@@ -95,30 +114,10 @@ func (m *Manager) Open(ctx context.Context, p Provider, configs ...QueueConfig) 
 	}
 	defer m.mu.Unlock()
 	for i, q := range opened {
-		m.queues[configs[i].Name] = q
-		m.order = append(m.order, configs[i].Name)
+		m.queues[fresh[i].Name] = q
+		m.order = append(m.order, fresh[i].Name)
 	}
-	return nil
-}
-
-// reserve takes the names of queues that are about to be opened. It comes first
-// because a provider may hand out one and the same queue twice, which must
-// then not be closed in the one place while it is in use in the other.
-func (m *Manager) reserve(configs []QueueConfig) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed {
-		return fmt.Errorf("open queues: %w", ErrClosed)
-	}
-	for i, cfg := range configs {
-		if _, taken := m.queues[cfg.Name]; taken {
-			for _, done := range configs[:i] {
-				delete(m.queues, done.Name)
-			}
-			return fmt.Errorf("%w %q: the manager has a queue of this name already", ErrInvalidQueue, cfg.Name)
-		}
-		m.queues[cfg.Name] = nil
-	}
+	m.topology = all
 	return nil
 }
 
@@ -177,6 +176,13 @@ func (m *Manager) Queues() []string {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	return slices.Clone(m.order)
+}
+
+// types are those that the declarations of an open queue list.
+func (m *Manager) types(queue string) []string {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.topology[queue].cfg.Types
 }
 
 // Now is the time on the manager's clock.

@@ -51,23 +51,6 @@ func TestManagerOpensAllOrNothing(t *testing.T) {
 	require.NoError(t, m.Open(t.Context(), brokers{"b": b}, b.cfg), "the names are free again")
 }
 
-func TestManagerHoldsOneQueueOfAName(t *testing.T) {
-	a, b := quick("a"), quick("b")
-	m := managerOf(t, ManagerConfig{}, a)
-	for _, cfgs := range [][]QueueConfig{{b.cfg, a.cfg}, {b.cfg, b.cfg}} {
-		err := m.Open(t.Context(), brokers{"a": a, "b": b}, cfgs...)
-		require.ErrorIs(t, err, ErrInvalidQueue)
-		require.ErrorContains(t, err, "has a queue of this name already")
-	}
-	select {
-	case <-a.closed:
-		t.Fatal("the queue that is in use was closed")
-	default:
-	}
-	require.NoError(t, m.Open(t.Context(), brokers{"b": b}, b.cfg))
-	assert.Equal(t, []string{"a", "b"}, m.Queues())
-}
-
 func TestClosedManagerRefuses(t *testing.T) {
 	a := quick("q")
 	m := managerOf(t, ManagerConfig{}, a)

@@ -3,6 +3,7 @@ package queuetest
 import (
 	"context"
 	"errors"
+	"reflect"
 	"sync"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -172,20 +173,22 @@ func openDefaults(w *world) {
 	if got.Capacity > 0 {
 		want.Capacity = got.Capacity // the provider's own bound
 	}
-	w.check(got == want, "Config is %+v, want %+v", got, want)
+	w.check(reflect.DeepEqual(got, want), "Config is %+v, want %+v", got, want)
 	name := w.main.Name()
 	w.check(name != "", "the provider has no name")
 }
 
 func openMismatch(w *world) {
-	w.open(runtime.QueueConfig{})
+	w.open(runtime.QueueConfig{Types: []string{"a"}})
 	other := runtime.FIFO
 	if w.h.Type == runtime.FIFO {
 		other = runtime.Standard
 	}
 	_, err := w.main.Open(w.ctx, runtime.QueueConfig{Name: "q", Type: other})
 	w.is(err, runtime.ErrQueueMismatch, "a queue opened as %s, which it is not", other)
-	w.open(runtime.QueueConfig{}) // it is as it was
+	// It is as it was, and the types of its tasks are the programs' to know.
+	w.open(runtime.QueueConfig{Types: []string{"b"}})
+	w.other(runtime.QueueConfig{})
 }
 
 func openInvalid(w *world) {
