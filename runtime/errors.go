@@ -36,7 +36,7 @@ var (
 	ErrTaskNotFound = errors.New("taskgen: task not found")
 	// ErrInvalidQueue: the declaration of a queue contradicts itself.
 	ErrInvalidQueue = errors.New("taskgen: invalid queue")
-	// ErrQueueMismatch: the queue exists and is of another type.
+	// ErrQueueMismatch: the queue exists, or is declared elsewhere, and differs.
 	ErrQueueMismatch = errors.New("taskgen: the existing queue differs")
 	// ErrMaxDeliveries: the task was handed out too often without a word from
 	// its worker.
@@ -49,8 +49,8 @@ var (
 	// ErrTimeout is the cause of a handler's context when the task's timeout is
 	// over.
 	ErrTimeout = errors.New("taskgen: the task timed out")
-	// ErrPanic: the handler panicked. The error's text holds the value and the
-	// stack; a dead task has the stack in metadata of its own.
+	// ErrPanic: the handler panicked. The error's text holds the value; PanicStack
+	// has the stack, as have the log and the metadata of the task.
 	ErrPanic = errors.New("taskgen: the handler panicked")
 )
 

@@ -57,7 +57,7 @@ func (w *worker) loop() {
 func (w *worker) execute(it *item, c *taskContext) {
 	p, t := w.s.p, it.d.Task
 	policy := &noPolicy
-	if rt, ok := p.router.routes[t.Type]; ok {
+	if rt, ok := p.routing.routes[t.Type]; ok {
 		policy = &rt.policy
 	}
 	r := run{
@@ -78,7 +78,7 @@ func (w *worker) execute(it *item, c *taskContext) {
 	defer func() { // a deferred call runs even when the handler ends the goroutine
 		w.conclude(it, c, timeout, err)
 	}()
-	err = call(p.handler, c, t)
+	err = call(p.routing.handler, c, t)
 }
 
 var noPolicy Policy
@@ -105,8 +105,18 @@ func call(h Handler, ctx context.Context, t *Task) (err error) {
 // a task's metadata keeps of them.
 type panicError struct{ value, stack string }
 
-func (e *panicError) Error() string { return ErrPanic.Error() + ": " + e.value + "\n" + e.stack }
+func (e *panicError) Error() string { return ErrPanic.Error() + ": " + e.value }
 func (e *panicError) Unwrap() error { return ErrPanic }
+
+// PanicStack returns the stack of the panic that the pool made an error of, or "" for
+// other errors: its text leaves the stack out.
+func PanicStack(err error) string {
+	var p *panicError
+	if errors.As(err, &p) {
+		return p.stack
+	}
+	return ""
+}
 
 // panicked makes a panic an error. It is called by the deferred function that
 // recovered it.
@@ -164,25 +174,24 @@ func (w *worker) conclude(it *item, c *taskContext, timeout time.Duration, err e
 
 	p, t, clock := w.s.p, it.d.Task, w.s.p.m.clock
 	it.outcome, it.d.Delay = v.outcome, v.delay
+	w.logRun(it, c, v, err)
 	switch v.outcome {
 	case Completed:
 		if c.policy.Result && !w.store(it, c.policy, c.result, "") {
 			it.outcome, it.d.Delay = Released, it.lane().lease
 		}
 	case Retried:
-		p.log.Warn("task failed, to be retried", about(it.lane(), t), slog.Int("attempt", c.info.Attempt), slog.Duration("delay", v.delay), slog.Any("error", err))
 		NoteAttempt(t, c.info.Attempt, p.cfg.Name, clock.Now(), w.took, err)
 		t.RetryCount++
 	case Died:
-		p.log.Error("task is dead", about(it.lane(), t), slog.Int("attempt", c.info.Attempt), slog.Any("error", err))
 		at := clock.Now()
 		NoteAttempt(t, c.info.Attempt, p.cfg.Name, at, w.took, err)
 		Bury(t, origin(it.lane().name, t), at, err)
 		if c.policy.Result {
 			w.store(it, c.policy, nil, t.Metadata[MetaFailureReason])
 		}
-		if hook := p.router.onDead[c.policy.Type]; hook != nil {
-			w.mourn(it, hook, err)
+		if hook := p.routing.onDead[c.policy.Type]; hook != nil {
+			w.mourn(it, hook, c.policy, err)
 		}
 	}
 	if it.d.Delay > 0 && it.lane().cfg.Retention > 0 {
@@ -195,7 +204,7 @@ func (w *worker) conclude(it *item, c *taskContext, timeout time.Duration, err e
 }
 
 // mourn calls a hook for a task that dies.
-func (w *worker) mourn(it *item, hook DeadHook, cause error) {
+func (w *worker) mourn(it *item, hook DeadHook, policy *Policy, cause error) {
 	ctx, cancel := context.WithTimeout(w.s.base, it.lane().lease)
 	defer cancel()
 	var err error
@@ -210,7 +219,7 @@ func (w *worker) mourn(it *item, hook DeadHook, cause error) {
 		}
 	}()
 	if err != nil {
-		w.s.p.log.Error("the hook for dead tasks failed", about(it.lane(), it.d.Task), slog.Any("error", err))
+		w.logHook(it, policy, err)
 	}
 }
 
@@ -256,11 +265,11 @@ func (w *worker) store(it *item, policy *Policy, result []byte, failure string) 
 			return true
 		}
 		if failing.streak == 0 {
-			p.log.Warn("cannot store a result, trying on", about(l, it.d.Task), slog.Any("error", err))
+			p.logger().Warn("cannot store a result, trying on", about(l, it.d.Task), slog.Any("error", err))
 		}
 		sleep(ctx, failing.next(maxAckPause))
 		if ctx.Err() != nil || w.s.isLost(it) {
-			p.log.Error("the result could not be stored", about(l, it.d.Task), slog.Any("error", err))
+			p.logger().Error("the result could not be stored", about(l, it.d.Task), slog.Any("error", err))
 			return false
 		}
 	}

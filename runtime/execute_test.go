@@ -117,6 +117,7 @@ func TestUnknownTypeDiesAndMiddlewareSeesIt(t *testing.T) {
 		b := newPoolBench(t)
 		var w witness
 		b.r.Use(w.middleware)
+		b.handle(noop)
 		b.putTask(&Task{ID: "a", Type: "other", MaxRetries: 5})
 		b.drain(PoolConfig{})
 		assert.Equal(t, []string{"a dead"}, w.seen)
@@ -263,7 +264,9 @@ func TestPanicIsAFailureWithItsStack(t *testing.T) {
 		return nil
 	}()
 	assert.ErrorContains(t, err, "index out of range")
-	assert.ErrorContains(t, err, "TestPanicIsAFailureWithItsStack", "the stack")
+	assert.NotContains(t, err.Error(), "TestPanicIsAFailureWithItsStack", "the stack is no part of the text")
+	assert.Contains(t, PanicStack(fmt.Errorf("wrapped: %w", err)), "TestPanicIsAFailureWithItsStack")
+	assert.Empty(t, PanicStack(ErrPanic))
 }
 
 func TestPanicOfAMiddlewareOrARetryPolicyIsAFailure(t *testing.T) {

@@ -41,12 +41,12 @@ const (
 // stack of one that panicked. worker names the process that ran it; "": nothing is
 // said about it.
 func NoteAttempt(t *Task, attempt int, worker string, at time.Time, took time.Duration, cause error) {
-	text, stack := failure(cause)
+	stack := PanicStack(cause)
 	line := at.UTC().Format(time.RFC3339Nano) + " took " + took.Round(time.Microsecond).String()
 	if worker != "" {
 		line += " on " + workerName(worker)
 	}
-	setMeta(t, MetaAttemptPrefix+strconv.Itoa(attempt), clip(line+": "+oneLine(text), maxAttemptLine))
+	setMeta(t, MetaAttemptPrefix+strconv.Itoa(attempt), clip(line+": "+oneLine(cause.Error()), maxAttemptLine))
 	delete(t.Metadata, MetaAttemptPrefix+strconv.Itoa(attempt-maxAttemptsInMeta))
 	if stack != "" {
 		setMeta(t, MetaStackPrefix+strconv.Itoa(attempt), clip(stack, maxStack))
@@ -64,22 +64,10 @@ func workerName(s string) string {
 	}, s), maxWorker)
 }
 
-// failure is the text of an error, and the stack of a panic that was taken out of
-// it.
-func failure(cause error) (text, stack string) {
-	text = cause.Error()
-	var p *panicError
-	if errors.As(cause, &p) {
-		stack, text = p.stack, strings.Replace(text, "\n"+p.stack, "", 1)
-	}
-	return text, stack
-}
-
 // Bury writes into the metadata why, when and where the task died. The pool
 // calls it before Queue.DeadLetter.
 func Bury(t *Task, queue string, at time.Time, cause error) {
-	reason, _ := failure(cause)
-	setMeta(t, MetaFailureReason, clip(reason, maxReason))
+	setMeta(t, MetaFailureReason, clip(cause.Error(), maxReason))
 	setMeta(t, MetaFailedAt, at.UTC().Format(time.RFC3339Nano))
 	setMeta(t, MetaOriginalQueue, queue)
 	setMeta(t, MetaAttempts, strconv.Itoa(t.RetryCount+lastRun(cause)))

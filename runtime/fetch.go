@@ -216,16 +216,16 @@ func (l *lane) fetchAll() {
 		case s.fetching.Err() != nil:
 		case err != nil && !errors.Is(err, ErrNoTasks):
 			if errors.Is(err, ErrClosed) {
-				s.p.log.Error("queue is closed: nothing more is fetched from it", slog.String("queue", l.name), slog.Any("error", err))
+				s.p.logger().Error("queue is closed: nothing more is fetched from it", slog.String("queue", l.name), slog.Any("error", err))
 				return
 			}
 			if failing.streak == 0 {
-				s.p.log.Error("cannot fetch tasks, trying on", slog.String("queue", l.name), slog.Any("error", err))
+				s.p.logger().Error("cannot fetch tasks, trying on", slog.String("queue", l.name), slog.Any("error", err))
 			}
 			sleep(s.fetching, failing.next(maxFetchPause))
 		default:
 			if failing.streak > 0 {
-				s.p.log.Info("fetching tasks again", slog.String("queue", l.name), slog.Int("failures", failing.streak))
+				s.p.logger().Info("fetching tasks again", slog.String("queue", l.name), slog.Int("failures", failing.streak))
 				failing.streak = 0
 			}
 			if len(ds) == 0 && took < idlePause {

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -24,8 +25,15 @@ type PoolConfig struct {
 	Workers int
 	// Queues that the pool works on. Empty: all that the manager has open when
 	// the pool is made, each with weight 1 and without limits. The router must
-	// have handlers for every type on them: tasks of another type die.
+	// have handlers for every type on them: tasks of another type die. NewPool
+	// refuses a router that lacks one of the QueueConfig.Types of these queues.
 	Queues []PoolQueue
+	// Types are those that the pool is for, in place of all that its queues declare:
+	// the router must have a handler for each of these, and need not have others.
+	// It does not choose what is fetched: a task of another type that reaches the
+	// pool dies, unless the router knows it. So it is for types that do not come:
+	// of old, not in use yet, or enqueued elsewhere. Empty: all.
+	Types []string
 	// Strict makes a worker take from the first queue, in the order of Queues,
 	// that has a task ready. Else the queues share the workers by weight.
 	Strict bool
@@ -37,8 +45,12 @@ type PoolConfig struct {
 	// a result, and asked for nothing else. Whoever awaits a result asks the same
 	// store.
 	Results ResultStore
-	// Logger hears of failures, from many goroutines. It is never given a
-	// payload. Nil: nobody.
+	// Logger hears of every start and stop of the pool (at level info), of runs that
+	// fail (warn) or panic (error), of tasks that die (error), of trouble with the
+	// queues, and at level debug of every other run. It is called by many
+	// goroutines, and never given a payload. A burst of failures is not logged
+	// one by one, but counted beyond some hundreds a second. Nil: slog.Default, as
+	// it is when something is logged. slog.New(slog.DiscardHandler) is silent.
 	Logger *slog.Logger
 }
 
@@ -78,17 +90,20 @@ type Pool struct {
 	cfg     PoolConfig
 	queues  []Queue // in the order of cfg.Queues
 	router  *Router
-	handler Handler
-	log     *slog.Logger
-	limits  bool // some type has a limit
+	routing *routing // the router as it was when the pool was made
+	limits  bool     // some type has a limit
 
 	mu    sync.Mutex
 	shift *shift // the running one, or the last one until it is over
 }
 
 // NewPool returns a pool that runs the tasks of m's queues through r. It fails
-// on a router with errors, on queues that m does not have open, and on limits
-// that contradict themselves; the error lists all that is wrong.
+// on a router with mistakes or without handlers, on declared types that have no
+// handler (the error wraps ErrUnknownType), on queues that m does not have open,
+// and on limits that contradict themselves; the error lists all that is wrong.
+//
+// The pool works by the router as it is now. What is registered later is an error
+// of the router's, and keeps the pool from being started.
 func NewPool(m *Manager, r *Router, cfg PoolConfig) (*Pool, error) {
 	if cfg.Workers == 0 {
 		cfg.Workers = DefaultWorkers
@@ -100,16 +115,14 @@ func NewPool(m *Manager, r *Router, cfg PoolConfig) (*Pool, error) {
 		host, _ := os.Hostname() // without one the process's ID has to do
 		cfg.Name = host + "-" + strconv.Itoa(os.Getpid())
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
 	if len(cfg.Queues) == 0 {
 		for _, name := range m.Queues() {
 			cfg.Queues = append(cfg.Queues, PoolQueue{Name: name})
 		}
 	}
-	p := &Pool{m: m, cfg: cfg, router: r, handler: r.handler(), log: cfg.Logger}
-	errs := []error{r.Err()}
+	routing, err := r.routing()
+	p := &Pool{m: m, cfg: cfg, router: r, routing: routing}
+	errs := []error{err}
 	if cfg.Workers < 0 || cfg.Grace < 0 {
 		errs = append(errs, fmt.Errorf("taskgen: a pool cannot have %d workers and a grace of %s", cfg.Workers, cfg.Grace))
 	}
@@ -126,7 +139,8 @@ func NewPool(m *Manager, r *Router, cfg PoolConfig) (*Pool, error) {
 		seen[pq.Name] = true
 		p.queues = append(p.queues, q)
 	}
-	for _, rt := range r.routes {
+	errs = append(errs, p.checkTypes())
+	for _, rt := range routing.routes {
 		p.limits = p.limits || rt.policy.limited()
 		errs = append(errs, rt.policy.validate())
 		if rt.policy.Result && cfg.Results == nil {
@@ -136,7 +150,34 @@ func NewPool(m *Manager, r *Router, cfg PoolConfig) (*Pool, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("new pool: %w", err)
 	}
+	routing.wrap()
+	r.made(routing, cfg.Logger)
 	return p, nil
+}
+
+// checkTypes refuses a router without handlers for what the pool is to work on.
+func (p *Pool) checkTypes() error {
+	has := func(name string) bool { return p.routing.routes[name] != nil }
+	var missing []string
+	for _, name := range p.cfg.Types {
+		if !has(name) {
+			missing = append(missing, fmt.Sprintf("%q (of PoolConfig.Types)", name))
+		}
+	}
+	for _, q := range p.cfg.Queues {
+		for _, name := range p.m.types(q.Name) {
+			if len(p.cfg.Types) == 0 && !has(name) {
+				missing = append(missing, fmt.Sprintf("%q of queue %q", name, q.Name))
+			}
+		}
+	}
+	switch {
+	case len(missing) > 0:
+		return fmt.Errorf("%w: the router has no handler for %s: register them (RegisterHandlers of a generated package registers all of its types), or list in PoolConfig.Types the types that this pool is for", ErrUnknownType, strings.Join(missing, ", "))
+	case len(p.routing.routes) == 0:
+		return errors.New("taskgen: the router has no handlers: every task would die; register them before NewPool, as RegisterHandlers of a generated package does")
+	}
+	return nil
 }
 
 func (q PoolQueue) validate(strict bool) error {
@@ -160,7 +201,8 @@ func (p *Policy) validate() error {
 
 // Start begins to work and returns at once. The values of ctx reach the
 // handlers; its end does not stop the pool. It waits while an earlier Stop is
-// under way, and fails when the pool is running already.
+// under way, and fails when the pool is running already, and when something was
+// registered with its router since the pool was made.
 func (p *Pool) Start(ctx context.Context) error {
 	_, err := p.begin(ctx, true)
 	return err
@@ -168,6 +210,9 @@ func (p *Pool) Start(ctx context.Context) error {
 
 // begin starts a shift, with fetchers or without.
 func (p *Pool) begin(ctx context.Context, fetch bool) (*shift, error) {
+	if err := p.router.missed(p.routing); err != nil {
+		return nil, fmt.Errorf("start the pool: %w", err)
+	}
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("start the pool: %w", context.Cause(ctx))
@@ -177,6 +222,7 @@ func (p *Pool) begin(ctx context.Context, fetch bool) (*shift, error) {
 		if last == nil || last.isOver() {
 			defer p.mu.Unlock()
 			p.shift = newShift(ctx, p)
+			p.shift.logStart()
 			if fetch {
 				p.shift.fetch()
 			}

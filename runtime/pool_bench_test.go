@@ -2,6 +2,11 @@ package runtime_test
 
 import (
 	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
 	goruntime "runtime"
 	"sync/atomic"
 	"testing"
@@ -73,7 +78,7 @@ func benchmarkPool(b *testing.B, trip time.Duration, work func()) {
 		}
 		return nil
 	}))
-	p, err := runtime.NewPool(m, r, runtime.PoolConfig{})
+	p, err := runtime.NewPool(m, r, runtime.PoolConfig{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	require.NoError(b, err)
 
 	// The tasks and payloads are the user's: they are made beforehand, and used
@@ -115,4 +120,43 @@ func BenchmarkPoolSleep1ms(b *testing.B) {
 
 func BenchmarkPoolSleep1msFar(b *testing.B) {
 	benchmarkPool(b, time.Millisecond, func() { time.Sleep(time.Millisecond) })
+}
+
+// benchmarkFailing runs tasks whose handler fails once, then fails them for good, and
+// logs both.
+func benchmarkFailing(b *testing.B, log *slog.Logger) {
+	m := runtime.NewManager(runtime.ManagerConfig{})
+	require.NoError(b, m.Open(b.Context(), memory.New(), runtime.QueueConfig{Name: "q", Capacity: 1 << 30}))
+	defer m.Close()
+	r := runtime.NewRouter()
+	fails := errors.New("the mail server says no")
+	r.Handle(runtime.Policy{Type: "job", Queue: "q"}, runtime.HandlerFunc(func(context.Context, *runtime.Task) error {
+		return runtime.RetryAfter(0, fails)
+	}))
+	p, err := runtime.NewPool(m, r, runtime.PoolConfig{Logger: log})
+	require.NoError(b, err)
+	payload := []byte(`{"text":"what is enqueued","model":"small","agent_id":"a1"}`)
+	tasks := make([]*runtime.Task, b.N)
+	for i := range tasks {
+		tasks[i] = &runtime.Task{Type: "job", Queue: "q", Payload: payload, MaxRetries: 1}
+	}
+	_, err = m.Enqueue(b.Context(), tasks)
+	require.NoError(b, err)
+	b.ReportAllocs()
+	b.ResetTimer()
+	runs, err := p.Drain(b.Context())
+	require.NoError(b, err)
+	require.Equal(b, 2*b.N, runs)
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tasks/s")
+}
+
+func BenchmarkPoolFailing(b *testing.B) {
+	b.Run("silent", func(b *testing.B) { benchmarkFailing(b, slog.New(slog.DiscardHandler)) })
+	b.Run("logged", func(b *testing.B) { benchmarkFailing(b, slog.New(slog.NewTextHandler(io.Discard, nil))) })
+	b.Run("logged to a file", func(b *testing.B) {
+		f, err := os.Create(filepath.Join(b.TempDir(), "log"))
+		require.NoError(b, err)
+		defer f.Close()
+		benchmarkFailing(b, slog.New(slog.NewTextHandler(f, nil)))
+	})
 }

@@ -1,9 +1,14 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 )
+
+// logger is where the pool logs: it is asked for each time, so that a program may
+// call slog.SetDefault after NewPool.
+func (p *Pool) logger() *slog.Logger { return cmp.Or(p.cfg.Logger, slog.Default()) }
 
 // news is a log record to be.
 type news struct {
@@ -24,7 +29,7 @@ func (s *shift) unlock() {
 	s.news = nil
 	s.mu.Unlock()
 	for _, n := range told {
-		s.p.log.LogAttrs(context.Background(), n.level, n.text, n.attrs...)
+		s.p.logger().LogAttrs(context.Background(), n.level, n.text, n.attrs...)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -31,7 +32,7 @@ func onMemory(t *testing.T, cfg runtime.QueueConfig, policy runtime.Policy, task
 		}
 		_, err := m.Enqueue(t.Context(), tasks)
 		require.NoError(t, err)
-		p, err := runtime.NewPool(m, r, runtime.PoolConfig{})
+		p, err := runtime.NewPool(m, r, runtime.PoolConfig{Logger: slog.New(slog.DiscardHandler)})
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), d)
 		defer cancel()

@@ -17,6 +17,8 @@ import (
 type shift struct {
 	p     *Pool
 	base  context.Context // values for handlers; never ends
+	began time.Time
+	many  throttle // of what is logged of failures
 	lanes []*lane
 	gates map[string]*gate // by task type, aliases included
 
@@ -49,10 +51,11 @@ type shift struct {
 }
 
 func newShift(ctx context.Context, p *Pool) *shift {
-	s := &shift{p: p, base: context.WithoutCancel(ctx), over: make(chan struct{})}
+	s := &shift{p: p, base: context.WithoutCancel(ctx), began: time.Now(), over: make(chan struct{})}
 	s.work.L, s.settled.L = &s.mu, &s.mu
+	s.many.log = p.logger
 	s.fetching, s.stopFetch = context.WithCancel(s.base)
-	s.gates = typeGates(p.router)
+	s.gates = typeGates(p.routing)
 	for i, q := range p.queues {
 		s.lanes = append(s.lanes, s.newLane(q, p.cfg.Queues[i]))
 	}
@@ -77,7 +80,7 @@ func (s *shift) newLane(q Queue, pq PoolQueue) *lane {
 	}
 	l.fetcher.init(len(s.p.queues), s.p.cfg.Workers)
 	l.acker.init(cfg.Type)
-	for _, rt := range s.p.router.routes {
+	for _, rt := range s.p.routing.routes {
 		if rt.policy.Queue != pq.Name {
 			continue
 		}
@@ -94,7 +97,7 @@ func (s *shift) newLane(q Queue, pq PoolQueue) *lane {
 }
 
 // typeGates makes the gates of the types that have limits.
-func typeGates(r *Router) map[string]*gate {
+func typeGates(r *routing) map[string]*gate {
 	gates := make(map[string]*gate)
 	made := make(map[*route]*gate)
 	for name, rt := range r.routes {
@@ -200,6 +203,7 @@ func (s *shift) windDown(grace time.Duration) {
 	s.ackers.Wait()
 	s.stopKeeper()
 	s.keepers.Wait()
+	s.logStop()
 	close(s.over)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -135,6 +136,7 @@ func TestStopSettlesThroughAShortOutage(t *testing.T) {
 
 func TestStopOfAPoolThatNeverRanDoesNothing(t *testing.T) {
 	b := newPoolBench(t)
+	b.handle(noop)
 	b.stop(b.pool(PoolConfig{}))
 }
 
@@ -276,12 +278,13 @@ func TestNewPoolSaysAllThatIsWrong(t *testing.T) {
 
 func TestNewPoolFillsInDefaults(t *testing.T) {
 	b := newPoolBench(t, QueueConfig{Name: "q"}, QueueConfig{Name: "r"})
+	b.handle(noop)
 	p, err := NewPool(b.m, b.r, PoolConfig{})
 	require.NoError(t, err)
 	assert.Equal(t, DefaultWorkers, p.cfg.Workers)
 	assert.Equal(t, DefaultGrace, p.cfg.Grace)
 	assert.Equal(t, []PoolQueue{{Name: "q"}, {Name: "r"}}, p.cfg.Queues)
-	assert.False(t, p.log.Enabled(t.Context(), 100))
+	assert.Same(t, slog.Default(), p.logger())
 }
 
 var errLeftOver = errors.New("left over")

@@ -89,7 +89,7 @@ func (l *lane) separate(ds []*Delivery) (kept, back []*Delivery) {
 		}
 	}
 	if len(unsettled) > 0 {
-		s.p.log.Warn("cannot give tasks back, trying on", slog.String("queue", l.name), slog.Int("tasks", len(unsettled)), slog.Any("error", err))
+		s.p.logger().Warn("cannot give tasks back, trying on", slog.String("queue", l.name), slog.Int("tasks", len(unsettled)), slog.Any("error", err))
 	}
 	return kept, unsettled
 }

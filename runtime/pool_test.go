@@ -63,6 +63,7 @@ func TestRunReturnsNilOnACleanStop(t *testing.T) {
 
 func TestRunThatIsToldToStopBeforeItBeginsReturnsNil(t *testing.T) {
 	b := newPoolBench(t)
+	b.handle(noop)
 	p := b.pool(PoolConfig{})
 	require.NoError(t, p.Run(ended(t)))
 	assert.Zero(t, b.q().calls("dequeue"))
@@ -70,6 +71,7 @@ func TestRunThatIsToldToStopBeforeItBeginsReturnsNil(t *testing.T) {
 
 func TestRunFailsWhileThePoolRuns(t *testing.T) {
 	b := newPoolBench(t)
+	b.handle(noop)
 	p := b.pool(PoolConfig{})
 	b.start(p)
 	require.ErrorContains(t, p.Run(t.Context()), "running already")

@@ -1,25 +1,30 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
 )
 
 // A Router finds the handler of a task by its exact type. Register everything
-// first, then give it to a pool: registration is not safe beside running
-// pools.
+// first, then give it to NewPool: a pool works by the router as it was then, and
+// what is registered later is an error; see [Router.Err]. It is safe for use by
+// many goroutines.
 type Router struct {
+	mu         sync.Mutex
 	routes     map[string]*route
 	middleware []Middleware
 	onDead     map[string]DeadHook // by type, not by alias
 	errs       []error
 
-	once  sync.Once
-	chain Handler
+	registered []string     // what was registered, in order
+	first      *routing     // of the first pool that was made of it
+	log        *slog.Logger // of the last one; nil: slog.Default
 }
 
 type route struct {
@@ -31,26 +36,77 @@ type route struct {
 func NewRouter() *Router { return &Router{routes: make(map[string]*route)} }
 
 // Use adds middleware. The first added is the outermost.
-func (r *Router) Use(mw ...Middleware) { r.middleware = append(r.middleware, mw...) }
+func (r *Router) Use(mw ...Middleware) {
+	if len(mw) == 0 {
+		return
+	}
+	r.register("middleware", func() {
+		for _, m := range mw {
+			if m == nil {
+				r.wrong("a middleware is nil")
+				continue
+			}
+			r.middleware = append(r.middleware, m)
+		}
+	})
+}
 
 // Handle registers the handler of a type and its aliases. What is wrong with
 // it (no type, registered already, no handler) is kept for Err.
 func (r *Router) Handle(policy Policy, h Handler) {
+	r.register(fmt.Sprintf("the handler of %q", policy.Type), func() { r.handle(policy, h) })
+}
+
+func (r *Router) handle(policy Policy, h Handler) {
 	if h == nil {
-		r.errs = append(r.errs, fmt.Errorf("taskgen: the handler of %q is nil", policy.Type))
+		r.wrong("the handler of %q is nil", policy.Type)
 		return
 	}
 	rt := &route{policy: policy, handler: h}
 	for _, name := range append([]string{policy.Type}, policy.Aliases...) {
 		switch other, taken := r.routes[name]; {
 		case name == "":
-			r.errs = append(r.errs, errors.New("taskgen: a handler is registered for an empty task type"))
+			r.wrong("a handler is registered for an empty task type")
 		case taken:
-			r.errs = append(r.errs, fmt.Errorf("taskgen: %q is registered twice, for %q and %q", name, other.policy.Type, policy.Type))
+			r.wrong("%q is registered twice, for %q and %q", name, other.policy.Type, policy.Type)
 		default:
 			r.routes[name] = rt
 		}
 	}
+}
+
+// register makes a change to the router. A pool that was made before works without
+// it, and may be running: so it is logged, and Err has it.
+func (r *Router) register(what string, change func()) {
+	r.mu.Lock()
+	change()
+	r.registered = append(r.registered, what)
+	late, log := r.first != nil, cmp.Or(r.log, slog.Default())
+	r.mu.Unlock()
+	if late {
+		log.Error("the router was changed after a pool was made of it", slog.Any("error", errLate(what)))
+	}
+}
+
+func errLate(what string) error {
+	return fmt.Errorf("taskgen: %s came after NewPool: a pool that was made of the router before works without it; register everything first", what)
+}
+
+// since lists what was registered after a routing was made, as errors; nothing
+// for nil. r.mu is held.
+func (r *Router) since(x *routing) (errs []error) {
+	if x == nil {
+		return nil
+	}
+	for _, what := range r.registered[x.registered:] {
+		errs = append(errs, errLate(what))
+	}
+	return errs
+}
+
+// wrong notes a mistake. r.mu is held.
+func (r *Router) wrong(format string, args ...any) {
+	r.errs = append(r.errs, fmt.Errorf("taskgen: "+format, args...))
 }
 
 // A DeadHook is told of a task that dies: cause is the error of its last run, or
@@ -70,22 +126,33 @@ type DeadHook func(ctx context.Context, t *Task, cause error) error
 // way. Tasks that a provider buries by itself, because nobody can decode them, have
 // no hook.
 func (r *Router) OnDead(taskType string, hook DeadHook) {
-	switch {
-	case hook == nil:
-		r.errs = append(r.errs, fmt.Errorf("taskgen: the hook for dead tasks of type %q is nil", taskType))
-	case r.onDead[taskType] != nil:
-		r.errs = append(r.errs, fmt.Errorf("taskgen: there are two hooks for dead tasks of type %q", taskType))
-	default:
-		if r.onDead == nil {
-			r.onDead = make(map[string]DeadHook)
+	r.register(fmt.Sprintf("the hook for dead tasks of type %q", taskType), func() {
+		switch {
+		case hook == nil:
+			r.wrong("the hook for dead tasks of type %q is nil", taskType)
+		case r.onDead[taskType] != nil:
+			r.wrong("there are two hooks for dead tasks of type %q", taskType)
+		default:
+			if r.onDead == nil {
+				r.onDead = make(map[string]DeadHook)
+			}
+			r.onDead[taskType] = hook
 		}
-		r.onDead[taskType] = hook
-	}
+	})
 }
 
-// Err returns what went wrong in registration, all of it, or nil. A pool does
-// not start on a router with an error.
+// Err returns what went wrong in registration, all of it, or nil. NewPool refuses
+// a router with mistakes. What was registered after a pool was made is among it:
+// that pool does not start, or, where it runs already, has logged it; a pool made
+// later works by it.
 func (r *Router) Err() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return errors.Join(slices.Concat(r.mistakes(), r.since(r.first))...)
+}
+
+// mistakes are what NewPool refuses. r.mu is held.
+func (r *Router) mistakes() []error {
 	errs := slices.Clone(r.errs)
 	for _, name := range slices.Sorted(maps.Keys(r.onDead)) {
 		if rt := r.routes[name]; rt == nil {
@@ -94,56 +161,24 @@ func (r *Router) Err() error {
 			errs = append(errs, fmt.Errorf("taskgen: the hook for dead tasks of %q belongs to %q, of which that is an alias", name, rt.policy.Type))
 		}
 	}
-	return errors.Join(errs...)
+	return errs
 }
 
 // Types returns the registered types and aliases, sorted.
 func (r *Router) Types() []string {
-	names := make([]string, 0, len(r.routes))
-	for name := range r.routes {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.routes))
 }
 
 // Policy returns the policy of a type, and false when it is not registered.
 func (r *Router) Policy(taskType string) (Policy, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if rt, ok := r.routes[taskType]; ok {
 		return rt.policy, true
 	}
 	return Policy{}, false
-}
-
-// handler returns the middleware around the dispatch by type. It is built on
-// first use.
-func (r *Router) handler() Handler {
-	r.once.Do(func() {
-		r.chain = HandlerFunc(r.dispatch)
-		for _, mw := range slices.Backward(r.middleware) {
-			r.chain = mw(r.chain)
-		}
-	})
-	return r.chain
-}
-
-// dispatch is the innermost handler. What the pool refuses to run and what
-// panics comes out of it as an error, so that middleware sees every task end in
-// the same way.
-func (r *Router) dispatch(ctx context.Context, t *Task) (err error) {
-	if running, ok := ctx.Value(runKey{}).(*run); ok && running.refused != nil {
-		return running.refused
-	}
-	defer func() {
-		if v := recover(); v != nil {
-			err = panicked(v)
-		}
-	}()
-	rt, ok := r.routes[t.Type]
-	if !ok {
-		return fmt.Errorf("%w %q: no handler is registered for it", ErrUnknownType, t.Type)
-	}
-	return rt.handler.Handle(ctx, t)
 }
 
 // Register registers the handler of a spec's payloads. Generated code calls it.

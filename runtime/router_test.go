@@ -11,6 +11,13 @@ import (
 
 func noop(context.Context, *Task) error { return nil }
 
+// handler is what a pool would call, made now.
+func (r *Router) handler() Handler {
+	x, _ := r.routing()
+	x.wrap()
+	return x.handler
+}
+
 func TestRouterFindsHandlersByTypeAndAlias(t *testing.T) {
 	r := NewRouter()
 	var ran []string

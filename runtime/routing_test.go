@@ -1,0 +1,152 @@
+package runtime
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// counts is a middleware that counts what it sees.
+func counts(n *int) Middleware {
+	return func(next Handler) Handler {
+		return HandlerFunc(func(ctx context.Context, t *Task) error {
+			*n++
+			return next.Handle(ctx, t)
+		})
+	}
+}
+
+func TestWhatIsRegisteredAfterNewPoolIsAnError(t *testing.T) {
+	other := HandlerFunc(noop)
+	for name, c := range map[string]struct {
+		change func(*Router)
+		says   string
+	}{
+		"middleware": {func(r *Router) { r.Use(counts(new(int))) }, "middleware came after NewPool"},
+		"a handler":  {func(r *Router) { r.Handle(Policy{Type: "other", Queue: "q"}, other) }, `the handler of "other" came after NewPool`},
+		"a spec": {func(r *Router) {
+			Register(r, greetingSpec(), func(context.Context, greeting) error { return nil })
+		}, `the handler of "greeting" came after NewPool`},
+		"a hook": {func(r *Router) { r.OnDead("job", func(context.Context, *Task, error) error { return nil }) }, `the hook for dead tasks of type "job" came after NewPool`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newPoolBench(t)
+				b.handle(noop)
+				idle, busy := b.pool(PoolConfig{}), b.pool(PoolConfig{})
+				require.NoError(t, b.r.Err())
+				b.start(busy)
+				c.change(b.r)
+
+				require.ErrorContains(t, b.r.Err(), c.says)
+				require.ErrorContains(t, idle.Start(t.Context()), c.says)
+				require.ErrorContains(t, idle.Run(t.Context()), c.says)
+				_, err := idle.Drain(t.Context())
+				require.ErrorContains(t, err, c.says)
+				assert.Equal(t, 1, b.log.count("ERROR the router was changed after a pool was made of it error=taskgen: "+c.says), "a pool that runs cannot return it")
+
+				b.put("a")
+				synctest.Wait()
+				assert.Equal(t, []string{"a"}, b.q().completed(), "what runs goes on as it was")
+				b.stop(busy)
+				require.ErrorContains(t, busy.Start(t.Context()), c.says)
+			})
+		})
+	}
+}
+
+func TestPoolHasWhatWasRegisteredBeforeIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.handle(noop)
+		b.pool(PoolConfig{})
+		seen := 0
+		b.r.Use(counts(&seen))
+		b.r.Handle(Policy{Type: "other", Queue: "q"}, HandlerFunc(noop))
+		later := b.pool(PoolConfig{})
+		b.put("a")
+		b.putTask(&Task{ID: "b", Type: "other"})
+		runs, err := later.Drain(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, 2, runs)
+		assert.Equal(t, 2, seen)
+		assert.Len(t, b.q().completed(), 2)
+	})
+}
+
+func TestRouterThatANewPoolRefusedMayBeMended(t *testing.T) {
+	b := newPoolBench(t)
+	_, err := NewPool(b.m, b.r, PoolConfig{})
+	require.ErrorContains(t, err, "the router has no handlers")
+	b.handle(noop)
+	_, err = NewPool(b.m, b.r, PoolConfig{Workers: -1})
+	require.Error(t, err)
+	b.r.Use(counts(new(int)))
+	b.r.Use()
+	require.NoError(t, b.r.Err(), "there is no pool")
+	b.pool(PoolConfig{})
+	b.r.Use()
+	require.NoError(t, b.r.Err(), "no middleware is no change")
+}
+
+func TestNilMiddlewareIsAMistake(t *testing.T) {
+	b := newPoolBench(t)
+	b.handle(noop)
+	b.r.Use(nil)
+	_, err := NewPool(b.m, b.r, PoolConfig{})
+	require.ErrorContains(t, err, "a middleware is nil")
+}
+
+func TestRouterIsSafeBesidePools(t *testing.T) {
+	b := newPoolBench(t)
+	b.handle(noop)
+	p := b.pool(PoolConfig{})
+	b.start(p)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			b.r.Use(counts(new(int)))
+			b.r.Handle(Policy{Type: "other"}, HandlerFunc(noop))
+			b.r.OnDead("job", func(context.Context, *Task, error) error { return nil })
+			_, _, _ = b.r.Types(), b.r.Err(), p.Start(t.Context())
+			_, _ = b.r.Policy("job")
+			_, _ = NewPool(b.m, b.r, PoolConfig{Logger: slog.New(b.log)})
+			b.put("a")
+		})
+	}
+	wg.Wait()
+	b.stop(p)
+}
+
+func TestNewPoolNamesEveryDeclaredTypeWithoutAHandler(t *testing.T) {
+	b := newPoolBench(t,
+		QueueConfig{Name: "q", Types: []string{"job", "welcome", "bye"}},
+		QueueConfig{Name: "r", Types: []string{"report"}},
+		QueueConfig{Name: "by hand"})
+	_, err := NewPool(b.m, b.r, PoolConfig{})
+	require.ErrorIs(t, err, ErrUnknownType)
+	require.ErrorContains(t, err, `no handler for "job" of queue "q", "welcome" of queue "q", "bye" of queue "q", "report" of queue "r": register them (RegisterHandlers`)
+	require.ErrorContains(t, err, "or list in PoolConfig.Types")
+
+	b.handle(noop)
+	b.r.Handle(Policy{Type: "greeting", Aliases: []string{"welcome"}}, HandlerFunc(noop))
+	_, err = NewPool(b.m, b.r, PoolConfig{})
+	require.ErrorContains(t, err, `no handler for "bye" of queue "q", "report" of queue "r": register`)
+	_, err = NewPool(b.m, b.r, PoolConfig{Queues: []PoolQueue{{Name: "q"}}})
+	require.ErrorContains(t, err, `no handler for "bye" of queue "q": register`, "other queues are other pools' to care for")
+	_, err = NewPool(b.m, b.r, PoolConfig{Queues: []PoolQueue{{Name: "by hand"}}})
+	require.NoError(t, err, "nobody knows its types")
+
+	_, err = NewPool(b.m, b.r, PoolConfig{Types: []string{"job", "welcome"}})
+	require.NoError(t, err, "a pool may be for some types only")
+	_, err = NewPool(b.m, b.r, PoolConfig{Types: []string{"job", "nope"}})
+	require.ErrorIs(t, err, ErrUnknownType)
+	require.ErrorContains(t, err, `no handler for "nope" (of PoolConfig.Types)`)
+	_, err = NewPool(b.m, NewRouter(), PoolConfig{Queues: []PoolQueue{{Name: "by hand"}}})
+	require.ErrorContains(t, err, "the router has no handlers")
+}
