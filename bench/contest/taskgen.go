@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/taskgen/taskgen/bench/contest/tasks"
@@ -61,7 +62,7 @@ func (q *generated) Work(ctx context.Context, handle func(due int64)) (func(cont
 		handle(t.Due)
 		return nil
 	}))
-	pool, err := runtime.NewPool(q.manager, router, runtime.PoolConfig{Workers: Workers})
+	pool, err := runtime.NewPool(q.manager, router, runtime.PoolConfig{Workers: Workers, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}

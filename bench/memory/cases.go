@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -165,7 +166,7 @@ func flow(cfg config, m *meter, router *runtime.Router, produce func(ctx context
 		return 0, err
 	}
 	defer manager.Close()
-	pool, err := runtime.NewPool(manager, router, runtime.PoolConfig{Workers: cfg.workers})
+	pool, err := runtime.NewPool(manager, router, runtime.PoolConfig{Workers: cfg.workers, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return 0, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -174,7 +175,7 @@ func (q *pooled) enqueue(ctx context.Context, n int) error {
 }
 
 func (q *pooled) drain(ctx context.Context, n int) error {
-	pool, err := runtime.NewPool(q.manager, q.router, runtime.PoolConfig{Workers: 2})
+	pool, err := runtime.NewPool(q.manager, q.router, runtime.PoolConfig{Workers: 2, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}

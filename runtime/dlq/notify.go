@@ -2,6 +2,7 @@ package dlq
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -55,11 +56,11 @@ type NotifierFunc func(ctx context.Context, n Notice) error
 func (f NotifierFunc) Notify(ctx context.Context, n Notice) error { return f(ctx, n) }
 
 // Log returns a notifier that writes to a log: a record at level error for each
-// group, with the message "tasks are dead".
+// group, with the message "tasks are dead". Nil: to slog.Default, as it is then.
 func Log(log *slog.Logger) Notifier {
 	return NotifierFunc(func(ctx context.Context, n Notice) error {
 		for _, g := range n.Groups {
-			log.LogAttrs(ctx, slog.LevelError, "tasks are dead",
+			cmp.Or(log, slog.Default()).LogAttrs(ctx, slog.LevelError, "tasks are dead",
 				slog.String("queue", n.Queue), slog.String("type", g.Type), slog.Int("count", g.Count),
 				slog.String("group", g.ID), slog.String("pattern", g.Pattern), slog.String("example", g.Example))
 		}

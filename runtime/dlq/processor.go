@@ -1,6 +1,7 @@
 package dlq
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,8 +18,8 @@ import (
 // number of processes may run one on the same queue.
 type Processor struct {
 	queue runtime.Queue
+	name  string // of the queue, as the manager has it
 	cfg   ProcessorConfig
-	log   *slog.Logger
 
 	mu      sync.Mutex
 	pending Notice
@@ -35,7 +36,8 @@ type ProcessorConfig struct {
 	// NotifyEvery is the shortest time between two notices; DefaultNotifyEvery when
 	// 0. What dies within that time is in one notice, by groups.
 	NotifyEvery time.Duration
-	// Logger hears of failures. Nil: nobody.
+	// Logger hears of failures. Nil: slog.Default, as it is when something is
+	// logged. slog.New(slog.DiscardHandler) is silent.
 	Logger *slog.Logger
 }
 
@@ -73,10 +75,11 @@ func NewProcessor(m *runtime.Manager, queue string, cfg ProcessorConfig) (*Proce
 	case cfg.NotifyEvery == 0:
 		cfg.NotifyEvery = DefaultNotifyEvery
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	return &Processor{queue: q, cfg: cfg, log: cfg.Logger.With("queue", queue), groups: make(groups), news: make(chan struct{}, 1)}, nil
+	return &Processor{queue: q, name: queue, cfg: cfg, groups: make(groups), news: make(chan struct{}, 1)}, nil
+}
+
+func (p *Processor) log() *slog.Logger {
+	return cmp.Or(p.cfg.Logger, slog.Default()).With("queue", p.name)
 }
 
 // Run works until ctx ends, and returns nil then; or an error wrapping
@@ -101,7 +104,7 @@ func (p *Processor) Run(ctx context.Context) error {
 		case errors.Is(err, runtime.ErrClosed):
 			return fmt.Errorf("process dead letters: %w", err)
 		case err != nil && !errors.Is(err, runtime.ErrNoTasks) && ctx.Err() == nil:
-			p.log.Warn("cannot take dead letters, trying on", "error", err)
+			p.log().Warn("cannot take dead letters, trying on", "error", err)
 			pause(ctx.Done(), processPause)
 		}
 	}
@@ -127,17 +130,17 @@ func (p *Processor) keep(ctx context.Context, ds []*runtime.Delivery) {
 		tasks[i] = d.Task
 	}
 	if err := p.cfg.Store.Put(ctx, tasks); err != nil {
-		p.log.Error("dead letters could not be stored: they stay on their queue", "tasks", len(ds), "error", err)
+		p.log().Error("dead letters could not be stored: they stay on their queue", "tasks", len(ds), "error", err)
 		for _, d := range ds {
 			d.Delay = processPause
 		}
 		if err := p.queue.Release(ctx, ds); err != nil {
-			p.log.Warn("dead letters could not be given back: they come again when their leases end", "error", err)
+			p.log().Warn("dead letters could not be given back: they come again when their leases end", "error", err)
 		}
 		return
 	}
 	if err := p.queue.Complete(ctx, ds); err != nil {
-		p.log.Warn("dead letters are stored, and could not be taken off their queue: they come again", "error", err)
+		p.log().Warn("dead letters are stored, and could not be taken off their queue: they come again", "error", err)
 	}
 	if p.cfg.Notifier != nil {
 		p.note(tasks)
@@ -197,7 +200,7 @@ func (p *Processor) notify() bool {
 	if err == nil {
 		return true
 	}
-	p.log.Warn("nobody could be told of dead letters, trying again", "tasks", n.Count, "error", err)
+	p.log().Warn("nobody could be told of dead letters, trying again", "tasks", n.Count, "error", err)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pending.Count += n.Count

@@ -1,6 +1,7 @@
 package dlq
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -17,7 +18,8 @@ type Retention struct {
 	// Every is how often it looks; DefaultRetainEvery when 0. A look reads all
 	// letters.
 	Every time.Duration
-	// Logger hears what was discarded, and of failures. Nil: nobody.
+	// Logger hears what was discarded, and of failures. Nil: slog.Default, as it is
+	// when something is logged. slog.New(slog.DiscardHandler) is silent.
 	Logger *slog.Logger
 }
 
@@ -34,16 +36,14 @@ func (r Retention) Run(ctx context.Context) error {
 	if r.Every == 0 {
 		r.Every = DefaultRetainEvery
 	}
-	if r.Logger == nil {
-		r.Logger = slog.New(slog.DiscardHandler)
-	}
 	for ctx.Err() == nil {
 		n, err := r.Discard(ctx)
+		log := cmp.Or(r.Logger, slog.Default())
 		switch {
 		case err != nil && ctx.Err() == nil:
-			r.Logger.Warn("old dead letters could not be discarded, trying again later", "of", r.Box.name, "discarded", n, "error", err)
+			log.Warn("old dead letters could not be discarded, trying again later", "of", r.Box.name, "discarded", n, "error", err)
 		case n > 0:
-			r.Logger.Info("old dead letters are discarded", "of", r.Box.name, "discarded", n, "age", r.Age)
+			log.Info("old dead letters are discarded", "of", r.Box.name, "discarded", n, "age", r.Age)
 		}
 		pause(ctx.Done(), r.Every)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -45,7 +46,7 @@ func TestTaskStaysEncryptedThroughItsWholeLife(t *testing.T) {
 		outcomes = outcomes[1:]
 		return err
 	})
-	pool, err := runtime.NewPool(m, router, runtime.PoolConfig{Workers: 1})
+	pool, err := runtime.NewPool(m, router, runtime.PoolConfig{Workers: 1, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	requireHidden := func(state runtime.State) {
 		t.Helper()

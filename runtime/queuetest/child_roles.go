@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -68,7 +69,7 @@ func working(handle runtime.HandlerFunc) func(context.Context, runtime.Provider,
 		for _, name := range []string{"work", "poison"} {
 			r.Handle(runtime.Policy{Type: name, Retry: runtime.RetryPolicy{Max: 2, Base: time.Millisecond}}, handle)
 		}
-		pool, err := runtime.NewPool(m, r, runtime.PoolConfig{Workers: 4})
+		pool, err := runtime.NewPool(m, r, runtime.PoolConfig{Workers: 4, Logger: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			return err
 		}

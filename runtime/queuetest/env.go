@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -29,16 +30,15 @@ type Env struct {
 	Clock *Clock
 	// Manager has the queues.
 	Manager *runtime.Manager
-	// Router is where the test registers handlers, before the first Drain. Those
-	// that enqueue tasks themselves are given the Env.
+	// Router is where the test registers handlers, before the Drain that needs them.
+	// Those that enqueue tasks themselves are given the Env.
 	Router *runtime.Router
 	// Results has what handlers returned, for the generated Await functions.
 	Results runtime.Results
 
 	tb       testing.TB
 	provider *memory.Provider
-
-	pool func() (*runtime.Pool, error)
+	results  runtime.ResultStore
 
 	mu       sync.Mutex
 	accepted []*runtime.Task
@@ -64,16 +64,13 @@ func New(tb testing.TB, queues []runtime.QueueConfig) *Env {
 	results := memory.NewResults(memory.WithClock(clock))
 	e := &Env{
 		Clock: clock, Router: runtime.NewRouter(), Results: results,
-		tb: tb, provider: memory.New(memory.WithClock(clock)),
+		tb: tb, provider: memory.New(memory.WithClock(clock)), results: results,
 	}
 	e.Manager = runtime.NewManager(runtime.ManagerConfig{Clock: clock, Middleware: []runtime.EnqueueMiddleware{e.note}})
 	if err := e.Manager.Open(context.Background(), e.provider, queues...); err != nil {
 		tb.Fatalf("queuetest: %v", err)
 	}
 	e.Router.Use(e.observe)
-	e.pool = sync.OnceValues(func() (*runtime.Pool, error) {
-		return runtime.NewPool(e.Manager, e.Router, runtime.PoolConfig{Workers: 1, Results: results})
-	})
 	tb.Cleanup(func() { _ = errors.Join(e.Manager.Close(), e.provider.Close()) })
 	return e
 }
@@ -167,6 +164,23 @@ func (e *Env) Drain() []Handled {
 		}
 	}
 	return slices.Clone(e.runs)
+}
+
+// pool makes a pool of what was registered up to now.
+func (e *Env) pool() (*runtime.Pool, error) {
+	router := e.Router
+	if err := router.Err(); err == nil && len(router.Types()) == 0 {
+		// A test may look at what becomes of tasks that nobody handles: NewPool wants
+		// one handler at least.
+		router = runtime.NewRouter()
+		router.Use(e.observe)
+		router.Handle(runtime.Policy{Type: "queuetest: no type"}, runtime.HandlerFunc(func(context.Context, *runtime.Task) error { return nil }))
+	}
+	return runtime.NewPool(e.Manager, router, runtime.PoolConfig{
+		Workers: 1, Results: e.results,
+		Types:  router.Types(),                // a test has handlers for what it is about
+		Logger: slog.New(slog.DiscardHandler), // Drain logs what failed
+	})
 }
 
 // RequireDrain is Drain for tests in which no handler may fail: each run that

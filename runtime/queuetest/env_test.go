@@ -207,6 +207,26 @@ func TestATypeWithoutAHandlerDies(t *testing.T) {
 	assert.Len(t, env.Dead(), 1)
 }
 
+func TestATestNeedsHandlersForWhatItIsAboutOnly(t *testing.T) {
+	queues := []runtime.QueueConfig{{Name: "mails", Types: []string{"mail", "other"}}}
+	env := New(t, queues)
+	require.Empty(t, env.Drain())
+	handle(env, func(context.Context, mail) error { return nil })
+	send(t, env, mail{To: "ann@example.org"})
+	require.Len(t, env.RequireDrain(), 1)
+
+	seen := 0
+	env.Router.Use(func(next runtime.Handler) runtime.Handler {
+		return runtime.HandlerFunc(func(ctx context.Context, task *runtime.Task) error {
+			seen++
+			return next.Handle(ctx, task)
+		})
+	})
+	send(t, env, mail{To: "bob@example.org"})
+	require.Len(t, env.RequireDrain(), 1)
+	assert.Equal(t, 1, seen, "a Drain has all that was registered before it")
+}
+
 func TestResultsCanBeAwaited(t *testing.T) {
 	env := New(t, mails)
 	runtime.RegisterWithResult(env.Router, &mailSpec, func(_ context.Context, m mail) (string, error) { return "sent to " + m.To, nil })

@@ -38,6 +38,9 @@ func (w *world) pool(m *runtime.Manager, cfg runtime.PoolConfig, handle func(con
 	w.Helper()
 	r := runtime.NewRouter()
 	runtime.Register(r, &letterSpec, handle)
+	if cfg.Logger == nil {
+		cfg.Logger = w.log
+	}
 	p, err := runtime.NewPool(m, r, cfg)
 	w.ok(err, "new pool")
 	return p

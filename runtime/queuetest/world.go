@@ -1,9 +1,11 @@
 package queuetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -40,6 +42,7 @@ type world struct {
 	patience time.Duration
 	main     runtime.Provider
 	ctx      context.Context
+	log      *slog.Logger // for pools: what goes wrong is in the test's log
 
 	mu     sync.Mutex
 	seq    int
@@ -59,6 +62,7 @@ func newWorld(tb testing.TB, h *Harness, c clause, patience time.Duration) *worl
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 4*patience+time.Minute)
 	w.ctx = ctx
+	w.log = slog.New(slog.NewTextHandler(newTestLog(tb), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	w.main = w.provider()
 	tb.Cleanup(cancel)
 	return w
@@ -387,4 +391,30 @@ func (w *world) letGo() {
 	for _, open := range w.gates {
 		open()
 	}
+}
+
+// A testLog writes to the log of a test until the test is over.
+type testLog struct {
+	tb   testing.TB
+	mu   sync.Mutex
+	over bool
+}
+
+func newTestLog(tb testing.TB) *testLog {
+	l := &testLog{tb: tb}
+	tb.Cleanup(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.over = true
+	})
+	return l
+}
+
+func (l *testLog) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.over {
+		l.tb.Logf("%s", bytes.TrimSpace(line))
+	}
+	return len(line), nil
 }

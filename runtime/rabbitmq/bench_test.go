@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -127,7 +128,7 @@ func BenchmarkPool(b *testing.B) {
 		done <- struct{}{}
 		return nil
 	}))
-	pool, err := runtime.NewPool(m, r, runtime.PoolConfig{Workers: 32})
+	pool, err := runtime.NewPool(m, r, runtime.PoolConfig{Workers: 32, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(b, err)
 	b.ResetTimer()
 	require.NoError(b, pool.Start(context.Background()))

@@ -156,7 +156,7 @@ func BenchmarkPool(b *testing.B) {
 					}
 					return nil
 				}))
-				pool, err := runtime.NewPool(m, r, runtime.PoolConfig{Workers: 10})
+				pool, err := runtime.NewPool(m, r, runtime.PoolConfig{Workers: 10, Logger: slog.New(slog.DiscardHandler)})
 				require.NoError(b, err)
 				cpu, began = serverCPU(b, c), time.Now()
 				trips := proxy.Trips()

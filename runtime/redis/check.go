@@ -38,7 +38,7 @@ func (p *Provider) check(ctx context.Context) error {
 func (p *Provider) checkServer(ctx context.Context, node redis.Cmdable) error {
 	text, err := node.Info(ctx).Result()
 	if redis.HasErrorPrefix(err, "NOPERM") || redis.HasErrorPrefix(err, "unknown command") {
-		p.log.WarnContext(ctx, "redis: INFO is not permitted, so neither the version nor maxmemory-policy was looked at: the one must be 6.2 or later, the other noeviction",
+		p.logger().WarnContext(ctx, "redis: INFO is not permitted, so neither the version nor maxmemory-policy was looked at: the one must be 6.2 or later, the other noeviction",
 			slog.Any("error", err))
 		return nil
 	}
@@ -63,10 +63,10 @@ func (p *Provider) judge(ctx context.Context, info map[string]string) error {
 		if !p.eviction {
 			return fmt.Errorf("redis: maxmemory-policy is %s, by which the server may delete tasks when its memory is full: run CONFIG SET maxmemory-policy noeviction and put it into redis.conf (on a managed service: into the parameter group), or accept the loss by WithEviction()", policy)
 		}
-		p.log.WarnContext(ctx, "redis: the server may delete tasks when its memory is full", slog.String("maxmemory-policy", policy))
+		p.logger().WarnContext(ctx, "redis: the server may delete tasks when its memory is full", slog.String("maxmemory-policy", policy))
 	}
 	if info["aof_enabled"] == "0" {
-		p.log.WarnContext(ctx, "redis: appendonly is off: a restart of the server loses the tasks since its last snapshot, or all of them")
+		p.logger().WarnContext(ctx, "redis: appendonly is off: a restart of the server loses the tasks since its last snapshot, or all of them")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,8 @@ type Option func(*Provider)
 func WithPrefix(prefix string) Option { return func(p *Provider) { p.prefix = prefix } }
 
 // WithLogger sets where the provider reports what a person should know about
-// the server: that it keeps nothing on disk, say. slog.Default() by default.
+// the server: that it keeps nothing on disk, say. Without it, and with nil, that is
+// slog.Default, as it is then. slog.New(slog.DiscardHandler) is silent.
 func WithLogger(l *slog.Logger) Option { return func(p *Provider) { p.log = l } }
 
 // WithEviction accepts a server whose maxmemory-policy is another than
@@ -62,6 +64,8 @@ type Provider struct {
 
 var _ runtime.Provider = (*Provider)(nil)
 
+func (p *Provider) logger() *slog.Logger { return cmp.Or(p.log, slog.Default()) }
+
 var errClosed = fmt.Errorf("redis: %w", runtime.ErrClosed)
 
 // New returns a provider on the program's own client, which must be a
@@ -73,7 +77,7 @@ var errClosed = fmt.Errorf("redis: %w", runtime.ErrClosed)
 // makes a second client with the same options for the connections that wait, one
 // for each queue that a worker waits for.
 func New(client redis.UniversalClient, opts ...Option) (*Provider, error) {
-	p := &Provider{client: client, prefix: "taskgen", log: slog.Default(), lanes: make(map[laneKey]*lane)}
+	p := &Provider{client: client, prefix: "taskgen", lanes: make(map[laneKey]*lane)}
 	for _, opt := range opts {
 		opt(p)
 	}

@@ -109,6 +109,17 @@ func TestVersionsBeforeTheCommandsThatAreNeededAreRefused(t *testing.T) {
 	}
 }
 
+func TestProviderWithoutALoggerSpeaksToTheDefaultOne(t *testing.T) {
+	before := slog.Default()
+	defer slog.SetDefault(before)
+	for name, p := range map[string]*Provider{"without": {}, "with nil": func() *Provider { p := new(Provider); WithLogger(nil)(p); return p }()} {
+		var said strings.Builder
+		slog.SetDefault(slog.New(slog.NewTextHandler(&said, nil))) // after the provider was made
+		require.NoError(t, p.judge(t.Context(), map[string]string{"redis_version": "7.0.15", "aof_enabled": "0"}))
+		assert.Contains(t, said.String(), "appendonly is off", name)
+	}
+}
+
 func TestURLsNameServersClustersAndSentinels(t *testing.T) {
 	for url, want := range map[string]string{
 		"redis://user:pass@localhost:6380/3?prefix=shop":                        "shop",

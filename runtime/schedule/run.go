@@ -31,7 +31,7 @@ func (s *Service) Run(ctx context.Context) error {
 		_, wait, err := s.fireBatch(ctx)
 		if err != nil && ctx.Err() == nil {
 			failures++
-			s.log.Error("cannot look for due jobs, trying on", slog.Any("error", err))
+			s.log().Error("cannot look for due jobs, trying on", slog.Any("error", err))
 			wait = pause(failures)
 		} else {
 			failures = 0
@@ -218,7 +218,7 @@ func (s *Service) note(e *Entry, o *outcome, now time.Time) {
 		s.end(e, now)
 	}
 	if o.skipped > 0 {
-		s.log.Warn("firings of a job were left out", slog.String("job", string(e.ID)), slog.Int64("firings", o.skipped))
+		s.log().Warn("firings of a job were left out", slog.String("job", string(e.ID)), slog.Int64("firings", o.skipped))
 	}
 }
 
@@ -241,5 +241,5 @@ func (s *Service) postpone(e *Entry, o *outcome, now time.Time) {
 	e.Failures++
 	e.Error = o.err.Error()
 	e.Wake = now.Add(pause(e.Failures))
-	s.log.Error("a job could not be fired, to be tried again", slog.String("job", string(e.ID)), slog.Time("due", e.Next), slog.Any("error", o.err))
+	s.log().Error("a job could not be fired, to be tried again", slog.String("job", string(e.ID)), slog.Time("due", e.Next), slog.Any("error", o.err))
 }

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,8 @@ type Config struct {
 	// Retention is how long a job is known after it has ended; DefaultRetention
 	// when 0, for ever when negative.
 	Retention time.Duration
-	// Logger hears of failures and of firings that are left out. Nil: nobody.
+	// Logger hears of failures and of firings that are left out. Nil: slog.Default,
+	// as it is when something is logged. slog.New(slog.DiscardHandler) is silent.
 	Logger *slog.Logger
 }
 
@@ -41,7 +43,6 @@ type Service struct {
 	store Store
 	m     *runtime.Manager
 	cfg   Config
-	log   *slog.Logger
 }
 
 var _ Scheduler = (*Service)(nil)
@@ -59,11 +60,10 @@ func New(store Store, m *runtime.Manager, cfg Config) *Service {
 	if cfg.Retention == 0 {
 		cfg.Retention = DefaultRetention
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	return &Service{store: store, m: m, cfg: cfg, log: cfg.Logger}
+	return &Service{store: store, m: m, cfg: cfg}
 }
+
+func (s *Service) log() *slog.Logger { return cmp.Or(s.cfg.Logger, slog.Default()) }
 
 // Schedule implements Scheduler.
 func (s *Service) Schedule(ctx context.Context, job Job) (JobID, error) {

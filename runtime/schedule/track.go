@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,11 +23,9 @@ const (
 // what becomes of jobs' tasks, for Status: two writes for each run of such a task,
 // and at most two a second for its progress (runtime.Progress). Other tasks
 // cost nothing. worker names the process. A store that is away holds up a task
-// for some seconds and no more; the logger (nil: nobody) hears of it.
+// for some seconds and no more; the logger hears of it (nil: slog.Default, as it
+// is then).
 func Track(store Store, worker string, log *slog.Logger) runtime.Middleware {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
 	return func(next runtime.Handler) runtime.Handler {
 		return runtime.HandlerFunc(func(ctx context.Context, t *runtime.Task) error {
 			if t.Metadata[MetaJob] == "" {
@@ -44,7 +43,7 @@ func Track(store Store, worker string, log *slog.Logger) runtime.Middleware {
 type tracked struct {
 	ctx   context.Context // outlives the handler's: what became of it is noted after its end
 	store Store
-	log   *slog.Logger
+	log   *slog.Logger // nil: slog.Default
 	id    JobID
 
 	mu    sync.Mutex
@@ -122,6 +121,6 @@ func (r *tracked) note(run Run) {
 	ctx, cancel := context.WithTimeout(r.ctx, noteWithin)
 	defer cancel()
 	if err := r.store.Note(ctx, r.id, run); err != nil {
-		r.log.Warn("the status of a job could not be noted", slog.String("job", string(r.id)), slog.String("task", run.TaskID), slog.Any("error", err))
+		cmp.Or(r.log, slog.Default()).Warn("the status of a job could not be noted", slog.String("job", string(r.id)), slog.String("task", run.TaskID), slog.Any("error", err))
 	}
 }

@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -147,7 +148,7 @@ func TestAtLoadATaskCostsAtMostTwoFifthsOfARequest(t *testing.T) {
 			wg.Done()
 			return nil
 		}))
-		pool, err := runtime.NewPool(m, r, runtime.PoolConfig{Workers: 64})
+		pool, err := runtime.NewPool(m, r, runtime.PoolConfig{Workers: 64, Logger: slog.New(slog.DiscardHandler)})
 		require.NoError(t, err)
 		require.NoError(t, pool.Start(within(t)))
 		wg.Wait()

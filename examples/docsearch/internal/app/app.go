@@ -219,10 +219,10 @@ func (a *app) printf(format string, args ...any) {
 	fmt.Fprintf(a.cfg.Out, format, args...)
 }
 
-// logger is where the pool tells of failures; nil where nobody wants to know.
+// logger is where the pool tells of failures: the summary counts them all.
 func (a *app) logger() *slog.Logger {
 	if !a.cfg.Verbose {
-		return nil
+		return slog.New(slog.DiscardHandler)
 	}
 	return slog.New(slog.NewTextHandler(a.progress, nil))
 }
