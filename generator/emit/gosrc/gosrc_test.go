@@ -139,6 +139,20 @@ func TestAPackageOfQueuesAlone(t *testing.T) {
 	assert.NotContains(t, src, "Handlers")
 }
 
+func TestAQueueListsTheTypesThatThePackageSendsToIt(t *testing.T) {
+	pkg := embedding()
+	src, _ := source(t, pkg)
+	assert.Contains(t, src, `{Name: "payments", Type: runtime.FIFO, Types: []string{TypePing}},`)
+	assert.Contains(t, src, "Types:         []string{TypeEmbedding},")
+	assert.Contains(t, src, `{Name: "levels", Type: runtime.Priority, Levels: 4},`, "nothing is sent to it")
+
+	for _, base := range []string{"A", "B", "C"} {
+		pkg.Tasks = append(pkg.Tasks, model.Task{Struct: base + "Task", Base: base, Type: strings.ToLower(base), Queue: "payments"})
+	}
+	src, _ = source(t, pkg)
+	assert.Regexp(t, `(?s)Name:\s+"payments",.*?Types: \[\]string\{\n\s+TypePing,\n\s+TypeA,\n\s+TypeB,\n\s+TypeC,\n\s+\},`, src)
+}
+
 func TestTheBuildConstraintStandsAboveThePackageClause(t *testing.T) {
 	pkg := embedding()
 	pkg.Constraint = "linux && !cgo"

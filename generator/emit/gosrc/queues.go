@@ -49,8 +49,35 @@ func (f *file) queue(q *model.Queue) *jen.Statement {
 	if q.Retention != 0 {
 		l.set("Retention", duration(q.Retention))
 	}
-	if len(l.fields) <= 3 {
+	types := f.typesOn(q.Name)
+	if len(types) > 0 {
+		l.set("Types", f.types(types))
+	}
+	if len(l.fields) <= 3 && len(types) <= typesOnALine {
 		return l.inline()
 	}
 	return l.values()
+}
+
+// typesOnALine bounds the types of a queue that stand on one line.
+const typesOnALine = 3
+
+// typesOn lists the names of the tasks that the package sends to a queue.
+func (f *file) typesOn(queue string) []jen.Code {
+	var names []jen.Code
+	for i := range f.pkg.Tasks {
+		if t := &f.pkg.Tasks[i]; t.Queue == queue {
+			names = append(names, jen.Id(typeName(t)))
+		}
+	}
+	return names
+}
+
+// types is []string{TypeWelcome, TypeReport}.
+func (f *file) types(names []jen.Code) *jen.Statement {
+	list := literal{fields: names}
+	if len(names) > typesOnALine {
+		return jen.Index().Add(f.predeclared("string")).Add(list.values())
+	}
+	return jen.Index().Add(f.predeclared("string")).Add(list.inline())
 }
