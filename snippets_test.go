@@ -151,7 +151,14 @@ func TestQuickStartWorksAsPrinted(t *testing.T) {
 		}
 	}
 	require.NotEmpty(t, shown, "the quick start shows what its program prints")
-	require.Contains(t, printed, shown)
+	require.Contains(t, alike(printed), alike(shown))
+}
+
+// alike gives what differs from run to run one form: the times of log lines, the
+// name of the worker, durations.
+func alike(text string) string {
+	text = regexp.MustCompile(`(?m)^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d `).ReplaceAllString(text, "TIME ")
+	return regexp.MustCompile(`\b(worker|duration)=\S+`).ReplaceAllString(text, "$1=…")
 }
 
 func quickStart(t *testing.T) []block {
