@@ -32,7 +32,8 @@ type PoolConfig struct {
 	// the router must have a handler for each of these, and need not have others.
 	// It does not choose what is fetched: a task of another type that reaches the
 	// pool dies, unless the router knows it. So it is for types that do not come:
-	// of old, not in use yet, or enqueued elsewhere. Empty: all.
+	// of old, not in use yet, or enqueued elsewhere. The pool warns of them when it
+	// starts. Empty: all.
 	Types []string
 	// Strict makes a worker take from the first queue, in the order of Queues,
 	// that has a task ready. Else the queues share the workers by weight.
@@ -157,19 +158,14 @@ func NewPool(m *Manager, r *Router, cfg PoolConfig) (*Pool, error) {
 
 // checkTypes refuses a router without handlers for what the pool is to work on.
 func (p *Pool) checkTypes() error {
-	has := func(name string) bool { return p.routing.routes[name] != nil }
 	var missing []string
 	for _, name := range p.cfg.Types {
-		if !has(name) {
+		if p.routing.routes[name] == nil {
 			missing = append(missing, fmt.Sprintf("%q (of PoolConfig.Types)", name))
 		}
 	}
-	for _, q := range p.cfg.Queues {
-		for _, name := range p.m.types(q.Name) {
-			if len(p.cfg.Types) == 0 && !has(name) {
-				missing = append(missing, fmt.Sprintf("%q of queue %q", name, q.Name))
-			}
-		}
+	if len(p.cfg.Types) == 0 {
+		missing = p.unhandled()
 	}
 	switch {
 	case len(missing) > 0:
@@ -178,6 +174,19 @@ func (p *Pool) checkTypes() error {
 		return errors.New("taskgen: the router has no handlers: every task would die; register them before NewPool, as RegisterHandlers of a generated package does")
 	}
 	return nil
+}
+
+// unhandled lists the types that the pool's queues declare and that have no
+// handler: "welcome" of queue "mail".
+func (p *Pool) unhandled() (types []string) {
+	for _, q := range p.cfg.Queues {
+		for _, name := range p.m.types(q.Name) {
+			if p.routing.routes[name] == nil {
+				types = append(types, fmt.Sprintf("%q of queue %q", name, q.Name))
+			}
+		}
+	}
+	return types
 }
 
 func (q PoolQueue) validate(strict bool) error {
@@ -202,7 +211,8 @@ func (p *Policy) validate() error {
 // Start begins to work and returns at once. The values of ctx reach the
 // handlers; its end does not stop the pool. It waits while an earlier Stop is
 // under way, and fails when the pool is running already, and when something was
-// registered with its router since the pool was made.
+// registered with its router, or a type declared that it has no handler for, since
+// the pool was made.
 func (p *Pool) Start(ctx context.Context) error {
 	_, err := p.begin(ctx, true)
 	return err
@@ -210,7 +220,8 @@ func (p *Pool) Start(ctx context.Context) error {
 
 // begin starts a shift, with fetchers or without.
 func (p *Pool) begin(ctx context.Context, fetch bool) (*shift, error) {
-	if err := p.router.missed(p.routing); err != nil {
+	// Queues may have been declared with more types since the pool was made.
+	if err := errors.Join(p.router.missed(p.routing), p.checkTypes()); err != nil {
 		return nil, fmt.Errorf("start the pool: %w", err)
 	}
 	for {
@@ -223,6 +234,7 @@ func (p *Pool) begin(ctx context.Context, fetch bool) (*shift, error) {
 			defer p.mu.Unlock()
 			p.shift = newShift(ctx, p)
 			p.shift.logStart()
+			p.shift.warnOfTypes()
 			if fetch {
 				p.shift.fetch()
 			}

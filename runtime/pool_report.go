@@ -29,6 +29,14 @@ func (s *shift) logStart() {
 	log.LogAttrs(s.base, slog.LevelInfo, "pool started", append(attrs, slog.GroupAttrs("queues", queues...))...)
 }
 
+// warnOfTypes says which tasks die in a pool that is for some types only.
+func (s *shift) warnOfTypes() {
+	if types := s.p.unhandled(); len(types) > 0 {
+		s.p.logger().LogAttrs(s.base, slog.LevelWarn, "the pool has no handler for types that its queues declare: tasks of these die in it",
+			slog.String("worker", s.p.cfg.Name), slog.Any("types", types))
+	}
+}
+
 // logStop says that a shift is over: all that it held is settled.
 func (s *shift) logStop() {
 	s.mu.Lock()

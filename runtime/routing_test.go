@@ -142,11 +142,26 @@ func TestNewPoolNamesEveryDeclaredTypeWithoutAHandler(t *testing.T) {
 	_, err = NewPool(b.m, b.r, PoolConfig{Queues: []PoolQueue{{Name: "by hand"}}})
 	require.NoError(t, err, "nobody knows its types")
 
-	_, err = NewPool(b.m, b.r, PoolConfig{Types: []string{"job", "welcome"}})
-	require.NoError(t, err, "a pool may be for some types only")
+	some := b.pool(PoolConfig{Types: []string{"job", "welcome"}}) // a pool may be for some types only
+	b.start(some)
+	b.stop(some)
+	assert.Equal(t, 1, b.log.count(`WARN the pool has no handler for types that its queues declare: tasks of these die in it`))
+	assert.Equal(t, 1, b.log.count(`types=["bye" of queue "q" "report" of queue "r"]`), "%q", b.log.lines)
 	_, err = NewPool(b.m, b.r, PoolConfig{Types: []string{"job", "nope"}})
 	require.ErrorIs(t, err, ErrUnknownType)
 	require.ErrorContains(t, err, `no handler for "nope" (of PoolConfig.Types)`)
 	_, err = NewPool(b.m, NewRouter(), PoolConfig{Queues: []PoolQueue{{Name: "by hand"}}})
 	require.ErrorContains(t, err, "the router has no handlers")
+}
+
+func TestTypesThatAreDeclaredAfterNewPoolKeepItFromStarting(t *testing.T) {
+	b := newPoolBench(t)
+	b.handle(noop)
+	p := b.pool(PoolConfig{})
+	provider := b.m.topology["q"].provider
+	whole := b.m.topology["q"].cfg
+	whole.Types = []string{"welcome"}
+	b.m.topology = topology{"q": {whole, provider}} // as another package's Queues does
+	require.ErrorIs(t, p.Start(t.Context()), ErrUnknownType)
+	require.ErrorContains(t, p.Start(t.Context()), `no handler for "welcome" of queue "q"`)
 }
