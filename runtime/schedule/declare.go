@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,20 +15,36 @@ import (
 // Changes say how declared jobs differ from those that a scheduler has.
 type Changes struct {
 	Added, Changed, Removed []JobID
+	// TakenOver are the jobs that others had declared, or that had another ID. One
+	// that changes as well is in Changed too.
+	TakenOver []Takeover
+}
+
+// A Takeover is a job that is declared by another owner from now on, or under
+// another ID.
+type Takeover struct {
+	ID    JobID  // that it has
+	From  JobID  // that it had; mostly the same
+	Owner string // who had declared it
 }
 
 // Empty reports whether nothing differs.
-func (c Changes) Empty() bool { return len(c.Added)+len(c.Changed)+len(c.Removed) == 0 }
+func (c Changes) Empty() bool {
+	return len(c.Added)+len(c.Changed)+len(c.Removed)+len(c.TakenOver) == 0
+}
 
-// String lists the changes, one to a line: "+ id", "~ id", "- id".
+// String lists the changes, one to a line: "+ id", "~ id", "- id", and
+// "> id (was id, owner owner)" for those that were taken over.
 func (c Changes) String() string {
-	var b strings.Builder
+	var lines []string
 	for mark, ids := range map[string][]JobID{"+": c.Added, "~": c.Changed, "-": c.Removed} {
 		for _, id := range ids {
-			fmt.Fprintf(&b, "%s %s\n", mark, id)
+			lines = append(lines, fmt.Sprintf("%s %s\n", mark, id))
 		}
 	}
-	lines := strings.SplitAfter(b.String(), "\n")
+	for _, t := range c.TakenOver {
+		lines = append(lines, fmt.Sprintf("> %s (was %s, owner %s)\n", t.ID, t.From, t.Owner))
+	}
 	slices.Sort(lines)
 	return strings.Join(lines, "")
 }
@@ -35,15 +52,31 @@ func (c Changes) String() string {
 // A RegisterOption changes how Declare works.
 type RegisterOption func(*declareOptions)
 
-type declareOptions struct{ dry bool }
+type declareOptions struct {
+	dry    bool
+	owners []string
+}
 
 // DryRun has Declare change nothing and only say what it would.
 func DryRun() RegisterOption { return func(o *declareOptions) { o.dry = true } }
 
+// OwnerAliases names former owners of the declared jobs. Declare takes over the
+// jobs of those owners that are still declared, and cancels the others.
+func OwnerAliases(owners ...string) RegisterOption {
+	return func(o *declareOptions) {
+		for _, owner := range owners {
+			if owner != "" {
+				o.owners = append(o.owners, owner)
+			}
+		}
+	}
+}
+
 // A Declaration is a job that stands in the annotation of its type.
 type Declaration struct {
-	job Job
-	err error
+	job     Job
+	aliases []string // former names of the type
+	err     error
 }
 
 // Recurring declares a type's job: its zero payload, again and again. Generated
@@ -54,96 +87,314 @@ func Recurring[T any](when When, overlap Overlap, spec *runtime.Spec[T]) Declara
 	if err != nil {
 		err = fmt.Errorf("the schedule of type %s: %w", spec.Type, err)
 	}
-	return Declaration{Job{When: when, Overlap: overlap, Task: task}, err}
+	return Declaration{Job{When: when, Overlap: overlap, Task: task}, spec.Aliases, err}
 }
+
+// DeclaredID is the ID of the job that is declared for a task type. It depends on
+// the type alone: a store has one declared job for each.
+func DeclaredID(taskType string) JobID { return JobID("schedule#" + taskType) }
 
 // Declare makes the jobs of an owner what they are declared to be: it schedules
 // those that are new, changes those that differ, and cancels those that are no
 // longer declared. A job that is as declared keeps its times and whether it is
-// paused. Their IDs are the owner's name and the type's, "owner#type". It may be
-// called by every process at its start; while two versions of a program run, the
-// one that called it last has its way. Where a declaration is wrong nothing is
-// changed. Generated code calls it.
+// paused. Their IDs are those of DeclaredID.
+//
+// A declared job of the same type that another owner has, or that has another ID
+// or an alias of the type, is taken over: it keeps its times, unless its schedule
+// differs, and whether it is paused, and it is never there twice. Jobs without an
+// owner are never touched.
+//
+// It may be called by every process at its start, and again after a crash; while
+// two versions of a program run, the one that called it last has its way. Where a
+// declaration is wrong nothing is changed. Generated code calls it.
 func Declare(ctx context.Context, in Scheduler, owner string, declared []Declaration, opts ...RegisterOption) (Changes, error) {
-	var o declareOptions
-	for _, opt := range opts {
-		opt(&o)
+	if owner == "" {
+		return Changes{}, fmt.Errorf("%w: declared jobs have an owner", ErrInvalidJob)
 	}
-	jobs := make([]Job, len(declared))
-	for i, d := range declared {
+	r := reconciler{in: in, owner: owner, there: make(map[JobID]Status)}
+	for _, opt := range opts {
+		opt(&r.options)
+	}
+	seen := make(map[JobID]bool)
+	for _, d := range declared {
 		if d.err != nil {
 			return Changes{}, d.err
 		}
-		jobs[i] = d.job
-		jobs[i].ID, jobs[i].Owner = JobID(owner+"#"+d.job.Task.Type), owner
+		job := declaredJob{Job: d.job, names: append([]string{d.job.Task.Type}, d.aliases...)}
+		job.ID, job.Owner = DeclaredID(job.Task.Type), owner
+		if seen[job.ID] {
+			return Changes{}, fmt.Errorf("%w: type %s is declared twice by %s", ErrInvalidJob, job.Task.Type, owner)
+		}
+		seen[job.ID] = true
+		r.jobs = append(r.jobs, job)
 	}
-	there, err := owned(ctx, in, owner)
-	if err != nil {
+	if err := r.look(ctx); err != nil {
 		return Changes{}, fmt.Errorf("the schedules of %s: %w", owner, err)
 	}
-	var c Changes
 	var errs []error
-	for _, job := range jobs {
-		have, ok := there[job.ID]
-		delete(there, job.ID)
-		switch {
-		case !ok:
-			c.Added = append(c.Added, job.ID)
-			errs = append(errs, o.add(ctx, in, job))
-		case have.State == Cancelled || have.differs(&job):
-			c.Changed = append(c.Changed, job.ID)
-			errs = append(errs, o.change(ctx, in, have, job))
-		}
+	for i := range r.jobs {
+		errs = append(errs, r.declare(ctx, &r.jobs[i]))
 	}
-	for id, have := range there {
-		if have.State != Cancelled {
-			c.Removed = append(c.Removed, id)
-			errs = append(errs, o.do(func() error { return in.Cancel(ctx, id) }))
-		}
-	}
-	slices.Sort(c.Removed)
-	return c, errors.Join(errs...)
+	errs = append(errs, r.remove(ctx))
+	return r.changes, errors.Join(errs...)
 }
 
-func (o *declareOptions) do(f func() error) error {
-	if o.dry {
+// A declaredJob is a job and the names that its type has had.
+type declaredJob struct {
+	Job
+	names []string
+}
+
+// A reconciler makes the jobs of a scheduler what is declared.
+type reconciler struct {
+	in      Scheduler
+	owner   string
+	options declareOptions
+	jobs    []declaredJob
+	there   map[JobID]Status // the jobs that may have to do with those declared; what is dealt with is taken out
+	changes Changes
+}
+
+// owners are the owner and those of old.
+func (r *reconciler) owners() []string { return append([]string{r.owner}, r.options.owners...) }
+
+// look finds the jobs of the owners, and those that what is declared may take over.
+// Where a declared job is not due under its ID, it may be under one that nobody can
+// tell, and all jobs are looked through.
+func (r *reconciler) look(ctx context.Context) error {
+	for _, owner := range r.owners() {
+		if err := r.list(ctx, Filter{Owner: owner}, func(*Status) bool { return true }); err != nil {
+			return err
+		}
+	}
+	all := true
+	for i := range r.jobs {
+		job := &r.jobs[i]
+		found, err := r.find(ctx, job.ID)
+		if err != nil {
+			return err
+		}
+		all = all && found && r.there[job.ID].State != Cancelled
+		ids := []JobID{r.there[job.ID].seed, r.there[job.ID].handedTo}
+		for _, name := range job.names[1:] {
+			ids = append(ids, DeclaredID(name))
+		}
+		for _, id := range ids {
+			if _, err := r.find(ctx, id); err != nil {
+				return err
+			}
+		}
+	}
+	if all {
 		return nil
 	}
-	return f()
-}
-
-func (o *declareOptions) add(ctx context.Context, in Scheduler, job Job) error {
-	return o.do(func() error {
-		_, err := in.Schedule(ctx, job)
-		if errors.Is(err, ErrJobExists) {
-			return nil // another process has just declared it
-		}
-		return err
+	return r.list(ctx, Filter{}, func(st *Status) bool {
+		return slices.ContainsFunc(r.jobs, func(job declaredJob) bool { return slices.Contains(job.names, st.Task.Type) })
 	})
 }
 
-func (o *declareOptions) change(ctx context.Context, in Scheduler, have Status, job Job) error {
-	change := Change{Task: job.Task, Overlap: job.overlap()}
-	if have.State == Cancelled || !have.When.Equal(job.When) {
-		change.When = job.When
-	}
-	return o.do(func() error { return in.Modify(ctx, job.ID, change) })
-}
-
-// owned lists the jobs of an owner.
-func owned(ctx context.Context, in Scheduler, owner string) (map[JobID]Status, error) {
-	all := make(map[JobID]Status)
+// list adds jobs that somebody has declared.
+func (r *reconciler) list(ctx context.Context, f Filter, want func(*Status) bool) error {
 	for cursor, more := "", true; more; more = cursor != "" {
-		page, next, err := in.List(ctx, Filter{Owner: owner}, cursor, 200)
+		page, next, err := r.in.List(ctx, f, cursor, 200)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		for _, st := range page {
-			all[st.ID] = st
+		for i := range page {
+			if st := &page[i]; st.Owner != "" && want(st) {
+				r.there[st.ID] = *st
+			}
 		}
 		cursor = next
 	}
-	return all, nil
+	return nil
+}
+
+// find adds the job with an ID, if there is one.
+func (r *reconciler) find(ctx context.Context, id JobID) (bool, error) {
+	if _, ok := r.there[id]; ok || id == "" {
+		return ok, nil
+	}
+	st, err := r.in.Status(ctx, id)
+	switch {
+	case errors.Is(err, ErrJobNotFound):
+		return false, nil
+	case err == nil:
+		r.there[id] = st
+	}
+	return err == nil, err
+}
+
+// declare makes one job what is declared.
+func (r *reconciler) declare(ctx context.Context, job *declaredJob) error {
+	have, ok := r.there[job.ID]
+	if ok && have.Owner == "" {
+		return fmt.Errorf("%w: %s, which is for the schedule of type %s, and nobody has declared it: give your own job another ID", ErrJobExists, job.ID, job.Task.Type)
+	}
+	delete(r.there, job.ID)
+	before := r.predecessors(job, &have)
+	for _, st := range before {
+		delete(r.there, st.ID)
+		r.changes.TakenOver = append(r.changes.TakenOver, Takeover{job.ID, st.ID, st.Owner})
+	}
+	switch {
+	case ok && have.State != Cancelled:
+		return errors.Join(r.retire(ctx, before, job.ID), r.change(ctx, &have, job.Job))
+	case len(before) > 0:
+		if before[0].differs(&job.Job) {
+			r.changes.Changed = append(r.changes.Changed, job.ID)
+		}
+		err := r.retire(ctx, before[1:], job.ID)
+		return errors.Join(err, r.takeOver(ctx, &before[0], job.Job, ok))
+	case ok:
+		r.changes.Changed = append(r.changes.Changed, job.ID)
+		return r.do(func() error { return r.revive(ctx, job.Job) })
+	}
+	r.changes.Added = append(r.changes.Added, job.ID)
+	return r.do(func() error { return r.add(ctx, job.Job) })
+}
+
+// predecessors are the other jobs that are declared for the type, those of the own
+// owners first. One that was ended to go on as this one, by a process that did not
+// come further, counts too, where this one is not there; and so does the one that
+// this one was ended for, by a version of the program that knows the type under
+// another name.
+func (r *reconciler) predecessors(job *declaredJob, have *Status) []Status {
+	declared := func(id JobID) bool {
+		return slices.ContainsFunc(r.jobs, func(j declaredJob) bool { return j.ID == id })
+	}
+	var before []Status
+	for _, id := range slices.Sorted(maps.Keys(r.there)) {
+		st := r.there[id]
+		switch {
+		case st.Owner == "" || declared(id):
+		case st.State == Cancelled && (have.ID != "" && have.State != Cancelled || st.handedTo != job.ID || st.UpdatedAt.Before(have.UpdatedAt)):
+		case st.State != Cancelled && st.Next.IsZero():
+		case slices.Contains(job.names, st.Task.Type) || have.State == Cancelled && have.handedTo == id:
+			before = append(before, st)
+		}
+	}
+	slices.SortStableFunc(before, func(a, b Status) int { return r.rank(&a) - r.rank(&b) })
+	return before
+}
+
+// rank is lower for a job that is more likely the one to go on: one that is due
+// before one that has been handed over, one of the own owners before others.
+func (r *reconciler) rank(st *Status) int {
+	rank := slices.Index(r.owners(), st.Owner)
+	if rank < 0 {
+		rank = len(r.owners())
+	}
+	if st.State == Cancelled {
+		rank += 1 << 20
+	}
+	return rank
+}
+
+// change makes a job that is there what is declared.
+func (r *reconciler) change(ctx context.Context, have *Status, job Job) error {
+	differs, moved := have.differs(&job), have.Owner != r.owner
+	if moved {
+		r.changes.TakenOver = append(r.changes.TakenOver, Takeover{job.ID, have.ID, have.Owner})
+	}
+	if differs {
+		r.changes.Changed = append(r.changes.Changed, job.ID)
+	}
+	c := Change{Owner: r.owner}
+	if differs {
+		c.Task, c.Overlap = job.Task, job.overlap()
+	}
+	if !have.When.Equal(job.When) {
+		c.When = job.When
+	}
+	if !differs && (!moved || have.Next.IsZero()) {
+		return nil
+	}
+	return r.do(func() error { return r.in.Modify(ctx, job.ID, c) })
+}
+
+func (r *reconciler) add(ctx context.Context, job Job) error {
+	_, err := r.in.Schedule(ctx, job)
+	if errors.Is(err, ErrJobExists) {
+		return nil // another process has just declared it
+	}
+	return err
+}
+
+// revive has a job that was cancelled be due again.
+func (r *reconciler) revive(ctx context.Context, job Job) error {
+	return r.in.Modify(ctx, job.ID, Change{When: job.When, Task: job.Task, Overlap: job.overlap(), Owner: r.owner})
+}
+
+// A relay is a Scheduler that can have a job go on under another ID. A Service is
+// one.
+type relay interface {
+	handOver(ctx context.Context, from JobID, job Job) error
+	retire(ctx context.Context, id, to JobID) (*Entry, error)
+}
+
+// takeOver has a job go on as another one. A Scheduler that cannot do so ends the
+// one and begins the other.
+func (r *reconciler) takeOver(ctx context.Context, from *Status, job Job, there bool) error {
+	return r.do(func() error {
+		if relay, ok := r.in.(relay); ok {
+			err := relay.handOver(ctx, from.ID, job)
+			if !errors.Is(err, errHandedOver) {
+				return err
+			}
+		} else if err := r.in.Cancel(ctx, from.ID); err != nil {
+			return err
+		}
+		begin := r.add
+		if there {
+			begin = r.revive
+		}
+		if err := begin(ctx, job); err != nil || !from.Paused {
+			return err
+		}
+		return r.in.Pause(ctx, job.ID)
+	})
+}
+
+// retire ends jobs beside the one that goes on.
+func (r *reconciler) retire(ctx context.Context, beside []Status, to JobID) error {
+	var errs []error
+	for _, st := range beside {
+		errs = append(errs, r.do(func() error {
+			relay, ok := r.in.(relay)
+			if !ok {
+				return r.in.Cancel(ctx, st.ID)
+			}
+			_, err := relay.retire(ctx, st.ID, to)
+			if errors.Is(err, errHandedOver) {
+				return nil
+			}
+			return err
+		}))
+	}
+	return errors.Join(errs...)
+}
+
+// remove cancels the jobs of the owners that are no longer declared.
+func (r *reconciler) remove(ctx context.Context) error {
+	var errs []error
+	for _, id := range slices.Sorted(maps.Keys(r.there)) {
+		st := r.there[id]
+		if st.State == Cancelled || st.Next.IsZero() || !slices.Contains(r.owners(), st.Owner) {
+			continue
+		}
+		r.changes.Removed = append(r.changes.Removed, id)
+		errs = append(errs, r.do(func() error { return r.in.Cancel(ctx, id) }))
+	}
+	return errors.Join(errs...)
+}
+
+// do changes something, but in a dry run.
+func (r *reconciler) do(f func() error) error {
+	if r.options.dry {
+		return nil
+	}
+	return f()
 }
 
 func (j *Job) overlap() Overlap {

@@ -116,6 +116,7 @@ type Change struct {
 	Missed    Missed
 	MaxMissed int
 	Jitter    *time.Duration
+	Owner     string // who declares the job from now on
 }
 
 // State is where a job stands.
@@ -151,6 +152,8 @@ type Status struct {
 	// again; empty when it can.
 	Error                string
 	CreatedAt, UpdatedAt time.Time
+
+	seed, handedTo JobID // see Body
 }
 
 // A Run is what became of one firing. What a worker knows is there where workers

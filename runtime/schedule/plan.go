@@ -77,10 +77,10 @@ func (e *Entry) dueAt(at time.Time) time.Time {
 
 // digest is a hash of one thing about one firing: the same in every process.
 func (e *Entry) digest(what string, at time.Time) [sha256.Size]byte {
-	return sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d", what, e.ID, at.UnixNano()))
+	return sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d", what, e.seed(), at.UnixNano()))
 }
 
-// taskID is the ID of a firing's task: a UUIDv8 (RFC 9562) made of the job's ID
+// taskID is the ID of a firing's task: a UUIDv8 (RFC 9562) made of the job's seed
 // and the firing's time. What tells firings of one time apart is for RunNow.
 func (e *Entry) taskID(what string, at time.Time) string {
 	u := e.digest(what, at)

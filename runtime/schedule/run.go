@@ -184,11 +184,12 @@ func (s *Service) settle(ctx context.Context, due []*Entry, outcomes []outcome, 
 
 // settleChanged settles a job that was changed while it was being fired. What the
 // change says of the future stays; where it cancelled the job, the task that was
-// just enqueued is to go too.
+// just enqueued is to go too. A job that goes on under another ID leaves it there:
+// the other one tells its firings by the same seed.
 func (s *Service) settleChanged(ctx context.Context, fired *Entry, o *outcome, now time.Time) error {
 	cancelled := false
 	err := modify(ctx, s.store, fired.ID, func(e *Entry) error {
-		cancelled = e.State == Cancelled
+		cancelled = e.State == Cancelled && e.Handed == nil
 		if e.Next.Equal(o.was.Next) && e.When.Equal(o.was.When) {
 			s.note(e, o, now)
 		} else {

@@ -114,7 +114,7 @@ func (s *Service) retime(e *Entry, w When, now time.Time) error {
 	if e.State == Cancelled || e.State == Missing {
 		e.State = Scheduled
 	}
-	e.Forget = time.Time{}
+	e.Forget, e.Handed = time.Time{}, nil
 	e.rearm()
 	return nil
 }
@@ -212,6 +212,9 @@ func (c *Change) apply(e *Entry) {
 		id := e.Task.ID
 		e.Task = c.Task.Clone()
 		e.Task.ID, e.Task.ScheduledFor = id, time.Time{}
+	}
+	if c.Owner != "" {
+		e.Owner = c.Owner
 	}
 	if c.Overlap != "" {
 		e.Overlap = c.Overlap

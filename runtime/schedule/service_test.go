@@ -391,47 +391,6 @@ func TestFiringThatCannotBeEnqueuedIsTriedAgain(t *testing.T) {
 	require.Empty(t, st.Error)
 }
 
-func TestDeclareReconciles(t *testing.T) {
-	d := newDesk(t, schedule.Config{})
-	type payload struct{}
-	job := func(name, cron string) schedule.Declaration {
-		return schedule.Recurring(schedule.Cron(cron, ""), schedule.AllowOverlap, &runtime.Spec[payload]{Type: name, Queue: "reports"})
-	}
-	other := d.schedule(schedule.Job{When: schedule.In(time.Hour)})
-	jobs := []schedule.Declaration{job("a", "@daily"), job("b", "@hourly")}
-	dry, err := schedule.Declare(ctx, d.s, "pkg", jobs, schedule.DryRun())
-	require.NoError(t, err)
-	require.Equal(t, "+ pkg#a\n+ pkg#b\n", dry.String())
-	page, _, err := d.s.List(ctx, schedule.Filter{Owner: "pkg"}, "", 10)
-	require.NoError(t, err)
-	require.Empty(t, page)
-
-	for _, c := range []struct {
-		jobs []schedule.Declaration
-		want string
-	}{
-		{jobs, "+ pkg#a\n+ pkg#b\n"},
-		{jobs, ""},
-		{[]schedule.Declaration{job("a", "@weekly")}, "- pkg#b\n~ pkg#a\n"},
-		{jobs, "~ pkg#a\n~ pkg#b\n"},
-	} {
-		changes, err := schedule.Declare(ctx, d.s, "pkg", c.jobs)
-		require.NoError(t, err)
-		require.Equal(t, c.want, changes.String())
-		page, _, err := d.s.List(ctx, schedule.Filter{Owner: "pkg"}, "", 10)
-		require.NoError(t, err)
-		due := 0
-		for _, st := range page {
-			if st.State != schedule.Cancelled {
-				require.NotZero(t, st.Next)
-				due++
-			}
-		}
-		require.Len(t, c.jobs, due)
-	}
-	require.Equal(t, schedule.Scheduled, d.status(other).State)
-}
-
 func TestRunFiresAtTheTimeAndStopsCleanly(t *testing.T) {
 	d := newDesk(t, schedule.Config{})
 	running, stop := context.WithCancel(ctx)

@@ -72,6 +72,18 @@ type Body struct {
 	Error     string        `json:"error,omitempty"`
 	CreatedAt time.Time     `json:"created_at"`
 	UpdatedAt time.Time     `json:"updated_at"`
+	// Seed is the ID that the job's firings are told by where that is not its own:
+	// that of the job that it was before.
+	Seed JobID `json:"seed,omitempty"`
+	// Handed says that the job was ended to go on under another ID.
+	Handed *Handover `json:"handed,omitempty"`
+}
+
+// A Handover is what a job that goes on under another ID leaves to that one.
+type Handover struct {
+	To    JobID     `json:"to"`
+	Next  time.Time `json:"next,omitzero"` // when it was due next
+	State State     `json:"state"`         // Body.State before it was ended
 }
 
 type bodyJSON struct {
@@ -109,7 +121,19 @@ func (b *Body) UnmarshalJSON(data []byte) error {
 func (e *Entry) Clone() *Entry {
 	c := *e
 	c.Task = e.Task.Clone()
+	if e.Handed != nil {
+		h := *e.Handed
+		c.Handed = &h
+	}
 	return &c
+}
+
+// seed is the ID that the job's firings are told by.
+func (e *Entry) seed() JobID {
+	if e.Seed != "" {
+		return e.Seed
+	}
+	return e.ID
 }
 
 // status is the entry as a user sees it.
@@ -120,7 +144,10 @@ func (e *Entry) status() Status {
 			MaxMissed: e.MaxMissed, Jitter: e.Jitter,
 		},
 		State: e.State, Paused: e.Paused, Next: e.due(), Fired: e.Fired, Skipped: e.Skipped, Last: e.Last,
-		Error: e.Error, CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt,
+		Error: e.Error, CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt, seed: e.Seed,
+	}
+	if e.Handed != nil {
+		s.handedTo = e.Handed.To
 	}
 	// A worker may have noted a firing before the service wrote that it fired.
 	if e.Noted.TaskID != "" && !e.Noted.Due.Before(e.Last.Due) {

@@ -29,7 +29,7 @@ func (s *Service) task(e *Entry, id string, at, now time.Time) (*runtime.Task, e
 	}
 	switch can := q.Capabilities(); {
 	case e.Overlap == SkipOverlap:
-		t.UniqueKey = "taskgen.job:" + string(e.ID)
+		t.UniqueKey = "taskgen.job:" + string(e.seed())
 	case can.DedupWindow == runtime.Unlimited || can.DedupWindow >= uniqueFor:
 		t.UniqueKey, t.UniqueFor = "taskgen.firing:"+id, uniqueFor
 	case can.DedupWindow > 0:

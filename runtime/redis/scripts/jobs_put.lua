@@ -6,7 +6,7 @@
 --   entry
 -- Returns: for each 0 written, 1 there is none of that ID, 2 there is one, 3 it has
 --   another version
--- Cost: 5 commands a job; O(log N) each.
+-- Cost: 6 commands a job; O(log N) each.
 local codes = {}
 for i = 1, #ARGV / 6 do
   local id, expected, owner, at, until_, text = unpack(ARGV, 6 * i - 5, 6 * i)
@@ -15,10 +15,13 @@ for i = 1, #ARGV / 6 do
     codes[i] = have == '0' and 1 or expected == '0' and 2 or 3
   else
     codes[i] = 0
+    local kept = redis.call('HGET', entry, id)
+    local former = kept and string.match(kept, '^[^\n]*')
     redis.call('HINCRBY', version, id, 1)
     redis.call('HSET', entry, id, text)
-    if have == '0' then
-      redis.call('ZADD', ids, 0, id)
+    if have == '0' then redis.call('ZADD', ids, 0, id) end
+    if former ~= owner then
+      if former then redis.call('ZREM', owned, former .. '\0' .. id) end
       redis.call('ZADD', owned, 0, owner .. '\0' .. id)
     end
     if at == '0' then redis.call('ZREM', alarm, id) else

@@ -34,6 +34,7 @@ func Run(t *testing.T, make func(tb testing.TB) Place) {
 	for name, test := range map[string]func(*shop){
 		"what is put can be got and listed":                  putGetList,
 		"a put of an old version changes nothing":            conflicts,
+		"an entry may change its owner":                      owners,
 		"due entries are claimed by one, most overdue first": claims,
 		"a lease that ends frees its entries":                leaseEnds,
 		"whoever held an entry before is refused":            fencing,
@@ -84,6 +85,7 @@ func (s *shop) entry(id string, wake time.Time) *schedule.Entry {
 	return &schedule.Entry{
 		ID: schedule.JobID(id), Wake: wake,
 		Body: schedule.Body{
+			Seed: "seed", Handed: &schedule.Handover{To: "b", Next: now, State: schedule.Enqueued},
 			When: schedule.Cron("0 6 * * *", "Europe/Berlin"), Overlap: schedule.AllowOverlap, Missed: schedule.FireAll, MaxMissed: 7,
 			Jitter: time.Minute, State: schedule.Scheduled, Next: wake, CreatedAt: now, UpdatedAt: now, Fired: 3, Skipped: 2,
 			Last: schedule.Run{TaskID: "last", Due: now, State: schedule.Enqueued}, Error: "it’s full", Failures: 1,
@@ -171,6 +173,26 @@ func putGetList(s *shop) {
 	page, err := s.List(ctx, "", "", 1)
 	s.ok(err)
 	s.same(page[0], a)
+}
+
+func owners(s *shop) {
+	e := s.entry("a", s.Now().Add(time.Hour))
+	e.Owner = "first"
+	s.ok(s.Put(ctx, e))
+	for _, owner := range []string{"second", "", "second"} {
+		former := e.Owner
+		e.Owner = owner
+		s.ok(s.Put(ctx, e))
+		page, err := s.Open().List(ctx, former, "", 10)
+		s.ok(err)
+		s.check(len(page) == 0 || former == "", "%q owns %v still", former, names(page))
+		page, err = s.Open().List(ctx, owner, "", 10)
+		s.ok(err)
+		s.check(slices.Equal(names(page), []string{"a"}), "%q owns %v, not a", owner, names(page))
+	}
+	got, err := s.Get(ctx, "a")
+	s.ok(err)
+	s.same(got, e)
 }
 
 func conflicts(s *shop) {
