@@ -22,6 +22,18 @@ func queue(d *directive.Directive) model.Queue {
 	return q
 }
 
+// schedules makes the model of //taskgen:schedules, or nil when it is not given.
+func schedules(d *directive.Directive) *model.Schedules {
+	if d == nil {
+		return nil
+	}
+	m := &model.Schedules{Places: make(model.Places)}
+	note(m.Places, d)
+	m.Owner, _ = directive.Value[string](d, "owner")
+	m.Aliases, _ = directive.Value[[]string](d, "aliases")
+	return m
+}
+
 // note writes down where a directive and its options stand. What is noted
 // already stays: it was nearer.
 func note(places model.Places, d *directive.Directive) {
@@ -72,6 +84,7 @@ func (b *builder) policies(t *directive.Type, m *model.Task) {
 	m.Concurrency = inherited[int]("concurrency", own, def)
 	m.Rate = inherited[model.Rate]("rate", own, def)
 	m.Retention = b.retention(own, def)
+	m.Schedulable = own.Arg("schedulable") != nil || def.Arg("schedulable") != nil
 	m.Retry = b.retry(m.Places, t.Get("retry"), b.found.Get("retry"))
 	if d := t.Get("unique"); d != nil {
 		note(m.Places, d)

@@ -1,9 +1,12 @@
 package runtime
 
-// GeneratedCodeVersion1 is there for generated code to refer to: a file that
-// needs a newer runtime than the one in go.mod does not compile. Its value means
-// nothing.
-const GeneratedCodeVersion1 = true
+// The versions of generated code that this runtime works with, for generated code
+// to refer to: a file that needs a newer runtime than the one in go.mod does not
+// compile, and the compiler prints what to do. Their values mean nothing.
+const (
+	GeneratedCodeVersion1                    = true
+	GeneratedCodeVersion2_missing_run_go_get = true
+)
 
 // String and Error are the predeclared types, for generated code in packages
 // that have given these names to something else.

@@ -273,6 +273,20 @@ func (p *Program) Imported(pkg *Package, name string) (token.Pos, bool) {
 	return token.NoPos, false
 }
 
+// ImportNames returns the names under which handwritten files of the package, its
+// own tests included, import packages, sorted. The package cannot declare such a
+// name in any file.
+func (pkg *Package) ImportNames() []string {
+	names := []string{}
+	for _, u := range []*unit{pkg.unit, pkg.tests} {
+		for _, src := range u.sources {
+			names = slices.AppendSeq(names, maps.Keys(src.imports))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // IsType says whether the package declares a type of this name.
 func (pkg *Package) IsType(name string) bool {
 	return slices.ContainsFunc(pkg.unit.decls[name], func(d *decl) bool { return d.gen != nil && d.gen.Tok == token.TYPE })

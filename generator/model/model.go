@@ -4,9 +4,12 @@
 package model
 
 import (
+	"go/ast"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // A Package is one Go package with annotated structs.
@@ -20,9 +23,30 @@ type Package struct {
 	// Constraint is the //go:build expression that all annotated files share;
 	// the generated file has it too. Empty: they have none.
 	Constraint string `json:"constraint,omitempty"`
+	// Schedules is what //taskgen:schedules says; nil: it is not given.
+	Schedules *Schedules `json:"schedules,omitempty"`
+	// Imports are the names that the annotated files give to packages they
+	// import, one for a package, sorted by path.
+	Imports []Import `json:"imports,omitempty"`
+	// Imported are the names that the package may not declare because one of its
+	// files imports a package under them, tests included, sorted.
+	Imported []string `json:"-"`
 	// Declared says where the names of Scope are declared, and where names to be
 	// generated are imported.
 	Declared map[string]Pos `json:"-"`
+}
+
+// An Import is the name that a file gives to a package that it imports.
+type Import struct {
+	Path string `json:"path"`
+	Name string `json:"name"`
+}
+
+// Schedules says who declares the recurring jobs of a package.
+type Schedules struct {
+	Owner   string   `json:"owner,omitempty"` // empty: the import path
+	Aliases []string `json:"aliases,omitempty"`
+	Places  Places   `json:"-"`
 }
 
 // A Pos is a place in a source file.
@@ -67,6 +91,7 @@ type Task struct {
 	Retry       Retry         `json:"retry"`
 	Unique      *Unique       `json:"unique,omitempty"`
 	Schedule    *Schedule     `json:"schedule,omitempty"`
+	Schedulable bool          `json:"schedulable,omitempty"` // code may schedule it, too
 	Result      *Type         `json:"result,omitempty"`
 	Concurrency int           `json:"concurrency,omitempty"`
 	Rate        Rate          `json:"rate,omitzero"`
@@ -207,36 +232,83 @@ func (t *Task) HoldsSecret(f *Field) bool {
 	return f.Secret || slices.ContainsFunc(t.Secrets, func(path string) bool { return strings.HasPrefix(path+"/", at+"/") })
 }
 
+// Name is a generated name of the task with its first letter in lower case where
+// the struct is not exported, so that nothing is exported for such a struct. The
+// name is given as it is for an exported struct: EnqueueEmbedding.
+func (t *Task) Name(exported string) string {
+	if ast.IsExported(t.Struct) {
+		return exported
+	}
+	r, size := utf8.DecodeRuneInString(exported)
+	return string(unicode.ToLower(r)) + exported[size:]
+}
+
+// Exported says whether the task's struct is exported, and with it what is
+// generated for the struct.
+func (t *Task) Exported() bool { return ast.IsExported(t.Struct) }
+
+// Jobs says whether code may schedule the task.
+func (t *Task) Jobs() bool { return t.Schedule != nil || t.Schedulable }
+
 // Symbols returns the names that are generated for the task at package level.
 func (t *Task) Symbols() []string {
 	names := []string{
 		"Type" + t.Base, t.Base + "Spec", "Enqueue" + t.Base, "Enqueue" + t.Base + "Batch",
 		t.Base + "Handler", t.Base + "HandlerFunc", "Register" + t.Base,
-		"Schedule" + t.Base, "Modify" + t.Base,
+	}
+	if t.Jobs() {
+		names = append(names, "Schedule"+t.Base, "Modify"+t.Base)
+	}
+	if t.Schedule != nil {
+		names = append(names, t.Base+"JobID")
 	}
 	if t.Result != nil {
 		names = append(names, "Await"+t.Base)
+	}
+	for i := range names {
+		names[i] = t.Name(names[i])
 	}
 	return names
 }
 
 // PackageSymbols returns all names that may be generated once for a package.
 func PackageSymbols() []string {
-	return []string{"Handlers", "RegisterHandlers", "RegisterSchedules", "Queues"}
+	return []string{"Handlers", "RegisterHandlers", "handlers", "registerHandlers", "RegisterSchedules", "Queues"}
 }
 
 // Symbols returns the names that are generated once for the package: those of
-// handlers and schedules where it has tasks, Queues where it declares one.
+// handlers where it has tasks, for exported and other structs apart;
+// RegisterSchedules where something is scheduled, and Queues where it declares
+// one.
 func (p *Package) Symbols() []string {
-	all := PackageSymbols()
 	var names []string
-	if len(p.Tasks) > 0 {
-		names = append(names, all[:3]...)
+	if slices.ContainsFunc(p.Tasks, func(t Task) bool { return t.Exported() }) {
+		names = append(names, "Handlers", "RegisterHandlers")
+	}
+	if slices.ContainsFunc(p.Tasks, func(t Task) bool { return !t.Exported() }) {
+		names = append(names, "handlers", "registerHandlers")
+	}
+	if p.Jobs() {
+		names = append(names, "RegisterSchedules")
 	}
 	if len(p.Queues) > 0 {
-		names = append(names, all[3])
+		names = append(names, "Queues")
 	}
 	return names
+}
+
+// Jobs says whether the package has jobs, may have them, or had some that are to
+// be cancelled.
+func (p *Package) Jobs() bool {
+	return p.Schedules != nil || slices.ContainsFunc(p.Tasks, func(t Task) bool { return t.Jobs() })
+}
+
+// Owner is who declares the recurring jobs of the package.
+func (p *Package) Owner() string {
+	if p.Schedules != nil && p.Schedules.Owner != "" {
+		return p.Schedules.Owner
+	}
+	return p.Path
 }
 
 // Header is the first line of every generated file. It has no version, or every

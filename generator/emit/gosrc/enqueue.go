@@ -12,7 +12,7 @@ func (f *file) enqueue(t *model.Task) {
 	p := f.params("ctx", "to", "task", "opts")
 	ctx, to, task, opts := p[0], p[1], p[2], p[3]
 	f.declare(
-		docWith(enqueueName(t)+" puts one "+t.Struct+" on its queue, "+strconv.Quote(t.Queue)+".", t.Doc),
+		docWith(enqueueName(t)+" enqueues "+article(t.Struct)+" on queue "+strconv.Quote(t.Queue)+".", t.Doc),
 		// func EnqueueEmbedding(ctx context.Context, to runtime.Enqueuer, task EmbeddingTask, opts ...runtime.EnqueueOption) (runtime.Enqueued, error)
 		jen.Func().Id(enqueueName(t)).Params(
 			jen.Id(ctx).Qual("context", "Context"),
@@ -32,7 +32,7 @@ func (f *file) enqueueBatch(t *model.Task) {
 	p := f.params("ctx", "to", "tasks", "opts")
 	ctx, to, tasks, opts := p[0], p[1], p[2], p[3]
 	f.declare(
-		doc(batchName(t)+" puts many "+plural(t.Struct)+" on their queue, in as few round trips as it takes. Where some fail the error is a *runtime.BatchError, and the others are enqueued."),
+		doc(batchName(t)+" enqueues "+plural(t.Struct)+" on queue "+strconv.Quote(t.Queue)+" in as few round trips as possible. If some of them fail, the error is a *"+f.imports[RuntimePath]+".BatchError and the others are enqueued."),
 		// func EnqueueEmbeddingBatch(ctx context.Context, to runtime.Enqueuer, tasks []EmbeddingTask, opts ...runtime.EnqueueOption) ([]runtime.Enqueued, error)
 		jen.Func().Id(batchName(t)).Params(
 			jen.Id(ctx).Qual("context", "Context"),
@@ -56,7 +56,7 @@ func (f *file) await(t *model.Task) {
 	p := f.params("ctx", "from", "id")
 	ctx, from, id := p[0], p[1], p[2]
 	f.declare(
-		doc(awaitName(t)+" waits for the result of the "+t.Struct+" with the given ID. The error wraps runtime.ErrTaskFailed when the task is dead."),
+		doc(awaitName(t)+" waits for the result of the "+t.Struct+" with the given ID. The error wraps "+f.imports[RuntimePath]+".ErrTaskFailed if the task is dead."),
 		// func AwaitEmbedding(ctx context.Context, from runtime.Results, id string) (Embedding, error)
 		jen.Func().Id(awaitName(t)).Params(
 			jen.Id(ctx).Qual("context", "Context"),

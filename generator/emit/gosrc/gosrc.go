@@ -26,6 +26,7 @@ const SchedulePath = RuntimePath + "/schedule"
 func File(pkg *model.Package) ([]byte, error) {
 	f := newFile(pkg)
 	f.wireNames()
+	f.definitions()
 	f.handlers()
 	f.schedules()
 	f.queues()
@@ -38,13 +39,16 @@ func File(pkg *model.Package) ([]byte, error) {
 
 // file is a Go file that is being written.
 type file struct {
-	pkg    *model.Package
-	out    *jen.File
-	locals *scope // where names of parameters come from
+	pkg     *model.Package
+	out     *jen.File
+	imports map[string]string // the name of each import, by path
+	names   *scope            // where names at package level come from that are not law
+	locals  *scope            // where names of parameters come from
+	shared  map[string]string // the constants of definitions that several schemas have, by their text
 }
 
 func newFile(pkg *model.Package) *file {
-	f := &file{pkg: pkg, out: jen.NewFilePathName(pkg.Path, pkg.Name)}
+	f := &file{pkg: pkg, out: jen.NewFilePathName(pkg.Path, pkg.Name), imports: make(map[string]string)}
 	f.out.NoFormat = true // that is for later: see File
 	f.nameImports()
 	return f
@@ -56,8 +60,7 @@ func (f *file) task(t *model.Task) {
 	f.spec(t)
 	f.enqueue(t)
 	f.enqueueBatch(t)
-	f.schedule(t)
-	f.modify(t)
+	f.jobs(t)
 	f.handler(t)
 	f.register(t)
 	f.await(t)

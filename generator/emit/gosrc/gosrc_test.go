@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/taskgen/taskgen/generator/emit/schema"
 	"github.com/taskgen/taskgen/generator/model"
 )
 
@@ -62,8 +64,9 @@ func source(t *testing.T, pkg *model.Package) (string, *ast.File) {
 
 func TestTheFileDeclaresTheNamesThatTheModelSays(t *testing.T) {
 	pkg := embedding()
+	pkg.Tasks[1].Schedule = &model.Schedule{Cron: "@daily"}
 	_, file := source(t, pkg)
-	want := model.PackageSymbols()
+	want := pkg.Symbols()
 	for i := range pkg.Tasks {
 		want = append(want, pkg.Tasks[i].Symbols()...)
 	}
@@ -85,13 +88,13 @@ func TestTheFileDeclaresTheNamesThatTheModelSays(t *testing.T) {
 			}
 		}
 	}
-	got = slices.DeleteFunc(got, func(name string) bool { return name == "_" })
+	got = slices.DeleteFunc(got, func(name string) bool { return name == "_" || strings.Contains(name, "_has_changed_") })
 	assert.ElementsMatch(t, want, got)
 }
 
 func TestTheUsersDocIsKeptAsItStands(t *testing.T) {
 	src, _ := source(t, embedding())
-	assert.Contains(t, src, "// EnqueueEmbedding puts one EmbeddingTask on its queue, \"embeddings\".\n"+
+	assert.Contains(t, src, "// EnqueueEmbedding enqueues an EmbeddingTask on queue \"embeddings\".\n"+
 		"//\n// EmbeddingTask asks a model for the embedding of a text. */ `odd`\n//\n//\tcode\nfunc EnqueueEmbedding(")
 }
 
@@ -102,6 +105,9 @@ func TestEveryDeclarationHasAComment(t *testing.T) {
 		case *ast.FuncDecl:
 			assert.NotNil(t, d.Doc, d.Name.Name)
 		case *ast.GenDecl:
+			if v, ok := d.Specs[0].(*ast.ValueSpec); ok && v.Names[0].Name == "_" && d.Tok == token.VAR {
+				continue // stands below the type that it guards
+			}
 			assert.True(t, d.Tok == token.IMPORT || d.Doc != nil, "%v", d.Specs[0])
 		}
 	}
@@ -119,7 +125,7 @@ func TestLinesOfCommentsAreShort(t *testing.T) {
 func TestNothingButWhatMayBeImportedIs(t *testing.T) {
 	_, file := source(t, embedding())
 	for _, imp := range file.Imports {
-		assert.Contains(t, []string{`"context"`, `"fmt"`, `"log/slog"`, `"time"`, `"github.com/taskgen/taskgen/runtime"`, `"github.com/taskgen/taskgen/runtime/schedule"`}, imp.Path.Value)
+		assert.Contains(t, []string{`"context"`, `"fmt"`, `"log/slog"`, `"time"`, `"github.com/taskgen/taskgen/runtime"`}, imp.Path.Value)
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
 		if fn, ok := n.(*ast.FuncDecl); ok {
@@ -212,7 +218,6 @@ func TestImportsKeepTheirNamesWhereTheyAreFree(t *testing.T) {
 	"example.com/go-ctx"
 	xruntime "example.com/x/runtime"
 	"github.com/taskgen/taskgen/runtime"
-	"github.com/taskgen/taskgen/runtime/schedule"
 	"gopkg.in/yaml.v3"
 	runtime3 "other.example/12/runtime"`, imports)
 	assert.Contains(t, src, "func EnqueuePing(context2 context.Context, to runtime.Enqueuer, payload PingTask, opts ...runtime.EnqueueOption)")
@@ -245,8 +250,159 @@ func TestAFieldThatCannotBeRestatedWeakensTheGuard(t *testing.T) {
 	opaque := model.Type{Kind: model.Opaque, Text: "chan int"}
 	pkg.Tasks[1].Fields = append(pkg.Tasks[1].Fields, model.Field{Name: "Done", Tag: `json:"-"`, Type: model.Type{Kind: model.Slice, Elem: &opaque}})
 	src, _ := source(t, pkg)
-	assert.Contains(t, src, "var _ = struct {\n\tAccount string\n}{PingTask{}.Account}\n")
-	assert.Contains(t, src, "} = EmbeddingTask{}\n")
+	assert.Contains(t, src, "type (\n\tpingTask_has_changed_run_go_generate         = PingTask\n"+
+		"\tpingTask_has_changed_run_go_generate_Account = string\n)\n\n"+
+		"var (\n\t_ pingTask_has_changed_run_go_generate_Account = pingTask_has_changed_run_go_generate{}.Account\n)\n")
+	assert.Contains(t, src, "}\n\nvar _ embeddingTask_has_changed_run_go_generate = EmbeddingTask{}\n")
+}
+
+func TestNamesThatAreNotLawAreOnesThatNothingElseHas(t *testing.T) {
+	pkg := embedding()
+	pkg.Scope = append(pkg.Scope, "pingTask_has_changed_run_go_generate", "schemaLine")
+	pkg.Imported = []string{"schemaLine2"}
+	line := model.Definition{Name: "Line", Value: model.Value{Kind: model.TextValue}}
+	for i := range pkg.Tasks {
+		pkg.Tasks[i].Payload.Definitions = []model.Definition{line}
+	}
+	src, _ := source(t, pkg)
+	assert.Contains(t, src, "type pingTask_has_changed_run_go_generate2 = struct {")
+	assert.Contains(t, src, "schemaLine3 = `\"Line\": {\"type\":\"string\"}`")
+}
+
+func TestSchemasShareDefinitionsAndStayWhole(t *testing.T) {
+	pkg := embedding()
+	account := model.Definition{Name: "Account", Doc: "who `pays`", Value: model.Value{Kind: model.TextValue}}
+	own := model.Definition{Name: "Own", Value: model.Value{Kind: model.BooleanValue}}
+	other := account
+	other.Doc = "somebody else"
+	pkg.Tasks[0].Payload.Definitions = []model.Definition{account, own}
+	pkg.Tasks[1].Payload.Definitions = []model.Definition{account}
+	third := pkg.Tasks[1]
+	third.Struct, third.Base, third.Type = "PongTask", "Pong", "pong"
+	third.Payload.Definitions = []model.Definition{other}
+	pkg.Tasks = append(pkg.Tasks, third)
+	src, file := source(t, pkg)
+	assert.Equal(t, 1, strings.Count(src, "who \\u0060pays\\u0060"), "once for the package")
+	assert.Equal(t, 2, strings.Count(src, "` + schemaAccount + `"))
+	assert.Equal(t, 1, strings.Count(src, `"Own":`), "what one task has stays where it is")
+	for i := range pkg.Tasks {
+		assert.Equal(t, schema.Text(&pkg.Tasks[i]), schemaOf(t, file, pkg.Tasks[i].Base+"Spec"))
+	}
+}
+
+// schemaOf evaluates the Schema of a spec: a constant expression.
+func schemaOf(t *testing.T, file *ast.File, spec string) string {
+	t.Helper()
+	constants := make(map[string]ast.Expr)
+	var expr ast.Expr
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.ValueSpec:
+			if len(n.Values) == 1 {
+				constants[n.Names[0].Name] = n.Values[0]
+			}
+		case *ast.KeyValueExpr:
+			if key, ok := n.Key.(*ast.Ident); ok && key.Name == "Schema" && constants[spec] != nil && n.Pos() > constants[spec].Pos() && n.End() < constants[spec].End() {
+				expr = n.Value
+			}
+		}
+		return true
+	})
+	var value func(ast.Expr) string
+	value = func(e ast.Expr) string {
+		switch e := e.(type) {
+		case *ast.BinaryExpr:
+			return value(e.X) + value(e.Y)
+		case *ast.Ident:
+			return value(constants[e.Name])
+		case *ast.BasicLit:
+			s, err := strconv.Unquote(e.Value)
+			require.NoError(t, err)
+			return s
+		}
+		t.Fatalf("%T is not constant", e)
+		return ""
+	}
+	require.NotNil(t, expr, spec)
+	return value(expr)
+}
+
+func TestOnlyAPackageThatSchedulesImportsTheScheduler(t *testing.T) {
+	plain, scheduled, schedulable, cancelling := embedding(), embedding(), embedding(), embedding()
+	scheduled.Tasks[1].Schedule = &model.Schedule{Cron: "@daily"}
+	schedulable.Tasks[1].Schedulable = true
+	cancelling.Schedules = &model.Schedules{Owner: "shop", Aliases: []string{"old"}}
+	src, _ := source(t, plain)
+	for _, word := range []string{"schedule.", "ScheduleP", "ModifyP", "RegisterSchedules", "JobID"} {
+		assert.NotContains(t, src, word)
+	}
+	src, _ = source(t, scheduled)
+	assert.Contains(t, src, "const PingJobID schedule.JobID = \"schedule#ping\"\n")
+	assert.Contains(t, src, "schedule.Declare(ctx, in, \"example.com/app/tasks\", []schedule.Declaration{")
+	assert.Contains(t, src, "func SchedulePing(")
+	assert.NotContains(t, src, "func ScheduleEmbedding(")
+	src, _ = source(t, schedulable)
+	assert.Contains(t, src, "func ModifyPing(")
+	assert.Contains(t, src, "schedule.Declare(ctx, in, \"example.com/app/tasks\", nil, opts...)")
+	assert.NotContains(t, src, "PingJobID")
+	src, _ = source(t, cancelling)
+	assert.NotContains(t, src, "func SchedulePing(")
+	assert.Contains(t, src, "schedule.Declare(ctx, in, \"shop\", nil, append([]schedule.RegisterOption{schedule.OwnerAliases(\"old\")}, opts...)...)")
+}
+
+func TestNothingIsExportedForAStructThatIsNot(t *testing.T) {
+	pkg := embedding()
+	own := &pkg.Tasks[1]
+	own.Struct, own.Schedule = "pingTask", &model.Schedule{Cron: "@daily"}
+	own.Result = &model.Type{Kind: model.Basic, Name: "int"}
+	src, file := source(t, pkg)
+	for _, name := range own.Symbols() {
+		assert.False(t, ast.IsExported(name), name)
+	}
+	for _, d := range file.Decls {
+		if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.IsExported() {
+			assert.NotContains(t, fn.Name.Name, "Ping")
+		}
+	}
+	assert.Contains(t, src, "type Handlers interface {\n\tEmbeddingHandler\n}\n")
+	assert.Contains(t, src, "type handlers interface {\n\tpingHandler\n}\n")
+	assert.Contains(t, src, "func registerHandlers(r *runtime.Router, h handlers) {\n\tregisterPing(r, h)\n}\n")
+	assert.Contains(t, src, "\thandlePing(ctx context.Context, task pingTask) (int, error)\n")
+	assert.Contains(t, src, "typePing      = \"ping\"\n", "the wire name stays")
+}
+
+func TestTheUsersOwnNamesForImportsAreKept(t *testing.T) {
+	pkg := embedding()
+	named := func(path, name string) model.Type {
+		return model.Type{Kind: model.Named, Path: path, Package: name, Name: "T"}
+	}
+	pkg.Imports = []model.Import{
+		{Path: "example.com/gen/orderpb", Name: "pb"},
+		{Path: "example.com/gen/taken", Name: "Queues"},
+		{Path: "example.com/gen/typed", Name: "string"},
+		{Path: "github.com/taskgen/taskgen/runtime", Name: "rt"},
+		{Path: "time", Name: "stdtime"},
+	}
+	for i, typ := range []model.Type{named("example.com/gen/orderpb", "orderpb"), named("example.com/gen/taken", "taken"), named("example.com/gen/typed", "typed"), named("time", "time")} {
+		pkg.Tasks[0].Fields = append(pkg.Tasks[0].Fields, model.Field{Name: string(rune('A' + i)), Type: typ})
+	}
+	src, _ := source(t, pkg)
+	assert.Contains(t, src, "\tpb \"example.com/gen/orderpb\"\n")
+	assert.Contains(t, src, "\t\"example.com/gen/taken\"\n", "a generated function has the name")
+	assert.Contains(t, src, "\t\"example.com/gen/typed\"\n", "a predeclared type has the name")
+	assert.Contains(t, src, "\tstdtime \"time\"\n")
+	assert.Contains(t, src, "Timeout: 2 * stdtime.Minute,")
+	assert.Contains(t, src, "\t\"github.com/taskgen/taskgen/runtime\"\n", "no field has a type of it")
+}
+
+func TestArticlesAreAsSpoken(t *testing.T) {
+	for _, want := range []string{
+		"an EmbeddingTask", "a URLFetchTask", "an SMSTask", "a UserTask", "an UploadTask", "an HourlyTask", "a OneTimeTask",
+		"a PayTask", "a UUIDTask", "a sendTask", "an _inboxTask", "an HTTPTask", "a T",
+	} {
+		_, name, _ := strings.Cut(want, " ")
+		assert.Equal(t, want, article(name))
+	}
 }
 
 func TestMissingValuesOfEachKind(t *testing.T) {

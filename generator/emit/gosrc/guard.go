@@ -1,16 +1,15 @@
 package gosrc
 
 import (
-	"slices"
-
 	"github.com/dave/jennifer/jen"
 
 	"github.com/taskgen/taskgen/generator/model"
 )
 
 // VersionGuard is the constant that a runtime has which is new enough for the
-// files that this package writes.
-const VersionGuard = "GeneratedCodeVersion1"
+// files that this package writes. The compiler prints its name when it is missing,
+// so the name says what to do.
+const VersionGuard = "GeneratedCodeVersion2_missing_run_go_get"
 
 // guards writes what makes the compiler complain when the file is out of date:
 // a constant that an older runtime does not have, and for each struct an
@@ -18,20 +17,21 @@ const VersionGuard = "GeneratedCodeVersion1"
 // what they were.
 func (f *file) guards() {
 	f.declare(
-		doc("Where this does not compile, the runtime is older than this file: run go get github.com/taskgen/taskgen@latest."),
-		// const _ = runtime.GeneratedCodeVersion1
+		doc("If this does not compile, the runtime is older than this file: run go get github.com/taskgen/taskgen@latest."),
+		// const _ = runtime.GeneratedCodeVersion2_missing_run_go_get
 		jen.Const().Id("_").Op("=").Qual(RuntimePath, VersionGuard),
 	)
 	for i := range f.pkg.Tasks {
-		t := &f.pkg.Tasks[i]
-		f.declare(
-			doc("Where this does not compile, "+t.Struct+" has changed since the file was written: run taskgen again."),
-			f.guard(t),
-		)
+		f.guard(&f.pkg.Tasks[i])
 	}
 }
 
-func (f *file) guard(t *model.Task) *jen.Statement {
+// guard writes the guard of one struct. The compiler prints names of types as the
+// source has them, aliases too: "cannot use PayTask{} (value of struct type
+// PayTask) as payTask_has_changed_run_go_generate value in variable declaration".
+func (f *file) guard(t *model.Task) {
+	comment := doc("If this does not compile, " + t.Struct + " has changed since this file was generated: run go generate.")
+	name := f.names.pick(unexported(t.Struct) + "_has_changed_run_go_generate")
 	var stated []model.Field
 	for _, field := range t.Fields {
 		if restatable(&field.Type) {
@@ -39,18 +39,31 @@ func (f *file) guard(t *model.Task) *jen.Statement {
 		}
 	}
 	if len(stated) == len(t.Fields) {
-		// var _ struct{…} = EmbeddingTask{}
-		return jen.Var().Id("_").Add(f.structOf(stated)).Op("=").Id(t.Struct).Values()
+		f.declare(
+			comment,
+			// type embeddingTask_has_changed_run_go_generate = struct{…}
+			jen.Type().Id(name).Op("=").Add(f.structOf(stated)),
+			jen.Line(),
+			// var _ embeddingTask_has_changed_run_go_generate = EmbeddingTask{}
+			jen.Line().Var().Id("_").Id(name).Op("=").Id(t.Struct).Values(),
+		)
+		return
 	}
 	// A field of a type that cannot be written down here, and does not travel:
 	// the others are held to one by one, as far as they have names.
-	// var _ = struct{…}{EmbeddingTask{}.Text, EmbeddingTask{}.Model}
-	stated = slices.DeleteFunc(stated, func(field model.Field) bool { return field.Name == "_" })
-	values := make([]jen.Code, len(stated))
-	for i := range stated {
-		values[i] = jen.Id(t.Struct).Values().Dot(stated[i].Name)
+	// embeddingTask_has_changed_run_go_generate = EmbeddingTask
+	types, values := []jen.Code{jen.Id(name).Op("=").Id(t.Struct)}, []jen.Code{}
+	for _, field := range stated {
+		if field.Name == "_" {
+			continue
+		}
+		typ := f.names.pick(name + "_" + field.Name)
+		// embeddingTask_has_changed_run_go_generate_Text = string
+		types = append(types, jen.Id(typ).Op("=").Add(f.typ(&field.Type)))
+		// _ embeddingTask_has_changed_run_go_generate_Text = embeddingTask_has_changed_run_go_generate{}.Text
+		values = append(values, jen.Id("_").Id(typ).Op("=").Id(name).Values().Dot(field.Name))
 	}
-	return jen.Var().Id("_").Op("=").Add(f.structOf(stated)).Values(values...)
+	f.declare(comment, jen.Type().Defs(types...), jen.Line(), jen.Line().Var().Defs(values...))
 }
 
 // restatable says that the generated file can write the type down.

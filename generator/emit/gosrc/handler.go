@@ -6,29 +6,48 @@ import (
 	"github.com/taskgen/taskgen/generator/model"
 )
 
-// handlers writes the interface that a complete set of handlers implements, and
-// its registration.
+// handlers writes the interfaces that complete sets of handlers implement, and
+// their registration: one for the exported structs, which another package may
+// implement, and one for the others, which it cannot.
 func (f *file) handlers() {
-	if len(f.pkg.Tasks) == 0 {
+	var exported, others []*model.Task
+	for i := range f.pkg.Tasks {
+		if t := &f.pkg.Tasks[i]; t.Exported() {
+			exported = append(exported, t)
+		} else {
+			others = append(others, t)
+		}
+	}
+	what := "every task of the package"
+	if len(exported) > 0 && len(others) > 0 {
+		f.handlerSet("Handlers", "RegisterHandlers", what+" whose struct is exported", exported)
+		f.handlerSet("handlers", "registerHandlers", what+" whose struct is not exported", others)
+		return
+	}
+	f.handlerSet("Handlers", "RegisterHandlers", what, exported)
+	f.handlerSet("handlers", "registerHandlers", what, others)
+}
+
+func (f *file) handlerSet(name, register, what string, tasks []*model.Task) {
+	if len(tasks) == 0 {
 		return
 	}
 	var embedded, calls []jen.Code
 	p := f.params("r", "h")
 	r, h := p[0], p[1]
-	for i := range f.pkg.Tasks {
-		t := &f.pkg.Tasks[i]
+	for _, t := range tasks {
 		embedded = append(embedded, jen.Id(handlerName(t)))
 		// RegisterEmbedding(r, h)
 		calls = append(calls, jen.Id(registerName(t)).Call(jen.Id(r), jen.Id(h)))
 	}
 	f.declare(
-		doc("Handlers handles every task of the package. Forget one, and the program does not compile."),
-		jen.Type().Id("Handlers").Interface(embedded...),
+		doc(name+" handles "+what+"."),
+		jen.Type().Id(name).Interface(embedded...),
 	)
 	f.declare(
-		doc("RegisterHandlers registers "+h+" for every task of the package."),
-		jen.Func().Id("RegisterHandlers").Params(
-			jen.Id(r).Op("*").Qual(RuntimePath, "Router"), jen.Id(h).Id("Handlers"),
+		doc(register+" registers "+h+" as the handler of "+what+"."),
+		jen.Func().Id(register).Params(
+			jen.Id(r).Op("*").Qual(RuntimePath, "Router"), jen.Id(h).Id(name),
 		).Block(calls...),
 	)
 }
@@ -47,17 +66,17 @@ func (f *file) handler(t *model.Task) {
 		return s.Params(f.typ(t.Result), f.predeclared("error"))
 	}
 	f.declare(
-		doc(handlerName(t)+" handles "+plural(t.Struct)+". It is called by many goroutines at once, and may see a task again after a crash."),
+		doc(handlerName(t)+" handles "+plural(t.Struct)+". It must be safe for concurrent use. A task may be delivered more than once."),
 		// type EmbeddingHandler interface { HandleEmbedding(…) … }
 		jen.Type().Id(handlerName(t)).Interface(jen.Id(handleName(t)).Add(signature())),
 	)
 	f.declare(
-		doc(handlerFuncName(t)+" is a function that handles "+plural(t.Struct)+"."),
+		doc(handlerFuncName(t)+" is an adapter that lets a function be used as "+article(handlerName(t))+"."),
 		// type EmbeddingHandlerFunc func(…) …
 		jen.Type().Id(handlerFuncName(t)).Func().Add(signature()),
 	)
 	f.declare(
-		doc(handleName(t)+" calls "+fn+"."),
+		doc(handleName(t)+" calls "+fn+"("+ctx+", "+task+")."),
 		// func (f EmbeddingHandlerFunc) HandleEmbedding(…) … { return f(ctx, task) }
 		jen.Func().Params(jen.Id(fn).Id(handlerFuncName(t))).Id(handleName(t)).Add(signature()).Block(
 			jen.Return(jen.Id(fn).Call(jen.Id(ctx), jen.Id(task))),
@@ -73,7 +92,7 @@ func (f *file) register(t *model.Task) {
 		register = "RegisterWithResult"
 	}
 	f.declare(
-		doc(registerName(t)+" makes "+h+" the handler of every "+t.Struct+" that "+r+" routes."),
+		doc(registerName(t)+" registers "+h+" as the handler of "+plural(t.Struct)+"."),
 		jen.Func().Id(registerName(t)).Params(
 			jen.Id(r).Op("*").Qual(RuntimePath, "Router"), jen.Id(h).Id(handlerName(t)),
 		).Block(

@@ -2,24 +2,25 @@ package gosrc
 
 import (
 	"slices"
-	"strings"
+	"unicode"
 
 	"github.com/taskgen/taskgen/generator/model"
 )
 
 // The names that are law: users write them. A test holds them to
 // model.Task.Symbols.
-func typeName(t *model.Task) string        { return "Type" + t.Base }
-func specName(t *model.Task) string        { return t.Base + "Spec" }
-func enqueueName(t *model.Task) string     { return "Enqueue" + t.Base }
-func batchName(t *model.Task) string       { return "Enqueue" + t.Base + "Batch" }
-func handlerName(t *model.Task) string     { return t.Base + "Handler" }
-func handlerFuncName(t *model.Task) string { return t.Base + "HandlerFunc" }
-func handleName(t *model.Task) string      { return "Handle" + t.Base }
-func registerName(t *model.Task) string    { return "Register" + t.Base }
-func scheduleName(t *model.Task) string    { return "Schedule" + t.Base }
-func modifyName(t *model.Task) string      { return "Modify" + t.Base }
-func awaitName(t *model.Task) string       { return "Await" + t.Base }
+func typeName(t *model.Task) string        { return t.Name("Type" + t.Base) }
+func specName(t *model.Task) string        { return t.Name(t.Base + "Spec") }
+func enqueueName(t *model.Task) string     { return t.Name("Enqueue" + t.Base) }
+func batchName(t *model.Task) string       { return t.Name("Enqueue" + t.Base + "Batch") }
+func handlerName(t *model.Task) string     { return t.Name(t.Base + "Handler") }
+func handlerFuncName(t *model.Task) string { return t.Name(t.Base + "HandlerFunc") }
+func handleName(t *model.Task) string      { return t.Name("Handle" + t.Base) }
+func registerName(t *model.Task) string    { return t.Name("Register" + t.Base) }
+func scheduleName(t *model.Task) string    { return t.Name("Schedule" + t.Base) }
+func modifyName(t *model.Task) string      { return t.Name("Modify" + t.Base) }
+func jobIDName(t *model.Task) string       { return t.Name(t.Base + "JobID") }
+func awaitName(t *model.Task) string       { return t.Name("Await" + t.Base) }
 
 // groupField is the field that orders tasks on a FIFO queue, or nil.
 func groupField(t *model.Task) *model.Field {
@@ -40,10 +41,15 @@ func taken(t *model.Task, name string) bool {
 		slices.ContainsFunc(t.Fields, func(f model.Field) bool { return f.Name == name })
 }
 
-// plural names several values of a type in prose.
-func plural(name string) string {
-	if strings.HasSuffix(name, "s") {
-		return "values of type " + name
+// unexported is a name with its first word in lower case: payTask, urlFetchTask.
+func unexported(name string) string {
+	letters := []rune(name)
+	for i := range letters {
+		last := i+1 == len(letters)
+		if !unicode.IsUpper(letters[i]) || i > 0 && !last && unicode.IsLower(letters[i+1]) {
+			break
+		}
+		letters[i] = unicode.ToLower(letters[i])
 	}
-	return name + "s"
+	return string(letters)
 }

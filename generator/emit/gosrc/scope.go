@@ -48,24 +48,27 @@ func (s *scope) pick(names ...string) string {
 }
 
 // nameImports gives every package that the file may mention the name by which
-// it is imported: its own where that is free. A name is not free when the
-// package declares it, in whatever file.
+// it is imported: the one that the user's files have for it, or else its own,
+// where that is free. A name is not free when the package declares it, in whatever
+// file.
 func (f *file) nameImports() {
-	taken := slices.Concat(f.pkg.Scope, model.PackageSymbols())
+	taken := slices.Concat(f.pkg.Scope, f.pkg.Symbols())
 	for i := range f.pkg.Tasks {
 		taken = append(taken, f.pkg.Tasks[i].Symbols()...)
 	}
 	names := newScope(taken...)
 	f.locals = newScope(slices.Collect(maps.Keys(mentioned(f.pkg)))...)
 	for _, imp := range imported(f.pkg) {
-		name := names.pick(imp.name, parentName(imp.path)+imp.name)
+		name := names.pick(imp.alias, imp.name, parentName(imp.path)+imp.name)
 		if name == imp.name && name == assumedName(imp.path) {
 			f.out.ImportName(imp.path, name)
 		} else {
 			f.out.ImportAlias(imp.path, name)
 		}
+		f.imports[imp.path] = name
 		f.locals.taken[name] = true
 	}
+	f.names = newScope(slices.Concat(taken, f.pkg.Imported, slices.Collect(maps.Values(f.imports)))...)
 }
 
 // others are what a parameter is called when its usual name would hide an
@@ -105,30 +108,47 @@ func (f *file) predeclared(name string) *jen.Statement {
 	return jen.Id(name)
 }
 
-type importedPackage struct{ path, name string }
+type importedPackage struct{ path, name, alias string }
 
 // imported lists the packages that the file may mention, those of its own
-// machinery first, so that they keep their names.
+// machinery first, so that they keep their names. The machinery goes by the name
+// that the user's files have for it where one of their types does, too.
 func imported(pkg *model.Package) []importedPackage {
-	own := []importedPackage{{"context", "context"}, {"log/slog", "slog"}, {RuntimePath, "runtime"}, {SchedulePath, "schedule"}}
+	own := []importedPackage{{path: "context", name: "context"}, {path: "log/slog", name: "slog"}, {path: RuntimePath, name: "runtime"}}
+	if pkg.Jobs() {
+		own = append(own, importedPackage{path: SchedulePath, name: "schedule"})
+	}
 	if usesTime(pkg) {
-		own = append(own, importedPackage{"time", "time"})
+		own = append(own, importedPackage{path: "time", name: "time"})
 	}
 	for i := range pkg.Tasks {
 		if t := &pkg.Tasks[i]; hasSecrets(t) || groupField(t) != nil {
-			own = append(own, importedPackage{"fmt", "fmt"})
+			own = append(own, importedPackage{path: "fmt", name: "fmt"})
 			break
 		}
 	}
 	var theirs []importedPackage
 	eachType(pkg, func(t *model.Type) {
-		imp := importedPackage{t.Path, t.Package}
-		if t.Path != "" && t.Path != pkg.Path && !slices.Contains(own, imp) {
+		if t.Path == "" || t.Path == pkg.Path {
+			return
+		}
+		imp := importedPackage{t.Path, t.Package, alias(pkg, t.Path)}
+		if i := slices.IndexFunc(own, func(o importedPackage) bool { return o.path == imp.path }); i >= 0 {
+			own[i].alias = imp.alias
+		} else {
 			theirs = append(theirs, imp)
 		}
 	})
 	slices.SortFunc(theirs, func(a, b importedPackage) int { return strings.Compare(a.path, b.path) })
 	return append(own, slices.Compact(theirs)...)
+}
+
+// alias is the name that the user's files have for a package, or "".
+func alias(pkg *model.Package, path string) string {
+	if i := slices.IndexFunc(pkg.Imports, func(imp model.Import) bool { return imp.Path == path }); i >= 0 {
+		return pkg.Imports[i].Name
+	}
+	return ""
 }
 
 // mentioned are the names of the package's own types that the file speaks of.

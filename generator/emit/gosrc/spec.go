@@ -5,7 +5,6 @@ import (
 
 	"github.com/dave/jennifer/jen"
 
-	"github.com/taskgen/taskgen/generator/emit/schema"
 	"github.com/taskgen/taskgen/generator/model"
 )
 
@@ -19,9 +18,9 @@ func (f *file) wireNames() {
 	switch len(names) {
 	case 0:
 	case 1:
-		f.declare(doc(typeName(&f.pkg.Tasks[0])+" is the name of "+f.pkg.Tasks[0].Struct+" on the wire."), jen.Const().Add(names...))
+		f.declare(doc(typeName(&f.pkg.Tasks[0])+" is the wire name of "+f.pkg.Tasks[0].Struct+"."), jen.Const().Add(names...))
 	default:
-		f.declare(doc("The names of the tasks on the wire."), jen.Const().Defs(names...))
+		f.declare(doc("The wire names of the tasks."), jen.Const().Defs(names...))
 	}
 }
 
@@ -70,10 +69,10 @@ func (f *file) spec(t *model.Task) {
 	if t.Retention != 0 {
 		l.set("Retention", duration(t.Retention))
 	}
-	l.set("Schema", jen.Op("`"+schema.Text(t)+"`"))
+	l.set("Schema", f.schema(t))
 	// var EmbeddingSpec = runtime.Spec[EmbeddingTask]{…}
 	f.declare(
-		doc(specName(t)+" says how "+t.Struct+" is named, queued, retried and given up on."),
+		doc(specName(t)+" describes "+t.Struct+" to the runtime: its name, its queue, its limits and the schema of its payload."),
 		jen.Var().Id(specName(t)).Op("=").Qual(RuntimePath, "Spec").Types(jen.Id(t.Struct)).Add(l.values()),
 	)
 }

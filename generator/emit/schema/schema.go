@@ -22,28 +22,70 @@ const Draft = "https://json-schema.org/draft/2020-12/schema"
 // object is a part of a schema. encoding/json sorts its keys.
 type object map[string]any
 
-// Text returns the schema of a task's payload. The same task gives the same bytes.
-// There is no backquote in it, so that it fits a raw string of Go.
-func Text(t *model.Task) string {
+// A Document is the schema of a task's payload, in parts: several documents may
+// have definitions in common. There is no backquote in it, so that it fits raw
+// strings of Go.
+type Document struct {
+	Definitions []Definition // sorted by name
+	rest        object
+}
+
+// A Definition is one of the types that a payload consists of.
+type Definition struct {
+	Name string
+	Text string // a member of $defs, on one line
+}
+
+// Of returns the schema of a task's payload.
+func Of(t *model.Task) Document {
 	root := of(&t.Payload.Value)
 	root["$schema"], root["title"] = Draft, t.Struct
 	if text := strings.Join(strings.Fields(t.Doc), " "); text != "" {
 		root["description"] = text
 	}
-	defs := make(object, len(t.Payload.Definitions))
+	d := Document{rest: root}
 	for i := range t.Payload.Definitions {
-		d := &t.Payload.Definitions[i]
-		def := of(&d.Value)
-		if d.Doc != "" {
-			def["description"] = d.Doc
+		def := &t.Payload.Definitions[i]
+		s := of(&def.Value)
+		if def.Doc != "" {
+			s["description"] = def.Doc
 		}
-		defs[d.Name] = def
+		d.Definitions = append(d.Definitions, Definition{def.Name, plain(compact(def.Name) + ": " + compact(s))})
 	}
-	if len(defs) > 0 {
-		root["$defs"] = defs
-	}
-	return strings.ReplaceAll(lines(root), "`", `\u0060`)
+	slices.SortFunc(d.Definitions, func(a, b Definition) int { return strings.Compare(a.Name, b.Name) })
+	return d
 }
+
+// Text returns the document. The same task gives the same bytes.
+func (d Document) Text() string {
+	var b strings.Builder
+	for _, part := range d.Parts() {
+		b.WriteString(part)
+	}
+	return b.String()
+}
+
+// Parts returns the document in parts: those with an odd index are the texts of
+// the definitions, in their order.
+func (d Document) Parts() []string {
+	rest := plain(lines(d.rest))
+	if len(d.Definitions) == 0 {
+		return []string{rest}
+	}
+	parts := make([]string, 0, 2*len(d.Definitions)+1)
+	before := "{\n  \"$defs\": {\n    " // $defs sorts before all other keywords
+	for _, def := range d.Definitions {
+		parts = append(parts, before, def.Text)
+		before = ",\n    "
+	}
+	return append(parts, "\n  },\n"+strings.TrimPrefix(rest, "{\n"))
+}
+
+// Text returns the schema of a task's payload. The same task gives the same bytes.
+func Text(t *model.Task) string { return Of(t).Text() }
+
+// plain is JSON without backquotes.
+func plain(text string) string { return strings.ReplaceAll(text, "`", `\u0060`) }
 
 // of is the schema of a value.
 func of(v *model.Value) object {
@@ -176,8 +218,8 @@ func notZero(s object, v *model.Value) {
 	}
 }
 
-// lines prints a schema with a line for each of its keywords, properties and
-// definitions, all sorted.
+// lines prints a schema with a line for each of its keywords and properties, all
+// sorted.
 func lines(s object) string {
 	var b strings.Builder
 	b.WriteString("{\n")
@@ -186,7 +228,7 @@ func lines(s object) string {
 			b.WriteString(",\n")
 		}
 		nested, ok := s[key].(object)
-		if !ok || len(nested) == 0 || key != "properties" && key != "$defs" {
+		if !ok || len(nested) == 0 || key != "properties" {
 			fmt.Fprintf(&b, "  %s: %s", compact(key), compact(s[key]))
 			continue
 		}
