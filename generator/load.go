@@ -83,8 +83,9 @@ func read(prog *load.Program) *Loaded {
 		if len(m.Tasks)+len(m.Queues) > 0 {
 			out.Packages = append(out.Packages, m)
 		}
-		out.Diagnostics = append(out.Diagnostics, b.diags...)
+		out.Diagnostics = append(out.Diagnostics, allow(b.found.Allows, b.diags)...)
 	}
+	out.Diagnostics = append(out.Diagnostics, check.Owners(out.Packages)...)
 	out.Diagnostics = diag.Sort(out.Diagnostics)
 	return out
 }
@@ -180,6 +181,7 @@ func (b *builder) build() model.Package {
 		}
 	}
 	slices.SortStableFunc(m.Queues, func(x, y model.Queue) int { return strings.Compare(x.Name, y.Name) })
+	m.Schedules = schedules(b.found.Get("schedules"))
 	b.checkRetry(b.found.Get("retry"))
 	var annotated []*directive.Type
 	for _, t := range b.found.Types {
@@ -193,6 +195,7 @@ func (b *builder) build() model.Package {
 		return cmp.Or(cmp.Compare(x.Pos.File, y.Pos.File), cmp.Compare(x.Pos.Line, y.Pos.Line))
 	})
 	m.Constraint = b.constraint(annotated)
+	m.Imports, m.Imported = b.aliases(annotated), b.pkg.ImportNames()
 	b.imports(&m)
 	return m
 }

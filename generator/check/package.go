@@ -170,14 +170,14 @@ func (c *checker) wireNames() {
 
 // symbols: generated names differ from each other and from handwritten ones.
 func (c *checker) symbols() {
-	owners := make(map[string]*model.Task)
+	owners, reserved := make(map[string]*model.Task), c.p.Symbols()
 	var clashed []*model.Task
 	for i := range c.p.Tasks {
 		t := &c.p.Tasks[i]
 		for _, name := range t.Symbols() {
 			first, ok := owners[name]
 			switch {
-			case slices.Contains(model.PackageSymbols(), name):
+			case slices.Contains(reserved, name):
 				c.report(SymbolReserved, place(t), "", "%s would be generated for %s, and is generated for the package", name, t.Struct)
 			case ok && !slices.Contains(clashed, t):
 				clashed = append(clashed, t) // once for a pair: they share all names or few
@@ -193,7 +193,11 @@ func (c *checker) symbols() {
 		for _, name := range c.p.Symbols() {
 			c.handwritten(model.Span{Pos: c.p.Declared[name]}, name)
 		}
-		for _, name := range []string{"len", "nil"} {
+		needed := []string{"len", "nil"}
+		if c.p.Schedules != nil && len(c.p.Schedules.Aliases) > 0 {
+			needed = append(needed, "append")
+		}
+		for _, name := range needed {
 			if pos, ok := c.p.Declared[name]; ok {
 				c.report(SymbolPredeclared, model.Span{Pos: pos}, "", "the package declares %s, and generated code needs the predeclared one", name)
 			}

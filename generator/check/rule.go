@@ -46,6 +46,10 @@ func warning(id, what, why, fix string) *Rule {
 	return r
 }
 
+// Allowable says whether //taskgen:allow may silence the rule: warnings it may,
+// but for the one about such a directive itself.
+func (r *Rule) Allowable() bool { return r.Severity == diag.Warning && r != AllowUnused }
+
 // At reports a breach of the rule. An empty fix stands for the rule's own.
 func (r *Rule) At(at model.Span, fix, format string, args ...any) diag.Diagnostic {
 	if fix == "" {

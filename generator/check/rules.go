@@ -23,7 +23,7 @@ var (
 		"a file that build constraints exclude, or a test file, is no part of the package that code is generated for",
 		"move the declaration into a file of the package, or pass the build tags with -tags")
 	DirectiveRepeated = rule("DIRECTIVE_REPEATED",
-		"a directive is given once, but for queue on the package clause",
+		"a directive is given once, but for queue and allow",
 		"one of the two would be ignored, and nobody knows which",
 		"keep one of them")
 	KeyUnknown = rule("KEY_UNKNOWN",
@@ -66,6 +66,14 @@ var (
 		"a list is written a,b,c without repeats",
 		"an empty or repeated entry is mostly a slip",
 		"write each entry once, separated by commas")
+	AllowRule = rule("ALLOW_RULE",
+		"//taskgen:allow names a rule that warns",
+		"an error stands for code that does not work, whatever the reason for it; a misspelt rule would silence nothing",
+		"run taskgen explain rules for the list of rules")
+	AllowUnused = warning("ALLOW_UNUSED",
+		"//taskgen:allow silences a warning",
+		"the warning that it was for is gone, and the directive would silence the next one, for which nobody has given the reason",
+		"remove the directive")
 )
 
 // Tasks and the code that is generated for them.
@@ -135,7 +143,7 @@ var (
 		"the generated file would not compile",
 		"rename your declaration, or the struct")
 	SymbolReserved = rule("SYMBOL_RESERVED",
-		"no task's generated names are those generated for the whole package: Handlers, RegisterHandlers, RegisterSchedules, Queues",
+		"no task's generated names are those generated for the whole package: Handlers, RegisterHandlers, RegisterSchedules, Queues, and handlers and registerHandlers for structs that are not exported",
 		"the generated file would not compile",
 		"rename the struct")
 	SymbolPredeclared = rule("SYMBOL_PREDECLARED",
@@ -165,11 +173,15 @@ var (
 	ScheduleZero = rule("SCHEDULE_ZERO",
 		"a scheduled task makes sense without a payload: no field is required or orders a group",
 		"the schedule enqueues the zero value of the struct, which would be refused each time",
-		"drop task:\"required\", or schedule the task from code with ScheduleX and a payload")
+		"drop task:\"required\", or write schedulable on //taskgen:task and schedule the task from code, with a payload")
 	ScheduleOverlap = rule("SCHEDULE_OVERLAP",
 		"overlap=skip goes without unique",
 		"it works by a unique key of its own, and a task has one",
 		"remove one of the two")
+	ScheduleOwner = rule("SCHEDULE_OWNER",
+		"no two packages declare scheduled jobs under one owner",
+		"each would cancel the jobs of the other when it registers its schedules",
+		"give one of them another owner=")
 	QueueTwice = rule("QUEUE_TWICE",
 		"a queue is declared once in a package",
 		"the two declarations may differ",

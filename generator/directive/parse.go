@@ -74,7 +74,11 @@ func Parse(at model.Pos, comment string) (*Directive, []diag.Diagnostic) {
 	if d.Args == "" {
 		out.Span = whole
 	}
-	p.args(out, int(d.ArgsPos-1), d.Args)
+	if keys := spec.positional(); len(keys) > 0 {
+		p.values(out, keys, int(d.ArgsPos-1), d.Args)
+	} else {
+		p.args(out, int(d.ArgsPos-1), d.Args)
+	}
 	p.complete(out, whole)
 	return out, p.diags
 }
@@ -147,6 +151,31 @@ func (p *reader) args(d *Directive, offset int, text string) {
 		p.arg(d, w)
 		offset += w.size
 		text = text[w.size:]
+	}
+}
+
+// values reads the arguments of a directive that are written without their keys.
+func (p *reader) values(d *Directive, keys []*Key, offset int, text string) {
+	for _, key := range keys {
+		trimmed := strings.TrimLeftFunc(text, unicode.IsSpace)
+		offset += len(text) - len(trimmed)
+		text = trimmed
+		if text == "" {
+			return
+		}
+		size := len(strings.TrimRightFunc(text, unicode.IsSpace))
+		if end := strings.IndexFunc(text, unicode.IsSpace); key.Kind != Reason && end >= 0 {
+			size = end
+		}
+		a := Arg{Key: key, Text: text[:size], Span: p.span(offset, offset+size)}
+		value, problem := key.parse(a.Text)
+		if problem != nil {
+			p.report(problem.rule, a.Span, problem.fix, "%s: %s", a.Text, problem.text)
+		}
+		a.Value = value
+		d.Args = append(d.Args, a)
+		offset += size
+		text = text[size:]
 	}
 }
 
@@ -235,7 +264,13 @@ func (p *reader) arg(d *Directive, w word) {
 // complete reports required keys that are not given.
 func (p *reader) complete(d *Directive, at model.Span) {
 	for i := range d.Spec.Keys {
-		if k := &d.Spec.Keys[i]; k.Required && d.Arg(k.Name) == nil {
+		k := &d.Spec.Keys[i]
+		switch {
+		case !k.Required || d.Arg(k.Name) != nil:
+		case k.Positional:
+			p.report(check.KeyMissing, at, "write it as "+d.Spec.Example, "//taskgen:%s needs a %s", d.Spec.Name, k.Name)
+			return // those behind it are missing as well
+		default:
 			p.report(check.KeyMissing, at, "add "+k.Example, "//taskgen:%s needs %s=", d.Spec.Name, k.Name)
 		}
 	}

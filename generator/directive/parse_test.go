@@ -104,6 +104,44 @@ func TestDurationsWithDays(t *testing.T) {
 }
 
 // Each example of the table parses, and so the reference tells the truth.
+func TestAnAllowHasARuleAndAReason(t *testing.T) {
+	d, diags := Parse(here, "//taskgen:allow FIELD_EMPTY  a tree, \"really\"; key=value ")
+	require.Empty(t, diags)
+	r, _ := Value[*check.Rule](d, "rule")
+	assert.Equal(t, check.FieldEmpty, r)
+	reason, _ := Value[string](d, "reason")
+	assert.Equal(t, `a tree, "really"; key=value`, reason)
+	for text, want := range map[string]string{
+		"//taskgen:allow":                             "KEY_MISSING //taskgen:allow needs a rule",
+		"//taskgen:allow FIELD_EMPTY":             "KEY_MISSING //taskgen:allow needs a reason",
+		"//taskgen:allow FIELD_EMPTY -":           "VALUE_MALFORMED -: this is not a reason",
+		"//taskgen:allow FIELD_EMTY a tree":       "ALLOW_RULE FIELD_EMTY: there is no such rule",
+		"//taskgen:allow FIELD_KIND it is a channel":  "ALLOW_RULE FIELD_KIND: an error cannot be allowed",
+		"//taskgen:allow ALLOW_UNUSED for the future": "ALLOW_RULE ALLOW_UNUSED: this rule cannot be allowed",
+	} {
+		_, diags := Parse(here, text)
+		var got []string
+		for _, d := range diags {
+			got = append(got, d.Rule+" "+d.Message)
+		}
+		assert.Contains(t, got, want, text)
+		assert.NotEmpty(t, diags[0].Fix)
+	}
+	_, diags = Parse(here, "//taskgen:allow FIELD_EMTY a tree")
+	assert.Equal(t, "did you mean FIELD_EMPTY?", diags[0].Fix)
+}
+
+func TestTheNameOfAnOwnerMayBeAnImportPath(t *testing.T) {
+	d, diags := Parse(here, "//taskgen:schedules owner=example.com/shop/v2 aliases=shop,gopkg.in/x.v1/~a+b")
+	require.Empty(t, diags)
+	aliases, _ := Value[[]string](d, "aliases")
+	assert.Equal(t, []string{"shop", "gopkg.in/x.v1/~a+b"}, aliases)
+	for _, text := range []string{`owner="a b"`, `owner="a\n"`, `owner=""`, `aliases=a,,b`, `aliases=a,a`, `owner="\x01"`, "owner=a,b"} {
+		_, diags := Parse(here, "//taskgen:schedules "+text)
+		assert.Len(t, diags, 1, text)
+	}
+}
+
 func TestExamplesOfTheTableParse(t *testing.T) {
 	for i := range Table {
 		s := &Table[i]
@@ -113,6 +151,11 @@ func TestExamplesOfTheTableParse(t *testing.T) {
 		assert.Equal(t, s, d.Spec)
 		assert.NotEmpty(t, s.Doc)
 		for _, k := range s.Keys {
+			if k.Positional { // cannot stand without those before it
+				assert.Contains(t, s.Example, k.Example)
+				assert.NotEmpty(t, k.Doc)
+				continue
+			}
 			_, diags := Parse(here, "//taskgen:"+s.Name+" "+k.Example)
 			for _, d := range diags {
 				assert.Equal(t, check.KeyMissing.ID, d.Rule, "%s: %s", k.Example, d.Message)

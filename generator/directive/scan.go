@@ -15,7 +15,8 @@ import (
 // Found are the directives of a package.
 type Found struct {
 	Package []*Directive // on the package clauses
-	Types   []*Type      // those with directives, in the order of files and lines
+	Types   []*Type      // those with directives but allow, in the order of files and lines
+	Allows  []*Allow     // in the order of files and lines
 }
 
 // A Type is a declaration that carries directives.
@@ -81,6 +82,7 @@ func (s *scanner) file(f *ast.File) {
 				continue
 			}
 			switch owner := owners[group]; {
+			case d.Spec.Name == "allow" && s.allow(f, group, owner, d):
 			case group == f.Doc:
 				s.onPackage(d)
 			case owner != nil:

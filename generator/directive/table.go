@@ -8,6 +8,7 @@ type Place string
 // The places.
 const (
 	OnType    Place = "struct"
+	OnField   Place = "field"
 	OnPackage Place = "package clause"
 )
 
@@ -28,6 +29,10 @@ const (
 	GoType    Kind = "type"         // ast.Expr
 	Text      Kind = "text"         // string
 	Word      Kind = "a word alone" // nil: written without a value
+	Owner     Kind = "owner"        // string
+	Owners    Kind = "owners"       // []string
+	RuleID    Kind = "rule"         // *check.Rule
+	Reason    Kind = "prose"        // string
 )
 
 // A Spec is what there is to know about one directive.
@@ -46,7 +51,10 @@ type Key struct {
 	Name     string
 	Kind     Kind
 	Required bool
-	Choices  []string
+	// Positional says that the value is written without the key's name. Such keys
+	// come in the order of the table; a Reason takes the rest of the line.
+	Positional bool
+	Choices    []string
 	// Min and Max bound a number; Max 0: no bound above.
 	Min, Max float64
 	Default  string // in words
@@ -70,6 +78,7 @@ var Table = []Spec{
 			{Name: "concurrency", Kind: Int, Min: 1, Default: "the pool's", Doc: "How many tasks of this type one pool runs at a time.", Example: "concurrency=4"},
 			{Name: "rate", Kind: RateOf, Default: "no limit", Doc: "How many tasks of this type one pool starts in a time.", Example: "rate=100/s"},
 			{Name: "retention", Kind: Duration, Default: "24h", Doc: "How long the result is kept, of a task with result=.", Example: "retention=1h"},
+			{Name: "schedulable", Kind: Word, Doc: "Generates ScheduleX and ModifyX, by which code schedules the task. A task with //taskgen:schedule has them anyway.", Example: "schedulable"},
 		},
 	},
 	{
@@ -106,6 +115,15 @@ var Table = []Spec{
 		},
 	},
 	{
+		Name: "schedules", On: []Place{OnPackage},
+		Doc:     "Says who declares the scheduled jobs of the package, and keeps RegisterSchedules in a package that schedules nothing any more.",
+		Example: "//taskgen:schedules owner=shop aliases=example.com/shop/tasks",
+		Keys: []Key{
+			{Name: "owner", Kind: Owner, Default: "the import path of the package", Doc: "Name under which the jobs are stored. RegisterSchedules cancels the jobs of this owner that are no longer declared.", Example: "owner=shop"},
+			{Name: "aliases", Kind: Owners, Default: "none", Doc: "Former owners: RegisterSchedules takes over their jobs, or cancels those that are no longer declared.", Example: "aliases=example.com/shop/tasks"},
+		},
+	},
+	{
 		Name: "queue", On: []Place{OnPackage}, Many: true,
 		Doc:     "Declares a queue. What is left out stands for the runtime's default.",
 		Example: "//taskgen:queue name=embeddings visibility=5m max_deliveries=10 dlq=embeddings-dlq retention=14d",
@@ -130,6 +148,16 @@ var Table = []Spec{
 			{Name: "concurrency", Kind: Int, Min: 1, Default: "the pool's", Doc: "Concurrency of tasks without one.", Example: "concurrency=8"},
 			{Name: "rate", Kind: RateOf, Default: "no limit", Doc: "Rate of tasks without one.", Example: "rate=100/s"},
 			{Name: "retention", Kind: Duration, Default: "24h", Doc: "Retention of the results of tasks without one.", Example: "retention=1h"},
+			{Name: "schedulable", Kind: Word, Doc: "Makes every task of the package schedulable.", Example: "schedulable"},
+		},
+	},
+	{
+		Name: "allow", On: []Place{OnField, OnType, OnPackage}, Many: true,
+		Doc:     "Silences a warning of a rule at its place, with a reason: for a field above it or behind it, for a struct above it, for a package on its clause. Errors cannot be allowed.",
+		Example: "//taskgen:allow FIELD_EMPTY its presence is all it says",
+		Keys: []Key{
+			{Name: "rule", Kind: RuleID, Required: true, Positional: true, Doc: "ID of the rule.", Example: "FIELD_EMPTY"},
+			{Name: "reason", Kind: Reason, Required: true, Positional: true, Doc: "Why the warning does not matter here, to the end of the line.", Example: "its presence is all it says"},
 		},
 	},
 }
@@ -173,6 +201,17 @@ func names() []string {
 		all[i] = s.Name
 	}
 	return all
+}
+
+// positional returns the keys whose values are written without a name.
+func (s *Spec) positional() []*Key {
+	var keys []*Key
+	for i := range s.Keys {
+		if s.Keys[i].Positional {
+			keys = append(keys, &s.Keys[i])
+		}
+	}
+	return keys
 }
 
 // Key returns a key of the directive by name, and false when there is none.

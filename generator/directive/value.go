@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/taskgen/taskgen/generator/check"
 	"github.com/taskgen/taskgen/generator/model"
@@ -28,8 +30,16 @@ func (k *Key) parse(s string) (any, *problem) {
 		return name(s, true)
 	case QueueName:
 		return name(s, false)
-	case Names, Fields:
+	case Names, Fields, Owners:
 		return list(k, s)
+	case Owner:
+		return owner(s)
+	case RuleID:
+		return allowable(s)
+	case Reason:
+		if !strings.ContainsFunc(s, unicode.IsLetter) {
+			return nil, &problem{check.ValueMalformed, "this is not a reason", "say in words why the warning does not matter here"}
+		}
 	case Duration:
 		return duration(s)
 	case Int:
@@ -79,6 +89,42 @@ func name(s string, dots bool) (any, *problem) {
 	return s, nil
 }
 
+// maxOwner is how many bytes the name of an owner has at most: import paths are
+// names of owners, too.
+const maxOwner = 255
+
+func owner(s string) (any, *problem) {
+	if len(s) > maxOwner {
+		return nil, &problem{check.ValueName, fmt.Sprintf("the name of an owner has at most %d bytes, this one has %d", maxOwner, len(s)), "shorten it"}
+	}
+	for _, r := range s {
+		if !unicode.IsPrint(r) || unicode.IsSpace(r) || r == ',' || r == utf8.RuneError {
+			return nil, &problem{check.ValueName, fmt.Sprintf("the name of an owner cannot hold %q", r), "write a name like shop, or an import path"}
+		}
+	}
+	return s, nil
+}
+
+// allowable is the rule of an ID that a directive may silence.
+func allowable(id string) (any, *problem) {
+	r, ok := check.Find(id)
+	switch {
+	case !ok:
+		var warnings []string
+		for _, r := range check.Rules() {
+			if r.Allowable() {
+				warnings = append(warnings, r.ID)
+			}
+		}
+		return nil, &problem{check.AllowRule, "there is no such rule", check.DidYouMean(id, warnings)}
+	case r == check.AllowUnused:
+		return nil, &problem{check.AllowRule, "this rule cannot be allowed", "remove the //taskgen:allow that silences nothing"}
+	case !r.Allowable():
+		return nil, &problem{check.AllowRule, "an error cannot be allowed", r.Fix}
+	}
+	return r, nil
+}
+
 func list(k *Key, s string) (any, *problem) {
 	items := strings.Split(s, ",")
 	for i, item := range items {
@@ -88,10 +134,15 @@ func list(k *Key, s string) (any, *problem) {
 		case slices.Contains(items[:i], item):
 			return nil, &problem{check.ValueList, item + " is there twice", ""}
 		}
-		if k.Kind == Names {
-			if _, p := name(item, true); p != nil {
-				return nil, p
-			}
+		var p *problem
+		switch k.Kind {
+		case Names:
+			_, p = name(item, true)
+		case Owners:
+			_, p = owner(item)
+		}
+		if p != nil {
+			return nil, p
 		}
 	}
 	return items, nil

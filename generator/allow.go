@@ -1,0 +1,47 @@
+package generator
+
+import (
+	"github.com/taskgen/taskgen/generator/check"
+	"github.com/taskgen/taskgen/generator/diag"
+	"github.com/taskgen/taskgen/generator/directive"
+)
+
+// allow takes away the warnings of a package that its //taskgen:allow directives
+// silence, and warns of directives that silence none. Of several that are meant
+// the nearest silences a warning: a field's before its struct's, and that before
+// the package's. Where there are errors not all has been looked at, and nobody
+// knows which directives are of use.
+func allow(allows []*directive.Allow, ds []diag.Diagnostic) []diag.Diagnostic {
+	if len(allows) == 0 {
+		return ds
+	}
+	used := make(map[*directive.Allow]bool)
+	var left []diag.Diagnostic
+	for _, d := range ds {
+		if a := silences(allows, &d); a != nil {
+			used[a] = true
+		} else {
+			left = append(left, d)
+		}
+	}
+	if diag.HasErrors(ds) {
+		return left
+	}
+	for _, a := range allows {
+		if !used[a] {
+			left = append(left, check.AllowUnused.At(a.Directive.Span, "", "there is no warning %s here", a.Rule.ID))
+		}
+	}
+	return left
+}
+
+// silences returns the directive that silences a diagnostic, or nil.
+func silences(allows []*directive.Allow, d *diag.Diagnostic) *directive.Allow {
+	var nearest *directive.Allow
+	for _, a := range allows {
+		if a.Rule.ID == d.Rule && d.Severity == diag.Warning && a.Silences(d.Pos) && (nearest == nil || a.Within(nearest)) {
+			nearest = a
+		}
+	}
+	return nearest
+}
