@@ -149,19 +149,19 @@ func Example_registerSchedules() {
 	if _, err = tasks.RegisterSchedules(ctx, o.scheduler); err != nil {
 		log.Fatal(err)
 	}
-	jobs, _, err := o.scheduler.List(ctx, schedule.Filter{Type: tasks.TypeTidy}, "", 10)
+	job, err := o.scheduler.Status(ctx, tasks.TidyJobID)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(jobs[0].When)
-	if _, err := o.scheduler.RunNow(ctx, jobs[0].ID); err != nil {
+	fmt.Println(job.When)
+	if _, err := o.scheduler.RunNow(ctx, tasks.TidyJobID); err != nil {
 		log.Fatal(err)
 	}
 	if err := o.work(ctx); err != nil {
 		log.Fatal(err)
 	}
 	// Output:
-	// + github.com/taskgen/taskgen/examples/reports/tasks#tidy
+	// + schedule#tidy
 	// cron "30 2 * * *" in Europe/Berlin
 	// tidy
 }
@@ -177,7 +177,7 @@ func Example_registerSchedulesOfANewVersion() {
 	// What the annotations of the earlier version came to: TidyTask ran at four, and there
 	// was a GreetTask.
 	greetSpec := runtime.Spec[struct{}]{Type: "greet", Queue: "reports"}
-	_, err = schedule.Declare(ctx, o.scheduler, "github.com/taskgen/taskgen/examples/reports/tasks", []schedule.Declaration{
+	_, err = schedule.Declare(ctx, o.scheduler, "reports", []schedule.Declaration{
 		schedule.Recurring(schedule.Cron("0 4 * * *", "Europe/Berlin"), schedule.SkipOverlap, &tasks.TidySpec),
 		schedule.Recurring(schedule.Cron("@daily", ""), schedule.AllowOverlap, &greetSpec),
 	})
@@ -200,11 +200,11 @@ func Example_registerSchedulesOfANewVersion() {
 	}
 	// Output:
 	// dry run: true, nothing differs: false
-	// - github.com/taskgen/taskgen/examples/reports/tasks#greet
-	// ~ github.com/taskgen/taskgen/examples/reports/tasks#tidy
+	// - schedule#greet
+	// ~ schedule#tidy
 	// dry run: false, nothing differs: false
-	// - github.com/taskgen/taskgen/examples/reports/tasks#greet
-	// ~ github.com/taskgen/taskgen/examples/reports/tasks#tidy
+	// - schedule#greet
+	// ~ schedule#tidy
 	// dry run: false, nothing differs: true
 	// greet cancelled cron "@daily" in UTC
 	// tidy scheduled cron "30 2 * * *" in Europe/Berlin

@@ -88,7 +88,7 @@ func writeDirective(b *strings.Builder, s *Spec) {
 	fmt.Fprintf(b, "\n    %s\n\n", s.Example)
 	for i := range s.Keys {
 		k := &s.Keys[i]
-		fmt.Fprintf(b, "    %s\n", k.Example)
+		fmt.Fprintf(b, "    %s\n", heading(k))
 		wrap(b, "        ", k.Doc)
 		wrap(b, "        ", details(k))
 	}
@@ -107,9 +107,17 @@ func writeTag(b *strings.Builder, indent string, t Tag) {
 }
 
 func writeKey(b *strings.Builder, s *Spec, k *Key) {
-	fmt.Fprintf(b, "//%s:%s %s\n", Tool, s.Name, k.Example)
+	fmt.Fprintf(b, "//%s:%s %s\n", Tool, s.Name, heading(k))
 	wrap(b, "    ", k.Doc)
 	wrap(b, "    ", details(k))
+}
+
+// heading is a key as it is written, with an example of its value.
+func heading(k *Key) string {
+	if k.Positional {
+		return fmt.Sprintf("%s, such as %q", k.Name, k.Example)
+	}
+	return k.Example
 }
 
 // details are the kind, bounds and default of a key.

@@ -113,9 +113,9 @@ func TestAnAllowHasARuleAndAReason(t *testing.T) {
 	assert.Equal(t, `a tree, "really"; key=value`, reason)
 	for text, want := range map[string]string{
 		"//taskgen:allow":                             "KEY_MISSING //taskgen:allow needs a rule",
-		"//taskgen:allow FIELD_EMPTY":             "KEY_MISSING //taskgen:allow needs a reason",
-		"//taskgen:allow FIELD_EMPTY -":           "VALUE_MALFORMED -: this is not a reason",
-		"//taskgen:allow FIELD_EMTY a tree":       "ALLOW_RULE FIELD_EMTY: there is no such rule",
+		"//taskgen:allow FIELD_EMPTY":                 "KEY_MISSING //taskgen:allow needs a reason",
+		"//taskgen:allow FIELD_EMPTY -":               "VALUE_MALFORMED -: this is not a reason",
+		"//taskgen:allow FIELD_EMTY a tree":           "ALLOW_RULE FIELD_EMTY: there is no such rule",
 		"//taskgen:allow FIELD_KIND it is a channel":  "ALLOW_RULE FIELD_KIND: an error cannot be allowed",
 		"//taskgen:allow ALLOW_UNUSED for the future": "ALLOW_RULE ALLOW_UNUSED: this rule cannot be allowed",
 	} {

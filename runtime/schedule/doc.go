@@ -14,6 +14,10 @@
 // firing twice, unless a worker that uses [Track] has said that it had it. None is
 // lost, and none comes early.
 //
+// Jobs that stand in annotations are declared, by [Declare], which generated code
+// calls. A declared job is known by the type of its task alone and has an owner: a
+// package that moves, or a task that is renamed with an alias, takes its job along.
+//
 // [Track] has workers tell what became of a job's tasks, for that and for Status.
 //
 // [OnQueue] is a Scheduler without a store, for delays that are left to the

@@ -3,6 +3,7 @@
 //taskgen:defaults timeout=5m
 //taskgen:retry max=3 base=1s cap=1m
 //taskgen:queue name=reports
+//taskgen:schedules owner=reports
 package tasks
 
 //go:generate go tool taskgen
@@ -15,7 +16,7 @@ type TidyTask struct{}
 
 // ReportTask sends one report to one reader. Programs schedule it.
 //
-//taskgen:task queue=reports
+//taskgen:task queue=reports schedulable
 type ReportTask struct {
 	Name   string `json:"name" task:"required"`
 	Reader string `json:"reader"`
