@@ -271,11 +271,6 @@ func (t *Task) Symbols() []string {
 	return names
 }
 
-// PackageSymbols returns all names that may be generated once for a package.
-func PackageSymbols() []string {
-	return []string{"Handlers", "RegisterHandlers", "handlers", "registerHandlers", "RegisterSchedules", "Queues"}
-}
-
 // Symbols returns the names that are generated once for the package: those of
 // handlers where it has tasks, for exported and other structs apart;
 // RegisterSchedules where something is scheduled, and Queues where it declares

@@ -392,7 +392,8 @@ func TestTheUsersOwnNamesForImportsAreKept(t *testing.T) {
 	assert.Contains(t, src, "\t\"example.com/gen/typed\"\n", "a predeclared type has the name")
 	assert.Contains(t, src, "\tstdtime \"time\"\n")
 	assert.Contains(t, src, "Timeout: 2 * stdtime.Minute,")
-	assert.Contains(t, src, "\t\"github.com/taskgen/taskgen/runtime\"\n", "no field has a type of it")
+	assert.Contains(t, src, "\trt \"github.com/taskgen/taskgen/runtime\"\n")
+	assert.Contains(t, src, "the error is a *rt.BatchError")
 }
 
 func TestArticlesAreAsSpoken(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 )
 
 // declaredPrefix comes before a task's wire name in the ID of its declared job.
-// Package schedule has the same; a test holds them together.
+// Package schedule has the same: the golden case of schedules holds them together.
 const declaredPrefix = "schedule#"
 
 // jobs writes what a task that may be scheduled has.

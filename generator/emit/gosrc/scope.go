@@ -111,36 +111,34 @@ func (f *file) predeclared(name string) *jen.Statement {
 type importedPackage struct{ path, name, alias string }
 
 // imported lists the packages that the file may mention, those of its own
-// machinery first, so that they keep their names. The machinery goes by the name
-// that the user's files have for it where one of their types does, too.
+// machinery first, so that they keep their names.
 func imported(pkg *model.Package) []importedPackage {
-	own := []importedPackage{{path: "context", name: "context"}, {path: "log/slog", name: "slog"}, {path: RuntimePath, name: "runtime"}}
+	var all []importedPackage
+	add := func(path, name string) {
+		if !slices.ContainsFunc(all, func(imp importedPackage) bool { return imp.path == path }) {
+			all = append(all, importedPackage{path, name, alias(pkg, path)})
+		}
+	}
+	add("context", "context")
+	add("log/slog", "slog")
+	add(RuntimePath, "runtime")
 	if pkg.Jobs() {
-		own = append(own, importedPackage{path: SchedulePath, name: "schedule"})
+		add(SchedulePath, "schedule")
 	}
 	if usesTime(pkg) {
-		own = append(own, importedPackage{path: "time", name: "time"})
+		add("time", "time")
 	}
-	for i := range pkg.Tasks {
-		if t := &pkg.Tasks[i]; hasSecrets(t) || groupField(t) != nil {
-			own = append(own, importedPackage{path: "fmt", name: "fmt"})
-			break
-		}
+	if slices.ContainsFunc(pkg.Tasks, func(t model.Task) bool { return hasSecrets(&t) || groupField(&t) != nil }) {
+		add("fmt", "fmt")
 	}
-	var theirs []importedPackage
+	own := len(all)
 	eachType(pkg, func(t *model.Type) {
-		if t.Path == "" || t.Path == pkg.Path {
-			return
-		}
-		imp := importedPackage{t.Path, t.Package, alias(pkg, t.Path)}
-		if i := slices.IndexFunc(own, func(o importedPackage) bool { return o.path == imp.path }); i >= 0 {
-			own[i].alias = imp.alias
-		} else {
-			theirs = append(theirs, imp)
+		if t.Path != "" && t.Path != pkg.Path {
+			add(t.Path, t.Package)
 		}
 	})
-	slices.SortFunc(theirs, func(a, b importedPackage) int { return strings.Compare(a.path, b.path) })
-	return append(own, slices.Compact(theirs)...)
+	slices.SortFunc(all[own:], func(a, b importedPackage) int { return strings.Compare(a.path, b.path) })
+	return all
 }
 
 // alias is the name that the user's files have for a package, or "".

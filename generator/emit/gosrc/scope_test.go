@@ -29,6 +29,9 @@ func TestNoNameHidesAnother(t *testing.T) {
 		for _, imported := range rapid.SliceOfN(name, 0, 8).Draw(t, "imports") {
 			typ := model.Type{Kind: model.Named, Path: parents.Draw(t, "parent") + "/" + imported, Package: imported, Name: "T"}
 			pkg.Tasks[0].Fields = append(pkg.Tasks[0].Fields, model.Field{Name: "X" + imported, Type: typ})
+			if rapid.Bool().Draw(t, "named") {
+				pkg.Imports = append(pkg.Imports, model.Import{Path: typ.Path, Name: name.Draw(t, "alias")})
+			}
 		}
 		own := model.Type{Kind: model.Named, Name: name.Draw(t, "own")}
 		pkg.Scope = append(pkg.Scope, own.Name)
