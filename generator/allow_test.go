@@ -19,16 +19,16 @@ const allowed = `package p
 
 // Node is no task: fields of nested structs may be warned of, too.
 type Node struct {
-	//taskgen:allow FIELD_EMPTY one
+	//taskgen:allow FIELD_LOST one
 	A int
 	B struct {
 		C int
-		D int //taskgen:allow FIELD_EMPTY two
-	} //taskgen:allow FIELD_EMPTY three
+		D int //taskgen:allow FIELD_LOST two
+	} //taskgen:allow FIELD_LOST three
 	E int
 }
 
-//taskgen:allow FIELD_EMPTY four
+//taskgen:allow FIELD_LOST four
 //taskgen:task
 type T struct {
 	F int
@@ -48,7 +48,7 @@ func allowsOf(t *testing.T, src string) []*directive.Allow {
 }
 
 func warningAt(file string, line int) diag.Diagnostic {
-	return check.FieldEmpty.At(model.Span{Pos: model.Pos{File: file, Line: line, Column: 2}}, "", "line %d", line)
+	return check.FieldLost.At(model.Span{Pos: model.Pos{File: file, Line: line, Column: 2}}, "", "line %d", line)
 }
 
 func TestTheNearestAllowSilencesAWarning(t *testing.T) {
@@ -74,7 +74,7 @@ func TestTheNearestAllowSilencesAWarning(t *testing.T) {
 }
 
 func TestAnAllowOnThePackageClauseIsForAllOfItsFiles(t *testing.T) {
-	allows := allowsOf(t, "//taskgen:allow FIELD_EMPTY everywhere\npackage p\n")
+	allows := allowsOf(t, "//taskgen:allow FIELD_LOST everywhere\npackage p\n")
 	assert.Empty(t, allow(allows, []diag.Diagnostic{warningAt("p.go", 6), warningAt("other.go", 60)}))
 }
 
@@ -86,7 +86,7 @@ func TestAnAllowThatSilencesNothingIsWarnedOf(t *testing.T) {
 		got = append(got, d.Message)
 		assert.Equal(t, diag.Warning, d.Severity)
 	}
-	assert.Equal(t, []string{"line 11", "there is no warning FIELD_EMPTY here"}, got)
+	assert.Equal(t, []string{"line 11", "there is no warning FIELD_LOST here"}, got)
 	assert.Equal(t, 9, left[1].Pos.Line)
 	wrong := check.FieldKind.At(model.Span{}, "", "an error, so that not all was looked at")
 	assert.Equal(t, []diag.Diagnostic{wrong}, allow(allows, []diag.Diagnostic{wrong}))

@@ -105,17 +105,17 @@ func TestDurationsWithDays(t *testing.T) {
 
 // Each example of the table parses, and so the reference tells the truth.
 func TestAnAllowHasARuleAndAReason(t *testing.T) {
-	d, diags := Parse(here, "//taskgen:allow FIELD_EMPTY  a tree, \"really\"; key=value ")
+	d, diags := Parse(here, "//taskgen:allow FIELD_LOST  a tree, \"really\"; key=value ")
 	require.Empty(t, diags)
 	r, _ := Value[*check.Rule](d, "rule")
-	assert.Equal(t, check.FieldEmpty, r)
+	assert.Equal(t, check.FieldLost, r)
 	reason, _ := Value[string](d, "reason")
 	assert.Equal(t, `a tree, "really"; key=value`, reason)
 	for text, want := range map[string]string{
 		"//taskgen:allow":                             "KEY_MISSING //taskgen:allow needs a rule",
-		"//taskgen:allow FIELD_EMPTY":                 "KEY_MISSING //taskgen:allow needs a reason",
-		"//taskgen:allow FIELD_EMPTY -":               "VALUE_MALFORMED -: this is not a reason",
-		"//taskgen:allow FIELD_EMTY a tree":           "ALLOW_RULE FIELD_EMTY: there is no such rule",
+		"//taskgen:allow FIELD_LOST":                  "KEY_MISSING //taskgen:allow needs a reason",
+		"//taskgen:allow FIELD_LOST -":                "VALUE_MALFORMED -: this is not a reason",
+		"//taskgen:allow FIELD_LOTS a tree":           "ALLOW_RULE FIELD_LOTS: there is no such rule",
 		"//taskgen:allow FIELD_KIND it is a channel":  "ALLOW_RULE FIELD_KIND: an error cannot be allowed",
 		"//taskgen:allow ALLOW_UNUSED for the future": "ALLOW_RULE ALLOW_UNUSED: this rule cannot be allowed",
 	} {
@@ -127,8 +127,8 @@ func TestAnAllowHasARuleAndAReason(t *testing.T) {
 		assert.Contains(t, got, want, text)
 		assert.NotEmpty(t, diags[0].Fix)
 	}
-	_, diags = Parse(here, "//taskgen:allow FIELD_EMTY a tree")
-	assert.Equal(t, "did you mean FIELD_EMPTY?", diags[0].Fix)
+	_, diags = Parse(here, "//taskgen:allow FIELD_LOTS a tree")
+	assert.Equal(t, "did you mean FIELD_LOST?", diags[0].Fix)
 }
 
 func TestTheNameOfAnOwnerMayBeAnImportPath(t *testing.T) {

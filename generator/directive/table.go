@@ -154,10 +154,10 @@ var Table = []Spec{
 	{
 		Name: "allow", On: []Place{OnField, OnType, OnPackage}, Many: true,
 		Doc:     "Silences a warning of a rule at its place, with a reason: for a field above it or behind it, for a struct above it, for a package on its clause. Errors cannot be allowed.",
-		Example: "//taskgen:allow FIELD_EMPTY its presence is all it says",
+		Example: "//taskgen:allow FIELD_LOST it is a cache",
 		Keys: []Key{
-			{Name: "rule", Kind: RuleID, Required: true, Positional: true, Doc: "ID of the rule.", Example: "FIELD_EMPTY"},
-			{Name: "reason", Kind: Reason, Required: true, Positional: true, Doc: "Why the warning does not matter here, to the end of the line.", Example: "its presence is all it says"},
+			{Name: "rule", Kind: RuleID, Required: true, Positional: true, Doc: "ID of the rule.", Example: "FIELD_LOST"},
+			{Name: "reason", Kind: Reason, Required: true, Positional: true, Doc: "Why the warning does not matter here, to the end of the line.", Example: "it is a cache"},
 		},
 	},
 }

@@ -8,38 +8,30 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
-	"github.com/taskgen/taskgen/runtime/schedule"
 )
 
-// TypeNoop is the name of NoopTask on the wire.
+// TypeNoop is the wire name of NoopTask.
 const TypeNoop = "noop"
 
-// Handlers handles every task of the package. Forget one, and the program does
-// not compile.
+// Handlers handles every task of the package.
 type Handlers interface {
 	NoopHandler
 }
 
-// RegisterHandlers registers h for every task of the package.
+// RegisterHandlers registers h as the handler of every task of the package.
 func RegisterHandlers(r *runtime.Router, h Handlers) {
 	RegisterNoop(r, h)
-}
-
-// RegisterSchedules makes the jobs of in what the package's annotations say:
-// it adds, changes and cancels those that differ, and says which. Every
-// process may call it at its start.
-func RegisterSchedules(ctx context.Context, in schedule.Scheduler, opts ...schedule.RegisterOption) (schedule.Changes, error) {
-	return schedule.Declare(ctx, in, "github.com/taskgen/taskgen/bench/contest/tasks", nil, opts...)
 }
 
 // Queues lists the queues that the package declares, for Manager.Open.
 func Queues() []runtime.QueueConfig {
 	return []runtime.QueueConfig{
-		{Name: "contest"},
+		{Name: "contest", Types: []string{TypeNoop}},
 	}
 }
 
-// NoopSpec says how NoopTask is named, queued, retried and given up on.
+// NoopSpec describes NoopTask to the runtime: its name, its queue, its limits
+// and the schema of its payload.
 var NoopSpec = runtime.Spec[NoopTask]{
 	Type:    TypeNoop,
 	Queue:   "contest",
@@ -58,47 +50,35 @@ var NoopSpec = runtime.Spec[NoopTask]{
 }`,
 }
 
-// EnqueueNoop puts one NoopTask on its queue, "contest".
+// EnqueueNoop enqueues a NoopTask on queue "contest".
 //
 // NoopTask asks for nothing. It is as large as a task with something to do.
 func EnqueueNoop(ctx context.Context, to runtime.Enqueuer, task NoopTask, opts ...runtime.EnqueueOption) (runtime.Enqueued, error) {
 	return runtime.Enqueue(ctx, to, &NoopSpec, &task, opts...)
 }
 
-// EnqueueNoopBatch puts many NoopTasks on their queue, in as few round trips
-// as it takes. Where some fail the error is a *runtime.BatchError, and the
-// others are enqueued.
+// EnqueueNoopBatch enqueues NoopTasks on queue "contest" in as few round trips
+// as possible. If some of them fail, the error is a *runtime.BatchError and
+// the others are enqueued.
 func EnqueueNoopBatch(ctx context.Context, to runtime.Enqueuer, tasks []NoopTask, opts ...runtime.EnqueueOption) ([]runtime.Enqueued, error) {
 	return runtime.EnqueueBatch(ctx, to, &NoopSpec, tasks, opts...)
 }
 
-// ScheduleNoop has one NoopTask enqueued later, or again and again, and
-// returns the ID of the job.
-func ScheduleNoop(ctx context.Context, in schedule.Scheduler, when schedule.When, task NoopTask, opts ...schedule.Option) (schedule.JobID, error) {
-	return schedule.Add(ctx, in, when, &NoopSpec, &task, opts...)
-}
-
-// ModifyNoop gives the job with the given ID another NoopTask, and with
-// schedule.WithWhen another time.
-func ModifyNoop(ctx context.Context, in schedule.Scheduler, id schedule.JobID, task NoopTask, opts ...schedule.Option) error {
-	return schedule.ModifyPayload(ctx, in, id, &NoopSpec, &task, opts...)
-}
-
-// NoopHandler handles NoopTasks. It is called by many goroutines at once, and
-// may see a task again after a crash.
+// NoopHandler handles NoopTasks. It must be safe for concurrent use. A task
+// may be delivered more than once.
 type NoopHandler interface {
 	HandleNoop(ctx context.Context, task NoopTask) error
 }
 
-// NoopHandlerFunc is a function that handles NoopTasks.
+// NoopHandlerFunc is an adapter that lets a function be used as a NoopHandler.
 type NoopHandlerFunc func(ctx context.Context, task NoopTask) error
 
-// HandleNoop calls f.
+// HandleNoop calls f(ctx, task).
 func (f NoopHandlerFunc) HandleNoop(ctx context.Context, task NoopTask) error {
 	return f(ctx, task)
 }
 
-// RegisterNoop makes h the handler of every NoopTask that r routes.
+// RegisterNoop registers h as the handler of NoopTasks.
 func RegisterNoop(r *runtime.Router, h NoopHandler) {
 	runtime.Register(r, &NoopSpec, h.HandleNoop)
 }
@@ -108,13 +88,15 @@ func (t NoopTask) LogValue() slog.Value {
 	return runtime.Redact(t)
 }
 
-// Where this does not compile, the runtime is older than this file: run go get
+// If this does not compile, the runtime is older than this file: run go get
 // github.com/taskgen/taskgen@latest.
-const _ = runtime.GeneratedCodeVersion1
+const _ = runtime.GeneratedCodeVersion2_missing_run_go_get
 
-// Where this does not compile, NoopTask has changed since the file was
-// written: run taskgen again.
-var _ struct {
+// If this does not compile, NoopTask has changed since this file was
+// generated: run go generate.
+type noopTask_has_changed_run_go_generate = struct {
 	Due  int64  `json:"due"`
 	Text string `json:"text"`
-} = NoopTask{}
+}
+
+var _ noopTask_has_changed_run_go_generate = NoopTask{}

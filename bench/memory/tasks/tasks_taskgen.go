@@ -9,39 +9,30 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
-	"github.com/taskgen/taskgen/runtime/schedule"
 )
 
-// TypeEmbedding is the name of EmbeddingTask on the wire.
+// TypeEmbedding is the wire name of EmbeddingTask.
 const TypeEmbedding = "embedding"
 
-// Handlers handles every task of the package. Forget one, and the program does
-// not compile.
+// Handlers handles every task of the package.
 type Handlers interface {
 	EmbeddingHandler
 }
 
-// RegisterHandlers registers h for every task of the package.
+// RegisterHandlers registers h as the handler of every task of the package.
 func RegisterHandlers(r *runtime.Router, h Handlers) {
 	RegisterEmbedding(r, h)
-}
-
-// RegisterSchedules makes the jobs of in what the package's annotations say:
-// it adds, changes and cancels those that differ, and says which. Every
-// process may call it at its start.
-func RegisterSchedules(ctx context.Context, in schedule.Scheduler, opts ...schedule.RegisterOption) (schedule.Changes, error) {
-	return schedule.Declare(ctx, in, "github.com/taskgen/taskgen/bench/memory/tasks", nil, opts...)
 }
 
 // Queues lists the queues that the package declares, for Manager.Open.
 func Queues() []runtime.QueueConfig {
 	return []runtime.QueueConfig{
-		{Name: "embeddings"},
+		{Name: "embeddings", Types: []string{TypeEmbedding}},
 	}
 }
 
-// EmbeddingSpec says how EmbeddingTask is named, queued, retried and given up
-// on.
+// EmbeddingSpec describes EmbeddingTask to the runtime: its name, its queue,
+// its limits and the schema of its payload.
 var EmbeddingSpec = runtime.Spec[EmbeddingTask]{
 	Type:    TypeEmbedding,
 	Queue:   "embeddings",
@@ -53,7 +44,7 @@ var EmbeddingSpec = runtime.Spec[EmbeddingTask]{
 		}
 		return nil
 	},
-	Secrets: []string{"api_key"},
+	Secrets: []string{"/api_key"},
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
@@ -70,47 +61,36 @@ var EmbeddingSpec = runtime.Spec[EmbeddingTask]{
 }`,
 }
 
-// EnqueueEmbedding puts one EmbeddingTask on its queue, "embeddings".
+// EnqueueEmbedding enqueues an EmbeddingTask on queue "embeddings".
 //
 // EmbeddingTask asks a model for the embedding of a text.
 func EnqueueEmbedding(ctx context.Context, to runtime.Enqueuer, task EmbeddingTask, opts ...runtime.EnqueueOption) (runtime.Enqueued, error) {
 	return runtime.Enqueue(ctx, to, &EmbeddingSpec, &task, opts...)
 }
 
-// EnqueueEmbeddingBatch puts many EmbeddingTasks on their queue, in as few
-// round trips as it takes. Where some fail the error is a *runtime.BatchError,
-// and the others are enqueued.
+// EnqueueEmbeddingBatch enqueues EmbeddingTasks on queue "embeddings" in as
+// few round trips as possible. If some of them fail, the error is a
+// *runtime.BatchError and the others are enqueued.
 func EnqueueEmbeddingBatch(ctx context.Context, to runtime.Enqueuer, tasks []EmbeddingTask, opts ...runtime.EnqueueOption) ([]runtime.Enqueued, error) {
 	return runtime.EnqueueBatch(ctx, to, &EmbeddingSpec, tasks, opts...)
 }
 
-// ScheduleEmbedding has one EmbeddingTask enqueued later, or again and again,
-// and returns the ID of the job.
-func ScheduleEmbedding(ctx context.Context, in schedule.Scheduler, when schedule.When, task EmbeddingTask, opts ...schedule.Option) (schedule.JobID, error) {
-	return schedule.Add(ctx, in, when, &EmbeddingSpec, &task, opts...)
-}
-
-// ModifyEmbedding gives the job with the given ID another EmbeddingTask, and
-// with schedule.WithWhen another time.
-func ModifyEmbedding(ctx context.Context, in schedule.Scheduler, id schedule.JobID, task EmbeddingTask, opts ...schedule.Option) error {
-	return schedule.ModifyPayload(ctx, in, id, &EmbeddingSpec, &task, opts...)
-}
-
-// EmbeddingHandler handles EmbeddingTasks. It is called by many goroutines at
-// once, and may see a task again after a crash.
+// EmbeddingHandler handles EmbeddingTasks. It must be safe for concurrent use.
+// A task may be delivered more than once.
 type EmbeddingHandler interface {
 	HandleEmbedding(ctx context.Context, task EmbeddingTask) error
 }
 
-// EmbeddingHandlerFunc is a function that handles EmbeddingTasks.
+// EmbeddingHandlerFunc is an adapter that lets a function be used as an
+// EmbeddingHandler.
 type EmbeddingHandlerFunc func(ctx context.Context, task EmbeddingTask) error
 
-// HandleEmbedding calls f.
+// HandleEmbedding calls f(ctx, task).
 func (f EmbeddingHandlerFunc) HandleEmbedding(ctx context.Context, task EmbeddingTask) error {
 	return f(ctx, task)
 }
 
-// RegisterEmbedding makes h the handler of every EmbeddingTask that r routes.
+// RegisterEmbedding registers h as the handler of EmbeddingTasks.
 func RegisterEmbedding(r *runtime.Router, h EmbeddingHandler) {
 	runtime.Register(r, &EmbeddingSpec, h.HandleEmbedding)
 }
@@ -135,15 +115,17 @@ func (t EmbeddingTask) Format(f fmt.State, verb rune) {
 	runtime.FormatRedacted(f, verb, &t)
 }
 
-// Where this does not compile, the runtime is older than this file: run go get
+// If this does not compile, the runtime is older than this file: run go get
 // github.com/taskgen/taskgen@latest.
-const _ = runtime.GeneratedCodeVersion1
+const _ = runtime.GeneratedCodeVersion2_missing_run_go_get
 
-// Where this does not compile, EmbeddingTask has changed since the file was
-// written: run taskgen again.
-var _ struct {
+// If this does not compile, EmbeddingTask has changed since this file was
+// generated: run go generate.
+type embeddingTask_has_changed_run_go_generate = struct {
 	Text    string `json:"text" task:"required"`
 	Model   string `json:"model"`
 	AgentID string `json:"agent_id"`
 	APIKey  string `json:"api_key" task:"secret"`
-} = EmbeddingTask{}
+}
+
+var _ embeddingTask_has_changed_run_go_generate = EmbeddingTask{}

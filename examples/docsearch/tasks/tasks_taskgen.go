@@ -9,10 +9,9 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
-	"github.com/taskgen/taskgen/runtime/schedule"
 )
 
-// The names of the tasks on the wire.
+// The wire names of the tasks.
 const (
 	TypeDocument      = "document"
 	TypeEmbedding     = "embedding"
@@ -20,8 +19,7 @@ const (
 	TypeWebhook       = "webhook"
 )
 
-// Handlers handles every task of the package. Forget one, and the program does
-// not compile.
+// Handlers handles every task of the package.
 type Handlers interface {
 	DocumentHandler
 	EmbeddingHandler
@@ -29,7 +27,7 @@ type Handlers interface {
 	WebhookHandler
 }
 
-// RegisterHandlers registers h for every task of the package.
+// RegisterHandlers registers h as the handler of every task of the package.
 func RegisterHandlers(r *runtime.Router, h Handlers) {
 	RegisterDocument(r, h)
 	RegisterEmbedding(r, h)
@@ -37,25 +35,38 @@ func RegisterHandlers(r *runtime.Router, h Handlers) {
 	RegisterWebhook(r, h)
 }
 
-// RegisterSchedules makes the jobs of in what the package's annotations say:
-// it adds, changes and cancels those that differ, and says which. Every
-// process may call it at its start.
-func RegisterSchedules(ctx context.Context, in schedule.Scheduler, opts ...schedule.RegisterOption) (schedule.Changes, error) {
-	return schedule.Declare(ctx, in, "github.com/taskgen/taskgen/examples/docsearch/tasks", nil, opts...)
-}
-
 // Queues lists the queues that the package declares, for Manager.Open.
 func Queues() []runtime.QueueConfig {
 	return []runtime.QueueConfig{
-		{Name: "collaborations", Visibility: 3 * time.Second, MaxDeliveries: 30},
-		{Name: "documents", Visibility: 3 * time.Second, MaxDeliveries: 30},
-		{Name: "embeddings", Visibility: 3 * time.Second, MaxDeliveries: 30},
-		{Name: "webhooks", Visibility: 3 * time.Second, MaxDeliveries: 30},
+		{
+			Name:          "collaborations",
+			Visibility:    3 * time.Second,
+			MaxDeliveries: 30,
+			Types:         []string{TypeCollaboration},
+		},
+		{
+			Name:          "documents",
+			Visibility:    3 * time.Second,
+			MaxDeliveries: 30,
+			Types:         []string{TypeDocument},
+		},
+		{
+			Name:          "embeddings",
+			Visibility:    3 * time.Second,
+			MaxDeliveries: 30,
+			Types:         []string{TypeEmbedding},
+		},
+		{
+			Name:          "webhooks",
+			Visibility:    3 * time.Second,
+			MaxDeliveries: 30,
+			Types:         []string{TypeWebhook},
+		},
 	}
 }
 
-// DocumentSpec says how DocumentTask is named, queued, retried and given up
-// on.
+// DocumentSpec describes DocumentTask to the runtime: its name, its queue, its
+// limits and the schema of its payload.
 var DocumentSpec = runtime.Spec[DocumentTask]{
 	Type:    TypeDocument,
 	Queue:   "documents",
@@ -68,7 +79,7 @@ var DocumentSpec = runtime.Spec[DocumentTask]{
 		Jitter:  0.2,
 	},
 	UniqueKey: func(task *DocumentTask) string {
-		return runtime.KeyOf(task.Path)
+		return runtime.KeyOf(&task.Path)
 	},
 	Validate: func(task *DocumentTask) error {
 		if task.Path == "" {
@@ -90,47 +101,36 @@ var DocumentSpec = runtime.Spec[DocumentTask]{
 }`,
 }
 
-// EnqueueDocument puts one DocumentTask on its queue, "documents".
+// EnqueueDocument enqueues a DocumentTask on queue "documents".
 //
 // DocumentTask splits one document of the folder into chunks.
 func EnqueueDocument(ctx context.Context, to runtime.Enqueuer, task DocumentTask, opts ...runtime.EnqueueOption) (runtime.Enqueued, error) {
 	return runtime.Enqueue(ctx, to, &DocumentSpec, &task, opts...)
 }
 
-// EnqueueDocumentBatch puts many DocumentTasks on their queue, in as few round
-// trips as it takes. Where some fail the error is a *runtime.BatchError, and
-// the others are enqueued.
+// EnqueueDocumentBatch enqueues DocumentTasks on queue "documents" in as few
+// round trips as possible. If some of them fail, the error is a
+// *runtime.BatchError and the others are enqueued.
 func EnqueueDocumentBatch(ctx context.Context, to runtime.Enqueuer, tasks []DocumentTask, opts ...runtime.EnqueueOption) ([]runtime.Enqueued, error) {
 	return runtime.EnqueueBatch(ctx, to, &DocumentSpec, tasks, opts...)
 }
 
-// ScheduleDocument has one DocumentTask enqueued later, or again and again,
-// and returns the ID of the job.
-func ScheduleDocument(ctx context.Context, in schedule.Scheduler, when schedule.When, task DocumentTask, opts ...schedule.Option) (schedule.JobID, error) {
-	return schedule.Add(ctx, in, when, &DocumentSpec, &task, opts...)
-}
-
-// ModifyDocument gives the job with the given ID another DocumentTask, and
-// with schedule.WithWhen another time.
-func ModifyDocument(ctx context.Context, in schedule.Scheduler, id schedule.JobID, task DocumentTask, opts ...schedule.Option) error {
-	return schedule.ModifyPayload(ctx, in, id, &DocumentSpec, &task, opts...)
-}
-
-// DocumentHandler handles DocumentTasks. It is called by many goroutines at
-// once, and may see a task again after a crash.
+// DocumentHandler handles DocumentTasks. It must be safe for concurrent use. A
+// task may be delivered more than once.
 type DocumentHandler interface {
 	HandleDocument(ctx context.Context, task DocumentTask) error
 }
 
-// DocumentHandlerFunc is a function that handles DocumentTasks.
+// DocumentHandlerFunc is an adapter that lets a function be used as a
+// DocumentHandler.
 type DocumentHandlerFunc func(ctx context.Context, task DocumentTask) error
 
-// HandleDocument calls f.
+// HandleDocument calls f(ctx, task).
 func (f DocumentHandlerFunc) HandleDocument(ctx context.Context, task DocumentTask) error {
 	return f(ctx, task)
 }
 
-// RegisterDocument makes h the handler of every DocumentTask that r routes.
+// RegisterDocument registers h as the handler of DocumentTasks.
 func RegisterDocument(r *runtime.Router, h DocumentHandler) {
 	runtime.Register(r, &DocumentSpec, h.HandleDocument)
 }
@@ -140,8 +140,8 @@ func (t DocumentTask) LogValue() slog.Value {
 	return runtime.Redact(t)
 }
 
-// EmbeddingSpec says how EmbeddingTask is named, queued, retried and given up
-// on.
+// EmbeddingSpec describes EmbeddingTask to the runtime: its name, its queue,
+// its limits and the schema of its payload.
 var EmbeddingSpec = runtime.Spec[EmbeddingTask]{
 	Type:    TypeEmbedding,
 	Queue:   "embeddings",
@@ -154,7 +154,7 @@ var EmbeddingSpec = runtime.Spec[EmbeddingTask]{
 		Jitter:  0.2,
 	},
 	UniqueKey: func(task *EmbeddingTask) string {
-		return runtime.KeyOf(task.Document, task.Version, task.Number)
+		return runtime.KeyOf(&task.Document, &task.Version, &task.Number)
 	},
 	Validate: func(task *EmbeddingTask) error {
 		switch {
@@ -190,47 +190,36 @@ var EmbeddingSpec = runtime.Spec[EmbeddingTask]{
 }`,
 }
 
-// EnqueueEmbedding puts one EmbeddingTask on its queue, "embeddings".
+// EnqueueEmbedding enqueues an EmbeddingTask on queue "embeddings".
 //
 // EmbeddingTask embeds one chunk of a document and puts it into the index.
 func EnqueueEmbedding(ctx context.Context, to runtime.Enqueuer, task EmbeddingTask, opts ...runtime.EnqueueOption) (runtime.Enqueued, error) {
 	return runtime.Enqueue(ctx, to, &EmbeddingSpec, &task, opts...)
 }
 
-// EnqueueEmbeddingBatch puts many EmbeddingTasks on their queue, in as few
-// round trips as it takes. Where some fail the error is a *runtime.BatchError,
-// and the others are enqueued.
+// EnqueueEmbeddingBatch enqueues EmbeddingTasks on queue "embeddings" in as
+// few round trips as possible. If some of them fail, the error is a
+// *runtime.BatchError and the others are enqueued.
 func EnqueueEmbeddingBatch(ctx context.Context, to runtime.Enqueuer, tasks []EmbeddingTask, opts ...runtime.EnqueueOption) ([]runtime.Enqueued, error) {
 	return runtime.EnqueueBatch(ctx, to, &EmbeddingSpec, tasks, opts...)
 }
 
-// ScheduleEmbedding has one EmbeddingTask enqueued later, or again and again,
-// and returns the ID of the job.
-func ScheduleEmbedding(ctx context.Context, in schedule.Scheduler, when schedule.When, task EmbeddingTask, opts ...schedule.Option) (schedule.JobID, error) {
-	return schedule.Add(ctx, in, when, &EmbeddingSpec, &task, opts...)
-}
-
-// ModifyEmbedding gives the job with the given ID another EmbeddingTask, and
-// with schedule.WithWhen another time.
-func ModifyEmbedding(ctx context.Context, in schedule.Scheduler, id schedule.JobID, task EmbeddingTask, opts ...schedule.Option) error {
-	return schedule.ModifyPayload(ctx, in, id, &EmbeddingSpec, &task, opts...)
-}
-
-// EmbeddingHandler handles EmbeddingTasks. It is called by many goroutines at
-// once, and may see a task again after a crash.
+// EmbeddingHandler handles EmbeddingTasks. It must be safe for concurrent use.
+// A task may be delivered more than once.
 type EmbeddingHandler interface {
 	HandleEmbedding(ctx context.Context, task EmbeddingTask) error
 }
 
-// EmbeddingHandlerFunc is a function that handles EmbeddingTasks.
+// EmbeddingHandlerFunc is an adapter that lets a function be used as an
+// EmbeddingHandler.
 type EmbeddingHandlerFunc func(ctx context.Context, task EmbeddingTask) error
 
-// HandleEmbedding calls f.
+// HandleEmbedding calls f(ctx, task).
 func (f EmbeddingHandlerFunc) HandleEmbedding(ctx context.Context, task EmbeddingTask) error {
 	return f(ctx, task)
 }
 
-// RegisterEmbedding makes h the handler of every EmbeddingTask that r routes.
+// RegisterEmbedding registers h as the handler of EmbeddingTasks.
 func RegisterEmbedding(r *runtime.Router, h EmbeddingHandler) {
 	runtime.Register(r, &EmbeddingSpec, h.HandleEmbedding)
 }
@@ -240,8 +229,8 @@ func (t EmbeddingTask) LogValue() slog.Value {
 	return runtime.Redact(t)
 }
 
-// CollaborationSpec says how CollaborationTask is named, queued, retried and
-// given up on.
+// CollaborationSpec describes CollaborationTask to the runtime: its name, its
+// queue, its limits and the schema of its payload.
 var CollaborationSpec = runtime.Spec[CollaborationTask]{
 	Type:    TypeCollaboration,
 	Queue:   "collaborations",
@@ -254,7 +243,7 @@ var CollaborationSpec = runtime.Spec[CollaborationTask]{
 		Jitter:  0.2,
 	},
 	UniqueKey: func(task *CollaborationTask) string {
-		return runtime.KeyOf(task.Document, task.Version)
+		return runtime.KeyOf(&task.Document, &task.Version)
 	},
 	Validate: func(task *CollaborationTask) error {
 		switch {
@@ -281,8 +270,7 @@ var CollaborationSpec = runtime.Spec[CollaborationTask]{
 }`,
 }
 
-// EnqueueCollaboration puts one CollaborationTask on its queue,
-// "collaborations".
+// EnqueueCollaboration enqueues a CollaborationTask on queue "collaborations".
 //
 // CollaborationTask is the fan-in: it finishes a document whose chunks are all
 // in the index.
@@ -290,41 +278,29 @@ func EnqueueCollaboration(ctx context.Context, to runtime.Enqueuer, task Collabo
 	return runtime.Enqueue(ctx, to, &CollaborationSpec, &task, opts...)
 }
 
-// EnqueueCollaborationBatch puts many CollaborationTasks on their queue, in as
-// few round trips as it takes. Where some fail the error is a
-// *runtime.BatchError, and the others are enqueued.
+// EnqueueCollaborationBatch enqueues CollaborationTasks on queue
+// "collaborations" in as few round trips as possible. If some of them fail,
+// the error is a *runtime.BatchError and the others are enqueued.
 func EnqueueCollaborationBatch(ctx context.Context, to runtime.Enqueuer, tasks []CollaborationTask, opts ...runtime.EnqueueOption) ([]runtime.Enqueued, error) {
 	return runtime.EnqueueBatch(ctx, to, &CollaborationSpec, tasks, opts...)
 }
 
-// ScheduleCollaboration has one CollaborationTask enqueued later, or again and
-// again, and returns the ID of the job.
-func ScheduleCollaboration(ctx context.Context, in schedule.Scheduler, when schedule.When, task CollaborationTask, opts ...schedule.Option) (schedule.JobID, error) {
-	return schedule.Add(ctx, in, when, &CollaborationSpec, &task, opts...)
-}
-
-// ModifyCollaboration gives the job with the given ID another
-// CollaborationTask, and with schedule.WithWhen another time.
-func ModifyCollaboration(ctx context.Context, in schedule.Scheduler, id schedule.JobID, task CollaborationTask, opts ...schedule.Option) error {
-	return schedule.ModifyPayload(ctx, in, id, &CollaborationSpec, &task, opts...)
-}
-
-// CollaborationHandler handles CollaborationTasks. It is called by many
-// goroutines at once, and may see a task again after a crash.
+// CollaborationHandler handles CollaborationTasks. It must be safe for
+// concurrent use. A task may be delivered more than once.
 type CollaborationHandler interface {
 	HandleCollaboration(ctx context.Context, task CollaborationTask) error
 }
 
-// CollaborationHandlerFunc is a function that handles CollaborationTasks.
+// CollaborationHandlerFunc is an adapter that lets a function be used as a
+// CollaborationHandler.
 type CollaborationHandlerFunc func(ctx context.Context, task CollaborationTask) error
 
-// HandleCollaboration calls f.
+// HandleCollaboration calls f(ctx, task).
 func (f CollaborationHandlerFunc) HandleCollaboration(ctx context.Context, task CollaborationTask) error {
 	return f(ctx, task)
 }
 
-// RegisterCollaboration makes h the handler of every CollaborationTask that r
-// routes.
+// RegisterCollaboration registers h as the handler of CollaborationTasks.
 func RegisterCollaboration(r *runtime.Router, h CollaborationHandler) {
 	runtime.Register(r, &CollaborationSpec, h.HandleCollaboration)
 }
@@ -334,7 +310,8 @@ func (t CollaborationTask) LogValue() slog.Value {
 	return runtime.Redact(t)
 }
 
-// WebhookSpec says how WebhookTask is named, queued, retried and given up on.
+// WebhookSpec describes WebhookTask to the runtime: its name, its queue, its
+// limits and the schema of its payload.
 var WebhookSpec = runtime.Spec[WebhookTask]{
 	Type:    TypeWebhook,
 	Queue:   "webhooks",
@@ -347,7 +324,7 @@ var WebhookSpec = runtime.Spec[WebhookTask]{
 		Jitter:  0.2,
 	},
 	UniqueKey: func(task *WebhookTask) string {
-		return runtime.KeyOf(task.ID)
+		return runtime.KeyOf(&task.ID)
 	},
 	Validate: func(task *WebhookTask) error {
 		switch {
@@ -376,47 +353,36 @@ var WebhookSpec = runtime.Spec[WebhookTask]{
 }`,
 }
 
-// EnqueueWebhook puts one WebhookTask on its queue, "webhooks".
+// EnqueueWebhook enqueues a WebhookTask on queue "webhooks".
 //
 // WebhookTask tells a receiver what happened.
 func EnqueueWebhook(ctx context.Context, to runtime.Enqueuer, task WebhookTask, opts ...runtime.EnqueueOption) (runtime.Enqueued, error) {
 	return runtime.Enqueue(ctx, to, &WebhookSpec, &task, opts...)
 }
 
-// EnqueueWebhookBatch puts many WebhookTasks on their queue, in as few round
-// trips as it takes. Where some fail the error is a *runtime.BatchError, and
-// the others are enqueued.
+// EnqueueWebhookBatch enqueues WebhookTasks on queue "webhooks" in as few
+// round trips as possible. If some of them fail, the error is a
+// *runtime.BatchError and the others are enqueued.
 func EnqueueWebhookBatch(ctx context.Context, to runtime.Enqueuer, tasks []WebhookTask, opts ...runtime.EnqueueOption) ([]runtime.Enqueued, error) {
 	return runtime.EnqueueBatch(ctx, to, &WebhookSpec, tasks, opts...)
 }
 
-// ScheduleWebhook has one WebhookTask enqueued later, or again and again, and
-// returns the ID of the job.
-func ScheduleWebhook(ctx context.Context, in schedule.Scheduler, when schedule.When, task WebhookTask, opts ...schedule.Option) (schedule.JobID, error) {
-	return schedule.Add(ctx, in, when, &WebhookSpec, &task, opts...)
-}
-
-// ModifyWebhook gives the job with the given ID another WebhookTask, and with
-// schedule.WithWhen another time.
-func ModifyWebhook(ctx context.Context, in schedule.Scheduler, id schedule.JobID, task WebhookTask, opts ...schedule.Option) error {
-	return schedule.ModifyPayload(ctx, in, id, &WebhookSpec, &task, opts...)
-}
-
-// WebhookHandler handles WebhookTasks. It is called by many goroutines at
-// once, and may see a task again after a crash.
+// WebhookHandler handles WebhookTasks. It must be safe for concurrent use. A
+// task may be delivered more than once.
 type WebhookHandler interface {
 	HandleWebhook(ctx context.Context, task WebhookTask) error
 }
 
-// WebhookHandlerFunc is a function that handles WebhookTasks.
+// WebhookHandlerFunc is an adapter that lets a function be used as a
+// WebhookHandler.
 type WebhookHandlerFunc func(ctx context.Context, task WebhookTask) error
 
-// HandleWebhook calls f.
+// HandleWebhook calls f(ctx, task).
 func (f WebhookHandlerFunc) HandleWebhook(ctx context.Context, task WebhookTask) error {
 	return f(ctx, task)
 }
 
-// RegisterWebhook makes h the handler of every WebhookTask that r routes.
+// RegisterWebhook registers h as the handler of WebhookTasks.
 func RegisterWebhook(r *runtime.Router, h WebhookHandler) {
 	runtime.Register(r, &WebhookSpec, h.HandleWebhook)
 }
@@ -426,20 +392,22 @@ func (t WebhookTask) LogValue() slog.Value {
 	return runtime.Redact(t)
 }
 
-// Where this does not compile, the runtime is older than this file: run go get
+// If this does not compile, the runtime is older than this file: run go get
 // github.com/taskgen/taskgen@latest.
-const _ = runtime.GeneratedCodeVersion1
+const _ = runtime.GeneratedCodeVersion2_missing_run_go_get
 
-// Where this does not compile, DocumentTask has changed since the file was
-// written: run taskgen again.
-var _ struct {
+// If this does not compile, DocumentTask has changed since this file was
+// generated: run go generate.
+type documentTask_has_changed_run_go_generate = struct {
 	Path       string         `json:"path" task:"required"`
 	Parameters map[string]any `json:"parameters"`
-} = DocumentTask{}
+}
 
-// Where this does not compile, EmbeddingTask has changed since the file was
-// written: run taskgen again.
-var _ struct {
+var _ documentTask_has_changed_run_go_generate = DocumentTask{}
+
+// If this does not compile, EmbeddingTask has changed since this file was
+// generated: run go generate.
+type embeddingTask_has_changed_run_go_generate = struct {
 	Document string `json:"document" task:"required"`
 	Version  string `json:"version" task:"required"`
 	Number   int    `json:"number"`
@@ -447,22 +415,28 @@ var _ struct {
 	Heading  string `json:"heading"`
 	Text     string `json:"text" task:"required"`
 	Model    string `json:"model" task:"required"`
-} = EmbeddingTask{}
+}
 
-// Where this does not compile, CollaborationTask has changed since the file
-// was written: run taskgen again.
-var _ struct {
+var _ embeddingTask_has_changed_run_go_generate = EmbeddingTask{}
+
+// If this does not compile, CollaborationTask has changed since this file was
+// generated: run go generate.
+type collaborationTask_has_changed_run_go_generate = struct {
 	Document     string   `json:"document" task:"required"`
 	Version      string   `json:"version" task:"required"`
 	Participants []string `json:"participants"`
 	Payload      any      `json:"payload"`
-} = CollaborationTask{}
+}
 
-// Where this does not compile, WebhookTask has changed since the file was
-// written: run taskgen again.
-var _ struct {
+var _ collaborationTask_has_changed_run_go_generate = CollaborationTask{}
+
+// If this does not compile, WebhookTask has changed since this file was
+// generated: run go generate.
+type webhookTask_has_changed_run_go_generate = struct {
 	ID       string            `json:"id" task:"required"`
 	Endpoint string            `json:"endpoint" task:"required"`
 	Headers  map[string]string `json:"headers"`
 	Body     json.RawMessage   `json:"body" task:"required"`
-} = WebhookTask{}
+}
+
+var _ webhookTask_has_changed_run_go_generate = WebhookTask{}

@@ -11,30 +11,29 @@ import (
 	"github.com/taskgen/taskgen/runtime/schedule"
 )
 
-// The names of the tasks on the wire.
+// The wire names of the tasks.
 const (
 	TypeTidy   = "tidy"
 	TypeReport = "report"
 )
 
-// Handlers handles every task of the package. Forget one, and the program does
-// not compile.
+// Handlers handles every task of the package.
 type Handlers interface {
 	TidyHandler
 	ReportHandler
 }
 
-// RegisterHandlers registers h for every task of the package.
+// RegisterHandlers registers h as the handler of every task of the package.
 func RegisterHandlers(r *runtime.Router, h Handlers) {
 	RegisterTidy(r, h)
 	RegisterReport(r, h)
 }
 
-// RegisterSchedules makes the jobs of in what the package's annotations say:
-// it adds, changes and cancels those that differ, and says which. Every
-// process may call it at its start.
+// RegisterSchedules makes the scheduled jobs of this package match its
+// annotations and returns what it changed. Every process may call it at
+// startup.
 func RegisterSchedules(ctx context.Context, in schedule.Scheduler, opts ...schedule.RegisterOption) (schedule.Changes, error) {
-	return schedule.Declare(ctx, in, "github.com/taskgen/taskgen/examples/reports/tasks", []schedule.Declaration{
+	return schedule.Declare(ctx, in, "reports", []schedule.Declaration{
 		schedule.Recurring(schedule.Cron("30 2 * * *", "Europe/Berlin"), schedule.SkipOverlap, &TidySpec),
 	}, opts...)
 }
@@ -42,11 +41,12 @@ func RegisterSchedules(ctx context.Context, in schedule.Scheduler, opts ...sched
 // Queues lists the queues that the package declares, for Manager.Open.
 func Queues() []runtime.QueueConfig {
 	return []runtime.QueueConfig{
-		{Name: "reports"},
+		{Name: "reports", Types: []string{TypeTidy, TypeReport}},
 	}
 }
 
-// TidySpec says how TidyTask is named, queued, retried and given up on.
+// TidySpec describes TidyTask to the runtime: its name, its queue, its limits
+// and the schema of its payload.
 var TidySpec = runtime.Spec[TidyTask]{
 	Type:    TypeTidy,
 	Queue:   "reports",
@@ -66,47 +66,50 @@ var TidySpec = runtime.Spec[TidyTask]{
 }`,
 }
 
-// EnqueueTidy puts one TidyTask on its queue, "reports".
+// EnqueueTidy enqueues a TidyTask on queue "reports".
 //
 // TidyTask removes what nobody needs any more, every night.
 func EnqueueTidy(ctx context.Context, to runtime.Enqueuer, task TidyTask, opts ...runtime.EnqueueOption) (runtime.Enqueued, error) {
 	return runtime.Enqueue(ctx, to, &TidySpec, &task, opts...)
 }
 
-// EnqueueTidyBatch puts many TidyTasks on their queue, in as few round trips
-// as it takes. Where some fail the error is a *runtime.BatchError, and the
-// others are enqueued.
+// EnqueueTidyBatch enqueues TidyTasks on queue "reports" in as few round trips
+// as possible. If some of them fail, the error is a *runtime.BatchError and
+// the others are enqueued.
 func EnqueueTidyBatch(ctx context.Context, to runtime.Enqueuer, tasks []TidyTask, opts ...runtime.EnqueueOption) ([]runtime.Enqueued, error) {
 	return runtime.EnqueueBatch(ctx, to, &TidySpec, tasks, opts...)
 }
 
-// ScheduleTidy has one TidyTask enqueued later, or again and again, and
-// returns the ID of the job.
+// TidyJobID is the ID of the job that RegisterSchedules declares for TidyTask.
+const TidyJobID schedule.JobID = "schedule#tidy"
+
+// ScheduleTidy schedules a TidyTask and returns the ID of the job. The job
+// runs once or repeatedly, as when says.
 func ScheduleTidy(ctx context.Context, in schedule.Scheduler, when schedule.When, task TidyTask, opts ...schedule.Option) (schedule.JobID, error) {
 	return schedule.Add(ctx, in, when, &TidySpec, &task, opts...)
 }
 
-// ModifyTidy gives the job with the given ID another TidyTask, and with
-// schedule.WithWhen another time.
+// ModifyTidy replaces the TidyTask of the job with the given ID. With
+// schedule.WithWhen it also changes when the job runs.
 func ModifyTidy(ctx context.Context, in schedule.Scheduler, id schedule.JobID, task TidyTask, opts ...schedule.Option) error {
 	return schedule.ModifyPayload(ctx, in, id, &TidySpec, &task, opts...)
 }
 
-// TidyHandler handles TidyTasks. It is called by many goroutines at once, and
-// may see a task again after a crash.
+// TidyHandler handles TidyTasks. It must be safe for concurrent use. A task
+// may be delivered more than once.
 type TidyHandler interface {
 	HandleTidy(ctx context.Context, task TidyTask) error
 }
 
-// TidyHandlerFunc is a function that handles TidyTasks.
+// TidyHandlerFunc is an adapter that lets a function be used as a TidyHandler.
 type TidyHandlerFunc func(ctx context.Context, task TidyTask) error
 
-// HandleTidy calls f.
+// HandleTidy calls f(ctx, task).
 func (f TidyHandlerFunc) HandleTidy(ctx context.Context, task TidyTask) error {
 	return f(ctx, task)
 }
 
-// RegisterTidy makes h the handler of every TidyTask that r routes.
+// RegisterTidy registers h as the handler of TidyTasks.
 func RegisterTidy(r *runtime.Router, h TidyHandler) {
 	runtime.Register(r, &TidySpec, h.HandleTidy)
 }
@@ -116,7 +119,8 @@ func (t TidyTask) LogValue() slog.Value {
 	return runtime.Redact(t)
 }
 
-// ReportSpec says how ReportTask is named, queued, retried and given up on.
+// ReportSpec describes ReportTask to the runtime: its name, its queue, its
+// limits and the schema of its payload.
 var ReportSpec = runtime.Spec[ReportTask]{
 	Type:    TypeReport,
 	Queue:   "reports",
@@ -146,47 +150,48 @@ var ReportSpec = runtime.Spec[ReportTask]{
 }`,
 }
 
-// EnqueueReport puts one ReportTask on its queue, "reports".
+// EnqueueReport enqueues a ReportTask on queue "reports".
 //
 // ReportTask sends one report to one reader. Programs schedule it.
 func EnqueueReport(ctx context.Context, to runtime.Enqueuer, task ReportTask, opts ...runtime.EnqueueOption) (runtime.Enqueued, error) {
 	return runtime.Enqueue(ctx, to, &ReportSpec, &task, opts...)
 }
 
-// EnqueueReportBatch puts many ReportTasks on their queue, in as few round
-// trips as it takes. Where some fail the error is a *runtime.BatchError, and
-// the others are enqueued.
+// EnqueueReportBatch enqueues ReportTasks on queue "reports" in as few round
+// trips as possible. If some of them fail, the error is a *runtime.BatchError
+// and the others are enqueued.
 func EnqueueReportBatch(ctx context.Context, to runtime.Enqueuer, tasks []ReportTask, opts ...runtime.EnqueueOption) ([]runtime.Enqueued, error) {
 	return runtime.EnqueueBatch(ctx, to, &ReportSpec, tasks, opts...)
 }
 
-// ScheduleReport has one ReportTask enqueued later, or again and again, and
-// returns the ID of the job.
+// ScheduleReport schedules a ReportTask and returns the ID of the job. The job
+// runs once or repeatedly, as when says.
 func ScheduleReport(ctx context.Context, in schedule.Scheduler, when schedule.When, task ReportTask, opts ...schedule.Option) (schedule.JobID, error) {
 	return schedule.Add(ctx, in, when, &ReportSpec, &task, opts...)
 }
 
-// ModifyReport gives the job with the given ID another ReportTask, and with
-// schedule.WithWhen another time.
+// ModifyReport replaces the ReportTask of the job with the given ID. With
+// schedule.WithWhen it also changes when the job runs.
 func ModifyReport(ctx context.Context, in schedule.Scheduler, id schedule.JobID, task ReportTask, opts ...schedule.Option) error {
 	return schedule.ModifyPayload(ctx, in, id, &ReportSpec, &task, opts...)
 }
 
-// ReportHandler handles ReportTasks. It is called by many goroutines at once,
-// and may see a task again after a crash.
+// ReportHandler handles ReportTasks. It must be safe for concurrent use. A
+// task may be delivered more than once.
 type ReportHandler interface {
 	HandleReport(ctx context.Context, task ReportTask) error
 }
 
-// ReportHandlerFunc is a function that handles ReportTasks.
+// ReportHandlerFunc is an adapter that lets a function be used as a
+// ReportHandler.
 type ReportHandlerFunc func(ctx context.Context, task ReportTask) error
 
-// HandleReport calls f.
+// HandleReport calls f(ctx, task).
 func (f ReportHandlerFunc) HandleReport(ctx context.Context, task ReportTask) error {
 	return f(ctx, task)
 }
 
-// RegisterReport makes h the handler of every ReportTask that r routes.
+// RegisterReport registers h as the handler of ReportTasks.
 func RegisterReport(r *runtime.Router, h ReportHandler) {
 	runtime.Register(r, &ReportSpec, h.HandleReport)
 }
@@ -196,17 +201,21 @@ func (t ReportTask) LogValue() slog.Value {
 	return runtime.Redact(t)
 }
 
-// Where this does not compile, the runtime is older than this file: run go get
+// If this does not compile, the runtime is older than this file: run go get
 // github.com/taskgen/taskgen@latest.
-const _ = runtime.GeneratedCodeVersion1
+const _ = runtime.GeneratedCodeVersion2_missing_run_go_get
 
-// Where this does not compile, TidyTask has changed since the file was
-// written: run taskgen again.
-var _ struct{} = TidyTask{}
+// If this does not compile, TidyTask has changed since this file was
+// generated: run go generate.
+type tidyTask_has_changed_run_go_generate = struct{}
 
-// Where this does not compile, ReportTask has changed since the file was
-// written: run taskgen again.
-var _ struct {
+var _ tidyTask_has_changed_run_go_generate = TidyTask{}
+
+// If this does not compile, ReportTask has changed since this file was
+// generated: run go generate.
+type reportTask_has_changed_run_go_generate = struct {
 	Name   string `json:"name" task:"required"`
 	Reader string `json:"reader"`
-} = ReportTask{}
+}
+
+var _ reportTask_has_changed_run_go_generate = ReportTask{}

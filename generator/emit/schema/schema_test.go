@@ -63,7 +63,7 @@ func full() payloads.EverythingTask {
 		Base: payloads.Base{Tenant: "acme"}, Text: "t", Bytes: []byte{0, 255, 17}, At: time.Date(2026, 3, 1, 1, 2, 3, 4, time.FixedZone("", 3600)),
 		For: time.Hour, Raw: json.RawMessage(`[1,{"a":null}]`), Small: math.MinInt8, Count: math.MaxUint16, Big: math.MinInt64,
 		Huge: new(big.Int).Lsh(big.NewInt(1), 200), Exact: "1.50", Share: 0.1, Yes: true, Quoted: -3, QuotedPtr: &yes, Owner: &owner,
-		Level: 2, Levels: map[payloads.Level]int{1: 1}, Addr: netip.MustParseAddr("::1"), Handle: payloads.Handle{No: 1}, Handles: map[string]payloads.Handle{"a": {No: 2}}, Tags: []string{""}, Pair: [2]int{1, 2}, Pixels: [3]byte{1, 2, 3},
+		Level: 2, Levels: map[payloads.Level]int{1: 1}, Addr: netip.MustParseAddr("::1"), Handle: payloads.Handle{No: 1}, Handles: map[string]*payloads.Handle{"a": {No: 2}}, Tags: []string{""}, Pair: [2]int{1, 2}, Pixels: [3]byte{1, 2, 3},
 		ByID: map[uint32]string{7: "x"}, Any: map[string]any{"x": []int{1}}, Login: login, Logins: map[string]payloads.Login{"a": login},
 		Node: &node, Tree: payloads.Tree{{}, nil, {{}}}, Page: payloads.Page[payloads.Login]{Items: []payloads.Login{login}},
 		APIKey: "k", Unnamed: map[string]json.RawMessage{"x": json.RawMessage("null")},

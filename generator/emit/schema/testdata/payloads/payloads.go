@@ -85,7 +85,7 @@ type EverythingTask struct {
 	Levels    map[Level]int      `json:"levels"`
 	Addr      netip.Addr         `json:"addr"`
 	Handle    Handle             `json:"handle"`
-	Handles   map[string]Handle  `json:"handles"`
+	Handles   map[string]*Handle `json:"handles"`
 	Tags      []string           `json:"tags,omitempty"`
 	Pair      [2]int             `json:"pair"`
 	Pixels    [3]byte            `json:"pixels"`
