@@ -7,20 +7,25 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
+	"github.com/taskgen/taskgen/internal/secretpath"
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// ErrInvalidPayload: an edited payload is not what its type's schema asks for.
-var ErrInvalidPayload = errors.New("taskgen: the payload does not fit its schema")
+// ErrInvalidPayload: an edited payload is not what its type's schema asks for, or it
+// leaves open which secret belongs to a place.
+var ErrInvalidPayload = errors.New("taskgen: invalid payload")
 
 // RedriveEdited puts a letter back on its queue with another payload, which must
-// fit the schema of its type; where the type has none, any JSON will do. Wherever it
-// holds runtime.Redacted in the place of a secret, the secret stays as it was. The
-// edited task is on the queue before the letter is removed: a crash in between
+// fit the schema of its type; where the type has none, any JSON will do.
+//
+// Wherever it holds runtime.Redacted in the place of a secret, the secret stays as it
+// was. An element of a list keeps its secrets when all that was shown of it is as it
+// was, wherever it stands now; of elements that were shown alike, none may have moved.
+// A Redacted that stands for no secret, or for one that cannot be told, is
+// ErrInvalidPayload.
+//
+// The edited task is on the queue before the letter is removed: a crash in between
 // leaves both. Errors wrap runtime.ErrTaskNotFound, ErrInvalidPayload,
 // runtime.ErrUnknownType where the router does not know the type,
 // runtime.ErrUnsupported, or runtime.ErrDuplicate, when a task with the ID is on the
@@ -84,14 +89,14 @@ func resurrect(t *runtime.Task, q runtime.Queue, m *runtime.Manager) {
 func edit(old, edited []byte, policy *runtime.Policy) ([]byte, error) {
 	v, err := decodeJSON(edited)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalidPayload, err)
+		return nil, fmt.Errorf("%w: %s", ErrInvalidPayload, noJSON(err))
 	}
 	was, err := decodeJSON(old)
 	if err != nil {
 		was = nil // it was no JSON: there are no secrets to be had from it
 	}
-	for _, path := range policy.Secrets {
-		v = keepSecrets(v, was, strings.Split(path, "."))
+	if v, err = restore(v, was, secretpath.Parse(policy.Secrets), ""); err != nil {
+		return nil, err
 	}
 	if err := validate(v, policy); err != nil {
 		return nil, err
@@ -99,31 +104,14 @@ func edit(old, edited []byte, policy *runtime.Policy) ([]byte, error) {
 	return json.Marshal(v)
 }
 
-// validate holds a payload to the schema of its type.
-func validate(v any, policy *runtime.Policy) error {
-	if policy.Schema == "" {
-		return nil
+// noJSON says where a text is no JSON. It quotes nothing of it: a secret may be typed
+// there.
+func noJSON(err error) string {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return fmt.Sprintf("it is no JSON, from byte %d on", syntax.Offset)
 	}
-	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(policy.Schema))
-	if err != nil {
-		return fmt.Errorf("the schema of %q is no JSON: %w", policy.Type, err)
-	}
-	c := jsonschema.NewCompiler()
-	c.DefaultDraft(jsonschema.Draft2020)
-	c.AssertFormat()
-	c.AssertContent()
-	const name = "payload.schema.json"
-	if err := c.AddResource(name, doc); err != nil {
-		return fmt.Errorf("the schema of %q: %w", policy.Type, err)
-	}
-	schema, err := c.Compile(name)
-	if err != nil {
-		return fmt.Errorf("the schema of %q: %w", policy.Type, err)
-	}
-	if err := schema.Validate(v); err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalidPayload, err)
-	}
-	return nil
+	return "it is no JSON: " + err.Error()
 }
 
 // decodeJSON reads a value with its numbers as they are written.

@@ -2,57 +2,173 @@ package dlq
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/assert"
 	"pgregory.net/rapid"
+
+	"github.com/taskgen/taskgen/runtime"
 )
 
 func TestRedactHidesWhatIsAtAPath(t *testing.T) {
 	for _, c := range []struct{ payload, path, want string }{
+		{`{"a":{"b":"s"},"c":1.50}`, "/a/b", `{"a":{"b":"••••"},"c":1.50}`},
 		{`{"a":{"b":"s"},"c":1.50}`, "a.b", `{"a":{"b":"••••"},"c":1.50}`},
-		{`{"A":"s"}`, "a", `{"A":"••••"}`},
-		{`{"a":[{"b":"s"},{"b":{"deep":"s"}}]}`, "a.*.b", `{"a":[{"b":"••••"},{"b":"••••"}]}`},
-		{`{"a":{"x":"s","y":"s"}}`, "a.*", `{"a":{"x":"••••","y":"••••"}}`},
-		{`{"a":null}`, "a.b", `{"a":null}`},
-		{`{"a":"user:s"}`, "a.b", `{"a":"••••"}`}, // could not be decoded: the secret may be in it
-		{`{"a":["s"]}`, "a.b", `{"a":"••••"}`},
-		{`["s"]`, "a", `"••••"`},
-		{`no JSON s`, "a", `null`},
-		{`{} {"a":"s"}`, "a", `null`},
+		{`{"a.b":"s","a":{"b":"s","c":1}}`, "a.b", `{"a":{"b":"••••","c":1},"a.b":"••••"}`},
+		{`{"a.b":"s","a":{"b":1}}`, "/a.b", `{"a":{"b":1},"a.b":"••••"}`},
+		{`{"*":"s","b":1}`, "/~2", `{"*":"••••","b":1}`},
+		{`{"A":"s"}`, "/a", `{"A":"••••"}`},
+		{`{"a":"s","A":"s"}`, "/a", `{"A":"••••","a":"••••"}`},
+		{`{"a":"s","a":"t"}`, "/a", `{"a":"••••"}`},
+		{`{"\u0061":"s"}`, "/a", `{"a":"••••"}`},
+		{`{"a":[{"b":"s"},{"b":{"deep":"s"}}]}`, "/a/*/b", `{"a":[{"b":"••••"},{"b":"••••"}]}`},
+		{`{"a":{"x":"s","y":"s"}}`, "/a/*", `{"a":{"x":"••••","y":"••••"}}`},
+		{`{"a":null}`, "/a/b", `{"a":null}`},
+		{`{"a":"user:s"}`, "/a/b", `{"a":"••••"}`}, // could not be decoded: the secret may be in it
+		{`{"a":["s"]}`, "/a/b", `{"a":"••••"}`},
+		{`["s"]`, "/a", `"••••"`},
+		{`4711`, "/a", `"••••"`},
+		{`{"a":"s"}`, "", `"••••"`},
+		{`no JSON s`, "/a", `null`},
+		{`{} {"a":"s"}`, "/a", `null`},
+		{`{"a":"s"`, "/a", `null`},
 	} {
-		assert.Equal(t, c.want, string(redact([]byte(c.payload), []string{c.path})), c.payload)
+		assert.Equal(t, c.want, string(redact([]byte(c.payload), []string{c.path})), "%s by %q", c.payload, c.path)
 	}
 }
 
+func TestSecretBesideAndBelowAnotherIsHidden(t *testing.T) {
+	got := redact([]byte(`{"a":{"b":"s","c":"s","d":1}}`), []string{"/a/b", "/a/c", "/a/b/x"})
+	assert.Equal(t, `{"a":{"b":"••••","c":"••••","d":1}}`, string(got))
+}
+
 func TestWhatIsShownAndSentBackIsAsItWas(t *testing.T) {
-	secrets := []string{"password", "keys.*.value", "login.token"}
+	secrets := []string{"/password", "keys.*.value", "/login/token", "/pairs/*/*"}
 	rapid.Check(t, func(rt *rapid.T) {
 		text := func(name string) string {
-			return strings.ReplaceAll(rapid.StringMatching(`[a-z ]{0,9}`).Draw(rt, name), "•", "")
+			return strings.ReplaceAll(rapid.StringMatching(`[a-b ]{0,2}`).Draw(rt, name), "•", "")
 		}
-		keys := make([]any, rapid.IntRange(0, 4).Draw(rt, "n"))
+		keys, pairs := make([]any, rapid.IntRange(0, 4).Draw(rt, "n")), make([]any, rapid.IntRange(0, 3).Draw(rt, "m"))
 		for i := range keys {
 			keys[i] = map[string]any{"name": text("name"), "value": text("value")}
 		}
-		old := func() any {
-			v, err := decodeJSON(mustJSON(map[string]any{"password": text("password"), "keys": keys, "login": map[string]any{"token": text("token")}, "n": 1}))
-			if err != nil {
-				rt.Fatal(err)
-			}
-			return v
-		}()
-		before := mustJSON(old)
-		shown, err := decodeJSON(redact(before, secrets))
+		for i := range pairs {
+			pairs[i] = []any{text("one"), text("two")}
+		}
+		before := mustJSON(map[string]any{"password": text("password"), "keys": keys, "login": map[string]any{"token": text("token")}, "n": 1, "pairs": pairs})
+		after, err := edit(before, redact(before, secrets), &runtime.Policy{Secrets: secrets})
 		if err != nil {
 			rt.Fatal(err)
 		}
-		for _, path := range secrets {
-			shown = keepSecrets(shown, old, strings.Split(path, "."))
-		}
-		assert.Equal(rt, string(before), string(mustJSON(shown)))
+		assert.Equal(rt, string(before), string(after))
 	})
+}
+
+func TestSecretsOfAListGoWithTheirElements(t *testing.T) {
+	const old = `{"to":[{"n":"ann","t":"of-ann"},{"n":"bob","t":"of-bob"},{"n":"bob","t":"of-bob2"},{"n":"cy","t":"same"},{"n":"cy","t":"same"}]}`
+	policy := &runtime.Policy{Secrets: []string{"/to/*/t"}}
+	for _, c := range []struct{ about, edited, want string }{
+		{"taken out", `[{"n":"cy","t":"••••"}]`, `[{"n":"cy","t":"same"}]`},
+		{"moved", `[{"n":"cy","t":"••••"},{"n":"ann","t":"••••"}]`, `[{"n":"cy","t":"same"},{"n":"ann","t":"of-ann"}]`},
+		{"typed anew", `[{"n":"bob","t":"new"},{"n":"ann","t":"••••"}]`, `[{"n":"bob","t":"new"},{"n":"ann","t":"of-ann"}]`},
+		{"copied", `[{"n":"ann","t":"••••"},{"n":"ann","t":"••••"}]`, `[{"n":"ann","t":"of-ann"},{"n":"ann","t":"of-ann"}]`},
+		{
+			"alike, in their places", `[{"n":"dan","t":"typed"},{"n":"bob","t":"••••"},{"n":"bob","t":"••••"}]`,
+			`[{"n":"dan","t":"typed"},{"n":"bob","t":"of-bob"},{"n":"bob","t":"of-bob2"}]`,
+		},
+		{
+			"one of those alike typed anew", `[{"n":"ann","t":"••••"},{"n":"bob","t":"typed"},{"n":"bob","t":"••••"}]`,
+			`[{"n":"ann","t":"of-ann"},{"n":"bob","t":"typed"},{"n":"bob","t":"of-bob2"}]`,
+		},
+	} {
+		got, err := edit([]byte(old), []byte(`{"to":`+c.edited+`}`), policy)
+		if assert.NoError(t, err, c.about) {
+			assert.Equal(t, `{"to":`+c.want+`}`, string(got), c.about)
+		}
+	}
+	for about, edited := range map[string]string{
+		"one of those alike taken out": `[{"n":"ann","t":"••••"},{"n":"bob","t":"••••"}]`,
+		"those alike moved":            `[{"n":"bob","t":"••••"},{"n":"bob","t":"••••"}]`,
+		"a new one":                    `[{"n":"dan","t":"••••"}]`,
+		"changed beside its secret":    `[{"n":"anna","t":"••••"},{"n":"bob","t":"••••"},{"n":"bob","t":"••••"}]`,
+		"not there":                    `[{"n":"ann","t":"of-ann","x":"••••"}]`,
+	} {
+		_, err := edit([]byte(old), []byte(`{"to":`+edited+`}`), policy)
+		assert.ErrorIs(t, err, ErrInvalidPayload, about)
+		assert.ErrorContains(t, err, `at "/to/`, about)
+		assert.NotContains(t, err.Error(), "of-", about)
+	}
+}
+
+func TestElementsThatAreSecretsKeepTheirPlaces(t *testing.T) {
+	policy := &runtime.Policy{Secrets: []string{"/codes/*"}}
+	got, err := edit([]byte(`{"codes":["one","two"]}`), []byte(`{"codes":["••••","new"]}`), policy)
+	assert.NoError(t, err)
+	assert.Equal(t, `{"codes":["one","new"]}`, string(got))
+	for _, edited := range []string{`["••••"]`, `["••••","••••","••••"]`, `["new","••••","••••"]`} {
+		_, err := edit([]byte(`{"codes":["one","two"]}`), []byte(`{"codes":`+edited+`}`), policy)
+		assert.ErrorIs(t, err, ErrInvalidPayload, edited)
+	}
+}
+
+func TestRedactedNeverTravels(t *testing.T) {
+	policy := &runtime.Policy{Secrets: []string{"/a", "/m/*/x", "/old/b"}}
+	for about, c := range map[string][2]string{
+		"in a renamed member":        {`{"a":"s"}`, `{"b":"••••"}`},
+		"in other case":              {`{"a":"s"}`, `{"A":"••••"}`},
+		"below a secret":             {`{"a":{"x":"s"}}`, `{"a":{"x":"••••"}}`},
+		"for null":                   {`{"a":null}`, `{"a":"••••"}`},
+		"for nothing":                {`{}`, `{"a":"••••"}`},
+		"of a payload that was none": {`no JSON`, `{"a":"••••"}`},
+		"under another key of a map": {`{"m":{"k":{"x":"s"}}}`, `{"m":{"l":{"x":"••••"}}}`},
+		"for the whole":              {`{"a":"s"}`, `"••••"`},
+		"in a list that was none":    {`{"old":{"b":"s"}}`, `{"old":["••••"]}`},
+	} {
+		_, err := edit([]byte(c[0]), []byte(c[1]), policy)
+		assert.ErrorIs(t, err, ErrInvalidPayload, about)
+	}
+	got, err := edit([]byte(`{"note":"••••","l":["••••"],"a":"s"}`), []byte(`{"note":"••••","l":["••••"],"a":"••••"}`), policy)
+	assert.NoError(t, err, "what was not hidden is as it was")
+	assert.Equal(t, `{"a":"s","l":["••••"],"note":"••••"}`, string(got))
+	got, err = edit([]byte(`{"m":"of an old shape: s"}`), []byte(`{"m":"••••"}`), policy)
+	assert.NoError(t, err, "what was hidden as a whole comes back as a whole")
+	assert.Equal(t, `{"m":"of an old shape: s"}`, string(got))
+	got, err = edit([]byte(`{"x":1}`), []byte(`"••••"`), &runtime.Policy{Secrets: []string{""}})
+	assert.NoError(t, err)
+	assert.Equal(t, `{"x":1}`, string(got))
+}
+
+func TestErrorsOfTheSchemaShowNoSecret(t *testing.T) {
+	policy := &runtime.Policy{
+		Secrets: []string{"/pin", "/born", "/m", "/to/*/code"},
+		Schema: `{"type":"object","properties":{
+			"pin":{"type":"integer","maximum":9999},"born":{"type":"string","format":"date-time"},
+			"m":{"type":"object","additionalProperties":{"type":"integer"}},
+			"to":{"type":"array","items":{"type":"object","properties":{"code":{"enum":["a"]}},"required":["name"]}},
+			"open":{"type":"string","pattern":"^x"}},"additionalProperties":false}`,
+	}
+	for edited, want := range map[string]string{
+		`{"pin":987654}`:               `at "/pin": maximum`,
+		`{"pin":"hunter2"}`:            `at "/pin": type: integer, and it is string`,
+		`{"born":"hunter2"}`:           `at "/born": format: date-time`,
+		`{"m":{"hunter2":"x"}}`:        `at "/m": type: integer, and it is string`,
+		`{"to":[{"code":"hunter2"}]}`:  `at "/to/0": required: name; at "/to/0/code": enum`,
+		`{"to":{"hunter2":"hunter2"}}`: `at "/to": type: array, and it is object`,
+		`{"hunter2":1}`:                `at "": additionalProperties`,
+		`{"open":"hunter2"}`:           `at "/open": pattern`,
+		`{"pin":hunter2}`:              `it is no JSON, from byte 8 on`,
+	} {
+		_, err := edit([]byte(`{}`), []byte(edited), policy)
+		assert.EqualError(t, err, "taskgen: invalid payload: "+want, edited)
+		var library *jsonschema.ValidationError
+		assert.False(t, errors.As(err, &library), "the library's error holds values")
+	}
+	policy.Secrets = nil
+	_, err := edit([]byte(`{}`), []byte(`{"open":"shown"}`), policy)
+	assert.ErrorContains(t, err, "shown", "a type without secrets has nothing to hide")
 }
 
 func TestErrorsThatDifferInDetailsHaveOnePattern(t *testing.T) {

@@ -1,0 +1,140 @@
+package dlq
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/taskgen/taskgen/internal/secretpath"
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// restore returns an edited value with the secrets of the old one wherever it says
+// runtime.Redacted in their place. It refuses an edit that leaves open which secret
+// belongs to a place: one that goes to the wrong place is sent to the wrong people.
+// at is the place of the values in their payloads.
+func restore(edited, old any, secret secretpath.Set, at pointer) (any, error) {
+	if edited == runtime.Redacted {
+		if hide(old, secret) != runtime.Redacted {
+			return nil, at.refuse("nothing was hidden there")
+		}
+		return old, nil
+	}
+	if secret.Here() {
+		if holdsRedacted(edited) {
+			return nil, at.refuse("it was hidden as a whole")
+		}
+		return edited, nil
+	}
+	switch e := edited.(type) {
+	case map[string]any:
+		was, _ := old.(map[string]any)
+		whole := make(map[string]any, len(e))
+		for _, name := range slices.Sorted(maps.Keys(e)) {
+			v, err := restore(e[name], was[name], secret.Member(name), at.below(name))
+			if err != nil {
+				return nil, err
+			}
+			whole[name] = v
+		}
+		return whole, nil
+	case []any:
+		was, _ := old.([]any)
+		return restoreList(e, was, secret, at)
+	}
+	return edited, nil
+}
+
+func restoreList(edited, old []any, secret secretpath.Set, at pointer) (any, error) {
+	below, ok := secret.Element()
+	if !ok && holdsRedacted(edited) {
+		return nil, at.refuse("it was hidden as a whole")
+	}
+	partners := partnersIn(edited, old, below)
+	whole := make([]any, len(edited))
+	for i, e := range edited {
+		var was any
+		if holdsRedacted(e) {
+			j := partners(i)
+			if j < 0 {
+				return nil, at.below(strconv.Itoa(i)).refuse("its neighbours have changed, and which element of the list it was cannot be told")
+			}
+			was = old[j]
+		}
+		v, err := restore(e, was, below, at.below(strconv.Itoa(i)))
+		if err != nil {
+			return nil, err
+		}
+		whole[i] = v
+	}
+	return whole, nil
+}
+
+// partnersIn returns a function that tells which old element one of the edited list
+// was, by what was shown of them; -1 where that cannot be told. Elements that look the
+// same are told apart by their places, as long as none of them has moved.
+func partnersIn(edited, old []any, below secretpath.Set) func(i int) int {
+	places, were := alike(edited, below), alike(old, below)
+	return func(i int) int {
+		look := text(hide(edited[i], below))
+		candidates := were[look]
+		switch {
+		case len(candidates) == 0:
+			return -1
+		case equal(old, candidates):
+			return candidates[0]
+		case slices.Equal(candidates, places[look]):
+			return i
+		}
+		return -1
+	}
+}
+
+// alike are the places of elements by how they are shown.
+func alike(list []any, below secretpath.Set) map[string][]int {
+	places := make(map[string][]int)
+	for i, v := range list {
+		look := text(hide(v, below))
+		places[look] = append(places[look], i)
+	}
+	return places
+}
+
+// equal reports whether elements are equal, their secrets included.
+func equal(list []any, places []int) bool {
+	first := text(list[places[0]])
+	return !slices.ContainsFunc(places[1:], func(i int) bool { return text(list[i]) != first })
+}
+
+// text is the JSON of a decoded value, with the members of objects in order.
+func text(v any) string {
+	data, _ := json.Marshal(v) // of what was JSON: it cannot fail
+	return string(data)
+}
+
+func holdsRedacted(v any) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, member := range v {
+			if holdsRedacted(member) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, holdsRedacted)
+	}
+	return v == runtime.Redacted
+}
+
+// A pointer is a place in a payload, as a JSON pointer (RFC 6901).
+type pointer string
+
+func (p pointer) below(name string) pointer {
+	return p + pointer("/"+secretpath.Escape(name))
+}
+
+func (p pointer) refuse(why string) error {
+	return fmt.Errorf("%w: %s at %q stands for no secret: %s: write the value itself, or leave the list around it as it was shown", ErrInvalidPayload, runtime.Redacted, string(p), why)
+}

@@ -1,0 +1,110 @@
+package dlq
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+
+	"github.com/taskgen/taskgen/internal/secretpath"
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// validate holds a payload to the schema of its type.
+func validate(v any, policy *runtime.Policy) error {
+	if policy.Schema == "" {
+		return nil
+	}
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(policy.Schema))
+	if err != nil {
+		return fmt.Errorf("the schema of %q is no JSON: %w", policy.Type, err)
+	}
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.AssertFormat()
+	c.AssertContent()
+	const name = "payload.schema.json"
+	if err := c.AddResource(name, doc); err != nil {
+		return fmt.Errorf("the schema of %q: %w", policy.Type, err)
+	}
+	schema, err := c.Compile(name)
+	if err != nil {
+		return fmt.Errorf("the schema of %q: %w", policy.Type, err)
+	}
+	err = schema.Validate(v)
+	switch {
+	case err == nil:
+		return nil
+	case len(policy.Secrets) == 0:
+		return fmt.Errorf("%w: %w", ErrInvalidPayload, err)
+	}
+	return fmt.Errorf("%w: %s", ErrInvalidPayload, misfit(err, v, secretpath.Parse(policy.Secrets)))
+}
+
+// misfit says where a payload with secrets does not fit its schema, and which keyword
+// says so. The library's own text, and its error, hold values.
+func misfit(err error, payload any, secret secretpath.Set) string {
+	var failed *jsonschema.ValidationError
+	if !errors.As(err, &failed) {
+		return fmt.Sprintf("an error of type %T", err)
+	}
+	var all []string
+	var visit func(*jsonschema.ValidationError)
+	visit = func(e *jsonschema.ValidationError) {
+		if len(e.Causes) == 0 {
+			all = append(all, fmt.Sprintf("at %q: %s", string(visible(e.InstanceLocation, payload, secret)), keyword(e.ErrorKind)))
+		}
+		for _, cause := range e.Causes {
+			visit(cause)
+		}
+	}
+	visit(failed)
+	slices.Sort(all)
+	return strings.Join(slices.Compact(all), "; ")
+}
+
+// keyword is what a payload does not fit, in words of the schema alone.
+func keyword(k jsonschema.ErrorKind) string {
+	name := strings.Join(k.KeywordPath(), " ")
+	switch k := k.(type) {
+	case *kind.Type:
+		return fmt.Sprintf("type: %s, and it is %s", strings.Join(k.Want, " or "), k.Got)
+	case *kind.Format:
+		return "format: " + k.Want
+	case *kind.Required:
+		return "required: " + strings.Join(k.Missing, ", ")
+	case *kind.FalseSchema:
+		return "nothing may be there"
+	}
+	return name
+}
+
+// visible is a place in a payload, or the secret that it lies in: what is below a
+// secret may be one itself, names of members included.
+func visible(location []string, v any, secret secretpath.Set) pointer {
+	var at pointer
+	for _, name := range location {
+		if secret.Here() {
+			break
+		}
+		switch holder := v.(type) {
+		case map[string]any:
+			v, secret = holder[name], secret.Member(name)
+		case []any:
+			below, ok := secret.Element()
+			i, err := strconv.Atoi(name)
+			if !ok || err != nil || i >= len(holder) {
+				return at
+			}
+			v, secret = holder[i], below
+		default:
+			return at
+		}
+		at = at.below(name)
+	}
+	return at
+}
