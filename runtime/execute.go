@@ -23,7 +23,7 @@ type worker struct {
 	contexts []taskContext
 }
 
-const contextsAtATime = 15 // of 136 bytes fill one of the allocator's sizes, 2 KiB
+const contextsAtATime = 17 // of 120 bytes fill one of the allocator's sizes, 2 KiB
 
 // errNoOutcome: see Goexit in package runtime of the standard library, and
 // FailNow in testing.
@@ -177,7 +177,7 @@ func (w *worker) conclude(it *item, c *taskContext, timeout time.Duration, err e
 	w.logRun(it, c, v, err)
 	switch v.outcome {
 	case Completed:
-		if c.policy.Result && !w.store(it, c.policy, c.result, "") {
+		if c.policy.Result && !w.store(it, c.policy, c.stored(), "") {
 			it.outcome, it.d.Delay = Released, it.lane().lease
 		}
 	case Retried:

@@ -39,7 +39,7 @@ type TaskInfo struct {
 type run struct {
 	info   TaskInfo
 	policy *Policy
-	result []byte
+	result *outgoing // nil: none was set, and nobody wants to encode it
 	// refused is why the task is not to be run: it is too old, or its workers
 	// died too often.
 	refused error
@@ -54,4 +54,15 @@ func TaskFromContext(ctx context.Context) (TaskInfo, bool) {
 		return r.info, true
 	}
 	return TaskInfo{}, false
+}
+
+// PolicyFromContext returns what is registered for the task that the context's
+// handler runs: the policy of its type, also where the task names an alias of that.
+// It is false outside of a handler, and for types that nobody handles. It is for
+// middleware.
+func PolicyFromContext(ctx context.Context) (Policy, bool) {
+	if r, ok := ctx.Value(runKey{}).(*run); ok && r.policy.Type != "" {
+		return *r.policy, true
+	}
+	return Policy{}, false
 }

@@ -9,8 +9,12 @@ import (
 
 // KeyOf makes a unique key out of the fields that make a task unique: 43
 // characters (letters, digits, - and _) that are the same for the same values
-// in every process, and that tell nothing about them. Values that differ in
-// their JSON have different keys, and so have the same values in another order.
+// in every process. Values that differ in their JSON have different keys, and so
+// have the same values in another order.
+//
+// The key is a SHA-256 without a salt, and travels in clear. Whoever reads it can
+// find values that can be guessed, such as a PIN or a card's number, by trying them:
+// make no key out of a secret.
 func KeyOf(parts ...any) string {
 	data, err := json.Marshal(parts)
 	if err != nil {

@@ -1,9 +1,12 @@
 package runtime
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"time"
 )
 
@@ -34,19 +37,121 @@ func SetResult(ctx context.Context, result []byte) error {
 	if !ok {
 		return errors.New("taskgen: SetResult is called outside of a handler")
 	}
-	r.result = result
+	r.out().value = result
 	return nil
 }
 
-// Await waits for a task's result and decodes it. Generated code calls it.
+// EncodeResult has encode change the result of the task that the context's handler
+// runs on its way to the result store. It is for middleware, which calls it before it
+// calls the next handler; what the innermost one wants is done first. encode is given
+// a task with the ID and type of the one that runs, and its result as the payload. It
+// returns that, or a copy by Task.Encoded. Outside of a pool nothing happens.
+func EncodeResult(ctx context.Context, encode func(*Task) *Task) {
+	if r, ok := ctx.Value(runKey{}).(*run); ok {
+		out := r.out()
+		out.encode = append(out.encode, encode)
+	}
+}
+
+// An outgoing is the result of a run, and what middleware wants to be done to it.
+type outgoing struct {
+	value  []byte
+	encode []func(*Task) *Task
+}
+
+func (r *run) out() *outgoing {
+	if r.result == nil {
+		r.result = new(outgoing)
+	}
+	return r.result
+}
+
+// stored is the result as the store is given it.
+func (r *run) stored() []byte {
+	if r.result == nil {
+		return nil
+	}
+	if r.result.value == nil || len(r.result.encode) == 0 {
+		return r.result.value
+	}
+	t := &Task{ID: r.info.ID, Type: r.info.Type, Payload: r.result.value}
+	for _, encode := range slices.Backward(r.result.encode) {
+		t = encode(t)
+	}
+	return packResult(t)
+}
+
+// DecodeResults returns results with an encoding undone: decode is given a task with
+// the ID that is asked for, the encodings of the result and the result as the
+// payload, and returns that, or a copy by Task.Decoded. It is given plain results,
+// too. It is for packages of middleware; see KeyRing.Results of package encrypt.
+func DecodeResults(from Results, decode func(*Task) (*Task, error)) Results {
+	return &decodedResults{from, decode}
+}
+
+type decodedResults struct {
+	from   Results
+	decode func(*Task) (*Task, error)
+}
+
+func (rs *decodedResults) Await(ctx context.Context, id string) ([]byte, error) {
+	data, err := rs.from.Await(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	t := unpackResult(data)
+	t.ID = id
+	if t, err = rs.decode(t); err != nil {
+		return nil, fmt.Errorf("the result of task %s: %w", id, err)
+	}
+	return packResult(t), nil
+}
+
+// A stored result that is encoded begins with a byte that no JSON begins with, and
+// the list of its encodings between two of them.
+const encodedMark = "\x00"
+
+func packResult(t *Task) []byte {
+	if t.Encoding == "" {
+		return t.Payload
+	}
+	packed := make([]byte, 0, 2+len(t.Encoding)+len(t.Payload))
+	packed = append(append(append(packed, encodedMark...), t.Encoding...), encodedMark...)
+	return append(packed, t.Payload...)
+}
+
+func unpackResult(data []byte) *Task {
+	if rest, ok := bytes.CutPrefix(data, []byte(encodedMark)); ok {
+		if encoding, payload, ok := bytes.Cut(rest, []byte(encodedMark)); ok {
+			return &Task{Encoding: string(encoding), Payload: payload}
+		}
+	}
+	return &Task{Payload: data}
+}
+
+// Await waits for a task's result and decodes it. Generated code calls it. A result
+// that was encoded by middleware is an error that names the encoding, unless from
+// undoes it, as KeyRing.Results of package encrypt does.
 func Await[T, R any](ctx context.Context, from Results, spec *Spec[T], id string) (R, error) {
-	var result R
+	var result, none R
 	data, err := from.Await(ctx, id)
 	if err != nil {
-		return result, err
+		return none, err
+	}
+	if encoding := unpackResult(data).Encoding; encoding != "" {
+		return none, fmt.Errorf("taskgen: the result of task %s (%s) is encoded as %q: await it from results that undo that, as KeyRing.Results does, the last encoding first", id, spec.Type, encoding)
 	}
 	if err := spec.codec().Unmarshal(data, &result); err != nil {
-		return result, fmt.Errorf("the result of task %s (%s): %w", id, spec.Type, err)
+		return none, fmt.Errorf("the result of task %s (%s): %w", id, spec.Type, sayableResult[R](spec, data, err))
 	}
 	return result, nil
+}
+
+// sayableResult is an error of the codec about a result as it may be told. A task with
+// secrets may hand them on.
+func sayableResult[R, T any](spec *Spec[T], data []byte, err error) error {
+	if len(spec.Secrets) == 0 && !holdsSecret(reflect.TypeFor[R]()) {
+		return err
+	}
+	return hushed[R](spec.codec(), data, err)
 }

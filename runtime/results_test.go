@@ -1,7 +1,9 @@
 package runtime
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,7 +28,7 @@ func TestAwaitDecodesTheResult(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, greeting{Name: "ada"}, got)
 	_, err = Await[greeting, greeting](t.Context(), from, greetingSpec(), "b")
-	require.ErrorContains(t, err, "the result of task b (greeting): json: cannot unmarshal number")
+	require.ErrorContains(t, err, "the result of task b (greeting): name: number stands where a string is due")
 	_, err = Await[greeting, greeting](t.Context(), from, greetingSpec(), "c")
 	require.ErrorIs(t, err, ErrTaskFailed)
 }
@@ -43,7 +45,57 @@ func TestTaskAndResultBelongToAHandler(t *testing.T) {
 	assert.Equal(t, "a", info.ID)
 	assert.Equal(t, 2, info.Attempt)
 	require.NoError(t, SetResult(ctx, []byte("1")))
-	assert.Equal(t, "1", string(running.result))
+	assert.Equal(t, "1", string(running.stored()))
+}
+
+// upper and starred are encodings of results.
+func upper(t *Task) *Task   { return t.Encoded("upper", bytes.ToUpper(t.Payload)) }
+func starred(t *Task) *Task { return t.Encoded("starred", append([]byte(t.ID+"*"), t.Payload...)) }
+
+func unstarred(t *Task) (*Task, error) {
+	if t.LastEncoding() != "starred" {
+		return t, nil
+	}
+	rest, ok := bytes.CutPrefix(t.Payload, []byte(t.ID+"*"))
+	if !ok {
+		return nil, errors.New("it belongs to another task")
+	}
+	return t.Decoded(rest), nil
+}
+
+func TestEncodedResultsAreToldFromPlainOnes(t *testing.T) {
+	running := &run{info: TaskInfo{Task: &Task{ID: "a", Type: "greeting"}}}
+	ctx := context.WithValue(t.Context(), runKey{}, running)
+	EncodeResult(ctx, starred)
+	EncodeResult(ctx, upper)
+	assert.Nil(t, running.stored(), "there is no result to be encoded")
+	require.NoError(t, SetResult(ctx, []byte(`{"name":"ada"}`)))
+	from := resultsByID{"a": string(running.stored()), "b": `{"name":"bob"}`, "c": string(running.stored()), "odd": "\x00"}
+	assert.Equal(t, "\x00upper,starred\x00a*{\"NAME\":\"ADA\"}", from["a"], "the innermost encodes first")
+
+	_, err := Await[greeting, greeting](t.Context(), from, greetingSpec(), "a")
+	require.ErrorContains(t, err, `the result of task a (greeting) is encoded as "upper,starred"`)
+	opened := DecodeResults(from, unstarred)
+	_, err = Await[greeting, greeting](t.Context(), opened, greetingSpec(), "a")
+	require.ErrorContains(t, err, `is encoded as "upper"`)
+	opened = DecodeResults(opened, func(t *Task) (*Task, error) {
+		if t.Encoding == "" {
+			return t, nil
+		}
+		return t.Decoded(bytes.ToLower(t.Payload)), nil
+	})
+	for id, want := range map[string]string{"a": "ada", "b": "bob"} {
+		got, err := Await[greeting, greeting](t.Context(), opened, greetingSpec(), id)
+		require.NoError(t, err)
+		assert.Equal(t, greeting{Name: want}, got)
+	}
+	_, err = opened.Await(t.Context(), "c")
+	require.EqualError(t, err, "the result of task c: it belongs to another task")
+	_, err = opened.Await(t.Context(), "d")
+	require.ErrorIs(t, err, ErrTaskFailed)
+	_, err = Await[greeting, greeting](t.Context(), opened, greetingSpec(), "odd")
+	require.ErrorContains(t, err, "it is no JSON")
+	EncodeResult(t.Context(), starred) // outside of a handler nothing happens
 }
 
 // slowResults is a store that takes its time.

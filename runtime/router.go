@@ -214,9 +214,9 @@ func RegisterWithResult[T, R any](r *Router, spec *Spec[T], handle func(context.
 		if err != nil {
 			return err
 		}
-		data, err := spec.codec().Marshal(result)
+		data, err := spec.codec().Marshal(&result) // by its pointer, as payloads are: methods of pointers count
 		if err != nil {
-			return Skip(fmt.Errorf("the result of task %s (%s) cannot be encoded: %w", t.ID, t.Type, err))
+			return Skip(fmt.Errorf("the result of task %s (%s) cannot be encoded: %w", t.ID, t.Type, sayableResult[R](spec, nil, err)))
 		}
 		return SetResult(ctx, data)
 	}))

@@ -2,7 +2,9 @@ package runtime
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -111,6 +113,40 @@ func TestRegisteredHandlerGetsThePayload(t *testing.T) {
 	assert.Empty(t, got, "the handler sees valid payloads only")
 }
 
+// An inkling encodes itself by its pointer, as big.Int and generated messages do.
+type inkling struct{ text string }
+
+func (i *inkling) MarshalJSON() ([]byte, error) { return json.Marshal("*" + i.text) }
+func (i *inkling) UnmarshalJSON(data []byte) error {
+	err := json.Unmarshal(data, &i.text)
+	i.text = strings.TrimPrefix(i.text, "*")
+	return err
+}
+
+func TestResultThatEncodesItselfByItsPointerComesBack(t *testing.T) {
+	type thought struct{ Of inkling }
+	r, spec := NewRouter(), greetingSpec()
+	RegisterWithResult(r, spec, func(context.Context, greeting) (thought, error) { return thought{inkling{"tea"}}, nil })
+	running := new(run)
+	err := r.handler().Handle(context.WithValue(t.Context(), runKey{}, running), &Task{ID: "a", Type: "greeting", Payload: []byte(`{"name":"ada"}`)})
+	require.NoError(t, err)
+	assert.Equal(t, `{"Of":"*tea"}`, string(running.stored()))
+	got, err := Await[greeting, thought](t.Context(), resultsByID{"a": string(running.stored())}, spec, "a")
+	require.NoError(t, err)
+	assert.Equal(t, "tea", got.Of.text)
+}
+
+func TestPolicyIsKnownInAHandlerByAliasToo(t *testing.T) {
+	_, ok := PolicyFromContext(t.Context())
+	assert.False(t, ok)
+	_, ok = PolicyFromContext(context.WithValue(t.Context(), runKey{}, &run{policy: &noPolicy}))
+	assert.False(t, ok)
+	policy := greetingSpec().Policy()
+	got, ok := PolicyFromContext(context.WithValue(t.Context(), runKey{}, &run{policy: &policy}))
+	assert.True(t, ok)
+	assert.Equal(t, policy, got)
+}
+
 func TestRegisteredHandlersResultIsKept(t *testing.T) {
 	r := NewRouter()
 	failure := errors.New("no")
@@ -127,7 +163,7 @@ func TestRegisteredHandlersResultIsKept(t *testing.T) {
 		running := new(run)
 		ctx := context.WithValue(t.Context(), runKey{}, running)
 		err := r.handler().Handle(ctx, &Task{ID: "a", Type: "greeting", Payload: []byte(payload)})
-		return running.result, err
+		return running.stored(), err
 	}
 	result, err := handle(`{"name":"ada"}`)
 	require.NoError(t, err)

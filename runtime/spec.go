@@ -3,7 +3,7 @@ package runtime
 import (
 	"bytes"
 	"errors"
-	"fmt"
+	"reflect"
 	"time"
 	"unicode/utf8"
 )
@@ -26,7 +26,13 @@ type Spec[T any] struct {
 	// Validate says what is missing in a payload; it is asked before enqueueing
 	// and before handling. What it returns counts as ErrInvalidTask.
 	Validate func(*T) error
-	// Secrets are the JSON paths of fields that people and logs must not see.
+	// Secrets are the paths of what people and logs must not see of a payload: JSON
+	// pointers (RFC 6901) with * for every element of a list or member of an object,
+	// and ~2 for a * in a name ("/card", "/to/*/iban"). "" is the whole payload. A
+	// path that does not begin with a slash has dots between its names ("to.*.iban"),
+	// and leads to what any reading of the dots leads to. What cannot be decoded is
+	// not quoted in errors where there are secrets; errors of Validate are shown as
+	// they are.
 	Secrets []string
 	// Schema of the payload: JSON Schema, 2020-12, as text. Empty: it is not known.
 	// The runtime does not look at it; package dlq holds edited payloads to it.
@@ -87,16 +93,26 @@ func (s *Spec[T]) codec() Codec {
 }
 
 // Decode reads and validates the payload of a task. Errors wrap
-// [ErrInvalidTask].
+// [ErrInvalidTask]; of a type with secrets they say where and what kind of value
+// could not be read, and quote nothing.
 func (s *Spec[T]) Decode(t *Task) (T, error) {
 	var v T
 	if t.Encoding != "" {
 		return v, invalid("the payload of task %s (%s) is encoded as %q: the router needs the middleware that undoes it, that of the last encoding first", t.ID, t.Type, t.Encoding)
 	}
 	if err := s.codec().Unmarshal(t.Payload, &v); err != nil {
-		return v, fmt.Errorf("%w: the payload of task %s (%s): %w", ErrInvalidTask, t.ID, t.Type, err)
+		var none T // what was read of it is nobody's business
+		return none, invalid("the payload of task %s (%s): %w", t.ID, t.Type, s.sayable(t.Payload, err))
 	}
 	return v, s.validate(&v)
+}
+
+// sayable is an error of the codec about a payload as it may be told.
+func (s *Spec[T]) sayable(data []byte, err error) error {
+	if len(s.Secrets) == 0 && !holdsSecret(reflect.TypeFor[T]()) {
+		return err
+	}
+	return hushed[T](s.codec(), data, err)
 }
 
 // validate makes sure that what Validate says counts as ErrInvalidTask.
@@ -124,7 +140,7 @@ func (s *Spec[T]) fill(t *Task, v *T, now time.Time) error {
 	}
 	payload, err := s.codec().Marshal(v)
 	if err != nil {
-		return fmt.Errorf("%w: the payload of a task of type %s: %w", ErrInvalidTask, s.Type, err)
+		return invalid("the payload of a task of type %s: %w", s.Type, s.sayable(nil, err))
 	}
 	if s.Codec == nil {
 		if err := lossless(payload, v); err != nil {

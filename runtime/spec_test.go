@@ -92,16 +92,88 @@ func TestDecodeNamesTheTask(t *testing.T) {
 		"the payload of task a (greeting)":  {ID: "a", Type: "greeting", Payload: []byte(`{"name":7}`)},
 		"task b (greeting) is encoded as":   {ID: "b", Type: "greeting", Payload: []byte(`{"name":"x"}`), Encoding: "zstd,aes-gcm"},
 		`encoded as "zstd,aes-gcm"`:         {ID: "b", Type: "greeting", Payload: []byte(`{"name":"x"}`), Encoding: "zstd,aes-gcm"},
-		"unexpected end of JSON input":      {ID: "c", Type: "greeting"},
-		"cannot unmarshal array into Go va": {ID: "d", Type: "greeting", Payload: []byte(`[]`)},
+		"it is no JSON, from byte 0 of 0":   {ID: "c", Type: "greeting"},
+		"array stands where a runtime.gree": {ID: "d", Type: "greeting", Payload: []byte(`[]`)},
 	} {
 		_, err := greetingSpec().Decode(task)
 		require.ErrorIs(t, err, ErrInvalidTask)
 		require.ErrorContains(t, err, says)
 	}
-	_, err := greetingSpec().Decode(&Task{Payload: []byte(`{"name":7}`)})
+	open := greetingSpec()
+	open.Secrets = nil
+	_, err := open.Decode(&Task{Payload: []byte(`{"name":7}`)})
 	var detail *json.UnmarshalTypeError
 	require.ErrorAs(t, err, &detail)
+}
+
+// A confession has secrets of all kinds of type.
+type confession struct {
+	Expiry  time.Time           `json:"expiry"`
+	PIN     int8                `json:"pin"`
+	Quoted  int                 `json:"quoted,string"`
+	Key     [2]byte             `json:"api.key"`
+	ByYear  map[int]int         `json:"by_year"`
+	ByName  map[string]int      `json:"by_name"`
+	Blamed  blamed              `json:"blamed"`
+	Persons []struct{ Age int } `json:"persons"`
+}
+
+// A blamed quotes what it cannot read, and what it cannot write.
+type blamed struct{ text string }
+
+func (b blamed) MarshalText() ([]byte, error) { return nil, errors.New("bad value: " + b.text) }
+func (b *blamed) UnmarshalText(text []byte) error {
+	return fmt.Errorf("bad value: %s", text)
+}
+
+func TestErrorsOfTheCodecQuoteNothingOfATypeWithSecrets(t *testing.T) {
+	spec := &Spec[confession]{Type: "confession", Queue: "q", Secrets: []string{"/expiry"}}
+	for payload, want := range map[string]string{
+		`{"expiry":"hunter2"}`:            `expiry: an error of type *time.ParseError, whose text is left out for it may quote a secret`,
+		`{"pin":4711}`:                    `pin: number stands where a int8 is due`,
+		`{"pin":"hunter2"}`:               `pin: string stands where a int8 is due`,
+		`{"quoted":"hunter2"}`:            `an error of type *errors.errorString, whose text is left out for it may quote a secret`,
+		`{"api.key":"hunter2"}`:           `api.key: string stands where a [2]uint8 is due`,
+		`{"by_year":{"hunter2":1}}`:       `by_year: number stands where a int is due`,
+		`{"by_name":{"hunter2":true}}`:    `by_name: bool stands where a int is due`,
+		`{"blamed":"hunter2"}`:            `blamed: an error of type *errors.errorString`,
+		`{"persons":[{"Age":"hunter2"}]}`: `persons.Age: string stands where a int is due`,
+		`{"pin":1,hunter2}`:               `it is no JSON, from byte 10 of 17 on`,
+		`"hunter2"`:                       `string stands where a runtime.confession is due`,
+		`{"pin":4711`:                     `it is no JSON, from byte 11 of 11 on`,
+	} {
+		v, err := spec.Decode(&Task{ID: "a", Type: "confession", Payload: []byte(payload)})
+		require.ErrorIs(t, err, ErrInvalidTask, payload)
+		assert.ErrorContains(t, err, "the payload of task a (confession): ", payload)
+		assert.ErrorContains(t, err, want, payload)
+		for _, secret := range []string{"hunter2", "4711"} {
+			for _, verb := range []string{"%v", "%+v", "%#v"} {
+				assert.NotContains(t, fmt.Sprintf(verb, err), secret, payload)
+			}
+			assert.NotContains(t, fmt.Sprint(v), secret, "half of a payload")
+		}
+		var detail *json.UnmarshalTypeError
+		assert.False(t, errors.As(err, &detail), "the codec's own error holds the value")
+	}
+	err := spec.fill(new(Task), &confession{Blamed: blamed{"hunter2"}}, time.Unix(5, 0))
+	require.ErrorIs(t, err, ErrInvalidTask)
+	assert.NotContains(t, err.Error(), "hunter2", "what cannot be written is not quoted either")
+
+	tagged := &Spec[struct {
+		PIN int8 `json:"pin" task:"secret"`
+	}]{Type: "tagged", Queue: "q"}
+	_, err = tagged.Decode(&Task{Payload: []byte(`{"pin":4711}`)})
+	assert.NotContains(t, err.Error(), "4711", "a tag says it, too")
+}
+
+func TestOnlyNamesOfFieldsAreShown(t *testing.T) {
+	fields := map[string]bool{"a": true, "api.key": true}
+	for path, want := range map[string]string{
+		"": "", "a": "a", "a.hunter2.a": "a.*.a", "api.key.a": "api.key.a", "api.a": "*.a", "x.y": "*.*",
+	} {
+		assert.Equal(t, want, onlyNames(path, fields), path)
+	}
+	assert.Equal(t, "a value", kindOf("hunter2 x"))
 }
 
 func TestPolicyIsTheWorkersSideOfASpec(t *testing.T) {

@@ -1,0 +1,122 @@
+package runtime
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// hushed is what may be said of an error of the codec about a value of type T that
+// holds secrets: errors of decoders quote what they could not read. It says where by
+// the names of T's fields, and what kind of value was there for which type, and does
+// not wrap the error. data is what was decoded; nil when something was encoded.
+func hushed[T any](codec Codec, data []byte, err error) error {
+	var (
+		wrongType *json.UnmarshalTypeError
+		syntax    *json.SyntaxError
+	)
+	switch {
+	case errors.As(err, &wrongType):
+		text := fmt.Sprintf("%s stands where a %s is due", kindOf(wrongType.Value), wrongType.Type)
+		if at := onlyNames(wrongType.Field, fieldNames(reflect.TypeFor[T]())); at != "" {
+			text = at + ": " + text
+		}
+		return errors.New(text)
+	case errors.As(err, &syntax):
+		return fmt.Errorf("it is no JSON, from byte %d of %d on", syntax.Offset, len(data))
+	}
+	text := fmt.Sprintf("an error of type %T, whose text is left out for it may quote a secret", err)
+	if at := culprit[T](codec, data); at != "" {
+		text = at + ": " + text
+	}
+	return errors.New(text)
+}
+
+// kindOf is the kind of JSON value that an UnmarshalTypeError describes: "number
+// 4711" is a number.
+func kindOf(value string) string {
+	kind, _, _ := strings.Cut(value, " ")
+	switch kind {
+	case "string", "number", "bool", "array", "object", "null":
+		return kind
+	}
+	return "a value"
+}
+
+// onlyNames is a path of names separated by dots, with * in place of each that is no
+// field's: it is a key of a map.
+func onlyNames(path string, fields map[string]bool) string {
+	if path == "" {
+		return ""
+	}
+	names := strings.Split(path, ".")
+	var shown []string
+	for len(names) > 0 {
+		n := len(names) // names may hold dots
+		for n > 0 && !fields[strings.Join(names[:n], ".")] {
+			n--
+		}
+		if n == 0 {
+			shown, names = append(shown, "*"), names[1:]
+			continue
+		}
+		shown, names = append(shown, strings.Join(names[:n], ".")), names[n:]
+	}
+	return strings.Join(shown, ".")
+}
+
+// culprit is the field of T, by its JSON name, that alone cannot be decoded either;
+// empty where none can be told.
+func culprit[T any](codec Codec, data []byte) string {
+	if codec != JSON || reflect.TypeFor[*T]().Implements(reflect.TypeFor[json.Unmarshaler]()) {
+		return ""
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(data, &members) != nil {
+		return ""
+	}
+	fields := fieldNames(reflect.TypeFor[T]())
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if !fields[name] {
+			continue
+		}
+		alone, err := json.Marshal(map[string]json.RawMessage{name: members[name]})
+		if err != nil {
+			return ""
+		}
+		if codec.Unmarshal(alone, new(T)) != nil {
+			return name
+		}
+	}
+	return ""
+}
+
+// fieldNames are the JSON names of all struct fields in values of a type, interfaces
+// aside.
+func fieldNames(t reflect.Type) map[string]bool {
+	names := make(map[string]bool)
+	addFieldNames(t, names, make(map[reflect.Type]bool))
+	return names
+}
+
+func addFieldNames(t reflect.Type, names map[string]bool, seen map[reflect.Type]bool) {
+	if seen[t] {
+		return
+	}
+	seen[t] = true
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		addFieldNames(t.Elem(), names, seen)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			f := t.Field(i)
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			names[orElse(name, f.Name)] = true
+			addFieldNames(f.Type, names, seen)
+		}
+	}
+}
