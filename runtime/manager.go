@@ -17,6 +17,8 @@ type Manager struct {
 	cfg   ManagerConfig
 	clock Clock
 	entry Enqueuer // validation, middleware, dispatch
+	// sealers, the first to seal first.
+	sealers []Sealer
 
 	mu       sync.RWMutex
 	queues   map[string]*openQueue
@@ -31,6 +33,11 @@ type Manager struct {
 type ManagerConfig struct {
 	// Middleware wraps every enqueue; the first is the outermost.
 	Middleware []EnqueueMiddleware
+	// Sealers keep payloads from those who can read a store of jobs; the first seals
+	// first. Nil: those of the Enqueuers of Middleware that are Sealers, as the one of
+	// KeyRing.Enqueue is. Name the key ring here where your own function stands around
+	// its Enqueue: nobody can look into that.
+	Sealers []Sealer
 	// MaxPayload bounds the bytes of one payload, as it travels: compressed and
 	// encrypted, where it is. 0: what the queue's provider takes.
 	MaxPayload int
@@ -57,7 +64,16 @@ func NewManager(cfg ManagerConfig) *Manager {
 	if m.clock == nil {
 		m.clock = SystemClock
 	}
-	m.entry = m.Through(EnqueuerFunc(m.dispatch))
+	found := []Sealer{}
+	m.entry = m.through(EnqueuerFunc(m.dispatch), func(e Enqueuer) {
+		if s, ok := e.(Sealer); ok {
+			found = append(found, s)
+		}
+	})
+	slices.Reverse(found) // the chain is built from its end
+	if m.sealers = cfg.Sealers; m.sealers == nil {
+		m.sealers = found
+	}
 	return m
 }
 
@@ -207,12 +223,16 @@ func (m *Manager) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error
 // Through returns an enqueuer that takes the manager's path, validation and
 // middleware, and ends in to instead of the manager's queues: for a provider's
 // transaction.
-func (m *Manager) Through(to Enqueuer) Enqueuer {
+func (m *Manager) Through(to Enqueuer) Enqueuer { return m.through(to, func(Enqueuer) {}) }
+
+// through shows each Enqueuer that the middleware makes, the innermost first.
+func (m *Manager) through(to Enqueuer, show func(Enqueuer)) Enqueuer {
 	if len(m.cfg.Middleware) > 0 || m.cfg.MaxPayload > 0 {
 		to = &exit{m.cfg, to}
 	}
 	for _, mw := range slices.Backward(m.cfg.Middleware) {
 		to = mw(to)
+		show(to)
 	}
 	return &entry{m: m, next: to}
 }

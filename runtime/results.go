@@ -84,7 +84,7 @@ func (r *run) stored() []byte {
 // DecodeResults returns results with an encoding undone: decode is given a task with
 // the ID that is asked for, the encodings of the result and the result as the
 // payload, and returns that, or a copy by Task.Decoded. It is given plain results,
-// too. It is for packages of middleware; see KeyRing.Results of package encrypt.
+// too, and its errors name the task. It is for packages of middleware; see KeyRing.Results of package encrypt.
 func DecodeResults(from Results, decode func(*Task) (*Task, error)) Results {
 	return &decodedResults{from, decode}
 }
@@ -102,7 +102,7 @@ func (rs *decodedResults) Await(ctx context.Context, id string) ([]byte, error) 
 	t := unpackResult(data)
 	t.ID = id
 	if t, err = rs.decode(t); err != nil {
-		return nil, fmt.Errorf("the result of task %s: %w", id, err)
+		return nil, err
 	}
 	return packResult(t), nil
 }

@@ -90,7 +90,7 @@ func TestEncodedResultsAreToldFromPlainOnes(t *testing.T) {
 		assert.Equal(t, greeting{Name: want}, got)
 	}
 	_, err = opened.Await(t.Context(), "c")
-	require.EqualError(t, err, "the result of task c: it belongs to another task")
+	require.EqualError(t, err, "it belongs to another task")
 	_, err = opened.Await(t.Context(), "d")
 	require.ErrorIs(t, err, ErrTaskFailed)
 	_, err = Await[greeting, greeting](t.Context(), opened, greetingSpec(), "odd")

@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -84,7 +86,7 @@ func TestEqualPayloadsMakeDifferentCiphertexts(t *testing.T) {
 	ring := newRing(t, "k", map[string][]byte{"k": newKey(t)})
 	a, b := ring.Encrypt(secretTask()), ring.Encrypt(secretTask())
 	assert.NotEqual(t, a.Payload, b.Payload)
-	assert.Len(t, a.Payload, len(secretTask().Payload)+1+len("k")+12+16)
+	assert.Len(t, a.Payload, len(secretTask().Payload)+3+len("k")+12+16)
 }
 
 func TestOldKeysStillDecrypt(t *testing.T) {
@@ -120,7 +122,7 @@ func TestChangedOrMovedCiphertextIsAnInvalidTask(t *testing.T) {
 			assert.NotContains(t, err.Error(), "hunter2")
 		})
 	}
-	for i := 1 + len("key"); i < len(sent.Payload); i++ {
+	for i := 3 + len("key"); i < len(sent.Payload); i++ {
 		refused(fmt.Sprint("bit of byte ", i), func(c *runtime.Task) { c.Payload[i] ^= 1 })
 	}
 	for n := range sent.Payload {
@@ -133,19 +135,161 @@ func TestChangedOrMovedCiphertextIsAnInvalidTask(t *testing.T) {
 	refused("other ID", func(c *runtime.Task) { c.ID = "b" })
 	refused("other type", func(c *runtime.Task) { c.Type = "u" })
 	refused("ID and type shifted", func(c *runtime.Task) { c.ID, c.Type = "at", "" })
+	refused("other queue", func(c *runtime.Task) { c.Queue = "p" })
+	refused("type and queue shifted", func(c *runtime.Task) { c.Type, c.Queue = "tq", "" })
+	refused("other encodings before", func(c *runtime.Task) { c.Encoding = "zstd,aes-gcm" })
+	refused("format of a later version", func(c *runtime.Task) { c.Payload[1] = 2 })
+	refused("format of the version before", func(c *runtime.Task) { c.Payload = c.Payload[2:] })
+	refused("of a job", func(c *runtime.Task) {
+		job, err := ring.Seal(secretTask())
+		require.NoError(t, err)
+		c.Payload = job.Payload
+	})
+	refused("of a result", func(c *runtime.Task) { c.Payload = ring.encryptResult(secretTask()).Payload })
 	refused("other key of this ID", func(c *runtime.Task) { c.Payload = other.Encrypt(secretTask()).Payload })
 	refused("key ID longer than the payload", func(c *runtime.Task) { c.Payload = []byte{255, 1} })
+	refused("key ID longer than the payload, now", func(c *runtime.Task) { c.Payload = []byte{0, 1, 255, 1} })
+	refused("no key ID", func(c *runtime.Task) { c.Payload = append([]byte{0, 1, 0}, c.Payload[6:]...) })
 }
 
 func TestRedrivenTaskStillDecrypts(t *testing.T) {
 	ring := newRing(t, "k", map[string][]byte{"k": newKey(t)})
 	sent := through(t, secretTask(), ring.Enqueue)
-	sent.RetryCount, sent.Queue = 2, "elsewhere"
+	sent.RetryCount = 2
+	runtime.Bury(sent, "q", time.Now(), errors.New("x"))
+	runtime.Unbury(sent, "q-dlq")
 	again := through(t, sent, ring.Enqueue)
 	assert.Equal(t, "aes-gcm", again.Encoding, "it is not encrypted twice")
 	got, err := ring.Decrypt(again)
 	require.NoError(t, err)
 	assert.Equal(t, secretTask().Payload, got.Payload)
+}
+
+func TestTaskForAnotherQueueIsEncryptedAnew(t *testing.T) {
+	ring := newRing(t, "k", map[string][]byte{"k": newKey(t)})
+	sent := through(t, secretTask(), ring.Enqueue)
+	moved, err := ring.Decrypt(sent)
+	require.NoError(t, err)
+	moved.Queue = "elsewhere"
+	got, err := ring.Decrypt(through(t, moved, ring.Enqueue))
+	require.NoError(t, err)
+	assert.Equal(t, secretTask().Payload, got.Payload)
+}
+
+// sealedBefore is how the version before encrypted.
+func sealedBefore(ring *KeyRing, t *runtime.Task) *runtime.Task {
+	out := append([]byte{byte(len(ring.primary))}, ring.primary...)
+	return t.Encoded(Encoding, ring.keys[ring.primary].Seal(out, nil, t.Payload, texts(t.ID, t.Type)))
+}
+
+func TestTasksOfTheVersionBeforeAreRead(t *testing.T) {
+	ring, err := NewKeyRing("k", map[string][]byte{"k": newKey(t)}, RequireAll())
+	require.NoError(t, err)
+	before := sealedBefore(ring, secretTask())
+	got, err := ring.Decrypt(before)
+	require.NoError(t, err)
+	assert.Equal(t, secretTask().Payload, got.Payload)
+	before.ID = "b"
+	_, err = ring.Decrypt(before)
+	require.ErrorIs(t, err, runtime.ErrInvalidTask)
+	for name, open := range map[string]func(*runtime.Task) (*runtime.Task, error){"job": ring.Unseal, "result": ring.decryptResult} {
+		_, err = open(sealedBefore(ring, secretTask()))
+		require.ErrorIs(t, err, runtime.ErrInvalidTask, "there was no %s that was encrypted", name)
+	}
+}
+
+func TestStrictRingRefusesWhatIsInClear(t *testing.T) {
+	keys := map[string][]byte{"k": newKey(t)}
+	some, err := NewKeyRing("k", keys, Require("u", "v"), Require("t"))
+	require.NoError(t, err)
+	all, err := NewKeyRing("k", keys, RequireAll())
+	require.NoError(t, err)
+	for _, ring := range []*KeyRing{some, all} {
+		for _, encoding := range []string{"", "zstd", "aes-gcm,zstd", "aes-gcm2"} {
+			task := secretTask()
+			task.Encoding = encoding
+			got, err := handled(task, ring.Handle)
+			require.ErrorIs(t, err, ErrNotEncrypted, encoding)
+			require.ErrorIs(t, err, runtime.ErrInvalidTask)
+			assert.NotContains(t, err.Error(), "hunter2")
+			assert.Nil(t, got)
+			_, err = ring.Decrypt(task)
+			require.ErrorIs(t, err, ErrNotEncrypted)
+			_, err = ring.Unseal(task)
+			require.ErrorIs(t, err, ErrNotEncrypted)
+		}
+		got, err := handled(through(t, secretTask(), ring.Enqueue), ring.Handle)
+		require.NoError(t, err)
+		assert.Equal(t, secretTask().Payload, got.Payload)
+		sealed, err := ring.Seal(secretTask())
+		require.NoError(t, err)
+		_, err = ring.Unseal(sealed)
+		require.NoError(t, err)
+	}
+	other := secretTask()
+	other.Type = "open"
+	_, err = handled(other, some.Handle)
+	require.NoError(t, err)
+	_, err = handled(other, all.Handle)
+	require.ErrorIs(t, err, ErrNotEncrypted)
+}
+
+func TestSealedJobBelongsToItsIDAndNoQueueTakesIt(t *testing.T) {
+	ring := newRing(t, "k", map[string][]byte{"k": newKey(t)})
+	task := secretTask()
+	sealed, err := ring.Seal(task)
+	require.NoError(t, err)
+	assert.Equal(t, "aes-gcm", sealed.Encoding)
+	assert.NotContains(t, string(sealed.Payload), "hunter2")
+	again, err := ring.Seal(sealed)
+	require.NoError(t, err)
+	assert.Same(t, sealed, again)
+	got, err := ring.Unseal(sealed)
+	require.NoError(t, err)
+	assert.Equal(t, task, got)
+	got, err = ring.Unseal(task)
+	require.NoError(t, err)
+	assert.Same(t, task, got)
+
+	_, err = ring.Decrypt(sealed)
+	require.ErrorIs(t, err, runtime.ErrInvalidTask)
+	_, err = ring.Unseal(ring.Encrypt(task))
+	require.ErrorContains(t, err, "the payload of job a (t) does not decrypt")
+	other := sealed.Clone()
+	other.ID = "b"
+	_, err = ring.Unseal(other)
+	require.ErrorIs(t, err, runtime.ErrInvalidTask)
+}
+
+func TestManagerSealsByTheRingsOfItsMiddleware(t *testing.T) {
+	a, b := newRing(t, "a", map[string][]byte{"a": newKey(t)}), newRing(t, "b", map[string][]byte{"b": newKey(t)})
+	hidden := func(next runtime.Enqueuer) runtime.Enqueuer {
+		return runtime.EnqueuerFunc(a.Enqueue(next).Enqueue)
+	}
+	for about, c := range map[string]struct {
+		cfg runtime.ManagerConfig
+		key string
+	}{
+		"none":             {runtime.ManagerConfig{}, ""},
+		"seen":             {runtime.ManagerConfig{Middleware: []runtime.EnqueueMiddleware{a.Enqueue}}, "a"},
+		"hidden":           {runtime.ManagerConfig{Middleware: []runtime.EnqueueMiddleware{hidden}}, ""},
+		"named":            {runtime.ManagerConfig{Middleware: []runtime.EnqueueMiddleware{hidden}, Sealers: []runtime.Sealer{a}}, "a"},
+		"another is named": {runtime.ManagerConfig{Middleware: []runtime.EnqueueMiddleware{a.Enqueue}, Sealers: []runtime.Sealer{b}}, "b"},
+		"none is named":    {runtime.ManagerConfig{Middleware: []runtime.EnqueueMiddleware{a.Enqueue}, Sealers: []runtime.Sealer{}}, ""},
+	} {
+		m := runtime.NewManager(c.cfg)
+		sealed, err := m.Seal(secretTask())
+		require.NoError(t, err)
+		if c.key == "" {
+			assert.Equal(t, secretTask(), sealed, about)
+			continue
+		}
+		id, _, ok := splitKeyID(sealed.Payload[2:])
+		assert.True(t, ok && id == c.key, about)
+		plain, err := m.Unseal(sealed)
+		require.NoError(t, err, about)
+		assert.Equal(t, secretTask(), plain, about)
+	}
 }
 
 func TestUnmarkedTaskPasses(t *testing.T) {
