@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"log/slog"
 	"time"
 )
 
@@ -130,6 +131,15 @@ type Delivery struct {
 // Attempt counts the runs of the task that were charged, this one included: 1
 // the first time.
 func (d *Delivery) Attempt() int { return d.Task.RetryCount + 1 }
+
+// LogValue is the delivery as a log may show it: without the task's payload.
+func (d Delivery) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.Time("lease_until", d.LeaseUntil), slog.Int("crashes", d.Crashes)}
+	if d.Task != nil {
+		attrs = append(attrs, slog.Attr{Key: "task", Value: d.Task.LogValue()})
+	}
+	return slog.GroupValue(attrs...)
+}
 
 // A Receipt is the fencing token of one delivery. It means something only to
 // the queue that gave it.

@@ -48,7 +48,8 @@ type Service struct {
 var _ Scheduler = (*Service)(nil)
 
 // New returns a service that keeps jobs in store and enqueues their tasks on the
-// queues of m, through its middleware. Times of new jobs are by m's clock, firing
+// queues of m, through its middleware. Where m has sealers (a key ring in its
+// middleware; see runtime.ManagerConfig) payloads are sealed in the store. Times of new jobs are by m's clock, firing
 // is by the store's.
 func New(store Store, m *runtime.Manager, cfg Config) *Service {
 	if cfg.MissedAfter == 0 {
@@ -60,7 +61,7 @@ func New(store Store, m *runtime.Manager, cfg Config) *Service {
 	if cfg.Retention == 0 {
 		cfg.Retention = DefaultRetention
 	}
-	return &Service{store: store, m: m, cfg: cfg}
+	return &Service{store: &sealedStore{store, m}, m: m, cfg: cfg}
 }
 
 func (s *Service) log() *slog.Logger { return cmp.Or(s.cfg.Logger, slog.Default()) }
@@ -90,6 +91,9 @@ func (s *Service) Schedule(ctx context.Context, job Job) (JobID, error) {
 	err := s.check(e)
 	if err == nil {
 		err = s.retime(e, job.When, now)
+	}
+	if err == nil {
+		e.Task, err = s.m.Seal(e.Task)
 	}
 	if err == nil {
 		err = s.store.Put(ctx, e)
@@ -190,7 +194,11 @@ func (s *Service) Modify(ctx context.Context, id JobID, change Change) error {
 		}
 		now := s.m.Now()
 		change.apply(e)
-		if err := s.check(e); err != nil {
+		err := s.check(e)
+		if err == nil && change.Task != nil {
+			e.Task, err = s.m.Seal(e.Task)
+		}
+		if err != nil {
 			return err
 		}
 		e.UpdatedAt = now
@@ -286,7 +294,7 @@ func (s *Service) Status(ctx context.Context, id JobID) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	return e.status(), nil
+	return s.status(e), nil
 }
 
 // List implements Scheduler.
@@ -301,7 +309,7 @@ func (s *Service) List(ctx context.Context, f Filter, cursor string, limit int) 
 			return nil, "", fmt.Errorf("list jobs: %w", err)
 		}
 		for i, e := range es {
-			if st := e.status(); f.Matches(&st) {
+			if st := s.status(e); f.Matches(&st) {
 				page = append(page, st)
 			}
 			if cursor = string(e.ID); len(page) == limit {

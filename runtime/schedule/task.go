@@ -14,7 +14,11 @@ const uniqueFor = time.Hour
 
 // task makes the task of one firing.
 func (s *Service) task(e *Entry, id string, at, now time.Time) (*runtime.Task, error) {
-	t := e.Task.Clone()
+	plain, err := s.m.Unseal(e.Task)
+	if err != nil {
+		return nil, err
+	}
+	t := plain.Clone()
 	t.ID, t.CreatedAt, t.ScheduledFor = id, now, e.dueAt(at)
 	if t.Metadata == nil {
 		t.Metadata = make(map[string]string, 2)
@@ -57,6 +61,11 @@ func (s *Service) check(e *Entry) error {
 	}
 	if err := e.Task.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalidJob, err)
+	}
+	if e.Task.Encoding != "" {
+		if _, err := s.m.Unseal(e.Task); err != nil {
+			return fmt.Errorf("%w: its firings could not read it: %w", ErrInvalidJob, err)
+		}
 	}
 	q, err := s.m.Queue(e.Task.Queue)
 	if err != nil {
