@@ -21,7 +21,8 @@ var ErrInvalidPayload = errors.New("taskgen: invalid payload")
 //
 // Wherever it holds runtime.Redacted in the place of a secret, the secret stays as it
 // was. An element of a list keeps its secrets when all that was shown of it is as it
-// was, wherever it stands now; of elements that were shown alike, none may have moved.
+// was, wherever it stands now; of elements that were shown alike, none may have moved,
+// and a copy has no secrets.
 // A Redacted that stands for no secret, or for one that cannot be told, is
 // ErrInvalidPayload.
 //

@@ -74,7 +74,7 @@ func TestSecretsOfAListGoWithTheirElements(t *testing.T) {
 		{"taken out", `[{"n":"cy","t":"••••"}]`, `[{"n":"cy","t":"same"}]`},
 		{"moved", `[{"n":"cy","t":"••••"},{"n":"ann","t":"••••"}]`, `[{"n":"cy","t":"same"},{"n":"ann","t":"of-ann"}]`},
 		{"typed anew", `[{"n":"bob","t":"new"},{"n":"ann","t":"••••"}]`, `[{"n":"bob","t":"new"},{"n":"ann","t":"of-ann"}]`},
-		{"copied", `[{"n":"ann","t":"••••"},{"n":"ann","t":"••••"}]`, `[{"n":"ann","t":"of-ann"},{"n":"ann","t":"of-ann"}]`},
+		{"typed beside it", `[{"n":"ann","t":"typed"},{"n":"ann","t":"••••"}]`, `[{"n":"ann","t":"typed"},{"n":"ann","t":"of-ann"}]`},
 		{
 			"alike, in their places", `[{"n":"dan","t":"typed"},{"n":"bob","t":"••••"},{"n":"bob","t":"••••"}]`,
 			`[{"n":"dan","t":"typed"},{"n":"bob","t":"of-bob"},{"n":"bob","t":"of-bob2"}]`,
@@ -92,6 +92,7 @@ func TestSecretsOfAListGoWithTheirElements(t *testing.T) {
 	for about, edited := range map[string]string{
 		"one of those alike taken out": `[{"n":"ann","t":"••••"},{"n":"bob","t":"••••"}]`,
 		"those alike moved":            `[{"n":"bob","t":"••••"},{"n":"bob","t":"••••"}]`,
+		"copied":                       `[{"n":"ann","t":"••••"},{"n":"ann","t":"••••"}]`,
 		"a new one":                    `[{"n":"dan","t":"••••"}]`,
 		"changed beside its secret":    `[{"n":"anna","t":"••••"},{"n":"bob","t":"••••"},{"n":"bob","t":"••••"}]`,
 		"not there":                    `[{"n":"ann","t":"of-ann","x":"••••"}]`,

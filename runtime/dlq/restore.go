@@ -74,22 +74,33 @@ func restoreList(edited, old []any, secret secretpath.Set, at pointer) (any, err
 
 // partnersIn returns a function that tells which old element one of the edited list
 // was, by what was shown of them; -1 where that cannot be told. Elements that look the
-// same are told apart by their places, as long as none of them has moved.
+// same are told apart by their places, as long as none of them has moved; where their
+// secrets are the same, too, it does not matter. None is the partner of two.
 func partnersIn(edited, old []any, below secretpath.Set) func(i int) int {
 	places, were := alike(edited, below), alike(old, below)
 	return func(i int) int {
 		look := text(hide(edited[i], below))
-		candidates := were[look]
+		candidates, rivals := were[look], places[look]
 		switch {
 		case len(candidates) == 0:
 			return -1
-		case equal(old, candidates):
-			return candidates[0]
-		case slices.Equal(candidates, places[look]):
+		case slices.Equal(candidates, rivals):
 			return i
+		case equal(old, candidates) && claims(edited, rivals) <= len(candidates):
+			return candidates[0]
 		}
 		return -1
 	}
+}
+
+// claims counts the elements that ask for secrets.
+func claims(list []any, places []int) (n int) {
+	for _, i := range places {
+		if holdsRedacted(list[i]) {
+			n++
+		}
+	}
+	return n
 }
 
 // alike are the places of elements by how they are shown.

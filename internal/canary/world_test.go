@@ -1,0 +1,122 @@
+package canary
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/taskgen/taskgen/internal/testserver"
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/memory"
+	"github.com/taskgen/taskgen/runtime/redis"
+	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/sqlite"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A world is a provider with its stores.
+type world struct {
+	provider runtime.Provider
+	jobs     schedule.Store
+	results  runtime.ResultStore
+	letters  dlq.TaskStore
+	// lies returns all that lies on the disk or the server; nil: nothing does.
+	lies func() string
+}
+
+var worlds = map[string]func(t *testing.T) world{
+	"memory": func(t *testing.T) world {
+		p := memory.New()
+		t.Cleanup(func() { require.NoError(t, p.Close()) })
+		return world{p, memory.NewJobs(), memory.NewResults(), memory.NewLetters(), nil}
+	},
+	"sqlite": func(t *testing.T) world {
+		dir := t.TempDir()
+		p, err := sqlite.Open(filepath.Join(dir, "tasks.db"))
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, p.Close()) })
+		return world{p, p.Jobs(), p.Results(), p.Letters(), func() string { return files(t, dir) }}
+	},
+	"redis": func(t *testing.T) world {
+		server, err := testserver.Redis()
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, server.Stop()) })
+		prefix := "canary" + uuid.NewString()
+		p, err := redis.Open(t.Context(), server.URL+"?prefix="+prefix)
+		require.NoError(t, err)
+		opts, err := goredis.ParseURL(server.URL)
+		require.NoError(t, err)
+		admin := goredis.NewClient(opts)
+		t.Cleanup(func() { require.NoError(t, errors.Join(p.Close(), admin.Close())) })
+		return world{p, p.Jobs(), p.Results(), p.Letters(), func() string { return keys(t, admin, prefix) }}
+	},
+}
+
+// files are the bytes of all files in a folder: the database, what is not yet in it,
+// and its index.
+func files(t *testing.T, dir string) string {
+	t.Helper()
+	var all strings.Builder
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) { // it was checkpointed meanwhile
+			return nil
+		}
+		all.WriteString(path + " ")
+		all.Write(data)
+		return err
+	}))
+	return all.String()
+}
+
+// keys are the names and values of all keys of a provider.
+func keys(t *testing.T, c *goredis.Client, prefix string) string {
+	t.Helper()
+	ctx := context.Background()
+	var all []any
+	n := 0
+	for it := c.Scan(ctx, 0, "*"+prefix+"*", 1000).Iterator(); it.Next(ctx); n++ {
+		key := it.Val()
+		kind, err := c.Type(ctx, key).Result()
+		require.NoError(t, err)
+		var value any
+		switch kind {
+		case "string":
+			value, err = c.Get(ctx, key).Result()
+		case "hash":
+			value, err = c.HGetAll(ctx, key).Result()
+		case "list":
+			value, err = c.LRange(ctx, key, 0, -1).Result()
+		case "set":
+			value, err = c.SMembers(ctx, key).Result()
+		case "zset":
+			value, err = c.ZRangeWithScores(ctx, key, 0, -1).Result()
+		case "stream":
+			value, err = c.XRange(ctx, key, "-", "+").Result()
+		case "none": // its time was over
+		default:
+			t.Errorf("key %s is a %s: how is that read?", key, kind)
+		}
+		if !errors.Is(err, goredis.Nil) {
+			require.NoError(t, err)
+		}
+		all = append(all, key, value)
+	}
+	require.NotZero(t, n, "there are no keys of prefix %s", prefix)
+	return fmt.Sprint(all...)
+}
