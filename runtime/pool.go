@@ -44,7 +44,7 @@ type PoolConfig struct {
 	// Results keeps what handlers return: Provider.Results of package sqlite or
 	// redis, memory.NewResults, or one of your own. It is needed by types that have
 	// a result, and asked for nothing else. Whoever awaits a result asks the same
-	// store.
+	// store. Middleware may encode results before they are stored; see EncodeResult.
 	Results ResultStore
 	// Logger hears of every start and stop of the pool (at level info), of runs that
 	// fail (warn) or panic (error), of tasks that die (error), of trouble with the

@@ -9,19 +9,27 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/google/uuid"
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/taskgen/taskgen/internal/sqsfake"
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
 	"github.com/taskgen/taskgen/runtime/memory"
+	"github.com/taskgen/taskgen/runtime/nats"
+	"github.com/taskgen/taskgen/runtime/rabbitmq"
 	"github.com/taskgen/taskgen/runtime/redis"
 	"github.com/taskgen/taskgen/runtime/schedule"
 	"github.com/taskgen/taskgen/runtime/sqlite"
+	"github.com/taskgen/taskgen/runtime/sqs"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -61,6 +69,36 @@ var worlds = map[string]func(t *testing.T) world{
 		admin := goredis.NewClient(opts)
 		t.Cleanup(func() { require.NoError(t, errors.Join(p.Close(), admin.Close())) })
 		return world{p, p.Jobs(), p.Results(), p.Letters(), func() string { return keys(t, admin, prefix) }}
+	},
+}
+
+// brokers are providers without stores of their own.
+var brokers = map[string]func(t *testing.T) runtime.Provider{
+	"sqs": func(t *testing.T) runtime.Provider {
+		server := sqsfake.New(runtime.SystemClock)
+		require.NoError(t, server.Start())
+		t.Cleanup(server.Stop)
+		p, err := sqs.New(awssqs.New(awssqs.Options{
+			Region: "eu-central-1", BaseEndpoint: aws.String(server.URL()), Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
+		}), sqs.WithWait(time.Second))
+		require.NoError(t, err)
+		return p
+	},
+	"nats": func(t *testing.T) runtime.Provider {
+		server, err := testserver.NATS()
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, server.Stop()) })
+		p, err := nats.Open(t.Context(), server.URL, nats.WithPrefix("canary"+uuid.NewString()[:8]))
+		require.NoError(t, err)
+		return p
+	},
+	"rabbitmq": func(t *testing.T) runtime.Provider {
+		server, err := testserver.RabbitMQ()
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, server.Stop()) })
+		p, err := rabbitmq.Open(t.Context(), server.URL, rabbitmq.WithPrefix("canary"+uuid.NewString()[:8]))
+		require.NoError(t, err)
+		return p
 	},
 }
 
