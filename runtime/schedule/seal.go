@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/taskgen/taskgen/runtime"
 )
@@ -29,20 +30,38 @@ func (s *sealedStore) Settle(ctx context.Context, es []*Entry) error {
 // seal leaves a task as it is that cannot be sealed, or must not lie in clear: a job
 // that somebody else wrote into the store would pass for one of ours.
 func (s *sealedStore) seal(e *Entry) {
-	sealed, err := s.m.Seal(e.Task)
-	if err != nil || sealed == e.Task {
+	if e.Sealed {
 		return
 	}
 	if _, err := s.m.Unseal(e.Task); err == nil {
-		e.Task = sealed
+		_ = e.seal(s.m)
 	}
+}
+
+// seal seals the task of an entry that lies in clear.
+func (e *Entry) seal(m *runtime.Manager) error {
+	sealed, err := m.Seal(e.Task)
+	if err != nil {
+		return err
+	}
+	e.Task, e.Sealed = sealed, sealed != e.Task
+	return nil
+}
+
+// unsealed is the task of an entry in clear.
+func (s *Service) unsealed(e *Entry) (*runtime.Task, error) {
+	plain, err := s.m.Unseal(e.Task)
+	if err == nil && e.Sealed && plain == e.Task {
+		err = fmt.Errorf("the payload of job %s (%s) is sealed (%s), and the manager has nothing to unseal it with: give it the key ring, as middleware or in ManagerConfig.Sealers", e.ID, e.Task.Type, e.Task.Encoding)
+	}
+	return plain, err
 }
 
 // status is the job as a user sees it, with its payload readable. One that cannot be
 // unsealed stays sealed, and Status.Error says why.
 func (s *Service) status(e *Entry) Status {
 	st := e.status()
-	plain, err := s.m.Unseal(e.Task)
+	plain, err := s.unsealed(e)
 	switch {
 	case err == nil:
 		st.Task = plain

@@ -180,6 +180,30 @@ func TestJobThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	assert.Equal(t, "aes-gcm", st.Task.Encoding)
 }
 
+func TestSchedulerWithoutTheRingLeavesSealedJobsToOthers(t *testing.T) {
+	store, ring := memory.NewJobs(), newRing(t)
+	v := newVault(t, store, ring)
+	id, err := schedule.Add(t.Context(), v, schedule.Every(time.Millisecond), charges(), &charge{"hunter2"})
+	require.NoError(t, err)
+	bare := newVault(t, store, nil)
+	require.NoError(t, bare.Modify(t.Context(), id, schedule.Change{When: schedule.Every(time.Hour), Missed: schedule.FireAll}))
+	_, err = bare.RunNow(t.Context(), id)
+	require.ErrorContains(t, err, "the manager has nothing to unseal it with")
+	st, err := bare.Status(t.Context(), id)
+	require.NoError(t, err)
+	assert.Contains(t, st.Error, "the manager has nothing to unseal it with")
+	_, err = v.RunNow(t.Context(), id)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"hunter2"}, v.charged(ring))
+	require.NoError(t, schedule.ModifyPayload(t.Context(), bare, id, charges(), &charge{"in clear"}))
+	_, err = bare.RunNow(t.Context(), id)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"in clear"}, bare.charged(nil))
+	_, err = v.RunNow(t.Context(), id)
+	require.NoError(t, err)
+	assert.NotContains(t, v.lies(id), "in clear", "it is sealed by who can")
+}
+
 func TestTaskThatIsEncryptedForAQueueIsNoJob(t *testing.T) {
 	ring := newRing(t)
 	v := newVault(t, memory.NewJobs(), ring)
@@ -197,8 +221,14 @@ func TestJobsPrintNoPayload(t *testing.T) {
 	job := schedule.Job{ID: "a", When: schedule.In(time.Hour), Task: task}
 	entry := schedule.Entry{ID: "a", Body: schedule.Body{Task: task}}
 	for _, v := range []any{
-		job, &job, entry, &entry, schedule.Status{Job: job}, &schedule.Status{Job: job}, []schedule.Job{job},
-		schedule.Change{Task: task}, &runtime.Delivery{Task: task}, runtime.Delivery{Task: task}, runtime.TaskInfo{Task: task},
+		job, &job, entry, &entry,
+		schedule.Status{Job: job},
+		&schedule.Status{Job: job},
+		[]schedule.Job{job},
+		schedule.Change{Task: task},
+		&runtime.Delivery{Task: task},
+		runtime.Delivery{Task: task},
+		runtime.TaskInfo{Task: task},
 	} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 			text := fmt.Sprintf(verb, v)

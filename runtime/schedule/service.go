@@ -93,7 +93,7 @@ func (s *Service) Schedule(ctx context.Context, job Job) (JobID, error) {
 		err = s.retime(e, job.When, now)
 	}
 	if err == nil {
-		e.Task, err = s.m.Seal(e.Task)
+		err = e.seal(s.m)
 	}
 	if err == nil {
 		err = s.store.Put(ctx, e)
@@ -196,7 +196,7 @@ func (s *Service) Modify(ctx context.Context, id JobID, change Change) error {
 		change.apply(e)
 		err := s.check(e)
 		if err == nil && change.Task != nil {
-			e.Task, err = s.m.Seal(e.Task)
+			err = e.seal(s.m)
 		}
 		if err != nil {
 			return err

@@ -14,7 +14,7 @@ const uniqueFor = time.Hour
 
 // task makes the task of one firing.
 func (s *Service) task(e *Entry, id string, at, now time.Time) (*runtime.Task, error) {
-	plain, err := s.m.Unseal(e.Task)
+	plain, err := s.unsealed(e)
 	if err != nil {
 		return nil, err
 	}
