@@ -3,6 +3,7 @@ package runtime
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"reflect"
 	"time"
 	"unicode/utf8"
@@ -100,16 +101,37 @@ func (s *Spec[T]) Decode(t *Task) (T, error) {
 	if t.Encoding != "" {
 		return v, invalid("the payload of task %s (%s) is encoded as %q: the router needs the middleware that undoes it, that of the last encoding first", t.ID, t.Type, t.Encoding)
 	}
-	if err := s.codec().Unmarshal(t.Payload, &v); err != nil {
+	if err := s.unmarshal(t.Payload, &v); err != nil {
 		var none T // what was read of it is nobody's business
-		return none, invalid("the payload of task %s (%s): %w", t.ID, t.Type, s.sayable(t.Payload, err))
+		if errors.Is(err, ErrPanic) {
+			return none, fmt.Errorf("the payload of task %s (%s): %w", t.ID, t.Type, err)
+		}
+		return none, invalid("the payload of task %s (%s): %w", t.ID, t.Type, err)
 	}
 	return v, s.validate(&v)
 }
 
+// unmarshal decodes a payload. Of one with secrets it tells neither what an error of
+// the codec says nor what a panic in it does.
+func (s *Spec[T]) unmarshal(payload []byte, v *T) (err error) {
+	if s.secret() {
+		defer func() {
+			if p := recover(); p != nil {
+				err = panicked(fmt.Sprintf("a value of type %T, whose text is left out for it may quote a secret", p))
+			}
+		}()
+	}
+	if err := s.codec().Unmarshal(payload, v); err != nil {
+		return s.sayable(payload, err)
+	}
+	return nil
+}
+
+func (s *Spec[T]) secret() bool { return len(s.Secrets) > 0 || holdsSecret(reflect.TypeFor[T]()) }
+
 // sayable is an error of the codec about a payload as it may be told.
 func (s *Spec[T]) sayable(data []byte, err error) error {
-	if len(s.Secrets) == 0 && !holdsSecret(reflect.TypeFor[T]()) {
+	if !s.secret() {
 		return err
 	}
 	return hushed[T](s.codec(), data, err)

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -164,6 +165,28 @@ func TestErrorsOfTheCodecQuoteNothingOfATypeWithSecrets(t *testing.T) {
 	}]{Type: "tagged", Queue: "q"}
 	_, err = tagged.Decode(&Task{Payload: []byte(`{"pin":4711}`)})
 	assert.NotContains(t, err.Error(), "4711", "a tag says it, too")
+}
+
+// A touchy value panics with what it cannot read.
+type touchy struct{}
+
+func (*touchy) UnmarshalText(text []byte) error { panic("bad value: " + string(text)) }
+
+func TestPanicOfADecoderQuotesNothingOfATypeWithSecrets(t *testing.T) {
+	r, spec := NewRouter(), &Spec[struct {
+		Card touchy `json:"card" task:"secret"`
+	}]{Type: "pay", Queue: "q", Secrets: []string{"/card"}}
+	Register(r, spec, func(context.Context, struct {
+		Card touchy `json:"card" task:"secret"`
+	}) error {
+		return nil
+	})
+	err := r.handler().Handle(t.Context(), &Task{ID: "a", Type: "pay", Payload: []byte(`{"card":"hunter2"}`)})
+	require.ErrorIs(t, err, ErrPanic)
+	assert.NotContains(t, err.Error(), "hunter2")
+	text, stack := failure(err)
+	assert.Equal(t, "the payload of task a (pay): taskgen: the handler panicked: a value of type string, whose text is left out for it may quote a secret", text)
+	assert.Contains(t, stack, "touchy")
 }
 
 func TestOnlyNamesOfFieldsAreShown(t *testing.T) {
