@@ -178,7 +178,8 @@ func TestPanicOfADecoderQuotesNothingOfATypeWithSecrets(t *testing.T) {
 	}]{Type: "pay", Queue: "q", Secrets: []string{"/card"}}
 	Register(r, spec, func(context.Context, struct {
 		Card touchy `json:"card" task:"secret"`
-	}) error {
+	},
+	) error {
 		return nil
 	})
 	err := r.handler().Handle(t.Context(), &Task{ID: "a", Type: "pay", Payload: []byte(`{"card":"hunter2"}`)})
