@@ -278,7 +278,7 @@ func (w *walker) key(t types.Type, at place) *trouble {
 	name := w.b.text(t)
 	enc, writes := keyEncoder(t)
 	dec, reads := keyDecoder(t)
-	text := hasMethod(types.NewPointer(t), "MarshalText")
+	text := hasMethod(types.NewPointer(t), marshalers[textCodec]) || hasMethod(types.NewPointer(t), marshalers[jsonCodec])
 	switch {
 	case !writes, !reads && !at.written:
 		return &trouble{text: "encoding/json takes no map keys of type " + name}
@@ -289,7 +289,7 @@ func (w *walker) key(t types.Type, at place) *trouble {
 	case dec == jsonCodec:
 		return &trouble{text: fmt.Sprintf("encoding/json reads the keys of the map with UnmarshalJSON of %s, and does not write them with MarshalJSON", name)}
 	case enc == natural && dec == textCodec && text && kindOf(t) == stringKind:
-		return &trouble{text: fmt.Sprintf("encoding/json writes the keys of the map without MarshalText of %s, which is a string, and reads them with UnmarshalText", name)}
+		return &trouble{text: fmt.Sprintf("encoding/json writes the keys of the map without the methods of %s, which is a string, and reads them with UnmarshalText", name)}
 	case enc == natural && dec == textCodec && text:
 		return &trouble{text: fmt.Sprintf("MarshalText of %s has a pointer receiver, and encoding/json does not call it for the keys of a map, but UnmarshalText when it reads them: give it a value receiver", name)}
 	}

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"encoding/json"
 	"math"
 	"strings"
@@ -78,7 +79,10 @@ func TestWhatJSONKeepsIsNotRefused(t *testing.T) {
 }
 
 func TestAResultThatJSONChangesFailsItsTask(t *testing.T) {
-	require.Error(t, lossless([]byte(`"\ufffd"`), new("\xff")))
+	r, spec := NewRouter(), &Spec[struct{}]{Type: "t", Queue: "q"}
+	RegisterWithResult(r, spec, func(context.Context, struct{}) (string, error) { return "caf\xe9", nil })
+	err := r.handler().Handle(t.Context(), &Task{ID: "a", Type: "t", Payload: []byte("{}")})
+	require.ErrorContains(t, err, "the result of task a (t): the value is not valid UTF-8")
 }
 
 func TestALongNumberIsFoundWhereverItStands(t *testing.T) {

@@ -218,6 +218,11 @@ func RegisterWithResult[T, R any](r *Router, spec *Spec[T], handle func(context.
 		if err != nil {
 			return Skip(fmt.Errorf("the result of task %s (%s) cannot be encoded: %w", t.ID, t.Type, sayableResult[R](spec, nil, err)))
 		}
+		if spec.Codec == nil {
+			if err := lossless(data, &result); err != nil {
+				return Skip(fmt.Errorf("the result of task %s (%s): %w", t.ID, t.Type, err))
+			}
+		}
 		return SetResult(ctx, data)
 	}))
 }

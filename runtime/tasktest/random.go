@@ -99,6 +99,8 @@ func (f filler) kind(v reflect.Value, depth int) {
 		v.SetUint(f.bits() >> (64 - v.Type().Bits()))
 	case reflect.Float32, reflect.Float64:
 		v.SetFloat(f.float(v.Type().Bits()))
+	case reflect.Complex64, reflect.Complex128:
+		v.SetComplex(complex(f.float(32), 1))
 	case reflect.String:
 		v.SetString(f.text())
 	case reflect.Interface:
