@@ -167,14 +167,13 @@ func fromText(text []byte, v any) error {
 	return plain(data, v)
 }
 
-// fromPlainText reads text where nothing writes it.
+// fromPlainText reads text where nothing writes it: a string, or the key of a map.
 func fromPlainText(text []byte, v any) error {
-	s := reflect.ValueOf(v).Elem()
-	if s.Kind() != reflect.String {
-		return errors.New("this is not for text")
+	if s := reflect.ValueOf(v).Elem(); s.Kind() == reflect.String {
+		s.SetString(string(text))
+		return nil
 	}
-	s.SetString(string(text))
-	return nil
+	return plain(text, v)
 }
 `)
 	for kind, underlying := range kinds {

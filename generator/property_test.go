@@ -222,6 +222,7 @@ func goRun(t *testing.T, dir string, args ...string) string {
 	cmd.Dir, cmd.Env = dir, env()
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "go %s:\n%s", args, out)
+	t.Logf("go %s took %v of CPU time", args, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
 	return string(out)
 }
 

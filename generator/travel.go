@@ -18,9 +18,13 @@ type trouble struct {
 	tangled    bool       // there are too many ways through the type to its secrets
 }
 
+// in says that the trouble is in a field. Of a long way the inner part is said.
 func (t *trouble) in(v *types.Var) *trouble {
+	const far = 200
 	if t != nil {
-		t.text = "its field " + v.Name() + ": " + t.text
+		if len(t.text) < far {
+			t.text = "its field " + v.Name() + ": " + t.text
+		}
 		if t.field == nil {
 			t.field = v
 		}
@@ -83,6 +87,10 @@ const maxSteps = 10_000
 // or nil.
 func (w *walker) walk(t types.Type) *trouble { return w.value(t, place{addressable: true}) }
 
+// maxDepth bounds how many declared types stand in each other: generic types can lead
+// to ever new ones.
+const maxDepth = 200
+
 // value walks the type of a value at a place.
 func (w *walker) value(t types.Type, at place) *trouble {
 	if tr := w.swallowed(t); tr != nil {
@@ -124,6 +132,9 @@ func (w *walker) named(t *types.Named, at place) *trouble {
 	}
 	if w.steps++; w.steps > maxSteps {
 		return &trouble{tangled: true}
+	}
+	if len(w.stack) > maxDepth {
+		return &trouble{text: "its types lead to ever new ones"}
 	}
 	if st, ok := t.Underlying().(*types.Struct); ok && nothingTravels(st) && !w.mixedIn() {
 		w.lose(loss{kind: lostWhole, t: t, field: w.inner})

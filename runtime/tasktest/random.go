@@ -113,8 +113,20 @@ func (f filler) kind(v reflect.Value, depth int) {
 		}
 	case reflect.Struct:
 		f.fields(v, depth)
+	case reflect.Chan, reflect.Func, reflect.UnsafePointer:
+		f.unsendable(v)
 	default:
 		f.nilable(v, depth)
+	}
+}
+
+// unsendable fills what nobody can send: a value that is not nil, so that it shows.
+func (f filler) unsendable(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Chan:
+		v.Set(reflect.MakeChan(reflect.ChanOf(reflect.BothDir, v.Type().Elem()), 0).Convert(v.Type()))
+	case reflect.Func:
+		v.Set(reflect.MakeFunc(v.Type(), func([]reflect.Value) []reflect.Value { panic("not to be called") }))
 	}
 }
 

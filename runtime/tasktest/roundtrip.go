@@ -23,13 +23,13 @@ const SeedVariable = "TASKTEST_SEED"
 // How many random payloads RoundTrip sends, and how many it draws for each that the
 // spec accepts.
 const (
-	payloads = 200
+	payloads = 100
 	draws    = 50
 )
 
 // RoundTrip sends payloads through a queue in memory, decodes what arrives as a
 // worker does, and fails the test where that is not what was sent. It sends the
-// examples, then 200 random payloads.
+// examples, then 100 random payloads.
 //
 // Random values fill exported fields. A type that encodes itself is drawn by its kind
 // until its own methods write and read what comes of it; one with the method Generate
