@@ -1,8 +1,6 @@
 package runtime
 
 import (
-	"encoding"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,47 +8,94 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 // Redacted stands wherever a secret would.
 const Redacted = "••••"
 
-// maxShown is how deep Redact looks: values may point to themselves.
-const maxShown = 32
+// maxShown is how deep Redact looks, and maxParts how many values it looks at:
+// values may hold each other in more ways than a log has room for.
+const (
+	maxShown = 32
+	maxParts = 10_000
+)
+
+// elided stands for what Redact leaves out.
+const elided = "…"
 
 // Redact returns v as people and logs may see it: a struct becomes a group of
 // its fields under their JSON names, with [Redacted] in place of each one that
-// is tagged task:"secret", however deep it lies. Fields that do not travel are
-// left out, and so is what lies deeper than 32 levels. A field whose value is a
-// slog.LogValuer says itself how it is shown. Generated code calls Redact in
-// LogValue.
-func Redact(v any) slog.Value { return redact(reflect.ValueOf(v), 0) }
+// is tagged task:"secret", however deep it lies, behind interfaces and in the
+// keys of maps too. Fields that do not travel are left out. A field whose value
+// is a slog.LogValuer says itself how it is shown. A value that leads back to
+// itself, and what lies deeper than 32 levels or beyond 10,000 values, is not
+// shown.
+func Redact(v any) slog.Value {
+	r := redactor{left: maxParts}
+	return r.parts(indirect(reflect.ValueOf(v)), 0)
+}
+
+// LogValue is the body of a generated LogValue: it returns what becomes
+// Redact(v) once a log takes it.
+func LogValue(v any) slog.Value { return slog.AnyValue(shown{v}) }
+
+// shown is a value whose LogValue is generated. Redact knows it, and goes on
+// into the value where it stands: one that began anew with every LogValue would
+// not end on values that lead back to themselves.
+type shown struct{ v any }
+
+// LogValue implements slog.LogValuer.
+func (s shown) LogValue() slog.Value { return Redact(s.v) }
+
+// RedactAttr hides secrets in an attribute of a log. It is for
+// slog.HandlerOptions.ReplaceAttr, and for the ReplaceAttr of a program to call:
+//
+//	slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{ReplaceAttr: runtime.RedactAttr})
+//
+// Tasks and the types of their packages that hold secrets hide them from every
+// log without it. What needs it are structs of other packages with fields tagged
+// task:"secret", and tasks in unexported fields. An attribute without secrets
+// stays as it is.
+func RedactAttr(_ []string, a slog.Attr) slog.Attr {
+	r := redactor{left: maxParts}
+	a.Value = r.said(a.Value, 0)
+	return a
+}
 
 // RedactedString returns what Redact does as text:
 //
 //	tasks.EmbeddingTask{text: "a cat", api_key: ••••}
 func RedactedString(v any) string {
-	rv := reflect.ValueOf(v)
-	for rv.Kind() == reflect.Pointer && !rv.IsNil() {
-		rv = rv.Elem()
-	}
-	if !rv.IsValid() {
+	rv := indirect(reflect.ValueOf(v))
+	if !rv.IsValid() || rv.Kind() == reflect.Pointer {
 		return "<nil>"
 	}
-	return rv.Type().String() + string(appendShown(nil, redact(rv, 0)))
+	r := redactor{left: maxParts}
+	return rv.Type().String() + string(appendShown(nil, r.parts(rv, 0)))
 }
 
-// FormatRedacted is the body of a Format method: it prints v by its String or
-// GoString method where it has one, else as RedactedString, whatever the verb.
+// indirect is what v points to; a nil pointer stays.
+func indirect(v reflect.Value) reflect.Value {
+	for n := 0; v.Kind() == reflect.Pointer && !v.IsNil() && n < maxShown; n++ {
+		v = v.Elem()
+	}
+	return v
+}
+
+// FormatRedacted is the body of a Format method: it prints v by its GoString,
+// Error or String method, where it has one that package fmt would call, else as
+// RedactedString, whatever the verb.
 func FormatRedacted(f fmt.State, verb rune, v any) {
 	var text string
+	failure, isError := v.(error)
 	stringer, isStringer := v.(fmt.Stringer)
 	goStringer, isGoStringer := v.(fmt.GoStringer)
 	goSyntax := verb == 'v' && f.Flag('#')
 	switch {
 	case goSyntax && isGoStringer:
 		text = goStringer.GoString()
+	case isError:
+		text = failure.Error()
 	case isStringer:
 		text = stringer.String()
 	default:
@@ -70,48 +115,160 @@ func FormatRedacted(f fmt.State, verb rune, v any) {
 	}
 }
 
-func redact(v reflect.Value, depth int) slog.Value {
+// A redactor is one call of Redact.
+type redactor struct {
+	left int         // how many values it may look at yet
+	path []reference // what the value at hand is in
+}
+
+// A reference is a pointer, a map or a slice by which a value may lead back to
+// itself.
+type reference struct {
+	t   reflect.Type
+	to  uintptr
+	len int
+}
+
+// referenceOf returns false for what leads nowhere.
+func referenceOf(v reflect.Value) (reference, bool) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		return reference{t: v.Type(), to: v.Pointer()}, !v.IsNil()
+	case reflect.Map, reflect.Slice:
+		return reference{v.Type(), v.Pointer(), v.Len()}, v.Len() > 0
+	}
+	return reference{}, false
+}
+
+// value redacts a value that is in another.
+func (r *redactor) value(v reflect.Value, depth int) slog.Value {
+	for v.Kind() == reflect.Interface {
+		v = v.Elem()
+	}
 	if !v.IsValid() || depth > maxShown {
 		return slog.AnyValue(nil)
 	}
-	if depth > 0 {
-		if says, ok := v.Interface().(slog.LogValuer); ok && !isNil(v) {
-			return slog.AnyValue(says).Resolve()
-		}
+	r.left--
+	ref, refers := referenceOf(v)
+	if r.left < 0 || refers && slices.Contains(r.path, ref) {
+		return slog.StringValue(elided)
 	}
-	if speaksForItself(v.Type()) && !holdsSecret(v.Type()) {
+	if refers {
+		r.path = append(r.path, ref)
+		defer func() { r.path = r.path[:len(r.path)-1] }()
+	}
+	if says, ok := v.Interface().(slog.LogValuer); ok && !isNil(v) {
+		return r.said(slog.AnyValue(says), depth)
+	}
+	return r.parts(v, depth)
+}
+
+// said redacts a value that a log is given or that a LogValue returned. It
+// leaves one without secrets alone.
+func (r *redactor) said(v slog.Value, depth int) slog.Value {
+	for range maxShown {
+		if v.Kind() != slog.KindLogValuer {
+			break
+		}
+		if s, ok := v.Any().(shown); ok {
+			return r.parts(indirect(reflect.ValueOf(s.v)), depth)
+		}
+		v = ask(v.LogValuer())
+	}
+	switch v.Kind() {
+	case slog.KindGroup:
+		attrs := slices.Clone(v.Group())
+		for i := range attrs {
+			attrs[i].Value = r.said(attrs[i].Value, depth+1)
+		}
+		return slog.GroupValue(attrs...)
+	case slog.KindAny:
+		if rv := reflect.ValueOf(v.Any()); rv.IsValid() && carriesSecret(rv) {
+			return r.value(rv, depth+1)
+		}
+	case slog.KindLogValuer:
+		return slog.StringValue(elided)
+	}
+	return v
+}
+
+// ask calls LogValue. One that panics, as those of values do for a nil pointer,
+// must not take the program along.
+func ask(says slog.LogValuer) (v slog.Value) {
+	defer func() {
+		if p := recover(); p != nil {
+			v = slog.StringValue(fmt.Sprintf("LogValue of %T panicked: %v", says, p))
+		}
+	}()
+	return says.LogValue()
+}
+
+// parts redacts a value by what it consists of.
+func (r *redactor) parts(v reflect.Value, depth int) slog.Value {
+	if !v.IsValid() {
+		return slog.AnyValue(nil)
+	}
+	if speaksForItself(v.Type()) && !carriesSecret(v) {
 		return slog.AnyValue(v.Interface())
 	}
 	switch v.Kind() {
-	case reflect.Pointer, reflect.Interface:
-		return redact(v.Elem(), depth+1)
+	case reflect.Pointer:
+		return r.value(v.Elem(), depth+1)
 	case reflect.Struct:
-		return slog.GroupValue(appendFields(nil, v, depth)...)
+		return slog.GroupValue(r.appendFields(nil, v, depth)...)
 	case reflect.Slice, reflect.Array:
 		if isPlain(v.Type().Elem()) || isNil(v) {
 			return slog.AnyValue(v.Interface())
 		}
-		items := make([]any, v.Len())
-		for i := range items {
-			items[i] = plain(redact(v.Index(i), depth+1))
-		}
-		return slog.AnyValue(items)
+		return slog.AnyValue(r.list(v, depth))
 	case reflect.Map:
-		if isPlain(v.Type().Elem()) || isNil(v) {
+		if isPlain(v.Type().Elem()) && natureOf(v.Type().Key()) == neverSecret || isNil(v) {
 			return slog.AnyValue(v.Interface())
 		}
-		items := make(map[string]any, v.Len())
-		for key, elem := range v.Seq2() {
-			items[fmt.Sprint(key)] = plain(redact(elem, depth+1))
-		}
-		return slog.AnyValue(items)
+		return slog.AnyValue(r.entries(v, depth))
 	}
 	return slog.AnyValue(v.Interface())
 }
 
+func (r *redactor) list(v reflect.Value, depth int) []any {
+	items := make([]any, 0, min(v.Len(), max(r.left, 0)+1))
+	for i := range v.Len() {
+		items = append(items, plain(r.value(v.Index(i), depth+1)))
+		if r.left < 0 {
+			break
+		}
+	}
+	return items
+}
+
+func (r *redactor) entries(v reflect.Value, depth int) map[string]any {
+	items := make(map[string]any)
+	for key, elem := range v.Seq2() {
+		name := r.key(key, depth)
+		for n := 2; ; n++ { // keys may differ in their secrets alone
+			if _, taken := items[name]; !taken {
+				break
+			}
+			name = fmt.Sprintf("%s (%d)", r.key(key, depth), n)
+		}
+		items[name] = plain(r.value(elem, depth+1))
+		if r.left < 0 {
+			break
+		}
+	}
+	return items
+}
+
+func (r *redactor) key(v reflect.Value, depth int) string {
+	if carriesSecret(v) {
+		return string(appendShown(nil, r.value(v, depth+1)))
+	}
+	return fmt.Sprint(v)
+}
+
 // appendFields appends the fields of a struct that travel, those of embedded
 // structs in their place.
-func appendFields(attrs []slog.Attr, v reflect.Value, depth int) []slog.Attr {
+func (r *redactor) appendFields(attrs []slog.Attr, v reflect.Value, depth int) []slog.Attr {
 	for i := range v.NumField() {
 		f, fv := v.Type().Field(i), v.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -127,12 +284,12 @@ func appendFields(attrs []slog.Attr, v reflect.Value, depth int) []slog.Attr {
 				fv = fv.Elem()
 			}
 			if fv.Kind() == reflect.Struct && depth < maxShown {
-				attrs = appendFields(attrs, fv, depth+1)
+				attrs = r.appendFields(attrs, fv, depth+1)
 				continue
 			}
 		}
 		if f.IsExported() && fv.IsValid() {
-			attrs = append(attrs, slog.Attr{Key: orElse(name, f.Name), Value: redact(fv, depth+1)})
+			attrs = append(attrs, slog.Attr{Key: orElse(name, f.Name), Value: r.value(fv, depth+1)})
 		}
 	}
 	return attrs
@@ -143,10 +300,6 @@ func orElse(name, other string) string {
 		return other
 	}
 	return name
-}
-
-func isSecret(f reflect.StructField) bool {
-	return slices.Contains(strings.Split(f.Tag.Get("task"), ","), "secret")
 }
 
 func isNil(v reflect.Value) bool {
@@ -162,60 +315,22 @@ func isPlain(t reflect.Type) bool {
 	return t.Kind() < reflect.Array || t.Kind() == reflect.String
 }
 
-var ownText = [...]reflect.Type{
-	reflect.TypeFor[json.Marshaler](), reflect.TypeFor[encoding.TextMarshaler](),
-	reflect.TypeFor[fmt.Stringer](), reflect.TypeFor[error](),
-}
-
-// speaksForItself says that a log has a better way to show the type than by its
-// parts: times, UUIDs, raw JSON.
-func speaksForItself(t reflect.Type) bool {
-	return slices.ContainsFunc(ownText[:], t.Implements)
-}
-
-// secretTypes remembers the answers of holdsSecret.
-var secretTypes sync.Map // reflect.Type → bool
-
-// holdsSecret says that values of the type have a secret field somewhere,
-// interfaces aside.
-func holdsSecret(t reflect.Type) bool {
-	if known, ok := secretTypes.Load(t); ok {
-		return known.(bool)
-	}
-	found := findSecret(t, make(map[reflect.Type]bool))
-	secretTypes.Store(t, found)
-	return found
-}
-
-func findSecret(t reflect.Type, seen map[reflect.Type]bool) bool {
-	if seen[t] {
-		return false
-	}
-	seen[t] = true
-	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
-		return findSecret(t.Elem(), seen)
-	case reflect.Struct:
-		for i := range t.NumField() {
-			if f := t.Field(i); isSecret(f) || findSecret(f.Type, seen) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // plain is a redacted value as it may lie in a list or map: what handlers of
 // logs do not resolve there.
 func plain(v slog.Value) any {
-	if v.Kind() != slog.KindGroup {
-		return v.Any()
+	switch v.Kind() {
+	case slog.KindGroup:
+		fields := make(map[string]any, len(v.Group()))
+		for _, a := range v.Group() {
+			fields[a.Key] = plain(a.Value)
+		}
+		return fields
+	case slog.KindAny:
+		if failure, ok := v.Any().(error); ok && !encodesItself(reflect.TypeOf(failure)) {
+			return failure.Error()
+		}
 	}
-	fields := make(map[string]any, len(v.Group()))
-	for _, a := range v.Group() {
-		fields[a.Key] = plain(a.Value)
-	}
-	return fields
+	return v.Any()
 }
 
 func appendShown(b []byte, v slog.Value) []byte {

@@ -48,6 +48,10 @@ type Spec[T any] struct {
 	SchemaVersion int
 	// Codec of the payload. Nil: JSON.
 	Codec Codec
+	// Plain returns the payload as a type without methods, which the default codec
+	// encodes in its place: it need not ask a MarshalJSON that is there for logs.
+	// Nil: the payload itself is encoded.
+	Plain func(*T) any
 }
 
 // DefaultResultRetention is how long a result is kept when its task's spec does
@@ -155,12 +159,19 @@ func shallow(payload []byte) bool {
 	return len(payload) <= 2*maxNesting || bytes.Count(payload, []byte("["))+bytes.Count(payload, []byte("{")) <= maxNesting
 }
 
+func (s *Spec[T]) encode(v *T) ([]byte, error) {
+	if s.Codec == nil && s.Plain != nil {
+		return JSON.Marshal(s.Plain(v))
+	}
+	return s.codec().Marshal(v)
+}
+
 // fill makes t the task that carries v.
 func (s *Spec[T]) fill(t *Task, v *T, now time.Time) error {
 	if err := s.validate(v); err != nil {
 		return err
 	}
-	payload, err := s.codec().Marshal(v)
+	payload, err := s.encode(v)
 	if err != nil {
 		return invalid("the payload of a task of type %s: %w", s.Type, s.sayable(nil, err))
 	}

@@ -1,0 +1,140 @@
+package runtime
+
+import (
+	"encoding"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+)
+
+func isSecret(f reflect.StructField) bool {
+	return slices.Contains(strings.Split(f.Tag.Get("task"), ","), "secret")
+}
+
+var ownText = [...]reflect.Type{
+	reflect.TypeFor[json.Marshaler](), reflect.TypeFor[encoding.TextMarshaler](),
+	reflect.TypeFor[fmt.Stringer](), reflect.TypeFor[error](),
+}
+
+// speaksForItself says that a log has a better way to show the type than by its
+// parts: times, UUIDs, raw JSON.
+func speaksForItself(t reflect.Type) bool {
+	return slices.ContainsFunc(ownText[:], t.Implements)
+}
+
+// encodesItself says that encoding/json asks values of the type, or pointers to
+// them, for what they become.
+func encodesItself(t reflect.Type) bool {
+	return slices.ContainsFunc(ownText[:2], func(way reflect.Type) bool { return t.Implements(way) || reflect.PointerTo(t).Implements(way) })
+}
+
+// A nature says whether values of a type hold secrets.
+type nature int
+
+const (
+	neverSecret     nature = iota
+	perhapsSecret          // it depends on what is in an interface
+	certainlySecret        // a field is tagged task:"secret"
+)
+
+// natures remembers what natureOf has found out. What is found for types on the
+// way is not kept: those on a cycle do not know yet what lies on the rest of it.
+var natures sync.Map // reflect.Type → nature
+
+func natureOf(t reflect.Type) nature {
+	if known, ok := natures.Load(t); ok {
+		return known.(nature)
+	}
+	found := findNature(t, make(map[reflect.Type]bool))
+	natures.Store(t, found)
+	return found
+}
+
+func findNature(t reflect.Type, seen map[reflect.Type]bool) nature {
+	if seen[t] {
+		return neverSecret
+	}
+	seen[t] = true
+	found := neverSecret
+	switch t.Kind() {
+	case reflect.Interface:
+		found = perhapsSecret
+	case reflect.Map:
+		found = max(findNature(t.Key(), seen), findNature(t.Elem(), seen))
+	case reflect.Pointer, reflect.Slice, reflect.Array:
+		found = findNature(t.Elem(), seen)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if isSecret(f) {
+				return certainlySecret
+			}
+			found = max(found, findNature(f.Type, seen))
+		}
+	}
+	return found
+}
+
+// carriesSecret says that a value has a field that is tagged task:"secret",
+// however deep, be it empty or behind a nil pointer. What lies behind interfaces
+// is looked at. A value of which too much would have to be looked at is taken to
+// have one.
+func carriesSecret(v reflect.Value) bool {
+	c := carrier{left: maxParts}
+	return c.carries(v)
+}
+
+type carrier struct {
+	left int
+	seen map[reference]bool
+}
+
+func (c *carrier) carries(v reflect.Value) bool {
+	for v.Kind() == reflect.Interface {
+		v = v.Elem()
+	}
+	if !v.IsValid() {
+		return false
+	}
+	if n := natureOf(v.Type()); n != perhapsSecret {
+		return n == certainlySecret
+	}
+	if c.left--; c.left < 0 {
+		return true
+	}
+	if ref, ok := referenceOf(v); ok {
+		if c.seen[ref] {
+			return false
+		}
+		if c.seen == nil {
+			c.seen = make(map[reference]bool)
+		}
+		c.seen[ref] = true
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		return c.carries(v.Elem())
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			if c.carries(v.Index(i)) {
+				return true
+			}
+		}
+	case reflect.Map:
+		for entry := v.MapRange(); entry.Next(); {
+			if c.carries(entry.Key()) || c.carries(entry.Value()) {
+				return true
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if c.carries(v.Field(i)) {
+				return true
+			}
+		}
+	}
+	return false
+}
