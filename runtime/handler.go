@@ -35,6 +35,16 @@ type TaskInfo struct {
 	Deadline time.Time
 }
 
+// MarshalJSON writes the fields of the task and its own, but for a log what the
+// task's LogValue shows.
+func (i TaskInfo) MarshalJSON() ([]byte, error) {
+	type plain struct {
+		*TaskInfo
+		NoMarshalJSON
+	}
+	return MarshalRedacted(&i, &plain{TaskInfo: &i})
+}
+
 // A run is one execution of a handler, as it travels in the context.
 type run struct {
 	info   TaskInfo

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -230,10 +229,10 @@ func (r *redactor) parts(v reflect.Value, depth int) slog.Value {
 	return slog.AnyValue(v.Interface())
 }
 
-func (r *redactor) list(v reflect.Value, depth int) []any {
-	items := make([]any, 0, min(v.Len(), max(r.left, 0)+1))
+func (r *redactor) list(v reflect.Value, depth int) shownList {
+	items := make(shownList, 0, min(v.Len(), max(r.left, 0)+1))
 	for i := range v.Len() {
-		items = append(items, plain(r.value(v.Index(i), depth+1)))
+		items = append(items, r.value(v.Index(i), depth+1))
 		if r.left < 0 {
 			break
 		}
@@ -241,19 +240,21 @@ func (r *redactor) list(v reflect.Value, depth int) []any {
 	return items
 }
 
-func (r *redactor) entries(v reflect.Value, depth int) map[string]any {
-	items := make(map[string]any)
+func (r *redactor) entries(v reflect.Value, depth int) shownMap {
+	var items shownMap
 	for key, elem := range v.Seq2() {
-		name := r.key(key, depth)
-		for n := 2; ; n++ { // keys may differ in their secrets alone
-			if _, taken := items[name]; !taken {
-				break
-			}
-			name = fmt.Sprintf("%s (%d)", r.key(key, depth), n)
-		}
-		items[name] = plain(r.value(elem, depth+1))
+		items = append(items, slog.Attr{Key: r.key(key, depth), Value: r.value(elem, depth+1)})
 		if r.left < 0 {
 			break
+		}
+	}
+	slices.SortStableFunc(items, func(a, b slog.Attr) int { return strings.Compare(a.Key, b.Key) })
+	for i, n := 1, 1; i < len(items); i++ { // keys may differ in their secrets alone
+		if items[i].Key == items[i-n].Key {
+			n++
+			items[i].Key = fmt.Sprintf("%s (%d)", items[i].Key, n)
+		} else {
+			n = 1
 		}
 	}
 	return items
@@ -313,42 +314,4 @@ func isNil(v reflect.Value) bool {
 // isPlain says that no value of the type holds another.
 func isPlain(t reflect.Type) bool {
 	return t.Kind() < reflect.Array || t.Kind() == reflect.String
-}
-
-// plain is a redacted value as it may lie in a list or map: what handlers of
-// logs do not resolve there.
-func plain(v slog.Value) any {
-	switch v.Kind() {
-	case slog.KindGroup:
-		fields := make(map[string]any, len(v.Group()))
-		for _, a := range v.Group() {
-			fields[a.Key] = plain(a.Value)
-		}
-		return fields
-	case slog.KindAny:
-		if failure, ok := v.Any().(error); ok && !encodesItself(reflect.TypeOf(failure)) {
-			return failure.Error()
-		}
-	}
-	return v.Any()
-}
-
-func appendShown(b []byte, v slog.Value) []byte {
-	switch v.Kind() {
-	case slog.KindGroup:
-		b = append(b, '{')
-		for i, a := range v.Group() {
-			if i > 0 {
-				b = append(b, ", "...)
-			}
-			b = append(append(b, a.Key...), ": "...)
-			b = appendShown(b, a.Value)
-		}
-		return append(b, '}')
-	case slog.KindString:
-		if v.String() != Redacted {
-			return strconv.AppendQuote(b, v.String())
-		}
-	}
-	return append(b, v.String()...)
 }

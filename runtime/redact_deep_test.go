@@ -85,7 +85,7 @@ func TestSecretsInKeysOfMapsAreHidden(t *testing.T) {
 		assert.Contains(t, text, want)
 	}
 	assert.NotContains(t, runtime.Redact(map[any]string{tokenKey{"a", hidden}: "x"}).String(), hidden)
-	assert.Equal(t, "map[1:x]", runtime.Redact(map[any]string{1: "x"}).String())
+	assert.Equal(t, `map[1: "x"]`, runtime.Redact(map[any]string{1: "x"}).String())
 }
 
 func TestTagsOnUnexportedAndEmbeddedFieldsHide(t *testing.T) {
@@ -101,7 +101,7 @@ func TestTagsOnUnexportedAndEmbeddedFieldsHide(t *testing.T) {
 func TestRedactEndsOnValuesThatLeadBackInManyWays(t *testing.T) {
 	r := &ring{Key: hidden}
 	r.Next = []*ring{r, r, r}
-	assert.Equal(t, `runtime_test.ring{key: ••••, next: [map[key:•••• next:…] map[key:•••• next:…] map[key:•••• next:…]]}`, runtime.RedactedString(r))
+	assert.Equal(t, `runtime_test.ring{key: ••••, next: [{key: ••••, next: …}, {key: ••••, next: …}, {key: ••••, next: …}]}`, runtime.RedactedString(r))
 	assert.NotContains(t, runtime.Redact(*r).String(), hidden)
 
 	wide := &ring{Key: hidden} // 3^40 ways from the top to the bottom

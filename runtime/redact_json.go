@@ -69,7 +69,7 @@ func marshalShown(v any) ([]byte, error) {
 	} else {
 		said = r.parts(indirect(reflect.ValueOf(v)), 0)
 	}
-	return marshal(plain(said))
+	return appendShownJSON(nil, said)
 }
 
 // marshal leaves characters that HTML gives a meaning as they are: the encoder

@@ -3,6 +3,7 @@ package runtime_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -108,11 +109,19 @@ func pairs() [][2]any {
 	p := purse{Cards: []card{c, {}}, ByName: map[string]card{"<b>": c}, Best: &c, Any: c}
 	bp := barePurse{Cards: []bareCard{bc, {}}, ByName: map[string]bareCard{"<b>": bc}, Best: &bc, Any: bc}
 	return [][2]any{
-		{c, bc}, {&c, &bc}, {card{}, bareCard{}}, {(*card)(nil), (*bareCard)(nil)},
-		{p, bp}, {&p, &bp}, {purse{}, barePurse{}}, {[]purse{p, {}}, []barePurse{bp, {}}},
-		{[]card(nil), []bareCard(nil)}, {map[string]*purse{"a": &p, "b": nil}, map[string]*barePurse{"a": &bp, "b": nil}},
+		{c, bc},
+		{&c, &bc},
+		{card{}, bareCard{}},
+		{(*card)(nil), (*bareCard)(nil)},
+		{p, bp},
+		{&p, &bp},
+		{purse{}, barePurse{}},
+		{[]purse{p, {}}, []barePurse{bp, {}}},
+		{[]card(nil), []bareCard(nil)},
+		{map[string]*purse{"a": &p, "b": nil}, map[string]*barePurse{"a": &bp, "b": nil}},
 		{struct{ P purse }{p}, struct{ P barePurse }{bp}},
-		{boxed{c, 7}, bareBoxed{bc, 7}}, {[]*boxed{{c, 7}, nil}, []*bareBoxed{{bc, 7}, nil}},
+		{boxed{c, 7}, bareBoxed{bc, 7}},
+		{[]*boxed{{c, 7}, nil}, []*bareBoxed{{bc, 7}, nil}},
 		{[]any{c, 1, nil, &p}, []any{bc, 1, nil, &bp}},
 	}
 }
@@ -226,6 +235,26 @@ func TestPlainIsWhatTheDefaultCodecEncodes(t *testing.T) {
 	task, err = runtime.NewTask(&runtime.Spec[payload]{Type: "t", Plain: plain, Codec: runtime.JSON}, v, runtime.SystemClock.Now())
 	require.NoError(t, err)
 	assert.Equal(t, `{"A":1}`, string(task.Payload), "a codec of one's own gets the payload")
+}
+
+func TestPayloadsOfTasksStayOutOfLogsWhateverIsAroundThem(t *testing.T) {
+	task := runtime.Task{ID: "7", Type: "login", Payload: []byte(hidden), MaxRetries: 3}
+	coded := base64.StdEncoding.EncodeToString([]byte(hidden))
+	info := runtime.TaskInfo{Task: &task, Attempt: 2}
+	for _, v := range []any{[]runtime.Task{task}, []*runtime.Task{&task}, runtime.Delivery{Task: &task}, map[string]any{"i": info}, struct{ I *runtime.TaskInfo }{&info}} {
+		text := logged(v)
+		assert.Contains(t, text, `"id":"7"`)
+		assert.Contains(t, text, `"payload_bytes":7`)
+		assert.NotContains(t, text, coded)
+		data, err := json.Marshal(v)
+		require.NoError(t, err)
+		assert.Contains(t, string(data), coded)
+	}
+	data, err := json.Marshal(info)
+	require.NoError(t, err)
+	assert.Contains(t, string(data), `{"ID":"7","Type":"login",`)
+	assert.Contains(t, string(data), `"MaxRetries":3,`)
+	assert.Contains(t, string(data), `,"Attempt":2,"Crashes":0,"Deadline":"0001-01-01T00:00:00Z"}`)
 }
 
 func TestAnEmbeddedMarshalJSONIsStoppedByNoMarshalJSON(t *testing.T) {

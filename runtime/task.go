@@ -108,6 +108,14 @@ func (t Task) String() string { return "runtime.Task" + string(appendShown(nil, 
 // Format prints what String returns, whatever the verb.
 func (t Task) Format(f fmt.State, verb rune) { FormatRedacted(f, verb, t) }
 
+// MarshalJSON writes all fields, but for a log what LogValue shows: the handler
+// of a log may be given tasks in a list. It is not the envelope, see
+// [AppendEnvelope].
+func (t Task) MarshalJSON() ([]byte, error) {
+	type plain Task
+	return MarshalRedacted(&t, (*plain)(&t))
+}
+
 // knownJSON reports whether the payload needs no validation.
 func (t *Task) knownJSON() bool {
 	return len(t.Payload) > 0 && len(t.Payload) == len(t.checked) && &t.Payload[0] == &t.checked[0]
