@@ -77,6 +77,9 @@ func read(prog *load.Program) *Loaded {
 		builders = append(builders, b)
 	}
 	prog.Check(roots)
+	if withEmbedders(builders, roots) {
+		prog.Check(roots)
+	}
 	for _, b := range builders {
 		m := b.build()
 		b.diags = append(b.diags, check.Package(&m)...)
@@ -110,7 +113,7 @@ type builder struct {
 	plain   map[visit]bool              // types that travel, and hold neither tags nor what is to be warned of
 	leaky   map[*types.Named]bool       // types of other packages that hold what is to be warned of
 	tags    map[*types.Named]*types.Var // what taggedField has found out
-	holders map[*types.Var]string       // what fieldName has found
+	structs map[*types.Var]string       // what fieldName has found
 	docs    map[token.Pos]string        // what comments has found
 }
 
@@ -196,6 +199,8 @@ func (b *builder) build() model.Package {
 	})
 	m.Constraint = b.constraint(annotated)
 	m.Imports, m.Imported = b.aliases(annotated), b.pkg.ImportNames()
+	m.Holders = b.holderModels()
+	b.warnOfEmbedding(&m)
 	b.imports(&m)
 	return m
 }

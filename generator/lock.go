@@ -2,6 +2,12 @@ package generator
 
 import "go/types"
 
+// locked says that go vet does not let values of the type be copied.
+func locked(t types.Type) bool {
+	_, lock := lockIn(t)
+	return lock != nil
+}
+
 // lockIn finds what keeps the values of a type from being copied, by the rule of go
 // vet's copylocks: a type whose pointers are a sync.Locker and whose values are not.
 // It returns the field that leads there and the type, or nil.

@@ -21,18 +21,18 @@ var (
 // fieldName is the name of a field behind that of the struct of the package that
 // declares it, if one does.
 func (b *builder) fieldName(v *types.Var) string {
-	if b.holders == nil {
-		b.holders = make(map[*types.Var]string)
+	if b.structs == nil {
+		b.structs = make(map[*types.Var]string)
 		scope := b.pkg.Types.Scope()
 		for _, name := range scope.Names() {
 			if st, ok := scope.Lookup(name).Type().Underlying().(*types.Struct); ok {
 				for field := range st.Fields() {
-					b.holders[field] = name
+					b.structs[field] = name
 				}
 			}
 		}
 	}
-	if holder := b.holders[v.Origin()]; holder != "" {
+	if holder := b.structs[v.Origin()]; holder != "" {
 		return holder + "." + v.Name()
 	}
 	return v.Name()

@@ -84,21 +84,14 @@ func holdsInterface(t reflect.Type, seen map[reflect.Type]bool) bool {
 // A lossSearch goes through a value as encoding/json does.
 type lossSearch struct{ texts, numbers bool }
 
-var (
-	marshalerType     = reflect.TypeFor[json.Marshaler]()
-	textMarshalerType = reflect.TypeFor[encoding.TextMarshaler]()
-)
-
 func (s lossSearch) value(v reflect.Value, path string) error {
 	if !v.IsValid() {
 		return nil
 	}
-	if v.CanAddr() && v.Kind() != reflect.Pointer && v.Addr().CanInterface() {
-		if t := v.Addr().Type(); t.Implements(marshalerType) || t.Implements(textMarshalerType) {
-			return s.encoded(v.Addr(), path)
-		}
+	if v.CanAddr() && v.Kind() != reflect.Pointer && v.Addr().CanInterface() && writesItself(v.Addr().Type()) {
+		return s.encoded(v.Addr(), path)
 	}
-	if t := v.Type(); t.Implements(marshalerType) || t.Implements(textMarshalerType) {
+	if writesItself(v.Type()) {
 		return s.encoded(v, path)
 	}
 	switch v.Kind() {
@@ -135,6 +128,13 @@ func (s lossSearch) value(v reflect.Value, path string) error {
 	return nil
 }
 
+// writesItself says that values of the type have a method by which encoding/json
+// writes them. Those of types with secrets are generated, and write what encoding/json
+// would.
+func writesItself(t reflect.Type) bool {
+	return (t.Implements(ownText[0]) || t.Implements(ownText[1])) && !holdsSecret(t)
+}
+
 func (s lossSearch) fields(v reflect.Value, path string) error {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
@@ -156,7 +156,7 @@ func (s lossSearch) fields(v reflect.Value, path string) error {
 // encoded looks at the text that a value writes itself. What it writes as JSON is
 // its own.
 func (s lossSearch) encoded(v reflect.Value, path string) error {
-	if !s.texts || v.Type().Implements(marshalerType) || !v.CanInterface() || isNil(v) {
+	if !s.texts || v.Type().Implements(ownText[0]) || !v.CanInterface() || isNil(v) {
 		return nil
 	}
 	text, err := v.Interface().(encoding.TextMarshaler).MarshalText()

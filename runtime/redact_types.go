@@ -40,6 +40,10 @@ const (
 	certainlySecret        // a field is tagged task:"secret"
 )
 
+// holdsSecret says that values of the type have a secret field somewhere, interfaces
+// aside.
+func holdsSecret(t reflect.Type) bool { return natureOf(t) == certainlySecret }
+
 // natures remembers what natureOf has found out. What is found for types on the
 // way is not kept: those on a cycle do not know yet what lies on the rest of it.
 var natures sync.Map // reflect.Type → nature

@@ -19,11 +19,13 @@ func Package(p *model.Package) []diag.Diagnostic {
 		c.order(t)
 		c.priority(t)
 		c.required(t)
-		c.shown(t)
 		c.retry(t)
 		c.unique(t)
 		c.schedule(t)
 		c.limits(t.Places, timeLimits(t))
+	}
+	for i := range p.Holders {
+		c.shown(&p.Holders[i])
 	}
 	return c.diags
 }

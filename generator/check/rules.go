@@ -270,9 +270,13 @@ var (
 		"generated code lists every place of a secret, and types that hold each other in many ways have too many",
 		`tag the field of the task itself with task:"secret"`)
 	SecretShown = warning("SECRET_SHOWN",
-		"no field of a task with secrets is called LogValue or Format",
+		"no field of a type with secrets is called LogValue, Format or MarshalJSON",
 		"the method of that name is not generated, and slog's JSON handler, or package fmt with a verb such as %d, shows the secrets",
 		"rename the field, and keep its name on the wire with a json tag")
+	SecretEmbedded = warning("SECRET_EMBEDDED",
+		"a struct that embeds a type with secrets is declared at package level, in a file that is built whenever its tasks are",
+		"only there can it be given methods; without any it has those of what it embeds, and encoding/json writes no other field of it",
+		"declare the struct at package level, give the embedded field a name, or embed runtime.NoMarshalJSON beside it")
 	FieldEmpty = rule("FIELD_EMPTY",
 		"a struct in a payload has exported fields, or encodes itself",
 		"encoding/json writes {} for it, whatever its value",

@@ -218,18 +218,16 @@ func (c *checker) limits(places model.Places, all []limit) {
 }
 
 // shown: the methods that hide secrets can be generated.
-func (c *checker) shown(t *model.Task) {
-	if len(t.Secrets) == 0 {
-		return
-	}
-	for _, name := range []string{"LogValue", "Format"} {
-		at := place(t)
-		i := slices.IndexFunc(t.Fields, func(f model.Field) bool { return f.Name == name })
-		if i >= 0 {
-			at = model.Span{Pos: t.Fields[i].Pos}
+func (c *checker) shown(h *model.Holder) {
+	for _, name := range []string{"LogValue", "Format", "MarshalJSON"} {
+		if slices.Contains(h.Fields, name) {
+			c.report(SecretShown, h.Places.Of("field."+name, "type"), "", "%s has secrets and a field called %s, so that there is no method %s to hide them", h.Name, name, name)
 		}
-		if i >= 0 || slices.Contains(t.Promoted, name) {
-			c.report(SecretShown, at, "", "%s has secrets and a field called %s, so that there is no method %s to hide them", t.Struct, name, name)
+	}
+	for _, name := range model.MarshalNames() {
+		if pos, ok := c.p.Declared[name]; ok {
+			d := c.report(SecretShown, h.Places.Of("type"), "rename it", "%s has secrets and the package declares %s, so that there is no method MarshalJSON to hide them", h.Name, name)
+			*d = Related(*d, pos, "declared here")
 		}
 	}
 }

@@ -14,12 +14,16 @@ import (
 
 // A Package is one Go package with annotated structs.
 type Package struct {
-	Name   string   `json:"name"` // of the package clause
-	Path   string   `json:"path"` // import path
-	Dir    string   `json:"-"`    // absolute
-	Tasks  []Task   `json:"tasks"`
-	Queues []Queue  `json:"queues"` // declared ones, sorted by name
-	Scope  []string `json:"scope"`  // identifiers that the user's files declare at package level, tests of the package included, sorted
+	Name   string  `json:"name"` // of the package clause
+	Path   string  `json:"path"` // import path
+	Dir    string  `json:"-"`    // absolute
+	Tasks  []Task  `json:"tasks"`
+	Queues []Queue `json:"queues"` // declared ones, sorted by name
+	// Holders are the declared types whose values hold secrets, tasks among them,
+	// sorted by name: those that tasks and results consist of, and those that embed
+	// one.
+	Holders []Holder `json:"holders,omitempty"`
+	Scope   []string `json:"scope"` // identifiers that the user's files declare at package level, tests of the package included, sorted
 	// Constraint is the //go:build expression that all annotated files share;
 	// the generated file has it too. Empty: they have none.
 	Constraint string `json:"constraint,omitempty"`
@@ -144,6 +148,50 @@ type Schedule struct {
 type Rate struct {
 	Limit int           `json:"limit"`
 	Per   time.Duration `json:"per"`
+}
+
+// A Holder is a declared type of the package whose values hold secrets.
+type Holder struct {
+	Name    string   `json:"name"`
+	Params  int      `json:"params,omitempty"`  // how many type parameters it has
+	Methods []string `json:"methods,omitempty"` // of a pointer to it, promoted ones included, sorted
+	Fields  []string `json:"fields,omitempty"`  // of a struct, promoted ones included, sorted: no method has the name of one
+	// Embeds says that it embeds another holder, whose methods it would have
+	// without ones of its own.
+	Embeds bool `json:"embeds,omitempty"`
+	// Locked says that its values may not be copied: go vet would complain of
+	// methods on values.
+	Locked bool   `json:"locked,omitempty"`
+	Pos    Pos    `json:"pos"`
+	Places Places `json:"-"` // "type", and "field.Name" for the fields that it declares
+}
+
+// Has says that values of the type have a method or a field of that name, so that
+// no method can be added, or should be.
+func (h *Holder) Has(name string) bool {
+	return slices.Contains(h.Methods, name) || slices.Contains(h.Fields, name)
+}
+
+// HidesJSON says that a MarshalJSON can be generated for a holder: it has no way
+// of its own to encode itself, and the file can write the method as go vet wants
+// to see it.
+func (p *Package) HidesJSON(h *Holder) bool {
+	return !h.Has("MarshalJSON") && !h.Has("MarshalText") && !slices.ContainsFunc(MarshalNames(), func(name string) bool {
+		return slices.Contains(p.Scope, name)
+	})
+}
+
+// MarshalNames are the predeclared types that stand in the signature of a
+// MarshalJSON.
+func MarshalNames() []string { return []string{"byte", "error"} }
+
+// Holder returns the holder of that name, or nil.
+func (p *Package) Holder(name string) *Holder {
+	i, ok := slices.BinarySearchFunc(p.Holders, name, func(h Holder, name string) int { return strings.Compare(h.Name, name) })
+	if !ok {
+		return nil
+	}
+	return &p.Holders[i]
 }
 
 // A Queue is a declared queue. Zero values stand for the runtime's defaults.

@@ -33,6 +33,7 @@ func File(pkg *model.Package) ([]byte, error) {
 	for i := range pkg.Tasks {
 		f.task(&pkg.Tasks[i])
 	}
+	f.holders()
 	f.guards()
 	return f.render()
 }

@@ -1,7 +1,6 @@
 package gosrc
 
 import (
-	"slices"
 	"unicode"
 
 	"github.com/taskgen/taskgen/generator/model"
@@ -33,13 +32,6 @@ func groupField(t *model.Task) *model.Field {
 }
 
 func hasSecrets(t *model.Task) bool { return len(t.Secrets) > 0 }
-
-// taken says that the struct has a method or field of that name, so that no
-// method can be added, or should be.
-func taken(t *model.Task, name string) bool {
-	return slices.Contains(t.Methods, name) || slices.Contains(t.Promoted, name) ||
-		slices.ContainsFunc(t.Fields, func(f model.Field) bool { return f.Name == name })
-}
 
 // unexported is a name with its first word in lower case: payTask, urlFetchTask.
 func unexported(name string) string {

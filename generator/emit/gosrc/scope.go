@@ -76,6 +76,7 @@ func (f *file) nameImports() {
 var others = map[string]string{
 	"ctx": "context", "to": "enqueuer", "task": "payload", "tasks": "payloads", "opts": "options",
 	"r": "router", "h": "handler", "f": "fn", "t": "payload", "from": "results", "id": "taskID", "in": "scheduler", "when": "due", "verb": "letter",
+	"plain": "bare", "T": "P",
 }
 
 // params names the parameters of one function, so that they hide neither
@@ -128,7 +129,7 @@ func imported(pkg *model.Package) []importedPackage {
 	if usesTime(pkg) {
 		add("time", "time")
 	}
-	if slices.ContainsFunc(pkg.Tasks, func(t model.Task) bool { return hasSecrets(&t) || groupField(&t) != nil }) {
+	if usesFmt(pkg) {
 		add("fmt", "fmt")
 	}
 	own := len(all)
@@ -149,6 +150,10 @@ func alias(pkg *model.Package, path string) string {
 	return ""
 }
 
+func usesFmt(pkg *model.Package) bool {
+	return len(pkg.Holders) > 0 || slices.ContainsFunc(pkg.Tasks, func(t model.Task) bool { return hasSecrets(&t) || groupField(&t) != nil })
+}
+
 // mentioned are the names of the package's own types that the file speaks of.
 func mentioned(pkg *model.Package) map[string]bool {
 	names := make(map[string]bool)
@@ -159,6 +164,9 @@ func mentioned(pkg *model.Package) map[string]bool {
 	})
 	for i := range pkg.Tasks {
 		names[pkg.Tasks[i].Struct] = true
+	}
+	for i := range pkg.Holders {
+		names[pkg.Holders[i].Name] = true
 	}
 	return names
 }

@@ -55,6 +55,9 @@ func (f *file) spec(t *model.Task) {
 	}
 	if hasSecrets(t) {
 		l.set("Secrets", f.strings(t.Secrets))
+		if h := f.holderOf(t); f.pkg.HidesJSON(&h) {
+			l.set("Plain", f.plainFunc(t))
+		}
 	}
 	if t.Concurrency != 0 {
 		l.set("Concurrency", jen.Lit(t.Concurrency))

@@ -1,0 +1,214 @@
+package generator
+
+import (
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/generator/model"
+)
+
+// names of the holders of a package, those that embed another with a plus, those
+// that may not be copied with an exclamation mark.
+func holderNames(p model.Package) []string {
+	var names []string
+	for i := range p.Holders {
+		name := p.Holders[i].Name
+		if p.Holders[i].Embeds {
+			name += "+"
+		}
+		if p.Holders[i].Locked {
+			name += "!"
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+func TestHoldersAreWhatTasksAndResultsConsistOf(t *testing.T) {
+	l := loaded(t, module(t, `
+-- b/b.go --
+package b
+
+type Far struct { Token string `+"`task:\"secret\"`"+` }
+
+type Near struct { A int }
+-- a/a.go --
+`+header+`package a
+
+import "sync"
+import "example.com/app/b"
+
+type (
+	Cred    struct { Token string `+"`json:\"token\" task:\"secret\"`"+` }
+	Creds   []*Cred
+	Fixed   [2]Creds
+	ByName  map[string]Fixed
+	Alias   = Cred
+	Pointer *Cred
+	Keyed   map[Key]int
+	Key     struct { Part string `+"`task:\"required,secret\"`"+` }
+	hidden  struct { cred Cred }
+	Plain   struct { A int }
+	Near    struct { b.Near }
+	Far     struct { Far b.Far }
+	Embeds  struct { b.Far }
+	Box[T any] struct { V T }
+	Tagged[A, B any] struct { A A; B B; Key string `+"`task:\"secret\"`"+` }
+	Tree    struct { Leaves []Tree; Cred *Cred }
+	Guarded struct { mu sync.Mutex; Cred }
+	Counted struct { Guarded [1]Guarded; Cred Cred }
+	Receipt struct { Sign Signature }
+	Signature struct { Text string `+"`task:\"secret\"`"+` }
+	Unused  struct { Cred Cred }
+)
+
+//taskgen:task result=map[string]*Receipt
+type ATask struct {
+	M  ByName
+	P  Pointer
+	A  Alias
+	K  []map[string]struct{ X hidden }
+	N  Near
+	F  Far
+	E  *Embeds
+	B1 Box[int]
+	B2 Box[[]b.Far]
+	T  Tagged[int, string]
+	R  Tree
+	C  *Counted
+	L  Plain
+}
+
+//taskgen:task
+type QuietTask struct { N Plain }
+`), "./...")
+	assert.Equal(t, []string{
+		"ATask", "Box", "ByName", "Counted!", "Cred", "Creds", "Embeds+", "Far", "Fixed", "Guarded+!", "Receipt", "Signature", "Tagged", "Tree", "hidden",
+	}, holderNames(l.Packages[0]))
+	assert.Equal(t, 2, l.Packages[0].Holder("Tagged").Params)
+}
+
+func TestStructsThatEmbedAHolderAreHolders(t *testing.T) {
+	dir := module(t, `
+-- a/a.go --
+`+header+`package a
+
+//taskgen:task
+type ATask struct { Token string `+"`task:\"secret\"`"+` }
+-- a/b.go --
+package a
+
+import "database/sql"
+
+type (
+	View   struct { ATask; Done bool; DB *sql.DB }
+	Page   struct { *View; N int }
+	Also   Page
+	Other  = ATask
+	More   struct { Other }
+	Many[T any] struct { Page; V T }
+	One    struct { Many[int] }
+	Not    struct { A ATask }
+	Self   = Self
+	Ring   = Gnir
+	Gnir   = Ring
+	Broken struct { Ring }
+)
+
+func (v View) String() string { return "" }
+-- a/b_windows.go --
+package a
+
+type OnWindows struct { ATask; N int }
+-- a/c.go --
+//go:build !nothing
+
+package a
+
+type Sometimes struct { ATask; N int }
+`)
+	l := loaded(t, dir, "./...")
+	assert.Equal(t, []string{"ATask", "Also+", "Many+", "More+", "One+", "Page+", "View+"}, holderNames(l.Packages[0]))
+	view := l.Packages[0].Holder("View")
+	assert.True(t, view.Has("String") && view.Has("Token") && view.Has("DB"))
+	require.Len(t, l.Diagnostics, 1)
+	assert.Equal(t, "c.go", filepath.Base(l.Diagnostics[0].Pos.File), "where the struct may be there without the generated file's methods")
+	assert.Equal(t, "SECRET_EMBEDDED", l.Diagnostics[0].Rule)
+	assert.Equal(t, l.Packages, loaded(t, dir, "./...").Packages)
+}
+
+func TestHoldersOfTypesWithoutEndAreFound(t *testing.T) {
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, "p.go", `package p
+
+type Nest[T any] struct { In *Nest[[]T]; V T; Token string `+"`task:\"secret\"`"+` }
+type Pair[T any] struct { L *Pair[[]T]; R *Pair[map[string]T] }
+type Root struct { P Pair[int]; N Nest[int] }
+`, 0)
+	require.NoError(t, err)
+	conf := types.Config{Error: func(error) {}}
+	pkg, _ := conf.Check("p", fset, []*ast.File{file}, nil)
+	found := searchHolders([]types.Type{pkg.Scope().Lookup("Root").Type()}).own(pkg)
+	assert.Contains(t, found, "Root")
+	assert.NotContains(t, found, "Pair")
+}
+
+func TestHoldersAreTheSameInAnyOrderOfFiles(t *testing.T) {
+	var want []byte
+	for _, name := range []string{"a0.go", "z0.go"} {
+		l := loaded(t, module(t, "\n-- a/"+name+" --\npackage a\n\ntype Cred struct { Token string `task:\"secret\"` }\n\ntype V struct { C; D int }\n"+
+			"\n-- a/m.go --\n"+header+"package a\n\n//taskgen:task\ntype ATask struct { C C }\n\ntype C struct { Cred Cred }\n"), "./...")
+		for i := range l.Packages[0].Holders {
+			l.Packages[0].Holders[i].Pos = model.Pos{}
+		}
+		got, err := json.Marshal(l.Packages[0].Holders)
+		require.NoError(t, err)
+		if want == nil {
+			want = got
+		}
+		assert.Equal(t, string(want), string(got))
+	}
+}
+
+// What is generated for holders compiles, whatever they are called.
+func TestMethodsOfHoldersCompileWhateverTheirNames(t *testing.T) {
+	names := []string{"t", "f", "plain", "bare", "T", "P", "P2", "fmt", "slog", "runtime", "task", "payload", "verb"}
+	var b strings.Builder
+	b.WriteString("package one\n\ntype every struct {\n")
+	for _, name := range names {
+		b.WriteString("\tX" + name + " " + name + "\n")
+	}
+	b.WriteString("\tG G[int, string, bool]\n}\n\ntype G[A, B, C any] struct {\n\tA A\n\tKey string `task:\"secret\"`\n}\n\ntype H[t any] struct {\n\tG[t, t, t]\n}\n\n")
+	for i, name := range names {
+		embedded := ""
+		if i > 0 {
+			embedded = "\t" + names[i-1] + "\n"
+		}
+		b.WriteString("type " + name + " struct {\n" + embedded + "\tKey string `task:\"secret\"`\n}\n\n")
+	}
+	loaded := loadOne(t)
+	dir := loaded.Packages[0].Dir
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "names.go"), []byte(b.String()), 0o644))
+	src, err := os.ReadFile(filepath.Join(dir, "one.go"))
+	require.NoError(t, err)
+	src = append(src, "\n//taskgen:task queue=q\ntype EveryTask struct {\n\tE every `json:\"e\"`\n\tH *H[int] `json:\"h\"`\n}\n"...)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "one.go"), src, 0o644))
+	r, err := Generate(t.Context(), Config{Dir: dir, Env: append(os.Environ(), "GOWORK=off", "GOPROXY=off")})
+	require.NoError(t, err)
+	require.Empty(t, r.Diagnostics)
+	text := string(r.Files[filepath.Join(dir, "one_taskgen.go")])
+	for _, name := range slices.Concat(names, []string{"every", "EveryTask"}) {
+		assert.Contains(t, text, " "+name+") MarshalJSON() ([]byte, error) {")
+	}
+}
