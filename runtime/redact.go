@@ -36,15 +36,21 @@ func Redact(v any) slog.Value {
 
 // LogValue is the body of a generated LogValue: it returns what becomes
 // Redact(v) once a log takes it.
-func LogValue(v any) slog.Value { return slog.AnyValue(shown{v}) }
+func LogValue(v any) slog.Value { return slog.AnyValue(shown{func() any { return v }}) }
 
 // shown is a value whose LogValue is generated. Redact knows it, and goes on
 // into the value where it stands: one that began anew with every LogValue would
-// not end on values that lead back to themselves.
-type shown struct{ v any }
+// not end on values that lead back to themselves. The value is in a function, into
+// which package fmt does not look.
+type shown struct{ v func() any }
 
-// LogValue implements slog.LogValuer.
-func (s shown) LogValue() slog.Value { return Redact(s.v) }
+// LogValue implements slog.LogValuer. The other methods are for whoever prints the
+// value that a LogValue returned without resolving it.
+func (s shown) LogValue() slog.Value          { return Redact(s.v()) }
+func (s shown) String() string                { return RedactedString(s.v()) }
+func (s shown) GoString() string              { return RedactedString(s.v()) }
+func (s shown) Format(f fmt.State, verb rune) { FormatRedacted(f, verb, s) }
+func (s shown) MarshalJSON() ([]byte, error)  { return appendShownJSON(nil, Redact(s.v())) }
 
 // RedactAttr hides secrets in an attribute of a log. It is for
 // slog.HandlerOptions.ReplaceAttr, and for the ReplaceAttr of a program to call:
@@ -170,7 +176,7 @@ func (r *redactor) said(v slog.Value, depth int) slog.Value {
 			break
 		}
 		if s, ok := v.Any().(shown); ok {
-			return r.parts(indirect(reflect.ValueOf(s.v)), depth)
+			return r.parts(indirect(reflect.ValueOf(s.v())), depth)
 		}
 		v = ask(v.LogValuer())
 	}

@@ -128,6 +128,18 @@ func TestWhatATypeSaysInALogIsShownAsItSaysIt(t *testing.T) {
 	assert.Equal(t, `struct { C runtime_test.card }{C: {name: "ann", number: ••••}}`, runtime.RedactedString(struct{ C card }{card{"ann", hidden}}))
 }
 
+func TestALogValueThatIsPrintedUnresolvedHidesSecrets(t *testing.T) {
+	v := card{"ann", hidden}.LogValue()
+	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%d"} {
+		assert.NotContains(t, fmt.Sprintf(format, v), hidden, format)
+		assert.NotContains(t, fmt.Sprintf(format, v.Any()), hidden, format)
+		assert.NotContains(t, fmt.Sprintf(format, []any{v, v.Any()}), hidden, format)
+	}
+	data, err := json.Marshal(v.Any())
+	assert.NoError(t, err)
+	assert.JSONEq(t, `{"name":"ann","number":"••••"}`, string(data))
+}
+
 type failing struct{ Login }
 
 func (f failing) Error() string                 { return "no such login: " + f.User }

@@ -101,7 +101,7 @@ const (
 // list (BenchmarkEnqueueHidden). The payload of a task does not pay it on its way
 // to a queue, see Spec.Plain; values with secrets that lie in it do.
 func whoAsks() asker {
-	var stack [12]uintptr // as many as that takes: each frame is some 150 ns
+	var stack [12]uintptr                 // as many as that takes: each frame is some 150 ns
 	for skip := 3; ; skip += len(stack) { // from the MarshalJSON that calls MarshalRedacted
 		n := goruntime.Callers(skip, stack[:])
 		for _, pc := range stack[:n] {
