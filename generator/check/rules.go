@@ -270,7 +270,7 @@ var (
 		"generated code lists every place of a secret, and types that hold each other in many ways have too many",
 		`tag the field of the task itself with task:"secret"`)
 	SecretShown = warning("SECRET_SHOWN",
-		"no field of a type with secrets is called LogValue, Format or MarshalJSON",
+		"no field of a type with secrets is called LogValue, Format or MarshalJSON, and no method unless it is the one of that name that packages fmt, log/slog or encoding/json call",
 		"the method of that name is not generated, and slog's JSON handler, or package fmt with a verb such as %d, shows the secrets",
 		"rename the field, and keep its name on the wire with a json tag")
 	SecretEmbedded = warning("SECRET_EMBEDDED",

@@ -224,6 +224,9 @@ func (c *checker) shown(h *model.Holder) {
 			c.report(SecretShown, h.Places.Of("field."+name, "type"), "", "%s has secrets and a field called %s, so that there is no method %s to hide them", h.Name, name, name)
 		}
 	}
+	for _, name := range h.Odd {
+		c.report(SecretShown, h.Places.Of("type"), "rename the method", "%s has secrets and a method %s with another signature, so that there is none to hide them", h.Name, name)
+	}
 	for _, name := range model.MarshalNames() {
 		if pos, ok := c.p.Declared[name]; ok {
 			d := c.report(SecretShown, h.Places.Of("type"), "rename it", "%s has secrets and the package declares %s, so that there is no method MarshalJSON to hide them", h.Name, name)

@@ -155,6 +155,7 @@ type Holder struct {
 	Name    string   `json:"name"`
 	Params  int      `json:"params,omitempty"`  // how many type parameters it has
 	Methods []string `json:"methods,omitempty"` // of a pointer to it, promoted ones included, sorted
+	Odd     []string `json:"odd,omitempty"`     // those of Methods that are called like ones to be generated, and are others
 	Fields  []string `json:"fields,omitempty"`  // of a struct, promoted ones included, sorted: no method has the name of one
 	// Embeds says that it embeds another holder, whose methods it would have
 	// without ones of its own.
