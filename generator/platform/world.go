@@ -1,0 +1,255 @@
+package platform
+
+import (
+	"cmp"
+	"go/build"
+	"go/build/constraint"
+	"math/bits"
+	"os"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// A World is what the go command builds for: a system, an architecture and the
+// tags that hold.
+type World struct {
+	System, Arch string
+	Cgo          bool
+	Tags         []string // those that were asked for with -tags
+	ToolTags     []string // those that come with the toolchain, goexperiment.x
+}
+
+// Here is the world of an environment, as os.Environ gives it; nil is that of
+// this process. tags are separated by commas, as for -tags; without any those of
+// GOFLAGS count.
+func Here(env []string, tags string) World {
+	if env == nil {
+		env = os.Environ()
+	}
+	value := func(name, or string) string {
+		for _, kv := range slices.Backward(env) {
+			if v, ok := strings.CutPrefix(kv, name+"="); ok && v != "" {
+				return v
+			}
+		}
+		return or
+	}
+	w := World{
+		System: value("GOOS", runtime.GOOS), Arch: value("GOARCH", runtime.GOARCH),
+		ToolTags: build.Default.ToolTags,
+	}
+	native := w.System == runtime.GOOS && w.Arch == runtime.GOARCH
+	switch value("CGO_ENABLED", "") {
+	case "1":
+		w.Cgo = true
+	case "":
+		w.Cgo = native && build.Default.CgoEnabled
+	}
+	if tags == "" {
+		for flag := range strings.FieldsSeq(value("GOFLAGS", "")) {
+			if v, ok := strings.CutPrefix(strings.TrimPrefix(flag, "-"), "-tags="); ok {
+				tags = v
+			} else if v, ok := strings.CutPrefix(flag, "-tags="); ok {
+				tags = v
+			}
+		}
+	}
+	w.Tags = slices.DeleteFunc(strings.FieldsFunc(tags, func(r rune) bool { return r == ',' || r == ' ' }), func(t string) bool { return t == "" })
+	return w
+}
+
+// Env is what the environment of a go command lacks to build for the world, to
+// be added at its end.
+func (w World) Env() []string {
+	cgo := "0"
+	if w.Cgo {
+		cgo = "1"
+	}
+	return []string{"GOOS=" + w.System, "GOARCH=" + w.Arch, "CGO_ENABLED=" + cgo}
+}
+
+// Holds says whether a file with a constraint is built in the world.
+func (w World) Holds(x constraint.Expr) bool {
+	return x == nil || x.Eval(func(tag string) bool {
+		return slices.Contains(w.Tags, tag) || slices.Contains(w.ToolTags, tag) ||
+			matches(World{System: w.System, Arch: w.Arch, Cgo: w.Cgo}, "x.go", "//go:build "+tag+"\n\npackage p\n")
+	})
+}
+
+// Elsewhere finds a world in which a file with the constraint is built and that
+// this toolchain builds for: one that differs from w in little. It returns false
+// when there is none, or when the constraint is too long to tell.
+func (w World) Elsewhere(x constraint.Expr) (found World, ok bool) {
+	tried(w, []constraint.Expr{x}, isFree, func(p World, _ facts) bool {
+		found, ok = p, !slices.Contains(p.Tags, "ignore") && p.Holds(x)
+		return !ok
+	})
+	return found, ok
+}
+
+// Possible says whether a file with the constraint can be built anywhere: not if
+// the constraint contradicts itself, or asks for the tag ignore, which nobody
+// sets.
+func Possible(x constraint.Expr) bool {
+	possible := false
+	all := tried(World{}, []constraint.Expr{x}, isTag, func(_ World, f facts) bool {
+		possible = !f["ignore"] && f.holds(x)
+		return !possible
+	})
+	return possible || !all
+}
+
+// Same says whether files with the constraints are built in the same worlds.
+// Constraints that are too long to tell are the same when they read the same.
+func Same(a, b constraint.Expr) bool { return Implies(a, b) && Implies(b, a) }
+
+// Implies says whether a file with constraint b is built wherever one with a is.
+func Implies(a, b constraint.Expr) bool {
+	if b == nil || a != nil && a.String() == b.String() {
+		return true
+	}
+	implied := true
+	all := tried(World{}, []constraint.Expr{a, b}, isTag, func(_ World, f facts) bool {
+		implied = !f.holds(a) || f.holds(b)
+		return implied
+	})
+	return implied && all
+}
+
+// facts say of the tags of some constraints which are on.
+type facts map[string]bool
+
+func (f facts) holds(x constraint.Expr) bool {
+	return x == nil || x.Eval(func(tag string) bool { return f[tag] })
+}
+
+// isTag says whether a tag is none of a platform.
+func isTag(tag string) bool { return tag != "unix" && !isSystem(tag) && !isArch(tag) }
+
+// isFree says whether users may set a tag: it does not come with the toolchain.
+func isFree(tag string) bool {
+	return isTag(tag) && !strings.HasPrefix(tag, "goexperiment.") && !version.MatchString(tag) &&
+		!slices.Contains([]string{"gc", "gccgo", "boringcrypto"}, tag)
+}
+
+var version = regexp.MustCompile(`^go[0-9]+(\.[0-9]+)*$`)
+
+// Bounds of the constraints for which all worlds are tried: the number of tags,
+// with repeats, and of different ones that are on or off by themselves.
+const (
+	maxWords = 48
+	maxTags  = 8
+)
+
+// tried calls try with the worlds that the constraints can tell apart, and with
+// what their tags are there: first w, then those with few changes of the tags that
+// are variable, then other platforms. It stops when try says so, and returns false
+// when the constraints are too long.
+func tried(w World, xs []constraint.Expr, variable func(string) bool, try func(World, facts) bool) bool {
+	var all []string
+	for _, x := range xs {
+		all = append(all, words(x)...)
+	}
+	if len(all) > maxWords {
+		return false
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	tags := slices.DeleteFunc(slices.Clone(all), func(t string) bool { return !variable(t) })
+	if len(tags) > maxTags {
+		return false
+	}
+	sets := subsets(tags, func(t string) bool { return slices.Contains(w.Tags, t) || t == "cgo" && w.Cgo })
+	for _, p := range platforms(w, all) {
+		f := make(facts, len(all))
+		for _, tag := range all {
+			f[tag] = p.Holds(&constraint.TagExpr{Tag: tag})
+		}
+		for _, on := range sets {
+			for _, tag := range tags {
+				f[tag] = slices.Contains(on, tag)
+			}
+			if !try(p.with(tags, on), f) {
+				return true
+			}
+		}
+	}
+	return true
+}
+
+// with is the world with some of the tags on, and all others of them off.
+func (w World) with(tags, on []string) World {
+	w.Tags = slices.DeleteFunc(slices.Clone(w.Tags), func(t string) bool { return slices.Contains(tags, t) })
+	w.Tags = append(w.Tags, on...)
+	if slices.Contains(tags, "cgo") { // which is no tag for -tags
+		w.Cgo = slices.Contains(on, "cgo")
+		w.Tags = slices.DeleteFunc(w.Tags, func(t string) bool { return t == "cgo" })
+	}
+	return w
+}
+
+// subsets are all subsets of tags, those first that hold nearly the tags which are
+// on.
+func subsets(tags []string, on func(string) bool) [][]string {
+	masks := make([]int, 1<<len(tags)) // of tags that are flipped
+	for i := range masks {
+		masks[i] = i
+	}
+	slices.SortStableFunc(masks, func(a, b int) int { return cmp.Compare(bits.OnesCount(uint(a)), bits.OnesCount(uint(b))) })
+	sets := make([][]string, len(masks))
+	for i, mask := range masks {
+		for j, tag := range tags {
+			if flipped := mask&(1<<j) != 0; flipped != on(tag) {
+				sets[i] = append(sets[i], tag)
+			}
+		}
+	}
+	return sets
+}
+
+// systems and arches are what Go builds for, the usual ones first. onlyOn are the
+// systems that go with some of the architectures alone.
+var (
+	systems = []string{"linux", "darwin", "windows", "freebsd", "netbsd", "openbsd", "android", "ios", "dragonfly", "illumos", "solaris", "aix", "plan9", "js", "wasip1"}
+	arches  = []string{"amd64", "arm64", "386", "arm", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64", "s390x", "wasm"}
+	onlyOn  = map[string][]string{
+		"darwin": {"amd64", "arm64"}, "js": {"wasm"}, "wasip1": {"wasm"}, "ios": {"arm64", "amd64"}, "aix": {"ppc64"},
+		"illumos": {"amd64"}, "solaris": {"amd64"}, "dragonfly": {"amd64"},
+	}
+)
+
+// platforms are w on the systems and architectures that tags can tell apart, its
+// own first.
+func platforms(w World, tags []string) []World {
+	found := []World{w}
+	if !slices.ContainsFunc(tags, func(t string) bool { return !isTag(t) }) {
+		return found
+	}
+	for _, system := range append([]string{w.System}, systems...) {
+		for _, arch := range append([]string{w.Arch}, arches...) {
+			if only := onlyOn[system]; only == nil && arch != "wasm" || slices.Contains(only, arch) {
+				other := w
+				other.System, other.Arch = system, arch
+				found = append(found, other)
+			}
+		}
+	}
+	return found
+}
+
+// words are the tags of a constraint, as often as they stand in it.
+func words(x constraint.Expr) []string {
+	switch x := x.(type) {
+	case *constraint.TagExpr:
+		return []string{x.Tag}
+	case *constraint.NotExpr:
+		return words(x.X)
+	case *constraint.AndExpr:
+		return append(words(x.X), words(x.Y)...)
+	case *constraint.OrExpr:
+		return append(words(x.X), words(x.Y)...)
+	}
+	return nil
+}
