@@ -60,14 +60,18 @@ func Here(env []string, tags string) World {
 	return w
 }
 
-// Env is what the environment of a go command lacks to build for the world, to
-// be added at its end.
-func (w World) Env() []string {
-	cgo := "0"
-	if w.Cgo {
-		cgo = "1"
+// Env is what to add to the environment of a go command that builds for from, so
+// that it builds for w.
+func (w World) Env(from World) []string {
+	var env []string
+	moved := w.System != from.System || w.Arch != from.Arch
+	if moved {
+		env = append(env, "GOOS="+w.System, "GOARCH="+w.Arch)
 	}
-	return []string{"GOOS=" + w.System, "GOARCH=" + w.Arch, "CGO_ENABLED=" + cgo}
+	if moved || w.Cgo != from.Cgo {
+		env = append(env, "CGO_ENABLED="+map[bool]string{true: "1", false: "0"}[w.Cgo])
+	}
+	return env
 }
 
 // Holds says whether a file with a constraint is built in the world.
@@ -232,6 +236,7 @@ func platforms(w World, tags []string) []World {
 			if only := onlyOn[system]; only == nil && arch != "wasm" || slices.Contains(only, arch) {
 				other := w
 				other.System, other.Arch = system, arch
+				other.Cgo = other.Cgo && system == w.System && arch == w.Arch // as the go command has it
 				found = append(found, other)
 			}
 		}
