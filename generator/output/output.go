@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/rogpeppe/go-internal/diff"
@@ -45,7 +44,11 @@ func (c Change) Kind() string {
 // Changes compares files, by absolute path, with the disk, and returns those
 // that differ, sorted by path. A file whose content is nil should not be there.
 // A file that exists and has no line that is header was written by somebody
-// else: that is an error, whatever is to become of it.
+// else: that is an error, whatever is to become of it, and so is a file that is
+// neither a regular one nor a link to one.
+//
+// What git and editors do to a file does not count: line ends of the other kind, a
+// byte order mark, a last line without an end, or empty ones behind it.
 func Changes(files map[string][]byte, header string) ([]Change, error) {
 	var (
 		changes []Change
@@ -53,7 +56,7 @@ func Changes(files map[string][]byte, header string) ([]Change, error) {
 	)
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		want := files[path]
-		have, err := os.ReadFile(path)
+		have, err := read(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			if want != nil {
@@ -61,18 +64,40 @@ func Changes(files map[string][]byte, header string) ([]Change, error) {
 			}
 		case err != nil:
 			errs = append(errs, err)
-		case len(have) > 0 && !hasLine(have, header):
+		case len(bytes.TrimSpace(plain(have))) > 0 && !hasLine(have, header):
 			errs = append(errs, fmt.Errorf("%s was not written by taskgen: move it away, or begin it with %q if taskgen may replace it", path, header))
-		case want == nil || !bytes.Equal(have, want):
+		case want == nil || !same(have, want):
 			changes = append(changes, Change{Path: path, Old: append([]byte{}, have...), New: want})
 		}
 	}
 	return changes, errors.Join(errs...)
 }
 
+// read reads a file, through a link too, but nothing that has no end.
+func read(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file: move it away", path)
+	}
+	return os.ReadFile(path)
+}
+
+// plain is a text without what git and editors put in: \n ends its lines.
+func plain(text []byte) []byte {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+}
+
+func same(a, b []byte) bool {
+	return bytes.Equal(bytes.TrimRight(plain(a), "\n"), bytes.TrimRight(plain(b), "\n"))
+}
+
 // hasLine looks for the line anywhere: merge markers may stand before it.
 func hasLine(src []byte, want string) bool {
-	for line := range bytes.Lines(src) {
+	for line := range bytes.Lines(plain(src)) {
 		if string(bytes.TrimSpace(line)) == want {
 			return true
 		}
@@ -80,61 +105,16 @@ func hasLine(src []byte, want string) bool {
 	return false
 }
 
-// Write brings the disk up to date. Each file is replaced in one step, so that
-// nobody ever reads half of one, and none is touched before the content of all
-// is on the disk.
-func Write(changes []Change) (err error) {
-	temps := make(map[string]string, len(changes)) // by path
-	defer func() {
-		for _, temp := range temps {
-			err = errors.Join(err, os.Remove(temp))
-		}
-	}()
-	for _, c := range changes {
-		if c.New == nil {
-			continue
-		}
-		temp, err := writeTemp(c)
-		if err != nil {
-			return err
-		}
-		temps[c.Path] = temp
+// content is what to write: with the line ends that the file has.
+func (c Change) content() []byte {
+	if crlf := bytes.Count(c.Old, []byte("\r\n")); crlf == 0 || 2*crlf < bytes.Count(c.Old, []byte("\n")) {
+		return c.New
 	}
-	for _, c := range changes {
-		if c.New == nil {
-			if err := os.Remove(c.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-			continue
-		}
-		if err := os.Rename(temps[c.Path], c.Path); err != nil {
-			return err
-		}
-		delete(temps, c.Path)
-	}
-	return nil
+	return bytes.ReplaceAll(plain(c.New), []byte("\n"), []byte("\r\n"))
 }
 
-// writeTemp writes the new content beside the file, with the mode that the file
-// has. The go command leaves files alone whose names begin with a dot.
-func writeTemp(c Change) (string, error) {
-	mode := fs.FileMode(0o644)
-	if info, err := os.Stat(c.Path); err == nil {
-		mode = info.Mode().Perm()
-	}
-	temp := filepath.Join(filepath.Dir(c.Path), fmt.Sprintf(".%s.%d.tmp", filepath.Base(c.Path), os.Getpid()))
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(c.New)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return "", errors.Join(err, os.Remove(temp))
-	}
-	return temp, nil
-}
-
-// Diff writes changes as a unified diff. name says how a path is shown.
+// Diff writes changes as a unified diff. name says how a path is shown. Line ends
+// are not compared.
 func Diff(w io.Writer, changes []Change, name func(path string) string) error {
 	for _, c := range changes {
 		from, to := name(c.Path), name(c.Path)
@@ -144,7 +124,7 @@ func Diff(w io.Writer, changes []Change, name func(path string) string) error {
 		if c.New == nil {
 			to = os.DevNull
 		}
-		if _, err := w.Write(diff.Diff(from, c.Old, to, c.New)); err != nil {
+		if _, err := w.Write(diff.Diff(from, plain(c.Old), to, plain(c.New))); err != nil {
 			return err
 		}
 	}

@@ -171,3 +171,98 @@ func (broken) Write([]byte) (int, error) { return 0, errors.New("no room") }
 func TestDiffReportsAWriterThatFails(t *testing.T) {
 	assert.Error(t, output.Diff(broken{}, []output.Change{{Path: "a", New: []byte("x\n")}}, filepath.Base))
 }
+
+// What git (core.autocrlf), editors and people leave in a file.
+func TestTextThatReadsTheSameIsNoChange(t *testing.T) {
+	want := []byte(header + "\n\npackage a\n\nvar x = `\na\n`\n")
+	crlf := bytes.ReplaceAll(want, []byte("\n"), []byte("\r\n"))
+	for name, have := range map[string][]byte{
+		"crlf":            crlf,
+		"mixed":           bytes.Replace(want, []byte("\n"), []byte("\r\n"), 3),
+		"mark":            append([]byte("\ufeff"), want...),
+		"mark and crlf":   append([]byte("\ufeff"), crlf...),
+		"no last newline": bytes.TrimSuffix(want, []byte("\n")),
+		"more newlines":   append(bytes.Clone(crlf), "\r\n\n"...),
+	} {
+		path := filepath.Join(dir(t, map[string]string{"a.go": string(have)}), "a.go")
+		changes, err := output.Changes(map[string][]byte{path: want}, header)
+		require.NoError(t, err, name)
+		assert.Empty(t, changes, name)
+		require.NoError(t, output.Write(changes))
+		assert.Equal(t, string(have), read(t, path), name)
+	}
+	path := filepath.Join(dir(t, map[string]string{"a.go": header + "\r\n\rx\n"}), "a.go")
+	changes, err := output.Changes(map[string][]byte{path: want}, header)
+	require.NoError(t, err)
+	assert.Len(t, changes, 1)
+}
+
+func TestAStaleFileKeepsItsLineEnds(t *testing.T) {
+	for have, want := range map[string]string{
+		header + "\r\n\r\nold\r\n":         header + "\r\n\r\nnew\r\n",
+		"\ufeff" + header + "\r\nold\r\n":  header + "\r\n\r\nnew\r\n",
+		header + "\n\nold\n":               header + "\n\nnew\n",
+		header + "\n\nold\n\nolder\r\n":    header + "\n\nnew\n",
+		header + "\r\n\r\nold\r\n<<<<<<\n": header + "\r\n\r\nnew\r\n",
+	} {
+		path := filepath.Join(dir(t, map[string]string{"a.go": have}), "a.go")
+		files := map[string][]byte{path: []byte(header + "\n\nnew\n")}
+		changes, err := output.Changes(files, header)
+		require.NoError(t, err)
+		require.Len(t, changes, 1, "%q", have)
+		var b bytes.Buffer
+		require.NoError(t, output.Diff(&b, changes, filepath.Base))
+		assert.NotContains(t, b.String(), "\r")
+		assert.NotContains(t, b.String(), "-"+header)
+		require.NoError(t, output.Write(changes))
+		assert.Equal(t, want, read(t, path), "%q", have)
+		changes, err = output.Changes(files, header)
+		require.NoError(t, err)
+		assert.Empty(t, changes)
+	}
+}
+
+func TestNothingIsWrittenThroughALink(t *testing.T) {
+	outside := filepath.Join(dir(t, map[string]string{"victim": header + "\ntheirs\n"}), "victim")
+	for _, target := range []string{outside, "inside.go", "nowhere", filepath.Join("..", "nowhere")} {
+		d := dir(t, map[string]string{"inside.go": header + "\ntheirs\n"})
+		path := filepath.Join(d, "a.go")
+		require.NoError(t, os.Symlink(target, path))
+		files := map[string][]byte{path: []byte(header + "\nours\n")}
+		changes, err := output.Changes(files, header)
+		require.NoError(t, err)
+		require.Len(t, changes, 1)
+		require.NoError(t, output.Write(changes))
+		info, err := os.Lstat(path)
+		require.NoError(t, err)
+		assert.True(t, info.Mode().IsRegular(), "the link is replaced, and not where it leads")
+		assert.Equal(t, header+"\nours\n", read(t, path))
+		assert.Equal(t, header+"\ntheirs\n", read(t, filepath.Join(d, "inside.go")))
+		assert.Equal(t, []string{"a.go", "inside.go"}, names(t, d))
+	}
+	assert.Equal(t, header+"\ntheirs\n", read(t, outside))
+
+	d := dir(t, nil)
+	path := filepath.Join(d, "a.go")
+	require.NoError(t, os.Symlink(outside, path))
+	require.NoError(t, output.Write([]output.Change{{Path: path, Old: []byte(header)}}))
+	assert.Empty(t, names(t, d), "an orphan that is a link goes")
+	assert.FileExists(t, outside)
+}
+
+func TestALinkToWhatIsWantedIsFine(t *testing.T) {
+	d := dir(t, map[string]string{"real.go": header + "\n"})
+	path := filepath.Join(d, "a.go")
+	require.NoError(t, os.Symlink("real.go", path))
+	changes, err := output.Changes(map[string][]byte{path: []byte(header + "\n")}, header)
+	require.NoError(t, err)
+	assert.Empty(t, changes)
+}
+
+func TestWhatHasNoEndIsNotRead(t *testing.T) {
+	d := dir(t, nil)
+	path := filepath.Join(d, "a.go")
+	require.NoError(t, os.Symlink("/dev/zero", path))
+	_, err := output.Changes(map[string][]byte{path: []byte(header)}, header)
+	assert.ErrorContains(t, err, "a.go is not a regular file")
+}
