@@ -2,6 +2,7 @@ package gosrc
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -25,13 +26,23 @@ func docWith(own, user string) string {
 	return comment(lines)
 }
 
+// comment makes lines of text a comment, and nothing but that: what a tool would
+// take for a directive in it is quoted.
 func comment(lines []string) string {
 	out := slices.Clone(lines)
 	for i, line := range out {
-		out[i] = strings.TrimRight("// "+line, " \t\r")
+		line = strings.TrimRight(line, " \t\r")
+		if text := strings.TrimSpace(line); marker.MatchString(text) {
+			line = "`" + text + "`"
+		}
+		out[i] = strings.TrimRight("// "+line, " ")
 	}
 	return strings.Join(out, "\n")
 }
+
+// marker is what a line begins with that has a meaning even behind a space: +build
+// and other markers with a plus, and what silences linters.
+var marker = regexp.MustCompile(`^(\+[A-Za-z]|nolint\b|lint:|#nosec\b|exhaustive:|revive:)`)
 
 func wrap(text string) []string {
 	var lines []string

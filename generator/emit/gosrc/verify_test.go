@@ -1,0 +1,62 @@
+package gosrc
+
+import (
+	"go/format"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// directives are lines that some tool would follow.
+var directives = []string{
+	"+build legacy", "  +build legacy", "\t+build\tlegacy", "//go:build legacy", "go:build legacy", "// +build legacy", "//go:generate rm -rf /",
+	"//line other.go:1", "/*line other.go:1*/", "//go:embed secrets", "//export Name", "//go:linkname a b", "#cgo LDFLAGS: -x", "+k8s:deepcopy-gen=true",
+	"nolint", "nolint:errcheck", "lint:ignore SA1000 x", "//nolint:all", "#nosec G101", "+build", "*/ //go:build legacy /*", "x\r//go:build legacy", "+build ignore\r",
+}
+
+func TestADocCommentStaysAComment(t *testing.T) {
+	for _, line := range directives {
+		for _, text := range []string{line, "EmbeddingTask embeds.\n\n" + line + "\n", line + "\nmore", "a\n" + line} {
+			pkg := embedding()
+			pkg.Tasks[0].Doc = text
+			raw, err := File(pkg)
+			require.NoError(t, err)
+			src, err := format.Source(raw)
+			require.NoError(t, err)
+			require.NoError(t, Verify(pkg, src), "%q\n%s", text, src)
+			require.NotContains(t, string(src[:400]), "//go:build")
+		}
+	}
+}
+
+func TestAStructTagStaysAString(t *testing.T) {
+	pkg := embedding()
+	pkg.Tasks[0].Fields[0].Tag = "json:\"a\"\n//go:generate rm -rf /\n"
+	raw, err := File(pkg)
+	require.NoError(t, err)
+	src, err := format.Source(raw)
+	require.NoError(t, err)
+	require.NoError(t, Verify(pkg, src))
+}
+
+func TestADirectiveThatGotIntoTheFileIsABug(t *testing.T) {
+	pkg := embedding()
+	const top = "// Code generated.\n\n"
+	for _, line := range []string{
+		"//go:build legacy", "// +build legacy", "//go:generate rm", "//line x:1", "/*line x:1*/", "//go:embed x", "//export X", "//nolint", "// nolint", "//go:linkname a b", "//lint:ignore x y", "// #nosec",
+	} {
+		assert.Error(t, Verify(pkg, []byte(top+line+"\n\npackage tasks\n")), line)
+		if strings.Contains(line, "build") {
+			continue // which means nothing below the clause
+		}
+		assert.Error(t, Verify(pkg, []byte(top+"package tasks\n\nvar x int\n\n"+line+"\nvar y int\n")), line)
+	}
+	assert.Error(t, Verify(pkg, []byte(top+"package tasks\n\nvar x = `\n//go:generate rm\n`\n")))
+	assert.NoError(t, Verify(pkg, []byte(top+"package tasks\n\n// See //go:build and +build.\nvar x = `//go:embed`\n")))
+	pkg.Constraint = "linux"
+	assert.NoError(t, Verify(pkg, []byte(top+"//go:build linux\n\npackage tasks\n")))
+	assert.Error(t, Verify(pkg, []byte(top+"package tasks\n")))
+	assert.Error(t, Verify(pkg, []byte(top+"//go:build linux\n\npackage tasks\n\n//go:build linux\nvar x int\n")))
+}
