@@ -2,87 +2,172 @@ package generator
 
 import (
 	"go/ast"
-	"go/build"
-	"io"
-	"path/filepath"
-	"strings"
+	"go/build/constraint"
+	"slices"
 
 	"github.com/taskgen/taskgen/generator/check"
+	"github.com/taskgen/taskgen/generator/diag"
 	"github.com/taskgen/taskgen/generator/directive"
+	"github.com/taskgen/taskgen/generator/load"
+	"github.com/taskgen/taskgen/generator/model"
+	"github.com/taskgen/taskgen/generator/platform"
 )
 
 // constraint returns the build constraint that the annotated files share, which
 // the generated file has to have as well. It reports tasks that stand behind
-// another one: where only some of them are built, code for all is not.
-func (b *builder) constraint(tasks []*directive.Type) string {
-	shared := ""
-	for i, t := range tasks {
-		expr := b.buildExpr(t.File)
-		if i == 0 {
-			shared = expr
-		}
-		if expr == shared {
-			continue
-		}
-		name, first := t.Spec.Name, tasks[0].Spec.Name
-		d := check.TaskConstraint.At(b.at(name.Pos(), len(name.Name)), "", "%s is built %s, and %s %s", name.Name, when(expr), first.Name, when(shared))
-		b.report(check.Related(d, b.at(first.Pos(), 0).Pos, "%s", first.Name))
+// another one, be they built here or not: where only some of them are built, code
+// for all is not.
+func (b *builder) constraint() string {
+	all := b.found.Types
+	for _, f := range b.away {
+		all = append(all[:len(all):len(all)], f.types...)
 	}
-	return shared
+	var (
+		first  *directive.Type
+		shared constraint.Expr
+	)
+	for _, t := range all {
+		x := b.builtWhen(t.File)
+		switch {
+		case first == nil:
+			first, shared = t, x
+		case !platform.Same(x, shared):
+			name := t.Spec.Name
+			d := check.TaskConstraint.At(b.at(name.Pos(), len(name.Name)), "", "%s is built %s, and %s %s", name.Name, when(x), first.Spec.Name.Name, when(shared))
+			b.report(check.Related(d, b.at(first.Spec.Name.Pos(), 0).Pos, "%s", first.Spec.Name.Name))
+		case shorter(x, shared):
+			shared = x
+		}
+	}
+	if first != nil {
+		b.inherited(first, shared)
+	}
+	return text(shared)
 }
 
-func when(expr string) string {
-	if expr == "" {
+// inherited reports directives on package clauses that do not hold wherever the
+// tasks are built.
+func (b *builder) inherited(first *directive.Type, shared constraint.Expr) {
+	report := func(at model.Span, name string, x constraint.Expr) {
+		if !platform.Implies(shared, x) {
+			d := check.TaskConstraint.At(at, "move it into a file that is built wherever the tasks are", "//taskgen:%s holds %s, and %s is built %s", name, when(x), first.Spec.Name.Name, when(shared))
+			b.report(check.Related(d, b.at(first.Spec.Name.Pos(), 0).Pos, "%s", first.Spec.Name.Name))
+		}
+	}
+	for _, d := range b.found.Package {
+		for _, f := range b.pkg.Files {
+			if f.Path == d.Span.File {
+				report(d.Span, d.Spec.Name, f.Build)
+			}
+		}
+	}
+	for _, f := range b.away {
+		if len(f.types) > 0 {
+			continue // which says it
+		}
+		for _, d := range f.clause {
+			report(d.Span, d.Spec.Name, f.file.Build)
+		}
+	}
+}
+
+// shorter says which of two expressions for the same to write: one for all orders
+// of the files.
+func shorter(x, y constraint.Expr) bool {
+	a, b := text(x), text(y)
+	return len(a) < len(b) || len(a) == len(b) && a < b
+}
+
+func text(x constraint.Expr) string {
+	if x == nil {
+		return ""
+	}
+	return x.String()
+}
+
+func when(x constraint.Expr) string {
+	if x == nil {
 		return "always"
 	}
-	return "when " + expr
+	return "when " + x.String()
 }
 
-// buildExpr is when a file is built, as a //go:build expression: by its line and
-// by its name.
-func (b *builder) buildExpr(f *ast.File) string {
-	expr := nameExpr(filepath.Base(b.prog.Fset.File(f.Package).Name()))
-	for _, group := range f.Comments {
-		if group.Pos() > f.Package {
-			break
-		}
-		for _, c := range group.List {
-			line, ok := strings.CutPrefix(c.Text, "//go:build ")
-			if line = strings.TrimSpace(line); !ok {
-				continue
+// builtWhen is when a file of the package is built.
+func (b *builder) builtWhen(syntax *ast.File) constraint.Expr {
+	for _, files := range [][]*load.File{b.pkg.Files, b.pkg.Excluded} {
+		for _, f := range files {
+			if f.Syntax == syntax {
+				return f.Build
 			}
-			if expr == "" {
-				return line
-			}
-			return expr + " && (" + line + ")"
 		}
 	}
-	return expr
+	return nil
 }
 
-// nameExpr is when a file is built by its name alone: linux && arm64 for
-// tasks_linux_arm64.go.
-func nameExpr(name string) string {
-	parts := strings.Split(strings.TrimSuffix(name, ".go"), "_")
-	if len(parts) == 1 || builds(parts[len(parts)-1], "none", "none") {
-		return "" // the last word is neither a system nor an architecture
-	}
-	last := parts[len(parts)-1]
-	if len(parts) > 2 {
-		system := parts[len(parts)-2]
-		if !builds(system+"_"+last, "none", last) {
-			return system + " && " + last
+// away is a file with directives that is not built here, and may be elsewhere.
+type away struct {
+	file   *load.File
+	types  []*directive.Type
+	clause []*directive.Directive
+}
+
+// excluded sorts out the files that are not built: those that may be elsewhere,
+// and those that never are, whose directives it reports.
+func (b *builder) excluded() {
+	for _, f := range b.pkg.Excluded {
+		if f.Syntax == nil {
+			continue
+		}
+		if why, fix := never(f); why != "" {
+			b.report(directive.Excluded(b.prog.Fset, f.Syntax, why, fix)...)
+			continue
+		}
+		found, _ := directive.Scan(b.prog.Fset, []*ast.File{f.Syntax})
+		if len(found.Types)+len(found.Package) > 0 {
+			b.away = append(b.away, away{f, found.Types, found.Package})
 		}
 	}
-	return last
 }
 
-// builds says whether a file whose name ends with _words is built for a system
-// and an architecture. Only go/build knows the names of all.
-func builds(words, system, architecture string) bool {
-	ctx := build.Context{GOOS: system, GOARCH: architecture, OpenFile: func(string) (io.ReadCloser, error) {
-		return io.NopCloser(strings.NewReader("package p\n")), nil
-	}}
-	ok, err := ctx.MatchFile("", "x_"+words+".go")
-	return ok && err == nil
+// never says why a file is built nowhere, or "", and how to mend it.
+func never(f *load.File) (why, fix string) {
+	switch {
+	case f.Test:
+		return "a test file", "move the declaration into a file that is no test"
+	case f.BuildErr != nil:
+		return "a file whose build constraint cannot be read", "mend the line: " + f.BuildErr.Error()
+	case f.Syntax.Name != nil && f.Syntax.Name.Name == "documentation":
+		return "a file of package documentation, which the go command leaves out", ""
+	case !platform.Possible(f.Build):
+		return "a file that is never built (" + when(f.Build) + ")", ""
+	}
+	return "", ""
+}
+
+// left says whether nothing is generated for the package: it has tasks, and none
+// of them is built here, nor could it be loaded as it is where they are.
+func (b *builder) left() bool {
+	return len(b.found.Types) == 0 && slices.ContainsFunc(b.away, func(f away) bool { return len(f.types) > 0 })
+}
+
+// leave warns of what is not built here and is nobody's mistake: the tasks of a
+// package that is left as it is, and queues and the like by themselves.
+func (b *builder) leave() {
+	for _, f := range b.away {
+		if len(b.found.Types) > 0 {
+			return // which have their own word about them
+		}
+		var places []model.Span
+		for _, t := range f.types {
+			places = append(places, t.Directives[0].Span)
+		}
+		if len(places) == 0 {
+			places = append(places, f.clause[0].Span)
+		}
+		for _, at := range places {
+			d := check.DirectiveExcluded.At(at, "generate it where the file is built", "the file is not built here, but %s: the code for it is left as it is", when(f.file.Build))
+			d.Severity = diag.Warning
+			b.report(d)
+		}
+	}
 }

@@ -2,7 +2,6 @@ package generator
 
 import (
 	"go/ast"
-	"go/parser"
 	"go/token"
 	"go/types"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	"github.com/taskgen/taskgen/generator/check"
 	"github.com/taskgen/taskgen/generator/load"
 	"github.com/taskgen/taskgen/generator/model"
+	"github.com/taskgen/taskgen/generator/platform"
 )
 
 // A declaration is what the syntax of a type at package level tells.
@@ -114,14 +114,8 @@ func baseIdent(e ast.Expr) string {
 
 // builtWithTasks says that a file is there whenever the generated file is.
 func (b *builder) builtWithTasks(f *ast.File) bool {
-	if f.Comments == nil { // they are parsed in files with directives alone
-		name := b.prog.Fset.File(f.Package).Name()
-		if head, err := parser.ParseFile(b.prog.Fset, name, nil, parser.PackageClauseOnly|parser.ParseComments); err == nil {
-			f = head
-		}
-	}
-	expr := b.buildExpr(f)
-	return expr == "" || len(b.found.Types) > 0 && expr == b.buildExpr(b.found.Types[0].File)
+	x := b.builtWhen(f)
+	return x == nil || len(b.found.Types) > 0 && platform.Implies(b.builtWhen(b.found.Types[0].File), x)
 }
 
 // withEmbedders adds to the roots the embedders that no task reaches, whose

@@ -50,7 +50,7 @@ func Generate(ctx context.Context, cfg Config) (*Result, error) {
 		r.Files[path] = nil
 	}
 	var (
-		mu sync.Mutex // guards r.Files
+		mu sync.Mutex // guards r
 		g  errgroup.Group
 	)
 	g.SetLimit(runtime.GOMAXPROCS(0))
@@ -61,6 +61,11 @@ func Generate(ctx context.Context, cfg Config) (*Result, error) {
 			src, note, err := write(ctx, loaded, pkg, path)
 			mu.Lock()
 			defer mu.Unlock()
+			var output *load.OutputError
+			if errors.As(err, &output) && len(output.Handwritten) > 0 {
+				r.Diagnostics = append(r.Diagnostics, handwritten(pkg, output.Handwritten)...)
+				return nil
+			}
 			r.Files[path] = src
 			if note != "" {
 				r.Notes = append(r.Notes, note)
@@ -70,6 +75,9 @@ func Generate(ctx context.Context, cfg Config) (*Result, error) {
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
+	}
+	if r.Diagnostics = diag.Sort(r.Diagnostics); diag.HasErrors(r.Diagnostics) {
+		r.Files = nil
 	}
 	slices.Sort(r.Notes)
 	return r, nil
@@ -97,6 +105,9 @@ func write(ctx context.Context, loaded *Loaded, pkg *model.Package, path string)
 		return err
 	})
 	if err = g.Wait(); err != nil {
+		return nil, "", bug(pkg, err)
+	}
+	if err := gosrc.Verify(pkg, src); err != nil {
 		return nil, "", bug(pkg, err)
 	}
 	if wrong != nil {

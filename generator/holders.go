@@ -22,10 +22,10 @@ type holderSearch struct {
 	generic int                         // instances met since the last root
 }
 
-// maxInstances bounds the instances of generic types that are looked at from one
+// maxGenerics bounds the instances of generic types that are looked at from one
 // root: they can lead to ever new ones. For those beyond it stands the type as it
 // is declared.
-const maxInstances = 1000
+const maxGenerics = 1000
 
 func searchHolders(roots []types.Type) *holderSearch {
 	s := &holderSearch{around: make(map[types.Type][]types.Type), holding: make(map[types.Type]bool)}
@@ -54,7 +54,7 @@ func (s *holderSearch) visit(t, from types.Type) {
 		return
 	}
 	if named, ok := t.(*types.Named); ok && named.TypeArgs().Len() > 0 {
-		if s.generic++; s.generic > maxInstances {
+		if s.generic++; s.generic > maxGenerics {
 			s.visit(named.Origin(), t)
 			return
 		}

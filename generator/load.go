@@ -6,9 +6,11 @@ package generator
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"go/ast"
 	"go/token"
 	"go/types"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -40,7 +42,7 @@ type Loaded struct {
 	// too.
 	Generated []string
 
-	program *load.Program
+	programs map[string]*load.Program // by the paths of Packages
 }
 
 // Load reads the packages that match the patterns and checks their directives.
@@ -58,39 +60,73 @@ func Load(ctx context.Context, cfg Config) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	return read(prog), nil
+	away, err := elsewhere(ctx, cfg, prog)
+	if err != nil {
+		return nil, err
+	}
+	return read(ctx, prog, away)
 }
 
-// read makes models of the packages of a program.
-func read(prog *load.Program) *Loaded {
-	out := &Loaded{program: prog, Generated: prog.Generated}
+// read makes models of the packages of a program. Those that are in away by their
+// paths are taken from the program there.
+func read(ctx context.Context, prog *load.Program, away map[string]*load.Program) (*Loaded, error) {
+	out := &Loaded{programs: make(map[string]*load.Program)}
 	var (
 		builders []*builder
-		roots    []load.Roots
+		roots    = make(map[*load.Program][]load.Roots)
+		left     []string // folders whose generated files nothing is known about
 	)
 	for _, pkg := range prog.Packages {
-		b := &builder{prog: prog, pkg: pkg, plain: make(map[visit]bool), leaky: make(map[*types.Named]bool), tags: make(map[*types.Named]*types.Var)}
+		b := &builder{
+			prog: prog, pkg: pkg, plain: make(map[visit]bool), leaky: make(map[*types.Named]bool),
+			tags: make(map[*types.Named]*types.Var), finite: make(map[*types.Named]bool),
+		}
+		if there := away[pkg.Path]; there != nil {
+			b.prog, b.pkg = there, there.Package(pkg.Path)
+		}
 		b.scan()
 		if len(b.found.Types) > 0 {
-			roots = append(roots, b.roots())
+			roots[b.prog] = append(roots[b.prog], b.roots())
+		} else if b.left() {
+			left = append(left, pkg.Dir)
 		}
 		builders = append(builders, b)
 	}
-	prog.Check(roots)
-	if withEmbedders(builders, roots) {
-		prog.Check(roots)
+	for p := range roots {
+		if err := p.Check(ctx, roots[p]); err != nil {
+			return nil, err
+		}
+		if !withEmbedders(builders, roots[p]) {
+			continue
+		}
+		if err := p.Check(ctx, roots[p]); err != nil {
+			return nil, err
+		}
 	}
 	for _, b := range builders {
 		m := b.build()
 		b.diags = append(b.diags, check.Package(&m)...)
-		if len(m.Tasks)+len(m.Queues) > 0 {
+		if len(m.Tasks)+len(m.Queues) > 0 && !b.left() {
 			out.Packages = append(out.Packages, m)
+			out.programs[m.Path] = b.prog
 		}
 		out.Diagnostics = append(out.Diagnostics, allow(b.found.Allows, b.diags)...)
 	}
 	out.Diagnostics = append(out.Diagnostics, check.Owners(out.Packages)...)
-	out.Diagnostics = diag.Sort(out.Diagnostics)
-	return out
+	out.Diagnostics = append(out.Diagnostics, check.Packages(out.Packages, prog.Linked)...)
+	out.Diagnostics = diag.Sort(append(out.Diagnostics, copies(prog)...))
+	out.Generated = slices.DeleteFunc(slices.Clone(prog.Generated), func(path string) bool { return slices.Contains(left, filepath.Dir(path)) })
+	return out, nil
+}
+
+// copies reports handwritten files with the header of a generated one.
+func copies(prog *load.Program) []diag.Diagnostic {
+	var diags []diag.Diagnostic
+	for _, path := range prog.Copies {
+		at := model.Span{Pos: model.Pos{File: path, Line: 1, Column: 1}}
+		diags = append(diags, check.FileHeader.At(at, "", "%s begins like a file that taskgen wrote, and is none", filepath.Base(path)))
+	}
+	return diags
 }
 
 // CheckOutput type-checks a generated file, bodies included, together with the
@@ -101,7 +137,11 @@ func read(prog *load.Program) *Loaded {
 // wrong in handwritten files is no error. It may be called for several packages
 // side by side.
 func (l *Loaded) CheckOutput(ctx context.Context, pkgPath, filename string, src []byte) error {
-	return l.program.CheckOutput(ctx, pkgPath, filename, src)
+	prog := l.programs[pkgPath]
+	if prog == nil {
+		return fmt.Errorf("taskgen: package %s is not loaded", pkgPath)
+	}
+	return prog.CheckOutput(ctx, pkgPath, filename, src)
 }
 
 // builder makes the model of one package.
@@ -109,10 +149,12 @@ type builder struct {
 	prog    *load.Program
 	pkg     *load.Package
 	found   *directive.Found
+	away    []away // what is not built here
 	diags   []diag.Diagnostic
 	plain   map[visit]bool              // types that travel, and hold neither tags nor what is to be warned of
 	leaky   map[*types.Named]bool       // types of other packages that hold what is to be warned of
 	tags    map[*types.Named]*types.Var // what taggedField has found out
+	finite  map[*types.Named]bool       // types that endless has followed
 	structs map[*types.Var]string       // what fieldName has found
 	docs    map[token.Pos]string        // what comments has found
 }
@@ -130,16 +172,7 @@ func (b *builder) scan() {
 	var diags []diag.Diagnostic
 	b.found, diags = directive.Scan(b.prog.Fset, files)
 	b.report(diags...)
-	for _, f := range b.pkg.Excluded {
-		if f.Syntax == nil {
-			continue
-		}
-		why, fix := "a file that build constraints exclude", ""
-		if f.Test {
-			why, fix = "a test file", "move the declaration into a file that is no test"
-		}
-		b.report(directive.Excluded(b.prog.Fset, f.Syntax, why, fix)...)
-	}
+	b.excluded()
 	b.syntaxErrors()
 }
 
@@ -186,23 +219,49 @@ func (b *builder) build() model.Package {
 	slices.SortStableFunc(m.Queues, func(x, y model.Queue) int { return strings.Compare(x.Name, y.Name) })
 	m.Schedules = schedules(b.found.Get("schedules"))
 	b.checkRetry(b.found.Get("retry"))
-	var annotated []*directive.Type
 	for _, t := range b.found.Types {
 		if task, ok := b.task(t); ok {
 			m.Tasks = append(m.Tasks, task)
-			annotated = append(annotated, t)
 		}
 	}
 	// In the order of files and lines, in whatever order the files came.
 	slices.SortStableFunc(m.Tasks, func(x, y model.Task) int {
 		return cmp.Or(cmp.Compare(x.Pos.File, y.Pos.File), cmp.Compare(x.Pos.Line, y.Pos.Line))
 	})
-	m.Constraint = b.constraint(annotated)
-	m.Imports, m.Imported = b.aliases(annotated), b.pkg.ImportNames()
+	m.Constraint = b.constraint()
+	m.Imports, m.Imported = b.aliases(b.found.Types), b.pkg.ImportNames()
 	m.Holders = b.holderModels()
 	b.warnOfEmbedding(&m)
+	b.leave()
 	b.imports(&m)
+	b.taken(&m)
+	b.cycle()
+	b.diags = oncePerPlace(b.diags)
 	return m
+}
+
+// taken reports a handwritten file where the generated one goes.
+func (b *builder) taken(m *model.Package) {
+	name := model.FileName(m.Name)
+	for _, f := range append(b.pkg.Files[:len(b.pkg.Files):len(b.pkg.Files)], b.pkg.Excluded...) {
+		if filepath.Base(f.Path) == name && len(m.Tasks)+len(m.Queues) > 0 {
+			b.report(check.FileTaken.At(model.Span{Pos: model.Pos{File: f.Path, Line: 1, Column: 1}}, "", "%s was not written by taskgen", name))
+		}
+	}
+}
+
+// cycle reports that the package imports itself through others.
+func (b *builder) cycle() {
+	if len(b.found.Types) == 0 {
+		return
+	}
+	if cycle, pos := b.prog.Cycle(b.pkg); cycle != nil {
+		// What comes of it in the fields is no news.
+		b.diags = slices.DeleteFunc(b.diags, func(d diag.Diagnostic) bool {
+			return d.Rule == check.FieldType.ID && strings.Contains(d.Message, "import cycle not allowed")
+		})
+		b.report(check.PackageCycle.At(b.at(pos, 0), "", "import cycle not allowed: %s", strings.Join(cycle, " imports ")))
+	}
 }
 
 // imports adds to the names that are taken those which the package may not
@@ -245,11 +304,11 @@ func (b *builder) structType(t *directive.Type) (*types.Named, *types.Struct, bo
 		named, _ := b.pkg.Info.Defs[name].Type().(*types.Named)
 		if named != nil {
 			if st, ok := named.Underlying().(*types.Struct); ok {
-				return named, st, true
+				return named, st, b.typeErrors(t.Spec, named)
 			}
 		}
 		reason, _ := b.prog.Reason(name.Pos()) // a struct that holds itself, say
-		b.report(check.FieldType.At(at, "", "%s: %s", name.Name, brief(reason.Msg)))
+		b.report(check.FieldType.At(at, mend(reason.Msg), "%s: %s", name.Name, brief(reason.Msg)))
 	}
 	return nil, nil, false
 }

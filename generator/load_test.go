@@ -107,7 +107,8 @@ func TestTheOrderOfFilesDoesNotMatter(t *testing.T) {
 		require.NoError(t, err)
 		files := prog.Packages[0].Files
 		rand.New(rand.NewPCG(seed, 1)).Shuffle(len(files), func(i, j int) { files[i], files[j] = files[j], files[i] })
-		l := read(prog)
+		l, err := read(t.Context(), prog, nil)
+		require.NoError(t, err)
 		require.Empty(t, l.Diagnostics)
 		require.Len(t, l.Packages[0].Tasks, 8)
 		data, err := json.Marshal(l.Packages)

@@ -163,7 +163,7 @@ func (p *payload) unresolved(v *types.Var, tr *trouble) {
 	if ok {
 		text = brief(reason.Msg)
 	}
-	d := check.FieldType.At(at, "", "field %s of %s: %s", v.Name(), p.task.Struct, text)
+	d := check.FieldType.At(at, mend(reason.Msg), "field %s of %s: %s", v.Name(), p.task.Struct, text)
 	if ok {
 		where := p.b.at(reason.Pos, 0)
 		if p.b.prog.Fset.File(reason.Pos) == p.b.prog.Fset.File(v.Pos()) && where.Pos.Line == at.Pos.Line {
@@ -182,7 +182,7 @@ func brief(msg string) string {
 		return strings.Join(strings.Fields(msg), " ")
 	}
 	line, _, _ := strings.Cut(msg, "\n")
-	return line
+	return strings.TrimSuffix(line, ":")
 }
 
 // collisions reports fields that take each other's JSON name.

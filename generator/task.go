@@ -107,6 +107,10 @@ func (b *builder) result(t *directive.Type, m *model.Task) {
 		b.report(check.TaskResult.At(arg.Span, fix, "result=%s: %s", arg.Text, err))
 		return
 	}
+	if endless := b.endless(typ); endless != nil {
+		b.report(check.TaskResult.At(arg.Span, mend(instantiationCycle), "result=%s: %s", arg.Text, cycleOf(endless)))
+		return
+	}
 	if !b.carries(typ, arg) {
 		return
 	}

@@ -19,9 +19,9 @@ var (
 		"elsewhere it would be ignored",
 		"move it")
 	DirectiveExcluded = rule("DIRECTIVE_EXCLUDED",
-		"directives stand in files that are built",
-		"a file that build constraints exclude, or a test file, is no part of the package that code is generated for",
-		"move the declaration into a file of the package, or pass the build tags with -tags")
+		"directives stand in files that are built somewhere; where that is another system, or wants other tags, and code cannot be generated from here, it is a warning",
+		"a test file, or one that is never built, is no part of the package that code is generated for",
+		"move the declaration into a file of the package")
 	DirectiveRepeated = rule("DIRECTIVE_REPEATED",
 		"a directive is given once, but for queue and allow",
 		"one of the two would be ignored, and nobody knows which",
@@ -82,6 +82,18 @@ var (
 		"files of a package with tasks parse",
 		"a directive behind a syntax error may be lost",
 		"mend the syntax error")
+	PackageCycle = rule("PACKAGE_CYCLE",
+		"a package with tasks imports no package that imports it",
+		"Go does not compile it, and says so only when the whole module is built",
+		"move what both packages need into a third one, which imports neither")
+	FileTaken = rule("FILE_TAKEN",
+		"nobody else writes the file <package>_taskgen.go",
+		"it is where the code for the package goes, and would be lost",
+		"rename the file, or begin it with the header of a generated file if taskgen may replace it")
+	FileHeader = warning("FILE_HEADER",
+		"no other file bears the header of a generated file",
+		"tools take it for one that may be written anew; taskgen leaves it alone, as it does every file that is not <package>_taskgen.go",
+		"remove the header if the file is kept by hand, or the file if it is left over")
 	TaskNotStruct = rule("TASK_NOT_STRUCT",
 		"a task is a struct type with its fields written out: type FooTask struct { … }",
 		"the fields are the contract with whoever reads the queue; an alias or another type hides them",
@@ -111,7 +123,7 @@ var (
 		"a handler that is not safe to run twice must not be retried by default, and one that is must not be lost by default",
 		"add //taskgen:retry max=… or //taskgen:retry none to the struct, or to the package clause")
 	TaskNameTaken = rule("TASK_NAME_TAKEN",
-		"names and aliases of tasks differ from one another",
+		"names and aliases of tasks differ from one another, in all packages of the run; where no program of the run has both packages, it is a warning",
 		"a message would find two handlers",
 		"give one of them another name=")
 	TaskAlias = rule("TASK_ALIAS",
@@ -125,15 +137,15 @@ var (
 	TaskResult = rule("TASK_RESULT",
 		"result= names a type that the file can name and JSON can carry",
 		"the generated handler returns it",
-		"name a type of the package, or of a package that the file imports")
+		"name a type of the package, or of another with its whole import path (result=example.com/x/model.Embedding); an alias in the package does as well: type Embedding = model.Embedding")
 	TaskRetention = rule("TASK_RETENTION",
 		"a task with retention= has a result",
 		"it is the result that is kept for this time; without one the option would be ignored",
 		"add result=, or remove retention=; how long a task may wait is the retention= of its queue")
 	TaskConstraint = rule("TASK_CONSTRAINT",
-		"the tasks of a package are in files with the same build constraint, by their //go:build lines and by their names",
-		"the generated file would not compile where only some of the tasks are built",
-		"put the tasks into one file, or into packages of their own")
+		"the tasks of a package, and what they inherit, are in files that are built in the same places, by their build constraints and by their names",
+		"there is one generated file, and it would not compile where only some of the tasks are built",
+		"put the tasks into one file, or those of each build constraint into a package of their own")
 	SymbolClash = rule("SYMBOL_CLASH",
 		"the names that are generated for two tasks differ",
 		"the generated file would not compile",
@@ -186,6 +198,10 @@ var (
 		"a queue is declared once in a package",
 		"the two declarations may differ",
 		"keep one of them")
+	QueueDiffers = rule("QUEUE_DIFFERS",
+		"packages that declare one queue declare the same; where no program of the run has both packages, it is a warning",
+		"they are opened together, and one of the two declarations would not hold",
+		"make the two alike, or give one of the queues another name")
 	QueueDLQ = rule("QUEUE_DLQ",
 		"a dead letter queue is a queue of its own, that no task is sent to",
 		"dead tasks would be run again as if nothing had happened",

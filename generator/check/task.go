@@ -96,9 +96,11 @@ func (c *checker) required(t *model.Task) {
 
 // Defaults of the runtime that rules here depend on.
 const (
-	DefaultLevels    = 4
-	DefaultRetryBase = time.Second
-	DefaultRetryCap  = time.Hour
+	DefaultLevels        = 4
+	DefaultVisibility    = 30 * time.Second
+	DefaultMaxDeliveries = 10
+	DefaultRetryBase     = time.Second
+	DefaultRetryCap      = time.Hour
 )
 
 // retry: the longest delay is no shorter than the first.

@@ -11,15 +11,18 @@ import (
 
 // Explain returns a piece of the reference: all of it for the empty topic, one
 // directive (task), one key (task.timeout, "task timeout", or timeout of every
-// directive that has it), one tag (secret), the table of rules (rules) or one
-// rule (TASK_NO_QUEUE). For any other topic the error says which is near.
+// directive that has it), the tags of fields (tags), one tag (secret), the table of
+// rules (rules) or one rule (TASK_NO_QUEUE). For any other topic the error says
+// which is near.
 func Explain(topic string) (string, error) {
 	topic = strings.TrimPrefix(strings.TrimSpace(topic), "//"+Tool+":")
-	if topic == "" {
+	switch strings.ToLower(topic) {
+	case "", "all", "directives":
 		return reference(), nil
-	}
-	if topic == "rules" {
+	case "rules", "rule":
 		return ruleTable(), nil
+	case "tags", "tag":
+		return tagTable(), nil
 	}
 	var b strings.Builder
 	if spec, ok := Find(topic); ok {
@@ -47,14 +50,14 @@ func Explain(topic string) (string, error) {
 		if near, ok := check.Nearest(topic, topics()); ok {
 			return "", fmt.Errorf("there is nothing to explain about %q: did you mean %s?", topic, near)
 		}
-		return "", fmt.Errorf("there is nothing to explain about %q: name a directive, a key, a tag or a rule, or nothing for the whole reference", topic)
+		return "", fmt.Errorf("there is nothing to explain about %q: name a directive, a key, a tag or a rule, tags or rules for all of them, or nothing for the whole reference", topic)
 	}
 	return b.String(), nil
 }
 
 // topics are what there is to explain.
 func topics() []string {
-	all := append(names(), "rules")
+	all := append(names(), "rules", "tags", "directives")
 	for i := range Table {
 		for _, k := range Table[i].Keys {
 			all = append(all, k.Name, Table[i].Name+"."+k.Name)
@@ -74,11 +77,17 @@ func reference() string {
 		writeDirective(&b, &Table[i])
 		b.WriteByte('\n')
 	}
+	b.WriteString(tagTable())
+	b.WriteString("\ntaskgen explain rules lists what packages are checked for.\n")
+	return b.String()
+}
+
+func tagTable() string {
+	var b strings.Builder
 	b.WriteString("Tags of fields, separated by commas:\n\n")
 	for _, t := range Tags {
 		writeTag(&b, "    ", t)
 	}
-	b.WriteString("\ntaskgen explain rules lists what packages are checked for.\n")
 	return b.String()
 }
 

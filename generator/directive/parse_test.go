@@ -1,6 +1,9 @@
 package directive
 
 import (
+	"fmt"
+	"go/ast"
+	"go/types"
 	"strings"
 	"testing"
 	"time"
@@ -220,4 +223,54 @@ func requireInside(t *testing.T, text string, s model.Span) {
 	if utf8.ValidString(text) && (!utf8.RuneStart((text + "x")[from]) || !utf8.RuneStart((text + "x")[to])) {
 		t.Fatalf("%q: %d to %d cuts a character", text, from, to)
 	}
+}
+
+func TestATypeMayBearItsImportPath(t *testing.T) {
+	for text, want := range map[string]string{
+		"Embedding":                               "Embedding",
+		"*other.Result":                           "*other.Result",
+		"example.com/x/model.Embedding":           "example.com/x/model.Embedding",
+		"map[string][]*example.com/x-y/v2/m.T":    "map[string][]*example.com/x-y/v2/m.T",
+		"gopkg.in/yaml.v3.Node":                   "gopkg.in/yaml.v3.Node",
+		"a.Page[example.com/x/m.T,encoding/j.U]":  "a.Page[example.com/x/m.T, encoding/j.U]",
+		"example.com/3d/~me/cube.Größe":           "example.com/3d/~me/cube.Größe",
+		"example.com/x/model":                     "",
+		"example.com/.../model.T":                 "",
+		"../model.T":                              "",
+		"example.com/x/../model.T":                "",
+		"example.com/x/model.T)":                  "",
+		"example.com/x/model.T //go:build ignore": "example.com/x/model.T", // a comment, to Go
+	} {
+		expr, ok := goType(text)
+		if want == "" {
+			if ok { // an expression, and no type: Eval says so
+				assert.NotContains(t, types.ExprString(expr), "..", text)
+				assert.IsNotType(t, &ast.SelectorExpr{}, expr, text)
+			}
+			continue
+		}
+		if assert.True(t, ok, text) {
+			assert.Equal(t, want, types.ExprString(expr))
+		}
+	}
+}
+
+// A line of any length takes time that grows with it.
+func TestALongLineIsRead(t *testing.T) {
+	for _, text := range []string{
+		"//taskgen:task " + strings.Repeat("name=x ", 50_000),
+		"//taskgen:task " + strings.Repeat("k=1 ", 50_000),
+		"//taskgen:task x=" + strings.Repeat(`"`, 200_000),
+		"//taskgen:task result=" + strings.Repeat("a/b.T,", 50_000),
+	} {
+		_, diags := Parse(here, text)
+		assert.NotEmpty(t, diags)
+	}
+	var aliases []string
+	for i := range 50_000 {
+		aliases = append(aliases, fmt.Sprint("a", i))
+	}
+	d, diags := Parse(here, "//taskgen:task aliases="+strings.Join(aliases, ","))
+	require.Empty(t, diags)
+	assert.Len(t, d.Args[0].Value, 50_000)
 }

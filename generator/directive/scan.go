@@ -1,6 +1,7 @@
 package directive
 
 import (
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/token"
@@ -52,7 +53,7 @@ func Scan(fset *token.FileSet, files []*ast.File) (*Found, []diag.Diagnostic) {
 	return &s.found, s.diags
 }
 
-// Excluded reports the directives of a file that is not built; why says how so.
+// Excluded reports the directives of a file that is never built; why says how so.
 func Excluded(fset *token.FileSet, file *ast.File, why, fix string) []diag.Diagnostic {
 	var diags []diag.Diagnostic
 	for _, group := range file.Comments {
@@ -198,22 +199,26 @@ func (s *scanner) surroundings(f *ast.File, c *ast.Comment, d *Directive) (what,
 		return "is not attached to the package clause: a blank line stands between", "remove the blank line",
 			SpanAt(s.fset, f.Package, 0).Pos
 	}
-	for _, decl := range f.Decls {
+	// The first declaration that ends behind the comment, and the one before it.
+	i, _ := slices.BinarySearchFunc(f.Decls, c.Pos(), func(decl ast.Decl, pos token.Pos) int { return cmp.Compare(decl.End(), pos+1) })
+	move := "move it into the comment above " + where(d.Spec)
+	if i > 0 && s.fset.Position(f.Decls[i-1].End()).Line == s.fset.Position(c.Pos()).Line {
+		return "stands behind a declaration, where it has no effect", move, model.Pos{}
+	}
+	if i < len(f.Decls) {
+		decl := f.Decls[i]
 		switch {
-		case decl.Pos() <= c.Pos() && c.Pos() < decl.End():
-			return "stands inside a declaration, where it has no effect", "move it into the comment above " + where(d.Spec), model.Pos{}
-		case decl.End() <= c.Pos() && s.fset.Position(decl.End()).Line == s.fset.Position(c.Pos()).Line:
-			return "stands behind a declaration, where it has no effect", "move it into the comment above " + where(d.Spec), model.Pos{}
+		case decl.Pos() <= c.Pos():
+			return "stands inside a declaration, where it has no effect", move, model.Pos{}
 		case documents(decl, c):
-			return "is on " + kindOf(decl) + ", where it has no effect", "move it into the comment above " + where(d.Spec), model.Pos{}
-		case decl.Pos() > c.Pos():
-			at := SpanAt(s.fset, decl.Pos(), 0).Pos
-			if gen, ok := decl.(*ast.GenDecl); ok && gen.Tok == token.TYPE && slices.Contains(d.Spec.On, OnType) {
-				name := gen.Specs[0].(*ast.TypeSpec).Name.Name
-				return "is not attached to a struct: a blank line stands between", fmt.Sprintf("remove the blank line above %s", name), at
-			}
-			return "is not attached to a declaration", "move it into the comment above " + where(d.Spec), at
+			return "is on " + kindOf(decl) + ", where it has no effect", move, model.Pos{}
 		}
+		at := SpanAt(s.fset, decl.Pos(), 0).Pos
+		if gen, ok := decl.(*ast.GenDecl); ok && gen.Tok == token.TYPE && slices.Contains(d.Spec.On, OnType) && len(gen.Specs) > 0 {
+			name := gen.Specs[0].(*ast.TypeSpec).Name.Name
+			return "is not attached to a struct: a blank line stands between", fmt.Sprintf("remove the blank line above %s", name), at
+		}
+		return "is not attached to a declaration", move, at
 	}
 	return "is not attached to a declaration: none follows", "move it into the comment above " + where(d.Spec), model.Pos{}
 }

@@ -3,8 +3,10 @@ package directive
 import (
 	"errors"
 	"fmt"
+	"go/ast"
 	"go/parser"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,13 +55,45 @@ func (k *Key) parse(s string) (any, *problem) {
 	case RateOf:
 		return rate(s)
 	case GoType:
-		expr, err := parser.ParseExpr(s)
-		if err != nil {
+		expr, ok := goType(s)
+		if !ok {
 			return nil, &problem{check.TaskResult, "this is not a Go type", "write the name of a type, like Embedding or *other.Result"}
 		}
 		return expr, nil
 	}
 	return s, nil
+}
+
+// imported is a type of another package with its whole import path.
+var imported = regexp.MustCompile(`([A-Za-z0-9_~][A-Za-z0-9_.~+-]*(?:/[A-Za-z0-9_~+-][A-Za-z0-9_.~+-]*)+)\.[\pL_]`)
+
+// goType parses a type. Where it names one with its whole import path, the path
+// is the name of the identifier before the dot.
+func goType(s string) (ast.Expr, bool) {
+	paths := make(map[string]string) // by what stands for them while Go parses the rest
+	var b strings.Builder
+	last := 0
+	for _, at := range imported.FindAllStringSubmatchIndex(s, -1) {
+		path, name := s[at[2]:at[3]], fmt.Sprintf("importPath%d_", len(paths))
+		if strings.Contains(path, "..") {
+			return nil, false // a pattern, or a way up
+		}
+		paths[name] = path
+		b.WriteString(s[last:at[2]] + name)
+		last = at[3]
+	}
+	b.WriteString(s[last:])
+	expr, err := parser.ParseExpr(b.String())
+	if err != nil {
+		return nil, false
+	}
+	ast.Inspect(expr, func(n ast.Node) bool {
+		if x, ok := n.(*ast.Ident); ok && paths[x.Name] != "" {
+			x.Name = paths[x.Name]
+		}
+		return true
+	})
+	return expr, true
 }
 
 // CheckTaskName says what is wrong with a task's name on the wire, or "".
@@ -127,13 +161,15 @@ func allowable(id string) (any, *problem) {
 
 func list(k *Key, s string) (any, *problem) {
 	items := strings.Split(s, ",")
-	for i, item := range items {
+	seen := make(map[string]bool, len(items))
+	for _, item := range items {
 		switch {
 		case item == "":
 			return nil, &problem{check.ValueList, "an entry is empty", ""}
-		case slices.Contains(items[:i], item):
+		case seen[item]:
 			return nil, &problem{check.ValueList, item + " is there twice", ""}
 		}
+		seen[item] = true
 		var p *problem
 		switch k.Kind {
 		case Names:

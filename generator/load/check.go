@@ -1,10 +1,17 @@
 package load
 
 import (
+	"cmp"
+	"context"
 	"errors"
-	"fmt"
 	"go/ast"
+	"go/token"
 	"go/types"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/tools/go/packages"
 )
 
 // Roots are what is to be type-checked of one package.
@@ -14,16 +21,14 @@ type Roots struct {
 	Exprs   []Expr   // expressions that are not in the source, to be given to Eval
 }
 
-// An Expr is an expression and the file whose imports it may use.
-type Expr struct {
-	File *ast.File
-	Expr ast.Expr
-}
-
 // Check type-checks the roots and what they reach, in all packages at once, so
 // that types of one package that another uses are identical. It fills Types
-// and Info of each root's package.
-func (p *Program) Check(roots []Roots) {
+// and Info of each root's package. The error is that of the go command, asked
+// about packages that only an expression names.
+func (p *Program) Check(ctx context.Context, roots []Roots) error {
+	if err := p.name(ctx, roots); err != nil {
+		return err
+	}
 	r := newReach(p)
 	for _, root := range roots {
 		u := root.Package.unit
@@ -31,10 +36,8 @@ func (p *Program) Check(roots []Roots) {
 			r.keep(u, name)
 		}
 		for _, e := range root.Exprs {
-			for _, src := range u.sources {
-				if src.file == e.File {
-					r.walk(u, src, e.Expr)
-				}
+			if src := p.exprs[e.Expr]; src != nil {
+				r.walk(u, src, e.Expr)
 			}
 		}
 	}
@@ -45,24 +48,7 @@ func (p *Program) Check(roots []Roots) {
 		root.Package.Types, root.Package.Info = done.types, done.info
 	}
 	p.checked = c
-}
-
-// Eval type-checks a type expression as if it stood in the given file of a
-// checked package.
-func (p *Program) Eval(pkg *Package, e Expr) (types.Type, error) {
-	info := &types.Info{Types: make(map[ast.Expr]types.TypeAndValue)}
-	if err := types.CheckExpr(p.Fset, pkg.Types, e.File.Name.End(), e.Expr, info); err != nil {
-		var te types.Error
-		if errors.As(err, &te) {
-			return nil, errors.New(te.Msg)
-		}
-		return nil, err
-	}
-	tv := info.Types[e.Expr]
-	if !tv.IsType() {
-		return nil, fmt.Errorf("%s is not a type", types.ExprString(e.Expr))
-	}
-	return tv.Type, nil
+	return nil
 }
 
 // A checker type-checks the units of one reach, each once.
@@ -90,6 +76,10 @@ func (c *checker) check(u *unit) *checked {
 	done := &checked{info: &types.Info{Defs: make(map[*ast.Ident]types.Object)}}
 	c.done[u] = done
 	k := c.reach.of(u)
+	for spec := range k.oversized {
+		done.errs = append(done.errs, c.oversize(spec))
+	}
+	slices.SortFunc(done.errs, func(a, b types.Error) int { return cmp.Compare(a.Pos, b.Pos) })
 	files := make([]*ast.File, len(u.sources))
 	for i, src := range u.sources {
 		files[i] = prune(src, k)
@@ -123,7 +113,7 @@ func (im importer) Import(path string) (*types.Package, error) {
 	}
 	m := im.u.imported(path)
 	if m == nil {
-		return nil, errors.New("there is no such package")
+		return nil, errors.New(im.c.prog.absent(im.u.meta, path))
 	}
 	if len(m.GoFiles) == 0 {
 		return nil, errors.New(listError(m))
@@ -133,6 +123,76 @@ func (im importer) Import(path string) (*types.Package, error) {
 		return nil, errors.New("import cycle")
 	}
 	return done.types, nil
+}
+
+// absent says why a package that another imports is not among its imports: the go
+// command leaves out what would close a cycle.
+func (p *Program) absent(m *packages.Package, path string) string {
+	if cycle := p.cycle(m.PkgPath, path); cycle != nil {
+		return "import cycle not allowed: " + strings.Join(cycle, " imports ")
+	}
+	for _, e := range m.Errors {
+		if strings.Contains(e.Msg, path) {
+			return e.Msg
+		}
+	}
+	return "there is no such package"
+}
+
+// Cycle returns the import paths of a cycle of imports that the go command found
+// and that leads from the package back to it, and where the package imports the
+// second of them. It returns nil when there is none.
+func (p *Program) Cycle(pkg *Package) ([]string, token.Pos) {
+	for _, src := range pkg.unit.sources {
+		for _, spec := range src.file.Imports {
+			path, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				continue
+			}
+			if cycle := p.cycle(pkg.Path, path); cycle != nil {
+				return cycle, spec.Path.Pos()
+			}
+		}
+	}
+	return nil, token.NoPos
+}
+
+// cycle returns the cycle in which one package imports another, from the former
+// to itself, or nil.
+func (p *Program) cycle(from, to string) []string {
+	for _, found := range p.cycles {
+		i := slices.Index(found, from)
+		if i < 0 {
+			continue
+		}
+		turned := append(slices.Clone(found[i:]), found[:i]...)
+		if turned[1%len(turned)] == to {
+			return append(turned, from)
+		}
+	}
+	return nil
+}
+
+// cyclesOf reads the cycles of imports out of what go list says about a package,
+// each without its first package at the end again.
+func cyclesOf(m *packages.Package) [][]string {
+	var cycles [][]string
+	for _, e := range m.Errors {
+		_, stack, ok := strings.Cut(e.Msg, "import cycle not allowed: import stack: [")
+		if !ok {
+			continue
+		}
+		paths := strings.Fields(strings.TrimSuffix(strings.TrimSpace(stack), "]"))
+		if len(paths) < 2 {
+			continue
+		}
+		// What leads to the cycle is no part of it.
+		last := paths[len(paths)-1]
+		if i := slices.Index(paths, last); i < len(paths)-1 {
+			cycles = append(cycles, paths[i:len(paths)-1])
+		}
+	}
+	return cycles
 }
 
 // prune is a copy of a file with what is kept of it. Bodies of functions are
@@ -174,9 +234,14 @@ func pruneSpecs(d *ast.GenDecl, k *kept) []ast.Spec {
 				specs = append(specs, s)
 			}
 		case *ast.TypeSpec:
-			if k.nodes[s] {
-				specs = append(specs, s)
+			if k.oversized[s] {
+				empty := *s
+				empty.TypeParams, empty.Type = nil, &ast.StructType{Fields: &ast.FieldList{}}
+				s = &empty
+			} else if !k.nodes[s] {
+				continue
 			}
+			specs = append(specs, s)
 		case *ast.ValueSpec:
 			if !k.nodes[s] {
 				continue

@@ -9,11 +9,11 @@
 package load
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"go/ast"
+	"go/build/constraint"
 	"go/scanner"
 	"go/token"
 	"go/types"
@@ -29,6 +29,7 @@ import (
 	"golang.org/x/tools/go/packages"
 
 	"github.com/taskgen/taskgen/generator/model"
+	"github.com/taskgen/taskgen/generator/platform"
 )
 
 // Header is the line by which generated files are known.
@@ -53,16 +54,24 @@ type Program struct {
 	// the patterns match; sorted. Those that build constraints exclude are not
 	// among them: nothing is known about their packages as they are built.
 	Generated []string
+	// Copies are handwritten files in these packages that bear the header and
+	// are not ours by their names; sorted.
+	Copies []string
 
 	cfg   Config
 	sizes types.Sizes
-	// checked is what Check left, for Reason.
+	// checked and exprs are what Check left, for Reason and for Eval.
 	checked *checker
+	exprs   map[ast.Expr]*source
+	// cycles are import paths, each of which imports the next, and the last the
+	// first.
+	cycles [][]string
 
 	mu    sync.Mutex // guards the maps: outputs may be checked side by side
 	meta  map[string]*packages.Package
 	paths map[string]*packages.Package
 	units map[string]*unit
+	above map[*packages.Package][]*packages.Package // who imports a package, once Linked has asked
 }
 
 // A Package is one package that the patterns match.
@@ -91,6 +100,11 @@ type File struct {
 	Errors    scanner.ErrorList
 	Mentioned bool // the text holds "taskgen:"; comments are kept in Syntax
 	Test      bool // a _test.go file
+	// Build is when the go command builds the file, by its name and its lines;
+	// nil: always. BuildErr is what is wrong with its lines: then it builds it
+	// nowhere.
+	Build    constraint.Expr
+	BuildErr error
 }
 
 // Load runs go list for the patterns and parses the files of the packages that
@@ -105,6 +119,11 @@ func Load(ctx context.Context, cfg Config) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
+	more, err := p.unlisted(ctx, roots)
+	if err != nil {
+		return nil, err
+	}
+	roots = append(roots, more...)
 	slices.SortFunc(roots, func(a, b *packages.Package) int { return strings.Compare(a.PkgPath, b.PkgPath) })
 	found := make([]*Package, len(roots))
 	var g errgroup.Group
@@ -119,6 +138,7 @@ func Load(ctx context.Context, cfg Config) (*Program, error) {
 		return nil, err
 	}
 	slices.Sort(p.Generated)
+	slices.Sort(p.Copies)
 	for _, pkg := range found {
 		if pkg != nil {
 			p.Packages = append(p.Packages, pkg)
@@ -159,11 +179,27 @@ func (p *Program) list(ctx context.Context, patterns ...string) ([]*packages.Pac
 			return
 		}
 		p.meta[m.ID] = m
+		rename(m)
+		p.cycles = append(p.cycles, cyclesOf(m)...)
 		if _, ok := p.paths[m.PkgPath]; !ok {
 			p.paths[m.PkgPath] = m
 		}
 	})
 	return roots, nil
+}
+
+// rename gives a package the name that its handwritten files have: go list may
+// have taken it from a stale generated file.
+func rename(m *packages.Package) {
+	if len(m.Errors) == 0 || !slices.ContainsFunc(m.GoFiles, func(f string) bool { return strings.HasSuffix(f, model.FileName("")) }) {
+		return
+	}
+	for _, t := range byHand(readFiles(m.GoFiles)) {
+		if name := clause(t.src); name != "" {
+			m.Name = name
+			return
+		}
+	}
 }
 
 // open reads the files of a package. It returns nil when none mentions taskgen.
@@ -175,11 +211,12 @@ func (p *Program) open(m *packages.Package) (*Package, error) {
 	if dir == "" {
 		return nil, fmt.Errorf("taskgen: %s: %s", m.PkgPath, listError(m))
 	}
-	texts, own, err := readDir(dir)
+	all, err := readDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("taskgen: %w", err)
 	}
-	p.noteGenerated(m, own)
+	texts := byHand(all)
+	p.note(m, all)
 	if !slices.ContainsFunc(texts, func(t text) bool { return t.mentions }) {
 		return nil, nil
 	}
@@ -218,16 +255,29 @@ func (p *Program) open(m *packages.Package) (*Package, error) {
 	return pkg, nil
 }
 
-// noteGenerated adds to the generated files those that are built. One that is
-// too broken to be built counts too.
-func (p *Program) noteGenerated(m *packages.Package, own []text) {
+// note adds to the generated files those of a package, and to the copies. One that
+// is too broken to be built counts too.
+func (p *Program) note(m *packages.Package, all []text) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, t := range own {
-		if slices.Contains(m.GoFiles, t.path) || !bytes.Contains(t.src, []byte("\n//go:build ")) {
+	for _, t := range all {
+		x, err := platform.Of(t.path, t.src)
+		switch {
+		case t.copied:
+			p.Copies = append(p.Copies, t.path)
+		case t.own && (slices.Contains(m.GoFiles, t.path) || err != nil || x == nil):
 			p.Generated = append(p.Generated, t.path)
 		}
 	}
+}
+
+// Package returns a package of the program by its import path, or nil.
+func (p *Program) Package(path string) *Package {
+	i := slices.IndexFunc(p.Packages, func(pkg *Package) bool { return pkg.Path == path })
+	if i < 0 {
+		return nil
+	}
+	return p.Packages[i]
 }
 
 // Scope returns the identifiers that the handwritten files of the package, its
@@ -290,57 +340,6 @@ func (pkg *Package) ImportNames() []string {
 // IsType says whether the package declares a type of this name.
 func (pkg *Package) IsType(name string) bool {
 	return slices.ContainsFunc(pkg.unit.decls[name], func(d *decl) bool { return d.gen != nil && d.gen.Tok == token.TYPE })
-}
-
-// text is a file before it is parsed.
-type text struct {
-	path     string
-	src      []byte
-	mentions bool
-	test     bool
-}
-
-// readDir reads the Go files of a directory that people wrote, sorted by name,
-// and those that we did, whatever their names. A file with the name of a
-// generated one and without the header is neither.
-func readDir(dir string) (texts, own []text, err error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, e := range entries {
-		name := e.Name()
-		if e.IsDir() || !strings.HasSuffix(name, ".go") || name[0] == '_' || name[0] == '.' {
-			continue
-		}
-		path := filepath.Join(dir, name)
-		src, err := os.ReadFile(path)
-		if err != nil {
-			return nil, nil, err
-		}
-		switch {
-		case generated(src):
-			own = append(own, text{path: path, src: src})
-		case !strings.HasSuffix(name, model.FileName("")):
-			texts = append(texts, text{path, src, bytes.Contains(src, []byte(mark)), strings.HasSuffix(name, "_test.go")})
-		}
-	}
-	return texts, own, nil
-}
-
-// generated says whether a file is one of ours: the header stands on a line of
-// its own above the package clause.
-func generated(src []byte) bool {
-	for line := range bytes.Lines(src) {
-		line = bytes.TrimRight(line, "\r\n")
-		if string(line) == model.Header {
-			return true
-		}
-		if bytes.HasPrefix(line, []byte("package ")) {
-			return false
-		}
-	}
-	return false
 }
 
 // dirOf returns the directory of a package, or "" when it has no files.

@@ -53,7 +53,7 @@ func check(t *testing.T, prog *load.Program, structs ...string) string {
 	t.Helper()
 	require.Len(t, prog.Packages, 1)
 	pkg := prog.Packages[0]
-	prog.Check([]load.Roots{{Package: pkg, Names: structs}})
+	require.NoError(t, prog.Check(t.Context(), []load.Roots{{Package: pkg, Names: structs}}))
 	var b strings.Builder
 	for _, name := range structs {
 		obj := pkg.Types.Scope().Lookup(name)
@@ -142,13 +142,6 @@ func TestTheGeneratedFileIsNotRead(t *testing.T) {
 			assert.Equal(t, []string{"FooTask", "Part"}, prog.Packages[0].Scope())
 		})
 	}
-}
-
-func TestAGeneratedFileUnderAnotherNameIsKnownByItsHeader(t *testing.T) {
-	dir := write(t, goMod+"-- tasks.go --\npackage app\n\n// taskgen:\ntype FooTask struct{ A string }\n-- renamed.go --\n"+load.Header+"\n\npackage app\n\ntype FooTask int\n")
-	prog := loadAll(t, load.Config{Dir: dir})
-	assert.Equal(t, "A string\n", check(t, prog, "FooTask"))
-	assert.Equal(t, []string{filepath.Join(dir, "renamed.go")}, prog.Generated)
 }
 
 func TestGeneratedFilesOfPackagesWithoutTasksAreListed(t *testing.T) {

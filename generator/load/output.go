@@ -24,12 +24,7 @@ import (
 // keeps it from being checked. What is wrong in handwritten files is none of its
 // business. It may be called for several packages side by side.
 func (p *Program) CheckOutput(ctx context.Context, pkgPath, filename string, src []byte) error {
-	var pkg *Package
-	for _, candidate := range p.Packages {
-		if candidate.Path == pkgPath {
-			pkg = candidate
-		}
-	}
+	pkg := p.Package(pkgPath)
 	if pkg == nil {
 		return fmt.Errorf("taskgen: package %s is not loaded", pkgPath)
 	}
@@ -45,8 +40,18 @@ func (p *Program) CheckOutput(ctx context.Context, pkgPath, filename string, src
 	r := newReach(p)
 	r.walkFile(u, out)
 	r.close()
-	errs := append(newChecker(p, r).check(u).errs, clashes(p.Fset, out, pkg)...)
-	return outputError(filename, errs, p.missing(u, file))
+	c := newChecker(p, r)
+	errs := append(c.check(u).errs, clashes(p.Fset, out, pkg)...)
+	bad := outputError(filename, errs, p.missing(u, file))
+	if bad == nil {
+		return nil
+	}
+	g := newGatherer(c)
+	for _, d := range file.Decls {
+		g.gather(u, out, d)
+	}
+	bad.Handwritten = slices.DeleteFunc(g.errs, func(e types.Error) bool { return file.FileStart <= e.Pos && e.Pos < file.FileEnd })
+	return bad
 }
 
 // clashes are imports of a generated file under names that handwritten files
@@ -121,6 +126,9 @@ type OutputError struct {
 	// what it says about them: the module lacks them, and the generator may not be
 	// at fault.
 	Missing map[string]string
+	// Handwritten are errors in the declarations of types that the file needs: the
+	// generator may not be at fault.
+	Handwritten []types.Error
 }
 
 // Error lists all problems, one on a line.
@@ -147,7 +155,7 @@ func parseError(filename string, err error) error {
 	return out
 }
 
-func outputError(filename string, errs []types.Error, missing map[string]string) error {
+func outputError(filename string, errs []types.Error, missing map[string]string) *OutputError {
 	out := &OutputError{Filename: filename, Missing: missing}
 	slices.SortStableFunc(errs, func(a, b types.Error) int { return cmp.Compare(a.Pos, b.Pos) })
 	for _, e := range errs {

@@ -22,6 +22,8 @@ type kept struct {
 	nodes   map[ast.Node]bool // GenDecls of constants, specs of types and variables, FuncDecls
 	names   map[string]bool   // those that were asked for
 	imports map[*ast.ImportSpec]bool
+	// oversized are types that stand as empty structs before go/types.
+	oversized map[*ast.TypeSpec]bool
 }
 
 // A need is a name of a package that is not looked at yet.
@@ -35,7 +37,7 @@ func newReach(p *Program) *reach { return &reach{prog: p, kept: make(map[*unit]*
 func (r *reach) of(u *unit) *kept {
 	k, ok := r.kept[u]
 	if !ok {
-		k = &kept{nodes: make(map[ast.Node]bool), names: make(map[string]bool), imports: make(map[*ast.ImportSpec]bool)}
+		k = &kept{nodes: make(map[ast.Node]bool), names: make(map[string]bool), imports: make(map[*ast.ImportSpec]bool), oversized: make(map[*ast.TypeSpec]bool)}
 		r.kept[u] = k
 	}
 	return k
@@ -54,6 +56,7 @@ func (r *reach) close() {
 			}
 		}
 	}
+	r.oversized()
 }
 
 func (r *reach) parse(round []need) {

@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"go/types"
 	"slices"
+	"strings"
 )
 
 // Reason finds out why the type of a field could not be resolved, or a
@@ -21,6 +22,111 @@ func (p *Program) Reason(pos token.Pos) (types.Error, bool) {
 		}
 	}
 	return types.Error{}, false
+}
+
+// A Fault is an error of go/types in the declaration of a type, or in one that it
+// needs.
+type Fault struct {
+	types.Error
+	Field *ast.Field // that needs what is wrong; nil: the declaration itself is
+}
+
+// Faults are what go/types said about the declaration of a struct of the package,
+// and about the declarations that it needs, in other packages too: functions and
+// methods are none of them.
+func (p *Program) Faults(pkg *Package, spec *ast.TypeSpec) []Fault {
+	clean := true
+	for _, done := range p.checked.done {
+		clean = clean && len(done.errs) == 0
+	}
+	var src *source
+	for _, d := range pkg.unit.decls[spec.Name.Name] {
+		if d.spec == spec {
+			src = d.src
+		}
+	}
+	if clean || src == nil {
+		return nil
+	}
+	g := newGatherer(p.checked)
+	var faults []Fault
+	if st, ok := spec.Type.(*ast.StructType); ok {
+		for _, field := range st.Fields.List {
+			g.gather(pkg.unit, src, field)
+			for _, e := range g.errs[len(faults):] {
+				faults = append(faults, Fault{e, field})
+			}
+		}
+	}
+	g.gather(pkg.unit, src, spec)
+	for _, e := range g.errs[len(faults):] {
+		faults = append(faults, Fault{e, nil})
+	}
+	return faults
+}
+
+// gatherer finds all errors in declarations and in those that they need, each once.
+type gatherer struct {
+	c    *checker
+	seen map[ast.Node]bool
+	told map[token.Pos]bool
+	errs []types.Error
+}
+
+func newGatherer(c *checker) *gatherer {
+	return &gatherer{c: c, seen: make(map[ast.Node]bool), told: make(map[token.Pos]bool)}
+}
+
+func (g *gatherer) declared(u *unit, name string) {
+	for _, d := range u.decls[name] {
+		if d.spec != nil {
+			g.gather(u, d.src, d.spec)
+		}
+	}
+}
+
+func (g *gatherer) gather(u *unit, src *source, root ast.Node) {
+	done := g.c.done[u]
+	if g.seen[root] || done == nil {
+		return
+	}
+	g.seen[root] = true
+	for _, e := range done.errs {
+		more := strings.HasPrefix(e.Msg, "\t") // it goes on with the one before
+		if root.Pos() <= e.Pos && e.Pos < root.End() && !g.told[e.Pos] && !more {
+			g.told[e.Pos] = true
+			g.errs = append(g.errs, e)
+		}
+	}
+	ast.Inspect(root, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.SelectorExpr:
+			if x, ok := n.X.(*ast.Ident); ok && src.imports[x.Name] != nil {
+				g.imported(u, src.imports[x.Name], n.Sel.Name)
+			}
+			return false
+		case *ast.Ident:
+			if spec, ok := root.(*ast.TypeSpec); ok && spec.Name == n {
+				break
+			}
+			if u.decls[n.Name] != nil {
+				g.declared(u, n.Name)
+				break
+			}
+			for _, im := range src.dots {
+				g.imported(u, im, n.Name)
+			}
+		}
+		return true
+	})
+}
+
+func (g *gatherer) imported(u *unit, im *importDecl, name string) {
+	if m := u.imported(im.path); m != nil {
+		if dep := g.c.prog.unit(m.ID); dep != nil {
+			g.declared(dep, name)
+		}
+	}
 }
 
 // around is the innermost field or type declaration around a position.
@@ -71,7 +177,10 @@ func (f *finder) find(u *unit, src *source, n ast.Node) (types.Error, bool) {
 		switch n := n.(type) {
 		case *ast.SelectorExpr:
 			if x, isIdent := n.X.(*ast.Ident); isIdent {
-				if im := src.imports[x.Name]; im != nil {
+				switch im := src.imports[x.Name]; {
+				case im != nil && im.path == "C":
+					found, ok = types.Error{Fset: f.c.prog.Fset, Pos: n.Pos(), Msg: "C." + n.Sel.Name + " is a type of C, and only cgo knows what it is"}, true
+				case im != nil:
 					found, ok = f.imported(u, im, n.Sel.Name)
 				}
 			}

@@ -6,7 +6,6 @@ import (
 	"go/parser"
 	"go/scanner"
 	"go/token"
-	"os"
 	"path"
 	"regexp"
 	"runtime"
@@ -16,7 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/tools/go/packages"
 
-	"github.com/taskgen/taskgen/generator/model"
+	"github.com/taskgen/taskgen/generator/platform"
 )
 
 // A unit is one package as it was parsed: its declarations by name.
@@ -34,6 +33,7 @@ type source struct {
 	file    *ast.File
 	imports map[string]*importDecl
 	dots    []*importDecl
+	blanks  []*importDecl
 	output  bool // a generated file that is being checked: nothing of it is left out
 }
 
@@ -53,7 +53,8 @@ type decl struct {
 }
 
 // unit returns the parsed package with this ID, or nil when go list does not
-// know it. Files of other packages are parsed without comments.
+// know it. A file that cannot be read, or is broken, lacks its declarations, no
+// more.
 func (p *Program) unit(id string) *unit {
 	p.mu.Lock()
 	u, ok := p.units[id]
@@ -62,19 +63,7 @@ func (p *Program) unit(id string) *unit {
 	if ok || m == nil {
 		return u
 	}
-	files := make([]*File, len(m.GoFiles))
-	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i, name := range m.GoFiles {
-		g.Go(func() error {
-			if src, err := os.ReadFile(name); err == nil && !strings.HasSuffix(name, model.FileName("")) {
-				files[i] = parseFile(p.Fset, text{path: name, src: src})
-			}
-			return nil
-		})
-	}
-	_ = g.Wait() // a file that is away or broken lacks its declarations, no more
-	u = newUnit(m, files)
+	u = newUnit(m, p.parse(byHand(readFiles(m.GoFiles))))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if first, ok := p.units[id]; ok {
@@ -104,6 +93,7 @@ func parseFile(fset *token.FileSet, t text) *File {
 	}
 	syntax, err := parser.ParseFile(fset, t.path, t.src, mode)
 	f := &File{Path: t.path, Syntax: syntax, Mentioned: t.mentions, Test: t.test}
+	f.Build, f.BuildErr = platform.Of(t.path, t.src)
 	var list scanner.ErrorList
 	if errors.As(err, &list) {
 		f.Errors = list
@@ -151,22 +141,26 @@ func (u *unit) addImport(src *source, spec *ast.ImportSpec) {
 		return
 	}
 	im := &importDecl{path: target, spec: spec}
-	name := ""
-	switch m := u.imported(target); {
-	case spec.Name != nil:
+	name := u.nameOf(target)
+	if spec.Name != nil {
 		name = spec.Name.Name
-	case m != nil && len(m.GoFiles) > 0:
-		name = m.Name
-	default:
-		name = likelyName(target)
 	}
 	switch name {
 	case "_":
+		src.blanks = append(src.blanks, im)
 	case ".":
 		src.dots = append(src.dots, im)
 	default:
 		src.imports[name] = im
 	}
+}
+
+// nameOf is what a package is called that files of the unit import.
+func (u *unit) nameOf(target string) string {
+	if m := u.imported(target); m != nil && len(m.GoFiles) > 0 {
+		return m.Name
+	}
+	return likelyName(target)
 }
 
 // likelyName is what a package that is missing is called, by its path: the last

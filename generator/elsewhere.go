@@ -1,0 +1,91 @@
+package generator
+
+import (
+	"context"
+	"fmt"
+	"go/ast"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/taskgen/taskgen/generator/directive"
+	"github.com/taskgen/taskgen/generator/load"
+	"github.com/taskgen/taskgen/generator/platform"
+)
+
+// elsewhere loads packages none of whose tasks is built here as they are on a
+// system, or with tags, where all of them are, and returns the program of each
+// package by its path. So a run comes to the same on every machine. A package
+// that cannot be loaded so is missing.
+func elsewhere(ctx context.Context, cfg Config, prog *load.Program) (map[string]*load.Program, error) {
+	here := platform.Here(cfg.Env, cfg.Tags)
+	worlds := make(map[string]platform.World)
+	packages := make(map[string][]string)
+	for _, pkg := range prog.Packages {
+		if w, ok := worldOf(here, prog, pkg); ok {
+			key := fmt.Sprint(w)
+			worlds[key] = w
+			packages[key] = append(packages[key], pkg.Path)
+		}
+	}
+	found := make(map[string]*load.Program)
+	for key, w := range worlds {
+		env := cfg.Env
+		if env == nil {
+			env = os.Environ()
+		}
+		there, err := load.Load(ctx, load.Config{
+			Dir: cfg.Dir, Patterns: packages[key], Tags: strings.Join(w.Tags, ","), Env: slices.Concat(env, w.Env(here)),
+		})
+		switch {
+		case ctx.Err() != nil:
+			return nil, err
+		case err != nil: // a platform that this toolchain does not know, say
+			continue
+		}
+		for _, pkg := range there.Packages {
+			if len(annotated(there, pkg.Files)) > 0 {
+				found[pkg.Path] = there
+			}
+		}
+	}
+	return found, nil
+}
+
+// worldOf returns where all tasks of a package are built, if none is here.
+func worldOf(here platform.World, prog *load.Program, pkg *load.Package) (platform.World, bool) {
+	if len(pkg.Excluded) == 0 || len(annotated(prog, pkg.Files)) > 0 {
+		return platform.World{}, false
+	}
+	var first *load.File
+	for _, f := range pkg.Excluded {
+		if f.Syntax == nil || len(annotated(prog, []*load.File{f})) == 0 {
+			continue
+		}
+		if why, _ := never(f); why != "" {
+			continue
+		}
+		if first == nil {
+			first = f
+		}
+		if !platform.Same(f.Build, first.Build) {
+			return platform.World{}, false
+		}
+	}
+	if first == nil {
+		return platform.World{}, false
+	}
+	return here.Elsewhere(first.Build)
+}
+
+// annotated are the annotated types in files.
+func annotated(prog *load.Program, files []*load.File) []*directive.Type {
+	var syntax []*ast.File
+	for _, f := range files {
+		if f.Mentioned && f.Syntax != nil {
+			syntax = append(syntax, f.Syntax)
+		}
+	}
+	found, _ := directive.Scan(prog.Fset, syntax)
+	return found.Types
+}
