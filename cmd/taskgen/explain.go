@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/taskgen/taskgen/generator/directive"
@@ -10,6 +11,10 @@ import (
 
 // explain prints the reference, or the part of it that is about a topic.
 func explain(args []string, stdout, stderr io.Writer) int {
+	if slices.ContainsFunc(args, func(a string) bool { return a == "-h" || a == "-help" || a == "--help" }) {
+		fmt.Fprint(stdout, usage)
+		return exitOK
+	}
 	text, err := directive.Explain(strings.Join(args, " "))
 	if err != nil {
 		fmt.Fprintln(stderr, err)

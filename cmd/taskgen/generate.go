@@ -33,6 +33,8 @@ func generate(ctx context.Context, o options, stdout, stderr io.Writer) (int, er
 	}
 	code := exitOK
 	switch {
+	case (o.check || o.diff) && len(res.Packages)+len(rep.changes) == 0:
+		return exitError, rep.nothing()
 	case !o.check && !o.diff:
 		err = output.Write(rep.changes)
 	case len(rep.changes) > 0:

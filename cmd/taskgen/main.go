@@ -6,9 +6,11 @@
 //
 //	taskgen [flags] [packages]
 //	taskgen explain [topic]
+//	taskgen -version
 //
 // Packages are named as for go list; without any it is the one in the current
-// directory. The usual place for the call is a line above a package clause:
+// directory, and for -check and -diff all below as well. The usual place for the
+// call is a line above a package clause:
 //
 //	//go:generate go tool taskgen
 package main
@@ -22,6 +24,8 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+
+	"github.com/taskgen/taskgen/generator/diag"
 )
 
 // Exit codes.
@@ -36,10 +40,15 @@ const usage = `taskgen writes typed code for the structs that are marked //taskg
 Usage:
 
   taskgen [flags] [packages]   write <package>_taskgen.go beside the structs
-  taskgen explain [topic]      print the reference of directives, tags and rules
+  taskgen explain [topic]      print the reference: all of it, or what there is
+                               on a directive (task), a key (task.timeout), the
+                               tags of fields (tags), a tag (secret), all rules
+                               (rules) or a rule (TASK_NO_QUEUE)
+  taskgen -version             print the version
 
-Packages are named as for go list: . (the default), ./..., example.com/x/tasks.
-Usually a line in the package makes the call, for go generate:
+Packages are named as for go list: ., ./..., example.com/x/tasks. Without any it
+is the one in the current directory (.), and for -check and -diff the ones below
+as well (./...). Usually a line in the package makes the call, for go generate:
 
   //go:generate go tool taskgen
 
@@ -53,9 +62,14 @@ Flags:
   -format how     how to report: text (the default), json, or github for
                   annotations in GitHub Actions
   -q              say nothing but what is wrong
+  -version        print the version of taskgen, and exit
 
 Exit codes: 0 all is well, 1 out of date, 2 an error. With an error nothing is
-written anywhere.
+written anywhere. It is an error if -check or -diff finds no package with tasks:
+a check of nothing would pass for ever.
+
+A package whose tasks are all behind one build constraint, as in tasks_linux.go,
+is generated on every system as it is built there.
 `
 
 // gcPercent: a run is short and its heap small, some 50 MB for a package of 200
@@ -72,23 +86,36 @@ func main() {
 
 // options are the command line.
 type options struct {
-	check, diff, quiet bool
-	tags, format       string
-	patterns           []string
+	check, diff, quiet, version bool
+	tags, format                string
+	patterns                    []string
 }
 
+// run writes through a [diag.Writer]: what it says holds names, source text and the
+// words of the go command.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	if len(args) > 0 && args[0] == "explain" {
-		return explain(args[1:], stdout, stderr)
-	}
 	o, err := parse(args)
+	out, errOut := diag.NewWriter(stdout, o.format), diag.NewWriter(stderr, "text")
+	code := o.run(ctx, args, err, out, errOut)
+	if err := errors.Join(out.Flush(), errOut.Flush()); err != nil {
+		return exitError
+	}
+	return code
+}
+
+func (o options) run(ctx context.Context, args []string, err error, stdout, stderr io.Writer) int {
 	switch {
-	case errors.Is(err, flag.ErrHelp):
+	case len(args) > 0 && args[0] == "explain":
+		return explain(args[1:], stdout, stderr)
+	case len(args) > 0 && args[0] == "help", errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, usage)
 		return exitOK
 	case err != nil:
 		fmt.Fprintf(stderr, "taskgen: %v\nRun taskgen -h for help.\n", err)
 		return exitError
+	case o.version || len(args) > 0 && args[0] == "version":
+		fmt.Fprintln(stdout, version())
+		return exitOK
 	}
 	code, err := generate(ctx, o, stdout, stderr)
 	if err != nil {
@@ -105,12 +132,16 @@ func parse(args []string) (options, error) {
 	fs.BoolVar(&o.check, "check", false, "")
 	fs.BoolVar(&o.diff, "diff", false, "")
 	fs.BoolVar(&o.quiet, "q", false, "")
+	fs.BoolVar(&o.version, "version", false, "")
 	fs.StringVar(&o.tags, "tags", "", "")
 	fs.StringVar(&o.format, "format", "text", "")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
 	o.patterns = fs.Args()
+	if len(o.patterns) == 0 && (o.check || o.diff) {
+		o.patterns = []string{"./..."}
+	}
 	switch {
 	case o.format != "text" && o.format != "json" && o.format != "github":
 		return o, fmt.Errorf("-format is text, json or github, not %q", o.format)

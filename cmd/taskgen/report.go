@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/taskgen/taskgen/generator"
 	"github.com/taskgen/taskgen/generator/diag"
@@ -30,6 +32,18 @@ func (r *report) print() error {
 		return r.github()
 	}
 	return r.text()
+}
+
+// nothing says that there was nothing to check.
+func (r *report) nothing() error {
+	err := fmt.Errorf("taskgen: no package with tasks matches %s, so nothing was checked: taskgen -check ./... checks all packages below the current directory, and what stands behind build tags with -tags", strings.Join(r.patterns, " "))
+	if r.format == "github" {
+		return errors.Join(diag.GitHubNote(r.stdout, diag.Error, err.Error()), err)
+	}
+	if r.format == "json" {
+		r.result.Notes = append(r.result.Notes, err.Error())
+	}
+	return errors.Join(r.print(), err)
 }
 
 func (r *report) name(path string) string { return shorten(r.dir, path) }
@@ -62,9 +76,10 @@ func (r *report) text() error {
 	switch {
 	case r.quiet:
 	case r.check && len(r.changes) > 0:
-		fmt.Fprintf(r.stderr, "run taskgen to bring %s up to date\n", plural(len(r.changes), "file"))
+		fmt.Fprintf(r.stderr, "run taskgen %s to bring %s up to date\n", strings.Join(r.patterns, " "), plural(len(r.changes), "file"))
+	case len(r.result.Packages) == 0 && (r.check || r.diff): // nothing says so
 	case len(r.result.Packages) == 0:
-		fmt.Fprintln(r.stderr, "there is no struct marked //taskgen:task")
+		fmt.Fprintln(r.stderr, "there is no struct marked //taskgen:task here: taskgen ./... looks in all packages below, too")
 	case len(r.changes) == 0:
 		fmt.Fprintf(r.stdout, "%s of %s: up to date\n", plural(r.tasks(), "task"), plural(len(r.result.Packages), "package"))
 	}
@@ -133,7 +148,9 @@ func (r *report) github() error {
 		}
 	}
 	for _, note := range r.result.Notes {
-		fmt.Fprintf(r.stdout, "::warning::%s\n", note)
+		if err := diag.GitHubNote(r.stdout, diag.Warning, note); err != nil {
+			return err
+		}
 	}
 	return diag.GitHub(r.stdout, ds, r.dir)
 }
