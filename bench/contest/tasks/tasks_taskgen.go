@@ -85,7 +85,7 @@ func RegisterNoop(r *runtime.Router, h NoopHandler) {
 
 // LogValue is the task as a log may show it.
 func (t NoopTask) LogValue() slog.Value {
-	return runtime.Redact(t)
+	return runtime.LogValue(t)
 }
 
 // If this does not compile, the runtime is older than this file: run go get

@@ -45,6 +45,10 @@ var EmbeddingSpec = runtime.Spec[EmbeddingTask]{
 		return nil
 	},
 	Secrets: []string{"/api_key"},
+	Plain: func(task *EmbeddingTask) any {
+		type plain EmbeddingTask
+		return (*plain)(task)
+	},
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
@@ -97,7 +101,7 @@ func RegisterEmbedding(r *runtime.Router, h EmbeddingHandler) {
 
 // LogValue is the task as a log may show it, without its secrets.
 func (t EmbeddingTask) LogValue() slog.Value {
-	return runtime.Redact(t)
+	return runtime.LogValue(t)
 }
 
 // String is the task as text, without its secrets.
@@ -113,6 +117,12 @@ func (t EmbeddingTask) GoString() string {
 // Format prints the task without its secrets, whatever the verb.
 func (t EmbeddingTask) Format(f fmt.State, verb rune) {
 	runtime.FormatRedacted(f, verb, &t)
+}
+
+// MarshalJSON is the task as JSON: whole, but for a log without its secrets.
+func (t EmbeddingTask) MarshalJSON() ([]byte, error) {
+	type plain EmbeddingTask
+	return runtime.MarshalRedacted(&t, (*plain)(&t))
 }
 
 // If this does not compile, the runtime is older than this file: run go get

@@ -137,7 +137,7 @@ func RegisterDocument(r *runtime.Router, h DocumentHandler) {
 
 // LogValue is the task as a log may show it.
 func (t DocumentTask) LogValue() slog.Value {
-	return runtime.Redact(t)
+	return runtime.LogValue(t)
 }
 
 // EmbeddingSpec describes EmbeddingTask to the runtime: its name, its queue,
@@ -226,7 +226,7 @@ func RegisterEmbedding(r *runtime.Router, h EmbeddingHandler) {
 
 // LogValue is the task as a log may show it.
 func (t EmbeddingTask) LogValue() slog.Value {
-	return runtime.Redact(t)
+	return runtime.LogValue(t)
 }
 
 // CollaborationSpec describes CollaborationTask to the runtime: its name, its
@@ -307,7 +307,7 @@ func RegisterCollaboration(r *runtime.Router, h CollaborationHandler) {
 
 // LogValue is the task as a log may show it.
 func (t CollaborationTask) LogValue() slog.Value {
-	return runtime.Redact(t)
+	return runtime.LogValue(t)
 }
 
 // WebhookSpec describes WebhookTask to the runtime: its name, its queue, its
@@ -389,7 +389,7 @@ func RegisterWebhook(r *runtime.Router, h WebhookHandler) {
 
 // LogValue is the task as a log may show it.
 func (t WebhookTask) LogValue() slog.Value {
-	return runtime.Redact(t)
+	return runtime.LogValue(t)
 }
 
 // If this does not compile, the runtime is older than this file: run go get

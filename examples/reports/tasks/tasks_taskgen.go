@@ -116,7 +116,7 @@ func RegisterTidy(r *runtime.Router, h TidyHandler) {
 
 // LogValue is the task as a log may show it.
 func (t TidyTask) LogValue() slog.Value {
-	return runtime.Redact(t)
+	return runtime.LogValue(t)
 }
 
 // ReportSpec describes ReportTask to the runtime: its name, its queue, its
@@ -198,7 +198,7 @@ func RegisterReport(r *runtime.Router, h ReportHandler) {
 
 // LogValue is the task as a log may show it.
 func (t ReportTask) LogValue() slog.Value {
-	return runtime.Redact(t)
+	return runtime.LogValue(t)
 }
 
 // If this does not compile, the runtime is older than this file: run go get
