@@ -105,15 +105,21 @@ func read(ctx context.Context, prog *load.Program, away map[string]*load.Program
 	}
 	for _, b := range builders {
 		m := b.build()
-		b.diags = append(b.diags, check.Package(&m)...)
+		b.report(check.Package(&m)...)
 		if len(m.Tasks)+len(m.Queues) > 0 && !b.left() {
 			out.Packages = append(out.Packages, m)
 			out.programs[m.Path] = b.prog
 		}
+	}
+	between := append(check.Owners(out.Packages), check.Packages(out.Packages, prog.Linked)...)
+	for _, b := range builders {
+		for _, d := range between {
+			if filepath.Dir(d.Pos.File) == b.pkg.Dir {
+				b.report(d)
+			}
+		}
 		out.Diagnostics = append(out.Diagnostics, allow(b.found.Allows, b.diags)...)
 	}
-	out.Diagnostics = append(out.Diagnostics, check.Owners(out.Packages)...)
-	out.Diagnostics = append(out.Diagnostics, check.Packages(out.Packages, prog.Linked)...)
 	out.Diagnostics = diag.Sort(append(out.Diagnostics, copies(prog)...))
 	out.Generated = slices.DeleteFunc(slices.Clone(prog.Generated), func(path string) bool { return slices.Contains(left, filepath.Dir(path)) })
 	return out, nil

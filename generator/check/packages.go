@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/taskgen/taskgen/generator/diag"
@@ -15,7 +16,7 @@ import (
 // none does as far as the run goes, a breach is a warning: they may have neither a
 // program nor a broker in common.
 func Packages(all []model.Package, linked func(a, b string) bool) []diag.Diagnostic {
-	c := across{linked: linked, names: make(map[string]owner), queues: make(map[string]declared)}
+	c := together{linked: linked, names: make(map[string]owner), queues: make(map[string]declared)}
 	for i := range all {
 		c.declare(&all[i])
 	}
@@ -26,7 +27,7 @@ func Packages(all []model.Package, linked func(a, b string) bool) []diag.Diagnos
 	return c.diags
 }
 
-type across struct {
+type together struct {
 	linked func(a, b string) bool
 	names  map[string]owner
 	queues map[string]declared
@@ -45,7 +46,7 @@ type declared struct {
 }
 
 // report notes a breach between two packages.
-func (c *across) report(d diag.Diagnostic, p, other *model.Package) {
+func (c *together) report(d diag.Diagnostic, p, other *model.Package) {
 	if !c.linked(p.Path, other.Path) {
 		d.Severity = diag.Warning
 	}
@@ -53,7 +54,7 @@ func (c *across) report(d diag.Diagnostic, p, other *model.Package) {
 }
 
 // declare: a queue of several packages is the same in all.
-func (c *across) declare(p *model.Package) {
+func (c *together) declare(p *model.Package) {
 	for i := range p.Queues {
 		q := &p.Queues[i]
 		if q.Name == "" {
@@ -102,8 +103,9 @@ func stated(q *model.Queue) [][2]string {
 	}
 }
 
-// wireNames: no two tasks of different packages answer to one name.
-func (c *across) wireNames(p *model.Package) {
+// wireNames: no two tasks of different packages answer to one name, where they meet in
+// a program or on a queue.
+func (c *together) wireNames(p *model.Package) {
 	for i := range p.Tasks {
 		t := &p.Tasks[i]
 		for j, name := range append([]string{t.Type}, t.Aliases...) {
@@ -116,9 +118,12 @@ func (c *across) wireNames(p *model.Package) {
 				c.names[name] = owner{p, t, at}
 				continue
 			}
-			if first.pkg != p {
+			if first.pkg != p && (c.linked(p.Path, first.pkg.Path) || t.Queue == first.task.Queue) {
 				d := TaskNameTaken.At(at, "give one of them another name=",
 					"%s is a name of %s and, in package %s, of %s", name, t.Struct, first.pkg.Path, first.task.Struct)
+				if t.Type == first.task.Type && reflect.DeepEqual(t.Payload, first.task.Payload) {
+					d.Severity = diag.Warning // a copy, as there is while a package moves: each reads what the other writes
+				}
 				c.report(Related(d, first.at.Pos, "%s has it here", first.task.Struct), p, first.pkg)
 			}
 		}
@@ -126,7 +131,7 @@ func (c *across) wireNames(p *model.Package) {
 }
 
 // deadLetters: the dead letter queue of one package is no queue of another.
-func (c *across) deadLetters(p *model.Package) {
+func (c *together) deadLetters(p *model.Package) {
 	for i := range p.Queues {
 		q := &p.Queues[i]
 		if q.Name == "" {

@@ -16,6 +16,9 @@ type Rule struct {
 	What     string // what is asked
 	Why      string // what happens otherwise
 	Fix      string // how to mend a breach, where the breach itself has no better advice
+	// Across says that the rule holds packages against each other as well. Where they
+	// may never meet, a breach is a warning.
+	Across bool
 }
 
 var (
@@ -46,9 +49,15 @@ func warning(id, what, why, fix string) *Rule {
 	return r
 }
 
+// across marks a rule that holds packages against each other.
+func across(r *Rule) *Rule {
+	r.Across = true
+	return r
+}
+
 // Allowable says whether //taskgen:allow may silence the rule: warnings it may,
 // but for the one about such a directive itself.
-func (r *Rule) Allowable() bool { return r.Severity == diag.Warning && r != AllowUnused }
+func (r *Rule) Allowable() bool { return (r.Severity == diag.Warning || r.Across) && r != AllowUnused }
 
 // At reports a breach of the rule. An empty fix stands for the rule's own.
 func (r *Rule) At(at model.Span, fix, format string, args ...any) diag.Diagnostic {

@@ -122,10 +122,10 @@ var (
 		"a task says how often it is retried, even if never",
 		"a handler that is not safe to run twice must not be retried by default, and one that is must not be lost by default",
 		"add //taskgen:retry max=… or //taskgen:retry none to the struct, or to the package clause")
-	TaskNameTaken = rule("TASK_NAME_TAKEN",
+	TaskNameTaken = across(rule("TASK_NAME_TAKEN",
 		"names and aliases of tasks differ from one another, in all packages of the run; where no program of the run has both packages, it is a warning",
 		"a message would find two handlers",
-		"give one of them another name=")
+		"give one of them another name="))
 	TaskAlias = rule("TASK_ALIAS",
 		"an alias is a name of old, not the name that the task has",
 		"it would say nothing",
@@ -198,14 +198,14 @@ var (
 		"a queue is declared once in a package",
 		"the two declarations may differ",
 		"keep one of them")
-	QueueDiffers = rule("QUEUE_DIFFERS",
+	QueueDiffers = across(rule("QUEUE_DIFFERS",
 		"packages that declare one queue declare the same; where no program of the run has both packages, it is a warning",
 		"they are opened together, and one of the two declarations would not hold",
-		"make the two alike, or give one of the queues another name")
-	QueueDLQ = rule("QUEUE_DLQ",
+		"make the two alike, or give one of the queues another name"))
+	QueueDLQ = across(rule("QUEUE_DLQ",
 		"a dead letter queue is a queue of its own, that no task is sent to",
 		"dead tasks would be run again as if nothing had happened",
-		"name another queue with dlq=")
+		"name another queue with dlq="))
 	QueueLevels = rule("QUEUE_LEVELS",
 		"levels are for queues of type priority",
 		"other queues have one level",
