@@ -79,7 +79,7 @@ func read(ctx context.Context, prog *load.Program, away map[string]*load.Program
 	for _, pkg := range prog.Packages {
 		b := &builder{
 			prog: prog, pkg: pkg, plain: make(map[visit]bool), leaky: make(map[*types.Named]bool),
-			tags: make(map[*types.Named]*types.Var), finite: make(map[*types.Named]bool),
+			tags: make(map[*types.Named]*types.Var), finite: make(map[*types.Named]bool), oneWay: make(map[*types.Named]bool),
 		}
 		if there := away[pkg.Path]; there != nil {
 			b.prog, b.pkg = there, there.Package(pkg.Path)
@@ -161,6 +161,7 @@ type builder struct {
 	leaky   map[*types.Named]bool       // types of other packages that hold what is to be warned of
 	tags    map[*types.Named]*types.Var // what taggedField has found out
 	finite  map[*types.Named]bool       // types that endless has followed
+	oneWay  map[*types.Named]bool       // what readByFields has found out
 	structs map[*types.Var]string       // what fieldName has found
 	docs    map[token.Pos]string        // what comments has found
 }

@@ -28,6 +28,7 @@ const (
 	lostUnexported                 // a field that is not exported
 	lostShadowed                   // a field whose JSON name another one has
 	lostNull                       // whether a pointer was nil, or what it points to
+	lostOneWay                     // what a method writes and the fields do not read
 	lostTag                        // where a tagged field is, in a type that encodes itself
 )
 
@@ -49,6 +50,11 @@ func (b *builder) lossOf(l loss, at model.Span) diag.Diagnostic {
 		return check.FieldEmpty.At(at, "", "%snothing of %s travels, it has no exported fields", where, b.text(l.t))
 	case lostNull:
 		return check.FieldNull.At(at, "", "%sa %s that points to nil is null in JSON, and arrives as nil", where, b.text(l.t))
+	case lostOneWay:
+		if l.field != nil && l.field != l.owner {
+			where += "its field " + l.field.Name() + ": "
+		}
+		return check.FieldOneWay.At(at, "", "%sMarshalJSON of %s writes it, and encoding/json reads that by its fields", where, b.text(l.t))
 	case lostTag:
 		return check.TagUseless.At(at, "put the tag on the field that holds it",
 			"%s%s is tagged and lies in a type that encodes itself, %s", where, b.fieldName(l.field), b.text(l.t))

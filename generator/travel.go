@@ -198,6 +198,10 @@ func (w *walker) pair(t types.Type, at place) *trouble {
 	case enc != natural && dec == natural && isNamedPointer(t):
 		return &trouble{text: fmt.Sprintf("%s writes it, and encoding/json finds no methods of a declared pointer type when it reads: use %s itself", marshalers[enc], "*"+name)}
 	case enc != natural && dec == natural:
+		if enc == jsonCodec && w.readByFields(base) {
+			w.lose(loss{kind: lostOneWay, t: base, field: w.inner})
+			return nil
+		}
 		return &trouble{text: fmt.Sprintf("%s of %s writes it, and nothing reads that back: give it %s, too", marshalers[enc], name, unmarshalers[enc])}
 	case enc == jsonCodec && dec == textCodec:
 		return &trouble{text: fmt.Sprintf("MarshalJSON of %s writes it, and UnmarshalText reads it: give it UnmarshalJSON, too", name)}
@@ -205,6 +209,30 @@ func (w *walker) pair(t types.Type, at place) *trouble {
 		return &trouble{text: fmt.Sprintf("UnmarshalText of %s reads a string, and encoding/json does not write one: give it MarshalText, too", name)}
 	}
 	return nil
+}
+
+// readByFields says whether what MarshalJSON of a type writes may be what encoding/json
+// reads into its fields. The method of a struct may only write a field in a way that
+// no tag can ask for. Those of the module itself are held to more: they can be mended.
+func (w *walker) readByFields(t types.Type) bool {
+	if p, ok := t.(*types.Pointer); ok { // the method is there for pointers alone
+		t = types.Unalias(p.Elem())
+	}
+	named, ok := t.(*types.Named)
+	if !ok || named.Obj().Pkg() == nil || !w.b.prog.Foreign(named.Obj().Pkg().Path()) {
+		return false
+	}
+	if _, ok := named.Underlying().(*types.Struct); !ok {
+		return false
+	}
+	if readable, ok := w.b.oneWay[named]; ok {
+		return readable
+	}
+	w.b.oneWay[named] = true // where it holds itself
+	b := *w.b                // what is found here says nothing about the type where it is written by its fields
+	b.plain, b.leaky = make(map[visit]bool), make(map[*types.Named]bool)
+	w.b.oneWay[named] = newWalker(&b).shape(named.Underlying(), place{addressable: true}) == nil
+	return w.b.oneWay[named]
 }
 
 // encoded looks at a type that encodes itself: nobody knows where the tags in it

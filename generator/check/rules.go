@@ -301,6 +301,10 @@ var (
 		"a field of a payload's struct travels, or a tag says that it does not",
 		"encoding/json passes over fields that are not exported, and over those whose JSON name a nearer field has: the handler finds their zero values",
 		`export the field, or say that it stays behind with the tag json:"-"`)
+	FieldOneWay = warning("FIELD_ONE_WAY",
+		"a struct of another module that writes its JSON by a method reads it by one",
+		"encoding/json reads it by its fields: what the method writes in another way is lost, or keeps the task from being decoded",
+		"make sure that values of it arrive, or put what you need of it into a type of your own")
 	FieldNull = warning("FIELD_NULL",
 		"a pointer in a payload points to a value that is not null in JSON",
 		"null stands for the pointer and for what it points to: a pointer to nil arrives as nil",

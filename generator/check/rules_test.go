@@ -61,7 +61,8 @@ func readCases(t *testing.T) map[string]testCase {
 	files, err := filepath.Glob("testdata/*.txtar")
 	require.NoError(t, err)
 	dir := t.TempDir()
-	writeFile(t, filepath.Join(dir, "go.mod"), "module example.com/rules\n\ngo 1.26\n")
+	writeFile(t, filepath.Join(dir, "go.mod"), "module example.com/rules\n\ngo 1.26\n\n"+
+		"require example.com/other v0.0.0\n\nreplace example.com/other => ./field_one_way/other\n")
 	cases := make(map[string]testCase)
 	for _, file := range files {
 		archive, err := txtar.ParseFile(file)

@@ -337,6 +337,12 @@ func (pkg *Package) ImportNames() []string {
 	return slices.Compact(names)
 }
 
+// Foreign says whether a package is of another module than those that are worked on.
+func (p *Program) Foreign(path string) bool {
+	m := p.paths[path]
+	return m != nil && (m.Module == nil || !m.Module.Main)
+}
+
 // IsType says whether the package declares a type of this name.
 func (pkg *Package) IsType(name string) bool {
 	return slices.ContainsFunc(pkg.unit.decls[name], func(d *decl) bool { return d.gen != nil && d.gen.Tok == token.TYPE })
