@@ -47,7 +47,11 @@ func (b *builder) lossOf(l loss, at model.Span) diag.Diagnostic {
 		if l.field != nil && l.field != l.owner {
 			where += "its field " + l.field.Name() + ": "
 		}
-		return check.FieldEmpty.At(at, "", "%snothing of %s travels, it has no exported fields", where, b.text(l.t))
+		rule := check.FieldEmpty
+		if l.field != nil && b.elsewhere(l.field.Pkg()) {
+			rule = check.FieldLost // whose type it is, the user cannot mend
+		}
+		return rule.At(at, check.FieldEmpty.Fix, "%snothing of %s travels, it has no exported fields", where, b.text(l.t))
 	case lostNull:
 		return check.FieldNull.At(at, "", "%sa %s that points to nil is null in JSON, and arrives as nil", where, b.text(l.t))
 	case lostOneWay:
@@ -64,6 +68,12 @@ func (b *builder) lossOf(l loss, at model.Span) diag.Diagnostic {
 		return check.Related(d, b.at(l.winner.Pos(), 0).Pos, "%s", l.winner.Name())
 	}
 	return check.FieldLost.At(at, "", "field %s does not travel: it is not exported", b.fieldName(l.field))
+}
+
+// elsewhere says whether a package is of a module that is neither worked on nor Go's
+// own.
+func (b *builder) elsewhere(pkg *types.Package) bool {
+	return b.prog.Foreign(pkg.Path()) && !b.prog.Standard(pkg.Path())
 }
 
 // losses tells of the fields of a struct of the package that do not travel, though

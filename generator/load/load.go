@@ -343,6 +343,12 @@ func (p *Program) Foreign(path string) bool {
 	return m != nil && (m.Module == nil || !m.Module.Main)
 }
 
+// Standard says whether a package is one of Go's own.
+func (p *Program) Standard(path string) bool {
+	m := p.paths[path]
+	return m != nil && m.Module == nil
+}
+
 // IsType says whether the package declares a type of this name.
 func (pkg *Package) IsType(name string) bool {
 	return slices.ContainsFunc(pkg.unit.decls[name], func(d *decl) bool { return d.gen != nil && d.gen.Tok == token.TYPE })

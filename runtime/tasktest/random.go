@@ -15,15 +15,25 @@ import (
 )
 
 // fill sets a value that can be set to a random one. What does not travel stays zero.
-func fill(r *rand.Rand, v reflect.Value) { filler{r}.value(v, 0) }
+func fill(r *rand.Rand, v reflect.Value) {
+	f := filler{r: r, left: largest}
+	f.value(v, 0)
+}
 
-type filler struct{ r *rand.Rand }
+// A filler draws one value.
+type filler struct {
+	r    *rand.Rand
+	left int // how many more values it may consist of
+}
 
-// deepest is where lists, maps and pointers are left nil, for types that hold
-// themselves.
-const deepest = 6
+// Lists, maps and pointers are left nil below deepest, for types that hold themselves,
+// and in values that consist of more than largest others.
+const (
+	deepest = 6
+	largest = 1000
+)
 
-func (f filler) value(v reflect.Value, depth int) {
+func (f *filler) value(v reflect.Value, depth int) {
 	if f.known(v) {
 		return
 	}
@@ -37,7 +47,7 @@ func (f filler) value(v reflect.Value, depth int) {
 // encoded fills a value of a type that encodes itself with one that its methods write
 // and read. A type that reads nothing of what it writes, its zero value included, keeps
 // what it writes: that it does not arrive is what is looked for.
-func (f filler) encoded(v reflect.Value, depth int) {
+func (f *filler) encoded(v reflect.Value, depth int) {
 	var written reflect.Value
 	for range draws / 2 {
 		f.kind(v, depth)
@@ -57,7 +67,7 @@ func (f filler) encoded(v reflect.Value, depth int) {
 
 // known fills types whose values are not found by their kind, and those that draw
 // themselves.
-func (f filler) known(v reflect.Value) bool {
+func (f *filler) known(v reflect.Value) bool {
 	if g, ok := v.Interface().(quick.Generator); ok {
 		v.Set(g.Generate(oldrand.New(oldrand.NewSource(f.r.Int64())), 10))
 		return true
@@ -89,7 +99,8 @@ func (f filler) known(v reflect.Value) bool {
 	return true
 }
 
-func (f filler) kind(v reflect.Value, depth int) {
+func (f *filler) kind(v reflect.Value, depth int) {
+	f.left--
 	switch v.Kind() {
 	case reflect.Bool:
 		v.SetBool(f.r.IntN(2) == 0)
@@ -121,7 +132,7 @@ func (f filler) kind(v reflect.Value, depth int) {
 }
 
 // unsendable fills what nobody can send: a value that is not nil, so that it shows.
-func (f filler) unsendable(v reflect.Value) {
+func (f *filler) unsendable(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Chan:
 		v.Set(reflect.MakeChan(reflect.ChanOf(reflect.BothDir, v.Type().Elem()), 0).Convert(v.Type()))
@@ -130,7 +141,7 @@ func (f filler) unsendable(v reflect.Value) {
 	}
 }
 
-func (f filler) fields(v reflect.Value, depth int) {
+func (f *filler) fields(v reflect.Value, depth int) {
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
 		if field.Tag.Get("json") == "-" {
@@ -146,9 +157,9 @@ func (f filler) fields(v reflect.Value, depth int) {
 }
 
 // nilable fills pointers, lists and maps: nil, empty, or with some values.
-func (f filler) nilable(v reflect.Value, depth int) {
+func (f *filler) nilable(v reflect.Value, depth int) {
 	n := f.r.IntN(5) - 1
-	if n < 0 || depth > deepest {
+	if n < 0 || depth > deepest || f.left < 0 {
 		v.SetZero()
 		return
 	}
@@ -173,7 +184,7 @@ func (f filler) nilable(v reflect.Value, depth int) {
 }
 
 // bits are those of a random integer, often one at the end of its range.
-func (f filler) bits() uint64 {
+func (f *filler) bits() uint64 {
 	switch f.r.IntN(6) {
 	case 0:
 		return 0
@@ -187,7 +198,7 @@ func (f filler) bits() uint64 {
 	return f.r.Uint64()
 }
 
-func (f filler) float(bits int) float64 {
+func (f *filler) float(bits int) float64 {
 	x := []float64{0, 1, -0.1, math.SmallestNonzeroFloat64, math.MaxFloat32, f.r.NormFloat64() * 1e9}[f.r.IntN(6)]
 	if bits == 32 {
 		return float64(float32(x))
@@ -198,7 +209,7 @@ func (f filler) float(bits int) float64 {
 // letters are those that an encoder may treat in a way of their own.
 var letters = []rune("ab Z09\"\\/<>&\u0000\u001f\u007f\u2028\u2029\ufffdéß世😀~*.")
 
-func (f filler) text() string {
+func (f *filler) text() string {
 	text := make([]rune, f.r.IntN(9))
 	for i := range text {
 		text[i] = letters[f.r.IntN(len(letters))]
@@ -207,7 +218,7 @@ func (f filler) text() string {
 }
 
 // any fills an empty interface with what encoding/json reads into one.
-func (f filler) any(v reflect.Value, depth int) {
+func (f *filler) any(v reflect.Value, depth int) {
 	var value any
 	switch kind := f.r.IntN(6); {
 	case kind == 1:

@@ -141,6 +141,11 @@ func (l *link[T]) accepts(v *T) error {
 
 // send sends one payload and says how what arrives differs.
 func (l *link[T]) send(v *T) (diff string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("its codec panics: %v", p)
+		}
+	}()
 	e, err := runtime.Enqueue(l.ctx, l.manager, &l.spec, v)
 	if err != nil {
 		return "", err

@@ -106,6 +106,9 @@ func TestWhatDoesNotTravelWholeFails(t *testing.T) {
 		"not decoded": func(t testing.TB) {
 			tasktest.RoundTrip(t, &runtime.Spec[struct{ At named }]{Type: "t"})
 		},
+		"its codec panics": func(t testing.TB) {
+			tasktest.RoundTrip(t, &runtime.Spec[struct{ Level never }]{Type: "t"})
+		},
 		"random payload": func(t testing.TB) {
 			tasktest.RoundTrip(t, &runtime.Spec[node]{Type: "t", Validate: func(*node) error { return runtime.Missing("t", "never") }})
 		},
@@ -120,3 +123,10 @@ func TestWhatDoesNotTravelWholeFails(t *testing.T) {
 }
 
 type named *time.Time
+
+// never has no value that it can write.
+type never int
+
+func (never) MarshalText() ([]byte, error) { panic("not one of mine") }
+
+func (*never) UnmarshalText([]byte) error { return nil }
