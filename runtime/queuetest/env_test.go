@@ -259,7 +259,7 @@ func TestWhatIsWrongWithAnEnvFailsTheTest(t *testing.T) {
 		Enqueued(tb, env, &mailSpec)
 	})
 	assert.True(t, r.Failed())
-	assert.Contains(t, r.text(), "cannot unmarshal array")
+	assert.Contains(t, r.text(), "array stands where")
 }
 
 func TestTheEnvStampsTasksByItsClock(t *testing.T) {
