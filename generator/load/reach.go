@@ -15,6 +15,7 @@ type reach struct {
 	prog  *Program
 	kept  map[*unit]*kept
 	queue []need
+	whole map[*source]bool // of which nothing is left out
 }
 
 // kept is what is reached of one unit.
@@ -92,18 +93,18 @@ func (r *reach) keepDecl(u *unit, k *kept, d *decl) {
 			return
 		}
 		k.nodes[d.gen] = true
-		r.walk(u, d.src, d.gen)
+		r.declared(u, d.src, d.gen)
 	case d.gen.Tok == token.VAR:
 		k.nodes[d.spec] = true
-		if spec := d.spec.(*ast.ValueSpec); spec.Type != nil && !d.src.output {
-			r.walk(u, d.src, spec.Type)
+		if spec := d.spec.(*ast.ValueSpec); spec.Type != nil {
+			r.declared(u, d.src, spec.Type)
 		} else {
-			r.walk(u, d.src, spec)
+			r.declared(u, d.src, spec)
 		}
 	default:
 		spec := d.spec.(*ast.TypeSpec)
 		k.nodes[spec] = true
-		r.walk(u, d.src, spec)
+		r.declared(u, d.src, spec)
 		// All methods: they decide how a value is encoded, and which
 		// constraints it meets.
 		for _, m := range u.methods[spec.Name.Name] {
@@ -114,14 +115,18 @@ func (r *reach) keepDecl(u *unit, k *kept, d *decl) {
 }
 
 func (r *reach) signature(u *unit, d *decl) {
-	if d.src.output {
-		r.walk(u, d.src, d.fn)
-		return
-	}
 	if d.fn.Recv != nil {
-		r.walk(u, d.src, d.fn.Recv)
+		r.declared(u, d.src, d.fn.Recv)
 	}
-	r.walk(u, d.src, d.fn.Type)
+	r.declared(u, d.src, d.fn.Type)
+}
+
+// declared asks for every name in a piece of a declaration, but for those of a
+// generated file: walkFile asks for them.
+func (r *reach) declared(u *unit, src *source, part ast.Node) {
+	if !src.output && !r.whole[src] {
+		r.walk(u, src, part)
+	}
 }
 
 // walkFile asks for every name in a file.

@@ -59,11 +59,7 @@ func (f *file) nameImports() {
 	f.locals = newScope(slices.Collect(maps.Keys(mentioned(f.pkg)))...)
 	for _, imp := range imported(f.pkg) {
 		name := names.pick(imp.name, parentName(imp.path)+imp.name)
-		if name == imp.name && name == assumedName(imp.path) {
-			f.out.ImportName(imp.path, name)
-		} else {
-			f.out.ImportAlias(imp.path, name)
-		}
+		f.hints = append(f.hints, hint{imp.path, name, name != imp.name || name != assumedName(imp.path)})
 		f.locals.taken[name] = true
 	}
 }
