@@ -21,7 +21,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 )
 
 // Exit codes.
@@ -58,12 +57,8 @@ Exit codes: 0 all is well, 1 out of date, 2 an error. With an error nothing is
 written anywhere.
 `
 
-// gcPercent: a run is short and its heap small, some 50 MB for a package of 200
-// tasks. Collecting less often saves a quarter of its CPU time.
-const gcPercent = 400
-
 func main() {
-	debug.SetGCPercent(gcPercent)
+	tuneMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
