@@ -36,7 +36,16 @@ type Result struct {
 // that nothing can be said, or that the generated code does not compile, which
 // is a fault of the generator. The same packages give the same result.
 func Generate(ctx context.Context, cfg Config) (*Result, error) {
-	loaded, err := Load(ctx, cfg)
+	l, err := Find(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return l.Generate(ctx)
+}
+
+// Generate is the rest of the function Generate. It may be called once.
+func (l *Listing) Generate(ctx context.Context) (*Result, error) {
+	loaded, err := l.load()
 	if err != nil {
 		return nil, err
 	}

@@ -51,10 +51,35 @@ type Loaded struct {
 // Handwritten code that does not compile for want of generated code is fine, and
 // so is a generated file of ours in any state: it is not read.
 func Load(ctx context.Context, cfg Config) (*Loaded, error) {
+	l, err := Find(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return l.load()
+}
+
+// A Listing is what the go command says about packages: the first step of Load and
+// of Generate. What is read in it and after it is noted in its Trace.
+type Listing struct {
+	Config
+	Trace *load.Trace
+
+	listing *load.Listing
+}
+
+// Find asks the go command about the packages that match the patterns.
+func Find(ctx context.Context, cfg Config) (*Listing, error) {
 	if len(cfg.Patterns) == 0 {
 		cfg.Patterns = []string{"."}
 	}
-	prog, err := load.Load(ctx, load.Config{Dir: cfg.Dir, Patterns: cfg.Patterns, Tags: cfg.Tags, Env: cfg.Env})
+	l := &Listing{Config: cfg, Trace: new(load.Trace)}
+	var err error
+	l.listing, err = load.Find(ctx, load.Config{Dir: cfg.Dir, Patterns: cfg.Patterns, Tags: cfg.Tags, Env: cfg.Env, Trace: l.Trace})
+	return l, err
+}
+
+func (l *Listing) load() (*Loaded, error) {
+	prog, err := l.listing.Open()
 	if err != nil {
 		return nil, err
 	}

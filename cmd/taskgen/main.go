@@ -53,6 +53,9 @@ Flags:
                   annotations in GitHub Actions
   -q              say nothing but what is wrong
 
+A run that finds everything as it was is remembered in the user's cache directory.
+TASKGEN_CACHE names another folder for that; with TASKGEN_CACHE=off all is done again.
+
 Exit codes: 0 all is well, 1 out of date, 2 an error. With an error nothing is
 written anywhere.
 `

@@ -43,6 +43,7 @@ type Config struct {
 	Patterns []string // as for go list; none: "."
 	Tags     string   // build tags, separated by commas
 	Env      []string // environment of the go command; nil: that of this process
+	Trace    *Trace   // where to note what is read; nil: nowhere
 }
 
 // A Program is a set of packages with what they import.
@@ -97,6 +98,21 @@ type File struct {
 // mention taskgen. A package that does not build is no error. An error means
 // that the go command failed or that a pattern names what is not there.
 func Load(ctx context.Context, cfg Config) (*Program, error) {
+	l, err := Find(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return l.Open()
+}
+
+// A Listing is what go list says: the first half of Load.
+type Listing struct {
+	program *Program
+	roots   []*packages.Package
+}
+
+// Find runs go list for the patterns.
+func Find(ctx context.Context, cfg Config) (*Listing, error) {
 	p := &Program{
 		Fset: token.NewFileSet(), cfg: cfg, sizes: types.SizesFor("gc", arch(cfg.Env)),
 		meta: make(map[string]*packages.Package), paths: make(map[string]*packages.Package), units: make(map[string]*unit),
@@ -106,6 +122,12 @@ func Load(ctx context.Context, cfg Config) (*Program, error) {
 		return nil, err
 	}
 	slices.SortFunc(roots, func(a, b *packages.Package) int { return strings.Compare(a.PkgPath, b.PkgPath) })
+	return &Listing{p, roots}, nil
+}
+
+// Open is the second half of Load. It may be called once.
+func (l *Listing) Open() (*Program, error) {
+	p, roots := l.program, l.roots
 	found := make([]*Package, len(roots))
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
@@ -152,6 +174,7 @@ func (p *Program) list(ctx context.Context, patterns ...string) ([]*packages.Pac
 		}
 		return nil, fmt.Errorf("taskgen: go list: %w", err)
 	}
+	p.cfg.Trace.list(roots)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	packages.Visit(roots, nil, func(m *packages.Package) {
@@ -175,7 +198,7 @@ func (p *Program) open(m *packages.Package) (*Package, error) {
 	if dir == "" {
 		return nil, fmt.Errorf("taskgen: %s: %s", m.PkgPath, listError(m))
 	}
-	texts, own, err := readDir(dir)
+	texts, own, err := readDir(p.cfg.Trace, dir)
 	if err != nil {
 		return nil, fmt.Errorf("taskgen: %w", err)
 	}
@@ -289,8 +312,8 @@ type text struct {
 // readDir reads the Go files of a directory that people wrote, sorted by name,
 // and those that we did, whatever their names. A file with the name of a
 // generated one and without the header is neither.
-func readDir(dir string) (texts, own []text, err error) {
-	entries, err := os.ReadDir(dir)
+func readDir(t *Trace, dir string) (texts, own []text, err error) {
+	entries, err := t.readDir(dir)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -300,7 +323,7 @@ func readDir(dir string) (texts, own []text, err error) {
 			continue
 		}
 		path := filepath.Join(dir, name)
-		src, err := os.ReadFile(path)
+		src, err := t.readFile(path)
 		if err != nil {
 			return nil, nil, err
 		}

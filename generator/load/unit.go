@@ -6,7 +6,6 @@ import (
 	"go/parser"
 	"go/scanner"
 	"go/token"
-	"os"
 	"path"
 	"regexp"
 	"runtime"
@@ -67,7 +66,7 @@ func (p *Program) unit(id string) *unit {
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, name := range m.GoFiles {
 		g.Go(func() error {
-			if src, err := os.ReadFile(name); err == nil && !strings.HasSuffix(name, model.FileName("")) {
+			if src, err := p.cfg.Trace.readFile(name); err == nil && !strings.HasSuffix(name, model.FileName("")) {
 				files[i] = parseFile(p.Fset, text{path: name, src: src})
 			}
 			return nil
