@@ -90,6 +90,7 @@ func declarations(fset *token.FileSet, file *ast.File) ([]byte, error) {
 		}
 	}
 	var b bytes.Buffer
+	b.Grow(int(file.FileEnd-file.FileStart) * 5 / 4) // indented
 	if err := format.Node(&b, fset, some); err != nil {
 		return nil, err
 	}

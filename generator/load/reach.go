@@ -15,6 +15,7 @@ type reach struct {
 	prog  *Program
 	kept  map[*unit]*kept
 	queue []need
+	asked map[need]bool
 	whole map[*source]bool // of which nothing is left out
 }
 
@@ -31,7 +32,7 @@ type need struct {
 	name string
 }
 
-func newReach(p *Program) *reach { return &reach{prog: p, kept: make(map[*unit]*kept)} }
+func newReach(p *Program) *reach { return &reach{prog: p, kept: make(map[*unit]*kept), asked: make(map[need]bool)} }
 
 func (r *reach) of(u *unit) *kept {
 	k, ok := r.kept[u]
@@ -178,6 +179,9 @@ func (r *reach) keepName(u *unit, src *source, name string) {
 
 func (r *reach) ask(u *unit, path, name string) {
 	if m := u.imported(path); m != nil {
-		r.queue = append(r.queue, need{m.ID, name})
+		if n := (need{m.ID, name}); !r.asked[n] {
+			r.asked[n] = true
+			r.queue = append(r.queue, n)
+		}
 	}
 }

@@ -46,10 +46,11 @@ func (f *file) all() {
 type file struct {
 	pkg    *model.Package
 	out    *jen.File
-	locals *scope // where names of parameters come from
-	hints  []hint // the imports by name, for the next part
-	size   int    // declarations in out
-	cut    func() // ends a part; nil: there is one only
+	locals *scope          // where names of parameters come from
+	taken  map[string]bool // the names of the package's Scope
+	hints  []hint          // the imports by name, for the next part
+	size   int             // declarations in out
+	cut    func()          // ends a part; nil: there is one only
 }
 
 // A hint is the name by which a package is imported.

@@ -56,6 +56,10 @@ func (f *file) nameImports() {
 		taken = append(taken, f.pkg.Tasks[i].Symbols()...)
 	}
 	names := newScope(taken...)
+	f.taken = make(map[string]bool, len(f.pkg.Scope))
+	for _, name := range f.pkg.Scope {
+		f.taken[name] = true
+	}
 	f.locals = newScope(slices.Collect(maps.Keys(mentioned(f.pkg)))...)
 	for _, imp := range imported(f.pkg) {
 		name := names.pick(imp.name, parentName(imp.path)+imp.name)
@@ -87,7 +91,7 @@ func (f *file) params(usual ...string) []string {
 // predeclared is the predeclared type of that name, by another way where the
 // package has given its name to something else.
 func (f *file) predeclared(name string) *jen.Statement {
-	if !slices.Contains(f.pkg.Scope, name) {
+	if !f.taken[name] {
 		return jen.Id(name)
 	}
 	switch name {
