@@ -91,7 +91,9 @@ func declarations(fset *token.FileSet, file *ast.File) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	b.Grow(int(file.FileEnd-file.FileStart) * 5 / 4) // indented
-	if err := format.Node(&b, fset, some); err != nil {
+	own := token.NewFileSet() // positions are sought in one file then
+	own.AddExistingFiles(fset.File(file.Package))
+	if err := format.Node(&b, own, some); err != nil {
 		return nil, err
 	}
 	text, ok := bytes.CutPrefix(b.Bytes(), fmt.Appendf(nil, "package %s\n\n", file.Name.Name))

@@ -25,7 +25,7 @@ func (p *Program) ParsePart(filename string, src []byte) (*ast.File, error) {
 
 // together is how many parts are type-checked at once. More of them need more
 // memory, fewer mean that declarations which many parts need are checked more often.
-const together = 8
+const together = 16
 
 // Compiles says whether CheckOutput would find nothing wrong with a generated file,
 // given in parts. It checks them a few at a time, side by side, with what those need
