@@ -65,22 +65,21 @@ func parse(prog *load.Program, pkg *model.Package, path string) ([]*ast.File, er
 		parts = append(parts, file)
 		g.Go(func() error {
 			src, err := part.Source()
-			if err != nil {
-				return err
+			if err == nil {
+				*file, err = prog.ParsePart(path, src)
 			}
-			*file, err = prog.ParsePart(path, src)
 			return err
 		})
 	}
 	err := g.Wait()
 	files := make([]*ast.File, len(parts))
-	for i, part := range parts {
-		files[i] = *part
+	for i, file := range parts {
+		files[i] = *file
 	}
 	return files, err
 }
 
-// declarations prints the declarations of a file as gofmt does. How it sets one
+// declarations prints the declarations of a part as gofmt does. How it sets one
 // does not depend on what stands before it.
 func declarations(fset *token.FileSet, file *ast.File) ([]byte, error) {
 	some := &ast.File{Package: file.Package, Name: file.Name, Comments: file.Comments}
@@ -90,7 +89,7 @@ func declarations(fset *token.FileSet, file *ast.File) ([]byte, error) {
 		}
 	}
 	var b bytes.Buffer
-	b.Grow(int(file.FileEnd-file.FileStart) * 5 / 4) // indented
+	b.Grow(int(file.FileEnd - file.FileStart))
 	own := token.NewFileSet() // positions are sought in one file then
 	own.AddExistingFiles(fset.File(file.Package))
 	if err := format.Node(&b, own, some); err != nil {

@@ -16,7 +16,6 @@ type reach struct {
 	kept  map[*unit]*kept
 	queue []need
 	asked map[need]bool
-	whole map[*source]bool // of which nothing is left out
 }
 
 // kept is what is reached of one unit.
@@ -32,7 +31,9 @@ type need struct {
 	name string
 }
 
-func newReach(p *Program) *reach { return &reach{prog: p, kept: make(map[*unit]*kept), asked: make(map[need]bool)} }
+func newReach(p *Program) *reach {
+	return &reach{prog: p, kept: make(map[*unit]*kept), asked: make(map[need]bool)}
+}
 
 func (r *reach) of(u *unit) *kept {
 	k, ok := r.kept[u]
@@ -125,7 +126,7 @@ func (r *reach) signature(u *unit, d *decl) {
 // declared asks for every name in a piece of a declaration, but for those of a
 // generated file: walkFile asks for them.
 func (r *reach) declared(u *unit, src *source, part ast.Node) {
-	if !src.output && !r.whole[src] {
+	if !src.output {
 		r.walk(u, src, part)
 	}
 }

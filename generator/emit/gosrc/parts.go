@@ -14,8 +14,7 @@ import (
 )
 
 // stretch is how many declarations make a part: few enough for all processors to
-// have something to do with a file of some hundred tasks, and for what is done
-// with a part to fit in little memory.
+// have something to do with a file of a hundred tasks.
 const stretch = 256
 
 // A Part is a stretch of a generated file. It is a Go file by itself, which imports
