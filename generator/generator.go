@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"go/format"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -37,7 +36,16 @@ type Result struct {
 // that nothing can be said, or that the generated code does not compile, which
 // is a fault of the generator. The same packages give the same result.
 func Generate(ctx context.Context, cfg Config) (*Result, error) {
-	loaded, err := Load(ctx, cfg)
+	l, err := Find(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return l.Generate(ctx)
+}
+
+// Generate is the rest of the function Generate. It may be called once.
+func (l *Listing) Generate(ctx context.Context) (*Result, error) {
+	loaded, err := l.load(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -83,37 +91,22 @@ func Generate(ctx context.Context, cfg Config) (*Result, error) {
 	return r, nil
 }
 
-// write returns the generated file of a package, formatted and type-checked. The
-// two take about the same time, and go on side by side. Where the module does not
-// have the runtime yet nothing can be checked, and a note says so: it is the
-// generated file that will make go get and go mod vendor find the runtime.
+// write returns the generated file of a package, formatted and type-checked. Where
+// the module does not have the runtime yet nothing can be checked, and a note says
+// so: it is the generated file that will make go get and go mod vendor find the
+// runtime.
 func write(ctx context.Context, loaded *Loaded, pkg *model.Package, path string) (src []byte, note string, err error) {
-	raw, err := gosrc.File(pkg)
+	src, compiles, err := source(ctx, loaded.programs[pkg.Path], pkg, path)
 	if err != nil {
-		return nil, "", bug(pkg, err)
-	}
-	var (
-		wrong error
-		g     errgroup.Group
-	)
-	g.Go(func() error {
-		wrong = loaded.CheckOutput(ctx, pkg.Path, path, raw)
-		return nil
-	})
-	g.Go(func() (err error) {
-		src, err = format.Source(raw)
-		return err
-	})
-	if err = g.Wait(); err != nil {
 		return nil, "", bug(pkg, err)
 	}
 	if err := gosrc.Verify(pkg, src); err != nil {
 		return nil, "", bug(pkg, err)
 	}
-	if wrong != nil {
-		// Again, for positions in the file as it would be.
-		wrong = loaded.CheckOutput(ctx, pkg.Path, path, src)
+	if compiles {
+		return src, "", nil
 	}
+	wrong := loaded.CheckOutput(ctx, pkg.Path, path, src)
 	var output *load.OutputError
 	if errors.As(wrong, &output) {
 		if strings.Contains(wrong.Error(), gosrc.VersionGuard) {

@@ -53,14 +53,39 @@ type Loaded struct {
 // Handwritten code that does not compile for want of generated code is fine, and
 // so is a generated file of ours in any state: it is not read.
 func Load(ctx context.Context, cfg Config) (*Loaded, error) {
-	if len(cfg.Patterns) == 0 {
-		cfg.Patterns = []string{"."}
-	}
-	prog, err := load.Load(ctx, load.Config{Dir: cfg.Dir, Patterns: cfg.Patterns, Tags: cfg.Tags, Env: cfg.Env})
+	l, err := Find(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	away, err := elsewhere(ctx, cfg, prog)
+	return l.load(ctx)
+}
+
+// A Listing is what the go command says about packages: the first step of Load and
+// of Generate. What is read in it and after it is noted in its Trace.
+type Listing struct {
+	Config
+	Trace *load.Trace
+
+	listing *load.Listing
+}
+
+// Find asks the go command about the packages that match the patterns.
+func Find(ctx context.Context, cfg Config) (*Listing, error) {
+	if len(cfg.Patterns) == 0 {
+		cfg.Patterns = []string{"."}
+	}
+	l := &Listing{Config: cfg, Trace: new(load.Trace)}
+	var err error
+	l.listing, err = load.Find(ctx, load.Config{Dir: cfg.Dir, Patterns: cfg.Patterns, Tags: cfg.Tags, Env: cfg.Env, Trace: l.Trace})
+	return l, err
+}
+
+func (l *Listing) load(ctx context.Context) (*Loaded, error) {
+	prog, err := l.listing.Open()
+	if err != nil {
+		return nil, err
+	}
+	away, err := l.elsewhere(ctx, prog)
 	if err != nil {
 		return nil, err
 	}

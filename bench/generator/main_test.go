@@ -11,27 +11,33 @@ import (
 
 func TestASmallRunFillsTheWholeResult(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "generator.json")
-	require.NoError(t, run(t.Context(), config{tasks: 2, rounds: 2, coldRounds: 1, out: out}))
+	require.NoError(t, run(t.Context(), config{tasks: []int{2, 3}, rounds: 2, out: out}))
 	data, err := os.ReadFile(out)
 	require.NoError(t, err)
 	var r Result
 	require.NoError(t, json.Unmarshal(data, &r))
-	require.Equal(t, 2, r.Tasks)
-	require.Greater(t, r.GeneratedLines, 100)
-	require.Len(t, r.Cases, 3)
-	for i, name := range []string{"warm", "edited", "cold"} {
-		c := r.Cases[i]
-		require.Equal(t, name, c.Name)
-		require.Equal(t, []int{2, 2, 1}[i], c.Rounds)
-		require.Positive(t, c.GoList.Min, name)
-		require.Positive(t, c.Taskgen.Min, name)
-		require.InDelta(t, c.Taskgen.Median/c.GoList.Median, c.RatioMedian, 1e-9, name)
+	require.Equal(t, 2, r.Rounds)
+	require.Len(t, r.Sizes, 2)
+	for i, size := range r.Sizes {
+		require.Equal(t, i+2, size.Tasks)
+		require.Greater(t, size.GeneratedLines, 100)
+		require.Len(t, size.Cases, 4)
+		for i, name := range []string{"first", "changed", "unchanged", "check"} {
+			c := size.Cases[i]
+			require.Equal(t, name, c.Name)
+			require.Positive(t, c.GoList.Min, name)
+			require.Positive(t, c.Taskgen.Min, name)
+			require.Positive(t, c.CPURatio.Min, name)
+			require.LessOrEqual(t, c.Ratio.Min, c.Ratio.Median, name)
+			require.InDelta(t, c.Ratio.Median, c.Goal.Value, 1e-9, name)
+			require.Positive(t, c.PeakMB, name)
+		}
 	}
 }
 
 func TestTooFewTasksOrRoundsAreRefused(t *testing.T) {
-	for _, cfg := range []config{{tasks: 1, rounds: 1, coldRounds: 1}, {tasks: 2, coldRounds: 1}, {tasks: 2, rounds: 1}} {
-		require.ErrorContains(t, run(t.Context(), cfg), "at least 2, 1 and 1")
+	for _, cfg := range []config{{tasks: []int{1}, rounds: 1}, {tasks: []int{2}}} {
+		require.ErrorContains(t, run(t.Context(), cfg), "at least 2 and 1")
 	}
 }
 

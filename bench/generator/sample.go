@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,6 +107,17 @@ func newSample(dir, root string, tasks int) (*sample, error) {
 		}
 	}
 	return s, s.edit()
+}
+
+// generated is the path of the generated file.
+func (s *sample) generated() string { return filepath.Join(s.dir, "tasks_taskgen.go") }
+
+// clean makes the package one for which nothing was generated yet.
+func (s *sample) clean() error {
+	if err := os.Remove(s.generated()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // edit changes the package, as somebody does who adds a field to a task.

@@ -84,19 +84,32 @@ func sqlite(results, part string) (string, error) {
 
 func generator(results string) (string, error) {
 	var r struct {
-		Cases []struct {
-			Name    string
-			List    report.Summary `json:"go_list_ms"`
-			Taskgen report.Summary `json:"taskgen_ms"`
-			Ratio   float64        `json:"ratio_median"`
+		Rounds int
+		Sizes  []struct {
+			Tasks int
+			Lines float64 `json:"generated_lines"`
+			Cases []struct {
+				Name     string
+				List     report.Summary `json:"go_list_ms"`
+				Taskgen  report.Summary `json:"taskgen_ms"`
+				Ratio    report.Summary
+				CPURatio report.Summary `json:"cpu_ratio"`
+				Peak     float64        `json:"peak_mb"`
+			}
 		}
 	}
-	err := read(results, "generator", &r)
-	t := newTable("", "go list, ms", "taskgen, ms", "ratio")
-	for _, c := range r.Cases {
-		t.row(c.Name, report.Count(c.List.Median), report.Count(c.Taskgen.Median), fmt.Sprintf("%.1f", c.Ratio))
+	if err := read(results, "generator", &r); err != nil {
+		return "", err
 	}
-	return t.String(), err
+	t := newTable("", "go list, ms", "taskgen, ms", "ratio", "least to most", "of CPU time", "peak, MB")
+	for _, s := range r.Sizes {
+		for _, c := range s.Cases {
+			t.row(fmt.Sprintf("%s tasks, %s lines: %s", report.Count(float64(s.Tasks)), report.Count(s.Lines), c.Name),
+				report.Count(c.List.Median), report.Count(c.Taskgen.Median), fmt.Sprintf("%.1f", c.Ratio.Median),
+				fmt.Sprintf("%.1f to %.1f", c.Ratio.Min, c.Ratio.Max), fmt.Sprintf("%.1f", c.CPURatio.Median), report.Count(c.Peak))
+		}
+	}
+	return fmt.Sprintf("%sMedians of %d rounds.\n", t.String()+"\n", r.Rounds), nil
 }
 
 // A table in Markdown, all columns but the first to the right.

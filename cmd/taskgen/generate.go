@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/taskgen/taskgen/generator"
+	"github.com/taskgen/taskgen/generator/cache"
 	"github.com/taskgen/taskgen/generator/diag"
 	"github.com/taskgen/taskgen/generator/model"
 	"github.com/taskgen/taskgen/generator/output"
@@ -20,30 +21,31 @@ func generate(ctx context.Context, o options, stdout, stderr io.Writer) (int, er
 	if err != nil {
 		return exitError, err
 	}
-	res, err := generator.Generate(ctx, generator.Config{Dir: dir, Patterns: o.patterns, Tags: o.tags})
+	run, err := cache.Open().Generate(ctx, generator.Config{Dir: dir, Patterns: o.patterns, Tags: o.tags})
 	if err != nil {
 		return exitError, err
 	}
-	rep := report{options: o, dir: dir, result: res, stdout: stdout, stderr: stderr}
+	res := run.Result
+	rep := report{options: o, dir: dir, result: res, packages: run.Packages, tasks: run.Tasks, stdout: stdout, stderr: stderr}
 	if diag.HasErrors(res.Diagnostics) {
 		return exitError, rep.print()
 	}
 	if rep.changes, err = output.Changes(res.Files, model.Header); err != nil {
 		return exitError, fmt.Errorf("taskgen: %w", err)
 	}
-	code := exitOK
-	switch {
-	case (o.check || o.diff) && len(res.Packages)+len(rep.changes) == 0:
+	if (o.check || o.diff) && run.Packages+len(rep.changes) == 0 {
 		return exitError, rep.nothing()
-	case !o.check && !o.diff:
-		err = output.Write(rep.changes)
-	case len(rep.changes) > 0:
-		code = exitStale
 	}
-	if err != nil {
-		return exitError, fmt.Errorf("taskgen: %w", err)
+	if (o.check || o.diff) && len(rep.changes) > 0 {
+		return exitStale, rep.print()
 	}
-	return code, rep.print()
+	if !o.check && !o.diff {
+		if err := output.Write(rep.changes); err != nil {
+			return exitError, fmt.Errorf("taskgen: %w", err)
+		}
+	}
+	run.Remember(rep.changes)
+	return exitOK, rep.print()
 }
 
 // shorten makes a path relative to dir where it lies below, for people.

@@ -23,7 +23,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 
 	"github.com/taskgen/taskgen/generator/diag"
 )
@@ -64,6 +63,9 @@ Flags:
   -q              say nothing but what is wrong
   -version        print the version of taskgen, and exit
 
+A run that finds everything as it was is remembered in the user's cache directory.
+TASKGEN_CACHE names another folder for that; with TASKGEN_CACHE=off all is done again.
+
 Exit codes: 0 all is well, 1 out of date, 2 an error. With an error nothing is
 written anywhere. It is an error if -check or -diff finds no package with tasks:
 a check of nothing would pass for ever.
@@ -72,12 +74,8 @@ A package whose tasks are all behind one build constraint, as in tasks_linux.go,
 is generated on every system as it is built there.
 `
 
-// gcPercent: a run is short and its heap small, some 50 MB for a package of 200
-// tasks. Collecting less often saves a quarter of its CPU time.
-const gcPercent = 400
-
 func main() {
-	debug.SetGCPercent(gcPercent)
+	tuneMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

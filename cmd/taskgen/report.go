@@ -18,10 +18,11 @@ import (
 // from the disk.
 type report struct {
 	options
-	dir            string // paths are shown relative to it
-	result         *generator.Result
-	changes        []output.Change
-	stdout, stderr io.Writer
+	dir             string // paths are shown relative to it
+	result          *generator.Result
+	packages, tasks int // how many there are
+	changes         []output.Change
+	stdout, stderr  io.Writer
 }
 
 func (r *report) print() error {
@@ -77,25 +78,17 @@ func (r *report) text() error {
 	case r.quiet:
 	case r.check && len(r.changes) > 0:
 		fmt.Fprintf(r.stderr, "run taskgen %s to bring %s up to date\n", strings.Join(r.patterns, " "), plural(len(r.changes), "file"))
-	case len(r.result.Packages) == 0 && (r.check || r.diff): // nothing says so
-	case len(r.result.Packages) == 0:
+	case r.packages == 0 && (r.check || r.diff): // nothing says so
+	case r.packages == 0:
 		fmt.Fprintln(r.stderr, "there is no struct marked //taskgen:task here: taskgen ./... looks in all packages below, too")
 	case len(r.changes) == 0:
-		fmt.Fprintf(r.stdout, "%s of %s: up to date\n", plural(r.tasks(), "task"), plural(len(r.result.Packages), "package"))
+		fmt.Fprintf(r.stdout, "%s of %s: up to date\n", plural(r.tasks, "task"), plural(r.packages, "package"))
 	}
 	return nil
 }
 
 var states = map[string]string{
 	output.Missing: "missing", output.Stale: "stale", output.Orphan: "an orphan: its package has no tasks any more",
-}
-
-func (r *report) tasks() int {
-	n := 0
-	for i := range r.result.Packages {
-		n += len(r.result.Packages[i].Tasks)
-	}
-	return n
 }
 
 // json is one object on stdout, with paths as people are shown them.

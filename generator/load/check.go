@@ -53,9 +53,10 @@ func (p *Program) Check(ctx context.Context, roots []Roots) error {
 
 // A checker type-checks the units of one reach, each once.
 type checker struct {
-	prog  *Program
-	reach *reach
-	done  map[*unit]*checked
+	prog   *Program
+	reach  *reach
+	done   map[*unit]*checked
+	forget bool // nobody will ask which identifier defines what
 }
 
 // checked is a unit after its check, or during it while types is nil.
@@ -73,7 +74,10 @@ func (c *checker) check(u *unit) *checked {
 	if done, ok := c.done[u]; ok {
 		return done
 	}
-	done := &checked{info: &types.Info{Defs: make(map[*ast.Ident]types.Object)}}
+	done := &checked{info: &types.Info{}}
+	if !c.forget {
+		done.info.Defs = make(map[*ast.Ident]types.Object)
+	}
 	c.done[u] = done
 	k := c.reach.of(u)
 	for spec := range k.oversized {

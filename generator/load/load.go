@@ -44,6 +44,7 @@ type Config struct {
 	Patterns []string // as for go list; none: "."
 	Tags     string   // build tags, separated by commas
 	Env      []string // environment of the go command; nil: that of this process
+	Trace    *Trace   // where to note what is read; nil: nowhere
 }
 
 // A Program is a set of packages with what they import.
@@ -111,6 +112,21 @@ type File struct {
 // mention taskgen. A package that does not build is no error. An error means
 // that the go command failed or that a pattern names what is not there.
 func Load(ctx context.Context, cfg Config) (*Program, error) {
+	l, err := Find(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return l.Open()
+}
+
+// A Listing is what go list says: the first half of Load.
+type Listing struct {
+	program *Program
+	roots   []*packages.Package
+}
+
+// Find runs go list for the patterns.
+func Find(ctx context.Context, cfg Config) (*Listing, error) {
 	p := &Program{
 		Fset: token.NewFileSet(), cfg: cfg, sizes: types.SizesFor("gc", arch(cfg.Env)),
 		meta: make(map[string]*packages.Package), paths: make(map[string]*packages.Package), units: make(map[string]*unit),
@@ -125,6 +141,12 @@ func Load(ctx context.Context, cfg Config) (*Program, error) {
 	}
 	roots = append(roots, more...)
 	slices.SortFunc(roots, func(a, b *packages.Package) int { return strings.Compare(a.PkgPath, b.PkgPath) })
+	return &Listing{p, roots}, nil
+}
+
+// Open is the second half of Load. It may be called once.
+func (l *Listing) Open() (*Program, error) {
+	p, roots := l.program, l.roots
 	found := make([]*Package, len(roots))
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
@@ -172,6 +194,7 @@ func (p *Program) list(ctx context.Context, patterns ...string) ([]*packages.Pac
 		}
 		return nil, fmt.Errorf("taskgen: go list: %w", err)
 	}
+	p.cfg.Trace.list(roots)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	packages.Visit(roots, nil, func(m *packages.Package) {
@@ -179,7 +202,7 @@ func (p *Program) list(ctx context.Context, patterns ...string) ([]*packages.Pac
 			return
 		}
 		p.meta[m.ID] = m
-		rename(m)
+		p.rename(m)
 		p.cycles = append(p.cycles, cyclesOf(m)...)
 		if _, ok := p.paths[m.PkgPath]; !ok {
 			p.paths[m.PkgPath] = m
@@ -190,11 +213,11 @@ func (p *Program) list(ctx context.Context, patterns ...string) ([]*packages.Pac
 
 // rename gives a package the name that its handwritten files have: go list may
 // have taken it from a stale generated file.
-func rename(m *packages.Package) {
+func (p *Program) rename(m *packages.Package) {
 	if len(m.Errors) == 0 || !slices.ContainsFunc(m.GoFiles, func(f string) bool { return strings.HasSuffix(f, model.FileName("")) }) {
 		return
 	}
-	for _, t := range byHand(readFiles(m.GoFiles)) {
+	for _, t := range byHand(readFiles(p.cfg.Trace, m.GoFiles)) {
 		if name := clause(t.src); name != "" {
 			m.Name = name
 			return
@@ -211,7 +234,7 @@ func (p *Program) open(m *packages.Package) (*Package, error) {
 	if dir == "" {
 		return nil, fmt.Errorf("taskgen: %s: %s", m.PkgPath, listError(m))
 	}
-	all, err := readDir(dir)
+	all, err := readDir(p.cfg.Trace, dir)
 	if err != nil {
 		return nil, fmt.Errorf("taskgen: %w", err)
 	}

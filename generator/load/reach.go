@@ -15,6 +15,7 @@ type reach struct {
 	prog  *Program
 	kept  map[*unit]*kept
 	queue []need
+	asked map[need]bool
 }
 
 // kept is what is reached of one unit.
@@ -32,7 +33,9 @@ type need struct {
 	name string
 }
 
-func newReach(p *Program) *reach { return &reach{prog: p, kept: make(map[*unit]*kept)} }
+func newReach(p *Program) *reach {
+	return &reach{prog: p, kept: make(map[*unit]*kept), asked: make(map[need]bool)}
+}
 
 func (r *reach) of(u *unit) *kept {
 	k, ok := r.kept[u]
@@ -95,18 +98,18 @@ func (r *reach) keepDecl(u *unit, k *kept, d *decl) {
 			return
 		}
 		k.nodes[d.gen] = true
-		r.walk(u, d.src, d.gen)
+		r.declared(u, d.src, d.gen)
 	case d.gen.Tok == token.VAR:
 		k.nodes[d.spec] = true
-		if spec := d.spec.(*ast.ValueSpec); spec.Type != nil && !d.src.output {
-			r.walk(u, d.src, spec.Type)
+		if spec := d.spec.(*ast.ValueSpec); spec.Type != nil {
+			r.declared(u, d.src, spec.Type)
 		} else {
-			r.walk(u, d.src, spec)
+			r.declared(u, d.src, spec)
 		}
 	default:
 		spec := d.spec.(*ast.TypeSpec)
 		k.nodes[spec] = true
-		r.walk(u, d.src, spec)
+		r.declared(u, d.src, spec)
 		// All methods: they decide how a value is encoded, and which
 		// constraints it meets.
 		for _, m := range u.methods[spec.Name.Name] {
@@ -117,14 +120,18 @@ func (r *reach) keepDecl(u *unit, k *kept, d *decl) {
 }
 
 func (r *reach) signature(u *unit, d *decl) {
-	if d.src.output {
-		r.walk(u, d.src, d.fn)
-		return
-	}
 	if d.fn.Recv != nil {
-		r.walk(u, d.src, d.fn.Recv)
+		r.declared(u, d.src, d.fn.Recv)
 	}
-	r.walk(u, d.src, d.fn.Type)
+	r.declared(u, d.src, d.fn.Type)
+}
+
+// declared asks for every name in a piece of a declaration, but for those of a
+// generated file: walkFile asks for them.
+func (r *reach) declared(u *unit, src *source, part ast.Node) {
+	if !src.output {
+		r.walk(u, src, part)
+	}
 }
 
 // walkFile asks for every name in a file.
@@ -176,6 +183,9 @@ func (r *reach) keepName(u *unit, src *source, name string) {
 
 func (r *reach) ask(u *unit, path, name string) {
 	if m := u.imported(path); m != nil {
-		r.queue = append(r.queue, need{m.ID, name})
+		if n := (need{m.ID, name}); !r.asked[n] {
+			r.asked[n] = true
+			r.queue = append(r.queue, n)
+		}
 	}
 }

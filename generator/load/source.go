@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"go/parser"
 	"go/token"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -28,8 +27,8 @@ type text struct {
 // readDir reads the Go files of a directory, sorted by name. What is no regular
 // file, nor a link to one, is left out, as the go command does: reading a pipe or
 // a device would not end.
-func readDir(dir string) ([]text, error) {
-	entries, err := os.ReadDir(dir)
+func readDir(t *Trace, dir string) ([]text, error) {
+	entries, err := t.readDir(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +39,7 @@ func readDir(dir string) ([]text, error) {
 			continue
 		}
 		path := filepath.Join(dir, name)
-		src, ok, err := readFile(path)
+		src, ok, err := t.readFile(path)
 		if err != nil {
 			return nil, err
 		}
@@ -53,13 +52,13 @@ func readDir(dir string) ([]text, error) {
 }
 
 // readFiles reads files that may not be there, side by side.
-func readFiles(paths []string) []text {
+func readFiles(t *Trace, paths []string) []text {
 	found := make([]text, len(paths))
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, path := range paths {
 		g.Go(func() error {
-			if src, ok, err := readFile(path); ok && err == nil {
+			if src, ok, err := t.readFile(path); ok && err == nil {
 				found[i] = newText(path, src)
 			}
 			return nil
@@ -69,16 +68,6 @@ func readFiles(paths []string) []text {
 	found = slices.DeleteFunc(found, func(t text) bool { return t.path == "" })
 	sortOut(found)
 	return found
-}
-
-// readFile reads a regular file, and returns false for anything else.
-func readFile(path string) ([]byte, bool, error) {
-	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, false, err
-	}
-	src, err := os.ReadFile(path)
-	return src, err == nil, err
 }
 
 func newText(path string, src []byte) text {

@@ -63,7 +63,7 @@ func (p *Program) unit(id string) *unit {
 	if ok || m == nil {
 		return u
 	}
-	u = newUnit(m, p.parse(byHand(readFiles(m.GoFiles))))
+	u = newUnit(m, p.parse(byHand(readFiles(p.cfg.Trace, m.GoFiles))))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if first, ok := p.units[id]; ok {

@@ -35,7 +35,7 @@ func (p *Program) unlisted(ctx context.Context, roots []*packages.Package) ([]*p
 		if err != nil {
 			continue
 		}
-		dirs = append(dirs, missed(base, listed, here)...)
+		dirs = append(dirs, missed(p.cfg.Trace, base, listed, here)...)
 	}
 	slices.Sort(dirs)
 	dirs = slices.Compact(dirs)
@@ -54,7 +54,7 @@ func (p *Program) unlisted(ctx context.Context, roots []*packages.Package) ([]*p
 
 // missed are the folders below base, as the go command walks them, whose files are
 // all built elsewhere, if one mentions taskgen.
-func missed(base string, listed map[string]bool, here platform.World) []string {
+func missed(t *Trace, base string, listed map[string]bool, here platform.World) []string {
 	var dirs []string
 	_ = filepath.WalkDir(base, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || !e.IsDir() {
@@ -68,7 +68,7 @@ func missed(base string, listed map[string]bool, here platform.World) []string {
 				return filepath.SkipDir
 			}
 		}
-		if !listed[path] && away(path, here) {
+		if !listed[path] && away(t, path, here) {
 			dirs = append(dirs, path)
 		}
 		return nil
@@ -77,20 +77,20 @@ func missed(base string, listed map[string]bool, here platform.World) []string {
 }
 
 // away says whether no file of a folder is built here, and one mentions taskgen.
-func away(dir string, here platform.World) bool {
-	texts, err := readDir(dir)
+func away(t *Trace, dir string, here platform.World) bool {
+	texts, err := readDir(t, dir)
 	if err != nil {
 		return false
 	}
 	mentions := false
-	for _, t := range texts {
-		if t.test || t.own {
+	for _, f := range texts {
+		if f.test || f.own {
 			continue
 		}
-		if x, err := platform.Of(t.path, t.src); err != nil || here.Holds(x) {
+		if x, err := platform.Of(f.path, f.src); err != nil || here.Holds(x) {
 			return false
 		}
-		mentions = mentions || t.mentions
+		mentions = mentions || f.mentions
 	}
 	return mentions
 }

@@ -7,9 +7,6 @@
 package gosrc
 
 import (
-	"bytes"
-	"fmt"
-
 	"github.com/dave/jennifer/jen"
 
 	"github.com/taskgen/taskgen/generator/model"
@@ -25,17 +22,26 @@ const SchedulePath = RuntimePath + "/schedule"
 // The same package gives the same bytes.
 func File(pkg *model.Package) ([]byte, error) {
 	f := newFile(pkg)
+	f.all()
+	src, err := Part{pkg, f.out}.Source()
+	if err != nil {
+		return nil, err
+	}
+	return groupImports(append(header(pkg).Bytes(), src...)), nil
+}
+
+// all writes all declarations.
+func (f *file) all() {
 	f.wireNames()
 	f.definitions()
 	f.handlers()
 	f.schedules()
 	f.queues()
-	for i := range pkg.Tasks {
-		f.task(&pkg.Tasks[i])
+	for i := range f.pkg.Tasks {
+		f.task(&f.pkg.Tasks[i])
 	}
 	f.holders()
 	f.guards()
-	return f.render()
 }
 
 // file is a Go file that is being written.
@@ -46,13 +52,37 @@ type file struct {
 	names   *scope            // where names at package level come from that are not law
 	locals  *scope            // where names of parameters come from
 	shared  map[string]string // the constants of definitions that several schemas have, by their text
+	taken   map[string]bool   // the names of the package's Scope
+	hints   []hint            // the imports by name, for the next part
+	size    int               // declarations in out
+	cut     func()            // ends a part; nil: there is one only
+}
+
+// A hint is the name by which a package is imported.
+type hint struct {
+	path, name string
+	alias      bool // it stands in the import
 }
 
 func newFile(pkg *model.Package) *file {
-	f := &file{pkg: pkg, out: jen.NewFilePathName(pkg.Path, pkg.Name), imports: make(map[string]string)}
-	f.out.NoFormat = true // that is for later: see File
+	f := &file{pkg: pkg, imports: make(map[string]string)}
 	f.nameImports()
+	f.begin()
 	return f
+}
+
+// begin begins a part.
+func (f *file) begin() {
+	f.size = 0
+	f.out = jen.NewFilePathName(f.pkg.Path, f.pkg.Name)
+	f.out.NoFormat = true // that is for later: see File
+	for _, h := range f.hints {
+		if h.alias {
+			f.out.ImportAlias(h.path, h.name)
+		} else {
+			f.out.ImportName(h.path, h.name)
+		}
+	}
 }
 
 // task writes all that belongs to one task, in the order in which a reader
@@ -76,16 +106,8 @@ func (f *file) declare(doc string, code ...jen.Code) {
 		f.out.Comment(doc)
 	}
 	f.out.Add(code...)
-}
-
-func (f *file) render() ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteString(model.Header + "\n\n")
-	if f.pkg.Constraint != "" {
-		b.WriteString("//go:build " + f.pkg.Constraint + "\n\n")
+	f.size++
+	if f.cut != nil && f.size == stretch {
+		f.cut()
 	}
-	if err := f.out.Render(&b); err != nil {
-		return nil, fmt.Errorf("write the code of package %s: %w", f.pkg.Path, err)
-	}
-	return groupImports(b.Bytes()), nil
 }

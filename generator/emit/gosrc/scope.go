@@ -57,14 +57,14 @@ func (f *file) nameImports() {
 		taken = append(taken, f.pkg.Tasks[i].Symbols()...)
 	}
 	names := newScope(taken...)
+	f.taken = make(map[string]bool, len(f.pkg.Scope))
+	for _, name := range f.pkg.Scope {
+		f.taken[name] = true
+	}
 	f.locals = newScope(slices.Collect(maps.Keys(mentioned(f.pkg)))...)
 	for _, imp := range imported(f.pkg) {
 		name := names.pick(imp.alias, imp.name, parentName(imp.path)+imp.name)
-		if name == imp.name && name == assumedName(imp.path) {
-			f.out.ImportName(imp.path, name)
-		} else {
-			f.out.ImportAlias(imp.path, name)
-		}
+		f.hints = append(f.hints, hint{imp.path, name, name != imp.name || name != assumedName(imp.path)})
 		f.imports[imp.path] = name
 		f.locals.taken[name] = true
 	}
@@ -95,7 +95,7 @@ func (f *file) params(usual ...string) []string {
 // predeclared is the predeclared type of that name, by another way where the
 // package has given its name to something else.
 func (f *file) predeclared(name string) *jen.Statement {
-	if !slices.Contains(f.pkg.Scope, name) {
+	if !f.taken[name] {
 		return jen.Id(name)
 	}
 	switch name {

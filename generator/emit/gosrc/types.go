@@ -1,7 +1,6 @@
 package gosrc
 
 import (
-	"slices"
 	"strconv"
 
 	"github.com/dave/jennifer/jen"
@@ -36,7 +35,7 @@ func (f *file) typ(t *model.Type) *jen.Statement {
 	case model.Struct:
 		return f.structOf(t.Fields)
 	case model.Any:
-		if slices.Contains(f.pkg.Scope, "any") {
+		if f.taken["any"] {
 			return jen.Interface()
 		}
 		return jen.Id("any")

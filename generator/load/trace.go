@@ -1,0 +1,196 @@
+package load
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/tools/go/packages"
+)
+
+// A Sum is a hash of what was read.
+type Sum [sha256.Size]byte
+
+// A Trace is what a Program has learnt from outside: what the go command said, and
+// what files and folders hold. Programs that are given the same configuration and
+// learn the same are the same. It may be used by several goroutines at once, and nil
+// is a trace that keeps nothing.
+type Trace struct {
+	mu      sync.Mutex // guards all
+	listing Sum
+	lists   int
+	inputs  Inputs
+}
+
+// Inputs are what files and folders hold, by path.
+type Inputs struct {
+	Files map[string]Sum // read whole; a file that cannot be read has a sum as well
+	Dirs  map[string]Sum // the names of their Go files
+}
+
+// Listing is what the go command said when it was asked first. again says that it
+// was asked once more, about something that the listing and the files had led to.
+func (t *Trace) Listing() (sum Sum, again bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.listing, t.lists > 1
+}
+
+// Inputs returns what was read until now.
+func (t *Trace) Inputs() Inputs {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return Inputs{Files: maps.Clone(t.inputs.Files), Dirs: maps.Clone(t.inputs.Dirs)}
+}
+
+// Hold says whether all files and folders hold what they held.
+func (in Inputs) Hold() bool {
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for path, sum := range in.Dirs {
+		g.Go(func() error {
+			entries, err := os.ReadDir(path)
+			return same(sum, sumOfDir(entries, err))
+		})
+	}
+	for path, sum := range in.Files {
+		g.Go(func() error {
+			return same(sum, sumOfFile(readRegular(path)))
+		})
+	}
+	return g.Wait() == nil
+}
+
+func same(a, b Sum) error {
+	if a != b {
+		return fs.ErrInvalid // any error will do
+	}
+	return nil
+}
+
+// SumOf is the sum of a file that holds src, or cannot be read because of err.
+func SumOf(src []byte, err error) Sum {
+	if err != nil {
+		return Sum{} // the message may tell what does not matter
+	}
+	return sha256.Sum256(src)
+}
+
+func sumOfDir(entries []os.DirEntry, err error) Sum {
+	if err != nil {
+		return Sum{}
+	}
+	h := sha256.New()
+	for _, e := range entries {
+		if name := e.Name(); strings.HasSuffix(name, ".go") {
+			write(h, name, e.Type().String())
+		}
+	}
+	return Sum(h.Sum(nil))
+}
+
+// write writes texts in a way that tells them apart.
+func write(w io.Writer, texts ...string) {
+	data, _ := json.Marshal(texts) // there is nothing in strings that it refuses
+	_, _ = w.Write(append(data, '\n'))
+}
+
+// readFile reads a regular file, and returns false for anything else: reading a pipe
+// or a device would not end.
+func (t *Trace) readFile(path string) (src []byte, ok bool, err error) {
+	src, ok, err = readRegular(path)
+	if t != nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.inputs.Files = note(t.inputs.Files, path, sumOfFile(src, ok, err))
+	}
+	return src, ok, err
+}
+
+func readRegular(path string) ([]byte, bool, error) {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, false, err
+	}
+	src, err := os.ReadFile(path)
+	return src, err == nil, err
+}
+
+func sumOfFile(src []byte, ok bool, err error) Sum {
+	if err == nil && !ok {
+		err = fs.ErrInvalid
+	}
+	return SumOf(src, err)
+}
+
+// readDir is os.ReadDir.
+func (t *Trace) readDir(path string) ([]os.DirEntry, error) {
+	entries, err := os.ReadDir(path)
+	if t != nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.inputs.Dirs = note(t.inputs.Dirs, path, sumOfDir(entries, err))
+	}
+	return entries, err
+}
+
+// torn is the sum of what was read twice and was not the same. Nothing has it.
+var torn = Sum{1}
+
+func note(sums map[string]Sum, path string, sum Sum) map[string]Sum {
+	if sums == nil {
+		sums = make(map[string]Sum)
+	}
+	if first, ok := sums[path]; ok && first != sum {
+		sum = torn
+	}
+	sums[path] = sum
+	return sums
+}
+
+// list notes what the go command said.
+func (t *Trace) list(roots []*packages.Package) {
+	if t == nil {
+		return
+	}
+	sum := sumOfListing(roots)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.lists++; t.lists == 1 {
+		t.listing = sum
+	}
+}
+
+func sumOfListing(roots []*packages.Package) Sum {
+	all := make(map[string]*packages.Package)
+	packages.Visit(roots, nil, func(m *packages.Package) { all[m.ID] = m })
+	h := sha256.New()
+	for _, m := range roots {
+		write(h, m.ID)
+	}
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		m := all[id]
+		write(h, m.ID, m.Name, m.PkgPath, m.Dir)
+		write(h, m.GoFiles...)
+		write(h, m.OtherFiles...)
+		write(h, m.IgnoredFiles...)
+		for _, e := range m.Errors {
+			write(h, e.Pos, e.Msg)
+		}
+		for _, path := range slices.Sorted(maps.Keys(m.Imports)) {
+			write(h, path, m.Imports[path].ID)
+		}
+		for module := m.Module; module != nil; module = module.Replace {
+			write(h, module.Path, module.Version, module.Dir, module.GoMod, module.GoVersion)
+		}
+	}
+	return Sum(h.Sum(nil))
+}
