@@ -150,6 +150,7 @@ func TestEveryInputCountsByItself(t *testing.T) {
 		"a new test of another package":     add("app/tasks/newer_test.go", "package tasks_test\n"),
 		"a new file that is not built":      add("app/tasks/new_plan9.go", "package tasks\n"),
 		"a new package":                     add("app/more/more.go", "package more\n"),
+		"a new package built elsewhere":     add("app/far/far_plan9.go", "//taskgen:queue name=far\npackage far\n"),
 		"a file less":                       remove("app/tasks/other.go"),
 		"a test file less":                  remove("app/tasks/tasks_test.go"),
 		"a type of a dependency":            edit("dep/dep.go", "Cents near", "Pence near"),
