@@ -20,7 +20,7 @@ func BenchmarkLoad(b *testing.B) {
 	write := func(name, text string) { require.NoError(b, os.WriteFile(dir+"/"+name, []byte(text), 0o644)) }
 	write("go.mod", "module example.com/app\n\ngo 1.26\n")
 	var tasks, handlers strings.Builder
-	tasks.WriteString(header + "package app\n\nimport (\n\t\"encoding/json\"\n\t\"net/url\"\n\t\"time\"\n)\n\ntype Base struct{ Tenant string }\n")
+	tasks.WriteString(header + "package app\n\nimport (\n\t\"encoding/json\"\n\t\"time\"\n)\n\ntype Base struct{ Tenant string }\n")
 	handlers.WriteString("package app\n\nimport (\n\t\"context\"\n\t\"database/sql\"\n\t\"net/http\"\n)\n\nvar client http.Client\n")
 	for i := range 200 {
 		fmt.Fprintf(&tasks, `
@@ -36,7 +36,7 @@ type Job%[1]dTask struct {
 	Wait  *time.Duration    `+"`json:\"wait,omitempty\"`"+`
 	Raw   json.RawMessage   `+"`json:\"raw\"`"+`
 	Tags  map[string]string `+"`json:\"tags\"`"+`
-	Link  url.URL           `+"`json:\"link\"`"+`
+	Link  *string           `+"`json:\"link\"`"+`
 	Key   string            `+"`json:\"key\" task:\"secret\"`"+`
 }
 `, i)
