@@ -10,6 +10,17 @@ import (
 	"strings"
 )
 
+// hushPanic is deferred around the codec of a value that holds secrets: it makes a
+// panic an error that quotes nothing. says makes the error: panicked within a handler.
+func hushPanic(err *error, says func(v any) error) {
+	if p := recover(); p != nil {
+		*err = says(fmt.Sprintf("a value of type %T, whose text is left out for it may quote a secret", p))
+	}
+}
+
+// codecPanicked says so where no handler is about.
+func codecPanicked(v any) error { return fmt.Errorf("its codec panicked: %v", v) }
+
 // hushed is what may be said of an error of the codec about a value of type T that
 // holds secrets: errors of decoders quote what they could not read. It says where by
 // the names of T's fields, and what kind of value was there for which type, and does
@@ -21,7 +32,10 @@ func hushed[T any](codec Codec, data []byte, err error) error {
 	)
 	switch {
 	case errors.As(err, &wrongType):
-		text := fmt.Sprintf("%s stands where a %s is due", kindOf(wrongType.Value), wrongType.Type)
+		text := fmt.Sprintf("%s stands where another kind of value is due", kindOf(wrongType.Value))
+		if wrongType.Type != nil { // one that a type's own method made may have none
+			text = fmt.Sprintf("%s stands where a %s is due", kindOf(wrongType.Value), wrongType.Type)
+		}
 		if at := onlyNames(wrongType.Field, fieldNames(reflect.TypeFor[T]())); at != "" {
 			text = at + ": " + text
 		}

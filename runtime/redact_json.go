@@ -150,10 +150,10 @@ var encoders = []string{
 	"github.com/json-iterator/go", "github.com/segmentio/encoding",
 }
 
-// loggers are packages that write logs, or reports of errors. A name that ends
+// loggers are packages that write logs, reports of errors or pages for operators. A name that ends
 // with a dash stands for all that begin with it.
 var loggers = []string{
-	"log",
+	"expvar", "log",
 	"cloud.google.com/go/logging", "github.com/apex/log", "github.com/charmbracelet/log", "github.com/getsentry/sentry-go",
 	"github.com/go-kit/kit/log", "github.com/go-kit/log", "github.com/go-logr/", "github.com/gookit/slog",
 	"github.com/hashicorp/go-hclog", "github.com/inconshreveable/log15", "github.com/lmittmann/tint",

@@ -19,6 +19,7 @@ func TestWhoAsksIsToldByTheNameOfTheFunction(t *testing.T) {
 		"example.com/app/tasks.Box[...].MarshalJSON":             askedByNone,
 		"example.com/app/tasks.(*Box[go.shape.int]).MarshalJSON": askedByNone,
 		"log/slog.(*JSONHandler).Handle":                         askedByLog,
+		"expvar.Func.String":                                     askedByLog,
 		"log/slog/internal/buffer.New":                           askedByLog,
 		"go.uber.org/zap/zapcore.(*jsonEncoder).encodeReflected": askedByLog,
 		"go.uber.org/zap.(*SugaredLogger).Infow":                 askedByLog,

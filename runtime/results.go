@@ -141,17 +141,38 @@ func Await[T, R any](ctx context.Context, from Results, spec *Spec[T], id string
 	if encoding := unpackResult(data).Encoding; encoding != "" {
 		return none, fmt.Errorf("taskgen: the result of task %s (%s) is encoded as %q: await it from results that undo that, as KeyRing.Results does, the last encoding first", id, spec.Type, encoding)
 	}
-	if err := spec.codec().Unmarshal(data, &result); err != nil {
-		return none, fmt.Errorf("the result of task %s (%s): %w", id, spec.Type, sayableResult[R](spec, data, err))
+	if err := decodeResult(spec, data, &result); err != nil {
+		return none, fmt.Errorf("the result of task %s (%s): %w", id, spec.Type, err)
 	}
 	return result, nil
 }
 
-// sayableResult is an error of the codec about a result as it may be told. A task with
-// secrets may hand them on.
-func sayableResult[R, T any](spec *Spec[T], data []byte, err error) error {
-	if len(spec.Secrets) == 0 && !holdsSecret(reflect.TypeFor[R]()) {
-		return err
+// encodeResult encodes a result by its pointer, as payloads are: methods of pointers
+// count. Of one with secrets it tells neither what an error of the codec says nor what
+// a panic in it does.
+func encodeResult[T, R any](spec *Spec[T], result *R) (data []byte, err error) {
+	secret := secretResult[R](spec)
+	if secret {
+		defer hushPanic(&err, panicked)
 	}
-	return hushed[R](spec.codec(), data, err)
+	if data, err = spec.codec().Marshal(result); err != nil && secret {
+		err = hushed[R](spec.codec(), nil, err)
+	}
+	return data, err
 }
+
+// decodeResult undoes encodeResult, and tells as little.
+func decodeResult[T, R any](spec *Spec[T], data []byte, result *R) (err error) {
+	secret := secretResult[R](spec)
+	if secret {
+		defer hushPanic(&err, codecPanicked)
+	}
+	if err = spec.codec().Unmarshal(data, result); err != nil && secret {
+		err = hushed[R](spec.codec(), data, err)
+	}
+	return err
+}
+
+// secretResult says that nothing of a result may be told: it holds secrets, or is of a
+// task with secrets, which may hand them on.
+func secretResult[R, T any](spec *Spec[T]) bool { return spec.secret() || holdsSecret(reflect.TypeFor[R]()) }

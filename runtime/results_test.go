@@ -123,3 +123,16 @@ func TestStoringAResultTakesNothingFromTheNextTasksTimeout(t *testing.T) {
 		assert.Equal(t, []string{"a", "b", "c"}, b.q().completed())
 	})
 }
+
+func TestPanicOfAResultsDecoderQuotesNothingOfATypeWithSecrets(t *testing.T) {
+	type token struct {
+		Value touchyResult `json:"value" task:"secret"`
+	}
+	_, err := Await[string, token](t.Context(), resultsByID{"a": `{"value":"hunter2"}`}, &Spec[string]{Type: "login"}, "a")
+	assert.EqualError(t, err, "the result of task a (login): its codec panicked: a value of type string, whose text is left out for it may quote a secret")
+}
+
+// A touchyResult panics with what it cannot read.
+type touchyResult struct{}
+
+func (*touchyResult) UnmarshalText(text []byte) error { panic("bad value: " + string(text)) }

@@ -214,9 +214,12 @@ func RegisterWithResult[T, R any](r *Router, spec *Spec[T], handle func(context.
 		if err != nil {
 			return err
 		}
-		data, err := spec.codec().Marshal(&result) // by its pointer, as payloads are: methods of pointers count
-		if err != nil {
-			return Skip(fmt.Errorf("the result of task %s (%s) cannot be encoded: %w", t.ID, t.Type, sayableResult[R](spec, nil, err)))
+		data, err := encodeResult(spec, &result)
+		switch {
+		case errors.Is(err, ErrPanic):
+			return fmt.Errorf("the result of task %s (%s): %w", t.ID, t.Type, err)
+		case err != nil:
+			return Skip(fmt.Errorf("the result of task %s (%s) cannot be encoded: %w", t.ID, t.Type, err))
 		}
 		if spec.Codec == nil {
 			if err := lossless(data, &result); err != nil {

@@ -119,11 +119,7 @@ func (s *Spec[T]) Decode(t *Task) (T, error) {
 // the codec says nor what a panic in it does.
 func (s *Spec[T]) unmarshal(payload []byte, v *T) (err error) {
 	if s.secret() {
-		defer func() {
-			if p := recover(); p != nil {
-				err = panicked(fmt.Sprintf("a value of type %T, whose text is left out for it may quote a secret", p))
-			}
-		}()
+		defer hushPanic(&err, panicked)
 	}
 	if err := s.codec().Unmarshal(payload, v); err != nil {
 		return s.sayable(payload, err)
@@ -159,7 +155,19 @@ func shallow(payload []byte) bool {
 	return len(payload) <= 2*maxNesting || bytes.Count(payload, []byte("["))+bytes.Count(payload, []byte("{")) <= maxNesting
 }
 
-func (s *Spec[T]) encode(v *T) ([]byte, error) {
+// encode encodes a payload. Of one with secrets it tells neither what an error of the
+// codec says nor what a panic in it does.
+func (s *Spec[T]) encode(v *T) (payload []byte, err error) {
+	if s.secret() {
+		defer hushPanic(&err, codecPanicked)
+	}
+	if payload, err = s.marshal(v); err != nil {
+		return nil, s.sayable(nil, err)
+	}
+	return payload, nil
+}
+
+func (s *Spec[T]) marshal(v *T) ([]byte, error) {
 	if s.Codec == nil && s.Plain != nil {
 		return JSON.Marshal(s.Plain(v))
 	}
@@ -173,7 +181,7 @@ func (s *Spec[T]) fill(t *Task, v *T, now time.Time) error {
 	}
 	payload, err := s.encode(v)
 	if err != nil {
-		return invalid("the payload of a task of type %s: %w", s.Type, s.sayable(nil, err))
+		return invalid("the payload of a task of type %s: %w", s.Type, err)
 	}
 	if s.Codec == nil {
 		if err := lossless(payload, v); err != nil {

@@ -190,6 +190,49 @@ func TestPanicOfADecoderQuotesNothingOfATypeWithSecrets(t *testing.T) {
 	assert.Contains(t, stack, "touchy")
 }
 
+// A shy value panics with what it cannot write.
+type shy string
+
+func (s shy) MarshalText() ([]byte, error) { panic("bad value: " + string(s)) }
+
+func TestPanicOfAnEncoderQuotesNothingOfATypeWithSecrets(t *testing.T) {
+	type pay struct {
+		Card shy `json:"card,omitempty" task:"secret"`
+	}
+	spec := &Spec[pay]{Type: "pay", Queue: "q", Secrets: []string{"/card"}}
+	err := spec.fill(new(Task), &pay{"hunter2"}, time.Unix(5, 0))
+	require.ErrorIs(t, err, ErrInvalidTask)
+	assert.EqualError(t, err, "taskgen: invalid task: the payload of a task of type pay: its codec panicked: a value of type string, whose text is left out for it may quote a secret")
+
+	r := NewRouter()
+	RegisterWithResult(r, spec, func(context.Context, pay) (pay, error) { return pay{"hunter2"}, nil })
+	err = r.handler().Handle(t.Context(), &Task{ID: "a", Type: "pay", Payload: []byte(`{}`)})
+	require.ErrorIs(t, err, ErrPanic)
+	assert.EqualError(t, err, "the result of task a (pay): taskgen: the handler panicked: a value of type string, whose text is left out for it may quote a secret")
+	assert.Contains(t, PanicStack(err), "shy")
+}
+
+func TestPanicOfAnEncoderIsTheCallersWithoutSecrets(t *testing.T) {
+	spec := &Spec[shy]{Type: "t", Queue: "q"}
+	v := shy("a")
+	assert.PanicsWithValue(t, "bad value: a", func() { _ = spec.fill(new(Task), &v, time.Unix(5, 0)) })
+}
+
+// A pretender returns the decoder's own kind of error.
+type pretender struct{}
+
+func (*pretender) UnmarshalText(text []byte) error {
+	return &json.UnmarshalTypeError{Value: "number " + string(text), Field: "a." + string(text)}
+}
+
+func TestErrorThatPretendsToBeOfTheDecoderQuotesNothing(t *testing.T) {
+	spec := &Spec[struct {
+		Card pretender `json:"card" task:"secret"`
+	}]{Type: "pay", Queue: "q"}
+	_, err := spec.Decode(&Task{ID: "a", Type: "pay", Payload: []byte(`{"card":"hunter2"}`)})
+	assert.EqualError(t, err, "taskgen: invalid task: the payload of task a (pay): card.*.*: number stands where another kind of value is due")
+}
+
 func TestOnlyNamesOfFieldsAreShown(t *testing.T) {
 	fields := map[string]bool{"a": true, "api.key": true}
 	for path, want := range map[string]string{
