@@ -322,7 +322,7 @@ func (w *walker) key(t types.Type, at place) *trouble {
 	case !writes, !reads && !at.written:
 		return &trouble{text: "encoding/json takes no map keys of type " + name}
 	case at.written:
-		return nil
+		return w.encoded(t)
 	case enc == textCodec && dec == natural:
 		return &trouble{text: fmt.Sprintf("MarshalText of %s writes the keys of the map, and nothing reads that back: give it UnmarshalText, too", name)}
 	case dec == jsonCodec:
@@ -332,7 +332,7 @@ func (w *walker) key(t types.Type, at place) *trouble {
 	case enc == natural && dec == textCodec && text:
 		return &trouble{text: fmt.Sprintf("MarshalText of %s has a pointer receiver, and encoding/json does not call it for the keys of a map, but UnmarshalText when it reads them: give it a value receiver", name)}
 	}
-	return nil
+	return w.encoded(t)
 }
 
 // list walks the elements of a list or map.
