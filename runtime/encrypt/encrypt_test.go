@@ -138,6 +138,7 @@ func TestChangedOrMovedCiphertextIsAnInvalidTask(t *testing.T) {
 	refused("other queue", func(c *runtime.Task) { c.Queue = "p" })
 	refused("type and queue shifted", func(c *runtime.Task) { c.Type, c.Queue = "tq", "" })
 	refused("other encodings before", func(c *runtime.Task) { c.Encoding = "zstd,aes-gcm" })
+	refused("an encoding without a name before", func(c *runtime.Task) { c.Encoding = ",aes-gcm" })
 	refused("format of a later version", func(c *runtime.Task) { c.Payload[1] = 2 })
 	refused("format of the version before", func(c *runtime.Task) { c.Payload = c.Payload[2:] })
 	refused("of a job", func(c *runtime.Task) {

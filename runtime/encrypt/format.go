@@ -33,7 +33,10 @@ func (r *KeyRing) encode(kind string, t *runtime.Task) []byte {
 
 // decode decrypts the payload of a task whose last encoding is [Encoding].
 func (r *KeyRing) decode(kind string, t *runtime.Task) ([]byte, error) {
-	before := strings.TrimSuffix(strings.TrimSuffix(t.Encoding, Encoding), ",")
+	before := strings.TrimSuffix(t.Encoding, Encoding)
+	if before != "," { // a list with nothing before its comma is another one
+		before = strings.TrimSuffix(before, ",")
+	}
 	what := subject(kind, t)
 	rest, bound := t.Payload, texts(kind, t.ID, t.Type, t.Queue, before)
 	switch {
