@@ -33,7 +33,7 @@ type Spec[T any] struct {
 	// path that does not begin with a slash has dots between its names ("to.*.iban"),
 	// and leads to what any reading of the dots leads to. What cannot be decoded is
 	// not quoted in errors where there are secrets; errors of Validate are shown as
-	// they are.
+	// they are. Empty where fields of T are tagged task:"secret": the whole payload.
 	Secrets []string
 	// Schema of the payload: JSON Schema, 2020-12, as text. Empty: it is not known.
 	// The runtime does not look at it; package dlq holds edited payloads to it.
@@ -84,9 +84,13 @@ type Policy struct {
 
 // Policy returns the worker's side of the spec.
 func (s *Spec[T]) Policy() Policy {
+	secrets := s.Secrets
+	if len(secrets) == 0 && s.secret() {
+		secrets = []string{""}
+	}
 	return Policy{
 		Type: s.Type, Aliases: s.Aliases, Queue: s.Queue, Timeout: s.Timeout, Retry: s.Retry,
-		Concurrency: s.Concurrency, Rate: s.Rate, Secrets: s.Secrets, Schema: s.Schema, Retention: s.Retention,
+		Concurrency: s.Concurrency, Rate: s.Rate, Secrets: secrets, Schema: s.Schema, Retention: s.Retention,
 	}
 }
 
@@ -184,7 +188,7 @@ func (s *Spec[T]) fill(t *Task, v *T, now time.Time) error {
 		return invalid("the payload of a task of type %s: %w", s.Type, err)
 	}
 	if s.Codec == nil {
-		if err := lossless(payload, v); err != nil {
+		if err := errors.Join(lossless(payload, v), checkUntyped(v, s.Secrets)); err != nil {
 			return invalid("the payload of a task of type %s: %w", s.Type, err)
 		}
 	}
