@@ -129,7 +129,23 @@ func panicked(v any) error {
 		}
 		stack = below
 	}
+	stack = withoutArguments(stack)
 	return &panicError{clip(fmt.Sprint(v), maxReason), clip(strings.TrimSpace(stack), maxStack)}
+}
+
+// withoutArguments leaves out what functions were called with: these words are what
+// was in the payload, where that holds numbers, and nobody can read the others.
+func withoutArguments(stack string) string {
+	var b strings.Builder
+	for line := range strings.Lines(stack) {
+		name := strings.TrimRight(line, "\n")
+		if i := strings.LastIndexByte(name, '('); i > 0 && name[0] != '\t' && strings.HasSuffix(name, ")") {
+			b.WriteString(name[:i] + "(...)" + line[len(name):])
+			continue
+		}
+		b.WriteString(line)
+	}
+	return b.String()
 }
 
 // metaDue holds when a released task becomes due again, on queues that have a

@@ -175,4 +175,6 @@ func decodeResult[T, R any](spec *Spec[T], data []byte, result *R) (err error) {
 
 // secretResult says that nothing of a result may be told: it holds secrets, or is of a
 // task with secrets, which may hand them on.
-func secretResult[R, T any](spec *Spec[T]) bool { return spec.secret() || holdsSecret(reflect.TypeFor[R]()) }
+func secretResult[R, T any](spec *Spec[T]) bool {
+	return spec.secret() || holdsSecret(reflect.TypeFor[R]())
+}

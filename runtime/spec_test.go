@@ -212,6 +212,23 @@ func TestPanicOfAnEncoderQuotesNothingOfATypeWithSecrets(t *testing.T) {
 	assert.Contains(t, PanicStack(err), "shy")
 }
 
+func TestStackShowsNoArguments(t *testing.T) {
+	r, spec := NewRouter(), &Spec[pin]{Type: "t", Queue: "q"}
+	Register(r, spec, func(_ context.Context, p pin) error { panicWith(p); return nil })
+	err := r.handler().Handle(t.Context(), &Task{ID: "a", Type: "t", Payload: []byte(`{"Digits":[3735928559,3735928559,3735928559]}`)})
+	stack := PanicStack(err)
+	assert.NotContains(t, stack, "0xdeadbeef")
+	assert.Contains(t, stack, "runtime.panicWith(...)\n")
+	assert.Contains(t, stack, "spec_test.go:")
+	assert.Equal(t, "a.(*B).c(...)\n\t/d(1).go:5 +0x1\ncreated by e in goroutine 7\n\t/f.go:1", withoutArguments("a.(*B).c({0x1, 0x2}, 0x3?)\n\t/d(1).go:5 +0x1\ncreated by e in goroutine 7\n\t/f.go:1"))
+}
+
+// A pin is passed in memory: what was in registers is not in a stack.
+type pin struct{ Digits [3]int64 }
+
+//go:noinline
+func panicWith(pin) { panic("no") }
+
 func TestPanicOfAnEncoderIsTheCallersWithoutSecrets(t *testing.T) {
 	spec := &Spec[shy]{Type: "t", Queue: "q"}
 	v := shy("a")
