@@ -17,6 +17,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime"
 )
 
 // A Notice says that tasks have died. It holds no payloads; of their errors it holds
@@ -80,6 +82,30 @@ type Webhook struct {
 	Secret []byte
 	// Client makes the requests. Nil: one that gives up after 10 s.
 	Client *http.Client
+}
+
+// LogValue is the webhook as a log may show it: its host, and whether it signs.
+func (w Webhook) LogValue() slog.Value {
+	host := "an invalid URL"
+	if u, err := url.Parse(w.URL); err == nil {
+		host = u.Host
+	}
+	return slog.GroupValue(slog.String("host", host), slog.Bool("signed", len(w.Secret) > 0))
+}
+
+// String is what LogValue shows, as text.
+func (w Webhook) String() string { return fmt.Sprintf("dlq.Webhook%v", w.LogValue()) }
+
+// Format prints what String returns, whatever the verb.
+func (w Webhook) Format(f fmt.State, verb rune) { runtime.FormatRedacted(f, verb, w) }
+
+// MarshalJSON writes all fields that can be, but for a log what LogValue shows.
+func (w Webhook) MarshalJSON() ([]byte, error) {
+	type plain struct {
+		URL    string
+		Secret []byte
+	}
+	return runtime.MarshalRedacted(&w, plain{w.URL, w.Secret})
 }
 
 var webhookClient = &http.Client{Timeout: 10 * time.Second}

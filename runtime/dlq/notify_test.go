@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -84,4 +85,20 @@ func TestLogTellsOfEachGroup(t *testing.T) {
 	require.NoError(t, dlq.Log(slog.New(slog.NewTextHandler(&out, nil))).Notify(context.Background(), notice))
 	assert.Equal(t, 2, bytes.Count(out.Bytes(), []byte(`level=ERROR msg="tasks are dead" queue=q-dlq`)))
 	assert.Contains(t, out.String(), "type=mail count=7 group=abc")
+}
+
+func TestWebhookShowsNeitherItsPathNorItsSecret(t *testing.T) {
+	w := dlq.Webhook{URL: "https://ann:pa55@hooks.example.com/T0/hunter2?key=hunter2", Secret: []byte("hunter2")}
+	var out bytes.Buffer
+	for _, v := range []any{w, &w, []any{w, &w}, struct{ W *dlq.Webhook }{&w}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d"} {
+			_, _ = fmt.Fprintf(&out, verb+"\n", v)
+		}
+		slog.New(slog.NewJSONHandler(&out, nil)).Info("a", "v", v)
+		slog.New(slog.NewTextHandler(&out, nil)).Info("a", "v", v)
+	}
+	for _, secret := range []string{"hunter2", "pa55", "104 117", "aHVudGVyMg"} {
+		assert.NotContains(t, out.String(), secret)
+	}
+	assert.Equal(t, "dlq.Webhook[host=hooks.example.com signed=true]", fmt.Sprint(w))
 }
