@@ -158,12 +158,13 @@ var loggers = []string{
 	"github.com/go-kit/kit/log", "github.com/go-kit/log", "github.com/go-logr/", "github.com/gookit/slog",
 	"github.com/hashicorp/go-hclog", "github.com/inconshreveable/log15", "github.com/lmittmann/tint",
 	"github.com/phuslu/log", "github.com/rs/zerolog", "github.com/samber/slog-", "github.com/sirupsen/logrus",
-	"go.opentelemetry.io/contrib/bridges/", "go.uber.org/zap", "gopkg.in/inconshreveable/log15", "k8s.io/klog",
+	"go.opentelemetry.io/contrib/bridges/", "go.uber.org/zap", "gopkg.in/inconshreveable/log15%2ev2", "k8s.io/klog",
 }
 
 // askerNamed tells by the name of a function, which begins with the path of its
 // package.
 func askerNamed(function string) asker {
+	pkg, name := splitFunction(function)
 	switch {
 	case function == ownPath+".marshalWhole":
 		return askedByWhole
@@ -171,18 +172,19 @@ func askerNamed(function string) asker {
 		return askedByLog
 	case function == ownPath+".marshal":
 		return askedByNone
-	case function == "" || inPackage(function, encoders):
+	case function == "" || inPackage(pkg, encoders):
 		return askedByNone
-	case inPackage(function, loggers):
+	case inPackage(pkg, loggers):
 		return askedByLog
 	}
-	words := strings.FieldsFunc(function[strings.LastIndexByte(function, '/')+1:], func(c rune) bool { return c == '.' || c == '-' })
-	for _, word := range words {
+	for i, word := range strings.FieldsFunc(name, func(c rune) bool { return c == '.' || c == '-' }) {
 		switch word {
 		case "MarshalJSON", "MarshalText", "MarshalJSONTo": // of a value around this one
 			return askedByNone
 		case "LogValue", "MarshalLogObject", "MarshalLogArray", "MarshalZerologObject", "MarshalZerologArray":
-			return askedByLog
+			if i > 0 { // a method, and no type
+				return askedByLog
+			}
 		}
 	}
 	return askedByOther
@@ -190,11 +192,23 @@ func askerNamed(function string) asker {
 
 var ownPath = reflect.TypeFor[redactor]().PkgPath()
 
-// inPackage reports whether a function is in one of the packages, or below.
-func inPackage(function string, paths []string) bool {
+// splitFunction splits the name of a function into the path of its package and the
+// rest. Dots in the last element of a path are escaped, those before are not.
+func splitFunction(function string) (pkg, name string) {
+	path, _, _ := strings.Cut(function, "[")
+	last := strings.LastIndexByte(path, '/') + 1
+	dot := strings.IndexByte(path[last:], '.')
+	if dot < 0 {
+		return function, ""
+	}
+	return function[:last+dot], function[last+dot+1:]
+}
+
+// inPackage reports whether a package is one of those at the paths, or below.
+func inPackage(pkg string, paths []string) bool {
 	for _, path := range paths {
-		rest, ok := strings.CutPrefix(function, path)
-		if ok && (strings.HasSuffix(path, "/") || strings.HasSuffix(path, "-") || rest != "" && strings.IndexByte("./%", rest[0]) >= 0) {
+		rest, ok := strings.CutPrefix(pkg, path)
+		if ok && (rest == "" || strings.HasSuffix(path, "/") || strings.HasSuffix(path, "-") || rest[0] == '/') {
 			return true
 		}
 	}

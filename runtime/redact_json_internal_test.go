@@ -40,6 +40,15 @@ func TestWhoAsksIsToldByTheNameOfTheFunction(t *testing.T) {
 		"example.com/log/slog.Write":                             askedByOther,
 		"main.main":                                              askedByOther,
 		"example.com/MarshalJSON/app.Save":                       askedByOther,
+		"log.example.com/app.Save":                               askedByOther,
+		"log%2eexample%2ecom.Save":                               askedByOther,
+		"runtime.example.com/app.Save":                           askedByOther,
+		"log.example.com/app.PayTask.MarshalJSON":                askedByNone,
+		"example.com/app.LogValue.Save":                          askedByOther,
+		"example.com/app/LogValue.Save":                          askedByOther,
+		"example.com/app.Map[...].LogValue":                      askedByLog,
+		"example.com/app.(*View).LogValue.func1":                 askedByLog,
+		"example.com/app.View.LogValue-fm":                       askedByLog,
 		"runtimes.Save":                                          askedByOther,
 	} {
 		assert.Equal(t, want, askerNamed(function), function)
