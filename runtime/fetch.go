@@ -180,6 +180,7 @@ func (l *lane) fetchAll() {
 	if len(s.lanes) > 1 {
 		l.timeTrip()
 	}
+	fetching := l.hearing(s.fetching)
 	for s.fetching.Err() == nil {
 		now := time.Now()
 		s.mu.Lock()
@@ -198,7 +199,7 @@ func (l *lane) fetchAll() {
 			}
 			continue
 		}
-		ds, err := l.queue.Dequeue(s.fetching, n, l.lease)
+		ds, err := l.queue.Dequeue(fetching, n, l.lease)
 		took := time.Since(now)
 		ds, back := l.separate(ds)
 		s.mu.Lock()

@@ -56,7 +56,7 @@ func (l *lane) fetchReady(ctx context.Context) (int, error) {
 	}
 	waiting, cancel := context.WithTimeout(ctx, drainWait)
 	defer cancel()
-	ds, err := l.queue.Dequeue(waiting, l.s.maxHeld(), l.lease)
+	ds, err := l.queue.Dequeue(l.hearing(waiting), l.s.maxHeld(), l.lease)
 	if err != nil && !errors.Is(err, ErrNoTasks) {
 		return 0, err
 	}

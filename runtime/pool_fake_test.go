@@ -27,6 +27,7 @@ type fakeQueue struct {
 	waiting []*fakeTask
 	leased  map[string]*fakeTask // by task ID
 	dead    []*Task
+	broken  []*Task // to be buried by the next dequeue
 	done    []string
 	ledger  []string // every call: "complete a b"
 	sizes   map[string][]int
@@ -147,6 +148,13 @@ func (q *fakeQueue) promote() (next time.Time) {
 func (q *fakeQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*Delivery, error) {
 	if err := q.note(ctx, fmt.Sprintf("dequeue %d", limit), nil); err != nil {
 		return nil, err
+	}
+	q.mu.Lock()
+	broken := q.broken
+	q.broken = nil
+	q.mu.Unlock()
+	for _, t := range broken {
+		Buried(ctx, t)
 	}
 	for {
 		q.mu.Lock()

@@ -47,6 +47,29 @@ func TestPoolWithoutALoggerSpeaksToTheDefaultOne(t *testing.T) {
 	assert.Empty(t, said.String())
 }
 
+func TestPoolTellsOfWhatItsQueueBuriesByItself(t *testing.T) {
+	for _, drained := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newPoolBench(t)
+			b.handle(noop)
+			b.put("a")
+			stand := &Task{ID: "b", Type: "taskgen.undecodable"}
+			Bury(stand, "q", time.Now(), errors.New("its row cannot be decoded"))
+			b.q().broken = []*Task{stand}
+			p := b.pool(PoolConfig{})
+			if drained {
+				_, err := p.Drain(t.Context())
+				require.NoError(t, err)
+			} else {
+				b.start(p)
+				synctest.Wait()
+				b.stop(p)
+			}
+			assert.Contains(t, b.log.lines, "ERROR task is dead: it cannot be decoded task=[id=b type=taskgen.undecodable queue=q] error=its row cannot be decoded")
+		})
+	}
+}
+
 func TestPoolSaysWhatItWorksOnAndWhenItStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPoolBench(t, QueueConfig{Name: "q"}, QueueConfig{Name: "r", Types: []string{"report"}})

@@ -71,6 +71,8 @@ type Queue interface {
 	// no receive that would outlast the deadline of ctx, so that this concerns those
 	// alone that are cancelled.
 	//
+	// What cannot be decoded a provider buries by itself, and tells of by Buried.
+	//
 	// The Delivery and its Task are the caller's, but for the bytes of
 	// Payload, which providers may share and nobody may change.
 	Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*Delivery, error)

@@ -59,12 +59,13 @@ func untyped(v reflect.Value, secret secretpath.Set, path string) error {
 func untypedFields(v reflect.Value, secret secretpath.Set, path string) error {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		if !isEncoded(f) || isSecret(f) {
+		isStruct := indirectType(f.Type).Kind() == reflect.Struct
+		if !isEncoded(f) || isSecret(f) || !f.IsExported() && !isStruct {
 			continue
 		}
 		below, at := secret, path
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if !f.Anonymous || name != "" || indirectType(f.Type).Kind() != reflect.Struct {
+		if !f.Anonymous || name != "" || !isStruct {
 			name = orElse(name, f.Name)
 			below, at = secret.Member(name), strings.TrimPrefix(path+"."+name, ".")
 		}

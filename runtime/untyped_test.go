@@ -14,8 +14,6 @@ type untypedLogin struct {
 	Pass string `json:"pass" task:"secret"`
 }
 
-type untypedData any
-
 type untypedTask struct {
 	Any  any            `json:"any"`
 	List []any          `json:"list"`
@@ -25,7 +23,6 @@ type untypedTask struct {
 	} `json:"own"`
 	Hidden  any `json:"hidden" task:"secret"`
 	Skipped any `json:"-"`
-	untypedData
 	untypedInner
 }
 

@@ -22,7 +22,9 @@ func (q *Queue) salvage(ctx context.Context, l *lease, cause error) *runtime.Tas
 	}
 	l.id = task.ID
 	// What fails here stays where it is, and its lease brings it back.
-	_ = q.bury(ctx, []*lease{l}, []*runtime.Task{task})
+	if errs := q.bury(ctx, []*lease{l}, []*runtime.Task{task}); errs[0] == nil {
+		runtime.Buried(ctx, task)
+	}
 	return nil
 }
 

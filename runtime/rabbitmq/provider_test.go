@@ -98,7 +98,11 @@ func TestAMessageThatCannotBeDecodedGoesToTheDeadLetterQueue(t *testing.T) {
 		require.True(t, c.Wait())
 	}
 	put(t, q, task("good"))
-	assert.Equal(t, "good", takeN(t, q, 1)[0].Task.ID)
+	heard := 0
+	ds, err := q.Dequeue(runtime.HearBuried(within(t), func(*runtime.Task) { heard++ }), 1, time.Minute)
+	require.NoError(t, err)
+	assert.Equal(t, "good", ds[0].Task.ID)
+	assert.Equal(t, 4, heard)
 	dead, err := q.p.Open(within(t), runtime.QueueConfig{Name: "q-dlq"})
 	require.NoError(t, err)
 	for _, d := range takeN(t, dead.(*Queue), 4) {

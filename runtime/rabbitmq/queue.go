@@ -194,7 +194,7 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, d time.Duration) ([]*run
 		if err != nil {
 			return nil, errors.Join(q.open(), err)
 		}
-		if ds := q.deliver(got); len(ds) > 0 {
+		if ds := q.deliver(ctx, got); len(ds) > 0 {
 			return ds, nil
 		}
 	}
@@ -202,7 +202,7 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, d time.Duration) ([]*run
 
 // deliver decodes what was drawn. What cannot be decoded goes to the dead letter
 // queue.
-func (q *Queue) deliver(got []*lease) []*runtime.Delivery {
+func (q *Queue) deliver(ctx context.Context, got []*lease) []*runtime.Delivery {
 	room := make([]runtime.Delivery, len(got))
 	tasks := make([]*runtime.Task, len(got))
 	q.st.mu.Lock() // a lease that has ended may be on its way to somebody else
@@ -219,7 +219,7 @@ func (q *Queue) deliver(got []*lease) []*runtime.Delivery {
 		if d.Task = tasks[i]; d.Task == nil {
 			var err error
 			if d.Task, err = runtime.DecodeEnvelope(l.body); err != nil {
-				if d.Task = q.salvage(l, d.Receipt, err); d.Task == nil {
+				if d.Task = q.salvage(ctx, l, d.Receipt, err); d.Task == nil {
 					continue
 				}
 			}

@@ -211,7 +211,7 @@ const undecodable = "taskgen.undecodable"
 
 // salvage buries a message that cannot be decoded. On a dead letter queue it
 // returns a task that stands for it, elsewhere nil.
-func (q *Queue) salvage(l *lease, receipt runtime.Receipt, cause error) *runtime.Task {
+func (q *Queue) salvage(ctx context.Context, l *lease, receipt runtime.Receipt, cause error) *runtime.Task {
 	now := time.Now()
 	id := strings.ToValidUTF8(l.id, "?")
 	if id == "" {
@@ -226,6 +226,8 @@ func (q *Queue) salvage(l *lease, receipt runtime.Receipt, cause error) *runtime
 		return task
 	}
 	// Where it fails the lease brings the message back.
-	_ = q.DeadLetter(q.p.link.ctx, []*runtime.Delivery{{Task: task, Receipt: receipt}})
+	if q.DeadLetter(q.p.link.ctx, []*runtime.Delivery{{Task: task, Receipt: receipt}}) == nil {
+		runtime.Buried(ctx, task)
+	}
 	return nil
 }

@@ -132,9 +132,12 @@ func TestAValueThatCannotBeDecodedDiesAndIsShown(t *testing.T) {
 			listed, _, err := q.Browse(within(t), runtime.Ready, "", 10)
 			require.NoError(t, err)
 			require.Len(t, listed, 2)
-			ds, err := q.Dequeue(within(t), 2, time.Minute)
+			var heard []string
+			hearing := runtime.HearBuried(within(t), func(t *runtime.Task) { heard = append(heard, t.ID+" "+t.Type) })
+			ds, err := q.Dequeue(hearing, 2, time.Minute)
 			require.NoError(t, err)
 			assert.Equal(t, []string{"t-001"}, idsOf(ds))
+			assert.Equal(t, []string{"t-000 " + undecodable}, heard)
 			require.EqualValues(t, 1, stats(t, q).Dead)
 			shown, _, err := q.Browse(within(t), runtime.Dead, "", 10)
 			require.NoError(t, err)

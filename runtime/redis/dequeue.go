@@ -259,6 +259,9 @@ func (q *Queue) salvage(ctx context.Context, l *lane, receipt, envelope string, 
 	}
 	c := l.newCall(opBury, 5).add(1).again().add(receipt, id, text)
 	_, err := l.run(ctx, c)
+	if err == nil {
+		runtime.Buried(ctx, stand)
+	}
 	return nil, err
 }
 

@@ -161,8 +161,14 @@ func TestARowThatCannotBeDecodedGoesToTheDeadLetterQueue(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, undecodable, shown[0].Type)
 
-	ds := take(t, q, 9)
+	var heard []string
+	ds, err := q.Dequeue(runtime.HearBuried(context.Background(), func(t *runtime.Task) {
+		heard = append(heard, t.ID+" "+t.Type+" "+t.Metadata[runtime.MetaFailureReason])
+	}), 9, time.Minute)
+	require.NoError(t, err)
 	require.Equal(t, []string{"good"}, idsOf(ds), "the good ones come")
+	require.Len(t, heard, 1, "whoever dequeues hears of the others")
+	require.Contains(t, heard[0], "bad taskgen.undecodable taskgen: invalid task: its row cannot be decoded: ")
 	require.NoError(t, q.Complete(context.Background(), ds))
 	require.Equal(t, runtime.Stats{Dead: 1}, stats(t, q))
 	dead := take(t, dlq, 9)

@@ -136,7 +136,7 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 		if err := q.p.writer.consume(ctx, c); err != nil {
 			return nil, err
 		}
-		if ds, err := q.deliver(c); err != nil || len(ds) > 0 {
+		if ds, err := q.deliver(ctx, c); err != nil || len(ds) > 0 {
 			return ds, err
 		}
 	}
@@ -144,7 +144,7 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 
 // deliver decodes what a consumer got. What cannot be decoded goes to the dead
 // letter queue.
-func (q *Queue) deliver(c *consumer) ([]*runtime.Delivery, error) {
+func (q *Queue) deliver(ctx context.Context, c *consumer) ([]*runtime.Delivery, error) {
 	var (
 		room  = make([]runtime.Delivery, 0, len(c.got))
 		ds    = make([]*runtime.Delivery, 0, len(c.got))
@@ -157,7 +157,7 @@ func (q *Queue) deliver(c *consumer) ([]*runtime.Delivery, error) {
 	for _, g := range c.got {
 		task, err := runtime.DecodeEnvelope(g.envelope)
 		if err != nil {
-			if task, err = q.salvage(g, err); task == nil {
+			if task, err = q.salvage(ctx, g, err); task == nil {
 				// Buried; or not, and then its lease brings it back.
 				failed = errors.Join(failed, err)
 				continue
@@ -186,9 +186,10 @@ const undecodable = "taskgen.undecodable"
 
 // salvage buries a leased row that cannot be decoded. On a dead letter queue
 // it returns the task that now stands for the row, elsewhere nil.
-func (q *Queue) salvage(g claimed, cause error) (task *runtime.Task, err error) {
+func (q *Queue) salvage(ctx context.Context, g claimed, cause error) (task *runtime.Task, err error) {
+	var buried *runtime.Task
 	err = q.p.writer.do(context.Background(), 1, func(t *tx) {
-		task = nil
+		task, buried = nil, nil
 		s := t.state(q.id)
 		j, ok := t.job(g.seq)
 		if !ok {
@@ -197,12 +198,17 @@ func (q *Queue) salvage(g claimed, cause error) (task *runtime.Task, err error) 
 		stand := standIn(j, q.cfg.Name, g.envelope, time.Unix(0, t.now), cause)
 		envelope := runtime.AppendEnvelope(nil, stand)
 		if !s.isDLQ {
-			t.bury(s, g.receipt, envelope)
+			if t.bury(s, g.receipt, envelope) {
+				buried = stand
+			}
 			return
 		}
 		t.rewrite(g.seq, envelope)
 		task = stand
 	})
+	if err == nil && buried != nil {
+		runtime.Buried(ctx, buried)
+	}
 	return task, err
 }
 

@@ -33,8 +33,9 @@ type engine struct {
 	waiters []*waiter
 	out     map[runtime.Receipt]*message // with workers
 	swept   time.Time
-	looked  time.Time // when later was last polled
-	turns   int       // Dequeues, for WithStarvationFree
+	looked  time.Time       // when later was last polled
+	turns   int             // Dequeues, for WithStarvationFree
+	buried  []*runtime.Task // what could not be decoded, to be told by the next Dequeue
 	closing bool
 	holding *time.Timer
 	back    chan struct{}          // closed when what nobody asked for has gone back; nil before the first time

@@ -265,7 +265,7 @@ func (e *engine) setRight(rest []stray) {
 			continue
 		}
 		s.task = standIn(s.raw, e.name, e.p.clock.Now(), s.cause)
-		e.bury(ctx, []*message{s.message}, nil)
+		e.buryStray(ctx, s.message)
 	}
 	if len(undue) > 0 {
 		e.resend(ctx, undue, make([]error, len(undue)))

@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -51,7 +52,13 @@ func TestABodyThatIsNoTaskGoesToTheDeadLetterQueueWithTheReason(t *testing.T) {
 			}
 			before := stats(t, q).Dead
 			raw(t, b, q, text)
-			nothing(t, q)
+			heard := 0
+			require.Eventually(t, func() bool {
+				ctx, cancel := context.WithTimeout(within(t), 10*time.Millisecond)
+				defer cancel()
+				ds, _ := q.Dequeue(runtime.HearBuried(ctx, func(*runtime.Task) { heard++ }), 1, time.Minute)
+				return len(ds) == 0 && heard > 0
+			}, 10*time.Second, time.Millisecond, "whoever dequeues hears of it")
 			becomes(t, q, runtime.Stats{Dead: before + 1})
 		}
 		dead := openQueue(t, b.p, runtime.QueueConfig{Name: "q-dlq"})

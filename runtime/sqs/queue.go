@@ -120,5 +120,6 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 	if err := q.open(); err != nil {
 		return nil, err
 	}
+	defer q.e.tellBuried(ctx)
 	return q.e.dequeue(ctx, q, limit, lease)
 }

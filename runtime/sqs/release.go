@@ -94,6 +94,28 @@ func (e *engine) bury(ctx context.Context, ms []*message, errs []error) {
 	})
 }
 
+// buryStray buries a message that is no task. Whoever dequeues next hears of it.
+func (e *engine) buryStray(ctx context.Context, m *message) {
+	const most = 1000 // that are told of; nobody may dequeue any more
+	e.bury(ctx, []*message{m}, nil)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if m.moved && len(e.buried) < most {
+		e.buried = append(e.buried, m.task)
+	}
+}
+
+// tellBuried tells a Dequeue what was buried since the last one.
+func (e *engine) tellBuried(ctx context.Context) {
+	e.mu.Lock()
+	buried := e.buried
+	e.buried = nil
+	e.mu.Unlock()
+	for _, t := range buried {
+		runtime.Buried(ctx, t)
+	}
+}
+
 // resend sends messages anew to the queue that they are on.
 func (e *engine) resend(ctx context.Context, ms []*message, errs []error) {
 	now := e.p.clock.Now()
@@ -172,7 +194,7 @@ func (e *engine) promote(raw []types.Message, at time.Time) {
 		switch {
 		case err != nil:
 			m.task = standIn(r, e.name, at, err)
-			e.bury(ctx, []*message{m}, nil)
+			e.buryStray(ctx, m)
 			continue
 		case m.task.ScheduledFor.After(at):
 			rest = append(rest, m)
