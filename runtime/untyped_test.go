@@ -33,8 +33,8 @@ func TestSecretsInAnInterfaceAreRefusedForTheirTagsDoNotArrive(t *testing.T) {
 	spec := &Spec[untypedTask]{Type: "t", Queue: "q", Secrets: []string{"/hidden"}}
 	for path, v := range map[string]untypedTask{
 		"any":    {Any: login},
-		"list[]": {List: []any{1, "a", &login}},
-		"map{}":  {Map: map[string]any{"a": []any{map[string]any{"b": login}}}},
+		"list.*": {List: []any{1, "a", &login}},
+		"map.*":  {Map: map[string]any{"a": []any{map[string]any{"b": login}}}},
 		"own.de.ep": {Own: &struct {
 			Deep any `json:"de.ep"`
 		}{[]untypedLogin{login}}},
@@ -53,7 +53,7 @@ func TestSecretsInAnInterfaceAreRefusedForTheirTagsDoNotArrive(t *testing.T) {
 	} {
 		assert.NoError(t, spec.fill(new(Task), &v, time.Unix(5, 0)), name)
 	}
-	spec.Secrets = []string{"/any", "/list/*", "/map", "/own/de.ep", "/Inner", "/hidden"}
+	spec.Secrets = []string{"/any", "/list/*", "map.*", "/own/de.ep", "/Inner", "/hidden"}
 	assert.NoError(t, spec.fill(new(Task), &untypedTask{
 		Any: login, List: []any{login}, Map: map[string]any{"a": login}, untypedInner: untypedInner{login},
 	}, time.Unix(5, 0)), "a path hides them")
