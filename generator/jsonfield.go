@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"golang.org/x/tools/go/types/typeutil"
 )
 
 // jsonTag is what a json tag says.
@@ -60,11 +62,15 @@ func jsonName(v *types.Var, tag string) (string, bool) {
 
 // structOf is the struct that a type is or points to, or nil.
 func structOf(t types.Type) *types.Struct {
+	st, _ := behindPointer(t).Underlying().(*types.Struct)
+	return st
+}
+
+func behindPointer(t types.Type) types.Type {
 	if p, ok := types.Unalias(t).(*types.Pointer); ok {
 		t = p.Elem()
 	}
-	st, _ := t.Underlying().(*types.Struct)
-	return st
+	return types.Unalias(t)
 }
 
 // A jsonField is one field of the JSON object that a struct becomes.
@@ -74,6 +80,7 @@ type jsonField struct {
 	tag    string // the whole struct tag
 	v      *types.Var
 	top    *types.Var // the field of the outermost struct that it came through
+	index  []int      // the way to it through the structs that are embedded
 }
 
 // A collision is two fields with one name.
@@ -89,73 +96,119 @@ type jsonObject struct {
 	shadowed []collision
 }
 
+// An embedding is a struct whose fields stand in the place of the field that embeds it.
+type embedding struct {
+	t     types.Type // behind its pointer; nil: the outermost struct
+	st    *types.Struct
+	v     *types.Var // the field
+	top   *types.Var // the field of the outermost struct that it came through
+	index []int
+	twice bool // several fields at its depth embed it
+}
+
 // jsonFields finds the fields of the JSON object that a struct becomes, and those
-// that vanish. It follows typeFields of encoding/json: of several fields with one
-// name the shallowest wins; at one depth the only one with a name in its tag; else
-// none does.
+// that vanish. It is typeFields of encoding/json: of several fields with one name the
+// shallowest wins; at one depth the only one with a name in its tag; else none does.
+// Each type is looked at once, where it is shallowest. At that depth the fields of one
+// that is embedded several times take each other's names; what it embeds itself is
+// found the first way, and lost on the others.
 func jsonFields(st *types.Struct) jsonObject {
-	type embedded struct {
-		st  *types.Struct
-		v   *types.Var // the field that embeds it
-		top *types.Var
-	}
-	var (
-		object jsonObject
-		taken  = make(map[string]*jsonField)        // nil: by a collision
-		seen   = make(map[*types.Struct]*types.Var) // and which field embeds it there
-		level  = []embedded{{st: st}}
-	)
-	for len(level) > 0 {
-		var (
-			next  []embedded
-			names = make(map[string][]jsonField)
-		)
+	s := fieldSearch{root: st, taken: make(map[string]*jsonField)}
+	for level := []embedding{{st: st}}; len(level) > 0; {
 		for _, e := range level {
-			seen[e.st] = e.v
+			s.seen.Set(e.key(), e.v)
 		}
-		for _, e := range level {
-			for i := range e.st.NumFields() {
-				v := e.st.Field(i)
-				name, travels := jsonName(v, e.st.Tag(i))
-				top := cmp.Or(e.top, v)
-				switch {
-				case !travels:
-				case name != "":
-					names[name] = append(names[name], jsonField{name, parseJSONTag(e.st.Tag(i)).name != "", e.st.Tag(i), v, top})
-				default:
-					inner := structOf(v.Type())
-					if nearer, again := seen[inner]; !again {
-						next = append(next, embedded{inner, v, top})
-					} else if nearer != nil && nearer != v {
-						object.shadowed = append(object.shadowed, collision{jsonField{v: v, top: top}, jsonField{v: nearer}})
-					}
-				}
-			}
+		s.names, s.next, s.queued = make(map[string][]jsonField), nil, typeutil.Map{}
+		for i := range level {
+			s.visit(&level[i])
 		}
-		for name, all := range names {
-			winner, deeper := taken[name]
-			if !deeper {
-				winner = dominant(all)
-				taken[name] = winner
-				if winner == nil {
-					object.collisions = append(object.collisions, collision{all[0], all[1]})
-					continue
-				}
-				object.fields = append(object.fields, *winner)
-			}
-			for _, f := range all {
-				if winner != nil && f.v != winner.v {
-					object.shadowed = append(object.shadowed, collision{f, *winner})
-				}
-			}
-		}
-		level = next
+		s.settle()
+		level = s.next
 	}
-	slices.SortFunc(object.fields, func(a, b jsonField) int { return cmp.Compare(a.v.Pos(), b.v.Pos()) })
-	for _, cs := range [][]collision{object.collisions, object.shadowed} {
-		slices.SortFunc(cs, func(a, b collision) int { return cmp.Compare(a.first.v.Pos(), b.first.v.Pos()) })
+	slices.SortFunc(s.object.fields, func(a, b jsonField) int { return slices.Compare(a.index, b.index) })
+	for _, cs := range [][]collision{s.object.collisions, s.object.shadowed} {
+		slices.SortFunc(cs, func(a, b collision) int { return slices.Compare(a.first.index, b.first.index) })
 	}
-	return object
+	return s.object
+}
+
+func (e *embedding) key() types.Type {
+	if e.t == nil {
+		return e.st
+	}
+	return e.t
+}
+
+// A fieldSearch goes through a struct and those that it embeds, depth by depth.
+type fieldSearch struct {
+	root   *types.Struct
+	object jsonObject
+	taken  map[string]*jsonField // nil: by a collision
+	seen   typeutil.Map          // the fields that embed the types at this depth and above, by type
+	names  map[string][]jsonField
+	next   []embedding
+	queued typeutil.Map // places in next, by type
+}
+
+// visit notes the fields of one struct at a depth.
+func (s *fieldSearch) visit(e *embedding) {
+	for i := range e.st.NumFields() {
+		v, tag := e.st.Field(i), e.st.Tag(i)
+		name, travels := jsonName(v, tag)
+		f := jsonField{
+			name: name, tagged: parseJSONTag(tag).name != "", tag: tag, v: v,
+			top: cmp.Or(e.top, v), index: append(e.index[:len(e.index):len(e.index)], i),
+		}
+		switch {
+		case !travels:
+		case name == "":
+			s.embed(f)
+		case e.twice:
+			s.names[name] = append(s.names[name], f, f)
+		default:
+			s.names[name] = append(s.names[name], f)
+		}
+	}
+}
+
+// embed notes a struct for the next depth.
+func (s *fieldSearch) embed(f jsonField) {
+	e := embedding{t: behindPointer(f.v.Type()), st: structOf(f.v.Type()), v: f.v, top: f.top, index: f.index}
+	if e.st == s.root {
+		return
+	}
+	nearer, again := s.seen.At(e.t).(*types.Var)
+	if i, ok := s.queued.At(e.t).(int); ok && !again {
+		s.next[i].twice, nearer, again = true, s.next[i].v, true
+	}
+	switch {
+	case !again:
+		s.queued.Set(e.t, len(s.next))
+		s.next = append(s.next, e)
+	case nearer != e.v:
+		s.object.shadowed = append(s.object.shadowed, collision{f, jsonField{v: nearer}})
+	}
+}
+
+// settle says which fields of a depth have their names.
+func (s *fieldSearch) settle() {
+	for name, all := range s.names {
+		winner, deeper := s.taken[name]
+		if !deeper {
+			winner = dominant(all)
+			s.taken[name] = winner
+			if winner == nil {
+				s.object.collisions = append(s.object.collisions, collision{all[0], all[1]})
+				continue
+			}
+			s.object.fields = append(s.object.fields, *winner)
+		}
+		for _, f := range all {
+			if winner != nil && f.v != winner.v {
+				s.object.shadowed = append(s.object.shadowed, collision{f, *winner})
+			}
+		}
+	}
 }
 
 // dominant is the one field that wins a name at one depth, or nil.

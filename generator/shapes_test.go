@@ -49,6 +49,16 @@ type (
 		shapeBase
 		ShapeOther
 	}
+	shapeDiamondLeft  struct{ ShapeDiamond }
+	shapeDiamondRight struct{ ShapeDiamond }
+	ShapeDiamond      struct{ ShapeDiamondEnd }
+	ShapeDiamondEnd   struct{ End string }
+	// The fields of ShapeDiamondEnd are found through the left one.
+	shapeDiamonds struct {
+		shapeDiamondLeft
+		shapeDiamondRight
+		Own string
+	}
 	shapeTagWins struct {
 		shapeBase
 		ShapeOther
@@ -91,5 +101,5 @@ var shapes = map[string]any{
 	"shapePlain": shapePlain{}, "shapeEmbeds": shapeEmbeds{}, "shapeTagWins": shapeTagWins{},
 	"shapeOneTagged": shapeOneTagged{}, "shapeDeeper": shapeDeeper{},
 	"shapeNamed": shapeNamed{}, "shapeScalars": shapeScalars{}, "shapeLoops": shapeLoops{ShapeLoop: ShapeLoop{ShapeLoop: &ShapeLoop{}}},
-	"shapeTwice": shapeTwice{}, "shapeSkips": shapeSkips{},
+	"shapeDiamonds": shapeDiamonds{}, "shapeTwice": shapeTwice{}, "shapeSkips": shapeSkips{},
 }
