@@ -18,6 +18,7 @@ type loss struct {
 	// that is lost; nil where it is not a field.
 	owner, field *types.Var
 	winner       *types.Var // lostShadowed: the field that has its place
+	names        []string   // lost in a type of another package: the fields; lostShadowed: it, and the one that has its place
 	t            types.Type
 }
 
@@ -28,6 +29,7 @@ const (
 	lostUnexported                 // a field that is not exported
 	lostShadowed                   // a field whose JSON name another one has
 	lostNull                       // whether a pointer was nil, or what it points to
+	lostKey                        // a key that one method writes and another reads
 	lostOneWay                     // what a method writes and the fields do not read
 	lostTag                        // where a tagged field is, in a type that encodes itself
 )
@@ -54,6 +56,8 @@ func (b *builder) lossOf(l loss, at model.Span) diag.Diagnostic {
 		return rule.At(at, check.FieldEmpty.Fix, "%snothing of %s travels, it has no exported fields", where, b.text(l.t))
 	case lostNull:
 		return check.FieldNull.At(at, "", "%sa %s that points to nil is null in JSON, and arrives as nil", where, b.text(l.t))
+	case lostKey:
+		return check.FieldKey.At(at, "", "%sMarshalText of %s writes the keys of the map, and encoding/json reads them with UnmarshalJSON", where, b.text(l.t))
 	case lostOneWay:
 		if l.field != nil && l.field != l.owner {
 			where += "its field " + l.field.Name() + ": "
@@ -63,12 +67,25 @@ func (b *builder) lossOf(l loss, at model.Span) diag.Diagnostic {
 		return check.TagUseless.At(at, "put the tag on the field that holds it",
 			"%s%s is tagged and lies in a type that encodes itself, %s", where, b.fieldName(l.field), b.text(l.t))
 	case lostShadowed:
+		if len(l.names) > 0 {
+			return check.FieldLost.At(at, useOther, "%sfield %s of %s does not travel: its field %s has the same JSON name", where, l.names[0], b.text(l.t), l.names[1])
+		}
 		d := check.FieldLost.At(at, "give one of the two another JSON name", "field %s does not travel where %s stands beside it: that has its JSON name",
 			b.fieldName(l.field), b.fieldName(l.winner))
 		return check.Related(d, b.at(l.winner.Pos(), 0).Pos, "%s", l.winner.Name())
 	}
+	if len(l.names) > 0 {
+		what, why := "field "+l.names[0], "does not travel: it is not exported"
+		if len(l.names) > 1 {
+			what, why = "fields "+strings.Join(l.names, ", "), "do not travel: they are not exported"
+		}
+		return check.FieldLost.At(at, useOther, "%s%s of %s %s", where, what, b.text(l.t), why)
+	}
 	return check.FieldLost.At(at, "", "field %s does not travel: it is not exported", b.fieldName(l.field))
 }
+
+// useOther is what to do about a loss in a type of another package.
+const useOther = "put what you need of it into a type of your own, or say with //taskgen:allow that it stays behind"
 
 // elsewhere says whether a package is of a module that is neither worked on nor Go's
 // own.
@@ -76,24 +93,74 @@ func (b *builder) elsewhere(pkg *types.Package) bool {
 	return b.prog.Foreign(pkg.Path()) && !b.prog.Standard(pkg.Path())
 }
 
-// losses tells of the fields of a struct of the package that do not travel, though
-// no tag says so. Those of other people's types are theirs.
+// losses tells of the fields of a struct that do not travel, though no tag says so.
+// Those of a type of another package are told of together.
 func (w *walker) losses(st *types.Struct, fields jsonObject) {
+	hidden := w.hidden(st)
+	if len(hidden) > 0 && hidden[0].Pkg() != w.b.pkg.Types {
+		if !nothingTravels(st) || w.inner != nil && w.inner.Embedded() { // else it is told as a whole
+			w.lose(loss{kind: lostUnexported, field: hidden[0], names: namesOf(hidden), t: w.around()})
+		}
+		hidden = nil
+	}
+	for _, v := range hidden {
+		w.lose(loss{kind: lostUnexported, field: v})
+	}
+	for _, s := range fields.shadowed {
+		l := loss{kind: lostShadowed, field: s.first.v, winner: s.second.v}
+		if st.Field(0).Pkg() != w.b.pkg.Types {
+			l.names, l.t = []string{qualified(s.first), qualified(s.second)}, w.around()
+		}
+		w.lose(l)
+	}
+}
+
+func namesOf(vars []*types.Var) []string {
+	names := make([]string, len(vars))
+	for i, v := range vars {
+		names[i] = v.Name()
+	}
+	return names
+}
+
+// hidden are the fields of a struct that encoding/json passes over.
+func (w *walker) hidden(st *types.Struct) []*types.Var {
+	var hidden []*types.Var
 	for i := range st.NumFields() {
 		v := st.Field(i)
-		if v.Pkg() != w.b.pkg.Types || v.Name() == "_" || v.Exported() || saysSo(st.Tag(i)) {
+		if v.Name() == "_" || v.Exported() || saysSo(st.Tag(i)) || holdsNothing(v.Type()) {
 			continue
 		}
 		if _, travels := jsonName(v, st.Tag(i)); !travels {
-			w.lose(loss{kind: lostUnexported, field: v})
+			hidden = append(hidden, v)
 		}
 	}
-	if st.NumFields() == 0 || st.Field(0).Pkg() != w.b.pkg.Types {
-		return
+	return hidden
+}
+
+// around is the innermost declared type around the place.
+func (w *walker) around() types.Type {
+	if len(w.stack) == 0 {
+		return types.NewStruct(nil, nil)
 	}
-	for _, s := range fields.shadowed {
-		w.lose(loss{kind: lostShadowed, field: s.first.v, winner: s.second.v})
+	return w.stack[len(w.stack)-1]
+}
+
+// holdsNothing says that all values of the type are the same: such a field only says
+// something to the compiler.
+func holdsNothing(t types.Type) bool {
+	switch t := t.Underlying().(type) {
+	case *types.Array:
+		return t.Len() == 0 || holdsNothing(t.Elem())
+	case *types.Struct:
+		for v := range t.Fields() {
+			if !holdsNothing(v.Type()) {
+				return false
+			}
+		}
+		return true
 	}
+	return false
 }
 
 // saysSo says whether a tag has an opinion of its own about an unexported field.

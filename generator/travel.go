@@ -3,6 +3,7 @@ package generator
 import (
 	"fmt"
 	"go/types"
+	"math"
 	"slices"
 	"strings"
 
@@ -66,16 +67,23 @@ type walker struct {
 	// travelling. It may be called for one loss several times.
 	onLoss func(l loss)
 
-	path  []string       // the steps to the place, each with its slash
-	stack []*types.Named // named types around the place
-	steps int            // how often a named type was looked into
-	done  map[visit]bool // types that need no second look: for onField those without tags
-	inner *types.Var     // the innermost field around the place
-	owner *types.Var     // the innermost one of the package
+	path  []string          // the steps to the place, each with its slash
+	stack []*types.Named    // named types around the place
+	steps int               // how often a named type was looked into
+	done  map[ownVisit]bool // types that need no second look: for onField those without tags
+	back  int               // the outermost of stack that types above it lead back to
+	inner *types.Var        // the innermost field around the place
+	owner *types.Var        // the innermost one of the package
+}
+
+// An ownVisit is a visit below a field of the package, where it is told what is lost.
+type ownVisit struct {
+	visit
+	owner *types.Var
 }
 
 func newWalker(b *builder) *walker {
-	return &walker{b: b, done: make(map[visit]bool), onLoss: func(loss) {}}
+	return &walker{b: b, done: make(map[ownVisit]bool), back: math.MaxInt, onLoss: func(loss) {}}
 }
 
 // maxSteps bounds the ways through types that lead to each other and hold tags:
@@ -100,7 +108,7 @@ func (w *walker) value(t types.Type, at place) *trouble {
 		return tr
 	}
 	p, isPointer := types.Unalias(t).Underlying().(*types.Pointer)
-	if isPointer && nullable(p.Elem()) && w.own() {
+	if isPointer && nullable(p.Elem()) && w.mendable() {
 		w.lose(loss{kind: lostNull, t: t})
 	}
 	enc, base := encoderAt(t, at.addressable)
@@ -120,11 +128,15 @@ func (w *walker) value(t types.Type, at place) *trouble {
 
 // named walks a declared type that does not encode itself at this place.
 func (w *walker) named(t *types.Named, at place) *trouble {
-	v := visit{t, at}
-	if w.b.plain[v] || w.done[v] {
+	v := ownVisit{visit{t, at}, w.owner}
+	switch i := slices.IndexFunc(w.stack, func(outer *types.Named) bool { return types.Identical(outer, t) }); {
+	case w.b.plain[v.visit]:
 		return nil
-	}
-	if slices.ContainsFunc(w.stack, func(outer *types.Named) bool { return types.Identical(outer, t) }) {
+	case w.done[v]:
+		w.back = 0 // it may lead back to any of them
+		return nil
+	case i >= 0:
+		w.back = min(w.back, i)
 		if w.onCut != nil {
 			w.onCut(w.pointer(), t)
 		}
@@ -140,23 +152,38 @@ func (w *walker) named(t *types.Named, at place) *trouble {
 		w.lose(loss{kind: lostWhole, t: t, field: w.inner})
 		w.b.leaky[t] = true
 	}
-	w.stack = append(w.stack, t)
-	tr := w.shape(t.Underlying(), at)
-	w.stack = w.stack[:len(w.stack)-1]
-	if tr == nil && !w.b.leaky[t] && (w.onField == nil || !w.b.tagged(t)) {
+	tr, closed := w.within(t, at)
+	if tagged := w.b.tagged(t); tr == nil && (w.onField == nil || !tagged) {
 		w.done[v] = true
-		w.b.plain[v] = !w.b.tagged(t)
+		w.b.plain[v.visit] = closed && !w.b.leaky[t] && !tagged
 	}
 	return tr
+}
+
+// within walks what a declared type is made of. It says whether that is all there is:
+// what leads back to a type around t is known as soon as that is.
+func (w *walker) within(t *types.Named, at place) (tr *trouble, closed bool) {
+	index, back := len(w.stack), w.back
+	w.back = math.MaxInt
+	w.stack = append(w.stack, t)
+	tr = w.shape(t.Underlying(), at)
+	w.stack = w.stack[:index]
+	closed = w.back >= index
+	if closed {
+		w.back = math.MaxInt
+	}
+	w.back = min(w.back, back)
+	return tr, closed
 }
 
 // mixedIn says that the value's own fields stand in its place: it is embedded.
 func (w *walker) mixedIn() bool { return w.inner != nil && w.inner.Embedded() && len(w.stack) > 0 }
 
-// own says that the value stands in a type of the package: what lies deeper in other
-// people's types is theirs.
-func (w *walker) own() bool {
-	return len(w.stack) == 0 || w.stack[len(w.stack)-1].Obj().Pkg() == w.b.pkg.Types
+// mendable says that the value stands in a type that the user can change: one of the
+// module. In types of other modules it stands where a value is null or not there, and
+// nobody points to nil.
+func (w *walker) mendable() bool {
+	return len(w.stack) == 0 || !w.b.elsewhere(w.stack[len(w.stack)-1].Obj().Pkg())
 }
 
 // lose tells of a loss. Other people's types around it have to be walked each time:
@@ -325,6 +352,10 @@ func (w *walker) key(t types.Type, at place) *trouble {
 		return w.encoded(t)
 	case enc == textCodec && dec == natural:
 		return &trouble{text: fmt.Sprintf("MarshalText of %s writes the keys of the map, and nothing reads that back: give it UnmarshalText, too", name)}
+	case dec == jsonCodec && enc == textCodec:
+		if hasMethod(types.NewPointer(t), marshalers[jsonCodec]) && !isTime(t) {
+			w.lose(loss{kind: lostKey, t: t})
+		}
 	case dec == jsonCodec:
 		return &trouble{text: fmt.Sprintf("encoding/json reads the keys of the map with UnmarshalJSON of %s, and does not write them with MarshalJSON", name)}
 	case enc == natural && dec == textCodec && text && kindOf(t) == stringKind:
@@ -425,6 +456,12 @@ func travelling(st *types.Struct) int {
 func isInterface(t types.Type) bool {
 	_, ok := t.Underlying().(*types.Interface)
 	return ok
+}
+
+// isTime says that a type is time.Time, which writes one text in each way.
+func isTime(t types.Type) bool {
+	named, ok := types.Unalias(t).(*types.Named)
+	return ok && named.Obj().Name() == "Time" && named.Obj().Pkg() != nil && named.Obj().Pkg().Path() == "time"
 }
 
 func isNamedPointer(t types.Type) bool {

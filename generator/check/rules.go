@@ -305,6 +305,10 @@ var (
 		"a struct of another module that writes its JSON by a method reads it by one",
 		"encoding/json reads it by its fields: what the method writes in another way is lost, or keeps the task from being decoded",
 		"make sure that values of it arrive, or put what you need of it into a type of your own")
+	FieldKey = warning("FIELD_KEY",
+		"the keys of a map in a payload are written and read by methods of one form",
+		"where keys have methods for JSON and for text, encoding/json writes them with MarshalText and reads them with UnmarshalJSON: that must understand the text in quotes, whatever MarshalJSON writes",
+		"make sure that keys arrive, as tasktest.RoundTrip does, or take away the methods of one form")
 	FieldNull = warning("FIELD_NULL",
 		"a pointer in a payload points to a value that is not null in JSON",
 		"null stands for the pointer and for what it points to: a pointer to nil arrives as nil",
