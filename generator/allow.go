@@ -28,7 +28,7 @@ func allow(allows []*directive.Allow, ds []diag.Diagnostic) []diag.Diagnostic {
 		return left
 	}
 	for _, a := range allows {
-		if !used[a] && !a.Rule.Across { // a run over fewer packages has less to warn of
+		if !used[a] && !a.Rule.Depends { // another run has more to warn of
 			left = append(left, check.AllowUnused.At(a.Directive.Span, "", "there is no warning %s here", a.Rule.ID))
 		}
 	}

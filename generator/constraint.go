@@ -123,6 +123,7 @@ func (b *builder) excluded() {
 			continue
 		}
 		found, _ := directive.Scan(b.prog.Fset, []*ast.File{f.Syntax})
+		b.found.Allows = append(b.found.Allows, found.Allows...)
 		if len(found.Types)+len(found.Package) > 0 {
 			b.away = append(b.away, away{f, found.Types, found.Package})
 		}

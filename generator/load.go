@@ -136,16 +136,18 @@ func read(ctx context.Context, prog *load.Program, away map[string]*load.Program
 			out.programs[m.Path] = b.prog
 		}
 	}
-	between := append(check.Owners(out.Packages), check.Packages(out.Packages, prog.Linked)...)
+	between := slices.Concat(check.Owners(out.Packages), check.Packages(out.Packages, prog.Linked), copies(prog))
 	for _, b := range builders {
-		for _, d := range between {
-			if filepath.Dir(d.Pos.File) == b.pkg.Dir {
+		between = slices.DeleteFunc(between, func(d diag.Diagnostic) bool {
+			here := filepath.Dir(d.Pos.File) == b.pkg.Dir
+			if here {
 				b.report(d)
 			}
-		}
+			return here
+		})
 		out.Diagnostics = append(out.Diagnostics, allow(b.found.Allows, b.diags)...)
 	}
-	out.Diagnostics = diag.Sort(append(out.Diagnostics, copies(prog)...))
+	out.Diagnostics = diag.Sort(append(out.Diagnostics, between...))
 	out.Generated = slices.DeleteFunc(slices.Clone(prog.Generated), func(path string) bool { return slices.Contains(left, filepath.Dir(path)) })
 	return out, nil
 }

@@ -16,9 +16,9 @@ type Rule struct {
 	What     string // what is asked
 	Why      string // what happens otherwise
 	Fix      string // how to mend a breach, where the breach itself has no better advice
-	// Across says that the rule holds packages against each other as well. Where they
-	// may never meet, a breach is a warning.
-	Across bool
+	// Depends says that it depends on the run whether a breach is found, and whether it
+	// is an error or a warning: on the other packages, or on the system.
+	Depends bool
 }
 
 var (
@@ -49,15 +49,15 @@ func warning(id, what, why, fix string) *Rule {
 	return r
 }
 
-// across marks a rule that holds packages against each other.
-func across(r *Rule) *Rule {
-	r.Across = true
+// depends marks a rule that sees more than the package.
+func depends(r *Rule) *Rule {
+	r.Depends = true
 	return r
 }
 
 // Allowable says whether //taskgen:allow may silence the rule: warnings it may,
 // but for the one about such a directive itself.
-func (r *Rule) Allowable() bool { return (r.Severity == diag.Warning || r.Across) && r != AllowUnused }
+func (r *Rule) Allowable() bool { return (r.Severity == diag.Warning || r.Depends) && r != AllowUnused }
 
 // At reports a breach of the rule. An empty fix stands for the rule's own.
 func (r *Rule) At(at model.Span, fix, format string, args ...any) diag.Diagnostic {

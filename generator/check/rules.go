@@ -18,10 +18,10 @@ var (
 		"a directive stands where it has a meaning: on a struct, or on the package clause",
 		"elsewhere it would be ignored",
 		"move it")
-	DirectiveExcluded = rule("DIRECTIVE_EXCLUDED",
+	DirectiveExcluded = depends(rule("DIRECTIVE_EXCLUDED",
 		"directives stand in files that are built somewhere; where that is another system, or wants other tags, and code cannot be generated from here, it is a warning",
 		"a test file, or one that is never built, is no part of the package that code is generated for",
-		"move the declaration into a file of the package")
+		"move the declaration into a file of the package"))
 	DirectiveRepeated = rule("DIRECTIVE_REPEATED",
 		"a directive is given once, but for queue and allow",
 		"one of the two would be ignored, and nobody knows which",
@@ -122,7 +122,7 @@ var (
 		"a task says how often it is retried, even if never",
 		"a handler that is not safe to run twice must not be retried by default, and one that is must not be lost by default",
 		"add //taskgen:retry max=… or //taskgen:retry none to the struct, or to the package clause")
-	TaskNameTaken = across(rule("TASK_NAME_TAKEN",
+	TaskNameTaken = depends(rule("TASK_NAME_TAKEN",
 		"names and aliases of tasks differ from one another, in all packages of the run; where no program of the run has both packages, it is a warning",
 		"a message would find two handlers",
 		"give one of them another name="))
@@ -198,11 +198,11 @@ var (
 		"a queue is declared once in a package",
 		"the two declarations may differ",
 		"keep one of them")
-	QueueDiffers = across(rule("QUEUE_DIFFERS",
+	QueueDiffers = depends(rule("QUEUE_DIFFERS",
 		"packages that declare one queue declare the same; where no program of the run has both packages, it is a warning",
 		"they are opened together, and one of the two declarations would not hold",
 		"make the two alike, or give one of the queues another name"))
-	QueueDLQ = across(rule("QUEUE_DLQ",
+	QueueDLQ = depends(rule("QUEUE_DLQ",
 		"a dead letter queue is a queue of its own, that no task is sent to",
 		"dead tasks would be run again as if nothing had happened",
 		"name another queue with dlq="))

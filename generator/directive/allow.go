@@ -28,16 +28,14 @@ func (a *Allow) Within(b *Allow) bool {
 
 // allow keeps a //taskgen:allow. It returns false when it stands neither on a
 // package clause nor on a type or a field.
-func (s *scanner) allow(f *ast.File, group *ast.CommentGroup, owner *Type, d *Directive) bool {
+func (s *scanner) allow(f *ast.File, group *ast.CommentGroup, d *Directive) bool {
 	a := &Allow{Directive: d}
-	switch field := fieldOf(f, group); {
-	case group == f.Doc:
-	case owner != nil:
-		a.First, a.Last = s.lines(group, owner.Spec)
-	case field != nil:
-		a.First, a.Last = s.lines(group, field)
-	default:
-		return false
+	if group != f.Doc {
+		n := commented(f, group)
+		if n == nil {
+			return false
+		}
+		a.First, a.Last = s.lines(group, n)
 	}
 	// One that is in error silences nothing, and is not reported as unused too.
 	if rule, ok := Value[*check.Rule](d, "rule"); ok && d.Arg("reason") != nil {
@@ -53,24 +51,30 @@ func (s *scanner) lines(comment *ast.CommentGroup, n ast.Node) (first, last int)
 	return line(min(comment.Pos(), n.Pos())), line(n.End())
 }
 
-// fieldOf is the field of a struct that a comment stands above or behind, or nil.
-func fieldOf(f *ast.File, group *ast.CommentGroup) *ast.Field {
-	var found *ast.Field
-	for _, decl := range f.Decls {
-		gen, ok := decl.(*ast.GenDecl)
-		if !ok || gen.Tok != token.TYPE || group.Pos() < gen.Pos() {
-			continue
-		}
-		ast.Inspect(gen, func(n ast.Node) bool {
-			if st, ok := n.(*ast.StructType); ok {
-				for _, field := range st.Fields.List {
-					if field.Doc == group || field.Comment == group {
-						found = field
-					}
-				}
+// commented is the type, the field or the variable, in functions too, that a comment
+// stands above or behind, or nil.
+func commented(f *ast.File, group *ast.CommentGroup) ast.Node {
+	var found ast.Node
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.GenDecl:
+			if n.Tok == token.TYPE && n.Doc == group && !n.Lparen.IsValid() {
+				found = n.Specs[0]
 			}
-			return found == nil
-		})
-	}
+		case *ast.TypeSpec:
+			if n.Doc == group || n.Comment == group {
+				found = n
+			}
+		case *ast.ValueSpec:
+			if n.Doc == group || n.Comment == group {
+				found = n
+			}
+		case *ast.Field:
+			if n.Doc == group || n.Comment == group {
+				found = n
+			}
+		}
+		return found == nil
+	})
 	return found
 }

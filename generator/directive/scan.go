@@ -83,7 +83,7 @@ func (s *scanner) file(f *ast.File) {
 				continue
 			}
 			switch owner := owners[group]; {
-			case d.Spec.Name == "allow" && s.allow(f, group, owner, d):
+			case d.Spec.Name == "allow" && s.allow(f, group, d):
 			case group == f.Doc:
 				s.onPackage(d)
 			case owner != nil:
