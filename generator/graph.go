@@ -9,14 +9,14 @@ import (
 // one, in a type and all that its values hold, however deep and however they are
 // encoded. It is nil when there is none.
 func (b *builder) taggedField(t types.Type) *types.Var {
-	s := tagSearch{known: b.tags, seen: make(map[*types.Named]bool)}
+	s := tagSearch{known: b.tags, seen: make(map[types.Type]bool)}
 	found := s.search(t)
 	if found == nil {
 		for t := range s.seen {
 			b.tags[t] = nil
 		}
-	} else if named, ok := types.Unalias(t).(*types.Named); ok {
-		b.tags[named] = found
+	} else {
+		b.tags[types.Unalias(t)] = found
 	}
 	return found
 }
@@ -24,8 +24,8 @@ func (b *builder) taggedField(t types.Type) *types.Var {
 func (b *builder) tagged(t types.Type) bool { return b.taggedField(t) != nil }
 
 type tagSearch struct {
-	known map[*types.Named]*types.Var
-	seen  map[*types.Named]bool
+	known map[types.Type]*types.Var // declared types, and structs that are not: aliases may name them
+	seen  map[types.Type]bool
 }
 
 func (s *tagSearch) search(t types.Type) *types.Var {
@@ -44,6 +44,10 @@ func (s *tagSearch) search(t types.Type) *types.Var {
 	case interface{ Elem() types.Type }: // pointers, slices, arrays
 		return s.search(t.Elem())
 	case *types.Struct:
+		if found, ok := s.known[t]; ok || s.seen[t] {
+			return found
+		}
+		s.seen[t] = true
 		for i := range t.NumFields() {
 			_, ok := reflect.StructTag(t.Tag(i)).Lookup("task")
 			if ok || unreadable(t.Tag(i)) {

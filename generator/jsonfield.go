@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-
-	"golang.org/x/tools/go/types/typeutil"
 )
 
 // jsonTag is what a json tag says.
@@ -113,12 +111,12 @@ type embedding struct {
 // that is embedded several times take each other's names; what it embeds itself is
 // found the first way, and lost on the others.
 func jsonFields(st *types.Struct) jsonObject {
-	s := fieldSearch{root: st, taken: make(map[string]*jsonField)}
+	s := fieldSearch{root: st, taken: make(map[string]*jsonField), seen: make(map[types.Type]*types.Var)}
 	for level := []embedding{{st: st}}; len(level) > 0; {
 		for _, e := range level {
-			s.seen.Set(e.key(), e.v)
+			s.seen[e.t] = e.v
 		}
-		s.names, s.next, s.queued = make(map[string][]jsonField), nil, typeutil.Map{}
+		s.names, s.next, s.queued = make(map[string][]jsonField), nil, make(map[types.Type]int)
 		for i := range level {
 			s.visit(&level[i])
 		}
@@ -132,22 +130,15 @@ func jsonFields(st *types.Struct) jsonObject {
 	return s.object
 }
 
-func (e *embedding) key() types.Type {
-	if e.t == nil {
-		return e.st
-	}
-	return e.t
-}
-
 // A fieldSearch goes through a struct and those that it embeds, depth by depth.
 type fieldSearch struct {
 	root   *types.Struct
 	object jsonObject
-	taken  map[string]*jsonField // nil: by a collision
-	seen   typeutil.Map          // the fields that embed the types at this depth and above, by type
+	taken  map[string]*jsonField     // nil: by a collision
+	seen   map[types.Type]*types.Var // the fields that embed the types at this depth and above, by type
 	names  map[string][]jsonField
 	next   []embedding
-	queued typeutil.Map // places in next, by type
+	queued map[types.Type]int // places in next, by type
 }
 
 // visit notes the fields of one struct at a depth.
@@ -177,13 +168,13 @@ func (s *fieldSearch) embed(f jsonField) {
 	if e.st == s.root {
 		return
 	}
-	nearer, again := s.seen.At(e.t).(*types.Var)
-	if i, ok := s.queued.At(e.t).(int); ok && !again {
+	nearer, again := s.seen[e.t]
+	if i, ok := s.queued[e.t]; ok && !again {
 		s.next[i].twice, nearer, again = true, s.next[i].v, true
 	}
 	switch {
 	case !again:
-		s.queued.Set(e.t, len(s.next))
+		s.queued[e.t] = len(s.next)
 		s.next = append(s.next, e)
 	case nearer != e.v:
 		s.object.shadowed = append(s.object.shadowed, collision{f, jsonField{v: nearer}})

@@ -104,7 +104,7 @@ func read(ctx context.Context, prog *load.Program, away map[string]*load.Program
 	for _, pkg := range prog.Packages {
 		b := &builder{
 			prog: prog, pkg: pkg, plain: make(map[visit]bool), leaky: make(map[*types.Named]bool),
-			tags: make(map[*types.Named]*types.Var), finite: make(map[*types.Named]bool), oneWay: make(map[*types.Named]bool),
+			tags: make(map[types.Type]*types.Var), finite: make(map[types.Type]bool), oneWay: make(map[*types.Named]bool),
 		}
 		if there := away[pkg.Path]; there != nil {
 			b.prog, b.pkg = there, there.Package(pkg.Path)
@@ -184,13 +184,13 @@ type builder struct {
 	found   *directive.Found
 	away    []away // what is not built here
 	diags   []diag.Diagnostic
-	plain   map[visit]bool              // types that travel, and hold neither tags nor what is to be warned of
-	leaky   map[*types.Named]bool       // types of other packages that hold what is to be warned of
-	tags    map[*types.Named]*types.Var // what taggedField has found out
-	finite  map[*types.Named]bool       // types that endless has followed
-	oneWay  map[*types.Named]bool       // what readByFields has found out
-	structs map[*types.Var]string       // what fieldName has found
-	docs    map[token.Pos]string        // what comments has found
+	plain   map[visit]bool            // types that travel, and hold neither tags nor what is to be warned of
+	leaky   map[*types.Named]bool     // types of other packages that hold what is to be warned of
+	tags    map[types.Type]*types.Var // what taggedField has found out
+	finite  map[types.Type]bool       // types that endless has followed
+	oneWay  map[*types.Named]bool     // what readByFields has found out
+	structs map[*types.Var]string     // what fieldName has found
+	docs    map[token.Pos]string      // what comments has found
 }
 
 func (b *builder) report(d ...diag.Diagnostic) { b.diags = append(b.diags, d...) }

@@ -207,8 +207,11 @@ func (p *payload) inherit(st *types.Struct) {
 	p.inherited = make(map[*types.Var]*model.Field)
 	var vars []*types.Var
 	for _, f := range jsonFields(st).fields {
+		if f.top == f.v {
+			continue
+		}
 		obj, _, indirect := types.LookupFieldOrMethod(p.named, true, p.b.pkg.Types, f.v.Name())
-		if f.top == f.v || obj != f.v {
+		if obj != f.v {
 			continue
 		}
 		vars = append(vars, f.v)

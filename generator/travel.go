@@ -48,7 +48,7 @@ type place struct {
 
 // A visit is a type at a place.
 type visit struct {
-	t  *types.Named
+	t  types.Type // declared, or a struct
 	at place
 }
 
@@ -119,11 +119,34 @@ func (w *walker) value(t types.Type, at place) *trouble {
 		at.written = true
 	}
 	at.quoted, at.addressable = false, at.addressable || isPointer
-	named, ok := base.(*types.Named)
-	if !ok {
-		return w.shape(base, at)
+	switch base := base.(type) {
+	case *types.Named:
+		return w.named(base, at)
+	case *types.Struct:
+		return w.literal(base, at)
 	}
-	return w.named(named, at)
+	return w.shape(base, at)
+}
+
+// literal walks a struct that is not declared. By aliases it may be in many places.
+func (w *walker) literal(t *types.Struct, at place) *trouble {
+	v, back := ownVisit{visit{t, at}, w.owner}, w.back
+	switch {
+	case w.b.plain[v.visit]:
+		return nil
+	case w.done[v]:
+		w.back = 0
+		return nil
+	}
+	w.back = math.MaxInt
+	tr := w.shape(t, at)
+	closed := w.back == math.MaxInt
+	w.back = min(w.back, back)
+	if tagged := w.b.tagged(t); tr == nil && (w.onField == nil || !tagged) {
+		w.done[v] = true
+		w.b.plain[v.visit] = closed && !tagged && t.NumFields() > 0 && t.Field(0).Pkg() == w.b.pkg.Types
+	}
+	return tr
 }
 
 // named walks a declared type that does not encode itself at this place.

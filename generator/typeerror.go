@@ -76,6 +76,10 @@ func (b *builder) endless(t gotypes.Type) *gotypes.Named {
 			defer func() { depth[obj]-- }()
 			return visit(t.Underlying())
 		case *gotypes.Struct:
+			if b.finite[t] {
+				return nil
+			}
+			b.finite[t] = true
 			return any(t.NumFields(), func(i int) gotypes.Type { return t.Field(i).Type() })
 		case *gotypes.Map:
 			return any(2, func(i int) gotypes.Type { return []gotypes.Type{t.Key(), t.Elem()}[i] })

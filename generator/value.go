@@ -23,7 +23,8 @@ const maxDefinitions = 1000
 type shaper struct {
 	b     *builder
 	root  *types.Named
-	names typeutil.Map // of definitions, by type
+	names typeutil.Map // of definitions, by declared type
+	alias map[*types.Struct]string
 	taken map[string]bool
 	defs  []model.Definition
 	docs  map[token.Pos]string
@@ -31,7 +32,7 @@ type shaper struct {
 
 // payloadOf is what a task's struct becomes in JSON.
 func (b *builder) payloadOf(named *types.Named) model.Payload {
-	s := shaper{b: b, root: named, taken: make(map[string]bool), docs: b.comments()}
+	s := shaper{b: b, root: named, alias: make(map[*types.Struct]string), taken: make(map[string]bool), docs: b.comments()}
 	var p model.Payload
 	if p.Value = codecValue(named); p.Value.Kind == "" {
 		p.Value = s.shape(named.Underlying())
@@ -87,7 +88,7 @@ func (b *builder) comments() map[token.Pos]string {
 func (s *shaper) value(t types.Type) model.Value {
 	named, ok := types.Unalias(t).(*types.Named)
 	if !ok {
-		return s.shape(types.Unalias(t))
+		return s.undeclared(t)
 	}
 	if v := codecValue(named); v.Kind != "" {
 		return v
@@ -101,6 +102,27 @@ func (s *shaper) value(t types.Type) model.Value {
 		}
 	}
 	return s.define(named)
+}
+
+// undeclared is what values of a type become that is not declared. A struct that has
+// an alias is defined under its name: aliases of aliases may hold it many times.
+func (s *shaper) undeclared(t types.Type) model.Value {
+	alias, ok := t.(*types.Alias)
+	st, isStruct := types.Unalias(t).(*types.Struct)
+	if !ok || !isStruct {
+		return s.shape(types.Unalias(t))
+	}
+	name, ok := s.alias[st]
+	switch {
+	case ok:
+		return model.Value{Kind: model.RefValue, Ref: name}
+	case len(s.defs) >= maxDefinitions:
+		return model.Value{Kind: model.AnyValue}
+	}
+	name = s.definitionName(alias)
+	s.alias[st] = name
+	s.defs = append(s.defs, model.Definition{Name: name, Doc: s.docs[alias.Obj().Pos()], Value: s.shape(st)})
+	return model.Value{Kind: model.RefValue, Ref: name}
 }
 
 // codecValue is what a type becomes that encoding/json has no say about; its kind is
@@ -159,7 +181,7 @@ func (s *shaper) define(t *types.Named) model.Value {
 
 // definitionName is the type's own name, with those of its arguments, as letters,
 // digits, dots and underscores. Of types with one name the later have numbers.
-func (s *shaper) definitionName(t *types.Named) string {
+func (s *shaper) definitionName(t types.Type) string {
 	text := types.TypeString(t, func(p *types.Package) string {
 		if p == s.b.pkg.Types {
 			return ""
