@@ -23,6 +23,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 
 	"github.com/taskgen/taskgen/generator/diag"
 )
@@ -137,6 +139,9 @@ func parse(args []string) (options, error) {
 		return o, err
 	}
 	o.patterns = fs.Args()
+	if i := slices.IndexFunc(o.patterns, func(p string) bool { return strings.HasPrefix(p, "-") }); i >= 0 {
+		return o, fmt.Errorf("flags stand before the packages: put %s first", o.patterns[i])
+	}
 	if len(o.patterns) == 0 && (o.check || o.diff) {
 		o.patterns = []string{"./..."}
 	}

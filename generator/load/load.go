@@ -131,6 +131,9 @@ func Find(ctx context.Context, cfg Config) (*Listing, error) {
 		Fset: token.NewFileSet(), cfg: cfg, sizes: types.SizesFor("gc", arch(cfg.Env)),
 		meta: make(map[string]*packages.Package), paths: make(map[string]*packages.Package), units: make(map[string]*unit),
 	}
+	if slices.ContainsFunc(cfg.Patterns, func(pattern string) bool { return strings.HasSuffix(pattern, ".go") && !strings.Contains(pattern, "/") }) {
+		return nil, errFile // the go command takes it for a package of a module
+	}
 	roots, err := p.list(ctx, cfg.Patterns...)
 	if err != nil {
 		return nil, err
@@ -225,10 +228,12 @@ func (p *Program) rename(m *packages.Package) {
 	}
 }
 
+var errFile = errors.New("taskgen: name packages, not files: ./tasks or . for the package of this directory")
+
 // open reads the files of a package. It returns nil when none mentions taskgen.
 func (p *Program) open(m *packages.Package) (*Package, error) {
 	if m.PkgPath == "command-line-arguments" {
-		return nil, errors.New("taskgen: name packages, not files: ./tasks or . for the package of this directory")
+		return nil, errFile
 	}
 	dir := dirOf(m)
 	if dir == "" {
