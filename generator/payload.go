@@ -103,7 +103,7 @@ func (p *payload) field(m *model.Field, v *types.Var, tag string, syntax *ast.Fi
 		w.path = []string{model.SecretPath(name)}
 	}
 	w.stack = []*types.Named{p.named}
-	w.owner, w.inner = v, v
+	w.owner, w.inner, w.secret = v, v, m.Secret
 	tr := w.member(v, tag, at)
 	switch at := p.spanOf(v); {
 	case tr == nil:

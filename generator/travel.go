@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/types"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -67,13 +68,14 @@ type walker struct {
 	// travelling. It may be called for one loss several times.
 	onLoss func(l loss)
 
-	path  []string          // the steps to the place, each with its slash
-	stack []*types.Named    // named types around the place
-	steps int               // how often a named type was looked into
-	done  map[ownVisit]bool // types that need no second look: for onField those without tags
-	back  int               // the outermost of stack that types above it lead back to
-	inner *types.Var        // the innermost field around the place
-	owner *types.Var        // the innermost one of the package
+	path   []string          // the steps to the place, each with its slash
+	stack  []*types.Named    // named types around the place
+	steps  int               // how often a named type was looked into
+	done   map[ownVisit]bool // types that need no second look: for onField those without tags
+	back   int               // the outermost of stack that types above it lead back to
+	inner  *types.Var        // the innermost field around the place
+	owner  *types.Var        // the innermost one of the package
+	secret bool              // a field around the place is a secret as a whole
 }
 
 // An ownVisit is a visit below a field of the package, where it is told what is lost.
@@ -288,7 +290,7 @@ func (w *walker) readByFields(t types.Type) bool {
 // encoded looks at a type that encodes itself: nobody knows where the tags in it
 // are in the message.
 func (w *walker) encoded(t types.Type) *trouble {
-	if w.onField == nil {
+	if w.onField == nil || w.secret {
 		return nil
 	}
 	if v := w.b.taggedField(t); v != nil {
@@ -386,6 +388,9 @@ func (w *walker) key(t types.Type, at place) *trouble {
 	case enc == natural && dec == textCodec && text:
 		return &trouble{text: fmt.Sprintf("MarshalText of %s has a pointer receiver, and encoding/json does not call it for the keys of a map, but UnmarshalText when it reads them: give it a value receiver", name)}
 	}
+	if enc == natural {
+		return nil
+	}
 	return w.encoded(t)
 }
 
@@ -415,7 +420,7 @@ func (w *walker) structure(st *types.Struct, at place) *trouble {
 // field walks one field of a struct.
 func (w *walker) field(v *types.Var, tag string, at place) *trouble {
 	name, travels := jsonName(v, tag)
-	depth, owner, inner := len(w.path), w.owner, w.inner
+	depth, owner, inner, secret := len(w.path), w.owner, w.inner, w.secret
 	if name != "" {
 		w.path = append(w.path, model.SecretPath(name))
 	}
@@ -423,7 +428,8 @@ func (w *walker) field(v *types.Var, tag string, at place) *trouble {
 		w.owner = v
 	}
 	w.inner = v
-	defer func() { w.path, w.owner, w.inner = w.path[:depth], owner, inner }()
+	w.secret = secret || slices.Contains(strings.Split(reflect.StructTag(tag).Get("task"), ","), "secret")
+	defer func() { w.path, w.owner, w.inner, w.secret = w.path[:depth], owner, inner, secret }()
 	if w.onField != nil {
 		w.onField(w.pointer(), v, tag, travels)
 	}
