@@ -52,7 +52,7 @@ func (f *filler) encoded(v reflect.Value, depth int) {
 	for range draws / 2 {
 		f.kind(v, depth)
 		writes, reads := survives(v)
-		if writes && reads {
+		if reads {
 			return
 		}
 		if writes {
@@ -265,7 +265,8 @@ func encodesItself(t reflect.Type) bool {
 }
 
 // survives says whether a value's own methods write it, and whether they read that:
-// not every number is one of an enumeration. Null is read by nobody.
+// not every number is one of an enumeration. Null is read by nobody, and a zero value
+// counts as read only where it comes back as zero.
 func survives(v reflect.Value) (writes, reads bool) {
 	defer func() { _ = recover() }()
 	data, err := json.Marshal(v.Addr().Interface())
@@ -273,6 +274,7 @@ func survives(v reflect.Value) (writes, reads bool) {
 		return false, false
 	}
 	writes = true
-	reads = string(data) != "null" && json.Unmarshal(data, reflect.New(v.Type()).Interface()) == nil
+	back := reflect.New(v.Type())
+	reads = string(data) != "null" && json.Unmarshal(data, back.Interface()) == nil && (!v.IsZero() || back.Elem().IsZero())
 	return writes, reads
 }
