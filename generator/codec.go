@@ -194,3 +194,24 @@ func encodesItself(t types.Type) bool {
 	c, _ := encoderAt(t, true)
 	return c != natural
 }
+
+// nullable says whether a value of the type can itself be null in JSON.
+func nullable(t types.Type) bool {
+	bytes, isSlice := t.Underlying().(*types.Slice)
+	switch c, _ := encoderAt(t, true); {
+	case c == jsonCodec && isSlice && isBytes(bytes):
+		return true // JSON as it is, as in json.RawMessage
+	case c != natural:
+		return false
+	}
+	switch t.Underlying().(type) {
+	case *types.Pointer, *types.Slice, *types.Map, *types.Interface:
+		return true
+	}
+	return false
+}
+
+func isBytes(t *types.Slice) bool {
+	elem, ok := t.Elem().Underlying().(*types.Basic)
+	return ok && elem.Kind() == types.Byte
+}

@@ -70,7 +70,7 @@ func (b *builder) declarations() map[string]declaration {
 			}
 			for _, spec := range gen.Specs {
 				spec := spec.(*ast.TypeSpec)
-				d := declaration{file: f.Syntax, alias: spec.Assign.IsValid(), of: baseIdent(spec.Type)}
+				d := declaration{file: f.Syntax, alias: spec.Assign.IsValid(), of: load.BaseName(spec.Type)}
 				if st, ok := spec.Type.(*ast.StructType); ok {
 					d.embeds = embedded(st)
 				}
@@ -85,31 +85,11 @@ func (b *builder) declarations() map[string]declaration {
 func embedded(st *ast.StructType) []string {
 	var names []string
 	for _, f := range st.Fields.List {
-		if name := baseIdent(f.Type); len(f.Names) == 0 && name != "" {
+		if name := load.BaseName(f.Type); len(f.Names) == 0 && name != "" {
 			names = append(names, name)
 		}
 	}
 	return names
-}
-
-// baseIdent is the name in T, *T, (T) and T[A], and empty for anything else.
-func baseIdent(e ast.Expr) string {
-	for {
-		switch x := e.(type) {
-		case *ast.Ident:
-			return x.Name
-		case *ast.StarExpr:
-			e = x.X
-		case *ast.ParenExpr:
-			e = x.X
-		case *ast.IndexExpr:
-			e = x.X
-		case *ast.IndexListExpr:
-			e = x.X
-		default:
-			return ""
-		}
-	}
 }
 
 // builtWithTasks says that a file is there whenever the generated file is.
@@ -191,7 +171,7 @@ func (b *builder) warnOfStruct(st *ast.StructType, encodes map[string]bool) {
 		return
 	}
 	for _, f := range st.Fields.List {
-		if name := baseIdent(f.Type); len(f.Names) == 0 && encodes[name] {
+		if name := load.BaseName(f.Type); len(f.Names) == 0 && encodes[name] {
 			b.report(check.SecretEmbedded.At(b.at(f.Type.Pos(), int(f.Type.End()-f.Type.Pos())), "",
 				"a struct without methods of its own embeds %s, and is encoded by its MarshalJSON without the other fields", name))
 			return

@@ -208,7 +208,12 @@ func receiver(fn *ast.FuncDecl) string {
 	if len(fn.Recv.List) == 0 {
 		return ""
 	}
-	for t := fn.Recv.List[0].Type; ; {
+	return BaseName(fn.Recv.List[0].Type)
+}
+
+// BaseName is the name in T, *T, (T) and T[A], and empty for anything else.
+func BaseName(t ast.Expr) string {
+	for {
 		switch e := t.(type) {
 		case *ast.Ident:
 			return e.Name
