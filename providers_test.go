@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,21 +70,105 @@ var traits = []trait{
 // typed are the capabilities that follow from a queue's type: the first row.
 var typed = map[string]bool{"Ordered": true, "Priorities": true}
 
-// TestProvidersPageIsWhatTheSuiteFoundOut keeps the tables of docs/providers.md
-// equal to the reports in testdata/conformance, which "make providers" writes.
+// TestProvidersPageIsWhatTheSuiteFoundOut keeps the tables of docs/providers.md and
+// docs/conformance.md equal to the reports in testdata/conformance, which "make
+// providers" writes.
 func TestProvidersPageIsWhatTheSuiteFoundOut(t *testing.T) {
 	reports := readReports(t)
-	const file = "docs/providers.md"
+	keep(t, "docs/providers.md", map[string]string{"laws": lawTable(t, reports), "capabilities": capabilities(t, reports)})
+	keep(t, "docs/conformance.md", map[string]string{"report": queuetest.Markdown(reports...)})
+}
+
+// keep compares what stands between a page's marks with what belongs there, by the
+// marks' names, or writes it there with -update.
+func keep(t *testing.T, file string, parts map[string]string) {
+	t.Helper()
 	data, err := os.ReadFile(file)
 	require.NoError(t, err)
 	page := string(data)
-	page = put(t, page, "capabilities", capabilities(t, reports))
-	page = put(t, page, "laws", queuetest.Markdown(reports...))
+	for name, text := range parts {
+		page = put(t, page, name, text)
+	}
 	if *update {
 		require.NoError(t, os.WriteFile(file, []byte(page), 0o644))
 		return
 	}
-	require.Equal(t, page, string(data), "out of date: make providers")
+	require.Equal(t, page, string(data), "%s is out of date: make providers", file)
+}
+
+// A column of the table of laws is a provider, and the reports that tell of it.
+type column struct {
+	name    string
+	reports []string
+}
+
+var columns = []column{
+	{"memory", []string{"memory"}},
+	{"sqlite", []string{"sqlite"}},
+	{"redis", []string{"redis", "redis cluster"}},
+	{"nats", []string{"nats"}},
+	{"rabbitmq", []string{"rabbitmq"}},
+	{"sqs", []string{"sqs-standard", "sqs-fifo", "sqs-priority"}},
+}
+
+// meanings say what each law means to the user of a queue, by its number.
+var meanings = map[queuetest.Law]string{
+	queuetest.NothingIsLost:         "A task whose enqueue returned nil is handed out until it is completed or on the dead letter queue.",
+	queuetest.LeasesHold:            "While a worker holds a task nobody else is given it.",
+	queuetest.StaleReceipts:         "A worker whose lease has ended can neither complete nor move the task.",
+	queuetest.NeverEarly:            "A delayed task waits at least as long as it was told to.",
+	queuetest.PublishBeforeAck:      "A task that moves is in its new place before it leaves the old one.",
+	queuetest.PoisonDoesNotLoop:     "What cannot be read, or kills its workers, leaves the queue.",
+	queuetest.CrashesAreNotFailures: "A worker that dies costs its tasks none of their retries.",
+	queuetest.OrderWherePromised:    "A fifo queue hands out each group in order, a priority queue the highest level first.",
+	queuetest.UniqueMeansTold:       "An enqueue whose unique key is taken names the task that holds it.",
+	queuetest.AcksSurviveTrouble:    "A task that is done completes once, though the broker is away just then.",
+	queuetest.StoppingIsClean:       "A pool that stops finishes what runs, and gives the rest back.",
+	queuetest.StatsTellTheTruth:     "The counts are right after each operation, and cost no more on a full queue.",
+}
+
+// lawTable is the table of laws, laws down and providers across. A law that a
+// provider keeps in part leads to its reasons.
+func lawTable(t *testing.T, reports []queuetest.Report) string {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("| law | what it means |")
+	for _, c := range columns {
+		fmt.Fprintf(&b, " %s |", c.name)
+	}
+	b.WriteString("\n|---|---" + strings.Repeat("|---", len(columns)) + "|\n")
+	for _, l := range reports[0].Laws {
+		if l.Law == queuetest.Contract {
+			continue
+		}
+		require.Contains(t, meanings, l.Law, "the table says nothing of %s", l.Text)
+		number, text, _ := strings.Cut(strings.TrimPrefix(l.Text, "law "), ": ")
+		fmt.Fprintf(&b, "| %s. %s | %s |", number, text, meanings[l.Law])
+		for _, c := range columns {
+			fmt.Fprintf(&b, " %s |", standing(t, l.Law, c, reports))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// standing says how the provider of a column stands to a law: as its weakest report.
+func standing(t *testing.T, law queuetest.Law, c column, reports []queuetest.Report) string {
+	t.Helper()
+	var weak []string
+	for _, name := range c.reports {
+		at := slices.IndexFunc(reports, func(r queuetest.Report) bool { return r.Provider == name })
+		require.GreaterOrEqual(t, at, 0, "there is no report of %s", name)
+		for _, l := range reports[at].Laws {
+			if l.Law == law && l.Status != queuetest.Held && l.Status != queuetest.NotRun {
+				weak = append(weak, name)
+			}
+		}
+	}
+	if len(weak) == 0 {
+		return "yes"
+	}
+	return fmt.Sprintf("[in part](conformance.md#%s)", strings.ReplaceAll(weak[0], " ", "-"))
 }
 
 func TestEveryLawThatIsReportedIsKeptOrDowngraded(t *testing.T) {

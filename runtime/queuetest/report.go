@@ -67,8 +67,8 @@ func (r *LawReport) sum() {
 	}
 }
 
-// Markdown renders reports as one table, laws down and providers across, with
-// the reasons of downgrades and of what was left out below it.
+// Markdown renders reports as one table, laws down and providers across, followed by
+// a section for each provider with the reasons of downgrades and of what was left out.
 func Markdown(reports ...Report) string {
 	var b strings.Builder
 	b.WriteString("| Law |")
@@ -95,7 +95,7 @@ func Markdown(reports ...Report) string {
 // reasons says why laws are downgraded, and which tests were left out for want
 // of what.
 func (r Report) reasons(b *strings.Builder) {
-	head := "\n" + r.Provider + ":\n\n"
+	head := "\n## " + r.Provider + "\n\n"
 	item := func(format string, args ...any) {
 		fmt.Fprintf(b, head+format, args...)
 		head = ""
