@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/taskgen/taskgen/internal/address"
 	"github.com/taskgen/taskgen/runtime"
 )
 
@@ -76,6 +77,11 @@ func Open(ctx context.Context, url string, opts ...Option) (*Provider, error) {
 	}, p.dial...)
 	if deadline, ok := ctx.Deadline(); ok {
 		dial = append(dial, nats.Timeout(max(time.Until(deadline), time.Millisecond)))
+	}
+	for server := range strings.SplitSeq(url, ",") {
+		if _, err := address.Parse(strings.TrimSpace(server)); err != nil {
+			return nil, fmt.Errorf("connect to NATS: %w", err)
+		}
 	}
 	nc, err := nats.Connect(url, dial...)
 	if err != nil {

@@ -137,7 +137,7 @@ func (pl *place) wipe(tb testing.TB, url, prefix string) {
 	defer conn.Close()
 	ch, err := conn.Channel()
 	require.NoError(tb, err)
-	n := names{prefix}
+	n := namesOf(prefix)
 	gone := func(name string) { _, err = ch.QueueDelete(name, false, false, false); require.NoError(tb, err) }
 	for _, cfg := range pl.queues {
 		for i := range lines(cfg) {

@@ -3,8 +3,10 @@ package rabbitmq
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/taskgen/taskgen/internal/escape"
 	"github.com/taskgen/taskgen/runtime"
 )
 
@@ -51,25 +53,37 @@ func stepFor(d time.Duration, top int) int {
 //
 // and an exchange <prefix><queue> that nothing is published to: its properties
 // say what kind of queue it is.
+//
+// A colon in the queue's name is escaped, and so is a dot within the prefix. So the
+// first dot ends the prefix and the first colon the name of the queue: no two
+// prefixes, queues and parts make the same name.
 type names struct{ prefix string }
+
+// namesOf builds names that begin with a prefix, which a dot ends.
+func namesOf(prefix string) names {
+	return names{escape.Text(strings.TrimSuffix(prefix, "."), '=', escape.But(".:")) + "."}
+}
+
+// of is where the names of a queue begin.
+func (n names) of(queue string) string { return n.prefix + escape.Text(queue, '=', escape.But(":")) }
 
 const maxName = 255 // bytes, by AMQP
 
 func (n names) line(queue string, i int) string {
 	if i == 0 {
-		return n.prefix + queue
+		return n.of(queue)
 	}
-	return n.prefix + queue + ":" + strconv.Itoa(i)
+	return n.of(queue) + ":" + strconv.Itoa(i)
 }
 
-func (n names) plan(queue string) string  { return n.prefix + queue }
-func (n names) grave(queue string) string { return n.prefix + queue + ":dead" }
-func (n names) gate(queue string) string  { return n.prefix + queue + ":gate" }
+func (n names) plan(queue string) string  { return n.of(queue) }
+func (n names) grave(queue string) string { return n.of(queue) + ":dead" }
+func (n names) gate(queue string) string  { return n.of(queue) + ":gate" }
 func (n names) census() string            { return n.prefix + ":census" }
 func (n names) roll() string              { return n.prefix + ":roll" }
 
 func (n names) wait(queue string, k int) string {
-	return n.prefix + queue + ":wait." + strconv.FormatInt(step(k).Milliseconds(), 10)
+	return n.of(queue) + ":wait." + strconv.FormatInt(step(k).Milliseconds(), 10)
 }
 
 // check refuses a queue whose names AMQP cannot hold.

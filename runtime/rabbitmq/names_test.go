@@ -40,13 +40,13 @@ func TestATaskReachesItsTimeInFewSteps(t *testing.T) {
 }
 
 func TestNamesThatAMQPCannotHoldAreRefused(t *testing.T) {
-	n := names{DefaultPrefix}
+	n := namesOf(DefaultPrefix)
 	require.NoError(t, n.check("embeddings"))
 	require.ErrorIs(t, n.check(strings.Repeat("x", 240)), runtime.ErrInvalidQueue)
 }
 
 func TestTheQueuesOfAQueueHaveDifferentNames(t *testing.T) {
-	n := names{"p."}
+	n := namesOf("p.")
 	seen := make(map[string]bool)
 	add := func(name string) {
 		assert.False(t, seen[name], "%s is taken", name)
@@ -62,6 +62,37 @@ func TestTheQueuesOfAQueueHaveDifferentNames(t *testing.T) {
 		add(n.gate(q))
 	}
 	add(n.roll())
+}
+
+func TestNamesOfDifferentQueuesAndPrefixesDiffer(t *testing.T) {
+	texts := []string{"a", "a.", ".a", "a.b", "a.b.", "b", "a:", ":a", "a:1", "a:dead", "a:gate", "a=", "a=3A1", "a=2Eb", "=", ".", "..", ":", "roll", "census"}
+	owner := make(map[string]string)
+	add := func(name, of string) {
+		was, taken := owner[name]
+		assert.False(t, taken && was != of, "%s is a name of %s and of %s", name, was, of)
+		owner[name] = of
+	}
+	for _, prefix := range texts {
+		n := namesOf(prefix)
+		// A dot is added where there is none.
+		whole := strings.TrimSuffix(prefix, ".") + "."
+		add(n.census(), "the census of "+whole)
+		add(n.roll(), "the roll of "+whole)
+		for _, name := range texts {
+			queue := "the queue " + name + " of " + whole
+			for i := range partitions {
+				add(n.line(name, i), queue)
+			}
+			for k := range steps {
+				add(n.wait(name, k), queue)
+			}
+			add(n.gate(name), queue)
+			add(n.grave(name), queue)
+			add(n.plan(name), queue)
+		}
+	}
+	assert.Equal(t, "taskgen.embeddings", namesOf(DefaultPrefix).line("embeddings", 0), "ordinary names stand for themselves")
+	assert.Equal(t, "taskgen.eu.mail:1", namesOf(DefaultPrefix).line("eu.mail", 1))
 }
 
 // A model of a channel: which tags the broker would settle.

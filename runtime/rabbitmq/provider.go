@@ -12,6 +12,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/taskgen/taskgen/internal/address"
 	"github.com/taskgen/taskgen/runtime"
 )
 
@@ -33,8 +34,10 @@ const heartbeat = 5 * time.Second
 type Option func(*Provider)
 
 // WithPrefix sets what the names of all queues and exchanges begin with;
-// DefaultPrefix by default. Providers with different prefixes share nothing.
-func WithPrefix(prefix string) Option { return func(p *Provider) { p.names.prefix = prefix } }
+// DefaultPrefix by default. It ends with a dot, which is added where it is missing; the
+// empty prefix is "." alone. Providers with different prefixes share nothing: a dot or
+// colon within the prefix is written as =2E or =3A in the broker.
+func WithPrefix(prefix string) Option { return func(p *Provider) { p.names = namesOf(prefix) } }
 
 // WithConsumerTimeout says what consumer_timeout the broker is configured with;
 // DefaultConsumerTimeout by default. It bounds how long a task can be leased in
@@ -86,6 +89,9 @@ func NewOn(ctx context.Context, conn *amqp.Connection, opts ...Option) (*Provide
 // Open dials the broker at an AMQP URI, amqp://user:password@host:port/vhost or
 // amqps://…, and returns a provider on it. See New.
 func Open(ctx context.Context, url string, opts ...Option) (*Provider, error) {
+	if _, err := address.Parse(url); err != nil {
+		return nil, fmt.Errorf("rabbitmq: %w", err)
+	}
 	return New(ctx, func(ctx context.Context) (*amqp.Connection, error) {
 		return amqp.DialConfig(url, amqp.Config{Heartbeat: heartbeat, Dial: dialer(ctx), Properties: amqp.Table{"connection_name": "taskgen"}})
 	}, opts...)
@@ -111,7 +117,7 @@ func dialer(ctx context.Context) func(network, addr string) (net.Conn, error) {
 
 func start(ctx context.Context, dial Dialer, owned bool, opts []Option) (*Provider, error) {
 	p := &Provider{
-		link: newLink(dial, owned), names: names{DefaultPrefix}, top: steps - 1, nonce: rand.Text()[:10],
+		link: newLink(dial, owned), names: namesOf(DefaultPrefix), top: steps - 1, nonce: rand.Text()[:10],
 		stations: make(map[string]*station), queues: make(map[*Queue]struct{}),
 	}
 	WithConsumerTimeout(DefaultConsumerTimeout)(p)

@@ -21,7 +21,7 @@ func dialShared(t testing.TB) *amqp.Connection {
 
 func prefixOf(addr string) names {
 	_, prefix, _ := strings.Cut(addr, "#")
-	return names{prefix}
+	return namesOf(prefix)
 }
 
 func TestTheBrokerIsAtLeastTheVersionThatIsPromised(t *testing.T) {

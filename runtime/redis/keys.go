@@ -1,6 +1,10 @@
 package redis
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/taskgen/taskgen/internal/escape"
+)
 
 // A keyID names one key of a lane, as the scripts call it.
 type keyID int
@@ -78,12 +82,12 @@ func letterKeys(prefix string) [letterKeyCount]string {
 	return keys
 }
 
-// escaper keeps braces out of hash tags, where they would end the tag, and
-// makes the names of different queues different tags.
-var escaper = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")
-
-// tag is the part of a queue's keys that decides their slot in a Cluster.
-func tag(prefix, queue string) string { return "{" + prefix + ":" + escaper.Replace(queue) + "}" }
+// tag is the part of a queue's keys that decides their slot in a Cluster. Braces in the
+// queue's name would end it, and a colon would be taken for the one that ends the
+// prefix: different prefixes and queues have different tags.
+func tag(prefix, queue string) string {
+	return "{" + prefix + ":" + escape.Text(queue, '%', escape.But("{}:")) + "}"
+}
 
 // laneKeys builds the keys of a queue, or of its dead, by keyID. All have the
 // hash tag of the queue, and its hash meta.
@@ -111,7 +115,9 @@ func listKey(prefix, queue string, level string) string {
 
 // resultKey builds the key of a task's result, which is also the name of the
 // channel that tells of it.
-func resultKey(prefix, id string) string { return prefix + ":result:{" + escaper.Replace(id) + "}" }
+func resultKey(prefix, id string) string {
+	return prefix + ":result:{" + escape.Text(id, '%', escape.But("{}")) + "}"
+}
 
 // escapeGroup makes a group key one without NUL bytes, in which no key is the
 // beginning of another one's range.

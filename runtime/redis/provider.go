@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/taskgen/taskgen/internal/address"
 	"github.com/taskgen/taskgen/runtime"
 )
 
@@ -148,14 +148,8 @@ func Open(ctx context.Context, rawURL string, opts ...Option) (*Provider, error)
 
 // dial makes a client from a URL, and returns the prefix that the URL names.
 func dial(rawURL string) (redis.UniversalClient, string, error) {
-	bad := func(err error) error {
-		var parse *url.Error // its text holds the password
-		if errors.As(err, &parse) {
-			err = parse.Err
-		}
-		return fmt.Errorf("redis: the URL cannot be used: %w", err)
-	}
-	u, err := url.Parse(rawURL)
+	bad := func(err error) error { return fmt.Errorf("redis: the URL cannot be used: %w", err) }
+	u, err := address.Parse(rawURL)
 	if err != nil {
 		return nil, "", bad(err)
 	}

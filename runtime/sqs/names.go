@@ -32,6 +32,10 @@ func (n names) check() error {
 	if most := maxName - len("--later"); len(n.prefix)+len(n.name) > most {
 		return fmt.Errorf("%w %q: with the prefix %q it has %d characters, and SQS takes %d", runtime.ErrInvalidQueue, n.name, n.prefix, len(n.prefix)+len(n.name), most)
 	}
+	// A name that derives from another queue's could be this one.
+	if strings.Contains(n.prefix+n.name, "--") {
+		return fmt.Errorf("%w %q: with the prefix %q it holds --, which SQS queues of levels and delayed tasks have in their names: write a single -", runtime.ErrInvalidQueue, n.name, n.prefix)
+	}
 	for _, r := range n.prefix + n.name {
 		if !plain(r) {
 			return fmt.Errorf("%w %q: SQS takes letters, digits, - and _ in the name of a queue and in the prefix, not %q", runtime.ErrInvalidQueue, n.prefix+n.name, r)

@@ -12,6 +12,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/taskgen/taskgen/internal/address"
 )
 
 // maxIdle is how many connections are kept open: as many as there are polls and
@@ -33,14 +35,17 @@ const maxIdle = 256
 //
 // The HTTP client keeps 256 idle connections to the endpoint and has no timeout
 // of its own: a poll takes as long as its wait.
-func Open(ctx context.Context, address string, opts ...Option) (*Provider, error) {
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "sqs" {
-		return nil, fmt.Errorf("sqs: %q is not a URL like sqs://eu-central-1?prefix=prod-", address)
+func Open(ctx context.Context, rawURL string, opts ...Option) (*Provider, error) {
+	u, err := address.Parse(rawURL)
+	if err != nil {
+		return nil, fmt.Errorf("sqs: %w", err)
+	}
+	if u.Scheme != "sqs" {
+		return nil, fmt.Errorf("sqs: the URL has the scheme %q: write sqs://<region>, like sqs://eu-central-1?prefix=prod-", u.Scheme)
 	}
 	from, endpoint, err := fromQuery(u.Query())
 	if err != nil {
-		return nil, fmt.Errorf("sqs: in %q: %w", address, err)
+		return nil, fmt.Errorf("sqs: the URL cannot be used: %w", err)
 	}
 	sdks := awshttp.NewBuildableClient()
 	load := []func(*config.LoadOptions) error{config.WithHTTPClient(sdks)}
@@ -52,7 +57,7 @@ func Open(ctx context.Context, address string, opts ...Option) (*Provider, error
 		return nil, fmt.Errorf("sqs: load the AWS configuration: %w", err)
 	}
 	if cfg.Region == "" {
-		return nil, fmt.Errorf("sqs: %q names no region, and neither does the AWS configuration: write sqs://<region>", address)
+		return nil, fmt.Errorf("sqs: the URL names no region, and neither does the AWS configuration: write sqs://<region>")
 	}
 	// The configuration may have put certificates into the SDK's client. That one
 	// keeps its connections to itself; its transport in a client of our own does
