@@ -1,6 +1,6 @@
 // Package faultproxy stands between a client and its broker, and does to their
 // TCP connections what networks do: it cuts them, in the middle of a request if
-// need be, loses replies and takes its time.
+// need be, loses replies, forgets them without a word and takes its time.
 //
 // It knows nothing of what passes: it works for any broker that speaks TCP. It
 // is for tests and benchmarks, and listens on the loopback interface alone.
@@ -9,6 +9,7 @@ package faultproxy
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -38,6 +39,7 @@ type Proxy struct {
 	closed bool
 	cut    bool
 	muted  bool
+	hole   bool // new connections are lost
 	left   int // bytes that still pass toward the target before all is cut; 0: no limit
 }
 
@@ -95,12 +97,27 @@ func (p *Proxy) Sever(afterBytes int) {
 	}
 }
 
-// Heal ends Cut, Mute and a Sever that has not come to its end. Connections that
-// have lost a reply are dropped; the others live on. The delay stays.
+// Swallow takes whatever either side sends and passes nothing on, the end of a
+// connection included: as a network that drops packets, or a gateway that has
+// forgotten the connection. Nobody is told. A connection that is there, and one
+// that comes before Heal, stays like that for good; those that come after Heal
+// are as usual.
+func (p *Proxy) Swallow() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hole = true
+	for l := range p.links {
+		l.lost = true
+	}
+}
+
+// Heal ends Cut, Mute, Swallow and a Sever that has not come to its end.
+// Connections that have lost a reply to Mute are dropped; the others live on, each
+// as it is. The delay stays.
 func (p *Proxy) Heal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.cut, p.muted, p.left = false, false, 0
+	p.cut, p.muted, p.hole, p.left = false, false, false, 0
 	for l := range p.links {
 		if l.holed {
 			l.drop()
@@ -165,6 +182,10 @@ func (p *Proxy) serve(client *net.TCPConn) {
 		return
 	}
 	defer p.leave(l)
+	if l.isLost() {
+		_, _ = io.Copy(io.Discard, client)
+		return
+	}
 	target, err := net.DialTimeout("tcp", p.target, dialLimit)
 	if err != nil || !l.reached(target.(*net.TCPConn)) {
 		reset(client)
@@ -185,6 +206,7 @@ func (p *Proxy) enter(l *link) bool {
 	if p.cut {
 		return false
 	}
+	l.lost = p.hole
 	p.links[l] = struct{}{}
 	return true
 }

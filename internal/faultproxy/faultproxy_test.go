@@ -203,6 +203,54 @@ func TestHealDropsAConnectionThatHasLostAReply(t *testing.T) {
 	broken(t, c)
 }
 
+// silent checks that a connection is there and brings nothing.
+func silent(t *testing.T, c net.Conn) {
+	t.Helper()
+	require.NoError(t, c.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
+	n, err := c.Read(make([]byte, 1))
+	require.Zero(t, n)
+	var slow net.Error
+	require.ErrorAs(t, err, &slow)
+	require.True(t, slow.Timeout(), "the connection has ended: %v", err)
+}
+
+func TestSwallowTakesEverythingAndTellsNobody(t *testing.T) {
+	p, e := through(t)
+	old := dial(t, p)
+	say(t, old, "a")
+	hear(t, old, "a")
+	p.Swallow()
+	fresh := dial(t, p)
+	for _, c := range []net.Conn{old, fresh} {
+		for range 100 {
+			say(t, c, string(make([]byte, chunkSize))) // more than buffers hold
+		}
+		silent(t, c)
+	}
+	p.Heal()
+	next := dial(t, p)
+	say(t, next, "b")
+	hear(t, next, "b")
+	assert.Equal(t, "ab", e.received(2))
+	for _, c := range []net.Conn{old, fresh} {
+		say(t, c, "lost")
+		silent(t, c)
+	}
+	// The target does not hear of the end of a connection that is lost.
+	require.NoError(t, old.Close())
+	say(t, next, "c")
+	hear(t, next, "c")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	open := 0
+	for l := range p.links {
+		if l.target != nil && !l.dropped {
+			open++
+		}
+	}
+	assert.Equal(t, 2, open)
+}
+
 func TestSeverCutsAtTheByteAndThenIsOver(t *testing.T) {
 	p, e := through(t)
 	for _, n := range []int{1, 5, 10} {

@@ -21,6 +21,7 @@ type link struct {
 	client  *net.TCPConn
 	target  *net.TCPConn
 	dropped bool
+	lost    bool        // nothing passes any more, and nobody is told
 	asked   bool        // something was sent since the proxy was muted
 	holed   bool        // a reply was swallowed: what comes after it makes no sense
 	end     *time.Timer // drops the link after that
@@ -56,11 +57,14 @@ func (l *link) drop() {
 // them pass, and whether all is cut after that.
 func (l *link) forth(n int) (pass int, cut bool) {
 	p := l.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l.lost {
+		return 0, false
+	}
 	if !l.waits.Swap(true) {
 		p.trips.Add(1)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	l.asked = true
 	if p.left == 0 {
 		return n, false
@@ -76,6 +80,9 @@ func (l *link) back(n int) (pass int, cut bool) {
 	p := l.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if l.lost {
+		return 0, false
+	}
 	if !p.muted {
 		return n, false
 	}
@@ -143,7 +150,13 @@ func (l *link) pump(from, to *net.TCPConn, decide func(n int) (pass int, cut boo
 			l.p.mu.Unlock()
 		}
 	}
-	if !broken {
+	if !broken && !l.isLost() {
 		_ = to.CloseWrite()
 	}
+}
+
+func (l *link) isLost() bool {
+	l.p.mu.Lock()
+	defer l.p.mu.Unlock()
+	return l.lost
 }
