@@ -82,6 +82,7 @@ generate: ## write the generated code of every module
 .PHONY: generate-check
 generate-check: ## fail when generated code is not up to date
 	@set -e; for m in examples bench; do echo "== taskgen -check $$m"; (cd $$m && $(GO) tool taskgen -check ./...); done
+	$(GO) run ./cmd/taskgen -check ./internal/ledger/tasks
 
 .PHONY: cover
 cover: test ## test, and fail where less than 85 % of runtime or generator is covered
@@ -95,6 +96,11 @@ fuzz: ## run each fuzz test for FUZZTIME (10s)
 soak: ## kill schedulers for two minutes while 10,000 firings are due, on SQLite and on Redis
 	@scripts/setup.sh
 	$(GO) test ./runtime/schedule -run KilledSchedulers -v -count 1 -timeout 10m -args -soak 2m
+
+.PHONY: chaos
+chaos: ## kill, freeze and cut off processes and broker, and audit what they did (PROVIDER=sqlite|redis|sqs|rabbitmq|nats, SEED=, FOR=3m)
+	@scripts/setup.sh race $(PROVIDER)
+	$(RACE) $(GO) test $(RACEFLAGS) ./internal/ledger -run TestChaos -v -count 1 -timeout 2h -args -provider $(PROVIDER) -seed $(or $(SEED),0) -for $(or $(FOR),3m)
 
 .PHONY: bench
 bench: ## the benchmarks beside peers, about half an hour; writes bench/results/ and the figures of docs/performance.md

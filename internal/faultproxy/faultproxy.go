@@ -40,7 +40,7 @@ type Proxy struct {
 	cut    bool
 	muted  bool
 	hole   bool // new connections are lost
-	left   int // bytes that still pass toward the target before all is cut; 0: no limit
+	left   int  // bytes that still pass toward the target before all is cut; 0: no limit
 }
 
 // Listen starts a proxy for the target, a "host:port", on a free port of the

@@ -23,6 +23,9 @@ func (p *process) ended() (string, bool)      { return "it was not started", tru
 func (p *process) stop(context.Context) error { return nil }
 func (p *process) kill() error                { return nil }
 
+func freeze(*process) error { return errNotUnix }
+func thaw(*process) error   { return errNotUnix }
+
 type guard struct{}
 
 func newGuard(string) (*guard, error)  { return nil, errNotUnix }

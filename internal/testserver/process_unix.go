@@ -115,6 +115,18 @@ func (p *process) kill() error {
 	return nil
 }
 
+// freeze stops the process and all that it forked where they are, and thaw lets them
+// go on.
+func freeze(p *process) error { return p.signal(syscall.SIGSTOP) }
+func thaw(p *process) error   { return p.signal(syscall.SIGCONT) }
+
+func (p *process) signal(s syscall.Signal) error {
+	if p.pid == 0 {
+		return nil
+	}
+	return syscall.Kill(-p.pid, s)
+}
+
 func (p *process) reap(options int) (status syscall.WaitStatus, ok bool) {
 	for {
 		pid, err := syscall.Wait4(p.pid, &status, options, nil)

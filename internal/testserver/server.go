@@ -98,6 +98,28 @@ func (s *Server) Kill() error {
 	return s.down()
 }
 
+// Freeze stops the server's processes where they are: connections stay, and nothing
+// answers. Thaw lets them go on. A frozen server can be killed, and must be thawed
+// before it is restarted.
+func (s *Server) Freeze() error { return s.signal("freeze", freeze) }
+
+// Thaw ends Freeze. A server that is not frozen goes on as it was.
+func (s *Server) Thaw() error { return s.signal("thaw", thaw) }
+
+func (s *Server) signal(what string, send func(*process) error) error {
+	if err := s.ours(what); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.daemons {
+		if err := send(&d.process); err != nil {
+			return fmt.Errorf("testserver: %s %s: %w", what, d.name, err)
+		}
+	}
+	return nil
+}
+
 // Restart stops the server in good order if it runs, starts it again on the same
 // port and the same data, and waits until it answers.
 func (s *Server) Restart() error {

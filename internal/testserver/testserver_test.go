@@ -6,8 +6,11 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -143,6 +146,24 @@ func TestDataSurviveRestartsAndKillsAndNothingSurvivesTheStop(t *testing.T) {
 			require.ErrorContains(t, s.Restart(), "its data are gone")
 		})
 	}
+}
+
+func TestAFrozenServerAnswersNobodyUntilItIsThawed(t *testing.T) {
+	s, err := Redis()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Stop()) })
+	ask := func(patience time.Duration) error {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		_, err := redisAsk(ctx, strings.TrimPrefix(s.URL, "redis://"), "INFO")
+		return err
+	}
+	require.NoError(t, s.Freeze())
+	require.ErrorIs(t, ask(300*time.Millisecond), os.ErrDeadlineExceeded)
+	require.NoError(t, s.Thaw())
+	require.NoError(t, ask(time.Minute))
+	require.NoError(t, s.Freeze())
+	require.NoError(t, s.Kill(), "a frozen server can be killed")
 }
 
 func TestSettingsReachTheServer(t *testing.T) {

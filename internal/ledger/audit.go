@@ -1,0 +1,189 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Fault is what was done to the processes or the broker, and when.
+type Fault struct {
+	Name       string
+	Begin, End time.Time
+	// Network says that connections to the broker were disturbed: an ack that the
+	// broker does not confirm may be lost.
+	Network bool
+}
+
+// Terms are what a provider promises.
+type Terms struct {
+	// ConfirmsAcks: see runtime.Capabilities. Where it is false, what was settled
+	// shortly before a disturbance may come back.
+	ConfirmsAcks bool
+	Faults       []Fault
+}
+
+// A life is all that the books say of one task.
+type life struct {
+	planned  Entry
+	accepted bool
+	maybe    bool // nobody knows whether it was enqueued
+	begun    []Entry
+	done     []Entry
+	settled  []Entry
+	dead     []Entry
+	buried   bool
+}
+
+// over reports whether the task need not run any more.
+func (l *life) over() bool { return len(l.done) > 0 || l.buried || len(l.dead) > 0 }
+
+func lives(entries []Entry) map[string]*life {
+	all := make(map[string]*life)
+	for _, e := range entries {
+		if e.ID == "" {
+			continue
+		}
+		l := all[e.ID]
+		if l == nil {
+			l = &life{}
+			all[e.ID] = l
+		}
+		switch e.What {
+		case Planned:
+			l.planned = e
+		case Accepted:
+			l.accepted = true
+		case Unknown:
+			l.maybe = true
+		case Begun:
+			l.begun = append(l.begun, e)
+		case Done:
+			l.done = append(l.done, e)
+		case Settled:
+			l.settled = append(l.settled, e)
+		case Buried:
+			l.buried = true
+		case Dead:
+			l.dead = append(l.dead, e)
+		}
+	}
+	return all
+}
+
+// Pending returns how many tasks were accepted and are neither done nor dead.
+func Pending(entries []Entry) int {
+	n := 0
+	for _, l := range lives(entries) {
+		if l.accepted && !l.over() {
+			n++
+		}
+	}
+	return n
+}
+
+// Audit compares the books and returns all that should not be, one line each.
+// doomed is the type of the tasks that belong on the dead letter queue.
+func Audit(entries []Entry, doomed string, terms Terms) []string {
+	var found []string
+	report := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
+	all := lives(entries)
+	groups := make(map[string][]*life)
+	for _, e := range entries {
+		switch {
+		case e.What == Leaked:
+			report("process %s left behind: %s", e.From, e.Text)
+		case e.What == Planned && e.Group != "":
+			groups[e.Group] = append(groups[e.Group], all[e.ID])
+		}
+	}
+	for id, l := range all {
+		kind := l.planned.Type
+		switch {
+		case kind == "" && len(l.begun) > 0:
+			report("%s ran, and nobody enqueued it", id)
+			continue
+		case l.accepted && !l.over():
+			report("%s (%s) is lost: it was accepted at %s, began %d times, and is neither done nor dead", id, kind, clock(l.planned.At), len(l.begun))
+		case kind == doomed && l.accepted && len(l.dead) == 0:
+			report("%s (%s) died, and is not on the dead letter queue", id, kind)
+		case kind != doomed && len(l.dead) > 0:
+			report("%s (%s) is on the dead letter queue after %d runs: %s", id, kind, len(l.begun), l.dead[0].Text)
+		}
+		for _, b := range l.begun {
+			if b.At.Before(l.planned.Due) {
+				report("%s (%s) ran %s early", id, kind, l.planned.Due.Sub(b.At))
+			}
+		}
+		if again, ok := cameBack(l, terms); ok {
+			report("%s (%s) came back: settled at %s by %s, begun again at %s by %s", id, kind, clock(l.settled[0].At), l.settled[0].From, clock(again.At), again.From)
+		}
+	}
+	for group, line := range groups {
+		found = append(found, order(group, line)...)
+	}
+	slices.Sort(found)
+	return found
+}
+
+// cameBack returns the first run that began after the task was settled, where the
+// terms do not allow it.
+func cameBack(l *life, terms Terms) (Entry, bool) {
+	if len(l.settled) == 0 {
+		return Entry{}, false
+	}
+	at := l.settled[0].At
+	if !terms.ConfirmsAcks && slices.ContainsFunc(terms.Faults, func(f Fault) bool {
+		return f.Network && f.Begin.Before(at.Add(ackTime)) && f.End.After(at.Add(-ackTime))
+	}) {
+		return Entry{}, false
+	}
+	for _, b := range l.begun {
+		if b.At.After(at) {
+			return b, true
+		}
+	}
+	return Entry{}, false
+}
+
+// ackTime is how far from a disturbance an unconfirmed ack may be that it takes along.
+const ackTime = 10 * time.Second
+
+// order checks one group, in the order in which its tasks were enqueued: each begins
+// after those before it were done for the first time. What nobody knows to be on the
+// queue, or may have come later than it was sent, has no place.
+func order(group string, line []*life) []string {
+	var found []string
+	var before *life
+	for _, l := range line {
+		if !l.accepted || l.maybe || len(l.begun) == 0 {
+			continue
+		}
+		if before != nil && (len(before.done) == 0 || l.begun[0].At.Before(before.done[0].At)) {
+			found = append(found, fmt.Sprintf("group %s: %s began at %s, before %s was done", group, l.planned.ID, clock(l.begun[0].At), before.planned.ID))
+		}
+		before = l
+	}
+	return found
+}
+
+func clock(t time.Time) string { return t.Format("15:04:05.000") }
+
+// Summary counts what the books hold, for the log.
+func Summary(entries []Entry) string {
+	count := make(map[string]int)
+	for _, e := range entries {
+		count[e.What]++
+	}
+	again := 0
+	for _, l := range lives(entries) {
+		again += max(len(l.done)-1, 0)
+	}
+	var b strings.Builder
+	for _, what := range []string{Planned, Accepted, Duplicate, Refused, Unknown, Begun, Failed, Done, Settled, Buried, Dead} {
+		fmt.Fprintf(&b, "%d %s, ", count[what], what)
+	}
+	fmt.Fprintf(&b, "%d done more than once", again)
+	return b.String()
+}
