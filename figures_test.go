@@ -1,10 +1,20 @@
 package taskgen_test
 
 import (
+	"context"
+	"os"
 	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/memory"
 )
 
 // TestPerformanceQuotesTheResults holds every figure of docs/performance.md to
@@ -15,4 +25,53 @@ func TestPerformanceQuotesTheResults(t *testing.T) {
 	cmd.Dir = "bench"
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
+}
+
+// TestWorkersQuotesHowLongStoppingTakes holds the figures of docs/workers.md about
+// stopping to a pool whose handler never ends.
+func TestWorkersQuotesHowLongStoppingTakes(t *testing.T) {
+	page, err := os.ReadFile("docs/workers.md")
+	require.NoError(t, err)
+	_, stopping, found := strings.Cut(string(page), "\n## Stopping\n")
+	require.True(t, found)
+	stopping = strings.Join(strings.Fields(stopping), " ")
+	figure := func(prose string) time.Duration {
+		t.Helper()
+		m := regexp.MustCompile(prose).FindStringSubmatch(stopping)
+		require.NotNil(t, m, "docs/workers.md says nothing like %q", prose)
+		n, err := strconv.Atoi(m[1])
+		require.NoError(t, err)
+		return time.Duration(n) * time.Second
+	}
+	after := figure("`Run` returns (\\d+) s after the grace at the latest")
+	room := figure("`terminationGracePeriodSeconds` to the grace and (\\d+) s more")
+	period := figure("default of (\\d+) s there")
+	grace := figure("a `Grace` of (\\d+) s is right")
+	require.Equal(t, runtime.DefaultGrace, figure("`Grace` \\((\\d+) s by default\\)"))
+	require.Greater(t, room, after)
+	require.LessOrEqual(t, grace+room, period)
+
+	synctest.Test(t, func(t *testing.T) {
+		p := memory.New()
+		defer p.Close()
+		m := runtime.NewManager(runtime.ManagerConfig{})
+		// A lease far longer than all that: it has no say.
+		require.NoError(t, m.Open(t.Context(), p, runtime.QueueConfig{Name: "q", Visibility: time.Hour}))
+		r, release := runtime.NewRouter(), make(chan struct{})
+		r.Handle(runtime.Policy{Type: "job"}, runtime.HandlerFunc(func(context.Context, *runtime.Task) error {
+			<-release
+			return nil
+		}))
+		pool, err := runtime.NewPool(m, r, runtime.PoolConfig{Grace: grace})
+		require.NoError(t, err)
+		_, err = m.Enqueue(t.Context(), []*runtime.Task{{ID: "stuck", Type: "job", Queue: "q", Payload: []byte("{}")}})
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begun := time.Now()
+		require.ErrorContains(t, pool.Run(ctx), "stuck")
+		require.Equal(t, time.Second+grace+after, time.Since(begun))
+		close(release)
+		require.NoError(t, pool.Stop(context.Background()))
+	})
 }

@@ -101,10 +101,19 @@ func (c QueueConfig) validate() error {
 	return nil
 }
 
-// Accepts reports whether a task fits the kind of queue that c declares, as an
-// error wrapping [ErrInvalidTask], or nil. c must have its defaults filled in.
-// Every provider asks it for each task that it enqueues.
+// Accepts reports whether a task can be on the queue that c declares, as an
+// error wrapping [ErrInvalidTask], or nil: whether it is valid (see [Task.Validate];
+// a task that names no queue is on this one) and fits the kind of queue. c must have
+// its defaults filled in. Every provider asks it for each task that it enqueues, and
+// need not validate anything else.
 func (c QueueConfig) Accepts(t *Task) error {
+	if t != nil && t.Queue == "" {
+		here := *t
+		t, here.Queue = &here, c.Name
+	}
+	if err := t.Validate(); err != nil {
+		return err
+	}
 	switch {
 	case t.Priority > 0 && c.Type != Priority:
 		return invalid("task %s (%s): priority %d, but queue %q has no levels: declare it type=priority", t.ID, t.Type, t.Priority, c.Name)

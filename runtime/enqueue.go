@@ -30,13 +30,16 @@ type EnqueueMiddleware func(next Enqueuer) Enqueuer
 // says.
 type EnqueueOption func(t *Task)
 
-// WithDelay makes the task due d after it is enqueued.
+// WithDelay makes the task due d after it is enqueued, by the clock of the manager
+// that it reaches. Of a task that NewTask makes d counts from the time given there.
 func WithDelay(d time.Duration) EnqueueOption {
-	return func(t *Task) { t.ScheduledFor = t.CreatedAt.Add(d) }
+	return func(t *Task) { t.ScheduledFor, t.delay, t.delayed = t.CreatedAt.Add(d), d, true }
 }
 
 // WithTime makes the task due at the given time. A time that has passed: now.
-func WithTime(at time.Time) EnqueueOption { return func(t *Task) { t.ScheduledFor = at } }
+func WithTime(at time.Time) EnqueueOption {
+	return func(t *Task) { t.ScheduledFor, t.delayed = at, false }
+}
 
 // WithID sets the task's ID in place of a new UUIDv7. Enqueueing an ID that is
 // on the queue already fails with ErrDuplicate.
@@ -82,6 +85,7 @@ func NewTask[T any](spec *Spec[T], payload *T, now time.Time, opts ...EnqueueOpt
 	for _, opt := range opts {
 		opt(t)
 	}
+	t.delayed = false
 	return t, nil
 }
 
@@ -89,9 +93,13 @@ func NewTask[T any](spec *Spec[T], payload *T, now time.Time, opts ...EnqueueOpt
 // ErrPayloadTooLarge, ErrUnknownQueue, ErrQueueFull, ErrDuplicate or what the
 // provider returns.
 func Enqueue[T any](ctx context.Context, to Enqueuer, spec *Spec[T], payload *T, opts ...EnqueueOption) (Enqueued, error) {
-	t, err := NewTask(spec, payload, nowOf(to), opts...)
-	if err != nil {
+	t := new(Task)
+	if err := spec.fill(t, payload, SystemClock.Now()); err != nil {
 		return Enqueued{}, err
+	}
+	t.unstamped = true
+	for _, opt := range opts {
+		opt(t)
 	}
 	answers, err := to.Enqueue(ctx, []*Task{t})
 	if e := ErrorAt(err, 0); e != nil {
@@ -110,7 +118,7 @@ func Enqueue[T any](ctx context.Context, to Enqueuer, spec *Spec[T], payload *T,
 func EnqueueBatch[T any](ctx context.Context, to Enqueuer, spec *Spec[T], payloads []T, opts ...EnqueueOption) ([]Enqueued, error) {
 	var (
 		failed BatchError
-		now    = nowOf(to)
+		now    = SystemClock.Now()
 		room   = make([]Task, len(payloads))
 		tasks  = make([]*Task, 0, len(payloads))
 		places = make([]int, 0, len(payloads))
@@ -121,6 +129,7 @@ func EnqueueBatch[T any](ctx context.Context, to Enqueuer, spec *Spec[T], payloa
 			failed.Add(i, "", err)
 			continue
 		}
+		t.unstamped = true
 		for _, opt := range opts {
 			opt(t)
 		}
@@ -134,12 +143,4 @@ func EnqueueBatch[T any](ctx context.Context, to Enqueuer, spec *Spec[T], payloa
 		return answers, err
 	}
 	return spread(answers, err, tasks, places, len(payloads), &failed)
-}
-
-// nowOf asks an enqueuer that has a clock of its own for the time.
-func nowOf(to Enqueuer) time.Time {
-	if c, ok := to.(interface{ Now() time.Time }); ok {
-		return c.Now()
-	}
-	return SystemClock.Now()
 }

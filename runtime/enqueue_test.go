@@ -117,3 +117,74 @@ func TestEnqueueBatchKeepsNoneBackForOneThatCannotGo(t *testing.T) {
 	_, err = EnqueueBatch(t.Context(), m, greetingSpec(), []greeting{{}, {Name: "ada"}})
 	requireItems(t, err, map[int]error{0: ErrInvalidTask, 1: ErrClosed})
 }
+
+// around is the decorator that any program writes.
+func around(next Enqueuer) Enqueuer {
+	return EnqueuerFunc(func(ctx context.Context, tasks []*Task) ([]Enqueued, error) { return next.Enqueue(ctx, tasks) })
+}
+
+func TestDelaysCountByTheManagersClockThroughAnyEnqueuer(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	q := quick("q")
+	m := managerOf(t, ManagerConfig{Clock: stoppedClock{now: now}}, q)
+	var got []*Task
+	q.answer = func(_ context.Context, tasks []*Task) ([]Enqueued, error) {
+		got = append(got, tasks...)
+		return acknowledge(tasks), nil
+	}
+	spec := greetingSpec()
+	spec.Queue = "q"
+	copying := EnqueuerFunc(func(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
+		copies := make([]*Task, len(tasks))
+		for i, task := range tasks {
+			copies[i] = task.Clone()
+		}
+		return m.Enqueue(ctx, copies)
+	})
+	for _, to := range []Enqueuer{m, around(m), around(around(m.Through(EnqueuerFunc(q.Enqueue)))), copying} {
+		got = nil
+		_, err := Enqueue(t.Context(), to, spec, &greeting{Name: "ada"}, WithDelay(time.Hour))
+		require.NoError(t, err)
+		_, err = EnqueueBatch(t.Context(), to, spec, []greeting{{Name: "bob"}, {Name: "eve"}}, WithDelay(time.Hour))
+		require.NoError(t, err)
+		require.Len(t, got, 3)
+		for _, task := range got {
+			assert.True(t, now.Equal(task.CreatedAt), "created at %s", task.CreatedAt)
+			assert.True(t, now.Add(time.Hour).Equal(task.ScheduledFor), "due at %s", task.ScheduledFor)
+		}
+	}
+
+	at := now.Add(time.Minute)
+	got = nil
+	_, err := Enqueue(t.Context(), around(m), spec, &greeting{Name: "ada"}, WithDelay(time.Hour), WithTime(at))
+	require.NoError(t, err)
+	later := EnqueuerFunc(func(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
+		tasks[0].ScheduledFor = at
+		return m.Enqueue(ctx, tasks)
+	})
+	_, err = Enqueue(t.Context(), later, spec, &greeting{Name: "ada"}, WithDelay(time.Hour))
+	require.NoError(t, err)
+	task := &Task{Type: "t", Queue: "q", Payload: []byte("{}")}
+	WithDelay(time.Hour)(task)
+	_, err = around(m).Enqueue(t.Context(), []*Task{task})
+	require.NoError(t, err)
+	require.Len(t, got, 3)
+	assert.True(t, at.Equal(got[0].ScheduledFor), "the last option holds: due at %s", got[0].ScheduledFor)
+	assert.True(t, at.Equal(got[1].ScheduledFor), "what a decorator says holds: due at %s", got[1].ScheduledFor)
+	assert.True(t, now.Add(time.Hour).Equal(got[2].ScheduledFor), "of a task made by hand: due at %s", got[2].ScheduledFor)
+	again := *got[2]
+	_, err = around(m).Enqueue(t.Context(), []*Task{&again})
+	require.NoError(t, err)
+	assert.Equal(t, got[2].ScheduledFor, got[3].ScheduledFor, "a call that is repeated changes no times")
+}
+
+func TestNewTaskCountsDelaysFromTheTimeItIsGiven(t *testing.T) {
+	at, now := time.Unix(1_600_000_000, 0), time.Unix(1_700_000_000, 0)
+	task, err := NewTask(greetingSpec(), &greeting{Name: "ada"}, at, WithDelay(time.Hour), WithQueue("q"))
+	require.NoError(t, err)
+	m := managerOf(t, ManagerConfig{Clock: stoppedClock{now: now}}, quick("q"))
+	_, err = m.Enqueue(t.Context(), []*Task{task})
+	require.NoError(t, err)
+	assert.Equal(t, at, task.CreatedAt)
+	assert.Equal(t, at.Add(time.Hour), task.ScheduledFor)
+}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 )
 
 // entry is where every task comes in: it completes and validates tasks, before
@@ -14,9 +13,6 @@ type entry struct {
 	m    *Manager
 	next Enqueuer
 }
-
-// Now is the time on the manager's clock.
-func (e *entry) Now() time.Time { return e.m.clock.Now() }
 
 func (e *entry) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
 	if len(tasks) == 0 {
@@ -31,9 +27,7 @@ func (e *entry) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error) 
 		if t.ID == "" {
 			t.ID = ids.next()
 		}
-		if t.CreatedAt.IsZero() {
-			t.CreatedAt = now
-		}
+		t.stamp(now)
 	}
 	return enqueueValid(ctx, e.next, tasks, (*Task).Validate)
 }

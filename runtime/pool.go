@@ -271,12 +271,13 @@ func (p *Pool) Stop(ctx context.Context) error {
 }
 
 // stuckAfter is how long after the grace Run waits for handlers that ignore
-// their context.
+// their context, and for acks to a broker that is away. docs/workers.md tells of it.
 const stuckAfter = 10 * time.Second
 
-// Run works until ctx ends, then stops as [Pool.Stop] does and returns nil.
-// Handlers that are still running 10 s after their grace make it return an error
-// that names them.
+// Run works until ctx ends, then stops as [Pool.Stop] does and returns nil. It
+// returns 10 s after the grace at the latest: handlers that are still running then
+// make it return an error that names them, and so do runs that could not be settled
+// with their queue.
 func (p *Pool) Run(ctx context.Context) error {
 	if err := p.Start(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -285,20 +286,8 @@ func (p *Pool) Run(ctx context.Context) error {
 		return err
 	}
 	<-ctx.Done()
-	patience := p.cfg.Grace
-	for _, d := range []time.Duration{p.longestLease(), stuckAfter} {
-		patience += min(d, math.MaxInt64-patience) // a grace without end has no room for more
-	}
+	patience := p.cfg.Grace + min(stuckAfter, math.MaxInt64-p.cfg.Grace) // a grace without end has no room for more
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	return p.Stop(stopping)
-}
-
-// longestLease bounds how long acks to a broker that is away are tried.
-func (p *Pool) longestLease() time.Duration {
-	var d time.Duration
-	for _, q := range p.queues {
-		d = max(d, q.Config().Visibility)
-	}
-	return d
 }

@@ -53,8 +53,8 @@ type Queue interface {
 	// ErrDuplicate; on others perhaps twice. So it is when a provider itself repeats
 	// a request.
 	//
-	// A manager validates tasks before they get here. A queue itself refuses, with
-	// ErrInvalidTask, what QueueConfig.Accepts refuses.
+	// A queue refuses, with ErrInvalidTask, what QueueConfig.Accepts refuses, whether a
+	// manager has validated it before or not.
 	Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error)
 
 	// Dequeue leases up to limit tasks that are due for the given time; both must

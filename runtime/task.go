@@ -60,6 +60,25 @@ type Task struct {
 	// checked is the payload that the default codec wrote. As long as it is the
 	// payload still, it is JSON for sure.
 	checked []byte
+
+	// unstamped says that CreatedAt is a guess of Enqueue, and delayed that
+	// ScheduledFor is CreatedAt and delay: a manager that the task reaches makes both
+	// anew, by its own clock. Whoever stands in between need not know of it.
+	unstamped, delayed bool
+	delay              time.Duration
+}
+
+// stamp gives a task that comes in its times, where it has none yet that hold.
+func (t *Task) stamp(now time.Time) {
+	if t.delayed && t.ScheduledFor.Equal(t.CreatedAt.Add(t.delay)) {
+		t.ScheduledFor = now.Add(t.delay)
+	}
+	if t.CreatedAt.IsZero() || t.unstamped {
+		t.CreatedAt = now
+	}
+	if t.unstamped || t.delayed {
+		t.unstamped, t.delayed = false, false
+	}
 }
 
 // DueAt is when the task became or becomes due: ScheduledFor, or CreatedAt

@@ -29,14 +29,6 @@ func (q *queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 
 // admit puts a copy of one task on the queue.
 func (q *queue) admit(t *runtime.Task, room *arena) (runtime.Enqueued, error) {
-	switch {
-	case t == nil:
-		return runtime.Enqueued{}, fmt.Errorf("%w: the task is nil", runtime.ErrInvalidTask)
-	case t.ID == "":
-		return runtime.Enqueued{}, fmt.Errorf("%w: a task of type %q has no ID", runtime.ErrInvalidTask, t.Type)
-	case t.Priority < 0:
-		return runtime.Enqueued{}, fmt.Errorf("%w: task %s (%s): priority %d is below 0", runtime.ErrInvalidTask, t.ID, t.Type, t.Priority)
-	}
 	if err := q.cfg.Accepts(t); err != nil {
 		return runtime.Enqueued{}, err
 	}

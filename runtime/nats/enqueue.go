@@ -75,10 +75,7 @@ func (q *Queue) encode(tasks []*runtime.Task, failed map[int]error) []*entry {
 			moved := *t
 			t, moved.Queue = &moved, q.cfg.Name
 		}
-		err := t.Validate()
-		if err == nil {
-			err = q.cfg.Accepts(t)
-		}
+		err := q.cfg.Accepts(t)
 		if err == nil {
 			begin := len(all)
 			all = runtime.AppendEnvelope(all, t)

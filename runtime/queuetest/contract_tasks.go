@@ -174,7 +174,8 @@ func taskCopies(w *world) {
 	w.sameTask(w.takeOne(q, long).Task, want, "after a worker changed the task it was given, and died")
 }
 
-// taskInvalid takes the way of every task, through a manager.
+// taskInvalid takes the way of every task, through a manager, and then asks the queue
+// itself, which must give the same answers.
 func taskInvalid(w *world) {
 	m := w.manager(runtime.QueueConfig{Name: "q"})
 	q, err := m.Queue("q")
@@ -196,15 +197,17 @@ func taskInvalid(w *world) {
 		bad["order without group"] = group("")
 	}
 	var want []string
-	for name, spoil := range bad {
-		ts := w.tasks(q, 3)
-		spoil(ts[1])
-		answers, err := m.Enqueue(w.ctx, ts)
-		w.is(err, runtime.ErrInvalidTask, "%s", name)
-		var be *runtime.BatchError
-		w.check(errors.As(err, &be) && len(be.Items) == 1 && be.Items[0].Index == 1, "%s: the error is %v, want a *BatchError for item 1 alone", name, err)
-		w.check(len(answers) == 3 && answers[0].ID == ts[0].ID && answers[2].ID == ts[2].ID, "%s: the answers are %+v", name, answers)
-		want = append(want, ts[0].ID, ts[2].ID)
+	for way, to := range map[string]runtime.Enqueuer{"through a manager": m, "on the queue itself": q} {
+		for name, spoil := range bad {
+			ts := w.tasks(q, 3)
+			spoil(ts[1])
+			answers, err := to.Enqueue(w.ctx, ts)
+			w.is(err, runtime.ErrInvalidTask, "%s, %s", name, way)
+			var be *runtime.BatchError
+			w.check(errors.As(err, &be) && len(be.Items) == 1 && be.Items[0].Index == 1, "%s, %s: the error is %v, want a *BatchError for item 1 alone", name, way, err)
+			w.check(len(answers) == 3 && answers[0].ID == ts[0].ID && answers[2].ID == ts[2].ID, "%s, %s: the answers are %+v", name, way, answers)
+			want = append(want, ts[0].ID, ts[2].ID)
+		}
 	}
 	w.same(deliveredIDs(w.drain(q)), want, "the valid tasks")
 }

@@ -68,6 +68,11 @@ var mutants = []struct {
 		}
 		return answers, err
 	}}},
+	{Contract, "leaves it to the manager to refuse invalid tasks", each(func(t *runtime.Task) {
+		if t.Validate() != nil {
+			t.Type, t.Payload = "job", []byte("{}")
+		}
+	})},
 	{Contract, "answers nothing there at once instead of waiting", fault{dequeue: func(q everything, _ context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()

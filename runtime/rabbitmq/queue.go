@@ -127,6 +127,10 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 		now     = time.Now()
 	)
 	for i, t := range tasks {
+		if t.Queue != q.cfg.Name {
+			moved := *t
+			t, moved.Queue = &moved, q.cfg.Name
+		}
 		if failed[i] = q.refuses(t, ids); failed[i] != nil {
 			continue
 		}

@@ -42,10 +42,7 @@ func (q *Queue) encode(tasks []*runtime.Task, now time.Time, failed *runtime.Bat
 			moved := *t
 			t, moved.Queue = &moved, q.cfg.Name
 		}
-		err := t.Validate()
-		if err == nil {
-			err = q.cfg.Accepts(t)
-		}
+		err := q.cfg.Accepts(t)
 		if err == nil {
 			buffer = runtime.AppendEnvelope(buffer[:0], t)
 			if len(buffer) > maxEnvelope {

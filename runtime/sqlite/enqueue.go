@@ -51,10 +51,7 @@ func (q *Queue) encode(tasks []*runtime.Task) []entry {
 			t, moved.Queue = &moved, q.cfg.Name
 		}
 		e.task = t
-		if e.err = t.Validate(); e.err == nil {
-			e.err = q.cfg.Accepts(t)
-		}
-		if e.err != nil {
+		if e.err = q.cfg.Accepts(t); e.err != nil {
 			continue
 		}
 		if e.envelope = runtime.AppendEnvelope(nil, t); len(e.envelope) > maxEnvelope {

@@ -25,13 +25,15 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 	seen := make(map[string]bool, len(tasks))
 	can, now := q.Capabilities(), e.p.clock.Now()
 	for i, t := range tasks {
-		switch err := can.Accepts(t, now); {
-		case err != nil: // a unique key
-			errs[i] = err
-		case seen[t.ID]:
+		if t.Queue != q.cfg.Name {
+			moved := *t
+			t, moved.Queue = &moved, q.cfg.Name
+		}
+		if errs[i] = q.cfg.Accepts(t); errs[i] == nil {
+			errs[i] = can.Accepts(t, now) // a unique key
+		}
+		if errs[i] == nil && seen[t.ID] {
 			errs[i] = fmt.Errorf("%w: %s is twice in the batch", runtime.ErrDuplicate, t.ID)
-		default:
-			errs[i] = q.cfg.Accepts(t)
 		}
 		if errs[i] != nil {
 			continue
