@@ -26,6 +26,7 @@ type acker struct {
 	retryAt time.Time
 	away    bool // the last call failed as a whole: the others wait as well
 	failing backoff
+	putOff  map[string]bool // IDs of what went back with a delay, for Drain; nil: not kept
 
 	// Room of the acker's goroutine, used again for each call.
 	batch, done, dead, back []*item
@@ -118,6 +119,9 @@ func (l *lane) settleAll(items []*item) {
 			dead = append(dead, it)
 		default:
 			back = append(back, it)
+			if a.putOff != nil && it.d.Delay > 0 {
+				a.putOff[it.d.Task.ID] = true
+			}
 		}
 	}
 	l.s.unlock()

@@ -80,6 +80,11 @@ type Capabilities struct {
 	// had moved it to the dead letter queue already, and nobody is given it again.
 	// Where it is false it counts as ready from then on.
 	LateLeased bool
+	// ExactReady says that Stats.Ready is what is ready at that moment, and that a
+	// Dequeue finds a task wherever one is ready and in nobody's way. Where it is false
+	// the count may trail, and a Dequeue that waits for less than a second may miss what
+	// is there: that a queue is empty is then believed of longer looks alone.
+	ExactReady bool
 	// CountsOrigins says that Stats.Dead tells the queues apart that share a dead
 	// letter queue. Where it is false it counts all that is there.
 	CountsOrigins bool

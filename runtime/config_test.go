@@ -71,7 +71,7 @@ func TestQueueAcceptsWhatFitsItsType(t *testing.T) {
 		{levels, Task{Priority: 3}, `priority 3, but queue "q" has the levels 0 to 2`},
 		{levels, Task{GroupKey: "g"}, `declare it type=fifo`},
 	} {
-		c.task.ID, c.task.Type = "a", "t"
+		c.task.ID, c.task.Type, c.task.Payload = "a", "t", []byte("{}")
 		err := c.queue.Accepts(&c.task)
 		if c.says == "" {
 			assert.NoError(t, err)

@@ -4,17 +4,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
 	"time"
 )
 
-// drainWait bounds the wait for a task that the queue's numbers promise and
-// that is not handed out: one of a group that another worker holds, say.
-const drainWait = 100 * time.Millisecond
+// Bounds of the looks of a Drain.
+const (
+	// drainWait bounds the wait for a task that the queue's numbers promise and
+	// that is not handed out: one of a group that another worker holds, say.
+	drainWait = 100 * time.Millisecond
+	// drainLook is how long a look takes that is to be believed on a queue without
+	// ExactReady: a receive of SQS that waits for a second asks all its servers.
+	drainLook = time.Second + drainWait
+	// drainLooks is how often such a queue is looked at whose numbers promise tasks.
+	drainLooks = 3
+)
 
 // Drain runs what is due now, through the same path as a running pool, and
 // what becomes due meanwhile, until nothing is ready. It returns how many runs of
 // handlers there were. Tasks that are retried later are left for later. With one
 // worker tasks run in the order the queue hands them out.
+//
+// On queues whose numbers may trail (see Capabilities.ExactReady) it takes a second or
+// some longer: so long it looks for tasks before it believes that there are none.
 //
 // It stops early when ctx ends, which cancels the handlers and gives the rest
 // back, or when a queue cannot be reached. It fails while the pool runs.
@@ -22,6 +36,11 @@ func (p *Pool) Drain(ctx context.Context) (runs int, err error) {
 	s, err := p.begin(ctx, false)
 	if err != nil {
 		return 0, err
+	}
+	for _, l := range s.lanes {
+		if !l.exactReady {
+			l.acker.putOff = make(map[string]bool)
+		}
 	}
 	stopped := context.AfterFunc(ctx, func() { s.end(0) })
 	defer func() {
@@ -38,8 +57,13 @@ func (p *Pool) Drain(ctx context.Context) (runs int, err error) {
 			}
 			fetched += n
 		}
-		s.awaitSettled()
 		if fetched == 0 {
+			if fetched, err = s.lookClosely(ctx); err != nil {
+				return 0, err
+			}
+		}
+		s.awaitSettled()
+		if fetched == 0 && ctx.Err() == nil {
 			return 0, nil
 		}
 		if err := ctx.Err(); err != nil {
@@ -48,13 +72,20 @@ func (p *Pool) Drain(ctx context.Context) (runs int, err error) {
 	}
 }
 
-// fetchReady takes one batch of what is ready, and says how many that were.
+// fetchReady takes one batch of what is ready, and says how many that were. What it
+// finds on a queue without ExactReady is sure, and that it finds nothing is not.
 func (l *lane) fetchReady(ctx context.Context) (int, error) {
 	stats, err := l.queue.Stats(ctx)
 	if err != nil || stats.Ready == 0 {
 		return 0, err
 	}
-	waiting, cancel := context.WithTimeout(ctx, drainWait)
+	return l.fetchWithin(ctx, drainWait, nil)
+}
+
+// fetchWithin takes one batch, and waits for it no longer than d. Tasks that are in
+// later go back to the queue.
+func (l *lane) fetchWithin(ctx context.Context, d time.Duration, later map[string]bool) (int, error) {
+	waiting, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	ds, err := l.queue.Dequeue(l.hearing(waiting), l.s.maxHeld(), l.lease)
 	if err != nil && !errors.Is(err, ErrNoTasks) {
@@ -63,8 +94,79 @@ func (l *lane) fetchReady(ctx context.Context) (int, error) {
 	ds, back := l.separate(ds)
 	l.s.mu.Lock()
 	defer l.s.unlock()
-	l.insert(ds, back)
-	return len(ds), nil
+	kept := ds[:0]
+	for _, d := range ds {
+		if later[d.Task.ID] {
+			d.Delay = drainLook
+			back = append(back, d)
+		} else {
+			kept = append(kept, d)
+		}
+	}
+	l.insert(kept, back)
+	return len(kept), nil
+}
+
+// lookClosely looks at the queues that seem empty, and cannot be believed in that,
+// all at once, and says how many tasks it fetched.
+func (s *shift) lookClosely(ctx context.Context) (int, error) {
+	var (
+		wg      sync.WaitGroup
+		fetched = make([]int, len(s.lanes))
+		errs    = make([]error, len(s.lanes))
+	)
+	for i, l := range s.lanes {
+		if l.exactReady {
+			continue
+		}
+		wg.Go(func() {
+			if fetched[i], errs[i] = l.lookClosely(ctx); errs[i] != nil {
+				errs[i] = fmt.Errorf("drain queue %q: %w", l.name, errs[i])
+			}
+		})
+	}
+	wg.Wait()
+	n := 0
+	for _, f := range fetched {
+		n += f
+	}
+	return n, errors.Join(errs...)
+}
+
+// lookClosely leaves alone what this Drain has put off: it would else wait for what is
+// due within its look, and never end where a task snoozes for less.
+func (l *lane) lookClosely(ctx context.Context) (int, error) {
+	l.s.mu.Lock()
+	later := maps.Clone(l.acker.putOff)
+	l.s.mu.Unlock()
+	for look := 1; ; look++ {
+		for end := time.Now().Add(drainLook); ctx.Err() == nil; {
+			began := time.Now()
+			left := end.Sub(began)
+			if left <= 0 {
+				break
+			}
+			if n, err := l.fetchWithin(ctx, left, later); err != nil || n > 0 {
+				return n, err
+			}
+			if time.Since(began) < idlePause {
+				sleep(ctx, idlePause)
+			}
+		}
+		// A count that is there for sure: what is not due may count as ready on others.
+		if !l.queue.Capabilities().CountsScheduled || ctx.Err() != nil {
+			return 0, nil
+		}
+		stats, err := l.queue.Stats(ctx)
+		if err != nil || stats.Ready == 0 {
+			return 0, err
+		}
+		if look == drainLooks {
+			l.s.p.logger().Warn("drained, though the queue counts tasks that are ready: others hold what goes before them, or its counts trail",
+				slog.String("queue", l.name), slog.Int64("ready", stats.Ready))
+			return 0, nil
+		}
+	}
 }
 
 // awaitSettled waits until nothing is leased.

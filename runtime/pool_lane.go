@@ -13,8 +13,9 @@ type lane struct {
 	cfg   QueueConfig
 	name  string
 	lease time.Duration // cfg.Visibility
-	// freeLeases: see Capabilities.
+	// freeLeases, exactReady: see Capabilities.
 	freeLeases bool
+	exactReady bool
 	share      float64 // 1 / weight
 	gate       *gate   // the queue's own limits; nil: none
 	types      []*gate // of the queue's types, when all of them have limits; else nil

@@ -72,9 +72,9 @@ func newShift(ctx context.Context, p *Pool) *shift {
 }
 
 func (s *shift) newLane(q Queue, pq PoolQueue) *lane {
-	cfg := q.Config()
+	cfg, can := q.Config(), q.Capabilities()
 	l := &lane{
-		s: s, queue: q, cfg: cfg, name: pq.Name, lease: cfg.Visibility, freeLeases: q.Capabilities().FreeLeases,
+		s: s, queue: q, cfg: cfg, name: pq.Name, lease: cfg.Visibility, freeLeases: can.FreeLeases, exactReady: can.ExactReady,
 		share: 1 / float64(max(pq.Weight, 1)),
 		gate:  newGate(pq.Concurrency, pq.Rate),
 	}

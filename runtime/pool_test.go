@@ -100,3 +100,36 @@ func TestDrainRunsWhatIsReadyAndWhatThatEnqueues(t *testing.T) {
 		assert.Equal(t, Stats{Scheduled: 1}, b.stats("q"))
 	})
 }
+
+func TestDrainOfAQueueWithVagueCountsEndsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t, QueueConfig{Name: "q"}, QueueConfig{Name: "other"})
+		b.handle(func(context.Context, *Task) error { return nil })
+		b.q().vague, b.queues["other"].vague = true, true
+		b.r.Handle(Policy{Type: "else", Queue: "other"}, HandlerFunc(func(context.Context, *Task) error { return nil }))
+		begun := time.Now()
+		n, err := b.pool(PoolConfig{}).Drain(t.Context())
+		require.NoError(t, err)
+		assert.Zero(t, n)
+		assert.LessOrEqual(t, time.Since(begun), 2*time.Second, "the queues are looked at side by side")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		begun = time.Now()
+		_, err = b.pool(PoolConfig{}).Drain(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded, "that nothing is there it does not know")
+		assert.Less(t, time.Since(begun), drainWait)
+	})
+}
+
+func TestDrainOfAQueueWithVagueCountsLeavesWhatItHasPutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.q().vague = true
+		b.handle(func(context.Context, *Task) error { return Snooze(time.Second / 2) })
+		b.put("a")
+		n, err := b.pool(PoolConfig{}).Drain(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, 1, n)
+		assert.Equal(t, Stats{Scheduled: 1}, b.stats("q"))
+	})
+}

@@ -178,9 +178,13 @@ func (s *Server) getAttributes(r *getAttributesRequest) (any, *Error) {
 	all["QueueArn"] = arn(q.name)
 	all["CreatedTimestamp"] = strconv.FormatInt(q.created.Unix(), 10)
 	all["LastModifiedTimestamp"] = strconv.FormatInt(q.modified.Unix(), 10)
-	all["ApproximateNumberOfMessages"] = strconv.Itoa(q.visible())
-	all["ApproximateNumberOfMessagesNotVisible"] = strconv.Itoa(q.inFlight)
-	all["ApproximateNumberOfMessagesDelayed"] = strconv.Itoa(q.delayed)
+	counts, held := s.held[q]
+	if !held {
+		counts = q.tally()
+	}
+	all["ApproximateNumberOfMessages"] = strconv.Itoa(counts[0])
+	all["ApproximateNumberOfMessagesNotVisible"] = strconv.Itoa(counts[1])
+	all["ApproximateNumberOfMessagesDelayed"] = strconv.Itoa(counts[2])
 	chosen := make(map[string]string)
 	for _, name := range r.AttributeNames {
 		value, ok := all[name]
@@ -195,6 +199,9 @@ func (s *Server) getAttributes(r *getAttributesRequest) (any, *Error) {
 	}
 	return getAttributesAnswer{Attributes: chosen}, nil
 }
+
+// tally counts the messages that are visible, in flight and delayed.
+func (q *queue) tally() [3]int { return [3]int{q.visible(), q.inFlight, q.delayed} }
 
 // unset are the attributes that a queue need not have.
 var unset = []string{

@@ -12,6 +12,7 @@
 //
 // What AWS does and it does not: the query protocol, permissions (AddPermission,
 // RemovePermission, signatures), encryption; and of the liberties of a standard
-// queue, to shuffle messages, to deliver one twice without cause, to return
-// nothing to a short poll while there is something, to let counts lag behind.
+// queue, to shuffle messages and to deliver one twice without cause. It returns nothing
+// to a short poll while there is something, and lets counts lag behind, only where a
+// test asks for that (Fault.Empty, Server.HoldCounts).
 package sqsfake

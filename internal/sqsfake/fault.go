@@ -29,12 +29,34 @@ type Fault struct {
 	// GoOn lets the call go on when its client is gone: a ReceiveMessage that was
 	// given up takes messages then, and nobody gets them.
 	GoOn bool
+	// Empty makes a ReceiveMessage that does not wait find nothing, as one does that
+	// asked those servers alone which have nothing.
+	Empty bool
 	// Delay, on the server's clock, passes between acting and the answer, or
 	// before Error and Drop.
 	Delay time.Duration
 	// Entries fails single entries of a batch, by their place in it; the others
 	// act.
 	Entries map[int]*Error
+}
+
+// HoldCounts makes GetQueueAttributes count the messages of the queues that are there
+// as they are now, until release is called: AWS' counts trail for up to a minute.
+func (s *Server) HoldCounts() (release func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = make(map[*queue][3]int)
+	for _, q := range s.queues {
+		q.advance(s.clock.Now())
+		s.touch(q)
+		s.held[q] = q.tally()
+	}
+	s.flush()
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.held = nil
+	}
 }
 
 // SetHook makes h decide about every call from now on. Nil: nothing goes wrong.

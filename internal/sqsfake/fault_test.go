@@ -289,3 +289,25 @@ func TestADeadLetterQueueMayNameItsSources(t *testing.T) {
 	require.NoError(t, err)
 	assert.NotContains(t, w.attributes(url), "RedrivePolicy")
 }
+
+func TestAShortPollMayMissWhatIsThere(t *testing.T) {
+	w := testWorld(t)
+	url := w.queue()
+	w.send(url, "x")
+	w.fake.SetHook(only("ReceiveMessage", sqsfake.Fault{Empty: true}))
+	assert.Empty(t, w.receive(url, 1, 0))
+	assert.Len(t, w.receive(url, 1, 1), 1, "one that waits asks all servers")
+}
+
+func TestCountsMayTrail(t *testing.T) {
+	w := testWorld(t)
+	url := w.queue()
+	release := w.fake.HoldCounts()
+	w.send(url, "x")
+	assert.Equal(t, "0/0/0", w.counts(url))
+	later := w.queue()
+	w.send(later, "x")
+	assert.Equal(t, "1/0/0", w.counts(later), "of a queue that is younger")
+	release()
+	assert.Equal(t, "1/0/0", w.counts(url))
+}

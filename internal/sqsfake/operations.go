@@ -34,7 +34,7 @@ func (s *Server) act(ctx context.Context, c *call, host string, fault Fault) (an
 		if fault.GoOn {
 			ctx = context.WithoutCancel(ctx)
 		}
-		return s.receive(ctx, r)
+		return s.receive(ctx, r, fault.Empty)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

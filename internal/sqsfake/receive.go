@@ -34,8 +34,8 @@ type attempt struct {
 	handles  []int
 }
 
-func (s *Server) receive(ctx context.Context, r *receiveRequest) (any, *Error) {
-	p, wait, err := s.startPoll(r)
+func (s *Server) receive(ctx context.Context, r *receiveRequest, misses bool) (any, *Error) {
+	p, wait, err := s.startPoll(r, misses)
 	if err != nil {
 		return nil, err
 	}
@@ -66,8 +66,9 @@ func (s *Server) receive(ctx context.Context, r *receiveRequest) (any, *Error) {
 	}
 }
 
-// startPoll takes what there is, or lets the call wait where it may.
-func (s *Server) startPoll(r *receiveRequest) (*poll, time.Duration, *Error) {
+// startPoll takes what there is, or lets the call wait where it may. One that does
+// not wait finds nothing where it misses.
+func (s *Server) startPoll(r *receiveRequest, misses bool) (*poll, time.Duration, *Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q, err := s.find(r.URL)
@@ -78,6 +79,9 @@ func (s *Server) startPoll(r *receiveRequest) (*poll, time.Duration, *Error) {
 	wait, err := p.parameters()
 	if err != nil {
 		return nil, 0, err
+	}
+	if misses && wait == 0 {
+		return p, 0, nil
 	}
 	if q.fifo && r.ReceiveRequestAttemptID != "" {
 		if taken := q.again(p, s.clock.Now()); taken != nil {

@@ -39,7 +39,8 @@ type Server struct {
 	handles int
 	touched []*queue
 	hook    Hook
-	deaf    bool // Stop is under way: nobody may begin to wait
+	held    map[*queue][3]int // what HoldCounts holds; nil: nothing
+	deaf    bool              // Stop is under way: nobody may begin to wait
 	counts  map[string]int
 
 	listening sync.Mutex // held by Start and Stop

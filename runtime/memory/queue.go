@@ -36,7 +36,7 @@ func (q *queue) Capabilities() runtime.Capabilities {
 		Ordered: q.kind == runtime.FIFO, Priorities: len(q.lines),
 		Fencing: true, CountsCrashes: true,
 		RefusesIDs: true, KeepsReleased: true, FirstInFirstOut: true, FreeLeases: true, ConfirmsAcks: true,
-		CountsScheduled: true, CountsLeased: true, CountsOrigins: true, CountsAge: true,
+		CountsScheduled: true, CountsLeased: true, ExactReady: true, CountsOrigins: true, CountsAge: true,
 		GathersEnqueues: true, // there is no round trip that gathering could save
 		Lateness:        lateness,
 		Browse:          true, Cancel: true, Reschedule: true, Purge: true, Pause: true,

@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"context"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -13,6 +14,7 @@ func statsClauses() []clause {
 		{law: StatsTellTheTruth, name: "of what is ready and what is dead", run: statsSome},
 		{law: StatsTellTheTruth, name: "for another process as well", run: statsOther},
 		{law: StatsTellTheTruth, name: "a lease that ended with its worker's process is counted no more", needs: []need{tallying, freeLeases, noticing}, run: statsEnded},
+		{law: StatsTellTheTruth, name: "a drain runs all that is ready, whatever the counts are worth", run: statsDrain},
 		{law: StatsTellTheTruth, name: "with ten thousand tasks", needs: []need{tallying, delaying}, run: statsMany},
 		{law: StatsTellTheTruth, name: "the oldest age counts from when a task became due", needs: []need{aging, delaying}, run: statsAge},
 		{law: StatsTellTheTruth, name: "on a fifo queue tasks that wait behind their group are ready", needs: []need{ordering}, run: statsGroups},
@@ -54,6 +56,24 @@ func statsEach(w *world) {
 	w.counts(dead, "the dead letter queue as a queue", 1, 0, 0, 0)
 	w.ok(dead.Complete(w.ctx, w.take(dead, 1, long)), "complete a dead task")
 	w.counts(q, "a dead task completed", 0, 0, 0, 0)
+}
+
+// statsDrain has a pool decide that a queue is empty right after it is not: by the
+// counts and short looks of a queue that says it has ExactReady, and else in spite of
+// them.
+func statsDrain(w *world) {
+	const rounds, tasks = 3, 25
+	m := w.manager(runtime.QueueConfig{Name: "q"})
+	p := w.pool(m, runtime.PoolConfig{}, func(context.Context, letter) error { return nil })
+	for range rounds {
+		w.post(m, tasks)
+		n, err := p.Drain(w.ctx)
+		w.ok(err, "drain")
+		w.check(n == tasks, "a drain ran %d of %d tasks and says that this was all", n, tasks)
+	}
+	n, err := p.Drain(w.ctx)
+	w.ok(err, "drain an empty queue")
+	w.check(n == 0, "a drain of an empty queue ran %d tasks", n)
 }
 
 // statsSome asks for no more than every queue can count.

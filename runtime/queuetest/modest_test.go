@@ -2,6 +2,7 @@ package queuetest
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -96,3 +97,46 @@ func modest() *Harness {
 // TestNothingIsAskedThatAQueueSaysItCannotDo holds the needs of the tests against
 // a provider that fills next to none.
 func TestNothingIsAskedThatAQueueSaysItCannotDo(t *testing.T) { failures(t, modest(), nil) }
+
+// vague is the reference provider with counts that trail by a call, and polls that miss
+// what is there where they wait for less than a second.
+func vague(says bool) *Harness {
+	var mu sync.Mutex
+	var last runtime.Stats
+	h := faultyHarness(fault{
+		can: func(c runtime.Capabilities) runtime.Capabilities {
+			c.ExactReady = says
+			return c
+		},
+		stats: func(_ everything, s runtime.Stats) runtime.Stats {
+			mu.Lock()
+			defer mu.Unlock()
+			last, s = s, last
+			return s
+		},
+		dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+			if end, ok := ctx.Deadline(); ok && time.Until(end) < time.Second {
+				<-ctx.Done()
+				return nil, fmt.Errorf("%w: a short look", runtime.ErrNoTasks)
+			}
+			return q.Dequeue(ctx, limit, lease)
+		},
+	})
+	return h
+}
+
+// TestADrainBelievesNoVagueCounts shows that the pool does with such a provider what
+// the law wants, and that one which does not say what it is does not pass for exact.
+func TestADrainBelievesNoVagueCounts(t *testing.T) {
+	for _, c := range clauses() {
+		if c.law != StatsTellTheTruth || c.name != "a drain runs all that is ready, whatever the counts are worth" {
+			continue
+		}
+		r := record(func(tb testing.TB) { c.run(newWorld(tb, vague(false), c, patient)) })
+		assert.False(t, r.Failed(), r.text())
+		r = record(func(tb testing.TB) { c.run(newWorld(tb, vague(true), c, patient)) })
+		assert.True(t, r.Failed(), "vague counts pass for exact ones")
+		return
+	}
+	t.Fatal("there is no such clause")
+}

@@ -57,6 +57,7 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 		ConfirmsAcks:    true,
 		CountsScheduled: true,
 		CountsLeased:    true,
+		ExactReady:      true,
 		CountsOrigins:   true,
 		CountsAge:       true,
 		GathersEnqueues: true,

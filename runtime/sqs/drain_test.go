@@ -1,0 +1,52 @@
+package sqs
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/internal/sqsfake"
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// TestDrainBelievesNoCountsAndNoShortPolls drains queues whose counts trail and whose
+// short polls find nothing, which AWS reserves for itself.
+func TestDrainBelievesNoCountsAndNoShortPolls(t *testing.T) {
+	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			fake := sqsfake.New(nil)
+			require.NoError(t, fake.Start())
+			t.Cleanup(fake.Stop)
+			fake.SetHook(func(c sqsfake.Call) sqsfake.Fault { return sqsfake.Fault{Empty: true} })
+			p, err := New(client(fake.URL()))
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, p.Close()) })
+			m := runtime.NewManager(runtime.ManagerConfig{})
+			require.NoError(t, m.Open(within(t), p, runtime.QueueConfig{Name: "q", Type: kind}))
+			release := fake.HoldCounts()
+			defer release()
+			var tasks []*runtime.Task
+			for i := range 25 {
+				task := &runtime.Task{Type: "x", Queue: "q", Payload: []byte("{}")}
+				if kind == runtime.FIFO {
+					task.GroupKey = fmt.Sprint("g", i%5)
+				}
+				tasks = append(tasks, task)
+			}
+			_, err = m.Enqueue(within(t), tasks)
+			require.NoError(t, err)
+			r := runtime.NewRouter()
+			r.Handle(runtime.Policy{Type: "x"}, runtime.HandlerFunc(func(context.Context, *runtime.Task) error { return nil }))
+			pool, err := runtime.NewPool(m, r, runtime.PoolConfig{Logger: slog.New(slog.DiscardHandler)})
+			require.NoError(t, err)
+			runs, err := pool.Drain(within(t))
+			require.NoError(t, err)
+			assert.Equal(t, 25, runs)
+		})
+	}
+}
