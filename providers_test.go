@@ -53,6 +53,8 @@ var traits = []trait{
 	{"KeepsReleased", "a released task keeps its changed envelope", ""},
 	{"CountsScheduled", "counts what is not due", ""},
 	{"CountsLeased", "counts the leases of every process", ""},
+	{"ExactReady", "its count of what is ready is exact, and each look finds what there is", ""},
+	{"PaidTrips", "bills each request", ""},
 	{"ConfirmsAcks", "nil from an ack is the broker's word", ""},
 	{"LateLeased", "counts a killed worker's leases until somebody asks for tasks", ""},
 	{"CountsOrigins", "counts the dead by queue of origin", ""},

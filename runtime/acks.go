@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"time"
 )
 
@@ -12,7 +11,12 @@ import (
 const (
 	flushSize = 128                  // settled tasks that are not kept waiting
 	callSize  = 1024                 // most tasks of one call: nobody else waits long for the queue
+	callBytes = 4 << 20              // and most bytes of payloads, where they travel
 	linger    = 2 * time.Millisecond // how long fewer wait for more
+	// payLinger is that where a round trip costs money, and payPart bounds it by a part
+	// of the lease: what is not told when the process dies is run again.
+	payLinger = time.Second
+	payPart   = 10
 )
 
 // An acker gathers the settled tasks of a lane, so that one round trip settles
@@ -20,6 +24,9 @@ const (
 type acker struct {
 	wake    chan struct{}       // capacity 1
 	eager   bool                // never linger: the next of a group waits for the ack
+	linger  time.Duration       // how long fewer than full wait for more
+	full    int                 // tasks that are not kept waiting
+	paid    int                 // tasks that one paid request carries; 0: they are free
 	since   time.Time           // when the oldest of lane.acks came
 	retry   []*item             // those the queue did not take
 	refused map[*item]time.Time // since when
@@ -34,8 +41,12 @@ type acker struct {
 	ds                      []*Delivery
 }
 
-func (a *acker) init(t QueueType) {
-	a.wake, a.eager, a.refused = make(chan struct{}, 1), t == FIFO, make(map[*item]time.Time)
+func (a *acker) init(cfg QueueConfig, batch int) {
+	a.wake, a.eager, a.refused = make(chan struct{}, 1), cfg.Type == FIFO, make(map[*item]time.Time)
+	a.linger, a.full, a.paid = linger, flushSize, batch
+	if batch > 0 {
+		a.linger, a.full = min(payLinger, cfg.Visibility/payPart), min(batch, flushSize)
+	}
 }
 
 func (a *acker) kick() {
@@ -83,13 +94,20 @@ func (l *lane) gather(now time.Time) (items []*item, wait time.Duration, over bo
 		a.retry = nil
 	}
 	if n := len(l.acks); n > 0 && (!a.away || pause <= 0) {
-		full := a.eager || n >= flushSize || s.parked == s.p.cfg.Workers || s.stopping
-		if rest := linger - now.Sub(a.since); full || rest <= 0 {
-			items = append(items, l.acks...)
-			clear(l.acks)
-			l.acks = l.acks[:0]
-		} else {
-			wait = rest
+		all := a.eager || s.parked == s.p.cfg.Workers || s.stopping || now.Sub(a.since) >= a.linger
+		if n >= a.full && !all && a.paid > 0 {
+			n -= n % a.paid // whole requests
+		} else if n < a.full && !all {
+			n = 0
+		}
+		items = append(items, l.acks[:n]...)
+		if n > 0 && n < len(l.acks) {
+			a.since = now
+		}
+		left := copy(l.acks, l.acks[n:])
+		clear(l.acks[left:])
+		if l.acks = l.acks[:left]; left > 0 {
+			wait = a.linger - now.Sub(a.since)
 		}
 	}
 	a.batch = items
@@ -143,10 +161,33 @@ type settleCall func(context.Context, []*Delivery) error
 
 func (l *lane) sendAll(verb string, call settleCall, items []*item) bool {
 	ok := true
-	for some := range slices.Chunk(items, callSize) {
-		ok = l.send(verb, call, some) && ok
+	for len(items) > 0 {
+		n := l.oneCall(items, verb != "complete")
+		ok = l.send(verb, call, items[:n]) && ok
+		items = items[n:]
 	}
 	return ok
+}
+
+// oneCall is how many of items one call settles. What is completed goes without its
+// payload.
+func (l *lane) oneCall(items []*item, travels bool) int {
+	most := min(len(items), callSize)
+	if !travels {
+		return most
+	}
+	l.s.mu.Lock() // the keeper may close an item
+	defer l.s.mu.Unlock()
+	bytes := 0
+	for i, it := range items[:most] {
+		if it.d != nil {
+			bytes += len(it.d.Task.Payload)
+		}
+		if i > 0 && bytes > callBytes {
+			return i
+		}
+	}
+	return most
 }
 
 // send makes one call to the queue, and reports whether it settled everything.

@@ -1,9 +1,11 @@
 package runtime
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -238,5 +240,26 @@ func TestClosedQueueEndsTheTryingAndTheFetching(t *testing.T) {
 		assert.LessOrEqual(t, b.q().calls("dequeue"), 3)
 		assert.Equal(t, 1, b.log.count("queue is closed"))
 		assert.Equal(t, 1, b.log.count("could not be settled"))
+	})
+}
+
+func TestCallsThatCarryPayloadsAreBoundByBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const tasks = 12
+		b := newPoolBench(t)
+		b.handle(func(_ context.Context, task *Task) error {
+			time.Sleep(time.Second)
+			return Skip(errors.New("no"))
+		})
+		payload := append(append([]byte{'"'}, bytes.Repeat([]byte("x"), 1<<20)...), '"')
+		for i := range tasks {
+			b.putTask(&Task{ID: fmt.Sprint(i), Payload: payload})
+		}
+		p := b.pool(PoolConfig{Workers: tasks})
+		b.start(p)
+		pass(time.Minute)
+		b.stop(p)
+		assert.Len(t, b.q().dead, tasks)
+		assert.LessOrEqual(t, slices.Max(b.q().sizes["dead letter"]), 4)
 	})
 }

@@ -93,6 +93,11 @@ type Capabilities struct {
 	// Granularity is what leases and delays are rounded up to a multiple of; 0:
 	// they are as long as asked for.
 	Granularity time.Duration
+	// PaidTrips says that the backend bills each request: a pool then has one carry
+	// more, waits up to a tenth of a second for more workers before it fetches from a
+	// backlog, and up to a second, and a tenth of the lease, before it settles fewer
+	// than MaxBatch.
+	PaidTrips bool
 	// GathersEnqueues says that the provider itself commits concurrent
 	// enqueues in one go, so that the manager need not.
 	GathersEnqueues bool

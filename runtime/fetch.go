@@ -22,11 +22,32 @@ const (
 	// idlePause keeps a queue that says "no tasks" without waiting from being
 	// asked in a hot loop.
 	idlePause = 10 * time.Millisecond
-	// overflowDelay is how long a task waits that was fetched although its type
-	// is at its limit and no more of them are kept; overflowRest is how long the
-	// fetcher then rests.
-	overflowDelay = time.Second
-	overflowRest  = 50 * time.Millisecond
+	// overflowDelay is how long a task waits at least that was fetched although its
+	// type is at its limit and no more of them are kept, and maxOverflowDelay at most:
+	// another process may have room for it. overflowRest is how long the fetcher then
+	// rests; twice as long after each batch in a row that is over the limit, and no
+	// longer than maxOverflowRest, for what comes behind them may be of another type.
+	overflowDelay    = time.Second
+	maxOverflowDelay = 30 * time.Second
+	overflowRest     = 50 * time.Millisecond
+	maxOverflowRest  = 2 * time.Second
+	// minStall is how long no worker has become free, at least, when nothing is
+	// fetched ahead any more; hoardAfter is when, at the earliest, what was fetched
+	// ahead goes back.
+	minStall   = 20 * time.Millisecond
+	hoardAfter = time.Second
+	// aheadWait bounds a Dequeue that no worker waits for: when it brings something
+	// they may be busy for long. It leaves room for a receive of a whole second.
+	aheadWait = 1100 * time.Millisecond
+	// payWait is how long a fetch that costs money waits for more workers to become
+	// free, while there is a backlog.
+	payWait = 100 * time.Millisecond
+	// fetchBytes is what one Dequeue asks for at most, and aheadBytes what a lane holds
+	// ahead of its workers, by the sizes seen last. firstFetch bounds the tasks of a
+	// Dequeue before any was seen.
+	fetchBytes = 8 << 20
+	aheadBytes = 64 << 20
+	firstFetch = 64
 )
 
 // A fetcher decides how much of its queue is fetched ahead. It is guarded by
@@ -34,7 +55,12 @@ const (
 //
 // The number of tasks at hand beyond the free workers is what the workers start
 // in two round trips: so it grows when handlers are fast or the broker is far,
-// and next to nothing is held back from other processes when handlers are slow.
+// and next to nothing is held back from other processes when handlers are slow. A
+// handler that still runs counts by how long it has run: while no worker becomes free
+// nothing is fetched ahead, whatever those that ended before took.
+//
+// Where a round trip costs money it is shared by more: a little more is fetched ahead,
+// up to what one request carries, and only when that is used up.
 type fetcher struct {
 	least    int // tasks held ahead whatever the figures say
 	most     int
@@ -43,14 +69,20 @@ type fetcher struct {
 	trip     time.Duration // of a Dequeue that did not wait; longTrip before one was seen
 	more     bool          // the last Dequeue brought all that was asked for
 	run      time.Duration // of a handler, smoothed; 0: none has returned yet
+	size     int           // bytes of a task, smoothed; 0: none has come yet
+	bound    int           // tasks of a fetch after one that failed; 0: none
+	batch    int           // tasks that one paid request carries; 0: they are free
+	over     int           // fetches in a row that brought nothing but what is over a limit
 
 	waiting bool          // for a hint that there is room
 	hint    chan struct{} // capacity 1
 	asked   time.Time     // when the Dequeue that is under way began; else zero
 	rest    time.Time     // nothing is fetched before
+	short   time.Time     // since when a paid fetch waits for more workers; else zero
 }
 
-func (f *fetcher) init(queues, workers int) {
+func (f *fetcher) init(queues, workers, batch int) {
+	f.batch = batch
 	f.hint = make(chan struct{}, 1)
 	f.workers, f.most, f.trip = workers, max(maxPrefetch, workers), longTrip
 	if queues > 1 {
@@ -68,11 +100,17 @@ func (f *fetcher) ran(took time.Duration) {
 }
 
 // brought notes what a Dequeue of up to limit tasks brought, and after how long.
-func (f *fetcher) brought(n, limit int, took time.Duration) {
-	f.asked, f.more = time.Time{}, n == limit
+// rate is how many tasks the workers start in a second.
+func (f *fetcher) brought(ds []*Delivery, limit int, took time.Duration, rate float64) {
+	f.asked, f.more = time.Time{}, len(ds) == limit
 	f.trip = min(f.trip, took)
-	if !f.more {
-		f.prefetch = max(f.prefetch/2, f.starts(nearTrip))
+	f.weigh(ds)
+	if f.more {
+		if f.bound *= 2; f.bound > f.most+f.workers {
+			f.bound = 0
+		}
+	} else {
+		f.prefetch = max(f.prefetch/2, f.starts(nearTrip, rate))
 		return
 	}
 	// One that has waited for its tasks tells little: it counts only so far.
@@ -80,16 +118,91 @@ func (f *fetcher) brought(n, limit int, took time.Duration) {
 	if f.run == 0 {
 		return // handlers may be slow: nothing is held back from others before that is known
 	}
-	f.prefetch = f.starts(max(f.trip, nearTrip))
+	f.prefetch = f.starts(max(f.trip, nearTrip), rate)
+}
+
+// failed notes that a Dequeue of up to limit tasks failed: the next one is smaller, for
+// it may have been too much for the connection.
+func (f *fetcher) failed(limit int) {
+	f.asked, f.more, f.bound = time.Time{}, false, max(limit/2, 1)
+}
+
+// weigh learns the size of tasks: at once where they are larger than thought, and
+// slowly where they are smaller.
+func (f *fetcher) weigh(ds []*Delivery) {
+	if len(ds) == 0 {
+		return
+	}
+	bytes := 0
+	for _, d := range ds {
+		bytes += len(d.Task.Payload)
+	}
+	mean := max(bytes/len(ds), 1)
+	f.size = max(mean, f.size-(f.size-mean)/8)
+}
+
+// fit is how many of n tasks one Dequeue may ask for, with so many at hand.
+func (f *fetcher) fit(n, buffered int) int {
+	most := firstFetch
+	if f.size > 0 {
+		most = max(min(fetchBytes/f.size, aheadBytes/f.size-buffered), 1)
+	}
+	if f.bound > 0 {
+		most = min(most, f.bound)
+	}
+	return min(n, most)
 }
 
 // starts is how many tasks the workers start in two round trips, within bounds.
-func (f *fetcher) starts(trip time.Duration) int {
+func (f *fetcher) starts(trip time.Duration, rate float64) int {
 	if f.run == 0 {
 		return f.least
 	}
-	n := 2 * float64(trip) * float64(f.workers) / float64(f.run)
-	return min(max(int(n), f.least), f.most)
+	n := int(2 * trip.Seconds() * rate)
+	if n < f.batch {
+		n = min(int(2*payWait.Seconds()*rate), f.batch)
+	}
+	return min(max(n, f.least), f.most)
+}
+
+// low reports whether so few tasks are at hand that it is time for a fetch.
+func (f *fetcher) low(buffered int) bool {
+	if f.prefetch < f.batch {
+		return buffered == 0
+	}
+	return buffered == 0 || buffered <= f.prefetch/2
+}
+
+// stall is how long no worker has become free when those that run must be taken for
+// slow, whatever the ones before were.
+func (f *fetcher) stall() time.Duration {
+	return max(4*f.run/time.Duration(f.workers), 4*f.trip, minStall)
+}
+
+// patience is how long no worker has become free when what is at hand goes back.
+func (f *fetcher) patience() time.Duration { return max(8*f.stall(), hoardAfter) }
+
+// rate is how many tasks the workers would start in a second, if the lane's handlers
+// took as long as they did, and those that have run for longer took as long again.
+func (l *lane) rate(now time.Time) float64 {
+	rate, run := 0.0, max(l.fetcher.run, 1).Seconds()
+	for _, began := range l.s.busy {
+		took := run
+		if !began.IsZero() {
+			took = max(run, now.Sub(began).Seconds())
+		}
+		rate += 1 / took
+	}
+	return rate
+}
+
+// ahead is how many tasks to hold beyond the free workers now. s.mu is held.
+func (l *lane) ahead(now time.Time) int {
+	f := &l.fetcher
+	if f.prefetch == 0 || l.s.parked == 0 && now.Sub(l.s.freed) > f.stall() {
+		return 0
+	}
+	return min(f.prefetch, f.starts(max(f.trip, nearTrip), l.rate(now)))
 }
 
 // expects is how long to wait for a Dequeue that may bring a task yet; 0 when
@@ -127,10 +240,22 @@ func (l *lane) room(now time.Time) (int, time.Duration) {
 	if d := l.s.quiet(now); d > 0 {
 		return 0, d
 	}
-	n := l.s.parked + f.prefetch - l.buffered
-	if !(l.s.parked > 0 && l.buffered == 0) && l.buffered > f.prefetch/2 {
+	n := l.s.parked + l.ahead(now) - l.buffered
+	if !f.low(l.buffered) {
 		return 0, 0 // enough at hand: the next fetch is a larger one
 	}
+	if n <= 0 {
+		return 0, 0
+	}
+	if f.batch > 0 && f.more && l.s.parked < min(f.workers, f.batch) && n < f.batch {
+		if f.short.IsZero() {
+			f.short = now
+		}
+		if d := f.short.Add(payWait).Sub(now); d > 0 {
+			return 0, d
+		}
+	}
+	n = f.fit(n, l.buffered)
 	if l.gate != nil {
 		free := l.gate.free(now) - l.buffered
 		if free <= 0 {
@@ -157,7 +282,7 @@ func (l *lane) room(now time.Time) (int, time.Duration) {
 // fetchIfLow tells a fetcher that waits for room when there is some.
 func (l *lane) fetchIfLow() {
 	f := &l.fetcher
-	if !f.waiting || l.buffered > 0 && l.buffered > f.prefetch/2 {
+	if !f.waiting || !f.low(l.buffered) {
 		return
 	}
 	now := time.Now()
@@ -186,8 +311,9 @@ func (l *lane) fetchAll() {
 		s.mu.Lock()
 		n, wait := l.room(now)
 		f.waiting = n <= 0
+		idle := s.parked > 0
 		if n > 0 {
-			f.asked = now
+			f.asked, f.short = now, time.Time{}
 		} else {
 			s.lookAgain(wait)
 		}
@@ -199,14 +325,19 @@ func (l *lane) fetchAll() {
 			}
 			continue
 		}
-		ds, err := l.queue.Dequeue(fetching, n, l.lease)
+		ctx, cancel := fetching, context.CancelFunc(func() {})
+		if !idle {
+			ctx, cancel = context.WithTimeout(fetching, aheadWait)
+		}
+		ds, err := l.queue.Dequeue(ctx, n, l.lease)
+		cancel()
 		took := time.Since(now)
 		ds, back := l.separate(ds)
 		s.mu.Lock()
 		if err == nil || errors.Is(err, ErrNoTasks) {
-			f.brought(len(ds), n, took)
+			f.brought(ds, n, took, l.rate(now.Add(took)))
 		} else {
-			f.asked, f.more = time.Time{}, false
+			f.failed(n)
 		}
 		l.insert(ds, back)
 		if len(s.lanes) > 1 {

@@ -1,8 +1,10 @@
 package runtime
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -137,4 +139,245 @@ func TestPausesGrowAndStayInBounds(t *testing.T) {
 		assert.LessOrEqual(t, d, most)
 	}
 	assert.Zero(t, f.next(0))
+}
+
+// quickThenSlow is a pool that has run many quick tasks and whose workers are then all
+// taken by slow ones.
+func quickThenSlow(t *testing.T, workers int) (*poolBench, *Pool) {
+	b := newPoolBench(t)
+	b.q().trip = time.Millisecond
+	b.handle(func(_ context.Context, task *Task) error {
+		if task.ID[0] == 's' {
+			time.Sleep(100 * time.Second)
+		}
+		return nil
+	})
+	for i := range 3000 {
+		b.put(fmt.Sprint("quick", i))
+	}
+	p := b.pool(PoolConfig{Workers: workers})
+	b.start(p)
+	pass(5 * time.Second)
+	assert.Len(t, b.q().completed(), 3000)
+	for i := range workers {
+		b.put(fmt.Sprint("slow", i))
+	}
+	pass(3 * time.Second)
+	return b, p
+}
+
+func TestAPoolWhoseWorkersAreBusyHoardsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const workers = 10
+		b, p := quickThenSlow(t, workers)
+		for i := range 60 {
+			b.put(fmt.Sprint("late", i))
+		}
+		fetches := b.q().calls("dequeue")
+		pass(2 * time.Second)
+		assert.Equal(t, Stats{Ready: 60, Leased: workers}, b.stats("q"))
+		pass(60 * time.Second)
+		assert.Equal(t, Stats{Ready: 60, Leased: workers}, b.stats("q"))
+		assert.LessOrEqual(t, b.q().calls("dequeue")-fetches, 1)
+		pass(40 * time.Second)
+		assert.Equal(t, Stats{}, b.stats("q"), "and goes on when they are free")
+		b.stop(p)
+	})
+}
+
+func TestWhatWasFetchedAheadGoesBackWhenTheWorkersStayBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.q().trip = time.Millisecond
+		b.handle(func(_ context.Context, task *Task) error {
+			if task.ID[0] == 's' {
+				time.Sleep(100 * time.Second)
+			}
+			return nil
+		})
+		for i := range 1000 {
+			b.put(fmt.Sprint("quick", i))
+		}
+		b.put("s1", "s2") // which are fetched together with what comes behind them
+		for i := range 100 {
+			b.put(fmt.Sprint("late", i))
+		}
+		p := b.pool(PoolConfig{Workers: 2})
+		b.start(p)
+		pass(5 * time.Second)
+		assert.Equal(t, Stats{Ready: 100, Leased: 2}, b.stats("q"))
+		assert.Equal(t, 1000, len(b.q().completed()))
+		for _, f := range b.q().ready {
+			assert.Zero(t, f.crashes)
+		}
+		b.stop(p)
+	})
+}
+
+func TestOneSlowHandlerAmongManyKeepsNoOtherFromFetchingAhead(t *testing.T) {
+	drain := func(slow int) (took time.Duration) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newPoolBench(t)
+			b.q().trip = 5 * time.Millisecond
+			var left atomic.Int32
+			left.Store(5000)
+			done := make(chan struct{})
+			b.handle(func(_ context.Context, task *Task) error {
+				if task.ID[0] == 's' {
+					time.Sleep(100 * time.Second)
+					return nil
+				}
+				time.Sleep(time.Millisecond)
+				if left.Add(-1) == 0 {
+					close(done)
+				}
+				return nil
+			})
+			for i := range slow {
+				b.put(fmt.Sprint("slow", i))
+			}
+			for i := range 5000 {
+				b.put(fmt.Sprint(i))
+			}
+			begun := time.Now()
+			p := b.pool(PoolConfig{Workers: 10 + slow})
+			b.start(p)
+			<-done
+			took = time.Since(begun)
+			b.stop(p)
+		})
+		return took
+	}
+	alone, beside := drain(0), drain(5)
+	assert.Less(t, beside, alone*3/2, "alone %s, beside slow ones %s", alone, beside)
+}
+
+func TestPaidRoundTripsAreShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const tasks = 400
+		b := newPoolBench(t)
+		b.q().paid, b.q().trip = true, 15*time.Millisecond
+		var left atomic.Int32
+		left.Store(tasks)
+		done := make(chan struct{})
+		b.handle(func(_ context.Context, task *Task) error {
+			time.Sleep(250*time.Millisecond + time.Duration(len(task.ID)*37%10)*50*time.Millisecond)
+			if left.Add(-1) == 0 {
+				close(done)
+			}
+			return nil
+		})
+		for i := range tasks {
+			b.put(fmt.Sprintf("%0*d", i%17+1, i))
+		}
+		begun := time.Now()
+		p := b.pool(PoolConfig{})
+		b.start(p)
+		<-done
+		took := time.Since(begun)
+		b.stop(p)
+		assert.LessOrEqual(t, b.q().calls("dequeue"), tasks*3/10)
+		assert.LessOrEqual(t, b.q().calls("complete"), tasks*3/20)
+		assert.Less(t, took, 25*time.Second, "10 workers, 475 ms a task: 19 s at best")
+		assert.Equal(t, Stats{}, b.stats("q"))
+	})
+}
+
+func TestAPaidAckIsNotKeptForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t, QueueConfig{Name: "q", Visibility: 4 * time.Second})
+		b.q().paid = true
+		release := make(chan struct{})
+		b.handle(func(_ context.Context, task *Task) error {
+			if task.ID == "long" {
+				<-release
+			}
+			return nil
+		})
+		b.put("long")
+		p := b.pool(PoolConfig{Workers: 2})
+		b.start(p)
+		pass(time.Second)
+		b.put("a")
+		pass(399 * time.Millisecond)
+		assert.Empty(t, b.q().completed(), "it waits for others")
+		pass(2 * time.Millisecond)
+		assert.Equal(t, []string{"a"}, b.q().completed(), "for a tenth of the lease")
+		b.put("b")
+		synctest.Wait()
+		close(release)
+		synctest.Wait()
+		assert.Len(t, b.q().completed(), 3, "and not when no worker is busy")
+		b.stop(p)
+	})
+}
+
+func TestFetchesAreBoundByBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const tasks, size = 200, 1 << 20
+		b := newPoolBench(t)
+		b.q().trip = 10 * time.Millisecond
+		payload := append(append([]byte{'"'}, bytes.Repeat([]byte("x"), size-2)...), '"')
+		for i := range tasks {
+			b.putTask(&Task{ID: fmt.Sprint(i), Payload: payload})
+		}
+		b.handle(func(context.Context, *Task) error { return nil })
+		p := b.pool(PoolConfig{Workers: 100})
+		b.start(p)
+		pass(time.Minute)
+		b.stop(p)
+		assert.Len(t, b.q().completed(), tasks)
+		var asked []int
+		for _, line := range b.q().ledger {
+			var n int
+			if _, err := fmt.Sscanf(line, "dequeue %d", &n); err == nil {
+				asked = append(asked, n)
+			}
+		}
+		assert.LessOrEqual(t, asked[0], firstFetch)
+		assert.LessOrEqual(t, slices.Max(asked[1:]), fetchBytes/size, "%v", asked)
+	})
+}
+
+func TestSmallTasksAreFetchedInLargeBatchesAgain(t *testing.T) {
+	f := fetcher{most: maxPrefetch, workers: 10}
+	large, small := &Delivery{Task: &Task{Payload: make([]byte, 1<<20)}}, &Delivery{Task: &Task{Payload: make([]byte, 100)}}
+	f.weigh([]*Delivery{small})
+	assert.Equal(t, maxPrefetch, f.fit(maxPrefetch, 0))
+	f.weigh([]*Delivery{large})
+	assert.Equal(t, 8, f.fit(maxPrefetch, 0))
+	assert.Equal(t, 1, f.fit(maxPrefetch, 64), "what is at hand counts")
+	for range 100 {
+		f.weigh([]*Delivery{small})
+	}
+	assert.Equal(t, maxPrefetch, f.fit(maxPrefetch, 0))
+}
+
+func TestAFetchIsSmallerAfterOneThatFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		var away atomic.Bool
+		away.Store(true)
+		b.q().before = failing(&away, "dequeue")
+		b.handle(func(context.Context, *Task) error { return nil })
+		for i := range 500 {
+			b.put(fmt.Sprint(i))
+		}
+		p := b.pool(PoolConfig{Workers: 32})
+		b.start(p)
+		pass(10 * time.Second)
+		most := 64
+		for _, line := range b.q().ledger {
+			var n int
+			_, err := fmt.Sscanf(line, "dequeue %d", &n)
+			assert.NoError(t, err)
+			assert.LessOrEqual(t, n, most)
+			most = max(n/2, 1)
+		}
+		assert.Equal(t, 1, most)
+		away.Store(false)
+		pass(10 * time.Second)
+		assert.Len(t, b.q().completed(), 500)
+		b.stop(p)
+	})
 }

@@ -12,6 +12,9 @@ import (
 const (
 	// maxGathered bounds a gathered batch where the provider has no bound.
 	maxGathered = 1000
+	// gatheredBytes bounds the payloads of a gathered batch: a caller whose own are few
+	// should not wait for those of all others.
+	gatheredBytes = 4 << 20
 	// maxBehind is how long arrivals wait behind a round trip, about as long as a
 	// slow one takes: one that hangs must not hold everybody back.
 	maxBehind = 10 * time.Millisecond
@@ -57,6 +60,7 @@ type gatherer struct {
 type group struct {
 	callers []*caller
 	tasks   int
+	bytes   int   // of their payloads
 	timer   Timer // sends the group off
 	sent    bool
 	live    int                // callers that still wait, once it is sent
@@ -66,6 +70,7 @@ type group struct {
 
 type caller struct {
 	tasks   []*Task
+	bytes   int
 	answers []Enqueued
 	err     error
 }
@@ -95,6 +100,9 @@ func (g *gatherer) enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, erro
 		return nil, g.errEnded(ctx)
 	}
 	c := &caller{tasks: tasks}
+	for _, t := range tasks {
+		c.bytes += len(t.Payload)
+	}
 	gr := g.join(c)
 	g.mu.Unlock()
 	select {
@@ -108,7 +116,7 @@ func (g *gatherer) enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, erro
 // join adds a caller to the group that goes out next, and sends it off when it
 // is full. The caller holds g.mu.
 func (g *gatherer) join(c *caller) *group {
-	if g.waiting != nil && g.waiting.tasks+len(c.tasks) > g.limit {
+	if g.waiting != nil && (g.waiting.tasks+len(c.tasks) > g.limit || g.waiting.bytes+c.bytes > gatheredBytes) {
 		g.send()
 	}
 	gr := g.waiting
@@ -123,7 +131,8 @@ func (g *gatherer) join(c *caller) *group {
 	}
 	gr.callers = append(gr.callers, c)
 	gr.tasks += len(c.tasks)
-	if gr.tasks == g.limit || g.reunion != nil && len(gr.callers) >= g.callers {
+	gr.bytes += c.bytes
+	if gr.tasks == g.limit || gr.bytes >= gatheredBytes || g.reunion != nil && len(gr.callers) >= g.callers {
 		g.send()
 	}
 	return gr
@@ -263,6 +272,7 @@ func (g *gatherer) leave(ctx context.Context, gr *group, c *caller) ([]Enqueued,
 	}
 	gr.callers = slices.DeleteFunc(gr.callers, func(other *caller) bool { return other == c })
 	gr.tasks -= len(c.tasks)
+	gr.bytes -= c.bytes
 	if len(gr.callers) == 0 && g.waiting == gr {
 		g.waiting = nil
 		gr.timer.Stop()

@@ -392,3 +392,30 @@ func TestManagerAddsNoAllocationToALoneEnqueue(t *testing.T) {
 	tasks := someTasks("a")
 	assert.Zero(t, testing.AllocsPerRun(100, func() { _, _ = m.Enqueue(context.Background(), tasks) }))
 }
+
+func TestGatheredBatchesAreBoundByBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newBroker(100)
+		m := managerOf(t, ManagerConfig{}, q)
+		first := enqueueLater(t.Context(), m, "a")
+		payload := append(append([]byte{'"'}, make([]byte, gatheredBytes/3)...), '"')
+		for i := range len(payload) - 2 {
+			payload[i+1] = 'x'
+		}
+		var calls []chan error
+		for _, id := range []string{"b", "c", "d", "e", "f"} {
+			done := make(chan error, 1)
+			go func() {
+				_, err := m.Enqueue(t.Context(), []*Task{{ID: id, Type: "t", Queue: "q", Payload: payload}})
+				done <- err
+			}()
+			synctest.Wait()
+			calls = append(calls, done)
+		}
+		first.requireIDs(t, "a")
+		for _, done := range calls {
+			require.NoError(t, <-done)
+		}
+		assert.ElementsMatch(t, [][]string{{"a"}, {"b", "c"}, {"d", "e"}, {"f"}}, q.trips())
+	})
+}

@@ -13,6 +13,7 @@ type gate struct {
 	slots   int // how many may run at a time; 0: any number
 	running int
 	bucket  *rate.Limiter // nil: no bound
+	later   time.Time     // when the last one is due that was put off
 }
 
 // newGate returns nil where there is nothing to limit.
@@ -68,6 +69,26 @@ func (g *gate) wait(now time.Time) time.Duration {
 	}
 	// A nanosecond more than the quotient, which is rounded down.
 	return time.Duration(missing/float64(g.bucket.Limit())*float64(time.Second)) + 1
+}
+
+// putOff is how long a task is to wait that is over the limit, with so many of its
+// lane before it at hand, and behind all that were put off before it. run is what a
+// handler takes.
+func (g *gate) putOff(now time.Time, held int, run time.Duration) time.Duration {
+	each := run / time.Duration(max(g.slots, 1))
+	if g.bucket != nil {
+		each = max(each, time.Duration(float64(time.Second)/float64(g.bucket.Limit())))
+	}
+	// In floating point: a rate of one in a year times a few is more than a Duration.
+	first := now.Add(time.Duration(min(float64(each)*float64(held), float64(maxOverflowDelay))))
+	if g.later.Before(first) {
+		g.later = first
+	}
+	g.later = g.later.Add(min(each, maxOverflowDelay))
+	if most := now.Add(maxOverflowDelay); g.later.After(most) {
+		g.later = most
+	}
+	return max(g.later.Sub(now), overflowDelay)
 }
 
 // enter counts a start, leave its end.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -300,4 +301,50 @@ func TestQueuesShareTheWorkersByWeight(t *testing.T) {
 			b.stop(p)
 		})
 	}
+}
+
+func TestABacklogOverItsTypesLimitIsLookedAtSeldom(t *testing.T) {
+	for name, policy := range map[string]Policy{
+		"rate":        {Type: "sms", Queue: "q", Rate: Rate{Limit: 1, Per: time.Second}},
+		"concurrency": {Type: "sms", Queue: "q", Concurrency: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newPoolBench(t)
+				var sms atomic.Int32
+				b.r.Handle(policy, HandlerFunc(func(context.Context, *Task) error {
+					sms.Add(1)
+					time.Sleep(time.Second)
+					return nil
+				}))
+				b.r.Handle(Policy{Type: "mail", Queue: "q"}, HandlerFunc(func(context.Context, *Task) error { return nil }))
+				b.putMany(300, "sms", "q")
+				p := b.pool(PoolConfig{})
+				b.start(p)
+				pass(60 * time.Second)
+				assert.InDelta(t, 60, sms.Load(), 3, "the limit is used all the same")
+				assert.Less(t, b.q().calls("dequeue"), 200)
+				assert.Less(t, b.q().calls("release"), 200)
+				b.putMany(1, "mail", "q")
+				pass(maxOverflowRest + time.Second)
+				assert.Contains(t, b.q().completed(), "q-mail-0", "what comes behind them does not wait for long")
+				pass(5 * time.Minute)
+				assert.Len(t, b.q().completed(), 301)
+				b.stop(p)
+			})
+		})
+	}
+}
+
+func TestTasksOverTheLimitWaitForAsLongAsItNeeds(t *testing.T) {
+	now := time.Now()
+	g := newGate(0, Rate{Limit: 1, Per: 2 * time.Second})
+	assert.Equal(t, 10*time.Second, g.putOff(now, 4, 0), "behind the four at hand")
+	assert.Equal(t, 12*time.Second, g.putOff(now, 4, 0), "and behind the one before")
+	for range 100 {
+		assert.LessOrEqual(t, g.putOff(now, 4, 0), maxOverflowDelay)
+	}
+	assert.Equal(t, maxOverflowDelay, newGate(0, Rate{Limit: 1, Per: 1 << 62}).putOff(now, 16, 0))
+	assert.Equal(t, overflowDelay, newGate(4, Rate{}).putOff(now, 16, time.Millisecond), "never sooner than that")
+	assert.Equal(t, 5*time.Second, newGate(4, Rate{}).putOff(now, 16, time.Second+176*time.Millisecond+471*time.Microsecond).Round(time.Millisecond))
 }

@@ -254,7 +254,8 @@ func (p *Pool) begin(ctx context.Context, fetch bool) (*shift, error) {
 // Stop ends the work in good order: nothing more is fetched, what has not begun
 // goes back to its queue uncharged, handlers may finish within the grace and are
 // then cancelled with the cause ErrStopping, and what they did is settled.
-// Nothing stays leased.
+// Receives that cannot be cancelled without losing what they bring may come to their
+// end within the grace as well. Nothing stays leased.
 //
 // Stop returns when all that is done. When ctx ends sooner it returns an error
 // that names the tasks whose handlers are still running; stopping goes on

@@ -9,6 +9,7 @@ func (s *shift) next(done *item, took time.Duration, now time.Time, ctx *taskCon
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if done != nil {
+		s.freed = now
 		s.finish(done, took)
 	}
 	waited := false
@@ -21,6 +22,9 @@ func (s *shift) next(done *item, took time.Duration, now time.Time, ctx *taskCon
 		}
 		if it := s.choose(now); it != nil {
 			it.state, it.ctx = running, ctx
+			last := len(s.places) - 1
+			it.place, s.places = s.places[last], s.places[:last]
+			s.busy[it.place] = now
 			it.lane().gate.enter(now)
 			it.gate.enter(now)
 			s.runs++
@@ -39,6 +43,8 @@ func (s *shift) next(done *item, took time.Duration, now time.Time, ctx *taskCon
 func (s *shift) finish(it *item, took time.Duration) {
 	l := it.lane()
 	l.fetcher.ran(took)
+	s.busy[it.place] = time.Time{}
+	s.places = append(s.places, it.place)
 	l.gate.leave()
 	it.gate.leave()
 	if l.gate != nil || it.gate != nil {
@@ -93,8 +99,27 @@ func (s *shift) ring() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.alarmAt = time.Time{}
+	s.unhoard(time.Now())
 	s.work.Broadcast()
 	s.hintAll()
+}
+
+// unhoard gives back what was fetched ahead when the workers have been busy with
+// other tasks for long: another process may have time for it.
+func (s *shift) unhoard(now time.Time) {
+	if !s.ahead || s.stopping || s.parked > 0 {
+		return
+	}
+	for _, l := range s.lanes {
+		if l.buffered+len(l.held) == 0 {
+			continue
+		}
+		if left := l.fetcher.patience() - now.Sub(s.freed); left > 0 {
+			s.lookAgain(left)
+			continue
+		}
+		l.giveAllBack()
+	}
 }
 
 // choose picks the lane to serve by priority and takes an item from it.

@@ -38,6 +38,7 @@ type fakeQueue struct {
 	before func(call string, ds []*Delivery) error
 	trip   time.Duration // each call takes it
 	hang   atomic.Bool   // calls answer when their context ends
+	paid   bool          // see Capabilities.PaidTrips
 	vague  bool          // see Capabilities.ExactReady
 	bound  bool          // its leases are bound to their connection
 	// after is asked when a call has done its work, without the lock; what it
@@ -66,6 +67,9 @@ func (q *fakeQueue) Capabilities() Capabilities {
 	c := able(1000)
 	c.Fencing, c.FreeLeases, c.CountsCrashes, c.Priorities = true, !q.bound, true, 1
 	c.CountsScheduled, c.ExactReady = true, !q.vague
+	if q.paid {
+		c.MaxBatch, c.PaidTrips = 10, true
+	}
 	return c
 }
 

@@ -57,6 +57,7 @@ type item struct {
 	ctx     *taskContext // of its run, while running
 	outcome Outcome      // once settling
 	state   state
+	place   int  // in shift.busy, while running
 	lost    bool // its lease has ended: nothing is to be settled
 	warned  bool // that it overruns
 	asked   bool // a call to settle it is under way, and may have settled it
@@ -113,6 +114,7 @@ func (l *lane) insert(ds, back []*Delivery) {
 	l.ready = append(l.ready, b)
 	l.buffered += fit
 	l.s.wake(fit)
+	l.s.unhoard(time.Now())
 }
 
 // Bounds of how long a task waits that came again while its last run, whose
@@ -186,7 +188,11 @@ func (l *lane) take(now time.Time) *item {
 	}
 	for {
 		it := l.pop()
-		if it == nil || it.gate.open(now) {
+		if it == nil {
+			return nil
+		}
+		if it.gate.open(now) {
+			l.fetcher.over = 0
 			return it
 		}
 		if len(l.held) < l.s.maxHeld() {
@@ -194,9 +200,23 @@ func (l *lane) take(now time.Time) *item {
 			l.s.lookAgain(it.gate.wait(now))
 			continue
 		}
-		l.fetcher.rest = now.Add(overflowRest)
-		l.giveBack(it, overflowDelay)
+		if now.After(l.fetcher.rest) { // the first one of its batch
+			l.fetcher.rest = now.Add(min(overflowRest<<min(l.fetcher.over, 10), maxOverflowRest))
+			l.fetcher.over++
+		}
+		l.giveBack(it, it.gate.putOff(now, len(l.held), l.fetcher.run))
 	}
+}
+
+// giveAllBack releases all that has not begun, uncharged.
+func (l *lane) giveAllBack() {
+	for it := l.pop(); it != nil; it = l.pop() {
+		l.giveBack(it, 0)
+	}
+	for _, it := range l.held {
+		l.giveBack(it, 0)
+	}
+	l.held = nil
 }
 
 // giveBack releases an item that has not begun, uncharged.
@@ -213,7 +233,7 @@ func (l *lane) settle(it *item) {
 	case 1:
 		l.acker.since = time.Now()
 		l.acker.kick()
-	case flushSize:
+	case l.acker.full:
 		l.acker.kick()
 	}
 }

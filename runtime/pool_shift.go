@@ -23,16 +23,20 @@ type shift struct {
 	gates map[string]*gate // by task type, aliases included
 
 	mu       sync.Mutex
-	work     sync.Cond // workers wait for tasks
-	settled  sync.Cond // taken is 0
-	parked   int       // workers that wait
-	taken    int       // items of all lanes that are not settled
-	suspect  *Delivery // the one that the pool holds, if it holds one
-	since    time.Time // when it came
-	runs     int       // handlers that were run
-	stopping bool      // nothing more begins
-	draining bool      // all workers are done: ackers finish and leave
-	pass     float64   // the weighted choice's present
+	work     sync.Cond   // workers wait for tasks
+	settled  sync.Cond   // taken is 0
+	parked   int         // workers that wait
+	busy     []time.Time // when the run began in each place for one; zero: none is there
+	places   []int       // of busy that are free
+	freed    time.Time   // when a worker last became free
+	ahead    bool        // tasks are fetched ahead: what workers are too busy for goes back
+	taken    int         // items of all lanes that are not settled
+	suspect  *Delivery   // the one that the pool holds, if it holds one
+	since    time.Time   // when it came
+	runs     int         // handlers that were run
+	stopping bool        // nothing more begins
+	draining bool        // all workers are done: ackers finish and leave
+	pass     float64     // the weighted choice's present
 	round    int
 	news     []news // log records of what happened under mu
 	alarm    *time.Timer
@@ -44,6 +48,7 @@ type shift struct {
 	workers    sync.WaitGroup
 	ackers     sync.WaitGroup
 	keepers    sync.WaitGroup
+	receives   sync.WaitGroup // that go on behind a Dequeue
 	stopKeeper context.CancelFunc
 
 	once sync.Once
@@ -56,6 +61,10 @@ func newShift(ctx context.Context, p *Pool) *shift {
 	s.many.log = p.logger
 	s.fetching, s.stopFetch = context.WithCancel(s.base)
 	s.gates = typeGates(p.routing)
+	s.busy, s.freed = make([]time.Time, p.cfg.Workers), s.began
+	for i := range s.busy {
+		s.places = append(s.places, i)
+	}
 	for i, q := range p.queues {
 		s.lanes = append(s.lanes, s.newLane(q, p.cfg.Queues[i]))
 	}
@@ -78,8 +87,12 @@ func (s *shift) newLane(q Queue, pq PoolQueue) *lane {
 		share: 1 / float64(max(pq.Weight, 1)),
 		gate:  newGate(pq.Concurrency, pq.Rate),
 	}
-	l.fetcher.init(len(s.p.queues), s.p.cfg.Workers)
-	l.acker.init(cfg.Type)
+	batch := 0
+	if can.PaidTrips {
+		batch = max(can.MaxBatch, 1)
+	}
+	l.fetcher.init(len(s.p.queues), s.p.cfg.Workers, batch)
+	l.acker.init(cfg, batch)
 	for _, rt := range s.p.routing.routes {
 		if rt.policy.Queue != pq.Name {
 			continue
@@ -121,6 +134,7 @@ func (s *shift) typeGate(taskType string) *gate {
 
 func (s *shift) fetch() {
 	s.mu.Lock()
+	s.ahead = true
 	for _, l := range s.lanes {
 		l.fetcher.asked = time.Now() // all at once, so that none seems empty
 	}
@@ -174,13 +188,7 @@ func (s *shift) windDown(grace time.Duration) {
 	s.stopFetch()
 	s.mu.Lock()
 	for _, l := range s.lanes {
-		for it := l.pop(); it != nil; it = l.pop() {
-			l.giveBack(it, 0)
-		}
-		for _, it := range l.held {
-			l.giveBack(it, 0)
-		}
-		l.held = nil
+		l.giveAllBack()
 		l.acker.kick()
 	}
 	if s.alarm != nil {
@@ -189,10 +197,14 @@ func (s *shift) windDown(grace time.Duration) {
 	s.work.Broadcast()
 	s.mu.Unlock()
 
-	cancel := time.AfterFunc(grace, func() { s.cancelRuns(ErrStopping) })
+	late := make(chan struct{})
+	cancel := time.AfterFunc(grace, func() {
+		s.cancelRuns(ErrStopping)
+		close(late)
+	})
+	defer cancel.Stop()
 	s.fetchers.Wait() // what they still bring is released by insert
 	s.workers.Wait()
-	cancel.Stop()
 
 	s.mu.Lock()
 	s.draining = true
@@ -203,6 +215,7 @@ func (s *shift) windDown(grace time.Duration) {
 	s.ackers.Wait()
 	s.stopKeeper()
 	s.keepers.Wait()
+	s.awaitBehind(late)
 	s.logStop()
 	close(s.over)
 }

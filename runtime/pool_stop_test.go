@@ -318,3 +318,43 @@ func TestRunWithAGraceWithoutEndWaitsForHandlers(t *testing.T) {
 		assert.Equal(t, []string{"a"}, b.q().completed())
 	})
 }
+
+// lingering is a queue whose receives go on behind a Dequeue that is cancelled.
+type lingering struct {
+	Queue
+	linger time.Duration
+	over   atomic.Int32
+}
+
+func (q *lingering) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*Delivery, error) {
+	ds, err := q.Queue.Dequeue(ctx, limit, lease)
+	if ctx.Err() != nil {
+		over := Behind(ctx)
+		time.AfterFunc(q.linger, func() {
+			q.over.Add(1)
+			over()
+			over() // once is enough, and more is no harm
+		})
+	}
+	return ds, err
+}
+
+func TestStopWaitsForReceivesBehindItWithinTheGrace(t *testing.T) {
+	for linger, want := range map[time.Duration]time.Duration{5 * time.Second: 5 * time.Second, time.Minute: 20 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newPoolBench(t)
+			b.handle(func(context.Context, *Task) error { return nil })
+			p := b.pool(PoolConfig{Grace: 20 * time.Second})
+			q := &lingering{Queue: p.queues[0], linger: linger}
+			p.queues[0] = q
+			b.start(p)
+			pass(time.Second)
+			begun := time.Now()
+			b.stop(p)
+			assert.Equal(t, want, time.Since(begun))
+			assert.Equal(t, linger <= want, q.over.Load() == 1)
+			assert.Equal(t, linger > want, b.log.count("while a receive is under way") == 1)
+			time.Sleep(linger)
+		})
+	}
+}

@@ -69,7 +69,8 @@ type Queue interface {
 	// lets it come to its end behind a Dequeue that has returned: what it brings is
 	// handed out by the handle's next Dequeue, or put back on the queue. It begins
 	// no receive that would outlast the deadline of ctx, so that this concerns those
-	// alone that are cancelled.
+	// alone that are cancelled. It tells of them by Behind, so that a pool that stops
+	// can wait for what they bring.
 	//
 	// What cannot be decoded a provider buries by itself, and tells of by Buried.
 	//

@@ -55,6 +55,7 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 		CountsLeased:    true,
 		UnfairGroups:    q.cfg.Type == runtime.FIFO,
 		Granularity:     time.Second,
+		PaidTrips:       true,
 		Lateness:        lateness,
 		Redrive:         !q.e.isDLQ, Discard: !q.e.isDLQ,
 	}
