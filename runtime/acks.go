@@ -258,6 +258,7 @@ func (l *lane) settled(it *item, verb string, err error) bool {
 		l.s.tell(slog.LevelDebug, "the task was settled by a call whose answer was lost", task, slog.String("call", verb))
 	case errors.Is(err, ErrLeaseLost):
 		l.s.tell(slog.LevelWarn, "lease lost before the task was settled: it will be delivered again", task, slog.String("call", verb))
+		l.excuse(it)
 	case it.outcome == Died && errors.Is(err, ErrUnsupported):
 		// A dead letter queue has none of its own: the task stays on it.
 		it.outcome, it.d.Delay = Released, DefaultRetryCap

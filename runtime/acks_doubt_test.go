@@ -141,16 +141,23 @@ func TestALostLeaseThatWasNeverInDoubtIsTold(t *testing.T) {
 func TestATaskThatKillsItsWorkersDiesThoughCrashesAreCharged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPoolBench(t, QueueConfig{Name: "q", MaxDeliveries: 5})
+		b.q().charge = true
 		runs := new(sheet[int])
 		b.handle(func(_ context.Context, t *Task) error { runs.add(t.RetryCount); return nil })
 		p := b.pool(PoolConfig{})
-		b.putTask(&Task{ID: "worn", RetryCount: 5, MaxRetries: 2})
-		b.putTask(&Task{ID: "within its deliveries", RetryCount: 4, MaxRetries: 2})
-		b.putTask(&Task{ID: "within its retries", RetryCount: 6, MaxRetries: 6})
+		// It is a suspect from 3 on, or where its retries are used up.
+		b.putTask(&Task{ID: "worn", RetryCount: 8, MaxRetries: 2})
+		b.putTask(&Task{ID: "within its deliveries", RetryCount: 7, MaxRetries: 2})
+		b.putTask(&Task{ID: "within its retries", RetryCount: 20, MaxRetries: 20})
+		b.putTask(&Task{ID: "not run since its retries were used up", RetryCount: 15, MaxRetries: 10})
+		b.putTask(&Task{ID: "worn, with many retries", RetryCount: 16, MaxRetries: 10})
 		b.start(p)
-		pass(time.Second)
+		pass(time.Minute)
 		b.stop(p)
-		assert.ElementsMatch(t, []int{4, 6}, runs.all())
-		assert.Contains(t, b.q().dead[0].Metadata[MetaFailureReason], ErrMaxDeliveries.Error())
+		assert.ElementsMatch(t, []int{7, 15, 20}, runs.all())
+		assert.Len(t, b.q().dead, 2)
+		for _, d := range b.q().dead {
+			assert.Contains(t, d.Metadata[MetaFailureReason], ErrMaxDeliveries.Error())
+		}
 	})
 }

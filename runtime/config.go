@@ -29,15 +29,24 @@ type QueueConfig struct {
 	// extend themselves while a handler runs, so it bounds how long a task waits
 	// after its worker has died, not how long a handler may take.
 	Visibility time.Duration
-	// MaxDeliveries is how often a task may be handed out without a word from
-	// its worker (a crash, a lost lease) before it goes to the dead letter queue;
-	// 10 by default.
+	// MaxDeliveries is how often a task may take its worker along before it goes
+	// to the dead letter queue; 10 by default. A delivery that ends without a word is
+	// no proof of that: the tasks that lay beside the guilty one come back like it,
+	// run or not. So half as many such ends, rounded up, make a task a suspect; pools
+	// run suspects alone, and it is from there on that MaxDeliveries are counted: of
+	// 10, the task dies after 15 at the latest.
 	MaxDeliveries int
 	// DLQ is the name of the dead letter queue, Name + "-dlq" by default.
 	DLQ string
 	// Retention is how long a task may wait after it became due. An older one
 	// is not run but dead lettered with ErrTaskExpired. 0: no limit.
 	Retention time.Duration
+	// Unknown is how long a task of a type that no worker knows is handed on from
+	// one to the next, uncharged and with growing delays, before it goes to the dead
+	// letter queue with ErrUnknownType: as long as a deploy may take, in which old
+	// and new programs work side by side. It is counted from when a worker first
+	// met the task. DefaultUnknown when 0; BuryUnknown: it goes there at once.
+	Unknown time.Duration
 	// Capacity bounds the tasks on the queue (ready, scheduled and leased);
 	// beyond it Enqueue answers ErrQueueFull. 0: the provider's own bound.
 	Capacity int
@@ -54,7 +63,12 @@ const (
 	DefaultVisibility    = 30 * time.Second
 	DefaultMaxDeliveries = 10
 	DefaultLevels        = 4
+	DefaultUnknown       = 10 * time.Minute
 )
+
+// BuryUnknown is the QueueConfig.Unknown of a queue on which a task of a type that
+// a worker does not know dies at once.
+const BuryUnknown time.Duration = -1
 
 // WithDefaults returns c with defaults in place of zero values, or an error
 // wrapping [ErrInvalidQueue] that says what is wrong with it.
@@ -67,6 +81,9 @@ func (c QueueConfig) WithDefaults() (QueueConfig, error) {
 	}
 	if c.MaxDeliveries == 0 {
 		c.MaxDeliveries = DefaultMaxDeliveries
+	}
+	if c.Unknown == 0 {
+		c.Unknown = DefaultUnknown
 	}
 	if c.DLQ == "" {
 		c.DLQ = c.Name + "-dlq"
@@ -95,11 +112,16 @@ func (c QueueConfig) validate() error {
 		return bad("levels are for queues of type priority, this one is %s", c.Type)
 	case c.Visibility < 0 || c.Retention < 0 || c.MaxDeliveries < 0 || c.Capacity < 0:
 		return bad("a negative limit")
+	case c.Unknown < 0 && c.Unknown != BuryUnknown:
+		return bad("unknown tasks cannot wait for %s: BuryUnknown is how they die at once", c.Unknown)
 	case c.DLQ == c.Name:
 		return bad("it cannot be its own dead letter queue")
 	}
 	return nil
 }
+
+// suspicion is how many deliveries that ended without a word make a task a suspect.
+func (c QueueConfig) suspicion() int { return (c.MaxDeliveries + 1) / 2 }
 
 // Accepts reports whether a task can be on the queue that c declares, as an
 // error wrapping [ErrInvalidTask], or nil: whether it is valid (see [Task.Validate];

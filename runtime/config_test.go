@@ -10,12 +10,12 @@ import (
 
 func TestQueueConfigHasDefaults(t *testing.T) {
 	for _, c := range []struct{ in, want QueueConfig }{
-		{QueueConfig{Name: "q"}, QueueConfig{Name: "q", Type: Standard, Levels: 1, Visibility: 30 * time.Second, MaxDeliveries: 10, DLQ: "q-dlq"}},
-		{QueueConfig{Name: "q", Type: Priority}, QueueConfig{Name: "q", Type: Priority, Levels: 4, Visibility: 30 * time.Second, MaxDeliveries: 10, DLQ: "q-dlq"}},
-		{QueueConfig{Name: "q", Type: FIFO}, QueueConfig{Name: "q", Type: FIFO, Levels: 1, Visibility: 30 * time.Second, MaxDeliveries: 10, DLQ: "q-dlq"}},
+		{QueueConfig{Name: "q"}, QueueConfig{Name: "q", Type: Standard, Levels: 1, Visibility: 30 * time.Second, MaxDeliveries: 10, DLQ: "q-dlq", Unknown: 10 * time.Minute}},
+		{QueueConfig{Name: "q", Type: Priority}, QueueConfig{Name: "q", Type: Priority, Levels: 4, Visibility: 30 * time.Second, MaxDeliveries: 10, DLQ: "q-dlq", Unknown: 10 * time.Minute}},
+		{QueueConfig{Name: "q", Type: FIFO}, QueueConfig{Name: "q", Type: FIFO, Levels: 1, Visibility: 30 * time.Second, MaxDeliveries: 10, DLQ: "q-dlq", Unknown: 10 * time.Minute}},
 		{
-			QueueConfig{Name: "q", Type: Priority, Levels: 2, Visibility: 1, MaxDeliveries: 1, DLQ: "d", Retention: 1, Capacity: 1},
-			QueueConfig{Name: "q", Type: Priority, Levels: 2, Visibility: 1, MaxDeliveries: 1, DLQ: "d", Retention: 1, Capacity: 1},
+			QueueConfig{Name: "q", Type: Priority, Levels: 2, Visibility: 1, MaxDeliveries: 1, DLQ: "d", Retention: 1, Unknown: BuryUnknown, Capacity: 1},
+			QueueConfig{Name: "q", Type: Priority, Levels: 2, Visibility: 1, MaxDeliveries: 1, DLQ: "d", Retention: 1, Unknown: BuryUnknown, Capacity: 1},
 		},
 	} {
 		got, err := c.in.WithDefaults()
@@ -29,17 +29,18 @@ func TestQueueConfigHasDefaults(t *testing.T) {
 
 func TestQueueConfigSaysWhatContradictsItself(t *testing.T) {
 	for says, cfg := range map[string]QueueConfig{
-		`taskgen: invalid queue "": it has no name`:                                                {},
-		`taskgen: invalid queue "q": unknown type "lifo" (standard, fifo or priority)`:             {Name: "q", Type: "lifo"},
-		`taskgen: invalid queue "q": a priority queue has at least 2 levels, not 1`:                {Name: "q", Type: Priority, Levels: 1},
-		`taskgen: invalid queue "q": a priority queue has at least 2 levels, not -1`:               {Name: "q", Type: Priority, Levels: -1},
-		`taskgen: invalid queue "q": levels are for queues of type priority, this one is standard`: {Name: "q", Levels: 3},
-		`taskgen: invalid queue "q": levels are for queues of type priority, this one is fifo`:     {Name: "q", Type: FIFO, Levels: -3},
-		`taskgen: invalid queue "q": a negative limit`:                                             {Name: "q", Visibility: -1},
-		`taskgen: invalid queue "r": a negative limit`:                                             {Name: "r", Retention: -1},
-		`taskgen: invalid queue "s": a negative limit`:                                             {Name: "s", MaxDeliveries: -1},
-		`taskgen: invalid queue "t": a negative limit`:                                             {Name: "t", Capacity: -1},
-		`taskgen: invalid queue "q": it cannot be its own dead letter queue`:                       {Name: "q", DLQ: "q"},
+		`taskgen: invalid queue "": it has no name`:                                                          {},
+		`taskgen: invalid queue "q": unknown type "lifo" (standard, fifo or priority)`:                       {Name: "q", Type: "lifo"},
+		`taskgen: invalid queue "q": a priority queue has at least 2 levels, not 1`:                          {Name: "q", Type: Priority, Levels: 1},
+		`taskgen: invalid queue "q": a priority queue has at least 2 levels, not -1`:                         {Name: "q", Type: Priority, Levels: -1},
+		`taskgen: invalid queue "q": levels are for queues of type priority, this one is standard`:           {Name: "q", Levels: 3},
+		`taskgen: invalid queue "q": levels are for queues of type priority, this one is fifo`:               {Name: "q", Type: FIFO, Levels: -3},
+		`taskgen: invalid queue "q": a negative limit`:                                                       {Name: "q", Visibility: -1},
+		`taskgen: invalid queue "r": a negative limit`:                                                       {Name: "r", Retention: -1},
+		`taskgen: invalid queue "s": a negative limit`:                                                       {Name: "s", MaxDeliveries: -1},
+		`taskgen: invalid queue "t": a negative limit`:                                                       {Name: "t", Capacity: -1},
+		`taskgen: invalid queue "q": unknown tasks cannot wait for -1s: BuryUnknown is how they die at once`: {Name: "q", Unknown: -time.Second},
+		`taskgen: invalid queue "q": it cannot be its own dead letter queue`:                                 {Name: "q", DLQ: "q"},
 	} {
 		_, err := cfg.WithDefaults()
 		require.ErrorIs(t, err, ErrInvalidQueue)

@@ -30,7 +30,8 @@ var (
 	ErrDuplicate = errors.New("taskgen: duplicate task ID")
 	// ErrUnknownQueue: no queue of this name is open.
 	ErrUnknownQueue = errors.New("taskgen: unknown queue")
-	// ErrUnknownType: no handler is registered for the task's type.
+	// ErrUnknownType: no handler is registered for the task's type. A task dies of it
+	// once it has waited for its queue's QueueConfig.Unknown.
 	ErrUnknownType = errors.New("taskgen: unknown task type")
 	// ErrTaskNotFound: no task with this ID is in the state that is asked for.
 	ErrTaskNotFound = errors.New("taskgen: task not found")
@@ -38,8 +39,7 @@ var (
 	ErrInvalidQueue = errors.New("taskgen: invalid queue")
 	// ErrQueueMismatch: the queue exists, or is declared elsewhere, and differs.
 	ErrQueueMismatch = errors.New("taskgen: the existing queue differs")
-	// ErrMaxDeliveries: the task was handed out too often without a word from
-	// its worker.
+	// ErrMaxDeliveries: the task took its worker along too often, running alone.
 	ErrMaxDeliveries = errors.New("taskgen: delivered too often without an outcome")
 	// ErrClosed: the queue, provider, manager or pool is closed.
 	ErrClosed = errors.New("taskgen: closed")

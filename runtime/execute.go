@@ -63,7 +63,13 @@ func (w *worker) execute(it *item, c *taskContext) {
 	r := run{
 		info:    TaskInfo{Task: t, Attempt: it.d.Attempt(), Crashes: it.d.Crashes},
 		policy:  policy,
-		refused: p.refuse(&it.lane().cfg, it.d),
+		refused: p.refuse(it.lane(), it.d),
+	}
+	switch {
+	case policy != &noPolicy:
+		delete(t.Metadata, metaUnknown)
+	case r.refused == nil:
+		r.refused = it.lane().errUnknown(t)
 	}
 	timeout := t.Timeout
 	if timeout == 0 {
@@ -153,15 +159,10 @@ func withoutArguments(stack string) string {
 const metaDue = "taskgen.due"
 
 // refuse says why a task is not to be run at all; nil when it is.
-func (p *Pool) refuse(cfg *QueueConfig, d *Delivery) error {
-	if cfg.MaxDeliveries > 0 && d.Crashes >= cfg.MaxDeliveries {
-		return fmt.Errorf("%w: %d deliveries ended with their worker, and queue %q allows %d", ErrMaxDeliveries, d.Crashes, cfg.Name, cfg.MaxDeliveries)
-	}
-	// Where crashes are charged as failures they are not counted apart: a task that
-	// kills its worker is handed out for more runs than it has, and a handler's
-	// failure is never reached.
-	if runs := d.Task.RetryCount; cfg.MaxDeliveries > 0 && runs > d.Task.MaxRetries && runs >= cfg.MaxDeliveries {
-		return fmt.Errorf("%w: it was handed out %d times before, has %d retries, and queue %q allows %d deliveries", ErrMaxDeliveries, runs, d.Task.MaxRetries, cfg.Name, cfg.MaxDeliveries)
+func (p *Pool) refuse(l *lane, d *Delivery) error {
+	cfg := &l.cfg
+	if ends, suspicion := l.ends(d); cfg.MaxDeliveries > 0 && ends >= suspicion+cfg.MaxDeliveries {
+		return fmt.Errorf("%w: %d deliveries ended without a word from their worker, the last %d of them while the task ran alone, and queue %q allows max_deliveries=%d of those", ErrMaxDeliveries, ends, ends-suspicion, cfg.Name, cfg.MaxDeliveries)
 	}
 	// A task that somebody redrove is wanted, however old it is.
 	if cfg.Retention > 0 && d.Task.Metadata[MetaRedriveCount] == "" {
@@ -203,7 +204,8 @@ func (w *worker) conclude(it *item, c *taskContext, timeout time.Duration, err e
 		at := clock.Now()
 		NoteAttempt(t, c.info.Attempt, p.cfg.Name, at, w.took, err)
 		Bury(t, origin(it.lane().name, t), at, err)
-		if c.policy.Result {
+		// Whether somebody awaits a task is not known where its type is not.
+		if c.policy.Result || c.policy == &noPolicy && p.cfg.Results != nil {
 			w.store(it, c.policy, nil, t.Metadata[MetaFailureReason])
 		}
 		if hook := p.routing.onDead[c.policy.Type]; hook != nil {

@@ -114,7 +114,7 @@ func TestOutcomesOfAHandler(t *testing.T) {
 
 func TestUnknownTypeDiesAndMiddlewareSeesIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newPoolBench(t)
+		b := newPoolBench(t, QueueConfig{Name: "q", Unknown: BuryUnknown})
 		var w witness
 		b.r.Use(w.middleware)
 		b.handle(noop)
@@ -186,7 +186,7 @@ func TestTaskThatKillsItsWorkersDiesAtMaxDeliveries(t *testing.T) {
 			return nil
 		})
 		b.putTask(&Task{ID: "a", MaxRetries: 5})
-		for range 3 { // workers that never say a word
+		for range 5 { // a suspect after two, and three more: workers that never say a word
 			_, err := b.q().Dequeue(t.Context(), 1, time.Second)
 			require.NoError(t, err)
 			time.Sleep(time.Second)
@@ -195,7 +195,7 @@ func TestTaskThatKillsItsWorkersDiesAtMaxDeliveries(t *testing.T) {
 		assert.Equal(t, []string{"a dead"}, w.seen)
 		assert.ErrorIs(t, w.errs[0], ErrMaxDeliveries)
 		require.Len(t, b.q().dead, 1)
-		assert.Contains(t, b.q().dead[0].Metadata[MetaFailureReason], "3 deliveries")
+		assert.Contains(t, b.q().dead[0].Metadata[MetaFailureReason], "5 deliveries")
 	})
 }
 

@@ -90,6 +90,7 @@ func Unbury(t *Task, from string) {
 	n, _ := strconv.Atoi(t.Metadata[MetaRedriveCount])
 	setMeta(t, MetaRedriveCount, strconv.Itoa(n+1))
 	setMeta(t, MetaRedrivenFrom, from)
+	delete(t.Metadata, metaUnknown)
 	t.RetryCount = 0
 	t.ScheduledFor = time.Time{}
 }

@@ -332,10 +332,11 @@ func (l *lane) fetchAll() {
 		ds, err := l.queue.Dequeue(ctx, n, l.lease)
 		cancel()
 		took := time.Since(now)
+		came := ds
 		ds, back := l.separate(ds)
 		s.mu.Lock()
 		if err == nil || errors.Is(err, ErrNoTasks) {
-			f.brought(ds, n, took, l.rate(now.Add(took)))
+			f.brought(came, n, took, l.rate(now.Add(took)))
 		} else {
 			f.failed(n)
 		}
@@ -360,7 +361,8 @@ func (l *lane) fetchAll() {
 				s.p.logger().Info("fetching tasks again", slog.String("queue", l.name), slog.Int("failures", failing.streak))
 				failing.streak = 0
 			}
-			if len(ds) == 0 && took < idlePause {
+			// Of tasks that all go back there may be many, and others behind them.
+			if len(ds) == 0 && len(came) < n && took < idlePause {
 				sleep(s.fetching, idlePause)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -16,7 +17,20 @@ const (
 	// before it goes back to the queue for other processes. It is less on queues
 	// with shorter leases.
 	maxBuffered = 30 * time.Second
+	// maxExtending bounds the calls of Extend that are under way: the second is made
+	// where the first has not come back although its context has ended.
+	maxExtending = 2
 )
+
+// keepEvery is the time between two rounds of the keeper.
+func (l *lane) keepEvery() time.Duration { return min(l.lease/3, keepEvery) }
+
+func (l *lane) wakeKeeper() {
+	select {
+	case l.keeper <- struct{}{}:
+	default:
+	}
+}
 
 // keep is the keeper's goroutine: it extends the leases of everything that the
 // lane holds, buffered, running or not settled yet, when a third of them is
@@ -25,25 +39,101 @@ const (
 // When extending fails because the broker is away, it goes on trying until the
 // leases end by the pool's own clock, after half of what is left of them at the
 // latest: a broker that comes back in time finds every lease kept.
+//
+// Calls to the queue are made beside it: whatever becomes of them, handlers are told
+// of the end of their leases by its timer. A call that ignores the end of its
+// context holds up one more at the most.
 func (l *lane) keep(ctx context.Context) {
-	clock := l.s.p.m.clock
-	tick := make(chan struct{}, 1)
-	period := min(l.lease/3, keepEvery)
-	timer := clock.AfterFunc(period, func() { tick <- struct{}{} })
-	defer timer.Stop()
-	var failing backoff
+	clock, period := l.s.p.m.clock, l.keepEvery()
+	defer l.alarm.Stop()
+	var (
+		calls    sync.WaitGroup
+		extended = make(chan error, maxExtending)
+		under    int             // calls of Extend that are under way
+		newest   context.Context // of the last of them
+		extendAt time.Time       // no sooner, after a failure
+		failing  backoff
+
+		given  = make(chan bool, 1)
+		giving bool // lost leases back
+		giveAt time.Time
+		away   backoff
+	)
 	for {
+		answered := false
 		select {
 		case <-ctx.Done():
+			calls.Wait()
+			l.giveLast()
 			return
-		case <-tick:
+		case <-l.keeper:
+		case err := <-extended:
+			under--
+			answered = true
+			if err == nil || ctx.Err() != nil {
+				failing.streak = 0
+				break
+			}
+			if failing.streak == 0 {
+				l.s.p.logger().Warn("cannot extend leases, trying on", slog.String("queue", l.name), slog.Any("error", err))
+			}
+			failing.streak++
+		case ok := <-given:
+			if giving = false; ok {
+				away.streak = 0
+			} else {
+				giveAt = clock.Now().Add(away.next(maxAckPause))
+			}
 		}
-		wait := period
-		if !l.extend(ctx, l.due(clock.Now()), &failing) {
-			left := l.soonestEnd().Sub(clock.Now())
-			wait = min(wait, failing.next(period), max(left/2, min(left, firstPause), 1))
+
+		now := clock.Now()
+		items, end := l.due(now), l.soonestEnd()
+		left := end.Sub(now)
+		if answered {
+			// Soon again after a failure, and where the broker lets no lease go on.
+			pause := period
+			if failing.streak > 0 {
+				again := backoff{failing.streak - 1}
+				pause = again.next(period)
+			}
+			extendAt = now.Add(min(pause, max(left/2, min(left, firstPause), 1)))
 		}
-		timer.Reset(wait)
+		soon := !now.Before(extendAt) || failing.streak == 0 && end.Before(extendAt)
+		if len(items) > 0 && soon && (under == 0 || under < maxExtending && newest.Err() != nil) {
+			// Half of what is left of the shortest lease: a call that hangs leaves time
+			// for another, and none outlasts the lease it is to extend.
+			limited, cancel := context.WithTimeout(ctx, left/2)
+			under, newest = under+1, limited
+			late := context.AfterFunc(limited, l.wakeKeeper)
+			calls.Go(func() {
+				defer cancel()
+				defer late()
+				extended <- l.extend(limited, items)
+			})
+		}
+		stale := l.isStale()
+		if stale && !giving && !now.Before(giveAt) {
+			giving = true
+			calls.Go(func() {
+				limited, cancel := context.WithTimeout(ctx, period)
+				defer cancel()
+				given <- l.giveStale(limited)
+			})
+		}
+
+		next := now.Add(period)
+		if extendAt.After(now) && extendAt.Before(next) {
+			next = extendAt
+		}
+		if stale && !giving && giveAt.Before(next) {
+			next = giveAt
+		}
+		l.s.mu.Lock()
+		if end := l.firstEnd(); !end.IsZero() && end.Before(next) {
+			next = end
+		}
+		l.alarm.Reset(max(next.Sub(now), 1))
+		l.s.mu.Unlock()
 	}
 }
 
@@ -91,11 +181,9 @@ func (l *lane) unbuffer(it *item) {
 	}
 }
 
-// extend extends the items' leases, and reports whether the queue answered.
-func (l *lane) extend(ctx context.Context, items []*item, failing *backoff) bool {
-	if len(items) == 0 {
-		return true
-	}
+// extend extends the items' leases. The error is of those for which it is not known
+// whether they are; nil when the queue answered for all.
+func (l *lane) extend(ctx context.Context, items []*item) error {
 	copies := make([]Delivery, len(items))
 	ds := make([]*Delivery, 0, len(items))
 	l.s.mu.Lock()
@@ -109,17 +197,9 @@ func (l *lane) extend(ctx context.Context, items []*item, failing *backoff) bool
 	}
 	l.s.mu.Unlock()
 	if len(ds) == 0 {
-		return true
+		return nil
 	}
-
-	// Half of what is left of the shortest lease: a call that hangs leaves time
-	// for another, and none outlasts the lease it is to extend.
-	limited, cancel := context.WithTimeout(ctx, l.soonestEnd().Sub(l.s.p.m.Now())/2)
-	defer cancel()
-	err := l.queue.Extend(limited, ds, l.lease)
-	if err != nil && ctx.Err() != nil {
-		return true // the shift is over
-	}
+	err := l.queue.Extend(ctx, ds, l.lease)
 	failed := itemErrors(err, len(ds))
 	now := l.s.p.m.Now()
 
@@ -128,9 +208,11 @@ func (l *lane) extend(ctx context.Context, items []*item, failing *backoff) bool
 	ok := true
 	for i, it := range kept {
 		switch e := failed(i); {
-		case it.state == closed: // settled meanwhile
+		case it.state == closed, it.lost: // settled meanwhile, or given up
 		case e == nil:
-			it.d.LeaseUntil = ds[i].LeaseUntil
+			if ds[i].LeaseUntil.After(it.d.LeaseUntil) {
+				it.d.LeaseUntil = ds[i].LeaseUntil // not of a call that was overtaken by another
+			}
 		case errors.Is(e, ErrLeaseLost) && l.wasSettled(it, now):
 			it.lost = true // the acker forgets it
 		case errors.Is(e, ErrLeaseLost) && it.asked:
@@ -141,13 +223,10 @@ func (l *lane) extend(ctx context.Context, items []*item, failing *backoff) bool
 			ok = false
 		}
 	}
-	switch {
-	case ok:
-		failing.streak = 0
-	case failing.streak == 0:
-		l.s.tell(slog.LevelWarn, "cannot extend leases, trying on", slog.String("queue", l.name), slog.Any("error", err))
+	if ok {
+		return nil
 	}
-	return ok
+	return err
 }
 
 // lose gives up an item whose lease has ended. Its handler, if it runs, is
@@ -155,6 +234,7 @@ func (l *lane) extend(ctx context.Context, items []*item, failing *backoff) bool
 func (l *lane) lose(it *item) {
 	l.s.tell(slog.LevelWarn, "lease lost: the task will be delivered again", about(l, it.d.Task))
 	it.lost = true
+	l.excuse(it)
 	switch it.state {
 	case buffered:
 		l.unbuffer(it)
@@ -169,6 +249,11 @@ func (l *lane) lose(it *item) {
 func (l *lane) soonestEnd() time.Time {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
+	return l.firstEnd()
+}
+
+// firstEnd is soonestEnd where s.mu is held.
+func (l *lane) firstEnd() time.Time {
 	var end time.Time
 	for _, b := range l.open {
 		for i := range b.items {

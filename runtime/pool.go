@@ -25,15 +25,19 @@ type PoolConfig struct {
 	Workers int
 	// Queues that the pool works on. Empty: all that the manager has open when
 	// the pool is made, each with weight 1 and without limits. The router must
-	// have handlers for every type on them: tasks of another type die. NewPool
-	// refuses a router that lacks one of the QueueConfig.Types of these queues.
+	// have handlers for every type on them: NewPool refuses a router that lacks one of
+	// the QueueConfig.Types of these queues, and tasks of a type that nobody has
+	// declared are handed on to other workers for QueueConfig.Unknown, and then die.
 	Queues []PoolQueue
 	// Types are those that the pool is for, in place of all that its queues declare:
 	// the router must have a handler for each of these, and need not have others.
 	// It does not choose what is fetched: a task of another type that reaches the
-	// pool dies, unless the router knows it. So it is for types that do not come:
-	// of old, not in use yet, or enqueued elsewhere. The pool warns of them when it
-	// starts. Empty: all.
+	// pool is run where the router knows it, and else goes back to its queue for
+	// another pool, uncharged and after 1 s to 1 min (see QueueConfig.Unknown). Where
+	// the queue declares the type that goes on for ever, for somebody is expected to
+	// have a handler. Pools that share a queue so delay each other's tasks: give types
+	// with programs of their own queues of their own. The pool warns of the types that
+	// it hands on when it starts. Empty: all.
 	Types []string
 	// Strict makes a worker take from the first queue, in the order of Queues,
 	// that has a task ready. Else the queues share the workers by weight.
@@ -96,6 +100,10 @@ type Pool struct {
 
 	mu    sync.Mutex
 	shift *shift // the running one, or the last one until it is over
+
+	// What the pool remembers of tasks from one shift to the next.
+	excused excuses
+	unknown recall[taskKey, time.Time] // since when a task is of an unknown type, where its queue does not keep that; guarded by the shift's mu
 }
 
 // NewPool returns a pool that runs the tasks of m's queues through r. It fails
@@ -123,6 +131,7 @@ func NewPool(m *Manager, r *Router, cfg PoolConfig) (*Pool, error) {
 	}
 	routing, err := r.routing()
 	p := &Pool{m: m, cfg: cfg, router: r, routing: routing}
+	p.excused.most, p.unknown.most = mostExcused, mostUnknown
 	errs := []error{err}
 	if cfg.Workers < 0 || cfg.Grace < 0 {
 		errs = append(errs, fmt.Errorf("taskgen: a pool cannot have %d workers and a grace of %s", cfg.Workers, cfg.Grace))

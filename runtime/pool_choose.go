@@ -54,6 +54,9 @@ func (s *shift) finish(it *item, took time.Duration) {
 	it.ctx = nil
 	if it.lost {
 		l.strays--
+		if it.over {
+			l.strand(it)
+		}
 	}
 	if it.lost || it.outcome == Abandoned {
 		l.close(it)

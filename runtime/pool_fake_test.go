@@ -41,6 +41,9 @@ type fakeQueue struct {
 	paid   bool          // see Capabilities.PaidTrips
 	vague  bool          // see Capabilities.ExactReady
 	bound  bool          // its leases are bound to their connection
+	charge bool          // it says that crashes are charged
+	// forgets makes a released task come back as it was enqueued.
+	forgets bool
 	// after is asked when a call has done its work, without the lock; what it
 	// returns is the call's answer.
 	after func(call string) error
@@ -67,6 +70,7 @@ func (q *fakeQueue) Capabilities() Capabilities {
 	c := able(1000)
 	c.Fencing, c.FreeLeases, c.CountsCrashes, c.Priorities = true, !q.bound, true, 1
 	c.CountsScheduled, c.ExactReady = true, !q.vague
+	c.CrashIsAttempt, c.KeepsReleased = q.charge, !q.charge
 	if q.paid {
 		c.MaxBatch, c.PaidTrips = 10, true
 	}
@@ -242,8 +246,12 @@ func (q *fakeQueue) Extend(ctx context.Context, ds []*Delivery, lease time.Durat
 }
 
 func (q *fakeQueue) Release(ctx context.Context, ds []*Delivery) error {
-	return q.settle(ctx, "release", ds, func(_ *fakeTask, d *Delivery) {
-		f := &fakeTask{task: d.Task.Clone(), crashes: d.Crashes, due: time.Now().Add(d.Delay)}
+	return q.settle(ctx, "release", ds, func(was *fakeTask, d *Delivery) {
+		task := d.Task
+		if q.forgets {
+			task = was.task
+		}
+		f := &fakeTask{task: task.Clone(), crashes: d.Crashes, due: time.Now().Add(d.Delay)}
 		if d.Delay > 0 {
 			q.waiting = append(q.waiting, f)
 		} else {
@@ -298,6 +306,12 @@ func (q *fakeQueue) completed() []string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return append([]string(nil), q.done...)
+}
+
+func (q *fakeQueue) buried() []*Task {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return append([]*Task(nil), q.dead...)
 }
 
 // fakeProvider hands out prepared queues by name.

@@ -16,6 +16,9 @@ type lane struct {
 	// freeLeases, exactReady: see Capabilities.
 	freeLeases bool
 	exactReady bool
+	fenced     bool    // a stale receipt changes nothing, and any handle can settle
+	charges    bool    // see Capabilities.CrashIsAttempt
+	keeps      bool    // see Capabilities.KeepsReleased
 	share      float64 // 1 / weight
 	gate       *gate   // the queue's own limits; nil: none
 	types      []*gate // of the queue's types, when all of them have limits; else nil
@@ -29,6 +32,12 @@ type lane struct {
 	open     []*batch // with an item that is not settled; the keeper's
 	taken    int      // items in open
 	strays   int      // items that run although their lease is lost
+
+	strangers map[string]*stranger // types without a handler, as the log knows them
+
+	stale  []*Delivery   // leases that ended while the pool lived, to be given back
+	keeper chan struct{} // capacity 1: wakes the keeper
+	alarm  Timer         // wakes it, too
 
 	pass    float64 // weighted choice: the lane with the lowest is served next
 	tried   int     // the round of choosing that last passed the lane by
@@ -59,6 +68,8 @@ type item struct {
 	state   state
 	place   int  // in shift.busy, while running
 	lost    bool // its lease has ended: nothing is to be settled
+	excused bool // that it has
+	over    bool // it has by the pool's own clock
 	warned  bool // that it overruns
 	asked   bool // a call to settle it is under way, and may have settled it
 	doubt   bool // one has failed, and may have settled it
@@ -104,6 +115,9 @@ func (l *lane) insert(ds, back []*Delivery) {
 		default:
 			fit++
 		}
+	}
+	if b.items[0].d.LeaseUntil.Sub(b.at) < l.keepEvery() {
+		l.alarm.Reset(1) // the keeper would look too late: the answer was long on its way
 	}
 	if fit == 0 {
 		return
@@ -246,6 +260,9 @@ func (l *lane) close(it *item) {
 	if l.s.suspect == it.d {
 		l.s.suspect = nil
 		l.s.hintAll() // fetching goes on
+	}
+	if it.d.Crashes > 0 && (it.outcome == Completed || it.outcome == Died) && !it.lost {
+		l.s.p.excused.forget(taskKey{l.name, it.d.Task.ID})
 	}
 	it.state, it.d, it.ctx = closed, nil, nil
 	l.taken--

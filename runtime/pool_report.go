@@ -29,10 +29,10 @@ func (s *shift) logStart() {
 	log.LogAttrs(s.base, slog.LevelInfo, "pool started", append(attrs, slog.GroupAttrs("queues", queues...))...)
 }
 
-// warnOfTypes says which tasks die in a pool that is for some types only.
+// warnOfTypes says which tasks a pool hands on that is for some types only.
 func (s *shift) warnOfTypes() {
 	if types := s.p.unhandled(); len(types) > 0 {
-		s.p.logger().LogAttrs(s.base, slog.LevelWarn, "the pool has no handler for types that its queues declare: tasks of these die in it",
+		s.p.logger().LogAttrs(s.base, slog.LevelWarn, "the pool has no handler for types that its queues declare: it hands tasks of these on to other workers",
 			slog.String("worker", s.p.cfg.Name), slog.Any("types", types))
 	}
 }

@@ -116,7 +116,7 @@ func TestEachRunIsToldOfOnce(t *testing.T) {
 
 func TestUnknownTypeIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newPoolBench(t)
+		b := newPoolBench(t, QueueConfig{Name: "q", Unknown: BuryUnknown})
 		b.handle(noop)
 		b.putTask(&Task{ID: "a", Type: "other", MaxRetries: 5})
 		b.drain(PoolConfig{})

@@ -83,10 +83,13 @@ func newShift(ctx context.Context, p *Pool) *shift {
 func (s *shift) newLane(q Queue, pq PoolQueue) *lane {
 	cfg, can := q.Config(), q.Capabilities()
 	l := &lane{
-		s: s, queue: q, cfg: cfg, name: pq.Name, lease: cfg.Visibility, freeLeases: can.FreeLeases, exactReady: can.ExactReady,
-		share: 1 / float64(max(pq.Weight, 1)),
-		gate:  newGate(pq.Concurrency, pq.Rate),
+		s: s, queue: q, cfg: cfg, name: pq.Name, lease: cfg.Visibility, keeper: make(chan struct{}, 1),
+		freeLeases: can.FreeLeases, fenced: can.FreeLeases && can.Fencing, charges: can.CrashIsAttempt, keeps: can.KeepsReleased,
+		exactReady: can.ExactReady,
+		share:      1 / float64(max(pq.Weight, 1)),
+		gate:       newGate(pq.Concurrency, pq.Rate),
 	}
+	l.alarm = s.p.m.clock.AfterFunc(l.keepEvery(), l.wakeKeeper)
 	batch := 0
 	if can.PaidTrips {
 		batch = max(can.MaxBatch, 1)

@@ -4,16 +4,21 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"time"
 )
 
 // A suspect is a task whose deliveries have ended without a word about half as
-// often as its queue allows. A task that kills its process takes its neighbours'
-// leases along, and they come back together with it each time: left alone, all of
-// them would reach the limit and die with it. So a pool holds one suspect at a
-// time. The guilty one then crashes among tasks that are new to it, and the
-// innocent get a run that nobody spoils.
+// often as its queue's MaxDeliveries. A task that kills its process takes its
+// neighbours' leases along, and they come back together with it each time: left
+// alone, all of them would reach the limit and die with it. So a pool holds one
+// suspect at a time. The guilty one then crashes among tasks that are new to it, and
+// the innocent get a run that nobody spoils.
+//
+// What came before proves nothing: a task that lay beside others was charged with
+// their deaths, run or not. So a suspect dies of MaxDeliveries more, each of which
+// is a run that it began.
 
 // The other suspects go back to their queue for as long as the pool has had the
 // one it holds, within these bounds: they come again soon while suspects turn out
@@ -38,17 +43,61 @@ func (s *shift) quiet(now time.Time) time.Duration {
 
 // suspected reports whether a delivery may be what killed its workers. One that
 // is at the limit is not run any more, and so does no harm.
-func (c QueueConfig) suspected(d *Delivery) bool {
-	return d.Crashes >= (c.MaxDeliveries+1)/2 && d.Crashes < c.MaxDeliveries
+func (l *lane) suspected(d *Delivery) bool {
+	ends, point := l.ends(d)
+	return ends >= point && ends < point+l.cfg.MaxDeliveries
+}
+
+// ends is how many deliveries of a task ended without a word, as far as its queue can
+// tell and this process knows no better, and how many of them make it a suspect.
+//
+// Where crashes are charged as failures they are not counted apart. What is beyond
+// the retries of a task cannot be failures, of which it would have died.
+func (l *lane) ends(d *Delivery) (ends, suspicion int) {
+	suspicion = l.cfg.suspicion()
+	if t := d.Task; l.charges && t.RetryCount > t.MaxRetries {
+		return t.RetryCount, max(suspicion, t.MaxRetries+1)
+	}
+	if d.Crashes == 0 {
+		return 0, suspicion
+	}
+	return max(0, d.Crashes-l.s.p.excused.count(taskKey{l.name, d.Task.ID})), suspicion
 }
 
 // separate gives back, uncharged, every suspect among fetched deliveries but the
 // first, and that one too while the pool has another. It does so before the
 // first can begin: a crash would count against those that are leased. Where the
 // queue does not answer in time, they are returned as back, for the acker to try
-// on while the keeper keeps their leases.
+// on while the keeper keeps their leases. So are tasks that the pool hands on because
+// it has no handler for them.
 func (l *lane) separate(ds []*Delivery) (kept, back []*Delivery) {
-	if !slices.ContainsFunc(ds, l.cfg.suspected) {
+	plain := true
+	for _, d := range ds {
+		plain = plain && l.s.p.knows(d.Task) && !l.suspected(d)
+	}
+	if plain {
+		return ds, nil
+	}
+	var known, unknown []*Delivery
+	for _, d := range ds {
+		if l.handOn(d) {
+			unknown = append(unknown, d)
+		} else {
+			known = append(known, d)
+		}
+	}
+	kept, back = l.oneSuspect(known)
+	if len(unknown) > 0 {
+		l.s.mu.Lock()
+		l.tellUnknown(unknown)
+		l.s.unlock()
+	}
+	return kept, append(back, unknown...)
+}
+
+// oneSuspect is separate for suspects.
+func (l *lane) oneSuspect(ds []*Delivery) (kept, back []*Delivery) {
+	if !slices.ContainsFunc(ds, l.suspected) {
 		return ds, nil
 	}
 	s := l.s
@@ -57,11 +106,12 @@ func (l *lane) separate(ds []*Delivery) (kept, back []*Delivery) {
 	now := time.Now()
 	for _, d := range ds {
 		switch {
-		case !l.cfg.suspected(d):
+		case !l.suspected(d):
 			kept = append(kept, d)
 		case s.suspect == nil:
 			s.suspect, s.since = d, now
 			kept = append(kept, d)
+			time.AfterFunc(suspectQuiet, func() { l.unhold(d) })
 		default:
 			d.Delay = min(max(now.Sub(s.since), minSuspectDelay), maxSuspectDelay)
 			back = append(back, d)
@@ -92,4 +142,29 @@ func (l *lane) separate(ds []*Delivery) (kept, back []*Delivery) {
 		s.p.logger().Warn("cannot give tasks back, trying on", slog.String("queue", l.name), slog.Int("tasks", len(unsettled)), slog.Any("error", err))
 	}
 	return kept, unsettled
+}
+
+// unhold gives back a suspect that no worker was free for: were the process killed
+// now, it would be charged with a run that it never had.
+func (l *lane) unhold(d *Delivery) {
+	s := l.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.suspect != d || s.stopping {
+		return
+	}
+	for _, b := range l.open {
+		for i := range b.items {
+			it := &b.items[i]
+			if it.d != d {
+				continue
+			}
+			if it.state == buffered {
+				l.unbuffer(it)
+				l.giveBack(it, rand.N(maxSuspectDelay))
+			}
+			return
+		}
+	}
+	time.AfterFunc(suspectQuiet, func() { l.unhold(d) }) // it is still on its way into the pool
 }

@@ -145,7 +145,7 @@ func TestNewPoolNamesEveryDeclaredTypeWithoutAHandler(t *testing.T) {
 	some := b.pool(PoolConfig{Types: []string{"job", "welcome"}}) // a pool may be for some types only
 	b.start(some)
 	b.stop(some)
-	assert.Equal(t, 1, b.log.count(`WARN the pool has no handler for types that its queues declare: tasks of these die in it`))
+	assert.Equal(t, 1, b.log.count(`WARN the pool has no handler for types that its queues declare: it hands tasks of these on to other workers`))
 	assert.Equal(t, 1, b.log.count(`types=["bye" of queue "q" "report" of queue "r"]`), "%q", b.log.lines)
 	_, err = NewPool(b.m, b.r, PoolConfig{Types: []string{"job", "nope"}})
 	require.ErrorIs(t, err, ErrUnknownType)

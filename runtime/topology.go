@@ -85,6 +85,7 @@ func (c QueueConfig) differences(d QueueConfig) string {
 		{"max_deliveries", c.MaxDeliveries, d.MaxDeliveries},
 		{"dlq", c.DLQ, d.DLQ},
 		{"retention", c.Retention, d.Retention},
+		{"unknown", c.Unknown, d.Unknown},
 		{"capacity", c.Capacity, d.Capacity},
 	} {
 		if f.a != f.b {

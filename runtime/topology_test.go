@@ -68,6 +68,7 @@ func TestQueueThatIsDeclaredDifferentlyIsRefusedByShowingBoth(t *testing.T) {
 		"type":        {func(c *QueueConfig) { c.Type = FIFO }, "declared twice, with type standard and fifo:"},
 		"levels":      {func(c *QueueConfig) { c.Type, c.Levels = Priority, 3 }, "with type standard and priority, levels 1 and 3:"},
 		"visibility":  {func(c *QueueConfig) { c.Visibility = 0 }, "with visibility 1m0s and 30s:"},
+		"unknown":     {func(c *QueueConfig) { c.Unknown = BuryUnknown }, "with unknown 10m0s and -1ns:"},
 		"deliveries":  {func(c *QueueConfig) { c.MaxDeliveries = 4 }, "with max_deliveries 3 and 4:"},
 		"dlq":         {func(c *QueueConfig) { c.DLQ = "" }, "with dlq dead and q-dlq:"},
 		"retention":   {func(c *QueueConfig) { c.Retention = 0 }, "with retention 1h0m0s and 0s:"},
