@@ -32,7 +32,7 @@ func (q *queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
 		return err
 	}
 	defer q.leaveDead()
-	return q.eachHeld(ds, func(it *item, d *runtime.Delivery) {
+	return q.eachHeld(ds, nil, func(it *item, d *runtime.Delivery) {
 		it.restore(d.Task)
 		task := it.task
 		q.drop(it)

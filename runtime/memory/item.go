@@ -2,6 +2,7 @@ package memory
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -24,6 +25,7 @@ type item struct {
 	holds   bool // its unique key
 	begun   bool // it was handed out before
 	crashes int
+	ended   []uint64 // tokens of the leases that were counted as crashes, the newest ones
 	due     time.Duration
 	seq     uint64 // its place: raised when it comes, and when it joins a line
 	token   uint64 // of the lease, while it is leased
@@ -40,6 +42,27 @@ type item struct {
 
 func (it *item) before(other *item) bool {
 	return it.at < other.at || it.at == other.at && it.seq < other.seq
+}
+
+// mostEnded bounds the leases that are remembered of a task, each for the worker
+// that may say yet that it was no crash.
+const mostEnded = 64
+
+// crash counts the end of a lease with nothing said.
+func (it *item) crash() {
+	it.crashes++
+	if len(it.ended) == mostEnded {
+		it.ended = it.ended[1:]
+	}
+	it.ended = append(it.ended, it.token)
+}
+
+// uncrash takes back what the end of a lease was counted as, once.
+func (it *item) uncrash(token uint64) {
+	if i := slices.Index(it.ended, token); i >= 0 {
+		it.ended = slices.Delete(it.ended, i, i+1)
+		it.crashes--
+	}
 }
 
 // add stores a task and gives it a slot and its ID an entry. It is nowhere in

@@ -10,11 +10,11 @@ import (
 )
 
 func (q *queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
-	return q.each(ctx, ds, func(it *item, _ *runtime.Delivery) { q.drop(it) })
+	return q.each(ctx, ds, nil, func(it *item, _ *runtime.Delivery) { q.drop(it) })
 }
 
 func (q *queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.Duration) error {
-	return q.each(ctx, ds, func(it *item, d *runtime.Delivery) {
+	return q.each(ctx, ds, nil, func(it *item, d *runtime.Delivery) {
 		ends := later(q.now, lease)
 		q.leased.remove(it)
 		q.leased.push(ends, it)
@@ -22,8 +22,10 @@ func (q *queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.D
 	})
 }
 
+// Release implements [runtime.Queue]. A lease that is over was no crash, where its
+// worker can still say so.
 func (q *queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
-	return q.each(ctx, ds, func(it *item, d *runtime.Delivery) {
+	return q.each(ctx, ds, q.uncrash, func(it *item, d *runtime.Delivery) {
 		q.detach(it)
 		it.restore(d.Task)
 		due := q.now
@@ -35,21 +37,33 @@ func (q *queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 	})
 }
 
-func (q *queue) each(ctx context.Context, ds []*runtime.Delivery, do func(*item, *runtime.Delivery)) error {
+// each settles a batch. late is called for those whose lease is over; nil: nothing is.
+func (q *queue) each(ctx context.Context, ds []*runtime.Delivery, late func(*runtime.Delivery), do func(*item, *runtime.Delivery)) error {
 	if err := q.enter(ctx); err != nil {
 		return err
 	}
 	defer q.leave()
-	return q.eachHeld(ds, do)
+	return q.eachHeld(ds, late, do)
+}
+
+// uncrash takes back the crash that the end of a delivery's lease was counted as.
+func (q *queue) uncrash(d *runtime.Delivery) {
+	slot, token, ok := parseReceipt(d.Receipt)
+	if it := q.items.at(slot); ok && it != nil && it.state != gone && it.task.ID == d.Task.ID {
+		it.uncrash(token)
+	}
 }
 
 // eachHeld settles the deliveries whose leases hold, and answers ErrLeaseLost
 // for the others.
-func (q *queue) eachHeld(ds []*runtime.Delivery, do func(*item, *runtime.Delivery)) error {
+func (q *queue) eachHeld(ds []*runtime.Delivery, late func(*runtime.Delivery), do func(*item, *runtime.Delivery)) error {
 	var failed *runtime.BatchError
 	for i, d := range ds {
 		it := q.held(d)
 		if it == nil {
+			if late != nil {
+				late(d)
+			}
 			failed = fail(failed, i, d.Task.ID, fmt.Errorf("queue %q, task %s: %w", q.name, d.Task.ID, runtime.ErrLeaseLost))
 			continue
 		}

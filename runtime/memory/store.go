@@ -88,7 +88,7 @@ func (s *store) advance() {
 		s.wake(it)
 	}
 	for it := s.leased.pop(s.now); it != nil; it = s.leased.pop(s.now) {
-		it.crashes++
+		it.crash()
 		s.bringBack(it)
 	}
 	s.keys.expire(s.now)

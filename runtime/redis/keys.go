@@ -26,6 +26,7 @@ const (
 	keyAge                   // sorted set: ready tasks of a fifo queue, by when they became so
 	keyCopies                // sorted set: names of dead tasks whose ID died before
 	keySources               // set: queues whose dead letter queue this one is
+	keyEnded                 // sorted set: "token.ID" of leases that ended with nothing said, by when; for an hour
 	keyDeadBody              // the same keys of the queue's dead
 	keyDeadDue
 	keyDeadCrash
@@ -36,7 +37,7 @@ const (
 
 // keyNames are the names that the headers of the scripts use.
 var keyNames = [keyCount]string{
-	"meta", "body", "due", "lease", "crash", "wake", "uid", "uniq", "wins", "line", "order", "group", "turn", "age", "copies", "sources",
+	"meta", "body", "due", "lease", "crash", "wake", "uid", "uniq", "wins", "line", "order", "group", "turn", "age", "copies", "sources", "ended",
 	"dead_body", "dead_due", "dead_crash", "dead_copies", "dead_wake",
 }
 

@@ -1,6 +1,10 @@
 package sqlite
 
-import "github.com/taskgen/taskgen/runtime"
+import (
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
 
 // This file moves tasks between the waiting states: the line of a queue (ready
 // tasks) and the delayed ones. Claiming is in claim.go, the end of a lease in
@@ -21,7 +25,11 @@ const (
 	sqlGroupDrop = `DELETE FROM taskgen_group WHERE queue = ? AND grp = ?`                 // one row by its key
 	sqlJobPlace  = `UPDATE taskgen_job SET place = ?2, due = ?3 WHERE seq = ?1`            // one row in place, no index
 	sqlJobCrash  = `UPDATE taskgen_job SET crashes = crashes + 1, begun = 1 WHERE seq = ?` // one row in place, no index
-	sqlLeaseEnd  = `DELETE FROM taskgen_lease WHERE seq = ?`                               // one row by its key
+	// One row by its key and its index entry, where a lease has ended; those that
+	// nobody asked for any more go by the head of the index.
+	sqlEndedAdd = `INSERT INTO taskgen_ended (seq, token, at) SELECT seq, token, ?2 FROM taskgen_lease WHERE seq = ?1 ON CONFLICT DO NOTHING`
+	sqlEndedOld = `DELETE FROM taskgen_ended WHERE at <= ?`
+	sqlLeaseEnd = `DELETE FROM taskgen_lease WHERE seq = ?` // one row by its key
 	// Both read from the head of the index: due or ended rows and one more.
 	sqlDelayDue  = `SELECT seq FROM taskgen_delayed WHERE queue = ? AND due <= ? ORDER BY due, seq LIMIT ?`
 	sqlLeaseOver = `SELECT seq FROM taskgen_lease INDEXED BY taskgen_lease_until WHERE queue = ? AND until <= ? ORDER BY until LIMIT ?`
@@ -31,6 +39,9 @@ const (
 // the next transaction, so that a million tasks due at once hold up nobody for
 // long.
 const settleLimit = 500
+
+// endedFor is how long a worker may say that the end of its lease was no crash.
+const endedFor = time.Hour
 
 // settle puts what has become due in line, and what leases have left behind
 // back at its place. On a fifo queue it goes on to the end, for tasks that
@@ -67,12 +78,16 @@ func (t *tx) promote(s *state) int {
 func (t *tx) reap(s *state) int {
 	seqs := t.seqs(sqlLeaseOver, s.id, t.now, settleLimit)
 	for _, seq := range seqs {
+		t.exec(sqlEndedAdd, seq, t.now)
 		t.exec(sqlLeaseEnd, seq)
 		s.leased--
 		t.exec(sqlJobCrash, seq)
 		if j, ok := t.job(seq); ok {
 			t.join(s, j, true)
 		}
+	}
+	if len(seqs) > 0 {
+		t.exec(sqlEndedOld, t.now-int64(endedFor))
 	}
 	return len(seqs)
 }

@@ -148,6 +148,21 @@ CREATE TABLE taskgen_letter (
 `,
 }
 
+// additions are made whenever a file is opened. What a build does not know of it
+// leaves alone, so that they are no new version of the schema: old and new builds
+// work on one file.
+const additions = `
+-- Leases that ended with nothing said, each counted as a crash, for workers that
+-- say yet that it was none.
+CREATE TABLE IF NOT EXISTS taskgen_ended (
+	seq   INTEGER NOT NULL,
+	token INTEGER NOT NULL,
+	at    INTEGER NOT NULL,
+	PRIMARY KEY (seq, token)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS taskgen_ended_at ON taskgen_ended (at);
+`
+
 const (
 	// The version and the identity of the file are kept in a table and not in
 	// user_version and application_id, which belong to the application where it
@@ -189,6 +204,9 @@ func migrate(c *conn) (file string, err error) {
 		if err := setMeta(c.Conn, metaVersion, fmt.Sprint(v+1)); err != nil {
 			return "", err
 		}
+	}
+	if err := sqlitex.ExecScript(c.Conn, additions); err != nil {
+		return "", err
 	}
 	if file, err = getMeta(c.Conn, metaFile); err != nil {
 		return "", err

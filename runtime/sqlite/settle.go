@@ -18,6 +18,9 @@ const (
 	sqlJobDrop = `DELETE FROM taskgen_job WHERE seq = ?`
 	// One row by its key; no index changes.
 	sqlJobRelease = `UPDATE taskgen_job SET place = ?2, due = ?3, begun = 1, envelope = ?4 WHERE seq = ?1`
+	// One row by its key and its index entry, and then one in place.
+	sqlEndedTake  = `DELETE FROM taskgen_ended WHERE seq = ? AND token = ?`
+	sqlJobUncrash = `UPDATE taskgen_job SET crashes = crashes - 1 WHERE seq = ?1 AND queue = ?2 AND crashes > 0 AND id = ?3`
 	// One row by its key; no index changes.
 	sqlJobRewrite = `UPDATE taskgen_job SET envelope = ?2 WHERE seq = ?1`
 )
@@ -58,7 +61,8 @@ func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.D
 }
 
 // Release implements [runtime.Queue]. A task that is released at once goes to
-// the end of the line, on a fifo queue to the head of its group.
+// the end of the line, on a fifo queue to the head of its group. A lease that is over
+// was no crash, where its worker can still say so.
 func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 	envelopes := make([][]byte, len(ds))
 	dues := make([]int64, len(ds)) // 0: at once
@@ -72,6 +76,7 @@ func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 	}
 	return q.settle(ctx, ds, func(t *tx, s *state, i int, r receipt) bool {
 		if !t.take(s, r) {
+			t.uncrash(s, r, ds[i].Task.ID)
 			return false
 		}
 		if j, ok := t.job(r.seq); ok {
@@ -79,6 +84,18 @@ func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 		}
 		return true
 	})
+}
+
+// uncrash takes back the crash that the end of a lease was counted as, once.
+func (t *tx) uncrash(s *state, r receipt, id string) {
+	if t.exec(sqlEndedTake, r.seq, r.token) == 0 {
+		return
+	}
+	st := t.prepare(sqlJobUncrash, []int64{r.seq, s.id})
+	if st != nil {
+		st.BindText(3, id)
+	}
+	t.run(st)
 }
 
 func (t *tx) release(s *state, j job, due int64, envelope []byte) {

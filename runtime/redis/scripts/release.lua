@@ -1,15 +1,23 @@
 -- release puts leased tasks back on the queue.
--- KEYS: meta body due lease wake
+-- KEYS: meta body due lease crash wake ended
 -- USES: clock lists|fifo|dead wake
 -- ARGV: n, 0 or how often this call was sent before, and for each task: receipt,
 --   ID, envelope, delay in ms
 -- Returns: 0 when all were released, else their codes: 0 released, 1 the lease
 --   is lost. A task that an earlier sending of the call has released is told by
---   its bytes.
+--   its bytes. A lease that is over was no crash, where its worker can still say
+--   so: once for each, and whoever has the task now.
 -- Cost: 3 commands a task; O(log N) each.
 local n, again, codes, sooner = tonumber(ARGV[1]), ARGV[2] ~= '0', {}, false
 local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]
 local soonest, lost = first and tonumber(first) or math.huge, false
+local function uncrash(receipt, id)
+  if redis.call('ZREM', ended, receipt) == 0 then return false end
+  if tonumber(redis.call('HGET', crash, id) or 0) > 0 and redis.call('HINCRBY', crash, id, -1) == 0 then
+    redis.call('HDEL', crash, id)
+  end
+  return true
+end
 for i = 1, n do
   local at = 4 * i - 1
   local id, envelope, delay = ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
@@ -23,6 +31,8 @@ for i = 1, n do
       restore({id}, false)
       sooner = true
     end
+  elseif uncrash(ARGV[at], id) then
+    codes[i], lost = 1, true
   elseif again and redis.call('HGET', body, id) == envelope then
     codes[i] = 0
   else

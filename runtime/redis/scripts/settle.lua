@@ -1,6 +1,6 @@
 -- settle: puts delayed tasks that are due in line, and tasks whose lease is over
 -- back, each up to a limit; it returns true when there is more.
--- KEYS: due lease crash uniq wins
+-- KEYS: due lease crash uniq wins ended
 local function settle()
   local ids = kind ~= 'dead' and redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, 256) or {}
   if #ids > 0 then
@@ -10,13 +10,19 @@ local function settle()
   local over = redis.call('ZRANGE', lease, '-inf', now, 'BYSCORE', 'LIMIT', 0, 256)
   if #over > 0 then
     redis.call('ZREM', lease, unpack(over))
-    local back = {}
+    local back, ends = {}, {}
     for i = 1, #over do
+      ends[2 * i - 1], ends[2 * i] = now, over[i]
       local id = string.sub(over[i], string.find(over[i], '.', 1, true) + 1)
       redis.call('HINCRBY', crash, id, 1)
       back[i] = id
     end
     restore(back, true)
+    -- For workers that say yet that it was no crash: see release.
+    redis.call('ZADD', ended, unpack(ends))
+    redis.call('ZREMRANGEBYSCORE', ended, '-inf', now - 3600000)
+    redis.call('ZREMRANGEBYRANK', ended, 0, -10001)
+    redis.call('PEXPIRE', ended, 3600000)
   end
   local keys = redis.call('ZRANGE', wins, '-inf', now, 'BYSCORE', 'LIMIT', 0, 256)
   if #keys > 0 then
