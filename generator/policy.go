@@ -1,6 +1,7 @@
 package generator
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/taskgen/taskgen/generator/check"
@@ -19,6 +20,9 @@ func queue(d *directive.Directive) model.Queue {
 	q.MaxDeliveries, _ = directive.Value[int](d, "max_deliveries")
 	q.DLQ, _ = directive.Value[string](d, "dlq")
 	q.Retention, _ = directive.Value[time.Duration](d, "retention")
+	if unknown, ok := directive.Value[time.Duration](d, "unknown"); ok {
+		q.Unknown = cmp.Or(unknown, model.AtOnce)
+	}
 	return q
 }
 

@@ -108,7 +108,7 @@ func (c *checker) queues() {
 		if _, ok := q.Places["queue.levels"]; ok && q.Type != "priority" {
 			c.report(QueueLevels, q.Places.Of("queue.levels"), "", "queue %s has levels and is of type %s", q.Name, orStandard(q.Type))
 		}
-		c.limits(q.Places, []limit{{"queue.visibility", q.Visibility}, {"queue.retention", q.Retention}})
+		c.limits(q.Places, []limit{{"queue.visibility", q.Visibility}, {"queue.retention", q.Retention}, {"queue.unknown", q.Unknown}})
 		if q.Name != "" {
 			c.dlq(q)
 		}

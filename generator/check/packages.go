@@ -100,6 +100,7 @@ func stated(q *model.Queue) [][2]string {
 		{"max_deliveries", fmt.Sprint(cmp.Or(q.MaxDeliveries, DefaultMaxDeliveries))},
 		{"dlq", cmp.Or(q.DLQ, q.Name+"-dlq")},
 		{"retention", q.Retention.String()},
+		{"unknown", max(cmp.Or(q.Unknown, DefaultUnknown), 0).String()},
 	}
 }
 

@@ -99,6 +99,7 @@ const (
 	DefaultLevels        = 4
 	DefaultVisibility    = 30 * time.Second
 	DefaultMaxDeliveries = 10
+	DefaultUnknown       = 10 * time.Minute
 	DefaultRetryBase     = time.Second
 	DefaultRetryCap      = time.Hour
 )

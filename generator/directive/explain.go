@@ -141,6 +141,8 @@ func details(k *Key) string {
 	switch {
 	case k.Required:
 		parts = append(parts, "required")
+	case k.Default != "" && k.Zero != "":
+		parts = append(parts, "0: "+k.Zero, "default: "+k.Default)
 	case k.Default != "":
 		parts = append(parts, "default: "+k.Default)
 	}

@@ -57,9 +57,11 @@ type Key struct {
 	Choices    []string
 	// Min and Max bound a number; Max 0: no bound above.
 	Min, Max float64
-	Default  string // in words
-	Doc      string
-	Example  string
+	// Zero says in words what a Duration of 0 stands for; empty: there is none.
+	Zero    string
+	Default string // in words
+	Doc     string
+	Example string
 }
 
 // Table holds all directives in the order of the reference.
@@ -132,9 +134,10 @@ var Table = []Spec{
 			{Name: "type", Kind: Choice, Choices: []string{"standard", "fifo", "priority"}, Default: "standard", Doc: "How tasks are ordered: roughly first in, first out; strictly within a group; by level.", Example: "type=fifo"},
 			{Name: "levels", Kind: Int, Min: 2, Max: 100, Default: "4 on a queue of type priority, else 1", Doc: "Levels of a queue of type priority.", Example: "levels=4"},
 			{Name: "visibility", Kind: Duration, Default: "30s", Doc: "Lease of a worker on a task. Leases are extended while a handler runs, so it bounds how long a task waits after its worker has died.", Example: "visibility=5m"},
-			{Name: "max_deliveries", Kind: Int, Min: 1, Max: 1000, Default: "10", Doc: "How often a task is handed out without a word from its worker before it is dead lettered.", Example: "max_deliveries=5"},
+			{Name: "max_deliveries", Kind: Int, Min: 1, Max: 1000, Default: "10", Doc: "How often a task may take its worker along before it is dead lettered. It is counted once half as many deliveries of it have ended without a word: from there on it runs alone.", Example: "max_deliveries=5"},
 			{Name: "dlq", Kind: QueueName, Default: "the name with -dlq behind it", Doc: "Name of the dead letter queue.", Example: "dlq=embeddings-dlq"},
 			{Name: "retention", Kind: Duration, Default: "no limit", Doc: "How long a task may wait after it became due. An older one is not run but dead lettered.", Example: "retention=14d"},
+			{Name: "unknown", Kind: Duration, Zero: "at once", Default: "10m", Doc: "How long a task of a type that no worker has a handler for is handed on from one to the next before it is dead lettered: as long as a deploy may take.", Example: "unknown=1h"},
 		},
 	},
 	{

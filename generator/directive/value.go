@@ -43,7 +43,7 @@ func (k *Key) parse(s string) (any, *problem) {
 			return nil, &problem{check.ValueMalformed, "this is not a reason", "say in words why the warning does not matter here"}
 		}
 	case Duration:
-		return duration(s)
+		return duration(k, s)
 	case Int:
 		return integer(k, s)
 	case Float:
@@ -184,13 +184,14 @@ func list(k *Key, s string) (any, *problem) {
 	return items, nil
 }
 
-func duration(s string) (any, *problem) {
+func duration(k *Key, s string) (any, *problem) {
 	d, err := ParseDuration(s)
 	switch {
 	case errors.Is(err, errTooLong):
 		return nil, &problem{check.ValueDuration, errTooLong.Error(), "write a shorter one"}
 	case err != nil:
 		return nil, &problem{check.ValueDuration, "this is not a duration", ""}
+	case d == 0 && k.Zero != "":
 	case d <= 0:
 		return nil, &problem{check.ValueDuration, "a duration is above zero", "leave it out for the default, or write how long"}
 	}

@@ -204,9 +204,13 @@ type Queue struct {
 	MaxDeliveries int           `json:"max_deliveries,omitempty"`
 	DLQ           string        `json:"dlq,omitempty"`
 	Retention     time.Duration `json:"retention,omitempty"`
+	Unknown       time.Duration `json:"unknown,omitempty"` // AtOnce: not at all
 	Pos           Pos           `json:"pos"`
 	Places        Places        `json:"-"`
 }
+
+// AtOnce is the Unknown of a queue with unknown=0.
+const AtOnce time.Duration = -1
 
 // A Field is one field of a task's struct, in source order.
 type Field struct {

@@ -27,8 +27,9 @@ type modelTask struct {
 	stays   bool // it keeps its place when it becomes due
 	begun   bool
 	crashes int
-	ends    time.Time // of the lease
-	lease   int       // which delivery holds it
+	ended   map[int]bool // deliveries whose lease ended: each a crash
+	ends    time.Time    // of the lease
+	lease   int          // which delivery holds it
 	origin  string
 }
 
@@ -47,6 +48,10 @@ func (m *model) advance(now time.Time) {
 		case mt.state == runtime.Leased && !mt.ends.After(now):
 			mt.state = runtime.Ready
 			mt.crashes++
+			if mt.ended == nil {
+				mt.ended = make(map[int]bool)
+			}
+			mt.ended[mt.lease] = true
 		}
 	}
 	slices.SortFunc(due, byDue)

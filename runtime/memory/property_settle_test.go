@@ -15,7 +15,7 @@ import (
 
 // settle calls do with some deliveries, stale ones among them, and checks that
 // exactly the stale ones are refused.
-func (x *machine) settle(t *rapid.T, held []*holding, do func([]*runtime.Delivery) error, then func(*holding)) {
+func (x *machine) settle(t *rapid.T, held []*holding, do func([]*runtime.Delivery) error, then func(*holding), late ...func(*holding)) {
 	if len(held) == 0 {
 		t.Skip("nothing was handed out")
 	}
@@ -29,6 +29,9 @@ func (x *machine) settle(t *rapid.T, held []*holding, do func([]*runtime.Deliver
 		h := held[n]
 		if h.stale() {
 			require.ErrorIs(t, runtime.ErrorAt(err, i), runtime.ErrLeaseLost)
+			for _, f := range late {
+				f(h)
+			}
 			continue
 		}
 		require.NoError(t, runtime.ErrorAt(err, i))
@@ -65,6 +68,11 @@ func (x *machine) release(t *rapid.T, q *queue, m *model, held []*holding) {
 	}, func(h *holding) {
 		h.mt.task.RetryCount, h.mt.task.Metadata = h.d.Task.RetryCount, maps.Clone(h.d.Task.Metadata)
 		m.schedule(h.mt, x.clock.now.Add(delay), x.clock.now)
+	}, func(h *holding) {
+		if h.mt.ended[h.lease] { // it was no crash, says its worker
+			delete(h.mt.ended, h.lease)
+			h.mt.crashes--
+		}
 	})
 }
 

@@ -79,8 +79,7 @@ func boundCrashes(w *world) {
 	q, err := m.Queue("q")
 	w.ok(err, "queue")
 	w.enqueue(q, w.task(q, func(t *runtime.Task) { t.Type, t.MaxRetries = "letter", 1 }))
-	// One that counts what is beyond the retries as crashes allows for both.
-	for n := range 1 + most {
+	for n := range limitOf(most) {
 		d := w.takeOne(q, w.lease())
 		w.check(d.Task.RetryCount+d.Crashes == n, "after %d crashes, which are charged, RetryCount is %d and Crashes %d", n, d.Task.RetryCount, d.Crashes)
 		w.expire()

@@ -17,7 +17,7 @@ func poisonClauses() []clause {
 	}
 	return []clause{
 		poison("a payload that cannot be read goes to the dead letter queue at once", poisonPayload),
-		poison("an unknown type goes to the dead letter queue at once", poisonType),
+		poison("an unknown type goes to the dead letter queue, at once where the queue says so", poisonType),
 		poison("an encoding that nobody decodes goes to the dead letter queue at once", poisonEncoding),
 		poison("a handler that panics is charged, and the process lives", poisonPanic),
 		poison("a task whose leases end MaxDeliveries times is not run again", poisonDeliveries, counting),
@@ -76,7 +76,7 @@ func (w *world) apart(t *runtime.Task) {
 // dies runs one task by a pool and returns it from the dead letter queue.
 func (w *world) dies(change func(*runtime.Task), handle func(context.Context, letter) error) *runtime.Task {
 	w.Helper()
-	m := w.manager(runtime.QueueConfig{Name: "q"})
+	m := w.manager(runtime.QueueConfig{Name: "q", Unknown: runtime.BuryUnknown})
 	q, err := m.Queue("q")
 	w.ok(err, "queue")
 	t := w.task(q, change)
@@ -148,7 +148,7 @@ func poisonDeliveries(w *world) {
 	q, err := m.Queue("q")
 	w.ok(err, "queue")
 	w.post(m, 1)
-	for range 3 {
+	for range limitOf(3) {
 		w.takeOne(q, w.lease())
 		w.expire()
 	}
@@ -174,7 +174,7 @@ func poisonExpired(w *world) {
 }
 
 func poisonBeside(w *world) {
-	m := w.manager(runtime.QueueConfig{Name: "q"})
+	m := w.manager(runtime.QueueConfig{Name: "q", Unknown: runtime.BuryUnknown})
 	q, err := m.Queue("q")
 	w.ok(err, "queue")
 	w.put(q, 5, func(t *runtime.Task) { t.Type = "no such type" })

@@ -49,6 +49,12 @@ func (f *file) queue(q *model.Queue) *jen.Statement {
 	if q.Retention != 0 {
 		l.set("Retention", duration(q.Retention))
 	}
+	switch {
+	case q.Unknown == model.AtOnce:
+		l.set("Unknown", jen.Qual(RuntimePath, "BuryUnknown"))
+	case q.Unknown != 0:
+		l.set("Unknown", duration(q.Unknown))
+	}
 	types := f.typesOn(q.Name)
 	if len(types) > 0 {
 		l.set("Types", f.types(types))
