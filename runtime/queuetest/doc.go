@@ -15,9 +15,9 @@
 //  5. Publish before ack. Retry, dead letter and redrive write the new place
 //     before they leave the old one, or both at once. A crash in between makes a
 //     duplicate, never a loss.
-//  6. Poison does not loop. A payload that cannot be read, an unknown type, a
-//     handler that kills its process MaxDeliveries times: to the dead letter
-//     queue, with the reason.
+//  6. Poison does not loop. A payload that cannot be read, a type that nobody
+//     knows for QueueConfig.Unknown, a handler that kills its process MaxDeliveries
+//     times: to the dead letter queue, with the reason.
 //  7. Crashes are not failures. A retry is charged when the handler failed, not
 //     when its worker died or was told to stop.
 //  8. Order where promised. On a FIFO queue a group's tasks come one at a time
@@ -29,6 +29,17 @@
 //  11. Stopping is clean. A pool that has stopped leaves nothing leased.
 //  12. Stats tell the truth, at a cost that does not grow with the number of
 //     tasks.
+//  13. A deploy is not a fault. Old and new programs on one queue at once: no task is
+//     buried because one of them does not know it.
+//  14. What is done stays done. Through kill -9 and restart of the broker no completed
+//     task runs again beyond what Durable and ConfirmsAcks allow, and its unique key
+//     is free.
+//  15. A full, slow or frozen backend still drains. What is there is worked off,
+//     leases are kept, producers get an error that says why, nothing hangs.
+//  16. A task dies only of its own runs. None is buried that no handler began, but for
+//     expiry, for what cannot be read, and for patience used up: what is given back,
+//     a neighbour's crash and a lease that ended while its worker lived are charged to
+//     nobody.
 //
 // Where a Harness has a Network, each operation is cut in the middle and its reply
 // lost, on the real backend, and the round trips of a pool are counted; where it

@@ -8,7 +8,7 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// A Law is one of the promises that a provider is held to. The laws 1 to 12 are
+// A Law is one of the promises that a provider is held to. The laws 1 to 16 are
 // those of the package comment.
 type Law int
 
@@ -29,6 +29,10 @@ const (
 	AcksSurviveTrouble
 	StoppingIsClean
 	StatsTellTheTruth
+	DeployIsNoFault
+	DoneStaysDone
+	TroubleStillDrains
+	TasksDieOfTheirRuns
 )
 
 var lawTexts = [...]string{
@@ -45,6 +49,10 @@ var lawTexts = [...]string{
 	"an ack survives trouble",
 	"stopping is clean",
 	"stats tell the truth",
+	"a deploy is not a fault",
+	"what is done stays done",
+	"a full, slow or frozen backend still drains",
+	"a task dies only of its own runs",
 }
 
 // String is the law's number and text: "law 3: stale receipts change nothing".

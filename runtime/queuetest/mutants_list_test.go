@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,6 +38,27 @@ func counted(change func(s *runtime.Stats)) fault {
 	return fault{stats: func(_ everything, s runtime.Stats) runtime.Stats {
 		change(&s)
 		return s
+	}}
+}
+
+// buriesCrashed buries by a count of deliveries, as a broker with a limit does.
+var buriesCrashed, buriesAfterOne = buriesAt(3), buriesAt(1)
+
+func buriesAt(most int) fault {
+	return fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+		ds, err := q.Dequeue(ctx, limit, lease)
+		var kept []*runtime.Delivery
+		for _, d := range ds {
+			if d.Crashes >= most {
+				_ = q.DeadLetter(ctx, []*runtime.Delivery{d})
+				continue
+			}
+			kept = append(kept, d)
+		}
+		if err == nil && len(kept) == 0 {
+			return nil, runtime.ErrNoTasks
+		}
+		return kept, err
 	}}
 }
 
@@ -235,6 +258,73 @@ var mutants = []struct {
 		}
 		return q.DeadLetter(ctx, ds)
 	}}},
+
+	{DeployIsNoFault, "buries what comes back", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+		return q.DeadLetter(ctx, ds)
+	}}},
+	{DeployIsNoFault, "charges a release", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+		for _, d := range ds {
+			d.Task.RetryCount++
+		}
+		return q.Release(ctx, ds)
+	}}},
+
+	{TasksDieOfTheirRuns, "counts a release as a crash", func() fault {
+		var mu sync.Mutex
+		back := make(map[string]int)
+		return fault{
+			release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+				mu.Lock()
+				for _, d := range ds {
+					back[d.Task.ID]++
+				}
+				mu.Unlock()
+				return q.Release(ctx, ds)
+			},
+			dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+				ds, err := q.Dequeue(ctx, limit, lease)
+				mu.Lock()
+				defer mu.Unlock()
+				for _, d := range ds {
+					d.Crashes += back[d.Task.ID]
+				}
+				return ds, err
+			},
+		}
+	}()},
+	{TasksDieOfTheirRuns, "buries by itself what was delivered MaxDeliveries times", buriesCrashed},
+	{TasksDieOfTheirRuns, "forgets which leases ended", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+		if err := q.Extend(ctx, ds, time.Hour); err != nil {
+			return err
+		}
+		return q.Release(ctx, ds)
+	}}},
+	{TasksDieOfTheirRuns, "takes a crash back whenever it is asked to", func() fault {
+		var mu sync.Mutex
+		taken := make(map[string]int)
+		return fault{
+			release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+				err := q.Release(ctx, ds)
+				mu.Lock()
+				defer mu.Unlock()
+				for i, d := range ds {
+					if errors.Is(runtime.ErrorAt(err, i), runtime.ErrLeaseLost) {
+						taken[d.Task.ID]++
+					}
+				}
+				return err
+			},
+			dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+				ds, err := q.Dequeue(ctx, limit, lease)
+				mu.Lock()
+				defer mu.Unlock()
+				for _, d := range ds {
+					d.Crashes = max(0, d.Crashes-max(0, taken[d.Task.ID]-1))
+				}
+				return ds, err
+			},
+		}
+	}()},
 
 	{CrashesAreNotFailures, "charges a retry for a crash", delivered(func(ds []*runtime.Delivery) {
 		for _, d := range ds {
