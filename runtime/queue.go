@@ -87,6 +87,11 @@ type Queue interface {
 	// Delivery.Delay. It keeps the Task as it stands in the delivery: RetryCount
 	// and Metadata are the caller's to change beforehand. Whether ScheduledFor then
 	// says when the task is due again is the provider's affair.
+	//
+	// A worker that lives may say of a lease that has ended that it was no crash, by
+	// a release with its receipt. The answer is ErrLeaseLost as ever; where the end of
+	// the lease was counted, a provider that can takes that back, once for each
+	// receipt, and changes nothing else of the task, whoever has it now.
 	Release(ctx context.Context, ds []*Delivery) error
 	// DeadLetter moves tasks to the dead letter queue, as they stand in the
 	// delivery. The runtime writes the failure into the task beforehand (see

@@ -17,7 +17,7 @@ func runClauses() []clause {
 	return []clause{
 		runs("what is given back is charged with nothing, however often", runsGivenBack, uncharged, keeping),
 		runs("a task that no handler has begun is run before it dies of crashes", runsUnbegun, counting),
-		runs("a lease that ended while its worker lived is no crash, once it says so", runsLost, counting, fencing, freeLeases),
+		runs("a lease that ended while its worker lived is no crash, once it says so", runsLost, excusing),
 		killed,
 	}
 }

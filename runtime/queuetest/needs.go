@@ -24,6 +24,7 @@ const (
 	uniqueness need = "unique keys with a window"
 	untilDone  need = "unique keys held until the task is done"
 	counting   need = "crashes that are counted"
+	excusing   need = "crashes that can be taken back"
 	uncharged  need = "crashes that are told from failures"
 	refusing   need = "IDs that are refused while they are on the queue"
 	keeping    need = "released tasks that keep what their worker wrote"
@@ -63,7 +64,7 @@ const (
 var optional = map[need]bool{
 	costing: true, browsing: true, cancelling: true, rescheduling: true, purging: true, pausing: true,
 	redriving: true, discarding: true, bounding: true, measuring: true, bounded: true, limited: true,
-	keyless: true, charging: true, oneplace: true,
+	keyless: true, charging: true, oneplace: true, excusing: true,
 }
 
 // leaves reports whether the harness may go without what a test needs. A harness
@@ -116,6 +117,9 @@ func (h *Harness) lacks(tb testing.TB) map[need]string {
 	no(uniqueness, has.DedupWindow == 0, says("DedupWindow"))
 	no(untilDone, !has.UniqueUntilDone, says("UniqueUntilDone"))
 	no(counting, !has.CountsCrashes, says("CountsCrashes"))
+	no(excusing, !has.CountsCrashes, says("CountsCrashes"))
+	no(excusing, !has.Fencing, says("Fencing"))
+	no(excusing, !has.FreeLeases, says("FreeLeases"))
 	no(uncharged, has.CrashIsAttempt, says("CrashIsAttempt"))
 	no(refusing, !has.RefusesIDs, says("RefusesIDs"))
 	no(keeping, !has.KeepsReleased, says("KeepsReleased"))
