@@ -22,11 +22,10 @@ func (q *Queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
 	err := q.each(ctx, func(l *lane) error {
 		names := ids
 		if l.dead {
-			found, err := l.find(ctx, ids)
-			if err != nil {
+			var err error
+			if names, err = l.find(ctx, ids); err != nil {
 				return err
 			}
-			names = namesOf(found)
 		}
 		return l.cancel(ctx, names, removed)
 	})
@@ -86,11 +85,10 @@ func (q *Queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 	err := q.each(ctx, func(l *lane) error {
 		names := []string{id}
 		if l.dead {
-			found, err := l.find(ctx, names)
-			if err != nil {
+			var err error
+			if names, err = l.find(ctx, names); err != nil {
 				return err
 			}
-			names = namesOf(found)
 		}
 		for _, name := range names {
 			ok, err := l.reschedule(ctx, name, at)

@@ -14,7 +14,8 @@ import (
 // those that a worker of the dead letter queue has leased come after these. On a
 // dead letter queue the dead of one queue come after those of another. A value
 // that cannot be decoded is shown as the task that would take its place on the
-// dead letter queue. While others take tasks off the queue a page may hold tasks
+// dead letter queue. A page ends before its limit where it has become larger than
+// 16 MB. While others take tasks off the queue a page may hold tasks
 // of the one before again.
 func (q *Queue) Browse(ctx context.Context, state runtime.State, from string, limit int) ([]*runtime.Task, string, error) {
 	if limit < 1 {
@@ -32,8 +33,11 @@ func (q *Queue) Browse(ctx context.Context, state runtime.State, from string, li
 	if err != nil {
 		return nil, "", err
 	}
-	var tasks []*runtime.Task
-	var last cursor
+	var (
+		tasks []*runtime.Task
+		last  cursor
+		bytes int
+	)
 	for i, st := range stages {
 		switch {
 		case i < at.stage:
@@ -41,15 +45,19 @@ func (q *Queue) Browse(ctx context.Context, state runtime.State, from string, li
 		case i > at.stage:
 			at = cursor{stage: i, a: "0"}
 		}
-		found, ends, err := st.lane.browse(ctx, st.state, at, limit-len(tasks)+1)
-		if err != nil {
-			return nil, "", err
-		}
-		for k, task := range found {
-			if len(tasks) == limit {
-				return tasks, last.String(), nil
+		for more := true; more; {
+			var found listing
+			if found, err = st.lane.browse(ctx, st.state, at, min(limit-len(tasks)+1, chunk)); err != nil {
+				return nil, "", err
 			}
-			tasks, last = append(tasks, task), ends[k]
+			for k, task := range found.tasks {
+				if len(tasks) == limit || len(tasks) > 0 && bytes > maxPage {
+					return tasks, last.String(), nil
+				}
+				tasks, last = append(tasks, task), found.ends[k]
+				bytes += found.sizes[k]
+			}
+			at, more = found.rest, found.more
 		}
 	}
 	return tasks, "", nil
@@ -104,34 +112,48 @@ func parseCursor(text string) (cursor, error) {
 	return cursor{}, fmt.Errorf("taskgen: browse: %q is no cursor that Browse has returned", text)
 }
 
-// browse lists up to n tasks of one state after a cursor, with the cursor of
-// each.
-func (l *lane) browse(ctx context.Context, state runtime.State, at cursor, n int) ([]*runtime.Task, []cursor, error) {
-	c := l.newCall(opBrowse, 4).add(string(state), at.a, at.b, n)
+// A listing is a part of a page of Browse.
+type listing struct {
+	tasks []*runtime.Task
+	ends  []cursor // of each
+	sizes []int    // of each, in bytes
+	rest  cursor   // where to go on
+	more  bool     // there may be something
+}
+
+// browse lists up to n tasks of one state after a cursor: fewer where there are no
+// more, or no room for them in one script.
+func (l *lane) browse(ctx context.Context, state runtime.State, at cursor, n int) (listing, error) {
+	var found listing
+	c := l.newCall(opBrowse, 5).add(string(state), at.a, at.b, n, bulk)
 	reply, err := l.run(ctx, c)
 	if err != nil {
-		return nil, nil, err
+		return found, err
 	}
 	r, ok := reply.([]any)
-	if !ok || len(r) != 3 {
-		return nil, nil, l.failed(c, errReply)
+	if !ok || len(r) != 4 {
+		return found, l.failed(c, errReply)
 	}
 	names, _ := r[0].([]any)
 	envelopes, _ := r[1].([]any)
 	places, _ := r[2].([]any)
 	if len(envelopes) != len(names) || len(places) != len(names) {
-		return nil, nil, l.failed(c, errReply)
+		return found, l.failed(c, errReply)
 	}
-	tasks, ends := make([]*runtime.Task, len(names)), make([]cursor, len(names))
+	place := func(value any) cursor {
+		a, b, _ := strings.Cut(text(value), " ")
+		return cursor{at.stage, a, b}
+	}
 	for i := range names {
 		envelope := text(envelopes[i])
 		task, err := runtime.DecodeEnvelope(bytesOf(envelope))
 		if err != nil {
 			task = standIn(text(names[i]), l.queue, envelope, err)
 		}
-		tasks[i] = task
-		a, b, _ := strings.Cut(text(places[i]), " ")
-		ends[i] = cursor{at.stage, a, b}
+		found.tasks, found.ends, found.sizes = append(found.tasks, task), append(found.ends, place(places[i])), append(found.sizes, len(envelope))
 	}
-	return tasks, ends, nil
+	if found.more = text(r[3]) != ""; found.more {
+		found.rest = place(r[3])
+	}
+	return found, nil
 }

@@ -59,7 +59,12 @@ func (p *Provider) judge(ctx context.Context, info map[string]string) error {
 	if version := info["redis_version"]; !atLeast(version, 6, 2) {
 		return fmt.Errorf("redis: the server is version %s: 6.2 or later is needed, or any Valkey", version)
 	}
-	if policy := info["maxmemory_policy"]; policy != "" && policy != "noeviction" {
+	// The volatile policies delete what has a time to live: results, and no part of a
+	// queue.
+	policy := info["maxmemory_policy"]
+	if strings.HasPrefix(policy, "volatile-") {
+		p.logger().WarnContext(ctx, "redis: the server may delete results of tasks before their time when its memory is full; tasks it keeps", slog.String("maxmemory-policy", policy))
+	} else if policy != "" && policy != "noeviction" {
 		if !p.eviction {
 			return fmt.Errorf("redis: maxmemory-policy is %s, by which the server may delete tasks when its memory is full: run CONFIG SET maxmemory-policy noeviction and put it into redis.conf (on a managed service: into the parameter group), or accept the loss by WithEviction()", policy)
 		}

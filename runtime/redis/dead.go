@@ -21,30 +21,20 @@ func idOf(name string) string {
 	return id
 }
 
-func namesOf(found []corpse) []string {
-	names := make([]string, len(found))
-	for i, c := range found {
-		names[i] = c.name
+// namesIn reads names.
+func namesIn(reply any) []string {
+	r, _ := reply.([]any)
+	names := make([]string, len(r))
+	for i := range r {
+		names[i] = text(r[i])
 	}
 	return names
 }
 
-// corpses reads names and envelopes in turn.
-func corpses(reply []any) ([]corpse, error) {
-	if len(reply)%2 != 0 {
-		return nil, errReply
-	}
-	all := make([]corpse, 0, len(reply)/2)
-	for i := 0; i < len(reply); i += 2 {
-		all = append(all, corpse{text(reply[i]), text(reply[i+1])})
-	}
-	return all, nil
-}
-
-// find returns the dead tasks with the given IDs, in their order: of one ID there
-// may be several.
-func (l *lane) find(ctx context.Context, ids []string) ([]corpse, error) {
-	var all []corpse
+// find returns the names of the dead tasks with the given IDs, in their order: of
+// one ID there may be several.
+func (l *lane) find(ctx context.Context, ids []string) ([]string, error) {
+	var all []string
 	for len(ids) > 0 {
 		part := ids[:min(chunk, len(ids))]
 		ids = ids[len(part):]
@@ -56,43 +46,34 @@ func (l *lane) find(ctx context.Context, ids []string) ([]corpse, error) {
 		if err != nil {
 			return nil, err
 		}
-		r, _ := reply.([]any)
-		found, err := corpses(r)
-		if err != nil {
-			return nil, l.failed(c, err)
-		}
-		all = append(all, found...)
+		all = append(all, namesIn(reply)...)
 	}
 	return all, nil
 }
 
-// page returns dead tasks in the order they died, none that died after last; 0
-// stands for now, and the time it stood for is returned.
-func (l *lane) page(ctx context.Context, last int64, skip int) (int64, []corpse, error) {
+// page returns the names of dead tasks in the order they died, none that died after
+// last; 0 stands for now, and the time it stood for is returned.
+func (l *lane) page(ctx context.Context, last int64, skip int) (int64, []string, error) {
 	c := l.newCall(opDeadPage, 3).add(last, skip, chunk)
 	reply, err := l.run(ctx, c)
 	if err != nil {
 		return 0, nil, err
 	}
 	r, ok := reply.([]any)
-	if !ok || len(r) == 0 {
+	if !ok || len(r) != 2 {
 		return 0, nil, l.failed(c, errReply)
-	}
-	found, err := corpses(r[1:])
-	if err != nil {
-		return 0, nil, l.failed(c, err)
 	}
 	if last == 0 {
 		last, _ = r[0].(int64)
 	}
-	return last, found, nil
+	return last, namesIn(r[1]), nil
 }
 
 // Redrive implements [runtime.Redriver]. Tasks that a worker of the dead letter
 // queue has leased stay, and so do those whose ID is on the queue again: the
 // error is then a *BatchError with ErrDuplicate, counted in the order of the
-// tasks that were found. Capacity is not asked. It works in scripts of 256 tasks,
-// and with ids nil leaves those alone that die while it runs. A unique key is not
+// tasks that were found. Capacity is not asked. It works in scripts of up to 256
+// tasks, and with ids nil leaves those alone that die while it runs. A unique key is not
 // taken again.
 func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ {
@@ -114,12 +95,8 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	for len(found) > 0 {
-		part := found[:min(chunk, len(found))]
-		found = found[len(part):]
-		if err := back.move(ctx, part); err != nil {
-			return back.ids, err
-		}
+	if err := back.move(ctx, found); err != nil {
+		return back.ids, err
 	}
 	return back.ids, back.failed.OrNil()
 }
@@ -136,7 +113,7 @@ type redriven struct {
 func (b *redriven) all(ctx context.Context) error {
 	last := int64(0)
 	for {
-		var found []corpse
+		var found []string
 		var err error
 		if last, found, err = b.q.grave.page(ctx, last, b.stayed); err != nil || len(found) == 0 {
 			return err
@@ -155,20 +132,24 @@ const (
 	changed = 3 // it is not what was read
 )
 
-// move redrives dead tasks. Those that have changed since they were read are
-// read again.
-func (b *redriven) move(ctx context.Context, found []corpse) error {
-	index := make(map[string]int, len(found))
-	for i, c := range found {
-		index[c.name] = b.looked + i
+// move redrives dead tasks by their names, as many at a time as one script reads.
+// Those that have changed since they were read are read again.
+func (b *redriven) move(ctx context.Context, names []string) error {
+	index := make(map[string]int, len(names))
+	for i, name := range names {
+		index[name] = b.looked + i
 	}
-	b.looked += len(found)
-	for len(found) > 0 {
+	b.looked += len(names)
+	for len(names) > 0 {
+		found, err := b.q.grave.read(ctx, names[:min(chunk, len(names))])
+		if err != nil {
+			return err
+		}
+		names = names[len(found):]
 		codes, err := b.send(ctx, found)
 		if err != nil {
 			return err
 		}
-		var again []string
 		for i, c := range found {
 			switch codes[i] {
 			case moved:
@@ -177,28 +158,31 @@ func (b *redriven) move(ctx context.Context, found []corpse) error {
 				b.stayed++
 				b.failed.Add(index[c.name], idOf(c.name), fmt.Errorf("%w: task %s is on queue %q again", runtime.ErrDuplicate, idOf(c.name), b.q.cfg.Name))
 			case changed:
-				again = append(again, c.name)
+				names = append(names, c.name)
 			}
-		}
-		if len(again) == 0 {
-			return nil
-		}
-		if found, err = b.q.grave.reread(ctx, again); err != nil {
-			return err
 		}
 	}
 	return nil
 }
 
-// reread reads dead tasks by their names.
-func (l *lane) reread(ctx context.Context, names []string) ([]corpse, error) {
-	values, err := l.p.client.HMGet(ctx, l.key(keyBody), names...).Result()
-	if err != nil {
-		return nil, fmt.Errorf("redis: read %s: %w", l, err)
+// read reads dead tasks by their names: the first ones, as many as there is room
+// for in one script.
+func (l *lane) read(ctx context.Context, names []string) ([]corpse, error) {
+	c := l.newCall(opDeadRead, 1+len(names)).add(bulk)
+	for i := range names {
+		c.args = append(c.args, &names[i])
 	}
-	all := make([]corpse, len(names))
-	for i, name := range names {
-		all[i] = corpse{name, text(values[i])}
+	reply, err := l.run(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	envelopes, ok := reply.([]any)
+	if !ok || len(envelopes) == 0 || len(envelopes) > len(names) {
+		return nil, l.failed(c, errReply)
+	}
+	all := make([]corpse, len(envelopes))
+	for i := range envelopes {
+		all[i] = corpse{names[i], text(envelopes[i])}
 	}
 	return all, nil
 }
@@ -243,6 +227,6 @@ func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 		return nil, err
 	}
 	removed := make(map[string]bool)
-	err = q.grave.cancel(ctx, namesOf(found), removed)
+	err = q.grave.cancel(ctx, found, removed)
 	return inOrder(ids, removed), err
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -23,7 +24,9 @@ const (
 
 // Dequeue implements [runtime.Queue]. It waits until ctx ends, however long
 // that is; with a context that has ended already it does not look. A limit above
-// 256 takes a second round trip when there are as many.
+// 256 takes a second round trip when there are as many. Where tasks are large it
+// returns fewer than there are: about 512 KB of them, at least one, and less after a
+// reply that took longer than the client waits.
 func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
 	if limit < 1 || lease <= 0 {
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both are more than 0", limit, q.cfg.Name, lease)
@@ -117,17 +120,27 @@ type claim struct {
 }
 
 // dequeue leases up to limit tasks of the lane: 256, and where there are as many
-// the rest in one more round trip.
+// the rest in one more round trip. Large ones are fewer.
 func (l *lane) dequeue(ctx context.Context, limit int, lease time.Duration) ([]claim, error) {
 	now := time.Now()
 	settle := 0
 	if last := l.settled.Load(); now.UnixNano()-last > int64(settleEvery) && l.settled.CompareAndSwap(last, now.UnixNano()) {
 		settle = 1
 	}
-	first := l.newCall(opDequeue, 3).add(min(limit, chunk), span(lease), settle)
+	room := l.room.Load()
+	first := l.newCall(opDequeue, 5).add(min(limit, chunk), span(lease), settle, room, l.wary())
 	reply, err := l.run(ctx, first)
 	if err != nil {
+		var slow net.Error
+		if errors.As(err, &slow) && slow.Timeout() && ctx.Err() == nil {
+			// Perhaps the network is slow: the next reply is to be shorter.
+			l.room.CompareAndSwap(room, max(room/4, 1))
+			l.large.Store(true)
+		}
 		return nil, err
+	}
+	if room < bulk {
+		l.room.CompareAndSwap(room, min(2*room, bulk))
 	}
 	c, err := readClaim(reply, now.Add(lease))
 	if err != nil {
@@ -138,12 +151,18 @@ func (l *lane) dequeue(ctx context.Context, limit int, lease time.Duration) ([]c
 		return l.dequeue(ctx, limit, lease)
 	}
 	claims := []claim{c}
-	if limit -= chunk; limit <= 0 || len(c.ids) < chunk {
+	bytes := c.bytes()
+	if len(c.ids) == 0 {
+		l.large.Store(false)
+	} else if bytes > maxTrip {
+		l.large.Store(true)
+	}
+	if limit -= chunk; limit <= 0 || len(c.ids) < chunk || room < bulk {
 		return claims, nil
 	}
 	var calls []*call
-	for ; limit > 0; limit -= chunk {
-		calls = append(calls, l.newCall(opDequeue, 3).add(min(limit, chunk), span(lease), 0))
+	for ; limit > 0 && (len(calls)+1)*bytes <= maxTrip; limit -= chunk {
+		calls = append(calls, l.newCall(opDequeue, 5).add(min(limit, chunk), span(lease), 0, room, 0))
 	}
 	now = time.Now()
 	replies, errs := l.p.runAll(ctx, calls)
@@ -158,6 +177,23 @@ func (l *lane) dequeue(ctx context.Context, limit int, lease time.Duration) ([]c
 		claims = append(claims, c)
 	}
 	return claims, nil
+}
+
+// wary is 1 where the lane has given more than it should, or a reply was too long.
+// A process of an older version that puts large tasks on a queue does not note it.
+func (l *lane) wary() int {
+	if l.large.Load() {
+		return 1
+	}
+	return 0
+}
+
+// bytes is how much the envelopes of the claim are.
+func (c *claim) bytes() (n int) {
+	for i := range c.envelopes {
+		n += len(text(c.envelopes[i]))
+	}
+	return n
 }
 
 // readClaim reads the reply of dequeue.

@@ -43,10 +43,10 @@ func TestNoScriptPutsMoreThanAFewTasksInLine(t *testing.T) {
 	fresh := task("fresh")
 	fresh.GroupKey = "g"
 	var failed runtime.BatchError
-	part, _ := q.encode([]*runtime.Task{fresh}, time.Now(), &failed)
+	part, _ := q.encode([]*runtime.Task{fresh}, 0, time.Now(), &failed)
 	for name, c := range map[string]*call{
 		"enqueue": q.lane.enqueue(part, 0),
-		"browse":  q.lane.newCall(opBrowse, 4).add(string(runtime.Ready), "0", "", 10),
+		"browse":  q.lane.newCall(opBrowse, 5).add(string(runtime.Ready), "0", "", 10, bulk),
 	} {
 		before := waiting(t, q)
 		require.NotZero(t, before, "so that there is something to do for %s", name)

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,6 +16,17 @@ const (
 	// chunk is how many tasks one script takes, so that it keeps the server's one
 	// thread for about a millisecond at most.
 	chunk = 256
+	// bulk is how many bytes of envelopes one script takes or reads, or one task
+	// that is larger, for the same reason: 1 MB takes Redis 4 ms.
+	bulk = 512 << 10
+	// large is the size of an envelope from which on a queue is noted to have large
+	// tasks: the scripts have the number too. 256 smaller ones are no more than 4 MB.
+	large = 16 << 10
+	// maxTrip is how many bytes of envelopes are sent in one round trip, or one task
+	// that is larger, so that it passes a slow network before the client gives up.
+	maxTrip = 2 * bulk
+	// maxPage is how many bytes of envelopes make a page of Browse.
+	maxPage = 16 << 20
 	// maxEnvelope is what fits a reply and an argument of Redis: 512 MB, with
 	// proto-max-bulk-len as it comes.
 	maxEnvelope = 512 << 20
@@ -30,14 +42,19 @@ type entry struct {
 	index    int // in the batch
 	task     *runtime.Task
 	envelope string
+	plain    bool // due, without a unique key, and not large
 }
 
-// encode checks tasks and encodes those that are fit. plain says that all of
-// these are due, and have no unique key.
-func (q *Queue) encode(tasks []*runtime.Task, now time.Time, failed *runtime.BatchError) (entries []entry, plain bool) {
-	entries, plain = make([]entry, 0, len(tasks)), true
+// encode checks tasks and encodes those that are fit, from an index on, until they
+// are enough for a round trip. It returns the index of the first task that is left.
+func (q *Queue) encode(tasks []*runtime.Task, from int, now time.Time, failed *runtime.BatchError) (entries []entry, next int) {
+	entries = make([]entry, 0, min(len(tasks)-from, maxTrip/envelopeRoom))
 	var buffer []byte
-	for i, t := range tasks {
+	for i, size := from, 0; i < len(tasks); i++ {
+		if size > 0 && size+len(tasks[i].Payload) > maxTrip {
+			return entries, i
+		}
+		t := tasks[i]
 		if t.Queue != q.cfg.Name {
 			moved := *t
 			t, moved.Queue = &moved, q.cfg.Name
@@ -53,18 +70,37 @@ func (q *Queue) encode(tasks []*runtime.Task, now time.Time, failed *runtime.Bat
 			failed.Add(i, t.ID, err)
 			continue
 		}
-		plain = plain && t.UniqueKey == "" && (t.ScheduledFor.IsZero() || !t.ScheduledFor.After(now))
-		entries = append(entries, entry{i, t, string(buffer)})
+		size += len(buffer)
+		plain := len(buffer) <= large && t.UniqueKey == "" && (t.ScheduledFor.IsZero() || !t.ScheduledFor.After(now))
+		entries = append(entries, entry{i, t, string(buffer), plain})
 	}
-	return entries, plain
+	return entries, len(tasks)
 }
 
-// Enqueue implements [runtime.Queue]. A batch of more than 256 tasks is spread
-// over several scripts, which share one round trip. On a fifo queue they go one
-// after the other: a script puts its tasks behind all that are due, and is sent
-// again as long as too many of those are not in line yet. Where the reply to a script
-// is lost the client sends it again: the tasks that the first one has put are
-// recognised, and are no duplicates.
+// envelopeRoom is a guess at what a task's envelope takes.
+const envelopeRoom = 256
+
+// script returns how many of the entries one script takes, and whether the plain one
+// does.
+func (q *Queue) script(entries []entry) (n int, plain bool) {
+	plain = q.lane.kind == lists && q.cfg.Levels == 1 && q.cfg.Capacity == 0
+	for size := 0; n < min(chunk, len(entries)); n++ {
+		if size += len(entries[n].envelope); n > 0 && size > bulk {
+			break
+		}
+		plain = plain && entries[n].plain
+	}
+	return n, plain && distinct(entries[:n])
+}
+
+// Enqueue implements [runtime.Queue]. A batch of more than 256 tasks or 512 KB is
+// spread over several scripts, up to 1 MB of which share a round trip. On a fifo queue
+// they go one after the other: a script puts its tasks behind all that are due, and is
+// sent again as long as too many of those are not in line yet. Where the reply to a
+// script is lost the client sends it again: the tasks that the first one has put are
+// recognised, and are no duplicates. What follows a script that fails is not sent. A
+// server whose memory is full, or that refuses writes for another reason, answers
+// with ErrQueueFull.
 func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
 	if err := q.begin(); err != nil {
 		return nil, err
@@ -72,45 +108,66 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 	defer q.p.calls.Done()
 	now := time.Now()
 	var failed runtime.BatchError
-	entries, plain := q.encode(tasks, now, &failed)
-	plain = plain && q.lane.kind == lists && q.cfg.Levels == 1 && q.cfg.Capacity == 0
 	answers := make([]runtime.Enqueued, len(tasks))
+	for next := 0; next < len(tasks); {
+		var entries []entry
+		entries, next = q.encode(tasks, next, now, &failed)
+		part, err := q.send(ctx, entries, now, answers, &failed)
+		switch {
+		case err == nil:
+			continue
+		case part == len(tasks) && !errors.Is(err, runtime.ErrQueueFull):
+			return nil, err
+		}
+		for ; next < len(tasks); next++ {
+			failed.Add(next, tasks[next].ID, err)
+		}
+	}
+	return answers, sorted(&failed)
+}
+
+// send enqueues entries in one round trip, on a fifo queue in several. Where a script
+// fails it returns the error, which stands in failed for its tasks as well, and how
+// many these are.
+func (q *Queue) send(ctx context.Context, entries []entry, now time.Time, answers []runtime.Enqueued, failed *runtime.BatchError) (n int, _ error) {
 	var (
 		calls []*call
 		parts [][]entry
 	)
 	for rest := entries; len(rest) > 0; {
-		part := rest[:min(chunk, len(rest))]
-		rest = rest[len(part):]
-		if plain && distinct(part) {
+		n, plain := q.script(rest)
+		part := rest[:n]
+		rest = rest[n:]
+		if plain {
 			calls = append(calls, q.lane.enqueuePlain(part))
 		} else {
 			calls = append(calls, q.lane.enqueue(part, q.cfg.Capacity))
 		}
 		parts = append(parts, part)
 	}
-	send := q.p.runAll
+	run := q.p.runAll
 	if q.lane.kind == fifo {
-		send = q.p.runEach
+		run = q.p.runEach
 	}
-	replies, errs := send(ctx, calls)
+	var broken error
+	replies, errs := run(ctx, calls)
 	for i, part := range parts {
 		err := errs[i]
 		if err == nil {
-			err = q.answer(part, replies[i], now, answers, &failed)
+			err = q.answer(part, replies[i], now, answers, failed)
 		}
 		if err == nil {
 			continue
 		}
-		err = q.lane.failed(calls[i], err)
-		if len(calls) == 1 && len(part) == len(tasks) {
-			return nil, err
+		if err = q.lane.failed(calls[i], err); noRoom(err) {
+			err = fmt.Errorf("%w: %w", runtime.ErrQueueFull, err)
 		}
+		n, broken = n+len(part), err
 		for _, e := range part {
 			failed.Add(e.index, e.task.ID, err)
 		}
 	}
-	return answers, sorted(&failed)
+	return n, broken
 }
 
 // distinct reports whether no ID comes twice.
@@ -178,6 +235,8 @@ func (q *Queue) answer(part []entry, reply any, now time.Time, answers []runtime
 					err = fmt.Errorf("%w: %s is on queue %q already", runtime.ErrDuplicate, e.task.ID, q.cfg.Name)
 				case 2:
 					err = fmt.Errorf("%w: %q has reached its capacity of %d: enqueue again once workers have caught up", runtime.ErrQueueFull, q.cfg.Name, q.cfg.Capacity)
+				case 3:
+					err = fmt.Errorf("%w: redis: enqueue of %s: the server's memory is full (maxmemory), and its policy deletes nothing: enqueue again once workers have caught up", runtime.ErrQueueFull, q.lane)
 				default:
 					return errReply
 				}

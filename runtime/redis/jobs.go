@@ -69,9 +69,12 @@ func (s *jobs) Put(ctx context.Context, e *schedule.Entry) error {
 // Settle implements schedule.Store.
 func (s *jobs) Settle(ctx context.Context, es []*schedule.Entry) error {
 	var failed runtime.BatchError
-	for from := 0; from < len(es); from += putChunk {
-		part := es[from:min(from+putChunk, len(es))]
-		codes, err := s.put(ctx, part)
+	for from := 0; from < len(es); {
+		part, texts, err := oneScript(es[from:])
+		var codes []int64
+		if err == nil {
+			codes, err = s.put(ctx, part, texts)
+		}
 		for i, e := range part {
 			if err != nil {
 				failed.Add(from+i, string(e.ID), err)
@@ -79,8 +82,29 @@ func (s *jobs) Settle(ctx context.Context, es []*schedule.Entry) error {
 			}
 			failed.Add(from+i, string(e.ID), s.outcome(ctx, e, codes[i]))
 		}
+		from += len(part)
 	}
 	return failed.OrNil()
+}
+
+// oneScript returns the first entries, as many as one script writes, with their texts.
+// An error is that of all of these.
+func oneScript(es []*schedule.Entry) (part []*schedule.Entry, texts []string, err error) {
+	size := 0
+	for i, e := range es[:min(putChunk, len(es))] {
+		text, bad := entryText(e)
+		if bad == nil && strings.ContainsAny(e.Owner, "\x00\x01\n") {
+			bad = fmt.Errorf("%w: the owner %q has control characters in it", schedule.ErrInvalidJob, e.Owner)
+		}
+		if size += len(text); i > 0 && (bad != nil || size > bulk) {
+			return es[:i], texts, nil
+		}
+		texts = append(texts, text)
+		if bad != nil {
+			return es[:1], texts, fmt.Errorf("job %s: %w", e.ID, bad)
+		}
+	}
+	return es[:len(texts)], texts, nil
 }
 
 // The codes of jobs_put.
@@ -89,6 +113,7 @@ const (
 	jobMissing
 	jobThere
 	jobChanged
+	jobNoRoom
 )
 
 // outcome is the error of one job that was put. A write whose reply was lost is
@@ -100,6 +125,8 @@ func (s *jobs) outcome(ctx context.Context, e *schedule.Entry, code int64) error
 		return nil
 	case jobMissing:
 		return fmt.Errorf("%w: %s", schedule.ErrJobNotFound, e.ID)
+	case jobNoRoom:
+		return fmt.Errorf("%w: redis: job %s: the server's memory is full (maxmemory), and its policy deletes nothing", runtime.ErrQueueFull, e.ID)
 	}
 	if have, err := s.Get(ctx, e.ID); err == nil && have.Version == e.Version+1 && s.same(have, e) {
 		e.Version++
@@ -122,17 +149,10 @@ func entryText(e *schedule.Entry) (string, error) {
 	return e.Owner + "\n" + string(text), err
 }
 
-func (s *jobs) put(ctx context.Context, es []*schedule.Entry) ([]int64, error) {
+func (s *jobs) put(ctx context.Context, es []*schedule.Entry, texts []string) ([]int64, error) {
 	args := make([]any, 0, 6*len(es))
-	for _, e := range es {
-		if strings.ContainsAny(e.Owner, "\x00\x01\n") {
-			return nil, fmt.Errorf("%w: job %s: the owner %q has control characters in it", schedule.ErrInvalidJob, e.ID, e.Owner)
-		}
-		text, err := entryText(e)
-		if err != nil {
-			return nil, fmt.Errorf("job %s: %w", e.ID, err)
-		}
-		args = append(args, string(e.ID), e.Version, e.Owner, moment(e.Wake), moment(e.Forget), text)
+	for i, e := range es {
+		args = append(args, string(e.ID), e.Version, e.Owner, moment(e.Wake), moment(e.Forget), texts[i])
 	}
 	reply, err := s.run(ctx, jobsPut, args...)
 	if err != nil {
@@ -196,7 +216,18 @@ func (s *jobs) Get(ctx context.Context, id schedule.JobID) (*schedule.Entry, err
 
 // List implements schedule.Store.
 func (s *jobs) List(ctx context.Context, owner string, after schedule.JobID, limit int) ([]*schedule.Entry, error) {
-	return s.read(ctx, jobsList, owner, string(after), limit)
+	var all []*schedule.Entry
+	for len(all) < limit {
+		es, err := s.read(ctx, jobsList, owner, string(after), min(limit-len(all), chunk), bulk)
+		if err != nil {
+			return nil, err
+		}
+		if len(es) == 0 {
+			break
+		}
+		all, after = append(all, es...), es[len(es)-1].ID
+	}
+	return all, nil
 }
 
 func (s *jobs) read(ctx context.Context, script *script, args ...any) ([]*schedule.Entry, error) {
@@ -213,7 +244,7 @@ func (s *jobs) read(ctx context.Context, script *script, args ...any) ([]*schedu
 
 // Claim implements schedule.Store.
 func (s *jobs) Claim(ctx context.Context, limit int, lease time.Duration) (due []*schedule.Entry, now time.Time, wait time.Duration, err error) {
-	reply, err := s.run(ctx, jobsClaim, limit, span(lease))
+	reply, err := s.run(ctx, jobsClaim, min(limit, chunk), span(lease), bulk)
 	if err != nil {
 		return nil, now, 0, err
 	}

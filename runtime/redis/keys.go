@@ -10,7 +10,7 @@ import (
 type keyID int
 
 const (
-	keyMeta     keyID = iota // hash: type, levels, dlq, paused, token, seq
+	keyMeta     keyID = iota // hash: type, levels, dlq, paused, token, seq, large (1: some tasks may be large)
 	keyBody                  // hash: ID → envelope
 	keyDue                   // sorted set: ID of what is not due yet, by time; of the dead all that wait
 	keyLease                 // sorted set: "token.ID", by the end of the lease

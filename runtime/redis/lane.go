@@ -36,6 +36,8 @@ type lane struct {
 	lobby lobby
 
 	settled atomic.Int64 // when a dequeue last settled, on this process's clock
+	room    atomic.Int64 // how many bytes of envelopes a dequeue reads
+	large   atomic.Bool  // tasks that were not noted as large are
 }
 
 // lane returns the lane of the name, one for all queues of this process.
@@ -52,6 +54,7 @@ func (p *Provider) lane(name laneName, k kind, levels int) (*lane, error) {
 			l.keys[id] = key
 		}
 		l.lobby.lane = l
+		l.room.Store(bulk)
 		l.setLevels(1)
 		p.lanes[laneKey{name, k}] = l
 	}

@@ -21,22 +21,27 @@ type Letters struct {
 func (p *Provider) Letters() *Letters { return &Letters{p, letterKeys(p.prefix)} }
 
 // Put keeps tasks, each in place of an earlier one with its ID. Up to 100 are written
-// at once, all of them or none. After an error some may be kept: to put them all
-// again is safe.
+// at once, fewer where they are larger than 512 KB, all of them or none. After an error
+// some may be kept: to put them all again is safe.
 func (ls *Letters) Put(ctx context.Context, tasks []*runtime.Task) error {
-	args := make([]any, 0, 2*len(tasks))
 	for _, t := range tasks {
 		if err := t.Validate(); err != nil {
 			return fmt.Errorf("keep dead tasks: %w", err)
 		}
-		args = append(args, t.ID, runtime.AppendEnvelope(nil, t))
 	}
-	for len(args) > 0 {
-		n := min(2*putChunk, len(args))
-		if _, err := ls.p.runKeys(ctx, lettersPut, ls.keys[:], args[:n]...); err != nil {
+	for len(tasks) > 0 {
+		args := make([]any, 0, 2*min(putChunk, len(tasks)))
+		for size := 0; len(tasks) > 0 && len(args) < 2*putChunk; tasks = tasks[1:] {
+			if size > 0 && size+len(tasks[0].Payload) > bulk {
+				break
+			}
+			envelope := runtime.AppendEnvelope(nil, tasks[0])
+			size += len(envelope)
+			args = append(args, tasks[0].ID, envelope)
+		}
+		if _, err := ls.p.runKeys(ctx, lettersPut, ls.keys[:], args...); err != nil {
 			return fmt.Errorf("keep dead tasks: %w", err)
 		}
-		args = args[n:]
 	}
 	return nil
 }
@@ -58,7 +63,8 @@ func (ls *Letters) Get(ctx context.Context, id string) (*runtime.Task, error) {
 }
 
 // List returns up to limit tasks after the cursor in the order in which they were
-// put, and the cursor of the next page, empty after the last.
+// put, and the cursor of the next page, empty after the last. A page ends before its
+// limit where it has become larger than 16 MB.
 func (ls *Letters) List(ctx context.Context, cursor string, limit int) (tasks []*runtime.Task, next string, err error) {
 	after := int64(0)
 	if cursor != "" {
@@ -66,39 +72,32 @@ func (ls *Letters) List(ctx context.Context, cursor string, limit int) (tasks []
 			return nil, "", fmt.Errorf("list dead tasks: %q is no cursor", cursor)
 		}
 	}
-	reply, err := ls.p.runKeys(ctx, lettersList, ls.keys[:], after, limit+1)
-	if err == nil {
-		tasks, next, err = letterPage(reply, limit)
-	}
-	if err != nil {
-		return nil, "", fmt.Errorf("list dead tasks: %w", err)
-	}
-	return tasks, next, nil
-}
-
-// letterPage reads place and envelope for each task of a page, and for one more
-// where there is another page.
-func letterPage(reply any, limit int) (tasks []*runtime.Task, next string, err error) {
-	list, ok := reply.([]any)
-	if !ok || len(list)%2 != 0 {
-		return nil, "", errReply
-	}
-	for i := 0; i < len(list); i += 2 {
-		if len(tasks) == limit {
-			return tasks, next, nil
+	for place, bytes := strconv.FormatInt(after, 10), 0; ; {
+		reply, err := ls.p.runKeys(ctx, lettersList, ls.keys[:], place, min(limit-len(tasks)+1, chunk), bulk)
+		list, ok := reply.([]any)
+		if err == nil && (!ok || len(list)%2 != 0) {
+			err = errReply
 		}
-		place, ok1 := list[i].(string)
-		text, ok2 := list[i+1].(string)
-		if !ok1 || !ok2 {
-			return nil, "", errReply
-		}
-		t, err := runtime.DecodeEnvelope([]byte(text))
 		if err != nil {
-			return nil, "", err
+			return nil, "", fmt.Errorf("list dead tasks: %w", err)
 		}
-		tasks, next = append(tasks, t), place
+		if len(list) == 0 {
+			return tasks, "", nil
+		}
+		for i := 0; i < len(list); i += 2 {
+			if len(tasks) == limit || bytes > maxPage {
+				return tasks, place, nil
+			}
+			place = text(list[i])
+			envelope := text(list[i+1])
+			bytes += len(envelope)
+			t, err := runtime.DecodeEnvelope(bytesOf(envelope))
+			if err != nil {
+				return nil, "", fmt.Errorf("list dead tasks: %w", err)
+			}
+			tasks = append(tasks, t)
+		}
 	}
-	return tasks, "", nil
 }
 
 // Delete removes tasks, and returns the IDs of those that it removed, also where it

@@ -29,8 +29,8 @@ func WithPrefix(prefix string) Option { return func(p *Provider) { p.prefix = pr
 // slog.Default, as it is then. slog.New(slog.DiscardHandler) is silent.
 func WithLogger(l *slog.Logger) Option { return func(p *Provider) { p.log = l } }
 
-// WithEviction accepts a server whose maxmemory-policy is another than
-// noeviction, and reports it to the log in place of refusing it. Such a server
+// WithEviction accepts a server whose maxmemory-policy deletes any key (allkeys-lru
+// and its like), and reports it to the log in place of refusing it. Such a server
 // deletes tasks when its memory is full.
 func WithEviction() Option { return func(p *Provider) { p.eviction = true } }
 

@@ -36,10 +36,22 @@ func TestAServerThatMayDeleteTasksIsRefusedUnlessThatIsAccepted(t *testing.T) {
 	require.NoError(t, p.Close())
 	require.NoError(t, client.Ping(within(t)).Err(), "the client stays the program's")
 
-	require.NoError(t, client.ConfigSet(within(t), "maxmemory-policy", "volatile-lru").Err())
+	require.NoError(t, client.ConfigSet(within(t), "maxmemory-policy", "allkeys-lfu").Err())
 	var log bytes.Buffer
 	open(t, s.URL, WithEviction(), WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
-	assert.Contains(t, log.String(), "volatile-lru")
+	assert.Contains(t, log.String(), "allkeys-lfu")
+}
+
+// The volatile policies delete keys with a time to live: none but results have one.
+func TestAServerThatMayDeleteResultsAloneIsUsedAndReported(t *testing.T) {
+	s := own(t)
+	for _, policy := range []string{"volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"} {
+		require.NoError(t, admin(t, s.URL).ConfigSet(within(t), "maxmemory-policy", policy).Err())
+		var log bytes.Buffer
+		open(t, s.URL, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		assert.Contains(t, log.String(), policy)
+		assert.Contains(t, log.String(), "results")
+	}
 }
 
 func TestAServerThatKeepsNothingOnDiskIsReported(t *testing.T) {

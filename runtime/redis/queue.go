@@ -135,18 +135,26 @@ func (q *Queue) register(ctx context.Context, was string) error {
 	if err != nil {
 		return err
 	}
-	held, err := p.client.HMGet(ctx, dlq.key(keyMeta), "type", "paused").Result()
+	// A queue that was opened before the one that names it has a dead letter queue of
+	// its own. It is a worker of dead letters that was there first, or a mistake: then
+	// nothing could die on it any more.
+	usual := 0
+	if q.cfg.DLQ == q.cfg.Name+"-dlq" {
+		usual = 1
+	}
+	reply, err := dlq.run(ctx, dlq.newCall(opRegister, 3).add(q.cfg.Name, q.cfg.DLQ+"-dlq", usual))
 	if err != nil {
 		return err
 	}
-	if t := text(held[0]); t != "" && t != string(runtime.Standard) {
-		return fmt.Errorf("%w: its dead letter queue %q is of type %s on the server: name another", runtime.ErrQueueMismatch, q.cfg.DLQ, t)
+	held, ok := reply.([]any)
+	if !ok || len(held) != 3 {
+		return errReply
 	}
-	if err := p.client.HSetNX(ctx, dlq.key(keyMeta), "type", string(runtime.Standard)).Err(); err != nil {
-		return err
-	}
-	if err := p.client.SAdd(ctx, dlq.key(keySources), q.cfg.Name).Err(); err != nil {
-		return err
+	switch kind, own := text(held[0]), text(held[1]); {
+	case kind != "" && kind != string(runtime.Standard):
+		return fmt.Errorf("%w: its dead letter queue %q is of type %s on the server: name another", runtime.ErrQueueMismatch, q.cfg.DLQ, kind)
+	case own != "":
+		return fmt.Errorf("%w: its dead letter queue %q is a queue with one of its own, %q: name another, or where nothing works on %q delete the field dlq of the hash %q", runtime.ErrQueueMismatch, q.cfg.DLQ, own, q.cfg.DLQ, dlq.key(keyMeta))
 	}
 	if was != "" && was != q.cfg.DLQ {
 		old := laneKeys(p.prefix, was, false)
@@ -154,7 +162,7 @@ func (q *Queue) register(ctx context.Context, was string) error {
 			return err
 		}
 	}
-	if held[1] != nil {
+	if text(held[2]) != "" {
 		return q.grave.pause(ctx, true)
 	}
 	return nil

@@ -58,6 +58,12 @@ func (rs *results) PutResult(ctx context.Context, id string, result []byte, fail
 		pipe.Publish(ctx, key, "")
 		return nil
 	})
+	if err != nil && noRoom(err) {
+		// A task that is done leaves more room than its result takes, as a rule, and
+		// only then: the script may write all the same.
+		c := &call{script: resultPut, args: []any{"evalsha", resultPut.sha, 1, key, value, max(span(ttl), 1)}}
+		_, err = rs.p.run(ctx, c)
+	}
 	if err != nil {
 		return fmt.Errorf("redis: keep the result of task %s: %w", id, err)
 	}

@@ -61,13 +61,17 @@ var (
 	opRewrite      = load("rewrite")
 	opDeadFind     = load("dead_find")
 	opDeadPage     = load("dead_page")
+	opDeadRead     = load("dead_read")
 	opRedrive      = load("redrive")
+	opRegister     = load("register")
 
 	jobsPut   = loadFor(jobKeyNames[:], "jobs_put")
 	jobsGet   = loadFor(jobKeyNames[:], "jobs_get")
 	jobsList  = loadFor(jobKeyNames[:], "jobs_list")
 	jobsClaim = loadFor(jobKeyNames[:], "jobs_claim")
 	jobsNote  = loadFor(jobKeyNames[:], "jobs_note")
+
+	resultPut = loadFor([]string{"result"}, "result_put")
 
 	lettersPut    = loadFor(letterKeyNames[:], "letters_put")
 	lettersGet    = loadFor(letterKeyNames[:], "letters_get")
@@ -344,6 +348,23 @@ const (
 func forNow(err error) bool {
 	for _, prefix := range [...]string{"READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK"} {
 		if redis.HasErrorPrefix(err, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// noRoom reports whether the server takes no new tasks for now: its memory is full,
+// its disk, or a replica is missing without which it is told not to write. A script
+// that was refused so has done nothing.
+func noRoom(err error) bool {
+	var told redis.Error
+	if !errors.As(err, &told) {
+		return false
+	}
+	for _, reason := range [...]string{"OOM command not allowed", "MISCONF ", "NOREPLICAS "} {
+		// Redis 6.2 says first which line of which script it was.
+		if strings.Contains(err.Error(), reason) {
 			return true
 		}
 	}

@@ -18,55 +18,122 @@ type held struct {
 	id      string // its name in the lane
 }
 
-// settle runs one script for each lane and 256 deliveries, all in one round
-// trip. make builds the call for a part, and judge turns the code of one task
-// into its error.
-func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, build func(*lane, []held) *call, judge func(*call, held, int64) error) error {
+// settle runs one script for each lane and 256 deliveries, or fewer where their
+// envelopes are large, and 1 MB of these in one round trip. build makes the call for a
+// part, and judge turns the code of one task into its error. size is how many bytes
+// the call has for a delivery; nil: few.
+func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, size func(held) int, build func(*lane, []held) *call, judge func(*call, held, int64) error) error {
 	if err := q.begin(); err != nil {
 		return err
 	}
 	defer q.p.calls.Done()
-	var (
-		failed runtime.BatchError
-		calls  []*call
-		parts  [][]held
-		lanes  []*lane
-	)
-	for l, all := range q.byLane(ds, &failed) {
+	s := settling{q: q, n: len(ds), judge: judge}
+	for l, all := range q.byLane(ds, &s.failed) {
 		for len(all) > 0 {
-			part := all[:min(chunk, len(all))]
-			all = all[len(part):]
-			calls, parts, lanes = append(calls, build(l, part)), append(parts, part), append(lanes, l)
+			n, bytes := 1, 0
+			if size == nil {
+				n = min(chunk, len(all))
+			} else {
+				bytes = size(all[0])
+				for n < min(chunk, len(all)) && bytes+size(all[n]) <= bulk {
+					bytes += size(all[n])
+					n++
+				}
+			}
+			if s.bytes > 0 && s.bytes+bytes > maxTrip {
+				if err := s.send(ctx); err != nil {
+					return err
+				}
+			}
+			s.parts = append(s.parts, settled{l, all[:n], nil})
+			if s.broken == nil {
+				s.parts[len(s.parts)-1].call = build(l, all[:n])
+			}
+			s.bytes += bytes
+			all = all[n:]
 		}
 	}
-	replies, errs := q.p.runAll(ctx, calls)
-	for i, part := range parts {
+	if err := s.send(ctx); err != nil {
+		return err
+	}
+	return sorted(&s.failed)
+}
+
+// A settling is a batch that is being settled.
+type settling struct {
+	q      *Queue
+	n      int // deliveries in the batch
+	judge  func(*call, held, int64) error
+	failed runtime.BatchError
+	broken error     // of a call that got no answer; later ones are not sent
+	parts  []settled // of the next round trip
+	bytes  int       // of these
+}
+
+// A settled part is one call and the deliveries in it.
+type settled struct {
+	lane *lane
+	held []held
+	call *call
+}
+
+// send sends the parts. An error is that of the whole batch.
+func (s *settling) send(ctx context.Context) error {
+	calls := make([]*call, len(s.parts))
+	for i := range s.parts {
+		calls[i] = s.parts[i].call
+	}
+	var (
+		replies = make([]any, len(calls))
+		errs    = make([]error, len(calls))
+	)
+	if s.broken == nil {
+		replies, errs = s.q.p.runAll(ctx, calls)
+	}
+	for i, part := range s.parts {
+		if s.broken != nil && calls[i] == nil {
+			for _, h := range part.held {
+				s.failed.Add(h.index, taskID(h.d), s.broken)
+			}
+			continue
+		}
 		var codes []int64
 		err := errs[i]
 		if err == nil {
 			if replies[i] == int64(-1) {
-				return q.errUndead()
+				return s.q.errUndead()
 			}
-			codes, err = codesOf(replies[i], len(part))
+			codes, err = codesOf(replies[i], len(part.held))
 		}
-		if err == nil && len(codes) != len(part) {
+		if err == nil && len(codes) != len(part.held) {
 			err = errReply
 		}
 		if err != nil {
-			err = lanes[i].failed(calls[i], err)
-			if len(calls) == 1 && len(part) == len(ds) {
+			err = part.lane.failed(calls[i], err)
+			if len(part.held) == s.n {
 				return err
 			}
+			s.broken = err
 		}
-		for k, h := range part {
+		for k, h := range part.held {
 			if err != nil {
-				failed.Add(h.index, taskID(h.d), err)
+				s.failed.Add(h.index, taskID(h.d), err)
 			} else if codes[k] != 0 {
-				failed.Add(h.index, taskID(h.d), judge(calls[i], h, codes[k]))
+				s.failed.Add(h.index, taskID(h.d), s.judge(calls[i], h, codes[k]))
 			}
 		}
 	}
-	return sorted(&failed)
+	s.parts, s.bytes = s.parts[:0], 0
+	return nil
+}
+
+// envelopeSize is about how many bytes a delivery's task is sent with.
+func envelopeSize(h held) int {
+	n := len(h.d.Task.Payload)
+	if h.d.Task.Encoding != "" {
+		n += n / 3 // base64
+	}
+	return n + envelopeRoom
 }
 
 // byLane sorts deliveries by the lane that gave them. A receipt that none can
@@ -121,7 +188,7 @@ func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
 		}
 		return q.errLost(h.d)
 	}
-	return q.settle(ctx, ds, build, judge)
+	return q.settle(ctx, ds, nil, build, judge)
 }
 
 // Extend implements [runtime.Queue].
@@ -137,7 +204,7 @@ func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.D
 		}
 		return c
 	}
-	err := q.settle(ctx, ds, build, q.lost)
+	err := q.settle(ctx, ds, nil, build, q.lost)
 	for i, d := range ds {
 		if runtime.ErrorAt(err, i) == nil {
 			d.LeaseUntil = until
@@ -162,7 +229,7 @@ func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 		}
 		return c
 	}
-	return q.settle(ctx, ds, build, q.lost)
+	return q.settle(ctx, ds, envelopeSize, build, q.lost)
 }
 
 // DeadLetter implements [runtime.Queue]. On a queue that is itself a dead
@@ -185,7 +252,7 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
 		}
 		return c
 	}
-	return q.settle(ctx, ds, build, q.lost)
+	return q.settle(ctx, ds, envelopeSize, build, q.lost)
 }
 
 func (q *Queue) errUndead() error {

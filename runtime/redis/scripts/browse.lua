@@ -1,45 +1,61 @@
 -- browse lists tasks of one state.
 -- KEYS: meta body due lease crash wake uniq wins
--- USES: clock lists|fifo|dead settle
+-- USES: clock lists|fifo|dead settle room
 -- ARGV: state (ready, scheduled, leased), a (a level, a score, or 0), b (an
---   index, or a member in its order; '' to begin), n
--- Returns: {names, envelopes, cursors}: a cursor for each, as "a b"; MOREDUE where
---   more than 1024 tasks have become due
+--   index, or a member in its order; '' to begin), n, how many bytes of envelopes:
+--   of more than one task
+-- Returns: {names, envelopes, cursors, rest}: a cursor for each, as "a b"; rest is
+--   where to go on, or '' where there is nothing more; MOREDUE where more than 1024
+--   tasks have become due
 -- Cost: O(log N + n); O(N) for the index of a list.
 local more = unsettled()
 if more then return more end
 local state, a, b, n = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local names, cursors = {}, {}
+room = tonumber(ARGV[5])
+local names, cursors, rest = {}, {}, ''
 local function add(name, x, y)
   names[#names + 1] = name
   cursors[#cursors + 1] = x .. ' ' .. y
 end
--- by_score lists a sorted set after (a, b), from score to score.
-local function by_score(set, least, most, name_of)
-  local from, skip = least, b ~= ''
-  if skip then from = a end
-  local seen = 0
-  while #names < n do
-    local page = redis.call('ZRANGE', set, from, most, 'BYSCORE', 'LIMIT', seen, n + 1, 'WITHSCORES')
-    for i = 1, #page, 2 do
-      if not (skip and tonumber(page[i + 1]) == tonumber(a) and page[i] <= b) and #names < n then
-        add(name_of(page[i]), page[i + 1], page[i])
-      end
-    end
-    seen = seen + #page / 2
-    if #page == 0 then break end
+-- before compares as sorted sets do, by bytes: < goes by the server's locale.
+local function before(x, y)
+  for i = 1, math.min(#x, #y) do
+    local p, q = string.byte(x, i), string.byte(y, i)
+    if p ~= q then return p < q end
   end
+  return #x < #y
+end
+-- rank_after is the rank of the first member after (a, b), which may be gone.
+local function rank_after(set)
+  if b == '' then return 0 end
+  local score = redis.call('ZSCORE', set, b)
+  if score and tonumber(score) == tonumber(a) then return redis.call('ZRANK', set, b) + 1 end
+  local low, high = redis.call('ZCOUNT', set, '-inf', '(' .. a), redis.call('ZCOUNT', set, '-inf', a)
+  while low < high do
+    local mid = math.floor((low + high) / 2)
+    if before(b, redis.call('ZRANGE', set, mid, mid)[1]) then high = mid else low = mid + 1 end
+  end
+  return low
+end
+-- by_rank lists the members of a sorted set after (a, b), of the ranks from low to
+-- before high.
+local function by_rank(set, low, high, name_of)
+  low = math.max(low, rank_after(set))
+  high = math.min(high, low + n)
+  if low >= high then return end
+  local page = redis.call('ZRANGE', set, low, high - 1, 'WITHSCORES')
+  for i = 1, #page, 2 do add(name_of(page[i]), page[i + 1], page[i]) end
 end
 local function same(member) return member end
 if state == 'leased' then
-  by_score(lease, '-inf', '+inf', function(m) return string.sub(m, string.find(m, '.', 1, true) + 1) end)
+  by_rank(lease, 0, math.huge, function(m) return string.sub(m, string.find(m, '.', 1, true) + 1) end)
 elseif state == 'scheduled' then
-  by_score(due, '(' .. string.format('%.0f', now), '+inf', same)
+  by_rank(due, redis.call('ZCOUNT', due, '-inf', now), math.huge, same)
 elseif kind == 'dead' then
-  by_score(due, '-inf', now, same)
+  by_rank(due, 0, redis.call('ZCOUNT', due, '-inf', now), same)
 elseif kind == 'fifo' then
   -- Group by group; those that are leased or wait for their retry are skipped.
-  local from = b == '' and '-' or '(' .. b
+  local from, looked = b == '' and '-' or '(' .. b, 0
   while #names < n do
     local page = redis.call('ZRANGE', order, from, '+', 'BYLEX', 'LIMIT', 0, n + 1)
     if #page == 0 then break end
@@ -48,7 +64,11 @@ elseif kind == 'fifo' then
       local id = string.sub(page[i], nul + 17)
       if #names < n and redis.call('ZSCORE', age, id) then add(id, '0', page[i]) end
     end
-    from = '(' .. page[#page]
+    from, looked = '(' .. page[#page], looked + #page
+    if #names < n and looked >= 2048 then
+      rest = '0 ' .. page[#page]
+      break
+    end
   end
 else
   local level, index = levels - 1, 0
@@ -68,6 +88,14 @@ else
     level, index = level - 1, 0
   end
 end
-local envelopes = #names > 0 and redis.call('HMGET', body, unpack(names)) or {}
-for i = 1, #names do envelopes[i] = envelopes[i] or '' end
-return {names, envelopes, cursors}
+local envelopes = {}
+if #names == n then rest = cursors[n] end
+for i = 1, #names do
+  if not fits(names[i]) then
+    rest = cursors[i - 1]
+    for k = #names, i, -1 do names[k], cursors[k] = nil, nil end
+    break
+  end
+  envelopes[i] = redis.call('HGET', body, names[i]) or ''
+end
+return {names, envelopes, cursors, rest}

@@ -6,9 +6,14 @@ local function promote() end
 local function restore(ids)
   for i = 1, #ids do redis.call('ZADD', due, now, ids[i]) end
 end
-local function pop(n)
+local function pop(n, fits)
   local ids = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, n)
   if #ids == 0 then return false end
+  if fits then
+    local m = 0
+    while m < #ids and fits(ids[m + 1]) do m = m + 1 end
+    for i = #ids, m + 1, -1 do ids[i] = nil end
+  end
   redis.call('ZREM', due, unpack(ids))
   return ids
 end

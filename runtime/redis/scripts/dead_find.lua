@@ -1,7 +1,7 @@
 -- dead_find looks up dead tasks that nobody has leased.
--- KEYS: body due copies
+-- KEYS: due copies
 -- ARGV: IDs
--- Returns: names and envelopes in turn: of one ID there may be several
+-- Returns: names: of one ID there may be several
 -- Cost: O(log N) for each ID.
 local out = {}
 for i = 1, #ARGV do
@@ -11,10 +11,7 @@ for i = 1, #ARGV do
     for j = 1, #more do names[j + 1] = more[j] end
   end
   for j = 1, #names do
-    if redis.call('ZSCORE', due, names[j]) then
-      out[#out + 1] = names[j]
-      out[#out + 1] = redis.call('HGET', body, names[j]) or ''
-    end
+    if redis.call('ZSCORE', due, names[j]) then out[#out + 1] = names[j] end
   end
 end
 return out

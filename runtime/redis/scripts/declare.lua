@@ -1,5 +1,6 @@
 -- declare creates or verifies a queue.
 -- KEYS: meta sources
+-- USES: keep
 -- ARGV: type, levels, name of the dead letter queue
 -- Returns: {type in place, levels in place, dead letter queue in place or "",
 --   how many queues have this one for their dead letters, paused or ""}. Nothing

@@ -1,26 +1,31 @@
 -- dequeue leases tasks. When asked to, and when the line is empty, it first puts
 -- in line what is due and what leases have left behind.
 -- KEYS: meta body due lease crash wake uniq wins sources
--- USES: clock lists|fifo|dead wake settle
--- ARGV: n, lease in ms, 1 to settle first
+-- USES: clock lists|fifo|dead wake settle room
+-- ARGV: n, lease in ms, 1 to settle first, how many bytes of envelopes: of more
+--   than one task, 1 to look at the size of each though no large one was put here by
+--   this version
 -- Returns: {-1, sources} paused; {-2, levels} the queue has more levels than
 --   lists were given; {0, ms until there may be something or -1, sources}
 --   nothing; or {1, token, IDs, envelopes, crash counts or 0}. The receipt of a
 --   task is "token.ID". sources is how many queues have this one for their dead.
 -- Cost: O(n); five commands for the batch and the lists of the levels, O(log N)
---   for each lease.
-local state = redis.call('HMGET', meta, kind == 'dead' and 'dead_paused' or 'paused', 'token', 'levels')
+--   for each lease; one more for each task where some may be large.
+local state = redis.call('HMGET', meta, kind == 'dead' and 'dead_paused' or 'paused', 'token', 'levels', 'large')
 if state[1] then return {-1, redis.call('SCARD', sources)} end
 if kind == 'lists' and tonumber(state[3] or 1) > levels then return {-2, tonumber(state[3])} end
 local n = tonumber(ARGV[1])
+room = tonumber(ARGV[4])
+local bound = (state[4] or ARGV[5] == '1' or kind == 'dead') and fits or nil
 if ARGV[3] == '1' then settle() end
-local ids = pop(n)
+local ids = pop(n, bound)
 if not ids and ARGV[3] ~= '1' then
   settle()
-  ids = pop(n)
+  ids = pop(n, bound)
 end
 if not ids then
   redis.call('DEL', wake)
+  if state[4] and redis.call('EXISTS', body) == 0 then redis.call('HDEL', meta, 'large') end
   local due1 = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]
   local over = redis.call('ZRANGE', lease, 0, 0, 'WITHSCORES')[2]
   local at = math.min(tonumber(due1 or math.huge), tonumber(over or math.huge))

@@ -5,12 +5,20 @@
 --   each task: ID, envelope, when it is due in ms (0: now), level or group,
 --   unique key, window in ms (0: until it is done)
 -- Returns: for each task 0 put, 1 the ID is on the queue, 2 the queue is full,
---   or "due until id" of the task that holds the unique key. A task that an
---   earlier sending of the call has put is told by its bytes, and counts as put.
---   MOREDUE on a fifo queue with more than 1024 tasks that have become due:
---   nothing was put.
--- Cost: 4 commands a task, 7 with a unique key; O(log N) for delayed ones.
+--   3 the server's memory is full, or "due until id" of the task that holds the
+--   unique key. A task that an earlier sending of the call has put is told by its
+--   bytes, and counts as put. MOREDUE on a fifo queue with more than 1024 tasks that
+--   have become due: nothing was put.
+-- Cost: one command, and 4 a task, 7 with a unique key; O(log N) for delayed ones.
 local n, again, capacity = tonumber(ARGV[1]), ARGV[2] ~= '0', tonumber(ARGV[3])
+-- A server that is full refuses this before the script has written, and nothing
+-- after it. There is no such member: it changes nothing.
+local full = redis.pcall('ZADD', due, 'XX', 0, '')
+full = type(full) == 'table' and full.err
+if full then
+  if not string.find(full, 'OOM', 1, true) then return redis.error_reply(full) end
+  redis.call('ZREM', due, '')
+end
 if kind == 'fifo' then
   -- What is due already goes before.
   local more = unsettled()
@@ -20,7 +28,7 @@ else
 end
 local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]
 local soonest, ready = first and tonumber(first) or math.huge, false
-local codes = {}
+local codes, large = {}, false
 for i = 1, n do
   local at = 6 * i - 2
   local id, envelope, time, place, key, window = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4], tonumber(ARGV[at + 5])
@@ -39,9 +47,12 @@ for i = 1, n do
     codes[i] = 1
   elseif capacity > 0 and redis.call('HLEN', body) >= capacity then
     codes[i] = 2
+  elseif full then
+    codes[i] = 3
   else
     codes[i] = 0
     redis.call('HSET', body, id, envelope)
+    large = large or #envelope > 16384
     if key ~= '' then
       local over = 0
       if window > 0 then
@@ -63,5 +74,6 @@ for i = 1, n do
     end
   end
 end
+if large then redis.call('HSET', meta, 'large', '1') end
 if ready or waiting() then rouse() end
 return codes

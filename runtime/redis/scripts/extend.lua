@@ -1,5 +1,5 @@
 -- extend makes leases end later, or sooner.
--- KEYS: lease
+-- KEYS: meta lease
 -- USES: clock
 -- ARGV: n, lease in ms, n receipts
 -- Returns: 0 when all were extended, else their codes: 0 extended, 1 the lease
@@ -16,7 +16,14 @@ for i = 1, n do
     codes = true
   end
 end
-if #leases > 0 then redis.call('ZADD', lease, unpack(leases)) end
+if #leases > 0 then
+  local done = redis.pcall('ZADD', lease, unpack(leases))
+  if type(done) == 'table' and done.err then
+    -- A server that is full has refused it; see keep.lua.
+    redis.call('HDEL', meta, '')
+    redis.call('ZADD', lease, unpack(leases))
+  end
+end
 if not codes then return 0 end
 codes = {}
 for i = 1, n do codes[i] = held[i] and 0 or 1 end

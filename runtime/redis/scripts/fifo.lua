@@ -46,7 +46,7 @@ local function promote(ids)
     end
   end
 end
-local function pop(n)
+local function pop(n, fits)
   local ids = {}
   while #ids < n do
     local gs = redis.call('LPOP', turn, n - #ids)
@@ -55,6 +55,10 @@ local function pop(n)
       local member = head(gs[i])
       if member then
         local id = string.sub(member, #gs[i] + 18)
+        if fits and not fits(id) then
+          for k = #gs, i, -1 do redis.call('LPUSH', turn, gs[k]) end
+          return ids
+        end
         ids[#ids + 1] = id
         redis.call('HSET', group, gs[i], '0')
         redis.call('ZREM', age, id)

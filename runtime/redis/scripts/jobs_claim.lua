@@ -2,10 +2,11 @@
 -- forgotten.
 -- KEYS: version entry noted alarm forget ids owned wake
 -- USES: clock wake
--- ARGV: n, lease in ms
+-- ARGV: n, lease in ms, how many bytes of entries: of more than one job
 -- Returns: {seconds and microseconds of the server's time, ms until the next job
 --   is due or -1, and ID, version, entry and what was noted or "" for each}
--- Cost: O(log N) for each job; one command on an idle store.
+-- Cost: O(log N) for each job; a few commands on an idle store.
+redis.call('HDEL', version, '') -- see keep.lua
 local gone = redis.call('ZRANGE', forget, '-inf', now, 'BYSCORE', 'LIMIT', 0, 256)
 for i = 1, #gone do
   local owner = string.match(redis.call('HGET', entry, gone[i]) or '', '^([^\n]*)\n')
@@ -20,8 +21,11 @@ end
 local out = {stamp[1], stamp[2], -1}
 local names = redis.call('ZRANGE', alarm, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1])
 local over = string.format('%.0f', upper + tonumber(ARGV[2]))
+local room = tonumber(ARGV[3])
 for i = 1, #names do
   local id = names[i]
+  room = room - redis.call('HSTRLEN', entry, id)
+  if i > 1 and room < 0 then break end
   redis.call('ZADD', alarm, over, id)
   out[4 * i] = id
   out[4 * i + 1] = redis.call('HINCRBY', version, id, 1)

@@ -1,7 +1,9 @@
 -- jobs_list reads a page of jobs, in the order of their IDs.
 -- KEYS: version entry noted ids owned
--- ARGV: owner ('' for all), the ID before the page, n
--- Returns: ID, version, entry and what was noted or "", for each
+-- ARGV: owner ('' for all), the ID before the page, n, how many bytes of entries:
+--   of more than one job
+-- Returns: ID, version, entry and what was noted or "", for each: fewer than n
+--   where there are no more, or no room for them
 -- Cost: O(log N + n).
 local owner, after, out = ARGV[1], ARGV[2], {}
 local names
@@ -12,6 +14,13 @@ else
   for i = 1, #names do names[i] = string.sub(names[i], #owner + 2) end
 end
 if #names == 0 then return out end
+local room, fit = tonumber(ARGV[4]), 0
+for i = 1, #names do
+  room = room - redis.call('HSTRLEN', entry, names[i])
+  if i > 1 and room < 0 then break end
+  fit = i
+end
+for i = #names, fit + 1, -1 do names[i] = nil end
 local versions = redis.call('HMGET', version, unpack(names))
 local texts = redis.call('HMGET', entry, unpack(names))
 local told = redis.call('HMGET', noted, unpack(names))

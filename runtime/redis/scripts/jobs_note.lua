@@ -2,7 +2,8 @@
 -- KEYS: version noted
 -- ARGV: ID, when the firing was due in ns, with 20 digits, the note
 -- Returns: 0
--- Cost: three O(1) commands.
+-- Cost: four O(1) commands.
+redis.call('HDEL', noted, '') -- see keep.lua
 if redis.call('HEXISTS', version, ARGV[1]) == 0 then return 0 end
 local had = redis.call('HGET', noted, ARGV[1])
 if not had or string.sub(had, 1, 20) <= ARGV[2] then

@@ -5,14 +5,21 @@
 --   owner, when it is due in ms (0: never), when it is forgotten in ms (0: never),
 --   entry
 -- Returns: for each 0 written, 1 there is none of that ID, 2 there is one, 3 it has
---   another version
--- Cost: 6 commands a job; O(log N) each.
+--   another version, 4 the server's memory is full and takes no new ones
+-- Cost: 7 commands a job; O(log N) each.
 local codes = {}
+-- Refused by a server that is full; see enqueue.lua and keep.lua.
+local full = redis.pcall('ZADD', alarm, 'XX', 0, '')
+full = type(full) == 'table' and full.err
+if full and not string.find(full, 'OOM', 1, true) then return redis.error_reply(full) end
+redis.call('HDEL', version, '')
 for i = 1, #ARGV / 6 do
   local id, expected, owner, at, until_, text = unpack(ARGV, 6 * i - 5, 6 * i)
   local have = redis.call('HGET', version, id) or '0'
   if have ~= expected then
     codes[i] = have == '0' and 1 or expected == '0' and 2 or 3
+  elseif full and have == '0' then
+    codes[i] = 4
   else
     codes[i] = 0
     local kept = redis.call('HGET', entry, id)

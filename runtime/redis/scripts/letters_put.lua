@@ -6,6 +6,7 @@
 -- ARGV: ID and envelope for each
 -- Returns: 0
 -- Cost: O(log N) for each; two commands a task.
+redis.call('HDEL', body, '') -- see keep.lua
 local last = redis.call('ZRANGE', order, -1, -1, 'WITHSCORES')[2]
 local place = math.max(stamp[1] * 1000000 + stamp[2], tonumber(last or 0) + 1)
 for i = 1, #ARGV, 2 do

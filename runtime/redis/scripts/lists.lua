@@ -36,13 +36,23 @@ local function line_up(ids, first)
 end
 local function promote(ids) line_up(ids, false) end
 local function restore(ids, expired) line_up(ids, expired) end
-local function pop(n)
+local function pop(n, fits)
   local ids
   for k = #KEYS, lists + 1, -1 do
     local some = redis.call('LPOP', KEYS[k], ids and n - #ids or n)
     if some then
-      if ids then for i = 1, #some do ids[#ids + 1] = some[i] end else ids = some end
-      if #ids >= n then break end
+      local m, all = #some, #some
+      if fits then
+        m = 0
+        while m < all and fits(some[m + 1]) do m = m + 1 end
+      end
+      if m < all then
+        local back = {}
+        for i = all, m + 1, -1 do back[#back + 1], some[i] = some[i], nil end
+        redis.call('LPUSH', KEYS[k], unpack(back))
+      end
+      if ids then for i = 1, m do ids[#ids + 1] = some[i] end else ids = some end
+      if m < all or #ids >= n then break end
     end
   end
   return ids

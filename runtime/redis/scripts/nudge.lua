@@ -1,7 +1,7 @@
 -- nudge hands the watch over a queue to another process, when there is or will
 -- be something to do.
 -- KEYS: meta due lease wake
--- USES: clock lists|fifo|dead wake
+-- USES: clock lists|fifo|dead wake keep
 -- ARGV:
 -- Returns: 0
 -- Cost: a few O(1) commands.

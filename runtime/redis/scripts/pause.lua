@@ -1,6 +1,6 @@
 -- pause stops a queue from handing out tasks, and resumes it.
 -- KEYS: meta due lease
--- USES: clock lists|fifo|dead wake
+-- USES: clock lists|fifo|dead wake keep
 -- ARGV: 1 to pause, 0 to resume
 -- Returns: 0
 -- Cost: a few O(1) commands.

@@ -23,6 +23,7 @@ for i = 1, #ARGV / 5 do
     redis.call('HDEL', dead_crash, name)
     redis.call('ZREM', dead_copies, name)
     redis.call('HSET', body, id, envelope)
+    if #envelope > 16384 then redis.call('HSET', meta, 'large', '1') end
     enter(id, place)
     rouse()
   end

@@ -1,6 +1,6 @@
 -- reschedule makes a waiting task due at another time.
 -- KEYS: meta body due lease crash wake uniq wins
--- USES: clock lists|fifo|dead wake settle
+-- USES: clock lists|fifo|dead wake settle keep
 -- ARGV: ID, SHA-1 of the envelope it had, envelope, when it is due in ms
 -- Returns: 0 done, 1 no such task waits, 2 it has changed: read it again
 -- Cost: O(log N) for a scheduled task, O(N) for a ready one of a standard or
