@@ -33,6 +33,7 @@ type page struct {
 	limit int
 	tasks []*runtime.Task
 	at    cursor // of the last task
+	bytes int    // of the tasks
 	more  bool
 }
 
@@ -40,7 +41,7 @@ type page struct {
 // group, leased ones by the end of their lease, dead ones by when they died,
 // those that a worker of the dead letter queue has leased among them. A row that
 // cannot be decoded is shown as the task that would take its place on the dead
-// letter queue.
+// letter queue. A page ends before its limit where it has become larger than 16 MB.
 func (q *Queue) Browse(ctx context.Context, state runtime.State, from string, limit int) ([]*runtime.Task, string, error) {
 	if limit < 1 {
 		return nil, "", fmt.Errorf("taskgen: browse %d tasks of queue %q: at least 1", limit, q.cfg.Name)
@@ -102,13 +103,14 @@ func (p *page) read(t *tx, query string, at cursor, grouped bool) {
 		r.s.BindText(5, at.grp)
 	}
 	for r.next() {
-		if len(p.tasks) == p.limit {
+		if len(p.tasks) == p.limit || p.bytes > maxPage {
 			p.more = true
 			r.done()
 			return
 		}
 		p.at = cursor{r.int(0), r.int(1), r.text(2)}
 		envelope := r.bytes(5)
+		p.bytes += len(envelope)
 		task, err := runtime.DecodeEnvelope(envelope)
 		if err != nil {
 			task = standIn(job{id: r.text(4)}, p.q.cfg.Name, envelope, time.Unix(0, t.now), err)

@@ -28,7 +28,8 @@ type claimed struct {
 	envelope []byte
 }
 
-// claim leases up to limit tasks until the given time. All of one claim have
+// claim leases up to limit tasks until the given time, no more than maxClaim bytes
+// of them but one. All of one claim have
 // the same token: what it must tell apart is the deliveries of one task.
 func (t *tx) claim(s *state, limit int, until int64) []claimed {
 	if s.paused || s.ready == 0 {
@@ -55,7 +56,12 @@ func (t *tx) claimLine(s *state, limit int, token, until int64) []claimed {
 		got  = make([]claimed, 0, min(int64(limit), s.ready))
 		ends []end // the last place taken of each level
 	)
+	room := maxClaim
 	for r := t.query(sqlReadyHead, s.id, int64(limit)); r.next(); {
+		if room -= r.s.ColumnLen(5); room < 0 && len(got) > 0 {
+			r.done()
+			break
+		}
 		level, place := r.int(0), r.int(1)
 		if len(ends) == 0 || ends[len(ends)-1].level != level {
 			ends = append(ends, end{level: level})
@@ -77,10 +83,15 @@ func (t *tx) claimGroups(s *state, limit int, token, until int64) []claimed {
 		groups = append(groups, r.text(0))
 	}
 	var got []claimed
+	room := maxClaim
 	for _, grp := range groups {
 		r := t.queryText(sqlLineHead, grp, s.id)
 		if !r.next() {
 			continue
+		}
+		if room -= r.s.ColumnLen(3); room < 0 && len(got) > 0 {
+			r.done()
+			break
 		}
 		place, c := r.int(0), claimed{receipt{r.int(1), token, true}, r.int(2), r.bytes(3)}
 		r.done()

@@ -33,7 +33,7 @@ func (q *Queue) deadByID(t *tx, id string) []job {
 // queue has leased stay, and so do those whose ID is on the queue again: the
 // error is then a *BatchError with ErrDuplicate, counted in the order of the
 // tasks that were found. Capacity is not asked. It works in transactions of 1000
-// tasks, and with ids nil leaves those alone that die while it runs.
+// tasks or 4 MB, and with ids nil leaves those alone that die while it runs.
 func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ {
 		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
@@ -104,31 +104,50 @@ type redriven struct {
 	looked int
 }
 
-// add redrives, in one transaction, the dead jobs that find returns.
+// add redrives the dead jobs that find returns: in one transaction, or in several where
+// they are large.
 func (b *redriven) add(ctx context.Context, q *Queue, find func(*tx) []job) error {
-	var moved, taken []string
-	var at []int
-	n := 0
-	err := q.p.writer.do(ctx, chunk, func(t *tx) {
-		moved, taken, at = nil, nil, nil
-		s := t.state(q.id)
-		jobs := find(t)
-		n = len(jobs)
-		for i, j := range jobs {
-			switch {
-			case t.onQueue(s, j.id):
-				taken, at = append(taken, j.id), append(at, b.looked+i)
-			case t.redrive(s, j):
-				moved = append(moved, j.id)
+	for find != nil {
+		var moved, taken []string
+		var at []int
+		var left []int64 // jobs for which there was no room
+		n := 0
+		err := q.p.writer.do(ctx, chunk, func(t *tx) {
+			moved, taken, at, left = nil, nil, nil, nil
+			s := t.state(q.id)
+			jobs := find(t)
+			room := bulk
+			for i, j := range jobs {
+				if room < 0 {
+					left = append(left, j.seq)
+					continue
+				}
+				if t.onQueue(s, j.id) {
+					taken, at = append(taken, j.id), append(at, b.looked+i)
+				} else if size, ok := t.redrive(s, j); ok {
+					moved = append(moved, j.id)
+					room -= size
+				}
+			}
+			n = len(jobs) - len(left)
+		})
+		if err != nil {
+			return err
+		}
+		b.ids, b.looked = append(b.ids, moved...), b.looked+n
+		for i, id := range taken {
+			b.failed.Add(at[i], id, fmt.Errorf("%w: task %s is on queue %q again", runtime.ErrDuplicate, id, q.cfg.Name))
+		}
+		if find = nil; len(left) > 0 {
+			find = func(t *tx) (jobs []job) {
+				for _, seq := range left {
+					if j, ok := t.job(seq); ok {
+						jobs = append(jobs, j)
+					}
+				}
+				return jobs
 			}
 		}
-	})
-	if err != nil {
-		return err
-	}
-	b.ids, b.looked = append(b.ids, moved...), b.looked+n
-	for i, id := range taken {
-		b.failed.Add(at[i], id, fmt.Errorf("%w: task %s is on queue %q again", runtime.ErrDuplicate, id, q.cfg.Name))
 	}
 	return nil
 }
@@ -140,12 +159,13 @@ func (t *tx) onQueue(s *state, id string) bool {
 }
 
 // redrive moves a dead job back to its queue of origin, at the end of the line,
-// and reports false when a worker of the dead letter queue has it.
-func (t *tx) redrive(s *state, j job) bool {
+// and reports false when a worker of the dead letter queue has it. It returns how many
+// bytes it has moved.
+func (t *tx) redrive(s *state, j job) (int, bool) {
 	envelope := t.envelope(j.seq)
 	dlq := t.state(j.queue)
 	if t.unwait(dlq, j) == "" {
-		return false
+		return 0, false
 	}
 	task, err := runtime.DecodeEnvelope(envelope)
 	if err != nil {
@@ -159,7 +179,7 @@ func (t *tx) redrive(s *state, j job) bool {
 	back := job{queue: s.id, id: j.id, level: int64(task.Priority), place: s.next(), due: t.now, grp: task.GroupKey}
 	t.insert(&back, 0, runtime.AppendEnvelope(nil, task))
 	t.join(s, back, false)
-	return true
+	return len(envelope), true
 }
 
 // Discard implements [runtime.Discarder]. Tasks that a worker of the dead letter

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -32,6 +33,14 @@ const (
 	// chunk is how many tasks of one call share a transaction, so that a large
 	// batch does not keep everybody else waiting.
 	chunk = 1000
+	// bulk is how many bytes of envelopes share one, for the same reason, or one task
+	// that is larger.
+	bulk = 4 << 20
+	// maxClaim is how many bytes of envelopes a Dequeue returns, or one task that is
+	// larger: they are read within 20 ms, and are the worker's to hold.
+	maxClaim = 32 << 20
+	// maxPage is how many bytes of envelopes make a page of Browse.
+	maxPage = 16 << 20
 )
 
 // An entry is one task on its way in, encoded by the goroutine that brings it.
@@ -62,20 +71,25 @@ func (q *Queue) encode(tasks []*runtime.Task) []entry {
 }
 
 // Enqueue implements [runtime.Queue]. Calls of many goroutines share a
-// transaction. A batch of more than 1000 tasks is spread over several.
+// transaction. A batch of more than 1000 tasks or 4 MB is spread over several. Where
+// the disk or the file is full the error of a task wraps ErrQueueFull.
 func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
 	if err := q.open(); err != nil {
 		return nil, err
 	}
 	entries := q.encode(tasks)
 	answers := make([]runtime.Enqueued, len(tasks))
-	done, err := q.chunks(ctx, len(entries), func(t *tx, from, to int) {
+	size := func(i int) int { return len(entries[i].envelope) }
+	done, err := q.chunks(ctx, len(entries), size, q.p.writer.grow, func(t *tx, from, to int) {
 		t.enqueue(t.state(q.id), q.cfg.Capacity, entries[from:to], answers[from:to])
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, runtime.ErrQueueFull) {
 		return nil, err
 	}
 	var failed runtime.BatchError
+	if err != nil {
+		done = parts{{len(entries), err}}
+	}
 	for i := range entries {
 		why := done.of(i)
 		if why != nil {

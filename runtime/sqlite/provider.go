@@ -103,8 +103,12 @@ func (p *Provider) start() error {
 	if err != nil {
 		return errors.Join(err, p.reader.close(), c.Close())
 	}
+	at, err := placeOf(path)
+	if err != nil {
+		return errors.Join(err, watching.close(), p.reader.close(), c.Close())
+	}
 	p.lobby = newLobby(p.clock)
-	p.writer = newWriter(c, p.clock, p.lobby)
+	p.writer = newWriter(c, at, p.clock, p.lobby)
 	p.lobby.nudge = p.writer.nudge
 	p.results = newResults(p)
 	p.jobs = newJobs(p)
@@ -152,9 +156,11 @@ func (p *Provider) Close() error {
 
 const (
 	sqlQueueNew  = `INSERT INTO taskgen_queue (type, name) VALUES (?, ?) ON CONFLICT (name) DO NOTHING`
-	sqlQueueFind = `SELECT id, type, is_dlq FROM taskgen_queue WHERE name = ?` // one row by the index of names
-	sqlQueueDLQ  = `UPDATE taskgen_queue SET dlq = ?2 WHERE id = ?1 AND dlq <> ?2`
-	sqlQueueIs   = `UPDATE taskgen_queue SET is_dlq = 1 WHERE id = ? AND is_dlq = 0`
+	sqlQueueFind = `SELECT q.id, q.type, q.is_dlq, coalesce(d.name, ''),
+		q.leased + q.dead > 0 OR q.last > q.ready + q.scheduled
+		FROM taskgen_queue q LEFT JOIN taskgen_queue d ON d.id = q.dlq WHERE q.name = ?` // one row by the index of names, and one by its key
+	sqlQueueDLQ = `UPDATE taskgen_queue SET dlq = ?2 WHERE id = ?1 AND dlq <> ?2`
+	sqlQueueIs  = `UPDATE taskgen_queue SET is_dlq = 1 WHERE id = ? AND is_dlq = 0`
 )
 
 // Open implements [runtime.Provider]. A queue may be opened more than once, in
@@ -185,36 +191,52 @@ func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Q
 
 // declare creates or verifies the rows of a queue and of its dead letter queue.
 func (t *tx) declare(q *Queue) error {
-	id, kind, isDLQ := t.find(q.cfg.Name)
-	if id != 0 && kind != q.cfg.Type {
-		return fmt.Errorf("%w: it is of type %s in the file, and %s is asked for", runtime.ErrQueueMismatch, kind, q.cfg.Type)
+	own := t.find(q.cfg.Name)
+	if own.id != 0 && own.kind != q.cfg.Type {
+		return fmt.Errorf("%w: it is of type %s in the file, and %s is asked for", runtime.ErrQueueMismatch, own.kind, q.cfg.Type)
 	}
-	dlq, kind, _ := t.find(q.cfg.DLQ)
-	if dlq != 0 && kind != runtime.Standard {
-		return fmt.Errorf("%w: its dead letter queue %q is of type %s in the file: name another", runtime.ErrQueueMismatch, q.cfg.DLQ, kind)
+	dlq := t.find(q.cfg.DLQ)
+	if dlq.id != 0 && dlq.kind != runtime.Standard {
+		return fmt.Errorf("%w: its dead letter queue %q is of type %s in the file: name another", runtime.ErrQueueMismatch, q.cfg.DLQ, dlq.kind)
 	}
-	if id == 0 {
-		id = t.newQueue(q.cfg.Name, q.cfg.Type)
+	// A queue that was opened before the one that names it has a dead letter queue of
+	// its own. It is a worker of dead letters that was there first, or a mistake: then
+	// nothing could die on it any more.
+	worker := dlq.dlq == q.cfg.DLQ+"-dlq" && (!dlq.used || q.cfg.DLQ == q.cfg.Name+"-dlq")
+	if dlq.dlq != "" && !dlq.isDLQ && !worker && !own.isDLQ {
+		return fmt.Errorf("%w: its dead letter queue %q is a queue with one of its own, %q: name another", runtime.ErrQueueMismatch, q.cfg.DLQ, dlq.dlq)
 	}
-	q.id, q.isDLQ = id, isDLQ
-	if isDLQ {
+	if own.id == 0 {
+		own.id = t.newQueue(q.cfg.Name, q.cfg.Type)
+	}
+	q.id, q.isDLQ = own.id, own.isDLQ
+	if own.isDLQ {
 		return nil // the dead stay where they are: no dead letter queue of its own
 	}
-	if dlq == 0 {
-		dlq = t.newQueue(q.cfg.DLQ, runtime.Standard)
+	if dlq.id == 0 {
+		dlq.id = t.newQueue(q.cfg.DLQ, runtime.Standard)
 	}
-	t.exec(sqlQueueDLQ, id, dlq)
-	t.exec(sqlQueueIs, dlq)
+	t.exec(sqlQueueDLQ, own.id, dlq.id)
+	t.exec(sqlQueueIs, dlq.id)
 	return nil
 }
 
-func (t *tx) find(name string) (id int64, kind runtime.QueueType, isDLQ bool) {
+// A found queue is what the file says of it; its id is 0 where there is none.
+type found struct {
+	id    int64
+	kind  runtime.QueueType
+	isDLQ bool
+	dlq   string // its own; "" for none
+	used  bool   // tasks of it were handed out
+}
+
+func (t *tx) find(name string) found {
 	r := t.queryText(sqlQueueFind, name)
 	if !r.next() {
-		return 0, "", false
+		return found{}
 	}
 	defer r.done()
-	return r.int(0), runtime.QueueType(r.text(1)), r.int(2) != 0
+	return found{r.int(0), runtime.QueueType(r.text(1)), r.int(2) != 0, r.text(3), r.int(4) != 0}
 }
 
 func (t *tx) newQueue(name string, kind runtime.QueueType) int64 {

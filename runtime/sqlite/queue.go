@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -94,23 +95,37 @@ func (q *Queue) open() error {
 	return nil
 }
 
-// A parts is what became of the transactions that a batch was spread over: the
-// error of each, nil where it was committed.
-type parts []error
+// A part is one of the transactions that a batch was spread over: where it ends, and
+// its error, nil where it was committed.
+type part struct {
+	end int
+	err error
+}
+
+type parts []part
 
 // of returns the error of the transaction that the item at index i was in.
-func (p parts) of(i int) error { return p[i/chunk] }
+func (p parts) of(i int) error {
+	return p[sort.Search(len(p), func(k int) bool { return i < p[k].end })].err
+}
 
-// chunks runs f over n items in transactions of at most chunk items. Where there
-// is only one and it fails, its error is that of the whole batch.
-func (q *Queue) chunks(ctx context.Context, n int, f func(t *tx, from, to int)) (parts, error) {
+// chunks runs f over n items in transactions of at most chunk items, or bulk bytes
+// where size tells how many an item has. Where there is only one and it fails, its
+// error is that of the whole batch. do is one of the writer's.
+func (q *Queue) chunks(ctx context.Context, n int, size func(i int) int, do func(context.Context, int, func(*tx)) error, f func(t *tx, from, to int)) (parts, error) {
 	var all parts
-	for from := 0; from < n; from += chunk {
-		to := min(from+chunk, n)
-		all = append(all, q.p.writer.do(ctx, to-from, func(t *tx) { f(t, from, to) }))
+	for from, to := 0, 0; from < n; from = to {
+		for bytes := 0; to < min(from+chunk, n); to++ {
+			if size != nil {
+				if bytes += size(to); to > from && bytes > bulk {
+					break
+				}
+			}
+		}
+		all = append(all, part{to, do(ctx, to-from, func(t *tx) { f(t, from, to) })})
 	}
-	if len(all) == 1 && all[0] != nil {
-		return nil, all[0]
+	if len(all) == 1 && all[0].err != nil {
+		return nil, all[0].err
 	}
 	return all, nil
 }
@@ -124,7 +139,8 @@ func idOf(d *runtime.Delivery) string {
 
 // Dequeue implements [runtime.Queue]. It waits until ctx ends, however long
 // that is. With a context that has ended already it takes what is there and does
-// not wait.
+// not wait. Where tasks are large it returns fewer than there are: up to 32 MB of them,
+// and at least one.
 func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
 	if limit < 1 || lease <= 0 {
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both are more than 0", limit, q.cfg.Name, lease)

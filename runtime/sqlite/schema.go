@@ -211,6 +211,9 @@ func migrate(c *conn) (file string, err error) {
 	if file, err = getMeta(c.Conn, metaFile); err != nil {
 		return "", err
 	}
+	if version == 0 {
+		return file, c.reserve()
+	}
 	return file, c.commit()
 }
 

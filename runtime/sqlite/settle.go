@@ -27,7 +27,7 @@ const (
 
 // Complete implements [runtime.Queue].
 func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
-	return q.settle(ctx, ds, func(t *tx, s *state, _ int, r receipt) bool {
+	return q.settle(ctx, ds, nil, func(t *tx, s *state, _ int, r receipt) bool {
 		if !t.take(s, r) {
 			return false
 		}
@@ -48,7 +48,7 @@ func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.D
 		return fmt.Errorf("taskgen: extend by %v: a lease is longer than 0", lease)
 	}
 	ends := make([]int64, len(ds))
-	err := q.settle(ctx, ds, func(t *tx, s *state, i int, r receipt) bool {
+	err := q.settle(ctx, ds, nil, func(t *tx, s *state, i int, r receipt) bool {
 		ends[i] = after(t.now, lease)
 		return t.exec(sqlLeaseExtend, r.seq, r.token, s.id, ends[i]) > 0
 	})
@@ -74,7 +74,7 @@ func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 		}
 		envelopes[i] = runtime.AppendEnvelope(nil, &task)
 	}
-	return q.settle(ctx, ds, func(t *tx, s *state, i int, r receipt) bool {
+	return q.settle(ctx, ds, envelopes, func(t *tx, s *state, i int, r receipt) bool {
 		if !t.take(s, r) {
 			t.uncrash(s, r, ds[i].Task.ID)
 			return false
@@ -126,7 +126,7 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
 	for i, d := range ds {
 		envelopes[i] = runtime.AppendEnvelope(nil, d.Task)
 	}
-	err := q.settle(ctx, ds, func(t *tx, s *state, i int, r receipt) bool {
+	err := q.settle(ctx, ds, envelopes, func(t *tx, s *state, i int, r receipt) bool {
 		// Another queue may have named this one since it was opened.
 		if s.isDLQ {
 			undead = q.errUndead()
@@ -190,12 +190,17 @@ func (t *tx) part(j job) {
 }
 
 // settle runs one step for each delivery, and notes those whose lease is lost.
-func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, step func(*tx, *state, int, receipt) bool) error {
+// envelopes are what the steps write, nil for nothing.
+func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, envelopes [][]byte, step func(*tx, *state, int, receipt) bool) error {
 	if err := q.open(); err != nil {
 		return err
 	}
 	lost := make([]bool, len(ds))
-	done, err := q.chunks(ctx, len(ds), func(t *tx, from, to int) {
+	var size func(int) int
+	if envelopes != nil {
+		size = func(i int) int { return len(envelopes[i]) }
+	}
+	done, err := q.chunks(ctx, len(ds), size, q.p.writer.do, func(t *tx, from, to int) {
 		s := t.state(q.id)
 		for i := from; i < to; i++ {
 			lost[i] = !step(t, s, i, parseReceipt(ds[i].Receipt))

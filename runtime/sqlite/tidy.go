@@ -33,7 +33,7 @@ func (w *writer) tidy() {
 		return
 	}
 	w.nextTidy = now + tidyEvery
-	if w.c.begin() != nil {
+	if w.begin() != nil {
 		return
 	}
 	defer w.c.rollback()

@@ -43,7 +43,7 @@ func (e *txEnqueuer) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runt
 	if e.c.AutocommitEnabled() {
 		return nil, errors.New("taskgen: no transaction is open on the connection: begin one with BEGIN IMMEDIATE, and commit it afterwards")
 	}
-	if err := e.sameFile(); err != nil {
+	if err := errors.Join(e.sameFile(), e.p.writer.place.check()); err != nil {
 		return nil, err
 	}
 	queues, err := e.queues(tasks)
@@ -53,7 +53,7 @@ func (e *txEnqueuer) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runt
 	answers := make([]runtime.Enqueued, len(tasks))
 	failed := new(runtime.BatchError)
 	if err := e.add(queues, tasks, answers, failed); err != nil {
-		return nil, fmt.Errorf("enqueue in the caller's transaction: %w", err)
+		return nil, fmt.Errorf("enqueue in the caller's transaction: %w", noRoom(err))
 	}
 	return answers, failed.OrNil()
 }

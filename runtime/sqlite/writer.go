@@ -27,6 +27,7 @@ const (
 type call struct {
 	run      func(*tx) // may be run again, in a transaction of its own
 	weight   int       // tasks in it
+	grows    bool      // takes tasks in, and is refused where there is no room
 	consumer *consumer // set where run is not
 	visit    int64     // the queue, where there is neither
 	began    atomic.Bool
@@ -45,6 +46,7 @@ func (cl *call) answer(err error) {
 // COMMIT: that is the group commit.
 type writer struct {
 	c     *conn
+	place *place
 	clock runtime.Clock
 	lobby *lobby
 
@@ -60,9 +62,9 @@ type writer struct {
 	nextTidy int64
 }
 
-func newWriter(c *conn, clock runtime.Clock, l *lobby) *writer {
+func newWriter(c *conn, at *place, clock runtime.Clock, l *lobby) *writer {
 	return &writer{
-		c: c, clock: clock, lobby: l,
+		c: c, place: at, clock: clock, lobby: l,
 		calls: make(chan *call, groupLimit), closing: make(chan struct{}), stopped: make(chan struct{}),
 	}
 }
@@ -70,10 +72,19 @@ func newWriter(c *conn, clock runtime.Clock, l *lobby) *writer {
 // do runs f in a transaction and waits until it is committed. Where ctx ends
 // before f was begun nothing is done.
 func (w *writer) do(ctx context.Context, weight int, f func(*tx)) error {
+	return w.ask(ctx, &call{run: f, weight: weight, done: make(chan error, 1)})
+}
+
+// grow is do for what takes tasks in. The error wraps ErrQueueFull where there is no
+// room for them.
+func (w *writer) grow(ctx context.Context, weight int, f func(*tx)) error {
+	return noRoom(w.ask(ctx, &call{run: f, weight: weight, grows: true, done: make(chan error, 1)}))
+}
+
+func (w *writer) ask(ctx context.Context, cl *call) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	cl := &call{run: f, weight: weight, done: make(chan error, 1)}
 	if err := w.submit(ctx, cl); err != nil {
 		return err
 	}
@@ -157,8 +168,11 @@ func (w *writer) loop() {
 
 // cycle runs one transaction for the first call and all that came meanwhile.
 func (w *writer) cycle(first *call) {
-	err := w.c.begin()
+	err := w.begin()
 	calls := w.gather(first)
+	if err == nil {
+		calls, err = w.admit(calls)
+	}
 	if err != nil {
 		for _, cl := range calls {
 			cl.answer(err)
@@ -185,7 +199,7 @@ func (w *writer) cycle(first *call) {
 				cl.answer(nil)
 			}
 		}
-	case len(calls) == 1 && len(visit) == 0:
+	case len(calls) == 1 && len(visit) == 0 && (calls[0].grows || !full(err)):
 		calls[0].answer(err)
 	default:
 		w.oneByOne(calls, visit)
@@ -232,7 +246,12 @@ func (w *writer) transact(calls []*call, visit []int64) error {
 	t.save()
 	w.lobby.plan(t)
 	if t.err == nil {
-		if err := w.c.commit(); err != nil {
+		err := w.c.commit()
+		if err == nil {
+			// What is in a file that nobody will open again is not done.
+			err = w.place.check()
+		}
+		if err != nil {
 			t.fail(err)
 		}
 	}
@@ -267,11 +286,28 @@ func (w *writer) oneByOne(calls []*call, visit []int64) {
 	}
 }
 
+// single runs one transaction. Where the file is full and the transaction takes no
+// tasks in, it is repeated without the reserve.
 func (w *writer) single(calls []*call, visit []int64) error {
-	if err := w.c.begin(); err != nil {
+	if err := w.begin(); err != nil {
+		return err
+	}
+	err := w.transact(calls, visit)
+	if err == nil || !full(err) || len(calls) > 0 && calls[0].grows || !w.spend() {
+		return err
+	}
+	if err := w.begin(); err != nil {
 		return err
 	}
 	return w.transact(calls, visit)
+}
+
+// begin opens a transaction, if the file is in its place.
+func (w *writer) begin() error {
+	if err := w.place.check(); err != nil {
+		return err
+	}
+	return w.c.begin()
 }
 
 // look notes whether another connection has written since the last time.

@@ -1,0 +1,225 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// limitPages keeps the file of a provider from growing, until empty is called.
+func limitPages(t testing.TB, p *Provider) (empty func()) {
+	t.Helper()
+	limit := func(pages int) {
+		require.NoError(t, p.writer.do(context.Background(), 1, func(t *tx) {
+			// A limit below the size of the file becomes that.
+			for r := t.query(fmt.Sprintf("PRAGMA max_page_count = %d", pages)); r.next(); {
+			}
+		}))
+	}
+	limit(1)
+	return func() { limit(1 << 30) }
+}
+
+// TestAFullFileIsWorkedOff takes tasks in until there is no room for any, however
+// small, and works them off.
+func TestAFullFileIsWorkedOff(t *testing.T) {
+	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
+		t.Run(string(kind), func(t *testing.T) {
+			path := newFile(t)
+			p := openFile(t, path)
+			q := openQueue(t, p, runtime.QueueConfig{Type: kind})
+			n := 0
+			next := func(size int) *runtime.Task {
+				n++
+				next := task(fmt.Sprintf("t%06d", n))
+				next.Payload = fmt.Appendf(nil, `"%0*d"`, size, n)
+				if kind == runtime.FIFO {
+					next.GroupKey = next.ID
+				}
+				return next
+			}
+			var first []*runtime.Task
+			for range 500 {
+				first = append(first, next(100))
+			}
+			enqueue(t, q, first...)
+			empty := limitPages(t, p)
+			in := n
+			for _, size := range []int{64 << 10, 1000, 10} {
+				for {
+					_, err := q.Enqueue(within(t), []*runtime.Task{next(size)})
+					if err != nil {
+						require.ErrorIs(t, runtime.ErrorAt(err, 0), runtime.ErrQueueFull)
+						require.ErrorContains(t, err, "full")
+						break
+					}
+					in++
+				}
+			}
+			_, err := p.Open(within(t), runtime.QueueConfig{Name: "q", Type: kind})
+			require.NoError(t, err)
+			_, err = p.Open(within(t), runtime.QueueConfig{Name: "new"})
+			require.NoError(t, err)
+			held := take(t, q, 300)
+			require.Len(t, held, 300)
+			require.NoError(t, q.Extend(within(t), held, time.Hour))
+			for _, d := range held[:20] {
+				runtime.Bury(d.Task, "q", time.Now(), errors.New("it failed"))
+			}
+			require.NoError(t, q.DeadLetter(within(t), held[:20]))
+			require.NoError(t, q.Release(within(t), held[20:40]))
+			require.NoError(t, p.Results().PutResult(within(t), "a", []byte("1"), "", time.Minute))
+			require.NoError(t, q.Complete(within(t), held[40:]))
+			done := 260
+			for done < in-20 {
+				ds := take(t, q, 50)
+				require.NoError(t, q.Complete(within(t), ds))
+				done += len(ds)
+			}
+			require.Equal(t, runtime.Stats{Dead: 20}, stats(t, q))
+			requireConsistent(t, p)
+			// There is room for a few once it is worked off, in the file as it is.
+			enqueue(t, q, next(10))
+			empty()
+			enqueue(t, q, next(1_000_000))
+		})
+	}
+}
+
+func TestWhatIsWrittenIntoAFileThatIsGoneIsNotAcknowledged(t *testing.T) {
+	for _, gone := range []string{"", "-wal", "-shm"} {
+		for _, replaced := range []bool{false, true} {
+			t.Run(fmt.Sprintf("file%s replaced %t", gone, replaced), func(t *testing.T) {
+				path := newFile(t)
+				p := openFile(t, path)
+				q := openQueue(t, p, runtime.QueueConfig{})
+				enqueue(t, q, task("a"))
+				waiting := make(chan error, 1)
+				empty := openQueue(t, p, runtime.QueueConfig{Name: "empty"})
+				go func() {
+					_, err := empty.Dequeue(within(t), 1, time.Minute)
+					waiting <- err
+				}()
+				require.Eventually(t, p.lobby.occupied, soon, time.Millisecond)
+				require.NoError(t, os.Rename(path+gone, path+gone+".away"))
+				if replaced {
+					require.NoError(t, os.WriteFile(path+gone, nil, 0o600))
+				}
+				_, err := q.Enqueue(within(t), []*runtime.Task{task("b")})
+				require.ErrorIs(t, runtime.ErrorAt(err, 0), ErrFileGone)
+				require.ErrorIs(t, <-waiting, ErrFileGone)
+				_, err = q.Dequeue(within(t), 1, time.Minute)
+				require.ErrorIs(t, err, ErrFileGone)
+				require.NoError(t, os.Rename(path+gone+".away", path+gone))
+				enqueue(t, q, task("b"))
+				require.EqualValues(t, 2, stats(t, q).Ready)
+			})
+		}
+	}
+}
+
+// TestAFileThatGoesWhileATaskIsWrittenIsNoticed: the file is there when the
+// transaction begins.
+func TestAFileThatGoesWhileATaskIsWrittenIsNoticed(t *testing.T) {
+	path := newFile(t)
+	p := openFile(t, path)
+	q := openQueue(t, p, runtime.QueueConfig{})
+	err := p.writer.do(within(t), 1, func(tx *tx) {
+		require.NoError(t, os.Rename(path, path+".away"))
+		tx.enqueue(tx.state(q.id), 0, q.encode([]*runtime.Task{task("a")}), make([]runtime.Enqueued, 1))
+	})
+	require.ErrorIs(t, err, ErrFileGone)
+	require.NoError(t, os.Rename(path+".away", path))
+}
+
+func TestAWorkingQueueIsNoDeadLetterQueue(t *testing.T) {
+	p := openFile(t, newFile(t))
+	mail := openQueue(t, p, runtime.QueueConfig{Name: "mail"})
+	first := task("a")
+	first.Queue = "mail"
+	enqueue(t, mail, first)
+	require.NoError(t, mail.Complete(within(t), take(t, mail, 1)))
+	_, err := p.Open(within(t), runtime.QueueConfig{Name: "reports", DLQ: "mail"})
+	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+	require.ErrorContains(t, err, `"mail-dlq"`)
+	named := openQueue(t, p, runtime.QueueConfig{Name: "letters", DLQ: "graves"})
+	_, err = p.Open(within(t), runtime.QueueConfig{Name: "reports", DLQ: "letters"})
+	require.ErrorIs(t, err, runtime.ErrQueueMismatch, "it says that it has one of its own")
+	require.Equal(t, "graves", named.cfg.DLQ)
+	enqueue(t, mail, first)
+	require.NoError(t, mail.DeadLetter(within(t), take(t, mail, 1)))
+	require.EqualValues(t, 1, stats(t, mail).Dead)
+	// A worker of dead letters may be there before the queues whose dead it gets.
+	graves := openQueue(t, p, runtime.QueueConfig{Name: "late"})
+	require.False(t, graves.isDLQ)
+	openQueue(t, p, runtime.QueueConfig{Name: "early", DLQ: "late"})
+}
+
+func TestATransactionHoldsNoMoreThanItsBytes(t *testing.T) {
+	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO} {
+		t.Run(string(kind), func(t *testing.T) {
+			p := openFile(t, newFile(t))
+			q := openQueue(t, p, runtime.QueueConfig{Type: kind})
+			const n = 40
+			all := tasks(n)
+			var want []string
+			for i, large := range all {
+				if i > 5 {
+					large.Payload = fmt.Appendf(nil, `"%0*d"`, 1_000_000, i)
+				}
+				if kind == runtime.FIFO {
+					large.GroupKey = large.ID
+				}
+				want = append(want, large.ID)
+			}
+			transactions := func(f func()) int64 {
+				before := p.writer.c.commits.Load()
+				f()
+				return p.writer.c.commits.Load() - before
+			}
+			require.GreaterOrEqual(t, transactions(func() { enqueue(t, q, all...) }), int64(6))
+			var held []*runtime.Delivery
+			for len(held) < n {
+				ds := take(t, q, n)
+				bytes := 0
+				for _, d := range ds {
+					bytes += len(d.Task.Payload)
+				}
+				require.LessOrEqual(t, bytes, maxClaim)
+				require.NotZero(t, bytes)
+				held = append(held, ds...)
+			}
+			require.Equal(t, want, idsOf(held), "in the order they came")
+			for _, d := range held {
+				runtime.Bury(d.Task, "q", time.Now(), errors.New("it failed"))
+			}
+			require.GreaterOrEqual(t, transactions(func() { require.NoError(t, q.DeadLetter(within(t), held)) }), int64(6))
+			page, next, err := q.Browse(within(t), runtime.Dead, "", n)
+			require.NoError(t, err)
+			require.Less(t, len(page), n)
+			for next != "" {
+				var rest []*runtime.Task
+				rest, next, err = q.Browse(within(t), runtime.Dead, next, n)
+				require.NoError(t, err)
+				page = append(page, rest...)
+			}
+			require.Len(t, page, n)
+			var back []string
+			require.GreaterOrEqual(t, transactions(func() { back, err = q.Redrive(within(t), want[:20]) }), int64(3))
+			require.NoError(t, err)
+			require.Equal(t, want[:20], back)
+			back, err = q.Redrive(within(t), nil)
+			require.NoError(t, err)
+			require.Equal(t, want[20:], back)
+			require.Equal(t, runtime.Stats{Ready: n}, func() runtime.Stats { s := stats(t, q); s.OldestAge = 0; return s }())
+			requireConsistent(t, p)
+		})
+	}
+}

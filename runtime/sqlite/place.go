@@ -1,0 +1,48 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+// ErrFileGone: the file that is open is not the one at its path any more: it was
+// deleted, moved or replaced, or its -wal or -shm file was. What is written from then
+// on would be lost, so nothing is: open the provider again once the file is in its
+// place. It is noticed before an Enqueue is acknowledged.
+var ErrFileGone = errors.New("taskgen: the SQLite file was deleted or replaced while it was open")
+
+// A place is the path of a file and of what SQLite keeps beside it, and what was
+// there when they were opened.
+type place struct {
+	paths [3]string
+	files [3]os.FileInfo
+}
+
+// placeOf looks at the files of an open connection. All of them are there as long as
+// it is.
+func placeOf(path string) (*place, error) {
+	p := &place{paths: [3]string{path, path + "-wal", path + "-shm"}}
+	for i, name := range p.paths {
+		var err error
+		if p.files[i], err = os.Stat(name); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// check returns an error where a file is gone or another one has its place. It costs
+// a few microseconds.
+func (p *place) check() error {
+	for i, name := range p.paths {
+		now, err := os.Stat(name)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrFileGone, err)
+		}
+		if !os.SameFile(p.files[i], now) {
+			return fmt.Errorf("%w: another file is at %s", ErrFileGone, name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package sqlite
+
+import (
+	"fmt"
+	"strings"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// On a disk that is full, or in a file that must not grow, no task could be leased:
+// a lease is a row, and may need a page. So a part of the file is kept in reserve, as
+// a value in taskgen_meta, which older versions do not look at. It is given up when
+// work that makes room has none, and no tasks are taken in before it is back.
+const (
+	metaReserve  = "reserve"
+	reserveBytes = 512 << 10
+	// One row by its key.
+	sqlReserved = `SELECT count(*) FROM taskgen_meta WHERE key = 'reserve'`
+	sqlSpend    = `DELETE FROM taskgen_meta WHERE key = 'reserve'`
+)
+
+// full reports whether an error says that the file cannot grow.
+func full(err error) bool {
+	code := sqlite.ErrCode(err)
+	return code.ToPrimary() == sqlite.ResultFull || code == sqlite.ResultIOErrSHMSize
+}
+
+// noRoom is what a caller is told whose tasks were not taken in; nil for nil.
+func noRoom(err error) error {
+	if err == nil || !full(err) {
+		return err
+	}
+	return fmt.Errorf("%w: its disk or its SQLite file is: make room, or enqueue again once workers have caught up: %w", runtime.ErrQueueFull, err)
+}
+
+// reserve sees to it that there is a reserve. A transaction is open before, and after
+// it where there is no error.
+func (w *writer) reserve() error {
+	n, err := w.c.number(sqlReserved)
+	if err != nil || n > 0 {
+		return err
+	}
+	// In a transaction of its own: what comes next may fail.
+	if err := w.c.reserve(); err != nil {
+		return err
+	}
+	return w.begin()
+}
+
+// reserve writes the reserve, and commits.
+func (c *conn) reserve() error {
+	if err := setMeta(c.Conn, metaReserve, strings.Repeat("0", reserveBytes)); err != nil {
+		return err
+	}
+	return c.commit()
+}
+
+// spend gives up the reserve, and reports whether there was one.
+func (w *writer) spend() bool {
+	if w.begin() != nil {
+		return false
+	}
+	defer w.c.rollback()
+	return w.c.plain(sqlSpend) == nil && w.c.Changes() > 0 && w.c.commit() == nil
+}
+
+// admit refuses the calls that take tasks in where there is no reserve and no room for
+// one, and returns the others. A transaction is open before and after, unless the
+// error is set.
+func (w *writer) admit(calls []*call) ([]*call, error) {
+	grows := false
+	for _, cl := range calls {
+		grows = grows || cl.grows
+	}
+	if !grows {
+		return calls, nil
+	}
+	err := w.reserve()
+	if err == nil {
+		return calls, nil
+	}
+	w.c.rollback()
+	rest := calls[:0]
+	for _, cl := range calls {
+		if cl.grows {
+			cl.answer(err)
+		} else {
+			rest = append(rest, cl)
+		}
+	}
+	return rest, w.begin()
+}
