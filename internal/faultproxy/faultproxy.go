@@ -1,6 +1,7 @@
 // Package faultproxy stands between a client and its broker, and does to their
 // TCP connections what networks do: it cuts them, in the middle of a request if
-// need be, loses replies, forgets them without a word and takes its time.
+// need be, loses replies, forgets them without a word, takes its time and lets only so
+// much pass.
 //
 // It knows nothing of what passes: it works for any broker that speaks TCP. It
 // is for tests and benchmarks, and listens on the loopback interface alone.
@@ -33,6 +34,7 @@ type Proxy struct {
 	running sync.WaitGroup
 	oneWay  atomic.Int64 // delay of each direction, in nanoseconds
 	trips   atomic.Int64
+	rate    atomic.Int64 // bytes per second of each direction; 0: no limit
 
 	mu     sync.Mutex
 	links  map[*link]struct{}
@@ -40,6 +42,8 @@ type Proxy struct {
 	cut    bool
 	muted  bool
 	hole   bool // new connections are lost
+	toward line // the target
+	away   line // from it
 	left   int  // bytes that still pass toward the target before all is cut; 0: no limit
 }
 
@@ -131,6 +135,31 @@ func (p *Proxy) Heal() {
 // Connecting itself is not delayed.
 func (p *Proxy) Delay(rtt time.Duration) { p.oneWay.Store(int64(max(rtt, 0) / 2)) }
 
+// Rate lets no more than that many bytes per second pass in each direction, summed
+// over all connections; 0 or less ends it. A sender is held back once 32 MB of its
+// connection are on their way.
+func (p *Proxy) Rate(bytesPerSecond int) { p.rate.Store(int64(max(bytesPerSecond, 0))) }
+
+// A line is one direction of the network, with a rate.
+type line struct{ free time.Time }
+
+// take has a line carry bytes, and returns how long it takes until they have
+// arrived.
+func (p *Proxy) take(l *line, n int) time.Duration {
+	rate := p.rate.Load()
+	if rate == 0 {
+		return 0
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if l.free.Before(now) {
+		l.free = now
+	}
+	l.free = l.free.Add(time.Duration(n) * time.Second / time.Duration(rate))
+	return l.free.Sub(now)
+}
+
 // Trips counts the round trips up to now: how often a client sent something after
 // it had been sent something, or for the first time, summed over all connections.
 // Requests that are sent without waiting for the replies to earlier ones are one
@@ -195,8 +224,8 @@ func (p *Proxy) serve(client *net.TCPConn) {
 		return
 	}
 	var both sync.WaitGroup
-	both.Go(func() { l.pump(client, l.target, l.forth) })
-	both.Go(func() { l.pump(l.target, client, l.back) })
+	both.Go(func() { l.pump(client, l.target, &p.toward, l.forth) })
+	both.Go(func() { l.pump(l.target, client, &p.away, l.back) })
 	both.Wait()
 }
 

@@ -349,3 +349,25 @@ func TestCloseEndsWhatIsInUse(t *testing.T) {
 	require.NoError(t, p.Close())
 	_, _ = io.Copy(io.Discard, c)
 }
+
+func TestRateHoldsForAllConnectionsTogether(t *testing.T) {
+	p, _ := through(t)
+	const size, rate = 100_000, 400_000
+	p.Rate(rate)
+	began := time.Now()
+	var all sync.WaitGroup
+	for range 2 {
+		c := dial(t, p)
+		all.Go(func() {
+			go func() { _, _ = c.Write(make([]byte, size)) }()
+			_, err := io.ReadFull(c, make([]byte, size))
+			assert.NoError(t, err)
+		})
+	}
+	all.Wait()
+	assert.GreaterOrEqual(t, time.Since(began), 2*size*time.Second/rate)
+	p.Rate(0)
+	c := dial(t, p)
+	say(t, c, "a")
+	hear(t, c, "a")
+}

@@ -109,7 +109,7 @@ var rooms = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 // pump passes bytes from one connection to the other until the first has no more,
 // and then says so to the second. One goroutine reads and another one writes,
 // later: so bytes that wait for their time do not hold up those behind them.
-func (l *link) pump(from, to *net.TCPConn, decide func(n int) (pass int, cut bool)) {
+func (l *link) pump(from, to *net.TCPConn, on *line, decide func(n int) (pass int, cut bool)) {
 	chunks := make(chan chunk, inFlight)
 	go func() {
 		defer close(chunks)
@@ -134,6 +134,9 @@ func (l *link) pump(from, to *net.TCPConn, decide func(n int) (pass int, cut boo
 		}
 		if !c.at.IsZero() {
 			pause(time.Until(c.at))
+		}
+		if d := l.p.take(on, c.n); d > 0 {
+			pause(d)
 		}
 		pass, cut := decide(c.n)
 		_, err := to.Write(c.room[:pass])

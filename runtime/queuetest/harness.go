@@ -29,10 +29,10 @@ const (
 	AcksSurviveTrouble
 	StoppingIsClean
 	StatsTellTheTruth
-	DeployIsNoFault
+	ADeployIsNoFault
 	DoneStaysDone
-	TroubleStillDrains
-	TasksDieOfTheirRuns
+	DrainsInTrouble
+	DiesOfItsOwnRuns
 )
 
 var lawTexts = [...]string{
@@ -125,6 +125,14 @@ type Harness struct {
 	Restart func(tb testing.TB, addr string)
 	// Crash is like Restart, but the broker is killed (kill -9).
 	Crash func(tb testing.TB, addr string)
+	// Fill fills the backend at addr, which is one that Alone gave: until empty is
+	// called it takes no new task of 64 kB, as a broker whose memory is full or a disk
+	// that is. Empty may be called twice. Nil: it cannot be filled.
+	Fill func(tb testing.TB, addr string) (empty func())
+	// Large is how many bytes the payloads have that the suite calls large, 1 MB or
+	// less: 40 of them are worked off, by batches of a bounded size, over 10 MB a
+	// second where the Network has a method Rate(bytesPerSecond int). 0: they are not.
+	Large int
 	// Cost tells how much work the backend has done for p up to now, in what it
 	// can count: statements, rows, round trips. The suite asks it around Stats.
 	// Nil: it cannot be told, and the table says so.

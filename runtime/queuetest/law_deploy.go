@@ -10,7 +10,7 @@ import (
 // deployClauses: law 13.
 func deployClauses() []clause {
 	return []clause{
-		{law: DeployIsNoFault, name: "beside workers that do not know a type its tasks wait for one that does, uncharged", run: deployUnknown},
+		{law: ADeployIsNoFault, name: "beside workers that do not know a type its tasks wait for one that does, uncharged", run: deployUnknown},
 	}
 }
 

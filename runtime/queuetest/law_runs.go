@@ -10,7 +10,7 @@ import (
 // runClauses: law 16.
 func runClauses() []clause {
 	runs := func(name string, run func(w *world), needs ...need) clause {
-		return clause{law: TasksDieOfTheirRuns, name: name, needs: needs, run: run}
+		return clause{law: DiesOfItsOwnRuns, name: name, needs: needs, run: run}
 	}
 	killed := runs("a worker that is killed takes along no task that it did not begin", runsKilled, processes, counting)
 	killed.real = true

@@ -21,13 +21,14 @@ func memoryHarness() Harness {
 			return memory.New(memory.WithClock(clock)), nil
 		},
 		UsesClock: true,
+		Large:     1 << 20,
 		Downgrades: map[Law]string{
-			Contract:            "the tasks live in the process and end with the provider: closing beside work is not survived",
-			NothingIsLost:       "the tasks live in the process: a kill takes them along",
-			PublishBeforeAck:    "the tasks live in the process: a kill takes both places along",
-			PoisonDoesNotLoop:   "the tasks live in the process: a handler that kills it kills them",
-			TasksDieOfTheirRuns: "the tasks live in the process: whoever kills it kills them",
-			AcksSurviveTrouble:  "there is no backend to be cut off from; a provider that fails for a time stands in",
+			Contract:           "the tasks live in the process and end with the provider: closing beside work is not survived",
+			NothingIsLost:      "the tasks live in the process: a kill takes them along",
+			PublishBeforeAck:   "the tasks live in the process: a kill takes both places along",
+			PoisonDoesNotLoop:  "the tasks live in the process: a handler that kills it kills them",
+			DiesOfItsOwnRuns:   "the tasks live in the process: whoever kills it kills them",
+			AcksSurviveTrouble: "there is no backend to be cut off from; a provider that fails for a time stands in",
 		},
 	}
 }

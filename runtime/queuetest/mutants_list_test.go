@@ -259,17 +259,17 @@ var mutants = []struct {
 		return q.DeadLetter(ctx, ds)
 	}}},
 
-	{DeployIsNoFault, "buries what comes back", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	{ADeployIsNoFault, "buries what comes back", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
 		return q.DeadLetter(ctx, ds)
 	}}},
-	{DeployIsNoFault, "charges a release", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	{ADeployIsNoFault, "charges a release", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
 		for _, d := range ds {
 			d.Task.RetryCount++
 		}
 		return q.Release(ctx, ds)
 	}}},
 
-	{TasksDieOfTheirRuns, "counts a release as a crash", func() fault {
+	{DiesOfItsOwnRuns, "counts a release as a crash", func() fault {
 		var mu sync.Mutex
 		back := make(map[string]int)
 		return fault{
@@ -292,14 +292,14 @@ var mutants = []struct {
 			},
 		}
 	}()},
-	{TasksDieOfTheirRuns, "buries by itself what was delivered MaxDeliveries times", buriesCrashed},
-	{TasksDieOfTheirRuns, "forgets which leases ended", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	{DiesOfItsOwnRuns, "buries by itself what was delivered MaxDeliveries times", buriesCrashed},
+	{DiesOfItsOwnRuns, "forgets which leases ended", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
 		if err := q.Extend(ctx, ds, time.Hour); err != nil {
 			return err
 		}
 		return q.Release(ctx, ds)
 	}}},
-	{TasksDieOfTheirRuns, "takes a crash back whenever it is asked to", func() fault {
+	{DiesOfItsOwnRuns, "takes a crash back whenever it is asked to", func() fault {
 		var mu sync.Mutex
 		taken := make(map[string]int)
 		return fault{

@@ -19,6 +19,7 @@ type farFault struct {
 	redrive    func(q *farQueue, ctx context.Context) ([]string, error)
 	lease      func(lease time.Duration) time.Duration
 	deafExtend bool
+	most       int // tasks of one Dequeue; 0: as many as it is asked for
 }
 
 // settles makes a fault of one settling call.

@@ -42,7 +42,7 @@ var fileMutants = []struct {
 		_, _ = q.Purge(context.Background())
 		return q.Close()
 	}}},
-	{TasksDieOfTheirRuns, "buries by itself what was delivered MaxDeliveries times", "a worker that is killed takes along no task that it did not begin", buriesAfterOne},
+	{DiesOfItsOwnRuns, "buries by itself what was delivered MaxDeliveries times", "a worker that is killed takes along no task that it did not begin", buriesAfterOne},
 	{PublishBeforeAck, "takes a task off before it puts it back", "kill -9 between release, dead letter and redrive loses nothing", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
 		if err := q.Complete(ctx, ds); err != nil {
 			return err

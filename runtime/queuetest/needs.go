@@ -57,6 +57,8 @@ const (
 	charging     need = "crashes that are charged as failures"
 	crashing     need = "a broker that can be killed"
 	meddling     need = "a network that can be disturbed"
+	filling      need = "a backend that can be filled"
+	bulky        need = "large payloads"
 )
 
 // optional needs are those that a provider is free not to fill: the test is
@@ -64,7 +66,7 @@ const (
 var optional = map[need]bool{
 	costing: true, browsing: true, cancelling: true, rescheduling: true, purging: true, pausing: true,
 	redriving: true, discarding: true, bounding: true, measuring: true, bounded: true, limited: true,
-	keyless: true, charging: true, oneplace: true, excusing: true,
+	keyless: true, charging: true, oneplace: true, excusing: true, filling: true, bulky: true,
 }
 
 // leaves reports whether the harness may go without what a test needs. A harness
@@ -96,6 +98,8 @@ func (h *Harness) lacks(tb testing.TB) map[need]string {
 	no(meddling, h.Network == nil, "the harness has no Network")
 	no(restarting, h.Restart == nil, "the harness has no Restart")
 	no(crashing, h.Crash == nil, "the harness has no Crash")
+	no(filling, h.Fill == nil, "the harness has no Fill")
+	no(bulky, h.Large == 0, "the harness has no Large")
 	no(costing, h.Cost == nil, "the harness has no Cost")
 
 	p, err := h.Open(h.Data(tb), runtime.SystemClock)

@@ -147,6 +147,9 @@ func (q *farQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) 
 	if q.p.fault.lease != nil {
 		lease = q.p.fault.lease(lease)
 	}
+	if most := q.p.fault.most; most > 0 {
+		limit = min(limit, most)
+	}
 	for {
 		brief, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		a, err := q.call(brief, farRequest{Call: "dequeue", Limit: limit, Time: lease})

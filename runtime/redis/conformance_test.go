@@ -89,6 +89,8 @@ var single = queuetest.Harness{
 		_ = admin(tb, s.URL).Do(ctx, "SHUTDOWN").Err() // the connection ends without an answer
 		require.NoError(tb, s.Restart())
 	},
+	Fill:  func(tb testing.TB, addr string) func() { return fill(tb, placeAt(tb, addr).server.URL) },
+	Large: 1 << 20,
 	Cost:  trips,
 	Crash: func(tb testing.TB, addr string) { require.NoError(tb, placeAt(tb, addr).server.Restart()) },
 }

@@ -249,3 +249,59 @@ func TestNoReplyOrRequestHoldsMoreThanItsBytes(t *testing.T) {
 		})
 	}
 }
+
+func TestAWorkingQueueIsNoDeadLetterQueue(t *testing.T) {
+	p := open(t, sharedURL(t))
+	mail := openQueue(t, p, runtime.QueueConfig{Name: "mail"})
+	first := task("a")
+	first.Queue = "mail"
+	enqueue(t, mail, first)
+	require.NoError(t, mail.Complete(within(t), take(t, mail, 1)))
+	_, err := p.Open(within(t), runtime.QueueConfig{Name: "reports", DLQ: "mail"})
+	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+	require.ErrorContains(t, err, `"mail-dlq"`)
+	openQueue(t, p, runtime.QueueConfig{Name: "letters", DLQ: "graves"})
+	_, err = p.Open(within(t), runtime.QueueConfig{Name: "reports", DLQ: "letters"})
+	require.ErrorIs(t, err, runtime.ErrQueueMismatch, "it says that it has one of its own")
+	enqueue(t, mail, first)
+	require.NoError(t, mail.DeadLetter(within(t), take(t, mail, 1)))
+	require.EqualValues(t, 1, stats(t, mail).Dead)
+	// A worker of dead letters may be there before the queues whose dead it gets.
+	late := openQueue(t, p, runtime.QueueConfig{Name: "late"})
+	require.False(t, late.isDLQ)
+	openQueue(t, p, runtime.QueueConfig{Name: "early", DLQ: "late"})
+	openQueue(t, p, runtime.QueueConfig{Name: "early", DLQ: "late"})
+}
+
+// TestAPageGoesOnWhereItEnded has many tasks of one time, some of which go between two
+// pages.
+func TestAPageGoesOnWhereItEnded(t *testing.T) {
+	for _, cfg := range kinds[:3] {
+		q := openQueue(t, open(t, sharedURL(t)), cfg)
+		all := apart(cfg, "t", 700)
+		at := time.Now().Add(time.Hour)
+		for _, t := range all {
+			t.ScheduledFor = at
+		}
+		enqueue(t, q, all...)
+		seen := make(map[string]bool)
+		for cursor := ""; ; {
+			page, next, err := q.Browse(within(t), runtime.Scheduled, cursor, 90)
+			require.NoError(t, err)
+			for _, task := range page {
+				require.False(t, seen[task.ID], task.ID)
+				seen[task.ID] = true
+			}
+			if next == "" {
+				break
+			}
+			cursor = next
+			_, err = q.Cancel(within(t), []string{page[0].ID, page[len(page)-1].ID})
+			require.NoError(t, err)
+		}
+		require.Len(t, seen, 700)
+		_, next, err := q.Browse(within(t), runtime.Scheduled, "", 1000)
+		require.NoError(t, err)
+		require.Empty(t, next)
+	}
+}

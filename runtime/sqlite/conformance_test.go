@@ -1,6 +1,10 @@
 package sqlite
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,14 +20,77 @@ var harness = queuetest.Harness{
 	Home: queuetest.InFile,
 	Data: func(tb testing.TB) string { return tb.TempDir() + "/tasks.db" },
 	Open: func(addr string, clock runtime.Clock) (runtime.Provider, error) {
-		return Open(addr, WithClock(clock))
+		p, err := Open(addr, WithClock(clock))
+		if err == nil {
+			files.opened(addr, p)
+		}
+		return p, err
 	},
 	UsesClock: true,
 	Cut:       cut,
+	Fill:      files.fill,
+	Large:     256 << 10,
 	Cost: func(p runtime.Provider) int64 {
 		sp := p.(*Provider)
 		return sp.writer.c.steps.Load() + sp.reader.c.steps.Load()
 	},
+}
+
+// files are those of this process's tests.
+var files = filledFiles{by: make(map[string]*filledFile)}
+
+type filledFiles struct {
+	mu sync.Mutex
+	by map[string]*filledFile
+}
+
+// A filledFile is one that must not grow, while it is full. SQLite has the limit for
+// each connection.
+type filledFile struct {
+	full      bool
+	providers []*Provider
+}
+
+func (f *filledFiles) at(addr string) *filledFile {
+	if f.by[addr] == nil {
+		f.by[addr] = new(filledFile)
+	}
+	return f.by[addr]
+}
+
+func (f *filledFiles) opened(addr string, p *Provider) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at := f.at(addr)
+	at.providers = append(at.providers, p)
+	if at.full {
+		_ = limitPages(p, 1)
+	}
+}
+
+func (f *filledFiles) fill(tb testing.TB, addr string) (empty func()) {
+	limit := func(full bool, pages int) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		at := f.at(addr)
+		at.full = full
+		for _, p := range at.providers {
+			if err := limitPages(p, pages); !errors.Is(err, runtime.ErrClosed) {
+				require.NoError(tb, err)
+			}
+		}
+	}
+	limit(true, 1)
+	return func() { limit(false, 1<<30) }
+}
+
+// limitPages bounds the pages of a provider's file; a limit below its size becomes
+// that.
+func limitPages(p *Provider, pages int) error {
+	return p.writer.do(context.Background(), 1, func(t *tx) {
+		for r := t.query(fmt.Sprintf("PRAGMA max_page_count = %d", pages)); r.next(); {
+		}
+	})
 }
 
 // cut takes the file away from everybody else: whoever holds the write lock is

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,20 +11,6 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 )
-
-// limitPages keeps the file of a provider from growing, until empty is called.
-func limitPages(t testing.TB, p *Provider) (empty func()) {
-	t.Helper()
-	limit := func(pages int) {
-		require.NoError(t, p.writer.do(context.Background(), 1, func(t *tx) {
-			// A limit below the size of the file becomes that.
-			for r := t.query(fmt.Sprintf("PRAGMA max_page_count = %d", pages)); r.next(); {
-			}
-		}))
-	}
-	limit(1)
-	return func() { limit(1 << 30) }
-}
 
 // TestAFullFileIsWorkedOff takes tasks in until there is no room for any, however
 // small, and works them off.
@@ -50,7 +35,7 @@ func TestAFullFileIsWorkedOff(t *testing.T) {
 				first = append(first, next(100))
 			}
 			enqueue(t, q, first...)
-			empty := limitPages(t, p)
+			require.NoError(t, limitPages(p, 1))
 			in := n
 			for _, size := range []int{64 << 10, 1000, 10} {
 				for {
@@ -87,7 +72,7 @@ func TestAFullFileIsWorkedOff(t *testing.T) {
 			requireConsistent(t, p)
 			// There is room for a few once it is worked off, in the file as it is.
 			enqueue(t, q, next(10))
-			empty()
+			require.NoError(t, limitPages(p, 1<<30))
 			enqueue(t, q, next(1_000_000))
 		})
 	}

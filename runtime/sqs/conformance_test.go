@@ -183,7 +183,7 @@ var (
 		queuetest.NothingIsLost:         forgetful,
 		queuetest.PoisonDoesNotLoop:     uncounted + stopped,
 		queuetest.CrashesAreNotFailures: uncounted,
-		queuetest.TasksDieOfTheirRuns:   uncounted,
+		queuetest.DiesOfItsOwnRuns:   uncounted,
 		queuetest.OrderWherePromised:    "which group is next is the choice of SQS: where workers take one task at a time, a long group may go before others",
 	})
 	priorityHarness = harness("sqs-priority", runtime.Priority, map[queuetest.Law]string{
@@ -198,7 +198,7 @@ var (
 	visibilityFake = byVisibility(faked(standardHarness, map[queuetest.Law]string{
 		queuetest.PoisonDoesNotLoop:     hiding + stopped,
 		queuetest.CrashesAreNotFailures: hiding,
-		queuetest.TasksDieOfTheirRuns:   hiding,
+		queuetest.DiesOfItsOwnRuns:   hiding,
 	}))
 )
 
