@@ -243,11 +243,11 @@ func TestPayloadsOfABatchStayApart(t *testing.T) {
 }
 
 func TestAWorkingQueueIsNoDeadLetterQueue(t *testing.T) {
-	p := memory.New()
+	p := New()
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
-	_, err := p.Open(context.Background(), runtime.QueueConfig{Name: "mail"})
+	_, err := p.Open(t.Context(), runtime.QueueConfig{Name: "mail"})
 	require.NoError(t, err)
-	_, err = p.Open(context.Background(), runtime.QueueConfig{Name: "reports", DLQ: "mail"})
+	_, err = p.Open(t.Context(), runtime.QueueConfig{Name: "reports", DLQ: "mail"})
 	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
 	require.ErrorContains(t, err, `"mail" is an ordinary queue`)
 }

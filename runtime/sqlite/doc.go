@@ -43,6 +43,17 @@
 // the file. Never delete or copy the -wal and -shm files beside an open file; to
 // make a copy use VACUUM INTO or SQLite's backup.
 //
+// # A full disk
+//
+// Where the disk is full, or the file must not grow, Enqueue answers ErrQueueFull at
+// once. What is there is worked off: 512 KB of the file are kept in reserve for it, and
+// no tasks are taken in before they are back. A disk on which not even the log can be
+// written stops everything until there is room.
+//
+// Where the file, or its -wal or -shm file, was deleted, moved or replaced while it is
+// open, every call fails with [ErrFileGone] in place of writing what nobody will read.
+// It is looked at before each transaction and before its callers are answered.
+//
 // # In the application's own transaction
 //
 // [Provider.Tx] enqueues on a connection of the application (zombiezen.com/go/sqlite),
@@ -56,7 +67,7 @@
 //   - The file is created with the permissions that the umask leaves: payloads
 //     may be secret, so create the folder for yourself alone, or encrypt them.
 //   - A payload takes up to 448 MB, but rows of more than a few megabytes make
-//     every other write wait.
+//     every other write wait. Batches are spread over transactions of 4 MB.
 //   - The log grows to about 4 MB before it is copied back, more while somebody
 //     reads for long; afterwards at most 64 MB are kept.
 //   - Space of tasks that are done is used again. In a file that Open created,
