@@ -109,7 +109,7 @@ func (q *Queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 // meanwhile is kept: it is read again then.
 func (l *lane) reschedule(ctx context.Context, name string, at time.Time) (bool, error) {
 	for ctx.Err() == nil {
-		held, err := l.p.client.HMGet(ctx, l.key(keyBody), name).Result()
+		held, err := l.p.fields(ctx, l.key(keyBody), name)
 		if err != nil {
 			return false, fmt.Errorf("redis: read task %s of %s: %w", idOf(name), l, err)
 		}
@@ -204,7 +204,9 @@ func (q *Queue) Paused(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	defer q.p.calls.Done()
-	paused, err := q.p.client.HExists(ctx, q.lane.key(keyMeta), "paused").Result()
+	paused, err := bounded(ctx, func(ctx context.Context) (bool, error) {
+		return q.p.client.HExists(ctx, q.lane.key(keyMeta), "paused").Result()
+	})
 	if err != nil {
 		return false, fmt.Errorf("redis: whether %s is paused: %w", q.lane, err)
 	}

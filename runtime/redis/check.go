@@ -1,7 +1,9 @@
 package redis
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -11,36 +13,98 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// check looks once at the servers: whether their version has the commands that
-// are needed, whether they delete tasks to save memory, and whether they keep
-// them on disk.
+// check looks once at the servers: whether they are what their address says,
+// whether their version has the commands that are needed, whether they delete tasks
+// to save memory, and whether they keep them on disk.
 func (p *Provider) check(ctx context.Context) error {
-	p.checked.Lock()
-	defer p.checked.Unlock()
-	if p.fit {
-		return nil
+	_, err := bounded(ctx, func(ctx context.Context) (none struct{}, _ error) {
+		p.checked.Lock()
+		defer p.checked.Unlock()
+		if p.fit {
+			return none, nil
+		}
+		err := p.look(ctx)
+		p.fit = err == nil
+		return none, err
+	})
+	var left *unheard
+	if errors.As(err, &left) {
+		return fmt.Errorf("redis: look at the server: it has not answered in time: %w", left.cause)
 	}
-	var err error
-	if cluster, ok := p.client.(*redis.ClusterClient); ok {
-		var once sync.Mutex
-		err = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-			once.Lock()
-			defer once.Unlock()
-			return p.checkServer(ctx, node)
-		})
-	} else {
-		err = p.checkServer(ctx, p.client)
-	}
-	p.fit = err == nil
 	return err
 }
 
-func (p *Provider) checkServer(ctx context.Context, node redis.Cmdable) error {
+// look is check, without its memory.
+func (p *Provider) look(ctx context.Context) error {
+	single, _ := p.client.(*redis.Client)
+	if single != nil {
+		if err := reach(ctx, single.Options()); err != nil {
+			return fmt.Errorf("redis: %w", err)
+		}
+	}
+	limited, cancel := context.WithTimeout(ctx, reachLimit)
+	defer cancel()
+	var said error
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		_, err := bounded(limited, func(ctx context.Context) (none struct{}, _ error) { return none, p.checkServers(ctx) })
+		if limited.Err() != nil && ctx.Err() == nil && said != nil {
+			return p.explain(ctx, said) // a try that was cut short knows less
+		}
+		said = err
+		again := errors.Is(err, errForNow) || forNow(err)
+		if single != nil && single.Options().Addr == failover && errors.Is(err, errReplica) && sleep(ctx, pause) {
+			// Sentinels name the next primary before it is one.
+			limited, cancel = context.WithTimeout(ctx, reachLimit)
+			defer cancel()
+			continue
+		}
+		if !again || !sleep(limited, pause) {
+			return p.explain(ctx, err)
+		}
+	}
+}
+
+// explain says how what look has met is mended.
+func (p *Provider) explain(ctx context.Context, err error) error {
+	var answered redis.Error
+	cluster, _ := p.client.(*redis.ClusterClient)
+	if err == nil || errors.Is(err, errUnfit) || cluster == nil || errors.As(err, &answered) {
+		return explained(err, p.client)
+	}
+	// The client of a Cluster says of its nodes only that none was of use.
+	o := cluster.Options()
+	all := err
+	for _, addr := range o.Addrs {
+		one := &redis.Options{Network: "tcp", Addr: addr, TLSConfig: o.TLSConfig, Dialer: o.Dialer}
+		if one.Dialer == nil {
+			one.Dialer = redis.NewDialer(one)
+		}
+		if err := reach(ctx, one); err != nil {
+			return fmt.Errorf("redis: %w", err)
+		}
+	}
+	return all
+}
+
+func (p *Provider) checkServers(ctx context.Context) error {
+	cluster, ok := p.client.(*redis.ClusterClient)
+	if !ok {
+		return p.checkServer(ctx, p.client)
+	}
+	var once sync.Mutex
+	return cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		once.Lock()
+		defer once.Unlock()
+		return p.checkServer(ctx, node)
+	})
+}
+
+func (p *Provider) checkServer(ctx context.Context, node server) error {
 	text, err := node.Info(ctx).Result()
 	if redis.HasErrorPrefix(err, "NOPERM") || redis.HasErrorPrefix(err, "unknown command") {
 		p.logger().WarnContext(ctx, "redis: INFO is not permitted, so neither the version nor maxmemory-policy was looked at: the one must be 6.2 or later, the other noeviction",
 			slog.Any("error", err))
-		return nil
+		return p.judge(ctx, hello(ctx, node))
 	}
 	if err != nil {
 		return fmt.Errorf("redis: look at the server: %w", err)
@@ -54,9 +118,69 @@ func (p *Provider) checkServer(ctx context.Context, node redis.Cmdable) error {
 	return p.judge(ctx, info)
 }
 
+// A server is one that is looked at.
+type server interface {
+	redis.Cmdable
+	Do(ctx context.Context, args ...any) *redis.Cmd
+}
+
+// hello asks what little a server tells of itself to everybody. It is empty where
+// it does not.
+func hello(ctx context.Context, node server) map[string]string {
+	info := make(map[string]string)
+	note := func(field, value any) {
+		switch text(field) {
+		case "version":
+			info["redis_version"] = text(value)
+		case "mode":
+			info["redis_mode"] = text(value)
+		case "role":
+			info["role"] = strings.Replace(text(value), "replica", "slave", 1)
+		}
+	}
+	switch reply, _ := node.Do(ctx, "HELLO").Result(); r := reply.(type) {
+	case map[any]any:
+		for field, value := range r {
+			note(field, value)
+		}
+	case []any:
+		for i := 0; i+1 < len(r); i += 2 {
+			note(r[i], r[i+1])
+		}
+	}
+	return info
+}
+
+var (
+	// errUnfit marks a server that answers, and cannot be used.
+	errUnfit   = errors.New("the server cannot be used")
+	errReplica = errors.New("it is a replica")
+	errForNow  = errors.New("the server cannot be used yet")
+)
+
+// unfit is an error of a server that cannot be used as it is.
+type unfit struct {
+	text string
+	as   error
+}
+
+func (e *unfit) Error() string        { return "redis: " + e.text }
+func (e *unfit) Is(target error) bool { return target == e.as || target == errUnfit }
+
 // judge decides by what INFO says whether a server may be used.
 func (p *Provider) judge(ctx context.Context, info map[string]string) error {
-	if version := info["redis_version"]; !atLeast(version, 6, 2) {
+	_, cluster := p.client.(*redis.ClusterClient)
+	switch {
+	case info["redis_mode"] == "sentinel":
+		return &unfit{isSentinel, nil}
+	case info["redis_mode"] == "cluster" && !cluster:
+		return &unfit{isCluster, nil}
+	case info["role"] == "slave":
+		return &unfit{isReplica, errReplica}
+	case info["loading"] == "1":
+		return &unfit{fmt.Sprintf("the server reads its data yet, for about %s s more: open again when it is done", cmp.Or(info["loading_eta_seconds"], "some")), errForNow}
+	}
+	if version := info["redis_version"]; version != "" && !atLeast(version, 6, 2) {
 		return fmt.Errorf("redis: the server is version %s: 6.2 or later is needed, or any Valkey", version)
 	}
 	// The volatile policies delete what has a time to live: results, and no part of a

@@ -100,7 +100,7 @@ func openWeb(addr string, _ runtime.Clock) (runtime.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.owned = true
+	p.adopt()
 	opened.Store(p, addr)
 	return p, nil
 }

@@ -141,7 +141,7 @@ func (b *redriven) move(ctx context.Context, names []string) error {
 	}
 	b.looked += len(names)
 	for len(names) > 0 {
-		found, err := b.q.grave.read(ctx, names[:min(chunk, len(names))])
+		found, err := b.q.grave.reread(ctx, names[:min(chunk, len(names))])
 		if err != nil {
 			return err
 		}
@@ -165,9 +165,9 @@ func (b *redriven) move(ctx context.Context, names []string) error {
 	return nil
 }
 
-// read reads dead tasks by their names: the first ones, as many as there is room
+// reread reads dead tasks by their names: the first ones, as many as there is room
 // for in one script.
-func (l *lane) read(ctx context.Context, names []string) ([]corpse, error) {
+func (l *lane) reread(ctx context.Context, names []string) ([]corpse, error) {
 	c := l.newCall(opDeadRead, 1+len(names)).add(bulk)
 	for i := range names {
 		c.args = append(c.args, &names[i])

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"time"
@@ -66,9 +67,47 @@ type look struct {
 	events []time.Time // when there may be something on each lane; zero: unknown
 }
 
-// look leases tasks of the queue's lanes. Its calls are not given up on under way,
-// as a hasty client would: a lease whose reply nobody hears would last.
+const (
+	// lookGrace is how long a look that is under way may go on when its Dequeue's
+	// context ends: what it has leased would have to be put back.
+	lookGrace = 200 * time.Millisecond
+	// putBackLimit bounds putting that back.
+	putBackLimit = 5 * time.Second
+)
+
+// look leases tasks of the queue's lanes. Where the context ends and the server does
+// not answer, it goes on without its caller, and puts back what it gets.
 func (q *Queue) look(ctx context.Context, limit int, lease time.Duration) (look, error) {
+	q.p.calls.Add(1) // beside that of the Dequeue
+	found, err := boundedOr(ctx, q.ended, lookGrace,
+		func(ctx context.Context) (look, error) { return q.lookNow(ctx, limit, lease) },
+		func(l look) {
+			defer q.p.calls.Done()
+			q.putBack(l.ds)
+		})
+	var left *unheard
+	if !errors.As(err, &left) {
+		q.p.calls.Done()
+	}
+	return found, err
+}
+
+// putBack releases what nobody has asked for in the end.
+func (q *Queue) putBack(ds []*runtime.Delivery) {
+	if len(ds) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), putBackLimit)
+	defer cancel()
+	if err := q.settleNow(ctx, ds, envelopeSize, buildRelease, q.lost); err != nil {
+		q.p.logger().WarnContext(ctx, "redis: tasks whose lease came too late were not put back: they come again when their lease ends",
+			slog.String("queue", q.cfg.Name), slog.Int("tasks", len(ds)), slog.Any("error", err))
+	}
+}
+
+// lookNow is look, to its end. Its calls are not given up on under way, as a hasty
+// client would: a lease whose reply nobody hears would last.
+func (q *Queue) lookNow(ctx context.Context, limit int, lease time.Duration) (look, error) {
 	if q.p.hasty {
 		ctx = context.WithoutCancel(ctx)
 	}

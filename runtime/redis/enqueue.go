@@ -42,7 +42,8 @@ type entry struct {
 	index    int // in the batch
 	task     *runtime.Task
 	envelope string
-	plain    bool // due, without a unique key, and not large
+	plain    bool   // due, without a unique key, and not large
+	id, key  string // the task's: a call may outlive the Enqueue, and the caller keeps the task
 }
 
 // encode checks tasks and encodes those that are fit, from an index on, until they
@@ -72,7 +73,7 @@ func (q *Queue) encode(tasks []*runtime.Task, from int, now time.Time, failed *r
 		}
 		size += len(buffer)
 		plain := len(buffer) <= large && t.UniqueKey == "" && (t.ScheduledFor.IsZero() || !t.ScheduledFor.After(now))
-		entries = append(entries, entry{i, t, string(buffer), plain})
+		entries = append(entries, entry{i, t, string(buffer), plain, t.ID, t.UniqueKey})
 	}
 	return entries, len(tasks)
 }
@@ -188,10 +189,10 @@ func distinct(part []entry) bool {
 func (l *lane) enqueuePlain(part []entry) *call {
 	c := l.newCall(opEnqueuePlain, 2+3*len(part)).add(len(part)).again()
 	for i := range part {
-		c.args = append(c.args, &part[i].task.ID)
+		c.args = append(c.args, &part[i].id)
 	}
 	for i := range part {
-		c.args = append(c.args, &part[i].task.ID, &part[i].envelope)
+		c.args = append(c.args, &part[i].id, &part[i].envelope)
 	}
 	return c
 }
@@ -204,7 +205,7 @@ func (l *lane) enqueue(part []entry, capacity int) *call {
 		if !t.ScheduledFor.IsZero() {
 			due = max(millis(t.ScheduledFor), 0)
 		}
-		c.add(&t.ID, &part[i].envelope, due, l.place(t), &t.UniqueKey, span(t.UniqueFor))
+		c.add(&part[i].id, &part[i].envelope, due, l.place(t), &part[i].key, span(t.UniqueFor))
 	}
 	return c
 }

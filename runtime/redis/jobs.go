@@ -306,7 +306,7 @@ func (s *jobs) Wait(ctx context.Context, d time.Duration) {
 func (s *jobs) watch() {
 	pause := firstPause
 	for s.goOn() {
-		switch err := s.p.blocking.BLPop(s.p.ctx, recheck, s.keys[jobWake]).Err(); {
+		switch err := s.p.block(s.keys[jobWake], s.tell); {
 		case err == nil:
 			s.tell()
 			fallthrough
@@ -332,17 +332,22 @@ func (s *jobs) tell() {
 // with news which nobody has heard gives the baton to another process.
 func (s *jobs) goOn() bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.watched = s.waiting > 0 && s.p.ctx.Err() == nil
-	if s.watched {
-		return true
+	goOn, unheard := s.watched, false
+	if !goOn {
+		select {
+		case <-s.news:
+			unheard = true
+		default:
+		}
 	}
-	select {
-	case <-s.news:
+	s.mu.Unlock()
+	if unheard { // not under the lock: the server may not answer
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.p.ctx), time.Second)
 		defer cancel()
-		_ = s.p.client.RPush(ctx, s.keys[jobWake], "1").Err() // else the others look by themselves in time
-	default:
+		_, _ = bounded(ctx, func(ctx context.Context) (int64, error) {
+			return s.p.client.RPush(ctx, s.keys[jobWake], "1").Result()
+		}) // else the others look by themselves in time
 	}
-	return false
+	return goOn
 }

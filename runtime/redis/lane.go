@@ -105,7 +105,7 @@ func (l *lane) run(ctx context.Context, c *call) (any, error) {
 }
 
 func (l *lane) failed(c *call, err error) error {
-	return fmt.Errorf("redis: %s of %s: %w", c.script.name, l, err)
+	return fmt.Errorf("redis: %s of %s: %w", c.script.name, l, explained(err, l.p.client))
 }
 
 // place is where in line a task belongs, as the scripts take it.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -42,6 +43,7 @@ type Provider struct {
 	blocking redis.UniversalClient // its connections wait for wake-ups
 	owned    bool                  // the client ends with the provider
 	hasty    bool                  // the client gives up on replies when a context ends
+	ward     ward                  // of the connections of its own clients
 	prefix   string
 	log      *slog.Logger
 	eviction bool
@@ -88,10 +90,17 @@ func New(client redis.UniversalClient, opts ...Option) (*Provider, error) {
 	if p.blocking, p.hasty, err = twin(client); err != nil {
 		return nil, err
 	}
+	p.ward.watch(p.blocking, recheck+silence)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.results = newResults(p)
 	p.jobs = newJobs(p)
 	return p, nil
+}
+
+// adopt makes the client the provider's own.
+func (p *Provider) adopt() {
+	p.owned = true
+	p.ward.watch(p.client, silence)
 }
 
 // connections bounds those that wait: one for each queue that has a worker
@@ -139,7 +148,7 @@ func Open(ctx context.Context, rawURL string, opts ...Option) (*Provider, error)
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
-	p.owned = true
+	p.adopt()
 	if err := p.check(ctx); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -197,9 +206,13 @@ func (p *Provider) begin() error {
 	return nil
 }
 
+// closeLimit is how long Close waits for calls that are under way: as long as the
+// client waits for a reply.
+const closeLimit = 5 * time.Second
+
 // Close implements [runtime.Provider]. It ends what waits, lets finish what is
-// under way, and closes the connections; those of a client that was given to New
-// stay. A second call does nothing.
+// under way, for 5 seconds at most, and closes the connections; those of a client
+// that was given to New stay. A second call does nothing.
 func (p *Provider) Close() error {
 	p.mu.Lock()
 	if p.closed {
@@ -216,8 +229,18 @@ func (p *Provider) Close() error {
 	p.cancel()
 	p.results.close()
 	err := p.blocking.Close() // ends what its connections wait for
-	p.watches.Wait()
-	p.calls.Wait()
+	over := make(chan struct{})
+	go func() {
+		p.watches.Wait()
+		p.calls.Wait()
+		close(over)
+	}()
+	limit := time.NewTimer(closeLimit)
+	defer limit.Stop()
+	select {
+	case <-over:
+	case <-limit.C: // the server does not answer
+	}
 	if p.owned {
 		err = errors.Join(err, p.client.Close())
 	}

@@ -158,7 +158,10 @@ func (q *Queue) register(ctx context.Context, was string) error {
 	}
 	if was != "" && was != q.cfg.DLQ {
 		old := laneKeys(p.prefix, was, false)
-		if err := p.client.SRem(ctx, old[keySources], q.cfg.Name).Err(); err != nil {
+		_, err := bounded(ctx, func(ctx context.Context) (int64, error) {
+			return p.client.SRem(ctx, old[keySources], q.cfg.Name).Result()
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -166,6 +169,11 @@ func (q *Queue) register(ctx context.Context, was string) error {
 		return q.grave.pause(ctx, true)
 	}
 	return nil
+}
+
+// fields reads fields of a hash; nil is one that is not there.
+func (p *Provider) fields(ctx context.Context, key string, names ...string) ([]any, error) {
+	return bounded(ctx, func(ctx context.Context) ([]any, error) { return p.client.HMGet(ctx, key, names...).Result() })
 }
 
 // text is a reply as a string; empty when it is none.
@@ -245,7 +253,9 @@ func (q *Queue) begin() error {
 // lanes returns the lanes that the queue is served from: its own first, then the
 // dead of the queues that name it. It asks the server which these are.
 func (q *Queue) lanes(ctx context.Context) ([]*lane, error) {
-	sources, err := q.p.client.SMembers(ctx, q.lane.key(keySources)).Result()
+	sources, err := bounded(ctx, func(ctx context.Context) ([]string, error) {
+		return q.p.client.SMembers(ctx, q.lane.key(keySources)).Result()
+	})
 	if err != nil {
 		return nil, fmt.Errorf("redis: queues that %s has the dead of: %w", q.lane, err)
 	}

@@ -21,6 +21,8 @@ type results struct {
 	mu      sync.Mutex
 	pubsub  *redis.PubSub // nil until somebody waits
 	waiting waiters.Board // by the name of the channel
+	changed []string      // channels that were taken up or left; nothing is sent under mu
+	tended  bool          // the goroutine that subscribes is there
 	closed  bool
 }
 
@@ -53,10 +55,12 @@ func (rs *results) PutResult(ctx context.Context, id string, result []byte, fail
 		value = storedFailure + failure
 	}
 	key := resultKey(rs.p.prefix, id)
-	_, err := rs.p.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		pipe.Do(ctx, "SET", key, value, "PX", max(span(ttl), 1))
-		pipe.Publish(ctx, key, "")
-		return nil
+	_, err := bounded(ctx, func(ctx context.Context) ([]redis.Cmder, error) {
+		return rs.p.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+			pipe.Do(ctx, "SET", key, value, "PX", max(span(ttl), 1))
+			pipe.Publish(ctx, key, "")
+			return nil
+		})
 	})
 	if err != nil && noRoom(err) {
 		// A task that is done leaves more room than its result takes, as a rule, and
@@ -74,6 +78,8 @@ func (rs *results) PutResult(ctx context.Context, id string, result []byte, fail
 func (rs *results) Await(ctx context.Context, id string) ([]byte, error) {
 	key := resultKey(rs.p.prefix, id)
 	// Most are there already.
+	look := time.NewTicker(recheck)
+	defer look.Stop()
 	if value, found, err := rs.get(ctx, id, key); found || err != nil {
 		return value, err
 	}
@@ -84,19 +90,35 @@ func (rs *results) Await(ctx context.Context, id string) ([]byte, error) {
 	defer rs.leave(key, news)
 	for {
 		// The first news is that the subscription stands: nothing slips in
-		// between.
+		// between. The connection that brings news may die without a word, so
+		// that whoever waits looks now and then.
 		select {
+		case <-look.C:
 		case _, open := <-news:
 			if !open {
 				return nil, errClosed
 			}
 		case <-ctx.Done():
-			return nil, fmt.Errorf("the result of task %s is not there yet: %w", id, context.Cause(ctx))
+			return nil, errNotYet(ctx, id)
 		}
-		if value, found, err := rs.get(ctx, id, key); found || err != nil {
+		value, found, err := rs.get(ctx, id, key)
+		switch {
+		case found || err != nil && final(err):
 			return value, err
+		case ctx.Err() != nil:
+			return nil, errNotYet(ctx, id)
 		}
 	}
+}
+
+// final reports whether an error will not pass: it is none of the connection.
+func final(err error) bool {
+	var answered redis.Error
+	return errors.As(err, &answered) || errors.Is(err, errReply) || errors.Is(err, runtime.ErrClosed)
+}
+
+func errNotYet(ctx context.Context, id string) error {
+	return fmt.Errorf("the result of task %s is not there yet: %w", id, context.Cause(ctx))
 }
 
 // get returns the result of a task, or its failure as an error.
@@ -105,7 +127,7 @@ func (rs *results) get(ctx context.Context, id, key string) (value []byte, found
 		return nil, false, err
 	}
 	defer rs.p.calls.Done()
-	stored, err := rs.p.client.Get(ctx, key).Result()
+	stored, err := bounded(ctx, func(ctx context.Context) (string, error) { return rs.p.client.Get(ctx, key).Result() })
 	switch {
 	case errors.Is(err, redis.Nil):
 		return nil, false, nil
@@ -119,23 +141,16 @@ func (rs *results) get(ctx context.Context, id, key string) (value []byte, found
 	return nil, false, fmt.Errorf("the result of task %s: %w", id, errReply)
 }
 
-// enter registers for news of a task, and subscribes to its channel.
+// enter registers for news of a task, and has its channel subscribed to.
 func (rs *results) enter(channel string) (chan struct{}, error) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if rs.closed {
 		return nil, errClosed
 	}
-	if rs.pubsub == nil {
-		rs.pubsub = rs.p.blocking.Subscribe(rs.p.ctx)
-		messages := rs.pubsub.ChannelWithSubscriptions()
-		go rs.listen(messages)
-	}
 	news, first := rs.waiting.Add(channel)
 	if first {
-		// An error is one of the connection: it is made again, with all
-		// subscriptions.
-		_ = rs.pubsub.Subscribe(rs.p.ctx, channel)
+		rs.change(channel)
 	} else {
 		waiters.Tell(news) // subscribed already, or about to be told
 	}
@@ -146,7 +161,51 @@ func (rs *results) leave(channel string, news chan struct{}) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if last := rs.waiting.Remove(channel, news); last && !rs.closed {
-		_ = rs.pubsub.Unsubscribe(rs.p.ctx, channel)
+		rs.change(channel)
+	}
+}
+
+// change has the subscriptions follow who waits. rs.mu is held.
+func (rs *results) change(channel string) {
+	rs.changed = append(rs.changed, channel)
+	if !rs.tended {
+		rs.tended = true
+		go rs.tend()
+	}
+}
+
+// tend subscribes and unsubscribes, until there is nothing more to do. The
+// connection may be busy with a server that does not answer.
+func (rs *results) tend() {
+	for {
+		rs.mu.Lock()
+		if len(rs.changed) == 0 || rs.closed {
+			rs.tended = false
+			rs.mu.Unlock()
+			return
+		}
+		if rs.pubsub == nil {
+			rs.pubsub = rs.p.blocking.Subscribe(rs.p.ctx)
+			go rs.listen(rs.pubsub.ChannelWithSubscriptions())
+		}
+		var come, gone []string
+		for _, channel := range rs.changed {
+			if rs.waiting[channel] != nil {
+				come = append(come, channel)
+			} else {
+				gone = append(gone, channel)
+			}
+		}
+		rs.changed = nil
+		rs.mu.Unlock()
+		// An error is one of the connection: it is made again, with all
+		// subscriptions.
+		if len(gone) > 0 {
+			_ = rs.pubsub.Unsubscribe(rs.p.ctx, gone...)
+		}
+		if len(come) > 0 {
+			_ = rs.pubsub.Subscribe(rs.p.ctx, come...)
+		}
 	}
 }
 
@@ -173,10 +232,11 @@ func (rs *results) wake(channel string) {
 // close ends every Await.
 func (rs *results) close() {
 	rs.mu.Lock()
-	defer rs.mu.Unlock()
 	rs.closed = true
 	rs.waiting.Close()
-	if rs.pubsub != nil {
-		_ = rs.pubsub.Close()
+	pubsub := rs.pubsub
+	rs.mu.Unlock()
+	if pubsub != nil {
+		_ = pubsub.Close()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -259,6 +260,10 @@ const patience = 15 * time.Second
 // take it for now, which means that nothing was done, the call is sent again
 // until ctx ends, or the provider is closed, or patience is over.
 func (p *Provider) run(ctx context.Context, c *call) (any, error) {
+	return bounded(ctx, func(ctx context.Context) (any, error) { return p.send(ctx, c) })
+}
+
+func (p *Provider) send(ctx context.Context, c *call) (any, error) {
 	deadline := time.Now().Add(patience)
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		cmd := c.command(ctx)
@@ -272,7 +277,7 @@ func (p *Provider) run(ctx context.Context, c *call) (any, error) {
 		case moreDue(err) && ctx.Err() == nil:
 			c.unsent()
 			continue
-		case !forNow(err) || time.Now().After(deadline) || p.ctx.Err() != nil || !sleep(ctx, pause):
+		case !p.forNow(err) || time.Now().After(deadline) || p.ctx.Err() != nil || !sleep(ctx, pause):
 			return nil, err
 		}
 	}
@@ -301,11 +306,29 @@ func (p *Provider) runKeys(ctx context.Context, s *script, keys []string, args .
 // runAll sends calls in one round trip, and returns a reply or an error for
 // each.
 func (p *Provider) runAll(ctx context.Context, calls []*call) ([]any, []error) {
-	replies, errs := make([]any, len(calls)), make([]error, len(calls))
 	if len(calls) == 1 {
-		replies[0], errs[0] = p.run(ctx, calls[0])
-		return replies, errs
+		reply, err := p.run(ctx, calls[0])
+		return []any{reply}, []error{err}
 	}
+	type outcome struct {
+		replies []any
+		errs    []error
+	}
+	got, err := bounded(ctx, func(ctx context.Context) (outcome, error) {
+		replies, errs := p.sendAll(ctx, calls)
+		for i := range errs {
+			errs[i] = ended(ctx, errs[i])
+		}
+		return outcome{replies, errs}, nil
+	})
+	if err != nil {
+		got = outcome{make([]any, len(calls)), slices.Repeat([]error{err}, len(calls))}
+	}
+	return got.replies, got.errs
+}
+
+func (p *Provider) sendAll(ctx context.Context, calls []*call) ([]any, []error) {
+	replies, errs := make([]any, len(calls)), make([]error, len(calls))
 	pipe := p.client.Pipeline()
 	cmds := make([]*redis.Cmd, len(calls))
 	for i, c := range calls {
@@ -315,8 +338,8 @@ func (p *Provider) runAll(ctx context.Context, calls []*call) ([]any, []error) {
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	for i, cmd := range cmds {
 		replies[i], errs[i] = cmd.Val(), cmd.Err()
-		if err := errs[i]; err != nil && (redis.HasErrorPrefix(err, "NOSCRIPT") || forNow(err)) {
-			replies[i], errs[i] = p.run(ctx, calls[i])
+		if err := errs[i]; err != nil && (redis.HasErrorPrefix(err, "NOSCRIPT") || p.forNow(err)) {
+			replies[i], errs[i] = p.send(ctx, calls[i])
 		}
 	}
 	return replies, errs
@@ -342,6 +365,13 @@ const (
 	firstPause = 5 * time.Millisecond
 	maxPause   = 250 * time.Millisecond
 )
+
+// forNow is forNow for the provider's client: one of a single server does not go
+// where a Cluster sends it.
+func (p *Provider) forNow(err error) bool {
+	_, cluster := p.client.(*redis.ClusterClient)
+	return forNow(err) && (cluster || !redis.HasErrorPrefix(err, "MOVED") && !redis.HasErrorPrefix(err, "ASK"))
+}
 
 // forNow reports whether the server has refused a command for a reason that
 // will pass. It has done nothing then.

@@ -27,6 +27,11 @@ func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, size func(he
 		return err
 	}
 	defer q.p.calls.Done()
+	return q.settleNow(ctx, ds, size, build, judge)
+}
+
+// settleNow is settle, on a queue that may have been closed.
+func (q *Queue) settleNow(ctx context.Context, ds []*runtime.Delivery, size func(held) int, build func(*lane, []held) *call, judge func(*call, held, int64) error) error {
 	s := settling{q: q, n: len(ds), judge: judge}
 	for l, all := range q.byLane(ds, &s.failed) {
 		for len(all) > 0 {
@@ -216,20 +221,21 @@ func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.D
 // Release implements [runtime.Queue]. A task that is released at once goes to
 // the end of the line, on a fifo queue to the head of its group.
 func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
-	build := func(l *lane, part []held) *call {
-		c := l.newCall(opRelease, 2+4*len(part)).add(len(part)).again()
-		for i := range part {
-			h := &part[i]
-			task := *h.d.Task
-			delay := max(h.d.Delay, 0)
-			if delay > 0 {
-				task.ScheduledFor = time.Now().Add(delay)
-			}
-			c.add(&h.receipt, &h.id, runtime.AppendEnvelope(nil, &task), span(delay))
+	return q.settle(ctx, ds, envelopeSize, buildRelease, q.lost)
+}
+
+func buildRelease(l *lane, part []held) *call {
+	c := l.newCall(opRelease, 2+4*len(part)).add(len(part)).again()
+	for i := range part {
+		h := &part[i]
+		task := *h.d.Task
+		delay := max(h.d.Delay, 0)
+		if delay > 0 {
+			task.ScheduledFor = time.Now().Add(delay)
 		}
-		return c
+		c.add(&h.receipt, &h.id, runtime.AppendEnvelope(nil, &task), span(delay))
 	}
-	return q.settle(ctx, ds, envelopeSize, build, q.lost)
+	return c
 }
 
 // DeadLetter implements [runtime.Queue]. On a queue that is itself a dead

@@ -128,8 +128,8 @@ func (lo *lobby) leave() {
 	}
 	lo.changed()
 	lo.mu.Unlock()
-	if handOver {
-		lo.lane.nudge()
+	if handOver && !lo.lane.p.goWatch(lo.lane.nudge) {
+		lo.lane.nudge() // the provider closes, and waits for this
 	}
 }
 
@@ -159,6 +159,13 @@ func (lo *lobby) call() bool {
 	}
 	lo.callNext()
 	return true
+}
+
+// baton lets somebody look, here or in another process.
+func (lo *lobby) baton() {
+	if !lo.call() {
+		lo.lane.nudge()
+	}
 }
 
 // callNext calls the first in line, or the next one who comes.
@@ -210,12 +217,14 @@ func (lo *lobby) watch() {
 	p := lo.lane.p
 	pause := firstPause
 	for lo.awaited() {
-		err := p.blocking.BLPop(p.ctx, recheck, lo.lane.key(keyWake)).Err()
+		err := p.block(lo.lane.key(keyWake), lo.baton)
 		switch {
 		case err == nil || errors.Is(err, redis.Nil):
 			pause = firstPause
-			if !lo.call() && err == nil {
-				lo.lane.nudge()
+			if err == nil {
+				lo.baton()
+			} else {
+				lo.call()
 			}
 		case p.ctx.Err() != nil:
 			lo.mu.Lock()
@@ -230,6 +239,26 @@ func (lo *lobby) watch() {
 		}
 	}
 }
+
+// block waits for recheck at most for a baton in a list, which it takes. A
+// connection that says nothing at all is left to itself then: whoever waits looks,
+// and the next one is blocked. A baton that comes over it in the end goes to late.
+func (p *Provider) block(list string, late func()) error {
+	ctx, cancel := context.WithTimeout(p.ctx, recheck+blockGrace)
+	defer cancel()
+	_, err := boundedOr(ctx, nil, 0, func(ctx context.Context) ([]string, error) {
+		// The deadline is not for the connection: it would be closed on it.
+		return p.blocking.BLPop(context.WithoutCancel(ctx), recheck, list).Result()
+	}, func(baton []string) {
+		if baton != nil && p.ctx.Err() == nil {
+			late()
+		}
+	})
+	return err
+}
+
+// blockGrace is what a busy server may take to say that nothing came.
+const blockGrace = 500 * time.Millisecond
 
 // nudge hands the watch over the lane to another process, if there is something
 // to watch for. Where it fails the others find out by themselves within recheck.

@@ -1,0 +1,189 @@
+package redis
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	// reachLimit is how long a server may take for its first answer when a
+	// provider looks at it.
+	reachLimit = 2 * time.Second
+	// hearing is how long it may take until it is asked whether it speaks TLS, or
+	// does not.
+	hearing = 500 * time.Millisecond
+)
+
+// failover is what go-redis has for the address of a client under Sentinel.
+const failover = "FailoverClient"
+
+// reach asks a server for a first answer, past the client: that would try for
+// long, and say little. An error says what is wrong with the address.
+func reach(ctx context.Context, o *redis.Options) error {
+	ctx, cancel := context.WithTimeout(ctx, reachLimit)
+	defer cancel()
+	type result struct {
+		reply string
+		err   error
+	}
+	first, other := make(chan result, 1), make(chan result, 1)
+	go func() {
+		reply, err := greet(ctx, func(ctx context.Context) (net.Conn, error) { return o.Dialer(ctx, o.Network, o.Addr) })
+		first <- result{reply, err}
+	}()
+	secure := o.TLSConfig != nil
+	askOther := func() {
+		reply, err := greet(ctx, func(ctx context.Context) (net.Conn, error) { return dialOther(ctx, o, !secure) })
+		other <- result{reply, err}
+	}
+	hint := time.NewTimer(hearing)
+	defer hint.Stop()
+	var got result
+	asked := false
+	for waits := true; waits; {
+		select {
+		case got = <-first:
+			waits = false
+		case <-hint.C:
+			if asked = o.Addr != failover; asked {
+				go askOther()
+			}
+		case r := <-other:
+			if r.err == nil && answered(r.reply) {
+				return errSpeaks(o.Addr, secure)
+			}
+		case <-ctx.Done():
+			got, waits = result{err: ctx.Err()}, false
+		}
+	}
+	if got.err == nil {
+		return judgeReply(o.Addr, got.reply)
+	}
+	// A server that is not there need not be asked again.
+	var dialled *net.OpError
+	if refused := errors.As(got.err, &dialled) && dialled.Op == "dial"; !asked && !refused && o.Addr != failover && ctx.Err() == nil {
+		go askOther()
+		select {
+		case r := <-other:
+			if r.err == nil && answered(r.reply) {
+				return errSpeaks(o.Addr, secure)
+			}
+		case <-ctx.Done():
+		}
+	}
+	name := o.Addr
+	if name == failover {
+		name = "the primary that the Sentinels name"
+	}
+	switch {
+	case o.Addr == failover && strings.Contains(got.err.Error(), redis.Nil.Error()):
+		return fmt.Errorf("no Sentinel knows a primary of that name: is master_name right? %w", got.err)
+	case errors.Is(got.err, context.DeadlineExceeded) || errors.Is(got.err, context.Canceled):
+		return fmt.Errorf("%s does not answer: is that the server's address, does it run, and does a firewall let this host through? %w", name, got.err)
+	case errors.Is(got.err, io.EOF):
+		return fmt.Errorf("%s closes the connection without an answer: is that the port of a Redis server? %w", name, got.err)
+	}
+	return fmt.Errorf("%s cannot be reached: is that the server's address, and does it run? %w", name, got.err)
+}
+
+func errSpeaks(addr string, secure bool) error {
+	if secure {
+		return fmt.Errorf("%s does not speak TLS: use redis:// in place of rediss://, or a client without a TLSConfig", addr)
+	}
+	return fmt.Errorf("%s speaks TLS: use rediss:// in place of redis://, or a client with a TLSConfig", addr)
+}
+
+// dialOther connects with TLS where the client would not, and the other way
+// around. It trusts any certificate: it sends nothing but a PING.
+func dialOther(ctx context.Context, o *redis.Options, secure bool) (net.Conn, error) {
+	if secure {
+		return (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(ctx, o.Network, o.Addr) //nolint:gosec // see above
+	}
+	return new(net.Dialer).DialContext(ctx, o.Network, o.Addr)
+}
+
+// greet sends a PING over a new connection, and returns the first line of the
+// answer.
+func greet(ctx context.Context, dial func(context.Context) (net.Conn, error)) (string, error) {
+	return bounded(ctx, func(ctx context.Context) (string, error) {
+		conn, err := dial(ctx)
+		if err != nil {
+			return "", err
+		}
+		defer conn.Close()
+		if err := conn.SetDeadline(time.Now().Add(reachLimit)); err != nil {
+			return "", err
+		}
+		if _, err := io.WriteString(conn, "PING\r\n"); err != nil {
+			return "", err
+		}
+		line, err := bufio.NewReader(io.LimitReader(conn, 256)).ReadString('\n')
+		if line != "" {
+			return strings.TrimSpace(line), nil
+		}
+		return "", err
+	})
+}
+
+// answered reports whether a line is one that a Redis server may answer.
+func answered(line string) bool { return strings.HasPrefix(line, "+") || strings.HasPrefix(line, "-") }
+
+// judgeReply decides by the answer to a PING whether it is worth while to go on.
+func judgeReply(addr, line string) error {
+	switch {
+	case !answered(line):
+		return fmt.Errorf("%s is no Redis server: it answers %s", addr, strconv.QuoteToASCII(line))
+	case strings.HasPrefix(line, "-DENIED"):
+		return fmt.Errorf("%s takes connections of its own host alone (protected mode): set a password and bind on the server, or connect from there", addr)
+	case strings.HasPrefix(line, "-ERR max number of clients"):
+		return fmt.Errorf("%s has no connection left: raise maxclients on the server, or lower pool_size of its clients", addr)
+	}
+	return nil // one that is loading, or wants a password, says more to the client
+}
+
+// explained adds to the refusal of a server how it is mended.
+func explained(err error, client redis.UniversalClient) error {
+	if err == nil {
+		return nil
+	}
+	for _, r := range refusals {
+		if redis.HasErrorPrefix(err, r.prefix) {
+			return fmt.Errorf("%w: %s", err, r.mend)
+		}
+	}
+	if _, cluster := client.(*redis.ClusterClient); !cluster && (redis.HasErrorPrefix(err, "MOVED") || redis.HasErrorPrefix(err, "ASK ") || redis.HasErrorPrefix(err, "CROSSSLOT")) {
+		return fmt.Errorf("%w: %s", err, isCluster)
+	}
+	return err
+}
+
+const (
+	isCluster  = "the server is a node of a Cluster: use redis+cluster:// in place of redis://, or a client by NewClusterClient"
+	isSentinel = "the server is a Sentinel: use redis+sentinel://…?master_name=NAME in place of redis://, or a client by NewFailoverClient"
+	isReplica  = "the server is a replica, which takes no tasks: use the address of its primary, or redis+sentinel:// where Sentinels know it"
+)
+
+// refusals are what a server says, behind its ERR, that a person can mend.
+var refusals = []struct{ prefix, mend string }{
+	{"WRONGPASS", "user or password of the address is wrong, or the user is disabled"},
+	{"NOAUTH", "the server wants a password: use redis://user:password@host, without a user redis://:password@host"},
+	{"AUTH", "the server has no password for this user: leave it out of the address, or set one on the server"},
+	{"invalid password", "the password of the address is wrong"},
+	{"NOPERM", "give the user the permissions that the README of this package lists (ACL SETUSER)"},
+	{"DB index is out of range", "use a database that the server has (databases in redis.conf; 0 is always there)"},
+	{"invalid DB index", "use a database that the server has (databases in redis.conf; 0 is always there)"},
+	{"SELECT is not allowed in cluster mode", "a Cluster has database 0 alone: use redis+cluster://, without a database"},
+	{"This instance has cluster support disabled", "the server is no Cluster: use redis:// in place of redis+cluster://, or a client by NewClient"},
+	{"LOADING", "the server reads its data yet: open again when it is done"},
+	{"MASTERDOWN", "the server is a replica without its primary: use the address of the primary"},
+}
