@@ -115,6 +115,11 @@ type Harness struct {
 	// until restore is called. Nil: by Network, where that is set; else it cannot
 	// be, which needs a downgrade.
 	Cut func(tb testing.TB, addr string) (restore func())
+	// Swallow has the way to the backend at addr swallow all that is sent in either
+	// direction, and tell nobody, until restore is called. Connections that were there
+	// and those made meanwhile stay like that for good; new ones pass after restore.
+	// Nil: the tests are left out, and the table says so.
+	Swallow func(tb testing.TB, addr string) (restore func())
 	// Alone is like Data, on a broker that no other test shares. It is for tests
 	// that restart or kill the broker. Nil: Data does already.
 	Alone func(tb testing.TB) (addr string)

@@ -19,7 +19,9 @@ type farFault struct {
 	redrive    func(q *farQueue, ctx context.Context) ([]string, error)
 	lease      func(lease time.Duration) time.Duration
 	deafExtend bool
-	most       int // tasks of one Dequeue; 0: as many as it is asked for
+	most       int  // tasks of one Dequeue; 0: as many as it is asked for
+	endless    bool // calls wait for an answer, whatever their contexts say
+	trusting   bool // Dequeue waits on one connection for as long as its context lasts
 }
 
 // settles makes a fault of one settling call.
@@ -57,6 +59,9 @@ var networkMutants = []struct {
 	test  string
 	fault farFault
 }{
+	{"waits for answers beyond its contexts", "each call returns when its context ends though nobody answers", farFault{endless: true}},
+	{"waits for answers beyond Close", "Close returns though nobody answers", farFault{endless: true}},
+	{"waits on a connection that is dead", "tasks are handed out soon after connections have died without a word", farFault{trusting: true}},
 	{"acknowledges what it has sent", inTheMiddleOf + "Enqueue loses nothing that was acknowledged", farFault{
 		enqueue: func(q *farQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 			return sent(ts), unheard(q.call(ctx, farRequest{Call: "enqueue", Tasks: ts}))
@@ -197,6 +202,6 @@ func TestABadNetworkFindsWhatItIsFor(t *testing.T) {
 // included, on a provider without a fault.
 func TestAProviderOverANetworkKeepsTheLaws(t *testing.T) {
 	failures(t, farHarness(farFault{}), func(c clause) bool {
-		return !slices.Contains(c.needs, meddling) && !slices.Contains(c.needs, cutting)
+		return !slices.Contains(c.needs, meddling) && !slices.Contains(c.needs, cutting) && !slices.Contains(c.needs, swallowing)
 	})
 }

@@ -230,6 +230,11 @@ func TestEachLawHasAMutant(t *testing.T) {
 	for _, m := range mutants {
 		has[m.law] = true
 	}
+	for _, m := range networkMutants {
+		for _, c := range clauses() {
+			has[c.law] = has[c.law] || c.name == m.test
+		}
+	}
 	for _, c := range clauses() {
 		assert.True(t, has[c.law], "%s", c.law)
 	}

@@ -59,6 +59,7 @@ const (
 	meddling     need = "a network that can be disturbed"
 	filling      need = "a backend that can be filled"
 	bulky        need = "large payloads"
+	swallowing   need = "a network that swallows what is sent"
 )
 
 // optional needs are those that a provider is free not to fill: the test is
@@ -66,7 +67,7 @@ const (
 var optional = map[need]bool{
 	costing: true, browsing: true, cancelling: true, rescheduling: true, purging: true, pausing: true,
 	redriving: true, discarding: true, bounding: true, measuring: true, bounded: true, limited: true,
-	keyless: true, charging: true, oneplace: true, excusing: true, filling: true, bulky: true,
+	keyless: true, charging: true, oneplace: true, excusing: true, filling: true, bulky: true, swallowing: true,
 }
 
 // leaves reports whether the harness may go without what a test needs. A harness
@@ -96,6 +97,7 @@ func (h *Harness) lacks(tb testing.TB) map[need]string {
 	no(reopening, h.Home == InProcess, "the tasks live in the process")
 	no(cutting, h.cut() == nil, "the harness has neither Cut nor Network")
 	no(meddling, h.Network == nil, "the harness has no Network")
+	no(swallowing, h.Swallow == nil, "the harness has no Swallow")
 	no(restarting, h.Restart == nil, "the harness has no Restart")
 	no(crashing, h.Crash == nil, "the harness has no Crash")
 	no(filling, h.Fill == nil, "the harness has no Fill")

@@ -217,5 +217,11 @@ func farHarness(f farFault) *Harness {
 			defer mu.Unlock()
 			return proxies[addr]
 		},
+		Swallow: func(_ testing.TB, addr string) func() {
+			mu.Lock()
+			defer mu.Unlock()
+			proxies[addr].Swallow()
+			return proxies[addr].Heal
+		},
 	}
 }

@@ -34,6 +34,7 @@ func (w web) each(f func(*faultproxy.Proxy)) {
 
 func (w web) Cut()                    { w.each((*faultproxy.Proxy).Cut) }
 func (w web) Heal()                   { w.each((*faultproxy.Proxy).Heal) }
+func (w web) Swallow()                { w.each((*faultproxy.Proxy).Swallow) }
 func (w web) Mute()                   { w.each((*faultproxy.Proxy).Mute) }
 func (w web) Sever(n int)             { w.each(func(p *faultproxy.Proxy) { p.Sever(n) }) }
 func (w web) Delay(rtt time.Duration) { w.each(func(p *faultproxy.Proxy) { p.Delay(rtt) }) }
@@ -119,6 +120,7 @@ var clustered = queuetest.Harness{
 	},
 	Open:    openWeb,
 	Network: func(tb testing.TB, addr string) queuetest.Network { return placeAt(tb, addr).network },
+	Swallow: swallowAt,
 	Alone: func(tb testing.TB) string {
 		s, err := testserver.RedisCluster()
 		require.NoError(tb, err)

@@ -29,6 +29,13 @@ func placeAt(tb testing.TB, addr string) *place {
 	return p.(*place)
 }
 
+// swallowAt has the way to the server at addr swallow everything.
+func swallowAt(tb testing.TB, addr string) (restore func()) {
+	n := placeAt(tb, addr).network
+	n.(interface{ Swallow() }).Swallow()
+	return n.Heal
+}
+
 // newPlace makes an address on a server, with a proxy and keys of its own.
 func newPlace(tb testing.TB, s *testserver.Server) string {
 	tb.Helper()
@@ -81,6 +88,7 @@ var single = queuetest.Harness{
 	},
 	Open:    openAt,
 	Network: func(tb testing.TB, addr string) queuetest.Network { return placeAt(tb, addr).network },
+	Swallow: swallowAt,
 	Alone:   func(tb testing.TB) string { return newPlace(tb, own(tb)) },
 	Restart: func(tb testing.TB, addr string) {
 		s := placeAt(tb, addr).server

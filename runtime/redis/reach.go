@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -88,7 +89,7 @@ func reach(ctx context.Context, o *redis.Options) error {
 	switch {
 	case o.Addr == failover && strings.Contains(got.err.Error(), redis.Nil.Error()):
 		return fmt.Errorf("no Sentinel knows a primary of that name: is master_name right? %w", got.err)
-	case errors.Is(got.err, context.DeadlineExceeded) || errors.Is(got.err, context.Canceled):
+	case errors.Is(got.err, context.DeadlineExceeded) || errors.Is(got.err, context.Canceled) || errors.Is(got.err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("%s does not answer: is that the server's address, does it run, and does a firewall let this host through? %w", name, got.err)
 	case errors.Is(got.err, io.EOF):
 		return fmt.Errorf("%s closes the connection without an answer: is that the port of a Redis server? %w", name, got.err)

@@ -53,7 +53,7 @@ func addrOf(url string) string { return strings.TrimPrefix(strings.Split(url, "?
 func TestOpenSaysWhatIsWrongWithTheAddress(t *testing.T) {
 	s := own(t)
 	host := addrOf(s.URL)
-	ctx := within(t)
+	ctx := t.Context()
 	c := admin(t, s.URL)
 	require.NoError(t, c.Do(ctx, "ACL", "SETUSER", "worker", "on", ">"+secret, "~*", "&*", "+@all").Err())
 	require.NoError(t, c.Do(ctx, "ACL", "SETUSER", "off", "off", ">"+secret, "~*", "+@all").Err())
