@@ -212,14 +212,21 @@ func certificate(t *testing.T) (cert, key string) {
 	return cert, key
 }
 
-func TestTLSIsAskedForWhereItIsSpoken(t *testing.T) {
+// secured has a server speak TLS on another port as well, and returns the address.
+func secured(t *testing.T, s *testserver.Server, cert, key string) string {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	secure := ln.Addr().String()
+	addr := ln.Addr().String()
 	require.NoError(t, ln.Close())
-	_, port, _ := net.SplitHostPort(secure)
+	_, port, _ := net.SplitHostPort(addr)
+	require.NoError(t, admin(t, s.URL).Do(within(t), "CONFIG", "SET", "tls-cert-file", cert, "tls-key-file", key, "tls-auth-clients", "no", "tls-port", port).Err())
+	return addr
+}
+
+func TestTLSIsAskedForWhereItIsSpoken(t *testing.T) {
 	cert, key := certificate(t)
-	s := own(t, "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-auth-clients", "no")
+	s := own(t)
+	secure := secured(t, s, cert, key)
 	require.NoError(t, admin(t, s.URL).ConfigSet(within(t), "requirepass", secret).Err())
 	plain := addrOf(s.URL)
 
