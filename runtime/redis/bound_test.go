@@ -200,6 +200,8 @@ func TestALeaseThatComesTooLateIsPutBack(t *testing.T) {
 	c := admin(t, s.URL)
 	q := openQueue(t, open(t, s.URL), runtime.QueueConfig{})
 	other := openQueue(t, open(t, s.URL), runtime.QueueConfig{})
+	enqueue(t, q, task("before"))
+	take(t, q, 1) // the server knows the script
 	enqueue(t, q, tasks(10)...)
 	thaw := freeze(t, c)
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
