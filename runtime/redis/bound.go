@@ -37,7 +37,7 @@ func boundedOr[T any](ctx context.Context, quit <-chan struct{}, grace time.Dura
 		return none, fmt.Errorf("nothing was sent: %w", err)
 	}
 	b := &answer[T]{done: make(chan struct{})}
-	go func() {
+	hand(func() {
 		value, err := f(inside{ctx})
 		b.mu.Lock()
 		b.value, b.err = value, err
@@ -47,7 +47,7 @@ func boundedOr[T any](ctx context.Context, quit <-chan struct{}, grace time.Dura
 		if left && late != nil {
 			late(value)
 		}
-	}()
+	})
 	select {
 	case <-b.done:
 		return b.value, ended(ctx, b.err)
@@ -104,4 +104,34 @@ func ended(ctx context.Context, err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ctx.Err(), err)
+}
+
+// hands take functions to run from those that have none of their own. A goroutine
+// that has run one waits a while for another: its stack has grown by then to what
+// the client needs, which costs more than the goroutine itself.
+var hands = make(chan func())
+
+// idleHand is how long it waits.
+const idleHand = 200 * time.Millisecond
+
+// hand runs f in another goroutine.
+func hand(f func()) {
+	select {
+	case hands <- f:
+		return
+	default:
+	}
+	go func() {
+		t := time.NewTimer(idleHand)
+		defer t.Stop()
+		for {
+			f()
+			t.Reset(idleHand)
+			select {
+			case f = <-hands:
+			case <-t.C:
+				return
+			}
+		}
+	}()
 }

@@ -286,3 +286,29 @@ func TestResultsAreHeardOfThoughTheConnectionIsDead(t *testing.T) {
 		require.Fail(t, "the result was not heard of")
 	}
 }
+
+// TestAClientThatWaitsForEverDoesNotStopAWorker is about a program's client without
+// timeouts, and a connection that died.
+func TestAClientThatWaitsForEverDoesNotStopAWorker(t *testing.T) {
+	_, proxy, s := viaProxy(t)
+	client := goredis.NewClient(&goredis.Options{Addr: proxy.Addr(), ReadTimeout: -1})
+	t.Cleanup(func() { _ = client.Close() })
+	p, err := New(client)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	q := openQueue(t, p, runtime.QueueConfig{})
+	other := openQueue(t, open(t, s.URL), runtime.QueueConfig{})
+	proxy.Swallow()
+	proxy.Heal()
+	enqueue(t, other, task("a"))
+	ctx, cancel := context.WithTimeout(context.Background(), 4*lookLimit)
+	defer cancel()
+	for {
+		ds, err := q.Dequeue(ctx, 1, time.Minute)
+		if err == nil {
+			assert.Equal(t, "a", ds[0].Task.ID)
+			return
+		}
+		require.NoError(t, ctx.Err(), "the worker is stuck: %v", err)
+	}
+}

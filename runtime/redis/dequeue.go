@@ -71,6 +71,9 @@ const (
 	// lookGrace is how long a look that is under way may go on when its Dequeue's
 	// context ends: what it has leased would have to be put back.
 	lookGrace = 200 * time.Millisecond
+	// lookLimit bounds a look over a client of the program's, which may wait for a
+	// reply for ever.
+	lookLimit = 2 * recheck
 	// putBackLimit bounds putting that back.
 	putBackLimit = 5 * time.Second
 )
@@ -78,6 +81,11 @@ const (
 // look leases tasks of the queue's lanes. Where the context ends and the server does
 // not answer, it goes on without its caller, and puts back what it gets.
 func (q *Queue) look(ctx context.Context, limit int, lease time.Duration) (look, error) {
+	if !q.p.owned {
+		limited, cancel := context.WithTimeout(ctx, lookLimit)
+		defer cancel()
+		ctx = limited
+	}
 	q.p.calls.Add(1) // beside that of the Dequeue
 	found, err := boundedOr(ctx, q.ended, lookGrace,
 		func(ctx context.Context) (look, error) { return q.lookNow(ctx, limit, lease) },
