@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -42,48 +43,68 @@ func (p *Provider) look(ctx context.Context) error {
 			return fmt.Errorf("redis: %w", err)
 		}
 	}
-	limited, cancel := context.WithTimeout(ctx, reachLimit)
+	// It is alive: what it says may take longer on a busy machine.
+	began := time.Now()
+	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	var said error
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		_, err := bounded(limited, func(ctx context.Context) (none struct{}, _ error) { return none, p.checkServers(ctx) })
-		if limited.Err() != nil && ctx.Err() == nil && said != nil {
-			return p.explain(ctx, said) // a try that was cut short knows less
-		}
-		said = err
-		again := errors.Is(err, errForNow) || forNow(err)
-		if single != nil && single.Options().Addr == failover && errors.Is(err, errReplica) && sleep(ctx, pause) {
-			// Sentinels name the next primary before it is one.
-			limited, cancel = context.WithTimeout(ctx, reachLimit)
-			defer cancel()
-			continue
+		err := p.ask(limited)
+		again := (errors.Is(err, errForNow) || forNow(err)) && time.Since(began) < reachLimit
+		if errors.Is(err, errReplica) && single != nil && single.Options().Addr == failover {
+			again = true // Sentinels name the next primary before it is one
 		}
 		if !again || !sleep(limited, pause) {
-			return p.explain(ctx, err)
+			return explained(err, p.client)
 		}
 	}
 }
 
-// explain says how what look has met is mended.
-func (p *Provider) explain(ctx context.Context, err error) error {
-	var answered redis.Error
+// ask looks at all servers once. The client of a Cluster says of nodes that are
+// away only that none was of use, and that late: they are asked beside it.
+func (p *Provider) ask(ctx context.Context) error {
+	looked := make(chan error, 1)
+	go func() {
+		_, err := bounded(ctx, func(ctx context.Context) (none struct{}, _ error) { return none, p.checkServers(ctx) })
+		looked <- err
+	}()
 	cluster, _ := p.client.(*redis.ClusterClient)
-	if err == nil || errors.Is(err, errUnfit) || cluster == nil || errors.As(err, &answered) {
-		return explained(err, p.client)
+	if cluster == nil {
+		return <-looked
 	}
-	// The client of a Cluster says of its nodes only that none was of use.
-	o := cluster.Options()
-	all := err
+	slow := time.NewTimer(hearing)
+	defer slow.Stop()
+	var err error
+	select {
+	case err = <-looked:
+		var answered redis.Error
+		if err == nil || errors.Is(err, errUnfit) || errors.As(err, &answered) {
+			return err
+		}
+	case <-slow.C:
+	}
+	if away := reachAny(ctx, cluster.Options()); away != nil {
+		return away
+	}
+	if err == nil {
+		err = <-looked
+	}
+	return err
+}
+
+// reachAny is reach for the nodes that an address names. It is enough if one is
+// there.
+func reachAny(ctx context.Context, o *redis.ClusterOptions) (err error) {
 	for _, addr := range o.Addrs {
 		one := &redis.Options{Network: "tcp", Addr: addr, TLSConfig: o.TLSConfig, Dialer: o.Dialer}
 		if one.Dialer == nil {
 			one.Dialer = redis.NewDialer(one)
 		}
-		if err := reach(ctx, one); err != nil {
-			return fmt.Errorf("redis: %w", err)
+		if err = reach(ctx, one); err == nil {
+			return nil
 		}
+		err = fmt.Errorf("redis: %w", err)
 	}
-	return all
+	return err
 }
 
 func (p *Provider) checkServers(ctx context.Context) error {

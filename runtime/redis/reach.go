@@ -19,7 +19,7 @@ import (
 const (
 	// reachLimit is how long a server may take for its first answer when a
 	// provider looks at it.
-	reachLimit = 2 * time.Second
+	reachLimit = 3 * time.Second
 	// hearing is how long it may take until it is asked whether it speaks TLS, or
 	// does not.
 	hearing = 500 * time.Millisecond
