@@ -312,6 +312,10 @@ type consumerState struct {
 	Delivered struct {
 		Stream uint64 `json:"stream_seq"`
 	} `json:"delivered"`
+	// AckFloor: all up to here that the consumer has delivered is acknowledged.
+	AckFloor struct {
+		Stream uint64 `json:"stream_seq"`
+	} `json:"ack_floor"`
 	AckPending int64  `json:"num_ack_pending"`
 	Pending    uint64 `json:"num_pending"`
 	Paused     bool   `json:"paused"`

@@ -135,7 +135,7 @@ func TestABurialThatWasInterruptedIsFinished(t *testing.T) {
 		dying, other, kill := twins(t, cfg)
 		put(t, dying, newTask(dying, "a"), newTask(dying, "b"))
 		l := heldBy(dying, take(t, dying, 1, quick))[0]
-		grave := publish(dying.grave(l), l.data, guard{}, nats.Header{headerMsgID: {dying.mark(l.seq)}})
+		grave := publish(dying.grave(l), l.data, guard{}, nats.Header{headerMsgID: {dying.mark(l.seq, l.stored)}})
 		require.NoError(t, dying.wire.ask(within(t), []*request{grave}, nil))
 		kill()
 		got := take(t, other, 1, time.Minute)
@@ -157,7 +157,7 @@ func halfBuried(t *testing.T, q *Queue) *lease {
 	require.NoError(t, err)
 	require.Equal(t, "a", task.ID)
 	runtime.Bury(task, q.cfg.Name, time.Now(), assert.AnError)
-	grave := publish(q.grave(l), runtime.AppendEnvelope(nil, task), guard{}, nats.Header{headerMsgID: {q.mark(l.seq)}})
+	grave := publish(q.grave(l), runtime.AppendEnvelope(nil, task), guard{}, nats.Header{headerMsgID: {q.mark(l.seq, l.stored)}})
 	require.NoError(t, q.wire.ask(within(t), []*request{grave}, nil))
 	_, err = grave.ack()
 	require.NoError(t, err)
@@ -239,8 +239,8 @@ func TestATaskThatDiedAgainAfterARedriveThatWasInterruptedIsRedrivenOnce(t *test
 		require.NoError(t, err)
 		got := take(t, other, 1, time.Minute)
 		l := heldBy(other, got)[0]
-		require.Equal(t, other.graves().mark(dead[0].seq), l.headers.Get(headerRedriven))
-		l.headers.Set(headerRedriven, other.graves().mark(seq))
+		require.Equal(t, other.graves().mark(dead[0].seq, dead[0].at), l.headers.Get(headerRedriven))
+		l.headers.Set(headerRedriven, other.graves().mark(seq, time.Time{})) // as earlier builds write it
 		runtime.Bury(got[0].Task, "q", time.Now(), assert.AnError)
 		require.NoError(t, other.DeadLetter(within(t), got))
 		counts(t, other, runtime.Stats{Dead: 2})

@@ -117,7 +117,7 @@ func (q *Queue) latest(ctx context.Context, page []*stored) ([]*stored, error) {
 	kept := make([]*stored, 0, len(page))
 	var rs []*request
 	for _, m := range page {
-		if redriven[origin{dead.mark(m.seq), m.subject}] {
+		if redriven[origin{dead.mark(m.seq, m.at), m.subject}] || redriven[origin{dead.mark(m.seq, time.Time{}), m.subject}] {
 			rs = append(rs, q.wire.remove(dead.names.stream, m.seq))
 		} else {
 			kept = append(kept, m)
@@ -155,7 +155,7 @@ func (q *Queue) redrive(ctx context.Context, page []*stored) (moved []string, fa
 		runtime.Unbury(task, dead.name)
 		task.Queue = q.name
 		task.Priority = min(task.Priority, q.cfg.Levels-1)
-		es[i] = &entry{index: i, task: task, envelope: runtime.AppendEnvelope(nil, task), group: none, key: none, id: token(task.ID), redriven: dead.mark(m.seq), origin: q.marked(m)}
+		es[i] = &entry{index: i, task: task, envelope: runtime.AppendEnvelope(nil, task), group: none, key: none, id: token(task.ID), redriven: dead.mark(m.seq, m.at), origin: q.marked(m), died: m.at}
 		if q.kind == runtime.FIFO {
 			es[i].group = token(task.GroupKey)
 		}

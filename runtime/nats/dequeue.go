@@ -35,6 +35,7 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 		if q.held.due() { // who asks after the end of a lease finds its task
 			q.lapse(q.held.all())
 		}
+		_ = q.tidy(ctx) // what fails is done another time
 		p, err := q.fetch(ctx, min(limit, batchSize))
 		if err == nil {
 			var ds []*runtime.Delivery
@@ -255,7 +256,9 @@ func (s *source) current(ctx context.Context, ls []*lease, counts []uint64) ([]*
 		if m, err = rs[i*each+1].message(); err != nil {
 			return nil, err
 		}
-		stale[l] = m != nil && s.marked(m) >= l.seq
+		// One that died before this message was stored died on a stream that was made
+		// anew since.
+		stale[l] = m != nil && s.marked(m) >= l.seq && !m.at.Before(l.stored)
 	}
 	var gone []*lease
 	kept := ls[:0]
@@ -269,13 +272,22 @@ func (s *source) current(ctx context.Context, ls []*lease, counts []uint64) ([]*
 	return kept, errors.Join(s.finish(ctx, gone)...)
 }
 
-// mark is how a message is known on another stream.
-func (s *source) mark(seq uint64) string { return s.names.stream + "." + strconv.FormatUint(seq, 10) }
+// mark is how a message is known on another stream: by its stream, its sequence
+// and when it was stored, for a stream that is made anew counts from 1 again. Builds
+// that wrote no time are read: without one, mark is theirs.
+func (s *source) mark(seq uint64, stored time.Time) string {
+	m := s.names.stream + "." + strconv.FormatUint(seq, 10)
+	if !stored.IsZero() {
+		m += "-" + strconv.FormatInt(stored.UnixNano(), 36)
+	}
+	return m
+}
 
 // marked is the sequence that a dead message had on this stream; 0 where it came
 // from elsewhere.
 func (s *source) marked(m *stored) uint64 {
-	seq, ok := strings.CutPrefix(m.header.Get(headerMsgID), s.names.stream+".")
+	mark, ok := strings.CutPrefix(m.header.Get(headerMsgID), s.names.stream+".")
+	seq, _, _ := strings.Cut(mark, "-")
 	n, err := strconv.ParseUint(seq, 10, 64)
 	if !ok || err != nil {
 		return 0

@@ -17,13 +17,14 @@ type entry struct {
 	task     *runtime.Task
 	envelope []byte
 
-	group, key, id string // tokens
-	expect         uint64 // what may hold the key: a record whose window is over
-	window         bool   // the key has a window; a redriven task takes none again
-	claim          *claim // of that
-	redriven       string // the dead message that it comes back from
-	origin         uint64 // the sequence that it had here when it died
-	relict         *lease // what is still here of the time before it died, and is to go
+	group, key, id string    // tokens
+	expect         uint64    // what may hold the key: a record whose window is over
+	window         bool      // the key has a window; a redriven task takes none again
+	claim          *claim    // of that
+	redriven       string    // the dead message that it comes back from
+	origin         uint64    // the sequence that it had here when it died
+	died           time.Time // when that was
+	relict         *lease    // what is still here of the time before it died, and is to go
 
 	request request
 }
@@ -172,8 +173,26 @@ func (q *Queue) resolve(ctx context.Context, es []*entry, answers []runtime.Enqu
 		gets[i] = q.wire.last(q.names.stream, e.rivals(q))
 	}
 	why := q.wire.ask(ctx, gets, nil)
+	holders, errs := make([]*stored, len(es)), make([]error, len(es))
+	for i := range es {
+		holders[i], errs[i] = gets[i].message()
+	}
+	ghosts, err := q.ghosts(ctx, holders)
+	if err != nil {
+		why = err
+	}
 	for i, e := range es {
-		m, err := gets[i].message()
+		m, err := holders[i], errs[i]
+		if err == nil && ghosts == nil {
+			err = errNoAnswer
+		}
+		if err == nil && ghosts[i] {
+			if _, err = q.discard(ctx, []*stored{m}); err == nil && round < rounds {
+				e.expect, e.relict = 0, nil
+				again = append(again, e)
+				continue
+			}
+		}
 		if err == nil && round == rounds {
 			err = fmt.Errorf("taskgen: others were quicker %d times", rounds)
 		}
@@ -187,7 +206,7 @@ func (q *Queue) resolve(ctx context.Context, es []*entry, answers []runtime.Enqu
 				e.expect = m.seq
 			}
 			again = append(again, e)
-		case e.redriven != "" && e.origin >= m.seq:
+		case e.redriven != "" && e.origin >= m.seq && !e.died.Before(m.at):
 			// Who buried it has not taken it away yet, and whether he will, or is dead,
 			// nobody can tell. So it does not count: the task goes in its place.
 			e.expect, e.relict = m.seq, q.relict(m, e.task.ID)

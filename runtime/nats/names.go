@@ -24,7 +24,7 @@ const (
 	placeJoining   = "d.j.0" // fifo: delayed tasks that fell due, on their way into the line
 	placeDelayed   = "d.s.0" // fifo: schedules, whose target is placeJoining
 	placeKey       = "k.k.0" // unique keys with a window
-	placeAnchor    = "k.a.0" // a message that stays (see anchor)
+	placeAnchor    = "k.a.0" // a message that earlier builds keep at the front
 
 	anyPlace   = "*.*.*"
 	anyPresent = "q.*.*" // of a group: its first and its line

@@ -41,11 +41,11 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
 }
 
 // bury writes tasks to the dead letter queue and then takes them off this one. A
-// message is known by its sequence here, so that writing it again is noticed.
+// message is known by its mark here, so that writing it again is noticed.
 func (q *Queue) bury(ctx context.Context, ls []*lease, tasks []*runtime.Task) []error {
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
-		header := nats.Header{headerMsgID: {q.mark(l.seq)}}
+		header := nats.Header{headerMsgID: {q.mark(l.seq, l.stored)}}
 		if from := l.headers[headerRedriven]; len(from) > 0 {
 			header[headerRedriven] = from // which may be among the dead still
 		}

@@ -27,6 +27,9 @@ func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
 		if err == nil && !moved && st.Ready+st.Scheduled+st.Leased == 0 && try < 20 {
 			moved, err = q.some(ctx)
 		}
+		if err == nil && moved && try == 3 {
+			_, err = q.exorcise(ctx)
+		}
 		if err != nil {
 			return runtime.Stats{}, fmt.Errorf("stats of queue %q: %w", q.cfg.Name, err)
 		}

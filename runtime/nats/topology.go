@@ -47,6 +47,12 @@ type source struct {
 	pulled []string      // the consumers that tasks come from, the first first
 	unit   time.Duration // the lease that their deliveries begin with
 	dead   *source       // the dead letter queue; nil on one
+
+	tidying  sync.Mutex
+	tidied   time.Time // the last look of tidy
+	searched time.Time // its last look for ghosts
+	connects uint64    // how often the connection had been lost by then
+	gathered uint64    // the end of the stream when gather was done last
 }
 
 func newSource(p *Provider, name string, kind runtime.QueueType) *source {
@@ -89,7 +95,11 @@ func (s *source) declare(ctx context.Context, cfg runtime.QueueConfig) error {
 	if err != nil {
 		return err
 	}
-	return s.refresh(ctx)
+	if err := s.refresh(ctx); err != nil {
+		return err
+	}
+	_ = s.tidyAll(ctx) // a Dequeue comes back to what fails here
+	return nil
 }
 
 // stream creates or verifies the stream, and returns its metadata.
@@ -125,23 +135,7 @@ func (s *source) stream(ctx context.Context, kind runtime.QueueType, dlq bool) (
 			return nil, fmt.Errorf("update stream %s: %w", s.names.stream, err)
 		}
 	}
-	return have.Metadata, s.anchor(ctx)
-}
-
-// anchor stores a message that stays at the front of the stream. Where a consumer
-// is at the very first message of a stream, as on a queue whose earlier tasks are all
-// done, the server counts all that match the consumer's pattern before it hands out
-// the next: the time of a fetch would grow with the number of tasks.
-func (s *source) anchor(ctx context.Context) error {
-	subject := s.at(placeAnchor, tail(none, none, none))
-	r := publish(subject, nil, guard{subject, 0}, nil)
-	if err := s.wire.ask(ctx, []*request{r}, nil); err != nil {
-		return err
-	}
-	if _, err := r.ack(); err != nil && codeOf(err) != codeWrongSequence {
-		return fmt.Errorf("anchor stream %s: %w", s.names.stream, err)
-	}
-	return nil
+	return have.Metadata, nil
 }
 
 func (s *source) streamConfig(meta map[string]string) jetstream.StreamConfig {

@@ -43,10 +43,10 @@ func parseClaim(data []byte) *claim {
 }
 
 // record is a request that writes a claim.
-func (q *Queue) record(c *claim, g guard) *request {
+func (s *source) record(c *claim, g guard) *request {
 	data, _ := json.Marshal(c) // of plain values: it cannot fail
 	left := max(time.Until(time.Unix(0, c.Until)), 0)/time.Second + 60
-	return publish(q.at(placeKey, tail(none, c.key, none)), data, g, nats.Header{
+	return publish(s.at(placeKey, tail(none, c.key, none)), data, g, nats.Header{
 		headerTTL: {strconv.FormatInt(int64(left), 10) + "s"}, headerRollup: {"sub"},
 	})
 }
@@ -105,6 +105,13 @@ func (q *Queue) contest(ctx context.Context, e *entry, answers []runtime.Enqueue
 	m, err := get.message()
 	if err != nil {
 		return false, false, err
+	}
+	if ghost, err := q.ghosts(ctx, []*stored{m}); err != nil {
+		return false, false, err
+	} else if ghost[0] {
+		e.claim.expect = 0
+		_, err := q.discard(ctx, []*stored{m})
+		return false, err == nil, err
 	}
 	holder, held := q.holder(m)
 	if !held {
