@@ -62,6 +62,16 @@ func buriesAt(most int) fault {
 	}}
 }
 
+// forgetful says that tasks are done and now and then leaves them to their leases.
+func forgetful(when func() bool) fault {
+	return fault{complete: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+		if when() {
+			return nil
+		}
+		return q.Complete(ctx, ds)
+	}}
+}
+
 // now and then: every nth call.
 func every(n int64) func() bool {
 	var calls atomic.Int64
@@ -399,6 +409,7 @@ var mutants = []struct {
 		return q.Release(ctx, ds)
 	}}},
 
+	{DoneStaysDone, "forgets every third completion", forgetful(every(3))},
 	{StatsTellTheTruth, "counts leased tasks as ready", counted(func(s *runtime.Stats) { s.Ready, s.Leased = s.Ready+s.Leased, 0 })},
 	{StatsTellTheTruth, "counts retries that wait as ready", counted(func(s *runtime.Stats) { s.Ready, s.Scheduled = s.Ready+s.Scheduled, 0 })},
 	{StatsTellTheTruth, "does not count the dead", counted(func(s *runtime.Stats) { s.Dead = 0 })},

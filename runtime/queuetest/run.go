@@ -23,7 +23,7 @@ func clauses() []clause {
 		lossClauses, killClauses, leaseClauses, receiptClauses, timeClauses, moveClauses, poisonClauses, crashClauses,
 		deployClauses, runClauses,
 		orderClauses, levelClauses, uniqueClauses, troubleClauses, stopClauses, statsClauses,
-		faultClauses, replyClauses, outageClauses, frozenClauses, fullClauses, slowClauses,
+		faultClauses, replyClauses, outageClauses, doneClauses, frozenClauses, fullClauses, slowClauses,
 		taskClauses, boundClauses, distanceClauses, waitClauses, closeClauses, operationClauses, deadClauses,
 	} {
 		all = append(all, part()...)

@@ -141,12 +141,13 @@ const (
 	testAcks    = "a task completes once though the backend is away for 2 s when it is done"
 	testReopen  = "closing and opening again keeps everything"
 	testCost    = "at a cost that does not grow with the number of tasks"
+	testDone    = "what was completed before kill -9 of the broker does not come back"
 	testLarge   = "a payload above Capabilities.MaxPayload is refused and one of that size is not"
 )
 
 func TestAServerThatIsCutOffAndRestartedPasses(t *testing.T) {
 	h := serverHarness(fault{}, func(*server) {})
-	for _, name := range []string{testRestart, testWorking, testKilled, testCut, testAcks, testReopen, testCost} {
+	for _, name := range []string{testRestart, testWorking, testKilled, testDone, testCut, testAcks, testReopen, testCost} {
 		r := runClause(t, h, name, patient)
 		assert.False(t, r.Failed(), "%s: %s", name, r.text())
 	}
@@ -168,6 +169,45 @@ func TestAServerThatForgetsWhenItIsRestartedFails(t *testing.T) {
 		assert.True(t, r.Failed(), name)
 		assert.Contains(t, r.text(), "all tasks are run when the broker is back")
 	}
+}
+
+func TestAServerThatBringsBackWhatWasDoneFails(t *testing.T) {
+	var done []*runtime.Task
+	h := serverHarness(fault{complete: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+		done = append(done, ds[0].Task.Clone())
+		return q.Complete(ctx, ds)
+	}}, func(s *server) {
+		q, err := s.Open(context.Background(), runtime.QueueConfig{Name: "q"})
+		require.NoError(t, err)
+		_, err = q.Enqueue(context.Background(), done[:1])
+		require.NoError(t, err)
+	})
+	r := runClause(t, h, testDone, time.Second)
+	assert.True(t, r.Failed())
+	assert.Contains(t, r.text(), "the broker is back after round 1")
+}
+
+func TestAServerThatKeepsTheKeyOfWhatWasDoneFails(t *testing.T) {
+	h := serverHarness(fault{}, func(*server) {})
+	open := h.Open
+	h.Open = func(addr string, clock runtime.Clock) (runtime.Provider, error) {
+		p, err := open(addr, clock)
+		held := make(map[string]string)
+		p.(*link).fault.enqueue = func(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+			answers, err := q.Enqueue(ctx, ts)
+			for i, t := range ts {
+				if id, is := held[t.UniqueKey]; is && t.UniqueKey != "" {
+					answers[i].ID, answers[i].Duplicate = id, true
+				}
+				held[t.UniqueKey] = t.ID
+			}
+			return answers, err
+		}
+		return p, err
+	}
+	r := runClause(t, h, testDone, time.Second)
+	assert.True(t, r.Failed())
+	assert.Contains(t, r.text(), "round 2: the key of task")
 }
 
 func TestAProviderThatAcknowledgesIntoACutFails(t *testing.T) {

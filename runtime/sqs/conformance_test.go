@@ -158,6 +158,7 @@ func faked(h queuetest.Harness, more map[queuetest.Law]string) queuetest.Harness
 	h.Crash = h.Restart // whatever way it ends, it has answered nothing that it does not keep
 	h.Downgrades = maps.Clone(h.Downgrades)
 	h.Downgrades[queuetest.NothingIsLost] = "there are no unique keys to be kept"
+	delete(h.Downgrades, queuetest.DoneStaysDone)
 	maps.Copy(h.Downgrades, more)
 	return h
 }
@@ -178,9 +179,10 @@ func byVisibility(h queuetest.Harness) queuetest.Harness {
 }
 
 var (
-	standardHarness = harness("sqs-standard", runtime.Standard, map[queuetest.Law]string{queuetest.NothingIsLost: forgetful})
+	standardHarness = harness("sqs-standard", runtime.Standard, map[queuetest.Law]string{queuetest.NothingIsLost: forgetful, queuetest.DoneStaysDone: forgetful})
 	fifoHarness     = harness("sqs-fifo", runtime.FIFO, map[queuetest.Law]string{
 		queuetest.NothingIsLost:         forgetful,
+		queuetest.DoneStaysDone:         forgetful,
 		queuetest.PoisonDoesNotLoop:     uncounted + stopped,
 		queuetest.CrashesAreNotFailures: uncounted,
 		queuetest.DiesOfItsOwnRuns:   uncounted,
@@ -188,6 +190,7 @@ var (
 	})
 	priorityHarness = harness("sqs-priority", runtime.Priority, map[queuetest.Law]string{
 		queuetest.NothingIsLost:      forgetful,
+		queuetest.DoneStaysDone:      forgetful,
 		queuetest.OrderWherePromised: "each level is a standard queue of SQS, which keeps roughly the order in which tasks came",
 	})
 
