@@ -205,7 +205,7 @@ func (q *Queue) move(ctx context.Context, s *seat, at time.Time) (done bool, err
 	if !at.After(time.Now()) {
 		r = publish(q.at(now, s.tail), data, g, copied(s.header))
 	} else {
-		r = publish(q.at(later, s.tail), data, g, scheduled(copied(s.header), at, q.at(now, s.tail)))
+		r = publish(q.at(later, s.tail), data, g, q.later(copied(s.header), at, q.at(now, s.tail)))
 	}
 	if err := q.wire.ask(ctx, []*request{r}, nil); err != nil {
 		return false, err

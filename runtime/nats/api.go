@@ -29,7 +29,6 @@ const (
 	codeNoSequence     = 10043
 	codeDeleteFailed   = 10057
 	codeNoConsumer     = 10014
-	codeStoreFailed    = 10077
 	scheduleLayout     = "2006-01-02T15:04:05.999999999Z07:00"
 	directLast         = "204"
 	farFuture          = 100 * 365 * 24 * time.Hour
@@ -321,6 +320,8 @@ type consumerState struct {
 	Paused     bool   `json:"paused"`
 	Config     struct {
 		AckWait time.Duration `json:"ack_wait"`
+		Filter  string        `json:"filter_subject"`
+		Filters []string      `json:"filter_subjects"`
 	} `json:"config"`
 }
 

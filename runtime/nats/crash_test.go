@@ -376,7 +376,7 @@ func TestADelayedTaskOfAGroupThatWasInterruptedWhileItGotInLineIsNotLost(t *test
 		p, err = dying.pull(within(t), dying.done, []string{headConsumer}, 1, true)
 		return err == nil && len(p.got) == 1
 	}, soon, time.Millisecond)
-	ls, _ := dying.read(p.got)
+	ls, _, _ := dying.read(p.got)
 	l := ls[0]
 	require.Equal(t, placeJoining, l.place)
 	line := publish(dying.at(placeLine, l.tail), l.data, guard{dying.at(anyPlace, l.tail), l.seq}, l.header(0))

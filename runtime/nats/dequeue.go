@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,7 +36,7 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 		if q.held.due() { // who asks after the end of a lease finds its task
 			q.lapse(q.held.all())
 		}
-		_ = q.tidy(ctx) // what fails is done another time
+		_, _ = q.tidy(ctx), q.adoptStrays(ctx) // what fails is done another time
 		p, err := q.fetch(ctx, min(limit, batchSize))
 		if err == nil {
 			var ds []*runtime.Delivery
@@ -90,7 +91,13 @@ func (q *Queue) recover(ctx context.Context, cause error, pause time.Duration) e
 // each.
 func (q *Queue) fetch(ctx context.Context, limit int) (*pull, error) {
 	consumers, _ := q.consumers()
-	if len(consumers) == 1 {
+	sleepers := q.sleepers()
+	if len(sleepers) > 0 {
+		if err := q.wakeDue(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if len(consumers)+len(sleepers) == 1 {
 		return q.pull(ctx, q.done, consumers, limit, true)
 	}
 	all := &pull{w: q.wire, asked: time.Now()}
@@ -111,7 +118,7 @@ func (q *Queue) fetch(ctx context.Context, limit int) (*pull, error) {
 		return all, nil
 	}
 	// Nothing is there.
-	p, err := q.pull(ctx, q.done, consumers, 1, true)
+	p, err := q.pull(ctx, q.done, slices.Concat(consumers, sleepers), 1, true)
 	if err == nil && len(p.got) == 0 && p.err == nil && q.isDLQ() && ctx.Err() == nil {
 		p.err = q.refresh(ctx) // more queues may die here now
 	}
@@ -130,7 +137,10 @@ func (q *Queue) deliver(ctx context.Context, p *pull, limit int, length time.Dur
 	if err := q.together(ctx, p, limit); err != nil {
 		return nil, err
 	}
-	ls, counts := q.read(p.got)
+	ls, counts, strays := q.read(p.got)
+	for _, f := range strays {
+		q.adopt(ctx, f) // else its lease brings it back
+	}
 	ls, err := q.current(ctx, ls, counts)
 	if err != nil {
 		return nil, err
@@ -196,12 +206,15 @@ func (q *Queue) together(ctx context.Context, p *pull, limit int) error {
 }
 
 // read takes messages apart. counts says how often each was delivered.
-func (s *source) read(msgs []pulled) (ls []*lease, counts []uint64) {
+// strays are those whose subject is none of a task's.
+func (s *source) read(msgs []pulled) (ls []*lease, counts []uint64, strays []foreigner) {
 	room := make([]lease, len(msgs))
 	for i, m := range msgs {
 		meta := m.meta
 		place, rest, ok := s.split(m.Subject)
 		if !ok {
+			m := &stored{seq: meta.Sequence.Stream, subject: m.Subject, data: m.Data, header: m.Header, at: meta.Timestamp}
+			strays = append(strays, foreigner{m, msgs[i].Reply})
 			continue
 		}
 		l := &room[i]
@@ -215,7 +228,7 @@ func (s *source) read(msgs []pulled) (ls []*lease, counts []uint64) {
 		}
 		ls, counts = append(ls, l), append(counts, meta.NumDelivered)
 	}
-	return ls, counts
+	return ls, counts, strays
 }
 
 // current drops messages of which there is a later copy, or one on the dead letter
@@ -226,7 +239,7 @@ func (s *source) current(ctx context.Context, ls []*lease, counts []uint64) ([]*
 	var rs []*request
 	dead := s.graves()
 	for i, l := range ls {
-		if counts[i] == 1 {
+		if counts[i] == 1 || l.asleep() {
 			continue
 		}
 		again, rs = append(again, l), append(rs, s.wire.last(s.names.stream, s.copies(l)))
@@ -313,11 +326,18 @@ func (s *source) copies(l *lease) string {
 func (q *Queue) sort(ctx context.Context, ls []*lease) ([]*lease, []*runtime.Task) {
 	tasks := make([]*runtime.Task, 0, len(ls))
 	kept := ls[:0]
-	var joining []*lease
+	var joining, asleep []*lease
+	var due []time.Time // when those that are asleep are
 	now := time.Now()
 	for _, l := range ls {
 		task, err := runtime.DecodeEnvelope(l.data)
 		switch {
+		case l.asleep():
+			asleep, due = append(asleep, l), append(due, time.Time{})
+			if err == nil {
+				due[len(due)-1] = task.ScheduledFor
+			}
+			continue
 		case l.place == placeJoining:
 			joining = append(joining, l)
 			continue
@@ -334,6 +354,9 @@ func (q *Queue) sort(ctx context.Context, ls []*lease) ([]*lease, []*runtime.Tas
 	}
 	if len(joining) > 0 {
 		q.join(ctx, joining)
+	}
+	if len(asleep) > 0 {
+		q.wake(ctx, asleep, due)
 	}
 	return kept, tasks
 }

@@ -27,8 +27,10 @@
 //	q.l.0         fifo: those behind the first
 //	d.s.0, d.j.0  fifo: delayed, and due but not in its group's line yet
 //	k.k.0         unique keys with a window, each with a TTL
-//	k.a.0         one message that stays at the front of the stream, for the speed
-//	              of fetches
+//	k.a.0         a message that earlier builds keep at the front of the stream
+//
+// What is published to another subject below <prefix>.<queue>. no consumer hands
+// out: workers look for it (see adoptStrays).
 //
 // What must not be there twice is published under the condition that the last
 // message of a pattern has the sequence that is known

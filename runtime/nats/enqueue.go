@@ -26,6 +26,8 @@ type entry struct {
 	died           time.Time // when that was
 	relict         *lease    // what is still here of the time before it died, and is to go
 
+	stray uint64 // the message on a wrong subject that it comes from
+
 	request request
 }
 
@@ -109,7 +111,7 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 	defer q.p.calls.Done()
 	failed := make(map[int]error)
 	answers := make([]runtime.Enqueued, len(tasks))
-	q.insert(ctx, q.encode(tasks, failed), answers, failed)
+	q.insert(ctx, q.fitting(ctx, q.encode(tasks, failed), failed), answers, failed)
 	var be runtime.BatchError
 	for i, t := range tasks {
 		be.Add(i, t.ID, failed[i])
@@ -128,7 +130,7 @@ func (q *Queue) insert(ctx context.Context, es []*entry, answers []runtime.Enque
 			case codeOf(err) == codeWrongSequence:
 				conflicts = append(conflicts, e)
 			case err != nil:
-				failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, unless(err, why))
+				failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, full(unless(err, why)))
 			case why != nil && q.kind == runtime.FIFO:
 				failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, why) // it may wait in a line that nobody looks at yet
 			default:
@@ -149,7 +151,7 @@ func (q *Queue) place(ctx context.Context, es []*entry) error {
 	for _, e := range es {
 		lane := strconv.Itoa(e.task.Priority)
 		if at := e.task.ScheduledFor; at.After(now) {
-			e.request = *publish(q.at(placeScheduled+lane, e.tail()), e.envelope, e.guard(q), scheduled(nil, at, q.at(placeReady+lane, e.tail())))
+			e.request = *publish(q.at(placeScheduled+lane, e.tail()), e.envelope, e.guard(q), q.later(nil, at, q.at(placeReady+lane, e.tail())))
 		} else {
 			e.request = *publish(q.at(placeReady+lane, e.tail()), e.envelope, e.guard(q), e.header())
 		}
@@ -205,6 +207,9 @@ func (q *Queue) resolve(ctx context.Context, es []*entry, answers []runtime.Enqu
 			if e.expect, e.relict = 0, nil; m != nil {
 				e.expect = m.seq
 			}
+			again = append(again, e)
+		case e.stray != 0 && e.stray == m.seq:
+			e.expect = m.seq
 			again = append(again, e)
 		case e.redriven != "" && e.origin >= m.seq && !e.died.Before(m.at):
 			// Who buried it has not taken it away yet, and whether he will, or is dead,

@@ -49,6 +49,13 @@ func (s *source) advance(ctx context.Context, ls []*lease) []error {
 		errs[at[k]] = err
 	}
 	_ = s.wire.ask(ctx, away, nil) // what stays is seen to by whoever comes next
+	var groups []string
+	for i, l := range ls {
+		if l.unfollowed && errs[i] == nil {
+			groups = append(groups, groupOf(l.tail))
+		}
+	}
+	_ = s.kick(ctx, groups) // else the next look for ghosts does
 	return errs
 }
 
@@ -136,6 +143,8 @@ func (s *source) follow(ctx context.Context, ls []*lease, todo []int, errs []err
 			away = append(away, s.wire.remove(stream, seq))
 		case err == nil:
 			away = append(away, s.wire.remove(stream, line[k]))
+		case isFull(err):
+			ls[i].unfollowed = true // there is room when it is gone
 		case codeOf(err) != codeWrongSequence:
 			errs[i] = err
 		default:
@@ -256,7 +265,7 @@ func (q *Queue) enqueueGroups(ctx context.Context, es []*entry) error {
 		g := e.group
 		switch {
 		case e.task.ScheduledFor.After(now):
-			e.request = *publish(q.at(placeDelayed, e.tail()), e.envelope, e.guard(q), scheduled(nil, e.task.ScheduledFor, q.at(placeJoining, e.tail())))
+			e.request = *publish(q.at(placeDelayed, e.tail()), e.envelope, e.guard(q), q.later(nil, e.task.ScheduledFor, q.at(placeJoining, e.tail())))
 			heads = append(heads, e)
 		case !seen[g] && e.key == none:
 			seen[g] = true

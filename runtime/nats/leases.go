@@ -32,8 +32,9 @@ type lease struct {
 	receipt string
 	id      string // of the task
 
-	until time.Time
-	busy  bool // somebody settles or extends it
+	until      time.Time
+	busy       bool // somebody settles or extends it
+	unfollowed bool // fifo: there was no room for a next head, nor for a tomb
 	// buried says that it may be on the dead letter queue already. It is then left
 	// to the server to give back, for whoever gets it next looks there.
 	buried bool
@@ -230,8 +231,11 @@ func (s *source) giveBack(ctx context.Context, ls []*lease, crashes int, again f
 	_ = s.wire.ask(ctx, rs, again) // what is not answered the server gives back
 	var acks []*request
 	for i, r := range rs {
-		if _, err := r.ack(); err == nil {
+		switch _, err := r.ack(); {
+		case err == nil:
 			acks = append(acks, ls[i].done())
+		case isFull(err):
+			acks = append(acks, ls[i].put(fullPause)) // as it was
 		}
 	}
 	// The copies are there, so that this has time. A message that stays in spite of

@@ -122,6 +122,7 @@ const (
 	headConsumer    = "head"    // fifo: first tasks, and those that join
 	lineConsumer    = "line"    // fifo: never pulled from, it counts
 	waitingConsumer = "waiting" // fifo: likewise
+	asideConsumer   = "aside"   // likewise, of what is no task: keys, tombs
 )
 
 // originLane is the lane on a dead letter queue for what died on a queue.

@@ -37,6 +37,16 @@ func WithPrefix(prefix string) Option { return func(p *Provider) { p.prefix = pr
 // new ones have 1, and those that are there keep what they have.
 func WithReplicas(n int) Option { return func(p *Provider) { p.replicas = n } }
 
+// WithMaxBytes bounds each stream that is made, that of a queue and that of its
+// dead letter queue, to n bytes. 0, the default, is no bound, but where the account
+// requires one a quarter of its storage that is not reserved yet, at most 1 GiB.
+// Streams that are there keep what they have.
+//
+// A bounded stream refuses what is beyond, and Enqueue answers ErrQueueFull when nine
+// tenths are taken: the rest is for retries. The server keeps no schedules in such a
+// stream, so that workers see to delays: a delayed task costs 3 requests more.
+func WithMaxBytes(n int64) Option { return func(p *Provider) { p.maxBytes = n } }
+
 // WithConnection adds options to the connection that Open makes: credentials,
 // TLS, a name. New takes no notice of it.
 func WithConnection(opts ...nats.Option) Option {
@@ -50,6 +60,7 @@ type Provider struct {
 	js       jetstream.JetStream
 	prefix   string
 	replicas int
+	maxBytes int64
 	dial     []nats.Option
 	owns     bool // the connection is ours to close
 	wire     *wire
@@ -116,6 +127,9 @@ func New(ctx context.Context, js jetstream.JetStream, opts ...Option) (*Provider
 	if p.prefix == "" || len(p.prefix) > 32 {
 		return nil, fmt.Errorf("taskgen: the prefix %q of nats: 1 to 32 characters", p.prefix)
 	}
+	if p.maxBytes < 0 {
+		return nil, fmt.Errorf("taskgen: streams of %d bytes on nats: at least 1, or 0 for no bound", p.maxBytes)
+	}
 	if err := p.check(ctx); err != nil {
 		return nil, err
 	}
@@ -124,6 +138,7 @@ func New(ctx context.Context, js jetstream.JetStream, opts ...Option) (*Provider
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to an inbox: %w", err)
 	}
+	p.wire.domain = js.Options().Domain
 	return p, nil
 }
 

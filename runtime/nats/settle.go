@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -58,7 +59,7 @@ func (q *Queue) bury(ctx context.Context, ls []*lease, tasks []*runtime.Task) []
 	var at []int
 	for i, r := range rs {
 		if _, err := r.ack(); err != nil {
-			errs[i] = unless(err, why)
+			errs[i] = full(unless(err, why))
 			continue
 		}
 		buried, at = append(buried, ls[i]), append(at, i)
@@ -95,6 +96,9 @@ func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, length time.
 	})
 }
 
+// fullPause is how long a task waits at least for which there was no room.
+const fullPause = time.Second
+
 // Release implements [runtime.Queue]. A task that is released at once goes to
 // the end of the line, on a fifo queue it stays the first of its group. It takes
 // 2 requests a task: a copy is written, which the server refuses when there is a
@@ -104,16 +108,17 @@ func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 	return q.settle(ctx, ds, func(ctx context.Context, ls []*lease, ds []*runtime.Delivery) []error {
 		errs := make([]error, len(ls))
 		rs := make([]*request, len(ls))
+		delays := make([]time.Duration, len(ls))
 		for i, d := range ds {
 			task := *d.Task
-			if d.Delay > 0 {
+			if delays[i] = max(d.Delay, fullPause); d.Delay > 0 {
 				task.ScheduledFor = now.Add(d.Delay)
 				rs[i] = q.delayed(ls[i], runtime.AppendEnvelope(nil, &task), task.ScheduledFor)
 			} else {
 				rs[i] = publish(ls[i].subject, runtime.AppendEnvelope(nil, &task), q.again(ls[i]), ls[i].header(0))
 			}
 		}
-		q.replace(ctx, ls, rs, errs)
+		q.replace(ctx, ls, rs, delays, errs)
 		return errs
 	})
 }
@@ -126,14 +131,15 @@ func (q *Queue) delayed(l *lease, data []byte, at time.Time) *request {
 		lane := l.place[len(placeReady):]
 		place, target = placeScheduled+lane, placeReady+lane
 	}
-	header := scheduled(l.header(0), at, q.at(target, l.tail))
+	header := q.later(l.header(0), at, q.at(target, l.tail))
 	return publish(q.at(place, l.tail), data, guard{q.copies(l), l.seq}, header)
 }
 
 // replace writes copies, and then takes the delivered messages away.
-func (q *Queue) replace(ctx context.Context, ls []*lease, rs []*request, errs []error) {
+func (q *Queue) replace(ctx context.Context, ls []*lease, rs []*request, delays []time.Duration, errs []error) {
 	why := q.wire.ask(ctx, rs, alive(ls))
-	var acks []*request
+	var acks, backs []*request
+	var at []int
 	for i, r := range rs {
 		_, err := r.ack()
 		switch {
@@ -141,11 +147,25 @@ func (q *Queue) replace(ctx context.Context, ls []*lease, rs []*request, errs []
 			err = nil // the answer to an earlier try was lost
 		case codeOf(err) == codeWrongSequence:
 			err = lostLease(ls[i].id, q.name)
+		case isFull(err):
+			// There is no room for a copy. The message itself comes back in time, as
+			// it was, which counts as a crash.
+			slog.Warn("taskgen: no room on NATS for the retry of a task: it is put back as it was", "task", ls[i].id, "queue", q.name, "error", err)
+			backs, at = append(backs, ls[i].put(delays[i])), append(at, i)
+			continue
 		case err != nil:
 			err = unless(err, why)
 		}
 		if errs[i] = err; err == nil {
 			acks = append(acks, ls[i].done())
+		}
+	}
+	if len(backs) > 0 {
+		why := q.wire.ask(ctx, backs, alive(ls))
+		for k, r := range backs {
+			if r.reply == nil {
+				errs[at[k]] = unless(errNoAnswer, why)
+			}
 		}
 	}
 	// A message that stays in spite of this is dropped when it comes again, for it

@@ -20,6 +20,9 @@ func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
 		return runtime.Stats{}, err
 	}
 	defer q.p.calls.Done()
+	if err := q.wakeDue(ctx); err != nil {
+		return runtime.Stats{}, fmt.Errorf("stats of queue %q: %w", q.cfg.Name, err)
+	}
 	for try := 1; ; try++ {
 		moves := q.moves.settled()
 		st, err := q.count(ctx)
@@ -110,7 +113,7 @@ func (q *Queue) count(ctx context.Context) (st runtime.Stats, err error) {
 		from, k := "", i-len(idle)-len(line)
 		switch {
 		case i < len(idle):
-			st.Scheduled += pending
+			st.Scheduled += pending + c.AckPending // see wake
 			continue
 		case k < 0:
 			from = q.all(placeLine)

@@ -202,10 +202,19 @@ func (s *source) exorcise(ctx context.Context) (n int, err error) {
 			}
 		}
 	}
-	if s.kind == runtime.FIFO && n > 0 {
-		err = s.kick(ctx, groups)
+	if s.kind != runtime.FIFO {
+		return n, nil
 	}
-	return n, err
+	// Groups that have lost their head to a kill when there was no room for the next.
+	line, err := s.list(ctx, stretch{s.all(placeLine), st.First, st.Last}, 0, batchSize)
+	if err != nil {
+		return n, err
+	}
+	for _, m := range line {
+		_, rest, _ := s.split(m.subject)
+		groups = append(groups, groupOf(rest))
+	}
+	return n, s.kick(ctx, groups)
 }
 
 // servedBy are the patterns of what a consumer hands out.

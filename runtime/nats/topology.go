@@ -42,17 +42,21 @@ type source struct {
 	held  leases
 	moves moves
 
-	mu     sync.Mutex
-	levels int
-	pulled []string      // the consumers that tasks come from, the first first
-	unit   time.Duration // the lease that their deliveries begin with
-	dead   *source       // the dead letter queue; nil on one
+	mu      sync.Mutex
+	levels  int
+	pulled  []string      // the consumers that tasks come from, the first first
+	counted []string      // all consumers
+	unit    time.Duration // the lease that their deliveries begin with
+	dead    *source       // the dead letter queue; nil on one
+
+	bounds atomic.Pointer[bounds] // of a stream that refuses what is beyond; nil: it has none
 
 	tidying  sync.Mutex
 	tidied   time.Time // the last look of tidy
 	searched time.Time // its last look for ghosts
 	connects uint64    // how often the connection had been lost by then
 	gathered uint64    // the end of the stream when gather was done last
+	looked   time.Time // the last look for strays
 }
 
 func newSource(p *Provider, name string, kind runtime.QueueType) *source {
@@ -85,6 +89,13 @@ func (s *source) declare(ctx context.Context, cfg runtime.QueueConfig) error {
 	s.levels = max(s.levels, cfg.Levels)
 	levels := s.levels
 	s.mu.Unlock()
+	aside := []string{s.all(placeKey), s.all(placeAnchor)}
+	if cfg.Type == runtime.FIFO {
+		aside = append(aside, s.all(placeTomb))
+	}
+	if err := s.consumer(ctx, asideConsumer, cfg.Visibility, aside...); err != nil {
+		return err
+	}
 	if cfg.Type == runtime.FIFO {
 		err = s.fifoConsumers(ctx, cfg.Visibility)
 	} else {
@@ -110,7 +121,11 @@ func (s *source) stream(ctx context.Context, kind runtime.QueueType, dlq bool) (
 		if dlq {
 			meta[metaDLQ] = "1"
 		}
-		st, err = s.p.js.CreateStream(ctx, s.streamConfig(meta))
+		var limit int64
+		if limit, err = s.p.bound(ctx); err != nil {
+			return nil, err
+		}
+		st, err = s.p.js.CreateStream(ctx, s.streamConfig(meta, limit))
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			st, err = s.p.js.Stream(ctx, s.names.stream) // another process was quicker
 		}
@@ -121,6 +136,10 @@ func (s *source) stream(ctx context.Context, kind runtime.QueueType, dlq bool) (
 	have := st.CachedInfo().Config
 	if err := s.verify(have, kind); err != nil {
 		return nil, err
+	}
+	s.bounds.Store(nil)
+	if !have.AllowMsgSchedules {
+		s.bounds.Store(&bounds{have.MaxBytes, have.MaxMsgs})
 	}
 	change := s.p.replicas > 0 && have.Replicas != s.p.replicas
 	if change {
@@ -138,8 +157,8 @@ func (s *source) stream(ctx context.Context, kind runtime.QueueType, dlq bool) (
 	return have.Metadata, nil
 }
 
-func (s *source) streamConfig(meta map[string]string) jetstream.StreamConfig {
-	return jetstream.StreamConfig{
+func (s *source) streamConfig(meta map[string]string, limit int64) jetstream.StreamConfig {
+	cfg := jetstream.StreamConfig{
 		Name:              s.names.stream,
 		Description:       fmt.Sprintf("taskgen queue %q", s.name),
 		Subjects:          []string{s.root + ">"},
@@ -152,6 +171,10 @@ func (s *source) streamConfig(meta map[string]string) jetstream.StreamConfig {
 		AllowMsgSchedules: true,
 		Metadata:          meta,
 	}
+	if limit > 0 {
+		cfg.MaxBytes, cfg.Discard, cfg.AllowMsgSchedules = limit, jetstream.DiscardNew, false
+	}
+	return cfg
 }
 
 // verify says what of an existing stream does not fit.
@@ -169,14 +192,13 @@ func (s *source) verify(have jetstream.StreamConfig, kind runtime.QueueType) err
 		}
 	}
 	bad(have.Retention != jetstream.WorkQueuePolicy, "its retention is not workqueue")
-	// A stream with schedules cannot refuse new messages when it is full: it
-	// would drop the oldest.
-	bad(have.MaxMsgs > 0 || have.MaxBytes > 0, "its size is limited, and what is beyond is dropped")
+	bounded := have.Discard == jetstream.DiscardNew
+	bad(!bounded && (have.MaxMsgs > 0 || have.MaxBytes > 0), "its size is limited, and what is beyond is dropped: it takes discard=new, and no schedules")
 	bad(have.MaxAge > 0, "its messages have an age limit")
 	bad(have.MaxMsgsPerSubject > 0, "its messages per subject are limited")
 	bad(have.NoAck, "it acknowledges nothing")
 	bad(have.DenyDelete || have.DenyPurge || have.Sealed, "its messages cannot be deleted")
-	bad(!have.AllowDirect || !have.AllowRollup || !have.AllowMsgTTL || !have.AllowMsgSchedules, "direct gets, rollups, TTLs or schedules are not allowed")
+	bad(!have.AllowDirect || !have.AllowRollup || !have.AllowMsgTTL || !have.AllowMsgSchedules && !bounded, "direct gets, rollups, TTLs or schedules are not allowed")
 	bad(have.PersistMode == jetstream.AsyncPersistMode, "it acknowledges before it has written")
 	bad(!slices.Contains(have.Subjects, s.root+">"), "its subjects are others")
 	if len(wrong) > 0 {
@@ -243,12 +265,13 @@ func (s *source) refresh(ctx context.Context) error {
 		Consumers []string `json:"consumers"`
 		Total     int      `json:"total"`
 	}
-	var pulled []string
+	var pulled, counted []string
 	for offset, more := 0, true; more; {
 		list.Consumers = nil
 		if err := s.wire.one(ctx, "CONSUMER.NAMES."+s.names.stream, map[string]any{"offset": offset}, &list); err != nil {
 			return fmt.Errorf("list the consumers of stream %s: %w", s.names.stream, err)
 		}
+		counted = append(counted, list.Consumers...)
 		for _, name := range list.Consumers {
 			if strings.HasPrefix(name, readyConsumer("")) || name == headConsumer {
 				pulled = append(pulled, name)
@@ -273,7 +296,7 @@ func (s *source) refresh(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pulled, s.unit = pulled, unit
+	s.pulled, s.counted, s.unit = pulled, counted, unit
 	return nil
 }
 

@@ -86,7 +86,7 @@ func (q *Queue) claimKeys(ctx context.Context, es []*entry, answers []runtime.En
 				e.claim.seq = seq
 			}
 			if err != nil {
-				failed[e.index] = fmt.Errorf("claim the unique key of task %s on queue %q: %w", e.task.ID, q.cfg.Name, unless(err, why))
+				failed[e.index] = fmt.Errorf("claim the unique key of task %s on queue %q: %w", e.task.ID, q.cfg.Name, full(unless(err, why)))
 				continue
 			}
 			windows = append(windows, e)
@@ -114,7 +114,7 @@ func (q *Queue) contest(ctx context.Context, e *entry, answers []runtime.Enqueue
 		return false, err == nil, err
 	}
 	holder, held := q.holder(m)
-	if !held {
+	if !held || e.stray != 0 && m.seq == e.stray {
 		if e.claim.expect = 0; m != nil {
 			e.claim.expect = m.seq
 		}

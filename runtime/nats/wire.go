@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strconv"
@@ -29,6 +30,7 @@ const (
 type wire struct {
 	nc     *nats.Conn
 	api    string // "$JS.API.", or what stands for it
+	domain string // of JetStream, that was asked for; "": whatever answers
 	inbox  string
 	sub    *nats.Subscription
 	status chan nats.Status
@@ -113,6 +115,9 @@ func (w *wire) answer(m *nats.Msg) {
 	if c == nil {
 		return // nobody waits for it any more
 	}
+	if w.isOthers(m.Data) {
+		return // a stream of another domain has taken the message, too
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if i < 0 || i >= len(c.answers) || c.answers[i] != nil {
@@ -122,6 +127,12 @@ func (w *wire) answer(m *nats.Msg) {
 	if c.left--; c.left == 0 {
 		close(c.over)
 	}
+}
+
+// isOthers reports whether an answer says that a message was stored in another
+// domain than the one that was asked for.
+func (w *wire) isOthers(answer []byte) bool {
+	return w.domain != "" && bytes.HasPrefix(answer, []byte(`{"stream":`)) && !bytes.Contains(answer, []byte(`"domain":"`+w.domain+`"`)) && !bytes.Contains(answer, []byte(`"error":`))
 }
 
 // A request is one message that is answered.

@@ -1,0 +1,207 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// The stream takes whatever is published below taskgen.<queue>., by whom ever, and
+// acknowledges it. What no consumer has a pattern for nobody would see again. So
+// workers look for it: an envelope is enqueued as if it had come by Enqueue, anything
+// else is buried as it is.
+
+// A foreigner is a message that stands where no task does.
+type foreigner struct {
+	*stored
+	ack string // where the server waits for the outcome, if it was delivered
+}
+
+// adoptStrays looks for messages that no consumer serves. Where all are counted it
+// takes 1 request for each consumer and 1 for the stream, at most every 30 seconds.
+func (q *Queue) adoptStrays(ctx context.Context) error {
+	if !q.tidying.TryLock() {
+		return nil
+	}
+	due := time.Since(q.looked) >= ghostsEvery
+	if due {
+		q.looked = time.Now()
+	}
+	q.tidying.Unlock()
+	if !due {
+		return nil
+	}
+	_, missing, err := q.missing(ctx)
+	if err != nil || missing <= 0 {
+		return err
+	}
+	subjects := make(map[string]int)
+	for offset, more := 0, true; more; {
+		var a struct {
+			State struct {
+				Subjects map[string]int `json:"subjects"`
+			} `json:"state"`
+			Total int `json:"total"`
+		}
+		ask := map[string]any{"subjects_filter": q.root + ">", "offset": offset}
+		if err := q.wire.one(ctx, "STREAM.INFO."+q.names.stream, ask, &a); err != nil {
+			return err
+		}
+		for subject, n := range a.State.Subjects {
+			if !q.owns(subject) {
+				subjects[subject] = n
+			}
+		}
+		offset += len(a.State.Subjects)
+		more = len(a.State.Subjects) > 0 && offset < a.Total
+	}
+	if len(subjects) == 0 {
+		return nil
+	}
+	// Who declares more, a level or an origin of dead letters, makes the consumer
+	// first: asked now, all consumers are there of what was seen.
+	if err := q.refresh(ctx); err != nil {
+		return err
+	}
+	patterns, _, err := q.missing(ctx)
+	if err != nil {
+		return err
+	}
+	for subject, n := range subjects {
+		if isServed(subject, patterns) {
+			continue
+		}
+		for range n {
+			get := q.wire.next(q.names.stream, subject, 1)
+			if err := q.wire.ask(ctx, []*request{get}, nil); err != nil {
+				return err
+			}
+			m, err := get.message()
+			if err != nil || m == nil || !q.adopt(ctx, foreigner{stored: m}) {
+				break // another time
+			}
+		}
+	}
+	return nil
+}
+
+// missing returns what the stream has and no consumer counts, and the patterns
+// that consumers count. The stream is asked first, and what moves between two of
+// them is with one soon.
+func (s *source) missing(ctx context.Context) (patterns []string, missing int64, err error) {
+	s.mu.Lock()
+	all := s.counted
+	s.mu.Unlock()
+	for range 3 {
+		st, err := s.state(ctx)
+		if err != nil {
+			return nil, 0, err
+		}
+		states, err := s.wire.infos(ctx, s.names.stream, all...)
+		if err != nil {
+			return nil, 0, err
+		}
+		patterns, missing = nil, int64(st.Msgs)
+		for _, c := range states {
+			missing -= int64(c.Pending) + c.AckPending
+			patterns = append(patterns, c.Config.Filters...)
+			if c.Config.Filter != "" {
+				patterns = append(patterns, c.Config.Filter)
+			}
+		}
+		if missing <= 0 {
+			break
+		}
+	}
+	return patterns, missing, nil
+}
+
+// isServed reports whether some consumer has a pattern for a subject: each is one of
+// our places with a > at its end.
+func isServed(subject string, patterns []string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return strings.HasPrefix(subject, strings.TrimSuffix(p, ">")) })
+}
+
+// owns reports whether a subject is one of this queue's own, with a consumer or, if
+// somebody has deleted that, without.
+func (s *source) owns(subject string) bool {
+	place, _, ok := s.split(subject)
+	if !ok {
+		return false
+	}
+	switch place {
+	case placeKey, placeAnchor:
+		return true
+	case placeHead, placeWaiting, placeTomb, placeLine, placeJoining, placeDelayed:
+		if s.kind == runtime.FIFO {
+			return true
+		}
+	}
+	lane, ready := strings.CutPrefix(place, placeReady)
+	if !ready {
+		if lane, ok = strings.CutPrefix(place, placeScheduled); !ok {
+			return false
+		}
+	}
+	if s.isDLQ() && strings.HasPrefix(lane, "from-") {
+		return true
+	}
+	n, err := strconv.Atoi(lane)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return err == nil && s.kind != runtime.FIFO && strconv.Itoa(n) == lane && n >= 0 && n < s.levels
+}
+
+// adopt enqueues a stray envelope, or buries what is none. It reports whether the
+// message is gone.
+func (q *Queue) adopt(ctx context.Context, f foreigner) bool {
+	task, err := runtime.DecodeEnvelope(f.data)
+	if err == nil {
+		failed := make(map[int]error)
+		es := q.encode([]*runtime.Task{task}, failed)
+		answers := make([]runtime.Enqueued, 1)
+		for _, e := range es {
+			e.stray = f.seq
+		}
+		q.insert(ctx, es, answers, failed)
+		switch err = failed[0]; {
+		case err == nil || isDuplicate(err):
+			slog.Warn("taskgen: enqueued a task that was published to a subject for none", "task", task.ID, "subject", f.subject, "duplicate", answers[0].Duplicate || err != nil)
+			return q.dismiss(ctx, f)
+		case !errors.Is(err, runtime.ErrInvalidTask) && !errors.Is(err, runtime.ErrPayloadTooLarge) && !errors.Is(err, runtime.ErrUnsupported):
+			slog.Warn("taskgen: cannot enqueue a task that was published to a subject for none, yet", "task", task.ID, "subject", f.subject, "error", err)
+			return false
+		}
+	}
+	cause := fmt.Errorf("it was published to %s, which is no subject for tasks: %w", f.subject, err)
+	l := &lease{subject: f.subject, tail: tail(none, none, "stray-"+strconv.FormatUint(f.seq, 10)), seq: f.seq, stored: f.at}
+	task = standIn(l.tail, q.name, f.data, f.at, cause)
+	r := publish(q.at(placeReady+lanePlain, l.tail), f.data, guard{}, nil) // on a dead letter queue
+	if !q.isDLQ() {
+		r = publish(q.grave(l), runtime.AppendEnvelope(nil, task), guard{}, map[string][]string{headerMsgID: {q.mark(l.seq, l.stored)}})
+	}
+	if err = q.wire.ask(ctx, []*request{r}, nil); err == nil {
+		_, err = r.ack()
+	}
+	if err != nil {
+		slog.Warn("taskgen: cannot bury a message that is no task, yet", "subject", f.subject, "error", err)
+		return false
+	}
+	if !q.isDLQ() {
+		runtime.Buried(ctx, task)
+	}
+	return q.dismiss(ctx, f)
+}
+
+// dismiss takes a stray message off the stream.
+func (q *Queue) dismiss(ctx context.Context, f foreigner) bool {
+	l := &lease{seq: f.seq, ack: f.ack, until: time.Now().Add(answerWait)}
+	return q.remove(ctx, []*lease{l})[0] == nil
+}

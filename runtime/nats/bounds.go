@@ -1,0 +1,205 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A bounded stream, one with a limit and discard=new, refuses messages that are
+// beyond. The server allows no schedules in it. So what is due later stands in the
+// place of schedules all the same, and workers pull it from there: they put it back
+// with its delay, by a negative acknowledgement, and take it to where it is due when
+// it comes again (see wake).
+
+// bounds are the limits of such a stream; 0 or less: none.
+type bounds struct{ bytes, msgs int64 }
+
+// maxBound is the most that is taken for a stream without being asked.
+const maxBound = 1 << 30
+
+// bound is the limit of bytes for a stream that is to be made; 0 for none.
+func (p *Provider) bound(ctx context.Context) (int64, error) {
+	if p.maxBytes > 0 {
+		return p.maxBytes, nil
+	}
+	info, err := p.js.AccountInfo(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("ask NATS for the account's limits: %w", err)
+	}
+	tier := info.Tier
+	if t, ok := info.Tiers[fmt.Sprintf("R%d", max(p.replicas, 1))]; ok {
+		tier = t
+	}
+	if !tier.Limits.MaxBytesRequired {
+		return 0, nil
+	}
+	n := int64(maxBound)
+	if most := tier.Limits.MaxStore; most > 0 {
+		n = min(n, (most-int64(tier.ReservedStore))/4)
+	}
+	if most := tier.Limits.StoreMaxStreamBytes; most > 0 {
+		n = min(n, most)
+	}
+	if n < 1 {
+		return 0, fmt.Errorf("the account requires a limit of bytes for each stream, and all its storage is reserved: raise max_file of the account, or take less by nats.WithMaxBytes")
+	}
+	return n, nil
+}
+
+// fitting refuses what would take a bounded stream beyond nine tenths of its
+// limits: the rest is for workers, whose retries must not fail. It costs 1 request a
+// batch.
+func (q *Queue) fitting(ctx context.Context, es []*entry, failed map[int]error) []*entry {
+	b := q.bounds.Load()
+	if b == nil || len(es) == 0 {
+		return es
+	}
+	st, err := q.state(ctx)
+	kept := es[:0]
+	for _, e := range es {
+		st.Bytes += uint64(len(e.envelope) + roomForRest)
+		st.Msgs++
+		switch {
+		case err != nil:
+			failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, err)
+		case b.bytes > 0 && st.Bytes > uint64(b.bytes/10*9) || b.msgs > 0 && st.Msgs > uint64(max(b.msgs/10*9, 1)):
+			st.Bytes -= uint64(len(e.envelope) + roomForRest)
+			st.Msgs--
+			failed[e.index] = fmt.Errorf("%w: nine tenths of stream %s are taken (max_bytes %d, max_msgs %d), and the rest is for retries: enqueue again once workers have caught up", runtime.ErrQueueFull, q.names.stream, b.bytes, b.msgs)
+		default:
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// isFull reports whether the server refuses a message for want of room.
+func isFull(err error) bool {
+	switch codeOf(err) {
+	case 10002, 10023, 10028, 10047, 10077: // resources of account or server, memory, storage, the stream's own limits
+		return true
+	}
+	return false
+}
+
+// full makes such an error one of the contract's.
+func full(err error) error {
+	if isFull(err) && !errors.Is(err, runtime.ErrQueueFull) {
+		return fmt.Errorf("%w: %w", runtime.ErrQueueFull, err)
+	}
+	return err
+}
+
+// later adds to header what makes a message come to a target at a time.
+func (s *source) later(header nats.Header, at time.Time, target string) nats.Header {
+	if s.bounds.Load() != nil {
+		return header // see wake
+	}
+	return scheduled(header, at, target)
+}
+
+// sleepers returns the consumers of the places of schedules, where workers pull
+// from them.
+func (s *source) sleepers() (all []string) {
+	if s.bounds.Load() == nil {
+		return nil
+	}
+	pulled, _ := s.consumers()
+	for _, c := range pulled {
+		if c == headConsumer {
+			all = append(all, schedConsumer(lanePlain), waitingConsumer)
+		} else {
+			all = append(all, schedConsumer(strings.TrimPrefix(c, readyConsumer(""))))
+		}
+	}
+	return all
+}
+
+// wakeDue looks after what stands in the places of schedules. On a bounded stream
+// it costs a Dequeue, and Stats, 1 request for each level, and 2 more on a fifo queue.
+func (q *Queue) wakeDue(ctx context.Context) error {
+	for _, c := range q.sleepers() {
+		p, err := q.pull(ctx, q.done, []string{c}, batchSize, false)
+		if err != nil {
+			return err
+		}
+		if err := q.alarm(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// alarm is wake for what was pulled.
+func (q *Queue) alarm(ctx context.Context, p *pull) error {
+	ls, _, strays := q.read(p.got)
+	for _, f := range strays {
+		q.adopt(ctx, f)
+	}
+	due := make([]time.Time, len(ls))
+	for i, l := range ls {
+		if task, err := runtime.DecodeEnvelope(l.data); err == nil {
+			due[i] = task.ScheduledFor
+		}
+	}
+	if len(ls) > 0 {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWait)
+		defer cancel()
+		q.wake(ctx, ls, due)
+	}
+	return p.err
+}
+
+// asleep reports whether a message stands where schedules do.
+func (l *lease) asleep() bool {
+	return strings.HasPrefix(l.place, placeScheduled) || l.place == placeWaiting
+}
+
+// wake takes what stands in the place of schedules to where it is due, and puts
+// back what has time.
+func (q *Queue) wake(ctx context.Context, ls []*lease, due []time.Time) {
+	now := time.Now()
+	var back, moves []*request
+	var joining, moved []*lease
+	for i, l := range ls {
+		l.crashes = crashes(l.headers) // those who put it back did not run it
+		// Who died before the message was taken away has woken it already.
+		header := copied(l.headers)
+		header[headerMsgID] = []string{q.mark(l.seq, l.stored)}
+		switch {
+		case due[i].After(now):
+			back = append(back, l.put(due[i].Sub(now)))
+		case q.kind == runtime.FIFO && l.place == placeDelayed:
+			joining = append(joining, l)
+		case l.place == placeWaiting:
+			moves, moved = append(moves, publish(q.at(placeHead, l.tail), l.data, guard{q.at(anyActive, groupOf(l.tail)+".>"), l.seq}, header)), append(moved, l)
+		default:
+			lane := strings.TrimPrefix(l.place, placeScheduled)
+			moves, moved = append(moves, publish(q.at(placeReady+lane, l.tail), l.data, guard{q.at(anyPlace, l.tail), l.seq}, header)), append(moved, l)
+		}
+	}
+	if len(joining) > 0 {
+		q.join(ctx, joining)
+	}
+	// Whatever fails here is done again when the server's lease has ended.
+	if err := q.wire.ask(ctx, append(back, moves...), nil); err != nil {
+		return
+	}
+	var rest []*request
+	for i, r := range moves {
+		switch _, err := r.ack(); {
+		case err == nil, codeOf(err) == codeWrongSequence: // there is a later copy
+			rest = append(rest, moved[i].done())
+		case isFull(err):
+			rest = append(rest, moved[i].put(fullPause))
+		}
+	}
+	_ = q.wire.ask(ctx, rest, nil)
+}

@@ -1,0 +1,132 @@
+package nats
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// openBounded opens a provider whose streams take n bytes.
+func openBounded(t testing.TB, n int64) *Provider {
+	t.Helper()
+	s, err := shared()
+	require.NoError(t, err)
+	prefix := newPrefix()
+	t.Cleanup(func() { sweep(t, s.URL, prefix) })
+	return open(t, s.URL, WithPrefix(prefix), WithMaxBytes(n))
+}
+
+func TestABoundedStreamKeepsDelays(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}, {Type: runtime.Priority, Levels: 2}} {
+		q := openQueue(t, openBounded(t, 10<<20), cfg)
+		due := time.Now().Add(700 * time.Millisecond)
+		put(t, q, newTask(q, "now"), newTask(q, "later", func(t *runtime.Task) { t.ScheduledFor = due }), newTask(q, "cancelled", func(t *runtime.Task) { t.ScheduledFor = due }))
+		ds := take(t, q, 1, time.Minute)
+		assert.Equal(t, "now", ds[0].Task.ID)
+		ds[0].Delay = time.Nanosecond
+		require.NoError(t, q.Release(within(t), ds))
+		ds = take(t, q, 1, time.Minute)
+		assert.Equal(t, "now", ds[0].Task.ID)
+		require.NoError(t, q.Complete(within(t), ds))
+		gone, err := q.Cancel(within(t), []string{"cancelled"})
+		require.NoError(t, err)
+		assert.Equal(t, []string{"cancelled"}, gone)
+		counts(t, q, runtime.Stats{Scheduled: 1})
+		ds = take(t, q, 1, time.Minute)
+		assert.Equal(t, "later", ds[0].Task.ID)
+		assert.Zero(t, ds[0].Crashes)
+		assert.False(t, time.Now().Before(due), "it came early")
+		require.NoError(t, q.Complete(within(t), ds))
+		counts(t, q, runtime.Stats{})
+	}
+}
+
+func TestAFullStreamIsDrained(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+		p := openBounded(t, 256<<10)
+		q := openQueue(t, p, cfg)
+		big := func(task *runtime.Task) { task.Payload = []byte(`"` + strings.Repeat("x", 8<<10) + `"`) }
+		n := 0
+		for {
+			_, err := q.Enqueue(within(t), []*runtime.Task{newTask(q, strconv.Itoa(n), big)})
+			if err != nil {
+				require.ErrorIs(t, err, runtime.ErrQueueFull)
+				require.ErrorContains(t, err, "max_bytes")
+				break
+			}
+			require.Less(t, n, 40)
+			n++
+		}
+		// Others fill what is kept for retries.
+		for {
+			r := publish(q.at(placeKey, tail(none, strconv.Itoa(n), none)), make([]byte, 1<<10), guard{}, nil)
+			require.NoError(t, q.wire.ask(within(t), []*request{r}, nil))
+			if _, err := r.ack(); err != nil {
+				require.ErrorIs(t, full(err), runtime.ErrQueueFull)
+				break
+			}
+		}
+		first := take(t, q, 1, time.Minute)
+		first[0].Delay = time.Millisecond
+		require.NoError(t, q.Release(within(t), first), "there is no room for a copy")
+		for range n {
+			require.NoError(t, q.Complete(within(t), take(t, q, 1, time.Minute)))
+		}
+		counts(t, q, runtime.Stats{})
+	}
+}
+
+func TestALimitThatDropsTheOldestIsRefusedAndOneThatRefusesTheNewestIsNot(t *testing.T) {
+	t.Parallel()
+	p := openShared(t)
+	for name, discard := range map[string]jetstream.DiscardPolicy{"old": jetstream.DiscardOld, "new": jetstream.DiscardNew} {
+		s := newSource(p, name, runtime.Standard)
+		cfg := s.streamConfig(map[string]string{metaType: string(runtime.Standard)}, 1<<20)
+		cfg.Discard = discard
+		_, err := p.js.CreateStream(within(t), cfg)
+		require.NoError(t, err)
+		_, err = p.Open(within(t), runtime.QueueConfig{Name: name})
+		if discard == jetstream.DiscardNew {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+		assert.ErrorContains(t, err, "discard=new")
+	}
+}
+
+func TestAServerWithoutRoomIsDrained(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+		p := open(t, own(t, "max_file_store: 256KB").URL)
+		q := openQueue(t, p, cfg)
+		big := func(task *runtime.Task) { task.Payload = []byte(`"` + strings.Repeat("x", 8<<10) + `"`) }
+		n := 0
+		for {
+			_, err := q.Enqueue(within(t), []*runtime.Task{newTask(q, strconv.Itoa(n), big)})
+			if err != nil {
+				require.ErrorIs(t, err, runtime.ErrQueueFull)
+				break
+			}
+			require.Less(t, n, 40)
+			n++
+		}
+		first := take(t, q, 1, time.Minute)
+		first[0].Delay = time.Millisecond
+		require.NoError(t, q.Release(within(t), first), "there is no room for a copy")
+		for range n {
+			require.NoError(t, q.Complete(within(t), take(t, q, 1, time.Minute)))
+		}
+		counts(t, q, runtime.Stats{})
+		put(t, q, newTask(q, "again"))
+	}
+}

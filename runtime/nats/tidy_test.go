@@ -1,0 +1,146 @@
+package nats
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// forget lets a consumer skip all there is now, which then is for it as what came
+// back after it was acknowledged.
+func forget(t testing.TB, q *Queue, consumer string) {
+	t.Helper()
+	st, err := q.state(within(t))
+	require.NoError(t, err)
+	require.NoError(t, q.wire.one(within(t), "CONSUMER.RESET."+q.names.stream+"."+consumer, map[string]any{"seq": st.Last + 1}, nil))
+	states, err := q.wire.infos(within(t), q.names.stream, consumer)
+	require.NoError(t, err)
+	require.Equal(t, st.Last, states[0].AckFloor.Stream)
+}
+
+func TestWhatCameBackHoldsNoKeyAndNoID(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+		q := openQueue(t, openShared(t), cfg)
+		consumer := readyConsumer(lanePlain)
+		if cfg.Type == runtime.FIFO {
+			consumer = headConsumer
+		}
+		unique := func(t *runtime.Task) { t.UniqueKey = "k" }
+		put(t, q, newTask(q, "a"))
+		if cfg.Type != runtime.FIFO {
+			put(t, q, newTask(q, "b", unique))
+		}
+		forget(t, q, consumer)
+		answer := put(t, q, newTask(q, "c", unique))[0]
+		assert.False(t, answer.Duplicate)
+		assert.Equal(t, "c", answer.ID)
+		if cfg.Type != runtime.FIFO {
+			put(t, q, newTask(q, "a"))
+		} else {
+			_, err := q.exorcise(within(t)) // its group goes on
+			require.NoError(t, err)
+		}
+		for ready := q.numReady(t); ready > 0; ready-- {
+			require.NoError(t, q.Complete(within(t), take(t, q, 1, time.Minute)))
+		}
+		counts(t, q, runtime.Stats{})
+		st, err := q.state(within(t))
+		require.NoError(t, err)
+		assert.Zero(t, st.Msgs)
+	}
+}
+
+func (q *Queue) numReady(t testing.TB) int64 {
+	t.Helper()
+	st, err := q.Stats(within(t))
+	require.NoError(t, err)
+	require.NotZero(t, st.Ready)
+	return st.Ready
+}
+
+func TestAQueueThatIsOpenedTakesAwayWhatCameBackAndNothingElse(t *testing.T) {
+	t.Parallel()
+	q := openQueue(t, openShared(t), runtime.QueueConfig{})
+	put(t, q, newTask(q, "ghost"))
+	forget(t, q, readyConsumer(lanePlain))
+	put(t, q, newTask(q, "leased"), newTask(q, "done"), newTask(q, "ready"), newTask(q, "delayed", func(t *runtime.Task) { t.ScheduledFor = time.Now().Add(time.Hour) }))
+	ds := take(t, q, 2, time.Minute)
+	require.NoError(t, q.Complete(within(t), ds[1:]))
+	openQueue(t, q.p, runtime.QueueConfig{})
+	st, err := q.state(within(t))
+	require.NoError(t, err)
+	assert.EqualValues(t, 3, st.Msgs)
+	counts(t, q, runtime.Stats{Leased: 1, Ready: 1, Scheduled: 1})
+	require.NoError(t, q.Complete(within(t), ds[:1]))
+	require.NoError(t, q.Complete(within(t), take(t, q, 1, time.Minute)))
+}
+
+func TestWhatWaitsForLongKeepsNoOldFilesAlive(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+		q := openQueue(t, openShared(t), cfg)
+		due := time.Now().Add(time.Hour)
+		put(t, q, newTask(q, "delayed", func(t *runtime.Task) { t.ScheduledFor = due }))
+		put(t, q, newTask(q, "window", func(t *runtime.Task) { t.UniqueKey, t.UniqueFor = "k", time.Hour }))
+		tasks := make([]*runtime.Task, 3*gapsMin)
+		for i := range tasks {
+			tasks[i] = newTask(q, fmt.Sprint(i))
+		}
+		put(t, q, tasks...)
+		for left := len(tasks) + 1; left > 0; {
+			ds := take(t, q, 1, time.Minute)
+			require.NoError(t, q.Complete(within(t), ds))
+			left -= len(ds)
+		}
+		before, err := q.state(within(t))
+		require.NoError(t, err)
+		require.NoError(t, q.gather(within(t)))
+		st, err := q.state(within(t))
+		require.NoError(t, err)
+		assert.EqualValues(t, 2, st.Msgs)
+		assert.Greater(t, st.First, before.Last)
+		counts(t, q, runtime.Stats{Scheduled: 1})
+		assert.True(t, put(t, q, newTask(q, "other", func(t *runtime.Task) { t.UniqueKey, t.UniqueFor = "k", time.Hour }))[0].Duplicate)
+		seats, err := q.find(within(t), []string{"delayed"})
+		require.NoError(t, err)
+		assert.Equal(t, "@at "+due.UTC().Format(scheduleLayout), seats[0].header.Get(headerSchedule))
+		require.NoError(t, q.Reschedule(within(t), "delayed", time.Now()))
+		assert.Equal(t, "delayed", take(t, q, 1, time.Minute)[0].Task.ID)
+	}
+}
+
+func TestDeadLettersOfAStreamThatIsMadeAnewAreNotTakenForThoseBefore(t *testing.T) {
+	t.Parallel()
+	p := openShared(t)
+	q := openQueue(t, p, runtime.QueueConfig{})
+	dies := func(q *Queue) {
+		put(t, q, newTask(q, "a"))
+		ds := take(t, q, 1, time.Minute)
+		runtime.Bury(ds[0].Task, "q", time.Now(), assert.AnError)
+		require.NoError(t, q.DeadLetter(within(t), ds))
+	}
+	dies(q)
+	require.NoError(t, p.js.DeleteStream(within(t), q.names.stream))
+	q = openQueue(t, p, runtime.QueueConfig{})
+	dies(q)
+	counts(t, q, runtime.Stats{Dead: 2})
+	_, err := q.Discard(within(t), nil)
+	require.NoError(t, err)
+	// The same with the stream of the dead, and what comes back from it.
+	for range 2 {
+		require.NoError(t, p.js.DeleteStream(within(t), q.graves().names.stream))
+		q = openQueue(t, p, runtime.QueueConfig{})
+		dies(q)
+		moved, err := q.Redrive(within(t), nil)
+		require.NoError(t, err)
+		require.Equal(t, []string{"a"}, moved)
+		require.NoError(t, q.Complete(within(t), take(t, q, 1, time.Minute)))
+		counts(t, q, runtime.Stats{})
+	}
+}
