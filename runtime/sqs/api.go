@@ -75,33 +75,72 @@ func (a *api) requests() map[string]int64 {
 // A verdict is the answer to one entry of a batch.
 type verdict struct {
 	err   error
-	again bool // the entry may be sent again: the fault was not the sender's
+	again bool // the entry may be sent again: what was wrong passes
+	busy  bool // and it passes when SQS is asked less often
+	stale bool // the receipt handle is of no use any more
 }
 
 func failed(e types.BatchResultErrorEntry) verdict {
-	return verdict{
-		err:   fmt.Errorf("SQS refused it: %s: %s", aws.ToString(e.Code), aws.ToString(e.Message)),
-		again: !e.SenderFault && !staleCode(aws.ToString(e.Code)),
+	code, text := aws.ToString(e.Code), aws.ToString(e.Message)
+	v := verdict{err: fmt.Errorf("SQS refused it: %s: %s", code, text)}
+	v.stale = staleHandle(code, text)
+	v.busy = throttled(code)
+	v.again = !v.stale && (v.busy || !e.SenderFault)
+	if tooLarge(code, text) {
+		v.err = fmt.Errorf("%w: %w", runtime.ErrPayloadTooLarge, v.err)
 	}
+	return v
 }
 
-// staleCode reports whether a code says that a receipt handle is of no use any
-// more.
-func staleCode(code string) bool {
-	return strings.Contains(code, "ReceiptHandle") || strings.Contains(code, "NotInflight")
+// staleHandle reports whether a refusal is about the receipt handle, and so says that
+// the lease is lost. Whatever else SQS refuses, the lease runs on.
+func staleHandle(code, text string) bool {
+	if strings.Contains(code, "ReceiptHandle") || strings.Contains(code, "NotInflight") {
+		return true
+	}
+	text = strings.ToLower(text)
+	return strings.Contains(code, "InvalidParameterValue") &&
+		(strings.Contains(text, "receipthandle") || strings.Contains(text, "receipt handle") || strings.Contains(text, "handle has expired"))
 }
 
-// entries sends a batch of at most ten entries and those again that failed by no
-// fault of ours, three times in all. do sends the entries with the given numbers
-// and answers for each that it was told about.
+// throttled reports whether a code asks for patience. SQS calls it the sender's fault,
+// and so it does where the key of an encrypted queue is asked for too often
+// (KMS.ThrottlingException, KmsThrottled).
+func throttled(code string) bool {
+	for _, sign := range []string{"Throttl", "TooManyRequests", "SlowDown", "RequestLimitExceeded", "BandwidthLimitExceeded", "ServiceUnavailable"} {
+		if strings.Contains(code, sign) {
+			return true
+		}
+	}
+	return false
+}
+
+// tooLarge reports whether SQS takes no message of that size.
+func tooLarge(code, text string) bool {
+	return strings.Contains(code, "TooLong") || strings.Contains(code, "InvalidParameterValue") && strings.Contains(text, "must be shorter than")
+}
+
+// Bounds of how an entry of a batch is asked for again. Where they are reached the
+// error is the caller's, who may try on: the lease runs.
+const (
+	firstPause = 50 * time.Millisecond
+	maxPause   = time.Second
+	fewTries   = 3 // where SQS broke
+	manyTries  = 8 // where it is asked too often: for three seconds and a half
+)
+
+var errNoAnswer = errors.New("SQS did not answer for this entry of the batch")
+
+// entries sends a batch of at most ten entries, and those again, after a pause that
+// grows, whose refusal passes. do sends the entries with the given numbers and answers
+// for each that it was told about. It ends when ctx does.
 func entries(ctx context.Context, n int, do func(numbers []int) (map[int]verdict, error)) []error {
-	const tries, pause = 3, 50 * time.Millisecond
 	errs := make([]error, n)
 	left := make([]int, n)
 	for i := range left {
 		left[i] = i
 	}
-	for try := 0; ; try++ {
+	for try := 1; ; try++ {
 		answers, err := do(left)
 		if err != nil {
 			for _, i := range left {
@@ -113,17 +152,17 @@ func entries(ctx context.Context, n int, do func(numbers []int) (map[int]verdict
 		for _, i := range left {
 			v, ok := answers[i]
 			if !ok {
-				v = verdict{err: errors.New("SQS did not answer for this entry of the batch"), again: true}
+				v = verdict{err: errNoAnswer, again: true}
 			}
-			if errs[i] = v.err; v.err != nil && v.again {
+			if errs[i] = v.err; v.err != nil && v.again && (try < fewTries || v.busy && try < manyTries) {
 				again = append(again, i)
 			}
 		}
-		if left = again; len(left) == 0 || try == tries-1 {
+		if left = again; len(left) == 0 {
 			return errs
 		}
 		select {
-		case <-time.After(pause << try):
+		case <-time.After(min(firstPause<<(try-1), maxPause)):
 		case <-ctx.Done():
 			return errs
 		}

@@ -28,21 +28,25 @@ type engine struct {
 	dlq    *remote // nil on a dead letter queue
 	memos  *memos
 
-	mu      sync.Mutex
-	handles []*Queue
-	waiters []*waiter
-	out     map[runtime.Receipt]*message // with workers
-	swept   time.Time
-	looked  time.Time       // when later was last polled
-	turns   int             // Dequeues, for WithStarvationFree
-	buried  []*runtime.Task // what could not be decoded, to be told by the next Dequeue
-	closing bool
-	holding *time.Timer
-	back    chan struct{}          // closed when what nobody asked for has gone back; nil before the first time
-	moving  map[chan struct{}]bool // moves of messages that no worker has; Stats waits for them
-	work    sync.WaitGroup         // polls, and what they bring that is no worker's
-	cut     context.CancelFunc
-	polling context.Context
+	mu          sync.Mutex
+	handles     []*Queue
+	waiters     []*waiter
+	out         map[runtime.Receipt]*message // with workers
+	resting     map[*message]runtime.Timer   // heads of fifo groups that wait here for their retry
+	swept       time.Time
+	looked      time.Time // when later was last polled
+	laterFailed int       // polls of later, in a row
+	laterRest   time.Time // when it may be polled again after that
+	storeTold   time.Time
+	turns       int             // Dequeues, for WithStarvationFree
+	buried      []*runtime.Task // what could not be decoded, to be told by the next Dequeue
+	closing     bool
+	holding     *time.Timer
+	back        chan struct{}          // closed when what nobody asked for has gone back; nil before the first time
+	moving      map[chan struct{}]bool // moves of messages that no worker has; Stats waits for them
+	work        sync.WaitGroup         // polls, and what they bring that is no worker's
+	cut         context.CancelFunc
+	polling     context.Context
 }
 
 // A waiter is a Dequeue that found nothing yet.
@@ -84,8 +88,13 @@ func (e *engine) again() *engine {
 	return n
 }
 
-// byCount reports whether the receive count is the attempt.
-func (e *engine) byCount() bool { return e.fifo && !e.isDLQ || e.p.byVisibility && !e.isDLQ }
+// stays reports whether the message of a task stays where it is when it is released for a
+// retry: on a fifo queue another would lose its place. SQS then keeps nothing of what
+// the worker wrote.
+func (e *engine) stays() bool { return !e.isDLQ && (e.fifo || e.p.byVisibility) }
+
+// chargesReceives reports whether the receive count is the attempt.
+func (e *engine) chargesReceives() bool { return e.stays() && !e.fifo }
 
 // maxPayload leaves room in a message for the rest of the envelope.
 func (e *engine) maxPayload() int {
@@ -255,11 +264,11 @@ func (e *engine) watchLater(ctx context.Context) {
 	if e.later == nil || e.later.polls > 0 || e.closing || ctx.Err() != nil {
 		return
 	}
-	wait := e.waitOf(ctx)
-	if wait == 0 && time.Since(e.looked) < lookEvery {
+	wait, now := e.waitOf(ctx), time.Now()
+	if now.Before(e.laterRest) || wait == 0 && now.Sub(e.looked) < lookEvery {
 		return
 	}
-	e.looked = time.Now()
+	e.looked = now
 	e.later.start(poll{limit: maxBatch, lease: runtime.DefaultVisibility, wait: wait})
 }
 
@@ -314,7 +323,7 @@ func (e *engine) shut() {
 	}
 	t.Stop()
 	e.mu.Lock()
-	ms := e.clear()
+	ms := append(e.clear(), e.rise()...)
 	e.mu.Unlock()
 	e.giveBack(ms)
 	e.cut()

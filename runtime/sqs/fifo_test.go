@@ -100,7 +100,7 @@ func TestAFailedHeadIsRetriedBeforeItsLineInAnyProcess(t *testing.T) {
 	b.clock.Advance(30 * time.Second)
 	again := dequeue(t, other)
 	require.Equal(t, numbered(1), idsOf(again))
-	require.Equal(t, 1, again[0].Task.RetryCount, "the receive count is the attempt")
+	require.Zero(t, again[0].Task.RetryCount, "how often it began elsewhere is not known here, and charged to nobody")
 	var got []string
 	for ds := again; len(got) < 3; ds = dequeue(t, other) {
 		got = append(got, idsOf(ds)...)
@@ -109,33 +109,172 @@ func TestAFailedHeadIsRetriedBeforeItsLineInAnyProcess(t *testing.T) {
 	require.Equal(t, numbered(3), got)
 }
 
-func TestWhatStoodBehindAFailedHeadIsNotChargedInThisProcess(t *testing.T) {
+func TestAFailedHeadWaitsHereWithItsLineAndNobodyIsCharged(t *testing.T) {
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
 	put(t, q, "head", "next")
-	for n := range 3 {
+	for n := range 5 {
 		d := dequeue(t, q)[0]
 		require.Equal(t, "head", d.Task.ID)
 		require.Equal(t, n, d.Task.RetryCount)
 		d.Task.RetryCount++
+		d.Task.Metadata = map[string]string{"why": "no"}
+		d.Delay = time.Duration(n) * time.Minute
 		require.NoError(t, q.Release(within(t), []*runtime.Delivery{d}))
+		require.ErrorIs(t, q.Complete(within(t), []*runtime.Delivery{d}), runtime.ErrLeaseLost, "the receipt is of no use any more")
+		if n > 0 {
+			nothing(t, q)
+			require.Equal(t, runtime.Stats{Ready: 1, Leased: 1}, stats(t, q))
+		}
+		b.clock.Advance(d.Delay)
 	}
-	require.NoError(t, q.Complete(within(t), dequeue(t, q)))
+	d := dequeue(t, q)
+	require.Equal(t, "no", d[0].Task.Metadata["why"])
+	require.NoError(t, q.Complete(within(t), d))
 	next := dequeue(t, q)[0]
 	require.Equal(t, "next", next.Task.ID)
 	require.Zero(t, next.Task.RetryCount)
+	require.Equal(t, 1, receives(q, next))
 }
 
-func TestOnAFifoQueueACrashIsAnAttempt(t *testing.T) {
+// receives is how often SQS has handed out the message of a task that is leased here.
+func receives(q *Queue, d *runtime.Delivery) int {
+	q.e.mu.Lock()
+	defer q.e.mu.Unlock()
+	return q.e.out[d.Receipt].receives
+}
+
+func TestAfterADeployTheLineBehindAFailedHeadHasAllItsRetries(t *testing.T) {
+	b := newBench(t)
+	p := b.provider(t)
+	q := openQueue(t, p, fifo)
+	put(t, q, numbered(3)...)
+	for range 3 {
+		d := dequeue(t, q)[0]
+		d.Task.RetryCount++
+		d.Delay = time.Minute
+		require.NoError(t, q.Release(within(t), []*runtime.Delivery{d}))
+		b.clock.Advance(time.Minute)
+	}
+	d := dequeue(t, q)[0]
+	d.Task.RetryCount++
+	d.Delay = time.Minute
+	require.NoError(t, q.Release(within(t), []*runtime.Delivery{d}))
+	require.NoError(t, p.Close())
+	q = openQueue(t, b.p, fifo)
+	nothing(t, q) // the head waits for its retry, and nobody goes before it
+	b.clock.Advance(time.Minute)
+	for _, want := range numbered(3) {
+		d := first(t, q)
+		require.Equal(t, want, d.Task.ID)
+		require.Zero(t, d.Task.RetryCount)
+		require.Zero(t, d.Crashes)
+	}
+}
+
+func TestARetryOfHoursIsReceivedAnewAndKeepsItsCount(t *testing.T) {
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
-	enqueue(t, q, task(q, "a", func(t *runtime.Task) { t.MaxRetries = 2 }))
-	for n := range 5 {
+	put(t, q, numbered(2)...)
+	for n := range 4 { // longer than the 12 hours of one receive
 		d := dequeue(t, q)[0]
+		require.Equal(t, "task-0000", d.Task.ID)
 		require.Equal(t, n, d.Task.RetryCount)
+		d.Task.RetryCount++
+		d.Delay = 5 * time.Hour
+		require.NoError(t, q.Release(within(t), []*runtime.Delivery{d}))
+		nothing(t, q)
+		b.clock.Advance(d.Delay)
+	}
+	require.Equal(t, 4, first(t, q).Task.RetryCount)
+	require.Zero(t, first(t, q).Task.RetryCount)
+}
+
+func TestALineThatSQSLosesWhileItsHeadWaitsComesBackInOrder(t *testing.T) {
+	for place := range 3 { // of the message whose lease is lost
+		b := newBench(t)
+		q := openQueue(t, b.p, fifo)
+		put(t, q, numbered(3)...)
+		ds := dequeue(t, q)
+		b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+			if c.Operation != "ChangeMessageVisibilityBatch" || len(c.Entries) < 3 {
+				return sqsfake.Fault{}
+			}
+			b.SetHook(nil)
+			return sqsfake.Fault{Entries: map[int]*sqsfake.Error{place: {Type: "ReceiptHandleIsInvalid", Status: 404, Message: "no"}}}
+		})
+		ds[0].Task.RetryCount++
+		err := q.Release(within(t), ds)
+		if place == 0 {
+			require.ErrorIs(t, err, runtime.ErrLeaseLost)
+			b.clock.Advance(time.Minute)
+		} else {
+			require.NoError(t, err)
+		}
+		for i, want := range numbered(3) {
+			if i == place && i > 0 {
+				nothing(t, q)
+				b.clock.Advance(time.Minute)
+			}
+			require.Equal(t, want, first(t, q).Task.ID, "with the lease of message %d lost", place)
+		}
+	}
+}
+
+func TestOnAFifoQueueACrashIsChargedToNobody(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, fifo)
+	can := q.Capabilities()
+	require.False(t, can.CrashIsAttempt || can.CountsCrashes)
+	put(t, q, "a", "b")
+	for range 30 {
+		d := dequeue(t, q)[0]
+		require.Equal(t, "a", d.Task.ID)
+		require.Zero(t, d.Task.RetryCount)
 		require.Zero(t, d.Crashes)
 		b.clock.Advance(time.Minute)
 	}
+}
+
+func TestAReleaseThatIsNotChargedLetsAnotherProcessRunTheTask(t *testing.T) {
+	b := newBench(t)
+	q, other := openQueue(t, b.p, fifo), openQueue(t, b.provider(t), fifo)
+	put(t, q, numbered(2)...)
+	for range 20 {
+		ds := dequeue(t, q)
+		ds[0].Delay = 10 * time.Second
+		require.NoError(t, q.Release(within(t), ds))
+		nothing(t, other)
+		b.clock.Advance(10 * time.Second)
+	}
+	for range 2 {
+		d := first(t, other)
+		require.Zero(t, d.Task.RetryCount)
+		require.Zero(t, d.Crashes)
+	}
+}
+
+func TestNothingIsGivenBackSoOftenThatSQSMovesIt(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, fifo)
+	put(t, q, numbered(2)...)
+	const half = maxReceives / 2
+	end := b.clock.Now().Add(maxRetention - time.Hour)
+	for b.clock.Now().Before(end) {
+		ds := dequeue(t, q)
+		require.Equal(t, numbered(1), idsOf(ds))
+		n := receives(q, ds[0])
+		ds[0].Delay = 10 * time.Second
+		require.NoError(t, q.Release(within(t), ds))
+		b.clock.Advance(10 * time.Second)
+		if n == half {
+			nothing(t, q)
+		}
+		if n >= half {
+			b.clock.Advance(maxRetention/half - 10*time.Second + time.Second)
+		}
+	}
+	require.Equal(t, runtime.Stats{Ready: 2}, stats(t, q))
 }
 
 func TestAReceiveWhoseReplyIsLostIsGivenTheSameMessages(t *testing.T) {
@@ -173,7 +312,7 @@ func TestNothingOfAGroupIsSentAfterAFailure(t *testing.T) {
 	q := openQueue(t, b.p, fifo)
 	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
 		if c.Operation == "SendMessageBatch" && len(c.Entries) == 10 {
-			return sqsfake.Fault{Entries: map[int]*sqsfake.Error{9: sqsfake.InternalError()}}
+			return sqsfake.Fault{Entries: map[int]*sqsfake.Error{9: {Type: "InvalidMessageContents", Status: 400, Message: "no"}}}
 		}
 		return sqsfake.Fault{}
 	})

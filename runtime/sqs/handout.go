@@ -39,6 +39,9 @@ func (e *engine) atHand() int {
 	for _, m := range e.out {
 		n += m.line() - 1
 	}
+	for m := range e.resting {
+		n += m.line() - 1
+	}
 	return n
 }
 

@@ -114,27 +114,31 @@ func (l *lane) run(p poll) {
 	asked := e.p.clock.Now()
 	out, err := e.p.api.ReceiveMessage(ctx, l.request(p.limit, p.wait, p.lease))
 	at := e.p.clock.Now()
-	if err != nil {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	err = explain("receive from "+l.name, err)
+	if l == e.later {
+		if err == nil {
+			err = e.promote(out.Messages, at)
 		}
-		l.arrive(p, nil, explain("receive from "+l.name, err))
+		e.laterDid(err)
+		l.arrive(p, nil)
 		return
 	}
-	if l == e.later {
-		e.promote(out.Messages, at)
-		l.arrive(p, nil, nil)
+	if err != nil {
+		l.arrive(p, err)
 		return
 	}
 	since := at
 	if at.Sub(asked) < quick {
 		since = asked
 	}
-	good, rest := l.sort(out.Messages, at, since, p.lease)
+	good, rest, err := l.sort(out.Messages, at, since, p.lease)
 	if len(rest) > 0 {
 		defer e.aside()()
 	}
-	l.bring(p, good, len(out.Messages))
+	l.bring(p, good, len(out.Messages), err)
 	e.setRight(rest)
 }
 
@@ -142,24 +146,33 @@ func (l *lane) run(p poll) {
 type stray struct {
 	*message
 	raw   types.Message
-	cause error // why it is no task; nil: it is not due
+	cause error // why it is no task; nil: it goes back until it is due
 }
 
-// sort tells what is for workers from what is not. since is when the lease began.
-func (l *lane) sort(raw []types.Message, at, since time.Time, lease time.Duration) (good []*message, rest []stray) {
+// storePause is how long a task waits whose payload cannot be had now.
+const storePause = 5 * time.Second
+
+// sort tells what is for workers from what is not. since is when the lease began. The
+// error is the store's, which is away: what it was asked for goes back for a while. Of a
+// fifo queue what stands behind something that goes back in its group goes back as well.
+func (l *lane) sort(raw []types.Message, at, since time.Time, lease time.Duration) (good []*message, rest []stray, trouble error) {
 	e := l.e
 	away := make(map[string]bool) // groups whose next task cannot be read now
 	for _, r := range raw {
 		group := r.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)]
-		if l.fifo && away[group] {
-			continue // it would be handed out before the one that is away
-		}
 		m, err := l.read(r, since, lease)
+		if l.fifo && away[group] {
+			rest = append(rest, stray{m, r, nil}) // it would be handed out before the one that is away
+			continue
+		}
 		if err == nil && m.stored != "" {
 			err = m.fetchStored(e.polling)
 			if err != nil && !errors.Is(err, ErrNotStored) && !errors.Is(err, runtime.ErrInvalidTask) {
-				away[group] = true
-				continue // the store is away: the lease brings it back
+				away[group], trouble = true, err
+				m.due = at.Add(storePause)
+				m.payload = m.task.Payload // it stays where it is
+				rest = append(rest, stray{m, r, nil})
+				continue
 			}
 		}
 		switch {
@@ -171,6 +184,7 @@ func (l *lane) sort(raw []types.Message, at, since time.Time, lease time.Duratio
 		case e.isDLQ:
 			e.explainDeath(m)
 		case m.task.ScheduledFor.After(at):
+			away[group], m.due = true, m.task.ScheduledFor
 			rest = append(rest, stray{m, r, nil})
 			continue
 		}
@@ -179,7 +193,7 @@ func (l *lane) sort(raw []types.Message, at, since time.Time, lease time.Duratio
 	if l.fifo {
 		good = line(good, raw)
 	}
-	return good, rest
+	return good, rest, trouble
 }
 
 // explainDeath completes a task that SQS itself moved to the dead letter queue:
@@ -191,21 +205,26 @@ func (e *engine) explainDeath(m *message) {
 	}
 }
 
-// arrive ends a poll that brought nothing, or an error.
-func (l *lane) arrive(p poll, ms []*message, err error) {
+// arrive ends a poll that brought nothing for workers, or an error.
+func (l *lane) arrive(p poll, err error) {
 	e := l.e
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	l.ended(p, len(ms))
-	if err != nil && !e.closing && len(e.waiters) > 0 {
-		e.waiters[0].err = err
-	}
+	l.ended(p, 0)
+	e.complain(err)
 	e.wakeAll()
 }
 
+// complain has a Dequeue that waits answer an error. mu is held.
+func (e *engine) complain(err error) {
+	if err != nil && !e.closing && len(e.waiters) > 0 {
+		e.waiters[0].err = err
+	}
+}
+
 // bring ends a poll that SQS answered with n messages, of which ms are for
-// workers.
-func (l *lane) bring(p poll, ms []*message, n int) {
+// workers. The error says why others are not.
+func (l *lane) bring(p poll, ms []*message, n int, trouble error) {
 	e := l.e
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -216,6 +235,11 @@ func (l *lane) bring(p poll, ms []*message, n int) {
 		l.target = min(2*l.target, e.p.polls)
 	case n < p.limit:
 		l.target = 1
+	}
+	if len(ms) == 0 {
+		e.complain(trouble)
+	} else {
+		e.tellStore(trouble)
 	}
 	e.wakeAll()
 	e.holdBack()
@@ -250,8 +274,8 @@ func (l *lane) take(limit int) []*message {
 	return ms
 }
 
-// setRight deals with messages that are not for workers: what is not due yet is
-// sent anew with the delay that is left, what is no task is buried.
+// setRight deals with messages that are not for workers: what is not due yet goes back
+// with the delay that is left, what is no task is buried.
 func (e *engine) setRight(rest []stray) {
 	if len(rest) == 0 {
 		return
@@ -267,9 +291,14 @@ func (e *engine) setRight(rest []stray) {
 		s.task = standIn(s.raw, e.name, e.p.clock.Now(), s.cause)
 		e.buryStray(ctx, s.message)
 	}
-	if len(undue) > 0 {
-		e.resend(ctx, undue, make([]error, len(undue)))
+	for _, m := range undue {
+		if !e.fifo && m.due.After(m.task.ScheduledFor) {
+			later := *m.task
+			later.ScheduledFor = m.due
+			m.task = &later
+		}
 	}
+	e.giveBack(undue)
 }
 
 // strayTime bounds the work on one batch of strays; what is left undone comes

@@ -13,12 +13,19 @@ const (
 	memoLife = 24 * time.Hour
 )
 
-// memos remember, for queues whose receive count is the attempt, what the count
-// alone does not tell. They are this process's, and so a help and no promise: a
-// message that another process receives is charged by its count.
+// memos remember, for queues whose messages stay where they are when their tasks are
+// released, what a task's worker left: SQS cannot keep it. They are this process's, and
+// so a help and no promise.
 type memos struct {
 	mu  sync.Mutex
 	all map[string]*memo // by SQS's message ID
+}
+
+// A memo is a task as its last worker left it.
+type memo struct {
+	task     *runtime.Task
+	receives int // of the message, when it was noted
+	at       time.Time
 }
 
 func newMemos() *memos { return &memos{all: make(map[string]*memo)} }
@@ -33,36 +40,15 @@ func (ms *memos) get(id string) *memo {
 	return nil
 }
 
-// unused notes that a receive was nobody's attempt.
-func (ms *memos) unused(m *message) {
-	ms.note(m, func(n *memo) {
-		if n.task != nil {
-			n.receives++
-		} else {
-			n.free++
-		}
-	})
-}
-
 // left notes the task as its worker left it.
 func (ms *memos) left(m *message, t *runtime.Task) {
-	ms.note(m, func(n *memo) { n.task, n.receives = t.Clone(), m.receives })
-}
-
-func (ms *memos) note(m *message, write func(*memo)) {
 	now := m.lane.e.p.clock.Now()
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
-	n := ms.all[m.id]
-	if n == nil {
-		if len(ms.all) >= maxMemos {
-			ms.sweep(now)
-		}
-		n = &memo{}
-		ms.all[m.id] = n
+	if ms.all[m.id] == nil && len(ms.all) >= maxMemos {
+		ms.sweep(now)
 	}
-	n.at = now
-	write(n)
+	ms.all[m.id] = &memo{task: t.Clone(), receives: m.receives, at: now}
 }
 
 // sweep makes room: what is old goes, and where all is new, half of it.
@@ -85,7 +71,7 @@ func (ms *memos) sweep(now time.Time) {
 func (ms *memos) settled(m *message) {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
-	if n := ms.all[m.id]; n != nil && (n.task == nil || n.receives != m.receives) {
+	if n := ms.all[m.id]; n != nil && n.receives != m.receives {
 		delete(ms.all, m.id)
 	}
 }

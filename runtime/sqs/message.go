@@ -42,6 +42,9 @@ type message struct {
 	received time.Time
 	until    time.Time // when the lease ends, on our clock
 	group    *group    // of a fifo queue; the message is one of its line
+	retries  int       // RetryCount when it was handed out
+	due      time.Time // when it may be handed out again; zero: it may be
+	kept     bool      // a worker has released it, and here it stayed
 
 	doubt    bool // a request to delete or release it was sent, and not answered
 	settling bool // somebody completes, releases or buries it
@@ -129,27 +132,38 @@ func (l *lane) read(m types.Message, at time.Time, lease time.Duration) (*messag
 	if msg.origin != "" && !l.e.isDLQ {
 		runtime.Unbury(msg.task, l.e.dlqName()) // SQS itself moved it back
 	}
-	if l.e.byCount() && l != l.e.later {
-		l.e.charge(msg)
+	if l.e.stays() && l != l.e.later {
+		l.e.remember(msg)
 	}
 	return msg, nil
 }
 
-// charge makes the receive count the attempt. A task that only ever crashes is
-// stopped by the pool, when that is above its retries and MaxDeliveries.
-func (e *engine) charge(m *message) {
-	extra := m.receives - 1
-	m.crashes = 0
-	if e.isDLQ {
+// remember puts what this process knows of a task into what SQS gave of it.
+//
+// On a fifo queue that is all. A receive there is of a group: its count says how often
+// the group was fetched, and nothing of whether the task began, so that it charges
+// nobody, neither with a retry nor with a crash.
+//
+// With RetryByVisibility a receive is a run that failed or ended with its worker. It is
+// charged as a retry, as long as there is one: the last is left for a run. What is beyond
+// that are crashes, for a task whose last run fails is not received again.
+func (e *engine) remember(m *message) {
+	note := e.memos.get(m.id)
+	if note != nil {
+		m.task = note.task.Clone()
+	}
+	if e.fifo {
+		m.crashes = 0
 		return
 	}
-	if note := e.memos.get(m.id); note != nil {
-		extra -= note.free
-		if note.task != nil {
-			m.task, extra = note.task.Clone(), m.receives-1-note.receives
-		}
+	unknown := m.receives - 1
+	m.crashes -= unknown
+	if note != nil {
+		unknown = m.receives - 1 - note.receives
 	}
-	m.task.RetryCount += max(extra, 0)
+	retries := min(unknown, max(m.task.MaxRetries-m.task.RetryCount, 0))
+	m.task.RetryCount += max(retries, 0)
+	m.crashes += max(unknown-retries, 0)
 }
 
 // undecodable is the type of the task that stands on the dead letter queue for a
@@ -182,14 +196,6 @@ func (m *message) fetchStored(ctx context.Context) error {
 
 // delivery hands a message to a worker.
 func (m *message) delivery(receipt runtime.Receipt) *runtime.Delivery {
+	m.retries = m.task.RetryCount
 	return &runtime.Delivery{Task: m.task, Receipt: receipt, LeaseUntil: m.until, Crashes: m.crashes}
-}
-
-// A memo is what this process knows of a message that SQS does not: receives that
-// were nobody's attempt, and the task as its last worker left it.
-type memo struct {
-	free     int
-	receives int           // when task was noted
-	task     *runtime.Task // nil: as it was sent
-	at       time.Time
 }

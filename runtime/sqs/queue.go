@@ -34,7 +34,6 @@ func (q *Queue) Config() runtime.QueueConfig { return q.cfg }
 
 // Capabilities implements [runtime.Queue].
 func (q *Queue) Capabilities() runtime.Capabilities {
-	byCount := q.e.byCount()
 	return runtime.Capabilities{
 		MaxDelay:        runtime.Unlimited,
 		DelayHop:        maxDelay,
@@ -44,14 +43,14 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 		Ordered:         q.cfg.Type == runtime.FIFO,
 		Priorities:      q.cfg.Levels,
 		Durable:         true,
-		CrashIsAttempt:  byCount,
-		CountsCrashes:   !byCount,
+		CrashIsAttempt:  q.e.chargesReceives(),
+		CountsCrashes:   !q.e.stays(),
 		CountsLostPolls: true,
-		KeepsReleased:   !q.e.hides(),
+		KeepsReleased:   !q.e.fifo && !q.e.stays(),
 		FreeLeases:      true,
 		ConfirmsAcks:    true,
 		// What is hidden for its delay is in flight to SQS.
-		CountsScheduled: !q.e.hides(),
+		CountsScheduled: !q.e.fifo && !q.e.stays(),
 		CountsLeased:    true,
 		UnfairGroups:    q.cfg.Type == runtime.FIFO,
 		Granularity:     time.Second,

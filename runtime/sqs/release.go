@@ -3,7 +3,9 @@ package sqs
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,24 +17,44 @@ import (
 
 // Release implements [runtime.Queue]. On standard and priority queues it sends the
 // task anew, as it stands in the delivery, and then deletes the old message: two
-// requests for ten tasks. On fifo queues, and with RetryByVisibility, it hides the
-// message for the delay: one request for ten; a delay beyond what is left of the 12
-// hours from the receive is refused with ErrUnsupported.
+// requests for ten tasks. With RetryByVisibility a retry that was charged hides the
+// message for the delay: one request for ten.
+//
+// On fifo queues it costs one request. A task whose retry was charged stays leased here,
+// with those that stand behind it, and is handed out here again. One that was not
+// charged goes back to SQS, hidden for the delay, for whichever process can run it. A
+// delay beyond what is left of the 12 hours from the receive is refused with
+// ErrUnsupported, as it is with RetryByVisibility.
 func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 	return q.settle(ds, func(e *engine, ms []*message, errs []error) {
-		if e.hides() {
-			e.putOff(ctx, ds, ms, errs)
-			return
-		}
+		kept, hidden, anew := make([]*message, len(ms)), make([]*message, len(ms)), make([]*message, len(ms))
 		now := e.p.clock.Now()
 		for i, m := range ms {
-			if m != nil && ds[i].Delay > 0 {
-				later := *m.task
-				later.ScheduledFor = now.Add(ds[i].Delay)
-				m.task = &later
+			if m == nil {
+				continue
+			}
+			charged := ds[i].Task.RetryCount > m.retries
+			switch {
+			case e.fifo && charged && !e.isDLQ && m.rests(now.Add(ds[i].Delay)):
+				kept[i] = m
+			case e.fifo, e.stays() && charged && m.receives < maxReceives/2: // far from where SQS moves it
+				hidden[i] = m
+			default:
+				if anew[i] = m; ds[i].Delay > 0 {
+					later := *m.task
+					later.ScheduledFor = now.Add(ds[i].Delay)
+					m.task = &later
+				}
 			}
 		}
-		e.resend(ctx, ms, errs)
+		e.rest(ctx, ds, kept, errs)
+		e.putOff(ctx, ds, hidden, errs)
+		e.resend(ctx, anew, errs)
+		for i, m := range kept {
+			if m != nil && errs[i] == nil {
+				ms[i] = nil // it is none of settle's any more
+			}
+		}
 	})
 }
 
@@ -44,14 +66,18 @@ func (e *engine) putOff(ctx context.Context, ds []*runtime.Delivery, ms []*messa
 	copy(all, ms)
 	delays := make(map[*message]time.Duration)
 	for i, m := range ms {
-		if m == nil {
+		if m == nil || errs[i] != nil {
 			continue
 		}
-		if most := m.received.Add(maxLease).Sub(now); ds[i].Delay > most {
+		most := m.received.Add(maxLease).Sub(now)
+		if ds[i].Delay > most {
 			errs[i] = fmt.Errorf("%w: task %s cannot wait for %s: SQS hides a message for 12 hours from its receive at most, of which %s are left", runtime.ErrUnsupported, m.task.ID, ds[i].Delay, most)
 			continue
 		}
 		delays[m] = ds[i].Delay
+		if e.fifo {
+			delays[m] = min(max(delays[m], m.spared()), most)
+		}
 		e.memos.left(m, m.task)
 		e.mu.Lock()
 		rest := m.behind()
@@ -60,11 +86,11 @@ func (e *engine) putOff(ctx context.Context, ds []*runtime.Delivery, ms []*messa
 		}
 		e.mu.Unlock()
 		for _, o := range rest {
-			e.memos.unused(o)
+			delays[o] = o.spared()
 			all = append(all, o)
 		}
 	}
-	allErrs := append(errs, make([]error, len(all)-len(ms))...)
+	allErrs := append(errs[:len(errs):len(errs)], make([]error, len(all)-len(ms))...)
 	e.hide(ctx, true, all, allErrs, func(m *message) int32 { return seconds(delays[m]) })
 	copy(errs, allErrs)
 }
@@ -81,9 +107,6 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
 
 // bury moves messages to the dead letter queue.
 func (e *engine) bury(ctx context.Context, ms []*message, errs []error) {
-	if errs == nil {
-		errs = make([]error, len(ms))
-	}
 	e.move(ctx, ms, errs, func(m *message) *outgoing {
 		// The message's own ID: a burial that is repeated within five minutes is one,
 		// and another death of the same task is another.
@@ -97,7 +120,10 @@ func (e *engine) bury(ctx context.Context, ms []*message, errs []error) {
 // buryStray buries a message that is no task. Whoever dequeues next hears of it.
 func (e *engine) buryStray(ctx context.Context, m *message) {
 	const most = 1000 // that are told of; nobody may dequeue any more
-	e.bury(ctx, []*message{m}, nil)
+	errs := make([]error, 1)
+	if e.bury(ctx, []*message{m}, errs); errs[0] != nil {
+		slog.Error("sqs: cannot bury a message that is no task, trying on when its lease ends", slog.String("queue", e.name), slog.String("message", m.id), slog.Any("error", errs[0]))
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if m.moved && len(e.buried) < most {
@@ -181,9 +207,10 @@ func (m *message) attributes() map[string]string {
 
 // promote puts delayed tasks of a fifo queue at the end of their groups' lines, when
 // they are due.
-func (e *engine) promote(raw []types.Message, at time.Time) {
+// The error is of what could not be moved, and comes back when its lease ends.
+func (e *engine) promote(raw []types.Message, at time.Time) error {
 	if len(raw) == 0 {
-		return
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), strayTime)
 	defer cancel()
@@ -205,8 +232,9 @@ func (e *engine) promote(raw []types.Message, at time.Time) {
 			m.payload = m.task.Payload // it stays where it is
 		}
 	}
-	e.resend(ctx, rest, make([]error, len(rest)))
-	e.move(ctx, due, make([]error, len(due)), func(m *message) *outgoing {
+	errs := make([]error, len(rest)+len(due))
+	e.resend(ctx, rest, errs[:len(rest)])
+	e.move(ctx, due, errs[len(rest):], func(m *message) *outgoing {
 		o := &outgoing{to: e.lanes[0].remote, task: m.task, attrs: m.attributes(), group: token(m.task.GroupKey), dedup: token(m.id)}
 		delete(o.attrs, attrCrashes)
 		return o
@@ -214,4 +242,5 @@ func (e *engine) promote(raw []types.Message, at time.Time) {
 	e.mu.Lock()
 	e.wakeAll() // and so there is a poll again
 	e.mu.Unlock()
+	return result(errs, func(i int) string { return slices.Concat(rest, due)[i].task.ID })
 }

@@ -2,8 +2,10 @@ package sqs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"strconv"
 	"time"
 
@@ -59,21 +61,33 @@ func (o *outgoing) entry(id int) types.SendMessageBatchRequestEntry {
 
 // send sends messages in batches of at most ten and 1 MiB in all. The errors stand
 // in the order of the messages. What goes to one message group is sent in order, and
-// nothing of it after a failure.
+// nothing of it after a failure. Where SQS finds a batch too large, whatever we have
+// counted, smaller ones are tried.
 func (p *Provider) send(ctx context.Context, all []*outgoing) []error {
 	together(streams(all), func(stream []*outgoing) {
 		broken := make(map[string]bool) // groups of which one could not be sent
+		most := maxBatchSize
 		for len(stream) > 0 {
-			var part []*outgoing
-			part, stream = cutBatch(stream, broken)
+			part, rest := cutBatch(stream, broken, most)
 			if len(part) == 0 {
+				return
+			}
+			errs := p.sendBatch(ctx, part)
+			var long *types.BatchRequestTooLong
+			if errors.As(errs[0], &long) && len(part) > 1 {
+				most = sizeOf(part) / 2
+				stream = slices.Concat(part, rest)
 				continue
 			}
-			for i, err := range p.sendBatch(ctx, part) {
+			for i, err := range errs {
+				if errors.As(err, &long) {
+					err = fmt.Errorf("%w: task %s (%s) is %d bytes as a message: %w", runtime.ErrPayloadTooLarge, part[i].task.ID, part[i].task.Type, part[i].size, errors.Unwrap(err))
+				}
 				if part[i].err = err; err != nil && part[i].to.fifo {
 					broken[part[i].group] = true
 				}
 			}
+			stream = rest
 		}
 	})
 	errs := make([]error, len(all))
@@ -81,6 +95,13 @@ func (p *Provider) send(ctx context.Context, all []*outgoing) []error {
 		errs[i] = o.err
 	}
 	return errs
+}
+
+func sizeOf(part []*outgoing) (n int) {
+	for _, o := range part {
+		n += o.size
+	}
+	return n
 }
 
 var seed = maphash.MakeSeed()
@@ -119,9 +140,9 @@ func streams(all []*outgoing) [][]*outgoing {
 	return out
 }
 
-// cutBatch takes one batch from the front of a stream, leaving out what cannot be
-// sent.
-func cutBatch(stream []*outgoing, broken map[string]bool) (part, rest []*outgoing) {
+// cutBatch takes one batch of at most so many bytes from the front of a stream, leaving
+// out what cannot be sent. A message that is larger by itself is one.
+func cutBatch(stream []*outgoing, broken map[string]bool, most int) (part, rest []*outgoing) {
 	size := 0
 	for i, o := range stream {
 		if o.to.fifo && broken[o.group] && o.err == nil {
@@ -133,7 +154,7 @@ func cutBatch(stream []*outgoing, broken map[string]bool) (part, rest []*outgoin
 			}
 			continue
 		}
-		if len(part) == maxBatch || size+o.size > maxBatchSize {
+		if len(part) == maxBatch || len(part) > 0 && size+o.size > most {
 			return part, stream[i:]
 		}
 		part = append(part, o)
@@ -155,11 +176,35 @@ func (p *Provider) sendBatch(ctx context.Context, part []*outgoing) []error {
 		}
 		all := answers(out.Successful, func(s types.SendMessageBatchResultEntry) *string { return s.Id }, out.Failed)
 		if to.fifo {
-			for n, v := range all {
-				v.again = false // what comes after it in its group may be sent already
-				all[n] = v
-			}
+			inOrder(part, numbers, all)
 		}
 		return all, nil
 	})
+}
+
+// inOrder takes back that an entry may be sent again where that would put it behind one
+// of its group that was sent already, or behind one that never will be.
+func inOrder(part []*outgoing, numbers []int, all map[int]verdict) {
+	last := make(map[string]int) // of each group, that was sent
+	for _, n := range numbers {
+		if v, ok := all[n]; ok && v.err == nil {
+			last[part[n].group] = n
+		}
+	}
+	broken := make(map[string]bool)
+	for _, n := range numbers {
+		v, ok := all[n]
+		if ok && v.err == nil {
+			continue
+		}
+		if !ok {
+			v = verdict{err: errNoAnswer, again: true}
+		}
+		group := part[n].group
+		sent, any := last[group]
+		if v.again = v.again && !broken[group] && (!any || n > sent); !v.again {
+			broken[group] = true
+		}
+		all[n] = v
+	}
 }

@@ -183,7 +183,7 @@ func doubtful(ctx context.Context, settles bool, part []*message, numbers []int,
 			if settles && tries.Load() > 0 { // an Extend leaves it alone: another call may settle the message
 				m.doubt = true
 			}
-		} else if v, ok := all[n]; ok && v.err != nil && !v.again {
+		} else if v := all[n]; v.stale {
 			if settles && (m.doubt || tries.Load() > 1) {
 				all[n] = verdict{}
 			} else {
@@ -236,6 +236,10 @@ func (e *engine) hide(ctx context.Context, settles bool, ms []*message, errs []e
 // extend makes the leases of messages end the given time from now, or 12 hours
 // after their receive where that is sooner.
 func (e *engine) extend(ctx context.Context, ms []*message, lease time.Duration) []error {
+	return e.extendEach(ctx, ms, func(*message) time.Duration { return lease })
+}
+
+func (e *engine) extendEach(ctx context.Context, ms []*message, lease func(*message) time.Duration) []error {
 	errs := make([]error, len(ms))
 	now := e.p.clock.Now()
 	ends := make(map[*message]time.Time, len(ms))
@@ -243,7 +247,7 @@ func (e *engine) extend(ctx context.Context, ms []*message, lease time.Duration)
 	for i, m := range ms {
 		// The last second is left out: SQS refuses what goes beyond it by its clock.
 		last := m.received.Add(maxLease - time.Second)
-		if ends[m] = now.Add(lease); ends[m].Before(last) {
+		if ends[m] = now.Add(lease(m)); ends[m].Before(last) {
 			longer[i] = m
 		} else if ends[m] = last; last.Sub(m.until) >= time.Second {
 			longer[i] = m
@@ -262,9 +266,9 @@ func (e *engine) extend(ctx context.Context, ms []*message, lease time.Duration)
 	return errs
 }
 
-// giveBack returns messages that no worker has had. On queues that count crashes
-// they are sent anew, so that this receive is no crash; else they are made visible
-// again, and keep their place.
+// giveBack returns messages that nobody here is to run now. Those that can be are sent
+// anew, so that this receive is no crash; those of a fifo queue are made visible again,
+// when they are due, and keep their place.
 func (e *engine) giveBack(ms []*message) {
 	if len(ms) == 0 {
 		return
@@ -273,16 +277,30 @@ func (e *engine) giveBack(ms []*message) {
 	defer cancel()
 	errs := make([]error, len(ms)) // what fails comes back when its lease ends
 	defer e.aside()()
-	if !e.hides() {
+	if !e.fifo {
 		e.resend(ctx, ms, errs)
 		return
 	}
+	now := e.p.clock.Now()
 	for _, m := range ms {
-		e.memos.unused(m)
+		if m.kept && e.stays() {
+			e.memos.left(m, m.task)
+		}
 	}
-	e.hide(ctx, true, ms, errs, func(*message) int32 { return 0 })
+	e.hide(ctx, true, ms, errs, func(m *message) int32 {
+		most := m.received.Add(maxLease - time.Second).Sub(now)
+		return seconds(min(max(m.due.Sub(now), m.spared()), most))
+	})
 }
 
-// hides reports whether a task goes back by its visibility, in place of being sent
-// anew: on a fifo queue it would lose its place.
-func (e *engine) hides() bool { return e.fifo || e.p.byVisibility && !e.isDLQ }
+// spared is how long a message stays hidden that goes back to a fifo queue unused: not at
+// all, until SQS has counted half of the receives after which it moves a message to the
+// dead letter queue by itself. From then on so long that the other half lasts for as long
+// as SQS keeps a message at all: nothing dies of being given back.
+func (m *message) spared() time.Duration {
+	const half = maxReceives / 2
+	if m.lane.policy == nil || m.receives < half {
+		return 0
+	}
+	return maxRetention / half
+}

@@ -216,18 +216,35 @@ func (p *Provider) attributes(cfg runtime.QueueConfig, dlq *remote) map[string]s
 	return a
 }
 
+// leastReceives is the lowest maxReceiveCount of a redrive policy with which SQS moves
+// nothing that the runtime would not have buried; more than maxReceives where SQS cannot
+// count that far. why says what costs so many receives.
+func (p *Provider) leastReceives(cfg runtime.QueueConfig) (least int, why string) {
+	// A pool suspects a task that has ended half of MaxDeliveries workers, and runs it
+	// by itself MaxDeliveries times more before it buries it. The receive after those is
+	// the one on which it does.
+	least = (cfg.MaxDeliveries+1)/2 + cfg.MaxDeliveries + 1
+	switch {
+	case least > maxReceives:
+		return least, fmt.Sprintf("MaxDeliveries is %d", cfg.MaxDeliveries)
+	case cfg.Type == runtime.FIFO:
+		return maxReceives, "on a fifo queue a group is received together, and each receive counts for tasks that only stood behind another"
+	case p.byVisibility:
+		return maxReceives, "with RetryByVisibility each retry is a receive"
+	}
+	return least, fmt.Sprintf("MaxDeliveries is %d, and a task is buried after half as many crashes more", cfg.MaxDeliveries)
+}
+
 // backstop is the maxReceiveCount of a queue that is created: far enough above
 // what the runtime does itself that SQS moves a message only where no worker
 // ever gets as far as to say why. 0: SQS cannot count that far.
 func (p *Provider) backstop(cfg runtime.QueueConfig) int {
 	const spare = 20
-	if cfg.MaxDeliveries >= maxReceives {
+	least, _ := p.leastReceives(cfg)
+	if least > maxReceives {
 		return 0
 	}
-	if cfg.Type == runtime.FIFO || p.byVisibility {
-		return maxReceives // each retry is a receive
-	}
-	return min(2*cfg.MaxDeliveries+spare, maxReceives)
+	return min(max(least, 2*cfg.MaxDeliveries+spare), maxReceives)
 }
 
 // ensure finds a queue, or creates it.
@@ -333,10 +350,20 @@ func (p *Provider) verifyLive(r, dlq *remote, cfg runtime.QueueConfig) error {
 		return fmt.Errorf("%w: the redrive policy of the SQS queue %s names %s, and the dead letter queue is %s: change the policy, or the queue's DLQ", runtime.ErrQueueMismatch, r.name, r.policy.Target, dlq.arn)
 	}
 	receives, _ := r.policy.MaxReceives.Int64()
-	if receives <= int64(cfg.MaxDeliveries) {
-		return fmt.Errorf("%w: the redrive policy of the SQS queue %s moves a message after %d receives, before the runtime can say why it died (MaxDeliveries is %d): set maxReceiveCount to %d or more, or lower MaxDeliveries", runtime.ErrQueueMismatch, r.name, receives, cfg.MaxDeliveries, min(cfg.MaxDeliveries+1, maxReceives))
+	switch least, why := p.leastReceives(cfg); {
+	case least > maxReceives:
+		return fmt.Errorf("%w: the redrive policy of the SQS queue %s moves a message after %d receives, and SQS cannot count as far as the runtime needs (%s; %d receives of at most %d): remove the policy, or lower MaxDeliveries to %d", runtime.ErrQueueMismatch, r.name, receives, why, least, maxReceives, 2*(maxReceives-2)/3)
+	case receives < int64(least):
+		return fmt.Errorf("%w: the redrive policy of the SQS queue %s moves a message after %d receives, before the runtime can say why it died (%s): set maxReceiveCount to %d%s, or remove the policy", runtime.ErrQueueMismatch, r.name, receives, why, least, orMore(least))
 	}
 	return nil
+}
+
+func orMore(receives int) string {
+	if receives < maxReceives {
+		return " or more"
+	}
+	return ", which is the most"
 }
 
 // seconds rounds up to whole seconds, which are all that SQS knows.

@@ -36,7 +36,7 @@ func TestOpenSaysHowToMendAQueueThatDoesNotFit(t *testing.T) {
 		"tiny messages":        {queue: map[string]string{"MaximumMessageSize": "1024"}, want: "MaximumMessageSize"},
 		"a short retention":    {queue: map[string]string{"MessageRetentionPeriod": "60"}, cfg: runtime.QueueConfig{Retention: time.Hour}, want: "MessageRetentionPeriod"},
 		"a dlq that forgets":   {queue: map[string]string{"MessageRetentionPeriod": week}, dlq: map[string]string{"MessageRetentionPeriod": "3600"}, want: "earlier than q"},
-		"a policy that is low": {queue: map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"ARN","maxReceiveCount":"10"}`}, want: "set maxReceiveCount to 11"},
+		"a policy that is low": {queue: map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"ARN","maxReceiveCount":"10"}`}, want: "set maxReceiveCount to 16"},
 		"another dlq":          {queue: map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"OTHER","maxReceiveCount":50}`}, want: "change the policy"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -61,7 +61,7 @@ func TestOpenSaysHowToMendAQueueThatDoesNotFit(t *testing.T) {
 func TestAQueueThatFitsIsTakenAsItIs(t *testing.T) {
 	b := newBench(t)
 	arn := declare(t, b, "q-dlq", nil)
-	declare(t, b, "q", map[string]string{"MaximumMessageSize": "262144", "RedrivePolicy": `{"deadLetterTargetArn":"` + arn + `","maxReceiveCount":11}`})
+	declare(t, b, "q", map[string]string{"MaximumMessageSize": "262144", "RedrivePolicy": `{"deadLetterTargetArn":"` + arn + `","maxReceiveCount":16}`})
 	p := b.provider(t, WithoutCreate())
 	q := openQueue(t, p, runtime.QueueConfig{})
 	require.Equal(t, 262144-reserve, q.Capabilities().MaxPayload)
@@ -158,6 +158,7 @@ func TestRetryByVisibilitySendsNothingAnew(t *testing.T) {
 	}
 	require.Equal(t, sent, b.p.Requests()["SendMessageBatch"])
 	d := take(t, q, 1)
+	d[0].Task.RetryCount++
 	d[0].Delay = 13 * time.Hour
 	require.ErrorIs(t, q.Release(within(t), d), runtime.ErrUnsupported)
 }
