@@ -21,7 +21,7 @@ func clauses() []clause {
 	var all []clause
 	for _, part := range [...]func() []clause{
 		lossClauses, killClauses, leaseClauses, receiptClauses, timeClauses, moveClauses, poisonClauses, crashClauses,
-		deployClauses, runClauses,
+		chargeClauses, deployClauses, runClauses,
 		orderClauses, levelClauses, uniqueClauses, troubleClauses, stopClauses, statsClauses,
 		faultClauses, replyClauses, outageClauses, doneClauses, frozenClauses, fullClauses, slowClauses,
 		taskClauses, boundClauses, distanceClauses, waitClauses, closeClauses, operationClauses, deadClauses,

@@ -144,9 +144,8 @@ func (l *lane) read(m types.Message, at time.Time, lease time.Duration) (*messag
 // the group was fetched, and nothing of whether the task began, so that it charges
 // nobody, neither with a retry nor with a crash.
 //
-// With RetryByVisibility a receive is a run that failed or ended with its worker. It is
-// charged as a retry, as long as there is one: the last is left for a run. What is beyond
-// that are crashes, for a task whose last run fails is not received again.
+// With RetryByVisibility a receive is a run that failed or ended with its worker: what
+// goes back unused is sent anew. It is charged as a retry.
 func (e *engine) remember(m *message) {
 	note := e.memos.get(m.id)
 	if note != nil {
@@ -156,14 +155,12 @@ func (e *engine) remember(m *message) {
 		m.crashes = 0
 		return
 	}
-	unknown := m.receives - 1
-	m.crashes -= unknown
+	runs := m.receives - 1
+	m.crashes -= runs
 	if note != nil {
-		unknown = m.receives - 1 - note.receives
+		runs -= note.receives
 	}
-	retries := min(unknown, max(m.task.MaxRetries-m.task.RetryCount, 0))
-	m.task.RetryCount += max(retries, 0)
-	m.crashes += max(unknown-retries, 0)
+	m.task.RetryCount += max(runs, 0)
 }
 
 // undecodable is the type of the task that stands on the dead letter queue for a
