@@ -40,18 +40,20 @@ func TestACancelledDequeueLeavesItsPollToTheNextOne(t *testing.T) {
 }
 
 func TestWhatNobodyAsksForGoesBackToOtherProcessesUncharged(t *testing.T) {
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}, {Type: runtime.Priority}} {
-		b := newBench(t)
-		q, other := openQueue(t, b.p, cfg), openQueue(t, b.provider(t), cfg)
+	for i, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}, {Type: runtime.Priority}, {}} {
+		var opts []Option
+		if i == 3 {
+			opts = append(opts, RetryByVisibility())
+		}
+		b := newBench(t, opts...)
+		q, other := openQueue(t, b.p, cfg), openQueue(t, b.provider(t, opts...), cfg)
 		abandon(t, b, q)
 		put(t, q, "a")
 		becomes(t, q, runtime.Stats{Ready: 1})
 		d := take(t, other, 1)[0]
 		require.Equal(t, "a", d.Task.ID)
-		if cfg.Type != runtime.FIFO {
-			require.Zero(t, d.Crashes)
-			require.Zero(t, d.Task.RetryCount)
-		}
+		require.Zero(t, d.Crashes)
+		require.Zero(t, d.Task.RetryCount)
 	}
 }
 

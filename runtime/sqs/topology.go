@@ -352,7 +352,7 @@ func (p *Provider) verifyLive(r, dlq *remote, cfg runtime.QueueConfig) error {
 	receives, _ := r.policy.MaxReceives.Int64()
 	switch least, why := p.leastReceives(cfg); {
 	case least > maxReceives:
-		return fmt.Errorf("%w: the redrive policy of the SQS queue %s moves a message after %d receives, and SQS cannot count as far as the runtime needs (%s; %d receives of at most %d): remove the policy, or lower MaxDeliveries to %d", runtime.ErrQueueMismatch, r.name, receives, why, least, maxReceives, 2*(maxReceives-2)/3)
+		return fmt.Errorf("%w: the redrive policy of the SQS queue %s moves a message after %d receives, and SQS cannot count as far as the runtime needs (%s; %d receives of at most %d): remove the policy, or lower MaxDeliveries to %d", runtime.ErrQueueMismatch, r.name, receives, why, least, maxReceives, 2*(maxReceives-1)/3)
 	case receives < int64(least):
 		return fmt.Errorf("%w: the redrive policy of the SQS queue %s moves a message after %d receives, before the runtime can say why it died (%s): set maxReceiveCount to %d%s, or remove the policy", runtime.ErrQueueMismatch, r.name, receives, why, least, orMore(least))
 	}

@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,98 @@ func TestOpenSaysHowToMendAQueueThatDoesNotFit(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 		})
 	}
+}
+
+// TestAPolicyIsRefusedThatWouldMoveTasksThatLive follows what the error says.
+func TestAPolicyIsRefusedThatWouldMoveTasksThatLive(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		cfg   runtime.QueueConfig
+		opts  []Option
+		least int
+	}{
+		{"q", runtime.QueueConfig{}, nil, 16},
+		{"q", runtime.QueueConfig{MaxDeliveries: 1}, nil, 3},
+		{"q", runtime.QueueConfig{MaxDeliveries: 300}, nil, 451},
+		{"q--p0", runtime.QueueConfig{Type: runtime.Priority, Levels: 2}, nil, 16},
+		{"q.fifo", fifo, nil, 1000},
+		{"q", runtime.QueueConfig{}, []Option{RetryByVisibility()}, 1000},
+		{"q--p0", runtime.QueueConfig{Type: runtime.Priority, Levels: 2}, []Option{RetryByVisibility()}, 1000},
+	} {
+		b := newBench(t)
+		dlq, attributes := "q-dlq", map[string]string{"MessageRetentionPeriod": "1209600"}
+		if c.cfg.Type == runtime.FIFO {
+			dlq, attributes["FifoQueue"] = "q-dlq.fifo", "true"
+		}
+		arn := declare(t, b, dlq, attributes)
+		u := declare(t, b, c.name, attributes)
+		require.NotEmpty(t, u)
+		c.cfg.Name = "q"
+		policy := func(receives int) {
+			r, err := b.p.url(within(t), c.name)
+			require.NoError(t, err)
+			_, err = b.p.api.SetQueueAttributes(within(t), &awssqs.SetQueueAttributesInput{QueueUrl: &r, Attributes: map[string]string{
+				"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`, arn, receives),
+			}})
+			require.NoError(t, err)
+		}
+		policy(c.least - 1)
+		_, err := b.provider(t, c.opts...).Open(within(t), c.cfg)
+		require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+		require.ErrorContains(t, err, fmt.Sprintf("set maxReceiveCount to %d", c.least))
+		policy(c.least)
+		_, err = b.provider(t, c.opts...).Open(within(t), c.cfg)
+		require.NoError(t, err)
+		c.cfg.MaxDeliveries = 700
+		_, err = b.provider(t, c.opts...).Open(within(t), c.cfg)
+		require.ErrorContains(t, err, "lower MaxDeliveries to 666")
+		policy(maxReceives)
+		c.cfg.MaxDeliveries = 666
+		_, err = b.provider(t, c.opts...).Open(within(t), c.cfg)
+		require.NoError(t, err)
+	}
+}
+
+// TestSQSMovesNothingBeforeTheRuntimeBuriesIt has the lowest policy that is taken.
+func TestSQSMovesNothingBeforeTheRuntimeBuriesIt(t *testing.T) {
+	const deliveries = 4
+	b := newBench(t)
+	arn := declare(t, b, "q-dlq", nil)
+	least, _ := b.p.leastReceives(runtime.QueueConfig{MaxDeliveries: deliveries})
+	declare(t, b, "q", map[string]string{"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`, arn, least)})
+	q := openQueue(t, b.p, runtime.QueueConfig{MaxDeliveries: deliveries})
+	put(t, q, "a")
+	for crashes := range (deliveries+1)/2 + deliveries + 1 {
+		require.Equal(t, crashes, take(t, q, 1)[0].Crashes) // at the last of which a pool buries it
+		b.clock.Advance(time.Minute)
+	}
+}
+
+func TestARetryByVisibilityIsSentAnewBeforeSQSMovesIt(t *testing.T) {
+	b := newBench(t, RetryByVisibility())
+	q := openQueue(t, b.p, runtime.QueueConfig{})
+	enqueue(t, q, task(q, "a", func(t *runtime.Task) { t.MaxRetries = 2 * maxReceives }))
+	for n := range maxReceives + 10 {
+		d := take(t, q, 1)
+		require.Equal(t, n, d[0].Task.RetryCount)
+		d[0].Task.RetryCount++
+		require.NoError(t, q.Release(within(t), d))
+	}
+}
+
+func TestByVisibilityOnlyARunIsCharged(t *testing.T) {
+	b := newBench(t, RetryByVisibility())
+	q := openQueue(t, b.p, runtime.QueueConfig{})
+	put(t, q, "a")
+	for range 20 {
+		require.NoError(t, q.Release(within(t), take(t, q, 1)))
+	}
+	other := openQueue(t, b.provider(t, RetryByVisibility()), runtime.QueueConfig{}) // it remembers nothing
+	d := take(t, other, 1)
+	require.Zero(t, d[0].Task.RetryCount)
+	d[0].Task.RetryCount++
+	require.NoError(t, other.Release(within(t), d))
+	require.Equal(t, 1, take(t, q, 1)[0].Task.RetryCount, "SQS has counted the run")
 }
 
 func TestAQueueThatFitsIsTakenAsItIs(t *testing.T) {

@@ -1,0 +1,115 @@
+package sqs
+
+import (
+	"bytes"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/internal/sqsfake"
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A diary is the default log of the program, for the time of a test.
+type diary struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (d *diary) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.text.Write(p)
+}
+
+func (d *diary) String() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.text.String()
+}
+
+func keepDiary(t *testing.T) *diary {
+	d, before := &diary{}, slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(d, nil)))
+	t.Cleanup(func() { slog.SetDefault(before) })
+	return d
+}
+
+func TestWhileTheStoreIsAwayTasksWaitUnchargedAndDequeueSaysSo(t *testing.T) {
+	for _, cfg := range []runtime.QueueConfig{{}, fifo, {Type: runtime.Priority}} {
+		store := &cupboard{shelf: &shelf{all: make(map[string][]byte)}}
+		b := newBench(t, WithStore(store))
+		q := openQueue(t, b.p, cfg)
+		enqueue(t, q, task(q, "large", sized(2<<20)), task(q, "larger", sized(3<<20)))
+		store.locked.Store(true)
+		for range 2 * runtime.DefaultMaxDeliveries {
+			_, err := q.Dequeue(within(t), 10, time.Minute)
+			require.ErrorContains(t, err, "the store is away")
+			require.NotErrorIs(t, err, runtime.ErrNoTasks)
+			idle(t, q)
+			b.clock.Advance(storePause)
+		}
+		store.locked.Store(false)
+		other := openQueue(t, b.provider(t, WithStore(store)), cfg) // a process that remembers nothing
+		for range 2 {
+			d := first(t, other)
+			require.Greater(t, len(d.Task.Payload), 2<<20-1)
+			require.Zero(t, d.Crashes)
+			require.Zero(t, d.Task.RetryCount)
+		}
+		require.Zero(t, store.len())
+	}
+}
+
+// idle waits until nothing is on its way by the engine's own doing.
+func idle(t *testing.T, q *Queue) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		q.e.mu.Lock()
+		defer q.e.mu.Unlock()
+		return len(q.e.moving) == 0
+	}, soon, time.Millisecond)
+}
+
+func TestTroubleWithTheStoreIsToldWhereOtherTasksCome(t *testing.T) {
+	said := keepDiary(t)
+	store := &cupboard{shelf: &shelf{all: make(map[string][]byte)}}
+	b := newBench(t, WithStore(store))
+	q := openQueue(t, b.p, runtime.QueueConfig{})
+	enqueue(t, q, task(q, "large", sized(2<<20)), task(q, "small"))
+	store.locked.Store(true)
+	require.Equal(t, []string{"small"}, idsOf(dequeue(t, q)))
+	require.Contains(t, said.String(), "the store is away")
+}
+
+func TestTroubleWithDelayedTasksIsToldAndHoldsUpNobodyElse(t *testing.T) {
+	said := keepDiary(t)
+	b := newBench(t)
+	q := openQueue(t, b.p, fifo)
+	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+		if c.Queue == "q--later" {
+			return sqsfake.Fault{Error: &sqsfake.Error{Type: "AccessDenied", Status: 403, Message: "not authorized to perform: sqs:receivemessage"}}
+		}
+		return sqsfake.Fault{}
+	})
+	before := b.p.Requests()["ReceiveMessage"]
+	for _, id := range numbered(30) {
+		put(t, q, id)
+		d := dequeue(t, q)
+		require.Equal(t, []string{id}, idsOf(d))
+		require.Equal(t, 1, receives(q, d[0]))
+		require.NoError(t, q.Complete(within(t), d))
+	}
+	require.LessOrEqual(t, b.p.Requests()["ReceiveMessage"]-before, int64(30+10), "the delayed tasks are asked for with growing pauses")
+	require.Contains(t, said.String(), "not authorized to perform")
+	_, err := q.Enqueue(within(t), []*runtime.Task{task(q, "late", func(t *runtime.Task) { t.ScheduledFor = b.clock.Now().Add(time.Hour) })})
+	require.ErrorContains(t, err, "not authorized to perform", "who needs it is told")
+	b.SetHook(nil)
+	enqueue(t, q, task(q, "soon", func(t *runtime.Task) { t.ScheduledFor = b.clock.Now().Add(time.Second) }))
+	b.clock.Advance(time.Second)
+	require.Equal(t, "soon", first(t, q).Task.ID)
+	require.Contains(t, said.String(), "delayed tasks come again")
+}
