@@ -62,7 +62,7 @@ func TestOpenSaysHowToMendAQueueThatDoesNotFit(t *testing.T) {
 // TestAPolicyIsRefusedThatWouldMoveTasksThatLive follows what the error says.
 func TestAPolicyIsRefusedThatWouldMoveTasksThatLive(t *testing.T) {
 	for _, c := range []struct {
-		name  string
+		names string
 		cfg   runtime.QueueConfig
 		opts  []Option
 		least int
@@ -70,10 +70,10 @@ func TestAPolicyIsRefusedThatWouldMoveTasksThatLive(t *testing.T) {
 		{"q", runtime.QueueConfig{}, nil, 16},
 		{"q", runtime.QueueConfig{MaxDeliveries: 1}, nil, 3},
 		{"q", runtime.QueueConfig{MaxDeliveries: 300}, nil, 451},
-		{"q--p0", runtime.QueueConfig{Type: runtime.Priority, Levels: 2}, nil, 16},
+		{"q--p0 q--p1", runtime.QueueConfig{Type: runtime.Priority, Levels: 2}, nil, 16},
 		{"q.fifo", fifo, nil, 1000},
 		{"q", runtime.QueueConfig{}, []Option{RetryByVisibility()}, 1000},
-		{"q--p0", runtime.QueueConfig{Type: runtime.Priority, Levels: 2}, []Option{RetryByVisibility()}, 1000},
+		{"q--p0 q--p1", runtime.QueueConfig{Type: runtime.Priority, Levels: 2}, []Option{RetryByVisibility()}, 1000},
 	} {
 		b := newBench(t)
 		dlq, attributes := "q-dlq", map[string]string{"MessageRetentionPeriod": "1209600"}
@@ -81,16 +81,19 @@ func TestAPolicyIsRefusedThatWouldMoveTasksThatLive(t *testing.T) {
 			dlq, attributes["FifoQueue"] = "q-dlq.fifo", "true"
 		}
 		arn := declare(t, b, dlq, attributes)
-		u := declare(t, b, c.name, attributes)
-		require.NotEmpty(t, u)
+		for _, name := range strings.Fields(c.names) {
+			declare(t, b, name, attributes)
+		}
 		c.cfg.Name = "q"
 		policy := func(receives int) {
-			r, err := b.p.url(within(t), c.name)
-			require.NoError(t, err)
-			_, err = b.p.api.SetQueueAttributes(within(t), &awssqs.SetQueueAttributesInput{QueueUrl: &r, Attributes: map[string]string{
-				"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`, arn, receives),
-			}})
-			require.NoError(t, err)
+			for _, name := range strings.Fields(c.names) {
+				r, err := b.p.url(within(t), name)
+				require.NoError(t, err)
+				_, err = b.p.api.SetQueueAttributes(within(t), &awssqs.SetQueueAttributesInput{QueueUrl: &r, Attributes: map[string]string{
+					"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`, arn, receives),
+				}})
+				require.NoError(t, err)
+			}
 		}
 		policy(c.least - 1)
 		_, err := b.provider(t, c.opts...).Open(within(t), c.cfg)
