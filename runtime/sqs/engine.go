@@ -17,16 +17,17 @@ const lookEvery = 100 * time.Millisecond
 
 // An engine is one queue as this process works on it, shared by all handles.
 type engine struct {
-	p      *Provider
-	name   string
-	kind   runtime.QueueType
-	levels int
-	isDLQ  bool
-	fifo   bool    // the SQS queues are; of a dead letter queue it may be, whatever kind says
-	lanes  []*lane // by level, the highest first; one where there are no levels
-	later  *lane   // where the delayed tasks of a fifo queue wait; else nil
-	dlq    *remote // nil on a dead letter queue
-	memos  *memos
+	p       *Provider
+	name    string
+	kind    runtime.QueueType
+	levels  int
+	isDLQ   bool
+	fifo    bool    // the SQS queues are; of a dead letter queue it may be, whatever kind says
+	lanes   []*lane // by level, the highest first; one where there are no levels
+	later   *lane   // where the delayed tasks of a fifo queue wait; else nil
+	dlq     *remote // nil on a dead letter queue
+	memos   *memos
+	killers *killers
 
 	mu          sync.Mutex
 	handles     []*Queue
@@ -78,7 +79,7 @@ func (e *engine) aside() (done func()) {
 
 // again is a new engine on the same SQS queues.
 func (e *engine) again() *engine {
-	n := &engine{p: e.p, name: e.name, kind: e.kind, levels: e.levels, isDLQ: e.isDLQ, fifo: e.fifo, dlq: e.dlq, out: make(map[runtime.Receipt]*message), memos: e.memos}
+	n := &engine{p: e.p, name: e.name, kind: e.kind, levels: e.levels, isDLQ: e.isDLQ, fifo: e.fifo, dlq: e.dlq, out: make(map[runtime.Receipt]*message), memos: e.memos, killers: e.killers}
 	for _, l := range e.lanes {
 		n.lanes = append(n.lanes, newLane(n, l.remote, l.level))
 	}
@@ -144,7 +145,7 @@ func (e *engine) dequeue(ctx context.Context, q *Queue, limit int, lease time.Du
 		}
 		e.mu.Unlock()
 		if len(ms) > 0 {
-			if ds := e.handOut(ctx, ms, lease); len(ds) > 0 {
+			if ds := e.handOut(ctx, ms, lease, q.cfg.MaxDeliveries); len(ds) > 0 {
 				return ds, nil
 			}
 			continue

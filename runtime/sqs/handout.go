@@ -78,7 +78,7 @@ func (e *engine) clear() []*message {
 
 // handOut leases messages to a worker. Those that have waited here for long, or
 // were received for another lease, have theirs renewed.
-func (e *engine) handOut(ctx context.Context, ms []*message, lease time.Duration) []*runtime.Delivery {
+func (e *engine) handOut(ctx context.Context, ms []*message, lease time.Duration, deliveries int) []*runtime.Delivery {
 	now := e.p.clock.Now()
 	var stale []*message
 	for _, m := range ms {
@@ -95,6 +95,7 @@ func (e *engine) handOut(ctx context.Context, ms []*message, lease time.Duration
 			}
 		}
 	}
+	e.begin(ctx, ms, lost, deliveries)
 	ds := make([]*runtime.Delivery, 0, len(ms))
 	var back []*message
 	e.mu.Lock()

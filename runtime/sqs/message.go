@@ -45,6 +45,8 @@ type message struct {
 	retries  int       // RetryCount when it was handed out
 	due      time.Time // when it may be handed out again; zero: it may be
 	kept     bool      // a worker has released it, and here it stayed
+	counted  bool      // that a worker has it is in a tag of the SQS queue
+	began    int       // how often workers had it before and said no word
 
 	doubt    bool // a request to delete or release it was sent, and not answered
 	settling bool // somebody completes, releases or buries it

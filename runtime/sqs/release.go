@@ -47,6 +47,7 @@ func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 				}
 			}
 		}
+		e.said(ctx, ms, errs, false)
 		e.rest(ctx, ds, kept, errs)
 		e.putOff(ctx, ds, hidden, errs)
 		e.resend(ctx, anew, errs)
@@ -102,7 +103,10 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
 	if q.e.isDLQ {
 		return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own", runtime.ErrUnsupported, q.cfg.Name)
 	}
-	return q.settle(ds, func(e *engine, ms []*message, errs []error) { e.bury(ctx, ms, errs) })
+	return q.settle(ds, func(e *engine, ms []*message, errs []error) {
+		e.bury(ctx, ms, errs)
+		e.said(ctx, ms, errs, true)
+	})
 }
 
 // bury moves messages to the dead letter queue.

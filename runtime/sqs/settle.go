@@ -18,6 +18,7 @@ import (
 func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
 	return q.settle(ds, func(e *engine, ms []*message, errs []error) {
 		e.drop(ctx, ms, errs)
+		e.said(ctx, ms, errs, true)
 		for i, m := range ms {
 			if errs[i] == nil && m.stored != "" && e.p.store != nil {
 				// Where that fails an object stays behind, and expires in the store.

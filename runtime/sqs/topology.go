@@ -49,7 +49,7 @@ func (p *Provider) build(ctx context.Context, cfg runtime.QueueConfig) (*engine,
 	if cfg.Visibility > maxLease {
 		return nil, fmt.Errorf("%w: SQS leases a message for 12 hours at most, and the visibility is to be %s", runtime.ErrUnsupported, cfg.Visibility)
 	}
-	e := &engine{p: p, name: cfg.Name, kind: cfg.Type, levels: cfg.Levels, out: make(map[runtime.Receipt]*message), memos: newMemos()}
+	e := &engine{p: p, name: cfg.Name, kind: cfg.Type, levels: cfg.Levels, out: make(map[runtime.Receipt]*message), memos: newMemos(), killers: &killers{}}
 	if found, err := p.openDead(ctx, e, n); found || err != nil {
 		return e, err
 	}

@@ -1,0 +1,175 @@
+package sqs
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+)
+
+// A task of a fifo queue that kills its process is found by counting the times that a
+// worker here was given it and never said a word. SQS's receive count is not that
+// number: it only says of which tasks it is worth to keep one. A message cannot be
+// changed where it stands, and what the process knows dies with it: so the number is in
+// a tag of the SQS queue, which is there only while such a task is with a worker or has
+// killed one. It errs in the task's favour: without the permission, or where SQS
+// throttles, nothing is counted, and the redrive policy is what stops the task.
+type killers struct {
+	mu   sync.Mutex
+	tags map[string]string // of the SQS queue, as they were read
+	read time.Time
+	told bool
+}
+
+const (
+	// tagBegan is before a message's ID in the key of a tag. Its value is how often
+	// the task began with no word after it, and when it last did.
+	tagBegan = "taskgen-began-"
+	// readTags is how often the tags are read at most. What is not counted yet is
+	// counted from a reading on.
+	readTags = time.Second
+	tagTime  = 2 * time.Second
+)
+
+// begin notes that workers are about to be given messages which were received more
+// often than a task may kill its process, and writes into those how often it did.
+func (e *engine) begin(ctx context.Context, ms []*message, lost map[*message]bool, deliveries int) {
+	if !e.fifo || e.isDLQ {
+		return
+	}
+	var often []*message
+	for _, m := range ms {
+		if m.receives > deliveries && !lost[m] {
+			often = append(often, m)
+		}
+	}
+	if len(often) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tagTime)
+	defer cancel()
+	k, now, url := e.killers, e.p.clock.Now(), &e.lanes[0].url
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	fresh := time.Since(k.read) >= readTags
+	if fresh {
+		k.read = time.Now()
+		out, err := e.p.api.ListQueueTags(ctx, &awssqs.ListQueueTagsInput{QueueUrl: url})
+		if err != nil {
+			e.tellKillers(err)
+			return
+		}
+		if k.tags = out.Tags; k.tags == nil {
+			k.tags = make(map[string]string)
+		}
+		e.forgetOld(ctx, now)
+	}
+	noted := make(map[string]string)
+	for _, m := range often {
+		value, known := k.tags[m.tag()]
+		if !known && !fresh {
+			continue
+		}
+		m.began, _ = began(value)
+		m.counted = true
+		if m.crashes = 0; m.began > 0 {
+			// The first may have been somebody else's doing: from then on it runs alone.
+			m.crashes = (deliveries+1)/2 + m.began - 1
+		}
+		noted[m.tag()] = fmt.Sprintf("%d@%d", m.began+1, now.Unix())
+	}
+	if err := e.tag(ctx, noted); err != nil {
+		for _, m := range often {
+			m.counted = false
+		}
+	}
+}
+
+// said notes that workers have said a word about messages. Those that are gone need no
+// tag any more.
+func (e *engine) said(ctx context.Context, ms []*message, errs []error, gone bool) {
+	var over []string
+	noted := make(map[string]string)
+	now := e.p.clock.Now().Unix()
+	for i, m := range ms {
+		switch {
+		case m == nil || errs[i] != nil || !m.counted:
+			continue
+		case gone || m.began == 0:
+			over = append(over, m.tag())
+		default:
+			noted[m.tag()] = fmt.Sprintf("%d@%d", m.began, now)
+		}
+		m.counted = false
+	}
+	if len(over)+len(noted) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tagTime)
+	defer cancel()
+	e.killers.mu.Lock()
+	defer e.killers.mu.Unlock()
+	_ = e.tag(ctx, noted)
+	e.untag(ctx, over)
+}
+
+// tag and untag change the tags of the SQS queue, and what is known of them. killers.mu
+// is held.
+func (e *engine) tag(ctx context.Context, tags map[string]string) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	_, err := e.p.api.TagQueue(ctx, &awssqs.TagQueueInput{QueueUrl: &e.lanes[0].url, Tags: tags})
+	if err != nil {
+		e.tellKillers(err)
+		return err
+	}
+	for key, value := range tags {
+		e.killers.tags[key] = value
+	}
+	return nil
+}
+
+func (e *engine) untag(ctx context.Context, keys []string) {
+	if len(keys) == 0 {
+		return
+	}
+	_, err := e.p.api.UntagQueue(ctx, &awssqs.UntagQueueInput{QueueUrl: &e.lanes[0].url, TagKeys: keys})
+	if err != nil {
+		e.tellKillers(err)
+		return
+	}
+	for _, key := range keys {
+		delete(e.killers.tags, key)
+	}
+}
+
+// forgetOld removes the tags of messages that SQS does not keep any more.
+func (e *engine) forgetOld(ctx context.Context, now time.Time) {
+	var old []string
+	for key, value := range e.killers.tags {
+		if _, at := began(value); strings.HasPrefix(key, tagBegan) && now.Sub(at) > maxRetention {
+			old = append(old, key)
+		}
+	}
+	e.untag(ctx, old)
+}
+
+// tellKillers says once what is missing. killers.mu is held.
+func (e *engine) tellKillers(err error) {
+	if !e.killers.told {
+		e.killers.told = true
+		slog.Warn("sqs: a task that kills its process cannot be told from others (sqs:ListQueueTags, sqs:TagQueue, sqs:UntagQueue): the redrive policy alone stops it", slog.String("queue", e.name), slog.Any("error", err))
+	}
+}
+
+func (m *message) tag() string { return tagBegan + token(m.id) }
+
+func began(value string) (n int, at time.Time) {
+	count, seconds, _ := strings.Cut(value, "@")
+	return int(number(count)), time.Unix(number(seconds), 0)
+}
