@@ -164,7 +164,7 @@ func faked(h queuetest.Harness, more map[queuetest.Law]string) queuetest.Harness
 }
 
 const (
-	uncounted = "a message of a fifo queue cannot be changed without losing its place, so that its receive count is the attempt, and a crash costs a retry"
+	uncounted = "a message of a fifo queue cannot be changed without losing its place, and its receive count says how often its group was fetched: a crash is counted only for a task that was received more often than MaxDeliveries"
 	hiding    = "with RetryByVisibility the receive count is the attempt, and a crash costs a retry"
 	stopped   = ": a task that kills its process is stopped when its deliveries are above its retries and MaxDeliveries"
 )
@@ -183,9 +183,9 @@ var (
 	fifoHarness     = harness("sqs-fifo", runtime.FIFO, map[queuetest.Law]string{
 		queuetest.NothingIsLost:         forgetful,
 		queuetest.DoneStaysDone:         forgetful,
-		queuetest.PoisonDoesNotLoop:     uncounted + stopped,
+		queuetest.PoisonDoesNotLoop:     uncounted + ": a task that kills its process is stopped after twice MaxDeliveries",
 		queuetest.CrashesAreNotFailures: uncounted,
-		queuetest.DiesOfItsOwnRuns:   uncounted,
+		queuetest.DiesOfItsOwnRuns:      uncounted,
 		queuetest.OrderWherePromised:    "which group is next is the choice of SQS: where workers take one task at a time, a long group may go before others",
 	})
 	priorityHarness = harness("sqs-priority", runtime.Priority, map[queuetest.Law]string{
@@ -201,7 +201,7 @@ var (
 	visibilityFake = byVisibility(faked(standardHarness, map[queuetest.Law]string{
 		queuetest.PoisonDoesNotLoop:     hiding + stopped,
 		queuetest.CrashesAreNotFailures: hiding,
-		queuetest.DiesOfItsOwnRuns:   hiding,
+		queuetest.DiesOfItsOwnRuns:      hiding,
 	}))
 )
 

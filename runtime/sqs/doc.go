@@ -23,8 +23,9 @@
 //
 // Retry, dead letter and redrive send the task to its new place and then delete it at
 // the old one: a crash in between makes a duplicate and never a loss. On a fifo
-// queue a retry hides the message for the delay, for a message that is sent anew
-// would lose its place: there the receive count is the attempt.
+// queue a message that is sent anew would lose its place. There the head of a group
+// waits for its retry in the process that ran it, under the lease of the whole group,
+// and the receive count charges nobody.
 //
 // Delays are whole seconds, rounded up. One beyond 15 minutes goes in hops: whoever
 // receives the task before it is due sends it anew with what is left. SQS has no delay

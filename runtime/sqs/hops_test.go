@@ -139,3 +139,51 @@ func TestALetterThatSQSItselfMovedDoesNotSayWhenItDied(t *testing.T) {
 	require.Contains(t, d.Task.Metadata[runtime.MetaFailureReason], "delivered too often")
 	require.NotContains(t, d.Task.Metadata, runtime.MetaFailedAt)
 }
+
+func TestWhoLooksThroughTheDeadChargesNobody(t *testing.T) {
+	for _, cfg := range []runtime.QueueConfig{{}, fifo} {
+		b := newBench(t)
+		q := openQueue(t, b.p, cfg)
+		put(t, q, "a")
+		ds := take(t, q, 1)
+		runtime.Bury(ds[0].Task, "q", b.clock.Now(), errors.New("it failed"))
+		require.NoError(t, q.DeadLetter(within(t), ds))
+		for range 2 * runtime.DefaultMaxDeliveries {
+			_, err := q.Redrive(within(t), []string{"another"})
+			require.NoError(t, err)
+		}
+		dead := openQueue(t, b.provider(t), runtime.QueueConfig{Name: "q-dlq"})
+		d := take(t, dead, 1)[0]
+		require.Zero(t, d.Crashes)
+		require.Zero(t, d.Task.RetryCount)
+	}
+}
+
+func TestAProcessThatDiesOnAHopIsNoCrashOfTheTask(t *testing.T) {
+	for _, opts := range [][]Option{nil, {RetryByVisibility()}} {
+		b := newBench(t, opts...)
+		due := b.clock.Now().Add(20 * time.Minute)
+		enqueue(t, openQueue(t, b.p, runtime.QueueConfig{}), task(openQueue(t, b.p, runtime.QueueConfig{}), "a", func(t *runtime.Task) { t.ScheduledFor = due }))
+		b.clock.Advance(maxDelay)
+		for range 3 {
+			p := b.provider(t, opts...)
+			q := openQueue(t, p, runtime.QueueConfig{})
+			b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+				if c.Operation != "SendMessageBatch" {
+					return sqsfake.Fault{}
+				}
+				return sqsfake.Fault{Error: &sqsfake.Error{Type: "AccessDenied", Status: 403, Message: "no"}}
+			})
+			putOff(t, q)
+			require.NoError(t, p.Close())
+			b.SetHook(nil)
+			b.clock.Advance(time.Minute)
+		}
+		q := openQueue(t, b.provider(t, opts...), runtime.QueueConfig{})
+		putOff(t, q)
+		b.clock.Advance(due.Sub(b.clock.Now()) + time.Second)
+		d := take(t, q, 1)[0]
+		require.Zero(t, d.Crashes)
+		require.Zero(t, d.Task.RetryCount)
+	}
+}

@@ -122,7 +122,7 @@ func (l *lane) read(m types.Message, at time.Time, lease time.Duration) (*messag
 	msg.receives = int(max(number(m.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)]), 1))
 	text := func(name string) string { return aws.ToString(m.MessageAttributes[name].StringValue) }
 	before, _ := strconv.Atoi(text(attrCrashes))
-	msg.crashes = max(before, 0) + msg.receives - 1
+	msg.crashes = max(before, 0)
 	msg.origin, msg.stored = text(attrDead), text(attrStored)
 	data, err := envelope(aws.ToString(m.Body))
 	if err == nil {
@@ -134,8 +134,13 @@ func (l *lane) read(m types.Message, at time.Time, lease time.Duration) (*messag
 	if msg.origin != "" && !l.e.isDLQ {
 		runtime.Unbury(msg.task, l.e.dlqName()) // SQS itself moved it back
 	}
-	if l.e.stays() && l != l.e.later {
+	switch {
+	case l.e.isDLQ, l == l.e.later, msg.task.ScheduledFor.After(at):
+		// Nobody runs it, or may not yet: who received it before looked, or sent it on.
+	case l.e.stays():
 		l.e.remember(msg)
+	default:
+		msg.crashes += msg.receives - 1
 	}
 	return msg, nil
 }
@@ -158,7 +163,6 @@ func (e *engine) remember(m *message) {
 		return
 	}
 	runs := m.receives - 1
-	m.crashes -= runs
 	if note != nil {
 		runs -= note.receives
 	}

@@ -87,10 +87,11 @@ type Store interface {
 // the retention of the queue, 14 days.
 func WithStore(s Store) Option { return func(o *options) { o.store = s } }
 
-// RetryByVisibility makes Release of a standard or priority queue hide the message
+// RetryByVisibility makes a retry on a standard or priority queue hide the message
 // for its delay in place of sending it anew: one request less for each retry.
 // In return the receive count is the attempt, so that a crash of a worker costs a
-// retry, and what a failed run wrote into the metadata is not kept.
+// retry, and what a failed run wrote into the metadata is not kept. A redrive policy
+// of the queue must allow 1000 receives.
 func RetryByVisibility() Option { return func(o *options) { o.byVisibility = true } }
 
 // WithStarvationFree makes every n-th Dequeue of a priority queue look at the

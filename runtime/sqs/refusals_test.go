@@ -205,3 +205,20 @@ func TestAMessageThatSQSFindsTooLargeIsTooLarge(t *testing.T) {
 	require.ErrorIs(t, runtime.ErrorAt(err, 0), runtime.ErrPayloadTooLarge)
 	require.NoError(t, runtime.ErrorAt(err, 1))
 }
+
+// TestARefusedRequestLeavesNoDoubt has the lease be lost after it: what SQS refused it has
+// not done.
+func TestARefusedRequestLeavesNoDoubt(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, runtime.QueueConfig{})
+	put(t, q, "a")
+	ds := take(t, q, 1)
+	b.SetHook(func(sqsfake.Call) sqsfake.Fault {
+		return sqsfake.Fault{Error: &sqsfake.Error{Type: "AccessDenied", Status: 403, Message: "no"}}
+	})
+	require.ErrorContains(t, q.Complete(within(t), ds), "AccessDenied")
+	b.SetHook(func(sqsfake.Call) sqsfake.Fault {
+		return sqsfake.Fault{Entries: map[int]*sqsfake.Error{0: {Type: "ReceiptHandleIsInvalid", Status: 404, Message: "no"}}}
+	})
+	require.ErrorIs(t, q.Complete(within(t), ds), runtime.ErrLeaseLost)
+}

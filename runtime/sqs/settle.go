@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
@@ -181,7 +182,7 @@ func doubtful(ctx context.Context, settles bool, part []*message, numbers []int,
 	for _, n := range numbers {
 		m := part[n]
 		if err != nil {
-			if settles && tries.Load() > 0 { // an Extend leaves it alone: another call may settle the message
+			if settles && unanswered(err, tries.Load()) { // an Extend leaves it alone: another call may settle the message
 				m.doubt = true
 			}
 		} else if v := all[n]; v.stale {
@@ -193,6 +194,14 @@ func doubtful(ctx context.Context, settles bool, part []*message, numbers []int,
 		}
 	}
 	return all, err
+}
+
+// unanswered reports whether a request that failed may have been acted on: it was sent,
+// and SQS did not refuse it the only time that it was.
+func unanswered(err error, tries int64) bool {
+	var answer *awshttp.ResponseError
+	refused := errors.As(err, &answer) && answer.HTTPStatusCode() >= 400 && answer.HTTPStatusCode() < 500
+	return tries > 1 || tries == 1 && !refused
 }
 
 // drop deletes messages.
