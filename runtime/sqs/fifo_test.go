@@ -3,6 +3,7 @@ package sqs
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -390,4 +391,45 @@ func TestAGroupWaitsWhileTheStoreOfItsFirstIsAway(t *testing.T) {
 	b.clock.Advance(time.Minute)
 	require.Equal(t, "large", first(t, q).Task.ID)
 	require.Equal(t, "behind", first(t, q).Task.ID)
+}
+
+// TestAnExtendThatIsUnderWayDoesNotEndTheWaitOfARetry has the Extend reach SQS late.
+func TestAnExtendThatIsUnderWayDoesNotEndTheWaitOfARetry(t *testing.T) {
+	for _, charged := range []int{0, 1} {
+		b := newBench(t)
+		q, other := openQueue(t, b.p, fifo), openQueue(t, b.provider(t), fifo)
+		put(t, q, "a")
+		ds := dequeue(t, q)
+		arrived, pass := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+			if c.Operation == "ChangeMessageVisibilityBatch" {
+				once.Do(func() { close(arrived); <-pass })
+			}
+			return sqsfake.Fault{}
+		})
+		extended, released := make(chan error, 1), make(chan error, 1)
+		kept := *ds[0]
+		go func() { extended <- q.Extend(within(t), []*runtime.Delivery{&kept}, time.Minute) }()
+		<-arrived
+		ds[0].Task.RetryCount += charged
+		ds[0].Delay = time.Hour
+		go func() { released <- q.Release(within(t), ds) }()
+		require.Eventually(t, func() bool {
+			q.e.mu.Lock()
+			defer q.e.mu.Unlock()
+			m := q.e.out[ds[0].Receipt]
+			return m == nil || m.releasing
+		}, soon, time.Millisecond)
+		more := *ds[0]
+		require.NoError(t, q.Extend(within(t), []*runtime.Delivery{&more}, time.Minute), "it has no say any more")
+		close(pass)
+		require.NoError(t, <-extended)
+		require.NoError(t, <-released)
+		b.clock.Advance(30 * time.Minute)
+		nothing(t, other)
+		nothing(t, q)
+		b.clock.Advance(30 * time.Minute)
+		require.Equal(t, charged, first(t, q).Task.RetryCount)
+	}
 }

@@ -48,9 +48,12 @@ type message struct {
 	counted  bool      // that a worker has it is in a tag of the SQS queue
 	began    int       // how often workers had it before and said no word
 
-	doubt    bool // a request to delete or release it was sent, and not answered
-	settling bool // somebody completes, releases or buries it
-	moved    bool // it was sent to its new place: only the delete is left
+	doubt     bool          // a request to delete or release it was sent, and not answered
+	settling  bool          // somebody completes, releases or buries it
+	releasing bool          // and it is Release: no Extend may come after it
+	extending int           // calls of Extend that are under way
+	extended  chan struct{} // closed when they have ended; nil: there are none
+	moved     bool          // it was sent to its new place: only the delete is left
 }
 
 // body writes the envelope of a task as SQS can carry it: as it stands, or quoted

@@ -27,10 +27,11 @@ import (
 // ErrUnsupported, as it is with RetryByVisibility.
 func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 	return q.settle(ds, func(e *engine, ms []*message, errs []error) {
+		e.awaitExtends(ctx, ms, errs)
 		kept, hidden, anew := make([]*message, len(ms)), make([]*message, len(ms)), make([]*message, len(ms))
 		now := e.p.clock.Now()
 		for i, m := range ms {
-			if m == nil {
+			if m == nil || errs[i] != nil {
 				continue
 			}
 			charged := ds[i].Task.RetryCount > m.retries
@@ -57,6 +58,29 @@ func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 			}
 		}
 	})
+}
+
+// awaitExtends waits for calls of Extend that are under way for messages which are about
+// to be hidden, and lets no more begin: SQS does what it is asked last, and would hand
+// them out when the lease ends.
+func (e *engine) awaitExtends(ctx context.Context, ms []*message, errs []error) {
+	for i, m := range ms {
+		if m == nil {
+			continue
+		}
+		e.mu.Lock()
+		over := m.extended
+		m.releasing = true
+		e.mu.Unlock()
+		if over == nil {
+			continue
+		}
+		select {
+		case <-over:
+		case <-ctx.Done():
+			errs[i] = fmt.Errorf("release task %s, whose lease is being extended: %w", m.task.ID, ctx.Err())
+		}
+	}
 }
 
 // putOff hides messages for their delays. What stands behind them in their groups

@@ -61,7 +61,7 @@ func (e *engine) rest(ctx context.Context, ds []*runtime.Delivery, ms []*message
 		back = append(back, m.cutLine(lost)...)
 		delete(e.out, ds[i].Receipt)
 		m.task, m.due = ds[i].Task.Clone(), due.Add(ds[i].Delay)
-		m.settling, m.kept = false, true
+		m.settling, m.releasing, m.kept = false, false, true
 		if e.closing {
 			back = append(back, m.group.line...)
 			continue

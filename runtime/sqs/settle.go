@@ -49,7 +49,10 @@ func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.D
 	var owner []int
 	e.mu.Lock()
 	for i, m := range ms {
-		if errs[i] == nil {
+		if errs[i] == nil && m.releasing {
+			ds[i].LeaseUntil, ms[i] = m.until, nil // it needs no lease any more, or will need one
+		} else if errs[i] == nil {
+			e.extends(m, 1)
 			for _, o := range m.lined() {
 				all = append(all, o)
 				owner = append(owner, i)
@@ -68,7 +71,10 @@ func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.D
 	var back []*message
 	e.mu.Lock()
 	for i, m := range ms {
-		if errs[i] == nil {
+		if m != nil {
+			e.extends(m, -1)
+		}
+		if m != nil && errs[i] == nil {
 			ds[i].LeaseUntil = m.until
 			back = append(back, m.cutLine(lost)...)
 		}
@@ -77,6 +83,17 @@ func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.D
 	back = append(back, e.abandon(ds, ms, errs)...)
 	e.giveBack(back)
 	return result(errs, func(i int) string { return idOf(ds[i]) })
+}
+
+// extends counts the calls of Extend for a message. mu is held.
+func (e *engine) extends(m *message, more int) {
+	if m.extended == nil {
+		m.extended = make(chan struct{})
+	}
+	if m.extending += more; m.extending == 0 {
+		close(m.extended)
+		m.extended = nil
+	}
 }
 
 // settle does what takes deliveries off their leases.
@@ -92,7 +109,7 @@ func (q *Queue) settle(ds []*runtime.Delivery, do func(e *engine, ms []*message,
 		if m == nil {
 			continue
 		}
-		m.settling = false
+		m.settling, m.releasing = false, false
 		if errs[i] == nil {
 			delete(e.out, ds[i].Receipt)
 			e.memos.settled(m)
