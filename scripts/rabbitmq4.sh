@@ -24,9 +24,11 @@ mkdir -p "$folder$tmp"
 mount --bind "$tmp" "$folder$tmp"
 mount -t proc proc "$folder/proc"
 trap 'umount -l "$folder/proc" "$folder$tmp"; rm -r "$bin"' EXIT
-cat >"$bin/rabbitmq-server" <<EOF
+for program in rabbitmq-server rabbitmqctl; do
+	cat >"$bin/$program" <<EOF
 #!/bin/sh
-exec chroot "$folder" /usr/lib/rabbitmq/bin/rabbitmq-server "\$@"
+exec chroot "$folder" /usr/lib/rabbitmq/bin/$program "\$@"
 EOF
-chmod +x "$bin/rabbitmq-server"
+	chmod +x "$bin/$program"
+done
 PATH="$bin:$PATH" "$@"

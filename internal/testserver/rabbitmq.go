@@ -119,6 +119,24 @@ func rabbitMQHome(dir string, conf []string) ([]string, error) {
 	}, nil
 }
 
+// RabbitMQCtl runs rabbitmqctl, the tool beside the server's own program, on a server
+// that RabbitMQ has started, and returns what it prints.
+func (s *Server) RabbitMQCtl(ctx context.Context, args ...string) (string, error) {
+	if err := s.ours("administer"); err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	node := s.daemons[len(s.daemons)-1]
+	s.mu.Unlock()
+	cmd := exec.CommandContext(ctx, filepath.Join(filepath.Dir(node.argv[0]), "rabbitmqctl"), args...)
+	cmd.Env = append(os.Environ(), node.env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("rabbitmqctl %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return string(out), nil
+}
+
 // rabbitMQReady says hello, and waits for a Connection.Start with the node's name
 // in it. RabbitMQ listens when all else is done.
 func rabbitMQReady(ctx context.Context, addr, node string) error {
