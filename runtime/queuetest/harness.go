@@ -120,6 +120,11 @@ type Harness struct {
 	// and those made meanwhile stay like that for good; new ones pass after restore.
 	// Nil: the tests are left out, and the table says so.
 	Swallow func(tb testing.TB, addr string) (restore func())
+	// Raw puts a message onto q, a queue at addr, whose bytes are body, as another
+	// program may. Nil: nothing but tasks can be on a queue of the provider.
+	Raw func(tb testing.TB, addr string, q runtime.Queue, body []byte)
+	// MaxRaw is how many bytes such a message may have; 0 is 1 MiB.
+	MaxRaw int
 	// Alone is like Data, on a broker that no other test shares. It is for tests
 	// that restart or kill the broker. Nil: Data does already.
 	Alone func(tb testing.TB) (addr string)

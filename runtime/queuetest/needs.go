@@ -60,6 +60,7 @@ const (
 	filling      need = "a backend that can be filled"
 	bulky        need = "large payloads"
 	swallowing   need = "a network that swallows what is sent"
+	foreign      need = "messages that other programs put on a queue"
 )
 
 // optional needs are those that a provider is free not to fill: the test is
@@ -67,7 +68,7 @@ const (
 var optional = map[need]bool{
 	costing: true, browsing: true, cancelling: true, rescheduling: true, purging: true, pausing: true,
 	redriving: true, discarding: true, bounding: true, measuring: true, bounded: true, limited: true,
-	keyless: true, charging: true, oneplace: true, excusing: true, filling: true, bulky: true, swallowing: true,
+	keyless: true, charging: true, oneplace: true, excusing: true, filling: true, bulky: true, swallowing: true, foreign: true,
 }
 
 // leaves reports whether the harness may go without what a test needs. A harness
@@ -102,6 +103,7 @@ func (h *Harness) lacks(tb testing.TB) map[need]string {
 	no(crashing, h.Crash == nil, "the harness has no Crash")
 	no(filling, h.Fill == nil, "the harness has no Fill")
 	no(bulky, h.Large == 0, "the harness has no Large")
+	no(foreign, h.Raw == nil, "the harness has no Raw")
 	no(costing, h.Cost == nil, "the harness has no Cost")
 
 	p, err := h.Open(h.Data(tb), runtime.SystemClock)

@@ -2,8 +2,10 @@ package redis
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -77,6 +79,18 @@ func trips(p runtime.Provider) int64 {
 	return at.(*place).network.Trips()
 }
 
+// spoil puts a task on a queue and other bytes in the place of its value.
+func spoil(tb testing.TB, addr string, q runtime.Queue, body []byte) {
+	p := open(tb, addr)
+	own, err := p.Open(within(tb), q.Config())
+	require.NoError(tb, err)
+	one := fitting(q.Config(), fmt.Sprint("raw-", spoilt.Add(1)), 1)
+	enqueue(tb, own.(*Queue), one...)
+	require.NoError(tb, p.client.HSet(within(tb), own.(*Queue).lane.key(keyBody), one[0].ID, body).Err())
+}
+
+var spoilt atomic.Int64
+
 // single is how the conformance suite gets at this provider on one server.
 var single = queuetest.Harness{
 	Name: "redis",
@@ -99,6 +113,7 @@ var single = queuetest.Harness{
 	},
 	Fill:  func(tb testing.TB, addr string) func() { return fill(tb, placeAt(tb, addr).server.URL) },
 	Large: 1 << 20,
+	Raw:   spoil,
 	Cost:  trips,
 	Crash: func(tb testing.TB, addr string) { require.NoError(tb, placeAt(tb, addr).server.Restart()) },
 }

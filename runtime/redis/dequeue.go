@@ -328,9 +328,17 @@ func (q *Queue) deliver(ctx context.Context, l *lane, c claim, failed error) ([]
 // a value that cannot be decoded. Its payload is the value, in base64.
 const undecodable = "taskgen.undecodable"
 
+// salvageWait bounds the call that buries one.
+const salvageWait = 5 * time.Second
+
 // salvage buries a leased task whose envelope cannot be decoded. On a dead
 // letter queue it returns the task that now stands for it, elsewhere nil.
+//
+// It is not given up where the wait of Dequeue is over: the value would come back with
+// the end of its lease, and again.
 func (q *Queue) salvage(ctx context.Context, l *lane, receipt, envelope string, cause error) (*runtime.Task, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), salvageWait)
+	defer cancel()
 	_, id, _ := strings.Cut(receipt, ".")
 	stand := standIn(id, l.queue, envelope, cause)
 	text := string(runtime.AppendEnvelope(nil, stand))

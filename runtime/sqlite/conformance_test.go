@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/queuetest"
@@ -30,6 +33,7 @@ var harness = queuetest.Harness{
 	Cut:       cut,
 	Fill:      files.fill,
 	Large:     256 << 10,
+	Raw:       spoil,
 	Cost: func(p runtime.Provider) int64 {
 		sp := p.(*Provider)
 		return sp.writer.c.steps.Load() + sp.reader.c.steps.Load()
@@ -92,6 +96,23 @@ func limitPages(p *Provider, pages int) error {
 		}
 	})
 }
+
+// spoil puts a task on a queue and other bytes in the place of its envelope.
+func spoil(tb testing.TB, addr string, q runtime.Queue, body []byte) {
+	one := &runtime.Task{ID: fmt.Sprint("raw-", spoilt.Add(1)), Type: "t", Queue: q.Config().Name, Payload: []byte("1"), CreatedAt: time.Now()}
+	if q.Config().Type == runtime.FIFO {
+		one.GroupKey = one.ID
+	}
+	_, err := q.Enqueue(context.Background(), []*runtime.Task{one})
+	require.NoError(tb, err)
+	raw, err := sqlite.OpenConn(addr, sqlite.OpenReadWrite)
+	require.NoError(tb, err)
+	defer raw.Close()
+	raw.SetBusyTimeout(time.Minute)
+	require.NoError(tb, sqlitex.Execute(raw, "UPDATE taskgen_job SET envelope = ? WHERE id = ?", &sqlitex.ExecOptions{Args: []any{body, one.ID}}))
+}
+
+var spoilt atomic.Int64
 
 // cut takes the file away from everybody else: whoever holds the write lock is
 // the only one who gets anything done.
