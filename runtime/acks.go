@@ -264,7 +264,7 @@ func (l *lane) settled(it *item, verb string, err error) bool {
 		it.outcome, it.d.Delay = Released, DefaultRetryCap
 		l.s.tell(slog.LevelError, "the queue takes no dead letters: the task goes back to it", task, slog.Duration("delay", it.d.Delay))
 		return false
-	case errors.Is(err, ErrClosed) || again && now.Sub(since) > l.lease:
+	case errors.Is(err, ErrClosed) || again && now.Sub(since) > l.lease && (l.s.stopping || !errors.Is(err, ErrQueueFull)):
 		l.s.tell(slog.LevelError, "the task could not be settled: it will be delivered again", task, slog.String("call", verb), slog.Any("error", err))
 	default:
 		if !again {

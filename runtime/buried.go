@@ -9,8 +9,8 @@ type buriedKey struct{}
 
 // HearBuried returns a context for Queue.Dequeue by which hear is told of what the
 // queue buries by itself, because nobody can decode it: each by the task that stands
-// for it among the dead. A pool logs them. hear is called by Dequeue, maybe of several
-// calls at once.
+// for it among the dead. A pool logs them. hear may be called several times at once,
+// and after Dequeue has returned.
 func HearBuried(ctx context.Context, hear func(*Task)) context.Context {
 	return context.WithValue(ctx, buriedKey{}, hear)
 }
