@@ -33,3 +33,21 @@ func Text(s string, mark byte, plain func(c byte) bool) string {
 func But(special string) func(c byte) bool {
 	return func(c byte) bool { return strings.IndexByte(special, c) < 0 }
 }
+
+// Original is the text that Text made s of, with the same mark. What Text cannot have
+// made stays as it is.
+func Original(s string, mark byte) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == mark && i+2 < len(s) {
+			high, low := strings.IndexByte(hex, s[i+1]), strings.IndexByte(hex, s[i+2])
+			if high >= 0 && low >= 0 {
+				b.WriteByte(byte(high<<4 | low))
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}

@@ -25,5 +25,7 @@ func TestEveryTextCanBeHadBack(t *testing.T) {
 		back, err := url.PathUnescape(got)
 		require.NoError(t, err)
 		require.Equal(t, s, back)
+		require.Equal(t, s, Original(got, '%'))
+		require.Equal(t, s, Original(Text(s, '=', But(special)), '='))
 	})
 }

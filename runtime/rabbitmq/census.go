@@ -21,7 +21,8 @@ import (
 // connection is a consumer of one queue that is always empty, the roll.
 
 // censusWait bounds how long Stats waits for an answer. What a process holds that
-// does not answer is not counted.
+// does not answer is not counted; nor is what others hold while the broker takes no
+// messages.
 const censusWait = time.Second
 
 // A tally is what one process has of a queue.
@@ -53,15 +54,17 @@ func (p *Provider) join(ctx context.Context, s *session) error {
 	b := &inbox{p: p, s: s, ch: ch, asked: make(map[string]chan tally)}
 	var in, never <-chan amqp.Delivery
 	err = ch.call(ctx, func() error {
-		pen, err := ch.QueueDeclare("", false, false, true, false, nil)
-		if err != nil {
-			return err
+		id := p.nonce + "." + strconv.FormatUint(p.seq.Add(1), 10)
+		for _, own := range []struct {
+			name *string
+			as   string
+		}{{&s.pen, "pen"}, {&b.name, "inbox"}} {
+			q, err := ch.QueueDeclare(p.names.own(own.as, id), false, false, true, false, nil)
+			if err != nil {
+				return err
+			}
+			*own.name = q.Name
 		}
-		own, err := ch.QueueDeclare("", false, false, true, false, nil)
-		if err != nil {
-			return err
-		}
-		s.pen, b.name = pen.Name, own.Name
 		if err := ch.ExchangeDeclare(p.names.census(), amqp.ExchangeFanout, true, false, false, false, nil); err != nil {
 			return err
 		}
@@ -114,7 +117,9 @@ func (b *inbox) answer(d *amqp.Delivery) {
 	if st := b.p.stationOf(string(d.Body)); st != nil {
 		n = st.tally(b.s.ctx)
 	}
-	_ = b.ch.Publish("", d.ReplyTo, false, false, amqp.Publishing{CorrelationId: d.CorrelationId, Body: []byte(n.String())})
+	if out := b.p.out.current(); out != nil {
+		_ = out.say("", d.ReplyTo, amqp.Publishing{CorrelationId: d.CorrelationId, Body: []byte(n.String())})
+	}
 }
 
 func (p *Provider) stationOf(queue string) *station {
@@ -190,7 +195,8 @@ func (s *session) census(ctx context.Context, queue string) (sum tally, err erro
 	if err != nil {
 		return sum, explain(err)
 	}
-	if members <= 1 {
+	out := b.p.out.current()
+	if members <= 1 || out == nil || out.alarm.err() != nil {
 		if st := b.p.stationOf(queue); st != nil {
 			sum = st.tally(ctx)
 		}
@@ -208,7 +214,7 @@ func (s *session) census(ctx context.Context, queue string) (sum tally, err erro
 		delete(b.asked, id)
 	}()
 	err = do(ctx, func() error {
-		return b.ch.Publish(b.p.names.census(), "", false, false, amqp.Publishing{ReplyTo: b.name, CorrelationId: id, Body: []byte(queue)})
+		return out.say(b.p.names.census(), "", amqp.Publishing{ReplyTo: b.name, CorrelationId: id, Body: []byte(queue)})
 	})
 	if err != nil {
 		return sum, err

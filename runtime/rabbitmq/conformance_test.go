@@ -53,6 +53,10 @@ var harness = queuetest.Harness{
 		require.NoError(tb, s.Kill())
 		require.NoError(tb, s.Restart())
 	},
+	Raw: func(tb testing.TB, addr string, q runtime.Queue, body []byte) {
+		raw(tb, roomOf(addr).server.URL, prefixOf(addr).line(q.Config().Name, 0), amqp.Publishing{DeliveryMode: amqp.Persistent, Body: body})
+	},
+	MaxRaw: maxMessage,
 	Downgrades: map[queuetest.Law]string{
 		queuetest.Contract:           "RabbitMQ does not know which IDs are on a queue, and keeps a delivery only as long as its channel",
 		queuetest.NothingIsLost:      "a lease is a delivery of the broker's: it ends with the process, and the task comes back at once rather than when the lease is over; unique keys are not kept",
@@ -66,7 +70,12 @@ var harness = queuetest.Harness{
 }
 
 // shared is the broker of all tests that leave it alone.
-var sharedServer = sync.OnceValues(func() (*testserver.Server, error) { return testserver.RabbitMQ() })
+var sharedServer = sync.OnceValues(func() (*testserver.Server, error) {
+	return testserver.RabbitMQ(fmt.Sprintf("max_message_size = %d", maxMessage))
+})
+
+// maxMessage is what that takes, in bytes: a payload of the full size, and little more.
+const maxMessage = maxPayload + 1<<20
 
 func shared(tb testing.TB) *testserver.Server {
 	s, err := sharedServer()
@@ -148,7 +157,7 @@ func (pl *place) wipe(tb testing.TB, url, prefix string) {
 		}
 		gone(n.gate(cfg.Name))
 		gone(n.line(cfg.DLQ, 0))
-		for _, x := range []string{n.plan(cfg.Name), n.plan(cfg.DLQ), n.grave(cfg.DLQ)} {
+		for _, x := range []string{n.plan(cfg.Name), n.plan(cfg.DLQ), n.grave(cfg.DLQ), n.backstop(cfg.Name)} {
 			require.NoError(tb, ch.ExchangeDelete(x, false, false))
 		}
 	}

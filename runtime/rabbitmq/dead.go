@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -162,6 +163,9 @@ type corpse struct {
 	tag  uint64
 	turn int // of the consumer that has it
 	task *runtime.Task
+	raw  bool // it stands for bytes that cannot be decoded
+	from *amqp.Delivery
+	body []byte
 }
 
 // next returns some of the tasks that were asked for; none when the scan is over.
@@ -200,11 +204,11 @@ func (c *scan) next(ctx context.Context) (found []corpse, err error) {
 			}
 			continue
 		}
-		task, err := runtime.DecodeEnvelope(d.Body)
-		if err != nil || task.Metadata[runtime.MetaOriginalQueue] != c.q.cfg.Name || c.ids != nil && !c.ids[task.ID] {
+		x := c.q.p.names.readDead(d.Body, d.MessageId, d.Headers, c.q.cfg.DLQ)
+		if x.task.Metadata[runtime.MetaOriginalQueue] != c.q.cfg.Name || c.ids != nil && !c.ids[x.task.ID] {
 			continue
 		}
-		found = append(found, corpse{d.DeliveryTag, c.turn, task})
+		found = append(found, corpse{tag: d.DeliveryTag, turn: c.turn, task: x.task, raw: x.raw, from: foreign(&d, accounts), body: d.Body})
 	}
 	return found, nil
 }
@@ -252,12 +256,19 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) (redriven []string, e
 	return q.dig(ctx, ids, func(ctx context.Context, found []corpse) ([]corpse, error) {
 		letters := make([]*letter, len(found))
 		for i, x := range found {
-			runtime.Unbury(x.task, q.cfg.DLQ)
-			x.task.Queue = q.cfg.Name
-			line := q.st.lineOf(x.task)
-			letters[i] = &letter{to: q.st.lines[line], id: x.task.ID, body: runtime.AppendEnvelope(nil, x.task)}
+			letters[i] = q.redriven(&x)
 		}
 		q.p.publish(ctx, letters)
+		var again []*letter
+		for i, l := range letters {
+			x := found[i]
+			if errors.Is(l.err, runtime.ErrPayloadTooLarge) && !x.raw && shrink(l, x.body, x.from, x.task) {
+				again = append(again, l)
+			}
+		}
+		if len(again) > 0 {
+			q.p.publish(ctx, again)
+		}
 		var moved []corpse
 		var failed error
 		for i, l := range letters {
@@ -269,6 +280,20 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) (redriven []string, e
 		}
 		return moved, failed
 	})
+}
+
+// redriven is a dead task on its way back. What cannot be decoded goes back as it is.
+func (q *Queue) redriven(x *corpse) *letter {
+	if x.raw {
+		l := &letter{to: q.st.lines[0], id: x.task.ID, body: x.body, from: x.from}
+		if l.from == nil {
+			l.from = &amqp.Delivery{ContentType: "application/json", MessageId: x.task.ID}
+		}
+		return l
+	}
+	runtime.Unbury(x.task, q.cfg.DLQ)
+	x.task.Queue = q.cfg.Name
+	return &letter{to: q.st.lines[q.st.lineOf(x.task)], id: x.task.ID, body: runtime.AppendEnvelope(nil, x.task)}
 }
 
 // Discard implements [runtime.Discarder]. It reads the dead letter queue as

@@ -1,8 +1,11 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
+	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,11 +29,14 @@ type gate struct {
 	tags *tags
 	held held
 	n    int // tasks at the gate
+
+	failing bool // and said so
 }
 
 // A passer is a task at the gate.
 type passer struct {
 	due  time.Time
+	at   time.Time // when it is looked at again: when it is due, or a while after it could not go on
 	tag  uint64
 	line int
 	d    amqp.Delivery
@@ -40,7 +46,7 @@ type passer struct {
 type held []*passer
 
 func (h held) Len() int           { return len(h) }
-func (h held) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
+func (h held) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
 func (h held) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
 func (h *held) Push(x any)        { *h = append(*h, x.(*passer)) }
 func (h *held) Pop() any {
@@ -52,7 +58,10 @@ func (h *held) Pop() any {
 
 // letter is what is to be done with a task now: nil where it is due soon.
 func (g *gate) letter(x *passer, now time.Time) *letter {
-	l := &letter{id: x.d.MessageId, body: x.d.Body, crashes: number(x.d.Headers[headerCrashes]), line: x.line}
+	if l := g.caught(&x.d, now); l != nil {
+		return l
+	}
+	l := &letter{id: x.d.MessageId, body: x.d.Body, from: foreign(&x.d, accounts), crashes: number(x.d.Headers[headerCrashes]), line: x.line}
 	rest := x.due.Sub(now)
 	if rest <= 0 {
 		l.to = g.st.lines[x.line]
@@ -63,6 +72,28 @@ func (g *gate) letter(x *passer, now time.Time) *letter {
 		return nil
 	}
 	l.to, l.due = g.st.p.names.wait(g.st.name, k), x.due
+	return l
+}
+
+// caught is what is to be done with a task that the broker has taken off a line by
+// itself: nil where it comes from the ladder. One that waited longer than a policy's
+// message-ttl goes on waiting, anew; another is dead.
+func (g *gate) caught(d *amqp.Delivery, now time.Time) *letter {
+	queue, reason := died(d.Headers)
+	line := slices.Index(g.st.lines, queue)
+	if line < 0 {
+		return nil
+	}
+	l := &letter{id: d.MessageId, body: d.Body, from: foreign(d, accounts), crashes: number(d.Headers[headerCrashes])}
+	if reason == "expired" {
+		l.to = g.st.lines[line]
+		return l
+	}
+	l.to = g.st.p.names.line(g.st.dlq, 0)
+	l.headers = amqp.Table{headerReason: removed(reason).Error(), headerQueue: g.st.name, headerDied: now.UTC().Format(time.RFC3339Nano)}
+	if size(headersOf(l.from)) > maxHeaders {
+		l.headers = nil
+	}
 	return l
 }
 
@@ -136,7 +167,7 @@ func (g *gate) gather(in <-chan amqp.Delivery, first amqp.Delivery) []*passer {
 		g.n++
 		due, _ := d.Headers[headerDue].(int64)
 		line := min(max(number(d.Headers[headerLine]), 0), len(g.st.lines)-1)
-		batch = append(batch, &passer{due: time.Unix(0, due), tag: d.DeliveryTag, line: line, d: d})
+		batch = append(batch, &passer{due: time.Unix(0, due), at: time.Unix(0, due), tag: d.DeliveryTag, line: line, d: d})
 		select {
 		case d, ok = <-in:
 		default:
@@ -153,24 +184,28 @@ func (g *gate) next(now time.Time) (time.Duration, bool) {
 	if len(g.held) == 0 {
 		return 0, false
 	}
-	return max(g.held[0].due.Sub(now), 0), true
+	return max(g.held[0].at.Sub(now), 0), true
 }
 
-// pass sends on what has come and what has become due.
+// againWait is how long a task stays at the gate that the broker did not let go on.
+const againWait = time.Second
+
+// pass sends on what has come and what has become due. What the broker refuses stays,
+// and hinders no other; all wait while it takes no messages.
 func (g *gate) pass(ctx context.Context, batch []*passer) error {
 	var (
 		letters []*letter
-		done    []uint64
+		passers []*passer
 	)
 	now := time.Now()
 	g.mu.Lock()
-	for len(g.held) > 0 && !g.held[0].due.After(now) {
+	for len(g.held) > 0 && !g.held[0].at.After(now) {
 		x := heap.Pop(&g.held).(*passer)
-		letters, done = append(letters, g.letter(x, now)), append(done, x.tag)
+		letters, passers = append(letters, g.letter(x, now)), append(passers, x)
 	}
 	for _, x := range batch {
 		if l := g.letter(x, now); l != nil {
-			letters, done = append(letters, l), append(done, x.tag)
+			letters, passers = append(letters, l), append(passers, x)
 		} else {
 			heap.Push(&g.held, x)
 		}
@@ -179,23 +214,26 @@ func (g *gate) pass(ctx context.Context, batch []*passer) error {
 	if len(letters) == 0 {
 		return nil
 	}
-	g.st.p.publish(ctx, letters)
+	g.st.p.publishPatiently(ctx, letters)
+	var gone []uint64
 	var failed error
-	gone := done[:0]
-	for i, l := range letters {
-		if l.err != nil {
-			failed = l.err
-		} else {
-			gone = append(gone, done[i])
-		}
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.n -= len(gone)
-	if err := ackAll(g.ch.Channel, g.tags, gone); err != nil {
-		return err
+	for i, l := range letters {
+		if l.err == nil {
+			gone = append(gone, passers[i].tag)
+			continue
+		}
+		failed = cmp.Or(failed, l.err)
+		passers[i].at = now.Add(againWait)
+		heap.Push(&g.held, passers[i])
 	}
-	return failed // the end of the channel gives those back to the gate that were refused
+	if failed != nil && ctx.Err() == nil && !g.failing {
+		g.st.p.logger().LogAttrs(ctx, slog.LevelWarn, "rabbitmq: tasks that are due cannot go on for now, trying on", slog.String("queue", g.st.name), slog.Any("error", failed))
+	}
+	g.failing = failed != nil
+	g.n -= len(gone)
+	return ackAll(g.ch.Channel, g.tags, gone)
 }
 
 // waiting counts the tasks at the gate that this process has.

@@ -33,7 +33,7 @@ const maxPatience = 3
 
 // arrivedInGroup takes in a delivery from a partition. st.mu is held.
 func (st *station) arrivedInGroup(l *lease, d *amqp.Delivery) {
-	if task, err := runtime.DecodeEnvelope(l.body); err == nil {
+	if task, err := decode(l.body, headersOf(l.from)); err == nil {
 		l.task, l.group = task, task.GroupKey
 	}
 	// Behind another of its group it was never handed out: what the broker counts are
@@ -116,7 +116,7 @@ func (st *station) attend(ctx context.Context) bool {
 	}
 	if err != nil {
 		_ = t.ch.Close()
-		st.refuse(explain(err))
+		st.refuse(err)
 		st.pause(ctx)
 		return true
 	}

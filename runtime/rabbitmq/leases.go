@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"github.com/taskgen/taskgen/runtime"
 )
 
@@ -22,6 +24,9 @@ type lease struct {
 	until   time.Time // zero: not handed out yet
 	receipt runtime.Receipt
 	state   leaseState
+	from    *amqp.Delivery // where it is no plain message of ours: without its body
+	raw     *amqp.Delivery // from, of bytes that cannot be decoded, on a dead letter queue
+	moving  *letter        // its next copy, where that is under way still
 
 	// Of a task in a group, which stays among those drawn until it has left.
 	group string

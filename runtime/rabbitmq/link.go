@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -26,6 +27,10 @@ var errAway = errors.New("rabbitmq: the connection has ended")
 
 // A link keeps one connection: when it ends, whoever needs one waits for the
 // next. Nothing of an old connection is used with a new one.
+//
+// A provider has two: a broker that is short of memory or disk reads no more from
+// connections that publish, and acknowledgements, which make room, are not to wait
+// behind that.
 type link struct {
 	dial  Dialer
 	owned bool // connections are the link's to close
@@ -73,6 +78,16 @@ func (l *link) session(ctx context.Context) (*session, error) {
 			return nil, fmt.Errorf("rabbitmq: no connection: %w (the last attempt: %v)", context.Cause(ctx), l.last)
 		}
 	}
+}
+
+// current is the connection that there is now, or nil.
+func (l *link) current() *session {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cur == nil || l.cur.ctx.Err() != nil {
+		return nil
+	}
+	return l.cur
 }
 
 // redial tries until there is a connection or the link is closed.
@@ -176,15 +191,21 @@ type session struct {
 	ctx   context.Context // ends with the connection
 	over  context.CancelFunc
 
+	// Of the connection that consumes.
 	topology chan *channel // holds the channel for questions, nil until it is opened
-	pubs     []*publisher
-	turn     chan int // round robin over pubs
 	inbox    *inbox
 	pen      string // an empty queue of this connection's own, see tap
+
+	// Of the connection that publishes.
+	alarm  *alarm
+	pubs   []*publisher
+	turn   chan int     // round robin over pubs; held while one is opened anew
+	proven atomic.Int64 // bytes of the largest body that the broker has confirmed, or a little
+	talk   *channel     // of what nobody confirms
 }
 
 func newSession(conn *amqp.Connection, owned bool) *session {
-	s := &session{conn: conn, owned: owned, topology: make(chan *channel, 1)}
+	s := &session{conn: conn, owned: owned, topology: make(chan *channel, 1), alarm: newAlarm()}
 	s.ctx, s.over = context.WithCancel(context.Background())
 	s.topology <- nil
 	closed := conn.NotifyClose(make(chan *amqp.Error, 1))
@@ -192,6 +213,12 @@ func newSession(conn *amqp.Connection, owned bool) *session {
 		for range closed { // drained, or the client could not go on
 		}
 		s.over()
+	}()
+	blocked := conn.NotifyBlocked(make(chan amqp.Blocking, 1))
+	go func() {
+		for b := range blocked {
+			s.alarm.set(b.Active, b.Reason)
+		}
 	}()
 	return s
 }

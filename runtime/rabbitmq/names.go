@@ -52,7 +52,7 @@ func stepFor(d time.Duration, top int) int {
 //	<prefix><queue>:wait.<ms>  the steps of the ladder
 //
 // and an exchange <prefix><queue> that nothing is published to: its properties
-// say what kind of queue it is.
+// say what kind of queue it is. <prefix><queue>:backstop is an exchange, too.
 //
 // A colon in the queue's name is escaped, and so is a dot within the prefix. So the
 // first dot ends the prefix and the first colon the name of the queue: no two
@@ -79,8 +79,20 @@ func (n names) line(queue string, i int) string {
 func (n names) plan(queue string) string  { return n.of(queue) }
 func (n names) grave(queue string) string { return n.of(queue) + ":dead" }
 func (n names) gate(queue string) string  { return n.of(queue) + ":gate" }
-func (n names) census() string            { return n.prefix + ":census" }
-func (n names) roll() string              { return n.prefix + ":roll" }
+
+// backstop is the exchange that brings to the dead letter queue what a broker takes
+// off a queue by itself, as a policy may have it.
+func (n names) backstop(queue string) string { return n.of(queue) + ":backstop" }
+
+// queueOf is the queue that one of the broker's queues is a part of.
+func (n names) queueOf(name string) string {
+	queue, _, _ := strings.Cut(strings.TrimPrefix(name, n.prefix), ":")
+	return escape.Original(queue, '=')
+}
+
+func (n names) census() string             { return n.prefix + ":census" }
+func (n names) own(what, id string) string { return n.prefix + ":" + what + "." + id }
+func (n names) roll() string               { return n.prefix + ":roll" }
 
 func (n names) wait(queue string, k int) string {
 	return n.of(queue) + ":wait." + strconv.FormatInt(step(k).Milliseconds(), 10)

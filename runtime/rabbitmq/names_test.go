@@ -78,6 +78,7 @@ func TestNamesOfDifferentQueuesAndPrefixesDiffer(t *testing.T) {
 		whole := strings.TrimSuffix(prefix, ".") + "."
 		add(n.census(), "the census of "+whole)
 		add(n.roll(), "the roll of "+whole)
+		add(n.own("census", "1"), "a process of "+whole)
 		for _, name := range texts {
 			queue := "the queue " + name + " of " + whole
 			for i := range partitions {
@@ -89,6 +90,10 @@ func TestNamesOfDifferentQueuesAndPrefixesDiffer(t *testing.T) {
 			add(n.gate(name), queue)
 			add(n.grave(name), queue)
 			add(n.plan(name), queue)
+			add(n.backstop(name), queue)
+			for _, part := range []string{n.line(name, 0), n.line(name, 1), n.gate(name), n.wait(name, 2)} {
+				assert.Equal(t, name, n.queueOf(part))
+			}
 		}
 	}
 	assert.Equal(t, "taskgen.embeddings", namesOf(DefaultPrefix).line("embeddings", 0), "ordinary names stand for themselves")

@@ -1,10 +1,12 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -47,10 +49,17 @@ func WithConsumerTimeout(d time.Duration) Option {
 	return func(p *Provider) { p.maxLease = max(d-timeoutMargin, d/2) }
 }
 
+// WithLogger sets where the provider says what nobody is there to be told as an
+// error: a message that cannot be buried for now, a queue without a backstop. nil is
+// slog.Default, as it is then. slog.New(slog.DiscardHandler) is silent.
+func WithLogger(l *slog.Logger) Option { return func(p *Provider) { p.log = l } }
+
 // A Provider keeps queues on a RabbitMQ broker, version 3.10 or later. It is safe
 // for use by many goroutines.
 type Provider struct {
-	link     *link
+	link     *link // consumes, acknowledges, declares
+	out      *link // publishes
+	log      *slog.Logger
 	names    names
 	maxLease time.Duration
 	top      int    // the highest step of the ladder that is used; less in tests
@@ -66,8 +75,9 @@ type Provider struct {
 
 var _ runtime.Provider = (*Provider)(nil)
 
-// New returns a provider on connections that dial makes, and makes the first one.
-// The provider closes them. It dials anew, with growing pauses up to a second,
+// New returns a provider on connections that dial makes, and makes the first two:
+// one to consume and acknowledge, one to publish, which the broker stops reading from
+// while it is short of memory or disk. The provider closes them. It dials anew, with growing pauses up to a second,
 // whenever a connection ends.
 func New(ctx context.Context, dial Dialer, opts ...Option) (*Provider, error) {
 	return start(ctx, dial, true, opts)
@@ -75,8 +85,9 @@ func New(ctx context.Context, dial Dialer, opts ...Option) (*Provider, error) {
 
 // NewOn returns a provider on the caller's own connection, which stays the
 // caller's to close. When it ends nothing can take its place: every method then
-// answers an error, and what was leased goes back to the queues. Use New or Open
-// to live on.
+// answers an error, and what was leased goes back to the queues. And while the
+// broker is short of memory or disk it takes no acknowledgements either. Use New or
+// Open to live on.
 func NewOn(ctx context.Context, conn *amqp.Connection, opts ...Option) (*Provider, error) {
 	return start(ctx, func(context.Context) (*amqp.Connection, error) {
 		if conn.IsClosed() {
@@ -117,36 +128,29 @@ func dialer(ctx context.Context) func(network, addr string) (net.Conn, error) {
 
 func start(ctx context.Context, dial Dialer, owned bool, opts []Option) (*Provider, error) {
 	p := &Provider{
-		link: newLink(dial, owned), names: namesOf(DefaultPrefix), top: steps - 1, nonce: rand.Text()[:10],
+		link: newLink(dial, owned), out: newLink(dial, owned), names: namesOf(DefaultPrefix), top: steps - 1, nonce: rand.Text()[:10],
 		stations: make(map[string]*station), queues: make(map[*Queue]struct{}),
 	}
 	WithConsumerTimeout(DefaultConsumerTimeout)(p)
 	for _, opt := range opts {
 		opt(p)
 	}
-	p.link.setup = p.setup
-	s, err := p.link.connect(ctx)
-	if err != nil {
-		p.link.stop()
-		return nil, err
+	p.link.setup, p.out.setup = p.join, p.prepare
+	for _, l := range []*link{p.out, p.link} {
+		s, err := l.connect(ctx)
+		if err != nil {
+			p.link.close()
+			p.out.close()
+			return nil, err
+		}
+		l.mu.Lock()
+		l.cur = s
+		l.mu.Unlock()
 	}
-	p.link.cur = s
 	return p, nil
 }
 
-// setup opens what every connection has.
-func (p *Provider) setup(ctx context.Context, s *session) error {
-	s.turn = make(chan int, 1)
-	s.turn <- 0
-	for range publishers {
-		pub, err := s.newPublisher(ctx)
-		if err != nil {
-			return fmt.Errorf("rabbitmq: open a channel: %w", err)
-		}
-		s.pubs = append(s.pubs, pub)
-	}
-	return p.join(ctx, s)
-}
+func (p *Provider) logger() *slog.Logger { return cmp.Or(p.log, slog.Default()) }
 
 // Name returns "rabbitmq".
 func (p *Provider) Name() string { return "rabbitmq" }
@@ -241,6 +245,8 @@ func (p *Provider) Close() error {
 		q.shut()
 	}
 	p.mu.Unlock()
+	p.link.stop() // neither is dialled for the other's sake
+	p.out.close()
 	p.link.close()
 	p.wg.Wait()
 	return nil

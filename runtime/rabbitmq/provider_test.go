@@ -98,11 +98,18 @@ func TestAMessageThatCannotBeDecodedGoesToTheDeadLetterQueue(t *testing.T) {
 		require.True(t, c.Wait())
 	}
 	put(t, q, task("good"))
-	heard := 0
-	ds, err := q.Dequeue(runtime.HearBuried(within(t), func(*runtime.Task) { heard++ }), 1, time.Minute)
+	heard := make(chan string, 10)
+	ds, err := q.Dequeue(runtime.HearBuried(within(t), func(t *runtime.Task) { heard <- t.ID }), 1, time.Minute)
 	require.NoError(t, err)
 	assert.Equal(t, "good", ds[0].Task.ID)
-	assert.Equal(t, 4, heard)
+	for range 4 {
+		select {
+		case id := <-heard:
+			assert.Equal(t, "bad", id)
+		case <-time.After(soon):
+			t.Fatal("nobody is told of a message that was buried")
+		}
+	}
 	dead, err := q.p.Open(within(t), runtime.QueueConfig{Name: "q-dlq"})
 	require.NoError(t, err)
 	for _, d := range takeN(t, dead.(*Queue), 4) {

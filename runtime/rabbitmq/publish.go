@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +20,10 @@ const (
 	// publishers are the channels that calls spread over: the broker works on
 	// each of them by itself.
 	publishers = 2
+	// unproven is the size up to which a body is published among others without
+	// that the broker has confirmed one as large over this connection. A larger one
+	// goes alone the first time: where it is too large the broker ends the channel.
+	unproven = 64 << 10
 )
 
 // Headers of a message, beside the envelope in its body.
@@ -31,6 +36,7 @@ const (
 
 var (
 	errUnconfirmed = errors.New("rabbitmq: the connection ended before the broker confirmed")
+	errUnanswered  = errors.New("rabbitmq: the broker has not confirmed, and may store the message later")
 	errRefused     = fmt.Errorf("rabbitmq: the broker refused the message (basic.nack): %w", runtime.ErrQueueFull)
 )
 
@@ -39,17 +45,35 @@ type letter struct {
 	to      string
 	id      string
 	body    []byte
+	from    *amqp.Delivery // of somebody else's making: its headers and properties go along
+	headers amqp.Table     // more of ours
 	crashes int
 	line    int // where it goes when it is due
 	due     time.Time
+	alone   bool  // on a channel of its own: the broker may end that
 	err     error // why it is not there; nil: the broker has it
 	open    bool  // not confirmed yet
+
+	// Under way: published, and not confirmed. It is published again only when the
+	// channel has ended.
+	sent  *amqp.DeferredConfirmation
+	over  *publisher
+	stuck bool // maybe under way
 }
 
 func (l *letter) publishing() amqp.Publishing {
-	p := amqp.Publishing{DeliveryMode: amqp.Persistent, ContentType: "application/json", MessageId: short(l.id), Body: l.body}
-	if l.crashes > 0 || !l.due.IsZero() {
-		p.Headers = make(amqp.Table, 3)
+	p := amqp.Publishing{ContentType: "application/json", MessageId: short(l.id)}
+	if l.from != nil {
+		p = original(l.from)
+	}
+	p.DeliveryMode, p.Body = amqp.Persistent, l.body
+	if n := len(l.headers); l.crashes > 0 || !l.due.IsZero() || n > 0 {
+		if p.Headers == nil {
+			p.Headers = make(amqp.Table, 3+n)
+		}
+		for k, v := range l.headers {
+			p.Headers[k] = v
+		}
 		if l.crashes > 0 {
 			p.Headers[headerCrashes] = int64(l.crashes)
 		}
@@ -69,6 +93,7 @@ func short(s string) string { return s[:min(len(s), maxName)] }
 // A publisher is a channel in confirm mode. Many may use it at once.
 type publisher struct {
 	ch   *channel
+	busy chan struct{} // capacity 1: held by the one that writes, who may hang in it
 	sync chan chan struct{}
 
 	mu       sync.Mutex
@@ -80,7 +105,7 @@ func (s *session) newPublisher(ctx context.Context) (*publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &publisher{ch: ch, sync: make(chan chan struct{}), returned: make(map[string]int)}
+	p := &publisher{ch: ch, busy: make(chan struct{}, 1), sync: make(chan chan struct{}), returned: make(map[string]int)}
 	if err := ch.call(ctx, func() error { return ch.Confirm(false) }); err != nil {
 		return nil, err
 	}
@@ -107,6 +132,16 @@ func (p *publisher) note(returns <-chan amqp.Return) {
 	}
 }
 
+// noted waits until all returns are noted that have come.
+func (p *publisher) noted() {
+	seen := make(chan struct{})
+	select {
+	case p.sync <- seen:
+		<-seen
+	case <-p.ch.gone:
+	}
+}
+
 // unroutable reports whether a letter that was confirmed had come back.
 func (p *publisher) unroutable(l *letter) bool {
 	p.mu.Lock()
@@ -114,7 +149,11 @@ func (p *publisher) unroutable(l *letter) bool {
 	if len(p.returned) == 0 {
 		return false
 	}
-	key := l.to + "\x00" + short(l.id)
+	id := short(l.id)
+	if l.from != nil {
+		id = l.from.MessageId
+	}
+	key := l.to + "\x00" + id
 	if p.returned[key] == 0 {
 		return false
 	}
@@ -124,56 +163,86 @@ func (p *publisher) unroutable(l *letter) bool {
 	return true
 }
 
-// send publishes the open letters, at most window ahead of the confirms, and
-// waits for all of them. What it could not settle stays open.
-func (p *publisher) send(letters []*letter) {
-	waiting := make([]*amqp.DeferredConfirmation, 0, len(letters))
-	sent := make([]*letter, 0, len(letters))
-	next := 0
-	wait := func(most int) {
-		for ; len(waiting)-next > most; next++ {
-			if waiting[next].Wait() {
-				sent[next].open = false
-			} else if !p.ch.IsClosed() {
-				sent[next].open, sent[next].err = false, errRefused
+// send publishes the letters, at most window ahead of the confirms, and waits for
+// all of them. What it could not settle stays open.
+func (p *publisher) send(ctx context.Context, s *session, letters []*letter) {
+	next, sent := 0, 0
+	wait := func(most int) bool {
+		for ; sent-next > most; next++ {
+			select {
+			case <-letters[next].sent.Done():
+			case <-s.alarm.raised():
+				return false
+			case <-ctx.Done():
+				return false
 			}
 		}
+		return true
 	}
 	for _, l := range letters {
-		if !l.open {
-			continue
-		}
-		wait(window - 1)
-		c, err := p.ch.PublishWithDeferredConfirm("", l.to, true, false, l.publishing())
-		if err != nil {
+		if !wait(window-1) || l.sent == nil && !p.write(ctx, s, l) {
 			break
 		}
-		waiting, sent = append(waiting, c), append(sent, l)
+		sent++
 	}
 	wait(0)
-	seen := make(chan struct{})
-	select {
-	case p.sync <- seen:
-		<-seen
-	case <-p.ch.gone:
-	}
-	for _, l := range sent {
-		if !l.open && l.err == nil && p.unroutable(l) {
-			l.err = fmt.Errorf("rabbitmq: queue %q is gone from the broker: open it again: %w", l.to, runtime.ErrUnknownQueue)
+	last := (*publisher)(nil)
+	for _, l := range letters[:sent] {
+		select {
+		case <-l.sent.Done():
+		default:
+			continue // under way
 		}
+		if l.over != last {
+			last = l.over
+			last.noted()
+		}
+		switch {
+		case l.sent.Acked() && last.unroutable(l):
+			l.open, l.err = false, fmt.Errorf("rabbitmq: queue %q is gone from the broker: open it again: %w", l.to, runtime.ErrUnknownQueue)
+		case l.sent.Acked():
+			l.open = false
+		case !last.ch.IsClosed():
+			l.open, l.err = false, errRefused
+		default:
+			l.alone = true // where it is a refusal, it may be this one's
+		}
+		l.sent, l.over = nil, nil
 	}
+}
+
+// write publishes one letter.
+func (p *publisher) write(ctx context.Context, s *session, l *letter) bool {
+	select {
+	case p.busy <- struct{}{}:
+	case <-s.alarm.raised():
+		return false
+	case <-ctx.Done():
+		return false
+	}
+	defer func() { <-p.busy }()
+	if s.alarm.err() != nil {
+		return false
+	}
+	c, err := p.ch.PublishWithDeferredConfirm("", l.to, true, false, l.publishing())
+	if err != nil {
+		return false
+	}
+	l.sent, l.over = c, p
+	return true
 }
 
 // publish sends letters and waits until the broker has confirmed or refused each.
 // Where the connection ends before that, it sends those again, with the same
-// message ID, over the next one. The error of each is in the letter; where ctx
-// ends, that of those that are open says so, and the broker may have them.
+// message ID, over the next one. The error of each is in the letter. Where ctx ends,
+// or the broker says that it reads no more for now, that of those that are open says
+// so; what is under way by then, the broker may have or store later.
 func (p *Provider) publish(ctx context.Context, letters []*letter) {
 	for _, l := range letters {
 		l.open, l.err = true, nil
 	}
 	for {
-		s, err := p.link.session(ctx)
+		s, err := p.out.session(ctx)
 		if err == nil {
 			err = s.publish(ctx, letters)
 		}
@@ -184,39 +253,227 @@ func (p *Provider) publish(ctx context.Context, letters []*letter) {
 		if !left {
 			return
 		}
-		if err != nil && (ctx.Err() != nil || errors.Is(err, runtime.ErrClosed)) {
+		full := errors.Is(err, runtime.ErrQueueFull)
+		if err != nil && (full || ctx.Err() != nil || errors.Is(err, runtime.ErrClosed)) {
 			for _, l := range letters {
-				if l.open {
+				switch {
+				case !l.open:
+				case !full:
 					l.err = fmt.Errorf("%w: %w", errUnconfirmed, err)
+				case l.sent != nil || l.stuck:
+					l.err = fmt.Errorf("%w: %v", errUnanswered, err)
+				default:
+					l.err = err
 				}
 			}
 			return
 		}
+		if err != nil && s != nil && s.ctx.Err() == nil { // no channel can be opened
+			select {
+			case <-time.After(firstPause):
+			case <-ctx.Done():
+			}
+		}
 	}
 }
 
-func (s *session) publish(ctx context.Context, letters []*letter) error {
-	i := <-s.turn
-	s.turn <- (i + 1) % len(s.pubs)
-	pub := s.pubs[i]
-	// The copies are the goroutine's own: it may outlast the call.
-	own := make([]letter, len(letters))
-	all := make([]*letter, len(letters))
-	for i, l := range letters {
-		own[i] = *l
-		all[i] = &own[i]
+// publishPatiently is publish for what can wait while the broker takes no messages.
+func (p *Provider) publishPatiently(ctx context.Context, letters []*letter) {
+	open := letters
+	for {
+		p.publish(ctx, open)
+		var full []*letter
+		for _, l := range open {
+			if errors.Is(l.err, errUnanswered) || errors.Is(l.err, runtime.ErrQueueFull) && !errors.Is(l.err, errRefused) {
+				full = append(full, l)
+			}
+		}
+		s := p.out.current()
+		if len(full) == 0 || s == nil || ctx.Err() != nil {
+			return
+		}
+		select {
+		case <-s.alarm.ended():
+		case <-s.ctx.Done():
+		case <-ctx.Done():
+		}
+		open = full
 	}
-	if err := do(ctx, func() error { pub.send(all); return nil }); err != nil {
+}
+
+// stuckWait is how long a call waits for its own publishings to be noted once there
+// is an alarm: one of them may hang on its way into the connection.
+const stuckWait = 100 * time.Millisecond
+
+func (s *session) publish(ctx context.Context, letters []*letter) error {
+	if err := s.alarm.err(); err != nil {
 		return err
 	}
-	for i, l := range letters {
-		l.open, l.err = own[i].open, own[i].err
+	// The copies are the goroutine's own: it may outlast the call.
+	own := make([]letter, 0, len(letters))
+	at := make([]*letter, 0, len(letters))
+	for _, l := range letters {
+		if l.open {
+			own, at = append(own, *l), append(at, l)
+		}
 	}
+	done := make(chan error, 1)
+	go func() { done <- s.deliver(ctx, own) }()
+	var err error
 	select {
-	case <-pub.ch.gone:
-		s.end() // a channel that publishes has no other reason to end
-		return errAway
-	default:
-		return nil
+	case err = <-done:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-s.alarm.raised():
+		select {
+		case err = <-done:
+		case <-time.After(stuckWait):
+			for _, l := range at {
+				l.stuck = true
+			}
+			return s.alarm.err()
+		}
 	}
+	for i, l := range at {
+		*l = own[i]
+	}
+	if err == nil {
+		err = s.alarm.err()
+	}
+	return err
+}
+
+// deliver sends letters: those that the broker may refuse by ending their channel
+// each alone, on a channel that nobody else uses.
+func (s *session) deliver(ctx context.Context, letters []letter) error {
+	many := make([]*letter, 0, len(letters))
+	for i := range letters {
+		l := &letters[i]
+		if l.sent != nil && l.over.ch.IsClosed() {
+			l.sent, l.over = nil, nil
+		}
+		l.alone = l.sent == nil && (l.alone || int64(len(l.body)) > s.proven.Load())
+		if !l.alone {
+			many = append(many, l)
+		}
+	}
+	if len(many) > 0 {
+		pub, err := s.publisher(ctx)
+		if err != nil {
+			return err
+		}
+		pub.send(ctx, s, many)
+		if pub.ch.IsClosed() && s.alarm.err() == nil {
+			why := pub.ended()
+			if why == nil {
+				for _, l := range many {
+					l.alone = false
+				}
+				s.end()
+				return errAway
+			}
+			refuseAll(letters, why)
+		}
+	}
+	var pub *publisher
+	defer func() {
+		if pub != nil {
+			go pub.ch.Close()
+		}
+	}()
+	for i := range letters {
+		l := &letters[i]
+		if !l.open || !l.alone || ctx.Err() != nil || s.alarm.err() != nil {
+			continue
+		}
+		if pub == nil {
+			var err error
+			if pub, err = s.newPublisher(ctx); err != nil {
+				return err
+			}
+		}
+		pub.send(ctx, s, []*letter{l})
+		if pub.ch.IsClosed() {
+			why := pub.ended()
+			if why == nil {
+				s.end()
+				return errAway
+			}
+			pub = nil
+			refuseAll(letters, why)
+			if l.open {
+				l.open, l.err = false, refusal(why, len(l.body))
+			}
+			continue
+		}
+		if !l.open && l.err == nil && int64(len(l.body)) > s.proven.Load() {
+			s.proven.Store(int64(len(l.body)))
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// publisher is one of the channels that all share, opened anew where the broker has
+// ended it.
+func (s *session) publisher(ctx context.Context) (*publisher, error) {
+	var i int
+	select {
+	case i = <-s.turn:
+	case <-s.alarm.raised():
+		return nil, s.alarm.err()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { s.turn <- (i + 1) % len(s.pubs) }()
+	if s.pubs[i].ch.IsClosed() {
+		pub, err := s.newPublisher(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.pubs[i] = pub
+	}
+	return s.pubs[i], nil
+}
+
+// refuseAll is for a reason that is not in the message: what the user may not do.
+func refuseAll(letters []letter, why *amqp.Error) {
+	if why.Code != amqp.AccessRefused {
+		return
+	}
+	for i := range letters {
+		if l := &letters[i]; l.open {
+			l.open, l.err = false, refusal(why, len(l.body))
+		}
+	}
+}
+
+// ended says why the broker ended a channel because of what was published over it;
+// nil where it ended with its connection.
+func (p *publisher) ended() *amqp.Error {
+	<-p.ch.gone
+	return exception(p.ch.why)
+}
+
+// exception is the broker's reason to end one channel; nil for an error of another
+// kind.
+func exception(err error) *amqp.Error {
+	var e *amqp.Error
+	if errors.As(err, &e) && e.Server {
+		switch e.Code {
+		case amqp.ContentTooLarge, amqp.NoConsumers, amqp.AccessRefused, amqp.NotFound, amqp.ResourceLocked, amqp.PreconditionFailed:
+			return e
+		}
+	}
+	return nil
+}
+
+// refusal is the error of a message that the broker has ended its channel for.
+func refusal(why *amqp.Error, size int) error {
+	switch {
+	case why.Code == amqp.ContentTooLarge || why.Code == amqp.PreconditionFailed && strings.Contains(why.Reason, "message size"):
+		return fmt.Errorf("%w: RabbitMQ takes no message of %d bytes: make it smaller, or raise max_message_size in the broker: %w", runtime.ErrPayloadTooLarge, size, why)
+	case why.Code == amqp.AccessRefused:
+		return explain(why)
+	}
+	return fmt.Errorf("rabbitmq: the broker refused the message: %w", why)
 }

@@ -111,7 +111,10 @@ func (st *station) address(l *letter, line int, due, now time.Time) {
 // Enqueue implements [runtime.Queue]. The broker has written the tasks to the disk
 // of a majority of its nodes when it returns nil. It takes one round trip and a
 // half for each 256 tasks. Where the connection ends under way, what was not
-// confirmed is sent again: such a task can be there twice.
+// confirmed is sent again: such a task can be there twice. While the broker takes no
+// messages, because it is short of memory or disk, it answers ErrQueueFull at once.
+// A task under way at the moment when that begins may be stored later: its error
+// says so, and is not ErrQueueFull.
 func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
 	if err := q.open(); err != nil {
 		return nil, err
@@ -222,10 +225,11 @@ func (q *Queue) deliver(ctx context.Context, got []*lease) []*runtime.Delivery {
 		d := &room[i]
 		if d.Task = tasks[i]; d.Task == nil {
 			var err error
-			if d.Task, err = runtime.DecodeEnvelope(l.body); err != nil {
-				if d.Task = q.salvage(ctx, l, d.Receipt, err); d.Task == nil {
-					continue
-				}
+			if q.st.isDLQ {
+				d.Task = q.letterOf(l)
+			} else if d.Task, err = decode(l.body, headersOf(l.from)); err != nil {
+				q.salvage(ctx, l, err)
+				continue
 			}
 		}
 		if q.st.isDLQ {

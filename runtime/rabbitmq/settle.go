@@ -1,11 +1,11 @@
 package rabbitmq
 
 import (
+	"bytes"
 	"context"
-	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -90,22 +90,62 @@ func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, write func(l
 	return batchError(failed, func(i int) string { return idOf(ds[i]) })
 }
 
-// move publishes the new copies of deliveries.
+// keep takes a task back that nobody has changed, for the next who asks here, without
+// a word to the broker.
+func (st *station) keep(l *lease) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	delete(st.leases, l.receipt)
+	l.state, l.until = waiting, time.Time{}
+	st.draw(l)
+	st.wake()
+}
+
+// move publishes the new copies of deliveries. Where write returns none, there is
+// nothing to be done. Where the broker says meanwhile that
+// it takes no messages for now, the leases go on, and the call may be repeated: what
+// was under way is not published again then.
 func (q *Queue) move(ctx context.Context, ds []*runtime.Delivery, held []*lease, failed []error, write func(l *lease, d *runtime.Delivery) *letter) {
 	var letters []*letter
 	var at []int
 	for i, l := range held {
-		if l != nil {
-			letters, at = append(letters, write(l, ds[i])), append(at, i)
+		if l == nil {
+			continue
 		}
+		letter := l.moving
+		if letter == nil {
+			if letter = write(l, ds[i]); letter == nil {
+				held[i] = nil
+				continue
+			}
+		}
+		letters, at = append(letters, letter), append(at, i)
 	}
 	q.p.publish(ctx, letters)
+	var again []*letter
 	for k, letter := range letters {
-		if i := at[k]; letter.err != nil {
-			failed[i] = letter.err
-			q.st.restore(held[i])
-			held[i] = nil
+		l := held[at[k]]
+		if errors.Is(letter.err, runtime.ErrPayloadTooLarge) && l.raw == nil && shrink(letter, l.body, l.from, ds[at[k]].Task) {
+			again = append(again, letter)
 		}
+	}
+	if len(again) > 0 {
+		q.p.publish(ctx, again)
+	}
+	for k, letter := range letters {
+		l := held[at[k]]
+		if l.moving = nil; letter.err == nil {
+			continue
+		}
+		if letter.sent != nil {
+			l.moving = letter
+		}
+		if errors.Is(letter.err, errUnanswered) {
+			letter.err = fmt.Errorf("%w: %w", runtime.ErrQueueFull, letter.err)
+		}
+		failed[at[k]] = letter.err
+		q.st.restore(l)
+		held[at[k]] = nil
 	}
 }
 
@@ -138,13 +178,17 @@ func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
 }
 
 // Release implements [runtime.Queue]. The task goes to the end of its line, or to
-// the ladder. A crash between the two steps leaves it there twice. On a fifo queue
+// the ladder. A crash between the two steps leaves it there twice. While the broker
+// takes no messages, one that was not changed stays with this process, and others are
+// answered with ErrQueueFull. On a fifo queue
 // it stays in its place and with this process, which keeps what the delivery says
 // as long as it lives: the next process finds the task as it was enqueued.
 func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 	if q.st.kind == runtime.FIFO {
 		return q.releaseInPlace(ds)
 	}
+	out := q.p.out.current()
+	full := out != nil && out.alarm.err() != nil
 	now := time.Now()
 	return q.settle(ctx, ds, func(l *lease, d *runtime.Delivery) *letter {
 		task := *d.Task
@@ -153,7 +197,16 @@ func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 			due = now.Add(d.Delay)
 			task.ScheduledFor = due
 		}
-		letter := &letter{id: task.ID, body: runtime.AppendEnvelope(nil, &task), crashes: l.crashes}
+		letter := &letter{id: task.ID, crashes: l.crashes}
+		if l.raw != nil { // it stands for bytes, and they go back as they are
+			letter.from, letter.body, letter.headers = l.raw, l.body, marks(l.raw.Headers)
+		} else {
+			letter.body = runtime.AppendEnvelope(nil, &task)
+		}
+		if full && due.IsZero() && bytes.Equal(letter.body, l.body) {
+			q.st.keep(l)
+			return nil
+		}
 		q.st.address(letter, l.line, due, now)
 		return letter
 	})
@@ -203,31 +256,4 @@ func (q *Queue) Extend(_ context.Context, ds []*runtime.Delivery, d time.Duratio
 		st.wakeAt(l.until)
 	}
 	return batchError(failed, func(i int) string { return idOf(ds[i]) })
-}
-
-// undecodable is the type of the task that stands on the dead letter queue for a
-// message that cannot be decoded. Its payload is the message, in base64.
-const undecodable = "taskgen.undecodable"
-
-// salvage buries a message that cannot be decoded. On a dead letter queue it
-// returns a task that stands for it, elsewhere nil.
-func (q *Queue) salvage(ctx context.Context, l *lease, receipt runtime.Receipt, cause error) *runtime.Task {
-	now := time.Now()
-	id := strings.ToValidUTF8(l.id, "?")
-	if id == "" {
-		id = "unknown"
-	}
-	task := &runtime.Task{
-		ID: id, Type: undecodable, Queue: q.cfg.Name, CreatedAt: now,
-		Payload: []byte(`"` + base64.StdEncoding.EncodeToString(l.body) + `"`),
-	}
-	runtime.Bury(task, q.cfg.Name, now, fmt.Errorf("%w: the message cannot be decoded: %w", runtime.ErrInvalidTask, cause))
-	if q.st.isDLQ {
-		return task
-	}
-	// Where it fails the lease brings the message back.
-	if q.DeadLetter(q.p.link.ctx, []*runtime.Delivery{{Task: task, Receipt: receipt}}) == nil {
-		runtime.Buried(ctx, task)
-	}
-	return nil
 }

@@ -28,6 +28,7 @@ type waiter struct {
 type station struct {
 	p     *Provider
 	name  string
+	dlq   string
 	kind  runtime.QueueType
 	lines []string // the broker's queues, the highest level last
 	isDLQ bool
@@ -35,6 +36,7 @@ type station struct {
 
 	kick    chan struct{} // capacity 1: somebody waits
 	digging chan struct{} // capacity 1: held by a scan of the dead letter queue
+	burying chan struct{} // capacity burials
 	alarm   *time.Timer   // fires when the next lease ends
 
 	mu       sync.Mutex
@@ -51,7 +53,7 @@ type station struct {
 }
 
 func newStation(p *Provider, cfg runtime.QueueConfig, isDLQ bool) *station {
-	st := &station{p: p, name: cfg.Name, kind: cfg.Type, isDLQ: isDLQ, kick: make(chan struct{}, 1), digging: make(chan struct{}, 1), leases: make(map[runtime.Receipt]*lease), served: make(map[string]uint64)}
+	st := &station{p: p, name: cfg.Name, dlq: cfg.DLQ, kind: cfg.Type, isDLQ: isDLQ, kick: make(chan struct{}, 1), digging: make(chan struct{}, 1), burying: make(chan struct{}, burials), leases: make(map[runtime.Receipt]*lease), served: make(map[string]uint64)}
 	for i := range lines(cfg) {
 		st.lines = append(st.lines, p.names.line(cfg.Name, i))
 	}
@@ -106,7 +108,7 @@ func (st *station) run() {
 		}
 		if err := t.draw(n, unwanted); err != nil {
 			_ = t.ch.Close()
-			st.refuse(explain(err))
+			st.refuse(err)
 			st.pause(ctx)
 		}
 		st.serve()
@@ -195,11 +197,13 @@ func (st *station) forget() {
 	}
 }
 
-// refuse ends the wait of all where the broker does not have the queue.
+// refuse ends the wait of all where the broker does not let the queue be consumed: it
+// does not have it, or the user may not read it, or somebody else has it for himself.
 func (st *station) refuse(err error) {
-	if !errors.Is(err, runtime.ErrUnknownQueue) {
+	if exception(err) == nil {
 		return
 	}
+	err = explain(err)
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	for _, w := range st.waiters {
@@ -221,14 +225,20 @@ func (st *station) arrived(t *tap, c *sip, d *amqp.Delivery) {
 	line := c.line
 	l := &lease{t: t, sip: c, tag: d.DeliveryTag, line: line, id: d.MessageId, body: d.Body, crashes: crashes(d.Headers), at: time.Now()}
 	l.counted = l.crashes
+	l.from = foreign(d, counters)
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if st.kind == runtime.FIFO {
 		st.arrivedInGroup(l, d)
 		return
 	}
+	st.draw(l)
+}
+
+// draw adds a task to those that are there to be handed out. st.mu is held.
+func (st *station) draw(l *lease) {
 	i := len(st.drawn)
-	for i > 0 && st.drawn[i-1].line < line {
+	for i > 0 && st.drawn[i-1].line < l.line {
 		i--
 	}
 	st.drawn = slices.Insert(st.drawn, i, l)
@@ -316,6 +326,7 @@ func (st *station) wake() {
 
 // giveBack ends all consumers and returns tasks that were drawn and that nobody
 // takes, each to the end of its line: a return to its place would count as a crash.
+// While the broker takes no messages they stay here.
 func (st *station) giveBack(ctx context.Context) {
 	for _, t := range st.taps() {
 		if t.shut() != nil {
@@ -325,6 +336,10 @@ func (st *station) giveBack(ctx context.Context) {
 	st.mu.Lock()
 	st.forget()
 	var back []*lease
+	if out := st.p.out.current(); out != nil && out.alarm.err() != nil {
+		st.mu.Unlock()
+		return
+	}
 	if len(st.waiters) == 0 {
 		back, st.drawn = st.drawn, nil
 	} else if most := st.waiters[0].limit; len(st.drawn) > most {
@@ -342,14 +357,23 @@ func (st *station) giveBack(ctx context.Context) {
 func (st *station) putBack(ctx context.Context, back []*lease) {
 	letters := make([]*letter, len(back))
 	for i, l := range back {
-		letters[i] = &letter{to: st.lines[l.line], id: l.id, body: l.body, crashes: l.crashes}
+		letters[i] = &letter{to: st.lines[l.line], id: l.id, body: l.body, from: l.from, crashes: l.crashes}
 	}
 	st.p.publish(ctx, letters)
+	var kept []*lease
 	for i, l := range back {
-		if letters[i].err != nil {
+		switch err := letters[i].err; {
+		case errors.Is(err, runtime.ErrQueueFull):
+			kept = append(kept, l)
+		case err != nil:
 			l.t.reject(l)
-		} else {
+		default:
 			_ = l.t.ack([]*lease{l})
 		}
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for _, l := range kept {
+		st.draw(l)
 	}
 }

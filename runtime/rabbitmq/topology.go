@@ -1,9 +1,13 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
+	"strings"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -34,11 +38,16 @@ func (p *Provider) declare(ctx context.Context, s *session, cfg runtime.QueueCon
 	if isDLQ, err = s.exists(ctx, p.names.grave(cfg.Name)); err != nil {
 		return false, err
 	}
-	err = s.ask(ctx, func(ch *amqp.Channel) error { return p.declareLines(ch, cfg) })
-	if err == nil && !isDLQ {
-		err = p.declareDLQ(ctx, s, cfg.DLQ)
+	if !isDLQ {
+		if err := p.declareDLQ(ctx, s, cfg.DLQ); err != nil {
+			return false, explain(err)
+		}
+		err = s.ask(ctx, func(ch *amqp.Channel) error { return p.declareBackstop(ch, cfg) })
+		if err != nil {
+			return false, explain(err)
+		}
 	}
-	return isDLQ, explain(err)
+	return isDLQ, explain(p.declareLines(ctx, s, cfg, !isDLQ))
 }
 
 func lines(cfg runtime.QueueConfig) int {
@@ -59,60 +68,126 @@ func plan(cfg runtime.QueueConfig) string {
 	}
 }
 
+// declarePlan keeps the plan in the alternate exchange. Who makes an exchange needs
+// the permission to write to its alternate; where the plan's own name is refused, it
+// is one that begins with the prefix.
 func (p *Provider) declarePlan(ctx context.Context, s *session, queue, plan string) error {
-	err := s.ask(ctx, func(ch *amqp.Channel) error {
-		return ch.ExchangeDeclare(p.names.plan(queue), amqp.ExchangeDirect, true, false, false, false, amqp.Table{"alternate-exchange": plan})
-	})
-	return explain(err)
+	var first error
+	for _, text := range []string{plan, p.names.prefix + ":" + plan} {
+		err := s.ask(ctx, func(ch *amqp.Channel) error {
+			return ch.ExchangeDeclare(p.names.plan(queue), amqp.ExchangeDirect, true, false, false, false, amqp.Table{"alternate-exchange": text})
+		})
+		if exception(err) == nil {
+			return err
+		}
+		first = cmp.Or(first, err)
+	}
+	return explain(first)
 }
 
 func (p *Provider) declareDLQ(ctx context.Context, s *session, dlq string) error {
 	if err := p.declarePlan(ctx, s, dlq, plan(runtime.QueueConfig{Type: runtime.Standard})); err != nil {
 		return fmt.Errorf("its dead letter queue %q: %w", dlq, err)
 	}
-	return s.ask(ctx, func(ch *amqp.Channel) error {
-		if err := ch.ExchangeDeclare(p.names.grave(dlq), amqp.ExchangeDirect, true, false, false, false, nil); err != nil {
-			return err
-		}
-		return declareQuorum(ch, p.names.line(dlq, 0), nil)
+	err := s.ask(ctx, func(ch *amqp.Channel) error {
+		return ch.ExchangeDeclare(p.names.grave(dlq), amqp.ExchangeDirect, true, false, false, false, nil)
 	})
+	if err != nil {
+		return err
+	}
+	// Opened as a queue before, it has a backstop.
+	_, err = s.declareEither(ctx, p.names.line(dlq, 0), nil, p.backed(dlq, nil))
+	return err
 }
 
-func (p *Provider) declareLines(ch *amqp.Channel, cfg runtime.QueueConfig) error {
-	for i := range lines(cfg) {
-		args := amqp.Table{}
-		if cfg.Type == runtime.FIFO {
-			args["x-single-active-consumer"] = true
+// A policy of the house can make a broker drop tasks: by message-ttl, by
+// delivery-limit, by max-length with drop-head. Nothing tells a client of policies.
+// So what the broker takes off a line by itself comes to the gate, see [gate.caught],
+// and what it takes off the gate to the dead letter queue.
+
+// backed adds that to the arguments of a line.
+func (p *Provider) backed(queue string, args amqp.Table) amqp.Table {
+	all := amqp.Table{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": p.names.gate(queue), "x-dead-letter-strategy": "at-least-once"}
+	maps.Copy(all, args)
+	return all
+}
+
+// declareBackstop declares what the gate dead letters to. It is an exchange, so that
+// the queue may be opened with another dead letter queue later.
+func (p *Provider) declareBackstop(ch *amqp.Channel, cfg runtime.QueueConfig) error {
+	name := p.names.backstop(cfg.Name)
+	if err := ch.ExchangeDeclare(name, amqp.ExchangeFanout, true, false, false, false, nil); err != nil {
+		return err
+	}
+	return ch.QueueBind(p.names.line(cfg.DLQ, 0), "", name, false, nil)
+}
+
+func (p *Provider) declareLines(ctx context.Context, s *session, cfg runtime.QueueConfig, backstop bool) error {
+	var without []string
+	declare := func(name string, plain, backed amqp.Table) error {
+		one, other := plain, backed
+		if backstop {
+			one, other = backed, plain
 		}
-		if err := declareQuorum(ch, p.names.line(cfg.Name, i), args); err != nil {
+		second, err := s.declareEither(ctx, name, one, other)
+		if second && backstop {
+			without = append(without, name)
+		}
+		return err
+	}
+	var args amqp.Table
+	if cfg.Type == runtime.FIFO {
+		args = amqp.Table{"x-single-active-consumer": true}
+	}
+	for i := range lines(cfg) {
+		if err := declare(p.names.line(cfg.Name, i), args, p.backed(cfg.Name, args)); err != nil {
 			return err
 		}
 	}
 	gate := p.names.gate(cfg.Name)
-	if err := declareQuorum(ch, gate, nil); err != nil {
+	if err := declare(gate, nil, amqp.Table{"x-dead-letter-exchange": p.names.backstop(cfg.Name), "x-dead-letter-strategy": "at-least-once"}); err != nil {
 		return err
 	}
-	for k := range steps {
-		err := declareQuorum(ch, p.names.wait(cfg.Name, k), amqp.Table{
-			"x-message-ttl":             step(k).Milliseconds(),
-			"x-dead-letter-exchange":    "",
-			"x-dead-letter-routing-key": gate,
-			"x-dead-letter-strategy":    "at-least-once",
-		})
-		if err != nil {
-			return err
-		}
+	if len(without) > 0 {
+		p.logger().LogAttrs(ctx, slog.LevelWarn, "rabbitmq: queues that an earlier version declared have no backstop: a policy with message-ttl, delivery-limit or overflow=drop-head that applies to them loses tasks. Delete them when they are empty (rabbitmqctl delete_queue) and open the queue again, or have the policy set dead-letter-exchange to \"\" and dead-letter-routing-key to the gate",
+			slog.String("queue", cfg.Name), slog.Any("without", without), slog.String("gate", gate))
 	}
-	return nil
+	return s.ask(ctx, func(ch *amqp.Channel) error {
+		for k := range steps {
+			err := declareQuorum(ch, p.names.wait(cfg.Name, k), amqp.Table{
+				"x-message-ttl":             step(k).Milliseconds(),
+				"x-dead-letter-exchange":    "",
+				"x-dead-letter-routing-key": gate,
+				"x-dead-letter-strategy":    "at-least-once",
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
-// declareQuorum declares one durable quorum queue. It never drops anything: not
-// what comes back often, and not the oldest when it is full.
+// declareEither declares a queue, or accepts one that differs from that in its
+// backstop alone: other versions of this package declare it with other.
+func (s *session) declareEither(ctx context.Context, name string, args, other amqp.Table) (second bool, err error) {
+	declare := func(args amqp.Table) error {
+		return s.ask(ctx, func(ch *amqp.Channel) error { return declareQuorum(ch, name, args) })
+	}
+	if err = declare(args); err == nil {
+		return false, nil
+	}
+	if e := exception(err); e == nil || e.Code != amqp.PreconditionFailed || !strings.Contains(e.Reason, "x-dead-letter-") {
+		return false, err
+	}
+	return true, declare(other)
+}
+
+// declareQuorum declares one durable quorum queue. By itself it never drops anything:
+// not what comes back often, and not the oldest when it is full.
 func declareQuorum(ch *amqp.Channel, name string, more amqp.Table) error {
 	args := amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int64(noLimit), "x-overflow": "reject-publish"}
-	for k, v := range more {
-		args[k] = v
-	}
+	maps.Copy(args, more)
 	_, err := ch.QueueDeclare(name, true, false, false, false, args)
 	return err
 }
@@ -149,7 +224,7 @@ func explain(err error) error {
 	case amqp.PreconditionFailed:
 		return fmt.Errorf("%w: the broker has it with other properties: open it as it was declared, or remove it there when it is empty (rabbitmqctl delete_queue) and open it again: %w", runtime.ErrQueueMismatch, err)
 	case amqp.AccessRefused:
-		return fmt.Errorf("rabbitmq: the user needs the permissions configure, write and read on names that begin with the provider's prefix, and write on the default exchange: %w", err)
+		return fmt.Errorf("rabbitmq: the user needs the permissions configure, write and read on names that begin with the provider's prefix, and write on the default exchange (amq.default): %w", err)
 	case amqp.NotFound:
 		return fmt.Errorf("%w: the broker does not have it any more: open it again: %w", runtime.ErrUnknownQueue, err)
 	}

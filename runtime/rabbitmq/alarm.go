@@ -1,0 +1,136 @@
+package rabbitmq
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// An alarm says whether the broker reads what a connection publishes. It stops
+// reading when it is short of memory or disk, and says so when somebody publishes.
+type alarm struct {
+	mu     sync.Mutex
+	reason string
+	on     chan struct{} // closed while the broker is short
+	off    chan struct{} // closed while it is not
+}
+
+func newAlarm() *alarm {
+	a := &alarm{on: make(chan struct{}), off: make(chan struct{})}
+	close(a.off)
+	return a
+}
+
+func (a *alarm) set(on bool, reason string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.reason = reason
+	select {
+	case <-a.on:
+		if !on {
+			a.on = make(chan struct{})
+			close(a.off)
+		}
+	default:
+		if on {
+			a.off = make(chan struct{})
+			close(a.on)
+		}
+	}
+}
+
+// raised is a channel that is closed once the alarm is on.
+func (a *alarm) raised() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.on
+}
+
+// ended is a channel that is closed once the alarm is off.
+func (a *alarm) ended() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.off
+}
+
+// err is nil while the broker takes what is published.
+func (a *alarm) err() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	select {
+	case <-a.on:
+		return fmt.Errorf("%w: RabbitMQ takes no messages for now (%s): it goes on when there is room again", runtime.ErrQueueFull, a.reason)
+	default:
+		return nil
+	}
+}
+
+// knockEvery is how often a connection publishes something to nobody. The broker
+// tells of an alarm only whoever publishes, and of what is under way then it is not
+// known whether it is going to be stored: so the first is nothing of value.
+const knockEvery = time.Second
+
+// say publishes what nobody confirms and nobody misses. It does nothing in an alarm.
+func (s *session) say(exchange, to string, p amqp.Publishing) error {
+	if err := s.alarm.err(); err != nil {
+		return err
+	}
+	return s.talk.Publish(exchange, to, false, false, p)
+}
+
+// knock publishes to nobody until the connection ends.
+func (s *session) knock() {
+	tick := time.NewTicker(knockEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			_ = s.say("", "", amqp.Publishing{})
+		case <-s.talk.gone:
+			return
+		}
+	}
+}
+
+// prepare opens what a connection has that publishes, and finds out whether there is
+// an alarm.
+func (p *Provider) prepare(ctx context.Context, s *session) error {
+	s.proven.Store(unproven)
+	s.turn = make(chan int, 1)
+	s.turn <- 0
+	for range publishers {
+		pub, err := s.newPublisher(ctx)
+		if err != nil {
+			return fmt.Errorf("rabbitmq: open a channel: %w", err)
+		}
+		s.pubs = append(s.pubs, pub)
+	}
+	var err error
+	if s.talk, err = s.open(ctx); err != nil {
+		return fmt.Errorf("rabbitmq: open a channel: %w", err)
+	}
+	// The call after it is answered when the broker has worked through the publishing,
+	// or never: then it says that it is blocked. Where the user may not publish, those
+	// are told who try.
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		_ = s.say("", "", amqp.Publishing{})
+		_ = s.talk.call(s.ctx, func() error { return s.talk.Qos(0, 0, false) })
+	}()
+	select {
+	case <-answered:
+	case <-s.alarm.raised():
+	case <-s.ctx.Done():
+		return errAway
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	go s.knock()
+	return nil
+}

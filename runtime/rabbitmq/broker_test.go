@@ -1,0 +1,373 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"regexp"
+	goruntime "runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/internal/testserver"
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// Tests of what an operator does with a broker: alarms, policies, permissions.
+
+// ctl runs rabbitmqctl.
+func ctl(t testing.TB, s *testserver.Server, args ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*soon)
+	defer cancel()
+	_, err := s.RabbitMQCtl(ctx, args...)
+	require.NoError(t, err)
+}
+
+// managed is a broker that tests set policies and users on, each for its own prefix.
+var managedServer = sync.OnceValues(func() (*testserver.Server, error) { return testserver.RabbitMQ() })
+
+func managed(t testing.TB) string {
+	s, err := managedServer()
+	require.NoError(t, err)
+	return room(t, s)
+}
+
+func alarmOn(t testing.TB, addr string) {
+	ctl(t, roomOf(addr).server, "set_vm_memory_high_watermark", "0.00001")
+}
+func alarmOff(t testing.TB, addr string) {
+	ctl(t, roomOf(addr).server, "set_vm_memory_high_watermark", "0.6")
+}
+
+func (q *Queue) blocked() bool {
+	s := q.p.out.current()
+	return s != nil && s.alarm.err() != nil
+}
+
+func TestWhatIsThereIsWorkedOffWhileTheBrokerTakesNothing(t *testing.T) {
+	addr := configured(t)
+	q := open(t, addr, runtime.QueueConfig{})
+	ts := tasks(30)
+	ts[29].ScheduledFor = time.Now().Add(time.Second)
+	put(t, q, ts...)
+	retry := takeN(t, q, 2)
+	alarmOn(t, addr)
+	require.Eventually(t, q.blocked, soon, time.Millisecond, "it is heard without a publishing of anybody's")
+
+	// A producer is told at once, with the broker's reason, and leaves nothing behind.
+	goroutines := goruntime.NumGoroutine()
+	for n := range 200 {
+		_, err := q.Enqueue(context.Background(), []*runtime.Task{task(fmt.Sprint("refused", n))})
+		require.ErrorIs(t, err, runtime.ErrQueueFull)
+		require.ErrorContains(t, err, "memory")
+	}
+	assert.Less(t, goruntime.NumGoroutine(), goroutines+100)
+
+	// A retry and a burial have to wait; what needs no publishing does not, on the
+	// same queue; nor does a process that comes now.
+	retry[0].Task.RetryCount = 1
+	require.ErrorIs(t, q.Release(within(t), retry[:1]), runtime.ErrQueueFull)
+	require.ErrorIs(t, q.DeadLetter(within(t), retry[1:]), runtime.ErrQueueFull)
+	other := open(t, addr, runtime.QueueConfig{})
+	_, err := other.Enqueue(context.Background(), []*runtime.Task{task("refused")})
+	require.ErrorIs(t, err, runtime.ErrQueueFull)
+	done := 0
+	for _, from := range []*Queue{q, other} {
+		ds, err := from.Dequeue(within(t), 5, time.Minute)
+		require.NoError(t, err)
+		require.NoError(t, from.Release(within(t), ds), "as they were")
+		again, err := from.Dequeue(within(t), len(ds), time.Minute)
+		require.NoError(t, err)
+		require.NoError(t, from.Complete(within(t), again))
+		done += len(again)
+	}
+	require.NoError(t, q.Extend(within(t), retry, time.Minute))
+	alarmOff(t, addr)
+	require.Eventually(t, func() bool { return !q.blocked() && !other.blocked() }, soon, time.Millisecond)
+
+	require.NoError(t, q.Release(within(t), retry[:1]))
+	require.NoError(t, q.DeadLetter(within(t), retry[1:]))
+	require.NoError(t, other.p.Close())
+	seen := make(map[string]int)
+	for len(seen) < 29-done {
+		for _, d := range takeN(t, q, 1) {
+			seen[d.Task.ID]++
+			require.NoError(t, q.Complete(within(t), []*runtime.Delivery{d}))
+		}
+	}
+	for id, n := range seen {
+		assert.Equal(t, 1, n, id)
+		assert.NotContains(t, id, "refused")
+	}
+	s, err := q.Stats(within(t))
+	require.NoError(t, err)
+	assert.Equal(t, int64(1), s.Dead)
+}
+
+// What the broker has begun to read when the alarm comes is stored when it ends, once:
+// the call is repeated, and the message is not.
+func TestAMoveThatAnAlarmSurprisesIsMadeOnce(t *testing.T) {
+	addr := configured(t)
+	q := open(t, addr, runtime.QueueConfig{})
+	put(t, q, task("1"))
+	ds := takeN(t, q, 1)
+	ds[0].Task.RetryCount = 1
+	s := q.p.out.current()
+	s.deaf(t)
+	alarmOn(t, addr)
+	ctx, cancel := context.WithCancel(within(t))
+	first := make(chan error, 1)
+	go func() { first <- q.Release(ctx, ds) }()
+	require.ErrorIs(t, <-first, runtime.ErrQueueFull)
+	cancel()
+	require.NotNil(t, q.st.leases[ds[0].Receipt].moving)
+	require.ErrorIs(t, q.Release(within(t), ds), runtime.ErrQueueFull)
+	alarmOff(t, addr)
+	require.Eventually(t, func() bool { return !q.blocked() }, soon, time.Millisecond)
+	require.NoError(t, q.Release(within(t), ds))
+	assert.Equal(t, map[string]int{"1": 1}, drainIDs(t, q))
+}
+
+// deaf ends what tells a connection of alarms ahead of time.
+func (s *session) deaf(t testing.TB) {
+	require.NoError(t, s.talk.Close())
+	<-s.talk.gone
+}
+
+func TestPoliciesOfTheHouseLoseNoTask(t *testing.T) {
+	for name, policy := range map[string]string{
+		"message-ttl":    `{"message-ttl":300}`,
+		"delivery-limit": `{"delivery-limit":1}`,
+		"drop-head":      `{"max-length":5,"overflow":"drop-head"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			addr := managed(t)
+			n := prefixOf(addr)
+			q := open(t, addr, runtime.QueueConfig{Type: runtime.Priority, Levels: 2})
+			// Not on the dead letter queue: how long dead letters are kept is the house's affair.
+			ctl(t, roomOf(addr).server, "set_policy", n.prefix+name, "^"+regexp.QuoteMeta(n.line("q", 0))+"(:.*)?$", policy, "--apply-to", "queues")
+			defer ctl(t, roomOf(addr).server, "clear_policy", n.prefix+name)
+			ts := tasks(10)
+			for _, one := range ts {
+				one.Priority = 1
+			}
+			put(t, q, ts...)
+			dead := 0
+			switch name {
+			case "message-ttl":
+				<-time.After(time.Second)
+			case "delivery-limit":
+				for range 2 {
+					ds, err := q.Dequeue(within(t), 10, 50*time.Millisecond)
+					require.NoError(t, err)
+					q.st.outlast(t, ds)
+				}
+				dead = 10
+			case "drop-head":
+				dead = 5
+			}
+			grave, err := q.p.Open(within(t), runtime.QueueConfig{Name: "q-dlq"})
+			require.NoError(t, err)
+			for _, d := range takeN(t, grave.(*Queue), dead) {
+				assert.Contains(t, d.Task.Metadata[runtime.MetaFailureReason], name)
+				assert.Contains(t, d.Task.Metadata[runtime.MetaFailureReason], "policy")
+				assert.Equal(t, "q", d.Task.Metadata[runtime.MetaOriginalQueue])
+				assert.Equal(t, `{"n":1}`, string(d.Task.Payload))
+				require.NoError(t, grave.Complete(within(t), []*runtime.Delivery{d}))
+			}
+			for _, d := range takeN(t, q, 10-dead) {
+				assert.Equal(t, 1, d.Task.Priority)
+				require.NoError(t, q.Complete(within(t), []*runtime.Delivery{d}))
+			}
+		})
+	}
+}
+
+// outlast waits until leases have ended.
+func (st *station) outlast(t testing.TB, ds []*runtime.Delivery) {
+	require.Eventually(t, func() bool {
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		for _, d := range ds {
+			if st.leases[d.Receipt] != nil {
+				return false
+			}
+		}
+		return true
+	}, soon, time.Millisecond)
+}
+
+// A policy that matches the gate: with no process there, tasks that wait at it are dead
+// rather than gone.
+func TestWhatTheBrokerTakesOffTheGateIsDead(t *testing.T) {
+	addr := managed(t)
+	n := prefixOf(addr)
+	q := open(t, addr, runtime.QueueConfig{})
+	one := task("1")
+	one.ScheduledFor = time.Now().Add(100 * time.Millisecond)
+	require.NoError(t, q.p.Close())
+	ctl(t, roomOf(addr).server, "set_policy", n.prefix+"gate", "^"+regexp.QuoteMeta(n.gate("q"))+"$", `{"message-ttl":200}`, "--apply-to", "queues")
+	defer ctl(t, roomOf(addr).server, "clear_policy", n.prefix+"gate")
+	raw(t, roomOf(addr).server.URL, n.gate("q"), amqp.Publishing{MessageId: "1", ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: runtime.AppendEnvelope(nil, one)})
+	conn, err := amqp.Dial(roomOf(addr).server.URL)
+	require.NoError(t, err)
+	defer conn.Close()
+	ch, err := conn.Channel()
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		in, err := ch.QueueDeclarePassive(n.line("q-dlq", 0), true, false, false, false, nil)
+		return err == nil && in.Messages == 1
+	}, soon, 10*time.Millisecond)
+	again := open(t, addr, runtime.QueueConfig{Name: "q-dlq"})
+	d := takeN(t, again, 1)[0]
+	assert.Equal(t, "1", d.Task.ID)
+	assert.Equal(t, "q", d.Task.Metadata[runtime.MetaOriginalQueue])
+	assert.Contains(t, d.Task.Metadata[runtime.MetaFailureReason], "message-ttl")
+	roomOf(addr).queues = map[string]runtime.QueueConfig{"q": q.cfg}
+}
+
+// What versions without a backstop have declared is taken as it is, with a warning.
+func TestQueuesOfAnEarlierVersionAreOpenedAsTheyAre(t *testing.T) {
+	addr := data(t)
+	n := prefixOf(addr)
+	ch, err := dialShared(t).Channel()
+	require.NoError(t, err)
+	for _, name := range []string{n.line("q", 0), n.line("q", 1), n.gate("q")} {
+		require.NoError(t, declareQuorum(ch, name, nil))
+	}
+	p, log := openLogged(t, addr)
+	one, err := p.Open(within(t), runtime.QueueConfig{Name: "q", Type: runtime.Priority, Levels: 2})
+	require.NoError(t, err)
+	q := one.(*Queue)
+	roomOf(addr).queues["q"] = q.Config()
+	log.await(t, "no backstop")
+	log.await(t, n.line("q", 1))
+	put(t, q, tasks(3)...)
+	assert.Len(t, drainIDs(t, q), 3)
+	for _, name := range q.st.lines {
+		require.NoError(t, declareQuorum(ch, name, nil), "the earlier version opens it still")
+	}
+}
+
+// The dead letter queue of one may be opened, and declared, as a queue first.
+func TestAQueueBecomesADeadLetterQueueLater(t *testing.T) {
+	addr := data(t)
+	p := openAt(t, addr)
+	for _, name := range []string{"d", "q"} {
+		q, err := p.Open(within(t), runtime.QueueConfig{Name: name, DLQ: map[string]string{"q": "d", "d": "e"}[name]})
+		require.NoError(t, err)
+		roomOf(addr).queues[name] = q.Config()
+	}
+	delete(roomOf(addr).queues, "d")
+	roomOf(addr).queues["d"] = runtime.QueueConfig{Name: "d", Levels: 1, DLQ: "e"}
+}
+
+var permissionList = regexp.MustCompile(`rabbitmqctl set_permissions -p / app '([^']+)' '([^']+)' '([^']+)'`)
+
+func TestAUserWithThePermissionsOfTheReadmeWorksAndALesserOneIsTold(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	list := permissionList.FindStringSubmatch(string(readme))
+	require.NotNil(t, list, "the README has a list of permissions")
+	s, err := managedServer()
+	require.NoError(t, err)
+	ctl(t, s, "add_user", "app", "pw")
+	defer ctl(t, s, "delete_user", "app")
+	grant := func(configure, write, read string) {
+		ctl(t, s, "set_permissions", "-p", "/", "app", configure, write, read)
+	}
+	at, err := url.Parse(s.URL)
+	require.NoError(t, err)
+	at.User = url.UserPassword("app", "pw")
+	dial := func(t *testing.T) (*Provider, error) {
+		p, err := Open(within(t), at.String())
+		if err == nil {
+			t.Cleanup(func() { _ = p.Close() })
+		}
+		return p, err
+	}
+	conn, err := amqp.Dial(s.URL)
+	require.NoError(t, err)
+	defer conn.Close()
+	wipe := func(t *testing.T, kinds map[string]runtime.QueueConfig) {
+		pl := &place{server: s, queues: kinds}
+		t.Cleanup(func() { pl.wipe(t, s.URL, DefaultPrefix) })
+	}
+
+	grant(list[1], list[2], list[3])
+	t.Run("all of them", func(t *testing.T) {
+		queues := make(map[string]runtime.QueueConfig)
+		wipe(t, queues)
+		p, err := dial(t)
+		require.NoError(t, err)
+		for _, kind := range []runtime.QueueType{runtime.Standard, runtime.Priority, runtime.FIFO} {
+			one, err := p.Open(within(t), runtime.QueueConfig{Name: string(kind), Type: kind})
+			require.NoError(t, err)
+			q := one.(*Queue)
+			queues[q.cfg.Name] = q.cfg
+			a, b := task("a"), task("b")
+			if a.Queue, b.Queue = q.cfg.Name, q.cfg.Name; kind == runtime.FIFO {
+				a.GroupKey, b.GroupKey = "a", "b"
+			}
+			b.ScheduledFor = time.Now().Add(400 * time.Millisecond)
+			put(t, q, a, b)
+			d := takeN(t, q, 1)
+			require.NoError(t, q.Release(within(t), d))
+			d = takeN(t, q, 1)
+			runtime.Bury(d[0].Task, q.cfg.Name, time.Now(), errors.New("it failed"))
+			require.NoError(t, q.DeadLetter(within(t), d))
+			ids, err := q.Redrive(within(t), nil)
+			require.NoError(t, err)
+			assert.Len(t, ids, 1)
+			assert.Len(t, takeN(t, q, 2), 2)
+			_, err = q.Stats(within(t))
+			require.NoError(t, err)
+			_, err = q.Purge(within(t))
+			require.NoError(t, err)
+		}
+		// The user's rights are cut while it works: each is told what it lacks, and
+		// nobody's connection ends.
+		one, err := p.Open(within(t), runtime.QueueConfig{Name: "standard"})
+		require.NoError(t, err)
+		q := one.(*Queue)
+		before := p.out.current()
+		grant(list[1], `^taskgen\..*$`, list[3])
+		for _, n := range []int{1, 20} {
+			require.Eventually(t, func() bool { // the broker remembers rights for a moment
+				_, err = q.Enqueue(within(t), tasks(n))
+				return err != nil
+			}, soon, 100*time.Millisecond)
+			for i := range n {
+				one := runtime.ErrorAt(err, i)
+				require.ErrorContains(t, one, "ACCESS_REFUSED")
+				require.ErrorContains(t, one, "amq.default")
+				for _, misleading := range []error{runtime.ErrQueueFull, runtime.ErrUnknownQueue, runtime.ErrPayloadTooLarge, runtime.ErrLeaseLost} {
+					require.NotErrorIs(t, one, misleading)
+				}
+			}
+		}
+		assert.Same(t, before, p.out.current())
+	})
+	for name, lesser := range map[string][3]string{
+		"configure": {`^none$`, list[2], list[3]},
+		"write":     {list[1], `^amq\.default$`, list[3]},
+		"read":      {list[1], list[2], `^none$`},
+	} {
+		t.Run("without "+name, func(t *testing.T) {
+			grant(lesser[0], lesser[1], lesser[2])
+			_, err := dial(t)
+			require.ErrorContains(t, err, "ACCESS_REFUSED")
+			require.ErrorContains(t, err, "configure, write and read on names that begin with the provider's prefix")
+			assert.False(t, strings.Contains(err.Error(), "pw@"))
+		})
+	}
+}

@@ -1,0 +1,341 @@
+package rabbitmq
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"strings"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// undecodable is the type of the task that stands on the dead letter queue for a
+// message that cannot be decoded. Its payload is the message, in base64. On the queue
+// there is the message itself, as it came, with three headers more.
+const undecodable = "taskgen.undecodable"
+
+const (
+	headerReason = "x-taskgen-reason" // why it cannot be decoded
+	headerQueue  = "x-taskgen-queue"  // the queue that it was on
+	headerDied   = "x-taskgen-died"   // RFC 3339
+	// The envelope without its payload, which is that of the body. It is for a task
+	// whose envelope was as large as the broker takes before it was retried or died.
+	headerEnvelope = "x-taskgen-envelope"
+
+	headerDeaths = "x-death" // what the broker writes when it dead letters a message by itself
+)
+
+const (
+	maxReason   = 1 << 10  // bytes of headerReason
+	maxEnvelope = 32 << 10 // bytes of headerEnvelope
+	// maxHeaders is what all headers have room for beside ours: they are one frame,
+	// and a broker ends the connection for one above 128 KiB.
+	maxHeaders = 120 << 10
+)
+
+// foreign returns what a message has that ours do not have as a rule, without its
+// body; nil where there is nothing, or no headers but those that are known.
+func foreign(d *amqp.Delivery, known map[string]bool) *amqp.Delivery {
+	plain := d.ContentType == "application/json" && d.ContentEncoding == "" && d.CorrelationId == "" && d.ReplyTo == "" && d.Type == "" && d.AppId == "" && d.Timestamp.IsZero()
+	if plain {
+		for k := range d.Headers {
+			if !known[k] {
+				plain = false
+			}
+		}
+	}
+	if plain {
+		return nil
+	}
+	from := *d
+	from.Body, from.Acknowledger = nil, nil
+	return &from
+}
+
+// counters are the headers of tasks that are well.
+var counters = map[string]bool{headerCrashes: true, headerDue: true, headerLine: true, headerDeliveries: true, "x-acquired-count": true}
+
+// accounts are the headers that the broker and this package keep about one copy of a
+// message, and those by which a broker would send copies elsewhere once more.
+var accounts = map[string]bool{
+	headerCrashes: true, headerDue: true, headerLine: true, headerDeliveries: true, "x-acquired-count": true,
+	headerDeaths: true, "x-first-death-queue": true, "x-first-death-reason": true, "x-first-death-exchange": true,
+	"x-last-death-queue": true, "x-last-death-reason": true, "x-last-death-exchange": true,
+	headerReason: true, headerQueue: true, headerDied: true,
+	"CC": true, "BCC": true,
+}
+
+// original is a message as it was published, as far as another user may publish it.
+func original(d *amqp.Delivery) amqp.Publishing {
+	p := amqp.Publishing{
+		ContentType: d.ContentType, ContentEncoding: d.ContentEncoding, CorrelationId: d.CorrelationId, ReplyTo: d.ReplyTo,
+		MessageId: d.MessageId, Timestamp: d.Timestamp, Type: d.Type, AppId: d.AppId,
+	}
+	for k, v := range d.Headers {
+		if accounts[k] {
+			continue
+		}
+		if p.Headers == nil {
+			p.Headers = make(amqp.Table, len(d.Headers)+3)
+		}
+		p.Headers[k] = v
+	}
+	return p
+}
+
+func headersOf(d *amqp.Delivery) amqp.Table {
+	if d == nil {
+		return nil
+	}
+	return d.Headers
+}
+
+// marks are those of our headers that say why a message is on a dead letter queue.
+func marks(h amqp.Table) amqp.Table {
+	m := make(amqp.Table, 3)
+	for _, k := range []string{headerReason, headerQueue, headerDied} {
+		if v, ok := h[k]; ok {
+			m[k] = v
+		}
+	}
+	return m
+}
+
+// decode reads a task from a message.
+func decode(body []byte, h amqp.Table) (*runtime.Task, error) {
+	t, err := runtime.DecodeEnvelope(body)
+	if err != nil {
+		return nil, err
+	}
+	if newer := textOf(h[headerEnvelope]); newer != "" {
+		if n, err := runtime.DecodeEnvelope([]byte(newer)); err == nil && n.ID == t.ID {
+			n.Payload, n.Encoding = t.Payload, t.Encoding
+			return n, nil
+		}
+	}
+	return t, nil
+}
+
+// shrink makes a letter no larger than the message that was delivered: what its
+// worker changed goes into a header, and as much of the notes on its runs as there is
+// room for. It reports false where the payload itself is another one.
+func shrink(letter *letter, body []byte, from *amqp.Delivery, t *runtime.Task) bool {
+	was, err := decode(body, headersOf(from))
+	if err != nil || len(letter.body) <= len(body) || string(was.Payload) != string(t.Payload) || was.Encoding != t.Encoding {
+		return false
+	}
+	slim, err := decode(letter.body, nil) // as the letter has it: ScheduledFor may differ
+	if err != nil {
+		return false
+	}
+	slim.Payload, slim.Encoding = []byte("null"), ""
+	for _, notes := range [][]string{nil, {runtime.MetaStackPrefix}, {runtime.MetaAttemptPrefix}} {
+		maps.DeleteFunc(slim.Metadata, func(k, _ string) bool {
+			for _, n := range notes {
+				if strings.HasPrefix(k, n) {
+					return true
+				}
+			}
+			return false
+		})
+		head := runtime.AppendEnvelope(nil, slim)
+		if len(head) <= maxEnvelope && size(headersOf(from)) <= maxHeaders-maxEnvelope {
+			letter.body, letter.from = body, from
+			letter.headers = amqp.Table{headerEnvelope: string(head)}
+			letter.alone = true
+			return true
+		}
+	}
+	return false
+}
+
+// size is about how many bytes headers take.
+func size(v any) int {
+	switch v := v.(type) {
+	case amqp.Table:
+		n := 8
+		for k, v := range v {
+			n += 8 + len(k) + size(v)
+		}
+		return n
+	case []any:
+		n := 8
+		for _, v := range v {
+			n += 8 + size(v)
+		}
+		return n
+	case string:
+		return len(v)
+	case []byte:
+		return len(v)
+	}
+	return 16
+}
+
+func textOf(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case []byte:
+		return string(v)
+	}
+	return ""
+}
+
+func clip(s string, n int) string {
+	if len(s) > n {
+		s = s[:n-len("…")] + "…"
+	}
+	return strings.ToValidUTF8(s, "")
+}
+
+// A dead is a message of a dead letter queue.
+type dead struct {
+	task *runtime.Task
+	raw  bool // it stands for bytes that cannot be decoded
+}
+
+// readDead reads a message of a dead letter queue: a task, bytes that this package
+// has buried as they were, or what the broker has taken off a queue by itself.
+func (n names) readDead(body []byte, id string, h amqp.Table, dlq string) dead {
+	now := time.Now()
+	queue, reason, at := textOf(h[headerQueue]), textOf(h[headerReason]), now
+	if t, err := time.Parse(time.RFC3339Nano, textOf(h[headerDied])); err == nil {
+		at = t
+	}
+	if from, why := died(h); from != "" && queue == "" {
+		queue, reason, at = n.queueOf(from), removed(why).Error(), diedAt(h, now)
+	}
+	task, err := decode(body, h)
+	if err == nil {
+		if reason != "" {
+			runtime.Bury(task, queue, at, errors.New(reason))
+		}
+		return dead{task, false}
+	}
+	cause := fmt.Errorf("%w: the message cannot be decoded: %s", runtime.ErrInvalidTask, cmp.Or(reason, err.Error()))
+	task = &runtime.Task{
+		ID: cmp.Or(strings.ToValidUTF8(id, "?"), "unknown"), Type: undecodable, Queue: cmp.Or(queue, dlq), CreatedAt: at,
+		Payload: []byte(`"` + base64.StdEncoding.EncodeToString(body) + `"`),
+	}
+	runtime.Bury(task, cmp.Or(queue, dlq), at, cause)
+	return dead{task, true}
+}
+
+// removed is why a broker takes a message off a queue by itself, which nothing of
+// ours asks it to: a policy does.
+func removed(reason string) error {
+	how := map[string]string{
+		"expired": "message-ttl", "maxlen": "max-length or max-length-bytes with overflow=drop-head", "delivery_limit": "delivery-limit",
+	}[reason]
+	return fmt.Errorf("RabbitMQ removed it from its queue (%s): a policy with %s applies to the queue: see rabbitmqctl list_policies", clip(reason, 64), cmp.Or(how, "such an effect"))
+}
+
+// lastDeath is what the broker notes about the last queue that it took a message off
+// by itself; nil where there is none.
+func lastDeath(h amqp.Table) amqp.Table {
+	all, _ := h[headerDeaths].([]any)
+	if len(all) == 0 {
+		return nil
+	}
+	last, _ := all[0].(amqp.Table)
+	return last
+}
+
+// died says which of the broker's queues that was, and why.
+func died(h amqp.Table) (queue, reason string) {
+	last := lastDeath(h)
+	return textOf(last["queue"]), textOf(last["reason"])
+}
+
+func diedAt(h amqp.Table, now time.Time) time.Time {
+	if at, ok := lastDeath(h)["time"].(time.Time); ok {
+		return at
+	}
+	return now
+}
+
+// letterOf is the task of a message on a dead letter queue.
+func (q *Queue) letterOf(l *lease) *runtime.Task {
+	x := q.p.names.readDead(l.body, l.id, headersOf(l.from), q.cfg.Name)
+	if x.raw {
+		if l.raw = l.from; l.raw == nil {
+			l.raw = &amqp.Delivery{ContentType: "application/json", MessageId: l.id}
+		}
+	}
+	return x.task
+}
+
+// Pauses between two attempts to bury a message.
+const (
+	firstBurialPause = time.Second
+	maxBurialPause   = 30 * time.Second
+)
+
+// burials is how many messages a queue buries at a time.
+const burials = 2
+
+// salvage buries a message that cannot be decoded, as it is. It does so aside: nobody
+// waits for it, and it tries until it is done or the message cannot be kept longer.
+func (q *Queue) salvage(ctx context.Context, l *lease, cause error) {
+	st := q.st
+	if st.take([]*runtime.Delivery{{Receipt: l.receipt}})[0] == nil {
+		return // lost meanwhile
+	}
+	marks := amqp.Table{headerReason: clip(cause.Error(), maxReason), headerQueue: q.cfg.Name, headerDied: time.Now().UTC().Format(time.RFC3339Nano)}
+	moved := &letter{to: q.p.names.line(q.cfg.DLQ, 0), id: l.id, body: l.body, from: l.from, alone: true}
+	if moved.from == nil {
+		moved.from = &amqp.Delivery{ContentType: "application/json", MessageId: l.id}
+	}
+	if size(moved.from.Headers) <= maxHeaders {
+		moved.headers = marks
+	}
+	st.p.wg.Go(func() {
+		if st.bury(l, moved) {
+			runtime.Buried(ctx, q.p.names.readDead(l.body, l.id, marks, q.cfg.DLQ).task)
+		}
+	})
+}
+
+func (st *station) bury(l *lease, moved *letter) bool {
+	ctx := st.p.link.ctx
+	for pause := firstBurialPause; ; pause = min(2*pause, maxBurialPause) {
+		select {
+		case st.burying <- struct{}{}:
+		case <-ctx.Done():
+			return false
+		}
+		st.p.publish(ctx, []*letter{moved})
+		<-st.burying
+		if moved.err == nil {
+			_ = l.t.ack([]*lease{l})
+			st.settled([]*lease{l})
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		st.p.logger().LogAttrs(ctx, slog.LevelWarn, "rabbitmq: a message that cannot be decoded cannot be buried for now, trying on",
+			slog.String("queue", st.name), slog.String("dlq", moved.to), slog.Int("bytes", len(l.body)), slog.Duration("pause", pause), slog.Any("error", moved.err))
+		select {
+		case <-time.After(pause):
+		case <-l.t.ch.gone: // the broker has it again
+			st.settled([]*lease{l})
+			return false
+		case <-ctx.Done():
+			return false
+		}
+		if time.Since(l.at) > st.p.maxLease {
+			l.t.reject(l)
+			st.settled([]*lease{l})
+			return false
+		}
+	}
+}
