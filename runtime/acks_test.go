@@ -263,3 +263,44 @@ func TestCallsThatCarryPayloadsAreBoundByBytes(t *testing.T) {
 		assert.LessOrEqual(t, slices.Max(b.q().sizes["dead letter"]), 4)
 	})
 }
+
+// A backend that has no room for the next copy of a task has room again when others
+// have been worked off, which may take longer than a lease.
+func TestARetryThatAFullQueueRefusesWaitsWithoutANewRunAndWithoutStoppingOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		var full atomic.Bool
+		full.Store(true)
+		b.q().before = func(call string, ds []*Delivery) error {
+			if call != "release" || !full.Load() {
+				return nil
+			}
+			var be BatchError
+			for i, d := range ds {
+				be.Add(i, d.Task.ID, fmt.Errorf("%w: the broker takes nothing for now", ErrQueueFull))
+			}
+			return be.OrNil()
+		}
+		var runs sheet[string]
+		b.handle(func(_ context.Context, task *Task) error {
+			runs.add(task.ID)
+			if task.ID == "a" && task.RetryCount == 0 {
+				return errors.New("fails once")
+			}
+			return nil
+		})
+		p := b.pool(PoolConfig{})
+		b.putTask(&Task{ID: "a", MaxRetries: 3})
+		b.start(p)
+		pass(10 * time.Minute)
+		b.put("b")
+		pass(time.Second)
+		assert.Equal(t, []string{"a", "b"}, runs.all())
+		assert.Equal(t, []string{"b"}, b.q().completed())
+		full.Store(false)
+		pass(10 * time.Minute)
+		assert.Equal(t, []string{"a", "b", "a"}, runs.all())
+		assert.Equal(t, []string{"b", "a"}, b.q().completed())
+		b.stop(p)
+	})
+}
