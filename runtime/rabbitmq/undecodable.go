@@ -297,6 +297,11 @@ func (q *Queue) salvage(ctx context.Context, l *lease, cause error) {
 	if size(moved.from.Headers) <= maxHeaders {
 		moved.headers = marks
 	}
+	st.p.mu.Lock()
+	defer st.p.mu.Unlock()
+	if st.p.closed {
+		return
+	}
 	st.p.wg.Go(func() {
 		if st.bury(l, moved) {
 			runtime.Buried(ctx, q.p.names.readDead(l.body, l.id, marks, q.cfg.DLQ).task)
