@@ -9,7 +9,6 @@ import (
 	"regexp"
 	goruntime "runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -30,15 +29,6 @@ func ctl(t testing.TB, s *testserver.Server, args ...string) {
 	defer cancel()
 	_, err := s.RabbitMQCtl(ctx, args...)
 	require.NoError(t, err)
-}
-
-// managed is a broker that tests set policies and users on, each for its own prefix.
-var managedServer = sync.OnceValues(func() (*testserver.Server, error) { return testserver.RabbitMQ() })
-
-func managed(t testing.TB) string {
-	s, err := managedServer()
-	require.NoError(t, err)
-	return room(t, s)
 }
 
 func alarmOn(t testing.TB, addr string) {
@@ -150,7 +140,7 @@ func TestPoliciesOfTheHouseLoseNoTask(t *testing.T) {
 		"drop-head":      `{"max-length":5,"overflow":"drop-head"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			addr := managed(t)
+			addr := data(t)
 			n := prefixOf(addr)
 			q := open(t, addr, runtime.QueueConfig{Type: runtime.Priority, Levels: 2})
 			// Not on the dead letter queue: how long dead letters are kept is the house's affair.
@@ -209,7 +199,7 @@ func (st *station) outlast(t testing.TB, ds []*runtime.Delivery) {
 // A policy that matches the gate: with no process there, tasks that wait at it are dead
 // rather than gone.
 func TestWhatTheBrokerTakesOffTheGateIsDead(t *testing.T) {
-	addr := managed(t)
+	addr := data(t)
 	n := prefixOf(addr)
 	q := open(t, addr, runtime.QueueConfig{})
 	one := task("1")
@@ -278,8 +268,7 @@ func TestAUserWithThePermissionsOfTheReadmeWorksAndALesserOneIsTold(t *testing.T
 	require.NoError(t, err)
 	list := permissionList.FindStringSubmatch(string(readme))
 	require.NotNil(t, list, "the README has a list of permissions")
-	s, err := managedServer()
-	require.NoError(t, err)
+	s := shared(t)
 	ctl(t, s, "add_user", "app", "pw")
 	defer ctl(t, s, "delete_user", "app")
 	grant := func(configure, write, read string) {
@@ -295,9 +284,6 @@ func TestAUserWithThePermissionsOfTheReadmeWorksAndALesserOneIsTold(t *testing.T
 		}
 		return p, err
 	}
-	conn, err := amqp.Dial(s.URL)
-	require.NoError(t, err)
-	defer conn.Close()
 	wipe := func(t *testing.T, kinds map[string]runtime.QueueConfig) {
 		pl := &place{server: s, queues: kinds}
 		t.Cleanup(func() { pl.wipe(t, s.URL, DefaultPrefix) })
