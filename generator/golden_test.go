@@ -138,6 +138,11 @@ func generate(t *testing.T, dir, tags string, patterns ...string) *generator.Res
 	t.Helper()
 	r, err := generator.Generate(t.Context(), generator.Config{Dir: dir, Patterns: patterns, Tags: tags, Env: env()})
 	require.NoError(t, err)
+	for path, src := range r.Files {
+		set, err := format.Source(src)
+		require.NoError(t, err)
+		require.Equal(t, string(set), string(src), "%s is not as gofmt would have it", path)
+	}
 	return r
 }
 
@@ -315,11 +320,7 @@ func TestTheSamePackagesGiveTheSameBytes(t *testing.T) {
 		want := first.Files[filepath.Join(pkg.Dir, model.FileName(pkg.Name))]
 		for range 3 {
 			rand.Shuffle(len(pkg.Scope), func(i, j int) { pkg.Scope[i], pkg.Scope[j] = pkg.Scope[j], pkg.Scope[i] })
-			raw, err := gosrc.File(pkg)
-			require.NoError(t, err)
-			src, err := format.Source(raw)
-			require.NoError(t, err)
-			assert.Equal(t, string(want), string(src))
+			assert.Equal(t, string(want), string(gosrc.File(pkg)))
 		}
 	}
 }

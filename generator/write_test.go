@@ -45,10 +45,10 @@ func TestAFileThatIsMadeInPartsIsTheFile(t *testing.T) {
 	require.NoError(t, err)
 	pkg := &loaded.Packages[0]
 	require.Greater(t, len(slices.Collect(gosrc.Parts(pkg))), 3)
-	raw, err := gosrc.File(pkg)
+	want := gosrc.File(pkg)
+	set, err := format.Source(want)
 	require.NoError(t, err)
-	want, err := format.Source(raw)
-	require.NoError(t, err)
+	require.Equal(t, string(set), string(want), "gofmt would have it otherwise")
 	path := filepath.Join(cfg.Dir, "app_taskgen.go")
 	got, compiles, err := source(t.Context(), loaded.programs[pkg.Path], pkg, path)
 	require.NoError(t, err)
@@ -61,7 +61,7 @@ func TestWhatIsWrongInOnePartIsFound(t *testing.T) {
 	loaded, err := Load(t.Context(), many(t, "package app\n"))
 	require.NoError(t, err)
 	pkg := &loaded.Packages[0]
-	parts, err := parse(loaded.programs[pkg.Path], pkg, "app_taskgen.go")
+	_, parts, err := parse(loaded.programs[pkg.Path], pkg, "app_taskgen.go")
 	require.NoError(t, err)
 	for name, wrong := range map[string]string{
 		"the same name as in another part": "const TypeJ3 = \"\"",

@@ -2,12 +2,14 @@
 // out. What it writes stays thin: each function is a line or two over package
 // runtime, so that a change of behaviour is a change of the runtime.
 //
-// Jennifer knows nothing about scopes, so this package hands out every name
-// that is not fixed by the rules (import names, parameters) itself; see scope.
+// The source of this package shows what it writes: a declaration is its text, with
+// $words where names go. It is set as gofmt sets it. Every name that is not fixed
+// by the rules (import names, parameters) is handed out by a scope.
 package gosrc
 
 import (
-	"github.com/dave/jennifer/jen"
+	"fmt"
+	"strings"
 
 	"github.com/taskgen/taskgen/generator/model"
 )
@@ -17,18 +19,6 @@ const RuntimePath = "github.com/taskgen/taskgen/runtime"
 
 // SchedulePath is the package that its functions about jobs call.
 const SchedulePath = RuntimePath + "/schedule"
-
-// File returns the source of the package's generated file, not formatted yet.
-// The same package gives the same bytes.
-func File(pkg *model.Package) ([]byte, error) {
-	f := newFile(pkg)
-	f.all()
-	src, err := Part{pkg, f.out}.Source()
-	if err != nil {
-		return nil, err
-	}
-	return groupImports(append(header(pkg).Bytes(), src...)), nil
-}
 
 // all writes all declarations.
 func (f *file) all() {
@@ -47,67 +37,109 @@ func (f *file) all() {
 // file is a Go file that is being written.
 type file struct {
 	pkg     *model.Package
-	out     *jen.File
 	imports map[string]string // the name of each import, by path
+	written map[string]string // the name that stands in the import, by path; empty: none
 	names   *scope            // where names at package level come from that are not law
 	locals  *scope            // where names of parameters come from
 	shared  map[string]string // the constants of definitions that several schemas have, by their text
 	taken   map[string]bool   // the names of the package's Scope
-	hints   []hint            // the imports by name, for the next part
-	size    int               // declarations in out
-	cut     func()            // ends a part; nil: there is one only
+
+	part  Part       // what is written since the last cut
+	size  int        // its declarations
+	cut   func(Part) // takes a part
+	rough bool       // the declaration at hand is not set as gofmt does for certain
 }
 
-// A hint is the name by which a package is imported.
-type hint struct {
-	path, name string
-	alias      bool // it stands in the import
-}
-
-func newFile(pkg *model.Package) *file {
-	f := &file{pkg: pkg, imports: make(map[string]string)}
+func newFile(pkg *model.Package, cut func(Part)) *file {
+	f := &file{pkg: pkg, imports: make(map[string]string), written: make(map[string]string), part: newPart(pkg), cut: cut}
 	f.nameImports()
-	f.begin()
 	return f
-}
-
-// begin begins a part.
-func (f *file) begin() {
-	f.size = 0
-	f.out = jen.NewFilePathName(f.pkg.Path, f.pkg.Name)
-	f.out.NoFormat = true // that is for later: see File
-	for _, h := range f.hints {
-		if h.alias {
-			f.out.ImportAlias(h.path, h.name)
-		} else {
-			f.out.ImportName(h.path, h.name)
-		}
-	}
 }
 
 // task writes all that belongs to one task, in the order in which a reader
 // would ask for it.
 func (f *file) task(t *model.Task) {
-	f.spec(t)
-	f.enqueue(t)
-	f.enqueueBatch(t)
-	f.jobs(t)
-	f.handler(t)
-	f.register(t)
-	f.await(t)
+	w := taskWords(t)
+	f.spec(t, w)
+	f.enqueue(t, w)
+	f.enqueueBatch(t, w)
+	f.jobs(t, w)
+	f.handler(t, w)
+	f.register(t, w)
+	f.await(t, w)
 	f.redaction(t)
 }
 
-// declare adds a top-level declaration under its comment, with a blank line
-// before it.
-func (f *file) declare(doc string, code ...jen.Code) {
-	f.out.Line()
-	if doc != "" {
-		f.out.Comment(doc)
+// words are what stands for $words in the text of a declaration.
+type words map[string]string
+
+// taskWords are the names that belong to a task.
+func taskWords(t *model.Task) words {
+	return words{
+		"Struct": t.Struct, "Type": typeName(t), "Spec": specName(t),
+		"Enqueue": enqueueName(t), "EnqueueBatch": batchName(t), "Await": awaitName(t),
+		"Handler": handlerName(t), "HandlerFunc": handlerFuncName(t), "Handle": handleName(t), "Register": registerName(t),
+		"Schedule": scheduleName(t), "Modify": modifyName(t), "JobID": jobIDName(t),
 	}
-	f.out.Add(code...)
-	f.size++
-	if f.cut != nil && f.size == stretch {
-		f.cut()
+}
+
+// machinery are the packages that are words.
+var machinery = map[string]string{
+	"context": "context", "fmt": "fmt", "slog": "log/slog", "time": "time", "runtime": RuntimePath, "schedule": SchedulePath,
+}
+
+// expand replaces the $words of a text: those that are given, and those which mean
+// the same everywhere, a package or a predeclared type.
+func (f *file) expand(text string, w words) string {
+	var b strings.Builder
+	b.Grow(2 * len(text))
+	for {
+		before, rest, found := strings.Cut(text, "$")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		end := strings.IndexFunc(rest, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') })
+		if end < 0 {
+			end = len(rest)
+		}
+		b.WriteString(f.word(rest[:end], w))
+		text = rest[end:]
 	}
+}
+
+func (f *file) word(name string, w words) string {
+	if text, ok := w[name]; ok {
+		return text
+	}
+	if path, ok := machinery[name]; ok {
+		return f.use(path)
+	}
+	switch name {
+	case "string", "error", "rune":
+		return f.predeclared(name)
+	case "any":
+		return f.typ(&model.Type{Kind: model.Any})
+	}
+	panic(fmt.Sprintf("gosrc: nothing is known of $%s", name))
+}
+
+// declare adds a declaration at package level under its comment, with a blank line
+// before it. A line break at the beginning of the text does not count.
+func (f *file) declare(doc, text string, w words) {
+	text = f.expand(strings.TrimPrefix(text, "\n"), w)
+	if f.rough {
+		f.rough = false
+		doc, text = "", gofmt(doc+text)
+	}
+	f.part.declarations = append(f.part.declarations, "\n"+doc+text+"\n"...)
+	if f.size++; f.size == stretch {
+		f.end()
+	}
+}
+
+// end ends a part.
+func (f *file) end() {
+	f.cut(f.part)
+	f.part, f.size = newPart(f.pkg), 0
 }

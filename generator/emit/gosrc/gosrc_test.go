@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dave/jennifer/jen"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -50,13 +49,13 @@ func embedding() *model.Package {
 	}
 }
 
-// source is the file of a package, which must parse.
+// source is the file of a package, which must be as gofmt would have it.
 func source(t *testing.T, pkg *model.Package) (string, *ast.File) {
 	t.Helper()
-	raw, err := File(pkg)
+	src := File(pkg)
+	set, err := format.Source(src)
 	require.NoError(t, err)
-	src, err := format.Source(raw)
-	require.NoError(t, err)
+	require.Equal(t, string(set), string(src))
 	file, err := parser.ParseFile(token.NewFileSet(), "x.go", src, parser.ParseComments)
 	require.NoError(t, err)
 	return string(src), file
@@ -225,10 +224,18 @@ func TestImportsKeepTheirNamesWhereTheyAreFree(t *testing.T) {
 	assert.Contains(t, src, "func EnqueuePing(context2 context.Context, to runtime.Enqueuer, payload PingTask, opts ...runtime.EnqueueOption)")
 }
 
+// testFile is a file in which nothing is written.
+func testFile() *file {
+	f := newFile(&model.Package{Name: "p", Path: "example.com/p"}, nil)
+	f.imports["time"] = "time"
+	return f
+}
+
 func TestTypesAreRestated(t *testing.T) {
 	str, integer := basic("string"), basic("int")
 	pair := model.Type{Kind: model.Named, Name: "Pair", Args: []model.Type{str, {Kind: model.Pointer, Elem: &integer}}}
-	f := newFile(&model.Package{Name: "p", Path: "example.com/p"})
+	f := testFile()
+	f.imports["github.com/google/uuid"] = "uuid"
 	for want, typ := range map[string]model.Type{
 		"string": str, "*int": {Kind: model.Pointer, Elem: &integer}, "[]string": {Kind: model.Slice, Elem: &str},
 		"[3]int": {Kind: model.Array, Len: 3, Elem: &integer}, "map[string]int": {Kind: model.Map, Key: &str, Elem: &integer},
@@ -236,9 +243,7 @@ func TestTypesAreRestated(t *testing.T) {
 		"interface{ Len() int }": {Kind: model.Iface, Text: "interface{ Len() int }"}, "struct{}": {Kind: model.Struct},
 		"Own": {Kind: model.Named, Path: "example.com/p", Name: "Own"},
 	} {
-		var b strings.Builder
-		require.NoError(t, jen.Var().Id("x").Add(f.typ(&typ)).RenderWithFile(&b, f.out))
-		assert.Equal(t, "var x "+want, b.String())
+		assert.Equal(t, want, f.typ(&typ))
 	}
 }
 
@@ -410,7 +415,7 @@ func TestArticlesAreAsSpoken(t *testing.T) {
 
 func TestMissingValuesOfEachKind(t *testing.T) {
 	str := basic("string")
-	f := newFile(&model.Package{Name: "p", Path: "example.com/p"})
+	f := testFile()
 	for want, typ := range map[string]model.Type{
 		`v == ""`: str, "v == 0": basic("float32"), "len(v) == 0": {Kind: model.Slice, Elem: &str},
 		"v == nil":           {Kind: model.Pointer, Elem: &str},
@@ -418,22 +423,18 @@ func TestMissingValuesOfEachKind(t *testing.T) {
 		"v == (Spot{})":      {Kind: model.Named, Name: "Spot", Underlying: model.Struct, Comparable: true},
 		"v == ([2]string{})": {Kind: model.Array, Len: 2, Elem: &str, Comparable: true},
 	} {
-		var b strings.Builder
-		require.NoError(t, jen.Id("_").Op("=").Add(f.zero(jen.Id("v"), &typ)).RenderWithFile(&b, f.out))
-		assert.Equal(t, "_ = "+want, b.String())
+		assert.Equal(t, want, f.zero("v", &typ))
 	}
 }
 
 func TestDurationsReadAsPeopleWriteThem(t *testing.T) {
-	f := newFile(&model.Package{Name: "p", Path: "example.com/p"})
+	f := testFile()
 	for d, want := range map[time.Duration]string{
 		time.Second: "time.Second", time.Nanosecond: "time.Nanosecond", 24 * time.Hour: "24 * time.Hour", 14 * 24 * time.Hour: "14 * 24 * time.Hour",
 		36 * time.Hour: "36 * time.Hour", 90 * time.Minute: "90 * time.Minute", 90 * time.Second: "90 * time.Second",
 		1500 * time.Millisecond: "1500 * time.Millisecond", 3 * time.Microsecond: "3 * time.Microsecond", 1000001: "1000001 * time.Nanosecond",
 	} {
-		var b strings.Builder
-		require.NoError(t, jen.Id("_").Op("=").Add(duration(d)).RenderWithFile(&b, f.out))
-		assert.Equal(t, "_ = "+want, b.String())
+		assert.Equal(t, want, f.duration(d))
 	}
 }
 

@@ -1,8 +1,6 @@
 package gosrc
 
 import (
-	"github.com/dave/jennifer/jen"
-
 	"github.com/taskgen/taskgen/generator/model"
 )
 
@@ -16,11 +14,8 @@ const VersionGuard = "GeneratedCodeVersion2_missing_run_go_get"
 // assignment that holds as long as its fields, their types and their tags are
 // what they were.
 func (f *file) guards() {
-	f.declare(
-		doc("If this does not compile, the runtime is older than this file: run go get github.com/taskgen/taskgen@latest."),
-		// const _ = runtime.GeneratedCodeVersion2_missing_run_go_get
-		jen.Const().Id("_").Op("=").Qual(RuntimePath, VersionGuard),
-	)
+	f.declare(doc("If this does not compile, the runtime is older than this file: run go get github.com/taskgen/taskgen@latest."), `
+const _ = $runtime.$guard`, words{"guard": VersionGuard})
 	for i := range f.pkg.Tasks {
 		f.guard(&f.pkg.Tasks[i])
 	}
@@ -39,31 +34,31 @@ func (f *file) guard(t *model.Task) {
 		}
 	}
 	if len(stated) == len(t.Fields) {
-		f.declare(
-			comment,
-			// type embeddingTask_has_changed_run_go_generate = struct{…}
-			jen.Type().Id(name).Op("=").Add(f.structOf(stated)),
-			jen.Line(),
-			// var _ embeddingTask_has_changed_run_go_generate = EmbeddingTask{}
-			jen.Line().Var().Id("_").Id(name).Op("=").Id(t.Struct).Values(),
-		)
+		f.declare(comment, `
+type $guard = $struct
+
+var _ $guard = $Struct{}`, words{"guard": name, "struct": f.structOf(stated), "Struct": t.Struct})
 		return
 	}
 	// A field of a type that cannot be written down here, and does not travel:
 	// the others are held to one by one, as far as they have names.
+	var types, values group
 	// embeddingTask_has_changed_run_go_generate = EmbeddingTask
-	types, values := []jen.Code{jen.Id(name).Op("=").Id(t.Struct)}, []jen.Code{}
+	types.add(name, "= "+t.Struct)
 	for _, field := range stated {
 		if field.Name == "_" {
 			continue
 		}
 		typ := f.names.pick(name + "_" + field.Name)
 		// embeddingTask_has_changed_run_go_generate_Text = string
-		types = append(types, jen.Id(typ).Op("=").Add(f.typ(&field.Type)))
+		types.add(typ, "= "+f.restate(&field.Type))
 		// _ embeddingTask_has_changed_run_go_generate_Text = embeddingTask_has_changed_run_go_generate{}.Text
-		values = append(values, jen.Id("_").Id(typ).Op("=").Id(name).Values().Dot(field.Name))
+		values.add("_", typ, "= "+name+"{}."+field.Name)
 	}
-	f.declare(comment, jen.Type().Defs(types...), jen.Line(), jen.Line().Var().Defs(values...))
+	f.declare(comment, `
+type $types
+
+var $values`, words{"types": types.text(), "values": values.text()})
 }
 
 // restatable says that the generated file can write the type down.

@@ -1,8 +1,6 @@
 package gosrc
 
 import (
-	"github.com/dave/jennifer/jen"
-
 	"github.com/taskgen/taskgen/generator/model"
 )
 
@@ -32,72 +30,51 @@ func (f *file) handlerSet(name, register, what string, tasks []*model.Task) {
 	if len(tasks) == 0 {
 		return
 	}
-	var embedded, calls []jen.Code
-	p := f.params("r", "h")
-	r, h := p[0], p[1]
+	w := words{"Set": name, "RegisterSet": register}
+	f.params(w, "r", "h")
+	var embedded, calls lines
 	for _, t := range tasks {
-		embedded = append(embedded, jen.Id(handlerName(t)))
-		// RegisterEmbedding(r, h)
-		calls = append(calls, jen.Id(registerName(t)).Call(jen.Id(r), jen.Id(h)))
+		embedded.add(handlerName(t))
+		calls.add(f.expand("$Register($r, $h)", words{"Register": registerName(t), "r": w["r"], "h": w["h"]}))
 	}
-	f.declare(
-		doc(name+" handles "+what+"."),
-		jen.Type().Id(name).Interface(embedded...),
-	)
-	f.declare(
-		doc(register+" registers "+h+" as the handler of "+what+"."),
-		jen.Func().Id(register).Params(
-			jen.Id(r).Op("*").Qual(RuntimePath, "Router"), jen.Id(h).Id(name),
-		).Block(calls...),
-	)
+	w["embedded"], w["calls"] = embedded.block(), calls.block()
+	f.declare(doc(name+" handles "+what+"."), `
+type $Set interface $embedded`, w)
+	f.declare(doc(register+" registers "+w["h"]+" as the handler of "+what+"."), `
+func $RegisterSet($r *$runtime.Router, $h $Set) $calls`, w)
 }
 
 // handler writes the interface of one task's handler, and the function type
 // that implements it.
-func (f *file) handler(t *model.Task) {
-	p := f.params("ctx", "task", "f")
-	ctx, task, fn := p[0], p[1], p[2]
-	// (ctx context.Context, task EmbeddingTask) (Embedding, error)
-	signature := func() *jen.Statement {
-		s := jen.Params(jen.Id(ctx).Qual("context", "Context"), jen.Id(task).Id(t.Struct))
-		if t.Result == nil {
-			return s.Add(f.predeclared("error"))
-		}
-		return s.Params(f.typ(t.Result), f.predeclared("error"))
+func (f *file) handler(t *model.Task, w words) {
+	f.params(w, "ctx", "task", "f")
+	w["results"] = f.predeclared("error")
+	if t.Result != nil {
+		w["results"] = "(" + f.typ(t.Result) + ", " + f.predeclared("error") + ")"
 	}
-	f.declare(
-		doc(handlerName(t)+" handles "+plural(t.Struct)+". It must be safe for concurrent use. A task may be delivered more than once."),
-		// type EmbeddingHandler interface { HandleEmbedding(…) … }
-		jen.Type().Id(handlerName(t)).Interface(jen.Id(handleName(t)).Add(signature())),
-	)
-	f.declare(
-		doc(handlerFuncName(t)+" is an adapter that lets a function be used as "+article(handlerName(t))+"."),
-		// type EmbeddingHandlerFunc func(…) …
-		jen.Type().Id(handlerFuncName(t)).Func().Add(signature()),
-	)
-	f.declare(
-		doc(handleName(t)+" calls "+fn+"("+ctx+", "+task+")."),
-		// func (f EmbeddingHandlerFunc) HandleEmbedding(…) … { return f(ctx, task) }
-		jen.Func().Params(jen.Id(fn).Id(handlerFuncName(t))).Id(handleName(t)).Add(signature()).Block(
-			jen.Return(jen.Id(fn).Call(jen.Id(ctx), jen.Id(task))),
-		),
-	)
+	rough := f.rough // for each of them
+	f.declare(doc(w["Handler"]+" handles "+plural(t.Struct)+". It must be safe for concurrent use. A task may be delivered more than once."), `
+type $Handler interface {
+	$Handle($ctx $context.Context, $task $Struct) $results
+}`, w)
+	f.rough = rough
+	f.declare(doc(w["HandlerFunc"]+" is an adapter that lets a function be used as "+article(w["Handler"])+"."), `
+type $HandlerFunc func($ctx $context.Context, $task $Struct) $results`, w)
+	f.rough = rough
+	f.declare(doc(w["Handle"]+" calls "+w["f"]+"("+w["ctx"]+", "+w["task"]+")."), `
+func ($f $HandlerFunc) $Handle($ctx $context.Context, $task $Struct) $results {
+	return $f($ctx, $task)
+}`, w)
 }
 
-func (f *file) register(t *model.Task) {
-	p := f.params("r", "h")
-	r, h := p[0], p[1]
-	register := "Register"
+func (f *file) register(t *model.Task, w words) {
+	f.params(w, "r", "h")
+	w["register"] = "Register"
 	if t.Result != nil {
-		register = "RegisterWithResult"
+		w["register"] = "RegisterWithResult"
 	}
-	f.declare(
-		doc(registerName(t)+" registers "+h+" as the handler of "+plural(t.Struct)+"."),
-		jen.Func().Id(registerName(t)).Params(
-			jen.Id(r).Op("*").Qual(RuntimePath, "Router"), jen.Id(h).Id(handlerName(t)),
-		).Block(
-			// runtime.RegisterWithResult(r, &EmbeddingSpec, h.HandleEmbedding)
-			jen.Qual(RuntimePath, register).Call(jen.Id(r), jen.Op("&").Id(specName(t)), jen.Id(h).Dot(handleName(t))),
-		),
-	)
+	f.declare(doc(w["Register"]+" registers "+w["h"]+" as the handler of "+plural(t.Struct)+"."), `
+func $Register($r *$runtime.Router, $h $Handler) {
+	$runtime.$register($r, &$Spec, $h.$Handle)
+}`, w)
 }

@@ -2,13 +2,11 @@ package gosrc
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
-	"go/ast"
 	"iter"
+	"maps"
 	"slices"
-
-	"github.com/dave/jennifer/jen"
+	"strings"
 
 	"github.com/taskgen/taskgen/generator/model"
 )
@@ -17,71 +15,93 @@ import (
 // have something to do with a file of a hundred tasks.
 const stretch = 256
 
-// A Part is a stretch of a generated file. It is a Go file by itself, which imports
-// what its declarations need.
+// A Part is a stretch of a generated file, as gofmt sets it.
 type Part struct {
-	pkg *model.Package
-	out *jen.File
+	pkg          *model.Package
+	imports      map[string]string // by path: the name that stands in the import, or none
+	declarations []byte
 }
 
-// Parts returns the parts of a package's generated file in their order. Their
-// declarations under the [Head] for the imports of all are what [File] returns.
+func newPart(pkg *model.Package) Part {
+	return Part{pkg: pkg, imports: make(map[string]string)}
+}
+
+// Parts returns the parts of a package's generated file in their order. The same
+// package gives the same parts.
 func Parts(pkg *model.Package) iter.Seq[Part] {
 	return func(yield func(Part) bool) {
-		f := newFile(pkg)
 		more := true
-		f.cut = func() {
-			if more {
-				more = yield(Part{pkg, f.out})
-			}
-			f.begin()
-		}
+		f := newFile(pkg, func(p Part) { more = more && yield(p) })
 		f.all()
-		f.cut()
+		f.end()
 	}
 }
 
-// Source returns the text of a part, not formatted yet: a package clause, imports
-// and declarations. It may be called for several parts side by side.
-func (p Part) Source() ([]byte, error) {
+// Source returns a part as a Go file by itself, which imports what its declarations
+// need.
+func (p Part) Source() []byte {
 	var b bytes.Buffer
-	if err := p.out.Render(&b); err != nil {
-		return nil, fmt.Errorf("write the code of package %s: %w", p.pkg.Path, err)
-	}
-	return b.Bytes(), nil
+	b.Grow(len(p.declarations) + 1024)
+	fmt.Fprintf(&b, "package %s\n", p.pkg.Name)
+	importDecl(&b, p.imports)
+	b.Write(p.declarations)
+	return b.Bytes()
 }
 
-// Head returns what stands above the declarations of a package's generated file
-// whose parts have these imports, not formatted yet.
-func Head(pkg *model.Package, imports []*ast.ImportSpec) []byte {
-	specs := slices.SortedFunc(slices.Values(imports), func(a, b *ast.ImportSpec) int { return cmp.Compare(a.Path.Value, b.Path.Value) })
-	specs = slices.CompactFunc(specs, func(a, b *ast.ImportSpec) bool { return a.Path.Value == b.Path.Value })
-	b := header(pkg)
-	fmt.Fprintf(b, "package %s\n", pkg.Name)
-	open, end := "\nimport (\n", "\n)\n"
-	if len(specs) == 1 {
-		open, end = "\nimport ", "\n"
-	}
-	for i, spec := range specs {
-		b.WriteString(open)
-		open = "\n"
-		if spec.Name != nil {
-			b.WriteString(spec.Name.Name + " ")
-		}
-		b.WriteString(spec.Path.Value)
-		if i == len(specs)-1 {
-			b.WriteString(end)
-		}
-	}
-	return groupImports(b.Bytes())
-}
+// File returns a package's generated file.
+func File(pkg *model.Package) []byte { return Join(slices.Collect(Parts(pkg))) }
 
-// header is what stands above the package clause.
-func header(pkg *model.Package) *bytes.Buffer {
+// Join returns the generated file that consists of these parts, at least one.
+func Join(parts []Part) []byte {
+	imports := make(map[string]string)
+	size := 4096
+	for _, p := range parts {
+		maps.Copy(imports, p.imports)
+		size += len(p.declarations)
+	}
 	var b bytes.Buffer
+	b.Grow(size)
+	pkg := parts[0].pkg
 	b.WriteString(model.Header + "\n\n")
 	if pkg.Constraint != "" {
 		b.WriteString("//go:build " + pkg.Constraint + "\n\n")
 	}
-	return &b
+	fmt.Fprintf(&b, "package %s\n", pkg.Name)
+	importDecl(&b, imports)
+	for _, p := range parts {
+		b.Write(p.declarations)
+	}
+	return b.Bytes()
+}
+
+// importDecl writes imports by their paths, those of the standard library first and
+// a blank line between them and all others.
+func importDecl(b *bytes.Buffer, imports map[string]string) {
+	var std, other []string
+	for _, path := range slices.Sorted(maps.Keys(imports)) {
+		line := fmt.Sprintf("%q\n", path)
+		if name := imports[path]; name != "" {
+			line = name + " " + line
+		}
+		if first, _, _ := strings.Cut(path, "/"); strings.Contains(first, ".") {
+			other = append(other, line)
+		} else {
+			std = append(std, line)
+		}
+	}
+	if len(std)+len(other) == 1 {
+		b.WriteString("\nimport " + append(std, other...)[0])
+		return
+	}
+	b.WriteString("\nimport (\n")
+	for _, line := range std {
+		b.WriteString("\t" + line)
+	}
+	if len(std) > 0 && len(other) > 0 {
+		b.WriteString("\n")
+	}
+	for _, line := range other {
+		b.WriteString("\t" + line)
+	}
+	b.WriteString(")\n")
 }

@@ -1,7 +1,7 @@
 package gosrc
 
 import (
-	"github.com/dave/jennifer/jen"
+	"strconv"
 
 	"github.com/taskgen/taskgen/generator/model"
 )
@@ -13,41 +13,38 @@ func (f *file) queues() {
 	if len(f.pkg.Queues) == 0 {
 		return
 	}
-	configs := literal{}
+	var configs list
 	for i := range f.pkg.Queues {
-		configs.fields = append(configs.fields, f.queue(&f.pkg.Queues[i]))
+		configs.add(f.queue(&f.pkg.Queues[i]))
 	}
-	f.declare(
-		doc("Queues lists the queues that the package declares, for Manager.Open."),
-		// func Queues() []runtime.QueueConfig { return []runtime.QueueConfig{…} }
-		jen.Func().Id("Queues").Params().Index().Qual(RuntimePath, "QueueConfig").Block(
-			jen.Return(jen.Index().Qual(RuntimePath, "QueueConfig").Add(configs.values())),
-		),
-	)
+	f.declare(doc("Queues lists the queues that the package declares, for Manager.Open."), `
+func Queues() []$runtime.QueueConfig {
+	return []$runtime.QueueConfig$configs
+}`, words{"configs": indent(configs.text())})
 }
 
 // queue is {Name: "payments", Type: runtime.FIFO}: on one line where it is that
 // short.
-func (f *file) queue(q *model.Queue) *jen.Statement {
+func (f *file) queue(q *model.Queue) string {
 	var l literal
-	l.set("Name", jen.Lit(q.Name))
+	l.set("Name", strconv.Quote(q.Name))
 	if name, ok := queueTypes[q.Type]; ok {
-		l.set("Type", jen.Qual(RuntimePath, name))
+		l.set("Type", f.expand("$runtime.", nil)+name)
 	}
 	if q.Levels != 0 {
-		l.set("Levels", jen.Lit(q.Levels))
+		l.set("Levels", strconv.Itoa(q.Levels))
 	}
 	if q.Visibility != 0 {
-		l.set("Visibility", duration(q.Visibility))
+		l.set("Visibility", f.duration(q.Visibility))
 	}
 	if q.MaxDeliveries != 0 {
-		l.set("MaxDeliveries", jen.Lit(q.MaxDeliveries))
+		l.set("MaxDeliveries", strconv.Itoa(q.MaxDeliveries))
 	}
 	if q.DLQ != "" {
-		l.set("DLQ", jen.Lit(q.DLQ))
+		l.set("DLQ", strconv.Quote(q.DLQ))
 	}
 	if q.Retention != 0 {
-		l.set("Retention", duration(q.Retention))
+		l.set("Retention", f.duration(q.Retention))
 	}
 	switch {
 	case q.Unknown == model.AtOnce:
@@ -62,28 +59,27 @@ func (f *file) queue(q *model.Queue) *jen.Statement {
 	if len(l.fields) <= 3 && len(types) <= typesOnALine {
 		return l.inline()
 	}
-	return l.values()
+	return l.text()
 }
 
 // typesOnALine bounds the types of a queue that stand on one line.
 const typesOnALine = 3
 
 // typesOn lists the names of the tasks that the package sends to a queue.
-func (f *file) typesOn(queue string) []jen.Code {
-	var names []jen.Code
+func (f *file) typesOn(queue string) list {
+	var names list
 	for i := range f.pkg.Tasks {
 		if t := &f.pkg.Tasks[i]; t.Queue == queue {
-			names = append(names, jen.Id(typeName(t)))
+			names.add(typeName(t))
 		}
 	}
 	return names
 }
 
 // types is []string{TypeWelcome, TypeReport}.
-func (f *file) types(names []jen.Code) *jen.Statement {
-	list := literal{fields: names}
+func (f *file) types(names list) string {
 	if len(names) > typesOnALine {
-		return jen.Index().Add(f.predeclared("string")).Add(list.values())
+		return f.expand("[]$string", nil) + names.text()
 	}
-	return jen.Index().Add(f.predeclared("string")).Add(list.inline())
+	return f.expand("[]$string", nil) + names.inline()
 }

@@ -2,8 +2,7 @@ package gosrc
 
 import (
 	"slices"
-
-	"github.com/dave/jennifer/jen"
+	"strings"
 
 	"github.com/taskgen/taskgen/generator/model"
 )
@@ -60,117 +59,87 @@ func (f *file) logValue(e *exhibit) {
 	if e.secret {
 		text = "LogValue is " + e.noun + " as a log may show it, without its secrets."
 	}
-	m := f.method(e)
-	// func (t EmbeddingTask) LogValue() slog.Value { return runtime.LogValue(t) }
-	f.declare(doc(text), m.receiver().Id("LogValue").Params().Qual("log/slog", "Value").Block(
-		jen.Return(jen.Qual(RuntimePath, "LogValue").Call(jen.Id(m.value))),
-	))
+	f.declare(doc(text), `
+func ($t $Receiver) LogValue() $slog.Value {
+	return $runtime.LogValue($t)
+}`, f.methodWords(e))
 }
 
 // hiding writes the methods that package fmt and encoding/json call.
 func (f *file) hiding(e *exhibit) {
-	m := f.method(e)
+	w := f.methodWords(e)
 	for _, name := range []string{"String", "GoString"} {
 		if e.Has(name) {
 			continue
 		}
-		// func (t EmbeddingTask) String() string { return runtime.RedactedString(t) }
-		f.declare(doc(name+" is "+e.noun+" as text, without its secrets."), m.receiver().Id(name).Params().Add(f.predeclared("string")).Block(
-			jen.Return(jen.Qual(RuntimePath, "RedactedString").Call(jen.Id(m.value))),
-		))
+		w["Method"] = name
+		f.declare(doc(name+" is "+e.noun+" as text, without its secrets."), `
+func ($t $Receiver) $Method() $string {
+	return $runtime.RedactedString($t)
+}`, w)
 	}
 	if !e.Has("Format") {
-		// func (t EmbeddingTask) Format(f fmt.State, verb rune) { runtime.FormatRedacted(f, verb, &t) }
-		f.declare(doc("Format prints "+e.noun+" without its secrets, whatever the verb."), m.receiver().Id("Format").Params(
-			jen.Id(m.state).Qual("fmt", "State"), jen.Id(m.verb).Add(f.predeclared("rune")),
-		).Block(
-			jen.Qual(RuntimePath, "FormatRedacted").Call(jen.Id(m.state), jen.Id(m.verb), m.pointer()),
-		))
+		f.declare(doc("Format prints "+e.noun+" without its secrets, whatever the verb."), `
+func ($t $Receiver) Format($f $fmt.State, $verb $rune) {
+	$runtime.FormatRedacted($f, $verb, $pointer)
+}`, w)
 	}
 	if f.pkg.HidesJSON(&e.Holder) {
-		whole, plain := f.plain(e, m)
-		// func (t EmbeddingTask) MarshalJSON() ([]byte, error) {
-		// 	type plain EmbeddingTask
-		// 	return runtime.MarshalRedacted(&t, (*plain)(&t))
-		// }
-		f.declare(doc("MarshalJSON is "+e.noun+" as JSON: whole, but for a log without its secrets."), m.receiver().Id("MarshalJSON").Params().
-			Params(jen.Index().Byte(), jen.Error()).Block(
-			whole,
-			jen.Return(jen.Qual(RuntimePath, "MarshalRedacted").Call(m.pointer(), plain)),
-		))
+		f.declare(doc("MarshalJSON is "+e.noun+" as JSON: whole, but for a log without its secrets."), `
+func ($t $Receiver) MarshalJSON() ([]byte, error) {
+	`+plainDecl(e)+`
+	return $runtime.MarshalRedacted($pointer, `+plainValue(e)+`)
+}`, w)
 	}
 }
 
 // plainFunc is a function that takes a task for a type without methods, which is
 // encoded without asking whether a log wants it.
-func (f *file) plainFunc(t *model.Task) *jen.Statement {
+func (f *file) plainFunc(t *model.Task) string {
 	e := exhibit{Holder: f.holderOf(t)}
-	e.Locked = true // its value is a pointer here, too
-	names := f.params("task", "plain")
-	m := method{exhibit: &e, value: names[0], local: names[1]}
-	whole, plain := f.plain(&e, m)
-	// func(task *EmbeddingTask) any {
-	// 	type plain EmbeddingTask
-	// 	return (*plain)(task)
-	// }
-	return jen.Func().Params(jen.Id(m.value).Op("*").Id(t.Struct)).Add(f.typ(&model.Type{Kind: model.Any})).Block(whole, jen.Return(plain))
+	w := words{"Exhibit": t.Struct, "Name": e.Name}
+	f.params(w, "task", "plain")
+	w["pointer"] = w["task"]
+	return f.expand(`func($task *$Exhibit) $any {
+	`+plainDecl(&e)+`
+	return `+plainValue(&e)+`
+}`, w)
 }
 
-// plain declares a type like the exhibit without its MarshalJSON, and makes the
-// value at hand one. A type that embeds another still has the MarshalJSON of that
-// one. There the new type embeds the exhibit, together with what makes the method
-// ambiguous, and encoding/json takes the fields from it as if they were its own.
-func (f *file) plain(e *exhibit, m method) (declared, value *jen.Statement) {
+// plainDecl declares a type like the exhibit without its MarshalJSON. A type that
+// embeds another still has the MarshalJSON of that one. There the new type embeds
+// the exhibit, together with what makes the method ambiguous, and encoding/json
+// takes the fields from it as if they were its own.
+func plainDecl(e *exhibit) string {
 	if !e.Embeds {
-		// type plain EmbeddingTask; (*plain)(&t)
-		return jen.Type().Id(m.local).Add(m.typ()), jen.Parens(jen.Op("*").Id(m.local)).Parens(m.pointer())
+		return `type $plain $Exhibit`
 	}
-	// type plain struct { *EmbeddingTask; runtime.NoMarshalJSON }; &plain{EmbeddingTask: &t}
-	declared = jen.Type().Id(m.local).Struct(jen.Op("*").Add(m.typ()), jen.Qual(RuntimePath, "NoMarshalJSON"))
-	return declared, jen.Op("&").Id(m.local).Values(jen.Id(e.Name).Op(":").Add(m.pointer()))
+	return `type $plain struct {
+		*$Exhibit
+		$runtime.NoMarshalJSON
+	}`
 }
 
-// A method has the names that stand in the methods of one exhibit.
-type method struct {
-	*exhibit
-	value, state, verb, local string
-	params                    []string // type parameters
+// plainValue makes the value at hand one of that type.
+func plainValue(e *exhibit) string {
+	if !e.Embeds {
+		return `(*$plain)($pointer)`
+	}
+	return `&$plain{$Name: $pointer}`
 }
 
-func (f *file) method(e *exhibit) method {
+// methodWords are the words of an exhibit's methods: Exhibit is its type as its own
+// methods write it, as in Box[T], Receiver that or a pointer to it where values may
+// not be copied, and pointer points to the value that a method is called on.
+func (f *file) methodWords(e *exhibit) words {
+	w := words{"Name": e.Name, "Exhibit": e.Name}
 	usual := []string{"t", "f", "verb", "plain"}
-	for range e.Params {
-		usual = append(usual, "T")
+	if params := f.params(w, append(usual, slices.Repeat([]string{"T"}, e.Params)...)...)[len(usual):]; len(params) > 0 {
+		w["Exhibit"] += "[" + strings.Join(params, ", ") + "]"
 	}
-	p := f.params(usual...)
-	return method{e, p[0], p[1], p[2], p[3], p[4:]}
-}
-
-// typ is the exhibit as its own methods write it: EmbeddingTask, Box[T].
-func (m method) typ() *jen.Statement {
-	s := jen.Id(m.Name)
-	if len(m.params) > 0 {
-		args := make([]jen.Code, len(m.params))
-		for i, name := range m.params {
-			args[i] = jen.Id(name)
-		}
-		s.Types(args...)
+	w["Receiver"], w["pointer"] = w["Exhibit"], "&"+w["t"]
+	if e.Locked {
+		w["Receiver"], w["pointer"] = "*"+w["Exhibit"], w["t"]
 	}
-	return s
-}
-
-// receiver is func (t EmbeddingTask), or a pointer where values may not be copied.
-func (m method) receiver() *jen.Statement {
-	if m.Locked {
-		return jen.Func().Params(jen.Id(m.value).Op("*").Add(m.typ()))
-	}
-	return jen.Func().Params(jen.Id(m.value).Add(m.typ()))
-}
-
-// pointer points to the value that the method is called on.
-func (m method) pointer() *jen.Statement {
-	if m.Locked {
-		return jen.Id(m.value)
-	}
-	return jen.Op("&").Id(m.value)
+	return w
 }

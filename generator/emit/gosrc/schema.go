@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dave/jennifer/jen"
-
 	"github.com/taskgen/taskgen/generator/emit/schema"
 	"github.com/taskgen/taskgen/generator/model"
 )
@@ -34,13 +32,14 @@ func (f *file) definitions() {
 	slices.SortFunc(shared, func(a, b schema.Definition) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Text, b.Text))
 	})
-	constants := make([]jen.Code, len(shared))
-	for i, d := range shared {
+	var constants group
+	for _, d := range shared {
 		f.shared[d.Text] = f.names.pick("schema" + capital(d.Name))
 		// schemaAccount = `"Account": {…}`
-		constants[i] = jen.Id(f.shared[d.Text]).Op("=").Op("`" + d.Text + "`")
+		constants.add(f.shared[d.Text], "= `"+d.Text+"`")
 	}
-	f.declare(doc("Definitions that the schemas of several tasks share."), jen.Const().Defs(constants...))
+	f.declare(doc("Definitions that the schemas of several tasks share."), `
+const $constants`, words{"constants": constants.text()})
 }
 
 // capital is the name of a definition, which has letters, digits, dots and
@@ -54,7 +53,7 @@ func capital(name string) string {
 }
 
 // schema is the JSON Schema of a task: a constant, whatever it is made of.
-func (f *file) schema(t *model.Task) *jen.Statement {
+func (f *file) schema(t *model.Task) string {
 	var b strings.Builder
 	b.WriteByte('`')
 	for _, part := range schema.Of(t).Parts() {
@@ -65,5 +64,5 @@ func (f *file) schema(t *model.Task) *jen.Statement {
 		b.WriteString(part)
 	}
 	b.WriteByte('`')
-	return jen.Op(b.String())
+	return b.String()
 }

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/dave/jennifer/jen"
-
 	"github.com/taskgen/taskgen/generator/model"
 )
 
@@ -19,8 +17,7 @@ import (
 type scope struct{ taken map[string]bool }
 
 // newScope returns a scope in which the given names are taken, and so are
-// predeclared names. jennifer renames imports called err, so that name is taken
-// too.
+// predeclared names and err, which everybody reads as an error.
 func newScope(taken ...string) *scope {
 	s := &scope{map[string]bool{"err": true, "_": true}}
 	for _, name := range append(taken, types.Universe.Names()...) {
@@ -64,8 +61,10 @@ func (f *file) nameImports() {
 	f.locals = newScope(slices.Collect(maps.Keys(mentioned(f.pkg)))...)
 	for _, imp := range imported(f.pkg) {
 		name := names.pick(imp.alias, imp.name, parentName(imp.path)+imp.name)
-		f.hints = append(f.hints, hint{imp.path, name, name != imp.name || name != assumedName(imp.path)})
 		f.imports[imp.path] = name
+		if name != imp.name || name != assumedName(imp.path) {
+			f.written[imp.path] = name
+		}
 		f.locals.taken[name] = true
 	}
 	f.names = newScope(slices.Concat(taken, f.pkg.Imported, slices.Collect(maps.Values(f.imports)))...)
@@ -80,11 +79,12 @@ var others = map[string]string{
 }
 
 // params names the parameters of one function, so that they hide neither
-// imports nor the types that generated code mentions.
-func (f *file) params(usual ...string) []string {
-	names := make([]string, len(usual))
-	for i, name := range usual {
-		names[i] = f.locals.pick(name, others[name])
+// imports nor the types that generated code mentions. They become words under their
+// usual names.
+func (f *file) params(w words, usual ...string) (names []string) {
+	for _, name := range usual {
+		w[name] = f.locals.pick(name, others[name])
+		names = append(names, w[name])
 	}
 	for _, name := range names { // the next function may have them as well
 		delete(f.locals.taken, name)
@@ -92,21 +92,27 @@ func (f *file) params(usual ...string) []string {
 	return names
 }
 
+// use returns the name of a package that the part imports.
+func (f *file) use(path string) string {
+	f.part.imports[path] = f.written[path]
+	return f.imports[path]
+}
+
 // predeclared is the predeclared type of that name, by another way where the
 // package has given its name to something else.
-func (f *file) predeclared(name string) *jen.Statement {
+func (f *file) predeclared(name string) string {
 	if !f.taken[name] {
-		return jen.Id(name)
+		return name
 	}
 	switch name {
 	case "string":
-		return jen.Qual(RuntimePath, "String")
+		return f.use(RuntimePath) + ".String"
 	case "error":
-		return jen.Qual(RuntimePath, "Error")
+		return f.use(RuntimePath) + ".Error"
 	case "rune":
-		return jen.Id("int32")
+		return "int32"
 	}
-	return jen.Id(name)
+	return name
 }
 
 type importedPackage struct{ path, name, alias string }

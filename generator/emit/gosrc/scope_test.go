@@ -41,11 +41,7 @@ func TestNoNameHidesAnother(t *testing.T) {
 }
 
 func checkNames(t *rapid.T, pkg *model.Package) {
-	raw, err := File(pkg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := parser.ParseFile(token.NewFileSet(), "x.go", raw, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "x.go", File(pkg), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

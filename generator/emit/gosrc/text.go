@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
-
-	"github.com/dave/jennifer/jen"
 )
 
 // width of a comment's text, so that its lines stay under 80 columns.
@@ -18,13 +17,18 @@ func doc(text string) string { return comment(wrap(text)) }
 
 // docWith is doc with the text of a user's own comment below, as it stands
 // there.
-func docWith(own, user string) string {
+func (f *file) docWith(own, user string) string {
 	lines := wrap(own)
 	if user = strings.TrimSpace(user); user != "" {
 		lines = append(append(lines, ""), strings.Split(user, "\n")...)
+		f.rough = !prose.MatchString(user)
 	}
 	return comment(lines)
 }
+
+// prose is text without anything that means something in a doc comment: one
+// paragraph of words.
+var prose = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9 (),;.]*(\n[A-Za-z][A-Za-z0-9 (),;.]*)*$`)
 
 // comment makes lines of text a comment, and nothing but that: what a tool would
 // take for a directive in it is quoted.
@@ -37,7 +41,7 @@ func comment(lines []string) string {
 		}
 		out[i] = strings.TrimRight("// "+line, " ")
 	}
-	return strings.Join(out, "\n")
+	return strings.Join(out, "\n") + "\n"
 }
 
 // marker is what a line begins with that has a meaning even behind a space: +build
@@ -74,35 +78,21 @@ var units = []struct {
 
 // duration prints a duration as a person would: 2 * time.Minute, time.Hour,
 // 14 * 24 * time.Hour.
-func duration(d time.Duration) *jen.Statement {
+func (f *file) duration(d time.Duration) string {
 	const day = 24 * time.Hour
 	if d%day == 0 && d >= 2*day {
-		return jen.Lit(int(d/day)).Op("*").Lit(24).Op("*").Qual("time", "Hour")
+		return strconv.FormatInt(int64(d/day), 10) + " * 24 * " + f.expand("$time.Hour", nil)
 	}
 	u := 0
 	for d%units[u].size != 0 { // the last unit divides everything
 		u++
 	}
+	unit := f.expand("$time.", nil) + units[u].name
 	if d == units[u].size {
-		return jen.Qual("time", units[u].name)
+		return unit
 	}
-	return jen.Lit(int(d/units[u].size)).Op("*").Qual("time", units[u].name)
+	return strconv.FormatInt(int64(d/units[u].size), 10) + " * " + unit
 }
 
 // number prints a float without a decimal point that it does not need.
-func number(x float64) *jen.Statement { return jen.Op(fmt.Sprintf("%g", x)) }
-
-// literal is a composite literal that lists fields in the order they are added,
-// one on a line.
-type literal struct{ fields []jen.Code }
-
-func (l *literal) set(name string, value jen.Code) {
-	l.fields = append(l.fields, jen.Id(name).Op(":").Add(value))
-}
-
-func (l *literal) values() *jen.Statement {
-	return jen.Custom(jen.Options{Open: "{", Close: "}", Separator: ",", Multi: true}, l.fields...)
-}
-
-// inline is values on one line.
-func (l *literal) inline() *jen.Statement { return jen.Values(l.fields...) }
+func number(x float64) string { return fmt.Sprintf("%g", x) }

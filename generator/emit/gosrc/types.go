@@ -2,63 +2,76 @@ package gosrc
 
 import (
 	"strconv"
-
-	"github.com/dave/jennifer/jen"
+	"strings"
 
 	"github.com/taskgen/taskgen/generator/model"
 )
 
-// typ is the one way from the model's types to Go code.
-func (f *file) typ(t *model.Type) *jen.Statement {
+// typ is a type where it does not stand by itself: in a signature, say.
+func (f *file) typ(t *model.Type) string {
+	text := f.restate(t)
+	f.rough = f.rough || strings.Contains(text, "\n")
+	return text
+}
+
+// restate is the one way from the model's types to Go code.
+func (f *file) restate(t *model.Type) string {
 	switch t.Kind {
 	case model.Named:
-		s := jen.Id(t.Name)
-		if t.Path != "" {
-			s = jen.Qual(t.Path, t.Name)
+		name := t.Name
+		if t.Path != "" && t.Path != f.pkg.Path {
+			name = f.use(t.Path) + "." + name
 		}
 		if len(t.Args) == 0 {
-			return s
+			return name
 		}
-		args := make([]jen.Code, len(t.Args))
+		var args list
 		for i := range t.Args {
-			args[i] = f.typ(&t.Args[i])
+			args.add(f.typ(&t.Args[i]))
 		}
-		return s.Types(args...)
+		return name + "[" + args.joined() + "]"
 	case model.Pointer:
-		return jen.Op("*").Add(f.typ(t.Elem))
+		return "*" + f.restate(t.Elem)
 	case model.Slice:
-		return jen.Index().Add(f.typ(t.Elem))
+		return "[]" + f.restate(t.Elem)
 	case model.Array:
-		return jen.Index(jen.Lit(int(t.Len))).Add(f.typ(t.Elem))
+		return "[" + strconv.FormatInt(t.Len, 10) + "]" + f.restate(t.Elem)
 	case model.Map:
-		return jen.Map(f.typ(t.Key)).Add(f.typ(t.Elem))
+		return "map[" + f.restate(t.Key) + "]" + f.restate(t.Elem)
 	case model.Struct:
 		return f.structOf(t.Fields)
 	case model.Any:
 		if f.taken["any"] {
-			return jen.Interface()
+			return "interface{}"
 		}
-		return jen.Id("any")
+		return "any"
 	case model.Iface:
-		return jen.Op(t.Text)
+		f.rough = true
+		return t.Text
 	}
-	return jen.Id(t.Name)
+	return t.Name
 }
 
 // structOf is a struct literal type: struct { Text string `json:"text"` }.
-func (f *file) structOf(fields []model.Field) *jen.Statement {
-	lines := make([]jen.Code, len(fields))
-	for i := range fields {
-		line := f.typ(&fields[i].Type)
-		if !fields[i].Embedded {
-			line = jen.Id(fields[i].Name).Add(line)
-		}
-		if tag := fields[i].Tag; tag != "" {
-			line.Op(quoteTag(tag))
-		}
-		lines[i] = line
+func (f *file) structOf(fields []model.Field) string {
+	if len(fields) == 0 {
+		return "struct{}"
 	}
-	return jen.Struct(lines...)
+	rows := make([]row, len(fields))
+	for i := range fields {
+		typ := indent(f.restate(&fields[i].Type))
+		if !fields[i].Embedded {
+			rows[i] = row{fields[i].Name}
+		}
+		if tag := fields[i].Tag; tag == "" {
+			rows[i] = append(rows[i], typ)
+		} else if strings.Contains(typ, "\n") {
+			rows[i] = append(rows[i], typ+" "+quoteTag(tag))
+		} else {
+			rows[i] = append(rows[i], typ, quoteTag(tag))
+		}
+	}
+	return "struct " + lines(aligned(rows)).block()
 }
 
 // quoteTag keeps a tag as it is: jen.Tag would sort its keys, and a struct with
@@ -72,28 +85,24 @@ func quoteTag(tag string) string {
 
 // zero says that the value v, of type t, is missing. Types without a zero value
 // to compare with are not asked for.
-func (f *file) zero(v *jen.Statement, t *model.Type) *jen.Statement {
+func (f *file) zero(v string, t *model.Type) string {
 	kind, basic := t.Kind, t.Name
 	if kind == model.Named {
 		kind, basic = t.Underlying, t.BasicName
 	}
 	switch {
 	case t.IsZero:
-		// task.At.IsZero()
-		return v.Dot("IsZero").Call()
+		return v + ".IsZero()"
 	case kind == model.Basic && basic == "string":
-		// task.Text == ""
-		return v.Op("==").Lit("")
+		return v + ` == ""`
 	case kind == model.Basic:
-		// task.Count == 0
-		return v.Op("==").Lit(0)
+		return v + " == 0"
 	case kind == model.Slice || kind == model.Map:
-		// len(task.Body) == 0: an empty list may not survive the way, with omitempty
-		return jen.Len(v).Op("==").Lit(0)
+		// an empty list may not survive the way, with omitempty
+		return "len(" + v + ") == 0"
 	case kind == model.Pointer || kind == model.Any || kind == model.Iface:
-		// task.Owner == nil
-		return v.Op("==").Nil()
+		return v + " == nil"
 	}
 	// task.Document == (uuid.UUID{})
-	return v.Op("==").Parens(f.typ(t).Values())
+	return v + " == (" + f.typ(t) + "{})"
 }
