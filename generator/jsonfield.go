@@ -130,6 +130,17 @@ func jsonFields(st *types.Struct) jsonObject {
 	return s.object
 }
 
+// jsonFields is the function of that name, which is asked several times about the same
+// structs. The result is shared.
+func (b *builder) jsonFields(st *types.Struct) jsonObject {
+	object, ok := b.objects[st]
+	if !ok {
+		object = jsonFields(st)
+		b.objects[st] = object
+	}
+	return object
+}
+
 // A fieldSearch goes through a struct and those that it embeds, depth by depth.
 type fieldSearch struct {
 	root   *types.Struct

@@ -105,6 +105,7 @@ func read(ctx context.Context, prog *load.Program, away map[string]*load.Program
 		b := &builder{
 			prog: prog, pkg: pkg, plain: make(map[visit]bool), leaky: make(map[*types.Named]bool),
 			tags: make(map[types.Type]*types.Var), finite: make(map[types.Type]bool), oneWay: make(map[*types.Named]bool),
+			objects: make(map[*types.Struct]jsonObject),
 		}
 		if there := away[pkg.Path]; there != nil {
 			b.prog, b.pkg = there, there.Package(pkg.Path)
@@ -189,8 +190,9 @@ type builder struct {
 	tags    map[types.Type]*types.Var // what taggedField has found out
 	finite  map[types.Type]bool       // types that endless has followed
 	oneWay  map[*types.Named]bool     // what readByFields has found out
-	structs map[*types.Var]string     // what fieldName has found
-	docs    map[token.Pos]string      // what comments has found
+	objects map[*types.Struct]jsonObject
+	structs map[*types.Var]string // what fieldName has found
+	docs    map[token.Pos]string  // what comments has found
 }
 
 func (b *builder) report(d ...diag.Diagnostic) { b.diags = append(b.diags, d...) }

@@ -55,7 +55,7 @@ func (p *payload) fields(st *types.Struct, syntax *ast.StructType) {
 	p.collisions(st)
 	w := newWalker(p.b)
 	w.onLoss = p.lost
-	w.losses(st, jsonFields(st))
+	w.losses(st, p.b.jsonFields(st))
 }
 
 // encoding looks at how the struct itself is encoded, and says at which place its
@@ -187,7 +187,7 @@ func brief(msg string) string {
 
 // collisions reports fields that take each other's JSON name.
 func (p *payload) collisions(st *types.Struct) {
-	for _, c := range jsonFields(st).collisions {
+	for _, c := range p.b.jsonFields(st).collisions {
 		d := check.FieldCollision.At(p.spanOf(c.second.top), "", "%s is the JSON name of two fields of %s, %s and %s: encoding/json drops both",
 			c.first.name, p.task.Struct, qualified(c.first), qualified(c.second))
 		p.b.report(check.Related(d, p.spanOf(c.first.top).Pos, "the other one"))
@@ -206,7 +206,7 @@ func qualified(f jsonField) string {
 func (p *payload) inherit(st *types.Struct) {
 	p.inherited = make(map[*types.Var]*model.Field)
 	var vars []*types.Var
-	for _, f := range jsonFields(st).fields {
+	for _, f := range p.b.jsonFields(st).fields {
 		if f.top == f.v {
 			continue
 		}

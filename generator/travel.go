@@ -307,7 +307,7 @@ func (w *walker) list(elem types.Type, at place) *trouble {
 }
 
 func (w *walker) structure(st *types.Struct, at place) *trouble {
-	fields := jsonFields(st)
+	fields := w.b.jsonFields(st)
 	if len(fields.collisions) > 0 {
 		c := fields.collisions[0]
 		return &trouble{text: fmt.Sprintf("its fields %s and %s are both %q in JSON, and encoding/json drops both",

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/taskgen/taskgen/generator/emit/schema"
 	"github.com/taskgen/taskgen/generator/model"
 )
 
@@ -41,6 +42,7 @@ type file struct {
 	written map[string]string // the name that stands in the import, by path; empty: none
 	names   *scope            // where names at package level come from that are not law
 	locals  *scope            // where names of parameters come from
+	schemas map[*model.Task]schema.Document
 	shared  map[string]string // the constants of definitions that several schemas have, by their text
 	taken   map[string]bool   // the names of the package's Scope
 

@@ -1,6 +1,8 @@
 package gosrc
 
 import (
+	"slices"
+
 	"github.com/taskgen/taskgen/generator/model"
 )
 
@@ -27,17 +29,11 @@ const _ = $runtime.$guard`, words{"guard": VersionGuard})
 func (f *file) guard(t *model.Task) {
 	comment := doc("If this does not compile, " + t.Struct + " has changed since this file was generated: run go generate.")
 	name := f.names.pick(unexported(t.Struct) + "_has_changed_run_go_generate")
-	var stated []model.Field
-	for _, field := range t.Fields {
-		if restatable(&field.Type) {
-			stated = append(stated, field)
-		}
-	}
-	if len(stated) == len(t.Fields) {
+	if !slices.ContainsFunc(t.Fields, func(field model.Field) bool { return !restatable(&field.Type) }) {
 		f.declare(comment, `
 type $guard = $struct
 
-var _ $guard = $Struct{}`, words{"guard": name, "struct": f.structOf(stated), "Struct": t.Struct})
+var _ $guard = $Struct{}`, words{"guard": name, "struct": f.structOf(t.Fields), "Struct": t.Struct})
 		return
 	}
 	// A field of a type that cannot be written down here, and does not travel:
@@ -45,8 +41,9 @@ var _ $guard = $Struct{}`, words{"guard": name, "struct": f.structOf(stated), "S
 	var types, values group
 	// embeddingTask_has_changed_run_go_generate = EmbeddingTask
 	types.add(name, "= "+t.Struct)
-	for _, field := range stated {
-		if field.Name == "_" {
+	for i := range t.Fields {
+		field := &t.Fields[i]
+		if field.Name == "_" || !restatable(&field.Type) {
 			continue
 		}
 		typ := f.names.pick(name + "_" + field.Name)

@@ -23,7 +23,7 @@ type Part struct {
 }
 
 func newPart(pkg *model.Package) Part {
-	return Part{pkg: pkg, imports: make(map[string]string)}
+	return Part{pkg: pkg, imports: make(map[string]string), declarations: make([]byte, 0, stretch*384)}
 }
 
 // Parts returns the parts of a package's generated file in their order. The same

@@ -14,9 +14,12 @@ import (
 // name each schema brings itself.
 func (f *file) definitions() {
 	f.shared = make(map[string]string)
+	f.schemas = make(map[*model.Task]schema.Document, len(f.pkg.Tasks))
 	tasks := make(map[schema.Definition]int)
 	for i := range f.pkg.Tasks {
-		for _, d := range schema.Of(&f.pkg.Tasks[i]).Definitions {
+		t := &f.pkg.Tasks[i]
+		f.schemas[t] = schema.Of(t)
+		for _, d := range f.schemas[t].Definitions {
 			tasks[d]++
 		}
 	}
@@ -56,7 +59,7 @@ func capital(name string) string {
 func (f *file) schema(t *model.Task) string {
 	var b strings.Builder
 	b.WriteByte('`')
-	for _, part := range schema.Of(t).Parts() {
+	for _, part := range f.schemas[t].Parts() {
 		if name, ok := f.shared[part]; ok {
 			// ` + schemaAccount + `
 			part = "` + " + name + " + `"

@@ -3,7 +3,6 @@ package gosrc
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,35 +32,39 @@ var prose = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9 (),;.]*(\n[A-Za-z][A-Za-z0-9
 // comment makes lines of text a comment, and nothing but that: what a tool would
 // take for a directive in it is quoted.
 func comment(lines []string) string {
-	out := slices.Clone(lines)
-	for i, line := range out {
+	var b strings.Builder
+	for _, line := range lines {
 		line = strings.TrimRight(line, " \t\r")
 		if text := strings.TrimSpace(line); marker.MatchString(text) {
 			line = "`" + text + "`"
 		}
-		out[i] = strings.TrimRight("// "+line, " ")
+		b.WriteString("//")
+		if line != "" {
+			b.WriteString(" " + line)
+		}
+		b.WriteByte('\n')
 	}
-	return strings.Join(out, "\n") + "\n"
+	return b.String()
 }
 
 // marker is what a line begins with that has a meaning even behind a space: +build
 // and other markers with a plus, and what silences linters.
 var marker = regexp.MustCompile(`^(\+[A-Za-z]|nolint\b|lint:|#nosec\b|exhaustive:|revive:)`)
 
+// wrap breaks a text, whose words have one space between them, into lines.
 func wrap(text string) []string {
 	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		switch {
-		case line == "":
-			line = word
-		case len(line)+1+len(word) > width:
-			lines, line = append(lines, line), word
-		default:
-			line += " " + word
+	for len(text) > width {
+		end := strings.LastIndexByte(text[:width+1], ' ')
+		if end < 0 {
+			end = strings.IndexByte(text, ' ')
 		}
+		if end < 0 {
+			break
+		}
+		lines, text = append(lines, text[:end]), text[end+1:]
 	}
-	return append(lines, line)
+	return append(lines, text)
 }
 
 var units = []struct {

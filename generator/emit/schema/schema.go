@@ -7,10 +7,9 @@ package schema
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
-	"maps"
-	"math/big"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/taskgen/taskgen/generator/model"
@@ -19,15 +18,23 @@ import (
 // Draft is the dialect of what Text returns.
 const Draft = "https://json-schema.org/draft/2020-12/schema"
 
-// object is a part of a schema. encoding/json sorts its keys.
-type object map[string]any
+// An object is a part of a schema.
+type object struct {
+	keywords   []member // but for properties
+	properties []member
+}
+
+// A member is one of a JSON object, with its value as JSON on one line.
+type member struct{ name, value string }
+
+func (o *object) set(keyword, value string) { o.keywords = append(o.keywords, member{keyword, value}) }
 
 // A Document is the schema of a task's payload, in parts: several documents may
 // have definitions in common. There is no backquote in it, so that it fits raw
 // strings of Go.
 type Document struct {
 	Definitions []Definition // sorted by name
-	rest        object
+	task        *model.Task
 }
 
 // A Definition is one of the types that a payload consists of.
@@ -38,19 +45,14 @@ type Definition struct {
 
 // Of returns the schema of a task's payload.
 func Of(t *model.Task) Document {
-	root := of(&t.Payload.Value)
-	root["$schema"], root["title"] = Draft, t.Struct
-	if text := strings.Join(strings.Fields(t.Doc), " "); text != "" {
-		root["description"] = text
-	}
-	d := Document{rest: root}
+	d := Document{task: t}
 	for i := range t.Payload.Definitions {
 		def := &t.Payload.Definitions[i]
 		s := of(&def.Value)
 		if def.Doc != "" {
-			s["description"] = def.Doc
+			s.set("description", quote(def.Doc))
 		}
-		d.Definitions = append(d.Definitions, Definition{def.Name, plain(compact(def.Name) + ": " + compact(s))})
+		d.Definitions = append(d.Definitions, Definition{def.Name, plain(quote(def.Name) + ": " + s.text())})
 	}
 	slices.SortFunc(d.Definitions, func(a, b Definition) int { return strings.Compare(a.Name, b.Name) })
 	return d
@@ -68,7 +70,13 @@ func (d Document) Text() string {
 // Parts returns the document in parts: those with an odd index are the texts of
 // the definitions, in their order.
 func (d Document) Parts() []string {
-	rest := plain(lines(d.rest))
+	root := of(&d.task.Payload.Value)
+	root.set("$schema", quote(Draft))
+	root.set("title", quote(d.task.Struct))
+	if text := strings.Join(strings.Fields(d.task.Doc), " "); text != "" {
+		root.set("description", quote(text))
+	}
+	rest := plain(root.lines())
 	if len(d.Definitions) == 0 {
 		return []string{rest}
 	}
@@ -89,56 +97,74 @@ func plain(text string) string { return strings.ReplaceAll(text, "`", `\u0060`) 
 
 // of is the schema of a value.
 func of(v *model.Value) object {
-	s := object{}
+	var s object
+	kind := ""
 	switch v.Kind {
 	case model.TextValue:
-		s["type"] = "string"
+		kind = "string"
 	case model.TimeValue:
-		s["type"], s["format"] = "string", "date-time"
+		kind = "string"
+		s.set("format", `"date-time"`)
 	case model.BytesValue:
-		s["type"], s["contentEncoding"] = "string", "base64"
+		kind = "string"
+		s.set("contentEncoding", `"base64"`)
 	case model.BooleanValue:
-		s["type"] = "boolean"
+		kind = "boolean"
 	case model.IntegerValue:
-		s["type"] = "integer"
-		s["minimum"], s["maximum"] = bounds(v)
+		kind = "integer"
+		least, greatest := bounds(v)
+		s.set("minimum", least)
+		s.set("maximum", greatest)
 	case model.NumberValue:
-		s["type"] = "number"
+		kind = "number"
 	case model.ListValue:
-		s["type"], s["items"] = "array", of(v.Elem)
+		kind = "array"
+		elem := of(v.Elem)
+		s.set("items", elem.text())
 		if v.Len >= 0 {
-			s["minItems"], s["maxItems"] = v.Len, v.Len
+			s.set("minItems", strconv.FormatInt(v.Len, 10))
+			s.set("maxItems", strconv.FormatInt(v.Len, 10))
 		}
 	case model.MapValue:
-		s["type"], s["additionalProperties"] = "object", of(v.Elem)
+		kind = "object"
+		elem := of(v.Elem)
+		s.set("additionalProperties", elem.text())
 		if v.Keys.Kind == model.IntegerValue {
-			s["propertyNames"] = object{"pattern": digits(v.Keys)}
+			s.set("propertyNames", `{"pattern":`+quote(digits(v.Keys))+"}")
 		}
 	case model.ObjectValue:
-		members(s, v.Members)
+		kind = "object"
+		members(&s, v.Members)
 	case model.RefValue:
-		s["$ref"] = "#"
+		ref := "#"
 		if v.Ref != "" {
-			s["$ref"] = "#/$defs/" + v.Ref
+			ref = "#/$defs/" + v.Ref
 		}
+		s.set("$ref", quote(ref))
 	}
 	if v.Quoted {
-		s = quoted(v)
+		kind, s = "string", quoted(v)
 	}
-	if v.Null {
-		s = orNull(s)
+	switch {
+	case kind == "" && v.Null && len(s.keywords) > 0:
+		return object{keywords: []member{{"anyOf", "[" + s.text() + `,{"type":"null"}]`}}}
+	case kind == "": // anything, null included
+	case v.Null:
+		s.set("type", "["+quote(kind)+`,"null"]`)
+	default:
+		s.set("type", quote(kind))
 	}
 	return s
 }
 
-// quoted is the schema of a value that stands within a string.
+// quoted is the schema of a value that stands within a string, but for its type.
 func quoted(v *model.Value) object {
-	s := object{"type": "string"}
+	var s object
 	switch v.Kind {
 	case model.IntegerValue:
-		s["pattern"] = digits(v)
+		s.set("pattern", quote(digits(v)))
 	case model.BooleanValue:
-		s["pattern"] = "^(true|false)$"
+		s.set("pattern", `"^(true|false)$"`)
 	}
 	return s
 }
@@ -151,33 +177,18 @@ func digits(v *model.Value) string {
 }
 
 // bounds are the least and the greatest value of an integer.
-func bounds(v *model.Value) (least, greatest json.Number) {
-	bits := uint(v.Bits)
-	lowest := new(big.Int)
-	if !v.Unsigned {
-		bits--
-		lowest.Neg(lowest.Lsh(big.NewInt(1), bits))
+func bounds(v *model.Value) (least, greatest string) {
+	if v.Unsigned {
+		return "0", strconv.FormatUint(math.MaxUint64>>(64-v.Bits), 10)
 	}
-	highest := new(big.Int).Lsh(big.NewInt(1), bits)
-	highest.Sub(highest, big.NewInt(1))
-	return json.Number(lowest.String()), json.Number(highest.String())
-}
-
-func orNull(s object) object {
-	if kind, ok := s["type"].(string); ok {
-		s["type"] = []string{kind, "null"}
-		return s
-	}
-	if len(s) == 0 {
-		return s // anything, null included
-	}
-	return object{"anyOf": []object{s, {"type": "null"}}}
+	most := int64(math.MaxInt64 >> (64 - v.Bits))
+	return strconv.FormatInt(-most-1, 10), strconv.FormatInt(most, 10)
 }
 
 // members fills in the schema of an object.
-func members(s object, ms []model.Member) {
-	properties := make(object, len(ms))
+func members(s *object, ms []model.Member) {
 	var required []string
+	s.properties = make([]member, len(ms))
 	for i := range ms {
 		m := &ms[i]
 		v := m.Value
@@ -187,71 +198,88 @@ func members(s object, ms []model.Member) {
 		}
 		p := of(&v)
 		if m.Required {
-			notZero(p, &v)
+			notZero(&p, &v)
 		}
 		if m.Doc != "" {
-			p["description"] = m.Doc
+			p.set("description", quote(m.Doc))
 		}
 		if m.Secret {
-			p["writeOnly"] = true
+			p.set("writeOnly", "true")
 		}
-		properties[m.Name] = p
+		s.properties[i] = member{m.Name, p.text()}
 	}
-	s["type"], s["properties"], s["additionalProperties"] = "object", properties, false
+	s.set("additionalProperties", "false")
 	if len(required) > 0 {
-		s["required"] = required
+		for i, name := range required {
+			required[i] = quote(name)
+		}
+		s.set("required", "["+strings.Join(required, ",")+"]")
 	}
 }
 
 // notZero refuses the zero value of a required member, as its task does.
-func notZero(s object, v *model.Value) {
+func notZero(s *object, v *model.Value) {
 	switch {
 	case v.Quoted || v.Pointer:
 	case v.Kind == model.TextValue || v.Kind == model.BytesValue:
-		s["minLength"] = 1
+		s.set("minLength", "1")
 	case v.Kind == model.ListValue && v.Len < 0:
-		s["minItems"] = 1
+		s.set("minItems", "1")
 	case v.Kind == model.MapValue:
-		s["minProperties"] = 1
+		s.set("minProperties", "1")
 	case v.Kind == model.IntegerValue || v.Kind == model.NumberValue:
-		s["not"] = object{"const": 0}
+		s.set("not", `{"const":0}`)
 	}
 }
 
-// lines prints a schema with a line for each of its keywords and properties, all
+// lines is a schema with a line for each of its keywords and properties, all
 // sorted.
-func lines(s object) string {
-	var b strings.Builder
-	b.WriteString("{\n")
-	for i, key := range slices.Sorted(maps.Keys(s)) {
-		if i > 0 {
-			b.WriteString(",\n")
-		}
-		nested, ok := s[key].(object)
-		if !ok || len(nested) == 0 || key != "properties" {
-			fmt.Fprintf(&b, "  %s: %s", compact(key), compact(s[key]))
-			continue
-		}
-		fmt.Fprintf(&b, "  %s: {\n", compact(key))
-		for j, name := range slices.Sorted(maps.Keys(nested)) {
-			if j > 0 {
-				b.WriteString(",\n")
-			}
-			fmt.Fprintf(&b, "    %s: %s", compact(name), compact(nested[name]))
-		}
-		b.WriteString("\n  }")
+func (o *object) lines() string {
+	properties := "{}"
+	if len(o.properties) > 0 {
+		properties = "{\n    " + joined(o.properties, ": ", ",\n    ") + "\n  }"
 	}
-	b.WriteString("\n}")
+	return "{\n  " + joined(o.all(properties), ": ", ",\n  ") + "\n}"
+}
+
+// text is a schema on one line.
+func (o *object) text() string {
+	return "{" + joined(o.all("{"+joined(o.properties, ":", ",")+"}"), ":", ",") + "}"
+}
+
+// all are the keywords, properties included if there may be any.
+func (o *object) all(properties string) []member {
+	if o.properties == nil {
+		return o.keywords
+	}
+	return append(o.keywords[:len(o.keywords):len(o.keywords)], member{"properties", properties})
+}
+
+// joined are members sorted by their names.
+func joined(members []member, colon, comma string) string {
+	slices.SortFunc(members, func(a, b member) int { return strings.Compare(a.name, b.name) })
+	var b strings.Builder
+	for i, m := range members {
+		if i > 0 {
+			b.WriteString(comma)
+		}
+		b.WriteString(quote(m.name))
+		b.WriteString(colon)
+		b.WriteString(m.value)
+	}
 	return b.String()
 }
 
-// compact is a value as JSON on one line.
-func compact(v any) string {
+// quote is a text as JSON.
+func quote(text string) string {
+	if !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
+		return `"` + text + `"`
+	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		panic(err) // there is nothing in a schema that JSON does not have
+	if err := enc.Encode(text); err != nil {
+		panic(err) // there is nothing in a text that JSON does not have
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
