@@ -86,7 +86,10 @@ func (c *checker) check(u *unit) *checked {
 	slices.SortFunc(done.errs, func(a, b types.Error) int { return cmp.Compare(a.Pos, b.Pos) })
 	files := make([]*ast.File, len(u.sources))
 	for i, src := range u.sources {
-		files[i] = prune(src, k)
+		files[i] = src.file
+		if !c.reach.whole[src] {
+			files[i] = prune(src, k)
+		}
 	}
 	conf := types.Config{
 		Importer:    importer{c, u},
@@ -203,9 +206,6 @@ func cyclesOf(m *packages.Package) [][]string {
 // dropped, as are imports that nothing mentions any more, since go/types would
 // complain of them. The syntax of the original is shared and not changed.
 func prune(src *source, k *kept) *ast.File {
-	if src.output {
-		return src.file
-	}
 	file := *src.file
 	file.Decls, file.Imports, file.Comments, file.Unresolved = nil, nil, nil, nil
 	for _, d := range src.file.Decls {

@@ -36,9 +36,9 @@ func (p *Program) CheckOutput(ctx context.Context, pkgPath, filename string, src
 	if err := p.resolve(ctx, u, file); err != nil {
 		return err
 	}
-	out := u.add(file, true)
+	out := u.add(file)
 	r := newReach(p)
-	r.walkFile(u, out)
+	r.keepWhole(u, out)
 	r.close()
 	c := newChecker(p, r)
 	errs := append(c.check(u).errs, clashes(p.Fset, out, pkg)...)

@@ -6,7 +6,11 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/types"
+	"maps"
+	"runtime"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // ParsePart parses a part of a generated file that is a Go file by itself,
@@ -19,32 +23,57 @@ func (p *Program) ParsePart(filename string, src []byte) (*ast.File, error) {
 // Compiles says whether CheckOutput would find nothing wrong with a generated file,
 // given in parts. It changes nothing in them. The error is that of the go command, or
 // says that the package is not one of p.
+//
+// The processors share the parts. Each type-checks its own whole, and of all others
+// what its own need.
 func (p *Program) Compiles(ctx context.Context, pkgPath string, parts []*ast.File) (bool, error) {
-	i := slices.IndexFunc(p.Packages, func(pkg *Package) bool { return pkg.Path == pkgPath })
-	if i < 0 {
+	pkg := p.Package(pkgPath)
+	if pkg == nil {
 		return false, fmt.Errorf("taskgen: package %s is not loaded", pkgPath)
 	}
-	pkg := p.Packages[i]
 	u := newUnit(pkg.unit.meta, pkg.Files)
-	var sources []*source
-	for _, part := range parts {
+	sources := make([]*source, len(parts))
+	for i, part := range parts {
 		if err := p.resolve(ctx, u, part); err != nil {
 			return false, err
 		}
-		src := u.add(part, true)
-		if len(clashes(p.Fset, src, pkg)) > 0 {
+		sources[i] = u.add(part)
+		if len(clashes(p.Fset, sources[i], pkg)) > 0 {
 			return false, nil
 		}
-		sources = append(sources, src)
 	}
-	r := newReach(p)
-	for _, src := range sources {
-		r.walkFile(u, src)
+	reaches := make([]*reach, min(runtime.GOMAXPROCS(0), len(parts)))
+	inParallel(len(reaches), func(i int) {
+		reaches[i] = newReach(p)
+		reaches[i].keepWhole(u, sources[i*len(sources)/len(reaches):(i+1)*len(sources)/len(reaches)]...)
+	})
+	others := newReach(p) // what is needed of other packages is checked before, once
+	for _, r := range reaches {
+		for _, n := range r.queue {
+			others.add(n)
+		}
 	}
-	r.close()
-	c := newChecker(p, r)
-	c.forget = true
-	return !slices.ContainsFunc(c.check(u).errs, func(e types.Error) bool { return inParts(parts, e) }), nil
+	others.close()
+	imported := newChecker(p, others)
+	for dep := range others.kept {
+		imported.check(dep)
+	}
+	errs := make([][]types.Error, len(reaches))
+	inParallel(len(reaches), func(i int) {
+		reaches[i].oversized()
+		c := &checker{prog: p, reach: reaches[i], done: maps.Clone(imported.done), forget: true}
+		errs[i] = c.check(u).errs
+	})
+	return !slices.ContainsFunc(slices.Concat(errs...), func(e types.Error) bool { return inParts(parts, e) }), nil
+}
+
+// inParallel calls f with the numbers below n, side by side.
+func inParallel(n int, f func(i int)) {
+	var g errgroup.Group
+	for i := range n {
+		g.Go(func() error { f(i); return nil })
+	}
+	_ = g.Wait() // the functions return nil
 }
 
 // inParts says whether an error is in one of the parts.

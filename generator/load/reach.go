@@ -14,6 +14,7 @@ import (
 type reach struct {
 	prog  *Program
 	kept  map[*unit]*kept
+	whole map[*source]bool // files of which nothing is left out
 	queue []need
 	asked map[need]bool
 }
@@ -34,7 +35,7 @@ type need struct {
 }
 
 func newReach(p *Program) *reach {
-	return &reach{prog: p, kept: make(map[*unit]*kept), asked: make(map[need]bool)}
+	return &reach{prog: p, kept: make(map[*unit]*kept), whole: make(map[*source]bool), asked: make(map[need]bool)}
 }
 
 func (r *reach) of(u *unit) *kept {
@@ -126,18 +127,37 @@ func (r *reach) signature(u *unit, d *decl) {
 	r.declared(u, d.src, d.fn.Type)
 }
 
-// declared asks for every name in a piece of a declaration, but for those of a
-// generated file: walkFile asks for them.
+// declared asks for every name in a piece of a declaration, but for those of a file
+// that is kept whole: keepWhole asks for them.
 func (r *reach) declared(u *unit, src *source, part ast.Node) {
-	if !src.output {
+	if !r.whole[src] {
 		r.walk(u, src, part)
 	}
 }
 
-// walkFile asks for every name in a file.
-func (r *reach) walkFile(u *unit, src *source) {
-	for _, d := range src.file.Decls {
-		if gen, ok := d.(*ast.GenDecl); !ok || gen.Tok != token.IMPORT {
+// keepWhole marks all of some files, bodies included, and what they need. It asks for
+// what they declare too: other files may declare it as well.
+func (r *reach) keepWhole(u *unit, sources ...*source) {
+	for _, src := range sources {
+		r.whole[src] = true
+	}
+	for _, src := range sources {
+		for _, d := range src.file.Decls {
+			switch d := d.(type) {
+			case *ast.FuncDecl:
+				if d.Recv == nil {
+					r.keep(u, d.Name.Name)
+				}
+			case *ast.GenDecl:
+				if d.Tok == token.IMPORT {
+					continue
+				}
+				for _, spec := range d.Specs {
+					for _, name := range declares(spec) {
+						r.keep(u, name.Name)
+					}
+				}
+			}
 			r.walk(u, src, d)
 		}
 	}
@@ -183,9 +203,13 @@ func (r *reach) keepName(u *unit, src *source, name string) {
 
 func (r *reach) ask(u *unit, path, name string) {
 	if m := u.imported(path); m != nil {
-		if n := (need{m.ID, name}); !r.asked[n] {
-			r.asked[n] = true
-			r.queue = append(r.queue, n)
-		}
+		r.add(need{m.ID, name})
+	}
+}
+
+func (r *reach) add(n need) {
+	if !r.asked[n] {
+		r.asked[n] = true
+		r.queue = append(r.queue, n)
 	}
 }

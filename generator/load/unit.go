@@ -34,7 +34,6 @@ type source struct {
 	imports map[string]*importDecl
 	dots    []*importDecl
 	blanks  []*importDecl
-	output  bool // a generated file that is being checked: nothing of it is left out
 }
 
 type importDecl struct {
@@ -109,15 +108,15 @@ func newUnit(m *packages.Package, files []*File) *unit {
 	}
 	for _, f := range files {
 		if f.Syntax != nil {
-			u.add(f.Syntax, false)
+			u.add(f.Syntax)
 		}
 	}
 	return u
 }
 
 // add indexes one more file.
-func (u *unit) add(file *ast.File, output bool) *source {
-	src := &source{file: file, imports: make(map[string]*importDecl), output: output}
+func (u *unit) add(file *ast.File) *source {
+	src := &source{file: file, imports: make(map[string]*importDecl)}
 	u.sources = append(u.sources, src)
 	for _, spec := range file.Imports {
 		u.addImport(src, spec)
@@ -189,18 +188,22 @@ func (u *unit) addFunc(src *source, fn *ast.FuncDecl) {
 }
 
 func (u *unit) addSpec(src *source, gen *ast.GenDecl, spec ast.Spec) {
-	var names []*ast.Ident
-	switch spec := spec.(type) {
-	case *ast.TypeSpec:
-		names = []*ast.Ident{spec.Name}
-	case *ast.ValueSpec:
-		names = spec.Names
-	}
-	for _, name := range names {
+	for _, name := range declares(spec) {
 		if name.Name != "_" {
 			u.decls[name.Name] = append(u.decls[name.Name], &decl{src: src, pos: name.Pos(), gen: gen, spec: spec})
 		}
 	}
+}
+
+// declares are the names that a specification declares, but for imports.
+func declares(spec ast.Spec) []*ast.Ident {
+	switch spec := spec.(type) {
+	case *ast.TypeSpec:
+		return []*ast.Ident{spec.Name}
+	case *ast.ValueSpec:
+		return spec.Names
+	}
+	return nil
 }
 
 // receiver is the name of the type that a method belongs to.
