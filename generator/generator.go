@@ -100,9 +100,6 @@ func write(ctx context.Context, loaded *Loaded, pkg *model.Package, path string)
 	if err != nil {
 		return nil, "", bug(pkg, err)
 	}
-	if err := gosrc.Verify(pkg, src); err != nil {
-		return nil, "", bug(pkg, err)
-	}
 	if compiles {
 		return src, "", nil
 	}

@@ -3,6 +3,8 @@ package generator
 import (
 	"context"
 	"go/ast"
+	"go/parser"
+	"go/token"
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
@@ -14,12 +16,20 @@ import (
 
 // source returns the text of a package's generated file, and whether it compiles.
 func source(ctx context.Context, prog *load.Program, pkg *model.Package, path string) (src []byte, compiles bool, err error) {
-	parts, files, err := parse(prog, pkg, path)
+	parts, trees, err := parse(prog, pkg, path)
 	if err != nil {
 		return nil, false, err
 	}
-	compiles, err = prog.Compiles(ctx, pkg.Path, files)
-	return gosrc.Join(parts), compiles, err
+	src = gosrc.Join(parts)
+	head, err := parser.ParseFile(token.NewFileSet(), path, src, parser.ImportsOnly|parser.ParseComments)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := gosrc.Verify(pkg, src, append([]*ast.File{head}, trees...)...); err != nil {
+		return nil, false, err
+	}
+	compiles, err = prog.Compiles(ctx, pkg.Path, trees)
+	return src, compiles, err
 }
 
 // parse writes the parts of a generated file and parses each while others are

@@ -3,8 +3,7 @@ package gosrc
 import (
 	"bytes"
 	"fmt"
-	"go/scanner"
-	"go/token"
+	"go/ast"
 	"regexp"
 	"strings"
 
@@ -14,9 +13,9 @@ import (
 
 // Verify holds the finished file of a package against what it may tell the go
 // command: to build it where the tasks are built, and nothing else. Text of users
-// that is in the file must not have become a directive. An error is a fault of
-// this package.
-func Verify(pkg *model.Package, src []byte) error {
+// that is in the file must not have become a directive. trees are what the file
+// consists of, with all comments. An error is a fault of this package.
+func Verify(pkg *model.Package, src []byte, trees ...*ast.File) error {
 	x, err := platform.Of(model.FileName("x"), src)
 	if err != nil {
 		return err
@@ -29,40 +28,24 @@ func Verify(pkg *model.Package, src []byte) error {
 		return fmt.Errorf("the file is built when %q, and the tasks are when %q", have, pkg.Constraint)
 	}
 	allowed := "//go:build " + pkg.Constraint
-	for _, line := range comments(src) {
-		if line != allowed && isDirective(line) {
-			return fmt.Errorf("the file holds the directive %q", line)
-		}
-		if line == allowed {
-			allowed = "" // once
+	for _, tree := range trees {
+		for _, group := range tree.Comments {
+			for _, comment := range group.List {
+				switch line := comment.Text; {
+				case line == allowed:
+					allowed = "" // once
+				case isDirective(line):
+					return fmt.Errorf("the file holds the directive %q", line)
+				}
+			}
 		}
 	}
 	// go generate reads lines, whatever they are in.
-	for line := range bytes.Lines(src) {
-		if bytes.HasPrefix(line, []byte("//go:generate")) {
-			return fmt.Errorf("the file holds the line %q", strings.TrimSpace(string(line)))
-		}
+	const command = "//go:generate"
+	if bytes.HasPrefix(src, []byte(command)) || bytes.Contains(src, []byte("\n"+command)) {
+		return fmt.Errorf("the file holds a line that begins with %s", command)
 	}
 	return nil
-}
-
-// comments are the comments of a file.
-func comments(src []byte) []string {
-	var (
-		all  []string
-		s    scanner.Scanner
-		fset = token.NewFileSet()
-	)
-	s.Init(fset.AddFile("", -1, len(src)), src, nil, scanner.ScanComments)
-	for {
-		_, tok, lit := s.Scan()
-		switch tok {
-		case token.EOF:
-			return all
-		case token.COMMENT:
-			all = append(all, lit)
-		}
-	}
 }
 
 // tool is a directive of the go command, a compiler or another tool: a word and a
