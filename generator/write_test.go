@@ -65,6 +65,7 @@ func TestWhatIsWrongInOnePartIsFound(t *testing.T) {
 	require.NoError(t, err)
 	for name, wrong := range map[string]string{
 		"the same name as in another part": "const TypeJ3 = \"\"",
+		"a name that nothing mentions":     "func EnqueueJ3() {}",
 		"the same method":                  "func (t J7Task) String() string { return \"\" }",
 		"a body":                           "func init() { _ = J3Spec.Nothing }",
 		"a call":                           "func init() { RegisterJ3(nil) }",

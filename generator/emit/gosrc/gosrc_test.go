@@ -247,6 +247,35 @@ func TestTypesAreRestated(t *testing.T) {
 	}
 }
 
+func TestStructsInStructsAreSetAsGofmtSetsThem(t *testing.T) {
+	str := basic("string")
+	inner := model.Type{Kind: model.Struct, Comparable: true, Fields: []model.Field{
+		{Name: "A", Type: str, Tag: `json:"a"`}, {Name: "Longer", Type: model.Type{Kind: model.Slice, Elem: &str}}, {Name: "Ä", Type: str, Tag: `json:"b"`},
+	}}
+	one := model.Type{Kind: model.Struct, Fields: inner.Fields[:1], Comparable: true}
+	named := func(name string, args ...model.Type) model.Type {
+		return model.Type{Kind: model.Named, Name: name, Args: args}
+	}
+	fields := []model.Field{
+		{Name: "Short", Type: str, Tag: `json:"short"`},
+		{Name: "Base", Embedded: true, Type: named("Base")},
+		{Name: "Tagged", Embedded: true, Type: named("Tagged"), Tag: `json:"tagged"`},
+		{Name: "Inner", Type: inner, Tag: `json:"inner"`, JSON: "inner", Required: true},
+		{Name: "MuchLonger", Type: model.Type{Kind: model.Map, Key: &str, Elem: &one}},
+		{Name: "Empty", Type: model.Type{Kind: model.Struct}, Tag: `json:"empty"`},
+		{Name: "Box", Type: named("Pair", inner, one)},
+		{Name: "X", Type: str},
+	}
+	for i := range fields {
+		for j := i + 1; j <= len(fields); j++ {
+			pkg := embedding()
+			pkg.Tasks[0].Fields = fields[i:j]
+			pkg.Tasks[1].Result = &fields[i].Type
+			source(t, pkg) // compares it with gofmt's
+		}
+	}
+}
+
 func TestTagsAreKeptByteForByte(t *testing.T) {
 	assert.Equal(t, "`b:\"1\" a:\"2\"`", quoteTag(`b:"1" a:"2"`))
 	assert.Equal(t, "\"a:\\\"`\\\"\"", quoteTag("a:\"`\""))
