@@ -135,30 +135,17 @@ func (r *reach) declared(u *unit, src *source, part ast.Node) {
 	}
 }
 
-// keepWhole marks all of some files, bodies included, and what they need. It asks for
-// what they declare too: other files may declare it as well.
+// keepWhole marks all of some files, bodies included, and what they need. That is
+// also what they declare: other files may declare it as well.
 func (r *reach) keepWhole(u *unit, sources ...*source) {
 	for _, src := range sources {
 		r.whole[src] = true
 	}
 	for _, src := range sources {
 		for _, d := range src.file.Decls {
-			switch d := d.(type) {
-			case *ast.FuncDecl:
-				if d.Recv == nil {
-					r.keep(u, d.Name.Name)
-				}
-			case *ast.GenDecl:
-				if d.Tok == token.IMPORT {
-					continue
-				}
-				for _, spec := range d.Specs {
-					for _, name := range declares(spec) {
-						r.keep(u, name.Name)
-					}
-				}
+			if gen, ok := d.(*ast.GenDecl); !ok || gen.Tok != token.IMPORT {
+				r.walk(u, src, d) // the names that it declares are among those in it
 			}
-			r.walk(u, src, d)
 		}
 	}
 }

@@ -188,22 +188,18 @@ func (u *unit) addFunc(src *source, fn *ast.FuncDecl) {
 }
 
 func (u *unit) addSpec(src *source, gen *ast.GenDecl, spec ast.Spec) {
-	for _, name := range declares(spec) {
+	var names []*ast.Ident
+	switch spec := spec.(type) {
+	case *ast.TypeSpec:
+		names = []*ast.Ident{spec.Name}
+	case *ast.ValueSpec:
+		names = spec.Names
+	}
+	for _, name := range names {
 		if name.Name != "_" {
 			u.decls[name.Name] = append(u.decls[name.Name], &decl{src: src, pos: name.Pos(), gen: gen, spec: spec})
 		}
 	}
-}
-
-// declares are the names that a specification declares, but for imports.
-func declares(spec ast.Spec) []*ast.Ident {
-	switch spec := spec.(type) {
-	case *ast.TypeSpec:
-		return []*ast.Ident{spec.Name}
-	case *ast.ValueSpec:
-		return spec.Names
-	}
-	return nil
 }
 
 // receiver is the name of the type that a method belongs to.
