@@ -94,7 +94,7 @@ var machinery = map[string]string{
 // the same everywhere, a package or a predeclared type.
 func (f *file) expand(text string, w words) string {
 	var b strings.Builder
-	b.Grow(2 * len(text))
+	b.Grow(len(text) + len(text)/2)
 	for {
 		before, rest, found := strings.Cut(text, "$")
 		b.WriteString(before)
@@ -134,7 +134,8 @@ func (f *file) declare(doc, text string, w words) {
 		f.rough = false
 		doc, text = "", gofmt(doc+text)
 	}
-	f.part.declarations = append(f.part.declarations, "\n"+doc+text+"\n"...)
+	to := append(append(f.part.declarations, '\n'), doc...)
+	f.part.declarations = append(append(to, text...), '\n')
 	if f.size++; f.size == stretch {
 		f.end()
 	}
