@@ -48,9 +48,9 @@ func (f *file) queue(q *model.Queue) string {
 	}
 	switch {
 	case q.Unknown == model.AtOnce:
-		l.set("Unknown", jen.Qual(RuntimePath, "BuryUnknown"))
+		l.set("Unknown", f.expand("$runtime.", nil)+"BuryUnknown")
 	case q.Unknown != 0:
-		l.set("Unknown", duration(q.Unknown))
+		l.set("Unknown", f.duration(q.Unknown))
 	}
 	types := f.typesOn(q.Name)
 	if len(types) > 0 {
