@@ -230,7 +230,7 @@ func TestPayloadsOfABatchStayApart(t *testing.T) {
 	q := open(t, runtime.QueueConfig{Name: "jobs"})
 	big, none := task("big"), task("none")
 	big.Payload = []byte(`"` + strings.Repeat("x", 3*blockSize) + `"`)
-	none.Payload = nil
+	none.Payload, none.Encoding = nil, "sealed" // bytes of an encoding may be none
 	tasks := []*runtime.Task{task("a"), big, none, task("b")}
 	for i := range 500 {
 		tasks = append(tasks, task(fmt.Sprint(i)))

@@ -240,7 +240,8 @@ func frozenWaiter(w *world) {
 	<-time.After(w.glance()) // the worker waits
 	later := w.put(q, 1, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(time.Second) })
 	restore := w.swallow()
-	restore() // the connections that were there stay dead
+	<-time.After(w.glance()) // no request is under way that could still be given a task
+	restore()                // the connections that were there stay dead
 	other := w.other(runtime.QueueConfig{})
 	now := w.tasks(other, 1)
 	w.persist(other, now)

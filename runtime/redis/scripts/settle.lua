@@ -22,7 +22,8 @@ local function settle()
     redis.call('ZADD', ended, unpack(ends))
     redis.call('ZREMRANGEBYSCORE', ended, '-inf', now - 3600000)
     redis.call('ZREMRANGEBYRANK', ended, 0, -10001)
-    redis.call('PEXPIRE', ended, 3600000)
+    -- A user may lack the right to it: then the set lasts, and is no larger for it.
+    redis.pcall('PEXPIRE', ended, 3600000)
   end
   local keys = redis.call('ZRANGE', wins, '-inf', now, 'BYSCORE', 'LIMIT', 0, 256)
   if #keys > 0 then
