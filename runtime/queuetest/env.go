@@ -57,7 +57,9 @@ type Handled struct {
 
 // New returns an Env with the given queues; generated code has a function
 // Queues that lists those of its package. Everything is closed when the test
-// ends. A declaration that contradicts itself fails the test.
+// ends. A declaration that contradicts itself fails the test. A task whose type has no
+// handler dies at once, whatever its queue says: in a test there is no other program
+// that may have the handler.
 func New(tb testing.TB, queues []runtime.QueueConfig) *Env {
 	tb.Helper()
 	clock := NewClock(time.Now())
@@ -67,6 +69,10 @@ func New(tb testing.TB, queues []runtime.QueueConfig) *Env {
 		tb: tb, provider: memory.New(memory.WithClock(clock)), results: results,
 	}
 	e.Manager = runtime.NewManager(runtime.ManagerConfig{Clock: clock, Middleware: []runtime.EnqueueMiddleware{e.note}})
+	queues = slices.Clone(queues)
+	for i := range queues {
+		queues[i].Unknown = runtime.BuryUnknown
+	}
 	if err := e.Manager.Open(context.Background(), e.provider, queues...); err != nil {
 		tb.Fatalf("queuetest: %v", err)
 	}

@@ -201,7 +201,7 @@ func TestATypeWithoutAHandlerDies(t *testing.T) {
 	env := New(t, mails)
 	send(t, env, mail{To: "ann@example.org"})
 	runs := env.Drain()
-	require.Len(t, runs, 1)
+	require.Len(t, runs, 1, "no other program has the handler")
 	require.ErrorIs(t, runs[0].Err, runtime.ErrUnknownType)
 	assert.Equal(t, runtime.Died, runs[0].Outcome)
 	assert.Len(t, env.Dead(), 1)

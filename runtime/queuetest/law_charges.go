@@ -9,7 +9,7 @@ import (
 func chargeClauses() []clause {
 	return []clause{
 		{law: CrashesAreNotFailures, name: testBystanders, needs: []need{ordering}, run: chargeBystanders},
-		{law: CrashesAreNotFailures, name: testGivenBack, run: chargeGivenBack},
+		{law: CrashesAreNotFailures, name: testGivenBack, needs: []need{uncharged}, run: chargeGivenBack},
 	}
 }
 

@@ -37,7 +37,8 @@ func deployUnknown(w *world) {
 	w.ok(err, "enqueue")
 	w.post(m, letters)
 	w.ok(old.Start(w.ctx), "start the old pool")
-	defer w.stop(old)
+	stopOld := sync.OnceFunc(func() { w.stop(old) })
+	defer stopOld()
 	after := func(done func() bool, what string) {
 		w.Helper()
 		w.eventually(func() bool {
@@ -64,6 +65,8 @@ func deployUnknown(w *world) {
 	w.ok(err, "new pool")
 	w.ok(fresh.Start(w.ctx), "start the new pool")
 	defer w.stop(fresh)
+	after(func() bool { return len(noted) > 0 }, "the new pool has run one beside the old pool")
+	stopOld() // the longer it is there, the longer are the delays of what it has handed on
 	after(func() bool { return len(noted) == notes }, "the new pool has run the rest")
 	mu.Lock()
 	defer mu.Unlock()
