@@ -125,6 +125,7 @@ func (q *Queue) lookNow(ctx context.Context, limit int, lease time.Duration) (lo
 		lanes = append(lanes, l)
 	}
 	q.mu.Unlock()
+	q.adopt(ctx)
 	found := look{lanes: lanes, events: make([]time.Time, len(lanes))}
 	for i, l := range lanes {
 		claims, err := l.dequeue(ctx, limit, lease)
@@ -340,6 +341,9 @@ func (q *Queue) salvage(ctx context.Context, l *lane, receipt, envelope string, 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), salvageWait)
 	defer cancel()
 	_, id, _ := strings.Cut(receipt, ".")
+	if raw, why, ok := refused(envelope); ok {
+		envelope, cause = raw, why
+	}
 	stand := standIn(id, l.queue, envelope, cause)
 	text := string(runtime.AppendEnvelope(nil, stand))
 	if l.dead || q.isDLQ {

@@ -32,13 +32,14 @@ const (
 	keyDeadCrash
 	keyDeadCopies
 	keyDeadWake
+	keyInbox // list: envelopes that other programs have put there
 	keyCount
 )
 
 // keyNames are the names that the headers of the scripts use.
 var keyNames = [keyCount]string{
 	"meta", "body", "due", "lease", "crash", "wake", "uid", "uniq", "wins", "line", "order", "group", "turn", "age", "copies", "sources", "ended",
-	"dead_body", "dead_due", "dead_crash", "dead_copies", "dead_wake",
+	"dead_body", "dead_due", "dead_crash", "dead_copies", "dead_wake", "inbox",
 }
 
 // The keys of a scheduler's jobs.

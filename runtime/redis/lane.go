@@ -36,6 +36,7 @@ type lane struct {
 	lobby lobby
 
 	settled atomic.Int64 // when a dequeue last settled, on this process's clock
+	adopted atomic.Int64 // when one last looked into the inbox and found it empty
 	room    atomic.Int64 // how many bytes of envelopes a dequeue reads
 	large   atomic.Bool  // tasks that were not noted as large are
 }

@@ -47,6 +47,8 @@ var (
 	opDeclare      = load("declare")
 	opEnqueuePlain = load("enqueue_plain")
 	opEnqueue      = load("enqueue")
+	opInbox        = load("inbox")
+	opAdopt        = load("adopt")
 	opDequeue      = load("dequeue")
 	opComplete     = load("complete")
 	opExtend       = load("extend")

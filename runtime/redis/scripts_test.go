@@ -14,7 +14,7 @@ import (
 func every() map[string]*script {
 	all := make(map[string]*script)
 	for _, op := range []operation{
-		opDeclare, opEnqueuePlain, opEnqueue, opDequeue, opComplete, opExtend, opRelease, opBury, opStats, opNudge, opPause, opCancel,
+		opDeclare, opEnqueuePlain, opEnqueue, opInbox, opAdopt, opDequeue, opComplete, opExtend, opRelease, opBury, opStats, opNudge, opPause, opCancel,
 		opReschedule, opPurge, opBrowse, opRewrite, opDeadFind, opDeadPage, opDeadRead, opRedrive, opRegister,
 	} {
 		for k, s := range op {

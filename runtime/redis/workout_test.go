@@ -70,6 +70,10 @@ func workout(t *testing.T, p *Provider, cfg runtime.QueueConfig) {
 	enqueue(t, q, append(plain, keyed...)...)
 	_, err := q.Enqueue(ctx, plain[:3])
 	require.ErrorIs(t, err, runtime.ErrDuplicate)
+	for _, stranger := range fitting(cfg, "stranger", 4) {
+		require.NoError(t, p.client.RPush(ctx, q.lane.key(keyInbox), runtime.AppendEnvelope(nil, stranger)).Err())
+	}
+	q.lane.adopted.Store(0) // the next look is one into the inbox
 	drain(q)
 	// Crashes, retries, and deaths of all of it; back again, and gone.
 	enqueue(t, q, fitting(cfg, "unlucky", 14)...)

@@ -1,0 +1,111 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// Programs in other languages put envelopes into the inbox of a queue, a list: what
+// the provider keeps beside an envelope is its own affair. Workers take them out as
+// if they had come by Enqueue.
+
+const (
+	// inboxEvery is how often a process looks into an inbox that was empty: once for
+	// many round trips. One that waits looks every recheck.
+	inboxEvery = time.Second
+	// inboxWait bounds a look into it.
+	inboxWait = 5 * time.Second
+	// misfit begins the value that stands on a queue for an envelope that the queue
+	// does not take, until it is buried: why, the same character, the envelope. No
+	// envelope begins so.
+	misfit = "\x00"
+	// maxWhy clips the reason.
+	maxWhy = 1000
+)
+
+// adopt takes envelopes out of the inbox, up to what one script takes. What fails is
+// logged and tried again: it is in nobody's way.
+func (q *Queue) adopt(ctx context.Context) {
+	l := q.lane
+	last := l.adopted.Load()
+	if now := time.Now().UnixNano(); now-last < int64(inboxEvery) || !l.adopted.CompareAndSwap(last, now) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, inboxWait)
+	defer cancel()
+	more, err := q.empty(ctx)
+	if more {
+		l.adopted.Store(0) // the next look takes what is left
+	}
+	if err != nil && ctx.Err() == nil && q.p.ctx.Err() == nil {
+		q.p.logger().WarnContext(ctx, "redis: envelopes stay in the inbox for now", slog.String("queue", q.cfg.Name), slog.String("key", l.key(keyInbox)), slog.Any("error", err))
+	}
+}
+
+// empty takes the first values out of the inbox. more is true when some were put on
+// the queue, and there may be others.
+func (q *Queue) empty(ctx context.Context) (more bool, _ error) {
+	l := q.lane
+	reply, err := l.run(ctx, l.newCall(opInbox, 2).add(chunk, bulk))
+	if err != nil {
+		return false, err
+	}
+	values, ok := reply.([]any)
+	if !ok {
+		return false, errReply
+	}
+	if len(values) == 0 {
+		return false, nil
+	}
+	c := l.newCall(opAdopt, 2+7*len(values)).add(len(values), q.cfg.Capacity)
+	for _, v := range values {
+		e := q.entry(text(v))
+		due := int64(0)
+		if !e.task.ScheduledFor.IsZero() {
+			due = max(millis(e.task.ScheduledFor), 0)
+		}
+		c.add(v, e.id, e.envelope, due, l.place(e.task), e.key, span(e.task.UniqueFor))
+	}
+	if reply, err = l.run(ctx, c); err != nil {
+		return false, err
+	}
+	codes, ok := reply.([]any)
+	if !ok || len(codes) == 0 || len(codes) > len(values) {
+		return false, errReply
+	}
+	last := codes[len(codes)-1]
+	return last != int64(2) && last != int64(3), nil // else there is no room for now
+}
+
+// entry is what goes on the queue for a value of the inbox. What is no envelope, or
+// none for this queue, goes there as well: who takes it up buries it.
+func (q *Queue) entry(value string) entry {
+	task, err := runtime.DecodeEnvelope(bytesOf(value))
+	if err != nil {
+		return entry{task: new(runtime.Task), id: "inbox-" + uuid.NewString(), envelope: value}
+	}
+	var failed runtime.BatchError
+	if entries, _ := q.encode([]*runtime.Task{task}, 0, time.Now(), &failed); len(entries) == 1 {
+		return entries[0]
+	}
+	why := strings.ReplaceAll(failed.Items[0].Err.Error(), misfit, "")
+	why = strings.ToValidUTF8(why[:min(len(why), maxWhy)], "")
+	return entry{task: new(runtime.Task), id: "inbox-" + uuid.NewString(), envelope: misfit + why + misfit + value}
+}
+
+// refused tells what stands for an envelope that its queue does not take.
+func refused(value string) (envelope string, why error, ok bool) {
+	rest, ok := strings.CutPrefix(value, misfit)
+	if !ok {
+		return "", nil, false
+	}
+	text, envelope, ok := strings.Cut(rest, misfit)
+	return envelope, errors.New(text), ok
+}

@@ -1,0 +1,146 @@
+package redis
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// push puts values into the inbox of a queue, as a program in another language does.
+func push(t testing.TB, q *Queue, values ...any) {
+	t.Helper()
+	key := "{" + q.p.prefix + ":" + q.cfg.Name + "}:inbox"
+	require.NoError(t, admin(t, sharedURL(t)).RPush(within(t), key, values...).Err())
+}
+
+func envelope(id, more string) string {
+	return `{"v": 1, "id": "` + id + `", "type": "mail", "queue": "elsewhere", "payload": {}` + more + `}`
+}
+
+// inbox is how many values are in the inbox.
+func inbox(t testing.TB, q *Queue) int64 {
+	t.Helper()
+	n, err := admin(t, sharedURL(t)).LLen(within(t), q.lane.key(keyInbox)).Result()
+	require.NoError(t, err)
+	return n
+}
+
+func ids(ds []*runtime.Delivery) (all []string) {
+	for _, d := range ds {
+		all = append(all, d.Task.ID)
+	}
+	return all
+}
+
+func TestAnEnvelopeInTheInboxIsATaskAsAnyOther(t *testing.T) {
+	p := open(t, sharedURL(t))
+	q := openQueue(t, p, runtime.QueueConfig{})
+	at := time.Now().Add(time.Hour)
+	push(t, q,
+		envelope("plain", ""),
+		envelope("later", `,"scheduled_for":"`+at.Format(time.RFC3339Nano)+`"`),
+		envelope("first", `,"unique_key":"k"`),
+		envelope("second", `,"unique_key":"k"`),
+		envelope("plain", ""),
+	)
+	ds := take(t, q, 2)
+	assert.Equal(t, []string{"plain", "first"}, ids(ds))
+	assert.Equal(t, q.cfg.Name, ds[0].Task.Queue)
+	assert.EqualValues(t, 1, stats(t, q).Scheduled)
+	assert.Zero(t, inbox(t, q))
+
+	holder := task("third")
+	holder.UniqueKey = "k"
+	assert.Equal(t, "first", enqueue(t, q, holder)[0].ID, "the key is held by the one from the inbox")
+	require.NoError(t, q.Complete(within(t), ds))
+	assert.Equal(t, "third", enqueue(t, q, holder)[0].ID)
+}
+
+func TestTheInboxKeepsLevelsAndTheOrderOfGroups(t *testing.T) {
+	p := open(t, sharedURL(t))
+	q := openQueue(t, p, runtime.QueueConfig{Name: "levels", Type: runtime.Priority, Levels: 3})
+	push(t, q, envelope("low", ""), envelope("high", `,"priority":2`))
+	assert.Equal(t, []string{"high", "low"}, ids(take(t, q, 2)))
+
+	q = openQueue(t, p, runtime.QueueConfig{Name: "groups", Type: runtime.FIFO})
+	for i := range 3 {
+		push(t, q, envelope("a"+strconv.Itoa(i), `,"group_key":"a"`), envelope("b"+strconv.Itoa(i), `,"group_key":"b"`))
+	}
+	for i := range 3 {
+		ds := take(t, q, 2)
+		assert.Equal(t, []string{fmt.Sprint("a", i), fmt.Sprint("b", i)}, ids(ds))
+		require.NoError(t, q.Complete(within(t), ds))
+	}
+}
+
+func TestWhatIsNoTaskInTheInboxIsBuriedAsItIs(t *testing.T) {
+	p := open(t, sharedURL(t))
+	q := openQueue(t, p, runtime.QueueConfig{})
+	dead := openQueue(t, p, runtime.QueueConfig{Name: q.cfg.DLQ})
+	noLevel := envelope("high", `,"priority":7`)
+	push(t, q, "garbage \x00\xff", noLevel, envelope("good", ""))
+	assert.Equal(t, []string{"good"}, ids(take(t, q, 1)))
+	bodies := map[string]string{}
+	for _, d := range take(t, dead, 2) {
+		body, err := base64.StdEncoding.DecodeString(string(d.Task.Payload[1 : len(d.Task.Payload)-1]))
+		require.NoError(t, err)
+		bodies[string(body)] = fmt.Sprint(d.Task.Metadata)
+	}
+	assert.Contains(t, bodies, "garbage \x00\xff")
+	assert.Contains(t, bodies[noLevel], "priority")
+}
+
+func TestTheInboxKeepsWhatTheQueueHasNoRoomFor(t *testing.T) {
+	p := open(t, sharedURL(t))
+	q := openQueue(t, p, runtime.QueueConfig{Capacity: 2})
+	push(t, q, envelope("a", ""), envelope("b", ""), envelope("c", ""), envelope("d", ""))
+	ds := take(t, q, 2)
+	assert.Equal(t, []string{"a", "b"}, ids(ds))
+	assert.EqualValues(t, 2, inbox(t, q))
+	require.NoError(t, q.Complete(within(t), ds))
+	assert.Equal(t, []string{"c", "d"}, ids(take(t, q, 2)))
+	assert.Zero(t, inbox(t, q))
+}
+
+// Workers that look at the same time, and one that dies between the two steps, take
+// each envelope once.
+func TestTwoThatReadTheSameInboxTakeEachEnvelopeOnce(t *testing.T) {
+	p := open(t, sharedURL(t))
+	q := openQueue(t, p, runtime.QueueConfig{})
+	const n = 600
+	for i := range n {
+		push(t, q, envelope(fmt.Sprintf("t%04d", i), ""))
+	}
+	done := make(chan error)
+	for range 4 {
+		go func() {
+			for {
+				more, err := q.empty(context.Background())
+				if err != nil || !more {
+					done <- err
+					return
+				}
+			}
+		}()
+	}
+	seen := map[string]bool{}
+	for len(seen) < n {
+		ds := take(t, q, 1)
+		require.False(t, seen[ds[0].Task.ID], "%s came twice", ds[0].Task.ID)
+		seen[ds[0].Task.ID] = true
+		require.NoError(t, q.Complete(within(t), ds))
+	}
+	for range 4 {
+		require.NoError(t, <-done)
+	}
+	assert.Zero(t, stats(t, q).Ready)
+	assert.Zero(t, inbox(t, q))
+}
