@@ -126,6 +126,9 @@ func emulators() (node, launcher string, err error) {
 	return node, launcher, nil
 }
 
+// Node is the path of a Node.js of version 20 or later.
+func Node() (string, error) { return findNode() }
+
 // findNode looks for a Node.js that is new enough: on PATH, then where
 // scripts/setup.sh puts one on systems whose own is too old.
 func findNode() (string, error) {
