@@ -72,8 +72,10 @@ func (w *work) note(queue, what string) error {
 	return nil
 }
 
-func (w *work) HandleMail(_ context.Context, t tasks.MailTask) error   { return w.note("mails", t.To) }
-func (w *work) HandleAlert(_ context.Context, t tasks.AlertTask) error { return w.note("alerts", t.Text) }
+func (w *work) HandleMail(_ context.Context, t tasks.MailTask) error { return w.note("mails", t.To) }
+func (w *work) HandleAlert(_ context.Context, t tasks.AlertTask) error {
+	return w.note("alerts", t.Text)
+}
 func (w *work) HandleOrder(_ context.Context, t tasks.OrderTask) error {
 	return w.note(t.Order, fmt.Sprint(t.Order, t.Step))
 }
@@ -121,18 +123,19 @@ var brokers = map[string]broker{
 		open:    func(ctx context.Context, url string) (runtime.Provider, error) { return nats.Open(ctx, url) },
 		produce: script("nats.mjs"), keys: true, told: true,
 	},
-	"sqs": {
-		start: func() (*testserver.Server, error) { return testserver.SQSEmulator(testserver.FauxSQS) },
-		open: func(ctx context.Context, url string) (runtime.Provider, error) {
-			return sqs.Open(ctx, "sqs://us-east-1?endpoint="+url, sqs.WithWait(time.Second))
-		},
-		produce: script("sqs.mjs"),
-	},
+	"sqs":                      {start: startSQS, open: openSQS, produce: script("sqs.mjs")},
+	"sqs with envelopes alone": {start: startSQS, open: openSQS, produce: sendBodies},
 	"rabbitmq": {
 		start:   func() (*testserver.Server, error) { return testserver.RabbitMQ() },
 		open:    func(ctx context.Context, url string) (runtime.Provider, error) { return rabbitmq.Open(ctx, url) },
 		produce: publish,
 	},
+}
+
+func startSQS() (*testserver.Server, error) { return testserver.SQSEmulator(testserver.FauxSQS) }
+
+func openSQS(ctx context.Context, url string) (runtime.Provider, error) {
+	return sqs.Open(ctx, "sqs://us-east-1?endpoint="+url, sqs.WithWait(time.Second))
 }
 
 // script runs a producer in JavaScript.
@@ -228,5 +231,38 @@ func (b broker) test(t *testing.T) {
 		stats, err := open.Stats(t.Context())
 		require.NoError(t, err)
 		assert.Zero(t, cmp.Or(stats.Ready, stats.Scheduled, stats.Leased, stats.Dead), "%s: %+v", q.Name, stats)
+	}
+}
+
+func TestTheCommandOfTheReadmeEnqueues(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	_, block, ok := strings.Cut(string(text), "```sh\n")
+	require.True(t, ok)
+	block, _, ok = strings.Cut(block, "```")
+	require.True(t, ok)
+	b := brokers["redis"]
+	s, err := b.start()
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, s.Stop()) })
+	p, err := b.open(t.Context(), s.URL)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, p.Close()) })
+	m := runtime.NewManager(runtime.ManagerConfig{})
+	require.NoError(t, m.Open(t.Context(), p, tasks.Queues()...))
+
+	node, err := testserver.Node()
+	require.NoError(t, err)
+	require.Contains(t, block, "node redis.mjs redis://127.0.0.1:6379")
+	block = strings.NewReplacer("node ", "'"+node+"' ", "redis://127.0.0.1:6379", s.URL).Replace(block)
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", block).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Len(t, strings.Fields(string(out)), 4)
+	for queue, want := range map[string]int64{"mails": 2, "alerts": 1, "orders": 1} {
+		q, err := m.Queue(queue)
+		require.NoError(t, err)
+		stats, err := q.Stats(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, want, int64(stats.Ready), "of %s", queue)
 	}
 }

@@ -110,6 +110,25 @@ func TestTheInboxKeepsWhatTheQueueHasNoRoomFor(t *testing.T) {
 	assert.Zero(t, inbox(t, q))
 }
 
+func TestWhatIsInTheInboxCountsAndIsPurged(t *testing.T) {
+	p := open(t, sharedURL(t))
+	q := openQueue(t, p, runtime.QueueConfig{})
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	_, err := q.Dequeue(ctx, 1, time.Minute) // the inbox was empty a moment ago
+	require.ErrorIs(t, err, runtime.ErrNoTasks)
+	push(t, q, envelope("old", `,"created_at":"2020-01-01T00:00:00Z"`), "garbage")
+	enqueue(t, q, task("ours"))
+	s := stats(t, q)
+	assert.EqualValues(t, 3, s.Ready)
+	assert.Greater(t, s.OldestAge, 24*time.Hour)
+	n, err := q.Purge(within(t))
+	require.NoError(t, err)
+	assert.Equal(t, 3, n)
+	assert.Zero(t, stats(t, q).Ready)
+	assert.Zero(t, inbox(t, q))
+}
+
 // Workers that look at the same time, and one that dies between the two steps, take
 // each envelope once.
 func TestTwoThatReadTheSameInboxTakeEachEnvelopeOnce(t *testing.T) {

@@ -43,7 +43,7 @@ func (l *lane) stats(ctx context.Context) (s runtime.Stats, sources int64, err e
 		return s, 0, err
 	}
 	r, ok := reply.([]any)
-	if !ok || len(r) != 8 {
+	if !ok || len(r) != 9 {
 		return s, 0, errReply
 	}
 	n := func(i int) int64 {
@@ -61,6 +61,9 @@ func (l *lane) stats(ctx context.Context) (s runtime.Stats, sources int64, err e
 		if t, err := runtime.DecodeEnvelope(bytesOf(text(head))); err == nil {
 			s.OldestAge = max(s.OldestAge, now.Sub(t.DueAt()))
 		}
+	}
+	if n(8) > 0 {
+		l.adopted.Store(0) // who believes the number finds them
 	}
 	return s, n(7), nil
 }

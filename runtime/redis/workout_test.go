@@ -73,7 +73,6 @@ func workout(t *testing.T, p *Provider, cfg runtime.QueueConfig) {
 	for _, stranger := range fitting(cfg, "stranger", 4) {
 		require.NoError(t, p.client.RPush(ctx, q.lane.key(keyInbox), runtime.AppendEnvelope(nil, stranger)).Err())
 	}
-	q.lane.adopted.Store(0) // the next look is one into the inbox
 	drain(q)
 	// Crashes, retries, and deaths of all of it; back again, and gone.
 	enqueue(t, q, fitting(cfg, "unlucky", 14)...)
@@ -218,7 +217,12 @@ func TestNothingIsLeftBehindOnceAllTasksAreGone(t *testing.T) {
 			require.Len(t, declared, 3, "a queue, its dead letter queue, and what this one is for")
 			workout(t, p, cfg)
 			require.NoError(t, p.Close())
-			assert.Equal(t, declared, keys())
+			left := slices.DeleteFunc(keys(), func(key string) bool {
+				ttl, err := c.TTL(within(t), key).Result()
+				require.NoError(t, err)
+				return ttl > 0 && strings.HasSuffix(key, ":ended") // for an hour
+			})
+			assert.Equal(t, declared, left)
 		})
 	}
 }

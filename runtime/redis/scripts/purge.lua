@@ -1,5 +1,5 @@
--- purge removes waiting tasks, up to a number.
--- KEYS: meta body due lease crash wake uid uniq wins copies
+-- purge removes waiting tasks, up to a number. Those in the inbox come last.
+-- KEYS: meta body due lease crash wake uid uniq wins copies inbox
 -- USES: clock lists|fifo|dead settle unique
 -- ARGV: n
 -- Returns: how many it removed
@@ -20,7 +20,7 @@ for i = 1, #later do
   unhold(later[i])
   ids[#ids + 1] = later[i]
 end
-if #ids == 0 then return 0 end
+if #ids == 0 then return kind ~= 'dead' and #(redis.call('LPOP', inbox, n) or {}) or 0 end
 redis.call('HDEL', body, unpack(ids))
 redis.call('HDEL', crash, unpack(ids))
 unlock(ids)

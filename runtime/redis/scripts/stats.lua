@@ -1,10 +1,11 @@
 -- stats counts the tasks of a queue, and finds the ones that have waited longest.
--- KEYS: meta body due lease sources dead_body
+-- KEYS: meta body due lease sources dead_body inbox
 -- USES: clock lists|fifo|dead
 -- ARGV:
 -- Returns: {ready, scheduled, leased, dead, now in ms, since when the oldest is
---   ready in ms or 0, the envelopes at the heads of the lists, and how many queues
---   have this one for their dead}
+--   ready in ms or 0, the envelopes at the heads of the lists and of the inbox, how
+--   many queues have this one for their dead, and how many values are in the inbox,
+--   which count as ready}
 -- Cost: O(log N), whatever the number of tasks or their types.
 local fallen = redis.call('ZCOUNT', due, '-inf', now)
 local over = redis.call('ZCOUNT', lease, '-inf', now)
@@ -25,4 +26,6 @@ if over > 0 then
   local first = redis.call('ZRANGE', lease, 0, 0)[1]
   heads[#heads + 1] = redis.call('HGET', body, string.sub(first, string.find(first, '.', 1, true) + 1)) or ''
 end
-return {count() + fallen + over, later, held, redis.call('HLEN', dead_body), now, oldest < math.huge and oldest or 0, heads, redis.call('SCARD', sources)}
+local strangers = kind == 'dead' and 0 or redis.call('LLEN', inbox)
+if strangers > 0 then heads[#heads + 1] = redis.call('LINDEX', inbox, 0) end
+return {count() + fallen + over + strangers, later, held, redis.call('HLEN', dead_body), now, oldest < math.huge and oldest or 0, heads, redis.call('SCARD', sources), strangers}
