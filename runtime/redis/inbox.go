@@ -40,7 +40,11 @@ func (q *Queue) adopt(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, inboxWait)
 	defer cancel()
-	more, err := q.empty(ctx)
+	var more bool
+	values, err := q.strangers(ctx)
+	if err == nil && len(values) > 0 {
+		more, err = q.admit(ctx, values)
+	}
 	if more {
 		l.adopted.Store(0) // the next look takes what is left
 	}
@@ -49,21 +53,23 @@ func (q *Queue) adopt(ctx context.Context) {
 	}
 }
 
-// empty takes the first values out of the inbox. more is true when some were put on
-// the queue, and there may be others.
-func (q *Queue) empty(ctx context.Context) (more bool, _ error) {
-	l := q.lane
-	reply, err := l.run(ctx, l.newCall(opInbox, 2).add(chunk, bulk))
+// strangers reads the first values of the inbox.
+func (q *Queue) strangers(ctx context.Context) ([]any, error) {
+	reply, err := q.lane.run(ctx, q.lane.newCall(opInbox, 2).add(chunk, bulk))
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	values, ok := reply.([]any)
 	if !ok {
-		return false, errReply
+		return nil, errReply
 	}
-	if len(values) == 0 {
-		return false, nil
-	}
+	return values, nil
+}
+
+// admit takes values out of the inbox that are still there, and puts their tasks on
+// the queue. more is true when there was room for all: there may be others.
+func (q *Queue) admit(ctx context.Context, values []any) (more bool, _ error) {
+	l := q.lane
 	c := l.newCall(opAdopt, 2+7*len(values)).add(len(values), q.cfg.Capacity)
 	for _, v := range values {
 		e := q.entry(text(v))
@@ -73,7 +79,8 @@ func (q *Queue) empty(ctx context.Context) (more bool, _ error) {
 		}
 		c.add(v, e.id, e.envelope, due, l.place(e.task), e.key, span(e.task.UniqueFor))
 	}
-	if reply, err = l.run(ctx, c); err != nil {
+	reply, err := l.run(ctx, c)
+	if err != nil {
 		return false, err
 	}
 	codes, ok := reply.([]any)
