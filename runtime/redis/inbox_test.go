@@ -170,3 +170,14 @@ func TestABacklogInTheInboxIsTakenInOrder(t *testing.T) {
 	assert.Equal(t, want, got)
 	assert.Zero(t, inbox(t, q))
 }
+
+func TestAProducerNeedsNoMorePermissionThanTheDocumentSays(t *testing.T) {
+	s := own(t)
+	p, c := open(t, s.URL), admin(t, s.URL)
+	q := openQueue(t, p, runtime.QueueConfig{})
+	require.NoError(t, c.Do(within(t), "ACL", "SETUSER", "producer", "on", ">secret", "~{taskgen:*}:inbox", "+rpush").Err())
+	producer := admin(t, strings.Replace(s.URL, "redis://", "redis://producer:secret@", 1))
+	require.NoError(t, producer.RPush(within(t), "{taskgen:q}:inbox", envelope("a", "")).Err())
+	require.Error(t, producer.RPush(within(t), "{taskgen:q}:wake", "1").Err())
+	assert.Equal(t, []string{"a"}, ids(take(t, q, 1)))
+}
