@@ -18,7 +18,8 @@ const (
 	testGivenBack  = "a task that is given back is charged to nobody, however often"
 )
 
-// uncharged checks that deliveries say nothing of runs that their tasks did not have.
+// uncharged checks that deliveries say nothing of runs that their tasks did not have. A
+// process that draws tasks ahead may have had them (see Capabilities.CountsLostPolls).
 func (w *world) uncharged(ds []*runtime.Delivery, when string) {
 	w.Helper()
 	for _, d := range ds {

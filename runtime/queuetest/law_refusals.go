@@ -33,7 +33,7 @@ func payload(n int) []byte { return []byte(`"` + strings.Repeat("x", n-2) + `"`)
 func refusalAlone(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 2)
-	held := w.take(q, 2, w.lease())
+	held := w.take(q, 2, long)
 	most := q.Capabilities().MaxPayload
 	ts := w.tasks(q, 7, func(t *runtime.Task) { t.Payload = payload(16) })
 	large := map[int]bool{0: true, 3: true, 6: true}
