@@ -224,7 +224,7 @@ func (st *station) rest(l *lease, d *runtime.Delivery, now time.Time) {
 	defer st.mu.Unlock()
 	delete(st.leases, l.receipt)
 	l.task = d.Task.Clone()
-	l.state = waiting
+	l.state, l.kept = waiting, true
 	if d.Delay > 0 {
 		l.state, l.until = resting, now.Add(d.Delay)
 		l.task.ScheduledFor = l.until

@@ -31,7 +31,8 @@ type lease struct {
 	// Of a task in a group, which stays among those drawn until it has left.
 	group string
 	task  *runtime.Task
-	again int // how often it was handed out
+	again int  // how often it was handed out
+	kept  bool // it was released, and is where it belongs
 }
 
 // A leaseState says where a task is that the broker has delivered.

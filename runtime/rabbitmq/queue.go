@@ -208,7 +208,7 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, d time.Duration) ([]*run
 }
 
 // deliver decodes what was drawn. What cannot be decoded goes to the dead letter
-// queue.
+// queue, and what belongs elsewhere to its place.
 func (q *Queue) deliver(ctx context.Context, got []*lease) []*runtime.Delivery {
 	room := make([]runtime.Delivery, len(got))
 	tasks := make([]*runtime.Task, len(got))
@@ -221,6 +221,8 @@ func (q *Queue) deliver(ctx context.Context, got []*lease) []*runtime.Delivery {
 	}
 	q.st.mu.Unlock()
 	ds := make([]*runtime.Delivery, 0, len(got))
+	var strays []*runtime.Delivery
+	now := time.Now()
 	for i, l := range got {
 		d := &room[i]
 		if d.Task = tasks[i]; d.Task == nil {
@@ -235,7 +237,12 @@ func (q *Queue) deliver(ctx context.Context, got []*lease) []*runtime.Delivery {
 		if q.st.isDLQ {
 			d.Crashes = 0
 		}
+		if q.st.elsewhere(l, d.Task, now) {
+			strays = append(strays, d)
+			continue
+		}
 		ds = append(ds, d)
 	}
+	q.sendOn(strays, now)
 	return ds
 }
