@@ -31,6 +31,7 @@ type tally struct {
 	drawn   int64 // delivered to the process and not handed out
 	waiting int64 // at its gate
 	wanting int64 // calls that wait for tasks
+	sharing int64 // 1 where it takes part in a fifo queue
 }
 
 // An inbox takes questions and answers of one connection.
@@ -115,6 +116,9 @@ func (b *inbox) read(in <-chan amqp.Delivery) {
 func (b *inbox) answer(d *amqp.Delivery) {
 	var n tally
 	if st := b.p.stationOf(string(d.Body)); st != nil {
+		if d.Type == hungry {
+			st.ring()
+		}
 		n = st.tally(b.s.ctx)
 	}
 	if out := b.p.out.current(); out != nil {
@@ -128,7 +132,9 @@ func (p *Provider) stationOf(queue string) *station {
 	return p.stations[queue]
 }
 
-func (t *tally) fields() []*int64 { return []*int64{&t.leased, &t.drawn, &t.waiting, &t.wanting} }
+func (t *tally) fields() []*int64 {
+	return []*int64{&t.leased, &t.drawn, &t.waiting, &t.wanting, &t.sharing}
+}
 
 func (t tally) String() string {
 	var b []byte
@@ -162,18 +168,27 @@ const flushWait = 200 * time.Millisecond
 func (st *station) tally(ctx context.Context) tally {
 	ctx, cancel := context.WithTimeout(ctx, flushWait)
 	defer cancel()
+	var flushed sync.WaitGroup
 	for _, t := range st.taps() {
 		if st.kind == runtime.FIFO || !t.idle() {
-			_ = t.barrier(ctx)
+			flushed.Go(func() { _ = t.barrier(ctx) })
 		}
 	}
+	flushed.Wait()
 	n := tally{waiting: int64(st.gate.waiting())}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.forget()
 	n.leased, n.drawn, n.wanting = int64(len(st.leases)), int64(st.back), int64(len(st.waiters))
+	if st.sharing(time.Now()) {
+		n.sharing = 1
+	}
 	for _, l := range st.drawn {
-		switch l.state {
+		state := l.state
+		if state == away {
+			state = l.then
+		}
+		switch state {
 		case waiting:
 			n.drawn++
 		case resting:
@@ -183,17 +198,32 @@ func (st *station) tally(ctx context.Context) tally {
 	return n
 }
 
-// census asks all processes what they have of a queue.
-func (s *session) census(ctx context.Context, queue string) (sum tally, err error) {
-	b := s.inbox
-	members := 0
+// members counts the connections on the roll.
+func (s *session) members(ctx context.Context) (n int, err error) {
+	n, err = s.consumers(ctx, s.inbox.p.names.roll())
+	return n, explain(err)
+}
+
+// consumers counts those of one of the broker's queues.
+func (s *session) consumers(ctx context.Context, queue string) (n int, err error) {
 	err = s.ask(ctx, func(ch *amqp.Channel) error {
-		q, err := ch.QueueDeclarePassive(b.p.names.roll(), true, false, false, false, nil)
-		members = q.Consumers
+		q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+		n = q.Consumers
 		return err
 	})
+	return n, err
+}
+
+// hungry is the type of a question by a process that has less than its share of the
+// partitions.
+const hungry = "hungry"
+
+// census asks all processes what they have of a queue. as is the type of the question.
+func (s *session) census(ctx context.Context, queue, as string) (sum tally, err error) {
+	b := s.inbox
+	members, err := s.members(ctx)
 	if err != nil {
-		return sum, explain(err)
+		return sum, err
 	}
 	out := b.p.out.current()
 	if members <= 1 || out == nil || out.alarm.err() != nil {
@@ -214,7 +244,7 @@ func (s *session) census(ctx context.Context, queue string) (sum tally, err erro
 		delete(b.asked, id)
 	}()
 	err = do(ctx, func() error {
-		return out.say(b.p.names.census(), "", amqp.Publishing{ReplyTo: b.name, CorrelationId: id, Body: []byte(queue)})
+		return out.say(b.p.names.census(), "", amqp.Publishing{Type: as, ReplyTo: b.name, CorrelationId: id, Body: []byte(queue)})
 	})
 	if err != nil {
 		return sum, err
@@ -291,7 +321,7 @@ func (q *Queue) count(ctx context.Context, s *session) (n runtime.Stats, err err
 	if err != nil {
 		return n, err
 	}
-	out, err := s.census(ctx, q.cfg.Name)
+	out, err := s.census(ctx, q.cfg.Name, "")
 	if err != nil {
 		return n, err
 	}
@@ -303,7 +333,7 @@ func (q *Queue) count(ctx context.Context, s *session) (n runtime.Stats, err err
 	if err != nil {
 		return n, err
 	}
-	dead, err := s.census(ctx, q.cfg.DLQ)
+	dead, err := s.census(ctx, q.cfg.DLQ, "")
 	n.Dead += dead.leased + dead.drawn
 	return n, err
 }

@@ -94,7 +94,7 @@ const drawnWait = time.Second
 // the dead letter queue who has gone: each gives them back after deadIdleWait.
 func (q *Queue) awaitLetters(ctx context.Context, s *session) error {
 	for deadline := time.Now().Add(drawnWait); ; {
-		all, err := s.census(ctx, q.cfg.DLQ)
+		all, err := s.census(ctx, q.cfg.DLQ, "")
 		if err != nil || all.drawn == 0 || time.Now().After(deadline) {
 			return err
 		}

@@ -1,8 +1,8 @@
 package rabbitmq
 
 import (
+	"bytes"
 	"cmp"
-	"context"
 	"slices"
 	"time"
 
@@ -17,22 +17,26 @@ import (
 // the place where it was. So a process sees all tasks of its groups in order, and
 // keeps the order among them itself: it hands out the first of a group alone, and
 // the next when that is done. A task that is released, or whose lease ends, stays
-// where it is, and blocks its group; it is with its process still.
+// where it is, and blocks its group; it is with its process still. Which process has
+// which partition is in shares.go.
 //
 // What a process draws from a partition beyond what is asked for is there to find
 // tasks of other groups behind one that is blocked.
 const partitionWindow = 64
 
-// groupIdle is how long a process keeps partitions of which nobody wants anything,
-// before it looks whether others wait for them. It is eight times as long for each
-// crash that the broker counts of a task that was drawn, up to maxPatience; see leave.
-const groupIdle = 150 * time.Millisecond
-
-// maxPatience makes it 77 seconds.
-const maxPatience = 3
-
 // arrivedInGroup takes in a delivery from a partition. st.mu is held.
 func (st *station) arrivedInGroup(l *lease, d *amqp.Delivery) {
+	if st.parts[l.line] != l.t {
+		return // given up: the broker has it again soon
+	}
+	if i := slices.IndexFunc(st.drawn, func(o *lease) bool {
+		return o.state == away && o.t == l.t && o.id == l.id && bytes.Equal(o.body, l.body)
+	}); i >= 0 { // in the place that it had, and as it was
+		was := st.drawn[i]
+		was.tag, was.sip, was.at, was.state = l.tag, l.sip, l.at, was.then
+		st.wake()
+		return
+	}
 	if task, err := decode(l.body, headersOf(l.from)); err == nil {
 		l.task, l.group = task, task.GroupKey
 	}
@@ -45,119 +49,53 @@ func (st *station) arrivedInGroup(l *lease, d *amqp.Delivery) {
 	st.wake()
 }
 
-// runGroups draws tasks for those that wait, until the provider is closed.
+// runGroups hands out tasks to those that wait, until the provider is closed.
 func (st *station) runGroups() {
-	ctx := st.p.link.ctx
-	idle := time.NewTimer(groupIdle)
-	defer idle.Stop()
-	asked := time.Now()
 	for {
-		if st.wanted() {
-			asked = time.Now()
-			if !st.attend(ctx) {
-				return
-			}
-			st.serveGroups()
-			idle.Reset(groupIdle)
-		}
-		var gone <-chan struct{}
-		if t := st.present(); t != nil {
-			gone = t.ch.gone
-		}
+		st.serveGroups()
 		select {
 		case <-st.kick:
-		case <-gone:
-			st.pause(ctx)
-		case <-idle.C:
-			st.leave(ctx, time.Since(asked))
-			idle.Reset(groupIdle)
-		case <-ctx.Done():
+		case <-st.p.link.ctx.Done():
 			return
 		}
 	}
 }
 
-func (st *station) wanted() bool {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	return len(st.waiters) > 0
-}
+// The broker lets nobody have a task for longer than its consumer_timeout, and ends
+// the channel of who does. What lies here for so long without running, drawn ahead or
+// resting, is given back to its place and drawn again: all of a group in one go, and
+// none while one of it runs, so that the broker has the group in order always. The
+// broker counts that; this process knows better, and forgets nothing about the task.
 
-// present is the tap that there is.
-func (st *station) present() *tap {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	st.forget()
-	return st.tap
-}
-
-// attend becomes a consumer of every partition, and waits for what they have. It
-// reports false when the provider is closed.
-func (st *station) attend(ctx context.Context) bool {
-	if st.present() != nil {
-		return true
-	}
-	s, err := st.p.link.session(ctx)
-	if err != nil {
-		return false
-	}
-	t, err := st.newTap(ctx, s)
-	if err != nil {
-		st.pause(ctx)
-		return true
-	}
-	for line := range st.lines {
-		if _, err = t.open(line, partitionWindow); err != nil {
-			break
+// refresh does that for groups that were here for as long as a lease may be. st.mu is
+// held.
+func (st *station) refresh(now time.Time) {
+	seen := make(map[string]bool)
+	for _, l := range slices.Clone(st.drawn) {
+		if seen[l.group] {
+			continue
+		}
+		seen[l.group] = true
+		if old := l.at.Add(st.p.maxLease); old.After(now) {
+			st.wakeAt(old)
+		} else {
+			st.drawAgain(l.group)
 		}
 	}
-	if err == nil {
-		err = t.barrier(ctx)
-	}
-	if err != nil {
-		_ = t.ch.Close()
-		st.refuse(err)
-		st.pause(ctx)
-		return true
-	}
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	st.tap = t
-	return true
 }
 
-// leave gives the partitions up where nobody here has wanted anything of them for
-// so long, nothing of them is with a worker or rests, and either nothing was drawn
-// or others wait for it. The broker counts a return as it counts a crash. So it is
-// not made without need; and the more were counted, the longer it is put off, so
-// that tasks which pass between processes that ask seldom do not die of it.
-func (st *station) leave(ctx context.Context, idle time.Duration) {
-	st.mu.Lock()
-	t, busy, empty := st.tap, st.busy(idle), len(st.drawn) == 0
-	st.mu.Unlock()
-	if t == nil || busy {
+// drawAgain gives a group back, and draws it again. st.mu is held.
+func (st *station) drawAgain(group string) {
+	of := func(l *lease) bool { return l.group == group }
+	if slices.ContainsFunc(st.drawn, func(l *lease) bool { return of(l) && l.state != waiting && l.state != resting }) {
 		return
 	}
-	if !empty {
-		if all, err := t.s.census(ctx, st.name); err != nil || all.wanting == 0 {
-			return
+	for _, l := range st.drawn {
+		if of(l) {
+			l.state, l.then = away, l.state
+			l.t.reject(l)
 		}
 	}
-	st.mu.Lock()
-	if st.busy(idle) {
-		st.mu.Unlock()
-		return
-	}
-	st.tap, st.drawn = nil, nil
-	st.mu.Unlock()
-	_ = t.ch.Close()
-}
-
-// busy reports whether the partitions are kept. st.mu is held.
-func (st *station) busy(idle time.Duration) bool {
-	return len(st.waiters) > 0 || slices.ContainsFunc(st.drawn, func(l *lease) bool {
-		return l.state != waiting || idle < groupIdle<<(3*min(l.counted, maxPatience))
-	})
 }
 
 // serveGroups hands out the first tasks of groups, those of the group that was
@@ -166,9 +104,11 @@ func (st *station) serveGroups() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.forget()
+	now := time.Now()
+	st.refresh(now)
 	for len(st.waiters) > 0 {
 		w := st.waiters[0]
-		heads := st.heads(time.Now())
+		heads := st.heads(now)
 		if len(heads) == 0 {
 			return
 		}
@@ -188,11 +128,15 @@ func (st *station) serveGroups() {
 func (st *station) heads(now time.Time) []*lease {
 	seen := make(map[string]bool)
 	var heads []*lease
+	var stale []string
 	for _, l := range st.drawn {
 		if seen[l.group] {
 			continue
 		}
 		seen[l.group] = true
+		if st.leaving[l.line] {
+			continue
+		}
 		if l.state == resting {
 			if l.until.After(now) {
 				st.wakeAt(l.until)
@@ -200,9 +144,16 @@ func (st *station) heads(now time.Time) []*lease {
 			}
 			l.state = waiting
 		}
-		if l.state == waiting {
+		switch {
+		case l.state != waiting:
+		case now.Sub(l.at) > st.p.maxLease/2: // too little would be left to run it
+			stale = append(stale, l.group)
+		default:
 			heads = append(heads, l)
 		}
+	}
+	for _, g := range stale {
+		st.drawAgain(g)
 	}
 	for g := range st.served { // those of groups that are empty
 		if !seen[g] {

@@ -31,8 +31,9 @@ type lease struct {
 	// Of a task in a group, which stays among those drawn until it has left.
 	group string
 	task  *runtime.Task
-	again int  // how often it was handed out
-	kept  bool // it was released, and is where it belongs
+	again int        // how often it was handed out
+	then  leaseState // of one that is away, when it is back
+	kept  bool       // it was released, and is where it belongs
 }
 
 // A leaseState says where a task is that the broker has delivered.
@@ -43,6 +44,7 @@ const (
 	leased                     // handed out
 	settling                   // its worker has said what becomes of it
 	resting                    // of a group: released, and not due again
+	away                       // of a group: given back, to be drawn again
 	gone                       // off the queue
 )
 

@@ -224,6 +224,7 @@ func (p *Provider) station(ctx context.Context, cfg runtime.QueueConfig) (*stati
 	p.stations[cfg.Name] = st
 	if cfg.Type == runtime.FIFO {
 		p.wg.Go(st.runGroups)
+		p.wg.Go(st.keepShare)
 	} else {
 		p.wg.Go(st.run)
 	}

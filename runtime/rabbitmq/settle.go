@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -156,18 +157,33 @@ func (q *Queue) acknowledge(ctx context.Context, ds []*runtime.Delivery, held []
 			by[l.t] = append(by[l.t], l)
 		}
 	}
+	// The partitions of a fifo queue have a channel each: all are asked at once.
+	errs := make(map[*tap]error, len(by))
 	for t, done := range by {
-		err := t.ack(done)
-		if err == nil {
-			err = t.barrier(ctx)
-		}
-		if err == nil {
+		errs[t] = t.ack(done)
+	}
+	var mu sync.Mutex
+	var asked sync.WaitGroup
+	for t := range by {
+		if errs[t] != nil {
 			continue
 		}
-		for i, l := range held {
-			if l != nil && l.t == t {
-				failed[i] = fmt.Errorf("%w (%w)", q.lost(ds[i]), err)
-			}
+		ask := func() {
+			err := t.barrier(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			errs[t] = err
+		}
+		if len(by) == 1 {
+			ask()
+		} else {
+			asked.Go(ask)
+		}
+	}
+	asked.Wait()
+	for i, l := range held {
+		if l != nil && errs[l.t] != nil {
+			failed[i] = fmt.Errorf("%w (%w)", q.lost(ds[i]), errs[l.t])
 		}
 	}
 }

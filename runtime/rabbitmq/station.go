@@ -50,12 +50,23 @@ type station struct {
 	back     int               // tasks that were drawn and are being given back
 	served   map[string]uint64 // when a group was served last, by turn
 	turn     uint64
+
+	// Of a fifo queue.
+	look    chan struct{} // capacity 1: the partitions are to be looked after
+	parts   []*tap        // by partition: nil where it is not held
+	leaving map[int]bool  // partitions that are given up when nothing of them runs
+	asked   time.Time     // when somebody waited
+	share   int           // partitions that this process may have
+	orphans map[int]int   // how often a partition was seen that nobody had
 }
 
 func newStation(p *Provider, cfg runtime.QueueConfig, isDLQ bool) *station {
-	st := &station{p: p, name: cfg.Name, dlq: cfg.DLQ, kind: cfg.Type, isDLQ: isDLQ, kick: make(chan struct{}, 1), digging: make(chan struct{}, 1), burying: make(chan struct{}, burials), leases: make(map[runtime.Receipt]*lease), served: make(map[string]uint64)}
+	st := &station{p: p, name: cfg.Name, dlq: cfg.DLQ, kind: cfg.Type, isDLQ: isDLQ, kick: make(chan struct{}, 1), digging: make(chan struct{}, 1), burying: make(chan struct{}, burials), leases: make(map[runtime.Receipt]*lease), served: make(map[string]uint64), look: make(chan struct{}, 1), share: partitions, orphans: make(map[int]int)}
 	for i := range lines(cfg) {
 		st.lines = append(st.lines, p.names.line(cfg.Name, i))
+	}
+	if cfg.Type == runtime.FIFO {
+		st.parts = make([]*tap, len(st.lines))
 	}
 	st.gate.st = st
 	return st
@@ -173,7 +184,7 @@ func (st *station) taps() []*tap {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.forget()
-	return slices.DeleteFunc([]*tap{st.tap, st.other}, func(t *tap) bool { return t == nil })
+	return slices.DeleteFunc(append([]*tap{st.tap, st.other}, st.parts...), func(t *tap) bool { return t == nil })
 }
 
 // forget drops what was drawn through a tap that is lost: the broker has it again.
@@ -183,6 +194,11 @@ func (st *station) forget() {
 	for _, t := range []**tap{&st.tap, &st.other} {
 		if *t != nil && !(*t).alive() {
 			*t, lost = nil, true
+		}
+	}
+	for line, t := range st.parts {
+		if t != nil && !t.alive() {
+			st.parts[line], lost = nil, true
 		}
 	}
 	if !lost {
@@ -291,6 +307,12 @@ func (st *station) want(ctx context.Context, closed <-chan struct{}, limit int, 
 		return st.handOut(limit, d), nil
 	}
 	st.waiters = append(st.waiters, w)
+	if st.kind == runtime.FIFO {
+		st.asked = time.Now()
+		if st.held() == 0 {
+			st.ring()
+		}
+	}
 	if st.unwanted == nil {
 		st.unwanted = make(chan struct{})
 	}
@@ -306,6 +328,7 @@ func (st *station) want(ctx context.Context, closed <-chan struct{}, limit int, 
 	}
 	st.mu.Lock()
 	st.waiters = slices.DeleteFunc(st.waiters, func(o *waiter) bool { return o == w })
+	st.asked = time.Now()
 	st.unwant()
 	st.mu.Unlock()
 	st.wake() // the next one's wishes may be others

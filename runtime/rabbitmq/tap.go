@@ -89,6 +89,8 @@ func (t *tap) drink(c *sip, in <-chan amqp.Delivery) {
 	t.mu.Unlock()
 	if ended {
 		t.signal()
+		t.st.wake()
+		t.st.ring()
 	}
 }
 

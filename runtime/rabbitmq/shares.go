@@ -1,0 +1,314 @@
+package rabbitmq
+
+import (
+	"cmp"
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+// The partitions of a fifo queue are shared among the processes that ask for its
+// tasks: each has no more than an equal part, rounded up. A process looks now and
+// then how many they are. One that has too many gives some up, one that has too few
+// takes those that nobody has, and rings the others where there are none. A partition
+// has a channel of its own, whose end puts all that was drawn of it back in order; the
+// broker counts a return as it counts a crash. So it is given up only when nothing of
+// it runs or waits for its retry, those of which least was drawn first.
+
+const (
+	// sharingFor is how long after its last wish a process keeps its share.
+	sharingFor = 2 * time.Second
+	// lookPause is how long a process that has its share does not look at the others;
+	// more where there are many of them.
+	lookPause = 2 * time.Second
+	// hungryPause is that of one that has less, or has to give up some.
+	hungryPause = 300 * time.Millisecond
+	// lookGap is the least time between two looks.
+	lookGap = 100 * time.Millisecond
+	// orphaned is how often a partition is seen without a process until anyone takes it.
+	orphaned = 4
+)
+
+// groupIdle is how long a process keeps partitions of which nobody wants anything and
+// nothing is there. Where something was drawn they pass to those that ask after
+// sharingFor, or later: it is eight times groupIdle for each crash that the broker counts
+// of a task that was drawn, up to maxPatience, so that tasks which pass between processes
+// that ask seldom do not die of it.
+const groupIdle = 150 * time.Millisecond
+
+// maxPatience makes it 77 seconds.
+const maxPatience = 3
+
+// ring has the partitions looked after.
+func (st *station) ring() {
+	select {
+	case st.look <- struct{}{}:
+	default:
+	}
+}
+
+// keepShare looks after the partitions until the provider is closed.
+func (st *station) keepShare() {
+	ctx := st.p.link.ctx
+	for {
+		began := time.Now()
+		next := time.NewTimer(st.shareOut(ctx))
+		select {
+		case <-st.look:
+			select {
+			case <-time.After(time.Until(began.Add(lookGap))):
+			case <-ctx.Done():
+			}
+		case <-next.C:
+		case <-ctx.Done():
+		}
+		next.Stop()
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// sharing reports whether this process takes part in the queue. st.mu is held.
+func (st *station) sharing(now time.Time) bool {
+	return st.parts != nil && (len(st.waiters) > 0 || now.Sub(st.asked) < sharingFor)
+}
+
+// shareOut takes partitions or gives them up, and says when to look again.
+func (st *station) shareOut(ctx context.Context) time.Duration {
+	now := time.Now()
+	st.mu.Lock()
+	st.forget()
+	held := st.held()
+	wants, waits := st.sharing(now), len(st.waiters) > 0
+	idle := now.Sub(st.asked)
+	as := ""
+	if wants && held < st.share {
+		as = hungry
+	}
+	st.mu.Unlock()
+	if held == 0 && !waits {
+		return time.Hour // until somebody wants something
+	}
+	s, err := st.p.link.session(ctx)
+	if err != nil {
+		return hungryPause
+	}
+	if !waits && idle >= groupIdle && st.leaveEmpty() {
+		return time.Hour
+	}
+	members, err := s.members(ctx)
+	if err != nil {
+		return hungryPause
+	}
+	st.share = partitions
+	others := false
+	if members > 1 {
+		all, err := s.census(ctx, st.name, as)
+		if err != nil {
+			return hungryPause
+		}
+		if n := max(int(all.sharing), 1); wants {
+			st.share = (partitions + n - 1) / n
+		}
+		others = all.wanting > 0 || all.sharing > 0
+	}
+	if !wants {
+		if others {
+			st.giveUp(held, idle)
+		}
+		return hungryPause
+	}
+	if held > st.share {
+		st.giveUp(held-st.share, -1)
+		return hungryPause
+	}
+	st.giveUp(0, -1)
+	if held < partitions && waits {
+		if err := st.takeFree(ctx, s, members, st.share-held); err != nil {
+			st.refuse(err)
+			return firstPause
+		}
+	}
+	if !waits {
+		return groupIdle
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.held() < st.share {
+		return hungryPause
+	}
+	return lookPause + time.Duration(members)*20*time.Millisecond
+}
+
+// held counts the partitions that this process has. st.mu is held.
+func (st *station) held() (n int) {
+	for _, t := range st.parts {
+		if t != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// leaveEmpty gives up all partitions where nothing of them is here.
+func (st *station) leaveEmpty() bool {
+	st.mu.Lock()
+	if len(st.waiters) > 0 || len(st.drawn) > 0 {
+		st.mu.Unlock()
+		return false
+	}
+	end := st.parts
+	st.parts = make([]*tap, len(st.lines))
+	st.mu.Unlock()
+	closeAll(end)
+	return true
+}
+
+func closeAll(taps []*tap) {
+	var closed sync.WaitGroup
+	for _, t := range taps {
+		if t != nil {
+			closed.Go(func() { _ = t.ch.Close() })
+		}
+	}
+	closed.Wait()
+}
+
+// giveUp gives up n partitions. Of those that it cannot give up yet, because something
+// of them runs, nothing more is handed out. With idle from 0 up it is how long nobody
+// here has wanted anything, and only what can go at once goes.
+func (st *station) giveUp(n int, idle time.Duration) {
+	type load struct {
+		line, drawn, counted int
+		runs, rests          bool
+	}
+	now := time.Now()
+	st.mu.Lock()
+	var loads []*load
+	by := make([]*load, len(st.lines))
+	for line, t := range st.parts {
+		if t != nil {
+			by[line] = &load{line: line}
+			loads = append(loads, by[line])
+		}
+	}
+	for _, l := range st.drawn {
+		if x := by[l.line]; x != nil {
+			x.drawn++
+			x.counted = max(x.counted, l.counted)
+			x.rests = x.rests || l.until.After(now) && (l.state == resting || l.state == away && l.then == resting) || l.kept && idle < 0
+			x.runs = x.runs || l.state == leased || l.state == settling
+		}
+	}
+	rank := func(x *load) int {
+		switch {
+		case x.runs && !st.leaving[x.line]:
+			return 2
+		case x.runs:
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(loads, func(a, b *load) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.drawn, b.drawn))
+	})
+	st.leaving = make(map[int]bool)
+	var end []*tap
+	for _, x := range loads {
+		switch {
+		case n == 0 || x.rests:
+			continue
+		case x.runs && idle >= 0, idle >= 0 && x.drawn > 0 && idle < groupIdle<<(3*min(x.counted, maxPatience)):
+			continue
+		case x.runs:
+			st.leaving[x.line] = true
+		default:
+			end = append(end, st.parts[x.line])
+			st.parts[x.line] = nil
+			st.drawn = slices.DeleteFunc(st.drawn, func(l *lease) bool { return l.line == x.line })
+		}
+		n--
+	}
+	st.mu.Unlock()
+	closeAll(end)
+	st.wake()
+}
+
+// takeFree becomes the consumer of n partitions that have none. Two processes may take
+// the same at once: the broker delivers to the first of them, and one to whom nothing
+// has come leaves by chance.
+func (st *station) takeFree(ctx context.Context, s *session, members, n int) error {
+	var free []int
+	for line := range st.lines {
+		st.mu.Lock()
+		t := st.parts[line]
+		st.mu.Unlock()
+		if members <= 1 { // nobody else is there
+			if t == nil {
+				free = append(free, line)
+			}
+			continue
+		}
+		have, err := s.consumers(ctx, st.lines[line])
+		if err != nil {
+			return err
+		}
+		switch {
+		case t != nil && have > 1 && t.dry() && rand.IntN(2) == 0:
+			st.drop(line, t)
+		case t == nil && have == 0:
+			st.orphans[line]++
+			free = append(free, line)
+		default:
+			st.orphans[line] = 0
+		}
+	}
+	rand.Shuffle(len(free), func(i, j int) { free[i], free[j] = free[j], free[i] })
+	slices.SortStableFunc(free, func(a, b int) int { return cmp.Compare(st.orphans[b], st.orphans[a]) })
+	errs := make([]error, len(free))
+	var opened sync.WaitGroup
+	for i, line := range free {
+		if i < n || st.orphans[line] >= orphaned {
+			st.orphans[line] = 0
+			opened.Go(func() { errs[i] = st.takePart(ctx, s, line) })
+		}
+	}
+	opened.Wait()
+	return cmp.Or(errs...)
+}
+
+// takePart begins to draw from a partition.
+func (st *station) takePart(ctx context.Context, s *session, line int) error {
+	t, err := st.newTap(ctx, s)
+	if err != nil {
+		return err
+	}
+	st.mu.Lock()
+	st.parts[line] = t
+	st.mu.Unlock()
+	if _, err = t.open(line, partitionWindow); err == nil {
+		return nil
+	}
+	st.drop(line, t)
+	return err
+}
+
+func (st *station) drop(line int, t *tap) {
+	st.mu.Lock()
+	if st.parts[line] == t {
+		st.parts[line] = nil
+	}
+	st.drawn = slices.DeleteFunc(st.drawn, func(l *lease) bool { return l.t == t })
+	st.mu.Unlock()
+	_ = t.ch.Close()
+}
+
+// dry reports whether nothing has ever come through the tap.
+func (t *tap) dry() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !slices.ContainsFunc(t.sips, func(c *sip) bool { return c.out > 0 })
+}
