@@ -22,7 +22,7 @@ func clauses() []clause {
 	for _, part := range [...]func() []clause{
 		lossClauses, killClauses, leaseClauses, receiptClauses, timeClauses, moveClauses, poisonClauses, crashClauses,
 		chargeClauses, deployClauses, runClauses,
-		orderClauses, levelClauses, uniqueClauses, troubleClauses, stopClauses, statsClauses,
+		orderClauses, shareClauses, levelClauses, uniqueClauses, troubleClauses, stopClauses, statsClauses,
 		faultClauses, replyClauses, outageClauses, doneClauses, frozenClauses, refusalClauses, fullClauses, slowClauses,
 		taskClauses, boundClauses, distanceClauses, waitClauses, closeClauses, operationClauses, deadClauses,
 	} {

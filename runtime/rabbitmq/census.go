@@ -205,13 +205,9 @@ func (s *session) members(ctx context.Context) (n int, err error) {
 }
 
 // consumers counts those of one of the broker's queues.
-func (s *session) consumers(ctx context.Context, queue string) (n int, err error) {
-	err = s.ask(ctx, func(ch *amqp.Channel) error {
-		q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
-		n = q.Consumers
-		return err
-	})
-	return n, err
+func (s *session) consumers(ctx context.Context, queue string) (int, error) {
+	q, err := s.passive(ctx, queue)
+	return q.Consumers, err
 }
 
 // hungry is the type of a question by a process that has less than its share of the

@@ -165,11 +165,13 @@ func (pl *place) wipe(tb testing.TB, url, prefix string) {
 	require.NoError(tb, ch.ExchangeDelete(n.census(), false, false))
 }
 
-func openAddr(addr string, _ runtime.Clock) (runtime.Provider, error) {
+func openAddr(addr string, _ runtime.Clock) (runtime.Provider, error) { return openWith(addr) }
+
+func openWith(addr string, opts ...Option) (runtime.Provider, error) {
 	at, prefix, _ := strings.Cut(addr, "#")
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	p, err := Open(ctx, at, WithPrefix(prefix))
+	p, err := Open(ctx, at, append(opts, WithPrefix(prefix))...)
 	if err != nil {
 		return nil, err
 	}

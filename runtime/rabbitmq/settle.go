@@ -159,28 +159,25 @@ func (q *Queue) acknowledge(ctx context.Context, ds []*runtime.Delivery, held []
 	}
 	// The partitions of a fifo queue have a channel each: all are asked at once.
 	errs := make(map[*tap]error, len(by))
-	for t, done := range by {
-		errs[t] = t.ack(done)
-	}
 	var mu sync.Mutex
-	var asked sync.WaitGroup
-	for t := range by {
-		if errs[t] != nil {
-			continue
+	settle := func(t *tap, done []*lease) {
+		err := t.ack(done)
+		if err == nil {
+			err = t.barrier(ctx)
 		}
-		ask := func() {
-			err := t.barrier(ctx)
-			mu.Lock()
-			defer mu.Unlock()
-			errs[t] = err
-		}
+		mu.Lock()
+		defer mu.Unlock()
+		errs[t] = err
+	}
+	var all sync.WaitGroup
+	for t, done := range by {
 		if len(by) == 1 {
-			ask()
+			settle(t, done)
 		} else {
-			asked.Go(ask)
+			all.Go(func() { settle(t, done) })
 		}
 	}
-	asked.Wait()
+	all.Wait()
 	for i, l := range held {
 		if l != nil && errs[l.t] != nil {
 			failed[i] = fmt.Errorf("%w (%w)", q.lost(ds[i]), errs[l.t])

@@ -205,13 +205,22 @@ func (s *session) exists(ctx context.Context, exchange string) (bool, error) {
 }
 
 // ready counts the messages of a queue that wait.
-func (s *session) ready(ctx context.Context, queue string) (n int, err error) {
-	err = s.ask(ctx, func(ch *amqp.Channel) error {
-		q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
-		n = q.Messages
+func (s *session) ready(ctx context.Context, queue string) (int, error) {
+	q, err := s.passive(ctx, queue)
+	return q.Messages, explain(err)
+}
+
+// passive asks for the counts of one of the broker's queues.
+func (s *session) passive(ctx context.Context, queue string) (amqp.Queue, error) {
+	var q amqp.Queue
+	err := s.ask(ctx, func(ch *amqp.Channel) (err error) {
+		q, err = ch.QueueDeclarePassive(queue, true, false, false, false, nil)
 		return err
 	})
-	return n, explain(err)
+	if err != nil {
+		return amqp.Queue{}, err // the call may be under way still
+	}
+	return q, nil
 }
 
 // explain says how to mend what the broker refuses.
