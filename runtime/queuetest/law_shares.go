@@ -35,10 +35,10 @@ func orderShares(w *world) {
 	var done [2]atomic.Int64
 	work := func(i int) {
 		q := handles[i]
-		for {
+		for ctx.Err() == nil {
 			ds, err := q.Dequeue(ctx, 1, long)
-			if errors.Is(err, runtime.ErrNoTasks) && ctx.Err() != nil {
-				return
+			if errors.Is(err, runtime.ErrNoTasks) {
+				continue
 			}
 			if err == nil {
 				_, err = q.Enqueue(w.ctx, w.tasks(q, 1, group(ds[0].Task.GroupKey)))
