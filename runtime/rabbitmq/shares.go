@@ -15,7 +15,7 @@ import (
 // takes those that nobody has, and rings the others where there are none. A partition
 // has a channel of its own, whose end puts all that was drawn of it back in order; the
 // broker counts a return as it counts a crash. So it is given up only when nothing of
-// it runs or waits for its retry, those of which least was drawn first.
+// it runs or waits for its retry, some of those of which much was drawn and some of the others.
 
 const (
 	// sharingFor is how long after its last wish a process keeps its share.
@@ -206,8 +206,10 @@ func (st *station) giveUp(n int, idle time.Duration) {
 	rank := func(x *load) int {
 		switch {
 		case x.runs && !st.leaving[x.line]:
-			return 2
+			return 3
 		case x.runs:
+			return 2
+		case !st.leaving[x.line]:
 			return 1
 		}
 		return 0
@@ -215,6 +217,22 @@ func (st *station) giveUp(n int, idle time.Duration) {
 	slices.SortStableFunc(loads, func(a, b *load) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.drawn, b.drawn))
 	})
+	// Of those that are free every other one is first, so that the work is shared, too.
+	from := slices.IndexFunc(loads, func(x *load) bool { return rank(x) == 1 })
+	if from >= 0 {
+		var odd, even []*load
+		for i, x := range loads[from:] {
+			switch {
+			case rank(x) > 1:
+				even = append(even, x)
+			case i%2 == 1:
+				odd = append(odd, x)
+			default:
+				even = append(even, x)
+			}
+		}
+		loads = slices.Concat(loads[:from], odd, even)
+	}
 	st.leaving = make(map[int]bool)
 	var end []*tap
 	for _, x := range loads {

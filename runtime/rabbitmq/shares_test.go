@@ -204,3 +204,41 @@ func TestWhatWaitsLongerThanALeaseIsDrawnAgain(t *testing.T) {
 		assert.Equal(t, fmt.Sprintf("t%05d", i), id)
 	}
 }
+
+// A process with many slots runs something of every partition, always.
+func TestAProcessThatRunsSomethingOfEachPartitionGivesSomeUp(t *testing.T) {
+	addr := data(t)
+	a := open(t, addr, fifo)
+	fillGroups(t, a, 64, 3, "a")
+	held := takeN(t, a, 64) // the first of each group
+	require.Equal(t, partitions, heldBy(a))
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	t.Cleanup(func() { cancel(); <-ended })
+	go func() { // it wants more
+		defer close(ended)
+		for ctx.Err() == nil {
+			if ds, err := a.Dequeue(ctx, 1, time.Minute); err == nil {
+				assert.NoError(t, a.Complete(context.Background(), ds))
+			}
+		}
+	}()
+	b := open(t, addr, fifo)
+	got := make(chan []*runtime.Delivery, 1)
+	go func() {
+		ds, err := b.Dequeue(within(t), 1, time.Minute)
+		assert.NoError(t, err)
+		got <- ds
+	}()
+	require.Eventually(t, func() bool {
+		a.st.mu.Lock()
+		defer a.st.mu.Unlock()
+		return len(a.st.leaving) == partitions/2
+	}, soon, 10*time.Millisecond, "it hands out nothing more of half of them")
+	require.NoError(t, a.Complete(within(t), held))
+	for _, d := range <-got {
+		assert.Zero(t, d.Task.RetryCount)
+		require.NoError(t, b.Complete(within(t), []*runtime.Delivery{d}))
+	}
+	require.Eventually(t, func() bool { return heldBy(a) <= partitions/2 }, soon, 10*time.Millisecond)
+}
