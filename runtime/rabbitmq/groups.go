@@ -106,7 +106,7 @@ func (st *station) serveGroups() {
 	st.forget()
 	now := time.Now()
 	st.refresh(now)
-	for len(st.waiters) > 0 {
+	for len(st.waiters) > 0 && !st.opening {
 		w := st.waiters[0]
 		heads := st.heads(now)
 		if len(heads) == 0 {

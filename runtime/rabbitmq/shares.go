@@ -287,6 +287,15 @@ func (st *station) takeFree(ctx context.Context, s *session, members, n int) err
 	rand.Shuffle(len(free), func(i, j int) { free[i], free[j] = free[j], free[i] })
 	slices.SortStableFunc(free, func(a, b int) int { return cmp.Compare(st.orphans[b], st.orphans[a]) })
 	errs := make([]error, len(free))
+	st.mu.Lock()
+	st.opening = st.held() == 0 // what came first is to go first, of whatever partition
+	st.mu.Unlock()
+	defer func() {
+		st.mu.Lock()
+		st.opening = false
+		st.mu.Unlock()
+		st.wake()
+	}()
 	var opened sync.WaitGroup
 	for i, line := range free {
 		if i < n || st.orphans[line] >= orphaned {
@@ -308,6 +317,9 @@ func (st *station) takePart(ctx context.Context, s *session, line int) error {
 	st.parts[line] = t
 	st.mu.Unlock()
 	if _, err = t.open(line, partitionWindow); err == nil {
+		err = t.barrier(ctx) // what is there has come
+	}
+	if err == nil {
 		return nil
 	}
 	st.drop(line, t)

@@ -55,6 +55,7 @@ type station struct {
 	look    chan struct{} // capacity 1: the partitions are to be looked after
 	parts   []*tap        // by partition: nil where it is not held
 	leaving map[int]bool  // partitions that are given up when nothing of them runs
+	opening bool          // the first partitions are being taken
 	asked   time.Time     // when somebody waited
 	share   int           // partitions that this process may have
 	orphans map[int]int   // how often a partition was seen that nobody had
