@@ -181,11 +181,11 @@ func (q *Queue) adopt(ctx context.Context, f foreigner) bool {
 		}
 	}
 	cause := fmt.Errorf("it was published to %s, which is no subject for tasks: %w", f.subject, err)
-	l := &lease{subject: f.subject, tail: tail(none, none, "stray-"+strconv.FormatUint(f.seq, 10)), seq: f.seq, stored: f.at}
+	l := &lease{subject: f.subject, tail: tail(none, none, "stray-"+strconv.FormatUint(f.seq, 10)), seq: f.seq, stored: f.at, data: f.data, raw: true}
 	task = standIn(l.tail, q.name, f.data, f.at, cause)
 	r := publish(q.at(placeReady+lanePlain, l.tail), f.data, guard{}, nil) // on a dead letter queue
 	if !q.isDLQ() {
-		r = publish(q.grave(l), runtime.AppendEnvelope(nil, task), guard{}, map[string][]string{headerMsgID: {q.mark(l.seq, l.stored)}})
+		r = q.letter(l, task)
 	}
 	if err = q.wire.ask(ctx, []*request{r}, nil); err == nil {
 		_, err = r.ack()

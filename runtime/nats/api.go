@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/taskgen/taskgen/runtime"
 )
 
 // Headers of JetStream, and our own.
@@ -24,11 +26,13 @@ const (
 	headerTTL          = "Nats-TTL"
 	headerCrashes      = "Taskgen-Crashes"  // crashes of earlier copies of the task
 	headerRedriven     = "Taskgen-Redriven" // the dead message that the task came back from
+	maxMark            = 512                // bytes of such a header of ours
 	codeWrongSequence  = 10071
 	codeNoMessage      = 10037
 	codeNoSequence     = 10043
 	codeDeleteFailed   = 10057
 	codeNoConsumer     = 10014
+	codeNoStream       = 10059
 	scheduleLayout     = "2006-01-02T15:04:05.999999999Z07:00"
 	directLast         = "204"
 	farFuture          = 100 * 365 * 24 * time.Hour
@@ -40,6 +44,11 @@ type apiError struct {
 	Code        int    `json:"code"`
 	ErrCode     int    `json:"err_code"`
 	Description string `json:"description"`
+}
+
+// Is lets the answer that a stream is gone be the contract's.
+func (e *apiError) Is(target error) bool {
+	return target == runtime.ErrUnknownQueue && e.ErrCode == codeNoStream
 }
 
 func (e *apiError) Error() string {
@@ -195,8 +204,8 @@ type stored struct {
 func copied(h nats.Header) nats.Header {
 	c := make(nats.Header, 4)
 	for _, key := range [...]string{headerCrashes, headerRedriven} {
-		if v := h[key]; len(v) > 0 {
-			c[key] = v
+		if v := h[key]; len(v) > 0 && len(v[0]) <= maxMark { // a longer one is not ours
+			c[key] = v[:1]
 		}
 	}
 	return c
@@ -212,13 +221,19 @@ func crashes(h nats.Header) int {
 // by the stream's leader, which has seen everything that was acknowledged; a
 // direct get may be answered by a replica that has not.
 func (w *wire) last(stream, pattern string) *request {
-	return w.apiRequest("STREAM.MSG.GET."+stream, map[string]any{"last_by_subj": pattern})
+	return w.get(stream, map[string]any{"last_by_subj": pattern})
 }
 
 // next is a request for the first message from a sequence on that matches a
 // pattern, likewise.
 func (w *wire) next(stream, pattern string, seq uint64) *request {
-	return w.apiRequest("STREAM.MSG.GET."+stream, map[string]any{"seq": max(seq, 1), "next_by_subj": pattern})
+	return w.get(stream, map[string]any{"seq": max(seq, 1), "next_by_subj": pattern})
+}
+
+func (w *wire) get(stream string, body map[string]any) *request {
+	r := w.apiRequest("STREAM.MSG.GET."+stream, body)
+	r.brings = 1
+	return r
 }
 
 // message reads the answer to last and next: nil where there is none.
@@ -239,56 +254,71 @@ func (r *request) message() (*stored, error) {
 		return nil, err
 	}
 	m := &stored{seq: a.Message.Seq, subject: a.Message.Subject, data: a.Message.Data, at: a.Message.Time}
-	if len(a.Message.Header) > 0 {
-		h, err := nats.DecodeHeadersMsg(a.Message.Header)
-		if err != nil {
-			return nil, fmt.Errorf("the headers of message %d: %w", m.seq, err)
-		}
+	if h, err := nats.DecodeHeadersMsg(a.Message.Header); err == nil { // what cannot be read is none of ours
 		m.header = h
 	}
 	return m, nil
 }
 
-// page returns up to n messages from a sequence on that match a pattern, by one
-// direct get.
-func (w *wire) page(ctx context.Context, stream, pattern string, seq uint64, n int) ([]*stored, error) {
+// page returns messages from a sequence on that match a pattern, up to n and to
+// what may be on its way at a time, by one direct get. more says that there are others.
+func (w *wire) page(ctx context.Context, stream, pattern string, seq uint64, n int) (all []*stored, more bool, err error) {
 	inbox := w.nc.NewInbox()
 	ch := make(chan *nats.Msg, n+8)
 	sub, err := w.nc.ChanSubscribe(inbox, ch)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	body, _ := json.Marshal(map[string]any{"seq": max(seq, 1), "next_by_subj": pattern, "batch": n})
-	gone := w.lost()
-	w.asked.Add(1)
-	if err := w.nc.PublishMsg(&nats.Msg{Subject: w.api + "DIRECT.GET." + stream, Reply: inbox, Data: body}); err != nil {
-		return nil, err
+	most := w.load.half()
+	weight := most + w.largest() // the server stops when it has sent that much, or more
+	if err := w.load.take(ctx, weight); err != nil {
+		return nil, false, err
 	}
-	timer := time.NewTimer(answerWait)
+	defer w.load.give(weight)
+	body, _ := json.Marshal(map[string]any{"seq": max(seq, 1), "next_by_subj": pattern, "batch": n, "max_bytes": most})
+	gone, before := w.lost(), w.nc.LastError()
+	w.asked.Add(1)
+	subject := w.api + "DIRECT.GET." + stream
+	if err := w.nc.PublishMsg(&nats.Msg{Subject: subject, Reply: inbox, Data: body}); err != nil {
+		return nil, false, err
+	}
+	timer := time.NewTimer(brief)
 	defer timer.Stop()
-	var all []*stored
-	for {
+	for quiet := brief; ; quiet += brief {
 		select {
 		case m := <-ch:
-			switch status := m.Header.Get("Status"); status {
-			case "":
+			timer.Reset(brief)
+			quiet = 0
+			switch status := m.Header.Get("Status"); {
+			case m.Header.Get("Nats-Sequence") != "":
 				s, err := direct(m)
 				if err != nil {
-					return nil, err
+					return nil, false, err
 				}
 				all = append(all, s)
-			case directLast, "404":
-				return all, nil
+			case len(m.Data) > 0:
+				// Headers that nobody can read: a worker takes it away.
+			case status == directLast:
+				left, _ := strconv.Atoi(m.Header.Get("Nats-Num-Pending"))
+				return all, left > 0, nil
+			case status == "404":
+				return all, false, nil
 			default:
-				return nil, fmt.Errorf("%w: a direct get from stream %s: %s %s", errNoAnswer, stream, status, m.Header.Get("Description"))
+				return nil, false, fmt.Errorf("%w: a direct get from stream %s: %s %s", errNoAnswer, stream, status, m.Header.Get("Description"))
 			}
 		case <-gone:
-			return nil, fmt.Errorf("%w: the connection was lost", errNoAnswer)
+			return nil, false, w.away()
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, false, ctx.Err()
 		case <-timer.C:
-			return nil, errNoAnswer
+			timer.Reset(brief)
+			if err := w.refusal(before, subject); err != nil {
+				return nil, false, err
+			}
+			if w.probe(); quiet >= answerWait {
+				return nil, false, errNoAnswer
+			}
 		}
 	}
 }

@@ -150,7 +150,7 @@ func (q *Queue) alarm(ctx context.Context, p *pull) error {
 		}
 	}
 	if len(ls) > 0 {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWait)
+		ctx, cancel := linger(ctx, answerWait)
 		defer cancel()
 		q.wake(ctx, ls, due)
 	}
@@ -199,6 +199,10 @@ func (q *Queue) wake(ctx context.Context, ls []*lease, due []time.Time) {
 			rest = append(rest, moved[i].done())
 		case isFull(err):
 			rest = append(rest, moved[i].put(fullPause))
+		case errors.Is(err, nats.ErrMaxPayload):
+			if q.buryFixed(ctx, moved[i]) && q.kind == runtime.FIFO {
+				_ = q.kick(ctx, []string{groupOf(moved[i].tail)}) // else a look for ghosts does
+			}
 		}
 	}
 	_ = q.wire.ask(ctx, rest, nil)

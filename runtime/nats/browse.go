@@ -46,11 +46,8 @@ func (q *Queue) Browse(ctx context.Context, state runtime.State, cursor string, 
 			if len(tasks) == limit {
 				return tasks, strconv.Itoa(at) + "." + strconv.FormatUint(after, 10), nil
 			}
-			task, err := runtime.DecodeEnvelope(m.data)
-			if err != nil {
-				_, rest, _ := in.split(m.subject)
-				task = standIn(rest, q.name, m.data, m.at, err)
-			}
+			_, rest, _ := in.split(m.subject)
+			task, _ := dead(rest, q.name, m.data, m.header, m.at)
 			tasks, after = append(tasks, task), m.seq
 		}
 	}
@@ -106,7 +103,7 @@ func (s *source) pulledFrom(consumer string) string {
 func (s *source) list(ctx context.Context, r stretch, after uint64, n int) ([]*stored, error) {
 	var all []*stored
 	for from := max(r.from, after+1); n > 0; {
-		page, err := s.wire.page(ctx, s.names.stream, r.pattern, from, min(n, batchSize))
+		page, more, err := s.wire.page(ctx, s.names.stream, r.pattern, from, min(n, batchSize))
 		if err != nil {
 			return nil, err
 		}
@@ -116,7 +113,7 @@ func (s *source) list(ctx context.Context, r stretch, after uint64, n int) ([]*s
 			}
 			all = append(all, m)
 		}
-		if len(page) < min(n, batchSize) {
+		if !more || len(page) == 0 {
 			return all, nil
 		}
 		n, from = n-len(page), page[len(page)-1].seq+1

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -51,7 +52,11 @@ func deadID(m *stored) string {
 	if task, err := runtime.DecodeEnvelope(m.data); err == nil {
 		return task.ID
 	}
-	return "undecodable." + m.subject
+	tail := m.subject
+	for strings.Count(tail, ".") > 2 {
+		_, tail, _ = strings.Cut(tail, ".")
+	}
+	return "undecodable." + tail
 }
 
 // eachDead calls f with the dead tasks of this queue that nobody has leased, in
@@ -143,19 +148,20 @@ func (q *Queue) latest(ctx context.Context, page []*stored) ([]*stored, error) {
 // would be a duplicate to the dead letter queue. So the task is always written
 // anew, and then the old message goes, and the dead one last of all.
 func (q *Queue) redrive(ctx context.Context, page []*stored) (moved []string, failed []error, err error) {
-	dead := q.graves()
+	graves := q.graves()
 	failed = make([]error, len(page))
 	es := make([]*entry, len(page))
 	for i, m := range page {
-		task, err := runtime.DecodeEnvelope(m.data)
-		if err != nil {
-			_, rest, _ := dead.split(m.subject)
-			task = standIn(rest, q.name, m.data, m.at, err)
-		}
-		runtime.Unbury(task, dead.name)
+		_, rest, _ := graves.split(m.subject)
+		task, err := dead(rest, q.name, m.data, m.header, m.at)
+		runtime.Unbury(task, graves.name)
 		task.Queue = q.name
 		task.Priority = min(task.Priority, q.cfg.Levels-1)
-		es[i] = &entry{index: i, task: task, envelope: runtime.AppendEnvelope(nil, task), group: none, key: none, id: token(task.ID), redriven: dead.mark(m.seq, m.at), origin: q.marked(m), died: m.at}
+		var r request
+		if q.fit(&r, task); err != nil {
+			r.data = m.data // who can decode it may be there by now
+		}
+		es[i] = &entry{index: i, task: task, envelope: r.data, group: none, key: none, id: token(task.ID), redriven: graves.mark(m.seq, m.at), origin: q.marked(m), died: m.at}
 		if q.kind == runtime.FIFO {
 			es[i].group = token(task.GroupKey)
 		}
@@ -170,7 +176,7 @@ func (q *Queue) redrive(ctx context.Context, page []*stored) (moved []string, fa
 			why[i] = q.stillDead(ctx, page[i], why[i])
 		}
 		if failed[i] = why[i]; failed[i] == nil {
-			rs, at = append(rs, q.wire.remove(dead.names.stream, page[i].seq)), append(at, i)
+			rs, at = append(rs, q.wire.remove(graves.names.stream, page[i].seq)), append(at, i)
 		} else if !isDuplicate(why[i]) {
 			err = errors.Join(err, why[i])
 		}

@@ -34,7 +34,7 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 			return nil, q.errNoTasks()
 		}
 		if q.held.due() { // who asks after the end of a lease finds its task
-			q.lapse(q.held.all())
+			q.lapse(ctx, q.held.all())
 		}
 		_, _ = q.tidy(ctx), q.adoptStrays(ctx) // what fails is done another time
 		p, err := q.fetch(ctx, min(limit, batchSize))
@@ -68,6 +68,9 @@ func (q *Queue) recover(ctx context.Context, cause error, pause time.Duration) e
 	if errors.Is(cause, nats.ErrConnectionClosed) {
 		return fmt.Errorf("dequeue from queue %q: %w", q.cfg.Name, cause)
 	}
+	if errors.Is(cause, errAway) && ctx.Err() == nil {
+		return fmt.Errorf("dequeue from queue %q: %w", q.cfg.Name, cause)
+	}
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
@@ -77,7 +80,7 @@ func (q *Queue) recover(ctx context.Context, cause error, pause time.Duration) e
 		return q.errNoTasks()
 	case <-timer.C:
 	}
-	if !errors.Is(cause, errAstray) || q.wire.nc.Status() != nats.CONNECTED {
+	if !errors.Is(cause, errAstray) && !errors.Is(cause, runtime.ErrUnknownQueue) || q.wire.nc.Status() != nats.CONNECTED {
 		return nil
 	}
 	if err := q.repair(ctx, q.cfg); err != nil && errors.Is(err, runtime.ErrQueueMismatch) {
@@ -110,7 +113,7 @@ func (q *Queue) fetch(ctx context.Context, limit int) (*pull, error) {
 			return nil, err
 		}
 		all.got, all.err = append(all.got, p.got...), p.err
-		if len(all.got) >= limit || ctx.Err() != nil {
+		if len(all.got) >= limit || p.cut || ctx.Err() != nil {
 			break
 		}
 	}
@@ -131,8 +134,8 @@ func (q *Queue) deliver(ctx context.Context, p *pull, limit int, length time.Dur
 	if len(p.got) == 0 {
 		return nil, nil
 	}
-	// What is done with messages that are here is not ended by ctx.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(length, answerWait))
+	// What is done with messages that are here is not ended by ctx, but soon after.
+	ctx, cancel := linger(ctx, min(length, answerWait))
 	defer cancel()
 	if err := q.together(ctx, p, limit); err != nil {
 		return nil, err
@@ -243,8 +246,10 @@ func (s *source) current(ctx context.Context, ls []*lease, counts []uint64) ([]*
 			continue
 		}
 		again, rs = append(again, l), append(rs, s.wire.last(s.names.stream, s.copies(l)))
+		rs[len(rs)-1].brings = max(len(l.data), 1)
 		if dead != nil {
 			rs = append(rs, s.wire.last(dead.names.stream, s.grave(l)))
+			rs[len(rs)-1].brings = max(len(l.data), 1)
 		}
 	}
 	if len(again) == 0 {
@@ -326,7 +331,8 @@ func (s *source) copies(l *lease) string {
 func (q *Queue) sort(ctx context.Context, ls []*lease) ([]*lease, []*runtime.Task) {
 	tasks := make([]*runtime.Task, 0, len(ls))
 	kept := ls[:0]
-	var joining, asleep []*lease
+	var joining, asleep, bad []*lease
+	var causes []error
 	var due []time.Time // when those that are asleep are
 	now := time.Now()
 	for _, l := range ls {
@@ -341,16 +347,24 @@ func (q *Queue) sort(ctx context.Context, ls []*lease) ([]*lease, []*runtime.Tas
 		case l.place == placeJoining:
 			joining = append(joining, l)
 			continue
-		case err != nil:
-			if task = q.salvage(ctx, l, err); task == nil {
+		case q.isDLQ():
+			task, _ = dead(l.tail, q.name, l.data, l.headers, l.stored)
+			if task.ScheduledFor.After(now) {
+				q.postpone(ctx, l, task, now)
 				continue
 			}
+		case err != nil:
+			bad, causes = append(bad, l), append(causes, err)
+			continue
 		case task.ScheduledFor.After(now):
 			q.postpone(ctx, l, task, now)
 			continue
 		}
 		l.id = task.ID
 		kept, tasks = append(kept, l), append(tasks, task)
+	}
+	if len(bad) > 0 {
+		q.salvage(ctx, bad, causes)
 	}
 	if len(joining) > 0 {
 		q.join(ctx, joining)
@@ -370,8 +384,11 @@ func (q *Queue) postpone(ctx context.Context, l *lease, task *runtime.Task, now 
 	if err := q.wire.ask(ctx, []*request{r}, nil); err != nil {
 		return // the lease brings it back
 	}
-	if _, err := r.ack(); err == nil {
+	switch _, err := r.ack(); {
+	case err == nil:
 		_ = q.wire.ask(ctx, []*request{l.done()}, nil)
+	case hasNoCopy(err):
+		_ = q.wire.ask(ctx, []*request{l.put(max(task.ScheduledFor.Sub(now), fullPause))}, nil)
 	}
 }
 

@@ -130,7 +130,7 @@ func (q *Queue) insert(ctx context.Context, es []*entry, answers []runtime.Enque
 			case codeOf(err) == codeWrongSequence:
 				conflicts = append(conflicts, e)
 			case err != nil:
-				failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, full(unless(err, why)))
+				failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, tooLarge(full(unless(err, why))))
 			case why != nil && q.kind == runtime.FIFO:
 				failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, why) // it may wait in a line that nobody looks at yet
 			default:
@@ -173,6 +173,7 @@ func (q *Queue) resolve(ctx context.Context, es []*entry, answers []runtime.Enqu
 	gets := make([]*request, len(es))
 	for i, e := range es {
 		gets[i] = q.wire.last(q.names.stream, e.rivals(q))
+		gets[i].brings = max(len(e.envelope), 1)
 	}
 	why := q.wire.ask(ctx, gets, nil)
 	holders, errs := make([]*stored, len(es)), make([]error, len(es))

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -103,7 +104,8 @@ func (s *source) follow(ctx context.Context, ls []*lease, todo []int, errs []err
 	}
 	puts := make([]*request, 0, len(todo))
 	var at []int
-	var line []uint64 // the sequence of the next in line; 0 where a tomb is put
+	var line []uint64   // the sequence of the next in line; 0 where a tomb is put
+	var lines []*stored // and that itself
 	var stale []*request
 	for k, i := range todo {
 		l := ls[i]
@@ -123,14 +125,14 @@ func (s *source) follow(ctx context.Context, ls []*lease, todo []int, errs []err
 		switch group := groupOf(l.tail); {
 		case m == nil:
 			puts = append(puts, publish(s.at(placeTomb, tail(group, none, none)), nil, guard{s.at(anyPresent, group+".>"), l.seq}, nats.Header{headerTTL: {tombTTL}}))
-			at, line = append(at, i), append(line, 0)
+			at, line, lines = append(at, i), append(line, 0), append(lines, nil)
 		case m.subject == s.at(placeLine, l.tail) && m.seq < l.seq:
 			// The head's own place in line: whoever made it the head died before
 			// that was taken away.
 			stale, again = append(stale, s.wire.remove(stream, m.seq)), append(again, i)
 		default:
 			puts = append(puts, s.promotion(m, guard{s.at(anyActive, group+".>"), l.seq}))
-			at, line = append(at, i), append(line, m.seq)
+			at, line, lines = append(at, i), append(line, m.seq), append(lines, m)
 		}
 	}
 	if err := s.wire.ask(ctx, append(stale, puts...), nil); err != nil {
@@ -145,6 +147,12 @@ func (s *source) follow(ctx context.Context, ls []*lease, todo []int, errs []err
 			away = append(away, s.wire.remove(stream, line[k]))
 		case isFull(err):
 			ls[i].unfollowed = true // there is room when it is gone
+		case errors.Is(err, nats.ErrMaxPayload):
+			if s.buryFixed(ctx, s.fixed(lines[k])) {
+				again = append(again, i)
+			} else {
+				ls[i].unfollowed = true
+			}
 		case codeOf(err) != codeWrongSequence:
 			errs[i] = err
 		default:
@@ -221,6 +229,10 @@ func (s *source) kick(ctx context.Context, groups []string) error {
 				away = append(away, s.wire.remove(stream, lines[k].seq))
 			case codeOf(err) == codeWrongSequence:
 				groups = append(groups, of[k])
+			case errors.Is(err, nats.ErrMaxPayload):
+				if s.buryFixed(ctx, s.fixed(lines[k])) {
+					groups = append(groups, of[k])
+				}
 			default:
 				return err
 			}
@@ -245,7 +257,9 @@ func (q *Queue) join(ctx context.Context, ls []*lease) {
 	var groups []string
 	var acks []*request
 	for i, r := range rs {
-		if _, err := r.ack(); err == nil || codeOf(err) == codeWrongSequence {
+		if _, err := r.ack(); errors.Is(err, nats.ErrMaxPayload) {
+			q.buryFixed(ctx, ls[i])
+		} else if err == nil || codeOf(err) == codeWrongSequence {
 			groups, acks = append(groups, groupOf(ls[i].tail)), append(acks, ls[i].done())
 		}
 	}

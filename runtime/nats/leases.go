@@ -38,6 +38,7 @@ type lease struct {
 	// buried says that it may be on the dead letter queue already. It is then left
 	// to the server to give back, for whoever gets it next looks there.
 	buried bool
+	raw    bool // it is buried as it is
 }
 
 // leases are the deliveries of one queue that this process holds.
@@ -49,7 +50,7 @@ type leases struct {
 	// ended and is being put back; zero where there is none.
 	first time.Time
 
-	lapsing sync.Mutex // held while tasks are put back
+	lapsing chan struct{} // has one while tasks are put back
 }
 
 // add takes leases in, and watches their end.
@@ -72,7 +73,7 @@ func (h *leases) add(s *source, ls []*lease) {
 
 // watch looks after leases when they end.
 func (h *leases) watch(s *source, ls []*lease, until time.Time) {
-	time.AfterFunc(time.Until(until), func() { s.lapse(ls) })
+	time.AfterFunc(time.Until(until), func() { s.lapse(context.Background(), ls) })
 }
 
 // take claims the leases that deliveries name, nil where there is none (any
@@ -202,15 +203,19 @@ func (h *leases) ended(ls []*lease) []*lease {
 
 // lapse gives back what workers have let go by. It has slack to do so: later the
 // server does.
-func (s *source) lapse(ls []*lease) {
+func (s *source) lapse(ctx context.Context, ls []*lease) {
 	if s.p.enter() != nil {
 		return
 	}
 	defer s.p.calls.Done()
-	s.held.lapsing.Lock()
-	defer s.held.lapsing.Unlock()
+	select {
+	case s.held.lapsing <- struct{}{}:
+		defer func() { <-s.held.lapsing }()
+	case <-ctx.Done():
+		return
+	}
 	if over := s.held.ended(ls); len(over) > 0 {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*answerWait)
+		ctx, cancel := linger(ctx, 2*answerWait)
 		defer cancel()
 		s.giveBack(ctx, over, 1, func(i int) bool { return time.Since(over[i].until) < late })
 	}
@@ -234,13 +239,13 @@ func (s *source) giveBack(ctx context.Context, ls []*lease, crashes int, again f
 		switch _, err := r.ack(); {
 		case err == nil:
 			acks = append(acks, ls[i].done())
-		case isFull(err):
+		case hasNoCopy(err):
 			acks = append(acks, ls[i].put(fullPause)) // as it was
 		}
 	}
 	// The copies are there, so that this has time. A message that stays in spite of
 	// it is dropped when it is delivered again, for it has a later copy.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWait)
+	ctx, cancel := linger(ctx, answerWait)
 	defer cancel()
 	_ = s.wire.ask(ctx, acks, nil)
 }

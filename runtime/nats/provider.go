@@ -83,18 +83,12 @@ func Open(ctx context.Context, url string, opts ...Option) (*Provider, error) {
 	for _, opt := range opts {
 		opt(p)
 	}
-	dial := append([]nats.Option{
-		nats.Name("taskgen"), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, time.Second),
-	}, p.dial...)
-	if deadline, ok := ctx.Deadline(); ok {
-		dial = append(dial, nats.Timeout(max(time.Until(deadline), time.Millisecond)))
-	}
 	for server := range strings.SplitSeq(url, ",") {
 		if _, err := address.Parse(strings.TrimSpace(server)); err != nil {
 			return nil, fmt.Errorf("connect to NATS: %w", err)
 		}
 	}
-	nc, err := nats.Connect(url, dial...)
+	nc, err := dial(ctx, url, p.dial)
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
@@ -108,6 +102,35 @@ func Open(ctx context.Context, url string, opts ...Option) (*Provider, error) {
 	}
 	p.owns = true
 	return p, nil
+}
+
+// dial connects until ctx ends. A connection that dies without a word is found by
+// pings, and nobody waits for long to write to it.
+func dial(ctx context.Context, url string, opts []nats.Option) (*nats.Conn, error) {
+	all := append([]nats.Option{
+		nats.Name("taskgen"), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, time.Second),
+		nats.PingInterval(2 * time.Second), nats.MaxPingsOutstanding(2), nats.FlusherTimeout(3 * time.Second),
+	}, opts...)
+	type result struct {
+		nc  *nats.Conn
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		nc, err := nats.Connect(url, all...)
+		done <- result{nc, err}
+	}()
+	select {
+	case r := <-done:
+		return r.nc, r.err
+	case <-ctx.Done():
+		go func() {
+			if r := <-done; r.err == nil {
+				r.nc.Close()
+			}
+		}()
+		return nil, fmt.Errorf("taskgen: no NATS server answers: %w", ctx.Err())
+	}
 }
 
 // New returns a provider on a connection of the application's own, which it
@@ -139,6 +162,7 @@ func New(ctx context.Context, js jetstream.JetStream, opts ...Option) (*Provider
 		return nil, fmt.Errorf("subscribe to an inbox: %w", err)
 	}
 	p.wire.domain = js.Options().Domain
+	p.wire.revive = p.revive
 	return p, nil
 }
 
@@ -161,14 +185,24 @@ const (
 // check asks whether the server is able.
 func (p *Provider) check(ctx context.Context) error {
 	nc := p.js.Conn()
+	if err := connected(ctx, nc); err != nil {
+		return err
+	}
 	version := nc.ConnectedServerVersion()
+	if version == "" { // lost again in this moment
+		return fmt.Errorf("%w: it is lost again", errAway)
+	}
 	if !newEnough(version) {
 		return fmt.Errorf("%w: the NATS server is version %q, and schedules of messages came with %d.%d: upgrade it", runtime.ErrUnsupported, version, minMajor, minMinor)
 	}
 	if !nc.HeadersSupported() {
 		return fmt.Errorf("%w: the NATS server does not support headers: enable them", runtime.ErrUnsupported)
 	}
-	switch _, err := p.js.AccountInfo(ctx); {
+	err := heard(ctx, nc, []string{apiPrefix(p.js.Options())}, func(ctx context.Context) error {
+		_, err := p.js.AccountInfo(ctx)
+		return err
+	})
+	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		return fmt.Errorf("%w: the NATS server has no JetStream for this account: start it with -js, or enable it for the account: %w", runtime.ErrUnsupported, err)
 	case err != nil:
@@ -238,7 +272,7 @@ func (p *Provider) source(ctx context.Context, cfg runtime.QueueConfig) (*source
 	if s.kind != cfg.Type { // handles of another type are open, whatever became of the stream
 		return nil, fmt.Errorf("%w: it is open as %s, not %s", runtime.ErrQueueMismatch, s.kind, cfg.Type)
 	}
-	if err := s.declare(ctx, cfg); err != nil {
+	if err := s.declared(ctx, cfg); err != nil {
 		return nil, err
 	}
 	p.mu.Lock()
@@ -248,6 +282,27 @@ func (p *Provider) source(ctx context.Context, cfg runtime.QueueConfig) (*source
 	}
 	p.sources[cfg.Name] = s
 	return s, nil
+}
+
+// revive makes the stream of a subject again, where it is gone: that of a queue which
+// is open here, or of its dead letter queue. What somebody else has taken is an error.
+func (p *Provider) revive(ctx context.Context, subject string) error {
+	p.mu.Lock()
+	var found *Queue
+	for q := range p.queues {
+		if dead := q.graves(); strings.HasPrefix(subject, q.root) || dead != nil && strings.HasPrefix(subject, dead.root) {
+			found = q
+			break
+		}
+	}
+	p.mu.Unlock()
+	if found == nil {
+		return nil
+	}
+	if err := found.repair(ctx, found.cfg); errors.Is(err, runtime.ErrQueueMismatch) {
+		return err
+	}
+	return nil // else it is asked again
 }
 
 // enter begins a call that Close waits for; p.calls.Done ends it.

@@ -35,6 +35,9 @@ type pull struct {
 	waits bool
 	open  int // requests that may still bring something
 	got   []pulled
+	first time.Time // when the first of these came
+	cut   bool      // there is more than could be asked for at once
+	deaf  bool      // the server did not answer in the end
 	err   error
 }
 
@@ -48,15 +51,20 @@ type pulled struct {
 }
 
 type pullRequest struct {
-	Batch   int           `json:"batch"`
-	NoWait  bool          `json:"no_wait,omitempty"`
-	Expires time.Duration `json:"expires,omitempty"`
+	Batch    int           `json:"batch"`
+	MaxBytes int           `json:"max_bytes,omitempty"`
+	NoWait   bool          `json:"no_wait,omitempty"`
+	Expires  time.Duration `json:"expires,omitempty"`
 }
 
 // pull asks each consumer for a batch. It waits for the first message where wait
 // is set, and returns what is there. done ends it early, like ctx.
 func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []string, batch int, wait bool) (*pull, error) {
-	ask := pullRequest{Batch: batch, NoWait: true}
+	if status := s.wire.nc.Status(); status != nats.CONNECTED && status != nats.CLOSED {
+		return nil, s.wire.away()
+	}
+	ask := pullRequest{Batch: batch, MaxBytes: s.wire.load.pull(s.wire.largest()), NoWait: true}
+	defer s.wire.load.pullEnds()
 	limit := brief
 	ended, timed := ctx.Done(), false
 	if wait {
@@ -82,17 +90,22 @@ func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []str
 			return nil, errors.Join(err, p.sub.Unsubscribe())
 		}
 	}
+	defer p.adapt()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for p.open > 0 {
 		select {
 		case m := <-p.ch:
+			limit = min(limit, 2*brief) // what comes now comes one after the other
+			timer.Reset(limit)
 			if p.take(m, len(consumers) == 1, batch) {
-				// Others wait for more than there is: wait with them, for one.
-				if err := p.request(s, consumers[0], inbox, pullRequest{Batch: 1, Expires: ask.Expires}); err != nil {
+				// Others wait for more than there is, and this waits with them, for one;
+				// or there is a message of a time when the server took larger ones.
+				if err := p.request(s, consumers[0], inbox, pullRequest{Batch: 1, Expires: max(ask.Expires, brief)}); err != nil {
 					return p, p.end()
 				}
-				batch = 1
+				batch, limit = 1, max(ask.Expires, brief)+brief
+				timer.Reset(limit)
 			}
 			if len(consumers) > 1 && len(p.got) > 0 {
 				return p, p.stop(s, consumers, batch)
@@ -101,6 +114,8 @@ func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []str
 		case <-ended:
 			if timed && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				ended = nil // the request ends by itself when the time of ctx is over
+				limit = brief
+				timer.Reset(limit)
 				continue
 			}
 			return p, p.stop(s, consumers, batch)
@@ -109,10 +124,23 @@ func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []str
 		case <-timer.C:
 			return p, p.stop(s, consumers, batch)
 		case <-gone:
+			p.err = s.wire.away()
 		}
 		return p, p.end()
 	}
 	return p, p.sub.Unsubscribe()
+}
+
+// adapt lets what is asked for next be more or less, by how long the messages of
+// this request have taken.
+func (p *pull) adapt() {
+	switch took := time.Since(p.first); {
+	case len(p.got) < 2:
+	case took > loadSlow:
+		p.w.load.less()
+	case p.cut && took < loadQuick:
+		p.w.load.more()
+	}
 }
 
 func (p *pull) request(s *source, consumer, inbox string, ask pullRequest) error {
@@ -122,15 +150,20 @@ func (p *pull) request(s *source, consumer, inbox string, ask pullRequest) error
 }
 
 // take notes a message, or the end of a request. It reports true for a request
-// that was refused because others wait.
+// that was refused because others wait, or because of one message that is larger
+// than the server takes by now, and is to be made for one message.
 func (p *pull) take(m *nats.Msg, alone bool, batch int) (again bool) {
+	// What a consumer delivers has a reply, whatever its headers say.
 	status := ""
-	if len(m.Data) == 0 && m.Header != nil {
+	if m.Reply == "" && len(m.Data) == 0 && m.Header != nil {
 		status = m.Header.Get("Status")
 	}
 	switch status {
 	case "":
 		if meta, err := m.Metadata(); err == nil { // else it is no delivery, and nobody's
+			if len(p.got) == 0 {
+				p.first = time.Now()
+			}
 			p.got = append(p.got, pulled{Msg: m, meta: meta})
 		}
 		if alone && len(p.got) >= batch {
@@ -144,6 +177,15 @@ func (p *pull) take(m *nats.Msg, alone bool, batch int) (again bool) {
 		p.open--
 	case "404":
 		p.open--
+	case "409":
+		if m.Header.Get("Description") == "Message Size Exceeds MaxBytes" {
+			if p.cut = true; alone && len(p.got) == 0 {
+				return true
+			}
+			p.open--
+			break
+		}
+		fallthrough
 	default:
 		p.open--
 		p.err = fmt.Errorf("%w: %s %s", errAstray, status, m.Header.Get("Description"))
@@ -156,7 +198,7 @@ func (p *pull) take(m *nats.Msg, alone bool, batch int) (again bool) {
 // it is fetched, by requests that do not wait: when the first is answered all that
 // was on its way has been put back, and the second finds it.
 func (p *pull) stop(s *source, consumers []string, batch int) error {
-	if err := p.end(); err != nil || p.w.nc.Status() != nats.CONNECTED {
+	if err := p.end(); err != nil || p.deaf || p.w.nc.Status() != nats.CONNECTED {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), brief)
@@ -173,7 +215,7 @@ func (p *pull) stop(s *source, consumers []string, batch int) error {
 	for range 2 {
 		for _, c := range consumers {
 			if n := batch*len(consumers) - len(p.got); n > 0 {
-				if err := p.sweep(s, c, min(n, batch)); err != nil {
+				if err := p.sweep(s, c, min(n, batch)); err != nil || p.deaf {
 					return err
 				}
 			}
@@ -185,12 +227,14 @@ func (p *pull) stop(s *source, consumers []string, batch int) error {
 // sweep fetches what a consumer has now.
 func (p *pull) sweep(s *source, consumer string, batch int) error {
 	more := &pull{w: p.w, ch: make(chan *nats.Msg, batch+8), open: 1}
+	most := p.w.load.pull(p.w.largest())
+	defer p.w.load.pullEnds()
 	inbox := p.w.nc.NewInbox()
 	var err error
 	if more.sub, err = p.w.nc.ChanSubscribe(inbox, more.ch); err != nil {
 		return err
 	}
-	if err := more.request(s, consumer, inbox, pullRequest{Batch: batch, NoWait: true}); err != nil {
+	if err := more.request(s, consumer, inbox, pullRequest{Batch: batch, MaxBytes: most, NoWait: true}); err != nil {
 		return errors.Join(err, more.sub.Unsubscribe())
 	}
 	timer := time.NewTimer(brief)
@@ -198,7 +242,10 @@ func (p *pull) sweep(s *source, consumer string, batch int) error {
 	for more.open > 0 {
 		select {
 		case m := <-more.ch:
-			more.take(m, true, batch)
+			timer.Reset(brief)
+			if more.take(m, true, batch) {
+				more.open-- // one that is too large comes another time
+			}
 			continue
 		case <-timer.C:
 		}
@@ -206,7 +253,7 @@ func (p *pull) sweep(s *source, consumer string, batch int) error {
 		break
 	}
 	_ = more.sub.Unsubscribe()
-	p.got = append(p.got, more.got...)
+	p.got, p.deaf = append(p.got, more.got...), p.deaf || more.deaf
 	return err
 }
 
@@ -214,8 +261,11 @@ func (p *pull) sweep(s *source, consumer string, batch int) error {
 func (p *pull) end() error {
 	if p.w.nc.Status() == nats.CONNECTED {
 		_ = p.sub.Drain()
-		ctx, cancel := context.WithTimeout(context.Background(), 2*brief)
-		_ = p.w.nc.FlushWithContext(ctx) // the answer comes after whatever was sent before
+		ctx, cancel := context.WithTimeout(context.Background(), brief)
+		if p.w.nc.FlushWithContext(ctx) != nil { // the answer comes after whatever was sent before
+			p.deaf = true
+			p.w.probe()
+		}
 		cancel()
 	} else if err := p.sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) && !errors.Is(err, nats.ErrBadSubscription) {
 		return err

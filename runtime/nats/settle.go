@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/taskgen/taskgen/runtime"
 )
 
@@ -46,11 +44,7 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
 func (q *Queue) bury(ctx context.Context, ls []*lease, tasks []*runtime.Task) []error {
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
-		header := nats.Header{headerMsgID: {q.mark(l.seq, l.stored)}}
-		if from := l.headers[headerRedriven]; len(from) > 0 {
-			header[headerRedriven] = from // which may be among the dead still
-		}
-		rs[i] = publish(q.grave(l), runtime.AppendEnvelope(nil, tasks[i]), guard{}, header)
+		rs[i] = q.letter(l, tasks[i])
 		l.buried = true
 	}
 	errs := make([]error, len(ls))
@@ -113,10 +107,11 @@ func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 			task := *d.Task
 			if delays[i] = max(d.Delay, fullPause); d.Delay > 0 {
 				task.ScheduledFor = now.Add(d.Delay)
-				rs[i] = q.delayed(ls[i], runtime.AppendEnvelope(nil, &task), task.ScheduledFor)
+				rs[i] = q.delayed(ls[i], nil, task.ScheduledFor)
 			} else {
-				rs[i] = publish(ls[i].subject, runtime.AppendEnvelope(nil, &task), q.again(ls[i]), ls[i].header(0))
+				rs[i] = publish(ls[i].subject, nil, q.again(ls[i]), ls[i].header(0))
 			}
+			q.fit(rs[i], &task) // else it is put back as it was
 		}
 		q.replace(ctx, ls, rs, delays, errs)
 		return errs
@@ -147,10 +142,10 @@ func (q *Queue) replace(ctx context.Context, ls []*lease, rs []*request, delays 
 			err = nil // the answer to an earlier try was lost
 		case codeOf(err) == codeWrongSequence:
 			err = lostLease(ls[i].id, q.name)
-		case isFull(err):
+		case hasNoCopy(err):
 			// There is no room for a copy. The message itself comes back in time, as
 			// it was, which counts as a crash.
-			slog.Warn("taskgen: no room on NATS for the retry of a task: it is put back as it was", "task", ls[i].id, "queue", q.name, "error", err)
+			slog.Warn("taskgen: no room on NATS for the retry of a task: it is put back as it was, which counts as a crash", "task", ls[i].id, "queue", q.name, "error", err)
 			backs, at = append(backs, ls[i].put(delays[i])), append(at, i)
 			continue
 		case err != nil:

@@ -3,29 +3,52 @@ package nats
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// undecodable is the type of the task that stands on the dead letter queue for
-// a message that cannot be decoded. Its payload is the message, in base64.
+// undecodable is the type of the task that stands for a message on the dead letter
+// queue that cannot be decoded. Its payload is the message, in base64. On the
+// server the message is kept as it was, and why it died is in its headers.
 const undecodable = "taskgen.undecodable"
 
-// salvage buries a message that cannot be decoded. On a dead letter queue it
-// returns the task that stands for it, elsewhere nil.
-func (q *Queue) salvage(ctx context.Context, l *lease, cause error) *runtime.Task {
-	task := standIn(l.tail, q.name, l.data, l.stored, cause)
-	if q.isDLQ() {
-		return task
+// Headers of a dead message that is kept as it was.
+const (
+	headerReason = "Taskgen-Reason"  // why it died
+	headerDied   = "Taskgen-Died"    // when, RFC 3339
+	headerOrigin = "Taskgen-Died-On" // the queue
+	headerCut    = "Taskgen-Cut"     // how many bytes it had, where its end is cut off
+)
+
+// Bounds of the reason, in bytes, that are tried one after the other.
+var reasons = []int{1 << 10, 128, 0}
+
+// salvage buries messages that cannot be decoded. What fails stays where it is, and
+// its lease brings it back.
+func (q *Queue) salvage(ctx context.Context, ls []*lease, causes []error) {
+	tasks := make([]*runtime.Task, len(ls))
+	for i, l := range ls {
+		tasks[i] = standIn(l.tail, q.name, l.data, l.stored, causes[i])
+		l.id, l.raw = tasks[i].ID, true
 	}
-	l.id = task.ID
-	// What fails here stays where it is, and its lease brings it back.
-	if errs := q.bury(ctx, []*lease{l}, []*runtime.Task{task}); errs[0] == nil {
-		runtime.Buried(ctx, task)
+	limited, cancel := context.WithTimeout(ctx, 2*brief) // the others have not got all day
+	defer cancel()
+	for i, err := range q.bury(limited, ls, tasks) {
+		if err != nil {
+			slog.Warn("taskgen: cannot bury a message that is no task, trying again when its lease has ended", "queue", q.name, "subject", ls[i].subject, "bytes", len(ls[i].data), "error", err)
+			continue
+		}
+		runtime.Buried(ctx, tasks[i])
 	}
-	return nil
 }
 
 // standIn is a valid task in place of a message that is none.
@@ -36,4 +59,156 @@ func standIn(tail, queue string, data []byte, at time.Time, cause error) *runtim
 	}
 	runtime.Bury(task, queue, at, fmt.Errorf("%w: its message cannot be decoded: %w", runtime.ErrInvalidTask, cause))
 	return task
+}
+
+// dead reads a message on a dead letter queue: as a task, or as one that stands for
+// it, with what its headers say. err is why it cannot be decoded.
+func dead(tail, queue string, data []byte, header nats.Header, at time.Time) (task *runtime.Task, err error) {
+	if task, err = runtime.DecodeEnvelope(data); err != nil {
+		task = standIn(tail, queue, data, at, err)
+	}
+	for key, name := range map[string]string{headerReason: runtime.MetaFailureReason, headerDied: runtime.MetaFailedAt, headerOrigin: runtime.MetaOriginalQueue} {
+		if value := header.Get(key); value != "" {
+			if task.Metadata == nil {
+				task.Metadata = make(map[string]string, 4)
+			}
+			task.Metadata[name] = value
+		}
+	}
+	if size := header.Get(headerCut); size != "" {
+		task.Metadata[runtime.MetaFailureReason] += " (cut: the message had " + size + " bytes)"
+	}
+	return task, err
+}
+
+// letter is a request that stores what died. A task is written with why it died and
+// with its history, as much of that as the server takes. What is no task, or has no
+// room for any of that, is stored as it was, with the reason in headers; and where it
+// is as large as the server takes, its end is cut off.
+func (s *source) letter(l *lease, task *runtime.Task) *request {
+	header := copied(l.headers) // it may be among the dead still, where it was redriven from
+	delete(header, headerCrashes)
+	header[headerMsgID] = []string{s.mark(l.seq, l.stored)}
+	r := publish(s.grave(l), nil, guard{}, header)
+	if !l.raw && s.fit(r, task) {
+		return r
+	}
+	meta := task.Metadata
+	header[headerDied], header[headerOrigin] = []string{meta[runtime.MetaFailedAt]}, []string{meta[runtime.MetaOriginalQueue]}
+	for _, n := range reasons {
+		if header.Del(headerReason); n > 0 {
+			header[headerReason] = []string{clip(meta[runtime.MetaFailureReason], n)}
+		}
+		if r.data = l.data; r.size() <= s.room() {
+			return r
+		}
+	}
+	header[headerCut] = []string{strconv.Itoa(len(l.data))}
+	r.data = nil
+	r.data = l.data[:max(min(len(l.data), s.room()-r.size()), 0)]
+	return r
+}
+
+// room is what the server takes as one message, headers and all.
+func (s *source) room() int { return int(s.wire.nc.MaxPayload()) }
+
+// size is what a request is as a message.
+func (r *request) size() int {
+	n := len(r.data)
+	h := newHeaders().of(r)
+	if len(h) > 0 {
+		n += len("NATS/1.0\r\n\r\n")
+	}
+	for key, values := range h {
+		for _, v := range values {
+			n += len(key) + len(v) + len(": \r\n")
+		}
+	}
+	return n
+}
+
+// fit makes the data of a request the envelope of a task, where need be without the
+// history of its failures, and reports whether the server takes that.
+func (s *source) fit(r *request, task *runtime.Task) bool {
+	if r.data = runtime.AppendEnvelope(nil, task); len(r.data)+headroom/2 <= s.room() || r.size() <= s.room() {
+		return true
+	}
+	bare := *task
+	bare.Metadata = maps.Clone(task.Metadata)
+	maps.DeleteFunc(bare.Metadata, func(key, _ string) bool { return isHistory(key) })
+	if r.data = runtime.AppendEnvelope(nil, &bare); r.size() <= s.room() {
+		return true
+	}
+	if reason, ok := bare.Metadata[runtime.MetaFailureReason]; ok {
+		bare.Metadata[runtime.MetaFailureReason] = clip(reason, 128)
+	}
+	r.data = runtime.AppendEnvelope(nil, &bare)
+	return r.size() <= s.room()
+}
+
+func isHistory(key string) bool {
+	for _, prefix := range [...]string{runtime.MetaAttemptPrefix, runtime.MetaStackPrefix} {
+		if number, ok := strings.CutPrefix(key, prefix); ok {
+			n, err := strconv.Atoi(number)
+			return err == nil && n > 0
+		}
+	}
+	return false
+}
+
+// clip makes a text one line of at most n bytes that a header takes.
+func clip(s string, n int) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > n {
+		s = s[:n-len("…")] + "…"
+	}
+	return strings.ToValidUTF8(s, "")
+}
+
+// hasNoCopy reports whether a message could not be written anew: there is no room
+// in the stream, or with our headers it is larger than the server takes.
+func hasNoCopy(err error) bool { return isFull(err) || errors.Is(err, nats.ErrMaxPayload) }
+
+// tooLarge makes the client's error one of the contract's.
+func tooLarge(err error) error {
+	if errors.Is(err, nats.ErrMaxPayload) {
+		return fmt.Errorf("%w: with its headers the task is more than the server's max_payload: store the data elsewhere and send a reference, or raise max_payload: %w", runtime.ErrPayloadTooLarge, err)
+	}
+	return err
+}
+
+// buryFixed buries what is too large to be moved: it cannot get to where workers
+// look. It reports whether the message is gone.
+func (s *source) buryFixed(ctx context.Context, l *lease) bool {
+	if s.graves() == nil {
+		return false
+	}
+	cause := fmt.Errorf("%w: it cannot be moved from %s: with headers it is more than the server takes", runtime.ErrPayloadTooLarge, l.subject)
+	task, err := runtime.DecodeEnvelope(l.data)
+	if err != nil {
+		task = standIn(l.tail, s.name, l.data, l.stored, err)
+	}
+	runtime.Bury(task, s.name, time.Now(), cause)
+	l.raw, l.until = true, time.Now().Add(answerWait)
+	r := s.letter(l, task)
+	if err = s.wire.ask(ctx, []*request{r}, nil); err == nil {
+		_, err = r.ack()
+	}
+	if err == nil {
+		err = s.remove(ctx, []*lease{l})[0]
+	}
+	if err != nil {
+		slog.Warn("taskgen: cannot bury a task that is too large to be moved, yet", "queue", s.name, "subject", l.subject, "bytes", len(l.data), "error", err)
+		return false
+	}
+	slog.Error("taskgen: buried a task that is too large to be moved", "task", task.ID, "queue", s.name, "bytes", len(l.data))
+	runtime.Buried(ctx, task)
+	return true
+}
+
+// fixed stands for the lease of a message that nobody has.
+func (s *source) fixed(m *stored) *lease {
+	l := s.relict(m, "")
+	l.data, l.headers, l.stored = m.data, m.header, m.at
+	return l
 }

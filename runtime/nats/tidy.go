@@ -80,7 +80,9 @@ func (s *source) tidy(ctx context.Context) error {
 
 // tidyAll is tidy without a look at the time, for a queue that is opened.
 func (s *source) tidyAll(ctx context.Context) error {
-	s.tidying.Lock()
+	if !s.tidying.TryLock() {
+		return nil // somebody is at it, it may be who has found that the stream is gone
+	}
 	s.tidied, s.searched = time.Time{}, time.Time{}
 	s.tidying.Unlock()
 	return s.tidy(ctx)

@@ -60,10 +60,16 @@ type source struct {
 }
 
 func newSource(p *Provider, name string, kind runtime.QueueType) *source {
-	return &source{names: namesOf(p.prefix, name), p: p, wire: p.wire, name: name, kind: kind, held: leases{by: make(map[string]*lease)}}
+	return &source{names: namesOf(p.prefix, name), p: p, wire: p.wire, name: name, kind: kind, held: leases{by: make(map[string]*lease), lapsing: make(chan struct{}, 1)}}
 }
 
 func (s *source) isDLQ() bool { return s.dlq.Load() }
+
+// declared is declare, which it ends when the server refuses what is asked.
+func (s *source) declared(ctx context.Context, cfg runtime.QueueConfig) error {
+	about := []string{apiPrefix(s.p.js.Options()), s.p.prefix + "."}
+	return heard(ctx, s.wire.nc, about, func(ctx context.Context) error { return s.declare(ctx, cfg) })
+}
 
 // declare creates or verifies streams and consumers: those of the queue, and on
 // its dead letter queue those for what dies here.
@@ -327,5 +333,5 @@ func (s *source) graves() *source {
 func (s *source) repair(ctx context.Context, cfg runtime.QueueConfig) error {
 	ctx, cancel := context.WithTimeout(ctx, answerWait)
 	defer cancel()
-	return s.declare(ctx, cfg)
+	return s.declared(ctx, cfg)
 }

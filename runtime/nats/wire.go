@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +21,9 @@ const (
 	// answerWait is how long no answer may come before what is missing is asked
 	// again.
 	answerWait = 5 * time.Second
+	// nobodyFor is how long a server may say that nobody listens, while a cluster
+	// finds a leader.
+	nobodyFor  = 10 * time.Second
 	firstPause = 10 * time.Millisecond
 	maxPause   = 500 * time.Millisecond
 )
@@ -34,9 +38,16 @@ type wire struct {
 	inbox  string
 	sub    *nats.Subscription
 	status chan nats.Status
+	load   load
 	asked  atomic.Int64  // requests, for tests of cost
 	done   chan struct{} // closed by lastTry
 	ended  sync.WaitGroup
+
+	// revive sees to a stream that may be gone, by a subject of it.
+	revive func(ctx context.Context, subject string) error
+
+	probing  atomic.Bool
+	patience atomic.Int64 // of probe, in nanoseconds
 
 	mu    sync.Mutex
 	calls map[uint64]*call
@@ -61,6 +72,8 @@ func newWire(nc *nats.Conn, api string) (*wire, error) {
 	if err := w.sub.SetPendingLimits(-1, -1); err != nil {
 		return nil, errors.Join(err, w.sub.Unsubscribe())
 	}
+	w.load.most = loadStart
+	w.patience.Store(int64(probeWait))
 	w.status = nc.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
 	w.ended.Go(w.watch)
 	return w, nil
@@ -70,6 +83,7 @@ func newWire(nc *nats.Conn, api string) (*wire, error) {
 // what was under way may never be answered.
 func (w *wire) watch() {
 	for range w.status { // until close ends it
+		w.load.fell()
 		w.mu.Lock()
 		close(w.gone)
 		w.gone = make(chan struct{})
@@ -147,8 +161,13 @@ type request struct {
 	// done, and its answer lost.
 	resent bool
 	sent   bool
-	// err is what keeps it from being sent.
+	// err is what keeps it from being sent, or from being answered ever.
 	err error
+	// brings is what the answer has where that is a message: about how many bytes.
+	// 0: something small.
+	brings int
+	// nobody is since when the server has answered that nobody listens.
+	nobody time.Time
 }
 
 func (r *request) answered() bool { return r.reply != nil || r.err != nil }
@@ -162,11 +181,19 @@ func (w *wire) ask(ctx context.Context, rs []*request, again func(i int) bool) e
 		todo[i] = i
 	}
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		for from := 0; from < len(todo); from += flight {
-			if err := w.send(ctx, rs, todo[from:min(from+flight, len(todo))]); err != nil {
+		for from := 0; from < len(todo); {
+			n, weight := w.flight(rs, todo[from:])
+			if err := w.load.take(ctx, weight); err != nil {
 				return err
 			}
+			err := w.send(ctx, rs, todo[from:from+n])
+			w.load.give(weight)
+			if err != nil {
+				return err
+			}
+			from += n
 		}
+		w.missed(ctx, rs, todo)
 		rest := todo[:0]
 		for _, i := range todo {
 			if !rs[i].answered() {
@@ -187,6 +214,51 @@ func (w *wire) ask(ctx context.Context, rs []*request, again func(i int) bool) e
 		}
 		if todo = rest; len(todo) == 0 {
 			return context.DeadlineExceeded
+		}
+	}
+}
+
+// flight says how many of the requests in todo are sent together, and how many
+// bytes of messages their answers may bring.
+func (w *wire) flight(rs []*request, todo []int) (n, weight int) {
+	largest, sent := 0, 0
+	for _, i := range todo[:min(flight, len(todo))] {
+		r := rs[i]
+		if sent += len(r.data); n > 0 && sent > loadMost {
+			break
+		}
+		if r.brings > 0 {
+			if largest == 0 {
+				largest = w.largest()
+			}
+			more := w.load.weight(r.brings, largest)
+			if n > 0 && weight+more > loadStart {
+				break
+			}
+			weight += more
+		}
+		n++
+	}
+	return n, weight
+}
+
+// missed sees to requests of which the server says that nobody listens: their
+// stream or their consumer is gone, or without a leader for a moment.
+func (w *wire) missed(ctx context.Context, rs []*request, todo []int) {
+	asked := false
+	var err error
+	for _, i := range todo {
+		r := rs[i]
+		if r.nobody.IsZero() || r.answered() {
+			continue
+		}
+		if !asked && w.revive != nil {
+			asked, err = true, w.revive(ctx, r.subject)
+		}
+		if err != nil {
+			r.err = err
+		} else if time.Since(r.nobody) > nobodyFor {
+			r.err = fmt.Errorf("%w: nobody has listened to %s for %s: its stream or consumer is gone, or has no leader", errAstray, r.subject, nobodyFor)
 		}
 	}
 }
@@ -224,7 +296,7 @@ func (w *wire) send(ctx context.Context, rs []*request, todo []int) error {
 	c := &call{answers: make([]*nats.Msg, len(todo)), left: len(todo), over: make(chan struct{})}
 	w.mu.Lock()
 	w.count++
-	id, gone := w.count, w.gone
+	id, gone, before := w.count, w.gone, w.nc.LastError()
 	w.calls[id] = c
 	w.mu.Unlock()
 	defer func() {
@@ -233,10 +305,23 @@ func (w *wire) send(ctx context.Context, rs []*request, todo []int) error {
 		w.mu.Unlock()
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		size := 0
 		for k, m := range c.answers {
-			if m != nil && !isStatus(m, "503") { // nobody there: asked again
-				rs[todo[k]].reply = m
+			switch r := rs[todo[k]]; {
+			case m == nil:
+				r.nobody = time.Time{}
+			case isStatus(m, "503"): // nobody there: asked again
+				if r.nobody.IsZero() {
+					r.nobody = time.Now()
+				}
+			default:
+				if r.reply = m; r.brings > 0 {
+					size = max(size, len(m.Data))
+				}
 			}
+		}
+		if size > 0 {
+			w.load.saw(size)
 		}
 	}()
 	prefix := w.inbox + strconv.FormatUint(id, 36) + "."
@@ -248,15 +333,18 @@ func (w *wire) send(ctx context.Context, rs []*request, todo []int) error {
 		switch err := w.nc.PublishMsg(&m); {
 		case errors.Is(err, nats.ErrConnectionClosed):
 			return err
-		case errors.Is(err, nats.ErrReconnectBufExceeded):
-			c.skip()
-		case err != nil:
+		case errors.Is(err, nats.ErrMaxPayload), errors.Is(err, nats.ErrBadSubject), errors.Is(err, nats.ErrInvalidMsg), errors.Is(err, nats.ErrHeadersNotSupported):
 			rs[i].err = err
 			c.skip()
+		case err != nil: // the connection is away, or does not take what is written to it
+			c.skip()
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 	}
 	w.asked.Add(int64(len(todo)))
-	return c.wait(ctx, gone)
+	return w.wait(ctx, c, rs, todo, gone, before)
 }
 
 func (c *call) skip() {
@@ -267,10 +355,12 @@ func (c *call) skip() {
 	}
 }
 
-func (c *call) wait(ctx context.Context, gone <-chan struct{}) error {
-	t := time.NewTimer(answerWait)
+// wait waits for the answers to a call. before is the last error of the connection
+// from before it was made.
+func (w *wire) wait(ctx context.Context, c *call, rs []*request, todo []int, gone <-chan struct{}, before error) error {
+	t := time.NewTimer(quarter)
 	defer t.Stop()
-	before := -1
+	left, quiet := -1, time.Duration(0)
 	for {
 		select {
 		case <-c.over:
@@ -280,14 +370,23 @@ func (c *call) wait(ctx context.Context, gone <-chan struct{}) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-t.C:
-			c.mu.Lock()
-			left := c.left
-			c.mu.Unlock()
-			if left == before {
+			t.Reset(quarter)
+			if c.refused(w, rs, todo, before) {
 				return nil
 			}
-			before = left
-			t.Reset(answerWait)
+			c.mu.Lock()
+			now := c.left
+			c.mu.Unlock()
+			if now != left {
+				left, quiet = now, 0
+				continue
+			}
+			if quiet += quarter; quiet >= answerWait {
+				return nil
+			}
+			if quiet%brief == 0 {
+				w.probe()
+			}
 		}
 	}
 }

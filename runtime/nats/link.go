@@ -1,0 +1,174 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// What is known of the connection: that it is dead though nobody has said so, that
+// the server refuses what is sent over it, that it is not there yet.
+
+const (
+	quarter = 250 * time.Millisecond
+	// probeWait is how long the server may take at first to answer a ping.
+	probeWait    = 1500 * time.Millisecond
+	probeWaitMax = 12 * time.Second
+)
+
+// probe finds out whether the connection is alive, where an answer stays out: the
+// server is pinged, and a connection on which nothing comes is made anew. A link may
+// be as slow as that: so the next ping has more time.
+func (w *wire) probe() {
+	if w.nc.Status() != nats.CONNECTED || !w.probing.CompareAndSwap(false, true) {
+		return
+	}
+	w.ended.Go(func() {
+		defer w.probing.Store(false)
+		before := w.nc.Stats().InBytes
+		patience := time.Duration(w.patience.Load())
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		switch err := w.nc.FlushWithContext(ctx); {
+		case err == nil:
+			w.patience.Store(int64(probeWait))
+		case ctx.Err() != nil && w.nc.Stats().InBytes == before && w.nc.Status() == nats.CONNECTED:
+			w.patience.Store(int64(min(2*patience, probeWaitMax)))
+			_ = w.nc.ForceReconnect() // which fails where it is closed
+		}
+	})
+}
+
+// errAway says that the connection is lost.
+var errAway = errors.New("taskgen: the connection to NATS is lost")
+
+// away is why there is no connection.
+func (w *wire) away() error {
+	if err := w.nc.LastError(); err != nil && !errors.Is(err, nats.ErrPermissionViolation) {
+		return fmt.Errorf("%w: %w", errAway, err)
+	}
+	return fmt.Errorf("%w: the server has closed it: its log says why (\"Slow Consumer\": the link is too slow for its max_pending)", errAway)
+}
+
+// refusal is the last error of the connection, if it is a new one that says that the
+// user may not publish to a subject, or not subscribe to the inbox of the answers:
+// no more comes from the server.
+func (w *wire) refusal(before error, subject string) error {
+	return refusal(w.nc, before, func(text string) bool { return strings.Contains(text, `"`+subject+`"`) })
+}
+
+func refusal(nc *nats.Conn, before error, about func(text string) bool) error {
+	err := nc.LastError()
+	if err == nil || err == before || !errors.Is(err, nats.ErrPermissionViolation) {
+		return nil
+	}
+	if text := err.Error(); !about(text) && !strings.Contains(text, `"`+inboxPrefix(nc)) {
+		return nil
+	}
+	return fmt.Errorf("taskgen: NATS refuses it, see Permissions in the README of runtime/nats: %w", err)
+}
+
+func inboxPrefix(nc *nats.Conn) string {
+	inbox := nc.NewInbox()
+	return inbox[:strings.LastIndexByte(inbox, '.')+1]
+}
+
+// refused notes what the server refuses of a call's requests, and reports whether
+// nothing else is waited for.
+func (c *call) refused(w *wire, rs []*request, todo []int, before error) bool {
+	if err := w.nc.LastError(); err == nil || err == before || !errors.Is(err, nats.ErrPermissionViolation) {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	left := 0
+	for k, m := range c.answers {
+		r := rs[todo[k]]
+		if m != nil || r.err != nil {
+			continue
+		}
+		if r.err = w.refusal(before, r.subject); r.err == nil {
+			left++
+		}
+	}
+	return left == 0
+}
+
+// heard runs f, which asks by the client's own means, and ends it when the server
+// refuses what it asks: those means would wait for an answer until ctx ends.
+func heard(ctx context.Context, nc *nats.Conn, about []string, f func(ctx context.Context) error) error {
+	inner, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	before := nc.LastError()
+	over := make(chan struct{})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		t := time.NewTicker(quarter)
+		defer t.Stop()
+		for {
+			select {
+			case <-over:
+				return
+			case <-t.C:
+				err := refusal(nc, before, func(text string) bool {
+					for _, a := range about {
+						if strings.Contains(text, a) {
+							return true
+						}
+					}
+					return false
+				})
+				if err != nil {
+					cancel(err)
+					return
+				}
+			}
+		}
+	}()
+	err := f(inner)
+	close(over)
+	<-ended
+	if err != nil && ctx.Err() == nil && inner.Err() != nil {
+		return context.Cause(inner)
+	}
+	return err
+}
+
+// connected waits until a connection is there that was told to go on trying.
+func connected(ctx context.Context, nc *nats.Conn) error {
+	t := time.NewTicker(firstPause)
+	defer t.Stop()
+	for {
+		switch nc.Status() {
+		case nats.CONNECTED:
+			return nil
+		case nats.CLOSED, nats.DRAINING_SUBS, nats.DRAINING_PUBS:
+			return fmt.Errorf("taskgen: the connection to NATS: %w", nats.ErrConnectionClosed)
+		}
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			err := ctx.Err()
+			if last := nc.LastError(); last != nil {
+				err = fmt.Errorf("%w: %w", err, last)
+			}
+			return fmt.Errorf("taskgen: no NATS server answers, start one or mend the address: %w", err)
+		}
+	}
+}
+
+// linger is a context for what is to be brought to an end when ctx has ended, soon
+// after that, and after most at the latest.
+func linger(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
+	on, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(brief, cancel) })
+	return on, func() {
+		stop()
+		cancel()
+	}
+}
