@@ -73,6 +73,7 @@ type fetcher struct {
 	bound    int           // tasks of a fetch after one that failed; 0: none
 	batch    int           // tasks that one paid request carries; 0: they are free
 	over     int           // fetches in a row that brought nothing but what is over a limit
+	trusts   bool          // the last fetch brought no suspect: see pool_suspect.go
 
 	waiting bool          // for a hint that there is room
 	hint    chan struct{} // capacity 1
@@ -149,6 +150,9 @@ func (f *fetcher) fit(n, buffered int) int {
 	}
 	if f.bound > 0 {
 		most = min(most, f.bound)
+	}
+	if !f.trusts {
+		most = 1
 	}
 	return min(n, most)
 }

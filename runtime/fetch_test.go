@@ -340,7 +340,7 @@ func TestFetchesAreBoundByBytes(t *testing.T) {
 }
 
 func TestSmallTasksAreFetchedInLargeBatchesAgain(t *testing.T) {
-	f := fetcher{most: maxPrefetch, workers: 10}
+	f := fetcher{most: maxPrefetch, workers: 10, trusts: true}
 	large, small := &Delivery{Task: &Task{Payload: make([]byte, 1<<20)}}, &Delivery{Task: &Task{Payload: make([]byte, 100)}}
 	f.weigh([]*Delivery{small})
 	assert.Equal(t, maxPrefetch, f.fit(maxPrefetch, 0))

@@ -64,6 +64,15 @@ func (l *lane) ends(d *Delivery) (ends, suspicion int) {
 	return max(0, d.Crashes-l.s.p.excused.count(taskKey{l.name, d.Task.ID})), suspicion
 }
 
+// trust notes whether a fetch brought no suspect. Until one has, and from one that did
+// on, tasks are fetched one by one: were the process killed before the others of a
+// batch are given back, the death would be charged to all of them.
+func (l *lane) trust(yes bool) {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	l.fetcher.trusts = yes
+}
+
 // separate gives back, uncharged, every suspect among fetched deliveries but the
 // first, and that one too while the pool has another. It does so before the
 // first can begin: a crash would count against those that are leased. Where the
@@ -76,6 +85,7 @@ func (l *lane) separate(ds []*Delivery) (kept, back []*Delivery) {
 		plain = plain && l.s.p.knows(d.Task) && !l.suspected(d)
 	}
 	if plain {
+		l.trust(true)
 		return ds, nil
 	}
 	var known, unknown []*Delivery
@@ -97,7 +107,9 @@ func (l *lane) separate(ds []*Delivery) (kept, back []*Delivery) {
 
 // oneSuspect is separate for suspects.
 func (l *lane) oneSuspect(ds []*Delivery) (kept, back []*Delivery) {
-	if !slices.ContainsFunc(ds, l.suspected) {
+	suspects := slices.ContainsFunc(ds, l.suspected)
+	l.trust(!suspects)
+	if !suspects {
 		return ds, nil
 	}
 	s := l.s
