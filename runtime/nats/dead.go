@@ -157,14 +157,15 @@ func (q *Queue) redrive(ctx context.Context, page []*stored) (moved []string, fa
 		runtime.Unbury(task, graves.name)
 		task.Queue = q.name
 		task.Priority = min(task.Priority, q.cfg.Levels-1)
-		var r request
-		if q.fit(&r, task); err != nil {
-			r.data = m.data // who can decode it may be there by now
-		}
-		es[i] = &entry{index: i, task: task, envelope: r.data, group: none, key: none, id: token(task.ID), redriven: graves.mark(m.seq, m.at), origin: q.marked(m), died: m.at}
+		es[i] = &entry{index: i, task: task, group: none, key: none, id: token(task.ID), redriven: graves.mark(m.seq, m.at), origin: q.marked(m), died: m.at}
 		if q.kind == runtime.FIFO {
 			es[i].group = token(task.GroupKey)
 		}
+		r := request{guard: guard{es[i].rivals(q), m.seq}, header: es[i].header()}
+		if q.fit(&r, task); err != nil {
+			r.data = m.data // who can decode it may be there by now
+		}
+		es[i].envelope = r.data
 	}
 	answers, why := make([]runtime.Enqueued, len(page)), make(map[int]error)
 	q.insert(ctx, es, answers, why)

@@ -103,6 +103,7 @@ func (s *source) letter(l *lease, task *runtime.Task) *request {
 			return r
 		}
 	}
+	header[headerReason] = []string{clip(meta[runtime.MetaFailureReason], reasons[0])}
 	header[headerCut] = []string{strconv.Itoa(len(l.data))}
 	r.data = nil
 	r.data = l.data[:max(min(len(l.data), s.room()-r.size()), 0)]

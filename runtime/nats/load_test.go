@@ -1,0 +1,81 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// config is a line for a server's configuration beside its block jetstream, in
+// which the lines of testserver stand.
+func config(line string) string { return "}\n" + line + "\nauthorization {" }
+
+// TestLargeMessagesOverASlowLink asks for more than the server buffers for one
+// connection, by whatever asks for messages.
+func TestLargeMessagesOverASlowLink(t *testing.T) {
+	t.Parallel()
+	const n, size = 20, 700_000
+	s := own(t, config("max_pending: 8MB"))
+	g := newGateway(t, s.URL, 60<<20)
+	slow := openQueue(t, open(t, g.url()), runtime.QueueConfig{Visibility: 30 * time.Second, MaxDeliveries: 10})
+	direct := openQueue(t, open(t, s.URL), runtime.QueueConfig{Visibility: 30 * time.Second, MaxDeliveries: 10})
+	tasks := make([]*runtime.Task, n)
+	for i := range tasks {
+		tasks[i] = newTask(direct, fmt.Sprint(i), func(t *runtime.Task) { t.Payload = []byte(`"` + strings.Repeat("x", size) + `"`) })
+	}
+	put(t, direct, tasks...)
+	_, err := slow.Enqueue(within(t), tasks) // it asks what holds their IDs
+	require.ErrorIs(t, err, runtime.ErrDuplicate)
+	listed, _, err := slow.Browse(within(t), runtime.Ready, "", n+1)
+	require.NoError(t, err)
+	assert.Len(t, listed, n)
+	ds := take(t, slow, n, 30*time.Second)
+	for _, d := range ds {
+		assert.Zero(t, d.Crashes)
+		runtime.Bury(d.Task, "q", time.Now(), assert.AnError)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*soon)
+	defer cancel()
+	require.NoError(t, slow.DeadLetter(ctx, ds))
+	moved, err := slow.Redrive(ctx, nil)
+	require.NoError(t, err)
+	assert.Len(t, moved, n)
+	assert.EqualValues(t, 1, g.conns.Load(), "the server has closed a connection")
+	assert.Zero(t, slow.wire.nc.Stats().Reconnects)
+}
+
+func TestALoadBecomesLessWhenTheConnectionIsLost(t *testing.T) {
+	l := load{most: loadStart}
+	assert.Equal(t, loadStart, l.pull(10))
+	assert.Equal(t, loadStart/2, l.pull(10), "two share")
+	assert.Equal(t, loadStart, l.pull(loadStart), "but each may bring one message")
+	l.saw(100)
+	l.fell()
+	assert.Equal(t, inBase64(5000), l.weight(1, 5000), "what answers may have is not known")
+	for range 20 {
+		l.less()
+	}
+	assert.Equal(t, loadLeast, l.most)
+	for range 20 {
+		l.more()
+	}
+	assert.Equal(t, loadMost, l.most)
+}
+
+func TestAMessageThatIsLargerThanTheServerTakesByNowIsAskedForAlone(t *testing.T) {
+	tooLarge := &nats.Msg{Header: nats.Header{"Status": {"409"}, "Description": {"Message Size Exceeds MaxBytes"}}}
+	p := &pull{open: 1}
+	assert.True(t, p.take(tooLarge, true, 10))
+	p = &pull{open: 1, got: make([]pulled, 1)}
+	assert.False(t, p.take(tooLarge, true, 10))
+	assert.Zero(t, p.open)
+	require.NoError(t, p.err)
+}

@@ -1,0 +1,226 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// publishBytes publishes headers as they are, whether or not anybody can read them.
+func publishBytes(t testing.TB, q *Queue, subject, header, body string) {
+	t.Helper()
+	c, err := net.Dial("tcp", strings.TrimPrefix(q.wire.nc.ConnectedUrl(), "nats://"))
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, c.SetDeadline(time.Now().Add(soon)))
+	_, err = fmt.Fprintf(c, "CONNECT {\"headers\":true,\"verbose\":false}\r\nHPUB %s %d %d\r\n%s%s\r\nPING\r\n", q.root+subject, len(header), len(header)+len(body), header, body)
+	require.NoError(t, err)
+	var said strings.Builder
+	room := make([]byte, 4<<10)
+	for !strings.Contains(said.String(), "PONG") {
+		n, err := c.Read(room)
+		require.NoError(t, err, said.String())
+		said.Write(room[:n])
+		require.NotContains(t, said.String(), "-ERR")
+	}
+}
+
+// TestWhateverTheServerTakesLeavesTheQueue publishes the largest and the oddest
+// messages to all places where other programs may put them.
+func TestWhateverTheServerTakesLeavesTheQueue(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.Priority, Levels: 2}, {Type: runtime.FIFO}} {
+		cfg.Visibility = time.Second
+		q := openQueue(t, openShared(t), cfg)
+		most := int(q.p.js.Conn().MaxPayload())
+		places := []string{"q.r.0", "wrong"}
+		if cfg.Type == runtime.FIFO {
+			places = []string{"q.a.h", "d.j.0", "wrong"}
+		}
+		n := 0
+		say := func(header, body string) {
+			for _, place := range places {
+				n++
+				subject := fmt.Sprintf("%s.g%d.-.m%d", place, n, n)
+				if place == "q.r.0" {
+					subject = fmt.Sprintf("%s.-.-.m%d", place, n)
+				}
+				if header != "" {
+					publishBytes(t, q, subject, header, body)
+				} else {
+					publishRaw(t, q, subject, body)
+				}
+			}
+		}
+		say("", strings.Repeat("x", most))
+		say("", strings.Repeat("x", most-200))
+		say("", strings.Repeat("x", most*4/5))
+		say("", "")
+		say("NATS/1.0\r\nStatus: 409\r\nDescription: Consumer Deleted\r\n\r\n", "")
+		say("NATS/1.0\r\nStatus: 404\r\n\r\n", "")
+		say("NATS/1.0\r\nno colon\r\n\r\n", "x")
+		say("NATS/1.0\r\nTaskgen-Redriven: "+strings.Repeat("y", 60_000)+"\r\n\r\n", "")
+		say("NATS/1.0\r\nTaskgen-Crashes: many\r\nNats-Sequence: 5\r\n\r\n", "x")
+		if cfg.Type == runtime.FIFO { // behind one that is served, and with one behind it
+			publishRaw(t, q, "q.a.h.line.-.first", `{"v":1,"id":"first","type":"t","queue":"q","payload":1,"group_key":"line"}`)
+			publishRaw(t, q, "q.l.0.line.-.second", strings.Repeat("x", most))
+			publishRaw(t, q, "q.l.0.line.-.third", `{"v":1,"id":"third","type":"t","queue":"q","payload":1,"group_key":"line"}`)
+			n++
+			for _, id := range []string{"first", "third"} {
+				d := take(t, q, 1, 10*time.Second)
+				assert.Equal(t, id, d[0].Task.ID)
+				require.NoError(t, q.Complete(within(t), d))
+			}
+		}
+		put(t, q, newTask(q, "good"))
+		d := take(t, q, 1, 10*time.Second)
+		assert.Equal(t, "good", d[0].Task.ID, "it is kept back by nobody")
+		require.NoError(t, q.Complete(within(t), d))
+		q.tidying.Lock()
+		q.looked = time.Time{}
+		q.tidying.Unlock()
+		require.Eventually(t, func() bool {
+			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+			defer cancel()
+			ds, _ := q.Dequeue(ctx, 1, time.Second)
+			st, err := q.Stats(within(t))
+			return err == nil && len(ds) == 0 && st.Dead == int64(n) && st.Ready+st.Leased+st.Scheduled == 0
+		}, 2*soon, 10*time.Millisecond, "%s", cfg.Type)
+
+		all, _, err := q.Browse(within(t), runtime.Dead, "", n+1)
+		require.NoError(t, err)
+		require.Len(t, all, n)
+		cut := 0
+		for _, task := range all {
+			assert.Equal(t, undecodable, task.Type)
+			if strings.Contains(task.Metadata[runtime.MetaFailureReason], "(cut: the message had ") {
+				cut++
+			}
+		}
+		whole := 0
+		for after := uint64(0); ; {
+			page, _, err := q.wire.page(within(t), q.graves().names.stream, ">", after+1, batchSize)
+			require.NoError(t, err)
+			if len(page) == 0 {
+				break
+			}
+			for _, m := range page {
+				after = m.seq
+				if len(m.data) == most-200 || len(m.data) == most*4/5 {
+					whole++ // as it was, not in base64
+				}
+			}
+		}
+		assert.Positive(t, cut)
+		assert.Equal(t, 2*len(places), whole)
+	}
+}
+
+// TestATaskNearTheLimitIsRetriedAndDies has an envelope of another program leave no
+// room for the history of its failures.
+func TestATaskNearTheLimitIsRetriedAndDies(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+		for _, left := range []int{1, 200, 2000} {
+			t.Run(fmt.Sprint(cfg.Type, left), func(t *testing.T) {
+				t.Parallel()
+				nearTheLimit(t, cfg, left)
+			})
+		}
+	}
+}
+
+func nearTheLimit(t *testing.T, cfg runtime.QueueConfig, left int) {
+	cfg.Visibility = 2 * time.Second
+	q := openQueue(t, openShared(t), cfg)
+	place := "q.r.0.-.-.big"
+	if cfg.Type == runtime.FIFO {
+		place = "q.a.h.g.-.big"
+	}
+	head := `{"v":1,"id":"big","type":"t","queue":"q","group_key":"g","payload":"`
+	most := int(q.p.js.Conn().MaxPayload())
+	body := head + strings.Repeat("y", most-len(head)-2-left) + `"}`
+	publishRaw(t, q, place, body)
+	for attempt := 1; attempt <= 3; attempt++ {
+		d := take(t, q, 1, 2*time.Second)[0]
+		d.Task.RetryCount++
+		runtime.NoteAttempt(d.Task, attempt, "worker", time.Now(), time.Second, fmt.Errorf("no: %s", strings.Repeat("z", 400)))
+		d.Delay = time.Duration(attempt%2) * time.Millisecond
+		require.NoError(t, q.Release(within(t), []*runtime.Delivery{d}), "%d left", left)
+	}
+	d := take(t, q, 1, 2*time.Second)[0]
+	runtime.Bury(d.Task, "q", time.Now(), assert.AnError)
+	require.NoError(t, q.DeadLetter(within(t), []*runtime.Delivery{d}))
+	counts(t, q, runtime.Stats{Dead: 1})
+	all, _, err := q.Browse(within(t), runtime.Dead, "", 10)
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+	assert.Contains(t, all[0].Metadata[runtime.MetaFailureReason], assert.AnError.Error()[:20])
+	moved, err := q.Redrive(within(t), nil)
+	if left < 500 {
+		require.ErrorIs(t, err, runtime.ErrPayloadTooLarge)
+	} else {
+		require.NoError(t, err)
+		assert.Equal(t, "big", all[0].ID)
+		assert.Equal(t, []string{"big"}, moved)
+		assert.Equal(t, "big", take(t, q, 1, time.Second)[0].Task.ID)
+	}
+}
+
+func TestABurialThatFailsIsTriedAgainAndStopsNobody(t *testing.T) {
+	t.Parallel()
+	q := openQueue(t, openShared(t), runtime.QueueConfig{Visibility: time.Second})
+	st, err := q.p.js.Stream(within(t), q.graves().names.stream)
+	require.NoError(t, err)
+	cfg := st.CachedInfo().Config
+	cfg.MaxMsgSize = 1000
+	_, err = q.p.js.UpdateStream(within(t), cfg)
+	require.NoError(t, err)
+	publishRaw(t, q, "q.r.0.-.-.x", strings.Repeat("x", 2000))
+	for i := range 5 {
+		put(t, q, newTask(q, fmt.Sprint(i)))
+		d := take(t, q, 1, 10*time.Second)
+		assert.Equal(t, fmt.Sprint(i), d[0].Task.ID)
+		require.NoError(t, q.Complete(within(t), d))
+	}
+	cfg.MaxMsgSize = -1
+	_, err = q.p.js.UpdateStream(within(t), cfg)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		nothing(t, q, 100*time.Millisecond)
+		st, err := q.Stats(within(t))
+		return err == nil && st.Dead == 1 && st.Leased == 0
+	}, soon, 10*time.Millisecond)
+}
+
+func TestARedrivenMessageThatNobodyDecodesIsWhatItWas(t *testing.T) {
+	t.Parallel()
+	q := openQueue(t, openShared(t), runtime.QueueConfig{})
+	publishRaw(t, q, "q.r.0.-.-.x", "no envelope")
+	nothing(t, q, 100*time.Millisecond)
+	counts(t, q, runtime.Stats{Dead: 1})
+	moved, err := q.Redrive(within(t), nil)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"undecodable.-.-.x"}, moved)
+	page, _, err := q.wire.page(within(t), q.names.stream, ">", 1, 10)
+	require.NoError(t, err)
+	require.Len(t, page, 1)
+	assert.Equal(t, "no envelope", string(page[0].data))
+}
+
+func TestAMessageInTheGuiseOfAStatusIsADelivery(t *testing.T) {
+	p := &pull{open: 1}
+	m := &nats.Msg{Reply: "$JS.ACK.s.c.1.7.7.1700000000000000000.0", Header: nats.Header{"Status": {"409"}}, Sub: new(nats.Subscription)}
+	p.take(m, true, 10)
+	assert.Len(t, p.got, 1)
+	require.NoError(t, p.err)
+}
