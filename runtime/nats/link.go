@@ -51,7 +51,7 @@ func (w *wire) away() error {
 	if err := w.nc.LastError(); err != nil && !errors.Is(err, nats.ErrPermissionViolation) {
 		return fmt.Errorf("%w: %w", errAway, err)
 	}
-	return fmt.Errorf("%w: the server has closed it: its log says why (\"Slow Consumer\": the link is too slow for its max_pending)", errAway)
+	return fmt.Errorf("%w: pings were not answered, or the server has closed it and its log says why (\"Slow Consumer\": the link is too slow for its max_pending)", errAway)
 }
 
 // refusal is the last error of the connection, if it is a new one that says that the

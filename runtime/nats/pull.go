@@ -93,8 +93,13 @@ func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []str
 	defer p.adapt()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
+	alive := time.NewTicker(brief)
+	defer alive.Stop()
 	for p.open > 0 {
 		select {
+		case <-alive.C:
+			s.wire.probe()
+			continue
 		case m := <-p.ch:
 			limit = min(limit, 2*brief) // what comes now comes one after the other
 			timer.Reset(limit)

@@ -384,7 +384,7 @@ func (w *wire) wait(ctx context.Context, c *call, rs []*request, todo []int, gon
 			if quiet += quarter; quiet >= answerWait {
 				return nil
 			}
-			if quiet%brief == 0 {
+			if quiet%(2*quarter) == 0 {
 				w.probe()
 			}
 		}
