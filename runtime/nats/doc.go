@@ -64,5 +64,8 @@
 // buried from does not leave the task to that: it writes the task anew and takes the
 // old message away.
 //
+// What cannot be decoded is written to the dead letter queue as it is, with why it
+// died in headers: so is a task that has no room for that in its envelope.
+//
 // See the README beside this file for what to know before production.
 package nats
