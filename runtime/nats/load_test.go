@@ -25,25 +25,30 @@ func TestLargeMessagesOverASlowLink(t *testing.T) {
 	const n, size = 20, 700_000
 	s := own(t, config("max_pending: 8MB"))
 	g := newGateway(t, s.URL, 60<<20)
-	slow := openQueue(t, open(t, g.url()), runtime.QueueConfig{Visibility: 30 * time.Second, MaxDeliveries: 10})
-	direct := openQueue(t, open(t, s.URL), runtime.QueueConfig{Visibility: 30 * time.Second, MaxDeliveries: 10})
+	slow := openQueue(t, open(t, g.url()), runtime.QueueConfig{Visibility: 2 * time.Minute, MaxDeliveries: 10})
+	direct := openQueue(t, open(t, s.URL), runtime.QueueConfig{Visibility: 2 * time.Minute, MaxDeliveries: 10})
 	tasks := make([]*runtime.Task, n)
 	for i := range tasks {
 		tasks[i] = newTask(direct, fmt.Sprint(i), func(t *runtime.Task) { t.Payload = []byte(`"` + strings.Repeat("x", size) + `"`) })
 	}
 	put(t, direct, tasks...)
-	_, err := slow.Enqueue(within(t), tasks) // it asks what holds their IDs
+	ctx, cancel := context.WithTimeout(context.Background(), 6*soon)
+	defer cancel()
+	_, err := slow.Enqueue(ctx, tasks) // it asks what holds their IDs
 	require.ErrorIs(t, err, runtime.ErrDuplicate)
-	listed, _, err := slow.Browse(within(t), runtime.Ready, "", n+1)
+	listed, _, err := slow.Browse(ctx, runtime.Ready, "", n+1)
 	require.NoError(t, err)
 	assert.Len(t, listed, n)
-	ds := take(t, slow, n, 30*time.Second)
+	var ds []*runtime.Delivery
+	for len(ds) < n {
+		more, err := slow.Dequeue(ctx, n-len(ds), 2*time.Minute)
+		require.NoError(t, err)
+		ds = append(ds, more...)
+	}
 	for _, d := range ds {
 		assert.Zero(t, d.Crashes)
 		runtime.Bury(d.Task, "q", time.Now(), assert.AnError)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*soon)
-	defer cancel()
 	require.NoError(t, slow.DeadLetter(ctx, ds))
 	moved, err := slow.Redrive(ctx, nil)
 	require.NoError(t, err)

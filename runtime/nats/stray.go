@@ -96,14 +96,19 @@ func (s *source) letter(l *lease, task *runtime.Task) *request {
 	meta := task.Metadata
 	header[headerDied], header[headerOrigin] = []string{meta[runtime.MetaFailedAt]}, []string{meta[runtime.MetaOriginalQueue]}
 	for _, n := range reasons {
-		if header.Del(headerReason); n > 0 {
+		if n > 0 {
 			header[headerReason] = []string{clip(meta[runtime.MetaFailureReason], n)}
+		} else { // the message is worth more than what is said about it
+			delete(header, headerReason)
+			delete(header, headerDied)
+			delete(header, headerOrigin)
 		}
 		if r.data = l.data; r.size() <= s.room() {
 			return r
 		}
 	}
 	header[headerReason] = []string{clip(meta[runtime.MetaFailureReason], reasons[0])}
+	header[headerDied], header[headerOrigin] = []string{meta[runtime.MetaFailedAt]}, []string{meta[runtime.MetaOriginalQueue]}
 	header[headerCut] = []string{strconv.Itoa(len(l.data))}
 	r.data = nil
 	r.data = l.data[:max(min(len(l.data), s.room()-r.size()), 0)]
