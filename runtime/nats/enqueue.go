@@ -79,6 +79,9 @@ func (q *Queue) encode(tasks []*runtime.Task, failed map[int]error) []*entry {
 			t, moved.Queue = &moved, q.cfg.Name
 		}
 		err := q.cfg.Accepts(t)
+		if bytes := q.maxPayload(); err == nil && len(t.Payload) > bytes {
+			err = fmt.Errorf("%w: the payload of task %s (%s) has %d bytes, and the server takes %d: store the data elsewhere and send a reference, or raise max_payload", runtime.ErrPayloadTooLarge, t.ID, t.Type, len(t.Payload), bytes)
+		}
 		if err == nil {
 			begin := len(all)
 			all = runtime.AppendEnvelope(all, t)

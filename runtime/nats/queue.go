@@ -52,7 +52,7 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 	return runtime.Capabilities{
 		MaxDelay:        runtime.Unlimited,
 		MaxLease:        runtime.Unlimited,
-		MaxPayload:      q.maxEnvelope() / 4 * 3, // as base64 it still fits
+		MaxPayload:      q.maxPayload(),
 		MaxBatch:        batchSize,
 		DedupWindow:     runtime.Unlimited,
 		UniqueUntilDone: true,
@@ -76,6 +76,10 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 		Redrive: !dlq, Discard: !dlq,
 	}
 }
+
+// maxPayload is the longest payload that is taken from a caller: as base64 it still
+// fits.
+func (s *source) maxPayload() int { return s.maxEnvelope() / 4 * 3 }
 
 // maxEnvelope is the longest envelope that is taken from a caller.
 func (s *source) maxEnvelope() int {
