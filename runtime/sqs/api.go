@@ -22,22 +22,23 @@ import (
 // parallel bounds the batches of one call that are under way at the same time.
 const parallel = 8
 
-// An api is the client with a count of its requests.
+// An api is the client with a count of its requests, and a bound for each.
 type api struct {
 	*awssqs.Client
-	counts sync.Map // action -> *atomic.Int64
+	counts   sync.Map // action -> *atomic.Int64
+	patience time.Duration
 }
 
 // newAPI derives a client that counts. The count stands behind the SDK's retries,
 // so that each attempt is seen.
 func newAPI(client *awssqs.Client) *api {
-	a := &api{}
+	a := &api{patience: defaultPatience}
 	count := middleware.FinalizeMiddlewareFunc("taskgenCount", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 		a.count(awsmiddleware.GetOperationName(ctx))
 		if tries, ok := ctx.Value(triesKey{}).(*atomic.Int64); ok {
 			tries.Add(1)
 		}
-		return next.HandleFinalize(ctx, in)
+		return a.bounded(ctx, in, next)
 	})
 	a.Client = awssqs.New(client.Options(), func(o *awssqs.Options) {
 		o.APIOptions = append(o.APIOptions[:len(o.APIOptions):len(o.APIOptions)], func(s *middleware.Stack) error {

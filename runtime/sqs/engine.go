@@ -39,8 +39,16 @@ type engine struct {
 	laterFailed int       // polls of later, in a row
 	laterRest   time.Time // when it may be polled again after that
 	storeTold   time.Time
+	came        time.Time       // when a poll last brought something
 	turns       int             // Dequeues, for WithStarvationFree
 	buried      []*runtime.Task // what could not be decoded, to be told by the next Dequeue
+	begun       uint64          // polls
+	behind      []behind        // what is to hear when they are over
+	ours        bool            // it is known that the SQS queues are: see enough
+	foreign     int             // messages that were no tasks, until then
+	refused     int             // looks at a queue that seems to be somebody else's
+	strange     error           // why it does
+	strangeRest time.Time       // until when it is left alone
 	closing     bool
 	holding     *time.Timer
 	back        chan struct{}          // closed when what nobody asked for has gone back; nil before the first time
@@ -52,6 +60,7 @@ type engine struct {
 
 // A waiter is a Dequeue that found nothing yet.
 type waiter struct {
+	ctx   context.Context
 	limit int
 	lease time.Duration
 	wake  chan struct{} // capacity 1
@@ -62,9 +71,13 @@ type waiter struct {
 // aside notes that messages which no worker has are being moved, until done is
 // called: in between they are in two places.
 func (e *engine) aside() (done func()) {
-	c := make(chan struct{})
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	return e.asideLocked()
+}
+
+func (e *engine) asideLocked() (done func()) {
+	c := make(chan struct{})
 	if e.moving == nil {
 		e.moving = make(map[chan struct{}]bool)
 	}
@@ -74,12 +87,13 @@ func (e *engine) aside() (done func()) {
 		defer e.mu.Unlock()
 		delete(e.moving, c)
 		close(c)
+		e.tellBehind()
 	}
 }
 
 // again is a new engine on the same SQS queues.
 func (e *engine) again() *engine {
-	n := &engine{p: e.p, name: e.name, kind: e.kind, levels: e.levels, isDLQ: e.isDLQ, fifo: e.fifo, dlq: e.dlq, out: make(map[runtime.Receipt]*message), memos: e.memos, killers: e.killers}
+	n := &engine{p: e.p, name: e.name, kind: e.kind, levels: e.levels, isDLQ: e.isDLQ, fifo: e.fifo, dlq: e.dlq, out: make(map[runtime.Receipt]*message), memos: e.memos, killers: e.killers, ours: e.ours, came: time.Now()}
 	for _, l := range e.lanes {
 		n.lanes = append(n.lanes, newLane(n, l.remote, l.level))
 	}
@@ -118,7 +132,7 @@ func (e *engine) inputs() []*lane {
 }
 
 func (e *engine) dequeue(ctx context.Context, q *Queue, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
-	w := &waiter{limit: limit, lease: lease, wake: make(chan struct{}, 1)}
+	w := &waiter{ctx: ctx, limit: limit, lease: lease, wake: make(chan struct{}, 1)}
 	asked := make(map[*lane]bool) // and found empty, in this round
 	e.mu.Lock()
 	e.turns++
@@ -140,6 +154,9 @@ func (e *engine) dequeue(ctx context.Context, q *Queue, limit int, lease time.Du
 		e.watchLater(ctx)
 		ms, ask := e.scan(limit, asked, lowest)
 		err := w.err
+		if err == nil && len(ms) == 0 {
+			err = e.refuses()
+		}
 		if len(ms) == 0 && err == nil && ctx.Err() == nil && !e.closing {
 			e.ask(ctx, w, ask)
 		}
@@ -204,9 +221,28 @@ func brief(ctx context.Context) bool {
 // for a poll without one serves nobody.
 func (e *engine) waitOf(ctx context.Context) time.Duration {
 	if end, ok := ctx.Deadline(); ok {
-		return min(e.p.wait, time.Until(end)).Truncate(time.Second)
+		return min(e.pollWait(), time.Until(end)).Truncate(time.Second)
 	}
-	return e.p.wait
+	return e.pollWait()
+}
+
+const (
+	// shortWait is the wait of polls while tasks come now and then: a pool that stops
+	// waits for the last one.
+	shortWait = 5 * time.Second
+	// lull is how long nothing comes until polls take as long as SQS allows.
+	lull = 5 * time.Minute
+)
+
+// pollWait is how long polls wait. mu is held.
+func (e *engine) pollWait() time.Duration {
+	switch {
+	case e.p.wait != unset:
+		return e.p.wait
+	case time.Since(e.came) < lull:
+		return shortWait
+	}
+	return maxWait
 }
 
 // scan takes what is at hand from the highest level that has something. Where a
@@ -288,6 +324,10 @@ func (e *engine) leave(w *waiter) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.waiters = slices.DeleteFunc(e.waiters, func(o *waiter) bool { return o == w })
+	if e.atWork() {
+		e.behind = append(e.behind, behind{runtime.Behind(w.ctx), e.begun})
+	}
+	e.tellBehind()
 	e.holdBack()
 }
 
@@ -299,6 +339,14 @@ func (e *engine) wakeAll() {
 		default:
 		}
 	}
+}
+
+// closeWait bounds how long shut waits for polls: as long as one may take.
+func (e *engine) closeWait() time.Duration {
+	if e.p.closeWait != unset {
+		return e.p.closeWait
+	}
+	return maxWait + e.p.api.patience + time.Second
 }
 
 // shut ends the engine: it waits for polls that are under way and gives back what
@@ -315,7 +363,7 @@ func (e *engine) shut() {
 		e.work.Wait()
 		close(done)
 	}()
-	t := time.NewTimer(e.p.closeWait)
+	t := time.NewTimer(e.closeWait())
 	select {
 	case <-done:
 	case <-t.C:
@@ -327,5 +375,8 @@ func (e *engine) shut() {
 	ms := append(e.clear(), e.rise()...)
 	e.mu.Unlock()
 	e.giveBack(ms)
+	e.mu.Lock()
+	e.tellBehind()
+	e.mu.Unlock()
 	e.cut()
 }

@@ -95,6 +95,13 @@ func (p *Provider) checkIn(ctx context.Context, o *outgoing) error {
 		o.task = hollow(o.task)
 	}
 	o.prepare()
+	if o.raw != nil {
+		if o.err != nil { // the reason alone may be too much
+			o.attrs = nil
+			o.prepare()
+		}
+		return o.err
+	}
 	if p.store == nil || o.attrs[attrStored] != "" || o.size <= o.to.maxSize-reserve {
 		return o.err
 	}

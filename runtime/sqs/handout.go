@@ -54,8 +54,10 @@ func (e *engine) giveBackAll() {
 	ms, back := e.clear(), make(chan struct{})
 	e.back = back
 	e.work.Add(1)
+	done := e.asideLocked()
 	e.mu.Unlock()
 	defer e.work.Done()
+	defer done()
 	defer close(back)
 	e.giveBack(ms)
 }

@@ -3,7 +3,6 @@ package sqs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -25,27 +24,28 @@ type lane struct {
 	polls   int        // under way
 	room    int        // messages that they may bring
 	target  int        // polls to have under way
-	flying  map[chan struct{}]time.Time
+	flying  map[chan struct{}]flight
 	empty   bool // the last poll brought nothing
 	probing chan struct{}
+}
+
+// A flight is a poll that is under way.
+type flight struct {
+	began  time.Time
+	number uint64
 }
 
 func newLane(e *engine, r *remote, level int) *lane {
 	if e.cut == nil {
 		e.polling, e.cut = context.WithCancel(context.Background())
 	}
-	return &lane{e: e, remote: r, level: level, target: 1, flying: make(map[chan struct{}]time.Time)}
+	return &lane{e: e, remote: r, level: level, target: 1, flying: make(map[chan struct{}]flight)}
 }
 
 // firstLease bounds the lease that a poll asks for. A longer one begins when the
 // message is handed out: where the answer of a poll is lost, its messages are away
 // for no longer than this.
 const firstLease = 30 * time.Second
-
-// defaultPatience is how much longer than its wait a poll may take, the SDK's retries
-// included. A connection that died in silence would hold it for minutes, and the
-// lane has no other while it is idle.
-const defaultPatience = 20 * time.Second
 
 // quick is how soon an answer comes to a poll that did not wait. SQS does not say when
 // a lease began: it was not before the request, and where the poll may have waited
@@ -80,7 +80,8 @@ func (l *lane) start(p poll) {
 	p.began, p.landed = time.Now(), make(chan struct{})
 	l.polls++
 	l.room += p.limit
-	l.flying[p.landed] = p.began
+	l.e.begun++
+	l.flying[p.landed] = flight{p.began, l.e.begun}
 	l.e.work.Add(1)
 	go func() {
 		defer l.e.work.Done()
@@ -88,12 +89,16 @@ func (l *lane) start(p poll) {
 	}()
 }
 
-// request is a receive of up to limit messages.
-func (l *lane) request(limit int, wait, lease time.Duration) *awssqs.ReceiveMessageInput {
+// receive asks for up to limit messages.
+func (l *lane) receive(ctx context.Context, limit int, wait, lease time.Duration) (*awssqs.ReceiveMessageOutput, error) {
 	in := &awssqs.ReceiveMessageInput{
 		QueueUrl: &l.url, MaxNumberOfMessages: int32(limit), WaitTimeSeconds: seconds(wait), VisibilityTimeout: seconds(lease),
 		MessageAttributeNames:       []string{"All"},
-		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameApproximateReceiveCount, types.MessageSystemAttributeNameMessageGroupId},
+		MessageSystemAttributeNames: systemAttributes,
+	}
+	var how []func(*awssqs.Options)
+	if in.WaitTimeSeconds == 0 {
+		in.WaitTimeSeconds, how = -1, []func(*awssqs.Options){sayZero}
 	}
 	if l.fifo {
 		// A receive that is tried again with this ID, because its answer was lost,
@@ -101,23 +106,20 @@ func (l *lane) request(limit int, wait, lease time.Duration) *awssqs.ReceiveMess
 		id := uuid.NewString()
 		in.ReceiveRequestAttemptId = &id
 	}
-	return in
+	out, err := l.e.p.api.ReceiveMessage(waiting(ctx, wait), in, how...)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return out, explain("receive from "+l.name, err)
 }
 
 // run makes one poll. It is not cancelled when the Dequeue that asked for it
 // ends: SQS would lease its messages to nobody.
 func (l *lane) run(p poll) {
 	e := l.e
-	bound := p.wait + e.p.patience
-	ctx, cancel := context.WithTimeoutCause(e.polling, bound, fmt.Errorf("SQS did not answer within %s", bound))
-	defer cancel()
 	asked := e.p.clock.Now()
-	out, err := e.p.api.ReceiveMessage(ctx, l.request(p.limit, p.wait, p.lease))
+	out, err := l.receive(e.polling, p.limit, p.wait, p.lease)
 	at := e.p.clock.Now()
-	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
-	err = explain("receive from "+l.name, err)
 	if l == e.later {
 		if err == nil {
 			err = e.promote(out.Messages, at)
@@ -135,6 +137,11 @@ func (l *lane) run(p poll) {
 		since = asked
 	}
 	good, rest, err := l.sort(out.Messages, at, since, p.lease)
+	if strange := e.judge(l, good, rest, at); strange != nil {
+		e.leaveAlone(rest)
+		l.arrive(p, strange)
+		return
+	}
 	if len(rest) > 0 {
 		defer e.aside()()
 	}
@@ -145,8 +152,8 @@ func (l *lane) run(p poll) {
 // A stray is a message that is not for a worker, and why.
 type stray struct {
 	*message
-	raw   types.Message
-	cause error // why it is no task; nil: it goes back until it is due
+	cause  error // why it is no task; nil: it goes back until it is due
+	isTask bool  // all the same: its payload alone is missing
 }
 
 // storePause is how long a task waits whose payload cannot be had now.
@@ -162,7 +169,7 @@ func (l *lane) sort(raw []types.Message, at, since time.Time, lease time.Duratio
 		group := r.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)]
 		m, err := l.read(r, since, lease)
 		if l.fifo && away[group] {
-			rest = append(rest, stray{m, r, nil}) // it would be handed out before the one that is away
+			rest = append(rest, stray{message: m}) // it would be handed out before the one that is away
 			continue
 		}
 		if err == nil && m.stored != "" {
@@ -171,21 +178,23 @@ func (l *lane) sort(raw []types.Message, at, since time.Time, lease time.Duratio
 				away[group], trouble = true, err
 				m.due = at.Add(storePause)
 				m.payload = m.task.Payload // it stays where it is
-				rest = append(rest, stray{m, r, nil})
+				rest = append(rest, stray{message: m})
 				continue
 			}
 		}
 		switch {
 		case err != nil && e.isDLQ:
-			m.task = standIn(r, e.name, at, err)
+			m.estrange(r, at, err)
 		case err != nil:
-			rest = append(rest, stray{m, r, err})
+			isTask := m.task != nil
+			m.estrange(r, at, err)
+			rest = append(rest, stray{m, err, isTask})
 			continue
-		case e.isDLQ:
+		case e.isDLQ && !m.foreign:
 			e.explainDeath(m)
 		case m.task.ScheduledFor.After(at):
 			away[group], m.due = true, m.task.ScheduledFor
-			rest = append(rest, stray{m, r, nil})
+			rest = append(rest, stray{message: m})
 			continue
 		}
 		good = append(good, m)
@@ -213,6 +222,7 @@ func (l *lane) arrive(p poll, err error) {
 	l.ended(p, 0)
 	e.complain(err)
 	e.wakeAll()
+	e.tellBehind()
 }
 
 // complain has a Dequeue that waits answer an error. mu is held.
@@ -229,6 +239,9 @@ func (l *lane) bring(p poll, ms []*message, n int, trouble error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	l.ended(p, n)
+	if n > 0 {
+		e.came = time.Now()
+	}
 	l.ready = append(l.ready, ms...)
 	switch {
 	case n == maxBatch:
@@ -243,6 +256,7 @@ func (l *lane) bring(p poll, ms []*message, n int, trouble error) {
 	}
 	e.wakeAll()
 	e.holdBack()
+	e.tellBehind()
 }
 
 // ended is guarded by mu.
@@ -258,8 +272,9 @@ func (l *lane) ended(p poll, n int) {
 	}
 	if p.probe && n == 0 && !l.e.closing && len(l.e.waiters) > 0 && l.polls == 0 {
 		// From now on a poll that waits says that the lane is empty.
-		w := l.e.waiters[0]
-		l.start(poll{limit: min(w.limit, maxBatch), lease: w.lease, wait: l.e.p.wait})
+		if w := l.e.waiters[0]; w.ctx.Err() == nil {
+			l.start(poll{limit: min(w.limit, maxBatch), lease: w.lease, wait: l.e.pollWait()})
+		}
 	}
 }
 
@@ -288,7 +303,6 @@ func (e *engine) setRight(rest []stray) {
 			undue = append(undue, s.message)
 			continue
 		}
-		s.task = standIn(s.raw, e.name, e.p.clock.Now(), s.cause)
 		e.buryStray(ctx, s.message)
 	}
 	for _, m := range undue {

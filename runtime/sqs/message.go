@@ -2,7 +2,6 @@ package sqs
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"net/url"
 	"slices"
@@ -22,6 +21,7 @@ const (
 	attrCrashes = "taskgen-crashes" // deliveries that ended with nothing said, before the task was sent anew
 	attrDead    = "taskgen-dead"    // the queue that the task died on
 	attrStored  = "taskgen-stored"  // where the payload is
+	attrBuried  = "taskgen-buried"  // of a dead message that is no task: a burial
 )
 
 // reserve is kept free in a message for what the runtime writes into a task:
@@ -39,6 +39,11 @@ type message struct {
 	origin   string // attrDead
 	stored   string // attrStored
 	payload  []byte // what is stored there
+	with     beside
+	foreign  bool   // it is no task
+	raw      string // its body, then
+	burial   burial
+	sent     time.Time
 	received time.Time
 	until    time.Time // when the lease ends, on our clock
 	group    *group    // of a fifo queue; the message is one of its line
@@ -127,6 +132,12 @@ func (l *lane) read(m types.Message, at time.Time, lease time.Duration) (*messag
 	before, _ := strconv.Atoi(text(attrCrashes))
 	msg.crashes = max(before, 0)
 	msg.origin, msg.stored = text(attrDead), text(attrStored)
+	msg.sent = time.UnixMilli(number(m.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)]))
+	if b, ok := buried(text(attrBuried)); ok && l.e.isDLQ {
+		msg.standFor(m, b)
+		return msg, nil
+	}
+	msg.with = besides(m, attrCrashes, attrDead, attrStored, attrBuried)
 	data, err := envelope(aws.ToString(m.Body))
 	if err == nil {
 		msg.task, err = runtime.DecodeEnvelope(data)
@@ -170,20 +181,6 @@ func (e *engine) remember(m *message) {
 		runs -= note.receives
 	}
 	m.task.RetryCount += max(runs, 0)
-}
-
-// undecodable is the type of the task that stands on the dead letter queue for a
-// message that cannot be decoded. Its payload is the message's body, in base64.
-const undecodable = "taskgen.undecodable"
-
-// standIn is a valid task in place of a message that is none.
-func standIn(m types.Message, queue string, now time.Time, cause error) *runtime.Task {
-	t := &runtime.Task{
-		ID: "sqs-" + aws.ToString(m.MessageId), Type: undecodable, Queue: queue, CreatedAt: now,
-		Payload: []byte(`"` + base64.StdEncoding.EncodeToString([]byte(aws.ToString(m.Body))) + `"`),
-	}
-	runtime.Bury(t, queue, now, cause)
-	return t
 }
 
 // fetchStored brings the payload of a message that holds only its key.

@@ -3,6 +3,7 @@ package sqs
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -21,8 +22,9 @@ const (
 
 // Defaults of the options.
 const (
-	defaultPolls     = 8
-	defaultCloseWait = 2 * time.Second
+	defaultPolls = 8
+	// unset is a duration that the caller did not give.
+	unset time.Duration = math.MinInt64
 )
 
 // An Option changes how New works.
@@ -36,7 +38,6 @@ type options struct {
 	polls        int
 	closeWait    time.Duration
 	walkLease    time.Duration // no option: see defaultWalkLease
-	patience     time.Duration // no option: see defaultPatience
 	store        Store
 	byVisibility bool
 	fairEvery    int
@@ -55,9 +56,9 @@ func WithClock(c runtime.Clock) Option { return func(o *options) { o.clock = c }
 // are declared elsewhere.
 func WithoutCreate() Option { return func(o *options) { o.forbidCreate = true } }
 
-// WithWait sets how long a poll of an empty queue waits, 1 s to 20 s; 20 s by
-// default. Shorter waits cost more requests and let Close end sooner without
-// cutting a poll off.
+// WithWait sets how long a poll of an empty queue waits, 1 s to 20 s. By default it is
+// 5 s, and 20 s once nothing has come for five minutes. Shorter waits cost more requests
+// and let a pool and Close end sooner, for both wait for the polls under way.
 func WithWait(d time.Duration) Option { return func(o *options) { o.wait = d } }
 
 // WithMaxPolls bounds the polls of one SQS queue that are under way at the same
@@ -66,9 +67,9 @@ func WithWait(d time.Duration) Option { return func(o *options) { o.wait = d } }
 // the package comment on the HTTP client.
 func WithMaxPolls(n int) Option { return func(o *options) { o.polls = n } }
 
-// WithCloseWait bounds how long Close waits for polls that are under way; 2 s
-// by default. A poll that is cut off after that may have been given messages:
-// those come back when their lease ends.
+// WithCloseWait bounds how long Close waits for polls that are under way; by default
+// it is as long as a poll may take, so that none is cut off. One that is may have been
+// given messages: those come back when their lease ends. 0 cuts them off at once.
 func WithCloseWait(d time.Duration) Option { return func(o *options) { o.closeWait = d } }
 
 // A Store keeps payloads that are too large for SQS: S3, a file system, a
@@ -100,16 +101,16 @@ func RetryByVisibility() Option { return func(o *options) { o.byVisibility = tru
 func WithStarvationFree(n int) Option { return func(o *options) { o.fairEvery = n } }
 
 func newOptions(opts []Option) (options, error) {
-	o := options{clock: runtime.SystemClock, wait: maxWait, polls: defaultPolls, closeWait: defaultCloseWait, walkLease: defaultWalkLease, patience: defaultPatience}
+	o := options{clock: runtime.SystemClock, wait: unset, polls: defaultPolls, closeWait: unset, walkLease: defaultWalkLease}
 	for _, opt := range opts {
 		opt(&o)
 	}
 	switch {
-	case o.wait < time.Second || o.wait > maxWait:
+	case o.wait != unset && (o.wait < time.Second || o.wait > maxWait):
 		return o, fmt.Errorf("sqs: a poll waits for 1s to 20s, not %s", o.wait)
 	case o.polls < 1:
 		return o, fmt.Errorf("sqs: at least 1 poll, not %d", o.polls)
-	case o.closeWait < 0:
+	case o.closeWait != unset && o.closeWait < 0:
 		return o, fmt.Errorf("sqs: Close cannot wait for %s", o.closeWait)
 	case o.fairEvery == 1 || o.fairEvery < 0:
 		return o, fmt.Errorf("sqs: WithStarvationFree takes 2 and more, not %d", o.fairEvery)

@@ -80,7 +80,7 @@ func TestCloseDoesNotWaitForAnIdlePollBeyondItsBound(t *testing.T) {
 
 func TestAPollThatIsNeverAnsweredIsGivenUp(t *testing.T) {
 	b := newBench(t, WithWait(time.Second))
-	b.p.patience = 100 * time.Millisecond
+	b.p.api.patience = 100 * time.Millisecond
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	put(t, q, "a")
 	b.SetHook(func(c sqsfake.Call) sqsfake.Fault { return sqsfake.Fault{Delay: time.Hour} })

@@ -21,9 +21,13 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	return q.walk(ctx, ids, ids == nil, func(e *engine, ms []*message) []error {
 		errs := make([]error, len(ms))
 		e.move(ctx, ms, errs, func(m *message) *outgoing {
+			if m.foreign {
+				return e.asItWas(m)
+			}
 			runtime.Unbury(m.task, e.dlqName())
 			m.task.Queue = e.name
-			o := &outgoing{to: e.place(m.task).remote, task: m.task, attrs: m.attributes(), group: token(m.task.GroupKey), dedup: token(m.id)}
+			o := m.outgoing(e.place(m.task).remote)
+			o.group, o.dedup = token(m.task.GroupKey), token(m.id)
 			delete(o.attrs, attrCrashes)
 			delete(o.attrs, attrDead)
 			return o
@@ -73,7 +77,7 @@ func (q *Queue) walk(ctx context.Context, ids []string, all bool, do func(*engin
 		for _, m := range ms {
 			again = again || seen[m.id] // what the walk held is back: it could not keep it
 			seen[m.id] = true
-			if m.task == nil || e.origin(m) != e.name || !all && !want[m.task.ID] {
+			if !e.diedHere(m) || !all && !want[m.task.ID] || all && m.foreign && m.sent.After(w.began) {
 				w.held = append(w.held, m)
 			} else {
 				chosen = append(chosen, m)
@@ -97,6 +101,31 @@ func orFirst(err error, be *runtime.BatchError) error {
 		return err
 	}
 	return be.OrNil()
+}
+
+// asItWas is a message that is no task, on its way back to the SQS queue that it was on.
+// Who finds it there first may bury it again.
+func (e *engine) asItWas(m *message) *outgoing {
+	o := m.outgoing(e.lanes[len(e.lanes)-1].remote)
+	for _, l := range e.inputs() {
+		if l.arn == m.burial.From {
+			o.to = l.remote
+		}
+	}
+	o.attrs, o.dedup = nil, token(m.id)
+	if o.group = m.with.group; o.group == "" {
+		o.group = token(m.id)
+	}
+	return o
+}
+
+// diedHere reports whether a dead letter is this queue's. What SQS itself moved says
+// where from; what somebody else put there is nobody's.
+func (e *engine) diedHere(m *message) bool {
+	if !m.foreign || m.burial.Queue != "" {
+		return e.origin(m) == e.name
+	}
+	return slices.ContainsFunc(e.inputs(), func(l *lane) bool { return l.arn == m.burial.From })
 }
 
 // origin is the queue that a dead task died on.

@@ -138,7 +138,14 @@ func (e *engine) bury(ctx context.Context, ms []*message, errs []error) {
 	e.move(ctx, ms, errs, func(m *message) *outgoing {
 		// The message's own ID: a burial that is repeated within five minutes is one,
 		// and another death of the same task is another.
-		o := &outgoing{to: e.dlq, task: m.task, group: token(m.id), dedup: token(m.id), attrs: m.attributes()}
+		o := m.outgoing(e.dlq)
+		o.group, o.dedup = token(m.id), token(m.id)
+		if m.foreign {
+			if m.with.group != "" {
+				o.group = m.with.group
+			}
+			return o
+		}
 		delete(o.attrs, attrCrashes)
 		o.attrs[attrDead] = e.name
 		return o
@@ -174,8 +181,8 @@ func (e *engine) tellBuried(ctx context.Context) {
 func (e *engine) resend(ctx context.Context, ms []*message, errs []error) {
 	now := e.p.clock.Now()
 	e.move(ctx, ms, errs, func(m *message) *outgoing {
-		o := &outgoing{to: m.lane.remote, task: m.task, attrs: m.attributes()}
-		if m.lane != e.later {
+		o := m.outgoing(m.lane.remote)
+		if m.lane != e.later && !m.foreign {
 			o.to = e.place(m.task).remote
 		}
 		o.delay = m.task.ScheduledFor.Sub(now)
@@ -218,8 +225,20 @@ func trimmed(t *runtime.Task) *runtime.Task {
 	return &c
 }
 
-// attributes are those that a message takes along when it is sent anew.
+// outgoing is the message anew, with all that its sender put beside it.
+func (m *message) outgoing(to *remote) *outgoing {
+	o := &outgoing{to: to, task: m.task, attrs: m.attributes(), with: m.with}
+	if m.foreign {
+		o.raw = &m.raw
+	}
+	return o
+}
+
+// attributes are taskgen's own that a message takes along when it is sent anew.
 func (m *message) attributes() map[string]string {
+	if m.foreign {
+		return map[string]string{attrBuried: m.burial.String()}
+	}
 	a := make(map[string]string, 2)
 	if m.crashes > 0 {
 		a[attrCrashes] = strconv.Itoa(m.crashes)
@@ -248,7 +267,7 @@ func (e *engine) promote(raw []types.Message, at time.Time) error {
 		m, err := e.later.read(r, at, runtime.DefaultVisibility)
 		switch {
 		case err != nil:
-			m.task = standIn(r, e.name, at, err)
+			m.estrange(r, at, err)
 			e.buryStray(ctx, m)
 			continue
 		case m.task.ScheduledFor.After(at):
@@ -263,7 +282,8 @@ func (e *engine) promote(raw []types.Message, at time.Time) error {
 	errs := make([]error, len(rest)+len(due))
 	e.resend(ctx, rest, errs[:len(rest)])
 	e.move(ctx, due, errs[len(rest):], func(m *message) *outgoing {
-		o := &outgoing{to: e.lanes[0].remote, task: m.task, attrs: m.attributes(), group: token(m.task.GroupKey), dedup: token(m.id)}
+		o := m.outgoing(e.lanes[0].remote)
+		o.group, o.dedup = token(m.task.GroupKey), token(m.id)
 		delete(o.attrs, attrCrashes)
 		return o
 	})

@@ -22,8 +22,10 @@ type outgoing struct {
 	task  *runtime.Task
 	delay time.Duration // until the task is due
 	attrs map[string]string
-	group string // message group, on a fifo queue
-	dedup string // deduplication ID, on a fifo queue
+	with  beside
+	raw   *string // the body, of a message that is no task
+	group string  // message group, on a fifo queue
+	dedup string  // deduplication ID, on a fifo queue
 
 	body  string
 	size  int
@@ -33,8 +35,12 @@ type outgoing struct {
 
 // prepare encodes a message and says when it is too large.
 func (o *outgoing) prepare() {
-	o.body = body(o.task)
-	o.size = len(o.body)
+	if o.err = nil; o.raw != nil {
+		o.body = *o.raw
+	} else {
+		o.body = body(o.task)
+	}
+	o.size = len(o.body) + o.with.size()
 	for k, v := range o.attrs {
 		o.size += len(k) + len("String") + len(v)
 	}
@@ -44,17 +50,21 @@ func (o *outgoing) prepare() {
 }
 
 func (o *outgoing) entry(id int) types.SendMessageBatchRequestEntry {
-	e := types.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(id)), MessageBody: &o.body}
-	if len(o.attrs) > 0 {
-		e.MessageAttributes = make(map[string]types.MessageAttributeValue, len(o.attrs))
-		for k, v := range o.attrs {
-			e.MessageAttributes[k] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(v)}
+	e := types.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(id)), MessageBody: &o.body, MessageAttributes: o.attributes()}
+	if o.with.trace != "" {
+		e.MessageSystemAttributes = map[string]types.MessageSystemAttributeValue{
+			string(types.MessageSystemAttributeNameForSendsAWSTraceHeader): {DataType: aws.String("String"), StringValue: &o.with.trace},
 		}
 	}
 	if o.to.fifo {
 		e.MessageGroupId, e.MessageDeduplicationId = &o.group, &o.dedup
-	} else {
-		e.DelaySeconds = seconds(min(max(o.delay, 0), maxDelay))
+		return e
+	}
+	if o.with.group != "" {
+		e.MessageGroupId = &o.with.group
+	}
+	if e.DelaySeconds = seconds(min(max(o.delay, 0), maxDelay)); e.DelaySeconds == 0 && o.to.delays {
+		e.DelaySeconds = -1
 	}
 	return e
 }
@@ -165,12 +175,16 @@ func cutBatch(stream []*outgoing, broken map[string]bool, most int) (part, rest 
 
 func (p *Provider) sendBatch(ctx context.Context, part []*outgoing) []error {
 	to := part[0].to
+	var how []func(*awssqs.Options)
+	if to.delays {
+		how = append(how, sayZero)
+	}
 	return entries(ctx, len(part), func(numbers []int) (map[int]verdict, error) {
 		batch := make([]types.SendMessageBatchRequestEntry, len(numbers))
 		for i, n := range numbers {
 			batch[i] = part[n].entry(n)
 		}
-		out, err := p.api.SendMessageBatch(ctx, &awssqs.SendMessageBatchInput{QueueUrl: &to.url, Entries: batch})
+		out, err := p.api.SendMessageBatch(ctx, &awssqs.SendMessageBatchInput{QueueUrl: &to.url, Entries: batch}, how...)
 		if err != nil {
 			return nil, explain("send to "+to.name, err)
 		}

@@ -74,8 +74,8 @@ func (e *engine) awaitMoves(ctx context.Context) {
 	e.mu.Lock()
 	var all []chan struct{}
 	for _, l := range e.lanes {
-		for landed, began := range l.flying {
-			if time.Since(began) < young {
+		for landed, f := range l.flying {
+			if time.Since(f.began) < young {
 				all = append(all, landed)
 			}
 		}

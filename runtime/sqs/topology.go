@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/taskgen/taskgen/runtime"
 )
@@ -22,6 +25,9 @@ type remote struct {
 	maxSize        int           // bytes of one message
 	retention      time.Duration // from when a message was sent
 	policy         *redrivePolicy
+	delays         bool // its DelaySeconds are more than 0, so that a send says 0
+	ours           bool // it has the tag that says whose it is
+	dead           bool // it has the tag of a dead letter queue
 }
 
 type redrivePolicy struct {
@@ -32,6 +38,9 @@ type redrivePolicy struct {
 // roleTag marks a dead letter queue, so that a process that opens it by its name
 // knows what it is.
 const roleTag, roleDead = "taskgen-role", "dlq"
+
+// queueTag says whose a queue in SQS is: two prefixes and names may make one name there.
+const queueTag = "taskgen-queue"
 
 // build makes the engine of a queue: it finds or creates what it stands on.
 func (p *Provider) build(ctx context.Context, cfg runtime.QueueConfig) (*engine, error) {
@@ -49,7 +58,7 @@ func (p *Provider) build(ctx context.Context, cfg runtime.QueueConfig) (*engine,
 	if cfg.Visibility > maxLease {
 		return nil, fmt.Errorf("%w: SQS leases a message for 12 hours at most, and the visibility is to be %s", runtime.ErrUnsupported, cfg.Visibility)
 	}
-	e := &engine{p: p, name: cfg.Name, kind: cfg.Type, levels: cfg.Levels, out: make(map[runtime.Receipt]*message), memos: newMemos(), killers: &killers{}}
+	e := &engine{p: p, name: cfg.Name, kind: cfg.Type, levels: cfg.Levels, out: make(map[runtime.Receipt]*message), memos: newMemos(), killers: &killers{}, came: time.Now()}
 	if found, err := p.openDead(ctx, e, n); found || err != nil {
 		return e, err
 	}
@@ -68,7 +77,7 @@ func (p *Provider) openDead(ctx context.Context, e *engine, n names) (bool, erro
 		return false, nil
 	}
 	for _, name := range []string{n.standard(), n.fifo()} {
-		r, err := p.find(ctx, name)
+		r, err := p.find(ctx, name, e.name)
 		if err != nil || r == nil {
 			if err != nil {
 				return false, err
@@ -94,11 +103,7 @@ func (p *Provider) openDead(ctx context.Context, e *engine, n names) (bool, erro
 // isDead reports whether a queue in SQS is some queue's dead letter queue: it is
 // marked so, or SQS knows it as the target of a redrive policy.
 func (p *Provider) isDead(ctx context.Context, r *remote) (bool, error) {
-	tags, err := p.api.ListQueueTags(ctx, &awssqs.ListQueueTagsInput{QueueUrl: &r.url})
-	if err != nil {
-		return false, explain("read the tags of "+r.name, err)
-	}
-	if tags.Tags[roleTag] == roleDead {
+	if r.dead {
 		return true, nil
 	}
 	sources, err := p.api.ListDeadLetterSourceQueues(ctx, &awssqs.ListDeadLetterSourceQueuesInput{QueueUrl: &r.url})
@@ -137,14 +142,14 @@ func (p *Provider) openLanes(ctx context.Context, e *engine, n, dlqNames names, 
 		for level := cfg.Levels - 1; level >= 0; level-- {
 			want = append(want, n.level(level))
 		}
-		if above, err := p.url(ctx, n.level(cfg.Levels)); err != nil {
+		if above, err := p.url(ctx, n.level(cfg.Levels)); err != nil && !denied(err) {
 			return err
 		} else if above != "" {
 			return fmt.Errorf("%w: it has more than %d levels in SQS (%s is there): open it with as many, or delete what is left of an earlier one", runtime.ErrQueueMismatch, cfg.Levels, n.level(cfg.Levels))
 		}
 	}
 	var err error
-	if e.dlq, err = p.ensure(ctx, dlqName, p.attributes(cfg, nil), map[string]string{roleTag: roleDead}); err != nil {
+	if e.dlq, err = p.ensure(ctx, dlqName, dlqNames.name, p.attributes(cfg, nil), map[string]string{roleTag: roleDead}); err != nil {
 		return fmt.Errorf("its dead letter queue: %w", err)
 	}
 	p.dead[dlqName] = true
@@ -152,13 +157,14 @@ func (p *Provider) openLanes(ctx context.Context, e *engine, n, dlqNames names, 
 		return err
 	}
 	for i, name := range want {
-		r, err := p.ensure(ctx, name, p.attributes(cfg, e.dlq), nil)
+		r, err := p.ensure(ctx, name, n.name, p.attributes(cfg, e.dlq), nil)
 		if err != nil {
 			return err
 		}
 		if err := p.verifyLive(r, e.dlq, cfg); err != nil {
 			return err
 		}
+		e.ours = e.ours || r.ours
 		e.lanes = append(e.lanes, newLane(e, r, len(want)-1-i))
 	}
 	if !e.fifo {
@@ -166,7 +172,7 @@ func (p *Provider) openLanes(ctx context.Context, e *engine, n, dlqNames names, 
 	}
 	standard := cfg
 	standard.Type = runtime.Standard
-	later, err := p.ensure(ctx, n.later(), p.attributes(standard, nil), nil)
+	later, err := p.ensure(ctx, n.later(), n.name, p.attributes(standard, nil), nil)
 	if err != nil {
 		return err
 	}
@@ -247,36 +253,69 @@ func (p *Provider) backstop(cfg runtime.QueueConfig) int {
 	return min(max(least, 2*cfg.MaxDeliveries+spare), maxReceives)
 }
 
-// ensure finds a queue, or creates it.
-func (p *Provider) ensure(ctx context.Context, name string, attributes, tags map[string]string) (*remote, error) {
-	r, err := p.find(ctx, name)
+// ensure finds a queue in SQS, or creates it. owner is the queue that it is for.
+func (p *Provider) ensure(ctx context.Context, name, owner string, attributes, tags map[string]string) (*remote, error) {
+	r, err := p.find(ctx, name, owner)
 	if r != nil || err != nil {
 		return r, err
 	}
 	if p.forbidCreate {
 		return nil, fmt.Errorf("the SQS queue %s is not there, and WithoutCreate forbids to create it", name)
 	}
-	made, err := p.api.CreateQueue(ctx, &awssqs.CreateQueueInput{QueueName: &name, Attributes: attributes, Tags: tags})
+	all := map[string]string{queueTag: owner}
+	maps.Copy(all, tags)
+	made, err := p.api.CreateQueue(ctx, &awssqs.CreateQueueInput{QueueName: &name, Attributes: attributes, Tags: all})
+	if denied(err) { // with tags it needs sqs:TagQueue as well
+		made, err = p.api.CreateQueue(ctx, &awssqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
+	}
 	if err != nil {
 		var exists *types.QueueNameExists
 		if !errors.As(err, &exists) {
 			return nil, explain("create the SQS queue "+name, err)
 		}
 		// Somebody was quicker, and asked for other attributes.
-		if r, err := p.find(ctx, name); r != nil || err != nil {
+		if r, err := p.find(ctx, name, owner); r != nil || err != nil {
 			return r, err
 		}
 		return nil, explain("create the SQS queue "+name, err)
 	}
-	return p.inspect(ctx, name, aws.ToString(made.QueueUrl))
+	return p.look(ctx, name, owner, aws.ToString(made.QueueUrl)) // somebody else may have made it just now
 }
 
-func (p *Provider) find(ctx context.Context, name string) (*remote, error) {
+func (p *Provider) find(ctx context.Context, name, owner string) (*remote, error) {
 	u, err := p.url(ctx, name)
 	if u == "" || err != nil {
 		return nil, err
 	}
-	return p.inspect(ctx, name, u)
+	return p.look(ctx, name, owner, u)
+}
+
+// look reads the attributes and tags of a queue in SQS, and refuses one that is another
+// queue's. Without the permission to read tags there are none.
+func (p *Provider) look(ctx context.Context, name, owner, u string) (*remote, error) {
+	r, err := p.inspect(ctx, name, u)
+	if err != nil {
+		return nil, err
+	}
+	out, err := p.api.ListQueueTags(ctx, &awssqs.ListQueueTagsInput{QueueUrl: &u})
+	if denied(err) {
+		return r, nil
+	}
+	if err != nil {
+		return nil, explain("read the tags of "+name, err)
+	}
+	of := out.Tags[queueTag]
+	if of != "" && of != owner {
+		return nil, fmt.Errorf("%w: the SQS queue %s is that of the queue %q, with another prefix (tag %s), and not of %q: choose another name or prefix", runtime.ErrQueueMismatch, name, of, queueTag, owner)
+	}
+	r.ours, r.dead = of != "", out.Tags[roleTag] == roleDead
+	return r, nil
+}
+
+// denied reports whether a request was refused for want of a permission.
+func denied(err error) bool {
+	var answer smithy.APIError
+	return errors.As(err, &answer) && strings.Contains(answer.ErrorCode(), "AccessDenied")
 }
 
 // url returns "" for a queue that is not there.
@@ -301,13 +340,8 @@ func (p *Provider) inspect(ctx context.Context, name, u string) (*remote, error)
 	r := &remote{name: name, url: u, arn: a["QueueArn"], fifo: a["FifoQueue"] == "true"}
 	r.maxSize, _ = strconv.Atoi(a["MaximumMessageSize"])
 	r.retention = time.Duration(number(a["MessageRetentionPeriod"])) * time.Second
-	for name, mend := range map[string]string{
-		"DelaySeconds":                  "every task would wait for it",
-		"ReceiveMessageWaitTimeSeconds": "every short look would wait for it",
-	} {
-		if number(a[name]) > 0 {
-			return nil, fmt.Errorf("%w: the SQS queue %s has %s=%s, and a request cannot say 0, so that %s: set it to 0", runtime.ErrQueueMismatch, r.name, name, a[name], mend)
-		}
+	if r.delays = number(a["DelaySeconds"]) > 0; r.delays && r.fifo {
+		return nil, fmt.Errorf("%w: the SQS queue %s has DelaySeconds=%s, and a message of a fifo queue cannot say 0, so that every task would wait for it: set it to 0", runtime.ErrQueueMismatch, r.name, a["DelaySeconds"])
 	}
 	if text := a["RedrivePolicy"]; text != "" {
 		r.policy = &redrivePolicy{}

@@ -33,7 +33,6 @@ func TestOpenSaysHowToMendAQueueThatDoesNotFit(t *testing.T) {
 		want       string
 	}{
 		"a default delay":      {queue: map[string]string{"DelaySeconds": "5"}, want: "DelaySeconds=5"},
-		"a default wait":       {queue: map[string]string{"ReceiveMessageWaitTimeSeconds": "20"}, want: "ReceiveMessageWaitTimeSeconds=20"},
 		"tiny messages":        {queue: map[string]string{"MaximumMessageSize": "1024"}, want: "MaximumMessageSize"},
 		"a short retention":    {queue: map[string]string{"MessageRetentionPeriod": "60"}, cfg: runtime.QueueConfig{Retention: time.Hour}, want: "MessageRetentionPeriod"},
 		"a dlq that forgets":   {queue: map[string]string{"MessageRetentionPeriod": week}, dlq: map[string]string{"MessageRetentionPeriod": "3600"}, want: "earlier than q"},
@@ -189,7 +188,7 @@ func TestACreatedQueueHasItsDeadLetterQueueAsBackstop(t *testing.T) {
 	} {
 		b := newBench(t)
 		openQueue(t, b.p, c.cfg)
-		r, err := b.p.find(within(t), c.name)
+		r, err := b.p.find(within(t), c.name, "q")
 		require.NoError(t, err)
 		got, err := b.p.api.GetQueueAttributes(within(t), &awssqs.GetQueueAttributesInput{QueueUrl: &r.url, AttributeNames: []types.QueueAttributeName{"RedrivePolicy"}})
 		require.NoError(t, err)
@@ -372,7 +371,7 @@ func TestOpenReadsTheURL(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "eu-central-1", p.api.Options().Region)
 	require.Equal(t, b.URL(), aws.ToString(p.api.Options().BaseEndpoint))
-	require.Equal(t, options{prefix: "prod-", clock: b.clock, wait: 5 * time.Second, polls: 3, closeWait: defaultCloseWait, walkLease: defaultWalkLease, patience: defaultPatience, byVisibility: true, fairEvery: 4}, p.options)
+	require.Equal(t, options{prefix: "prod-", clock: b.clock, wait: 5 * time.Second, polls: 3, closeWait: unset, walkLease: defaultWalkLease, byVisibility: true, fairEvery: 4}, p.options)
 	q := openQueue(t, p, runtime.QueueConfig{})
 	put(t, q, "a")
 	first(t, q)

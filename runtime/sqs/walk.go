@@ -20,12 +20,14 @@ type walk struct {
 	l    *lane
 	held []*message
 	kept time.Time // when the leases were last renewed
+
+	began time.Time
 }
 
 // newWalk begins one through the dead letter queue of e.
 func newWalk(e *engine) *walk {
 	dead := &engine{p: e.p, isDLQ: true, name: e.name, memos: newMemos()}
-	return &walk{l: newLane(dead, e.dlq, 0), kept: time.Now()}
+	return &walk{l: newLane(dead, e.dlq, 0), kept: time.Now(), began: e.p.clock.Now()}
 }
 
 // next receives up to ten messages. It returns none when SQS says that there are no
@@ -38,9 +40,9 @@ func (w *walk) next(ctx context.Context) ([]*message, error) {
 		if err := w.keep(ctx); err != nil {
 			return nil, err
 		}
-		out, err := p.api.ReceiveMessage(ctx, l.request(maxBatch, wait, p.walkLease))
+		out, err := l.receive(ctx, maxBatch, wait, p.walkLease)
 		if err != nil {
-			return nil, explain("receive from "+l.name, err)
+			return nil, err
 		}
 		if len(out.Messages) == 0 {
 			n, err := p.count(ctx, l.remote)
@@ -52,8 +54,10 @@ func (w *walk) next(ctx context.Context) ([]*message, error) {
 		}
 		ms := make([]*message, len(out.Messages))
 		for i, r := range out.Messages {
-			ms[i], _ = l.read(r, p.clock.Now(), p.walkLease) // one that is no task has no ID that could be asked for
-			if ms[i].stored != "" && ms[i].task != nil {
+			if ms[i], err = l.read(r, p.clock.Now(), p.walkLease); err != nil {
+				ms[i].estrange(r, p.clock.Now(), err)
+			}
+			if ms[i].stored != "" {
 				ms[i].payload = ms[i].task.Payload // it stays where it is
 			}
 		}

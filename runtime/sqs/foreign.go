@@ -1,0 +1,213 @@
+package sqs
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// systemAttributes are what a receive asks for of what SQS itself knows of a message.
+var systemAttributes = []types.MessageSystemAttributeName{
+	types.MessageSystemAttributeNameApproximateReceiveCount,
+	types.MessageSystemAttributeNameMessageGroupId,
+	types.MessageSystemAttributeNameAWSTraceHeader,
+	types.MessageSystemAttributeNameDeadLetterQueueSourceArn,
+	types.MessageSystemAttributeNameSentTimestamp,
+}
+
+// maxAttributes is the most that SQS takes with a message.
+const maxAttributes = 10
+
+// beside is what the sender of a message put beside its body. It goes along wherever the
+// message goes.
+type beside struct {
+	attrs map[string]types.MessageAttributeValue // but for taskgen's own
+	group string                                 // MessageGroupId: an order on fifo queues, fairness on others
+	trace string                                 // AWSTraceHeader
+}
+
+func besides(m types.Message, own ...string) beside {
+	b := beside{
+		group: m.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)],
+		trace: m.Attributes[string(types.MessageSystemAttributeNameAWSTraceHeader)],
+	}
+	for name, v := range m.MessageAttributes {
+		if !slices.Contains(own, name) {
+			if b.attrs == nil {
+				b.attrs = make(map[string]types.MessageAttributeValue)
+			}
+			b.attrs[name] = types.MessageAttributeValue{DataType: v.DataType, StringValue: v.StringValue, BinaryValue: v.BinaryValue}
+		}
+	}
+	return b
+}
+
+// size is what SQS counts of them.
+func (b *beside) size() (n int) {
+	for name, v := range b.attrs {
+		n += len(name) + len(aws.ToString(v.DataType)) + len(aws.ToString(v.StringValue)) + len(v.BinaryValue)
+	}
+	return n
+}
+
+// A burial is attrBuried: what is known of a message that is no task, in JSON.
+type burial struct {
+	ID     string    `json:"id"`
+	Queue  string    `json:"queue,omitempty"` // that it was buried by
+	From   string    `json:"from,omitempty"`  // ARN of the SQS queue that it was on
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"`
+}
+
+// maxReason bounds the reason of a burial, in bytes.
+const maxReason = 500
+
+// undecodable is the type of the task that stands for a message that is none, where
+// letters are looked at. Its payload is the message's body, in base64.
+const undecodable = "taskgen.undecodable"
+
+// estrange makes a message one that is no task. Its body and all beside it stay as they
+// are; a task of type undecodable stands for it here.
+func (m *message) estrange(r types.Message, at time.Time, cause error) {
+	e := m.lane.e
+	b := burial{ID: "sqs-" + m.id, At: at, Reason: clip(cause.Error())}
+	if e.isDLQ {
+		b.From = r.Attributes[string(types.MessageSystemAttributeNameDeadLetterQueueSourceArn)]
+	} else {
+		b.Queue, b.From = e.name, m.lane.arn
+	}
+	m.standFor(r, b)
+}
+
+// standFor is estrange with what is known already.
+func (m *message) standFor(r types.Message, b burial) {
+	m.foreign, m.raw, m.with, m.burial, m.origin = true, aws.ToString(r.Body), besides(r, attrBuried), b, b.Queue
+	m.crashes, m.stored, m.payload = 0, "", nil
+	queue := b.Queue
+	if queue == "" {
+		queue = m.lane.e.name
+	}
+	m.task = &runtime.Task{
+		ID: b.ID, Type: undecodable, Queue: queue, CreatedAt: b.At,
+		Payload: []byte(`"` + base64.StdEncoding.EncodeToString([]byte(m.raw)) + `"`),
+	}
+	runtime.Bury(m.task, queue, b.At, fmt.Errorf("%s", b.Reason))
+}
+
+// clip keeps of a text what an attribute can hold.
+func clip(text string) string {
+	if len(text) > maxReason {
+		text = text[:maxReason]
+	}
+	return strings.Map(func(r rune) rune {
+		if !allowed(r, 3) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, ""))
+}
+
+// buried reads attrBuried.
+func buried(text string) (b burial, ok bool) {
+	return b, text != "" && json.Unmarshal([]byte(text), &b) == nil && b.ID != ""
+}
+
+func (b burial) String() string {
+	text, _ := json.Marshal(b)
+	return string(text)
+}
+
+// attributes are those of a message that is sent: the key of a stored payload, without
+// which it is nothing, then its sender's, then what else taskgen has to say, as far as
+// there is room.
+func (o *outgoing) attributes() map[string]types.MessageAttributeValue {
+	if len(o.attrs)+len(o.with.attrs) == 0 {
+		return nil
+	}
+	all := make(map[string]types.MessageAttributeValue, len(o.attrs)+len(o.with.attrs))
+	add := func(name string, v types.MessageAttributeValue) {
+		if len(all) < maxAttributes {
+			all[name] = v
+		}
+	}
+	own := func(name string) {
+		if v := o.attrs[name]; v != "" {
+			add(name, types.MessageAttributeValue{DataType: aws.String("String"), StringValue: &v})
+		}
+	}
+	own(attrStored)
+	for _, name := range slices.Sorted(maps.Keys(o.with.attrs)) {
+		add(name, o.with.attrs[name])
+	}
+	own(attrCrashes)
+	own(attrDead)
+	own(attrBuried)
+	return all
+}
+
+// A queue that taskgen did not create may be somebody else's. It is known to be ours by
+// its tag, or by the first task that comes from it. Until then at most enough less one
+// messages that are no tasks are buried: with the next ones nothing more is, and
+// Dequeue answers an error.
+const enough = 10
+
+// Bounds of the pauses between looks at a queue that seems to be somebody else's.
+const (
+	firstStrangePause = 5 * time.Second
+	maxStrangePause   = time.Minute
+)
+
+// judge says whether what a receive brought is to be left alone.
+func (e *engine) judge(l *lane, good []*message, rest []stray, at time.Time) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ours || e.isDLQ || len(good)+len(rest) == 0 {
+		return nil
+	}
+	if len(good) > 0 || slices.ContainsFunc(rest, func(s stray) bool { return s.cause == nil || s.isTask }) {
+		e.ours, e.strange = true, nil
+		return nil
+	}
+	if e.foreign += len(rest); e.foreign < enough {
+		return nil
+	}
+	pause := min(firstStrangePause<<min(e.refused, 10), maxStrangePause)
+	e.refused++
+	e.strangeRest = time.Now().Add(pause)
+	if e.strange == nil {
+		e.strange = fmt.Errorf("%w: the first messages of the SQS queue %s are no tasks (%s): it seems to be somebody else's, and what is on it is left there; where it is yours, tag it %s=%s and open it again", runtime.ErrQueueMismatch, l.name, rest[0].burial.Reason, queueTag, e.name)
+		slog.Error("sqs: a queue seems to be somebody else's, and nothing more is taken from it", slog.String("queue", e.name), slog.Any("error", e.strange))
+	}
+	return e.strange
+}
+
+// refuses is the error of a Dequeue of a queue that is left alone for now. mu is held.
+func (e *engine) refuses() error {
+	if e.strange != nil && time.Now().Before(e.strangeRest) {
+		return e.strange
+	}
+	return nil
+}
+
+// leaveAlone makes messages visible again, as they are.
+func (e *engine) leaveAlone(rest []stray) {
+	ctx, cancel := context.WithTimeout(context.Background(), strayTime)
+	defer cancel()
+	ms := make([]*message, len(rest))
+	for i, s := range rest {
+		ms[i] = s.message
+	}
+	defer e.aside()()
+	e.hide(ctx, true, ms, make([]error, len(ms)), func(*message) int32 { return 0 })
+}

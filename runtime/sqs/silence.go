@@ -1,0 +1,91 @@
+package sqs
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http/httptrace"
+	"time"
+
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// A connection that died in silence answers nothing, and says nothing of it for minutes.
+const (
+	// defaultPatience is how long the answer to a request may take to begin, beyond the
+	// wait of a poll.
+	defaultPatience = 5 * time.Second
+	// slowest is how many bytes a second a request may take to be sent, on top of that.
+	slowest = 64 << 10
+	// answerTime is how long an answer may take that has begun.
+	answerTime = 20 * time.Second
+)
+
+// waitKey is where the context of a poll has its wait.
+type waitKey struct{}
+
+func waiting(ctx context.Context, wait time.Duration) context.Context {
+	return context.WithValue(ctx, waitKey{}, wait)
+}
+
+// A silence is a request that was not answered. Its connection is closed.
+type silence struct {
+	action string
+	after  time.Duration
+	poll   bool
+}
+
+func (s *silence) Error() string { return fmt.Sprintf("SQS did not answer within %s", s.after) }
+
+// RetryableError has the SDK send a request once more, but for a poll: that is begun
+// anew by whoever still wants it.
+func (s *silence) RetryableError() bool { return !s.poll }
+
+// bounded makes one attempt at a request, and gives it up where nothing comes.
+func (a *api) bounded(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+	wait, poll := ctx.Value(waitKey{}).(time.Duration)
+	s := &silence{action: awsmiddleware.GetOperationName(ctx), after: wait + a.patience, poll: poll}
+	bound := s.after
+	if r, ok := in.Request.(*smithyhttp.Request); ok {
+		bound += time.Duration(r.ContentLength) * time.Second / slowest
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	t := time.AfterFunc(bound, func() { cancel(s) })
+	defer t.Stop()
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotFirstResponseByte: func() { t.Reset(answerTime) }})
+	out, meta, err := next.HandleFinalize(ctx, in)
+	if err != nil && context.Cause(ctx) == error(s) {
+		err = s
+	}
+	return out, meta, err
+}
+
+// sayZero has a request say 0 for a number that is -1 in it. The SDK leaves a zero out,
+// and SQS takes what the queue says then.
+func sayZero(o *awssqs.Options) {
+	o.APIOptions = append(o.APIOptions[:len(o.APIOptions):len(o.APIOptions)], func(s *middleware.Stack) error {
+		return s.Build.Add(middleware.BuildMiddlewareFunc("taskgenZero", func(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (middleware.BuildOutput, middleware.Metadata, error) {
+			r, ok := in.Request.(*smithyhttp.Request)
+			if !ok || r.GetStream() == nil {
+				return next.HandleBuild(ctx, in)
+			}
+			text, err := io.ReadAll(r.GetStream())
+			if err != nil {
+				return middleware.BuildOutput{}, middleware.Metadata{}, err
+			}
+			for _, name := range []string{"WaitTimeSeconds", "DelaySeconds"} {
+				// Within a text the quotes would be escaped.
+				text = bytes.ReplaceAll(text, []byte(`"`+name+`":-1`), []byte(`"`+name+`":0`))
+			}
+			if in.Request, err = r.SetStream(bytes.NewReader(text)); err != nil {
+				return middleware.BuildOutput{}, middleware.Metadata{}, err
+			}
+			return next.HandleBuild(ctx, in)
+		}), middleware.Before)
+	})
+}
