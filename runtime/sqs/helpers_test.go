@@ -24,9 +24,14 @@ type bench struct {
 	p     *Provider
 }
 
-func newBench(t *testing.T, opts ...Option) *bench {
+func newBench(t *testing.T, opts ...Option) *bench { return benchWith(t, 0, opts...) }
+
+// benchWith has the server end each poll after longest by the machine's clock, where it
+// is not 0: its own stands still.
+func benchWith(t *testing.T, longest time.Duration, opts ...Option) *bench {
 	clock := queuetest.NewClock(time.Now().Truncate(time.Second))
 	b := &bench{Server: sqsfake.New(clock), clock: clock}
+	b.LongestPoll = longest
 	require.NoError(t, b.Start())
 	t.Cleanup(b.Stop)
 	b.p = b.provider(t, opts...)

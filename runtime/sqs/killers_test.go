@@ -16,6 +16,7 @@ func tags(t *testing.T, q *Queue) map[string]string {
 	t.Helper()
 	out, err := q.e.p.api.ListQueueTags(within(t), &awssqs.ListQueueTagsInput{QueueUrl: &q.e.lanes[0].url})
 	require.NoError(t, err)
+	delete(out.Tags, queueTag)
 	return out.Tags
 }
 

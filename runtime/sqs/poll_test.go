@@ -133,7 +133,7 @@ func TestThereIsOnePollWhenIdleAndMoreAtLoad(t *testing.T) {
 func TestAtLoadATaskCostsAtMostTwoFifthsOfARequest(t *testing.T) {
 	const tasks = 2000
 	for _, cfg := range []runtime.QueueConfig{{Name: "s"}, {Name: "p", Type: runtime.Priority, Levels: 4}} {
-		b := newBench(t)
+		b := benchWith(t, 250*time.Millisecond) // Stop waits for the polls
 		m := runtime.NewManager(runtime.ManagerConfig{Clock: b.clock})
 		require.NoError(t, m.Open(within(t), b.p, cfg))
 		before := total(b.p)

@@ -32,7 +32,7 @@ func TestOpenSaysHowToMendAQueueThatDoesNotFit(t *testing.T) {
 		cfg        runtime.QueueConfig
 		want       string
 	}{
-		"a default delay":      {queue: map[string]string{"DelaySeconds": "5"}, want: "DelaySeconds=5"},
+		"a default delay":      {queue: map[string]string{"DelaySeconds": "5", "FifoQueue": "true"}, dlq: map[string]string{"FifoQueue": "true", "MessageRetentionPeriod": "1209600"}, cfg: runtime.QueueConfig{Type: runtime.FIFO}, want: "DelaySeconds=5"},
 		"tiny messages":        {queue: map[string]string{"MaximumMessageSize": "1024"}, want: "MaximumMessageSize"},
 		"a short retention":    {queue: map[string]string{"MessageRetentionPeriod": "60"}, cfg: runtime.QueueConfig{Retention: time.Hour}, want: "MessageRetentionPeriod"},
 		"a dlq that forgets":   {queue: map[string]string{"MessageRetentionPeriod": week}, dlq: map[string]string{"MessageRetentionPeriod": "3600"}, want: "earlier than q"},
@@ -45,11 +45,15 @@ func TestOpenSaysHowToMendAQueueThatDoesNotFit(t *testing.T) {
 			if c.dlq != nil {
 				dlq = c.dlq
 			}
-			arn, other := declare(t, b, "q-dlq", dlq), declare(t, b, "other", nil)
+			suffix := ""
+			if c.cfg.Type == runtime.FIFO {
+				suffix = ".fifo"
+			}
+			arn, other := declare(t, b, "q-dlq"+suffix, dlq), declare(t, b, "other", nil)
 			if policy := c.queue["RedrivePolicy"]; policy != "" {
 				c.queue["RedrivePolicy"] = strings.NewReplacer("ARN", arn, "OTHER", other).Replace(policy)
 			}
-			declare(t, b, "q", c.queue)
+			declare(t, b, "q"+suffix, c.queue)
 			c.cfg.Name = "q"
 			_, err := b.p.Open(within(t), c.cfg)
 			require.ErrorIs(t, err, runtime.ErrQueueMismatch)
@@ -367,11 +371,11 @@ func TestOpenReadsTheURL(t *testing.T) {
 	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
 	b := newBench(t)
-	p, err := Open(within(t), "sqs://eu-central-1?prefix=prod-&wait=5s&polls=3&create=true&retry=visibility&fair=4&endpoint="+b.URL(), WithClock(b.clock))
+	p, err := Open(within(t), "sqs://eu-central-1?prefix=prod-&wait=5s&polls=3&create=true&retry=visibility&fair=4&endpoint="+b.URL(), WithClock(b.clock), WithCloseWait(time.Millisecond))
 	require.NoError(t, err)
 	require.Equal(t, "eu-central-1", p.api.Options().Region)
 	require.Equal(t, b.URL(), aws.ToString(p.api.Options().BaseEndpoint))
-	require.Equal(t, options{prefix: "prod-", clock: b.clock, wait: 5 * time.Second, polls: 3, closeWait: unset, walkLease: defaultWalkLease, byVisibility: true, fairEvery: 4}, p.options)
+	require.Equal(t, options{prefix: "prod-", clock: b.clock, wait: 5 * time.Second, polls: 3, closeWait: time.Millisecond, walkLease: defaultWalkLease, byVisibility: true, fairEvery: 4}, p.options)
 	q := openQueue(t, p, runtime.QueueConfig{})
 	put(t, q, "a")
 	first(t, q)

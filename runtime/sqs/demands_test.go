@@ -1,0 +1,109 @@
+package sqs
+
+import (
+	"testing"
+	"time"
+
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/internal/sqsfake"
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// deny has the server refuse some actions for want of a permission.
+func deny(b *bench, actions ...string) {
+	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+		for _, a := range actions {
+			if c.Operation == a {
+				return sqsfake.Fault{Error: &sqsfake.Error{Type: "AccessDeniedException", Status: 403, Message: "not authorized to perform: sqs:" + a}}
+			}
+		}
+		return sqsfake.Fault{}
+	})
+}
+
+// TestDefaultsOfAQueueDoNotHoldUpRequestsThatSayZero has queues that wait and delay by
+// themselves, on a clock that stands still.
+func TestDefaultsOfAQueueDoNotHoldUpRequestsThatSayZero(t *testing.T) {
+	slow := map[string]string{"ReceiveMessageWaitTimeSeconds": "20", "DelaySeconds": "900"}
+	b := newBench(t)
+	for _, name := range []string{"q", "q-dlq"} {
+		declare(t, b, name, map[string]string{"ReceiveMessageWaitTimeSeconds": "20", "DelaySeconds": "900", "MessageRetentionPeriod": "1209600"})
+	}
+	for _, name := range []string{"p--p0", "p--p1"} {
+		declare(t, b, name, slow)
+	}
+	q := openQueue(t, b.p, runtime.QueueConfig{})
+	put(t, q, "a")
+	ds := take(t, q, 1)
+	require.NoError(t, q.Release(within(t), ds))
+	ds = take(t, q, 1)
+	require.NoError(t, q.DeadLetter(within(t), ds))
+	moved, err := q.Redrive(within(t), nil) // its last look finds nothing, at once
+	require.NoError(t, err)
+	require.Equal(t, []string{"a"}, moved)
+	first(t, q)
+	priority := openQueue(t, b.p, runtime.QueueConfig{Name: "p", Type: runtime.Priority, Levels: 2})
+	put(t, priority, "low") // the level above is asked by a short look
+	first(t, priority)
+}
+
+func TestAQueueIsOpenedWithoutPermissionsForTags(t *testing.T) {
+	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO, MaxDeliveries: 1}, {Type: runtime.Priority, Levels: 2}} {
+		b := newBench(t)
+		deny(b, "ListQueueTags", "TagQueue", "UntagQueue", "ListDeadLetterSourceQueues")
+		q := openQueue(t, b.p, cfg)
+		put(t, q, "a")
+		for range 3 { // on a fifo queue it is to be counted after the second
+			take(t, q, 1)
+			b.clock.Advance(time.Minute)
+		}
+		first(t, q)
+	}
+}
+
+func TestAQueueIsCreatedWithoutTheTagThatItMayNotHave(t *testing.T) {
+	b := newBench(t)
+	tagged := 0
+	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+		if c.Operation == "CreateQueue" {
+			if tagged++; tagged == 1 {
+				return sqsfake.Fault{Error: &sqsfake.Error{Type: "AccessDeniedException", Status: 403, Message: "not authorized to perform: sqs:tagqueue"}}
+			}
+		}
+		return sqsfake.Fault{}
+	})
+	openQueue(t, b.p, runtime.QueueConfig{})
+	require.Equal(t, 3, tagged)
+}
+
+// TestPrefixesAndNamesThatMakeOneNameShareNoQueue opens "a"+"b-c" and "a-b"+"c" alike.
+func TestPrefixesAndNamesThatMakeOneNameShareNoQueue(t *testing.T) {
+	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}, {Type: runtime.Priority, Levels: 2}} {
+		b := newBench(t)
+		cfg.Name = "eu-mail"
+		openQueue(t, b.provider(t, WithPrefix("prod-")), cfg)
+		cfg.Name = "mail"
+		_, err := b.provider(t, WithPrefix("prod-eu-")).Open(within(t), cfg)
+		require.ErrorIs(t, err, runtime.ErrQueueMismatch, "%s", cfg.Type)
+		require.ErrorContains(t, err, `"eu-mail`)
+		cfg.Name = "eu-mail"
+		openQueue(t, b.provider(t, WithPrefix("prod-")), cfg)
+	}
+}
+
+func TestAQueueWithoutATagIsAnybodys(t *testing.T) {
+	b := newBench(t)
+	declare(t, b, "prod-eu-mail-dlq", map[string]string{"MessageRetentionPeriod": "1209600"})
+	declare(t, b, "prod-eu-mail", nil)
+	openQueue(t, b.provider(t, WithPrefix("prod-")), runtime.QueueConfig{Name: "eu-mail"})
+	openQueue(t, b.provider(t, WithPrefix("prod-eu-")), runtime.QueueConfig{Name: "mail"})
+	out, err := b.p.api.GetQueueUrl(within(t), &awssqs.GetQueueUrlInput{QueueName: ptr("prod-eu-mail")})
+	require.NoError(t, err)
+	tags, err := b.p.api.ListQueueTags(within(t), &awssqs.ListQueueTagsInput{QueueUrl: out.QueueUrl})
+	require.NoError(t, err)
+	require.Empty(t, tags.Tags, "what is declared elsewhere is not changed")
+}
+
+func ptr[T any](v T) *T { return &v }
