@@ -15,7 +15,10 @@
 //
 // The body of a message is the task's envelope. Only what holds characters that
 // SQS refuses is quoted, and only what SQS cannot tell (crashes before a retry, the
-// queue a task died on, the key of a stored payload) is in message attributes.
+// queue a task died on, the key of a stored payload) is in message attributes. Those of
+// other senders, with the group and the X-Ray trace of a message, go along wherever it
+// goes. A message that is no task is buried as it is, with the reason in an attribute, and
+// redriven as it was.
 //
 // A lease is the visibility timeout of a receive, in whole seconds, rounded up. SQS
 // does not fence on standard queues, so a receipt is good for as long as the local
@@ -37,10 +40,14 @@
 // A Dequeue that finds nothing at hand has a long poll sent, and more of them as long
 // as they come back full, up to the bound of [WithMaxPolls]. A poll is not cancelled
 // with its Dequeue, for SQS would lease its messages to nobody: it goes on, and what it
-// brings is the next Dequeue's, or goes back to SQS after half a second. Close waits
-// for polls that are under way, within the bound of [WithCloseWait]; one that SQS
-// leaves unanswered for 20 s beyond its wait is given up. A context that ends within
-// a second is served by short polls.
+// brings is the next Dequeue's, or goes back to SQS after half a second. A pool that
+// stops waits for it within its grace, and so does Close, as long as a poll may take: see
+// [WithCloseWait]. A poll waits for 5 s, and for 20 s where nothing has come for five
+// minutes: see [WithWait]. A context that ends within a second is served by short polls.
+//
+// A request whose answer does not begin within 5 s, beyond the wait of a poll and a second
+// for each 64 KiB that it sends, is given up, and its connection closed. The SDK sends it
+// again, but for a poll, which Dequeue answers as an error.
 //
 // A fifo queue gives several tasks of one group in a receive. They are handed out one
 // at a time: the next one when the one before it is completed or dead. Meanwhile
@@ -54,7 +61,7 @@
 // Each poll and each batch under way holds a connection. The SDK's default client
 // keeps 10 idle ones to a host: where more are busy at a time, give it more
 // (MaxIdleConnsPerHost of awshttp.BuildableClient, as [Open] does). A timeout of the
-// client, if it has one, must be longer than the wait of a poll, 20 s by default.
+// client, if it has one, must be longer than the wait of a poll, up to 20 s by default.
 //
 // README.md in this folder has the permissions, the quotas and the costs.
 package sqs

@@ -105,6 +105,20 @@ func (m *message) standFor(r types.Message, b burial) {
 	runtime.Bury(m.task, queue, b.At, fmt.Errorf("%s", b.Reason))
 }
 
+// revive undoes what earlier versions made of a message that is no task: a task of type
+// undecodable with the body for its payload.
+func (m *message) revive() bool {
+	if m.task.Type != undecodable {
+		return false
+	}
+	var body []byte
+	if json.Unmarshal(m.task.Payload, &body) != nil {
+		return false
+	}
+	m.foreign, m.raw = true, string(body)
+	return true
+}
+
 // clip keeps of a text what an attribute can hold.
 func clip(text string) string {
 	if len(text) > maxReason {

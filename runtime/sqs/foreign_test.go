@@ -250,3 +250,19 @@ func TestSomebodyElsesQueueIsNotEmptied(t *testing.T) {
 		}, soon, time.Millisecond)
 	}
 }
+
+// TestARedriveGivesBackTheBodyThatEarlierVersionsWrapped buries as those did.
+func TestARedriveGivesBackTheBodyThatEarlierVersionsWrapped(t *testing.T) {
+	b := newBench(t)
+	q := openQueue(t, b.p, runtime.QueueConfig{})
+	old := task(q, "sqs-1", func(t *runtime.Task) { t.Type, t.Payload = undecodable, []byte(`"bm8gdGFzaw=="`) })
+	runtime.Bury(old, "q", b.clock.Now(), errors.New("no task"))
+	_, err := b.p.api.SendMessage(within(t), &awssqs.SendMessageInput{QueueUrl: &q.e.dlq.url, MessageBody: aws.String(body(old)), MessageAttributes: map[string]types.MessageAttributeValue{attrDead: attribute("q")}})
+	require.NoError(t, err)
+	moved, err := q.Redrive(within(t), []string{"sqs-1"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"sqs-1"}, moved)
+	m := look(t, b, q.e.lanes[0].remote)
+	require.Equal(t, "no task", *m.Body)
+	require.Empty(t, m.MessageAttributes)
+}

@@ -34,7 +34,8 @@ const maxIdle = 256
 // win.
 //
 // The HTTP client keeps 256 idle connections to the endpoint and has no timeout
-// of its own: a poll takes as long as its wait.
+// of its own: a poll takes as long as its wait. What is not answered is given up as the
+// package comment says.
 func Open(ctx context.Context, rawURL string, opts ...Option) (*Provider, error) {
 	u, err := address.Parse(rawURL)
 	if err != nil {

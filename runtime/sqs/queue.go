@@ -61,8 +61,8 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 }
 
 // Close implements [runtime.Queue]. The last handle of a queue waits for polls
-// that are under way, up to the bound of WithCloseWait, and gives back what they
-// bring.
+// that are under way, as long as one may take (see WithCloseWait), and gives back what
+// they bring.
 func (q *Queue) Close() error {
 	q.once.Do(func() {
 		close(q.done)
@@ -107,7 +107,7 @@ func (q *Queue) tooLong(lease time.Duration) error {
 
 // Dequeue implements [runtime.Queue]. It waits until ctx ends, however long that
 // is. When ctx ends a poll that is under way goes on: what it brings is the next
-// Dequeue's, or goes back to SQS after half a second. With a context that has
+// Dequeue's, or goes back to SQS after half a second; runtime.Behind tells of it. With a context that has
 // ended already it takes only what is at hand. In the last second before ctx ends
 // no poll can wait: it looks ten times a second, at a request for each SQS queue.
 func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {

@@ -21,7 +21,7 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	return q.walk(ctx, ids, ids == nil, func(e *engine, ms []*message) []error {
 		errs := make([]error, len(ms))
 		e.move(ctx, ms, errs, func(m *message) *outgoing {
-			if m.foreign {
+			if m.foreign || m.revive() {
 				return e.asItWas(m)
 			}
 			runtime.Unbury(m.task, e.dlqName())
