@@ -346,7 +346,11 @@ func (e *engine) closeWait() time.Duration {
 	if e.p.closeWait != unset {
 		return e.p.closeWait
 	}
-	return maxWait + e.p.api.patience + time.Second
+	wait := e.p.wait
+	if wait == unset {
+		wait = maxWait
+	}
+	return wait + e.p.api.patience + time.Second
 }
 
 // shut ends the engine: it waits for polls that are under way and gives back what

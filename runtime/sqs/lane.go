@@ -273,7 +273,7 @@ func (l *lane) ended(p poll, n int) {
 	if p.probe && n == 0 && !l.e.closing && len(l.e.waiters) > 0 && l.polls == 0 {
 		// From now on a poll that waits says that the lane is empty.
 		if w := l.e.waiters[0]; w.ctx.Err() == nil {
-			l.start(poll{limit: min(w.limit, maxBatch), lease: w.lease, wait: l.e.pollWait()})
+			l.start(poll{limit: min(w.limit, maxBatch), lease: w.lease, wait: max(l.e.waitOf(w.ctx), time.Second)})
 		}
 	}
 }

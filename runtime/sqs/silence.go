@@ -61,6 +61,10 @@ func (a *api) bounded(ctx context.Context, in middleware.FinalizeInput, next mid
 	out, meta, err := next.HandleFinalize(ctx, in)
 	if err != nil && context.Cause(ctx) == error(s) {
 		err = s
+		// The others of its kind are dead as well, and would each take as long.
+		if c, ok := a.Options().HTTPClient.(interface{ CloseIdleConnections() }); ok {
+			c.CloseIdleConnections()
+		}
 	}
 	return out, meta, err
 }
