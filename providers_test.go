@@ -127,6 +127,10 @@ var meanings = map[queuetest.Law]string{
 	queuetest.AcksSurviveTrouble:    "A task that is done completes once, though the broker is away just then.",
 	queuetest.StoppingIsClean:       "A pool that stops finishes what runs, and gives the rest back.",
 	queuetest.StatsTellTheTruth:     "The counts are right after each operation, and cost no more on a full queue.",
+	queuetest.ADeployIsNoFault:      "Old and new builds share a queue: what one does not know waits for the other.",
+	queuetest.DoneStaysDone:         "A completed task does not run again when the broker is killed, and its key is free.",
+	queuetest.DrainsInTrouble:       "While the backend is full, slow or frozen, what is there is worked off and nothing hangs.",
+	queuetest.DiesOfItsOwnRuns:      "No task is buried for a neighbour's crash, a lost connection or an outage.",
 }
 
 // lawTable is the table of laws, laws down and providers across. A law that a

@@ -73,9 +73,11 @@ func (w *work) note(queue, what string) error {
 }
 
 func (w *work) HandleMail(_ context.Context, t tasks.MailTask) error { return w.note("mails", t.To) }
+
 func (w *work) HandleAlert(_ context.Context, t tasks.AlertTask) error {
 	return w.note("alerts", t.Text)
 }
+
 func (w *work) HandleOrder(_ context.Context, t tasks.OrderTask) error {
 	return w.note(t.Order, fmt.Sprint(t.Order, t.Step))
 }

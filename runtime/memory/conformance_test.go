@@ -22,12 +22,12 @@ func TestTheProviderKeepsTheLaws(t *testing.T) {
 		UsesClock: true,
 		Large:     1 << 20,
 		Downgrades: map[queuetest.Law]string{
-			queuetest.Contract:            "tasks end with the provider: closing it and opening it again is not survived",
-			queuetest.NothingIsLost:       "tasks live in the process: a kill takes them along",
-			queuetest.PublishBeforeAck:    "tasks live in the process: a kill takes both places along",
-			queuetest.PoisonDoesNotLoop:   "tasks live in the process: a handler that kills it takes them along",
-			queuetest.DiesOfItsOwnRuns: "tasks live in the process: whoever kills it takes them along",
-			queuetest.AcksSurviveTrouble:  "there is no backend to be cut off from; a provider that fails for a time stands in",
+			queuetest.Contract:           "tasks end with the provider: closing it and opening it again is not survived",
+			queuetest.NothingIsLost:      "tasks live in the process: a kill takes them along",
+			queuetest.PublishBeforeAck:   "tasks live in the process: a kill takes both places along",
+			queuetest.PoisonDoesNotLoop:  "tasks live in the process: a handler that kills it takes them along",
+			queuetest.DiesOfItsOwnRuns:   "tasks live in the process: whoever kills it takes them along",
+			queuetest.AcksSurviveTrouble: "there is no backend to be cut off from; a provider that fails for a time stands in",
 		},
 	})
 }

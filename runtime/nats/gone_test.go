@@ -2,7 +2,6 @@ package nats
 
 import (
 	"context"
-
 	"testing"
 	"time"
 

@@ -103,7 +103,9 @@ func poisonBytes(w *world) {
 		most = fullRaw
 	}
 	junk := [][]byte{
-		[]byte("no envelope"), []byte("{"), []byte(`{"v":99}`), {0xff, 0, 0xfe}, []byte("\x1b[2J\n"),
+		[]byte("no envelope"), []byte("{"), []byte(`{"v":99}`),
+		{0xff, 0, 0xfe},
+		[]byte("\x1b[2J\n"),
 		bytes.Repeat([]byte{0xff, '"', 0, '\n'}, most/4), []byte(`{"` + strings.Repeat("k", most-8) + `":x}`), bytes.Repeat([]byte("["), most/2),
 	}
 	for _, body := range junk[:4] {

@@ -34,6 +34,7 @@ func ctl(t testing.TB, s *testserver.Server, args ...string) {
 func alarmOn(t testing.TB, addr string) {
 	ctl(t, roomOf(addr).server, "set_vm_memory_high_watermark", "0.00001")
 }
+
 func alarmOff(t testing.TB, addr string) {
 	ctl(t, roomOf(addr).server, "set_vm_memory_high_watermark", "0.6")
 }
