@@ -72,6 +72,12 @@ var harness = queuetest.Harness{
 	},
 	Open:    openAt,
 	Network: func(tb testing.TB, addr string) queuetest.Network { return placeAt(tb, addr).proxy },
+	Swallow: func(tb testing.TB, addr string) func() {
+		p := placeAt(tb, addr).proxy
+		p.Swallow()
+		return p.Heal
+	},
+	Large:   700 << 10,
 	Alone:   func(tb testing.TB) string { return newPlace(tb, own(tb)) },
 	Restart: func(tb testing.TB, addr string) { require.NoError(tb, placeAt(tb, addr).server.Restart()) },
 	Crash: func(tb testing.TB, addr string) {

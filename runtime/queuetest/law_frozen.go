@@ -202,13 +202,16 @@ func frozenDequeue(w *world) {
 // frozenWaiter has a worker wait while its connections die, and tasks come: one
 // that is there at once, and one that is due later.
 func frozenWaiter(w *world) {
-	q := w.open(runtime.QueueConfig{})
+	// A broker that keeps a Dequeue itself may answer it on a connection that is dead.
+	lease := max(6*time.Second, w.lease())
+	cfg := runtime.QueueConfig{Visibility: lease}
+	q := w.open(cfg)
 	got := make(chan string, 100)
 	ctx, cancel := context.WithCancel(w.ctx)
 	var worker sync.WaitGroup
 	worker.Go(func() {
 		for ctx.Err() == nil {
-			ds, err := q.Dequeue(ctx, 10, long)
+			ds, err := q.Dequeue(ctx, 10, lease)
 			for _, d := range ds {
 				got <- d.Task.ID
 			}
@@ -242,7 +245,7 @@ func frozenWaiter(w *world) {
 	restore := w.swallow()
 	<-time.After(w.glance()) // no request is under way that could still be given a task
 	restore()                // the connections that were there stay dead
-	other := w.other(runtime.QueueConfig{})
+	other := w.other(cfg)
 	now := w.tasks(other, 1)
 	w.persist(other, now)
 	hears(now[0].ID, "a task")

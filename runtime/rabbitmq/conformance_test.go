@@ -43,6 +43,12 @@ var harness = queuetest.Harness{
 	Alone:   alone,
 	Open:    openAddr,
 	Network: func(_ testing.TB, addr string) queuetest.Network { return roomOf(addr).proxy },
+	Swallow: func(_ testing.TB, addr string) func() {
+		p := roomOf(addr).proxy
+		p.Swallow()
+		return p.Heal
+	},
+	Large: 1 << 20,
 	Restart: func(tb testing.TB, addr string) {
 		s := roomOf(addr).server
 		require.NoError(tb, s.Kill())

@@ -53,9 +53,17 @@ func (l *lease) holds(now time.Time) bool {
 	return l != nil && l.until.After(now) && l.t.alive()
 }
 
+// mostBytes is how many bytes of tasks one Dequeue brings, where it brings several.
+const mostBytes = 16 << 20
+
 // handOut leases tasks that were drawn. st.mu is held.
 func (st *station) handOut(limit int, d time.Duration) []*lease {
-	n := min(limit, len(st.drawn))
+	n := 0
+	for bytes := 0; n < min(limit, len(st.drawn)); n++ {
+		if bytes += len(st.drawn[n].body); n > 0 && bytes > mostBytes {
+			break // the next Dequeue gets the rest at once
+		}
+	}
 	out := slices.Clone(st.drawn[:n])
 	st.drawn = slices.Delete(st.drawn, 0, n)
 	for _, l := range out {

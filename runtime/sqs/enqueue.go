@@ -32,6 +32,9 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 		if errs[i] = q.cfg.Accepts(t); errs[i] == nil {
 			errs[i] = can.Accepts(t, now) // a unique key
 		}
+		if most := can.MaxPayload; errs[i] == nil && most != runtime.Unlimited && len(t.Payload) > most {
+			errs[i] = fmt.Errorf("%w: the payload of task %s (%s) has %d bytes, and an SQS queue takes %d: store the data elsewhere and send a reference, or use WithStore", runtime.ErrPayloadTooLarge, t.ID, t.Type, len(t.Payload), most)
+		}
 		if errs[i] == nil && seen[t.ID] {
 			errs[i] = fmt.Errorf("%w: %s is twice in the batch", runtime.ErrDuplicate, t.ID)
 		}
