@@ -21,7 +21,10 @@ type Terms struct {
 	// ConfirmsAcks: see runtime.Capabilities. Where it is false, what was settled
 	// shortly before a disturbance may come back.
 	ConfirmsAcks bool
-	Faults       []Fault
+	// Copies says that a request which is sent again because its answer was lost may put
+	// a task there twice, as where Capabilities.RefusesIDs is false.
+	Copies bool
+	Faults []Fault
 }
 
 // A life is all that the books say of one task.
@@ -134,14 +137,15 @@ func cameBack(l *life, terms Terms) (Entry, bool) {
 		return Entry{}, false
 	}
 	at := l.settled[0].At
-	if !terms.ConfirmsAcks && slices.ContainsFunc(terms.Faults, func(f Fault) bool {
-		return f.Network && f.Begin.Before(at.Add(ackTime)) && f.End.After(at.Add(-ackTime))
-	}) {
+	disturbed := func(from, to time.Time) bool {
+		return slices.ContainsFunc(terms.Faults, func(f Fault) bool { return f.Network && f.Begin.Before(to) && f.End.After(from) })
+	}
+	if !terms.ConfirmsAcks && disturbed(at.Add(-ackTime), at.Add(ackTime)) {
 		return Entry{}, false
 	}
 	for _, b := range l.begun {
 		if b.At.After(at) {
-			return b, true
+			return b, !terms.Copies || !disturbed(l.planned.At, b.At)
 		}
 	}
 	return Entry{}, false
