@@ -60,7 +60,7 @@ func TestAUserWithThePermissionsOfTheREADMEWorks(t *testing.T) {
 		assert.Len(t, gone, 1)
 		require.NoError(t, q.Pause(within(t)))
 		require.NoError(t, q.Resume(within(t)))
-		_, err = q.exorcise(within(t))
+		_, err = q.sweep(within(t))
 		require.NoError(t, err)
 		_, err = q.Purge(within(t))
 		require.NoError(t, err)

@@ -31,7 +31,7 @@ func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
 			moved, err = q.some(ctx)
 		}
 		if err == nil && moved && try == 3 {
-			_, err = q.exorcise(ctx)
+			_, err = q.sweep(ctx)
 		}
 		if err != nil {
 			return runtime.Stats{}, fmt.Errorf("stats of queue %q: %w", q.cfg.Name, err)

@@ -22,7 +22,7 @@ import (
 //     earlier copy goes in the same step of the server's.
 //   - What came back all the same is taken away: a message that its consumer has
 //     had acknowledged is delivered to nobody and counted by nobody, and yet holds its
-//     key and its ID (see exorcise).
+//     key and its ID (see sweep).
 
 const (
 	// tidyEvery is how often a Dequeue looks whether there is something to tidy up:
@@ -57,7 +57,7 @@ func (s *source) state(ctx context.Context) (streamState, error) {
 	return a.State, err
 }
 
-// tidy does what is due of gather and exorcise. One call at a time is enough.
+// tidy does what is due of gather and sweep. One call at a time is enough.
 func (s *source) tidy(ctx context.Context) error {
 	if !s.tidying.TryLock() {
 		return nil
@@ -70,7 +70,7 @@ func (s *source) tidy(ctx context.Context) error {
 	}
 	s.tidied = now
 	if crashed || now.Sub(s.searched) >= ghostsEvery {
-		if _, err := s.exorcise(ctx); err != nil {
+		if _, err := s.sweep(ctx); err != nil {
 			return err
 		}
 		s.searched, s.connects = now, connects
@@ -162,10 +162,10 @@ func (s *source) renewed(m *stored, now time.Time) *request {
 	return publish(m.subject, m.data, guard{s.at(anyPlace, rest), m.seq}, header)
 }
 
-// exorcise takes away the ghosts, and returns how many there were: messages that
+// sweep takes away the ghosts, and returns how many there were: messages that
 // a consumer has had acknowledged, all up to a sequence. They are deleted by their
 // sequence, and a sequence is never used again.
-func (s *source) exorcise(ctx context.Context) (n int, err error) {
+func (s *source) sweep(ctx context.Context) (n int, err error) {
 	pulled, _ := s.consumers()
 	states, err := s.wire.infos(ctx, s.names.stream, pulled...)
 	if err != nil {

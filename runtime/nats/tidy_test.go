@@ -43,7 +43,7 @@ func TestWhatCameBackHoldsNoKeyAndNoID(t *testing.T) {
 		if cfg.Type != runtime.FIFO {
 			put(t, q, newTask(q, "a"))
 		} else {
-			_, err := q.exorcise(within(t)) // its group goes on
+			_, err := q.sweep(within(t)) // its group goes on
 			require.NoError(t, err)
 		}
 		for ready := q.numReady(t); ready > 0; ready-- {
