@@ -276,6 +276,7 @@ func (q *Queue) claim(ctx context.Context, ds []*runtime.Delivery, step settleSt
 		ls     []*lease
 		mine   []*runtime.Delivery
 		at     []int
+		ends   []time.Time // of the leases, which are others' when the step is over
 		end    time.Time
 	)
 	taken, err := q.held.take(ctx, ds)
@@ -287,7 +288,7 @@ func (q *Queue) claim(ctx context.Context, ds []*runtime.Delivery, step settleSt
 			failed.Add(i, idOf(ds[i]), lostLease(idOf(ds[i]), q.name))
 			continue
 		}
-		ls, mine, at = append(ls, l), append(mine, ds[i]), append(at, i)
+		ls, mine, at, ends = append(ls, l), append(mine, ds[i]), append(at, i), append(ends, l.until)
 		if l.until.After(end) {
 			end = l.until
 		}
@@ -296,7 +297,7 @@ func (q *Queue) claim(ctx context.Context, ds []*runtime.Delivery, step settleSt
 		limited, cancel := context.WithDeadline(ctx, end)
 		defer cancel()
 		for k, err := range step(limited, ls, mine) {
-			if err != nil && !isLost(err) && !time.Now().Before(ls[k].until) {
+			if err != nil && !isLost(err) && !time.Now().Before(ends[k]) {
 				err = fmt.Errorf("%w: %w", lostLease(idOf(mine[k]), q.name), err)
 			}
 			failed.Add(at[k], idOf(mine[k]), err)
