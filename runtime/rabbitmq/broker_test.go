@@ -321,8 +321,10 @@ func TestAUserWithThePermissionsOfTheReadmeWorksAndALesserOneIsTold(t *testing.T
 			_, err = q.Purge(within(t))
 			require.NoError(t, err)
 		}
-		// The user's rights are cut while it works: each is told what it lacks, and
-		// nobody's connection ends.
+		// The user's rights are cut before the first task: each is told what it lacks, and
+		// nobody's connection ends. A channel that has published keeps its rights.
+		p, err = dial(t)
+		require.NoError(t, err)
 		one, err := p.Open(within(t), runtime.QueueConfig{Name: "standard"})
 		require.NoError(t, err)
 		q := one.(*Queue)
