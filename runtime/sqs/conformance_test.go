@@ -140,7 +140,6 @@ func harness(name string, kind runtime.QueueType, more map[queuetest.Law]string)
 		Name: name, Home: queuetest.OnServer, Type: kind,
 		Data: onEmulator, Open: openAt(), Cost: total,
 		Network:    func(tb testing.TB, addr string) queuetest.Network { return at(tb, addr).proxy },
-		Large:      512 << 10,
 		Downgrades: with(more),
 	}
 }
@@ -149,7 +148,7 @@ func harness(name string, kind runtime.QueueType, more map[queuetest.Law]string)
 // its queues when it is restarted.
 func faked(h queuetest.Harness, more map[queuetest.Law]string) queuetest.Harness {
 	h.Name += "-fake"
-	h.Data, h.UsesClock, h.Large = onFake, true, 0
+	h.Data, h.UsesClock = onFake, true
 	h.Restart = func(tb testing.TB, addr string) {
 		s := at(tb, addr).fake
 		s.Stop()
