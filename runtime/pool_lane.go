@@ -166,23 +166,33 @@ func (l *lane) runsOf(ds []*Delivery) map[string]*item {
 	return runs
 }
 
-// pop takes the next item out of ready; nil when there is none.
+// pop takes the next item out of ready whose lease holds; nil when there is none. In a
+// process that was stopped for a while the leases of all have ended before the keeper
+// sees it.
 func (l *lane) pop() *item {
 	for len(l.ready) > 0 {
 		b := l.ready[0]
 		for b.next < len(b.items) {
 			it := &b.items[b.next]
 			b.next++
-			if it.state == buffered { // else the keeper took it
-				l.buffered--
-				return it
+			if it.state != buffered { // the keeper took it
+				continue
 			}
+			if l.ended(it) {
+				l.lose(it)
+				continue
+			}
+			l.buffered--
+			return it
 		}
 		l.ready[0] = nil
 		l.ready = l.ready[1:]
 	}
 	return nil
 }
+
+// ended reports whether an item's lease is over.
+func (l *lane) ended(it *item) bool { return !l.s.p.m.Now().Before(it.d.LeaseUntil) }
 
 // take returns an item that may be run now, or nil.
 func (l *lane) take(now time.Time) *item {
@@ -193,7 +203,13 @@ func (l *lane) take(now time.Time) *item {
 		l.s.lookAgain(l.gate.wait(now))
 		return nil
 	}
-	for i, it := range l.held {
+	for i := 0; i < len(l.held); i++ {
+		it := l.held[i]
+		if l.ended(it) {
+			l.lose(it)
+			i--
+			continue
+		}
 		if it.gate.open(now) {
 			l.held = slices.Delete(l.held, i, i+1)
 			return it

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -12,10 +13,10 @@ import (
 )
 
 // counts is a middleware that counts what it sees.
-func counts(n *int) Middleware {
+func counts(n *atomic.Int64) Middleware {
 	return func(next Handler) Handler {
 		return HandlerFunc(func(ctx context.Context, t *Task) error {
-			*n++
+			n.Add(1)
 			return next.Handle(ctx, t)
 		})
 	}
@@ -27,7 +28,7 @@ func TestWhatIsRegisteredAfterNewPoolIsAnError(t *testing.T) {
 		change func(*Router)
 		says   string
 	}{
-		"middleware": {func(r *Router) { r.Use(counts(new(int))) }, "middleware came after NewPool"},
+		"middleware": {func(r *Router) { r.Use(counts(new(atomic.Int64))) }, "middleware came after NewPool"},
 		"a handler":  {func(r *Router) { r.Handle(Policy{Type: "other", Queue: "q"}, other) }, `the handler of "other" came after NewPool`},
 		"a spec": {func(r *Router) {
 			Register(r, greetingSpec(), func(context.Context, greeting) error { return nil })
@@ -65,7 +66,7 @@ func TestPoolHasWhatWasRegisteredBeforeIt(t *testing.T) {
 		b := newPoolBench(t)
 		b.handle(noop)
 		b.pool(PoolConfig{})
-		seen := 0
+		var seen atomic.Int64
 		b.r.Use(counts(&seen))
 		b.r.Handle(Policy{Type: "other", Queue: "q"}, HandlerFunc(noop))
 		later := b.pool(PoolConfig{})
@@ -74,7 +75,7 @@ func TestPoolHasWhatWasRegisteredBeforeIt(t *testing.T) {
 		runs, err := later.Drain(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, 2, runs)
-		assert.Equal(t, 2, seen)
+		assert.EqualValues(t, 2, seen.Load())
 		assert.Len(t, b.q().completed(), 2)
 	})
 }
@@ -86,7 +87,7 @@ func TestRouterThatANewPoolRefusedMayBeMended(t *testing.T) {
 	b.handle(noop)
 	_, err = NewPool(b.m, b.r, PoolConfig{Workers: -1})
 	require.Error(t, err)
-	b.r.Use(counts(new(int)))
+	b.r.Use(counts(new(atomic.Int64)))
 	b.r.Use()
 	require.NoError(t, b.r.Err(), "there is no pool")
 	b.pool(PoolConfig{})
@@ -110,7 +111,7 @@ func TestRouterIsSafeBesidePools(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			b.r.Use(counts(new(int)))
+			b.r.Use(counts(new(atomic.Int64)))
 			b.r.Handle(Policy{Type: "other"}, HandlerFunc(noop))
 			b.r.OnDead("job", func(context.Context, *Task, error) error { return nil })
 			_, _, _ = b.r.Types(), b.r.Err(), p.Start(t.Context())

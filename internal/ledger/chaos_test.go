@@ -16,7 +16,7 @@ import (
 
 var (
 	provider = flag.String("provider", "", "the only provider of TestChaos: sqlite, redis, sqs, rabbitmq or nats; empty: all")
-	seed     = flag.Uint64("seed", 0, "what faults are drawn from; 0: a new one")
+	seed     = flag.Uint64("seed", 1, "what faults are drawn from; 0: a new one")
 	duration = flag.Duration("for", 8*time.Second, "how long faults happen")
 )
 

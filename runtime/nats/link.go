@@ -16,7 +16,7 @@ import (
 const (
 	quarter = 250 * time.Millisecond
 	// probeWait is how long the server may take at first to answer a ping.
-	probeWait    = 1500 * time.Millisecond
+	probeWait    = 4 * time.Second
 	probeWaitMax = 12 * time.Second
 )
 
