@@ -183,6 +183,10 @@ func (s *source) sweep(ctx context.Context) (n int, err error) {
 		if floor < st.First || floor > st.Last {
 			continue
 		}
+		// While leases last the floor has been seen beyond a task that was with a worker.
+		if states[i].AckPending > 0 {
+			continue
+		}
 		for _, pattern := range s.servedBy(c) {
 			for {
 				page, err := s.list(ctx, stretch{pattern, st.First, floor}, 0, batchSize)
@@ -264,7 +268,7 @@ func (s *source) ghosts(ctx context.Context, ms []*stored) ([]bool, error) {
 			continue
 		}
 		for k, c := range pulled {
-			is[i] = is[i] || m.seq <= states[k].AckFloor.Stream && slices.ContainsFunc(s.servedBy(c), func(pattern string) bool {
+			is[i] = is[i] || states[k].AckPending == 0 && m.seq <= states[k].AckFloor.Stream && slices.ContainsFunc(s.servedBy(c), func(pattern string) bool {
 				return strings.HasPrefix(m.subject, strings.TrimSuffix(pattern, ">"))
 			})
 		}
