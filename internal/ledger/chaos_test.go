@@ -39,8 +39,8 @@ func TestMain(m *testing.M) {
 func TestChaos(t *testing.T) {
 	names := []string{*provider}
 	if *provider == "" {
-		// NATS is left to -provider nats: a worker that is frozen after its connection has
-		// died may leave tasks with nobody for minutes there, which is to be mended first.
+		// NATS is left to a run of its own, with -provider nats, until long ones have shown
+		// that it holds.
 		names = []string{"sqlite", "redis", "sqs", "rabbitmq"}
 	}
 	for _, name := range names {
