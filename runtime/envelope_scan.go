@@ -232,7 +232,7 @@ func escapeLen(b []byte) int {
 	return 0
 }
 
-// hex4 reads an escape of the form \uXXXX.
+// hex4 reads an escape of a backslash, a u and four hexadecimal digits.
 func hex4(b []byte) (rune, bool) {
 	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
 		return 0, false

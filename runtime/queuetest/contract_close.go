@@ -206,7 +206,7 @@ func openInvalid(w *world) {
 }
 
 // openAgrees holds what Capabilities say against the interfaces of a queue: what
-// is declared is implemented, and what is not either is not implemented or
+// is declared is there, and what is not is either missing from the interfaces or
 // answers ErrUnsupported.
 func openAgrees(w *world) {
 	cfgs := []runtime.QueueConfig{w.of(runtime.QueueConfig{}), {Name: "f", Type: runtime.FIFO}, {Name: "p", Type: runtime.Priority}, {Name: "q-dlq"}}
