@@ -141,10 +141,8 @@ func TestPausesGrowAndStayInBounds(t *testing.T) {
 	assert.Zero(t, f.next(0))
 }
 
-// quickThenSlow is a pool that has run many quick tasks and whose workers are then all
-// taken by slow ones.
-func quickThenSlow(t *testing.T, workers int) (*poolBench, *Pool) {
-	b := newPoolBench(t)
+// runQuickAndSlow has tasks whose ID begins with s take 100 s of the bubble's time, and others none.
+func runQuickAndSlow(b *poolBench) {
 	b.q().trip = time.Millisecond
 	b.handle(func(_ context.Context, task *Task) error {
 		if task.ID[0] == 's' {
@@ -152,6 +150,13 @@ func quickThenSlow(t *testing.T, workers int) (*poolBench, *Pool) {
 		}
 		return nil
 	})
+}
+
+// quickThenSlow is a pool that has run many quick tasks and whose workers are then all
+// taken by slow ones.
+func quickThenSlow(t *testing.T, workers int) (*poolBench, *Pool) {
+	b := newPoolBench(t)
+	runQuickAndSlow(b)
 	for i := range 3000 {
 		b.put(fmt.Sprint("quick", i))
 	}
@@ -188,13 +193,7 @@ func TestAPoolWhoseWorkersAreBusyHoardsNothing(t *testing.T) {
 func TestWhatWasFetchedAheadGoesBackWhenTheWorkersStayBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPoolBench(t)
-		b.q().trip = time.Millisecond
-		b.handle(func(_ context.Context, task *Task) error {
-			if task.ID[0] == 's' {
-				time.Sleep(100 * time.Second)
-			}
-			return nil
-		})
+		runQuickAndSlow(b)
 		for i := range 1000 {
 			b.put(fmt.Sprint("quick", i))
 		}

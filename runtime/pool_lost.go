@@ -10,9 +10,9 @@ import (
 
 // A lease may end although its worker lives: the broker was away or did not answer,
 // the machine slept. A queue cannot tell that from a crash, and counts one. So the
-// pool says afterwards that it was none: it gives the task back with the receipt
-// that is over by its own clock, which takes the crash back where the provider can (see Queue), and
-// remembers by itself how many there were, for those that cannot.
+// pool says afterwards that it was none: it gives the task back with the receipt that
+// is over by its own clock, which takes the crash back where the provider can (see
+// Queue), and remembers by itself how many there were, for those that cannot.
 
 const (
 	// mostExcused bounds the tasks whose lost leases a pool remembers.

@@ -11,6 +11,12 @@ if full then
   if not string.find(full, 'OOM', 1, true) then return redis.error_reply(full) end
   redis.call('ZREM', due, '')
 end
+-- What is due already goes before. What earlier returns is that of unsettled.
+local function earlier()
+  if kind == 'fifo' then return unsettled() end
+  settle()
+  return false
+end
 local soonest, ready, large = math.huge, false, false
 local function admit(at, capacity, again)
   local id, envelope, time, place, key, window = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4], tonumber(ARGV[at + 5])

@@ -8,12 +8,8 @@
 --   ends at the first that there is no room for, which stays in the inbox as those
 --   behind it do. MOREDUE as enqueue.
 -- Cost: as enqueue, and one command a task.
-if kind == 'fifo' then
-  local more = unsettled()
-  if more then return more end
-else
-  settle()
-end
+local more = earlier()
+if more then return more end
 local capacity, codes = tonumber(ARGV[2]), {}
 for i = 1, tonumber(ARGV[1]) do
   local at = 7 * i - 4

@@ -10,13 +10,8 @@
 --   have become due: nothing was put.
 -- Cost: one command, and 4 a task, 7 with a unique key; O(log N) for delayed ones.
 local again, capacity, codes = ARGV[2] ~= '0', tonumber(ARGV[3]), {}
-if kind == 'fifo' then
-  -- What is due already goes before.
-  local more = unsettled()
-  if more then return more end
-else
-  settle()
-end
+local more = earlier()
+if more then return more end
 for i = 1, tonumber(ARGV[1]) do codes[i] = admit(6 * i - 2, capacity, again) end
 admitted()
 return codes
