@@ -7,10 +7,10 @@ import (
 
 // The server closes a connection for which more than its max_pending waits, 64 MB by
 // default, and that is what a slow link makes of a thousand large messages asked for
-// at once. So what the server is asked to send at a time is bounded by its bytes.
+// at once. So what the server is asked to send at a time is bounded by its bytes, far
+// below any max_pending: no measurement foretells that a link becomes slow.
 const (
-	loadStart = 4 << 20
-	loadMost  = 16 << 20
+	loadMost  = 4 << 20
 	loadLeast = 64 << 10
 	// loadQuick and loadSlow are how long the messages of one request take where the
 	// next may bring more, or less.
@@ -20,7 +20,7 @@ const (
 )
 
 // A load is how much the server may send at a time. It becomes less when the
-// connection is lost, for that may be why, and more while all goes well.
+// connection is lost, for that may be why, and more again while all goes well.
 type load struct {
 	mu    sync.Mutex
 	most  int           // bytes

@@ -58,10 +58,10 @@ func TestLargeMessagesOverASlowLink(t *testing.T) {
 }
 
 func TestALoadBecomesLessWhenTheConnectionIsLost(t *testing.T) {
-	l := load{most: loadStart}
-	assert.Equal(t, loadStart, l.pull(10))
-	assert.Equal(t, loadStart/2, l.pull(10), "two share")
-	assert.Equal(t, loadStart, l.pull(loadStart), "but each may bring one message")
+	l := load{most: loadMost}
+	assert.Equal(t, loadMost, l.pull(10))
+	assert.Equal(t, loadMost/2, l.pull(10), "two share")
+	assert.Equal(t, loadMost, l.pull(loadMost), "but each may bring one message")
 	l.saw(100)
 	l.fell()
 	assert.Equal(t, inBase64(5000), l.weight(1, 5000), "what answers may have is not known")

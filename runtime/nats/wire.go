@@ -72,7 +72,7 @@ func newWire(nc *nats.Conn, api string) (*wire, error) {
 	if err := w.sub.SetPendingLimits(-1, -1); err != nil {
 		return nil, errors.Join(err, w.sub.Unsubscribe())
 	}
-	w.load.most = loadStart
+	w.load.most = loadMost
 	w.patience.Store(int64(probeWait))
 	w.status = nc.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
 	w.ended.Go(w.watch)
@@ -232,7 +232,7 @@ func (w *wire) flight(rs []*request, todo []int) (n, weight int) {
 				largest = w.largest()
 			}
 			more := w.load.weight(r.brings, largest)
-			if n > 0 && weight+more > loadStart {
+			if n > 0 && weight+more > loadMost {
 				break
 			}
 			weight += more
