@@ -131,7 +131,7 @@ func TestErrorsOfTheCodecQuoteNothingOfATypeWithSecrets(t *testing.T) {
 	spec := &Spec[confession]{Type: "confession", Queue: "q", Secrets: []string{"/expiry"}}
 	for payload, want := range map[string]string{
 		`{"expiry":"hunter2"}`:            `expiry: an error of type *time.ParseError, whose text is left out for it may quote a secret`,
-		`{"pin":4711}`:                    `pin: number stands where a int8 is due`,
+		`{"pin":47110815}`:                `pin: number stands where a int8 is due`,
 		`{"pin":"hunter2"}`:               `pin: string stands where a int8 is due`,
 		`{"quoted":"hunter2"}`:            `an error of type *errors.errorString, whose text is left out for it may quote a secret`,
 		`{"api.key":"hunter2"}`:           `api.key: string stands where a [2]uint8 is due`,
@@ -141,13 +141,13 @@ func TestErrorsOfTheCodecQuoteNothingOfATypeWithSecrets(t *testing.T) {
 		`{"persons":[{"Age":"hunter2"}]}`: `persons.Age: string stands where a int is due`,
 		`{"pin":1,hunter2}`:               `it is no JSON, from byte 10 of 17 on`,
 		`"hunter2"`:                       `string stands where a runtime.confession is due`,
-		`{"pin":4711`:                     `it is no JSON, from byte 11 of 11 on`,
+		`{"pin":47110815`:                 `it is no JSON, from byte 15 of 15 on`,
 	} {
 		v, err := spec.Decode(&Task{ID: "a", Type: "confession", Payload: []byte(payload)})
 		require.ErrorIs(t, err, ErrInvalidTask, payload)
 		assert.ErrorContains(t, err, "the payload of task a (confession): ", payload)
 		assert.ErrorContains(t, err, want, payload)
-		for _, secret := range []string{"hunter2", "4711"} {
+		for _, secret := range []string{"hunter2", "47110815"} {
 			for _, verb := range []string{"%v", "%+v", "%#v"} {
 				assert.NotContains(t, fmt.Sprintf(verb, err), secret, payload)
 			}
