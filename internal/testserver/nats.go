@@ -14,36 +14,40 @@ import (
 	"strings"
 )
 
+const natsVariable = "TASKGEN_TEST_NATS_URL"
+
 // NATS starts a NATS server with JetStream, of the version that the module in the
 // folder nats pins; it is compiled the first time, into the user's cache folder.
 // The lines are added to the block jetstream of its configuration, as in
 // NATS("sync_interval: always").
 func NATS(jetstream ...string) (*Server, error) {
-	if s := external("TASKGEN_TEST_NATS_URL"); s != nil {
+	if s := external(natsVariable); s != nil {
 		return s, nil
 	}
+	return start("nats", func(dir string) (plan, error) { return natsPlan(dir, jetstream...) })
+}
+
+func natsPlan(dir string, jetstream ...string) (plan, error) {
 	exe, err := natsProgram()
 	if err != nil {
-		return nil, fmt.Errorf("compile nats-server: %w\nor let TASKGEN_TEST_NATS_URL name a NATS server with JetStream that runs already", err)
+		return plan{}, fmt.Errorf("compile nats-server: %w\nor let %s name a NATS server with JetStream that runs already", err, natsVariable)
 	}
-	return start("nats", func(dir string) (plan, error) {
-		ports, err := freePorts(1)
-		if err != nil {
-			return plan{}, err
-		}
-		name := fmt.Sprintf("taskgen-%d-%d", os.Getpid(), ports[0])
-		conf := filepath.Join(dir, "nats.conf")
-		text := fmt.Sprintf("listen: %q\nserver_name: %q\njetstream {\n  store_dir: %q\n  %s\n}\n",
-			loopback(ports[0]), name, filepath.Join(dir, "data"), strings.Join(jetstream, "\n  "))
-		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-			return plan{}, err
-		}
-		return plan{"nats://" + loopback(ports[0]), []*daemon{{
-			name: "nats", argv: []string{exe, "-c", conf}, ready: func(ctx context.Context, _ *daemon) error {
-				return natsReady(ctx, loopback(ports[0]), name)
-			},
-		}}}, nil
-	})
+	ports, err := freePorts(1)
+	if err != nil {
+		return plan{}, err
+	}
+	name := fmt.Sprintf("taskgen-%d-%d", os.Getpid(), ports[0])
+	conf := filepath.Join(dir, "nats.conf")
+	text := fmt.Sprintf("listen: %q\nserver_name: %q\njetstream {\n  store_dir: %q\n  %s\n}\n",
+		loopback(ports[0]), name, filepath.Join(dir, "data"), strings.Join(jetstream, "\n  "))
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		return plan{}, err
+	}
+	return plan{"nats://" + loopback(ports[0]), []*daemon{{
+		name: "nats", argv: []string{exe, "-c", conf}, ready: func(ctx context.Context, _ *daemon) error {
+			return natsReady(ctx, loopback(ports[0]), name)
+		},
+	}}}, nil
 }
 
 // natsReady reads the line with which a NATS server greets.

@@ -28,6 +28,8 @@ func thaw(*process) error   { return errNotUnix }
 
 type guard struct{}
 
-func newGuard(string) (*guard, error)  { return nil, errNotUnix }
-func (g *guard) watch([]*daemon) error { return nil }
-func (g *guard) close() error          { return nil }
+func newGuard(string, *os.File) (*guard, error) { return nil, errNotUnix }
+func (g *guard) watch([]*daemon) error          { return nil }
+func (g *guard) close() error                   { return nil }
+
+func lock(string) (*os.File, error) { return nil, errNotUnix }

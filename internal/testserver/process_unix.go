@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -149,17 +150,25 @@ type guard struct {
 const guarding = `
 while read -r line; do groups=$line; done
 for g in $groups; do kill -s KILL -- "-$g"; done
-for try in 1 2 3 4 5 6 7 8 9; do rm -rf -- "$1" && break; done
+[ -z "$1" ] || for try in 1 2 3 4 5 6 7 8 9; do rm -rf -- "$1" && break; done
 `
 
-func newGuard(dir string) (*guard, error) {
+// newGuard starts a guard. kept is the lock on a folder that stays, which ends with the
+// guard; nil: the folder is removed.
+func newGuard(dir string, kept *os.File) (*guard, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	defer read.Close()
+	if kept != nil {
+		dir = ""
+	}
 	sh := exec.Command("/bin/sh", "-c", guarding, "sh", dir)
 	sh.Stdin = read
+	if kept != nil {
+		sh.ExtraFiles = []*os.File{kept}
+	}
 	sh.Dir = os.TempDir()
 	sh.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := sh.Start(); err != nil {
@@ -184,3 +193,15 @@ func (g *guard) watch(daemons []*daemon) error {
 
 // close ends the guard, after the daemons.
 func (g *guard) close() error { return errors.Join(g.kill(), g.pipe.Close()) }
+
+// lock opens a file that one process at a time has open.
+func lock(file string) (*os.File, error) {
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("another server uses the folder %s: end that first: %w", filepath.Dir(file), err), f.Close())
+	}
+	return f, nil
+}

@@ -13,60 +13,68 @@ import (
 	"strings"
 )
 
+const rabbitMQVariable = "TASKGEN_TEST_RABBITMQ_URL"
+
 const getRabbitMQ = `rabbitmq-server is not on PATH. Get RabbitMQ 3.10 or later, and do not let it run as a service for this:
     Debian, Ubuntu   sudo apt-get install rabbitmq-server && sudo systemctl disable --now rabbitmq-server
     macOS            brew install rabbitmq
     elsewhere        the generic Unix build of https://www.rabbitmq.com/docs/install-generic-unix, its sbin on PATH
-or let TASKGEN_TEST_RABBITMQ_URL name a RabbitMQ that runs already`
+or let ` + rabbitMQVariable + ` name a RabbitMQ that runs already`
 
 // RabbitMQ starts a RabbitMQ without plugins, as a node of its own that shares
 // nothing with one that the machine runs: name, cookie, ports, Erlang's port
 // mapper. The lines are added to its rabbitmq.conf, as in
 // RabbitMQ("consumer_timeout = 10000").
 func RabbitMQ(conf ...string) (*Server, error) {
-	if s := external("TASKGEN_TEST_RABBITMQ_URL"); s != nil {
+	if s := external(rabbitMQVariable); s != nil {
 		return s, nil
 	}
-	return start("rabbitmq", func(dir string) (plan, error) {
-		exe, err := rabbitMQProgram()
-		if err != nil {
-			return plan{}, err
-		}
-		epmd, err := exec.LookPath("epmd")
-		if err != nil {
-			return plan{}, errors.New("epmd, Erlang's port mapper, is not on PATH: it comes with Erlang, in the bin folder of the erts-* folder if nowhere else")
-		}
-		ports, err := freePorts(3)
-		if err != nil {
-			return plan{}, err
-		}
-		amqp, dist, mapper := ports[0], ports[1], ports[2]
-		env, err := rabbitMQHome(dir, conf)
-		if err != nil {
-			return plan{}, err
-		}
-		node := fmt.Sprintf("taskgen-%d", amqp)
-		env = append(env,
-			"RABBITMQ_NODENAME="+node+"@localhost",
-			"RABBITMQ_NODE_IP_ADDRESS=127.0.0.1",
-			"RABBITMQ_NODE_PORT="+strconv.Itoa(amqp),
-			"RABBITMQ_DIST_PORT="+strconv.Itoa(dist),
-			"ERL_EPMD_PORT="+strconv.Itoa(mapper),
-			"ERL_EPMD_ADDRESS=127.0.0.1",
-		)
-		return plan{
-			url: "amqp://guest:guest@" + loopback(amqp) + "/",
-			daemons: []*daemon{
-				// Left alone, RabbitMQ would start a port mapper that stays for good.
-				{name: "epmd", argv: []string{epmd, "-port", strconv.Itoa(mapper), "-address", "127.0.0.1"}, ready: func(ctx context.Context, _ *daemon) error {
-					return listens(ctx, loopback(mapper))
-				}},
-				{name: "rabbitmq", argv: []string{exe}, env: env, ready: func(ctx context.Context, _ *daemon) error {
-					return rabbitMQReady(ctx, loopback(amqp), node)
-				}},
-			},
-		}, nil
-	})
+	return start("rabbitmq", func(dir string) (plan, error) { return rabbitMQPlan(dir, "", conf) })
+}
+
+// rabbitMQPlan is that of a node of this name, which RabbitMQ keeps its data by; an
+// empty one: a name that no other node has.
+func rabbitMQPlan(dir, node string, conf []string) (plan, error) {
+	exe, err := rabbitMQProgram()
+	if err != nil {
+		return plan{}, err
+	}
+	epmd, err := exec.LookPath("epmd")
+	if err != nil {
+		return plan{}, errors.New("epmd, Erlang's port mapper, is not on PATH: it comes with Erlang, in the bin folder of the erts-* folder if nowhere else")
+	}
+	ports, err := freePorts(3)
+	if err != nil {
+		return plan{}, err
+	}
+	amqp, dist, mapper := ports[0], ports[1], ports[2]
+	env, err := rabbitMQHome(dir, conf)
+	if err != nil {
+		return plan{}, err
+	}
+	if node == "" {
+		node = fmt.Sprintf("taskgen-%d", amqp)
+	}
+	env = append(env,
+		"RABBITMQ_NODENAME="+node+"@localhost",
+		"RABBITMQ_NODE_IP_ADDRESS=127.0.0.1",
+		"RABBITMQ_NODE_PORT="+strconv.Itoa(amqp),
+		"RABBITMQ_DIST_PORT="+strconv.Itoa(dist),
+		"ERL_EPMD_PORT="+strconv.Itoa(mapper),
+		"ERL_EPMD_ADDRESS=127.0.0.1",
+	)
+	return plan{
+		url: "amqp://guest:guest@" + loopback(amqp) + "/",
+		daemons: []*daemon{
+			// Left alone, RabbitMQ would start a port mapper that stays for good.
+			{name: "epmd", argv: []string{epmd, "-port", strconv.Itoa(mapper), "-address", "127.0.0.1"}, ready: func(ctx context.Context, _ *daemon) error {
+				return listens(ctx, loopback(mapper))
+			}},
+			{name: "rabbitmq", argv: []string{exe}, env: env, ready: func(ctx context.Context, _ *daemon) error {
+				return rabbitMQReady(ctx, loopback(amqp), node)
+			}},
+		},
+	}, nil
 }
 
 // rabbitMQProgram finds the server's own script. Debian puts another before it,

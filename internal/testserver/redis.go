@@ -10,27 +10,31 @@ import (
 	"strings"
 )
 
+const redisVariable = "TASKGEN_TEST_REDIS_URL"
+
 const getRedis = `redis-server is not on PATH. Get Redis 6.2 or later, or Valkey:
     Debian, Ubuntu   sudo apt-get install redis-server
     Fedora           sudo dnf install valkey valkey-compat-redis
     macOS            brew install redis
-or let TASKGEN_TEST_REDIS_URL name a Redis that runs already`
+or let ` + redisVariable + ` name a Redis that runs already`
 
 // Redis starts a Redis with an append-only file, which keeps every write through
 // a kill. The arguments are added to its command line, as in
 // Redis("--appendfsync", "always").
 func Redis(args ...string) (*Server, error) {
-	if s := external("TASKGEN_TEST_REDIS_URL"); s != nil {
+	if s := external(redisVariable); s != nil {
 		return s, nil
 	}
-	return start("redis", func(dir string) (plan, error) {
-		ports, err := freePorts(1)
-		if err != nil {
-			return plan{}, err
-		}
-		d, err := redisDaemon("redis", dir, ports[0], args...)
-		return plan{"redis://" + loopback(ports[0]), []*daemon{d}}, err
-	})
+	return start("redis", func(dir string) (plan, error) { return redisPlan(dir, args...) })
+}
+
+func redisPlan(dir string, args ...string) (plan, error) {
+	ports, err := freePorts(1)
+	if err != nil {
+		return plan{}, err
+	}
+	d, err := redisDaemon("redis", dir, ports[0], args...)
+	return plan{"redis://" + loopback(ports[0]), []*daemon{d}}, err
 }
 
 // redisDaemon is one redis-server with its data in dir.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -26,6 +27,7 @@ type Server struct {
 
 	external string // the environment variable that named the server
 	dir      string
+	kept     *os.File // locked while the server uses a folder that stays; nil: dir is removed
 	guard    *guard
 
 	mu      sync.Mutex
@@ -39,11 +41,16 @@ type plan struct {
 	daemons []*daemon // in the order of their start
 }
 
-// start starts what plan lays out in a new folder, and waits until it answers.
-// Plan is called again, with another folder, when a port was taken.
+// start starts what lay lays out in a new folder, and waits until it answers.
+// It is called again, with another folder, when a port was taken.
 func start(name string, lay func(dir string) (plan, error)) (*Server, error) {
+	return startIn("", name, lay)
+}
+
+// startIn is start in a folder that is there and stays. An empty one: a new one.
+func startIn(dir, name string, lay func(dir string) (plan, error)) (*Server, error) {
 	for n := 1; ; n++ {
-		s, err := startOnce(name, lay)
+		s, err := startOnce(dir, name, lay)
 		if err == nil {
 			return s, nil
 		}
@@ -53,18 +60,23 @@ func start(name string, lay func(dir string) (plan, error)) (*Server, error) {
 	}
 }
 
-func startOnce(name string, lay func(dir string) (plan, error)) (_ *Server, err error) {
-	dir, err := os.MkdirTemp("", "taskgen-"+name+"-")
+func startOnce(dir, name string, lay func(dir string) (plan, error)) (_ *Server, err error) {
+	s := &Server{dir: dir}
+	if dir == "" {
+		s.dir, err = os.MkdirTemp("", "taskgen-"+name+"-")
+	} else {
+		s.kept, err = lock(filepath.Join(dir, "lock"))
+	}
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir}
+	dir = s.dir
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Stop())
 		}
 	}()
-	if s.guard, err = newGuard(dir); err != nil {
+	if s.guard, err = newGuard(dir, s.kept); err != nil {
 		return nil, err
 	}
 	p, err := lay(dir)
@@ -131,29 +143,47 @@ func (s *Server) Restart() error {
 	if s.stopped {
 		return errors.New("testserver: the server was stopped, and its data are gone")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	for i := len(s.daemons) - 1; i >= 0; i-- {
-		if err := s.daemons[i].stop(ctx); err != nil {
-			return err
-		}
+	if err := s.end(); err != nil {
+		return err
 	}
 	return s.up()
 }
 
-// Stop ends the server and removes its data. It may be called more than once, and
-// leaves alone a server that the environment named.
+// end stops the daemons in good order, the last one first.
+func (s *Server) end() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for _, d := range slices.Backward(s.daemons) {
+		if err := d.stop(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Stop ends the server and removes its data, unless [Keep] has started it. It may be
+// called more than once, and leaves alone a server that the environment named.
 func (s *Server) Stop() error {
 	if s.external != "" {
 		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.stopped {
+		return nil
+	}
 	s.stopped = true
-	err := s.down()
+	var err error
+	if s.kept != nil {
+		err = s.end()
+	}
+	err = errors.Join(err, s.down())
 	if s.guard != nil {
 		err = errors.Join(err, s.guard.close())
 		s.guard = nil
+	}
+	if s.kept != nil {
+		return errors.Join(err, s.kept.Close())
 	}
 	return errors.Join(err, os.RemoveAll(s.dir))
 }

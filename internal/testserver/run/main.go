@@ -1,11 +1,12 @@
 // Run runs a command with test servers beside it:
 //
-//	go run ./internal/testserver/run SERVER... -- COMMAND [ARGUMENT...]
+//	go run ./internal/testserver/run [-keep] SERVER... -- COMMAND [ARGUMENT...]
 //
 // SERVER is redis, sqs, rabbitmq or nats. In the command's arguments {redis}
 // stands for that server's URL, and so on, and in its environment are the
 // variables that make tests use the same servers (TASKGEN_TEST_REDIS_URL, …).
-// When the command has ended the servers are taken down, and their data are gone.
+// When the command has ended the servers are taken down, and their data are gone; with
+// -keep they stay in the user's cache folder, for the next run with -keep.
 // Run exits with the command's exit code.
 package main
 
@@ -15,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -22,7 +24,7 @@ import (
 	"github.com/taskgen/taskgen/internal/testserver"
 )
 
-const usage = "usage: run redis|sqs|rabbitmq|nats… -- command [argument…]"
+const usage = "usage: run [-keep] redis|sqs|rabbitmq|nats… -- command [argument…]"
 
 // A kind is a server that can be asked for.
 type kind struct {
@@ -53,13 +55,23 @@ func run(args []string) (code int, err error) {
 		return 2, errors.New(usage)
 	}
 	names, command := args[:end], slices.Clone(args[end+1:])
+	keep := names[0] == "-keep"
+	if keep {
+		if names = names[1:]; len(names) == 0 {
+			return 2, errors.New(usage)
+		}
+	}
 	env := os.Environ()
 	for _, name := range names {
 		k, ok := kinds[name]
 		if !ok {
 			return 2, fmt.Errorf("there is no server %q; %s", name, usage)
 		}
-		s, err := k.start()
+		start := k.start
+		if keep {
+			start = func() (*testserver.Server, error) { return testserver.Keep(name, filepath.Join(kept(), name)) }
+		}
+		s, err := start()
 		if err != nil {
 			return 1, err
 		}
@@ -70,6 +82,15 @@ func run(args []string) (code int, err error) {
 		}
 	}
 	return follow(command, env)
+}
+
+// kept is where the data of servers stay.
+func kept() string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	return filepath.Join(cache, "taskgen", "kept")
 }
 
 // follow runs the command to its end. An interrupt from the terminal reaches the

@@ -23,10 +23,26 @@ func TestACommandFindsTheServersBesideIt(t *testing.T) {
 	assert.Equal(t, words[1], words[2])
 }
 
+func TestTheDataOfServersStayWhereTheyAreToBeKept(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("HOME", t.TempDir())
+	for _, want := range []string{"1", "2"} {
+		file := filepath.Join(t.TempDir(), "said")
+		code, err := run([]string{"-keep", "redis", "--", "sh", "-c", `redis-cli -u "$1" INCR runs >"$2"`, "sh", "{redis}", file})
+		require.NoError(t, err)
+		require.Zero(t, code)
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		assert.Equal(t, want, strings.TrimSpace(string(text)))
+	}
+}
+
 func TestWhatIsWrongIsSaid(t *testing.T) {
 	for want, args := range map[string][]string{
 		"usage":                       {"redis"},
 		"usage: run":                  {"--", "true"},
+		"usage: run [-keep]":           {"-keep", "--", "true"},
+		"sqs keeps no data":           {"-keep", "sqs", "--", "true"},
 		`there is no server "rabbit"`: {"rabbit", "--", "true"},
 		"executable file not found":   {"redis", "--", "no-such-command-of-ours"},
 	} {
