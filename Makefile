@@ -20,12 +20,14 @@ COVERAGE = .cache/coverage
 
 PROVIDER ?= sqlite
 DEMOFLAGS ?=
-# A broker runs as long as the demo does, so that what an earlier run left on one
-# is gone: -fresh forgets the index that goes with it.
-BROKER    = $(GO) run ./internal/testserver/run $(PROVIDER) --
+# A broker runs as long as the demo does, and its data stay for the next run. The
+# emulator of SQS keeps none: -fresh forgets the index that goes with what was there.
+BROKER    = $(GO) run ./internal/testserver/run -keep $(PROVIDER) --
 BROKERURL = {$(PROVIDER)}
 ifeq ($(PROVIDER),sqs)
+BROKER    = $(GO) run ./internal/testserver/run sqs --
 BROKERURL = sqs://us-east-1?endpoint={sqs}
+override DEMOFLAGS += -fresh
 endif
 
 .PHONY: help
@@ -39,7 +41,7 @@ demo: ## generate, then run examples/docsearch (PROVIDER=memory|sqlite|redis|sqs
 ifneq ($(filter memory sqlite,$(PROVIDER)),)
 	$(GO) -C examples run ./docsearch -provider $(PROVIDER) $(DEMOFLAGS)
 else
-	$(BROKER) $(GO) -C examples run ./docsearch -provider $(PROVIDER) -url '$(BROKERURL)' -fresh $(DEMOFLAGS)
+	$(BROKER) $(GO) -C examples run ./docsearch -provider $(PROVIDER) -url '$(BROKERURL)' $(DEMOFLAGS)
 endif
 
 .PHONY: test

@@ -30,15 +30,26 @@ func TestAnInterruptedRunIsFinishedByTheNext(t *testing.T) {
 	assert.Contains(t, second.out, "the receiver took 30 messages")
 }
 
-func TestInMemoryAnInterruptSaysWhatIsLost(t *testing.T) {
-	dir := t.TempDir()
-	writeDocuments(t, dir, 0, 30)
-	c := start(t, []string{envHold + "=until SIGINT"}, "-provider", "memory", "-dir", dir)
-	c.says(t, "holding")
-	require.NoError(t, c.Process.Signal(os.Interrupt))
-	out := c.ends(t)
-	require.Equal(t, exitInterrupted, c.ProcessState.ExitCode(), "%s", out)
-	assert.Contains(t, out, "They end with this process")
+func TestAnInterruptSaysWhatTheSameCommandLoses(t *testing.T) {
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"memory": {[]string{"-provider", "memory"}, "They end with this process: -provider sqlite keeps them."},
+		"fresh":  {[]string{"-fresh", "-data", t.TempDir()}, "The same command forgets them: without -fresh"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			writeDocuments(t, dir, 0, 30)
+			run := start(t, []string{envHold + "=until SIGINT"}, append(c.args, "-dir", dir)...)
+			run.says(t, "holding")
+			require.NoError(t, run.Process.Signal(os.Interrupt))
+			out := run.ends(t)
+			require.Equal(t, exitInterrupted, run.ProcessState.ExitCode(), "%s", out)
+			assert.Contains(t, out, c.want)
+			assert.NotContains(t, out, "Run the same command again")
+		})
+	}
 }
 
 func TestASecondInterruptEndsTheProcessAtOnce(t *testing.T) {

@@ -146,8 +146,11 @@ func (a *app) interrupted(ctx context.Context, cause error) error {
 		return errors.Join(cause, err)
 	}
 	then := "Run the same command again: it finishes them."
-	if a.cfg.Provider == Memory {
+	switch {
+	case a.cfg.Provider == Memory:
 		then = "They end with this process: -provider sqlite keeps them."
+	case a.cfg.Fresh:
+		then = "The same command forgets them: without -fresh it finishes what the queue still has."
 	}
 	a.printf("interrupted: %d tasks are left (%s). %s\n", after.total(), after, then)
 	if !errors.Is(cause, context.Canceled) {
@@ -207,7 +210,7 @@ func (a *app) answer(ctx context.Context) error {
 
 func (a *app) summary() error {
 	if a.stats.Empty() {
-		a.printf("\nthis run had no task to run\n")
+		a.printf("\nthis run had no task to run: no document is new or changed\n-fresh starts over: make demo DEMOFLAGS=-fresh\n")
 		return nil
 	}
 	a.printf("\nthis run, by type of task (wait: from due to its first run)\n")
