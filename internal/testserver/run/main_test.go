@@ -41,7 +41,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	for want, args := range map[string][]string{
 		"usage":                       {"redis"},
 		"usage: run":                  {"--", "true"},
-		"usage: run [-keep]":           {"-keep", "--", "true"},
+		"usage: run [-keep]":          {"-keep", "--", "true"},
 		"sqs keeps no data":           {"-keep", "sqs", "--", "true"},
 		`there is no server "rabbit"`: {"rabbit", "--", "true"},
 		"executable file not found":   {"redis", "--", "no-such-command-of-ours"},
