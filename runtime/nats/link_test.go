@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/taskgen/taskgen/internal/process"
 	"github.com/taskgen/taskgen/runtime"
 )
 
@@ -292,4 +293,9 @@ func TestOpenWaitsForAServerThatIsAway(t *testing.T) {
 		g.all.Wait()
 	})
 	require.NoError(t, <-opened)
+}
+
+func TestTheServerListsConnectionsByHostAndProcess(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, "taskgen "+process.Name(), openShared(t).wire.nc.Opts.Name)
 }

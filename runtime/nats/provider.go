@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/taskgen/taskgen/internal/address"
+	"github.com/taskgen/taskgen/internal/process"
 	"github.com/taskgen/taskgen/runtime"
 )
 
@@ -108,7 +109,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Provider, error) {
 // pings, and nobody waits for long to write to it.
 func dial(ctx context.Context, url string, opts []nats.Option) (*nats.Conn, error) {
 	all := append([]nats.Option{
-		nats.Name("taskgen"), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, time.Second),
+		nats.Name("taskgen " + process.Name()), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, time.Second),
 		nats.PingInterval(2 * time.Second), nats.MaxPingsOutstanding(2), nats.FlusherTimeout(3 * time.Second),
 	}, opts...)
 	type result struct {

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/taskgen/taskgen/internal/process"
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
 )
@@ -359,4 +360,13 @@ func TestAUserWithThePermissionsOfTheReadmeWorksAndALesserOneIsTold(t *testing.T
 			assert.False(t, strings.Contains(err.Error(), "pw@"))
 		})
 	}
+}
+
+func TestTheBrokerListsConnectionsByHostAndProcess(t *testing.T) {
+	t.Parallel()
+	addr := alone(t)
+	openAt(t, addr)
+	out, err := roomOf(addr).server.RabbitMQCtl(within(t), "list_connections", "client_properties")
+	require.NoError(t, err)
+	assert.Equal(t, 2, strings.Count(out, "taskgen "+process.Name()), "one that publishes and one that consumes: %s", out)
 }

@@ -15,6 +15,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/taskgen/taskgen/internal/address"
+	"github.com/taskgen/taskgen/internal/process"
 	"github.com/taskgen/taskgen/runtime"
 )
 
@@ -98,13 +99,14 @@ func NewOn(ctx context.Context, conn *amqp.Connection, opts ...Option) (*Provide
 }
 
 // Open dials the broker at an AMQP URI, amqp://user:password@host:port/vhost or
-// amqps://…, and returns a provider on it. See New.
+// amqps://…, and returns a provider on it. See New. The broker lists its connections
+// by the names of host and process, like "taskgen web7-4711".
 func Open(ctx context.Context, url string, opts ...Option) (*Provider, error) {
 	if _, err := address.Parse(url); err != nil {
 		return nil, fmt.Errorf("rabbitmq: %w", err)
 	}
 	return New(ctx, func(ctx context.Context) (*amqp.Connection, error) {
-		return amqp.DialConfig(url, amqp.Config{Heartbeat: heartbeat, Dial: dialer(ctx), Properties: amqp.Table{"connection_name": "taskgen"}})
+		return amqp.DialConfig(url, amqp.Config{Heartbeat: heartbeat, Dial: dialer(ctx), Properties: amqp.Table{"connection_name": "taskgen " + process.Name()}})
 	}, opts...)
 }
 

@@ -1,0 +1,14 @@
+// Package process tells processes apart for whoever watches a system.
+package process
+
+import (
+	"os"
+	"strconv"
+)
+
+// Name is the name of this process among those of all machines: its host's and its ID,
+// as in web7-4711.
+func Name() string {
+	host, _ := os.Hostname() // without one the ID has to do
+	return host + "-" + strconv.Itoa(os.Getpid())
+}
