@@ -97,7 +97,7 @@ fuzz: ## run each fuzz test for FUZZTIME (10s)
 .PHONY: soak
 soak: ## kill schedulers for two minutes while 10,000 firings are due, on SQLite and on Redis
 	@scripts/setup.sh
-	$(GO) test ./runtime/schedule -run KilledSchedulers -v -count 1 -timeout 10m -args -soak 2m
+	$(GO) test ./internal/scheduletest -run KilledSchedulers -v -count 1 -timeout 10m -args -soak 2m
 
 .PHONY: chaos
 chaos: ## kill, freeze and cut off processes and broker, and audit what they did (PROVIDER=sqlite|redis|sqs|rabbitmq|nats, SEED=, FOR=3m)

@@ -4,14 +4,11 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -28,7 +25,7 @@ type vector struct {
 	Task           *vectorTask `json:"task"`
 	Says           string      `json:"says"`
 	JSON           *bool       `json:"json"`
-	SchemaRefuses  *bool       `json:"schema_refuses"`
+	SchemaRefuses  *bool       `json:"schema_refuses"` // see package envelopetest
 }
 
 type vectorTask struct {
@@ -69,24 +66,7 @@ func readVectors(t *testing.T, pattern string) map[string]vector {
 	return vectors
 }
 
-func envelopeSchema(t *testing.T) *jsonschema.Schema {
-	t.Helper()
-	compiler := jsonschema.NewCompiler()
-	compiler.AssertFormat()
-	schema, err := compiler.Compile(vectorDir + "task.schema.json")
-	require.NoError(t, err)
-	return schema
-}
-
-func validateBySchema(t *testing.T, schema *jsonschema.Schema, envelope string) error {
-	t.Helper()
-	instance, err := jsonschema.UnmarshalJSON(strings.NewReader(envelope))
-	require.NoError(t, err)
-	return schema.Validate(instance)
-}
-
 func TestValidVectors(t *testing.T) {
-	schema := envelopeSchema(t)
 	for name, v := range readVectors(t, "vectors/*.json") {
 		t.Run(name, func(t *testing.T) {
 			if v.Canonical == "" {
@@ -97,7 +77,6 @@ func TestValidVectors(t *testing.T) {
 				got, err := DecodeEnvelope([]byte(envelope))
 				require.NoError(t, err)
 				requireSameTask(t, want, got)
-				assert.NoError(t, validateBySchema(t, schema, envelope))
 			}
 			require.NoError(t, want.Validate())
 			assert.Equal(t, v.Canonical, string(AppendEnvelope(nil, want)))
@@ -106,7 +85,6 @@ func TestValidVectors(t *testing.T) {
 }
 
 func TestInvalidVectors(t *testing.T) {
-	schema := envelopeSchema(t)
 	for name, v := range readVectors(t, "vectors/invalid/*.json") {
 		t.Run(name, func(t *testing.T) {
 			if v.EnvelopeBase64 != nil {
@@ -124,64 +102,6 @@ func TestInvalidVectors(t *testing.T) {
 				return
 			}
 			require.NotNil(t, v.SchemaRefuses)
-			err = validateBySchema(t, schema, v.Envelope)
-			assert.Equal(t, *v.SchemaRefuses, err != nil, "the schema says: %v", err)
 		})
 	}
-}
-
-func TestEveryWrittenEnvelopeFitsTheSchema(t *testing.T) {
-	schema := envelopeSchema(t)
-	task := benchTask(100)
-	task.Priority, task.GroupKey, task.UniqueKey, task.UniqueFor = 1, "g", "u", 1
-	task.ScheduledFor, task.RetryCount, task.SchemaVersion = task.CreatedAt.Add(1), 1, 1
-	task.Payload, task.Encoding = []byte("any"), "zstd"
-	data := AppendEnvelope(nil, task)
-	require.NoError(t, validateBySchema(t, schema, string(data)))
-	var members map[string]any
-	require.NoError(t, json.Unmarshal(data, &members))
-	assert.Len(t, members, len(schema.Properties), "the envelope and the schema have the same keys")
-	for key := range members {
-		assert.Contains(t, schema.Properties, key)
-	}
-}
-
-// The table of docs/envelope.md says what the schema says.
-func TestDocumentationAgreesWithTheSchema(t *testing.T) {
-	doc, err := os.ReadFile("../docs/envelope.md")
-	require.NoError(t, err)
-	schema := envelopeSchema(t)
-	rows := regexp.MustCompile("(?m)^\\| `(\\w+)` \\| ([^|]+) \\| (yes|no) \\| ([^|]+) \\|$").FindAllStringSubmatch(string(doc), -1)
-	require.Len(t, rows, len(schema.Properties))
-	for i, row := range rows {
-		key, value, needed, meaning := row[1], row[2], row[3], row[4]
-		assert.Equal(t, envelopeKeys[i], key, "the order of the keys")
-		property := schema.Properties[key]
-		require.NotNil(t, property, key)
-		assert.Equal(t, property.Description, meaning, key)
-		assert.Equal(t, needed == "yes", slices.Contains(schema.Required, key), key)
-		assert.Equal(t, schemaWord(property), value, key)
-	}
-	example := regexp.MustCompile("(?s)```json\n(.*?)\n```").FindSubmatch(doc)
-	require.NotNil(t, example)
-	task, err := DecodeEnvelope(example[1])
-	require.NoError(t, err)
-	assert.Equal(t, string(example[1]), string(AppendEnvelope(nil, task)), "the example is canonical")
-}
-
-// schemaWord is the word by which the documentation calls a property's type.
-func schemaWord(s *jsonschema.Schema) string {
-	switch {
-	case s.Ref != nil:
-		return s.Ref.Location[strings.LastIndexByte(s.Ref.Location, '/')+1:]
-	case s.Const != nil:
-		return "1"
-	case s.AdditionalProperties != nil:
-		return "texts by key"
-	case s.Types == nil:
-		return "any"
-	case s.Types.String() == "[string]":
-		return "text"
-	}
-	return s.Types.String()
 }
