@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bufio"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path"
@@ -129,29 +130,77 @@ func run(t *testing.T, dir string, env []string, name string, args ...string) st
 	return string(out)
 }
 
+// maxDownload is how much a first program may have to download, in bytes of source.
+const maxDownload = 60 << 20
+
 // TestQuickStartWorksAsPrinted follows the README's quick start to the letter:
 // it writes the files shown, runs the commands shown in the order shown, and
-// compares what the program prints. The commands find this tree behind
-// @latest: a module proxy on disk serves it.
+// compares what the program prints. This tree is the clone, and in the other way that
+// the README names it is the release: a module proxy on disk serves it.
 func TestQuickStartWorksAsPrinted(t *testing.T) {
-	dir := t.TempDir()
-	env := append(serveModule(t, "v0.1.0"), "GOWORK=off", "GOFLAGS=-buildvcs=false -modcacherw")
-	var shown, printed string
-	for _, b := range quickStart(t) {
-		switch b.lang {
-		case "sh":
-			printed = run(t, dir, env, "sh", "-ec", b.text)
-			if strings.Contains(b.text, "mkdir hello") {
-				dir = filepath.Join(dir, "hello")
+	const edits = `(?m)(^go mod edit .*\n)+`
+	const get = "go get -tool github.com/taskgen/taskgen/cmd/taskgen@latest"
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	require.Contains(t, string(text), get)
+	for name, begin := range map[string]func(command string) string{
+		"beside a clone": func(command string) string { return command },
+		"with a release": func(command string) string {
+			return regexp.MustCompile(edits).ReplaceAllString(command, get+"\n")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			root, err := filepath.Abs(".")
+			require.NoError(t, err)
+			require.NoError(t, os.Symlink(root, filepath.Join(dir, "taskgen")))
+			env, modcache := serveModule(t, "v0.1.0")
+			env = append(env, "GOWORK=off", "GOFLAGS=-buildvcs=false -modcacherw")
+			var shown, printed string
+			for _, b := range quickStart(t) {
+				switch b.lang {
+				case "sh":
+					printed = run(t, dir, env, "sh", "-ec", begin(b.text))
+					if strings.Contains(b.text, "mkdir hello") {
+						dir = filepath.Join(dir, "hello")
+					}
+				case "go":
+					write(t, filepath.Join(dir, b.name), b.text)
+				case "text":
+					shown = b.text
+				}
 			}
-		case "go":
-			write(t, filepath.Join(dir, b.name), b.text)
-		case "text":
-			shown = b.text
-		}
+			require.NotEmpty(t, shown, "the quick start shows what its program prints")
+			require.Contains(t, alike(printed), alike(shown))
+			size := sizeOfModules(t, modcache)
+			t.Logf("%d MB of modules", size>>20)
+			require.Less(t, size, int64(maxDownload), "go mod tidy reads the tests of what a program imports: keep those that need other modules elsewhere")
+		})
 	}
-	require.NotEmpty(t, shown, "the quick start shows what its program prints")
-	require.Contains(t, alike(printed), alike(shown))
+}
+
+// sizeOfModules is the size of the source of all modules in a module cache but ours.
+func sizeOfModules(t *testing.T, modcache string) (size int64) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(modcache, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() && !d.Type().IsRegular() {
+			return err
+		}
+		if path == filepath.Join(modcache, "cache") || strings.HasPrefix(path, filepath.Join(modcache, module)+"@") {
+			return filepath.SkipDir
+		}
+		if d.Type().IsRegular() {
+			info, err := d.Info()
+			if err != nil {
+				return err
+			}
+			size += info.Size()
+		}
+		return nil
+	}))
+	require.NotZero(t, size)
+	return size
 }
 
 // alike gives what differs from run to run one form: the times of log lines, the
@@ -180,8 +229,9 @@ func quickStart(t *testing.T) []block {
 }
 
 // serveModule lays this tree out as a file module proxy, in front of the one
-// the machine uses, and returns the environment that makes go use it.
-func serveModule(t *testing.T, version string) []string {
+// the machine uses, and returns the environment that makes go use it, and the folder
+// of the modules that go gets.
+func serveModule(t *testing.T, version string) (env []string, modcache string) {
 	t.Helper()
 	proxy := t.TempDir()
 	at := filepath.Join(proxy, module, "@v")
@@ -219,11 +269,11 @@ func serveModule(t *testing.T, version string) []string {
 	require.NoError(t, out.Close())
 
 	upstream := strings.TrimSpace(run(t, ".", nil, "go", "env", "GOPROXY"))
-	modcache := filepath.Join(t.TempDir(), "mod")
+	modcache = filepath.Join(t.TempDir(), "mod")
 	shared := strings.TrimSpace(run(t, ".", nil, "go", "env", "GOMODCACHE"))
 	return []string{
 		"GOPROXY=file://" + proxy + ",file://" + filepath.Join(shared, "cache", "download") + "," + upstream,
 		"GOMODCACHE=" + modcache, // so that the version made here stays out of the machine's own cache
 		"GONOSUMDB=" + module,
-	}
+	}, modcache
 }
