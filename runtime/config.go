@@ -53,8 +53,8 @@ type QueueConfig struct {
 	// Types are the types of the tasks that are declared for the queue, as they are
 	// called on the wire: NewPool refuses a router that has no handler for one of
 	// them. Generated code lists those of its package. Empty: nobody knows them, and
-	// nothing is checked. They stay with the manager that opens the queue: providers
-	// neither keep nor compare them.
+	// nothing is checked. Providers do not compare them: they only refuse to open the
+	// dead letter queue of another queue with types, see [QueueConfig.AsDead].
 	Types []string
 }
 
@@ -116,6 +116,22 @@ func (c QueueConfig) validate() error {
 		return bad("unknown tasks cannot wait for %s: BuryUnknown is how they die at once", c.Unknown)
 	case c.DLQ == c.Name:
 		return bad("it cannot be its own dead letter queue")
+	}
+	return nil
+}
+
+// AsDead reports whether the queue that c declares may be the dead letter queue of
+// another, as an error wrapping [ErrQueueMismatch], or nil. It may where somebody works
+// on its letters. Where it is for tasks, with types or with a dead letter queue that is
+// not its default, nothing could die on it, and its workers would be handed the dead of
+// the other queue. Every provider asks it in Open for a queue that is a dead letter
+// queue there. c must have its defaults filled in.
+func (c QueueConfig) AsDead() error {
+	switch {
+	case len(c.Types) > 0:
+		return fmt.Errorf("%w: %q is the dead letter queue of another queue, and declared for tasks of the types %q: one of the two needs another name", ErrQueueMismatch, c.Name, c.Types)
+	case c.DLQ != c.Name+"-dlq":
+		return fmt.Errorf("%w: %q is the dead letter queue of another queue, and declared for tasks, with %q as its own dead letter queue: one of the two needs another name", ErrQueueMismatch, c.Name, c.DLQ)
 	}
 	return nil
 }

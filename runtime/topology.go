@@ -35,7 +35,6 @@ func (t topology) with(p Provider, configs []QueueConfig) (all topology, fresh [
 			return nil, nil, fmt.Errorf("open queue %q on %s: %w", cfg.Name, p.Name(), err)
 		}
 		if !again {
-			cfg.Types = nil // they are the manager's to know, not the provider's
 			fresh = append(fresh, cfg)
 		}
 	}

@@ -43,7 +43,7 @@ func TestQueueThatIsDeclaredAgainIsOpenedOnceWithTheTypesOfAll(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p, m := providing("q"), NewManager(ManagerConfig{})
 			require.NoError(t, open(m, p))
-			assert.Equal(t, []QueueConfig{{Name: "q"}}, p.opened, "providers are not told of types")
+			assert.Equal(t, []QueueConfig{mail}, p.opened)
 			assert.Equal(t, []string{"q"}, m.Queues())
 			assert.Equal(t, []string{"mail", "both", "post"}, m.types("q"))
 			assert.Equal(t, []string{"mail", "both"}, mail.Types, "the caller's stay as they are")

@@ -96,6 +96,9 @@ func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Q
 		return nil, err
 	}
 	if s.dead == nil {
+		if err := cfg.AsDead(); err != nil {
+			return nil, err
+		}
 		cfg.DLQ = "" // a dead letter queue has none of its own
 	}
 	q := &queue{store: s, provider: p, cfg: cfg}

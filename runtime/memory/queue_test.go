@@ -241,13 +241,3 @@ func TestPayloadsOfABatchStayApart(t *testing.T) {
 		require.Equal(t, len(d.Task.Payload), cap(d.Task.Payload), "an append must not reach the neighbour")
 	}
 }
-
-func TestAWorkingQueueIsNoDeadLetterQueue(t *testing.T) {
-	p := New()
-	t.Cleanup(func() { require.NoError(t, p.Close()) })
-	_, err := p.Open(t.Context(), runtime.QueueConfig{Name: "mail"})
-	require.NoError(t, err)
-	_, err = p.Open(t.Context(), runtime.QueueConfig{Name: "reports", DLQ: "mail"})
-	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
-	require.ErrorContains(t, err, `"mail" is an ordinary queue`)
-}

@@ -21,6 +21,7 @@ import (
 const (
 	metaType = "taskgen.type" // the type of the queue
 	metaDLQ  = "taskgen.dlq"  // "1": some queue has it as its dead letter queue
+	metaOwn  = "taskgen.own"  // its own dead letter queue; earlier versions do not say
 )
 
 // slack is how much longer the server keeps a lease than the worker's own clock:
@@ -74,14 +75,18 @@ func (s *source) declared(ctx context.Context, cfg runtime.QueueConfig) error {
 // declare creates or verifies streams and consumers: those of the queue, and on
 // its dead letter queue those for what dies here.
 func (s *source) declare(ctx context.Context, cfg runtime.QueueConfig) error {
-	meta, err := s.stream(ctx, cfg.Type, false)
+	meta, err := s.stream(ctx, cfg, "")
 	if err != nil {
 		return err
 	}
 	s.dlq.Store(meta[metaDLQ] == "1")
-	if !s.isDLQ() {
+	if s.isDLQ() {
+		if err := cfg.AsDead(); err != nil {
+			return fmt.Errorf("%w; where no queue has it as its own any more, take %s off the metadata of stream %s", err, metaDLQ, s.names.stream)
+		}
+	} else {
 		dead := newSource(s.p, cfg.DLQ, runtime.Standard)
-		if _, err := dead.stream(ctx, runtime.Standard, true); err != nil {
+		if _, err := dead.stream(ctx, runtime.QueueConfig{Name: cfg.DLQ, Type: runtime.Standard}, s.name); err != nil {
 			return fmt.Errorf("its dead letter queue %q: %w", cfg.DLQ, err)
 		}
 		if err := dead.lane(ctx, originLane(s.name), cfg.Visibility); err != nil {
@@ -119,13 +124,16 @@ func (s *source) declare(ctx context.Context, cfg runtime.QueueConfig) error {
 	return nil
 }
 
-// stream creates or verifies the stream, and returns its metadata.
-func (s *source) stream(ctx context.Context, kind runtime.QueueType, dlq bool) (map[string]string, error) {
+// stream creates or verifies the stream, and returns its metadata. of is the queue
+// whose dead letter queue it is to be; "": it is opened as a queue.
+func (s *source) stream(ctx context.Context, cfg runtime.QueueConfig, of string) (map[string]string, error) {
 	st, err := s.p.js.Stream(ctx, s.names.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		meta := map[string]string{metaType: string(kind)}
-		if dlq {
+		meta := map[string]string{metaType: string(cfg.Type)}
+		if of != "" {
 			meta[metaDLQ] = "1"
+		} else {
+			meta[metaOwn] = cfg.DLQ
 		}
 		var limit int64
 		if limit, err = s.p.bound(ctx); err != nil {
@@ -140,7 +148,7 @@ func (s *source) stream(ctx context.Context, kind runtime.QueueType, dlq bool) (
 		return nil, fmt.Errorf("stream %s: %w", s.names.stream, err)
 	}
 	have := st.CachedInfo().Config
-	if err := s.verify(have, kind); err != nil {
+	if err := s.verify(have, cfg.Type); err != nil {
 		return nil, err
 	}
 	s.bounds.Store(nil)
@@ -151,9 +159,16 @@ func (s *source) stream(ctx context.Context, kind runtime.QueueType, dlq bool) (
 	if change {
 		have.Replicas = s.p.replicas
 	}
-	if dlq && have.Metadata[metaDLQ] != "1" {
+	if of != "" && have.Metadata[metaDLQ] != "1" {
+		if err := s.spare(ctx, have.Metadata[metaOwn], of); err != nil {
+			return nil, err
+		}
 		have.Metadata = maps.Clone(have.Metadata)
 		have.Metadata[metaDLQ], change = "1", true
+	}
+	if own := have.Metadata[metaOwn]; of == "" && own != "" && own != cfg.DLQ && have.Metadata[metaDLQ] != "1" {
+		have.Metadata = maps.Clone(have.Metadata)
+		have.Metadata[metaOwn], change = cfg.DLQ, true
 	}
 	if change {
 		if _, err := s.p.js.UpdateStream(ctx, have); err != nil {
@@ -161,6 +176,30 @@ func (s *source) stream(ctx context.Context, kind runtime.QueueType, dlq bool) (
 		}
 	}
 	return have.Metadata, nil
+}
+
+// spare refuses a queue for tasks as the dead letter queue of another: one that has
+// a dead letter queue of another name than the usual, or has handed out tasks. One
+// that was opened before the queue that names it has done neither.
+func (s *source) spare(ctx context.Context, own, of string) error {
+	usual := s.name + "-dlq"
+	if own == "" {
+		own = usual
+	}
+	if own == usual {
+		if s.name == of+"-dlq" {
+			return nil
+		}
+		switch c, err := s.p.js.Consumer(ctx, s.names.stream, readyConsumer("0")); {
+		case errors.Is(err, jetstream.ErrConsumerNotFound):
+			return nil
+		case err != nil:
+			return err
+		case c.CachedInfo().Delivered.Consumer == 0:
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: it is a queue for tasks, with one of its own, %q: name another", runtime.ErrQueueMismatch, own)
 }
 
 func (s *source) streamConfig(meta map[string]string, limit int64) jetstream.StreamConfig {

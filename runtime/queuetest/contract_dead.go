@@ -15,6 +15,7 @@ func deadClauses() []clause {
 		{law: Contract, name: "a dead task carries why, when and where", run: deadTells},
 		{law: Contract, name: "a dead task carries every attempt", needs: []need{keeping}, run: deadAttempts},
 		{law: Contract, name: "a dead letter queue can be opened and consumed as a queue", run: deadConsumed},
+		{law: Contract, name: testWorks, run: deadWorks},
 		{law: Contract, name: "a task can die on a fifo queue as well", needs: []need{ordering}, run: func(w *world) {
 			w.deadKind(runtime.QueueConfig{Name: "f", Type: runtime.FIFO}, func(*runtime.Task) {})
 		}},
@@ -28,6 +29,8 @@ func deadClauses() []clause {
 		{law: Contract, name: "Redrive wakes a waiting worker", needs: []need{redriving}, run: deadWakes},
 	}
 }
+
+const testWorks = "a queue that tasks are taken from is no other queue's dead letter queue, whichever is opened first, and by whom"
 
 // fail does with a delivery what a pool does after its last failure.
 func (w *world) fail(q runtime.Queue, d *runtime.Delivery) {
@@ -183,4 +186,37 @@ func deadWakes(w *world) {
 	_, err := q.(runtime.Redriver).Redrive(w.ctx, nil)
 	w.ok(err, "redrive")
 	got.wants(1)
+}
+
+// deadWorks names queues for tasks as dead letter queues, and opens dead letter queues
+// for tasks.
+func deadWorks(w *world) {
+	plain := runtime.QueueConfig{Name: "orders"}
+	mail, named, orders := w.open(runtime.QueueConfig{Name: "mail"}), w.open(runtime.QueueConfig{Name: "named", DLQ: "graves"}), w.open(plain)
+	w.put(mail, 1)
+	w.ok(mail.Complete(w.ctx, one(w.takeOne(mail, long))), "complete")
+	for _, p := range []runtime.Provider{w.main, w.another()} {
+		for _, cfg := range []runtime.QueueConfig{
+			{Name: "reports", DLQ: "mail"},
+			{Name: "reports", DLQ: "named"},
+			{Name: "orders-dlq", DLQ: "graves"},
+			{Name: "orders-dlq", Type: runtime.Standard, DLQ: "graves"},
+			{Name: "orders-dlq", Type: runtime.Standard, Types: []string{"work"}},
+		} {
+			q, err := p.Open(w.ctx, w.of(cfg))
+			if err == nil {
+				_ = q.Close()
+			}
+			w.is(err, runtime.ErrQueueMismatch, "open %q with the types %q and the dead letter queue %q", cfg.Name, cfg.Types, cfg.DLQ)
+		}
+	}
+	// The queues are what they were: tasks die on them, and are found there.
+	for _, q := range []runtime.Queue{mail, named, orders, w.other(runtime.QueueConfig{Name: "mail"})} {
+		w.put(q, 1)
+		w.fail(q, w.takeOne(q, long))
+		dead := w.dead(q)
+		w.ok(dead.Complete(w.ctx, one(w.takeOne(dead, long))), "complete what is dead")
+	}
+	w.open(runtime.QueueConfig{Name: "reports"})
+	w.open(plain)
 }

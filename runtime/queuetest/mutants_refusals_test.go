@@ -3,6 +3,7 @@ package queuetest
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -68,13 +69,14 @@ func isForeign(d *runtime.Delivery) bool {
 
 func withBytes(f fault) *Harness {
 	h := faultyHarness(f)
-	h.Raw = foreignBytes
+	h.Raw, h.MaxRaw = foreignBytes, 32<<10
 	return h
 }
 
 func TestAProviderThatRefusesOneMessageAtATimePasses(t *testing.T) {
+	t.Parallel()
 	h := withBytes(fault{can: sized, enqueue: fits})
-	for _, name := range []string{testRefusal, testFullSize} {
+	for _, name := range []string{testRefusal, testFullSize, testWorks} {
 		r := runClause(t, h, name, patient)
 		assert.False(t, r.Failed(), "%s: %s", name, r.text())
 	}
@@ -83,12 +85,31 @@ func TestAProviderThatRefusesOneMessageAtATimePasses(t *testing.T) {
 }
 
 func TestAProviderWhoseRefusalsHarmOthersFails(t *testing.T) {
+	t.Parallel()
 	release := func(q everything, ctx context.Context, ds []*runtime.Delivery) error { return q.Release(ctx, ds) }
 	bury := func(q everything, ctx context.Context, ds []*runtime.Delivery) error { return q.DeadLetter(ctx, ds) }
+	// agrees opens a queue that is refused under a declaration that fits.
+	agrees := func(refused func(runtime.QueueConfig) bool, fitting func(*runtime.QueueConfig)) fault {
+		return fault{declare: func(p runtime.Provider, ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+			q, err := p.Open(ctx, cfg)
+			if errors.Is(err, runtime.ErrQueueMismatch) && refused(cfg) {
+				fitting(&cfg)
+				return p.Open(ctx, cfg)
+			}
+			return q, err
+		}}
+	}
+	named := func(name string) func(runtime.QueueConfig) bool {
+		return func(cfg runtime.QueueConfig) bool { return cfg.Name == name }
+	}
 	for name, c := range map[string]struct {
 		test  string
 		fault fault
 	}{
+		"buries on a queue for tasks":         {testWorks, agrees(named("reports"), func(cfg *runtime.QueueConfig) { cfg.DLQ = "" })},
+		"hands out the dead to other workers": {testWorks, agrees(named("orders-dlq"), func(cfg *runtime.QueueConfig) { cfg.DLQ, cfg.Types = "", nil })},
+		"hands out the dead to workers of a declared type": {testWorks, agrees(
+			func(cfg runtime.QueueConfig) bool { return len(cfg.Types) > 0 }, func(cfg *runtime.QueueConfig) { cfg.Types = nil })},
 		"refuses the whole batch": {testRefusal, fault{can: sized, enqueue: func(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 			for _, t := range ts {
 				if len(t.Payload) > most {

@@ -33,6 +33,7 @@ type faulty struct {
 }
 
 type fault struct {
+	declare    func(p runtime.Provider, ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error)
 	enqueue    func(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error)
 	dequeue    func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error)
 	complete   func(q everything, ctx context.Context, ds []*runtime.Delivery) error
@@ -151,7 +152,13 @@ type faultyProvider struct {
 }
 
 func (p *faultyProvider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
-	q, err := p.Provider.Open(ctx, cfg)
+	open := p.Provider.Open
+	if p.fault.declare != nil {
+		open = func(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+			return p.fault.declare(p.Provider, ctx, cfg)
+		}
+	}
+	q, err := open(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -202,6 +209,7 @@ func findings(tb testing.TB, h *Harness, law Law, patience time.Duration) (test,
 
 // TestEachLawFailsForAProviderThatBreaksIt proves that the tests can fail.
 func TestEachLawFailsForAProviderThatBreaksIt(t *testing.T) {
+	t.Parallel()
 	for _, m := range mutants {
 		t.Run(m.law.String()+"/"+m.name, func(t *testing.T) {
 			t.Parallel()
@@ -216,6 +224,7 @@ func TestEachLawFailsForAProviderThatBreaksIt(t *testing.T) {
 // TestNoLawFailsForAFaultyHarnessWithoutAFault shows that it is the faults which
 // are found, not the wrapper.
 func TestNoLawFailsForAFaultyHarnessWithoutAFault(t *testing.T) {
+	t.Parallel()
 	for law := Contract; int(law) < len(lawTexts); law++ {
 		t.Run(law.String(), func(t *testing.T) {
 			t.Parallel()

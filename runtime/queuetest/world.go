@@ -89,10 +89,17 @@ func (w *world) open(cfg runtime.QueueConfig) runtime.Queue {
 // data, or where there can be none by a second handle.
 func (w *world) other(cfg runtime.QueueConfig) runtime.Queue {
 	w.Helper()
+	return w.openOn(w.another(), cfg)
+}
+
+// another is a provider as another process has it, or where there can be none the
+// test's own.
+func (w *world) another() runtime.Provider {
+	w.Helper()
 	if w.h.Home == InProcess {
-		return w.openOn(w.main, cfg)
+		return w.main
 	}
-	return w.openOn(w.provider(), cfg)
+	return w.provider()
 }
 
 func (w *world) openOn(p runtime.Provider, cfg runtime.QueueConfig) runtime.Queue {

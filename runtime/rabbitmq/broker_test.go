@@ -253,14 +253,8 @@ func TestQueuesOfAnEarlierVersionAreOpenedAsTheyAre(t *testing.T) {
 // The dead letter queue of one may be opened, and declared, as a queue first.
 func TestAQueueBecomesADeadLetterQueueLater(t *testing.T) {
 	addr := data(t)
-	p := openAt(t, addr)
-	for _, name := range []string{"d", "q"} {
-		q, err := p.Open(within(t), runtime.QueueConfig{Name: name, DLQ: map[string]string{"q": "d", "d": "e"}[name]})
-		require.NoError(t, err)
-		roomOf(addr).queues[name] = q.Config()
-	}
-	delete(roomOf(addr).queues, "d")
-	roomOf(addr).queues["d"] = runtime.QueueConfig{Name: "d", Levels: 1, DLQ: "e"}
+	open(t, addr, runtime.QueueConfig{Name: "q-dlq"})
+	open(t, addr, runtime.QueueConfig{Name: "q"})
 }
 
 var permissionList = regexp.MustCompile(`rabbitmqctl set_permissions -p / app '([^']+)' '([^']+)' '([^']+)'`)

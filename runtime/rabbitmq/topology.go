@@ -38,9 +38,13 @@ func (p *Provider) declare(ctx context.Context, s *session, cfg runtime.QueueCon
 	if isDLQ, err = s.exists(ctx, p.names.grave(cfg.Name)); err != nil {
 		return false, err
 	}
-	if !isDLQ {
-		if err := p.declareDLQ(ctx, s, cfg.DLQ); err != nil {
-			return false, explain(err)
+	if isDLQ {
+		if err := cfg.AsDead(); err != nil {
+			return false, fmt.Errorf("%w; where no queue has it as its own any more, delete the exchange %q", err, p.names.grave(cfg.Name))
+		}
+	} else {
+		if err := p.declareDLQ(ctx, s, cfg); err != nil {
+			return false, fmt.Errorf("its dead letter queue %q: %w", cfg.DLQ, explain(err))
 		}
 		err = s.ask(ctx, func(ch *amqp.Channel) error { return p.declareBackstop(ch, cfg) })
 		if err != nil {
@@ -85,15 +89,32 @@ func (p *Provider) declarePlan(ctx context.Context, s *session, queue, plan stri
 	return explain(first)
 }
 
-func (p *Provider) declareDLQ(ctx context.Context, s *session, dlq string) error {
+// declareDLQ declares the dead letter queue of a queue. A queue that was opened by its
+// own name has a backstop: it is for tasks, unless no other can be meant.
+func (p *Provider) declareDLQ(ctx context.Context, s *session, cfg runtime.QueueConfig) error {
+	dlq := cfg.DLQ
 	if err := p.declarePlan(ctx, s, dlq, plan(runtime.QueueConfig{Type: runtime.Standard})); err != nil {
-		return fmt.Errorf("its dead letter queue %q: %w", dlq, err)
+		return err
 	}
-	err := s.ask(ctx, func(ch *amqp.Channel) error {
-		return ch.ExchangeDeclare(p.names.grave(dlq), amqp.ExchangeDirect, true, false, false, false, nil)
-	})
+	isDLQ, err := s.exists(ctx, p.names.grave(dlq))
 	if err != nil {
 		return err
+	}
+	if !isDLQ && dlq != cfg.Name+"-dlq" {
+		switch works, err := s.exists(ctx, p.names.backstop(dlq)); {
+		case err != nil:
+			return err
+		case works:
+			return fmt.Errorf("%w: it is a queue with one of its own: name another, or where nothing works on it delete the exchange %q", runtime.ErrQueueMismatch, p.names.backstop(dlq))
+		}
+	}
+	if !isDLQ {
+		err := s.ask(ctx, func(ch *amqp.Channel) error {
+			return ch.ExchangeDeclare(p.names.grave(dlq), amqp.ExchangeDirect, true, false, false, false, nil)
+		})
+		if err != nil {
+			return err
+		}
 	}
 	// Opened as a queue before, it has a backstop.
 	_, err = s.declareEither(ctx, p.names.line(dlq, 0), nil, p.backed(dlq, nil))

@@ -94,7 +94,11 @@ func (p *Provider) declare(ctx context.Context, cfg runtime.QueueConfig) (*Queue
 		return nil, fmt.Errorf("%w: it is of type %s on the server, and %s is asked for", runtime.ErrQueueMismatch, was.kind, cfg.Type)
 	}
 	q.lane.setLevels(was.levels)
-	q.isDLQ = was.sources > 0
+	if q.isDLQ = was.sources > 0; q.isDLQ {
+		if err := cfg.AsDead(); err != nil {
+			return nil, fmt.Errorf("%w; which queues have it as theirs is in the set %q", err, q.lane.key(keySources))
+		}
+	}
 	if q.grave, err = p.lane(laneName{cfg.Name, true}, dead, 1); err != nil || q.isDLQ {
 		return q, err // the dead stay where they are: no dead letter queue of its own
 	}

@@ -195,6 +195,11 @@ func (t *tx) declare(q *Queue) error {
 	if own.id != 0 && own.kind != q.cfg.Type {
 		return fmt.Errorf("%w: it is of type %s in the file, and %s is asked for", runtime.ErrQueueMismatch, own.kind, q.cfg.Type)
 	}
+	if own.isDLQ {
+		if err := q.cfg.AsDead(); err != nil {
+			return err
+		}
+	}
 	dlq := t.find(q.cfg.DLQ)
 	if dlq.id != 0 && dlq.kind != runtime.Standard {
 		return fmt.Errorf("%w: its dead letter queue %q is of type %s in the file: name another", runtime.ErrQueueMismatch, q.cfg.DLQ, dlq.kind)

@@ -59,7 +59,7 @@ func (p *Provider) build(ctx context.Context, cfg runtime.QueueConfig) (*engine,
 		return nil, fmt.Errorf("%w: SQS leases a message for 12 hours at most, and the visibility is to be %s", runtime.ErrUnsupported, cfg.Visibility)
 	}
 	e := &engine{p: p, name: cfg.Name, kind: cfg.Type, levels: cfg.Levels, out: make(map[runtime.Receipt]*message), memos: newMemos(), killers: &killers{}, came: time.Now()}
-	if found, err := p.openDead(ctx, e, n); found || err != nil {
+	if found, err := p.openDead(ctx, e, n, cfg); found || err != nil {
 		return e, err
 	}
 	if err := p.mismatched(ctx, cfg.Type, n); err != nil {
@@ -72,7 +72,7 @@ func (p *Provider) build(ctx context.Context, cfg runtime.QueueConfig) (*engine,
 }
 
 // openDead opens a dead letter queue by its name, if that is what it is.
-func (p *Provider) openDead(ctx context.Context, e *engine, n names) (bool, error) {
+func (p *Provider) openDead(ctx context.Context, e *engine, n names, cfg runtime.QueueConfig) (bool, error) {
 	if e.kind != runtime.Standard {
 		return false, nil
 	}
@@ -95,7 +95,7 @@ func (p *Provider) openDead(ctx context.Context, e *engine, n names) (bool, erro
 		}
 		e.isDLQ, e.fifo = true, r.fifo
 		e.lanes = []*lane{newLane(e, r, 0)}
-		return true, p.verify(r, 0)
+		return true, errors.Join(cfg.AsDead(), p.verify(r, 0))
 	}
 	return false, nil
 }
@@ -148,9 +148,19 @@ func (p *Provider) openLanes(ctx context.Context, e *engine, n, dlqNames names, 
 			return fmt.Errorf("%w: it has more than %d levels in SQS (%s is there): open it with as many, or delete what is left of an earlier one", runtime.ErrQueueMismatch, cfg.Levels, n.level(cfg.Levels))
 		}
 	}
-	var err error
+	dead := runtime.Standard
+	if e.fifo {
+		dead = runtime.FIFO
+	}
+	err := p.mismatched(ctx, dead, dlqNames)
+	if err != nil {
+		return fmt.Errorf("its dead letter queue %q: %w", cfg.DLQ, err)
+	}
 	if e.dlq, err = p.ensure(ctx, dlqName, dlqNames.name, p.attributes(cfg, nil), map[string]string{roleTag: roleDead}); err != nil {
 		return fmt.Errorf("its dead letter queue: %w", err)
+	}
+	if err := p.spare(ctx, e.dlq, cfg); err != nil {
+		return fmt.Errorf("its dead letter queue %q: %w", cfg.DLQ, err)
 	}
 	p.dead[dlqName] = true
 	if err := p.verify(e.dlq, 0); err != nil {
@@ -160,6 +170,9 @@ func (p *Provider) openLanes(ctx context.Context, e *engine, n, dlqNames names, 
 		r, err := p.ensure(ctx, name, n.name, p.attributes(cfg, e.dlq), nil)
 		if err != nil {
 			return err
+		}
+		if r.dead || p.dead[name] {
+			return fmt.Errorf("%w: the SQS queue %s is the dead letter queue of another queue: name another", runtime.ErrQueueMismatch, name)
 		}
 		if err := p.verifyLive(r, e.dlq, cfg); err != nil {
 			return err
@@ -180,15 +193,28 @@ func (p *Provider) openLanes(ctx context.Context, e *engine, n, dlqNames names, 
 	return p.verify(later, 0)
 }
 
+// spare refuses a queue for tasks as the dead letter queue of another: one that was
+// opened as a queue, or has a dead letter queue of its own. By the usual name no other
+// can be meant.
+func (p *Provider) spare(ctx context.Context, dlq *remote, cfg runtime.QueueConfig) error {
+	if dlq.dead || p.dead[dlq.name] || cfg.DLQ == cfg.Name+"-dlq" || dlq.policy == nil && !dlq.ours {
+		return nil
+	}
+	if dead, err := p.isDead(ctx, dlq); err != nil || dead {
+		return err
+	}
+	return fmt.Errorf("%w: the SQS queue %s is for tasks, with a dead letter queue of its own: name another, or where nothing works on it give it the tag %s=%s", runtime.ErrQueueMismatch, dlq.name, roleTag, roleDead)
+}
+
 // recheck holds a queue that is open against another opener's declaration.
 func (p *Provider) recheck(ctx context.Context, e *engine, cfg runtime.QueueConfig) error {
 	if e.kind != cfg.Type || e.levels != cfg.Levels {
 		return fmt.Errorf("%w: it is open here with type %s and %d levels, and %s with %d is asked for", runtime.ErrQueueMismatch, e.kind, e.levels, cfg.Type, cfg.Levels)
 	}
+	if e.isDLQ {
+		return cfg.AsDead()
+	}
 	for _, l := range e.lanes {
-		if e.isDLQ {
-			break
-		}
 		r, err := p.inspect(ctx, l.name, l.url)
 		if err == nil {
 			err = p.verifyLive(r, e.dlq, cfg)
