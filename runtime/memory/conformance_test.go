@@ -20,7 +20,7 @@ func TestTheProviderKeepsTheLaws(t *testing.T) {
 			return memory.New(memory.WithClock(clock)), nil
 		},
 		UsesClock: true,
-		Large:     1 << 20,
+		Large:     64 << 10,
 		Downgrades: map[queuetest.Law]string{
 			queuetest.Contract:           "tasks end with the provider: closing it and opening it again is not survived",
 			queuetest.NothingIsLost:      "tasks live in the process: a kill takes them along",

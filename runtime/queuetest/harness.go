@@ -155,6 +155,8 @@ type Harness struct {
 	// downgrade for which no test is left out.
 	Downgrades map[Law]string
 
+	maxBatch int // bytes of large tasks in one Dequeue; 0: maxBatch
+
 	can   runtime.Capabilities // of a queue of Type, found out by lacks
 	types []runtime.QueueType  // that can be opened, found out by lacks
 }

@@ -92,8 +92,10 @@ func (w *world) drainUntil(m *runtime.Manager, q runtime.Queue, done func(runtim
 	w.Helper()
 	p := w.pool(m, runtime.PoolConfig{Workers: 2}, handle)
 	runs := 0
+	ctx, cancel := context.WithTimeout(w.ctx, w.patience) // poison that goes round keeps a drain from its end
+	defer cancel()
 	w.eventually(func() bool {
-		n, err := p.Drain(w.ctx)
+		n, err := p.Drain(ctx)
 		w.ok(err, "drain")
 		runs += n
 		s, err := q.Stats(w.ctx)

@@ -21,7 +21,7 @@ func memoryHarness() Harness {
 			return memory.New(memory.WithClock(clock)), nil
 		},
 		UsesClock: true,
-		Large:     1 << 20,
+		Large:     64 << 10,
 		Downgrades: map[Law]string{
 			Contract:           "the tasks live in the process and end with the provider: closing beside work is not survived",
 			NothingIsLost:      "the tasks live in the process: a kill takes them along",
@@ -33,4 +33,7 @@ func memoryHarness() Harness {
 	}
 }
 
-func TestMemoryKeepsTheLaws(t *testing.T) { Run(t, memoryHarness()) }
+func TestMemoryKeepsTheLaws(t *testing.T) {
+	t.Parallel()
+	Run(t, memoryHarness())
+}

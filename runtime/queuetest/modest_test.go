@@ -36,8 +36,12 @@ func failures(t *testing.T, h *Harness, skip func(c clause) bool) {
 }
 
 func TestEveryLawIsHeldByQueuesOfEachType(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
-		t.Run(string(kind), func(t *testing.T) { failures(t, ofType(kind), nil) })
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			failures(t, ofType(kind), nil)
+		})
 	}
 }
 
@@ -96,7 +100,10 @@ func modest() *Harness {
 
 // TestNothingIsAskedThatAQueueSaysItCannotDo holds the needs of the tests against
 // a provider that fills next to none.
-func TestNothingIsAskedThatAQueueSaysItCannotDo(t *testing.T) { failures(t, modest(), nil) }
+func TestNothingIsAskedThatAQueueSaysItCannotDo(t *testing.T) {
+	t.Parallel()
+	failures(t, modest(), nil)
+}
 
 // vague is the reference provider with counts that trail by a call, and polls that miss
 // what is there where they wait for less than a second.
@@ -128,6 +135,7 @@ func vague(says bool) *Harness {
 // TestADrainBelievesNoVagueCounts shows that the pool does with such a provider what
 // the law wants, and that one which does not say what it is does not pass for exact.
 func TestADrainBelievesNoVagueCounts(t *testing.T) {
+	t.Parallel()
 	for _, c := range clauses() {
 		if c.law != StatsTellTheTruth || c.name != "a drain runs all that is ready, whatever the counts are worth" {
 			continue

@@ -58,6 +58,7 @@ func charged(most int) fault {
 }
 
 func TestAProviderThatHoldsToItsBoundsPasses(t *testing.T) {
+	t.Parallel()
 	h := faultyHarness(fault{can: bounds, dequeue: bounded1h, extend: extended1h})
 	for _, name := range []string{testDelay, testLease, testKeys} {
 		r := runClause(t, h, name, patient)
@@ -68,6 +69,7 @@ func TestAProviderThatHoldsToItsBoundsPasses(t *testing.T) {
 }
 
 func TestAProviderThatDoesNotHoldToItsBoundsFails(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		test  string
 		fault fault

@@ -32,6 +32,7 @@ func receiving(when func(d *runtime.Delivery) bool, write func(d *runtime.Delive
 }
 
 func TestAProviderThatTakesAReceiveForARunFails(t *testing.T) {
+	t.Parallel()
 	behind := func(d *runtime.Delivery) bool { return d.Task.RetryCount == 0 }
 	any := func(*runtime.Delivery) bool { return true }
 	for name, c := range map[string]struct {

@@ -139,6 +139,7 @@ var fullMutants = []struct {
 }
 
 func TestAFullBackendFindsWhatItIsFor(t *testing.T) {
+	t.Parallel()
 	for _, m := range fullMutants {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
@@ -153,13 +154,15 @@ func TestAFullBackendFindsWhatItIsFor(t *testing.T) {
 }
 
 func TestAProviderOnAFullBackendKeepsTheLaws(t *testing.T) {
+	t.Parallel()
 	failures(t, crampedHarness(crampedFault{}), func(c clause) bool { return c.law != DrainsInTrouble })
 }
 
 func TestALargeBatchIsFoundAndASmallOneIsNot(t *testing.T) {
+	t.Parallel()
 	largely := func(f farFault) *Harness {
 		h := farHarness(f)
-		h.Large = 1 << 20
+		h.Large, h.maxBatch = 64<<10, 1<<20
 		return h
 	}
 	for _, c := range slowClauses() {
@@ -167,5 +170,5 @@ func TestALargeBatchIsFoundAndASmallOneIsNot(t *testing.T) {
 		assert.False(t, r.Failed(), r.text())
 	}
 	const name = "a batch of large tasks is bounded by their size"
-	assert.True(t, runClause(t, largely(farFault{}), name, patient).Failed(), "40 MB in one batch")
+	assert.True(t, runClause(t, largely(farFault{}), name, patient).Failed(), "40 large tasks in one batch")
 }

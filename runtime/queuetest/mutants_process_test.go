@@ -126,6 +126,7 @@ func lock(tb testing.TB, addr string) (restore func()) {
 }
 
 func TestKillsCutsAndReopeningFindWhatTheyAreFor(t *testing.T) {
+	t.Parallel()
 	fileIn = func(testing.TB) string { return t.TempDir() + "/tasks.db" }
 	for i, m := range fileMutants {
 		h := faultyFiles()[i]

@@ -146,6 +146,7 @@ const (
 )
 
 func TestAServerThatIsCutOffAndRestartedPasses(t *testing.T) {
+	t.Parallel()
 	h := serverHarness(fault{}, func(*server) {})
 	for _, name := range []string{testRestart, testWorking, testKilled, testDone, testCut, testAcks, testReopen, testCost} {
 		r := runClause(t, h, name, patient)
@@ -154,6 +155,7 @@ func TestAServerThatIsCutOffAndRestartedPasses(t *testing.T) {
 }
 
 func TestAServerThatForgetsWhenItIsRestartedFails(t *testing.T) {
+	t.Parallel()
 	h := serverHarness(fault{}, func(s *server) {
 		q, err := s.Open(context.Background(), runtime.QueueConfig{Name: "q"})
 		require.NoError(t, err)
@@ -172,6 +174,7 @@ func TestAServerThatForgetsWhenItIsRestartedFails(t *testing.T) {
 }
 
 func TestAServerThatBringsBackWhatWasDoneFails(t *testing.T) {
+	t.Parallel()
 	var done []*runtime.Task
 	h := serverHarness(fault{complete: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
 		done = append(done, ds[0].Task.Clone())
@@ -188,6 +191,7 @@ func TestAServerThatBringsBackWhatWasDoneFails(t *testing.T) {
 }
 
 func TestAServerThatKeepsTheKeyOfWhatWasDoneFails(t *testing.T) {
+	t.Parallel()
 	h := serverHarness(fault{}, func(*server) {})
 	open := h.Open
 	h.Open = func(addr string, clock runtime.Clock) (runtime.Provider, error) {
@@ -211,6 +215,7 @@ func TestAServerThatKeepsTheKeyOfWhatWasDoneFails(t *testing.T) {
 }
 
 func TestAProviderThatAcknowledgesIntoACutFails(t *testing.T) {
+	t.Parallel()
 	var calls atomic.Int64
 	h := serverHarness(fault{enqueue: func(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 		if n := calls.Add(1); n > 10 && n <= 20 { // the wave that falls into the cut
@@ -224,6 +229,7 @@ func TestAProviderThatAcknowledgesIntoACutFails(t *testing.T) {
 }
 
 func TestStatsThatCountTasksOneByOneFail(t *testing.T) {
+	t.Parallel()
 	h := serverHarness(fault{}, nil)
 	var work atomic.Int64
 	open := h.Open
