@@ -2,8 +2,10 @@ package nats
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,6 +63,8 @@ func openAt(addr string, _ runtime.Clock) (runtime.Provider, error) {
 	return p, nil
 }
 
+var raws atomic.Int64 // messages of other programs up to now
+
 // harness is how the conformance suite gets at this provider.
 var harness = queuetest.Harness{
 	Name: "nats",
@@ -76,6 +80,10 @@ var harness = queuetest.Harness{
 		p := placeAt(tb, addr).proxy
 		p.Swallow()
 		return p.Heal
+	},
+	Raw: func(tb testing.TB, _ string, q runtime.Queue, body []byte) bool {
+		publishRaw(tb, q.(*Queue), fmt.Sprintf("q.r.0.-.-.raw%d", raws.Add(1)), string(body))
+		return true
 	},
 	Large:   700 << 10,
 	Alone:   func(tb testing.TB) string { return newPlace(tb, own(tb)) },

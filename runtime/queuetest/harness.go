@@ -121,8 +121,9 @@ type Harness struct {
 	// Nil: the tests are left out, and the table says so.
 	Swallow func(tb testing.TB, addr string) (restore func())
 	// Raw puts a message onto q, a queue at addr, whose bytes are body, as another
-	// program may. Nil: nothing but tasks can be on a queue of the provider.
-	Raw func(tb testing.TB, addr string, q runtime.Queue, body []byte)
+	// program may. It returns false for bytes that the broker refuses. Nil: nothing but
+	// tasks can be on a queue of the provider.
+	Raw func(tb testing.TB, addr string, q runtime.Queue, body []byte) (taken bool)
 	// MaxRaw is how many bytes such a message may have; 0 is 1 MiB.
 	MaxRaw int
 	// Alone is like Data, on a broker that no other test shares. It is for tests

@@ -105,27 +105,32 @@ func poisonBytes(w *world) {
 	junk := [][]byte{
 		[]byte("no envelope"), []byte("{"), []byte(`{"v":99}`),
 		{0xff, 0, 0xfe},
-		[]byte("\x1b[2J\n"),
-		bytes.Repeat([]byte{0xff, '"', 0, '\n'}, most/4), []byte(`{"` + strings.Repeat("k", most-8) + `":x}`), bytes.Repeat([]byte("["), most/2),
+		[]byte("\x1b[2J\n"), {},
+		bytes.Repeat([]byte{0xff, '"', 0, '\n'}, most/4), []byte(`{"` + strings.Repeat("k", most-8) + `":x}`), bytes.Repeat([]byte("["), most),
 	}
-	for _, body := range junk[:4] {
-		w.h.Raw(w, w.addr, q, body)
+	bad := 0
+	put := func(junk [][]byte) {
+		for _, body := range junk {
+			if w.h.Raw(w, w.addr, q, body) {
+				bad++
+			}
+		}
 	}
+	put(junk[:4])
 	w.post(m, 10)
-	for _, body := range junk[4:] {
-		w.h.Raw(w, w.addr, q, body)
-	}
+	put(junk[4:])
 	w.post(m, 10)
+	w.check(bad >= len(junk)/2, "of %d messages the broker takes %d", len(junk), bad)
 	ran := make(chan int, 100)
 	w.drainUntil(m, q, func(s runtime.Stats) bool {
-		return s.Ready+s.Leased+s.Scheduled == 0 && s.Dead == int64(len(junk))
+		return s.Ready+s.Leased+s.Scheduled == 0 && s.Dead == int64(bad)
 	}, func(_ context.Context, l letter) error {
 		ran <- l.N
 		return nil
 	})
 	w.check(len(ran) == 20, "of 20 good tasks %d were run", len(ran))
 	dlq := w.dead(q)
-	for range junk {
+	for range bad {
 		d := w.takeOne(dlq, long)
 		w.reason(d.Task, runtime.ErrInvalidTask.Error())
 		w.check(len(d.Task.Metadata[runtime.MetaFailureReason]) <= 8<<10, "the reason has %d bytes", len(d.Task.Metadata[runtime.MetaFailureReason]))

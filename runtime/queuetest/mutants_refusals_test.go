@@ -52,7 +52,7 @@ func asAWhole(move func(q everything, ctx context.Context, ds []*runtime.Deliver
 }
 
 // foreignBytes stands for bytes on the reference queue, which has tasks only.
-func foreignBytes(tb testing.TB, _ string, q runtime.Queue, body []byte) {
+func foreignBytes(tb testing.TB, _ string, q runtime.Queue, body []byte) bool {
 	text := base64.StdEncoding.EncodeToString(body)
 	t := &runtime.Task{ID: fmt.Sprint("bytes-", len(body), "-", time.Now().UnixNano()), Type: "letter", Queue: q.Config().Name, Payload: []byte(`["bytes","` + text + `"]`), CreatedAt: time.Now()}
 	if q.Config().Type == runtime.FIFO {
@@ -61,6 +61,7 @@ func foreignBytes(tb testing.TB, _ string, q runtime.Queue, body []byte) {
 	if _, err := q.Enqueue(context.Background(), []*runtime.Task{t}); err != nil {
 		tb.Fatal(err)
 	}
+	return true
 }
 
 func isForeign(d *runtime.Delivery) bool {

@@ -59,8 +59,9 @@ var harness = queuetest.Harness{
 		require.NoError(tb, s.Kill())
 		require.NoError(tb, s.Restart())
 	},
-	Raw: func(tb testing.TB, addr string, q runtime.Queue, body []byte) {
+	Raw: func(tb testing.TB, addr string, q runtime.Queue, body []byte) bool {
 		raw(tb, roomOf(addr).server.URL, prefixOf(addr).line(q.Config().Name, 0), amqp.Publishing{DeliveryMode: amqp.Persistent, Body: body})
+		return true
 	},
 	MaxRaw: maxMessage,
 	Downgrades: map[queuetest.Law]string{

@@ -80,13 +80,14 @@ func trips(p runtime.Provider) int64 {
 }
 
 // spoil puts a task on a queue and other bytes in the place of its value.
-func spoil(tb testing.TB, addr string, q runtime.Queue, body []byte) {
+func spoil(tb testing.TB, addr string, q runtime.Queue, body []byte) bool {
 	p := open(tb, addr)
 	own, err := p.Open(within(tb), q.Config())
 	require.NoError(tb, err)
 	one := fitting(q.Config(), fmt.Sprint("raw-", spoilt.Add(1)), 1)
 	enqueue(tb, own.(*Queue), one...)
 	require.NoError(tb, p.client.HSet(within(tb), own.(*Queue).lane.key(keyBody), one[0].ID, body).Err())
+	return true
 }
 
 var spoilt atomic.Int64

@@ -98,7 +98,7 @@ func limitPages(p *Provider, pages int) error {
 }
 
 // spoil puts a task on a queue and other bytes in the place of its envelope.
-func spoil(tb testing.TB, addr string, q runtime.Queue, body []byte) {
+func spoil(tb testing.TB, addr string, q runtime.Queue, body []byte) bool {
 	one := &runtime.Task{ID: fmt.Sprint("raw-", spoilt.Add(1)), Type: "t", Queue: q.Config().Name, Payload: []byte("1"), CreatedAt: time.Now()}
 	if q.Config().Type == runtime.FIFO {
 		one.GroupKey = one.ID
@@ -110,6 +110,7 @@ func spoil(tb testing.TB, addr string, q runtime.Queue, body []byte) {
 	defer raw.Close()
 	raw.SetBusyTimeout(time.Minute)
 	require.NoError(tb, sqlitex.Execute(raw, "UPDATE taskgen_job SET envelope = ? WHERE id = ?", &sqlitex.ExecOptions{Args: []any{body, one.ID}}))
+	return true
 }
 
 var spoilt atomic.Int64

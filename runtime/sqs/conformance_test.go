@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -135,11 +136,33 @@ func with(more map[queuetest.Law]string) map[queuetest.Law]string {
 	return all
 }
 
+// publish sends a message as another program may. SQS takes text alone, and no empty one.
+func publish(tb testing.TB, addr string, q runtime.Queue, body []byte) bool {
+	text := string(body)
+	if text == "" || !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !allowed(r, 3) }) {
+		return false
+	}
+	url, _, _ := strings.Cut(addr, "|")
+	to := q.(*Queue).e.lanes[0]
+	in := &awssqs.SendMessageInput{QueueUrl: &to.url, MessageBody: &text}
+	if to.fifo {
+		id := fmt.Sprint("raw-", raws.Add(1))
+		in.MessageGroupId, in.MessageDeduplicationId = &id, &id
+	}
+	_, err := client(url).SendMessage(tb.Context(), in)
+	require.NoError(tb, err)
+	return true
+}
+
+var raws atomic.Int64 // messages of other programs up to now
+
 func harness(name string, kind runtime.QueueType, more map[queuetest.Law]string) queuetest.Harness {
 	return queuetest.Harness{
 		Name: name, Home: queuetest.OnServer, Type: kind,
 		Data: onEmulator, Open: openAt(), Cost: total,
 		Network:    func(tb testing.TB, addr string) queuetest.Network { return at(tb, addr).proxy },
+		Raw:        publish,
+		MaxRaw:     128 << 10, // emulators are slow with more
 		Downgrades: with(more),
 	}
 }
@@ -149,6 +172,7 @@ func harness(name string, kind runtime.QueueType, more map[queuetest.Law]string)
 func faked(h queuetest.Harness, more map[queuetest.Law]string) queuetest.Harness {
 	h.Name += "-fake"
 	h.Data, h.UsesClock = onFake, true
+	h.MaxRaw = maxBatchSize - reserve // a larger one is buried without its reason
 	h.Restart = func(tb testing.TB, addr string) {
 		s := at(tb, addr).fake
 		s.Stop()
