@@ -104,29 +104,26 @@ func TestALimitThatDropsTheOldestIsRefusedAndOneThatRefusesTheNewestIsNot(t *tes
 	}
 }
 
-func TestAServerWithoutRoomIsDrained(t *testing.T) {
+func TestAFIFOQueueOnAServerWithoutRoomIsDrained(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
-		p := open(t, own(t, "max_file_store: 256KB").URL)
-		q := openQueue(t, p, cfg)
-		big := func(task *runtime.Task) { task.Payload = []byte(`"` + strings.Repeat("x", 8<<10) + `"`) }
-		n := 0
-		for {
-			_, err := q.Enqueue(within(t), []*runtime.Task{newTask(q, strconv.Itoa(n), big)})
-			if err != nil {
-				require.ErrorIs(t, err, runtime.ErrQueueFull)
-				break
-			}
-			require.Less(t, n, 40)
-			n++
+	q := openQueue(t, open(t, own(t, "max_file_store: 256KB").URL), runtime.QueueConfig{Type: runtime.FIFO})
+	big := func(task *runtime.Task) { task.Payload = []byte(`"` + strings.Repeat("x", 8<<10) + `"`) }
+	n := 0
+	for {
+		_, err := q.Enqueue(within(t), []*runtime.Task{newTask(q, strconv.Itoa(n), big)})
+		if err != nil {
+			require.ErrorIs(t, err, runtime.ErrQueueFull)
+			break
 		}
-		first := take(t, q, 1, time.Minute)
-		first[0].Delay = time.Millisecond
-		require.NoError(t, q.Release(within(t), first), "there is no room for a copy")
-		for range n {
-			require.NoError(t, q.Complete(within(t), take(t, q, 1, time.Minute)))
-		}
-		counts(t, q, runtime.Stats{})
-		put(t, q, newTask(q, "again"))
+		require.Less(t, n, 40)
+		n++
 	}
+	first := take(t, q, 1, time.Minute)
+	first[0].Delay = time.Millisecond
+	require.NoError(t, q.Release(within(t), first), "there is no room for a copy")
+	for range n {
+		require.NoError(t, q.Complete(within(t), take(t, q, 1, time.Minute)))
+	}
+	counts(t, q, runtime.Stats{})
+	put(t, q, newTask(q, "again"))
 }

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/internal/faultproxy"
@@ -63,6 +65,29 @@ func openAt(addr string, _ runtime.Clock) (runtime.Provider, error) {
 	return p, nil
 }
 
+// fill has others take all of a server's storage, to the last kilobyte.
+func fill(tb testing.TB, url string) (empty func()) {
+	tb.Helper()
+	nc, err := nats.Connect(url)
+	require.NoError(tb, err)
+	tb.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	require.NoError(tb, err)
+	_, err = js.CreateStream(within(tb), jetstream.StreamConfig{Name: "others", Subjects: []string{"others"}})
+	require.NoError(tb, err)
+	for size := 512 << 10; size >= 256; {
+		if _, err := js.Publish(within(tb), "others", make([]byte, size)); err != nil {
+			require.ErrorContains(tb, err, "insufficient")
+			size /= 2
+		}
+	}
+	return func() {
+		if err := js.DeleteStream(within(tb), "others"); !errors.Is(err, jetstream.ErrStreamNotFound) {
+			require.NoError(tb, err)
+		}
+	}
+}
+
 var raws atomic.Int64 // messages of other programs up to now
 
 // harness is how the conformance suite gets at this provider.
@@ -86,7 +111,9 @@ var harness = queuetest.Harness{
 		return true
 	},
 	Large:   700 << 10,
-	Alone:   func(tb testing.TB) string { return newPlace(tb, own(tb)) },
+	Alone:   func(tb testing.TB) string { return newPlace(tb, own(tb, "max_file_store: 32MB")) },
+	Fill:    func(tb testing.TB, addr string) func() { return fill(tb, placeAt(tb, addr).server.URL) },
+	Jams:    true,
 	Restart: func(tb testing.TB, addr string) { require.NoError(tb, placeAt(tb, addr).server.Restart()) },
 	Crash: func(tb testing.TB, addr string) {
 		s := placeAt(tb, addr).server

@@ -140,6 +140,10 @@ type Harness struct {
 	// called it takes no new task of 64 kB, as a broker whose memory is full or a disk
 	// that is. Empty may be called twice. Nil: it cannot be filled.
 	Fill func(tb testing.TB, addr string) (empty func())
+	// Jams says that until empty is called a full backend may take no retry and no
+	// burial either, for which the queue then answers ErrQueueFull, and that what is
+	// released as it was may stay with its process.
+	Jams bool
 	// Large is how many bytes the payloads have that the suite calls large, 1 MB or
 	// less: 40 of them are worked off, by batches of a bounded size, over 10 MB a
 	// second where the Network has a method Rate(bytesPerSecond int). 0: they are not.

@@ -71,20 +71,39 @@ func (w *world) room(q runtime.Queue) {
 func fullDrains(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 30)
-	held := w.take(q, 4, w.ample())
+	held := w.take(q, 4, long)
 	empty := w.fill()
 	w.ok(q.Extend(w.ctx, held, long), "extend on a full backend")
 	w.ok(q.Complete(w.ctx, held[:1]), "complete on a full backend")
 	w.ok(q.Release(w.ctx, held[1:2]), "release on a full backend")
-	w.bury(q, held[2])
+	late := w.deadLetter(q, held[2:3])
+	if w.h.Jams && late != nil {
+		w.is(late, runtime.ErrQueueFull, "dead letter on a full backend")
+	} else {
+		w.ok(late, "dead letter on a full backend")
+	}
 	w.refused(q, w.task(q, bulk(64<<10)))
 	// A worker that is started now is to make the room.
 	other := w.other(runtime.QueueConfig{})
-	left := append(w.take(other, 27, long), held[3])
-	w.ok(other.Complete(w.ctx, left[:27]), "complete on a full backend")
-	w.ok(q.Complete(w.ctx, left[27:]), "complete on a full backend")
-	w.counts(q, "when a full backend is worked off", 0, 0, 0, 1)
+	w.ok(other.Complete(w.ctx, w.take(other, 26, long)), "complete on a full backend")
+	w.ok(q.Complete(w.ctx, held[3:]), "complete on a full backend")
+	w.eventually(func() bool {
+		ds := w.look(other, 1)
+		if w.h.Jams && len(ds) == 0 {
+			ds = w.look(q, 1)
+			w.ok(q.Complete(w.ctx, ds), "complete on a full backend")
+		} else {
+			w.ok(other.Complete(w.ctx, ds), "complete on a full backend")
+		}
+		return len(ds) == 1
+	}, "what was released on a full backend is handed out")
+	if late == nil {
+		w.counts(q, "when a full backend is worked off", 0, 0, 0, 1)
+	}
 	empty()
+	if late != nil {
+		w.ok(q.DeadLetter(w.ctx, held[2:3]), "dead letter when the backend is not full any more")
+	}
 	w.room(other)
 	w.counts(q, "when the backend is not full any more", 0, 0, 0, 1)
 }
@@ -123,12 +142,13 @@ func fullPool(w *world) {
 	const tasks = 6
 	m := w.manager(runtime.QueueConfig{Name: "q", Visibility: w.lease()})
 	w.post(m, tasks)
-	w.fill()
+	empty := w.fill()
 	var (
 		mu   sync.Mutex
 		runs = make(map[int]int)
 		lost atomic.Int64
 		done = make(chan struct{})
+		most = make(chan struct{}) // what has not failed is done
 		left = tasks
 	)
 	pool := w.pool(m, runtime.PoolConfig{Workers: tasks, Grace: time.Second}, func(ctx context.Context, l letter) error {
@@ -148,15 +168,27 @@ func fullPool(w *world) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if left--; left == 0 {
+		switch left--; left {
+		case tasks / 2:
+			close(most)
+		case 0:
 			close(done)
 		}
 		return nil
 	})
 	w.ok(pool.Start(w.ctx), "start a pool on a full backend")
+	over := time.After(w.patience)
+	if w.h.Jams {
+		select {
+		case <-most:
+			empty()
+		case <-over:
+			w.Errorf("what can be done on a full backend was not done in %s", w.patience)
+		}
+	}
 	select {
 	case <-done:
-	case <-time.After(w.patience):
+	case <-over:
 		w.Errorf("a full backend was not worked off in %s", w.patience)
 	}
 	w.stop(pool)

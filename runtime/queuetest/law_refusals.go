@@ -105,7 +105,8 @@ func poisonBytes(w *world) {
 	junk := [][]byte{
 		[]byte("no envelope"), []byte("{"), []byte(`{"v":99}`),
 		{0xff, 0, 0xfe},
-		[]byte("\x1b[2J\n"), {},
+		[]byte("\x1b[2J\n"),
+		{},
 		bytes.Repeat([]byte{0xff, '"', 0, '\n'}, most/4), []byte(`{"` + strings.Repeat("k", most-8) + `":x}`), bytes.Repeat([]byte("["), most),
 	}
 	bad := 0

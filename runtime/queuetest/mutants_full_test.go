@@ -158,6 +158,42 @@ func TestAProviderOnAFullBackendKeepsTheLaws(t *testing.T) {
 	failures(t, crampedHarness(crampedFault{}), func(c clause) bool { return c.law != DrainsInTrouble })
 }
 
+// TestAProviderThatTakesNoRetryOnAFullBackendSaysSo refuses what would need room.
+func TestAProviderThatTakesNoRetryOnAFullBackendSaysSo(t *testing.T) {
+	refuses := func(move func(everything, context.Context, []*runtime.Delivery) error, needs func(d *runtime.Delivery) bool) func(everything, context.Context, []*runtime.Delivery) error {
+		return func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+			var be runtime.BatchError
+			for i, d := range ds {
+				if needs(d) {
+					be.Add(i, d.Task.ID, runtime.ErrQueueFull)
+				} else {
+					be.Add(i, d.Task.ID, runtime.ErrorAt(move(q, ctx, ds[i:i+1]), 0))
+				}
+			}
+			return be.OrNil()
+		}
+	}
+	jamming := fault{
+		release:    refuses(everything.Release, func(d *runtime.Delivery) bool { return d.Delay > 0 || d.Task.RetryCount > 0 }),
+		deadLetter: refuses(everything.DeadLetter, func(*runtime.Delivery) bool { return true }),
+	}
+	for _, jams := range []bool{true, false} {
+		t.Run(fmt.Sprint(jams), func(t *testing.T) {
+			t.Parallel()
+			h := crampedHarness(crampedFault{fault: jamming})
+			h.Jams = jams
+			patience := map[bool]time.Duration{true: patient, false: 5 * time.Second}[jams]
+			found := false
+			for _, c := range fullClauses() {
+				r := runClause(t, h, c.name, patience)
+				found = found || r.Failed()
+				assert.False(t, jams && r.Failed(), "%s: %s", c.name, r.text())
+			}
+			assert.Equal(t, !jams, found)
+		})
+	}
+}
+
 func TestALargeBatchIsFoundAndASmallOneIsNot(t *testing.T) {
 	t.Parallel()
 	largely := func(f farFault) *Harness {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -48,6 +49,8 @@ var harness = queuetest.Harness{
 		p.Swallow()
 		return p.Heal
 	},
+	Fill:  choke,
+	Jams:  true,
 	Large: 1 << 20,
 	Restart: func(tb testing.TB, addr string) {
 		s := roomOf(addr).server
@@ -108,6 +111,7 @@ type place struct {
 	alone  bool // the broker is the test's, and goes with it
 	mu     sync.Mutex
 	queues map[string]runtime.QueueConfig
+	opened []*Provider
 }
 
 var (
@@ -172,6 +176,24 @@ func (pl *place) wipe(tb testing.TB, url, prefix string) {
 	require.NoError(tb, ch.ExchangeDelete(n.census(), false, false))
 }
 
+// choke raises the alarm for memory, and waits until all who are there have heard it.
+func choke(tb testing.TB, addr string) (empty func()) {
+	heard := func(want bool) func() bool {
+		return func() bool {
+			pl := roomOf(addr)
+			pl.mu.Lock()
+			defer pl.mu.Unlock()
+			return !slices.ContainsFunc(pl.opened, func(p *Provider) bool { return !p.isClosed() && p.blocked() != want })
+		}
+	}
+	alarmOn(tb, addr)
+	require.Eventually(tb, heard(true), soon, time.Millisecond)
+	return func() {
+		alarmOff(tb, addr)
+		require.Eventually(tb, heard(false), soon, time.Millisecond)
+	}
+}
+
 func openAddr(addr string, _ runtime.Clock) (runtime.Provider, error) { return openWith(addr) }
 
 func openWith(addr string, opts ...Option) (runtime.Provider, error) {
@@ -183,6 +205,9 @@ func openWith(addr string, opts ...Option) (runtime.Provider, error) {
 		return nil, err
 	}
 	if pl := roomOf(addr); pl != nil {
+		pl.mu.Lock()
+		defer pl.mu.Unlock()
+		pl.opened = append(pl.opened, p)
 		return noting{p, pl}, nil
 	}
 	return p, nil
