@@ -16,7 +16,9 @@ type Provider interface {
 	// or verifies the one that is there. Each call gives a handle of its own,
 	// which is closed on its own. It returns an error wrapping
 	// ErrUnsupported when the provider cannot do what cfg asks for, and
-	// ErrQueueMismatch when the existing queue is of another type.
+	// ErrQueueMismatch when the existing queue is of another type, or when a queue
+	// that tasks are taken from would be the dead letter queue of another: cfg.DLQ is
+	// one, or cfg is one by [QueueConfig.AsDead].
 	Open(ctx context.Context, cfg QueueConfig) (Queue, error)
 	// Close closes every queue that Open returned, and the backend's own
 	// resources. What is leased stays leased until its lease ends.
