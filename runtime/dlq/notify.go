@@ -80,7 +80,9 @@ func Log(log *slog.Logger) Notifier {
 type Webhook struct {
 	URL    string
 	Secret []byte
-	// Client makes the requests. Nil: one that gives up after 10 s.
+	// Client makes the requests. Nil: one that gives up after 10 s. One without a
+	// CheckRedirect follows no redirects here: they would lose the notice, or take it
+	// and its signature to a host that nobody named.
 	Client *http.Client
 }
 
@@ -110,6 +112,15 @@ func (w Webhook) MarshalJSON() ([]byte, error) {
 
 var webhookClient = &http.Client{Timeout: 10 * time.Second}
 
+// client makes the requests of the webhook.
+func (w *Webhook) client() *http.Client {
+	c := *cmp.Or(w.Client, webhookClient)
+	if c.CheckRedirect == nil {
+		c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	}
+	return &c
+}
+
 // Notify implements [Notifier]. Any answer but one of the 200s is an error.
 func (w *Webhook) Notify(ctx context.Context, n Notice) error {
 	body, err := json.Marshal(struct {
@@ -129,16 +140,15 @@ func (w *Webhook) Notify(ctx context.Context, n Notice) error {
 		req.Header.Set("X-Taskgen-Timestamp", at)
 		req.Header.Set("X-Taskgen-Signature", "sha256="+sign(w.Secret, at, body))
 	}
-	client := w.Client
-	if client == nil {
-		client = webhookClient
-	}
-	resp, err := client.Do(req)
+	resp, err := w.client().Do(req)
 	if err != nil {
 		return unnamed("post to the webhook", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	said, _ := io.ReadAll(io.LimitReader(resp.Body, 200)) // read, so that the connection can be used again
+	said, _ := io.ReadAll(io.LimitReader(resp.Body, 200))                   // read, so that the connection can be used again
+	if to, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 { // said has its path
+		return fmt.Errorf("the webhook at %s answered %s, and redirects are not followed: name the URL at %s://%s itself", req.URL.Host, resp.Status, to.Scheme, to.Host)
+	}
 	if resp.StatusCode/100 != 2 {
 		return fmt.Errorf("the webhook at %s answered %s: %s", req.URL.Host, resp.Status, said)
 	}

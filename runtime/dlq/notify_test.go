@@ -80,6 +80,30 @@ func TestWebhookThatIsRefusedOrAwayIsAnErrorWithoutItsKey(t *testing.T) {
 	assert.NotContains(t, err.Error(), "services/key")
 }
 
+func TestWebhookFollowsNoRedirect(t *testing.T) {
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("another host is asked") }))
+	defer other.Close()
+	for _, code := range []int{301, 302, 303, 307, 308} {
+		s := httptest.NewServer(http.RedirectHandler(other.URL+"/services/key", code))
+		for _, client := range []*http.Client{nil, s.Client()} {
+			err := (&dlq.Webhook{URL: s.URL + "/services/key", Secret: []byte("hush"), Client: client}).Notify(t.Context(), notice)
+			require.ErrorContains(t, err, strconv.Itoa(code))
+			require.ErrorContains(t, err, other.URL)
+			assert.NotContains(t, err.Error(), "services/key")
+		}
+		s.Close()
+	}
+	followed := 0
+	s := httptest.NewServer(http.RedirectHandler("/", http.StatusTemporaryRedirect))
+	defer s.Close()
+	own := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		followed++
+		return http.ErrUseLastResponse
+	}}
+	require.Error(t, (&dlq.Webhook{URL: s.URL, Client: own}).Notify(t.Context(), notice))
+	assert.Equal(t, 1, followed, "a client with a rule of its own keeps it")
+}
+
 func TestLogTellsOfEachGroup(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, dlq.Log(slog.New(slog.NewTextHandler(&out, nil))).Notify(context.Background(), notice))
