@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// clusterNodes is the least that a Redis Cluster takes.
-	clusterNodes = 3
-	clusterSlots = 16384
+	// clusterPrimaries is the least that a Redis Cluster takes.
+	clusterPrimaries = 3
+	clusterSlots     = 16384
 )
 
 // RedisCluster starts a Redis Cluster of three primaries, which share the slots
@@ -26,14 +26,28 @@ func RedisCluster(args ...string) (*Server, error) {
 	if s := external("TASKGEN_TEST_REDIS_CLUSTER_URL"); s != nil {
 		return s, nil
 	}
+	return redisCluster(clusterPrimaries, args)
+}
+
+// ReplicatedRedisCluster is [RedisCluster] with a replica of each primary. They are
+// the nodes 3 to 5, in the order of the primaries, until a failover swaps the two.
+// Replicas take over only where CLUSTER FAILOVER tells them to.
+func ReplicatedRedisCluster() (*Server, error) {
+	return redisCluster(2*clusterPrimaries, []string{"--cluster-replica-no-failover", "yes", "--repl-diskless-sync-delay", "0"})
+}
+
+func redisCluster(size int, args []string) (*Server, error) {
 	return start("redis-cluster", func(dir string) (plan, error) {
-		ports, err := freePorts(2 * clusterNodes)
+		ports, err := freePorts(2 * size)
 		if err != nil {
 			return plan{}, err
 		}
-		nodes, buses := ports[:clusterNodes], ports[clusterNodes:]
-		p := plan{url: "redis+cluster://" + loopback(nodes[0]) + "?addr=" + loopback(nodes[1]) + "&addr=" + loopback(nodes[2])}
+		nodes, buses := ports[:size], ports[size:]
+		p := plan{url: "redis+cluster://" + loopback(nodes[0])}
 		for i, port := range nodes {
+			if i > 0 {
+				p.url += map[bool]string{true: "?", false: "&"}[i == 1] + "addr=" + loopback(port)
+			}
 			name := "node" + strconv.Itoa(i)
 			home := filepath.Join(dir, name)
 			if err := os.Mkdir(home, 0o700); err != nil {
@@ -47,7 +61,7 @@ func RedisCluster(args ...string) (*Server, error) {
 			p.daemons = append(p.daemons, d)
 		}
 		// The last one is ready when the whole cluster is.
-		last := p.daemons[clusterNodes-1]
+		last := p.daemons[size-1]
 		alone := last.ready
 		last.ready = func(ctx context.Context, d *daemon) error {
 			if err := alone(ctx, d); err != nil {
@@ -68,8 +82,8 @@ func formCluster(ctx context.Context, nodes, buses []int) error {
 		if err != nil {
 			return err
 		}
-		if strings.Contains(info, "cluster_slots_assigned:0\r\n") {
-			first, end := i*clusterSlots/len(nodes), (i+1)*clusterSlots/len(nodes)
+		if i < clusterPrimaries && strings.Contains(info, "cluster_slots_assigned:0\r\n") {
+			first, end := i*clusterSlots/clusterPrimaries, (i+1)*clusterSlots/clusterPrimaries
 			if _, err := redisAsk(ctx, loopback(port), fmt.Sprintf("CLUSTER ADDSLOTSRANGE %d %d", first, end-1)); err != nil {
 				return err
 			}
@@ -83,6 +97,48 @@ func formCluster(ctx context.Context, nodes, buses []int) error {
 			if !strings.Contains(info, want+"\r\n") {
 				bad = append(bad, fmt.Errorf("node %d does not say %s yet", i, want))
 			}
+		}
+	}
+	if len(bad) == 0 && len(nodes) > clusterPrimaries {
+		bad = append(bad, replicate(ctx, nodes))
+	}
+	return errors.Join(bad...)
+}
+
+// replicate makes a node without slots the replica of a primary, and says whether each
+// node knows of that: a primary hears no failover from one that it does not know for
+// its replica.
+func replicate(ctx context.Context, nodes []int) error {
+	var bad []error
+	for i, port := range nodes {
+		all, err := redisAsk(ctx, loopback(port), "CLUSTER NODES")
+		if err != nil {
+			return err
+		}
+		replicas := 0
+		for line := range strings.Lines(all) {
+			f := strings.Fields(line) // id, address, flags, primary, ping, pong, epoch, link, slots…
+			if strings.Contains(f[2], "slave") {
+				replicas++
+			}
+			if idle := len(f) == 8 && strings.Contains(f[2], "myself,master"); !idle {
+				continue
+			}
+			id, err := redisAsk(ctx, loopback(nodes[i%clusterPrimaries]), "CLUSTER MYID")
+			if err != nil {
+				return err
+			}
+			if _, err := redisAsk(ctx, loopback(port), "CLUSTER REPLICATE "+id); err != nil {
+				return err
+			}
+		}
+		info, err := redisAsk(ctx, loopback(port), "INFO replication")
+		if err != nil {
+			return err
+		}
+		linked := strings.Contains(info, "master_link_status:up") || strings.Contains(info, "connected_slaves:1")
+		if want := len(nodes) - clusterPrimaries; replicas != want || !linked {
+			bad = append(bad, fmt.Errorf("node %d knows %d replicas of %d yet, and has replicated: %t", i, replicas, want, linked))
 		}
 	}
 	return errors.Join(bad...)

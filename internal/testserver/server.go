@@ -141,7 +141,7 @@ func (s *Server) Restart() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {
-		return errors.New("testserver: the server was stopped, and its data are gone")
+		return errStopped
 	}
 	if err := s.end(); err != nil {
 		return err
@@ -188,6 +188,53 @@ func (s *Server) Stop() error {
 	return errors.Join(err, os.RemoveAll(s.dir))
 }
 
+// A Member is one of the processes that a server is made of, as RedisCluster's is.
+type Member struct {
+	s *Server
+	i int
+}
+
+// Member returns the one with that number, in the order of their start.
+func (s *Server) Member(i int) Member { return Member{s, i} }
+
+// Kill ends the member with SIGKILL and waits for its end.
+func (m Member) Kill() error {
+	return m.do("kill", func(d *daemon) error { return errors.Join(d.kill(), m.s.guard.watch(m.s.daemons)) })
+}
+
+// Restart stops the member in good order if it runs, starts it on its port and its data,
+// and waits until it answers.
+func (m Member) Restart() error {
+	return m.do("restart", func(d *daemon) error {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := d.stop(ctx); err != nil {
+			return err
+		}
+		return m.s.begin(ctx, d)
+	})
+}
+
+// Freeze is [Server.Freeze] for the member alone.
+func (m Member) Freeze() error {
+	return m.do("freeze", func(d *daemon) error { return freeze(&d.process) })
+}
+
+// Thaw ends Freeze.
+func (m Member) Thaw() error { return m.do("thaw", func(d *daemon) error { return thaw(&d.process) }) }
+
+func (m Member) do(what string, act func(d *daemon) error) error {
+	if err := m.s.ours(what); err != nil {
+		return err
+	}
+	m.s.mu.Lock()
+	defer m.s.mu.Unlock()
+	if m.s.stopped {
+		return errStopped
+	}
+	return act(m.s.daemons[m.i])
+}
+
 func (s *Server) ours(what string) error {
 	if s.external == "" {
 		return nil
@@ -200,14 +247,19 @@ func (s *Server) up() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for _, d := range s.daemons {
-		if err := d.start(s.dir, func() error { return s.guard.watch(s.daemons) }); err != nil {
-			return err
-		}
-		if err := d.await(ctx); err != nil {
+		if err := s.begin(ctx, d); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// begin starts a daemon, and waits until it answers.
+func (s *Server) begin(ctx context.Context, d *daemon) error {
+	if err := d.start(s.dir, func() error { return s.guard.watch(s.daemons) }); err != nil {
+		return err
+	}
+	return d.await(ctx)
 }
 
 // down kills the daemons, the last one first.
@@ -221,6 +273,8 @@ func (s *Server) down() error {
 	}
 	return errors.Join(errs...)
 }
+
+var errStopped = errors.New("testserver: the server was stopped, and its data are gone")
 
 // errEnded is what a server's start fails with when its process has ended before
 // it answered.
