@@ -31,7 +31,8 @@ type Terms struct {
 type life struct {
 	planned  Entry
 	accepted bool
-	maybe    bool // nobody knows whether it was enqueued
+	at       time.Time // when it was accepted
+	maybe    bool      // nobody knows whether it was enqueued
 	begun    []Entry
 	done     []Entry
 	settled  []Entry
@@ -57,7 +58,7 @@ func lives(entries []Entry) map[string]*life {
 		case Planned:
 			l.planned = e
 		case Accepted:
-			l.accepted = true
+			l.accepted, l.at = true, e.At
 		case Unknown:
 			l.maybe = true
 		case Begun:
@@ -80,6 +81,18 @@ func Pending(entries []Entry) int {
 	n := 0
 	for _, l := range lives(entries) {
 		if l.accepted && !l.over() {
+			n++
+		}
+	}
+	return n
+}
+
+// Untouched returns how many tasks wait that were accepted and due by a time, and that
+// nothing keeps from being begun: none has another of its group before it.
+func Untouched(entries []Entry, by time.Time) int {
+	n := 0
+	for _, l := range lives(entries) {
+		if l.accepted && l.at.Before(by) && l.planned.Due.Before(by) && l.planned.Group == "" && len(l.begun) == 0 {
 			n++
 		}
 	}

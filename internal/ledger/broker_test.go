@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"time"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"github.com/taskgen/taskgen/internal/sqsfake"
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
@@ -19,34 +17,47 @@ import (
 
 // A broker is where the tasks are.
 type broker struct {
-	// address of the provider, and target, the host:port in it. Without a target nothing
-	// stands between a process and the tasks.
-	address, target string
-	harms           []harm
-	close           func() error
+	// address of the provider, and targets, each host:port in it. Without targets
+	// nothing stands between a process and the tasks.
+	address string
+	targets []string
+	harms   []harm
+	// waits returns what the broker itself counts on the queues but for dead letters,
+	// where a provider's Stats cannot tell all of it. It may be nil.
+	waits func(ctx context.Context, prefix string) ([]string, error)
+	// remains returns what is on the broker beyond what the provider says that it
+	// keeps for queues without tasks.
+	remains func(ctx context.Context, prefix string) ([]string, error)
+	close   func() error
 }
 
 // A harm is a fault that can be done. It begins at once, and ends by heal.
 type harm struct {
 	name    string
-	network bool // it disturbs connections
-	hold    time.Duration
+	network bool          // it disturbs connections
+	drains  bool          // what is on the queues is worked off meanwhile
+	hold    time.Duration // at most; 0: it is over when it is done
 	do      func(rng *rand.Rand) (heal func() error, err error)
 }
 
-// through is the address by way of a proxy.
-func (b *broker) through(proxy string) string {
+// through is the address by way of proxies, one for each target.
+func (b *broker) through(proxies []string) string {
 	u, err := url.Parse(b.address)
 	if err != nil {
 		return b.address
 	}
-	if endpoint := u.Query().Get("endpoint"); endpoint != "" {
-		q := u.Query()
-		q.Set("endpoint", "http://"+proxy)
-		u.RawQuery = q.Encode()
-		return u.String()
+	q := u.Query()
+	switch {
+	case len(proxies) > 1:
+		for i, node := range b.targets {
+			q.Add(via, node+">"+proxies[i])
+		}
+	case q.Get("endpoint") != "":
+		q.Set("endpoint", "http://"+proxies[0])
+	default:
+		u.Host = proxies[0]
 	}
-	u.Host = proxy
+	u.RawQuery = q.Encode()
 	return u.String()
 }
 
@@ -54,14 +65,16 @@ func (b *broker) through(proxy string) string {
 func startBroker(provider, dir string) (*broker, error) {
 	switch provider {
 	case "sqlite":
-		return &broker{address: filepath.Join(dir, "tasks.db"), close: func() error { return nil }}, nil
+		file := filepath.Join(dir, "tasks.db")
+		return &broker{address: file, remains: remainsOfSQLite(file), close: func() error { return nil }}, nil
 	case "sqs":
 		return startFake()
 	}
 	start := map[string]func() (*testserver.Server, error){
-		"redis":    func() (*testserver.Server, error) { return testserver.Redis() },
-		"rabbitmq": func() (*testserver.Server, error) { return testserver.RabbitMQ() },
-		"nats":     func() (*testserver.Server, error) { return testserver.NATS() },
+		"redis":        func() (*testserver.Server, error) { return testserver.Redis() },
+		"rediscluster": testserver.ReplicatedRedisCluster,
+		"rabbitmq":     func() (*testserver.Server, error) { return testserver.RabbitMQ() },
+		"nats":         func() (*testserver.Server, error) { return testserver.NATS() },
 	}[provider]
 	if start == nil {
 		return nil, fmt.Errorf("ledger: no broker for the provider %q", provider)
@@ -74,36 +87,53 @@ func startBroker(provider, dir string) (*broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &broker{address: s.URL, target: u.Host, close: s.Stop}
+	b := &broker{address: s.URL, targets: []string{u.Host}, close: s.Stop}
 	b.harms = []harm{
-		{"restart the broker", true, 0, func(*rand.Rand) (func() error, error) { return healed, s.Restart() }},
-		{"kill the broker", true, 2 * time.Second, func(*rand.Rand) (func() error, error) { return s.Restart, s.Kill() }},
-		{"freeze the broker", true, 6 * time.Second, func(*rand.Rand) (func() error, error) { return s.Thaw, s.Freeze() }},
+		{name: "restart the broker", network: true, do: func(*rand.Rand) (func() error, error) { return healed, s.Restart() }},
+		{name: "kill the broker", network: true, hold: 2 * time.Second, do: func(*rand.Rand) (func() error, error) { return s.Restart, s.Kill() }},
+		{name: "freeze the broker", network: true, hold: 2 * lease, do: func(*rand.Rand) (func() error, error) { return s.Thaw, s.Freeze() }},
 	}
-	if provider == "redis" {
-		b.harms = append(b.harms, fullRedis(s.URL))
+	switch provider {
+	case "redis":
+		b.harms = append(b.harms, fullRedis(u.Host))
+		b.remains = remainsOfRedis(u.Host)
+	case "rediscluster":
+		b.targets = nodes(u)
+		b.harms = append(b.harms, clusterHarms(s, b.targets)...)
+		b.remains = remainsOfRedis(b.targets...)
+	case "rabbitmq":
+		b.harms = append(b.harms, alarms(s)...)
+		b.waits, b.remains = waitsOnRabbitMQ(s), remainsOfRabbitMQ(s)
+	case "nats":
+		b.remains = remainsOfNATS(s.URL)
 	}
 	return b, nil
 }
 
 func healed() error { return nil }
 
-// fullRedis is a Redis that takes no writes for want of memory.
-func fullRedis(address string) harm {
-	set := func(limit string) error {
-		o, err := goredis.ParseURL(address)
-		if err != nil {
+// briefly bounds what is asked of a broker that is well.
+func briefly() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), stopped)
+}
+
+// alarms are a RabbitMQ that takes no messages, for want of memory or of disk.
+func alarms(s *testserver.Server) []harm {
+	alarm := func(of, command, on, off string) harm {
+		set := func(limit string) error {
+			ctx, cancel := briefly()
+			defer cancel()
+			_, err := s.RabbitMQCtl(ctx, command, limit)
 			return err
 		}
-		c := goredis.NewClient(o)
-		defer c.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		return c.ConfigSet(ctx, "maxmemory", limit).Err()
+		return harm{name: "raise an alarm of " + of, drains: true, hold: 5 * time.Second, do: func(*rand.Rand) (func() error, error) {
+			return func() error { return set(off) }, set(on)
+		}}
 	}
-	return harm{"fill the broker", false, 3 * time.Second, func(*rand.Rand) (func() error, error) {
-		return func() error { return set("0") }, set("1mb")
-	}}
+	return []harm{
+		alarm("memory", "set_vm_memory_high_watermark", "0.00001", "0.6"),
+		alarm("disk", "set_disk_free_limit", "1000000000000000", "50000000"),
+	}
 }
 
 // startFake starts a server that stands in for SQS. It keeps its messages in this
@@ -117,9 +147,12 @@ func startFake() (*broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &broker{address: "sqs://us-east-1?endpoint=" + url.QueryEscape(s.URL()), target: u.Host, close: func() error { s.Stop(); return nil }}
+	b := &broker{
+		address: "sqs://us-east-1?endpoint=" + url.QueryEscape(s.URL()), targets: []string{u.Host},
+		remains: remainsOfSQS(s.URL()), close: func() error { s.Stop(); return nil },
+	}
 	hook := func(name string, network bool, fault func(rng *rand.Rand, c sqsfake.Call) sqsfake.Fault) harm {
-		return harm{name, network, 4 * time.Second, func(rng *rand.Rand) (func() error, error) {
+		return harm{name: name, network: network, hold: 4 * time.Second, do: func(rng *rand.Rand) (func() error, error) {
 			seed := rng.Uint64()
 			s.SetHook(func(c sqsfake.Call) sqsfake.Fault {
 				return fault(rand.New(rand.NewPCG(seed, rand.Uint64())), c)

@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	provider = flag.String("provider", "", "the only provider of TestChaos: sqlite, redis, sqs, rabbitmq or nats; empty: all but nats")
+	provider = flag.String("provider", "", "the only provider of TestChaos: sqlite, redis, rediscluster, sqs, rabbitmq or nats; empty: all but nats")
 	seed     = flag.Uint64("seed", 1, "what faults are drawn from; 0: a new one")
 	duration = flag.Duration("for", 8*time.Second, "how long faults happen")
 )
@@ -41,7 +41,7 @@ func TestChaos(t *testing.T) {
 	if *provider == "" {
 		// NATS is left to a run of its own, with -provider nats, until long ones have shown
 		// that it holds.
-		names = []string{"sqlite", "redis", "sqs", "rabbitmq"}
+		names = []string{"sqlite", "redis", "rediscluster", "sqs", "rabbitmq"}
 	}
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {

@@ -18,7 +18,6 @@ import (
 
 	"github.com/taskgen/taskgen/internal/faultproxy"
 	"github.com/taskgen/taskgen/internal/ledger/tasks"
-	"github.com/taskgen/taskgen/runtime"
 )
 
 // A Chaos is one run: what to do, and for how long.
@@ -45,13 +44,13 @@ const (
 // A slot is where one process runs after the other, each with a way to the broker of
 // its own.
 type slot struct {
-	role  string
-	proxy *faultproxy.Proxy // nil: there is no way to be disturbed
-	cmd   *exec.Cmd
-	in    io.Closer
-	errs  *strings.Builder
-	over  chan error // the end of the process
-	life  int
+	role string
+	ways []*faultproxy.Proxy // to the targets of the broker
+	cmd  *exec.Cmd
+	in   io.Closer
+	errs *strings.Builder
+	over chan error // the end of the process
+	life int
 }
 
 type chaos struct {
@@ -82,11 +81,13 @@ func (c Chaos) Run(ctx context.Context) (found []string, err error) {
 			s.role = Producer
 		}
 		r.slots = append(r.slots, s)
-		if r.broker.target != "" {
-			if s.proxy, err = faultproxy.Listen(r.broker.target); err != nil {
+		for _, target := range r.broker.targets {
+			p, err := faultproxy.Listen(target)
+			if err != nil {
 				return nil, err
 			}
-			defer s.proxy.Close()
+			defer p.Close()
+			s.ways = append(s.ways, p)
 		}
 		if err := r.start(s); err != nil {
 			return nil, err
@@ -128,8 +129,12 @@ func (r *chaos) start(s *slot) error {
 			o.Name = fmt.Sprintf("%s%d-%d", s.role, i, s.life)
 		}
 	}
-	if s.proxy != nil {
-		o.Address = r.broker.through(s.proxy.Addr())
+	if len(s.ways) > 0 {
+		var proxies []string
+		for _, p := range s.ways {
+			proxies = append(proxies, p.Addr())
+		}
+		o.Address = r.broker.through(proxies)
 	}
 	text, err := json.Marshal(o)
 	if err != nil {
@@ -205,6 +210,9 @@ func (r *chaos) harmAll(ctx context.Context) error {
 		if err == nil && h.hold > 0 {
 			err = r.wait(ctx, h.hold/10, h.hold)
 		}
+		if err == nil && h.drains {
+			err = r.drains(ctx, h.name, f.Begin)
+		}
 		if heal != nil {
 			err = errors.Join(err, heal())
 		}
@@ -218,6 +226,28 @@ func (r *chaos) harmAll(ctx context.Context) error {
 	return nil
 }
 
+// drains waits until all that was on the queues when a fault began has been handed out,
+// while the fault goes on.
+func (r *chaos) drains(ctx context.Context, fault string, by time.Time) error {
+	for end := time.Now().Add(stopped); ; {
+		entries, err := Read(r.books())
+		if err != nil {
+			return err
+		}
+		left := Untouched(entries, by)
+		if left == 0 {
+			return nil
+		}
+		if time.Now().After(end) {
+			r.report("%s at %s: %d tasks that were on the queues have not begun after %s", fault, clock(by), left, stopped)
+			return nil
+		}
+		if err := pause(ctx, 500*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
 // wait waits for a time between two.
 func (r *chaos) wait(ctx context.Context, least, most time.Duration) error {
 	return pause(ctx, least+time.Duration(r.rng.Int64N(int64(max(most-least, 1)))))
@@ -229,170 +259,46 @@ func (r *chaos) draw() harm {
 	s := r.slots[i]
 	name := func(what string) string { return fmt.Sprintf("%s %s %d", what, s.role, i) }
 	all := []harm{
-		{name("kill"), false, 0, func(*rand.Rand) (func() error, error) { s.kill(); return healed, r.start(s) }},
-		{name("stop and start"), false, 0, func(*rand.Rand) (func() error, error) { r.stop(s); return healed, r.start(s) }},
+		{name: name("kill"), do: func(*rand.Rand) (func() error, error) { s.kill(); return healed, r.start(s) }},
+		{name: name("stop and start"), do: func(*rand.Rand) (func() error, error) { r.stop(s); return healed, r.start(s) }},
 		// Longer than its leases last.
-		{name("freeze"), false, 2 * lease, func(*rand.Rand) (func() error, error) {
+		{name: name("freeze"), hold: 2 * lease, do: func(*rand.Rand) (func() error, error) {
 			return func() error { return s.cmd.Process.Signal(syscall.SIGCONT) }, s.cmd.Process.Signal(syscall.SIGSTOP)
 		}},
 	}
-	if p := s.proxy; p != nil {
-		link := func(what string, hold time.Duration, do func(rng *rand.Rand)) harm {
-			return harm{name(what), true, hold, func(rng *rand.Rand) (func() error, error) {
-				do(rng)
-				return func() error { p.Heal(); p.Delay(0); return nil }, nil
+	if len(s.ways) > 0 {
+		each := func(do func(p *faultproxy.Proxy)) func() {
+			return func() {
+				for _, p := range s.ways {
+					do(p)
+				}
+			}
+		}
+		link := func(what string, hold time.Duration, do func(rng *rand.Rand) func(p *faultproxy.Proxy)) harm {
+			return harm{name: name(what), network: true, hold: hold, do: func(rng *rand.Rand) (func() error, error) {
+				each(do(rng))()
+				return func() error { each(func(p *faultproxy.Proxy) { p.Heal(); p.Delay(0); p.Rate(0) })(); return nil }, nil
 			}}
 		}
 		all = append(
 			all,
-			link("cut off", 2*lease, func(*rand.Rand) { p.Cut() }),
-			link("sever in a request of", time.Second, func(rng *rand.Rand) { p.Sever(1 + rng.IntN(20_000)) }),
-			link("swallow the replies to", 2*time.Second, func(*rand.Rand) { p.Mute() }),
-			link("swallow everything of", 2*lease, func(*rand.Rand) { p.Swallow() }),
-			link("slow down", 3*time.Second, func(rng *rand.Rand) { p.Delay(time.Duration(50+rng.IntN(300)) * time.Millisecond) }),
+			link("cut off", 2*lease, func(*rand.Rand) func(*faultproxy.Proxy) { return (*faultproxy.Proxy).Cut }),
+			link("swallow the replies to", 2*time.Second, func(*rand.Rand) func(*faultproxy.Proxy) { return (*faultproxy.Proxy).Mute }),
+			link("swallow everything of", 2*lease, func(*rand.Rand) func(*faultproxy.Proxy) { return (*faultproxy.Proxy).Swallow }),
+			link("sever in a request of", time.Second, func(rng *rand.Rand) func(*faultproxy.Proxy) {
+				n := 1 + rng.IntN(20_000)
+				return func(p *faultproxy.Proxy) { p.Sever(n) }
+			}),
+			link("slow down", lease, func(rng *rand.Rand) func(*faultproxy.Proxy) {
+				rtt := time.Duration(50+rng.IntN(300)) * time.Millisecond
+				return func(p *faultproxy.Proxy) { p.Delay(rtt) }
+			}),
+			link("narrow the way of", 2*lease, func(rng *rand.Rand) func(*faultproxy.Proxy) {
+				rate := 10_000 << rng.IntN(6) // up to 320 kB a second, of what tasks of up to 100 kB take
+				return func(p *faultproxy.Proxy) { p.Rate(rate) }
+			}),
 		)
 	}
 	all = append(all, r.broker.harms...)
 	return all[r.rng.IntN(len(all))]
-}
-
-// settle has the producers stop, waits until all that was accepted is done or dead, and
-// has the workers stop.
-func (r *chaos) settle(ctx context.Context) error {
-	for _, s := range r.slots[:producers] {
-		r.stop(s)
-	}
-	for end := time.Now().Add(drained); ; {
-		entries, err := Read(r.books())
-		if err != nil {
-			return err
-		}
-		left := Pending(entries)
-		if left == 0 {
-			break
-		}
-		if time.Now().After(end) {
-			r.report("%d tasks were neither done nor dead %s after the last fault", left, drained)
-			break
-		}
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
-			return err
-		}
-	}
-	if err := r.empty(ctx); err != nil {
-		return err
-	}
-	for _, s := range r.slots[producers:] {
-		r.stop(s)
-	}
-	return nil
-}
-
-// empty waits until the queues count nothing: neither what nobody accepted and the
-// broker has, nor a lease.
-func (r *chaos) empty(ctx context.Context) error {
-	p, err := Open(ctx, r.Provider, r.broker.address, r.prefix)
-	if err != nil {
-		return err
-	}
-	defer p.Close()
-	for _, cfg := range tasks.Queues() {
-		q, err := p.Open(ctx, cfg)
-		if err != nil {
-			return err
-		}
-		for end := time.Now().Add(drained); ; {
-			n, err := q.Stats(ctx)
-			if err == nil && n.Ready+n.Scheduled+n.Leased == 0 {
-				break
-			}
-			if time.Now().After(end) {
-				r.report("queue %s counts %d ready, %d scheduled and %d leased in the end (%v)", cfg.Name, n.Ready, n.Scheduled, n.Leased, err)
-				break
-			}
-			if err := pause(ctx, 200*time.Millisecond); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// inspect writes down what is on the dead letter queues, and looks whether a unique key
-// is still taken.
-func (r *chaos) inspect(ctx context.Context) (can runtime.Capabilities, err error) {
-	book, err := OpenBook(r.books(), "inspector")
-	if err != nil {
-		return can, err
-	}
-	defer book.Close()
-	p, err := Open(ctx, r.Provider, r.broker.address, r.prefix)
-	if err != nil {
-		return can, err
-	}
-	defer p.Close()
-	m := runtime.NewManager(runtime.ManagerConfig{})
-	if err := m.Open(ctx, p, tasks.Queues()...); err != nil {
-		return can, err
-	}
-	defer m.Close()
-	for _, cfg := range tasks.Queues() {
-		q, err := m.Queue(cfg.Name)
-		if err != nil {
-			return can, err
-		}
-		dead, err := p.Open(ctx, runtime.QueueConfig{Name: q.Config().DLQ, Type: deadType(r.Provider, cfg)})
-		if err != nil {
-			return can, err
-		}
-		for {
-			brief, cancel := context.WithTimeout(ctx, 3*time.Second)
-			ds, err := dead.Dequeue(brief, 100, time.Minute)
-			cancel()
-			if errors.Is(err, runtime.ErrNoTasks) {
-				break
-			}
-			if err != nil {
-				return can, err
-			}
-			for _, d := range ds {
-				book.Write(Entry{What: Dead, ID: d.Task.ID, Text: d.Task.Metadata[runtime.MetaFailureReason]})
-			}
-			if err := dead.Complete(ctx, ds); err != nil {
-				return can, err
-			}
-		}
-		can = q.Capabilities()
-	}
-	return can, r.keysAreFree(ctx, m)
-}
-
-// deadType is the type of a dead letter queue. On SQS that of a fifo queue is one.
-func deadType(provider string, cfg runtime.QueueConfig) runtime.QueueType {
-	if provider == "sqs" && cfg.Type == runtime.FIFO {
-		return runtime.FIFO
-	}
-	return runtime.Standard
-}
-
-func (r *chaos) keysAreFree(ctx context.Context, m *runtime.Manager) error {
-	entries, err := Read(r.books())
-	if err != nil {
-		return err
-	}
-	tried := make(map[string]bool)
-	for _, e := range entries {
-		if e.Key == "" || tried[e.Key] {
-			continue
-		}
-		tried[e.Key] = true
-		got, err := tasks.EnqueueUnique(ctx, m, tasks.UniqueTask{Key: e.Key})
-		if err != nil {
-			return err
-		}
-		if got.Duplicate {
-			r.report("the unique key %s is taken by %s, and the queue is empty", e.Key, got.ID)
-		}
-	}
-	return nil
 }

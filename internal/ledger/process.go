@@ -50,6 +50,8 @@ func Open(ctx context.Context, provider, address, prefix string) (runtime.Provid
 		return sqlite.Open(address)
 	case "redis":
 		return redis.Open(ctx, address, redis.WithPrefix(prefix))
+	case "rediscluster":
+		return openCluster(address, prefix)
 	case "rabbitmq":
 		return rabbitmq.Open(ctx, address, rabbitmq.WithPrefix(prefix+"."))
 	case "nats":
