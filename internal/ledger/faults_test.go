@@ -34,9 +34,9 @@ const (
 	slots     = producers + 3 // processes at a time
 	// lease is the visibility of the queues that package tasks declares.
 	lease = 3 * time.Second
-	// drained is how long the workers may take, without faults, for what the faults
-	// left behind.
-	drained = 3 * time.Minute
+	// drained is how long the workers may get nothing done, without faults, while
+	// something is left.
+	drained = time.Minute
 	// stopped is how long a process may take to end in good order.
 	stopped = time.Minute
 )
@@ -92,6 +92,9 @@ func (c Chaos) Run(ctx context.Context) (found []string, err error) {
 		if err := r.start(s); err != nil {
 			return nil, err
 		}
+	}
+	if err := r.atWork(ctx); err != nil {
+		return nil, err
 	}
 	if err := r.harmAll(ctx); err != nil {
 		return nil, err
@@ -224,6 +227,29 @@ func (r *chaos) harmAll(ctx context.Context) error {
 		r.Logf("%s %s for %s", clock(f.Begin), h.name, f.End.Sub(f.Begin).Round(time.Millisecond))
 	}
 	return nil
+}
+
+// atWork waits until every process enqueues or runs something.
+func (r *chaos) atWork(ctx context.Context) error {
+	for end := time.Now().Add(2 * stopped); ; {
+		entries, err := Read(r.books())
+		if err != nil {
+			return err
+		}
+		heard := make(map[string]bool)
+		for _, e := range entries {
+			heard[e.From] = true
+		}
+		if len(heard) == len(r.slots) {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("ledger: of %d processes %d did something within %s", len(r.slots), len(heard), 2*stopped)
+		}
+		if err := pause(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 // drains waits until all that was on the queues when a fault began has been handed out,

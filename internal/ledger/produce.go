@@ -62,12 +62,12 @@ func (p *producer) enqueue() {
 	p.n++
 	plan := Entry{What: Planned, ID: fmt.Sprintf("%s-%d", p.name, p.n)}
 	work := tasks.Work{Milliseconds: p.rng.IntN(20)}
-	switch p.rng.IntN(20) {
-	case 0:
+	switch draw := p.rng.IntN(60); {
+	case draw == 0:
 		work.Milliseconds = 4000 // longer than a lease
-	case 1, 2:
+	case draw < 7:
 		work.Failures = 1 + p.rng.IntN(2)
-	case 3:
+	case draw < 10:
 		work.Ballast = strings.Repeat("x", p.rng.IntN(100_000))
 	}
 	opts := []runtime.EnqueueOption{runtime.WithID(plan.ID)}

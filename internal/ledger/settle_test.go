@@ -5,6 +5,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"time"
 
@@ -19,7 +20,8 @@ func (r *chaos) settle(ctx context.Context) error {
 	for _, s := range r.slots[:producers] {
 		r.stop(s)
 	}
-	for end := time.Now().Add(drained); ; {
+	least := math.MaxInt
+	for end := time.Now(); ; {
 		entries, err := Read(r.books())
 		if err != nil {
 			return err
@@ -28,8 +30,11 @@ func (r *chaos) settle(ctx context.Context) error {
 		if left == 0 {
 			break
 		}
+		if left < least {
+			least, end = left, time.Now().Add(drained)
+		}
 		if time.Now().After(end) {
-			r.report("%d tasks were neither done nor dead %s after the last fault", left, drained)
+			r.report("%d tasks were neither done nor dead, and that did not change for %s", left, drained)
 			break
 		}
 		if err := pause(ctx, 200*time.Millisecond); err != nil {
@@ -145,7 +150,7 @@ func (r *chaos) exhume(ctx context.Context) (can runtime.Capabilities, err error
 			return can, err
 		}
 		can = q.Capabilities()
-		dead, err := p.Open(ctx, runtime.QueueConfig{Name: q.Config().DLQ, Type: deadType(r.Provider, cfg)})
+		dead, err := p.Open(ctx, runtime.QueueConfig{Name: q.Config().DLQ})
 		if err != nil {
 			return can, err
 		}
@@ -168,14 +173,6 @@ func (r *chaos) exhume(ctx context.Context) (can runtime.Capabilities, err error
 		}
 	}
 	return can, nil
-}
-
-// deadType is the type of a dead letter queue. On SQS that of a fifo queue is one.
-func deadType(provider string, cfg runtime.QueueConfig) runtime.QueueType {
-	if provider == "sqs" && cfg.Type == runtime.FIFO {
-		return runtime.FIFO
-	}
-	return runtime.Standard
 }
 
 // keysAreFree looks whether a unique key is still taken.
