@@ -33,6 +33,7 @@ type life struct {
 	accepted bool
 	at       time.Time // when it was accepted
 	maybe    bool      // nobody knows whether it was enqueued
+	refused  string    // why it was not enqueued
 	begun    []Entry
 	done     []Entry
 	settled  []Entry
@@ -61,6 +62,10 @@ func lives(entries []Entry) map[string]*life {
 			l.accepted, l.at = true, e.At
 		case Unknown:
 			l.maybe = true
+		case Refused:
+			l.refused = e.Text
+		case Duplicate:
+			l.refused = "its unique key was taken"
 		case Begun:
 			l.begun = append(l.begun, e)
 		case Done:
@@ -120,6 +125,8 @@ func Audit(entries []Entry, doomed string, terms Terms) []string {
 		case kind == "" && len(l.begun) > 0:
 			report("%s ran, and nobody enqueued it", id)
 			continue
+		case l.refused != "" && len(l.begun)+len(l.dead) > 0:
+			report("%s (%s) was on the queue, and its enqueue at %s said that it was not: %s", id, kind, clock(l.planned.At), l.refused)
 		case l.accepted && !l.over():
 			report("%s (%s) is lost: it was accepted at %s, began %d times, and is neither done nor dead", id, kind, clock(l.planned.At), len(l.begun))
 		case kind == doomed && l.accepted && len(l.dead) == 0:

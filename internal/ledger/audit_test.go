@@ -44,6 +44,8 @@ func TestTheAuditFindsEachKindOfFault(t *testing.T) {
 		"lost":                            {join([]Entry{plan}, of("a", Accepted, Begun)), Terms{}, "a (plain) is lost"},
 		"unknown and never run":           {join([]Entry{plan}, of("a", Unknown)), Terms{}, ""},
 		"refused and never run":           {join([]Entry{plan}, of("a", Refused)), Terms{}, ""},
+		"refused and run":                 {join([]Entry{plan, {What: Refused, ID: "a", Text: "full"}}, of("a", Begun, Done)), Terms{}, "said that it was not: full"},
+		"a duplicate and run":             {join([]Entry{plan}, of("a", Duplicate, Begun, Done)), Terms{}, "its unique key was taken"},
 		"early":                           {join([]Entry{late}, of("a", Accepted, Begun, Done)), Terms{}, "ran 1s early"},
 		"done twice":                      {join([]Entry{plan}, of("a", Accepted, Begun, Done, Begun, Done, Settled)), Terms{ConfirmsAcks: true}, ""},
 		"back after it was settled":       {join([]Entry{plan}, of("a", Accepted, Begun, Done, Settled, Begun, Done)), Terms{ConfirmsAcks: true}, "a (plain) came back"},
@@ -71,6 +73,20 @@ func TestTheAuditFindsEachKindOfFault(t *testing.T) {
 			assert.Contains(t, found[0], c.want)
 		})
 	}
+}
+
+func TestUntouchedIsWhatNothingKeepsFromBeingBegun(t *testing.T) {
+	entries := history(
+		Entry{What: Planned, ID: "begun"}, Entry{What: Accepted, ID: "begun"}, Entry{What: Begun, ID: "begun"},
+		Entry{What: Planned, ID: "waits"}, Entry{What: Accepted, ID: "waits"},
+		Entry{What: Planned, ID: "refused"}, Entry{What: Refused, ID: "refused"},
+		Entry{What: Planned, ID: "behind", Group: "g"}, Entry{What: Accepted, ID: "behind"},
+		Entry{What: Planned, ID: "later", Due: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)}, Entry{What: Accepted, ID: "later"},
+		Entry{What: Planned, ID: "after"}, Entry{What: Accepted, ID: "after"},
+	)
+	assert.Equal(t, 2, Untouched(entries, entries[12].At.Add(1)))
+	assert.Equal(t, 1, Untouched(entries, entries[12].At))
+	assert.Equal(t, 0, Untouched(entries, entries[4].At))
 }
 
 func TestBooksAreReadInTheOrderOfTime(t *testing.T) {
