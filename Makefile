@@ -100,8 +100,8 @@ soak: ## kill schedulers for two minutes while 10,000 firings are due, on SQLite
 	$(GO) test ./internal/scheduletest -run KilledSchedulers -v -count 1 -timeout 10m -args -soak 2m
 
 .PHONY: chaos
-chaos: ## kill, freeze and cut off processes and broker, and audit what they did (PROVIDER=sqlite|redis|sqs|rabbitmq|nats, SEED=, FOR=3m)
-	@scripts/setup.sh race $(PROVIDER)
+chaos: ## fault processes, links and broker, and audit what they did (PROVIDER=sqlite|redis|rediscluster|sqs|rabbitmq|nats, SEED=, FOR=3m)
+	@scripts/setup.sh race $(patsubst rediscluster,redis,$(filter-out sqs,$(PROVIDER)))
 	$(RACE) $(GO) test $(RACEFLAGS) ./internal/ledger -run TestChaos -v -count 1 -timeout 2h -args -provider $(PROVIDER) -seed $(or $(SEED),0) -for $(or $(FOR),3m)
 
 .PHONY: bench
