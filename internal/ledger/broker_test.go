@@ -73,7 +73,7 @@ func startBroker(provider, dir string) (*broker, error) {
 	start := map[string]func() (*testserver.Server, error){
 		"redis":        func() (*testserver.Server, error) { return testserver.Redis() },
 		"rediscluster": testserver.ReplicatedRedisCluster,
-		"rabbitmq":     func() (*testserver.Server, error) { return testserver.RabbitMQ() },
+		"rabbitmq":     func() (*testserver.Server, error) { return testserver.RabbitMQ(soonAgain) },
 		"nats":         func() (*testserver.Server, error) { return testserver.NATS() },
 	}[provider]
 	if start == nil {
@@ -109,6 +109,10 @@ func startBroker(provider, dir string) (*broker, error) {
 	}
 	return b, nil
 }
+
+// soonAgain has a RabbitMQ look sooner than after three minutes at delayed tasks that a
+// restart has caught between two queues.
+const soonAgain = "[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 20000}]}]."
 
 func healed() error { return nil }
 

@@ -24,7 +24,8 @@ or let ` + rabbitMQVariable + ` name a RabbitMQ that runs already`
 // RabbitMQ starts a RabbitMQ without plugins, as a node of its own that shares
 // nothing with one that the machine runs: name, cookie, ports, Erlang's port
 // mapper. The lines are added to its rabbitmq.conf, as in
-// RabbitMQ("consumer_timeout = 10000").
+// RabbitMQ("consumer_timeout = 10000"); one that begins with a bracket, as Erlang's lists
+// do, to its advanced.config.
 func RabbitMQ(conf ...string) (*Server, error) {
 	if s := external(rabbitMQVariable); s != nil {
 		return s, nil
@@ -97,9 +98,13 @@ func rabbitMQProgram() (string, error) {
 // that keeps the node within it.
 func rabbitMQHome(dir string, conf []string) ([]string, error) {
 	at := func(name string) string { return filepath.Join(dir, name) }
-	files := map[string]string{
-		"rabbitmq.conf":   strings.Join(conf, "\n") + "\n",
-		"enabled_plugins": "[].\n",
+	files := map[string]string{"rabbitmq.conf": "", "enabled_plugins": "[].\n"}
+	for _, line := range conf {
+		name := "rabbitmq.conf"
+		if strings.HasPrefix(line, "[") {
+			name = "advanced.config"
+		}
+		files[name] += line + "\n"
 	}
 	for name, text := range files {
 		if err := os.WriteFile(at(name), []byte(text), 0o600); err != nil {
