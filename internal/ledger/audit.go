@@ -24,14 +24,16 @@ type Terms struct {
 	// Copies says that a request which is sent again because its answer was lost may put
 	// a task there twice, as where Capabilities.RefusesIDs is false.
 	Copies bool
-	Faults []Fault
+	// Resends says that it does so where the task was done before it is sent again.
+	Resends bool
+	Faults  []Fault
 }
 
 // A life is all that the books say of one task.
 type life struct {
 	planned  Entry
 	accepted bool
-	at       time.Time // when it was accepted
+	at       time.Time // when it was accepted, or nobody knew
 	maybe    bool      // nobody knows whether it was enqueued
 	refused  string    // why it was not enqueued
 	begun    []Entry
@@ -61,7 +63,7 @@ func lives(entries []Entry) map[string]*life {
 		case Accepted:
 			l.accepted, l.at = true, e.At
 		case Unknown:
-			l.maybe = true
+			l.maybe, l.at = true, e.At
 		case Refused:
 			l.refused = e.Text
 		case Duplicate:
@@ -159,6 +161,10 @@ func cameBack(l *life, terms Terms) (Entry, bool) {
 	at := l.settled[0].At
 	disturbed := func(from, to time.Time) bool {
 		return slices.ContainsFunc(terms.Faults, func(f Fault) bool { return f.Network && f.Begin.Before(to) && f.End.After(from) })
+	}
+	// A process that was frozen gives up on answers, too.
+	if terms.Resends && (l.at.Sub(l.planned.At) > time.Second || disturbed(l.planned.At, l.at)) {
+		return Entry{}, false
 	}
 	if !terms.ConfirmsAcks && disturbed(at.Add(-ackTime), at.Add(ackTime)) {
 		return Entry{}, false

@@ -54,6 +54,8 @@ func TestTheAuditFindsEachKindOfFault(t *testing.T) {
 		"back though acks are confirmed":  {join([]Entry{plan}, of("a", Accepted, Begun, Done, Settled, Begun, Done)), Terms{ConfirmsAcks: true, Faults: cut.Faults}, "a (plain) came back"},
 		"a copy of a lost answer":         {join([]Entry{plan}, of("a", Accepted, Begun, Done, Settled, Begun, Done)), Terms{ConfirmsAcks: true, Copies: true, Faults: []Fault{{Name: "lose answers", Network: true, Begin: cut.Faults[0].Begin.Add(-4 * time.Second), End: cut.Faults[0].End}}}, ""},
 		"a copy with no disturbance":      {join([]Entry{plan}, of("a", Accepted, Begun, Done, Settled, Begun, Done)), Terms{ConfirmsAcks: true, Copies: true}, "a (plain) came back"},
+		"an enqueue that was sent again":  {join([]Entry{plan}, of("a", Accepted, Begun, Done, Settled, Begun, Done)), Terms{ConfirmsAcks: true, Resends: true, Faults: []Fault{{Network: true, Begin: cut.Faults[0].Begin.Add(-5 * time.Second), End: cut.Faults[0].Begin.Add(-4500 * time.Millisecond)}}}, ""},
+		"an enqueue that was sent once":   {join([]Entry{plan}, of("a", Accepted, Begun, Done, Settled, Begun, Done)), Terms{ConfirmsAcks: true, Resends: true, Faults: cut.Faults}, "a (plain) came back"},
 		"an innocent on the dead letters": {join([]Entry{plan}, of("a", Accepted, Begun, Dead)), Terms{}, "is on the dead letter queue after 1 runs"},
 		"the doomed is dead":              {join([]Entry{{What: Planned, ID: "a", Type: "doomed"}}, of("a", Accepted, Begun, Buried, Dead)), Terms{}, ""},
 		"the doomed is nowhere":           {join([]Entry{{What: Planned, ID: "a", Type: "doomed"}}, of("a", Accepted, Begun, Buried)), Terms{}, "not on the dead letter queue"},

@@ -114,7 +114,9 @@ func (c Chaos) Run(ctx context.Context) (found []string, err error) {
 	if entries, err = Read(r.books()); err != nil { // with what inspect has found
 		return nil, err
 	}
-	return append(r.found, Audit(entries, tasks.TypeDoomed, Terms{ConfirmsAcks: can.ConfirmsAcks, Copies: !can.RefusesIDs, Faults: r.faults})...), nil
+	return append(r.found, Audit(entries, tasks.TypeDoomed, Terms{
+		ConfirmsAcks: can.ConfirmsAcks, Copies: !can.RefusesIDs, Resends: strings.HasPrefix(c.Provider, "redis"), Faults: r.faults,
+	})...), nil
 }
 
 func (r *chaos) books() string { return filepath.Join(r.Dir, "books") }
