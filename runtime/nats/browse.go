@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -12,8 +13,11 @@ import (
 // A stretch is a range of the stream that holds tasks of one state, by sequence.
 type stretch struct {
 	pattern  string
-	from, to uint64 // both included; to 0: without end
+	from, to uint64 // both included
 }
+
+// noEnd is the end of a stretch that has none.
+const noEnd = math.MaxUint64
 
 // Browse implements [runtime.Browser], by direct gets: 1 request a page, and 1 for
 // the state of each consumer. Ready tasks of a fifo queue come as the heads of
@@ -65,26 +69,26 @@ func (q *Queue) stretches(ctx context.Context, state runtime.State) (in *source,
 		}
 		for i, c := range pulled {
 			if seen := states[i].Delivered.Stream; state == runtime.Ready {
-				all = append(all, stretch{q.pulledFrom(c), seen + 1, 0})
+				all = append(all, stretch{q.pulledFrom(c), seen + 1, noEnd})
 			} else if seen > 0 {
 				all = append(all, stretch{q.pulledFrom(c), 1, seen})
 			}
 		}
 		if state == runtime.Ready && q.kind == runtime.FIFO {
-			all = append(all, stretch{q.all(placeLine), 1, 0})
+			all = append(all, stretch{q.all(placeLine), 1, noEnd})
 		}
 	case runtime.Scheduled:
 		if q.kind == runtime.FIFO {
-			return q.source, []stretch{{q.all(placeWaiting), 1, 0}, {q.all(placeDelayed), 1, 0}}, nil
+			return q.source, []stretch{{q.all(placeWaiting), 1, noEnd}, {q.all(placeDelayed), 1, noEnd}}, nil
 		}
-		all = append(all, stretch{q.all(strings.TrimSuffix(placeScheduled, ".") + ".*"), 1, 0})
+		all = append(all, stretch{q.all(strings.TrimSuffix(placeScheduled, ".") + ".*"), 1, noEnd})
 	case runtime.Dead:
 		dead := q.graves()
 		if dead == nil {
 			return nil, nil, nil // the dead of a dead letter queue are its own tasks
 		}
 		lane := originLane(q.name)
-		return dead, []stretch{{dead.all(placeReady + lane), 1, 0}, {dead.all(placeScheduled + lane), 1, 0}}, nil
+		return dead, []stretch{{dead.all(placeReady + lane), 1, noEnd}, {dead.all(placeScheduled + lane), 1, noEnd}}, nil
 	default:
 		return nil, nil, fmt.Errorf("taskgen: no such state: ready, scheduled, leased or dead")
 	}
@@ -108,7 +112,7 @@ func (s *source) list(ctx context.Context, r stretch, after uint64, n int) ([]*s
 			return nil, err
 		}
 		for _, m := range page {
-			if r.to > 0 && m.seq > r.to {
+			if m.seq > r.to {
 				return all, nil
 			}
 			all = append(all, m)

@@ -92,7 +92,7 @@ func (q *Queue) eachDead(ctx context.Context, ids []string, f func([]*stored) er
 	}
 	var found []*stored
 	for _, id := range ids {
-		page, err := dead.list(ctx, stretch{dead.at(placeReady+lane, tail(none, none, token(id))), leased + 1, 0}, 0, batchSize)
+		page, err := dead.list(ctx, stretch{dead.at(placeReady+lane, tail(none, none, token(id))), leased + 1, noEnd}, 0, batchSize)
 		if err != nil {
 			return err
 		}

@@ -163,8 +163,9 @@ func (s *source) renewed(m *stored, now time.Time) *request {
 }
 
 // sweep takes away the ghosts, and returns how many there were: messages that
-// a consumer has had acknowledged, all up to a sequence. They are deleted by their
-// sequence, and a sequence is never used again.
+// a consumer has had acknowledged, all up to its floor. The floors that are asked for
+// at first only say where to look. What is there is judged by ghosts. Ghosts are deleted
+// by their sequence, and a sequence is never used again.
 func (s *source) sweep(ctx context.Context) (n int, err error) {
 	pulled, _ := s.consumers()
 	states, err := s.wire.infos(ctx, s.names.stream, pulled...)
@@ -178,14 +179,8 @@ func (s *source) sweep(ctx context.Context) (n int, err error) {
 	var groups []string
 	for i, c := range pulled {
 		floor := states[i].AckFloor.Stream
-		// A floor beyond the stream's end is one whose messages were lost by the
-		// server. Who knows what it is worth.
-		if floor < st.First || floor > st.Last {
-			continue
-		}
-		// While leases last the floor has been seen beyond a task that was with a worker.
-		if states[i].AckPending > 0 {
-			continue
+		if floor < st.First {
+			continue // as that of a consumer that has had nothing acknowledged: 0
 		}
 		for _, pattern := range s.servedBy(c) {
 			for {
@@ -193,14 +188,21 @@ func (s *source) sweep(ctx context.Context) (n int, err error) {
 				if err != nil {
 					return n, err
 				}
-				gone, err := s.discard(ctx, page)
-				n += gone
+				is, err := s.ghosts(ctx, page)
 				if err != nil {
 					return n, err
 				}
-				for _, m := range page {
-					_, rest, _ := s.split(m.subject)
-					groups = append(groups, groupOf(rest))
+				var ghosts []*stored
+				for k, m := range page {
+					if is[k] {
+						_, rest, _ := s.split(m.subject)
+						ghosts, groups = append(ghosts, m), append(groups, groupOf(rest))
+					}
+				}
+				gone, err := s.discard(ctx, ghosts)
+				n += gone
+				if err != nil {
+					return n, err
 				}
 				if gone == 0 { // none, or some of which a replica has not heard that they are gone
 					break
@@ -252,7 +254,11 @@ func (s *source) discard(ctx context.Context, page []*stored) (n int, err error)
 	return n, nil
 }
 
-// ghosts says of which of some messages it is certain that they are ghosts.
+// ghosts says of which of some messages it is certain that they are ghosts. The floors
+// are asked for when the messages have been read, so that a message up to there was
+// acknowledged: a floor that was asked for before says nothing of a message that was
+// stored since. A floor beyond the stream's end is one whose messages the server has
+// lost, and new ones come up to it again. It says nothing at all.
 func (s *source) ghosts(ctx context.Context, ms []*stored) ([]bool, error) {
 	is := make([]bool, len(ms))
 	if !slices.ContainsFunc(ms, func(m *stored) bool { return m != nil }) {
@@ -263,12 +269,18 @@ func (s *source) ghosts(ctx context.Context, ms []*stored) ([]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, m := range ms {
-		if m == nil {
+	st, err := s.state(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for k, c := range pulled {
+		floor := states[k].AckFloor.Stream
+		if floor > st.Last {
 			continue
 		}
-		for k, c := range pulled {
-			is[i] = is[i] || states[k].AckPending == 0 && m.seq <= states[k].AckFloor.Stream && slices.ContainsFunc(s.servedBy(c), func(pattern string) bool {
+		served := s.servedBy(c)
+		for i, m := range ms {
+			is[i] = is[i] || m != nil && m.seq <= floor && slices.ContainsFunc(served, func(pattern string) bool {
 				return strings.HasPrefix(m.subject, strings.TrimSuffix(pattern, ">"))
 			})
 		}

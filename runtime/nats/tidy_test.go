@@ -72,17 +72,59 @@ func TestAQueueThatIsOpenedTakesAwayWhatCameBackAndNothingElse(t *testing.T) {
 	put(t, q, newTask(q, "leased"), newTask(q, "done"), newTask(q, "ready"), newTask(q, "delayed", func(t *runtime.Task) { t.ScheduledFor = time.Now().Add(time.Hour) }))
 	ds := take(t, q, 2, time.Minute)
 	require.NoError(t, q.Complete(within(t), ds[1:]))
-	left := func(want int, why string) {
-		t.Helper()
-		openQueue(t, q.p, runtime.QueueConfig{})
-		st, err := q.state(within(t))
-		require.NoError(t, err)
-		assert.EqualValues(t, want, st.Msgs, why)
-	}
-	left(4, "while a lease lasts nothing is taken away")
+	openQueue(t, q.p, runtime.QueueConfig{})
+	st, err := q.state(within(t))
+	require.NoError(t, err)
+	assert.EqualValues(t, 3, st.Msgs)
+	counts(t, q, runtime.Stats{Leased: 1, Ready: 1, Scheduled: 1})
 	require.NoError(t, q.Complete(within(t), ds[:1]))
-	left(2, "ready and delayed")
 	require.NoError(t, q.Complete(within(t), take(t, q, 1, time.Minute)))
+}
+
+// A queue that is opened is searched for ghosts while others put tasks on it: here a
+// task comes in when it is known already that the stream has none.
+func TestNoTaskIsSweptThatComesInDuringASweep(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+		q, other, _ := twins(t, cfg)
+		require.NoError(t, q.wire.load.take(within(t), loadMost)) // so that no messages are read
+		type result struct {
+			n   int
+			err error
+		}
+		swept := make(chan result, 1)
+		go func() {
+			n, err := q.sweep(within(t))
+			swept <- result{n, err}
+		}()
+		require.Eventually(t, func() bool {
+			q.wire.load.mu.Lock()
+			defer q.wire.load.mu.Unlock()
+			return q.wire.load.freed != nil || len(swept) > 0
+		}, soon, time.Millisecond)
+		put(t, other, newTask(q, "a"))
+		q.wire.load.give(loadMost)
+		got := <-swept
+		require.NoError(t, got.err)
+		assert.Zero(t, got.n)
+		ds := take(t, other, 1, time.Minute)
+		assert.Equal(t, "a", ds[0].Task.ID)
+		require.NoError(t, other.Complete(within(t), ds))
+	}
+}
+
+func TestAFloorBeyondTheEndOfTheStreamSaysNothing(t *testing.T) {
+	t.Parallel()
+	q := openQueue(t, openShared(t), runtime.QueueConfig{})
+	put(t, q, newTask(q, "a"))
+	st, err := q.state(within(t))
+	require.NoError(t, err)
+	require.NoError(t, q.wire.one(within(t), "CONSUMER.RESET."+q.names.stream+"."+readyConsumer(lanePlain), map[string]any{"seq": st.Last + 10}, nil))
+	n, err := q.sweep(within(t))
+	require.NoError(t, err)
+	assert.Zero(t, n)
+	answers, err := q.Enqueue(within(t), []*runtime.Task{newTask(q, "a")})
+	require.ErrorIs(t, err, runtime.ErrDuplicate, "answers: %v", answers)
 }
 
 func TestWhatWaitsForLongKeepsNoOldFilesAlive(t *testing.T) {
