@@ -26,6 +26,7 @@ const (
 	headerTTL          = "Nats-TTL"
 	headerCrashes      = "Taskgen-Crashes"  // crashes of earlier copies of the task
 	headerRedriven     = "Taskgen-Redriven" // the dead message that the task came back from
+	headerReplaces     = "Taskgen-Replaces" // the message in whose place this copy stands
 	maxMark            = 512                // bytes of such a header of ours
 	codeWrongSequence  = 10071
 	codeNoMessage      = 10037
@@ -203,7 +204,7 @@ type stored struct {
 // copied are the headers that a copy of a message takes over.
 func copied(h nats.Header) nats.Header {
 	c := make(nats.Header, 4)
-	for _, key := range [...]string{headerCrashes, headerRedriven} {
+	for _, key := range [...]string{headerCrashes, headerRedriven, headerReplaces} {
 		if v := h[key]; len(v) > 0 && len(v[0]) <= maxMark { // a longer one is not ours
 			c[key] = v[:1]
 		}

@@ -182,6 +182,7 @@ func (q *Queue) wake(ctx context.Context, ls []*lease, due []time.Time) {
 			moves, moved = append(moves, publish(q.at(placeHead, l.tail), l.data, guard{q.at(anyActive, groupOf(l.tail)+".>"), l.seq}, header)), append(moved, l)
 		default:
 			lane := strings.TrimPrefix(l.place, placeScheduled)
+			header[headerReplaces] = header[headerMsgID]
 			moves, moved = append(moves, publish(q.at(placeReady+lane, l.tail), l.data, guard{q.at(anyPlace, l.tail), l.seq}, header)), append(moved, l)
 		}
 	}

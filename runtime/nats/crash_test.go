@@ -128,6 +128,54 @@ func TestAReleaseThatWasInterruptedLeavesOneTask(t *testing.T) {
 	}
 }
 
+// The copy is handed out, and done, while the lease of the old message lasts, which
+// was not taken away.
+func TestWhatACopyStandsInPlaceOfDoesNotOutliveIt(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range bothTypes {
+		for name, write := range map[string]func(q *Queue, l *lease) *request{
+			"given back": func(q *Queue, l *lease) *request {
+				return publish(l.subject, l.data, q.again(l), q.headerOf(l, 1))
+			},
+			"delayed": func(q *Queue, l *lease) *request {
+				return q.delayed(l, l.data, time.Now().Add(10*time.Millisecond))
+			},
+		} {
+			dying, other, kill := twins(t, cfg)
+			put(t, dying, newTask(dying, "a"))
+			l := heldBy(dying, take(t, dying, 1, time.Minute))[0]
+			r := write(dying, l)
+			require.NoError(t, dying.wire.ask(within(t), []*request{r}, nil))
+			_, err := r.ack()
+			require.NoError(t, err)
+			kill()
+			got := take(t, other, 1, time.Minute)
+			assert.NotEqual(t, heldBy(other, got)[0].seq, l.seq)
+			require.NoError(t, other.Complete(within(t), got), name)
+			st, err := other.state(within(t))
+			require.NoError(t, err)
+			assert.Zero(t, st.Msgs, name)
+		}
+	}
+}
+
+// A process stands still with a message that it has not read yet.
+func TestADeliveryThatIsReadAfterItsLeaseIsNotWhatIsDone(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range bothTypes {
+		still, other, _ := twins(t, cfg)
+		put(t, still, newTask(still, "a"))
+		consumers, _ := still.consumers()
+		p, err := still.pull(within(t), still.done, consumers, 1, true)
+		require.NoError(t, err)
+		require.Len(t, p.got, 1)
+		require.NoError(t, other.Complete(within(t), take(t, other, 1, time.Minute)))
+		ds, err := still.deliver(within(t), p, 1, quick)
+		require.NoError(t, err)
+		assert.Empty(t, ds)
+	}
+}
+
 func TestABurialThatWasInterruptedIsFinished(t *testing.T) {
 	t.Parallel()
 	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
@@ -379,7 +427,7 @@ func TestADelayedTaskOfAGroupThatWasInterruptedWhileItGotInLineIsNotLost(t *test
 	ls, _, _ := dying.read(p.got)
 	l := ls[0]
 	require.Equal(t, placeJoining, l.place)
-	line := publish(dying.at(placeLine, l.tail), l.data, guard{dying.at(anyPlace, l.tail), l.seq}, l.header(0))
+	line := publish(dying.at(placeLine, l.tail), l.data, guard{dying.at(anyPlace, l.tail), l.seq}, dying.headerOf(l, 0))
 	require.NoError(t, dying.wire.ask(within(t), []*request{line}, nil))
 	kill() // it is in line, its group has no head, and the message that fell due is there yet
 	got := take(t, other, 1, time.Minute)

@@ -17,7 +17,7 @@ import (
 // Dequeue implements [runtime.Queue]. It asks for no more than limit messages,
 // at most 1000, and waits until ctx ends, however long that is. Requests: 1 for
 // a batch, on a priority queue 1 for each level that is looked at; 1 more for each
-// task where the lease is not the queue's Visibility.
+// task where the lease is not the queue's Visibility, or that is tried again.
 func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
 	if limit < 1 || lease <= 0 {
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both are more than 0", limit, q.cfg.Name, lease)
@@ -144,7 +144,11 @@ func (q *Queue) deliver(ctx context.Context, p *pull, limit int, length time.Dur
 	for _, f := range strays {
 		q.adopt(ctx, f) // else its lease brings it back
 	}
-	ls, err := q.current(ctx, ls, counts)
+	if err := q.dropReplaced(ctx, ls); err != nil {
+		return nil, err // their leases bring them back
+	}
+	_, unit := q.consumers()
+	ls, err := q.current(ctx, ls, counts, time.Since(p.asked) >= max(unit, slack))
 	if err != nil {
 		return nil, err
 	}
@@ -234,15 +238,55 @@ func (s *source) read(msgs []pulled) (ls []*lease, counts []uint64, strays []for
 	return ls, counts, strays
 }
 
+// dropReplaced takes away what copies stand in place of, where their writer has not:
+// it died, or was told by nobody in time that the server had stored the copy. The old
+// message would come again, and when the copy is done by then nothing would tell that.
+func (s *source) dropReplaced(ctx context.Context, ls []*lease) error {
+	var copies []*lease
+	var gets []*request
+	for _, l := range ls {
+		seq := s.sequence(l.headers.Get(headerReplaces))
+		if seq == 0 || s.kind == runtime.FIFO {
+			continue
+		}
+		get := s.wire.get(s.names.stream, map[string]any{"seq": seq})
+		get.brings = max(len(l.data), 1)
+		copies, gets = append(copies, l), append(gets, get)
+	}
+	if len(gets) == 0 {
+		return nil
+	}
+	if err := s.wire.ask(ctx, gets, nil); err != nil {
+		return err
+	}
+	var old []*stored
+	for i, get := range gets {
+		m, err := get.message()
+		if err != nil {
+			return err
+		}
+		if m == nil || s.mark(m.seq, m.at) != copies[i].headers.Get(headerReplaces) { // of a stream that was made anew since
+			continue
+		}
+		if _, rest, _ := s.split(m.subject); rest == copies[i].tail {
+			old = append(old, m)
+		}
+	}
+	_, err := s.discard(ctx, old)
+	return err
+}
+
 // current drops messages of which there is a later copy, or one on the dead letter
 // queue: whoever wrote that died before it took the old one away. Only what was
-// delivered before is asked about.
-func (s *source) current(ctx context.Context, ls []*lease, counts []uint64) ([]*lease, error) {
+// delivered before is asked about, and where it is late what was delivered now: it may
+// have waited on its way, or in the memory of a process that stood still, until its
+// lease was over and somebody else had done it.
+func (s *source) current(ctx context.Context, ls []*lease, counts []uint64, late bool) ([]*lease, error) {
 	var again []*lease
 	var rs []*request
 	dead := s.graves()
 	for i, l := range ls {
-		if counts[i] == 1 || l.asleep() {
+		if counts[i] == 1 && !late || l.asleep() {
 			continue
 		}
 		again, rs = append(again, l), append(rs, s.wire.last(s.names.stream, s.copies(l)))
@@ -303,8 +347,11 @@ func (s *source) mark(seq uint64, stored time.Time) string {
 
 // marked is the sequence that a dead message had on this stream; 0 where it came
 // from elsewhere.
-func (s *source) marked(m *stored) uint64 {
-	mark, ok := strings.CutPrefix(m.header.Get(headerMsgID), s.names.stream+".")
+func (s *source) marked(m *stored) uint64 { return s.sequence(m.header.Get(headerMsgID)) }
+
+// sequence is the one that a mark names; 0 where it is of another stream, or none.
+func (s *source) sequence(mark string) uint64 {
+	mark, ok := strings.CutPrefix(mark, s.names.stream+".")
 	seq, _, _ := strings.Cut(mark, "-")
 	n, err := strconv.ParseUint(seq, 10, 64)
 	if !ok || err != nil {

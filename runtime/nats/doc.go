@@ -59,10 +59,10 @@
 // acknowledged by the server, before the old message is taken away. A message that
 // is delivered again is looked up first: when there is a later copy of it, on its
 // queue or on the dead letter queue, the step that was interrupted is brought to its
-// end. One that comes back when its later copy is done already, since whoever wrote
-// that died before the old message was gone, runs again. A redrive that finds the message that a task was
-// buried from does not leave the task to that: it writes the task anew and takes the
-// old message away.
+// end. A copy names the message that it stands in place of, and whoever is handed it
+// takes that away first, so that it cannot come back when the copy is done. A redrive
+// that finds the message that a task was buried from does not leave the task to that:
+// it writes the task anew and takes the old message away.
 //
 // What cannot be decoded is written to the dead letter queue as it is, with why it
 // died in headers: so is a task that has no room for that in its envelope.

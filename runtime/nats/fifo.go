@@ -248,7 +248,7 @@ func (s *source) kick(ctx context.Context, groups []string) error {
 func (q *Queue) join(ctx context.Context, ls []*lease) {
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
-		rs[i] = publish(q.at(placeLine, l.tail), l.data, guard{q.at(anyPlace, l.tail), l.seq}, ls[i].header(0))
+		rs[i] = publish(q.at(placeLine, l.tail), l.data, guard{q.at(anyPlace, l.tail), l.seq}, q.headerOf(ls[i], 0))
 	}
 	// Whatever fails here is done again when the lease has ended.
 	if err := q.wire.ask(ctx, rs, nil); err != nil {

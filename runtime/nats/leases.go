@@ -231,7 +231,7 @@ func (s *source) giveBack(ctx context.Context, ls []*lease, crashes int, again f
 	defer s.moves.begin()()
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
-		rs[i] = publish(l.subject, l.data, s.again(l), l.header(crashes))
+		rs[i] = publish(l.subject, l.data, s.again(l), s.headerOf(l, crashes))
 	}
 	_ = s.wire.ask(ctx, rs, again) // what is not answered the server gives back
 	var acks []*request
@@ -278,9 +278,12 @@ func (l *lease) put(d time.Duration) *request {
 	return &request{subject: l.ack, data: []byte("-NAK {\"delay\": " + strconv.FormatInt(int64(d), 10) + "}")}
 }
 
-// header is that of a copy, with the crashes up to now and more.
-func (l *lease) header(more int) nats.Header {
+// headerOf is that of a copy, with the crashes up to now and more.
+func (s *source) headerOf(l *lease, more int) nats.Header {
 	h := copied(l.headers)
+	if s.kind != runtime.FIFO { // there a head takes earlier ones away, see follow
+		h[headerReplaces] = []string{s.mark(l.seq, l.stored)}
+	}
 	if n := l.crashes + more; n > 0 {
 		h[headerCrashes] = []string{strconv.Itoa(n)}
 	}

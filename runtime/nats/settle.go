@@ -109,7 +109,7 @@ func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 				task.ScheduledFor = now.Add(d.Delay)
 				rs[i] = q.delayed(ls[i], nil, task.ScheduledFor)
 			} else {
-				rs[i] = publish(ls[i].subject, nil, q.again(ls[i]), ls[i].header(0))
+				rs[i] = publish(ls[i].subject, nil, q.again(ls[i]), q.headerOf(ls[i], 0))
 			}
 			q.fit(rs[i], &task) // else it is put back as it was
 		}
@@ -126,7 +126,7 @@ func (q *Queue) delayed(l *lease, data []byte, at time.Time) *request {
 		lane := l.place[len(placeReady):]
 		place, target = placeScheduled+lane, placeReady+lane
 	}
-	header := q.later(l.header(0), at, q.at(target, l.tail))
+	header := q.later(q.headerOf(l, 0), at, q.at(target, l.tail))
 	return publish(q.at(place, l.tail), data, guard{q.copies(l), l.seq}, header)
 }
 

@@ -88,6 +88,7 @@ func dead(tail, queue string, data []byte, header nats.Header, at time.Time) (ta
 func (s *source) letter(l *lease, task *runtime.Task) *request {
 	header := copied(l.headers) // it may be among the dead still, where it was redriven from
 	delete(header, headerCrashes)
+	delete(header, headerReplaces)
 	header[headerMsgID] = []string{s.mark(l.seq, l.stored)}
 	r := publish(s.grave(l), nil, guard{}, header)
 	if !l.raw && s.fit(r, task) {

@@ -235,6 +235,9 @@ func (s *source) servedBy(consumer string) []string {
 
 // discard deletes messages, and returns how many of them were there.
 func (s *source) discard(ctx context.Context, page []*stored) (n int, err error) {
+	if len(page) == 0 {
+		return 0, nil
+	}
 	rs := make([]*request, len(page))
 	for i, m := range page {
 		rs[i] = s.wire.remove(s.names.stream, m.seq)
