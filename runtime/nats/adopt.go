@@ -159,6 +159,18 @@ func (s *source) owns(subject string) bool {
 	return err == nil && s.kind != runtime.FIFO && strconv.Itoa(n) == lane && n >= 0 && n < s.levels
 }
 
+// adoptAll adopts what was delivered. What fails is brought back by its lease.
+func (q *Queue) adoptAll(ctx context.Context, strays []foreigner) {
+	if len(strays) == 0 {
+		return
+	}
+	q.aside(ctx, func(ctx context.Context) {
+		for _, f := range strays {
+			q.adopt(ctx, f)
+		}
+	})
+}
+
 // adopt enqueues a stray envelope, or buries what is none. It reports whether the
 // message is gone.
 func (q *Queue) adopt(ctx context.Context, f foreigner) bool {

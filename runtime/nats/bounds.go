@@ -140,9 +140,7 @@ func (q *Queue) wakeDue(ctx context.Context) error {
 // alarm is wake for what was pulled.
 func (q *Queue) alarm(ctx context.Context, p *pull) error {
 	ls, _, strays := q.read(p.got)
-	for _, f := range strays {
-		q.adopt(ctx, f)
-	}
+	q.adoptAll(ctx, strays)
 	due := make([]time.Time, len(ls))
 	for i, l := range ls {
 		if task, err := runtime.DecodeEnvelope(l.data); err == nil {

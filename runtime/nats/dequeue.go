@@ -141,9 +141,7 @@ func (q *Queue) deliver(ctx context.Context, p *pull, limit int, length time.Dur
 		return nil, err
 	}
 	ls, counts, strays := q.read(p.got)
-	for _, f := range strays {
-		q.adopt(ctx, f) // else its lease brings it back
-	}
+	q.adoptAll(ctx, strays)
 	if err := q.dropReplaced(ctx, ls); err != nil {
 		return nil, err // their leases bring them back
 	}

@@ -27,7 +27,8 @@ type gateway struct {
 	target string
 	lost   atomic.Int64 // connections up to this number pass nothing any more
 	conns  atomic.Int64
-	rate   int // bytes a second from the server; 0: as they come
+	rate   int          // bytes a second from the server; 0: as they come
+	up     atomic.Int64 // and to it
 
 	mu   sync.Mutex
 	open []net.Conn
@@ -85,7 +86,7 @@ func (g *gateway) accept() {
 		g.mu.Lock()
 		g.open = append(g.open, c, u)
 		g.mu.Unlock()
-		g.all.Go(func() { g.pass(n, u, c, 0) })
+		g.all.Go(func() { g.pass(n, u, c, int(g.up.Load())) })
 		g.all.Go(func() { g.pass(n, c, u, g.rate) })
 	}
 }

@@ -32,6 +32,36 @@ const (
 // Bounds of the reason, in bytes, that are tried one after the other.
 var reasons = []int{1 << 10, 128, 0}
 
+// burialWait is how long messages that are no tasks may be on their way to the dead
+// letter queue, and asideWait how long others wait for that.
+const (
+	burialWait = 30 * time.Second
+	asideWait  = 2 * brief
+)
+
+// aside does what must come to its end though ctx ends, which on a slow link takes
+// longer than any fetch. Those who fetch wait for it for a moment alone.
+func (q *Queue) aside(ctx context.Context, f func(ctx context.Context)) {
+	if q.p.enter() != nil {
+		return // closed: the leases bring back what it is about
+	}
+	over := make(chan struct{})
+	go func() {
+		defer q.p.calls.Done()
+		defer close(over)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), burialWait)
+		defer cancel()
+		f(ctx)
+	}()
+	t := time.NewTimer(asideWait)
+	defer t.Stop()
+	select {
+	case <-over:
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
 // salvage buries messages that cannot be decoded. What fails stays where it is, and
 // its lease brings it back.
 func (q *Queue) salvage(ctx context.Context, ls []*lease, causes []error) {
@@ -40,15 +70,15 @@ func (q *Queue) salvage(ctx context.Context, ls []*lease, causes []error) {
 		tasks[i] = standIn(l.tail, q.name, l.data, l.stored, causes[i])
 		l.id, l.raw = tasks[i].ID, true
 	}
-	limited, cancel := context.WithTimeout(ctx, 2*brief) // the others have not got all day
-	defer cancel()
-	for i, err := range q.bury(limited, ls, tasks) {
-		if err != nil {
-			slog.Warn("taskgen: cannot bury a message that is no task, trying again when its lease has ended", "queue", q.name, "subject", ls[i].subject, "bytes", len(ls[i].data), "error", err)
-			continue
+	q.aside(ctx, func(ctx context.Context) {
+		for i, err := range q.bury(ctx, ls, tasks) {
+			if err != nil {
+				slog.Warn("taskgen: cannot bury a message that is no task, trying again when its lease has ended", "queue", q.name, "subject", ls[i].subject, "bytes", len(ls[i].data), "error", err)
+				continue
+			}
+			runtime.Buried(ctx, tasks[i])
 		}
-		runtime.Buried(ctx, tasks[i])
-	}
+	})
 }
 
 // standIn is a valid task in place of a message that is none.

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -226,4 +227,32 @@ func TestAMessageInTheGuiseOfAStatusIsADelivery(t *testing.T) {
 	p.take(m, true, 10)
 	assert.Len(t, p.got, 1)
 	require.NoError(t, p.err)
+}
+
+// A message that takes longer to be buried than any fetch waits is buried at once, and
+// not tried again with each of its leases.
+func TestABurialOutlastsTheFetchThatFoundIt(t *testing.T) {
+	t.Parallel()
+	s := own(t)
+	direct := openQueue(t, open(t, s.URL), runtime.QueueConfig{Visibility: 5 * time.Minute})
+	for i, subject := range []string{"q.r.0.-.-.garbage", "wrong.garbage"} {
+		require.NoError(t, direct.wire.nc.Publish(direct.root+subject, []byte(strings.Repeat("x", 600_000))))
+		require.NoError(t, direct.wire.nc.Flush())
+		g := newGateway(t, s.URL, 0)
+		g.up.Store(200_000)
+		q := openQueue(t, open(t, g.url()), runtime.QueueConfig{Visibility: 5 * time.Minute})
+		for end := time.Now().Add(2 * soon); ; {
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			ds, err := q.Dequeue(ctx, 1, 5*time.Minute)
+			cancel()
+			require.Empty(t, ds)
+			require.True(t, err == nil || errors.Is(err, runtime.ErrNoTasks) || errors.Is(err, context.DeadlineExceeded), "%v", err)
+			stats, err := direct.Stats(within(t))
+			require.NoError(t, err)
+			if stats.Dead == int64(i+1) && stats.Ready+stats.Leased == 0 {
+				break
+			}
+			require.True(t, time.Now().Before(end), subject)
+		}
+	}
 }
