@@ -2,6 +2,7 @@ package generator
 
 import (
 	"context"
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -12,47 +13,85 @@ import (
 	"github.com/taskgen/taskgen/generator/emit/gosrc"
 	"github.com/taskgen/taskgen/generator/load"
 	"github.com/taskgen/taskgen/generator/model"
+	"github.com/taskgen/taskgen/generator/shape"
 )
 
-// source returns the text of a package's generated file, and whether it compiles.
+// source returns the text of a package's generated file, and whether it is known to
+// compile.
 func source(ctx context.Context, prog *load.Program, pkg *model.Package, path string) (src []byte, compiles bool, err error) {
-	parts, trees, err := parse(prog, pkg, path)
-	if err != nil {
-		return nil, false, err
-	}
+	parts, scans, err := readParts(pkg)
 	src = gosrc.Join(parts)
-	head, err := parser.ParseFile(token.NewFileSet(), path, src, parser.ImportsOnly|parser.ParseComments)
+	mode := parser.ImportsOnly | parser.ParseComments
+	if errors.Is(err, shape.ErrOdd) {
+		scans, mode = nil, parser.ParseComments
+	} else if err != nil {
+		return nil, false, err
+	}
+	tree, err := parser.ParseFile(token.NewFileSet(), path, src, mode|parser.SkipObjectResolution)
 	if err != nil {
 		return nil, false, err
 	}
-	if err := gosrc.Verify(pkg, src, append([]*ast.File{head}, trees...)...); err != nil {
+	if err := gosrc.Verify(pkg, src, tree); err != nil {
 		return nil, false, err
 	}
-	compiles, err = prog.Compiles(ctx, pkg.Path, trees)
+	if scans == nil {
+		return src, false, nil
+	}
+	compiles, err = reducedCompiles(ctx, prog, pkg, path, parts, scans)
 	return src, compiles, err
 }
 
-// parse writes the parts of a generated file and parses each while others are
-// written.
-func parse(prog *load.Program, pkg *model.Package, path string) ([]gosrc.Part, []*ast.File, error) {
+// readParts writes the parts of a generated file and reads each while others are written.
+func readParts(pkg *model.Package) ([]gosrc.Part, []*shape.Scan, error) {
 	var (
 		parts []gosrc.Part
-		trees []**ast.File
+		scans []**shape.Scan
 		g     errgroup.Group
 	)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for part := range gosrc.Parts(pkg) {
-		file := new(*ast.File)
-		parts, trees = append(parts, part), append(trees, file)
+		scan := new(*shape.Scan)
+		parts, scans = append(parts, part), append(scans, scan)
 		g.Go(func() (err error) {
-			*file, err = prog.ParsePart(path, part.Source())
+			*scan, err = shape.Read(pkg, part.Declarations(), part.Imports(), gosrc.VerifyComment)
 			return err
 		})
 	}
 	err := g.Wait()
-	files := make([]*ast.File, len(trees))
-	for i, file := range trees {
-		files[i] = *file
+	all := make([]*shape.Scan, len(scans))
+	for i, scan := range scans {
+		all[i] = *scan
 	}
-	return parts, files, err
+	return parts, all, err
+}
+
+// reducedCompiles says whether what has to be checked of a file compiles.
+func reducedCompiles(ctx context.Context, prog *load.Program, pkg *model.Package, path string, parts []gosrc.Part, scans []*shape.Scan) (bool, error) {
+	files, ok := reduce(prog, pkg, scans)
+	if !ok {
+		return false, nil
+	}
+	trees := make([]*ast.File, len(files))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, file := range files {
+		g.Go(func() (err error) {
+			trees[i], err = prog.ParsePart(path, gosrc.Excerpt(parts, file.Names, file.Declarations...))
+			return err
+		})
+	}
+	if g.Wait() != nil {
+		return false, nil // the parser says more of the whole
+	}
+	return prog.Compiles(ctx, pkg.Path, trees)
+}
+
+// reduce returns the files that have to be checked, and false if the whole has to be.
+func reduce(prog *load.Program, pkg *model.Package, scans []*shape.Scan) ([]shape.File, bool) {
+	from := prog.Package(pkg.Path)
+	return shape.Reduce(pkg, scans, from.Types, func(name string) bool {
+		_, declared := from.Declared(name)
+		_, imported := prog.Imported(from, name)
+		return declared || imported
+	})
 }

@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// ParsePart parses a part of a generated file that is a Go file by itself,
-// comments included. filename is the path that the whole file will have. It may be
-// called for several parts side by side.
+// ParsePart parses a part of a generated file that is a Go file by itself. filename is
+// the path that the whole file will have. It may be called for several parts side by
+// side.
 func (p *Program) ParsePart(filename string, src []byte) (*ast.File, error) {
-	return parser.ParseFile(p.Fset, filename, src, parser.ParseComments|parser.SkipObjectResolution)
+	return parser.ParseFile(p.Fset, filename, src, parser.SkipObjectResolution)
 }
 
 // Compiles says whether CheckOutput would find nothing wrong with a generated file,

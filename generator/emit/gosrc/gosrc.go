@@ -29,8 +29,11 @@ func (f *file) all() {
 	f.schedules()
 	f.queues()
 	for i := range f.pkg.Tasks {
+		f.owner = i
 		f.task(&f.pkg.Tasks[i])
+		f.full()
 	}
+	f.kind = Shared
 	f.holders()
 	f.guards()
 }
@@ -47,8 +50,9 @@ type file struct {
 	taken   map[string]bool   // the names of the package's Scope
 
 	part  Part       // what is written since the last cut
-	size  int        // its declarations
 	cut   func(Part) // takes a part
+	kind  Kind       // of the declarations at hand
+	owner int        // whose they are
 	rough bool       // the declaration at hand is not set as gofmt does for certain
 }
 
@@ -62,7 +66,9 @@ func newFile(pkg *model.Package, cut func(Part)) *file {
 // would ask for it.
 func (f *file) task(t *model.Task) {
 	w := taskWords(t)
+	f.kind = Spec
 	f.spec(t, w)
+	f.kind = Frame
 	f.enqueue(t, w)
 	f.enqueueBatch(t, w)
 	f.jobs(t, w)
@@ -134,15 +140,24 @@ func (f *file) declare(doc, text string, w words) {
 		f.rough = false
 		doc, text = "", gofmt(doc+text)
 	}
-	to := append(append(f.part.declarations, '\n'), doc...)
-	f.part.declarations = append(append(to, text...), '\n')
-	if f.size++; f.size == stretch {
+	from := len(f.part.text)
+	to := append(append(f.part.text, '\n'), doc...)
+	f.part.text = append(append(to, text...), '\n')
+	f.part.declarations = append(f.part.declarations, span{f.kind, f.owner, from, len(f.part.text)})
+}
+
+// full ends a part that is large enough. A task has all but its guard in one part.
+func (f *file) full() {
+	if len(f.part.declarations) >= stretch {
 		f.end()
 	}
 }
 
 // end ends a part.
 func (f *file) end() {
+	for path := range f.part.imports {
+		f.part.names[f.imports[path]] = path
+	}
 	f.cut(f.part)
-	f.part, f.size = newPart(f.pkg), 0
+	f.part = newPart(f.pkg)
 }

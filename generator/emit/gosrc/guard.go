@@ -18,8 +18,11 @@ const VersionGuard = "GeneratedCodeVersion2_missing_run_go_get"
 func (f *file) guards() {
 	f.declare(doc("If this does not compile, the runtime is older than this file: run go get github.com/taskgen/taskgen@latest."), `
 const _ = $runtime.$guard`, words{"guard": VersionGuard})
+	f.kind = Guard
 	for i := range f.pkg.Tasks {
+		f.owner = i
 		f.guard(&f.pkg.Tasks[i])
+		f.full()
 	}
 }
 

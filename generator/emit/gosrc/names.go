@@ -21,6 +21,15 @@ func modifyName(t *model.Task) string      { return t.Name("Modify" + t.Base) }
 func jobIDName(t *model.Task) string       { return t.Name(t.Base + "JobID") }
 func awaitName(t *model.Task) string       { return t.Name("Await" + t.Base) }
 
+// Names returns the names that belong to a task: those of its struct, its wire name
+// and its spec, in that order, and behind them the others that there may be.
+func Names(t *model.Task) []string {
+	return []string{
+		t.Struct, typeName(t), specName(t), enqueueName(t), batchName(t), handlerName(t), handlerFuncName(t), handleName(t),
+		registerName(t), scheduleName(t), modifyName(t), jobIDName(t), awaitName(t),
+	}
+}
+
 // groupField is the field that orders tasks on a FIFO queue, or nil.
 func groupField(t *model.Task) *model.Field {
 	for _, f := range t.All() {

@@ -19,12 +19,56 @@ const stretch = 256
 type Part struct {
 	pkg          *model.Package
 	imports      map[string]string // by path: the name that stands in the import, or none
-	declarations []byte
+	names        map[string]string // their paths, by the names that the declarations have for them
+	text         []byte
+	declarations []span
 }
 
 func newPart(pkg *model.Package) Part {
-	return Part{pkg: pkg, imports: make(map[string]string), declarations: make([]byte, 0, stretch*384)}
+	return Part{
+		pkg: pkg, imports: make(map[string]string), names: make(map[string]string),
+		text: make([]byte, 0, stretch*384), declarations: make([]span, 0, stretch+16),
+	}
 }
+
+// A Kind says what a declaration depends on.
+type Kind uint8
+
+// The kinds of declarations.
+const (
+	Shared Kind = iota // belongs to no task alone
+	Spec               // is the variable that describes a task
+	Frame              // belongs to a task, and is the same for each but for its names
+	Guard              // holds the struct of a task to what it was
+)
+
+// A span is where a declaration stands in the text of a part.
+type span struct {
+	kind     Kind
+	task     int
+	from, to int
+}
+
+// A Declaration is one, with its comment; a method, a group or what belongs together
+// likewise.
+type Declaration struct {
+	Kind Kind
+	Task int // whose it is, by the number in the package, unless it is shared
+	Text []byte
+}
+
+// Declarations returns the declarations in their order.
+func (p Part) Declarations() []Declaration {
+	all := make([]Declaration, len(p.declarations))
+	for i, d := range p.declarations {
+		all[i] = Declaration{d.kind, d.task, p.text[d.from:d.to:d.to]}
+	}
+	return all
+}
+
+// Imports returns the paths of the packages that the part imports, by the names that
+// its declarations have for them.
+func (p Part) Imports() map[string]string { return p.names }
 
 // Parts returns the parts of a package's generated file in their order. The same
 // package gives the same parts.
@@ -37,14 +81,26 @@ func Parts(pkg *model.Package) iter.Seq[Part] {
 	}
 }
 
-// Source returns a part as a Go file by itself, which imports what its declarations
-// need.
-func (p Part) Source() []byte {
+// Excerpt returns declarations of some parts as a Go file by itself, which imports
+// the packages that have these names in it.
+func Excerpt(parts []Part, names map[string]bool, declarations ...[]byte) []byte {
+	imports := make(map[string]string)
+	for _, p := range parts {
+		for name, path := range p.names {
+			if names[name] {
+				imports[path] = p.imports[path]
+			}
+		}
+	}
 	var b bytes.Buffer
-	b.Grow(len(p.declarations) + 1024)
-	fmt.Fprintf(&b, "package %s\n", p.pkg.Name)
-	importDecl(&b, p.imports)
-	b.Write(p.declarations)
+	fmt.Fprintf(&b, "package %s\n", parts[0].pkg.Name)
+	if len(imports) > 0 {
+		importDecl(&b, imports)
+	}
+	for _, d := range declarations {
+		b.Write(d)
+		b.WriteByte('\n')
+	}
 	return b.Bytes()
 }
 
@@ -57,7 +113,7 @@ func Join(parts []Part) []byte {
 	size := 4096
 	for _, p := range parts {
 		maps.Copy(imports, p.imports)
-		size += len(p.declarations)
+		size += len(p.text)
 	}
 	var b bytes.Buffer
 	b.Grow(size)
@@ -69,7 +125,7 @@ func Join(parts []Part) []byte {
 	fmt.Fprintf(&b, "package %s\n", pkg.Name)
 	importDecl(&b, imports)
 	for _, p := range parts {
-		b.Write(p.declarations)
+		b.Write(p.text)
 	}
 	return b.Bytes()
 }

@@ -14,7 +14,8 @@ import (
 // Verify holds the finished file of a package against what it may tell the go
 // command: to build it where the tasks are built, and nothing else. Text of users
 // that is in the file must not have become a directive. trees are what the file
-// consists of, with all comments. An error is a fault of this package.
+// consists of, with the comments in them; those in declarations may be given to
+// [VerifyComment] instead. An error is a fault of this package.
 func Verify(pkg *model.Package, src []byte, trees ...*ast.File) error {
 	x, err := platform.Of(model.FileName("x"), src)
 	if err != nil {
@@ -44,6 +45,14 @@ func Verify(pkg *model.Package, src []byte, trees ...*ast.File) error {
 	const command = "//go:generate"
 	if bytes.HasPrefix(src, []byte(command)) || bytes.Contains(src, []byte("\n"+command)) {
 		return fmt.Errorf("the file holds a line that begins with %s", command)
+	}
+	return nil
+}
+
+// VerifyComment is Verify for one comment in a declaration.
+func VerifyComment(comment []byte) error {
+	if isDirective(string(comment)) {
+		return fmt.Errorf("the file holds the directive %q", comment)
 	}
 	return nil
 }

@@ -1,0 +1,71 @@
+package shape
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// A frame is a canonical one.
+type frame struct {
+	number  int
+	letters []byte   // of what it declares
+	methods []string // of the struct
+	odd     bool
+}
+
+func newFrame(number int, t *task) *frame {
+	f := &frame{number: number}
+	for i := range t.pieces {
+		p := &t.pieces[i]
+		if letter := p.declares(); letter != 0 {
+			f.letters = append(f.letters, letter)
+			f.odd = f.odd || letter <= specName
+			continue
+		}
+		name, ofStruct, ok := p.method()
+		if ofStruct {
+			f.methods = append(f.methods, name)
+		}
+		f.odd = f.odd || !ok
+	}
+	f.letters = append(f.letters, specName)
+	return f
+}
+
+// prefix begins the names of this package's own.
+const prefix = "taskgenShape"
+
+// name is what stands for a name in the one instance of a frame that is checked.
+func (f *frame) name(letter byte) string { return fmt.Sprintf("%s%d%c", prefix, f.number, letter) }
+
+// instantiate has a frame checked: with the struct that can least, and with a spec that
+// says nothing.
+func (f *frame) instantiate(t *task) []byte {
+	return bytes.Join([][]byte{
+		fmt.Appendf(nil, "type %s struct{ _ func() }\n\nconst %s = \"\"\n", f.name(structName), f.name(wireName)),
+		instance([]byte(t.head+"}"), f.name), instance(t.text, f.name),
+	}, nil)
+}
+
+// stub is what a task declares under one of its names, without a body and for the
+// struct of the frame. met is called for the other names in it.
+func (t *task) stub(letter byte, met func(letter byte)) []byte {
+	text := []byte(t.head + "}")
+	for i := range t.pieces {
+		if p := &t.pieces[i]; p.declares() == letter {
+			text = p.text
+			if p.body >= 0 {
+				text = text[:p.body]
+			}
+		}
+	}
+	return instance(text, func(other byte) string {
+		if other == structName {
+			return t.frame.name(other)
+		}
+		if other != letter {
+			met(other)
+		}
+		return t.names[other-first]
+	})
+}
