@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -300,6 +301,18 @@ func TestWrongPackagesAreReportedAndGiveNoFiles(t *testing.T) {
 			assert.NotEmpty(t, g.got["diagnostics"])
 			g.compare(t)
 		}
+	}
+}
+
+func TestTheNumberOfProcessorsChangesNothing(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for _, pattern := range []string{"testdata/*.txtar", "testdata/errors/*.txtar"} {
+		goldens := slices.DeleteFunc(readGoldens(t, pattern), func(g *golden) bool { return g.tags != "" })
+		dir := module(t, goldens)
+		runtime.GOMAXPROCS(1)
+		one := generate(t, dir, "", "./...")
+		runtime.GOMAXPROCS(7)
+		assert.Equal(t, one, generate(t, dir, "", "./..."))
 	}
 }
 

@@ -102,11 +102,7 @@ func read(ctx context.Context, prog *load.Program, away map[string]*load.Program
 		left     []string // folders whose generated files nothing is known about
 	)
 	for _, pkg := range prog.Packages {
-		b := &builder{
-			prog: prog, pkg: pkg, plain: make(map[visit]bool), leaky: make(map[*types.Named]bool),
-			tags: make(map[types.Type]*types.Var), finite: make(map[types.Type]bool), oneWay: make(map[*types.Named]bool),
-			objects: make(map[*types.Struct]jsonObject),
-		}
+		b := &builder{prog: prog, pkg: pkg, memo: newMemo()}
 		if there := away[pkg.Path]; there != nil {
 			b.prog, b.pkg = there, there.Package(pkg.Path)
 		}
@@ -185,6 +181,14 @@ type builder struct {
 	found   *directive.Found
 	away    []away // what is not built here
 	diags   []diag.Diagnostic
+	results map[*directive.Arg]result // of result=
+	docs    map[token.Pos]string      // what comments has found
+	memo
+}
+
+// memo is what a builder has found out about types. What it finds out about a task does
+// not depend on it.
+type memo struct {
 	plain   map[visit]bool            // types that travel, and hold neither tags nor what is to be warned of
 	leaky   map[*types.Named]bool     // types of other packages that hold what is to be warned of
 	tags    map[types.Type]*types.Var // what taggedField has found out
@@ -192,7 +196,13 @@ type builder struct {
 	oneWay  map[*types.Named]bool     // what readByFields has found out
 	objects map[*types.Struct]jsonObject
 	structs map[*types.Var]string // what fieldName has found
-	docs    map[token.Pos]string  // what comments has found
+}
+
+func newMemo() memo {
+	return memo{
+		plain: make(map[visit]bool), leaky: make(map[*types.Named]bool), tags: make(map[types.Type]*types.Var),
+		finite: make(map[types.Type]bool), oneWay: make(map[*types.Named]bool), objects: make(map[*types.Struct]jsonObject),
+	}
 }
 
 func (b *builder) report(d ...diag.Diagnostic) { b.diags = append(b.diags, d...) }
@@ -255,11 +265,7 @@ func (b *builder) build() model.Package {
 	slices.SortStableFunc(m.Queues, func(x, y model.Queue) int { return strings.Compare(x.Name, y.Name) })
 	m.Schedules = schedules(b.found.Get("schedules"))
 	b.checkRetry(b.found.Get("retry"))
-	for _, t := range b.found.Types {
-		if task, ok := b.task(t); ok {
-			m.Tasks = append(m.Tasks, task)
-		}
-	}
+	m.Tasks = b.tasks()
 	// In the order of files and lines, in whatever order the files came.
 	slices.SortStableFunc(m.Tasks, func(x, y model.Task) int {
 		return cmp.Or(cmp.Compare(x.Pos.File, y.Pos.File), cmp.Compare(x.Pos.Line, y.Pos.Line))

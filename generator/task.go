@@ -5,7 +5,10 @@ import (
 	"go/token"
 	"go/types"
 	"reflect"
+	"runtime"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/taskgen/taskgen/generator/check"
 	"github.com/taskgen/taskgen/generator/directive"
@@ -16,6 +19,49 @@ import (
 // at is a place in a source file.
 func (b *builder) at(pos token.Pos, length int) model.Span {
 	return directive.SpanAt(b.prog.Fset, pos, length)
+}
+
+// tasks makes the models of the annotated structs, side by side. What is reported stands
+// in their order.
+func (b *builder) tasks() []model.Task {
+	all := b.found.Types
+	if len(all) == 0 {
+		return nil
+	}
+	b.comments()
+	b.results = make(map[*directive.Arg]result) // finding one may change the program
+	for _, t := range all {
+		if arg := t.Get("task").Arg("result"); arg != nil && arg.Value != nil {
+			typ, err := b.prog.Eval(b.pkg, load.Expr{File: t.File, Expr: arg.Value.(ast.Expr)})
+			b.results[arg] = result{typ, err}
+		}
+	}
+	builders := make([]builder, min(runtime.GOMAXPROCS(0), len(all)))
+	tasks := make([][]model.Task, len(builders))
+	var g errgroup.Group
+	for i := range builders {
+		builders[i] = *b
+		builders[i].diags, builders[i].memo = nil, newMemo()
+		g.Go(func() error {
+			for _, t := range all[i*len(all)/len(builders) : (i+1)*len(all)/len(builders)] {
+				if task, ok := builders[i].task(t); ok {
+					tasks[i] = append(tasks[i], task)
+				}
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // the functions return nil
+	for i := range builders {
+		b.report(builders[i].diags...)
+	}
+	return slices.Concat(tasks...)
+}
+
+// A result is the type that result= names, or why there is none.
+type result struct {
+	typ types.Type
+	err error
 }
 
 // task makes the model of one annotated struct. It returns false when there is
@@ -96,7 +142,7 @@ func (b *builder) result(t *directive.Type, m *model.Task) {
 	if arg == nil || arg.Value == nil {
 		return
 	}
-	typ, err := b.prog.Eval(b.pkg, load.Expr{File: t.File, Expr: arg.Value.(ast.Expr)})
+	typ, err := b.results[arg].typ, b.results[arg].err
 	if err != nil {
 		fix := ""
 		if ident, ok := arg.Value.(*ast.Ident); ok {
