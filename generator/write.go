@@ -41,28 +41,20 @@ func source(ctx context.Context, prog *load.Program, pkg *model.Package, path st
 	return src, compiles, err
 }
 
-// readParts writes the parts of a generated file and reads each while others are written.
+// readParts writes the parts of a generated file and reads them.
 func readParts(pkg *model.Package) ([]gosrc.Part, []*shape.Scan, error) {
-	var (
-		parts []gosrc.Part
-		scans []**shape.Scan
-		g     errgroup.Group
-	)
+	parts := gosrc.Parts(pkg)
+	scans := make([]*shape.Scan, len(parts))
+	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	for part := range gosrc.Parts(pkg) {
-		scan := new(*shape.Scan)
-		parts, scans = append(parts, part), append(scans, scan)
+	for i, part := range parts {
 		g.Go(func() (err error) {
-			*scan, err = shape.Read(pkg, part.Declarations(), part.Imports(), gosrc.VerifyComment)
+			scans[i], err = shape.Read(pkg, part.Declarations(), part.Imports(), gosrc.VerifyComment)
 			return err
 		})
 	}
 	err := g.Wait()
-	all := make([]*shape.Scan, len(scans))
-	for i, scan := range scans {
-		all[i] = *scan
-	}
-	return parts, all, err
+	return parts, scans, err
 }
 
 // reducedCompiles says whether what has to be checked of a file compiles.

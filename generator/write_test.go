@@ -64,7 +64,7 @@ func TestAFileThatIsMadeInPartsIsTheFile(t *testing.T) {
 	loaded, err := Load(t.Context(), cfg)
 	require.NoError(t, err)
 	pkg := &loaded.Packages[0]
-	require.Greater(t, len(slices.Collect(gosrc.Parts(pkg))), 3)
+	require.Greater(t, len(gosrc.Parts(pkg)), 3)
 	want := gosrc.File(pkg)
 	set, err := format.Source(want)
 	require.NoError(t, err)
@@ -83,7 +83,7 @@ func TestWhatIsWrongInOnePartIsFound(t *testing.T) {
 	pkg := &loaded.Packages[0]
 	prog := loaded.programs[pkg.Path]
 	var parts []*ast.File
-	for part := range gosrc.Parts(pkg) {
+	for _, part := range gosrc.Parts(pkg) {
 		names := make(map[string]bool)
 		for name := range part.Imports() {
 			names[name] = true
@@ -253,7 +253,7 @@ func TestShapesMissNothingThatIsWrong(t *testing.T) {
 			pkg = &loaded.Packages[i]
 		}
 		prog := loaded.programs[pkg.Path]
-		parts := slices.Collect(gosrc.Parts(pkg))
+		parts := gosrc.Parts(pkg)
 		p := r.IntN(len(parts))
 		spoilt := make([][]gosrc.Declaration, len(parts))
 		for i := range parts {

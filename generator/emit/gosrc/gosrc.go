@@ -9,7 +9,12 @@ package gosrc
 
 import (
 	"fmt"
+	"maps"
+	"runtime"
+	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/taskgen/taskgen/generator/emit/schema"
 	"github.com/taskgen/taskgen/generator/model"
@@ -28,14 +33,49 @@ func (f *file) all() {
 	f.handlers()
 	f.schedules()
 	f.queues()
-	for i := range f.pkg.Tasks {
-		f.owner = i
-		f.task(&f.pkg.Tasks[i])
-		f.full()
-	}
-	f.kind = Shared
+	f.end()
+	tasks := f.tasks()
 	f.holders()
 	f.guards()
+	f.end()
+	f.parts = slices.Concat(f.parts[:1], tasks(), f.parts[1:])
+}
+
+// tasks begins to write what belongs to the tasks, while other declarations are
+// written, and returns a function that returns the parts.
+func (f *file) tasks() func() []Part {
+	parts := make([][]Part, runtime.GOMAXPROCS(0))
+	begun := *f // which goes on
+	begun.parts, begun.locals = nil, &scope{maps.Clone(f.locals.taken)}
+	wait := sideBySide(len(f.pkg.Tasks), func(n, from, to int) {
+		own := begun
+		own.part, own.locals = newPart(own.pkg), &scope{maps.Clone(begun.locals.taken)}
+		for i := from; i < to; i++ {
+			own.owner = i
+			own.task(&own.pkg.Tasks[i])
+			own.full()
+		}
+		own.end()
+		parts[n] = own.parts
+	})
+	return func() []Part {
+		wait()
+		return slices.Concat(parts...)
+	}
+}
+
+// sideBySide begins to call a function for stretches of the numbers below n, one for
+// each processor, and returns one that waits for the end.
+func sideBySide(n int, f func(stretch, from, to int)) (wait func()) {
+	var g errgroup.Group
+	processors := runtime.GOMAXPROCS(0)
+	for i := range processors {
+		g.Go(func() error {
+			f(i, i*n/processors, (i+1)*n/processors)
+			return nil
+		})
+	}
+	return func() { _ = g.Wait() } // the functions return nil
 }
 
 // file is a Go file that is being written.
@@ -49,15 +89,15 @@ type file struct {
 	shared  map[string]string // the constants of definitions that several schemas have, by their text
 	taken   map[string]bool   // the names of the package's Scope
 
-	part  Part       // what is written since the last cut
-	cut   func(Part) // takes a part
-	kind  Kind       // of the declarations at hand
-	owner int        // whose they are
-	rough bool       // the declaration at hand is not set as gofmt does for certain
+	parts []Part // what is written
+	part  Part   // and since the last of them
+	kind  Kind   // of the declarations at hand
+	owner int    // whose they are
+	rough bool   // the declaration at hand is not set as gofmt does for certain
 }
 
-func newFile(pkg *model.Package, cut func(Part)) *file {
-	f := &file{pkg: pkg, imports: make(map[string]string), written: make(map[string]string), part: newPart(pkg), cut: cut}
+func newFile(pkg *model.Package) *file {
+	f := &file{pkg: pkg, imports: make(map[string]string), written: make(map[string]string), part: newPart(pkg)}
 	f.nameImports()
 	return f
 }
@@ -158,6 +198,6 @@ func (f *file) end() {
 	for path := range f.part.imports {
 		f.part.names[f.imports[path]] = path
 	}
-	f.cut(f.part)
+	f.parts = append(f.parts, f.part)
 	f.part = newPart(f.pkg)
 }

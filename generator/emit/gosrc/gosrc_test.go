@@ -226,7 +226,7 @@ func TestImportsKeepTheirNamesWhereTheyAreFree(t *testing.T) {
 
 // testFile is a file in which nothing is written.
 func testFile() *file {
-	f := newFile(&model.Package{Name: "p", Path: "example.com/p"}, nil)
+	f := newFile(&model.Package{Name: "p", Path: "example.com/p"})
 	f.imports["time"] = "time"
 	return f
 }

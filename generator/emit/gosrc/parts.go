@@ -3,7 +3,6 @@ package gosrc
 import (
 	"bytes"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -70,15 +69,12 @@ func (p Part) Declarations() []Declaration {
 // its declarations have for them.
 func (p Part) Imports() map[string]string { return p.names }
 
-// Parts returns the parts of a package's generated file in their order. The same
-// package gives the same parts.
-func Parts(pkg *model.Package) iter.Seq[Part] {
-	return func(yield func(Part) bool) {
-		more := true
-		f := newFile(pkg, func(p Part) { more = more && yield(p) })
-		f.all()
-		f.end()
-	}
+// Parts returns the parts of a package's generated file in their order, at least one.
+// The same package gives the same file.
+func Parts(pkg *model.Package) []Part {
+	f := newFile(pkg)
+	f.all()
+	return f.parts
 }
 
 // Excerpt returns declarations of some parts as a Go file by itself, which imports
@@ -105,7 +101,7 @@ func Excerpt(parts []Part, names map[string]bool, declarations ...[]byte) []byte
 }
 
 // File returns a package's generated file.
-func File(pkg *model.Package) []byte { return Join(slices.Collect(Parts(pkg))) }
+func File(pkg *model.Package) []byte { return Join(Parts(pkg)) }
 
 // Join returns the generated file that consists of these parts, at least one.
 func Join(parts []Part) []byte {

@@ -15,11 +15,16 @@ import (
 func (f *file) definitions() {
 	f.shared = make(map[string]string)
 	f.schemas = make(map[*model.Task]schema.Document, len(f.pkg.Tasks))
+	documents := make([]schema.Document, len(f.pkg.Tasks))
+	sideBySide(len(documents), func(_, from, to int) {
+		for i := from; i < to; i++ {
+			documents[i] = schema.Of(&f.pkg.Tasks[i])
+		}
+	})()
 	tasks := make(map[schema.Definition]int)
-	for i := range f.pkg.Tasks {
-		t := &f.pkg.Tasks[i]
-		f.schemas[t] = schema.Of(t)
-		for _, d := range f.schemas[t].Definitions {
+	for i := range documents {
+		f.schemas[&f.pkg.Tasks[i]] = documents[i]
+		for _, d := range documents[i].Definitions {
 			tasks[d]++
 		}
 	}
