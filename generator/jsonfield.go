@@ -112,6 +112,7 @@ type embedding struct {
 // found the first way, and lost on the others.
 func jsonFields(st *types.Struct) jsonObject {
 	s := fieldSearch{root: st, taken: make(map[string]*jsonField), seen: make(map[types.Type]*types.Var)}
+	s.object.fields = make([]jsonField, 0, st.NumFields())
 	for level := []embedding{{st: st}}; len(level) > 0; {
 		for _, e := range level {
 			s.seen[e.t] = e.v

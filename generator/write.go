@@ -20,24 +20,28 @@ import (
 // compile.
 func source(ctx context.Context, prog *load.Program, pkg *model.Package, path string) (src []byte, compiles bool, err error) {
 	parts, scans, err := readParts(pkg)
-	src = gosrc.Join(parts)
-	mode := parser.ImportsOnly | parser.ParseComments
+	mode := parser.ImportsOnly // the comments in the declarations are read
 	if errors.Is(err, shape.ErrOdd) {
-		scans, mode = nil, parser.ParseComments
+		scans, mode = nil, 0
 	} else if err != nil {
 		return nil, false, err
 	}
-	tree, err := parser.ParseFile(token.NewFileSet(), path, src, mode|parser.SkipObjectResolution)
-	if err != nil {
-		return nil, false, err
+	var g errgroup.Group
+	g.Go(func() error {
+		src = gosrc.Join(parts)
+		tree, err := parser.ParseFile(token.NewFileSet(), path, src, mode|parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		return gosrc.Verify(pkg, src, tree)
+	})
+	err = nil
+	if scans != nil {
+		compiles, err = reducedCompiles(ctx, prog, pkg, path, parts, scans)
 	}
-	if err := gosrc.Verify(pkg, src, tree); err != nil {
-		return nil, false, err
+	if wrong := g.Wait(); wrong != nil {
+		return nil, false, wrong
 	}
-	if scans == nil {
-		return src, false, nil
-	}
-	compiles, err = reducedCompiles(ctx, prog, pkg, path, parts, scans)
 	return src, compiles, err
 }
 

@@ -88,6 +88,9 @@ func read(path string) ([]byte, error) {
 // plain is a text without what git and editors put in: \n ends its lines.
 func plain(text []byte) []byte {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	if bytes.IndexByte(text, '\r') < 0 { // of most texts no copy is needed
+		return text
+	}
 	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 }
 

@@ -90,8 +90,9 @@ func Read(pkg *model.Package, declarations []gosrc.Declaration, imports map[stri
 	s := &Scan{imports: imports, used: make(map[string]bool)}
 	sc := &scanner{used: s.used, comment: comment}
 	var (
-		t   *task
-		err error
+		t       *task
+		err     error
+		scratch = make([]byte, 0, usual)
 	)
 	for _, d := range declarations {
 		if !plain(d.Text) {
@@ -100,7 +101,7 @@ func Read(pkg *model.Package, declarations []gosrc.Declaration, imports map[stri
 		switch d.Kind {
 		case gosrc.Spec, gosrc.Frame:
 			if t == nil || t.index != d.Task {
-				t = &task{index: d.Task, names: gosrc.Names(&pkg.Tasks[d.Task])}
+				t = &task{index: d.Task, names: gosrc.Names(&pkg.Tasks[d.Task]), text: make([]byte, 0, usual)}
 				s.tasks = append(s.tasks, t)
 				sc.names = letters(t.names)
 			}
@@ -112,7 +113,7 @@ func Read(pkg *model.Package, declarations []gosrc.Declaration, imports map[stri
 				s.shared = append(s.shared, d.Text)
 			}
 			sc.names, t = nil, nil
-			_, err = sc.scan(nil, d.Text)
+			_, err = sc.scan(scratch[:0], d.Text)
 		}
 		if err != nil {
 			return nil, err
@@ -120,6 +121,9 @@ func Read(pkg *model.Package, declarations []gosrc.Declaration, imports map[stri
 	}
 	return s, nil
 }
+
+// usual is the size of most frames, with the largest declaration beside them.
+const usual = 3 << 10
 
 func letters(names []string) map[string]byte {
 	m := make(map[string]byte, len(names))
