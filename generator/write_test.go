@@ -208,6 +208,9 @@ type eightTask struct{ Key int }
 type nineTask struct{ Key int }
 
 //taskgen:task
+type twelveTask struct{ Key []int }
+
+//taskgen:task
 type TenTask struct{ Password string ` + "`task:\"secret\"`" + ` }
 
 func (TenTask) String() string { return "ten" }
@@ -227,6 +230,36 @@ func TestAllIsKnownToCompileByItsShapes(t *testing.T) {
 		require.NoError(t, err)
 		// There are no constants without a type to be had where string is another type.
 		assert.Equal(t, !slices.Contains(pkg.Scope, "string"), compiles, pkg.Path)
+	}
+}
+
+// What compiles for one struct is not known to compile for all.
+func TestTheFrameOfOneStructDoesNotVouchForAnother(t *testing.T) {
+	loaded := goldens(t)
+	pkg := &loaded.Packages[slices.IndexFunc(loaded.Packages, func(p model.Package) bool { return p.Name == "alike" })]
+	prog := loaded.programs[pkg.Path]
+	parts := gosrc.Parts(pkg)
+	for _, names := range [][]string{{"eight", "nine"}, {"eight", "twelve"}} { // twelve cannot be compared
+		all := make([][]gosrc.Declaration, len(parts))
+		for i := range parts {
+			all[i] = parts[i].Declarations()
+			for j := range all[i] {
+				text := string(all[i][j].Text)
+				if strings.Contains(text, "var eightSpec") { // so that eight is checked as it is
+					text = strings.Replace(text, `"q"`, `func() string { _ = eightHandlerFunc(nil); return "q" }()`, 1)
+				}
+				for _, name := range names {
+					if strings.Contains(text, "func (f "+name+"HandlerFunc)") {
+						text = strings.Replace(text, "{\n", "{\n\t_ = task == task\n", 1)
+					}
+				}
+				all[i][j].Text = []byte(text)
+			}
+		}
+		require.Equal(t, names[1] == "nine", compilesWhole(t, prog, pkg, parts, all))
+		known, told := compilesByShape(t, prog, pkg, parts, all)
+		require.True(t, told)
+		require.False(t, known, "what compares cannot be known by its shape")
 	}
 }
 

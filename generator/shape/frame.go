@@ -11,6 +11,7 @@ type frame struct {
 	letters []byte   // of what it declares
 	methods []string // of the struct
 	odd     bool
+	checked bool // it will be
 }
 
 func newFrame(number int, t *task) *frame {

@@ -108,11 +108,11 @@ func (r *reduction) frame(t *task) {
 		for _, name := range f.methods {
 			r.methods[name] = true
 		}
-		if !f.odd && !t.odd {
-			r.out = append(r.out, f.instantiate(t))
-		}
 	}
-	t.frame = f
+	if t.frame = f; !f.odd && !t.odd && !f.checked {
+		f.checked = true
+		r.out = append(r.out, f.instantiate(t))
+	}
 	named, st := r.structOf(t.index)
 	r.real[t.index] = t.odd || f.odd || st == nil || has(named, st, f.methods)
 }
