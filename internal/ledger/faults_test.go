@@ -115,7 +115,7 @@ func (c Chaos) Run(ctx context.Context) (found []string, err error) {
 		return nil, err
 	}
 	return append(r.found, Audit(entries, tasks.TypeDoomed, Terms{
-		ConfirmsAcks: can.ConfirmsAcks, Copies: !can.RefusesIDs, Resends: strings.HasPrefix(c.Provider, "redis"), Faults: r.faults,
+		ConfirmsAcks: can.ConfirmsAcks, Copies: !can.RefusesIDs, Resends: strings.HasPrefix(c.Provider, "redis") || c.Provider == "nats", Faults: r.faults,
 	})...), nil
 }
 
