@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -171,6 +172,47 @@ func TestADeliveryThatIsReadAfterItsLeaseIsNotWhatIsDone(t *testing.T) {
 		require.Len(t, p.got, 1)
 		require.NoError(t, other.Complete(within(t), take(t, other, 1, time.Minute)))
 		ds, err := still.deliver(within(t), p, 1, quick)
+		require.NoError(t, err)
+		assert.Empty(t, ds)
+	}
+}
+
+// A server that starts again counts leases from when their messages were stored.
+func TestWhatAProcessHoldsIsNotHandedOutToItAgain(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range bothTypes {
+		q := openQueue(t, openShared(t), cfg)
+		put(t, q, newTask(q, "a"))
+		ds := take(t, q, 1, time.Minute)
+		require.NoError(t, q.wire.ask(within(t), []*request{heldBy(q, ds)[0].put(time.Millisecond)}, nil))
+		consumers, _ := q.consumers()
+		p, err := q.pull(within(t), q.done, consumers, 1, true)
+		require.NoError(t, err)
+		require.Len(t, p.got, 1)
+		again, err := q.deliver(within(t), p, 1, time.Minute)
+		require.NoError(t, err)
+		assert.Empty(t, again)
+		require.NoError(t, q.Complete(within(t), ds))
+		counts(t, q, runtime.Stats{})
+	}
+}
+
+// The connection is lost when a message was pulled, and the server, which was killed,
+// has delivered it to somebody else since.
+func TestADeliveryThatIsReadAfterTheConnectionWasLostIsNotWhatIsDone(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+		q, other, _ := twins(t, cfg)
+		put(t, q, newTask(q, "a"))
+		consumers, _ := q.consumers()
+		p, err := q.pull(within(t), q.done, consumers, 1, true)
+		require.NoError(t, err)
+		require.Len(t, p.got, 1)
+		ls, _, _ := other.read(p.got)
+		require.NoError(t, errors.Join(other.finish(within(t), ls)...))
+		require.NoError(t, q.wire.nc.ForceReconnect())
+		<-p.gone
+		ds, err := q.deliver(within(t), p, 1, time.Minute)
 		require.NoError(t, err)
 		assert.Empty(t, ds)
 	}

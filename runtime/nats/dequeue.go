@@ -103,7 +103,7 @@ func (q *Queue) fetch(ctx context.Context, limit int) (*pull, error) {
 	if len(consumers)+len(sleepers) == 1 {
 		return q.pull(ctx, q.done, consumers, limit, true)
 	}
-	all := &pull{w: q.wire, asked: time.Now()}
+	all := &pull{w: q.wire, asked: time.Now(), gone: q.wire.lost()}
 	for i := range consumers {
 		p, err := q.pull(ctx, q.done, consumers[i:i+1], limit-len(all.got), false)
 		if err != nil {
@@ -142,11 +142,12 @@ func (q *Queue) deliver(ctx context.Context, p *pull, limit int, length time.Dur
 	}
 	ls, counts, strays := q.read(p.got)
 	q.adoptAll(ctx, strays)
+	ls, counts = q.unheld(ctx, ls, counts)
 	if err := q.dropReplaced(ctx, ls); err != nil {
 		return nil, err // their leases bring them back
 	}
 	_, unit := q.consumers()
-	ls, err := q.current(ctx, ls, counts, time.Since(p.asked) >= max(unit, slack))
+	ls, err := q.current(ctx, ls, counts, p.late(unit))
 	if err != nil {
 		return nil, err
 	}
@@ -236,6 +237,26 @@ func (s *source) read(msgs []pulled) (ls []*lease, counts []uint64, strays []for
 	return ls, counts, strays
 }
 
+// unheld leaves out messages whose lease this process holds, and makes the server's what
+// it was: one that starts again counts the leases of deliveries from when the messages
+// were stored, so that they end at once, and knows nothing of those it made just before
+// it was killed.
+func (q *Queue) unheld(ctx context.Context, ls []*lease, counts []uint64) ([]*lease, []uint64) {
+	var puts []*request
+	free, times := ls[:0], counts[:0]
+	for i, l := range ls {
+		if until := q.held.until(l); !until.IsZero() {
+			puts = append(puts, l.put(time.Until(until)+slack))
+			continue
+		}
+		free, times = append(free, l), append(times, counts[i])
+	}
+	if len(puts) > 0 {
+		_ = q.wire.ask(ctx, puts, nil) // else it is delivered once more
+	}
+	return free, times
+}
+
 // dropReplaced takes away what copies stand in place of, where their writer has not:
 // it died, or was told by nobody in time that the server had stored the copy. The old
 // message would come again, and when the copy is done by then nothing would tell that.
@@ -276,9 +297,7 @@ func (s *source) dropReplaced(ctx context.Context, ls []*lease) error {
 
 // current drops messages of which there is a later copy, or one on the dead letter
 // queue: whoever wrote that died before it took the old one away. Only what was
-// delivered before is asked about, and where it is late what was delivered now: it may
-// have waited on its way, or in the memory of a process that stood still, until its
-// lease was over and somebody else had done it.
+// delivered before is asked about, and all where it is late.
 func (s *source) current(ctx context.Context, ls []*lease, counts []uint64, late bool) ([]*lease, error) {
 	var again []*lease
 	var rs []*request

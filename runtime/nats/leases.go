@@ -45,7 +45,8 @@ type lease struct {
 type leases struct {
 	mu    sync.Mutex
 	by    map[string]*lease
-	freed chan struct{} // closed when one is not busy any more; nil: nobody waits
+	seqs  map[uint64]*lease // the same, by their messages
+	freed chan struct{}     // closed when one is not busy any more; nil: nobody waits
 	// first is no later than the end of any lease that is held, or was until it
 	// ended and is being put back; zero where there is none.
 	first time.Time
@@ -58,7 +59,7 @@ func (h *leases) add(s *source, ls []*lease) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, l := range ls {
-		h.by[l.receipt] = l
+		h.by[l.receipt], h.seqs[l.seq] = l, l
 		h.sooner(l.until)
 	}
 	for len(ls) > 0 { // most have one end
@@ -136,8 +137,26 @@ func (h *leases) free() {
 func (h *leases) drop(l *lease) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.by, l.receipt)
+	h.forget(l)
 	h.free()
+}
+
+// forget takes a lease out. h.mu is held.
+func (h *leases) forget(l *lease) {
+	delete(h.by, l.receipt)
+	if h.seqs[l.seq] == l {
+		delete(h.seqs, l.seq)
+	}
+}
+
+// until is when the lease of a message ends that is held already; zero where none is.
+func (h *leases) until(l *lease) time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if held := h.seqs[l.seq]; held != nil && time.Now().Before(held.until) {
+		return held.until
+	}
+	return time.Time{}
 }
 
 // back ends a claim without effect. A lease whose end has come in the meantime is
@@ -192,7 +211,7 @@ func (h *leases) ended(ls []*lease) []*lease {
 	var over []*lease
 	for _, l := range ls {
 		if h.by[l.receipt] == l && !l.busy && !now.Before(l.until) {
-			delete(h.by, l.receipt)
+			h.forget(l)
 			if !l.buried && now.Sub(l.until) < late {
 				over = append(over, l)
 			}

@@ -32,6 +32,7 @@ type pull struct {
 	sub   *nats.Subscription
 	ch    chan *nats.Msg
 	asked time.Time
+	gone  <-chan struct{} // closed when the connection was lost since
 	waits bool
 	open  int // requests that may still bring something
 	got   []pulled
@@ -78,13 +79,12 @@ func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []str
 		// asked for one message each.
 		ask.NoWait = len(consumers) == 1
 	}
-	p := &pull{w: s.wire, waits: wait, ch: make(chan *nats.Msg, (batch+8)*len(consumers)), open: len(consumers), asked: time.Now()}
+	p := &pull{w: s.wire, waits: wait, ch: make(chan *nats.Msg, (batch+8)*len(consumers)), open: len(consumers), asked: time.Now(), gone: s.wire.lost()}
 	var err error
 	inbox := s.wire.nc.NewInbox()
 	if p.sub, err = s.wire.nc.ChanSubscribe(inbox, p.ch); err != nil {
 		return nil, err
 	}
-	gone := s.wire.lost()
 	for _, c := range consumers {
 		if err := p.request(s, c, inbox, ask); err != nil {
 			return nil, errors.Join(err, p.sub.Unsubscribe())
@@ -128,12 +128,24 @@ func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []str
 			return p, p.stop(s, consumers, batch)
 		case <-timer.C:
 			return p, p.stop(s, consumers, batch)
-		case <-gone:
+		case <-p.gone:
 			p.err = s.wire.away()
 		}
 		return p, p.end()
 	}
 	return p, p.sub.Unsubscribe()
+}
+
+// late reports whether what was pulled may be with somebody else by now, or done. It
+// may have waited on its way, or in the memory of a process that stood still, until
+// its lease was over; and a server that was killed forgets what it delivered last.
+func (p *pull) late(lease time.Duration) bool {
+	select {
+	case <-p.gone:
+		return true
+	default:
+		return time.Since(p.asked) >= max(lease, slack)
+	}
 }
 
 // adapt lets what is asked for next be more or less, by how long the messages of

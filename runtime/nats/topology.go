@@ -61,7 +61,7 @@ type source struct {
 }
 
 func newSource(p *Provider, name string, kind runtime.QueueType) *source {
-	return &source{names: namesOf(p.prefix, name), p: p, wire: p.wire, name: name, kind: kind, held: leases{by: make(map[string]*lease), lapsing: make(chan struct{}, 1)}}
+	return &source{names: namesOf(p.prefix, name), p: p, wire: p.wire, name: name, kind: kind, held: leases{by: make(map[string]*lease), seqs: make(map[uint64]*lease), lapsing: make(chan struct{}, 1)}}
 }
 
 func (s *source) isDLQ() bool { return s.dlq.Load() }
