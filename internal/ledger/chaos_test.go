@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	provider = flag.String("provider", "", "the only provider of TestChaos: sqlite, redis, rediscluster, sqs, rabbitmq or nats; empty: all but nats")
+	provider = flag.String("provider", "", "the only provider of TestChaos: sqlite, redis, rediscluster, sqs, rabbitmq or nats; empty: all")
 	seed     = flag.Uint64("seed", 1, "what faults are drawn from; 0: a new one")
 	duration = flag.Duration("for", 8*time.Second, "how long faults happen")
 )
@@ -44,9 +44,7 @@ func TestMain(m *testing.M) {
 func TestChaos(t *testing.T) {
 	names := []string{*provider}
 	if *provider == "" {
-		// NATS is left to a run of its own, with -provider nats, until long ones have shown
-		// that it holds.
-		names = []string{"sqlite", "redis", "rediscluster", "sqs", "rabbitmq"}
+		names = []string{"sqlite", "redis", "rediscluster", "sqs", "rabbitmq", "nats"}
 	}
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
