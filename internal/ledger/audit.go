@@ -83,15 +83,35 @@ func lives(entries []Entry) map[string]*life {
 	return all
 }
 
-// Pending returns how many tasks were accepted and are neither done nor dead.
-func Pending(entries []Entry) int {
-	n := 0
-	for _, l := range lives(entries) {
+// Pending returns what the books say of the tasks that were accepted and are neither
+// done nor dead.
+func Pending(entries []Entry) []string {
+	var all []string
+	for id, l := range lives(entries) {
 		if l.accepted && !l.over() {
-			n++
+			all = append(all, id+": "+l.String())
 		}
 	}
-	return n
+	slices.Sort(all)
+	return all
+}
+
+// String tells the life in a line.
+func (l *life) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, planned at %s", l.planned.Type, clock(l.planned.At))
+	if !l.planned.Due.IsZero() {
+		fmt.Fprintf(&b, " for %s", clock(l.planned.Due))
+	}
+	if l.planned.Group != "" {
+		fmt.Fprintf(&b, " in the group %s", l.planned.Group)
+	}
+	for _, some := range [][]Entry{l.begun, l.done, l.settled} {
+		for _, e := range some {
+			fmt.Fprintf(&b, ", %s at %s by %s", e.What, clock(e.At), e.From)
+		}
+	}
+	return b.String()
 }
 
 // Untouched returns how many tasks wait that were accepted and due by a time, and that
@@ -130,7 +150,7 @@ func Audit(entries []Entry, doomed string, terms Terms) []string {
 		case l.refused != "" && len(l.begun)+len(l.dead) > 0:
 			report("%s (%s) was on the queue, and its enqueue at %s said that it was not: %s", id, kind, clock(l.planned.At), l.refused)
 		case l.accepted && !l.over():
-			report("%s (%s) is lost: it was accepted at %s, began %d times, and is neither done nor dead", id, kind, clock(l.planned.At), len(l.begun))
+			report("%s (%s) is lost, neither done nor dead: %s", id, kind, l)
 		case kind == doomed && l.accepted && len(l.dead) == 0:
 			report("%s (%s) died, and is not on the dead letter queue", id, kind)
 		case kind != doomed && len(l.dead) > 0:
@@ -142,7 +162,7 @@ func Audit(entries []Entry, doomed string, terms Terms) []string {
 			}
 		}
 		if again, ok := cameBack(l, terms); ok {
-			report("%s (%s) came back: settled at %s by %s, begun again at %s by %s", id, kind, clock(l.settled[0].At), l.settled[0].From, clock(again.At), again.From)
+			report("%s (%s) came back at %s: %s", id, kind, clock(again.At), l)
 		}
 	}
 	for group, line := range groups {

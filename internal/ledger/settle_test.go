@@ -5,7 +5,7 @@ package ledger
 import (
 	"context"
 	"errors"
-	"math"
+	"fmt"
 	"strings"
 	"time"
 
@@ -13,39 +13,47 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// settle has the producers stop, waits until all that was accepted is done or dead, and
-// has the workers stop.
-func (r *chaos) settle(ctx context.Context) error {
+// settle has the producers stop, waits until all that was accepted is done or dead and
+// the queues are empty, and has the workers stop.
+func (r *chaos) settle(ctx context.Context) (err error) {
 	over := time.Now()
 	for _, s := range r.slots[:producers] {
 		r.stop(s)
 	}
-	least := math.MaxInt
-	for end := time.Now(); ; {
+	p, err := Open(ctx, r.Provider, r.broker.address, r.prefix)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	waits, last, since := "", "", time.Now()
+	for {
 		entries, err := Read(r.books())
 		if err != nil {
 			return err
 		}
-		left := Pending(entries)
-		if left == 0 {
-			break
+		// One that died may be there until the dead letters are read: a worker that is
+		// killed does not write down what it buried last.
+		left, still := Pending(entries), time.Since(since)
+		if len(left) == 0 || still > 5*time.Second {
+			if waits, err = r.waits(ctx, p); err != nil {
+				return err
+			}
+			if waits == "" {
+				break
+			}
 		}
-		if left < least {
-			least, end = left, time.Now().Add(drained)
+		if now := fmt.Sprint(len(left), waits); now != last {
+			last, since = now, time.Now()
 		}
-		if time.Now().After(end) {
-			r.report("%d tasks were neither done nor dead, and that did not change for %s", left, drained)
+		if still > drained {
+			r.report("%d tasks are neither done nor dead at %s, and nothing has changed for %s: %s: %s", len(left), clock(time.Now()), drained, waits, strings.Join(left[:min(len(left), 10)], "; "))
 			break
 		}
 		if err := pause(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}
-	done := time.Now()
-	if err := r.empty(ctx); err != nil {
-		return err
-	}
-	r.Logf("all was done %s after the last fault, and the queues were empty %s later", done.Sub(over).Round(time.Millisecond), time.Since(done).Round(time.Millisecond))
+	r.Logf("the queues were empty %s after the last fault", time.Since(over).Round(time.Millisecond))
 	for _, s := range r.slots[producers:] {
 		r.stop(s)
 	}
@@ -57,37 +65,31 @@ func (r *chaos) settle(ctx context.Context) error {
 	return nil
 }
 
-// empty waits until the queues count nothing: neither what nobody accepted and the
-// broker has, nor a lease.
-func (r *chaos) empty(ctx context.Context) error {
-	if err := r.nothing(ctx, r.broker.waits); err != nil {
-		return err
+// waits returns what the queues count, or "": also what nobody accepted and the broker
+// has, and leases.
+func (r *chaos) waits(ctx context.Context, p runtime.Provider) (string, error) {
+	var all []string
+	if r.broker.waits != nil {
+		left, err := r.broker.waits(ctx, r.prefix)
+		if err != nil {
+			return "", err
+		}
+		all = left
 	}
-	p, err := Open(ctx, r.Provider, r.broker.address, r.prefix)
-	if err != nil {
-		return err
-	}
-	defer p.Close()
 	for _, cfg := range tasks.Queues() {
 		q, err := p.Open(ctx, cfg)
 		if err != nil {
-			return err
+			return "", err
 		}
-		for end := time.Now().Add(drained); ; {
-			n, err := q.Stats(ctx)
-			if err == nil && n.Ready+n.Scheduled+n.Leased == 0 {
-				break
-			}
-			if time.Now().After(end) {
-				r.report("queue %s counts %d ready, %d scheduled and %d leased in the end (%v)", cfg.Name, n.Ready, n.Scheduled, n.Leased, err)
-				break
-			}
-			if err := pause(ctx, 200*time.Millisecond); err != nil {
-				return err
-			}
+		n, err := q.Stats(ctx)
+		if err != nil || n.Ready+n.Scheduled+n.Leased > 0 {
+			all = append(all, fmt.Sprintf("%s counts %d ready, %d scheduled, %d leased (%v)", cfg.Name, n.Ready, n.Scheduled, n.Leased, err))
+		}
+		if err := q.Close(); err != nil {
+			return "", err
 		}
 	}
-	return nil
+	return strings.Join(all, "; "), nil
 }
 
 // nothing waits until the broker itself shows nothing that should not be there.
