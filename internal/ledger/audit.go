@@ -114,16 +114,18 @@ func (l *life) String() string {
 	return b.String()
 }
 
-// Untouched returns how many tasks wait that were accepted and due by a time, and that
-// nothing keeps from being begun: none has another of its group before it.
-func Untouched(entries []Entry, by time.Time) int {
-	n := 0
-	for _, l := range lives(entries) {
-		if l.accepted && l.at.Before(by) && l.planned.Due.Before(by) && l.planned.Group == "" && len(l.begun) == 0 {
-			n++
+// Untouched returns what the books say of the tasks that wait, were accepted by a time,
+// and that nothing keeps from being begun: none has another of its group before it, and
+// none was delayed, for a queue may need room to take what is due.
+func Untouched(entries []Entry, by time.Time) []string {
+	var all []string
+	for id, l := range lives(entries) {
+		if l.accepted && l.at.Before(by) && l.planned.Due.IsZero() && l.planned.Group == "" && len(l.begun) == 0 {
+			all = append(all, id+": "+l.String())
 		}
 	}
-	return n
+	slices.Sort(all)
+	return all
 }
 
 // Audit compares the books and returns all that should not be, one line each.

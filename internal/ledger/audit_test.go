@@ -83,12 +83,12 @@ func TestUntouchedIsWhatNothingKeepsFromBeingBegun(t *testing.T) {
 		Entry{What: Planned, ID: "waits"}, Entry{What: Accepted, ID: "waits"},
 		Entry{What: Planned, ID: "refused"}, Entry{What: Refused, ID: "refused"},
 		Entry{What: Planned, ID: "behind", Group: "g"}, Entry{What: Accepted, ID: "behind"},
-		Entry{What: Planned, ID: "later", Due: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)}, Entry{What: Accepted, ID: "later"},
+		Entry{What: Planned, ID: "delayed", Due: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)}, Entry{What: Accepted, ID: "delayed"},
 		Entry{What: Planned, ID: "after"}, Entry{What: Accepted, ID: "after"},
 	)
-	assert.Equal(t, 2, Untouched(entries, entries[12].At.Add(1)))
-	assert.Equal(t, 1, Untouched(entries, entries[12].At))
-	assert.Equal(t, 0, Untouched(entries, entries[4].At))
+	assert.Len(t, Untouched(entries, entries[12].At.Add(1)), 2)
+	assert.Len(t, Untouched(entries, entries[12].At), 1)
+	assert.Empty(t, Untouched(entries, entries[4].At))
 }
 
 func TestBooksAreReadInTheOrderOfTime(t *testing.T) {

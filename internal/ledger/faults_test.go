@@ -201,6 +201,9 @@ func (r *chaos) stop(s *slot) {
 	}
 }
 
+// some are enough lines for a reader.
+func some(lines []string) string { return strings.Join(lines[:min(len(lines), 10)], "; ") }
+
 func tail(s string) string { return s[max(len(s)-4000, 0):] }
 
 // harmAll does one fault after the other until the time is over.
@@ -263,11 +266,11 @@ func (r *chaos) drains(ctx context.Context, fault string, by time.Time) error {
 			return err
 		}
 		left := Untouched(entries, by)
-		if left == 0 {
+		if len(left) == 0 {
 			return nil
 		}
 		if time.Now().After(end) {
-			r.report("%s at %s: %d tasks that were on the queues have not begun after %s", fault, clock(by), left, stopped)
+			r.report("%s at %s: %d tasks that were on the queues have not begun after %s: %s", fault, clock(by), len(left), stopped, some(left))
 			return nil
 		}
 		if err := pause(ctx, 500*time.Millisecond); err != nil {

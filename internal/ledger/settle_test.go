@@ -46,7 +46,7 @@ func (r *chaos) settle(ctx context.Context) (err error) {
 			last, since = now, time.Now()
 		}
 		if still > drained {
-			r.report("%d tasks are neither done nor dead at %s, and nothing has changed for %s: %s: %s", len(left), clock(time.Now()), drained, waits, strings.Join(left[:min(len(left), 10)], "; "))
+			r.report("%d tasks are neither done nor dead at %s, and nothing has changed for %s: %s: %s", len(left), clock(time.Now()), drained, waits, some(left))
 			break
 		}
 		if err := pause(ctx, 200*time.Millisecond); err != nil {
@@ -106,7 +106,7 @@ func (r *chaos) nothing(ctx context.Context, look func(ctx context.Context, pref
 			return nil
 		}
 		if time.Now().After(end) {
-			r.report("left behind on the broker: %s", strings.Join(left, "; "))
+			r.report("left behind on the broker: %s", some(left))
 			return nil
 		}
 		if err := pause(ctx, 500*time.Millisecond); err != nil {
