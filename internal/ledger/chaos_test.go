@@ -6,17 +6,12 @@ import (
 	"flag"
 	"math/rand/v2"
 	"os"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-
-	"github.com/taskgen/taskgen/internal/ledger/tasks"
-	"github.com/taskgen/taskgen/runtime"
 )
 
 var (
@@ -59,57 +54,6 @@ func TestChaos(t *testing.T) {
 			for _, line := range found {
 				assert.Fail(t, line)
 			}
-		})
-	}
-}
-
-// TestWhatIsLeftOnABrokerIsFound leaves a task on each queue, and the lease of one.
-func TestWhatIsLeftOnABrokerIsFound(t *testing.T) {
-	for _, name := range []string{"sqlite", "redis", "rediscluster", "sqs", "rabbitmq", "nats"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			ctx := t.Context()
-			b, err := startBroker(name, t.TempDir())
-			require.NoError(t, err)
-			defer func() { require.NoError(t, b.close()) }()
-			const prefix = "left"
-			p, err := Open(ctx, name, b.address, prefix)
-			require.NoError(t, err)
-			defer func() { require.NoError(t, p.Close()) }()
-			finds := func(want ...string) {
-				t.Helper()
-				require.Eventually(t, func() bool {
-					found, err := b.remains(ctx, prefix)
-					require.NoError(t, err)
-					text := strings.Join(found, "; ")
-					return (text == "") == (len(want) == 0) &&
-						!slices.ContainsFunc(want, func(queue string) bool { return name != "sqlite" && !strings.Contains(text, queue) })
-				}, stopped, 50*time.Millisecond)
-			}
-			var names []string
-			queues, leased := make(map[string]runtime.Queue), make(map[string][]*runtime.Delivery)
-			for _, cfg := range tasks.Queues() {
-				q, err := p.Open(ctx, cfg)
-				require.NoError(t, err)
-				one := &runtime.Task{ID: "one", Type: cfg.Types[0], Queue: cfg.Name, Payload: []byte("{}")}
-				if cfg.Type == runtime.FIFO {
-					one.GroupKey = "group"
-				}
-				_, err = q.Enqueue(ctx, []*runtime.Task{one})
-				require.NoError(t, err)
-				names, queues[cfg.Name] = append(names, cfg.Name), q
-			}
-			finds(names...)
-			for name, q := range queues {
-				leased[name], err = q.Dequeue(ctx, 1, time.Minute)
-				require.NoError(t, err)
-			}
-			finds(names...)
-			for name, q := range queues {
-				require.NoError(t, q.Complete(ctx, leased[name]))
-			}
-			require.NoError(t, p.Close())
-			finds()
 		})
 	}
 }

@@ -127,7 +127,40 @@ func (r *chaos) inspect(ctx context.Context) (can runtime.Capabilities, err erro
 	if err != nil {
 		return can, err
 	}
-	return can, r.keysAreFree(ctx)
+	p, err := Open(ctx, r.Provider, r.broker.address, r.prefix)
+	if err != nil {
+		return can, err
+	}
+	m := runtime.NewManager(runtime.ManagerConfig{})
+	defer func() { err = errors.Join(err, m.Close(), p.Close()) }()
+	if err := m.Open(ctx, p, tasks.Queues()...); err != nil {
+		return can, err
+	}
+	if err := r.keysAreFree(ctx, m); err != nil {
+		return can, err
+	}
+	return can, r.sees(ctx, m)
+}
+
+// sees puts a task on each queue, and looks whether that is noticed: a broker that shows
+// nothing proves nothing else.
+func (r *chaos) sees(ctx context.Context, m *runtime.Manager) error {
+	_, plain := tasks.EnqueuePlain(ctx, m, tasks.PlainTask{})
+	_, ordered := tasks.EnqueueOrdered(ctx, m, tasks.OrderedTask{Group: "group"})
+	_, level := tasks.EnqueueLevel(ctx, m, tasks.LevelTask{})
+	if err := errors.Join(plain, ordered, level); err != nil {
+		return err
+	}
+	return r.nothing(ctx, func(ctx context.Context, prefix string) (unseen []string, err error) {
+		left, err := r.broker.remains(ctx, prefix)
+		for _, q := range tasks.Queues() {
+			// Rows of SQLite do not tell the queue.
+			if text := strings.Join(left, "; "); text == "" || r.Provider != "sqlite" && !strings.Contains(text, q.Name) {
+				unseen = append(unseen, "a task on "+q.Name+", and nobody sees it")
+			}
+		}
+		return unseen, err
+	})
 }
 
 // exhume empties the dead letter queues, and says what a queue can do.
@@ -178,21 +211,11 @@ func (r *chaos) exhume(ctx context.Context) (can runtime.Capabilities, err error
 }
 
 // keysAreFree looks whether a unique key is still taken.
-func (r *chaos) keysAreFree(ctx context.Context) error {
+func (r *chaos) keysAreFree(ctx context.Context, m *runtime.Manager) error {
 	entries, err := Read(r.books())
 	if err != nil {
 		return err
 	}
-	p, err := Open(ctx, r.Provider, r.broker.address, r.prefix)
-	if err != nil {
-		return err
-	}
-	defer p.Close()
-	m := runtime.NewManager(runtime.ManagerConfig{})
-	if err := m.Open(ctx, p, tasks.Queues()...); err != nil {
-		return err
-	}
-	defer m.Close()
 	tried := make(map[string]bool)
 	for _, e := range entries {
 		if e.Key == "" || tried[e.Key] {
