@@ -9,6 +9,7 @@ import (
 	"regexp"
 	goruntime "runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -106,6 +107,49 @@ func TestAMoveThatAnAlarmSurprisesIsMadeOnce(t *testing.T) {
 	require.ErrorIs(t, q.Release(within(t), ds), runtime.ErrQueueFull)
 	alarmOff(t, addr)
 	require.Eventually(t, func() bool { return !q.blocked() }, soon, time.Millisecond)
+	require.NoError(t, q.Release(within(t), ds))
+	assert.Equal(t, map[string]int{"1": 1}, drainIDs(t, q))
+}
+
+// What hangs on its way into the connection when the alarm comes is stored when it ends,
+// once, too.
+func TestAMoveThatHangsInAnAlarmIsMadeOnce(t *testing.T) {
+	addr := configured(t)
+	q := open(t, addr, runtime.QueueConfig{})
+	put(t, q, task("1"))
+	ds := takeN(t, q, 1)
+	ds[0].Task.RetryCount = 1
+	s := q.p.out.current()
+	s.deaf(t)
+	server := roomOf(addr).server
+	require.NoError(t, server.Freeze())
+	defer func() { require.NoError(t, server.Thaw()) }()
+	written := make(chan error, 1)
+	var n atomic.Int64
+	go func() { // more than the buffers on the way take: who writes after it hangs
+		for range 64 {
+			if err := s.pubs[0].ch.Publish("", "nobody", false, false, amqp.Publishing{Body: make([]byte, 2<<20)}); err != nil {
+				written <- err
+				return
+			}
+			n.Add(1)
+		}
+		written <- nil
+	}()
+	last := int64(-1)
+	require.Eventually(t, func() bool { was := last; last = n.Load(); return last == was }, soon, 500*time.Millisecond, "it hangs")
+	first := make(chan error, 1)
+	go func() { first <- q.Release(context.Background(), ds) }()
+	require.Eventually(t, func() bool { return len(s.pubs[0].busy)+len(s.pubs[1].busy) > 0 }, soon, time.Millisecond, "it hangs behind that")
+	s.alarm.set(true, "memory")
+	require.ErrorIs(t, <-first, runtime.ErrQueueFull)
+	moving := q.st.leases[ds[0].Receipt].moving
+	require.NotNil(t, moving)
+	require.NotNil(t, moving.stuck)
+	require.ErrorIs(t, q.Release(within(t), ds), runtime.ErrQueueFull)
+	require.NoError(t, server.Thaw())
+	s.alarm.set(false, "")
+	require.NoError(t, <-written)
 	require.NoError(t, q.Release(within(t), ds))
 	assert.Equal(t, map[string]int{"1": 1}, drainIDs(t, q))
 }

@@ -58,7 +58,15 @@ type letter struct {
 	// channel has ended.
 	sent  *amqp.DeferredConfirmation
 	over  *publisher
-	stuck bool // maybe under way
+	stuck *stuck // maybe under way
+	own   *letter
+}
+
+// A stuck delivery hangs on its way into a connection that the broker does not read. Its
+// own copies of the letters say what has become of them when it is over.
+type stuck struct {
+	over chan struct{}
+	err  error // once it is over
 }
 
 func (l *letter) publishing() amqp.Publishing {
@@ -260,7 +268,7 @@ func (p *Provider) publish(ctx context.Context, letters []*letter) {
 				case !l.open:
 				case !full:
 					l.err = fmt.Errorf("%w: %w", errUnconfirmed, err)
-				case l.sent != nil || l.stuck:
+				case l.sent != nil || l.stuck != nil:
 					l.err = fmt.Errorf("%w: %v", errUnanswered, err)
 				default:
 					l.err = err
@@ -309,6 +317,19 @@ func (s *session) publish(ctx context.Context, letters []*letter) error {
 	if err := s.alarm.err(); err != nil {
 		return err
 	}
+	for _, l := range letters {
+		if l.stuck == nil {
+			continue
+		}
+		select {
+		case <-l.stuck.over:
+			*l = *l.own
+		case <-s.alarm.raised():
+			return s.alarm.err()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 	// The copies are the goroutine's own: it may outlast the call.
 	own := make([]letter, 0, len(letters))
 	at := make([]*letter, 0, len(letters))
@@ -317,19 +338,21 @@ func (s *session) publish(ctx context.Context, letters []*letter) error {
 			own, at = append(own, *l), append(at, l)
 		}
 	}
-	done := make(chan error, 1)
-	go func() { done <- s.deliver(ctx, own) }()
-	var err error
+	it := &stuck{over: make(chan struct{})}
+	go func() {
+		defer close(it.over)
+		it.err = s.deliver(ctx, own)
+	}()
 	select {
-	case err = <-done:
+	case <-it.over:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-s.alarm.raised():
 		select {
-		case err = <-done:
+		case <-it.over:
 		case <-time.After(stuckWait):
-			for _, l := range at {
-				l.stuck = true
+			for i, l := range at {
+				l.stuck, l.own = it, &own[i]
 			}
 			return s.alarm.err()
 		}
@@ -337,10 +360,10 @@ func (s *session) publish(ctx context.Context, letters []*letter) error {
 	for i, l := range at {
 		*l = own[i]
 	}
-	if err == nil {
-		err = s.alarm.err()
+	if it.err == nil {
+		return s.alarm.err()
 	}
-	return err
+	return it.err
 }
 
 // deliver sends letters: those that the broker may refuse by ending their channel

@@ -138,7 +138,7 @@ func (q *Queue) move(ctx context.Context, ds []*runtime.Delivery, held []*lease,
 		if l.moving = nil; letter.err == nil {
 			continue
 		}
-		if letter.sent != nil {
+		if letter.sent != nil || letter.stuck != nil {
 			l.moving = letter
 		}
 		if errors.Is(letter.err, errUnanswered) {
