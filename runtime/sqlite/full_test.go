@@ -52,7 +52,8 @@ func TestAFullFileIsWorkedOff(t *testing.T) {
 			require.NoError(t, err)
 			_, err = p.Open(within(t), runtime.QueueConfig{Name: "new"})
 			require.NoError(t, err)
-			held := take(t, q, 300)
+			held, err := q.Dequeue(within(t), 300, time.Minute) // a look alone would give up after a second
+			require.NoError(t, err)
 			require.Len(t, held, 300)
 			require.NoError(t, q.Extend(within(t), held, time.Hour))
 			for _, d := range held[:20] {
