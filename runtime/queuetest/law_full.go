@@ -140,7 +140,8 @@ func fullProducers(w *world) {
 
 func fullPool(w *world) {
 	const tasks = 6
-	m := w.manager(runtime.QueueConfig{Name: "q", Visibility: w.lease()})
+	lease := 2 * w.lease() // extensions come in time on a busy machine, too
+	m := w.manager(runtime.QueueConfig{Name: "q", Visibility: lease})
 	w.post(m, tasks)
 	empty := w.fill()
 	var (
@@ -158,7 +159,7 @@ func fullPool(w *world) {
 		mu.Unlock()
 		// Longer than a lease, which has to be extended.
 		select {
-		case <-time.After(5 * w.lease() / 2):
+		case <-time.After(5 * lease / 2):
 		case <-ctx.Done():
 			lost.Add(1)
 			return context.Cause(ctx)

@@ -95,7 +95,8 @@ func poisonFullSize(w *world) {
 const fullRaw = 1 << 20
 
 func poisonBytes(w *world) {
-	m := w.manager(runtime.QueueConfig{Name: "q"})
+	// Where a burial fails the end of a lease brings the message back.
+	m := w.manager(runtime.QueueConfig{Name: "q", Visibility: w.ample()})
 	q, err := m.Queue("q")
 	w.ok(err, "queue")
 	most := w.h.MaxRaw
