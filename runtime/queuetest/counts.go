@@ -26,9 +26,7 @@ func (w *world) becomes(q runtime.Queue, when string, ready, scheduled, leased, 
 	want := runtime.Stats{Ready: ready, Scheduled: scheduled, Leased: leased, Dead: dead}
 	var s runtime.Stats
 	deadline := time.Now().Add(w.patience)
-	every := time.NewTicker(tick)
-	defer every.Stop()
-	for ; ; <-every.C {
+	for look := new(looker); ; look.rest() {
 		if s = w.numbers(q); agree(q.Capabilities(), s, want) {
 			return
 		}

@@ -102,7 +102,8 @@ func (w *world) finish(q runtime.Queue, role string) []string {
 func (w *world) idle(q runtime.Queue) bool {
 	w.Helper()
 	can := q.Capabilities()
-	for end := w.now().Add(2 * q.Config().Visibility); ; w.pass(tick) {
+	look := new(looker)
+	for end := w.now().Add(2 * q.Config().Visibility); ; look.rest() {
 		s := w.numbers(q)
 		if s.Ready+s.Scheduled+s.Leased > 0 {
 			return false

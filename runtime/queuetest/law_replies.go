@@ -149,9 +149,7 @@ func (w *world) reaches(q runtime.Queue, when string, ready, scheduled, leased, 
 		err error
 	)
 	deadline := time.Now().Add(w.patience)
-	every := time.NewTicker(tick)
-	defer every.Stop()
-	for ; ; <-every.C {
+	for look := new(looker); ; look.rest() {
 		err = w.try(func(ctx context.Context) (err error) {
 			s, err = q.Stats(ctx)
 			return err

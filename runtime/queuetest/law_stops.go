@@ -162,7 +162,8 @@ func stopAgain(w *world) {
 // provider receives behind a Dequeue that was cancelled it puts back.
 func (w *world) unleased(q runtime.Queue) {
 	w.Helper()
-	for deadline := time.Now().Add(min(promptly, w.patience)); ; <-time.After(tick) {
+	look := new(looker)
+	for deadline := time.Now().Add(min(promptly, w.patience)); ; look.rest() {
 		n := w.numbers(q).Leased
 		if n == 0 {
 			return

@@ -20,7 +20,18 @@ const (
 	patient = 45 * time.Second
 	glance  = 40 * time.Millisecond
 	tick    = 2 * time.Millisecond
+	slowest = 50 * time.Millisecond
 )
+
+// A looker looks for what must come, again and again. The time between two looks begins at
+// a tick and grows: a look costs a broker's time, and that of what is waited for.
+type looker struct{ pause time.Duration }
+
+// rest waits until the next look.
+func (l *looker) rest() {
+	l.pause = min(max(l.pause*5/4, tick), slowest)
+	<-time.After(l.pause)
+}
 
 // glance is a look at a queue for what must not come. A broker's answer takes its
 // time: one that comes after the look was not waited for.
@@ -219,7 +230,7 @@ func (w *world) check(ok bool, format string, args ...any) {
 func (w *world) eventually(cond func() bool, format string, args ...any) {
 	w.Helper()
 	deadline := time.After(w.patience)
-	for every := time.NewTicker(tick); !cond(); <-every.C {
+	for look := new(looker); !cond(); look.rest() {
 		select {
 		case <-deadline:
 			w.Fatalf("still not after %s: %s", w.patience, fmt.Sprintf(format, args...))
