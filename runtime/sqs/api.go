@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go/middleware"
@@ -27,20 +28,23 @@ type api struct {
 	*awssqs.Client
 	counts   sync.Map // action -> *atomic.Int64
 	patience time.Duration
+	hangUp   func() // closes the connections that are the provider's own
 }
 
 // newAPI derives a client that counts. The count stands behind the SDK's retries,
 // so that each attempt is seen.
 func newAPI(client *awssqs.Client) *api {
-	a := &api{patience: defaultPatience}
+	a := &api{patience: defaultPatience, hangUp: func() {}}
 	count := middleware.FinalizeMiddlewareFunc("taskgenCount", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 		a.count(awsmiddleware.GetOperationName(ctx))
-		if tries, ok := ctx.Value(triesKey{}).(*atomic.Int64); ok {
-			tries.Add(1)
-		}
-		return a.bounded(ctx, in, next)
+		tries, counted := ctx.Value(triesKey{}).(*atomic.Int64)
+		return a.bounded(ctx, counted && tries.Add(1) == 1, in, next)
 	})
 	a.Client = awssqs.New(client.Options(), func(o *awssqs.Options) {
+		if sdks, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
+			own := ownConnections(sdks)
+			o.HTTPClient, a.hangUp = own, own.CloseIdleConnections
+		}
 		o.APIOptions = append(o.APIOptions[:len(o.APIOptions):len(o.APIOptions)], func(s *middleware.Stack) error {
 			return s.Finalize.Insert(count, "Retry", middleware.After)
 		})

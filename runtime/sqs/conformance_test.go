@@ -160,9 +160,14 @@ func harness(name string, kind runtime.QueueType, more map[queuetest.Law]string)
 	return queuetest.Harness{
 		Name: name, Home: queuetest.OnServer, Type: kind,
 		Data: onEmulator, Open: openAt(), Cost: total,
-		Network:    func(tb testing.TB, addr string) queuetest.Network { return at(tb, addr).proxy },
-		Raw:        publish,
-		MaxRaw:     128 << 10, // emulators are slow with more
+		Network: func(tb testing.TB, addr string) queuetest.Network { return at(tb, addr).proxy },
+		Raw:     publish,
+		MaxRaw:  128 << 10, // emulators are slow with more
+		Swallow: func(tb testing.TB, addr string) func() {
+			p := at(tb, addr).proxy
+			p.Swallow()
+			return p.Heal
+		},
 		Downgrades: with(more),
 	}
 }

@@ -46,8 +46,10 @@
 // minutes: see [WithWait]. A context that ends within a second is served by short polls.
 //
 // A request whose answer does not begin within 5 s, beyond the wait of a poll and a second
-// for each 64 KiB that it sends, is given up, and its connection closed. The SDK sends it
-// again, but for a poll, which Dequeue answers as an error.
+// for each 64 KiB that it sends, is given up, and its connection closed, with all idle ones:
+// they may have died alike. The SDK sends it again, but for a poll, which Dequeue answers as
+// an error. A call returns when its context ends, or half a second later where what it leaves
+// undone goes on without it.
 //
 // A fifo queue gives several tasks of one group in a receive. They are handed out one
 // at a time: the next one when the one before it is completed or dead. Meanwhile
@@ -58,10 +60,12 @@
 //
 // # The HTTP client
 //
-// Each poll and each batch under way holds a connection. The SDK's default client
-// keeps 10 idle ones to a host: where more are busy at a time, give it more
-// (MaxIdleConnsPerHost of awshttp.BuildableClient, as [Open] does). A timeout of the
-// client, if it has one, must be longer than the wait of a poll, up to 20 s by default.
+// Each poll and each batch under way holds a connection. Where the client is of the SDK's
+// own kind (awshttp.BuildableClient, the default), the provider makes the connections
+// itself, with the same settings, and keeps up to 256 idle ones until Close. Of another
+// client they are the caller's: let it keep as many (MaxIdleConnsPerHost), and have the
+// method CloseIdleConnections, as http.Client does. A timeout of the client, if it has
+// one, must be longer than the wait of a poll, up to 20 s by default.
 //
 // README.md in this folder has the permissions, the quotas and the costs.
 package sqs

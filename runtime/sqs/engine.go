@@ -54,8 +54,10 @@ type engine struct {
 	back        chan struct{}          // closed when what nobody asked for has gone back; nil before the first time
 	moving      map[chan struct{}]bool // moves of messages that no worker has; Stats waits for them
 	work        sync.WaitGroup         // polls, and what they bring that is no worker's
+	polling     context.Context        // of polls
 	cut         context.CancelFunc
-	polling     context.Context
+	moves       context.Context // of what else goes on when the call that it was for has ended
+	halt        context.CancelFunc
 }
 
 // A waiter is a Dequeue that found nothing yet.
@@ -162,8 +164,12 @@ func (e *engine) dequeue(ctx context.Context, q *Queue, limit int, lease time.Du
 		}
 		e.mu.Unlock()
 		if len(ms) > 0 {
-			if ds := e.handOut(ctx, ms, lease, q.cfg.MaxDeliveries); len(ds) > 0 {
+			ds, gone := e.handOut(ctx, ms, lease, q.cfg.MaxDeliveries)
+			switch {
+			case len(ds) > 0:
 				return ds, nil
+			case gone:
+				return nil, e.noTasks()
 			}
 			continue
 		}
@@ -206,10 +212,12 @@ func (e *engine) await(ctx context.Context, q *Queue, w *waiter, ask *lane, aske
 	case <-q.done:
 		return fmt.Errorf("queue %q: %w", q.cfg.Name, runtime.ErrClosed)
 	case <-ctx.Done():
-		return fmt.Errorf("queue %q: %w", e.name, runtime.ErrNoTasks)
+		return e.noTasks()
 	}
 	return nil
 }
+
+func (e *engine) noTasks() error { return fmt.Errorf("queue %q: %w", e.name, runtime.ErrNoTasks) }
 
 // brief reports whether a context ends too soon for a poll that waits.
 func brief(ctx context.Context) bool {
@@ -306,8 +314,12 @@ func (e *engine) watchLater(ctx context.Context) {
 		return
 	}
 	e.looked = now
-	e.later.start(poll{limit: maxBatch, lease: runtime.DefaultVisibility, wait: wait})
+	e.later.start(poll{limit: maxBatch, lease: laterLease, wait: wait})
 }
+
+// laterLease is how long delayed tasks of a fifo queue are away whose poll's answer was
+// lost, or that could not be moved: enough for moving them.
+const laterLease = 10 * time.Second
 
 // demand is how many messages the waiting Dequeues would take. mu is held.
 func (e *engine) demand() int {
@@ -339,48 +351,4 @@ func (e *engine) wakeAll() {
 		default:
 		}
 	}
-}
-
-// closeWait bounds how long shut waits for polls: as long as one may take.
-func (e *engine) closeWait() time.Duration {
-	if e.p.closeWait != unset {
-		return e.p.closeWait
-	}
-	wait := e.p.wait
-	if wait == unset {
-		wait = maxWait
-	}
-	return wait + e.p.api.patience + time.Second
-}
-
-// shut ends the engine: it waits for polls that are under way and gives back what
-// they brought.
-func (e *engine) shut() {
-	e.mu.Lock()
-	e.wakeAll()
-	if e.holding != nil {
-		e.holding.Stop()
-	}
-	e.mu.Unlock()
-	done := make(chan struct{})
-	go func() {
-		e.work.Wait()
-		close(done)
-	}()
-	t := time.NewTimer(e.closeWait())
-	select {
-	case <-done:
-	case <-t.C:
-		e.cut()
-		<-done
-	}
-	t.Stop()
-	e.mu.Lock()
-	ms := append(e.clear(), e.rise()...)
-	e.mu.Unlock()
-	e.giveBack(ms)
-	e.mu.Lock()
-	e.tellBehind()
-	e.mu.Unlock()
-	e.cut()
 }

@@ -25,6 +25,7 @@ func dequeue(t *testing.T, q *Queue) []*runtime.Delivery {
 }
 
 func TestAGroupThatCameInOneReceiveIsHandedOutOneByOne(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
 	put(t, q, numbered(10)...)
@@ -40,6 +41,7 @@ func TestAGroupThatCameInOneReceiveIsHandedOutOneByOne(t *testing.T) {
 }
 
 func TestWhatStandsBehindALeasedTaskIsReadyToStats(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
 	put(t, q, numbered(5)...)
@@ -48,6 +50,7 @@ func TestWhatStandsBehindALeasedTaskIsReadyToStats(t *testing.T) {
 }
 
 func TestExtendKeepsTheWholeLine(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q, other := openQueue(t, b.p, fifo), openQueue(t, b.provider(t), fifo)
 	put(t, q, numbered(3)...)
@@ -62,6 +65,7 @@ func TestExtendKeepsTheWholeLine(t *testing.T) {
 }
 
 func TestWhereSQSLosesOneOfALineTheRestGoesBackBehindIt(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
 	put(t, q, numbered(5)...)
@@ -90,6 +94,7 @@ func TestWhereSQSLosesOneOfALineTheRestGoesBackBehindIt(t *testing.T) {
 }
 
 func TestAFailedHeadIsRetriedBeforeItsLineInAnyProcess(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q, other := openQueue(t, b.p, fifo), openQueue(t, b.provider(t), fifo)
 	put(t, q, numbered(4)...)
@@ -111,6 +116,7 @@ func TestAFailedHeadIsRetriedBeforeItsLineInAnyProcess(t *testing.T) {
 }
 
 func TestAFailedHeadWaitsHereWithItsLineAndNobodyIsCharged(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
 	put(t, q, "head", "next")
@@ -146,6 +152,7 @@ func receives(q *Queue, d *runtime.Delivery) int {
 }
 
 func TestAfterADeployTheLineBehindAFailedHeadHasAllItsRetries(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	p := b.provider(t)
 	q := openQueue(t, p, fifo)
@@ -174,6 +181,7 @@ func TestAfterADeployTheLineBehindAFailedHeadHasAllItsRetries(t *testing.T) {
 }
 
 func TestARetryOfHoursIsReceivedAnewAndKeepsItsCount(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
 	put(t, q, numbered(2)...)
@@ -192,6 +200,7 @@ func TestARetryOfHoursIsReceivedAnewAndKeepsItsCount(t *testing.T) {
 }
 
 func TestALineThatSQSLosesWhileItsHeadWaitsComesBackInOrder(t *testing.T) {
+	t.Parallel()
 	for place := range 3 { // of the message whose lease is lost
 		b := newBench(t)
 		q := openQueue(t, b.p, fifo)
@@ -223,6 +232,7 @@ func TestALineThatSQSLosesWhileItsHeadWaitsComesBackInOrder(t *testing.T) {
 }
 
 func TestOnAFifoQueueACrashIsNoRetry(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
 	can := q.Capabilities()
@@ -237,6 +247,7 @@ func TestOnAFifoQueueACrashIsNoRetry(t *testing.T) {
 }
 
 func TestAReleaseThatIsNotChargedLetsAnotherProcessRunTheTask(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q, other := openQueue(t, b.p, fifo), openQueue(t, b.provider(t), fifo)
 	put(t, q, numbered(2)...)
@@ -255,6 +266,7 @@ func TestAReleaseThatIsNotChargedLetsAnotherProcessRunTheTask(t *testing.T) {
 }
 
 func TestNothingIsGivenBackSoOftenThatSQSMovesIt(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
 	put(t, q, numbered(2)...)
@@ -278,6 +290,7 @@ func TestNothingIsGivenBackSoOftenThatSQSMovesIt(t *testing.T) {
 }
 
 func TestAReceiveWhoseReplyIsLostIsGivenTheSameMessages(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
 	put(t, q, "a", "b")
@@ -296,6 +309,7 @@ func TestAReceiveWhoseReplyIsLostIsGivenTheSameMessages(t *testing.T) {
 }
 
 func TestAnEnqueueThatIsRepeatedOnAFifoQueueIsOne(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
 	a := task(q, "a")
@@ -308,6 +322,7 @@ func TestAnEnqueueThatIsRepeatedOnAFifoQueueIsOne(t *testing.T) {
 }
 
 func TestNothingOfAGroupIsSentAfterAFailure(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
 	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
@@ -329,6 +344,7 @@ func TestNothingOfAGroupIsSentAfterAFailure(t *testing.T) {
 }
 
 func TestADelayedFifoTaskHopsAndJoinsItsGroupWhenItIsDue(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
 	due := b.clock.Now().Add(40 * time.Minute)
@@ -352,6 +368,7 @@ func first(t *testing.T, q *Queue) *runtime.Delivery {
 }
 
 func TestAnExtendBesideACompleteLeavesTheGroupToIt(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q, other := openQueue(t, b.p, fifo), openQueue(t, b.provider(t), fifo)
 	put(t, q, numbered(3)...)
@@ -378,6 +395,7 @@ func (c *cupboard) Get(ctx context.Context, key string) ([]byte, error) {
 }
 
 func TestAGroupWaitsWhileTheStoreOfItsFirstIsAway(t *testing.T) {
+	t.Parallel()
 	store := &cupboard{shelf: &shelf{all: make(map[string][]byte)}}
 	b := newBench(t, WithStore(store))
 	q := openQueue(t, b.p, fifo)
@@ -395,6 +413,7 @@ func TestAGroupWaitsWhileTheStoreOfItsFirstIsAway(t *testing.T) {
 
 // TestAnExtendThatIsUnderWayDoesNotEndTheWaitOfARetry has the Extend reach SQS late.
 func TestAnExtendThatIsUnderWayDoesNotEndTheWaitOfARetry(t *testing.T) {
+	t.Parallel()
 	for _, charged := range []int{0, 1} {
 		b := newBench(t)
 		q, other := openQueue(t, b.p, fifo), openQueue(t, b.provider(t), fifo)
@@ -419,13 +438,14 @@ func TestAnExtendThatIsUnderWayDoesNotEndTheWaitOfARetry(t *testing.T) {
 			q.e.mu.Lock()
 			defer q.e.mu.Unlock()
 			m := q.e.out[ds[0].Receipt]
-			return m == nil || m.releasing
+			return m == nil || m.releasing != nil
 		}, soon, time.Millisecond)
-		more := *ds[0]
-		require.NoError(t, q.Extend(within(t), []*runtime.Delivery{&more}, time.Minute), "it has no say any more")
+		more, late := *ds[0], make(chan error, 1)
+		go func() { late <- q.Extend(within(t), []*runtime.Delivery{&more}, time.Minute) }()
 		close(pass)
 		require.NoError(t, <-extended)
 		require.NoError(t, <-released)
+		require.ErrorIs(t, <-late, runtime.ErrLeaseLost, "it has no say any more")
 		b.clock.Advance(30 * time.Minute)
 		nothing(t, other)
 		nothing(t, q)

@@ -216,7 +216,7 @@ func (e *engine) refuses() error {
 
 // leaveAlone makes messages visible again, as they are.
 func (e *engine) leaveAlone(rest []stray) {
-	ctx, cancel := context.WithTimeout(context.Background(), strayTime)
+	ctx, cancel := context.WithTimeout(e.moves, strayTime)
 	defer cancel()
 	ms := make([]*message, len(rest))
 	for i, s := range rest {

@@ -2,6 +2,8 @@ package sqs
 
 import (
 	"context"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -59,7 +61,7 @@ func (e *engine) giveBackAll() {
 	defer e.work.Done()
 	defer done()
 	defer close(back)
-	e.giveBack(ms)
+	e.giveBack(e.moves, ms)
 }
 
 // clear takes out everything that is ready. mu is held.
@@ -79,8 +81,9 @@ func (e *engine) clear() []*message {
 }
 
 // handOut leases messages to a worker. Those that have waited here for long, or
-// were received for another lease, have theirs renewed.
-func (e *engine) handOut(ctx context.Context, ms []*message, lease time.Duration, deliveries int) []*runtime.Delivery {
+// were received for another lease, have theirs renewed. Where SQS does not answer for that
+// until ctx has ended they are the next Dequeue's, and gone is true.
+func (e *engine) handOut(ctx context.Context, ms []*message, lease time.Duration, deliveries int) (ds []*runtime.Delivery, gone bool) {
 	now := e.p.clock.Now()
 	var stale []*message
 	for _, m := range ms {
@@ -90,15 +93,26 @@ func (e *engine) handOut(ctx context.Context, ms []*message, lease time.Duration
 		}
 	}
 	lost := make(map[*message]bool)
-	if len(stale) > 0 {
-		for i, err := range e.extend(context.WithoutCancel(ctx), stale, lease) {
-			if err != nil {
-				lost[stale[i]] = true
+	if len(stale) > 0 || len(e.often(ms, deliveries)) > 0 {
+		var settled atomic.Bool // whose the messages are
+		done := e.aside()
+		over := e.linger(ctx, func(ctx context.Context) {
+			defer done()
+			for i, err := range e.extend(ctx, stale, lease) {
+				if err != nil {
+					lost[stale[i]] = true
+				}
 			}
+			e.begin(ctx, ms, lost, deliveries)
+			if !settled.CompareAndSwap(false, true) {
+				e.backToHand(ctx, ms, lost)
+			}
+		})
+		if !over && settled.CompareAndSwap(false, true) {
+			return nil, true
 		}
 	}
-	e.begin(ctx, ms, lost, deliveries)
-	ds := make([]*runtime.Delivery, 0, len(ms))
+	ds = make([]*runtime.Delivery, 0, len(ms))
 	var back []*message
 	e.mu.Lock()
 	for _, m := range ms {
@@ -112,8 +126,26 @@ func (e *engine) handOut(ctx context.Context, ms []*message, lease time.Duration
 	}
 	e.sweep(now)
 	e.mu.Unlock()
-	e.giveBack(back) // else they would hide, and their group with them, for the lease that they were just given
-	return ds
+	e.giveBack(ctx, back) // else they would hide, and their group with them, for the lease that they were just given
+	return ds, false
+}
+
+// backToHand makes messages ready again whose Dequeue has ended before it could be given
+// them.
+func (e *engine) backToHand(ctx context.Context, ms []*message, lost map[*message]bool) {
+	e.said(ctx, ms, make([]error, len(ms)), false)
+	var back []*message
+	e.mu.Lock()
+	for _, m := range slices.Backward(ms) {
+		back = append(back, m.cutLine(lost)...)
+		if !lost[m] {
+			m.lane.ready = slices.Insert(m.lane.ready, 0, m)
+		}
+	}
+	e.wakeAll()
+	e.holdBack()
+	e.mu.Unlock()
+	e.giveBack(ctx, back)
 }
 
 // sweep forgets deliveries whose lease is over: their workers have died, or know

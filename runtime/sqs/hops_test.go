@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,6 +29,7 @@ func scheduleOn(t *testing.T, b *bench, q *Queue, delay time.Duration) (in sched
 }
 
 func TestADelayOfHoursSurvivesProcessesThatDieOnItsHops(t *testing.T) {
+	t.Parallel()
 	for _, cfg := range []runtime.QueueConfig{{}, fifo} {
 		b := newBench(t)
 		_, _, due := scheduleOn(t, b, openQueue(t, b.p, cfg), 2*time.Hour+10*time.Minute+time.Millisecond)
@@ -68,6 +70,7 @@ func TestADelayOfHoursSurvivesProcessesThatDieOnItsHops(t *testing.T) {
 }
 
 func TestWhatWaitsOnSQSCannotBeCancelledOrMovedAndTheErrorSaysWhatCan(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	in, id, _ := scheduleOn(t, b, q, 2*time.Hour)
@@ -84,6 +87,7 @@ func TestWhatWaitsOnSQSCannotBeCancelledOrMovedAndTheErrorSaysWhatCan(t *testing
 }
 
 func TestAGroupWhoseLeaseCannotBeRenewedDoesNotHide(t *testing.T) {
+	t.Parallel()
 	for place := range 3 { // of the message whose lease is lost
 		b := newBench(t)
 		q := openQueue(t, b.p, fifo)
@@ -98,7 +102,7 @@ func TestAGroupWhoseLeaseCannotBeRenewedDoesNotHide(t *testing.T) {
 		const lease = 10 * time.Minute // longer than that of a poll, so that it is renewed
 		for i, want := range numbered(3) {
 			if i == place {
-				nothing(t, q)
+				putOff(t, q)
 				b.clock.Advance(firstLease)
 			}
 			ds, err := q.Dequeue(within(t), 10, lease)
@@ -110,6 +114,7 @@ func TestAGroupWhoseLeaseCannotBeRenewedDoesNotHide(t *testing.T) {
 }
 
 func TestWhatSQSItselfMovedBackUsesUpItsRetriesByVisibility(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, RetryByVisibility())
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	put(t, q, "a")
@@ -130,6 +135,7 @@ func TestWhatSQSItselfMovedBackUsesUpItsRetriesByVisibility(t *testing.T) {
 }
 
 func TestALetterThatSQSItselfMovedDoesNotSayWhenItDied(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q, dead := openQueue(t, b.p, runtime.QueueConfig{}), openQueue(t, b.p, runtime.QueueConfig{Name: "q-dlq"})
 	text := body(task(q, "a")) // as it was enqueued
@@ -141,6 +147,7 @@ func TestALetterThatSQSItselfMovedDoesNotSayWhenItDied(t *testing.T) {
 }
 
 func TestWhoLooksThroughTheDeadChargesNobody(t *testing.T) {
+	t.Parallel()
 	for _, cfg := range []runtime.QueueConfig{{}, fifo} {
 		b := newBench(t)
 		q := openQueue(t, b.p, cfg)
@@ -160,6 +167,7 @@ func TestWhoLooksThroughTheDeadChargesNobody(t *testing.T) {
 }
 
 func TestAProcessThatDiesOnAHopIsNoCrashOfTheTask(t *testing.T) {
+	t.Parallel()
 	for _, opts := range [][]Option{nil, {RetryByVisibility()}} {
 		b := newBench(t, opts...)
 		due := b.clock.Now().Add(20 * time.Minute)
@@ -186,4 +194,22 @@ func TestAProcessThatDiesOnAHopIsNoCrashOfTheTask(t *testing.T) {
 		require.Zero(t, d.Crashes)
 		require.Zero(t, d.Task.RetryCount)
 	}
+}
+
+// TestADelayedFifoTaskWhosePollWasNotAnsweredIsBackSoon: it is away for as long as it takes
+// to move it, and not for as long as a worker may take.
+func TestADelayedFifoTaskWhosePollWasNotAnsweredIsBackSoon(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	q := openQueue(t, b.p, fifo)
+	enqueue(t, q, task(q, "a", func(t *runtime.Task) { t.ScheduledFor = b.clock.Now().Add(time.Second) }))
+	b.clock.Advance(2 * time.Second)
+	var lost atomic.Bool
+	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+		return sqsfake.Fault{DropReply: c.Operation == "ReceiveMessage" && c.Queue == "q--later" && lost.CompareAndSwap(false, true)}
+	})
+	putOff(t, q)
+	require.True(t, lost.Load())
+	b.clock.Advance(laterLease)
+	require.Equal(t, "a", first(t, q).Task.ID)
 }

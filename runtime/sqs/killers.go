@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -35,22 +36,23 @@ const (
 	tagTime  = 2 * time.Second
 )
 
-// begin notes that workers are about to be given messages which were received more
-// often than a task may kill its process, and writes into those how often it did.
-func (e *engine) begin(ctx context.Context, ms []*message, lost map[*message]bool, deliveries int) {
-	if !e.fifo || e.isDLQ {
-		return
-	}
-	var often []*message
+// often are the messages that were received more often than a task may kill its process.
+func (e *engine) often(ms []*message, deliveries int) (often []*message) {
 	for _, m := range ms {
-		if m.receives > deliveries && !lost[m] {
+		if e.fifo && !e.isDLQ && m.receives > deliveries {
 			often = append(often, m)
 		}
 	}
+	return often
+}
+
+// begin notes that workers are about to be given messages that come often, and writes into those how often it did.
+func (e *engine) begin(ctx context.Context, ms []*message, lost map[*message]bool, deliveries int) {
+	often := slices.DeleteFunc(e.often(ms, deliveries), func(m *message) bool { return lost[m] })
 	if len(often) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tagTime)
+	ctx, cancel := context.WithTimeout(ctx, tagTime)
 	defer cancel()
 	k, now, url := e.killers, e.p.clock.Now(), &e.lanes[0].url
 	k.mu.Lock()
@@ -109,12 +111,14 @@ func (e *engine) said(ctx context.Context, ms []*message, errs []error, gone boo
 	if len(over)+len(noted) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tagTime)
-	defer cancel()
-	e.killers.mu.Lock()
-	defer e.killers.mu.Unlock()
-	_ = e.tag(ctx, noted)
-	e.untag(ctx, over)
+	e.linger(ctx, func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, tagTime)
+		defer cancel()
+		e.killers.mu.Lock()
+		defer e.killers.mu.Unlock()
+		_ = e.tag(ctx, noted)
+		e.untag(ctx, over)
+	})
 }
 
 // tag and untag change the tags of the SQS queue, and what is known of them. killers.mu

@@ -38,6 +38,7 @@ type flight struct {
 func newLane(e *engine, r *remote, level int) *lane {
 	if e.cut == nil {
 		e.polling, e.cut = context.WithCancel(context.Background())
+		e.moves, e.halt = context.WithCancel(context.Background())
 	}
 	return &lane{e: e, remote: r, level: level, target: 1, flying: make(map[chan struct{}]flight)}
 }
@@ -295,7 +296,7 @@ func (e *engine) setRight(rest []stray) {
 	if len(rest) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), strayTime)
+	ctx, cancel := context.WithTimeout(e.moves, strayTime)
 	defer cancel()
 	var undue []*message
 	for _, s := range rest {
@@ -312,7 +313,7 @@ func (e *engine) setRight(rest []stray) {
 			m.task = &later
 		}
 	}
-	e.giveBack(undue)
+	e.giveBack(e.moves, undue)
 }
 
 // strayTime bounds the work on one batch of strays; what is left undone comes

@@ -55,7 +55,7 @@ type message struct {
 
 	doubt     bool          // a request to delete or release it was sent, and not answered
 	settling  bool          // somebody completes, releases or buries it
-	releasing bool          // and it is Release: no Extend may come after it
+	releasing chan struct{} // closed when its Release has ended: no Extend may come after it; nil: there is none
 	extending int           // calls of Extend that are under way
 	extended  chan struct{} // closed when they have ended; nil: there are none
 	moved     bool          // it was sent to its new place: only the delete is left

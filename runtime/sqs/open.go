@@ -3,23 +3,16 @@ package sqs
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/taskgen/taskgen/internal/address"
 )
-
-// maxIdle is how many connections are kept open: as many as there are polls and
-// settling workers at most. Go's own 2, and the SDK's 10, would have a busy
-// process make a new connection for every other request.
-const maxIdle = 256
 
 // Open returns a provider for the region that a URL names:
 //
@@ -33,9 +26,7 @@ const maxIdle = 256
 // AWS's. An unknown one is an error. Options given beside the URL come later and
 // win.
 //
-// The HTTP client keeps 256 idle connections to the endpoint and has no timeout
-// of its own: a poll takes as long as its wait. What is not answered is given up as the
-// package comment says.
+// What is not answered is given up as the package comment says.
 func Open(ctx context.Context, rawURL string, opts ...Option) (*Provider, error) {
 	u, err := address.Parse(rawURL)
 	if err != nil {
@@ -48,8 +39,7 @@ func Open(ctx context.Context, rawURL string, opts ...Option) (*Provider, error)
 	if err != nil {
 		return nil, fmt.Errorf("sqs: the URL cannot be used: %w", err)
 	}
-	sdks := awshttp.NewBuildableClient()
-	load := []func(*config.LoadOptions) error{config.WithHTTPClient(sdks)}
+	var load []func(*config.LoadOptions) error
 	if u.Host != "" {
 		load = append(load, config.WithRegion(u.Host))
 	}
@@ -60,26 +50,12 @@ func Open(ctx context.Context, rawURL string, opts ...Option) (*Provider, error)
 	if cfg.Region == "" {
 		return nil, fmt.Errorf("sqs: the URL names no region, and neither does the AWS configuration: write sqs://<region>")
 	}
-	// The configuration may have put certificates into the SDK's client. That one
-	// keeps its connections to itself; its transport in a client of our own does
-	// not.
-	if c, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
-		sdks = c
-	}
-	transport := sdks.GetTransport()
-	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = maxIdle, maxIdle
 	client := awssqs.NewFromConfig(cfg, func(o *awssqs.Options) {
-		o.HTTPClient = &http.Client{Transport: transport}
 		if endpoint != "" {
 			o.BaseEndpoint = aws.String(endpoint)
 		}
 	})
-	p, err := New(client, append(from, opts...)...)
-	if err != nil {
-		return nil, err
-	}
-	p.hangUp = transport.CloseIdleConnections
-	return p, nil
+	return New(client, append(from, opts...)...)
 }
 
 func fromQuery(values url.Values) (opts []Option, endpoint string, err error) {

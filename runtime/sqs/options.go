@@ -69,7 +69,8 @@ func WithMaxPolls(n int) Option { return func(o *options) { o.polls = n } }
 
 // WithCloseWait bounds how long Close waits for polls that are under way; by default
 // it is as long as a poll may take, so that none is cut off. One that is may have been
-// given messages: those come back when their lease ends. 0 cuts them off at once.
+// given messages: those come back when their lease ends. 0 cuts them off at once. What polls
+// have brought is given back after that, for 5 s at most.
 func WithCloseWait(d time.Duration) Option { return func(o *options) { o.closeWait = d } }
 
 // A Store keeps payloads that are too large for SQS: S3, a file system, a

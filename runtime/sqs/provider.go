@@ -24,13 +24,12 @@ type Provider struct {
 	mark string // the beginning of this process's receipts
 	seq  atomic.Uint64
 
-	opening sync.Mutex // two that open one queue at once: the second finds the first's
+	opening chan struct{} // holds one that opens a queue: a second finds what the first has made
 
 	mu      sync.Mutex
 	engines map[string]*engine
 	dead    map[string]bool // names of dead letter queues that were seen here
 	closed  bool
-	hangUp  func() // closes the connections that Open made; nil: they are the caller's
 }
 
 var _ runtime.Provider = (*Provider)(nil)
@@ -49,7 +48,7 @@ func New(client *awssqs.Client, opts ...Option) (*Provider, error) {
 	_, _ = rand.Read(random[:]) // never fails
 	return &Provider{
 		api: newAPI(client), options: o, mark: hex.EncodeToString(random[:]),
-		engines: make(map[string]*engine), dead: make(map[string]bool),
+		opening: make(chan struct{}, 1), engines: make(map[string]*engine), dead: make(map[string]bool),
 	}, nil
 }
 
@@ -69,8 +68,12 @@ func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Q
 	if err != nil {
 		return nil, err
 	}
-	p.opening.Lock()
-	defer p.opening.Unlock()
+	select {
+	case p.opening <- struct{}{}:
+		defer func() { <-p.opening }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("queue %q in SQS: another is being opened: %w", cfg.Name, ctx.Err())
+	}
 	e, err := p.current(cfg.Name)
 	if err != nil {
 		return nil, err
@@ -137,9 +140,7 @@ func (p *Provider) Close() error {
 		})
 	}
 	wg.Wait()
-	if p.hangUp != nil {
-		p.hangUp()
-	}
+	p.api.hangUp()
 	return nil
 }
 

@@ -26,7 +26,7 @@ import (
 // delay beyond what is left of the 12 hours from the receive is refused with
 // ErrUnsupported, as it is with RetryByVisibility.
 func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
-	return q.settle(ds, func(e *engine, ms []*message, errs []error) {
+	return q.settle(ctx, ds, func(e *engine, ms []*message, errs []error) {
 		e.awaitExtends(ctx, ms, errs)
 		kept, hidden, anew := make([]*message, len(ms)), make([]*message, len(ms)), make([]*message, len(ms))
 		now := e.p.clock.Now()
@@ -70,7 +70,7 @@ func (e *engine) awaitExtends(ctx context.Context, ms []*message, errs []error) 
 		}
 		e.mu.Lock()
 		over := m.extended
-		m.releasing = true
+		m.releases(true)
 		e.mu.Unlock()
 		if over == nil {
 			continue
@@ -80,6 +80,17 @@ func (e *engine) awaitExtends(ctx context.Context, ms []*message, errs []error) 
 		case <-ctx.Done():
 			errs[i] = fmt.Errorf("release task %s, whose lease is being extended: %w", m.task.ID, ctx.Err())
 		}
+	}
+}
+
+// releases notes that a Release of the message begins or has ended. engine.mu is held.
+func (m *message) releases(begins bool) {
+	if m.releasing != nil {
+		close(m.releasing)
+		m.releasing = nil
+	}
+	if begins {
+		m.releasing = make(chan struct{})
 	}
 }
 
@@ -127,7 +138,7 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
 	if q.e.isDLQ {
 		return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own", runtime.ErrUnsupported, q.cfg.Name)
 	}
-	return q.settle(ds, func(e *engine, ms []*message, errs []error) {
+	return q.settle(ctx, ds, func(e *engine, ms []*message, errs []error) {
 		e.bury(ctx, ms, errs)
 		e.said(ctx, ms, errs, true)
 	})
@@ -259,12 +270,12 @@ func (e *engine) promote(raw []types.Message, at time.Time) error {
 	if len(raw) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), strayTime)
+	ctx, cancel := context.WithTimeout(e.moves, laterLease)
 	defer cancel()
 	defer e.aside()()
 	var due, rest []*message
 	for _, r := range raw {
-		m, err := e.later.read(r, at, runtime.DefaultVisibility)
+		m, err := e.later.read(r, at, laterLease)
 		switch {
 		case err != nil:
 			m.estrange(r, at, err)

@@ -61,7 +61,8 @@ func (e *engine) rest(ctx context.Context, ds []*runtime.Delivery, ms []*message
 		back = append(back, m.cutLine(lost)...)
 		delete(e.out, ds[i].Receipt)
 		m.task, m.due = ds[i].Task.Clone(), due.Add(ds[i].Delay)
-		m.settling, m.releasing, m.kept = false, false, true
+		m.settling, m.kept = false, true
+		m.releases(false)
 		if e.closing {
 			back = append(back, m.group.line...)
 			continue
@@ -83,7 +84,7 @@ func (e *engine) rest(ctx context.Context, ds []*runtime.Delivery, ms []*message
 		})
 	}
 	e.mu.Unlock()
-	e.giveBack(back)
+	e.giveBack(ctx, back)
 }
 
 // wakeUp makes a message ready whose retry is due. mu is held.

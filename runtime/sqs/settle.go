@@ -17,7 +17,7 @@ import (
 
 // Complete implements [runtime.Queue]. It costs one request for ten tasks.
 func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
-	return q.settle(ds, func(e *engine, ms []*message, errs []error) {
+	return q.settle(ctx, ds, func(e *engine, ms []*message, errs []error) {
 		e.drop(ctx, ms, errs)
 		e.said(ctx, ms, errs, true)
 		for i, m := range ms {
@@ -43,14 +43,22 @@ func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.D
 	if err := q.open(); err != nil {
 		return err
 	}
-	e := q.e
+	errs := q.e.extendLeases(ctx, ds, lease)
+	return result(errs, func(i int) string { return idOf(ds[i]) })
+}
+
+// extendLeases is Extend. What is being released waits for the end of that: then its
+// lease is over, or, where the release has failed, runs on.
+func (e *engine) extendLeases(ctx context.Context, ds []*runtime.Delivery, lease time.Duration) []error {
 	ms, errs := e.claim(ds, false)
 	var all []*message // with those that stand behind them
+	var released []<-chan struct{}
+	var waiting []int
 	var owner []int
 	e.mu.Lock()
 	for i, m := range ms {
-		if errs[i] == nil && m.releasing {
-			ds[i].LeaseUntil, ms[i] = m.until, nil // it needs no lease any more, or will need one
+		if errs[i] == nil && m.releasing != nil {
+			waiting, released, ms[i] = append(waiting, i), append(released, m.releasing), nil
 		} else if errs[i] == nil {
 			e.extends(m, 1)
 			for _, o := range m.lined() {
@@ -81,8 +89,17 @@ func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.D
 	}
 	e.mu.Unlock()
 	back = append(back, e.abandon(ds, ms, errs)...)
-	e.giveBack(back)
-	return result(errs, func(i int) string { return idOf(ds[i]) })
+	e.giveBack(ctx, back)
+	for k, over := range released {
+		i := waiting[k]
+		select {
+		case <-over:
+			errs[i] = e.extendLeases(ctx, ds[i:i+1], lease)[0]
+		case <-ctx.Done():
+			errs[i] = fmt.Errorf("extend the lease of task %s, which is being released: %w", idOf(ds[i]), ctx.Err())
+		}
+	}
+	return errs
 }
 
 // extends counts the calls of Extend for a message. mu is held.
@@ -97,7 +114,7 @@ func (e *engine) extends(m *message, more int) {
 }
 
 // settle does what takes deliveries off their leases.
-func (q *Queue) settle(ds []*runtime.Delivery, do func(e *engine, ms []*message, errs []error)) error {
+func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, do func(e *engine, ms []*message, errs []error)) error {
 	if err := q.open(); err != nil {
 		return err
 	}
@@ -109,7 +126,8 @@ func (q *Queue) settle(ds []*runtime.Delivery, do func(e *engine, ms []*message,
 		if m == nil {
 			continue
 		}
-		m.settling, m.releasing = false, false
+		m.settling = false
+		m.releases(false)
 		if errs[i] == nil {
 			delete(e.out, ds[i].Receipt)
 			e.memos.settled(m)
@@ -117,7 +135,7 @@ func (q *Queue) settle(ds []*runtime.Delivery, do func(e *engine, ms []*message,
 		}
 	}
 	e.mu.Unlock()
-	e.giveBack(e.abandon(ds, ms, errs))
+	e.giveBack(ctx, e.abandon(ds, ms, errs))
 	return result(errs, func(i int) string { return idOf(ds[i]) })
 }
 
@@ -295,15 +313,23 @@ func (e *engine) extendEach(ctx context.Context, ms []*message, lease func(*mess
 
 // giveBack returns messages that nobody here is to run now. Those that can be are sent
 // anew, so that this receive is no crash; those of a fifo queue are made visible again,
-// when they are due, and keep their place.
-func (e *engine) giveBack(ms []*message) {
+// when they are due, and keep their place. A caller does not wait for it beyond the end
+// of ctx.
+func (e *engine) giveBack(ctx context.Context, ms []*message) {
 	if len(ms) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), strayTime)
-	defer cancel()
+	done := e.aside()
+	e.linger(ctx, func(ctx context.Context) {
+		defer done()
+		ctx, cancel := context.WithTimeout(ctx, strayTime)
+		defer cancel()
+		e.putBack(ctx, ms)
+	})
+}
+
+func (e *engine) putBack(ctx context.Context, ms []*message) {
 	errs := make([]error, len(ms)) // what fails comes back when its lease ends
-	defer e.aside()()
 	if !e.fifo {
 		e.resend(ctx, ms, errs)
 		return

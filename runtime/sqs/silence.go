@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http/httptrace"
+	"sync/atomic"
 	"time"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -23,6 +24,11 @@ const (
 	slowest = 64 << 10
 	// answerTime is how long an answer may take that has begun.
 	answerTime = 20 * time.Second
+	// suspicious is how long a request is out, beyond the wait of a poll, until its
+	// connection counts as dead where the caller gives up first. It is the bound of
+	// requests that leases depend on, and that may be sent twice without harm, where their
+	// first try is on a connection that was idle.
+	suspicious = time.Second
 )
 
 // waitKey is where the context of a poll has its wait.
@@ -46,7 +52,7 @@ func (s *silence) Error() string { return fmt.Sprintf("SQS did not answer within
 func (s *silence) RetryableError() bool { return !s.poll }
 
 // bounded makes one attempt at a request, and gives it up where nothing comes.
-func (a *api) bounded(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+func (a *api) bounded(ctx context.Context, hasty bool, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 	wait, poll := ctx.Value(waitKey{}).(time.Duration)
 	s := &silence{action: awsmiddleware.GetOperationName(ctx), after: wait + a.patience, poll: poll}
 	bound := s.after
@@ -57,16 +63,37 @@ func (a *api) bounded(ctx context.Context, in middleware.FinalizeInput, next mid
 	defer cancel(nil)
 	t := time.AfterFunc(bound, func() { cancel(s) })
 	defer t.Stop()
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotFirstResponseByte: func() { t.Reset(answerTime) }})
+	began, answered := time.Now(), new(atomic.Bool)
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(c httptrace.GotConnInfo) {
+			if c.WasIdle && hasty && a.patience > suspicious {
+				t.Reset(bound - a.patience + suspicious)
+			}
+		},
+		GotFirstResponseByte: func() {
+			answered.Store(true)
+			t.Reset(answerTime)
+		},
+	})
 	out, meta, err := next.HandleFinalize(ctx, in)
-	if err != nil && context.Cause(ctx) == error(s) {
+	if err == nil {
+		return out, meta, nil
+	}
+	if context.Cause(ctx) == error(s) {
 		err = s
-		// The others of its kind are dead as well, and would each take as long.
-		if c, ok := a.Options().HTTPClient.(interface{ CloseIdleConnections() }); ok {
-			c.CloseIdleConnections()
-		}
+		a.dialAnew()
+	} else if ctx.Err() != nil && !answered.Load() && time.Since(began) >= wait+suspicious {
+		a.dialAnew()
 	}
 	return out, meta, err
+}
+
+// dialAnew has the next requests make new connections. Where one is dead its like are, and
+// each would take as long to be found out.
+func (a *api) dialAnew() {
+	if c, ok := a.Options().HTTPClient.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
 }
 
 // sayZero has a request say 0 for a number that is -1 in it. The SDK leaves a zero out,

@@ -17,7 +17,8 @@ const defaultWalkLease = 30 * time.Second
 // A walk receives what is on a dead letter queue, once. It keeps the leases of what
 // it holds, so that nothing comes twice, and makes that visible at its end.
 type walk struct {
-	l    *lane
+	of   *engine // whose dead they are
+	l    *lane   // of an engine of its own
 	held []*message
 	kept time.Time // when the leases were last renewed
 
@@ -27,7 +28,7 @@ type walk struct {
 // newWalk begins one through the dead letter queue of e.
 func newWalk(e *engine) *walk {
 	dead := &engine{p: e.p, isDLQ: true, name: e.name, memos: newMemos()}
-	return &walk{l: newLane(dead, e.dlq, 0), kept: time.Now(), began: e.p.clock.Now()}
+	return &walk{of: e, l: newLane(dead, e.dlq, 0), kept: time.Now(), began: e.p.clock.Now()}
 }
 
 // next receives up to ten messages. It returns none when SQS says that there are no
@@ -85,8 +86,9 @@ func (w *walk) keep(ctx context.Context) error {
 
 // end makes visible what is held. What fails is visible when its lease ends.
 func (w *walk) end(ctx context.Context) {
-	defer w.l.e.cut()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), strayTime)
-	defer cancel()
-	w.l.e.hide(ctx, true, w.held, make([]error, len(w.held)), func(*message) int32 { return 0 })
+	w.of.linger(ctx, func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, strayTime)
+		defer cancel()
+		w.l.e.hide(ctx, true, w.held, make([]error, len(w.held)), func(*message) int32 { return 0 })
+	})
 }
