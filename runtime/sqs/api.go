@@ -38,7 +38,10 @@ func newAPI(client *awssqs.Client) *api {
 	count := middleware.FinalizeMiddlewareFunc("taskgenCount", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 		a.count(awsmiddleware.GetOperationName(ctx))
 		tries, counted := ctx.Value(triesKey{}).(*atomic.Int64)
-		return a.bounded(ctx, counted && tries.Add(1) == 1, in, next)
+		if !counted || tries.Add(1) > 1 {
+			return a.bounded(ctx, false, in, next)
+		}
+		return a.twice(ctx, tries, in, next)
 	})
 	a.Client = awssqs.New(client.Options(), func(o *awssqs.Options) {
 		if sdks, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {

@@ -3,6 +3,7 @@ package sqs
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http/httptrace"
@@ -86,6 +87,26 @@ func (a *api) bounded(ctx context.Context, hasty bool, in middleware.FinalizeInp
 		a.dialAnew()
 	}
 	return out, meta, err
+}
+
+// twice makes the first attempt at a request that leases depend on, and that may be sent
+// twice without harm: where it went to an idle connection, and nothing came for a second, it
+// is sent anew at once. The SDK would pause before, and leases be over.
+func (a *api) twice(ctx context.Context, tries *atomic.Int64, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+	again, ok := in.Request.(*smithyhttp.Request)
+	if !ok {
+		return a.bounded(ctx, false, in, next)
+	}
+	in.Request = again.Clone()
+	out, meta, err := a.bounded(ctx, true, in, next)
+	var s *silence
+	if err == nil || ctx.Err() != nil || !errors.As(err, &s) || again.RewindStream() != nil {
+		return out, meta, err
+	}
+	a.count(s.action)
+	tries.Add(1)
+	in.Request = again
+	return a.bounded(ctx, false, in, next)
 }
 
 // dialAnew has the next requests make new connections. Where one is dead its like are, and
