@@ -19,6 +19,7 @@ func sized(n int) func(*runtime.Task) {
 }
 
 func TestBatchesAreCutBySizeAsWellAsByNumber(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	for _, cfg := range []runtime.QueueConfig{{Name: "s"}, {Name: "f", Type: runtime.FIFO}} {
 		q := openQueue(t, b.p, cfg)
@@ -34,6 +35,7 @@ func TestBatchesAreCutBySizeAsWellAsByNumber(t *testing.T) {
 }
 
 func TestATaskTooLargeForAMessageIsRefusedAndTheOthersAreSent(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	_, err := q.Enqueue(within(t), []*runtime.Task{task(q, "a"), task(q, "b", sized(1<<20)), task(q, "c")})
@@ -43,6 +45,7 @@ func TestATaskTooLargeForAMessageIsRefusedAndTheOthersAreSent(t *testing.T) {
 }
 
 func TestAnEntryThatFailsBySQSsFaultIsSentAgainAndOneByOursIsNot(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	sends := 0
@@ -68,6 +71,7 @@ func TestAnEntryThatFailsBySQSsFaultIsSentAgainAndOneByOursIsNot(t *testing.T) {
 }
 
 func TestAReceiptHandleThatSQSRefusesIsALostLease(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	put(t, q, "a", "b")
@@ -84,6 +88,7 @@ func TestAReceiptHandleThatSQSRefusesIsALostLease(t *testing.T) {
 }
 
 func TestAFailedDeleteDoesNotSendATaskTwice(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	put(t, q, "a", "b")
@@ -139,6 +144,7 @@ func (s *shelf) len() int {
 }
 
 func TestALargePayloadTravelsThroughTheStoreAndIsDeletedWhenItsTaskIsDone(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO} {
 		for _, encoding := range []string{"", "zstd"} {
 			store := &shelf{all: make(map[string][]byte)}
@@ -167,6 +173,7 @@ func TestALargePayloadTravelsThroughTheStoreAndIsDeletedWhenItsTaskIsDone(t *tes
 }
 
 func TestAStoredPayloadComesBackThroughReleaseDeathAndRedrive(t *testing.T) {
+	t.Parallel()
 	store := &shelf{all: make(map[string][]byte)}
 	b := newBench(t, WithStore(store))
 	q := openQueue(t, b.p, runtime.QueueConfig{})
@@ -188,6 +195,7 @@ func TestAStoredPayloadComesBackThroughReleaseDeathAndRedrive(t *testing.T) {
 }
 
 func TestATaskWhosePayloadIsGoneFromTheStoreDiesWithTheReason(t *testing.T) {
+	t.Parallel()
 	store := &shelf{all: make(map[string][]byte)}
 	b := newBench(t, WithStore(store))
 	q := openQueue(t, b.p, runtime.QueueConfig{})

@@ -20,9 +20,8 @@ func boxes(data func(testing.TB) string) func(testing.TB) runtime.Provider {
 }
 
 func TestBoxesOfDeadLettersKeepWhatTheyPromise(t *testing.T) {
-	boxtest.Run(t, boxes(onEmulator))
-}
-
-func TestBoxesOfDeadLettersKeepWhatTheyPromiseOnFake(t *testing.T) {
-	boxtest.Run(t, boxes(onFake))
+	inTwos(t, map[string]func(*testing.T){
+		"emulator": func(t *testing.T) { boxtest.Run(t, boxes(onEmulator)) },
+		"fake":     func(t *testing.T) { boxtest.Run(t, boxes(onFake)) },
+	})
 }

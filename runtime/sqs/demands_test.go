@@ -26,6 +26,7 @@ func deny(b *bench, actions ...string) {
 // TestDefaultsOfAQueueDoNotHoldUpRequestsThatSayZero has queues that wait and delay by
 // themselves, on a clock that stands still.
 func TestDefaultsOfAQueueDoNotHoldUpRequestsThatSayZero(t *testing.T) {
+	t.Parallel()
 	slow := map[string]string{"ReceiveMessageWaitTimeSeconds": "20", "DelaySeconds": "900"}
 	b := newBench(t)
 	for _, name := range []string{"q", "q-dlq"} {
@@ -50,6 +51,7 @@ func TestDefaultsOfAQueueDoNotHoldUpRequestsThatSayZero(t *testing.T) {
 }
 
 func TestAQueueIsOpenedWithoutPermissionsForTags(t *testing.T) {
+	t.Parallel()
 	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO, MaxDeliveries: 1}, {Type: runtime.Priority, Levels: 2}} {
 		b := newBench(t)
 		deny(b, "ListQueueTags", "TagQueue", "UntagQueue", "ListDeadLetterSourceQueues")
@@ -64,6 +66,7 @@ func TestAQueueIsOpenedWithoutPermissionsForTags(t *testing.T) {
 }
 
 func TestAQueueIsCreatedWithoutTheTagThatItMayNotHave(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	tagged := 0
 	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
@@ -80,6 +83,7 @@ func TestAQueueIsCreatedWithoutTheTagThatItMayNotHave(t *testing.T) {
 
 // TestPrefixesAndNamesThatMakeOneNameShareNoQueue opens "a"+"b-c" and "a-b"+"c" alike.
 func TestPrefixesAndNamesThatMakeOneNameShareNoQueue(t *testing.T) {
+	t.Parallel()
 	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}, {Type: runtime.Priority, Levels: 2}} {
 		b := newBench(t)
 		cfg.Name = "eu-mail"
@@ -94,6 +98,7 @@ func TestPrefixesAndNamesThatMakeOneNameShareNoQueue(t *testing.T) {
 }
 
 func TestAQueueWithoutATagIsAnybodys(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	declare(t, b, "prod-eu-mail-dlq", map[string]string{"MessageRetentionPeriod": "1209600"})
 	declare(t, b, "prod-eu-mail", nil)

@@ -16,6 +16,7 @@ import (
 // TestDrainBelievesNoCountsAndNoShortPolls drains queues whose counts trail and whose
 // short polls find nothing, which AWS reserves for itself.
 func TestDrainBelievesNoCountsAndNoShortPolls(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()

@@ -66,6 +66,7 @@ func requireKept(t *testing.T, in *awssqs.SendMessageInput, m types.Message) {
 }
 
 func TestAMessageThatIsNoTaskStaysAsItWasSent(t *testing.T) {
+	t.Parallel()
 	const body = "<note>\t\"1\" %41 кот 😀</note>"
 	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}, {Type: runtime.Priority, Levels: 2}} {
 		b := newBench(t)
@@ -105,6 +106,7 @@ func TestAMessageThatIsNoTaskStaysAsItWasSent(t *testing.T) {
 }
 
 func TestARedriveOfAllMovesAMessageThatIsNoTaskOnce(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	_, err := b.p.api.SendMessage(within(t), sent(q.e.lanes[0], "no task"))
@@ -130,6 +132,7 @@ func TestARedriveOfAllMovesAMessageThatIsNoTaskOnce(t *testing.T) {
 
 // TestWhatSQSItselfMovedKnowsItsQueue shares a dead letter queue.
 func TestWhatSQSItselfMovedKnowsItsQueue(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{Name: "q", DLQ: "dead"})
 	other := openQueue(t, b.p, runtime.QueueConfig{Name: "other", DLQ: "dead"})
@@ -152,6 +155,7 @@ func TestWhatSQSItselfMovedKnowsItsQueue(t *testing.T) {
 }
 
 func TestATaskKeepsWhatItsSenderPutBeside(t *testing.T) {
+	t.Parallel()
 	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.Priority, Levels: 2}} {
 		b := newBench(t)
 		q := openQueue(t, b.p, cfg)
@@ -180,6 +184,7 @@ func TestATaskKeepsWhatItsSenderPutBeside(t *testing.T) {
 
 // TestTenAttributesAreTheSenders leaves no room for ours.
 func TestTenAttributesAreTheSenders(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	in := sent(q.e.lanes[0], "no task")
@@ -198,6 +203,7 @@ func TestTenAttributesAreTheSenders(t *testing.T) {
 }
 
 func TestAMessageOfTheLargestSizeIsBuriedWithoutItsReason(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	text := strings.Repeat("x", maxBatchSize)
@@ -211,6 +217,7 @@ func TestAMessageOfTheLargestSizeIsBuriedWithoutItsReason(t *testing.T) {
 // TestSomebodyElsesQueueIsNotEmptied opens queues that hold no tasks, and that nobody has
 // tagged.
 func TestSomebodyElsesQueueIsNotEmptied(t *testing.T) {
+	t.Parallel()
 	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
 		b := newBench(t)
 		name, attributes := "q", map[string]string(nil)
@@ -253,6 +260,7 @@ func TestSomebodyElsesQueueIsNotEmptied(t *testing.T) {
 
 // TestARedriveGivesBackTheBodyThatEarlierVersionsWrapped buries as those did.
 func TestARedriveGivesBackTheBodyThatEarlierVersionsWrapped(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	old := task(q, "sqs-1", func(t *runtime.Task) { t.Type, t.Payload = undecodable, []byte(`"bm8gdGFzaw=="`) })

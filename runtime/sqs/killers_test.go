@@ -21,6 +21,7 @@ func tags(t *testing.T, q *Queue) map[string]string {
 }
 
 func TestATaskOfAGroupThatKillsItsProcessesIsFoundAndNobodyBehindIt(t *testing.T) {
+	t.Parallel()
 	const deliveries = 4
 	const suspicion = (deliveries + 1) / 2
 	cfg := runtime.QueueConfig{Type: runtime.FIFO, MaxDeliveries: deliveries}
@@ -54,6 +55,7 @@ func TestATaskOfAGroupThatKillsItsProcessesIsFoundAndNobodyBehindIt(t *testing.T
 }
 
 func TestAWordFromAWorkerIsNoCrashOfAFifoTask(t *testing.T) {
+	t.Parallel()
 	cfg := runtime.QueueConfig{Type: runtime.FIFO, MaxDeliveries: 1}
 	b := newBench(t)
 	put(t, openQueue(t, b.p, cfg), "a")

@@ -1,6 +1,9 @@
 package sqs
 
 import (
+	"flag"
+	goruntime "runtime"
+	"strconv"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -9,8 +12,20 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	queuetest.Child(standardHarness, fifoHarness, priorityHarness, standardFake, fifoFake, priorityFake, visibilityFake)
+	queuetest.Child(harnesses...)
+	runSideBySide()
 	goleak.VerifyTestMain(stopping{m})
+}
+
+// runSideBySide has twice as many tests run at the same time as there are processors, where
+// the command line does not say how many: most of their time is spent on waiting.
+func runSideBySide() {
+	flag.Parse()
+	said := false
+	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "test.parallel" })
+	if !said {
+		_ = flag.Set("test.parallel", strconv.Itoa(2*goruntime.GOMAXPROCS(0))) // it is a number
+	}
 }
 
 // stopping stops the emulator, if a test has started it.

@@ -27,6 +27,7 @@ func FuzzABodyBringsTheEnvelopeBack(f *testing.F) {
 }
 
 func TestAPlainEnvelopeIsTheBody(t *testing.T) {
+	t.Parallel()
 	task := &runtime.Task{ID: "a", Type: "t", Queue: "q", Payload: []byte(`"100 % кот"`)}
 	require.Equal(t, string(runtime.AppendEnvelope(nil, task)), body(task))
 }
@@ -43,6 +44,7 @@ func raw(t *testing.T, b *bench, q *Queue, text string) {
 }
 
 func TestADequeueHearsOfABodyThatIsNoTask(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
 		b := newBench(t)
 		q := openQueue(t, b.p, runtime.QueueConfig{Type: kind})
@@ -58,6 +60,7 @@ func TestADequeueHearsOfABodyThatIsNoTask(t *testing.T) {
 }
 
 func TestATaskThatSQSItselfMovedSaysThatItWasDeliveredTooOften(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{MaxDeliveries: 1})
 	put(t, q, "a")
@@ -78,6 +81,7 @@ func TestATaskThatSQSItselfMovedSaysThatItWasDeliveredTooOften(t *testing.T) {
 }
 
 func TestALongDelayHopsAndIsNeverEarly(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	due := b.clock.Now().Add(100*time.Minute + time.Millisecond)
@@ -95,6 +99,7 @@ func TestALongDelayHopsAndIsNeverEarly(t *testing.T) {
 }
 
 func TestALeaseEndsTwelveHoursAfterItsReceive(t *testing.T) {
+	t.Parallel()
 	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
 		b := newBench(t)
 		q := openQueue(t, b.p, cfg)

@@ -12,6 +12,7 @@ import (
 // With one prefix, what check lets pass never meets a name that derives from another
 // queue's.
 func TestNamesOfDifferentQueuesDiffer(t *testing.T) {
+	t.Parallel()
 	texts := []string{"a", "a-", "-a", "a-p1", "a--p1", "a---p1", "p1", "-p1", "later", "a-later", "a--later", "-", "--", "a_", "a_-p1"}
 	for _, prefix := range []string{"", "a", "a-", "a--", "-", "prod-"} {
 		owner := make(map[string]string)

@@ -29,6 +29,7 @@ func abandon(t *testing.T, b *bench, q *Queue) {
 }
 
 func TestACancelledDequeueLeavesItsPollToTheNextOne(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	abandon(t, b, q)
@@ -40,6 +41,7 @@ func TestACancelledDequeueLeavesItsPollToTheNextOne(t *testing.T) {
 }
 
 func TestWhatNobodyAsksForGoesBackToOtherProcessesUncharged(t *testing.T) {
+	t.Parallel()
 	for i, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}, {Type: runtime.Priority}, {}} {
 		var opts []Option
 		if i == 3 {
@@ -58,6 +60,7 @@ func TestWhatNobodyAsksForGoesBackToOtherProcessesUncharged(t *testing.T) {
 }
 
 func TestCloseGivesBackWhatItsPollsBrought(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	p := b.provider(t, WithCloseWait(soon))
 	q := openQueue(t, p, runtime.QueueConfig{})
@@ -71,6 +74,7 @@ func TestCloseGivesBackWhatItsPollsBrought(t *testing.T) {
 }
 
 func TestCloseDoesNotWaitForAnIdlePollBeyondItsBound(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	abandon(t, b, q)
@@ -79,6 +83,7 @@ func TestCloseDoesNotWaitForAnIdlePollBeyondItsBound(t *testing.T) {
 }
 
 func TestAPollThatIsNeverAnsweredIsGivenUp(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, WithWait(time.Second))
 	b.p.api.patience = 100 * time.Millisecond
 	q := openQueue(t, b.p, runtime.QueueConfig{})
@@ -93,6 +98,7 @@ func TestAPollThatIsNeverAnsweredIsGivenUp(t *testing.T) {
 }
 
 func TestThereIsOnePollWhenIdleAndMoreAtLoad(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	var wg sync.WaitGroup
@@ -131,6 +137,7 @@ func TestThereIsOnePollWhenIdleAndMoreAtLoad(t *testing.T) {
 }
 
 func TestAtLoadATaskCostsAtMostTwoFifthsOfARequest(t *testing.T) {
+	t.Parallel()
 	const tasks = 2000
 	for _, cfg := range []runtime.QueueConfig{{Name: "s"}, {Name: "p", Type: runtime.Priority, Levels: 4}} {
 		b := benchWith(t, 250*time.Millisecond) // Stop waits for the polls
@@ -163,6 +170,7 @@ func TestAtLoadATaskCostsAtMostTwoFifthsOfARequest(t *testing.T) {
 }
 
 func TestRequestsCountsEachTry(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	tries := 0
@@ -184,6 +192,7 @@ func TestRequestsCountsEachTry(t *testing.T) {
 // TestABriefDequeueLooksNowAndThen counts what a Dequeue costs that ends too soon for
 // a poll that waits: a few looks, however fast they are answered.
 func TestABriefDequeueLooksNowAndThen(t *testing.T) {
+	t.Parallel()
 	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}, {Type: runtime.Priority, Levels: 4}} {
 		b := newBench(t)
 		q := openQueue(t, b.p, cfg)
@@ -203,6 +212,7 @@ func TestABriefDequeueLooksNowAndThen(t *testing.T) {
 // TestALeaseIsCountedFromTheRequestWhereItsPollDidNotWait has the answer be late: the
 // lease must not seem to last longer than SQS keeps it.
 func TestALeaseIsCountedFromTheRequestWhereItsPollDidNotWait(t *testing.T) {
+	t.Parallel()
 	for late, want := range map[time.Duration]time.Duration{quick - time.Millisecond: 0, quick: quick} {
 		b := newBench(t)
 		q := openQueue(t, b.p, runtime.QueueConfig{})

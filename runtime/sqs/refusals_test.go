@@ -35,6 +35,7 @@ var throttlings = []*sqsfake.Error{
 }
 
 func TestAnEntryThatIsThrottledIsAskedForAgainAndTheLeaseRuns(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO} {
 		for _, why := range throttlings {
 			b := newBench(t)
@@ -53,6 +54,7 @@ func TestAnEntryThatIsThrottledIsAskedForAgainAndTheLeaseRuns(t *testing.T) {
 }
 
 func TestAnEntryThatStaysThrottledIsNoLostLeaseAndNoSuccess(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	put(t, q, "a")
@@ -78,6 +80,7 @@ func TestAnEntryThatStaysThrottledIsNoLostLeaseAndNoSuccess(t *testing.T) {
 // TestARefusalThatIsNotOfTheHandleIsTheErrorOfItsTask also where the request was sent
 // twice: then a handle that is used up is success, and nothing else is.
 func TestARefusalThatIsNotOfTheHandleIsTheErrorOfItsTask(t *testing.T) {
+	t.Parallel()
 	for _, why := range []*sqsfake.Error{
 		{Type: "AccessDenied", Status: 403, Message: "not authorized to perform: sqs:deletemessage"},
 		{Type: "KmsAccessDenied", Status: 400, Message: "no access to the key"},
@@ -106,6 +109,7 @@ func TestARefusalThatIsNotOfTheHandleIsTheErrorOfItsTask(t *testing.T) {
 }
 
 func TestAnExpiredHandleIsALostLeaseHoweverSQSNamesIt(t *testing.T) {
+	t.Parallel()
 	for _, why := range []*sqsfake.Error{
 		{Type: "ReceiptHandleIsInvalid", Status: 404, Message: "no"},
 		{Type: "MessageNotInflight", Status: 400, Message: "no"},
@@ -122,6 +126,7 @@ func TestAnExpiredHandleIsALostLeaseHoweverSQSNamesIt(t *testing.T) {
 }
 
 func TestAnEnqueueOfAGroupIsRepeatedOnlyInItsOrder(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		throttled []int // entries of a batch of four: a, b, c of one group, and x of another
 		gone      int   // entry that SQS refuses for good, if any
@@ -174,6 +179,7 @@ func TestAnEnqueueOfAGroupIsRepeatedOnlyInItsOrder(t *testing.T) {
 }
 
 func TestABatchThatSQSFindsTooLargeGoesInSmallerOnes(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO} {
 		b := newBench(t)
 		q := openQueue(t, b.p, runtime.QueueConfig{Type: kind})
@@ -198,6 +204,7 @@ func TestABatchThatSQSFindsTooLargeGoesInSmallerOnes(t *testing.T) {
 }
 
 func TestAMessageThatSQSFindsTooLargeIsTooLarge(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	refused(b, "SendMessageBatch", 1, 0, &sqsfake.Error{Type: "InvalidParameterValueException", Code: "InvalidParameterValue", Status: 400, Message: "One or more parameters are invalid. Reason: Message must be shorter than 262144 bytes."})
@@ -209,6 +216,7 @@ func TestAMessageThatSQSFindsTooLargeIsTooLarge(t *testing.T) {
 // TestARefusedRequestLeavesNoDoubt has the lease be lost after it: what SQS refused it has
 // not done.
 func TestARefusedRequestLeavesNoDoubt(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	put(t, q, "a")

@@ -16,6 +16,7 @@ import (
 // TestAStoppedPoolLeavesNoPollThatTakesMessages has SQS give messages to polls whose
 // clients are gone, as AWS does.
 func TestAStoppedPoolLeavesNoPollThatTakesMessages(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -47,6 +48,7 @@ func TestAStoppedPoolLeavesNoPollThatTakesMessages(t *testing.T) {
 // TestADequeueThatEndedTellsWhenItsPollIsOverAndItsMessagesAreBack cancels a Dequeue, and
 // has its poll bring something for nobody.
 func TestADequeueThatEndedTellsWhenItsPollIsOverAndItsMessagesAreBack(t *testing.T) {
+	t.Parallel()
 	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}, {Type: runtime.Priority}} {
 		b := newBench(t)
 		q := openQueue(t, b.p, cfg)
@@ -86,6 +88,7 @@ func TestADequeueThatEndedTellsWhenItsPollIsOverAndItsMessagesAreBack(t *testing
 }
 
 func TestPollsAreShortUntilNothingHasComeForLong(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	wait := func() time.Duration {

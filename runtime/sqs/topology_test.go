@@ -26,6 +26,7 @@ func declare(t *testing.T, b *bench, name string, attributes map[string]string) 
 }
 
 func TestOpenSaysHowToMendAQueueThatDoesNotFit(t *testing.T) {
+	t.Parallel()
 	const week = "604800"
 	for name, c := range map[string]struct {
 		queue, dlq map[string]string
@@ -64,6 +65,7 @@ func TestOpenSaysHowToMendAQueueThatDoesNotFit(t *testing.T) {
 
 // TestAPolicyIsRefusedThatWouldMoveTasksThatLive follows what the error says.
 func TestAPolicyIsRefusedThatWouldMoveTasksThatLive(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		names string
 		cfg   runtime.QueueConfig
@@ -117,6 +119,7 @@ func TestAPolicyIsRefusedThatWouldMoveTasksThatLive(t *testing.T) {
 
 // TestSQSMovesNothingBeforeTheRuntimeBuriesIt has the lowest policy that is taken.
 func TestSQSMovesNothingBeforeTheRuntimeBuriesIt(t *testing.T) {
+	t.Parallel()
 	const deliveries = 4
 	b := newBench(t)
 	arn := declare(t, b, "q-dlq", nil)
@@ -131,6 +134,7 @@ func TestSQSMovesNothingBeforeTheRuntimeBuriesIt(t *testing.T) {
 }
 
 func TestARetryByVisibilityIsSentAnewBeforeSQSMovesIt(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, RetryByVisibility())
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	enqueue(t, q, task(q, "a", func(t *runtime.Task) { t.MaxRetries = 2 * maxReceives }))
@@ -143,6 +147,7 @@ func TestARetryByVisibilityIsSentAnewBeforeSQSMovesIt(t *testing.T) {
 }
 
 func TestByVisibilityOnlyARunIsCharged(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, RetryByVisibility())
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	put(t, q, "a")
@@ -158,6 +163,7 @@ func TestByVisibilityOnlyARunIsCharged(t *testing.T) {
 }
 
 func TestAQueueThatFitsIsTakenAsItIs(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	arn := declare(t, b, "q-dlq", nil)
 	declare(t, b, "q", map[string]string{"MaximumMessageSize": "262144", "RedrivePolicy": `{"deadLetterTargetArn":"` + arn + `","maxReceiveCount":16}`})
@@ -173,6 +179,7 @@ func TestAQueueThatFitsIsTakenAsItIs(t *testing.T) {
 }
 
 func TestWithoutCreateRefusesAMissingQueue(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, WithoutCreate())
 	_, err := b.p.Open(within(t), runtime.QueueConfig{Name: "q"})
 	require.ErrorContains(t, err, "q-dlq is not there")
@@ -180,6 +187,7 @@ func TestWithoutCreateRefusesAMissingQueue(t *testing.T) {
 }
 
 func TestACreatedQueueHasItsDeadLetterQueueAsBackstop(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		cfg  runtime.QueueConfig
 		name string
@@ -207,6 +215,7 @@ func TestACreatedQueueHasItsDeadLetterQueueAsBackstop(t *testing.T) {
 }
 
 func TestNamesThatSQSCannotHaveAreRefused(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	for _, cfg := range []runtime.QueueConfig{{Name: "a.b"}, {Name: "é"}, {Name: strings.Repeat("x", 80)}, {Name: "q", DLQ: "a b"}} {
 		_, err := b.p.Open(within(t), cfg)
@@ -221,6 +230,7 @@ func TestNamesThatSQSCannotHaveAreRefused(t *testing.T) {
 }
 
 func TestAPriorityQueueIsOpenedWithAllItsLevels(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	openQueue(t, b.p, runtime.QueueConfig{Type: runtime.Priority, Levels: 4})
 	_, err := b.provider(t).Open(within(t), runtime.QueueConfig{Name: "q", Type: runtime.Priority, Levels: 3})
@@ -228,6 +238,7 @@ func TestAPriorityQueueIsOpenedWithAllItsLevels(t *testing.T) {
 }
 
 func TestStarvationFreeGivesTheLowestLevelItsShare(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, WithStarvationFree(3))
 	q := openQueue(t, b.p, runtime.QueueConfig{Type: runtime.Priority, Levels: 2})
 	for _, id := range numbered(9) {
@@ -241,6 +252,7 @@ func TestStarvationFreeGivesTheLowestLevelItsShare(t *testing.T) {
 }
 
 func TestRetryByVisibilitySendsNothingAnew(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, RetryByVisibility())
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	require.True(t, q.Capabilities().CrashIsAttempt)
@@ -263,12 +275,14 @@ func TestRetryByVisibilitySendsNothingAnew(t *testing.T) {
 }
 
 func TestStartRedriveLetsSQSMoveTheDead(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	startsRedrive(t, b.p, func() { b.clock.Advance(time.Minute) })
 }
 
 // The other emulator has no move tasks.
 func TestStartRedriveLetsSQSMoveTheDeadOnAnEmulator(t *testing.T) {
+	t.Parallel()
 	s, err := testserver.SQSEmulator(testserver.LocalAWSSQS)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Stop()) })
@@ -299,6 +313,7 @@ func startsRedrive(t *testing.T, p *Provider, pass func()) {
 }
 
 func TestStartRedriveRefusesWhatItWouldMixUp(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	a := openQueue(t, b.p, runtime.QueueConfig{Name: "a", DLQ: "graves"})
 	openQueue(t, b.p, runtime.QueueConfig{Name: "b", DLQ: "graves"})
@@ -310,6 +325,7 @@ func TestStartRedriveRefusesWhatItWouldMixUp(t *testing.T) {
 }
 
 func TestRedriveTakesItsOwnDeadAlone(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	x, y := openQueue(t, b.p, runtime.QueueConfig{Name: "x", DLQ: "graves"}), openQueue(t, b.p, runtime.QueueConfig{Name: "y", DLQ: "graves"})
 	for _, q := range []*Queue{x, y} {
@@ -330,6 +346,7 @@ func TestRedriveTakesItsOwnDeadAlone(t *testing.T) {
 }
 
 func TestPurgeAllEmptiesTheQueueAndSaysWhenItIsTooSoon(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	put(t, q, numbered(5)...)
@@ -343,6 +360,7 @@ func TestPurgeAllEmptiesTheQueueAndSaysWhenItIsTooSoon(t *testing.T) {
 }
 
 func TestAQueueThatWasDeletedIsSaidToBeGone(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	_, err := b.p.api.DeleteQueue(within(t), &awssqs.DeleteQueueInput{QueueUrl: &q.e.lanes[0].url})
@@ -356,6 +374,7 @@ func TestAQueueThatWasDeletedIsSaidToBeGone(t *testing.T) {
 }
 
 func TestTooManyInFlightIsExplained(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.InFlightLimit = 2
 	q := openQueue(t, b.p, runtime.QueueConfig{})

@@ -39,6 +39,7 @@ func keepDiary(t *testing.T) *diary {
 }
 
 func TestWhileTheStoreIsAwayTasksWaitUnchargedAndDequeueSaysSo(t *testing.T) {
+	t.Parallel()
 	for _, cfg := range []runtime.QueueConfig{{}, fifo, {Type: runtime.Priority}} {
 		store := &cupboard{shelf: &shelf{all: make(map[string][]byte)}}
 		b := newBench(t, WithStore(store))

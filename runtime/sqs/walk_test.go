@@ -24,6 +24,7 @@ func kill(t *testing.T, b *bench, q *Queue, ids ...string) {
 }
 
 func TestAWalkFindsWhatAReceiveHidWhoseAnswerWasLost(t *testing.T) {
+	t.Parallel()
 	walks := map[string]func(context.Context, *Queue) ([]string, error){
 		"redrive all":  func(ctx context.Context, q *Queue) ([]string, error) { return q.Redrive(ctx, nil) },
 		"redrive some": func(ctx context.Context, q *Queue) ([]string, error) { return q.Redrive(ctx, []string{"a", "b"}) },
@@ -56,6 +57,7 @@ func TestAWalkFindsWhatAReceiveHidWhoseAnswerWasLost(t *testing.T) {
 }
 
 func TestAWalkWaitsForWhatIsInUseElsewhereNoLongerThanItsLease(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.LongestPoll = 20 * time.Millisecond // the clock stands still
 	b.p.walkLease = 200 * time.Millisecond
@@ -70,6 +72,7 @@ func TestAWalkWaitsForWhatIsInUseElsewhereNoLongerThanItsLease(t *testing.T) {
 }
 
 func TestAWalkKeepsWhatItHolds(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	kill(t, b, q, numbered(12)...)
@@ -94,6 +97,7 @@ func TestAWalkKeepsWhatItHolds(t *testing.T) {
 }
 
 func TestAWalkThatCannotKeepWhatItHoldsSaysSo(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	kill(t, b, q, "a")
