@@ -152,7 +152,7 @@ func entries(ctx context.Context, n int, do func(numbers []int) (map[int]verdict
 		answers, err := do(left)
 		if err != nil {
 			for _, i := range left {
-				errs[i] = &callError{err}
+				errs[i] = &callError{errors.Join(errs[i], err)} // and what SQS said before
 			}
 			return errs
 		}

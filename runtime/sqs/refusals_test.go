@@ -67,7 +67,7 @@ func TestAnEntryThatStaysThrottledIsNoLostLeaseAndNoSuccess(t *testing.T) {
 		if name == "Complete" {
 			refused(b, "DeleteMessageBatch", 1000, 0, sqsfake.Throttled())
 		}
-		ctx, cancel := context.WithTimeout(within(t), 200*time.Millisecond)
+		ctx, cancel := context.WithTimeout(within(t), time.Second)
 		err := call(ctx)
 		cancel()
 		require.ErrorContains(t, err, "RequestThrottled", name)
