@@ -60,7 +60,7 @@ func TestAWalkWaitsForWhatIsInUseElsewhereNoLongerThanItsLease(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.LongestPoll = 20 * time.Millisecond // the clock stands still
-	b.p.walkLease = 200 * time.Millisecond
+	b.p.walkLease = 2 * time.Second
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	kill(t, b, q, "a")
 	take(t, openQueue(t, b.p, runtime.QueueConfig{Name: q.cfg.DLQ}), 1)
