@@ -50,7 +50,8 @@ const firstLease = 30 * time.Second
 
 // quick is how soon an answer comes to a poll that did not wait. SQS does not say when
 // a lease began: it was not before the request, and where the poll may have waited
-// just before the answer came.
+// just before the answer came. An answer that comes when the poll can wait no longer has
+// been on its way, or has waited for a process that stood still.
 const quick = 100 * time.Millisecond
 
 // A poll is one ReceiveMessage.
@@ -134,8 +135,11 @@ func (l *lane) run(p poll) {
 		return
 	}
 	since := at
-	if at.Sub(asked) < quick {
+	switch late := asked.Add(p.wait + quick); {
+	case at.Sub(asked) < quick:
 		since = asked
+	case at.After(late):
+		since = late
 	}
 	good, rest, err := l.sort(out.Messages, at, since, p.lease)
 	if strange := e.judge(l, good, rest, at); strange != nil {

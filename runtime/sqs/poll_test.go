@@ -230,3 +230,25 @@ func TestALeaseIsCountedFromTheRequestWhereItsPollDidNotWait(t *testing.T) {
 		require.Equal(t, want+20*time.Second, ds[0].LeaseUntil.Sub(began), "answered after %s", late)
 	}
 }
+
+// A process that stands still reads the answer when its lease is over: somebody else has
+// the task by then, or is done with it.
+func TestAnAnswerThatIsReadAfterItsLeaseBringsNothing(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO} {
+		b := benchWith(t, 20*time.Millisecond)
+		q := openQueue(t, b.p, runtime.QueueConfig{Type: kind})
+		put(t, q, "a")
+		name := q.e.lanes[0].name
+		var once sync.Once
+		b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+			if c.Operation == "ReceiveMessage" && c.Queue == name {
+				once.Do(func() { b.clock.Advance(time.Minute) })
+			}
+			return sqsfake.Fault{}
+		})
+		nothing(t, q)
+		b.clock.Advance(firstLease)
+		require.Equal(t, []string{"a"}, idsOf(take(t, q, 1)), kind)
+	}
+}
