@@ -126,7 +126,7 @@ func (s *source) sleepers() (all []string) {
 // it costs a Dequeue, and Stats, 1 request for each level, and 2 more on a fifo queue.
 func (q *Queue) wakeDue(ctx context.Context) error {
 	for _, c := range q.sleepers() {
-		p, err := q.pull(ctx, q.done, []string{c}, batchSize, false)
+		p, err := q.pull(ctx, q.closing.Done(), []string{c}, batchSize, false)
 		if err != nil {
 			return err
 		}

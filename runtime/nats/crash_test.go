@@ -167,7 +167,7 @@ func TestADeliveryThatIsReadAfterItsLeaseIsNotWhatIsDone(t *testing.T) {
 		still, other, _ := twins(t, cfg)
 		put(t, still, newTask(still, "a"))
 		consumers, _ := still.consumers()
-		p, err := still.pull(within(t), still.done, consumers, 1, true)
+		p, err := still.pull(within(t), still.closing.Done(), consumers, 1, true)
 		require.NoError(t, err)
 		require.Len(t, p.got, 1)
 		require.NoError(t, other.Complete(within(t), take(t, other, 1, time.Minute)))
@@ -186,7 +186,7 @@ func TestWhatAProcessHoldsIsNotHandedOutToItAgain(t *testing.T) {
 		ds := take(t, q, 1, time.Minute)
 		require.NoError(t, q.wire.ask(within(t), []*request{heldBy(q, ds)[0].put(time.Millisecond)}, nil))
 		consumers, _ := q.consumers()
-		p, err := q.pull(within(t), q.done, consumers, 1, true)
+		p, err := q.pull(within(t), q.closing.Done(), consumers, 1, true)
 		require.NoError(t, err)
 		require.Len(t, p.got, 1)
 		again, err := q.deliver(within(t), p, 1, time.Minute)
@@ -205,7 +205,7 @@ func TestADeliveryThatIsReadAfterTheConnectionWasLostIsNotWhatIsDone(t *testing.
 		q, other, _ := twins(t, cfg)
 		put(t, q, newTask(q, "a"))
 		consumers, _ := q.consumers()
-		p, err := q.pull(within(t), q.done, consumers, 1, true)
+		p, err := q.pull(within(t), q.closing.Done(), consumers, 1, true)
 		require.NoError(t, err)
 		require.Len(t, p.got, 1)
 		ls, _, _ := other.read(p.got)
@@ -463,7 +463,7 @@ func TestADelayedTaskOfAGroupThatWasInterruptedWhileItGotInLineIsNotLost(t *test
 	var p *pull
 	require.Eventually(t, func() bool {
 		var err error
-		p, err = dying.pull(within(t), dying.done, []string{headConsumer}, 1, true)
+		p, err = dying.pull(within(t), dying.closing.Done(), []string{headConsumer}, 1, true)
 		return err == nil && len(p.got) == 1
 	}, soon, time.Millisecond)
 	ls, _, _ := dying.read(p.got)

@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,10 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 		return nil, err
 	}
 	defer q.busy.Done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// What Close finds under way comes to its end, unless nobody answers.
+	defer context.AfterFunc(q.closing, func() { time.AfterFunc(answerWait, cancel) })()
 	for pause := firstPause; ; {
 		if err := q.open(); err != nil {
 			return nil, err
@@ -74,10 +79,10 @@ func (q *Queue) recover(ctx context.Context, cause error, pause time.Duration) e
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
-	case <-q.done:
+	case <-q.closing.Done():
 		return q.errClosed()
 	case <-ctx.Done():
-		return q.errNoTasks()
+		return cmp.Or(q.open(), q.errNoTasks())
 	case <-timer.C:
 	}
 	if !errors.Is(cause, errAstray) && !errors.Is(cause, runtime.ErrUnknownQueue) || q.wire.nc.Status() != nats.CONNECTED {
@@ -101,11 +106,11 @@ func (q *Queue) fetch(ctx context.Context, limit int) (*pull, error) {
 		}
 	}
 	if len(consumers)+len(sleepers) == 1 {
-		return q.pull(ctx, q.done, consumers, limit, true)
+		return q.pull(ctx, q.closing.Done(), consumers, limit, true)
 	}
 	all := &pull{w: q.wire, asked: time.Now(), gone: q.wire.lost()}
 	for i := range consumers {
-		p, err := q.pull(ctx, q.done, consumers[i:i+1], limit-len(all.got), false)
+		p, err := q.pull(ctx, q.closing.Done(), consumers[i:i+1], limit-len(all.got), false)
 		if err != nil {
 			if len(all.got) > 0 {
 				break
@@ -121,7 +126,7 @@ func (q *Queue) fetch(ctx context.Context, limit int) (*pull, error) {
 		return all, nil
 	}
 	// Nothing is there.
-	p, err := q.pull(ctx, q.done, slices.Concat(consumers, sleepers), 1, true)
+	p, err := q.pull(ctx, q.closing.Done(), slices.Concat(consumers, sleepers), 1, true)
 	if err == nil && len(p.got) == 0 && p.err == nil && q.isDLQ() && ctx.Err() == nil {
 		p.err = q.refresh(ctx) // more queues may die here now
 	}
@@ -197,7 +202,7 @@ func (q *Queue) together(ctx context.Context, p *pull, limit int) error {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-q.done:
+	case <-q.closing.Done():
 		return nil
 	}
 	consumers, _ := q.consumers()

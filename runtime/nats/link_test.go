@@ -300,3 +300,33 @@ func TestTheServerListsConnectionsByHostAndProcess(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, "taskgen "+process.Name(), openShared(t).wire.nc.Opts.Name)
 }
+
+// Dequeue asks for more than messages: Close ends that as well where nobody answers.
+func TestCloseEndsADequeueThatAsksOfADeadServer(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, own(t).URL, 0)
+	q := openQueue(t, open(t, g.url()), runtime.QueueConfig{})
+	q.tidying.Lock()
+	q.looked = time.Time{} // strays are looked for
+	q.tidying.Unlock()
+	g.hole()
+	asked := q.wire.asked.Load()
+	ended := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 6*soon)
+		defer cancel()
+		_, err := q.Dequeue(ctx, 1, time.Minute)
+		ended <- err
+	}()
+	require.Eventually(t, func() bool { return q.wire.asked.Load() > asked }, soon, time.Millisecond)
+	closed := make(chan error, 1)
+	go func() { closed <- q.Close() }()
+	for _, c := range []chan error{ended, closed} {
+		select {
+		case err := <-c:
+			t.Log(err)
+		case <-time.After(soon):
+			require.Fail(t, "it goes on after Close")
+		}
+	}
+}

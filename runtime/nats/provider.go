@@ -248,7 +248,8 @@ func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Q
 	if err != nil {
 		return nil, fmt.Errorf("queue %q on nats: %w", cfg.Name, err)
 	}
-	q := &Queue{source: s, cfg: cfg, done: make(chan struct{})}
+	q := &Queue{source: s, cfg: cfg}
+	q.closing, q.shut = context.WithCancel(context.Background())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {

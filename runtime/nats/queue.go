@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"time"
@@ -11,10 +12,10 @@ import (
 // A Queue is one open queue of a Provider.
 type Queue struct {
 	*source
-	cfg  runtime.QueueConfig
-	done chan struct{} // closed by Close
+	cfg runtime.QueueConfig
 
-	once sync.Once
+	closing context.Context // ended by Close
+	shut    context.CancelFunc
 	// gate keeps a Dequeue from beginning beside Close, which waits for busy.
 	gate sync.RWMutex
 	busy sync.WaitGroup
@@ -98,23 +99,19 @@ func (q *Queue) Close() error {
 }
 
 func (q *Queue) end() {
-	q.once.Do(func() {
-		q.gate.Lock()
-		defer q.gate.Unlock()
-		close(q.done)
-	})
+	q.gate.Lock()
+	defer q.gate.Unlock()
+	q.shut()
 }
 
 func (q *Queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.cfg.Name, runtime.ErrClosed) }
 
 // open returns an error when the queue is closed.
 func (q *Queue) open() error {
-	select {
-	case <-q.done:
+	if q.closing.Err() != nil {
 		return q.errClosed()
-	default:
-		return nil
 	}
+	return nil
 }
 
 // begin begins a call that the provider's Close waits for; q.p.calls.Done ends it.
