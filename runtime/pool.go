@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/taskgen/taskgen/internal/process"
 )
 
 // PoolConfig configures a Pool. The zero value works on all queues of the
@@ -121,7 +121,8 @@ func NewPool(m *Manager, r *Router, cfg PoolConfig) (*Pool, error) {
 		cfg.Grace = DefaultGrace
 	}
 	if cfg.Name == "" {
-		cfg.Name = process.Name()
+		host, _ := os.Hostname() // without one the process's ID has to do
+		cfg.Name = host + "-" + strconv.Itoa(os.Getpid())
 	}
 	if len(cfg.Queues) == 0 {
 		for _, name := range m.Queues() {

@@ -1,4 +1,4 @@
-// Package process tells processes apart for whoever watches a system.
+// Package process tells processes apart for whoever watches a broker.
 package process
 
 import (
@@ -7,7 +7,7 @@ import (
 )
 
 // Name is the name of this process among those of all machines: its host's and its ID,
-// as in web7-4711.
+// as in web7-4711. A pool has it by default.
 func Name() string {
 	host, _ := os.Hostname() // without one the ID has to do
 	return host + "-" + strconv.Itoa(os.Getpid())
