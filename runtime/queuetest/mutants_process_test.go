@@ -132,7 +132,11 @@ func TestKillsCutsAndReopeningFindWhatTheyAreFor(t *testing.T) {
 		h := faultyFiles()[i]
 		t.Run(m.law.String()+"/"+m.name, func(t *testing.T) {
 			t.Parallel()
+			// Kills come at random: now and then one run of a clause hits nothing.
 			r := runClause(t, &h, m.test, 8*time.Second)
+			for more := 2; !r.Failed() && more > 0; more-- {
+				r = runClause(t, &h, m.test, 8*time.Second)
+			}
 			assert.True(t, r.Failed(), "a provider that %s passes %q", m.name, m.test)
 			t.Log(r.text())
 		})
