@@ -11,7 +11,7 @@ import (
 const (
 	// memory is what a run may take before it collects garbage: a run is short,
 	// and for a package of 200 tasks it ends before.
-	memory = 176 << 20
+	memory = 200 << 20
 	// crowded is how much of it may be in use after a collection. With more, the
 	// next one would come too soon.
 	crowded = memory * 2 / 3
