@@ -327,7 +327,7 @@ func TestFetchesAreBoundByBytes(t *testing.T) {
 		b.stop(p)
 		assert.Len(t, b.q().completed(), tasks)
 		var asked []int
-		for _, line := range b.q().ledger {
+		for _, line := range b.q().lines() {
 			var n int
 			if _, err := fmt.Sscanf(line, "dequeue %d", &n); err == nil {
 				asked = append(asked, n)
@@ -366,7 +366,7 @@ func TestAFetchIsSmallerAfterOneThatFailed(t *testing.T) {
 		b.start(p)
 		pass(10 * time.Second)
 		most := 64
-		for _, line := range b.q().ledger {
+		for _, line := range b.q().lines() {
 			var n int
 			_, err := fmt.Sscanf(line, "dequeue %d", &n)
 			assert.NoError(t, err)

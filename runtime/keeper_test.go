@@ -45,7 +45,7 @@ func TestLeasesAreKeptWhileTasksRunAndWait(t *testing.T) {
 		assert.Equal(t, []string{"a", "b"}, b.q().completed())
 		// A third of the lease after the last: about 13 times in 40 s.
 		assert.InDelta(t, 13, b.q().calls("extend"), 3)
-		for _, line := range b.q().ledger {
+		for _, line := range b.q().lines() {
 			assert.NotContains(t, line, "crash")
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -290,11 +291,16 @@ func (q *fakeQueue) Close() error {
 	return nil
 }
 
-// calls counts the calls whose line in the ledger begins with prefix.
-func (q *fakeQueue) calls(prefix string) (n int) {
+// lines is the ledger up to now.
+func (q *fakeQueue) lines() []string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, line := range q.ledger {
+	return slices.Clone(q.ledger)
+}
+
+// calls counts the calls whose line in the ledger begins with prefix.
+func (q *fakeQueue) calls(prefix string) (n int) {
+	for _, line := range q.lines() {
 		if strings.HasPrefix(line, prefix) {
 			n++
 		}
