@@ -12,7 +12,7 @@ import (
 
 // Bounds of the looks of a Drain.
 const (
-	// drainWait bounds the wait for a task that the queue's numbers promise and
+	// drainWait bounds the first wait for a task that the queue's numbers promise and
 	// that is not handed out: one of a group that another worker holds, say.
 	drainWait = 100 * time.Millisecond
 	// drainLook is how long a look takes that is to be believed on a queue without
@@ -76,7 +76,7 @@ func (p *Pool) Drain(ctx context.Context) (runs int, err error) {
 // finds on a queue without ExactReady is sure, and that it finds nothing is not.
 func (l *lane) fetchReady(ctx context.Context) (int, error) {
 	stats, err := l.queue.Stats(ctx)
-	if err != nil || stats.Ready == 0 {
+	if l.promised = stats.Ready > 0; err != nil || !l.promised {
 		return 0, err
 	}
 	return l.fetchWithin(ctx, drainWait, nil)
@@ -107,8 +107,9 @@ func (l *lane) fetchWithin(ctx context.Context, d time.Duration, later map[strin
 	return len(kept), nil
 }
 
-// lookClosely looks at the queues that seem empty, and cannot be believed in that,
-// all at once, and says how many tasks it fetched.
+// lookClosely looks at the queues that seem empty and cannot be believed in that, and at
+// those that count tasks which they have not handed out, for a busy machine may be why. It
+// looks at all at once, and says how many tasks it fetched.
 func (s *shift) lookClosely(ctx context.Context) (int, error) {
 	var (
 		wg      sync.WaitGroup
@@ -116,7 +117,7 @@ func (s *shift) lookClosely(ctx context.Context) (int, error) {
 		errs    = make([]error, len(s.lanes))
 	)
 	for i, l := range s.lanes {
-		if l.exactReady {
+		if l.exactReady && !l.promised {
 			continue
 		}
 		wg.Go(func() {

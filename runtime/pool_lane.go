@@ -16,6 +16,7 @@ type lane struct {
 	// freeLeases, exactReady: see Capabilities.
 	freeLeases bool
 	exactReady bool
+	promised   bool    // the queue's last count had tasks that were ready; for Drain
 	fenced     bool    // a stale receipt changes nothing, and any handle can settle
 	charges    bool    // see Capabilities.CrashIsAttempt
 	keeps      bool    // see Capabilities.KeepsReleased

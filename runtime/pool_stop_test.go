@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -224,6 +225,23 @@ func TestDrainLeavesWhatOthersHold(t *testing.T) {
 		}
 		b.put("a")
 		assert.Zero(t, b.drain(PoolConfig{}))
+	})
+}
+
+func TestDrainWaitsForWhatIsCountedWhereItComesLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.handle(func(context.Context, *Task) error { return nil })
+		late := 2
+		b.q().before = func(call string, _ []*Delivery) error {
+			if strings.HasPrefix(call, "dequeue") && late > 0 {
+				late--
+				return ErrNoTasks // the machine was too busy to answer in time
+			}
+			return nil
+		}
+		b.put("a", "b")
+		assert.Equal(t, 2, b.drain(PoolConfig{}))
 	})
 }
 

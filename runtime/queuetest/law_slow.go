@@ -81,8 +81,8 @@ func slowPool(w *world) {
 	w.ok(pool.Start(w.ctx), "start")
 	select {
 	case <-done:
-	case <-time.After(w.patience):
-		w.Errorf("of %d large tasks some were not run in %s", len(ts), w.patience)
+	case <-time.After(3 * w.patience): // a busy machine is slow with a slow network
+		w.Errorf("of %d large tasks some were not run in %s", len(ts), 3*w.patience)
 	}
 	w.stop(pool)
 	mu.Lock()

@@ -188,7 +188,7 @@ func TestABadNetworkFindsWhatItIsFor(t *testing.T) {
 		t.Run(m.test+"/"+m.name, func(t *testing.T) {
 			t.Parallel()
 			h := farHarness(m.fault)
-			for range 5 { // where a cut falls is left to chance
+			for range 12 { // where a cut falls is left to chance
 				if r := runClause(t, h, m.test, 2*time.Second); r.Failed() {
 					t.Log(r.text())
 					return
