@@ -28,7 +28,10 @@ const (
 // worker tasks run in the order the queue hands them out.
 //
 // On queues whose numbers may trail (see Capabilities.ExactReady) it takes a second or
-// some longer: so long it looks for tasks before it believes that there are none.
+// some longer: so long it looks for tasks before it believes that there are none. So it
+// does where a queue counts tasks that are ready and does not hand them out, because it is
+// paused, say, or another worker holds what goes before them: about three seconds, and the
+// log says how many are left.
 //
 // It stops early when ctx ends, which cancels the handlers and gives the rest
 // back, or when a queue cannot be reached. It fails while the pool runs.

@@ -115,6 +115,19 @@ func (r *chaos) nothing(ctx context.Context, look func(ctx context.Context, pref
 	}
 }
 
+// open opens the queues straight, as no process does while faults happen.
+func (r *chaos) open(ctx context.Context) (runtime.Provider, *runtime.Manager, error) {
+	p, err := Open(ctx, r.Provider, r.broker.address, r.prefix)
+	if err != nil {
+		return nil, nil, err
+	}
+	m := runtime.NewManager(runtime.ManagerConfig{})
+	if err := m.Open(ctx, p, tasks.Queues()...); err != nil {
+		return nil, nil, errors.Join(err, m.Close(), p.Close())
+	}
+	return p, m, nil
+}
+
 // inspect takes what is on the dead letter queues and writes it down, until nothing is
 // left on the broker, and looks whether a unique key is still taken.
 func (r *chaos) inspect(ctx context.Context) (can runtime.Capabilities, err error) {
@@ -127,15 +140,11 @@ func (r *chaos) inspect(ctx context.Context) (can runtime.Capabilities, err erro
 	if err != nil {
 		return can, err
 	}
-	p, err := Open(ctx, r.Provider, r.broker.address, r.prefix)
+	p, m, err := r.open(ctx)
 	if err != nil {
 		return can, err
 	}
-	m := runtime.NewManager(runtime.ManagerConfig{})
 	defer func() { err = errors.Join(err, m.Close(), p.Close()) }()
-	if err := m.Open(ctx, p, tasks.Queues()...); err != nil {
-		return can, err
-	}
 	if err := r.keysAreFree(ctx, m); err != nil {
 		return can, err
 	}
@@ -170,15 +179,11 @@ func (r *chaos) exhume(ctx context.Context) (can runtime.Capabilities, err error
 		return can, err
 	}
 	defer book.Close()
-	p, err := Open(ctx, r.Provider, r.broker.address, r.prefix)
+	p, m, err := r.open(ctx)
 	if err != nil {
 		return can, err
 	}
-	m := runtime.NewManager(runtime.ManagerConfig{})
 	defer func() { err = errors.Join(err, m.Close(), p.Close()) }()
-	if err := m.Open(ctx, p, tasks.Queues()...); err != nil {
-		return can, err
-	}
 	for _, cfg := range tasks.Queues() {
 		q, err := m.Queue(cfg.Name)
 		if err != nil {

@@ -91,7 +91,7 @@ func natsProgram() (string, error) {
 		}
 		sum.Write(text)
 	}
-	cache, err := cacheDir()
+	cache, err := CacheDir()
 	if err != nil {
 		return "", err
 	}
@@ -127,9 +127,9 @@ func sourceDir(folder string) (string, error) {
 	return filepath.Join(strings.TrimSpace(string(out)), filepath.FromSlash(folder)), nil
 }
 
-// cacheDir is the folder for what is got once and kept: in the user's cache
+// CacheDir is the folder for what is got once and kept: in the user's cache
 // folder, or in the system's temporary one where there is none.
-func cacheDir() (string, error) {
+func CacheDir() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		cache = os.TempDir()

@@ -111,7 +111,7 @@ func emulators() (node, launcher string, err error) {
 		files[name] = text
 		sum.Write(text)
 	}
-	cache, err := cacheDir()
+	cache, err := CacheDir()
 	if err != nil {
 		return "", "", err
 	}
@@ -136,7 +136,7 @@ func findNode() (string, error) {
 	if node, err := exec.LookPath("node"); err == nil {
 		candidates = append(candidates, node)
 	}
-	if cache, err := cacheDir(); err == nil {
+	if cache, err := CacheDir(); err == nil {
 		own, _ := filepath.Glob(filepath.Join(cache, "node", "node_modules", "node-linux-*", "bin", "node")) // the pattern is a good one
 		candidates = append(candidates, own...)
 	}

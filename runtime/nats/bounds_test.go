@@ -49,23 +49,28 @@ func TestABoundedStreamKeepsDelays(t *testing.T) {
 	}
 }
 
+// untilFull enqueues tasks of 8 KiB until there is no room, and says how many and what it was
+// told.
+func untilFull(t testing.TB, q *Queue) (n int, err error) {
+	t.Helper()
+	big := func(task *runtime.Task) { task.Payload = []byte(`"` + strings.Repeat("x", 8<<10) + `"`) }
+	for {
+		if _, err = q.Enqueue(within(t), []*runtime.Task{newTask(q, strconv.Itoa(n), big)}); err != nil {
+			require.ErrorIs(t, err, runtime.ErrQueueFull)
+			return n, err
+		}
+		require.Less(t, n, 40)
+		n++
+	}
+}
+
 func TestAFullStreamIsDrained(t *testing.T) {
 	t.Parallel()
 	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
 		p := openBounded(t, 256<<10)
 		q := openQueue(t, p, cfg)
-		big := func(task *runtime.Task) { task.Payload = []byte(`"` + strings.Repeat("x", 8<<10) + `"`) }
-		n := 0
-		for {
-			_, err := q.Enqueue(within(t), []*runtime.Task{newTask(q, strconv.Itoa(n), big)})
-			if err != nil {
-				require.ErrorIs(t, err, runtime.ErrQueueFull)
-				require.ErrorContains(t, err, "max_bytes")
-				break
-			}
-			require.Less(t, n, 40)
-			n++
-		}
+		n, err := untilFull(t, q)
+		require.ErrorContains(t, err, "max_bytes")
 		// Others fill what is kept for retries.
 		for {
 			r := publish(q.at(placeKey, tail(none, strconv.Itoa(n), none)), make([]byte, 1<<10), guard{}, nil)
@@ -107,17 +112,7 @@ func TestALimitThatDropsTheOldestIsRefusedAndOneThatRefusesTheNewestIsNot(t *tes
 func TestAFIFOQueueOnAServerWithoutRoomIsDrained(t *testing.T) {
 	t.Parallel()
 	q := openQueue(t, open(t, own(t, "max_file_store: 256KB").URL), runtime.QueueConfig{Type: runtime.FIFO})
-	big := func(task *runtime.Task) { task.Payload = []byte(`"` + strings.Repeat("x", 8<<10) + `"`) }
-	n := 0
-	for {
-		_, err := q.Enqueue(within(t), []*runtime.Task{newTask(q, strconv.Itoa(n), big)})
-		if err != nil {
-			require.ErrorIs(t, err, runtime.ErrQueueFull)
-			break
-		}
-		require.Less(t, n, 40)
-		n++
-	}
+	n, _ := untilFull(t, q)
 	first := take(t, q, 1, time.Minute)
 	first[0].Delay = time.Millisecond
 	require.NoError(t, q.Release(within(t), first), "there is no room for a copy")

@@ -87,16 +87,22 @@ func TestAnAlarmIsToldAtOnceAndLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// What the broker has begun to read when the alarm comes is stored when it ends, once:
-// the call is repeated, and the message is not.
-func TestAMoveThatAnAlarmSurprisesIsMadeOnce(t *testing.T) {
-	addr := configured(t)
+// toBeMoved has a task that is retried over a connection that hears no answer.
+func toBeMoved(t testing.TB, addr string) (*Queue, []*runtime.Delivery, *session) {
 	q := open(t, addr, runtime.QueueConfig{})
 	put(t, q, task("1"))
 	ds := takeN(t, q, 1)
 	ds[0].Task.RetryCount = 1
 	s := q.p.out.current()
 	s.deaf(t)
+	return q, ds, s
+}
+
+// What the broker has begun to read when the alarm comes is stored when it ends, once:
+// the call is repeated, and the message is not.
+func TestAMoveThatAnAlarmSurprisesIsMadeOnce(t *testing.T) {
+	addr := configured(t)
+	q, ds, _ := toBeMoved(t, addr)
 	alarmOn(t, addr)
 	ctx, cancel := context.WithCancel(within(t))
 	first := make(chan error, 1)
@@ -115,12 +121,7 @@ func TestAMoveThatAnAlarmSurprisesIsMadeOnce(t *testing.T) {
 // once, too.
 func TestAMoveThatHangsInAnAlarmIsMadeOnce(t *testing.T) {
 	addr := configured(t)
-	q := open(t, addr, runtime.QueueConfig{})
-	put(t, q, task("1"))
-	ds := takeN(t, q, 1)
-	ds[0].Task.RetryCount = 1
-	s := q.p.out.current()
-	s.deaf(t)
+	q, ds, s := toBeMoved(t, addr)
 	server := roomOf(addr).server
 	require.NoError(t, server.Freeze())
 	defer func() { require.NoError(t, server.Thaw()) }()

@@ -46,7 +46,8 @@ func (e *engine) often(ms []*message, deliveries int) (often []*message) {
 	return often
 }
 
-// begin notes that workers are about to be given messages that come often, and writes into those how often it did.
+// begin notes that workers are about to be given messages that come often, and writes
+// into each how often it has killed its process.
 func (e *engine) begin(ctx context.Context, ms []*message, lost map[*message]bool, deliveries int) {
 	often := slices.DeleteFunc(e.often(ms, deliveries), func(m *message) bool { return lost[m] })
 	if len(often) == 0 {

@@ -69,7 +69,7 @@ func run(args []string) (code int, err error) {
 		}
 		start := k.start
 		if keep {
-			start = func() (*testserver.Server, error) { return testserver.Keep(name, filepath.Join(kept(), name)) }
+			start = func() (*testserver.Server, error) { return kept(name) }
 		}
 		s, err := start()
 		if err != nil {
@@ -84,13 +84,13 @@ func run(args []string) (code int, err error) {
 	return follow(command, env)
 }
 
-// kept is where the data of servers stay.
-func kept() string {
-	cache, err := os.UserCacheDir()
+// kept starts a server on the data that the run before it has left.
+func kept(name string) (*testserver.Server, error) {
+	cache, err := testserver.CacheDir()
 	if err != nil {
-		cache = os.TempDir()
+		return nil, err
 	}
-	return filepath.Join(cache, "taskgen", "kept")
+	return testserver.Keep(name, filepath.Join(cache, "kept", name))
 }
 
 // follow runs the command to its end. An interrupt from the terminal reaches the
