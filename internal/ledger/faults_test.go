@@ -184,7 +184,8 @@ func (r *chaos) stop(s *slot) {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case err := <-s.over:
-		if err != nil {
+		// One that was started just now may not hear signals yet, and has done nothing.
+		if status, _ := s.cmd.ProcessState.Sys().(syscall.WaitStatus); err != nil && !(status.Signaled() && status.Signal() == syscall.SIGTERM) {
 			r.report("a %s that was told to stop ended with %v: %s", s.role, err, tail(s.errs.String()))
 		}
 		s.cmd = nil
