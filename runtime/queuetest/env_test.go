@@ -55,7 +55,7 @@ func TestRequireEnqueuedReturnsTheOnePayloadThatMatches(t *testing.T) {
 func TestRequireEnqueuedFailsWithoutAMatchAndShowsWhatThereIsButNoSecret(t *testing.T) {
 	env := New(t, mails)
 	send(t, env, mail{To: "ann@example.org", Token: "hush"})
-	r := record(func(tb testing.TB) {
+	r := record(t, func(tb testing.TB) {
 		RequireEnqueued(tb, env, &mailSpec, func(m mail) bool { return m.To == "eve@example.org" })
 		tb.Log("not reached")
 	})
@@ -71,7 +71,7 @@ func TestRequireEnqueuedFailsForTwoMatches(t *testing.T) {
 	env := New(t, mails)
 	send(t, env, mail{To: "ann@example.org"})
 	send(t, env, mail{To: "bob@example.org"})
-	r := record(func(tb testing.TB) { RequireEnqueued(tb, env, &mailSpec, nil) })
+	r := record(t, func(tb testing.TB) { RequireEnqueued(tb, env, &mailSpec, nil) })
 	assert.True(t, r.Failed())
 	assert.Contains(t, r.text(), "but 2 were enqueued")
 }
@@ -81,7 +81,7 @@ func TestRequireNotEnqueuedFailsForAMatchAlone(t *testing.T) {
 	RequireNotEnqueued(t, env, &mailSpec, nil)
 	send(t, env, mail{To: "ann@example.org"})
 	RequireNotEnqueued(t, env, &mailSpec, func(m mail) bool { return m.To == "eve@example.org" })
-	r := record(func(tb testing.TB) { RequireNotEnqueued(tb, env, &mailSpec, nil) })
+	r := record(t, func(tb testing.TB) { RequireNotEnqueued(tb, env, &mailSpec, nil) })
 	assert.True(t, r.Failed())
 	assert.Contains(t, r.text(), `want no task of type "mail", but 1 were enqueued`)
 }
@@ -153,7 +153,7 @@ func TestDrainTakesRetriesAsTheClockMoves(t *testing.T) {
 }
 
 func TestRequireDrainFailsForARunThatDidNotComplete(t *testing.T) {
-	r := record(func(tb testing.TB) {
+	r := record(t, func(tb testing.TB) {
 		env := New(tb, mails)
 		handle(env, func(_ context.Context, m mail) error {
 			switch m.To {
@@ -178,7 +178,7 @@ func TestRequireDrainFailsForARunThatDidNotComplete(t *testing.T) {
 
 func TestFailNowInAHandlerFailsTheTestAndLetsDrainGoOn(t *testing.T) {
 	ran := 0
-	r := record(func(tb testing.TB) {
+	r := record(t, func(tb testing.TB) {
 		env := New(tb, mails)
 		handle(env, func(_ context.Context, m mail) error {
 			ran++
@@ -238,11 +238,11 @@ func TestResultsCanBeAwaited(t *testing.T) {
 }
 
 func TestWhatIsWrongWithAnEnvFailsTheTest(t *testing.T) {
-	r := record(func(tb testing.TB) { New(tb, []runtime.QueueConfig{{Name: "q", Levels: 3}}) })
+	r := record(t, func(tb testing.TB) { New(tb, []runtime.QueueConfig{{Name: "q", Levels: 3}}) })
 	assert.True(t, r.Failed())
 	assert.Contains(t, r.text(), "levels are for queues of type priority")
 
-	r = record(func(tb testing.TB) {
+	r = record(t, func(tb testing.TB) {
 		env := New(tb, mails)
 		for range 2 {
 			handle(env, func(context.Context, mail) error { return nil })
@@ -252,7 +252,7 @@ func TestWhatIsWrongWithAnEnvFailsTheTest(t *testing.T) {
 	assert.True(t, r.Failed())
 	assert.Contains(t, r.text(), "registered twice")
 
-	r = record(func(tb testing.TB) {
+	r = record(t, func(tb testing.TB) {
 		env := New(tb, mails)
 		_, err := env.Enqueue(context.Background(), []*runtime.Task{{Type: "mail", Queue: "mails", Payload: []byte(`[]`)}})
 		require.NoError(t, err)

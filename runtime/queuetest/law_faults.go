@@ -81,14 +81,14 @@ const muteTime = 200 * time.Millisecond
 // try makes one call, and fails the test when it goes on beyond its context.
 func (w *world) try(call func(ctx context.Context) error) error {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx, callLimit)
+	ctx, cancel := context.WithTimeout(w.ctx, w.paced(callLimit))
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- call(ctx) }()
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(callLimit + w.patience):
+	case <-time.After(w.paced(callLimit) + w.patience):
 		w.Fatalf("a call has not returned %s after its context had ended", w.patience)
 		return nil
 	}

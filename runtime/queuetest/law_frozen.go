@@ -155,8 +155,8 @@ func frozenCalls(w *world) {
 				if err == nil {
 					complaints <- fmt.Sprintf("%s says that it is done, or that it is known what became of it", c.name)
 				}
-			case <-time.After(frozenLimit + frozenSlack):
-				complaints <- fmt.Sprintf("%s goes on %s after its context has ended", c.name, frozenSlack)
+			case <-time.After(frozenLimit + w.paced(frozenSlack)):
+				complaints <- fmt.Sprintf("%s goes on %s after its context has ended", c.name, w.paced(frozenSlack))
 			}
 		})
 	}
@@ -203,7 +203,7 @@ func frozenDequeue(w *world) {
 // that is there at once, and one that is due later.
 func frozenWaiter(w *world) {
 	// A broker that keeps a Dequeue itself may answer it on a connection that is dead.
-	lease := max(6*time.Second, w.lease())
+	lease := max(w.paced(6*time.Second), w.lease())
 	cfg := runtime.QueueConfig{Visibility: lease}
 	q := w.open(cfg)
 	got := make(chan string, 100)
@@ -226,7 +226,7 @@ func frozenWaiter(w *world) {
 	})
 	hears := func(id, what string) {
 		w.Helper()
-		limit := time.After(frozenSoon)
+		limit := time.After(w.paced(frozenSoon))
 		for {
 			select {
 			case came := <-got:
@@ -234,7 +234,7 @@ func frozenWaiter(w *world) {
 					return
 				}
 			case <-limit:
-				w.Fatalf("%s was not handed out %s after new connections could be made", what, frozenSoon)
+				w.Fatalf("%s was not handed out %s after new connections could be made", what, w.paced(frozenSoon))
 			}
 		}
 	}
@@ -255,7 +255,7 @@ func frozenWaiter(w *world) {
 // frozenPool lets a pool work while its connections die. The leases of what runs
 // are kept over others.
 func frozenPool(w *world) {
-	lease := max(6*time.Second, 2*w.lease())
+	lease := max(w.paced(6*time.Second), 2*w.lease())
 	var (
 		mu  sync.Mutex
 		ran = make(map[int]int)
@@ -309,8 +309,8 @@ func frozenClose(w *world) {
 	for what, c := range map[string]<-chan struct{}{"Dequeue": ended, "Close": wait(closed)} {
 		select {
 		case <-c:
-		case <-time.After(frozenSoon):
-			w.Fatalf("%s goes on %s after Close was called", what, frozenSoon)
+		case <-time.After(w.paced(frozenSoon)):
+			w.Fatalf("%s goes on %s after Close was called", what, w.paced(frozenSoon))
 		}
 	}
 }

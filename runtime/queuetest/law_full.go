@@ -44,11 +44,11 @@ func bulk(size int) func(*runtime.Task) {
 // refused enqueues tasks for which there is no room.
 func (w *world) refused(q runtime.Queue, ts ...*runtime.Task) {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx, atOnce)
+	ctx, cancel := context.WithTimeout(w.ctx, w.paced(atOnce))
 	defer cancel()
 	_, err := q.Enqueue(ctx, ts)
 	for i, t := range ts {
-		w.is(runtime.ErrorAt(err, i), runtime.ErrQueueFull, "enqueue task %s of %d on a full backend, within %s", t.ID, len(ts), atOnce)
+		w.is(runtime.ErrorAt(err, i), runtime.ErrQueueFull, "enqueue task %s of %d on a full backend, within %s", t.ID, len(ts), w.paced(atOnce))
 	}
 }
 
@@ -123,7 +123,7 @@ func fullProducers(w *world) {
 	var callers sync.WaitGroup
 	for range 8 {
 		callers.Go(func() {
-			ctx, cancel := context.WithTimeout(w.ctx, atOnce)
+			ctx, cancel := context.WithTimeout(w.ctx, w.paced(atOnce))
 			defer cancel()
 			if _, err := q.Enqueue(ctx, []*runtime.Task{w.task(q, bulk(64<<10))}); !errors.Is(err, runtime.ErrQueueFull) {
 				w.Errorf("enqueue among others on a full backend: %v", err)

@@ -55,7 +55,7 @@ func (w *world) largeLetters(q runtime.Queue) []*runtime.Task {
 
 func slowPool(w *world) {
 	// All of them together take about half a lease.
-	m := w.manager(runtime.QueueConfig{Name: "q", Visibility: 10 * time.Second})
+	m := w.manager(runtime.QueueConfig{Name: "q", Visibility: w.paced(10 * time.Second)})
 	q, err := m.Queue("q")
 	w.ok(err, "queue")
 	ts := w.largeLetters(q)

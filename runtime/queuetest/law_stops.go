@@ -163,7 +163,7 @@ func stopAgain(w *world) {
 func (w *world) unleased(q runtime.Queue) {
 	w.Helper()
 	look := new(looker)
-	for deadline := time.Now().Add(min(promptly, w.patience)); ; look.rest() {
+	for deadline := time.Now().Add(min(w.paced(promptly), w.patience)); ; look.rest() {
 		n := w.numbers(q).Leased
 		if n == 0 {
 			return

@@ -125,7 +125,7 @@ func timeRelease(w *world) {
 func timeOrder(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	// Steps longer than tasks may be late by: else they could change places.
-	n, step := 20, max(30*time.Millisecond, 2*q.Capabilities().Lateness)
+	n, step := 20, w.paced(max(30*time.Millisecond, 2*q.Capabilities().Lateness))
 	if step > 200*time.Millisecond {
 		n = 5
 	}

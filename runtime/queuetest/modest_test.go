@@ -29,7 +29,7 @@ func failures(t *testing.T, h *Harness, skip func(c clause) bool) {
 		}
 		t.Run(c.law.String()+"/"+c.name, func(t *testing.T) {
 			t.Parallel()
-			r := record(func(tb testing.TB) { c.run(newWorld(tb, h, c, patient)) })
+			r := record(t, func(tb testing.TB) { c.run(newWorld(tb, h, c, patient)) })
 			assert.False(t, r.Failed(), r.text())
 		})
 	}
@@ -140,9 +140,9 @@ func TestADrainBelievesNoVagueCounts(t *testing.T) {
 		if c.law != StatsTellTheTruth || c.name != "a drain runs all that is ready, whatever the counts are worth" {
 			continue
 		}
-		r := record(func(tb testing.TB) { c.run(newWorld(tb, vague(false), c, patient)) })
+		r := record(t, func(tb testing.TB) { c.run(newWorld(tb, vague(false), c, patient)) })
 		assert.False(t, r.Failed(), r.text())
-		r = record(func(tb testing.TB) { c.run(newWorld(tb, vague(true), c, patient)) })
+		r = record(t, func(tb testing.TB) { c.run(newWorld(tb, vague(true), c, patient)) })
 		assert.True(t, r.Failed(), "vague counts pass for exact ones")
 		return
 	}

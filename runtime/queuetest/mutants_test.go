@@ -199,7 +199,7 @@ func findings(tb testing.TB, h *Harness, law Law, patience time.Duration) (test,
 		if _, _, left := c.unfilled(missing); left || c.law != law {
 			continue
 		}
-		r := record(func(tb testing.TB) { c.run(newWorld(tb, h, c, patience)) })
+		r := record(tb, func(tb testing.TB) { c.run(newWorld(tb, h, c, patience)) })
 		if r.Failed() {
 			return c.name, r.text()
 		}

@@ -20,7 +20,7 @@ func TestTheTableSaysHowAProviderStandsToEachLaw(t *testing.T) {
 	b.note(clause{law: NothingIsLost, name: "two"}, false)
 	b.note(clause{law: LeasesHold, name: "bad"}, true)
 	b.note(clause{law: PublishBeforeAck, name: "weaker"}, false)
-	r := record(func(tb testing.TB) {
+	r := record(t, func(tb testing.TB) {
 		b.leaveOut(tb, clause{law: PublishBeforeAck, name: "kill"}, processes, "none to kill")
 		b.leaveOut(tb, clause{law: StatsTellTheTruth, name: "cost"}, costing, "not counted")
 		for law := Contract; int(law) < len(lawTexts); law++ {
@@ -46,7 +46,7 @@ func TestATestIsLeftOutOnlyForAReason(t *testing.T) {
 	h := memoryHarness()
 	h.Downgrades = nil
 	b := newBook(&h)
-	r := record(func(tb testing.TB) {
+	r := record(t, func(tb testing.TB) {
 		b.leaveOut(tb, clause{law: PublishBeforeAck, name: "kill"}, processes, "none to kill")
 	})
 	assert.True(t, r.Failed())
@@ -58,7 +58,7 @@ func TestADowngradeWithoutNeedFails(t *testing.T) {
 	h := memoryHarness()
 	h.Downgrades = map[Law]string{LeasesHold: "laziness"}
 	b := newBook(&h)
-	r := record(func(tb testing.TB) {
+	r := record(t, func(tb testing.TB) {
 		b.leaveOut(tb, clause{law: LeasesHold, name: "cost"}, costing, "an optional need is none")
 		b.checkDowngrade(tb, LeasesHold)
 	})
@@ -72,7 +72,7 @@ func TestTheTableIsWrittenWhereItIsAskedFor(t *testing.T) {
 	h := memoryHarness()
 	b := newBook(&h)
 	b.note(clause{law: LeasesHold, name: "bad"}, true)
-	r := record(func(tb testing.TB) { b.publish(tb) })
+	r := record(t, func(tb testing.TB) { b.publish(tb) })
 	assert.False(t, r.Failed())
 	assert.Contains(t, r.text(), "law 2: leases hold failed in: bad")
 	data, err := os.ReadFile(filepath.Join(dir, "memory.json"))
@@ -82,7 +82,7 @@ func TestTheTableIsWrittenWhereItIsAskedFor(t *testing.T) {
 	assert.Equal(t, b.report(), back)
 
 	t.Setenv("TASKGEN_CONFORMANCE_OUT", filepath.Join(dir, "no", "such"))
-	r = record(func(tb testing.TB) { b.publish(tb) })
+	r = record(t, func(tb testing.TB) { b.publish(tb) })
 	assert.True(t, r.Failed())
 }
 
@@ -115,7 +115,7 @@ func TestEachTestOfTheSuiteHasANameOfItsOwn(t *testing.T) {
 
 func TestATaskDiffNamesEveryField(t *testing.T) {
 	h := memoryHarness()
-	record(func(tb testing.TB) {
+	record(t, func(tb testing.TB) {
 		w := newWorld(tb, &h, clause{}, patient)
 		full := w.fullTask(w.open(runtime.QueueConfig{}))
 		full.Priority, full.GroupKey = 2, "g"

@@ -13,6 +13,7 @@ type clause struct {
 	needs []need
 	real  bool // run on the machine's clock, whatever the harness offers
 	alone bool // run on a broker that no other test shares
+	pace  int  // how many times as long its times are on the machine's clock: 0 is 1
 	run   func(w *world)
 }
 
@@ -47,6 +48,7 @@ func Run(t *testing.T, h Harness) {
 	t.Cleanup(func() { book.publish(t) })
 	// Tests of brokers wait for most of their time. They are run side by side by
 	// more than the number of processors, which is what t.Parallel would allow.
+	tr := &trial{h: &h, wakeups: watchWakeups(t.Context())}
 	room := make(chan struct{}, max(sideBySide, goruntime.GOMAXPROCS(0)))
 	var laws sync.WaitGroup
 	for law := Contract; int(law) < len(lawTexts); law++ {
@@ -66,7 +68,7 @@ func Run(t *testing.T, h Harness) {
 						defer func() { <-room }()
 						t.Run(c.name, func(t *testing.T) {
 							defer func() { book.note(c, t.Failed()) }()
-							c.run(newWorld(t, &h, c, patient))
+							tr.run(t, c)
 						})
 					})
 				}

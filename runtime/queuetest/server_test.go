@@ -130,7 +130,7 @@ func runClause(t *testing.T, h *Harness, name string, patience time.Duration) *r
 	all := clauses()
 	i := slices.IndexFunc(all, func(c clause) bool { return c.name == name })
 	require.GreaterOrEqual(t, i, 0, "no test is called %q", name)
-	return record(func(tb testing.TB) { all[i].run(newWorld(tb, h, all[i], patience)) })
+	return record(t, func(tb testing.TB) { all[i].run(newWorld(tb, h, all[i], patience)) })
 }
 
 const (

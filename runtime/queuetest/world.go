@@ -37,7 +37,7 @@ func (l *looker) rest() {
 // time: one that comes after the look was not waited for.
 func (w *world) glance() time.Duration {
 	if w.h.Home == OnServer && w.clock == nil {
-		return 3 * glance
+		return w.paced(3 * glance)
 	}
 	return glance
 }
@@ -51,6 +51,7 @@ type world struct {
 	clock *Clock // nil: the machine's
 	// patience is how long the test waits for what must come.
 	patience time.Duration
+	pace     time.Duration // how many times as long leases, delays and bounds are on the machine's clock
 	main     runtime.Provider
 	ctx      context.Context
 	log      *slog.Logger // for pools: what goes wrong is in the test's log
@@ -66,7 +67,7 @@ func newWorld(tb testing.TB, h *Harness, c clause, patience time.Duration) *worl
 	if c.alone && h.Alone != nil {
 		data = h.Alone
 	}
-	w := &world{TB: tb, h: h, addr: data(tb), patience: patience, spread: make(map[string]bool)}
+	w := &world{TB: tb, h: h, addr: data(tb), patience: patience, pace: time.Duration(max(1, c.pace)), spread: make(map[string]bool)}
 	real := c.real
 	if h.UsesClock && !real {
 		w.clock = NewClock(time.Now().Truncate(time.Second))
@@ -175,12 +176,15 @@ func (w *world) pass(d time.Duration) {
 	<-time.After(d)
 }
 
+// paced is a time that a machine gets for what it does, longer when it is busy.
+func (w *world) paced(d time.Duration) time.Duration { return w.pace * d }
+
 // lease is a lease that ends soon: tests wait for its end.
 func (w *world) lease() time.Duration {
 	if w.clock != nil {
 		return 30 * time.Second
 	}
-	return max(time.Second, 2*w.h.can.Granularity)
+	return w.paced(max(time.Second, 2*w.h.can.Granularity))
 }
 
 // ample is a lease or delay within which a test does a few things more, on a busy
@@ -189,12 +193,14 @@ func (w *world) ample() time.Duration {
 	if w.clock != nil {
 		return w.lease()
 	}
-	return max(4*time.Second, 2*w.h.can.Granularity)
+	return w.paced(max(4*time.Second, 2*w.h.can.Granularity))
 }
 
 // brief is a lease or delay for tests in real time that wait for its end and leave
 // the moment before it unused.
-func (w *world) brief() time.Duration { return max(400*time.Millisecond, w.h.can.Granularity) }
+func (w *world) brief() time.Duration {
+	return w.paced(max(400*time.Millisecond, w.h.can.Granularity))
+}
 
 // long is a lease that no test outlives.
 const long = 10 * time.Minute

@@ -1,0 +1,70 @@
+package queuetest
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// longer is how much longer leases, delays and bounds are when a test is run again.
+const longer = 4
+
+// A trial runs tests on a provider. What keeps the machine's time can fail because the
+// machine had no time for it: then it is run once more, with all times longer. On an
+// idle machine a failure is one. The idea is that of Go's own tests of net/http, which
+// run what is sensitive to time with longer and longer times until it passes.
+type trial struct {
+	h       *Harness
+	wakeups *wakeups
+}
+
+// run runs one test of the suite as a test of package testing.
+func (tr *trial) run(tb testing.TB, c clause) {
+	tb.Helper()
+	if tr.h.UsesClock && !c.real {
+		c.run(newWorld(tb, tr.h, c, patient))
+		return
+	}
+	before := tr.wakeups.read()
+	r := record(tb, func(tb testing.TB) { c.run(newWorld(tb, tr.h, c, patient)) })
+	if late := tr.wakeups.read() - before; r.Failed() && late > busy {
+		tb.Logf("it failed while this process was woken late by %s in all: run again, with times that are %d times as long\n%s", late, longer, r.text())
+		c.pace = longer
+		r = record(tb, func(tb testing.TB) { c.run(newWorld(tb, tr.h, c, longer*patient)) })
+	}
+	if r.Failed() {
+		tb.Error(r.text())
+	} else if text := r.text(); text != "" {
+		tb.Log(text)
+	}
+}
+
+// A process that is woken this late in all, within one test, ran on a machine with more
+// to do than it can. Delays below stumble are there on an idle machine as well.
+const (
+	busy    = 200 * time.Millisecond
+	stumble = 10 * time.Millisecond
+)
+
+// wakeups measures how late this process is woken.
+type wakeups struct{ late atomic.Int64 }
+
+// watchWakeups measures until ctx ends.
+func watchWakeups(ctx context.Context) *wakeups {
+	const pause = 20 * time.Millisecond
+	w := new(wakeups)
+	go func() {
+		for ctx.Err() == nil {
+			before := time.Now()
+			<-time.After(pause)
+			if late := time.Since(before) - pause; late > stumble {
+				w.late.Add(int64(late))
+			}
+		}
+	}()
+	return w
+}
+
+// read is how late all wake-ups were until now.
+func (w *wakeups) read() time.Duration { return time.Duration(w.late.Load()) }
