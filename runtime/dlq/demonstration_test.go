@@ -116,29 +116,28 @@ func killInTheMiddle(t *testing.T, role, address string, some int) (moved int) {
 	return moved
 }
 
-// TestRedriveOfThousandsSurvivesAKill buries 5,000 tasks, lists, groups and
+// TestRedriveOfThousandsSurvivesAKill buries thousands of tasks, lists, groups and
 // redrives them at 1,000 a second, kills the process that does so with SIGKILL in
 // the middle, and goes on in another.
 func TestRedriveOfThousandsSurvivesAKill(t *testing.T) {
-	var clock leap
 	for name, c := range map[string]struct {
 		n, some int
-		address func(t *testing.T) string
+		address func(t *testing.T, clock *leap) string
 	}{
-		"sqlite": {5000, 2000, func(t *testing.T) string { return "sqlite|" + filepath.Join(t.TempDir(), "tasks.db") }},
-		"redis": {5000, 2000, func(t *testing.T) string {
+		"sqlite": {5000, 2000, func(t *testing.T, _ *leap) string { return "sqlite|" + filepath.Join(t.TempDir(), "tasks.db") }},
+		"redis": {5000, 2000, func(t *testing.T, _ *leap) string {
 			s, err := testserver.Redis()
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, s.Stop()) })
 			return "redis|" + s.URL
 		}},
-		"our fake of SQS": {5000, 2000, func(t *testing.T) string {
-			s := sqsfake.New(&clock)
+		"our fake of SQS": {5000, 2000, func(t *testing.T, clock *leap) string {
+			s := sqsfake.New(clock)
 			require.NoError(t, s.Start())
 			t.Cleanup(s.Stop)
 			return "sqs|" + s.URL()
 		}},
-		"the SQS emulator": {5000, 2000, func(t *testing.T) string {
+		"the SQS emulator": {2000, 800, func(t *testing.T, _ *leap) string {
 			s, err := testserver.SQS()
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, s.Stop()) })
@@ -146,7 +145,9 @@ func TestRedriveOfThousandsSurvivesAKill(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n, at := c.n, c.address(t)
+			t.Parallel()
+			var clock leap
+			n, at := c.n, c.address(t, &clock)
 			p, err := openProvider(t.Context(), at)
 			require.NoError(t, err)
 			d := newDesk(t, p, runtime.QueueConfig{})

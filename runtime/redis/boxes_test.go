@@ -8,5 +8,6 @@ import (
 )
 
 func TestBoxesOfDeadLettersKeepWhatTheyPromise(t *testing.T) {
+	t.Parallel()
 	boxtest.Run(t, func(tb testing.TB) runtime.Provider { return open(tb, sharedURL(tb)) })
 }

@@ -132,4 +132,7 @@ var clustered = queuetest.Harness{
 	Cost:    trips,
 }
 
-func TestTheProviderKeepsTheLawsOnACluster(t *testing.T) { queuetest.Run(t, clustered) }
+func TestTheProviderKeepsTheLawsOnACluster(t *testing.T) {
+	t.Parallel()
+	queuetest.Run(t, clustered)
+}

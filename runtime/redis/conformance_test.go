@@ -119,4 +119,7 @@ var single = queuetest.Harness{
 	Crash: func(tb testing.TB, addr string) { require.NoError(tb, placeAt(tb, addr).server.Restart()) },
 }
 
-func TestTheProviderKeepsTheLaws(t *testing.T) { queuetest.Run(t, single) }
+func TestTheProviderKeepsTheLaws(t *testing.T) {
+	t.Parallel()
+	queuetest.Run(t, single)
+}

@@ -181,6 +181,7 @@ func TestAServerThatCannotWriteToItsDiskAnswersThatItIsFull(t *testing.T) {
 }
 
 func TestNoReplyOrRequestHoldsMoreThanItsBytes(t *testing.T) {
+	t.Parallel()
 	for _, cfg := range kinds {
 		t.Run(cfg.Name, func(t *testing.T) {
 			s := own(t)

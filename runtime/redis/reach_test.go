@@ -51,6 +51,7 @@ func refusedBy(t *testing.T, url string, want ...string) {
 func addrOf(url string) string { return strings.TrimPrefix(strings.Split(url, "?")[0], "redis://") }
 
 func TestOpenSaysWhatIsWrongWithTheAddress(t *testing.T) {
+	t.Parallel()
 	s := own(t)
 	host := addrOf(s.URL)
 	ctx := t.Context()

@@ -20,6 +20,7 @@ import (
 // producers. What the replica had been sent by then, and all that was
 // acknowledged after, is run.
 func TestAPoolWorksOnThroughAFailover(t *testing.T) {
+	t.Parallel()
 	primary := own(t)
 	addr := strings.TrimPrefix(primary.URL, "redis://")
 	host, port, _ := strings.Cut(addr, ":")
