@@ -10,6 +10,7 @@ import (
 )
 
 func TestBoxesOfDeadLettersKeepWhatTheyPromise(t *testing.T) {
+	t.Parallel()
 	boxtest.Run(t, func(tb testing.TB) runtime.Provider {
 		p, err := openAddr(data(tb), nil)
 		require.NoError(tb, err)

@@ -101,6 +101,7 @@ func toBeMoved(t testing.TB, addr string) (*Queue, []*runtime.Delivery, *session
 // What the broker has begun to read when the alarm comes is stored when it ends, once:
 // the call is repeated, and the message is not.
 func TestAMoveThatAnAlarmSurprisesIsMadeOnce(t *testing.T) {
+	t.Parallel()
 	addr := configured(t)
 	q, ds, _ := toBeMoved(t, addr)
 	alarmOn(t, addr)
@@ -120,6 +121,7 @@ func TestAMoveThatAnAlarmSurprisesIsMadeOnce(t *testing.T) {
 // What hangs on its way into the connection when the alarm comes is stored when it ends,
 // once, too.
 func TestAMoveThatHangsInAnAlarmIsMadeOnce(t *testing.T) {
+	t.Parallel()
 	addr := configured(t)
 	q, ds, s := toBeMoved(t, addr)
 	server := roomOf(addr).server
@@ -162,6 +164,7 @@ func (s *session) deaf(t testing.TB) {
 }
 
 func TestPoliciesOfTheHouseLoseNoTask(t *testing.T) {
+	t.Parallel()
 	for name, policy := range map[string]string{
 		"message-ttl":    `{"message-ttl":300}`,
 		"delivery-limit": `{"delivery-limit":1}`,
@@ -286,6 +289,7 @@ func TestAQueueBecomesADeadLetterQueueLater(t *testing.T) {
 var permissionList = regexp.MustCompile(`rabbitmqctl set_permissions -p / app '([^']+)' '([^']+)' '([^']+)'`)
 
 func TestAUserWithThePermissionsOfTheReadmeWorksAndALesserOneIsTold(t *testing.T) {
+	t.Parallel()
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	list := permissionList.FindStringSubmatch(string(readme))

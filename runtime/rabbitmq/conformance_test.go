@@ -229,4 +229,7 @@ func (n noting) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queu
 	return q, err
 }
 
-func TestTheProviderKeepsTheLaws(t *testing.T) { queuetest.Run(t, harness) }
+func TestTheProviderKeepsTheLaws(t *testing.T) {
+	t.Parallel()
+	queuetest.Run(t, harness)
+}

@@ -28,6 +28,7 @@ func buryAll(t testing.TB, q *Queue, n int) {
 // A scan holds what it passes over until its end, window by window: the one that is
 // looked for is found behind any number of others, which keep their places.
 func TestALetterBehindManyWindowsOfOthersIsFound(t *testing.T) {
+	t.Parallel()
 	const n = 5000
 	q := open(t, data(t), runtime.QueueConfig{})
 	put(t, q, tasks(n)...)

@@ -98,6 +98,7 @@ func drainIDs(t testing.TB, q *Queue) map[string]int {
 func data(t testing.TB) string { return room(t, shared(t)) }
 
 func TestWhatWasConfirmedSurvivesAKilledBroker(t *testing.T) {
+	t.Parallel()
 	addr := alone(t)
 	q := open(t, addr, runtime.QueueConfig{})
 	<-time.After(settled)

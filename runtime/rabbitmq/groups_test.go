@@ -62,6 +62,7 @@ func TestTheOrderOfAGroupOutlivesItsProcess(t *testing.T) {
 // such end is counted as a crash: so there are no more runs than MaxDeliveries times
 // those that MaxRetries allows.
 func TestEachEndOfAProcessThatLosesARetryCountIsCounted(t *testing.T) {
+	t.Parallel()
 	addr := alone(t)
 	putInGroup(t, open(t, addr, fifo), "g", tasks(1)...)
 	<-time.After(settled)

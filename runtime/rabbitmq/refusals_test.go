@@ -34,6 +34,7 @@ func sized(id string, bytes int) *runtime.Task {
 }
 
 func TestATaskThatIsTooLargeForTheBrokerHarmsNoOther(t *testing.T) {
+	t.Parallel()
 	const limit = 200_000
 	q := open(t, configured(t, fmt.Sprintf("max_message_size = %d", limit)), runtime.QueueConfig{})
 	put(t, q, task("held"))
