@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-// longer is how much longer leases, delays and bounds are when a test is run again.
+// longer is how much longer the times of a test are when it is run again: those of
+// leases and delays on the machine's clock, and all waits.
 const longer = 4
 
-// A trial runs tests on a provider. What keeps the machine's time can fail because the
-// machine had no time for it: then it is run once more, with all times longer. On an
-// idle machine a failure is one. The idea is that of Go's own tests of net/http, which
-// run what is sensitive to time with longer and longer times until it passes.
+// A trial runs tests on a provider. One can fail because the machine had no time for
+// it: then it is run once more, with longer times. On an idle machine a failure is one.
+// The idea is that of Go's own tests of net/http, which run what is sensitive to time
+// with longer and longer times until it passes.
 type trial struct {
 	h       *Harness
 	wakeups *wakeups
@@ -22,10 +23,6 @@ type trial struct {
 // run runs one test of the suite as a test of package testing.
 func (tr *trial) run(tb testing.TB, c clause) {
 	tb.Helper()
-	if tr.h.UsesClock && !c.real {
-		c.run(newWorld(tb, tr.h, c, patient))
-		return
-	}
 	before := tr.wakeups.read()
 	r := record(tb, func(tb testing.TB) { c.run(newWorld(tb, tr.h, c, patient)) })
 	if late := tr.wakeups.read() - before; r.Failed() && late > busy {
