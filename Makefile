@@ -55,6 +55,13 @@ test: ## run every test of every module, with the race detector, on servers it s
 		esac; \
 		echo "== test $$m"; (cd $$m && $(RACE) $(GO) test $$flags -timeout 20m ./...); done
 
+# What test-short leaves out: the packages that are about brokers.
+BROKERS = runtime/(redis|sqs|rabbitmq|nats)|internal/(ledger|canary|testserver)
+
+.PHONY: test-short
+test-short: ## run what needs nothing but Go, for daily work: no broker and no race detector
+	$(GO) test -short $$($(GO) list ./... | grep -vE '/($(BROKERS))(/|$$)')
+
 .PHONY: test-rabbitmq4
 test-rabbitmq4: ## run the tests of the RabbitMQ provider on the RabbitMQ 4 of Debian trixie (root on Debian; RABBITMQ4=folder to keep it in)
 	scripts/rabbitmq4.sh $(or $(RABBITMQ4),$(CURDIR)/.cache/rabbitmq4) $(GO) test -count=1 -timeout 20m ./runtime/rabbitmq

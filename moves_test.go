@@ -73,6 +73,9 @@ func letter(id string) *runtime.Task {
 // moves it to the dead letter queue of the next, as a program does that changes
 // its broker, and redrives it to the one after. What arrives is what was sent.
 func TestATaskMovesBetweenProvidersByteForByte(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts every broker")
+	}
 	ring := places(t)
 	for i, here := range ring {
 		next, last := ring[(i+1)%len(ring)], ring[(i+2)%len(ring)]

@@ -74,6 +74,9 @@ func documents(t *testing.T) []string {
 // the named blocks of one document make up one program; a nameless one stands
 // alone. Annotated structs are generated from first.
 func TestSnippetsCompile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles every page")
+	}
 	taskgen := buildTaskgen(t)
 	for _, doc := range documents(t) {
 		var named []block
@@ -138,6 +141,9 @@ const maxDownload = 60 << 20
 // compares what the program prints. This tree is the clone, and in the other way that
 // the README names it is the release: a module proxy on disk serves it.
 func TestQuickStartWorksAsPrinted(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it downloads what a new program needs")
+	}
 	const edits = `(?m)(^go mod edit .*\n)+`
 	const get = "go get -tool github.com/taskgen/taskgen/cmd/taskgen@latest"
 	text, err := os.ReadFile("README.md")

@@ -32,6 +32,9 @@ const (
 // sent arrive. Where a field is refused because encoding/json does not carry its type
 // there and back, a value shows it.
 func TestRandomStructsArriveAsTheyWereSent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles hundreds of structs")
+	}
 	seed := *structSeed
 	if seed == 0 {
 		seed = rand.Uint64()

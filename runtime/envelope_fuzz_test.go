@@ -82,7 +82,9 @@ func TestDecodeAgreesWithEncodingJSONOnOddEnvelopes(t *testing.T) {
 			accepted++
 		}
 	})
-	require.NotZero(t, accepted)
+	if !testing.Short() { // which is too few to rely on
+		require.NotZero(t, accepted)
+	}
 }
 
 // FuzzCheckJSON holds the check of payloads against encoding/json.

@@ -127,6 +127,9 @@ func (w *world) settle() {
 const generated = "app/tasks/tasks_taskgen.go"
 
 func TestEveryInputCountsByItself(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it generates dozens of times")
+	}
 	w := newWorld(t)
 	w.settle()
 	edit := func(name, from, to string) func() {

@@ -127,6 +127,9 @@ func TestOnQueueRunsNowWhatWaits(t *testing.T) {
 // TestOnQueueHopsWhereTheBrokerCannotWaitThatLong has a delay that is longer than the
 // 15 minutes of SQS.
 func TestOnQueueHopsWhereTheBrokerCannotWaitThatLong(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for a broker")
+	}
 	clock := queuetest.NewClock(noon)
 	m, q := openReports(t, onFake(t, clock), clock)
 	_, err := schedule.OnQueue(m).Schedule(ctx, later(2*time.Hour))

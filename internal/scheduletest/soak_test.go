@@ -82,6 +82,9 @@ func scheduler(addr string) error {
 }
 
 func TestKilledSchedulersFireEachFiringOnceAndNoneEarly(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it kills processes for many seconds")
+	}
 	t.Run("sqlite", func(t *testing.T) { soak(t, t.TempDir()+"/tasks.db") })
 	t.Run("redis", func(t *testing.T) {
 		s, err := testserver.Redis()

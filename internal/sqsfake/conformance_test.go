@@ -86,11 +86,17 @@ func emulatorConforms(t *testing.T, name string, deviations map[string]string) {
 }
 
 func TestFauxSQSDoesAsAWSDoesButFor(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts an emulator")
+	}
 	t.Parallel()
 	emulatorConforms(t, testserver.FauxSQS, fauxSQSDeviations)
 }
 
 func TestLocalAWSSQSDoesAsAWSDoesButFor(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts an emulator")
+	}
 	t.Parallel()
 	emulatorConforms(t, testserver.LocalAWSSQS, localAWSSQSDeviations)
 }

@@ -120,6 +120,9 @@ func killInTheMiddle(t *testing.T, role, address string, some int) (moved int) {
 // redrives them at 1,000 a second, kills the process that does so with SIGKILL in
 // the middle, and goes on in another.
 func TestRedriveOfThousandsSurvivesAKill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts brokers and redrives for many seconds")
+	}
 	for name, c := range map[string]struct {
 		n, some int
 		address func(t *testing.T, clock *leap) string

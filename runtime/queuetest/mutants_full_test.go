@@ -154,12 +154,18 @@ func TestAFullBackendFindsWhatItIsFor(t *testing.T) {
 }
 
 func TestAProviderOnAFullBackendKeepsTheLaws(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for networks and processes")
+	}
 	t.Parallel()
 	failures(t, crampedHarness(crampedFault{}), func(c clause) bool { return c.law != DrainsInTrouble })
 }
 
 // TestAProviderThatTakesNoRetryOnAFullBackendSaysSo refuses what would need room.
 func TestAProviderThatTakesNoRetryOnAFullBackendSaysSo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for networks and processes")
+	}
 	refuses := func(move func(everything, context.Context, []*runtime.Delivery) error, needs func(d *runtime.Delivery) bool) func(everything, context.Context, []*runtime.Delivery) error {
 		return func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
 			var be runtime.BatchError

@@ -183,6 +183,9 @@ func leavesFirst(q *farQueue, ctx context.Context, ds []*runtime.Delivery) error
 }
 
 func TestABadNetworkFindsWhatItIsFor(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for networks and processes")
+	}
 	t.Parallel()
 	for _, m := range networkMutants {
 		t.Run(m.test+"/"+m.name, func(t *testing.T) {
@@ -202,6 +205,9 @@ func TestABadNetworkFindsWhatItIsFor(t *testing.T) {
 // TestAProviderOverANetworkKeepsTheLaws runs all that needs a network, a cut
 // included, on a provider without a fault.
 func TestAProviderOverANetworkKeepsTheLaws(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for networks and processes")
+	}
 	t.Parallel()
 	failures(t, farHarness(farFault{}), func(c clause) bool {
 		return !slices.Contains(c.needs, meddling) && !slices.Contains(c.needs, cutting) && !slices.Contains(c.needs, swallowing)

@@ -126,6 +126,9 @@ func lock(tb testing.TB, addr string) (restore func()) {
 }
 
 func TestKillsCutsAndReopeningFindWhatTheyAreFor(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for networks and processes")
+	}
 	t.Parallel()
 	fileIn = func(testing.TB) string { return t.TempDir() + "/tasks.db" }
 	for i, m := range fileMutants {

@@ -2,6 +2,7 @@ package queuetest
 
 import (
 	goruntime "runtime"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -35,7 +36,10 @@ func clauses() []clause {
 // Run holds a provider to the laws: each is a subtest, and each of its tests is
 // one below it. At the end it logs the table of laws, and writes it as JSON to
 // the folder that the environment variable TASKGEN_CONFORMANCE_OUT names, if
-// any, as <provider>.json with dashes for spaces (see [Report]).
+// any, as <provider>.json with dashes for spaces (see [Report]). With -short it
+// leaves out what takes processes, networks or servers of its own. A test that
+// fails on a machine with more to do than it can is run once more, with longer
+// times.
 //
 // Providers with another Home than InProcess also need a call of [Child] in
 // their TestMain.
@@ -63,6 +67,9 @@ func Run(t *testing.T, h Harness) {
 						book.leaveOut(t, c, n, why)
 						continue
 					}
+					if testing.Short() && !c.short() {
+						continue
+					}
 					tests.Go(func() {
 						room <- struct{}{}
 						defer func() { <-room }()
@@ -82,6 +89,16 @@ func Run(t *testing.T, h Harness) {
 
 // sideBySide is how many tests of the suite run at the same time at least.
 const sideBySide = 12
+
+// slow needs are those whose tests take processes, networks or servers of their own.
+var slow = map[need]bool{
+	processes: true, cutting: true, restarting: true, crashing: true, meddling: true, swallowing: true, filling: true, bulky: true,
+}
+
+// short reports whether a test is quick enough for go test -short.
+func (c clause) short() bool {
+	return !c.real && !c.alone && !slices.ContainsFunc(c.needs, func(n need) bool { return slow[n] })
+}
 
 // unfilled returns the first need of the test that is missing, with the reason.
 func (c clause) unfilled(missing map[need]string) (need, string, bool) {

@@ -146,6 +146,9 @@ const (
 )
 
 func TestAServerThatIsCutOffAndRestartedPasses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it restarts a server again and again")
+	}
 	t.Parallel()
 	h := serverHarness(fault{}, func(*server) {})
 	for _, name := range []string{testRestart, testWorking, testKilled, testDone, testCut, testAcks, testReopen, testCost} {
@@ -155,6 +158,9 @@ func TestAServerThatIsCutOffAndRestartedPasses(t *testing.T) {
 }
 
 func TestAServerThatForgetsWhenItIsRestartedFails(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it restarts a server again and again")
+	}
 	t.Parallel()
 	h := serverHarness(fault{}, func(s *server) {
 		q, err := s.Open(context.Background(), runtime.QueueConfig{Name: "q"})

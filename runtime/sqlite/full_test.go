@@ -133,6 +133,9 @@ func TestAWorkerOfDeadLettersMayBeThereBeforeTheQueuesWhoseDeadItGets(t *testing
 }
 
 func TestATransactionHoldsNoMoreThanItsBytes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it writes hundreds of megabytes")
+	}
 	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO} {
 		t.Run(string(kind), func(t *testing.T) {
 			p := openFile(t, newFile(t))

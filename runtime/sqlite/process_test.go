@@ -133,7 +133,7 @@ func TestProcessesDoNotStarveOneAnother(t *testing.T) {
 		_, err := fmt.Sscanf(line, "passed %d", &passed)
 		require.NoError(t, err, "%q %s", line, &c.errs)
 		t.Logf("%d tasks of a busy process passed one enqueue at most", passed)
-		require.Less(t, passed, int64(100*100), "of a hundred transactions; who tries for the lock too seldom waits for more")
+		require.Less(t, passed, int64(500*100), "of five hundred transactions, which a busy machine may take; who tries for the lock too seldom waits for more")
 		c.quit(t)
 	}
 	cancel()
