@@ -33,19 +33,22 @@ func parseARN(s string) (owner, name string, ok bool) {
 
 func (s *Server) byARN(a string) *queue {
 	owner, name, ok := parseARN(a)
-	if !ok || owner != account {
-		return nil
+	if q := s.queues[name]; ok && q != nil && q.owner == owner {
+		return q
 	}
-	return s.queues[name]
+	return nil
 }
+
+func (q *queue) arn() string { return "arn:aws:sqs:" + region + ":" + q.owner + ":" + q.name }
 
 // find returns the queue that a URL names by its last part.
 func (s *Server) find(url string) (*queue, *Error) {
 	if url == "" {
 		return nil, missingParameter("QueueUrl")
 	}
-	q := s.queues[url[strings.LastIndexByte(url, '/')+1:]]
-	if q == nil {
+	parts := strings.Split(url, "/")
+	q := s.queues[parts[len(parts)-1]]
+	if q == nil || q.owner != account && (len(parts) < 2 || parts[len(parts)-2] != q.owner) {
 		return nil, noSuchQueue()
 	}
 	return q, nil
@@ -81,7 +84,7 @@ func (s *Server) createQueue(r *createQueueRequest, host string) (any, *Error) {
 	}
 	delete(s.buried, r.QueueName)
 	q := &queue{
-		id: s.newID(), name: r.QueueName, fifo: fifo, settings: wanted, tags: maps.Clone(r.Tags),
+		id: s.newID(), name: r.QueueName, owner: account, fifo: fifo, settings: wanted, tags: maps.Clone(r.Tags),
 		created: now, modified: now,
 	}
 	q.clear()
@@ -127,7 +130,7 @@ func (s *Server) getQueueURL(r *getQueueURLRequest, host string) (any, *Error) {
 	if r.QueueName == "" {
 		return nil, missingParameter("QueueName")
 	}
-	if s.queues[r.QueueName] == nil {
+	if q := s.queues[r.QueueName]; q == nil || q.owner != account {
 		return nil, noSuchQueue()
 	}
 	return queueURL{URL: urlOf(host, r.QueueName)}, nil
@@ -175,7 +178,7 @@ func (s *Server) getAttributes(r *getAttributesRequest) (any, *Error) {
 	q.advance(s.clock.Now())
 	s.touch(q)
 	all := q.settings.show(q.fifo)
-	all["QueueArn"] = arn(q.name)
+	all["QueueArn"] = q.arn()
 	all["CreatedTimestamp"] = strconv.FormatInt(q.created.Unix(), 10)
 	all["LastModifiedTimestamp"] = strconv.FormatInt(q.modified.Unix(), 10)
 	counts, held := s.held[q]

@@ -10,8 +10,9 @@
 // handle of a standard queue and does nothing. The tests of this package run one
 // list of checks on it and on the emulators fauxqs and local-aws-sqs.
 //
-// What AWS does and it does not: the query protocol, permissions (AddPermission,
-// RemovePermission, signatures), encryption; and of the liberties of a standard
+// What AWS does and it does not: the query protocol, policies (AddPermission,
+// RemovePermission; what is allowed on a queue a test says by Server.Permit),
+// signatures, encryption; and of the liberties of a standard
 // queue, to shuffle messages and to deliver one twice without cause. It returns nothing
 // to a short poll while there is something, and lets counts lag behind, only where a
 // test asks for that (Fault.Empty, Server.HoldCounts).

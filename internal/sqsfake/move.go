@@ -127,7 +127,7 @@ func (q *queue) next() *message {
 }
 
 func (m *move) handle() string {
-	return base64.StdEncoding.EncodeToString([]byte(m.id + " " + arn(m.from.name)))
+	return base64.StdEncoding.EncodeToString([]byte(m.id + " " + m.from.arn()))
 }
 
 func (s *Server) cancelMove(r *moveHandle) (any, *Error) {

@@ -13,6 +13,7 @@ import (
 type queue struct {
 	id       string // of this creation: a handle of a deleted queue is no handle of its successor
 	name     string
+	owner    string // its account
 	fifo     bool
 	settings settings
 	tags     map[string]string

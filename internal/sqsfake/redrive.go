@@ -19,7 +19,7 @@ func (s *Server) bury(q *queue, m *message, now time.Time) bool {
 	}
 	q.remove(m)
 	s.touch(q)
-	m.source, m.visibleAt = arn(q.name), now
+	m.source, m.visibleAt = q.arn(), now
 	if dead.fifo {
 		m.dedup, m.sequence, m.sent = m.id, dead.nextSequence(), now
 	}
@@ -52,7 +52,7 @@ func (s *Server) checkRedrive(source string, fifo bool, policy *redrivePolicy, v
 func (s *Server) sourcesOf(dead *queue) []*queue {
 	var sources []*queue
 	for _, name := range s.names() {
-		if policy := s.queues[name].settings.redrive; policy != nil && policy.Target == arn(dead.name) {
+		if policy := s.queues[name].settings.redrive; policy != nil && policy.Target == dead.arn() {
 			sources = append(sources, s.queues[name])
 		}
 	}

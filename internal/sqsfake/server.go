@@ -39,8 +39,9 @@ type Server struct {
 	handles int
 	touched []*queue
 	hook    Hook
-	held    map[*queue][3]int // what HoldCounts holds; nil: nothing
-	deaf    bool              // Stop is under way: nobody may begin to wait
+	permits map[string][]string // by name of queue: see Permit
+	held    map[*queue][3]int   // what HoldCounts holds; nil: nothing
+	deaf    bool                // Stop is under way: nobody may begin to wait
 	counts  map[string]int
 
 	listening sync.Mutex // held by Start and Stop
@@ -58,7 +59,7 @@ func New(clock runtime.Clock) *Server {
 	}
 	return &Server{
 		InFlightLimit: 120_000, clock: clock,
-		queues: make(map[string]*queue), buried: make(map[string]time.Time), counts: make(map[string]int),
+		queues: make(map[string]*queue), buried: make(map[string]time.Time), counts: make(map[string]int), permits: make(map[string][]string),
 	}
 }
 
@@ -200,14 +201,17 @@ func (s *Server) setAlarm(q *queue) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c, err := readCall(r)
 	var fault Fault
+	var denial *Error
 	if err == nil {
-		fault = s.faultOf(c)
+		fault, denial = s.faultOf(c), s.forbidden(c.Call)
 	}
 	var answer any
 	switch {
 	case err != nil:
 	case fault.Error != nil:
 		err = fault.Error
+	case denial != nil:
+		err = denial
 	case !fault.Drop:
 		answer, err = s.act(r.Context(), c, r.Host, fault)
 	}

@@ -9,7 +9,7 @@
 // Open creates what is missing: the SQS queues, their dead letter queue of the same
 // type, and a redrive policy between them as the backstop. What is there already it
 // verifies, and says how to mend what does not fit. With [WithoutCreate] it creates
-// nothing.
+// nothing. Queues that were made by hand are named by their URLs: see [WithQueue].
 //
 // # How a task travels
 //

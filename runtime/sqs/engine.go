@@ -17,17 +17,19 @@ const lookEvery = 100 * time.Millisecond
 
 // An engine is one queue as this process works on it, shared by all handles.
 type engine struct {
-	p       *Provider
-	name    string
-	kind    runtime.QueueType
-	levels  int
-	isDLQ   bool
-	fifo    bool    // the SQS queues are; of a dead letter queue it may be, whatever kind says
-	lanes   []*lane // by level, the highest first; one where there are no levels
-	later   *lane   // where the delayed tasks of a fifo queue wait; else nil
-	dlq     *remote // nil on a dead letter queue
-	memos   *memos
-	killers *killers
+	p        *Provider
+	name     string
+	kind     runtime.QueueType
+	levels   int
+	isDLQ    bool
+	adopted  bool    // the SQS queues were given by WithQueue
+	fifo     bool    // the SQS queues are; of a dead letter queue it may be, whatever kind says
+	lanes    []*lane // by level, the highest first; one where there are no levels
+	later    *lane   // where the delayed tasks of a fifo queue wait; else nil
+	dlq      *remote // nil on a dead letter queue, and where tasks are only sent
+	deadName string  // its name as users know it
+	memos    *memos
+	killers  *killers
 
 	mu          sync.Mutex
 	handles     []*Queue
@@ -95,7 +97,7 @@ func (e *engine) asideLocked() (done func()) {
 
 // again is a new engine on the same SQS queues.
 func (e *engine) again() *engine {
-	n := &engine{p: e.p, name: e.name, kind: e.kind, levels: e.levels, isDLQ: e.isDLQ, fifo: e.fifo, dlq: e.dlq, out: make(map[runtime.Receipt]*message), memos: e.memos, killers: e.killers, ours: e.ours, came: time.Now()}
+	n := &engine{p: e.p, name: e.name, kind: e.kind, levels: e.levels, isDLQ: e.isDLQ, adopted: e.adopted, fifo: e.fifo, dlq: e.dlq, deadName: e.deadName, out: make(map[runtime.Receipt]*message), memos: e.memos, killers: e.killers, ours: e.ours, came: time.Now()}
 	for _, l := range e.lanes {
 		n.lanes = append(n.lanes, newLane(n, l.remote, l.level))
 	}

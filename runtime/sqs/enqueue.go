@@ -29,7 +29,11 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 			moved := *t
 			t, moved.Queue = &moved, q.cfg.Name
 		}
-		if errs[i] = q.cfg.Accepts(t); errs[i] == nil {
+		errs[i] = q.cfg.Accepts(t)
+		if errs[i] == nil && e.undelayed() && t.ScheduledFor.After(now) {
+			errs[i] = fmt.Errorf("%w: task %s (%s) is due later, and the fifo queue %q is given without one for delayed tasks: give Existing.Later to WithQueue", runtime.ErrUnsupported, t.ID, t.Type, e.name)
+		}
+		if errs[i] == nil {
 			errs[i] = can.Accepts(t, now) // a unique key
 		}
 		if most := can.MaxPayload; errs[i] == nil && most != runtime.Unlimited && len(t.Payload) > most {

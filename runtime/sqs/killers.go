@@ -18,7 +18,8 @@ import (
 // changed where it stands, and what the process knows dies with it: so the number is in
 // a tag of the SQS queue, which is there only while such a task is with a worker or has
 // killed one. It errs in the task's favour: without the permission, or where SQS
-// throttles, nothing is counted, and the redrive policy is what stops the task.
+// throttles, nothing is counted, and the redrive policy is what stops the task. A queue
+// that WithQueue gives is not tagged at all.
 type killers struct {
 	mu   sync.Mutex
 	tags map[string]string // of the SQS queue, as they were read
@@ -39,7 +40,7 @@ const (
 // often are the messages that were received more often than a task may kill its process.
 func (e *engine) often(ms []*message, deliveries int) (often []*message) {
 	for _, m := range ms {
-		if e.fifo && !e.isDLQ && m.receives > deliveries {
+		if e.fifo && !e.isDLQ && !e.adopted && m.receives > deliveries {
 			often = append(often, m)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -323,8 +322,3 @@ func (e *engine) setRight(rest []stray) {
 // strayTime bounds the work on one batch of strays; what is left undone comes
 // back when its lease ends.
 const strayTime = 20 * time.Second
-
-// dlqName is a dead letter queue's name as users know it.
-func (e *engine) dlqName() string {
-	return strings.TrimSuffix(e.dlq.name[len(e.p.prefix):], ".fifo")
-}

@@ -146,7 +146,7 @@ func (l *lane) read(m types.Message, at time.Time, lease time.Duration) (*messag
 		return msg, fmt.Errorf("%w: the message's body is no task: %w", runtime.ErrInvalidTask, err)
 	}
 	if msg.origin != "" && !l.e.isDLQ {
-		runtime.Unbury(msg.task, l.e.dlqName()) // SQS itself moved it back
+		runtime.Unbury(msg.task, l.e.deadName) // SQS itself moved it back
 	}
 	switch {
 	case l.e.isDLQ, l == l.e.later, msg.task.ScheduledFor.After(at):

@@ -41,6 +41,7 @@ type options struct {
 	store        Store
 	byVisibility bool
 	fairEvery    int
+	existing     map[string]Existing // by name of queue
 }
 
 // WithPrefix puts a text before the name of every SQS queue, to keep apart the

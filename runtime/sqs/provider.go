@@ -26,10 +26,11 @@ type Provider struct {
 
 	opening chan struct{} // holds one that opens a queue: a second finds what the first has made
 
-	mu      sync.Mutex
-	engines map[string]*engine
-	dead    map[string]bool // names of dead letter queues that were seen here
-	closed  bool
+	mu       sync.Mutex
+	engines  map[string]*engine
+	dead     map[string]bool   // names of dead letter queues that were seen here
+	deadURLs map[string]string // of those that WithQueue gives, by the names that their queues declare
+	closed   bool
 }
 
 var _ runtime.Provider = (*Provider)(nil)
@@ -44,12 +45,17 @@ func New(client *awssqs.Client, opts ...Option) (*Provider, error) {
 	if client == nil {
 		return nil, errors.New("sqs: New needs a client")
 	}
+	p := &Provider{
+		api: newAPI(client), options: o,
+		opening: make(chan struct{}, 1), engines: make(map[string]*engine), dead: make(map[string]bool), deadURLs: make(map[string]string),
+	}
+	if err := checkExisting(o.existing, p.awsRegion()); err != nil {
+		return nil, err
+	}
 	var random [8]byte
 	_, _ = rand.Read(random[:]) // never fails
-	return &Provider{
-		api: newAPI(client), options: o, mark: hex.EncodeToString(random[:]),
-		opening: make(chan struct{}, 1), engines: make(map[string]*engine), dead: make(map[string]bool),
-	}, nil
+	p.mark = hex.EncodeToString(random[:])
+	return p, nil
 }
 
 // Name returns "sqs".

@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -34,9 +35,13 @@ func (q *Queue) Config() runtime.QueueConfig { return q.cfg }
 
 // Capabilities implements [runtime.Queue].
 func (q *Queue) Capabilities() runtime.Capabilities {
+	delay, hop := time.Duration(runtime.Unlimited), maxDelay
+	if q.e.undelayed() {
+		delay, hop = 0, 0
+	}
 	return runtime.Capabilities{
-		MaxDelay:        runtime.Unlimited,
-		DelayHop:        maxDelay,
+		MaxDelay:        delay,
+		DelayHop:        hop,
 		MaxLease:        maxLease,
 		MaxPayload:      q.e.maxPayload(),
 		MaxBatch:        maxBatch,
@@ -56,7 +61,7 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 		Granularity:     time.Second,
 		PaidTrips:       true,
 		Lateness:        lateness,
-		Redrive:         !q.e.isDLQ, Discard: !q.e.isDLQ,
+		Redrive:         q.e.dlq != nil, Discard: q.e.dlq != nil,
 	}
 }
 
@@ -117,7 +122,7 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 	case lease > maxLease:
 		return nil, q.tooLong(lease)
 	}
-	if err := q.open(); err != nil {
+	if err := errors.Join(q.open(), q.e.sendsOnly()); err != nil {
 		return nil, err
 	}
 	defer q.e.tellBuried(ctx)

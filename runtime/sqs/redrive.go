@@ -24,7 +24,7 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 			if m.foreign || m.revive() {
 				return e.asItWas(m)
 			}
-			runtime.Unbury(m.task, e.dlqName())
+			runtime.Unbury(m.task, e.deadName)
 			m.task.Queue = e.name
 			o := m.outgoing(e.place(m.task).remote)
 			o.group, o.dedup = token(m.task.GroupKey), token(m.id)
@@ -55,6 +55,9 @@ func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 func (q *Queue) walk(ctx context.Context, ids []string, all bool, do func(*engine, []*message) []error) (done []string, err error) {
 	e := q.e
 	if err := q.open(); err != nil {
+		return nil, err
+	}
+	if err := e.sendsOnly(); err != nil {
 		return nil, err
 	}
 	if e.isDLQ {
@@ -155,6 +158,9 @@ func (q *Queue) StartRedrive(ctx context.Context, perSecond int32) (handle strin
 		return "", err
 	}
 	e := q.e
+	if err := e.sendsOnly(); err != nil {
+		return "", err
+	}
 	if e.isDLQ || e.kind != runtime.Standard {
 		return "", fmt.Errorf("%w: SQS moves the dead of a standard queue alone, and %q is %s: use Redrive", runtime.ErrUnsupported, q.cfg.Name, e.kind)
 	}

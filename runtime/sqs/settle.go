@@ -352,7 +352,7 @@ func (e *engine) putBack(ctx context.Context, ms []*message) {
 // as SQS keeps a message at all: nothing dies of being given back.
 func (m *message) spared() time.Duration {
 	const half = maxReceives / 2
-	if m.lane.policy == nil || m.receives < half {
+	if m.lane.policy == nil && !m.lane.assumed || m.receives < half {
 		return 0
 	}
 	return maxRetention / half

@@ -28,6 +28,7 @@ type remote struct {
 	delays         bool // its DelaySeconds are more than 0, so that a send says 0
 	ours           bool // it has the tag that says whose it is
 	dead           bool // it has the tag of a dead letter queue
+	assumed        bool // its attributes may not be read
 }
 
 type redrivePolicy struct {
@@ -44,11 +45,6 @@ const queueTag = "taskgen-queue"
 
 // build makes the engine of a queue: it finds or creates what it stands on.
 func (p *Provider) build(ctx context.Context, cfg runtime.QueueConfig) (*engine, error) {
-	n := names{p.prefix, cfg.Name}
-	dlqNames := names{p.prefix, cfg.DLQ}
-	if err := errors.Join(n.check(), dlqNames.check()); err != nil {
-		return nil, err
-	}
 	if cfg.Capacity > 0 {
 		return nil, fmt.Errorf("%w: SQS does not bound the number of tasks (Capacity %d): leave it out", runtime.ErrUnsupported, cfg.Capacity)
 	}
@@ -58,7 +54,14 @@ func (p *Provider) build(ctx context.Context, cfg runtime.QueueConfig) (*engine,
 	if cfg.Visibility > maxLease {
 		return nil, fmt.Errorf("%w: SQS leases a message for 12 hours at most, and the visibility is to be %s", runtime.ErrUnsupported, cfg.Visibility)
 	}
-	e := &engine{p: p, name: cfg.Name, kind: cfg.Type, levels: cfg.Levels, out: make(map[runtime.Receipt]*message), memos: newMemos(), killers: &killers{}, came: time.Now()}
+	e := &engine{p: p, name: cfg.Name, kind: cfg.Type, levels: cfg.Levels, deadName: cfg.DLQ, out: make(map[runtime.Receipt]*message), memos: newMemos(), killers: &killers{}, came: time.Now()}
+	if on, dead, ok := p.existingFor(cfg); ok {
+		return e, p.adopt(ctx, e, on, dead, cfg)
+	}
+	n, dlqNames := names{p.prefix, cfg.Name}, names{p.prefix, cfg.DLQ}
+	if err := errors.Join(n.check(), dlqNames.check()); err != nil {
+		return nil, err
+	}
 	if found, err := p.openDead(ctx, e, n, cfg); found || err != nil {
 		return e, err
 	}
@@ -215,7 +218,10 @@ func (p *Provider) recheck(ctx context.Context, e *engine, cfg runtime.QueueConf
 		return cfg.AsDead()
 	}
 	for _, l := range e.lanes {
-		r, err := p.inspect(ctx, l.name, l.url)
+		r, err := l.remote, error(nil)
+		if !e.adopted || !r.assumed {
+			r, err = p.inspect(ctx, l.name, l.url)
+		}
 		if err == nil {
 			err = p.verifyLive(r, e.dlq, cfg)
 		}
@@ -400,8 +406,14 @@ func (p *Provider) verifyLive(r, dlq *remote, cfg runtime.QueueConfig) error {
 	if err := p.verify(r, cfg.Retention); err != nil {
 		return err
 	}
-	if dlq.retention < r.retention {
+	if dlq == nil {
+		return nil // what nobody receives no policy moves too early
+	}
+	if !r.assumed && dlq.retention < r.retention {
 		return fmt.Errorf("%w: the dead letter queue %s drops messages after %s, earlier than %s (%s), and a message that SQS moves keeps its age: raise its MessageRetentionPeriod", runtime.ErrQueueMismatch, dlq.name, dlq.retention, r.name, r.retention)
+	}
+	if dlq.maxSize < r.maxSize && p.store == nil && !r.assumed && !dlq.assumed {
+		return fmt.Errorf("%w: the dead letter queue %s takes messages of %d bytes (MaximumMessageSize), and %s of %d: what is larger could not die: make them alike", runtime.ErrQueueMismatch, dlq.name, dlq.maxSize, r.name, r.maxSize)
 	}
 	if r.policy == nil {
 		return nil

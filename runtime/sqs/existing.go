@@ -1,0 +1,272 @@
+package sqs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// Existing names the SQS queues that a queue stands on, where they are there already:
+// made by hand or declared elsewhere, in any account that the credentials reach, with any
+// names. See [WithQueue].
+type Existing struct {
+	// URL of the SQS queue. Empty on a priority queue, which has Levels.
+	URL string
+	// Levels are the URLs of a priority queue's levels, from 0, the lowest.
+	Levels []string
+	// DLQ is the URL of the dead letter queue, under its name in the declaration. Empty:
+	// from here tasks are sent alone, and Dequeue answers ErrUnsupported.
+	DLQ string
+	// Later is the URL of a standard queue on which delayed tasks of a fifo queue wait.
+	// Empty: a delayed task is refused with ErrUnsupported. Other queues delay by
+	// themselves.
+	Later string
+}
+
+// WithQueue has the queue of that name stand on SQS queues that are there already. Open
+// creates, changes and tags nothing there, and needs no names: prefix and WithoutCreate are
+// for the other queues. It reads the attributes and refuses what cannot work. Where
+// those may not be read (sqs:GetQueueAttributes) it assumes a fifo queue by the ending
+// of its name, messages of 256 KiB, and else what README.md asks of a queue, and logs
+// that.
+//
+// On a fifo queue nothing counts the tasks that kill their process, for the count would be
+// a tag: the redrive policy alone stops such a task. The client's region must be
+// the queue's.
+func WithQueue(name string, on Existing) Option {
+	return func(o *options) {
+		if o.existing == nil {
+			o.existing = make(map[string]Existing)
+		}
+		o.existing[name] = on
+	}
+}
+
+// assumedSize is what a message may have where the attributes cannot be read: what every
+// queue takes whose owner has not lowered it.
+const assumedSize = 256 << 10
+
+// lanes are the URLs of the queues for tasks, by level.
+func (on Existing) lanes() []string {
+	if on.URL != "" {
+		return []string{on.URL}
+	}
+	return on.Levels
+}
+
+// checkExisting says what is wrong with what was given to WithQueue. region is the client's,
+// or "" where it does not talk to AWS.
+func checkExisting(all map[string]Existing, region string) error {
+	owner := make(map[string]string)
+	for name, on := range all {
+		bad := func(format string, args ...any) error {
+			return fmt.Errorf("sqs: WithQueue(%q): "+format, append([]any{name}, args...)...)
+		}
+		if (on.URL == "") == (len(on.Levels) == 0) {
+			return bad("give URL, or on a priority queue Levels")
+		}
+		for _, u := range slices.Concat(on.lanes(), []string{on.DLQ, on.Later}) {
+			if u == "" {
+				continue
+			}
+			if err := checkURL(u, region); err != nil {
+				return bad("%w", err)
+			}
+		}
+		for _, u := range on.own() {
+			if other, taken := owner[u]; taken {
+				return bad("the SQS queue %s has two duties, there and in WithQueue(%q)", u, other)
+			}
+			owner[u] = name
+		}
+		if on.DLQ != "" && slices.Contains(on.own(), on.DLQ) {
+			return bad("the SQS queue %s cannot be its own dead letter queue", on.DLQ)
+		}
+	}
+	return nil
+}
+
+// own are the URLs of what no other queue may share.
+func (on Existing) own() []string {
+	all := on.lanes()
+	if on.Later != "" {
+		all = append(slices.Clone(all), on.Later)
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(u string) bool { return u == "" })
+}
+
+func checkURL(text, region string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("%q is no URL of an SQS queue: it is like https://sqs.eu-central-1.amazonaws.com/123456789012/mail", text)
+	}
+	if owner, name := ownerAndName(text); owner == "" || name == "" {
+		return fmt.Errorf("%q is no URL of an SQS queue: it ends with account and name, like /123456789012/mail", text)
+	}
+	there, _, _ := strings.Cut(strings.TrimPrefix(u.Hostname(), "sqs."), ".")
+	if region != "" && strings.HasPrefix(u.Hostname(), "sqs.") && there != region {
+		return fmt.Errorf("the queue %s is in another region than the client, %s: give it a provider of its own", text, region)
+	}
+	return nil
+}
+
+// ownerAndName are the last two parts of the URL of an SQS queue.
+func ownerAndName(text string) (owner, name string) {
+	parts := strings.Split(text, "/")
+	if len(parts) < 5 { // scheme, nothing, host, account, name
+		return "", ""
+	}
+	return parts[len(parts)-2], parts[len(parts)-1]
+}
+
+// awsRegion is the region in which the provider's requests end, or "" where they do not go
+// to AWS.
+func (p *Provider) awsRegion() string {
+	if o := p.api.Options(); o.BaseEndpoint == nil {
+		return o.Region
+	}
+	return ""
+}
+
+// existingFor finds what a queue stands on by WithQueue, itself or as the dead letter queue
+// of another.
+func (p *Provider) existingFor(cfg runtime.QueueConfig) (on Existing, dead, ok bool) {
+	if on, ok = p.existing[cfg.Name]; ok {
+		for _, other := range p.existing {
+			dead = dead || other.DLQ != "" && other.DLQ == on.URL
+		}
+		return on, dead, true
+	}
+	u := p.deadURLs[cfg.Name]
+	if of, named := p.existing[strings.TrimSuffix(cfg.Name, "-dlq")]; u == "" && named {
+		u = of.DLQ
+	}
+	return Existing{URL: u}, true, u != ""
+}
+
+// adopt makes the engine of a queue that stands on what is there.
+func (p *Provider) adopt(ctx context.Context, e *engine, on Existing, dead bool, cfg runtime.QueueConfig) error {
+	e.adopted = true
+	if dead {
+		r, err := p.examine(ctx, e, on.URL)
+		if err != nil {
+			return err
+		}
+		e.isDLQ, e.fifo = true, r.fifo
+		e.lanes = []*lane{newLane(e, r, 0)}
+		return errors.Join(cfg.AsDead(), p.verify(r, 0))
+	}
+	if err := on.fits(cfg); err != nil {
+		return err
+	}
+	e.fifo = cfg.Type == runtime.FIFO
+	if on.DLQ != "" {
+		if u := p.deadURLs[cfg.DLQ]; u != "" && u != on.DLQ {
+			return fmt.Errorf("%w: the dead letter queue %q is %s to another queue, and %s to this one: name them apart with dlq=", runtime.ErrQueueMismatch, cfg.DLQ, u, on.DLQ)
+		}
+		dlq, err := p.examine(ctx, e, on.DLQ)
+		if err == nil {
+			err = p.verify(dlq, 0)
+		}
+		if err != nil {
+			return fmt.Errorf("its dead letter queue: %w", err)
+		}
+		p.deadURLs[cfg.DLQ], e.dlq = on.DLQ, dlq
+	}
+	for level, u := range slices.Backward(on.lanes()) {
+		r, err := p.examine(ctx, e, u)
+		if err == nil {
+			err = p.verifyLive(r, e.dlq, cfg)
+		}
+		if err != nil {
+			return err
+		}
+		if r.fifo != e.fifo {
+			return fmt.Errorf("%w: the SQS queue %s is %s, and a queue of type %s is declared", runtime.ErrQueueMismatch, r.name, typeOf(r), cfg.Type)
+		}
+		e.lanes = append(e.lanes, newLane(e, r, level))
+	}
+	if on.Later == "" {
+		return nil
+	}
+	later, err := p.examine(ctx, e, on.Later)
+	if err == nil {
+		err = p.verify(later, 0)
+	}
+	if err == nil && later.fifo {
+		err = fmt.Errorf("%w: the SQS queue %s is for delayed tasks, and fifo: SQS delays no message there, give a standard queue", runtime.ErrQueueMismatch, later.name)
+	}
+	if err != nil {
+		return err
+	}
+	e.later = newLane(e, later, 0)
+	return nil
+}
+
+// fits says what a declaration needs that is not given, or the other way round.
+func (on Existing) fits(cfg runtime.QueueConfig) error {
+	missing := slices.Index(on.Levels, "")
+	switch n := len(on.Levels); {
+	case cfg.Type == runtime.Priority && missing >= 0:
+		return fmt.Errorf("%w: a queue with %d levels is declared, and level %d is left out of Existing.Levels: give its URL, or declare fewer levels", runtime.ErrQueueMismatch, cfg.Levels, missing)
+	case cfg.Type == runtime.Priority && n != cfg.Levels:
+		return fmt.Errorf("%w: a queue with %d levels is declared, and WithQueue gives %d: give the URL of each in Existing.Levels, from 0", runtime.ErrQueueMismatch, cfg.Levels, n)
+	case cfg.Type != runtime.Priority && n > 0:
+		return fmt.Errorf("%w: a queue of type %s is declared, and WithQueue gives levels: give a URL", runtime.ErrQueueMismatch, cfg.Type)
+	case cfg.Type != runtime.FIFO && on.Later != "":
+		return fmt.Errorf("%w: WithQueue gives a queue for delayed tasks, which fifo queues alone need, and a queue of type %s is declared: leave Later out", runtime.ErrQueueMismatch, cfg.Type)
+	}
+	return nil
+}
+
+func typeOf(r *remote) runtime.QueueType {
+	if r.fifo {
+		return runtime.FIFO
+	}
+	return runtime.Standard
+}
+
+// examine reads the attributes of an SQS queue that is there already, or says in the log
+// what it assumes of them.
+func (p *Provider) examine(ctx context.Context, e *engine, u string) (*remote, error) {
+	owner, name := ownerAndName(u)
+	r, err := p.inspect(ctx, name, u)
+	if !denied(err) {
+		return r, err
+	}
+	r = &remote{name: name, url: u, arn: arnOf(p.api.Options().Region, owner, name), fifo: strings.HasSuffix(name, ".fifo"), maxSize: assumedSize, retention: maxRetention, assumed: true}
+	r.delays = !r.fifo
+	slog.Info("sqs: the attributes of a queue may not be read (sqs:GetQueueAttributes), and are taken to be as they should: "+
+		"MessageRetentionPeriod of 14 days, a redrive policy with the given dead letter queue that moves nothing too early; messages of 256 KiB at most",
+		slog.String("queue", e.name), slog.String("sqs", name))
+	return r, nil
+}
+
+// arnOf is the ARN of a queue that cannot be asked for it.
+func arnOf(region, owner, name string) string {
+	partition := "aws"
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		partition = "aws-cn"
+	case strings.HasPrefix(region, "us-gov-"):
+		partition = "aws-us-gov"
+	}
+	return strings.Join([]string{"arn", partition, "sqs", region, owner, name}, ":")
+}
+
+// undelayed reports whether delayed tasks have no place to wait.
+func (e *engine) undelayed() bool { return e.fifo && !e.isDLQ && e.later == nil }
+
+// sendsOnly is the error of what needs a dead letter queue, where none is given.
+func (e *engine) sendsOnly() error {
+	if e.isDLQ || e.dlq != nil {
+		return nil
+	}
+	return fmt.Errorf("%w: queue %q is given without its dead letter queue, and takes tasks alone: give Existing.DLQ to WithQueue", runtime.ErrUnsupported, e.name)
+}
