@@ -22,12 +22,13 @@ type engine struct {
 	kind     runtime.QueueType
 	levels   int
 	isDLQ    bool
-	adopted  bool    // the SQS queues were given by WithQueue
-	fifo     bool    // the SQS queues are; of a dead letter queue it may be, whatever kind says
-	lanes    []*lane // by level, the highest first; one where there are no levels
-	later    *lane   // where the delayed tasks of a fifo queue wait; else nil
-	dlq      *remote // nil on a dead letter queue, and where tasks are only sent
-	deadName string  // its name as users know it
+	adopted  bool     // the SQS queues were given by WithQueue
+	on       Existing // what was given there
+	fifo     bool     // the SQS queues are; of a dead letter queue it may be, whatever kind says
+	lanes    []*lane  // by level, the highest first; one where there are no levels
+	later    *lane    // where the delayed tasks of a fifo queue wait; else nil
+	dlq      *remote  // nil on a dead letter queue, and where tasks are only sent
+	deadName string   // its name as users know it
 	memos    *memos
 	killers  *killers
 
@@ -97,7 +98,7 @@ func (e *engine) asideLocked() (done func()) {
 
 // again is a new engine on the same SQS queues.
 func (e *engine) again() *engine {
-	n := &engine{p: e.p, name: e.name, kind: e.kind, levels: e.levels, isDLQ: e.isDLQ, adopted: e.adopted, fifo: e.fifo, dlq: e.dlq, deadName: e.deadName, out: make(map[runtime.Receipt]*message), memos: e.memos, killers: e.killers, ours: e.ours, came: time.Now()}
+	n := &engine{p: e.p, name: e.name, kind: e.kind, levels: e.levels, isDLQ: e.isDLQ, adopted: e.adopted, on: e.on, fifo: e.fifo, dlq: e.dlq, deadName: e.deadName, out: make(map[runtime.Receipt]*message), memos: e.memos, killers: e.killers, ours: e.ours, came: time.Now()}
 	for _, l := range e.lanes {
 		n.lanes = append(n.lanes, newLane(n, l.remote, l.level))
 	}

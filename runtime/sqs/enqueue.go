@@ -73,6 +73,11 @@ func (e *engine) outgoing(ctx context.Context, t *runtime.Task) (*outgoing, erro
 			o.to = e.later.remote
 		}
 	}
+	if e.adopted {
+		if err := e.dress(o); err != nil {
+			return nil, err
+		}
+	}
 	err := e.p.checkIn(ctx, o)
 	return o, err
 }
@@ -102,7 +107,7 @@ func (p *Provider) checkIn(ctx context.Context, o *outgoing) error {
 		o.task = hollow(o.task)
 	}
 	o.prepare()
-	if o.raw != nil {
+	if o.raw != nil && !o.coded {
 		if o.err != nil { // the reason alone may be too much
 			o.attrs = nil
 			o.prepare()
@@ -120,6 +125,10 @@ func (p *Provider) checkIn(ctx context.Context, o *outgoing) error {
 		o.attrs = make(map[string]string, 1)
 	}
 	o.attrs[attrStored], o.task, o.err = key, hollow(o.task), nil
+	if o.coded { // who reads other bodies could not read this one, whatever its form
+		o.raw, o.coded = nil, false
+		delete(o.attrs, attrTask)
+	}
 	o.prepare()
 	return o.err
 }

@@ -11,6 +11,21 @@ import (
 	"github.com/taskgen/taskgen/runtime/sqs"
 )
 
+// The queue "orders" subscribes a topic of SNS, whose publishers know nothing of taskgen: the
+// payload is the JSON that they publish, the type of the task is in an attribute.
+func ExampleSNS() {
+	p, err := sqs.Open(context.Background(), "sqs://eu-central-1", sqs.WithQueue("orders", sqs.Existing{
+		URL:        "https://sqs.eu-central-1.amazonaws.com/123456789012/order-events",
+		DLQ:        "https://sqs.eu-central-1.amazonaws.com/123456789012/order-events-failed",
+		Codec:      sqs.SNS(sqs.JSONByAttribute("event")),
+		MaxRetries: 5,
+	}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+}
+
 // The queue "mail" stands on SQS queues that were made by hand, of another account.
 func ExampleWithQueue() {
 	ctx := context.Background()

@@ -27,6 +27,11 @@ type Existing struct {
 	// Empty: a delayed task is refused with ErrUnsupported. Other queues delay by
 	// themselves.
 	Later string
+	// Codec says how tasks are written in the bodies. Nil: as envelopes.
+	Codec Codec
+	// MaxRetries is how often a task is tried again after its first failure, where it
+	// comes from other programs and the Codec gives it no number. 0: never.
+	MaxRetries int
 }
 
 // WithQueue has the queue of that name stand on SQS queues that are there already. Open
@@ -67,6 +72,9 @@ func checkExisting(all map[string]Existing, region string) error {
 	for name, on := range all {
 		bad := func(format string, args ...any) error {
 			return fmt.Errorf("sqs: WithQueue(%q): "+format, append([]any{name}, args...)...)
+		}
+		if on.MaxRetries < 0 {
+			return bad("MaxRetries is %d", on.MaxRetries)
 		}
 		if (on.URL == "") == (len(on.Levels) == 0) {
 			return bad("give URL, or on a priority queue Levels")
@@ -165,7 +173,7 @@ func (p *Provider) adopt(ctx context.Context, e *engine, on Existing, dead bool,
 	if err := on.fits(cfg); err != nil {
 		return err
 	}
-	e.fifo = cfg.Type == runtime.FIFO
+	e.fifo, e.on = cfg.Type == runtime.FIFO, on
 	if on.DLQ != "" {
 		if u := p.deadURLs[cfg.DLQ]; u != "" && u != on.DLQ {
 			return fmt.Errorf("%w: the dead letter queue %q is %s to another queue, and %s to this one: name them apart with dlq=", runtime.ErrQueueMismatch, cfg.DLQ, u, on.DLQ)

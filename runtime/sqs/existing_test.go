@@ -81,10 +81,13 @@ func TestAQueueMadeByHandIsUsedAsItIs(t *testing.T) {
 	for name, c := range map[string]struct {
 		names, dead string
 		cfg         runtime.QueueConfig
+		codec       Codec
 	}{
-		"standard": {"Mail_Inbound", "failed-mail", runtime.QueueConfig{}},
-		"fifo":     {"Orders.fifo", "orders-failed.fifo", runtime.QueueConfig{Type: runtime.FIFO}},
-		"priority": {"bulk normal urgent", "failed", runtime.QueueConfig{Type: runtime.Priority, Levels: 3}},
+		"standard":       {"Mail_Inbound", "failed-mail", runtime.QueueConfig{}, nil},
+		"fifo":           {"Orders.fifo", "orders-failed.fifo", fifo, nil},
+		"priority":       {"bulk normal urgent", "failed", runtime.QueueConfig{Type: runtime.Priority, Levels: 3}, nil},
+		"standard codec": {"mail-json", "mail-json-dead", runtime.QueueConfig{}, JSON("work")},
+		"fifo codec":     {"orders-json.fifo", "orders-json-dead.fifo", fifo, JSONByAttribute("kind")},
 	} {
 		for _, server := range []string{"fake", "emulator"} {
 			t.Run(name+" "+server, func(t *testing.T) {
@@ -120,7 +123,7 @@ func TestAQueueMadeByHandIsUsedAsItIs(t *testing.T) {
 				}
 				before := attributesOf(t, api, urls[0])
 
-				on := Existing{URL: urls[0], DLQ: urls[n]}
+				on := Existing{URL: urls[0], DLQ: urls[n], Codec: c.codec}
 				if n > 1 {
 					on.URL, on.Levels = "", urls[:n]
 				}

@@ -93,7 +93,7 @@ func (m *message) estrange(r types.Message, at time.Time, cause error) {
 // standFor is estrange with what is known already.
 func (m *message) standFor(r types.Message, b burial) {
 	m.foreign, m.raw, m.with, m.burial, m.origin = true, aws.ToString(r.Body), besides(r, attrBuried), b, b.Queue
-	m.crashes, m.stored, m.payload = 0, "", nil
+	m.crashes, m.stored, m.payload, m.coded = 0, "", nil, false
 	queue := b.Queue
 	if queue == "" {
 		queue = m.lane.e.name
@@ -142,8 +142,8 @@ func (b burial) String() string {
 	return string(text)
 }
 
-// attributes are those of a message that is sent: the key of a stored payload, without
-// which it is nothing, then its sender's, then what else taskgen has to say, as far as
+// attributes are those of a message that is sent: the key of a stored payload, and what is
+// known of a task beside its body, without which it is nothing, then its sender's, then what else taskgen has to say, as far as
 // there is room.
 func (o *outgoing) attributes() map[string]types.MessageAttributeValue {
 	if len(o.attrs)+len(o.with.attrs) == 0 {
@@ -161,6 +161,7 @@ func (o *outgoing) attributes() map[string]types.MessageAttributeValue {
 		}
 	}
 	own(attrStored)
+	own(attrTask)
 	for _, name := range slices.Sorted(maps.Keys(o.with.attrs)) {
 		add(name, o.with.attrs[name])
 	}

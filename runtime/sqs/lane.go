@@ -157,6 +157,7 @@ func (l *lane) run(p poll) {
 type stray struct {
 	*message
 	cause  error // why it is no task; nil: it goes back until it is due
+	drop   bool  // it is to be deleted
 	isTask bool  // all the same: its payload alone is missing
 }
 
@@ -176,6 +177,10 @@ func (l *lane) sort(raw []types.Message, at, since time.Time, lease time.Duratio
 			rest = append(rest, stray{message: m}) // it would be handed out before the one that is away
 			continue
 		}
+		if err == nil && m.task == nil {
+			rest = append(rest, stray{message: m, drop: true})
+			continue
+		}
 		if err == nil && m.stored != "" {
 			err = m.fetchStored(e.polling)
 			if err != nil && !errors.Is(err, ErrNotStored) && !errors.Is(err, runtime.ErrInvalidTask) {
@@ -192,7 +197,7 @@ func (l *lane) sort(raw []types.Message, at, since time.Time, lease time.Duratio
 		case err != nil:
 			isTask := m.task != nil
 			m.estrange(r, at, err)
-			rest = append(rest, stray{m, err, isTask})
+			rest = append(rest, stray{message: m, cause: err, isTask: isTask})
 			continue
 		case e.isDLQ && !m.foreign:
 			e.explainDeath(m)
@@ -301,14 +306,19 @@ func (e *engine) setRight(rest []stray) {
 	}
 	ctx, cancel := context.WithTimeout(e.moves, strayTime)
 	defer cancel()
-	var undue []*message
+	var undue, over []*message
 	for _, s := range rest {
+		if s.drop {
+			over = append(over, s.message)
+			continue
+		}
 		if s.cause == nil {
 			undue = append(undue, s.message)
 			continue
 		}
 		e.buryStray(ctx, s.message)
 	}
+	e.drop(ctx, over, make([]error, len(over))) // what fails comes back when its lease ends
 	for _, m := range undue {
 		if !e.fifo && m.due.After(m.task.ScheduledFor) {
 			later := *m.task

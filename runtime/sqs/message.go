@@ -21,6 +21,7 @@ const (
 	attrCrashes = "taskgen-crashes" // deliveries that ended with nothing said, before the task was sent anew
 	attrDead    = "taskgen-dead"    // the queue that the task died on
 	attrStored  = "taskgen-stored"  // where the payload is
+	attrTask    = "taskgen-task"    // the envelope without payload, of a task whose body a Codec writes
 	attrBuried  = "taskgen-buried"  // of a dead message that is no task: a burial
 )
 
@@ -38,9 +39,10 @@ type message struct {
 	crashes  int
 	origin   string // attrDead
 	stored   string // attrStored
-	payload  []byte // what is stored there
+	payload  []byte // what is stored there, or what a Codec has read
 	with     beside
 	foreign  bool   // it is no task
+	coded    bool   // a Codec has read its task
 	raw      string // its body, then
 	burial   burial
 	sent     time.Time
@@ -124,7 +126,7 @@ func envelope(text string) ([]byte, error) {
 }
 
 // read makes a message of what SQS handed out. The error says why its body is no
-// task; the message is there all the same.
+// task; the message is there all the same. Without task and error it is to be deleted.
 func (l *lane) read(m types.Message, at time.Time, lease time.Duration) (*message, error) {
 	msg := &message{lane: l, id: aws.ToString(m.MessageId), handle: aws.ToString(m.ReceiptHandle), received: at, until: at.Add(lease)}
 	msg.receives = int(max(number(m.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)]), 1))
@@ -137,10 +139,10 @@ func (l *lane) read(m types.Message, at time.Time, lease time.Duration) (*messag
 		msg.standFor(m, b)
 		return msg, nil
 	}
-	msg.with = besides(m, attrCrashes, attrDead, attrStored, attrBuried)
-	data, err := envelope(aws.ToString(m.Body))
-	if err == nil {
-		msg.task, err = runtime.DecodeEnvelope(data)
+	msg.with = besides(m, attrCrashes, attrDead, attrStored, attrTask, attrBuried)
+	err := l.open(msg, m, text(attrTask))
+	if err == nil && msg.task == nil {
+		return msg, nil
 	}
 	if err != nil {
 		return msg, fmt.Errorf("%w: the message's body is no task: %w", runtime.ErrInvalidTask, err)

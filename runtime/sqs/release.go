@@ -151,10 +151,10 @@ func (e *engine) bury(ctx context.Context, ms []*message, errs []error) {
 		// and another death of the same task is another.
 		o := m.outgoing(e.dlq)
 		o.group, o.dedup = token(m.id), token(m.id)
+		if (m.foreign || m.coded) && m.with.group != "" {
+			o.group = m.with.group
+		}
 		if m.foreign {
-			if m.with.group != "" {
-				o.group = m.with.group
-			}
 			return o
 		}
 		delete(o.attrs, attrCrashes)
@@ -216,6 +216,11 @@ func (e *engine) move(ctx context.Context, ms []*message, errs []error, as func(
 			o.task = trimmed(o.task)
 			o.err = e.p.checkIn(ctx, o)
 		}
+		if o.err != nil && o.coded && o.to == e.dlq { // it dies as it was sent
+			o.coded = false
+			delete(o.attrs, attrTask)
+			o.prepare()
+		}
 		batch = append(batch, o)
 	}
 	for j, err := range e.p.send(ctx, batch) {
@@ -241,6 +246,8 @@ func (m *message) outgoing(to *remote) *outgoing {
 	o := &outgoing{to: to, task: m.task, attrs: m.attributes(), with: m.with}
 	if m.foreign {
 		o.raw = &m.raw
+	} else if m.keepsBody() {
+		o.raw, o.coded = &m.raw, true
 	}
 	return o
 }
@@ -254,8 +261,12 @@ func (m *message) attributes() map[string]string {
 	if m.crashes > 0 {
 		a[attrCrashes] = strconv.Itoa(m.crashes)
 	}
-	if m.origin != "" && m.lane.e.isDLQ {
+	switch {
+	case !m.lane.e.isDLQ:
+	case m.origin != "":
 		a[attrDead] = m.origin
+	case m.coded: // SQS itself moved it, and does not say so again
+		a[attrDead] = m.task.Queue
 	}
 	if m.stored != "" && string(m.payload) == string(m.task.Payload) {
 		a[attrStored] = m.stored

@@ -23,7 +23,8 @@ type outgoing struct {
 	delay time.Duration // until the task is due
 	attrs map[string]string
 	with  beside
-	raw   *string // the body, of a message that is no task
+	raw   *string // the body, of a message that is no task, or that a Codec has written
+	coded bool    // a Codec has: what else there is of the task is in an attribute
 	group string  // message group, on a fifo queue
 	dedup string  // deduplication ID, on a fifo queue
 
@@ -35,7 +36,13 @@ type outgoing struct {
 
 // prepare encodes a message and says when it is too large.
 func (o *outgoing) prepare() {
-	if o.err = nil; o.raw != nil {
+	if o.err = nil; o.coded {
+		if o.attrs == nil {
+			o.attrs = make(map[string]string, 1)
+		}
+		o.attrs[attrTask] = body(hollow(o.task))
+	}
+	if o.raw != nil {
 		o.body = *o.raw
 	} else {
 		o.body = body(o.task)

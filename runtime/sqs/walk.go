@@ -27,7 +27,7 @@ type walk struct {
 
 // newWalk begins one through the dead letter queue of e.
 func newWalk(e *engine) *walk {
-	dead := &engine{p: e.p, isDLQ: true, name: e.name, memos: newMemos()}
+	dead := &engine{p: e.p, isDLQ: true, adopted: e.adopted, name: e.name, memos: newMemos()}
 	return &walk{of: e, l: newLane(dead, e.dlq, 0), kept: time.Now(), began: e.p.clock.Now()}
 }
 

@@ -1,0 +1,154 @@
+package sqs
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A Message is what a Codec reads a task from, or makes of one.
+type Message struct {
+	Body string
+	// Attributes are the message attributes of the types String and Number.
+	Attributes map[string]string
+}
+
+// A Codec says how tasks are written in the messages of an existing queue, where that is
+// not the envelope. It is used by many goroutines at once. There are [JSON],
+// [JSONByAttribute], [SNS] and [S3Event].
+//
+// A message keeps its body wherever it goes: where its task is sent anew, or dies, what
+// the runtime has to keep of it is in the attribute taskgen-task. Envelopes are read
+// too, whatever the Codec.
+type Codec interface {
+	// Decode returns the task of a message, with its Type and Payload at least. What it
+	// leaves out is filled in: the ID and the time by SQS's own of the message, the
+	// group by MessageGroupId, the priority by the attribute Priority or the level, the
+	// retries by Existing.MaxRetries. An error says why the message is no task: it is
+	// buried as it is. Without task and error the message is deleted.
+	Decode(m Message) (*runtime.Task, error)
+	// Encode returns the message of a task that is enqueued. An empty Body stands for
+	// the envelope. The attributes Type, Priority, traceparent and tracestate are added.
+	Encode(t *runtime.Task) (Message, error)
+}
+
+// JSON is the Codec of bodies that are the payload itself, of tasks of one type.
+func JSON(taskType string) Codec { return bare{taskType: taskType} }
+
+// JSONByAttribute is the Codec of bodies that are the payload itself, of tasks whose type
+// is in the message attribute of that name. It is written there too.
+func JSONByAttribute(name string) Codec { return bare{attribute: name} }
+
+// bare is the Codec of payloads.
+type bare struct{ taskType, attribute string }
+
+func (c bare) Decode(m Message) (*runtime.Task, error) {
+	t := &runtime.Task{Type: c.taskType, Payload: []byte(m.Body)}
+	if c.attribute != "" {
+		if t.Type = m.Attributes[c.attribute]; t.Type == "" {
+			return nil, fmt.Errorf("it has no attribute %s, which is to name the type", c.attribute)
+		}
+	}
+	return t, nil
+}
+
+func (c bare) Encode(t *runtime.Task) (Message, error) {
+	switch {
+	case t.Encoding != "":
+		return Message{}, fmt.Errorf("%w: task %s (%s) is encoded (%s), and the bodies of the queue are plain JSON", runtime.ErrUnsupported, t.ID, t.Type, t.Encoding)
+	case c.taskType != "" && t.Type != c.taskType:
+		return Message{}, fmt.Errorf("%w: task %s is of type %s, and the bodies of the queue are payloads of the type %s alone", runtime.ErrInvalidTask, t.ID, t.Type, c.taskType)
+	}
+	m := Message{Body: escaped(t.Payload)}
+	if c.attribute != "" {
+		m.Attributes = map[string]string{c.attribute: t.Type}
+	}
+	return m, nil
+}
+
+// escaped is a JSON text without the characters that SQS refuses.
+func escaped(text []byte) string {
+	return strings.NewReplacer("\uFFFE", `\ufffe`, "\uFFFF", `\uffff`).Replace(string(text))
+}
+
+// SNS is the Codec of a queue that subscribes a topic: what was published is read by the
+// given Codec, with the attributes that it was published with; nil: it is an envelope.
+// Messages that SNS did not wrap (raw message delivery, or sent to the queue itself) are
+// read by that Codec as they are. What is enqueued is not wrapped.
+func SNS(published Codec) Codec {
+	if published == nil {
+		published = enveloped{}
+	}
+	return notification{published}
+}
+
+type notification struct{ Codec }
+
+func (c notification) Decode(m Message) (*runtime.Task, error) {
+	var n struct {
+		Type, TopicArn, MessageId string //nolint:revive // as SNS calls them
+		Message                   *string
+		MessageAttributes         map[string]struct{ Type, Value string }
+	}
+	if json.Unmarshal([]byte(m.Body), &n) != nil || n.Type != "Notification" || n.TopicArn == "" || n.Message == nil {
+		return c.Codec.Decode(m)
+	}
+	m = Message{Body: *n.Message, Attributes: make(map[string]string)}
+	for name, a := range n.MessageAttributes {
+		if a.Type != "Binary" {
+			m.Attributes[name] = a.Value
+		}
+	}
+	t, err := c.Codec.Decode(m)
+	if err != nil {
+		return nil, fmt.Errorf("what was published to %s: %w", n.TopicArn, err)
+	}
+	if t == nil {
+		return nil, nil
+	}
+	withTrace(t, m.Attributes)
+	if t.ID == "" {
+		t.ID = n.MessageId // the same where SNS delivers it twice
+	}
+	return t, nil
+}
+
+// enveloped is the Codec of envelopes.
+type enveloped struct{}
+
+func (enveloped) Decode(m Message) (*runtime.Task, error) {
+	data, err := envelope(m.Body)
+	if err != nil {
+		return nil, err
+	}
+	return runtime.DecodeEnvelope(data)
+}
+
+func (enveloped) Encode(*runtime.Task) (Message, error) { return Message{}, nil }
+
+// S3Event is the Codec of a queue to which S3 sends the events of a bucket. The payload is
+// the event as S3 wrote it, {"Records": […]}, which may have several records. The event by
+// which S3 tries the queue, s3:TestEvent, is deleted.
+func S3Event(taskType string) Codec { return s3Event{bare{taskType: taskType}} }
+
+type s3Event struct{ bare }
+
+func (c s3Event) Decode(m Message) (*runtime.Task, error) {
+	var event struct {
+		Event   string
+		Records []struct{ EventSource string }
+	}
+	if err := json.Unmarshal([]byte(m.Body), &event); err != nil {
+		return nil, fmt.Errorf("it is no event of S3: %w", err)
+	}
+	switch {
+	case event.Event == "s3:TestEvent":
+		return nil, nil
+	case len(event.Records) == 0 || event.Records[0].EventSource != "aws:s3":
+		return nil, errors.New("it is no event of S3: it has no Records of aws:s3")
+	}
+	return c.bare.Decode(m)
+}
