@@ -30,6 +30,11 @@ const ownAttributes = 3
 // dress gives a message that is enqueued to an existing queue the form that it has there.
 func (e *engine) dress(o *outgoing) error {
 	t := o.task
+	if f := e.on.FairGroup; f != nil {
+		if group := f(t); group != "" {
+			o.with.group = token(group)
+		}
+	}
 	attributes := map[string]string{attrType: t.Type, attrTraceParent: t.Metadata[attrTraceParent], attrTraceState: t.Metadata[attrTraceState]}
 	if e.kind == runtime.Priority {
 		attributes[attrPriority] = strconv.Itoa(t.Priority)

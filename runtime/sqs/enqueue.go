@@ -68,7 +68,7 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 func (e *engine) outgoing(ctx context.Context, t *runtime.Task) (*outgoing, error) {
 	o := &outgoing{to: e.place(t).remote, task: t, delay: t.ScheduledFor.Sub(e.p.clock.Now())}
 	if e.fifo {
-		o.group, o.dedup = token(t.GroupKey), enqueueID(t)
+		o.group, o.dedup = token(t.GroupKey), e.deduplication(t, enqueueID(t))
 		if o.delay > 0 && e.later != nil {
 			o.to = e.later.remote
 		}
@@ -80,6 +80,17 @@ func (e *engine) outgoing(ctx context.Context, t *runtime.Task) (*outgoing, erro
 	}
 	err := e.p.checkIn(ctx, o)
 	return o, err
+}
+
+// deduplication is the deduplication ID of a task that joins the line of its group: the
+// user's, or the one given.
+func (e *engine) deduplication(t *runtime.Task, otherwise string) string {
+	if f := e.on.DeduplicationID; f != nil {
+		if id := f(t); id != "" {
+			return token(id)
+		}
+	}
+	return otherwise
 }
 
 // place is where a task belongs. A level that the queue does not have is the

@@ -32,6 +32,15 @@ type Existing struct {
 	// MaxRetries is how often a task is tried again after its first failure, where it
 	// comes from other programs and the Codec gives it no number. 0: never.
 	MaxRetries int
+	// FairGroup makes the MessageGroupId of a task on standard and priority queues: SQS
+	// then serves groups in turns, so that a large one does not hold up the others. It
+	// orders nothing. Nil, or "" for a task: none.
+	FairGroup func(*runtime.Task) string
+	// DeduplicationID makes the MessageDeduplicationId of a task on a fifo queue: SQS drops
+	// in silence what comes within five minutes with one that it has had, and Enqueue
+	// returns nil. A delayed task is compared when it is due; a retry and a redrive are
+	// not. Nil, or "" for a task: an enqueue that is repeated, with ID and CreatedAt, is one.
+	DeduplicationID func(*runtime.Task) string
 }
 
 // WithQueue has the queue of that name stand on SQS queues that are there already. Open
@@ -227,6 +236,10 @@ func (on Existing) fits(cfg runtime.QueueConfig) error {
 		return fmt.Errorf("%w: a queue with %d levels is declared, and WithQueue gives %d: give the URL of each in Existing.Levels, from 0", runtime.ErrQueueMismatch, cfg.Levels, n)
 	case cfg.Type != runtime.Priority && n > 0:
 		return fmt.Errorf("%w: a queue of type %s is declared, and WithQueue gives levels: give a URL", runtime.ErrQueueMismatch, cfg.Type)
+	case cfg.Type == runtime.FIFO && on.FairGroup != nil:
+		return fmt.Errorf("%w: WithQueue gives a FairGroup, and on the fifo queue that is declared the MessageGroupId is the group that keeps the order: leave it out", runtime.ErrQueueMismatch)
+	case cfg.Type != runtime.FIFO && on.DeduplicationID != nil:
+		return fmt.Errorf("%w: WithQueue gives a DeduplicationID, which fifo queues alone have, and a queue of type %s is declared: leave it out", runtime.ErrQueueMismatch, cfg.Type)
 	case cfg.Type != runtime.FIFO && on.Later != "":
 		return fmt.Errorf("%w: WithQueue gives a queue for delayed tasks, which fifo queues alone need, and a queue of type %s is declared: leave Later out", runtime.ErrQueueMismatch, cfg.Type)
 	}

@@ -210,6 +210,8 @@ func TestOpenSaysWhatAQueueMadeByHandLacks(t *testing.T) {
 		want       string
 	}{
 		"a fifo queue":       {Existing{URL: "live.fifo", DLQ: "dead.fifo"}, runtime.QueueConfig{}, nil, "live.fifo is fifo"},
+		"a fair group":       {Existing{URL: "live.fifo", DLQ: "dead.fifo", FairGroup: func(*runtime.Task) string { return "" }}, fifo, nil, "FairGroup"},
+		"a deduplication":    {Existing{URL: "live", DLQ: "dead", DeduplicationID: func(*runtime.Task) string { return "" }}, runtime.QueueConfig{}, nil, "DeduplicationID"},
 		"no fifo queue":      {Existing{URL: "live", DLQ: "dead"}, fifo, nil, "live is standard"},
 		"a level is missing": {Existing{Levels: []string{"live", ""}, DLQ: "dead"}, priority, nil, "level 1 is left out"},
 		"too few levels":     {Existing{Levels: []string{"live"}, DLQ: "dead"}, priority, nil, "WithQueue gives 1"},
@@ -238,7 +240,7 @@ func TestOpenSaysWhatAQueueMadeByHandLacks(t *testing.T) {
 				_, err := b.p.api.SetQueueAttributes(within(t), &awssqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: c.attributes})
 				require.NoError(t, err)
 			}
-			on := Existing{URL: full(c.on.URL), DLQ: full(c.on.DLQ), Later: full(c.on.Later)}
+			on := Existing{URL: full(c.on.URL), DLQ: full(c.on.DLQ), Later: full(c.on.Later), FairGroup: c.on.FairGroup, DeduplicationID: c.on.DeduplicationID}
 			for _, l := range c.on.Levels {
 				on.Levels = append(on.Levels, full(l))
 			}

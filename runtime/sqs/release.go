@@ -305,7 +305,7 @@ func (e *engine) promote(raw []types.Message, at time.Time) error {
 	e.resend(ctx, rest, errs[:len(rest)])
 	e.move(ctx, due, errs[len(rest):], func(m *message) *outgoing {
 		o := m.outgoing(e.lanes[0].remote)
-		o.group, o.dedup = token(m.task.GroupKey), token(m.id)
+		o.group, o.dedup = token(m.task.GroupKey), e.deduplication(m.task, token(m.id))
 		delete(o.attrs, attrCrashes)
 		return o
 	})
