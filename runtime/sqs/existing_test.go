@@ -349,3 +349,52 @@ func TestAProducerNeedsToSendAlone(t *testing.T) {
 	require.Equal(t, runtime.Stats{Ready: 1}, become)
 	require.Equal(t, runtime.Stats{Scheduled: 1}, stats(t, q))
 }
+
+// TestEachOfTheFiveActionsIsNeeded leaves out one at a time.
+func TestEachOfTheFiveActionsIsNeeded(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	urls := byHand(t, b.p.api.Client, "live", "dead")
+	q := openQueue(t, b.provider(t, WithQueue("q", Existing{URL: urls[0], DLQ: urls[1]})), runtime.QueueConfig{})
+	put(t, q, "a")
+	ds := take(t, q, 1)
+	for action, try := range map[string]func() error{
+		"SendMessage": func() error {
+			_, err := q.Enqueue(within(t), []*runtime.Task{task(q, "b")})
+			return err
+		},
+		"ReceiveMessage": func() error {
+			_, err := q.Dequeue(within(t), 1, time.Minute)
+			return err
+		},
+		"DeleteMessage":           func() error { return q.Complete(within(t), ds) },
+		"ChangeMessageVisibility": func() error { return q.Extend(within(t), ds, time.Hour) },
+		"GetQueueAttributes": func() error {
+			_, err := q.Stats(within(t))
+			return err
+		},
+	} {
+		b.Permit("live", slices.DeleteFunc(slices.Clone(fiveActions), func(a string) bool { return a == action })...)
+		err := try()
+		require.True(t, denied(err), "%s: %v", action, err)
+		require.ErrorContains(t, err, "sqs:"+action)
+	}
+	b.Permit("live", fiveActions...)
+	require.NoError(t, q.Complete(within(t), ds))
+}
+
+// TestDeadLettersNeedSendMessageAlone has others work on them.
+func TestDeadLettersNeedSendMessageAlone(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	urls := byHand(t, b.p.api.Client, "live", "dead")
+	b.Permit("live", fiveActions...)
+	b.Permit("dead", "SendMessage")
+	q := openQueue(t, b.provider(t, WithQueue("q", Existing{URL: urls[0], DLQ: urls[1]})), runtime.QueueConfig{})
+	put(t, q, "a")
+	require.NoError(t, q.DeadLetter(within(t), take(t, q, 1)))
+	_, err := q.Redrive(within(t), nil)
+	require.True(t, denied(err))
+	b.Permit("dead", fiveActions...)
+	becomes(t, q, runtime.Stats{Dead: 1})
+}
