@@ -50,7 +50,7 @@ func TestImportsRunOneWay(t *testing.T) {
 			if within(pkg, "runtime") {
 				require.False(t, within(dep, "generator") || within(dep, "cmd") || within(dep, "server"), "%s imports %s", pkg, dep)
 			}
-			for _, tool := range []string{"internal/testserver", "internal/faultproxy", "internal/sqsfake"} {
+			for _, tool := range []string{"internal/testserver", "internal/faultproxy", "runtime/sqs/sqstest"} {
 				require.False(t, within(dep, tool) && !within(pkg, "internal"), "%s imports %s: it is for tests", pkg, dep)
 			}
 			if pkg == module+"/runtime" {
@@ -85,7 +85,7 @@ func TestNoTestLibraryReachesUsersBinaries(t *testing.T) {
 func TestWhatIsForTestsStaysInTests(t *testing.T) {
 	for pkg, deps := range imports(t) {
 		for _, dep := range deps {
-			require.False(t, within(dep, "internal/sqsfake"), "%s imports %s, which stands in for a service in tests", pkg, dep)
+			require.False(t, within(dep, "runtime/sqs/sqstest"), "%s imports %s, which stands in for a service in tests", pkg, dep)
 		}
 	}
 }

@@ -19,7 +19,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/taskgen/taskgen/internal/sqsfake"
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
@@ -30,6 +29,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/schedule"
 	"github.com/taskgen/taskgen/runtime/sqlite"
 	"github.com/taskgen/taskgen/runtime/sqs"
+	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -75,7 +75,7 @@ var worlds = map[string]func(t *testing.T) world{
 // brokers are providers without stores of their own.
 var brokers = map[string]func(t *testing.T) runtime.Provider{
 	"sqs": func(t *testing.T) runtime.Provider {
-		server := sqsfake.New(runtime.SystemClock)
+		server := sqstest.New(runtime.SystemClock)
 		require.NoError(t, server.Start())
 		t.Cleanup(server.Stop)
 		p, err := sqs.New(awssqs.New(awssqs.Options{

@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/taskgen/taskgen/internal/sqsfake"
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
 // A broker is where the tasks are.
@@ -143,7 +143,7 @@ func alarms(s *testserver.Server) []harm {
 // startFake starts a server that stands in for SQS. It keeps its messages in this
 // process, so that it is not killed; it throttles, and loses requests and answers.
 func startFake() (*broker, error) {
-	s := sqsfake.New(runtime.SystemClock)
+	s := sqstest.New(runtime.SystemClock)
 	if err := s.Start(); err != nil {
 		return nil, err
 	}
@@ -155,34 +155,34 @@ func startFake() (*broker, error) {
 		address: "sqs://us-east-1?endpoint=" + url.QueryEscape(s.URL()), targets: []string{u.Host},
 		remains: remainsOfSQS(s.URL()), close: func() error { s.Stop(); return nil },
 	}
-	hook := func(name string, network bool, fault func(rng *rand.Rand, c sqsfake.Call) sqsfake.Fault) harm {
+	hook := func(name string, network bool, fault func(rng *rand.Rand, c sqstest.Call) sqstest.Fault) harm {
 		return harm{name: name, network: network, hold: 4 * time.Second, do: func(rng *rand.Rand) (func() error, error) {
 			seed := rng.Uint64()
-			s.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+			s.SetHook(func(c sqstest.Call) sqstest.Fault {
 				return fault(rand.New(rand.NewPCG(seed, rand.Uint64())), c)
 			})
 			return func() error { s.SetHook(nil); return nil }, nil
 		}}
 	}
 	b.harms = []harm{
-		hook("throttle requests", false, func(rng *rand.Rand, _ sqsfake.Call) (f sqsfake.Fault) {
+		hook("throttle requests", false, func(rng *rand.Rand, _ sqstest.Call) (f sqstest.Fault) {
 			if rng.IntN(3) == 0 {
-				f.Error = sqsfake.Throttled()
+				f.Error = sqstest.Throttled()
 			}
 			return f
 		}),
-		hook("throttle entries", false, func(rng *rand.Rand, c sqsfake.Call) (f sqsfake.Fault) {
+		hook("throttle entries", false, func(rng *rand.Rand, c sqstest.Call) (f sqstest.Fault) {
 			for i := range c.Entries {
 				if rng.IntN(3) == 0 {
 					if f.Entries == nil {
-						f.Entries = make(map[int]*sqsfake.Error)
+						f.Entries = make(map[int]*sqstest.Error)
 					}
-					f.Entries[i] = sqsfake.Throttled()
+					f.Entries[i] = sqstest.Throttled()
 				}
 			}
 			return f
 		}),
-		hook("lose answers", true, func(rng *rand.Rand, _ sqsfake.Call) (f sqsfake.Fault) {
+		hook("lose answers", true, func(rng *rand.Rand, _ sqstest.Call) (f sqstest.Fault) {
 			f.DropReply = rng.IntN(4) == 0
 			return f
 		}),

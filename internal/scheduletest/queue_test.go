@@ -10,7 +10,6 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/internal/sqsfake"
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/memory"
@@ -20,6 +19,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/schedule"
 	"github.com/taskgen/taskgen/runtime/sqlite"
 	"github.com/taskgen/taskgen/runtime/sqs"
+	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
 // server stops a server with its test.
@@ -33,7 +33,7 @@ func server(t *testing.T) func(*testserver.Server, error) string {
 }
 
 func onFake(t *testing.T, clock runtime.Clock) runtime.Provider {
-	s := sqsfake.New(clock)
+	s := sqstest.New(clock)
 	s.LongestPoll = 50 * time.Millisecond // the clock may stand still
 	require.NoError(t, s.Start())
 	t.Cleanup(s.Stop)

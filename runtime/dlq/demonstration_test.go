@@ -20,13 +20,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/internal/sqsfake"
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
 	"github.com/taskgen/taskgen/runtime/redis"
 	"github.com/taskgen/taskgen/runtime/sqlite"
 	"github.com/taskgen/taskgen/runtime/sqs"
+	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
 // childEnv makes the test binary a process that works until it is killed. It holds
@@ -135,7 +135,7 @@ func TestRedriveOfThousandsSurvivesAKill(t *testing.T) {
 			return "redis|" + s.URL
 		}},
 		"our fake of SQS": {5000, 2000, func(t *testing.T, clock *leap) string {
-			s := sqsfake.New(clock)
+			s := sqstest.New(clock)
 			require.NoError(t, s.Start())
 			t.Cleanup(s.Stop)
 			return "sqs|" + s.URL()

@@ -6,13 +6,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/internal/sqsfake"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
 func onSQS(t *testing.T) *desk {
-	s := sqsfake.New(nil)
+	s := sqstest.New(nil)
 	require.NoError(t, s.Start())
 	t.Cleanup(s.Stop)
 	p, err := openProvider(t.Context(), "sqs|"+s.URL())

@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/internal/sqsfake"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
 func sized(n int) func(*runtime.Task) {
@@ -49,17 +49,17 @@ func TestAnEntryThatFailsBySQSsFaultIsSentAgainAndOneByOursIsNot(t *testing.T) {
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	sends := 0
-	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+	b.SetHook(func(c sqstest.Call) sqstest.Fault {
 		if c.Operation != "SendMessageBatch" {
-			return sqsfake.Fault{}
+			return sqstest.Fault{}
 		}
 		if sends++; sends == 1 {
-			return sqsfake.Fault{Entries: map[int]*sqsfake.Error{
-				0: sqsfake.InternalError(),
+			return sqstest.Fault{Entries: map[int]*sqstest.Error{
+				0: sqstest.InternalError(),
 				2: {Type: "InvalidMessageContents", Status: 400, Message: "no"},
 			}}
 		}
-		return sqsfake.Fault{}
+		return sqstest.Fault{}
 	})
 	_, err := q.Enqueue(within(t), []*runtime.Task{task(q, "a"), task(q, "b"), task(q, "c"), task(q, "d")})
 	var be *runtime.BatchError
@@ -76,8 +76,8 @@ func TestAReceiptHandleThatSQSRefusesIsALostLease(t *testing.T) {
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	put(t, q, "a", "b")
 	ds := take(t, q, 2)
-	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
-		return sqsfake.Fault{Entries: map[int]*sqsfake.Error{0: {Type: "ReceiptHandleIsInvalid", Status: 404, Message: "no"}}}
+	b.SetHook(func(c sqstest.Call) sqstest.Fault {
+		return sqstest.Fault{Entries: map[int]*sqstest.Error{0: {Type: "ReceiptHandleIsInvalid", Status: 404, Message: "no"}}}
 	})
 	for name, call := range map[string]func() error{
 		"Complete": func() error { return q.Complete(within(t), ds[:1]) },
@@ -93,11 +93,11 @@ func TestAFailedDeleteDoesNotSendATaskTwice(t *testing.T) {
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	put(t, q, "a", "b")
 	ds := take(t, q, 2)
-	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+	b.SetHook(func(c sqstest.Call) sqstest.Fault {
 		if c.Operation == "DeleteMessageBatch" {
-			return sqsfake.Fault{Error: &sqsfake.Error{Type: "AccessDenied", Status: 403, Message: "no"}}
+			return sqstest.Fault{Error: &sqstest.Error{Type: "AccessDenied", Status: 403, Message: "no"}}
 		}
-		return sqsfake.Fault{}
+		return sqstest.Fault{}
 	})
 	require.Error(t, q.Release(within(t), ds[:1]))
 	require.Error(t, q.DeadLetter(within(t), ds[1:]))

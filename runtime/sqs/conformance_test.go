@@ -17,10 +17,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/internal/faultproxy"
-	"github.com/taskgen/taskgen/internal/sqsfake"
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
 // client talks to a server on loopback.
@@ -38,7 +38,7 @@ var emulator = sync.OnceValues(testserver.SQS)
 // A place is one test's way to its server.
 type place struct {
 	proxy *faultproxy.Proxy
-	fake  *sqsfake.Server
+	fake  *sqstest.Server
 	clock *lateClock
 }
 
@@ -92,7 +92,7 @@ func (c *lateClock) AfterFunc(d time.Duration, f func()) runtime.Timer {
 
 func onFake(tb testing.TB) string {
 	clock := &lateClock{}
-	s := sqsfake.New(clock)
+	s := sqstest.New(clock)
 	s.LongestPoll = 250 * time.Millisecond // Close waits for polls, and the clock stands still
 	require.NoError(tb, s.Start())
 	tb.Cleanup(s.Stop)

@@ -7,19 +7,19 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/internal/sqsfake"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
 // deny has the server refuse some actions for want of a permission.
 func deny(b *bench, actions ...string) {
-	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+	b.SetHook(func(c sqstest.Call) sqstest.Fault {
 		for _, a := range actions {
 			if c.Operation == a {
-				return sqsfake.Fault{Error: &sqsfake.Error{Type: "AccessDeniedException", Status: 403, Message: "not authorized to perform: sqs:" + a}}
+				return sqstest.Fault{Error: &sqstest.Error{Type: "AccessDeniedException", Status: 403, Message: "not authorized to perform: sqs:" + a}}
 			}
 		}
-		return sqsfake.Fault{}
+		return sqstest.Fault{}
 	})
 }
 
@@ -69,13 +69,13 @@ func TestAQueueIsCreatedWithoutTheTagThatItMayNotHave(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	tagged := 0
-	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+	b.SetHook(func(c sqstest.Call) sqstest.Fault {
 		if c.Operation == "CreateQueue" {
 			if tagged++; tagged == 1 {
-				return sqsfake.Fault{Error: &sqsfake.Error{Type: "AccessDeniedException", Status: 403, Message: "not authorized to perform: sqs:tagqueue"}}
+				return sqstest.Fault{Error: &sqstest.Error{Type: "AccessDeniedException", Status: 403, Message: "not authorized to perform: sqs:tagqueue"}}
 			}
 		}
-		return sqsfake.Fault{}
+		return sqstest.Fault{}
 	})
 	openQueue(t, b.p, runtime.QueueConfig{})
 	require.Equal(t, 3, tagged)

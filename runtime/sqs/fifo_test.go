@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/internal/sqsfake"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
 var fifo = runtime.QueueConfig{Type: runtime.FIFO}
@@ -70,11 +70,11 @@ func TestWhereSQSLosesOneOfALineTheRestGoesBackBehindIt(t *testing.T) {
 	q := openQueue(t, b.p, fifo)
 	put(t, q, numbered(5)...)
 	head := dequeue(t, q)
-	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+	b.SetHook(func(c sqstest.Call) sqstest.Fault {
 		if c.Operation != "ChangeMessageVisibilityBatch" || len(c.Entries) < 5 {
-			return sqsfake.Fault{}
+			return sqstest.Fault{}
 		}
-		return sqsfake.Fault{Entries: map[int]*sqsfake.Error{2: {Type: "InvalidParameterValue", Status: 400, Message: "the handle has expired"}}}
+		return sqstest.Fault{Entries: map[int]*sqstest.Error{2: {Type: "InvalidParameterValue", Status: 400, Message: "the handle has expired"}}}
 	})
 	b.clock.Advance(30 * time.Second)
 	require.NoError(t, q.Extend(within(t), head, time.Minute))
@@ -206,12 +206,12 @@ func TestALineThatSQSLosesWhileItsHeadWaitsComesBackInOrder(t *testing.T) {
 		q := openQueue(t, b.p, fifo)
 		put(t, q, numbered(3)...)
 		ds := dequeue(t, q)
-		b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+		b.SetHook(func(c sqstest.Call) sqstest.Fault {
 			if c.Operation != "ChangeMessageVisibilityBatch" || len(c.Entries) < 3 {
-				return sqsfake.Fault{}
+				return sqstest.Fault{}
 			}
 			b.SetHook(nil)
-			return sqsfake.Fault{Entries: map[int]*sqsfake.Error{place: {Type: "ReceiptHandleIsInvalid", Status: 404, Message: "no"}}}
+			return sqstest.Fault{Entries: map[int]*sqstest.Error{place: {Type: "ReceiptHandleIsInvalid", Status: 404, Message: "no"}}}
 		})
 		ds[0].Task.RetryCount++
 		err := q.Release(within(t), ds)
@@ -295,12 +295,12 @@ func TestAReceiveWhoseReplyIsLostIsGivenTheSameMessages(t *testing.T) {
 	q := openQueue(t, b.p, fifo)
 	put(t, q, "a", "b")
 	lost := false
-	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+	b.SetHook(func(c sqstest.Call) sqstest.Fault {
 		if c.Operation == "ReceiveMessage" && c.Queue == "q.fifo" && !lost {
 			lost = true
-			return sqsfake.Fault{DropReply: true}
+			return sqstest.Fault{DropReply: true}
 		}
-		return sqsfake.Fault{}
+		return sqstest.Fault{}
 	})
 	ds := dequeue(t, q)
 	require.True(t, lost)
@@ -325,11 +325,11 @@ func TestNothingOfAGroupIsSentAfterAFailure(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
-	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+	b.SetHook(func(c sqstest.Call) sqstest.Fault {
 		if c.Operation == "SendMessageBatch" && len(c.Entries) == 10 {
-			return sqsfake.Fault{Entries: map[int]*sqsfake.Error{9: {Type: "InvalidMessageContents", Status: 400, Message: "no"}}}
+			return sqstest.Fault{Entries: map[int]*sqstest.Error{9: {Type: "InvalidMessageContents", Status: 400, Message: "no"}}}
 		}
-		return sqsfake.Fault{}
+		return sqstest.Fault{}
 	})
 	ts := make([]*runtime.Task, 12)
 	for i, id := range numbered(12) {
@@ -421,11 +421,11 @@ func TestAnExtendThatIsUnderWayDoesNotEndTheWaitOfARetry(t *testing.T) {
 		ds := dequeue(t, q)
 		arrived, pass := make(chan struct{}), make(chan struct{})
 		var once sync.Once
-		b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+		b.SetHook(func(c sqstest.Call) sqstest.Fault {
 			if c.Operation == "ChangeMessageVisibilityBatch" {
 				once.Do(func() { close(arrived); <-pass })
 			}
-			return sqsfake.Fault{}
+			return sqstest.Fault{}
 		})
 		extended, released := make(chan error, 1), make(chan error, 1)
 		kept := *ds[0]

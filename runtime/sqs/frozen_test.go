@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/internal/faultproxy"
-	"github.com/taskgen/taskgen/internal/sqsfake"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
 // hurried ends long before SQS is given up.
@@ -30,12 +30,12 @@ func hurried(t *testing.T) context.Context {
 func (b *bench) unanswered(t *testing.T, action string) (arrived <-chan struct{}, answer func()) {
 	came, pass := make(chan struct{}), make(chan struct{})
 	var first sync.Once
-	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+	b.SetHook(func(c sqstest.Call) sqstest.Fault {
 		if c.Operation == action {
 			first.Do(func() { close(came) })
 			<-pass
 		}
-		return sqsfake.Fault{}
+		return sqstest.Fault{}
 	})
 	answer = sync.OnceFunc(func() { close(pass) })
 	t.Cleanup(answer)
@@ -66,12 +66,12 @@ func deadConnections(t *testing.T, own *http.Client, patience time.Duration, bef
 	var all, done sync.WaitGroup
 	var calls atomic.Int64
 	all.Add(conns)
-	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+	b.SetHook(func(c sqstest.Call) sqstest.Fault {
 		if calls.Add(1) <= conns { // each of the first needs a connection of its own
 			all.Done()
 			all.Wait()
 		}
-		return sqsfake.Fault{}
+		return sqstest.Fault{}
 	})
 	for range conns {
 		done.Go(func() { _, _ = q.Stats(within(t)) })
@@ -130,15 +130,15 @@ func TestAnExtendOfWhatIsBeingReleasedWaitsForTheEndOfThat(t *testing.T) {
 		ds := take(t, q, 1)
 		arrived, pass := make(chan struct{}), make(chan struct{})
 		var once sync.Once
-		b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+		b.SetHook(func(c sqstest.Call) sqstest.Fault {
 			if c.Operation == "SendMessageBatch" {
 				once.Do(func() { close(arrived) })
 				<-pass
 				if fails {
-					return sqsfake.Fault{Error: &sqsfake.Error{Type: "AccessDenied", Status: 403, Message: "no"}}
+					return sqstest.Fault{Error: &sqstest.Error{Type: "AccessDenied", Status: 403, Message: "no"}}
 				}
 			}
-			return sqsfake.Fault{}
+			return sqstest.Fault{}
 		})
 		released := make(chan error, 1)
 		go func() { released <- q.Release(within(t), ds) }()
@@ -246,17 +246,17 @@ func TestCloseEndsThoughWhatIsAtHandIsNotGivenBack(t *testing.T) {
 			q := openQueue(t, b.p, runtime.QueueConfig{Type: kind})
 			abandon(t, b, q)
 			moves, arrived := new(atomic.Int64), make(chan struct{})
-			b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+			b.SetHook(func(c sqstest.Call) sqstest.Fault {
 				if c.Operation == "ReceiveMessage" {
-					return sqsfake.Fault{}
+					return sqstest.Fault{}
 				}
 				switch moves.Add(1) {
 				case 1: // it is enqueued
-					return sqsfake.Fault{}
+					return sqstest.Fault{}
 				case 2:
 					close(arrived)
 				}
-				return sqsfake.Fault{Delay: time.Hour} // of a clock that stands still
+				return sqstest.Fault{Delay: time.Hour} // of a clock that stands still
 			})
 			put(t, q, "a")
 			<-arrived

@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/internal/sqsfake"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
 // soon bounds every wait of a test for something that happens at once.
@@ -19,7 +19,7 @@ const soon = 20 * time.Second
 
 // A bench is one test's server, clock and provider.
 type bench struct {
-	*sqsfake.Server
+	*sqstest.Server
 	clock *queuetest.Clock
 	p     *Provider
 }
@@ -30,7 +30,7 @@ func newBench(t *testing.T, opts ...Option) *bench { return benchWith(t, 0, opts
 // is not 0: its own stands still.
 func benchWith(t *testing.T, longest time.Duration, opts ...Option) *bench {
 	clock := queuetest.NewClock(time.Now().Truncate(time.Second))
-	b := &bench{Server: sqsfake.New(clock), clock: clock}
+	b := &bench{Server: sqstest.New(clock), clock: clock}
 	b.LongestPoll = longest
 	require.NoError(t, b.Start())
 	t.Cleanup(b.Stop)

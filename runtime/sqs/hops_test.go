@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/internal/sqsfake"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
 // scheduleOn has a task wait on a queue, without a store.
@@ -40,12 +40,12 @@ func TestADelayOfHoursSurvivesProcessesThatDieOnItsHops(t *testing.T) {
 			p := b.provider(t)
 			q := openQueue(t, p, cfg)
 			died := make(chan struct{}, 100)
-			b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+			b.SetHook(func(c sqstest.Call) sqstest.Fault {
 				if c.Operation != dies {
-					return sqsfake.Fault{}
+					return sqstest.Fault{}
 				}
 				died <- struct{}{}
-				return sqsfake.Fault{Drop: true}
+				return sqstest.Fault{Drop: true}
 			})
 			nothing(t, q)
 			if dies != "" {
@@ -93,11 +93,11 @@ func TestAGroupWhoseLeaseCannotBeRenewedDoesNotHide(t *testing.T) {
 		q := openQueue(t, b.p, fifo)
 		put(t, q, numbered(3)...)
 		var lost atomic.Bool
-		b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+		b.SetHook(func(c sqstest.Call) sqstest.Fault {
 			if c.Operation != "ChangeMessageVisibilityBatch" || len(c.Entries) < 3 || lost.Swap(true) {
-				return sqsfake.Fault{}
+				return sqstest.Fault{}
 			}
-			return sqsfake.Fault{Entries: map[int]*sqsfake.Error{place: {Type: "ReceiptHandleIsInvalid", Status: 404, Message: "no"}}}
+			return sqstest.Fault{Entries: map[int]*sqstest.Error{place: {Type: "ReceiptHandleIsInvalid", Status: 404, Message: "no"}}}
 		})
 		const lease = 10 * time.Minute // longer than that of a poll, so that it is renewed
 		for i, want := range numbered(3) {
@@ -179,11 +179,11 @@ func TestAProcessThatDiesOnAHopIsNoCrashOfTheTask(t *testing.T) {
 		for range 3 {
 			p := b.provider(t, opts...)
 			q := openQueue(t, p, runtime.QueueConfig{})
-			b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+			b.SetHook(func(c sqstest.Call) sqstest.Fault {
 				if c.Operation != "SendMessageBatch" {
-					return sqsfake.Fault{}
+					return sqstest.Fault{}
 				}
-				return sqsfake.Fault{Error: &sqsfake.Error{Type: "AccessDenied", Status: 403, Message: "no"}}
+				return sqstest.Fault{Error: &sqstest.Error{Type: "AccessDenied", Status: 403, Message: "no"}}
 			})
 			putOff(t, q)
 			require.NoError(t, p.Close())
@@ -208,8 +208,8 @@ func TestADelayedFifoTaskWhosePollWasNotAnsweredIsBackSoon(t *testing.T) {
 	enqueue(t, q, task(q, "a", func(t *runtime.Task) { t.ScheduledFor = b.clock.Now().Add(time.Second) }))
 	b.clock.Advance(2 * time.Second)
 	var lost atomic.Bool
-	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
-		return sqsfake.Fault{DropReply: c.Operation == "ReceiveMessage" && c.Queue == "q--later" && lost.CompareAndSwap(false, true)}
+	b.SetHook(func(c sqstest.Call) sqstest.Fault {
+		return sqstest.Fault{DropReply: c.Operation == "ReceiveMessage" && c.Queue == "q--later" && lost.CompareAndSwap(false, true)}
 	})
 	putOff(t, q)
 	require.True(t, lost.Load())

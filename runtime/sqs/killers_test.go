@@ -7,8 +7,8 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/internal/sqsfake"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
 // tags are those of a queue's SQS queue.
@@ -89,11 +89,11 @@ func TestWhoMayNotTagTheQueueWorksAllTheSameAndIsToldOnce(t *testing.T) {
 	for range 2 * runtime.DefaultMaxDeliveries {
 		require.NoError(t, q.Release(within(t), dequeue(t, q)))
 	}
-	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+	b.SetHook(func(c sqstest.Call) sqstest.Fault {
 		if c.Operation == "TagQueue" {
-			return sqsfake.Fault{Error: &sqsfake.Error{Type: "AccessDenied", Status: 403, Message: "not authorized to perform: sqs:tagqueue"}}
+			return sqstest.Fault{Error: &sqstest.Error{Type: "AccessDenied", Status: 403, Message: "not authorized to perform: sqs:tagqueue"}}
 		}
-		return sqsfake.Fault{}
+		return sqstest.Fault{}
 	})
 	require.Zero(t, first(t, openQueue(t, b.provider(t), fifo)).Crashes)
 	require.Contains(t, said.String(), "sqs:tagqueue")

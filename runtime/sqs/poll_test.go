@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/internal/sqsfake"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
 // abandon lets a Dequeue wait in a poll and then goes away from it.
@@ -88,7 +88,7 @@ func TestAPollThatIsNeverAnsweredIsGivenUp(t *testing.T) {
 	b.p.api.patience = 100 * time.Millisecond
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	put(t, q, "a")
-	b.SetHook(func(c sqsfake.Call) sqsfake.Fault { return sqsfake.Fault{Delay: time.Hour} })
+	b.SetHook(func(c sqstest.Call) sqstest.Fault { return sqstest.Fault{Delay: time.Hour} })
 	_, err := q.Dequeue(within(t), 1, time.Minute)
 	require.ErrorContains(t, err, "SQS did not answer within 1.1s")
 	require.NotErrorIs(t, err, context.DeadlineExceeded, "the caller's has not passed")
@@ -112,9 +112,9 @@ func TestThereIsOnePollWhenIdleAndMoreAtLoad(t *testing.T) {
 
 	var mu sync.Mutex
 	most := 0
-	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+	b.SetHook(func(c sqstest.Call) sqstest.Fault {
 		if c.Operation != "ReceiveMessage" {
-			return sqsfake.Fault{}
+			return sqstest.Fault{}
 		}
 		q.e.mu.Lock()
 		n := q.e.lanes[0].polls
@@ -122,7 +122,7 @@ func TestThereIsOnePollWhenIdleAndMoreAtLoad(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		most = max(most, n)
-		return sqsfake.Fault{}
+		return sqstest.Fault{}
 	})
 	put(t, q, numbered(600)...)
 	for got := 0; got < 600; {
@@ -174,14 +174,14 @@ func TestRequestsCountsEachTry(t *testing.T) {
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	tries := 0
-	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+	b.SetHook(func(c sqstest.Call) sqstest.Fault {
 		if c.Operation != "SendMessageBatch" {
-			return sqsfake.Fault{}
+			return sqstest.Fault{}
 		}
 		if tries++; tries < 3 {
-			return sqsfake.Fault{Error: sqsfake.Throttled()}
+			return sqstest.Fault{Error: sqstest.Throttled()}
 		}
-		return sqsfake.Fault{}
+		return sqstest.Fault{}
 	})
 	before := b.p.Requests()["SendMessageBatch"]
 	put(t, q, "a")
@@ -219,11 +219,11 @@ func TestALeaseIsCountedFromTheRequestWhereItsPollDidNotWait(t *testing.T) {
 		put(t, q, "a")
 		began := b.clock.Now()
 		var once sync.Once
-		b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+		b.SetHook(func(c sqstest.Call) sqstest.Fault {
 			if c.Operation == "ReceiveMessage" {
 				once.Do(func() { b.clock.Advance(late) })
 			}
-			return sqsfake.Fault{}
+			return sqstest.Fault{}
 		})
 		ds, err := q.Dequeue(within(t), 1, 20*time.Second)
 		require.NoError(t, err)
@@ -241,11 +241,11 @@ func TestAnAnswerThatIsReadAfterItsLeaseBringsNothing(t *testing.T) {
 		put(t, q, "a")
 		name := q.e.lanes[0].name
 		var once sync.Once
-		b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+		b.SetHook(func(c sqstest.Call) sqstest.Fault {
 			if c.Operation == "ReceiveMessage" && c.Queue == name {
 				once.Do(func() { b.clock.Advance(time.Minute) })
 			}
-			return sqsfake.Fault{}
+			return sqstest.Fault{}
 		})
 		nothing(t, q)
 		b.clock.Advance(firstLease)

@@ -10,25 +10,25 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/internal/sqsfake"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
 // refused has SQS refuse one entry of the first calls of an operation.
-func refused(b *bench, op string, calls int, entry int, why *sqsfake.Error) *atomic.Int64 {
+func refused(b *bench, op string, calls int, entry int, why *sqstest.Error) *atomic.Int64 {
 	n := new(atomic.Int64)
-	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+	b.SetHook(func(c sqstest.Call) sqstest.Fault {
 		if c.Operation == op && n.Add(1) <= int64(calls) {
-			return sqsfake.Fault{Entries: map[int]*sqsfake.Error{entry: why}}
+			return sqstest.Fault{Entries: map[int]*sqstest.Error{entry: why}}
 		}
-		return sqsfake.Fault{}
+		return sqstest.Fault{}
 	})
 	return n
 }
 
 // What SQS says when it is asked too often: that it is the sender's fault.
-var throttlings = []*sqsfake.Error{
-	sqsfake.Throttled(),
+var throttlings = []*sqstest.Error{
+	sqstest.Throttled(),
 	{Type: "ThrottlingException", Status: 400, Message: "Rate exceeded"},
 	{Type: "KMS.ThrottlingException", Status: 400, Message: "Rate exceeded"},
 	{Type: "KmsThrottled", Status: 400, Message: "Rate exceeded"},
@@ -63,9 +63,9 @@ func TestAnEntryThatStaysThrottledIsNoLostLeaseAndNoSuccess(t *testing.T) {
 		"Extend":   func(ctx context.Context) error { return q.Extend(ctx, ds, time.Minute) },
 		"Complete": func(ctx context.Context) error { return q.Complete(ctx, ds) },
 	} {
-		refused(b, "ChangeMessageVisibilityBatch", 1000, 0, sqsfake.Throttled())
+		refused(b, "ChangeMessageVisibilityBatch", 1000, 0, sqstest.Throttled())
 		if name == "Complete" {
-			refused(b, "DeleteMessageBatch", 1000, 0, sqsfake.Throttled())
+			refused(b, "DeleteMessageBatch", 1000, 0, sqstest.Throttled())
 		}
 		ctx, cancel := context.WithTimeout(within(t), time.Second)
 		err := call(ctx)
@@ -81,7 +81,7 @@ func TestAnEntryThatStaysThrottledIsNoLostLeaseAndNoSuccess(t *testing.T) {
 // twice: then a handle that is used up is success, and nothing else is.
 func TestARefusalThatIsNotOfTheHandleIsTheErrorOfItsTask(t *testing.T) {
 	t.Parallel()
-	for _, why := range []*sqsfake.Error{
+	for _, why := range []*sqstest.Error{
 		{Type: "AccessDenied", Status: 403, Message: "not authorized to perform: sqs:deletemessage"},
 		{Type: "KmsAccessDenied", Status: 400, Message: "no access to the key"},
 		{Type: "InvalidParameterValueException", Code: "InvalidParameterValue", Status: 400, Message: "Value 43201 for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [43200 seconds]"},
@@ -90,9 +90,9 @@ func TestARefusalThatIsNotOfTheHandleIsTheErrorOfItsTask(t *testing.T) {
 		q := openQueue(t, b.p, runtime.QueueConfig{})
 		put(t, q, "a", "b")
 		ds := take(t, q, 2)
-		lost := sqsfake.Fault{DropReply: true}
-		b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
-			reply := sqsfake.Fault{Entries: map[int]*sqsfake.Error{0: why}, DropReply: lost.DropReply}
+		lost := sqstest.Fault{DropReply: true}
+		b.SetHook(func(c sqstest.Call) sqstest.Fault {
+			reply := sqstest.Fault{Entries: map[int]*sqstest.Error{0: why}, DropReply: lost.DropReply}
 			lost.DropReply = false
 			return reply
 		})
@@ -110,7 +110,7 @@ func TestARefusalThatIsNotOfTheHandleIsTheErrorOfItsTask(t *testing.T) {
 
 func TestAnExpiredHandleIsALostLeaseHoweverSQSNamesIt(t *testing.T) {
 	t.Parallel()
-	for _, why := range []*sqsfake.Error{
+	for _, why := range []*sqstest.Error{
 		{Type: "ReceiptHandleIsInvalid", Status: 404, Message: "no"},
 		{Type: "MessageNotInflight", Status: 400, Message: "no"},
 		{Type: "InvalidParameterValueException", Code: "InvalidParameterValue", Status: 400, Message: "Value AQEB for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired."},
@@ -141,19 +141,19 @@ func TestAnEnqueueOfAGroupIsRepeatedOnlyInItsOrder(t *testing.T) {
 		b := newBench(t)
 		q := openQueue(t, b.p, fifo)
 		calls := 0
-		b.SetHook(func(c1 sqsfake.Call) sqsfake.Fault {
+		b.SetHook(func(c1 sqstest.Call) sqstest.Fault {
 			if c1.Operation != "SendMessageBatch" {
-				return sqsfake.Fault{}
+				return sqstest.Fault{}
 			}
 			if calls++; calls > 1 {
-				return sqsfake.Fault{}
+				return sqstest.Fault{}
 			}
-			f := sqsfake.Fault{Entries: make(map[int]*sqsfake.Error)}
+			f := sqstest.Fault{Entries: make(map[int]*sqstest.Error)}
 			for _, i := range c.throttled {
-				f.Entries[i] = sqsfake.Throttled()
+				f.Entries[i] = sqstest.Throttled()
 			}
 			if c.gone >= 0 {
-				f.Entries[c.gone] = &sqsfake.Error{Type: "InvalidMessageContents", Status: 400, Message: "no"}
+				f.Entries[c.gone] = &sqstest.Error{Type: "InvalidMessageContents", Status: 400, Message: "no"}
 			}
 			return f
 		})
@@ -184,11 +184,11 @@ func TestABatchThatSQSFindsTooLargeGoesInSmallerOnes(t *testing.T) {
 		b := newBench(t)
 		q := openQueue(t, b.p, runtime.QueueConfig{Type: kind})
 		most := 3 // messages in a request, to a server that is stricter than AWS
-		b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+		b.SetHook(func(c sqstest.Call) sqstest.Fault {
 			if c.Operation == "SendMessageBatch" && len(c.Entries) > most {
-				return sqsfake.Fault{Error: &sqsfake.Error{Type: "BatchRequestTooLong", Code: "AWS.SimpleQueueService.BatchRequestTooLong", Status: 400, Message: "Batch requests cannot be longer than 262144 bytes."}}
+				return sqstest.Fault{Error: &sqstest.Error{Type: "BatchRequestTooLong", Code: "AWS.SimpleQueueService.BatchRequestTooLong", Status: 400, Message: "Batch requests cannot be longer than 262144 bytes."}}
 			}
-			return sqsfake.Fault{}
+			return sqstest.Fault{}
 		})
 		put(t, q, numbered(25)...)
 		for _, want := range numbered(25) {
@@ -207,7 +207,7 @@ func TestAMessageThatSQSFindsTooLargeIsTooLarge(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, runtime.QueueConfig{})
-	refused(b, "SendMessageBatch", 1, 0, &sqsfake.Error{Type: "InvalidParameterValueException", Code: "InvalidParameterValue", Status: 400, Message: "One or more parameters are invalid. Reason: Message must be shorter than 262144 bytes."})
+	refused(b, "SendMessageBatch", 1, 0, &sqstest.Error{Type: "InvalidParameterValueException", Code: "InvalidParameterValue", Status: 400, Message: "One or more parameters are invalid. Reason: Message must be shorter than 262144 bytes."})
 	_, err := q.Enqueue(within(t), []*runtime.Task{task(q, "a"), task(q, "b")})
 	require.ErrorIs(t, runtime.ErrorAt(err, 0), runtime.ErrPayloadTooLarge)
 	require.NoError(t, runtime.ErrorAt(err, 1))
@@ -221,12 +221,12 @@ func TestARefusedRequestLeavesNoDoubt(t *testing.T) {
 	q := openQueue(t, b.p, runtime.QueueConfig{})
 	put(t, q, "a")
 	ds := take(t, q, 1)
-	b.SetHook(func(sqsfake.Call) sqsfake.Fault {
-		return sqsfake.Fault{Error: &sqsfake.Error{Type: "AccessDenied", Status: 403, Message: "no"}}
+	b.SetHook(func(sqstest.Call) sqstest.Fault {
+		return sqstest.Fault{Error: &sqstest.Error{Type: "AccessDenied", Status: 403, Message: "no"}}
 	})
 	require.ErrorContains(t, q.Complete(within(t), ds), "AccessDenied")
-	b.SetHook(func(sqsfake.Call) sqsfake.Fault {
-		return sqsfake.Fault{Entries: map[int]*sqsfake.Error{0: {Type: "ReceiptHandleIsInvalid", Status: 404, Message: "no"}}}
+	b.SetHook(func(sqstest.Call) sqstest.Fault {
+		return sqstest.Fault{Entries: map[int]*sqstest.Error{0: {Type: "ReceiptHandleIsInvalid", Status: 404, Message: "no"}}}
 	})
 	require.ErrorIs(t, q.Complete(within(t), ds), runtime.ErrLeaseLost)
 }

@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/internal/sqsfake"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
 // TestARequestThatIsNotAnsweredIsSentAgain has one answer get lost on a connection that
@@ -21,11 +21,11 @@ func TestARequestThatIsNotAnsweredIsSentAgain(t *testing.T) {
 		q := openQueue(t, b.p, cfg)
 		lose := func(action string) *atomic.Bool {
 			lost := new(atomic.Bool)
-			b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+			b.SetHook(func(c sqstest.Call) sqstest.Fault {
 				if c.Operation == action && lost.CompareAndSwap(false, true) {
-					return sqsfake.Fault{Delay: time.Hour} // of a clock that stands still
+					return sqstest.Fault{Delay: time.Hour} // of a clock that stands still
 				}
-				return sqsfake.Fault{}
+				return sqstest.Fault{}
 			})
 			return lost
 		}

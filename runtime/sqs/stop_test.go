@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/internal/sqsfake"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
 // TestAStoppedPoolLeavesNoPollThatTakesMessages has SQS give messages to polls whose
@@ -20,10 +20,10 @@ func TestAStoppedPoolLeavesNoPollThatTakesMessages(t *testing.T) {
 	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
-			fake := sqsfake.New(nil)
+			fake := sqstest.New(nil)
 			require.NoError(t, fake.Start())
 			t.Cleanup(fake.Stop)
-			fake.SetHook(func(c sqsfake.Call) sqsfake.Fault { return sqsfake.Fault{GoOn: c.Operation == "ReceiveMessage"} })
+			fake.SetHook(func(c sqstest.Call) sqstest.Fault { return sqstest.Fault{GoOn: c.Operation == "ReceiveMessage"} })
 			p, err := New(client(fake.URL()))
 			require.NoError(t, err)
 			m := runtime.NewManager(runtime.ManagerConfig{})

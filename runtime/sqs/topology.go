@@ -219,7 +219,7 @@ func (p *Provider) recheck(ctx context.Context, e *engine, cfg runtime.QueueConf
 	}
 	for _, l := range e.lanes {
 		r, err := l.remote, error(nil)
-		if !e.adopted || !r.assumed {
+		if !r.assumed {
 			r, err = p.inspect(ctx, l.name, l.url)
 		}
 		if err == nil {

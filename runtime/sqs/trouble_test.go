@@ -3,14 +3,15 @@ package sqs
 import (
 	"bytes"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/internal/sqsfake"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
 // A diary is the default log of the program, for the time of a test.
@@ -90,11 +91,11 @@ func TestTroubleWithDelayedTasksIsToldAndHoldsUpNobodyElse(t *testing.T) {
 	said := keepDiary(t)
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
-	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+	b.SetHook(func(c sqstest.Call) sqstest.Fault {
 		if c.Queue == "q--later" {
-			return sqsfake.Fault{Error: &sqsfake.Error{Type: "AccessDenied", Status: 403, Message: "not authorized to perform: sqs:receivemessage"}}
+			return sqstest.Fault{Error: &sqstest.Error{Type: "AccessDenied", Status: 403, Message: "not authorized to perform: sqs:receivemessage"}}
 		}
-		return sqsfake.Fault{}
+		return sqstest.Fault{}
 	})
 	before := b.p.Requests()["ReceiveMessage"]
 	for _, id := range numbered(30) {
@@ -112,5 +113,5 @@ func TestTroubleWithDelayedTasksIsToldAndHoldsUpNobodyElse(t *testing.T) {
 	enqueue(t, q, task(q, "soon", func(t *runtime.Task) { t.ScheduledFor = b.clock.Now().Add(time.Second) }))
 	b.clock.Advance(time.Second)
 	require.Equal(t, "soon", first(t, q).Task.ID)
-	require.Contains(t, said.String(), "delayed tasks come again")
+	require.Eventually(t, func() bool { return strings.Contains(said.String(), "delayed tasks come again") }, soon, time.Millisecond, "it is said after the task has moved")
 }

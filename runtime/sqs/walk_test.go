@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/internal/sqsfake"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
 // kill enqueues tasks and has them die.
@@ -38,14 +38,14 @@ func TestAWalkFindsWhatAReceiveHidWhoseAnswerWasLost(t *testing.T) {
 				q := openQueue(t, b.p, runtime.QueueConfig{Type: kind})
 				kill(t, b, q, "a", "b")
 				looks := 0
-				b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+				b.SetHook(func(c sqstest.Call) sqstest.Fault {
 					if c.Operation != "ReceiveMessage" || !strings.HasPrefix(c.Queue, "q-dlq") {
-						return sqsfake.Fault{} // a poll of the queue may still be on its way
+						return sqstest.Fault{} // a poll of the queue may still be on its way
 					}
 					if looks++; looks == 3 { // the second one was the SDK's, which tries again and finds nothing
 						b.clock.Advance(defaultWalkLease)
 					}
-					return sqsfake.Fault{DropReply: looks == 1}
+					return sqstest.Fault{DropReply: looks == 1}
 				})
 				found, err := walk(within(t), q)
 				b.SetHook(nil)
@@ -107,11 +107,11 @@ func TestAWalkThatCannotKeepWhatItHoldsSaysSo(t *testing.T) {
 	require.NoError(t, err)
 	w.held = ms
 	w.kept = time.Now().Add(-defaultWalkLease)
-	b.SetHook(func(c sqsfake.Call) sqsfake.Fault {
+	b.SetHook(func(c sqstest.Call) sqstest.Fault {
 		if c.Operation != "ChangeMessageVisibilityBatch" {
-			return sqsfake.Fault{}
+			return sqstest.Fault{}
 		}
-		return sqsfake.Fault{Error: &sqsfake.Error{Type: "AccessDeniedException", Status: 403, Message: "no"}}
+		return sqstest.Fault{Error: &sqstest.Error{Type: "AccessDeniedException", Status: 403, Message: "no"}}
 	})
 	_, err = w.next(within(t))
 	b.SetHook(nil)

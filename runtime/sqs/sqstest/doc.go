@@ -1,0 +1,19 @@
+// Package sqstest is Amazon SQS in one process, for tests: an http.Handler that
+// speaks the AWS JSON protocol as the AWS SDKs do. It keeps time by a
+// [runtime.Clock], so that a test can move twelve hours at once; a [Hook] makes
+// it throttle, fail, drop connections and answer late; and its queues outlive
+// its listener, as those of a broker that is restarted do.
+//
+// It behaves as AWS does where AWS' behaviour is on record, to the error codes.
+// Where AWS leaves open what becomes of a receipt handle that a later receive has
+// replaced, it takes the answer that is hardest on a client: it accepts the
+// handle of a standard queue and does nothing. The tests of this package run one
+// list of checks on it and on the emulators fauxqs and local-aws-sqs.
+//
+// What AWS does and it does not: the query protocol, policies (AddPermission,
+// RemovePermission; what is allowed on a queue a test says by Server.Permit),
+// signatures, encryption; and of the liberties of a standard
+// queue, to shuffle messages and to deliver one twice without cause. It returns nothing
+// to a short poll while there is something, and lets counts lag behind, only where a
+// test asks for that (Fault.Empty, Server.HoldCounts).
+package sqstest
