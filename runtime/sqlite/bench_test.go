@@ -2,10 +2,14 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/taskgen/taskgen/runtime"
 )
@@ -46,4 +50,54 @@ func BenchmarkEnqueueDrain(b *testing.B) {
 	b.ReportMetric(float64(enq.Microseconds())/n/1000, "µs-enq/task")
 	b.ReportMetric(float64(deq.Microseconds())/n/1000, "µs-deq/task")
 	b.ReportMetric(float64(comp.Microseconds())/n/1000, "µs-comp/task")
+}
+
+// BenchmarkTransaction enqueues 100 tasks in a transaction of the caller, in one call
+// and one by one.
+func BenchmarkTransaction(b *testing.B) {
+	for _, size := range []int{100, 1} {
+		path := b.TempDir() + "/q.db"
+		p, err := Open(path)
+		require.NoError(b, err)
+		defer p.Close()
+		_, err = p.Open(context.Background(), runtime.QueueConfig{Name: "q"})
+		require.NoError(b, err)
+		n := 0
+		fill := func(e runtime.Enqueuer) error {
+			for range 100 / size {
+				batch := make([]*runtime.Task, size)
+				for i := range batch {
+					n++
+					batch[i] = task(fmt.Sprint(n))
+				}
+				if _, err := e.Enqueue(context.Background(), batch); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		b.Run(fmt.Sprintf("connection/%d a call", size), func(b *testing.B) {
+			c, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
+			require.NoError(b, err)
+			defer c.Close()
+			for b.Loop() {
+				end, err := sqlitex.ImmediateTransaction(c)
+				require.NoError(b, err)
+				err = fill(p.Tx(c))
+				end(&err)
+				require.NoError(b, err)
+			}
+		})
+		b.Run(fmt.Sprintf("sql/%d a call", size), func(b *testing.B) {
+			db, err := sql.Open("sqlite", "file:"+path+"?"+immediate)
+			require.NoError(b, err)
+			defer db.Close()
+			for b.Loop() {
+				tx, err := db.Begin()
+				require.NoError(b, err)
+				require.NoError(b, fill(p.SQLTx(tx)))
+				require.NoError(b, tx.Commit())
+			}
+		})
+	}
 }

@@ -130,6 +130,31 @@ func patiently(limit time.Duration, f func() error) error {
 	}
 }
 
+// prepare implements session.
+func (c *conn) prepare(query string) (statement, error) {
+	s, err := c.Prepare(query)
+	if err != nil {
+		return nil, err // no interface that holds a nil pointer
+	}
+	return s, nil
+}
+
+// run implements session.
+func (c *conn) run(s statement) (changes int, err error) {
+	if _, err := s.Step(); err != nil {
+		return 0, err
+	}
+	// Reset at once: a statement left standing would keep what it is bound to.
+	err = s.Reset()
+	return c.Changes(), err
+}
+
+// lastID implements session.
+func (c *conn) lastID() int64 { return c.LastInsertRowID() }
+
+// count implements session.
+func (c *conn) count() { c.steps.Add(1) }
+
 func (c *conn) commit() error {
 	c.commits.Add(1)
 	return c.plain(sqlCommit)

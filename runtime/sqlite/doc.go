@@ -56,9 +56,14 @@
 //
 // # In the application's own transaction
 //
-// [Provider.Tx] enqueues on a connection of the application (zombiezen.com/go/sqlite),
-// in the transaction that is open on it: the tasks are there if and only if the
-// application's own rows are. All tables have the prefix taskgen_, and neither
+// [Provider.SQLTx] enqueues in a transaction of database/sql, whatever its driver for
+// SQLite, and [Provider.Tx] in the one that is open on a connection of
+// zombiezen.com/go/sqlite: the tasks are there if and only if the application's own rows
+// are. Generated code takes both where it takes an Enqueuer, by way of Manager.Through:
+//
+//	_, err = tasks.EnqueueMail(ctx, manager.Through(p.SQLTx(tx)), mail)
+//
+// All tables have the prefix taskgen_, and neither
 // user_version nor application_id of the file is touched. While such a
 // transaction is open the queues wait; after 10 s they fail with [ErrBusy].
 //

@@ -166,7 +166,7 @@ func (t *tx) insert(j *job, copied int64, envelope []byte) bool {
 	if t.run(s) == 0 {
 		return false
 	}
-	j.seq = t.c.LastInsertRowID()
+	j.seq = t.c.lastID()
 	return true
 }
 

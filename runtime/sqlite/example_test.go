@@ -2,12 +2,14 @@ package sqlite_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"log"
 	"os"
 	"path/filepath"
 	"time"
 
+	_ "modernc.org/sqlite"
 	zombiezen "zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
@@ -96,6 +98,67 @@ func ExampleProvider_Tx() {
 			return fmt.Errorf("%s: out of stock", item)
 		}
 		return nil
+	}
+	fmt.Println(order("lamp"))
+	fmt.Println(order("unicorn"))
+
+	q, err := m.Queue("mail")
+	if err != nil {
+		log.Fatal(err)
+	}
+	stats, err := q.Stats(ctx)
+	fmt.Println(stats.Ready, err)
+	// Output:
+	// <nil>
+	// unicorn: out of stock
+	// 1 <nil>
+}
+
+// The same with database/sql and any of its drivers for SQLite.
+func ExampleProvider_SQLTx() {
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	ctx, path := context.Background(), filepath.Join(dir, "shop.db")
+
+	p, err := sqlite.Open(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+	m := runtime.NewManager(runtime.ManagerConfig{})
+	if err := m.Open(ctx, p, runtime.QueueConfig{Name: "mail"}); err != nil {
+		log.Fatal(err)
+	}
+	// The driver of this name is that of modernc.org/sqlite.
+	db, err := sql.Open("sqlite", "file:"+path+"?_txlock=immediate&_pragma=busy_timeout(10000)")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(ctx, "CREATE TABLE orders (id INTEGER PRIMARY KEY, item TEXT)"); err != nil {
+		log.Fatal(err)
+	}
+
+	order := func(item string) error {
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback() // does nothing after a commit
+		if _, err := tx.ExecContext(ctx, "INSERT INTO orders (item) VALUES (?)", item); err != nil {
+			return err
+		}
+		mail := &runtime.Task{Type: "ordered", Queue: "mail", Payload: []byte(`{"item":"` + item + `"}`)}
+		if _, err := m.Through(p.SQLTx(tx)).Enqueue(ctx, []*runtime.Task{mail}); err != nil {
+			return err
+		}
+		if item == "unicorn" {
+			return fmt.Errorf("%s: out of stock", item)
+		}
+		return tx.Commit()
 	}
 	fmt.Println(order("lamp"))
 	fmt.Println(order("unicorn"))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 )
 
 // ErrFileGone: the file that is open is not the one at its path any more: it was
@@ -45,4 +46,12 @@ func (p *place) check() error {
 		}
 	}
 	return nil
+}
+
+// among reports whether one of the paths leads to the open file.
+func (p *place) among(paths []string) bool {
+	return slices.ContainsFunc(paths, func(path string) bool {
+		info, err := os.Stat(path)
+		return err == nil && os.SameFile(p.files[0], info)
+	})
 }

@@ -252,5 +252,5 @@ func (t *tx) newQueue(name string, kind runtime.QueueType) int64 {
 	s.BindText(1, string(kind))
 	s.BindText(2, name)
 	t.run(s)
-	return t.c.LastInsertRowID()
+	return t.c.lastID()
 }

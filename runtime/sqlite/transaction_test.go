@@ -2,14 +2,19 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
+	"fmt"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	_ "modernc.org/sqlite"
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
 // application opens a connection of the application's own to the file, with a
@@ -26,140 +31,382 @@ func run(t *testing.T, c *sqlite.Conn, query string) {
 	require.NoError(t, sqlitex.ExecuteTransient(c, query, nil))
 }
 
-func TestATransactionOfTheCallerEnqueuesWhenItCommits(t *testing.T) {
-	path := newFile(t)
-	p := openFile(t, path)
-	q := openQueue(t, p, runtime.QueueConfig{})
-	c := application(t, path)
-	got := make(chan []*runtime.Delivery, 1)
-	go func() {
-		ds, _ := q.Dequeue(within(t), 5, time.Minute)
-		got <- ds
-	}()
-	require.Eventually(t, p.lobby.occupied, soon, time.Millisecond)
+// A caller is an application that enqueues in its own transactions.
+type caller interface {
+	begin()
+	run(query string)
+	enqueuer(*Provider) runtime.Enqueuer
+	commit()
+	rollback()
+}
 
-	run(t, c, "BEGIN IMMEDIATE")
-	run(t, c, "INSERT INTO orders VALUES ('o1')")
-	answers, err := p.Tx(c).Enqueue(context.Background(), []*runtime.Task{task("a"), task("b")})
+type connCaller struct {
+	t *testing.T
+	c *sqlite.Conn
+}
+
+func (c connCaller) begin()                                { c.run("BEGIN IMMEDIATE") }
+func (c connCaller) run(query string)                      { run(c.t, c.c, query) }
+func (c connCaller) enqueuer(p *Provider) runtime.Enqueuer { return p.Tx(c.c) }
+func (c connCaller) commit()                               { c.run("COMMIT") }
+func (c connCaller) rollback()                             { c.run("ROLLBACK") }
+
+type sqlCaller struct {
+	t  *testing.T
+	db *sql.DB
+	tx *sql.Tx
+}
+
+func (c *sqlCaller) begin() {
+	tx, err := c.db.Begin()
+	require.NoError(c.t, err)
+	c.t.Cleanup(func() { _ = tx.Rollback() }) // where the test did not end it
+	c.tx = tx
+}
+
+func (c *sqlCaller) run(query string) {
+	_, err := c.tx.Exec(query)
+	require.NoError(c.t, err)
+}
+
+func (c *sqlCaller) enqueuer(p *Provider) runtime.Enqueuer { return p.SQLTx(c.tx) }
+func (c *sqlCaller) commit()                               { require.NoError(c.t, c.tx.Commit()) }
+func (c *sqlCaller) rollback()                             { require.NoError(c.t, c.tx.Rollback()) }
+
+// openSQL opens the file by the driver that this package's engine brings along.
+func openSQL(t *testing.T, path, query string) *sql.DB {
+	db, err := sql.Open("sqlite", "file:"+path+"?"+query)
 	require.NoError(t, err)
-	require.Equal(t, "a", answers[0].ID)
-	require.Equal(t, "q", answers[1].Queue)
-	require.Equal(t, runtime.Stats{}, stats(t, q), "before the commit nobody else sees it")
-	run(t, c, "COMMIT")
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
+}
 
-	require.Equal(t, []string{"a", "b"}, idsOf(<-got), "the waiting consumer is woken")
+const immediate = "_txlock=immediate&_pragma=busy_timeout(10000)"
+
+// inEachForm runs a test with each kind of transaction that this package takes.
+func inEachForm(t *testing.T, f func(t *testing.T, of func(t *testing.T, path string) caller)) {
+	t.Run("connection", func(t *testing.T) {
+		f(t, func(t *testing.T, path string) caller { return connCaller{t, application(t, path)} })
+	})
+	t.Run("database/sql", func(t *testing.T) {
+		f(t, func(t *testing.T, path string) caller {
+			db := openSQL(t, path, immediate)
+			_, err := db.Exec("CREATE TABLE IF NOT EXISTS orders (id TEXT PRIMARY KEY)")
+			require.NoError(t, err)
+			return &sqlCaller{t: t, db: db}
+		})
+	})
+}
+
+func TestATransactionOfTheCallerEnqueuesWhenItCommits(t *testing.T) {
+	inEachForm(t, func(t *testing.T, of func(*testing.T, string) caller) {
+		path := newFile(t)
+		p, other := openFile(t, path), openFile(t, path)
+		q, same := openQueue(t, p, runtime.QueueConfig{}), openQueue(t, other, runtime.QueueConfig{})
+		c := of(t, path)
+		got := make(chan []string, 2)
+		for _, q := range []*Queue{q, same} {
+			go func() {
+				ds, _ := q.Dequeue(within(t), 1, time.Minute)
+				got <- idsOf(ds)
+			}()
+		}
+		require.Eventually(t, func() bool { return p.lobby.occupied() && other.lobby.occupied() }, soon, time.Millisecond)
+
+		c.begin()
+		c.run("INSERT INTO orders VALUES ('o1')")
+		answers, err := c.enqueuer(p).Enqueue(context.Background(), []*runtime.Task{task("a"), task("b")})
+		require.NoError(t, err)
+		require.Equal(t, "a", answers[0].ID)
+		require.Equal(t, "q", answers[1].Queue)
+		require.Equal(t, runtime.Stats{}, stats(t, q), "before the commit nobody else sees it")
+		c.commit()
+
+		// One each, or both by the first: another provider is as another process.
+		require.ElementsMatch(t, []string{"a", "b"}, append(<-got, <-got...), "the waiting consumers are woken")
+	})
 }
 
 func TestARolledBackTransactionHasEnqueuedNothing(t *testing.T) {
-	path := newFile(t)
-	p := openFile(t, path)
-	q := openQueue(t, p, runtime.QueueConfig{})
-	c := application(t, path)
-	unique := task("a")
-	unique.UniqueKey = "k"
-	run(t, c, "BEGIN IMMEDIATE")
-	_, err := p.Tx(c).Enqueue(context.Background(), []*runtime.Task{unique})
-	require.NoError(t, err)
-	run(t, c, "ROLLBACK")
-	require.Equal(t, runtime.Stats{}, stats(t, q))
-	requireEmpty(t, p)
-	require.False(t, enqueue(t, q, unique)[0].Duplicate, "the unique key is free")
+	inEachForm(t, func(t *testing.T, of func(*testing.T, string) caller) {
+		path := newFile(t)
+		p := openFile(t, path)
+		q := openQueue(t, p, runtime.QueueConfig{})
+		c := of(t, path)
+		unique := task("a")
+		unique.UniqueKey = "k"
+		c.begin()
+		_, err := c.enqueuer(p).Enqueue(context.Background(), []*runtime.Task{unique})
+		require.NoError(t, err)
+		c.rollback()
+		require.Equal(t, runtime.Stats{}, stats(t, q))
+		requireEmpty(t, p)
+		require.False(t, enqueue(t, q, unique)[0].Duplicate, "the unique key is free")
+	})
 }
 
 func TestATransactionAnswersDuplicatesAndFullQueues(t *testing.T) {
-	path := newFile(t)
-	p := openFile(t, path)
-	q := openQueue(t, p, runtime.QueueConfig{Capacity: 3})
-	c := application(t, path)
-	first, second := task("a"), task("b")
-	first.UniqueKey, second.UniqueKey = "k", "k"
-	enqueue(t, q, first)
-	run(t, c, "BEGIN IMMEDIATE")
-	answers, err := p.Tx(c).Enqueue(context.Background(), []*runtime.Task{second, task("a"), task("c"), task("d"), task("e")})
-	require.Equal(t, runtime.Enqueued{ID: "a", Queue: "q", DueAt: answers[0].DueAt, Duplicate: true}, answers[0])
-	require.NoError(t, runtime.ErrorAt(err, 0))
-	require.ErrorIs(t, runtime.ErrorAt(err, 1), runtime.ErrDuplicate)
-	require.NoError(t, runtime.ErrorAt(err, 2))
-	require.NoError(t, runtime.ErrorAt(err, 3))
-	require.ErrorIs(t, runtime.ErrorAt(err, 4), runtime.ErrQueueFull)
-	run(t, c, "COMMIT")
-	require.Equal(t, []string{"a", "c", "d"}, idsOf(take(t, q, 9)))
-	requireConsistent(t, p)
+	inEachForm(t, func(t *testing.T, of func(*testing.T, string) caller) {
+		path := newFile(t)
+		p := openFile(t, path)
+		q := openQueue(t, p, runtime.QueueConfig{Capacity: 3})
+		c := of(t, path)
+		first, second := task("a"), task("b")
+		first.UniqueKey, second.UniqueKey = "k", "k"
+		enqueue(t, q, first)
+		c.begin()
+		answers, err := c.enqueuer(p).Enqueue(context.Background(), []*runtime.Task{second, task("a"), task("c"), task("d"), task("e")})
+		require.Equal(t, runtime.Enqueued{ID: "a", Queue: "q", DueAt: answers[0].DueAt, Duplicate: true}, answers[0])
+		require.NoError(t, runtime.ErrorAt(err, 0))
+		require.ErrorIs(t, runtime.ErrorAt(err, 1), runtime.ErrDuplicate)
+		require.NoError(t, runtime.ErrorAt(err, 2))
+		require.NoError(t, runtime.ErrorAt(err, 3))
+		require.ErrorIs(t, runtime.ErrorAt(err, 4), runtime.ErrQueueFull)
+		c.commit()
+		require.Equal(t, []string{"a", "c", "d"}, idsOf(take(t, q, 9)))
+		requireConsistent(t, p)
+	})
+}
+
+// TestATransactionEnqueuesAsAQueueDoes puts the same tasks on two queues of each type,
+// while leases end and delays run out, and compares what is handed out.
+func TestATransactionEnqueuesAsAQueueDoes(t *testing.T) {
+	inEachForm(t, func(t *testing.T, of func(*testing.T, string) caller) {
+		for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
+			t.Run(string(kind), func(t *testing.T) {
+				path, clock := newFile(t), queuetest.NewClock(time.Now())
+				p := openFile(t, path, WithClock(clock))
+				cfg := runtime.QueueConfig{Name: "plain", Type: kind, Levels: 3}
+				if kind != runtime.Priority {
+					cfg.Levels = 0
+				}
+				plain := openQueue(t, p, cfg)
+				cfg.Name = "within"
+				queue := openQueue(t, p, cfg)
+				c := of(t, path)
+				batch := func(prefix string) []*runtime.Task {
+					all := make([]*runtime.Task, 12)
+					for i := range all {
+						all[i] = task(fmt.Sprintf("%s%02d", prefix, i))
+						all[i].UniqueKey = fmt.Sprint("key ", i%10)
+						if i > 5 {
+							all[i].UniqueFor = time.Second
+						}
+						if i%4 == 3 {
+							all[i].ScheduledFor = clock.Now().Add(time.Minute)
+						}
+						switch kind {
+						case runtime.FIFO:
+							all[i].GroupKey = fmt.Sprint("group ", i%3)
+						case runtime.Priority:
+							all[i].Priority = i % 3
+						}
+					}
+					return all
+				}
+				var log [2][]string
+				both := func(prefix string) {
+					answers := [2][]runtime.Enqueued{enqueue(t, plain, batch(prefix)...)}
+					moved := batch(prefix)
+					for _, m := range moved {
+						m.Queue = "within"
+					}
+					c.begin()
+					var err error
+					answers[1], err = c.enqueuer(p).Enqueue(context.Background(), moved)
+					require.NoError(t, err)
+					c.commit()
+					for i := range answers {
+						for _, a := range answers[i] {
+							log[i] = append(log[i], fmt.Sprint(a.ID, a.Duplicate, a.DueAt.UnixNano()))
+						}
+					}
+				}
+				look := func(done bool) {
+					for i, q := range []*Queue{plain, queue} {
+						ds := take(t, q, 4)
+						log[i] = append(log[i], idsOf(ds)...)
+						log[i] = append(log[i], fmt.Sprintf("%+v", stats(t, q)))
+						if done {
+							require.NoError(t, q.Complete(context.Background(), ds))
+						}
+					}
+				}
+				both("a")
+				look(false)
+				clock.Advance(61 * time.Second) // the leases of look end, and the delays
+				both("b")
+				look(false)
+				clock.Advance(2 * time.Minute)
+				both("c")
+				for range 20 {
+					look(true)
+				}
+				require.Equal(t, log[0], log[1])
+				require.Contains(t, log[1], "b06")
+				requireConsistent(t, p)
+			})
+		}
+	})
 }
 
 func TestATransactionComposesWithTheManager(t *testing.T) {
-	path := newFile(t)
-	p := openFile(t, path)
-	m := runtime.NewManager(runtime.ManagerConfig{})
-	require.NoError(t, m.Open(context.Background(), p, runtime.QueueConfig{Name: "q"}, runtime.QueueConfig{Name: "r"}))
-	c := application(t, path)
-	run(t, c, "BEGIN IMMEDIATE")
-	answers, err := m.Through(p.Tx(c)).Enqueue(context.Background(), []*runtime.Task{
-		{Type: "t", Queue: "q", Payload: []byte("1")}, {Type: "", Queue: "q"}, {Type: "t", Queue: "r", Payload: []byte("2")},
+	inEachForm(t, func(t *testing.T, of func(*testing.T, string) caller) {
+		path := newFile(t)
+		p := openFile(t, path)
+		m := runtime.NewManager(runtime.ManagerConfig{})
+		require.NoError(t, m.Open(context.Background(), p, runtime.QueueConfig{Name: "q"}, runtime.QueueConfig{Name: "r"}))
+		c := of(t, path)
+		c.begin()
+		answers, err := m.Through(c.enqueuer(p)).Enqueue(context.Background(), []*runtime.Task{
+			{Type: "t", Queue: "q", Payload: []byte("1")}, {Type: "", Queue: "q"}, {Type: "t", Queue: "r", Payload: []byte("2")},
+		})
+		require.NotEmpty(t, answers[0].ID, "the manager makes the ID")
+		require.ErrorIs(t, runtime.ErrorAt(err, 1), runtime.ErrInvalidTask)
+		require.Equal(t, "r", answers[2].Queue)
+		c.commit()
+		for _, name := range m.Queues() {
+			q, err := m.Queue(name)
+			require.NoError(t, err)
+			require.Equal(t, int64(1), stats(t, q.(*Queue)).Ready, name)
+		}
 	})
-	require.NotEmpty(t, answers[0].ID, "the manager makes the ID")
-	require.ErrorIs(t, runtime.ErrorAt(err, 1), runtime.ErrInvalidTask)
-	require.Equal(t, "r", answers[2].Queue)
-	run(t, c, "COMMIT")
-	for _, name := range m.Queues() {
-		q, err := m.Queue(name)
-		require.NoError(t, err)
-		require.Equal(t, int64(1), stats(t, q.(*Queue)).Ready, name)
-	}
 }
 
 func TestATransactionThatCannotBeIsRefused(t *testing.T) {
-	path := newFile(t)
-	p := openFile(t, path)
-	openQueue(t, p, runtime.QueueConfig{})
-	one := []*runtime.Task{task("a")}
-	c := application(t, path)
-	_, err := p.Tx(c).Enqueue(context.Background(), one)
-	require.ErrorContains(t, err, "no transaction is open")
+	inEachForm(t, func(t *testing.T, of func(*testing.T, string) caller) {
+		path := newFile(t)
+		p := openFile(t, path)
+		openQueue(t, p, runtime.QueueConfig{})
+		one := []*runtime.Task{task("a")}
+		c := of(t, path)
+		c.begin()
+		unknown := task("b")
+		unknown.Queue = "elsewhere"
+		_, err := c.enqueuer(p).Enqueue(context.Background(), []*runtime.Task{unknown})
+		require.ErrorIs(t, err, runtime.ErrUnknownQueue)
+		_, err = c.enqueuer(p).Enqueue(ended(), one)
+		require.ErrorIs(t, err, context.Canceled)
+		c.rollback()
+		_, err = c.enqueuer(p).Enqueue(context.Background(), one)
+		require.ErrorContains(t, err, "transaction", "it is over")
 
-	run(t, c, "BEGIN IMMEDIATE")
-	unknown := task("b")
-	unknown.Queue = "elsewhere"
-	_, err = p.Tx(c).Enqueue(context.Background(), []*runtime.Task{unknown})
-	require.ErrorIs(t, err, runtime.ErrUnknownQueue)
-	_, err = p.Tx(c).Enqueue(ended(), one)
-	require.ErrorIs(t, err, context.Canceled)
-	run(t, c, "ROLLBACK")
-
-	for name, other := range map[string]*sqlite.Conn{
-		"a file of the application": application(t, newFile(t)),
-		"another provider's file": func() *sqlite.Conn {
-			path := newFile(t)
-			openFile(t, path)
-			return application(t, path)
-		}(),
-	} {
-		run(t, other, "BEGIN IMMEDIATE")
-		_, err = p.Tx(other).Enqueue(context.Background(), one)
-		require.ErrorContains(t, err, "not to the provider's file", name)
-		run(t, other, "ROLLBACK")
-	}
+		alien := newFile(t)
+		openFile(t, alien)
+		copied := newFile(t)
+		run(t, application(t, path), "VACUUM INTO '"+copied+"'")
+		for name, path := range map[string]string{
+			"a file of the application": newFile(t), "another provider's file": alien, "a copy of the file": copied,
+		} {
+			c := of(t, path)
+			c.begin()
+			_, err = c.enqueuer(p).Enqueue(context.Background(), one)
+			require.ErrorContains(t, err, "not to the provider's file", name)
+			c.run("INSERT INTO orders VALUES ('o1')") // the transaction goes on
+			c.rollback()
+		}
+	})
 }
 
 func TestAFailedCallLeavesTheTransactionAsItWas(t *testing.T) {
+	inEachForm(t, func(t *testing.T, of func(*testing.T, string) caller) {
+		path := newFile(t)
+		p := openFile(t, path)
+		q := openQueue(t, p, runtime.QueueConfig{})
+		c := of(t, path)
+		c.begin()
+		// The second task cannot be written.
+		c.run("CREATE TRIGGER broken BEFORE INSERT ON taskgen_job WHEN new.id = 'b' BEGIN SELECT raise(ABORT, 'not this one'); END")
+		c.run("INSERT INTO orders VALUES ('o1')")
+		_, err := c.enqueuer(p).Enqueue(context.Background(), []*runtime.Task{task("a"), task("b")})
+		require.ErrorContains(t, err, "not this one")
+		_, err = c.enqueuer(p).Enqueue(context.Background(), []*runtime.Task{task("c")})
+		require.NoError(t, err)
+		c.run("DROP TRIGGER broken")
+		c.commit()
+		orders, err := sqlitex.ResultInt64(application(t, path).Prep("SELECT count(*) FROM orders"))
+		require.NoError(t, err)
+		require.Equal(t, int64(1), orders)
+		require.Equal(t, []string{"c"}, idsOf(take(t, q, 9)))
+		requireConsistent(t, p)
+	})
+}
+
+func TestATransactionIsToldThatTheFileIsFullOrGone(t *testing.T) {
+	inEachForm(t, func(t *testing.T, of func(*testing.T, string) caller) {
+		path := newFile(t)
+		p := openFile(t, path)
+		q := openQueue(t, p, runtime.QueueConfig{})
+		c := of(t, path)
+		large := task("large")
+		large.Payload = fmt.Appendf(nil, `"%0*d"`, 1_000_000, 0)
+		c.begin()
+		c.run("PRAGMA max_page_count = 1") // as small as the file is
+		_, err := c.enqueuer(p).Enqueue(context.Background(), []*runtime.Task{large})
+		require.ErrorIs(t, err, runtime.ErrQueueFull)
+		_, err = c.enqueuer(p).Enqueue(context.Background(), []*runtime.Task{task("a")})
+		require.ErrorContains(t, err, "no transaction is open", "SQLite has rolled it back")
+
+		c = of(t, path)
+		c.begin()
+		require.NoError(t, os.Rename(path, path+".away"))
+		_, err = c.enqueuer(p).Enqueue(context.Background(), []*runtime.Task{task("a")})
+		require.ErrorIs(t, err, ErrFileGone)
+		require.NoError(t, os.Rename(path+".away", path))
+		c.rollback()
+		require.Equal(t, runtime.Stats{}, stats(t, q))
+	})
+}
+
+// TestATransactionThatWaitsForNobodyIsToldWhy uses connections as database/sql opens
+// them where nothing else is said.
+func TestATransactionThatWaitsForNobodyIsToldWhy(t *testing.T) {
 	path := newFile(t)
 	p := openFile(t, path)
 	q := openQueue(t, p, runtime.QueueConfig{})
-	c := application(t, path)
-	// The second task cannot be written.
-	run(t, c, "CREATE TEMP TRIGGER no BEFORE INSERT ON taskgen_job WHEN new.id = 'b' BEGIN SELECT raise(ABORT, 'not this one'); END")
-	run(t, c, "BEGIN IMMEDIATE")
-	run(t, c, "INSERT INTO orders VALUES ('o1')")
-	_, err := p.Tx(c).Enqueue(context.Background(), []*runtime.Task{task("a"), task("b")})
-	require.ErrorContains(t, err, "not this one")
-	_, err = p.Tx(c).Enqueue(context.Background(), []*runtime.Task{task("c")})
+	db := openSQL(t, path, "")
+	enqueued := func(tx *sql.Tx, id string) error {
+		_, err := p.SQLTx(tx).Enqueue(context.Background(), []*runtime.Task{task(id)})
+		return err
+	}
+	begin := func() *sql.Tx {
+		tx, err := db.Begin()
+		require.NoError(t, err)
+		return tx
+	}
+	tx := begin()
+	release := hold(t, p)
+	err := enqueued(tx, "a")
+	require.ErrorIs(t, err, ErrBusy)
+	require.ErrorContains(t, err, "busy timeout")
+	release()
+	require.NoError(t, enqueued(tx, "a"))
+	require.NoError(t, tx.Commit())
+
+	tx = begin()
+	var n int
+	require.NoError(t, tx.QueryRow("SELECT count(*) FROM taskgen_job").Scan(&n))
+	enqueue(t, q, task("b"))
+	require.ErrorIs(t, enqueued(tx, "c"), ErrBusy, "it has read what is old by now")
+	require.NoError(t, tx.Rollback())
+	require.Equal(t, []string{"a", "b"}, idsOf(take(t, q, 9)))
+}
+
+// TestATransactionMayHaveTheFileAttached has a database of its own beside it.
+func TestATransactionMayHaveTheFileAttached(t *testing.T) {
+	path := newFile(t)
+	p := openFile(t, path)
+	q := openQueue(t, p, runtime.QueueConfig{})
+	db := openSQL(t, newFile(t), immediate)
+	db.SetMaxOpenConns(1)
+	_, err := db.Exec("ATTACH ? AS tasks", path)
 	require.NoError(t, err)
-	run(t, c, "COMMIT")
-	orders, err := sqlitex.ResultInt64(c.Prep("SELECT count(*) FROM orders"))
+	tx, err := db.Begin()
 	require.NoError(t, err)
-	require.Equal(t, int64(1), orders)
-	require.Equal(t, []string{"c"}, idsOf(take(t, q, 9)))
-	requireConsistent(t, p)
+	_, err = p.SQLTx(tx).Enqueue(context.Background(), []*runtime.Task{task("a")})
+	require.NoError(t, err)
+	require.NoError(t, tx.Commit())
+	require.Equal(t, []string{"a"}, idsOf(take(t, q, 9)))
 }
 
 func TestTheApplicationsFileKeepsItsOwnMarks(t *testing.T) {

@@ -1,10 +1,6 @@
 package sqlite
 
-import (
-	"errors"
-
-	"zombiezen.com/go/sqlite"
-)
+import "errors"
 
 const (
 	// One row by its key.
@@ -22,7 +18,7 @@ const (
 // rolls it back. So the code in between reads as if nothing could fail, and must
 // not let its answers out before err has been looked at.
 type tx struct {
-	c      *conn
+	c      session
 	now    int64 // Unix nanoseconds
 	err    error
 	states []*state
@@ -102,11 +98,11 @@ func (t *tx) fail(err error) {
 
 // prepare returns the statement with its first parameters bound, or nil after
 // an error.
-func (t *tx) prepare(query string, args []int64) *sqlite.Stmt {
+func (t *tx) prepare(query string, args []int64) statement {
 	if t.err != nil {
 		return nil
 	}
-	s, err := t.c.Prepare(query)
+	s, err := t.c.prepare(query)
 	if err != nil {
 		t.fail(err)
 		return nil
@@ -118,20 +114,17 @@ func (t *tx) prepare(query string, args []int64) *sqlite.Stmt {
 }
 
 // run steps a statement that gives no rows and returns how many it changed.
-func (t *tx) run(s *sqlite.Stmt) int {
+func (t *tx) run(s statement) int {
 	if s == nil {
 		return 0
 	}
-	t.c.steps.Add(1)
-	if _, err := s.Step(); err != nil {
+	t.c.count()
+	n, err := t.c.run(s)
+	if err != nil {
 		t.fail(err)
 		return 0
 	}
-	// Reset at once: a statement left standing would keep what it is bound to.
-	if err := s.Reset(); err != nil {
-		t.fail(err)
-	}
-	return t.c.Changes()
+	return n
 }
 
 // exec runs a statement with integer parameters and returns how many rows it
@@ -164,14 +157,14 @@ func (t *tx) queryText(query, text string, args ...int64) rows {
 // rows are the answer to a query.
 type rows struct {
 	t *tx
-	s *sqlite.Stmt
+	s statement
 }
 
 func (r rows) next() bool {
 	if r.s == nil || r.t.err != nil {
 		return false
 	}
-	r.t.c.steps.Add(1)
+	r.t.c.count()
 	ok, err := r.s.Step()
 	if err != nil {
 		r.t.fail(err)
