@@ -101,3 +101,14 @@ func BenchmarkTransaction(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPlaceCheck is what a transaction spends twice, and a read once, to notice that
+// the file is gone.
+func BenchmarkPlaceCheck(b *testing.B) {
+	p, err := Open(b.TempDir() + "/q.db")
+	require.NoError(b, err)
+	defer p.Close()
+	for b.Loop() {
+		require.NoError(b, p.writer.place.check())
+	}
+}

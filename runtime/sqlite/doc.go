@@ -34,9 +34,12 @@
 // Any number of processes on one machine may open the file. They wait for one
 // another's transactions at random times of at most 1 ms, and a process that
 // has work all the time leaves a gap for the others. A waiting Dequeue in one
-// process is woken within a few milliseconds by what another commits: it looks
-// at a counter in shared memory every 2 ms. All of them must agree on the time,
-// which processes of one machine do. One process alone is faster than two.
+// process is woken within a few milliseconds by what another commits: on Linux the
+// system (inotify) tells of each write, and for 100 ms after one the process looks at a
+// counter in shared memory every 2 ms. So a process that waits on an idle file costs
+// 0.1 % of a core. On other systems, and where a user has no inotify instances left, it
+// looks every 20 ms while nobody writes. All of them must agree on the time, which
+// processes of one machine do. One process alone is faster than two.
 //
 // The file must be on a local disk. Network file systems (NFS, SMB, and most
 // volumes that several machines mount) do not lock as SQLite needs it, and damage
@@ -52,7 +55,10 @@
 //
 // Where the file, or its -wal or -shm file, was deleted, moved or replaced while it is
 // open, every call fails with [ErrFileGone] in place of writing what nobody will read.
-// It is looked at before each transaction and before its callers are answered.
+// It is looked at before each transaction and before its callers are answered, which
+// costs about 10 µs each time, and four times a second while somebody waits. A pool
+// logs the error and tries again: it goes on when the file is back. After a file was
+// replaced, close the provider and open it anew.
 //
 // # In the application's own transaction
 //

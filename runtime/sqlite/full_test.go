@@ -3,7 +3,6 @@ package sqlite
 import (
 	"errors"
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
@@ -77,52 +76,6 @@ func TestAFullFileIsWorkedOff(t *testing.T) {
 			enqueue(t, q, next(1_000_000))
 		})
 	}
-}
-
-func TestWhatIsWrittenIntoAFileThatIsGoneIsNotAcknowledged(t *testing.T) {
-	for _, gone := range []string{"", "-wal", "-shm"} {
-		for _, replaced := range []bool{false, true} {
-			t.Run(fmt.Sprintf("file%s replaced %t", gone, replaced), func(t *testing.T) {
-				path := newFile(t)
-				p := openFile(t, path)
-				q := openQueue(t, p, runtime.QueueConfig{})
-				enqueue(t, q, task("a"))
-				waiting := make(chan error, 1)
-				empty := openQueue(t, p, runtime.QueueConfig{Name: "empty"})
-				go func() {
-					_, err := empty.Dequeue(within(t), 1, time.Minute)
-					waiting <- err
-				}()
-				require.Eventually(t, p.lobby.occupied, soon, time.Millisecond)
-				require.NoError(t, os.Rename(path+gone, path+gone+".away"))
-				if replaced {
-					require.NoError(t, os.WriteFile(path+gone, nil, 0o600))
-				}
-				_, err := q.Enqueue(within(t), []*runtime.Task{task("b")})
-				require.ErrorIs(t, runtime.ErrorAt(err, 0), ErrFileGone)
-				require.ErrorIs(t, <-waiting, ErrFileGone)
-				_, err = q.Dequeue(within(t), 1, time.Minute)
-				require.ErrorIs(t, err, ErrFileGone)
-				require.NoError(t, os.Rename(path+gone+".away", path+gone))
-				enqueue(t, q, task("b"))
-				require.EqualValues(t, 2, stats(t, q).Ready)
-			})
-		}
-	}
-}
-
-// TestAFileThatGoesWhileATaskIsWrittenIsNoticed: the file is there when the
-// transaction begins.
-func TestAFileThatGoesWhileATaskIsWrittenIsNoticed(t *testing.T) {
-	path := newFile(t)
-	p := openFile(t, path)
-	q := openQueue(t, p, runtime.QueueConfig{})
-	err := p.writer.do(within(t), 1, func(tx *tx) {
-		require.NoError(t, os.Rename(path, path+".away"))
-		tx.enqueue(tx.state(q.id), 0, q.encode([]*runtime.Task{task("a")}), make([]runtime.Enqueued, 1))
-	})
-	require.ErrorIs(t, err, ErrFileGone)
-	require.NoError(t, os.Rename(path+".away", path))
 }
 
 func TestAWorkerOfDeadLettersMayBeThereBeforeTheQueuesWhoseDeadItGets(t *testing.T) {

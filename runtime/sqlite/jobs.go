@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
+	"github.com/taskgen/taskgen/internal/waiters"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/schedule"
 )
@@ -32,13 +34,18 @@ const (
 
 // jobs keeps a scheduler's jobs in the provider's file.
 type jobs struct {
-	p    *Provider
-	news chan struct{} // holds one when this process has put something that is due some time
+	p *Provider
+
+	mu      sync.Mutex
+	waiting map[chan struct{}]int64 // those who wait, and the first alarm that each has read
+	busy    chan struct{}           // tells the watcher that somebody waits
 }
 
 var _ schedule.Store = (*jobs)(nil)
 
-func newJobs(p *Provider) *jobs { return &jobs{p: p, news: make(chan struct{}, 1)} }
+func newJobs(p *Provider) *jobs {
+	return &jobs{p: p, waiting: make(map[chan struct{}]int64), busy: make(chan struct{}, 1)}
+}
 
 // Jobs keeps the jobs of schedulers in the same file, for any number of
 // processes. A job that this process schedules wakes its own scheduler at once,
@@ -70,19 +77,12 @@ func (s *jobs) Settle(ctx context.Context, es []*schedule.Entry) error {
 	if err != nil {
 		return fmt.Errorf("keep jobs: %w", err)
 	}
-	wakes := false
 	for i, e := range es {
 		if runtime.ErrorAt(failed.OrNil(), i) == nil {
 			e.Version++
-			wakes = wakes || !e.Wake.IsZero()
 		}
 	}
-	if wakes {
-		select {
-		case s.news <- struct{}{}:
-		default:
-		}
-	}
+	s.tell(func(int64) bool { return true })
 	return failed.OrNil()
 }
 
@@ -243,18 +243,23 @@ func until(alarm int64, now time.Time) time.Duration {
 }
 
 // untilFirst is how long it is to the first alarm of all.
-func (s *jobs) untilFirst(ctx context.Context, now time.Time) (wait time.Duration, err error) {
-	first := int64(0)
-	err = s.p.reader.do(ctx, now.UnixNano(), func(t *tx) {
+func (s *jobs) untilFirst(ctx context.Context, now time.Time) (time.Duration, error) {
+	alarm, err := s.first(ctx, s.p.reader)
+	return until(alarm, now), err
+}
+
+// first reads the first alarm of all; 0 where there is none.
+func (s *jobs) first(ctx context.Context, r *reader) (alarm int64, err error) {
+	err = r.do(ctx, 0, func(t *tx) {
 		if r := t.query(sqlJobsFirst); r.next() {
-			first = r.int(0)
+			alarm = r.int(0)
 			r.done()
 		}
 	})
 	if err != nil {
 		return 0, fmt.Errorf("look for due jobs: %w", err)
 	}
-	return until(first, now), nil
+	return alarm, nil
 }
 
 // Note implements schedule.Store.
@@ -276,29 +281,96 @@ func (s *jobs) Note(ctx context.Context, id schedule.JobID, run schedule.Run) er
 	return nil
 }
 
-// lookEvery is how often Wait looks for what other processes have put.
-const lookEvery = 10 * time.Millisecond
-
-// Wait implements schedule.Store. While it waits it looks every 10 ms at the head
-// of an index, for what other processes put.
+// Wait implements schedule.Store. What another process puts wakes it as it wakes a
+// Dequeue. Where the file cannot be read it waits on.
 func (s *jobs) Wait(ctx context.Context, d time.Duration) {
-	end := s.p.clock.Now().Add(d)
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
+	news := make(chan struct{}, 1)
+	defer s.leave(news)
+	clock := s.p.clock
+	end := clock.Now().Add(d)
+	timer := clock.AfterFunc(d, func() { waiters.Tell(news) })
+	defer timer.Stop()
+	known := int64(-1) // the first alarm when this began
 	for {
-		now := s.p.clock.Now()
-		wait, err := s.untilFirst(ctx, now)
-		if err != nil || wait == 0 || !now.Before(end) {
+		s.expect(news, -1) // what changes from here on is told
+		alarm, err := s.first(ctx, s.p.reader)
+		now := clock.Now()
+		switch {
+		case ctx.Err() != nil || !now.Before(end):
+			return
+		case err != nil:
+			alarm = known
+		case known < 0:
+			known = alarm
+		}
+		if alarm > 0 && (alarm <= now.UnixNano() || alarm < known || known == 0) {
 			return
 		}
+		s.expect(news, alarm)
+		s.set(timer, now, end, alarm)
 		select {
-		case <-s.news:
-			return
-		case <-tick.C:
+		case <-news:
 		case <-ctx.Done():
 			return
 		case <-s.p.watcher.quit:
 			return
+		}
+	}
+}
+
+// set has the timer of one who waits ring at an alarm or at the end.
+func (s *jobs) set(timer runtime.Timer, now, end time.Time, alarm int64) {
+	d := min(end.Sub(now), longestTimer)
+	if alarm > 0 {
+		d = min(d, time.Duration(alarm-now.UnixNano()))
+	}
+	timer.Reset(d)
+	// A clock may leap between, as that of a lobby.
+	if !s.p.clock.Now().Before(now.Add(d)) {
+		timer.Reset(0)
+	}
+}
+
+// expect notes the first alarm that one who waits has read; -1 where it is about to
+// read it.
+func (s *jobs) expect(news chan struct{}, alarm int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting[news] = alarm
+	waiters.Tell(s.busy)
+}
+
+func (s *jobs) leave(news chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.waiting, news)
+}
+
+func (s *jobs) awaited() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.waiting) > 0
+}
+
+// look tells those who wait, after another connection has written, whether the first
+// alarm is not the one that they have read. It is the watcher's.
+func (s *jobs) look(r *reader) {
+	if !s.awaited() {
+		return
+	}
+	// An error is no news: the next look will meet it again.
+	if alarm, err := s.first(context.Background(), r); err == nil {
+		s.tell(func(known int64) bool { return known != alarm })
+	}
+}
+
+// tell has those look for themselves to whom what they have read is news.
+func (s *jobs) tell(to func(alarm int64) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for news, alarm := range s.waiting {
+		if to(alarm) {
+			waiters.Tell(news)
 		}
 	}
 }

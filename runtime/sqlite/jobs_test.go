@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -23,4 +24,67 @@ func TestJobsKeepTheContractOfAStore(t *testing.T) {
 		}
 		return storetest.Place{Open: open, Now: clock.Now, Pass: clock.Advance}
 	})
+}
+
+// TestASchedulerWaitsWithoutLooking has one look for whatever comes from elsewhere: what
+// is due later, and what another process puts, wake it all the same.
+func TestASchedulerWaitsWithoutLooking(t *testing.T) {
+	path, clock := newFile(t), queuetest.NewClock(time.Now())
+	p, other := openFile(t, path, WithClock(clock)), openFile(t, path, WithClock(clock))
+	put := func(of *Provider, id schedule.JobID, in time.Duration) {
+		e := &schedule.Entry{ID: id, Wake: clock.Now().Add(in), Body: schedule.Body{When: schedule.Every(time.Hour), Task: task("a")}}
+		require.NoError(t, of.Jobs().Put(within(t), e))
+	}
+	waits := func() chan struct{} {
+		over := make(chan struct{})
+		go func() {
+			p.Jobs().Wait(within(t), time.Hour)
+			close(over)
+		}()
+		require.Eventually(t, func() bool {
+			p.jobs.mu.Lock()
+			defer p.jobs.mu.Unlock()
+			for _, alarm := range p.jobs.waiting {
+				return alarm >= 0
+			}
+			return false
+		}, soon, time.Millisecond)
+		return over
+	}
+	over := waits()
+	reads := p.reader.c.steps.Load()
+	for range 20 { // commits that are no news for it
+		require.NoError(t, other.Results().PutResult(within(t), "a", nil, "", time.Hour))
+	}
+	require.Equal(t, reads, p.reader.c.steps.Load())
+	put(other, "later", 40*time.Minute)
+	<-over
+	over = waits()
+	put(other, "sooner", 20*time.Minute)
+	<-over
+	over = waits()
+	for range 20 {
+		clock.Advance(time.Minute)
+	}
+	<-over
+}
+
+func TestASchedulerThatCannotReadItsFileWaitsAllTheSame(t *testing.T) {
+	path, clock := newFile(t), queuetest.NewClock(time.Now())
+	p := openFile(t, path, WithClock(clock))
+	require.NoError(t, os.Rename(path, path+".away"))
+	over := make(chan struct{})
+	go func() {
+		p.Jobs().Wait(within(t), time.Second)
+		close(over)
+	}()
+	require.Eventually(t, p.jobs.awaited, soon, time.Millisecond)
+	select {
+	case <-over:
+		t.Fatal("it is over before its time")
+	case <-time.After(50 * time.Millisecond):
+	}
+	clock.Advance(time.Second)
+	<-over
+	require.NoError(t, os.Rename(path+".away", path))
 }

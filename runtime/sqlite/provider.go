@@ -45,6 +45,8 @@ type Provider struct {
 	file  string // the file's identity
 	sync  Synchronous
 	clock runtime.Clock
+	pace  pace
+	deaf  bool // the system is not asked to tell of writes
 
 	writer  *writer
 	reader  *reader
@@ -65,7 +67,7 @@ var _ runtime.Provider = (*Provider)(nil)
 // this package has written it, and [ErrBusy] where another program keeps it
 // locked.
 func Open(path string, opts ...Option) (*Provider, error) {
-	p := &Provider{path: path, sync: Full, clock: runtime.SystemClock, queues: make(map[string][]*Queue)}
+	p := &Provider{path: path, sync: Full, clock: runtime.SystemClock, pace: usualPace, queues: make(map[string][]*Queue)}
 	for _, opt := range opts {
 		opt(p)
 	}
@@ -107,12 +109,17 @@ func (p *Provider) start() error {
 	if err != nil {
 		return errors.Join(err, watching.close(), p.reader.close(), c.Close())
 	}
+	p.reader.place = at
 	p.lobby = newLobby(p.clock)
 	p.writer = newWriter(c, at, p.clock, p.lobby)
 	p.lobby.nudge = p.writer.nudge
 	p.results = newResults(p)
 	p.jobs = newJobs(p)
-	p.watcher = newWatcher(watching, p.lobby, p.results)
+	var rings *bell
+	if !p.deaf {
+		rings = newBell(path)
+	}
+	p.watcher = newWatcher(watching, p.lobby, p.results, p.jobs, at, rings, p.pace)
 	go p.writer.loop()
 	go p.watcher.loop()
 	return nil
@@ -147,11 +154,11 @@ func (p *Provider) Close() error {
 			q.closed.Store(true)
 		}
 	}
-	p.watcher.close()
+	watched := p.watcher.close()
 	p.writer.close()
 	p.lobby.close()
 	p.results.close()
-	return errors.Join(p.watcher.reader.close(), p.reader.close(), p.writer.c.Close())
+	return errors.Join(watched, p.reader.close(), p.writer.c.Close())
 }
 
 const (

@@ -62,15 +62,11 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 		CountsOrigins:   true,
 		CountsAge:       true,
 		GathersEnqueues: true,
-		Lateness:        lateness,
+		Lateness:        q.p.watcher.lateness(),
 		Browse:          true, Cancel: true, Reschedule: true, Purge: true, Pause: true,
 		Redrive: !q.isDLQ, Discard: !q.isDLQ, Transactions: true,
 	}
 }
-
-// lateness is what timers, the watcher's step and a commit take on an idle
-// machine, with room to spare.
-const lateness = 20 * time.Millisecond
 
 // Close implements [runtime.Queue].
 func (q *Queue) Close() error {

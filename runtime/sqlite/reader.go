@@ -8,8 +8,9 @@ import (
 
 // A reader is a connection that only reads, for one goroutine at a time.
 type reader struct {
-	mu sync.Mutex
-	c  *conn
+	mu    sync.Mutex
+	c     *conn
+	place *place // of the file, where a read is to fail that is not of it; may be nil
 }
 
 func newReader(path string) (*reader, error) {
@@ -34,6 +35,11 @@ func (r *reader) do(ctx context.Context, now int64, f func(*tx)) error {
 	defer r.c.SetInterrupt(nil)
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if r.place != nil {
+		if err := r.place.check(); err != nil {
+			return err
+		}
 	}
 	t := &tx{c: r.c, now: now, err: r.c.plain(sqlBeginRead)}
 	if t.err == nil {

@@ -1,13 +1,27 @@
 package sqlite
 
 import (
+	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// watchEvery is how often the watcher looks whether another process has
-// written, while somebody waits. One look is a read of shared memory.
-const watchEvery = 2 * time.Millisecond
+// A pace is how often a watcher looks whether another connection has written, while
+// somebody waits. One look is a read of shared memory.
+type pace struct {
+	busy  time.Duration // while others write
+	stir  time.Duration // how long the last sign of that counts
+	quiet time.Duration // while nobody does, where the system tells of writes
+	deaf  time.Duration // and where it does not
+}
+
+// A commit is seen by the looks of stir after the log was written to. One whose disk
+// takes longer than that waits for a quiet look.
+var usualPace = pace{
+	busy: 2 * time.Millisecond, stir: 100 * time.Millisecond,
+	quiet: 250 * time.Millisecond, deaf: 20 * time.Millisecond,
+}
 
 // sqlAvailable reads the queue's row and at most one row of each line.
 const sqlAvailable = `SELECT paused = 0 AND (
@@ -21,19 +35,36 @@ type watcher struct {
 	reader  *reader
 	lobby   *lobby
 	results *results
+	jobs    *jobs
+	place   *place
+	pace    pace
+	bell    *bell // nil where the system tells of no writes
 
+	looks   atomic.Int64 // so far
 	quit    chan struct{}
 	stopped chan struct{}
 	once    sync.Once
 }
 
-func newWatcher(r *reader, l *lobby, rs *results) *watcher {
-	return &watcher{reader: r, lobby: l, results: rs, quit: make(chan struct{}), stopped: make(chan struct{})}
+func newWatcher(r *reader, l *lobby, rs *results, js *jobs, at *place, b *bell, often pace) *watcher {
+	return &watcher{reader: r, lobby: l, results: rs, jobs: js, place: at, bell: b, pace: often, quit: make(chan struct{}), stopped: make(chan struct{})}
 }
 
-func (w *watcher) close() {
-	w.once.Do(func() { close(w.quit) })
-	<-w.stopped
+// close ends the watcher's goroutine and closes what it has open. A second call does
+// nothing.
+func (w *watcher) close() (err error) {
+	w.once.Do(func() {
+		close(w.quit)
+		if w.bell != nil {
+			w.bell.stop()
+		}
+		<-w.stopped
+		err = w.reader.close()
+		if w.bell != nil {
+			err = errors.Join(err, w.bell.close())
+		}
+	})
+	return err
 }
 
 func (w *watcher) loop() {
@@ -44,6 +75,7 @@ func (w *watcher) loop() {
 			return
 		case <-w.lobby.busy:
 		case <-w.results.busy:
+		case <-w.jobs.busy:
 		}
 		if !w.watch() {
 			return
@@ -54,21 +86,82 @@ func (w *watcher) loop() {
 // watch looks for new commits as long as somebody waits, and reports false when
 // the watcher is closed.
 func (w *watcher) watch() bool {
-	tick := time.NewTicker(watchEvery)
+	tick := time.NewTicker(w.pace.busy)
 	defer tick.Stop()
 	seen := int64(-1)
-	for w.lobby.occupied() || w.results.awaited() {
+	var stirred time.Time // the last sign that somebody writes
+	checked := time.Now() // when the file was last in its place
+	for w.lobby.occupied() || w.results.awaited() || w.jobs.awaited() {
+		// Before the look: what is written after it is for the next one.
+		if w.bell != nil && w.bell.rang() {
+			stirred = time.Now()
+		}
+		w.looks.Add(1)
 		// An error is no news: the next look, or the writer, will meet it again.
 		if v, err := w.reader.c.number(sqlDataVersion); err == nil && v != seen {
-			seen = v
+			seen, stirred = v, time.Now()
 			w.lobby.look(w.reader)
 			w.results.look(w.reader)
+			w.jobs.look(w.reader)
+		}
+		if time.Since(checked) >= w.pace.quiet {
+			checked = time.Now()
+			w.check()
+		}
+		if time.Since(stirred) >= w.pace.stir {
+			if w.rest(tick) {
+				stirred = time.Now()
+			}
+			tick.Reset(w.pace.busy)
+		} else {
+			select {
+			case <-w.quit:
+			case <-tick.C:
+			}
 		}
 		select {
 		case <-w.quit:
 			return false
-		case <-tick.C:
+		default:
 		}
 	}
 	return true
+}
+
+// check has those who wait learn that the file is gone: they would wait for what
+// nobody can bring any more.
+func (w *watcher) check() {
+	if w.place.check() == nil {
+		return
+	}
+	for _, queue := range w.lobby.queues() {
+		w.lobby.nudge(queue)
+	}
+	for _, id := range w.results.awaitedIDs() {
+		w.results.wake(id)
+	}
+}
+
+// rest waits for the next quiet look, and reports whether somebody has written. The
+// ticker is its own meanwhile.
+func (w *watcher) rest(tick *time.Ticker) bool {
+	if w.bell != nil {
+		tick.Stop()
+		return w.bell.wait(w.pace.quiet, w.quit)
+	}
+	tick.Reset(w.pace.deaf)
+	select {
+	case <-w.quit:
+	case <-tick.C:
+	}
+	return false
+}
+
+// lateness is what timers, the step between two looks and a commit take on an idle
+// machine, with room to spare.
+func (w *watcher) lateness() time.Duration {
+	if w.bell == nil {
+		return 20*time.Millisecond + w.pace.deaf
+	}
+	return 20 * time.Millisecond
 }
