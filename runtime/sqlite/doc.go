@@ -36,10 +36,10 @@
 // has work all the time leaves a gap for the others. A waiting Dequeue in one
 // process is woken within a few milliseconds by what another commits: on Linux the
 // system (inotify) tells of each write, and for 100 ms after one the process looks at a
-// counter in shared memory every 2 ms. So a process that waits on an idle file costs
-// 0.1 % of a core. On other systems, and where a user has no inotify instances left, it
-// looks every 20 ms while nobody writes. All of them must agree on the time, which
-// processes of one machine do. One process alone is faster than two.
+// counter in shared memory every 2 ms or more often. So a process that waits on an idle
+// file costs 0.1 % of a core. On other systems, and where a user has no inotify instances
+// left, it looks every 20 ms while nobody writes. All of them must agree on the time,
+// which processes of one machine do. One process alone is faster than two.
 //
 // The file must be on a local disk. Network file systems (NFS, SMB, and most
 // volumes that several machines mount) do not lock as SQLite needs it, and damage

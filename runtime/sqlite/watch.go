@@ -86,8 +86,9 @@ func (w *watcher) loop() {
 // watch looks for new commits as long as somebody waits, and reports false when
 // the watcher is closed.
 func (w *watcher) watch() bool {
-	tick := time.NewTicker(w.pace.busy)
-	defer tick.Stop()
+	timer := time.NewTimer(w.pace.busy)
+	defer timer.Stop()
+	step := w.pace.busy
 	seen := int64(-1)
 	var stirred time.Time // the last sign that somebody writes
 	checked := time.Now() // when the file was last in its place
@@ -109,15 +110,13 @@ func (w *watcher) watch() bool {
 			w.check()
 		}
 		if time.Since(stirred) >= w.pace.stir {
-			if w.rest(tick) {
-				stirred = time.Now()
+			if w.rest(timer) {
+				// The commit follows the ring, soon where the disk is quick.
+				stirred, step = time.Now(), w.pace.busy/8
 			}
-			tick.Reset(w.pace.busy)
 		} else {
-			select {
-			case <-w.quit:
-			case <-tick.C:
-			}
+			w.sleep(timer, step)
+			step = min(2*step, w.pace.busy)
 		}
 		select {
 		case <-w.quit:
@@ -142,19 +141,22 @@ func (w *watcher) check() {
 	}
 }
 
-// rest waits for the next quiet look, and reports whether somebody has written. The
-// ticker is its own meanwhile.
-func (w *watcher) rest(tick *time.Ticker) bool {
+// rest waits for the next quiet look, and reports whether somebody has written.
+func (w *watcher) rest(timer *time.Timer) bool {
 	if w.bell != nil {
-		tick.Stop()
 		return w.bell.wait(w.pace.quiet, w.quit)
 	}
-	tick.Reset(w.pace.deaf)
+	w.sleep(timer, w.pace.deaf)
+	return false
+}
+
+// sleep waits for d, or until the watcher is closed.
+func (w *watcher) sleep(timer *time.Timer, d time.Duration) {
+	timer.Reset(d)
 	select {
 	case <-w.quit:
-	case <-tick.C:
+	case <-timer.C:
 	}
-	return false
 }
 
 // lateness is what timers, the step between two looks and a commit take on an idle
