@@ -315,6 +315,9 @@ func (l *lane) fetchAll() {
 		s.mu.Lock()
 		n, wait := l.room(now)
 		f.waiting = n <= 0
+		if f.waiting || f.more {
+			l.activate()
+		}
 		idle := s.parked > 0
 		if n > 0 {
 			f.asked, f.short = now, time.Time{}

@@ -1,6 +1,9 @@
 package runtime
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // next hands back a worker's finished item and returns its next one, to be run
 // with ctx, and when that begins: now, if there was no wait. It returns nil when
@@ -75,7 +78,7 @@ func (s *shift) wake(n int) {
 // hintAll tells what waits for workers to become free: the fetchers, which may
 // fetch for them, and when all are free the ackers, which need not wait for more.
 func (s *shift) hintAll() {
-	for _, l := range s.lanes {
+	for _, l := range s.active {
 		l.fetchIfLow()
 		if s.parked == s.p.cfg.Workers && len(l.acks) > 0 {
 			l.acker.kick()
@@ -113,7 +116,7 @@ func (s *shift) unhoard(now time.Time) {
 	if !s.ahead || s.stopping || s.parked > 0 {
 		return
 	}
-	for _, l := range s.lanes {
+	for _, l := range s.active {
 		if l.buffered+len(l.held) == 0 {
 			continue
 		}
@@ -155,9 +158,13 @@ func (s *shift) chooseStrict(now time.Time) *item {
 // go to those whose broker is nearer.
 func (s *shift) chooseWeighted(now time.Time) *item {
 	s.round++
+	s.active = slices.DeleteFunc(s.active, func(l *lane) bool {
+		l.active = l.taken > 0 || l.fetcher.waiting || l.promises(now)
+		return !l.active
+	})
 	for {
 		var best *lane
-		for _, l := range s.lanes {
+		for _, l := range s.active {
 			if l.tried != s.round && (best == nil || l.pass < best.pass) && l.promises(now) {
 				best = l
 			}
@@ -175,6 +182,14 @@ func (s *shift) chooseWeighted(now time.Time) *item {
 			return it
 		}
 		best.tried = s.round
+	}
+}
+
+// activate adds the lane to those that are looked at by all. s.mu is held.
+func (l *lane) activate() {
+	if !l.active {
+		l.active = true
+		l.s.active = append(l.s.active, l)
 	}
 }
 

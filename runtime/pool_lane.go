@@ -40,6 +40,7 @@ type lane struct {
 	keeper chan struct{} // capacity 1: wakes the keeper
 	alarm  Timer         // wakes it, too
 
+	active  bool    // in shift.active
 	pass    float64 // weighted choice: the lane with the lowest is served next
 	tried   int     // the round of choosing that last passed the lane by
 	fetcher fetcher
@@ -95,6 +96,7 @@ func (l *lane) insert(ds, back []*Delivery) {
 	if n == 0 {
 		return
 	}
+	l.activate()
 	runs := l.runsOf(ds)
 	b := &batch{lane: l, items: make([]item, n), left: n, place: len(l.open), at: l.s.p.m.Now()}
 	for i, d := range slices.Concat(ds, back) {

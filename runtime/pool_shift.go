@@ -23,6 +23,7 @@ type shift struct {
 	gates map[string]*gate // by task type, aliases included
 
 	mu       sync.Mutex
+	active   []*lane     // those with tasks, or that wait for room: of very many queues most are idle
 	work     sync.Cond   // workers wait for tasks
 	settled  sync.Cond   // taken is 0
 	parked   int         // workers that wait

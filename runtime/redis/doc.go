@@ -15,7 +15,7 @@
 // takes, returns and costs.
 //
 // Times are the server's, in whole milliseconds. Workers that find nothing wait
-// on one blocked connection for each queue and process: nothing polls.
+// on a few blocked connections for each process, see watch.go: nothing polls.
 //
 // The README of this folder says what to know of durability, failover,
 // permissions, cost and limits.

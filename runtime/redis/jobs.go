@@ -306,7 +306,7 @@ func (s *jobs) Wait(ctx context.Context, d time.Duration) {
 func (s *jobs) watch() {
 	pause := firstPause
 	for s.goOn() {
-		switch err := s.p.block(s.keys[jobWake], s.tell); {
+		switch _, err := s.p.block(func(string) { s.tell() }, s.keys[jobWake]); {
 		case err == nil:
 			s.tell()
 			fallthrough

@@ -49,6 +49,7 @@ type Provider struct {
 	eviction bool
 	results  *results
 	jobs     *jobs
+	watchers *watchers
 
 	checked sync.Mutex // held while the server is looked at
 	fit     bool       // it was looked at and may be used
@@ -94,6 +95,7 @@ func New(client redis.UniversalClient, opts ...Option) (*Provider, error) {
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.results = newResults(p)
 	p.jobs = newJobs(p)
+	p.watchers = newWatchers(p)
 	return p, nil
 }
 
@@ -103,9 +105,9 @@ func (p *Provider) adopt() {
 	p.ward.watch(p.client, silence)
 }
 
-// connections bounds those that wait: one for each queue that has a worker
-// waiting.
-const connections = 10_000
+// connections bounds those that wait to each server. There are fewer but for those
+// that a server does not answer.
+const connections = 4 * (ownWatchers + sharedWatchers)
 
 // twin makes a client with the options of another one. Its connections may be
 // closed while they wait, which those of a shared client may not. It also says

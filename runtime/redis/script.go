@@ -76,6 +76,8 @@ var (
 
 	resultPut = loadFor([]string{"result"}, "result_put")
 
+	poke = loadFor([]string{"poke"}, "poke")
+
 	lettersPut    = loadFor(letterKeyNames[:], "letters_put")
 	lettersGet    = loadFor(letterKeyNames[:], "letters_get")
 	lettersList   = loadFor(letterKeyNames[:], "letters_list")

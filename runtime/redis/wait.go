@@ -2,19 +2,16 @@ package redis
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/taskgen/taskgen/runtime"
 )
 
 // A lobby is where the callers of Dequeue wait for one lane, in the order they
-// came. While anybody does, one connection of the process is blocked in Redis
-// until the lane has something, and a timer runs for what will be due. Either
+// came. While anybody does, a connection of the process is blocked in Redis until
+// the lane has something, see watchers, and a timer runs for what will be due. Either
 // lets one caller look. Who finds something lets the next one look as well: so
 // nobody is forgotten, and nobody looks in vain but the last.
 type lobby struct {
@@ -24,10 +21,11 @@ type lobby struct {
 	present int       // waiters that wait, or look because they were called
 	line    []*waiter // those that wait
 	called  bool      // there is something to look for, and all who are present look already
-	watched bool      // the goroutine with the connection is there
-	change  chan struct{}
 	timer   *time.Timer
 	rings   time.Time // when the timer rings; zero: not at all
+
+	watcher *watcher // that has the lane among its own; guarded by watchers.mu, as is checked
+	checked bool     // the lane is among those to check
 }
 
 // A waiter is one call of Dequeue.
@@ -76,17 +74,18 @@ func (lo *lobby) enter() {
 	lo.mu.Lock()
 	defer lo.mu.Unlock()
 	lo.present++
-	if lo.change == nil {
-		lo.change = make(chan struct{}, 1)
-	}
-	if !lo.watched {
-		lo.watched = lo.lane.p.goWatch(lo.watch)
-	}
 }
 
 // queue puts a waiter at the end of the line. It has looked, and there may be
 // something at the given time.
 func (lo *lobby) queue(w *waiter, event time.Time) {
+	if lo.append(w, event) {
+		lo.lane.p.watchers.join(lo)
+	}
+}
+
+// append is queue, and reports whether the lane is to be watched.
+func (lo *lobby) append(w *waiter, event time.Time) bool {
 	lo.mu.Lock()
 	defer lo.mu.Unlock()
 	lo.line = append(lo.line, w)
@@ -102,7 +101,7 @@ func (lo *lobby) queue(w *waiter, event time.Time) {
 	if lo.called {
 		lo.callNext()
 	}
-	lo.changed()
+	return len(lo.line) > 0
 }
 
 func (lo *lobby) unqueue(w *waiter) {
@@ -126,18 +125,16 @@ func (lo *lobby) leave() {
 	} else {
 		lo.callNext()
 	}
-	lo.changed()
 	lo.mu.Unlock()
-	if handOver && !lo.lane.p.goWatch(lo.lane.nudge) {
-		lo.lane.nudge() // the provider closes, and waits for this
+	if handOver {
+		lo.handOver()
 	}
 }
 
-// changed lets the watching goroutine see that somebody came or left.
-func (lo *lobby) changed() {
-	select {
-	case lo.change <- struct{}{}:
-	default:
+// handOver has another process watch over the lane.
+func (lo *lobby) handOver() {
+	if !lo.lane.p.goWatch(lo.lane.nudge) {
+		lo.lane.nudge() // the provider closes, and waits for this
 	}
 }
 
@@ -164,7 +161,7 @@ func (lo *lobby) call() bool {
 // baton lets somebody look, here or in another process.
 func (lo *lobby) baton() {
 	if !lo.call() {
-		lo.lane.nudge()
+		lo.handOver()
 	}
 }
 
@@ -181,23 +178,11 @@ func (lo *lobby) callNext() {
 	}
 }
 
-// awaited waits until somebody waits in line, and reports false when all have
-// left.
+// awaited reports whether somebody waits in line.
 func (lo *lobby) awaited() bool {
-	for {
-		lo.mu.Lock()
-		waiting := len(lo.line) > 0
-		if !waiting && lo.present == 0 {
-			lo.watched = false
-			lo.mu.Unlock()
-			return false
-		}
-		lo.mu.Unlock()
-		if waiting {
-			return true
-		}
-		<-lo.change
-	}
+	lo.mu.Lock()
+	defer lo.mu.Unlock()
+	return len(lo.line) > 0
 }
 
 // goWatch starts a goroutine that watches for those who wait, and reports whether
@@ -212,49 +197,25 @@ func (p *Provider) goWatch(watch func()) bool {
 	return true
 }
 
-// watch blocks a connection until the lane's wake list has a baton.
-func (lo *lobby) watch() {
-	p := lo.lane.p
-	pause := firstPause
-	for lo.awaited() {
-		err := p.block(lo.lane.key(keyWake), lo.baton)
-		switch {
-		case err == nil || errors.Is(err, redis.Nil):
-			pause = firstPause
-			if err == nil {
-				lo.baton()
-			} else {
-				lo.call()
-			}
-		case p.ctx.Err() != nil:
-			lo.mu.Lock()
-			lo.watched = false
-			lo.mu.Unlock()
-			return
-		default:
-			// Who looks now will meet the error and return it.
-			lo.call()
-			sleep(p.ctx, pause)
-			pause = min(2*pause, maxPause)
-		}
-	}
-}
-
-// block waits for recheck at most for a baton in a list, which it takes. A
-// connection that says nothing at all is left to itself then: whoever waits looks,
-// and the next one is blocked. A baton that comes over it in the end goes to late.
-func (p *Provider) block(list string, late func()) error {
+// block waits for recheck at most for a baton in one of the lists, takes it, and
+// returns which one it was. A connection that says nothing at all is left to itself
+// then: whoever waits looks, and the next one is blocked. A baton that comes over it in
+// the end goes to late.
+func (p *Provider) block(late func(list string), lists ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(p.ctx, recheck+blockGrace)
 	defer cancel()
-	_, err := boundedOr(ctx, nil, 0, func(ctx context.Context) ([]string, error) {
+	baton, err := boundedOr(ctx, nil, 0, func(ctx context.Context) ([]string, error) {
 		// The deadline is not for the connection: it would be closed on it.
-		return p.blocking.BLPop(context.WithoutCancel(ctx), recheck, list).Result()
+		return p.blocking.BLPop(context.WithoutCancel(ctx), recheck, lists...).Result()
 	}, func(baton []string) {
 		if baton != nil && p.ctx.Err() == nil {
-			late()
+			late(baton[0])
 		}
 	})
-	return err
+	if err != nil {
+		return "", err
+	}
+	return baton[0], nil
 }
 
 // blockGrace is what a busy server may take to say that nothing came.

@@ -303,6 +303,7 @@ func TestEveryKeyThatAScriptTouchesIsNamedInItsCall(t *testing.T) {
 	empty := fill(t, s.URL)
 	require.NoError(t, p.Results().PutResult(within(t), "result", nil, "", time.Minute))
 	empty()
+	p.watchers.shared[0].blockAnew()
 	require.NoError(t, p.Close())
 	known := make(map[string]string)
 	for name, s := range every() {
