@@ -118,9 +118,13 @@ func (l *lane) reschedule(ctx context.Context, name string, at time.Time) (bool,
 		}
 		was := text(held[0])
 		envelope := was
-		if task, err := runtime.DecodeEnvelope(bytesOf(was)); err == nil {
+		if task, err := decodeTask(was, idOf(name), l.queue); err == nil {
 			task.ScheduledFor = at
-			envelope = string(runtime.AppendEnvelope(nil, task))
+			if l.dead {
+				envelope = string(runtime.AppendEnvelope(nil, task))
+			} else {
+				envelope = string(l.p.appendTask(nil, task))
+			}
 		}
 		c := l.newCall(opReschedule, 4).add(name, sumOf(was), envelope, max(millis(at), 0))
 		reply, err := l.run(ctx, c)

@@ -146,7 +146,7 @@ func (l *lane) browse(ctx context.Context, state runtime.State, at cursor, n int
 	}
 	for i := range names {
 		envelope := text(envelopes[i])
-		task, err := runtime.DecodeEnvelope(bytesOf(envelope))
+		task, err := decodeTask(envelope, text(names[i]), l.queue)
 		if err != nil {
 			task = standIn(text(names[i]), l.queue, envelope, err)
 		}

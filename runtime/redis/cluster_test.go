@@ -97,7 +97,7 @@ func openWeb(addr string, _ runtime.Clock) (runtime.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := New(goredis.NewClusterClient(o), WithPrefix(prefix))
+	p, err := New(goredis.NewClusterClient(o), WithPrefix(prefix), WithCompactTasks())
 	if err != nil {
 		return nil, err
 	}

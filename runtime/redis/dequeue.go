@@ -293,7 +293,7 @@ func (q *Queue) deliver(ctx context.Context, l *lane, c claim, failed error) ([]
 	b.Grow(len(c.ids) * (len(origin) + len(c.token) + 1 + len(text(c.ids[0]))))
 	for i := range c.ids {
 		id, envelope := text(c.ids[i]), text(c.envelopes[i])
-		task, err := runtime.DecodeEnvelope(bytesOf(envelope))
+		task, err := decodeTask(envelope, id, l.queue)
 		if err != nil {
 			if task, err = q.salvage(ctx, l, c.token+"."+id, envelope, err); task == nil {
 				// Buried; or not, and then its lease brings it back.

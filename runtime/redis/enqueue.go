@@ -62,7 +62,7 @@ func (q *Queue) encode(tasks []*runtime.Task, from int, now time.Time, failed *r
 		}
 		err := q.cfg.Accepts(t)
 		if err == nil {
-			buffer = runtime.AppendEnvelope(buffer[:0], t)
+			buffer = q.p.appendTask(buffer[:0], t)
 			if len(buffer) > maxEnvelope {
 				err = fmt.Errorf("%w: task %s (%s) is %d bytes long, and a value takes %d: store the data elsewhere and send a reference", runtime.ErrPayloadTooLarge, t.ID, t.Type, len(buffer), maxEnvelope)
 			}

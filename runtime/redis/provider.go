@@ -35,6 +35,13 @@ func WithLogger(l *slog.Logger) Option { return func(p *Provider) { p.log = l } 
 // deletes tasks when its memory is full.
 func WithEviction() Option { return func(p *Provider) { p.eviction = true } }
 
+// WithCompactTasks keeps tasks that wait for their first run in less memory: without
+// the keys of their envelopes, their IDs and the queue's name, which stand beside them
+// already. A provider without this option reads them as well; but one of a version that
+// does not know it buries them as undecodable. So set it once no such process is left
+// that works on these queues, and empty them before one comes back.
+func WithCompactTasks() Option { return func(p *Provider) { p.compact = true } }
+
 // A Provider keeps queues on a Redis server, a primary with replicas under
 // Sentinel, or a Cluster. It is safe for use by many goroutines, and any number of
 // processes may use the same keys.
@@ -47,6 +54,7 @@ type Provider struct {
 	prefix   string
 	log      *slog.Logger
 	eviction bool
+	compact  bool
 	results  *results
 	jobs     *jobs
 	watchers *watchers

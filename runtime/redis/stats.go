@@ -58,7 +58,7 @@ func (l *lane) stats(ctx context.Context) (s runtime.Stats, sources int64, err e
 	}
 	heads, _ := r[6].([]any)
 	for _, head := range heads {
-		if t, err := runtime.DecodeEnvelope(bytesOf(text(head))); err == nil {
+		if t, err := decodeTask(text(head), "head", l.queue); err == nil {
 			s.OldestAge = max(s.OldestAge, now.Sub(t.DueAt()))
 		}
 	}

@@ -1,0 +1,114 @@
+package redis
+
+import (
+	"bytes"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// everyField are tasks that have all fields between them, and extreme values.
+func everyField() []*runtime.Task {
+	at := time.Date(2026, 3, 1, 10, 20, 30, 123456789, time.FixedZone("", 3600))
+	return []*runtime.Task{
+		{ID: "a", Type: "t", Queue: "q", Payload: []byte(`{"n":1}`)},
+		{ID: "a", Type: "t", Queue: "q", Payload: []byte(" null\n"), CreatedAt: at, MaxRetries: 25},
+		{
+			ID: "a", Type: "é", Queue: "q", Payload: []byte(`"x"`), Priority: 300, GroupKey: "g", UniqueKey: "u", UniqueFor: time.Microsecond,
+			Metadata: map[string]string{"b": "2", "a": "", "": "x"}, CreatedAt: at, ScheduledFor: at.Add(time.Hour),
+			MaxRetries: math.MaxInt, RetryCount: 7, Timeout: math.MaxInt64, SchemaVersion: 2,
+		},
+		{ID: "a", Type: "t", Queue: "q", Payload: []byte{0, ' ', 0xff, '\n'}, Encoding: "zstd,aes-gcm", CreatedAt: time.Unix(0, -1)},
+		{ID: "a", Type: "t", Queue: "q", Payload: []byte(`1`), CreatedAt: time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC), ScheduledFor: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)},
+	}
+}
+
+func TestACompactTaskIsReadAsItsEnvelopeWouldBe(t *testing.T) {
+	for _, task := range everyField() {
+		want, err := runtime.DecodeEnvelope(runtime.AppendEnvelope(nil, task))
+		require.NoError(t, err)
+		for _, compact := range []bool{false, true} {
+			p := &Provider{compact: compact}
+			got, err := decodeTask(string(p.appendTask(nil, task)), "a", "q")
+			require.NoError(t, err)
+			assert.Equal(t, want, got, "compact %v", compact)
+		}
+	}
+}
+
+func TestACompactTaskThatIsCutOffIsInvalidOrOneWithAShorterPayload(t *testing.T) {
+	for _, task := range everyField() {
+		value := string(appendCompact(nil, task))
+		for n := 1; n < len(value); n++ {
+			got, err := decodeTask(value[:n], "a", "q")
+			if err != nil {
+				require.ErrorIs(t, err, runtime.ErrInvalidTask)
+				continue
+			}
+			require.GreaterOrEqual(t, n, len(value)-len(task.Payload))
+			require.Equal(t, task.Type, got.Type)
+		}
+	}
+}
+
+func FuzzDecodeTask(f *testing.F) {
+	for _, task := range everyField() {
+		f.Add(string(appendCompact(nil, task)))
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		got, err := decodeTask(string(compactMark)+value, "a", "q")
+		if err != nil {
+			require.ErrorIs(t, err, runtime.ErrInvalidTask)
+			return
+		}
+		require.NoError(t, got.Validate())
+		if got.Encoding == "" {
+			got.Payload = bytes.Trim(got.Payload, " \t\r\n")
+		}
+		again, err := decodeTask(string(appendCompact(nil, got)), "a", "q")
+		require.NoError(t, err)
+		require.Equal(t, got, again)
+	})
+}
+
+func TestCompactTasksAndEnvelopesStandOnOneQueue(t *testing.T) {
+	for _, cfg := range kinds {
+		t.Run(cfg.Name, func(t *testing.T) {
+			url := sharedURL(t)
+			usual, compact := openQueue(t, open(t, url), cfg), openQueue(t, open(t, url, WithCompactTasks()), cfg)
+			enqueue(t, usual, fitting(cfg, "usual", 2)...)
+			enqueue(t, compact, fitting(cfg, "compact", 2)...)
+			body, err := usual.p.client.HGetAll(within(t), usual.lane.key(keyBody)).Result()
+			require.NoError(t, err)
+			marks := 0
+			for _, value := range body {
+				marks += strings.Count(value[:1], string(compactMark))
+			}
+			require.Equal(t, 2, marks)
+			for _, q := range []*Queue{usual, compact} {
+				found, _, err := q.Browse(within(t), runtime.Ready, "", 10)
+				require.NoError(t, err)
+				require.Len(t, found, 4)
+				for _, task := range found {
+					assert.Equal(t, []byte(`{"n":1}`), []byte(task.Payload))
+					assert.Equal(t, cfg.Name, task.Queue)
+				}
+			}
+			for range 4 {
+				ds := take(t, usual, 1)
+				require.NoError(t, compact.Release(within(t), ds))
+				ds = take(t, compact, 1)
+				require.NoError(t, usual.DeadLetter(within(t), ds))
+			}
+			back, err := compact.Redrive(within(t), nil)
+			require.NoError(t, err)
+			assert.Len(t, back, 4)
+		})
+	}
+}
