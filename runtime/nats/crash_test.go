@@ -197,6 +197,38 @@ func TestWhatAProcessHoldsIsNotHandedOutToItAgain(t *testing.T) {
 	}
 }
 
+// It comes to the server as soon as the connection is back, and a process that is held up
+// for half a second then is too late.
+func TestAServerThatStartsAgainHandsNothingOutThatAnotherProcessHolds(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range bothTypes {
+		t.Run(string(cfg.Type), func(t *testing.T) {
+			t.Parallel()
+			cfg.Visibility = 5 * time.Second
+			for tries := 2; ; tries-- {
+				s := own(t)
+				q, other := openQueue(t, open(t, s.URL), cfg), openQueue(t, open(t, s.URL), cfg)
+				put(t, q, newTask(q, "a"))
+				<-time.After(cfg.Visibility + slack) // by the server's clock
+				ds := take(t, q, 1, cfg.Visibility)
+				require.NoError(t, s.Restart())
+				ctx, cancel := context.WithDeadline(within(t), ds[0].LeaseUntil.Add(-slack))
+				defer cancel()
+				var again []*runtime.Delivery
+				for ctx.Err() == nil && len(again) == 0 {
+					again, _ = other.Dequeue(ctx, 1, time.Minute)
+				}
+				if len(again) == 0 {
+					require.NoError(t, q.Complete(within(t), ds))
+					return
+				}
+				require.Positive(t, tries, "another process was handed it")
+				t.Log("it was handed out: again, for a machine that is busy")
+			}
+		})
+	}
+}
+
 // The connection is lost when a message was pulled, and the server, which was killed,
 // has delivered it to somebody else since.
 func TestADeliveryThatIsReadAfterTheConnectionWasLostIsNotWhatIsDone(t *testing.T) {

@@ -170,7 +170,7 @@ func (q *Queue) deliver(ctx context.Context, p *pull, limit int, length time.Dur
 	if len(ls) == 0 {
 		return nil, nil
 	}
-	q.grant(ctx, ls, p.asked, length)
+	q.grant(ctx, ls, p, length)
 	q.held.add(q.source, ls)
 	room := make([]runtime.Delivery, len(ls))
 	ds := make([]*runtime.Delivery, len(ls))
@@ -462,15 +462,16 @@ func (q *Queue) postpone(ctx context.Context, l *lease, task *runtime.Task, now 
 }
 
 // grant makes the server's leases those that were asked for.
-func (q *Queue) grant(ctx context.Context, ls []*lease, asked time.Time, length time.Duration) {
+func (q *Queue) grant(ctx context.Context, ls []*lease, p *pull, length time.Duration) {
 	now := time.Now()
 	for _, l := range ls {
 		l.until = now.Add(length)
 	}
 	// A delivery's lease begins when the server sends it, which was after asked. The
-	// half of slack that is beyond late is for that, and for the way back.
+	// half of slack that is beyond late is for that, and for the way back. Where the
+	// connection was lost since, the server may have started again: see renew.
 	_, unit := q.consumers()
-	if length+slack == unit && now.Sub(asked) < (slack-late)/2 {
+	if length+slack == unit && now.Sub(p.asked) < (slack-late)/2 && !p.late(unit) {
 		return
 	}
 	rs := make([]*request, len(ls))

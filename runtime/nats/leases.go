@@ -125,6 +125,23 @@ func (h *leases) try(ds []*runtime.Delivery) (ls []*lease, freed <-chan struct{}
 	return ls, nil
 }
 
+// idle claims the leases that nobody else has claimed, and says when the last of them ends.
+func (h *leases) idle() (ls []*lease, end time.Time) {
+	now := time.Now()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, l := range h.by {
+		if l.busy || !now.Before(l.until) {
+			continue
+		}
+		l.busy, ls = true, append(ls, l)
+		if l.until.After(end) {
+			end = l.until
+		}
+	}
+	return ls, end
+}
+
 // free tells those who wait that a lease is not busy any more. h.mu is held.
 func (h *leases) free() {
 	if h.freed != nil {
@@ -218,6 +235,27 @@ func (h *leases) ended(ls []*lease) []*lease {
 		}
 	}
 	return over
+}
+
+// renew makes the server's leases those that this process holds. A server that starts
+// again counts the lease of a delivery from when its message was stored, unless it was
+// told another, and looks for leases that have ended half a second after its start at
+// the earliest. What is claimed by others they tell it themselves, or are done with.
+func (s *source) renew() {
+	ls, end := s.held.idle()
+	if len(ls) == 0 {
+		return
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), end)
+	defer cancel()
+	rs := make([]*request, len(ls))
+	for i, l := range ls {
+		rs[i] = l.put(time.Until(l.until) + slack)
+	}
+	_ = s.wire.ask(ctx, rs, alive(ls)) // else it is delivered once more
+	for _, l := range ls {
+		s.held.back(s, l, l.until)
+	}
 }
 
 // lapse gives back what workers have let go by. It has slack to do so: later the

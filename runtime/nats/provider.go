@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -158,7 +160,7 @@ func New(ctx context.Context, js jetstream.JetStream, opts ...Option) (*Provider
 		return nil, err
 	}
 	var err error
-	p.wire, err = newWire(js.Conn(), apiPrefix(js.Options()))
+	p.wire, err = newWire(js.Conn(), apiPrefix(js.Options()), p.renew)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to an inbox: %w", err)
 	}
@@ -305,6 +307,22 @@ func (p *Provider) revive(ctx context.Context, subject string) error {
 		return err
 	}
 	return nil // else it is asked again
+}
+
+// renew renews the leases of all queues, beside its caller.
+func (p *Provider) renew() {
+	p.mu.Lock()
+	sources := slices.Collect(maps.Values(p.sources))
+	p.mu.Unlock()
+	for _, s := range sources {
+		if p.enter() != nil {
+			return
+		}
+		go func() {
+			defer p.calls.Done()
+			s.renew()
+		}()
+	}
 }
 
 // enter begins a call that Close waits for; p.calls.Done ends it.

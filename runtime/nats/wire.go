@@ -45,6 +45,8 @@ type wire struct {
 
 	// revive sees to a stream that may be gone, by a subject of it.
 	revive func(ctx context.Context, subject string) error
+	// renew begins what is to be done when the connection was made anew.
+	renew func()
 
 	probing  atomic.Bool
 	patience atomic.Int64 // of probe, in nanoseconds
@@ -63,8 +65,8 @@ type call struct {
 	over    chan struct{}
 }
 
-func newWire(nc *nats.Conn, api string) (*wire, error) {
-	w := &wire{nc: nc, api: api, inbox: nc.NewInbox() + ".", calls: make(map[uint64]*call), done: make(chan struct{}), gone: make(chan struct{})}
+func newWire(nc *nats.Conn, api string, renew func()) (*wire, error) {
+	w := &wire{nc: nc, api: api, renew: renew, inbox: nc.NewInbox() + ".", calls: make(map[uint64]*call), done: make(chan struct{}), gone: make(chan struct{})}
 	var err error
 	if w.sub, err = nc.Subscribe(w.inbox+"*.*", w.answer); err != nil {
 		return nil, err
@@ -74,7 +76,7 @@ func newWire(nc *nats.Conn, api string) (*wire, error) {
 	}
 	w.load.most = loadMost
 	w.patience.Store(int64(probeWait))
-	w.status = nc.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
+	w.status = nc.StatusChanged(nats.CONNECTED, nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
 	w.ended.Go(w.watch)
 	return w, nil
 }
@@ -82,7 +84,11 @@ func newWire(nc *nats.Conn, api string) (*wire, error) {
 // watch tells everybody who waits for an answer when the connection is lost:
 // what was under way may never be answered.
 func (w *wire) watch() {
-	for range w.status { // until close ends it
+	for status := range w.status { // until close ends it
+		if status == nats.CONNECTED {
+			w.renew()
+			continue
+		}
 		w.load.fell()
 		w.mu.Lock()
 		close(w.gone)
