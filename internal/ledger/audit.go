@@ -192,6 +192,10 @@ func cameBack(l *life, terms Terms) (Entry, bool) {
 		return Entry{}, false
 	}
 	for _, b := range l.begun {
+		// A process may stand still between its last look at the lease and the handler.
+		if !b.Start.IsZero() && !b.Start.After(at) {
+			continue
+		}
 		if b.At.After(at) {
 			return b, !terms.Copies || !disturbed(l.planned.At, b.At)
 		}

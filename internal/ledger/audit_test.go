@@ -34,6 +34,10 @@ func TestTheAuditFindsEachKindOfFault(t *testing.T) {
 		}
 		return all
 	}
+	again := func(start time.Duration) []Entry {
+		run := Entry{What: Begun, ID: "a", Start: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(start)}
+		return join([]Entry{plan}, of("a", Accepted, Begun, Done, Settled), []Entry{run}, of("a", Done)) // settled after 4s
+	}
 	cut := Terms{Faults: []Fault{{Name: "cut", Network: true, Begin: time.Date(2026, 1, 1, 0, 0, 5, 0, time.UTC), End: time.Date(2026, 1, 1, 0, 0, 6, 0, time.UTC)}}}
 	for name, c := range map[string]struct {
 		entries []Entry
@@ -48,6 +52,8 @@ func TestTheAuditFindsEachKindOfFault(t *testing.T) {
 		"a duplicate and run":             {join([]Entry{plan}, of("a", Duplicate, Begun, Done)), Terms{}, "its unique key was taken"},
 		"early":                           {join([]Entry{late}, of("a", Accepted, Begun, Done)), Terms{}, "ran 1s early"},
 		"done twice":                      {join([]Entry{plan}, of("a", Accepted, Begun, Done, Begun, Done, Settled)), Terms{ConfirmsAcks: true}, ""},
+		"chosen before it was settled":    {again(3 * time.Second), Terms{ConfirmsAcks: true}, ""},
+		"chosen after it was settled":     {again(4500 * time.Millisecond), Terms{ConfirmsAcks: true}, "a (plain) came back"},
 		"back after it was settled":       {join([]Entry{plan}, of("a", Accepted, Begun, Done, Settled, Begun, Done)), Terms{ConfirmsAcks: true}, "a (plain) came back"},
 		"back after an unconfirmed ack":   {join([]Entry{plan}, of("a", Accepted, Begun, Done, Settled, Begun, Done)), cut, ""},
 		"back with no disturbance":        {join([]Entry{plan}, of("a", Accepted, Begun, Done, Settled, Begun, Done)), Terms{}, "a (plain) came back"},

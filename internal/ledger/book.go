@@ -38,6 +38,7 @@ type Entry struct {
 	Due   time.Time `json:"due,omitzero"`    // of a planned task
 	Group string    `json:"group,omitempty"` // of a planned task
 	Key   string    `json:"key,omitempty"`   // its unique key
+	Start time.Time `json:"start,omitzero"`  // of a run: when the pool chose it, while its lease held
 	Text  string    `json:"text,omitempty"`  // an error
 	From  string    `json:"from,omitempty"`  // the process; told by the name of the book
 }

@@ -12,6 +12,8 @@ import (
 const (
 	workers = 8
 	grace   = 5 * time.Second
+	// timeout is that of the runs of the tasks that package tasks declares.
+	timeout = time.Minute
 )
 
 func work(ctx context.Context, p runtime.Provider, book *Book, o *Orders) error {
@@ -57,7 +59,7 @@ func (h handlers) run(ctx context.Context, w tasks.Work, doomed bool) error {
 		return errors.New("no task in the context")
 	}
 	id := info.Task.ID
-	h.book.Write(Entry{What: Begun, ID: id})
+	h.book.Write(Entry{What: Begun, ID: id, Start: info.Deadline.Add(-timeout)})
 	err := pause(ctx, time.Duration(w.Milliseconds)*time.Millisecond)
 	if err == nil && (doomed || info.Attempt <= w.Failures) {
 		err = errors.New("to fail is what this task is for")
