@@ -231,8 +231,9 @@ func (s *source) read(msgs []pulled) (ls []*lease, counts []uint64, strays []for
 		l := &room[i]
 		*l = lease{
 			subject: m.Subject, place: place, tail: rest, seq: meta.Sequence.Stream, ack: m.Reply, data: m.Data, headers: m.Header, stored: meta.Timestamp,
-			crashes: crashes(m.Header) + int(meta.NumDelivered) - 1,
-			receipt: strconv.FormatUint(meta.Sequence.Stream, 36) + "." + strconv.FormatUint(meta.Sequence.Consumer, 36),
+			crashes:     crashes(m.Header) + int(meta.NumDelivered) - 1,
+			redelivered: meta.NumDelivered > 1,
+			receipt:     strconv.FormatUint(meta.Sequence.Stream, 36) + "." + strconv.FormatUint(meta.Sequence.Consumer, 36),
 		}
 		if m.back && meta.NumDelivered > 1 {
 			l.crashes-- // that one reached nobody

@@ -49,6 +49,11 @@ func (s *source) advance(ctx context.Context, ls []*lease) []error {
 	for k, err := range s.remove(ctx, acked) {
 		errs[at[k]] = err
 	}
+	for i, l := range ls {
+		if l.copied > 0 && errs[i] == nil {
+			away = append(away, s.wire.remove(s.names.stream, l.copied))
+		}
+	}
 	_ = s.wire.ask(ctx, away, nil) // what stays is seen to by whoever comes next
 	var groups []string
 	for i, l := range ls {
@@ -117,21 +122,21 @@ func (s *source) follow(ctx context.Context, ls []*lease, todo []int, errs []err
 		if err != nil {
 			return todo, nil, err
 		}
-		if before != nil && before.seq < l.seq {
+		if before != nil && before.seq < l.last() {
 			// An earlier head, or a tomb: whoever let this one follow died before
 			// that was taken away.
 			away = append(away, s.wire.remove(stream, before.seq))
 		}
 		switch group := groupOf(l.tail); {
 		case m == nil:
-			puts = append(puts, publish(s.at(placeTomb, tail(group, none, none)), nil, guard{s.at(anyPresent, group+".>"), l.seq}, nats.Header{headerTTL: {tombTTL}}))
+			puts = append(puts, publish(s.at(placeTomb, tail(group, none, none)), nil, guard{s.at(anyPresent, group+".>"), l.last()}, nats.Header{headerTTL: {tombTTL}}))
 			at, line, lines = append(at, i), append(line, 0), append(lines, nil)
-		case m.subject == s.at(placeLine, l.tail) && m.seq < l.seq:
+		case m.subject == s.at(placeLine, l.tail) && m.seq < l.last():
 			// The head's own place in line: whoever made it the head died before
 			// that was taken away.
 			stale, again = append(stale, s.wire.remove(stream, m.seq)), append(again, i)
 		default:
-			puts = append(puts, s.promotion(m, guard{s.at(anyActive, group+".>"), l.seq}))
+			puts = append(puts, s.promotion(m, guard{s.at(anyActive, group+".>"), l.last()}))
 			at, line, lines = append(at, i), append(line, m.seq), append(lines, m)
 		}
 	}
@@ -167,14 +172,22 @@ func (s *source) follow(ctx context.Context, ls []*lease, todo []int, errs []err
 	return again, away, nil
 }
 
-// succeeded reports whether the head of a group has a later one beside it.
+// succeeded reports whether the head of a group has a later one beside it. A copy of a
+// head that is finished is none, and is noted: see dropCopies.
 func (s *source) succeeded(ctx context.Context, l *lease) (bool, error) {
 	get := s.wire.last(s.names.stream, s.at(anyActive, groupOf(l.tail)+".>"))
 	if err := s.wire.ask(ctx, []*request{get}, nil); err != nil {
 		return false, err
 	}
 	m, err := get.message()
-	return m == nil || m.seq != l.seq, err
+	if err != nil || m == nil {
+		return m == nil, err
+	}
+	if l.finished && m.seq > l.last() && s.replaces(m, l) {
+		l.copied = m.seq
+		return false, nil
+	}
+	return m.seq != l.last(), nil
 }
 
 // promotion is a request that makes one who stands in line the head.

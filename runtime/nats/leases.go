@@ -39,7 +39,15 @@ type lease struct {
 	// to the server to give back, for whoever gets it next looks there.
 	buried bool
 	raw    bool // it is buried as it is
+	// redelivered says that the server has handed it out before: who had it may have put
+	// it back as well, in a copy that came to the server too late.
+	redelivered bool
+	finished    bool   // its worker is done with it, and so with such a copy
+	copied      uint64 // fifo: that copy; 0: none is known
 }
+
+// last is the sequence of the last copy of the task that is known.
+func (l *lease) last() uint64 { return max(l.seq, l.copied) }
 
 // leases are the deliveries of one queue that this process holds.
 type leases struct {
@@ -338,9 +346,7 @@ func (l *lease) put(d time.Duration) *request {
 // headerOf is that of a copy, with the crashes up to now and more.
 func (s *source) headerOf(l *lease, more int) nats.Header {
 	h := copied(l.headers)
-	if s.kind != runtime.FIFO { // there a head takes earlier ones away, see follow
-		h[headerReplaces] = []string{s.mark(l.seq, l.stored)}
-	}
+	h[headerReplaces] = []string{s.mark(l.seq, l.stored)}
 	if n := l.crashes + more; n > 0 {
 		h[headerCrashes] = []string{strconv.Itoa(n)}
 	}

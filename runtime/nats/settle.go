@@ -15,6 +15,9 @@ import (
 // queue 6, all tasks of a batch at once.
 func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
 	return q.settle(ctx, ds, func(ctx context.Context, ls []*lease, _ []*runtime.Delivery) []error {
+		for _, l := range ls {
+			l.finished = true
+		}
 		return q.finish(ctx, ls)
 	})
 }
@@ -56,6 +59,7 @@ func (q *Queue) bury(ctx context.Context, ls []*lease, tasks []*runtime.Task) []
 			errs[i] = full(unless(err, why))
 			continue
 		}
+		ls[i].finished = true
 		buried, at = append(buried, ls[i]), append(at, i)
 	}
 	for k, err := range q.finish(ctx, buried) {
@@ -183,7 +187,44 @@ func (s *source) finish(ctx context.Context, ls []*lease) []error {
 	if s.kind == runtime.FIFO {
 		return s.advance(ctx, ls)
 	}
-	return s.remove(ctx, ls)
+	errs := s.remove(ctx, ls)
+	var finished []*lease
+	for i, l := range ls {
+		if l.redelivered && l.finished && errs[i] == nil {
+			finished = append(finished, l)
+		}
+	}
+	s.dropCopies(ctx, finished)
+	return errs
+}
+
+// dropCopies takes away the copies of tasks that are done which those who had them
+// before wrote, and which came to the server when it had handed them out again itself:
+// it stood still meanwhile. One that cannot be asked for runs again.
+func (s *source) dropCopies(ctx context.Context, ls []*lease) {
+	if len(ls) == 0 {
+		return
+	}
+	gets := make([]*request, len(ls))
+	for i, l := range ls {
+		gets[i] = s.wire.last(s.names.stream, s.copies(l))
+		gets[i].brings = max(len(l.data), 1)
+	}
+	if s.wire.ask(ctx, gets, alive(ls)) != nil {
+		return
+	}
+	var copies []*stored
+	for i, l := range ls {
+		if m, err := gets[i].message(); err == nil && s.replaces(m, l) {
+			copies = append(copies, m)
+		}
+	}
+	_, _ = s.discard(ctx, copies)
+}
+
+// replaces reports whether a message is a copy that stands in the place of a delivery's.
+func (s *source) replaces(m *stored, l *lease) bool {
+	return m != nil && m.seq > l.seq && m.header.Get(headerReplaces) == s.mark(l.seq, l.stored)
 }
 
 // remove acknowledges messages, and deletes those that somebody else may have. It
