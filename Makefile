@@ -4,6 +4,7 @@ GO         ?= go
 MODULES    := . examples bench testdata/realworld
 GOFUMPT     = $(GO) run mvdan.cc/gofumpt@v0.12.0
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GORELEASER  = $(GO) run github.com/goreleaser/goreleaser/v2@v2.15.1
 
 # The race detector needs cgo.
 RACE = CGO_ENABLED=1
@@ -122,6 +123,14 @@ bench: ## the benchmarks beside peers, about half an hour; writes bench/results/
 	$(GO) -C bench run ./rabbitmq
 	$(GO) -C bench run ./sqs -links 0s # what counts is requests, and a longer way takes no more of them
 	$(GO) -C bench run ./page
+
+.PHONY: release
+release: ## publish the release of the tag that is checked out (GITHUB_TOKEN)
+	$(GORELEASER) release --clean
+
+.PHONY: snapshot
+snapshot: ## build what a release of this commit would hold, into dist/
+	$(GORELEASER) release --clean --snapshot
 
 .PHONY: bench-quick
 bench-quick: ## Redis beside asynq, in less than a minute; its last line is JSON
