@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -39,13 +41,13 @@ func TestEveryProviderTakesTheDocumentsToAnAnswer(t *testing.T) {
 			assert.Contains(t, r.out, "documents: 24 in ")
 			assert.Contains(t, r.out, "24 to index")
 			assert.Contains(t, r.out, "indexed: 24 documents in ")
-			assert.Regexp(t, `the receiver took 24 messages, 6 of them after it had refused them once`, r.out)
-			assert.Regexp(t, `(?m)^1\. 0\.\d+  leases\.md › Leases › Ends\n +When its worker dies`, r.out)
+			assert.Regexp(t, `the receiver took 24 messages, 6 of them at the second try`, r.out)
+			assert.Regexp(t, `(?m)^1\. leases\.md \(0\.\d+\)\n   Leases › Ends\n     When its worker dies`, r.out)
 			assert.NotContains(t, r.out, "resumed")
 			assert.Regexp(t, `(?m)^\d+ of \d+ tasks done$`, r.err)
 
 			// What died, why, and what became of it.
-			assert.Regexp(t, `dead letters: 1\n  document [0-9a-f-]+ died on queue documents in attempt 3: this worker has no splitter "windows" switched on\n    attempt 1: `, r.out)
+			assert.Regexp(t, `dead letters: 1\n  document [0-9a-f-]+\n    died on queue documents in attempt 3: this worker has no splitter "windows"\n    switched on\n    attempt 1: `, r.out)
 			assert.Regexp(t, `redriven: [0-9a-f-]+, back on queue documents\ndone: what was dead is completed`, r.out)
 
 			// Type, enqueued, completed, retried, dead.
@@ -53,6 +55,18 @@ func TestEveryProviderTakesTheDocumentsToAnAnswer(t *testing.T) {
 			assert.Regexp(t, `(?m)^ +collaboration +24 +24 +0 +0 +`, r.out)
 			assert.Regexp(t, `(?m)^ +webhook +24 +24 +6 +0 +`, r.out)
 		})
+	}
+}
+
+// TestTheDefaultQueryIsAnsweredByThePageAboutIt, on a terminal of 80 columns.
+func TestTheDefaultQueryIsAnsweredByThePageAboutIt(t *testing.T) {
+	r := demo(t, "-provider", app.Memory)
+	require.Zero(t, r.code, "%s%s", r.out, r.err)
+	assert.Contains(t, r.out, "\n1. docs/dead-letters.md (")
+	for line := range strings.Lines(r.out) {
+		if !strings.HasPrefix(line, "documents: ") { // which names folders
+			assert.LessOrEqual(t, utf8.RuneCountInString(strings.TrimRight(line, "\n")), 80, line)
+		}
 	}
 }
 

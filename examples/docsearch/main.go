@@ -60,7 +60,7 @@ func parse(args []string, cfg *app.Config) error {
 	f.StringVar(&cfg.Provider, "provider", app.SQLite, "where tasks are kept: sqlite, memory, redis, sqs, rabbitmq or nats")
 	f.StringVar(&cfg.URL, "url", "", "where the broker is, with -provider redis, sqs, rabbitmq or nats")
 	f.StringVar(&cfg.Dir, "dir", "", "folder of documents (default: this repository, or the working directory outside of one)")
-	f.StringVar(&cfg.Query, "query", "is a task handed out again when its process dies?", "question to answer from the documents")
+	f.StringVar(&cfg.Query, "query", "when is a dead task redriven?", "question to answer from the documents")
 	f.StringVar(&cfg.Data, "data", "", "folder of the index, and of the queue in sqlite (default: one for each -dir and -provider in the user's cache folder)")
 	f.BoolVar(&cfg.Fresh, "fresh", false, "forget the queue and the index of earlier runs")
 	f.BoolVar(&cfg.Verbose, "v", false, "log each failure")

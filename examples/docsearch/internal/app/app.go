@@ -97,7 +97,11 @@ func (a *app) run(ctx context.Context) error {
 	if err := a.answer(ctx); err != nil {
 		return err
 	}
-	return a.summary()
+	if err := a.summary(); err != nil {
+		return err
+	}
+	a.next()
+	return nil
 }
 
 // work lets the pool run while the tasks are watched.
@@ -183,7 +187,7 @@ func (a *app) check(ctx context.Context) error {
 		return fmt.Errorf("no task is left, but these documents are not finished: %s. Their tasks were removed by something else: start again with -fresh", strings.Join(open, ", "))
 	}
 	taken, refusedFirst := a.receiver.Taken()
-	a.printf("indexed: %d documents in %d chunks\nannounced: the receiver took %d messages, %d of them after it had refused them once\n",
+	a.printf("indexed: %d documents in %d chunks\nannounced: the receiver took %d messages, %d of them at the second try\n",
 		len(documents), chunks, taken, refusedFirst)
 	return nil
 }
@@ -196,11 +200,11 @@ func (a *app) answer(ctx context.Context) error {
 	}
 	a.printf("\nquery: %s\n", a.cfg.Query)
 	for i, h := range hits {
-		place := h.Path
+		a.printf("%d. %s (%.2f)\n", i+1, h.Path, h.Score)
 		if h.Heading != "" {
-			place += " › " + h.Heading
+			a.printf("%s\n", report.Wrap(h.Heading, 3))
 		}
-		a.printf("%d. %.3f  %s\n          %s\n", i+1, h.Score, place, h.Snippet(a.cfg.Query, 24))
+		a.printf("%s\n", report.Wrap(h.Snippet(a.cfg.Query, 36), 5))
 	}
 	if len(hits) == 0 {
 		a.printf("nothing in the documents is like it\n")
@@ -215,6 +219,18 @@ func (a *app) summary() error {
 	}
 	a.printf("\nthis run, by type of task (wait: from due to its first run)\n")
 	return a.stats.WriteTable(a.cfg.Out, tasks.TypeDocument, tasks.TypeEmbedding, tasks.TypeCollaboration, tasks.TypeWebhook)
+}
+
+// next says what to try.
+func (a *app) next() {
+	a.printf(`
+try next
+  ask something else  make demo DEMOFLAGS='-query "how long does a lease last?"'
+  pull the plug       make demo DEMOFLAGS=-fresh, kill -9 it, and run make demo
+  another broker      make demo PROVIDER=redis (or rabbitmq, nats, sqs)
+  see how it is done  examples/docsearch/tasks: four structs, and what is
+                      generated from them
+`)
 }
 
 func (a *app) printf(format string, args ...any) {

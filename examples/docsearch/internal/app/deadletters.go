@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
 
+	"github.com/taskgen/taskgen/examples/docsearch/internal/report"
 	"github.com/taskgen/taskgen/examples/docsearch/tasks"
 )
 
@@ -106,14 +108,16 @@ func (a *app) deadDocuments(ctx context.Context) (map[string]bool, error) {
 func (a *app) showDead(died []*runtime.Task) {
 	a.printf("\ndead letters: %d\n", len(died))
 	for _, t := range died {
-		a.printf("  %s %s died on queue %s in attempt %s: %s\n", t.Type, t.ID,
-			t.Metadata[runtime.MetaOriginalQueue], t.Metadata[runtime.MetaAttempts], t.Metadata[runtime.MetaFailureReason])
+		reason := t.Metadata[runtime.MetaFailureReason]
+		a.printf("  %s %s\n%s\n", t.Type, t.ID, report.Wrap(fmt.Sprintf("died on queue %s in attempt %s: %s",
+			t.Metadata[runtime.MetaOriginalQueue], t.Metadata[runtime.MetaAttempts], reason), 4))
 		for n := 1; ; n++ {
 			line, ok := t.Metadata[runtime.MetaAttemptPrefix+strconv.Itoa(n)]
 			if !ok {
 				break
 			}
-			a.printf("    attempt %d: %s\n", n, line)
+			line = strings.TrimSuffix(line, ": "+reason) // which is said above
+			a.printf("%s\n", report.Wrap(fmt.Sprintf("attempt %d: %s", n, line), 4))
 		}
 	}
 }
@@ -122,7 +126,7 @@ func (a *app) showDead(died []*runtime.Task) {
 // queues.
 func (a *app) mendAndRedrive(ctx context.Context) error {
 	a.splitters.rollOut()
-	a.printf("mended: the splitter %q is on now\n", lateSplitter)
+	a.printf("mended: the splitter %q is on now, as after a rollout\n", lateSplitter)
 	for _, name := range flow {
 		q, err := a.manager.Queue(name)
 		if err != nil {

@@ -64,6 +64,7 @@ func (a *app) enqueueDocuments(ctx context.Context) error {
 	if len(todo) == 0 {
 		return nil
 	}
+	a.printf("each is a task, and enqueues one for each of its passages\n")
 	_, err = tasks.EnqueueDocumentBatch(ctx, a.manager, todo)
 	return err
 }

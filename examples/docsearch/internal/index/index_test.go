@@ -184,10 +184,11 @@ func TestSearchLeavesOutWhatSharesNothing(t *testing.T) {
 }
 
 func TestSnippetIsThePartThatMatches(t *testing.T) {
-	h := Hit{Text: "one two three four Leases end when five six seven eight"}
-	assert.Equal(t, "… four Leases end …", h.Snippet("the end of a lease", 3))
-	assert.Equal(t, "one two three …", h.Snippet("nothing", 3))
-	assert.Equal(t, h.Text, h.Snippet("lease", 11))
+	h := Hit{Text: "One lease. Two three four. A lease ends when five six. Seven\neight."}
+	assert.Equal(t, "… A lease ends …", h.Snippet("the end of a lease ends", 3))
+	assert.Equal(t, "One lease. Two …", h.Snippet("lease", 3), "the first of those that are as good")
+	assert.Equal(t, "One lease. Two …", h.Snippet("nothing", 3))
+	assert.Equal(t, "One lease. Two three four. A lease ends when five six. Seven eight.", h.Snippet("lease", 13))
 }
 
 func BenchmarkPut(b *testing.B) {

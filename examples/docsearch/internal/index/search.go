@@ -93,32 +93,35 @@ func best(sorted []Hit, limit int) []Hit {
 // text is about, often in words that the text leaves out.
 func Embedded(heading, text string) string { return heading + "\n" + text }
 
-// Snippet returns the part of a hit's text, about the given number of words,
-// in which most words of the query stand.
+// Snippet returns the part of a hit's text, that many words at most, in which most
+// words of the query stand. It begins where a sentence does.
 func (h Hit) Snippet(query string, words int) string {
 	all := strings.Fields(h.Text)
 	if len(all) <= words {
-		return h.Text
+		return strings.Join(all, " ")
 	}
 	wanted := embed.Features(query)
-	matches := make([]int, len(all)+1) // matches[i]: words of the query in all[:i]
-	for i, w := range all {
-		matches[i+1] = matches[i]
-		if slices.ContainsFunc(embed.Words(w), func(part string) bool { return wanted[part] > 0 }) {
-			matches[i+1]++
+	most, best, end := -1, 0, 0
+	for i := range all {
+		if i > 0 && !strings.HasSuffix(all[i-1], ".") {
+			continue
+		}
+		to := min(i+words, len(all))
+		found := make(map[string]bool)
+		for _, w := range embed.Words(strings.Join(all[i:to], " ")) {
+			if wanted[w] > 0 {
+				found[w] = true
+			}
+		}
+		if len(found) > most {
+			most, best, end = len(found), i, to
 		}
 	}
-	best := 0
-	for i := range len(all) - words + 1 {
-		if matches[i+words]-matches[i] > matches[best+words]-matches[best] {
-			best = i
-		}
-	}
-	snippet := strings.Join(all[best:best+words], " ")
+	snippet := strings.Join(all[best:end], " ")
 	if best > 0 {
 		snippet = "… " + snippet
 	}
-	if best+words < len(all) {
+	if end < len(all) {
 		snippet += " …"
 	}
 	return snippet

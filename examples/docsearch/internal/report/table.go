@@ -12,8 +12,8 @@ import (
 func (s *Stats) WriteTable(w io.Writer, types ...string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "task\tenqueued\tcompleted\tretried\tdead\twait p50\tp99\trun p50\tp99\t")
+	tw := tabwriter.NewWriter(w, 0, 0, 1, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(tw, "task\tenqueued\tdone\tretried\tdead\twait p50\tp99\trun p50\tp99\t")
 	for _, name := range types {
 		c := s.of(name)
 		fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t\n", name, c.enqueued, c.completed, c.retried, c.dead,
