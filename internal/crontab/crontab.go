@@ -31,7 +31,7 @@ var (
 type Schedule struct {
 	spec  cron.Schedule
 	every time.Duration // of @every; 0 on all others
-	hours bool          // the hour is a wildcard: hours are counted as they pass
+	hours bool          // the hour is a wildcard: the clocks alone count
 	zone  *time.Location
 }
 
@@ -74,57 +74,79 @@ func Zone(name string) (*time.Location, error) {
 	return loc, nil
 }
 
-// Next is the first time after t at which the schedule is due, or zero when there
-// is none. An expression that names its hours goes by the wall clock, as Vixie
-// cron does: a time that the zone leaves out in spring is due as much later as the
-// clock is put forward, and one that it has twice in autumn is due the first
-// time. One with a wildcard for the hour goes by the hours that pass.
+// Next is the first time after t at which the schedule is due, in its zone, or zero
+// when there is none.
+//
+// It is due whenever the clocks of the zone show a time that the expression names.
+// Where they are changed the hour decides. An expression that names its hours, by
+// numbers or ranges, misses no firing and repeats none: a time that the change
+// leaves out is due as much later as the clocks are put forward, and of a time that
+// is shown twice the first counts. One with a wildcard for the hour (*, */2) goes by
+// the clocks alone: a time that is left out is not due, and one that is shown twice
+// is due twice.
 func (s Schedule) Next(t time.Time) time.Time {
-	switch {
-	case s.every > 0:
+	if s.every > 0 {
 		return t.Add(s.every)
-	case s.hours:
-		return s.spec.Next(t.In(s.zone))
 	}
-	// The search is for what a wall clock shows, in a zone that never changes.
-	for wall := wallClock(t.In(s.zone)); ; {
-		wall = s.spec.Next(wall)
-		if wall.IsZero() {
-			return wall
-		}
-		if at := s.resolve(wall); at.After(t) {
+	for span := t.In(s.zone); ; {
+		at, ok := s.nextInSpan(span, t)
+		if ok || at.IsZero() {
 			return at
 		}
+		span, t = at, at.Add(-1) // the change may be due itself
 	}
+}
+
+// nextInSpan is Next within the span around a time in which the clocks of its zone are
+// not changed. Where nothing is due in it ok is false, and at is its end, or zero when
+// there is nothing later either.
+func (s Schedule) nextInSpan(span, t time.Time) (at time.Time, ok bool) {
+	start, end := span.ZoneBounds()
+	now := offset(span)
+	from, late := t, time.Time{}
+	if !s.hours && !start.IsZero() {
+		before := offset(start.Add(-1))
+		// Clocks that were put back show again what they showed already.
+		if again := start.Add(before - now); from.Before(again) {
+			from = again.Add(-1)
+		}
+		// Clocks that were put forward left out what is due as much later.
+		if left := start.Add(now - before); t.Before(left) {
+			late = s.nextAt(t, before)
+			if !late.Before(left) {
+				late = time.Time{}
+			}
+		}
+	}
+	at = s.nextAt(from, now)
+	if !late.IsZero() && (at.IsZero() || late.Before(at)) {
+		at = late
+	}
+	if !at.IsZero() && !end.IsZero() && !at.Before(end) {
+		return end, false
+	}
+	return at, !at.IsZero()
+}
+
+// nextAt is Next in a zone whose clocks are always ahead of UTC by offset.
+func (s Schedule) nextAt(t time.Time, offset time.Duration) time.Time {
+	wall := s.spec.Next(t.UTC().Add(offset))
+	if wall.IsZero() {
+		return wall
+	}
+	return wall.Add(-offset).In(s.zone)
+}
+
+// offset is how much the clocks of t's zone are ahead of UTC at t.
+func offset(t time.Time) time.Duration {
+	_, seconds := t.Zone()
+	return time.Duration(seconds) * time.Second
 }
 
 // anyHour reports whether the hour of an expression is a wildcard.
 func anyHour(expr string) bool {
 	if fields := strings.Fields(expr); len(fields) == 5 {
-		return strings.HasPrefix(fields[1], "*") || fields[1] == "?"
+		return strings.ContainsAny(fields[1], "*?")
 	}
 	return expr == "@hourly"
-}
-
-// wallClock is what a clock on the wall shows, as a time in UTC.
-func wallClock(t time.Time) time.Time {
-	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
-}
-
-// resolve is when the zone's clocks first show wall, or, where they never do,
-// when they would if they had not been put forward.
-func (s Schedule) resolve(wall time.Time) time.Time {
-	const day = 24 * time.Hour // the clocks of a zone are changed less often
-	var before time.Time
-	for i, near := range [...]time.Time{wall.Add(-day), wall.Add(day)} {
-		_, offset := near.In(s.zone).Zone()
-		at := wall.Add(-time.Duration(offset) * time.Second).In(s.zone)
-		if wallClock(at).Equal(wall) {
-			return at
-		}
-		if i == 0 {
-			before = at
-		}
-	}
-	return before
 }
