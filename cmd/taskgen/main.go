@@ -6,6 +6,7 @@
 //
 //	taskgen [flags] [packages]
 //	taskgen explain [topic]
+//	taskgen explain schedule "30 2 * * *" [zone]
 //	taskgen -version
 //
 // Packages are named as for go list; without any it is the one in the current
@@ -45,6 +46,9 @@ Usage:
                                on a directive (task), a key (task.timeout), the
                                tags of fields (tags), a tag (secret), all rules
                                (rules) or a rule (TASK_NO_QUEUE)
+  taskgen explain schedule "30 2 * * *" [zone]
+                               print the next ten firings of a cron expression
+                               in a time zone (UTC), and what of it may be a slip
   taskgen -version             print the version
 
 Packages are named as for go list: ., ./..., example.com/x/tasks. Without any it
