@@ -56,8 +56,12 @@ func Add[T any](ctx context.Context, in Scheduler, when When, spec *runtime.Spec
 	return in.Schedule(ctx, o.job)
 }
 
-// ModifyPayload gives a job another payload, and, by WithWhen, another time. Generated
-// code calls it.
+// ModifyPayload gives a job another payload, and, by WithWhen, another time. What the
+// options do not name stays as the job has it: queue, priority, retries, timeout,
+// metadata, and a unique or group key that is not made from the payload. A key that
+// is made from the payload follows it. A job of another type, which is no alias of
+// the spec's, is replaced by what the spec and the options say. A Scheduler that is
+// not of this package is given that too, as Change.Task. Generated code calls it.
 func ModifyPayload[T any](ctx context.Context, in Scheduler, id JobID, spec *runtime.Spec[T], payload *T, opts ...Option) error {
 	o, err := build(spec, payload, opts)
 	if err != nil {
@@ -65,5 +69,6 @@ func ModifyPayload[T any](ctx context.Context, in Scheduler, id JobID, spec *run
 	}
 	return in.Modify(ctx, id, Change{
 		When: o.when, Task: o.job.Task, Overlap: o.job.Overlap, Missed: o.job.Missed, MaxMissed: o.job.MaxMissed,
+		amend: func(have *runtime.Task) (*runtime.Task, error) { return amend(have, spec, payload, o.enqueue) },
 	})
 }

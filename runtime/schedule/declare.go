@@ -302,7 +302,7 @@ func (r *reconciler) change(ctx context.Context, have *Status, job Job) error {
 	}
 	c := Change{Owner: r.owner}
 	if differs {
-		c.Task, c.Overlap = job.Task, job.overlap()
+		c.Task, c.Overlap, c.amend = job.Task, job.overlap(), job.amend
 	}
 	if !have.When.Equal(job.When) {
 		c.When = job.When
@@ -323,7 +323,7 @@ func (r *reconciler) add(ctx context.Context, job Job) error {
 
 // revive has a job that was cancelled be due again.
 func (r *reconciler) revive(ctx context.Context, job Job) error {
-	return r.in.Modify(ctx, job.ID, Change{When: job.When, Task: job.Task, Overlap: job.overlap(), Owner: r.owner})
+	return r.in.Modify(ctx, job.ID, Change{When: job.When, Task: job.Task, Overlap: job.overlap(), Owner: r.owner, amend: job.amend})
 }
 
 // A relay is a Scheduler that can have a job go on under another ID. A Service is
@@ -395,6 +395,14 @@ func (r *reconciler) do(f func() error) error {
 		return nil
 	}
 	return f()
+}
+
+// amend is the declared task with the metadata of the one that is there: an annotation
+// says none.
+func (j *Job) amend(have *runtime.Task) (*runtime.Task, error) {
+	t := j.Task.Clone()
+	t.Metadata = maps.Clone(have.Metadata)
+	return t, nil
 }
 
 func (j *Job) overlap() Overlap {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -70,7 +71,11 @@ func (s *Service) retire(ctx context.Context, id, to JobID) (*Entry, error) {
 func (s *Service) carryOn(ctx context.Context, old, e *Entry, when When) error {
 	task, overlap, now := e.Task, e.Overlap, s.m.Now()
 	e.Body = old.Clone().Body
+	task.Metadata = maps.Clone(old.Task.Metadata) // no declaration says any
 	e.Task, e.Overlap, e.UpdatedAt = task, overlap, now
+	if err := e.seal(s.m); err != nil {
+		return err
+	}
 	e.Seed, e.Handed, e.Last = old.seed(), nil, old.status().Last
 	e.State, e.Next = old.Handed.State, old.Handed.Next
 	e.rearm()

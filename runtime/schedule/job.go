@@ -16,7 +16,7 @@ var (
 	// ErrInvalidJob: the job contradicts itself, never fires, or its task cannot
 	// travel.
 	ErrInvalidJob = errors.New("taskgen: invalid job")
-	// ErrJobExists: there is a job with this ID.
+	// ErrJobExists: there is a job with this ID, and it has not ended.
 	ErrJobExists = errors.New("taskgen: the job exists")
 	// ErrJobNotFound: there is no job with this ID, or no more.
 	ErrJobNotFound = errors.New("taskgen: job not found")
@@ -31,8 +31,9 @@ var (
 // use by many goroutines.
 type Scheduler interface {
 	// Schedule keeps a job and returns its ID: the job's own, or a new UUIDv7. It
-	// is durable when the error is nil. Errors wrap ErrInvalidJob, ErrJobExists
-	// or runtime.ErrUnknownQueue.
+	// is durable when the error is nil. The ID of a job that has ended is free: the
+	// new job takes its place. Errors wrap ErrInvalidJob, ErrJobExists or
+	// runtime.ErrUnknownQueue.
 	Schedule(ctx context.Context, job Job) (JobID, error)
 	// Cancel ends a job: it is not due any more. A task of it that is on its queue
 	// is taken off where the queue can (runtime.Canceller), one that runs goes on.
@@ -80,6 +81,7 @@ type Job struct {
 	MaxMissed int
 	// Jitter delays each firing of a recurring job by a part of it that is told
 	// from the job's ID and the firing's time: jobs of one time are spread over it.
+	// It is bounded by the time to the next firing, so that firings keep their order.
 	Jitter time.Duration
 }
 
@@ -111,12 +113,14 @@ const (
 // A Change says what Modify changes. What is zero stays.
 type Change struct {
 	When      When
-	Task      *runtime.Task
+	Task      *runtime.Task // in place of the one that is there, with all its options; see ModifyPayload
 	Overlap   Overlap
 	Missed    Missed
 	MaxMissed int
 	Jitter    *time.Duration
 	Owner     string // who declares the job from now on
+
+	amend func(have *runtime.Task) (*runtime.Task, error) // makes Task of the one that is there; nil: Task it is
 }
 
 // State is where a job stands.

@@ -31,12 +31,12 @@ func (e *Entry) plan(now time.Time, missedAfter time.Duration) (plan, error) {
 		keep           = e.keepMissed()
 		at             = e.Next
 	)
-	for n := 0; !at.IsZero() && !e.dueAt(at).After(now); n++ {
+	for n := 0; !at.IsZero() && !e.dueBy(times, at).After(now); n++ {
 		if n == maxLook {
 			at = times.next(now.Add(-missedAfter))
 			continue
 		}
-		if now.Sub(e.dueAt(at)) > missedAfter {
+		if now.Sub(e.dueBy(times, at)) > missedAfter {
 			missed = append(missed, at)
 			if over := len(missed) - keep; over > 0 {
 				missed, p.skipped = missed[over:], p.skipped+int64(over)
@@ -66,13 +66,30 @@ func (e *Entry) keepMissed() int {
 // due is when the next firing is due, jitter included.
 func (e *Entry) due() time.Time { return e.dueAt(e.Next) }
 
-// dueAt adds the job's jitter to the time of a firing.
+// dueAt adds the job's jitter to the time of a firing: less than what lies between
+// it and the next one.
 func (e *Entry) dueAt(at time.Time) time.Time {
 	if e.Jitter <= 0 || at.IsZero() || !e.When.Recurring() {
 		return at
 	}
+	times, err := e.When.timetable()
+	if err != nil {
+		return at // it cannot be fired either
+	}
+	return e.dueBy(times, at)
+}
+
+// dueBy is dueAt for whoever has the timetable of the job.
+func (e *Entry) dueBy(times timetable, at time.Time) time.Time {
+	if e.Jitter <= 0 || at.IsZero() || !e.When.Recurring() {
+		return at
+	}
+	jitter := e.Jitter
+	if next := times.next(at); !next.IsZero() {
+		jitter = min(jitter, next.Sub(at))
+	}
 	sum := e.digest("jitter", at)
-	return at.Add(time.Duration(binary.BigEndian.Uint64(sum[:8]) % uint64(e.Jitter)))
+	return at.Add(time.Duration(binary.BigEndian.Uint64(sum[:8]) % uint64(max(jitter, 1))))
 }
 
 // digest is a hash of one thing about one firing: the same in every process.

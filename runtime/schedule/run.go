@@ -189,6 +189,9 @@ func (s *Service) settle(ctx context.Context, due []*Entry, outcomes []outcome, 
 func (s *Service) settleChanged(ctx context.Context, fired *Entry, o *outcome, now time.Time) error {
 	cancelled := false
 	err := modify(ctx, s.store, fired.ID, func(e *Entry) error {
+		if cancelled = e.seed() != fired.seed(); cancelled {
+			return nil // it has ended, and another job has its ID
+		}
 		cancelled = e.State == Cancelled && e.Handed == nil
 		if e.Next.Equal(o.was.Next) && e.When.Equal(o.was.When) {
 			s.note(e, o, now)

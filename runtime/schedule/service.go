@@ -96,12 +96,40 @@ func (s *Service) Schedule(ctx context.Context, job Job) (JobID, error) {
 		err = e.seal(s.m)
 	}
 	if err == nil {
-		err = s.store.Put(ctx, e)
+		err = s.add(ctx, e)
 	}
 	if err != nil {
 		return "", fmt.Errorf("schedule job %s: %w", e.ID, err)
 	}
 	return e.ID, nil
+}
+
+// add writes a new job, in place of one with its ID that has ended. A job that goes
+// on under another ID keeps its own, by which others find where it went.
+func (s *Service) add(ctx context.Context, e *Entry) error {
+	for {
+		err := s.store.Put(ctx, e)
+		switch {
+		case errors.Is(err, ErrJobNotFound): // forgotten in between
+			e.Version, e.Seed = 0, ""
+			continue
+		case !errors.Is(err, ErrJobExists) && !errors.Is(err, ErrConflict):
+			return err
+		}
+		have, failed := s.store.Get(ctx, e.ID)
+		switch {
+		case errors.Is(failed, ErrJobNotFound):
+			e.Version, e.Seed = 0, ""
+		case failed != nil:
+			return failed
+		case !have.ended() || have.Handed != nil:
+			return fmt.Errorf("%w: %s", ErrJobExists, e.ID)
+		default:
+			// Its firings are others than those of the job before, at the same times too.
+			e.Version, e.Seed = have.Version, JobID(uuid.Must(uuid.NewV7()).String())
+			e.rearm() // jitter goes by the seed
+		}
+	}
 }
 
 // retime sets when a job is due.
@@ -193,8 +221,10 @@ func (s *Service) Modify(ctx context.Context, id JobID, change Change) error {
 			return fmt.Errorf("%w: say when it is to be due again, or schedule a new one", ErrJobEnded)
 		}
 		now := s.m.Now()
-		change.apply(e)
-		err := s.check(e)
+		err := s.apply(&change, e)
+		if err == nil {
+			err = s.check(e)
+		}
 		if err == nil && change.Task != nil {
 			err = e.seal(s.m)
 		}
@@ -215,11 +245,20 @@ func (s *Service) Modify(ctx context.Context, id JobID, change Change) error {
 }
 
 // apply makes the changes that need no clock.
-func (c *Change) apply(e *Entry) {
+func (s *Service) apply(c *Change, e *Entry) error {
 	if c.Task != nil {
-		id := e.Task.ID
-		e.Task = c.Task.Clone()
-		e.Task.ID, e.Task.ScheduledFor = id, time.Time{}
+		task := c.Task.Clone()
+		if c.amend != nil {
+			have, err := s.unsealed(e)
+			if err != nil {
+				have = e.Task // its payload goes, and all else can be read
+			}
+			if task, err = c.amend(have); err != nil {
+				return err
+			}
+		}
+		task.ID, task.ScheduledFor = e.Task.ID, time.Time{}
+		e.Task = task
 	}
 	if c.Owner != "" {
 		e.Owner = c.Owner
@@ -236,6 +275,7 @@ func (c *Change) apply(e *Entry) {
 	if c.Jitter != nil {
 		e.Jitter = *c.Jitter
 	}
+	return nil
 }
 
 // Pause implements Scheduler.
@@ -274,7 +314,11 @@ func (s *Service) RunNow(ctx context.Context, id JobID) (string, error) {
 	case answers[0].Duplicate:
 		return answers[0].ID, fmt.Errorf("run job %s now: its last task %s is not done, and the job does not overlap: %w", id, answers[0].ID, runtime.ErrDuplicate)
 	}
+	seed := e.seed()
 	err = modify(ctx, s.store, id, func(e *Entry) error {
+		if e.seed() != seed {
+			return nil // another job has the ID now
+		}
 		e.Fired++
 		e.Last = Run{TaskID: t.ID, Due: now, State: Enqueued}
 		if e.Wake = e.due(); e.Paused || e.ended() {

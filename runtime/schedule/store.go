@@ -74,7 +74,8 @@ type Body struct {
 	CreatedAt time.Time     `json:"created_at"`
 	UpdatedAt time.Time     `json:"updated_at"`
 	// Seed is the ID that the job's firings are told by where that is not its own:
-	// that of the job that it was before.
+	// that of the job that it was before, or a new one where its ID was that of
+	// another job.
 	Seed JobID `json:"seed,omitempty"`
 	// Handed says that the job was ended to go on under another ID.
 	Handed *Handover `json:"handed,omitempty"`
@@ -151,13 +152,19 @@ func (e *Entry) status() Status {
 		s.handedTo = e.Handed.To
 	}
 	// A worker may have noted a firing before the service wrote that it fired.
-	if e.Noted.TaskID != "" && !e.Noted.Due.Before(e.Last.Due) {
+	if e.Noted.TaskID != "" && !e.Noted.Due.Before(e.Last.Due) && e.isOwn(&e.Noted) {
 		s.Last = e.Noted
 	}
 	if s.Last.State != "" && s.State != Cancelled && s.State != Missing {
 		s.State = s.Last.State
 	}
 	return s
+}
+
+// isOwn reports whether a run that was noted is one of this job, and not of another
+// that had its ID before.
+func (e *Entry) isOwn(r *Run) bool {
+	return e.Seed == "" || r.TaskID == e.Last.TaskID || r.TaskID == e.taskID("firing", r.Due)
 }
 
 // ended reports whether the job will not be due again.

@@ -1,0 +1,47 @@
+package schedule
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// amend returns the task that a job has with another payload.
+func amend[T any](have *runtime.Task, spec *runtime.Spec[T], payload *T, opts []runtime.EnqueueOption) (*runtime.Task, error) {
+	if have.Type == spec.Type || slices.Contains(spec.Aliases, have.Type) {
+		opts = append([]runtime.EnqueueOption{keep(have, spec)}, opts...)
+	}
+	return runtime.NewTask(spec, payload, have.CreatedAt, opts...)
+}
+
+// keep has a task with another payload take over all else of the one before. Keys
+// that the spec made from the payload before it makes from this one.
+func keep[T any](have *runtime.Task, spec *runtime.Spec[T]) runtime.EnqueueOption {
+	return func(t *runtime.Task) {
+		t.Queue, t.Priority, t.Timeout = have.Queue, have.Priority, have.Timeout
+		t.MaxRetries, t.RetryCount = have.MaxRetries, have.RetryCount
+		t.Metadata = maps.Clone(have.Metadata)
+		unique, group := made(have, spec)
+		if !unique {
+			t.UniqueKey, t.UniqueFor = have.UniqueKey, have.UniqueFor
+		}
+		if !group {
+			t.GroupKey = have.GroupKey
+		}
+	}
+}
+
+// made reports which keys of a task the spec makes from its payload. Of a payload
+// that cannot be read (sealed, or of another version) those that it could.
+func made[T any](have *runtime.Task, spec *runtime.Spec[T]) (unique, group bool) {
+	unique, group = spec.UniqueKey != nil, spec.GroupKey != nil
+	if !unique && !group {
+		return false, false
+	}
+	v, err := spec.Decode(have)
+	if err != nil {
+		return unique, group
+	}
+	return unique && spec.UniqueKey(&v) == have.UniqueKey, group && spec.GroupKey(&v) == have.GroupKey
+}
