@@ -177,14 +177,30 @@ func (p *Pool) refuse(l *lane, d *Delivery) error {
 	return nil
 }
 
-// conclude decides what becomes of the task and prepares the delivery for it.
-func (w *worker) conclude(it *item, c *taskContext, timeout time.Duration, err error) {
-	var v verdict
-	if err == nil && c.clean() {
-		v.outcome = Completed
-	} else {
-		v, err = judge(c, it.d.Task, timeout, err)
+// errNoVerdict is errNoOutcome of a retry policy.
+var errNoVerdict = errors.New("taskgen: the retry policy ended its goroutine (runtime.Goexit) and returned nothing")
+
+// conclude decides what becomes of the task.
+func (w *worker) conclude(it *item, c *taskContext, timeout time.Duration, cause error) {
+	if cause == nil && c.clean() {
+		w.settle(it, c, verdict{outcome: Completed}, nil)
+		return
 	}
+	var v verdict
+	var err error
+	judged := false
+	defer func() { // also when the policy ends the goroutine
+		if !judged {
+			v, err = verdict{outcome: Died}, fmt.Errorf("%v; when asked whether to retry: %w", cause, errNoVerdict) //nolint:errorlint // nothing can be asked of the cause
+		}
+		w.settle(it, c, v, err)
+	}()
+	v, err = judge(c, it.d.Task, timeout, cause)
+	judged = true
+}
+
+// settle prepares the delivery for what becomes of the task.
+func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 	c.finish()
 	now := time.Now()
 	w.done, w.took, w.at = it, now.Sub(w.begun), now

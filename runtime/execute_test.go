@@ -291,6 +291,25 @@ func TestPanicOfAMiddlewareOrARetryPolicyIsAFailure(t *testing.T) {
 	})
 }
 
+func TestRetryPolicyThatEndsItsGoroutineIsFinalAndLeavesNothingLeased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.r.Handle(Policy{Type: "job", Queue: "q", Retry: RetryPolicy{Retryable: func(error) bool { goruntime.Goexit(); return true }}},
+			HandlerFunc(func(_ context.Context, task *Task) error {
+				if task.ID == "exit" {
+					goruntime.Goexit()
+				}
+				return errors.New("the cause")
+			}))
+		b.putTask(&Task{ID: "fails", MaxRetries: 1})
+		b.putTask(&Task{ID: "exit", MaxRetries: 1})
+		b.drain(PoolConfig{Workers: 1})
+		require.Len(t, b.q().dead, 2)
+		assert.Contains(t, b.q().dead[0].Metadata[MetaFailureReason], "the cause; when asked whether to retry: "+errNoVerdict.Error())
+		assert.Contains(t, b.q().dead[1].Metadata[MetaFailureReason], errNoVerdict.Error())
+	})
+}
+
 func TestHandlerThatEndsItsGoroutineFailsAndItsWorkerLivesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPoolBench(t)
