@@ -33,9 +33,15 @@ type Redriven struct {
 	// Kept are those that could not be moved, with the reason: the ID is on the
 	// queue again, as a rule.
 	Kept map[string]error
-	// Until is when the redrive began, or its Filter.Before: letters that died later
-	// are not of it. To go on with one that was broken off, call it again with
-	// Filter.Before set to this.
+	// Later counts the letters that Filter chooses and that died at Until or after it,
+	// by the clocks of their workers: while the redrive ran, or on a machine whose
+	// clock is ahead. They are where they were. It is 0 on queues that list their dead
+	// letters, where the list says what is of the redrive, and where Filter.Before is
+	// set.
+	Later int
+	// Until is Filter.Before or, where that is zero, just after the redrive began and
+	// after all that it listed had died. To go on with one that was broken off, and
+	// leave out what has died since, call it again with Filter.Before set to this.
 	Until time.Time
 }
 
@@ -43,20 +49,35 @@ type Redriven struct {
 // their retries to be used anew and runtime.MetaRedriveCount raised. Each is on
 // the queue before it leaves the dead letter queue. It moves a batch at a time and
 // remembers nothing: one that was killed on the way is gone on with by calling it
-// again. Letters that die while it runs are left alone. An error tells of what is
+// again. Letters that die while it runs are left alone (see Redriven.Later for those
+// that pass for such). An error tells of what is
 // beyond single letters; Redriven says what was done until then.
 //
 // On a queue that cannot list its dead letters it goes through all of them once, moves
 // those that are chosen as they come, and hides the others until it is done (see
 // Config.Provider): no more than MaxReceived.
 func (b *Box) Redrive(ctx context.Context, r Redrive) (done Redriven, err error) {
-	if done.Until = r.Filter.Before; done.Until.IsZero() {
-		done.Until = b.m.Now()
-		r.Filter.Before = done.Until
+	limit := r.Filter.Before
+	if done.Until = limit; limit.IsZero() {
+		done.Until = b.m.Now().Add(1) // what died at this instant is of it
 	}
 	limiter := newLimiter(r.Rate)
-	if s, ok := b.shelf.(*receivingShelf); ok && !r.DryRun {
-		err := b.sift(ctx, s, sieve{&r.Filter, r.IDs, limiter}, func(w *walk, ds []*runtime.Delivery) error {
+	s, receives := b.shelf.(*receivingShelf)
+	later := make(map[string]bool)
+	inTime := func(l *Letter) bool {
+		switch {
+		case !limit.IsZero() || l.FailedAt.Before(done.Until):
+			return true
+		case receives:
+			later[l.ID] = true
+			done.Later = len(later)
+			return false
+		}
+		done.Until = l.FailedAt.Add(1)
+		return true
+	}
+	if receives && !r.DryRun {
+		err := b.sift(ctx, s, sieve{&r.Filter, r.IDs, inTime, limiter}, func(w *walk, ds []*runtime.Delivery) error {
 			moved, err := b.revive(ctx, s, w, ds)
 			return r.note(&done, moved, err)
 		})
@@ -65,7 +86,7 @@ func (b *Box) Redrive(ctx context.Context, r Redrive) (done Redriven, err error)
 		}
 		return done, err
 	}
-	chosen, err := b.chosen(ctx, &r.Filter, r.IDs)
+	chosen, err := b.chosen(ctx, &r.Filter, r.IDs, inTime)
 	if err != nil || r.DryRun {
 		done.Moved = len(chosen)
 		return done, err
@@ -135,15 +156,15 @@ func (b *Box) revive(ctx context.Context, s *receivingShelf, w *walk, ds []*runt
 }
 
 // chosen lists the IDs of the letters that f chooses, of those in only where that
-// is not nil. It comes before the first is moved: pages of a list would shift under
-// the moves.
-func (b *Box) chosen(ctx context.Context, f *Filter, only []string) (ids []string, err error) {
+// is not nil, and of those that also passes, where that is not nil. It comes before the
+// first is moved: pages of a list would shift under the moves.
+func (b *Box) chosen(ctx context.Context, f *Filter, only []string, also func(*Letter) bool) (ids []string, err error) {
 	want := make(map[string]bool, len(only))
 	for _, id := range only {
 		want[id] = true
 	}
-	err = b.each(ctx, f, func(t *runtime.Task, _ *Letter) error {
-		if only == nil || want[t.ID] {
+	err = b.each(ctx, f, func(t *runtime.Task, l *Letter) error {
+		if (only == nil || want[t.ID]) && (also == nil || also(l)) {
 			ids = append(ids, t.ID)
 		}
 		return nil
@@ -179,7 +200,7 @@ func (b *Box) DiscardMatching(ctx context.Context, f Filter) (n int, err error) 
 		})
 		return n, err
 	}
-	ids, err := b.chosen(ctx, &f, nil)
+	ids, err := b.chosen(ctx, &f, nil, nil)
 	if err != nil {
 		return 0, err
 	}

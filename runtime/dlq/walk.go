@@ -146,7 +146,8 @@ func (w *walk) end(ctx context.Context) (err error) {
 // A sieve is what a walk looks for.
 type sieve struct {
 	filter  *Filter
-	ids     []string // nil: all that the filter chooses
+	ids     []string           // nil: all that the filter chooses
+	also    func(*Letter) bool // has the last word; nil: none
 	limiter *rate.Limiter
 }
 
@@ -169,7 +170,7 @@ func (b *Box) sift(ctx context.Context, s *receivingShelf, of sieve, do func(w *
 		}
 		chosen := slices.DeleteFunc(ds, func(d *runtime.Delivery) bool {
 			l := b.letter(d.Task)
-			return origin(d.Task) != b.name || of.ids != nil && !missing[d.Task.ID] || !of.filter.Matches(&l)
+			return origin(d.Task) != b.name || of.ids != nil && !missing[d.Task.ID] || !of.filter.Matches(&l) || of.also != nil && !of.also(&l)
 		})
 		if len(chosen) == 0 {
 			continue

@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(tb testing.TB) runtime.Provider, types ...runti
 			"a redrive that is broken off is gone on with":            resuming,
 			"a redrive that is cut off in a call loses none":          cutting,
 			"what dies while a redrive runs is left alone":            dying,
+			"what died now or by a clock that is ahead is redriven":   ahead,
 			"a letter whose ID is on the queue again":                 meeting,
 			"an edited payload is held to its schema":                 editing,
 			"what is discarded is gone for good":                      discarding,

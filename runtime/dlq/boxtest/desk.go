@@ -176,6 +176,9 @@ func (d *desk) lists(f dlq.Filter, want []string, what string) {
 	d.check(slices.Equal(got, want), "%s: the letters are %q, want %q", what, got, want)
 }
 
+// receives reports whether letters can be seen by receiving them alone.
+func (d *desk) receives() bool { return !d.q.Capabilities().Browse }
+
 // take takes the given tasks from the queue, completes them, and returns them by ID.
 // It fails unless there are these alone, and on a queue that refuses IDs each once.
 func (d *desk) take(ids ...string) map[string]*runtime.Task {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
 // redrive does r, fails unless it moves want letters and keeps none, and returns what
@@ -122,11 +123,54 @@ func cutting(d *desk) {
 }
 
 func dying(d *desk) {
-	ids := d.buryMails(3)
-	d.bury(d.q, d.mail("late"), time.Now().Add(time.Hour), errors.New("x"))
-	d.redrive(dlq.Redrive{Filter: dlq.Filter{Queue: name}}, 3, "a redrive of those that are dead by now")
-	d.take(ids...)
+	d.buryMails(4)
+	rate, _ := pace(4)
+	dead := false
+	done := d.redrive(dlq.Redrive{Rate: rate, Progress: func(int) {
+		if !dead {
+			d.enqueue(d.q, d.mail("late"))
+		}
+		for !dead {
+			ds, err := d.q.Dequeue(d.ctx, 1, lease)
+			d.ok(err, "dequeue")
+			for _, x := range ds {
+				if dead = x.Task.ID == "late"; !dead {
+					d.ok(d.q.Complete(d.ctx, ds), "complete")
+					continue
+				}
+				runtime.Bury(x.Task, name, time.Now(), errors.New("x"))
+				d.ok(d.q.DeadLetter(d.ctx, ds), "dead letter")
+			}
+		}
+	}}, 4, "a redrive of those that are dead by now")
+	d.check(done.Later == 0 || done.Later == 1 && d.receives(), "%d died later", done.Later)
 	d.lists(dlq.Filter{}, []string{"late"}, "left")
+}
+
+// ahead redrives by a clock that stands still at the death of the third of four
+// letters.
+func ahead(d *desk) {
+	ids := d.buryMails(4)
+	m := runtime.NewManager(runtime.ManagerConfig{Clock: queuetest.NewClock(died.Add(2 * time.Second))})
+	d.ok(m.Open(d.ctx, d.p, d.q.Config()), "open the queue by a clock of its own")
+	defer func() { d.ok(m.Close(), "close it") }()
+	box, err := dlq.Open(m, name, dlq.Config{Router: router(), Provider: d.p, PageSize: 7})
+	d.ok(err, "open the box")
+	d.box = box
+	if !d.receives() {
+		done := d.redrive(dlq.Redrive{}, 4, "a redrive")
+		d.check(done.Later == 0 && done.Until.After(died.Add(3*time.Second)), "%d died later than %s", done.Later, done.Until)
+		d.take(ids...)
+		return
+	}
+	for _, dry := range []bool{true, false} {
+		done := d.redrive(dlq.Redrive{DryRun: dry}, 3, "a redrive of what died by now")
+		d.check(done.Later == 1, "%d died later, want the one that was left", done.Later)
+	}
+	d.take(ids[:3]...)
+	d.lists(dlq.Filter{}, ids[3:], "left")
+	d.redrive(dlq.Redrive{Filter: dlq.Filter{Before: died.Add(time.Hour)}}, 1, "a redrive that says before when")
+	d.take(ids[3:]...)
 }
 
 // meeting enqueues another task with the ID of a letter.
