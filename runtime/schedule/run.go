@@ -14,7 +14,7 @@ import (
 const claimed = 256
 
 // maxWait is how long a service waits for the store to tell of news before it
-// looks itself.
+// looks itself, and how long at most after a failure.
 const maxWait = 10 * time.Second
 
 // The pauses after a failure of the store, or before a firing is tried again.
@@ -24,26 +24,46 @@ const (
 )
 
 // Run fires jobs until ctx ends; then it finishes the batch it is at, and returns
-// nil. While the store is away it tries on.
+// nil. While the store is away or full it tries on, after pauses that grow from 100
+// milliseconds to 10 seconds. When the store is closed it logs that and returns nil.
 func (s *Service) Run(ctx context.Context) error {
 	failures := 0
 	for ctx.Err() == nil {
 		_, wait, err := s.fireBatch(ctx)
-		if err != nil && ctx.Err() == nil {
-			failures++
-			s.log().Error("cannot look for due jobs, trying on", slog.Any("error", err))
-			wait = pause(failures)
-		} else {
+		switch {
+		case err == nil:
 			failures = 0
-		}
-		if wait < 0 || wait > maxWait {
-			wait = maxWait
-		}
-		if wait > 0 {
-			s.store.Wait(ctx, wait)
+			if wait < 0 || wait > maxWait {
+				wait = maxWait
+			}
+			if wait > 0 {
+				s.store.Wait(ctx, wait)
+			}
+		case ctx.Err() != nil:
+		case errors.Is(err, errStoreClosed):
+			s.log().Error("the store of jobs is closed: no more are fired", slog.Any("error", err))
+			return nil
+		default:
+			failures++
+			s.log().Error("cannot fire due jobs, trying on", slog.Any("error", err))
+			// Not by the store, which ends a Wait at once while a job is due.
+			sleep(ctx, min(pause(failures), maxWait))
 		}
 	}
 	return nil
+}
+
+// errStoreClosed is the end of a Run. That a queue is closed is not.
+var errStoreClosed = errors.New("job store")
+
+// sleep waits for d or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }
 
 // FireDue fires the jobs that are due now, once, and returns how many tasks were
@@ -69,6 +89,9 @@ func pause(failures int) time.Duration {
 // how long there is nothing else to do: 0 when there may be more at once.
 func (s *Service) fireBatch(ctx context.Context) (n int, wait time.Duration, err error) {
 	due, now, wait, err := s.store.Claim(ctx, claimed, s.cfg.Lease)
+	if errors.Is(err, runtime.ErrClosed) {
+		return 0, 0, fmt.Errorf("%w: %w", errStoreClosed, err)
+	}
 	if err != nil || len(due) == 0 {
 		return 0, wait, err
 	}
