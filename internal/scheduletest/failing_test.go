@@ -23,8 +23,9 @@ var errFull = errors.New("the disk is full")
 type failingStore struct {
 	schedule.Store
 	job          schedule.JobID
-	claim, write error // of every Claim and Settle; nil: none
-	well         int   // the Claim that goes well all the same, counted from 1
+	claim, write error         // of every Claim and Settle; nil: none
+	well         int           // the Claim that goes well all the same, counted from 1
+	in           time.Duration // from which on the job is due in truth
 	tries        []time.Time
 }
 
@@ -54,7 +55,7 @@ func runFailing(t *testing.T, s *failingStore, d time.Duration) (lines []string)
 	service := schedule.New(s, m, schedule.Config{Logger: slog.New(slog.NewTextHandler(&said, nil))})
 	template := task()
 	template.CreatedAt = time.Now()
-	id, err := service.Schedule(t.Context(), schedule.Job{When: schedule.At(time.Now()), Task: template})
+	id, err := service.Schedule(t.Context(), schedule.Job{When: schedule.At(time.Now().Add(s.in)), Task: template})
 	require.NoError(t, err)
 	s.job = id
 	running, stop := context.WithTimeout(t.Context(), d)
@@ -67,6 +68,7 @@ func TestServicePausesAfterEveryFailureOfItsStore(t *testing.T) {
 	for name, s := range map[string]*failingStore{
 		"claims fail while a job is due":      {claim: errFull},
 		"what became of a job is not kept":    {write: errFull},
+		"a job is given out that is not due":  {in: time.Hour},
 		"a queue is closed and not the store": {write: fmt.Errorf("take back: %w", runtime.ErrClosed)},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -81,6 +81,14 @@ func TestOnQueueCancelsAndMovesWhatTheBrokerCan(t *testing.T) {
 			m, q := openReports(t, p, nil)
 			in := schedule.OnQueue(m)
 
+			never := later(0)
+			never.When = schedule.At(time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC))
+			_, err = in.Schedule(ctx, never)
+			require.NoError(t, err)
+			never.When = schedule.At(time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC))
+			_, err = in.Schedule(ctx, never)
+			require.ErrorIs(t, err, schedule.ErrInvalidJob)
+
 			id, err := in.Schedule(ctx, later(time.Hour))
 			require.NoError(t, err)
 			if err := in.Cancel(ctx, id); c.cancel {
@@ -102,7 +110,7 @@ func TestOnQueueCancelsAndMovesWhatTheBrokerCan(t *testing.T) {
 			moved := time.Now()
 			ds, err := q.Dequeue(ctx, 10, time.Minute)
 			require.NoError(t, err)
-			require.Len(t, ds, 1, "the cancelled one does not come")
+			require.Len(t, ds, 1, "neither the cancelled one comes nor that of the year 9999")
 			require.False(t, time.Now().Before(ds[0].Task.ScheduledFor), "not early")
 			require.Less(t, time.Since(moved), 10*time.Minute, "by its new time")
 			require.NoError(t, q.Complete(ctx, ds))

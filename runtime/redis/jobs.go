@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -259,8 +260,8 @@ func (s *jobs) Claim(ctx context.Context, limit int, lease time.Duration) (due [
 		return nil, now, 0, errReply
 	}
 	now = time.Unix(seconds, micros*int64(time.Microsecond))
-	if wait = time.Duration(ms) * time.Millisecond; ms < 0 {
-		wait = -1
+	if wait = -1; ms >= 0 {
+		wait = time.Duration(min(ms, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 	}
 	due, err = entries(list[3:])
 	return due, now, wait, err
@@ -275,8 +276,20 @@ func (s *jobs) Note(ctx context.Context, id schedule.JobID, run schedule.Run) er
 	if err != nil {
 		return err
 	}
-	_, err = s.run(ctx, jobsNote, string(id), fmt.Sprintf("%0*d", noteDigits, max(run.Due.UnixNano(), 0)), text)
+	_, err = s.run(ctx, jobsNote, string(id), fmt.Sprintf("%0*d", noteDigits, noteTime(run.Due)), text)
 	return err
+}
+
+// noteTime is the Unix time of a firing in nanoseconds; one that does not fit (before
+// 1970 and after 2262) becomes the nearest that does.
+func noteTime(due time.Time) int64 {
+	switch s := due.Unix(); {
+	case s < 0:
+		return 0
+	case s >= math.MaxInt64/int64(time.Second):
+		return math.MaxInt64
+	}
+	return due.UnixNano()
 }
 
 // Wait implements schedule.Store. One connection blocks for all that wait in the

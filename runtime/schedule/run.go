@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -104,7 +105,10 @@ func (s *Service) fireBatch(ctx context.Context) (n int, wait time.Duration, err
 		b.add(i, e)
 	}
 	n = b.enqueue(ctx)
-	return n, 0, s.settle(ctx, due, b.outcomes, now)
+	if err = s.settle(ctx, due, b.outcomes, now); err == nil && !b.moved() {
+		err = fmt.Errorf("the store gave out %d jobs that are not due, among them %s", len(due), due[0].ID)
+	}
+	return n, 0, err
 }
 
 // A batch is what is fired together.
@@ -179,6 +183,14 @@ func (b *batch) enqueue(ctx context.Context) (n int) {
 		}
 	}
 	return n
+}
+
+// moved reports whether anything became of one of the jobs. Where nothing did, the
+// store would give them out again and again.
+func (b *batch) moved() bool {
+	return slices.ContainsFunc(b.outcomes, func(o outcome) bool {
+		return o.err != nil || o.fired+o.skipped > 0 || !o.plan.next.Equal(o.was.Next)
+	})
 }
 
 func (o *outcome) fire(taskID string, at time.Time) {

@@ -48,9 +48,11 @@ type Entry struct {
 	ID      JobID
 	Version int64
 	Owner   string
-	Wake    time.Time // when a service is to look after it; zero: never
-	Forget  time.Time // when it is removed; zero: never
-	Noted   Run       // what was noted last
+	// Wake is when a service is to look after it, and Forget when it is removed; zero:
+	// never. A store may take a time after 2262 for the latest that it keeps, and one
+	// before 1970 for the earliest.
+	Wake, Forget time.Time
+	Noted        Run // what was noted last
 	Body
 }
 

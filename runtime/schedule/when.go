@@ -17,7 +17,7 @@ type When struct {
 	cron, zone string
 }
 
-// At is once, at the given time. A time that has passed: now.
+// At is once, at the given time, of the years 1 to 9999. A time that has passed: now.
 func At(t time.Time) When { return When{at: t.Round(0)} }
 
 // In is once, d after the call that schedules the job.
@@ -118,15 +118,29 @@ func (w When) fixed(now time.Time) (When, error) {
 	case w.IsZero():
 		return w, fmt.Errorf("%w: it does not say when: give it At, In, Every or Cron", ErrInvalidJob)
 	case w.in != 0:
-		return At(now.Add(w.in)), nil
-	case w.cron != "":
-		if _, err := crontab.Parse(w.cron, w.zone); err != nil {
-			return w, fmt.Errorf("%w: %w", ErrInvalidJob, err)
-		}
-	case w.every != 0 && w.every < minEvery:
-		return w, fmt.Errorf("%w: it is due every %s, and at least %s must lie between", ErrInvalidJob, w.every, minEvery)
+		w = At(now.Add(w.in))
+	}
+	if w.Recurring() {
+		return w, w.checkRecurring()
+	}
+	// The times that have a form in RFC 3339: every store and queue takes them.
+	if year := w.at.UTC().Year(); year < 1 || year > 9999 || w.at.IsZero() {
+		return w, fmt.Errorf("%w: it is due outside of the years 1 to 9999", ErrInvalidJob)
 	}
 	return w, nil
+}
+
+// checkRecurring returns an error wrapping ErrInvalidJob where w has no times.
+func (w When) checkRecurring() error {
+	switch {
+	case w.cron != "":
+		if _, err := crontab.Parse(w.cron, w.zone); err != nil {
+			return fmt.Errorf("%w: %w", ErrInvalidJob, err)
+		}
+	case w.every != 0 && w.every < minEvery:
+		return fmt.Errorf("%w: it is due every %s, and at least %s must lie between", ErrInvalidJob, w.every, minEvery)
+	}
+	return nil
 }
 
 // timetable tells the times of w.

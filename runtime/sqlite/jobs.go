@@ -118,12 +118,13 @@ func (t *tx) putJob(e *schedule.Entry, body []byte) error {
 	return nil
 }
 
-// stamp is a time as the file keeps it; 0 for none.
+// stamp is a time as the file keeps it; 0 for none, and for one that does not fit the
+// nearest that does.
 func stamp(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
-	return max(t.UnixNano(), 1)
+	return max(nanos(t), 1)
 }
 
 func unstamp(n int64) time.Time {

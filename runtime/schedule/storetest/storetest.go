@@ -43,6 +43,7 @@ func Run(t *testing.T, make func(tb testing.TB) Place) {
 		"entries are forgotten in their time":                forgets,
 		"notes follow the newest firing":                     notes,
 		"claim says how long nothing will be due":            waits,
+		"any date is kept in its place":                      dates,
 		"a put wakes who waits":                              wakes,
 		"many who claim at once share the entries":           shares,
 	} {
@@ -337,6 +338,55 @@ func waits(s *shop) {
 	wait()
 	d = wait()
 	s.check(d > 0 && d <= lease+time.Millisecond, "a lease of %s ends first, not %s", lease, d)
+}
+
+// dates has entries of all times that a job may have: those of the far future are not
+// due, and those of the far past are.
+func dates(s *shop) {
+	last := time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC)
+	late := []time.Time{ // the first alarm is a new one each time
+		last, time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2554, 7, 22, 0, 0, 0, 0, time.UTC), s.Now().Add(1<<63 - 1),
+		time.Date(2262, 4, 12, 0, 0, 0, 0, time.UTC), time.Date(2262, 4, 11, 23, 47, 16, 0, time.UTC), // Unix nanoseconds end
+	}
+	for i, at := range late {
+		e := s.put(fmt.Sprint("late-", i), at)
+		got, err := s.Open().Get(ctx, e.ID)
+		s.ok(err)
+		a, err := got.MarshalJSON()
+		s.ok(err)
+		b, err := e.MarshalJSON()
+		s.ok(err)
+		s.check(string(a) == string(b), "body\n%s\nwant\n%s", a, b)
+		s.check(got.Wake.Year() >= 2262, "it wakes at %s, want %s", got.Wake, at)
+		es, _, wait, err := s.Claim(ctx, 10, lease)
+		s.ok(err)
+		s.check(len(es) == 0, "%s is due", at)
+		s.check(wait > 100*365*24*time.Hour, "it is %s to %s", wait, at)
+	}
+	ended := s.entry("ended", time.Time{})
+	ended.Forget = last
+	s.ok(s.Put(ctx, ended))
+	early := []time.Time{
+		time.Time{}.Add(1), time.Date(1200, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1677, 9, 21, 0, 0, 0, 0, time.UTC),
+		time.Unix(-1, 0), time.Unix(0, 0), time.Unix(0, 1),
+	}
+	for i, at := range early {
+		s.put(fmt.Sprint("early-", i), at)
+		es := s.claim(10)
+		s.check(len(es) == 1 && es[0].Next.Equal(at), "claimed %v, and %s is due", names(es), at)
+		es[0].Wake = time.Time{}
+		s.ok(s.Settle(ctx, es))
+	}
+	_, err := s.Get(ctx, "ended")
+	s.ok(err)
+	run := func(due time.Time) schedule.Run { return schedule.Run{TaskID: due.String(), Due: due} }
+	for _, at := range []time.Time{s.Now(), last} {
+		s.ok(s.Note(ctx, "late-0", run(at)))
+		s.ok(s.Note(ctx, "late-0", run(early[0]))) // of a firing before
+		got, err := s.Get(ctx, "late-0")
+		s.ok(err)
+		s.check(got.Noted.Due.Equal(at), "the note is of %s, want %s", got.Noted.Due, at)
+	}
 }
 
 func wakes(s *shop) {
