@@ -184,10 +184,15 @@ func timePast(w *world) {
 func timeFar(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	far := delays(q, 20*365*24*time.Hour, 12*time.Hour, 10*time.Minute)[0]
-	due := w.now().Add(far)
-	w.put(q, 1, func(t *runtime.Task) { t.ScheduledFor = due })
+	dues := []time.Time{w.now().Add(far)}
+	if q.Capabilities().MaxDelay == runtime.Unlimited { // the last time that a task may have
+		dues = append(dues, time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC))
+	}
+	for _, due := range dues {
+		w.put(q, 1, func(t *runtime.Task) { t.ScheduledFor = due })
+	}
 	w.put(q, 1)
 	w.takeOne(q, long)
-	w.nothing(q, "with one task due in %s", far)
-	w.counts(q, "with one task of the far future", 0, 1, 1, 0)
+	w.nothing(q, "with tasks due at %v", dues)
+	w.counts(q, "with tasks of the far future", 0, int64(len(dues)), 1, 0)
 }
