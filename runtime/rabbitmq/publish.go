@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -85,13 +86,22 @@ func (l *letter) publishing() amqp.Publishing {
 			p.Headers[headerCrashes] = int64(l.crashes)
 		}
 		if !l.due.IsZero() {
-			p.Headers[headerDue] = l.due.UnixNano()
+			p.Headers[headerDue] = nanos(l.due)
 			if l.line > 0 {
 				p.Headers[headerLine] = int64(l.line)
 			}
 		}
 	}
 	return p
+}
+
+// nanos is the Unix time in nanoseconds of a time to come; one that does not fit (after
+// 2262) becomes the last that does.
+func nanos(due time.Time) int64 {
+	if due.Unix() >= math.MaxInt64/int64(time.Second) {
+		return math.MaxInt64
+	}
+	return due.UnixNano()
 }
 
 // short cuts what AMQP could not carry.
