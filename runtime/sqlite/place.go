@@ -48,6 +48,18 @@ func (p *place) check() error {
 	return nil
 }
 
+// explain returns why a call failed. The file may have gone after the check, and SQLite
+// calls that an I/O error.
+func (p *place) explain(err error) error {
+	if err == nil || errors.Is(err, ErrFileGone) {
+		return err
+	}
+	if gone := p.check(); gone != nil {
+		return fmt.Errorf("%w: %w", gone, err)
+	}
+	return err
+}
+
 // among reports whether one of the paths leads to the open file.
 func (p *place) among(paths []string) bool {
 	return slices.ContainsFunc(paths, func(path string) bool {

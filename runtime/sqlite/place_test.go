@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -61,6 +62,29 @@ func TestAFileThatGoesWhileATaskIsWrittenIsNoticed(t *testing.T) {
 }
 
 // TestWhoWaitsLearnsThatTheFileIsGone has nobody write, so that the writer cannot tell.
+// TestAFailureOfAFileThatIsGoneSaysSo: SQLite says no more than that it cannot read or
+// write.
+func TestAFailureOfAFileThatIsGoneSaysSo(t *testing.T) {
+	broken := errors.New("disk I/O error")
+	for name, do := range map[string]func(p *Provider, f func(*tx)) error{
+		"read":  func(p *Provider, f func(*tx)) error { return p.reader.do(within(t), 0, f) },
+		"write": func(p *Provider, f func(*tx)) error { return p.writer.do(within(t), 1, f) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := newFile(t)
+			p := openFile(t, path)
+			require.NotErrorIs(t, do(p, func(tx *tx) { tx.fail(broken) }), ErrFileGone)
+			err := do(p, func(tx *tx) {
+				require.NoError(t, os.Rename(path, path+".away"))
+				tx.fail(broken)
+			})
+			require.ErrorIs(t, err, ErrFileGone)
+			require.ErrorIs(t, err, broken)
+			require.NoError(t, os.Rename(path+".away", path))
+		})
+	}
+}
+
 func TestWhoWaitsLearnsThatTheFileIsGone(t *testing.T) {
 	of := usualPace
 	of.quiet = 20 * time.Millisecond

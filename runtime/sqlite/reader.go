@@ -50,6 +50,9 @@ func (r *reader) do(ctx context.Context, now int64, f func(*tx)) error {
 	if err := ctx.Err(); err != nil && t.err != nil {
 		return errors.Join(err, t.err)
 	}
+	if r.place != nil {
+		return r.place.explain(t.err)
+	}
 	return t.err
 }
 

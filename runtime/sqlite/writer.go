@@ -257,7 +257,7 @@ func (w *writer) transact(calls []*call, visit []int64) error {
 	}
 	if t.err != nil {
 		w.lobby.restore(served)
-		return t.err
+		return w.place.explain(t.err)
 	}
 	for _, c := range served {
 		c.done <- nil
@@ -307,7 +307,7 @@ func (w *writer) begin() error {
 	if err := w.place.check(); err != nil {
 		return err
 	}
-	return w.c.begin()
+	return w.place.explain(w.c.begin())
 }
 
 // look notes whether another connection has written since the last time.
