@@ -27,15 +27,12 @@ func timetable(expr, zone string, now time.Time, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, err)
 		return exitError
 	}
-	if zone == "" {
-		zone = "UTC"
-	}
 	loc, err := crontab.Zone(zone)
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitError
 	}
-	fmt.Fprintf(stdout, "%s in %s:\n\n", expr, zone)
+	fmt.Fprintf(stdout, "%s in %s:\n\n", expr, loc)
 	at := now
 	for range firings {
 		if at = s.Next(at); at.IsZero() {

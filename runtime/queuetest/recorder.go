@@ -37,12 +37,20 @@ func record(tb testing.TB, f func(tb testing.TB)) *recorder {
 	}
 	inGoroutine(func() { f(r) })
 	cancel()
-	for len(r.cleanups) > 0 {
-		last := r.cleanups[len(r.cleanups)-1]
-		r.cleanups = r.cleanups[:len(r.cleanups)-1]
+	for last := r.lastCleanup(); last != nil; last = r.lastCleanup() {
 		inGoroutine(last)
 	}
 	return r
+}
+
+// lastCleanup takes the cleanup that was asked for last; nil: there are no more.
+func (r *recorder) lastCleanup() (last func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(r.cleanups); n > 0 {
+		last, r.cleanups = r.cleanups[n-1], r.cleanups[:n-1]
+	}
+	return last
 }
 
 func (r *recorder) note(failed bool, line string) {
@@ -64,7 +72,11 @@ func (r *recorder) place() string {
 	}
 }
 
-func (r *recorder) text() string { return strings.Join(r.lines, "\n") }
+func (r *recorder) text() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Join(r.lines, "\n")
+}
 
 // Helper marks its caller as package testing does.
 func (r *recorder) Helper() {
@@ -76,8 +88,13 @@ func (r *recorder) Helper() {
 	r.helpers[f.Function] = true
 }
 
+func (r *recorder) Cleanup(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cleanups = append(r.cleanups, f)
+}
+
 func (r *recorder) Context() context.Context { return r.ctx }
-func (r *recorder) Cleanup(f func())         { r.cleanups = append(r.cleanups, f) }
 func (r *recorder) Log(args ...any)          { r.note(false, fmt.Sprintln(args...)) }
 func (r *recorder) Logf(format string, args ...any) {
 	r.note(false, fmt.Sprintf(format, args...))
@@ -97,6 +114,7 @@ func (r *recorder) Fatal(args ...any) {
 	goruntime.Goexit()
 }
 
+func (r *recorder) Fail()    { r.Error("Fail") }
 func (r *recorder) FailNow() { r.Fatal("FailNow") }
 
 func (r *recorder) Failed() bool {

@@ -50,9 +50,9 @@ func Run(t *testing.T, h Harness) {
 	missing := h.lacks(t)
 	book := newBook(&h)
 	t.Cleanup(func() { book.publish(t) })
+	tr := &trial{h: &h, wakeups: watchWakeups(t.Context())}
 	// Tests of brokers wait for most of their time. They are run side by side by
 	// more than the number of processors, which is what t.Parallel would allow.
-	tr := &trial{h: &h, wakeups: watchWakeups(t.Context())}
 	room := make(chan struct{}, max(sideBySide, goruntime.GOMAXPROCS(0)))
 	var laws sync.WaitGroup
 	for law := Contract; int(law) < len(lawTexts); law++ {

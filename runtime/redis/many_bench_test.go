@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -36,11 +37,21 @@ func BenchmarkManyQueues(b *testing.B) {
 	}
 }
 
+// resting reports whether so many lanes are waited for, all of them over connections
+// that are shared.
+func (ws *watchers) resting(lanes int) bool {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for i := range ws.shared {
+		lanes -= len(ws.shared[i].lanes)
+	}
+	return lanes == 0 && !slices.ContainsFunc(ws.own, func(w watcher) bool { return w.running })
+}
+
 func manyQueues(b *testing.B, queues int) {
 	const (
-		n      = 100_000
-		settle = 12 * time.Second
-		idle   = 20 * time.Second
+		n    = 100_000
+		idle = 20 * time.Second // is measured
 	)
 	s := own(b, "--appendonly", "no", "--maxclients", "15000")
 	p := open(b, s.URL, WithLogger(slog.New(slog.DiscardHandler)))
@@ -68,7 +79,7 @@ func manyQueues(b *testing.B, queues int) {
 	pool, err := runtime.NewPool(m, r, runtime.PoolConfig{Workers: 10, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(b, err)
 	require.NoError(b, pool.Start(ctx))
-	time.Sleep(settle)
+	require.Eventually(b, func() bool { return p.watchers.resting(queues) }, 5*soon, 10*time.Millisecond, "all queues are waited for over shared connections")
 
 	cpu, server, began := ownCPU(b), serverCPU(b, c), time.Now()
 	time.Sleep(idle)

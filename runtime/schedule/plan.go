@@ -31,12 +31,16 @@ func (e *Entry) plan(now time.Time, missedAfter time.Duration) (plan, error) {
 		keep           = e.keepMissed()
 		at             = e.Next
 	)
-	for n := 0; !at.IsZero() && !e.dueBy(times, at).After(now); n++ {
+	for n := 0; !at.IsZero(); n++ {
+		due := e.dueBy(times, at)
+		if due.After(now) {
+			break
+		}
 		if n == maxLook {
 			at = times.next(now.Add(-missedAfter))
 			continue
 		}
-		if now.Sub(e.dueBy(times, at)) > missedAfter {
+		if now.Sub(due) > missedAfter {
 			missed = append(missed, at)
 			if over := len(missed) - keep; over > 0 {
 				missed, p.skipped = missed[over:], p.skipped+int64(over)
