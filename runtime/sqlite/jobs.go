@@ -355,14 +355,15 @@ func (s *jobs) awaited() bool {
 
 // look tells those who wait, after another connection has written, whether the first
 // alarm is not the one that they have read. It is the watcher's.
-func (s *jobs) look(r *reader) {
+func (s *jobs) look(r *reader) error {
 	if !s.awaited() {
-		return
+		return nil
 	}
-	// An error is no news: the next look will meet it again.
-	if alarm, err := s.first(context.Background(), r); err == nil {
+	alarm, err := s.first(context.Background(), r)
+	if err == nil {
 		s.tell(func(known int64) bool { return known != alarm })
 	}
+	return err
 }
 
 // tell has those look for themselves to whom what they have read is news.

@@ -149,31 +149,40 @@ func (rs *results) awaitedIDs() []string {
 // look wakes those who wait for the results that have come since the last look.
 // After a time in which nobody waited it does not go through all that came
 // meanwhile, but has everybody look for themselves. It is the watcher's.
-func (rs *results) look(r *reader) {
-	ids := rs.awaitedIDs()
-	if len(ids) == 0 {
+func (rs *results) look(r *reader) error {
+	if !rs.awaited() {
 		rs.followed = false
-		return
+		return nil
 	}
-	// An error is no news: the next look will meet it again.
-	_ = r.do(context.Background(), 0, func(t *tx) {
+	seen := rs.seen
+	var ids []string
+	err := r.do(context.Background(), 0, func(t *tx) {
 		if !rs.followed {
 			row := t.query(sqlResultLast)
 			if row.next() {
-				rs.seen, rs.followed = row.int(0), true
+				seen = row.int(0)
 			}
 			row.done()
 			return
 		}
-		ids = ids[:0]
-		for row := t.query(sqlResultNew, rs.seen); row.next(); {
-			rs.seen = row.int(0)
+		for row := t.query(sqlResultNew, seen); row.next(); {
+			seen = row.int(0)
 			ids = append(ids, row.text(1))
 		}
 	})
+	if err != nil {
+		return err
+	}
+	if !rs.followed {
+		// Only now: one who has come since the last result was read may still have
+		// missed it, and one who comes after this looks for themselves.
+		ids = rs.awaitedIDs()
+	}
+	rs.seen, rs.followed = seen, true
 	for _, id := range ids {
 		rs.wake(id)
 	}
+	return nil
 }
 
 // close ends every Await.

@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"bytes"
+	goruntime "runtime"
 	"testing"
 	"time"
 
@@ -42,5 +44,70 @@ func TestAResultOfTheSameProcessNeedsNoLook(t *testing.T) {
 	}()
 	require.Eventually(t, p.results.awaited, soon, time.Millisecond)
 	require.NoError(t, p.Results().PutResult(within(t), "a", []byte("1"), "", time.Minute))
+	require.Equal(t, "1", <-got)
+}
+
+// TestAResultIsHeardOfByOneWhoComesDuringTheFirstLook has somebody come, and their result
+// be written, after the watcher has begun to look and before it reads which result is the
+// last.
+func TestAResultIsHeardOfByOneWhoComesDuringTheFirstLook(t *testing.T) {
+	path := newFile(t)
+	p, other := openFile(t, path), openFile(t, path)
+	p.watcher.close()
+	r, err := newReader(path)
+	require.NoError(t, err)
+	defer r.close()
+	_, err = p.results.enter("the first")
+	require.NoError(t, err)
+
+	r.mu.Lock() // the look has to wait where it reads
+	looked := make(chan error, 1)
+	go func() { looked <- p.results.look(r) }()
+	require.Eventually(t, func() bool {
+		stacks := make([]byte, 1<<20)
+		return bytes.Contains(stacks[:goruntime.Stack(stacks, true)], []byte("sqlite.(*reader).do("))
+	}, soon, time.Millisecond)
+	news, err := p.results.enter("the second")
+	require.NoError(t, err)
+	_, _, found, err := p.results.get(within(t), "the second")
+	require.NoError(t, err)
+	require.False(t, found)
+	require.NoError(t, other.Results().PutResult(within(t), "the second", []byte("1"), "", time.Minute))
+	r.mu.Unlock()
+	require.NoError(t, <-looked)
+	require.NoError(t, p.results.look(r))
+	select {
+	case <-news:
+	default:
+		t.Fatal("the result was written and the one who waits for it is not told")
+	}
+}
+
+// TestAFailedLookIsRepeated has looks fail from before a result is written until after.
+func TestAFailedLookIsRepeated(t *testing.T) {
+	path := newFile(t)
+	p, other := openFile(t, path), openFile(t, path)
+	p.watcher.close()
+	r, err := newReader(path)
+	require.NoError(t, err)
+	r.place = &place{paths: [3]string{path + "-elsewhere"}}
+	w := newWatcher(r, p.lobby, p.results, p.jobs, p.watcher.place, nil, usualPace)
+	go w.loop()
+	defer w.close()
+	got := make(chan string, 1)
+	go func() {
+		data, err := p.Results().Await(within(t), "a")
+		if err != nil {
+			data = []byte(err.Error())
+		}
+		got <- string(data)
+	}()
+	require.Eventually(t, func() bool { return w.looks.Load() > 0 }, soon, time.Millisecond)
+	require.NoError(t, other.Results().PutResult(within(t), "a", []byte("1"), "", time.Minute))
+	before := w.looks.Load()
+	require.Eventually(t, func() bool { return w.looks.Load() > before+1 }, soon, time.Millisecond)
+	r.mu.Lock()
+	r.place = nil
+	r.mu.Unlock()
 	require.Equal(t, "1", <-got)
 }

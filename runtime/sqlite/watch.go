@@ -98,12 +98,8 @@ func (w *watcher) watch() bool {
 			stirred = time.Now()
 		}
 		w.looks.Add(1)
-		// An error is no news: the next look, or the writer, will meet it again.
-		if v, err := w.reader.c.number(sqlDataVersion); err == nil && v != seen {
+		if v, err := w.reader.c.number(sqlDataVersion); err == nil && v != seen && w.look() {
 			seen, stirred = v, time.Now()
-			w.lobby.look(w.reader)
-			w.results.look(w.reader)
-			w.jobs.look(w.reader)
 		}
 		if time.Since(checked) >= w.pace.quiet {
 			checked = time.Now()
@@ -125,6 +121,13 @@ func (w *watcher) watch() bool {
 		}
 	}
 	return true
+}
+
+// look has those who wait learn what was written. It reports false where it could not
+// read all of it: then the next look is for the same.
+func (w *watcher) look() bool {
+	w.lobby.look(w.reader)
+	return errors.Join(w.results.look(w.reader), w.jobs.look(w.reader)) == nil
 }
 
 // check has those who wait learn that the file is gone: they would wait for what
