@@ -18,6 +18,7 @@ import (
 // Config is how much is measured.
 type Config struct {
 	Rounds int
+	More   int // rounds at most, for the links on which some rate differs too much between rounds
 	Tasks  int // of a stage
 	// Limit is the longest time of a stage; LinkLimit that of one over a link with
 	// an added round trip, where slow contenders take a hundred times as long and a
@@ -83,6 +84,7 @@ func (c Contest) main(ctx context.Context, args []string, out io.Writer) error {
 	flags.DurationVar(&cfg.Limit, "limit", 3*time.Second, "longest `time` of a stage; the rate is that of the tasks until then")
 	flags.DurationVar(&cfg.LinkLimit, "link-limit", time.Second, "longest `time` of a stage with an added round trip")
 	flags.IntVar(&cfg.Rounds, "rounds", 3, "rounds, at least 3")
+	flags.IntVar(&cfg.More, "more", 3, "rounds more at most, while some rate differs by more than 1.5 times between rounds")
 	flags.IntVar(&cfg.Idle, "idle", 50, "idle pickups measured in a round")
 	flags.IntVar(&cfg.Delayed, "delayed", 100, "delayed tasks in a round")
 	flags.BoolVar(&cfg.Quiet, "quiet", false, "do not tell how far it is")
@@ -104,7 +106,7 @@ func (c Contest) main(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("-only: %w", err)
 	}
-	if cfg.Rounds < 3 || cfg.Tasks < 1 || cfg.Limit <= 0 || cfg.Idle < 0 || cfg.Delayed < 0 {
+	if cfg.Rounds < 3 || cfg.More < 0 || cfg.Tasks < 1 || cfg.Limit <= 0 || cfg.Idle < 0 || cfg.Delayed < 0 {
 		return errors.New("it takes at least 3 rounds and a positive number of tasks and limit")
 	}
 	ours := c.Contenders[0].Name

@@ -18,10 +18,11 @@ import (
 
 // What all contenders have in common.
 const (
-	Batch       = 200 // tasks in one call of EnqueueBatch
-	Callers     = 32  // goroutines that enqueue at the same time
-	Workers     = 32  // handlers that may run at the same time
-	PayloadSize = 300 // bytes
+	Batch       = 200  // tasks in one call of EnqueueBatch
+	Callers     = 32   // goroutines that enqueue at the same time
+	Workers     = 32   // handlers that may run at the same time
+	UnderWay    = 1000 // tasks of Flow that are enqueued and not handled, at most
+	PayloadSize = 300  // bytes
 )
 
 // A Contender is one way to use the broker.
@@ -60,6 +61,11 @@ type Delayer interface {
 // A Counter counts the tasks that were not acknowledged.
 type Counter interface {
 	Left(ctx context.Context) (int64, error)
+}
+
+// A Process is a queue whose client is not this process. CPU is what it has used so far.
+type Process interface {
+	CPU(ctx context.Context) (time.Duration, error)
 }
 
 // Payload is the NoopTask that is due at the given time, as JSON of PayloadSize

@@ -9,6 +9,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,7 +80,7 @@ func TestARunFillsTheWholeResult(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "example.json")
 	var shown bytes.Buffer
 	require.NoError(t, example(t).main(t.Context(), []string{
-		"-tasks", "300", "-idle", "1", "-delayed", "2", "-links", "0s,1ms", "-quiet", "-out", out,
+		"-tasks", "300", "-idle", "1", "-delayed", "2", "-links", "0s,1ms", "-quiet", "-more", "0", "-out", out,
 		"-limit", "1m", "-link-limit", "1m", // all of them are done, however busy the machine is
 	}, &shown))
 	data, err := os.ReadFile(out)
@@ -171,6 +173,92 @@ func TestADrainEndsWithItsTimeWhenTasksDoNotCome(t *testing.T) {
 		require.Equal(t, 5, done.tasks)
 		require.Equal(t, 200*time.Millisecond, done.took)
 		require.NoError(t, q.Close(t.Context()))
+	})
+}
+
+// A slower queue takes its time with the first tasks that it is given.
+func TestARateThatDiffersBetweenRoundsIsMeasuredAgainAndMarked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opened := 0
+		c := Contender{Name: "taskgen", Open: func(context.Context, string) (Queue, error) {
+			opened++
+			return steps{d: time.Duration(opened) * time.Millisecond}, nil
+		}}
+		broker := &Broker{Clear: func(context.Context) error { return nil }}
+		r := run{cfg: Config{Rounds: 3, More: 2, Tasks: 10, Limit: time.Minute, Stages: []Stage{One}, Quiet: true}, broker: broker, say: func(string, ...any) {}}
+		samples, err := r.rounds(t.Context(), []Contender{c}, &link{}, 1)
+		require.NoError(t, err)
+		require.Len(t, samples[0], 5, "three rounds and two more")
+		require.True(t, summarizeRate(One, samples[0], samples[0]).Unsteady())
+		r.cfg.Rounds = 3
+		c.Open = func(context.Context, string) (Queue, error) { return steps{d: time.Millisecond}, nil }
+		samples, err = r.rounds(t.Context(), []Contender{c}, &link{}, 1)
+		require.NoError(t, err)
+		require.Len(t, samples[0], 3)
+	})
+}
+
+// steps takes so long for each task.
+type steps struct{ d time.Duration }
+
+func (s steps) Enqueue(context.Context) error {
+	time.Sleep(s.d)
+	return nil
+}
+
+func (steps) Work(context.Context, func(int64)) (func(context.Context) error, error) {
+	return func(context.Context) error { return nil }, nil
+}
+func (steps) Close(context.Context) error { return nil }
+
+// A most is a queue that is slow to work off, and notes how many tasks were on it.
+type most struct {
+	held, seen atomic.Int64
+	tasks      chan struct{}
+}
+
+func (q *most) Enqueue(context.Context) error {
+	if n := q.held.Add(1); n > q.seen.Load() {
+		q.seen.Store(n)
+	}
+	q.tasks <- struct{}{}
+	return nil
+}
+
+func (q *most) Work(_ context.Context, handle func(int64)) (func(context.Context) error, error) {
+	done := make(chan struct{})
+	var worker sync.WaitGroup
+	worker.Go(func() {
+		for {
+			select {
+			case <-q.tasks:
+				time.Sleep(time.Millisecond)
+				q.held.Add(-1)
+				handle(0)
+			case <-done:
+				return
+			}
+		}
+	})
+	return func(context.Context) error {
+		close(done)
+		worker.Wait()
+		return nil
+	}, nil
+}
+
+func (*most) Close(context.Context) error { return nil }
+
+func TestTasksUnderWayAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &most{tasks: make(chan struct{}, 1<<20)}
+		l, err := flow(t.Context(), q, Size{Tasks: 5 * UnderWay, Limit: time.Minute})
+		require.NoError(t, err)
+		require.Equal(t, 5*UnderWay+1, l.tasks)
+		require.LessOrEqual(t, q.seen.Load(), int64(UnderWay+1+Callers), "those that are handled and not yet told are few")
+		l, err = flow(t.Context(), q, Size{Tasks: 1 << 40, Limit: time.Second})
+		require.NoError(t, err)
+		require.LessOrEqual(t, l.took, 2*time.Second, "who waits to enqueue is called back")
 	})
 }
 

@@ -28,7 +28,9 @@ type Link struct {
 	Probe *Probe        `json:"probe,omitempty"`
 	Tasks int           `json:"tasks_at_most"`
 	Limit float64       `json:"seconds_at_most"` // of a stage
-	Cases []Case        `json:"cases"`
+	// Rounds are more than those of the result where rates were unsteady.
+	Rounds int    `json:"rounds"`
+	Cases  []Case `json:"cases"`
 }
 
 // A Case is one contender over one link.
@@ -51,6 +53,12 @@ type Rate struct {
 	Times report.Summary `json:"taskgen_times"`
 }
 
+// steady is how many times the least rate of a stage's rounds the largest may be.
+const steady = 1.5
+
+// Unsteady reports whether the rounds differ so much that the median says little.
+func (r *Rate) Unsteady() bool { return r.Max > steady*r.Min }
+
 func newResult(c Contest, cfg Config, b *Broker) *Result {
 	return &Result{
 		Machine: report.ThisMachine(), Broker: c.Broker, Server: b.About, Payload: PayloadSize,
@@ -62,7 +70,7 @@ func newResult(c Contest, cfg Config, b *Broker) *Result {
 // is what the others are compared with.
 func (r *Result) add(l Link, cfg Config, contenders []Contender, samples [][]*sample) {
 	size := cfg.size(l.RTT)
-	l.Tasks, l.Limit = size.Tasks, size.Limit.Seconds()
+	l.Tasks, l.Limit, l.Rounds = size.Tasks, size.Limit.Seconds(), len(samples[0])
 	for i, c := range contenders {
 		l.Cases = append(l.Cases, summarize(c, samples[i], samples[0]))
 	}
@@ -171,11 +179,11 @@ func (r *Result) Times(goal float64, link, peer string, stage Stage) []report.Go
 }
 
 // Beside are the goals, over loopback, of a broker whose client alone is the
-// ceiling: 0.6 of its rates, and twice those of a peer.
-func (r *Result) Beside(alone, peer string) []report.Goal {
+// ceiling: such a part of its rates, and twice those of a peer.
+func (r *Result) Beside(part float64, alone, peer string) []report.Goal {
 	var goals []report.Goal
 	for _, stage := range []Stage{Many, Batches, Drain, Flow} {
-		goals = append(goals, r.Times(0.6, Loopback, alone, stage)...)
+		goals = append(goals, r.Times(part, Loopback, alone, stage)...)
 	}
 	for _, stage := range []Stage{Many, Drain, Flow} {
 		goals = append(goals, r.Times(2, Loopback, peer, stage)...)

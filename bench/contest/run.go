@@ -48,8 +48,8 @@ type Broker struct {
 const (
 	CPUMicros = "cpu_us" // of the broker
 	Requests  = "requests"
-	// ClientMicros is the CPU time of this process, which is counted for every
-	// broker.
+	// ClientMicros is the CPU time of the client's process, which is counted for
+	// every broker: this one, or that of a [Process].
 	ClientMicros = "client_cpu_us"
 )
 
@@ -158,12 +158,13 @@ func Run(ctx context.Context, c Contest, cfg Config) (result *Result, err error)
 // there is but one round to be had.
 const warmUp = 0
 
-// rounds runs the rounds of one link. Who begins moves on by one each round.
+// rounds runs the rounds of one link, and more where a rate is unsteady. Who begins moves
+// on by one each round.
 func (r *run) rounds(ctx context.Context, contenders []Contender, l *link, first int) ([][]*sample, error) {
 	samples := make([][]*sample, len(contenders))
 	warm := *r
 	warm.cfg = r.cfg.warmUp()
-	for round := first; round <= r.cfg.Rounds; round++ {
+	for round := first; round <= r.cfg.Rounds || round <= r.cfg.Rounds+r.cfg.More && unsteady(samples); round++ {
 		for i := range contenders {
 			i = (i + round) % len(contenders)
 			began := time.Now()
@@ -182,4 +183,16 @@ func (r *run) rounds(ctx context.Context, contenders []Contender, l *link, first
 		}
 	}
 	return samples, nil
+}
+
+// unsteady reports whether the rates of some contender's stage were unsteady.
+func unsteady(samples [][]*sample) bool {
+	for _, rounds := range samples {
+		for _, stage := range Stages {
+			if r := summarizeRate(stage, rounds, rounds); r != nil && r.Unsteady() {
+				return true
+			}
+		}
+	}
+	return false
 }

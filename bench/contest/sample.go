@@ -86,7 +86,7 @@ func (r *run) stage(ctx context.Context, c Contender, link *link, stage Stage, s
 		if err != nil {
 			return err
 		}
-		before, err := r.counters(ctx)
+		before, err := r.counters(ctx, q)
 		if err != nil {
 			return err
 		}
@@ -109,7 +109,7 @@ func (r *run) stage(ctx context.Context, c Contender, link *link, stage Stage, s
 		if l.tasks == 0 {
 			return fmt.Errorf("nothing was done within %s", size.Limit)
 		}
-		after, err := r.counters(ctx)
+		after, err := r.counters(ctx, q)
 		if err != nil {
 			return err
 		}
@@ -155,8 +155,8 @@ func (r *run) with(ctx context.Context, c Contender, link *link, f func(Queue) e
 	return errors.Join(f(q), q.Close(ctx))
 }
 
-// counters are those of the broker, and what this process has used itself.
-func (r *run) counters(ctx context.Context) (map[string]float64, error) {
+// counters are those of the broker, and what the client of a queue has used.
+func (r *run) counters(ctx context.Context, q Queue) (map[string]float64, error) {
 	all, err := r.broker.counters(ctx)
 	if err != nil {
 		return nil, err
@@ -164,6 +164,12 @@ func (r *run) counters(ctx context.Context) (map[string]float64, error) {
 	if all == nil {
 		all = make(map[string]float64)
 	}
-	all[ClientMicros] = float64(report.CPUTime()) / float64(time.Microsecond)
+	used := report.CPUTime()
+	if other, ok := q.(Process); ok {
+		if used, err = other.CPU(ctx); err != nil {
+			return nil, err
+		}
+	}
+	all[ClientMicros] = float64(used) / float64(time.Microsecond)
 	return all, nil
 }

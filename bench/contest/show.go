@@ -13,7 +13,7 @@ func (r *Result) Show(w io.Writer) error {
 	fmt.Fprintf(w, "%s %s/%s, %s, GOMAXPROCS %d\n%s\n%d rounds, %d bytes a task, %d workers\n",
 		m.Go, m.OS, m.Arch, m.CPU, m.GOMAXPROCS, r.Server, r.Rounds, r.Payload, r.Workers)
 	for _, l := range r.Links {
-		fmt.Fprintf(w, "\n== %s: up to %s tasks or %g s a stage\n", l.Name, report.Count(float64(l.Tasks)), l.Limit)
+		fmt.Fprintf(w, "\n== %s: up to %s tasks or %g s a stage, %d rounds\n", l.Name, report.Count(float64(l.Tasks)), l.Limit, l.Rounds)
 		if p := l.Probe; p != nil {
 			fmt.Fprintf(w, "the way to the broker: %.2f ms of round trip, %s requests/s in pipelines of %d on %d connections\n",
 				p.RoundTripMS, report.Count(p.PerSecond), p.InFlight, p.Connections)
@@ -44,7 +44,7 @@ func (l *Link) show(w io.Writer) error {
 			continue
 		}
 		fmt.Fprintln(w)
-		header := []string{string(stage) + ", tasks/s", "min", "median", "taskgen is min", "median", "CPU µs/task", "broker's", "requests/task"}
+		header := []string{string(stage) + ", tasks/s", "least", "median", "most", "taskgen is, least", "median", "most", "CPU µs/task", "broker's", "requests/task"}
 		if err := report.Table(w, header, rows); err != nil {
 			return err
 		}
@@ -78,10 +78,18 @@ func (r *Rate) columns() []string {
 		return fmt.Sprintf(format, s.Median)
 	}
 	return []string{
-		report.Count(r.Min), report.Count(r.Median),
-		fmt.Sprintf("%.2f×", r.Times.Min), fmt.Sprintf("%.2f×", r.Times.Median),
+		report.Count(r.Min), report.Count(r.Median), report.Count(r.Max) + mark(r),
+		fmt.Sprintf("%.2f×", r.Times.Min), fmt.Sprintf("%.2f×", r.Times.Median), fmt.Sprintf("%.2f×", r.Times.Max),
 		cost(ClientMicros, "%.1f"), cost(CPUMicros, "%.1f"), cost(Requests, "%.2f"),
 	}
+}
+
+// mark is what stands beside a rate whose rounds differ too much.
+func mark(r *Rate) string {
+	if r.Unsteady() {
+		return " (unsteady)"
+	}
+	return ""
 }
 
 func ms(v float64) string { return fmt.Sprintf("%.2f", v) }

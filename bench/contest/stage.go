@@ -97,19 +97,33 @@ func drain(ctx context.Context, q Queue, held int, limit time.Duration) (load, e
 	return l, nothingLeft(ctx, q, c)
 }
 
-// flow enqueues and works off at the same time. There is a task before the
-// workers begin: some of them sleep when they find none.
+// flow enqueues and works off at the same time. All contenders are offered the same: by
+// Callers, one task a call, and no more than UnderWay that are not handled yet. A queue
+// that fills faster than it drains would be measured on its enqueues, and its workers
+// on what these leave of the machine.
+//
+// There is a task before the workers begin: some of them sleep when they find none.
 func flow(ctx context.Context, q Queue, size Size) (load, error) {
 	if err := q.Enqueue(ctx); err != nil {
 		return load{}, err
 	}
 	c := newCount(size.Tasks + 1)
+	underWay := make(chan struct{}, UnderWay)
 	began := time.Now()
-	stop, err := q.Work(ctx, c.handle)
+	stop, err := q.Work(ctx, func(due int64) {
+		c.handle(due)
+		select {
+		case <-underWay:
+		default: // the first one, or one that came twice
+		}
+	})
 	if err != nil {
 		return load{}, err
 	}
-	if _, err := fill(ctx, q, size); err != nil {
+	limited, cancel := context.WithTimeout(ctx, size.Limit)
+	defer cancel()
+	bounded := bound{q, underWay, limited}
+	if _, err := enqueue(ctx, bounded, Callers, 1, size); err != nil && limited.Err() == nil {
 		return load{}, err
 	}
 	c.wait(ctx, size.Limit-time.Since(began))
@@ -118,6 +132,22 @@ func flow(ctx context.Context, q Queue, size Size) (load, error) {
 		return l, fmt.Errorf("stop the workers: %w", err)
 	}
 	return l, nothingLeft(ctx, q, c)
+}
+
+// A bound is a queue whose Enqueue waits while too many tasks are under way.
+type bound struct {
+	Queue
+	underWay chan struct{}
+	limited  context.Context // ends with the stage
+}
+
+func (b bound) Enqueue(ctx context.Context) error {
+	select {
+	case b.underWay <- struct{}{}:
+		return b.Queue.Enqueue(ctx)
+	case <-b.limited.Done():
+		return b.limited.Err()
+	}
 }
 
 // nothingLeft is an error when all tasks were handled but some of them were not

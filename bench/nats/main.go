@@ -30,7 +30,7 @@ var declared = contest.Contest{
 // goals are held against who does the same: every publish and every ack is
 // confirmed by the server. The others are there to show what that costs.
 func goals(r *contest.Result) []report.Goal {
-	return r.Beside(rawConfirmedName, watermillName)
+	return r.Beside(0.7, rawConfirmedName, watermillName)
 }
 
 // start starts a server with the settings it has by itself: what it has confirmed

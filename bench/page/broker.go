@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/taskgen/taskgen/bench/contest"
@@ -11,12 +9,8 @@ import (
 )
 
 // broker renders a part of the results of a contest: "goals", "settings", or the
-// name of a link; or "profile", which is a file of text beside them.
+// name of a link.
 func broker(results, name, part string) (string, error) {
-	if part == "profile" {
-		text, err := os.ReadFile(filepath.Join(results, name+"-profile.txt"))
-		return "```text\n" + string(text) + "```\n", err
-	}
 	var r contest.Result
 	if err := read(results, name, &r); err != nil {
 		return "", err
@@ -32,7 +26,42 @@ func broker(results, name, part string) (string, error) {
 			return rates(&r.Links[i]) + "\n" + costs(&r.Links[i]), nil
 		}
 	}
-	return "", fmt.Errorf("there is no part %q: goals, settings, profile or the name of a link are", part)
+	return "", fmt.Errorf("there is no part %q: goals, settings or the name of a link are", part)
+}
+
+// brokers are the files of results that ratios takes together.
+var brokers = []string{"redis", "nats", "rabbitmq", "sqs"}
+
+// ratios says how many times as fast taskgen is as everybody else, over loopback.
+func ratios(results string) (string, error) {
+	stages := []contest.Stage{contest.Many, contest.Drain, contest.Flow}
+	t := newTable("taskgen is so many times as fast as", string(stages[0]), string(stages[1]), string(stages[2]))
+	for _, name := range brokers {
+		var r contest.Result
+		if err := read(results, name, &r); err != nil {
+			return "", err
+		}
+		for _, l := range r.Links {
+			if l.Name != contest.Loopback {
+				continue
+			}
+			for _, c := range l.Cases[1:] {
+				if len(c.Rates) == 0 {
+					continue
+				}
+				row := []string{c.Name + ", " + r.Broker}
+				for _, stage := range stages {
+					if rate := c.Rates[stage]; rate != nil {
+						row = append(row, fmt.Sprintf("%s (%s–%s)", times(rate.Times.Median), times(rate.Times.Min), times(rate.Times.Max)))
+					} else {
+						row = append(row, "–")
+					}
+				}
+				t.row(row...)
+			}
+		}
+	}
+	return t.String(), nil
 }
 
 func goals(r *contest.Result) string {
@@ -61,12 +90,16 @@ func settings(r *contest.Result) string {
 
 func rates(l *contest.Link) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Up to %s tasks or %g s a stage.", report.Count(float64(l.Tasks)), l.Limit)
+	fmt.Fprintf(&b, "Up to %s tasks or %g s a stage", report.Count(float64(l.Tasks)), l.Limit)
+	if l.Rounds > 0 {
+		fmt.Fprintf(&b, ", %d rounds", l.Rounds)
+	}
+	b.WriteString(".")
 	if p := l.Probe; p != nil {
 		fmt.Fprintf(&b, " The way to the broker: %.2f ms of round trip, %s requests/s in pipelines.", p.RoundTripMS, report.Count(p.PerSecond))
 	}
 	b.WriteString("\n\n")
-	header := []string{"tasks/s (taskgen is so many times as fast, at least)"}
+	header := []string{"tasks/s (taskgen is so many times as fast, least to most)"}
 	for _, stage := range contest.Stages {
 		header = append(header, string(stage))
 	}
@@ -82,15 +115,23 @@ func rates(l *contest.Link) string {
 			case rate == nil:
 				row = append(row, "–")
 			case i == 0:
-				row = append(row, report.Count(rate.Median))
+				row = append(row, median(rate))
 			default:
-				row = append(row, fmt.Sprintf("%s (%s×, %s×)", report.Count(rate.Median), times(rate.Times.Median), times(rate.Times.Min)))
+				row = append(row, fmt.Sprintf("%s (%s×, %s–%s)", median(rate), times(rate.Times.Median), times(rate.Times.Min), times(rate.Times.Max)))
 			}
 		}
 		t.row(row...)
 	}
 	b.WriteString(t.String())
 	return b.String()
+}
+
+// median is that of a rate, and says so where the rounds differ too much.
+func median(r *contest.Rate) string {
+	if r.Unsteady() {
+		return "≈ " + report.Count(r.Median)
+	}
+	return report.Count(r.Median)
 }
 
 // times writes a multiple with as many digits as mean something.

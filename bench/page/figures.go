@@ -13,6 +13,8 @@ import (
 // figures renders a part of a file of results.
 func figures(results, name, part string) (string, error) {
 	switch name {
+	case "brokers":
+		return ratios(results)
 	case "memory":
 		return memory(results)
 	case "sqlite":

@@ -20,7 +20,7 @@ var declared = contest.Contest{
 	Broker:     "rabbitmq",
 	Start:      start,
 	Contenders: []contest.Contender{taskgen(), watermillAMQP(), gocloudRabbit(), raw()},
-	Goals:      func(r *contest.Result) []report.Goal { return r.Beside(rawName, watermillName) },
+	Goals:      func(r *contest.Result) []report.Goal { return r.Beside(0.6, rawName, watermillName) },
 }
 
 // start starts a broker of one node. Every contender uses a quorum queue: what the

@@ -1,5 +1,5 @@
-// Command redis measures taskgen on Redis beside asynq and machinery, and beside
-// the client alone, with no-op tasks.
+// Command redis measures taskgen on Redis beside asynq, machinery and BullMQ, and
+// beside the client alone, with no-op tasks.
 package main
 
 import (
@@ -14,7 +14,7 @@ var declared = contest.Contest{
 	Broker: "redis",
 	Start:  contenders.Start,
 	Contenders: []contest.Contender{
-		contenders.Taskgen(), contenders.Asynq(), contenders.AsynqEager(), Machinery(), contenders.Raw(),
+		contenders.Taskgen(), contenders.Asynq(), contenders.AsynqEager(), Machinery(), BullMQ(), contenders.Raw(),
 	},
 	Goals: goals,
 }

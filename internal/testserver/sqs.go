@@ -2,25 +2,12 @@ package testserver
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 )
-
-const getNode = `the SQS emulators need Node.js 20 or later with npm: %s. Get it:
-    Debian 13, Ubuntu 25.04   sudo apt-get install nodejs npm
-    Fedora                    sudo dnf install nodejs npm
-    macOS                     brew install node
-    elsewhere                 https://nodejs.org/en/download
-or let TASKGEN_TEST_SQS_ENDPOINT name an SQS that runs already`
 
 // The SQS emulators, which are npm packages. Neither keeps anything beyond its
 // process, so that a Restart empties it.
@@ -89,99 +76,7 @@ func sqsReady(ctx context.Context, addr string) error {
 	return nil
 }
 
-// emulators are the paths of Node.js and of the launcher among the installed
-// packages. The folder's name says what was installed. Processes that come at
-// the same time each install beside it and the first one's stays.
+// emulators are the paths of Node.js and of the launcher among the installed packages.
 func emulators() (node, launcher string, err error) {
-	node, err = findNode()
-	if err != nil {
-		return "", "", err
-	}
-	from, err := sourceDir("internal/testserver/emulators")
-	if err != nil {
-		return "", "", err
-	}
-	sum := sha256.New()
-	files := make(map[string][]byte)
-	for _, name := range []string{"package.json", "launch.mjs"} {
-		text, err := os.ReadFile(filepath.Join(from, name))
-		if err != nil {
-			return "", "", err
-		}
-		files[name] = text
-		sum.Write(text)
-	}
-	cache, err := CacheDir()
-	if err != nil {
-		return "", "", err
-	}
-	dir := filepath.Join(cache, "sqs-emulators-"+hex.EncodeToString(sum.Sum(nil)[:8]))
-	launcher = filepath.Join(dir, "launch.mjs")
-	if _, err := os.Stat(launcher); err == nil {
-		return node, launcher, nil
-	}
-	if err := install(files, dir); err != nil {
-		return "", "", fmt.Errorf("install the SQS emulators: %w", err)
-	}
-	return node, launcher, nil
-}
-
-// Node is the path of a Node.js of version 20 or later.
-func Node() (string, error) { return findNode() }
-
-// findNode looks for a Node.js that is new enough: on PATH, then where
-// scripts/setup.sh puts one on systems whose own is too old.
-func findNode() (string, error) {
-	var candidates []string
-	if node, err := exec.LookPath("node"); err == nil {
-		candidates = append(candidates, node)
-	}
-	if cache, err := CacheDir(); err == nil {
-		own, _ := filepath.Glob(filepath.Join(cache, "node", "node_modules", "node-linux-*", "bin", "node")) // the pattern is a good one
-		candidates = append(candidates, own...)
-	}
-	why := "there is no node on PATH"
-	for _, node := range candidates {
-		version, err := exec.Command(node, "--version").Output()
-		if err != nil {
-			why = fmt.Sprintf("%s --version fails: %v", node, err)
-			continue
-		}
-		text := strings.TrimSpace(string(version))
-		major, _, _ := strings.Cut(strings.TrimPrefix(text, "v"), ".")
-		if n, err := strconv.Atoi(major); err == nil && n >= 20 {
-			return node, nil
-		}
-		why = node + " is " + text
-	}
-	return "", fmt.Errorf(getNode, why)
-}
-
-// install puts files into a folder of its own, installs what package.json among
-// them asks for, and moves the folder to dir whole.
-func install(files map[string][]byte, dir string) error {
-	npm, err := exec.LookPath("npm")
-	if err != nil {
-		return fmt.Errorf(getNode, "there is no npm on PATH")
-	}
-	scratch, err := os.MkdirTemp(filepath.Dir(dir), "sqs-emulators-scratch-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(scratch)
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(scratch, name), text, 0o600); err != nil {
-			return err
-		}
-	}
-	cmd := exec.Command(npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", "--loglevel=error")
-	cmd.Dir = scratch
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", cmd, err, out)
-	}
-	err = os.Rename(scratch, dir)
-	if _, statErr := os.Stat(dir); statErr == nil {
-		return nil // this one's, or that of a process which was faster
-	}
-	return errors.Join(errors.New("the installed folder cannot be moved into place"), err)
+	return NodePackages("internal/testserver/emulators", "launch.mjs")
 }
