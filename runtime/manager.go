@@ -19,6 +19,7 @@ type Manager struct {
 	entry Enqueuer // validation, middleware, dispatch
 	// sealers, the first to seal first.
 	sealers []Sealer
+	lives   lives
 
 	mu       sync.RWMutex
 	queues   map[string]*openQueue
@@ -46,6 +47,13 @@ type ManagerConfig struct {
 	// enqueue that is alone waits for nobody; those that arrive while a round trip
 	// is under way go out together when it is over, or after 10 ms.
 	Linger time.Duration
+	// Results is where the outcomes of tasks are kept, for processes that have no pool
+	// with PoolConfig.Results: where a task is enqueued with an ID that one had before,
+	// the manager has the outcome of that one forgotten, which costs a round trip to
+	// the store for each Enqueue of tasks that come with an ID. A store that is no
+	// ResultKeeper is not asked. Nil: the manager knows those of its pools and, for
+	// redrives, of its providers.
+	Results Results
 	// Clock stamps new tasks and times the linger. Nil: SystemClock.
 	Clock Clock
 }
@@ -64,6 +72,7 @@ func NewManager(cfg ManagerConfig) *Manager {
 	if m.clock == nil {
 		m.clock = SystemClock
 	}
+	m.lives.give(cfg.Results)
 	found := []Sealer{}
 	m.entry = m.through(EnqueuerFunc(m.dispatch), func(e Enqueuer) {
 		if s, ok := e.(Sealer); ok {
@@ -118,6 +127,9 @@ func (m *Manager) Open(ctx context.Context, p Provider, configs ...QueueConfig) 
 		if err != nil {
 			return undo(fmt.Errorf("open queue %q on %s: %w", cfg.Name, p.Name(), err))
 		}
+		if r, ok := q.(Reviver); ok {
+			r.OnRedrive(m.Revive)
+		}
 		opened = append(opened, m.wrap(q))
 		if most := q.Capabilities().MaxLease; most > 0 && q.Config().Visibility > most {
 			return undo(fmt.Errorf("open queue %q on %s: %w: a visibility of %s, and the longest lease is %s", cfg.Name, p.Name(), ErrUnsupported, q.Config().Visibility, most))
@@ -134,6 +146,7 @@ func (m *Manager) Open(ctx context.Context, p Provider, configs ...QueueConfig) 
 		m.order = append(m.order, fresh[i].Name)
 	}
 	m.topology = all
+	m.lives.keeps(p)
 	return nil
 }
 
@@ -211,13 +224,17 @@ func (m *Manager) Now() time.Time { return m.clock.Now() }
 // tasks; where some fail the error is a *BatchError, and the others are
 // enqueued.
 //
+// Where a task comes with an ID that one had before, what became of that one is
+// forgotten: Await waits for the new one. See ManagerConfig.Results for the stores that
+// the manager knows of.
+//
 // Calls of many goroutines may share a round trip to the broker, which no
 // caller's context can end alone, and which does not carry their contexts'
 // values. Where ctx ends while that is under way, the error wraps ctx.Err() and
 // says that the tasks may have been enqueued: these may be enqueued again, but
 // must not be changed.
 func (m *Manager) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
-	return m.entry.Enqueue(ctx, tasks)
+	return m.lives.enqueue(ctx, m.entry, tasks)
 }
 
 // Through returns an enqueuer that takes the manager's path, validation and

@@ -162,6 +162,7 @@ func NewPool(m *Manager, r *Router, cfg PoolConfig) (*Pool, error) {
 	}
 	routing.wrap()
 	r.made(routing, cfg.Logger)
+	m.lives.pools(cfg.Results, routing)
 	return p, nil
 }
 

@@ -107,6 +107,33 @@ func (rs *decodedResults) Await(ctx context.Context, id string) ([]byte, error) 
 	return packResult(t), nil
 }
 
+// Peek and Forget make it a ResultKeeper where from is one.
+func (rs *decodedResults) Peek(ctx context.Context, ids []string) ([]StoredResult, error) {
+	from, ok := rs.from.(ResultKeeper)
+	if !ok {
+		return make([]StoredResult, len(ids)), nil
+	}
+	all, err := from.Peek(ctx, ids)
+	for i, r := range all {
+		if r.Version == "" || r.Failure != "" {
+			continue
+		}
+		t := unpackResult(r.Result)
+		t.ID = r.ID
+		if t, err := rs.decode(t); err == nil { // it may not be forgotten for that
+			all[i].Result = packResult(t)
+		}
+	}
+	return all, err
+}
+
+func (rs *decodedResults) Forget(ctx context.Context, old []StoredResult) error {
+	if from, ok := rs.from.(ResultKeeper); ok {
+		return from.Forget(ctx, old)
+	}
+	return nil
+}
+
 // A stored result that is encoded begins with a byte that no JSON begins with, and
 // the list of its encodings between two of them.
 const encodedMark = "\x00"

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"github.com/taskgen/taskgen/internal/secretpath"
 	"github.com/taskgen/taskgen/runtime"
@@ -69,8 +70,35 @@ func putBack(ctx context.Context, q runtime.Queue, t *runtime.Task, m *runtime.M
 	if err := t.Validate(); err != nil {
 		return err
 	}
-	_, err := q.Enqueue(ctx, []*runtime.Task{t})
-	return runtime.ErrorAt(err, 0)
+	return runtime.ErrorAt(enqueueAgain(ctx, q, []*runtime.Task{t}, m), 0)
+}
+
+// enqueueAgain enqueues tasks that were dead. What became of them until then is
+// forgotten.
+func enqueueAgain(ctx context.Context, q runtime.Queue, tasks []*runtime.Task, m *runtime.Manager) error {
+	ids := make([]string, len(tasks))
+	for i, t := range tasks {
+		ids[i] = t.ID
+	}
+	var failed error
+	tried := false
+	err := m.Revive(ctx, ids, func() (moved []string) {
+		tried = true
+		_, failed = q.Enqueue(ctx, tasks)
+		for i, id := range ids {
+			if runtime.ErrorAt(failed, i) == nil {
+				moved = append(moved, id)
+			}
+		}
+		return moved
+	})
+	if !tried {
+		return err
+	}
+	if err != nil { // the tasks are on their queue all the same
+		slog.Default().Warn("redrive", slog.String("queue", q.Config().Name), slog.Any("error", err))
+	}
+	return failed
 }
 
 // resurrect makes a dead task one that its queue takes.

@@ -136,7 +136,7 @@ func (b *Box) revive(ctx context.Context, s *receivingShelf, w *walk, ds []*runt
 	var be runtime.BatchError
 	var there []*runtime.Delivery
 	var at []int
-	_, failed := s.q.Enqueue(ctx, tasks)
+	failed := enqueueAgain(ctx, s.q, tasks, b.m)
 	for i, d := range ds {
 		e := runtime.ErrorAt(failed, i)
 		if be.Add(i, d.Task.ID, e); e == nil {

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -65,11 +66,42 @@ func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if err := q.enterDead(ctx, "call Redrive"); err != nil {
 		return nil, err
 	}
+	found := q.deadOnes(ids)
+	there := make([]string, len(found))
+	for i, d := range found {
+		there[i] = d.it.task.ID
+	}
+	q.leaveDead() // stores are not asked under the locks
+	var redriven []string
+	var failed error
+	err := q.around.Around(ctx, there, func() []string {
+		redriven, failed = q.redrive(ctx, ids, there)
+		return redriven
+	})
+	if err != nil {
+		return redriven, errors.Join(failed, err)
+	}
+	return redriven, failed
+}
+
+// redrive moves the dead tasks with the given IDs, or all when ids is nil, if they are
+// among those that were there.
+func (q *queue) redrive(ctx context.Context, ids, there []string) ([]string, error) {
+	if err := q.enterDead(ctx, "call Redrive"); err != nil {
+		return nil, err
+	}
 	defer q.leaveDead()
+	known := make(map[string]bool, len(there))
+	for _, id := range there {
+		known[id] = true
+	}
 	var redriven []string
 	var failed *runtime.BatchError
 	for _, d := range q.deadOnes(ids) {
 		it, id := d.it, d.it.task.ID
+		if !known[id] {
+			continue
+		}
 		if q.ids.get(id) != nil {
 			failed = fail(failed, d.index, id, fmt.Errorf("%w: task %s is on queue %q again", runtime.ErrDuplicate, id, q.name))
 			continue
@@ -82,6 +114,9 @@ func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	}
 	return redriven, failed.OrNil()
 }
+
+// OnRedrive implements [runtime.Reviver].
+func (q *queue) OnRedrive(around runtime.Revival) { q.around = around }
 
 func (q *queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	if err := q.enterDead(ctx, "call Discard"); err != nil {

@@ -12,6 +12,7 @@ type queue struct {
 	*store
 	provider *Provider
 	cfg      runtime.QueueConfig
+	around   runtime.Revival
 	closed   bool // guarded by store.mu
 }
 
@@ -23,7 +24,7 @@ var (
 	_ runtime.Rescheduler = (*queue)(nil)
 	_ runtime.Purger      = (*queue)(nil)
 	_ runtime.Pauser      = (*queue)(nil)
-	_ runtime.Redriver    = (*queue)(nil)
+	_ runtime.Reviver     = (*queue)(nil)
 	_ runtime.Discarder   = (*queue)(nil)
 )
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -21,17 +22,22 @@ type Results struct {
 	byID  map[string]*result
 	room  int                // entries that byID has room for
 	ends  clockwise[*result] // the results that are there, by when they end
+	last  uint64             // the newest version
 	timer runtime.Timer
 	armed time.Duration // when timer goes off; never when it is not set
 }
 
-var _ runtime.ResultStore = (*Results)(nil)
+var (
+	_ runtime.ResultStore  = (*Results)(nil)
+	_ runtime.ResultKeeper = (*Results)(nil)
+)
 
 // A result is one that is there, or one that somebody waits for.
 type result struct {
 	id      string
 	value   []byte
 	failure string
+	version uint64
 	until   time.Duration
 	index   int           // among the ends; absent before it is there
 	done    chan struct{} // closed when it is there
@@ -64,7 +70,8 @@ func (rs *Results) PutResult(ctx context.Context, id string, value []byte, failu
 		rs.forget(old)
 	}
 	r := rs.entry(id)
-	r.value, r.failure, r.until = slices.Clone(value), failure, later(now, ttl)
+	rs.last++
+	r.value, r.failure, r.version, r.until = slices.Clone(value), failure, rs.last, later(now, ttl)
 	heap.Push(&rs.ends, r)
 	close(r.done)
 	rs.arm(now)
@@ -99,6 +106,42 @@ func (r *result) outcome() ([]byte, error) {
 		return nil, fmt.Errorf("task %s: %w: %s", r.id, runtime.ErrTaskFailed, r.failure)
 	}
 	return slices.Clone(r.value), nil
+}
+
+// Peek implements [runtime.ResultKeeper].
+func (rs *Results) Peek(ctx context.Context, ids []string) ([]runtime.StoredResult, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("results of tasks: %w", err)
+	}
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.expire()
+	found := make([]runtime.StoredResult, len(ids))
+	for i, id := range ids {
+		found[i].ID = id
+		if r := rs.byID[id]; r != nil && r.index != absent {
+			found[i].Failure, found[i].Version = r.failure, strconv.FormatUint(r.version, 10)
+			if r.failure == "" {
+				found[i].Result = slices.Clone(r.value)
+			}
+		}
+	}
+	return found, nil
+}
+
+// Forget implements [runtime.ResultKeeper].
+func (rs *Results) Forget(ctx context.Context, old []runtime.StoredResult) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("forget results of tasks: %w", err)
+	}
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	for _, o := range old {
+		if r := rs.byID[o.ID]; r != nil && r.index != absent && strconv.FormatUint(r.version, 10) == o.Version {
+			rs.forget(r)
+		}
+	}
+	return nil
 }
 
 // entry finds or makes the entry of a task.

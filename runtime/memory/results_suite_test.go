@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/queuetest"
@@ -15,5 +17,13 @@ func TestResultsKeepWhatAResultStorePromises(t *testing.T) {
 		clock := queuetest.NewClock(time.Now())
 		rs := memory.NewResults(memory.WithClock(clock))
 		return resulttest.Place{Open: func() runtime.ResultStore { return rs }, Pass: clock.Advance}
+	})
+}
+
+func TestWhatBecameOfATaskBelongsToOneLife(t *testing.T) {
+	resulttest.RunLives(t, func(tb testing.TB) resulttest.Lives {
+		p := memory.New()
+		tb.Cleanup(func() { require.NoError(tb, p.Close()) })
+		return resulttest.Lives{Provider: p, Results: memory.NewResults(), Letters: memory.NewLetters()}
 	})
 }

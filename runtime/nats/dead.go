@@ -34,19 +34,33 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 		if err != nil {
 			return err
 		}
-		some, failed, err := q.redrive(ctx, page)
-		moved = append(moved, some...)
+		ids := make([]string, len(page))
+		for i, m := range page {
+			ids[i] = deadID(m)
+		}
+		var failed []error
+		around := q.around.Around(ctx, ids, func() (some []string) {
+			some, failed, err = q.redrive(ctx, page)
+			moved = append(moved, some...)
+			return some
+		})
+		if failed == nil {
+			return around // nothing was moved
+		}
 		for i, m := range page {
 			be.Add(looked+i, deadID(m), failed[i])
 		}
 		looked += len(page)
-		return err
+		return errors.Join(err, around)
 	})
 	if err != nil {
 		return moved, fmt.Errorf("redrive to queue %q: %w", q.cfg.Name, err)
 	}
 	return moved, be.OrNil()
 }
+
+// OnRedrive implements [runtime.Reviver].
+func (q *Queue) OnRedrive(around runtime.Revival) { q.around = around }
 
 func deadID(m *stored) string {
 	if task, err := runtime.DecodeEnvelope(m.data); err == nil {

@@ -12,7 +12,8 @@ import (
 // A Queue is one open queue of a Provider.
 type Queue struct {
 	*source
-	cfg runtime.QueueConfig
+	cfg    runtime.QueueConfig
+	around runtime.Revival // of what Redrive moves
 
 	closing context.Context // ended by Close
 	shut    context.CancelFunc
@@ -28,7 +29,7 @@ var _ interface {
 	runtime.Rescheduler
 	runtime.Purger
 	runtime.Pauser
-	runtime.Redriver
+	runtime.Reviver
 	runtime.Discarder
 } = (*Queue)(nil)
 

@@ -68,7 +68,7 @@ func New(tb testing.TB, queues []runtime.QueueConfig) *Env {
 		Clock: clock, Router: runtime.NewRouter(), Results: results,
 		tb: tb, provider: memory.New(memory.WithClock(clock)), results: results,
 	}
-	e.Manager = runtime.NewManager(runtime.ManagerConfig{Clock: clock, Middleware: []runtime.EnqueueMiddleware{e.note}})
+	e.Manager = runtime.NewManager(runtime.ManagerConfig{Clock: clock, Results: results, Middleware: []runtime.EnqueueMiddleware{e.note}})
 	queues = slices.Clone(queues)
 	for i := range queues {
 		queues[i].Unknown = runtime.BuryUnknown

@@ -253,33 +253,50 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) (redriven []string, e
 	if ids != nil && len(ids) == 0 {
 		return nil, q.open()
 	}
-	return q.dig(ctx, ids, func(ctx context.Context, found []corpse) ([]corpse, error) {
-		letters := make([]*letter, len(found))
+	return q.dig(ctx, ids, func(ctx context.Context, found []corpse) (moved []corpse, failed error) {
+		ids := make([]string, len(found))
 		for i, x := range found {
-			letters[i] = q.redriven(&x)
+			ids[i] = x.task.ID
 		}
-		q.p.publish(ctx, letters)
-		var again []*letter
-		for i, l := range letters {
-			x := found[i]
-			if errors.Is(l.err, runtime.ErrPayloadTooLarge) && !x.raw && shrink(l, x.body, x.from, x.task) {
-				again = append(again, l)
+		err := q.around.Around(ctx, ids, func() (again []string) {
+			moved, failed = q.redrive(ctx, found)
+			for _, x := range moved {
+				again = append(again, x.task.ID)
 			}
-		}
-		if len(again) > 0 {
-			q.p.publish(ctx, again)
-		}
-		var moved []corpse
-		var failed error
-		for i, l := range letters {
-			if l.err == nil {
-				moved = append(moved, found[i])
-			} else if failed == nil {
-				failed = fmt.Errorf("redrive task %s: %w", l.id, l.err)
-			}
-		}
-		return moved, failed
+			return again
+		})
+		return moved, errors.Join(failed, err)
 	})
+}
+
+// OnRedrive implements [runtime.Reviver].
+func (q *Queue) OnRedrive(around runtime.Revival) { q.around = around }
+
+// redrive publishes dead tasks, and returns those that are on their queue.
+func (q *Queue) redrive(ctx context.Context, found []corpse) (moved []corpse, failed error) {
+	letters := make([]*letter, len(found))
+	for i, x := range found {
+		letters[i] = q.redriven(&x)
+	}
+	q.p.publish(ctx, letters)
+	var again []*letter
+	for i, l := range letters {
+		x := found[i]
+		if errors.Is(l.err, runtime.ErrPayloadTooLarge) && !x.raw && shrink(l, x.body, x.from, x.task) {
+			again = append(again, l)
+		}
+	}
+	if len(again) > 0 {
+		q.p.publish(ctx, again)
+	}
+	for i, l := range letters {
+		if l.err == nil {
+			moved = append(moved, found[i])
+		} else if failed == nil {
+			failed = fmt.Errorf("redrive task %s: %w", l.id, l.err)
+		}
+	}
+	return moved, failed
 }
 
 // redriven is a dead task on its way back. What cannot be decoded goes back as it is.

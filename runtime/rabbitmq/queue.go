@@ -24,12 +24,14 @@ type Queue struct {
 	cfg  runtime.QueueConfig
 	ctx  context.Context // ends when the queue is closed
 	shut context.CancelFunc
+
+	around runtime.Revival // of what Redrive moves
 }
 
 var _ interface {
 	runtime.Queue
 	runtime.Purger
-	runtime.Redriver
+	runtime.Reviver
 	runtime.Discarder
 } = (*Queue)(nil)
 

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -146,8 +147,8 @@ func (b *redriven) move(ctx context.Context, names []string) error {
 			return err
 		}
 		names = names[len(found):]
-		codes, err := b.send(ctx, found)
-		if err != nil {
+		codes, err := b.sendAround(ctx, found)
+		if codes == nil {
 			return err
 		}
 		for i, c := range found {
@@ -161,8 +162,34 @@ func (b *redriven) move(ctx context.Context, names []string) error {
 				names = append(names, c.name)
 			}
 		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// OnRedrive implements [runtime.Reviver].
+func (q *Queue) OnRedrive(around runtime.Revival) { q.around = around }
+
+// sendAround is send with what belongs around it, of which the error may be where there
+// are codes.
+func (b *redriven) sendAround(ctx context.Context, found []corpse) (codes []int64, err error) {
+	ids := make([]string, len(found))
+	for i, c := range found {
+		ids[i] = idOf(c.name)
+	}
+	var failed error
+	err = b.q.around.Around(ctx, ids, func() (back []string) {
+		codes, failed = b.send(ctx, found)
+		for i, code := range codes {
+			if code == moved {
+				back = append(back, ids[i])
+			}
+		}
+		return back
+	})
+	return codes, errors.Join(failed, err)
 }
 
 // reread reads dead tasks by their names: the first ones, as many as there is room

@@ -22,6 +22,8 @@ type Queue struct {
 	grave *lane // its own dead
 	isDLQ bool  // some queue had it as its dead letter queue when it was opened
 
+	around runtime.Revival // of what Redrive moves
+
 	ended    chan struct{} // closed by Close
 	endOnce  sync.Once
 	isClosed atomic.Bool
@@ -37,7 +39,7 @@ var _ interface {
 	runtime.Rescheduler
 	runtime.Purger
 	runtime.Pauser
-	runtime.Redriver
+	runtime.Reviver
 	runtime.Discarder
 } = (*Queue)(nil)
 

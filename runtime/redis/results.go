@@ -2,8 +2,12 @@ package redis
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,11 +38,44 @@ func newResults(p *Provider) *results {
 // live. Await is woken by a message, over one connection for the process.
 func (p *Provider) Results() runtime.ResultStore { return p.results }
 
-// A stored result is a byte that says which, and the result or the reason.
+// A stored result is a head and the result or the reason. The head is a byte that says
+// which of the two follows, and bytes by chance that tell it from every other. Earlier
+// builds wrote lower case, and none of those bytes.
 const (
-	storedResult  = "r"
-	storedFailure = "f"
+	storedResult  = "R"
+	storedFailure = "F"
+	storedHead    = 1 + 8 // bytes
 )
+
+// stored is a result with its head.
+func stored(result []byte, failure string) string {
+	kind, what := storedResult, string(result)
+	if failure != "" {
+		kind, what = storedFailure, failure
+	}
+	return kind + string(binary.BigEndian.AppendUint64(nil, rand.Uint64())) + what
+}
+
+// readStored undoes stored.
+func readStored(id, value string) (runtime.StoredResult, error) {
+	r := runtime.StoredResult{ID: id}
+	head := min(len(value), 1)
+	switch kind := value[:head]; {
+	case (kind == storedResult || kind == storedFailure) && len(value) >= storedHead:
+		head = storedHead
+		r.Version = value[:head]
+	case kind == "r" || kind == "f":
+		r.Version = value
+	default:
+		return r, fmt.Errorf("the result of task %s: %w", id, errReply)
+	}
+	if what := value[head:]; strings.EqualFold(value[:1], storedFailure) {
+		r.Failure = what
+	} else {
+		r.Result = []byte(what)
+	}
+	return r, nil
+}
 
 // PutResult implements [runtime.ResultStore]. A ttl that is not positive stands
 // for runtime.DefaultResultRetention.
@@ -50,10 +87,7 @@ func (rs *results) PutResult(ctx context.Context, id string, result []byte, fail
 		return err
 	}
 	defer rs.p.calls.Done()
-	value := storedResult + string(result)
-	if failure != "" {
-		value = storedFailure + failure
-	}
+	value := stored(result, failure)
 	key := resultKey(rs.p.prefix, id)
 	_, err := bounded(ctx, func(ctx context.Context) ([]redis.Cmder, error) {
 		return rs.p.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
@@ -127,18 +161,75 @@ func (rs *results) get(ctx context.Context, id, key string) (value []byte, found
 		return nil, false, err
 	}
 	defer rs.p.calls.Done()
-	stored, err := bounded(ctx, func(ctx context.Context) (string, error) { return rs.p.client.Get(ctx, key).Result() })
+	there, err := bounded(ctx, func(ctx context.Context) (string, error) { return rs.p.client.Get(ctx, key).Result() })
 	switch {
 	case errors.Is(err, redis.Nil):
 		return nil, false, nil
 	case err != nil:
 		return nil, false, fmt.Errorf("redis: the result of task %s: %w", id, err)
-	case len(stored) > 0 && stored[:1] == storedFailure:
-		return nil, true, fmt.Errorf("%w: task %s: %s", runtime.ErrTaskFailed, id, stored[1:])
-	case len(stored) > 0 && stored[:1] == storedResult:
-		return []byte(stored[1:]), true, nil
 	}
-	return nil, false, fmt.Errorf("the result of task %s: %w", id, errReply)
+	r, err := readStored(id, there)
+	if err == nil && r.Failure != "" {
+		return nil, true, fmt.Errorf("%w: task %s: %s", runtime.ErrTaskFailed, id, r.Failure)
+	}
+	return r.Result, err == nil, err
+}
+
+// Peek implements [runtime.ResultKeeper], in one round trip for 256 tasks.
+func (rs *results) Peek(ctx context.Context, ids []string) ([]runtime.StoredResult, error) {
+	if err := rs.p.begin(); err != nil {
+		return nil, err
+	}
+	defer rs.p.calls.Done()
+	found := make([]runtime.StoredResult, 0, len(ids))
+	for part := range slices.Chunk(ids, chunk) {
+		some, err := bounded(ctx, func(ctx context.Context) ([]redis.Cmder, error) {
+			cmds, err := rs.p.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+				for _, id := range part {
+					pipe.Get(ctx, resultKey(rs.p.prefix, id))
+				}
+				return nil
+			})
+			if errors.Is(err, redis.Nil) {
+				err = nil // each command has its own error
+			}
+			return cmds, err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("redis: results of tasks: %w", err)
+		}
+		for i, id := range part {
+			there, err := some[i].(*redis.StringCmd).Result()
+			r := runtime.StoredResult{ID: id}
+			if err == nil {
+				r, err = readStored(id, there)
+			}
+			if err != nil && !errors.Is(err, redis.Nil) {
+				return nil, fmt.Errorf("redis: results of tasks: %w", err)
+			}
+			found = append(found, r)
+		}
+	}
+	return found, nil
+}
+
+// Forget implements [runtime.ResultKeeper], in one round trip for 256 tasks.
+func (rs *results) Forget(ctx context.Context, old []runtime.StoredResult) error {
+	if err := rs.p.begin(); err != nil {
+		return err
+	}
+	defer rs.p.calls.Done()
+	for part := range slices.Chunk(old, chunk) {
+		calls := make([]*call, len(part))
+		for i, r := range part {
+			calls[i] = &call{script: resultForget, args: []any{"evalsha", resultForget.sha, 1, resultKey(rs.p.prefix, r.ID), r.Version}}
+		}
+		_, errs := rs.p.runAll(ctx, calls)
+		if err := errors.Join(errs...); err != nil {
+			return fmt.Errorf("redis: forget results of tasks: %w", err)
+		}
+	}
+	return nil
 }
 
 // enter registers for news of a task, and has its channel subscribed to.

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,7 +97,7 @@ func TestAResultIsAwaitedThroughALostConnection(t *testing.T) {
 	subscribed(t, p, "a", 1)
 	// Without a message, as when that is lost with the connection: the waiter is to look
 	// when it has subscribed again.
-	require.NoError(t, c.Do(within(t), "SET", resultKey(p.prefix, "a"), storedResult+"1", "PX", 60_000).Err())
+	require.NoError(t, c.Do(within(t), "SET", resultKey(p.prefix, "a"), stored([]byte("1"), ""), "PX", 60_000).Err())
 	require.NoError(t, c.Do(within(t), "CLIENT", "KILL", "TYPE", "pubsub").Err())
 	got := <-w
 	require.NoError(t, got.err)
@@ -127,4 +128,28 @@ func TestResultsKeepWhatAResultStorePromises(t *testing.T) {
 			Pass: func(d time.Duration) { <-time.After(d + time.Millisecond) },
 		}
 	})
+}
+
+func TestWhatBecameOfATaskBelongsToOneLife(t *testing.T) {
+	resulttest.RunLives(t, func(tb testing.TB) resulttest.Lives {
+		p := open(tb, sharedURL(tb))
+		return resulttest.Lives{Provider: p, Results: p.Results(), Letters: p.Letters()}
+	})
+}
+
+func TestAResultOfAnEarlierBuildIsReadAndForgotten(t *testing.T) {
+	p := open(t, sharedURL(t))
+	for id, value := range map[string]string{"a": "r1", "b": "fboom", "long": "r" + strings.Repeat("1", 20)} {
+		require.NoError(t, p.client.Set(t.Context(), resultKey(p.prefix, id), value, time.Hour).Err())
+	}
+	rs, err := p.results.Peek(t.Context(), []string{"a", "b", "long"})
+	require.NoError(t, err)
+	assert.Equal(t, "1", string(rs[0].Result))
+	assert.Equal(t, "boom", rs[1].Failure)
+	require.NoError(t, p.client.Set(t.Context(), resultKey(p.prefix, "long"), "r"+strings.Repeat("1", 21), time.Hour).Err())
+	require.NoError(t, p.results.Forget(t.Context(), rs))
+	rs, err = p.results.Peek(t.Context(), []string{"a", "b", "long"})
+	require.NoError(t, err)
+	assert.Empty(t, rs[0].Version+rs[1].Version)
+	assert.Len(t, rs[2].Result, 21)
 }

@@ -74,7 +74,8 @@ var (
 	jobsClaim = loadFor(jobKeyNames[:], "jobs_claim")
 	jobsNote  = loadFor(jobKeyNames[:], "jobs_note")
 
-	resultPut = loadFor([]string{"result"}, "result_put")
+	resultPut    = loadFor([]string{"result"}, "result_put")
+	resultForget = loadFor([]string{"result"}, "result_forget")
 
 	poke = loadFor([]string{"poke"}, "poke")
 

@@ -39,6 +39,9 @@ func Run(t *testing.T, make func(tb testing.TB) Place) {
 		"a result ends with its time":                                    expired,
 		"IDs and results may be any":                                     odd,
 		"many may put and wait at once":                                  crowd,
+		"what is there is told without waiting":                          peeked,
+		"what is forgotten is waited for":                                forgotten,
+		"what has taken the place of another is not forgotten with it":   kept,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -154,6 +157,80 @@ func odd(s *shop) {
 	large := string(bytes.Repeat([]byte{0, 1, 0xff}, 100_000))
 	s.put("large", large, "", time.Hour)
 	s.holds("large", large)
+}
+
+// keeper is the store, if it can tell what is there, and forget it.
+func (s *shop) keeper() runtime.ResultKeeper {
+	k, ok := s.ResultStore.(runtime.ResultKeeper)
+	if !ok {
+		s.Skip("the store is no ResultKeeper")
+	}
+	return k
+}
+
+func (s *shop) peek(ids ...string) []runtime.StoredResult {
+	s.Helper()
+	rs, err := s.keeper().Peek(s.ctx, ids)
+	s.check(err == nil && len(rs) == len(ids), "peek at %q: %v, %v", ids, rs, err)
+	for i := range rs {
+		s.check(rs[i].ID == ids[i], "result %d is of %q, want %q", i, rs[i].ID, ids[i])
+	}
+	return rs
+}
+
+func peeked(s *shop) {
+	s.put("a", `{"n":1}`, "", time.Hour)
+	s.put("b", "", "boom", time.Hour)
+	s.put("empty", "", "", time.Hour)
+	s.put("over", "1", "", time.Second)
+	s.Pass(time.Second)
+	rs := s.peek("a", "none", "b", "over", "empty", "a")
+	s.check(string(rs[0].Result) == `{"n":1}` && rs[0].Failure == "" && rs[0].Version != "", "a result: %+v", rs[0])
+	s.check(rs[1].Version == "" && rs[1].Result == nil, "none: %+v", rs[1])
+	s.check(rs[2].Failure == "boom" && rs[2].Result == nil && rs[2].Version != "", "a failure: %+v", rs[2])
+	s.check(rs[3].Version == "", "one whose time is over: %+v", rs[3])
+	s.check(len(rs[4].Result) == 0 && rs[4].Failure == "" && rs[4].Version != "", "an empty one: %+v", rs[4])
+	s.check(rs[5].Version == rs[0].Version, "one that is asked for twice: %+v, %+v", rs[0], rs[5])
+	many := make([]string, 1000)
+	for i := range many {
+		many[i] = fmt.Sprint("m", i)
+	}
+	s.put("m999", "1", "", time.Hour)
+	s.check(s.peek(many...)[999].Version != "", "the last of many")
+	s.check(len(s.peek()) == 0, "none are asked for")
+}
+
+func forgotten(s *shop) {
+	s.put("a", "1", "", time.Hour)
+	s.put("b", "", "boom", time.Hour)
+	s.check(s.keeper().Forget(s.ctx, s.peek("a", "b", "none")[:2]) == nil, "forget")
+	for _, id := range []string{"a", "b"} {
+		ctx, cancel := context.WithTimeout(s.ctx, time.Millisecond)
+		got, err := s.Await(ctx, id)
+		cancel()
+		s.check(errors.Is(err, context.DeadlineExceeded), "what was forgotten of %q is waited for: %q, %v", id, got, err)
+	}
+	var waiting sync.WaitGroup
+	for _, store := range []runtime.ResultStore{s.ResultStore, s.Open()} {
+		waiting.Go(func() {
+			if got, err := store.Await(s.ctx, "b"); err != nil || string(got) != "2" {
+				s.Errorf("await: %q, %v", got, err)
+			}
+		})
+	}
+	s.put("b", "2", "", time.Hour)
+	waiting.Wait()
+}
+
+func kept(s *shop) {
+	s.put("a", "1", "", time.Hour)
+	old := s.peek("a")
+	s.put("a", "1", "", time.Hour) // the same again
+	s.check(s.keeper().Forget(s.ctx, old) == nil, "forget")
+	s.holds("a", "1")
+	s.check(s.peek("a")[0].Version != old[0].Version, "the version of another outcome: %+v", old[0])
+	s.check(s.keeper().Forget(s.ctx, []runtime.StoredResult{{ID: "a"}, {ID: "none", Version: old[0].Version}}) == nil, "forget what never was")
+	s.holds("a", "1")
 }
 
 func crowd(s *shop) {

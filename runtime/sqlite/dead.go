@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -97,6 +98,9 @@ func (t *tx) newestDead(origin int64) int64 {
 	return r.int(0)
 }
 
+// OnRedrive implements [runtime.Reviver].
+func (q *Queue) OnRedrive(around runtime.Revival) { q.around = around }
+
 // redriven collects what a redrive has done.
 type redriven struct {
 	ids    []string
@@ -104,9 +108,34 @@ type redriven struct {
 	looked int
 }
 
-// add redrives the dead jobs that find returns: in one transaction, or in several where
-// they are large.
+// add redrives the dead jobs that find returns. It looks for them before the transaction
+// that moves them, which is not to wait for other stores.
 func (b *redriven) add(ctx context.Context, q *Queue, find func(*tx) []job) error {
+	var ids []string
+	known := make(map[int64]bool)
+	err := q.p.reader.do(ctx, q.p.clock.Now().UnixNano(), func(t *tx) {
+		ids = nil
+		for _, j := range find(t) {
+			ids, known[j.seq] = append(ids, j.id), true
+		}
+	})
+	if err != nil {
+		return err
+	}
+	before := len(b.ids)
+	var failed error
+	err = q.around.Around(ctx, ids, func() []string {
+		failed = b.move(ctx, q, func(t *tx) []job {
+			return slices.DeleteFunc(find(t), func(j job) bool { return !known[j.seq] })
+		})
+		return b.ids[before:]
+	})
+	return errors.Join(failed, err)
+}
+
+// move redrives the dead jobs that find returns: in one transaction, or in several where
+// they are large.
+func (b *redriven) move(ctx context.Context, q *Queue, find func(*tx) []job) error {
 	for find != nil {
 		var moved, taken []string
 		var at []int

@@ -21,6 +21,7 @@ type Queue struct {
 	cfg    runtime.QueueConfig
 	isDLQ  bool // some queue had it as its dead letter queue when it was opened
 	closed atomic.Bool
+	around runtime.Revival // of what Redrive moves
 }
 
 var _ interface {
@@ -30,7 +31,7 @@ var _ interface {
 	runtime.Rescheduler
 	runtime.Purger
 	runtime.Pauser
-	runtime.Redriver
+	runtime.Reviver
 	runtime.Discarder
 } = (*Queue)(nil)
 

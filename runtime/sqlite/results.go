@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -17,7 +18,9 @@ const (
 	// takes the place of an old one, so that n grows.
 	sqlResultPut = `INSERT OR REPLACE INTO taskgen_result (until, id, failure, data) VALUES (?, ?, ?, ?)`
 	// One row by the index of ids.
-	sqlResultGet = `SELECT data, failure FROM taskgen_result WHERE until > ? AND id = ?`
+	sqlResultGet = `SELECT data, failure, n FROM taskgen_result WHERE until > ? AND id = ?`
+	// One row by the index of ids, and its entries in both indexes.
+	sqlResultForget = `DELETE FROM taskgen_result WHERE n = ? AND id = ?`
 	// The rows that are new since the last look, by their key.
 	sqlResultNew  = `SELECT n, id FROM taskgen_result WHERE n > ? ORDER BY n`
 	sqlResultLast = `SELECT max(n) FROM taskgen_result`
@@ -107,6 +110,44 @@ func (rs *results) get(ctx context.Context, id string) (data []byte, failure str
 		r.done()
 	})
 	return data, failure, found, err
+}
+
+// Peek implements [runtime.ResultKeeper].
+func (rs *results) Peek(ctx context.Context, ids []string) ([]runtime.StoredResult, error) {
+	found := make([]runtime.StoredResult, len(ids))
+	now := rs.p.clock.Now().UnixNano()
+	err := rs.p.reader.do(ctx, now, func(t *tx) {
+		for i, id := range ids {
+			found[i] = runtime.StoredResult{ID: id}
+			r := t.queryText(sqlResultGet, id, now)
+			if r.next() {
+				found[i].Failure, found[i].Version = r.text(1), strconv.FormatInt(r.int(2), 10)
+				if found[i].Failure == "" {
+					found[i].Result = r.bytes(0)
+				}
+			}
+			r.done()
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("results of tasks: %w", err)
+	}
+	return found, nil
+}
+
+// Forget implements [runtime.ResultKeeper].
+func (rs *results) Forget(ctx context.Context, old []runtime.StoredResult) error {
+	err := rs.p.writer.do(ctx, len(old), func(t *tx) {
+		for _, o := range old {
+			if n, err := strconv.ParseInt(o.Version, 10, 64); err == nil {
+				t.execText(sqlResultForget, o.ID, n)
+			}
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("forget results of tasks: %w", err)
+	}
+	return nil
 }
 
 // enter registers for news of a task. It comes before the first look, so that

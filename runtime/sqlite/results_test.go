@@ -111,3 +111,12 @@ func TestAFailedLookIsRepeated(t *testing.T) {
 	r.mu.Unlock()
 	require.Equal(t, "1", <-got)
 }
+
+func TestWhatBecameOfATaskBelongsToOneLife(t *testing.T) {
+	resulttest.RunLives(t, func(tb testing.TB) resulttest.Lives {
+		p, err := Open(tb.TempDir() + "/tasks.db")
+		require.NoError(tb, err)
+		tb.Cleanup(func() { require.NoError(tb, p.Close()) })
+		return resulttest.Lives{Provider: p, Results: p.Results(), Letters: p.Letters()}
+	})
+}

@@ -18,11 +18,13 @@ type Queue struct {
 	cfg  runtime.QueueConfig
 	once sync.Once
 	done chan struct{}
+
+	around runtime.Revival // of what Redrive moves
 }
 
 var _ interface {
 	runtime.Queue
-	runtime.Redriver
+	runtime.Reviver
 	runtime.Discarder
 } = (*Queue)(nil)
 

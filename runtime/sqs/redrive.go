@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -18,21 +19,51 @@ import (
 // A box of package dlq makes one walk for what its filter chooses, at a rate; and for
 // all dead tasks of a large queue see [Queue.StartRedrive].
 func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
-	return q.walk(ctx, ids, ids == nil, func(e *engine, ms []*message) []error {
-		errs := make([]error, len(ms))
-		e.move(ctx, ms, errs, func(m *message) *outgoing {
-			if m.foreign || m.revive() {
-				return e.asItWas(m)
+	var stale error // of those that were moved
+	moved, err := q.walk(ctx, ids, ids == nil, func(e *engine, ms []*message) []error {
+		errs, ids := make([]error, len(ms)), make([]string, len(ms))
+		for i, m := range ms {
+			ids[i] = m.task.ID
+		}
+		tried := false
+		err := q.around.Around(ctx, ids, func() (moved []string) {
+			tried = true
+			e.redrive(ctx, ms, errs)
+			for i, m := range ms {
+				if m.moved {
+					moved = append(moved, ids[i])
+				}
 			}
-			runtime.Unbury(m.task, e.deadName)
-			m.task.Queue = e.name
-			o := m.outgoing(e.place(m.task).remote)
-			o.group, o.dedup = token(m.task.GroupKey), token(m.id)
-			delete(o.attrs, attrCrashes)
-			delete(o.attrs, attrDead)
-			return o
+			return moved
 		})
+		if !tried {
+			return slices.Repeat([]error{err}, len(ms))
+		}
+		stale = errors.Join(stale, err)
 		return errs
+	})
+	if stale != nil {
+		err = errors.Join(err, stale)
+	}
+	return moved, err
+}
+
+// OnRedrive implements [runtime.Reviver].
+func (q *Queue) OnRedrive(around runtime.Revival) { q.around = around }
+
+// redrive sends dead letters to the queue, and deletes them then.
+func (e *engine) redrive(ctx context.Context, ms []*message, errs []error) {
+	e.move(ctx, ms, errs, func(m *message) *outgoing {
+		if m.foreign || m.revive() {
+			return e.asItWas(m)
+		}
+		runtime.Unbury(m.task, e.deadName)
+		m.task.Queue = e.name
+		o := m.outgoing(e.place(m.task).remote)
+		o.group, o.dedup = token(m.task.GroupKey), token(m.id)
+		delete(o.attrs, attrCrashes)
+		delete(o.attrs, attrDead)
+		return o
 	})
 }
 

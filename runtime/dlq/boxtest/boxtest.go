@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(tb testing.TB) runtime.Provider, types ...runti
 			"what is discarded is gone for good":                      discarding,
 			"letters that have been dead for too long are discarded":  retaining,
 			"a redriven letter that dies again says how often it did": returning,
+			"what became of a letter is told no more once it is back": forgetting,
 		} {
 			tests.Go(func() {
 				room <- struct{}{}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
@@ -240,4 +241,46 @@ func retaining(d *desk) {
 		d.check(n == want, "discarded %d, want %d", n, want)
 		d.lists(dlq.Filter{}, []string{"young"}, "left")
 	}
+}
+
+// forgetting redrives letters by each way that there is.
+func forgetting(d *desk) {
+	results := memory.NewResults()
+	m := runtime.NewManager(runtime.ManagerConfig{Results: results})
+	d.ok(m.Open(d.ctx, d.p, d.q.Config()), "open the queue")
+	defer func() { d.ok(m.Close(), "close it") }()
+	q, err := m.Queue(name)
+	d.ok(err, "the queue")
+	box, err := dlq.Open(m, name, dlq.Config{Router: router(), Provider: d.p, PageSize: 7})
+	d.ok(err, "open the box")
+
+	ids := d.buryMails(5)
+	for _, id := range ids {
+		d.ok(results.PutResult(d.ctx, id, nil, "no ink", time.Hour), "keep what became of it")
+	}
+	told := func(what string, want ...string) {
+		d.Helper()
+		rs, err := results.Peek(d.ctx, ids)
+		d.ok(err, "peek")
+		rs = slices.DeleteFunc(rs, func(r runtime.StoredResult) bool { return r.Version == "" })
+		d.check(len(rs) == len(want), "after %s the outcomes of %v are there, want those of %q", what, rs, want)
+		for i := range rs {
+			d.check(rs[i].ID == want[i], "after %s the outcomes of %v are there, want those of %q", what, rs, want)
+		}
+	}
+	_, err = q.(runtime.Redriver).Redrive(d.ctx, ids[:1])
+	d.ok(err, "redrive by the queue")
+	told("a redrive by the queue", ids[1:]...)
+	_, err = box.Redrive(d.ctx, dlq.Redrive{IDs: ids[1:2]})
+	d.ok(err, "redrive by the box")
+	told("a redrive by the box", ids[2:]...)
+	d.ok(box.RedriveEdited(d.ctx, ids[2], []byte(`{"to":"a"}`)), "redrive an edited one")
+	told("an edited redrive", ids[3:]...)
+	_, err = box.Discard(d.ctx, ids[3:4])
+	d.ok(err, "discard")
+	told("one that is discarded stays dead", ids[3:]...)
+	_, err = q.(runtime.Redriver).Redrive(d.ctx, nil)
+	d.ok(err, "redrive all")
+	told("a redrive of all", ids[3])
+	d.take(ids[0], ids[1], ids[2], ids[4])
 }

@@ -1,0 +1,248 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// A StoredResult is what a store has of a task: what became of its last life.
+type StoredResult struct {
+	ID string
+	// Result is what the handler returned, as it is stored. Nil where Failure is set.
+	Result []byte
+	// Failure is why there is no result: the task died.
+	Failure string
+	// Version tells this outcome from any that takes its place, also from an equal one.
+	// Empty: nothing is there.
+	Version string
+}
+
+// A ResultKeeper is a result store that also tells what is there without waiting, and
+// forgets it. memory.Results and those of packages sqlite and redis are such stores.
+//
+// An ID has several lives where its task is redriven, or where it is enqueued again once
+// its task is done. With a store that is no ResultKeeper, Await returns what became of
+// the last life until the new one has ended.
+type ResultKeeper interface {
+	Results
+	// Peek returns what is there of each task, in the order of ids, without waiting.
+	Peek(ctx context.Context, ids []string) ([]StoredResult, error)
+	// Forget removes what Peek has returned, unless another outcome has taken its place.
+	Forget(ctx context.Context, rs []StoredResult) error
+}
+
+// A Reviver is a queue whose Redrive can be told what belongs around it. Manager.Open
+// gives it Manager.Revive.
+type Reviver interface {
+	Redriver
+	// OnRedrive has each Redrive move tasks within around, a batch at a time. It is
+	// called before the queue is used, on one handle, and counts for that one alone.
+	OnRedrive(around Revival)
+}
+
+// A Revival calls move, which puts tasks with the given IDs on their queue again and
+// returns the IDs of those that it has put there. An error from before that says that
+// move was not called.
+type Revival func(ctx context.Context, ids []string, move func() (moved []string)) error
+
+// Around calls the revival, or move alone where that is nil.
+func (r Revival) Around(ctx context.Context, ids []string, move func() (moved []string)) error {
+	if r == nil {
+		move()
+		return nil
+	}
+	return r(ctx, ids, move)
+}
+
+// Revive is for whoever puts dead tasks on their queue again by the queue's own Enqueue
+// (Redrive of the manager's queues does it by itself): it calls move, which does that
+// and returns the IDs of the tasks that are on their queue, and has the result stores
+// that the manager knows forget what became of those: Await waits for the new outcome.
+// The manager knows ManagerConfig.Results, PoolConfig.Results of its pools, and the
+// stores that the providers of its queues have. Where one of them is away nothing is
+// moved.
+func (m *Manager) Revive(ctx context.Context, ids []string, move func() (moved []string)) error {
+	var seen []*lastLives
+	for _, k := range m.lives.keepers() {
+		last, err := peek(ctx, k, ids)
+		if err != nil {
+			return err
+		}
+		if len(last.rs) > 0 {
+			seen = append(seen, last)
+		}
+	}
+	moved := move()
+	var err error
+	for _, last := range seen {
+		err = errors.Join(err, last.forget(ctx, func(id string) bool { return slices.Contains(moved, id) }))
+	}
+	return err
+}
+
+// lastLives are outcomes of tasks whose IDs are about to be used again.
+type lastLives struct {
+	in ResultKeeper
+	rs []StoredResult
+}
+
+// peek returns what a store has of the tasks.
+func peek(ctx context.Context, k ResultKeeper, ids []string) (*lastLives, error) {
+	if len(ids) == 0 {
+		return new(lastLives), nil
+	}
+	rs, err := k.Peek(ctx, ids)
+	if err != nil {
+		return new(lastLives), fmt.Errorf("look for what became of earlier tasks with the same IDs: %w", err)
+	}
+	rs = slices.DeleteFunc(rs, func(r StoredResult) bool { return r.Version == "" })
+	return &lastLives{k, rs}, nil
+}
+
+// forget forgets those of tasks that have a new life. Until then they were the last word
+// on their tasks.
+func (l *lastLives) forget(ctx context.Context, again func(id string) bool) error {
+	l.rs = slices.DeleteFunc(l.rs, func(r StoredResult) bool { return !again(r.ID) })
+	if len(l.rs) == 0 {
+		return nil
+	}
+	if err := l.in.Forget(context.WithoutCancel(ctx), l.rs); err != nil {
+		return fmt.Errorf("%d tasks are on their queue again, and what became of them before could not be forgotten, so that Await may return that: %w", len(l.rs), err)
+	}
+	return nil
+}
+
+// lives are the result stores that a manager knows.
+type lives struct {
+	mu    sync.Mutex
+	all   []ResultKeeper            // what becomes of dead tasks may be in any of them
+	given ResultKeeper              // ManagerConfig.Results; nil: none
+	types map[string][]ResultKeeper // those of pools, by the types that have results
+	known atomic.Bool               // given or types is set
+}
+
+func (l *lives) keepers() []ResultKeeper {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.all)
+}
+
+// give adds what the manager is configured with.
+func (l *lives) give(rs Results) {
+	if k, ok := rs.(ResultKeeper); ok {
+		l.given, l.all = k, append(l.all, k)
+		l.known.Store(true)
+	}
+}
+
+// keeps adds the store of a provider that has one.
+func (l *lives) keeps(p Provider) {
+	if has, ok := p.(interface{ Results() ResultStore }); ok {
+		if k, ok := has.Results().(ResultKeeper); ok {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.all = withKeeper(l.all, k)
+		}
+	}
+}
+
+// pools adds the store of a pool.
+func (l *lives) pools(rs ResultStore, x *routing) {
+	k, ok := rs.(ResultKeeper)
+	if !ok {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = withKeeper(l.all, k)
+	for name, rt := range x.routes {
+		if rt.policy.Result {
+			if l.types == nil {
+				l.types = make(map[string][]ResultKeeper)
+			}
+			l.types[name] = withKeeper(l.types[name], k)
+			l.known.Store(true)
+		}
+	}
+}
+
+// withKeeper adds a store, once.
+func withKeeper(to []ResultKeeper, k ResultKeeper) []ResultKeeper {
+	if reflect.TypeOf(k).Comparable() && slices.Contains(to, k) {
+		return to
+	}
+	return append(to, k)
+}
+
+// of lists, for each store that may have results of the tasks, the IDs that they came
+// with: those that they are given are new.
+func (l *lives) of(tasks []*Task) (keepers []ResultKeeper, ids [][]string) {
+	if !l.known.Load() || !slices.ContainsFunc(tasks, func(t *Task) bool { return t != nil && t.ID != "" }) {
+		return nil, nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range tasks {
+		if t == nil || t.ID == "" {
+			continue
+		}
+		in := l.types[t.Type]
+		if l.given != nil {
+			in = withKeeper(slices.Clone(in), l.given)
+		}
+		for _, k := range in {
+			i := slices.IndexFunc(keepers, func(o ResultKeeper) bool { return reflect.TypeOf(k).Comparable() && o == k })
+			if i < 0 {
+				i = len(keepers)
+				keepers, ids = append(keepers, k), append(ids, nil)
+			}
+			ids[i] = append(ids[i], t.ID)
+		}
+	}
+	return keepers, ids
+}
+
+// enqueue enqueues tasks, and has what became of earlier ones with their IDs forgotten.
+func (l *lives) enqueue(ctx context.Context, to Enqueuer, tasks []*Task) ([]Enqueued, error) {
+	keepers, ids := l.of(tasks)
+	var seen []*lastLives
+	for i, k := range keepers {
+		last, err := peek(ctx, k, ids[i])
+		if err != nil {
+			return nil, err
+		}
+		if len(last.rs) > 0 {
+			seen = append(seen, last)
+		}
+	}
+	answers, err := to.Enqueue(ctx, tasks)
+	if len(seen) == 0 {
+		return answers, err
+	}
+	places := make(map[string]int)
+	for i, t := range tasks {
+		if ErrorAt(err, i) == nil && i < len(answers) && !answers[i].Duplicate {
+			places[t.ID] = i
+		}
+	}
+	var failed BatchError
+	for _, last := range seen {
+		forgotten := last.forget(ctx, func(id string) bool { _, ok := places[id]; return ok })
+		for _, r := range last.rs {
+			failed.Add(places[r.ID], r.ID, forgotten)
+		}
+	}
+	var be *BatchError
+	if len(failed.Items) > 0 && errors.As(err, &be) {
+		failed.Items = append(failed.Items, be.Items...)
+	}
+	if len(failed.Items) > 0 {
+		err = failed.sorted()
+	}
+	return answers, err
+}
