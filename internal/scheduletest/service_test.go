@@ -332,6 +332,9 @@ func TestStatusFollowsTheTask(t *testing.T) {
 	fail := true
 	d.handle(func(ctx context.Context, _ *runtime.Task) error {
 		runtime.Progress(ctx, 3, 10, "pages")
+		if len(seen) == 0 { // the store is told behind the handler
+			require.Eventually(t, func() bool { return d.status(id).Last.Progress.Done == 3 }, time.Minute, time.Millisecond)
+		}
 		seen = append(seen, d.status(id))
 		if fail {
 			return runtime.RetryAfter(time.Second, errKilled)

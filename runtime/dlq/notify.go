@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,11 +12,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/webhook"
 )
 
 // A Notice says that tasks have died. It holds no payloads; of their errors it holds
@@ -73,16 +71,18 @@ func Log(log *slog.Logger) Notifier {
 // A Webhook is a notifier that posts JSON to a URL: the notice, with its Text under
 // "text", where incoming webhooks of Slack and those made like them look for it.
 //
-// With a Secret each request says when it was made and proves by whom, so that the
-// receiver can refuse others' requests and old ones: X-Taskgen-Timestamp holds the
-// Unix time in seconds, and X-Taskgen-Signature "sha256=" and the HMAC-SHA256, in
-// hex, of the timestamp, a full stop and the body.
+// With a Secret each request is signed by the scheme of Standard Webhooks: it says when
+// it was made and proves by whom, so that the receiver can refuse others' requests and
+// old ones. Secret.Verify of package webhook checks that.
+//
+// Redirects are not followed, whatever Client says of them: they would lose the notice, or
+// take it and its signature to a host that nobody named. They are errors.
 type Webhook struct {
-	URL    string
+	URL string
+	// Secret is the key, as bytes, or as it is handed to people: "whsec_" and base64.
+	// Empty: nothing is signed.
 	Secret []byte
-	// Client makes the requests. Nil: one that gives up after 10 s. One without a
-	// CheckRedirect follows no redirects here: they would lose the notice, or take it
-	// and its signature to a host that nobody named.
+	// Client makes the requests. Nil: one that gives up after 10 s.
 	Client *http.Client
 }
 
@@ -115,10 +115,24 @@ var webhookClient = &http.Client{Timeout: 10 * time.Second}
 // client makes the requests of the webhook.
 func (w *Webhook) client() *http.Client {
 	c := *cmp.Or(w.Client, webhookClient)
-	if c.CheckRedirect == nil {
-		c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	}
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &c
+}
+
+// sign adds what proves who made a request.
+func (w *Webhook) sign(h http.Header, body []byte) error {
+	if len(w.Secret) == 0 {
+		return nil
+	}
+	secret := webhook.Secret(w.Secret)
+	if text := string(w.Secret); strings.HasPrefix(text, "whsec_") {
+		var err error
+		if secret, err = webhook.ParseSecret(text); err != nil {
+			return err
+		}
+	}
+	secret.Sign(h, "msg_"+rand.Text(), time.Now(), body)
+	return nil
 }
 
 // Notify implements [Notifier]. Any answer but one of the 200s is an error.
@@ -135,10 +149,8 @@ func (w *Webhook) Notify(ctx context.Context, n Notice) error {
 		return unnamed("make a request for the webhook", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	if len(w.Secret) > 0 {
-		at := strconv.FormatInt(time.Now().Unix(), 10)
-		req.Header.Set("X-Taskgen-Timestamp", at)
-		req.Header.Set("X-Taskgen-Signature", "sha256="+sign(w.Secret, at, body))
+	if err := w.sign(req.Header, body); err != nil {
+		return err
 	}
 	resp, err := w.client().Do(req)
 	if err != nil {
@@ -162,14 +174,6 @@ func unnamed(what string, err error) error {
 		err = u.Err
 	}
 	return fmt.Errorf("%s: %w", what, err)
-}
-
-// sign is the HMAC-SHA256 of a request.
-func sign(secret []byte, at string, body []byte) string {
-	mac := hmac.New(sha256.New, secret)
-	mac.Write([]byte(at + "."))
-	mac.Write(body)
-	return hex.EncodeToString(mac.Sum(nil))
 }
 
 // slackText keeps errors from being read as Slack's own marks.

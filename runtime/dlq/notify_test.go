@@ -3,9 +3,6 @@ package dlq_test
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/webhook"
 )
 
 var notice = dlq.Notice{Queue: "q-dlq", Count: 9, Groups: []dlq.Group{
@@ -41,13 +39,22 @@ func TestWebhookIsSignedAndReadableForSlack(t *testing.T) {
 
 	assert.Equal(t, http.MethodPost, got.Method)
 	assert.Equal(t, "application/json", got.Header.Get("Content-Type"))
-	at := got.Header.Get("X-Taskgen-Timestamp")
-	unix, err := strconv.ParseInt(at, 10, 64)
+	id, err := webhook.Secret(secret).Verify(got.Header, time.Now(), body)
 	require.NoError(t, err)
-	assert.WithinDuration(t, time.Now(), time.Unix(unix, 0), time.Minute)
-	mac := hmac.New(sha256.New, secret)
-	mac.Write([]byte(at + "." + string(body)))
-	assert.Equal(t, "sha256="+hex.EncodeToString(mac.Sum(nil)), got.Header.Get("X-Taskgen-Signature"))
+	require.NotEmpty(t, id)
+	require.NoError(t, hook.Notify(t.Context(), notice))
+	another, err := webhook.Secret(secret).Verify(got.Header, time.Now(), body)
+	require.NoError(t, err)
+	require.NotEqual(t, id, another, "each notice is a message of its own")
+
+	hook.Secret = []byte(webhook.Secret(secret).Text())
+	require.NoError(t, hook.Notify(t.Context(), notice))
+	_, err = webhook.Secret(secret).Verify(got.Header, time.Now(), body)
+	require.NoError(t, err, "a secret as it is handed to people")
+	hook.Secret = []byte("whsec_hunter2%")
+	err = hook.Notify(t.Context(), notice)
+	require.ErrorContains(t, err, "secret of a webhook")
+	assert.NotContains(t, err.Error(), "hunter2")
 
 	var said struct {
 		Text string `json:"text"`
@@ -59,7 +66,7 @@ func TestWebhookIsSignedAndReadableForSlack(t *testing.T) {
 
 	hook.Secret = nil
 	require.NoError(t, hook.Notify(t.Context(), notice))
-	assert.Empty(t, got.Header.Get("X-Taskgen-Signature"), "without a secret there is nothing to sign with")
+	assert.Empty(t, got.Header.Get(webhook.HeaderSignature), "without a secret there is nothing to sign with")
 }
 
 func TestWebhookThatIsRefusedOrAwayIsAnErrorWithoutItsKey(t *testing.T) {
@@ -93,15 +100,25 @@ func TestWebhookFollowsNoRedirect(t *testing.T) {
 		}
 		s.Close()
 	}
-	followed := 0
-	s := httptest.NewServer(http.RedirectHandler("/", http.StatusTemporaryRedirect))
-	defer s.Close()
-	own := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
-		followed++
-		return http.ErrUseLastResponse
-	}}
-	require.Error(t, (&dlq.Webhook{URL: s.URL, Client: own}).Notify(t.Context(), notice))
-	assert.Equal(t, 1, followed, "a client with a rule of its own keeps it")
+	// Nor with a client that would: to another host, to the same one, or as a GET.
+	asked := 0
+	here := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked++; r.URL.Path == "/" {
+			http.Redirect(w, r, "/login", http.StatusSeeOther)
+		}
+	}))
+	defer here.Close()
+	away := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusPermanentRedirect))
+	defer away.Close()
+	willing := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return nil }}
+	for _, url := range []string{here.URL, away.URL} {
+		require.ErrorContains(t, (&dlq.Webhook{URL: url, Secret: []byte("hush"), Client: willing}).Notify(t.Context(), notice), "redirects are not followed")
+	}
+	assert.Equal(t, 1, asked)
+	assert.NotNil(t, willing.CheckRedirect, "the client is the program's")
+	nowhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusFound) }))
+	defer nowhere.Close()
+	require.ErrorContains(t, (&dlq.Webhook{URL: nowhere.URL}).Notify(t.Context(), notice), "302")
 }
 
 func TestLogTellsOfEachGroup(t *testing.T) {

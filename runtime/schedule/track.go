@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -15,23 +16,36 @@ import (
 const (
 	// progressEvery bounds how often the progress of one handler is noted.
 	progressEvery = 500 * time.Millisecond
-	// noteWithin is how long a handler may be held up by a store that is away.
+	// noteWithin bounds one write.
 	noteWithin = 2 * time.Second
+	// endWithin is how long a task that has been run waits for its last note, where the
+	// store answers.
+	endWithin = time.Second
+	// awayFor is how long nobody waits for a store that let a note wait for awayAfter and
+	// did not take it.
+	awayAfter = 200 * time.Millisecond
+	awayFor   = 10 * time.Second
+	// notesAtOnce bounds the writes that are under way. What is beyond them is not noted.
+	notesAtOnce = 256
 )
 
 // Track returns a middleware for the router of workers that notes in the store
 // what becomes of jobs' tasks, for Status: two writes for each run of such a task,
 // and at most two a second for its progress (runtime.Progress). Other tasks
-// cost nothing. worker names the process. A store that is away holds up a task
-// for some seconds and no more; the logger hears of it (nil: slog.Default, as it
-// is then).
+// cost nothing. worker names the process.
+//
+// Handlers do not wait for the store: notes are written behind them, the newest of each
+// run. Once its handler has returned a task waits for the last one, a second at most, and
+// not at all in the 10 s after a note that the store did not answer. The logger hears of
+// what could not be noted (nil: slog.Default, as it is then).
 func Track(store Store, worker string, log *slog.Logger) runtime.Middleware {
+	tr := &tracker{store: store, log: log, room: make(chan struct{}, notesAtOnce)}
 	return func(next runtime.Handler) runtime.Handler {
 		return runtime.HandlerFunc(func(ctx context.Context, t *runtime.Task) error {
 			if t.Metadata[MetaJob] == "" {
 				return next.Handle(ctx, t)
 			}
-			r := &tracked{ctx: context.WithoutCancel(ctx), store: store, log: log, id: JobID(t.Metadata[MetaJob])}
+			r := &tracked{tracker: tr, ctx: context.WithoutCancel(ctx), id: JobID(t.Metadata[MetaJob])}
 			r.run = Run{TaskID: t.ID, State: Running, Attempts: t.RetryCount + 1, Worker: worker, Started: time.Now()}
 			r.run.Due, _ = time.Parse(time.RFC3339Nano, t.Metadata[MetaFiring])
 			return r.handle(ctx, next, t)
@@ -39,20 +53,71 @@ func Track(store Store, worker string, log *slog.Logger) runtime.Middleware {
 	}
 }
 
+// A tracker is what the runs of a middleware share.
+type tracker struct {
+	store Store
+	log   *slog.Logger  // nil: slog.Default
+	room  chan struct{} // holds something for each write that is under way
+	since atomic.Int64  // when the store did not answer last, in Unix nanoseconds; 0: it did
+}
+
+// away reports whether the store is not to be waited for.
+func (tr *tracker) away() bool {
+	at := tr.since.Load()
+	return at != 0 && time.Since(time.Unix(0, at)) < awayFor
+}
+
+func (tr *tracker) missed() { tr.since.Store(time.Now().UnixNano()) }
+
+// put writes one note.
+func (tr *tracker) put(ctx context.Context, id JobID, run Run) {
+	began, err := time.Now(), errors.New("too many notes wait for the store")
+	select {
+	case tr.room <- struct{}{}:
+		err = tr.note(ctx, id, run)
+		<-tr.room
+	default:
+	}
+	if err == nil {
+		tr.since.Store(0)
+		return
+	}
+	if time.Since(began) >= awayAfter {
+		tr.missed()
+	}
+	cmp.Or(tr.log, slog.Default()).Warn("the status of a job could not be noted", slog.String("job", string(id)), slog.String("task", run.TaskID), slog.Any("error", err))
+}
+
+func (tr *tracker) note(ctx context.Context, id JobID, run Run) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, noteWithin)
+	defer cancel()
+	defer func() { // nobody else stands behind this goroutine
+		if v := recover(); v != nil {
+			err = fmt.Errorf("%w: %v", runtime.ErrPanic, v)
+		}
+	}()
+	return tr.store.Note(ctx, id, run)
+}
+
 // A tracked is one run of a job's task.
 type tracked struct {
-	ctx   context.Context // outlives the handler's: what became of it is noted after its end
-	store Store
-	log   *slog.Logger // nil: slog.Default
-	id    JobID
+	*tracker
+	ctx context.Context // outlives the handler's: what became of it is noted after its end
+	id  JobID
 
-	mu    sync.Mutex
-	run   Run
-	noted time.Time // when progress was noted last
+	mu      sync.Mutex
+	run     Run
+	told    time.Time     // when progress was to be noted last
+	pending bool          // run is to be noted
+	written chan struct{} // closed when nothing is pending; nil: nothing is
 }
 
 func (r *tracked) handle(ctx context.Context, next runtime.Handler, t *runtime.Task) (err error) {
-	r.note(r.run)
+	if !r.away() {
+		r.mu.Lock()
+		r.noteSoon()
+		r.mu.Unlock()
+	}
 	returned := false
 	defer func() {
 		if returned {
@@ -88,9 +153,21 @@ func (r *tracked) end(ctx context.Context, err error) {
 	if err != nil {
 		r.run.Error = clip(err.Error())
 	}
-	run := r.run
+	if state == Enqueued {
+		r.run.Progress = runtime.ProgressReport{} // of a run that is begun anew
+	}
+	written := r.noteSoon()
 	r.mu.Unlock()
-	r.note(run)
+	if r.away() {
+		return
+	}
+	timer := time.NewTimer(endWithin)
+	defer timer.Stop()
+	select {
+	case <-written:
+	case <-timer.C:
+		r.missed()
+	}
 }
 
 // maxError is how much of an error's text a status keeps, in bytes.
@@ -106,21 +183,41 @@ func clip(s string) string {
 // progress is called by the handler.
 func (r *tracked) progress(p runtime.ProgressReport) {
 	r.mu.Lock()
-	r.run.Progress = p
-	run, due := r.run, time.Since(r.noted) >= progressEvery && r.run.State == Running
-	if due {
-		r.noted = time.Now()
+	defer r.mu.Unlock()
+	if r.run.State != Running {
+		return // a goroutine that the handler has left behind
 	}
-	r.mu.Unlock()
-	if due {
-		r.note(run)
+	r.run.Progress = p
+	if time.Since(r.told) >= progressEvery && !r.away() {
+		r.told = time.Now()
+		r.noteSoon()
 	}
 }
 
-func (r *tracked) note(run Run) {
-	ctx, cancel := context.WithTimeout(r.ctx, noteWithin)
-	defer cancel()
-	if err := r.store.Note(ctx, r.id, run); err != nil {
-		cmp.Or(r.log, slog.Default()).Warn("the status of a job could not be noted", slog.String("job", string(r.id)), slog.String("task", run.TaskID), slog.Any("error", err))
+// noteSoon has the run noted as it is when its turn comes, and returns a channel that is
+// closed then. r.mu is held.
+func (r *tracked) noteSoon() <-chan struct{} {
+	r.pending = true
+	if r.written == nil {
+		r.written = make(chan struct{})
+		go r.write()
+	}
+	return r.written
+}
+
+// write writes notes, one after the other, until none is pending.
+func (r *tracked) write() {
+	for {
+		r.mu.Lock()
+		if !r.pending {
+			close(r.written)
+			r.written = nil
+			r.mu.Unlock()
+			return
+		}
+		r.pending = false
+		run := r.run
+		r.mu.Unlock()
+		r.put(r.ctx, r.id, run)
 	}
 }

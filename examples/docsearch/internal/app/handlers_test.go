@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/taskgen/taskgen/runtime"
+	signature "github.com/taskgen/taskgen/runtime/webhook"
 
 	"github.com/taskgen/taskgen/examples/docsearch/internal/embed"
 	"github.com/taskgen/taskgen/examples/docsearch/internal/index"
@@ -69,7 +70,7 @@ func newHandlers(t *testing.T) (*handlers, *outbox, string) {
 		require.NoError(t, root.Close())
 	})
 	o := &outbox{}
-	return &handlers{root: root, index: x, splitters: newSplitters(), enqueuer: o, sender: webhook.NewSender(webhook.NewSecret())}, o, dir
+	return &handlers{root: root, index: x, splitters: newSplitters(), enqueuer: o, sender: webhook.NewSender(signature.NewSecret())}, o, dir
 }
 
 func TestEachStepGoesOnWhereItDiedBeforeItEnqueuedTheNext(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	signature "github.com/taskgen/taskgen/runtime/webhook"
 
 	"github.com/taskgen/taskgen/examples/docsearch/internal/index"
 	"github.com/taskgen/taskgen/examples/docsearch/internal/report"
@@ -74,7 +75,7 @@ func (a *app) openData() error {
 
 	// The secret need not outlive the process: a message is signed anew each
 	// time that it is sent.
-	secret := webhook.NewSecret()
+	secret := signature.NewSecret()
 	if a.receiver, err = webhook.Listen(secret, path(receivedFile)); err != nil {
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/webhook"
 )
 
 // maxBody bounds what the receiver reads of one message.
@@ -20,7 +22,7 @@ const maxBody = 1 << 20
 // do. What it answered is in its log, and outlives it.
 type Receiver struct {
 	URL    string
-	secret Secret
+	secret webhook.Secret
 	server *http.Server
 	done   chan error
 
@@ -33,7 +35,7 @@ type Receiver struct {
 
 // Listen starts a receiver on a free port of 127.0.0.1. Its log is the file at
 // logPath; when that is empty it keeps none.
-func Listen(secret Secret, logPath string) (*Receiver, error) {
+func Listen(secret webhook.Secret, logPath string) (*Receiver, error) {
 	r := &Receiver{secret: secret, done: make(chan error, 1), taken: make(map[string]bool), refused: make(map[string]bool)}
 	var err error
 	r.log, err = openLog(logPath, r.remember)

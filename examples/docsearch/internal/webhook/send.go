@@ -1,3 +1,5 @@
+// Package webhook sends signed webhooks and receives them. The signature is that of
+// package webhook of taskgen.
 package webhook
 
 import (
@@ -8,6 +10,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/webhook"
 )
 
 // A StatusError is an answer other than 2xx.
@@ -44,12 +48,12 @@ type Message struct {
 // A Sender posts messages. It is safe for use by many goroutines.
 type Sender struct {
 	Client *http.Client
-	Secret Secret
+	Secret webhook.Secret
 }
 
 // NewSender returns a sender that does not follow redirects: the signature
 // vouches for a message to one receiver and no other.
-func NewSender(secret Secret) *Sender {
+func NewSender(secret webhook.Secret) *Sender {
 	return &Sender{Secret: secret, Client: &http.Client{
 		Transport: &http.Transport{MaxIdleConnsPerHost: 16},
 		Timeout:   5 * time.Second,

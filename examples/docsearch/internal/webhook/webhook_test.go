@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -15,78 +14,17 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/taskgen/taskgen/runtime/webhook"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func TestSignatureIsThatOfStandardWebhooks(t *testing.T) {
-	// The test vector of the specification's reference libraries.
-	key, err := base64.StdEncoding.DecodeString("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-	require.NoError(t, err)
-	h := make(http.Header)
-	Secret(key).Sign(h, "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 0), []byte(`{"test": 2432232314}`))
-	assert.Equal(t, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", h.Get(HeaderSignature))
-}
-
-func TestVerifyRefusesWhatWasChanged(t *testing.T) {
-	secret, now, body := NewSecret(), time.Unix(1_700_000_000, 0), []byte(`{"a":1}`)
-	signed := func() http.Header {
-		h := make(http.Header)
-		secret.Sign(h, "msg_1", now, body)
-		return h
-	}
-	id, err := secret.Verify(signed(), now.Add(4*time.Minute), body)
-	require.NoError(t, err)
-	assert.Equal(t, "msg_1", id)
-
-	h := signed()
-	h.Set(HeaderSignature, "v2,abc "+h.Get(HeaderSignature))
-	_, err = secret.Verify(h, now, body)
-	require.NoError(t, err, "one fitting signature of several is enough")
-
-	for name, c := range map[string]struct {
-		change func(http.Header)
-		secret Secret
-		now    time.Time
-		body   string
-		want   string
-	}{
-		"body":          {body: `{"a":2}`, want: "no signature"},
-		"secret":        {secret: NewSecret(), want: "no signature"},
-		"id":            {change: func(h http.Header) { h.Set(HeaderID, "msg_2") }, want: "no signature"},
-		"no id":         {change: func(h http.Header) { h.Del(HeaderID) }, want: "Webhook-Id is missing"},
-		"timestamp":     {change: func(h http.Header) { h.Set(HeaderTimestamp, "1700000001") }, want: "no signature"},
-		"no timestamp":  {change: func(h http.Header) { h.Set(HeaderTimestamp, "today") }, want: `is "today"`},
-		"no signature":  {change: func(h http.Header) { h.Del(HeaderSignature) }, want: "no signature"},
-		"not base64":    {change: func(h http.Header) { h.Set(HeaderSignature, "v1,%%") }, want: "no signature"},
-		"played back":   {now: now.Add(6 * time.Minute), want: "6m0s from now"},
-		"of the future": {now: now.Add(-6 * time.Minute), want: "-6m0s from now"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			h, s, at, b := signed(), secret, now, body
-			if c.change != nil {
-				c.change(h)
-			}
-			if c.secret != nil {
-				s = c.secret
-			}
-			if !c.now.IsZero() {
-				at = c.now
-			}
-			if c.body != "" {
-				b = []byte(c.body)
-			}
-			_, err := s.Verify(h, at, b)
-			assert.ErrorContains(t, err, c.want)
-		})
-	}
-}
 
 func message(number int) Message {
 	return Message{ID: fmt.Sprintf("msg_%d", number), Body: []byte(`{"document":"a.md"}`)}
 }
 
-func listen(t *testing.T, secret Secret, path string) (*Receiver, *Sender) {
+func listen(t *testing.T, secret webhook.Secret, path string) (*Receiver, *Sender) {
 	t.Helper()
 	r, err := Listen(secret, path)
 	require.NoError(t, err)
@@ -106,7 +44,7 @@ func requireTaken(t *testing.T, r *Receiver, messages, refusedFirst int) {
 
 func TestReceiverTakesAMessageOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "received.jsonl")
-	r, s := listen(t, NewSecret(), path)
+	r, s := listen(t, webhook.NewSecret(), path)
 	require.Error(t, s.Send(context.Background(), r.URL, message(0)))
 	for range 3 {
 		require.NoError(t, s.Send(context.Background(), r.URL, message(0)))
@@ -119,7 +57,7 @@ func TestReceiverTakesAMessageOnce(t *testing.T) {
 }
 
 func TestReceiverRefusesOneMessageInFourOnce(t *testing.T) {
-	r, s := listen(t, NewSecret(), "")
+	r, s := listen(t, webhook.NewSecret(), "")
 	for number := range 16 {
 		err := s.Send(context.Background(), r.URL, message(number))
 		if number%4 != 0 {
@@ -139,7 +77,7 @@ func TestReceiverRefusesOneMessageInFourOnce(t *testing.T) {
 }
 
 func TestReceiverRemembersThroughARestart(t *testing.T) {
-	secret, path := NewSecret(), filepath.Join(t.TempDir(), "received.jsonl")
+	secret, path := webhook.NewSecret(), filepath.Join(t.TempDir(), "received.jsonl")
 	r, err := Listen(secret, path)
 	require.NoError(t, err)
 	s := NewSender(secret)
@@ -154,7 +92,7 @@ func TestReceiverRemembersThroughARestart(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, file.Close())
 
-	r, s = listen(t, NewSecret(), path)
+	r, s = listen(t, webhook.NewSecret(), path)
 	requireTaken(t, r, 1, 0)
 	require.NoError(t, s.Send(context.Background(), r.URL, message(0)), "refused before, so not again")
 	require.NoError(t, s.Send(context.Background(), r.URL, message(1)), "taken before")
@@ -167,7 +105,7 @@ func TestReceiverRemembersThroughARestart(t *testing.T) {
 func TestADamagedLogIsSaidAndLeftAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "received.jsonl")
 	require.NoError(t, os.WriteFile(path, []byte("{}\nnonsense\n{"), 0o600))
-	_, err := Listen(NewSecret(), path)
+	_, err := Listen(webhook.NewSecret(), path)
 	require.ErrorContains(t, err, path+": line 2")
 	data, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -175,8 +113,8 @@ func TestADamagedLogIsSaidAndLeftAlone(t *testing.T) {
 }
 
 func TestAWrongSecretIsNotRetryable(t *testing.T) {
-	r, _ := listen(t, NewSecret(), "")
-	s := NewSender(NewSecret())
+	r, _ := listen(t, webhook.NewSecret(), "")
+	s := NewSender(webhook.NewSecret())
 	var refused *StatusError
 	require.ErrorAs(t, s.Send(context.Background(), r.URL, Message{ID: "msg_1", Body: []byte(`{}`)}), &refused)
 	assert.Equal(t, http.StatusUnauthorized, refused.Code)
@@ -199,7 +137,7 @@ func TestSendDoesNotFollowRedirects(t *testing.T) {
 	}))
 	defer server.Close()
 	var status *StatusError
-	err := NewSender(NewSecret()).Send(context.Background(), server.URL+"/here", Message{ID: "msg_1"})
+	err := NewSender(webhook.NewSecret()).Send(context.Background(), server.URL+"/here", Message{ID: "msg_1"})
 	require.ErrorAs(t, err, &status)
 	assert.Equal(t, 307, status.Code)
 	assert.Equal(t, []string{"/here"}, asked)
@@ -217,13 +155,13 @@ func TestRetryAfterIsSecondsOrATime(t *testing.T) {
 }
 
 func TestHeadersOfTheMessageAreSentButCannotForgeTheSignature(t *testing.T) {
-	secret := NewSecret()
+	secret := webhook.NewSecret()
 	var got http.Header
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.Header }))
 	defer server.Close()
 	s := NewSender(secret)
 	require.NoError(t, s.Send(context.Background(), server.URL, Message{
-		ID: "msg_1", Body: []byte(`{}`), Headers: map[string]string{"X-Event": "document.finished", HeaderID: "forged"},
+		ID: "msg_1", Body: []byte(`{}`), Headers: map[string]string{"X-Event": "document.finished", webhook.HeaderID: "forged"},
 	}))
 	assert.Equal(t, "document.finished", got.Get("X-Event"))
 	id, err := secret.Verify(got, time.Now(), []byte(`{}`))
