@@ -25,6 +25,9 @@ const (
 	// MetaStackPrefix and the attempt's number hold the stack of a run that
 	// panicked.
 	MetaStackPrefix = "stack_"
+	// MetaClaimed says until when a dead task that a store keeps belongs to a redrive
+	// that is about to enqueue it, and which one that is. See package dlq.
+	MetaClaimed = "taskgen.claimed"
 )
 
 // Bounds that keep the metadata of a task that fails often small.
@@ -91,6 +94,7 @@ func Unbury(t *Task, from string) {
 	setMeta(t, MetaRedriveCount, strconv.Itoa(n+1))
 	setMeta(t, MetaRedrivenFrom, from)
 	delete(t.Metadata, metaUnknown)
+	delete(t.Metadata, MetaClaimed)
 	t.RetryCount = 0
 	t.ScheduledFor = time.Time{}
 }

@@ -59,6 +59,26 @@ func (r Revival) Around(ctx context.Context, ids []string, move func() (moved []
 	return r(ctx, ids, move)
 }
 
+// Deaths is Around for a move of tasks that died the given deaths.
+func (r Revival) Deaths(ctx context.Context, deaths []Death, move func() ([]Death, error)) (moved []Death, err error) {
+	around := r.Around(ctx, idsOf(deaths), func() []string {
+		moved, err = move()
+		return idsOf(moved)
+	})
+	if around != nil {
+		err = errors.Join(err, around)
+	}
+	return moved, err
+}
+
+func idsOf(deaths []Death) []string {
+	ids := make([]string, len(deaths))
+	for i, d := range deaths {
+		ids[i] = d.ID
+	}
+	return ids
+}
+
 // Revive is for whoever puts dead tasks on their queue again by the queue's own Enqueue
 // (Redrive of the manager's queues does it by itself): it calls move, which does that
 // and returns the IDs of the tasks that are on their queue, and has the result stores

@@ -232,6 +232,13 @@ type Redriver interface {
 	// task whose ID is on the queue again stays dead, and its error wraps
 	// ErrDuplicate; unknown IDs are no error.
 	Redrive(ctx context.Context, ids []string) (redriven []string, err error)
+	// RedriveDeaths is Redrive for tasks that were read before: it moves those alone
+	// that died the given deaths, and returns these. One that was redriven meanwhile
+	// and died again stays. Where payloads is not nil it has one for each death, which
+	// takes the place of the task's own in the same step unless it is nil; a task that
+	// the queue does not take with it (see Enqueue) stays dead, and its error says why.
+	// The items of a *BatchError are counted in the order of deaths.
+	RedriveDeaths(ctx context.Context, deaths []Death, payloads [][]byte) (redriven []Death, err error)
 }
 
 // A Discarder removes dead tasks for good.
@@ -240,6 +247,9 @@ type Discarder interface {
 	// those it removed. Unlike Redrive it takes nil for none. Unknown IDs are no
 	// error.
 	Discard(ctx context.Context, ids []string) (discarded []string, err error)
+	// DiscardDeaths is Discard for tasks that were read before: it removes those alone
+	// that died the given deaths, and returns these.
+	DiscardDeaths(ctx context.Context, deaths []Death) (discarded []Death, err error)
 }
 
 // State says where on a queue a task is.

@@ -137,7 +137,8 @@ func (b *Box) Groups(ctx context.Context, f Filter) ([]Group, error) {
 // errFound ends a search.
 var errFound = errors.New("found")
 
-// Show returns one letter. The error wraps runtime.ErrTaskNotFound.
+// Show returns one letter, by the ID of its task or its Letter.Ref. The error wraps
+// runtime.ErrTaskNotFound.
 func (b *Box) Show(ctx context.Context, id string) (Letter, error) {
 	t, err := b.find(ctx, id)
 	if err != nil {
@@ -149,11 +150,15 @@ func (b *Box) Show(ctx context.Context, id string) (Letter, error) {
 // find reads letters until it comes to the one with the ID: no broker has an index
 // of its dead letters that says more than their order.
 func (b *Box) find(ctx context.Context, id string) (found *runtime.Task, err error) {
+	a := parse(id)
 	if s, ok := b.shelf.(*storeShelf); ok {
-		return s.store.Get(ctx, id)
+		if found, err = s.store.Get(ctx, a.id); err != nil || a.names(found) {
+			return found, err
+		}
+		return nil, b.notFound(id)
 	}
 	err = b.each(ctx, &Filter{}, func(t *runtime.Task, _ *Letter) error {
-		if t.ID != id {
+		if !a.names(t) {
 			return nil
 		}
 		found = t
@@ -165,7 +170,11 @@ func (b *Box) find(ctx context.Context, id string) (found *runtime.Task, err err
 	case err != nil:
 		return nil, err
 	}
-	return nil, fmt.Errorf("%w: no dead letter of %s has the ID %s", runtime.ErrTaskNotFound, b.name, id)
+	return nil, b.notFound(id)
+}
+
+func (b *Box) notFound(id string) error {
+	return fmt.Errorf("%w: no dead letter of %s has the ID %s", runtime.ErrTaskNotFound, b.name, id)
 }
 
 // Export writes the letters that f chooses as lines of JSON, redacted, and returns

@@ -27,50 +27,82 @@ var ErrInvalidPayload = errors.New("taskgen: invalid payload")
 // A Redacted that stands for no secret, or for one that cannot be told, is
 // ErrInvalidPayload.
 //
-// The edited task is on the queue before the letter is removed: a crash in between
-// leaves both. Errors wrap runtime.ErrTaskNotFound, ErrInvalidPayload,
-// runtime.ErrUnknownType where the router does not know the type,
-// runtime.ErrUnsupported, or runtime.ErrDuplicate, when a task with the ID is on the
-// queue again.
+// id is that of the task, or the Letter.Ref of the letter that was shown: where that was
+// redriven meanwhile, and died again, nothing is done then. The letter becomes the task
+// in one step on memory, SQLite, Redis; elsewhere the task is on its queue before the
+// letter is removed, and a crash in between leaves both. A letter that somebody else has
+// redriven, edited or discarded since it was read is ErrTaskNotFound.
+//
+// Errors wrap runtime.ErrTaskNotFound, ErrInvalidPayload, runtime.ErrUnknownType where
+// the router does not know the type, runtime.ErrUnsupported, runtime.ErrDuplicate, when
+// a task with the ID is on the queue again, or ErrClaimed.
 func (b *Box) RedriveEdited(ctx context.Context, id string, payload []byte) error {
+	if s, ok := b.shelf.(*receivingShelf); ok {
+		return b.editReceived(ctx, s, id, payload)
+	}
 	t, err := b.find(ctx, id)
 	if err != nil {
 		return err
 	}
-	fail := func(err error) error { return fmt.Errorf("edit dead letter %s (%s): %w", id, t.Type, err) }
-	if t.Encoding != "" {
-		return fail(fmt.Errorf("%w: its payload is encoded as %q: discard it, and enqueue another task through the middleware that encodes it", runtime.ErrUnsupported, t.Encoding))
-	}
-	policy, known := b.policy(t.Type)
-	if !known {
-		return fail(fmt.Errorf("%w: nothing is known about its payload: give the box a router that handles it", runtime.ErrUnknownType))
-	}
-	q, err := b.m.Queue(origin(t))
+	edited, err := b.edited(t, payload)
 	if err != nil {
-		return fail(err)
+		return err
 	}
-	edited, err := edit(t.Payload, payload, &policy)
-	if err != nil {
-		return fail(err)
-	}
-	t.Payload = edited
-	if err := putBack(ctx, q, t, b.m); err != nil {
-		return fail(err)
-	}
-	if _, err := b.shelf.discard(ctx, []string{id}); err != nil {
-		return fmt.Errorf("the edited task %s is on its queue, and the letter could not be removed: %w", id, err)
+	moved, err := b.shelf.redrive(ctx, []runtime.Death{runtime.DeathOf(t)}, [][]byte{edited})
+	switch {
+	case err != nil && len(moved) > 0:
+		return err
+	case err != nil:
+		return failedEdit(t, runtime.ErrorAt(err, 0))
+	case len(moved) == 0:
+		return failedEdit(t, fmt.Errorf("%w: it was redriven or discarded meanwhile", runtime.ErrTaskNotFound))
 	}
 	return nil
 }
 
-// putBack enqueues a task that was dead, by the provider itself: its payload is as
-// it travels, and passed the manager's middleware once.
-func putBack(ctx context.Context, q runtime.Queue, t *runtime.Task, m *runtime.Manager) error {
-	resurrect(t, q, m)
-	if err := t.Validate(); err != nil {
-		return err
+// editReceived is RedriveEdited where letters can be seen by receiving them alone: nobody
+// else has the letter while this has.
+func (b *Box) editReceived(ctx context.Context, s *receivingShelf, id string, payload []byte) error {
+	found := false
+	only := sieve{filter: &Filter{}, only: parseAll([]string{id}), limiter: newLimiter(runtime.Rate{})}
+	err := b.sift(ctx, s, only, func(w *walk, ds []*runtime.Delivery) error {
+		if found {
+			return nil // it was buried twice
+		}
+		found = true
+		edited, err := b.edited(ds[0].Task, payload)
+		if err != nil {
+			return err
+		}
+		if _, err := b.revive(ctx, s, w, ds[:1], edited); err != nil {
+			return failedEdit(ds[0].Task, runtime.ErrorAt(err, 0))
+		}
+		return nil
+	})
+	if err == nil && !found {
+		err = b.notFound(id)
 	}
-	return runtime.ErrorAt(enqueueAgain(ctx, q, []*runtime.Task{t}, m), 0)
+	return err
+}
+
+func failedEdit(t *runtime.Task, err error) error {
+	return fmt.Errorf("edit dead letter %s (%s): %w", t.ID, t.Type, err)
+}
+
+// edited checks the payload that a letter is to have, and puts the secrets back.
+func (b *Box) edited(t *runtime.Task, payload []byte) ([]byte, error) {
+	if t.Encoding != "" {
+		return nil, failedEdit(t, fmt.Errorf("%w: its payload is encoded as %q: discard it, and enqueue another task through the middleware that encodes it", runtime.ErrUnsupported, t.Encoding))
+	}
+	policy, known := b.policy(t.Type)
+	if !known {
+		return nil, failedEdit(t, fmt.Errorf("%w: nothing is known about its payload: give the box a router that handles it", runtime.ErrUnknownType))
+	}
+	edited, err := edit(t.Payload, payload, &policy)
+	if err != nil {
+		return nil, failedEdit(t, err)
+	}
+	return edited, nil
 }
 
 // enqueueAgain enqueues tasks that were dead. What became of them until then is

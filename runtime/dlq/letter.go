@@ -12,7 +12,10 @@ import (
 
 // A Letter is a dead task as people see it.
 type Letter struct {
-	ID    string `json:"id"`
+	ID string `json:"id"`
+	// Ref names this death of the task: given in place of the ID it means this letter,
+	// and no later one of the same task.
+	Ref   string `json:"ref"`
 	Type  string `json:"type"`
 	Queue string `json:"queue"` // the one it died on
 	// Reason is the text of the last error.
@@ -51,7 +54,7 @@ type Attempt struct {
 // says that the type is not known, so that nothing may be shown.
 func letter(t *runtime.Task, secrets []string, hidden bool) Letter {
 	l := Letter{
-		ID: t.ID, Type: t.Type, Queue: origin(t), Reason: t.Metadata[runtime.MetaFailureReason],
+		ID: t.ID, Ref: refOf(runtime.DeathOf(t)), Type: t.Type, Queue: origin(t), Reason: t.Metadata[runtime.MetaFailureReason],
 		CreatedAt: t.CreatedAt, MaxRetries: t.MaxRetries, GroupKey: t.GroupKey, UniqueKey: t.UniqueKey, Encoding: t.Encoding,
 		Payload: json.RawMessage("null"), Attempts: attempts(t.Metadata),
 	}

@@ -15,7 +15,8 @@ import (
 // A Redrive says which dead letters go back to their queue, and how fast.
 type Redrive struct {
 	Filter Filter
-	// IDs are those to redrive, if Filter chooses them. Nil: all that it chooses.
+	// IDs are those to redrive, if Filter chooses them: IDs of tasks, and Refs of
+	// letters. Nil: all that it chooses.
 	IDs []string
 	// Rate bounds how many go back in a time. Zero: no bound.
 	Rate runtime.Rate
@@ -50,7 +51,8 @@ type Redriven struct {
 // the queue before it leaves the dead letter queue. It moves a batch at a time and
 // remembers nothing: one that was killed on the way is gone on with by calling it
 // again. Letters that die while it runs are left alone (see Redriven.Later for those
-// that pass for such). An error tells of what is
+// that pass for such), also those that somebody else has redriven meanwhile and that have
+// died once more. An error tells of what is
 // beyond single letters; Redriven says what was done until then.
 //
 // On a queue that cannot list its dead letters it goes through all of them once, moves
@@ -77,8 +79,8 @@ func (b *Box) Redrive(ctx context.Context, r Redrive) (done Redriven, err error)
 		return true
 	}
 	if receives && !r.DryRun {
-		err := b.sift(ctx, s, sieve{&r.Filter, r.IDs, inTime, limiter}, func(w *walk, ds []*runtime.Delivery) error {
-			moved, err := b.revive(ctx, s, w, ds)
+		err := b.sift(ctx, s, sieve{&r.Filter, parseAll(r.IDs), inTime, limiter}, func(w *walk, ds []*runtime.Delivery) error {
+			moved, err := b.revive(ctx, s, w, ds, nil)
 			return r.note(&done, moved, err)
 		})
 		if err != nil {
@@ -86,17 +88,17 @@ func (b *Box) Redrive(ctx context.Context, r Redrive) (done Redriven, err error)
 		}
 		return done, err
 	}
-	chosen, err := b.chosen(ctx, &r.Filter, r.IDs, inTime)
+	chosen, err := b.chosen(ctx, &r.Filter, parseAll(r.IDs), func(_ *runtime.Task, l *Letter) bool { return inTime(l) })
 	if err != nil || r.DryRun {
 		done.Moved = len(chosen)
 		return done, err
 	}
-	for ids := range slices.Chunk(chosen, limiter.Burst()) {
-		err := limiter.WaitN(ctx, len(ids))
+	for deaths := range slices.Chunk(chosen, limiter.Burst()) {
+		err := limiter.WaitN(ctx, len(deaths))
 		if err == nil {
-			var moved []string
-			moved, err = b.shelf.redrive(ctx, ids)
-			err = r.note(&done, moved, err)
+			var moved []runtime.Death
+			moved, err = b.shelf.redrive(ctx, deaths, nil)
+			err = r.note(&done, len(moved), err)
 		}
 		if err != nil {
 			return done, fmt.Errorf("redrive: broken off after %d of %d letters: %w", done.Moved, len(chosen), err)
@@ -107,9 +109,9 @@ func (b *Box) Redrive(ctx context.Context, r Redrive) (done Redriven, err error)
 
 // note tells what became of a batch. It returns errors that are about more than
 // single letters.
-func (r *Redrive) note(done *Redriven, moved []string, err error) error {
-	done.Moved += len(moved)
-	if r.Progress != nil && len(moved) > 0 {
+func (r *Redrive) note(done *Redriven, moved int, err error) error {
+	done.Moved += moved
+	if r.Progress != nil && moved > 0 {
 		r.Progress(done.Moved)
 	}
 	var be *runtime.BatchError
@@ -126,11 +128,15 @@ func (r *Redrive) note(done *Redriven, moved []string, err error) error {
 }
 
 // revive puts letters that a walk has received on their queue, and takes them off the
-// dead letter queue then. It returns the IDs of those that are on the queue.
-func (b *Box) revive(ctx context.Context, s *receivingShelf, w *walk, ds []*runtime.Delivery) (moved []string, err error) {
+// dead letter queue then. They get another payload where it is not nil. It returns how
+// many are on the queue.
+func (b *Box) revive(ctx context.Context, s *receivingShelf, w *walk, ds []*runtime.Delivery, payload []byte) (moved int, err error) {
 	tasks := make([]*runtime.Task, len(ds))
 	for i, d := range ds {
 		tasks[i] = d.Task.Clone()
+		if payload != nil {
+			tasks[i].Payload = payload
+		}
 		resurrect(tasks[i], s.q, b.m)
 	}
 	var be runtime.BatchError
@@ -140,11 +146,11 @@ func (b *Box) revive(ctx context.Context, s *receivingShelf, w *walk, ds []*runt
 	for i, d := range ds {
 		e := runtime.ErrorAt(failed, i)
 		if be.Add(i, d.Task.ID, e); e == nil {
-			moved, there, at = append(moved, d.Task.ID), append(there, d), append(at, i)
+			there, at = append(there, d), append(at, i)
 		}
 	}
 	if len(there) == 0 {
-		return nil, failed
+		return 0, failed
 	}
 	failed = w.complete(ctx, there)
 	for k, d := range there {
@@ -152,24 +158,21 @@ func (b *Box) revive(ctx context.Context, s *receivingShelf, w *walk, ds []*runt
 			be.Add(at[k], d.Task.ID, fmt.Errorf("it is on its queue, and could not be taken off the dead letter queue: %w", e))
 		}
 	}
-	return moved, be.OrNil()
+	return len(there), be.OrNil()
 }
 
-// chosen lists the IDs of the letters that f chooses, of those in only where that
-// is not nil, and of those that also passes, where that is not nil. It comes before the
-// first is moved: pages of a list would shift under the moves.
-func (b *Box) chosen(ctx context.Context, f *Filter, only []string, also func(*Letter) bool) (ids []string, err error) {
-	want := make(map[string]bool, len(only))
-	for _, id := range only {
-		want[id] = true
-	}
+// chosen lists the deaths of the letters that f chooses, of those that only names, and
+// of those that also passes, where that is not nil. It comes before the first is moved:
+// pages of a list would shift under the moves. Whatever is done to them then is done to
+// these deaths, and to no later ones of the same tasks.
+func (b *Box) chosen(ctx context.Context, f *Filter, only addresses, also func(*runtime.Task, *Letter) bool) (deaths []runtime.Death, err error) {
 	err = b.each(ctx, f, func(t *runtime.Task, l *Letter) error {
-		if (only == nil || want[t.ID]) && (also == nil || also(l)) {
-			ids = append(ids, t.ID)
+		if only.name(t) && (also == nil || also(t, l)) {
+			deaths = append(deaths, runtime.DeathOf(t))
 		}
 		return nil
 	})
-	return ids, err
+	return deaths, err
 }
 
 // newLimiter returns a limiter that lets a batch through at a time: what may go in a
@@ -182,14 +185,20 @@ func newLimiter(r runtime.Rate) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(perSecond), max(1, int(min(batch, perSecond/10))))
 }
 
-// Discard removes the letters with the given IDs for good, and returns the IDs of
-// those that it removed. Unknown IDs are no error.
+// Discard removes letters for good, by the IDs of their tasks or by their Refs, and
+// returns the IDs of those that it removed. An ID means whatever letter it has by now, a
+// Ref the one that was read and no later one of the same task. Unknown ones are no error.
 func (b *Box) Discard(ctx context.Context, ids []string) ([]string, error) {
-	return b.shelf.discard(ctx, ids)
+	as := make([]address, len(ids))
+	for i, id := range ids {
+		as[i] = parse(id)
+	}
+	return b.shelf.discardNamed(ctx, as)
 }
 
 // DiscardMatching removes the letters that f chooses for good, and returns how
-// many there were.
+// many there were. One that somebody redrives meanwhile stays, should it die again: f
+// may not choose what it died of.
 func (b *Box) DiscardMatching(ctx context.Context, f Filter) (n int, err error) {
 	if s, ok := b.shelf.(*receivingShelf); ok {
 		err := b.sift(ctx, s, sieve{filter: &f, limiter: newLimiter(runtime.Rate{})}, func(w *walk, ds []*runtime.Delivery) error {
@@ -200,11 +209,11 @@ func (b *Box) DiscardMatching(ctx context.Context, f Filter) (n int, err error) 
 		})
 		return n, err
 	}
-	ids, err := b.chosen(ctx, &f, nil, nil)
+	deaths, err := b.chosen(ctx, &f, nil, func(t *runtime.Task, _ *Letter) bool { return !claimed(t, b.m.Now()) })
 	if err != nil {
 		return 0, err
 	}
-	for part := range slices.Chunk(ids, batch) {
+	for part := range slices.Chunk(deaths, batch) {
 		gone, err := b.shelf.discard(ctx, part)
 		if n += len(gone); err != nil {
 			return n, err

@@ -11,11 +11,13 @@ import (
 type shelf interface {
 	// browse is as that of runtime.Browser.
 	browse(ctx context.Context, cursor string, limit int) (tasks []*runtime.Task, next string, err error)
-	// redrive moves the tasks with the given IDs, or all when ids is nil, to the
-	// queue they died on, and discard removes them; both as those of
-	// runtime.Redriver and runtime.Discarder.
-	redrive(ctx context.Context, ids []string) ([]string, error)
-	discard(ctx context.Context, ids []string) ([]string, error)
+	// redrive moves the tasks that died the given deaths to the queue they died on,
+	// each with another payload where payloads has one, and discard removes them;
+	// both as RedriveDeaths of runtime.Redriver and DiscardDeaths of runtime.Discarder.
+	redrive(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error)
+	discard(ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error)
+	// discardNamed removes the tasks that addresses name, and returns their IDs.
+	discardNamed(ctx context.Context, as []address) ([]string, error)
 	// pageSize is how many tasks one call of browse is asked for.
 	pageSize() int
 }
@@ -43,20 +45,62 @@ func (s *queueShelf) browse(ctx context.Context, cursor string, limit int) ([]*r
 	return tasks, next, nil
 }
 
-func (s *queueShelf) redrive(ctx context.Context, ids []string) ([]string, error) {
+func (s *queueShelf) redrive(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
 	r, ok := s.q.(runtime.Redriver)
 	if !ok || !s.q.Capabilities().Redrive {
 		return nil, cannot(s.q, "redrive", "take the task from its dead letter queue, enqueue it, and complete it there then")
 	}
-	return r.Redrive(ctx, ids)
+	return r.RedriveDeaths(ctx, deaths, payloads)
 }
 
-func (s *queueShelf) discard(ctx context.Context, ids []string) ([]string, error) {
+func (s *queueShelf) discarder() (runtime.Discarder, error) {
 	d, ok := s.q.(runtime.Discarder)
 	if !ok || !s.q.Capabilities().Discard {
 		return nil, cannot(s.q, "discard", "take the task from its dead letter queue and complete it there")
 	}
-	return d.Discard(ctx, ids)
+	return d, nil
+}
+
+func (s *queueShelf) discard(ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error) {
+	d, err := s.discarder()
+	if err != nil {
+		return nil, err
+	}
+	return d.DiscardDeaths(ctx, deaths)
+}
+
+func (s *queueShelf) discardNamed(ctx context.Context, as []address) (gone []string, err error) {
+	d, err := s.discarder()
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	var deaths []runtime.Death
+	for _, a := range as {
+		if a.version == "" {
+			ids = append(ids, a.id)
+		} else {
+			deaths = append(deaths, runtime.Death{ID: a.id, Version: a.version})
+		}
+	}
+	if len(ids) > 0 {
+		if gone, err = d.Discard(ctx, ids); err != nil {
+			return gone, err
+		}
+	}
+	if len(deaths) == 0 {
+		return gone, nil
+	}
+	some, err := d.DiscardDeaths(ctx, deaths)
+	return append(gone, idsOf(some)...), err
+}
+
+func idsOf(deaths []runtime.Death) []string {
+	var ids []string
+	for _, d := range deaths {
+		ids = append(ids, d.ID)
+	}
+	return ids
 }
 
 func cannot(q runtime.Queue, what, instead string) error {

@@ -146,31 +146,31 @@ func (w *walk) end(ctx context.Context) (err error) {
 // A sieve is what a walk looks for.
 type sieve struct {
 	filter  *Filter
-	ids     []string           // nil: all that the filter chooses
+	only    addresses
 	also    func(*Letter) bool // has the last word; nil: none
 	limiter *rate.Limiter
 }
 
 // sift does something with the letters of the shelf's queue that are looked for, in
-// one walk. It ends early when all IDs that are looked for were found.
+// one walk. It ends early when all that only names was found.
 func (b *Box) sift(ctx context.Context, s *receivingShelf, of sieve, do func(w *walk, ds []*runtime.Delivery) error) (err error) {
 	w, err := s.walk(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.end(ctx)) }()
-	missing := make(map[string]bool, len(of.ids))
-	for _, id := range of.ids {
-		missing[id] = true
+	missing := make(map[string]int, len(of.only))
+	for id, as := range of.only {
+		missing[id] = len(as)
 	}
-	for of.ids == nil || len(missing) > 0 {
+	for of.only == nil || len(missing) > 0 {
 		ds, err := w.next(ctx, of.limiter.Burst())
 		if err != nil || len(ds) == 0 {
 			return err
 		}
 		chosen := slices.DeleteFunc(ds, func(d *runtime.Delivery) bool {
 			l := b.letter(d.Task)
-			return origin(d.Task) != b.name || of.ids != nil && !missing[d.Task.ID] || !of.filter.Matches(&l) || of.also != nil && !of.also(&l)
+			return origin(d.Task) != b.name || of.only != nil && (missing[d.Task.ID] == 0 || !of.only.name(d.Task)) || !of.filter.Matches(&l) || of.also != nil && !of.also(&l)
 		})
 		if len(chosen) == 0 {
 			continue
@@ -179,7 +179,9 @@ func (b *Box) sift(ctx context.Context, s *receivingShelf, of sieve, do func(w *
 			return err
 		}
 		for _, d := range chosen {
-			delete(missing, d.Task.ID)
+			if missing[d.Task.ID]--; missing[d.Task.ID] <= 0 {
+				delete(missing, d.Task.ID)
+			}
 		}
 		if err := do(w, chosen); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -98,18 +99,14 @@ func (q *queue) redrive(ctx context.Context, ids, there []string) ([]string, err
 	var redriven []string
 	var failed *runtime.BatchError
 	for _, d := range q.deadOnes(ids) {
-		it, id := d.it, d.it.task.ID
+		id := d.it.task.ID
 		if !known[id] {
 			continue
 		}
-		if q.ids.get(id) != nil {
-			failed = fail(failed, d.index, id, fmt.Errorf("%w: task %s is on queue %q again", runtime.ErrDuplicate, id, q.name))
+		if err := q.revive(d.it, nil); err != nil {
+			failed = fail(failed, d.index, id, err)
 			continue
 		}
-		task := it.task
-		q.dead.drop(it)
-		runtime.Unbury(&task, q.dead.name)
-		q.settle(q.add(task), q.now)
 		redriven = append(redriven, id)
 	}
 	return redriven, failed.OrNil()
@@ -117,6 +114,56 @@ func (q *queue) redrive(ctx context.Context, ids, there []string) ([]string, err
 
 // OnRedrive implements [runtime.Reviver].
 func (q *queue) OnRedrive(around runtime.Revival) { q.around = around }
+
+// RedriveDeaths moves tasks as Redrive does.
+func (q *queue) RedriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
+	return q.around.Deaths(ctx, deaths, func() ([]runtime.Death, error) {
+		return q.redriveDeaths(ctx, deaths, payloads)
+	})
+}
+
+func (q *queue) redriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
+	if err := q.enterDead(ctx, "call RedriveDeaths"); err != nil {
+		return nil, err
+	}
+	defer q.leaveDead()
+	var redriven []runtime.Death
+	var failed *runtime.BatchError
+	for i, d := range deaths {
+		it := q.deadOf(d)
+		if it == nil {
+			continue
+		}
+		var payload []byte
+		if payloads != nil {
+			payload = payloads[i]
+		}
+		if err := q.revive(it, payload); err != nil {
+			failed = fail(failed, i, d.ID, err)
+			continue
+		}
+		redriven = append(redriven, d)
+	}
+	return redriven, failed.OrNil()
+}
+
+// revive moves a dead task to its queue, with another payload unless it is nil.
+func (q *queue) revive(it *item, payload []byte) error {
+	task := it.task
+	if q.ids.get(task.ID) != nil {
+		return fmt.Errorf("%w: task %s is on queue %q again", runtime.ErrDuplicate, task.ID, q.name)
+	}
+	if payload != nil {
+		task.Payload = bytes.Clone(payload)
+		if err := q.cfg.Accepts(&task); err != nil {
+			return err
+		}
+	}
+	q.dead.drop(it)
+	runtime.Unbury(&task, q.dead.name)
+	q.settle(q.add(task), q.now)
+	return nil
+}
 
 func (q *queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	if err := q.enterDead(ctx, "call Discard"); err != nil {
@@ -132,6 +179,32 @@ func (q *queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 		q.dead.drop(d.it)
 	}
 	return discarded, nil
+}
+
+func (q *queue) DiscardDeaths(ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error) {
+	if err := q.enterDead(ctx, "call DiscardDeaths"); err != nil {
+		return nil, err
+	}
+	defer q.leaveDead()
+	var discarded []runtime.Death
+	for _, d := range deaths {
+		if it := q.deadOf(d); it != nil {
+			q.dead.drop(it)
+			discarded = append(discarded, d)
+		}
+	}
+	return discarded, nil
+}
+
+// deadOf finds the queue's dead task that died the given death, or nil where it is
+// gone or leased from the dead letter queue.
+func (q *queue) deadOf(d runtime.Death) *item {
+	for _, one := range q.deadOnes([]string{d.ID}) {
+		if runtime.DeathOf(&one.it.task) == d {
+			return one.it
+		}
+	}
+	return nil
 }
 
 // A deadOne is a task that is meant by a list of IDs, and its index there.

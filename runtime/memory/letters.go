@@ -102,6 +102,31 @@ func (ls *Letters) Delete(ctx context.Context, ids []string) (deleted []string, 
 	return deleted, nil
 }
 
+// Swap puts tasks in place of those that died the given deaths, where they are kept
+// still, and nothing in place of those for which it has nil. It returns the deaths of
+// those that it has replaced.
+func (ls *Letters) Swap(ctx context.Context, was []runtime.Death, with []*runtime.Task) (swapped []runtime.Death, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("replace dead tasks: %w", err)
+	}
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for i, d := range was {
+		k, ok := ls.byID[d.ID]
+		switch {
+		case !ok || runtime.DeathOf(k.task) != d:
+			continue
+		case with[i] == nil:
+			delete(ls.byID, d.ID)
+		default:
+			ls.byID[d.ID] = keptLetter{k.n, with[i].Clone()}
+		}
+		swapped = append(swapped, d)
+	}
+	ls.compact()
+	return swapped, nil
+}
+
 // compact drops stale places once they are more than half.
 func (ls *Letters) compact() {
 	const few = 64

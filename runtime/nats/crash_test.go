@@ -420,7 +420,7 @@ func TestARedriveThatComesTooLateIsNoDuplicate(t *testing.T) {
 		_, err := other.Redrive(within(t), nil)
 		require.NoError(t, err)
 	}
-	moved, failed, err := slow.redrive(within(t), page)
+	moved, failed, err := slow.redrive(within(t), page, nil)
 	require.NoError(t, err)
 	assert.Empty(t, moved)
 	assert.Equal(t, []error{nil}, failed)

@@ -39,10 +39,14 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 			ids[i] = deadID(m)
 		}
 		var failed []error
-		around := q.around.Around(ctx, ids, func() (some []string) {
-			some, failed, err = q.redrive(ctx, page)
-			moved = append(moved, some...)
-			return some
+		around := q.around.Around(ctx, ids, func() (back []string) {
+			var some []int
+			some, failed, err = q.redrive(ctx, page, nil)
+			for _, i := range some {
+				back = append(back, ids[i])
+			}
+			moved = append(moved, back...)
+			return back
 		})
 		if failed == nil {
 			return around // nothing was moved
@@ -153,7 +157,9 @@ func (q *Queue) latest(ctx context.Context, page []*stored) ([]*stored, error) {
 	return kept, nil
 }
 
-// redrive moves one page of dead tasks. Each is stored under an ID that its place
+// redrive moves one page of dead tasks, each with the payload that payloads has for its
+// place, if it has one. It returns the places of those that it moved, and why others
+// were not. Each is stored under an ID that its place
 // among the dead gives it, so that two who redrive it at once move it once.
 //
 // The message that a task was buried from may be there still. It is no copy to
@@ -161,13 +167,15 @@ func (q *Queue) latest(ctx context.Context, page []*stored) ([]*stored, error) {
 // given it when its lease has ended, because it is dead; and burying it once more
 // would be a duplicate to the dead letter queue. So the task is always written
 // anew, and then the old message goes, and the dead one last of all.
-func (q *Queue) redrive(ctx context.Context, page []*stored) (moved []string, failed []error, err error) {
+func (q *Queue) redrive(ctx context.Context, page []*stored, payloads map[int][]byte) (moved []int, failed []error, err error) {
 	graves := q.graves()
 	failed = make([]error, len(page))
 	es := make([]*entry, len(page))
 	for i, m := range page {
-		_, rest, _ := graves.split(m.subject)
-		task, err := dead(rest, q.name, m.data, m.header, m.at)
+		task, err := q.readDead(m)
+		if payload, ok := payloads[i]; ok {
+			task.Payload = payload
+		}
 		runtime.Unbury(task, graves.name)
 		task.Queue = q.name
 		task.Priority = min(task.Priority, q.cfg.Levels-1)
@@ -202,10 +210,16 @@ func (q *Queue) redrive(ctx context.Context, page []*stored) (moved []string, fa
 		if rerr != nil {
 			err = errors.Join(err, rerr)
 		} else if ok {
-			moved = append(moved, es[at[k]].task.ID)
+			moved = append(moved, at[k])
 		}
 	}
 	return moved, failed, err
+}
+
+// readDead reads a dead task of this queue, or makes what stands for what is none.
+func (q *Queue) readDead(m *stored) (*runtime.Task, error) {
+	_, rest, _ := q.graves().split(m.subject)
+	return dead(rest, q.name, m.data, m.header, m.at)
 }
 
 // stillDead keeps what is wrong with a redrive for a task that is among the dead
@@ -265,26 +279,37 @@ func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	var gone []string
 	seen := make(map[string]bool)
 	err := q.eachDead(ctx, ids, func(page []*stored) error {
-		rs := make([]*request, len(page))
-		for i, m := range page {
-			rs[i] = q.wire.remove(q.graves().names.stream, m.seq)
-		}
-		if err := q.wire.ask(ctx, rs, nil); err != nil {
-			return err
-		}
-		for i, r := range rs {
-			ok, err := r.removed()
-			if err != nil {
-				return err
-			}
-			if id := deadID(page[i]); ok && !seen[id] {
+		some, err := q.discard(ctx, page)
+		for _, i := range some {
+			if id := deadID(page[i]); !seen[id] {
 				seen[id], gone = true, append(gone, id)
 			}
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return gone, fmt.Errorf("discard dead tasks of queue %q: %w", q.cfg.Name, err)
+	}
+	return gone, nil
+}
+
+// discard removes dead tasks, and returns the places of those that were there still.
+func (q *Queue) discard(ctx context.Context, page []*stored) (gone []int, err error) {
+	rs := make([]*request, len(page))
+	for i, m := range page {
+		rs[i] = q.wire.remove(q.graves().names.stream, m.seq)
+	}
+	if err := q.wire.ask(ctx, rs, nil); err != nil {
+		return nil, err
+	}
+	for i, r := range rs {
+		ok, err := r.removed()
+		if err != nil {
+			return gone, err
+		}
+		if ok {
+			gone = append(gone, i)
+		}
 	}
 	return gone, nil
 }

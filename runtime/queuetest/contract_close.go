@@ -63,9 +63,11 @@ func callAll(ctx context.Context, q runtime.Queue, ts []*runtime.Task, ds []*run
 	}
 	if can.Redrive {
 		_, errs["Redrive"] = q.(runtime.Redriver).Redrive(ctx, nil)
+		_, errs["RedriveDeaths"] = q.(runtime.Redriver).RedriveDeaths(ctx, []runtime.Death{{ID: "x"}}, nil)
 	}
 	if can.Discard {
 		_, errs["Discard"] = q.(runtime.Discarder).Discard(ctx, []string{"x"})
+		_, errs["DiscardDeaths"] = q.(runtime.Discarder).DiscardDeaths(ctx, []runtime.Death{{ID: "x"}})
 	}
 	return errs
 }
@@ -239,7 +241,8 @@ func operations(ctx context.Context, q runtime.Queue) map[string]operation {
 	can := q.Capabilities()
 	all := map[string]operation{
 		"Browse": {says: can.Browse}, "Cancel": {says: can.Cancel}, "Reschedule": {says: can.Reschedule}, "Purge": {says: can.Purge},
-		"Pause": {says: can.Pause}, "Redrive": {says: can.Redrive}, "Discard": {says: can.Discard},
+		"Pause": {says: can.Pause}, "Redrive": {says: can.Redrive}, "RedriveDeaths": {says: can.Redrive},
+		"Discard": {says: can.Discard}, "DiscardDeaths": {says: can.Discard},
 	}
 	has := func(name string, call func() error) { all[name] = operation{all[name].says, call} }
 	if b, ok := q.(runtime.Browser); ok {
@@ -259,9 +262,11 @@ func operations(ctx context.Context, q runtime.Queue) map[string]operation {
 	}
 	if r, ok := q.(runtime.Redriver); ok {
 		has("Redrive", func() error { _, err := r.Redrive(ctx, nil); return err })
+		has("RedriveDeaths", func() error { _, err := r.RedriveDeaths(ctx, []runtime.Death{{ID: "x"}}, nil); return err })
 	}
 	if d, ok := q.(runtime.Discarder); ok {
 		has("Discard", func() error { _, err := d.Discard(ctx, []string{"x"}); return err })
+		has("DiscardDeaths", func() error { _, err := d.DiscardDeaths(ctx, []runtime.Death{{ID: "x"}}); return err })
 	}
 	return all
 }

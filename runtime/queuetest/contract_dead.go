@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +27,8 @@ func deadClauses() []clause {
 		{law: Contract, name: "Redrive counts how often a task came back", needs: []need{redriving}, run: deadTwice},
 		{law: Contract, name: "Redrive of unknown and of no tasks moves nothing", needs: []need{redriving}, run: deadUnknown},
 		{law: Contract, name: "a task that is on the queue again stays dead when it is redriven, and neither is lost", needs: []need{redriving, refusing}, run: deadAgain},
+		{law: Contract, name: "RedriveDeaths moves what was read, edited or not, and no later death of it", needs: []need{redriving}, run: deadAsRead},
+		{law: Contract, name: "DiscardDeaths removes what was read, and no later death of it", needs: []need{redriving, discarding}, run: deadDiscardedAsRead},
 		{law: Contract, name: "Redrive wakes a waiting worker", needs: []need{redriving}, run: deadWakes},
 	}
 }
@@ -176,6 +179,88 @@ func deadAgain(w *world) {
 	w.fail(q, w.takeOne(q, long))
 	w.counts(q, "after the second death", 0, 0, 0, 2)
 	w.equal(deliveredIDs(w.take(w.dead(q), 2, long)), []string{t.ID, t.ID}, "two dead tasks of one ID")
+}
+
+// deaths reads the n dead tasks of a queue, and returns their deaths by ID.
+func (w *world) deaths(q runtime.Queue, n int) map[string]runtime.Death {
+	w.Helper()
+	dead := w.dead(q)
+	ds := w.take(dead, n, long)
+	w.ok(dead.Release(w.ctx, ds), "release what is dead")
+	all := make(map[string]runtime.Death, n)
+	for _, d := range ds {
+		all[d.Task.ID] = runtime.DeathOf(d.Task)
+	}
+	return all
+}
+
+func (w *world) died(got, want []runtime.Death, what string) {
+	w.Helper()
+	w.check(slices.Equal(got, want), "%s: the deaths %v, want %v", what, got, want)
+}
+
+// dieAgain has two tasks die, and then the first of them once more.
+func (w *world) dieAgain(q runtime.Queue) (again, other string, read []runtime.Death) {
+	w.Helper()
+	ts := w.put(q, 2)
+	for _, d := range w.take(q, 2, long) {
+		w.fail(q, d)
+	}
+	first := w.deaths(q, 2)
+	_, err := q.(runtime.Redriver).Redrive(w.ctx, []string{ts[0].ID})
+	w.ok(err, "redrive")
+	w.fail(q, w.takeOne(q, long))
+	return ts[0].ID, ts[1].ID, []runtime.Death{first[ts[0].ID], first[ts[1].ID]}
+}
+
+func deadAsRead(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	r := q.(runtime.Redriver)
+	again, other, read := w.dieAgain(q)
+	moved, err := r.RedriveDeaths(w.ctx, read, nil)
+	w.ok(err, "redrive what was read")
+	w.died(moved, read[1:], "what was moved")
+	w.counts(q, "after what was read was redriven", 1, 0, 0, 1)
+	got := w.takeOne(q, long)
+	w.check(got.Task.ID == other && got.Task.Metadata[runtime.MetaRedriveCount] == "1", "the redriven task is %s, with the metadata %v", got.Task.ID, got.Task.Metadata)
+	w.ok(q.Complete(w.ctx, one(got)), "complete")
+
+	read = []runtime.Death{w.deaths(q, 1)[again]}
+	moved, err = r.RedriveDeaths(w.ctx, read, [][]byte{[]byte("no JSON")})
+	w.is(err, runtime.ErrInvalidTask, "redrive with a payload that is none")
+	w.check(len(moved) == 0, "redriven with a payload that is none: %v", moved)
+	w.counts(q, "after the payload was refused", 0, 0, 0, 1)
+	edited := []byte(`{"edited":true}`)
+	moved, err = r.RedriveDeaths(w.ctx, read, [][]byte{edited})
+	w.ok(err, "redrive with another payload")
+	w.died(moved, read, "what was moved with another payload")
+	got = w.takeOne(q, long)
+	w.check(got.Task.ID == again && string(got.Task.Payload) == string(edited), "the edited task is %s, with the payload %s", got.Task.ID, got.Task.Payload)
+	w.check(got.Task.RetryCount == 0 && got.Task.Metadata[runtime.MetaRedriveCount] == "2", "the edited task has RetryCount %d and the metadata %v", got.Task.RetryCount, got.Task.Metadata)
+	w.ok(q.Complete(w.ctx, one(got)), "complete")
+	for _, asked := range [][]runtime.Death{nil, {}, read} {
+		moved, err = r.RedriveDeaths(w.ctx, asked, nil)
+		w.ok(err, "redrive %v", asked)
+		w.check(len(moved) == 0, "redriving %v moved %v", asked, moved)
+	}
+	w.counts(q, "in the end", 0, 0, 0, 0)
+}
+
+func deadDiscardedAsRead(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	d := q.(runtime.Discarder)
+	again, _, read := w.dieAgain(q)
+	gone, err := d.DiscardDeaths(w.ctx, read)
+	w.ok(err, "discard what was read")
+	w.died(gone, read[1:], "what was discarded")
+	w.counts(q, "after what was read was discarded", 0, 0, 0, 1)
+	left := w.deaths(q, 1)
+	for _, want := range [][]runtime.Death{{left[again]}, nil} {
+		gone, err = d.DiscardDeaths(w.ctx, []runtime.Death{left[again]})
+		w.ok(err, "discard the later death")
+		w.died(gone, want, "what was discarded")
+		w.counts(q, "in the end", 0, 0, 0, 0)
+	}
 }
 
 func deadWakes(w *world) {

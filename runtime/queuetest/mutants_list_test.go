@@ -137,6 +137,23 @@ var mutants = []struct {
 	{Contract, "redrives everything when asked for nothing", fault{redrive: func(q everything, ctx context.Context, _ []string) ([]string, error) {
 		return q.Redrive(ctx, nil)
 	}}},
+	{Contract, "redrives whatever death has the ID", fault{deaths: func(q everything, ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
+		now, err := latestDeaths(q, ctx, deaths)
+		if err != nil {
+			return nil, err
+		}
+		return q.RedriveDeaths(ctx, now, payloads)
+	}}},
+	{Contract, "redrives with the payload that it had", fault{deaths: func(q everything, ctx context.Context, deaths []runtime.Death, _ [][]byte) ([]runtime.Death, error) {
+		return q.RedriveDeaths(ctx, deaths, nil)
+	}}},
+	{Contract, "discards whatever death has the ID", fault{discard: func(q everything, ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error) {
+		now, err := latestDeaths(q, ctx, deaths)
+		if err != nil {
+			return nil, err
+		}
+		return q.DiscardDeaths(ctx, now)
+	}}},
 	{Contract, "drops what the worker wrote into a released task", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
 		for _, d := range ds {
 			d.Task = d.Task.Clone()
@@ -416,4 +433,18 @@ var mutants = []struct {
 	{StatsTellTheTruth, "stops counting at a thousand", counted(func(s *runtime.Stats) { s.Ready = min(s.Ready, 1000) })},
 	{StatsTellTheTruth, "knows no age", counted(func(s *runtime.Stats) { s.OldestAge = 0 })},
 	{StatsTellTheTruth, "counts the age from the beginning", counted(func(s *runtime.Stats) { s.OldestAge += 30 * time.Second })},
+}
+
+// latestDeaths are those that the tasks of the given deaths have died since.
+func latestDeaths(q everything, ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error) {
+	page, _, err := q.Browse(ctx, runtime.Dead, "", 1000)
+	now := slices.Clone(deaths)
+	for _, t := range page {
+		for i := range now {
+			if now[i].ID == t.ID {
+				now[i] = runtime.DeathOf(t)
+			}
+		}
+	}
+	return now, err
 }

@@ -41,6 +41,8 @@ type fault struct {
 	release    func(q everything, ctx context.Context, ds []*runtime.Delivery) error
 	deadLetter func(q everything, ctx context.Context, ds []*runtime.Delivery) error
 	redrive    func(q everything, ctx context.Context, ids []string) ([]string, error)
+	deaths     func(q everything, ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error)
+	discard    func(q everything, ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error)
 	cancel     func(q everything, ctx context.Context, ids []string) ([]string, error)
 	purge      func(q everything, ctx context.Context) (int, error)
 	pause      func(q everything, ctx context.Context) error
@@ -96,6 +98,20 @@ func (q *faulty) Redrive(ctx context.Context, ids []string) ([]string, error) {
 		return q.redrive(q.everything, ctx, ids)
 	}
 	return q.everything.Redrive(ctx, ids)
+}
+
+func (q *faulty) RedriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
+	if q.deaths != nil {
+		return q.deaths(q.everything, ctx, deaths, payloads)
+	}
+	return q.everything.RedriveDeaths(ctx, deaths, payloads)
+}
+
+func (q *faulty) DiscardDeaths(ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error) {
+	if q.discard != nil {
+		return q.discard(q.everything, ctx, deaths)
+	}
+	return q.everything.DiscardDeaths(ctx, deaths)
 }
 
 func (q *faulty) Cancel(ctx context.Context, ids []string) ([]string, error) {

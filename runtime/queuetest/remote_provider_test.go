@@ -213,6 +213,14 @@ func (q *farQueue) Redrive(ctx context.Context, ids []string) ([]string, error) 
 	return a.IDs, err
 }
 
+func (q *farQueue) RedriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
+	a, err := q.call(ctx, farRequest{Call: "redrive deaths", Deaths: deaths, Payloads: payloads})
+	if a == nil {
+		return nil, err
+	}
+	return a.Deaths, err
+}
+
 func (q *farQueue) Stats(ctx context.Context) (runtime.Stats, error) {
 	a, err := q.call(ctx, farRequest{Call: "stats"})
 	if a == nil {

@@ -40,11 +40,15 @@ type (
 		IDs   []string
 		Limit int
 		Time  time.Duration
+
+		Deaths   []runtime.Death
+		Payloads [][]byte
 	}
 	farReply struct {
 		Answers []runtime.Enqueued
 		Ds      []*runtime.Delivery
 		IDs     []string
+		Deaths  []runtime.Death
 		Stats   runtime.Stats
 		Cfg     runtime.QueueConfig
 		Err     *farError
@@ -160,6 +164,8 @@ func (b *farBroker) answer(r *farRequest) *farReply {
 			err = q.DeadLetter(ctx, r.Ds)
 		case "redrive":
 			a.IDs, err = q.(runtime.Redriver).Redrive(ctx, r.IDs)
+		case "redrive deaths":
+			a.Deaths, err = q.(runtime.Redriver).RedriveDeaths(ctx, r.Deaths, r.Payloads)
 		case "discard":
 			a.IDs, err = q.(runtime.Discarder).Discard(ctx, r.IDs)
 		case "list the dead":

@@ -23,9 +23,11 @@ type scan struct {
 	s    *session
 	ch   *channel
 	name string
-	n    int // messages that were counted, and that are to come
-	out  int // messages that were delivered and not acknowledged
-	ids  map[string]bool
+	n    int            // messages that were counted, and that are to come
+	out  int            // messages that were delivered and not acknowledged
+	ids  map[string]int // how many of each are looked for; nil: all there are
+	// deaths are those that the tasks of ids must have died; nil: any.
+	deaths map[runtime.Death]bool
 	// again says that they were counted once more, because some were not found.
 	again bool
 
@@ -43,7 +45,7 @@ const scanWindow = 1000
 // scanWait is how long a scan waits for a message that the broker has counted.
 const scanWait = 50 * time.Millisecond
 
-func (q *Queue) scan(ctx context.Context, ids []string) (*scan, error) {
+func (q *Queue) scan(ctx context.Context, ids []string, deaths []runtime.Death) (*scan, error) {
 	s, err := q.p.link.session(ctx)
 	if err != nil {
 		return nil, err
@@ -58,10 +60,17 @@ func (q *Queue) scan(ctx context.Context, ids []string) (*scan, error) {
 	if c.ch, err = s.open(ctx); err != nil {
 		return nil, err
 	}
-	if ids != nil {
-		c.ids = make(map[string]bool, len(ids))
-		for _, id := range ids {
-			c.ids[id] = true
+	if ids != nil || deaths != nil {
+		c.ids = make(map[string]int, len(ids)+len(deaths))
+	}
+	for _, id := range ids {
+		c.ids[id] = 1
+	}
+	if deaths != nil {
+		c.deaths = make(map[runtime.Death]bool, len(deaths))
+		for _, d := range deaths {
+			c.deaths[d] = true
+			c.ids[d.ID]++
 		}
 	}
 	if err := c.open(ctx); err != nil {
@@ -163,9 +172,12 @@ type corpse struct {
 	tag  uint64
 	turn int // of the consumer that has it
 	task *runtime.Task
-	raw  bool // it stands for bytes that cannot be decoded
-	from *amqp.Delivery
-	body []byte
+	// death is the one that the task died, edited whether it has another payload now.
+	death  runtime.Death
+	edited bool
+	raw    bool // it stands for bytes that cannot be decoded
+	from   *amqp.Delivery
+	body   []byte
 }
 
 // next returns some of the tasks that were asked for; none when the scan is over.
@@ -205,10 +217,14 @@ func (c *scan) next(ctx context.Context) (found []corpse, err error) {
 			continue
 		}
 		x := c.q.p.names.readDead(d.Body, d.MessageId, d.Headers, c.q.cfg.DLQ)
-		if x.task.Metadata[runtime.MetaOriginalQueue] != c.q.cfg.Name || c.ids != nil && !c.ids[x.task.ID] {
+		if x.task.Metadata[runtime.MetaOriginalQueue] != c.q.cfg.Name || c.ids != nil && c.ids[x.task.ID] == 0 {
 			continue
 		}
-		found = append(found, corpse{tag: d.DeliveryTag, turn: c.turn, task: x.task, raw: x.raw, from: foreign(&d, accounts), body: d.Body})
+		death := runtime.DeathOf(x.task)
+		if c.deaths != nil && !c.deaths[death] {
+			continue
+		}
+		found = append(found, corpse{tag: d.DeliveryTag, turn: c.turn, task: x.task, death: death, raw: x.raw, from: foreign(&d, accounts), body: d.Body})
 	}
 	return found, nil
 }
@@ -236,7 +252,9 @@ func (c *scan) drop(ctx context.Context, gone []corpse) error {
 		if x.turn == c.turn {
 			c.held--
 		}
-		delete(c.ids, x.task.ID)
+		if c.ids[x.task.ID]--; c.ids[x.task.ID] <= 0 {
+			delete(c.ids, x.task.ID)
+		}
 	}
 	return c.barrier(ctx)
 }
@@ -253,27 +271,67 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) (redriven []string, e
 	if ids != nil && len(ids) == 0 {
 		return nil, q.open()
 	}
-	return q.dig(ctx, ids, func(ctx context.Context, found []corpse) (moved []corpse, failed error) {
-		ids := make([]string, len(found))
-		for i, x := range found {
-			ids[i] = x.task.ID
-		}
-		err := q.around.Around(ctx, ids, func() (again []string) {
-			moved, failed = q.redrive(ctx, found)
-			for _, x := range moved {
-				again = append(again, x.task.ID)
-			}
-			return again
-		})
-		return moved, errors.Join(failed, err)
+	done, err := q.dig(ctx, ids, nil, q.moveBackAround)
+	return deadIDs(done), err
+}
+
+// RedriveDeaths implements [runtime.Redriver], as Redrive does: what the scan has read
+// nobody else can move.
+func (q *Queue) RedriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
+	return q.around.Deaths(ctx, deaths, func() ([]runtime.Death, error) {
+		return q.redriveDeaths(ctx, deaths, payloads)
 	})
 }
 
-// OnRedrive implements [runtime.Reviver].
-func (q *Queue) OnRedrive(around runtime.Revival) { q.around = around }
+func (q *Queue) redriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
+	if q.st.isDLQ {
+		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+	}
+	if len(deaths) == 0 {
+		return nil, q.open()
+	}
+	edits := make(map[runtime.Death]int)
+	for i, payload := range payloads {
+		if payload != nil {
+			edits[deaths[i]] = i
+		}
+	}
+	var failed runtime.BatchError
+	done, err := q.dig(ctx, nil, deaths, func(ctx context.Context, found []corpse) ([]corpse, error) {
+		fit := found[:0:0]
+		for _, x := range found {
+			if i, ok := edits[x.death]; ok {
+				if err := q.edit(&x, payloads[i]); err != nil {
+					failed.Add(i, x.task.ID, err)
+					continue
+				}
+			}
+			fit = append(fit, x)
+		}
+		return q.moveBack(ctx, fit)
+	})
+	if err != nil {
+		return done, err
+	}
+	return done, failed.OrNil()
+}
 
-// redrive publishes dead tasks, and returns those that are on their queue.
-func (q *Queue) redrive(ctx context.Context, found []corpse) (moved []corpse, failed error) {
+// edit gives a dead task another payload.
+func (q *Queue) edit(x *corpse, payload []byte) error {
+	if x.raw {
+		return fmt.Errorf("%w: message %s is no task", runtime.ErrUnsupported, x.task.ID)
+	}
+	task := *x.task
+	task.Payload, task.Queue = payload, q.cfg.Name
+	if err := q.refuses(&task, make(map[string]bool)); err != nil {
+		return err
+	}
+	x.task, x.edited = &task, true
+	return nil
+}
+
+// moveBack puts dead tasks on the queue, and returns those that are there.
+func (q *Queue) moveBack(ctx context.Context, found []corpse) (moved []corpse, failed error) {
 	letters := make([]*letter, len(found))
 	for i, x := range found {
 		letters[i] = q.redriven(&x)
@@ -282,7 +340,7 @@ func (q *Queue) redrive(ctx context.Context, found []corpse) (moved []corpse, fa
 	var again []*letter
 	for i, l := range letters {
 		x := found[i]
-		if errors.Is(l.err, runtime.ErrPayloadTooLarge) && !x.raw && shrink(l, x.body, x.from, x.task) {
+		if errors.Is(l.err, runtime.ErrPayloadTooLarge) && !x.raw && !x.edited && shrink(l, x.body, x.from, x.task) {
 			again = append(again, l)
 		}
 	}
@@ -297,6 +355,26 @@ func (q *Queue) redrive(ctx context.Context, found []corpse) (moved []corpse, fa
 		}
 	}
 	return moved, failed
+}
+
+// OnRedrive implements [runtime.Reviver].
+func (q *Queue) OnRedrive(around runtime.Revival) { q.around = around }
+
+// moveBackAround is moveBack with what belongs around it.
+func (q *Queue) moveBackAround(ctx context.Context, found []corpse) (moved []corpse, failed error) {
+	err := q.around.Around(ctx, taskIDs(found), func() []string {
+		moved, failed = q.moveBack(ctx, found)
+		return taskIDs(moved)
+	})
+	return moved, errors.Join(failed, err)
+}
+
+func taskIDs(found []corpse) []string {
+	ids := make([]string, len(found))
+	for i, x := range found {
+		ids[i] = x.task.ID
+	}
+	return ids
 }
 
 // redriven is a dead task on its way back. What cannot be decoded goes back as it is.
@@ -322,12 +400,35 @@ func (q *Queue) Discard(ctx context.Context, ids []string) (discarded []string, 
 	if len(ids) == 0 {
 		return nil, q.open()
 	}
-	return q.dig(ctx, ids, func(_ context.Context, found []corpse) ([]corpse, error) { return found, nil })
+	done, err := q.dig(ctx, ids, nil, all)
+	return deadIDs(done), err
+}
+
+// DiscardDeaths implements [runtime.Discarder], as Discard does.
+func (q *Queue) DiscardDeaths(ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error) {
+	if q.st.isDLQ {
+		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or complete them on their dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+	}
+	if len(deaths) == 0 {
+		return nil, q.open()
+	}
+	return q.dig(ctx, nil, deaths, all)
+}
+
+func all(_ context.Context, found []corpse) ([]corpse, error) { return found, nil }
+
+func deadIDs(deaths []runtime.Death) []string {
+	var ids []string
+	for _, d := range deaths {
+		ids = append(ids, d.ID)
+	}
+	return ids
 }
 
 // dig takes dead tasks off their queue once f has done with them what is to be
-// done, and returns their IDs.
-func (q *Queue) dig(ctx context.Context, ids []string, f func(context.Context, []corpse) ([]corpse, error)) (done []string, err error) {
+// done, and returns their deaths. It looks for those with the given IDs, for those that
+// died the given deaths, or for all where both are nil.
+func (q *Queue) dig(ctx context.Context, ids []string, deaths []runtime.Death, f func(context.Context, []corpse) ([]corpse, error)) (done []runtime.Death, err error) {
 	if err := q.open(); err != nil {
 		return nil, err
 	}
@@ -339,7 +440,7 @@ func (q *Queue) dig(ctx context.Context, ids []string, f func(context.Context, [
 		return nil, context.Cause(ctx)
 	}
 	free := func() { <-q.st.digging }
-	c, err := q.scan(ctx, ids)
+	c, err := q.scan(ctx, ids, deaths)
 	if c == nil {
 		free()
 		return nil, err
@@ -361,7 +462,7 @@ func (q *Queue) dig(ctx context.Context, ids []string, f func(context.Context, [
 			return done, err
 		}
 		for _, x := range gone {
-			done = append(done, x.task.ID)
+			done = append(done, x.death)
 		}
 		if failed != nil {
 			return done, failed

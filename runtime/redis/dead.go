@@ -14,6 +14,17 @@ import (
 type corpse struct {
 	name     string // its name among the dead: the ID, and more where the ID died before
 	envelope string
+	task     *runtime.Task // what the envelope holds, where that is read already
+}
+
+// read returns the task that a corpse of the queue is, or what stands for one that
+// cannot be decoded.
+func (q *Queue) read(dead corpse) *runtime.Task {
+	task, err := runtime.DecodeEnvelope([]byte(dead.envelope))
+	if err != nil {
+		task = standIn(dead.name, q.cfg.Name, dead.envelope, err)
+	}
+	return task
 }
 
 // idOf is the ID in the name of a task: that of a dead one may go on after it.
@@ -147,7 +158,7 @@ func (b *redriven) move(ctx context.Context, names []string) error {
 			return err
 		}
 		names = names[len(found):]
-		codes, err := b.sendAround(ctx, found)
+		codes, err := b.reviveAround(ctx, found)
 		if codes == nil {
 			return err
 		}
@@ -157,7 +168,7 @@ func (b *redriven) move(ctx context.Context, names []string) error {
 				b.ids = append(b.ids, idOf(c.name))
 			case onQueue:
 				b.stayed++
-				b.failed.Add(index[c.name], idOf(c.name), fmt.Errorf("%w: task %s is on queue %q again", runtime.ErrDuplicate, idOf(c.name), b.q.cfg.Name))
+				b.failed.Add(index[c.name], idOf(c.name), b.q.again(c))
 			case changed:
 				names = append(names, c.name)
 			}
@@ -172,16 +183,16 @@ func (b *redriven) move(ctx context.Context, names []string) error {
 // OnRedrive implements [runtime.Reviver].
 func (q *Queue) OnRedrive(around runtime.Revival) { q.around = around }
 
-// sendAround is send with what belongs around it, of which the error may be where there
+// reviveAround is revive with what belongs around it, of which the error may be where there
 // are codes.
-func (b *redriven) sendAround(ctx context.Context, found []corpse) (codes []int64, err error) {
+func (b *redriven) reviveAround(ctx context.Context, found []corpse) (codes []int64, err error) {
 	ids := make([]string, len(found))
 	for i, c := range found {
 		ids[i] = idOf(c.name)
 	}
 	var failed error
 	err = b.q.around.Around(ctx, ids, func() (back []string) {
-		codes, failed = b.send(ctx, found)
+		codes, failed = b.q.revive(ctx, found)
 		for i, code := range codes {
 			if code == moved {
 				back = append(back, ids[i])
@@ -209,23 +220,28 @@ func (l *lane) reread(ctx context.Context, names []string) ([]corpse, error) {
 	}
 	all := make([]corpse, len(envelopes))
 	for i := range envelopes {
-		all[i] = corpse{names[i], text(envelopes[i])}
+		all[i] = corpse{name: names[i], envelope: text(envelopes[i])}
 	}
 	return all, nil
 }
 
-// send redrives dead tasks as they were read, and returns a code for each.
-func (b *redriven) send(ctx context.Context, found []corpse) ([]int64, error) {
-	l := b.q.lane
+// again is why a dead task stays.
+func (q *Queue) again(dead corpse) error {
+	return fmt.Errorf("%w: task %s is on queue %q again", runtime.ErrDuplicate, idOf(dead.name), q.cfg.Name)
+}
+
+// revive redrives dead tasks as they were read, and returns a code for each.
+func (q *Queue) revive(ctx context.Context, found []corpse) ([]int64, error) {
+	l := q.lane
 	c := l.newCall(opRedrive, 5*len(found))
 	now := time.Now()
 	for _, dead := range found {
-		task, err := runtime.DecodeEnvelope([]byte(dead.envelope))
-		if err != nil {
-			task = standIn(dead.name, b.q.cfg.Name, dead.envelope, err)
+		task := dead.task
+		if task == nil {
+			task = q.read(dead)
 		}
-		runtime.Unbury(task, b.q.cfg.DLQ)
-		task.Queue, task.ID, task.ScheduledFor = b.q.cfg.Name, idOf(dead.name), now
+		runtime.Unbury(task, q.cfg.DLQ)
+		task.Queue, task.ID, task.ScheduledFor = q.cfg.Name, idOf(dead.name), now
 		c.add(dead.name, task.ID, sumOf(dead.envelope), runtime.AppendEnvelope(nil, task), l.place(task))
 	}
 	reply, err := l.run(ctx, c)

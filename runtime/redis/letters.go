@@ -126,3 +126,79 @@ func (ls *Letters) Delete(ctx context.Context, ids []string) (deleted []string, 
 	}
 	return deleted, nil
 }
+
+// Swap puts tasks in place of those that died the given deaths, where they are kept
+// still, and nothing in place of those for which it has nil. It returns the deaths of
+// those that it has replaced, also where it fails before the others. Where the server's
+// reply was lost and the client has asked again, those that the first request removed
+// are gone and not named.
+func (ls *Letters) Swap(ctx context.Context, was []runtime.Death, with []*runtime.Task) (swapped []runtime.Death, err error) {
+	left := make([]int, len(was)) // places in was
+	for i := range left {
+		left[i] = i
+	}
+	for len(left) > 0 {
+		part := left[:min(putChunk, len(left))]
+		n, done, again, err := ls.swap(ctx, part, was, with)
+		if err != nil {
+			return swapped, fmt.Errorf("replace dead tasks: %w", err)
+		}
+		for _, i := range done {
+			swapped = append(swapped, was[i])
+		}
+		left = append(left[n:], again...)
+	}
+	return swapped, nil
+}
+
+// swap looks at the first tasks of some: at n, as many as one script reads. It returns
+// the places of those that it has replaced, and of those that changed meanwhile.
+func (ls *Letters) swap(ctx context.Context, some []int, was []runtime.Death, with []*runtime.Task) (n int, done, again []int, err error) {
+	args := make([]any, 1, 1+len(some))
+	args[0] = bulk
+	for _, i := range some {
+		args = append(args, was[i].ID)
+	}
+	reply, err := ls.p.runKeys(ctx, lettersRead, ls.keys[:], args...)
+	envelopes, ok := reply.([]any)
+	if err == nil && (!ok || len(envelopes) == 0 || len(envelopes) > len(some)) {
+		err = errReply
+	}
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	var found []int
+	args = args[:0]
+	for k := range envelopes {
+		envelope, i := text(envelopes[k]), some[k]
+		task, err := runtime.DecodeEnvelope([]byte(envelope))
+		if err != nil || runtime.DeathOf(task) != was[i] {
+			continue
+		}
+		var next []byte
+		if with[i] != nil {
+			next = runtime.AppendEnvelope(nil, with[i])
+		}
+		found, args = append(found, i), append(args, was[i].ID, sumOf(envelope), next)
+	}
+	if len(found) == 0 {
+		return len(envelopes), nil, nil, nil
+	}
+	reply, err = ls.p.runKeys(ctx, lettersSwap, ls.keys[:], args...)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	codes, err := codesOf(reply, len(found))
+	if err != nil || len(codes) != len(found) {
+		return 0, nil, nil, errReply
+	}
+	for k, code := range codes {
+		switch code {
+		case moved:
+			done = append(done, found[k])
+		case changed:
+			again = append(again, found[k])
+		}
+	}
+	return len(envelopes), done, again, nil
+}

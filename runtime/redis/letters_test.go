@@ -40,6 +40,15 @@ func workLetters(t *testing.T, p *Provider) {
 		listed = append(listed, t.ID)
 	}
 	require.Equal(t, ids, listed)
+	changed := tasks[putChunk].Clone()
+	changed.Metadata = map[string]string{runtime.MetaRedriveCount: "1"}
+	was := []runtime.Death{runtime.DeathOf(tasks[putChunk])}
+	swapped, err := ls.Swap(ctx, was, []*runtime.Task{changed})
+	require.NoError(t, err)
+	require.Equal(t, was, swapped)
+	swapped, err = ls.Swap(ctx, was, []*runtime.Task{nil})
+	require.NoError(t, err)
+	require.Empty(t, swapped)
 	gone, err := ls.Delete(ctx, slices.Concat(ids, []string{"nobody"}))
 	require.NoError(t, err)
 	require.Equal(t, ids, gone)

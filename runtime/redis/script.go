@@ -65,6 +65,7 @@ var (
 	opDeadFind     = load("dead_find")
 	opDeadPage     = load("dead_page")
 	opDeadRead     = load("dead_read")
+	opDeadDiscard  = load("dead_discard")
 	opRedrive      = load("redrive")
 	opRegister     = load("register")
 
@@ -83,6 +84,8 @@ var (
 	lettersGet    = loadFor(letterKeyNames[:], "letters_get")
 	lettersList   = loadFor(letterKeyNames[:], "letters_list")
 	lettersDelete = loadFor(letterKeyNames[:], "letters_delete")
+	lettersRead   = loadFor(letterKeyNames[:], "dead_read")
+	lettersSwap   = loadFor(letterKeyNames[:], "letters_swap")
 )
 
 // load puts an operation together for every kind of lane that its header

@@ -15,13 +15,13 @@ func every() map[string]*script {
 	all := make(map[string]*script)
 	for _, op := range []operation{
 		opDeclare, opEnqueuePlain, opEnqueue, opInbox, opAdopt, opDequeue, opComplete, opExtend, opRelease, opBury, opStats, opNudge, opPause, opCancel,
-		opReschedule, opPurge, opBrowse, opRewrite, opDeadFind, opDeadPage, opDeadRead, opRedrive, opRegister,
+		opReschedule, opPurge, opBrowse, opRewrite, opDeadFind, opDeadPage, opDeadRead, opDeadDiscard, opRedrive, opRegister,
 	} {
 		for k, s := range op {
 			all[fmt.Sprintf("%s (%s)", s.name, k)] = s
 		}
 	}
-	for _, s := range []*script{jobsPut, jobsGet, jobsList, jobsClaim, jobsNote, lettersPut, lettersGet, lettersList, lettersDelete, resultPut, resultForget, poke} {
+	for _, s := range []*script{jobsPut, jobsGet, jobsList, jobsClaim, jobsNote, lettersPut, lettersGet, lettersList, lettersDelete, lettersSwap, resultPut, resultForget, poke} {
 		all[s.name] = s
 	}
 	return all

@@ -120,6 +120,17 @@ func workout(t *testing.T, p *Provider, cfg runtime.QueueConfig) {
 	require.NoError(t, err)
 	require.Len(t, gone, 2)
 	require.EqualValues(t, 12, stats(t, q).Dead)
+	page, _, err := q.Browse(ctx, runtime.Dead, "", 2)
+	require.NoError(t, err)
+	read := []runtime.Death{runtime.DeathOf(page[0]), runtime.DeathOf(page[1])}
+	died, err := q.DiscardDeaths(ctx, read[:1])
+	require.NoError(t, err)
+	require.Equal(t, read[:1], died)
+	died, err = q.RedriveDeaths(ctx, read, nil)
+	require.NoError(t, err)
+	require.Equal(t, read[1:], died)
+	bury(1)
+	require.EqualValues(t, 11, stats(t, q).Dead)
 	graves := openQueue(t, p, runtime.QueueConfig{Name: q.cfg.DLQ})
 	dead := take(t, graves, 3)
 	dead[0].Delay = 10 * time.Millisecond

@@ -153,9 +153,9 @@ func (b *redriven) move(ctx context.Context, q *Queue, find func(*tx) []job) err
 				}
 				if t.onQueue(s, j.id) {
 					taken, at = append(taken, j.id), append(at, b.looked+i)
-				} else if size, ok := t.redrive(s, j); ok {
+				} else if envelope := t.envelope(j.seq); t.redrive(s, j, s.task(j, envelope, t.now)) {
 					moved = append(moved, j.id)
-					room -= size
+					room -= len(envelope)
 				}
 			}
 			n = len(jobs) - len(left)
@@ -187,18 +187,22 @@ func (t *tx) onQueue(s *state, id string) bool {
 	return r.next()
 }
 
-// redrive moves a dead job back to its queue of origin, at the end of the line,
-// and reports false when a worker of the dead letter queue has it. It returns how many
-// bytes it has moved.
-func (t *tx) redrive(s *state, j job) (int, bool) {
-	envelope := t.envelope(j.seq)
-	dlq := t.state(j.queue)
-	if t.unwait(dlq, j) == "" {
-		return 0, false
-	}
+// task reads a dead row of the queue, or makes what stands for one that cannot be
+// decoded.
+func (s *state) task(j job, envelope []byte, now int64) *runtime.Task {
 	task, err := runtime.DecodeEnvelope(envelope)
 	if err != nil {
-		task = standIn(j, s.name, envelope, time.Unix(0, t.now), err)
+		task = standIn(j, s.name, envelope, time.Unix(0, now), err)
+	}
+	return task
+}
+
+// redrive moves a dead job back to its queue of origin, at the end of the line, as the
+// given task, and reports false when a worker of the dead letter queue has it.
+func (t *tx) redrive(s *state, j job, task *runtime.Task) bool {
+	dlq := t.state(j.queue)
+	if t.unwait(dlq, j) == "" {
+		return false
 	}
 	runtime.Unbury(task, dlq.name)
 	task.Queue, task.ID = s.name, j.id
@@ -208,7 +212,7 @@ func (t *tx) redrive(s *state, j job) (int, bool) {
 	back := job{queue: s.id, id: j.id, level: int64(task.Priority), place: s.next(), due: t.now, grp: task.GroupKey}
 	t.insert(&back, 0, runtime.AppendEnvelope(nil, task))
 	t.join(s, back, false)
-	return len(envelope), true
+	return true
 }
 
 // Discard implements [runtime.Discarder]. Tasks that a worker of the dead letter

@@ -15,6 +15,8 @@ const (
 	// One row by the index of ids.
 	sqlLetterGet    = `SELECT body FROM taskgen_letter WHERE id = ?`
 	sqlLetterDelete = `DELETE FROM taskgen_letter WHERE id = ?`
+	// One row by the index of ids; no index changes.
+	sqlLetterRewrite = `UPDATE taskgen_letter SET body = ?2 WHERE id = ?1`
 	// The rows of a page, by their key.
 	sqlLetterList = `SELECT n, body FROM taskgen_letter WHERE n > ? ORDER BY n LIMIT ?`
 )
@@ -125,4 +127,42 @@ func (ls *Letters) Delete(ctx context.Context, ids []string) (deleted []string, 
 		return nil, fmt.Errorf("delete dead tasks: %w", err)
 	}
 	return deleted, nil
+}
+
+// Swap puts tasks in place of those that died the given deaths, where they are kept
+// still, and nothing in place of those for which it has nil. It returns the deaths of
+// those that it has replaced.
+func (ls *Letters) Swap(ctx context.Context, was []runtime.Death, with []*runtime.Task) (swapped []runtime.Death, err error) {
+	err = ls.p.writer.do(ctx, len(was), func(t *tx) {
+		swapped = nil
+		for i, d := range was {
+			if !t.keepsLetter(d) {
+				continue
+			}
+			if with[i] == nil {
+				t.execText(sqlLetterDelete, d.ID)
+			} else if s := t.prepare(sqlLetterRewrite, nil); s != nil {
+				s.BindText(1, d.ID)
+				s.BindBytes(2, runtime.AppendEnvelope(nil, with[i]))
+				t.run(s)
+			}
+			swapped = append(swapped, d)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("replace dead tasks: %w", err)
+	}
+	return swapped, nil
+}
+
+// keepsLetter reports whether the dead task that is kept under an ID died the given
+// death.
+func (t *tx) keepsLetter(d runtime.Death) bool {
+	r := t.queryText(sqlLetterGet, d.ID)
+	defer r.done()
+	if !r.next() {
+		return false
+	}
+	task, err := runtime.DecodeEnvelope(r.bytes(0))
+	return err == nil && runtime.DeathOf(task) == d
 }

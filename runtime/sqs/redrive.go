@@ -20,15 +20,13 @@ import (
 // all dead tasks of a large queue see [Queue.StartRedrive].
 func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	var stale error // of those that were moved
-	moved, err := q.walk(ctx, ids, ids == nil, func(e *engine, ms []*message) []error {
-		errs, ids := make([]error, len(ms)), make([]string, len(ms))
+	done, err := q.walk(ctx, prey{ids: ids, all: ids == nil}, func(ctx context.Context, e *engine, ms []*message) (errs []error) {
+		ids := make([]string, len(ms))
 		for i, m := range ms {
 			ids[i] = m.task.ID
 		}
-		tried := false
 		err := q.around.Around(ctx, ids, func() (moved []string) {
-			tried = true
-			e.redrive(ctx, ms, errs)
+			errs = q.moveBack(nil)(ctx, e, ms)
 			for i, m := range ms {
 				if m.moved {
 					moved = append(moved, ids[i])
@@ -36,7 +34,7 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 			}
 			return moved
 		})
-		if !tried {
+		if errs == nil { // nothing was tried
 			return slices.Repeat([]error{err}, len(ms))
 		}
 		stale = errors.Join(stale, err)
@@ -45,45 +43,128 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if stale != nil {
 		err = errors.Join(err, stale)
 	}
-	return moved, err
+	return deadIDs(done), err
 }
 
 // OnRedrive implements [runtime.Reviver].
 func (q *Queue) OnRedrive(around runtime.Revival) { q.around = around }
 
-// redrive sends dead letters to the queue, and deletes them then.
-func (e *engine) redrive(ctx context.Context, ms []*message, errs []error) {
-	e.move(ctx, ms, errs, func(m *message) *outgoing {
-		if m.foreign || m.revive() {
-			return e.asItWas(m)
-		}
-		runtime.Unbury(m.task, e.deadName)
-		m.task.Queue = e.name
-		o := m.outgoing(e.place(m.task).remote)
-		o.group, o.dedup = token(m.task.GroupKey), token(m.id)
-		delete(o.attrs, attrCrashes)
-		delete(o.attrs, attrDead)
-		return o
+// RedriveDeaths implements [runtime.Redriver], by a walk as Redrive does it: while it has
+// a message nobody else does.
+func (q *Queue) RedriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
+	return q.around.Deaths(ctx, deaths, func() ([]runtime.Death, error) {
+		return q.redriveDeaths(ctx, deaths, payloads)
 	})
+}
+
+func (q *Queue) redriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
+	edits := make(map[runtime.Death][]byte)
+	for i, payload := range payloads {
+		if payload != nil {
+			edits[deaths[i]] = payload
+		}
+	}
+	return q.walk(ctx, preyOf(deaths), q.moveBack(edits))
+}
+
+// moveBack returns what moves messages to the queue, with other payloads for some.
+func (q *Queue) moveBack(edits map[runtime.Death][]byte) func(context.Context, *engine, []*message) []error {
+	return func(ctx context.Context, e *engine, ms []*message) []error {
+		errs := make([]error, len(ms))
+		fit, at := make([]*message, 0, len(ms)), make([]int, 0, len(ms))
+		for i, m := range ms {
+			if payload, ok := edits[runtime.DeathOf(m.task)]; ok {
+				if errs[i] = q.edit(m, payload); errs[i] != nil {
+					continue
+				}
+			}
+			fit, at = append(fit, m), append(at, i)
+		}
+		some := make([]error, len(fit))
+		e.move(ctx, fit, some, func(m *message) *outgoing {
+			if m.foreign || m.revive() {
+				return e.asItWas(m)
+			}
+			runtime.Unbury(m.task, e.deadName)
+			m.task.Queue = e.name
+			o := m.outgoing(e.place(m.task).remote)
+			o.group, o.dedup = token(m.task.GroupKey), token(m.id)
+			delete(o.attrs, attrCrashes)
+			delete(o.attrs, attrDead)
+			return o
+		})
+		for k, err := range some {
+			errs[at[k]] = err
+		}
+		return errs
+	}
+}
+
+// edit gives a dead task another payload.
+func (q *Queue) edit(m *message, payload []byte) error {
+	if m.foreign || m.task.Type == undecodable {
+		return fmt.Errorf("%w: message %s is no task", runtime.ErrUnsupported, m.task.ID)
+	}
+	if most := q.Capabilities().MaxPayload; most != runtime.Unlimited && len(payload) > most {
+		return fmt.Errorf("%w: the payload of task %s (%s) has %d bytes, and an SQS queue takes %d: store the data elsewhere and send a reference, or use WithStore", runtime.ErrPayloadTooLarge, m.task.ID, m.task.Type, len(payload), most)
+	}
+	task := *m.task
+	task.Payload, task.Queue = payload, q.cfg.Name
+	if err := q.cfg.Accepts(&task); err != nil {
+		return err
+	}
+	m.task = &task
+	return nil
 }
 
 // Discard implements [runtime.Discarder], by a walk as Redrive does it.
 func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
-	return q.walk(ctx, ids, false, func(e *engine, ms []*message) []error {
-		errs := make([]error, len(ms))
-		e.drop(ctx, ms, errs)
-		for i, m := range ms {
-			if errs[i] == nil && m.stored != "" && e.p.store != nil {
-				_ = e.p.store.Delete(ctx, m.stored) // as in Complete
-			}
+	done, err := q.walk(ctx, prey{ids: ids}, discardAll)
+	return deadIDs(done), err
+}
+
+// DiscardDeaths implements [runtime.Discarder], by a walk as Redrive does it.
+func (q *Queue) DiscardDeaths(ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error) {
+	return q.walk(ctx, preyOf(deaths), discardAll)
+}
+
+func discardAll(ctx context.Context, e *engine, ms []*message) []error {
+	errs := make([]error, len(ms))
+	e.drop(ctx, ms, errs)
+	for i, m := range ms {
+		if errs[i] == nil && m.stored != "" && e.p.store != nil {
+			_ = e.p.store.Delete(ctx, m.stored) // as in Complete
 		}
-		return errs
-	})
+	}
+	return errs
+}
+
+// A prey is what a walk is after.
+type prey struct {
+	all    bool
+	ids    []string
+	deaths map[runtime.Death]bool // those of ids alone; nil: any
+}
+
+func preyOf(deaths []runtime.Death) prey {
+	p := prey{ids: deadIDs(deaths), deaths: make(map[runtime.Death]bool, len(deaths))}
+	for _, d := range deaths {
+		p.deaths[d] = true
+	}
+	return p
+}
+
+func deadIDs(deaths []runtime.Death) []string {
+	var ids []string
+	for _, d := range deaths {
+		ids = append(ids, d.ID)
+	}
+	return ids
 }
 
 // walk goes through the dead letter queue and does something with this queue's
-// dead tasks that are among ids, or with all of them.
-func (q *Queue) walk(ctx context.Context, ids []string, all bool, do func(*engine, []*message) []error) (done []string, err error) {
+// dead tasks that it is after.
+func (q *Queue) walk(ctx context.Context, of prey, do func(context.Context, *engine, []*message) []error) (done []runtime.Death, err error) {
 	e := q.e
 	if err := q.open(); err != nil {
 		return nil, err
@@ -94,34 +175,40 @@ func (q *Queue) walk(ctx context.Context, ids []string, all bool, do func(*engin
 	if e.isDLQ {
 		return nil, fmt.Errorf("%w: queue %q is a dead letter queue: ask the queue that the tasks died on", runtime.ErrUnsupported, q.cfg.Name)
 	}
-	want := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		want[id] = true
+	want := make(map[string]int, len(of.ids)) // the messages of an ID that are to be found
+	for _, id := range of.ids {
+		if want[id]++; of.deaths == nil {
+			want[id] = 1
+		}
 	}
 	w := newWalk(e)
 	defer w.end(ctx)
 	var be runtime.BatchError
 	seen := make(map[string]bool)
-	for again := false; !again && (all || len(want) > 0); {
+	for again := false; !again && (of.all || len(want) > 0); {
 		ms, err := w.next(ctx)
 		if err != nil || len(ms) == 0 {
 			return done, orFirst(err, &be)
 		}
 		chosen := ms[:0:0]
+		var deaths []runtime.Death
 		for _, m := range ms {
 			again = again || seen[m.id] // what the walk held is back: it could not keep it
 			seen[m.id] = true
-			if !e.diedHere(m) || !all && !want[m.task.ID] || all && m.foreign && m.sent.After(w.began) {
+			d := runtime.DeathOf(m.task)
+			if !e.diedHere(m) || !of.all && want[d.ID] == 0 || of.deaths != nil && !of.deaths[d] || of.all && m.foreign && m.sent.After(w.began) {
 				w.held = append(w.held, m)
 			} else {
-				chosen = append(chosen, m)
+				chosen, deaths = append(chosen, m), append(deaths, d)
 			}
 		}
-		for i, err := range do(e, chosen) {
-			id := chosen[i].task.ID
-			delete(want, id)
-			if be.Add(slices.Index(ids, id), id, err); err == nil {
-				done = append(done, id)
+		for i, err := range do(ctx, e, chosen) {
+			d := deaths[i]
+			if want[d.ID]--; want[d.ID] <= 0 {
+				delete(want, d.ID)
+			}
+			if be.Add(slices.Index(of.ids, d.ID), d.ID, err); err == nil {
+				done = append(done, d)
 			} else {
 				w.held = append(w.held, chosen[i])
 			}

@@ -1,0 +1,47 @@
+package runtime
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"io"
+)
+
+// A Death names one death of a task, so that whoever works on what he has read of it
+// touches nothing else: a task that is redriven, or whose ID is used again, and that
+// dies once more, dies another death.
+type Death struct {
+	ID string
+	// Version is 32 hexadecimal digits, the same for everybody who reads the dead task.
+	Version string
+}
+
+// undecodable is the type of the tasks by which providers show what they cannot read.
+const undecodable = "taskgen.undecodable"
+
+// DeathOf returns the death of a dead task, as Browse or a delivery from the dead
+// letter queue has it: by when it died and of what, how often it was redriven before,
+// and when it was enqueued. What a provider cannot read is told by its bytes.
+func DeathOf(t *Task) Death {
+	h := sha256.New()
+	number := func(n int64) {
+		var b [8]byte
+		binary.LittleEndian.PutUint64(b[:], uint64(n))
+		_, _ = h.Write(b[:])
+	}
+	word := func(s string) {
+		number(int64(len(s)))
+		_, _ = io.WriteString(h, s)
+	}
+	word(t.ID)
+	if t.Type == undecodable {
+		word(string(t.Payload))
+	} else {
+		number(t.CreatedAt.Unix())
+		number(int64(t.CreatedAt.Nanosecond()))
+		for _, key := range [...]string{MetaFailedAt, MetaFailureReason, MetaOriginalQueue, MetaAttempts, MetaRedriveCount, MetaClaimed} {
+			word(t.Metadata[key])
+		}
+	}
+	return Death{t.ID, hex.EncodeToString(h.Sum(nil)[:16])}
+}

@@ -1,0 +1,168 @@
+package dlq
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+const (
+	// claimFor is how long a letter of a store belongs to one redrive.
+	claimFor = time.Minute
+	// claimedEnqueue bounds the enqueue of what was claimed, so that the claim outlasts
+	// it, also where somebody's clock is a little ahead.
+	claimedEnqueue = claimFor / 2
+)
+
+// claimed reports whether a kept task belongs to a redrive.
+func claimed(t *runtime.Task, now time.Time) bool {
+	until, _, _ := strings.Cut(t.Metadata[runtime.MetaClaimed], " ")
+	end, err := time.Parse(time.RFC3339Nano, until)
+	return err == nil && now.Before(end)
+}
+
+// A claim is a letter on its way from a store to its queue.
+type claim struct {
+	index int           // in what was asked for
+	was   *runtime.Task // as it is kept while nobody claims it
+	mine  *runtime.Task // as it is kept now
+	queue runtime.Queue
+	err   error // why it stays
+}
+
+func (s *storeShelf) redrive(ctx context.Context, deaths []runtime.Death, payloads [][]byte) (moved []runtime.Death, err error) {
+	var be runtime.BatchError
+	for from := 0; from < len(deaths); from += batch {
+		var cs []*claim
+		cs, err = s.claim(ctx, deaths[from:min(from+batch, len(deaths))], from, &be)
+		if err != nil {
+			return moved, err
+		}
+		s.enqueue(ctx, cs, payloads)
+		for _, c := range cs {
+			if c.err == nil {
+				moved = append(moved, deaths[c.index])
+			}
+			be.Add(c.index, c.was.ID, c.err)
+		}
+		err = s.settle(ctx, cs)
+		if err == nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			return moved, err
+		}
+	}
+	return moved, be.OrNil()
+}
+
+// claim marks letters as those of this redrive. from is the index of the first.
+func (s *storeShelf) claim(ctx context.Context, deaths []runtime.Death, from int, be *runtime.BatchError) ([]*claim, error) {
+	now := s.m.Now()
+	mark := now.Add(claimFor).UTC().Format(time.RFC3339Nano) + " " + rand.Text()
+	var (
+		asked = make(map[runtime.Death]*claim, len(deaths))
+		was   []runtime.Death
+		with  []*runtime.Task
+	)
+	for i, d := range deaths {
+		t, err := s.store.Get(ctx, d.ID)
+		if errors.Is(err, runtime.ErrTaskNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if runtime.DeathOf(t) != d {
+			continue
+		}
+		q, err := s.m.Queue(origin(t))
+		if claimed(t, now) {
+			err = fmt.Errorf("%w: until %s at the latest", ErrClaimed, t.Metadata[runtime.MetaClaimed])
+		}
+		if err != nil {
+			be.Add(from+i, d.ID, fmt.Errorf("redrive %s (%s): %w", d.ID, t.Type, err))
+			continue
+		}
+		delete(t.Metadata, runtime.MetaClaimed) // of one who died
+		c := &claim{index: from + i, was: t, mine: t.Clone(), queue: q}
+		if c.mine.Metadata == nil {
+			c.mine.Metadata = make(map[string]string, 1)
+		}
+		c.mine.Metadata[runtime.MetaClaimed] = mark
+		asked[d] = c
+		was, with = append(was, d), append(with, c.mine)
+	}
+	if len(was) == 0 {
+		return nil, nil
+	}
+	swapped, err := s.store.Swap(ctx, was, with)
+	var mine []*claim
+	if err != nil {
+		for _, c := range asked { // it may be mine all the same
+			c.err = err
+			mine = append(mine, c)
+		}
+		_ = s.settle(ctx, mine) // where that fails, too, the claims end by themselves
+		return nil, fmt.Errorf("claim dead letters: %w", err)
+	}
+	for _, d := range swapped {
+		mine = append(mine, asked[d])
+	}
+	return mine, nil
+}
+
+// enqueue puts what was claimed on the queues that it died on.
+func (s *storeShelf) enqueue(ctx context.Context, cs []*claim, payloads [][]byte) {
+	ctx, cancel := context.WithTimeout(ctx, claimedEnqueue)
+	defer cancel()
+	byQueue := make(map[string][]*claim)
+	for _, c := range cs {
+		byQueue[origin(c.was)] = append(byQueue[origin(c.was)], c)
+	}
+	for _, of := range byQueue {
+		q := of[0].queue
+		tasks := make([]*runtime.Task, len(of))
+		for i, c := range of {
+			tasks[i] = c.was.Clone()
+			if payloads != nil && payloads[c.index] != nil {
+				tasks[i].Payload = payloads[c.index]
+			}
+			resurrect(tasks[i], q, s.m)
+		}
+		err := enqueueAgain(ctx, q, tasks, s.m)
+		for i, c := range of {
+			if e := runtime.ErrorAt(err, i); e != nil {
+				c.err = fmt.Errorf("redrive %s (%s): %w", c.was.ID, c.was.Type, e)
+			}
+		}
+	}
+}
+
+// settle removes the letters whose tasks are on their queues, and gives back the others.
+// What has been stored anew meanwhile is no longer claimed, and stays.
+func (s *storeShelf) settle(ctx context.Context, cs []*claim) error {
+	if len(cs) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimFor)
+	defer cancel()
+	was, with := make([]runtime.Death, len(cs)), make([]*runtime.Task, len(cs))
+	back := 0
+	for i, c := range cs {
+		if was[i] = runtime.DeathOf(c.mine); c.err != nil {
+			with[i] = c.was
+		} else {
+			back++
+		}
+	}
+	if _, err := s.store.Swap(ctx, was, with); err != nil {
+		return fmt.Errorf("%d tasks are back on their queues, and their letters could not be removed from the store: %w", back, err)
+	}
+	return nil
+}

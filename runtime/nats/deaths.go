@@ -1,0 +1,121 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// RedriveDeaths implements [runtime.Redriver], as Redrive does. What was read is removed
+// by its place in the stream, which no later death has.
+func (q *Queue) RedriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
+	return q.around.Deaths(ctx, deaths, func() ([]runtime.Death, error) {
+		return q.redriveDeaths(ctx, deaths, payloads)
+	})
+}
+
+func (q *Queue) redriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
+	if q.isDLQ() {
+		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+	}
+	if err := q.begin(); err != nil {
+		return nil, err
+	}
+	defer q.p.calls.Done()
+	var moved []runtime.Death
+	var be runtime.BatchError
+	err := q.eachDeath(ctx, deaths, func(page []*stored, at []int) error {
+		fit, edits := page[:0:0], make(map[int][]byte)
+		var places []int // in deaths
+		for i, m := range page {
+			if payloads != nil && payloads[at[i]] != nil {
+				if err := q.edit(m, payloads[at[i]]); err != nil {
+					be.Add(at[i], deaths[at[i]].ID, err)
+					continue
+				}
+				edits[len(fit)] = payloads[at[i]]
+			}
+			fit, places = append(fit, m), append(places, at[i])
+		}
+		some, failed, err := q.redrive(ctx, fit, edits)
+		for _, i := range some {
+			moved = append(moved, deaths[places[i]])
+		}
+		for i := range fit {
+			be.Add(places[i], deaths[places[i]].ID, failed[i])
+		}
+		return err
+	})
+	if err != nil {
+		return moved, fmt.Errorf("redrive to queue %q: %w", q.cfg.Name, err)
+	}
+	return moved, be.OrNil()
+}
+
+// edit reports why a dead task cannot go back with another payload.
+func (q *Queue) edit(m *stored, payload []byte) error {
+	task, err := q.readDead(m)
+	if err != nil {
+		return err
+	}
+	if most := q.maxPayload(); len(payload) > most {
+		return fmt.Errorf("%w: the payload of task %s (%s) has %d bytes, and the server takes %d: store the data elsewhere and send a reference, or raise max_payload", runtime.ErrPayloadTooLarge, task.ID, task.Type, len(payload), most)
+	}
+	task.Payload, task.Priority = payload, min(task.Priority, q.cfg.Levels-1)
+	return q.cfg.Accepts(task)
+}
+
+// DiscardDeaths implements [runtime.Discarder], as Discard does.
+func (q *Queue) DiscardDeaths(ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error) {
+	if q.isDLQ() {
+		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+	}
+	if err := q.begin(); err != nil {
+		return nil, err
+	}
+	defer q.p.calls.Done()
+	var gone []runtime.Death
+	err := q.eachDeath(ctx, deaths, func(page []*stored, at []int) error {
+		some, err := q.discard(ctx, page)
+		for _, i := range some {
+			gone = append(gone, deaths[at[i]])
+		}
+		return err
+	})
+	if err != nil {
+		return gone, fmt.Errorf("discard dead tasks of queue %q: %w", q.cfg.Name, err)
+	}
+	return gone, nil
+}
+
+// eachDeath calls f with the dead tasks of this queue that died the given deaths and that
+// nobody has leased, in pages, and with their places in deaths.
+func (q *Queue) eachDeath(ctx context.Context, deaths []runtime.Death, f func(page []*stored, at []int) error) error {
+	place := make(map[runtime.Death]int, len(deaths))
+	ids, seen := make([]string, 0, len(deaths)), make(map[string]bool, len(deaths))
+	for i, d := range deaths {
+		place[d] = i
+		if !seen[d.ID] {
+			seen[d.ID], ids = true, append(ids, d.ID)
+		}
+	}
+	return q.eachDead(ctx, ids, func(page []*stored) error {
+		page, err := q.latest(ctx, page)
+		if err != nil {
+			return err
+		}
+		found := page[:0:0]
+		var at []int
+		for _, m := range page {
+			task, _ := q.readDead(m)
+			if i, ok := place[runtime.DeathOf(task)]; ok {
+				found, at = append(found, m), append(at, i)
+			}
+		}
+		if len(found) == 0 {
+			return nil
+		}
+		return f(found, at)
+	})
+}

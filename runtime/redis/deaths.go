@@ -1,0 +1,149 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// RedriveDeaths implements [runtime.Redriver], as Redrive does: the script that moves a
+// task does so only where that is, to the byte, what was read and edited.
+func (q *Queue) RedriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
+	return q.around.Deaths(ctx, deaths, func() ([]runtime.Death, error) {
+		return q.redriveDeaths(ctx, deaths, payloads)
+	})
+}
+
+func (q *Queue) redriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
+	if q.isDLQ {
+		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+	}
+	var failed runtime.BatchError
+	moved, err := q.eachDeath(ctx, deaths, func(found []corpse, at []int) ([]int64, error) {
+		var fit []corpse
+		var place []int // in found
+		codes := make([]int64, len(found))
+		for i, dead := range found {
+			if payloads != nil {
+				if err := q.edit(dead.task, payloads[at[i]]); err != nil {
+					failed.Add(at[i], idOf(dead.name), err)
+					codes[i] = absent
+					continue
+				}
+			}
+			fit, place = append(fit, dead), append(place, i)
+		}
+		if len(fit) == 0 {
+			return codes, nil
+		}
+		some, err := q.revive(ctx, fit)
+		for k, code := range some {
+			codes[place[k]] = code
+			if code == onQueue {
+				failed.Add(at[place[k]], idOf(fit[k].name), q.again(fit[k]))
+			}
+		}
+		return codes, err
+	})
+	if err != nil {
+		return moved, err
+	}
+	return moved, failed.OrNil()
+}
+
+// edit gives a task another payload, unless it is nil.
+func (q *Queue) edit(task *runtime.Task, payload []byte) error {
+	if payload == nil {
+		return nil
+	}
+	task.Payload = payload
+	if err := q.cfg.Accepts(task); err != nil {
+		return err
+	}
+	if n := len(runtime.AppendEnvelope(nil, task)); n > maxEnvelope {
+		return fmt.Errorf("%w: task %s (%s) is %d bytes long, and a value takes %d: store the data elsewhere and send a reference", runtime.ErrPayloadTooLarge, task.ID, task.Type, n, maxEnvelope)
+	}
+	return nil
+}
+
+// DiscardDeaths implements [runtime.Discarder]. Tasks that a worker of the dead letter
+// queue has leased stay.
+func (q *Queue) DiscardDeaths(ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error) {
+	if q.isDLQ {
+		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+	}
+	return q.eachDeath(ctx, deaths, func(found []corpse, _ []int) ([]int64, error) {
+		l := q.grave
+		c := l.newCall(opDeadDiscard, 2*len(found))
+		for _, dead := range found {
+			c.add(dead.name, sumOf(dead.envelope))
+		}
+		reply, err := l.run(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		codes, err := codesOf(reply, len(found))
+		if err != nil || len(codes) != len(found) {
+			return nil, l.failed(c, errReply)
+		}
+		return codes, nil
+	})
+}
+
+// eachDeath does something with the dead tasks that died the given deaths, as many at a
+// time as one script reads, and returns the deaths of those for which do has the code
+// moved. at are the places of what was found in deaths. What has changed since it was
+// read is read again.
+func (q *Queue) eachDeath(ctx context.Context, deaths []runtime.Death, do func(found []corpse, at []int) ([]int64, error)) (done []runtime.Death, err error) {
+	if err := q.begin(); err != nil {
+		return nil, err
+	}
+	defer q.p.calls.Done()
+	place := make(map[runtime.Death]int, len(deaths))
+	ids, seen := make([]string, 0, len(deaths)), make(map[string]bool, len(deaths))
+	for i, d := range deaths {
+		place[d] = i
+		if !seen[d.ID] {
+			seen[d.ID], ids = true, append(ids, d.ID)
+		}
+	}
+	names, err := q.grave.find(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for len(names) > 0 {
+		read, err := q.grave.reread(ctx, names[:min(chunk, len(names))])
+		if err != nil {
+			return done, err
+		}
+		names = names[len(read):]
+		var found []corpse
+		var at []int
+		for _, dead := range read {
+			if dead.envelope == "" {
+				continue // it is gone
+			}
+			dead.task = q.read(dead)
+			if i, ok := place[runtime.DeathOf(dead.task)]; ok {
+				found, at = append(found, dead), append(at, i)
+			}
+		}
+		if len(found) == 0 {
+			continue
+		}
+		codes, err := do(found, at)
+		if err != nil {
+			return done, err
+		}
+		for i, code := range codes {
+			switch code {
+			case moved:
+				done = append(done, deaths[at[i]])
+			case changed:
+				names = append(names, found[i].name)
+			}
+		}
+	}
+	return done, nil
+}
