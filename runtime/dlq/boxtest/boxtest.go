@@ -41,6 +41,10 @@ func Run(t *testing.T, open func(tb testing.TB) runtime.Provider, types ...runti
 			"letters that have been dead for too long are discarded":  retaining,
 			"a redriven letter that dies again says how often it did": returning,
 			"what became of a letter is told no more once it is back": forgetting,
+			"what was read is touched, and no later death of it":      refencing,
+			"a filter chooses no later death of what it has chosen":   choosing,
+			"letters that are edited beside a worker are all there":   racing,
+			"two who work on the same letters run each of them once":  competing,
 		} {
 			tests.Go(func() {
 				room <- struct{}{}

@@ -23,8 +23,18 @@ func Run(t *testing.T, open func(tb testing.TB) dlq.TaskStore) {
 		"pages hold each task once, in the order of put": listing,
 		"a task that is put again takes its own place":   replacing,
 		"what is deleted is gone, and named":             deleting,
+		"a swap replaces what was read, in its place":    swapping,
+		"a swap leaves a later death alone":              swappingLater,
+		"of many who swap one death one does":            contending,
 		"nobody can change what is kept":                 copying,
 		"many may use it at once":                        sharing,
+
+		"a letter that is stored anew while it is redriven stays":   redrivenAnew,
+		"two who redrive at once run each letter once":              redrivenTwice,
+		"a letter is redriven, edited or discarded, and one alone":  oneOutcome,
+		"a letter that its queue refuses stays, and is nobody's":    refused,
+		"a redrive that was killed keeps letters for a minute":      abandoned,
+		"a filter chooses no later death of what it was chosen for": chosenBefore,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -149,6 +159,94 @@ func deleting(s *shop) {
 	s.check(errors.Is(err, runtime.ErrTaskNotFound), "get of what was deleted: %v", err)
 	gone, err = s.Delete(s.ctx, nil)
 	s.check(err == nil && len(gone) == 0, "delete of nothing: %q, %v", gone, err)
+}
+
+func deathsOf(ids ...string) []runtime.Death {
+	deaths := make([]runtime.Death, len(ids))
+	for i, id := range ids {
+		deaths[i] = runtime.DeathOf(dead(id))
+	}
+	return deaths
+}
+
+// again is a task that was redriven, and died once more.
+func again(id string) *runtime.Task {
+	t := dead(id)
+	t.Metadata[runtime.MetaRedriveCount] = "1"
+	return t
+}
+
+func (s *shop) swap(was []runtime.Death, with []*runtime.Task, want ...runtime.Death) {
+	s.Helper()
+	got, err := s.Swap(s.ctx, was, with)
+	s.ok(err, "swap")
+	s.check(slices.Equal(got, want), "swapped %v, want %v", got, want)
+}
+
+func swapping(s *shop) {
+	s.put("a", "b", "c", "d")
+	was := deathsOf("b", "nobody", "c")
+	s.swap(was, []*runtime.Task{again("b"), again("nobody"), nil}, was[0], was[2])
+	got := s.ids(2)
+	s.check(slices.Equal(got, []string{"a", "b", "d"}), "listed %q", got)
+	t, err := s.Get(s.ctx, "b")
+	s.ok(err, "get")
+	s.check(string(runtime.AppendEnvelope(nil, t)) == string(runtime.AppendEnvelope(nil, again("b"))), "it is %v", t.Metadata)
+	_, err = s.Get(s.ctx, "c")
+	s.check(errors.Is(err, runtime.ErrTaskNotFound), "get of what was swapped away: %v", err)
+	s.swap(nil, nil)
+	many := make([]string, 250)
+	for i := range many {
+		many[i] = fmt.Sprint("m", i)
+	}
+	s.put(many...)
+	was = deathsOf(many...)
+	s.swap(was, make([]*runtime.Task, len(was)), was...)
+	got = s.ids(100)
+	s.check(slices.Equal(got, []string{"a", "b", "d"}), "left are %q", got)
+}
+
+func swappingLater(s *shop) {
+	s.put("a", "b")
+	s.ok(s.Put(s.ctx, []*runtime.Task{again("a")}), "put")
+	s.swap(deathsOf("a", "b"), make([]*runtime.Task, 2), deathsOf("b")...)
+	s.swap(deathsOf("a"), []*runtime.Task{dead("a")})
+	t, err := s.Get(s.ctx, "a")
+	s.ok(err, "get")
+	s.check(t.Metadata[runtime.MetaRedriveCount] == "1", "a later death was swapped: %v", t.Metadata)
+}
+
+func contending(s *shop) {
+	ids := make([]string, 20)
+	for i := range ids {
+		ids[i] = fmt.Sprint("t", i)
+	}
+	s.put(ids...)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	times := make(map[string]int)
+	for g := range 6 {
+		wg.Go(func() {
+			for i, d := range deathsOf(ids...) {
+				var with *runtime.Task
+				if (g+i)%2 == 0 {
+					with = dead(d.ID)
+					with.Metadata[runtime.MetaClaimed] = fmt.Sprint("by ", g)
+				}
+				done, err := s.Swap(s.ctx, []runtime.Death{d}, []*runtime.Task{with})
+				if err != nil {
+					s.Errorf("swap: %v", err)
+				}
+				mu.Lock()
+				times[d.ID] += len(done)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	for _, id := range ids {
+		s.check(times[id] == 1, "%s was swapped %d times", id, times[id])
+	}
 }
 
 func copying(s *shop) {
