@@ -103,9 +103,10 @@ fuzz: ## run each fuzz test for FUZZTIME (10s)
 	@scripts/fuzz.sh $${FUZZTIME:-10s}
 
 .PHONY: soak
-soak: ## kill schedulers for two minutes while 10,000 firings are due, on SQLite and on Redis
+soak: ## kill schedulers for two minutes while 10,000 firings are due, on SQLite and on Redis; 20,000 dead letters and four operators
 	@scripts/setup.sh
 	$(GO) test ./internal/scheduletest -run KilledSchedulers -v -count 1 -timeout 10m -args -soak 2m
+	$(GO) test ./runtime/dlq -run FourOperators -v -count 1 -timeout 30m -args -letters 20000
 
 .PHONY: chaos
 chaos: ## fault processes, links and broker, and audit what they did (PROVIDER=sqlite|redis|rediscluster|sqs|rabbitmq|nats, SEED=, FOR=3m)

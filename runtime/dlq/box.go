@@ -99,25 +99,33 @@ func (b *Box) policy(taskType string) (runtime.Policy, bool) {
 	return b.cfg.Router.Policy(taskType)
 }
 
-// each calls visit for every dead task that f chooses, page by page. What is put
-// there meanwhile may be seen or not.
-func (b *Box) each(ctx context.Context, f *Filter, visit func(*runtime.Task, *Letter) error) error {
+// scan calls visit for every dead task, page by page. What is put there meanwhile may be
+// seen or not.
+func (b *Box) scan(ctx context.Context, visit func(*runtime.Task) error) error {
 	for cursor := ""; ; {
 		tasks, next, err := b.shelf.browse(ctx, cursor, b.shelf.pageSize())
 		if err != nil {
 			return err
 		}
 		for _, t := range tasks {
-			if l := b.letter(t); f.Matches(&l) {
-				if err := visit(t, &l); err != nil {
-					return err
-				}
+			if err := visit(t); err != nil {
+				return err
 			}
 		}
 		if cursor = next; cursor == "" {
 			return nil
 		}
 	}
+}
+
+// each calls visit for every dead task that f chooses, as scan does.
+func (b *Box) each(ctx context.Context, f *Filter, visit func(*runtime.Task, *Letter) error) error {
+	return b.scan(ctx, func(t *runtime.Task) error {
+		if l := b.letter(t); f.Matches(&l) {
+			return visit(t, &l)
+		}
+		return nil
+	})
 }
 
 // Groups returns the groups of the letters that f chooses, the largest first. It
@@ -157,7 +165,7 @@ func (b *Box) find(ctx context.Context, id string) (found *runtime.Task, err err
 		}
 		return nil, b.notFound(id)
 	}
-	err = b.each(ctx, &Filter{}, func(t *runtime.Task, _ *Letter) error {
+	err = b.scan(ctx, func(t *runtime.Task) error {
 		if !a.names(t) {
 			return nil
 		}

@@ -161,13 +161,15 @@ func (b *Box) revive(ctx context.Context, s *receivingShelf, w *walk, ds []*runt
 	return len(there), be.OrNil()
 }
 
-// chosen lists the deaths of the letters that f chooses, of those that only names, and
-// of those that also passes, where that is not nil. It comes before the first is moved:
-// pages of a list would shift under the moves. Whatever is done to them then is done to
-// these deaths, and to no later ones of the same tasks.
+// chosen lists the deaths of the letters that only names, f chooses and also passes. It
+// comes before the first is moved: pages of a list would shift under the moves. Whatever
+// is done to them then is done to these deaths, and to no later ones of the same tasks.
 func (b *Box) chosen(ctx context.Context, f *Filter, only addresses, also func(*runtime.Task, *Letter) bool) (deaths []runtime.Death, err error) {
-	err = b.each(ctx, f, func(t *runtime.Task, l *Letter) error {
-		if only.name(t) && (also == nil || also(t, l)) {
+	err = b.scan(ctx, func(t *runtime.Task) error {
+		if !only.name(t) {
+			return nil
+		}
+		if l := b.letter(t); f.Matches(&l) && also(t, &l) {
 			deaths = append(deaths, runtime.DeathOf(t))
 		}
 		return nil
