@@ -144,6 +144,33 @@ func letters(n int) (ids []string) {
 	return ids
 }
 
+// redrivenAlone has others work on a letter while its enqueue is under way, and has been
+// run already.
+func redrivenAlone(s *shop) {
+	for about, redrive := range map[string]func(d *desk) error{
+		"redriven": func(d *desk) error { _, err := d.box.Redrive(d.ctx, dlq.Redrive{}); return err },
+		"edited":   func(d *desk) error { return d.box.RedriveEdited(d.ctx, "a", []byte(`1`)) },
+	} {
+		d := newDesk(s)
+		s.put("a")
+		d.p.meanwhile = func() {
+			d.check(len(d.run()["a"]) == 1, "%s: it did not run", about)
+			done, err := d.box.Redrive(d.ctx, dlq.Redrive{})
+			d.check(err == nil && done.Moved == 0 && errors.Is(done.Kept["a"], dlq.ErrClaimed), "%s: another redrive: %+v, %v", about, done, err)
+			d.check(errors.Is(d.box.RedriveEdited(d.ctx, "a", []byte(`2`)), dlq.ErrClaimed), "%s: an edit is no ErrClaimed", about)
+			l, err := d.box.Show(d.ctx, "a")
+			d.ok(err, "show")
+			gone, err := d.box.Discard(d.ctx, []string{"a", l.Ref})
+			d.check(err == nil && len(gone) == 0, "%s: discarded %q, %v", about, gone, err)
+			n, err := d.box.DiscardMatching(d.ctx, dlq.Filter{})
+			d.check(err == nil && n == 0, "%s: discarded %d, %v", about, n, err)
+		}
+		d.ok(redrive(d), about)
+		d.check(d.p.meanwhile == nil && len(d.run()) == 0, "%s: it ran again", about)
+		d.left("")
+	}
+}
+
 func redrivenTwice(s *shop) {
 	d := newDesk(s)
 	ids := letters(60)

@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(tb testing.TB) dlq.TaskStore) {
 		"many may use it at once":                        sharing,
 
 		"a letter that is stored anew while it is redriven stays":   redrivenAnew,
+		"nobody else redrives or discards what is redriven":         redrivenAlone,
 		"two who redrive at once run each letter once":              redrivenTwice,
 		"a letter is redriven, edited or discarded, and one alone":  oneOutcome,
 		"a letter that its queue refuses stays, and is nobody's":    refused,
