@@ -127,6 +127,12 @@ func TestRedactedNeverTravels(t *testing.T) {
 		"under another key of a map": {`{"m":{"k":{"x":"s"}}}`, `{"m":{"l":{"x":"••••"}}}`},
 		"for the whole":              {`{"a":"s"}`, `"••••"`},
 		"in a list that was none":    {`{"old":{"b":"s"}}`, `{"old":["••••"]}`},
+		"for itself":                 {`{"a":"••••"}`, `{"a":"••••"}`},
+		"for what holds it":          {`{"a":{"b":["••••"]}}`, `{"a":"••••"}`},
+		"in the place of another": {
+			`{"m":{"k":{"n":"ann","x":"s"},"l":{"n":"bob","x":"t"}}}`,
+			`{"m":{"k":{"n":"bob","x":"••••"},"l":{"n":"ann","x":"••••"}}}`,
+		},
 	} {
 		_, err := edit([]byte(c[0]), []byte(c[1]), policy)
 		assert.ErrorIs(t, err, ErrInvalidPayload, about)

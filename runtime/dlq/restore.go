@@ -20,6 +20,9 @@ func restore(edited, old any, secret secretpath.Set, at pointer) (any, error) {
 		if hide(old, secret) != runtime.Redacted {
 			return nil, at.refuse("nothing was hidden there")
 		}
+		if len(secret) > 0 && holdsRedacted(old) {
+			return nil, at.refuse("the letter itself has nothing else there")
+		}
 		return old, nil
 	}
 	if secret.Here() {
@@ -33,6 +36,9 @@ func restore(edited, old any, secret secretpath.Set, at pointer) (any, error) {
 		was, _ := old.(map[string]any)
 		whole := make(map[string]any, len(e))
 		for _, name := range slices.Sorted(maps.Keys(e)) {
+			if other, ok := movedFrom(e, was, name, secret); ok {
+				return nil, at.below(name).refuse("what stands around it was shown at " + strconv.Quote(string(at.below(other))))
+			}
 			v, err := restore(e[name], was[name], secret.Member(name), at.below(name))
 			if err != nil {
 				return nil, err
@@ -45,6 +51,24 @@ func restore(edited, old any, secret secretpath.Set, at pointer) (any, error) {
 		return restoreList(e, was, secret, at)
 	}
 	return edited, nil
+}
+
+// movedFrom reports whether what was shown of another member of an object stands under a
+// name now: its secrets would be those of the name.
+func movedFrom(edited, old map[string]any, name string, secret secretpath.Set) (other string, moved bool) {
+	if !holdsRedacted(edited[name]) {
+		return "", false
+	}
+	look := text(hide(edited[name], secret.Member(name)))
+	if look == text(hide(old[name], secret.Member(name))) {
+		return "", false
+	}
+	for _, other := range slices.Sorted(maps.Keys(old)) {
+		if hidden := hide(old[other], secret.Member(other)); other != name && holdsRedacted(hidden) && text(hidden) == look {
+			return other, true
+		}
+	}
+	return "", false
 }
 
 func restoreList(edited, old []any, secret secretpath.Set, at pointer) (any, error) {
@@ -147,5 +171,5 @@ func (p pointer) below(name string) pointer {
 }
 
 func (p pointer) refuse(why string) error {
-	return fmt.Errorf("%w: %s at %q stands for no secret: %s: write the value itself, or leave the list around it as it was shown", ErrInvalidPayload, runtime.Redacted, string(p), why)
+	return fmt.Errorf("%w: %s at %q stands for no secret: %s: write the value itself, or leave what is around it as it was shown", ErrInvalidPayload, runtime.Redacted, string(p), why)
 }
