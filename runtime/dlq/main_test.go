@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 }
 
 // soon bounds every wait of a test for something that happens at once.
-const soon = 2 * time.Minute
+const soon = 5 * time.Minute
 
 // start is when the first letter dies.
 var start = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)

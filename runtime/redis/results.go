@@ -2,11 +2,11 @@ package redis
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -38,44 +38,37 @@ func newResults(p *Provider) *results {
 // live. Await is woken by a message, over one connection for the process.
 func (p *Provider) Results() runtime.ResultStore { return p.results }
 
-// A stored result is a head and the result or the reason. The head is a byte that says
-// which of the two follows, and bytes by chance that tell it from every other. Earlier
-// builds wrote lower case, and none of those bytes.
+// A stored result is a byte that says which, and the result or the reason. Beside it is
+// a mark by chance that tells it from an equal one; earlier builds write none.
 const (
-	storedResult  = "R"
-	storedFailure = "F"
-	storedHead    = 1 + 8 // bytes
+	storedResult  = "r"
+	storedFailure = "f"
 )
 
-// stored is a result with its head.
+// stored is a result as it is stored.
 func stored(result []byte, failure string) string {
-	kind, what := storedResult, string(result)
 	if failure != "" {
-		kind, what = storedFailure, failure
+		return storedFailure + failure
 	}
-	return kind + string(binary.BigEndian.AppendUint64(nil, rand.Uint64())) + what
+	return storedResult + string(result)
 }
 
 // readStored undoes stored.
 func readStored(id, value string) (runtime.StoredResult, error) {
 	r := runtime.StoredResult{ID: id}
-	head := min(len(value), 1)
-	switch kind := value[:head]; {
-	case (kind == storedResult || kind == storedFailure) && len(value) >= storedHead:
-		head = storedHead
-		r.Version = value[:head]
-	case kind == "r" || kind == "f":
-		r.Version = value
+	switch {
+	case strings.HasPrefix(value, storedResult):
+		r.Result = []byte(value[1:])
+	case strings.HasPrefix(value, storedFailure):
+		r.Failure = value[1:]
 	default:
 		return r, fmt.Errorf("the result of task %s: %w", id, errReply)
 	}
-	if what := value[head:]; strings.EqualFold(value[:1], storedFailure) {
-		r.Failure = what
-	} else {
-		r.Result = []byte(what)
-	}
 	return r, nil
 }
+
+// markKey is where the mark of a result is, beside it in a cluster too.
+func markKey(result string) string { return result + ":mark" }
 
 // PutResult implements [runtime.ResultStore]. A ttl that is not positive stands
 // for runtime.DefaultResultRetention.
@@ -88,9 +81,11 @@ func (rs *results) PutResult(ctx context.Context, id string, result []byte, fail
 	}
 	defer rs.p.calls.Done()
 	value := stored(result, failure)
-	key := resultKey(rs.p.prefix, id)
+	key, mark := resultKey(rs.p.prefix, id), strconv.FormatUint(rand.Uint64(), 36)
 	_, err := bounded(ctx, func(ctx context.Context) ([]redis.Cmder, error) {
 		return rs.p.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+			// First: a result whose mark is another's is one that nobody forgets.
+			pipe.Do(ctx, "SET", markKey(key), mark, "PX", max(span(ttl), 1))
 			pipe.Do(ctx, "SET", key, value, "PX", max(span(ttl), 1))
 			pipe.Publish(ctx, key, "")
 			return nil
@@ -99,7 +94,7 @@ func (rs *results) PutResult(ctx context.Context, id string, result []byte, fail
 	if err != nil && noRoom(err) {
 		// A task that is done leaves more room than its result takes, as a rule, and
 		// only then: the script may write all the same.
-		c := &call{script: resultPut, args: []any{"evalsha", resultPut.sha, 1, key, value, max(span(ttl), 1)}}
+		c := &call{script: resultPut, args: []any{"evalsha", resultPut.sha, 2, key, markKey(key), value, mark, max(span(ttl), 1)}}
 		_, err = rs.p.run(ctx, c)
 	}
 	if err != nil {
@@ -183,29 +178,27 @@ func (rs *results) Peek(ctx context.Context, ids []string) ([]runtime.StoredResu
 	defer rs.p.calls.Done()
 	found := make([]runtime.StoredResult, 0, len(ids))
 	for part := range slices.Chunk(ids, chunk) {
-		some, err := bounded(ctx, func(ctx context.Context) ([]redis.Cmder, error) {
-			cmds, err := rs.p.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-				for _, id := range part {
-					pipe.Get(ctx, resultKey(rs.p.prefix, id))
+		cmds := make([]*redis.SliceCmd, len(part))
+		_, err := bounded(ctx, func(ctx context.Context) ([]redis.Cmder, error) {
+			return rs.p.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+				for i, id := range part {
+					key := resultKey(rs.p.prefix, id)
+					cmds[i] = pipe.MGet(ctx, key, markKey(key))
 				}
 				return nil
 			})
-			if errors.Is(err, redis.Nil) {
-				err = nil // each command has its own error
-			}
-			return cmds, err
 		})
 		if err != nil {
 			return nil, fmt.Errorf("redis: results of tasks: %w", err)
 		}
 		for i, id := range part {
-			there, err := some[i].(*redis.StringCmd).Result()
 			r := runtime.StoredResult{ID: id}
-			if err == nil {
-				r, err = readStored(id, there)
-			}
-			if err != nil && !errors.Is(err, redis.Nil) {
-				return nil, fmt.Errorf("redis: results of tasks: %w", err)
+			if value, there := cmds[i].Val()[0].(string); there {
+				if r, err = readStored(id, value); err != nil {
+					return nil, fmt.Errorf("redis: results of tasks: %w", err)
+				}
+				mark, _ := cmds[i].Val()[1].(string)
+				r.Version = mark + ":" + value
 			}
 			found = append(found, r)
 		}
@@ -222,7 +215,9 @@ func (rs *results) Forget(ctx context.Context, old []runtime.StoredResult) error
 	for part := range slices.Chunk(old, chunk) {
 		calls := make([]*call, len(part))
 		for i, r := range part {
-			calls[i] = &call{script: resultForget, args: []any{"evalsha", resultForget.sha, 1, resultKey(rs.p.prefix, r.ID), r.Version}}
+			mark, value, _ := strings.Cut(r.Version, ":")
+			key := resultKey(rs.p.prefix, r.ID)
+			calls[i] = &call{script: resultForget, args: []any{"evalsha", resultForget.sha, 2, key, markKey(key), value, mark}}
 		}
 		_, errs := rs.p.runAll(ctx, calls)
 		if err := errors.Join(errs...); err != nil {

@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
 
@@ -137,19 +136,35 @@ func TestWhatBecameOfATaskBelongsToOneLife(t *testing.T) {
 	})
 }
 
-func TestAResultOfAnEarlierBuildIsReadAndForgotten(t *testing.T) {
+// An earlier build writes and reads results without marks.
+func TestResultsOfAnEarlierBuildAreReadAndForgottenAndItReadsOurs(t *testing.T) {
 	p := open(t, sharedURL(t))
-	for id, value := range map[string]string{"a": "r1", "b": "fboom", "long": "r" + strings.Repeat("1", 20)} {
+	put := func(id, value string) {
+		t.Helper()
 		require.NoError(t, p.client.Set(t.Context(), resultKey(p.prefix, id), value, time.Hour).Err())
 	}
-	rs, err := p.results.Peek(t.Context(), []string{"a", "b", "long"})
+	ids := []string{"result", "failure", "replaced", "over ours"}
+	require.NoError(t, p.Results().PutResult(t.Context(), "over ours", []byte("1"), "", time.Hour))
+	for i, value := range []string{"r1", "fboom", "r1", "r2"} {
+		put(ids[i], value)
+	}
+	rs, err := p.results.Peek(t.Context(), ids)
 	require.NoError(t, err)
 	assert.Equal(t, "1", string(rs[0].Result))
 	assert.Equal(t, "boom", rs[1].Failure)
-	require.NoError(t, p.client.Set(t.Context(), resultKey(p.prefix, "long"), "r"+strings.Repeat("1", 21), time.Hour).Err())
+	assert.Equal(t, "2", string(rs[3].Result))
+	put("replaced", "r2")
 	require.NoError(t, p.results.Forget(t.Context(), rs))
-	rs, err = p.results.Peek(t.Context(), []string{"a", "b", "long"})
+	rs, err = p.results.Peek(t.Context(), ids)
 	require.NoError(t, err)
-	assert.Empty(t, rs[0].Version+rs[1].Version)
-	assert.Len(t, rs[2].Result, 21)
+	assert.Empty(t, rs[0].Version+rs[1].Version+rs[3].Version)
+	assert.Equal(t, "2", string(rs[2].Result), "another has taken its place")
+
+	require.NoError(t, p.Results().PutResult(t.Context(), "ours", []byte("1"), "", time.Hour))
+	require.NoError(t, p.Results().PutResult(t.Context(), "our failure", nil, "boom", time.Hour))
+	for id, want := range map[string]string{"ours": "r1", "our failure": "fboom"} {
+		got, err := p.client.Get(t.Context(), resultKey(p.prefix, id)).Result()
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+	}
 }

@@ -75,8 +75,8 @@ var (
 	jobsClaim = loadFor(jobKeyNames[:], "jobs_claim")
 	jobsNote  = loadFor(jobKeyNames[:], "jobs_note")
 
-	resultPut    = loadFor([]string{"result"}, "result_put")
-	resultForget = loadFor([]string{"result"}, "result_forget")
+	resultPut    = loadFor([]string{"result", "mark"}, "result_put")
+	resultForget = loadFor([]string{"result", "mark"}, "result_forget")
 
 	poke = loadFor([]string{"poke"}, "poke")
 

@@ -15,7 +15,7 @@ import (
 
 const (
 	// soon bounds each test: none waits for anything but the broker.
-	soon = 2 * time.Minute
+	soon = 5 * time.Minute
 	// lease is longer than any test needs it.
 	lease = time.Minute
 	// drainWait is how long a queue that is emptied may be silent.
