@@ -145,21 +145,25 @@ func (s *storeShelf) enqueue(ctx context.Context, cs []*claim, payloads [][]byte
 }
 
 // settle removes the letters whose tasks are on their queues, and gives back the others.
-// What has been stored anew meanwhile is no longer claimed, and stays.
+// What has been stored anew meanwhile is no longer claimed, and stays, unless it is the
+// same death once more: a processor may be given that twice.
 func (s *storeShelf) settle(ctx context.Context, cs []*claim) error {
 	if len(cs) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimFor)
 	defer cancel()
-	was, with := make([]runtime.Death, len(cs)), make([]*runtime.Task, len(cs))
+	var was []runtime.Death
+	var with []*runtime.Task
 	back := 0
-	for i, c := range cs {
-		if was[i] = runtime.DeathOf(c.mine); c.err != nil {
-			with[i] = c.was
-		} else {
-			back++
+	for _, c := range cs {
+		was = append(was, runtime.DeathOf(c.mine))
+		if c.err != nil {
+			with = append(with, c.was)
+			continue
 		}
+		back++
+		was, with = append(was, runtime.DeathOf(c.was)), append(with, nil, nil)
 	}
 	if _, err := s.store.Swap(ctx, was, with); err != nil {
 		return fmt.Errorf("%d tasks are back on their queues, and their letters could not be removed from the store: %w", back, err)

@@ -8,7 +8,9 @@ import (
 )
 
 // RedriveDeaths implements [runtime.Redriver], as Redrive does: the script that moves a
-// task does so only where that is, to the byte, what was read and edited.
+// task does so only where that is, to the byte, what was read and edited. Where the
+// server's reply was lost and the client has asked again, what the first request moved is
+// on the queue and not named.
 func (q *Queue) RedriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
 	return q.around.Deaths(ctx, deaths, func() ([]runtime.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)

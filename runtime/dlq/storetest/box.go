@@ -134,6 +134,12 @@ func redrivenAnew(s *shop) {
 		d.left("1", "a")
 		_, err := d.Delete(d.ctx, []string{"a"})
 		d.ok(err, "delete")
+
+		s.put("a")
+		d.p.meanwhile = func() { s.put("a") } // a processor was given it twice
+		d.ok(redrive(d), about)
+		d.left("")
+		d.run()
 	}
 }
 
