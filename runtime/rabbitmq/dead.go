@@ -252,6 +252,9 @@ func (c *scan) drop(ctx context.Context, gone []corpse) error {
 		if x.turn == c.turn {
 			c.held--
 		}
+		if c.ids == nil { // all are asked for
+			continue
+		}
 		if c.ids[x.task.ID]--; c.ids[x.task.ID] <= 0 {
 			delete(c.ids, x.task.ID)
 		}
