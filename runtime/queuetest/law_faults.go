@@ -307,6 +307,9 @@ func cutRelease(w *world) {
 		ds := w.obtain(q, cutBatch, long)
 		w.disturb(net, round)
 		maps.Copy(doubt, w.insist(q, ds, q.Release))
+		// A cut that the call was too short for would meet the next Dequeue, and where
+		// that loses its answer, its tasks are leased by nobody for long.
+		net.Heal()
 	}
 	w.settled(net)
 	came := w.salvage(q, ids(ts)...)
@@ -356,6 +359,7 @@ func cutRedrive(w *world) {
 		w.insist(q, ds, q.DeadLetter)
 		w.disturb(net, round)
 		w.redriveAll(q)
+		net.Heal() // as in cutRelease
 		came := w.salvage(q)
 		maps.Copy(found, came)
 		w.once(came, func(string) bool { return !q.Capabilities().RefusesIDs }, "redriven over a connection that was cut")

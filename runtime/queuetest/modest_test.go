@@ -19,18 +19,18 @@ func ofType(kind runtime.QueueType) *Harness {
 	return &h
 }
 
-// failures runs every test that a harness fills the needs of, and returns what
-// failed, by name, and the names of those it left out.
+// failures runs every test that a harness fills the needs of, but those that skip
+// chooses.
 func failures(t *testing.T, h *Harness, skip func(c clause) bool) {
 	missing := h.lacks(t)
+	tr := &trial{h, watchWakeups(t.Context())}
 	for _, c := range clauses() {
 		if _, _, left := c.unfilled(missing); left || skip != nil && skip(c) {
 			continue
 		}
 		t.Run(c.law.String()+"/"+c.name, func(t *testing.T) {
 			t.Parallel()
-			r := record(t, func(tb testing.TB) { c.run(newWorld(tb, h, c, patient)) })
-			assert.False(t, r.Failed(), r.text())
+			tr.run(t, c)
 		})
 	}
 }
