@@ -13,10 +13,12 @@ const (
 	callSize  = 1024                 // most tasks of one call: nobody else waits long for the queue
 	callBytes = 4 << 20              // and most bytes of payloads, where they travel
 	linger    = 2 * time.Millisecond // how long fewer wait for more
-	// payLinger is that where a round trip costs money, and payPart bounds it by a part
-	// of the lease: what is not told when the process dies is run again.
-	payLinger = time.Second
-	payPart   = 10
+	// payLinger is that for completed tasks where a round trip costs money, and
+	// payBackLinger for those that go back or die, which others wait for. payPart bounds
+	// both by a part of the lease: what is not told when the process dies is run again.
+	payLinger     = 3 * time.Second
+	payBackLinger = time.Second
+	payPart       = 10
 )
 
 // An acker gathers the settled tasks of a lane, so that one round trip settles
@@ -25,9 +27,10 @@ type acker struct {
 	wake    chan struct{}       // capacity 1
 	eager   bool                // never linger: the next of a group waits for the ack
 	linger  time.Duration       // how long fewer than full wait for more
+	back    time.Duration       // that for those that were not completed
 	full    int                 // tasks that are not kept waiting
 	paid    int                 // tasks that one paid request carries; 0: they are free
-	since   time.Time           // when the oldest of lane.acks came
+	due     time.Time           // until when lane.acks may wait for more
 	retry   []*item             // those the queue did not take
 	refused map[*item]time.Time // since when
 	retryAt time.Time
@@ -36,17 +39,26 @@ type acker struct {
 	putOff  map[string]bool // IDs of what went back with a delay, for Drain; nil: not kept
 
 	// Room of the acker's goroutine, used again for each call.
-	batch, done, dead, back []*item
-	room                    []Delivery
-	ds                      []*Delivery
+	batch, done, dead, released []*item
+	room                        []Delivery
+	ds                          []*Delivery
 }
 
 func (a *acker) init(cfg QueueConfig, batch int) {
 	a.wake, a.eager, a.refused = make(chan struct{}, 1), cfg.Type == FIFO, make(map[*item]time.Time)
-	a.linger, a.full, a.paid = linger, flushSize, batch
+	a.linger, a.back, a.full, a.paid = linger, linger, flushSize, batch
 	if batch > 0 {
-		a.linger, a.full = min(payLinger, cfg.Visibility/payPart), min(batch, flushSize)
+		part := cfg.Visibility / payPart
+		a.linger, a.back, a.full = min(payLinger, part), min(payBackLinger, part), min(batch, flushSize)
 	}
+}
+
+// patience is how long an item may wait for others to be settled with.
+func (a *acker) patience(it *item) time.Duration {
+	if it.outcome == Completed {
+		return a.linger
+	}
+	return a.back
 }
 
 func (a *acker) kick() {
@@ -94,20 +106,22 @@ func (l *lane) gather(now time.Time) (items []*item, wait time.Duration, over bo
 		a.retry = nil
 	}
 	if n := len(l.acks); n > 0 && (!a.away || pause <= 0) {
-		all := a.eager || s.parked == s.p.cfg.Workers || s.stopping || now.Sub(a.since) >= a.linger
+		wait = l.company(now)
+		all := a.eager || s.stopping || wait <= 0
 		if n >= a.full && !all && a.paid > 0 {
 			n -= n % a.paid // whole requests
 		} else if n < a.full && !all {
 			n = 0
 		}
 		items = append(items, l.acks[:n]...)
-		if n > 0 && n < len(l.acks) {
-			a.since = now
-		}
-		left := copy(l.acks, l.acks[n:])
-		clear(l.acks[left:])
-		if l.acks = l.acks[:left]; left > 0 {
-			wait = a.linger - now.Sub(a.since)
+		if n > 0 {
+			left := copy(l.acks, l.acks[n:])
+			clear(l.acks[left:])
+			l.acks = l.acks[:left]
+			a.due = now.Add(a.linger)
+			for _, it := range l.acks {
+				a.due = earlier(a.due, now.Add(a.patience(it)))
+			}
 		}
 	}
 	a.batch = items
@@ -117,11 +131,42 @@ func (l *lane) gather(now time.Time) (items []*item, wait time.Duration, over bo
 	return items, wait, s.draining && len(items)+len(a.retry)+len(l.acks) == 0
 }
 
+// company is how long the lane's acks are to wait for others, which is not at all where
+// none are expected: as no worker is busy, or, where a round trip costs money, as nothing
+// of the lane is at hand or on its way, or takes longer than the acks may wait. s.mu is
+// held.
+func (l *lane) company(now time.Time) time.Duration {
+	a, wait := &l.acker, l.acker.due.Sub(now)
+	switch {
+	case a.paid == 0 && l.s.parked == l.s.p.cfg.Workers:
+		return 0
+	case a.paid == 0:
+		return wait
+	case l.rate(now)*a.linger.Seconds() < 1:
+		return 0
+	case l.alone() && !l.fetcher.more:
+		return 0
+	case l.alone():
+		return min(wait, l.fetcher.expects(now))
+	}
+	return wait
+}
+
+// alone reports whether all that the lane has at hand is settled but for the answer.
+func (l *lane) alone() bool { return l.taken == len(l.acks)+len(l.acker.retry) }
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // settleAll settles items with the queue, each by its outcome. Those whose lease
 // has ended are dropped: they are other workers' tasks.
 func (l *lane) settleAll(items []*item) {
 	now, a := l.s.p.m.Now(), &l.acker
-	done, dead, back := a.done[:0], a.dead[:0], a.back[:0]
+	done, dead, back := a.done[:0], a.dead[:0], a.released[:0]
 	l.s.mu.Lock()
 	for _, it := range items {
 		if !it.lost && !it.d.LeaseUntil.After(now) {
@@ -146,7 +191,7 @@ func (l *lane) settleAll(items []*item) {
 	ok := l.sendAll("complete", l.queue.Complete, done)
 	ok = l.sendAll("dead letter", l.queue.DeadLetter, dead) && ok
 	ok = l.sendAll("release", l.queue.Release, back) && ok
-	a.done, a.dead, a.back = done, dead, back
+	a.done, a.dead, a.released = done, dead, back
 
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()

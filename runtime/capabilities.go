@@ -94,9 +94,9 @@ type Capabilities struct {
 	// they are as long as asked for.
 	Granularity time.Duration
 	// PaidTrips says that the backend bills each request: a pool then has one carry
-	// more, waits up to a tenth of a second for more workers before it fetches from a
-	// backlog, and up to a second, and a tenth of the lease, before it settles fewer
-	// than MaxBatch.
+	// more. From a backlog it fetches ahead what its workers begin within a second, up to
+	// MaxBatch. Fewer completed tasks than MaxBatch are settled when no more are expected,
+	// after 3 s at the latest and a tenth of the lease, and fewer that failed after 1 s.
 	PaidTrips bool
 	// GathersEnqueues says that the provider itself commits concurrent
 	// enqueues in one go, so that the manager need not.

@@ -39,9 +39,9 @@ const (
 	// aheadWait bounds a Dequeue that no worker waits for: when it brings something
 	// they may be busy for long. It leaves room for a receive of a whole second.
 	aheadWait = 1100 * time.Millisecond
-	// payWait is how long a fetch that costs money waits for more workers to become
-	// free, while there is a backlog.
-	payWait = 100 * time.Millisecond
+	// payAhead is how much work is fetched ahead where a fetch costs money: what the
+	// workers begin within that time, and no more than one request carries.
+	payAhead = time.Second
 	// fetchBytes is what one Dequeue asks for at most, and aheadBytes what a lane holds
 	// ahead of its workers, by the sizes seen last. firstFetch bounds the tasks of a
 	// Dequeue before any was seen.
@@ -59,8 +59,9 @@ const (
 // handler that still runs counts by how long it has run: while no worker becomes free
 // nothing is fetched ahead, whatever those that ended before took.
 //
-// Where a round trip costs money it is shared by more: a little more is fetched ahead,
-// up to what one request carries, and only when that is used up.
+// Where a round trip costs money it is shared by more: work for a second is fetched
+// ahead, up to what one request carries, and only when that is used up. It is fetched
+// while the workers are busy with what came before, so that none waits for it.
 type fetcher struct {
 	least    int // tasks held ahead whatever the figures say
 	most     int
@@ -79,7 +80,6 @@ type fetcher struct {
 	hint    chan struct{} // capacity 1
 	asked   time.Time     // when the Dequeue that is under way began; else zero
 	rest    time.Time     // nothing is fetched before
-	short   time.Time     // since when a paid fetch waits for more workers; else zero
 }
 
 func (f *fetcher) init(queues, workers, batch int) {
@@ -164,15 +164,15 @@ func (f *fetcher) starts(trip time.Duration, rate float64) int {
 	}
 	n := int(2 * trip.Seconds() * rate)
 	if n < f.batch {
-		n = min(int(2*payWait.Seconds()*rate), f.batch)
+		n = min(int(payAhead.Seconds()*rate), f.batch)
 	}
 	return min(max(n, f.least), f.most)
 }
 
 // low reports whether so few tasks are at hand that it is time for a fetch.
 func (f *fetcher) low(buffered int) bool {
-	if f.prefetch < f.batch {
-		return buffered == 0
+	if f.batch > 0 {
+		return buffered == 0 || f.prefetch-buffered >= f.batch
 	}
 	return buffered == 0 || buffered <= f.prefetch/2
 }
@@ -248,16 +248,11 @@ func (l *lane) room(now time.Time) (int, time.Duration) {
 	if !f.low(l.buffered) {
 		return 0, 0 // enough at hand: the next fetch is a larger one
 	}
-	if n <= 0 {
+	if n <= 0 || n < f.batch && l.buffered > 0 {
 		return 0, 0
 	}
-	if f.batch > 0 && f.more && l.s.parked < min(f.workers, f.batch) && n < f.batch {
-		if f.short.IsZero() {
-			f.short = now
-		}
-		if d := f.short.Add(payWait).Sub(now); d > 0 {
-			return 0, d
-		}
+	if f.batch > 0 && n > f.batch {
+		n -= n % f.batch // whole requests
 	}
 	n = f.fit(n, l.buffered)
 	if l.gate != nil {
@@ -320,7 +315,7 @@ func (l *lane) fetchAll() {
 		}
 		idle := s.parked > 0
 		if n > 0 {
-			f.asked, f.short = now, time.Time{}
+			f.asked = now
 		} else {
 			s.lookAgain(wait)
 		}

@@ -262,13 +262,16 @@ func (l *lane) giveBack(it *item, delay time.Duration) {
 func (l *lane) settle(it *item) {
 	it.state = settling
 	l.acks = append(l.acks, it)
-	switch len(l.acks) {
-	case 1:
-		l.acker.since = time.Now()
-		l.acker.kick()
-	case l.acker.full:
-		l.acker.kick()
+	a := &l.acker
+	switch n := len(l.acks); {
+	case n == 1:
+		a.due = time.Now().Add(a.patience(it))
+	case a.back < a.linger && it.outcome != Completed:
+		a.due = earlier(a.due, time.Now().Add(a.back))
+	case n != a.full && (a.paid == 0 || !l.alone()):
+		return
 	}
+	a.kick()
 }
 
 // close forgets an item.

@@ -3,6 +3,7 @@ package sqs
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
@@ -167,6 +168,45 @@ func TestAtLoadATaskCostsAtMostTwoFifthsOfARequest(t *testing.T) {
 		assert.LessOrEqual(t, cost, 0.4)
 		require.NoError(t, m.Close())
 	}
+}
+
+// TestWithSlowHandlersATaskCostsAtMostHalfARequest is about handlers that take half a second,
+// by the machine's clock, as fetches and acks go by it.
+func TestWithSlowHandlersATaskCostsAtMostHalfARequest(t *testing.T) {
+	t.Parallel()
+	const tasks, run = 100, 500 * time.Millisecond
+	fake := sqstest.New(nil)
+	require.NoError(t, fake.Start())
+	t.Cleanup(fake.Stop)
+	p, err := New(client(fake.URL()), WithWait(time.Second)) // Stop waits for the polls
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	m := runtime.NewManager(runtime.ManagerConfig{})
+	require.NoError(t, m.Open(within(t), p, runtime.QueueConfig{Name: "q"}))
+	before := total(p)
+	ts := make([]*runtime.Task, tasks)
+	for i := range ts {
+		ts[i] = &runtime.Task{Type: "work", Queue: "q", Payload: []byte(`{}`)}
+	}
+	_, err = m.Enqueue(within(t), ts)
+	require.NoError(t, err)
+	var left sync.WaitGroup
+	left.Add(tasks)
+	r := runtime.NewRouter()
+	r.Handle(runtime.Policy{Type: "work"}, runtime.HandlerFunc(func(_ context.Context, task *runtime.Task) error {
+		defer left.Done()
+		<-time.After(run/2 + rand.N(run))
+		return nil
+	}))
+	pool, err := runtime.NewPool(m, r, runtime.PoolConfig{Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	require.NoError(t, pool.Start(within(t)))
+	left.Wait()
+	require.NoError(t, pool.Stop(within(t)))
+	cost := float64(total(p)-before) / tasks
+	t.Logf("%.3f requests a task: %v", cost, p.Requests())
+	assert.LessOrEqual(t, cost, 0.5)
+	require.NoError(t, m.Close())
 }
 
 func TestRequestsCountsEachTry(t *testing.T) {
