@@ -27,10 +27,14 @@ func Behind(ctx context.Context) (over func()) {
 	return func() {}
 }
 
-// behind notes a receive for awaitBehind.
-func (s *shift) behind() (over func()) {
-	s.receives.Add(1)
-	return s.receives.Done
+// behind notes a receive for awaitBehind and awaitLate.
+func (l *lane) behind() (over func()) {
+	l.s.receives.Add(1)
+	l.late.Add(1)
+	return func() {
+		l.late.Add(-1)
+		l.s.receives.Done()
+	}
 }
 
 // awaitBehind waits for the receives that go on behind Dequeues, until late. All

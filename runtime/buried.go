@@ -25,7 +25,7 @@ func Buried(ctx context.Context, t *Task) {
 
 // hearing has the lane's queue log what it buries, and tell of receives behind it.
 func (l *lane) hearing(ctx context.Context) context.Context {
-	ctx = HearBehind(ctx, l.s.behind)
+	ctx = HearBehind(ctx, l.behind)
 	return HearBuried(ctx, func(t *Task) {
 		const text = "task is dead: it cannot be decoded"
 		if l.s.many.pass(recordKind{slog.LevelError, text, t.Type}) {

@@ -18,8 +18,11 @@ const (
 	// drainLook is how long a look takes that is to be believed on a queue without
 	// ExactReady: a receive of SQS that waits for a second asks all its servers.
 	drainLook = time.Second + drainWait
-	// drainLooks is how often such a queue is looked at whose numbers promise tasks.
+	// drainLooks is how often such a queue is looked at whose numbers promise tasks, or
+	// whose receive was answered only after the look.
 	drainLooks = 3
+	// drainLate bounds the wait for that answer.
+	drainLate = 10 * time.Second
 )
 
 // Drain runs what is due now, through the same path as a running pool, and
@@ -157,6 +160,9 @@ func (l *lane) lookClosely(ctx context.Context) (int, error) {
 				sleep(ctx, idlePause)
 			}
 		}
+		if l.awaitLate(ctx) && look < drainLooks {
+			continue
+		}
 		// A count that is there for sure: what is not due may count as ready on others.
 		if !l.queue.Capabilities().CountsScheduled || ctx.Err() != nil {
 			return 0, nil
@@ -171,6 +177,16 @@ func (l *lane) lookClosely(ctx context.Context) (int, error) {
 			return 0, nil
 		}
 	}
+}
+
+// awaitLate waits for receives that go on behind a look, and reports whether they were so
+// late that the look is not to be believed. What they have brought is back on the queue then.
+func (l *lane) awaitLate(ctx context.Context) bool {
+	began := time.Now()
+	for l.late.Load() > 0 && ctx.Err() == nil && time.Since(began) < drainLate {
+		sleep(ctx, idlePause)
+	}
+	return time.Since(began) > drainWait && ctx.Err() == nil
 }
 
 // awaitSettled waits until nothing is leased.
