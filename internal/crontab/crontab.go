@@ -64,14 +64,23 @@ func Parse(expr, zone string) (Schedule, error) {
 	return s, nil
 }
 
+// Every is the period of @every, and 0 for all others.
+func (s Schedule) Every() time.Duration { return s.every }
+
 // Zone loads a time zone by its IANA name; UTC when it is empty. "Local" is none:
 // it would mean another time on each machine. The error wraps ErrZone.
-func Zone(name string) (*time.Location, error) {
-	loc, err := time.LoadLocation(name)
-	if err != nil || name == "Local" {
-		return nil, fmt.Errorf("%w %q", ErrZone, name)
+func Zone(name string) (*time.Location, error) { return zone(name, time.LoadLocation) }
+
+// zone is Zone on a machine that loads zones by load.
+func zone(name string, load func(string) (*time.Location, error)) (*time.Location, error) {
+	loc, err := load(name)
+	if err == nil && name != "Local" {
+		return loc, nil
 	}
-	return loc, nil
+	if _, err := load("Europe/London"); err != nil {
+		return nil, fmt.Errorf("%w %q: this machine has no time zone database: install the package tzdata, or have the program import time/tzdata", ErrZone, name)
+	}
+	return nil, fmt.Errorf("%w %q", ErrZone, name)
 }
 
 // Next is the first time after t at which the schedule is due, in its zone, or zero

@@ -1,6 +1,7 @@
 package crontab
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -134,6 +135,21 @@ func TestClockChangesMinuteByMinute(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestAMachineWithoutTimeZonesSaysSo(t *testing.T) {
+	bare := func(name string) (*time.Location, error) {
+		if name == "" || name == "UTC" {
+			return time.UTC, nil
+		}
+		return nil, errors.New("unknown time zone " + name)
+	}
+	_, err := zone("Europe/Berlin", bare)
+	require.ErrorIs(t, err, ErrZone)
+	require.ErrorContains(t, err, `"Europe/Berlin"`)
+	require.ErrorContains(t, err, "tzdata")
+	_, err = zone("", bare)
+	require.NoError(t, err)
 }
 
 func TestParseSaysWhatIsWrong(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/taskgen/taskgen/internal/waiters"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/schedule"
 )
@@ -16,11 +17,11 @@ import (
 // use by many goroutines. The jobs end with the process.
 type Jobs struct {
 	clock runtime.Clock
-	news  chan struct{} // holds one when something may have become due earlier
 
-	mu   sync.Mutex
-	byID map[schedule.JobID]*job
-	due  clockwise[*job]
+	mu      sync.Mutex
+	byID    map[schedule.JobID]*job
+	due     map[schedule.Needs]*clockwise[*job] // none is empty
+	waiting map[chan struct{}]bool              // those who are told when something has become due earlier
 }
 
 var _ schedule.Store = (*Jobs)(nil)
@@ -28,6 +29,7 @@ var _ schedule.Store = (*Jobs)(nil)
 // A job is an entry, and when it is looked at next.
 type job struct {
 	entry *schedule.Entry
+	needs schedule.Needs
 	at    time.Time // when it is looked at next: its Wake, the end of a lease, or its Forget
 	index int       // in Jobs.due; absent when at is zero
 }
@@ -37,7 +39,10 @@ func (j *job) place() *int        { return &j.index }
 
 // NewJobs returns an empty store.
 func NewJobs(opts ...Option) *Jobs {
-	return &Jobs{clock: configure(opts).clock, news: make(chan struct{}, 1), byID: make(map[schedule.JobID]*job)}
+	return &Jobs{
+		clock: configure(opts).clock, byID: make(map[schedule.JobID]*job),
+		due: make(map[schedule.Needs]*clockwise[*job]), waiting: make(map[chan struct{}]bool),
+	}
 }
 
 // Put implements schedule.Store.
@@ -78,11 +83,13 @@ func (s *Jobs) put(e *schedule.Entry) error {
 	}
 	j.entry = e.Clone()
 	j.entry.Noted = noted
+	if e.Unreadable != nil {
+		j.entry.SetBody(e.Unreadable)
+	}
 	s.alarm(j, first(e.Wake, e.Forget))
 	if !e.Wake.IsZero() {
-		select {
-		case s.news <- struct{}{}:
-		default:
+		for news := range s.waiting {
+			waiters.Tell(news)
 		}
 	}
 	return nil
@@ -99,11 +106,20 @@ func first(a, b time.Time) time.Time {
 // alarm sets when a job is looked at next.
 func (s *Jobs) alarm(j *job, at time.Time) {
 	if j.index != absent {
-		heap.Remove(&s.due, j.index)
+		due := s.due[j.needs]
+		heap.Remove(due, j.index)
+		if due.Len() == 0 {
+			delete(s.due, j.needs)
+		}
 	}
-	if j.at = at; !at.IsZero() {
-		heap.Push(&s.due, j)
+	if j.at = at; at.IsZero() {
+		return
 	}
+	j.needs = j.entry.Needs()
+	if s.due[j.needs] == nil {
+		s.due[j.needs] = new(clockwise[*job])
+	}
+	heap.Push(s.due[j.needs], j)
 }
 
 // Get implements schedule.Store.
@@ -136,15 +152,18 @@ func (s *Jobs) List(_ context.Context, owner string, after schedule.JobID, limit
 }
 
 // Claim implements schedule.Store.
-func (s *Jobs) Claim(_ context.Context, limit int, lease time.Duration) (due []*schedule.Entry, now time.Time, wait time.Duration, err error) {
+func (s *Jobs) Claim(_ context.Context, can func(schedule.Needs) bool, limit int, lease time.Duration) (due []*schedule.Entry, now time.Time, wait time.Duration, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now = s.clock.Now()
-	for len(due) < limit && len(s.due) > 0 && !s.due[0].at.After(now) {
-		j := s.due[0]
-		if forget := j.entry.Forget; !forget.IsZero() && !forget.After(now) {
-			s.alarm(j, time.Time{})
-			delete(s.byID, j.entry.ID)
+	s.forget(now)
+	for len(due) < limit {
+		j := s.next(can)
+		if j == nil || j.at.After(now) {
+			break
+		}
+		if forgotten(j, now) {
+			s.remove(j)
 			continue
 		}
 		j.entry.Version++
@@ -152,10 +171,39 @@ func (s *Jobs) Claim(_ context.Context, limit int, lease time.Duration) (due []*
 		s.alarm(j, now.Add(lease))
 	}
 	wait = -1
-	if len(s.due) > 0 {
-		wait = max(s.due[0].at.Sub(now), 0)
+	if j := s.next(can); j != nil {
+		wait = max(j.at.Sub(now), 0)
 	}
 	return due, now, wait, nil
+}
+
+// next is the job that is looked at next of those whose needs can be met; nil: none.
+func (s *Jobs) next(can func(schedule.Needs) bool) (next *job) {
+	for needs, due := range s.due {
+		if j := (*due)[0]; (next == nil || j.before(next)) && can(needs) {
+			next = j
+		}
+	}
+	return next
+}
+
+// forget removes the jobs whose time has come, whatever they need.
+func (s *Jobs) forget(now time.Time) {
+	for _, due := range s.due {
+		for due.Len() > 0 && forgotten((*due)[0], now) {
+			s.remove((*due)[0])
+		}
+	}
+}
+
+func forgotten(j *job, now time.Time) bool {
+	forget := j.entry.Forget
+	return !forget.IsZero() && !forget.After(now)
+}
+
+func (s *Jobs) remove(j *job) {
+	s.alarm(j, time.Time{})
+	delete(s.byID, j.entry.ID)
 }
 
 // Note implements schedule.Store.
@@ -168,14 +216,27 @@ func (s *Jobs) Note(_ context.Context, id schedule.JobID, run schedule.Run) erro
 	return nil
 }
 
-// Wait implements schedule.Store.
-func (s *Jobs) Wait(ctx context.Context, d time.Duration) {
-	over := make(chan struct{})
-	timer := s.clock.AfterFunc(d, func() { close(over) })
+// Wait implements schedule.Store. Whatever is put, all who wait are told.
+func (s *Jobs) Wait(ctx context.Context, can func(schedule.Needs) bool, d time.Duration) {
+	news := make(chan struct{}, 1)
+	s.mu.Lock()
+	if j := s.next(can); j != nil {
+		d = min(d, j.at.Sub(s.clock.Now()))
+	}
+	s.waiting[news] = true
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.waiting, news)
+	}()
+	if d <= 0 {
+		return
+	}
+	timer := s.clock.AfterFunc(d, func() { waiters.Tell(news) })
 	defer timer.Stop()
 	select {
-	case <-s.news:
-	case <-over:
+	case <-news:
 	case <-ctx.Done():
 	}
 }

@@ -138,7 +138,7 @@ func TestAFullServerKeepsResultsDeadLettersAndJobs(t *testing.T) {
 	_, err = p.Letters().Delete(ctx, []string{listed[0].ID})
 	require.NoError(t, err)
 
-	due, now, _, err := p.Jobs().Claim(ctx, 5, time.Minute)
+	due, now, _, err := p.Jobs().Claim(ctx, anything, 5, time.Minute)
 	require.NoError(t, err)
 	require.Len(t, due, 1)
 	due[0].Wake = now.Add(time.Hour)

@@ -11,8 +11,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/taskgen/taskgen/internal/waiters"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/schedule"
 )
@@ -21,17 +23,19 @@ import (
 type jobs struct {
 	p    *Provider
 	keys [jobKeyCount]string
-	news chan struct{} // holds one when there is something to look at
+	id   string // of this process, on batons
 
 	mu      sync.Mutex
-	waiting int
+	waiting map[chan struct{}]bool // those who are told of news
+	untold  bool                   // there were some, and nobody waited
+	heard   string                 // the baton that told of them last: "1" or those who have had it; "" when it was dealt with
 	watched bool
 }
 
 var _ schedule.Store = (*jobs)(nil)
 
 func newJobs(p *Provider) *jobs {
-	return &jobs{p: p, keys: jobKeys(p.prefix), news: make(chan struct{}, 1)}
+	return &jobs{p: p, keys: jobKeys(p.prefix), id: uuid.NewString()[:8], waiting: make(map[chan struct{}]bool)}
 }
 
 // Jobs keeps the jobs of schedulers on the same server, for any number of
@@ -46,9 +50,9 @@ func (s *jobs) run(ctx context.Context, script *script, args ...any) (any, error
 
 // A kept job is what stands in its entry, below a line with its owner.
 type keptJob struct {
-	Wake   time.Time     `json:"wake,omitzero"`
-	Forget time.Time     `json:"forget,omitzero"`
-	Body   schedule.Body `json:"body"`
+	Wake   time.Time       `json:"wake,omitzero"`
+	Forget time.Time       `json:"forget,omitzero"`
+	Body   json.RawMessage `json:"body"`
 }
 
 // moment is a time in milliseconds, rounded up; 0 for none.
@@ -146,14 +150,23 @@ func (s *jobs) same(a, b *schedule.Entry) bool {
 }
 
 func entryText(e *schedule.Entry) (string, error) {
-	text, err := json.Marshal(keptJob{e.Wake.UTC(), e.Forget.UTC(), e.Body})
+	body, err := e.BodyData()
+	if err != nil {
+		return "", err
+	}
+	if !json.Valid(body) { // of a job that cannot be read
+		if body, err = json.Marshal(string(body)); err != nil {
+			return "", err
+		}
+	}
+	text, err := json.Marshal(keptJob{e.Wake.UTC(), e.Forget.UTC(), body})
 	return e.Owner + "\n" + string(text), err
 }
 
 func (s *jobs) put(ctx context.Context, es []*schedule.Entry, texts []string) ([]int64, error) {
-	args := make([]any, 0, 6*len(es))
+	args := make([]any, 0, 7*len(es))
 	for i, e := range es {
-		args = append(args, string(e.ID), e.Version, e.Owner, moment(e.Wake), moment(e.Forget), texts[i])
+		args = append(args, string(e.ID), e.Version, e.Owner, moment(e.Wake), moment(e.Forget), e.Needs().Key(), texts[i])
 	}
 	reply, err := s.run(ctx, jobsPut, args...)
 	if err != nil {
@@ -184,23 +197,28 @@ func entries(list []any) ([]*schedule.Entry, error) {
 		text, ok2 := part[2].(string)
 		noted, ok3 := part[3].(string)
 		version, err := strconv.ParseInt(fmt.Sprint(part[1]), 10, 64)
-		owner, body, ok4 := strings.Cut(text, "\n")
-		if !ok1 || !ok2 || !ok3 || !ok4 || err != nil {
+		if !ok1 || !ok2 || !ok3 || err != nil {
 			return nil, errReply
 		}
-		var kept keptJob
-		if err := json.Unmarshal([]byte(body), &kept); err != nil {
-			return nil, fmt.Errorf("job %s: %w", id, err)
+		es[i] = readEntry(schedule.JobID(id), version, text)
+		if len(noted) > noteDigits && json.Unmarshal([]byte(noted[noteDigits:]), &es[i].Noted) != nil {
+			es[i].Noted = schedule.Run{} // as if nobody had told
 		}
-		e := &schedule.Entry{ID: schedule.JobID(id), Version: version, Owner: owner, Wake: kept.Wake, Forget: kept.Forget, Body: kept.Body}
-		if len(noted) > noteDigits {
-			if err := json.Unmarshal([]byte(noted[noteDigits:]), &e.Noted); err != nil {
-				return nil, fmt.Errorf("what was noted of job %s: %w", id, err)
-			}
-		}
-		es[i] = e
 	}
 	return es, nil
+}
+
+// readEntry reads what entryText made. Of what is no entry at all the time is not known: it
+// is long overdue.
+func readEntry(id schedule.JobID, version int64, text string) *schedule.Entry {
+	owner, rest, ok := strings.Cut(text, "\n")
+	var kept keptJob
+	if !ok || json.Unmarshal([]byte(rest), &kept) != nil {
+		kept = keptJob{Wake: time.Unix(0, 1), Body: []byte(text)}
+	}
+	e := &schedule.Entry{ID: id, Version: version, Owner: owner, Wake: kept.Wake, Forget: kept.Forget}
+	e.SetBody(kept.Body)
+	return e
 }
 
 // Get implements schedule.Store.
@@ -243,28 +261,108 @@ func (s *jobs) read(ctx context.Context, script *script, args ...any) ([]*schedu
 	return entries(list)
 }
 
+// headPage is how many needs are read at a time.
+const headPage = 256
+
 // Claim implements schedule.Store.
-func (s *jobs) Claim(ctx context.Context, limit int, lease time.Duration) (due []*schedule.Entry, now time.Time, wait time.Duration, err error) {
-	reply, err := s.run(ctx, jobsClaim, min(limit, chunk), span(lease), bulk)
+func (s *jobs) Claim(ctx context.Context, can func(schedule.Needs) bool, limit int, lease time.Duration) (due []*schedule.Entry, now time.Time, wait time.Duration, err error) {
+	found, err := s.look(ctx, can, min(limit, chunk))
+	if err != nil || len(found.due) == 0 {
+		s.pass(ctx, found)
+		return nil, found.now, found.wait, err
+	}
+	args := make([]any, 0, 3+len(found.due))
+	args = append(args, min(limit, chunk), span(lease), bulk)
+	for _, needs := range found.due {
+		args = append(args, needs)
+	}
+	reply, err := s.run(ctx, jobsClaim, args...)
 	if err != nil {
 		return nil, now, 0, err
 	}
 	list, ok := reply.([]any)
-	if !ok || len(list) < 3 {
+	if !ok || len(list) < 2 {
 		return nil, now, 0, errReply
 	}
+	if now, err = serverTime(list); err != nil {
+		return nil, now, 0, err
+	}
+	due, err = entries(list[2:])
+	return due, now, 0, err // there may be more
+}
+
+// An outlook is what somebody finds who looks for jobs that are due.
+type outlook struct {
+	now     time.Time
+	due     []string      // the needs of due jobs that can be fired, the most overdue first
+	wait    time.Duration // until the first that can be fired; negative: never
+	foreign bool          // others can fire something earlier
+}
+
+// look reads the needs of jobs and when they are due, as far as they matter to somebody
+// who can fire some of them, and takes up to limit.
+func (s *jobs) look(ctx context.Context, can func(schedule.Needs) bool, limit int) (l outlook, err error) {
+	l.wait = -1
+	for from := 0; ; from += headPage {
+		reply, err := s.run(ctx, jobsHeads, from, headPage)
+		if err != nil {
+			return outlook{}, err
+		}
+		list, ok := reply.([]any)
+		if !ok || len(list) < 2 || len(list)%2 != 0 {
+			return outlook{}, errReply
+		}
+		if from == 0 {
+			if l.now, err = serverTime(list); err != nil {
+				return outlook{}, err
+			}
+		}
+		for rest := list[2:]; len(rest) > 0; rest = rest[2:] {
+			needs, ok := rest[0].(string)
+			ms, err := strconv.ParseFloat(fmt.Sprint(rest[1]), 64)
+			if !ok || err != nil {
+				return outlook{}, errReply
+			}
+			if !can(schedule.ParseNeeds(needs)) {
+				l.foreign = true
+				continue
+			}
+			at := time.UnixMilli(int64(ms))
+			if at.After(l.now) || len(l.due) == limit {
+				if len(l.due) == 0 {
+					l.wait = at.Sub(l.now)
+				}
+				return l, nil
+			}
+			l.due, l.wait = append(l.due, needs), 0
+		}
+		if len(list) < 2+2*headPage {
+			return l, nil
+		}
+	}
+}
+
+// pass gives a baton on that told of nothing which can be fired here, unless it has been
+// here before: each scheduler that waits hears of news once.
+func (s *jobs) pass(ctx context.Context, l outlook) {
+	s.mu.Lock()
+	heard := s.heard
+	s.heard = ""
+	s.mu.Unlock()
+	if heard == "" || !l.foreign || strings.Contains(heard, s.id) {
+		return
+	}
+	_, _ = s.run(ctx, jobsPass, heard+" "+s.id) // else the others look by themselves in time
+}
+
+// serverTime reads the seconds and microseconds at the head of a reply.
+func serverTime(list []any) (time.Time, error) {
 	seconds, err1 := strconv.ParseInt(fmt.Sprint(list[0]), 10, 64)
 	micros, err2 := strconv.ParseInt(fmt.Sprint(list[1]), 10, 64)
-	ms, ok := list[2].(int64)
-	if err := errors.Join(err1, err2); err != nil || !ok {
-		return nil, now, 0, errReply
+	if errors.Join(err1, err2) != nil {
+		return time.Time{}, errReply
 	}
-	now = time.Unix(seconds, micros*int64(time.Microsecond))
-	if wait = -1; ms >= 0 {
-		wait = time.Duration(min(ms, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
-	}
-	due, err = entries(list[3:])
-	return due, now, wait, err
+	return time.Unix(seconds, micros*int64(time.Microsecond)), nil
 }
 
 // noteDigits is how many digits the time of a firing has in front of a note.
@@ -293,10 +391,15 @@ func noteTime(due time.Time) int64 {
 }
 
 // Wait implements schedule.Store. One connection blocks for all that wait in the
-// process.
-func (s *jobs) Wait(ctx context.Context, d time.Duration) {
+// process, and whatever comes all are told.
+func (s *jobs) Wait(ctx context.Context, _ func(schedule.Needs) bool, d time.Duration) {
+	news := make(chan struct{}, 1)
 	s.mu.Lock()
-	s.waiting++
+	s.waiting[news] = true
+	if s.untold { // something came before
+		s.untold = false
+		waiters.Tell(news)
+	}
 	if !s.watched {
 		s.watched = s.p.goWatch(s.watch)
 	}
@@ -304,13 +407,13 @@ func (s *jobs) Wait(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-s.news:
+	case <-news:
 	case <-timer.C:
 	case <-ctx.Done():
 	case <-s.p.ctx.Done():
 	}
 	s.mu.Lock()
-	s.waiting--
+	delete(s.waiting, news)
 	s.mu.Unlock()
 }
 
@@ -319,25 +422,31 @@ func (s *jobs) Wait(ctx context.Context, d time.Duration) {
 func (s *jobs) watch() {
 	pause := firstPause
 	for s.goOn() {
-		switch _, err := s.p.block(func(string) { s.tell() }, s.keys[jobWake]); {
+		switch _, baton, err := s.p.block(func(string) { s.tell("") }, s.keys[jobWake]); {
 		case err == nil:
-			s.tell()
+			s.tell(baton)
 			fallthrough
 		case errors.Is(err, redis.Nil):
 			pause = firstPause
 		default:
-			s.tell() // who looks now will meet the error
+			s.tell("") // who looks now will meet the error
 			sleep(s.p.ctx, pause)
 			pause = min(2*pause, maxPause)
 		}
 	}
 }
 
-// tell wakes one that waits, or the next one that will.
-func (s *jobs) tell() {
-	select {
-	case s.news <- struct{}{}:
-	default:
+// tell wakes all that wait, or the next one that will, and keeps the baton that they go
+// by.
+func (s *jobs) tell(baton string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if baton != "" {
+		s.heard = baton
+	}
+	s.untold = len(s.waiting) == 0
+	for news := range s.waiting {
+		waiters.Tell(news)
 	}
 }
 
@@ -345,15 +454,9 @@ func (s *jobs) tell() {
 // with news which nobody has heard gives the baton to another process.
 func (s *jobs) goOn() bool {
 	s.mu.Lock()
-	s.watched = s.waiting > 0 && s.p.ctx.Err() == nil
-	goOn, unheard := s.watched, false
-	if !goOn {
-		select {
-		case <-s.news:
-			unheard = true
-		default:
-		}
-	}
+	s.watched = len(s.waiting) > 0 && s.p.ctx.Err() == nil
+	goOn, unheard := s.watched, !s.watched && s.untold
+	s.untold = s.untold && s.watched
 	s.mu.Unlock()
 	if unheard { // not under the lock: the server may not answer
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.p.ctx), time.Second)

@@ -26,6 +26,8 @@ func TestJobsKeepTheContractOfAStore(t *testing.T) {
 	})
 }
 
+func anything(schedule.Needs) bool { return true }
+
 // workJobs does everything with jobs that can be done, and leaves none.
 func workJobs(t *testing.T, p *Provider) {
 	s, ctx := p.Jobs(), within(t)
@@ -33,8 +35,8 @@ func workJobs(t *testing.T, p *Provider) {
 	e := &schedule.Entry{ID: "a", Owner: "me", Wake: past, Body: schedule.Body{When: schedule.At(past), Task: task("a")}}
 	require.NoError(t, s.Put(ctx, e))
 	require.NoError(t, s.Note(ctx, "a", schedule.Run{TaskID: "t"}))
-	s.Wait(ctx, time.Minute) // it is due
-	due, _, _, err := s.Claim(ctx, 10, time.Minute)
+	s.Wait(ctx, anything, time.Minute) // it is due
+	due, _, _, err := s.Claim(ctx, anything, 10, time.Minute)
 	require.NoError(t, err)
 	require.Len(t, due, 1)
 	for _, owner := range []string{"", "me"} {
@@ -44,9 +46,19 @@ func workJobs(t *testing.T, p *Provider) {
 	}
 	_, err = s.Get(ctx, "a")
 	require.NoError(t, err)
+	// News of what another process can fire are given on.
+	theirs := &schedule.Entry{ID: "b", Wake: past, Body: schedule.Body{When: schedule.At(past), Task: task("b")}}
+	theirs.Task.Queue = "theirs"
+	require.NoError(t, s.Put(ctx, theirs))
+	s.Wait(ctx, anything, time.Minute)
+	none, _, _, err := s.Claim(ctx, func(n schedule.Needs) bool { return n.Queue != "theirs" }, 10, time.Minute)
+	require.NoError(t, err)
+	require.Empty(t, none)
+	theirs.Wake, theirs.Forget = time.Time{}, past
+	require.NoError(t, s.Put(ctx, theirs))
 	due[0].Wake, due[0].Forget = time.Time{}, past
 	require.NoError(t, s.Settle(ctx, due))
-	due, _, _, err = s.Claim(ctx, 10, time.Minute)
+	due, _, _, err = s.Claim(ctx, anything, 10, time.Minute)
 	require.NoError(t, err)
 	require.Empty(t, due)
 }

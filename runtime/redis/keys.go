@@ -52,10 +52,13 @@ const (
 	jobIDs                  // sorted set: IDs in their order
 	jobOwned                // sorted set: "owner NUL ID" in that order
 	jobWake                 // list: one baton for one scheduler, or nothing
+	jobTurn                 // sorted set: "needs NUL when NUL ID" in that order
+	jobPlace                // hash: ID → what a scheduler must have to fire it, of those in jobAlarm
+	jobHead                 // sorted set: needs by when their first job is due
 	jobKeyCount
 )
 
-var jobKeyNames = [jobKeyCount]string{"version", "entry", "noted", "alarm", "forget", "ids", "owned", "wake"}
+var jobKeyNames = [jobKeyCount]string{"version", "entry", "noted", "alarm", "forget", "ids", "owned", "wake", "turn", "place", "head"}
 
 // jobKeys builds the keys of jobs, by keyID. All are in one slot.
 func jobKeys(prefix string) [jobKeyCount]string {

@@ -73,6 +73,8 @@ var (
 	jobsGet   = loadFor(jobKeyNames[:], "jobs_get")
 	jobsList  = loadFor(jobKeyNames[:], "jobs_list")
 	jobsClaim = loadFor(jobKeyNames[:], "jobs_claim")
+	jobsHeads = loadFor(jobKeyNames[:], "jobs_heads")
+	jobsPass  = loadFor(jobKeyNames[:], "jobs_pass")
 	jobsNote  = loadFor(jobKeyNames[:], "jobs_note")
 
 	resultPut    = loadFor([]string{"result", "mark"}, "result_put")

@@ -198,10 +198,10 @@ func (p *Provider) goWatch(watch func()) bool {
 }
 
 // block waits for recheck at most for a baton in one of the lists, takes it, and
-// returns which one it was. A connection that says nothing at all is left to itself
+// returns which one it was and what it says. A connection that says nothing at all is left to itself
 // then: whoever waits looks, and the next one is blocked. A baton that comes over it in
 // the end goes to late.
-func (p *Provider) block(late func(list string), lists ...string) (string, error) {
+func (p *Provider) block(late func(list string), lists ...string) (list, says string, err error) {
 	ctx, cancel := context.WithTimeout(p.ctx, recheck+blockGrace)
 	defer cancel()
 	baton, err := boundedOr(ctx, nil, 0, func(ctx context.Context) ([]string, error) {
@@ -213,9 +213,9 @@ func (p *Provider) block(late func(list string), lists ...string) (string, error
 		}
 	})
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return baton[0], nil
+	return baton[0], baton[1], nil
 }
 
 // blockGrace is what a busy server may take to say that nothing came.

@@ -246,7 +246,7 @@ func (w *watcher) await(lanes []*lobby) ([]*lobby, error) {
 		}
 		return nil
 	}
-	list, err := w.all.p.block(func(list string) {
+	list, _, err := w.all.p.block(func(list string) {
 		for _, lo := range of(list) {
 			lo.baton()
 		}

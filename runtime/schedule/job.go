@@ -138,6 +138,10 @@ const (
 	Dead      State = "dead"   // failed for good
 	Missing   State = "missed" // was due once, at a time when no service was there, and is not made up for
 	Cancelled State = "cancelled"
+	// Unreadable is a job that this build cannot read: a later version has written it,
+	// or it is damaged. Of the job's own only ID, Owner and Next are known, and Error
+	// says why. It can be cancelled; see ErrUnreadable.
+	Unreadable State = "unreadable"
 )
 
 // Status is a job and where it stands.
@@ -153,7 +157,7 @@ type Status struct {
 	// Last is the last task that was enqueued for it.
 	Last Run
 	// Error says why the firing that is due cannot be enqueued, while it is tried
-	// again; empty when it can.
+	// again, or what the scheduler that was asked lacks to fire it; empty when it can.
 	Error                string
 	CreatedAt, UpdatedAt time.Time
 

@@ -11,16 +11,16 @@ import (
 type plan struct {
 	fire    []time.Time // the firings to enqueue, in their order
 	skipped int64       // firings that are left out as missed
-	next    time.Time   // the firing after them; zero: none
+	next    time.Time   // the firing after them, which may be due too; zero: none
 }
 
-// maxLook bounds the firings that a plan looks at one by one. A job of more in
-// arrears goes on from MissedAfter before now.
+// maxLook bounds the firings that a plan looks at one by one. Of a job of more in
+// arrears it looks at the newest ones.
 const maxLook = 100_000
 
-// plan decides about the firings that are due at now. Those later than
-// missedAfter are missed.
-func (e *Entry) plan(now time.Time, missedAfter time.Duration) (plan, error) {
+// plan decides about the firings that are due at now, and fires room of them at most.
+// Those later than missedAfter are missed.
+func (e *Entry) plan(now time.Time, missedAfter time.Duration, room int) (plan, error) {
 	times, err := e.When.timetable()
 	if err != nil {
 		return plan{}, err
@@ -36,9 +36,19 @@ func (e *Entry) plan(now time.Time, missedAfter time.Duration) (plan, error) {
 		if due.After(now) {
 			break
 		}
-		if n == maxLook {
-			at = times.next(now.Add(-missedAfter))
-			continue
+		if n == maxLook || n > 2*maxLook && n%maxLook == 0 {
+			newest := now.Add(-missedAfter)
+			if n == maxLook { // as many as there have been so far are looked at yet
+				newest = newest.Add(-at.Sub(e.Next))
+			}
+			var passed int64
+			if at, passed = times.skip(at, newest); passed > 0 {
+				if n == maxLook {
+					p.skipped, missed = p.skipped+int64(len(missed)), nil
+				}
+				p.skipped += passed
+				continue
+			}
 		}
 		if now.Sub(due) > missedAfter {
 			missed = append(missed, at)
@@ -47,10 +57,16 @@ func (e *Entry) plan(now time.Time, missedAfter time.Duration) (plan, error) {
 			}
 		} else {
 			timely = append(timely, at)
+			if len(missed)+len(timely) > room {
+				break // those after it are no concern of this plan
+			}
 		}
 		at = times.next(at)
 	}
 	p.fire, p.next = append(missed, timely...), at
+	if len(p.fire) > room {
+		p.fire, p.next = p.fire[:room], p.fire[room]
+	}
 	return p, nil
 }
 

@@ -38,7 +38,7 @@ func (s *Service) Run(ctx context.Context) error {
 				wait = maxWait
 			}
 			if wait > 0 {
-				s.store.Wait(ctx, wait)
+				s.store.Wait(ctx, s.can, wait)
 			}
 		case ctx.Err() != nil:
 		case errors.Is(err, errStoreClosed):
@@ -85,11 +85,13 @@ func pause(failures int) time.Duration {
 	return min(minPause<<min(failures-1, 16), maxPause)
 }
 
-// fireBatch claims due jobs, enqueues their tasks, and settles them. Whatever it
-// does not get to is done by whoever claims it when the lease has ended. wait is
-// how long there is nothing else to do: 0 when there may be more at once.
+// fireBatch claims due jobs, enqueues their tasks, and settles them, in steps that the
+// lease can hold. What it does not get to it gives back, and what it cannot do is left
+// to whoever claims it when the lease has ended. wait is how long there is nothing else
+// to do: 0 when there may be more at once.
 func (s *Service) fireBatch(ctx context.Context) (n int, wait time.Duration, err error) {
-	due, now, wait, err := s.store.Claim(ctx, claimed, s.cfg.Lease)
+	began := time.Now()
+	due, now, wait, err := s.store.Claim(ctx, s.can, claimed, s.cfg.Lease)
 	if errors.Is(err, runtime.ErrClosed) {
 		return 0, 0, fmt.Errorf("%w: %w", errStoreClosed, err)
 	}
@@ -98,23 +100,51 @@ func (s *Service) fireBatch(ctx context.Context) (n int, wait time.Duration, err
 	}
 	// What was claimed is finished, whatever becomes of ctx: a stop leaves nothing
 	// to be waited for. The lease bounds it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Lease)
-	defer cancel()
-	b := batch{s: s, now: now, outcomes: make([]outcome, len(due))}
-	for i, e := range due {
-		b.add(i, e)
+	ctx = context.WithoutCancel(ctx)
+	due, back := s.sift(due)
+	for first := true; len(due) > 0 && (first || time.Since(began) < s.cfg.Lease/3); first = false {
+		b := s.newBatch(due, now)
+		due = due[len(b.due):]
+		n += b.enqueue(ctx)
+		if err := b.settle(ctx); err != nil {
+			return n, 0, err
+		}
 	}
-	n = b.enqueue(ctx)
-	if err = s.settle(ctx, due, b.outcomes, now); err == nil && !b.moved() {
-		err = fmt.Errorf("the store gave out %d jobs that are not due, among them %s", len(due), due[0].ID)
+	if back = append(back, due...); len(back) > 0 {
+		ctx, cancel := context.WithTimeout(ctx, s.cfg.Lease/3)
+		defer cancel()
+		_ = s.store.Settle(ctx, back) // else their lease ends by itself
 	}
 	return n, 0, err
 }
 
-// A batch is what is fired together.
+// sift chooses the jobs that this scheduler can fire, and those that it is to give
+// back: the store did not know what they need. One that it cannot read stays leased, so
+// that it is in nobody's way.
+func (s *Service) sift(due []*Entry) (can, back []*Entry) {
+	var unreadable []*Entry
+	for _, e := range due {
+		switch {
+		case e.Unreadable != nil:
+			unreadable = append(unreadable, e)
+		case s.can(e.Needs()):
+			can = append(can, e)
+		default:
+			back = append(back, e)
+		}
+	}
+	if len(unreadable) > 0 {
+		s.log().Error("jobs that are due cannot be read and are set aside", slog.Int("jobs", len(unreadable)),
+			slog.String("job", string(unreadable[0].ID)), slog.Any("error", unreadable[0].Err))
+	}
+	return can, back
+}
+
+// A batch is what is fired together, in one step.
 type batch struct {
 	s        *Service
 	now      time.Time
+	due      []*Entry
 	outcomes []outcome
 	tasks    []*runtime.Task
 	of       []firing
@@ -135,13 +165,33 @@ type outcome struct {
 	last    Run
 	failed  time.Time // the first firing that could not be enqueued; zero: none
 	err     error
+	left    bool // this scheduler cannot fire it, and another one may
 }
 
-// add makes the tasks of one job.
-func (b *batch) add(i int, e *Entry) {
-	o := &b.outcomes[i]
-	o.was = e.Body
-	if o.plan, o.err = e.plan(b.now, b.s.cfg.MissedAfter); o.err != nil {
+// newBatch makes the tasks of the first of the due jobs: as many as one step has room
+// for. A job that has more of them goes on with another step.
+func (s *Service) newBatch(due []*Entry, now time.Time) *batch {
+	b := &batch{s: s, now: now}
+	for _, e := range due {
+		room := s.step() - len(b.tasks)
+		if room <= 0 {
+			break
+		}
+		b.add(e, room)
+	}
+	return b
+}
+
+// add makes the tasks of one job, and no more than room.
+func (b *batch) add(e *Entry, room int) {
+	b.due, b.outcomes = append(b.due, e), append(b.outcomes, outcome{was: e.Body})
+	o := &b.outcomes[len(b.outcomes)-1]
+	if o.plan, o.err = e.plan(b.now, b.s.cfg.MissedAfter, room); o.err != nil {
+		o.left = true // another build may read the expression
+		return
+	}
+	if _, o.err = b.s.unsealed(e); o.err != nil {
+		o.left = true // another process may have the key
 		return
 	}
 	o.skipped = o.plan.skipped
@@ -157,7 +207,26 @@ func (b *batch) add(i int, e *Entry) {
 			o.failed, o.err = at, err
 			return
 		}
-		b.tasks, b.of = append(b.tasks, t), append(b.of, firing{i, at})
+		b.tasks, b.of = append(b.tasks, t), append(b.of, firing{len(b.due) - 1, at})
+	}
+}
+
+// The tasks of one step: it begins with a few, and takes more while the broker is quick.
+const (
+	firstStep = 100
+	maxStep   = 1000
+)
+
+// step is how many tasks are sent at a time.
+func (s *Service) step() int { return int(s.pace.Load()) }
+
+// learn has the next steps take a small part of the lease.
+func (s *Service) learn(sent int, took time.Duration) {
+	switch step := s.pace.Load(); {
+	case took > s.cfg.Lease/12:
+		s.pace.Store(max(min(step, int64(sent))/2, 1))
+	case took < s.cfg.Lease/48 && int64(sent) >= step/2:
+		s.pace.Store(min(2*step, maxStep))
 	}
 }
 
@@ -166,7 +235,11 @@ func (b *batch) enqueue(ctx context.Context) (n int) {
 	if len(b.tasks) == 0 {
 		return 0
 	}
+	ctx, cancel := context.WithTimeout(ctx, b.s.cfg.Lease/3)
+	defer cancel()
+	began := time.Now()
 	answers, err := b.s.m.Enqueue(ctx, b.tasks)
+	b.s.learn(len(b.tasks), time.Since(began))
 	for j, t := range b.tasks {
 		o, at := &b.outcomes[b.of[j].job], b.of[j].at
 		err := runtime.ErrorAt(err, j)
@@ -198,21 +271,44 @@ func (o *outcome) fire(taskID string, at time.Time) {
 	o.last = Run{TaskID: taskID, Due: at, State: Enqueued}
 }
 
-// settle writes down what became of each job.
-func (s *Service) settle(ctx context.Context, due []*Entry, outcomes []outcome, now time.Time) error {
-	for i, e := range due {
-		s.note(e, &outcomes[i], now)
+// settle writes down what became of each job, within a time of its own: what was
+// enqueued when that took too long is written down as well.
+func (b *batch) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, b.s.cfg.Lease/3)
+	defer cancel()
+	var (
+		es   []*Entry
+		of   []*outcome
+		left error
+	)
+	for i, e := range b.due {
+		o := &b.outcomes[i]
+		if o.left {
+			left = errors.Join(left, fmt.Errorf("job %s is left to other schedulers: %w", e.ID, o.err))
+			continue
+		}
+		b.s.note(e, o, b.now)
+		es, of = append(es, e), append(of, o)
 	}
-	err := s.store.Settle(ctx, due)
+	if left != nil {
+		b.s.log().Error("jobs that are due cannot be fired here", slog.Any("error", left))
+	}
+	if len(es) == 0 {
+		return nil
+	}
+	err := b.s.store.Settle(ctx, es)
 	var failed error
-	for i, e := range due {
+	for i, e := range es {
 		err := runtime.ErrorAt(err, i)
 		if errors.Is(err, ErrConflict) {
-			err = s.settleChanged(ctx, e, &outcomes[i], now)
+			err = b.s.settleChanged(ctx, e, of[i], b.now)
 		}
 		if err != nil && !errors.Is(err, ErrJobNotFound) {
 			failed = errors.Join(failed, fmt.Errorf("write down what became of job %s: %w", e.ID, err))
 		}
+	}
+	if failed == nil && !b.moved() {
+		failed = fmt.Errorf("the store gave out %d jobs that are not due, among them %s", len(b.due), b.due[0].ID)
 	}
 	return failed
 }
@@ -224,6 +320,9 @@ func (s *Service) settle(ctx context.Context, due []*Entry, outcomes []outcome, 
 func (s *Service) settleChanged(ctx context.Context, fired *Entry, o *outcome, now time.Time) error {
 	cancelled := false
 	err := modify(ctx, s.store, fired.ID, func(e *Entry) error {
+		if e.Unreadable != nil {
+			return nil // a later build has changed it
+		}
 		if cancelled = e.seed() != fired.seed(); cancelled {
 			return nil // it has ended, and another job has its ID
 		}

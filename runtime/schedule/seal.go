@@ -30,7 +30,7 @@ func (s *sealedStore) Settle(ctx context.Context, es []*Entry) error {
 // seal leaves a task as it is that cannot be sealed, or must not lie in clear: a job
 // that somebody else wrote into the store would pass for one of ours.
 func (s *sealedStore) seal(e *Entry) {
-	if e.Sealed {
+	if e.Sealed || e.Unreadable != nil {
 		return
 	}
 	if _, err := s.m.Unseal(e.Task); err == nil {
@@ -58,14 +58,18 @@ func (s *Service) unsealed(e *Entry) (*runtime.Task, error) {
 }
 
 // status is the job as a user sees it, with its payload readable. One that cannot be
-// unsealed stays sealed, and Status.Error says why.
+// unsealed stays sealed. Status.Error says why, or what else this scheduler lacks.
 func (s *Service) status(e *Entry) Status {
 	st := e.status()
+	if e.Unreadable != nil {
+		return st
+	}
 	plain, err := s.unsealed(e)
-	switch {
-	case err == nil:
+	if err == nil {
 		st.Task = plain
-	case st.Error == "":
+		err = s.lacks(e)
+	}
+	if err != nil && st.Error == "" {
 		st.Error = err.Error()
 	}
 	return st

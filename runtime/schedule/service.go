@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,6 +45,11 @@ type Service struct {
 	store Store
 	m     *runtime.Manager
 	cfg   Config
+	pace  atomic.Int64 // tasks that are enqueued at a time when jobs are fired
+	zones struct {     // that jobs need
+		mu   sync.Mutex
+		look map[string]time.Time // when one is looked for again; zero: it is there
+	}
 }
 
 var _ Scheduler = (*Service)(nil)
@@ -61,7 +68,10 @@ func New(store Store, m *runtime.Manager, cfg Config) *Service {
 	if cfg.Retention == 0 {
 		cfg.Retention = DefaultRetention
 	}
-	return &Service{store: &sealedStore{store, m}, m: m, cfg: cfg}
+	s := &Service{store: &sealedStore{store, m}, m: m, cfg: cfg}
+	s.pace.Store(firstStep)
+	s.zones.look = make(map[string]time.Time)
+	return s
 }
 
 func (s *Service) log() *slog.Logger { return cmp.Or(s.cfg.Logger, slog.Default()) }
@@ -175,7 +185,7 @@ func (s *Service) Cancel(ctx context.Context, id JobID) error {
 		if left = nil; st.State == Enqueued || st.State == Failed {
 			left = e
 		}
-		if e.ended() && e.State != Cancelled {
+		if e.ended() && e.State != Cancelled && e.Unreadable == nil {
 			switch {
 			case left == nil:
 				return fmt.Errorf("%w: its task is %s", ErrJobEnded, st.State)
@@ -217,10 +227,17 @@ func (s *Service) canCancel(e *Entry) bool {
 // Modify implements Scheduler.
 func (s *Service) Modify(ctx context.Context, id JobID, change Change) error {
 	err := modify(ctx, s.store, id, func(e *Entry) error {
+		whole := change.Task != nil && !change.When.IsZero() // nothing of the job that is there is asked for
+		if e.Unreadable != nil && !whole {
+			return e.Err
+		}
 		if e.ended() && change.When.IsZero() {
 			return fmt.Errorf("%w: say when it is to be due again, or schedule a new one", ErrJobEnded)
 		}
 		now := s.m.Now()
+		if e.Unreadable != nil {
+			e.renew(now)
+		}
 		err := s.apply(&change, e)
 		if err == nil {
 			err = s.check(e)
@@ -248,7 +265,7 @@ func (s *Service) Modify(ctx context.Context, id JobID, change Change) error {
 func (s *Service) apply(c *Change, e *Entry) error {
 	if c.Task != nil {
 		task := c.Task.Clone()
-		if c.amend != nil {
+		if c.amend != nil && e.Task != nil {
 			have, err := s.unsealed(e)
 			if err != nil {
 				have = e.Task // its payload goes, and all else can be read
@@ -257,7 +274,7 @@ func (s *Service) apply(c *Change, e *Entry) error {
 				return err
 			}
 		}
-		task.ID, task.ScheduledFor = e.Task.ID, time.Time{}
+		task.ID, task.ScheduledFor = string(e.ID), time.Time{}
 		e.Task = task
 	}
 	if c.Owner != "" {
@@ -286,6 +303,9 @@ func (s *Service) Resume(ctx context.Context, id JobID) error { return s.pause(c
 
 func (s *Service) pause(ctx context.Context, id JobID, paused bool) error {
 	return modify(ctx, s.store, id, func(e *Entry) error {
+		if e.Unreadable != nil {
+			return e.Err
+		}
 		if e.ended() {
 			return fmt.Errorf("it cannot be paused or resumed: %w", ErrJobEnded)
 		}
@@ -298,6 +318,9 @@ func (s *Service) pause(ctx context.Context, id JobID, paused bool) error {
 // RunNow implements Scheduler.
 func (s *Service) RunNow(ctx context.Context, id JobID) (string, error) {
 	e, err := s.store.Get(ctx, id)
+	if err == nil {
+		err = e.Err
+	}
 	if err != nil {
 		return "", fmt.Errorf("run job now: %w", err)
 	}
@@ -316,7 +339,7 @@ func (s *Service) RunNow(ctx context.Context, id JobID) (string, error) {
 	}
 	seed := e.seed()
 	err = modify(ctx, s.store, id, func(e *Entry) error {
-		if e.seed() != seed {
+		if e.seed() != seed || e.Unreadable != nil {
 			return nil // another job has the ID now
 		}
 		e.Fired++

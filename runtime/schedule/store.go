@@ -24,13 +24,15 @@ type Store interface {
 	// List returns up to limit entries whose ID comes after the given one, in the
 	// order of their IDs (as bytes), of one owner where that is not empty.
 	List(ctx context.Context, owner string, after JobID, limit int) ([]*Entry, error)
-	// Claim leases up to limit entries whose Wake has come by the store's clock,
-	// the most overdue ones first: until the lease ends nobody else gets them. It
-	// gives them the next version, so that whoever held them before is refused
-	// with ErrConflict. It removes entries whose Forget has come, in passing. Now is
-	// the time on the store's clock; wait is how long nothing else will be due
-	// or free again, negative when nothing ever will.
-	Claim(ctx context.Context, limit int, lease time.Duration) (due []*Entry, now time.Time, wait time.Duration, err error)
+	// Claim leases up to limit entries whose Wake has come by the store's clock and
+	// whose needs the caller can meet, the most overdue ones first: until the lease ends
+	// nobody else gets them. It gives them the next version, so that whoever held them
+	// before is refused with ErrConflict. It removes entries whose Forget has come, in
+	// passing. Now is the time on the store's clock; wait is how long nothing else that
+	// the caller can fire will be due or free again, 0 where something may be now, and
+	// negative when nothing ever will. An entry that cannot be read is leased and
+	// returned too; see Entry.Unreadable. can must be quick.
+	Claim(ctx context.Context, can func(Needs) bool, limit int, lease time.Duration) (due []*Entry, now time.Time, wait time.Duration, err error)
 	// Settle is Put for many entries, in as few round trips as can be. The error is
 	// a *runtime.BatchError where some fail.
 	Settle(ctx context.Context, es []*Entry) error
@@ -38,9 +40,10 @@ type Store interface {
 	// of this firing or an earlier one. It changes no version. A job that is not
 	// there any more is no error.
 	Note(ctx context.Context, id JobID, run Run) error
-	// Wait returns when an entry may have become due earlier than Claim said, when
-	// d is over, or when ctx ends. Of several that wait, one is enough to be told.
-	Wait(ctx context.Context, d time.Duration)
+	// Wait returns when an entry whose needs the caller can meet may have become due
+	// earlier than Claim said, when d is over, or when ctx ends. Of several that can
+	// meet them, one is enough to be told.
+	Wait(ctx context.Context, can func(Needs) bool, d time.Duration)
 }
 
 // An Entry is a job as a Store keeps it.
@@ -54,6 +57,11 @@ type Entry struct {
 	Wake, Forget time.Time
 	Noted        Run // what was noted last
 	Body
+	// Unreadable is the body as the store has it where this build cannot read it; it is
+	// written back as it is. Err says why then, and wraps ErrUnreadable, and Body is
+	// empty but for Next, which is Wake.
+	Unreadable []byte
+	Err        error
 }
 
 // A Body is what a store keeps of a job without looking into it.
@@ -124,7 +132,9 @@ func (b *Body) UnmarshalJSON(data []byte) error {
 // Clone returns a copy that shares nothing with e that either may change.
 func (e *Entry) Clone() *Entry {
 	c := *e
-	c.Task = e.Task.Clone()
+	if e.Task != nil {
+		c.Task = e.Task.Clone()
+	}
 	if e.Handed != nil {
 		h := *e.Handed
 		c.Handed = &h
@@ -142,6 +152,9 @@ func (e *Entry) seed() JobID {
 
 // status is the entry as a user sees it.
 func (e *Entry) status() Status {
+	if e.Unreadable != nil {
+		return e.unreadable()
+	}
 	s := Status{
 		Job: Job{
 			ID: e.ID, Owner: e.Owner, When: e.When, Task: e.Task, Overlap: e.Overlap, Missed: e.Missed,
@@ -169,8 +182,14 @@ func (e *Entry) isOwn(r *Run) bool {
 	return e.Seed == "" || r.TaskID == e.Last.TaskID || r.TaskID == e.taskID("firing", r.Due)
 }
 
-// ended reports whether the job will not be due again.
-func (e *Entry) ended() bool { return e.Next.IsZero() }
+// ended reports whether the job will not be due again. One that cannot be read may be
+// paused as well.
+func (e *Entry) ended() bool {
+	if e.Unreadable != nil {
+		return !e.Forget.IsZero()
+	}
+	return e.Next.IsZero()
+}
 
 // modify changes an entry of the store, and tries again while others change it.
 func modify(ctx context.Context, s Store, id JobID, change func(*Entry) error) error {

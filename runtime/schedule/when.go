@@ -168,6 +168,28 @@ func (t timetable) first(now time.Time) time.Time {
 	return t.when.at.UTC()
 }
 
+// skip goes from one of its times on to the first one that is not before t, and returns
+// how many it passed: of a cron expression 1 where there are any, for nobody counts
+// those.
+func (t timetable) skip(at, to time.Time) (time.Time, int64) {
+	every := t.when.every
+	if t.when.cron != "" {
+		every = t.cron.Every()
+	}
+	if !at.Before(to) {
+		return at, 0
+	}
+	if every == 0 {
+		return t.next(to.Add(-1)), 1
+	}
+	var passed int64
+	for at.Before(to) {
+		n := max(to.Sub(at)/every, 1)
+		at, passed = at.Add(n*every), passed+int64(n)
+	}
+	return at, passed
+}
+
 // next is the time after one of its times; zero after the last.
 func (t timetable) next(at time.Time) time.Time {
 	switch {

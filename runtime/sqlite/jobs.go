@@ -1,9 +1,11 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,15 +21,15 @@ const (
 	// The rows of a page, in the order of an index.
 	sqlJobsList  = `SELECT id, owner, version, wake, forget, body, noted FROM taskgen_schedule WHERE id > ?2 ORDER BY id LIMIT ?1`
 	sqlJobsOwned = `SELECT id, owner, version, wake, forget, body, noted FROM taskgen_schedule WHERE owner = ?3 AND id > ?2 ORDER BY id LIMIT ?1`
-	// The rows that are due, by the index of alarms.
-	sqlJobsDue = `SELECT id, owner, version, wake, forget, body, noted FROM taskgen_schedule WHERE alarm > 0 AND alarm <= ?1 AND (forget = 0 OR forget > ?1) ORDER BY alarm LIMIT ?2`
+	// The rows that are due of those with the same needs, by the index of needs.
+	sqlJobsDue = `SELECT id, alarm FROM taskgen_schedule WHERE needs = ?3 AND alarm > 0 AND alarm <= ?1 AND (forget = 0 OR forget > ?1) ORDER BY alarm LIMIT ?2`
 	// One row and its place in the index of alarms.
-	sqlJobsNew    = `INSERT INTO taskgen_schedule (version, wake, forget, alarm, id, owner, body) VALUES (?, ?, ?, ?, ?, ?, ?)`
-	sqlJobsSet    = `UPDATE taskgen_schedule SET version = ?1, wake = ?2, forget = ?3, alarm = ?4, owner = ?6, body = ?7 WHERE id = ?5`
+	sqlJobsNew    = `INSERT INTO taskgen_schedule (version, wake, forget, alarm, id, owner, body, needs) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	sqlJobsSet    = `UPDATE taskgen_schedule SET version = ?1, wake = ?2, forget = ?3, alarm = ?4, owner = ?6, body = ?7, needs = ?8 WHERE id = ?5`
 	sqlJobsLease  = `UPDATE taskgen_schedule SET version = ?1, alarm = ?2 WHERE id = ?3`
 	sqlJobsForget = `DELETE FROM taskgen_schedule WHERE alarm > 0 AND alarm <= ?1 AND forget > 0 AND forget <= ?1`
-	// The head of the index of alarms.
-	sqlJobsFirst = `SELECT alarm FROM taskgen_schedule WHERE alarm > 0 ORDER BY alarm LIMIT 1`
+	// The next needs in the index of needs, and their first alarm.
+	sqlJobsHead = `SELECT needs, alarm FROM taskgen_schedule WHERE alarm > 0 AND needs >= ?1 ORDER BY needs, alarm LIMIT 1`
 	// One row by the index of ids.
 	sqlJobsNote = `UPDATE taskgen_schedule SET noted_due = ?1, noted = ?3 WHERE id = ?2 AND noted_due <= ?1`
 )
@@ -37,14 +39,20 @@ type jobs struct {
 	p *Provider
 
 	mu      sync.Mutex
-	waiting map[chan struct{}]int64 // those who wait, and the first alarm that each has read
-	busy    chan struct{}           // tells the watcher that somebody waits
+	waiting map[chan struct{}]waiter // those who wait
+	busy    chan struct{}            // tells the watcher that somebody waits
 }
 
 var _ schedule.Store = (*jobs)(nil)
 
+// A waiter is what somebody waits for.
+type waiter struct {
+	can   func(schedule.Needs) bool
+	alarm int64 // the first that it has read of jobs that it can fire; -1: it is about to
+}
+
 func newJobs(p *Provider) *jobs {
-	return &jobs{p: p, waiting: make(map[chan struct{}]int64), busy: make(chan struct{}, 1)}
+	return &jobs{p: p, waiting: make(map[chan struct{}]waiter), busy: make(chan struct{}, 1)}
 }
 
 // Jobs keeps the jobs of schedulers in the same file, for any number of
@@ -61,7 +69,7 @@ func (s *jobs) Put(ctx context.Context, e *schedule.Entry) error {
 func (s *jobs) Settle(ctx context.Context, es []*schedule.Entry) error {
 	bodies := make([][]byte, len(es))
 	for i, e := range es {
-		body, err := json.Marshal(e.Body)
+		body, err := e.BodyData()
 		if err != nil {
 			return fmt.Errorf("job %s: %w", e.ID, err)
 		}
@@ -82,7 +90,7 @@ func (s *jobs) Settle(ctx context.Context, es []*schedule.Entry) error {
 			e.Version++
 		}
 	}
-	s.tell(func(int64) bool { return true })
+	s.tell(func(waiter) bool { return true })
 	return failed.OrNil()
 }
 
@@ -113,6 +121,7 @@ func (t *tx) putJob(e *schedule.Entry, body []byte) error {
 		s.BindText(5, string(e.ID))
 		s.BindText(6, e.Owner)
 		s.BindBytes(7, body)
+		s.BindText(8, e.Needs().Key())
 		t.run(s)
 	}
 	return nil
@@ -135,20 +144,16 @@ func unstamp(n int64) time.Time {
 }
 
 // entry reads a row of sqlJobsGet and its like.
-func (r rows) entry() (*schedule.Entry, error) {
+func (r rows) entry() *schedule.Entry {
 	e := &schedule.Entry{
 		ID: schedule.JobID(r.text(0)), Owner: r.text(1), Version: r.int(2),
 		Wake: unstamp(r.int(3)), Forget: unstamp(r.int(4)),
 	}
-	if err := json.Unmarshal(r.bytes(5), &e.Body); err != nil {
-		return nil, fmt.Errorf("job %s: %w", e.ID, err)
+	e.SetBody(r.bytes(5))
+	if noted := r.bytes(6); len(noted) > 0 && json.Unmarshal(noted, &e.Noted) != nil {
+		e.Noted = schedule.Run{} // as if nobody had told
 	}
-	if noted := r.bytes(6); len(noted) > 0 {
-		if err := json.Unmarshal(noted, &e.Noted); err != nil {
-			return nil, fmt.Errorf("what was noted of job %s: %w", e.ID, err)
-		}
-	}
-	return e, nil
+	return e
 }
 
 // Get implements schedule.Store.
@@ -179,60 +184,105 @@ func (s *jobs) List(ctx context.Context, owner string, after schedule.JobID, lim
 }
 
 func (s *jobs) read(ctx context.Context, query func(*tx) rows) (es []*schedule.Entry, err error) {
-	var broken error
 	err = s.p.reader.do(ctx, s.p.clock.Now().UnixNano(), func(t *tx) {
-		es, broken = query(t).entries()
+		for r := query(t); r.next(); {
+			es = append(es, r.entry())
+		}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read jobs: %w", err)
 	}
-	return es, broken
-}
-
-func (r rows) entries() (es []*schedule.Entry, err error) {
-	for r.next() {
-		e, err := r.entry()
-		if err != nil {
-			r.done()
-			return nil, err
-		}
-		es = append(es, e)
-	}
 	return es, nil
 }
 
+// A head is the first alarm of the jobs with the same needs.
+type head struct {
+	needs string
+	alarm int64
+}
+
+// heads reads the heads of all needs: one row by the index for each.
+func (t *tx) heads() (all []head) {
+	for next := ""; ; {
+		r := t.queryText(sqlJobsHead, next)
+		if !r.next() {
+			return all
+		}
+		h := head{r.text(0), r.int(1)}
+		r.done()
+		all, next = append(all, h), h.needs+"\x00"
+	}
+}
+
+// able returns the heads of what can be fired, the earliest first.
+func able(all []head, can func(schedule.Needs) bool) []head {
+	all = slices.DeleteFunc(slices.Clone(all), func(h head) bool { return !can(schedule.ParseNeeds(h.needs)) })
+	slices.SortFunc(all, func(a, b head) int { return cmp.Compare(a.alarm, b.alarm) })
+	return all
+}
+
+// firstOf is the first alarm of what can be fired; 0 where there is none.
+func firstOf(all []head, can func(schedule.Needs) bool) (first int64) {
+	for _, h := range all {
+		if (first == 0 || h.alarm < first) && can(schedule.ParseNeeds(h.needs)) {
+			first = h.alarm
+		}
+	}
+	return first
+}
+
 // Claim implements schedule.Store.
-func (s *jobs) Claim(ctx context.Context, limit int, lease time.Duration) (due []*schedule.Entry, now time.Time, wait time.Duration, err error) {
+func (s *jobs) Claim(ctx context.Context, can func(schedule.Needs) bool, limit int, lease time.Duration) (due []*schedule.Entry, now time.Time, wait time.Duration, err error) {
 	// Most of the time nothing is due: that takes no write lock.
 	now = s.p.clock.Now()
-	if wait, err = s.untilFirst(ctx, now); err != nil || wait != 0 {
-		return nil, now, wait, err
+	all, err := s.heads(ctx, s.p.reader)
+	if err != nil {
+		return nil, now, 0, err
 	}
-	var broken error
+	if !slices.ContainsFunc(all, func(h head) bool { return h.alarm <= now.UnixNano() }) {
+		return nil, now, until(firstOf(all, can), now), nil
+	}
 	first := int64(0)
 	err = s.p.writer.do(ctx, limit, func(t *tx) {
 		now = time.Unix(0, t.now)
 		t.exec(sqlJobsForget, t.now)
-		if due, broken = t.query(sqlJobsDue, t.now, int64(limit)).entries(); broken != nil {
-			return
-		}
+		due = t.due(able(t.heads(), can), limit)
 		for _, e := range due {
 			e.Version++
 			t.execText(sqlJobsLease, string(e.ID), e.Version, after(t.now, lease))
 		}
-		first = 0
-		if r := t.query(sqlJobsFirst); r.next() {
-			first = r.int(0)
-			r.done()
-		}
+		first = firstOf(t.heads(), can)
 	})
-	if err == nil {
-		err = broken
-	}
 	if err != nil {
 		return nil, now, 0, fmt.Errorf("claim jobs: %w", err)
 	}
 	return due, now, until(first, now), nil
+}
+
+// due reads the jobs that are due, the most overdue first. These are among those of the
+// first heads, as many as there is room for jobs.
+func (t *tx) due(heads []head, limit int) (es []*schedule.Entry) {
+	type turn struct {
+		id    string
+		alarm int64
+	}
+	var turns []turn
+	for _, h := range heads[:min(limit, len(heads))] {
+		if h.alarm > t.now {
+			break
+		}
+		for r := t.queryText(sqlJobsDue, h.needs, t.now, int64(limit)); r.next(); {
+			turns = append(turns, turn{r.text(0), r.int(1)})
+		}
+	}
+	slices.SortStableFunc(turns, func(a, b turn) int { return cmp.Compare(a.alarm, b.alarm) })
+	for _, turn := range turns[:min(limit, len(turns))] {
+		if r := t.queryText(sqlJobsGet, turn.id); r.next() {
+			es = append(es, r.entry())
+			r.done()
+		}
+	}
+	return es
 }
 
 // until is how long it is to an alarm; negative where there is none.
@@ -243,24 +293,17 @@ func until(alarm int64, now time.Time) time.Duration {
 	return max(time.Duration(alarm-now.UnixNano()), 0)
 }
 
-// untilFirst is how long it is to the first alarm of all.
-func (s *jobs) untilFirst(ctx context.Context, now time.Time) (time.Duration, error) {
-	alarm, err := s.first(ctx, s.p.reader)
-	return until(alarm, now), err
+// first reads the first alarm of the jobs that can be fired; 0 where there is none.
+func (s *jobs) first(ctx context.Context, r *reader, can func(schedule.Needs) bool) (int64, error) {
+	all, err := s.heads(ctx, r)
+	return firstOf(all, can), err
 }
 
-// first reads the first alarm of all; 0 where there is none.
-func (s *jobs) first(ctx context.Context, r *reader) (alarm int64, err error) {
-	err = r.do(ctx, 0, func(t *tx) {
-		if r := t.query(sqlJobsFirst); r.next() {
-			alarm = r.int(0)
-			r.done()
-		}
-	})
-	if err != nil {
-		return 0, fmt.Errorf("look for due jobs: %w", err)
+func (s *jobs) heads(ctx context.Context, r *reader) (all []head, err error) {
+	if err = r.do(ctx, 0, func(t *tx) { all = t.heads() }); err != nil {
+		return nil, fmt.Errorf("look for due jobs: %w", err)
 	}
-	return alarm, nil
+	return all, nil
 }
 
 // Note implements schedule.Store.
@@ -284,7 +327,7 @@ func (s *jobs) Note(ctx context.Context, id schedule.JobID, run schedule.Run) er
 
 // Wait implements schedule.Store. What another process puts wakes it as it wakes a
 // Dequeue. Where the file cannot be read it waits on.
-func (s *jobs) Wait(ctx context.Context, d time.Duration) {
+func (s *jobs) Wait(ctx context.Context, can func(schedule.Needs) bool, d time.Duration) {
 	news := make(chan struct{}, 1)
 	defer s.leave(news)
 	clock := s.p.clock
@@ -293,8 +336,8 @@ func (s *jobs) Wait(ctx context.Context, d time.Duration) {
 	defer timer.Stop()
 	known := int64(-1) // the first alarm when this began
 	for {
-		s.expect(news, -1) // what changes from here on is told
-		alarm, err := s.first(ctx, s.p.reader)
+		s.expect(news, waiter{can, -1}) // what changes from here on is told
+		alarm, err := s.first(ctx, s.p.reader, can)
 		now := clock.Now()
 		switch {
 		case ctx.Err() != nil || !now.Before(end):
@@ -307,7 +350,7 @@ func (s *jobs) Wait(ctx context.Context, d time.Duration) {
 		if alarm > 0 && (alarm <= now.UnixNano() || alarm < known || known == 0) {
 			return
 		}
-		s.expect(news, alarm)
+		s.expect(news, waiter{can, alarm})
 		s.set(timer, now, end, alarm)
 		select {
 		case <-news:
@@ -332,12 +375,11 @@ func (s *jobs) set(timer runtime.Timer, now, end time.Time, alarm int64) {
 	}
 }
 
-// expect notes the first alarm that one who waits has read; -1 where it is about to
-// read it.
-func (s *jobs) expect(news chan struct{}, alarm int64) {
+// expect notes what somebody waits for.
+func (s *jobs) expect(news chan struct{}, w waiter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.waiting[news] = alarm
+	s.waiting[news] = w
 	waiters.Tell(s.busy)
 }
 
@@ -354,24 +396,24 @@ func (s *jobs) awaited() bool {
 }
 
 // look tells those who wait, after another connection has written, whether the first
-// alarm is not the one that they have read. It is the watcher's.
+// alarm of what each can fire is not the one that it has read. It is the watcher's.
 func (s *jobs) look(r *reader) error {
 	if !s.awaited() {
 		return nil
 	}
-	alarm, err := s.first(context.Background(), r)
+	all, err := s.heads(context.Background(), r)
 	if err == nil {
-		s.tell(func(known int64) bool { return known != alarm })
+		s.tell(func(w waiter) bool { return w.alarm != firstOf(all, w.can) })
 	}
 	return err
 }
 
 // tell has those look for themselves to whom what they have read is news.
-func (s *jobs) tell(to func(alarm int64) bool) {
+func (s *jobs) tell(to func(waiter) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for news, alarm := range s.waiting {
-		if to(alarm) {
+	for news, w := range s.waiting {
+		if to(w) {
 			waiters.Tell(news)
 		}
 	}

@@ -26,6 +26,8 @@ func TestJobsKeepTheContractOfAStore(t *testing.T) {
 	})
 }
 
+func anything(schedule.Needs) bool { return true }
+
 // TestASchedulerWaitsWithoutLooking has one look for whatever comes from elsewhere: what
 // is due later, and what another process puts, wake it all the same.
 func TestASchedulerWaitsWithoutLooking(t *testing.T) {
@@ -38,14 +40,14 @@ func TestASchedulerWaitsWithoutLooking(t *testing.T) {
 	waits := func() chan struct{} {
 		over := make(chan struct{})
 		go func() {
-			p.Jobs().Wait(within(t), time.Hour)
+			p.Jobs().Wait(within(t), anything, time.Hour)
 			close(over)
 		}()
 		require.Eventually(t, func() bool {
 			p.jobs.mu.Lock()
 			defer p.jobs.mu.Unlock()
-			for _, alarm := range p.jobs.waiting {
-				return alarm >= 0
+			for _, w := range p.jobs.waiting {
+				return w.alarm >= 0
 			}
 			return false
 		}, soon, time.Millisecond)
@@ -75,7 +77,7 @@ func TestASchedulerThatCannotReadItsFileWaitsAllTheSame(t *testing.T) {
 	require.NoError(t, os.Rename(path, path+".away"))
 	over := make(chan struct{})
 	go func() {
-		p.Jobs().Wait(within(t), time.Second)
+		p.Jobs().Wait(within(t), anything, time.Second)
 		close(over)
 	}()
 	require.Eventually(t, p.jobs.awaited, soon, time.Millisecond)

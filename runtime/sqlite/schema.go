@@ -163,6 +163,17 @@ CREATE TABLE IF NOT EXISTS taskgen_ended (
 CREATE INDEX IF NOT EXISTS taskgen_ended_at ON taskgen_ended (at);
 `
 
+// additionalColumns are added to tables in the same way: SQLite has no ADD COLUMN IF NOT
+// EXISTS.
+var additionalColumns = [...]struct{ table, column, add string }{
+	// What a scheduler must have to fire the job; empty where a build has written it that
+	// does not know.
+	{"taskgen_schedule", "needs", `
+ALTER TABLE taskgen_schedule ADD COLUMN needs TEXT NOT NULL DEFAULT '';
+CREATE INDEX taskgen_schedule_needs ON taskgen_schedule (needs, alarm) WHERE alarm > 0;
+`},
+}
+
 const (
 	// The version and the identity of the file are kept in a table and not in
 	// user_version and application_id, which belong to the application where it
@@ -208,6 +219,9 @@ func migrate(c *conn) (file string, err error) {
 	if err := sqlitex.ExecScript(c.Conn, additions); err != nil {
 		return "", err
 	}
+	if err := addColumns(c.Conn); err != nil {
+		return "", err
+	}
 	if file, err = getMeta(c.Conn, metaFile); err != nil {
 		return "", err
 	}
@@ -215,6 +229,26 @@ func migrate(c *conn) (file string, err error) {
 		return file, c.reserve()
 	}
 	return file, c.commit()
+}
+
+// hasColumn looks at the columns of a table, which are few.
+const hasColumn = `SELECT 1 FROM pragma_table_info(?) WHERE name = ?`
+
+func addColumns(c *sqlite.Conn) error {
+	for _, a := range additionalColumns {
+		there := false
+		err := sqlitex.ExecuteTransient(c, hasColumn, &sqlitex.ExecOptions{
+			Args:       []any{a.table, a.column},
+			ResultFunc: func(*sqlite.Stmt) error { there = true; return nil },
+		})
+		if err == nil && !there {
+			err = sqlitex.ExecScript(c, a.add)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fileVersion reads the version of the file's schema, 0 for a new one.

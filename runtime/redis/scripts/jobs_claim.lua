@@ -1,42 +1,45 @@
--- jobs_claim leases jobs that are due, after it has removed those that are to be
--- forgotten.
--- KEYS: version entry noted alarm forget ids owned wake
--- USES: clock wake
--- ARGV: n, lease in ms, how many bytes of entries: of more than one job
--- Returns: {seconds and microseconds of the server's time, ms until the next job
---   is due or -1, and ID, version, entry and what was noted or "" for each}
--- Cost: O(log N) for each job; a few commands on an idle store.
+-- jobs_claim leases jobs that are due, of those with the given needs.
+-- KEYS: version entry noted alarm wake turn place head
+-- USES: clock wake jobs_turns
+-- ARGV: n, lease in ms, how many bytes of entries: of more than one job; and the needs
+-- Returns: {seconds and microseconds of the server's time, and ID, version, entry and
+--   what was noted or "" for each}
+-- Cost: O(log N) for each job, and for each needs one command and up to n jobs.
 redis.call('HDEL', version, '') -- see keep.lua
-local gone = redis.call('ZRANGE', forget, '-inf', now, 'BYSCORE', 'LIMIT', 0, 256)
-for i = 1, #gone do
-  local owner = string.match(redis.call('HGET', entry, gone[i]) or '', '^([^\n]*)\n')
-  redis.call('ZREM', owned, (owner or '') .. '\0' .. gone[i])
-  redis.call('ZREM', ids, gone[i])
-  redis.call('ZREM', alarm, gone[i])
-  redis.call('ZREM', forget, gone[i])
-  redis.call('HDEL', version, gone[i])
-  redis.call('HDEL', entry, gone[i])
-  redis.call('HDEL', noted, gone[i])
+local due, n = {}, tonumber(ARGV[1])
+for k = 4, #ARGV do
+  local needs = ARGV[k]
+  local found = redis.call('ZRANGE', turn, '[' .. needs .. '\0', '(' .. needs .. '\0' .. string.format('%016.0f', now + 1), 'BYLEX', 'LIMIT', 0, n)
+  for i = 1, #found do
+    due[#due + 1] = {string.sub(found[i], #needs + 2, #needs + 17), string.sub(found[i], #needs + 19), found[i], needs}
+  end
 end
-local out = {stamp[1], stamp[2], -1}
-local names = redis.call('ZRANGE', alarm, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1])
+if #ARGV > 4 then
+  table.sort(due, function(a, b) return a[1] < b[1] or a[1] == b[1] and a[2] < b[2] end)
+end
+local out, room = {stamp[1], stamp[2]}, tonumber(ARGV[3])
 local over = string.format('%.0f', upper + tonumber(ARGV[2]))
-local room = tonumber(ARGV[3])
-for i = 1, #names do
-  local id = names[i]
-  room = room - redis.call('HSTRLEN', entry, id)
-  if i > 1 and room < 0 then break end
-  redis.call('ZADD', alarm, over, id)
-  out[4 * i] = id
-  out[4 * i + 1] = redis.call('HINCRBY', version, id, 1)
-  out[4 * i + 2] = redis.call('HGET', entry, id)
-  out[4 * i + 3] = redis.call('HGET', noted, id) or ''
+local more = false
+for i = 1, #due do
+  local at, id, name, needs = unpack(due[i])
+  local have = redis.call('ZSCORE', alarm, id)
+  if not have or tonumber(have) ~= tonumber(at) then
+    -- A build that knows of no needs has changed it.
+    redis.call('ZREM', turn, name)
+    stirred[needs] = true
+    if have then set(id, needs, have) end
+  else
+    room = room - redis.call('HSTRLEN', entry, id)
+    more = #out == 2 + 4 * n or #out > 2 and room < 0
+    if more then break end
+    set(id, needs, over)
+    out[#out + 1] = id
+    out[#out + 1] = redis.call('HINCRBY', version, id, 1)
+    out[#out + 1] = redis.call('HGET', entry, id) or ''
+    out[#out + 1] = redis.call('HGET', noted, id) or ''
+  end
 end
-local first = redis.call('ZRANGE', alarm, 0, 0, 'WITHSCORES')[2]
-redis.call('DEL', wake)
-if first then
-  out[3] = math.max(tonumber(first) - now, 0)
-  -- Others who wait have been told of none of this: the next one looks too.
-  if out[3] == 0 then rouse() end
-end
+heads()
+-- Others who wait have been told of none of what is left: the next one looks too.
+if more or #due == n then rouse() end
 return out

@@ -6,4 +6,4 @@
 local id = ARGV[1]
 local have = redis.call('HGET', version, id)
 if not have then return {} end
-return {id, have, redis.call('HGET', entry, id), redis.call('HGET', noted, id) or ''}
+return {id, have, redis.call('HGET', entry, id) or '', redis.call('HGET', noted, id) or ''}

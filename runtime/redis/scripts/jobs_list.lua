@@ -25,6 +25,6 @@ local versions = redis.call('HMGET', version, unpack(names))
 local texts = redis.call('HMGET', entry, unpack(names))
 local told = redis.call('HMGET', noted, unpack(names))
 for i = 1, #names do
-  out[4 * i - 3], out[4 * i - 2], out[4 * i - 1], out[4 * i] = names[i], versions[i], texts[i], told[i] or ''
+  out[4 * i - 3], out[4 * i - 2], out[4 * i - 1], out[4 * i] = names[i], versions[i], texts[i] or '', told[i] or ''
 end
 return out

@@ -46,6 +46,10 @@ func Run(t *testing.T, make func(tb testing.TB) Place) {
 		"any date is kept in its place":                      dates,
 		"a put wakes who waits":                              wakes,
 		"many who claim at once share the entries":           shares,
+		"only what the caller can fire is claimed":           needs,
+		"of many needs the most overdue come first":          manyNeeds,
+		"who can fire it is woken by a put":                  wakesWhoCan,
+		"an entry that cannot be read is in nobody's way":    unreadable,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -53,6 +57,14 @@ func Run(t *testing.T, make func(tb testing.TB) Place) {
 			test(&shop{T: t, Place: p, Store: p.Open()})
 		})
 	}
+}
+
+// all can fire everything.
+func all(schedule.Needs) bool { return true }
+
+// only can fire the jobs of one queue.
+func only(queue string) func(schedule.Needs) bool {
+	return func(n schedule.Needs) bool { return n.Queue == queue }
 }
 
 // A shop is a store under test.
@@ -109,7 +121,7 @@ func (s *shop) claim(limit int) []*schedule.Entry {
 
 func (s *shop) claimOn(st schedule.Store, limit int) []*schedule.Entry {
 	s.Helper()
-	es, _, _, err := st.Claim(ctx, limit, lease)
+	es, _, _, err := st.Claim(ctx, all, limit, lease)
 	if err != nil {
 		s.Errorf("claim: %v", err)
 	}
@@ -218,7 +230,7 @@ func claims(s *shop) {
 	s.put("second", now.Add(-time.Minute))
 	s.put("first", now.Add(-time.Hour))
 	s.put("third", now.Add(-time.Second))
-	es, at, _, err := s.Claim(ctx, 2, time.Minute)
+	es, at, _, err := s.Claim(ctx, all, 2, time.Minute)
 	s.ok(err)
 	s.check(slices.Equal(names(es), []string{"first", "second"}), "claimed %v", names(es))
 	s.check(!at.Before(now.Add(-time.Millisecond)) && at.Before(now.Add(time.Minute)), "it is %s by the store, and was %s", at, now)
@@ -326,7 +338,7 @@ func notes(s *shop) {
 func waits(s *shop) {
 	wait := func() time.Duration {
 		s.Helper()
-		_, _, d, err := s.Claim(ctx, 10, lease)
+		_, _, d, err := s.Claim(ctx, all, 10, lease)
 		s.ok(err)
 		return d
 	}
@@ -358,7 +370,7 @@ func dates(s *shop) {
 		s.ok(err)
 		s.check(string(a) == string(b), "body\n%s\nwant\n%s", a, b)
 		s.check(got.Wake.Year() >= 2262, "it wakes at %s, want %s", got.Wake, at)
-		es, _, wait, err := s.Claim(ctx, 10, lease)
+		es, _, wait, err := s.Claim(ctx, all, 10, lease)
 		s.ok(err)
 		s.check(len(es) == 0, "%s is due", at)
 		s.check(wait > 100*365*24*time.Hour, "it is %s to %s", wait, at)
@@ -390,7 +402,7 @@ func dates(s *shop) {
 }
 
 func wakes(s *shop) {
-	_, _, _, err := s.Claim(ctx, 1, lease)
+	_, _, _, err := s.Claim(ctx, all, 1, lease)
 	s.ok(err)
 	over := make(chan struct{})
 	waiting, cancel := context.WithTimeout(ctx, time.Minute)
@@ -398,7 +410,7 @@ func wakes(s *shop) {
 	go func() {
 		defer close(over)
 		for len(s.claimOn(s.Store, 1)) == 0 && waiting.Err() == nil {
-			s.Wait(waiting, 50*time.Second)
+			s.Wait(waiting, all, 50*time.Second)
 		}
 	}()
 	e := s.entry("a", s.Now().Add(-time.Second))
@@ -407,7 +419,7 @@ func wakes(s *shop) {
 	s.check(waiting.Err() == nil, "nobody was woken")
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
-	s.Wait(ended, time.Hour) // returns
+	s.Wait(ended, all, time.Hour) // returns
 }
 
 func shares(s *shop) {
@@ -424,7 +436,7 @@ func shares(s *shop) {
 		st := s.Open()
 		wg.Go(func() {
 			for {
-				es, _, _, err := st.Claim(ctx, 7, time.Hour)
+				es, _, _, err := st.Claim(ctx, all, 7, time.Hour)
 				if err != nil {
 					s.Errorf("claim: %v", err)
 					return
@@ -445,4 +457,146 @@ func shares(s *shop) {
 	for id, times := range seen {
 		s.check(times == 1, "%s was claimed %d times", id, times)
 	}
+}
+
+// on puts an entry whose task goes to a queue.
+func (s *shop) on(queue, id string, wake time.Time) *schedule.Entry {
+	s.Helper()
+	e := s.entry(id, wake)
+	e.Task.Queue = queue
+	s.ok(s.Put(ctx, e))
+	return e
+}
+
+func needs(s *shop) {
+	now := s.Now()
+	for i := range 30 { // more overdue than all others, and nobody fires them
+		s.on("theirs", fmt.Sprintf("theirs-%02d", i), now.Add(-time.Hour))
+	}
+	moon := s.entry("moon", now.Add(-time.Hour))
+	moon.Task.Queue, moon.When = "ours", schedule.Cron("@daily", "Moon/Sea")
+	s.ok(s.Put(ctx, moon))
+	ours := func(n schedule.Needs) bool { return n.Queue == "ours" && n.Zone != "Moon/Sea" }
+	look := func(limit int) ([]string, time.Duration) {
+		s.Helper()
+		es, _, wait, err := s.Open().Claim(ctx, ours, limit, time.Minute)
+		s.ok(err)
+		return names(es), wait
+	}
+	got, wait := look(10)
+	s.check(len(got) == 0 && wait < 0, "claimed %v, and something is due in %s", got, wait)
+	s.on("ours", "later", now.Add(time.Hour))
+	got, wait = look(10)
+	s.check(len(got) == 0 && wait > 59*time.Minute && wait <= time.Hour+time.Millisecond, "claimed %v, and something is due in %s", got, wait)
+	utc := s.entry("utc", now.Add(-2*time.Second))
+	utc.Task.Queue, utc.When = "ours", schedule.Every(time.Hour)
+	s.ok(s.Put(ctx, utc))
+	s.on("ours", "a", now.Add(-3*time.Second))
+	s.on("ours", "b", now.Add(-time.Second))
+	got, _ = look(2)
+	s.check(slices.Equal(got, []string{"a", "utc"}), "claimed %v", got)
+	got, _ = look(2)
+	s.check(slices.Equal(got, []string{"b"}), "claimed %v", got)
+	moved, err := s.Get(ctx, "theirs-17")
+	s.ok(err)
+	moved.Task.Queue = "ours"
+	s.ok(s.Put(ctx, moved))
+	got, _ = look(2)
+	s.check(slices.Equal(got, []string{"theirs-17"}), "claimed %v", got)
+	es := s.claim(100)
+	s.check(len(es) == 30, "%d were left to others, want 30", len(es))
+	es[0].Forget, es[0].Wake = now.Add(-time.Second), time.Time{}
+	s.ok(s.Settle(ctx, es[:1]))
+	look(2)
+	_, err = s.Get(ctx, es[0].ID)
+	s.is(err, schedule.ErrJobNotFound) // whoever looks forgets it
+}
+
+func manyNeeds(s *shop) {
+	const n = 600
+	now := s.Now().Truncate(time.Millisecond)
+	var es []*schedule.Entry
+	for i := range n {
+		for _, queue := range []string{"ours", "theirs"} {
+			e := s.entry(fmt.Sprintf("%s-%03d", queue, i*7%n), now.Add(-time.Duration(i*7%n+1)*time.Second))
+			e.Task.Queue = fmt.Sprintf("%s-%03d", queue, i%300)
+			es = append(es, e)
+		}
+	}
+	s.ok(s.Settle(ctx, es))
+	ours := func(n schedule.Needs) bool { return n.Queue < "theirs" }
+	for next := n - 1; next >= 0; {
+		es, _, _, err := s.Claim(ctx, ours, 100, time.Hour)
+		s.ok(err)
+		s.check(len(es) > 0, "nothing is due, and %d are left", next+1)
+		for _, e := range es {
+			s.check(string(e.ID) == fmt.Sprintf("ours-%03d", next), "claimed %s, want ours-%03d", e.ID, next)
+			next--
+		}
+	}
+	es, _, wait, err := s.Claim(ctx, ours, 100, time.Hour)
+	s.ok(err)
+	s.check(len(es) == 0 && wait > 59*time.Minute, "claimed %v, and something is due in %s", names(es), wait)
+}
+
+func wakesWhoCan(s *shop) {
+	waiting, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for i := range 3 { // they hear of it first, or not at all
+		st := s.Open()
+		wg.Go(func() {
+			for waiting.Err() == nil {
+				_, _, _, err := st.Claim(ctx, only(fmt.Sprint("others-", i)), 1, lease)
+				s.ok(err)
+				st.Wait(waiting, only(fmt.Sprint("others-", i)), 50*time.Second)
+			}
+		})
+	}
+	over, st := make(chan struct{}), s.Open()
+	go func() {
+		defer close(over)
+		for waiting.Err() == nil {
+			es, _, _, err := st.Claim(ctx, only("ours"), 1, lease)
+			if err != nil || len(es) > 0 {
+				s.ok(err)
+				return
+			}
+			st.Wait(waiting, only("ours"), 50*time.Second)
+		}
+	}()
+	s.on("nobody's", "x", s.Now().Add(-time.Second))
+	s.on("ours", "a", s.Now().Add(-time.Second))
+	<-over
+	s.check(waiting.Err() == nil, "whoever can fire it was not woken")
+	cancel()
+}
+
+func unreadable(s *shop) {
+	now := s.Now()
+	for i, text := range []string{"{", "", `{"when":{},"task":{"v":99}}`, `"text"`, "\x00\xff"} {
+		e := &schedule.Entry{ID: schedule.JobID(fmt.Sprint("bad-", i)), Owner: "somebody", Wake: now.Add(-time.Hour), Unreadable: []byte(text)}
+		s.ok(s.Put(ctx, e))
+	}
+	s.put("good", now.Add(-time.Second))
+	page, err := s.List(ctx, "", "", 10)
+	s.ok(err)
+	s.check(len(page) == 6, "listed %v", names(page))
+	es := s.claim(6)
+	s.check(len(es) == 6 && es[5].ID == "good", "claimed %v", names(es))
+	for _, e := range es[:5] {
+		s.is(e.Err, schedule.ErrUnreadable)
+		s.check(e.Unreadable != nil && e.Task == nil && e.Owner == "somebody", "got %+v", e)
+		s.check(near(e.Wake, now.Add(-time.Hour)) && e.Next.Equal(e.Wake), "it is due at %s", e.Next)
+	}
+	s.check(len(s.claim(6)) == 0, "they are leased")
+	es[0].Wake, es[0].Forget = time.Time{}, now.Add(time.Hour)
+	s.ok(s.Settle(ctx, es[:2]))
+	got, err := s.Open().Get(ctx, es[0].ID)
+	s.ok(err)
+	s.is(got.Err, schedule.ErrUnreadable)
+	s.check(string(got.Unreadable) == string(es[0].Unreadable), "the body is %q, and was %q", got.Unreadable, es[0].Unreadable)
+	s.check(got.Wake.IsZero() && !got.Forget.IsZero(), "it wakes at %s and is forgotten at %s", got.Wake, got.Forget)
+	s.check(slices.Equal(names(s.claim(6)), []string{string(es[1].ID)}), "one was settled as due")
 }

@@ -1,0 +1,35 @@
+-- jobs_turns: when each job is looked at next, by what a scheduler must have to fire
+-- it: turn has "needs NUL when NUL ID", with 16 digits of milliseconds, and head the
+-- first time of each needs. alarm has the time of each ID, and place its needs.
+-- KEYS: alarm turn place head
+local stirred = {}
+local function member(needs, at, id) return needs .. '\0' .. string.format('%016.0f', tonumber(at)) .. '\0' .. id end
+-- set has a job looked at at a time; nil: never.
+local function set(id, needs, at)
+  local had = redis.call('ZSCORE', alarm, id)
+  local was = had and redis.call('HGET', place, id)
+  if was then
+    redis.call('ZREM', turn, member(was, had, id))
+    stirred[was] = true
+  end
+  if at then
+    redis.call('ZADD', alarm, at, id)
+    redis.call('HSET', place, id, needs)
+    redis.call('ZADD', turn, 0, member(needs, at, id))
+    stirred[needs] = true
+  else
+    redis.call('ZREM', alarm, id)
+    redis.call('HDEL', place, id)
+  end
+end
+-- heads brings head up to date with what set has done.
+local function heads()
+  for needs in pairs(stirred) do
+    local first = redis.call('ZRANGE', turn, '[' .. needs .. '\0', '(' .. needs .. '\1', 'BYLEX', 'LIMIT', 0, 1)[1]
+    if first then
+      redis.call('ZADD', head, string.format('%.0f', tonumber(string.sub(first, #needs + 2, #needs + 17))), needs)
+    else
+      redis.call('ZREM', head, needs)
+    end
+  end
+end
