@@ -151,6 +151,9 @@ func (s *Jobs) List(_ context.Context, owner string, after schedule.JobID, limit
 	return page, nil
 }
 
+// Now implements schedule.Store.
+func (s *Jobs) Now(context.Context) (time.Time, error) { return s.clock.Now(), nil }
+
 // Claim implements schedule.Store.
 func (s *Jobs) Claim(_ context.Context, can func(schedule.Needs) bool, limit int, lease time.Duration) (due []*schedule.Entry, now time.Time, wait time.Duration, err error) {
 	s.mu.Lock()

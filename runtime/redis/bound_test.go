@@ -106,6 +106,7 @@ func TestACallReturnsWhenItsContextEnds(t *testing.T) {
 				"Get":        func(ctx context.Context) error { _, err := jobs.Get(ctx, "a"); return err },
 				"List":       func(ctx context.Context) error { _, err := jobs.List(ctx, "", "", 5); return err },
 				"Claim":      func(ctx context.Context) error { _, _, _, err := jobs.Claim(ctx, anything, 5, time.Minute); return err },
+				"Now":        func(ctx context.Context) error { _, err := jobs.Now(ctx); return err },
 				"Note":       func(ctx context.Context) error { return jobs.Note(ctx, "a", schedule.Run{}) },
 				"Wait":       func(ctx context.Context) error { jobs.Wait(ctx, anything, time.Hour); return ctx.Err() },
 				"letters":    func(ctx context.Context) error { return letters.Put(ctx, tasks(2)) },

@@ -261,6 +261,19 @@ func (s *jobs) read(ctx context.Context, script *script, args ...any) ([]*schedu
 	return entries(list)
 }
 
+// Now implements schedule.Store.
+func (s *jobs) Now(ctx context.Context) (time.Time, error) {
+	reply, err := s.run(ctx, jobsNow)
+	if err != nil {
+		return time.Time{}, err
+	}
+	list, ok := reply.([]any)
+	if !ok || len(list) != 2 {
+		return time.Time{}, errReply
+	}
+	return serverTime(list)
+}
+
 // headPage is how many needs are read at a time.
 const headPage = 256
 

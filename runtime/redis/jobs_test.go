@@ -36,6 +36,8 @@ func workJobs(t *testing.T, p *Provider) {
 	require.NoError(t, s.Put(ctx, e))
 	require.NoError(t, s.Note(ctx, "a", schedule.Run{TaskID: "t"}))
 	s.Wait(ctx, anything, time.Minute) // it is due
+	_, err := s.Now(ctx)
+	require.NoError(t, err)
 	due, _, _, err := s.Claim(ctx, anything, 10, time.Minute)
 	require.NoError(t, err)
 	require.Len(t, due, 1)

@@ -74,6 +74,7 @@ var (
 	jobsList  = loadFor(jobKeyNames[:], "jobs_list")
 	jobsClaim = loadFor(jobKeyNames[:], "jobs_claim")
 	jobsHeads = loadFor(jobKeyNames[:], "jobs_heads")
+	jobsNow   = loadFor(jobKeyNames[:], "jobs_now")
 	jobsPass  = loadFor(jobKeyNames[:], "jobs_pass")
 	jobsNote  = loadFor(jobKeyNames[:], "jobs_note")
 

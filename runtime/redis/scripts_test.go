@@ -21,7 +21,7 @@ func every() map[string]*script {
 			all[fmt.Sprintf("%s (%s)", s.name, k)] = s
 		}
 	}
-	for _, s := range []*script{jobsPut, jobsGet, jobsList, jobsClaim, jobsHeads, jobsPass, jobsNote, lettersPut, lettersGet, lettersList, lettersDelete, lettersSwap, resultPut, resultForget, poke} {
+	for _, s := range []*script{jobsPut, jobsGet, jobsList, jobsClaim, jobsHeads, jobsPass, jobsNow, jobsNote, lettersPut, lettersGet, lettersList, lettersDelete, lettersSwap, resultPut, resultForget, poke} {
 		all[s.name] = s
 	}
 	return all

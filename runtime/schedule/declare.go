@@ -18,6 +18,10 @@ type Changes struct {
 	// TakenOver are the jobs that others had declared, or that had another ID. One
 	// that changes as well is in Changed too.
 	TakenOver []Takeover
+	// Differences say in what those in Changed differ, and Lost what goes with those in
+	// Removed. See Explain.
+	Differences []Difference
+	Lost        []Loss
 }
 
 // A Takeover is a job that is declared by another owner from now on, or under
@@ -242,12 +246,12 @@ func (r *reconciler) declare(ctx context.Context, job *declaredJob) error {
 		return errors.Join(r.retire(ctx, before, job.ID), r.change(ctx, &have, job.Job))
 	case len(before) > 0:
 		if before[0].differs(&job.Job) {
-			r.changes.Changed = append(r.changes.Changed, job.ID)
+			r.changed(&before[0], &job.Job)
 		}
 		err := r.retire(ctx, before[1:], job.ID)
 		return errors.Join(err, r.takeOver(ctx, &before[0], job.Job, ok))
 	case ok:
-		r.changes.Changed = append(r.changes.Changed, job.ID)
+		r.changed(&have, &job.Job)
 		return r.do(func() error { return r.revive(ctx, job.Job) })
 	}
 	r.changes.Added = append(r.changes.Added, job.ID)
@@ -298,14 +302,14 @@ func (r *reconciler) change(ctx context.Context, have *Status, job Job) error {
 		r.changes.TakenOver = append(r.changes.TakenOver, Takeover{job.ID, have.ID, have.Owner})
 	}
 	if differs {
-		r.changes.Changed = append(r.changes.Changed, job.ID)
+		r.changed(have, &job)
 	}
 	c := Change{Owner: r.owner}
 	if differs {
 		c.Task, c.Overlap, c.amend = job.Task, job.overlap(), job.amend
 	}
 	if !have.When.Equal(job.When) {
-		c.When = job.When
+		c.When, c.declared = job.When, true
 	}
 	if !differs && (!moved || have.Next.IsZero()) {
 		return nil
@@ -323,7 +327,7 @@ func (r *reconciler) add(ctx context.Context, job Job) error {
 
 // revive has a job that was cancelled be due again.
 func (r *reconciler) revive(ctx context.Context, job Job) error {
-	return r.in.Modify(ctx, job.ID, Change{When: job.When, Task: job.Task, Overlap: job.overlap(), Owner: r.owner, amend: job.amend})
+	return r.in.Modify(ctx, job.ID, Change{When: job.When, declared: true, Task: job.Task, Overlap: job.overlap(), Owner: r.owner, amend: job.amend})
 }
 
 // A relay is a Scheduler that can have a job go on under another ID. A Service is
@@ -383,7 +387,7 @@ func (r *reconciler) remove(ctx context.Context) error {
 		if st.State == Cancelled || st.Next.IsZero() || !slices.Contains(r.owners(), st.Owner) {
 			continue
 		}
-		r.changes.Removed = append(r.changes.Removed, id)
+		r.removed(&st)
 		errs = append(errs, r.do(func() error { return r.in.Cancel(ctx, id) }))
 	}
 	return errors.Join(errs...)

@@ -27,7 +27,7 @@ func (s *Service) handOver(ctx context.Context, from JobID, job Job) error {
 	if err := s.check(e); err != nil {
 		return err
 	}
-	if _, err := job.When.fixed(s.m.Now()); err != nil {
+	if err := job.When.checkRecurring(); err != nil {
 		return err
 	}
 	old, err := s.retire(ctx, from, job.ID)
@@ -46,8 +46,12 @@ func (s *Service) handOver(ctx context.Context, from JobID, job Job) error {
 
 // retire ends a job that goes on as another one.
 func (s *Service) retire(ctx context.Context, id, to JobID) (*Entry, error) {
+	now, err := s.now(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var old *Entry
-	err := modify(ctx, s.store, id, func(e *Entry) error {
+	err = modify(ctx, s.store, id, func(e *Entry) error {
 		old = e
 		switch {
 		case e.State == Cancelled && e.Handed != nil && e.Handed.To == to:
@@ -55,7 +59,6 @@ func (s *Service) retire(ctx context.Context, id, to JobID) (*Entry, error) {
 		case e.State == Cancelled:
 			return errHandedOver
 		}
-		now := s.m.Now()
 		e.Handed = &Handover{To: to, Next: e.Next, State: e.State}
 		e.State, e.UpdatedAt = Cancelled, now
 		s.end(e, now)
@@ -69,7 +72,11 @@ func (s *Service) retire(ctx context.Context, id, to JobID) (*Entry, error) {
 
 // carryOn writes what a job goes on as, with the declared task in e.
 func (s *Service) carryOn(ctx context.Context, old, e *Entry, when When) error {
-	task, overlap, now := e.Task, e.Overlap, s.m.Now()
+	now, err := s.now(ctx)
+	if err != nil {
+		return err
+	}
+	task, overlap := e.Task, e.Overlap
 	e.Body = old.Clone().Body
 	task.Metadata = maps.Clone(old.Task.Metadata) // no declaration says any
 	e.Task, e.Overlap, e.UpdatedAt = task, overlap, now
@@ -80,7 +87,7 @@ func (s *Service) carryOn(ctx context.Context, old, e *Entry, when When) error {
 	e.State, e.Next = old.Handed.State, old.Handed.Next
 	e.rearm()
 	if !when.Equal(old.When) || e.Next.IsZero() {
-		if err := s.retime(e, when, now); err != nil {
+		if err := s.redeclare(e, when, now); err != nil {
 			return err
 		}
 	}

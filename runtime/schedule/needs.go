@@ -81,7 +81,7 @@ func (s *Service) hasZone(name string) bool {
 // lacks says what this scheduler lacks to fire a job that nobody has fired in time, for
 // Status; nil where it has it all.
 func (s *Service) lacks(e *Entry) error {
-	if e.Wake.IsZero() || s.m.Now().Sub(e.Wake) <= s.cfg.MissedAfter {
+	if e.Wake.IsZero() || s.m.Now().Add(-s.Skew()).Sub(e.Wake) <= s.cfg.MissedAfter {
 		return nil
 	}
 	n := e.Needs()

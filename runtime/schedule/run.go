@@ -95,8 +95,12 @@ func (s *Service) fireBatch(ctx context.Context) (n int, wait time.Duration, err
 	if errors.Is(err, runtime.ErrClosed) {
 		return 0, 0, fmt.Errorf("%w: %w", errStoreClosed, err)
 	}
-	if err != nil || len(due) == 0 {
+	if err != nil {
 		return 0, wait, err
+	}
+	s.measure(now)
+	if len(due) == 0 {
+		return 0, wait, nil
 	}
 	// What was claimed is finished, whatever becomes of ctx: a stop leaves nothing
 	// to be waited for. The lease bounds it.

@@ -45,6 +45,7 @@ type Service struct {
 	store Store
 	m     *runtime.Manager
 	cfg   Config
+	skew  atomic.Int64 // nanoseconds; see Skew
 	pace  atomic.Int64 // tasks that are enqueued at a time when jobs are fired
 	zones struct {     // that jobs need
 		mu   sync.Mutex
@@ -56,8 +57,8 @@ var _ Scheduler = (*Service)(nil)
 
 // New returns a service that keeps jobs in store and enqueues their tasks on the
 // queues of m, through its middleware. Where m has sealers (a key ring in its
-// middleware; see runtime.ManagerConfig) payloads are sealed in the store. Times of new jobs are by m's clock, firing
-// is by the store's.
+// middleware; see runtime.ManagerConfig) payloads are sealed in the store. All times are by the
+// store's clock; see Skew.
 func New(store Store, m *runtime.Manager, cfg Config) *Service {
 	if cfg.MissedAfter == 0 {
 		cfg.MissedAfter = DefaultMissedAfter
@@ -78,7 +79,10 @@ func (s *Service) log() *slog.Logger { return cmp.Or(s.cfg.Logger, slog.Default(
 
 // Schedule implements Scheduler.
 func (s *Service) Schedule(ctx context.Context, job Job) (JobID, error) {
-	now := s.m.Now()
+	now, err := s.now(ctx)
+	if err != nil {
+		return "", fmt.Errorf("schedule a job: %w", err)
+	}
 	e := &Entry{ID: job.ID, Owner: job.Owner}
 	if e.ID == "" {
 		e.ID = JobID(uuid.Must(uuid.NewV7()).String())
@@ -98,7 +102,7 @@ func (s *Service) Schedule(ctx context.Context, job Job) (JobID, error) {
 		e.Task.ID = string(e.ID) // each firing has another
 		e.Task.ScheduledFor = time.Time{}
 	}
-	err := s.check(e)
+	err = s.check(e)
 	if err == nil {
 		err = s.retime(e, job.When, now)
 	}
@@ -156,7 +160,36 @@ func (s *Service) retime(e *Entry, w When, now time.Time) error {
 	if e.State == Cancelled || e.State == Missing {
 		e.State = Scheduled
 	}
-	e.Forget, e.Handed = time.Time{}, nil
+	e.Forget, e.Handed, e.Was = time.Time{}, nil, time.Time{}
+	e.rearm()
+	return nil
+}
+
+// redeclare is retime for a declaration. Versions of a program that declare a job in turn
+// keep it from no firing: one that is due by now stays due, and so does the next one of a
+// job that gets an interval. One that goes on after it was cancelled, with the schedule that
+// it had, has the times that it had, and the firing that came last meanwhile.
+func (s *Service) redeclare(e *Entry, w When, now time.Time) error {
+	before, was, same := e.Next, e.Was, w.Equal(e.When)
+	if err := s.retime(e, w, now); err != nil {
+		return err
+	}
+	times, err := w.timetable()
+	if err != nil {
+		return err
+	}
+	interval := times.every() > 0
+	if before.IsZero() && same && !was.IsZero() {
+		switch {
+		case times.next(was).After(now):
+			before = was
+		case interval:
+			before, _ = times.skip(was, now)
+		}
+	}
+	if !before.IsZero() && (!before.After(now) || interval && before.Before(e.Next)) {
+		e.Next = before
+	}
 	e.rearm()
 	return nil
 }
@@ -179,8 +212,12 @@ func (s *Service) end(e *Entry, now time.Time) {
 
 // Cancel implements Scheduler.
 func (s *Service) Cancel(ctx context.Context, id JobID) error {
+	now, err := s.now(ctx)
+	if err != nil {
+		return fmt.Errorf("cancel: %w", err)
+	}
 	var left *Entry // whose task is to be had back
-	err := modify(ctx, s.store, id, func(e *Entry) error {
+	err = modify(ctx, s.store, id, func(e *Entry) error {
 		st := e.status()
 		if left = nil; st.State == Enqueued || st.State == Failed {
 			left = e
@@ -193,7 +230,9 @@ func (s *Service) Cancel(ctx context.Context, id JobID) error {
 				return fmt.Errorf("%w: its task is on queue %q, which cannot give it back", ErrJobEnded, e.Task.Queue)
 			}
 		}
-		now := s.m.Now()
+		if !e.Next.IsZero() {
+			e.Was = e.Next
+		}
 		e.State, e.UpdatedAt = Cancelled, now
 		s.end(e, now)
 		return nil
@@ -226,7 +265,11 @@ func (s *Service) canCancel(e *Entry) bool {
 
 // Modify implements Scheduler.
 func (s *Service) Modify(ctx context.Context, id JobID, change Change) error {
-	err := modify(ctx, s.store, id, func(e *Entry) error {
+	now, err := s.now(ctx)
+	if err != nil {
+		return fmt.Errorf("modify: %w", err)
+	}
+	err = modify(ctx, s.store, id, func(e *Entry) error {
 		whole := change.Task != nil && !change.When.IsZero() // nothing of the job that is there is asked for
 		if e.Unreadable != nil && !whole {
 			return e.Err
@@ -234,7 +277,6 @@ func (s *Service) Modify(ctx context.Context, id JobID, change Change) error {
 		if e.ended() && change.When.IsZero() {
 			return fmt.Errorf("%w: say when it is to be due again, or schedule a new one", ErrJobEnded)
 		}
-		now := s.m.Now()
 		if e.Unreadable != nil {
 			e.renew(now)
 		}
@@ -252,6 +294,9 @@ func (s *Service) Modify(ctx context.Context, id JobID, change Change) error {
 		if change.When.IsZero() {
 			e.rearm()
 			return nil
+		}
+		if change.declared {
+			return s.redeclare(e, change.When, now)
 		}
 		return s.retime(e, change.When, now)
 	})
@@ -302,6 +347,10 @@ func (s *Service) Pause(ctx context.Context, id JobID) error { return s.pause(ct
 func (s *Service) Resume(ctx context.Context, id JobID) error { return s.pause(ctx, id, false) }
 
 func (s *Service) pause(ctx context.Context, id JobID, paused bool) error {
+	now, err := s.now(ctx)
+	if err != nil {
+		return fmt.Errorf("job %s: %w", id, err)
+	}
 	return modify(ctx, s.store, id, func(e *Entry) error {
 		if e.Unreadable != nil {
 			return e.Err
@@ -309,7 +358,7 @@ func (s *Service) pause(ctx context.Context, id JobID, paused bool) error {
 		if e.ended() {
 			return fmt.Errorf("it cannot be paused or resumed: %w", ErrJobEnded)
 		}
-		e.Paused, e.UpdatedAt = paused, s.m.Now()
+		e.Paused, e.UpdatedAt = paused, now
 		e.rearm()
 		return nil
 	})
@@ -321,10 +370,13 @@ func (s *Service) RunNow(ctx context.Context, id JobID) (string, error) {
 	if err == nil {
 		err = e.Err
 	}
+	var now time.Time
+	if err == nil {
+		now, err = s.now(ctx)
+	}
 	if err != nil {
 		return "", fmt.Errorf("run job now: %w", err)
 	}
-	now := s.m.Now()
 	t, err := s.task(e, e.taskID(fmt.Sprint("now ", uuid.New()), now), now, now)
 	if err != nil {
 		return "", fmt.Errorf("run job %s now: %w", id, err)

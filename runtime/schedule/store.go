@@ -40,6 +40,9 @@ type Store interface {
 	// of this firing or an earlier one. It changes no version. A job that is not
 	// there any more is no error.
 	Note(ctx context.Context, id JobID, run Run) error
+	// Now is the time on the store's clock, by which entries become due. A store without a
+	// clock of its own has that of its process.
+	Now(ctx context.Context) (time.Time, error)
 	// Wait returns when an entry whose needs the caller can meet may have become due
 	// earlier than Claim said, when d is over, or when ctx ends. Of several that can
 	// meet them, one is enough to be told.
@@ -81,6 +84,7 @@ type Body struct {
 	Last      Run           `json:"last,omitzero"`
 	Failures  int           `json:"failures,omitempty"` // tries in a row to enqueue what is due
 	Error     string        `json:"error,omitempty"`
+	Was       time.Time     `json:"was,omitzero"` // Next of a job that was cancelled, for when it is declared again
 	CreatedAt time.Time     `json:"created_at"`
 	UpdatedAt time.Time     `json:"updated_at"`
 	// Seed is the ID that the job's firings are told by where that is not its own:

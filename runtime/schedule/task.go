@@ -20,6 +20,9 @@ func (s *Service) task(e *Entry, id string, at, now time.Time) (*runtime.Task, e
 	}
 	t := plain.Clone()
 	t.ID, t.CreatedAt, t.ScheduledFor = id, now, e.dueAt(at)
+	if t.ScheduledFor.Before(now) {
+		t.ScheduledFor = now // it has not waited on the queue since: see QueueConfig.Retention
+	}
 	if t.Metadata == nil {
 		t.Metadata = make(map[string]string, 2)
 	}

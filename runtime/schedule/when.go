@@ -172,10 +172,7 @@ func (t timetable) first(now time.Time) time.Time {
 // how many it passed: of a cron expression 1 where there are any, for nobody counts
 // those.
 func (t timetable) skip(at, to time.Time) (time.Time, int64) {
-	every := t.when.every
-	if t.when.cron != "" {
-		every = t.cron.Every()
-	}
+	every := t.every()
 	if !at.Before(to) {
 		return at, 0
 	}
@@ -188,6 +185,14 @@ func (t timetable) skip(at, to time.Time) (time.Time, int64) {
 		at, passed = at.Add(n*every), passed+int64(n)
 	}
 	return at, passed
+}
+
+// every is the period of an interval, and 0 for all else.
+func (t timetable) every() time.Duration {
+	if t.when.cron != "" {
+		return t.cron.Every()
+	}
+	return t.when.every
 }
 
 // next is the time after one of its times; zero after the last.

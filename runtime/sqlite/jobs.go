@@ -231,6 +231,9 @@ func firstOf(all []head, can func(schedule.Needs) bool) (first int64) {
 	return first
 }
 
+// Now implements schedule.Store: the file has no clock but that of its processes.
+func (s *jobs) Now(context.Context) (time.Time, error) { return s.p.clock.Now(), nil }
+
 // Claim implements schedule.Store.
 func (s *jobs) Claim(ctx context.Context, can func(schedule.Needs) bool, limit int, lease time.Duration) (due []*schedule.Entry, now time.Time, wait time.Duration, err error) {
 	// Most of the time nothing is due: that takes no write lock.

@@ -46,6 +46,7 @@ func Run(t *testing.T, make func(tb testing.TB) Place) {
 		"any date is kept in its place":                      dates,
 		"a put wakes who waits":                              wakes,
 		"many who claim at once share the entries":           shares,
+		"the store tells the time that it goes by":           clocks,
 		"only what the caller can fire is claimed":           needs,
 		"of many needs the most overdue come first":          manyNeeds,
 		"who can fire it is woken by a put":                  wakesWhoCan,
@@ -76,6 +77,9 @@ type shop struct {
 
 var ctx = context.Background()
 
+// Now is the time on the store's clock, as its place has it.
+func (s *shop) Now() time.Time { return s.Place.Now() }
+
 func (s *shop) check(ok bool, format string, args ...any) {
 	s.Helper()
 	if !ok {
@@ -100,7 +104,7 @@ func (s *shop) entry(id string, wake time.Time) *schedule.Entry {
 		Body: schedule.Body{
 			Seed: "seed", Handed: &schedule.Handover{To: "b", Next: now, State: schedule.Enqueued},
 			When: schedule.Cron("0 6 * * *", "Europe/Berlin"), Overlap: schedule.AllowOverlap, Missed: schedule.FireAll, MaxMissed: 7,
-			Jitter: time.Minute, State: schedule.Scheduled, Next: wake, CreatedAt: now, UpdatedAt: now, Fired: 3, Skipped: 2,
+			Jitter: time.Minute, State: schedule.Scheduled, Next: wake, Was: now, CreatedAt: now, UpdatedAt: now, Fired: 3, Skipped: 2,
 			Last: schedule.Run{TaskID: "last", Due: now, State: schedule.Enqueued}, Error: "it’s full", Failures: 1,
 			Task: &runtime.Task{ID: id, Type: "report", Queue: "q", Payload: []byte(`{"text":"ü\u0000"}`), CreatedAt: now, Metadata: map[string]string{"k": "v"}},
 		},
@@ -456,6 +460,20 @@ func shares(s *shop) {
 	s.check(len(seen) == n, "%d of %d were claimed", len(seen), n)
 	for id, times := range seen {
 		s.check(times == 1, "%s was claimed %d times", id, times)
+	}
+}
+
+func clocks(s *shop) {
+	for range 3 {
+		before := s.Now().Add(-time.Millisecond)
+		now, err := s.Open().Now(ctx)
+		s.ok(err)
+		_, claimed, _, err := s.Claim(ctx, all, 1, lease)
+		s.ok(err)
+		after := s.Now().Add(time.Millisecond)
+		s.check(!now.Before(before) && !claimed.Before(now.Add(-time.Millisecond)) && !after.Before(claimed),
+			"it was %s, then %s by Now and %s by Claim, then %s", before, now, claimed, after)
+		s.Pass(lease)
 	}
 }
 

@@ -1,0 +1,7 @@
+-- jobs_now tells the time.
+-- KEYS: version
+-- USES: clock
+-- ARGV:
+-- Returns: {seconds and microseconds of the server's time}
+-- Cost: one O(1) command.
+return {stamp[1], stamp[2]}

@@ -1,0 +1,119 @@
+package schedule
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// A Difference is one thing in which a job is not what is declared.
+type Difference struct {
+	ID      JobID
+	What    string // when, queue, timeout and the like
+	Was, Is string // empty for a payload and what is made of it, which may hold secrets
+}
+
+// A Loss is what goes with a job that is no longer declared.
+type Loss struct {
+	ID     JobID
+	Due    time.Time // the firing that does not come
+	TaskID string    // of a task that is taken off its queue, where the queue can do that; empty: none
+}
+
+// Explain lists the changes as String does, and below each job what differs and what is
+// lost: what a deploy would do, in a dry run.
+func (c Changes) Explain() string {
+	var lines strings.Builder
+	for line := range strings.Lines(c.String()) {
+		lines.WriteString(line)
+		mark, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		switch mark {
+		case "~":
+			for _, d := range c.Differences {
+				if string(d.ID) == rest {
+					fmt.Fprintf(&lines, "    %s\n", d)
+				}
+			}
+		case "-":
+			for _, l := range c.Lost {
+				if string(l.ID) == rest {
+					fmt.Fprintf(&lines, "    %s\n", l)
+				}
+			}
+		}
+	}
+	return lines.String()
+}
+
+// String is "what: was → is".
+func (d Difference) String() string {
+	if d.Was == "" && d.Is == "" {
+		return d.What + " differs"
+	}
+	return fmt.Sprintf("%s: %s → %s", d.What, d.Was, d.Is)
+}
+
+// String says what does not come.
+func (l Loss) String() string {
+	s := "does not fire at " + l.Due.UTC().Format(time.RFC3339)
+	if l.TaskID != "" {
+		s += ", and its task " + l.TaskID + " is taken off the queue"
+	}
+	return s
+}
+
+// changed notes a job that is to be what is declared.
+func (r *reconciler) changed(have *Status, job *Job) {
+	r.changes.Changed = append(r.changes.Changed, job.ID)
+	for _, d := range have.differences(job) {
+		d.ID = job.ID
+		r.changes.Differences = append(r.changes.Differences, d)
+	}
+}
+
+// removed notes a job that is no longer declared.
+func (r *reconciler) removed(st *Status) {
+	r.changes.Removed = append(r.changes.Removed, st.ID)
+	loss := Loss{ID: st.ID, Due: st.Next}
+	if st.State == Enqueued || st.State == Failed {
+		loss.TaskID = st.Last.TaskID
+	}
+	r.changes.Lost = append(r.changes.Lost, loss)
+}
+
+// differences lists in what a job is not what is declared.
+func (s *Status) differences(job *Job) (all []Difference) {
+	if s.State == Cancelled || s.State == Unreadable {
+		return []Difference{{What: "state", Was: string(s.State), Is: string(Scheduled)}}
+	}
+	differ := func(what string, was, is any) {
+		if a, b := fmt.Sprint(was), fmt.Sprint(is); a != b {
+			all = append(all, Difference{What: what, Was: orNone(a), Is: orNone(b)})
+		}
+	}
+	a, b := s.Task, job.Task
+	differ("when", s.When, job.When)
+	differ("overlap", s.Overlap, job.overlap())
+	differ("type", a.Type, b.Type)
+	differ("queue", a.Queue, b.Queue)
+	differ("priority", a.Priority, b.Priority)
+	differ("timeout", a.Timeout, b.Timeout)
+	differ("retries", a.MaxRetries, b.MaxRetries)
+	differ("unique for", a.UniqueFor, b.UniqueFor)
+	differ("schema version", a.SchemaVersion, b.SchemaVersion)
+	if a.UniqueKey != b.UniqueKey {
+		all = append(all, Difference{What: "unique key"})
+	}
+	if !bytes.Equal(a.Payload, b.Payload) {
+		all = append(all, Difference{What: "payload"})
+	}
+	return all
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
