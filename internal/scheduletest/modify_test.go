@@ -20,10 +20,11 @@ import (
 type bench struct {
 	*testing.T
 	*schedule.Service
-	store schedule.Store
-	m     *runtime.Manager
-	pool  *runtime.Pool
-	fail  bool // what the handler does
+	provider runtime.Provider
+	store    schedule.Store
+	m        *runtime.Manager
+	pool     *runtime.Pool
+	fail     bool // what the handler does
 }
 
 // onStores runs a test on each store of jobs.
@@ -47,7 +48,7 @@ func newBench(t *testing.T, p runtime.Provider, store schedule.Store) *bench {
 	m := runtime.NewManager(runtime.ManagerConfig{})
 	require.NoError(t, m.Open(ctx, p, runtime.QueueConfig{Name: "fast"}, runtime.QueueConfig{Name: "slow"}))
 	t.Cleanup(func() { require.NoError(t, errors.Join(m.Close(), p.Close())) })
-	b := &bench{T: t, Service: schedule.New(store, m, schedule.Config{}), store: store, m: m}
+	b := &bench{T: t, provider: p, Service: schedule.New(store, m, schedule.Config{}), store: store, m: m}
 	r := runtime.NewRouter()
 	r.Use(schedule.Track(store, "worker", nil))
 	r.Handle(runtime.Policy{Type: "report", Queue: "fast"}, runtime.HandlerFunc(func(context.Context, *runtime.Task) error {

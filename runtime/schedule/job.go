@@ -120,8 +120,8 @@ type Change struct {
 	Jitter    *time.Duration
 	Owner     string // who declares the job from now on
 
-	declared bool // When is that of a declaration, by which times go on: see redeclare
-	amend func(have *runtime.Task) (*runtime.Task, error) // makes Task of the one that is there; nil: Task it is
+	declared bool                                            // When is that of a declaration, by which times go on: see redeclare
+	amend    func(have *runtime.Task) (*runtime.Task, error) // makes Task of the one that is there; nil: Task it is
 }
 
 // State is where a job stands.

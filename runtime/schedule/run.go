@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -28,6 +29,12 @@ const (
 // nil. While the store is away or full it tries on, after pauses that grow from 100
 // milliseconds to 10 seconds. When the store is closed it logs that and returns nil.
 func (s *Service) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	if now, err := s.now(ctx); err == nil { // else the loop says it
+		// A process that is not there any more may have had a wrong clock.
+		wg.Go(func() { s.wakeSilenced(ctx, now, false) })
+	}
 	failures := 0
 	for ctx.Err() == nil {
 		_, wait, err := s.fireBatch(ctx)
@@ -99,6 +106,7 @@ func (s *Service) fireBatch(ctx context.Context) (n int, wait time.Duration, err
 		return 0, wait, err
 	}
 	s.measure(now)
+	defer s.watch(ctx, now)
 	if len(due) == 0 {
 		return 0, wait, nil
 	}

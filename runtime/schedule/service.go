@@ -45,6 +45,7 @@ type Service struct {
 	store Store
 	m     *runtime.Manager
 	cfg   Config
+	read  atomic.Pointer[reading]
 	skew  atomic.Int64 // nanoseconds; see Skew
 	pace  atomic.Int64 // tasks that are enqueued at a time when jobs are fired
 	zones struct {     // that jobs need
