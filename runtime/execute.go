@@ -23,7 +23,7 @@ type worker struct {
 	contexts []taskContext
 }
 
-const contextsAtATime = 17 // of 120 bytes fill one of the allocator's sizes, 2 KiB
+const contextsAtATime = 16 // of 128 bytes fill one of the allocator's sizes, 2 KiB
 
 // errNoOutcome: see Goexit in package runtime of the standard library, and
 // FailNow in testing.
@@ -225,7 +225,7 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 			w.store(it, c.policy, nil, t.Metadata[MetaFailureReason])
 		}
 		if hook := p.routing.onDead[c.policy.Type]; hook != nil {
-			w.mourn(it, hook, c.policy, err)
+			w.mourn(it, c, hook, err)
 		}
 	}
 	if it.d.Delay > 0 && it.lane().cfg.Retention > 0 {
@@ -238,9 +238,13 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 }
 
 // mourn calls a hook for a task that dies.
-func (w *worker) mourn(it *item, hook DeadHook, policy *Policy, cause error) {
+func (w *worker) mourn(it *item, c *taskContext, hook DeadHook, cause error) {
 	ctx, cancel := context.WithTimeout(w.s.base, it.lane().lease)
 	defer cancel()
+	info := c.info
+	info.Task = c.dead(it.d.Task)
+	info.Deadline, _ = ctx.Deadline()
+	ctx = context.WithValue(ctx, runKey{}, &run{info: info, policy: c.policy})
 	var err error
 	func() {
 		defer func() {
@@ -248,13 +252,24 @@ func (w *worker) mourn(it *item, hook DeadHook, policy *Policy, cause error) {
 				err = panicked(v)
 			}
 		}()
-		if err = hook(ctx, it.d.Task, cause); err != nil {
+		if err = hook(ctx, info.Task, cause); err != nil {
 			_ = err.Error() // of a nil pointer it panics: here, where that is caught
 		}
 	}()
 	if err != nil {
-		w.logHook(it, policy, err)
+		w.logHook(it, c.policy, err)
 	}
+}
+
+// dead is a task that dies, with the payload that came through the middleware.
+func (c *taskContext) dead(t *Task) *Task {
+	plain := c.plain.Load()
+	if plain == nil || plain == t {
+		return t
+	}
+	d := *t
+	d.Payload, d.Encoding = plain.Payload, plain.Encoding
+	return &d
 }
 
 // origin is the queue that a task dies on. On a dead letter queue that is the one

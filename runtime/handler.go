@@ -55,10 +55,13 @@ type run struct {
 	refused error
 }
 
-type runKey struct{}
+type (
+	runKey   struct{} // of a *run
+	plainKey struct{} // of taskContext.plain
+)
 
-// TaskFromContext returns the task that the context's handler runs, and false
-// outside of a handler.
+// TaskFromContext returns the task that the context's handler runs, or of whose death
+// its DeadHook is told, and false elsewhere.
 func TaskFromContext(ctx context.Context) (TaskInfo, bool) {
 	if r, ok := ctx.Value(runKey{}).(*run); ok {
 		return r.info, true

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,6 +18,9 @@ import (
 type taskContext struct {
 	run
 	base *context.Context // the values that handlers see; it never ends
+	// plain is the task as it came through the middleware, for a DeadHook. Middleware
+	// may run what it wraps in a goroutine that it leaves behind.
+	plain atomic.Pointer[Task]
 
 	mu    sync.Mutex
 	cause error     // set when the run was cancelled or is over
@@ -48,8 +52,11 @@ func (c *taskContext) Err() error {
 }
 
 func (c *taskContext) Value(key any) any {
-	if _, ok := key.(runKey); ok {
+	switch key.(type) {
+	case runKey:
 		return &c.run
+	case plainKey:
+		return &c.plain
 	}
 	if std := c.ended(); std != nil {
 		return std.Value(key)

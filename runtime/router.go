@@ -111,7 +111,9 @@ func (r *Router) wrong(format string, args ...any) {
 
 // A DeadHook is told of a task that dies: cause is the error of its last run, or
 // why it was not run at all. The task says the rest in its metadata (MetaAttempts
-// and so on) and is the hook's to read, not to change.
+// and so on) and is the hook's to read, not to change. Its payload is as the handler
+// has it: decrypted and decompressed by the middleware, or, where that refused the
+// task, as it was on the queue, which Task.Encoding shows.
 type DeadHook func(ctx context.Context, t *Task, cause error) error
 
 // OnDead has hook called whenever a task of the given type, or of one of its
@@ -123,8 +125,9 @@ type DeadHook func(ctx context.Context, t *Task, cause error) error
 // process dies between the two or the lease is lost. It runs on the worker, under
 // the task's lease, and its context ends after the time of one lease. What it
 // returns, or panics with, is logged, and changes nothing: the task is dead either
-// way. Tasks that a provider buries by itself, because nobody can decode them, have
-// no hook.
+// way. TaskFromContext has the task in the hook, too. Tasks that a provider buries by
+// itself, because nobody can decode them, have no hook. Generated OnDead… functions
+// give a hook the decoded payload; see the function [OnDead].
 func (r *Router) OnDead(taskType string, hook DeadHook) {
 	r.register(fmt.Sprintf("the hook for dead tasks of type %q", taskType), func() {
 		switch {
@@ -228,4 +231,23 @@ func RegisterWithResult[T, R any](r *Router, spec *Spec[T], handle func(context.
 		}
 		return SetResult(ctx, data)
 	}))
+}
+
+// OnDead is [Router.OnDead] for a hook that is given what the handler is given: the
+// payload, decrypted and decoded. The task itself is in TaskFromContext. For a payload
+// that no handler would be given (it cannot be decrypted or decoded, or Validate
+// refuses it) the hook is not called, which is logged; Router.OnDead is told of those,
+// too. Generated code calls it.
+func OnDead[T any](r *Router, spec *Spec[T], hook func(ctx context.Context, payload T, cause error) error) {
+	if hook == nil {
+		r.OnDead(spec.Type, nil)
+		return
+	}
+	r.OnDead(spec.Type, func(ctx context.Context, t *Task, cause error) error {
+		payload, err := spec.Decode(t)
+		if err != nil {
+			return fmt.Errorf("it was not called: %w", err)
+		}
+		return hook(ctx, payload, cause)
+	})
 }

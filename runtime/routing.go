@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"sync/atomic"
 )
 
 // A routing is a router as it was when a pool was made of it: the pool's own, so
@@ -58,6 +59,11 @@ func (r *Router) missed(x *routing) error {
 // panics comes out of it as an error, so that middleware sees every task end in
 // the same way.
 func (x *routing) dispatch(ctx context.Context, t *Task) (err error) {
+	if len(x.onDead) > 0 {
+		if plain, ok := ctx.Value(plainKey{}).(*atomic.Pointer[Task]); ok {
+			plain.Store(t)
+		}
+	}
 	if running, ok := ctx.Value(runKey{}).(*run); ok && running.refused != nil {
 		return running.refused
 	}

@@ -6,6 +6,7 @@ package runtime
 const (
 	GeneratedCodeVersion1                    = true
 	GeneratedCodeVersion2_missing_run_go_get = true
+	GeneratedCodeVersion3_missing_run_go_get = true
 )
 
 // String and Error are the predeclared types, for generated code in packages

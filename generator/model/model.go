@@ -307,7 +307,7 @@ func (t *Task) Jobs() bool { return t.Schedule != nil || t.Schedulable }
 func (t *Task) Symbols() []string {
 	names := []string{
 		"Type" + t.Base, t.Base + "Spec", "Enqueue" + t.Base, "Enqueue" + t.Base + "Batch",
-		t.Base + "Handler", t.Base + "HandlerFunc", "Register" + t.Base,
+		t.Base + "Handler", t.Base + "HandlerFunc", "Register" + t.Base, "OnDead" + t.Base,
 	}
 	if t.Jobs() {
 		names = append(names, "Schedule"+t.Base, "Modify"+t.Base)

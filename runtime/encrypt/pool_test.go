@@ -185,3 +185,50 @@ func TestEncodingVectors(t *testing.T) {
 		})
 	}
 }
+
+// A hook for dead tasks reads what the handler does, and what dies stays encrypted.
+func TestAHookForDeadTasksIsGivenTheDecryptedPayload(t *testing.T) {
+	ring := newRing(t, "k", map[string][]byte{"k": newKey(t)})
+	c, err := compress.New(compress.Config{})
+	require.NoError(t, err)
+	secret := strings.Repeat("hunter2 ", 1000)
+	for _, typed := range []bool{true, false} {
+		provider := memory.New()
+		defer provider.Close()
+		m := runtime.NewManager(runtime.ManagerConfig{Middleware: []runtime.EnqueueMiddleware{c.Enqueue, ring.Enqueue}})
+		require.NoError(t, m.Open(t.Context(), provider, runtime.QueueConfig{Name: "q"}))
+		router := runtime.NewRouter()
+		router.Use(ring.Handle, c.Handle)
+		spec := charges()
+		runtime.Register(router, spec, func(context.Context, string) error { return runtime.Skip(nil) })
+		var told []string
+		if typed {
+			runtime.OnDead(router, spec, func(_ context.Context, got string, _ error) error {
+				told = append(told, got)
+				return nil
+			})
+		} else {
+			router.OnDead(spec.Type, func(_ context.Context, got *runtime.Task, _ error) error {
+				assert.Empty(t, got.Encoding)
+				var text string
+				assert.NoError(t, json.Unmarshal(got.Payload, &text))
+				told = append(told, text)
+				return nil
+			})
+		}
+		pool, err := runtime.NewPool(m, router, runtime.PoolConfig{Workers: 1, Logger: slog.New(slog.DiscardHandler)})
+		require.NoError(t, err)
+		_, err = runtime.Enqueue(t.Context(), m, spec, &secret)
+		require.NoError(t, err)
+		_, err = pool.Drain(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, []string{secret}, told, "typed: %t", typed)
+		q, err := m.Queue("q")
+		require.NoError(t, err)
+		dead, _, err := q.(runtime.Browser).Browse(t.Context(), runtime.Dead, "", 10)
+		require.NoError(t, err)
+		require.Len(t, dead, 1)
+		assert.Equal(t, "zstd,aes-gcm", dead[0].Encoding)
+		require.NoError(t, m.Close())
+	}
+}

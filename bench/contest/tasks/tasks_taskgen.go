@@ -83,6 +83,13 @@ func RegisterNoop(r *runtime.Router, h NoopHandler) {
 	runtime.Register(r, &NoopSpec, h.HandleNoop)
 }
 
+// OnDeadNoop has hook called whenever a NoopTask dies, before it moves to the
+// dead letter queue: at least once, and with the error of its last run as
+// cause.
+func OnDeadNoop(r *runtime.Router, hook func(ctx context.Context, task NoopTask, cause error) error) {
+	runtime.OnDead(r, &NoopSpec, hook)
+}
+
 // LogValue is the task as a log may show it.
 func (t NoopTask) LogValue() slog.Value {
 	return runtime.LogValue(t)
@@ -90,7 +97,7 @@ func (t NoopTask) LogValue() slog.Value {
 
 // If this does not compile, the runtime is older than this file: run go get
 // github.com/taskgen/taskgen@latest.
-const _ = runtime.GeneratedCodeVersion2_missing_run_go_get
+const _ = runtime.GeneratedCodeVersion3_missing_run_go_get
 
 // If this does not compile, NoopTask has changed since this file was
 // generated: run go generate.

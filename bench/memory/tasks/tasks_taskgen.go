@@ -99,6 +99,13 @@ func RegisterEmbedding(r *runtime.Router, h EmbeddingHandler) {
 	runtime.Register(r, &EmbeddingSpec, h.HandleEmbedding)
 }
 
+// OnDeadEmbedding has hook called whenever an EmbeddingTask dies, before it
+// moves to the dead letter queue: at least once, and with the error of its
+// last run as cause.
+func OnDeadEmbedding(r *runtime.Router, hook func(ctx context.Context, task EmbeddingTask, cause error) error) {
+	runtime.OnDead(r, &EmbeddingSpec, hook)
+}
+
 // LogValue is the task as a log may show it, without its secrets.
 func (t EmbeddingTask) LogValue() slog.Value {
 	return runtime.LogValue(t)
@@ -127,7 +134,7 @@ func (t EmbeddingTask) MarshalJSON() ([]byte, error) {
 
 // If this does not compile, the runtime is older than this file: run go get
 // github.com/taskgen/taskgen@latest.
-const _ = runtime.GeneratedCodeVersion2_missing_run_go_get
+const _ = runtime.GeneratedCodeVersion3_missing_run_go_get
 
 // If this does not compile, EmbeddingTask has changed since this file was
 // generated: run go generate.

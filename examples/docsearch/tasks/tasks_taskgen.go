@@ -135,6 +135,13 @@ func RegisterDocument(r *runtime.Router, h DocumentHandler) {
 	runtime.Register(r, &DocumentSpec, h.HandleDocument)
 }
 
+// OnDeadDocument has hook called whenever a DocumentTask dies, before it moves
+// to the dead letter queue: at least once, and with the error of its last run
+// as cause.
+func OnDeadDocument(r *runtime.Router, hook func(ctx context.Context, task DocumentTask, cause error) error) {
+	runtime.OnDead(r, &DocumentSpec, hook)
+}
+
 // LogValue is the task as a log may show it.
 func (t DocumentTask) LogValue() slog.Value {
 	return runtime.LogValue(t)
@@ -224,6 +231,13 @@ func RegisterEmbedding(r *runtime.Router, h EmbeddingHandler) {
 	runtime.Register(r, &EmbeddingSpec, h.HandleEmbedding)
 }
 
+// OnDeadEmbedding has hook called whenever an EmbeddingTask dies, before it
+// moves to the dead letter queue: at least once, and with the error of its
+// last run as cause.
+func OnDeadEmbedding(r *runtime.Router, hook func(ctx context.Context, task EmbeddingTask, cause error) error) {
+	runtime.OnDead(r, &EmbeddingSpec, hook)
+}
+
 // LogValue is the task as a log may show it.
 func (t EmbeddingTask) LogValue() slog.Value {
 	return runtime.LogValue(t)
@@ -303,6 +317,13 @@ func (f CollaborationHandlerFunc) HandleCollaboration(ctx context.Context, task 
 // RegisterCollaboration registers h as the handler of CollaborationTasks.
 func RegisterCollaboration(r *runtime.Router, h CollaborationHandler) {
 	runtime.Register(r, &CollaborationSpec, h.HandleCollaboration)
+}
+
+// OnDeadCollaboration has hook called whenever a CollaborationTask dies,
+// before it moves to the dead letter queue: at least once, and with the error
+// of its last run as cause.
+func OnDeadCollaboration(r *runtime.Router, hook func(ctx context.Context, task CollaborationTask, cause error) error) {
+	runtime.OnDead(r, &CollaborationSpec, hook)
 }
 
 // LogValue is the task as a log may show it.
@@ -387,6 +408,13 @@ func RegisterWebhook(r *runtime.Router, h WebhookHandler) {
 	runtime.Register(r, &WebhookSpec, h.HandleWebhook)
 }
 
+// OnDeadWebhook has hook called whenever a WebhookTask dies, before it moves
+// to the dead letter queue: at least once, and with the error of its last run
+// as cause.
+func OnDeadWebhook(r *runtime.Router, hook func(ctx context.Context, task WebhookTask, cause error) error) {
+	runtime.OnDead(r, &WebhookSpec, hook)
+}
+
 // LogValue is the task as a log may show it.
 func (t WebhookTask) LogValue() slog.Value {
 	return runtime.LogValue(t)
@@ -394,7 +422,7 @@ func (t WebhookTask) LogValue() slog.Value {
 
 // If this does not compile, the runtime is older than this file: run go get
 // github.com/taskgen/taskgen@latest.
-const _ = runtime.GeneratedCodeVersion2_missing_run_go_get
+const _ = runtime.GeneratedCodeVersion3_missing_run_go_get
 
 // If this does not compile, DocumentTask has changed since this file was
 // generated: run go generate.

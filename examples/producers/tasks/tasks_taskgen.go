@@ -108,6 +108,13 @@ func RegisterMail(r *runtime.Router, h MailHandler) {
 	runtime.Register(r, &MailSpec, h.HandleMail)
 }
 
+// OnDeadMail has hook called whenever a MailTask dies, before it moves to the
+// dead letter queue: at least once, and with the error of its last run as
+// cause.
+func OnDeadMail(r *runtime.Router, hook func(ctx context.Context, task MailTask, cause error) error) {
+	runtime.OnDead(r, &MailSpec, hook)
+}
+
 // LogValue is the task as a log may show it.
 func (t MailTask) LogValue() slog.Value {
 	return runtime.LogValue(t)
@@ -175,6 +182,13 @@ func (f AlertHandlerFunc) HandleAlert(ctx context.Context, task AlertTask) error
 // RegisterAlert registers h as the handler of AlertTasks.
 func RegisterAlert(r *runtime.Router, h AlertHandler) {
 	runtime.Register(r, &AlertSpec, h.HandleAlert)
+}
+
+// OnDeadAlert has hook called whenever an AlertTask dies, before it moves to
+// the dead letter queue: at least once, and with the error of its last run as
+// cause.
+func OnDeadAlert(r *runtime.Router, hook func(ctx context.Context, task AlertTask, cause error) error) {
+	runtime.OnDead(r, &AlertSpec, hook)
 }
 
 // LogValue is the task as a log may show it.
@@ -250,6 +264,13 @@ func RegisterOrder(r *runtime.Router, h OrderHandler) {
 	runtime.Register(r, &OrderSpec, h.HandleOrder)
 }
 
+// OnDeadOrder has hook called whenever an OrderTask dies, before it moves to
+// the dead letter queue: at least once, and with the error of its last run as
+// cause.
+func OnDeadOrder(r *runtime.Router, hook func(ctx context.Context, task OrderTask, cause error) error) {
+	runtime.OnDead(r, &OrderSpec, hook)
+}
+
 // LogValue is the task as a log may show it.
 func (t OrderTask) LogValue() slog.Value {
 	return runtime.LogValue(t)
@@ -257,7 +278,7 @@ func (t OrderTask) LogValue() slog.Value {
 
 // If this does not compile, the runtime is older than this file: run go get
 // github.com/taskgen/taskgen@latest.
-const _ = runtime.GeneratedCodeVersion2_missing_run_go_get
+const _ = runtime.GeneratedCodeVersion3_missing_run_go_get
 
 // If this does not compile, MailTask has changed since this file was
 // generated: run go generate.

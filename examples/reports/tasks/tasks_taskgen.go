@@ -114,6 +114,13 @@ func RegisterTidy(r *runtime.Router, h TidyHandler) {
 	runtime.Register(r, &TidySpec, h.HandleTidy)
 }
 
+// OnDeadTidy has hook called whenever a TidyTask dies, before it moves to the
+// dead letter queue: at least once, and with the error of its last run as
+// cause.
+func OnDeadTidy(r *runtime.Router, hook func(ctx context.Context, task TidyTask, cause error) error) {
+	runtime.OnDead(r, &TidySpec, hook)
+}
+
 // LogValue is the task as a log may show it.
 func (t TidyTask) LogValue() slog.Value {
 	return runtime.LogValue(t)
@@ -196,6 +203,13 @@ func RegisterReport(r *runtime.Router, h ReportHandler) {
 	runtime.Register(r, &ReportSpec, h.HandleReport)
 }
 
+// OnDeadReport has hook called whenever a ReportTask dies, before it moves to
+// the dead letter queue: at least once, and with the error of its last run as
+// cause.
+func OnDeadReport(r *runtime.Router, hook func(ctx context.Context, task ReportTask, cause error) error) {
+	runtime.OnDead(r, &ReportSpec, hook)
+}
+
 // LogValue is the task as a log may show it.
 func (t ReportTask) LogValue() slog.Value {
 	return runtime.LogValue(t)
@@ -203,7 +217,7 @@ func (t ReportTask) LogValue() slog.Value {
 
 // If this does not compile, the runtime is older than this file: run go get
 // github.com/taskgen/taskgen@latest.
-const _ = runtime.GeneratedCodeVersion2_missing_run_go_get
+const _ = runtime.GeneratedCodeVersion3_missing_run_go_get
 
 // If this does not compile, TidyTask has changed since this file was
 // generated: run go generate.

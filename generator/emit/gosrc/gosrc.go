@@ -114,6 +114,7 @@ func (f *file) task(t *model.Task) {
 	f.jobs(t, w)
 	f.handler(t, w)
 	f.register(t, w)
+	f.onDead(t, w)
 	f.await(t, w)
 	f.redaction(t)
 }
@@ -126,7 +127,7 @@ func taskWords(t *model.Task) words {
 	return words{
 		"Struct": t.Struct, "Type": typeName(t), "Spec": specName(t),
 		"Enqueue": enqueueName(t), "EnqueueBatch": batchName(t), "Await": awaitName(t),
-		"Handler": handlerName(t), "HandlerFunc": handlerFuncName(t), "Handle": handleName(t), "Register": registerName(t),
+		"Handler": handlerName(t), "HandlerFunc": handlerFuncName(t), "Handle": handleName(t), "Register": registerName(t), "OnDead": onDeadName(t),
 		"Schedule": scheduleName(t), "Modify": modifyName(t), "JobID": jobIDName(t),
 	}
 }

@@ -9,7 +9,7 @@ import (
 // VersionGuard is the constant that a runtime has which is new enough for the
 // files that this package writes. The compiler prints its name when it is missing,
 // so the name says what to do.
-const VersionGuard = "GeneratedCodeVersion2_missing_run_go_get"
+const VersionGuard = "GeneratedCodeVersion3_missing_run_go_get"
 
 // guards writes what makes the compiler complain when the file is out of date:
 // a constant that an older runtime does not have, and for each struct an

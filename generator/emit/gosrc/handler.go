@@ -78,3 +78,12 @@ func $Register($r *$runtime.Router, $h $Handler) {
 	$runtime.$register($r, &$Spec, $h.$Handle)
 }`, w)
 }
+
+// onDead writes the function that registers a hook for a task that dies.
+func (f *file) onDead(t *model.Task, w words) {
+	f.params(w, "r", "hook", "ctx", "task", "cause")
+	f.declare(doc(w["OnDead"]+" has "+w["hook"]+" called whenever "+article(t.Struct)+" dies, before it moves to the dead letter queue: at least once, and with the error of its last run as "+w["cause"]+"."), `
+func $OnDead($r *$runtime.Router, $hook func($ctx $context.Context, $task $Struct, $cause $error) $error) {
+	$runtime.OnDead($r, &$Spec, $hook)
+}`, w)
+}

@@ -16,6 +16,7 @@ func handlerName(t *model.Task) string     { return t.Name(t.Base + "Handler") }
 func handlerFuncName(t *model.Task) string { return t.Name(t.Base + "HandlerFunc") }
 func handleName(t *model.Task) string      { return t.Name("Handle" + t.Base) }
 func registerName(t *model.Task) string    { return t.Name("Register" + t.Base) }
+func onDeadName(t *model.Task) string      { return t.Name("OnDead" + t.Base) }
 func scheduleName(t *model.Task) string    { return t.Name("Schedule" + t.Base) }
 func modifyName(t *model.Task) string      { return t.Name("Modify" + t.Base) }
 func jobIDName(t *model.Task) string       { return t.Name(t.Base + "JobID") }
@@ -26,7 +27,7 @@ func awaitName(t *model.Task) string       { return t.Name("Await" + t.Base) }
 func Names(t *model.Task) []string {
 	return []string{
 		t.Struct, typeName(t), specName(t), enqueueName(t), batchName(t), handlerName(t), handlerFuncName(t), handleName(t),
-		registerName(t), scheduleName(t), modifyName(t), jobIDName(t), awaitName(t),
+		registerName(t), onDeadName(t), scheduleName(t), modifyName(t), jobIDName(t), awaitName(t),
 	}
 }
 

@@ -75,7 +75,7 @@ func (f *file) nameImports() {
 var others = map[string]string{
 	"ctx": "context", "to": "enqueuer", "task": "payload", "tasks": "payloads", "opts": "options",
 	"r": "router", "h": "handler", "f": "fn", "t": "payload", "from": "results", "id": "taskID", "in": "scheduler", "when": "due", "verb": "letter",
-	"plain": "bare", "T": "P",
+	"plain": "bare", "T": "P", "hook": "onDead", "cause": "reason",
 }
 
 // params names the parameters of one function, so that they hide neither

@@ -116,6 +116,13 @@ func RegisterPlain(r *runtime.Router, h PlainHandler) {
 	runtime.Register(r, &PlainSpec, h.HandlePlain)
 }
 
+// OnDeadPlain has hook called whenever a PlainTask dies, before it moves to
+// the dead letter queue: at least once, and with the error of its last run as
+// cause.
+func OnDeadPlain(r *runtime.Router, hook func(ctx context.Context, task PlainTask, cause error) error) {
+	runtime.OnDead(r, &PlainSpec, hook)
+}
+
 // LogValue is the task as a log may show it.
 func (t PlainTask) LogValue() slog.Value {
 	return runtime.LogValue(t)
@@ -191,6 +198,13 @@ func RegisterOrdered(r *runtime.Router, h OrderedHandler) {
 	runtime.Register(r, &OrderedSpec, h.HandleOrdered)
 }
 
+// OnDeadOrdered has hook called whenever an OrderedTask dies, before it moves
+// to the dead letter queue: at least once, and with the error of its last run
+// as cause.
+func OnDeadOrdered(r *runtime.Router, hook func(ctx context.Context, task OrderedTask, cause error) error) {
+	runtime.OnDead(r, &OrderedSpec, hook)
+}
+
 // LogValue is the task as a log may show it.
 func (t OrderedTask) LogValue() slog.Value {
 	return runtime.LogValue(t)
@@ -253,6 +267,13 @@ func (f LevelHandlerFunc) HandleLevel(ctx context.Context, task LevelTask) error
 // RegisterLevel registers h as the handler of LevelTasks.
 func RegisterLevel(r *runtime.Router, h LevelHandler) {
 	runtime.Register(r, &LevelSpec, h.HandleLevel)
+}
+
+// OnDeadLevel has hook called whenever a LevelTask dies, before it moves to
+// the dead letter queue: at least once, and with the error of its last run as
+// cause.
+func OnDeadLevel(r *runtime.Router, hook func(ctx context.Context, task LevelTask, cause error) error) {
+	runtime.OnDead(r, &LevelSpec, hook)
 }
 
 // LogValue is the task as a log may show it.
@@ -330,6 +351,13 @@ func RegisterUnique(r *runtime.Router, h UniqueHandler) {
 	runtime.Register(r, &UniqueSpec, h.HandleUnique)
 }
 
+// OnDeadUnique has hook called whenever a UniqueTask dies, before it moves to
+// the dead letter queue: at least once, and with the error of its last run as
+// cause.
+func OnDeadUnique(r *runtime.Router, hook func(ctx context.Context, task UniqueTask, cause error) error) {
+	runtime.OnDead(r, &UniqueSpec, hook)
+}
+
 // LogValue is the task as a log may show it.
 func (t UniqueTask) LogValue() slog.Value {
 	return runtime.LogValue(t)
@@ -394,6 +422,13 @@ func RegisterDoomed(r *runtime.Router, h DoomedHandler) {
 	runtime.Register(r, &DoomedSpec, h.HandleDoomed)
 }
 
+// OnDeadDoomed has hook called whenever a DoomedTask dies, before it moves to
+// the dead letter queue: at least once, and with the error of its last run as
+// cause.
+func OnDeadDoomed(r *runtime.Router, hook func(ctx context.Context, task DoomedTask, cause error) error) {
+	runtime.OnDead(r, &DoomedSpec, hook)
+}
+
 // LogValue is the task as a log may show it.
 func (t DoomedTask) LogValue() slog.Value {
 	return runtime.LogValue(t)
@@ -401,7 +436,7 @@ func (t DoomedTask) LogValue() slog.Value {
 
 // If this does not compile, the runtime is older than this file: run go get
 // github.com/taskgen/taskgen@latest.
-const _ = runtime.GeneratedCodeVersion2_missing_run_go_get
+const _ = runtime.GeneratedCodeVersion3_missing_run_go_get
 
 // If this does not compile, PlainTask has changed since this file was
 // generated: run go generate.
