@@ -3,9 +3,9 @@ package dlq
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+	"iter"
 
 	"github.com/taskgen/taskgen/runtime"
 )
@@ -99,32 +99,29 @@ func (b *Box) policy(taskType string) (runtime.Policy, bool) {
 	return b.cfg.Router.Policy(taskType)
 }
 
-// scan calls visit for every dead task, page by page. What is put there meanwhile may be
-// seen or not.
-func (b *Box) scan(ctx context.Context, visit func(*runtime.Task) error) error {
-	for cursor := ""; ; {
-		tasks, next, err := b.shelf.browse(ctx, cursor, b.shelf.pageSize())
-		if err != nil {
-			return err
-		}
-		for _, t := range tasks {
-			if err := visit(t); err != nil {
-				return err
+// All returns an iterator over the letters that f chooses, in the order they died. It
+// reads Config.PageSize of them at a time, or all at once where they have to be
+// received. A letter that it has come to may be redriven, edited or discarded in the
+// loop; what is put there meanwhile may be met or not. An error ends it, and comes with
+// the zero Letter; see List.
+func (b *Box) All(ctx context.Context, f Filter) iter.Seq2[Letter, error] {
+	return func(yield func(Letter, error) bool) {
+		for t, err := range b.tasks(ctx) {
+			if err != nil {
+				yield(Letter{}, err)
+				return
 			}
-		}
-		if cursor = next; cursor == "" {
-			return nil
+			if l := b.letter(t); f.Matches(&l) && !yield(l, nil) {
+				return
+			}
 		}
 	}
 }
 
-// each calls visit for every dead task that f chooses, as scan does.
-func (b *Box) each(ctx context.Context, f *Filter, visit func(*runtime.Task, *Letter) error) error {
-	return b.scan(ctx, func(t *runtime.Task) error {
-		if l := b.letter(t); f.Matches(&l) {
-			return visit(t, &l)
-		}
-		return nil
+// tasks are the dead tasks, page by page.
+func (b *Box) tasks(ctx context.Context) iter.Seq2[*runtime.Task, error] {
+	return runtime.Paged(func(cursor string) ([]*runtime.Task, string, error) {
+		return b.shelf.browse(ctx, cursor, b.shelf.pageSize())
 	})
 }
 
@@ -132,18 +129,14 @@ func (b *Box) each(ctx context.Context, f *Filter, visit func(*runtime.Task, *Le
 // reads all of them.
 func (b *Box) Groups(ctx context.Context, f Filter) ([]Group, error) {
 	g := make(groups)
-	err := b.each(ctx, &f, func(_ *runtime.Task, l *Letter) error {
-		g.add(l)
-		return nil
-	})
-	if err != nil {
-		return nil, err
+	for l, err := range b.All(ctx, f) {
+		if err != nil {
+			return nil, err
+		}
+		g.add(&l)
 	}
 	return g.sorted(), nil
 }
-
-// errFound ends a search.
-var errFound = errors.New("found")
 
 // Show returns one letter, by the ID of its task or its Letter.Ref. The error wraps
 // runtime.ErrTaskNotFound.
@@ -157,26 +150,18 @@ func (b *Box) Show(ctx context.Context, id string) (Letter, error) {
 
 // find reads letters until it comes to the one with the ID: no broker has an index
 // of its dead letters that says more than their order.
-func (b *Box) find(ctx context.Context, id string) (found *runtime.Task, err error) {
+func (b *Box) find(ctx context.Context, id string) (*runtime.Task, error) {
 	a := parse(id)
 	if s, ok := b.shelf.(*storeShelf); ok {
-		if found, err = s.store.Get(ctx, a.id); err != nil || a.names(found) {
-			return found, err
+		if t, err := s.store.Get(ctx, a.id); err != nil || a.names(t) {
+			return t, err
 		}
 		return nil, b.notFound(id)
 	}
-	err = b.scan(ctx, func(t *runtime.Task) error {
-		if !a.names(t) {
-			return nil
+	for t, err := range b.tasks(ctx) {
+		if err != nil || a.names(t) {
+			return t, err
 		}
-		found = t
-		return errFound
-	})
-	switch {
-	case errors.Is(err, errFound):
-		return found, nil
-	case err != nil:
-		return nil, err
 	}
 	return nil, b.notFound(id)
 }
@@ -190,12 +175,14 @@ func (b *Box) notFound(id string) error {
 func (b *Box) Export(ctx context.Context, f Filter, w io.Writer) (n int, err error) {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	err = b.each(ctx, &f, func(_ *runtime.Task, l *Letter) error {
-		if err := enc.Encode(l); err != nil {
-			return err
+	for l, err := range b.All(ctx, f) {
+		if err == nil {
+			err = enc.Encode(&l)
+		}
+		if err != nil {
+			return n, err
 		}
 		n++
-		return nil
-	})
-	return n, err
+	}
+	return n, nil
 }

@@ -165,16 +165,18 @@ func (b *Box) revive(ctx context.Context, s *receivingShelf, w *walk, ds []*runt
 // comes before the first is moved: pages of a list would shift under the moves. Whatever
 // is done to them then is done to these deaths, and to no later ones of the same tasks.
 func (b *Box) chosen(ctx context.Context, f *Filter, only addresses, also func(*runtime.Task, *Letter) bool) (deaths []runtime.Death, err error) {
-	err = b.scan(ctx, func(t *runtime.Task) error {
+	for t, err := range b.tasks(ctx) {
+		if err != nil {
+			return nil, err
+		}
 		if !only.name(t) {
-			return nil
+			continue
 		}
 		if l := b.letter(t); f.Matches(&l) && also(t, &l) {
 			deaths = append(deaths, runtime.DeathOf(t))
 		}
-		return nil
-	})
-	return deaths, err
+	}
+	return deaths, nil
 }
 
 // newLimiter returns a limiter that lets a batch through at a time: what may go in a

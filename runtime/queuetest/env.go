@@ -216,14 +216,14 @@ func (e *Env) Dead() []*runtime.Task {
 		if err != nil {
 			e.tb.Fatalf("queuetest: %v", err)
 		}
-		b, ok := q.(runtime.Browser)
-		for cursor, more := "", ok; more; more = cursor != "" {
-			var page []*runtime.Task
-			page, cursor, err = b.Browse(context.Background(), runtime.Dead, cursor, 1000)
+		for t, err := range runtime.BrowseAll(context.Background(), q, runtime.Dead) {
+			if errors.Is(err, runtime.ErrUnsupported) {
+				break
+			}
 			if err != nil {
 				e.tb.Fatalf("queuetest: browse the dead of queue %q: %v", name, err)
 			}
-			all = append(all, page...)
+			all = append(all, t)
 		}
 	}
 	return all

@@ -199,17 +199,13 @@ func (r *reconciler) look(ctx context.Context) error {
 
 // list adds jobs that somebody has declared.
 func (r *reconciler) list(ctx context.Context, f Filter, want func(*Status) bool) error {
-	for cursor, more := "", true; more; more = cursor != "" {
-		page, next, err := r.in.List(ctx, f, cursor, 200)
+	for st, err := range All(ctx, r.in, f) {
 		if err != nil {
 			return err
 		}
-		for i := range page {
-			if st := &page[i]; st.Owner != "" && want(st) {
-				r.there[st.ID] = *st
-			}
+		if st.Owner != "" && want(&st) {
+			r.there[st.ID] = st
 		}
-		cursor = next
 	}
 	return nil
 }

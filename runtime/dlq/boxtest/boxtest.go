@@ -23,6 +23,7 @@ func Run(t *testing.T, open func(tb testing.TB) runtime.Provider, types ...runti
 	for _, kind := range types {
 		for name, test := range map[string]func(*desk){
 			"pages hold each letter once, in the order of death":      listing,
+			"a loop comes to each letter once, whatever it discards":  looping,
 			"a filter chooses by each of its fields":                  filtering,
 			"letters of another queue are left alone":                 telling,
 			"groups hold what failed in one way":                      grouping,

@@ -2,6 +2,7 @@ package boxtest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,6 +33,42 @@ func listing(d *desk) {
 	d.check(slices.Equal(got, want), "listed %q, want %q", got, want)
 	all := d.list(dlq.Filter{})
 	d.check(slices.Equal(all, want), "listed %q after a look, want %q", all, want)
+}
+
+// looping discards letters while a loop over all goes on, and breaks it off on the
+// second page.
+func looping(d *desk) {
+	ids := d.buryMails(16)
+	var met []string
+	for l, err := range d.box.All(d.ctx, dlq.Filter{Type: "mail"}) {
+		d.ok(err, "all")
+		if len(met)%8 == 0 {
+			gone, err := d.box.Discard(d.ctx, []string{l.ID})
+			d.ok(err, "discard "+l.ID)
+			d.check(len(gone) == 1, "%s was not there to be discarded", l.ID)
+		}
+		if met = append(met, l.ID); len(met) == 10 {
+			break
+		}
+	}
+	d.check(slices.Equal(met, ids[:10]), "came to %q, want %q", met, ids[:10])
+	left := slices.DeleteFunc(ids, func(id string) bool { return id == "m00" || id == "m08" })
+	met = nil
+	for l, err := range d.box.All(d.ctx, dlq.Filter{}) {
+		d.ok(err, "all that are left")
+		met = append(met, l.ID)
+	}
+	d.check(slices.Equal(met, left), "came to %q, want %q", met, left)
+
+	ctx, cancel := context.WithCancel(d.ctx)
+	cancel()
+	last := 0
+	for l, err := range d.box.All(ctx, dlq.Filter{}) {
+		d.is(err, context.Canceled, "all of a context that has ended")
+		d.check(l.ID == "" && last == 0, "an error does not come alone and last")
+		last++
+	}
+	d.check(last == 1, "a context that has ended is no error")
 }
 
 func filtering(d *desk) {

@@ -35,20 +35,16 @@ func (a *app) dead(ctx context.Context) ([]*runtime.Task, error) {
 	return all, nil
 }
 
-// browse lists the dead tasks of a queue page by page.
+// browse lists the dead tasks of a queue.
 func browse(ctx context.Context, q runtime.Queue) ([]*runtime.Task, error) {
 	var all []*runtime.Task
-	for cursor := ""; ; {
-		page, next, err := q.(runtime.Browser).Browse(ctx, runtime.Dead, cursor, 100)
+	for t, err := range runtime.BrowseAll(ctx, q, runtime.Dead) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, page...)
-		if next == "" {
-			return all, nil
-		}
-		cursor = next
+		all = append(all, t)
 	}
+	return all, nil
 }
 
 // lease lists the dead tasks of a queue whose broker shows nothing without
