@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,37 +77,17 @@ func OwnerAliases(owners ...string) RegisterOption {
 	}
 }
 
-// A Declaration is a job that stands in the annotation of its type.
-type Declaration struct {
-	job     Job
-	aliases []string // former names of the type
-	err     error
-}
-
-// Recurring declares a type's job: its zero payload, again and again. Generated
-// code calls it.
-func Recurring[T any](when When, overlap Overlap, spec *runtime.Spec[T]) Declaration {
-	var zero T
-	task, err := runtime.NewTask(spec, &zero, runtime.SystemClock.Now())
-	if err != nil {
-		err = fmt.Errorf("the schedule of type %s: %w", spec.Type, err)
-	}
-	return Declaration{Job{When: when, Overlap: overlap, Task: task}, spec.Aliases, err}
-}
-
-// DeclaredID is the ID of the job that is declared for a task type. It depends on
-// the type alone: a store has one declared job for each.
-func DeclaredID(taskType string) JobID { return JobID("schedule#" + taskType) }
-
 // Declare makes the jobs of an owner what they are declared to be: it schedules
 // those that are new, changes those that differ, and cancels those that are no
 // longer declared. A job that is as declared keeps its times and whether it is
-// paused. Their IDs are those of DeclaredID.
+// paused. Their IDs are those of DeclaredNameID.
 //
-// A declared job of the same type that another owner has, or that has another ID
-// or an alias of the type, is taken over: it keeps its times, unless its schedule
-// differs, and whether it is paused, and it is never there twice. Jobs without an
-// owner are never touched.
+// A declared job of the same type and name that another owner has, or that has an ID
+// of an earlier version, an alias of the type or a former name, is taken over: it keeps
+// its times, unless its schedule differs, and whether it is paused, and it is never
+// there twice. The job that a type had without a name goes on as the first that is
+// declared for the type, where they all have names. Jobs without an owner are never
+// touched.
 //
 // It may be called by every process at its start, and again after a crash; while
 // two versions of a program run, the one that called it last has its way. Where a
@@ -119,18 +100,9 @@ func Declare(ctx context.Context, in Scheduler, owner string, declared []Declara
 	for _, opt := range opts {
 		opt(&r.options)
 	}
-	seen := make(map[JobID]bool)
-	for _, d := range declared {
-		if d.err != nil {
-			return Changes{}, d.err
-		}
-		job := declaredJob{Job: d.job, names: append([]string{d.job.Task.Type}, d.aliases...)}
-		job.ID, job.Owner = DeclaredID(job.Task.Type), owner
-		if seen[job.ID] {
-			return Changes{}, fmt.Errorf("%w: type %s is declared twice by %s", ErrInvalidJob, job.Task.Type, owner)
-		}
-		seen[job.ID] = true
-		r.jobs = append(r.jobs, job)
+	var err error
+	if r.jobs, err = declaredJobs(owner, declared); err != nil {
+		return Changes{}, err
 	}
 	if err := r.look(ctx); err != nil {
 		return Changes{}, fmt.Errorf("the schedules of %s: %w", owner, err)
@@ -141,12 +113,6 @@ func Declare(ctx context.Context, in Scheduler, owner string, declared []Declara
 	}
 	errs = append(errs, r.remove(ctx))
 	return r.changes, errors.Join(errs...)
-}
-
-// A declaredJob is a job and the names that its type has had.
-type declaredJob struct {
-	Job
-	names []string
 }
 
 // A reconciler makes the jobs of a scheduler what is declared.
@@ -179,11 +145,7 @@ func (r *reconciler) look(ctx context.Context) error {
 			return err
 		}
 		all = all && found && r.there[job.ID].State != Cancelled
-		ids := []JobID{r.there[job.ID].seed, r.there[job.ID].handedTo}
-		for _, name := range job.names[1:] {
-			ids = append(ids, DeclaredID(name))
-		}
-		for _, id := range ids {
+		for _, id := range append(job.formerIDs(), r.there[job.ID].seed, r.there[job.ID].handedTo) {
 			if _, err := r.find(ctx, id); err != nil {
 				return err
 			}
@@ -193,7 +155,7 @@ func (r *reconciler) look(ctx context.Context) error {
 		return nil
 	}
 	return r.list(ctx, Filter{}, func(st *Status) bool {
-		return slices.ContainsFunc(r.jobs, func(job declaredJob) bool { return slices.Contains(job.names, st.Task.Type) })
+		return slices.ContainsFunc(r.jobs, func(job declaredJob) bool { return job.was(st) })
 	})
 }
 
@@ -229,7 +191,7 @@ func (r *reconciler) find(ctx context.Context, id JobID) (bool, error) {
 func (r *reconciler) declare(ctx context.Context, job *declaredJob) error {
 	have, ok := r.there[job.ID]
 	if ok && have.Owner == "" {
-		return fmt.Errorf("%w: %s, which is for the schedule of type %s, and nobody has declared it: give your own job another ID", ErrJobExists, job.ID, job.Task.Type)
+		return fmt.Errorf("%w: %s, which is for %s, and nobody has declared it: give your own job another ID", ErrJobExists, job.ID, declaredAs(job.Task.Type, job.names[0]))
 	}
 	delete(r.there, job.ID)
 	before := r.predecessors(job, &have)
@@ -270,7 +232,7 @@ func (r *reconciler) predecessors(job *declaredJob, have *Status) []Status {
 		case st.Owner == "" || declared(id):
 		case st.State == Cancelled && (have.ID != "" && have.State != Cancelled || st.handedTo != job.ID || st.UpdatedAt.Before(have.UpdatedAt)):
 		case st.State != Cancelled && st.Next.IsZero():
-		case slices.Contains(job.names, st.Task.Type) || have.State == Cancelled && have.handedTo == id:
+		case job.was(&st) || have.State == Cancelled && have.handedTo == id:
 			before = append(before, st)
 		}
 	}
@@ -300,9 +262,9 @@ func (r *reconciler) change(ctx context.Context, have *Status, job Job) error {
 	if differs {
 		r.changed(have, &job)
 	}
-	c := Change{Owner: r.owner}
+	c := Change{Owner: job.Owner}
 	if differs {
-		c.Task, c.Overlap, c.amend = job.Task, job.overlap(), job.amend
+		c = job.change()
 	}
 	if !have.When.Equal(job.When) {
 		c.When, c.declared = job.When, true
@@ -323,7 +285,9 @@ func (r *reconciler) add(ctx context.Context, job Job) error {
 
 // revive has a job that was cancelled be due again.
 func (r *reconciler) revive(ctx context.Context, job Job) error {
-	return r.in.Modify(ctx, job.ID, Change{When: job.When, declared: true, Task: job.Task, Overlap: job.overlap(), Owner: r.owner, amend: job.amend})
+	c := job.change()
+	c.When, c.declared = job.When, true
+	return r.in.Modify(ctx, job.ID, c)
 }
 
 // A relay is a Scheduler that can have a job go on under another ID. A Service is
@@ -405,18 +369,20 @@ func (j *Job) amend(have *runtime.Task) (*runtime.Task, error) {
 	return t, nil
 }
 
-func (j *Job) overlap() Overlap {
-	if j.Overlap == "" {
-		return AllowOverlap
-	}
-	return j.Overlap
+// change is what makes another job this one, but for when it is due.
+func (j *Job) change() Change {
+	return Change{Task: j.Task, Overlap: j.overlap(), Missed: j.missed(), Jitter: &j.Jitter, Owner: j.Owner, amend: j.amend}
 }
+
+func (j *Job) overlap() Overlap { return cmp.Or(j.Overlap, AllowOverlap) }
+
+func (j *Job) missed() Missed { return cmp.Or(j.Missed, FireOnce) }
 
 // differs reports whether a job is not what is declared, as far as an annotation
 // can say.
 func (s *Status) differs(job *Job) bool {
 	a, b := s.Task, job.Task
-	return !s.When.Equal(job.When) || s.Overlap != job.overlap() ||
+	return !s.When.Equal(job.When) || s.Overlap != job.overlap() || s.Missed != job.missed() || s.Jitter != job.Jitter ||
 		a.Type != b.Type || a.Queue != b.Queue || a.Priority != b.Priority || a.Timeout != b.Timeout ||
 		a.MaxRetries != b.MaxRetries || a.UniqueKey != b.UniqueKey || a.UniqueFor != b.UniqueFor ||
 		a.SchemaVersion != b.SchemaVersion || !bytes.Equal(a.Payload, b.Payload)

@@ -95,6 +95,8 @@ func (s *Status) differences(job *Job) (all []Difference) {
 	a, b := s.Task, job.Task
 	differ("when", s.When, job.When)
 	differ("overlap", s.Overlap, job.overlap())
+	differ("missed", s.Missed, job.missed())
+	differ("jitter", s.Jitter, job.Jitter)
 	differ("type", a.Type, b.Type)
 	differ("queue", a.Queue, b.Queue)
 	differ("priority", a.Priority, b.Priority)

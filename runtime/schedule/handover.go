@@ -22,7 +22,7 @@ var errHandedOver = errors.New("taskgen: the job has ended or goes on elsewhere"
 // nothing was changed.
 func (s *Service) handOver(ctx context.Context, from JobID, job Job) error {
 	e := &Entry{ID: job.ID, Owner: job.Owner}
-	e.Overlap, e.Missed, e.Task = job.overlap(), FireOnce, job.Task.Clone()
+	e.Overlap, e.Missed, e.Jitter, e.Task = job.overlap(), job.missed(), job.Jitter, job.Task.Clone()
 	e.Task.ID, e.Task.ScheduledFor = string(e.ID), time.Time{}
 	if err := s.check(e); err != nil {
 		return err
@@ -76,10 +76,10 @@ func (s *Service) carryOn(ctx context.Context, old, e *Entry, when When) error {
 	if err != nil {
 		return err
 	}
-	task, overlap := e.Task, e.Overlap
+	declared := e.Body
 	e.Body = old.Clone().Body
-	task.Metadata = maps.Clone(old.Task.Metadata) // no declaration says any
-	e.Task, e.Overlap, e.UpdatedAt = task, overlap, now
+	e.Task, e.Overlap, e.Missed, e.Jitter, e.UpdatedAt = declared.Task, declared.Overlap, declared.Missed, declared.Jitter, now
+	e.Task.Metadata = maps.Clone(old.Task.Metadata) // no declaration says any
 	if err := e.seal(s.m); err != nil {
 		return err
 	}
