@@ -96,13 +96,24 @@ func (b *builder) policies(t *directive.Type, m *model.Task) {
 		m.Unique.By, _ = directive.Value[[]string](d, "by")
 		m.Unique.Within, _ = directive.Value[time.Duration](d, "within")
 	}
-	if d := t.Get("schedule"); d != nil {
-		note(m.Places, d)
-		m.Schedule = &model.Schedule{}
-		m.Schedule.Cron, _ = directive.Value[string](d, "cron")
-		m.Schedule.TZ, _ = directive.Value[string](d, "tz")
-		m.Schedule.Overlap, _ = directive.Value[string](d, "overlap")
+	for _, d := range t.All("schedule") {
+		m.Schedules = append(m.Schedules, schedule(d))
 	}
+}
+
+// schedule makes the model of a //taskgen:schedule.
+func schedule(d *directive.Directive) model.Schedule {
+	s := model.Schedule{Pos: d.Span.Pos, Places: make(model.Places)}
+	note(s.Places, d)
+	s.Name, _ = directive.Value[string](d, "name")
+	s.Aliases, _ = directive.Value[[]string](d, "aliases")
+	s.Cron, _ = directive.Value[string](d, "cron")
+	s.TZ, _ = directive.Value[string](d, "tz")
+	s.Overlap, _ = directive.Value[string](d, "overlap")
+	s.Missed, _ = directive.Value[string](d, "missed")
+	s.Jitter, _ = directive.Value[time.Duration](d, "jitter")
+	s.Payload, _ = directive.Value[string](d, "payload")
+	return s
 }
 
 // retention is how long the result of a task is kept, for tasks that have one:

@@ -77,6 +77,33 @@ func TestAFileThatIsMadeInPartsIsTheFile(t *testing.T) {
 	require.NoError(t, loaded.CheckOutput(t.Context(), pkg.Path, path, got))
 }
 
+// A task has more constants than there are letters for its names.
+func TestATaskMayHaveManySchedules(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("//taskgen:defaults queue=q timeout=1m\n//taskgen:retry none\n//taskgen:queue name=q\npackage app\n\n//taskgen:task\n")
+	for i := range 40 {
+		fmt.Fprintf(&b, "//taskgen:schedule cron=@hourly name=at-%d payload={\"minute\":%d}\n", i, i)
+	}
+	b.WriteString("type TickTask struct {\n\tMinute int `json:\"minute\"`\n}\n")
+	cfg := withFiles(t, map[string]string{"tasks.go": b.String()})
+	loaded, err := Load(t.Context(), cfg)
+	require.NoError(t, err)
+	require.Empty(t, loaded.Diagnostics)
+	pkg := &loaded.Packages[0]
+	require.Len(t, pkg.Tasks[0].Schedules, 40)
+	path := filepath.Join(cfg.Dir, "app_taskgen.go")
+	src, compiles, err := source(t.Context(), loaded.programs[pkg.Path], pkg, path)
+	require.NoError(t, err)
+	require.True(t, compiles)
+	require.Contains(t, string(src), "const TickAt39JobID schedule.JobID = \"schedule#tick#at-39\"\n")
+	require.NoError(t, loaded.CheckOutput(t.Context(), pkg.Path, path, src))
+
+	pkg.Tasks[0].Schedules[38].Name = "at-37"
+	_, compiles, err = source(t.Context(), loaded.programs[pkg.Path], pkg, path)
+	require.NoError(t, err)
+	require.False(t, compiles, "one constant is there twice")
+}
+
 func TestWhatIsWrongInOnePartIsFound(t *testing.T) {
 	loaded, err := Load(t.Context(), many(t, "package app\n"))
 	require.NoError(t, err)

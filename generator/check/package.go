@@ -21,7 +21,7 @@ func Package(p *model.Package) []diag.Diagnostic {
 		c.required(t)
 		c.retry(t)
 		c.unique(t)
-		c.schedule(t)
+		c.schedules(t)
 		c.limits(t.Places, timeLimits(t))
 	}
 	for i := range p.Holders {

@@ -23,7 +23,7 @@ var (
 		"a test file, or one that is never built, is no part of the package that code is generated for",
 		"move the declaration into a file of the package"))
 	DirectiveRepeated = rule("DIRECTIVE_REPEATED",
-		"a directive is given once, but for queue and allow",
+		"a directive is given once, but for queue, schedule and allow",
 		"one of the two would be ignored, and nobody knows which",
 		"keep one of them")
 	KeyUnknown = rule("KEY_UNKNOWN",
@@ -182,10 +182,18 @@ var (
 		"tz= is a time zone of the IANA database",
 		"the schedule would fail to start on a machine that does not know the zone",
 		"write a name like Europe/Berlin or UTC")
+	ScheduleName = rule("SCHEDULE_NAME",
+		"schedules of one task have names and aliases that differ; one may have no name",
+		"the name is what tells their jobs apart, in the store and in the constants with their IDs",
+		"give one of them another name=")
 	ScheduleZero = rule("SCHEDULE_ZERO",
-		"a scheduled task makes sense without a payload: no field is required or orders a group",
+		"a schedule without payload= is on a task that makes sense without one: no field is required or orders a group",
 		"the schedule enqueues the zero value of the struct, which would be refused each time",
-		"drop task:\"required\", or write schedulable on //taskgen:task and schedule the task from code, with a payload")
+		"add payload=, or write schedulable on //taskgen:task and schedule the task from code")
+	SchedulePayload = rule("SCHEDULE_PAYLOAD",
+		"payload= is a value of the task's struct in JSON, with all that is required and without secrets",
+		"the schedule enqueues it, and what no handler could take would be found out at the first firing; source code is no place for secrets",
+		"write the struct as encoding/json does, with the names and the types of its fields")
 	ScheduleOverlap = rule("SCHEDULE_OVERLAP",
 		"overlap=skip goes without unique",
 		"it works by a unique key of its own, and a task has one",

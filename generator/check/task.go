@@ -155,29 +155,72 @@ func (c *checker) unique(t *model.Task) {
 	}
 }
 
-// schedule: one that fires, in a zone that exists.
-func (c *checker) schedule(t *model.Task) {
-	s := t.Schedule
-	if s == nil {
-		return
+// schedules: each fires, in a zone that exists, and has what the task needs.
+func (c *checker) schedules(t *model.Task) {
+	c.scheduleNames(t)
+	for i := range t.Schedules {
+		c.schedule(t, &t.Schedules[i])
 	}
-	for _, f := range t.All() {
-		if f.Required || f.Group {
-			c.report(ScheduleZero, place(t, "schedule"), "", "the schedule of %s enqueues its zero value, and %s may not be empty", t.Struct, f.Name)
+}
+
+// scheduleNames: what tells the jobs of a task apart.
+func (c *checker) scheduleNames(t *model.Task) {
+	type owner struct {
+		s  *model.Schedule
+		at model.Span
+	}
+	names, constants := make(map[string]owner), make(map[string]owner)
+	for i := range t.Schedules {
+		s := &t.Schedules[i]
+		own := owner{s, s.Places.Of("schedule.name", "schedule")}
+		if _, given := s.Places["schedule.name"]; given && s.Name == "" {
+			continue // it is in error
+		}
+		for j, name := range append([]string{s.Name}, s.Aliases...) {
+			at := own.at
+			if j > 0 {
+				at = s.Places.Of("schedule.aliases")
+			}
+			first, ok := names[name]
+			switch {
+			case !ok:
+				names[name] = owner{s, at}
+			case first.s == s:
+				c.report(ScheduleName, at, "remove the alias", "%s is the name of the schedule already", name)
+			case name == "":
+				d := c.report(ScheduleName, at, "add name=", "two schedules of %s have no name", t.Struct)
+				*d = Related(*d, first.at.Pos, "the other one")
+			default:
+				d := c.report(ScheduleName, at, "", "%s is a name of two schedules of %s", name, t.Struct)
+				*d = Related(*d, first.at.Pos, "the other one")
+			}
+		}
+		id := s.JobID(t)
+		first, ok := constants[id]
+		if ok && first.s.Name != s.Name {
+			d := c.report(ScheduleName, own.at, "", "%s would be generated for two schedules of %s", t.Name(id), t.Struct)
+			*d = Related(*d, first.at.Pos, "the other one")
+		} else if !ok {
+			constants[id] = own
 		}
 	}
+}
+
+func (c *checker) schedule(t *model.Task, s *model.Schedule) {
+	c.payload(t, s)
 	if s.Overlap == "skip" && t.Unique != nil {
-		c.report(ScheduleOverlap, place(t, "schedule.overlap"), "", "%s skips overlaps and is unique", t.Struct)
+		c.report(ScheduleOverlap, s.Places.Of("schedule.overlap"), "", "%s skips overlaps and is unique", t.Struct)
 	}
+	c.limits(s.Places, []limit{{"schedule.jitter", s.Jitter}})
 	if s.TZ != "" {
 		if _, err := crontab.Zone(s.TZ); err != nil {
-			c.report(ScheduleZone, place(t, "schedule.tz"), "", "there is no time zone %q", s.TZ)
+			c.report(ScheduleZone, s.Places.Of("schedule.tz"), "", "there is no time zone %q", s.TZ)
 		}
 	}
 	if s.Cron == "" {
 		return
 	}
-	at := place(t, "schedule.cron")
+	at := s.Places.Of("schedule.cron")
 	switch _, err := crontab.Parse(s.Cron, ""); {
 	case errors.Is(err, crontab.ErrZoneInExpression):
 		c.report(ScheduleCron, at, "write the zone as tz=", "cron=%q holds a time zone", s.Cron)
@@ -185,6 +228,21 @@ func (c *checker) schedule(t *model.Task) {
 		c.report(ScheduleCron, at, "name a day that the month has", "cron=%q never fires", s.Cron)
 	case err != nil:
 		c.report(ScheduleCron, at, "", "%s", err)
+	}
+}
+
+// payload: one that the task can be enqueued with.
+func (c *checker) payload(t *model.Task, s *model.Schedule) {
+	if at, given := s.Places["schedule.payload"]; given {
+		if m := payloadMistake(t, s.Payload); s.Payload != "" && m != nil {
+			c.report(SchedulePayload, at, m.fix, "payload= of %s: %s", t.Struct, m.text)
+		}
+		return
+	}
+	for _, f := range t.All() {
+		if f.Required || f.Group {
+			c.report(ScheduleZero, s.Places.Of("schedule"), "", "the schedule of %s enqueues its zero value, and %s may not be empty", t.Struct, f.Name)
+		}
 	}
 }
 

@@ -31,6 +31,11 @@ type Type struct {
 // Get returns the directive with a name, or nil.
 func (t *Type) Get(name string) *Directive { return get(t.Directives, name) }
 
+// All returns the directives with a name, in their order.
+func (t *Type) All(name string) []*Directive {
+	return slices.DeleteFunc(slices.Clone(t.Directives), func(d *Directive) bool { return d.Spec.Name != name })
+}
+
 // Get returns the directive with a name that is on a package clause, or nil.
 func (f *Found) Get(name string) *Directive { return get(f.Package, name) }
 
@@ -150,7 +155,10 @@ func (s *scanner) onPackage(d *Directive) {
 }
 
 func (s *scanner) onType(t *Type, d *Directive) {
-	if s.misplaced(d, OnType) || s.repeated(t.Directives, d) {
+	if s.misplaced(d, OnType) {
+		return
+	}
+	if !d.Spec.Many && s.repeated(t.Directives, d) {
 		return
 	}
 	t.Directives = append(t.Directives, d)

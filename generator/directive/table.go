@@ -107,13 +107,18 @@ var Table = []Spec{
 		},
 	},
 	{
-		Name: "schedule", On: []Place{OnType},
-		Doc:     "Has the task enqueued again and again, with the zero value of its struct: by RegisterSchedules, and a scheduler that runs.",
+		Name: "schedule", On: []Place{OnType}, Many: true,
+		Doc:     "Has the task enqueued again and again, by RegisterSchedules and a scheduler that runs. Several on one struct have names.",
 		Example: `//taskgen:schedule cron="0 6 * * mon-fri" tz=Europe/Berlin`,
 		Keys: []Key{
 			{Name: "cron", Kind: Text, Required: true, Doc: "Minute, hour, day of the month, month and weekday; or @hourly, @daily, @every 90m and the like. Where day and weekday are both given, either is enough.", Example: `cron="0 6 * * *"`},
 			{Name: "tz", Kind: Text, Default: "UTC", Doc: "Time zone of the expression, by its IANA name.", Example: "tz=Europe/Berlin"},
 			{Name: "overlap", Kind: Choice, Choices: []string{"allow", "skip"}, Default: "allow", Doc: "Whether it fires while the task before is not done.", Example: "overlap=skip"},
+			{Name: "missed", Kind: Choice, Choices: []string{"once", "all", "skip"}, Default: "once", Doc: "What becomes of firings for which no scheduler was there: one task for all of them, one for each, or none.", Example: "missed=all"},
+			{Name: "jitter", Kind: Duration, Default: "none", Doc: "Spreads schedules of one time: each firing is later by a part of it.", Example: "jitter=5m"},
+			{Name: "payload", Kind: Text, Default: "the zero value of the struct", Doc: "What is enqueued, as JSON, between backquotes where it holds spaces.", Example: `payload={"name":"sales"}`},
+			{Name: "name", Kind: TaskName, Default: "none; one schedule of a struct may do without", Doc: "Tells the schedules of one struct apart. The job is known by it: change it only together with aliases.", Example: "name=morning"},
+			{Name: "aliases", Kind: Names, Default: "none", Doc: "Former names, whose job goes on as this one.", Example: "aliases=dawn,early"},
 		},
 	},
 	{

@@ -94,7 +94,7 @@ type Task struct {
 	Priority    int           `json:"priority,omitempty"`
 	Retry       Retry         `json:"retry"`
 	Unique      *Unique       `json:"unique,omitempty"`
-	Schedule    *Schedule     `json:"schedule,omitempty"`
+	Schedules   []Schedule    `json:"schedules,omitempty"`
 	Schedulable bool          `json:"schedulable,omitempty"` // code may schedule it, too
 	Result      *Type         `json:"result,omitempty"`
 	Concurrency int           `json:"concurrency,omitempty"`
@@ -137,11 +137,28 @@ type Unique struct {
 	Within time.Duration `json:"within,omitempty"`
 }
 
-// Schedule declares a recurring task.
+// Schedule declares a recurring task. Zero values stand for the runtime's defaults.
 type Schedule struct {
-	Cron    string `json:"cron"`
-	TZ      string `json:"tz,omitempty"`      // UTC when empty
-	Overlap string `json:"overlap,omitempty"` // allow or skip
+	Name    string        `json:"name,omitempty"` // among those of the task
+	Aliases []string      `json:"aliases,omitempty"`
+	Cron    string        `json:"cron"`
+	TZ      string        `json:"tz,omitempty"`      // UTC when empty
+	Overlap string        `json:"overlap,omitempty"` // allow or skip
+	Missed  string        `json:"missed,omitempty"`  // once, all or skip
+	Jitter  time.Duration `json:"jitter,omitempty"`
+	Payload string        `json:"payload,omitempty"` // JSON; empty: the zero value
+	Pos     Pos           `json:"pos"`
+	Places  Places        `json:"-"`
+}
+
+// JobID is the name of the constant with the ID of a schedule's job, for an exported
+// task: the schedule's name is a part of it, in camel case.
+func (s *Schedule) JobID(t *Task) string {
+	var b strings.Builder
+	for part := range strings.FieldsFuncSeq(s.Name, func(r rune) bool { return r == '.' || r == '_' || r == '-' }) {
+		b.WriteString(strings.ToUpper(part[:1]) + part[1:])
+	}
+	return t.Base + b.String() + "JobID"
 }
 
 // Rate is a number of events in a time.
@@ -301,7 +318,7 @@ func (t *Task) Name(exported string) string {
 func (t *Task) Exported() bool { return ast.IsExported(t.Struct) }
 
 // Jobs says whether code may schedule the task.
-func (t *Task) Jobs() bool { return t.Schedule != nil || t.Schedulable }
+func (t *Task) Jobs() bool { return len(t.Schedules) > 0 || t.Schedulable }
 
 // Symbols returns the names that are generated for the task at package level.
 func (t *Task) Symbols() []string {
@@ -312,8 +329,10 @@ func (t *Task) Symbols() []string {
 	if t.Jobs() {
 		names = append(names, "Schedule"+t.Base, "Modify"+t.Base)
 	}
-	if t.Schedule != nil {
-		names = append(names, t.Base+"JobID")
+	for i := range t.Schedules {
+		if id := t.Schedules[i].JobID(t); !slices.Contains(names, id) { // else SCHEDULE_NAME tells
+			names = append(names, id)
+		}
 	}
 	if t.Result != nil {
 		names = append(names, "Await"+t.Base)

@@ -71,6 +71,13 @@ func TestATypeHasADeclaredJobForEachName(t *testing.T) {
 			assert.Equal(b, r.Jitter, st.Jitter)
 			assert.True(b, st.Missed == r.Missed || r.Missed == "" && st.Missed == schedule.FireOnce)
 		}
+		jitter := time.Second
+		require.NoError(b, b.Modify(ctx, id, schedule.Change{Missed: schedule.FireAll, Jitter: &jitter, MaxMissed: 7}))
+		declare("~ schedule#report#morning\n", plain, recur(schedule.Recurrence{Name: "morning"}), evening)
+		st = b.at(id)
+		assert.Equal(b, schedule.FireOnce, st.Missed, "what an annotation could say is as it says")
+		assert.Zero(b, st.Jitter)
+		assert.Equal(b, 7, st.MaxMissed)
 		declare("- schedule#report#evening\n", plain, recur(schedule.Recurrence{Name: "morning"}))
 		declare("- schedule#report\n- schedule#report#morning\n")
 	})

@@ -128,7 +128,7 @@ func taskWords(t *model.Task) words {
 		"Struct": t.Struct, "Type": typeName(t), "Spec": specName(t),
 		"Enqueue": enqueueName(t), "EnqueueBatch": batchName(t), "Await": awaitName(t),
 		"Handler": handlerName(t), "HandlerFunc": handlerFuncName(t), "Handle": handleName(t), "Register": registerName(t), "OnDead": onDeadName(t),
-		"Schedule": scheduleName(t), "Modify": modifyName(t), "JobID": jobIDName(t),
+		"Schedule": scheduleName(t), "Modify": modifyName(t),
 	}
 }
 

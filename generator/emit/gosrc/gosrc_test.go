@@ -63,7 +63,7 @@ func source(t *testing.T, pkg *model.Package) (string, *ast.File) {
 
 func TestTheFileDeclaresTheNamesThatTheModelSays(t *testing.T) {
 	pkg := embedding()
-	pkg.Tasks[1].Schedule = &model.Schedule{Cron: "@daily"}
+	pkg.Tasks[1].Schedules = []model.Schedule{{Cron: "@daily"}}
 	_, file := source(t, pkg)
 	want := pkg.Symbols()
 	for i := range pkg.Tasks {
@@ -277,8 +277,8 @@ func TestStructsInStructsAreSetAsGofmtSetsThem(t *testing.T) {
 }
 
 func TestTagsAreKeptByteForByte(t *testing.T) {
-	assert.Equal(t, "`b:\"1\" a:\"2\"`", quoteTag(`b:"1" a:"2"`))
-	assert.Equal(t, "\"a:\\\"`\\\"\"", quoteTag("a:\"`\""))
+	assert.Equal(t, "`b:\"1\" a:\"2\"`", rawString(`b:"1" a:"2"`))
+	assert.Equal(t, "\"a:\\\"`\\\"\"", rawString("a:\"`\""))
 }
 
 func TestAFieldThatCannotBeRestatedWeakensTheGuard(t *testing.T) {
@@ -365,7 +365,7 @@ func schemaOf(t *testing.T, file *ast.File, spec string) string {
 
 func TestOnlyAPackageThatSchedulesImportsTheScheduler(t *testing.T) {
 	plain, scheduled, schedulable, cancelling := embedding(), embedding(), embedding(), embedding()
-	scheduled.Tasks[1].Schedule = &model.Schedule{Cron: "@daily"}
+	scheduled.Tasks[1].Schedules = []model.Schedule{{Cron: "@daily"}}
 	schedulable.Tasks[1].Schedulable = true
 	cancelling.Schedules = &model.Schedules{Owner: "shop", Aliases: []string{"old"}}
 	src, _ := source(t, plain)
@@ -389,7 +389,7 @@ func TestOnlyAPackageThatSchedulesImportsTheScheduler(t *testing.T) {
 func TestNothingIsExportedForAStructThatIsNot(t *testing.T) {
 	pkg := embedding()
 	own := &pkg.Tasks[1]
-	own.Struct, own.Schedule = "pingTask", &model.Schedule{Cron: "@daily"}
+	own.Struct, own.Schedules = "pingTask", []model.Schedule{{Cron: "@daily"}}
 	own.Result = &model.Type{Kind: model.Basic, Name: "int"}
 	src, file := source(t, pkg)
 	for _, name := range own.Symbols() {

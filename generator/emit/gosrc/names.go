@@ -19,16 +19,22 @@ func registerName(t *model.Task) string    { return t.Name("Register" + t.Base) 
 func onDeadName(t *model.Task) string      { return t.Name("OnDead" + t.Base) }
 func scheduleName(t *model.Task) string    { return t.Name("Schedule" + t.Base) }
 func modifyName(t *model.Task) string      { return t.Name("Modify" + t.Base) }
-func jobIDName(t *model.Task) string       { return t.Name(t.Base + "JobID") }
 func awaitName(t *model.Task) string       { return t.Name("Await" + t.Base) }
 
 // Names returns the names that belong to a task: those of its struct, its wire name
-// and its spec, in that order, and behind them the others that there may be.
+// and its spec, in that order, and behind them the others that there may be: 26 in all
+// at most. Of many schedules the constants of the last are not among them.
 func Names(t *model.Task) []string {
-	return []string{
+	names := []string{
 		t.Struct, typeName(t), specName(t), enqueueName(t), batchName(t), handlerName(t), handlerFuncName(t), handleName(t),
-		registerName(t), onDeadName(t), scheduleName(t), modifyName(t), jobIDName(t), awaitName(t),
+		registerName(t), onDeadName(t), scheduleName(t), modifyName(t), awaitName(t),
 	}
+	for i := range t.Schedules {
+		if len(names) < 26 {
+			names = append(names, t.Name(t.Schedules[i].JobID(t)))
+		}
+	}
+	return names
 }
 
 // groupField is the field that orders tasks on a FIFO queue, or nil.

@@ -1,23 +1,35 @@
 package gosrc
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/taskgen/taskgen/generator/model"
 )
 
-// declaredPrefix comes before a task's wire name in the ID of its declared job.
-// Package schedule has the same: the golden case of schedules holds them together.
-const declaredPrefix = "schedule#"
+// declaredID is the ID of a declared job. Package schedule makes the same: the golden
+// cases of schedules hold them together.
+func declaredID(t *model.Task, s *model.Schedule) string {
+	id := "schedule#" + t.Type
+	if s.Name != "" {
+		id += "#" + s.Name
+	}
+	return id
+}
 
 // jobs writes what a task that may be scheduled has.
 func (f *file) jobs(t *model.Task, w words) {
 	if !t.Jobs() {
 		return
 	}
-	if t.Schedule != nil {
-		w["id"] = strconv.Quote(declaredPrefix + t.Type)
-		f.declare(doc(w["JobID"]+" is the ID of the job that RegisterSchedules declares for "+t.Struct+"."), `
+	for i := range t.Schedules {
+		s := &t.Schedules[i]
+		w["JobID"], w["id"] = t.Name(s.JobID(t)), strconv.Quote(declaredID(t, s))
+		named := ""
+		if s.Name != "" {
+			named = " under the name " + s.Name
+		}
+		f.declare(doc(w["JobID"]+" is the ID of the job that RegisterSchedules declares for "+t.Struct+named+"."), `
 const $JobID $schedule.JobID = $id`, w)
 	}
 	f.params(w, "ctx", "in", "when", "task", "opts")
@@ -66,19 +78,48 @@ func (f *file) declarations() string {
 	var declared list
 	for i := range f.pkg.Tasks {
 		t := &f.pkg.Tasks[i]
-		if t.Schedule == nil {
-			continue
+		for j := range t.Schedules {
+			declared.add(f.declaration(t, &t.Schedules[j]))
 		}
-		overlap := "AllowOverlap"
-		if t.Schedule.Overlap == "skip" {
-			overlap = "SkipOverlap"
-		}
-		declared.add(f.expand("$schedule.Recurring($schedule.Cron($cron, $zone), $schedule.$overlap, &$Spec)", words{
-			"cron": strconv.Quote(t.Schedule.Cron), "zone": strconv.Quote(t.Schedule.TZ), "overlap": overlap, "Spec": specName(t),
-		}))
 	}
 	if len(declared) == 0 {
 		return "nil"
 	}
 	return f.expand("[]$schedule.Declaration", nil) + indent(declared.text())
+}
+
+var overlaps = map[string]string{"allow": "AllowOverlap", "skip": "SkipOverlap"}
+
+var misses = map[string]string{"once": "FireOnce", "all": "FireAll", "skip": "FireNone"}
+
+// declaration is the one of a schedule: of a plain one, on one line.
+func (f *file) declaration(t *model.Task, s *model.Schedule) string {
+	w := words{"cron": strconv.Quote(s.Cron), "zone": strconv.Quote(s.TZ), "overlap": cmp.Or(overlaps[s.Overlap], "AllowOverlap"), "Spec": specName(t)}
+	when := f.expand("$schedule.Cron($cron, $zone)", w)
+	if s.Name == "" && len(s.Aliases) == 0 && s.Missed == "" && s.Jitter == 0 && s.Payload == "" {
+		w["when"] = when
+		return f.expand("$schedule.Recurring($when, $schedule.$overlap, &$Spec)", w)
+	}
+	var l literal
+	l.set("When", when)
+	if s.Name != "" {
+		l.set("Name", strconv.Quote(s.Name))
+	}
+	if len(s.Aliases) > 0 {
+		l.set("Aliases", f.strings(s.Aliases))
+	}
+	if name, ok := overlaps[s.Overlap]; ok {
+		l.set("Overlap", f.expand("$schedule.", nil)+name)
+	}
+	if name, ok := misses[s.Missed]; ok {
+		l.set("Missed", f.expand("$schedule.", nil)+name)
+	}
+	if s.Jitter != 0 {
+		l.set("Jitter", f.duration(s.Jitter))
+	}
+	if s.Payload != "" {
+		l.set("Payload", rawString(s.Payload))
+	}
+	w["fields"] = l.text()
+	return f.expand("$schedule.RecurringWith($schedule.Recurrence$fields, &$Spec)", w)
 }

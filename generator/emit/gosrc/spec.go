@@ -195,6 +195,11 @@ func usesTime(pkg *model.Package) bool {
 		if t.Unique != nil {
 			within = t.Unique.Within
 		}
+		for j := range t.Schedules {
+			if t.Schedules[j].Jitter != 0 {
+				return true
+			}
+		}
 		if t.Timeout|t.Retry.Base|t.Retry.Cap|t.Rate.Per|t.Retention|within != 0 {
 			return true
 		}

@@ -66,21 +66,20 @@ func (f *file) structOf(fields []model.Field) string {
 		if tag := fields[i].Tag; tag == "" {
 			rows[i] = append(rows[i], typ)
 		} else if strings.Contains(typ, "\n") {
-			rows[i] = append(rows[i], typ+" "+quoteTag(tag))
+			rows[i] = append(rows[i], typ+" "+rawString(tag))
 		} else {
-			rows[i] = append(rows[i], typ, quoteTag(tag))
+			rows[i] = append(rows[i], typ, rawString(tag))
 		}
 	}
 	return "struct " + lines(aligned(rows)).block()
 }
 
-// quoteTag keeps a tag as it is: jen.Tag would sort its keys, and a struct with
-// another tag is another type.
-func quoteTag(tag string) string {
-	if strconv.CanBackquote(tag) {
-		return "`" + tag + "`"
+// rawString is a literal with a text as it is, between backquotes where it can be.
+func rawString(text string) string {
+	if strconv.CanBackquote(text) {
+		return "`" + text + "`"
 	}
-	return strconv.Quote(tag)
+	return strconv.Quote(text)
 }
 
 // zero says that the value v, of type t, is missing. Types without a zero value
