@@ -157,3 +157,22 @@ func TestDeclarationsOfOneNameOrWithAWrongPayloadAreRefused(t *testing.T) {
 	require.ErrorContains(t, err, "the schedule morning of type report")
 	require.Empty(t, r.due())
 }
+
+func TestAJobThatGoesOnAsAnotherHasWhatThatOneIsDeclaredToHave(t *testing.T) {
+	r := newRegistry(t, inMemory)
+	r.declare("shop", reported("report", ""))
+	jitter := time.Second
+	require.NoError(t, r.s.Modify(ctx, "schedule#report", schedule.Change{Missed: schedule.FireNone, Jitter: &jitter}))
+	spec := &runtime.Spec[summary]{Type: "report", Queue: "reports"}
+	r.declare("shop", []schedule.Declaration{schedule.RecurringWith(schedule.Recurrence{
+		When: schedule.Every(90 * time.Minute), Name: "morning", Missed: schedule.FireAll, Jitter: time.Minute, Payload: `{"name":"sales"}`,
+	}, spec)})
+	job := r.one()
+	require.Equal(t, schedule.JobID("schedule#report#morning"), job.ID)
+	require.Equal(t, schedule.FireAll, job.Missed)
+	require.Equal(t, time.Minute, job.Jitter)
+	require.Equal(t, `{"name":"sales"}`, string(job.Task.Payload))
+	r.declare("shop", reported("report", "morning"))
+	require.Equal(t, schedule.FireOnce, r.one().Missed)
+	require.Zero(t, r.one().Jitter)
+}
