@@ -86,3 +86,51 @@ func TestTaskThatComesAgainBeforeItsRunIsRunOnce(t *testing.T) {
 		assert.Equal(t, []string{"long", "a"}, b.q().completed())
 	})
 }
+
+// TestTaskThatIsDeliveredTwiceIsNotRunTwiceAtATime is about queues that may deliver a task
+// again though its lease runs: in another batch, or in the same.
+func TestTaskThatIsDeliveredTwiceIsNotRunTwiceAtATime(t *testing.T) {
+	for _, name := range []string{"in two batches", "in one", "the later one first"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newPoolBench(t)
+				var runs sheet[string]
+				b.handle(func(ctx context.Context, task *Task) error {
+					info, _ := TaskFromContext(ctx)
+					runs.add(fmt.Sprint(task.ID, info.Crashes))
+					time.Sleep(time.Second)
+					return nil
+				})
+				s, err := b.pool(PoolConfig{Workers: 2}).begin(t.Context(), false)
+				require.NoError(t, err)
+				take := func(n int) []*Delivery {
+					ds, err := b.q().Dequeue(t.Context(), n, time.Minute)
+					require.NoError(t, err)
+					return ds
+				}
+				b.put("x")
+				b.put("y")
+				b.put("a")
+				ds := take(3)
+				first := *ds[2]
+				again := first
+				again.Crashes = 1
+				s.mu.Lock()
+				switch name {
+				case "in one":
+					s.lanes[0].insert([]*Delivery{ds[0], ds[1], &first, &again}, nil)
+				case "in two batches":
+					s.lanes[0].insert([]*Delivery{ds[0], ds[1], &first}, nil)
+					s.lanes[0].insert([]*Delivery{&again}, nil)
+				default:
+					s.lanes[0].insert([]*Delivery{ds[0], ds[1], &again}, nil)
+					s.lanes[0].insert([]*Delivery{&first}, nil)
+				}
+				s.unlock()
+				pass(time.Minute)
+				require.NoError(t, s.stop(t.Context(), 0))
+				assert.ElementsMatch(t, []string{"x0", "y0", "a1"}, runs.all())
+			})
+		})
+	}
+}

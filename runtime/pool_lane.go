@@ -35,6 +35,7 @@ type lane struct {
 	open     []*batch // with an item that is not settled; the keeper's
 	taken    int      // items in open
 	strays   int      // items that run although their lease is lost
+	crashed  int      // items in open that were delivered before
 
 	strangers map[string]*stranger // types without a handler, as the log knows them
 
@@ -94,6 +95,7 @@ const (
 // straight back, after their Delay. All do when they come after the pool was
 // stopped. s.mu is held.
 func (l *lane) insert(ds, back []*Delivery) {
+	ds = latest(ds)
 	n := len(ds) + len(back)
 	if n == 0 {
 		return
@@ -103,6 +105,9 @@ func (l *lane) insert(ds, back []*Delivery) {
 	b := &batch{lane: l, items: make([]item, n), left: n, place: len(l.open), at: l.s.p.m.Now()}
 	for i, d := range slices.Concat(ds, back) {
 		b.items[i] = item{d: d, batch: b, gate: l.s.typeGate(d.Task.Type)}
+		if d.Crashes > 0 {
+			l.crashed++
+		}
 	}
 	l.open = append(l.open, b)
 	l.taken += n
@@ -136,6 +141,24 @@ func (l *lane) insert(ds, back []*Delivery) {
 	l.s.unhoard(time.Now())
 }
 
+// latest leaves out deliveries of which a later one of the same task is there.
+func latest(ds []*Delivery) []*Delivery {
+	if !slices.ContainsFunc(ds, func(d *Delivery) bool { return d.Crashes > 0 }) {
+		return ds
+	}
+	last := make(map[string]int, len(ds))
+	for _, d := range ds {
+		last[d.Task.ID] = max(last[d.Task.ID], d.Crashes)
+	}
+	var kept []*Delivery
+	for _, d := range ds {
+		if d.Crashes == last[d.Task.ID] {
+			kept = append(kept, d)
+		}
+	}
+	return kept
+}
+
 // Bounds of how long a task waits that came again while its last run, whose
 // lease was lost, has not ended.
 const (
@@ -145,10 +168,11 @@ const (
 
 // runsOf returns what the lane runs, by the tasks' IDs, where a task of ds may
 // be among it: its lease has ended, and its handler takes no notice, or the
-// keeper did not notice yet. Of a task that comes again before it has begun,
-// after the machine slept say, only the new delivery is kept.
+// keeper did not notice yet. Of a task that comes again before it has begun, after the
+// machine slept say, or from a queue that delivers a task twice, only the new delivery is
+// kept.
 func (l *lane) runsOf(ds []*Delivery) map[string]*item {
-	if l.strays == 0 && !slices.ContainsFunc(ds, func(d *Delivery) bool { return d.Crashes > 0 }) {
+	if l.strays+l.crashed == 0 && !slices.ContainsFunc(ds, func(d *Delivery) bool { return d.Crashes > 0 }) {
 		return nil
 	}
 	runs, waiting := make(map[string]*item), make(map[string]*item)
@@ -164,8 +188,12 @@ func (l *lane) runsOf(ds []*Delivery) map[string]*item {
 	}
 	now := l.s.p.m.Now()
 	for _, d := range ds {
-		if it := waiting[d.Task.ID]; it != nil && it.state == buffered && !it.d.LeaseUntil.After(now) {
+		switch it := waiting[d.Task.ID]; {
+		case it == nil || it.state != buffered:
+		case d.Crashes > it.d.Crashes || !it.d.LeaseUntil.After(now):
 			l.lose(it)
+		case d.Crashes < it.d.Crashes:
+			runs[d.Task.ID] = it // an earlier delivery, which was overtaken
 		}
 	}
 	return runs
@@ -287,6 +315,9 @@ func (l *lane) close(it *item) {
 	}
 	if it.d.Crashes > 0 && (it.outcome == Completed || it.outcome == Died) && !it.lost {
 		l.s.p.excused.forget(taskKey{l.name, it.d.Task.ID})
+	}
+	if it.d.Crashes > 0 {
+		l.crashed--
 	}
 	it.state, it.d, it.ctx = closed, nil, nil
 	l.taken--

@@ -181,10 +181,7 @@ func (s *Server) getAttributes(r *getAttributesRequest) (any, *Error) {
 	all["QueueArn"] = q.arn()
 	all["CreatedTimestamp"] = strconv.FormatInt(q.created.Unix(), 10)
 	all["LastModifiedTimestamp"] = strconv.FormatInt(q.modified.Unix(), 10)
-	counts, held := s.held[q]
-	if !held {
-		counts = q.tally()
-	}
+	counts := s.countsOf(q)
 	all["ApproximateNumberOfMessages"] = strconv.Itoa(counts[0])
 	all["ApproximateNumberOfMessagesNotVisible"] = strconv.Itoa(counts[1])
 	all["ApproximateNumberOfMessagesDelayed"] = strconv.Itoa(counts[2])

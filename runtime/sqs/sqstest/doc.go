@@ -12,8 +12,9 @@
 //
 // What AWS does and it does not: the query protocol, policies (AddPermission,
 // RemovePermission; what is allowed on a queue a test says by Server.Permit),
-// signatures, encryption; and of the liberties of a standard
-// queue, to shuffle messages and to deliver one twice without cause. It returns nothing
-// to a short poll while there is something, and lets counts lag behind, only where a
-// test asks for that (Fault.Empty, Server.HoldCounts).
+// signatures, encryption. The liberties of AWS it takes only where a test asks for them:
+// to shuffle the messages of a standard queue (Server.Shuffle) and to deliver one twice
+// without cause (Server.DeliverTwice), to return nothing to a short poll while there is
+// something (Fault.Empty), and to let counts lag behind (Server.TrailCounts,
+// Server.HoldCounts).
 package sqstest

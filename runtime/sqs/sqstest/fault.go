@@ -59,6 +59,26 @@ func (s *Server) HoldCounts() (release func()) {
 	}
 }
 
+// TrailCounts has GetQueueAttributes repeat what it has counted on a queue for d, by the
+// machine's clock, whatever happens there meanwhile. 0: it counts each time, as it does at
+// first.
+func (s *Server) TrailCounts(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trail = d
+}
+
+// countsOf are the numbers that GetQueueAttributes gives of q.
+func (s *Server) countsOf(q *queue) [3]int {
+	if counts, ok := s.held[q]; ok {
+		return counts
+	}
+	if now := time.Now(); s.trail <= 0 || now.Sub(q.countedAt) >= s.trail {
+		q.counted, q.countedAt = q.tally(), now
+	}
+	return q.counted
+}
+
 // SetHook makes h decide about every call from now on. Nil: nothing goes wrong.
 func (s *Server) SetHook(h Hook) {
 	s.mu.Lock()

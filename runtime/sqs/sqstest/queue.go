@@ -35,6 +35,9 @@ type queue struct {
 	recent   dedups
 	attempts map[string]*attempt // by ReceiveRequestAttemptId
 
+	counted   [3]int    // what GetQueueAttributes gave last
+	countedAt time.Time // by the machine's clock
+
 	polls list.List // of *poll: ReceiveMessage calls that wait
 	alarm runtime.Timer
 	moves []*move

@@ -3,6 +3,7 @@ package sqstest
 import (
 	"container/list"
 	"context"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -171,7 +172,9 @@ func (s *Server) serve(p *poll) bool {
 		if m.firstReceived.IsZero() {
 			m.firstReceived = now
 		}
-		q.hide(m, inFlight, now.Add(p.visibility))
+		if !s.stays(q) {
+			q.hide(m, inFlight, now.Add(p.visibility))
+		}
 	}
 	if id := p.request.ReceiveRequestAttemptID; id != "" && q.fifo {
 		q.keepAttempt(id, taken, now)
@@ -181,19 +184,39 @@ func (s *Server) serve(p *poll) bool {
 	return true
 }
 
+// stays reports whether a message that is delivered from q stays visible, so that it is
+// delivered twice.
+func (s *Server) stays(q *queue) bool {
+	if q.fifo || s.DeliverTwice <= 0 {
+		return false
+	}
+	s.given++
+	return s.given%s.DeliverTwice == 0
+}
+
+// inNoOrder is among how many messages a receive chooses, for each that it may bring.
+const inNoOrder = 3
+
 // take finds at most n messages to hand out, and dead letters on its way those
 // that were received too often. What it returns must be hidden at once.
 func (s *Server) take(q *queue, n int, now time.Time) []*message {
 	var taken []*message
 	if !q.fifo {
-		for e := q.ready.Front(); e != nil && len(taken) < n; {
+		most := n
+		if s.Shuffle {
+			most *= inNoOrder
+		}
+		for e := q.ready.Front(); e != nil && len(taken) < most; {
 			m := e.Value.(*message)
 			e = e.Next()
 			if !s.bury(q, m, now) {
 				taken = append(taken, m)
 			}
 		}
-		return taken
+		if s.Shuffle {
+			rand.Shuffle(len(taken), func(i, j int) { taken[i], taken[j] = taken[j], taken[i] })
+		}
+		return taken[:max(0, min(n, len(taken)))]
 	}
 	for e := q.open.Front(); e != nil && len(taken) < n; {
 		g := e.Value.(*group)

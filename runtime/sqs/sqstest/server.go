@@ -29,8 +29,14 @@ type Server struct {
 	// waits for its polls to end needs that on a clock that stands still. It is
 	// set before the first call. 0: no bound.
 	LongestPoll time.Duration
-
-	clock runtime.Clock
+	// Shuffle has standard queues hand out what is ready in no order: each receive
+	// chooses among the next thirty messages. It is set before the first call.
+	Shuffle bool
+	// DeliverTwice has one of so many messages that a standard queue delivers stay visible,
+	// so that it is delivered once more, as it happens on AWS now and then. It is set
+	// before the first call. 0: none.
+	DeliverTwice int
+	clock        runtime.Clock
 
 	mu      sync.Mutex // guards all that follows
 	queues  map[string]*queue
@@ -41,6 +47,8 @@ type Server struct {
 	hook    Hook
 	permits map[string][]string // by name of queue: see Permit
 	held    map[*queue][3]int   // what HoldCounts holds; nil: nothing
+	trail   time.Duration       // see TrailCounts
+	given   int                 // messages that standard queues have delivered
 	deaf    bool                // Stop is under way: nobody may begin to wait
 	counts  map[string]int
 
