@@ -86,7 +86,7 @@ func (s *Jobs) put(e *schedule.Entry) error {
 	if e.Unreadable != nil {
 		j.entry.SetBody(e.Unreadable)
 	}
-	s.alarm(j, first(e.Wake, e.Forget))
+	s.alarm(j, first(last(e.Wake, e.Leased), e.Forget))
 	if !e.Wake.IsZero() {
 		for news := range s.waiting {
 			waiters.Tell(news)
@@ -98,6 +98,14 @@ func (s *Jobs) put(e *schedule.Entry) error {
 // first is the earlier of two times; zero is none.
 func first(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// last is the later of two times.
+func last(a, b time.Time) time.Time {
+	if b.After(a) {
 		return b
 	}
 	return a
@@ -170,6 +178,7 @@ func (s *Jobs) Claim(_ context.Context, can func(schedule.Needs) bool, limit int
 			continue
 		}
 		j.entry.Version++
+		j.entry.Leased = now.Add(lease)
 		due = append(due, j.entry.Clone())
 		s.alarm(j, now.Add(lease))
 	}

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -166,7 +167,7 @@ func entryText(e *schedule.Entry) (string, error) {
 func (s *jobs) put(ctx context.Context, es []*schedule.Entry, texts []string) ([]int64, error) {
 	args := make([]any, 0, 7*len(es))
 	for i, e := range es {
-		args = append(args, string(e.ID), e.Version, e.Owner, moment(e.Wake), moment(e.Forget), e.Needs().Key(), texts[i])
+		args = append(args, string(e.ID), e.Version, e.Owner, max(moment(e.Wake), moment(e.Leased)), moment(e.Forget), e.Needs().Key(), texts[i])
 	}
 	reply, err := s.run(ctx, jobsPut, args...)
 	if err != nil {
@@ -185,14 +186,14 @@ func (s *jobs) put(ctx context.Context, es []*schedule.Entry, texts []string) ([
 	return codes, nil
 }
 
-// entries reads ID, version, entry and note, for each job.
+// entries reads ID, version, entry, note and when it is looked at, for each job.
 func entries(list []any) ([]*schedule.Entry, error) {
-	if len(list)%4 != 0 {
+	if len(list)%5 != 0 {
 		return nil, errReply
 	}
-	es := make([]*schedule.Entry, len(list)/4)
+	es := make([]*schedule.Entry, len(list)/5)
 	for i := range es {
-		part := list[4*i : 4*i+4]
+		part := list[5*i : 5*i+5]
 		id, ok1 := part[0].(string)
 		text, ok2 := part[2].(string)
 		noted, ok3 := part[3].(string)
@@ -200,7 +201,14 @@ func entries(list []any) ([]*schedule.Entry, error) {
 		if !ok1 || !ok2 || !ok3 || err != nil {
 			return nil, errReply
 		}
+		at, err := strconv.ParseFloat(cmp.Or(fmt.Sprint(part[4]), "0"), 64)
+		if err != nil {
+			return nil, errReply
+		}
 		es[i] = readEntry(schedule.JobID(id), version, text)
+		if ms := int64(at); ms > moment(es[i].Wake) {
+			es[i].Leased = time.UnixMilli(ms)
+		}
 		if len(noted) > noteDigits && json.Unmarshal([]byte(noted[noteDigits:]), &es[i].Noted) != nil {
 			es[i].Noted = schedule.Run{} // as if nobody had told
 		}

@@ -79,6 +79,7 @@ func (s *Service) wakeSilenced(ctx context.Context, now time.Time, freed bool) {
 			if !e.wake(now) && (!freed || was.IsZero() || was.After(now)) {
 				continue
 			}
+			e.Leased = time.Time{}
 			// Who has changed it in between, or has it gone, has seen to it.
 			if s.store.Put(ctx, e) == nil && !e.Wake.Equal(was) {
 				s.log().Warn("a job waited for a time that a wrong clock has set", slog.String("job", string(e.ID)), slog.Time("was due", was), slog.Time("is due", e.Wake))

@@ -60,8 +60,10 @@ func (s *Service) retire(ctx context.Context, id, to JobID) (*Entry, error) {
 			return errHandedOver
 		}
 		e.Handed = &Handover{To: to, Next: e.Next, State: e.State}
+		lease := e.Leased
 		e.State, e.UpdatedAt = Cancelled, now
 		s.end(e, now)
+		e.Leased = lease // for the job that goes on: this one may be being fired
 		return nil
 	})
 	if errors.Is(err, ErrJobNotFound) {
@@ -83,6 +85,7 @@ func (s *Service) carryOn(ctx context.Context, old, e *Entry, when When) error {
 	if err := e.seal(s.m); err != nil {
 		return err
 	}
+	e.Leased = old.Leased
 	e.Seed, e.Handed, e.Last = old.seed(), nil, old.status().Last
 	e.State, e.Next = old.Handed.State, old.Handed.Next
 	e.rearm()

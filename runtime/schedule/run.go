@@ -122,6 +122,9 @@ func (s *Service) fireBatch(ctx context.Context) (n int, wait time.Duration, err
 			return n, 0, err
 		}
 	}
+	for _, e := range append(back, due...) {
+		e.Leased = time.Time{}
+	}
 	if back = append(back, due...); len(back) > 0 {
 		ctx, cancel := context.WithTimeout(ctx, s.cfg.Lease/3)
 		defer cancel()
@@ -139,9 +142,9 @@ func (s *Service) sift(due []*Entry) (can, back []*Entry) {
 		switch {
 		case e.Unreadable != nil:
 			unreadable = append(unreadable, e)
-		case s.can(e.Needs()):
+		case s.can(e.Needs()) && !e.Wake.IsZero():
 			can = append(can, e)
-		default:
+		default: // as one that was paused while it was fired
 			back = append(back, e)
 		}
 	}
@@ -171,13 +174,14 @@ type firing struct {
 // An outcome is what became of one job's firings.
 type outcome struct {
 	was     Body // the job as it was fired
+	leased  time.Time
 	plan    plan
 	fired   int64
 	skipped int64
 	last    Run
 	failed  time.Time // the first firing that could not be enqueued; zero: none
 	err     error
-	left    bool // this scheduler cannot fire it, and another one may
+	left    bool // this scheduler cannot fire it, and another one may: it is tried again after the time of a lease
 }
 
 // newBatch makes the tasks of the first of the due jobs: as many as one step has room
@@ -196,7 +200,7 @@ func (s *Service) newBatch(due []*Entry, now time.Time) *batch {
 
 // add makes the tasks of one job, and no more than room.
 func (b *batch) add(e *Entry, room int) {
-	b.due, b.outcomes = append(b.due, e), append(b.outcomes, outcome{was: e.Body})
+	b.due, b.outcomes = append(b.due, e), append(b.outcomes, outcome{was: e.Body, leased: e.Leased})
 	o := &b.outcomes[len(b.outcomes)-1]
 	if o.plan, o.err = e.plan(b.now, b.s.cfg.MissedAfter, room); o.err != nil {
 		o.left = true // another build may read the expression
@@ -288,32 +292,28 @@ func (o *outcome) fire(taskID string, at time.Time) {
 func (b *batch) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, b.s.cfg.Lease/3)
 	defer cancel()
-	var (
-		es   []*Entry
-		of   []*outcome
-		left error
-	)
+	var left error
 	for i, e := range b.due {
 		o := &b.outcomes[i]
 		if o.left {
 			left = errors.Join(left, fmt.Errorf("job %s is left to other schedulers: %w", e.ID, o.err))
-			continue
+			e.Wake, e.Leased = b.now.Add(b.s.cfg.Lease), time.Time{}
+		} else {
+			b.s.note(e, o, b.now)
 		}
-		b.s.note(e, o, b.now)
-		es, of = append(es, e), append(of, o)
 	}
 	if left != nil {
 		b.s.log().Error("jobs that are due cannot be fired here", slog.Any("error", left))
 	}
-	if len(es) == 0 {
-		return nil
-	}
-	err := b.s.store.Settle(ctx, es)
+	err := b.s.store.Settle(ctx, b.due)
 	var failed error
-	for i, e := range es {
+	for i, e := range b.due {
 		err := runtime.ErrorAt(err, i)
 		if errors.Is(err, ErrConflict) {
-			err = b.s.settleChanged(ctx, e, of[i], b.now)
+			err = nil
+			if !b.outcomes[i].left {
+				err = b.s.settleChanged(ctx, e, &b.outcomes[i], b.now)
+			}
 		}
 		if err != nil && !errors.Is(err, ErrJobNotFound) {
 			failed = errors.Join(failed, fmt.Errorf("write down what became of job %s: %w", e.ID, err))
@@ -327,33 +327,71 @@ func (b *batch) settle(ctx context.Context) error {
 
 // settleChanged settles a job that was changed while it was being fired. What the
 // change says of the future stays; where it cancelled the job, the task that was
-// just enqueued is to go too. A job that goes on under another ID leaves it there:
-// the other one tells its firings by the same seed.
+// just enqueued is to go too. Of a job that goes on under another ID that one is settled:
+// it tells its firings by the same seed, and has taken the lease along.
 func (s *Service) settleChanged(ctx context.Context, fired *Entry, o *outcome, now time.Time) error {
-	cancelled := false
+	cancelled, handedTo := false, JobID("")
 	err := modify(ctx, s.store, fired.ID, func(e *Entry) error {
 		if e.Unreadable != nil {
 			return nil // a later build has changed it
 		}
+		if e.Leased.Equal(o.leased) {
+			e.Leased = time.Time{} // it is still this one's
+		}
+		handedTo = ""
 		if cancelled = e.seed() != fired.seed(); cancelled {
 			return nil // it has ended, and another job has its ID
 		}
 		cancelled = e.State == Cancelled && e.Handed == nil
-		if e.Next.Equal(o.was.Next) && e.When.Equal(o.was.When) {
-			s.note(e, o, now)
-		} else {
+		if e.State == Cancelled && e.Handed != nil {
+			handedTo = e.Handed.To
+		}
+		switch {
+		case !e.Next.Equal(o.was.Next):
 			e.count(o)
+		case e.When.Equal(o.was.When):
+			s.note(e, o, now)
+		default:
+			return s.noteOther(e, o, now)
 		}
 		return nil
 	})
+	if err == nil && handedTo != "" {
+		next := *fired
+		next.ID, next.Seed = handedTo, fired.seed()
+		if err = s.settleChanged(ctx, &next, o, now); errors.Is(err, ErrJobNotFound) {
+			err = nil // whoever hands it over has not come so far
+		}
+		return err
+	}
 	if err != nil || !cancelled || o.fired == 0 {
 		return err
 	}
 	return s.takeBack(ctx, fired, o.last.TaskID)
 }
 
+// noteOther is note for a job that was given another schedule, and is due by the one before
+// yet: what was fired is fired.
+func (s *Service) noteOther(e *Entry, o *outcome, now time.Time) error {
+	times, err := e.When.timetable()
+	if err != nil {
+		return err
+	}
+	by := *o
+	by.plan.next = time.Time{}
+	if e.When.Recurring() {
+		by.plan.next = times.next(o.was.Next)
+		if interval := times.every() > 0; interval && !o.last.Due.IsZero() {
+			by.plan.next = times.next(o.last.Due)
+		}
+	}
+	s.note(e, &by, now)
+	return nil
+}
+
 // note changes a job for what became of its firings.
 func (s *Service) note(e *Entry, o *outcome, now time.Time) {
+	e.Leased = time.Time{}
 	e.count(o)
 	if o.err != nil {
 		s.postpone(e, o, now)

@@ -157,7 +157,11 @@ func (s *Service) retime(e *Entry, w When, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	e.When, e.Next, e.UpdatedAt = w, times.first(now), now
+	next := times.first(now)
+	if !next.Equal(e.Next) {
+		e.Leased = time.Time{} // whoever fires it fires another time
+	}
+	e.When, e.Next, e.UpdatedAt = w, next, now
 	if e.State == Cancelled || e.State == Missing {
 		e.State = Scheduled
 	}
@@ -171,7 +175,7 @@ func (s *Service) retime(e *Entry, w When, now time.Time) error {
 // job that gets an interval. One that goes on after it was cancelled, with the schedule that
 // it had, has the times that it had, and the firing that came last meanwhile.
 func (s *Service) redeclare(e *Entry, w When, now time.Time) error {
-	before, was, same := e.Next, e.Was, w.Equal(e.When)
+	before, was, same, lease := e.Next, e.Was, w.Equal(e.When), e.Leased
 	if err := s.retime(e, w, now); err != nil {
 		return err
 	}
@@ -189,7 +193,7 @@ func (s *Service) redeclare(e *Entry, w When, now time.Time) error {
 		}
 	}
 	if !before.IsZero() && (!before.After(now) || interval && before.Before(e.Next)) {
-		e.Next = before
+		e.Next, e.Leased = before, lease
 	}
 	e.rearm()
 	return nil
@@ -205,7 +209,7 @@ func (e *Entry) rearm() {
 
 // end notes that the job will not be due again.
 func (s *Service) end(e *Entry, now time.Time) {
-	e.Next, e.Wake = time.Time{}, time.Time{}
+	e.Next, e.Wake, e.Leased = time.Time{}, time.Time{}, time.Time{}
 	if s.cfg.Retention > 0 {
 		e.Forget = now.Add(s.cfg.Retention)
 	}

@@ -15,8 +15,9 @@ import (
 // the few columns that it goes by, and a body.
 type Store interface {
 	// Put writes an entry in place of the one with its ID, if that has the version
-	// Entry.Version still (0: there is none yet), gives it the next version, and
-	// ends any lease on it. Errors wrap ErrConflict, ErrJobExists for version 0, or
+	// Entry.Version still (0: there is none yet), and gives it the next version. It is
+	// leased until Entry.Leased: whoever changes an entry leaves the lease on it as it
+	// was read, and whoever has the lease ends it by the zero time. Errors wrap ErrConflict, ErrJobExists for version 0, or
 	// ErrJobNotFound when there is none any more.
 	Put(ctx context.Context, e *Entry) error
 	// Get reads an entry. The error wraps ErrJobNotFound.
@@ -58,7 +59,11 @@ type Entry struct {
 	// never. A store may take a time after 2262 for the latest that it keeps, and one
 	// before 1970 for the earliest.
 	Wake, Forget time.Time
-	Noted        Run // what was noted last
+	// Leased is when the lease on the entry ends, or has ended; zero: there is none. While
+	// it holds nobody claims the entry. One whose Wake is zero by then is claimed at the
+	// end of its lease all the same, so that the lease can be taken from it.
+	Leased time.Time
+	Noted  Run // what was noted last
 	Body
 	// Unreadable is the body as the store has it where this build cannot read it; it is
 	// written back as it is. Err says why then, and wraps ErrUnreadable, and Body is

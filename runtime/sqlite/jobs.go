@@ -16,11 +16,11 @@ import (
 
 const (
 	// One row by the index of ids.
-	sqlJobsGet     = `SELECT id, owner, version, wake, forget, body, noted FROM taskgen_schedule WHERE id = ?`
+	sqlJobsGet     = `SELECT id, owner, version, wake, forget, body, noted, alarm FROM taskgen_schedule WHERE id = ?`
 	sqlJobsVersion = `SELECT version FROM taskgen_schedule WHERE id = ?`
 	// The rows of a page, in the order of an index.
-	sqlJobsList  = `SELECT id, owner, version, wake, forget, body, noted FROM taskgen_schedule WHERE id > ?2 ORDER BY id LIMIT ?1`
-	sqlJobsOwned = `SELECT id, owner, version, wake, forget, body, noted FROM taskgen_schedule WHERE owner = ?3 AND id > ?2 ORDER BY id LIMIT ?1`
+	sqlJobsList  = `SELECT id, owner, version, wake, forget, body, noted, alarm FROM taskgen_schedule WHERE id > ?2 ORDER BY id LIMIT ?1`
+	sqlJobsOwned = `SELECT id, owner, version, wake, forget, body, noted, alarm FROM taskgen_schedule WHERE owner = ?3 AND id > ?2 ORDER BY id LIMIT ?1`
 	// The rows that are due of those with the same needs, by the index of needs.
 	sqlJobsDue = `SELECT id, alarm FROM taskgen_schedule WHERE needs = ?3 AND alarm > 0 AND alarm <= ?1 AND (forget = 0 OR forget > ?1) ORDER BY alarm LIMIT ?2`
 	// One row and its place in the index of alarms.
@@ -113,7 +113,7 @@ func (t *tx) putJob(e *schedule.Entry, body []byte) error {
 		return fmt.Errorf("%w: %s", schedule.ErrConflict, e.ID)
 	}
 	wake, forget := stamp(e.Wake), stamp(e.Forget)
-	alarm := wake
+	alarm := max(wake, stamp(e.Leased))
 	if alarm == 0 || forget > 0 && forget < alarm {
 		alarm = forget
 	}
@@ -148,6 +148,9 @@ func (r rows) entry() *schedule.Entry {
 	e := &schedule.Entry{
 		ID: schedule.JobID(r.text(0)), Owner: r.text(1), Version: r.int(2),
 		Wake: unstamp(r.int(3)), Forget: unstamp(r.int(4)),
+	}
+	if alarm := r.int(7); alarm > r.int(3) && alarm != r.int(4) {
+		e.Leased = unstamp(alarm)
 	}
 	e.SetBody(r.bytes(5))
 	if noted := r.bytes(6); len(noted) > 0 && json.Unmarshal(noted, &e.Noted) != nil {
@@ -252,7 +255,9 @@ func (s *jobs) Claim(ctx context.Context, can func(schedule.Needs) bool, limit i
 		due = t.due(able(t.heads(), can), limit)
 		for _, e := range due {
 			e.Version++
-			t.execText(sqlJobsLease, string(e.ID), e.Version, after(t.now, lease))
+			until := after(t.now, lease)
+			e.Leased = unstamp(until)
+			t.execText(sqlJobsLease, string(e.ID), e.Version, until)
 		}
 		first = firstOf(t.heads(), can)
 	})

@@ -3,7 +3,7 @@
 -- USES: clock wake jobs_turns
 -- ARGV: n, lease in ms, how many bytes of entries: of more than one job; and the needs
 -- Returns: {seconds and microseconds of the server's time, and ID, version, entry and
---   what was noted or "" for each}
+--   what was noted or "", and the end of the lease in ms, for each}
 -- Cost: O(log N) for each job, and for each needs one command and up to n jobs.
 redis.call('HDEL', version, '') -- see keep.lua
 local due, n = {}, tonumber(ARGV[1])
@@ -30,13 +30,14 @@ for i = 1, #due do
     if have then set(id, needs, have) end
   else
     room = room - redis.call('HSTRLEN', entry, id)
-    more = #out == 2 + 4 * n or #out > 2 and room < 0
+    more = #out == 2 + 5 * n or #out > 2 and room < 0
     if more then break end
     set(id, needs, over)
     out[#out + 1] = id
     out[#out + 1] = redis.call('HINCRBY', version, id, 1)
     out[#out + 1] = redis.call('HGET', entry, id) or ''
     out[#out + 1] = redis.call('HGET', noted, id) or ''
+    out[#out + 1] = over
   end
 end
 heads()

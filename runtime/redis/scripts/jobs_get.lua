@@ -1,9 +1,9 @@
 -- jobs_get reads one job.
--- KEYS: version entry noted
+-- KEYS: version entry noted alarm
 -- ARGV: ID
--- Returns: {ID, version, entry, what was noted or ""}, or {} when there is none
--- Cost: three O(1) commands.
+-- Returns: {ID, version, entry, what was noted or "", when it is looked at in ms or ""}, or {} when there is none
+-- Cost: four O(1) commands.
 local id = ARGV[1]
 local have = redis.call('HGET', version, id)
 if not have then return {} end
-return {id, have, redis.call('HGET', entry, id) or '', redis.call('HGET', noted, id) or ''}
+return {id, have, redis.call('HGET', entry, id) or '', redis.call('HGET', noted, id) or '', redis.call('ZSCORE', alarm, id) or ''}

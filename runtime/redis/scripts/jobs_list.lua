@@ -1,8 +1,8 @@
 -- jobs_list reads a page of jobs, in the order of their IDs.
--- KEYS: version entry noted ids owned
+-- KEYS: version entry noted alarm ids owned
 -- ARGV: owner ('' for all), the ID before the page, n, how many bytes of entries:
 --   of more than one job
--- Returns: ID, version, entry and what was noted or "", for each: fewer than n
+-- Returns: ID, version, entry, what was noted or "", and when it is looked at in ms or "", for each: fewer than n
 --   where there are no more, or no room for them
 -- Cost: O(log N + n).
 local owner, after, out = ARGV[1], ARGV[2], {}
@@ -25,6 +25,8 @@ local versions = redis.call('HMGET', version, unpack(names))
 local texts = redis.call('HMGET', entry, unpack(names))
 local told = redis.call('HMGET', noted, unpack(names))
 for i = 1, #names do
-  out[4 * i - 3], out[4 * i - 2], out[4 * i - 1], out[4 * i] = names[i], versions[i], texts[i] or '', told[i] or ''
+  local k = 5 * i
+  out[k - 4], out[k - 3], out[k - 2], out[k - 1] = names[i], versions[i], texts[i] or '', told[i] or ''
+  out[k] = redis.call('ZSCORE', alarm, names[i]) or ''
 end
 return out

@@ -46,6 +46,7 @@ func Run(t *testing.T, make func(tb testing.TB) Place) {
 		"any date is kept in its place":                      dates,
 		"a put wakes who waits":                              wakes,
 		"many who claim at once share the entries":           shares,
+		"whoever changes a leased entry leaves it leased":    touches,
 		"the store tells the time that it goes by":           clocks,
 		"only what the caller can fire is claimed":           needs,
 		"of many needs the most overdue come first":          manyNeeds,
@@ -259,7 +260,7 @@ func fencing(s *shop) {
 	first.Fired = 50
 	s.is(runtime.ErrorAt(s.Settle(ctx, []*schedule.Entry{first}), 0), schedule.ErrConflict)
 	second.Fired = 60
-	second.Wake = time.Time{}
+	second.Wake, second.Leased = time.Time{}, time.Time{}
 	s.ok(s.Settle(ctx, []*schedule.Entry{second}))
 	got, err := s.Get(ctx, "a")
 	s.ok(err)
@@ -276,9 +277,10 @@ func settles(s *shop) {
 	now := s.Now()
 	changed, err := s.Get(ctx, es[1].ID)
 	s.ok(err)
+	changed.Leased = time.Time{}
 	s.ok(s.Put(ctx, changed))
 	for _, e := range es {
-		e.Wake = now.Add(-time.Second) // due again at once
+		e.Wake, e.Leased = now.Add(-time.Second), time.Time{} // due again at once
 	}
 	gone := s.entry("gone", time.Time{})
 	gone.Version = 9
@@ -390,7 +392,7 @@ func dates(s *shop) {
 		s.put(fmt.Sprint("early-", i), at)
 		es := s.claim(10)
 		s.check(len(es) == 1 && es[0].Next.Equal(at), "claimed %v, and %s is due", names(es), at)
-		es[0].Wake = time.Time{}
+		es[0].Wake, es[0].Leased = time.Time{}, time.Time{}
 		s.ok(s.Settle(ctx, es))
 	}
 	_, err := s.Get(ctx, "ended")
@@ -463,6 +465,38 @@ func shares(s *shop) {
 	}
 }
 
+func touches(s *shop) {
+	for _, wake := range []time.Duration{0, -time.Second, time.Hour} { // never, as before, later
+		id := fmt.Sprint("a", wake)
+		s.put(id, s.Now().Add(-time.Second))
+		held := s.claim(1)[0]
+		s.check(held.Leased.After(s.Now()), "leased until %s, and it is %s", held.Leased, s.Now())
+		e, err := s.Open().Get(ctx, held.ID)
+		s.ok(err)
+		s.check(e.Leased.Equal(held.Leased), "leased until %s, want %s", e.Leased, held.Leased)
+		page, err := s.List(ctx, "", held.ID[:len(held.ID)-1], 1)
+		s.ok(err)
+		s.check(page[0].Leased.Equal(held.Leased), "leased until %s, want %s", page[0].Leased, held.Leased)
+		e.Wake = time.Time{}
+		if wake != 0 {
+			e.Wake = s.Now().Add(wake)
+		}
+		s.ok(s.Put(ctx, e))
+		s.check(len(s.claim(1)) == 0, "it is leased")
+		s.is(s.Put(ctx, held), schedule.ErrConflict)
+		s.Pass(lease + time.Millisecond)
+		es := s.claim(1)
+		s.check((len(es) == 1) == (wake <= 0), "claimed %v when the lease had ended", names(es))
+		if wake <= 0 {
+			s.check(es[0].Wake.IsZero() == (wake == 0), "it wakes at %s", es[0].Wake)
+			es[0].Wake, es[0].Leased = time.Time{}, time.Time{}
+			s.ok(s.Put(ctx, es[0]))
+			s.Pass(lease + time.Millisecond)
+			s.check(len(s.claim(1)) == 0, "it is never due")
+		}
+	}
+}
+
 func clocks(s *shop) {
 	for range 3 {
 		before := s.Now().Add(-time.Millisecond)
@@ -523,7 +557,7 @@ func needs(s *shop) {
 	s.check(slices.Equal(got, []string{"theirs-17"}), "claimed %v", got)
 	es := s.claim(100)
 	s.check(len(es) == 30, "%d were left to others, want 30", len(es))
-	es[0].Forget, es[0].Wake = now.Add(-time.Second), time.Time{}
+	es[0].Forget, es[0].Wake, es[0].Leased = now.Add(-time.Second), time.Time{}, time.Time{}
 	s.ok(s.Settle(ctx, es[:1]))
 	look(2)
 	_, err = s.Get(ctx, es[0].ID)
@@ -610,6 +644,7 @@ func unreadable(s *shop) {
 	}
 	s.check(len(s.claim(6)) == 0, "they are leased")
 	es[0].Wake, es[0].Forget = time.Time{}, now.Add(time.Hour)
+	es[0].Leased, es[1].Leased = time.Time{}, time.Time{}
 	s.ok(s.Settle(ctx, es[:2]))
 	got, err := s.Open().Get(ctx, es[0].ID)
 	s.ok(err)
