@@ -189,6 +189,23 @@ type Browser interface {
 	Browse(ctx context.Context, state State, cursor string, limit int) (tasks []*Task, next string, err error)
 }
 
+// A Finder looks up tasks by their ID.
+type Finder interface {
+	// Find returns what the queue has under an ID, in time that does not grow with the
+	// number of tasks that wait or are dead: at most one that is ready, scheduled or
+	// leased, and then those that died on the queue, the first to die first. On a dead
+	// letter queue all that lie there are its own. None: an empty list.
+	Find(ctx context.Context, id string) ([]Found, error)
+}
+
+// Found is a task and where on its queue it is.
+type Found struct {
+	Task  *Task
+	State State
+	// DueAt is when a ready or scheduled task became or becomes due.
+	DueAt time.Time
+}
+
 // A Canceller removes tasks that nobody works on yet.
 type Canceller interface {
 	// Cancel removes the ready and scheduled tasks among ids and returns the IDs

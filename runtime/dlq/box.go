@@ -138,8 +138,10 @@ func (b *Box) Groups(ctx context.Context, f Filter) ([]Group, error) {
 	return g.sorted(), nil
 }
 
-// Show returns one letter, by the ID of its task or its Letter.Ref. The error wraps
-// runtime.ErrTaskNotFound.
+// Show returns one letter, by the ID of its task, of several with one ID the first that
+// died, or by its Letter.Ref. It takes one step, however many letters there are, on queues
+// that are Finders and in stores; elsewhere it reads letters until that one comes. The
+// error wraps runtime.ErrTaskNotFound.
 func (b *Box) Show(ctx context.Context, id string) (Letter, error) {
 	t, err := b.find(ctx, id)
 	if err != nil {
@@ -148,15 +150,20 @@ func (b *Box) Show(ctx context.Context, id string) (Letter, error) {
 	return b.letter(t), nil
 }
 
-// find reads letters until it comes to the one with the ID: no broker has an index
-// of its dead letters that says more than their order.
+// find looks for the letter that id names: in one step where its queue or store can, else
+// by reading letters until it comes.
 func (b *Box) find(ctx context.Context, id string) (*runtime.Task, error) {
 	a := parse(id)
-	if s, ok := b.shelf.(*storeShelf); ok {
+	switch s := b.shelf.(type) {
+	case *storeShelf:
 		if t, err := s.store.Get(ctx, a.id); err != nil || a.names(t) {
 			return t, err
 		}
 		return nil, b.notFound(id)
+	case *queueShelf:
+		if f, ok := s.q.(runtime.Finder); ok {
+			return b.lookUp(ctx, f, id, a)
+		}
 	}
 	for t, err := range b.tasks(ctx) {
 		if err != nil || a.names(t) {
@@ -168,6 +175,20 @@ func (b *Box) find(ctx context.Context, id string) (*runtime.Task, error) {
 
 func (b *Box) notFound(id string) error {
 	return fmt.Errorf("%w: no dead letter of %s has the ID %s", runtime.ErrTaskNotFound, b.name, id)
+}
+
+// lookUp returns the first to die of the letters that a names.
+func (b *Box) lookUp(ctx context.Context, f runtime.Finder, id string, a address) (*runtime.Task, error) {
+	all, err := f.Find(ctx, a.id)
+	if err != nil {
+		return nil, fmt.Errorf("find dead letter %s of queue %q: %w", id, b.name, err)
+	}
+	for _, t := range all {
+		if t.State == runtime.Dead && a.names(t.Task) {
+			return t.Task, nil
+		}
+	}
+	return nil, b.notFound(id)
 }
 
 // Export writes the letters that f chooses as lines of JSON, redacted, and returns

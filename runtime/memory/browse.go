@@ -48,6 +48,45 @@ func (q *queue) Browse(ctx context.Context, state runtime.State, after string, l
 	return tasks, next, nil
 }
 
+// Find implements [runtime.Finder].
+func (q *queue) Find(ctx context.Context, id string) ([]runtime.Found, error) {
+	if err := q.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer q.leave()
+	var found []runtime.Found
+	for _, it := range q.withID(id) {
+		f := runtime.Found{Task: it.task.Clone(), State: runtime.Ready, DueAt: q.at(it.due)}
+		switch it.state {
+		case scheduled:
+			f.State = runtime.Scheduled
+		case leased:
+			f.State, f.DueAt = runtime.Leased, time.Time{}
+		}
+		found = append(found, f)
+	}
+	if q.dead == nil {
+		return found, nil
+	}
+	q.dead.mu.Lock()
+	defer q.dead.mu.Unlock()
+	for _, it := range q.dead.withID(id) {
+		if it.group != nil && it.group.key == q.name {
+			found = append(found, runtime.Found{Task: it.task.Clone(), State: runtime.Dead})
+		}
+	}
+	return found, nil
+}
+
+// withID returns the items with an ID, the first to come first.
+func (s *store) withID(id string) (all []*item) {
+	for it := s.ids.get(id); it != nil; it = it.twin {
+		all = append(all, it)
+	}
+	slices.SortFunc(all, func(a, b *item) int { return cmp.Compare(a.seq, b.seq) })
+	return all
+}
+
 // A page gathers the items after a cursor, up to a limit and one more that
 // tells whether another page follows.
 type page struct {

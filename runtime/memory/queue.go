@@ -20,6 +20,7 @@ var (
 	_ runtime.Provider    = (*Provider)(nil)
 	_ runtime.Queue       = (*queue)(nil)
 	_ runtime.Browser     = (*queue)(nil)
+	_ runtime.Finder      = (*queue)(nil)
 	_ runtime.Canceller   = (*queue)(nil)
 	_ runtime.Rescheduler = (*queue)(nil)
 	_ runtime.Purger      = (*queue)(nil)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/taskgen/taskgen/runtime"
 )
@@ -93,6 +94,65 @@ func (q *Queue) stretches(ctx context.Context, state runtime.State) (in *source,
 		return nil, nil, fmt.Errorf("taskgen: no such state: ready, scheduled, leased or dead")
 	}
 	return q.source, all, nil
+}
+
+// Find implements [runtime.Finder], by gets: 1 or 2 requests for the queue, 2 for its dead,
+// and 1 for the state of each consumer.
+func (q *Queue) Find(ctx context.Context, id string) ([]runtime.Found, error) {
+	if err := q.begin(); err != nil {
+		return nil, err
+	}
+	defer q.p.calls.Done()
+	found, err := q.lookup(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("find task %s on queue %q: %w", id, q.cfg.Name, err)
+	}
+	return found, nil
+}
+
+func (q *Queue) lookup(ctx context.Context, id string) (all []runtime.Found, err error) {
+	seats, err := q.find(ctx, []string{id})
+	if err != nil {
+		return nil, err
+	}
+	if s := seats[0]; s != nil {
+		f := runtime.Found{State: s.state()}
+		f.Task, _ = dead(s.tail, q.name, s.data, s.header, s.at)
+		if f.State != runtime.Leased {
+			f.DueAt = f.Task.DueAt()
+		}
+		if due, err := time.Parse(scheduleLayout, strings.TrimPrefix(s.header.Get(headerSchedule), "@at ")); err == nil {
+			f.DueAt = due
+		}
+		all = append(all, f)
+	}
+	graves := q.graves()
+	if graves == nil {
+		return all, nil
+	}
+	for _, place := range [...]string{placeReady, placeScheduled} {
+		there, err := graves.list(ctx, stretch{graves.at(place+originLane(q.name), tail(none, none, token(id))), 1, noEnd}, 0, batchSize)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range there {
+			_, rest, _ := graves.split(m.subject)
+			task, _ := dead(rest, q.name, m.data, m.header, m.at)
+			all = append(all, runtime.Found{Task: task, State: runtime.Dead})
+		}
+	}
+	return all, nil
+}
+
+// state is where a task that was found is.
+func (s *seat) state() runtime.State {
+	switch {
+	case s.leased:
+		return runtime.Leased
+	case s.place == placeWaiting, strings.HasPrefix(s.place, "d.s."):
+		return runtime.Scheduled
+	}
+	return runtime.Ready
 }
 
 // pulledFrom is the pattern of a consumer's tasks.

@@ -25,6 +25,7 @@ type Queue struct {
 var _ interface {
 	runtime.Queue
 	runtime.Browser
+	runtime.Finder
 	runtime.Canceller
 	runtime.Rescheduler
 	runtime.Purger

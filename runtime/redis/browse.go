@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/taskgen/taskgen/runtime"
 )
@@ -61,6 +62,72 @@ func (q *Queue) Browse(ctx context.Context, state runtime.State, from string, li
 		}
 	}
 	return tasks, "", nil
+}
+
+// Find implements [runtime.Finder], by one script, and one for the dead. Where a task
+// does not wait for its time, that goes through the leases of the queue.
+func (q *Queue) Find(ctx context.Context, id string) ([]runtime.Found, error) {
+	if err := q.begin(); err != nil {
+		return nil, err
+	}
+	defer q.p.calls.Done()
+	lanes, err := q.lanes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []runtime.Found
+	for _, l := range lanes {
+		some, err := l.lookup(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	if q.isDLQ {
+		return all, nil
+	}
+	dead, err := q.grave.lookup(ctx, id)
+	for i := range dead {
+		dead[i].State, dead[i].DueAt = runtime.Dead, time.Time{}
+	}
+	return append(all, dead...), err
+}
+
+// lookup returns what the lane has under an ID.
+func (l *lane) lookup(ctx context.Context, id string) ([]runtime.Found, error) {
+	c := l.newCall(opFind, 1).add(id)
+	reply, err := l.run(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	r, ok := reply.([]any)
+	if !ok || len(r)%4 != 1 {
+		return nil, l.failed(c, errReply)
+	}
+	now, err := strconv.ParseFloat(text(r[0]), 64)
+	if err != nil {
+		return nil, l.failed(c, errReply)
+	}
+	var all []runtime.Found
+	for r = r[1:]; len(r) > 0; r = r[4:] {
+		name, envelope := text(r[0]), text(r[1])
+		task, err := decodeTask(envelope, name, l.queue)
+		if err != nil {
+			task = standIn(name, l.queue, envelope, err)
+		}
+		f := runtime.Found{Task: task, State: runtime.Ready, DueAt: task.DueAt()}
+		due, err := strconv.ParseFloat(text(r[2]), 64)
+		if err == nil {
+			f.DueAt = time.UnixMilli(int64(due))
+		}
+		if err == nil && due > now {
+			f.State = runtime.Scheduled
+		} else if over, err := strconv.ParseFloat(text(r[3]), 64); err == nil && over > now {
+			f.State, f.DueAt = runtime.Leased, time.Time{}
+		}
+		all = append(all, f)
+	}
+	return all, nil
 }
 
 // A stage is one lane and state that a listing goes through.

@@ -61,6 +61,7 @@ var (
 	opReschedule   = load("reschedule")
 	opPurge        = load("purge")
 	opBrowse       = load("browse")
+	opFind         = load("find")
 	opRewrite      = load("rewrite")
 	opDeadFind     = load("dead_find")
 	opDeadPage     = load("dead_page")

@@ -15,7 +15,7 @@ func every() map[string]*script {
 	all := make(map[string]*script)
 	for _, op := range []operation{
 		opDeclare, opEnqueuePlain, opEnqueue, opInbox, opAdopt, opDequeue, opComplete, opExtend, opRelease, opBury, opStats, opNudge, opPause, opCancel,
-		opReschedule, opPurge, opBrowse, opRewrite, opDeadFind, opDeadPage, opDeadRead, opDeadDiscard, opRedrive, opRegister,
+		opReschedule, opPurge, opBrowse, opFind, opRewrite, opDeadFind, opDeadPage, opDeadRead, opDeadDiscard, opRedrive, opRegister,
 	} {
 		for k, s := range op {
 			all[fmt.Sprintf("%s (%s)", s.name, k)] = s

@@ -115,6 +115,8 @@ func workout(t *testing.T, p *Provider, cfg runtime.QueueConfig) {
 	for _, state := range []runtime.State{runtime.Ready, runtime.Scheduled, runtime.Leased, runtime.Dead} {
 		_, _, err = q.Browse(ctx, state, "", 5)
 		require.NoError(t, err)
+		_, err = q.Find(ctx, "nobody")
+		require.NoError(t, err)
 	}
 	gone, err := q.Discard(ctx, []string{"unlucky-003", "unlucky-004"})
 	require.NoError(t, err)

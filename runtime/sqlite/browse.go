@@ -27,6 +27,45 @@ const (
 		WHERE origin = ?1 AND origin > 0 AND seq > ?3 AND ?2 = ?2 ORDER BY seq LIMIT ?4`
 )
 
+// One row by its key.
+const sqlLeaseOf = `SELECT until FROM taskgen_lease WHERE seq = ?`
+
+// Find implements [runtime.Finder].
+func (q *Queue) Find(ctx context.Context, id string) ([]runtime.Found, error) {
+	if err := q.settled(ctx); err != nil {
+		return nil, err
+	}
+	var found []runtime.Found
+	now := q.p.clock.Now().UnixNano()
+	err := q.p.reader.do(ctx, now, func(t *tx) {
+		found = nil
+		for _, j := range t.jobsByID(q.id, id) {
+			f := runtime.Found{Task: q.shown(t, j), State: runtime.Ready, DueAt: time.Unix(0, j.due)}
+			if r := t.query(sqlLeaseOf, j.seq); r.next() {
+				f.State, f.DueAt = runtime.Leased, time.Time{}
+				r.done()
+			} else if j.due > now {
+				f.State = runtime.Scheduled
+			}
+			found = append(found, f)
+		}
+		for _, j := range q.deadByID(t, id) {
+			found = append(found, runtime.Found{Task: q.shown(t, j), State: runtime.Dead})
+		}
+	})
+	return found, err
+}
+
+// shown is the task of a job, or what would take its place on the dead letter queue.
+func (q *Queue) shown(t *tx, j job) *runtime.Task {
+	envelope := t.envelope(j.seq)
+	task, err := runtime.DecodeEnvelope(envelope)
+	if err != nil {
+		task = standIn(job{id: j.id}, q.cfg.Name, envelope, time.Unix(0, t.now), err)
+	}
+	return task
+}
+
 // A page collects what Browse returns.
 type page struct {
 	q     *Queue

@@ -27,6 +27,7 @@ type Queue struct {
 var _ interface {
 	runtime.Queue
 	runtime.Browser
+	runtime.Finder
 	runtime.Canceller
 	runtime.Rescheduler
 	runtime.Purger

@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(tb testing.TB) runtime.Provider, types ...runti
 			"letters of another queue are left alone":                 telling,
 			"groups hold what failed in one way":                      grouping,
 			"show tells of each run and hides secrets":                showing,
+			"a task is found by its ID, wherever it is":               finding,
 			"an export is lines of JSON without secrets":              exporting,
 			"one, some, a group and all are redriven":                 redriving,
 			"a dry run moves none":                                    counting,

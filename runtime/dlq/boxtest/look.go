@@ -198,3 +198,61 @@ func returning(d *desk) {
 	back := d.take("m")["m"]
 	d.check(back.Metadata[runtime.MetaRedriveCount] == "2" && back.Metadata[runtime.MetaRedrivenFrom] == d.q.Config().DLQ, "its metadata is %v", back.Metadata)
 }
+
+// finding looks tasks up by their IDs, on queues that can.
+func finding(d *desk) {
+	f, ok := d.q.(runtime.Finder)
+	if !ok {
+		d.Skip("the queue is no Finder")
+	}
+	find := func(id string, want ...runtime.State) []runtime.Found {
+		d.Helper()
+		all, err := f.Find(d.ctx, id)
+		d.ok(err, "find "+id)
+		var got []runtime.State
+		for _, x := range all {
+			got = append(got, x.State)
+			d.check(x.Task.ID == id && x.Task.Type == "mail", "found %+v, want %s", x.Task, id)
+			d.check((x.State == runtime.Ready || x.State == runtime.Scheduled) != x.DueAt.IsZero(), "%s is %s and due at %s", id, x.State, x.DueAt)
+		}
+		d.check(slices.Equal(got, want), "%s is %q, want %q", id, got, want)
+		return all
+	}
+	d.buryMails(20)
+	dead := find("m07", runtime.Dead)[0]
+	d.check(dead.Task.Metadata[runtime.MetaFailureReason] == reason(7).Error(), "it says why it died: %v", dead.Task.Metadata)
+	find("nobody")
+
+	d.enqueue(d.q, d.mail("leased"))
+	held, err := d.q.Dequeue(d.ctx, 1, lease)
+	d.ok(err, "dequeue")
+	d.enqueue(d.q, d.mail("ready"), d.mail("released"))
+	later := d.mail("later")
+	later.ScheduledFor = time.Now().Add(time.Hour)
+	d.enqueue(d.q, later)
+	find("leased", runtime.Leased)
+	find("ready", runtime.Ready)
+	due := find("later", runtime.Scheduled)[0].DueAt
+	d.check(due.Sub(later.ScheduledFor).Abs() < time.Second, "it is due at %s, want %s", due, later.ScheduledFor)
+
+	held[0].Delay = time.Hour
+	d.ok(d.q.Release(d.ctx, held), "release")
+	due = find("leased", runtime.Scheduled)[0].DueAt
+	d.check(time.Until(due) > 50*time.Minute, "what was released for an hour is due at %s", due)
+
+	d.enqueue(d.q, d.mail("m07")) // the ID again
+	find("m07", runtime.Ready, runtime.Dead)
+
+	other, err := d.p.Open(d.ctx, runtime.QueueConfig{Name: "other", DLQ: d.q.Config().DLQ})
+	d.ok(err, "open another queue")
+	defer func() { d.ok(other.Close(), "close it") }()
+	all, err := other.(runtime.Finder).Find(d.ctx, "m08")
+	d.ok(err, "find")
+	d.check(len(all) == 0, "the dead of another queue are its own: %v", all)
+	graves, err := d.p.Open(d.ctx, runtime.QueueConfig{Name: d.q.Config().DLQ})
+	d.ok(err, "open the dead letter queue")
+	defer func() { d.ok(graves.Close(), "close it") }()
+	all, err = graves.(runtime.Finder).Find(d.ctx, "m08")
+	d.ok(err, "find")
+	d.check(len(all) == 1 && all[0].State == runtime.Ready, "on the dead letter queue it is ready: %v", all)
+}
