@@ -20,6 +20,7 @@ type Manager struct {
 	// sealers, the first to seal first.
 	sealers []Sealer
 	lives   lives
+	tellers tellers
 
 	mu       sync.RWMutex
 	queues   map[string]*openQueue
@@ -50,9 +51,10 @@ type ManagerConfig struct {
 	// Results is where the outcomes of tasks are kept, for processes that have no pool
 	// with PoolConfig.Results: where a task is enqueued with an ID that one had before,
 	// the manager has the outcome of that one forgotten, which costs a round trip to
-	// the store for each Enqueue of tasks that come with an ID. A store that is no
-	// ResultKeeper is not asked. Nil: the manager knows those of its pools and, for
-	// redrives, of its providers.
+	// the store for each Enqueue of tasks that come with an ID. Lookup looks there. A
+	// store that is no ResultKeeper is not asked. Nil: the manager knows those of its
+	// pools and, for redrives and Lookup, of its providers. Where results are encrypted
+	// name KeyRing.Results here, so that Lookup returns them in clear.
 	Results Results
 	// Clock stamps new tasks and times the linger. Nil: SystemClock.
 	Clock Clock

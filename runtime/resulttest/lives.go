@@ -32,6 +32,7 @@ func RunLives(t *testing.T, open func(tb testing.TB) Lives) {
 		"an ID that is on its queue keeps its result":  (*office).refused,
 		"a process without a pool forgets as well":     (*office).elsewhere,
 		"nothing is redriven while the store is away":  (*office).away,
+		"a task is looked up through its life":         (*office).lookedUp,
 		"a result that comes at once is not forgotten": (*office).quick,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -56,7 +57,8 @@ type office struct {
 	letters dlq.TaskStore
 	m       *runtime.Manager
 	q       runtime.Queue
-	fails   error // what the handler returns
+	fails   error  // what the handler returns
+	runs    func() // is called by the handler; nil: nothing is
 }
 
 var sum = runtime.Spec[int]{Type: "sum", Queue: "sums", Timeout: time.Minute}
@@ -83,7 +85,12 @@ func (o *office) ok(err error) {
 
 func (o *office) router() *runtime.Router {
 	r := runtime.NewRouter()
-	runtime.RegisterWithResult(r, &sum, func(_ context.Context, n int) (int, error) { return n + 1, o.fails })
+	runtime.RegisterWithResult(r, &sum, func(_ context.Context, n int) (int, error) {
+		if o.runs != nil {
+			o.runs()
+		}
+		return n + 1, o.fails
+	})
 	return r
 }
 
@@ -320,4 +327,67 @@ func (o *office) quick() {
 	desk := o.manager(runtime.ManagerConfig{Results: quickStore{o.store}})
 	o.enqueue(desk, "a", 1)
 	o.returns("a", 2)
+}
+
+// looksUp fails unless the manager says that a task is in a state.
+func (o *office) looksUp(id string, want runtime.State) runtime.TaskStatus {
+	o.Helper()
+	s, err := o.m.Lookup(o.ctx, id)
+	o.ok(err)
+	if s.ID != id || s.State != want || s.DueAt.IsZero() != (want != runtime.Ready && want != runtime.Scheduled) {
+		o.Fatalf("%v, want %s", s, want)
+	}
+	return s
+}
+
+func (o *office) lookedUp() {
+	if _, err := o.m.Lookup(o.ctx, "a"); !errors.Is(err, runtime.ErrTaskNotFound) {
+		o.Fatalf("a task that never was: %v", err)
+	}
+	n := 1
+	_, err := runtime.Enqueue(o.ctx, o.m, &sum, &n, runtime.WithID("a"), runtime.WithMaxRetries(1))
+	o.ok(err)
+	_, err = runtime.Enqueue(o.ctx, o.m, &sum, &n, runtime.WithID("later"), runtime.WithDelay(time.Hour))
+	o.ok(err)
+	if s := o.looksUp("a", runtime.Ready); s.Type != "sum" || s.Queue != "sums" || s.Attempts != 0 || s.Failure != "" {
+		o.Fatalf("%v", s)
+	}
+	if s := o.looksUp("later", runtime.Scheduled); time.Until(s.DueAt) < 50*time.Minute {
+		o.Fatalf("%v", s)
+	}
+	o.runs = func() {
+		if s := o.looksUp("a", runtime.Leased); s.Attempts != 1 {
+			o.Fatalf("%v", s)
+		}
+	}
+	o.fails = runtime.RetryAfter(time.Hour, errors.New("no ink: none"))
+	o.work(o.store)
+	s := o.looksUp("a", runtime.Scheduled)
+	if s.Attempts != 1 || s.Failure != "no ink: none" || time.Until(s.DueAt) < 50*time.Minute {
+		o.Fatalf("a task that waits for its retry: %v", s)
+	}
+	if r, ok := o.q.(runtime.Rescheduler); ok {
+		o.ok(r.Reschedule(o.ctx, "a", time.Now()))
+	}
+	o.runs, o.fails = nil, errors.New("out of ink")
+	o.work(o.store)
+	if s := o.looksUp("a", runtime.Dead); s.Attempts != 2 || s.Failure != "out of ink" || s.Queue != "sums" {
+		o.Fatalf("a dead task: %v", s)
+	}
+	o.redrive([]string{"a"}, 1)
+	if s := o.looksUp("a", runtime.Ready); s.Attempts != 0 || s.Failure != "" || s.Result != nil {
+		o.Fatalf("a redriven task: %v", s)
+	}
+	o.fails = nil
+	o.work(o.store)
+	s = o.looksUp("a", runtime.Done)
+	if string(s.Result) != "2" || s.Failure != "" {
+		o.Fatalf("what is done: %v, %s", s, s.Result)
+	}
+	o.enqueue(o.m, "a", 1)
+	o.looksUp("a", runtime.Ready)
+	o.ok(o.store.PutResult(o.ctx, "elsewhere", nil, "boom", time.Hour))
+	if s := o.looksUp("elsewhere", runtime.Dead); s.Failure != "boom" {
+		o.Fatalf("what died on a queue that this process does not have: %v", s)
+	}
 }

@@ -73,6 +73,7 @@ func New(store Store, m *runtime.Manager, cfg Config) *Service {
 	s := &Service{store: &sealedStore{store, m}, m: m, cfg: cfg}
 	s.pace.Store(firstStep)
 	s.zones.look = make(map[string]time.Time)
+	m.Tells(store, s)
 	return s
 }
 

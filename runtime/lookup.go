@@ -1,0 +1,224 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Done is the state of a task that Lookup knows by its result: it is on no queue.
+const Done State = "done"
+
+// A TaskStatus is what is known of a task. It prints without its result, which may hold
+// secrets.
+type TaskStatus struct {
+	ID    string
+	Type  string // empty where nothing but its outcome is known
+	Queue string // likewise
+	State State  // Ready, Scheduled, Leased, Dead or Done
+	// Attempts counts the runs so far that were charged, and the one that goes on. 0
+	// where that is not known.
+	Attempts int
+	// DueAt is when a ready task became due, and a scheduled one is due: the next try of
+	// one that has failed. Zero in other states.
+	DueAt time.Time
+	// Failure is why the task died, or why its last run failed.
+	Failure string
+	// Progress is what the run that goes on has told, of the task of a job whose workers
+	// use schedule.Track.
+	Progress ProgressReport
+	// Result is what the handler returned, as it is stored; see ManagerConfig.Results.
+	// Nil where State is not Done, and for types without a result.
+	Result []byte
+}
+
+// LogValue is the status as a log may show it: with the size of its result.
+func (s TaskStatus) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("id", s.ID), slog.String("type", s.Type), slog.String("queue", s.Queue), slog.String("state", string(s.State)),
+		slog.Int("attempts", s.Attempts), slog.Time("due_at", s.DueAt), slog.String("failure", s.Failure),
+		slog.Int64("done", s.Progress.Done), slog.Int64("total", s.Progress.Total), slog.Int("result_bytes", len(s.Result)),
+	)
+}
+
+// String is what LogValue shows, as text.
+func (s TaskStatus) String() string {
+	return "runtime.TaskStatus" + string(appendShown(nil, s.LogValue()))
+}
+
+// Format prints what String returns, whatever the verb.
+func (s TaskStatus) Format(f fmt.State, verb rune) { FormatRedacted(f, verb, s) }
+
+// MarshalJSON writes all fields, but for a log what LogValue shows.
+func (s TaskStatus) MarshalJSON() ([]byte, error) {
+	type plain TaskStatus
+	return MarshalRedacted(&s, (*plain)(&s))
+}
+
+// A Teller knows of tasks that no queue shows: a schedule.Service knows those of its jobs.
+type Teller interface {
+	// Tell returns what it knows of a task, and false where that is nothing. task is the
+	// one with the ID that a queue has shown, or nil.
+	Tell(ctx context.Context, id string, task *Task) (TaskStatus, bool, error)
+}
+
+// tellers are those that a manager asks, each for a key of its own.
+type tellers struct {
+	mu  sync.Mutex
+	all []keyedTeller
+}
+
+type keyedTeller struct {
+	key any
+	Teller
+}
+
+// Tells has Lookup ask t, in place of the one that was given with the same key.
+func (m *Manager) Tells(key any, t Teller) {
+	m.tellers.mu.Lock()
+	defer m.tellers.mu.Unlock()
+	same := func(k keyedTeller) bool {
+		return key != nil && reflect.TypeOf(key).Comparable() && k.key == key
+	}
+	m.tellers.all = append(slices.DeleteFunc(m.tellers.all, same), keyedTeller{key, t})
+}
+
+// tell returns what the first that knows the task has to say.
+func (m *Manager) tell(ctx context.Context, id string, task *Task) (TaskStatus, bool, error) {
+	m.tellers.mu.Lock()
+	all := slices.Clone(m.tellers.all)
+	m.tellers.mu.Unlock()
+	for _, t := range all {
+		if s, ok, err := t.Tell(ctx, id, task); ok || err != nil {
+			return s, ok, err
+		}
+	}
+	return TaskStatus{}, false, nil
+}
+
+// Lookup says where a task is and what has become of it, at once: it waits for nothing.
+// It asks the open queues that are Finders, then the result stores that the manager knows
+// (see Revive), then the job stores of its schedulers, which go through their jobs for it.
+// Where a task has died more than once under its ID, it tells of the last time.
+//
+// The error wraps ErrTaskNotFound where none of them knows the ID. The task may be done
+// then, without a result or with one whose time is over, or wait on a queue that is no
+// Finder (SQS, RabbitMQ).
+func (m *Manager) Lookup(ctx context.Context, id string) (TaskStatus, error) {
+	s, err := m.lookup(ctx, id)
+	if err != nil {
+		return TaskStatus{}, fmt.Errorf("look up task %s: %w", id, err)
+	}
+	return s, nil
+}
+
+func (m *Manager) lookup(ctx context.Context, id string) (TaskStatus, error) {
+	found, queue, blind, err := m.find(ctx, id)
+	if err != nil {
+		return TaskStatus{}, err
+	}
+	if found != nil {
+		s := found.status(queue)
+		if s.State != Leased || found.Task.Metadata == nil {
+			return s, nil
+		}
+		told, ok, err := m.tell(ctx, id, found.Task)
+		if ok && told.State == Leased && told.Attempts == s.Attempts {
+			s.Progress = told.Progress
+		}
+		return s, err
+	}
+	for _, k := range m.lives.keepers() {
+		last, err := peek(ctx, k, []string{id})
+		if err != nil {
+			return TaskStatus{}, err
+		}
+		for _, r := range last.rs {
+			if r.Failure != "" {
+				return TaskStatus{ID: id, State: Dead, Failure: r.Failure}, nil
+			}
+			return TaskStatus{ID: id, State: Done, Result: r.Result}, nil
+		}
+	}
+	if told, ok, err := m.tell(ctx, id, nil); ok || err != nil {
+		return told, err
+	}
+	if len(blind) > 0 {
+		return TaskStatus{}, fmt.Errorf("%w: queues %q cannot look for it, and nobody else knows it", ErrTaskNotFound, blind)
+	}
+	return TaskStatus{}, fmt.Errorf("%w: no queue, result or job has this ID", ErrTaskNotFound)
+}
+
+// find looks for a task on the open queues: one that is not dead, else the last one that
+// died. blind are the queues that cannot look.
+func (m *Manager) find(ctx context.Context, id string) (found *Found, queue string, blind []string, err error) {
+	names := m.Queues()
+	graves := make(map[string]bool) // what lies there is first of all dead
+	for _, name := range names {
+		if q, err := m.Queue(name); err == nil {
+			graves[q.Config().DLQ] = true
+		}
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return btoi(graves[a]) - btoi(graves[b]) })
+	for _, name := range names {
+		q, err := m.Queue(name)
+		if err != nil || graves[name] && found != nil {
+			continue // closed meanwhile, or known already
+		}
+		f, ok := q.(Finder)
+		if !ok {
+			blind = append(blind, name)
+			continue
+		}
+		all, err := f.Find(ctx, id)
+		if err != nil {
+			return nil, "", nil, fmt.Errorf("queue %q: %w", name, err)
+		}
+		for _, x := range all {
+			if x.State != Dead {
+				return &x, name, nil, nil
+			}
+			if found == nil || !x.died().Before(found.died()) {
+				found, queue = &x, name
+			}
+		}
+	}
+	return found, queue, blind, nil
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// died is when a dead task died.
+func (f *Found) died() time.Time {
+	at, _ := time.Parse(time.RFC3339Nano, f.Task.Metadata[MetaFailedAt])
+	return at
+}
+
+// status is what the task itself says.
+func (f *Found) status(queue string) TaskStatus {
+	t := f.Task
+	s := TaskStatus{ID: t.ID, Type: t.Type, Queue: queue, State: f.State, Attempts: t.RetryCount, DueAt: f.DueAt}
+	switch f.State {
+	case Dead:
+		s.Attempts, _ = strconv.Atoi(t.Metadata[MetaAttempts])
+		s.Failure = t.Metadata[MetaFailureReason]
+		return s
+	case Leased:
+		s.Attempts++
+	}
+	if line := t.Metadata[MetaAttemptPrefix+strconv.Itoa(t.RetryCount)]; line != "" {
+		_, s.Failure, _ = strings.Cut(line, ": ")
+	}
+	return s
+}

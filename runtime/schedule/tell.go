@@ -1,0 +1,68 @@
+package schedule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// tellPage is how many jobs are read at a time.
+const tellPage = 256
+
+// told are the states of tasks for those of jobs.
+var told = map[State]runtime.State{
+	Enqueued: runtime.Ready, Running: runtime.Leased, Failed: runtime.Scheduled, Succeeded: runtime.Done, Dead: runtime.Dead,
+}
+
+// Tell implements [runtime.Teller]: it knows the last task of each job, by what workers that
+// use Track have noted. Where no queue has shown the task it goes through all jobs.
+func (s *Service) Tell(ctx context.Context, id string, task *runtime.Task) (runtime.TaskStatus, bool, error) {
+	if task != nil {
+		job := JobID(task.Metadata[MetaJob])
+		if job == "" {
+			return runtime.TaskStatus{}, false, nil
+		}
+		e, err := s.store.Get(ctx, job)
+		if errors.Is(err, ErrJobNotFound) {
+			return runtime.TaskStatus{}, false, nil
+		}
+		if err != nil {
+			return runtime.TaskStatus{}, false, fmt.Errorf("job %s: %w", job, err)
+		}
+		st, ok := e.tell(id)
+		return st, ok, nil
+	}
+	for after := JobID(""); ; {
+		es, err := s.store.List(ctx, "", after, tellPage)
+		if err != nil {
+			return runtime.TaskStatus{}, false, fmt.Errorf("list jobs: %w", err)
+		}
+		for _, e := range es {
+			if st, ok := e.tell(id); ok {
+				return st, true, nil
+			}
+			after = e.ID
+		}
+		if len(es) < tellPage {
+			return runtime.TaskStatus{}, false, nil
+		}
+	}
+}
+
+// tell is what is known of the job's last task, if that has the ID.
+func (e *Entry) tell(id string) (runtime.TaskStatus, bool) {
+	last := e.status().Last
+	state, ok := told[last.State]
+	if !ok || last.TaskID != id {
+		return runtime.TaskStatus{}, false
+	}
+	st := runtime.TaskStatus{
+		ID: id, Type: e.Task.Type, Queue: e.Task.Queue, State: state, Attempts: last.Attempts, Failure: last.Error,
+	}
+	if state == runtime.Leased {
+		st.Progress = last.Progress
+	}
+	return st, true
+}
