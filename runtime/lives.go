@@ -97,10 +97,13 @@ func (m *Manager) Revive(ctx context.Context, ids []string, move func() (moved [
 			seen = append(seen, last)
 		}
 	}
-	moved := move()
+	moved := make(map[string]bool)
+	for _, id := range move() {
+		moved[id] = true
+	}
 	var err error
 	for _, last := range seen {
-		err = errors.Join(err, last.forget(ctx, func(id string) bool { return slices.Contains(moved, id) }))
+		err = errors.Join(err, last.forget(ctx, func(id string) bool { return moved[id] }))
 	}
 	return err
 }
@@ -118,7 +121,7 @@ func peek(ctx context.Context, k ResultKeeper, ids []string) (*lastLives, error)
 	}
 	rs, err := k.Peek(ctx, ids)
 	if err != nil {
-		return new(lastLives), fmt.Errorf("look for what became of earlier tasks with the same IDs: %w", err)
+		return new(lastLives), fmt.Errorf("ask for what is kept of tasks: %w", err)
 	}
 	rs = slices.DeleteFunc(rs, func(r StoredResult) bool { return r.Version == "" })
 	return &lastLives{k, rs}, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -111,22 +110,26 @@ type redriven struct {
 // add redrives the dead jobs that find returns. It looks for them before the transaction
 // that moves them, which is not to wait for other stores.
 func (b *redriven) add(ctx context.Context, q *Queue, find func(*tx) []job) error {
-	var ids []string
-	known := make(map[int64]bool)
-	err := q.p.reader.do(ctx, q.p.clock.Now().UnixNano(), func(t *tx) {
-		ids = nil
-		for _, j := range find(t) {
-			ids, known[j.seq] = append(ids, j.id), true
-		}
-	})
+	var there []job
+	err := q.p.reader.do(ctx, q.p.clock.Now().UnixNano(), func(t *tx) { there = find(t) })
 	if err != nil {
 		return err
+	}
+	ids := make([]string, len(there))
+	for i, j := range there {
+		ids[i] = j.id
 	}
 	before := len(b.ids)
 	var failed error
 	err = q.around.Around(ctx, ids, func() []string {
-		failed = b.move(ctx, q, func(t *tx) []job {
-			return slices.DeleteFunc(find(t), func(j job) bool { return !known[j.seq] })
+		failed = b.move(ctx, q, func(t *tx) (jobs []job) {
+			for _, was := range there {
+				// One that somebody else has moved may have left its number to another.
+				if j, ok := t.job(was.seq); ok && j.origin == q.id && j.id == was.id {
+					jobs = append(jobs, j)
+				}
+			}
+			return jobs
 		})
 		return b.ids[before:]
 	})
