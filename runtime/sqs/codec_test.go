@@ -263,7 +263,7 @@ func TestAGroupOfACodecKeepsItsOrder(t *testing.T) {
 		require.NoError(t, q.Complete(within(t), ds))
 	}
 	enqueue(t, q, task(q, "later", func(t *runtime.Task) { t.ScheduledFor = b.clock.Now().Add(time.Minute) }))
-	putOff(t, q)
+	nothing(t, q)
 	b.clock.Advance(time.Minute)
 	require.Equal(t, []string{"later"}, idsOf(take(t, q, 1)))
 }

@@ -177,7 +177,7 @@ func TestDelayedTasksOfAFifoQueueMadeByHandNeedAPlace(t *testing.T) {
 	enqueue(t, q, task(q, "a", later))
 	becomes(t, q, runtime.Stats{Scheduled: 1})
 	for range 5 {
-		putOff(t, q)
+		nothing(t, q)
 		b.clock.Advance(15 * time.Minute)
 	}
 	require.Equal(t, []string{"a"}, idsOf(take(t, q, 1)))

@@ -350,7 +350,7 @@ func TestADelayedFifoTaskHopsAndJoinsItsGroupWhenItIsDue(t *testing.T) {
 	due := b.clock.Now().Add(40 * time.Minute)
 	enqueue(t, q, task(q, "late", func(t *runtime.Task) { t.ScheduledFor = due }))
 	for b.clock.Now().Before(due) {
-		putOff(t, q)
+		nothing(t, q)
 		becomes(t, q, runtime.Stats{Scheduled: 1})
 		b.clock.Advance(5 * time.Minute)
 	}

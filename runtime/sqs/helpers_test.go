@@ -3,6 +3,7 @@ package sqs
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -116,30 +117,30 @@ func take(t *testing.T, q *Queue, n int) []*runtime.Delivery {
 	return all
 }
 
-// nothing looks whether the queue hands out anything now.
+// nothing looks whether the queue hands out anything now, and waits until the polls of that
+// are over and what they received is on its way again: one that met a clock which is moved
+// then would take a message for a time that has passed, and for good, or make a hop longer.
 func nothing(t *testing.T, q *Queue) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	ds, err := q.Dequeue(ctx, 10, time.Minute)
+	var behind sync.WaitGroup
+	ds, err := q.Dequeue(runtime.HearBehind(ctx, func() func() {
+		behind.Add(1)
+		return behind.Done
+	}), 10, time.Minute)
 	require.Empty(t, idsOf(ds))
 	require.ErrorIs(t, err, runtime.ErrNoTasks)
-}
-
-// putOff looks as nothing does, and waits until what was received and is not due is
-// on its way again: a test that moves the clock in between makes a hop longer.
-func putOff(t *testing.T, q *Queue) {
-	t.Helper()
-	nothing(t, q)
-	require.Eventually(t, func() bool {
-		q.e.mu.Lock()
-		defer q.e.mu.Unlock()
-		busy := len(q.e.moving)
-		for _, l := range q.e.inputs() {
-			busy += l.polls
-		}
-		return busy == 0
-	}, soon, time.Millisecond)
+	over := make(chan struct{})
+	go func() {
+		behind.Wait()
+		close(over)
+	}()
+	select {
+	case <-over:
+	case <-time.After(soon):
+		t.Fatal("polls go on behind a Dequeue that has ended")
+	}
 }
 
 func idsOf(ds []*runtime.Delivery) []string {

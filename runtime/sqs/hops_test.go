@@ -57,11 +57,11 @@ func TestADelayOfHoursSurvivesProcessesThatDieOnItsHops(t *testing.T) {
 		}
 		q := openQueue(t, b.provider(t), cfg)
 		for b.clock.Now().Add(maxDelay).Before(due) {
-			putOff(t, q)
+			nothing(t, q)
 			b.clock.Advance(maxDelay)
 		}
 		b.clock.Advance(due.Add(-time.Nanosecond).Sub(b.clock.Now()))
-		putOff(t, q)
+		nothing(t, q)
 		b.clock.Advance(time.Nanosecond + q.Capabilities().Lateness)
 		d := take(t, q, 1)[0]
 		require.Equal(t, "a", d.Task.ID)
@@ -185,13 +185,13 @@ func TestAProcessThatDiesOnAHopIsNoCrashOfTheTask(t *testing.T) {
 				}
 				return sqstest.Fault{Error: &sqstest.Error{Type: "AccessDenied", Status: 403, Message: "no"}}
 			})
-			putOff(t, q)
+			nothing(t, q)
 			require.NoError(t, p.Close())
 			b.SetHook(nil)
 			b.clock.Advance(time.Minute)
 		}
 		q := openQueue(t, b.provider(t, opts...), runtime.QueueConfig{})
-		putOff(t, q)
+		nothing(t, q)
 		b.clock.Advance(due.Sub(b.clock.Now()) + time.Second)
 		d := take(t, q, 1)[0]
 		require.Zero(t, d.Crashes)
@@ -211,7 +211,7 @@ func TestADelayedFifoTaskWhosePollWasNotAnsweredIsBackSoon(t *testing.T) {
 	b.SetHook(func(c sqstest.Call) sqstest.Fault {
 		return sqstest.Fault{DropReply: c.Operation == "ReceiveMessage" && c.Queue == "q--later" && lost.CompareAndSwap(false, true)}
 	})
-	putOff(t, q)
+	nothing(t, q)
 	require.True(t, lost.Load())
 	b.clock.Advance(laterLease)
 	require.Equal(t, "a", first(t, q).Task.ID)

@@ -87,11 +87,11 @@ func TestALongDelayHopsAndIsNeverEarly(t *testing.T) {
 	due := b.clock.Now().Add(100*time.Minute + time.Millisecond)
 	enqueue(t, q, task(q, "a", func(t *runtime.Task) { t.ScheduledFor = due }))
 	for b.clock.Now().Add(10 * time.Minute).Before(due) {
-		putOff(t, q)
+		nothing(t, q)
 		becomes(t, q, runtime.Stats{Scheduled: 1})
 		b.clock.Advance(10 * time.Minute)
 	}
-	putOff(t, q)
+	nothing(t, q)
 	b.clock.Advance(due.Add(time.Second).Sub(b.clock.Now()))
 	d := take(t, q, 1)[0]
 	require.Zero(t, d.Crashes, "a hop is no crash")
