@@ -1,7 +1,6 @@
 package queuetest
 
 import (
-	goruntime "runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -41,6 +40,9 @@ func clauses() []clause {
 // fails on a machine with more to do than it can is run once more, with longer
 // times.
 //
+// Tests of all suites of a process run side by side, as many as the machine has time for:
+// from a dozen to four. Suites may run at the same time.
+//
 // Providers with another Home than InProcess also need a call of [Child] in
 // their TestMain.
 func Run(t *testing.T, h Harness) {
@@ -50,10 +52,9 @@ func Run(t *testing.T, h Harness) {
 	missing := h.lacks(t)
 	book := newBook(&h)
 	t.Cleanup(func() { book.publish(t) })
-	tr := &trial{h: &h, wakeups: watchWakeups(t.Context())}
-	// Tests of brokers wait for most of their time. They are run side by side by
-	// more than the number of processors, which is what t.Parallel would allow.
-	room := make(chan struct{}, max(sideBySide, goruntime.GOMAXPROCS(0)))
+	everybody.join()
+	t.Cleanup(everybody.part)
+	tr := &trial{h: &h, wakeups: &everybody.wakeups}
 	var laws sync.WaitGroup
 	for law := Contract; int(law) < len(lawTexts); law++ {
 		laws.Go(func() {
@@ -71,8 +72,8 @@ func Run(t *testing.T, h Harness) {
 						continue
 					}
 					tests.Go(func() {
-						room <- struct{}{}
-						defer func() { <-room }()
+						everybody.enter(!c.short() && (!c.alone || h.Alone == nil)) // brokers that start all at once are slow to
+						defer everybody.leave()
 						t.Run(c.name, func(t *testing.T) {
 							defer func() { book.note(c, t.Failed()) }()
 							tr.run(t, c)
@@ -86,9 +87,6 @@ func Run(t *testing.T, h Harness) {
 	}
 	laws.Wait()
 }
-
-// sideBySide is how many tests of the suite run at the same time at least.
-const sideBySide = 12
 
 // slow needs are those whose tests take processes, networks or servers of their own.
 var slow = map[need]bool{

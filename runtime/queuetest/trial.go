@@ -47,20 +47,18 @@ const (
 // wakeups measures how late this process is woken.
 type wakeups struct{ late atomic.Int64 }
 
-// watchWakeups measures until ctx ends.
-func watchWakeups(ctx context.Context) *wakeups {
+// watch measures until ctx ends, and tells of each wake-up how late it was.
+func (w *wakeups) watch(ctx context.Context, tell func(late time.Duration)) {
 	const pause = 20 * time.Millisecond
-	w := new(wakeups)
-	go func() {
-		for ctx.Err() == nil {
-			before := time.Now()
-			<-time.After(pause)
-			if late := time.Since(before) - pause; late > stumble {
-				w.late.Add(int64(late))
-			}
+	for ctx.Err() == nil {
+		before := time.Now()
+		<-time.After(pause)
+		late := time.Since(before) - pause
+		if late > stumble {
+			w.late.Add(int64(late))
 		}
-	}()
-	return w
+		tell(late)
+	}
 }
 
 // read is how late all wake-ups were until now.

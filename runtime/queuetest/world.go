@@ -325,9 +325,7 @@ func (w *world) takeOne(q runtime.Queue, lease time.Duration) *runtime.Delivery 
 // nothing looks whether the queue hands out anything now.
 func (w *world) nothing(q runtime.Queue, format string, args ...any) {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx, w.glance())
-	defer cancel()
-	ds, err := q.Dequeue(ctx, 10, long)
+	ds, err := w.glanceAt(q, 10, w.glance())
 	if len(ds) > 0 {
 		w.Fatalf("%s: the queue handed out %v", fmt.Sprintf(format, args...), deliveredIDs(ds))
 	}
@@ -368,13 +366,38 @@ func (w *world) drain(q runtime.Queue) []*runtime.Delivery {
 // look leases what is there, if anything.
 func (w *world) look(q runtime.Queue, n int) []*runtime.Delivery {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx, 4*w.glance())
-	defer cancel()
-	ds, err := q.Dequeue(ctx, n, long)
+	ds, err := w.glanceAt(q, n, 4*w.glance())
 	if !errors.Is(err, runtime.ErrNoTasks) {
 		w.ok(err, "dequeue")
 	}
 	return ds
+}
+
+// glanceAt is a Dequeue that waits for no longer than d. A receive that goes on behind it
+// must not meet a clock that is moved then, nor what the test does next: it would take a
+// task that nobody is to have now, and by a clock that stands still for good.
+func (w *world) glanceAt(q runtime.Queue, n int, d time.Duration) ([]*runtime.Delivery, error) {
+	ctx, cancel := context.WithTimeout(w.ctx, d)
+	defer cancel()
+	if w.clock == nil {
+		return q.Dequeue(ctx, n, long)
+	}
+	var behind sync.WaitGroup
+	ds, err := q.Dequeue(runtime.HearBehind(ctx, func() func() {
+		behind.Add(1)
+		return behind.Done
+	}), n, long)
+	over := make(chan struct{})
+	go func() {
+		behind.Wait()
+		close(over)
+	}()
+	select {
+	case <-over:
+	case <-time.After(w.patience):
+		w.Errorf("a receive that goes on behind a Dequeue has not ended after %s", w.patience)
+	}
+	return ds, err
 }
 
 // dead opens the dead letter queue of a queue as a queue.

@@ -20,8 +20,11 @@ func boxes(data func(testing.TB) string) func(testing.TB) runtime.Provider {
 }
 
 func TestBoxesOfDeadLettersKeepWhatTheyPromise(t *testing.T) {
-	inTwos(t, map[string]func(*testing.T){
-		"emulator": func(t *testing.T) { boxtest.Run(t, boxes(onEmulator)) },
-		"fake":     func(t *testing.T) { boxtest.Run(t, boxes(onFake)) },
-	})
+	t.Parallel()
+	for name, data := range map[string]func(testing.TB) string{"emulator": onEmulator, "fake": onFake} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			boxtest.Run(t, boxes(data))
+		})
+	}
 }
