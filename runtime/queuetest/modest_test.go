@@ -23,7 +23,9 @@ func ofType(kind runtime.QueueType) *Harness {
 // chooses.
 func failures(t *testing.T, h *Harness, skip func(c clause) bool) {
 	missing := h.lacks(t)
-	tr := &trial{h, watchWakeups(t.Context())}
+	everybody.join()
+	t.Cleanup(everybody.part)
+	tr := &trial{h, &everybody.wakeups}
 	for _, c := range clauses() {
 		if _, _, left := c.unfilled(missing); left || skip != nil && skip(c) {
 			continue
