@@ -27,7 +27,7 @@ import (
 )
 
 // make soak works on 20,000 letters.
-var crowdOf = flag.Int("letters", 300, "how many dead letters four operators work on at once")
+var crowdOf = flag.Int("letters", 150, "how many dead letters four operators work on at once")
 
 // A crowd is what became of letters that are worked on at once.
 type crowd struct {
@@ -175,11 +175,13 @@ func (c *crowd) retain(int) {
 // work has all operators work until each letter is accounted for, or nothing is left.
 func (c *crowd) work(n int) {
 	ctx, cancel := context.WithCancel(c.ctx)
+	c.edit(0) // so that some are edited, however slow that is beside the others
 	var operators sync.WaitGroup
 	for _, do := range []func(int){c.edit, c.redrive, c.discard, c.retain} {
 		operators.Go(func() {
-			for i := 0; ctx.Err() == nil; i++ {
+			for i := 1; ctx.Err() == nil; i++ {
 				do(i)
+				time.Sleep(5 * time.Millisecond) // people take longer; the pool needs the processor, too
 			}
 		})
 	}
@@ -255,8 +257,14 @@ func TestFourOperatorsAtOnceLoseAndDoubleNoLetter(t *testing.T) {
 			func(p runtime.Provider) dlq.TaskStore { return p.(*redis.Provider).Letters() },
 		},
 	} {
-		t.Run(name+"/queue", func(t *testing.T) { newCrowd(t, n, c.open(t), nil) })
-		t.Run(name+"/store", func(t *testing.T) { newCrowd(t, n, c.open(t), c.store) })
+		t.Run(name+"/queue", func(t *testing.T) {
+			t.Parallel()
+			newCrowd(t, n, c.open(t), nil)
+		})
+		t.Run(name+"/store", func(t *testing.T) {
+			t.Parallel()
+			newCrowd(t, n, c.open(t), c.store)
+		})
 	}
 }
 
