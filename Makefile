@@ -103,7 +103,7 @@ fuzz: ## run each fuzz test for FUZZTIME (10s)
 	@scripts/fuzz.sh $${FUZZTIME:-10s}
 
 .PHONY: soak
-soak: ## kill schedulers for two minutes while 10,000 firings are due, on SQLite and on Redis; 20,000 dead letters and four operators
+soak: ## kill schedulers and set their clocks for two minutes while 10,000 firings are due, on SQLite and on Redis; 20,000 dead letters and four operators
 	@scripts/setup.sh
 	$(GO) test ./internal/scheduletest -run KilledSchedulers -v -count 1 -timeout 10m -args -soak 2m
 	$(GO) test ./runtime/dlq -run FourOperators -v -count 1 -timeout 30m -args -letters 20000
