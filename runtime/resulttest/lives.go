@@ -367,7 +367,7 @@ func (o *office) lookedUp() {
 		o.Fatalf("a task that waits for its retry: %v", s)
 	}
 	if r, ok := o.q.(runtime.Rescheduler); ok {
-		o.ok(r.Reschedule(o.ctx, "a", time.Now()))
+		o.ok(r.Reschedule(o.ctx, "a", time.Now().Add(-time.Second)))
 	}
 	o.runs, o.fails = nil, errors.New("out of ink")
 	o.work(o.store)
