@@ -23,6 +23,11 @@ const (
 	drainLooks = 3
 	// drainLate bounds the wait for that answer.
 	drainLate = 10 * time.Second
+	// drainTrips is for how many round trips a look leaves time beside its receive that
+	// waits: a queue of levels asks one after the other first. Each is thought to take as
+	// long as the last count did, and maxDrainTrip at most.
+	drainTrips   = 10
+	maxDrainTrip = 500 * time.Millisecond
 )
 
 // Drain runs what is due now, through the same path as a running pool, and
@@ -81,7 +86,9 @@ func (p *Pool) Drain(ctx context.Context) (runs int, err error) {
 // fetchReady takes one batch of what is ready, and says how many that were. What it
 // finds on a queue without ExactReady is sure, and that it finds nothing is not.
 func (l *lane) fetchReady(ctx context.Context) (int, error) {
+	began := time.Now()
 	stats, err := l.queue.Stats(ctx)
+	l.counted = time.Since(began)
 	if l.promised = stats.Ready > 0; err != nil || !l.promised {
 		return 0, err
 	}
@@ -147,7 +154,7 @@ func (l *lane) lookClosely(ctx context.Context) (int, error) {
 	later := maps.Clone(l.acker.putOff)
 	l.s.mu.Unlock()
 	for look := 1; ; look++ {
-		for end := time.Now().Add(drainLook); ctx.Err() == nil; {
+		for end := time.Now().Add(drainLook + drainTrips*min(l.counted, maxDrainTrip)); ctx.Err() == nil; {
 			began := time.Now()
 			left := end.Sub(began)
 			if left <= 0 {

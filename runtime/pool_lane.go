@@ -17,14 +17,15 @@ type lane struct {
 	// freeLeases, exactReady: see Capabilities.
 	freeLeases bool
 	exactReady bool
-	promised   bool         // the queue's last count had tasks that were ready; for Drain
-	late       atomic.Int32 // receives that go on behind a Dequeue
-	fenced     bool         // a stale receipt changes nothing, and any handle can settle
-	charges    bool         // see Capabilities.CrashIsAttempt
-	keeps      bool         // see Capabilities.KeepsReleased
-	share      float64      // 1 / weight
-	gate       *gate        // the queue's own limits; nil: none
-	types      []*gate      // of the queue's types, when all of them have limits; else nil
+	promised   bool          // the queue's last count had tasks that were ready; for Drain
+	counted    time.Duration // how long that count took; for Drain
+	late       atomic.Int32  // receives that go on behind a Dequeue
+	fenced     bool          // a stale receipt changes nothing, and any handle can settle
+	charges    bool          // see Capabilities.CrashIsAttempt
+	keeps      bool          // see Capabilities.KeepsReleased
+	share      float64       // 1 / weight
+	gate       *gate         // the queue's own limits; nil: none
+	types      []*gate       // of the queue's types, when all of them have limits; else nil
 
 	// What is leased. An item is in exactly one of these: ready, held, running
 	// (with a worker), acks (or with the acker). open has all of them.

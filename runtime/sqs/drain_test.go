@@ -40,6 +40,15 @@ func TestDrainBelievesNoLookThatIsAnsweredLate(t *testing.T) {
 	}))
 }
 
+// TestDrainLooksForLongerWhereSQSIsFar is about levels, which are asked one after the other
+// before the receive that waits.
+func TestDrainLooksForLongerWhereSQSIsFar(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, 25, drained(t, runtime.Priority, func(sqstest.Call) sqstest.Fault {
+		return sqstest.Fault{Empty: true, Delay: 80 * time.Millisecond}
+	}))
+}
+
 // drained enqueues 25 tasks on a queue whose counts trail, and returns how many of them
 // Drain runs.
 func drained(t *testing.T, kind runtime.QueueType, hook sqstest.Hook) int {
