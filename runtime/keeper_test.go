@@ -228,7 +228,9 @@ func TestBufferedTaskWhoseLeaseIsLostIsNotRun(t *testing.T) {
 		p := b.pool(PoolConfig{Workers: 1})
 		b.start(p)
 		b.put("first") // comes alone; after it tasks are fetched in batches
-		pass(time.Second)
+		// A Dequeue of one that was asked while it ran has ended by then, and one for two
+		// waits.
+		pass(2 * aheadWait)
 		b.put("a", "b")
 		pass(7 * time.Second)
 		assert.Equal(t, []string{"a"}, runs.all())

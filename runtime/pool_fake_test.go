@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -367,23 +368,28 @@ func (b *poolBench) pool(cfg PoolConfig) *Pool {
 // put enqueues tasks of type "job" on q, with these IDs.
 func (b *poolBench) put(ids ...string) {
 	b.t.Helper()
-	for _, id := range ids {
-		b.putTask(&Task{ID: id})
+	tasks := make([]*Task, len(ids))
+	for i, id := range ids {
+		tasks[i] = &Task{ID: id}
 	}
+	b.putTasks(tasks...)
 }
 
 func (b *poolBench) putTask(t *Task) {
 	b.t.Helper()
-	if t.Type == "" {
-		t.Type = "job"
+	b.putTasks(t)
+}
+
+// putTasks enqueues tasks in one call: who waits for tasks gets all that it asked for.
+func (b *poolBench) putTasks(tasks ...*Task) {
+	b.t.Helper()
+	for _, t := range tasks {
+		t.Type, t.Queue = cmp.Or(t.Type, "job"), cmp.Or(t.Queue, "q")
+		if t.Payload == nil {
+			t.Payload = []byte(`{}`)
+		}
 	}
-	if t.Queue == "" {
-		t.Queue = "q"
-	}
-	if t.Payload == nil {
-		t.Payload = []byte(`{}`)
-	}
-	_, err := b.m.Enqueue(context.Background(), []*Task{t})
+	_, err := b.m.Enqueue(context.Background(), tasks)
 	require.NoError(b.t, err)
 }
 
