@@ -279,7 +279,7 @@ func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	var gone []string
 	seen := make(map[string]bool)
 	err := q.eachDead(ctx, ids, func(page []*stored) error {
-		some, err := q.discard(ctx, page)
+		some, err := q.discardDead(ctx, page)
 		for _, i := range some {
 			if id := deadID(page[i]); !seen[id] {
 				seen[id], gone = true, append(gone, id)
@@ -293,8 +293,8 @@ func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	return gone, nil
 }
 
-// discard removes dead tasks, and returns the places of those that were there still.
-func (q *Queue) discard(ctx context.Context, page []*stored) (gone []int, err error) {
+// discardDead removes dead tasks, and returns the places of those that were there still.
+func (q *Queue) discardDead(ctx context.Context, page []*stored) (gone []int, err error) {
 	rs := make([]*request, len(page))
 	for i, m := range page {
 		rs[i] = q.wire.remove(q.graves().names.stream, m.seq)

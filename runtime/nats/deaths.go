@@ -77,7 +77,7 @@ func (q *Queue) DiscardDeaths(ctx context.Context, deaths []runtime.Death) ([]ru
 	defer q.p.calls.Done()
 	var gone []runtime.Death
 	err := q.eachDeath(ctx, deaths, func(page []*stored, at []int) error {
-		some, err := q.discard(ctx, page)
+		some, err := q.discardDead(ctx, page)
 		for _, i := range some {
 			gone = append(gone, deaths[at[i]])
 		}
