@@ -57,7 +57,7 @@ func (w *worker) loop() {
 func (w *worker) execute(it *item, c *taskContext) {
 	p, t := w.s.p, it.d.Task
 	policy := &noPolicy
-	if rt, ok := p.routing.routes[t.Type]; ok {
+	if rt, ok := w.s.routing.routes[t.Type]; ok {
 		policy = &rt.policy
 	}
 	r := run{
@@ -84,7 +84,7 @@ func (w *worker) execute(it *item, c *taskContext) {
 	defer func() { // a deferred call runs even when the handler ends the goroutine
 		w.conclude(it, c, timeout, err)
 	}()
-	err = call(p.routing.handler, c, t)
+	err = call(w.s.routing.handler, c, t)
 }
 
 var noPolicy Policy
@@ -224,7 +224,7 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 		if c.policy.Result || c.policy == &noPolicy && p.cfg.Results != nil {
 			w.store(it, c.policy, nil, t.Metadata[MetaFailureReason])
 		}
-		if hook := p.routing.onDead[c.policy.Type]; hook != nil {
+		if hook := w.s.routing.onDead[c.policy.Type]; hook != nil {
 			w.mourn(it, c, hook, err)
 		}
 	}

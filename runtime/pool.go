@@ -91,15 +91,14 @@ const (
 // A task is only ever run once at a time by a pool. A handler that ignores the
 // end of its context keeps its worker until it returns.
 type Pool struct {
-	m       *Manager
-	cfg     PoolConfig
-	queues  []Queue // in the order of cfg.Queues
-	router  *Router
-	routing *routing // the router as it was when the pool was made
-	limits  bool     // some type has a limit
+	m      *Manager
+	cfg    PoolConfig
+	queues []Queue // in the order of cfg.Queues
+	router *Router
 
-	mu    sync.Mutex
-	shift *shift // the running one, or the last one until it is over
+	mu      sync.Mutex
+	routing *routing // the router as it was when the pool was made, or started last
+	shift   *shift   // the running one, or the last one until it is over
 
 	// What the pool remembers of tasks from one shift to the next.
 	excused excuses
@@ -111,8 +110,8 @@ type Pool struct {
 // handler (the error wraps ErrUnknownType), on queues that m does not have open,
 // and on limits that contradict themselves; the error lists all that is wrong.
 //
-// The pool works by the router as it is now. What is registered later is an error
-// of the router's, and keeps the pool from being started.
+// The pool works by the router as it is when it is started. What is registered while it
+// runs is an error of the router's, and the pool's from its next start on.
 func NewPool(m *Manager, r *Router, cfg PoolConfig) (*Pool, error) {
 	if cfg.Workers == 0 {
 		cfg.Workers = DefaultWorkers
@@ -129,10 +128,10 @@ func NewPool(m *Manager, r *Router, cfg PoolConfig) (*Pool, error) {
 			cfg.Queues = append(cfg.Queues, PoolQueue{Name: name})
 		}
 	}
-	routing, err := r.routing()
-	p := &Pool{m: m, cfg: cfg, router: r, routing: routing}
+	p := &Pool{m: m, cfg: cfg, router: r}
 	p.excused.most, p.unknown.most = mostExcused, mostUnknown
-	errs := []error{err}
+	routing, wrong := p.route()
+	var errs []error
 	if cfg.Workers < 0 || cfg.Grace < 0 {
 		errs = append(errs, fmt.Errorf("taskgen: a pool cannot have %d workers and a grace of %s", cfg.Workers, cfg.Grace))
 	}
@@ -149,38 +148,62 @@ func NewPool(m *Manager, r *Router, cfg PoolConfig) (*Pool, error) {
 		seen[pq.Name] = true
 		p.queues = append(p.queues, q)
 	}
-	errs = append(errs, p.checkTypes())
-	for _, rt := range routing.routes {
-		p.limits = p.limits || rt.policy.limited()
-		errs = append(errs, rt.policy.validate())
-		if rt.policy.Result && cfg.Results == nil {
-			errs = append(errs, fmt.Errorf("taskgen: tasks of type %q have a result: give the pool a PoolConfig.Results to keep it in", rt.policy.Type))
-		}
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(append(errs, wrong)...); err != nil {
 		return nil, fmt.Errorf("new pool: %w", err)
 	}
-	routing.wrap()
-	r.made(routing, cfg.Logger)
-	m.lives.pools(cfg.Results, routing)
+	p.adopt(routing)
 	return p, nil
 }
 
+// route returns the router as it is now, and all that is wrong with it for this pool.
+func (p *Pool) route() (*routing, error) {
+	x, err := p.router.routing()
+	errs := []error{err, p.checkTypes(x)}
+	for _, rt := range x.routes {
+		x.limits = x.limits || rt.policy.limited()
+		errs = append(errs, rt.policy.validate())
+		if rt.policy.Result && p.cfg.Results == nil {
+			errs = append(errs, fmt.Errorf("taskgen: tasks of type %q have a result: give the pool a PoolConfig.Results to keep it in", rt.policy.Type))
+		}
+	}
+	return x, errors.Join(errs...)
+}
+
+// adopt has the pool work by x.
+func (p *Pool) adopt(x *routing) {
+	x.wrap()
+	p.routing = x
+	p.m.lives.pools(p.cfg.Results, x)
+}
+
+// reroute takes what was registered since the pool was made or started last. Queues may
+// have been declared with more types, too. p.mu is held.
+func (p *Pool) reroute() error {
+	if !p.router.changed(p.routing) {
+		return p.checkTypes(p.routing)
+	}
+	x, err := p.route()
+	if err == nil {
+		p.adopt(x)
+	}
+	return err
+}
+
 // checkTypes refuses a router without handlers for what the pool is to work on.
-func (p *Pool) checkTypes() error {
+func (p *Pool) checkTypes(x *routing) error {
 	var missing []string
 	for _, name := range p.cfg.Types {
-		if p.routing.routes[name] == nil {
+		if x.routes[name] == nil {
 			missing = append(missing, fmt.Sprintf("%q (of PoolConfig.Types)", name))
 		}
 	}
 	if len(p.cfg.Types) == 0 {
-		missing = p.unhandled()
+		missing = p.unhandled(x)
 	}
 	switch {
 	case len(missing) > 0:
 		return fmt.Errorf("%w: the router has no handler for %s: register them (RegisterHandlers of a generated package registers all of its types), or list in PoolConfig.Types the types that this pool is for", ErrUnknownType, strings.Join(missing, ", "))
-	case len(p.routing.routes) == 0:
+	case len(x.routes) == 0:
 		return errors.New("taskgen: the router has no handlers: every task would die; register them before NewPool, as RegisterHandlers of a generated package does")
 	}
 	return nil
@@ -188,10 +211,10 @@ func (p *Pool) checkTypes() error {
 
 // unhandled lists the types that the pool's queues declare and that have no
 // handler: "welcome" of queue "mail".
-func (p *Pool) unhandled() (types []string) {
+func (p *Pool) unhandled(x *routing) (types []string) {
 	for _, q := range p.cfg.Queues {
 		for _, name := range p.m.types(q.Name) {
-			if p.routing.routes[name] == nil {
+			if x.routes[name] == nil {
 				types = append(types, fmt.Sprintf("%q of queue %q", name, q.Name))
 			}
 		}
@@ -220,9 +243,8 @@ func (p *Policy) validate() error {
 
 // Start begins to work and returns at once. The values of ctx reach the
 // handlers; its end does not stop the pool. It waits while an earlier Stop is
-// under way, and fails when the pool is running already, and when something was
-// registered with its router, or a type declared that it has no handler for, since
-// the pool was made.
+// under way, and fails when the pool is running already, and as NewPool does by what was
+// registered with its router, or declared by its queues, since then.
 func (p *Pool) Start(ctx context.Context) error {
 	_, err := p.begin(ctx, true)
 	return err
@@ -230,10 +252,6 @@ func (p *Pool) Start(ctx context.Context) error {
 
 // begin starts a shift, with fetchers or without.
 func (p *Pool) begin(ctx context.Context, fetch bool) (*shift, error) {
-	// Queues may have been declared with more types since the pool was made.
-	if err := errors.Join(p.router.missed(p.routing), p.checkTypes()); err != nil {
-		return nil, fmt.Errorf("start the pool: %w", err)
-	}
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("start the pool: %w", context.Cause(ctx))
@@ -242,6 +260,10 @@ func (p *Pool) begin(ctx context.Context, fetch bool) (*shift, error) {
 		last := p.shift
 		if last == nil || last.isOver() {
 			defer p.mu.Unlock()
+			if err := p.reroute(); err != nil {
+				return nil, fmt.Errorf("start the pool: %w", err)
+			}
+			p.router.started(p.routing, p.cfg.Logger)
 			p.shift = newShift(ctx, p)
 			p.shift.logStart()
 			p.shift.warnOfTypes()

@@ -230,7 +230,7 @@ func (l *lane) ended(it *item) bool { return !l.s.p.m.Now().Before(it.d.LeaseUnt
 
 // take returns an item that may be run now, or nil.
 func (l *lane) take(now time.Time) *item {
-	if l.gate == nil && !l.s.p.limits {
+	if l.gate == nil && !l.s.routing.limits {
 		return l.pop()
 	}
 	if !l.gate.open(now) {

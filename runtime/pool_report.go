@@ -17,7 +17,7 @@ func (s *shift) logStart() {
 	}
 	queues := make([]slog.Attr, len(s.lanes))
 	for i, pq := range s.p.cfg.Queues {
-		queues[i] = slog.GroupAttrs(pq.Name, slog.Int("weight", max(pq.Weight, 1)), slog.Any("types", s.p.typesOf(pq.Name)))
+		queues[i] = slog.GroupAttrs(pq.Name, slog.Int("weight", max(pq.Weight, 1)), slog.Any("types", s.typesOf(pq.Name)))
 	}
 	attrs := []slog.Attr{slog.String("worker", s.p.cfg.Name), slog.Int("workers", s.p.cfg.Workers)}
 	if v := build(); v != "" {
@@ -31,7 +31,7 @@ func (s *shift) logStart() {
 
 // warnOfTypes says which tasks a pool hands on that is for some types only.
 func (s *shift) warnOfTypes() {
-	if types := s.p.unhandled(); len(types) > 0 {
+	if types := s.p.unhandled(s.routing); len(types) > 0 {
 		s.p.logger().LogAttrs(s.base, slog.LevelWarn, "the pool has no handler for types that its queues declare: it hands tasks of these on to other workers",
 			slog.String("worker", s.p.cfg.Name), slog.Any("types", types))
 	}
@@ -49,10 +49,10 @@ func (s *shift) logStop() {
 
 // typesOf lists the types that the pool has handlers for and that belong to a
 // queue: by their policy, or by the queue's declaration.
-func (p *Pool) typesOf(queue string) []string {
+func (s *shift) typesOf(queue string) []string {
 	var types []string
-	for name, rt := range p.routing.routes {
-		if name == rt.policy.Type && (rt.policy.Queue == queue || slices.Contains(p.m.types(queue), name)) {
+	for name, rt := range s.routing.routes {
+		if name == rt.policy.Type && (rt.policy.Queue == queue || slices.Contains(s.p.m.types(queue), name)) {
 			types = append(types, name)
 		}
 	}

@@ -15,12 +15,13 @@ import (
 // One mutex guards what they share. It is held for some tens of nanoseconds a
 // task and never across a call to a queue or a handler.
 type shift struct {
-	p     *Pool
-	base  context.Context // values for handlers; never ends
-	began time.Time
-	many  throttle // of what is logged of failures
-	lanes []*lane
-	gates map[string]*gate // by task type, aliases included
+	p       *Pool
+	routing *routing        // the router as it was when the shift began
+	base    context.Context // values for handlers; never ends
+	began   time.Time
+	many    throttle // of what is logged of failures
+	lanes   []*lane
+	gates   map[string]*gate // by task type, aliases included
 
 	mu       sync.Mutex
 	active   []*lane     // those with tasks, or that wait for room: of very many queues most are idle
@@ -57,11 +58,11 @@ type shift struct {
 }
 
 func newShift(ctx context.Context, p *Pool) *shift {
-	s := &shift{p: p, base: context.WithoutCancel(ctx), began: time.Now(), over: make(chan struct{})}
+	s := &shift{p: p, routing: p.routing, base: context.WithoutCancel(ctx), began: time.Now(), over: make(chan struct{})}
 	s.work.L, s.settled.L = &s.mu, &s.mu
 	s.many.log = p.logger
 	s.fetching, s.stopFetch = context.WithCancel(s.base)
-	s.gates = typeGates(p.routing)
+	s.gates = typeGates(s.routing)
 	s.busy, s.freed = make([]time.Time, p.cfg.Workers), s.began
 	for i := range s.busy {
 		s.places = append(s.places, i)
@@ -97,7 +98,7 @@ func (s *shift) newLane(q Queue, pq PoolQueue) *lane {
 	}
 	l.fetcher.init(len(s.p.queues), s.p.cfg.Workers, batch)
 	l.acker.init(cfg, batch)
-	for _, rt := range s.p.routing.routes {
+	for _, rt := range s.routing.routes {
 		if rt.policy.Queue != pq.Name {
 			continue
 		}
@@ -130,7 +131,7 @@ func typeGates(r *routing) map[string]*gate {
 }
 
 func (s *shift) typeGate(taskType string) *gate {
-	if !s.p.limits {
+	if !s.routing.limits {
 		return nil
 	}
 	return s.gates[taskType]

@@ -82,7 +82,7 @@ func (l *lane) trust(yes bool) {
 func (l *lane) separate(ds []*Delivery) (kept, back []*Delivery) {
 	plain := true
 	for _, d := range ds {
-		plain = plain && l.s.p.knows(d.Task) && !l.suspected(d)
+		plain = plain && l.s.knows(d.Task) && !l.suspected(d)
 	}
 	if plain {
 		l.trust(true)

@@ -29,14 +29,14 @@ const metaUnknown = "taskgen.unknown"
 // that do not keep what is written into released tasks.
 const mostUnknown = 100_000
 
-func (p *Pool) knows(t *Task) bool { return p.routing.routes[t.Type] != nil }
+func (s *shift) knows(t *Task) bool { return s.routing.routes[t.Type] != nil }
 
 // handOn reports whether a task goes back to its queue because the pool has no
 // handler for it, and sets how long it then waits. Where that is false, the worker
 // runs the task or buries it.
 func (l *lane) handOn(d *Delivery) bool {
 	p, t := l.s.p, d.Task
-	if p.knows(t) || l.cfg.Unknown < 0 && !l.othersDo(t) || strings.HasPrefix(t.Type, ownTypes) || p.refuse(l, d) != nil {
+	if l.s.knows(t) || l.cfg.Unknown < 0 && !l.othersDo(t) || strings.HasPrefix(t.Type, ownTypes) || p.refuse(l, d) != nil {
 		return false
 	}
 	now := p.m.Now()

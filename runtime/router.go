@@ -11,10 +11,9 @@ import (
 	"sync"
 )
 
-// A Router finds the handler of a task by its exact type. Register everything
-// first, then give it to NewPool: a pool works by the router as it was then, and
-// what is registered later is an error; see [Router.Err]. It is safe for use by
-// many goroutines.
+// A Router finds the handler of a task by its exact type. Register everything before
+// the pool is started: it works by the router as it was then, and what is registered
+// later is an error; see [Router.Err]. It is safe for use by many goroutines.
 type Router struct {
 	mu         sync.Mutex
 	routes     map[string]*route
@@ -23,7 +22,7 @@ type Router struct {
 	errs       []error
 
 	registered []string     // what was registered, in order
-	first      *routing     // of the first pool that was made of it
+	first      *routing     // of the first pool that was started with it
 	log        *slog.Logger // of the last one; nil: slog.Default
 }
 
@@ -75,8 +74,8 @@ func (r *Router) handle(policy Policy, h Handler) {
 	}
 }
 
-// register makes a change to the router. A pool that was made before works without
-// it, and may be running: so it is logged, and Err has it.
+// register makes a change to the router. A pool that was started before works without
+// it: so it is logged, and Err has it.
 func (r *Router) register(what string, change func()) {
 	r.mu.Lock()
 	change()
@@ -84,15 +83,15 @@ func (r *Router) register(what string, change func()) {
 	late, log := r.first != nil, cmp.Or(r.log, slog.Default())
 	r.mu.Unlock()
 	if late {
-		log.Error("the router was changed after a pool was made of it", slog.Any("error", errLate(what)))
+		log.Error("the router was changed after a pool was started with it", slog.Any("error", errLate(what)))
 	}
 }
 
 func errLate(what string) error {
-	return fmt.Errorf("taskgen: %s came after NewPool: a pool that was made of the router before works without it; register everything first", what)
+	return fmt.Errorf("taskgen: %s came after a pool was started with the router: it works without that until it is started again; register everything first", what)
 }
 
-// since lists what was registered after a routing was made, as errors; nothing
+// since lists what was registered after a routing was taken, as errors; nothing
 // for nil. r.mu is held.
 func (r *Router) since(x *routing) (errs []error) {
 	if x == nil {
@@ -145,9 +144,8 @@ func (r *Router) OnDead(taskType string, hook DeadHook) {
 }
 
 // Err returns what went wrong in registration, all of it, or nil. NewPool refuses
-// a router with mistakes. What was registered after a pool was made is among it:
-// that pool does not start, or, where it runs already, has logged it; a pool made
-// later works by it.
+// a router with mistakes. What was registered after a pool was started is among it: that
+// pool works without it until it is started again, and has logged it.
 func (r *Router) Err() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

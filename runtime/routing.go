@@ -11,14 +11,15 @@ import (
 	"sync/atomic"
 )
 
-// A routing is a router as it was when a pool was made of it: the pool's own, so
-// that nothing registered later changes it.
+// A routing is a router as it was when a pool took it: the pool's own, so that nothing
+// registered later changes it.
 type routing struct {
 	routes     map[string]*route
 	onDead     map[string]DeadHook
 	middleware []Middleware
 	handler    Handler // the middleware around dispatch
 	registered int     // how many registrations it has
+	limits     bool    // some type has a limit
 }
 
 // routing returns the router as it is, and all mistakes of registration.
@@ -40,19 +41,19 @@ func (x *routing) wrap() {
 	}
 }
 
-// made tells the router that there is a pool which works by x: what is registered
+// started tells the router that there is a pool which works by x: what is registered
 // from then on is too late for it, and logged.
-func (r *Router) made(x *routing, log *slog.Logger) {
+func (r *Router) started(x *routing, log *slog.Logger) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.first, r.log = cmp.Or(r.first, x), log
 }
 
-// missed is what was registered since x was made.
-func (r *Router) missed(x *routing) error {
+// changed reports whether something was registered since x was taken.
+func (r *Router) changed(x *routing) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return errors.Join(r.since(x)...)
+	return len(r.registered) > x.registered
 }
 
 // dispatch is the innermost handler. What the pool refuses to run and what

@@ -22,43 +22,90 @@ func counts(n *atomic.Int64) Middleware {
 	}
 }
 
-func TestWhatIsRegisteredAfterNewPoolIsAnError(t *testing.T) {
+func TestWhatIsRegisteredWhileAPoolRunsIsAnError(t *testing.T) {
 	other := HandlerFunc(noop)
 	for name, c := range map[string]struct {
 		change func(*Router)
 		says   string
 	}{
-		"middleware": {func(r *Router) { r.Use(counts(new(atomic.Int64))) }, "middleware came after NewPool"},
-		"a handler":  {func(r *Router) { r.Handle(Policy{Type: "other", Queue: "q"}, other) }, `the handler of "other" came after NewPool`},
+		"middleware": {func(r *Router) { r.Use(counts(new(atomic.Int64))) }, "middleware came after a pool was started"},
+		"a handler":  {func(r *Router) { r.Handle(Policy{Type: "other", Queue: "q"}, other) }, `the handler of "other" came after a pool was started`},
 		"a spec": {func(r *Router) {
 			Register(r, greetingSpec(), func(context.Context, greeting) error { return nil })
-		}, `the handler of "greeting" came after NewPool`},
-		"a hook": {func(r *Router) { r.OnDead("job", func(context.Context, *Task, error) error { return nil }) }, `the hook for dead tasks of type "job" came after NewPool`},
+		}, `the handler of "greeting" came after a pool was started`},
+		"a hook": {func(r *Router) { r.OnDead("job", func(context.Context, *Task, error) error { return nil }) }, `the hook for dead tasks of type "job" came after a pool was started`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newPoolBench(t)
 				b.handle(noop)
-				idle, busy := b.pool(PoolConfig{}), b.pool(PoolConfig{})
+				p := b.pool(PoolConfig{})
 				require.NoError(t, b.r.Err())
-				b.start(busy)
+				b.start(p)
 				c.change(b.r)
 
 				require.ErrorContains(t, b.r.Err(), c.says)
-				require.ErrorContains(t, idle.Start(t.Context()), c.says)
-				require.ErrorContains(t, idle.Run(t.Context()), c.says)
-				_, err := idle.Drain(t.Context())
-				require.ErrorContains(t, err, c.says)
-				assert.Equal(t, 1, b.log.count("ERROR the router was changed after a pool was made of it error=taskgen: "+c.says), "a pool that runs cannot return it")
-
+				assert.Equal(t, 1, b.log.count("ERROR the router was changed after a pool was started with it error=taskgen: "+c.says), "a pool that runs cannot return it")
 				b.put("a")
 				synctest.Wait()
 				assert.Equal(t, []string{"a"}, b.q().completed(), "what runs goes on as it was")
-				b.stop(busy)
-				require.ErrorContains(t, busy.Start(t.Context()), c.says)
+				b.stop(p)
+				b.start(p)
+				b.stop(p)
 			})
 		})
 	}
+}
+
+func TestAPoolHasWhatWasRegisteredBeforeItsStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.handle(noop)
+		p := b.pool(PoolConfig{})
+		drains := func(want int) {
+			t.Helper()
+			runs, err := p.Drain(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, want, runs)
+		}
+		var seen atomic.Int64
+		b.r.Use(counts(&seen))
+		b.r.Handle(Policy{Type: "other", Queue: "q"}, HandlerFunc(noop))
+		require.NoError(t, b.r.Err())
+		b.put("a")
+		b.putTask(&Task{ID: "b", Type: "other"})
+		drains(2)
+		assert.EqualValues(t, 2, seen.Load())
+
+		var dead []string
+		b.r.OnDead("bounded", func(_ context.Context, t *Task, _ error) error {
+			dead = append(dead, t.ID)
+			return nil
+		})
+		b.r.Use(counts(&seen))
+		b.r.Handle(Policy{Type: "bounded", Queue: "q", Concurrency: 1}, HandlerFunc(func(context.Context, *Task) error { return Skip(nil) }))
+		b.put("c")
+		b.putTask(&Task{ID: "d", Type: "bounded"})
+		drains(2)
+		assert.EqualValues(t, 2+2*2, seen.Load(), "both middlewares, once each")
+		assert.Equal(t, []string{"d"}, dead)
+		assert.Len(t, b.q().completed(), 3)
+	})
+}
+
+func TestWhatIsWrongWithARouterKeepsItsPoolFromStarting(t *testing.T) {
+	b := newPoolBench(t)
+	b.handle(noop)
+	p := b.pool(PoolConfig{})
+	b.r.Use(nil)
+	require.ErrorContains(t, p.Start(t.Context()), "a middleware is nil")
+	_, err := p.Drain(t.Context())
+	require.ErrorContains(t, err, "a middleware is nil")
+	b = newPoolBench(t)
+	b.handle(noop)
+	p = b.pool(PoolConfig{})
+	b.r.Handle(Policy{Type: "asked", Queue: "q", Result: true}, HandlerFunc(noop))
+	require.ErrorContains(t, p.Run(t.Context()), "give the pool a PoolConfig.Results")
 }
 
 func TestPoolHasWhatWasRegisteredBeforeIt(t *testing.T) {
