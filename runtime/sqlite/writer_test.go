@@ -40,7 +40,7 @@ func TestCallsThatComeTogetherShareATransaction(t *testing.T) {
 	release()
 	all.Wait()
 	require.Equal(t, int64(50), stats(t, q).Ready)
-	require.LessOrEqual(t, p.writer.c.commits.Load()-before, int64(2), "50 calls, and one may have been alone in front")
+	require.LessOrEqual(t, p.writer.c.commits.Load()-before, int64(3), "50 calls: one may have been late, and what opening the queue left behind may have been tidied up")
 }
 
 func TestACallThatFailsTakesNoOtherWithIt(t *testing.T) {
