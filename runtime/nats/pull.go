@@ -59,10 +59,20 @@ type pullRequest struct {
 }
 
 // pull asks each consumer for a batch. It waits for the first message where wait
-// is set, and returns what is there. done ends it early, like ctx.
+// is set, and returns what is there. done ends it early, like ctx. It comes after the
+// renewals of others where the connection was lost.
 func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []string, batch int, wait bool) (*pull, error) {
 	if status := s.wire.nc.Status(); status != nats.CONNECTED && status != nats.CLOSED {
 		return nil, s.wire.away()
+	}
+	for rest := s.wire.renewing(); rest > 0; rest = s.wire.renewing() {
+		select {
+		case <-time.After(rest):
+		case <-ctx.Done():
+			return &pull{w: s.wire, gone: s.wire.lost()}, nil
+		case <-done:
+			return &pull{w: s.wire, gone: s.wire.lost()}, nil
+		}
 	}
 	ask := pullRequest{Batch: batch, MaxBytes: s.wire.load.pull(s.wire.largest()), NoWait: true}
 	defer s.wire.load.pullEnds()

@@ -26,6 +26,9 @@ const (
 	nobodyFor  = 10 * time.Second
 	firstPause = 10 * time.Millisecond
 	maxPause   = 500 * time.Millisecond
+	// renewWait is how long a process asks for no messages once its connection is back:
+	// others whose connections come back meanwhile renew their leases first.
+	renewWait = 500 * time.Millisecond
 )
 
 // A wire sends requests to the server and gathers the answers, many at a time,
@@ -55,6 +58,8 @@ type wire struct {
 	calls map[uint64]*call
 	count uint64        // of calls: the next one's number
 	gone  chan struct{} // closed when the connection is lost, then made anew
+	down  bool          // the connection was lost, and is not known to be back
+	back  time.Time     // when it came back last
 }
 
 // A call is a flight of requests.
@@ -86,15 +91,28 @@ func newWire(nc *nats.Conn, api string, renew func()) (*wire, error) {
 func (w *wire) watch() {
 	for status := range w.status { // until close ends it
 		if status == nats.CONNECTED {
+			w.mu.Lock()
+			w.down, w.back = false, time.Now()
+			w.mu.Unlock()
 			w.renew()
 			continue
 		}
 		w.load.fell()
 		w.mu.Lock()
 		close(w.gone)
-		w.gone = make(chan struct{})
+		w.gone, w.down = make(chan struct{}), true
 		w.mu.Unlock()
 	}
+}
+
+// renewing is how much longer others are given to renew their leases.
+func (w *wire) renewing() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.down && w.nc.Status() == nats.CONNECTED {
+		return firstPause // it has just come back
+	}
+	return renewWait - time.Since(w.back)
 }
 
 // lastTry lets nothing be asked again: what is under way comes to its end.
