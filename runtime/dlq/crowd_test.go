@@ -32,9 +32,10 @@ var crowdOf = flag.Int("letters", 150, "how many dead letters four operators wor
 // A crowd is what became of letters that are worked on at once.
 type crowd struct {
 	*testing.T
-	ctx   context.Context
-	box   *dlq.Box
-	empty func() bool // nothing is on its way any more
+	ctx context.Context
+	box *dlq.Box
+	n   int           // letters
+	all chan struct{} // closed when each is accounted for
 
 	mu        sync.Mutex
 	runs      map[string]int    // by ID and how often it was redriven
@@ -65,7 +66,16 @@ func (c *crowd) handle(_ context.Context, t *runtime.Task) error {
 		return runtime.Skip(fmt.Errorf("cause %c of %s", 'a'+rand.IntN(10), t.ID))
 	}
 	c.completed[t.ID]++
+	c.count()
 	return nil
+}
+
+// count looks whether each letter is accounted for. mu is held.
+func (c *crowd) count() {
+	if c.all != nil && len(c.completed)+c.gone >= c.n {
+		close(c.all)
+		c.all = nil
+	}
 }
 
 // page returns some letters that were read a while ago.
@@ -137,8 +147,9 @@ func (c *crowd) discard(i int) {
 		n, err := c.box.DiscardMatching(c.ctx, dlq.Filter{Reason: fmt.Sprintf("cause %c of m%04d", 'a'+i/2%10, i%100)})
 		c.note("discard", err)
 		c.mu.Lock()
+		defer c.mu.Unlock()
 		c.gone += n
-		c.mu.Unlock()
+		c.count()
 		return
 	}
 	var ids []string
@@ -154,6 +165,7 @@ func (c *crowd) discard(i int) {
 	c.note("discard", err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	defer c.count()
 	c.gone += len(gone)
 	for _, id := range gone {
 		if c.discarded[id] != "" {
@@ -170,41 +182,39 @@ func (c *crowd) retain(int) {
 	defer c.mu.Unlock()
 	c.gone += n
 	c.retained += n
+	c.count()
 }
 
-// work has all operators work until each letter is accounted for, or nothing is left.
-func (c *crowd) work(n int) {
+// work has all operators work until each letter is accounted for.
+func (c *crowd) work() {
 	ctx, cancel := context.WithCancel(c.ctx)
+	defer cancel()
+	all := c.all
 	c.edit(0) // so that some are edited, however slow that is beside the others
 	var operators sync.WaitGroup
 	for _, do := range []func(int){c.edit, c.redrive, c.discard, c.retain} {
 		operators.Go(func() {
 			for i := 1; ctx.Err() == nil; i++ {
 				do(i)
-				time.Sleep(5 * time.Millisecond) // people take longer; the pool needs the processor, too
+				select {
+				case <-ctx.Done():
+				case <-time.After(5 * time.Millisecond): // people take longer; the pool needs the processor, too
+				}
 			}
 		})
 	}
-	told := time.Now()
-	for quiet := 0; quiet < 5 && c.ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
-		c.mu.Lock()
-		all := len(c.completed)+c.gone >= n
-		if time.Since(told) > 30*time.Second {
-			told = time.Now()
-			c.Logf("%d completed, %d discarded, %d put back", len(c.completed), c.gone, c.moved)
-		}
-		c.mu.Unlock()
-		if quiet++; !all && !c.empty() {
-			quiet = 0
-		}
+	select {
+	case <-all:
+	case <-ctx.Done():
 	}
 	cancel()
 	operators.Wait()
 }
 
-// audit accounts for each of n letters.
-func (c *crowd) audit(n int) {
+// audit accounts for each letter.
+func (c *crowd) audit() {
 	c.Helper()
+	n := c.n
 	runs := 0
 	for what, times := range c.runs {
 		assert.Equal(c, 1, times, "%s redrives: it ran %d times", what, times)
@@ -279,7 +289,7 @@ func opened(t *testing.T, address string) runtime.Provider {
 func newCrowd(t *testing.T, n int, open func() runtime.Provider, store func(runtime.Provider) dlq.TaskStore) {
 	ctx, cancel := context.WithTimeout(context.Background(), soon+time.Duration(n)*60*time.Millisecond)
 	t.Cleanup(cancel)
-	c := &crowd{T: t, ctx: ctx, runs: make(map[string]int), completed: make(map[string]int), discarded: make(map[string]string)}
+	c := &crowd{T: t, ctx: ctx, n: n, all: make(chan struct{}), runs: make(map[string]int), completed: make(map[string]int), discarded: make(map[string]string)}
 	worker, office := open(), open()
 	t.Cleanup(func() { require.NoError(t, errors.Join(worker.Close(), office.Close())) })
 	manage := func(p runtime.Provider, queue string) (*runtime.Manager, runtime.Queue) {
@@ -311,42 +321,26 @@ func newCrowd(t *testing.T, n int, open func() runtime.Provider, store func(runt
 			left -= len(ds)
 		}
 	}
-	operators, oq := manage(office, "q")
+	operators, _ := manage(office, "q")
 	var err error
 	c.box, err = dlq.Open(operators, "q", dlq.Config{Router: mails(), PageSize: 200})
 	require.NoError(t, err)
 	processed := func() {}
-	var kept dlq.TaskStore
 	if store != nil {
-		kept = store(office)
+		kept := store(office)
 		c.box = dlq.OpenStore(operators, kept, dlq.Config{Router: mails(), PageSize: 200})
 		processed = c.process(func() (*runtime.Manager, runtime.Queue) { return manage(worker, "q-dlq") }, kept)
 	}
-	c.empty = func() bool { // a letter goes from the queue to the store, and back
-		for range 2 {
-			st, err := oq.Stats(ctx)
-			if err != nil || st.Ready+st.Scheduled+st.Leased+st.Dead > 0 {
-				return false
-			}
-			if kept != nil {
-				if ts, _, err := kept.List(ctx, "", 1); err != nil || len(ts) > 0 {
-					return false
-				}
-			}
-		}
-		return true
-	}
-
 	r := runtime.NewRouter()
 	r.Handle(runtime.Policy{Type: "mail", Queue: "q"}, runtime.HandlerFunc(c.handle))
 	pool, err := runtime.NewPool(m, r, runtime.PoolConfig{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	require.NoError(t, pool.Start(ctx))
-	c.work(n)
+	c.work()
 	require.NoError(t, ctx.Err(), "%d completed, %d discarded, of %d: they were not done in time", len(c.completed), c.gone, n)
 	require.NoError(t, pool.Stop(ctx))
 	processed()
-	c.audit(n)
+	c.audit()
 	require.NoError(t, errors.Join(m.Close(), operators.Close()))
 }
 
