@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -229,46 +228,6 @@ func conflicts(s *shop) {
 	s.is(s.Put(ctx, gone), schedule.ErrJobNotFound)
 }
 
-func claims(s *shop) {
-	now := s.Now()
-	s.put("later", now.Add(time.Hour))
-	s.put("second", now.Add(-time.Minute))
-	s.put("first", now.Add(-time.Hour))
-	s.put("third", now.Add(-time.Second))
-	es, at, _, err := s.Claim(ctx, all, 2, time.Minute)
-	s.ok(err)
-	s.check(slices.Equal(names(es), []string{"first", "second"}), "claimed %v", names(es))
-	s.check(!at.Before(now.Add(-time.Millisecond)) && at.Before(now.Add(time.Minute)), "it is %s by the store, and was %s", at, now)
-	s.check(es[0].Version == 2, "claimed, the version is %d", es[0].Version)
-	s.check(slices.Equal(names(s.claimOn(s.Open(), 10)), []string{"third"}), "the third was left")
-	s.check(len(s.claim(10)) == 0, "nothing was left")
-}
-
-func leaseEnds(s *shop) {
-	s.put("a", s.Now().Add(-time.Second))
-	s.check(len(s.claim(1)) == 1, "it is due")
-	s.check(len(s.claim(1)) == 0, "it is leased")
-	s.Pass(lease + time.Millisecond)
-	s.check(len(s.claim(1)) == 1, "its lease has ended")
-}
-
-func fencing(s *shop) {
-	s.put("a", s.Now().Add(-time.Second))
-	first := s.claim(1)[0]
-	s.Pass(lease + time.Millisecond)
-	second := s.claim(1)[0]
-	first.Fired = 50
-	s.is(runtime.ErrorAt(s.Settle(ctx, []*schedule.Entry{first}), 0), schedule.ErrConflict)
-	second.Fired = 60
-	second.Wake, second.Leased = time.Time{}, time.Time{}
-	s.ok(s.Settle(ctx, []*schedule.Entry{second}))
-	got, err := s.Get(ctx, "a")
-	s.ok(err)
-	s.same(got, second)
-	s.Pass(lease + time.Millisecond)
-	s.check(len(s.claim(1)) == 0, "it was settled for good")
-}
-
 func settles(s *shop) {
 	for _, id := range []string{"a", "b", "c"} {
 		s.put(id, s.Now().Add(-time.Second))
@@ -290,14 +249,6 @@ func settles(s *shop) {
 	s.ok(runtime.ErrorAt(err, 2))
 	s.is(runtime.ErrorAt(err, 3), schedule.ErrJobNotFound)
 	s.check(len(s.claim(3)) == 3, "two were settled as due, and the changed one is too")
-}
-
-func sleeping(s *shop) {
-	e := s.put("a", time.Time{})
-	s.check(len(s.claim(1)) == 0, "it is never due")
-	e.Wake = s.Now().Add(-time.Second)
-	s.ok(s.Put(ctx, e))
-	s.check(len(s.claim(1)) == 1, "it is due now")
 }
 
 func forgets(s *shop) {
@@ -339,23 +290,6 @@ func notes(s *shop) {
 	s.check(noted().State == schedule.Succeeded, "a put keeps what was noted")
 	s.check(s.claim(1)[0].Noted.State == schedule.Succeeded, "whoever claims it knows")
 	s.ok(s.Note(ctx, "nobody", run))
-}
-
-func waits(s *shop) {
-	wait := func() time.Duration {
-		s.Helper()
-		_, _, d, err := s.Claim(ctx, all, 10, lease)
-		s.ok(err)
-		return d
-	}
-	s.check(wait() < 0, "an empty store never has anything due")
-	s.put("a", s.Now().Add(time.Hour))
-	d := wait()
-	s.check(d > 59*time.Minute && d <= time.Hour+time.Millisecond, "the first is due in an hour, not %s", d)
-	s.put("b", s.Now().Add(-time.Second))
-	wait()
-	d = wait()
-	s.check(d > 0 && d <= lease+time.Millisecond, "a lease of %s ends first, not %s", lease, d)
 }
 
 // dates has entries of all times that a job may have: those of the far future are not
@@ -405,224 +339,6 @@ func dates(s *shop) {
 		s.ok(err)
 		s.check(got.Noted.Due.Equal(at), "the note is of %s, want %s", got.Noted.Due, at)
 	}
-}
-
-func wakes(s *shop) {
-	_, _, _, err := s.Claim(ctx, all, 1, lease)
-	s.ok(err)
-	over := make(chan struct{})
-	waiting, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	go func() {
-		defer close(over)
-		for len(s.claimOn(s.Store, 1)) == 0 && waiting.Err() == nil {
-			s.Wait(waiting, all, 50*time.Second)
-		}
-	}()
-	e := s.entry("a", s.Now().Add(-time.Second))
-	s.ok(s.Open().Put(ctx, e))
-	<-over
-	s.check(waiting.Err() == nil, "nobody was woken")
-	ended, cancel := context.WithCancel(ctx)
-	cancel()
-	s.Wait(ended, all, time.Hour) // returns
-}
-
-func shares(s *shop) {
-	const n, each = 200, 4
-	for i := range n {
-		s.put(fmt.Sprintf("job-%03d", i), s.Now().Add(-time.Second))
-	}
-	var (
-		wg   sync.WaitGroup
-		mu   sync.Mutex
-		seen = make(map[schedule.JobID]int)
-	)
-	for range each {
-		st := s.Open()
-		wg.Go(func() {
-			for {
-				es, _, _, err := st.Claim(ctx, all, 7, time.Hour)
-				if err != nil {
-					s.Errorf("claim: %v", err)
-					return
-				}
-				if len(es) == 0 {
-					return
-				}
-				mu.Lock()
-				for _, e := range es {
-					seen[e.ID]++
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	s.check(len(seen) == n, "%d of %d were claimed", len(seen), n)
-	for id, times := range seen {
-		s.check(times == 1, "%s was claimed %d times", id, times)
-	}
-}
-
-func touches(s *shop) {
-	for _, wake := range []time.Duration{0, -time.Second, time.Hour} { // never, as before, later
-		id := fmt.Sprint("a", wake)
-		s.put(id, s.Now().Add(-time.Second))
-		held := s.claim(1)[0]
-		s.check(held.Leased.After(s.Now()), "leased until %s, and it is %s", held.Leased, s.Now())
-		e, err := s.Open().Get(ctx, held.ID)
-		s.ok(err)
-		s.check(e.Leased.Equal(held.Leased), "leased until %s, want %s", e.Leased, held.Leased)
-		page, err := s.List(ctx, "", held.ID[:len(held.ID)-1], 1)
-		s.ok(err)
-		s.check(page[0].Leased.Equal(held.Leased), "leased until %s, want %s", page[0].Leased, held.Leased)
-		e.Wake = time.Time{}
-		if wake != 0 {
-			e.Wake = s.Now().Add(wake)
-		}
-		s.ok(s.Put(ctx, e))
-		s.check(len(s.claim(1)) == 0, "it is leased")
-		s.is(s.Put(ctx, held), schedule.ErrConflict)
-		s.Pass(lease + time.Millisecond)
-		es := s.claim(1)
-		s.check((len(es) == 1) == (wake <= 0), "claimed %v when the lease had ended", names(es))
-		if wake <= 0 {
-			s.check(es[0].Wake.IsZero() == (wake == 0), "it wakes at %s", es[0].Wake)
-			es[0].Wake, es[0].Leased = time.Time{}, time.Time{}
-			s.ok(s.Put(ctx, es[0]))
-			s.Pass(lease + time.Millisecond)
-			s.check(len(s.claim(1)) == 0, "it is never due")
-		}
-	}
-}
-
-func clocks(s *shop) {
-	for range 3 {
-		before := s.Now().Add(-time.Millisecond)
-		now, err := s.Open().Now(ctx)
-		s.ok(err)
-		_, claimed, _, err := s.Claim(ctx, all, 1, lease)
-		s.ok(err)
-		after := s.Now().Add(time.Millisecond)
-		s.check(!now.Before(before) && !claimed.Before(now.Add(-time.Millisecond)) && !after.Before(claimed),
-			"it was %s, then %s by Now and %s by Claim, then %s", before, now, claimed, after)
-		s.Pass(lease)
-	}
-}
-
-// on puts an entry whose task goes to a queue.
-func (s *shop) on(queue, id string, wake time.Time) *schedule.Entry {
-	s.Helper()
-	e := s.entry(id, wake)
-	e.Task.Queue = queue
-	s.ok(s.Put(ctx, e))
-	return e
-}
-
-func needs(s *shop) {
-	now := s.Now()
-	for i := range 30 { // more overdue than all others, and nobody fires them
-		s.on("theirs", fmt.Sprintf("theirs-%02d", i), now.Add(-time.Hour))
-	}
-	moon := s.entry("moon", now.Add(-time.Hour))
-	moon.Task.Queue, moon.When = "ours", schedule.Cron("@daily", "Moon/Sea")
-	s.ok(s.Put(ctx, moon))
-	ours := func(n schedule.Needs) bool { return n.Queue == "ours" && n.Zone != "Moon/Sea" }
-	look := func(limit int) ([]string, time.Duration) {
-		s.Helper()
-		es, _, wait, err := s.Open().Claim(ctx, ours, limit, time.Minute)
-		s.ok(err)
-		return names(es), wait
-	}
-	got, wait := look(10)
-	s.check(len(got) == 0 && wait < 0, "claimed %v, and something is due in %s", got, wait)
-	s.on("ours", "later", now.Add(time.Hour))
-	got, wait = look(10)
-	s.check(len(got) == 0 && wait > 59*time.Minute && wait <= time.Hour+time.Millisecond, "claimed %v, and something is due in %s", got, wait)
-	utc := s.entry("utc", now.Add(-2*time.Second))
-	utc.Task.Queue, utc.When = "ours", schedule.Every(time.Hour)
-	s.ok(s.Put(ctx, utc))
-	s.on("ours", "a", now.Add(-3*time.Second))
-	s.on("ours", "b", now.Add(-time.Second))
-	got, _ = look(2)
-	s.check(slices.Equal(got, []string{"a", "utc"}), "claimed %v", got)
-	got, _ = look(2)
-	s.check(slices.Equal(got, []string{"b"}), "claimed %v", got)
-	moved, err := s.Get(ctx, "theirs-17")
-	s.ok(err)
-	moved.Task.Queue = "ours"
-	s.ok(s.Put(ctx, moved))
-	got, _ = look(2)
-	s.check(slices.Equal(got, []string{"theirs-17"}), "claimed %v", got)
-	es := s.claim(100)
-	s.check(len(es) == 30, "%d were left to others, want 30", len(es))
-	es[0].Forget, es[0].Wake, es[0].Leased = now.Add(-time.Second), time.Time{}, time.Time{}
-	s.ok(s.Settle(ctx, es[:1]))
-	look(2)
-	_, err = s.Get(ctx, es[0].ID)
-	s.is(err, schedule.ErrJobNotFound) // whoever looks forgets it
-}
-
-func manyNeeds(s *shop) {
-	const n = 600
-	now := s.Now().Truncate(time.Millisecond)
-	var es []*schedule.Entry
-	for i := range n {
-		for _, queue := range []string{"ours", "theirs"} {
-			e := s.entry(fmt.Sprintf("%s-%03d", queue, i*7%n), now.Add(-time.Duration(i*7%n+1)*time.Second))
-			e.Task.Queue = fmt.Sprintf("%s-%03d", queue, i%300)
-			es = append(es, e)
-		}
-	}
-	s.ok(s.Settle(ctx, es))
-	ours := func(n schedule.Needs) bool { return n.Queue < "theirs" }
-	for next := n - 1; next >= 0; {
-		es, _, _, err := s.Claim(ctx, ours, 100, time.Hour)
-		s.ok(err)
-		s.check(len(es) > 0, "nothing is due, and %d are left", next+1)
-		for _, e := range es {
-			s.check(string(e.ID) == fmt.Sprintf("ours-%03d", next), "claimed %s, want ours-%03d", e.ID, next)
-			next--
-		}
-	}
-	es, _, wait, err := s.Claim(ctx, ours, 100, time.Hour)
-	s.ok(err)
-	s.check(len(es) == 0 && wait > 59*time.Minute, "claimed %v, and something is due in %s", names(es), wait)
-}
-
-func wakesWhoCan(s *shop) {
-	waiting, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	for i := range 3 { // they hear of it first, or not at all
-		st := s.Open()
-		wg.Go(func() {
-			for waiting.Err() == nil {
-				_, _, _, err := st.Claim(ctx, only(fmt.Sprint("others-", i)), 1, lease)
-				s.ok(err)
-				st.Wait(waiting, only(fmt.Sprint("others-", i)), 50*time.Second)
-			}
-		})
-	}
-	over, st := make(chan struct{}), s.Open()
-	go func() {
-		defer close(over)
-		for waiting.Err() == nil {
-			es, _, _, err := st.Claim(ctx, only("ours"), 1, lease)
-			if err != nil || len(es) > 0 {
-				s.ok(err)
-				return
-			}
-			st.Wait(waiting, only("ours"), 50*time.Second)
-		}
-	}()
-	s.on("nobody's", "x", s.Now().Add(-time.Second))
-	s.on("ours", "a", s.Now().Add(-time.Second))
-	<-over
-	s.check(waiting.Err() == nil, "whoever can fire it was not woken")
-	cancel()
 }
 
 func unreadable(s *shop) {
