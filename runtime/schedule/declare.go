@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -203,7 +202,7 @@ func (r *reconciler) declare(ctx context.Context, job *declaredJob) error {
 	case ok && have.State != Cancelled:
 		return errors.Join(r.retire(ctx, before, job.ID), r.change(ctx, &have, job.Job))
 	case len(before) > 0:
-		if before[0].differs(&job.Job) {
+		if len(before[0].differences(&job.Job)) > 0 {
 			r.changed(&before[0], &job.Job)
 		}
 		err := r.retire(ctx, before[1:], job.ID)
@@ -255,7 +254,7 @@ func (r *reconciler) rank(st *Status) int {
 
 // change makes a job that is there what is declared.
 func (r *reconciler) change(ctx context.Context, have *Status, job Job) error {
-	differs, moved := have.differs(&job), have.Owner != r.owner
+	differs, moved := len(have.differences(&job)) > 0, have.Owner != r.owner
 	if moved {
 		r.changes.TakenOver = append(r.changes.TakenOver, Takeover{job.ID, have.ID, have.Owner})
 	}
@@ -377,13 +376,3 @@ func (j *Job) change() Change {
 func (j *Job) overlap() Overlap { return cmp.Or(j.Overlap, AllowOverlap) }
 
 func (j *Job) missed() Missed { return cmp.Or(j.Missed, FireOnce) }
-
-// differs reports whether a job is not what is declared, as far as an annotation
-// can say.
-func (s *Status) differs(job *Job) bool {
-	a, b := s.Task, job.Task
-	return !s.When.Equal(job.When) || s.Overlap != job.overlap() || s.Missed != job.missed() || s.Jitter != job.Jitter ||
-		a.Type != b.Type || a.Queue != b.Queue || a.Priority != b.Priority || a.Timeout != b.Timeout ||
-		a.MaxRetries != b.MaxRetries || a.UniqueKey != b.UniqueKey || a.UniqueFor != b.UniqueFor ||
-		a.SchemaVersion != b.SchemaVersion || !bytes.Equal(a.Payload, b.Payload)
-}

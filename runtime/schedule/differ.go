@@ -66,7 +66,11 @@ func (l Loss) String() string {
 // changed notes a job that is to be what is declared.
 func (r *reconciler) changed(have *Status, job *Job) {
 	r.changes.Changed = append(r.changes.Changed, job.ID)
-	for _, d := range have.differences(job) {
+	differences := have.differences(job)
+	if have.State == Cancelled || have.State == Unreadable {
+		differences = []Difference{{What: "state", Was: string(have.State), Is: string(Scheduled)}}
+	}
+	for _, d := range differences {
 		d.ID = job.ID
 		r.changes.Differences = append(r.changes.Differences, d)
 	}
@@ -82,18 +86,18 @@ func (r *reconciler) removed(st *Status) {
 	r.changes.Lost = append(r.changes.Lost, loss)
 }
 
-// differences lists in what a job is not what is declared.
+// differences lists in what a job is not what is declared, as far as an annotation can
+// say.
 func (s *Status) differences(job *Job) (all []Difference) {
-	if s.State == Cancelled || s.State == Unreadable {
-		return []Difference{{What: "state", Was: string(s.State), Is: string(Scheduled)}}
-	}
 	differ := func(what string, was, is any) {
 		if a, b := fmt.Sprint(was), fmt.Sprint(is); a != b {
 			all = append(all, Difference{What: what, Was: orNone(a), Is: orNone(b)})
 		}
 	}
 	a, b := s.Task, job.Task
-	differ("when", s.When, job.When)
+	if !s.When.Equal(job.When) {
+		all = append(all, Difference{What: "when", Was: s.When.String(), Is: job.When.String()})
+	}
 	differ("overlap", s.Overlap, job.overlap())
 	differ("missed", s.Missed, job.missed())
 	differ("jitter", s.Jitter, job.Jitter)
