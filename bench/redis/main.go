@@ -3,6 +3,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/taskgen/taskgen/bench/contest"
 	"github.com/taskgen/taskgen/bench/redis/contenders"
 	"github.com/taskgen/taskgen/bench/report"
@@ -14,7 +16,7 @@ var declared = contest.Contest{
 	Broker: "redis",
 	Start:  contenders.Start,
 	Contenders: []contest.Contender{
-		contenders.Taskgen(), contenders.Asynq(), contenders.AsynqEager(), Machinery(), BullMQ(), contenders.Raw(),
+		contenders.Taskgen(), contenders.TaskgenCompact(), contenders.Asynq(), contenders.AsynqEager(), Machinery(), BullMQ(), contenders.Raw(),
 	},
 	Goals: goals,
 }
@@ -26,5 +28,5 @@ func goals(r *contest.Result) []report.Goal {
 	var goals []report.Goal
 	goals = append(goals, r.Times(5, contest.Loopback, "asynq", contest.Drain)...)
 	goals = append(goals, r.Times(20, delayed, "asynq", contest.Drain)...)
-	return append(append(goals, contenders.IdleGoal(r)...), contenders.CPUGoal(r)...)
+	return slices.Concat(goals, contenders.IdleGoal(r), contenders.CPUGoal(r), contenders.MemoryGoal(r))
 }

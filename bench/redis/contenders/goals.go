@@ -34,3 +34,13 @@ func IdleGoal(r *contest.Result) []report.Goal {
 	}
 	return []report.Goal{report.AtMost("idle pickup p50, ms", c.Idle.P50, 5)}
 }
+
+// MemoryGoal is that a waiting task takes at most 0.6 of the memory of asynq's where the
+// provider is told to spare it.
+func MemoryGoal(r *contest.Result) []report.Goal {
+	ours, theirs := r.Case(contest.Loopback, TaskgenCompact().Name), r.Case(contest.Loopback, "asynq")
+	if ours == nil || theirs == nil || ours.Memory == nil || theirs.Memory == nil {
+		return nil
+	}
+	return []report.Goal{report.AtMost("Redis memory of a task, as a part of asynq's, with WithCompactTasks", ours.Memory.Median/theirs.Memory.Median, 0.6)}
+}
