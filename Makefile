@@ -11,6 +11,9 @@ RACE = CGO_ENABLED=1
 # SQLite's engine is C turned into Go, on memory that the detector knows nothing
 # of: watching it finds nothing and takes minutes.
 RACEFLAGS = -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false
+# Most packages wait for a broker most of the time, so more of them are tested at a time
+# than there are cores. go vet is run by lint, in full.
+TESTFLAGS = -p 4 -vet=off -timeout 20m
 # A module of large types and no concurrency is tested without it. Its tests run the go
 # command, whose inputs the cache of test results does not know.
 UNRACED = testdata/realworld
@@ -54,7 +57,7 @@ test: ## run every test of every module, with the race detector, on servers it s
 		.) flags="$$flags -coverprofile=$(COVERAGE) -coverpkg=$$(echo $(COVERED) | tr ' ' ,)" ;; \
 		$(UNRACED)) flags=-count=1 ;; \
 		esac; \
-		echo "== test $$m"; (cd $$m && $(RACE) $(GO) test $$flags -timeout 20m ./...); done
+		echo "== test $$m"; (cd $$m && $(RACE) $(GO) test $$flags $(TESTFLAGS) ./...); done
 
 # What test-short leaves out: the packages that are about brokers.
 BROKERS = runtime/(redis|sqs|rabbitmq|nats)|internal/(ledger|canary|testserver)
