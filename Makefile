@@ -13,7 +13,7 @@ RACE = CGO_ENABLED=1
 RACEFLAGS = -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false
 # Most packages wait for a broker most of the time, so more of them are tested at a time
 # than there are cores. go vet is run by lint, in full.
-TESTFLAGS = -p 4 -vet=off -timeout 20m
+TESTFLAGS = -p 4 -vet=off -timeout 40m
 # A module of large types and no concurrency is tested without it. Its tests run the go
 # command, whose inputs the cache of test results does not know.
 UNRACED = testdata/realworld
