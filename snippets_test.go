@@ -61,7 +61,7 @@ func blocks(t *testing.T, file string) []block {
 func documents(t *testing.T) []string {
 	t.Helper()
 	all := []string{"README.md", "CONTRIBUTING.md"}
-	for _, pattern := range []string{"docs/*.md", "runtime/*/README.md"} {
+	for _, pattern := range []string{"docs/*.md", "docs/*/*.md", "runtime/*/README.md"} {
 		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		all = append(all, files...)
