@@ -134,7 +134,9 @@ func waitsOnRabbitMQ(s *testserver.Server) func(context.Context, string) ([]stri
 		all, err := listed(ctx, s, prefix, "queues", "messages")
 		for _, q := range all {
 			name := fmt.Sprint(q["name"])
-			if !strings.HasSuffix(name, "-dlq") && !strings.HasPrefix(name, prefix+".:") && fmt.Sprint(q["messages"]) != "0" {
+			of := strings.TrimPrefix(name, prefix+".")
+			ours := !strings.HasPrefix(of, ":") || strings.HasPrefix(of, ":wait.") || of == ":unclaimed"
+			if ours && !strings.HasSuffix(name, "-dlq") && fmt.Sprint(q["messages"]) != "0" {
 				left = append(left, fmt.Sprintf("%v messages on %s", q["messages"], name))
 			}
 		}
@@ -142,13 +144,13 @@ func waitsOnRabbitMQ(s *testserver.Server) func(context.Context, string) ([]stri
 	}
 }
 
-// remainsOfRabbitMQ looks at all queues and exchanges: those of the queues and of the
-// census stay, and no process has one of its own.
+// remainsOfRabbitMQ looks at all queues and exchanges: those of the queues, of the ladder
+// and of the census stay, and no process has one of its own.
 func remainsOfRabbitMQ(s *testserver.Server) func(context.Context, string) ([]string, error) {
 	return func(ctx context.Context, prefix string) (left []string, err error) {
 		of := `^` + regexp.QuoteMeta(prefix) + `\.(` + declared() + `(-dlq)?`
-		queues := regexp.MustCompile(of + `(:\d+|:gate|:wait\.\d+)?|:roll)$`)
-		exchanges := regexp.MustCompile(of + `(:backstop|:dead)?|:census)$`)
+		queues := regexp.MustCompile(of + `(:\d+|:gate)?|:wait\.\d+|:unclaimed|:roll)$`)
+		exchanges := regexp.MustCompile(of + `(:backstop|:dead)?|:wait\.\d+|:due|:unclaimed|:census)$`)
 		all, err := listed(ctx, s, prefix, "queues", "messages")
 		if err != nil {
 			return nil, err

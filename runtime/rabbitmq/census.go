@@ -269,7 +269,8 @@ const emptyWait = 30 * time.Millisecond
 // queues and one to all processes that have a provider with this prefix. A task on
 // its way between two of the broker's queues may be counted twice or not at all for
 // that moment; a queue that looks empty is counted twice. The oldest age is not
-// known, and 0.
+// known, and 0. Of what is not due, it counts what is at the gate: whose the rest of the
+// ladder is, nobody knows.
 func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
 	if err := q.open(); err != nil {
 		return runtime.Stats{}, err
@@ -310,9 +311,6 @@ func (q *Queue) count(ctx context.Context, s *session) (n runtime.Stats, err err
 		}
 	}
 	sum(&n.Ready, q.st.lines...)
-	for k := range steps {
-		sum(&n.Scheduled, q.p.names.wait(q.cfg.Name, k))
-	}
 	sum(&n.Scheduled, q.p.names.gate(q.cfg.Name))
 	if err != nil {
 		return n, err

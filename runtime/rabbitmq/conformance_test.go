@@ -75,7 +75,7 @@ var harness = queuetest.Harness{
 		queuetest.OrderWherePromised: "a task that is released goes to the end of its level",
 		queuetest.UniqueMeansTold:    "RabbitMQ keeps no unique keys: a task with one is refused",
 		queuetest.AcksSurviveTrouble: "a delivery cannot be acknowledged over another connection: when one is cut, what was leased over it runs again",
-		queuetest.StatsTellTheTruth:  "RabbitMQ tells neither how old the first message of a queue is nor what is in a shared dead letter queue",
+		queuetest.StatsTellTheTruth:  "RabbitMQ tells neither how old the first message of a queue is nor whose the tasks are that are not due, or in a shared dead letter queue",
 	},
 }
 
@@ -163,9 +163,6 @@ func (pl *place) wipe(tb testing.TB, url, prefix string) {
 		for i := range lines(cfg) {
 			gone(n.line(cfg.Name, i))
 		}
-		for k := range steps {
-			gone(n.wait(cfg.Name, k))
-		}
 		gone(n.gate(cfg.Name))
 		gone(n.line(cfg.DLQ, 0))
 		for _, x := range []string{n.plan(cfg.Name), n.plan(cfg.DLQ), n.grave(cfg.DLQ), n.backstop(cfg.Name)} {
@@ -173,7 +170,15 @@ func (pl *place) wipe(tb testing.TB, url, prefix string) {
 		}
 	}
 	gone(n.roll())
-	require.NoError(tb, ch.ExchangeDelete(n.census(), false, false))
+	exchanges := []string{n.census(), n.due(), n.unclaimed()}
+	gone(n.unclaimed())
+	for k := range steps {
+		gone(n.wait(k))
+		exchanges = append(exchanges, n.wait(k))
+	}
+	for _, x := range exchanges {
+		require.NoError(tb, ch.ExchangeDelete(x, false, false))
+	}
 }
 
 // choke raises the alarm for memory, and waits until all who are there have heard it.

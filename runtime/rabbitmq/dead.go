@@ -175,31 +175,3 @@ func deadIDs(deaths []runtime.Death) []string {
 	}
 	return ids
 }
-
-// Purge implements [runtime.Purger]. The tasks that stand at the gate of another
-// process at this moment, because they are due within milliseconds, stay.
-func (q *Queue) Purge(ctx context.Context) (int, error) {
-	if err := q.open(); err != nil {
-		return 0, err
-	}
-	s, err := q.p.link.session(ctx)
-	if err != nil {
-		return 0, err
-	}
-	all := append([]string(nil), q.st.lines...)
-	for k := range steps {
-		all = append(all, q.p.names.wait(q.cfg.Name, k))
-	}
-	total := 0
-	for _, name := range append(all, q.p.names.gate(q.cfg.Name)) {
-		err := s.ask(ctx, func(ch *amqp.Channel) error {
-			n, err := ch.QueuePurge(name, false)
-			total += n
-			return err
-		})
-		if err != nil {
-			return total, explain(err)
-		}
-	}
-	return total, nil
-}

@@ -1,6 +1,6 @@
 // Package rabbitmq keeps queues on a RabbitMQ broker, version 3.10 or later,
 // without any plugin: quorum queues, publisher confirms, and for delays a ladder
-// of queues with a time to live.
+// of queues with a time to live, which all queues share.
 //
 // What goes to the broker is on the disk of a majority of its nodes before the
 // call that sent it returns. A task changes its place (to a retry, to the dead

@@ -71,7 +71,7 @@ func (g *gate) letter(x *passer, now time.Time) *letter {
 	if k < 0 {
 		return nil
 	}
-	l.to, l.due = g.st.p.names.wait(g.st.name, k), x.due
+	l.exchange, l.to, l.due = g.st.p.names.wait(k), g.st.p.names.gate(g.st.name), x.due
 	return l
 }
 

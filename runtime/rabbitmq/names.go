@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/taskgen/taskgen/internal/escape"
 	"github.com/taskgen/taskgen/runtime"
@@ -13,35 +12,6 @@ import (
 // DefaultPrefix begins the names of all queues and exchanges of a Provider.
 const DefaultPrefix = "taskgen."
 
-// The ladder of delays. A task that is not due yet waits on the step with the
-// largest time that is not beyond what it has still to wait, and comes from there
-// to the gate; what is left then is the same again, with less. All messages of a
-// step wait equally long, so none waits behind another that is due later. With a
-// factor of four between two steps, a task makes about 1.5 steps of each kind
-// below its delay.
-const (
-	firstStep = 64 * time.Millisecond // 2^6 ms
-	steps     = 11                    // to 2^26 ms, which is 18.6 hours
-)
-
-// step is how long tasks stay on the step k of the ladder.
-func step(k int) time.Duration { return firstStep << (2 * k) }
-
-// stepSlack is what is left of a task's time, at least, when it comes from a step:
-// the broker takes a while from one queue to the next, and the gate makes up for
-// it, which keeps the task itself until it is due.
-const stepSlack = 30 * time.Millisecond
-
-// stepFor is the step for a task that has to wait for d, none above top, or -1
-// where the gate keeps it.
-func stepFor(d time.Duration, top int) int {
-	k := -1
-	for k < top && step(k+1)+stepSlack <= d {
-		k++
-	}
-	return k
-}
-
 // names builds the names of what a provider has in the broker. A queue of the
 // user's is these queues:
 //
@@ -49,10 +19,10 @@ func stepFor(d time.Duration, top int) int {
 //	                           its level 0, of a fifo queue its partition 0
 //	<prefix><queue>:1, :2, …   the other levels or partitions
 //	<prefix><queue>:gate       where tasks come from the ladder
-//	<prefix><queue>:wait.<ms>  the steps of the ladder
 //
 // and an exchange <prefix><queue> that nothing is published to: its properties
-// say what kind of queue it is. <prefix><queue>:backstop is an exchange, too.
+// say what kind of queue it is. <prefix><queue>:backstop is an exchange, too. What all
+// queues share has names that begin with <prefix> and a colon.
 //
 // A colon in the queue's name is escaped, and so is a dot within the prefix. So the
 // first dot ends the prefix and the first colon the name of the queue: no two
@@ -94,13 +64,27 @@ func (n names) census() string             { return n.prefix + ":census" }
 func (n names) own(what, id string) string { return n.prefix + ":" + what + "." + id }
 func (n names) roll() string               { return n.prefix + ":roll" }
 
-func (n names) wait(queue string, k int) string {
-	return n.of(queue) + ":wait." + strconv.FormatInt(step(k).Milliseconds(), 10)
+// wait is a step of the ladder, queue and exchange.
+func (n names) wait(k int) string {
+	return n.prefix + ":wait." + strconv.FormatInt(step(k).Milliseconds(), 10)
 }
 
-// check refuses a queue whose names AMQP cannot hold.
+// due is the exchange over which tasks leave the steps, and unclaimed the queue of those
+// whose gate is not there.
+func (n names) due() string       { return n.prefix + ":due" }
+func (n names) unclaimed() string { return n.prefix + ":unclaimed" }
+
+// lock is the queue that the process has which scans the ladder.
+func (n names) lock() string { return n.prefix + ":scan" }
+
+// ownWait is a step of a queue's own ladder, as earlier versions declare it.
+func (n names) ownWait(queue string, k int) string {
+	return n.of(queue) + strings.TrimPrefix(n.wait(k), n.prefix)
+}
+
+// check refuses a queue whose names AMQP cannot hold: these are the longest.
 func (n names) check(queue string) error {
-	if longest := n.wait(queue, steps-1); len(longest) > maxName {
+	if longest := n.ownWait(queue, steps-1); len(longest) > maxName {
 		return fmt.Errorf("%w %q: RabbitMQ has names of at most %d bytes, and %q has %d: shorten the queue's name or the prefix", runtime.ErrInvalidQueue, queue, maxName, longest, len(longest))
 	}
 	return nil

@@ -57,15 +57,20 @@ func TestTheQueuesOfAQueueHaveDifferentNames(t *testing.T) {
 			add(n.line(q, i))
 		}
 		for k := range steps {
-			add(n.wait(q, k))
+			add(n.ownWait(q, k))
 		}
 		add(n.gate(q))
 	}
+	for k := range steps {
+		add(n.wait(k))
+	}
+	add(n.unclaimed())
+	add(n.lock())
 	add(n.roll())
 }
 
 func TestNamesOfDifferentQueuesAndPrefixesDiffer(t *testing.T) {
-	texts := []string{"a", "a.", ".a", "a.b", "a.b.", "b", "a:", ":a", "a:1", "a:dead", "a:gate", "a=", "a=3A1", "a=2Eb", "=", ".", "..", ":", "roll", "census"}
+	texts := []string{"a", "a.", ".a", "a.b", "a.b.", "b", "a:", ":a", "a:1", "a:dead", "a:gate", "a=", "a=3A1", "a=2Eb", "=", ".", "..", ":", "roll", "census", "wait.64", "due"}
 	owner := make(map[string]string)
 	add := func(name, of string) {
 		was, taken := owner[name]
@@ -78,6 +83,12 @@ func TestNamesOfDifferentQueuesAndPrefixesDiffer(t *testing.T) {
 		whole := strings.TrimSuffix(prefix, ".") + "."
 		add(n.census(), "the census of "+whole)
 		add(n.roll(), "the roll of "+whole)
+		for k := range steps {
+			add(n.wait(k), "the ladder of "+whole)
+		}
+		add(n.due(), "the end of the ladder of "+whole)
+		add(n.unclaimed(), "the unclaimed tasks of "+whole)
+		add(n.lock(), "the lock of "+whole)
 		add(n.own("census", "1"), "a process of "+whole)
 		for _, name := range texts {
 			queue := "the queue " + name + " of " + whole
@@ -85,13 +96,13 @@ func TestNamesOfDifferentQueuesAndPrefixesDiffer(t *testing.T) {
 				add(n.line(name, i), queue)
 			}
 			for k := range steps {
-				add(n.wait(name, k), queue)
+				add(n.ownWait(name, k), queue)
 			}
 			add(n.gate(name), queue)
 			add(n.grave(name), queue)
 			add(n.plan(name), queue)
 			add(n.backstop(name), queue)
-			for _, part := range []string{n.line(name, 0), n.line(name, 1), n.gate(name), n.wait(name, 2)} {
+			for _, part := range []string{n.line(name, 0), n.line(name, 1), n.gate(name), n.ownWait(name, 2)} {
 				assert.Equal(t, name, n.queueOf(part))
 			}
 		}

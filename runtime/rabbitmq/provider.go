@@ -63,8 +63,9 @@ type Provider struct {
 	log      *slog.Logger
 	names    names
 	maxLease time.Duration
-	top      int    // the highest step of the ladder that is used; less in tests
-	nonce    string // begins receipts, so that none is another process's
+	top      int           // the highest step of the ladder that is used; less in tests
+	sifting  chan struct{} // capacity 1: held by a scan of the ladder
+	nonce    string        // begins receipts, so that none is another process's
 	seq      atomic.Uint64
 	wg       sync.WaitGroup
 
@@ -131,7 +132,7 @@ func dialer(ctx context.Context) func(network, addr string) (net.Conn, error) {
 func start(ctx context.Context, dial Dialer, owned bool, opts []Option) (*Provider, error) {
 	p := &Provider{
 		link: newLink(dial, owned), out: newLink(dial, owned), names: namesOf(DefaultPrefix), top: steps - 1, nonce: rand.Text()[:10],
-		stations: make(map[string]*station), queues: make(map[*Queue]struct{}),
+		sifting: make(chan struct{}, 1), stations: make(map[string]*station), queues: make(map[*Queue]struct{}),
 	}
 	WithConsumerTimeout(DefaultConsumerTimeout)(p)
 	for _, opt := range opts {

@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,17 +43,18 @@ var (
 
 // A letter is a message on its way to a queue.
 type letter struct {
-	to      string
-	id      string
-	body    []byte
-	from    *amqp.Delivery // of somebody else's making: its headers and properties go along
-	headers amqp.Table     // more of ours
-	crashes int
-	line    int // where it goes when it is due
-	due     time.Time
-	alone   bool  // on a channel of its own: the broker may end that
-	err     error // why it is not there; nil: the broker has it
-	open    bool  // not confirmed yet
+	to       string // one of the broker's queues
+	exchange string // the step of the ladder from which it goes there; or none
+	id       string
+	body     []byte
+	from     *amqp.Delivery // of somebody else's making: its headers and properties go along
+	headers  amqp.Table     // more of ours
+	crashes  int
+	line     int // where it goes when it is due
+	due      time.Time
+	alone    bool  // on a channel of its own: the broker may end that
+	err      error // why it is not there; nil: the broker has it
+	open     bool  // not confirmed yet
 
 	// Under way: published, and not confirmed. It is published again only when the
 	// channel has ended.
@@ -114,15 +116,18 @@ type publisher struct {
 	sync chan chan struct{}
 
 	mu       sync.Mutex
-	returned map[string]int // by queue and message ID
+	returned map[returned]int
 }
+
+// returned says what has come back: several tasks may have one message ID.
+type returned struct{ exchange, to, id string }
 
 func (s *session) newPublisher(ctx context.Context) (*publisher, error) {
 	ch, err := s.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p := &publisher{ch: ch, busy: make(chan struct{}, 1), sync: make(chan chan struct{}), returned: make(map[string]int)}
+	p := &publisher{ch: ch, busy: make(chan struct{}, 1), sync: make(chan chan struct{}), returned: make(map[returned]int)}
 	if err := ch.call(ctx, func() error { return ch.Confirm(false) }); err != nil {
 		return nil, err
 	}
@@ -141,7 +146,7 @@ func (p *publisher) note(returns <-chan amqp.Return) {
 				return // the channel has ended
 			}
 			p.mu.Lock()
-			p.returned[r.RoutingKey+"\x00"+r.MessageId]++
+			p.returned[returned{r.Exchange, r.RoutingKey, r.MessageId}]++
 			p.mu.Unlock()
 		case c := <-p.sync:
 			close(c)
@@ -170,7 +175,7 @@ func (p *publisher) unroutable(l *letter) bool {
 	if l.from != nil {
 		id = l.from.MessageId
 	}
-	key := l.to + "\x00" + id
+	key := returned{l.exchange, l.to, id}
 	if p.returned[key] == 0 {
 		return false
 	}
@@ -216,7 +221,7 @@ func (p *publisher) send(ctx context.Context, s *session, letters []*letter) {
 		}
 		switch {
 		case l.sent.Acked() && last.unroutable(l):
-			l.open, l.err = false, fmt.Errorf("rabbitmq: queue %q is gone from the broker: open it again: %w", l.to, runtime.ErrUnknownQueue)
+			l.open, l.err = false, fmt.Errorf("rabbitmq: queue %q is gone from the broker: open the queue of the task again: %w", cmp.Or(l.exchange, l.to), runtime.ErrUnknownQueue)
 		case l.sent.Acked():
 			l.open = false
 		case !last.ch.IsClosed():
@@ -241,7 +246,7 @@ func (p *publisher) write(ctx context.Context, s *session, l *letter) bool {
 	if s.alarm.err() != nil {
 		return false
 	}
-	c, err := p.ch.PublishWithDeferredConfirm("", l.to, true, false, l.publishing())
+	c, err := p.ch.PublishWithDeferredConfirm(l.exchange, l.to, true, false, l.publishing())
 	if err != nil {
 		return false
 	}
@@ -404,7 +409,7 @@ func (s *session) deliver(ctx context.Context, letters []letter) error {
 				s.end()
 				return errAway
 			}
-			refuseAll(letters, why)
+			refuseAll(letters, why, nil)
 		}
 	}
 	var pub *publisher
@@ -432,7 +437,7 @@ func (s *session) deliver(ctx context.Context, letters []letter) error {
 				return errAway
 			}
 			pub = nil
-			refuseAll(letters, why)
+			refuseAll(letters, why, l)
 			if l.open {
 				l.open, l.err = false, refusal(why, len(l.body))
 			}

@@ -45,7 +45,7 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 		MaxLease:      q.p.maxLease,
 		MaxPayload:    maxPayload,
 		MaxBatch:      maxDraw,
-		KeepsReleased: true, CountsScheduled: true, CountsLeased: true,
+		KeepsReleased: true, CountsLeased: true,
 		Ordered:       q.cfg.Type == runtime.FIFO,
 		Priorities:    q.cfg.Levels,
 		Durable:       true,
@@ -102,11 +102,9 @@ func (st *station) address(l *letter, line int, due, now time.Time) {
 		l.to = st.lines[line]
 		return
 	}
-	l.line, l.due = line, due
+	l.to, l.line, l.due = st.p.names.gate(st.name), line, due
 	if k := stepFor(rest, st.p.top); k >= 0 {
-		l.to = st.p.names.wait(st.name, k)
-	} else {
-		l.to = st.p.names.gate(st.name)
+		l.exchange = st.p.names.wait(k)
 	}
 }
 

@@ -10,13 +10,15 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// refuseAll is for a reason that is not in the message: what the user may not do.
-func refuseAll(letters []letter, why *amqp.Error) {
-	if why.Code != amqp.AccessRefused {
+// refuseAll is for a reason that is not in the message: what the user may not do, or that
+// the exchange is gone to which one was published, where it is known which one that was.
+func refuseAll(letters []letter, why *amqp.Error, one *letter) {
+	gone := why.Code == amqp.NotFound && one != nil
+	if why.Code != amqp.AccessRefused && !gone {
 		return
 	}
 	for i := range letters {
-		if l := &letters[i]; l.open {
+		if l := &letters[i]; l.open && (!gone || l.exchange == one.exchange) {
 			l.open, l.err = false, refusal(why, len(l.body))
 		}
 	}
@@ -47,7 +49,7 @@ func refusal(why *amqp.Error, size int) error {
 	switch {
 	case why.Code == amqp.ContentTooLarge || why.Code == amqp.PreconditionFailed && strings.Contains(why.Reason, "message size"):
 		return fmt.Errorf("%w: RabbitMQ takes no message of %d bytes: make it smaller, or raise max_message_size in the broker: %w", runtime.ErrPayloadTooLarge, size, why)
-	case why.Code == amqp.AccessRefused:
+	case why.Code == amqp.AccessRefused, why.Code == amqp.NotFound:
 		return explain(why)
 	}
 	return fmt.Errorf("rabbitmq: the broker refused the message: %w", why)

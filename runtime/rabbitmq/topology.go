@@ -25,9 +25,9 @@ const partitions = 16
 const noLimit = 1 << 30
 
 // declare creates or verifies what the broker has for a queue: the exchange that
-// says what kind it is, the queues of its lines, the ladder with its gate, the
-// dead letter queue. All of it is durable and idempotent; where it is there
-// already it costs one round trip for each.
+// says what kind it is, the queues of its lines, its gate, the dead letter queue, and the
+// ladder that all queues share. All of it is durable and idempotent; where it is there
+// already it costs one round trip for each, and three for the ladder.
 func (p *Provider) declare(ctx context.Context, s *session, cfg runtime.QueueConfig) (isDLQ bool, err error) {
 	if err := errors.Join(p.names.check(cfg.Name), p.names.check(cfg.DLQ)); err != nil {
 		return false, err
@@ -51,7 +51,13 @@ func (p *Provider) declare(ctx context.Context, s *session, cfg runtime.QueueCon
 			return false, explain(err)
 		}
 	}
-	return isDLQ, explain(p.declareLines(ctx, s, cfg, !isDLQ))
+	if err := p.declareLines(ctx, s, cfg, !isDLQ); err != nil {
+		return false, explain(err)
+	}
+	if err := p.declareLadder(ctx, s, p.names.gate(cfg.Name)); err != nil {
+		return false, fmt.Errorf("the ladder of delays: %w", explain(err))
+	}
+	return isDLQ, p.claim(ctx, s, cfg.Name)
 }
 
 func lines(cfg runtime.QueueConfig) int {
@@ -173,20 +179,7 @@ func (p *Provider) declareLines(ctx context.Context, s *session, cfg runtime.Que
 		p.logger().LogAttrs(ctx, slog.LevelWarn, "rabbitmq: queues that an earlier version declared have no backstop: a policy with message-ttl, delivery-limit or overflow=drop-head that applies to them loses tasks. Delete them when they are empty (rabbitmqctl delete_queue) and open the queue again, or have the policy set dead-letter-exchange to \"\" and dead-letter-routing-key to the gate",
 			slog.String("queue", cfg.Name), slog.Any("without", without), slog.String("gate", gate))
 	}
-	return s.ask(ctx, func(ch *amqp.Channel) error {
-		for k := range steps {
-			err := declareQuorum(ch, p.names.wait(cfg.Name, k), amqp.Table{
-				"x-message-ttl":             step(k).Milliseconds(),
-				"x-dead-letter-exchange":    "",
-				"x-dead-letter-routing-key": gate,
-				"x-dead-letter-strategy":    "at-least-once",
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return nil
 }
 
 // declareEither declares a queue, or accepts one that differs from that in its
@@ -204,13 +197,18 @@ func (s *session) declareEither(ctx context.Context, name string, args, other am
 	return true, declare(other)
 }
 
-// declareQuorum declares one durable quorum queue. By itself it never drops anything:
-// not what comes back often, and not the oldest when it is full.
+// declareQuorum declares one durable quorum queue.
 func declareQuorum(ch *amqp.Channel, name string, more amqp.Table) error {
+	_, err := ch.QueueDeclare(name, true, false, false, false, quorum(more))
+	return err
+}
+
+// quorum are the arguments of our quorum queues. By itself none ever drops anything:
+// not what comes back often, and not the oldest when it is full.
+func quorum(more amqp.Table) amqp.Table {
 	args := amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int64(noLimit), "x-overflow": "reject-publish"}
 	maps.Copy(args, more)
-	_, err := ch.QueueDeclare(name, true, false, false, false, args)
-	return err
+	return args
 }
 
 // exists asks whether there is an exchange of this name.

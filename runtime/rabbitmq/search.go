@@ -1,0 +1,172 @@
+package rabbitmq
+
+import (
+	"context"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// A search looks for dead tasks of one queue on its dead letter queue.
+type search struct {
+	*scan
+	q   *Queue
+	ids map[string]int // how many of each are looked for; nil: all there are
+	// deaths are those that the tasks of ids must have died; nil: any.
+	deaths map[runtime.Death]bool
+	// again says that they were counted once more, because some were not found.
+	again bool
+}
+
+// search begins to look; nil where the dead letter queue is empty.
+func (q *Queue) search(ctx context.Context, ids []string, deaths []runtime.Death) (*search, error) {
+	s, err := q.p.link.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := q.awaitLetters(ctx, s); err != nil {
+		return nil, err
+	}
+	c, err := s.scan(ctx, q.p.names.line(q.cfg.DLQ, 0))
+	if c == nil {
+		return nil, err
+	}
+	f := &search{scan: c, q: q}
+	if ids != nil || deaths != nil {
+		f.ids = make(map[string]int, len(ids)+len(deaths))
+	}
+	for _, id := range ids {
+		f.ids[id] = 1
+	}
+	if deaths != nil {
+		f.deaths = make(map[runtime.Death]bool, len(deaths))
+		for _, d := range deaths {
+			f.deaths[d] = true
+			f.ids[d.ID]++
+		}
+	}
+	return f, nil
+}
+
+// drawnWait bounds how long a search waits for letters that a process has drawn and
+// not handed out.
+const drawnWait = time.Second
+
+// awaitLetters waits until no process has letters that were drawn for a worker of
+// the dead letter queue who has gone: each gives them back after deadIdleWait.
+func (q *Queue) awaitLetters(ctx context.Context, s *session) error {
+	for deadline := time.Now().Add(drawnWait); ; {
+		all, err := s.census(ctx, q.cfg.DLQ, "")
+		if err != nil || all.drawn == 0 || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-time.After(deadIdleWait):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// A corpse is a dead task of the search's queue that was asked for.
+type corpse struct {
+	seen
+	task *runtime.Task
+	// death is the one that the task died, edited whether it has another payload now.
+	death  runtime.Death
+	edited bool
+	raw    bool // it stands for bytes that cannot be decoded
+	from   *amqp.Delivery
+	body   []byte
+}
+
+// next returns some of the tasks that were asked for; none when the search is over.
+func (f *search) next(ctx context.Context) (found []corpse, err error) {
+	if f.n == 0 && len(f.ids) > 0 && !f.again {
+		f.again = true
+		if err := f.count(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if f.ids != nil && len(f.ids) == 0 {
+		return nil, nil
+	}
+	err = f.read(ctx, func(d *amqp.Delivery, at seen) bool {
+		x := f.q.p.names.readDead(d.Body, d.MessageId, d.Headers, f.q.cfg.DLQ)
+		if x.task.Metadata[runtime.MetaOriginalQueue] != f.q.cfg.Name || f.ids != nil && f.ids[x.task.ID] == 0 {
+			return false
+		}
+		death := runtime.DeathOf(x.task)
+		if f.deaths != nil && !f.deaths[death] {
+			return false
+		}
+		found = append(found, corpse{seen: at, task: x.task, death: death, raw: x.raw, from: foreign(d, accounts), body: d.Body})
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// drop takes dead tasks off.
+func (f *search) drop(ctx context.Context, gone []corpse) error {
+	done := make([]seen, len(gone))
+	for i, x := range gone {
+		done[i] = x.seen
+		if f.ids == nil { // all are asked for
+			continue
+		}
+		if f.ids[x.task.ID]--; f.ids[x.task.ID] <= 0 {
+			delete(f.ids, x.task.ID)
+		}
+	}
+	return f.settle(ctx, done, ack)
+}
+
+// dig takes dead tasks off their queue once f has done with them what is to be
+// done, and returns their deaths. It looks for those with the given IDs, for those that
+// died the given deaths, or for all where both are nil.
+func (q *Queue) dig(ctx context.Context, ids []string, deaths []runtime.Death, f func(context.Context, []corpse) ([]corpse, error)) (done []runtime.Death, err error) {
+	if err := q.open(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := q.bound(ctx)
+	defer cancel()
+	select { // two scans would hide the tasks from each other
+	case q.st.digging <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	free := func() { <-q.st.digging }
+	c, err := q.search(ctx, ids, deaths)
+	if c == nil {
+		free()
+		return nil, err
+	}
+	defer func() { // where ctx ends it goes on without the caller
+		_ = do(ctx, func() error {
+			defer free()
+			c.end()
+			return nil
+		})
+	}()
+	for {
+		found, err := c.next(ctx)
+		if err != nil || len(found) == 0 {
+			return done, err
+		}
+		gone, failed := f(ctx, found)
+		if err := c.drop(ctx, gone); err != nil {
+			return done, err
+		}
+		for _, x := range gone {
+			done = append(done, x.death)
+		}
+		if failed != nil {
+			return done, failed
+		}
+	}
+}
