@@ -92,3 +92,14 @@ func TestWhatIsForTestsStaysInTests(t *testing.T) {
 		}
 	}
 }
+
+// TestAProgramWithoutSchedulesLinksNoCronParser holds apart what stores keep of a job and
+// the scheduler: all that a program has from a provider is the former.
+func TestAProgramWithoutSchedulesLinksNoCronParser(t *testing.T) {
+	for _, p := range providers {
+		for _, dep := range goList(t, "-deps", "./runtime/"+p) {
+			require.False(t, within(dep, "internal/crontab") || strings.HasPrefix(dep, "github.com/netresearch/go-cron"), "provider %s links %s", p, dep)
+			require.False(t, p == "memory" && dep == "github.com/google/uuid", "provider %s links %s", p, dep)
+		}
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
 // A plainBroker takes a task as often as it is sent, and takes its time for each.
@@ -88,7 +89,7 @@ func arrears(t *testing.T, store schedule.Store, jobs, firings int) {
 	t.Helper()
 	first := time.Now().Add(-time.Duration(firings)*time.Minute + 30*time.Second)
 	for i := range jobs {
-		e := &schedule.Entry{ID: schedule.JobID(fmt.Sprintf("job-%02d", i)), Wake: first, Body: schedule.Body{
+		e := &schedule.Entry{ID: schedule.JobID(fmt.Sprintf("job-%02d", i)), Wake: first, Body: jobstore.Body{
 			When: schedule.Every(time.Minute), Overlap: schedule.AllowOverlap, Missed: schedule.FireAll, State: schedule.Scheduled, Next: first,
 			Task: &runtime.Task{ID: "x", Type: "report", Queue: "reports", Payload: []byte(`{}`), CreatedAt: first},
 		}}
@@ -124,7 +125,7 @@ type mortalStore struct {
 	claims int
 }
 
-func (s *mortalStore) Claim(ctx context.Context, can func(schedule.Needs) bool, limit int, lease time.Duration) ([]*schedule.Entry, time.Time, time.Duration, error) {
+func (s *mortalStore) Claim(ctx context.Context, can func(jobstore.Needs) bool, limit int, lease time.Duration) ([]*schedule.Entry, time.Time, time.Duration, error) {
 	if s.claims++; s.claims > 2 {
 		return nil, time.Time{}, 0, errKilled
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
 // TestStoreWhoseClockIsAheadForASecondSilencesNoJob has a clock leap by days, jobs fire, and
@@ -71,7 +72,7 @@ type leapingStore struct {
 	die  bool // the claim is all that its caller does
 }
 
-func (s *leapingStore) Claim(ctx context.Context, can func(schedule.Needs) bool, limit int, lease time.Duration) ([]*schedule.Entry, time.Time, time.Duration, error) {
+func (s *leapingStore) Claim(ctx context.Context, can func(jobstore.Needs) bool, limit int, lease time.Duration) ([]*schedule.Entry, time.Time, time.Duration, error) {
 	leap := s.leap
 	s.leap = 0
 	es, now, wait, err := s.Store.Claim(ctx, can, limit, lease+leap)

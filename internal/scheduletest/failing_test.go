@@ -15,6 +15,7 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
 var errFull = errors.New("the disk is full")
@@ -29,7 +30,7 @@ type failingStore struct {
 	tries        []time.Time
 }
 
-func (s *failingStore) Claim(ctx context.Context, _ func(schedule.Needs) bool, _ int, _ time.Duration) ([]*schedule.Entry, time.Time, time.Duration, error) {
+func (s *failingStore) Claim(ctx context.Context, _ func(jobstore.Needs) bool, _ int, _ time.Duration) ([]*schedule.Entry, time.Time, time.Duration, error) {
 	s.tries = append(s.tries, time.Now())
 	if len(s.tries) > 100 {
 		time.Sleep(time.Hour) // a service that spins is to come to its end
@@ -43,7 +44,7 @@ func (s *failingStore) Claim(ctx context.Context, _ func(schedule.Needs) bool, _
 
 func (s *failingStore) Settle(context.Context, []*schedule.Entry) error { return s.write }
 
-func (*failingStore) Wait(context.Context, func(schedule.Needs) bool, time.Duration) {}
+func (*failingStore) Wait(context.Context, func(jobstore.Needs) bool, time.Duration) {}
 
 // runFailing runs a service on a store for a time, and returns what it logged.
 func runFailing(t *testing.T, s *failingStore, d time.Duration) (lines []string) {

@@ -15,6 +15,7 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
 // A notebook is a log that many write and one reads.
@@ -97,7 +98,7 @@ func TestJobOfATimeZoneThatThisMachineDoesNotHaveIsLeftAlone(t *testing.T) {
 	onStores(t, func(b *bench) {
 		log := new(notebook)
 		s := schedule.New(b.store, b.m, schedule.Config{Logger: slog.New(slog.NewTextHandler(log, nil))})
-		e := &schedule.Entry{ID: "nightly", Owner: "shop", Wake: time.Now().Add(-time.Hour), Body: schedule.Body{
+		e := &schedule.Entry{ID: "nightly", Owner: "shop", Wake: time.Now().Add(-time.Hour), Body: jobstore.Body{
 			When: schedule.Cron("@daily", "Moon/Sea"), Overlap: schedule.AllowOverlap, Missed: schedule.FireOnce, State: schedule.Scheduled,
 			Next: time.Now().Add(-time.Hour), Task: &runtime.Task{ID: "x", Type: "report", Queue: "fast", Payload: []byte(`"a"`), CreatedAt: time.Now()},
 		}}
@@ -141,9 +142,9 @@ type blindStore struct {
 	seen bool
 }
 
-func (s *blindStore) Claim(ctx context.Context, can func(schedule.Needs) bool, limit int, lease time.Duration) ([]*schedule.Entry, time.Time, time.Duration, error) {
+func (s *blindStore) Claim(ctx context.Context, can func(jobstore.Needs) bool, limit int, lease time.Duration) ([]*schedule.Entry, time.Time, time.Duration, error) {
 	if !s.seen {
-		s.seen, can = true, func(schedule.Needs) bool { return true }
+		s.seen, can = true, func(jobstore.Needs) bool { return true }
 	}
 	return s.Store.Claim(ctx, can, limit, lease)
 }

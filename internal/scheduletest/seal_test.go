@@ -16,6 +16,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/encrypt"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
 type charge struct {
@@ -219,7 +220,7 @@ func TestJobsPrintNoPayload(t *testing.T) {
 	require.NoError(t, err)
 	task.ID = "a"
 	job := schedule.Job{ID: "a", When: schedule.In(time.Hour), Task: task}
-	entry := schedule.Entry{ID: "a", Body: schedule.Body{Task: task}}
+	entry := schedule.Entry{ID: "a", Body: jobstore.Body{Task: task}}
 	for _, v := range []any{
 		job, &job, entry, &entry,
 		schedule.Status{Job: job},

@@ -10,26 +10,26 @@ import (
 
 	"github.com/taskgen/taskgen/internal/waiters"
 	"github.com/taskgen/taskgen/runtime"
-	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
-// Jobs keeps a scheduler's jobs, in memory. It is a [schedule.Store], and safe for
+// Jobs keeps a scheduler's jobs, in memory. It is a [jobstore.Store], and safe for
 // use by many goroutines. The jobs end with the process.
 type Jobs struct {
 	clock runtime.Clock
 
 	mu      sync.Mutex
-	byID    map[schedule.JobID]*job
-	due     map[schedule.Needs]*clockwise[*job] // none is empty
+	byID    map[jobstore.JobID]*job
+	due     map[jobstore.Needs]*clockwise[*job] // none is empty
 	waiting map[chan struct{}]bool              // those who are told when something has become due earlier
 }
 
-var _ schedule.Store = (*Jobs)(nil)
+var _ jobstore.Store = (*Jobs)(nil)
 
 // A job is an entry, and when it is looked at next.
 type job struct {
-	entry *schedule.Entry
-	needs schedule.Needs
+	entry *jobstore.Entry
+	needs jobstore.Needs
 	at    time.Time // when it is looked at next: its Wake, the end of a lease, or its Forget
 	index int       // in Jobs.due; absent when at is zero
 }
@@ -40,20 +40,20 @@ func (j *job) place() *int        { return &j.index }
 // NewJobs returns an empty store.
 func NewJobs(opts ...Option) *Jobs {
 	return &Jobs{
-		clock: configure(opts).clock, byID: make(map[schedule.JobID]*job),
-		due: make(map[schedule.Needs]*clockwise[*job]), waiting: make(map[chan struct{}]bool),
+		clock: configure(opts).clock, byID: make(map[jobstore.JobID]*job),
+		due: make(map[jobstore.Needs]*clockwise[*job]), waiting: make(map[chan struct{}]bool),
 	}
 }
 
-// Put implements schedule.Store.
-func (s *Jobs) Put(_ context.Context, e *schedule.Entry) error {
+// Put implements jobstore.Store.
+func (s *Jobs) Put(_ context.Context, e *jobstore.Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.put(e)
 }
 
-// Settle implements schedule.Store.
-func (s *Jobs) Settle(_ context.Context, es []*schedule.Entry) error {
+// Settle implements jobstore.Store.
+func (s *Jobs) Settle(_ context.Context, es []*jobstore.Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var failed runtime.BatchError
@@ -63,18 +63,18 @@ func (s *Jobs) Settle(_ context.Context, es []*schedule.Entry) error {
 	return failed.OrNil()
 }
 
-func (s *Jobs) put(e *schedule.Entry) error {
+func (s *Jobs) put(e *jobstore.Entry) error {
 	j := s.byID[e.ID]
 	switch {
 	case j == nil && e.Version != 0:
-		return fmt.Errorf("%w: %s", schedule.ErrJobNotFound, e.ID)
+		return fmt.Errorf("%w: %s", jobstore.ErrJobNotFound, e.ID)
 	case j == nil:
 		j = &job{index: absent}
 		s.byID[e.ID] = j
 	case e.Version == 0:
-		return fmt.Errorf("%w: %s", schedule.ErrJobExists, e.ID)
+		return fmt.Errorf("%w: %s", jobstore.ErrJobExists, e.ID)
 	case j.entry.Version != e.Version:
-		return fmt.Errorf("%w: %s", schedule.ErrConflict, e.ID)
+		return fmt.Errorf("%w: %s", jobstore.ErrConflict, e.ID)
 	}
 	e.Version++
 	noted := e.Noted
@@ -130,40 +130,40 @@ func (s *Jobs) alarm(j *job, at time.Time) {
 	heap.Push(s.due[j.needs], j)
 }
 
-// Get implements schedule.Store.
-func (s *Jobs) Get(_ context.Context, id schedule.JobID) (*schedule.Entry, error) {
+// Get implements jobstore.Store.
+func (s *Jobs) Get(_ context.Context, id jobstore.JobID) (*jobstore.Entry, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	j := s.byID[id]
 	if j == nil {
-		return nil, fmt.Errorf("%w: %s", schedule.ErrJobNotFound, id)
+		return nil, fmt.Errorf("%w: %s", jobstore.ErrJobNotFound, id)
 	}
 	return j.entry.Clone(), nil
 }
 
-// List implements schedule.Store.
-func (s *Jobs) List(_ context.Context, owner string, after schedule.JobID, limit int) ([]*schedule.Entry, error) {
+// List implements jobstore.Store.
+func (s *Jobs) List(_ context.Context, owner string, after jobstore.JobID, limit int) ([]*jobstore.Entry, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var ids []schedule.JobID
+	var ids []jobstore.JobID
 	for id, j := range s.byID {
 		if id > after && (owner == "" || owner == j.entry.Owner) {
 			ids = append(ids, id)
 		}
 	}
 	slices.Sort(ids)
-	page := make([]*schedule.Entry, min(limit, len(ids)))
+	page := make([]*jobstore.Entry, min(limit, len(ids)))
 	for i := range page {
 		page[i] = s.byID[ids[i]].entry.Clone()
 	}
 	return page, nil
 }
 
-// Now implements schedule.Store.
+// Now implements jobstore.Store.
 func (s *Jobs) Now(context.Context) (time.Time, error) { return s.clock.Now(), nil }
 
-// Claim implements schedule.Store.
-func (s *Jobs) Claim(_ context.Context, can func(schedule.Needs) bool, limit int, lease time.Duration) (due []*schedule.Entry, now time.Time, wait time.Duration, err error) {
+// Claim implements jobstore.Store.
+func (s *Jobs) Claim(_ context.Context, can func(jobstore.Needs) bool, limit int, lease time.Duration) (due []*jobstore.Entry, now time.Time, wait time.Duration, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now = s.clock.Now()
@@ -190,7 +190,7 @@ func (s *Jobs) Claim(_ context.Context, can func(schedule.Needs) bool, limit int
 }
 
 // next is the job that is looked at next of those whose needs can be met; nil: none.
-func (s *Jobs) next(can func(schedule.Needs) bool) (next *job) {
+func (s *Jobs) next(can func(jobstore.Needs) bool) (next *job) {
 	for needs, due := range s.due {
 		if j := (*due)[0]; (next == nil || j.before(next)) && can(needs) {
 			next = j
@@ -218,8 +218,8 @@ func (s *Jobs) remove(j *job) {
 	delete(s.byID, j.entry.ID)
 }
 
-// Note implements schedule.Store.
-func (s *Jobs) Note(_ context.Context, id schedule.JobID, run schedule.Run) error {
+// Note implements jobstore.Store.
+func (s *Jobs) Note(_ context.Context, id jobstore.JobID, run jobstore.Run) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if j := s.byID[id]; j != nil && !run.Due.Before(j.entry.Noted.Due) {
@@ -228,8 +228,8 @@ func (s *Jobs) Note(_ context.Context, id schedule.JobID, run schedule.Run) erro
 	return nil
 }
 
-// Wait implements schedule.Store. Whatever is put, all who wait are told.
-func (s *Jobs) Wait(ctx context.Context, can func(schedule.Needs) bool, d time.Duration) {
+// Wait implements jobstore.Store. Whatever is put, all who wait are told.
+func (s *Jobs) Wait(ctx context.Context, can func(jobstore.Needs) bool, d time.Duration) {
 	news := make(chan struct{}, 1)
 	s.mu.Lock()
 	if j := s.next(can); j != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/taskgen/taskgen/internal/faultproxy"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
 // slack is how much later than its context a call may return: much less than the
@@ -78,7 +79,7 @@ func TestACallReturnsWhenItsContextEnds(t *testing.T) {
 			}
 			jobs, letters, results := p.Jobs(), p.Letters(), p.Results()
 			entry := func() *schedule.Entry {
-				return &schedule.Entry{ID: "a", Owner: "me", Wake: time.Now(), Body: schedule.Body{When: schedule.At(time.Now()), Task: task("a")}}
+				return &schedule.Entry{ID: "a", Owner: "me", Wake: time.Now(), Body: jobstore.Body{When: schedule.At(time.Now()), Task: task("a")}}
 			}
 			calls := map[string]func(ctx context.Context) error{
 				"Enqueue":    func(ctx context.Context) error { _, err := q.Enqueue(ctx, []*runtime.Task{task("x")}); return err },

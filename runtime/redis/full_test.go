@@ -13,6 +13,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
 // fill makes the memory of a server full, until empty is called.
@@ -118,7 +119,7 @@ func TestAFullServerKeepsResultsDeadLettersAndJobs(t *testing.T) {
 	s := own(t)
 	p := open(t, s.URL)
 	ctx := within(t)
-	body := schedule.Body{Task: task("fires")}
+	body := jobstore.Body{Task: task("fires")}
 	job := &schedule.Entry{ID: "job", Wake: time.Now().Add(-time.Second), Body: body}
 	require.NoError(t, p.Jobs().Put(ctx, job))
 	empty := fill(t, s.URL)

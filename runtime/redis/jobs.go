@@ -17,7 +17,7 @@ import (
 
 	"github.com/taskgen/taskgen/internal/waiters"
 	"github.com/taskgen/taskgen/runtime"
-	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
 // jobs keeps a scheduler's jobs under keys of one slot.
@@ -33,7 +33,7 @@ type jobs struct {
 	watched bool
 }
 
-var _ schedule.Store = (*jobs)(nil)
+var _ jobstore.Store = (*jobs)(nil)
 
 func newJobs(p *Provider) *jobs {
 	return &jobs{p: p, keys: jobKeys(p.prefix), id: uuid.NewString()[:8], waiting: make(map[chan struct{}]bool)}
@@ -42,7 +42,7 @@ func newJobs(p *Provider) *jobs {
 // Jobs keeps the jobs of schedulers on the same server, for any number of
 // processes, by the server's clock. A scheduler with nothing to do blocks on a key
 // and is woken at once.
-func (p *Provider) Jobs() schedule.Store { return p.jobs }
+func (p *Provider) Jobs() jobstore.Store { return p.jobs }
 
 // run sends one call.
 func (s *jobs) run(ctx context.Context, script *script, args ...any) (any, error) {
@@ -67,13 +67,13 @@ func moment(t time.Time) int64 {
 // putChunk is how many jobs or kept letters one script writes.
 const putChunk = 100
 
-// Put implements schedule.Store.
-func (s *jobs) Put(ctx context.Context, e *schedule.Entry) error {
-	return runtime.ErrorAt(s.Settle(ctx, []*schedule.Entry{e}), 0)
+// Put implements jobstore.Store.
+func (s *jobs) Put(ctx context.Context, e *jobstore.Entry) error {
+	return runtime.ErrorAt(s.Settle(ctx, []*jobstore.Entry{e}), 0)
 }
 
-// Settle implements schedule.Store.
-func (s *jobs) Settle(ctx context.Context, es []*schedule.Entry) error {
+// Settle implements jobstore.Store.
+func (s *jobs) Settle(ctx context.Context, es []*jobstore.Entry) error {
 	var failed runtime.BatchError
 	for from := 0; from < len(es); {
 		part, texts, err := oneScript(es[from:])
@@ -95,12 +95,12 @@ func (s *jobs) Settle(ctx context.Context, es []*schedule.Entry) error {
 
 // oneScript returns the first entries, as many as one script writes, with their texts.
 // An error is that of all of these.
-func oneScript(es []*schedule.Entry) (part []*schedule.Entry, texts []string, err error) {
+func oneScript(es []*jobstore.Entry) (part []*jobstore.Entry, texts []string, err error) {
 	size := 0
 	for i, e := range es[:min(putChunk, len(es))] {
 		text, bad := entryText(e)
 		if bad == nil && strings.ContainsAny(e.Owner, "\x00\x01\n") {
-			bad = fmt.Errorf("%w: the owner %q has control characters in it", schedule.ErrInvalidJob, e.Owner)
+			bad = fmt.Errorf("%w: the owner %q has control characters in it", jobstore.ErrInvalidJob, e.Owner)
 		}
 		if size += len(text); i > 0 && (bad != nil || size > bulk) {
 			return es[:i], texts, nil
@@ -124,13 +124,13 @@ const (
 
 // outcome is the error of one job that was put. A write whose reply was lost is
 // sent again by the client, and then finds the version that it has made itself.
-func (s *jobs) outcome(ctx context.Context, e *schedule.Entry, code int64) error {
+func (s *jobs) outcome(ctx context.Context, e *jobstore.Entry, code int64) error {
 	switch code {
 	case jobWritten:
 		e.Version++
 		return nil
 	case jobMissing:
-		return fmt.Errorf("%w: %s", schedule.ErrJobNotFound, e.ID)
+		return fmt.Errorf("%w: %s", jobstore.ErrJobNotFound, e.ID)
 	case jobNoRoom:
 		return fmt.Errorf("%w: redis: job %s: the server's memory is full (maxmemory), and its policy deletes nothing", runtime.ErrQueueFull, e.ID)
 	}
@@ -139,18 +139,18 @@ func (s *jobs) outcome(ctx context.Context, e *schedule.Entry, code int64) error
 		return nil
 	}
 	if code == jobThere {
-		return fmt.Errorf("%w: %s", schedule.ErrJobExists, e.ID)
+		return fmt.Errorf("%w: %s", jobstore.ErrJobExists, e.ID)
 	}
-	return fmt.Errorf("%w: %s", schedule.ErrConflict, e.ID)
+	return fmt.Errorf("%w: %s", jobstore.ErrConflict, e.ID)
 }
 
-func (s *jobs) same(a, b *schedule.Entry) bool {
+func (s *jobs) same(a, b *jobstore.Entry) bool {
 	x, err1 := entryText(a)
 	y, err2 := entryText(b)
 	return err1 == nil && err2 == nil && x == y
 }
 
-func entryText(e *schedule.Entry) (string, error) {
+func entryText(e *jobstore.Entry) (string, error) {
 	body, err := e.BodyData()
 	if err != nil {
 		return "", err
@@ -164,7 +164,7 @@ func entryText(e *schedule.Entry) (string, error) {
 	return e.Owner + "\n" + string(text), err
 }
 
-func (s *jobs) put(ctx context.Context, es []*schedule.Entry, texts []string) ([]int64, error) {
+func (s *jobs) put(ctx context.Context, es []*jobstore.Entry, texts []string) ([]int64, error) {
 	args := make([]any, 0, 7*len(es))
 	for i, e := range es {
 		args = append(args, string(e.ID), e.Version, e.Owner, max(moment(e.Wake), moment(e.Leased)), moment(e.Forget), e.Needs().Key(), texts[i])
@@ -187,11 +187,11 @@ func (s *jobs) put(ctx context.Context, es []*schedule.Entry, texts []string) ([
 }
 
 // entries reads ID, version, entry, note and when it is looked at, for each job.
-func entries(list []any) ([]*schedule.Entry, error) {
+func entries(list []any) ([]*jobstore.Entry, error) {
 	if len(list)%5 != 0 {
 		return nil, errReply
 	}
-	es := make([]*schedule.Entry, len(list)/5)
+	es := make([]*jobstore.Entry, len(list)/5)
 	for i := range es {
 		part := list[5*i : 5*i+5]
 		id, ok1 := part[0].(string)
@@ -205,12 +205,12 @@ func entries(list []any) ([]*schedule.Entry, error) {
 		if err != nil {
 			return nil, errReply
 		}
-		es[i] = readEntry(schedule.JobID(id), version, text)
+		es[i] = readEntry(jobstore.JobID(id), version, text)
 		if ms := int64(at); ms > moment(es[i].Wake) {
 			es[i].Leased = time.UnixMilli(ms)
 		}
 		if len(noted) > noteDigits && json.Unmarshal([]byte(noted[noteDigits:]), &es[i].Noted) != nil {
-			es[i].Noted = schedule.Run{} // as if nobody had told
+			es[i].Noted = jobstore.Run{} // as if nobody had told
 		}
 	}
 	return es, nil
@@ -218,22 +218,22 @@ func entries(list []any) ([]*schedule.Entry, error) {
 
 // readEntry reads what entryText made. Of what is no entry at all the time is not known: it
 // is long overdue.
-func readEntry(id schedule.JobID, version int64, text string) *schedule.Entry {
+func readEntry(id jobstore.JobID, version int64, text string) *jobstore.Entry {
 	owner, rest, ok := strings.Cut(text, "\n")
 	var kept keptJob
 	if !ok || json.Unmarshal([]byte(rest), &kept) != nil {
 		kept = keptJob{Wake: time.Unix(0, 1), Body: []byte(text)}
 	}
-	e := &schedule.Entry{ID: id, Version: version, Owner: owner, Wake: kept.Wake, Forget: kept.Forget}
+	e := &jobstore.Entry{ID: id, Version: version, Owner: owner, Wake: kept.Wake, Forget: kept.Forget}
 	e.SetBody(kept.Body)
 	return e
 }
 
-// Get implements schedule.Store.
-func (s *jobs) Get(ctx context.Context, id schedule.JobID) (*schedule.Entry, error) {
+// Get implements jobstore.Store.
+func (s *jobs) Get(ctx context.Context, id jobstore.JobID) (*jobstore.Entry, error) {
 	es, err := s.read(ctx, jobsGet, string(id))
 	if err == nil && len(es) == 0 {
-		err = fmt.Errorf("%w: %s", schedule.ErrJobNotFound, id)
+		err = fmt.Errorf("%w: %s", jobstore.ErrJobNotFound, id)
 	}
 	if err != nil {
 		return nil, err
@@ -241,9 +241,9 @@ func (s *jobs) Get(ctx context.Context, id schedule.JobID) (*schedule.Entry, err
 	return es[0], nil
 }
 
-// List implements schedule.Store.
-func (s *jobs) List(ctx context.Context, owner string, after schedule.JobID, limit int) ([]*schedule.Entry, error) {
-	var all []*schedule.Entry
+// List implements jobstore.Store.
+func (s *jobs) List(ctx context.Context, owner string, after jobstore.JobID, limit int) ([]*jobstore.Entry, error) {
+	var all []*jobstore.Entry
 	for len(all) < limit {
 		es, err := s.read(ctx, jobsList, owner, string(after), min(limit-len(all), chunk), bulk)
 		if err != nil {
@@ -257,7 +257,7 @@ func (s *jobs) List(ctx context.Context, owner string, after schedule.JobID, lim
 	return all, nil
 }
 
-func (s *jobs) read(ctx context.Context, script *script, args ...any) ([]*schedule.Entry, error) {
+func (s *jobs) read(ctx context.Context, script *script, args ...any) ([]*jobstore.Entry, error) {
 	reply, err := s.run(ctx, script, args...)
 	if err != nil {
 		return nil, err
@@ -269,7 +269,7 @@ func (s *jobs) read(ctx context.Context, script *script, args ...any) ([]*schedu
 	return entries(list)
 }
 
-// Now implements schedule.Store.
+// Now implements jobstore.Store.
 func (s *jobs) Now(ctx context.Context) (time.Time, error) {
 	reply, err := s.run(ctx, jobsNow)
 	if err != nil {
@@ -285,8 +285,8 @@ func (s *jobs) Now(ctx context.Context) (time.Time, error) {
 // headPage is how many needs are read at a time.
 const headPage = 256
 
-// Claim implements schedule.Store.
-func (s *jobs) Claim(ctx context.Context, can func(schedule.Needs) bool, limit int, lease time.Duration) (due []*schedule.Entry, now time.Time, wait time.Duration, err error) {
+// Claim implements jobstore.Store.
+func (s *jobs) Claim(ctx context.Context, can func(jobstore.Needs) bool, limit int, lease time.Duration) (due []*jobstore.Entry, now time.Time, wait time.Duration, err error) {
 	found, err := s.look(ctx, can, min(limit, chunk))
 	if err != nil || len(found.due) == 0 {
 		s.pass(ctx, found)
@@ -322,7 +322,7 @@ type outlook struct {
 
 // look reads the needs of jobs and when they are due, as far as they matter to somebody
 // who can fire some of them, and takes up to limit.
-func (s *jobs) look(ctx context.Context, can func(schedule.Needs) bool, limit int) (l outlook, err error) {
+func (s *jobs) look(ctx context.Context, can func(jobstore.Needs) bool, limit int) (l outlook, err error) {
 	l.wait = -1
 	for from := 0; ; from += headPage {
 		reply, err := s.run(ctx, jobsHeads, from, headPage)
@@ -344,7 +344,7 @@ func (s *jobs) look(ctx context.Context, can func(schedule.Needs) bool, limit in
 			if !ok || err != nil {
 				return outlook{}, errReply
 			}
-			if !can(schedule.ParseNeeds(needs)) {
+			if !can(jobstore.ParseNeeds(needs)) {
 				l.foreign = true
 				continue
 			}
@@ -389,8 +389,8 @@ func serverTime(list []any) (time.Time, error) {
 // noteDigits is how many digits the time of a firing has in front of a note.
 const noteDigits = 20
 
-// Note implements schedule.Store.
-func (s *jobs) Note(ctx context.Context, id schedule.JobID, run schedule.Run) error {
+// Note implements jobstore.Store.
+func (s *jobs) Note(ctx context.Context, id jobstore.JobID, run jobstore.Run) error {
 	text, err := json.Marshal(run)
 	if err != nil {
 		return err
@@ -411,9 +411,9 @@ func noteTime(due time.Time) int64 {
 	return due.UnixNano()
 }
 
-// Wait implements schedule.Store. One connection blocks for all that wait in the
+// Wait implements jobstore.Store. One connection blocks for all that wait in the
 // process, and whatever comes all are told.
-func (s *jobs) Wait(ctx context.Context, _ func(schedule.Needs) bool, d time.Duration) {
+func (s *jobs) Wait(ctx context.Context, _ func(jobstore.Needs) bool, d time.Duration) {
 	news := make(chan struct{}, 1)
 	s.mu.Lock()
 	s.waiting[news] = true

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 	"github.com/taskgen/taskgen/runtime/schedule/storetest"
 )
 
@@ -26,13 +27,13 @@ func TestJobsKeepTheContractOfAStore(t *testing.T) {
 	})
 }
 
-func anything(schedule.Needs) bool { return true }
+func anything(jobstore.Needs) bool { return true }
 
 // workJobs does everything with jobs that can be done, and leaves none.
 func workJobs(t *testing.T, p *Provider) {
 	s, ctx := p.Jobs(), within(t)
 	past := time.Now().Add(-time.Hour)
-	e := &schedule.Entry{ID: "a", Owner: "me", Wake: past, Body: schedule.Body{When: schedule.At(past), Task: task("a")}}
+	e := &schedule.Entry{ID: "a", Owner: "me", Wake: past, Body: jobstore.Body{When: schedule.At(past), Task: task("a")}}
 	require.NoError(t, s.Put(ctx, e))
 	require.NoError(t, s.Note(ctx, "a", schedule.Run{TaskID: "t"}))
 	s.Wait(ctx, anything, time.Minute) // it is due
@@ -49,11 +50,11 @@ func workJobs(t *testing.T, p *Provider) {
 	_, err = s.Get(ctx, "a")
 	require.NoError(t, err)
 	// News of what another process can fire are given on.
-	theirs := &schedule.Entry{ID: "b", Wake: past, Body: schedule.Body{When: schedule.At(past), Task: task("b")}}
+	theirs := &schedule.Entry{ID: "b", Wake: past, Body: jobstore.Body{When: schedule.At(past), Task: task("b")}}
 	theirs.Task.Queue = "theirs"
 	require.NoError(t, s.Put(ctx, theirs))
 	s.Wait(ctx, anything, time.Minute)
-	none, _, _, err := s.Claim(ctx, func(n schedule.Needs) bool { return n.Queue != "theirs" }, 10, time.Minute)
+	none, _, _, err := s.Claim(ctx, func(n jobstore.Needs) bool { return n.Queue != "theirs" }, 10, time.Minute)
 	require.NoError(t, err)
 	require.Empty(t, none)
 	theirs.Wake, theirs.Forget = time.Time{}, past

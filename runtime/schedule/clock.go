@@ -76,7 +76,7 @@ func (s *Service) wakeSilenced(ctx context.Context, now time.Time, freed bool) {
 		for _, e := range es {
 			after = e.ID
 			was := e.Wake
-			if !e.wake(now) && (!freed || was.IsZero() || was.After(now)) {
+			if !rewake(e, now) && (!freed || was.IsZero() || was.After(now)) {
 				continue
 			}
 			e.Leased = time.Time{}
@@ -91,17 +91,17 @@ func (s *Service) wakeSilenced(ctx context.Context, now time.Time, freed bool) {
 	}
 }
 
-// wake has the job wait for the next of its times, if it waits for one that is much later,
+// rewake has the job wait for the next of its times, if it waits for one that is much later,
 // or for a new try that is. It reports whether it did.
-func (e *Entry) wake(now time.Time) bool {
-	if e.Unreadable != nil || e.ended() || e.Paused {
+func rewake(e *Entry, now time.Time) bool {
+	if e.Unreadable != nil || hasEnded(e) || e.Paused {
 		return false
 	}
-	if e.Failures > 0 && e.Wake.Sub(now) > 2*maxPause && e.due().Before(e.Wake) {
-		e.rearm()
+	if e.Failures > 0 && e.Wake.Sub(now) > 2*maxPause && dueOf(e).Before(e.Wake) {
+		rearm(e)
 		return true
 	}
-	times, err := e.When.timetable()
+	times, err := timetableOf(e.When)
 	if err != nil || !e.When.Recurring() || e.Next.Sub(now) <= silence {
 		return false
 	}
@@ -113,6 +113,6 @@ func (e *Entry) wake(now time.Time) bool {
 		return false
 	}
 	e.Next = next
-	e.rearm()
+	rearm(e)
 	return true
 }

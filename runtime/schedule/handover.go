@@ -1,6 +1,8 @@
 package schedule
 
 import (
+	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
+
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +29,7 @@ func (s *Service) handOver(ctx context.Context, from JobID, job Job) error {
 	if err := s.check(e); err != nil {
 		return err
 	}
-	if err := job.When.checkRecurring(); err != nil {
+	if err := checkRecurring(job.When); err != nil {
 		return err
 	}
 	old, err := s.retire(ctx, from, job.ID)
@@ -59,7 +61,7 @@ func (s *Service) retire(ctx context.Context, id, to JobID) (*Entry, error) {
 		case e.State == Cancelled:
 			return errHandedOver
 		}
-		e.Handed = &Handover{To: to, Next: e.Next, State: e.State}
+		e.Handed = &jobstore.Handover{To: to, Next: e.Next, State: e.State}
 		lease := e.Leased
 		e.State, e.UpdatedAt = Cancelled, now
 		s.end(e, now)
@@ -82,13 +84,13 @@ func (s *Service) carryOn(ctx context.Context, old, e *Entry, when When) error {
 	e.Body = old.Clone().Body
 	e.Task, e.Overlap, e.Missed, e.Jitter, e.UpdatedAt = declared.Task, declared.Overlap, declared.Missed, declared.Jitter, now
 	e.Task.Metadata = maps.Clone(old.Task.Metadata) // no declaration says any
-	if err := e.seal(s.m); err != nil {
+	if err := sealEntry(e, s.m); err != nil {
 		return err
 	}
 	e.Leased = old.Leased
-	e.Seed, e.Handed, e.Last = old.seed(), nil, old.status().Last
+	e.Seed, e.Handed, e.Last = seedOf(old), nil, statusOf(old).Last
 	e.State, e.Next = old.Handed.State, old.Handed.Next
-	e.rearm()
+	rearm(e)
 	if !when.Equal(old.When) || e.Next.IsZero() {
 		if err := s.redeclare(e, when, now); err != nil {
 			return err

@@ -18,21 +18,21 @@ type plan struct {
 // arrears it looks at the newest ones.
 const maxLook = 100_000
 
-// plan decides about the firings that are due at now, and fires room of them at most.
+// planOf decides about the firings that are due at now, and fires room of them at most.
 // Those later than missedAfter are missed.
-func (e *Entry) plan(now time.Time, missedAfter time.Duration, room int) (plan, error) {
-	times, err := e.When.timetable()
+func planOf(e *Entry, now time.Time, missedAfter time.Duration, room int) (plan, error) {
+	times, err := timetableOf(e.When)
 	if err != nil {
 		return plan{}, err
 	}
 	var (
 		p              plan
 		missed, timely []time.Time
-		keep           = e.keepMissed()
+		keep           = keepMissed(e)
 		at             = e.Next
 	)
 	for n := 0; !at.IsZero(); n++ {
-		due := e.dueBy(times, at)
+		due := dueBy(e, times, at)
 		if due.After(now) {
 			break
 		}
@@ -71,7 +71,7 @@ func (e *Entry) plan(now time.Time, missedAfter time.Duration, room int) (plan, 
 }
 
 // keepMissed is how many missed firings are made up for.
-func (e *Entry) keepMissed() int {
+func keepMissed(e *Entry) int {
 	switch {
 	case e.Missed == FireNone:
 		return 0
@@ -83,24 +83,24 @@ func (e *Entry) keepMissed() int {
 	return 1
 }
 
-// due is when the next firing is due, jitter included.
-func (e *Entry) due() time.Time { return e.dueAt(e.Next) }
+// dueOf is when the next firing is due, jitter included.
+func dueOf(e *Entry) time.Time { return dueAt(e, e.Next) }
 
 // dueAt adds the job's jitter to the time of a firing: less than what lies between
 // it and the next one.
-func (e *Entry) dueAt(at time.Time) time.Time {
+func dueAt(e *Entry, at time.Time) time.Time {
 	if e.Jitter <= 0 || at.IsZero() || !e.When.Recurring() {
 		return at
 	}
-	times, err := e.When.timetable()
+	times, err := timetableOf(e.When)
 	if err != nil {
 		return at // it cannot be fired either
 	}
-	return e.dueBy(times, at)
+	return dueBy(e, times, at)
 }
 
 // dueBy is dueAt for whoever has the timetable of the job.
-func (e *Entry) dueBy(times timetable, at time.Time) time.Time {
+func dueBy(e *Entry, times timetable, at time.Time) time.Time {
 	if e.Jitter <= 0 || at.IsZero() || !e.When.Recurring() {
 		return at
 	}
@@ -108,19 +108,19 @@ func (e *Entry) dueBy(times timetable, at time.Time) time.Time {
 	if next := times.next(at); !next.IsZero() {
 		jitter = min(jitter, next.Sub(at))
 	}
-	sum := e.digest("jitter", at)
+	sum := digest(e, "jitter", at)
 	return at.Add(time.Duration(binary.BigEndian.Uint64(sum[:8]) % uint64(max(jitter, 1))))
 }
 
 // digest is a hash of one thing about one firing: the same in every process.
-func (e *Entry) digest(what string, at time.Time) [sha256.Size]byte {
-	return sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d", what, e.seed(), at.UnixNano()))
+func digest(e *Entry, what string, at time.Time) [sha256.Size]byte {
+	return sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d", what, seedOf(e), at.UnixNano()))
 }
 
-// taskID is the ID of a firing's task: a UUIDv8 (RFC 9562) made of the job's seed
+// taskIDOf is the ID of a firing's task: a UUIDv8 (RFC 9562) made of the job's seed
 // and the firing's time. What tells firings of one time apart is for RunNow.
-func (e *Entry) taskID(what string, at time.Time) string {
-	u := e.digest(what, at)
+func taskIDOf(e *Entry, what string, at time.Time) string {
+	u := digest(e, what, at)
 	u[6] = u[6]&0x0f | 0x80
 	u[8] = u[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", u[0:4], u[4:6], u[6:8], u[8:10], u[10:16])

@@ -36,12 +36,12 @@ func (s onQueue) Schedule(ctx context.Context, job Job) (JobID, error) {
 	case job.ID != "" && job.Task.ID != "" && string(job.ID) != job.Task.ID:
 		return "", fmt.Errorf("%w: its ID %s is not that of its task %s: without a store they are one", ErrInvalidJob, job.ID, job.Task.ID)
 	}
-	when, err := job.When.fixed(s.m.Now())
+	when, err := fixed(job.When, s.m.Now())
 	if err != nil {
 		return "", err
 	}
 	t := job.Task.Clone()
-	t.ScheduledFor = when.at
+	t.ScheduledFor = when.At
 	if job.ID != "" {
 		t.ID = string(job.ID)
 	}
@@ -97,11 +97,11 @@ func (s onQueue) Modify(ctx context.Context, id JobID, change Change) error {
 	case !ok || !q.Capabilities().Reschedule:
 		return inStore(fmt.Sprintf("changing when a task on queue %q is due", q.Config().Name))
 	}
-	when, err := change.When.fixed(s.m.Now())
+	when, err := fixed(change.When, s.m.Now())
 	if err != nil {
 		return err
 	}
-	if err := r.Reschedule(ctx, taskID, when.at); errors.Is(err, runtime.ErrTaskNotFound) {
+	if err := r.Reschedule(ctx, taskID, when.At); errors.Is(err, runtime.ErrTaskNotFound) {
 		return fmt.Errorf("job %s: %w: %w", id, ErrJobEnded, err)
 	} else if err != nil {
 		return fmt.Errorf("modify job %s: %w", id, err)

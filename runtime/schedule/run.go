@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
 // claimed is how many due jobs a service takes at a time.
@@ -173,7 +174,7 @@ type firing struct {
 
 // An outcome is what became of one job's firings.
 type outcome struct {
-	was     Body // the job as it was fired
+	was     jobstore.Body // the job as it was fired
 	leased  time.Time
 	plan    plan
 	fired   int64
@@ -202,7 +203,7 @@ func (s *Service) newBatch(due []*Entry, now time.Time) *batch {
 func (b *batch) add(e *Entry, room int) {
 	b.due, b.outcomes = append(b.due, e), append(b.outcomes, outcome{was: e.Body, leased: e.Leased})
 	o := &b.outcomes[len(b.outcomes)-1]
-	if o.plan, o.err = e.plan(b.now, b.s.cfg.MissedAfter, room); o.err != nil {
+	if o.plan, o.err = planOf(e, b.now, b.s.cfg.MissedAfter, room); o.err != nil {
 		o.left = true // another build may read the expression
 		return
 	}
@@ -212,7 +213,7 @@ func (b *batch) add(e *Entry, room int) {
 	}
 	o.skipped = o.plan.skipped
 	for _, at := range o.plan.fire {
-		id := e.taskID("firing", at)
+		id := taskIDOf(e, "firing", at)
 		if e.Noted.TaskID == id {
 			// A worker has had it: whoever enqueued it was killed before it wrote that down.
 			o.fire(id, at)
@@ -339,7 +340,7 @@ func (s *Service) settleChanged(ctx context.Context, fired *Entry, o *outcome, n
 			e.Leased = time.Time{} // it is still this one's
 		}
 		handedTo = ""
-		if cancelled = e.seed() != fired.seed(); cancelled {
+		if cancelled = seedOf(e) != seedOf(fired); cancelled {
 			return nil // it has ended, and another job has its ID
 		}
 		cancelled = e.State == Cancelled && e.Handed == nil
@@ -348,7 +349,7 @@ func (s *Service) settleChanged(ctx context.Context, fired *Entry, o *outcome, n
 		}
 		switch {
 		case !e.Next.Equal(o.was.Next):
-			e.count(o)
+			count(e, o)
 		case e.When.Equal(o.was.When):
 			s.note(e, o, now)
 		default:
@@ -358,7 +359,7 @@ func (s *Service) settleChanged(ctx context.Context, fired *Entry, o *outcome, n
 	})
 	if err == nil && handedTo != "" {
 		next := *fired
-		next.ID, next.Seed = handedTo, fired.seed()
+		next.ID, next.Seed = handedTo, seedOf(fired)
 		if err = s.settleChanged(ctx, &next, o, now); errors.Is(err, ErrJobNotFound) {
 			err = nil // whoever hands it over has not come so far
 		}
@@ -373,7 +374,7 @@ func (s *Service) settleChanged(ctx context.Context, fired *Entry, o *outcome, n
 // noteOther is note for a job that was given another schedule, and is due by the one before
 // yet: what was fired is fired.
 func (s *Service) noteOther(e *Entry, o *outcome, now time.Time) error {
-	times, err := e.When.timetable()
+	times, err := timetableOf(e.When)
 	if err != nil {
 		return err
 	}
@@ -392,13 +393,13 @@ func (s *Service) noteOther(e *Entry, o *outcome, now time.Time) error {
 // note changes a job for what became of its firings.
 func (s *Service) note(e *Entry, o *outcome, now time.Time) {
 	e.Leased = time.Time{}
-	e.count(o)
+	count(e, o)
 	if o.err != nil {
 		s.postpone(e, o, now)
 		return
 	}
 	e.Next = o.plan.next
-	e.rearm()
+	rearm(e)
 	if e.Next.IsZero() {
 		if o.fired == 0 && e.Last.TaskID == "" {
 			e.State = Missing
@@ -410,7 +411,7 @@ func (s *Service) note(e *Entry, o *outcome, now time.Time) {
 	}
 }
 
-func (e *Entry) count(o *outcome) {
+func count(e *Entry, o *outcome) {
 	e.Fired += o.fired
 	e.Skipped += o.skipped
 	if o.fired > 0 && !o.last.Due.Before(e.Last.Due) {

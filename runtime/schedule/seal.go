@@ -34,12 +34,12 @@ func (s *sealedStore) seal(e *Entry) {
 		return
 	}
 	if _, err := s.m.Unseal(e.Task); err == nil {
-		_ = e.seal(s.m)
+		_ = sealEntry(e, s.m)
 	}
 }
 
-// seal seals the task of an entry that lies in clear.
-func (e *Entry) seal(m *runtime.Manager) error {
+// sealEntry seals the task of an entry that lies in clear.
+func sealEntry(e *Entry, m *runtime.Manager) error {
 	sealed, err := m.Seal(e.Task)
 	if err != nil {
 		return err
@@ -60,7 +60,7 @@ func (s *Service) unsealed(e *Entry) (*runtime.Task, error) {
 // status is the job as a user sees it, with its payload readable. One that cannot be
 // unsealed stays sealed. Status.Error says why, or what else this scheduler lacks.
 func (s *Service) status(e *Entry) Status {
-	st := e.status()
+	st := statusOf(e)
 	if e.Unreadable != nil {
 		return st
 	}

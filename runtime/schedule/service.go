@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
 // Config configures a Service. The zero value is ready to use.
@@ -89,7 +90,7 @@ func (s *Service) Schedule(ctx context.Context, job Job) (JobID, error) {
 	if e.ID == "" {
 		e.ID = JobID(uuid.Must(uuid.NewV7()).String())
 	}
-	e.Body = Body{
+	e.Body = jobstore.Body{
 		Overlap: job.Overlap, Missed: job.Missed, MaxMissed: job.MaxMissed, Jitter: job.Jitter,
 		State: Scheduled, CreatedAt: now,
 	}
@@ -109,7 +110,7 @@ func (s *Service) Schedule(ctx context.Context, job Job) (JobID, error) {
 		err = s.retime(e, job.When, now)
 	}
 	if err == nil {
-		err = e.seal(s.m)
+		err = sealEntry(e, s.m)
 	}
 	if err == nil {
 		err = s.add(ctx, e)
@@ -138,23 +139,23 @@ func (s *Service) add(ctx context.Context, e *Entry) error {
 			e.Version, e.Seed = 0, ""
 		case failed != nil:
 			return failed
-		case !have.ended() || have.Handed != nil:
+		case !hasEnded(have) || have.Handed != nil:
 			return fmt.Errorf("%w: %s", ErrJobExists, e.ID)
 		default:
 			// Its firings are others than those of the job before, at the same times too.
 			e.Version, e.Seed = have.Version, JobID(uuid.Must(uuid.NewV7()).String())
-			e.rearm() // jitter goes by the seed
+			rearm(e) // jitter goes by the seed
 		}
 	}
 }
 
 // retime sets when a job is due.
 func (s *Service) retime(e *Entry, w When, now time.Time) error {
-	w, err := w.fixed(now)
+	w, err := fixed(w, now)
 	if err != nil {
 		return err
 	}
-	times, err := w.timetable()
+	times, err := timetableOf(w)
 	if err != nil {
 		return err
 	}
@@ -167,7 +168,7 @@ func (s *Service) retime(e *Entry, w When, now time.Time) error {
 		e.State = Scheduled
 	}
 	e.Forget, e.Handed, e.Was = time.Time{}, nil, time.Time{}
-	e.rearm()
+	rearm(e)
 	return nil
 }
 
@@ -180,7 +181,7 @@ func (s *Service) redeclare(e *Entry, w When, now time.Time) error {
 	if err := s.retime(e, w, now); err != nil {
 		return err
 	}
-	times, err := w.timetable()
+	times, err := timetableOf(w)
 	if err != nil {
 		return err
 	}
@@ -196,13 +197,13 @@ func (s *Service) redeclare(e *Entry, w When, now time.Time) error {
 	if !before.IsZero() && (!before.After(now) || interval && before.Before(e.Next)) {
 		e.Next, e.Leased = before, lease
 	}
-	e.rearm()
+	rearm(e)
 	return nil
 }
 
 // rearm sets when a service is to look after the job.
-func (e *Entry) rearm() {
-	e.Wake, e.Failures, e.Error = e.due(), 0, ""
+func rearm(e *Entry) {
+	e.Wake, e.Failures, e.Error = dueOf(e), 0, ""
 	if e.Paused {
 		e.Wake = time.Time{}
 	}
@@ -224,11 +225,11 @@ func (s *Service) Cancel(ctx context.Context, id JobID) error {
 	}
 	var left *Entry // whose task is to be had back
 	err = modify(ctx, s.store, id, func(e *Entry) error {
-		st := e.status()
+		st := statusOf(e)
 		if left = nil; st.State == Enqueued || st.State == Failed {
 			left = e
 		}
-		if e.ended() && e.State != Cancelled && e.Unreadable == nil {
+		if hasEnded(e) && e.State != Cancelled && e.Unreadable == nil {
 			switch {
 			case left == nil:
 				return fmt.Errorf("%w: its task is %s", ErrJobEnded, st.State)
@@ -249,7 +250,7 @@ func (s *Service) Cancel(ctx context.Context, id JobID) error {
 	if left == nil {
 		return nil
 	}
-	return s.takeBack(ctx, left, left.status().Last.TaskID)
+	return s.takeBack(ctx, left, statusOf(left).Last.TaskID)
 }
 
 // takeBack takes a task off its queue, where the queue can do that.
@@ -280,25 +281,25 @@ func (s *Service) Modify(ctx context.Context, id JobID, change Change) error {
 		if e.Unreadable != nil && !whole {
 			return e.Err
 		}
-		if e.ended() && change.When.IsZero() {
+		if hasEnded(e) && change.When.IsZero() {
 			return fmt.Errorf("%w: say when it is to be due again, or schedule a new one", ErrJobEnded)
 		}
 		if e.Unreadable != nil {
-			e.renew(now)
+			renew(e, now)
 		}
 		err := s.apply(&change, e)
 		if err == nil {
 			err = s.check(e)
 		}
 		if err == nil && change.Task != nil {
-			err = e.seal(s.m)
+			err = sealEntry(e, s.m)
 		}
 		if err != nil {
 			return err
 		}
 		e.UpdatedAt = now
 		if change.When.IsZero() {
-			e.rearm()
+			rearm(e)
 			return nil
 		}
 		if change.declared {
@@ -361,11 +362,11 @@ func (s *Service) pause(ctx context.Context, id JobID, paused bool) error {
 		if e.Unreadable != nil {
 			return e.Err
 		}
-		if e.ended() {
+		if hasEnded(e) {
 			return fmt.Errorf("it cannot be paused or resumed: %w", ErrJobEnded)
 		}
 		e.Paused, e.UpdatedAt = paused, now
-		e.rearm()
+		rearm(e)
 		return nil
 	})
 }
@@ -383,7 +384,7 @@ func (s *Service) RunNow(ctx context.Context, id JobID) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("run job now: %w", err)
 	}
-	t, err := s.task(e, e.taskID(fmt.Sprint("now ", uuid.New()), now), now, now)
+	t, err := s.task(e, taskIDOf(e, fmt.Sprint("now ", uuid.New()), now), now, now)
 	if err != nil {
 		return "", fmt.Errorf("run job %s now: %w", id, err)
 	}
@@ -395,14 +396,14 @@ func (s *Service) RunNow(ctx context.Context, id JobID) (string, error) {
 	case answers[0].Duplicate:
 		return answers[0].ID, fmt.Errorf("run job %s now: its last task %s is not done, and the job does not overlap: %w", id, answers[0].ID, runtime.ErrDuplicate)
 	}
-	seed := e.seed()
+	seed := seedOf(e)
 	err = modify(ctx, s.store, id, func(e *Entry) error {
-		if e.seed() != seed || e.Unreadable != nil {
+		if seedOf(e) != seed || e.Unreadable != nil {
 			return nil // another job has the ID now
 		}
 		e.Fired++
 		e.Last = Run{TaskID: t.ID, Due: now, State: Enqueued}
-		if e.Wake = e.due(); e.Paused || e.ended() {
+		if e.Wake = dueOf(e); e.Paused || hasEnded(e) {
 			e.Wake = time.Time{}
 		}
 		return nil

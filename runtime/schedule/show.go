@@ -28,8 +28,5 @@ func (s Status) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// LogValue is the entry as a log may show it: without the payload of its task.
-func (e Entry) LogValue() slog.Value { return e.status().LogValue() }
-
 // LogValue is the change as a log may show it: without the payload of its task.
 func (c Change) LogValue() slog.Value { return Job{When: c.When, Task: c.Task}.LogValue() }

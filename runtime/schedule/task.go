@@ -19,7 +19,7 @@ func (s *Service) task(e *Entry, id string, at, now time.Time) (*runtime.Task, e
 		return nil, err
 	}
 	t := plain.Clone()
-	t.ID, t.CreatedAt, t.ScheduledFor = id, now, e.dueAt(at)
+	t.ID, t.CreatedAt, t.ScheduledFor = id, now, dueAt(e, at)
 	if t.ScheduledFor.Before(now) {
 		t.ScheduledFor = now // it has not waited on the queue since: see QueueConfig.Retention
 	}
@@ -36,7 +36,7 @@ func (s *Service) task(e *Entry, id string, at, now time.Time) (*runtime.Task, e
 	}
 	switch can := q.Capabilities(); {
 	case e.Overlap == SkipOverlap:
-		t.UniqueKey = "taskgen.job:" + string(e.seed())
+		t.UniqueKey = "taskgen.job:" + string(seedOf(e))
 	case can.DedupWindow == runtime.Unlimited || can.DedupWindow >= uniqueFor:
 		t.UniqueKey, t.UniqueFor = "taskgen.firing:"+id, uniqueFor
 	case can.DedupWindow > 0:

@@ -31,7 +31,7 @@ func (s *Service) Tell(ctx context.Context, id string, task *runtime.Task) (runt
 		if err != nil {
 			return runtime.TaskStatus{}, false, fmt.Errorf("job %s: %w", job, err)
 		}
-		st, ok := e.tell(id)
+		st, ok := tell(e, id)
 		return st, ok, nil
 	}
 	for after := JobID(""); ; {
@@ -40,7 +40,7 @@ func (s *Service) Tell(ctx context.Context, id string, task *runtime.Task) (runt
 			return runtime.TaskStatus{}, false, fmt.Errorf("list jobs: %w", err)
 		}
 		for _, e := range es {
-			if st, ok := e.tell(id); ok {
+			if st, ok := tell(e, id); ok {
 				return st, true, nil
 			}
 			after = e.ID
@@ -52,8 +52,8 @@ func (s *Service) Tell(ctx context.Context, id string, task *runtime.Task) (runt
 }
 
 // tell is what is known of the job's last task, if that has the ID.
-func (e *Entry) tell(id string) (runtime.TaskStatus, bool) {
-	last := e.status().Last
+func tell(e *Entry, id string) (runtime.TaskStatus, bool) {
+	last := statusOf(e).Last
 	state, ok := told[last.State]
 	if !ok || last.TaskID != id {
 		return runtime.TaskStatus{}, false

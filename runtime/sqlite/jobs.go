@@ -11,7 +11,7 @@ import (
 
 	"github.com/taskgen/taskgen/internal/waiters"
 	"github.com/taskgen/taskgen/runtime"
-	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
 const (
@@ -43,11 +43,11 @@ type jobs struct {
 	busy    chan struct{}            // tells the watcher that somebody waits
 }
 
-var _ schedule.Store = (*jobs)(nil)
+var _ jobstore.Store = (*jobs)(nil)
 
 // A waiter is what somebody waits for.
 type waiter struct {
-	can   func(schedule.Needs) bool
+	can   func(jobstore.Needs) bool
 	alarm int64 // the first that it has read of jobs that it can fire; -1: it is about to
 }
 
@@ -58,15 +58,15 @@ func newJobs(p *Provider) *jobs {
 // Jobs keeps the jobs of schedulers in the same file, for any number of
 // processes. A job that this process schedules wakes its own scheduler at once,
 // one of another process within some milliseconds.
-func (p *Provider) Jobs() schedule.Store { return p.jobs }
+func (p *Provider) Jobs() jobstore.Store { return p.jobs }
 
-// Put implements schedule.Store.
-func (s *jobs) Put(ctx context.Context, e *schedule.Entry) error {
-	return runtime.ErrorAt(s.Settle(ctx, []*schedule.Entry{e}), 0)
+// Put implements jobstore.Store.
+func (s *jobs) Put(ctx context.Context, e *jobstore.Entry) error {
+	return runtime.ErrorAt(s.Settle(ctx, []*jobstore.Entry{e}), 0)
 }
 
-// Settle implements schedule.Store.
-func (s *jobs) Settle(ctx context.Context, es []*schedule.Entry) error {
+// Settle implements jobstore.Store.
+func (s *jobs) Settle(ctx context.Context, es []*jobstore.Entry) error {
 	bodies := make([][]byte, len(es))
 	for i, e := range es {
 		body, err := e.BodyData()
@@ -95,7 +95,7 @@ func (s *jobs) Settle(ctx context.Context, es []*schedule.Entry) error {
 }
 
 // putJob writes an entry whose version is that of the file.
-func (t *tx) putJob(e *schedule.Entry, body []byte) error {
+func (t *tx) putJob(e *jobstore.Entry, body []byte) error {
 	version := int64(0)
 	if r := t.queryText(sqlJobsVersion, string(e.ID)); r.next() {
 		version = r.int(0)
@@ -106,11 +106,11 @@ func (t *tx) putJob(e *schedule.Entry, body []byte) error {
 	case version == 0 && e.Version == 0:
 		write = sqlJobsNew
 	case version == 0:
-		return fmt.Errorf("%w: %s", schedule.ErrJobNotFound, e.ID)
+		return fmt.Errorf("%w: %s", jobstore.ErrJobNotFound, e.ID)
 	case e.Version == 0:
-		return fmt.Errorf("%w: %s", schedule.ErrJobExists, e.ID)
+		return fmt.Errorf("%w: %s", jobstore.ErrJobExists, e.ID)
 	case version != e.Version:
-		return fmt.Errorf("%w: %s", schedule.ErrConflict, e.ID)
+		return fmt.Errorf("%w: %s", jobstore.ErrConflict, e.ID)
 	}
 	wake, forget := stamp(e.Wake), stamp(e.Forget)
 	alarm := max(wake, stamp(e.Leased))
@@ -144,9 +144,9 @@ func unstamp(n int64) time.Time {
 }
 
 // entry reads a row of sqlJobsGet and its like.
-func (r rows) entry() *schedule.Entry {
-	e := &schedule.Entry{
-		ID: schedule.JobID(r.text(0)), Owner: r.text(1), Version: r.int(2),
+func (r rows) entry() *jobstore.Entry {
+	e := &jobstore.Entry{
+		ID: jobstore.JobID(r.text(0)), Owner: r.text(1), Version: r.int(2),
 		Wake: unstamp(r.int(3)), Forget: unstamp(r.int(4)),
 	}
 	if alarm := r.int(7); alarm > r.int(3) && alarm != r.int(4) {
@@ -154,16 +154,16 @@ func (r rows) entry() *schedule.Entry {
 	}
 	e.SetBody(r.bytes(5))
 	if noted := r.bytes(6); len(noted) > 0 && json.Unmarshal(noted, &e.Noted) != nil {
-		e.Noted = schedule.Run{} // as if nobody had told
+		e.Noted = jobstore.Run{} // as if nobody had told
 	}
 	return e
 }
 
-// Get implements schedule.Store.
-func (s *jobs) Get(ctx context.Context, id schedule.JobID) (*schedule.Entry, error) {
+// Get implements jobstore.Store.
+func (s *jobs) Get(ctx context.Context, id jobstore.JobID) (*jobstore.Entry, error) {
 	es, err := s.read(ctx, func(t *tx) rows { return t.queryText(sqlJobsGet, string(id)) })
 	if err == nil && len(es) == 0 {
-		err = fmt.Errorf("%w: %s", schedule.ErrJobNotFound, id)
+		err = fmt.Errorf("%w: %s", jobstore.ErrJobNotFound, id)
 	}
 	if err != nil {
 		return nil, err
@@ -171,8 +171,8 @@ func (s *jobs) Get(ctx context.Context, id schedule.JobID) (*schedule.Entry, err
 	return es[0], nil
 }
 
-// List implements schedule.Store.
-func (s *jobs) List(ctx context.Context, owner string, after schedule.JobID, limit int) ([]*schedule.Entry, error) {
+// List implements jobstore.Store.
+func (s *jobs) List(ctx context.Context, owner string, after jobstore.JobID, limit int) ([]*jobstore.Entry, error) {
 	return s.read(ctx, func(t *tx) rows {
 		if owner == "" {
 			return t.queryText(sqlJobsList, string(after), int64(limit))
@@ -186,7 +186,7 @@ func (s *jobs) List(ctx context.Context, owner string, after schedule.JobID, lim
 	})
 }
 
-func (s *jobs) read(ctx context.Context, query func(*tx) rows) (es []*schedule.Entry, err error) {
+func (s *jobs) read(ctx context.Context, query func(*tx) rows) (es []*jobstore.Entry, err error) {
 	err = s.p.reader.do(ctx, s.p.clock.Now().UnixNano(), func(t *tx) {
 		for r := query(t); r.next(); {
 			es = append(es, r.entry())
@@ -218,27 +218,27 @@ func (t *tx) heads() (all []head) {
 }
 
 // able returns the heads of what can be fired, the earliest first.
-func able(all []head, can func(schedule.Needs) bool) []head {
-	all = slices.DeleteFunc(slices.Clone(all), func(h head) bool { return !can(schedule.ParseNeeds(h.needs)) })
+func able(all []head, can func(jobstore.Needs) bool) []head {
+	all = slices.DeleteFunc(slices.Clone(all), func(h head) bool { return !can(jobstore.ParseNeeds(h.needs)) })
 	slices.SortFunc(all, func(a, b head) int { return cmp.Compare(a.alarm, b.alarm) })
 	return all
 }
 
 // firstOf is the first alarm of what can be fired; 0 where there is none.
-func firstOf(all []head, can func(schedule.Needs) bool) (first int64) {
+func firstOf(all []head, can func(jobstore.Needs) bool) (first int64) {
 	for _, h := range all {
-		if (first == 0 || h.alarm < first) && can(schedule.ParseNeeds(h.needs)) {
+		if (first == 0 || h.alarm < first) && can(jobstore.ParseNeeds(h.needs)) {
 			first = h.alarm
 		}
 	}
 	return first
 }
 
-// Now implements schedule.Store: the file has no clock but that of its processes.
+// Now implements jobstore.Store: the file has no clock but that of its processes.
 func (s *jobs) Now(context.Context) (time.Time, error) { return s.p.clock.Now(), nil }
 
-// Claim implements schedule.Store.
-func (s *jobs) Claim(ctx context.Context, can func(schedule.Needs) bool, limit int, lease time.Duration) (due []*schedule.Entry, now time.Time, wait time.Duration, err error) {
+// Claim implements jobstore.Store.
+func (s *jobs) Claim(ctx context.Context, can func(jobstore.Needs) bool, limit int, lease time.Duration) (due []*jobstore.Entry, now time.Time, wait time.Duration, err error) {
 	// Most of the time nothing is due: that takes no write lock.
 	now = s.p.clock.Now()
 	all, err := s.heads(ctx, s.p.reader)
@@ -269,7 +269,7 @@ func (s *jobs) Claim(ctx context.Context, can func(schedule.Needs) bool, limit i
 
 // due reads the jobs that are due, the most overdue first. These are among those of the
 // first heads, as many as there is room for jobs.
-func (t *tx) due(heads []head, limit int) (es []*schedule.Entry) {
+func (t *tx) due(heads []head, limit int) (es []*jobstore.Entry) {
 	type turn struct {
 		id    string
 		alarm int64
@@ -302,7 +302,7 @@ func until(alarm int64, now time.Time) time.Duration {
 }
 
 // first reads the first alarm of the jobs that can be fired; 0 where there is none.
-func (s *jobs) first(ctx context.Context, r *reader, can func(schedule.Needs) bool) (int64, error) {
+func (s *jobs) first(ctx context.Context, r *reader, can func(jobstore.Needs) bool) (int64, error) {
 	all, err := s.heads(ctx, r)
 	return firstOf(all, can), err
 }
@@ -314,8 +314,8 @@ func (s *jobs) heads(ctx context.Context, r *reader) (all []head, err error) {
 	return all, nil
 }
 
-// Note implements schedule.Store.
-func (s *jobs) Note(ctx context.Context, id schedule.JobID, run schedule.Run) error {
+// Note implements jobstore.Store.
+func (s *jobs) Note(ctx context.Context, id jobstore.JobID, run jobstore.Run) error {
 	data, err := json.Marshal(run)
 	if err != nil {
 		return err
@@ -333,9 +333,9 @@ func (s *jobs) Note(ctx context.Context, id schedule.JobID, run schedule.Run) er
 	return nil
 }
 
-// Wait implements schedule.Store. What another process puts wakes it as it wakes a
+// Wait implements jobstore.Store. What another process puts wakes it as it wakes a
 // Dequeue. Where the file cannot be read it waits on.
-func (s *jobs) Wait(ctx context.Context, can func(schedule.Needs) bool, d time.Duration) {
+func (s *jobs) Wait(ctx context.Context, can func(jobstore.Needs) bool, d time.Duration) {
 	news := make(chan struct{}, 1)
 	defer s.leave(news)
 	clock := s.p.clock

@@ -9,6 +9,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime/queuetest"
 	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 	"github.com/taskgen/taskgen/runtime/schedule/storetest"
 )
 
@@ -26,7 +27,7 @@ func TestJobsKeepTheContractOfAStore(t *testing.T) {
 	})
 }
 
-func anything(schedule.Needs) bool { return true }
+func anything(jobstore.Needs) bool { return true }
 
 // TestASchedulerWaitsWithoutLooking has one look for whatever comes from elsewhere: what
 // is due later, and what another process puts, wake it all the same.
@@ -34,7 +35,7 @@ func TestASchedulerWaitsWithoutLooking(t *testing.T) {
 	path, clock := newFile(t), queuetest.NewClock(time.Now())
 	p, other := openFile(t, path, WithClock(clock)), openFile(t, path, WithClock(clock))
 	put := func(of *Provider, id schedule.JobID, in time.Duration) {
-		e := &schedule.Entry{ID: id, Wake: clock.Now().Add(in), Body: schedule.Body{When: schedule.Every(time.Hour), Task: task("a")}}
+		e := &schedule.Entry{ID: id, Wake: clock.Now().Add(in), Body: jobstore.Body{When: schedule.Every(time.Hour), Task: task("a")}}
 		require.NoError(t, of.Jobs().Put(within(t), e))
 	}
 	waits := func() chan struct{} {

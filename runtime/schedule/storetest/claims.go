@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
-	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
 func claims(s *shop) {
@@ -40,10 +40,10 @@ func fencing(s *shop) {
 	s.Pass(lease + time.Millisecond)
 	second := s.claim(1)[0]
 	first.Fired = 50
-	s.is(runtime.ErrorAt(s.Settle(ctx, []*schedule.Entry{first}), 0), schedule.ErrConflict)
+	s.is(runtime.ErrorAt(s.Settle(ctx, []*jobstore.Entry{first}), 0), jobstore.ErrConflict)
 	second.Fired = 60
 	second.Wake, second.Leased = time.Time{}, time.Time{}
-	s.ok(s.Settle(ctx, []*schedule.Entry{second}))
+	s.ok(s.Settle(ctx, []*jobstore.Entry{second}))
 	got, err := s.Get(ctx, "a")
 	s.ok(err)
 	s.same(got, second)
@@ -105,7 +105,7 @@ func shares(s *shop) {
 	var (
 		wg   sync.WaitGroup
 		mu   sync.Mutex
-		seen = make(map[schedule.JobID]int)
+		seen = make(map[jobstore.JobID]int)
 	)
 	for range each {
 		st := s.Open()
@@ -152,7 +152,7 @@ func touches(s *shop) {
 		}
 		s.ok(s.Put(ctx, e))
 		s.check(len(s.claim(1)) == 0, "it is leased")
-		s.is(s.Put(ctx, held), schedule.ErrConflict)
+		s.is(s.Put(ctx, held), jobstore.ErrConflict)
 		s.Pass(lease + time.Millisecond)
 		es := s.claim(1)
 		s.check((len(es) == 1) == (wake <= 0), "claimed %v when the lease had ended", names(es))

@@ -8,10 +8,11 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
 // on puts an entry whose task goes to a queue.
-func (s *shop) on(queue, id string, wake time.Time) *schedule.Entry {
+func (s *shop) on(queue, id string, wake time.Time) *jobstore.Entry {
 	s.Helper()
 	e := s.entry(id, wake)
 	e.Task.Queue = queue
@@ -27,7 +28,7 @@ func needs(s *shop) {
 	moon := s.entry("moon", now.Add(-time.Hour))
 	moon.Task.Queue, moon.When = "ours", schedule.Cron("@daily", "Moon/Sea")
 	s.ok(s.Put(ctx, moon))
-	ours := func(n schedule.Needs) bool { return n.Queue == "ours" && n.Zone != "Moon/Sea" }
+	ours := func(n jobstore.Needs) bool { return n.Queue == "ours" && n.Zone != "Moon/Sea" }
 	look := func(limit int) ([]string, time.Duration) {
 		s.Helper()
 		es, _, wait, err := s.Open().Claim(ctx, ours, limit, time.Minute)
@@ -60,13 +61,13 @@ func needs(s *shop) {
 	s.ok(s.Settle(ctx, es[:1]))
 	look(2)
 	_, err = s.Get(ctx, es[0].ID)
-	s.is(err, schedule.ErrJobNotFound) // whoever looks forgets it
+	s.is(err, jobstore.ErrJobNotFound) // whoever looks forgets it
 }
 
 func manyNeeds(s *shop) {
 	const n = 600
 	now := s.Now().Truncate(time.Millisecond)
-	var es []*schedule.Entry
+	var es []*jobstore.Entry
 	for i := range n {
 		for _, queue := range []string{"ours", "theirs"} {
 			e := s.entry(fmt.Sprintf("%s-%03d", queue, i*7%n), now.Add(-time.Duration(i*7%n+1)*time.Second))
@@ -75,7 +76,7 @@ func manyNeeds(s *shop) {
 		}
 	}
 	s.ok(s.Settle(ctx, es))
-	ours := func(n schedule.Needs) bool { return n.Queue < "theirs" }
+	ours := func(n jobstore.Needs) bool { return n.Queue < "theirs" }
 	for next := n - 1; next >= 0; {
 		es, _, _, err := s.Claim(ctx, ours, 100, time.Hour)
 		s.ok(err)

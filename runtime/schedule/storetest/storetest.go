@@ -1,4 +1,4 @@
-// Package storetest holds stores of jobs to what schedule.Store promises. Each
+// Package storetest holds stores of jobs to what jobstore.Store promises. Each
 // store's tests call Run.
 package storetest
 
@@ -12,13 +12,14 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
 // A Place is the room of one test.
 type Place struct {
 	// Open opens the store of the place: as often as there are processes to play.
 	// Where a store lives in one process it returns one and the same.
-	Open func() schedule.Store
+	Open func() jobstore.Store
 	// Now is the time on the store's clock, and Pass lets time go by on it.
 	Now  func() time.Time
 	Pass func(d time.Duration)
@@ -61,17 +62,17 @@ func Run(t *testing.T, make func(tb testing.TB) Place) {
 }
 
 // all can fire everything.
-func all(schedule.Needs) bool { return true }
+func all(jobstore.Needs) bool { return true }
 
 // only can fire the jobs of one queue.
-func only(queue string) func(schedule.Needs) bool {
-	return func(n schedule.Needs) bool { return n.Queue == queue }
+func only(queue string) func(jobstore.Needs) bool {
+	return func(n jobstore.Needs) bool { return n.Queue == queue }
 }
 
 // A shop is a store under test.
 type shop struct {
 	*testing.T
-	schedule.Store
+	jobstore.Store
 	Place
 }
 
@@ -97,33 +98,33 @@ func (s *shop) is(err, want error) {
 	s.check(errors.Is(err, want), "the error is %v, want %v", err, want)
 }
 
-func (s *shop) entry(id string, wake time.Time) *schedule.Entry {
+func (s *shop) entry(id string, wake time.Time) *jobstore.Entry {
 	now := s.Now().UTC()
-	return &schedule.Entry{
-		ID: schedule.JobID(id), Wake: wake,
-		Body: schedule.Body{
-			Seed: "seed", Handed: &schedule.Handover{To: "b", Next: now, State: schedule.Enqueued},
-			When: schedule.Cron("0 6 * * *", "Europe/Berlin"), Overlap: schedule.AllowOverlap, Missed: schedule.FireAll, MaxMissed: 7,
-			Jitter: time.Minute, State: schedule.Scheduled, Next: wake, Was: now, CreatedAt: now, UpdatedAt: now, Fired: 3, Skipped: 2,
-			Last: schedule.Run{TaskID: "last", Due: now, State: schedule.Enqueued}, Error: "it’s full", Failures: 1,
+	return &jobstore.Entry{
+		ID: jobstore.JobID(id), Wake: wake,
+		Body: jobstore.Body{
+			Seed: "seed", Handed: &jobstore.Handover{To: "b", Next: now, State: jobstore.Enqueued},
+			When: schedule.Cron("0 6 * * *", "Europe/Berlin"), Overlap: jobstore.AllowOverlap, Missed: jobstore.FireAll, MaxMissed: 7,
+			Jitter: time.Minute, State: jobstore.Scheduled, Next: wake, Was: now, CreatedAt: now, UpdatedAt: now, Fired: 3, Skipped: 2,
+			Last: jobstore.Run{TaskID: "last", Due: now, State: jobstore.Enqueued}, Error: "it’s full", Failures: 1,
 			Task: &runtime.Task{ID: id, Type: "report", Queue: "q", Payload: []byte(`{"text":"ü\u0000"}`), CreatedAt: now, Metadata: map[string]string{"k": "v"}},
 		},
 	}
 }
 
-func (s *shop) put(id string, wake time.Time) *schedule.Entry {
+func (s *shop) put(id string, wake time.Time) *jobstore.Entry {
 	s.Helper()
 	e := s.entry(id, wake)
 	s.ok(s.Put(ctx, e))
 	return e
 }
 
-func (s *shop) claim(limit int) []*schedule.Entry {
+func (s *shop) claim(limit int) []*jobstore.Entry {
 	s.Helper()
 	return s.claimOn(s.Store, limit)
 }
 
-func (s *shop) claimOn(st schedule.Store, limit int) []*schedule.Entry {
+func (s *shop) claimOn(st jobstore.Store, limit int) []*jobstore.Entry {
 	s.Helper()
 	es, _, _, err := st.Claim(ctx, all, limit, lease)
 	if err != nil {
@@ -132,7 +133,7 @@ func (s *shop) claimOn(st schedule.Store, limit int) []*schedule.Entry {
 	return es
 }
 
-func names(es []*schedule.Entry) []string {
+func names(es []*jobstore.Entry) []string {
 	all := make([]string, len(es))
 	for i, e := range es {
 		all[i] = string(e.ID)
@@ -140,7 +141,7 @@ func names(es []*schedule.Entry) []string {
 	return all
 }
 
-func (s *shop) same(got, want *schedule.Entry) {
+func (s *shop) same(got, want *jobstore.Entry) {
 	s.Helper()
 	a, err := got.MarshalJSON()
 	s.ok(err)
@@ -164,13 +165,13 @@ func putGetList(s *shop) {
 	s.check(a.Version == 1, "the first version is %d", a.Version)
 	b, c := s.put("b", late), s.put("c", time.Time{})
 	other := s.Open()
-	for _, want := range []*schedule.Entry{a, b, c} {
+	for _, want := range []*jobstore.Entry{a, b, c} {
 		got, err := other.Get(ctx, want.ID)
 		s.ok(err)
 		s.same(got, want)
 	}
 	_, err := s.Get(ctx, "d")
-	s.is(err, schedule.ErrJobNotFound)
+	s.is(err, jobstore.ErrJobNotFound)
 	for _, want := range []struct {
 		owner, after string
 		limit        int
@@ -183,7 +184,7 @@ func putGetList(s *shop) {
 		{"somebody", "", 2, []string{"a"}},
 		{"nobody", "", 2, []string{}},
 	} {
-		page, err := other.List(ctx, want.owner, schedule.JobID(want.after), want.limit)
+		page, err := other.List(ctx, want.owner, jobstore.JobID(want.after), want.limit)
 		s.ok(err)
 		s.check(slices.Equal(names(page), want.ids), "list of %q after %q, %d at most: %v, want %v", want.owner, want.after, want.limit, names(page), want.ids)
 	}
@@ -214,18 +215,18 @@ func owners(s *shop) {
 
 func conflicts(s *shop) {
 	e := s.put("a", time.Time{})
-	s.is(s.Put(ctx, s.entry("a", time.Time{})), schedule.ErrJobExists)
+	s.is(s.Put(ctx, s.entry("a", time.Time{})), jobstore.ErrJobExists)
 	old := e.Clone()
 	e.Fired = 100
 	s.ok(s.Put(ctx, e))
 	old.Fired = 200
-	s.is(s.Put(ctx, old), schedule.ErrConflict)
+	s.is(s.Put(ctx, old), jobstore.ErrConflict)
 	got, err := s.Get(ctx, "a")
 	s.ok(err)
 	s.same(got, e)
 	gone := s.entry("b", time.Time{})
 	gone.Version = 3
-	s.is(s.Put(ctx, gone), schedule.ErrJobNotFound)
+	s.is(s.Put(ctx, gone), jobstore.ErrJobNotFound)
 }
 
 func settles(s *shop) {
@@ -245,9 +246,9 @@ func settles(s *shop) {
 	gone.Version = 9
 	err = s.Settle(ctx, append(es, gone))
 	s.ok(runtime.ErrorAt(err, 0))
-	s.is(runtime.ErrorAt(err, 1), schedule.ErrConflict)
+	s.is(runtime.ErrorAt(err, 1), jobstore.ErrConflict)
 	s.ok(runtime.ErrorAt(err, 2))
-	s.is(runtime.ErrorAt(err, 3), schedule.ErrJobNotFound)
+	s.is(runtime.ErrorAt(err, 3), jobstore.ErrJobNotFound)
 	s.check(len(s.claim(3)) == 3, "two were settled as due, and the changed one is too")
 }
 
@@ -263,15 +264,15 @@ func forgets(s *shop) {
 	s.Pass(lease + time.Millisecond)
 	s.check(len(s.claim(1)) == 0, "it is never due")
 	_, err = s.Get(ctx, "a")
-	s.is(err, schedule.ErrJobNotFound)
+	s.is(err, jobstore.ErrJobNotFound)
 	s.put("a", time.Time{})
 }
 
 func notes(s *shop) {
 	now := s.Now().UTC().Truncate(time.Millisecond)
 	e := s.put("a", now.Add(-time.Second))
-	run := schedule.Run{TaskID: "t2", Due: now, State: schedule.Running, Attempts: 2, Error: "boom", Worker: "w", Started: now, Progress: runtime.ProgressReport{Done: 1, Total: 2, Note: "n"}}
-	noted := func() schedule.Run {
+	run := jobstore.Run{TaskID: "t2", Due: now, State: jobstore.Running, Attempts: 2, Error: "boom", Worker: "w", Started: now, Progress: runtime.ProgressReport{Done: 1, Total: 2, Note: "n"}}
+	noted := func() jobstore.Run {
 		s.Helper()
 		got, err := s.Open().Get(ctx, "a")
 		s.ok(err)
@@ -283,12 +284,12 @@ func notes(s *shop) {
 	before.Due, before.TaskID = now.Add(-time.Minute), "t1"
 	s.ok(s.Note(ctx, "a", before))
 	s.check(noted().TaskID == "t2", "an earlier firing took the place of a later one")
-	run.State = schedule.Succeeded
+	run.State = jobstore.Succeeded
 	s.ok(s.Note(ctx, "a", run))
-	s.check(noted().State == schedule.Succeeded, "the same firing is told anew")
+	s.check(noted().State == jobstore.Succeeded, "the same firing is told anew")
 	s.ok(s.Put(ctx, e)) // with the version from before the notes
-	s.check(noted().State == schedule.Succeeded, "a put keeps what was noted")
-	s.check(s.claim(1)[0].Noted.State == schedule.Succeeded, "whoever claims it knows")
+	s.check(noted().State == jobstore.Succeeded, "a put keeps what was noted")
+	s.check(s.claim(1)[0].Noted.State == jobstore.Succeeded, "whoever claims it knows")
 	s.ok(s.Note(ctx, "nobody", run))
 }
 
@@ -331,7 +332,7 @@ func dates(s *shop) {
 	}
 	_, err := s.Get(ctx, "ended")
 	s.ok(err)
-	run := func(due time.Time) schedule.Run { return schedule.Run{TaskID: due.String(), Due: due} }
+	run := func(due time.Time) jobstore.Run { return jobstore.Run{TaskID: due.String(), Due: due} }
 	for _, at := range []time.Time{s.Now(), last} {
 		s.ok(s.Note(ctx, "late-0", run(at)))
 		s.ok(s.Note(ctx, "late-0", run(early[0]))) // of a firing before
@@ -344,7 +345,7 @@ func dates(s *shop) {
 func unreadable(s *shop) {
 	now := s.Now()
 	for i, text := range []string{"{", "", `{"when":{},"task":{"v":99}}`, `"text"`, "\x00\xff"} {
-		e := &schedule.Entry{ID: schedule.JobID(fmt.Sprint("bad-", i)), Owner: "somebody", Wake: now.Add(-time.Hour), Unreadable: []byte(text)}
+		e := &jobstore.Entry{ID: jobstore.JobID(fmt.Sprint("bad-", i)), Owner: "somebody", Wake: now.Add(-time.Hour), Unreadable: []byte(text)}
 		s.ok(s.Put(ctx, e))
 	}
 	s.put("good", now.Add(-time.Second))
@@ -354,7 +355,7 @@ func unreadable(s *shop) {
 	es := s.claim(6)
 	s.check(len(es) == 6 && es[5].ID == "good", "claimed %v", names(es))
 	for _, e := range es[:5] {
-		s.is(e.Err, schedule.ErrUnreadable)
+		s.is(e.Err, jobstore.ErrUnreadable)
 		s.check(e.Unreadable != nil && e.Task == nil && e.Owner == "somebody", "got %+v", e)
 		s.check(near(e.Wake, now.Add(-time.Hour)) && e.Next.Equal(e.Wake), "it is due at %s", e.Next)
 	}
@@ -364,7 +365,7 @@ func unreadable(s *shop) {
 	s.ok(s.Settle(ctx, es[:2]))
 	got, err := s.Open().Get(ctx, es[0].ID)
 	s.ok(err)
-	s.is(got.Err, schedule.ErrUnreadable)
+	s.is(got.Err, jobstore.ErrUnreadable)
 	s.check(string(got.Unreadable) == string(es[0].Unreadable), "the body is %q, and was %q", got.Unreadable, es[0].Unreadable)
 	s.check(got.Wake.IsZero() && !got.Forget.IsZero(), "it wakes at %s and is forgotten at %s", got.Wake, got.Forget)
 	s.check(slices.Equal(names(s.claim(6)), []string{string(es[1].ID)}), "one was settled as due")

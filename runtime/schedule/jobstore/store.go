@@ -1,10 +1,10 @@
-package schedule
+package jobstore
 
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -151,67 +151,39 @@ func (e *Entry) Clone() *Entry {
 	return &c
 }
 
-// seed is the ID that the job's firings are told by.
-func (e *Entry) seed() JobID {
-	if e.Seed != "" {
-		return e.Seed
-	}
-	return e.ID
-}
-
-// status is the entry as a user sees it.
-func (e *Entry) status() Status {
+// BodyData is the body as a store keeps it. See SetBody.
+func (e *Entry) BodyData() ([]byte, error) {
 	if e.Unreadable != nil {
-		return e.unreadable()
+		return e.Unreadable, nil
 	}
-	s := Status{
-		Job: Job{
-			ID: e.ID, Owner: e.Owner, When: e.When, Task: e.Task, Overlap: e.Overlap, Missed: e.Missed,
-			MaxMissed: e.MaxMissed, Jitter: e.Jitter,
-		},
-		State: e.State, Paused: e.Paused, Next: e.due(), Fired: e.Fired, Skipped: e.Skipped, Last: e.Last,
-		Error: e.Error, CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt, seed: e.Seed,
-	}
-	if e.Handed != nil {
-		s.handedTo = e.Handed.To
-	}
-	// A worker may have noted a firing before the service wrote that it fired.
-	if e.Noted.TaskID != "" && !e.Noted.Due.Before(e.Last.Due) && e.isOwn(&e.Noted) {
-		s.Last = e.Noted
-	}
-	if s.Last.State != "" && s.State != Cancelled && s.State != Missing {
-		s.State = s.Last.State
-	}
-	return s
+	return e.Body.MarshalJSON()
 }
 
-// isOwn reports whether a run that was noted is one of this job, and not of another
-// that had its ID before.
-func (e *Entry) isOwn(r *Run) bool {
-	return e.Seed == "" || r.TaskID == e.Last.TaskID || r.TaskID == e.taskID("firing", r.Due)
+// SetBody reads what BodyData returned; ID and Wake must be set. Where this build cannot read
+// it, the entry is one that says so: see Entry.Unreadable.
+func (e *Entry) SetBody(data []byte) {
+	e.Unreadable, e.Err = nil, nil
+	if err := e.Body.UnmarshalJSON(data); err != nil {
+		e.Body = Body{Next: e.Wake}
+		e.Unreadable, e.Err = append([]byte{}, data...), fmt.Errorf("%w: %s: %w", ErrUnreadable, e.ID, err)
+	}
 }
 
-// ended reports whether the job will not be due again. One that cannot be read may be
-// paused as well.
-func (e *Entry) ended() bool {
-	if e.Unreadable != nil {
-		return !e.Forget.IsZero()
+// LogValue is the entry as a log may show it: without the payload of its task.
+func (e Entry) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.String("id", string(e.ID)), slog.String("when", e.When.String())}
+	if e.Owner != "" {
+		attrs = append(attrs, slog.String("owner", e.Owner))
 	}
-	return e.Next.IsZero()
-}
-
-// modify changes an entry of the store, and tries again while others change it.
-func modify(ctx context.Context, s Store, id JobID, change func(*Entry) error) error {
-	for {
-		e, err := s.Get(ctx, id)
-		if err != nil {
-			return err
-		}
-		if err := change(e); err != nil {
-			return fmt.Errorf("job %s: %w", id, err)
-		}
-		if err := s.Put(ctx, e); !errors.Is(err, ErrConflict) {
-			return err
-		}
+	if e.Task != nil {
+		attrs = append(attrs, slog.Attr{Key: "task", Value: e.Task.LogValue()})
 	}
+	attrs = append(attrs, slog.String("state", string(e.State)), slog.Bool("paused", e.Paused), slog.Int64("fired", e.Fired))
+	if !e.Wake.IsZero() {
+		attrs = append(attrs, slog.Time("wake", e.Wake))
+	}
+	if e.Error != "" {
+		attrs = append(attrs, slog.String("error", e.Error))
+	}
+	return slog.GroupValue(attrs...)
 }
