@@ -44,8 +44,8 @@ func TestWorkersQuotesHowLongStoppingTakes(t *testing.T) {
 		return time.Duration(n) * time.Second
 	}
 	after := figure("`Run` returns (\\d+) s after the grace at the latest")
-	room := figure("`terminationGracePeriodSeconds` to the grace and (\\d+) s more")
-	period := figure("default of (\\d+) s there")
+	room := figure("`terminationGracePeriodSeconds` to the grace plus (\\d+) s")
+	period := figure("default of (\\d+) s, ")
 	grace := figure("a `Grace` of (\\d+) s is right")
 	require.Equal(t, runtime.DefaultGrace, figure("`Grace` \\((\\d+) s by default\\)"))
 	require.Greater(t, room, after)
