@@ -35,7 +35,7 @@ var brokers = []string{"redis", "nats", "rabbitmq", "sqs"}
 // ratios says how many times as fast taskgen is as everybody else, over loopback.
 func ratios(results string) (string, error) {
 	stages := []contest.Stage{contest.Many, contest.Drain, contest.Flow}
-	t := newTable("taskgen is so many times as fast as", string(stages[0]), string(stages[1]), string(stages[2]))
+	t := newTable("taskgen's rate, as a multiple of", string(stages[0]), string(stages[1]), string(stages[2]))
 	for _, name := range brokers {
 		var r contest.Result
 		if err := read(results, name, &r); err != nil {
@@ -96,10 +96,10 @@ func rates(l *contest.Link) string {
 	}
 	b.WriteString(".")
 	if p := l.Probe; p != nil {
-		fmt.Fprintf(&b, " The way to the broker: %.2f ms of round trip, %s requests/s in pipelines.", p.RoundTripMS, report.Count(p.PerSecond))
+		fmt.Fprintf(&b, " Link to the broker: %.2f ms of round trip, %s requests/s in pipelines.", p.RoundTripMS, report.Count(p.PerSecond))
 	}
 	b.WriteString("\n\n")
-	header := []string{"tasks/s (taskgen is so many times as fast, least to most)"}
+	header := []string{"tasks/s (taskgen's rate as a multiple of it, min–max)"}
 	for _, stage := range contest.Stages {
 		header = append(header, string(stage))
 	}

@@ -45,7 +45,7 @@ func memory(results string) (string, error) {
 		}
 	}
 	err := read(results, "memory", &r)
-	t := newTable("case", "tasks/s", "least", "allocations/task", "CPU ns/task", "of channel")
+	t := newTable("case", "tasks/s", "min", "allocations/task", "CPU ns/task", "of channel")
 	for _, c := range r.Cases {
 		t.row(c.Name, report.Count(c.Rate.Median), report.Count(c.Rate.Min), fmt.Sprintf("%.2f", c.Allocs),
 			report.Count(c.CPU.Median), fmt.Sprintf("%.3f", c.Ratio))
@@ -71,7 +71,7 @@ func sqlite(results, part string) (string, error) {
 	if part == "batches" {
 		// The case that has batches by hand, and ours of the same kind.
 		byHand, ours := r.Cases[1], r.Cases[4]
-		return fmt.Sprintf("Against the batches made by hand, those of the provider are %.1f times as fast to\nenqueue, %.1f times to drain and %.1f times for both at once.\n",
+		return fmt.Sprintf("The provider's batches are %.1f times as fast as those made by hand to enqueue, %.1f\ntimes to drain and %.1f times for both at once.\n",
 			ours.Enqueue.Median/byHand.Enqueue.Median, ours.Drain.Median/byHand.Drain.Median, ours.Flow.Median/byHand.Flow.Median), nil
 	}
 	t := newTable("tasks/s (multiple of the first row)", "enqueue", "drain", "both at once")
@@ -103,7 +103,7 @@ func generator(results string) (string, error) {
 	if err := read(results, "generator", &r); err != nil {
 		return "", err
 	}
-	t := newTable("", "go list, ms", "taskgen, ms", "ratio", "least to most", "of CPU time", "peak, MB")
+	t := newTable("", "go list, ms", "taskgen, ms", "ratio", "min to max", "of CPU time", "peak, MB")
 	for _, s := range r.Sizes {
 		for _, c := range s.Cases {
 			t.row(fmt.Sprintf("%s tasks, %s lines: %s", report.Count(float64(s.Tasks)), report.Count(s.Lines), c.Name),

@@ -57,7 +57,7 @@ func TestFiguresTakeThePlaceOfWhatIsBetweenTheMarks(t *testing.T) {
 	for _, line := range []string{
 		"| drain | 5 | 12.6 | met |",
 		"| idle | 5 | 7 | **missed** |",
-		"Up to 1,000 tasks or 2.5 s a stage, 6 rounds. The way to the broker: 1.25 ms of round trip, 4,000 requests/s in pipelines.",
+		"Up to 1,000 tasks or 2.5 s a stage, 6 rounds. Link to the broker: 1.25 ms of round trip, 4,000 requests/s in pipelines.",
 		"| taskgen | – | – | ≈ 50,000 | ≈ 12,345 | – |",
 		"| peer | – | ≈ 9 (13×, 9.9–13) | – | ≈ 1,000 (13×, 9.9–13) | – |",
 		"| taskgen | 0.50 | 0.50 | 250 | 250 | 250 | – | 3.5 | – | 2 |",
