@@ -166,7 +166,7 @@ func (s *storeShelf) settle(ctx context.Context, cs []*claim) error {
 		was, with = append(was, runtime.DeathOf(c.was)), append(with, nil, nil)
 	}
 	if _, err := s.store.Swap(ctx, was, with); err != nil {
-		return fmt.Errorf("%d tasks are back on their queues, and their letters could not be removed from the store: %w", back, err)
+		return fmt.Errorf("%d tasks are back on their queues, but their letters could not be removed from the store: %w", back, err)
 	}
 	return nil
 }

@@ -170,9 +170,9 @@ func edit(old, edited []byte, policy *runtime.Policy) ([]byte, error) {
 func noJSON(err error) string {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
-		return fmt.Sprintf("it is no JSON, from byte %d on", syntax.Offset)
+		return fmt.Sprintf("it is not JSON, from byte %d on", syntax.Offset)
 	}
-	return "it is no JSON: " + err.Error()
+	return "it is not JSON: " + err.Error()
 }
 
 // decodeJSON reads a value with its numbers as they are written.

@@ -29,7 +29,7 @@ func TestWhatHasNoLoggerSpeaksToTheDefaultOne(t *testing.T) {
 		slog.SetDefault(slog.New(slog.NewTextHandler(&said, nil))) // after they were made
 		time.Sleep(6 * time.Second)
 		stop()
-		assert.Contains(t, said.String(), `level=ERROR msg="dead letters could not be stored: they stay on their queue" queue=q-dlq tasks=5`)
+		assert.Contains(t, said.String(), `level=ERROR msg="cannot store dead letters: they stay on their queue" queue=q-dlq tasks=5`)
 
 		require.NoError(t, log.Notify(t.Context(), dlq.Notice{Queue: "q-dlq", Groups: []dlq.Group{{Type: "mail"}}}))
 		assert.Contains(t, said.String(), `level=ERROR msg="tasks are dead" queue=q-dlq type=mail`)
@@ -38,6 +38,6 @@ func TestWhatHasNoLoggerSpeaksToTheDefaultOne(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		require.NoError(t, dlq.Retention{Box: d.box, Age: time.Minute}.Run(ctx))
-		assert.Contains(t, said.String(), `level=INFO msg="old dead letters are discarded" of=q discarded=5`)
+		assert.Contains(t, said.String(), `level=INFO msg="discarded old dead letters" of=q discarded=5`)
 	})
 }

@@ -104,7 +104,7 @@ func (p *Processor) Run(ctx context.Context) error {
 		case errors.Is(err, runtime.ErrClosed):
 			return fmt.Errorf("process dead letters: %w", err)
 		case err != nil && !errors.Is(err, runtime.ErrNoTasks) && ctx.Err() == nil:
-			p.log().Warn("cannot take dead letters, trying on", "error", err)
+			p.log().Warn("cannot take dead letters, will keep trying", "error", err)
 			pause(ctx.Done(), processPause)
 		}
 	}
@@ -130,17 +130,17 @@ func (p *Processor) keep(ctx context.Context, ds []*runtime.Delivery) {
 		tasks[i] = d.Task
 	}
 	if err := p.cfg.Store.Put(ctx, tasks); err != nil {
-		p.log().Error("dead letters could not be stored: they stay on their queue", "tasks", len(ds), "error", err)
+		p.log().Error("cannot store dead letters: they stay on their queue", "tasks", len(ds), "error", err)
 		for _, d := range ds {
 			d.Delay = processPause
 		}
 		if err := p.queue.Release(ctx, ds); err != nil {
-			p.log().Warn("dead letters could not be given back: they come again when their leases end", "error", err)
+			p.log().Warn("cannot release dead letters: they return when their leases end", "error", err)
 		}
 		return
 	}
 	if err := p.queue.Complete(ctx, ds); err != nil {
-		p.log().Warn("dead letters are stored, and could not be taken off their queue: they come again", "error", err)
+		p.log().Warn("dead letters are stored, but cannot be removed from their queue: they will be received again", "error", err)
 	}
 	if p.cfg.Notifier != nil {
 		p.note(tasks)
@@ -200,7 +200,7 @@ func (p *Processor) notify() bool {
 	if err == nil {
 		return true
 	}
-	p.log().Warn("nobody could be told of dead letters, trying again", "tasks", n.Count, "error", err)
+	p.log().Warn("cannot send the notice of dead letters, will try again", "tasks", n.Count, "error", err)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pending.Count += n.Count

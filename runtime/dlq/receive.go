@@ -42,7 +42,7 @@ func (s *receivingShelf) pageSize() int { return MaxReceived }
 func (s *receivingShelf) browse(ctx context.Context, cursor string, limit int) ([]*runtime.Task, string, error) {
 	tasks, err := s.receive(ctx)
 	if err != nil {
-		return nil, "", fmt.Errorf("look at the dead letters of queue %q: %w", s.q.Config().Name, err)
+		return nil, "", fmt.Errorf("read the dead letters of queue %q: %w", s.q.Config().Name, err)
 	}
 	slices.SortFunc(tasks, func(a, b *runtime.Task) int { return strings.Compare(place(a), place(b)) })
 	first, found := slices.BinarySearchFunc(tasks, cursor, func(t *runtime.Task, c string) int { return strings.Compare(place(t), c) })

@@ -166,7 +166,7 @@ func TestErrorsOfTheSchemaShowNoSecret(t *testing.T) {
 		`{"to":{"hunter2":"hunter2"}}`: `at "/to": type: array, and it is object`,
 		`{"hunter2":1}`:                `at "": additionalProperties`,
 		`{"open":"hunter2"}`:           `at "/open": pattern`,
-		`{"pin":hunter2}`:              `it is no JSON, from byte 8 on`,
+		`{"pin":hunter2}`:              `it is not JSON, from byte 8 on`,
 	} {
 		_, err := edit([]byte(`{}`), []byte(edited), policy)
 		assert.EqualError(t, err, "taskgen: invalid payload: "+want, edited)

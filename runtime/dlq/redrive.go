@@ -84,7 +84,7 @@ func (b *Box) Redrive(ctx context.Context, r Redrive) (done Redriven, err error)
 			return r.note(&done, moved, err)
 		})
 		if err != nil {
-			err = fmt.Errorf("redrive: broken off after %d letters: %w", done.Moved, err)
+			err = fmt.Errorf("redrive: stopped after %d letters: %w", done.Moved, err)
 		}
 		return done, err
 	}
@@ -101,7 +101,7 @@ func (b *Box) Redrive(ctx context.Context, r Redrive) (done Redriven, err error)
 			err = r.note(&done, len(moved), err)
 		}
 		if err != nil {
-			return done, fmt.Errorf("redrive: broken off after %d of %d letters: %w", done.Moved, len(chosen), err)
+			return done, fmt.Errorf("redrive: stopped after %d of %d letters: %w", done.Moved, len(chosen), err)
 		}
 	}
 	return done, nil
@@ -155,7 +155,7 @@ func (b *Box) revive(ctx context.Context, s *receivingShelf, w *walk, ds []*runt
 	failed = w.complete(ctx, there)
 	for k, d := range there {
 		if e := runtime.ErrorAt(failed, k); e != nil {
-			be.Add(at[k], d.Task.ID, fmt.Errorf("it is on its queue, and could not be taken off the dead letter queue: %w", e))
+			be.Add(at[k], d.Task.ID, fmt.Errorf("it is on its queue, but could not be removed from the dead letter queue: %w", e))
 		}
 	}
 	return len(there), be.OrNil()

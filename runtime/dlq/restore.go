@@ -21,7 +21,7 @@ func restore(edited, old any, secret secretpath.Set, at pointer) (any, error) {
 			return nil, at.refuse("nothing was hidden there")
 		}
 		if len(secret) > 0 && holdsRedacted(old) {
-			return nil, at.refuse("the letter itself has nothing else there")
+			return nil, at.refuse("the value in the letter reads the same")
 		}
 		return old, nil
 	}
@@ -37,7 +37,7 @@ func restore(edited, old any, secret secretpath.Set, at pointer) (any, error) {
 		whole := make(map[string]any, len(e))
 		for _, name := range slices.Sorted(maps.Keys(e)) {
 			if other, ok := movedFrom(e, was, name, secret); ok {
-				return nil, at.below(name).refuse("what stands around it was shown at " + strconv.Quote(string(at.below(other))))
+				return nil, at.below(name).refuse("what surrounds it was shown at " + strconv.Quote(string(at.below(other))))
 			}
 			v, err := restore(e[name], was[name], secret.Member(name), at.below(name))
 			if err != nil {
@@ -83,7 +83,7 @@ func restoreList(edited, old []any, secret secretpath.Set, at pointer) (any, err
 		if holdsRedacted(e) {
 			j := partners(i)
 			if j < 0 {
-				return nil, at.below(strconv.Itoa(i)).refuse("its neighbours have changed, and which element of the list it was cannot be told")
+				return nil, at.below(strconv.Itoa(i)).refuse("its neighbours have changed, so its element of the list cannot be identified")
 			}
 			was = old[j]
 		}
@@ -171,5 +171,5 @@ func (p pointer) below(name string) pointer {
 }
 
 func (p pointer) refuse(why string) error {
-	return fmt.Errorf("%w: %s at %q stands for no secret: %s: write the value itself, or leave what is around it as it was shown", ErrInvalidPayload, runtime.Redacted, string(p), why)
+	return fmt.Errorf("%w: %s at %q matches no secret: %s: write the value itself, or leave what surrounds it as it was shown", ErrInvalidPayload, runtime.Redacted, string(p), why)
 }

@@ -41,9 +41,9 @@ func (r Retention) Run(ctx context.Context) error {
 		log := cmp.Or(r.Logger, slog.Default())
 		switch {
 		case err != nil && ctx.Err() == nil:
-			log.Warn("old dead letters could not be discarded, trying again later", "of", r.Box.name, "discarded", n, "error", err)
+			log.Warn("cannot discard old dead letters, will try again", "of", r.Box.name, "discarded", n, "error", err)
 		case n > 0:
-			log.Info("old dead letters are discarded", "of", r.Box.name, "discarded", n, "age", r.Age)
+			log.Info("discarded old dead letters", "of", r.Box.name, "discarded", n, "age", r.Age)
 		}
 		pause(ctx.Done(), r.Every)
 	}

@@ -21,7 +21,7 @@ func validate(v any, policy *runtime.Policy) error {
 	}
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(policy.Schema))
 	if err != nil {
-		return fmt.Errorf("the schema of %q is no JSON: %w", policy.Type, err)
+		return fmt.Errorf("the schema of %q is not JSON: %w", policy.Type, err)
 	}
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)

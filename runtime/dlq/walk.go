@@ -37,7 +37,7 @@ func (s *receivingShelf) walk(ctx context.Context) (*walk, error) {
 // that is in use elsewhere.
 func (w *walk) next(ctx context.Context, limit int) ([]*runtime.Delivery, error) {
 	if len(w.held) > MaxReceived {
-		return nil, fmt.Errorf("%w: there are more than %d letters to look at, and the queue lists none without receiving it: have a Processor store them", runtime.ErrUnsupported, MaxReceived)
+		return nil, fmt.Errorf("%w: there are more than %d letters to read, and the queue lists a letter only by receiving it: have a Processor store them", runtime.ErrUnsupported, MaxReceived)
 	}
 	for began := time.Now(); ; {
 		if err := w.keep(ctx); err != nil {
@@ -83,7 +83,7 @@ func (w *walk) keep(ctx context.Context) error {
 			case errors.Is(e, runtime.ErrLeaseLost):
 				delete(w.held, d.Receipt)
 			case e != nil:
-				return fmt.Errorf("keep what was received: %w", e)
+				return fmt.Errorf("extend the leases of the letters received: %w", e)
 			}
 		}
 	}
@@ -136,7 +136,7 @@ func (w *walk) end(ctx context.Context) (err error) {
 		failed := w.dead.Release(ctx, some)
 		for i := range some {
 			if e := runtime.ErrorAt(failed, i); e != nil && !errors.Is(e, runtime.ErrLeaseLost) {
-				err = fmt.Errorf("give back what was looked at: it comes back within %s: %w", receiveLease, e)
+				err = fmt.Errorf("release the letters read: they return within %s: %w", receiveLease, e)
 			}
 		}
 	}

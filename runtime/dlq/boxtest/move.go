@@ -89,7 +89,7 @@ func resuming(d *desk) {
 	defer cancel()
 	first, err := d.box.Redrive(ctx, dlq.Redrive{Rate: rate, Progress: func(int) { cancel() }})
 	d.is(err, context.Canceled, "a redrive that is broken off")
-	d.check(strings.Contains(err.Error(), fmt.Sprintf("broken off after %d ", first.Moved)), "its error is %v, after %d", err, first.Moved)
+	d.check(strings.Contains(err.Error(), fmt.Sprintf("stopped after %d ", first.Moved)), "its error is %v, after %d", err, first.Moved)
 	d.check(first.Moved > 0 && first.Moved < len(ids), "it moved %d of %d letters", first.Moved, len(ids))
 	d.redrive(dlq.Redrive{Filter: dlq.Filter{Before: first.Until}}, len(ids)-first.Moved, "the rest of it")
 	d.take(ids...)
