@@ -36,9 +36,9 @@ func TestServiceAndTrackWithoutALoggerSpeakToTheDefaultOne(t *testing.T) {
 	d.schedule(schedule.Job{When: schedule.Every(time.Minute), Missed: schedule.FireAll})
 	d.clock.Advance(3 * time.Minute)
 	require.Equal(t, 1, d.fire(), "the queue takes one")
-	assert.Contains(t, said.String(), "a job could not be fired")
+	assert.Contains(t, said.String(), "cannot fire a job")
 
 	handler := track(runtime.HandlerFunc(func(context.Context, *runtime.Task) error { return nil }))
 	require.NoError(t, handler.Handle(t.Context(), &runtime.Task{ID: "a", Metadata: map[string]string{schedule.MetaJob: "nightly"}}))
-	assert.Contains(t, said.String(), `level=WARN msg="the status of a job could not be noted" job=nightly task=a error="the disk is full"`)
+	assert.Contains(t, said.String(), `level=WARN msg="cannot record the status of a job" job=nightly task=a error="the disk is full"`)
 }

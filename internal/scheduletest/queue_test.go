@@ -97,14 +97,14 @@ func TestOnQueueCancelsAndMovesWhatTheBrokerCan(t *testing.T) {
 				require.ErrorIs(t, in.Modify(ctx, id, schedule.Change{When: schedule.In(time.Second)}), schedule.ErrJobEnded)
 			} else {
 				require.ErrorIs(t, err, runtime.ErrUnsupported)
-				require.ErrorContains(t, err, "schedule by schedule.New over the store of memory, sqlite or redis")
+				require.ErrorContains(t, err, "use schedule.New with the store of memory, sqlite or redis")
 			}
 
 			id, err = in.Schedule(ctx, later(time.Hour))
 			require.NoError(t, err)
 			if err := in.Modify(ctx, id, schedule.Change{When: schedule.In(100 * time.Millisecond)}); !c.moves {
 				require.ErrorIs(t, err, runtime.ErrUnsupported)
-				require.ErrorContains(t, err, "schedule by schedule.New over the store of memory, sqlite or redis")
+				require.ErrorContains(t, err, "use schedule.New with the store of memory, sqlite or redis")
 				return
 			}
 			moved := time.Now()

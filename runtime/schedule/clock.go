@@ -35,9 +35,9 @@ func (s *Service) measure(store time.Time) {
 	was := time.Duration(s.skew.Swap(int64(skew)))
 	switch is := skew.Abs() > skewed; {
 	case is && was.Abs() <= skewed:
-		s.log().Warn("the clock of this machine is not that of the store of jobs, by which they fire", slog.Duration("ahead", skew.Round(time.Millisecond)))
+		s.log().Warn("the clock of this machine differs from that of the store of jobs, by which they fire", slog.Duration("ahead", skew.Round(time.Millisecond)))
 	case !is && was.Abs() > skewed:
-		s.log().Info("the clock of this machine is that of the store of jobs again")
+		s.log().Info("the clock of this machine agrees with that of the store of jobs again")
 	}
 }
 
@@ -70,7 +70,7 @@ func (s *Service) wakeSilenced(ctx context.Context, now time.Time, freed bool) {
 			return
 		}
 		if err != nil {
-			s.log().Error("cannot look for jobs that a wrong clock has silenced", slog.Any("error", err))
+			s.log().Error("cannot look for jobs that a wrong clock has delayed", slog.Any("error", err))
 			return
 		}
 		for _, e := range es {
@@ -82,7 +82,7 @@ func (s *Service) wakeSilenced(ctx context.Context, now time.Time, freed bool) {
 			e.Leased = time.Time{}
 			// Who has changed it in between, or has it gone, has seen to it.
 			if s.store.Put(ctx, e) == nil && !e.Wake.Equal(was) {
-				s.log().Warn("a job waited for a time that a wrong clock has set", slog.String("job", string(e.ID)), slog.Time("was due", was), slog.Time("is due", e.Wake))
+				s.log().Warn("a job waited for a time that a wrong clock had set", slog.String("job", string(e.ID)), slog.Time("was due", was), slog.Time("is due", e.Wake))
 			}
 		}
 		if len(es) < claimed {

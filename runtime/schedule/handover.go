@@ -37,7 +37,7 @@ func (s *Service) handOver(ctx context.Context, from JobID, job Job) error {
 		return err
 	}
 	if err := s.carryOn(ctx, old, e, job.When); err != nil {
-		return fmt.Errorf("carry on job %s as %s: %w", from, job.ID, err)
+		return fmt.Errorf("continue job %s as %s: %w", from, job.ID, err)
 	}
 	// Somebody who knows the old job alone may have had it due again in between.
 	if _, err := s.retire(ctx, from, job.ID); !errors.Is(err, errHandedOver) {

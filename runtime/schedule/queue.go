@@ -22,7 +22,7 @@ type onQueue struct{ m *runtime.Manager }
 
 // inStore is the error of what takes a store.
 func inStore(what string) error {
-	return fmt.Errorf("%w: %s takes a store: schedule by schedule.New over the store of memory, sqlite or redis", runtime.ErrUnsupported, what)
+	return fmt.Errorf("%w: %s needs a store: use schedule.New with the store of memory, sqlite or redis", runtime.ErrUnsupported, what)
 }
 
 const idSeparator = "/" // between queue and task; neither has one at its beginning

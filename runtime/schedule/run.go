@@ -50,11 +50,11 @@ func (s *Service) Run(ctx context.Context) error {
 			}
 		case ctx.Err() != nil:
 		case errors.Is(err, errStoreClosed):
-			s.log().Error("the store of jobs is closed: no more are fired", slog.Any("error", err))
+			s.log().Error("the store of jobs is closed: no more jobs are fired", slog.Any("error", err))
 			return nil
 		default:
 			failures++
-			s.log().Error("cannot fire due jobs, trying on", slog.Any("error", err))
+			s.log().Error("cannot fire due jobs, will keep trying", slog.Any("error", err))
 			// Not by the store, which ends a Wait at once while a job is due.
 			sleep(ctx, min(pause(failures), maxWait))
 		}
@@ -150,7 +150,7 @@ func (s *Service) sift(due []*Entry) (can, back []*Entry) {
 		}
 	}
 	if len(unreadable) > 0 {
-		s.log().Error("jobs that are due cannot be read and are set aside", slog.Int("jobs", len(unreadable)),
+		s.log().Error("due jobs cannot be read and are set aside", slog.Int("jobs", len(unreadable)),
 			slog.String("job", string(unreadable[0].ID)), slog.Any("error", unreadable[0].Err))
 	}
 	return can, back
@@ -304,7 +304,7 @@ func (b *batch) settle(ctx context.Context) error {
 		}
 	}
 	if left != nil {
-		b.s.log().Error("jobs that are due cannot be fired here", slog.Any("error", left))
+		b.s.log().Error("due jobs cannot be fired here", slog.Any("error", left))
 	}
 	err := b.s.store.Settle(ctx, b.due)
 	var failed error
@@ -317,7 +317,7 @@ func (b *batch) settle(ctx context.Context) error {
 			}
 		}
 		if err != nil && !errors.Is(err, ErrJobNotFound) {
-			failed = errors.Join(failed, fmt.Errorf("write down what became of job %s: %w", e.ID, err))
+			failed = errors.Join(failed, fmt.Errorf("record the outcome of job %s: %w", e.ID, err))
 		}
 	}
 	if failed == nil && !b.moved() {
@@ -407,7 +407,7 @@ func (s *Service) note(e *Entry, o *outcome, now time.Time) {
 		s.end(e, now)
 	}
 	if o.skipped > 0 {
-		s.log().Warn("firings of a job were left out", slog.String("job", string(e.ID)), slog.Int64("firings", o.skipped))
+		s.log().Warn("firings of a job were skipped", slog.String("job", string(e.ID)), slog.Int64("firings", o.skipped))
 	}
 }
 
@@ -430,5 +430,5 @@ func (s *Service) postpone(e *Entry, o *outcome, now time.Time) {
 	e.Failures++
 	e.Error = o.err.Error()
 	e.Wake = now.Add(pause(e.Failures))
-	s.log().Error("a job could not be fired, to be tried again", slog.String("job", string(e.ID)), slog.Time("due", e.Next), slog.Any("error", o.err))
+	s.log().Error("cannot fire a job, will try again", slog.String("job", string(e.ID)), slog.Time("due", e.Next), slog.Any("error", o.err))
 }

@@ -409,7 +409,7 @@ func (s *Service) RunNow(ctx context.Context, id JobID) (string, error) {
 		return nil
 	})
 	if err != nil && !errors.Is(err, ErrJobNotFound) {
-		return t.ID, fmt.Errorf("job %s runs, and that could not be written down: %w", id, err)
+		return t.ID, fmt.Errorf("job %s runs, but that could not be recorded: %w", id, err)
 	}
 	return t.ID, nil
 }

@@ -85,7 +85,7 @@ func (tr *tracker) put(ctx context.Context, id JobID, run Run) {
 	if time.Since(began) >= awayAfter {
 		tr.missed()
 	}
-	cmp.Or(tr.log, slog.Default()).Warn("the status of a job could not be noted", slog.String("job", string(id)), slog.String("task", run.TaskID), slog.Any("error", err))
+	cmp.Or(tr.log, slog.Default()).Warn("cannot record the status of a job", slog.String("job", string(id)), slog.String("task", run.TaskID), slog.Any("error", err))
 }
 
 func (tr *tracker) note(ctx context.Context, id JobID, run Run) (err error) {

@@ -56,7 +56,7 @@ func checkRecurring(w When) error {
 			return fmt.Errorf("%w: %w", ErrInvalidJob, err)
 		}
 	case w.Every != 0 && w.Every < minEvery:
-		return fmt.Errorf("%w: it is due every %s, and at least %s must lie between", ErrInvalidJob, w.Every, minEvery)
+		return fmt.Errorf("%w: it is due every %s, and the shortest interval is %s", ErrInvalidJob, w.Every, minEvery)
 	}
 	return nil
 }
