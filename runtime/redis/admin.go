@@ -212,7 +212,7 @@ func (q *Queue) Paused(ctx context.Context) (bool, error) {
 		return q.p.client.HExists(ctx, q.lane.key(keyMeta), "paused").Result()
 	})
 	if err != nil {
-		return false, fmt.Errorf("redis: whether %s is paused: %w", q.lane, err)
+		return false, fmt.Errorf("redis: check whether %s is paused: %w", q.lane, err)
 	}
 	return paused, nil
 }

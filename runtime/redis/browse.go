@@ -176,7 +176,7 @@ func parseCursor(text string) (cursor, error) {
 			}
 		}
 	}
-	return cursor{}, fmt.Errorf("taskgen: browse: %q is no cursor that Browse has returned", text)
+	return cursor{}, fmt.Errorf("taskgen: browse: %q is not a cursor that Browse has returned", text)
 }
 
 // A listing is a part of a page of Browse.

@@ -30,7 +30,7 @@ func (p *Provider) check(ctx context.Context) error {
 	})
 	var left *unheard
 	if errors.As(err, &left) {
-		return fmt.Errorf("redis: look at the server: it has not answered in time: %w", left.cause)
+		return fmt.Errorf("redis: check the server: it has not answered in time: %w", left.cause)
 	}
 	return err
 }
@@ -123,12 +123,12 @@ func (p *Provider) checkServers(ctx context.Context) error {
 func (p *Provider) checkServer(ctx context.Context, node server) error {
 	text, err := node.Info(ctx).Result()
 	if redis.HasErrorPrefix(err, "NOPERM") || redis.HasErrorPrefix(err, "unknown command") {
-		p.logger().WarnContext(ctx, "redis: INFO is not permitted, so neither the version nor maxmemory-policy was looked at: the one must be 6.2 or later, the other noeviction",
+		p.logger().WarnContext(ctx, "redis: INFO is not permitted, so neither the version nor maxmemory-policy was checked: they must be 6.2 or later and noeviction",
 			slog.Any("error", err))
 		return p.judge(ctx, hello(ctx, node))
 	}
 	if err != nil {
-		return fmt.Errorf("redis: look at the server: %w", err)
+		return fmt.Errorf("redis: check the server: %w", err)
 	}
 	info := make(map[string]string)
 	for line := range strings.Lines(text) {
@@ -208,10 +208,10 @@ func (p *Provider) judge(ctx context.Context, info map[string]string) error {
 	// queue.
 	policy := info["maxmemory_policy"]
 	if strings.HasPrefix(policy, "volatile-") {
-		p.logger().WarnContext(ctx, "redis: the server may delete results of tasks before their time when its memory is full; tasks it keeps", slog.String("maxmemory-policy", policy))
+		p.logger().WarnContext(ctx, "redis: the server may delete results of tasks early when its memory is full; it keeps tasks", slog.String("maxmemory-policy", policy))
 	} else if policy != "" && policy != "noeviction" {
 		if !p.eviction {
-			return fmt.Errorf("redis: maxmemory-policy is %s, by which the server may delete tasks when its memory is full: run CONFIG SET maxmemory-policy noeviction and put it into redis.conf (on a managed service: into the parameter group), or accept the loss by WithEviction()", policy)
+			return fmt.Errorf("redis: maxmemory-policy is %s, with which the server may delete tasks when its memory is full: run CONFIG SET maxmemory-policy noeviction and put it into redis.conf (on a managed service: into the parameter group), or accept the loss by WithEviction()", policy)
 		}
 		p.logger().WarnContext(ctx, "redis: the server may delete tasks when its memory is full", slog.String("maxmemory-policy", policy))
 	}

@@ -139,7 +139,7 @@ func decodeTask(value, id, queue string) (*runtime.Task, error) {
 	t.SchemaVersion = r.count(hasSchemaVersion)
 	t.Payload = []byte(r.rest)
 	if r.bad || r.fields > compactFields {
-		return nil, fmt.Errorf("%w: what is kept of it is cut off, or of a newer version", runtime.ErrInvalidTask)
+		return nil, fmt.Errorf("%w: its stored form is truncated, or of a newer version", runtime.ErrInvalidTask)
 	}
 	return t, t.Validate()
 }

@@ -30,7 +30,7 @@ const (
 // reply that took longer than the client waits.
 func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
 	if limit < 1 || lease <= 0 {
-		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both are more than 0", limit, q.cfg.Name, lease)
+		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, q.cfg.Name, lease)
 	}
 	if err := q.begin(); err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func (q *Queue) putBack(ds []*runtime.Delivery) {
 	ctx, cancel := context.WithTimeout(context.Background(), putBackLimit)
 	defer cancel()
 	if err := q.settleNow(ctx, ds, envelopeSize, buildRelease, q.lost); err != nil {
-		q.p.logger().WarnContext(ctx, "redis: tasks whose lease came too late were not put back: they come again when their lease ends",
+		q.p.logger().WarnContext(ctx, "redis: cannot put back tasks whose lease arrived too late: they return when their lease ends",
 			slog.String("queue", q.cfg.Name), slog.Int("tasks", len(ds)), slog.Any("error", err))
 	}
 }

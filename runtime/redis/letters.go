@@ -26,7 +26,7 @@ func (p *Provider) Letters() *Letters { return &Letters{p, letterKeys(p.prefix)}
 func (ls *Letters) Put(ctx context.Context, tasks []*runtime.Task) error {
 	for _, t := range tasks {
 		if err := t.Validate(); err != nil {
-			return fmt.Errorf("keep dead tasks: %w", err)
+			return fmt.Errorf("store dead tasks: %w", err)
 		}
 	}
 	for len(tasks) > 0 {
@@ -40,7 +40,7 @@ func (ls *Letters) Put(ctx context.Context, tasks []*runtime.Task) error {
 			args = append(args, tasks[0].ID, envelope)
 		}
 		if _, err := ls.p.runKeys(ctx, lettersPut, ls.keys[:], args...); err != nil {
-			return fmt.Errorf("keep dead tasks: %w", err)
+			return fmt.Errorf("store dead tasks: %w", err)
 		}
 	}
 	return nil
@@ -56,7 +56,7 @@ func (ls *Letters) Get(ctx context.Context, id string) (*runtime.Task, error) {
 	case !ok:
 		return nil, fmt.Errorf("read dead task %s: %w", id, errReply)
 	case text == "":
-		return nil, fmt.Errorf("%w: no dead task %s is kept", runtime.ErrTaskNotFound, id)
+		return nil, fmt.Errorf("%w: no dead task %s is stored", runtime.ErrTaskNotFound, id)
 	default:
 		return runtime.DecodeEnvelope([]byte(text))
 	}
@@ -69,7 +69,7 @@ func (ls *Letters) List(ctx context.Context, cursor string, limit int) (tasks []
 	after := int64(0)
 	if cursor != "" {
 		if after, err = strconv.ParseInt(cursor, 10, 64); err != nil {
-			return nil, "", fmt.Errorf("list dead tasks: %q is no cursor", cursor)
+			return nil, "", fmt.Errorf("list dead tasks: %q is not a cursor", cursor)
 		}
 	}
 	for place, bytes := strconv.FormatInt(after, 10), 0; ; {

@@ -99,7 +99,7 @@ func (p *Provider) declare(ctx context.Context, cfg runtime.QueueConfig) (*Queue
 	q.lane.setLevels(was.levels)
 	if q.isDLQ = was.sources > 0; q.isDLQ {
 		if err := cfg.AsDead(); err != nil {
-			return nil, fmt.Errorf("%w; which queues have it as theirs is in the set %q", err, q.lane.key(keySources))
+			return nil, fmt.Errorf("%w; the set %q lists the queues that name it", err, q.lane.key(keySources))
 		}
 	}
 	if q.grave, err = p.lane(laneName{cfg.Name, true}, dead, 1); err != nil || q.isDLQ {
@@ -161,7 +161,7 @@ func (q *Queue) register(ctx context.Context, was string) error {
 	case kind != "" && kind != string(runtime.Standard):
 		return fmt.Errorf("%w: its dead letter queue %q is of type %s on the server: name another", runtime.ErrQueueMismatch, q.cfg.DLQ, kind)
 	case own != "":
-		return fmt.Errorf("%w: its dead letter queue %q is a queue with one of its own, %q: name another, or where nothing works on %q delete the field dlq of the hash %q", runtime.ErrQueueMismatch, q.cfg.DLQ, own, q.cfg.DLQ, dlq.key(keyMeta))
+		return fmt.Errorf("%w: its dead letter queue %q is a queue with one of its own, %q: name another or, if nothing works on %q, delete the field dlq of the hash %q", runtime.ErrQueueMismatch, q.cfg.DLQ, own, q.cfg.DLQ, dlq.key(keyMeta))
 	}
 	if was != "" && was != q.cfg.DLQ {
 		old := laneKeys(p.prefix, was, false)
@@ -264,7 +264,7 @@ func (q *Queue) lanes(ctx context.Context) ([]*lane, error) {
 		return q.p.client.SMembers(ctx, q.lane.key(keySources)).Result()
 	})
 	if err != nil {
-		return nil, fmt.Errorf("redis: queues that %s has the dead of: %w", q.lane, err)
+		return nil, fmt.Errorf("redis: list the queues whose dead tasks %s has: %w", q.lane, err)
 	}
 	slices.Sort(sources)
 	lanes, graves := []*lane{q.lane}, make(map[string]*lane, len(sources))

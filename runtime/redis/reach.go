@@ -99,9 +99,9 @@ func reach(ctx context.Context, o *redis.Options) error {
 
 func errSpeaks(addr string, secure bool) error {
 	if secure {
-		return fmt.Errorf("%s does not speak TLS: use redis:// in place of rediss://, or a client without a TLSConfig", addr)
+		return fmt.Errorf("%s does not speak TLS: use redis:// instead of rediss://, or a client without a TLSConfig", addr)
 	}
-	return fmt.Errorf("%s speaks TLS: use rediss:// in place of redis://, or a client with a TLSConfig", addr)
+	return fmt.Errorf("%s speaks TLS: use rediss:// instead of redis://, or a client with a TLSConfig", addr)
 }
 
 // dialOther connects with TLS where the client would not, and the other way
@@ -143,9 +143,9 @@ func answered(line string) bool { return strings.HasPrefix(line, "+") || strings
 func judgeReply(addr, line string) error {
 	switch {
 	case !answered(line):
-		return fmt.Errorf("%s is no Redis server: it answers %s", addr, strconv.QuoteToASCII(line))
+		return fmt.Errorf("%s is not a Redis server: it answers %s", addr, strconv.QuoteToASCII(line))
 	case strings.HasPrefix(line, "-DENIED"):
-		return fmt.Errorf("%s takes connections of its own host alone (protected mode): set a password and bind on the server, or connect from there", addr)
+		return fmt.Errorf("%s accepts connections only from its own host (protected mode): set a password and bind on the server, or connect from there", addr)
 	case strings.HasPrefix(line, "-ERR max number of clients"):
 		return fmt.Errorf("%s has no connection left: raise maxclients on the server, or lower pool_size of its clients", addr)
 	}

@@ -115,7 +115,7 @@ func TestOpenSaysWhatIsWrongWithTheAddress(t *testing.T) {
 				_ = conn.Close()
 			}
 		}()
-		refusedBy(t, "redis://worker:"+secret+"@"+ln.Addr().String(), "is no Redis server", "HTTP/1.1 400")
+		refusedBy(t, "redis://worker:"+secret+"@"+ln.Addr().String(), "is not a Redis server", "HTTP/1.1 400")
 	})
 	t.Run("a replica", func(t *testing.T) {
 		host, port, _ := strings.Cut(host, ":")

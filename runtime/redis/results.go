@@ -98,7 +98,7 @@ func (rs *results) PutResult(ctx context.Context, id string, result []byte, fail
 		_, err = rs.p.run(ctx, c)
 	}
 	if err != nil {
-		return fmt.Errorf("redis: keep the result of task %s: %w", id, err)
+		return fmt.Errorf("redis: store the result of task %s: %w", id, err)
 	}
 	return nil
 }

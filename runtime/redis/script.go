@@ -426,4 +426,4 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // errReply is a reply that no script of this version gives.
-var errReply = errors.New("redis: a script answered what this version does not understand: do all processes use the same version?")
+var errReply = errors.New("redis: a script returned a reply that this version does not understand: do all processes use the same version?")
