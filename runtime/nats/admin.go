@@ -187,7 +187,7 @@ func (q *Queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("taskgen: reschedule task %s of queue %q: others were quicker %d times", id, q.cfg.Name, rounds)
+	return fmt.Errorf("taskgen: reschedule task %s of queue %q: other writers were faster %d times", id, q.cfg.Name, rounds)
 }
 
 // move makes a task due at another time. done is false when it was moved by
@@ -357,7 +357,7 @@ func (q *Queue) Paused(ctx context.Context) (bool, error) {
 	pulled, _ := q.consumers()
 	states, err := q.wire.infos(ctx, q.names.stream, pulled[0])
 	if err != nil {
-		return false, fmt.Errorf("is queue %q paused: %w", q.cfg.Name, err)
+		return false, fmt.Errorf("check whether queue %q is paused: %w", q.cfg.Name, err)
 	}
 	return states[0].Paused, nil
 }

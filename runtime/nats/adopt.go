@@ -185,14 +185,14 @@ func (q *Queue) adopt(ctx context.Context, f foreigner) bool {
 		q.insert(ctx, es, answers, failed)
 		switch err = failed[0]; {
 		case err == nil || isDuplicate(err):
-			slog.Warn("taskgen: enqueued a task that was published to a subject for none", "task", task.ID, "subject", f.subject, "duplicate", answers[0].Duplicate || err != nil)
+			slog.Warn("taskgen: enqueued a task that was published to a subject that is not for tasks", "task", task.ID, "subject", f.subject, "duplicate", answers[0].Duplicate || err != nil)
 			return q.dismiss(ctx, f)
 		case !errors.Is(err, runtime.ErrInvalidTask) && !errors.Is(err, runtime.ErrPayloadTooLarge) && !errors.Is(err, runtime.ErrUnsupported):
-			slog.Warn("taskgen: cannot enqueue a task that was published to a subject for none, yet", "task", task.ID, "subject", f.subject, "error", err)
+			slog.Warn("taskgen: cannot enqueue a task that was published to a subject that is not for tasks, will try again", "task", task.ID, "subject", f.subject, "error", err)
 			return false
 		}
 	}
-	cause := fmt.Errorf("it was published to %s, which is no subject for tasks: %w", f.subject, err)
+	cause := fmt.Errorf("it was published to %s, which is not a subject for tasks: %w", f.subject, err)
 	l := &lease{subject: f.subject, tail: tail(none, none, "stray-"+strconv.FormatUint(f.seq, 10)), seq: f.seq, stored: f.at, data: f.data, raw: true}
 	task = standIn(l.tail, q.name, f.data, f.at, cause)
 	r := publish(q.at(placeReady+lanePlain, l.tail), f.data, guard{}, nil) // on a dead letter queue
@@ -203,7 +203,7 @@ func (q *Queue) adopt(ctx context.Context, f foreigner) bool {
 		_, err = r.ack()
 	}
 	if err != nil {
-		slog.Warn("taskgen: cannot bury a message that is no task, yet", "subject", f.subject, "error", err)
+		slog.Warn("taskgen: cannot bury a message that is not a task, will try again", "subject", f.subject, "error", err)
 		return false
 	}
 	if !q.isDLQ() {

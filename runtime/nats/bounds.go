@@ -48,7 +48,7 @@ func (p *Provider) bound(ctx context.Context) (int64, error) {
 		n = min(n, most)
 	}
 	if n < 1 {
-		return 0, fmt.Errorf("the account requires a limit of bytes for each stream, and all its storage is reserved: raise max_file of the account, or take less by nats.WithMaxBytes")
+		return 0, fmt.Errorf("the account requires a limit of bytes for each stream, and all its storage is reserved: raise max_file of the account, or reserve less with nats.WithMaxBytes")
 	}
 	return n, nil
 }

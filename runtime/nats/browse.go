@@ -193,7 +193,7 @@ func parseCursor(text string) (at int, after uint64, err error) {
 	at, err1 := strconv.Atoi(a)
 	after, err2 := strconv.ParseUint(b, 10, 64)
 	if err1 != nil || err2 != nil || at < 0 {
-		return 0, 0, fmt.Errorf("taskgen: %q is no cursor that Browse has returned", text)
+		return 0, 0, fmt.Errorf("taskgen: %q is not a cursor that Browse has returned", text)
 	}
 	return at, after, nil
 }

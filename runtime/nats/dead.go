@@ -258,7 +258,7 @@ func (q *Queue) clear(ctx context.Context, es []*entry, failed map[int]error) {
 		}
 		l.until = time.Now().Add(answerWait)
 		if err := step(ctx, []*lease{l})[0]; err != nil {
-			failed[e.index] = fmt.Errorf("take away the message that task %s was buried from: %w", l.id, err)
+			failed[e.index] = fmt.Errorf("remove the message that task %s was buried from: %w", l.id, err)
 		}
 	}
 }

@@ -21,7 +21,7 @@ import (
 // task where the lease is not the queue's Visibility, or that is tried again.
 func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
 	if limit < 1 || lease <= 0 {
-		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both are more than 0", limit, q.cfg.Name, lease)
+		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, q.cfg.Name, lease)
 	}
 	if err := q.wait(); err != nil {
 		return nil, err

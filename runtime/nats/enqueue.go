@@ -200,7 +200,7 @@ func (q *Queue) resolve(ctx context.Context, es []*entry, answers []runtime.Enqu
 			}
 		}
 		if err == nil && round == rounds {
-			err = fmt.Errorf("taskgen: others were quicker %d times", rounds)
+			err = fmt.Errorf("taskgen: other writers were faster %d times", rounds)
 		}
 		if err != nil {
 			failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, unless(err, why))

@@ -69,7 +69,7 @@ func refusal(nc *nats.Conn, before error, about func(text string) bool) error {
 	if text := err.Error(); !about(text) && !strings.Contains(text, `"`+inboxPrefix(nc)) {
 		return nil
 	}
-	return fmt.Errorf("taskgen: NATS refuses it, see Permissions in the README of runtime/nats: %w", err)
+	return fmt.Errorf("taskgen: NATS refuses the request, see Permissions in the README of runtime/nats: %w", err)
 }
 
 func inboxPrefix(nc *nats.Conn) string {
@@ -157,7 +157,7 @@ func connected(ctx context.Context, nc *nats.Conn) error {
 			if last := nc.LastError(); last != nil {
 				err = fmt.Errorf("%w: %w", err, last)
 			}
-			return fmt.Errorf("taskgen: no NATS server answers, start one or mend the address: %w", err)
+			return fmt.Errorf("taskgen: no NATS server answers: start one or correct the address: %w", err)
 		}
 	}
 }

@@ -196,7 +196,7 @@ func (p *Provider) check(ctx context.Context) error {
 		return fmt.Errorf("%w: it is lost again", errAway)
 	}
 	if !newEnough(version) {
-		return fmt.Errorf("%w: the NATS server is version %q, and schedules of messages came with %d.%d: upgrade it", runtime.ErrUnsupported, version, minMajor, minMinor)
+		return fmt.Errorf("%w: the NATS server is version %q, and message schedules need %d.%d: upgrade it", runtime.ErrUnsupported, version, minMajor, minMinor)
 	}
 	if !nc.HeadersSupported() {
 		return fmt.Errorf("%w: the NATS server does not support headers: enable them", runtime.ErrUnsupported)
@@ -240,7 +240,7 @@ func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Q
 		return nil, fmt.Errorf("%w: a capacity for queue %q: a full stream would refuse retries, too; bound the stream's bytes on the server", runtime.ErrUnsupported, cfg.Name)
 	}
 	if most := maxLevels; cfg.Levels > most {
-		return nil, fmt.Errorf("%w: queue %q with %d levels: nats takes %d, for each is a consumer of its own", runtime.ErrUnsupported, cfg.Name, cfg.Levels, most)
+		return nil, fmt.Errorf("%w: queue %q with %d levels: nats takes %d, because each is a consumer of its own", runtime.ErrUnsupported, cfg.Name, cfg.Levels, most)
 	}
 	if err := p.enter(); err != nil {
 		return nil, err

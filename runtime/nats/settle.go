@@ -71,7 +71,7 @@ func (q *Queue) bury(ctx context.Context, ls []*lease, tasks []*runtime.Task) []
 // Extend implements [runtime.Queue]. It takes 1 request a task, all at once.
 func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, length time.Duration) error {
 	if length <= 0 {
-		return fmt.Errorf("taskgen: extend by %v: a lease is longer than 0", length)
+		return fmt.Errorf("taskgen: extend by %v: a lease must be longer than 0", length)
 	}
 	until := time.Now().Add(length)
 	return q.claim(ctx, ds, func(ctx context.Context, ls []*lease, ds []*runtime.Delivery) []error {
@@ -149,7 +149,7 @@ func (q *Queue) replace(ctx context.Context, ls []*lease, rs []*request, delays 
 		case hasNoCopy(err):
 			// There is no room for a copy. The message itself comes back in time, as
 			// it was, which counts as a crash.
-			slog.Warn("taskgen: no room on NATS for the retry of a task: it is put back as it was, which counts as a crash", "task", ls[i].id, "queue", q.name, "error", err)
+			slog.Warn("taskgen: no room on NATS for the retry of a task: it is put back unchanged, which counts as a crash", "task", ls[i].id, "queue", q.name, "error", err)
 			backs, at = append(backs, ls[i].put(delays[i])), append(at, i)
 			continue
 		case err != nil:

@@ -73,7 +73,7 @@ func (q *Queue) salvage(ctx context.Context, ls []*lease, causes []error) {
 	q.aside(ctx, func(ctx context.Context) {
 		for i, err := range q.bury(ctx, ls, tasks) {
 			if err != nil {
-				slog.Warn("taskgen: cannot bury a message that is no task, trying again when its lease has ended", "queue", q.name, "subject", ls[i].subject, "bytes", len(ls[i].data), "error", err)
+				slog.Warn("taskgen: cannot bury a message that is not a task, will try again when its lease has ended", "queue", q.name, "subject", ls[i].subject, "bytes", len(ls[i].data), "error", err)
 				continue
 			}
 			runtime.Buried(ctx, tasks[i])
@@ -235,7 +235,7 @@ func (s *source) buryFixed(ctx context.Context, l *lease) bool {
 		err = s.remove(ctx, []*lease{l})[0]
 	}
 	if err != nil {
-		slog.Warn("taskgen: cannot bury a task that is too large to be moved, yet", "queue", s.name, "subject", l.subject, "bytes", len(l.data), "error", err)
+		slog.Warn("taskgen: cannot bury a task that is too large to be moved, will try again", "queue", s.name, "subject", l.subject, "bytes", len(l.data), "error", err)
 		return false
 	}
 	slog.Error("taskgen: buried a task that is too large to be moved", "task", task.ID, "queue", s.name, "bytes", len(l.data))

@@ -248,7 +248,7 @@ func (s *source) discard(ctx context.Context, page []*stored) (n int, err error)
 	for _, r := range rs {
 		ok, err := r.removed()
 		if err != nil {
-			return n, fmt.Errorf("take away what came back: %w", err)
+			return n, fmt.Errorf("remove messages that came back: %w", err)
 		}
 		if ok {
 			n++

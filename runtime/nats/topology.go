@@ -82,7 +82,7 @@ func (s *source) declare(ctx context.Context, cfg runtime.QueueConfig) error {
 	s.dlq.Store(meta[metaDLQ] == "1")
 	if s.isDLQ() {
 		if err := cfg.AsDead(); err != nil {
-			return fmt.Errorf("%w; where no queue has it as its own any more, take %s off the metadata of stream %s", err, metaDLQ, s.names.stream)
+			return fmt.Errorf("%w; if no queue names it any more, remove %s from the metadata of stream %s", err, metaDLQ, s.names.stream)
 		}
 	} else {
 		dead := newSource(s.p, cfg.DLQ, runtime.Standard)
@@ -226,7 +226,7 @@ func (s *source) streamConfig(meta map[string]string, limit int64) jetstream.Str
 func (s *source) verify(have jetstream.StreamConfig, kind runtime.QueueType) error {
 	if got := have.Metadata[metaType]; got != string(kind) {
 		if got == "" {
-			return fmt.Errorf("%w: stream %s was not made by taskgen: name the queue otherwise, or use another prefix", runtime.ErrQueueMismatch, have.Name)
+			return fmt.Errorf("%w: stream %s was not made by taskgen: choose another name or prefix", runtime.ErrQueueMismatch, have.Name)
 		}
 		return fmt.Errorf("%w: it is of type %s on the server, and %s is asked for", runtime.ErrQueueMismatch, got, kind)
 	}
@@ -247,7 +247,7 @@ func (s *source) verify(have jetstream.StreamConfig, kind runtime.QueueType) err
 	bad(have.PersistMode == jetstream.AsyncPersistMode, "it acknowledges before it has written")
 	bad(!slices.Contains(have.Subjects, s.root+">"), "its subjects are others")
 	if len(wrong) > 0 {
-		return fmt.Errorf("%w: stream %s was changed: %s: update it by the nats command line", runtime.ErrQueueMismatch, have.Name, strings.Join(wrong, ", "))
+		return fmt.Errorf("%w: stream %s was changed: %s: update it with the nats command line", runtime.ErrQueueMismatch, have.Name, strings.Join(wrong, ", "))
 	}
 	return nil
 }

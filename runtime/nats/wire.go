@@ -282,7 +282,7 @@ func (w *wire) missed(ctx context.Context, rs []*request, todo []int) {
 		if err != nil {
 			r.err = err
 		} else if time.Since(r.nobody) > nobodyFor {
-			r.err = fmt.Errorf("%w: nobody has listened to %s for %s: its stream or consumer is gone, or has no leader", errAstray, r.subject, nobodyFor)
+			r.err = fmt.Errorf("%w: %s has had no listener for %s: its stream or consumer is gone, or has no leader", errAstray, r.subject, nobodyFor)
 		}
 	}
 }
