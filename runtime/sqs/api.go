@@ -129,7 +129,7 @@ func tooLarge(code, text string) bool {
 }
 
 // Bounds of how an entry of a batch is asked for again. Where they are reached the
-// error is the caller's, who may try on: the lease runs.
+// error is the caller's, who may try again: the lease runs.
 const (
 	firstPause = 50 * time.Millisecond
 	maxPause   = time.Second
@@ -211,7 +211,7 @@ func explain(what string, err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &gone):
-		return fmt.Errorf("%s: the SQS queue is not there; it was deleted, or belongs to another region or account: open the queue again: %w", what, err)
+		return fmt.Errorf("%s: the SQS queue does not exist; it was deleted, or belongs to another region or account: open the queue again: %w", what, err)
 	case errors.As(err, &over):
 		return fmt.Errorf("%s: 120,000 messages are in flight, which is the most that SQS allows: run fewer workers with shorter tasks, or more queues: %w", what, err)
 	case errors.As(err, &fresh):

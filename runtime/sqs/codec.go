@@ -49,7 +49,7 @@ func (c bare) Decode(m Message) (*runtime.Task, error) {
 	t := &runtime.Task{Type: c.taskType, Payload: []byte(m.Body)}
 	if c.attribute != "" {
 		if t.Type = m.Attributes[c.attribute]; t.Type == "" {
-			return nil, fmt.Errorf("it has no attribute %s, which is to name the type", c.attribute)
+			return nil, fmt.Errorf("it has no attribute %s, which names the type", c.attribute)
 		}
 	}
 	return t, nil
@@ -60,7 +60,7 @@ func (c bare) Encode(t *runtime.Task) (Message, error) {
 	case t.Encoding != "":
 		return Message{}, fmt.Errorf("%w: task %s (%s) is encoded (%s), and the bodies of the queue are plain JSON", runtime.ErrUnsupported, t.ID, t.Type, t.Encoding)
 	case c.taskType != "" && t.Type != c.taskType:
-		return Message{}, fmt.Errorf("%w: task %s is of type %s, and the bodies of the queue are payloads of the type %s alone", runtime.ErrInvalidTask, t.ID, t.Type, c.taskType)
+		return Message{}, fmt.Errorf("%w: task %s is of type %s, and the bodies of the queue are payloads of the type %s only", runtime.ErrInvalidTask, t.ID, t.Type, c.taskType)
 	}
 	m := Message{Body: escaped(t.Payload)}
 	if c.attribute != "" {
@@ -142,13 +142,13 @@ func (c s3Event) Decode(m Message) (*runtime.Task, error) {
 		Records []struct{ EventSource string }
 	}
 	if err := json.Unmarshal([]byte(m.Body), &event); err != nil {
-		return nil, fmt.Errorf("it is no event of S3: %w", err)
+		return nil, fmt.Errorf("it is not an event of S3: %w", err)
 	}
 	switch {
 	case event.Event == "s3:TestEvent":
 		return nil, nil
 	case len(event.Records) == 0 || event.Records[0].EventSource != "aws:s3":
-		return nil, errors.New("it is no event of S3: it has no Records of aws:s3")
+		return nil, errors.New("it is not an event of S3: it has no Records of aws:s3")
 	}
 	return c.bare.Decode(m)
 }

@@ -137,8 +137,8 @@ func TestWhatACodecCannotReadIsBuriedAsItIs(t *testing.T) {
 	}{
 		"no type":      {JSONByAttribute("event"), `{}`, "no attribute event"},
 		"no JSON":      {JSON("x"), `{`, "not valid JSON"},
-		"no event":     {S3Event("x"), `{}`, "no event of S3"},
-		"not even so":  {S3Event("x"), `{`, "no event of S3"},
+		"no event":     {S3Event("x"), `{}`, "not an event of S3"},
+		"not even so":  {S3Event("x"), `{`, "not an event of S3"},
 		"notification": {SNS(JSON("x")), `{"Type":"Notification","TopicArn":"arn:t","Message":"{"}`, "not valid JSON"},
 		"published":    {SNS(S3Event("x")), `{"Type":"Notification","TopicArn":"arn:t","Message":"{}"}`, "published to arn:t"},
 	} {

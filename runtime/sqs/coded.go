@@ -74,7 +74,7 @@ func (m *message) keepsBody() bool {
 	return m.coded && string(m.payload) == string(m.task.Payload) && len(m.with.attrs) <= maxAttributes-ownAttributes
 }
 
-var errNoCodec = errors.New("a Codec has written it, and the queue is open without")
+var errNoCodec = errors.New("a Codec has written it, and the queue is open without one")
 
 // open reads the task of a message: an envelope, or on an existing queue what its Codec
 // makes of it. Nil and no error: there is none to be done.
@@ -110,7 +110,7 @@ func (l *lane) decode(msg *message, view Message, m types.Message, state, name s
 	}
 	if read == nil {
 		if l.e.isDLQ || l == l.e.later {
-			return fmt.Errorf("the codec takes it for no task")
+			return fmt.Errorf("the codec says that it is not a task")
 		}
 		return nil
 	}

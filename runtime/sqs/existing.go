@@ -121,10 +121,10 @@ func (on Existing) own() []string {
 func checkURL(text, region string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return fmt.Errorf("%q is no URL of an SQS queue: it is like https://sqs.eu-central-1.amazonaws.com/123456789012/mail", text)
+		return fmt.Errorf("%q is not the URL of an SQS queue: it looks like https://sqs.eu-central-1.amazonaws.com/123456789012/mail", text)
 	}
 	if owner, name := ownerAndName(text); owner == "" || name == "" {
-		return fmt.Errorf("%q is no URL of an SQS queue: it ends with account and name, like /123456789012/mail", text)
+		return fmt.Errorf("%q is not the URL of an SQS queue: it ends with account and name, like /123456789012/mail", text)
 	}
 	there, _, _ := strings.Cut(strings.TrimPrefix(u.Hostname(), "sqs."), ".")
 	if region != "" && strings.HasPrefix(u.Hostname(), "sqs.") && there != region {
@@ -185,7 +185,7 @@ func (p *Provider) adopt(ctx context.Context, e *engine, on Existing, dead bool,
 	e.fifo, e.on = cfg.Type == runtime.FIFO, on
 	if on.DLQ != "" {
 		if u := p.deadURLs[cfg.DLQ]; u != "" && u != on.DLQ {
-			return fmt.Errorf("%w: the dead letter queue %q is %s to another queue, and %s to this one: name them apart with dlq=", runtime.ErrQueueMismatch, cfg.DLQ, u, on.DLQ)
+			return fmt.Errorf("%w: the dead letter queue %q is %s to another queue, and %s to this one: give them different names with dlq=", runtime.ErrQueueMismatch, cfg.DLQ, u, on.DLQ)
 		}
 		dlq, err := p.examine(ctx, e, on.DLQ)
 		if err == nil {
@@ -217,7 +217,7 @@ func (p *Provider) adopt(ctx context.Context, e *engine, on Existing, dead bool,
 		err = p.verify(later, 0)
 	}
 	if err == nil && later.fifo {
-		err = fmt.Errorf("%w: the SQS queue %s is for delayed tasks, and fifo: SQS delays no message there, give a standard queue", runtime.ErrQueueMismatch, later.name)
+		err = fmt.Errorf("%w: the SQS queue %s for delayed tasks is fifo: SQS delays no single message there: give a standard queue", runtime.ErrQueueMismatch, later.name)
 	}
 	if err != nil {
 		return err
@@ -239,9 +239,9 @@ func (on Existing) fits(cfg runtime.QueueConfig) error {
 	case cfg.Type == runtime.FIFO && on.FairGroup != nil:
 		return fmt.Errorf("%w: WithQueue gives a FairGroup, and on the fifo queue that is declared the MessageGroupId is the group that keeps the order: leave it out", runtime.ErrQueueMismatch)
 	case cfg.Type != runtime.FIFO && on.DeduplicationID != nil:
-		return fmt.Errorf("%w: WithQueue gives a DeduplicationID, which fifo queues alone have, and a queue of type %s is declared: leave it out", runtime.ErrQueueMismatch, cfg.Type)
+		return fmt.Errorf("%w: WithQueue gives a DeduplicationID, which only fifo queues have, and a queue of type %s is declared: leave it out", runtime.ErrQueueMismatch, cfg.Type)
 	case cfg.Type != runtime.FIFO && on.Later != "":
-		return fmt.Errorf("%w: WithQueue gives a queue for delayed tasks, which fifo queues alone need, and a queue of type %s is declared: leave Later out", runtime.ErrQueueMismatch, cfg.Type)
+		return fmt.Errorf("%w: WithQueue gives a queue for delayed tasks, which only fifo queues need, and a queue of type %s is declared: leave Later out", runtime.ErrQueueMismatch, cfg.Type)
 	}
 	return nil
 }
@@ -263,7 +263,7 @@ func (p *Provider) examine(ctx context.Context, e *engine, u string) (*remote, e
 	}
 	r = &remote{name: name, url: u, arn: arnOf(p.api.Options().Region, owner, name), fifo: strings.HasSuffix(name, ".fifo"), maxSize: assumedSize, retention: maxRetention, assumed: true}
 	r.delays = !r.fifo
-	slog.Info("sqs: the attributes of a queue may not be read (sqs:GetQueueAttributes), and are taken to be as they should: "+
+	slog.Info("sqs: no permission to read the attributes of a queue (sqs:GetQueueAttributes), assuming: "+
 		"MessageRetentionPeriod of 14 days, a redrive policy with the given dead letter queue that moves nothing too early; messages of 256 KiB at most",
 		slog.String("queue", e.name), slog.String("sqs", name))
 	return r, nil
@@ -289,5 +289,5 @@ func (e *engine) sendsOnly() error {
 	if e.isDLQ || e.dlq != nil {
 		return nil
 	}
-	return fmt.Errorf("%w: queue %q is given without its dead letter queue, and takes tasks alone: give Existing.DLQ to WithQueue", runtime.ErrUnsupported, e.name)
+	return fmt.Errorf("%w: queue %q is given without its dead letter queue, and only takes tasks: give Existing.DLQ to WithQueue", runtime.ErrUnsupported, e.name)
 }

@@ -222,7 +222,7 @@ func TestOpenSaysWhatAQueueMadeByHandLacks(t *testing.T) {
 		"another dlq":        {Existing{URL: "live", DLQ: "dead"}, runtime.QueueConfig{}, map[string]string{"RedrivePolicy": other}, "change the policy"},
 		"a low policy":       {Existing{URL: "live", DLQ: "spare"}, runtime.QueueConfig{}, map[string]string{"RedrivePolicy": strings.Replace(other, "1000", "3", 1)}, "set maxReceiveCount to 16"},
 		"small messages":     {Existing{URL: "live", DLQ: "dead"}, runtime.QueueConfig{}, map[string]string{"MaximumMessageSize": "65536"}, "MaximumMessageSize"},
-		"a small dlq":        {Existing{URL: "spare", DLQ: "live"}, runtime.QueueConfig{}, map[string]string{"MaximumMessageSize": "262144"}, "could not die"},
+		"a small dlq":        {Existing{URL: "spare", DLQ: "live"}, runtime.QueueConfig{}, map[string]string{"MaximumMessageSize": "262144"}, "could not be buried"},
 		"a dlq that forgets": {Existing{URL: "spare", DLQ: "live"}, runtime.QueueConfig{}, map[string]string{"MessageRetentionPeriod": "345600"}, "raise its MessageRetentionPeriod"},
 		"nothing there":      {Existing{URL: "nowhere", DLQ: "dead"}, runtime.QueueConfig{}, nil, "nowhere"},
 	} {
@@ -260,7 +260,7 @@ func TestTwoNamesOfDeadLettersAreToldApart(t *testing.T) {
 	openQueue(t, p, runtime.QueueConfig{Name: "a", DLQ: "dead"})
 	_, err := p.Open(within(t), runtime.QueueConfig{Name: "b", DLQ: "dead"})
 	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
-	require.ErrorContains(t, err, "name them apart")
+	require.ErrorContains(t, err, "different names")
 	_, err = p.Open(within(t), runtime.QueueConfig{Name: "dead", Types: []string{"work"}})
 	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
 }
@@ -272,7 +272,7 @@ func TestNewRefusesWhatIsNoQueue(t *testing.T) {
 	for want, opts := range map[string][]Option{
 		"give URL":              {WithQueue("q", Existing{DLQ: dead})},
 		"or on a priority":      {WithQueue("q", Existing{URL: url, Levels: []string{url}})},
-		"is no URL":             {WithQueue("q", Existing{URL: "mail"})},
+		"not the URL":           {WithQueue("q", Existing{URL: "mail"})},
 		"account and name":      {WithQueue("q", Existing{URL: "https://sqs.us-east-1.amazonaws.com/mail"})},
 		"another region":        {WithQueue("q", Existing{URL: strings.Replace(url, "us-east-1", "eu-west-1", 1)})},
 		"two duties":            {WithQueue("q", Existing{URL: url}), WithQueue("r", Existing{URL: url})},

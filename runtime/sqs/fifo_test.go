@@ -338,7 +338,7 @@ func TestNothingOfAGroupIsSentAfterAFailure(t *testing.T) {
 	ts[11].GroupKey = "other"
 	_, err := q.Enqueue(within(t), ts)
 	require.Error(t, runtime.ErrorAt(err, 9))
-	require.ErrorContains(t, runtime.ErrorAt(err, 10), "before it in its group")
+	require.ErrorContains(t, runtime.ErrorAt(err, 10), "an earlier task of its group")
 	require.NoError(t, runtime.ErrorAt(err, 8))
 	require.NoError(t, runtime.ErrorAt(err, 11))
 }

@@ -205,7 +205,7 @@ func (e *engine) judge(l *lane, good []*message, rest []stray, at time.Time) err
 		if e.adopted {
 			hint = "give WithQueue the Codec of its messages"
 		}
-		e.strange = fmt.Errorf("%w: the first messages of the SQS queue %s are no tasks (%s): it seems to be somebody else's, and what is on it is left there; where it is yours, %s", runtime.ErrQueueMismatch, l.name, rest[0].burial.Reason, hint)
+		e.strange = fmt.Errorf("%w: the first messages of the SQS queue %s are not tasks (%s): it seems to be somebody else's, and its messages are left there; if it is yours, %s", runtime.ErrQueueMismatch, l.name, rest[0].burial.Reason, hint)
 		slog.Error("sqs: a queue seems to be somebody else's, and nothing more is taken from it", slog.String("queue", e.name), slog.Any("error", e.strange))
 	}
 	return e.strange

@@ -82,7 +82,7 @@ func TestAMessageThatIsNoTaskStaysAsItWasSent(t *testing.T) {
 		q = openQueue(t, b.p, cfg)
 		m := look(t, b, q.e.dlq)
 		requireKept(t, in, m)
-		require.Contains(t, *m.MessageAttributes[attrBuried].StringValue, "no task")
+		require.Contains(t, *m.MessageAttributes[attrBuried].StringValue, "not a task")
 
 		// Who looks at it sees a task that stands for it, with an ID that stays.
 		dead := openQueue(t, b.p, runtime.QueueConfig{Name: "q-dlq"})
@@ -199,7 +199,7 @@ func TestTenAttributesAreTheSenders(t *testing.T) {
 	requireKept(t, in, m)
 	require.Len(t, m.MessageAttributes, maxAttributes)
 	dead := openQueue(t, b.p, runtime.QueueConfig{Name: "q-dlq"})
-	require.Contains(t, take(t, dead, 1)[0].Task.Metadata[runtime.MetaFailureReason], "no task")
+	require.Contains(t, take(t, dead, 1)[0].Task.Metadata[runtime.MetaFailureReason], "not a task")
 }
 
 func TestAMessageOfTheLargestSizeIsBuriedWithoutItsReason(t *testing.T) {

@@ -169,7 +169,7 @@ func (e *engine) forgetOld(ctx context.Context, now time.Time) {
 func (e *engine) tellKillers(err error) {
 	if !e.killers.told {
 		e.killers.told = true
-		slog.Warn("sqs: a task that kills its process cannot be told from others (sqs:ListQueueTags, sqs:TagQueue, sqs:UntagQueue): the redrive policy alone stops it", slog.String("queue", e.name), slog.Any("error", err))
+		slog.Warn("sqs: cannot count the runs of a task that kills its process (sqs:ListQueueTags, sqs:TagQueue, sqs:UntagQueue): only the redrive policy stops it", slog.String("queue", e.name), slog.Any("error", err))
 	}
 }
 

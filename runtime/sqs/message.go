@@ -145,7 +145,7 @@ func (l *lane) read(m types.Message, at time.Time, lease time.Duration) (*messag
 		return msg, nil
 	}
 	if err != nil {
-		return msg, fmt.Errorf("%w: the message's body is no task: %w", runtime.ErrInvalidTask, err)
+		return msg, fmt.Errorf("%w: the message's body is not a task: %w", runtime.ErrInvalidTask, err)
 	}
 	if msg.origin != "" && !l.e.isDLQ {
 		runtime.Unbury(msg.task, l.e.deadName) // SQS itself moved it back

@@ -120,7 +120,7 @@ func (q *Queue) tooLong(lease time.Duration) error {
 func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
 	switch {
 	case limit < 1 || lease <= 0:
-		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both are more than 0", limit, q.cfg.Name, lease)
+		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, q.cfg.Name, lease)
 	case lease > maxLease:
 		return nil, q.tooLong(lease)
 	}

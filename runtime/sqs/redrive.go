@@ -103,7 +103,7 @@ func (q *Queue) moveBack(edits map[runtime.Death][]byte) func(context.Context, *
 // edit gives a dead task another payload.
 func (q *Queue) edit(m *message, payload []byte) error {
 	if m.foreign || m.task.Type == undecodable {
-		return fmt.Errorf("%w: message %s is no task", runtime.ErrUnsupported, m.task.ID)
+		return fmt.Errorf("%w: message %s is not a task", runtime.ErrUnsupported, m.task.ID)
 	}
 	if most := q.Capabilities().MaxPayload; most != runtime.Unlimited && len(payload) > most {
 		return fmt.Errorf("%w: the payload of task %s (%s) has %d bytes, and an SQS queue takes %d: store the data elsewhere and send a reference, or use WithStore", runtime.ErrPayloadTooLarge, m.task.ID, m.task.Type, len(payload), most)
@@ -280,7 +280,7 @@ func (q *Queue) StartRedrive(ctx context.Context, perSecond int32) (handle strin
 		return "", err
 	}
 	if e.isDLQ || e.kind != runtime.Standard {
-		return "", fmt.Errorf("%w: SQS moves the dead of a standard queue alone, and %q is %s: use Redrive", runtime.ErrUnsupported, q.cfg.Name, e.kind)
+		return "", fmt.Errorf("%w: SQS moves the dead tasks of standard queues only, and %q is %s: use Redrive", runtime.ErrUnsupported, q.cfg.Name, e.kind)
 	}
 	sources, err := e.p.api.ListDeadLetterSourceQueues(ctx, &awssqs.ListDeadLetterSourceQueuesInput{QueueUrl: &e.dlq.url})
 	if err != nil {

@@ -168,7 +168,7 @@ func (e *engine) buryStray(ctx context.Context, m *message) {
 	const most = 1000 // that are told of; nobody may dequeue any more
 	errs := make([]error, 1)
 	if e.bury(ctx, []*message{m}, errs); errs[0] != nil {
-		slog.Error("sqs: cannot bury a message that is no task, trying on when its lease ends", slog.String("queue", e.name), slog.String("message", m.id), slog.Any("error", errs[0]))
+		slog.Error("sqs: cannot bury a message that is not a task, will try again when its lease ends", slog.String("queue", e.name), slog.String("message", m.id), slog.Any("error", errs[0]))
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()

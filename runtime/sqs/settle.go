@@ -36,7 +36,7 @@ func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
 func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.Duration) error {
 	switch {
 	case lease <= 0:
-		return fmt.Errorf("taskgen: extend leases of queue %q by %v: it is more than 0", q.cfg.Name, lease)
+		return fmt.Errorf("taskgen: extend leases of queue %q by %v: a lease must be longer than 0", q.cfg.Name, lease)
 	case lease > maxLease:
 		return q.tooLong(lease)
 	}

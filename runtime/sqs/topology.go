@@ -206,7 +206,7 @@ func (p *Provider) spare(ctx context.Context, dlq *remote, cfg runtime.QueueConf
 	if dead, err := p.isDead(ctx, dlq); err != nil || dead {
 		return err
 	}
-	return fmt.Errorf("%w: the SQS queue %s is for tasks, with a dead letter queue of its own: name another, or where nothing works on it give it the tag %s=%s", runtime.ErrQueueMismatch, dlq.name, roleTag, roleDead)
+	return fmt.Errorf("%w: the SQS queue %s is for tasks, with a dead letter queue of its own: name another or, if nothing works on it, give it the tag %s=%s", runtime.ErrQueueMismatch, dlq.name, roleTag, roleDead)
 }
 
 // recheck holds a queue that is open against another opener's declaration.
@@ -292,7 +292,7 @@ func (p *Provider) ensure(ctx context.Context, name, owner string, attributes, t
 		return r, err
 	}
 	if p.forbidCreate {
-		return nil, fmt.Errorf("the SQS queue %s is not there, and WithoutCreate forbids to create it", name)
+		return nil, fmt.Errorf("the SQS queue %s does not exist, and WithoutCreate forbids creating it", name)
 	}
 	all := map[string]string{queueTag: owner}
 	maps.Copy(all, tags)
@@ -338,7 +338,7 @@ func (p *Provider) look(ctx context.Context, name, owner, u string) (*remote, er
 	}
 	of := out.Tags[queueTag]
 	if of != "" && of != owner {
-		return nil, fmt.Errorf("%w: the SQS queue %s is that of the queue %q, with another prefix (tag %s), and not of %q: choose another name or prefix", runtime.ErrQueueMismatch, name, of, queueTag, owner)
+		return nil, fmt.Errorf("%w: the SQS queue %s belongs to the queue %q with another prefix (tag %s), and not to %q: choose another name or prefix", runtime.ErrQueueMismatch, name, of, queueTag, owner)
 	}
 	r.ours, r.dead = of != "", out.Tags[roleTag] == roleDead
 	return r, nil
@@ -373,7 +373,7 @@ func (p *Provider) inspect(ctx context.Context, name, u string) (*remote, error)
 	r.maxSize, _ = strconv.Atoi(a["MaximumMessageSize"])
 	r.retention = time.Duration(number(a["MessageRetentionPeriod"])) * time.Second
 	if r.delays = number(a["DelaySeconds"]) > 0; r.delays && r.fifo {
-		return nil, fmt.Errorf("%w: the SQS queue %s has DelaySeconds=%s, and a message of a fifo queue cannot say 0, so that every task would wait for it: set it to 0", runtime.ErrQueueMismatch, r.name, a["DelaySeconds"])
+		return nil, fmt.Errorf("%w: the SQS queue %s has DelaySeconds=%s, and a message of a fifo queue cannot override it, so every task would wait: set it to 0", runtime.ErrQueueMismatch, r.name, a["DelaySeconds"])
 	}
 	if text := a["RedrivePolicy"]; text != "" {
 		r.policy = &redrivePolicy{}
@@ -413,7 +413,7 @@ func (p *Provider) verifyLive(r, dlq *remote, cfg runtime.QueueConfig) error {
 		return fmt.Errorf("%w: the dead letter queue %s drops messages after %s, earlier than %s (%s), and a message that SQS moves keeps its age: raise its MessageRetentionPeriod", runtime.ErrQueueMismatch, dlq.name, dlq.retention, r.name, r.retention)
 	}
 	if dlq.maxSize < r.maxSize && p.store == nil && !r.assumed && !dlq.assumed {
-		return fmt.Errorf("%w: the dead letter queue %s takes messages of %d bytes (MaximumMessageSize), and %s of %d: what is larger could not die: make them alike", runtime.ErrQueueMismatch, dlq.name, dlq.maxSize, r.name, r.maxSize)
+		return fmt.Errorf("%w: the dead letter queue %s takes messages of %d bytes (MaximumMessageSize), and %s of %d: a larger message could not be buried: make them equal", runtime.ErrQueueMismatch, dlq.name, dlq.maxSize, r.name, r.maxSize)
 	}
 	if r.policy == nil {
 		return nil

@@ -182,7 +182,7 @@ func TestWithoutCreateRefusesAMissingQueue(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, WithoutCreate())
 	_, err := b.p.Open(within(t), runtime.QueueConfig{Name: "q"})
-	require.ErrorContains(t, err, "q-dlq is not there")
+	require.ErrorContains(t, err, "q-dlq does not exist")
 	require.Empty(t, b.Requests()["CreateQueue"])
 }
 

@@ -20,11 +20,11 @@ func (e *engine) laterDid(err error) {
 	switch {
 	case e.closing:
 	case err == nil && e.laterFailed > 0:
-		log.Info("sqs: delayed tasks come again", slog.Int("failures", e.laterFailed))
+		log.Info("sqs: delayed tasks are received again", slog.Int("failures", e.laterFailed))
 		e.laterFailed = 0
 	case err != nil:
 		if e.laterFailed == 0 {
-			log.Error("sqs: delayed tasks cannot be had, and wait; the others are not held up; trying on", slog.Any("error", err))
+			log.Error("sqs: cannot receive delayed tasks, will keep trying; other tasks are not affected", slog.Any("error", err))
 		}
 		pause := min(firstLaterPause<<min(e.laterFailed, 10), maxLaterPause)
 		e.laterFailed++
@@ -42,6 +42,6 @@ func (e *engine) laterDid(err error) {
 func (e *engine) tellStore(err error) {
 	if now := time.Now(); err != nil && now.Sub(e.storeTold) >= time.Minute {
 		e.storeTold = now
-		slog.Error("sqs: tasks wait for the store of their payloads, trying on", slog.String("queue", e.name), slog.Any("error", err))
+		slog.Error("sqs: tasks wait for the store of their payloads, will keep trying", slog.String("queue", e.name), slog.Any("error", err))
 	}
 }

@@ -113,5 +113,5 @@ func TestTroubleWithDelayedTasksIsToldAndHoldsUpNobodyElse(t *testing.T) {
 	enqueue(t, q, task(q, "soon", func(t *runtime.Task) { t.ScheduledFor = b.clock.Now().Add(time.Second) }))
 	b.clock.Advance(time.Second)
 	require.Equal(t, "soon", first(t, q).Task.ID)
-	require.Eventually(t, func() bool { return strings.Contains(said.String(), "delayed tasks come again") }, soon, time.Millisecond, "it is said after the task has moved")
+	require.Eventually(t, func() bool { return strings.Contains(said.String(), "delayed tasks are received again") }, soon, time.Millisecond, "it is said after the task has moved")
 }

@@ -78,7 +78,7 @@ func (w *walk) keep(ctx context.Context) error {
 	w.l.e.hide(ctx, false, w.held, errs, func(*message) int32 { return seconds(lease) })
 	for _, err := range errs {
 		if err != nil && !errors.Is(err, runtime.ErrLeaseLost) {
-			return fmt.Errorf("keep what was received: %w", err)
+			return fmt.Errorf("extend the leases of the messages received: %w", err)
 		}
 	}
 	return nil

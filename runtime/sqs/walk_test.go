@@ -115,5 +115,5 @@ func TestAWalkThatCannotKeepWhatItHoldsSaysSo(t *testing.T) {
 	})
 	_, err = w.next(within(t))
 	b.SetHook(nil)
-	require.ErrorContains(t, err, "keep what was received")
+	require.ErrorContains(t, err, "extend the leases of the messages received")
 }
