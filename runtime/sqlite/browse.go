@@ -177,7 +177,7 @@ func parseCursor(text string) (cursor, error) {
 	c.a, err1 = strconv.ParseInt(a, 10, 64)
 	c.b, err2 = strconv.ParseInt(b, 10, 64)
 	if c.grp = grp; err1 != nil || err2 != nil || !ok {
-		return cursor{}, fmt.Errorf("taskgen: %q is no cursor that Browse has returned", text)
+		return cursor{}, fmt.Errorf("taskgen: %q is not a cursor that Browse has returned", text)
 	}
 	return c, nil
 }

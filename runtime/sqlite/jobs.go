@@ -83,7 +83,7 @@ func (s *jobs) Settle(ctx context.Context, es []*jobstore.Entry) error {
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("keep jobs: %w", err)
+		return fmt.Errorf("store jobs: %w", err)
 	}
 	for i, e := range es {
 		if runtime.ErrorAt(failed.OrNil(), i) == nil {
@@ -328,7 +328,7 @@ func (s *jobs) Note(ctx context.Context, id jobstore.JobID, run jobstore.Run) er
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("note a run of job %s: %w", id, err)
+		return fmt.Errorf("record a run of job %s: %w", id, err)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func (ls *Letters) Put(ctx context.Context, tasks []*runtime.Task) error {
 	bodies := make([][]byte, len(tasks))
 	for i, t := range tasks {
 		if err := t.Validate(); err != nil {
-			return fmt.Errorf("keep dead tasks: %w", err)
+			return fmt.Errorf("store dead tasks: %w", err)
 		}
 		bodies[i] = runtime.AppendEnvelope(nil, t)
 	}
@@ -50,7 +50,7 @@ func (ls *Letters) Put(ctx context.Context, tasks []*runtime.Task) error {
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("keep dead tasks: %w", err)
+		return fmt.Errorf("store dead tasks: %w", err)
 	}
 	return nil
 }
@@ -70,7 +70,7 @@ func (ls *Letters) Get(ctx context.Context, id string) (*runtime.Task, error) {
 		return nil, fmt.Errorf("read dead task %s: %w", id, err)
 	}
 	if body == nil {
-		return nil, fmt.Errorf("%w: no dead task %s is kept", runtime.ErrTaskNotFound, id)
+		return nil, fmt.Errorf("%w: no dead task %s is stored", runtime.ErrTaskNotFound, id)
 	}
 	return runtime.DecodeEnvelope(body)
 }
@@ -81,7 +81,7 @@ func (ls *Letters) List(ctx context.Context, cursor string, limit int) (tasks []
 	after := int64(0)
 	if cursor != "" {
 		if after, err = strconv.ParseInt(cursor, 10, 64); err != nil {
-			return nil, "", fmt.Errorf("list dead tasks: %q is no cursor", cursor)
+			return nil, "", fmt.Errorf("list dead tasks: %q is not a cursor", cursor)
 		}
 	}
 	var broken error

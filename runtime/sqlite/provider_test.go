@@ -282,7 +282,7 @@ func TestArgumentsThatMakeNoSenseAreRefused(t *testing.T) {
 	_, _, err = q.Browse(ctx, runtime.Ready, "", 0)
 	require.ErrorContains(t, err, "at least 1")
 	_, _, err = q.Browse(ctx, runtime.Ready, "nonsense", 1)
-	require.ErrorContains(t, err, `"nonsense" is no cursor`)
+	require.ErrorContains(t, err, `"nonsense" is not a cursor`)
 	_, _, err = q.Browse(ctx, "asleep", "", 1)
 	require.ErrorContains(t, err, `state "asleep"`)
 	require.ErrorIs(t, q.Reschedule(ctx, "nobody", time.Now()), runtime.ErrTaskNotFound)

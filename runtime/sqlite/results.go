@@ -66,7 +66,7 @@ func (rs *results) PutResult(ctx context.Context, id string, result []byte, fail
 		t.run(s)
 	})
 	if err != nil {
-		return fmt.Errorf("keep the result of task %s: %w", id, err)
+		return fmt.Errorf("store the result of task %s: %w", id, err)
 	}
 	rs.wake(id)
 	return nil

@@ -32,7 +32,7 @@ func noRoom(err error) error {
 	if err == nil || !full(err) {
 		return err
 	}
-	return fmt.Errorf("%w: its disk or its SQLite file is: make room, or enqueue again once workers have caught up: %w", runtime.ErrQueueFull, err)
+	return fmt.Errorf("%w: its disk or its SQLite file is full: make room, or enqueue again once workers have caught up: %w", runtime.ErrQueueFull, err)
 }
 
 // reserve sees to it that there is a reserve. A transaction is open before, and after

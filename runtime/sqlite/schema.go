@@ -210,7 +210,7 @@ func migrate(c *conn) (file string, err error) {
 	}
 	for v := version; v < len(migrations); v++ {
 		if err := sqlitex.ExecScript(c.Conn, migrations[v]); err != nil {
-			return "", fmt.Errorf("bring the schema from version %d to %d: %w", v, v+1, err)
+			return "", fmt.Errorf("upgrade the schema from version %d to %d: %w", v, v+1, err)
 		}
 		if err := setMeta(c.Conn, metaVersion, fmt.Sprint(v+1)); err != nil {
 			return "", err

@@ -45,7 +45,7 @@ func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
 // Extend implements [runtime.Queue].
 func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.Duration) error {
 	if lease <= 0 {
-		return fmt.Errorf("taskgen: extend by %v: a lease is longer than 0", lease)
+		return fmt.Errorf("taskgen: extend by %v: a lease must be longer than 0", lease)
 	}
 	ends := make([]int64, len(ds))
 	err := q.settle(ctx, ds, nil, func(t *tx, s *state, i int, r receipt) bool {
