@@ -218,7 +218,7 @@ func parseCursor(s string) (c cursor, err error) {
 		return cursor{at: -never}, nil
 	}
 	if _, err := fmt.Sscanf(s, cursorFormat, &c.line, &c.at, &c.seq); err != nil || c.String() != s {
-		return c, fmt.Errorf("Browse: %q is no cursor of this queue: begin with an empty one", s)
+		return c, fmt.Errorf("Browse: %q is not a cursor of this queue: begin with an empty one", s)
 	}
 	return c, nil
 }

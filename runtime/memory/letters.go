@@ -36,7 +36,7 @@ func NewLetters() *Letters { return &Letters{byID: make(map[string]keptLetter)} 
 // Put keeps copies of tasks, each in place of an earlier one with its ID.
 func (ls *Letters) Put(ctx context.Context, tasks []*runtime.Task) error {
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("keep dead tasks: %w", err)
+		return fmt.Errorf("store dead tasks: %w", err)
 	}
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
@@ -55,7 +55,7 @@ func (ls *Letters) Get(_ context.Context, id string) (*runtime.Task, error) {
 	defer ls.mu.Unlock()
 	k, ok := ls.byID[id]
 	if !ok {
-		return nil, fmt.Errorf("%w: no dead task %s is kept", runtime.ErrTaskNotFound, id)
+		return nil, fmt.Errorf("%w: no dead task %s is stored", runtime.ErrTaskNotFound, id)
 	}
 	return k.task.Clone(), nil
 }
@@ -66,7 +66,7 @@ func (ls *Letters) List(_ context.Context, cursor string, limit int) (tasks []*r
 	after := int64(0)
 	if cursor != "" {
 		if after, err = strconv.ParseInt(cursor, 10, 64); err != nil {
-			return nil, "", fmt.Errorf("list dead tasks: %q is no cursor", cursor)
+			return nil, "", fmt.Errorf("list dead tasks: %q is not a cursor", cursor)
 		}
 	}
 	ls.mu.Lock()

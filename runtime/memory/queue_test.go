@@ -181,7 +181,7 @@ func TestWhatAQueueCannotTakeIsRefusedItemByItem(t *testing.T) {
 func TestBrowseGivesNoSenseToAStrangeCursorOrState(t *testing.T) {
 	q := open(t, runtime.QueueConfig{Name: "jobs"})
 	_, _, err := q.Browse(t.Context(), runtime.Ready, "next please", 1)
-	require.ErrorContains(t, err, "no cursor")
+	require.ErrorContains(t, err, "not a cursor")
 	_, _, err = q.Browse(t.Context(), "lost", "", 1)
 	require.ErrorIs(t, err, runtime.ErrUnsupported)
 	_, _, err = q.Browse(t.Context(), runtime.Ready, "", 0)
