@@ -104,9 +104,13 @@ func TestADelayedTaskComesBackToItsOwnQueue(t *testing.T) {
 	}
 }
 
+// soonAgain has a broker send again what it was moving from a step when it was killed, in
+// seconds rather than in three minutes.
+const soonAgain = "[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 3000}]}]."
+
 func TestADelayedTaskComesBackToItsOwnQueueThoughTheBrokerIsKilled(t *testing.T) {
 	t.Parallel()
-	addr := alone(t)
+	addr := configured(t, soonAgain)
 	all := kinds(t, addr)
 	<-time.After(settled)
 	for _, wait := range []time.Duration{500 * time.Millisecond, 2 * time.Second, 5 * time.Second} {
