@@ -1,0 +1,62 @@
+package runtime_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/memory"
+)
+
+// What a queue can do beyond the contract it has as methods of small interfaces, and says
+// in its capabilities.
+func ExampleManager_Queue() {
+	spec := &runtime.Spec[string]{Type: "reminder", Queue: "mail"}
+	ctx := context.Background()
+	m := runtime.NewManager(runtime.ManagerConfig{})
+	if err := m.Open(ctx, memory.New(), runtime.QueueConfig{Name: "mail"}); err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	for _, to := range []string{"ada", "grace", "katherine"} {
+		if _, err := runtime.Enqueue(ctx, m, spec, &to, runtime.WithID(to), runtime.WithDelay(time.Hour)); err != nil {
+			log.Fatal(err)
+		}
+	}
+	q, err := m.Queue("mail")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("can pause:", q.Capabilities().Pause)
+
+	if p, ok := q.(runtime.Pauser); ok {
+		fmt.Println("pause", p.Pause(ctx))
+		paused, err := p.Paused(ctx)
+		fmt.Println("paused:", paused, err)
+		fmt.Println("resume", p.Resume(ctx))
+	}
+	if c, ok := q.(runtime.Canceller); ok {
+		cancelled, err := c.Cancel(ctx, []string{"ada"})
+		fmt.Println("cancelled", cancelled, err)
+	}
+	if s, ok := q.(runtime.Rescheduler); ok {
+		fmt.Println("sooner", s.Reschedule(ctx, "grace", time.Now()))
+	}
+	stats, err := q.Stats(ctx)
+	fmt.Println(stats.Ready, "ready,", stats.Scheduled, "scheduled", err)
+	if p, ok := q.(runtime.Purger); ok {
+		n, err := p.Purge(ctx)
+		fmt.Println("purged", n, err)
+	}
+	// Output:
+	// can pause: true
+	// pause <nil>
+	// paused: true <nil>
+	// resume <nil>
+	// cancelled [ada] <nil>
+	// sooner <nil>
+	// 1 ready, 1 scheduled <nil>
+	// purged 2 <nil>
+}
