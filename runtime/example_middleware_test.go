@@ -14,7 +14,7 @@ import (
 // make of an error.
 func ExampleMiddleware() {
 	count := make(map[runtime.Outcome]int)
-	observe := func(next runtime.Handler) runtime.Handler {
+	var observe runtime.Middleware = func(next runtime.Handler) runtime.Handler {
 		return runtime.HandlerFunc(func(ctx context.Context, t *runtime.Task) error {
 			err := next.Handle(ctx, t)
 			outcome := runtime.OutcomeOf(ctx, err)

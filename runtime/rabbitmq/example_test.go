@@ -44,11 +44,12 @@ func ExampleWithConsumerTimeout() {
 // asked for a new one whenever one has ended.
 func ExampleNew() {
 	password := func() string { return "from a secret store" }
-	p, err := rabbitmq.New(context.Background(), func(context.Context) (*amqp.Connection, error) {
+	var dial rabbitmq.Dialer = func(context.Context) (*amqp.Connection, error) {
 		return amqp.DialConfig("amqp://broker.example.com:5672/", amqp.Config{
 			SASL: []amqp.Authentication{&amqp.PlainAuth{Username: "shop", Password: password()}},
 		})
-	})
+	}
+	p, err := rabbitmq.New(context.Background(), dial)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func ExampleNew() {
 }
 
 // The queue "uploads" is fed by a bucket of S3, and "orders" by a program whose messages are
-// JSON and say their type in an attribute.
+// JSON, all of one type.
 func ExampleS3Event() {
 	p, err := sqs.Open(context.Background(), "sqs://eu-central-1",
 		sqs.WithQueue("uploads", sqs.Existing{
@@ -61,7 +61,7 @@ func ExampleS3Event() {
 		sqs.WithQueue("orders", sqs.Existing{
 			URL:   "https://sqs.eu-central-1.amazonaws.com/123456789012/orders",
 			DLQ:   "https://sqs.eu-central-1.amazonaws.com/123456789012/orders-failed",
-			Codec: sqs.JSONByAttribute("event"),
+			Codec: sqs.JSON("order.made"),
 		}),
 	)
 	if err != nil {

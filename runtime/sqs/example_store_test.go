@@ -45,7 +45,8 @@ func ExampleWithStore() {
 		log.Fatal(err)
 	}
 	defer root.Close()
-	p, err := sqs.Open(context.Background(), "sqs://eu-central-1", sqs.WithStore(folder{root}))
+	var store sqs.Store = folder{root}
+	p, err := sqs.Open(context.Background(), "sqs://eu-central-1", sqs.WithStore(store))
 	if err != nil {
 		log.Fatal(err)
 	}
