@@ -16,9 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// unshownPackages are suites for the authors of stores: a test calls their Run, and that
-// is all.
+// unshownPackages are for the authors of providers and stores: what these implement, and
+// suites, of which a test calls Run.
 var unshownPackages = []string{
+	"runtime/schedule/jobstore",
 	"runtime/dlq/boxtest", "runtime/dlq/storetest", "runtime/schedule/storetest", "runtime/resulttest",
 }
 
@@ -31,7 +32,7 @@ var unshown = map[string]string{
 		runtime.Bury runtime.Unbury runtime.NoteAttempt runtime.Death runtime.DeathOf
 		runtime.Finder runtime.Found runtime.Revival runtime.Reviver
 		runtime.ResultKeeper runtime.StoredResult
-		schedule.Store schedule.Entry schedule.Body schedule.Needs schedule.ParseNeeds schedule.Handover`,
+		schedule.Store schedule.Entry`,
 	"it lets packages encrypt and schedule work together with a manager": `
 		runtime.Sealer runtime.Teller`,
 	"generated code needs it where a package has taken the predeclared name": `

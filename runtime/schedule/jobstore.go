@@ -30,28 +30,28 @@ type (
 
 // The ways to overlap; see package jobstore.
 const (
-	AllowOverlap = jobstore.AllowOverlap
-	SkipOverlap  = jobstore.SkipOverlap
+	AllowOverlap Overlap = jobstore.AllowOverlap
+	SkipOverlap  Overlap = jobstore.SkipOverlap
 )
 
 // The ways to deal with missed firings; see package jobstore.
 const (
-	FireOnce = jobstore.FireOnce
-	FireAll  = jobstore.FireAll
-	FireNone = jobstore.FireNone
+	FireOnce Missed = jobstore.FireOnce
+	FireAll  Missed = jobstore.FireAll
+	FireNone Missed = jobstore.FireNone
 )
 
 // The states of a job; see package jobstore.
 const (
-	Scheduled  = jobstore.Scheduled
-	Enqueued   = jobstore.Enqueued
-	Running    = jobstore.Running
-	Succeeded  = jobstore.Succeeded
-	Failed     = jobstore.Failed
-	Dead       = jobstore.Dead
-	Missing    = jobstore.Missing
-	Cancelled  = jobstore.Cancelled
-	Unreadable = jobstore.Unreadable
+	Scheduled  State = jobstore.Scheduled
+	Enqueued   State = jobstore.Enqueued
+	Running    State = jobstore.Running
+	Succeeded  State = jobstore.Succeeded
+	Failed     State = jobstore.Failed
+	Dead       State = jobstore.Dead
+	Missing    State = jobstore.Missing
+	Cancelled  State = jobstore.Cancelled
+	Unreadable State = jobstore.Unreadable
 )
 
 // The errors of this package, beside those of package runtime; see package jobstore for
