@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/generator/directive"
+	"github.com/taskgen/taskgen/generator"
 )
 
 var update = flag.Bool("update", false, "rewrite the generated parts of the docs")
@@ -17,9 +17,9 @@ var update = flag.Bool("update", false, "rewrite the generated parts of the docs
 // to the table that the parser reads. Run with -update to rewrite it.
 func TestAnnotationsReferenceIsWhatTheParserKnows(t *testing.T) {
 	const file, begin, end = "docs/annotations.md", "<!-- begin of taskgen explain -->\n", "<!-- end of taskgen explain -->\n"
-	reference, err := directive.Explain("")
+	reference, err := generator.Explain("")
 	require.NoError(t, err)
-	rules, err := directive.Explain("rules")
+	rules, err := generator.Explain("rules")
 	require.NoError(t, err)
 	data, err := os.ReadFile(file)
 	require.NoError(t, err)

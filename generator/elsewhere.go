@@ -17,8 +17,8 @@ import (
 // system, or with tags, where all of them are, and returns the program of each
 // package by its path. So a run comes to the same on every machine. A package
 // that cannot be loaded so is missing.
-func (l *Listing) elsewhere(ctx context.Context, prog *load.Program) (map[string]*load.Program, error) {
-	here := platform.Here(l.Env, l.Tags)
+func elsewhere(ctx context.Context, cfg load.Config, prog *load.Program) (map[string]*load.Program, error) {
+	here := platform.Here(cfg.Env, cfg.Tags)
 	worlds := make(map[string]platform.World)
 	packages := make(map[string][]string)
 	for _, pkg := range prog.Packages {
@@ -30,12 +30,12 @@ func (l *Listing) elsewhere(ctx context.Context, prog *load.Program) (map[string
 	}
 	found := make(map[string]*load.Program)
 	for key, w := range worlds {
-		env := l.Env
+		env := cfg.Env
 		if env == nil {
 			env = os.Environ()
 		}
 		there, err := load.Load(ctx, load.Config{
-			Dir: l.Dir, Trace: l.Trace, Patterns: packages[key], Tags: strings.Join(w.Tags, ","), Env: slices.Concat(env, w.Env(here)),
+			Dir: cfg.Dir, Trace: cfg.Trace, Patterns: packages[key], Tags: strings.Join(w.Tags, ","), Env: slices.Concat(env, w.Env(here)),
 		})
 		switch {
 		case ctx.Err() != nil:

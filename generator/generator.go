@@ -1,3 +1,7 @@
+// Package generator turns annotated structs into typed code for background
+// tasks. Generate is a pure function: source files in, generated files and
+// diagnostics out; whoever calls it writes them. Command taskgen is such a caller, and
+// all that it needs besides stands here too.
 package generator
 
 import (
@@ -12,11 +16,28 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/taskgen/taskgen/generator/cache"
 	"github.com/taskgen/taskgen/generator/diag"
 	"github.com/taskgen/taskgen/generator/emit/gosrc"
 	"github.com/taskgen/taskgen/generator/load"
 	"github.com/taskgen/taskgen/generator/model"
+	"github.com/taskgen/taskgen/generator/output"
 )
+
+// Config says which packages to read.
+type Config struct {
+	Dir      string   // where patterns are resolved; empty: the current directory
+	Patterns []string // as for go list, ./... included; none: "."
+	Tags     string   // build tags, separated by commas
+	Env      []string // environment of the go command; nil: that of this process
+	// Cache is the folder that remembers runs which found nothing to do: see
+	// [Result.Remember]. It need not be there. Empty: nothing is remembered.
+	Cache string
+}
+
+func (cfg Config) load() load.Config {
+	return load.Config{Dir: cfg.Dir, Patterns: cfg.Patterns, Tags: cfg.Tags, Env: cfg.Env, Trace: new(load.Trace)}
+}
 
 // Result is what a run of the generator comes to.
 type Result struct {
@@ -25,34 +46,73 @@ type Result struct {
 	// there. With errors among the diagnostics there are no files at all.
 	Files map[string][]byte
 	// Packages are those with directives, sorted by path.
-	Packages    []model.Package
-	Diagnostics []diag.Diagnostic
+	Packages    []Package
+	Diagnostics []Diagnostic
 	// Notes are remarks that belong to no place in the source, sorted.
 	Notes []string
+	// Remembered says that the cache knows the run: all files are as they should be,
+	// and Files is empty.
+	Remembered bool
+
+	run *cache.Run
+}
+
+// A Package is a package with directives.
+type Package struct {
+	Name  string
+	Path  string // import path
+	Dir   string
+	Tasks []Task // in the order of files and lines
+}
+
+// A Task is a struct that is marked //taskgen:task.
+type Task struct {
+	Struct string // its name
+	Base   string // what the symbols that are generated for it are named after
 }
 
 // Generate reads packages and returns the files that belong to them. It writes
-// nothing. What is wrong with the packages is in the diagnostics; an error means
+// none of them. What is wrong with the packages is in the diagnostics; an error means
 // that nothing can be said, or that the generated code does not compile, which
 // is a fault of the generator. The same packages give the same result.
 func Generate(ctx context.Context, cfg Config) (*Result, error) {
-	l, err := Find(ctx, cfg)
+	store := cache.Open(cfg.Cache)
+	listing, err := load.Find(ctx, cfg.load())
 	if err != nil {
 		return nil, err
 	}
-	return l.Generate(ctx)
-}
-
-// Generate is the rest of the function Generate. It may be called once.
-func (l *Listing) Generate(ctx context.Context) (*Result, error) {
-	loaded, err := l.load(ctx)
-	if err != nil {
-		return nil, err
-	}
-	r := &Result{Packages: loaded.Packages, Diagnostics: loaded.Diagnostics}
-	if diag.HasErrors(r.Diagnostics) {
+	r := &Result{run: store.Run(listing)}
+	if r.run.Recall(r) {
+		r.Remembered = true
 		return r, nil
 	}
+	loaded, err := open(ctx, listing)
+	if err != nil {
+		return nil, err
+	}
+	for i := range loaded.Packages {
+		r.Packages = append(r.Packages, packageOf(&loaded.Packages[i]))
+	}
+	r.Diagnostics = loaded.Diagnostics
+	if r.HasErrors() {
+		return r, nil
+	}
+	if err := r.emit(ctx, loaded); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func packageOf(m *model.Package) Package {
+	p := Package{Name: m.Name, Path: m.Path, Dir: m.Dir}
+	for i := range m.Tasks {
+		p.Tasks = append(p.Tasks, Task{Struct: m.Tasks[i].Struct, Base: m.Tasks[i].Base})
+	}
+	return p
+}
+
+// emit fills in the files.
+func (r *Result) emit(ctx context.Context, loaded *Loaded) error {
 	r.Files = make(map[string][]byte, len(r.Packages))
 	for _, path := range loaded.Generated {
 		r.Files[path] = nil
@@ -62,8 +122,8 @@ func (l *Listing) Generate(ctx context.Context) (*Result, error) {
 		g  errgroup.Group
 	)
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range r.Packages {
-		pkg := &r.Packages[i]
+	for i := range loaded.Packages {
+		pkg := &loaded.Packages[i]
 		g.Go(func() error {
 			path := filepath.Join(pkg.Dir, model.FileName(pkg.Name))
 			src, note, err := write(ctx, loaded, pkg, path)
@@ -82,13 +142,31 @@ func (l *Listing) Generate(ctx context.Context) (*Result, error) {
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, err
+		return err
 	}
-	if r.Diagnostics = diag.Sort(r.Diagnostics); diag.HasErrors(r.Diagnostics) {
+	if r.Diagnostics = diag.Sort(r.Diagnostics); r.HasErrors() {
 		r.Files = nil
 	}
 	slices.Sort(r.Notes)
-	return r, nil
+	return nil
+}
+
+// HasErrors says whether any diagnostic is an Error.
+func (r *Result) HasErrors() bool { return diag.HasErrors(r.Diagnostics) }
+
+// Changes compares the files with the disk, and returns those that differ, sorted by
+// path. What git and editors do to a file does not count. A file in the place of one of
+// them that was written by somebody else is an error.
+func (r *Result) Changes() ([]Change, error) { return output.Changes(r.Files, model.Header) }
+
+// Remember notes in the cache that a run with the same input has nothing to do.
+// written are the changes that had to be made, and were made. What the input is nobody
+// guesses: it is the program, the configuration, what the go command said and every
+// file and folder that was read. A run with errors is not remembered.
+func (r *Result) Remember(written []Change) {
+	if !r.HasErrors() {
+		r.run.Remember(Result{Packages: r.Packages, Diagnostics: r.Diagnostics, Notes: r.Notes}, r.Files, written)
+	}
 }
 
 // write returns the generated file of a package, formatted and type-checked. Where

@@ -328,8 +328,10 @@ func TestTheSamePackagesGiveTheSameBytes(t *testing.T) {
 		rand.Shuffle(len(patterns), func(i, j int) { patterns[i], patterns[j] = patterns[j], patterns[i] })
 		assert.Equal(t, first, generate(t, dir, "", patterns...))
 	}
-	for i := range first.Packages {
-		pkg := &first.Packages[i]
+	loaded, err := generator.Load(t.Context(), generator.Config{Dir: dir, Patterns: patterns, Env: env()})
+	require.NoError(t, err)
+	for i := range loaded.Packages {
+		pkg := &loaded.Packages[i]
 		want := first.Files[filepath.Join(pkg.Dir, model.FileName(pkg.Name))]
 		for range 3 {
 			rand.Shuffle(len(pkg.Scope), func(i, j int) { pkg.Scope[i], pkg.Scope[j] = pkg.Scope[j], pkg.Scope[i] })

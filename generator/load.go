@@ -1,6 +1,3 @@
-// Package generator turns annotated structs into typed code for background
-// tasks. It is a pure function: source files in, models and diagnostics or
-// files out; whoever calls it writes them.
 package generator
 
 import (
@@ -20,14 +17,6 @@ import (
 	"github.com/taskgen/taskgen/generator/load"
 	"github.com/taskgen/taskgen/generator/model"
 )
-
-// Config says which packages to read.
-type Config struct {
-	Dir      string   // where patterns are resolved; empty: the current directory
-	Patterns []string // as for go list, ./... included; none: "."
-	Tags     string   // build tags, separated by commas
-	Env      []string // environment of the go command; nil: that of this process
-}
 
 // Loaded is what Load found.
 type Loaded struct {
@@ -53,39 +42,20 @@ type Loaded struct {
 // Handwritten code that does not compile for want of generated code is fine, and
 // so is a generated file of ours in any state: it is not read.
 func Load(ctx context.Context, cfg Config) (*Loaded, error) {
-	l, err := Find(ctx, cfg)
+	l, err := load.Find(ctx, cfg.load())
 	if err != nil {
 		return nil, err
 	}
-	return l.load(ctx)
+	return open(ctx, l)
 }
 
-// A Listing is what the go command says about packages: the first step of Load and
-// of Generate. What is read in it and after it is noted in its Trace.
-type Listing struct {
-	Config
-	Trace *load.Trace
-
-	listing *load.Listing
-}
-
-// Find asks the go command about the packages that match the patterns.
-func Find(ctx context.Context, cfg Config) (*Listing, error) {
-	if len(cfg.Patterns) == 0 {
-		cfg.Patterns = []string{"."}
-	}
-	l := &Listing{Config: cfg, Trace: new(load.Trace)}
-	var err error
-	l.listing, err = load.Find(ctx, load.Config{Dir: cfg.Dir, Patterns: cfg.Patterns, Tags: cfg.Tags, Env: cfg.Env, Trace: l.Trace})
-	return l, err
-}
-
-func (l *Listing) load(ctx context.Context) (*Loaded, error) {
-	prog, err := l.listing.Open()
+// open is Load after its first step.
+func open(ctx context.Context, l *load.Listing) (*Loaded, error) {
+	prog, err := l.Open()
 	if err != nil {
 		return nil, err
 	}
-	away, err := l.elsewhere(ctx, prog)
+	away, err := elsewhere(ctx, l.Config(), prog)
 	if err != nil {
 		return nil, err
 	}

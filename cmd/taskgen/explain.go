@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/taskgen/taskgen/generator/directive"
+	"github.com/taskgen/taskgen/generator"
 )
 
 // explain prints the reference, or the part of it that is about a topic, or
@@ -20,7 +20,7 @@ func explain(args []string, stdout, stderr io.Writer) int {
 	if asksForTimes(args) {
 		return timetable(args[1], strings.Join(args[2:], ""), time.Now(), stdout, stderr)
 	}
-	text, err := directive.Explain(strings.Join(args, " "))
+	text, err := generator.Explain(strings.Join(args, " "))
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitError

@@ -8,10 +8,6 @@ import (
 	"path/filepath"
 
 	"github.com/taskgen/taskgen/generator"
-	"github.com/taskgen/taskgen/generator/cache"
-	"github.com/taskgen/taskgen/generator/diag"
-	"github.com/taskgen/taskgen/generator/model"
-	"github.com/taskgen/taskgen/generator/output"
 )
 
 // generate runs the generator, deals with what differs from the disk as the
@@ -21,31 +17,52 @@ func generate(ctx context.Context, o options, stdout, stderr io.Writer) (int, er
 	if err != nil {
 		return exitError, err
 	}
-	run, err := cache.Open().Generate(ctx, generator.Config{Dir: dir, Patterns: o.patterns, Tags: o.tags})
+	res, err := generator.Generate(ctx, generator.Config{Dir: dir, Patterns: o.patterns, Tags: o.tags, Cache: cacheDir()})
 	if err != nil {
 		return exitError, err
 	}
-	res := run.Result
-	rep := report{options: o, dir: dir, result: res, packages: run.Packages, tasks: run.Tasks, stdout: stdout, stderr: stderr}
-	if diag.HasErrors(res.Diagnostics) {
+	rep := report{options: o, dir: dir, result: res, stdout: stdout, stderr: stderr}
+	if res.HasErrors() {
 		return exitError, rep.print()
 	}
-	if rep.changes, err = output.Changes(res.Files, model.Header); err != nil {
+	if rep.changes, err = res.Changes(); err != nil {
 		return exitError, fmt.Errorf("taskgen: %w", err)
 	}
-	if (o.check || o.diff) && run.Packages+len(rep.changes) == 0 {
+	if (o.check || o.diff) && len(res.Packages)+len(rep.changes) == 0 {
 		return exitError, rep.nothing()
 	}
 	if (o.check || o.diff) && len(rep.changes) > 0 {
 		return exitStale, rep.print()
 	}
 	if !o.check && !o.diff {
-		if err := output.Write(rep.changes); err != nil {
+		if err := generator.Write(rep.changes); err != nil {
 			return exitError, fmt.Errorf("taskgen: %w", err)
 		}
 	}
-	run.Remember(rep.changes)
+	res.Remember(rep.changes)
 	return exitOK, rep.print()
+}
+
+// cacheVariable is the environment variable that names the folder of the cache, or turns
+// the cache off when it is "off". Without it the folder is taskgen in the user's cache
+// directory.
+const cacheVariable = "TASKGEN_CACHE"
+
+// cacheDir is the folder of the cache; empty when the cache is turned off, or there is no
+// place for it.
+func cacheDir() string {
+	dir := os.Getenv(cacheVariable)
+	if dir == "" {
+		base, err := os.UserCacheDir()
+		if err != nil {
+			return ""
+		}
+		dir = filepath.Join(base, "taskgen")
+	}
+	if dir == "off" || !filepath.IsAbs(dir) {
+		return ""
+	}
+	return dir
 }
 
 // shorten makes a path relative to dir where it lies below, for people.

@@ -27,7 +27,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/taskgen/taskgen/generator/diag"
+	"github.com/taskgen/taskgen/generator"
 )
 
 // Exit codes.
@@ -95,11 +95,11 @@ type options struct {
 	patterns                    []string
 }
 
-// run writes through a [diag.Writer]: what it says holds names, source text and the
+// run writes through a [generator.NewWriter]: what it says holds names, source text and the
 // words of the go command.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args)
-	out, errOut := diag.NewWriter(stdout, o.format), diag.NewWriter(stderr, "text")
+	out, errOut := generator.NewWriter(stdout, o.format), generator.NewWriter(stderr, "text")
 	code := o.run(ctx, args, err, out, errOut)
 	if err := errors.Join(out.Flush(), errOut.Flush()); err != nil {
 		return exitError

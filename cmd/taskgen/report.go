@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,20 +8,24 @@ import (
 	"strings"
 
 	"github.com/taskgen/taskgen/generator"
-	"github.com/taskgen/taskgen/generator/diag"
-	"github.com/taskgen/taskgen/generator/model"
-	"github.com/taskgen/taskgen/generator/output"
 )
 
 // A report is what a run has to say: diagnostics, and what differs or differed
 // from the disk.
 type report struct {
 	options
-	dir             string // paths are shown relative to it
-	result          *generator.Result
-	packages, tasks int // how many there are
-	changes         []output.Change
-	stdout, stderr  io.Writer
+	dir            string // paths are shown relative to it
+	result         *generator.Result
+	changes        []generator.Change
+	stdout, stderr io.Writer
+}
+
+func (r *report) tasks() int {
+	n := 0
+	for _, p := range r.result.Packages {
+		n += len(p.Tasks)
+	}
+	return n
 }
 
 func (r *report) print() error {
@@ -39,7 +42,7 @@ func (r *report) print() error {
 func (r *report) nothing() error {
 	err := fmt.Errorf("taskgen: no package with tasks matches %s, so nothing was checked: taskgen -check ./... checks all packages below the current directory, and what stands behind build tags with -tags", strings.Join(r.patterns, " "))
 	if r.format == "github" {
-		return errors.Join(diag.GitHubNote(r.stdout, diag.Error, err.Error()), err)
+		return errors.Join(generator.WriteGitHub(r.stdout, []generator.Diagnostic{{Severity: generator.Error, Message: err.Error()}}, r.dir), err)
 	}
 	if r.format == "json" {
 		r.result.Notes = append(r.result.Notes, err.Error())
@@ -51,22 +54,27 @@ func (r *report) name(path string) string { return shorten(r.dir, path) }
 
 // text is for people: diagnostics go to stderr, what became of files to stdout.
 func (r *report) text() error {
-	if err := diag.Text(r.stderr, r.result.Diagnostics, r.dir); err != nil {
+	if err := generator.WriteText(r.stderr, r.result.Diagnostics, r.dir); err != nil {
 		return err
 	}
-	if diag.HasErrors(r.result.Diagnostics) {
+	if r.result.HasErrors() {
 		return nil
 	}
 	for _, note := range r.result.Notes {
 		fmt.Fprintf(r.stderr, "note: %s\n", note)
 	}
 	if r.diff {
-		return output.Diff(r.stdout, r.changes, r.name)
+		for _, c := range r.changes {
+			if _, err := r.stdout.Write(c.Diff(r.name(c.Path))); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	for _, c := range r.changes {
 		switch {
 		case r.check:
-			fmt.Fprintf(r.stdout, "%s is %s\n", r.name(c.Path), states[c.Kind()])
+			fmt.Fprintf(r.stdout, "%s is %s\n", r.name(c.Path), state(c))
 		case r.quiet:
 		case c.New == nil:
 			fmt.Fprintf(r.stdout, "removed %s: its package has no tasks any more\n", r.name(c.Path))
@@ -78,17 +86,21 @@ func (r *report) text() error {
 	case r.quiet:
 	case r.check && len(r.changes) > 0:
 		fmt.Fprintf(r.stderr, "run taskgen %s to bring %s up to date\n", strings.Join(r.patterns, " "), plural(len(r.changes), "file"))
-	case r.packages == 0 && (r.check || r.diff): // nothing says so
-	case r.packages == 0:
+	case len(r.result.Packages) == 0 && (r.check || r.diff): // nothing says so
+	case len(r.result.Packages) == 0:
 		fmt.Fprintln(r.stderr, "there is no struct marked //taskgen:task here: taskgen ./... looks in all packages below, too")
 	case len(r.changes) == 0:
-		fmt.Fprintf(r.stdout, "%s of %s: up to date\n", plural(r.tasks, "task"), plural(r.packages, "package"))
+		fmt.Fprintf(r.stdout, "%s of %s: up to date\n", plural(r.tasks(), "task"), plural(len(r.result.Packages), "package"))
 	}
 	return nil
 }
 
-var states = map[string]string{
-	output.Missing: "missing", output.Stale: "stale", output.Orphan: "an orphan: its package has no tasks any more",
+// state is what is wrong with a file, as people read it.
+func state(c generator.Change) string {
+	if c.New == nil {
+		return "an orphan: its package has no tasks any more"
+	}
+	return c.Kind()
 }
 
 // json is one object on stdout, with paths as people are shown them.
@@ -99,10 +111,10 @@ func (r *report) json() error {
 		Diff string `json:"diff,omitempty"`
 	}
 	doc := struct {
-		Diagnostics []diag.Diagnostic `json:"diagnostics"`
-		Notes       []string          `json:"notes,omitempty"`
-		Changes     []change          `json:"changes"`
-	}{[]diag.Diagnostic{}, r.result.Notes, []change{}}
+		Diagnostics []generator.Diagnostic `json:"diagnostics"`
+		Notes       []string               `json:"notes,omitempty"`
+		Changes     []change               `json:"changes"`
+	}{[]generator.Diagnostic{}, r.result.Notes, []change{}}
 	for _, d := range r.result.Diagnostics {
 		d.Pos.File = r.name(d.Pos.File)
 		if d.Related != nil {
@@ -115,11 +127,7 @@ func (r *report) json() error {
 	for _, c := range r.changes {
 		shown := change{Path: r.name(c.Path), Kind: c.Kind()}
 		if r.diff {
-			var b bytes.Buffer
-			if err := output.Diff(&b, []output.Change{c}, r.name); err != nil {
-				return err
-			}
-			shown.Diff = b.String()
+			shown.Diff = string(c.Diff(shown.Path))
 		}
 		doc.Changes = append(doc.Changes, shown)
 	}
@@ -134,16 +142,14 @@ func (r *report) github() error {
 	ds := r.result.Diagnostics
 	if r.check || r.diff {
 		for _, c := range r.changes {
-			ds = append(ds, diag.Diagnostic{
-				Rule: "OUT_OF_DATE", Severity: diag.Error, Pos: model.Pos{File: c.Path, Line: 1, Column: 1},
-				Message: "the file is " + states[c.Kind()], Fix: "run taskgen",
-			})
+			d := generator.Diagnostic{Rule: "OUT_OF_DATE", Severity: generator.Error, Message: "the file is " + state(c), Fix: "run taskgen"}
+			d.Pos.File, d.Pos.Line, d.Pos.Column = c.Path, 1, 1
+			ds = append(ds, d)
 		}
 	}
+	var notes []generator.Diagnostic
 	for _, note := range r.result.Notes {
-		if err := diag.GitHubNote(r.stdout, diag.Warning, note); err != nil {
-			return err
-		}
+		notes = append(notes, generator.Diagnostic{Severity: generator.Warning, Message: note})
 	}
-	return diag.GitHub(r.stdout, ds, r.dir)
+	return generator.WriteGitHub(r.stdout, append(notes, ds...), r.dir)
 }

@@ -3,7 +3,7 @@ package main
 import (
 	"runtime/debug"
 
-	"github.com/taskgen/taskgen/generator/diag"
+	"github.com/taskgen/taskgen/generator"
 )
 
 // module is the module that taskgen comes in.
@@ -37,7 +37,7 @@ func versionOfModule(m *debug.Module) string {
 		text = "(devel)"
 	}
 	if m.Replace != nil {
-		text += " => " + diag.Visible(m.Replace.Path)
+		text += " => " + generator.Visible(m.Replace.Path)
 		if m.Replace.Version != "" {
 			text += " " + m.Replace.Version
 		}

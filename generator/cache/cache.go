@@ -12,7 +12,6 @@ package cache
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/gob"
 	"encoding/hex"
@@ -24,16 +23,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/taskgen/taskgen/generator"
-	"github.com/taskgen/taskgen/generator/diag"
 	"github.com/taskgen/taskgen/generator/load"
 	"github.com/taskgen/taskgen/generator/output"
 )
-
-// Variable is the environment variable that names the folder of the cache, or turns
-// the cache off when it is "off". Without it the folder is taskgen in the user's
-// cache directory.
-const Variable = "TASKGEN_CACHE"
 
 // format is part of every key. It changes when entries do.
 const format = "1"
@@ -41,39 +33,25 @@ const format = "1"
 // A Cache is a folder of entries, one for each run that is remembered. It may be
 // used by several goroutines and by several processes at once. A nil Cache
 // remembers nothing.
-type Cache struct {
-	dir     string
-	program func() (load.Sum, error) // the sum of the program that runs
-}
+type Cache struct{ dir string }
 
-// Open returns the cache that the environment names. It returns nil when the cache
-// is turned off, or there is no place for it.
-func Open() *Cache {
-	dir := os.Getenv(Variable)
+// program is the sum of the program that runs.
+var program = sync.OnceValues(readProgram)
+
+// Open returns the cache in a folder, which need not be there, or nil where dir is
+// empty. It begins to read the program that runs.
+func Open(dir string) *Cache {
 	if dir == "" {
-		base, err := os.UserCacheDir()
-		if err != nil {
-			return nil
-		}
-		dir = filepath.Join(base, "taskgen")
-	}
-	if dir == "off" || !filepath.IsAbs(dir) {
 		return nil
 	}
-	return New(dir)
+	read := program
+	go func() { _, _ = read() }() // while the go command works
+	return &Cache{dir}
 }
 
-// New returns the cache in a folder, which need not be there. It begins to read the
-// program that runs.
-func New(dir string) *Cache {
-	c := &Cache{dir: dir, program: sync.OnceValues(program)}
-	go func() { _, _ = c.program() }() // while the go command works
-	return c
-}
-
-// program hashes the program that runs. Linux opens the very file, whatever may have
+// readProgram hashes the program that runs. Linux opens the very file, whatever may have
 // taken its place meanwhile.
-func program() (load.Sum, error) {
+func readProgram() (load.Sum, error) {
 	f, err := os.Open("/proc/self/exe")
 	if err != nil {
 		path, err := os.Executable()
@@ -90,71 +68,44 @@ func program() (load.Sum, error) {
 	return load.Sum(h.Sum(nil)), err
 }
 
-// A Run is a run of the generator.
+// A Run is a run of the generator. Nil is one of a nil Cache.
 type Run struct {
-	// Result is what the run came to. Of a run that was remembered it has the
-	// diagnostics and the notes alone: all files are as they should be.
-	Result          *generator.Result
-	Packages, Tasks int  // how many there are
-	Remembered      bool // nothing had to be done
-
-	cache   *Cache
-	key     string // empty: the run cannot be remembered
-	listing *generator.Listing
+	cache    *Cache
+	key      string // empty: the run cannot be remembered
+	trace    *load.Trace
+	recalled bool
 }
 
-// An entry is what is remembered of a run.
-type entry struct {
-	Inputs          load.Inputs
-	Diagnostics     []diag.Diagnostic
-	Notes           []string
-	Packages, Tasks int
-}
+// An entry is what is remembered of a run, before what it came to.
+type entry struct{ Inputs load.Inputs }
 
-// Generate is [generator.Generate], but for a run that is remembered.
-func (c *Cache) Generate(ctx context.Context, cfg generator.Config) (*Run, error) {
-	l, err := generator.Find(ctx, cfg)
-	if err != nil {
-		return nil, err
+// Run is the run of the generator that a listing begins.
+func (c *Cache) Run(l *load.Listing) *Run {
+	if c == nil {
+		return nil
 	}
-	run := &Run{cache: c, listing: l}
-	if c != nil {
-		run.key = c.key(l)
-	}
-	if e := run.recall(); e != nil {
-		run.Result = &generator.Result{Diagnostics: e.Diagnostics, Notes: e.Notes}
-		run.Packages, run.Tasks, run.Remembered = e.Packages, e.Tasks, true
-		return run, nil
-	}
-	run.Result, err = l.Generate(ctx)
-	if err != nil {
-		return nil, err
-	}
-	run.Packages = len(run.Result.Packages)
-	for i := range run.Result.Packages {
-		run.Tasks += len(run.Result.Packages[i].Tasks)
-	}
-	return run, nil
+	cfg := l.Config()
+	return &Run{cache: c, key: c.key(cfg), trace: cfg.Trace}
 }
 
 // key names the entry for runs of this program with this configuration of which the
 // go command says this. It is empty when that cannot be told.
-func (c *Cache) key(l *generator.Listing) string {
-	program, err := c.program()
+func (c *Cache) key(cfg load.Config) string {
+	sum, err := program()
 	if err != nil {
 		return ""
 	}
-	dir, err := filepath.Abs(l.Dir)
+	dir, err := filepath.Abs(cfg.Dir)
 	if err != nil {
 		return ""
 	}
-	listing, _ := l.Trace.Listing()
-	text, err := json.Marshal([]any{format, program, listing, dir, l.Patterns, l.Tags, environment(l.Env)})
+	listing, _ := cfg.Trace.Listing()
+	text, err := json.Marshal([]any{format, sum, listing, dir, cfg.Patterns, cfg.Tags, environment(cfg.Env)})
 	if err != nil {
 		return ""
 	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:])
+	name := sha256.Sum256(text)
+	return hex.EncodeToString(name[:])
 }
 
 // environment are the variables that Go programs and the go command know; nil is
@@ -176,37 +127,40 @@ func environment(env []string) []string {
 	return known
 }
 
-// recall returns what is remembered of the run, if everything is as it was.
-func (r *Run) recall() *entry {
-	if _, again := r.listing.Trace.Listing(); again || r.key == "" {
-		return nil
+// Recall fills in what an earlier run came to, and returns true, if everything is as
+// it was then.
+func (r *Run) Recall(outcome any) bool {
+	if r == nil || r.key == "" {
+		return false
+	}
+	if _, again := r.trace.Listing(); again {
+		return false
 	}
 	data := r.cache.read(r.key)
 	if data == nil {
-		return nil
+		return false
 	}
 	var e entry
-	if err := gob.NewDecoder(bytes.NewReader(data)).Decode(&e); err != nil || !e.Inputs.Hold() {
-		return nil
+	dec := gob.NewDecoder(bytes.NewReader(data))
+	if dec.Decode(&e) != nil || !e.Inputs.Hold() || dec.Decode(outcome) != nil {
+		return false
 	}
-	return &e
+	r.recalled = true
+	return true
 }
 
-// Remember remembers the run. written are the changes that had to be made, and were
-// made, for the disk to be as the result says. A run that created or removed a file,
-// or asked the go command twice, is not remembered: the go command says something
-// else now.
-func (r *Run) Remember(written []output.Change) {
-	if r.key == "" || r.Remembered || diag.HasErrors(r.Result.Diagnostics) {
+// Remember remembers the run and what it came to. files are those that belong on the
+// disk, and written the changes that had to be made, and were made, for the disk to be
+// so. A run that created or removed a file, or asked the go command twice, is not
+// remembered: the go command says something else now.
+func (r *Run) Remember(outcome any, files map[string][]byte, written []output.Change) {
+	if r == nil || r.key == "" || r.recalled {
 		return
 	}
-	if _, again := r.listing.Trace.Listing(); again {
+	if _, again := r.trace.Listing(); again {
 		return
 	}
-	e := entry{
-		Inputs: r.listing.Trace.Inputs(), Packages: r.Packages, Tasks: r.Tasks,
-		Diagnostics: r.Result.Diagnostics, Notes: r.Result.Notes,
-	}
+	e := entry{Inputs: r.trace.Inputs()}
 	for _, c := range written {
 		if c.Old == nil || c.New == nil {
 			return
@@ -214,13 +168,14 @@ func (r *Run) Remember(written []output.Change) {
 		// Of a generated file its presence counts, and not what it holds.
 		e.Inputs.Files[c.Path] = load.SumOf(c.New, nil)
 	}
-	for path, src := range r.Result.Files {
+	for path, src := range files {
 		if src == nil || e.Inputs.Files[path] != load.SumOf(src, nil) {
 			return
 		}
 	}
 	var b bytes.Buffer
-	if err := gob.NewEncoder(&b).Encode(e); err == nil {
+	enc := gob.NewEncoder(&b)
+	if enc.Encode(e) == nil && enc.Encode(outcome) == nil {
 		r.cache.write(r.key, b.Bytes())
 	}
 }

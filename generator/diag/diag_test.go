@@ -56,9 +56,11 @@ func TestGitHubEscapesWhatHasAMeaning(t *testing.T) {
 	require.NoError(t, diag.GitHub(&b, []diag.Diagnostic{
 		{Rule: "ONE", Severity: diag.Error, Pos: at("/r/a,b:c.go", 3, 4), End: 9, Message: "100% of\nit", Fix: "mend"},
 		{Rule: "TWO", Severity: diag.Warning, Pos: at("/elsewhere/x.go", 1, 1), Message: "hm: a, b"},
+		{Severity: diag.Warning, Message: "of 100%: nothing"},
 	}, "/r"))
 	assert.Equal(t, "::error file=a%2Cb%3Ac.go,line=3,col=4,endColumn=8,title=ONE::100%25 of\\nit%0Afix: mend\n"+
-		"::warning file=/elsewhere/x.go,line=1,col=1,title=TWO::hm: a, b\n", b.String())
+		"::warning file=/elsewhere/x.go,line=1,col=1,title=TWO::hm: a, b\n"+
+		"::warning::of 100%25: nothing\n", b.String())
 }
 
 type fullDisk struct{}

@@ -46,10 +46,14 @@ func Text(w io.Writer, ds []Diagnostic, base string) error {
 
 // GitHub writes diagnostics as workflow commands, which annotate the lines of a
 // pull request. Paths below base, which should be the root of the repository,
-// are relative to it.
+// are relative to it. One without a file is a remark on the run.
 func GitHub(w io.Writer, ds []Diagnostic, base string) error {
 	out := bufio.NewWriter(w)
 	for _, d := range ds {
+		if d.Pos.File == "" {
+			fmt.Fprintf(out, "::%s::%s\n", d.Severity, message.Replace(Visible(d.Message)))
+			continue
+		}
 		fmt.Fprintf(out, "::%s file=%s,line=%d,col=%d", d.Severity, property.Replace(Visible(filepath.ToSlash(relative(base, d.Pos.File)))), d.Pos.Line, d.Pos.Column)
 		if d.End > d.Pos.Column {
 			fmt.Fprintf(out, ",endColumn=%d", d.End-1)
@@ -61,12 +65,6 @@ func GitHub(w io.Writer, ds []Diagnostic, base string) error {
 		fmt.Fprintf(out, ",title=%s::%s\n", property.Replace(d.Rule), message.Replace(text))
 	}
 	return out.Flush()
-}
-
-// GitHubNote writes a remark that belongs to no place as a workflow command.
-func GitHubNote(w io.Writer, severity Severity, text string) error {
-	_, err := fmt.Fprintf(w, "::%s::%s\n", severity, message.Replace(Visible(text)))
-	return err
 }
 
 // The characters that have a meaning in a workflow command.

@@ -66,8 +66,7 @@ func TestNothingFromAPackageIsObeyed(t *testing.T) {
 
 	b.Reset()
 	w = diag.NewWriter(&b, "github")
-	require.NoError(t, diag.GitHub(w, ds, dir))
-	require.NoError(t, diag.GitHubNote(w, diag.Warning, nasty))
+	require.NoError(t, diag.GitHub(w, append(ds, diag.Diagnostic{Severity: diag.Warning, Message: nasty}), dir))
 	for line := range strings.Lines(b.String()) {
 		assert.Regexp(t, "^::(error|warning)( file=[^:,]+,line=[0-9]+,col=[0-9]+(,endColumn=[0-9]+)?,title=[A-Z]+)?::", line)
 		assert.Empty(t, obeyed(strings.ReplaceAll(strings.TrimLeft(line, ":"), "##", "")))

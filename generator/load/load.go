@@ -127,6 +127,9 @@ type Listing struct {
 
 // Find runs go list for the patterns.
 func Find(ctx context.Context, cfg Config) (*Listing, error) {
+	if len(cfg.Patterns) == 0 {
+		cfg.Patterns = []string{"."}
+	}
 	p := &Program{
 		Fset: token.NewFileSet(), cfg: cfg, sizes: types.SizesFor("gc", arch(cfg.Env)),
 		meta: make(map[string]*packages.Package), paths: make(map[string]*packages.Package), units: make(map[string]*unit),
@@ -146,6 +149,9 @@ func Find(ctx context.Context, cfg Config) (*Listing, error) {
 	slices.SortFunc(roots, func(a, b *packages.Package) int { return strings.Compare(a.PkgPath, b.PkgPath) })
 	return &Listing{p, roots}, nil
 }
+
+// Config is what the listing is about.
+func (l *Listing) Config() Config { return l.program.cfg }
 
 // Open is the second half of Load. It may be called once.
 func (l *Listing) Open() (*Program, error) {

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -30,7 +29,7 @@ const (
 	Orphan  = "orphan"
 )
 
-// Kind says what is wrong with the file.
+// Kind says what is wrong with the file: it is missing, stale, or an orphan.
 func (c Change) Kind() string {
 	switch {
 	case c.New == nil:
@@ -116,20 +115,15 @@ func (c Change) content() []byte {
 	return bytes.ReplaceAll(plain(c.New), []byte("\n"), []byte("\r\n"))
 }
 
-// Diff writes changes as a unified diff. name says how a path is shown. Line ends
-// are not compared.
-func Diff(w io.Writer, changes []Change, name func(path string) string) error {
-	for _, c := range changes {
-		from, to := name(c.Path), name(c.Path)
-		if c.Old == nil {
-			from = os.DevNull
-		}
-		if c.New == nil {
-			to = os.DevNull
-		}
-		if _, err := w.Write(diff.Diff(from, plain(c.Old), to, plain(c.New))); err != nil {
-			return err
-		}
+// Diff is the change as a unified diff. name is how its path is shown. Line ends are
+// not compared.
+func (c Change) Diff(name string) []byte {
+	from, to := name, name
+	if c.Old == nil {
+		from = os.DevNull
 	}
-	return nil
+	if c.New == nil {
+		to = os.DevNull
+	}
+	return diff.Diff(from, plain(c.Old), to, plain(c.New))
 }

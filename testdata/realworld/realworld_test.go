@@ -15,8 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/generator"
-	"github.com/taskgen/taskgen/generator/diag"
-	"github.com/taskgen/taskgen/generator/model"
 	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
@@ -34,7 +32,7 @@ func TestEveryPayloadArrivesAndItsSchemaAcceptsIt(t *testing.T) {
 	}
 	r := generate(t, patterns...)
 	told(t, r)
-	require.False(t, diag.HasErrors(r.Diagnostics))
+	require.False(t, r.HasErrors())
 	samples := samplesOf(t)
 
 	// The files are laid over the module, and nothing is left in it.
@@ -70,7 +68,7 @@ func generate(t *testing.T, patterns ...string) *generator.Result {
 }
 
 // roundTrip is a test that sends values of all tasks of a package.
-func roundTrip(t *testing.T, pkg *model.Package, samples map[string][]string) []byte {
+func roundTrip(t *testing.T, pkg *generator.Package, samples map[string][]string) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	require.NoError(t, roundTripTest.Execute(&b, map[string]any{"Package": pkg, "Samples": samples}))

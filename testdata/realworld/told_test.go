@@ -14,13 +14,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/generator"
-	"github.com/taskgen/taskgen/generator/check"
-	"github.com/taskgen/taskgen/generator/diag"
 )
 
 // A remark is what the generator says about a task, and why it is right.
 type remark struct {
-	rule *check.Rule
+	rule string
 	task string
 	at   []string // what else the message names: fields and types on the way
 	why  string
@@ -34,18 +32,18 @@ var tree = github.TreeEntry{Path: github.Ptr("a.go"), Size: github.Ptr(1)}
 
 // warnings are all that the generator has to say about the tasks that it takes.
 var warnings = []remark{
-	{check.FieldOneWay, "CheckRunEventTask", []string{"Entries", "github.TreeEntry"}, "the size of an entry without SHA is lost", tree},
-	{check.FieldOneWay, "CheckSuiteEventTask", []string{"Entries", "github.TreeEntry"}, "the size of an entry without SHA is lost", tree},
-	{check.FieldOneWay, "MergeGroupEventTask", []string{"Entries", "github.TreeEntry"}, "the size of an entry without SHA is lost", tree},
-	{check.FieldOneWay, "StatusEventTask", []string{"Entries", "github.TreeEntry"}, "the size of an entry without SHA is lost", tree},
-	{check.FieldOneWay, "ECSContainerInstanceEventTask", []string{"RegisteredResources", "events.ECSContainerInstanceEventResource"}, "MarshalJSON writes what the fields read", nil},
-	{check.FieldOneWay, "ECSContainerInstanceEventTask", []string{"RemainingResources", "events.ECSContainerInstanceEventResource"}, "MarshalJSON writes what the fields read", nil},
+	{"FIELD_ONE_WAY", "CheckRunEventTask", []string{"Entries", "github.TreeEntry"}, "the size of an entry without SHA is lost", tree},
+	{"FIELD_ONE_WAY", "CheckSuiteEventTask", []string{"Entries", "github.TreeEntry"}, "the size of an entry without SHA is lost", tree},
+	{"FIELD_ONE_WAY", "MergeGroupEventTask", []string{"Entries", "github.TreeEntry"}, "the size of an entry without SHA is lost", tree},
+	{"FIELD_ONE_WAY", "StatusEventTask", []string{"Entries", "github.TreeEntry"}, "the size of an entry without SHA is lost", tree},
+	{"FIELD_ONE_WAY", "ECSContainerInstanceEventTask", []string{"RegisteredResources", "events.ECSContainerInstanceEventResource"}, "MarshalJSON writes what the fields read", nil},
+	{"FIELD_ONE_WAY", "ECSContainerInstanceEventTask", []string{"RemainingResources", "events.ECSContainerInstanceEventResource"}, "MarshalJSON writes what the fields read", nil},
 }
 
 // refusals are what it says about those that it refuses.
 var refusals = []remark{
-	{check.FieldKind, "APIGatewayProxyStreamingResponseTask", []string{"MarshalJSON"}, "MarshalJSON always fails", events.APIGatewayProxyStreamingResponse{}},
-	{check.FieldKind, "LambdaFunctionURLStreamingResponseTask", []string{"MarshalJSON"}, "MarshalJSON always fails", events.LambdaFunctionURLStreamingResponse{}},
+	{"FIELD_KIND", "APIGatewayProxyStreamingResponseTask", []string{"MarshalJSON"}, "MarshalJSON always fails", events.APIGatewayProxyStreamingResponse{}},
+	{"FIELD_KIND", "LambdaFunctionURLStreamingResponseTask", []string{"MarshalJSON"}, "MarshalJSON always fails", events.LambdaFunctionURLStreamingResponse{}},
 }
 
 func TestWhatIsRefusedDoesNotTravel(t *testing.T) {
@@ -53,7 +51,7 @@ func TestWhatIsRefusedDoesNotTravel(t *testing.T) {
 	assert.Empty(t, r.Files)
 	holds(t, refusals, r)
 	for _, d := range r.Diagnostics {
-		assert.Equal(t, diag.Error, d.Severity)
+		assert.Equal(t, generator.Error, d.Severity)
 	}
 }
 
@@ -69,7 +67,7 @@ func holds(t *testing.T, list []remark, r *generator.Result) {
 	left := slices.Clone(r.Diagnostics)
 	for _, m := range list {
 		i := slices.IndexFunc(left, m.is)
-		if assert.NotEqual(t, -1, i, "%s is said about %s, %v", m.rule.ID, m.task, m.at) {
+		if assert.NotEqual(t, -1, i, "%s is said about %s, %v", m.rule, m.task, m.at) {
 			left = slices.Delete(left, i, i+1)
 		}
 		if m.witness != nil {
@@ -81,9 +79,9 @@ func holds(t *testing.T, list []remark, r *generator.Result) {
 	}
 }
 
-func (m remark) is(d diag.Diagnostic) bool {
+func (m remark) is(d generator.Diagnostic) bool {
 	names := append([]string{m.task}, m.at...)
-	return d.Rule == m.rule.ID && !slices.ContainsFunc(names, func(name string) bool { return !strings.Contains(d.Message, name) })
+	return d.Rule == m.rule && !slices.ContainsFunc(names, func(name string) bool { return !strings.Contains(d.Message, name) })
 }
 
 // carry sends a value through encoding/json, and says what is wrong with what comes
