@@ -1,9 +1,9 @@
 package generator
 
 import (
-	"github.com/taskgen/taskgen/generator/check"
-	"github.com/taskgen/taskgen/generator/diag"
-	"github.com/taskgen/taskgen/generator/directive"
+	"github.com/taskgen/taskgen/generator/internal/check"
+	"github.com/taskgen/taskgen/generator/internal/diag"
+	"github.com/taskgen/taskgen/generator/internal/directive"
 )
 
 // allow takes away the warnings of a package that its //taskgen:allow directives

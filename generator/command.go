@@ -3,9 +3,9 @@ package generator
 import (
 	"io"
 
-	"github.com/taskgen/taskgen/generator/diag"
-	"github.com/taskgen/taskgen/generator/directive"
-	"github.com/taskgen/taskgen/generator/output"
+	"github.com/taskgen/taskgen/generator/internal/diag"
+	"github.com/taskgen/taskgen/generator/internal/directive"
+	"github.com/taskgen/taskgen/generator/internal/output"
 )
 
 // A Diagnostic is one finding, with its place and how to mend it.

@@ -5,12 +5,12 @@ import (
 	"go/build/constraint"
 	"slices"
 
-	"github.com/taskgen/taskgen/generator/check"
-	"github.com/taskgen/taskgen/generator/diag"
-	"github.com/taskgen/taskgen/generator/directive"
-	"github.com/taskgen/taskgen/generator/load"
-	"github.com/taskgen/taskgen/generator/model"
-	"github.com/taskgen/taskgen/generator/platform"
+	"github.com/taskgen/taskgen/generator/internal/check"
+	"github.com/taskgen/taskgen/generator/internal/diag"
+	"github.com/taskgen/taskgen/generator/internal/directive"
+	"github.com/taskgen/taskgen/generator/internal/load"
+	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/platform"
 )
 
 // constraint returns the build constraint that the annotated files share, which

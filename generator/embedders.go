@@ -6,10 +6,10 @@ import (
 	"go/types"
 	"slices"
 
-	"github.com/taskgen/taskgen/generator/check"
-	"github.com/taskgen/taskgen/generator/load"
-	"github.com/taskgen/taskgen/generator/model"
-	"github.com/taskgen/taskgen/generator/platform"
+	"github.com/taskgen/taskgen/generator/internal/check"
+	"github.com/taskgen/taskgen/generator/internal/load"
+	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/platform"
 )
 
 // A declaration is what the syntax of a type at package level tells.

@@ -21,9 +21,9 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/taskgen/taskgen/generator"
-	"github.com/taskgen/taskgen/generator/diag"
-	"github.com/taskgen/taskgen/generator/emit/gosrc"
-	"github.com/taskgen/taskgen/generator/model"
+	"github.com/taskgen/taskgen/generator/internal/diag"
+	"github.com/taskgen/taskgen/generator/internal/emit/gosrc"
+	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
 // Each archive in testdata holds the files of one package, what is to be

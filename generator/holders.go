@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/taskgen/taskgen/generator/directive"
-	"github.com/taskgen/taskgen/generator/load"
-	"github.com/taskgen/taskgen/generator/model"
+	"github.com/taskgen/taskgen/generator/internal/directive"
+	"github.com/taskgen/taskgen/generator/internal/load"
+	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
 // A holderSearch finds the types whose values hold secrets: those with a field

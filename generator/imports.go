@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/taskgen/taskgen/generator/directive"
-	"github.com/taskgen/taskgen/generator/model"
+	"github.com/taskgen/taskgen/generator/internal/directive"
+	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
 // aliases are the names that the files of the tasks give to packages they import.

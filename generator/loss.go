@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/taskgen/taskgen/generator/check"
-	"github.com/taskgen/taskgen/generator/diag"
-	"github.com/taskgen/taskgen/generator/model"
+	"github.com/taskgen/taskgen/generator/internal/check"
+	"github.com/taskgen/taskgen/generator/internal/diag"
+	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
 // A loss is something of a payload that does not arrive, though its type travels.

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/taskgen/taskgen/generator/check"
-	"github.com/taskgen/taskgen/generator/model"
+	"github.com/taskgen/taskgen/generator/internal/check"
+	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
 // payload reads the fields of one task's struct.

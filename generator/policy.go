@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"time"
 
-	"github.com/taskgen/taskgen/generator/check"
-	"github.com/taskgen/taskgen/generator/directive"
-	"github.com/taskgen/taskgen/generator/model"
+	"github.com/taskgen/taskgen/generator/internal/check"
+	"github.com/taskgen/taskgen/generator/internal/directive"
+	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
 // queue makes the model of a //taskgen:queue.

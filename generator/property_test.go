@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/generator/diag"
+	"github.com/taskgen/taskgen/generator/internal/diag"
 )
 
 // The seed of TestRandomStructsArriveAsTheyWereSent. 0: another one each time.

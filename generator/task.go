@@ -10,10 +10,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/taskgen/taskgen/generator/check"
-	"github.com/taskgen/taskgen/generator/directive"
-	"github.com/taskgen/taskgen/generator/load"
-	"github.com/taskgen/taskgen/generator/model"
+	"github.com/taskgen/taskgen/generator/internal/check"
+	"github.com/taskgen/taskgen/generator/internal/directive"
+	"github.com/taskgen/taskgen/generator/internal/load"
+	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
 // at is a place in a source file.

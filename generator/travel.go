@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/taskgen/taskgen/generator/model"
+	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
 // trouble is what keeps a type from travelling.

@@ -3,7 +3,7 @@ package generator
 import (
 	"go/types"
 
-	"github.com/taskgen/taskgen/generator/model"
+	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
 // typeOf restates a type as it stands in the source.

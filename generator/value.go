@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/tools/go/types/typeutil"
 
-	"github.com/taskgen/taskgen/generator/model"
+	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
 // maxDefinitions bounds the types that a payload may consist of: generic types can

@@ -10,10 +10,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/taskgen/taskgen/generator/emit/gosrc"
-	"github.com/taskgen/taskgen/generator/load"
-	"github.com/taskgen/taskgen/generator/model"
-	"github.com/taskgen/taskgen/generator/shape"
+	"github.com/taskgen/taskgen/generator/internal/emit/gosrc"
+	"github.com/taskgen/taskgen/generator/internal/load"
+	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/shape"
 )
 
 // source returns the text of a package's generated file, and whether it is known to

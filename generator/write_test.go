@@ -20,10 +20,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/tools/txtar"
 
-	"github.com/taskgen/taskgen/generator/emit/gosrc"
-	"github.com/taskgen/taskgen/generator/load"
-	"github.com/taskgen/taskgen/generator/model"
-	"github.com/taskgen/taskgen/generator/shape"
+	"github.com/taskgen/taskgen/generator/internal/emit/gosrc"
+	"github.com/taskgen/taskgen/generator/internal/load"
+	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/shape"
 )
 
 // withFiles is a module with these files that can build what this module can, offline.

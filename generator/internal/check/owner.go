@@ -1,0 +1,35 @@
+package check
+
+import (
+	"slices"
+
+	"github.com/taskgen/taskgen/generator/internal/diag"
+	"github.com/taskgen/taskgen/generator/internal/model"
+)
+
+// Owners holds the packages of a run against each other: no two declare scheduled
+// jobs under one owner, be it one of today or one of old.
+func Owners(pkgs []model.Package) []diag.Diagnostic {
+	var ds []diag.Diagnostic
+	for i := range pkgs {
+		p := &pkgs[i]
+		if p.Schedules == nil {
+			continue
+		}
+		for j := range pkgs {
+			q := &pkgs[j]
+			if i == j || !q.Jobs() {
+				continue
+			}
+			switch owner := q.Owner(); {
+			case p.Owner() == owner && (i > j || p.Schedules.Owner != "" && (q.Schedules == nil || q.Schedules.Owner == "")):
+				ds = append(ds, ScheduleOwner.At(p.Schedules.Places.Of("schedules.owner", "schedules"), "",
+					"%s and %s both declare jobs under the owner %s", p.Path, q.Path, owner))
+			case slices.Contains(p.Schedules.Aliases, owner):
+				ds = append(ds, ScheduleOwner.At(p.Schedules.Places.Of("schedules.aliases", "schedules"), "remove the alias, or remove package "+q.Path,
+					"%s is no owner of old: %s declares jobs under it", owner, q.Path))
+			}
+		}
+	}
+	return ds
+}

@@ -1,0 +1,164 @@
+package check_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/tools/txtar"
+
+	"github.com/taskgen/taskgen/generator"
+	"github.com/taskgen/taskgen/generator/internal/check"
+	"github.com/taskgen/taskgen/generator/internal/diag"
+	"github.com/taskgen/taskgen/runtime"
+)
+
+var update = flag.Bool("update", false, "rewrite what the cases in testdata want")
+
+// The cases in testdata are packages and what is said about them: one for each
+// rule, named after it, and some more.
+func TestRules(t *testing.T) {
+	cases := readCases(t)
+	got := diagnose(t, cases)
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			var b strings.Builder
+			require.NoError(t, diag.Text(&b, got[name], filepath.Join(c.dir, name)))
+			if *update {
+				c.write(t, b.String())
+				return
+			}
+			assert.Equal(t, c.want, b.String())
+		})
+	}
+	for _, r := range check.Rules() {
+		name := strings.ToLower(r.ID)
+		broken := false
+		for _, d := range got[name] {
+			broken = broken || d.Rule == r.ID
+			assert.NotEmpty(t, d.Fix, "%s: %s", d.Rule, d.Message)
+			assert.Positive(t, d.Pos.Line, "%s: %s", d.Rule, d.Message)
+		}
+		assert.True(t, broken, "testdata/%s.txtar does not break %s", name, r.ID)
+	}
+}
+
+type testCase struct {
+	file    string
+	dir     string // the module that the packages are written to
+	archive *txtar.Archive
+	want    string
+}
+
+// readCases writes each case as a package of one module, so that go list runs
+// once for all.
+func readCases(t *testing.T) map[string]testCase {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.txtar")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "go.mod"), "module example.com/rules\n\ngo 1.26\n\n"+
+		"require example.com/other v0.0.0\n\nreplace example.com/other => ./field_one_way/other\n")
+	cases := make(map[string]testCase)
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		require.NoError(t, err)
+		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		c := testCase{file: file, dir: dir, archive: archive}
+		for _, f := range archive.Files {
+			if f.Name == "want" {
+				c.want = string(f.Data)
+				continue
+			}
+			writeFile(t, filepath.Join(dir, name, f.Name), string(f.Data))
+		}
+		cases[name] = c
+	}
+	return cases
+}
+
+func writeFile(t *testing.T, path, text string) {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+}
+
+func (c *testCase) write(t *testing.T, want string) {
+	t.Helper()
+	a := &txtar.Archive{Comment: c.archive.Comment}
+	for _, f := range c.archive.Files {
+		if f.Name != "want" {
+			a.Files = append(a.Files, f)
+		}
+	}
+	a.Files = append(a.Files, txtar.File{Name: "want", Data: []byte(want)})
+	require.NoError(t, os.WriteFile(c.file, txtar.Format(a), 0o644))
+}
+
+// diagnose returns what is said about each package.
+func diagnose(t *testing.T, cases map[string]testCase) map[string][]diag.Diagnostic {
+	t.Helper()
+	got := make(map[string][]diag.Diagnostic)
+	for _, c := range cases {
+		loaded, err := generator.Load(t.Context(), generator.Config{
+			Dir: c.dir, Patterns: []string{"./..."}, Env: append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off"),
+		})
+		require.NoError(t, err)
+		for _, d := range loaded.Diagnostics {
+			rel, err := filepath.Rel(c.dir, d.Pos.File)
+			require.NoError(t, err)
+			name, _, _ := strings.Cut(filepath.ToSlash(rel), "/")
+			if d.Related != nil && !strings.HasPrefix(d.Related.Pos.File, filepath.Join(c.dir, name)+string(filepath.Separator)) {
+				continue // a rule over all packages, broken by two cases
+			}
+			got[name] = append(got[name], d)
+		}
+		break // they share the module
+	}
+	return got
+}
+
+func TestEveryRuleSaysWhatAndWhyAndHowToMend(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, r := range check.Rules() {
+		assert.Regexp(t, `^[A-Z]+(_[A-Z]+)*$`, r.ID)
+		assert.False(t, seen[r.ID], "%s is there twice", r.ID)
+		seen[r.ID] = true
+		for _, text := range []string{r.What, r.Why, r.Fix} {
+			assert.NotEmpty(t, text, r.ID)
+			assert.NotRegexp(t, `[.\s]$`, text, r.ID)
+		}
+		found, ok := check.Find(r.ID)
+		assert.True(t, ok)
+		assert.Same(t, r, found)
+	}
+	_, ok := check.Find("NO_SUCH_RULE")
+	assert.False(t, ok)
+}
+
+func TestDefaultsAreThoseOfTheRuntime(t *testing.T) {
+	assert.Equal(t, runtime.DefaultLevels, check.DefaultLevels)
+	assert.Equal(t, runtime.DefaultVisibility, check.DefaultVisibility)
+	assert.Equal(t, runtime.DefaultMaxDeliveries, check.DefaultMaxDeliveries)
+	assert.Equal(t, runtime.DefaultRetryBase, check.DefaultRetryBase)
+	assert.Equal(t, runtime.DefaultRetryCap, check.DefaultRetryCap)
+}
+
+func TestNearestFindsWhatWasMeant(t *testing.T) {
+	known := []string{"timeout", "queue", "name", "Text", "retry"}
+	for wrong, want := range map[string]string{
+		"timeut": "timeout", "tiemout": "timeout", "quue": "queue", "nam": "name", "text": "Text", "rerty": "retry",
+		"frobnicate": "", "": "", "x": "",
+	} {
+		got, ok := check.Nearest(wrong, known)
+		assert.Equal(t, want, got, wrong)
+		assert.Equal(t, want != "", ok, wrong)
+	}
+	assert.Equal(t, "did you mean queue?", check.DidYouMean("queu", known))
+	assert.Equal(t, "known are a, b", check.DidYouMean("frobnicate", []string{"a", "b"}))
+	assert.Empty(t, check.DidYouMean("frobnicate", nil))
+}

@@ -1,0 +1,298 @@
+package directive
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/taskgen/taskgen/generator/internal/check"
+	"github.com/taskgen/taskgen/generator/internal/model"
+)
+
+// problem is what is wrong with a value.
+type problem struct {
+	rule *check.Rule
+	text string
+	fix  string
+}
+
+// parse reads a value of the key's kind. With a problem the value is nil.
+func (k *Key) parse(s string) (any, *problem) {
+	switch k.Kind {
+	case TaskName:
+		return name(s, true)
+	case QueueName:
+		return name(s, false)
+	case Names, Fields, Owners:
+		return list(k, s)
+	case Owner:
+		return owner(s)
+	case RuleID:
+		return allowable(s)
+	case Reason:
+		if !strings.ContainsFunc(s, unicode.IsLetter) {
+			return nil, &problem{check.ValueMalformed, "this is not a reason", "say in words why the warning does not matter here"}
+		}
+	case Duration:
+		return duration(k, s)
+	case Int:
+		return integer(k, s)
+	case Float:
+		return decimal(k, s)
+	case Choice:
+		if !slices.Contains(k.Choices, s) {
+			return nil, &problem{check.ValueChoice, "it is one of " + strings.Join(k.Choices, ", "), check.DidYouMean(s, k.Choices)}
+		}
+	case RateOf:
+		return rate(s)
+	case GoType:
+		expr, ok := goType(s)
+		if !ok {
+			return nil, &problem{check.TaskResult, "this is not a Go type", "write the name of a type, like Embedding or *other.Result"}
+		}
+		return expr, nil
+	}
+	return s, nil
+}
+
+// imported is a type of another package with its whole import path.
+var imported = regexp.MustCompile(`([A-Za-z0-9_~][A-Za-z0-9_.~+-]*(?:/[A-Za-z0-9_~+-][A-Za-z0-9_.~+-]*)+)\.[\pL_]`)
+
+// goType parses a type. Where it names one with its whole import path, the path
+// is the name of the identifier before the dot.
+func goType(s string) (ast.Expr, bool) {
+	paths := make(map[string]string) // by what stands for them while Go parses the rest
+	var b strings.Builder
+	last := 0
+	for _, at := range imported.FindAllStringSubmatchIndex(s, -1) {
+		path, name := s[at[2]:at[3]], fmt.Sprintf("importPath%d_", len(paths))
+		if strings.Contains(path, "..") {
+			return nil, false // a pattern, or a way up
+		}
+		paths[name] = path
+		b.WriteString(s[last:at[2]] + name)
+		last = at[3]
+	}
+	b.WriteString(s[last:])
+	expr, err := parser.ParseExpr(b.String())
+	if err != nil {
+		return nil, false
+	}
+	ast.Inspect(expr, func(n ast.Node) bool {
+		if x, ok := n.(*ast.Ident); ok && paths[x.Name] != "" {
+			x.Name = paths[x.Name]
+		}
+		return true
+	})
+	return expr, true
+}
+
+// CheckTaskName says what is wrong with a task's name on the wire, or "".
+func CheckTaskName(s string) string {
+	if _, p := name(s, true); p != nil {
+		return p.text
+	}
+	return ""
+}
+
+func name(s string, dots bool) (any, *problem) {
+	if s == "" {
+		return nil, &problem{check.ValueName, "a name has at least one character", "write one"}
+	}
+	if len(s) > check.MaxName {
+		return nil, &problem{check.ValueName, fmt.Sprintf("a name has at most %d characters, this one has %d", check.MaxName, len(s)), "shorten it"}
+	}
+	for _, r := range s {
+		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' || dots && r == '.') {
+			fix := "use letters, digits, _ and -"
+			if dots {
+				fix = "use letters, digits, _, - and dots"
+			}
+			return nil, &problem{check.ValueName, fmt.Sprintf("a name cannot hold %q", r), fix}
+		}
+	}
+	return s, nil
+}
+
+// maxOwner is how many bytes the name of an owner has at most: import paths are
+// names of owners, too.
+const maxOwner = 255
+
+func owner(s string) (any, *problem) {
+	if len(s) > maxOwner {
+		return nil, &problem{check.ValueName, fmt.Sprintf("the name of an owner has at most %d bytes, this one has %d", maxOwner, len(s)), "shorten it"}
+	}
+	for _, r := range s {
+		if !unicode.IsPrint(r) || unicode.IsSpace(r) || r == ',' || r == utf8.RuneError {
+			return nil, &problem{check.ValueName, fmt.Sprintf("the name of an owner cannot hold %q", r), "write a name like shop, or an import path"}
+		}
+	}
+	return s, nil
+}
+
+// allowable is the rule of an ID that a directive may silence.
+func allowable(id string) (any, *problem) {
+	r, ok := check.Find(id)
+	switch {
+	case !ok:
+		var warnings []string
+		for _, r := range check.Rules() {
+			if r.Allowable() {
+				warnings = append(warnings, r.ID)
+			}
+		}
+		return nil, &problem{check.AllowRule, "there is no such rule", check.DidYouMean(id, warnings)}
+	case r == check.AllowUnused:
+		return nil, &problem{check.AllowRule, "this rule cannot be allowed", "remove the //taskgen:allow that silences nothing"}
+	case !r.Allowable():
+		return nil, &problem{check.AllowRule, "an error cannot be allowed", r.Fix}
+	}
+	return r, nil
+}
+
+func list(k *Key, s string) (any, *problem) {
+	items := strings.Split(s, ",")
+	seen := make(map[string]bool, len(items))
+	for _, item := range items {
+		switch {
+		case item == "":
+			return nil, &problem{check.ValueList, "an entry is empty", ""}
+		case seen[item]:
+			return nil, &problem{check.ValueList, item + " is there twice", ""}
+		}
+		seen[item] = true
+		var p *problem
+		switch k.Kind {
+		case Names:
+			_, p = name(item, true)
+		case Owners:
+			_, p = owner(item)
+		}
+		if p != nil {
+			return nil, p
+		}
+	}
+	return items, nil
+}
+
+func duration(k *Key, s string) (any, *problem) {
+	d, err := ParseDuration(s)
+	switch {
+	case errors.Is(err, errTooLong):
+		return nil, &problem{check.ValueDuration, errTooLong.Error(), "write a shorter one"}
+	case err != nil:
+		return nil, &problem{check.ValueDuration, "this is not a duration", ""}
+	case d == 0 && k.Zero != "":
+	case d <= 0:
+		return nil, &problem{check.ValueDuration, "a duration is above zero", "leave it out for the default, or write how long"}
+	}
+	return d, nil
+}
+
+var errTooLong = errors.New("it is longer than a duration can be (292 years)")
+
+// ParseDuration reads a duration as [time.ParseDuration] does, with d for a day
+// of 24 hours as one more unit, before all others: 14d, 1d12h, -0.5d.
+func ParseDuration(s string) (time.Duration, error) {
+	days, rest, ok := strings.Cut(s, "d")
+	if !ok {
+		return time.ParseDuration(s)
+	}
+	digits, negative := strings.CutPrefix(days, "-")
+	n, err := strconv.ParseFloat(digits, 64)
+	if err != nil || strings.Trim(digits, "0123456789.") != "" {
+		return 0, fmt.Errorf("%q is not a number of days", days)
+	}
+	whole := n * 24 * float64(time.Hour)
+	if whole >= math.MaxInt64 {
+		return 0, errTooLong
+	}
+	d := time.Duration(whole)
+	if rest != "" {
+		more, err := time.ParseDuration(rest)
+		switch {
+		case err != nil || strings.Trim(rest[:1], "0123456789.") != "":
+			return 0, fmt.Errorf("%q is not a duration", s)
+		case d+more < d:
+			return 0, errTooLong
+		}
+		d += more
+	}
+	if negative {
+		d = -d
+	}
+	return d, nil
+}
+
+func integer(k *Key, s string) (any, *problem) {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return nil, &problem{check.ValueNumber, "this is not a whole number", "write " + k.Example}
+	}
+	if p := k.bound(float64(n)); p != nil {
+		return nil, p
+	}
+	return n, nil
+}
+
+func decimal(k *Key, s string) (any, *problem) {
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsNaN(n) {
+		return nil, &problem{check.ValueNumber, "this is not a number", "write " + k.Example}
+	}
+	if p := k.bound(n); p != nil {
+		return nil, p
+	}
+	return n, nil
+}
+
+func (k *Key) bound(n float64) *problem {
+	switch {
+	case n < k.Min && k.Name == "max":
+		return &problem{check.ValueNumber, "it is at least " + plain(k.Min), "write //taskgen:retry none for a task that is never retried"}
+	case n < k.Min:
+		return &problem{check.ValueNumber, "it is at least " + plain(k.Min), "write " + k.Example}
+	case n > k.limit():
+		return &problem{check.ValueNumber, "it is at most " + plain(k.limit()), "write " + k.Example}
+	}
+	return nil
+}
+
+// limit is the largest number that the key takes. What fits an int on every
+// machine bounds all.
+func (k *Key) limit() float64 {
+	if k.Max > 0 {
+		return k.Max
+	}
+	return math.MaxInt32
+}
+
+func plain(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
+
+func rate(s string) (any, *problem) {
+	count, per, ok := strings.Cut(s, "/")
+	if !ok {
+		return nil, &problem{check.ValueRate, "this is not a rate", ""}
+	}
+	n, err := strconv.Atoi(count)
+	if err != nil || n < 1 || n > math.MaxInt32 {
+		return nil, &problem{check.ValueRate, "what stands before the slash is not a whole number from 1 up", ""}
+	}
+	if per != "" && (per[0] < '0' || per[0] > '9') {
+		per = "1" + per
+	}
+	d, err := ParseDuration(per)
+	if err != nil || d <= 0 {
+		return nil, &problem{check.ValueRate, "what stands behind the slash is not a time", ""}
+	}
+	return model.Rate{Limit: n, Per: d}, nil
+}

@@ -1,0 +1,141 @@
+package load
+
+import (
+	"bytes"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/taskgen/taskgen/generator/internal/model"
+)
+
+// text is a file before it is parsed.
+type text struct {
+	path     string
+	src      []byte
+	mentions bool
+	test     bool
+	own      bool // a generated file: nobody reads it
+	copied   bool // handwritten, with the header of a generated file
+}
+
+// readDir reads the Go files of a directory, sorted by name. What is no regular
+// file, nor a link to one, is left out, as the go command does: reading a pipe or
+// a device would not end.
+func readDir(t *Trace, dir string) ([]text, error) {
+	entries, err := t.readDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var texts []text
+	for _, e := range entries {
+		name := e.Name()
+		if e.IsDir() || !strings.HasSuffix(name, ".go") || name[0] == '_' || name[0] == '.' {
+			continue
+		}
+		path := filepath.Join(dir, name)
+		src, ok, err := t.readFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			texts = append(texts, newText(path, src))
+		}
+	}
+	sortOut(texts)
+	return texts, nil
+}
+
+// readFiles reads files that may not be there, side by side.
+func readFiles(t *Trace, paths []string) []text {
+	found := make([]text, len(paths))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, path := range paths {
+		g.Go(func() error {
+			if src, ok, err := t.readFile(path); ok && err == nil {
+				found[i] = newText(path, src)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // the functions return nil
+	found = slices.DeleteFunc(found, func(t text) bool { return t.path == "" })
+	sortOut(found)
+	return found
+}
+
+func newText(path string, src []byte) text {
+	return text{path: path, src: src, mentions: bytes.Contains(src, []byte(mark)), test: strings.HasSuffix(path, "_test.go")}
+}
+
+// byHand are the files that people wrote.
+func byHand(texts []text) []text {
+	return slices.DeleteFunc(slices.Clone(texts), func(t text) bool { return t.own })
+}
+
+// sortOut tells the generated files of one directory from handwritten ones: by
+// their names and by the header, for both can be somebody else's. A file with
+// such a name and nothing in it is to become ours.
+//
+// A generated file bears the name of its package. One with another name is left
+// from a package that was renamed with all its files, or is a copy that somebody
+// took over: a copy, if the original is there, or if nothing would take its place.
+func sortOut(texts []text) {
+	named := make(map[string]bool)
+	tasks := false
+	for i := range texts {
+		t := &texts[i]
+		name := filepath.Base(t.path)
+		blank := len(bytes.TrimSpace(bytes.TrimPrefix(t.src, []byte("\ufeff")))) == 0
+		switch header := generated(t.src); {
+		case strings.HasSuffix(name, model.FileName("")) && (header || blank):
+			t.own = true
+			named[name] = true
+		case header:
+			t.copied = true
+		case t.mentions:
+			tasks = true
+		}
+	}
+	for i := range texts {
+		t := &texts[i]
+		if !t.own {
+			continue
+		}
+		original := model.FileName(clause(t.src))
+		if own := filepath.Base(t.path); original != model.FileName("") && original != own && (named[original] || !tasks) {
+			t.own, t.copied = false, true
+		}
+	}
+}
+
+// clause is the name in the package clause of a file, "" when it has none that
+// can be read.
+func clause(src []byte) string {
+	f, err := parser.ParseFile(token.NewFileSet(), "", src, parser.PackageClauseOnly)
+	if err != nil || f.Name == nil {
+		return ""
+	}
+	return f.Name.Name
+}
+
+// generated says whether a file begins as ours do: the header stands on a line of
+// its own above the package clause.
+func generated(src []byte) bool {
+	for line := range bytes.Lines(bytes.TrimPrefix(src, []byte("\ufeff"))) {
+		line = bytes.TrimRight(line, "\r\n")
+		if string(line) == model.Header {
+			return true
+		}
+		if bytes.HasPrefix(line, []byte("package ")) {
+			return false
+		}
+	}
+	return false
+}
