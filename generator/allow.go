@@ -1,9 +1,9 @@
 package generator
 
 import (
-	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/directive"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 // allow takes away the warnings of a package that its //taskgen:allow directives
@@ -29,7 +29,7 @@ func allow(allows []*directive.Allow, ds []diag.Diagnostic) []diag.Diagnostic {
 	}
 	for _, a := range allows {
 		if !used[a] && !a.Rule.Depends { // another run has more to warn of
-			left = append(left, check.AllowUnused.At(a.Directive.Span, "", "there is no warning %s here", a.Rule.ID))
+			left = append(left, rule.AllowUnused.At(a.Directive.Span, "", "there is no warning %s here", a.Rule.ID))
 		}
 	}
 	return left

@@ -9,10 +9,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/directive"
 	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 const allowed = `package p
@@ -48,7 +48,7 @@ func allowsOf(t *testing.T, src string) []*directive.Allow {
 }
 
 func warningAt(file string, line int) diag.Diagnostic {
-	return check.FieldLost.At(model.Span{Pos: model.Pos{File: file, Line: line, Column: 2}}, "", "line %d", line)
+	return rule.FieldLost.At(model.Span{Pos: model.Pos{File: file, Line: line, Column: 2}}, "", "line %d", line)
 }
 
 func TestTheNearestAllowSilencesAWarning(t *testing.T) {
@@ -69,7 +69,7 @@ func TestTheNearestAllowSilencesAWarning(t *testing.T) {
 	d = warningAt("p.go", 6)
 	d.Severity = diag.Error
 	assert.Nil(t, silences(allows, &d), "an error cannot be allowed")
-	d = check.SecretShown.At(model.Span{Pos: model.Pos{File: "p.go", Line: 6}}, "", "another rule")
+	d = rule.SecretShown.At(model.Span{Pos: model.Pos{File: "p.go", Line: 6}}, "", "another rule")
 	assert.Nil(t, silences(allows, &d))
 }
 
@@ -88,6 +88,6 @@ func TestAnAllowThatSilencesNothingIsWarnedOf(t *testing.T) {
 	}
 	assert.Equal(t, []string{"line 11", "there is no warning FIELD_LOST here"}, got)
 	assert.Equal(t, 9, left[1].Pos.Line)
-	wrong := check.FieldKind.At(model.Span{}, "", "an error, so that not all was looked at")
+	wrong := rule.FieldKind.At(model.Span{}, "", "an error, so that not all was looked at")
 	assert.Equal(t, []diag.Diagnostic{wrong}, allow(allows, []diag.Diagnostic{wrong}))
 }

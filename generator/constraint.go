@@ -5,12 +5,12 @@ import (
 	"go/build/constraint"
 	"slices"
 
-	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/directive"
 	"github.com/taskgen/taskgen/generator/internal/load"
 	"github.com/taskgen/taskgen/generator/internal/model"
 	"github.com/taskgen/taskgen/generator/internal/platform"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 // constraint returns the build constraint that the annotated files share, which
@@ -33,8 +33,8 @@ func (b *builder) constraint() string {
 			first, shared = t, x
 		case !platform.Same(x, shared):
 			name := t.Spec.Name
-			d := check.TaskConstraint.At(b.at(name.Pos(), len(name.Name)), "", "%s is built %s, and %s %s", name.Name, when(x), first.Spec.Name.Name, when(shared))
-			b.report(check.Related(d, b.at(first.Spec.Name.Pos(), 0).Pos, "%s", first.Spec.Name.Name))
+			d := rule.TaskConstraint.At(b.at(name.Pos(), len(name.Name)), "", "%s is built %s, and %s %s", name.Name, when(x), first.Spec.Name.Name, when(shared))
+			b.report(rule.Related(d, b.at(first.Spec.Name.Pos(), 0).Pos, "%s", first.Spec.Name.Name))
 		case shorter(x, shared):
 			shared = x
 		}
@@ -50,8 +50,8 @@ func (b *builder) constraint() string {
 func (b *builder) inherited(first *directive.Type, shared constraint.Expr) {
 	report := func(at model.Span, name string, x constraint.Expr) {
 		if !platform.Implies(shared, x) {
-			d := check.TaskConstraint.At(at, "move it into a file that is built wherever the tasks are", "//taskgen:%s holds %s, and %s is built %s", name, when(x), first.Spec.Name.Name, when(shared))
-			b.report(check.Related(d, b.at(first.Spec.Name.Pos(), 0).Pos, "%s", first.Spec.Name.Name))
+			d := rule.TaskConstraint.At(at, "move it into a file that is built wherever the tasks are", "//taskgen:%s holds %s, and %s is built %s", name, when(x), first.Spec.Name.Name, when(shared))
+			b.report(rule.Related(d, b.at(first.Spec.Name.Pos(), 0).Pos, "%s", first.Spec.Name.Name))
 		}
 	}
 	for _, d := range b.found.Package {
@@ -166,7 +166,7 @@ func (b *builder) leave() {
 			places = append(places, f.clause[0].Span)
 		}
 		for _, at := range places {
-			d := check.DirectiveExcluded.At(at, "generate it where the file is built", "the file is not built here, but %s: the code for it is left as it is", when(f.file.Build))
+			d := rule.DirectiveExcluded.At(at, "generate it where the file is built", "the file is not built here, but %s: the code for it is left as it is", when(f.file.Build))
 			d.Severity = diag.Warning
 			b.report(d)
 		}

@@ -6,10 +6,10 @@ import (
 	"go/types"
 	"slices"
 
-	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/load"
 	"github.com/taskgen/taskgen/generator/internal/model"
 	"github.com/taskgen/taskgen/generator/internal/platform"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 // A declaration is what the syntax of a type at package level tells.
@@ -172,7 +172,7 @@ func (b *builder) warnOfStruct(st *ast.StructType, encodes map[string]bool) {
 	}
 	for _, f := range st.Fields.List {
 		if name := load.BaseName(f.Type); len(f.Names) == 0 && encodes[name] {
-			b.report(check.SecretEmbedded.At(b.at(f.Type.Pos(), int(f.Type.End()-f.Type.Pos())), "",
+			b.report(rule.SecretEmbedded.At(b.at(f.Type.Pos(), int(f.Type.End()-f.Type.Pos())), "",
 				"a struct without methods of its own embeds %s, and is encoded by its MarshalJSON without the other fields", name))
 			return
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/directive"
 	"github.com/taskgen/taskgen/generator/internal/load"
 	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 // Loaded is what Load found.
@@ -124,7 +125,7 @@ func copies(prog *load.Program) []diag.Diagnostic {
 	var diags []diag.Diagnostic
 	for _, path := range prog.Copies {
 		at := model.Span{Pos: model.Pos{File: path, Line: 1, Column: 1}}
-		diags = append(diags, check.FileHeader.At(at, "", "%s begins like a file that taskgen wrote, and is none", filepath.Base(path)))
+		diags = append(diags, rule.FileHeader.At(at, "", "%s begins like a file that taskgen wrote, and is none", filepath.Base(path)))
 	}
 	return diags
 }
@@ -202,7 +203,7 @@ func (b *builder) syntaxErrors() {
 		if len(f.Errors) > 0 {
 			e := f.Errors[0]
 			at := model.Span{Pos: model.Pos{File: f.Path, Line: e.Pos.Line, Column: e.Pos.Column}}
-			b.report(check.PackageSyntax.At(at, "", "%s", brief(e.Msg)))
+			b.report(rule.PackageSyntax.At(at, "", "%s", brief(e.Msg)))
 		}
 	}
 }
@@ -257,7 +258,7 @@ func (b *builder) taken(m *model.Package) {
 	name := model.FileName(m.Name)
 	for _, f := range append(b.pkg.Files[:len(b.pkg.Files):len(b.pkg.Files)], b.pkg.Excluded...) {
 		if filepath.Base(f.Path) == name && len(m.Tasks)+len(m.Queues) > 0 {
-			b.report(check.FileTaken.At(model.Span{Pos: model.Pos{File: f.Path, Line: 1, Column: 1}}, "", "%s was not written by taskgen", name))
+			b.report(rule.FileTaken.At(model.Span{Pos: model.Pos{File: f.Path, Line: 1, Column: 1}}, "", "%s was not written by taskgen", name))
 		}
 	}
 }
@@ -270,9 +271,9 @@ func (b *builder) cycle() {
 	if cycle, pos := b.prog.Cycle(b.pkg); cycle != nil {
 		// What comes of it in the fields is no news.
 		b.diags = slices.DeleteFunc(b.diags, func(d diag.Diagnostic) bool {
-			return d.Rule == check.FieldType.ID && strings.Contains(d.Message, "import cycle not allowed")
+			return d.Rule == rule.FieldType.ID && strings.Contains(d.Message, "import cycle not allowed")
 		})
-		b.report(check.PackageCycle.At(b.at(pos, 0), "", "import cycle not allowed: %s", strings.Join(cycle, " imports ")))
+		b.report(rule.PackageCycle.At(b.at(pos, 0), "", "import cycle not allowed: %s", strings.Join(cycle, " imports ")))
 	}
 }
 
@@ -301,17 +302,17 @@ func (b *builder) structType(t *directive.Type) (*types.Named, *types.Struct, bo
 	_, literal := t.Spec.Type.(*ast.StructType)
 	switch {
 	case t.Spec.TypeParams != nil:
-		b.report(check.TaskGeneric.At(at, "", "%s has type parameters, a task cannot", name.Name))
+		b.report(rule.TaskGeneric.At(at, "", "%s has type parameters, a task cannot", name.Name))
 	case t.Spec.Assign.IsValid():
-		b.report(check.TaskNotStruct.At(at, "put the directive on the struct itself", "%s is an alias, not a struct", name.Name))
+		b.report(rule.TaskNotStruct.At(at, "put the directive on the struct itself", "%s is an alias, not a struct", name.Name))
 	case !literal:
-		b.report(check.TaskNotStruct.At(at, "", "%s is %s, not a struct with its fields written out", name.Name, types.ExprString(t.Spec.Type)))
+		b.report(rule.TaskNotStruct.At(at, "", "%s is %s, not a struct with its fields written out", name.Name, types.ExprString(t.Spec.Type)))
 	case name.Name == "_":
-		b.report(check.TaskNotStruct.At(at, "give it a name", "a struct without a name cannot be a task"))
+		b.report(rule.TaskNotStruct.At(at, "give it a name", "a struct without a name cannot be a task"))
 	case b.pkg.Info.Defs[name] == nil: // go/types takes the first declaration
 		first, _ := b.pkg.Declared(name.Name)
-		again := check.SymbolTaken.At(at, "keep one of them", "%s is declared twice", name.Name)
-		b.report(check.Related(again, b.at(first, 0).Pos, "first declared here"))
+		again := rule.SymbolTaken.At(at, "keep one of them", "%s is declared twice", name.Name)
+		b.report(rule.Related(again, b.at(first, 0).Pos, "first declared here"))
 	default:
 		named, _ := b.pkg.Info.Defs[name].Type().(*types.Named)
 		if named != nil {
@@ -320,7 +321,7 @@ func (b *builder) structType(t *directive.Type) (*types.Named, *types.Struct, bo
 			}
 		}
 		reason, _ := b.prog.Reason(name.Pos()) // a struct that holds itself, say
-		b.report(check.FieldType.At(at, mend(reason.Msg), "%s: %s", name.Name, brief(reason.Msg)))
+		b.report(rule.FieldType.At(at, mend(reason.Msg), "%s: %s", name.Name, brief(reason.Msg)))
 	}
 	return nil, nil, false
 }

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 // A loss is something of a payload that does not arrive, though its type travels.
@@ -49,39 +49,39 @@ func (b *builder) lossOf(l loss, at model.Span) diag.Diagnostic {
 		if l.field != nil && l.field != l.owner {
 			where += "its field " + l.field.Name() + ": "
 		}
-		rule := check.FieldEmpty
+		r := rule.FieldEmpty
 		if l.field != nil && b.elsewhere(l.field.Pkg()) {
-			rule = check.FieldLost // whose type it is, the user cannot mend
+			r = rule.FieldLost // whose type it is, the user cannot mend
 		}
-		return rule.At(at, check.FieldEmpty.Fix, "%snothing of %s travels, it has no exported fields", where, b.text(l.t))
+		return r.At(at, rule.FieldEmpty.Fix, "%snothing of %s travels, it has no exported fields", where, b.text(l.t))
 	case lostNull:
-		return check.FieldNull.At(at, "", "%sa %s that points to nil is null in JSON, and arrives as nil", where, b.text(l.t))
+		return rule.FieldNull.At(at, "", "%sa %s that points to nil is null in JSON, and arrives as nil", where, b.text(l.t))
 	case lostKey:
-		return check.FieldKey.At(at, "", "%sMarshalText of %s writes the keys of the map, and encoding/json reads them with UnmarshalJSON", where, b.text(l.t))
+		return rule.FieldKey.At(at, "", "%sMarshalText of %s writes the keys of the map, and encoding/json reads them with UnmarshalJSON", where, b.text(l.t))
 	case lostOneWay:
 		if l.field != nil && l.field != l.owner {
 			where += "its field " + l.field.Name() + ": "
 		}
-		return check.FieldOneWay.At(at, "", "%sMarshalJSON of %s writes it, and encoding/json reads that by its fields", where, b.text(l.t))
+		return rule.FieldOneWay.At(at, "", "%sMarshalJSON of %s writes it, and encoding/json reads that by its fields", where, b.text(l.t))
 	case lostTag:
-		return check.TagUseless.At(at, "put the tag on the field that holds it",
+		return rule.TagUseless.At(at, "put the tag on the field that holds it",
 			"%s%s is tagged and lies in a type that encodes itself, %s", where, b.fieldName(l.field), b.text(l.t))
 	case lostShadowed:
 		if len(l.names) > 0 {
-			return check.FieldLost.At(at, useOther, "%sfield %s of %s does not travel: its field %s has the same JSON name", where, l.names[0], b.text(l.t), l.names[1])
+			return rule.FieldLost.At(at, useOther, "%sfield %s of %s does not travel: its field %s has the same JSON name", where, l.names[0], b.text(l.t), l.names[1])
 		}
-		d := check.FieldLost.At(at, "give one of the two another JSON name", "field %s does not travel where %s stands beside it: that has its JSON name",
+		d := rule.FieldLost.At(at, "give one of the two another JSON name", "field %s does not travel where %s stands beside it: that has its JSON name",
 			b.fieldName(l.field), b.fieldName(l.winner))
-		return check.Related(d, b.at(l.winner.Pos(), 0).Pos, "%s", l.winner.Name())
+		return rule.Related(d, b.at(l.winner.Pos(), 0).Pos, "%s", l.winner.Name())
 	}
 	if len(l.names) > 0 {
 		what, why := "field "+l.names[0], "does not travel: it is not exported"
 		if len(l.names) > 1 {
 			what, why = "fields "+strings.Join(l.names, ", "), "do not travel: they are not exported"
 		}
-		return check.FieldLost.At(at, useOther, "%s%s of %s %s", where, what, b.text(l.t), why)
+		return rule.FieldLost.At(at, useOther, "%s%s of %s %s", where, what, b.text(l.t), why)
 	}
-	return check.FieldLost.At(at, "", "field %s does not travel: it is not exported", b.fieldName(l.field))
+	return rule.FieldLost.At(at, "", "field %s does not travel: it is not exported", b.fieldName(l.field))
 }
 
 // useOther is what to do about a loss in a type of another package.

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 // payload reads the fields of one task's struct.
@@ -64,10 +64,10 @@ func (p *payload) encoding() place {
 	at := place{addressable: true}
 	name := p.b.at(p.named.Obj().Pos(), len(p.task.Struct))
 	if method, by := promotedCodec(p.named); by != nil {
-		p.b.report(check.FieldMarshaler.At(p.spanOf(by), "name the field: "+by.Name()+" "+p.b.text(by.Type()),
+		p.b.report(rule.FieldMarshaler.At(p.spanOf(by), "name the field: "+by.Name()+" "+p.b.text(by.Type()),
 			"the embedded %s brings its %s to %s: all other fields would be lost", by.Name(), method, p.task.Struct))
 	} else if tr := newWalker(p.b).pair(p.named, at); tr != nil {
-		p.b.report(check.FieldKind.At(name, "give it both methods, or none", "%s cannot travel: %s", p.task.Struct, tr.text))
+		p.b.report(rule.FieldKind.At(name, "give it both methods, or none", "%s cannot travel: %s", p.task.Struct, tr.text))
 	}
 	p.opaque = encodesItself(p.named)
 	dec, _ := decoderAt(p.named)
@@ -111,10 +111,10 @@ func (p *payload) field(m *model.Field, v *types.Var, tag string, syntax *ast.Fi
 		p.unresolved(v, tr)
 	case tr.tangled:
 		if !m.Secret {
-			p.b.report(check.SecretWays.At(at, "", "field %s of %s: there are too many ways to the secrets in it", v.Name(), p.task.Struct))
+			p.b.report(rule.SecretWays.At(at, "", "field %s of %s: there are too many ways to the secrets in it", v.Name(), p.task.Struct))
 		}
 	default:
-		p.b.report(check.FieldKind.At(at, "", "field %s of %s cannot travel: %s", v.Name(), p.task.Struct, tr.text))
+		p.b.report(rule.FieldKind.At(at, "", "field %s of %s cannot travel: %s", v.Name(), p.task.Struct, tr.text))
 	}
 }
 
@@ -129,7 +129,7 @@ func (p *payload) keys(st *types.Struct) {
 			continue
 		}
 		if tr := newWalker(p.b).value(v.Type(), place{addressable: true, written: true}); tr != nil {
-			p.b.report(check.UniqueField.At(p.task.Places.Of("unique.by"), "name another field", "field %s of %s cannot be part of a key: %s", v.Name(), p.task.Struct, tr.text))
+			p.b.report(rule.UniqueField.At(p.task.Places.Of("unique.by"), "name another field", "field %s of %s cannot be part of a key: %s", v.Name(), p.task.Struct, tr.text))
 		}
 	}
 }
@@ -163,13 +163,13 @@ func (p *payload) unresolved(v *types.Var, tr *trouble) {
 	if ok {
 		text = brief(reason.Msg)
 	}
-	d := check.FieldType.At(at, mend(reason.Msg), "field %s of %s: %s", v.Name(), p.task.Struct, text)
+	d := rule.FieldType.At(at, mend(reason.Msg), "field %s of %s: %s", v.Name(), p.task.Struct, text)
 	if ok {
 		where := p.b.at(reason.Pos, 0)
 		if p.b.prog.Fset.File(reason.Pos) == p.b.prog.Fset.File(v.Pos()) && where.Pos.Line == at.Pos.Line {
 			d.Pos, d.End = where.Pos, 0
 		} else {
-			d = check.Related(d, where.Pos, "this is why")
+			d = rule.Related(d, where.Pos, "this is why")
 		}
 	}
 	p.b.report(d)
@@ -188,9 +188,9 @@ func brief(msg string) string {
 // collisions reports fields that take each other's JSON name.
 func (p *payload) collisions(st *types.Struct) {
 	for _, c := range p.b.jsonFields(st).collisions {
-		d := check.FieldCollision.At(p.spanOf(c.second.top), "", "%s is the JSON name of two fields of %s, %s and %s: encoding/json drops both",
+		d := rule.FieldCollision.At(p.spanOf(c.second.top), "", "%s is the JSON name of two fields of %s, %s and %s: encoding/json drops both",
 			c.first.name, p.task.Struct, qualified(c.first), qualified(c.second))
-		p.b.report(check.Related(d, p.spanOf(c.first.top).Pos, "the other one"))
+		p.b.report(rule.Related(d, p.spanOf(c.first.top).Pos, "the other one"))
 	}
 }
 
@@ -228,12 +228,12 @@ func (p *payload) inherit(st *types.Struct) {
 func (p *payload) tags(m *model.Field, v *types.Var, tag string, syntax *ast.Field, travels bool) {
 	text, tagged := reflect.StructTag(tag).Lookup("task")
 	if !tagged && unreadable(tag) {
-		p.b.report(check.TagUnknown.At(p.b.at(syntax.Tag.Pos(), len(syntax.Tag.Value)), "write it as `task:\"secret\"`, with quotes and without spaces",
+		p.b.report(rule.TagUnknown.At(p.b.at(syntax.Tag.Pos(), len(syntax.Tag.Value)), "write it as `task:\"secret\"`, with quotes and without spaces",
 			"the tag %s of field %s cannot be read", syntax.Tag.Value, v.Name()))
 	}
 	_, named := reflect.StructTag(tag).Lookup("json")
 	if !v.Exported() && !v.Embedded() && (tagged || named && !parseJSONTag(tag).skip) {
-		p.b.report(check.FieldUnexported.At(p.spanOf(v), "", "field %s of %s is tagged and not exported", v.Name(), p.task.Struct))
+		p.b.report(rule.FieldUnexported.At(p.spanOf(v), "", "field %s of %s is tagged and not exported", v.Name(), p.task.Struct))
 		return
 	}
 	if !tagged {
@@ -245,10 +245,10 @@ func (p *payload) tags(m *model.Field, v *types.Var, tag string, syntax *ast.Fie
 	case !ok:
 		return
 	case !travels:
-		p.b.report(check.TagUseless.At(at, "", "field %s of %s is tagged %s and does not travel", v.Name(), p.task.Struct, text))
+		p.b.report(rule.TagUseless.At(at, "", "field %s of %s is tagged %s and does not travel", v.Name(), p.task.Struct, text))
 		return
 	case m.JSON == "":
-		p.b.report(check.TagPlace.At(at, "name the field: "+v.Name()+" "+p.b.text(v.Type()), "%s on the embedded %s, whose fields stand in its place", text, v.Name()))
+		p.b.report(rule.TagPlace.At(at, "name the field: "+v.Name()+" "+p.b.text(v.Type()), "%s on the embedded %s, whose fields stand in its place", text, v.Name()))
 		return
 	}
 	p.mark(m, words, at)
@@ -279,7 +279,7 @@ func (p *payload) nested(path string, v *types.Var, tag string, travels bool) bo
 		p.b.jsonTag(v, tag)
 	}
 	if !tagged && unreadable(tag) {
-		p.b.report(check.TagUnknown.At(p.spanOf(v), "write it as `task:\"secret\"`, with quotes and without spaces", "the tag %q of field %s cannot be read", tag, name))
+		p.b.report(rule.TagUnknown.At(p.spanOf(v), "write it as `task:\"secret\"`, with quotes and without spaces", "the tag %q of field %s cannot be read", tag, name))
 	}
 	if !tagged {
 		return false
@@ -294,16 +294,16 @@ func (p *payload) nested(path string, v *types.Var, tag string, travels bool) bo
 	case !ok:
 		return false
 	case ordered && m == nil:
-		p.b.report(check.TagPlace.At(p.spanOf(v), "move the field into the task, or remove the tag", "%s on field %s, which is not a field of the task itself", text, name))
+		p.b.report(rule.TagPlace.At(p.spanOf(v), "move the field into the task, or remove the tag", "%s on field %s, which is not a field of the task itself", text, name))
 		return false
 	case ordered && m.Indirect:
-		p.b.report(check.TagPlace.At(p.spanOf(v), "embed the struct itself, or move the field into the task", "%s on field %s, which %s has from a struct that it embeds by a pointer: that may be nil", text, name, p.task.Struct))
+		p.b.report(rule.TagPlace.At(p.spanOf(v), "embed the struct itself, or move the field into the task", "%s on field %s, which %s has from a struct that it embeds by a pointer: that may be nil", text, name, p.task.Struct))
 		return false
 	case !travels:
-		p.b.report(check.TagUseless.At(p.spanOf(v), "", "field %s is tagged %s and does not travel", name, text))
+		p.b.report(rule.TagUseless.At(p.spanOf(v), "", "field %s is tagged %s and does not travel", name, text))
 		return false
 	case path == "" || structOf(v.Type()) != nil && v.Embedded() && parseJSONTag(tag).name == "":
-		p.b.report(check.TagPlace.At(p.spanOf(v), "name the field: "+v.Name()+" "+p.b.text(v.Type()), "%s on the embedded %s, whose fields stand in its place", text, v.Name()))
+		p.b.report(rule.TagPlace.At(p.spanOf(v), "name the field: "+v.Name()+" "+p.b.text(v.Type()), "%s on the embedded %s, whose fields stand in its place", text, v.Name()))
 		return false
 	}
 	if m != nil {

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"time"
 
-	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/directive"
 	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 // queue makes the model of a //taskgen:queue.
@@ -123,7 +123,7 @@ func (b *builder) retention(own, def *directive.Directive) time.Duration {
 		return inherited[time.Duration]("retention", own, def)
 	}
 	if a := own.Arg("retention"); a != nil {
-		b.report(check.TaskRetention.At(a.Span, "", "retention=%s: the task has no result= that could be kept", a.Text))
+		b.report(rule.TaskRetention.At(a.Span, "", "retention=%s: the task has no result= that could be kept", a.Text))
 	}
 	return 0
 }
@@ -144,7 +144,7 @@ func (b *builder) retry(places model.Places, own, pkg *directive.Directive) mode
 	}
 	if own.Arg("max") == nil && pkg.Arg("max") == nil {
 		at := places.Of("retry")
-		b.report(check.KeyMissing.At(at, "add max=… or write //taskgen:retry none", "//taskgen:retry needs max="))
+		b.report(rule.KeyMissing.At(at, "add max=… or write //taskgen:retry none", "//taskgen:retry needs max="))
 	}
 	r := model.Retry{
 		Max:     inherited[int]("max", own, pkg),
@@ -166,10 +166,10 @@ func (b *builder) checkRetry(d *directive.Directive) {
 		return
 	}
 	if none := d.Arg("none"); none != nil && len(d.Args) > 1 {
-		b.report(check.RetryConflict.At(none.Span, "remove none, or all else", "none stands beside other options"))
+		b.report(rule.RetryConflict.At(none.Span, "remove none, or all else", "none stands beside other options"))
 	}
 	backoff, ok := directive.Value[string](d, "backoff")
 	if factor := d.Arg("factor"); factor != nil && ok && backoff != "exponential" {
-		b.report(check.RetryConflict.At(factor.Span, "remove factor, or write backoff=exponential", "factor has no effect on a %s backoff", backoff))
+		b.report(rule.RetryConflict.At(factor.Span, "remove factor, or write backoff=exponential", "factor has no effect on a %s backoff", backoff))
 	}
 }

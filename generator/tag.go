@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/directive"
 	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 var (
@@ -49,10 +49,10 @@ func (b *builder) words(at model.Span, text, field string) ([]string, bool) {
 	for _, w := range strings.Split(text, ",") {
 		switch {
 		case !slices.Contains(known, w):
-			b.report(check.TagUnknown.At(at, check.DidYouMean(w, known), `unknown word %q in the tag task:%q of %s`, w, text, field))
+			b.report(rule.TagUnknown.At(at, rule.DidYouMean(w, known), `unknown word %q in the tag task:%q of %s`, w, text, field))
 			return nil, false
 		case slices.Contains(words, w):
-			b.report(check.TagRepeated.At(at, "", "%s is there twice in the tag task:%q of %s", w, text, field))
+			b.report(rule.TagRepeated.At(at, "", "%s is there twice in the tag task:%q of %s", w, text, field))
 			return nil, false
 		}
 		words = append(words, w)
@@ -68,7 +68,7 @@ var jsonOptions = []string{"omitempty", "omitzero", "string"}
 func (b *builder) jsonTag(v *types.Var, tag string) {
 	name := b.fieldName(v)
 	warn := func(format string, args ...any) {
-		b.report(check.FieldTag.At(b.at(v.Pos(), len(v.Name())), "", format, args...))
+		b.report(rule.FieldTag.At(b.at(v.Pos(), len(v.Name())), "", format, args...))
 	}
 	text, tagged := reflect.StructTag(tag).Lookup("json")
 	if !tagged {

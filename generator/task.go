@@ -10,10 +10,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/directive"
 	"github.com/taskgen/taskgen/generator/internal/load"
 	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 // at is a place in a source file.
@@ -69,7 +69,7 @@ type result struct {
 func (b *builder) task(t *directive.Type) (model.Task, bool) {
 	if t.Get("task") == nil {
 		d := t.Directives[0]
-		b.report(check.TaskUnmarked.At(d.Span, "", "%s is no task: //taskgen:%s has no effect", t.Spec.Name.Name, d.Spec.Name))
+		b.report(rule.TaskUnmarked.At(d.Span, "", "%s is no task: //taskgen:%s has no effect", t.Spec.Name.Name, d.Spec.Name))
 		return model.Task{}, false
 	}
 	named, st, ok := b.structType(t)
@@ -86,11 +86,11 @@ func (b *builder) task(t *directive.Type) (model.Task, bool) {
 	m.Type = wireName(m.Base)
 	b.policies(t, &m)
 	if problem := directive.CheckTaskName(m.Type); problem != "" && t.Get("task").Arg("name") == nil {
-		b.report(check.ValueName.At(span, "give it another one with name=", "the name %s that %s would have: %s", m.Type, m.Struct, problem))
+		b.report(rule.ValueName.At(span, "give it another one with name=", "the name %s that %s would have: %s", m.Type, m.Struct, problem))
 	}
 	b.result(t, &m)
 	if v, lock := lockIn(named); lock != nil {
-		b.report(check.FieldCopied.At(b.at(v.Pos(), len(v.Name())), "", "%s cannot be copied: its field %s is or holds a %s", m.Struct, v.Name(), b.text(lock)))
+		b.report(rule.FieldCopied.At(b.at(v.Pos(), len(v.Name())), "", "%s cannot be copied: its field %s is or holds a %s", m.Struct, v.Name(), b.text(lock)))
 	}
 	p := payload{b: b, task: &m, named: named, holders: make(map[*types.Named]bool)}
 	p.fields(st, t.Spec.Type.(*ast.StructType))
@@ -146,15 +146,15 @@ func (b *builder) result(t *directive.Type, m *model.Task) {
 	if err != nil {
 		fix := ""
 		if ident, ok := arg.Value.(*ast.Ident); ok {
-			if near, ok := check.Nearest(ident.Name, b.typeNames()); ok {
+			if near, ok := rule.Nearest(ident.Name, b.typeNames()); ok {
 				fix = "did you mean " + near + "?"
 			}
 		}
-		b.report(check.TaskResult.At(arg.Span, fix, "result=%s: %s", arg.Text, err))
+		b.report(rule.TaskResult.At(arg.Span, fix, "result=%s: %s", arg.Text, err))
 		return
 	}
 	if endless := b.endless(typ); endless != nil {
-		b.report(check.TaskResult.At(arg.Span, mend(instantiationCycle), "result=%s: %s", arg.Text, cycleOf(endless)))
+		b.report(rule.TaskResult.At(arg.Span, mend(instantiationCycle), "result=%s: %s", arg.Text, cycleOf(endless)))
 		return
 	}
 	if !b.carries(typ, arg) {
@@ -181,10 +181,10 @@ func (b *builder) carries(typ types.Type, arg *directive.Arg) bool {
 		text, tagged := reflect.StructTag(tag).Lookup("task")
 		switch {
 		case !tagged && unreadable(tag):
-			b.report(check.TagUnknown.At(at, "write it as `task:\"secret\"`, with quotes and without spaces", "the tag %q of field %s cannot be read", tag, b.fieldName(v)))
+			b.report(rule.TagUnknown.At(at, "write it as `task:\"secret\"`, with quotes and without spaces", "the tag %q of field %s cannot be read", tag, b.fieldName(v)))
 		case !tagged:
 		case !travels:
-			b.report(check.TagUseless.At(at, "", "field %s is tagged %s and does not travel", b.fieldName(v), text))
+			b.report(rule.TagUseless.At(at, "", "field %s is tagged %s and does not travel", b.fieldName(v), text))
 		default:
 			b.words(at, text, b.fieldName(v))
 		}
@@ -194,7 +194,7 @@ func (b *builder) carries(typ types.Type, arg *directive.Arg) bool {
 	}
 	tr := w.walk(typ)
 	if tr != nil && !tr.tangled {
-		b.report(check.TaskResult.At(arg.Span, "name a type that JSON can carry", "result=%s: %s", arg.Text, tr.text))
+		b.report(rule.TaskResult.At(arg.Span, "name a type that JSON can carry", "result=%s: %s", arg.Text, tr.text))
 		return false
 	}
 	return true

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/load"
 	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 // typeErrors reports what the compiler would say about the declaration of a task's
@@ -33,8 +33,8 @@ func (b *builder) typeErrors(spec *ast.TypeSpec, named *gotypes.Named) bool {
 	}
 	// go/types looks for these when it finds nothing else.
 	text := cycleOf(endless)
-	d := check.FieldType.At(b.at(spec.Name.Pos(), len(spec.Name.Name)), mend(text), "a type that %s is made of: %s", spec.Name.Name, text)
-	b.report(check.Related(d, b.at(endless.Obj().Pos(), 0).Pos, "this is why"))
+	d := rule.FieldType.At(b.at(spec.Name.Pos(), len(spec.Name.Name)), mend(text), "a type that %s is made of: %s", spec.Name.Name, text)
+	b.report(rule.Related(d, b.at(endless.Obj().Pos(), 0).Pos, "this is why"))
 	return false
 }
 
@@ -107,13 +107,13 @@ func wanting(msg string) bool {
 func oncePerPlace(ds []diag.Diagnostic) []diag.Diagnostic {
 	last := make(map[model.Pos]int)
 	for i, d := range ds {
-		if d.Rule == check.FieldType.ID {
+		if d.Rule == rule.FieldType.ID {
 			last[d.Pos] = i
 		}
 	}
 	kept := ds[:0]
 	for i, d := range ds {
-		if d.Rule != check.FieldType.ID || last[d.Pos] == i {
+		if d.Rule != rule.FieldType.ID || last[d.Pos] == i {
 			kept = append(kept, d)
 		}
 	}
@@ -125,14 +125,14 @@ func oncePerPlace(ds []diag.Diagnostic) []diag.Diagnostic {
 func (b *builder) typeError(spec *ast.TypeSpec, f load.Fault) diag.Diagnostic {
 	name, text := spec.Name.Name, brief(f.Msg)
 	if spec.Pos() <= f.Pos && f.Pos < spec.End() {
-		return check.FieldType.At(b.at(f.Pos, 0), mend(f.Msg), "%s: %s", name, text)
+		return rule.FieldType.At(b.at(f.Pos, 0), mend(f.Msg), "%s: %s", name, text)
 	}
 	at := b.at(spec.Name.Pos(), len(name))
 	if f.Field != nil {
 		at = b.at(f.Field.Pos(), 0)
 	}
-	d := check.FieldType.At(at, mend(f.Msg), "a type that %s is made of: %s", name, text)
-	return check.Related(d, b.at(f.Pos, 0).Pos, "this is why")
+	d := rule.FieldType.At(at, mend(f.Msg), "a type that %s is made of: %s", name, text)
+	return rule.Related(d, b.at(f.Pos, 0).Pos, "this is why")
 }
 
 // handwritten reports the errors in handwritten declarations that are left with the
@@ -142,14 +142,14 @@ func handwritten(pkg *model.Package, errs []gotypes.Error) []diag.Diagnostic {
 	for _, e := range errs {
 		pos := e.Fset.PositionFor(e.Pos, false)
 		at := model.Span{Pos: model.Pos{File: pos.Filename, Line: pos.Line, Column: pos.Column}}
-		ds = append(ds, check.FieldType.At(at, mend(e.Msg), "package %s does not compile: %s", pkg.Name, brief(e.Msg)))
+		ds = append(ds, rule.FieldType.At(at, mend(e.Msg), "package %s does not compile: %s", pkg.Name, brief(e.Msg)))
 	}
 	return ds
 }
 
 // cures are fixes by what go/types and the go command say.
 var cures = []struct{ says, fix string }{
-	{"import cycle not allowed", check.PackageCycle.Fix},
+	{"import cycle not allowed", rule.PackageCycle.Fix},
 	{"missing go.sum entry", "run go mod tidy"},
 	{"updates to go.mod needed", "run go mod tidy"},
 	{"inconsistent vendoring", "run go mod vendor"},

@@ -5,6 +5,7 @@ import (
 
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 // Owners holds the packages of a run against each other: no two declare scheduled
@@ -23,10 +24,10 @@ func Owners(pkgs []model.Package) []diag.Diagnostic {
 			}
 			switch owner := q.Owner(); {
 			case p.Owner() == owner && (i > j || p.Schedules.Owner != "" && (q.Schedules == nil || q.Schedules.Owner == "")):
-				ds = append(ds, ScheduleOwner.At(p.Schedules.Places.Of("schedules.owner", "schedules"), "",
+				ds = append(ds, rule.ScheduleOwner.At(p.Schedules.Places.Of("schedules.owner", "schedules"), "",
 					"%s and %s both declare jobs under the owner %s", p.Path, q.Path, owner))
 			case slices.Contains(p.Schedules.Aliases, owner):
-				ds = append(ds, ScheduleOwner.At(p.Schedules.Places.Of("schedules.aliases", "schedules"), "remove the alias, or remove package "+q.Path,
+				ds = append(ds, rule.ScheduleOwner.At(p.Schedules.Places.Of("schedules.aliases", "schedules"), "remove the alias, or remove package "+q.Path,
 					"%s is no owner of old: %s declares jobs under it", owner, q.Path))
 			}
 		}

@@ -1,10 +1,14 @@
+// Package check is the step behind analyze: it holds the models of packages against the
+// rules that need no syntax and no types. Models go in, diagnostics come out.
 package check
 
 import (
 	"slices"
 
 	"github.com/taskgen/taskgen/generator/internal/diag"
+	"github.com/taskgen/taskgen/generator/internal/directive"
 	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 // Package holds a package against the rules that need no more than its model.
@@ -30,16 +34,12 @@ func Package(p *model.Package) []diag.Diagnostic {
 	return c.diags
 }
 
-// MaxName is how many characters a name has at most: the longest name of a queue
-// that SQS takes.
-const MaxName = 80
-
 type checker struct {
 	p     *model.Package
 	diags []diag.Diagnostic
 }
 
-func (c *checker) report(r *Rule, at model.Span, fix, format string, args ...any) *diag.Diagnostic {
+func (c *checker) report(r *rule.Rule, at model.Span, fix, format string, args ...any) *diag.Diagnostic {
 	c.diags = append(c.diags, r.At(at, fix, format, args...))
 	return &c.diags[len(c.diags)-1]
 }
@@ -79,19 +79,19 @@ func (c *checker) declared(t *model.Task) {
 		if len(c.p.Queues) > 0 {
 			fix = "add queue=" + c.p.Queues[0].Name + " to //taskgen:task, or queue= to //taskgen:defaults on the package clause"
 		}
-		c.report(TaskNoQueue, at, fix, "%s goes to no queue", t.Struct)
+		c.report(rule.TaskNoQueue, at, fix, "%s goes to no queue", t.Struct)
 	case t.Queue != "" && c.queue(t.Queue) == nil:
 		fix := "declare it on the package clause: //taskgen:queue name=" + t.Queue
-		if near, ok := Nearest(t.Queue, c.queueNames()); ok {
+		if near, ok := rule.Nearest(t.Queue, c.queueNames()); ok {
 			fix = "did you mean " + near + "? Else " + fix
 		}
-		c.report(QueueUndeclared, place(t, "task.queue"), fix, "queue %s is not declared", t.Queue)
+		c.report(rule.QueueUndeclared, place(t, "task.queue"), fix, "queue %s is not declared", t.Queue)
 	}
 	if !hasTimeout {
-		c.report(TaskNoTimeout, at, "", "%s has no timeout", t.Struct)
+		c.report(rule.TaskNoTimeout, at, "", "%s has no timeout", t.Struct)
 	}
 	if !hasRetry {
-		c.report(TaskNoRetry, at, "", "%s does not say how often it is retried", t.Struct)
+		c.report(rule.TaskNoRetry, at, "", "%s does not say how often it is retried", t.Struct)
 	}
 }
 
@@ -101,12 +101,12 @@ func (c *checker) queues() {
 		q := &c.p.Queues[i]
 		if i > 0 && q.Name != "" && c.p.Queues[i-1].Name == q.Name {
 			first := c.queue(q.Name)
-			d := c.report(QueueTwice, q.Places.Of("queue.name"), "", "queue %s is declared twice", q.Name)
-			*d = Related(*d, first.Pos, "first declared here")
+			d := c.report(rule.QueueTwice, q.Places.Of("queue.name"), "", "queue %s is declared twice", q.Name)
+			*d = rule.Related(*d, first.Pos, "first declared here")
 			continue
 		}
 		if _, ok := q.Places["queue.levels"]; ok && q.Type != "priority" {
-			c.report(QueueLevels, q.Places.Of("queue.levels"), "", "queue %s has levels and is of type %s", q.Name, orStandard(q.Type))
+			c.report(rule.QueueLevels, q.Places.Of("queue.levels"), "", "queue %s has levels and is of type %s", q.Name, orStandard(q.Type))
 		}
 		c.limits(q.Places, []limit{{"queue.visibility", q.Visibility}, {"queue.retention", q.Retention}, {"queue.unknown", q.Unknown}})
 		if q.Name != "" {
@@ -120,18 +120,18 @@ func (c *checker) dlq(q *model.Queue) {
 	name := q.DLQ
 	if name == "" {
 		name = q.Name + "-dlq"
-		if len(name) > MaxName {
-			c.report(ValueName, at, "shorten the name, or give one for the dead letter queue with dlq=",
-				"the dead letter queue of %s would have a name of %d characters, and a name has at most %d", q.Name, len(name), MaxName)
+		if len(name) > directive.MaxName {
+			c.report(rule.ValueName, at, "shorten the name, or give one for the dead letter queue with dlq=",
+				"the dead letter queue of %s would have a name of %d characters, and a name has at most %d", q.Name, len(name), directive.MaxName)
 		}
 	}
 	if name == q.Name {
-		c.report(QueueDLQ, at, "leave dlq= out for "+q.Name+"-dlq, or name another", "queue %s is its own dead letter queue", q.Name)
+		c.report(rule.QueueDLQ, at, "leave dlq= out for "+q.Name+"-dlq, or name another", "queue %s is its own dead letter queue", q.Name)
 		return
 	}
 	if other := c.queue(name); other != nil {
-		d := c.report(QueueDLQ, at, "", "%s is the dead letter queue of %s, and declared as a queue for tasks", name, q.Name)
-		*d = Related(*d, other.Pos, "declared here")
+		d := c.report(rule.QueueDLQ, at, "", "%s is the dead letter queue of %s, and declared as a queue for tasks", name, q.Name)
+		*d = rule.Related(*d, other.Pos, "declared here")
 	}
 }
 
@@ -161,10 +161,10 @@ func (c *checker) wireNames() {
 			case !ok:
 				taken[name] = owner{t, at}
 			case first.task == t:
-				c.report(TaskAlias, at, "", "%s is the name of %s already", name, t.Struct)
+				c.report(rule.TaskAlias, at, "", "%s is the name of %s already", name, t.Struct)
 			default:
-				d := c.report(TaskNameTaken, at, "", "%s is a name of %s and of %s", name, first.task.Struct, t.Struct)
-				*d = Related(*d, first.at.Pos, "%s has it here", first.task.Struct)
+				d := c.report(rule.TaskNameTaken, at, "", "%s is a name of %s and of %s", name, first.task.Struct, t.Struct)
+				*d = rule.Related(*d, first.at.Pos, "%s has it here", first.task.Struct)
 			}
 		}
 	}
@@ -180,11 +180,11 @@ func (c *checker) symbols() {
 			first, ok := owners[name]
 			switch {
 			case slices.Contains(reserved, name):
-				c.report(SymbolReserved, place(t), "", "%s would be generated for %s, and is generated for the package", name, t.Struct)
+				c.report(rule.SymbolReserved, place(t), "", "%s would be generated for %s, and is generated for the package", name, t.Struct)
 			case ok && !slices.Contains(clashed, t):
 				clashed = append(clashed, t) // once for a pair: they share all names or few
-				d := c.report(SymbolClash, place(t), "", "%s would be generated for both %s and %s", name, first.Struct, t.Struct)
-				*d = Related(*d, first.Pos, "%s", first.Struct)
+				d := c.report(rule.SymbolClash, place(t), "", "%s would be generated for both %s and %s", name, first.Struct, t.Struct)
+				*d = rule.Related(*d, first.Pos, "%s", first.Struct)
 			case !ok:
 				owners[name] = t
 			}
@@ -201,7 +201,7 @@ func (c *checker) symbols() {
 		}
 		for _, name := range needed {
 			if pos, ok := c.p.Declared[name]; ok {
-				c.report(SymbolPredeclared, model.Span{Pos: pos}, "", "the package declares %s, and generated code needs the predeclared one", name)
+				c.report(rule.SymbolPredeclared, model.Span{Pos: pos}, "", "the package declares %s, and generated code needs the predeclared one", name)
 			}
 		}
 	}
@@ -212,8 +212,8 @@ func (c *checker) handwritten(at model.Span, name string) {
 	if !ok {
 		return
 	}
-	d := c.report(SymbolTaken, at, "", "%s would be generated, and is declared already", name)
+	d := c.report(rule.SymbolTaken, at, "", "%s would be generated, and is declared already", name)
 	if pos != at.Pos {
-		*d = Related(*d, pos, "declared here")
+		*d = rule.Related(*d, pos, "declared here")
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 // Packages holds the packages of a run against each other: what is declared in
@@ -69,8 +70,8 @@ func (c *together) declare(p *model.Package) {
 			continue // QUEUE_TWICE
 		}
 		if key, here, there := differs(q, first.queue); key != "" {
-			d := QueueDiffers.At(q.Places.Of("queue."+key, "queue.name", "queue"), "", "queue %s has %s=%s here, and %s=%s in package %s", q.Name, key, here, key, there, first.pkg.Path)
-			c.report(Related(d, first.queue.Places.Of("queue."+key, "queue.name", "queue").Pos, "the other declaration"), p, first.pkg)
+			d := rule.QueueDiffers.At(q.Places.Of("queue."+key, "queue.name", "queue"), "", "queue %s has %s=%s here, and %s=%s in package %s", q.Name, key, here, key, there, first.pkg.Path)
+			c.report(rule.Related(d, first.queue.Places.Of("queue."+key, "queue.name", "queue").Pos, "the other declaration"), p, first.pkg)
 		}
 	}
 }
@@ -120,12 +121,12 @@ func (c *together) wireNames(p *model.Package) {
 				continue
 			}
 			if first.pkg != p && (c.linked(p.Path, first.pkg.Path) || t.Queue == first.task.Queue) {
-				d := TaskNameTaken.At(at, "give one of them another name=",
+				d := rule.TaskNameTaken.At(at, "give one of them another name=",
 					"%s is a name of %s and, in package %s, of %s", name, t.Struct, first.pkg.Path, first.task.Struct)
 				if t.Type == first.task.Type && reflect.DeepEqual(t.Payload, first.task.Payload) {
 					d.Severity = diag.Warning // a copy, as there is while a package moves: each reads what the other writes
 				}
-				c.report(Related(d, first.at.Pos, "%s has it here", first.task.Struct), p, first.pkg)
+				c.report(rule.Related(d, first.at.Pos, "%s has it here", first.task.Struct), p, first.pkg)
 			}
 		}
 	}
@@ -140,8 +141,8 @@ func (c *together) deadLetters(p *model.Package) {
 		}
 		name := cmp.Or(q.DLQ, q.Name+"-dlq")
 		if other, ok := c.queues[name]; ok && other.pkg != p && !slices.ContainsFunc(p.Queues, func(own model.Queue) bool { return own.Name == name }) {
-			d := QueueDLQ.At(q.Places.Of("queue.dlq", "queue.name", "queue"), "", "%s is the dead letter queue of %s, and package %s declares it as a queue for tasks", name, q.Name, other.pkg.Path)
-			c.report(Related(d, other.queue.Pos, "declared here"), p, other.pkg)
+			d := rule.QueueDLQ.At(q.Places.Of("queue.dlq", "queue.name", "queue"), "", "%s is the dead letter queue of %s, and package %s declares it as a queue for tasks", name, q.Name, other.pkg.Path)
+			c.report(rule.Related(d, other.queue.Pos, "declared here"), p, other.pkg)
 		}
 	}
 }

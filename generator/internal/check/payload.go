@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 // A mistake is what is wrong with a payload that somebody wrote.
@@ -171,7 +172,7 @@ func (r *payloadReader) member(at string, v *model.Value, name string, item json
 		}
 	}
 	m := wrong(at, "there is no such field")
-	m.fix = DidYouMean(name, names)
+	m.fix = rule.DidYouMean(name, names)
 	return m
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/taskgen/taskgen/generator"
 	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/diag"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 	"github.com/taskgen/taskgen/runtime"
 )
 
@@ -35,7 +36,7 @@ func TestRules(t *testing.T) {
 			assert.Equal(t, c.want, b.String())
 		})
 	}
-	for _, r := range check.Rules() {
+	for _, r := range rule.Rules() {
 		name := strings.ToLower(r.ID)
 		broken := false
 		for _, d := range got[name] {
@@ -122,43 +123,10 @@ func diagnose(t *testing.T, cases map[string]testCase) map[string][]diag.Diagnos
 	return got
 }
 
-func TestEveryRuleSaysWhatAndWhyAndHowToMend(t *testing.T) {
-	seen := make(map[string]bool)
-	for _, r := range check.Rules() {
-		assert.Regexp(t, `^[A-Z]+(_[A-Z]+)*$`, r.ID)
-		assert.False(t, seen[r.ID], "%s is there twice", r.ID)
-		seen[r.ID] = true
-		for _, text := range []string{r.What, r.Why, r.Fix} {
-			assert.NotEmpty(t, text, r.ID)
-			assert.NotRegexp(t, `[.\s]$`, text, r.ID)
-		}
-		found, ok := check.Find(r.ID)
-		assert.True(t, ok)
-		assert.Same(t, r, found)
-	}
-	_, ok := check.Find("NO_SUCH_RULE")
-	assert.False(t, ok)
-}
-
 func TestDefaultsAreThoseOfTheRuntime(t *testing.T) {
 	assert.Equal(t, runtime.DefaultLevels, check.DefaultLevels)
 	assert.Equal(t, runtime.DefaultVisibility, check.DefaultVisibility)
 	assert.Equal(t, runtime.DefaultMaxDeliveries, check.DefaultMaxDeliveries)
 	assert.Equal(t, runtime.DefaultRetryBase, check.DefaultRetryBase)
 	assert.Equal(t, runtime.DefaultRetryCap, check.DefaultRetryCap)
-}
-
-func TestNearestFindsWhatWasMeant(t *testing.T) {
-	known := []string{"timeout", "queue", "name", "Text", "retry"}
-	for wrong, want := range map[string]string{
-		"timeut": "timeout", "tiemout": "timeout", "quue": "queue", "nam": "name", "text": "Text", "rerty": "retry",
-		"frobnicate": "", "": "", "x": "",
-	} {
-		got, ok := check.Nearest(wrong, known)
-		assert.Equal(t, want, got, wrong)
-		assert.Equal(t, want != "", ok, wrong)
-	}
-	assert.Equal(t, "did you mean queue?", check.DidYouMean("queu", known))
-	assert.Equal(t, "known are a, b", check.DidYouMean("frobnicate", []string{"a", "b"}))
-	assert.Empty(t, check.DidYouMean("frobnicate", nil))
 }

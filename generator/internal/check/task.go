@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 	"github.com/taskgen/taskgen/internal/crontab"
 )
 
@@ -16,25 +17,25 @@ func (c *checker) order(t *model.Task) {
 	q := c.queue(t.Queue)
 	if len(groups) == 0 {
 		if q != nil && q.Type == "fifo" {
-			c.report(GroupMissing, place(t, "task"), "", "%s goes to the fifo queue %s and has no field tagged group", t.Struct, q.Name)
+			c.report(rule.GroupMissing, place(t, "task"), "", "%s goes to the fifo queue %s and has no field tagged group", t.Struct, q.Name)
 		}
 		return
 	}
 	for _, f := range groups[1:] {
-		d := c.report(GroupTwice, place(t, "field."+f.Name+".group"), "", "fields %s and %s of %s are both tagged group", groups[0].Name, f.Name, t.Struct)
-		*d = Related(*d, groups[0].Pos, "the other one")
+		d := c.report(rule.GroupTwice, place(t, "field."+f.Name+".group"), "", "fields %s and %s of %s are both tagged group", groups[0].Name, f.Name, t.Struct)
+		*d = rule.Related(*d, groups[0].Pos, "the other one")
 	}
 	f := groups[0]
 	at := place(t, "field."+f.Name+".group")
 	if !keyable(f.Type) {
-		c.report(GroupType, at, "", "field %s of %s is tagged group and is neither a string nor an integer", f.Name, t.Struct)
+		c.report(rule.GroupType, at, "", "field %s of %s is tagged group and is neither a string nor an integer", f.Name, t.Struct)
 	}
 	if f.Secret {
-		c.report(GroupSecret, at, "", "field %s of %s is tagged group and secret", f.Name, t.Struct)
+		c.report(rule.GroupSecret, at, "", "field %s of %s is tagged group and secret", f.Name, t.Struct)
 	}
 	if q != nil && q.Type != "fifo" {
-		d := c.report(GroupUnordered, at, "", "field %s of %s is tagged group, and queue %s keeps no order", f.Name, t.Struct, q.Name)
-		*d = Related(*d, q.Pos, "queue %s is of type %s", q.Name, orStandard(q.Type))
+		d := c.report(rule.GroupUnordered, at, "", "field %s of %s is tagged group, and queue %s keeps no order", f.Name, t.Struct, q.Name)
+		*d = rule.Related(*d, q.Pos, "queue %s is of type %s", q.Name, orStandard(q.Type))
 	}
 }
 
@@ -60,8 +61,8 @@ func (c *checker) priority(t *model.Task) {
 	}
 	at := place(t, "task.priority")
 	if q.Type != "priority" {
-		d := c.report(TaskPriority, at, "", "%s has a priority, and queue %s is of type %s", t.Struct, q.Name, orStandard(q.Type))
-		*d = Related(*d, q.Pos, "queue %s", q.Name)
+		d := c.report(rule.TaskPriority, at, "", "%s has a priority, and queue %s is of type %s", t.Struct, q.Name, orStandard(q.Type))
+		*d = rule.Related(*d, q.Pos, "queue %s", q.Name)
 		return
 	}
 	levels := q.Levels
@@ -69,8 +70,8 @@ func (c *checker) priority(t *model.Task) {
 		levels = DefaultLevels
 	}
 	if t.Priority >= levels {
-		d := c.report(TaskPriority, at, "", "priority=%d: queue %s has the levels 0 to %d", t.Priority, q.Name, levels-1)
-		*d = Related(*d, q.Pos, "queue %s", q.Name)
+		d := c.report(rule.TaskPriority, at, "", "priority=%d: queue %s has the levels 0 to %d", t.Priority, q.Name, levels-1)
+		*d = rule.Related(*d, q.Pos, "queue %s", q.Name)
 	}
 }
 
@@ -87,9 +88,9 @@ func (c *checker) required(t *model.Task) {
 		}
 		switch {
 		case basicName(f.Type) == "bool":
-			c.report(RequiredType, at, "make it a *bool, or remove the tag", "field %s of %s is required, and false is a value of a bool", f.Name, t.Struct)
+			c.report(rule.RequiredType, at, "make it a *bool, or remove the tag", "field %s of %s is required, and false is a value of a bool", f.Name, t.Struct)
 		case (kind == model.Struct || kind == model.Array) && !f.Type.Comparable && !f.Type.IsZero:
-			c.report(RequiredType, at, "", "field %s of %s is required, and its type has no test for zero", f.Name, t.Struct)
+			c.report(rule.RequiredType, at, "", "field %s of %s is required, and its type has no test for zero", f.Name, t.Struct)
 		}
 	}
 }
@@ -120,7 +121,7 @@ func (c *checker) retry(t *model.Task) {
 	if base <= last {
 		return
 	}
-	c.report(RetryConflict, place(t, "retry.cap", "retry.base"), "write both base= and cap=, the cap the longer one",
+	c.report(rule.RetryConflict, place(t, "retry.cap", "retry.base"), "write both base= and cap=, the cap the longer one",
 		"the longest delay of a retry (cap, %s) is shorter than the first (base, %s)", last, base)
 }
 
@@ -144,13 +145,13 @@ func (c *checker) unique(t *model.Task) {
 		f := byName[name]
 		switch {
 		case f == nil:
-			c.report(UniqueField, at, DidYouMean(name, known), "%s has no field %s", t.Struct, name)
+			c.report(rule.UniqueField, at, rule.DidYouMean(name, known), "%s has no field %s", t.Struct, name)
 		case f.JSON == "":
-			c.report(UniqueField, at, "name a field that travels", "field %s of %s does not travel under a name of its own", name, t.Struct)
+			c.report(rule.UniqueField, at, "name a field that travels", "field %s of %s does not travel under a name of its own", name, t.Struct)
 		case f.Indirect:
-			c.report(UniqueField, at, "embed the struct itself, or name another field", "%s has field %s from a struct that it embeds by a pointer: that may be nil", t.Struct, name)
+			c.report(rule.UniqueField, at, "embed the struct itself, or name another field", "%s has field %s from a struct that it embeds by a pointer: that may be nil", t.Struct, name)
 		case t.HoldsSecret(f):
-			c.report(UniqueSecret, at, "", "%s is unique by %s, which is or holds a secret", t.Struct, name)
+			c.report(rule.UniqueSecret, at, "", "%s is unique by %s, which is or holds a secret", t.Struct, name)
 		}
 	}
 }
@@ -186,20 +187,20 @@ func (c *checker) scheduleNames(t *model.Task) {
 			case !ok:
 				names[name] = owner{s, at}
 			case first.s == s:
-				c.report(ScheduleName, at, "remove the alias", "%s is the name of the schedule already", name)
+				c.report(rule.ScheduleName, at, "remove the alias", "%s is the name of the schedule already", name)
 			case name == "":
-				d := c.report(ScheduleName, at, "add name=", "two schedules of %s have no name", t.Struct)
-				*d = Related(*d, first.at.Pos, "the other one")
+				d := c.report(rule.ScheduleName, at, "add name=", "two schedules of %s have no name", t.Struct)
+				*d = rule.Related(*d, first.at.Pos, "the other one")
 			default:
-				d := c.report(ScheduleName, at, "", "%s is a name of two schedules of %s", name, t.Struct)
-				*d = Related(*d, first.at.Pos, "the other one")
+				d := c.report(rule.ScheduleName, at, "", "%s is a name of two schedules of %s", name, t.Struct)
+				*d = rule.Related(*d, first.at.Pos, "the other one")
 			}
 		}
 		id := s.JobID(t)
 		first, ok := constants[id]
 		if ok && first.s.Name != s.Name {
-			d := c.report(ScheduleName, own.at, "", "%s would be generated for two schedules of %s", t.Name(id), t.Struct)
-			*d = Related(*d, first.at.Pos, "the other one")
+			d := c.report(rule.ScheduleName, own.at, "", "%s would be generated for two schedules of %s", t.Name(id), t.Struct)
+			*d = rule.Related(*d, first.at.Pos, "the other one")
 		} else if !ok {
 			constants[id] = own
 		}
@@ -209,12 +210,12 @@ func (c *checker) scheduleNames(t *model.Task) {
 func (c *checker) schedule(t *model.Task, s *model.Schedule) {
 	c.payload(t, s)
 	if s.Overlap == "skip" && t.Unique != nil {
-		c.report(ScheduleOverlap, s.Places.Of("schedule.overlap"), "", "%s skips overlaps and is unique", t.Struct)
+		c.report(rule.ScheduleOverlap, s.Places.Of("schedule.overlap"), "", "%s skips overlaps and is unique", t.Struct)
 	}
 	c.limits(s.Places, []limit{{"schedule.jitter", s.Jitter}})
 	if s.TZ != "" {
 		if _, err := crontab.Zone(s.TZ); err != nil {
-			c.report(ScheduleZone, s.Places.Of("schedule.tz"), "", "there is no time zone %q", s.TZ)
+			c.report(rule.ScheduleZone, s.Places.Of("schedule.tz"), "", "there is no time zone %q", s.TZ)
 		}
 	}
 	if s.Cron == "" {
@@ -223,11 +224,11 @@ func (c *checker) schedule(t *model.Task, s *model.Schedule) {
 	at := s.Places.Of("schedule.cron")
 	switch _, err := crontab.Parse(s.Cron, ""); {
 	case errors.Is(err, crontab.ErrZoneInExpression):
-		c.report(ScheduleCron, at, "write the zone as tz=", "cron=%q holds a time zone", s.Cron)
+		c.report(rule.ScheduleCron, at, "write the zone as tz=", "cron=%q holds a time zone", s.Cron)
 	case errors.Is(err, crontab.ErrNever):
-		c.report(ScheduleCron, at, "name a day that the month has", "cron=%q never fires", s.Cron)
+		c.report(rule.ScheduleCron, at, "name a day that the month has", "cron=%q never fires", s.Cron)
 	case err != nil:
-		c.report(ScheduleCron, at, "", "%s", err)
+		c.report(rule.ScheduleCron, at, "", "%s", err)
 	}
 }
 
@@ -235,13 +236,13 @@ func (c *checker) schedule(t *model.Task, s *model.Schedule) {
 func (c *checker) payload(t *model.Task, s *model.Schedule) {
 	if at, given := s.Places["schedule.payload"]; given {
 		if m := payloadMistake(t, s.Payload); s.Payload != "" && m != nil {
-			c.report(SchedulePayload, at, m.fix, "payload= of %s: %s", t.Struct, m.text)
+			c.report(rule.SchedulePayload, at, m.fix, "payload= of %s: %s", t.Struct, m.text)
 		}
 		return
 	}
 	for _, f := range t.All() {
 		if f.Required || f.Group {
-			c.report(ScheduleZero, s.Places.Of("schedule"), "", "the schedule of %s enqueues its zero value, and %s may not be empty", t.Struct, f.Name)
+			c.report(rule.ScheduleZero, s.Places.Of("schedule"), "", "the schedule of %s enqueues its zero value, and %s may not be empty", t.Struct, f.Name)
 		}
 	}
 }
@@ -273,7 +274,7 @@ func (c *checker) limits(places model.Places, all []limit) {
 	for _, l := range all {
 		if l.d > longest {
 			_, key, _ := strings.Cut(l.option, ".")
-			c.report(ProviderLimit, places.Of(l.option), "ask for ten years (3650d) at most", "%s is longer than any provider keeps anything", key)
+			c.report(rule.ProviderLimit, places.Of(l.option), "ask for ten years (3650d) at most", "%s is longer than any provider keeps anything", key)
 		}
 	}
 }
@@ -282,16 +283,16 @@ func (c *checker) limits(places model.Places, all []limit) {
 func (c *checker) shown(h *model.Holder) {
 	for _, name := range []string{"LogValue", "Format", "MarshalJSON"} {
 		if slices.Contains(h.Fields, name) {
-			c.report(SecretShown, h.Places.Of("field."+name, "type"), "", "%s has secrets and a field called %s, so that there is no method %s to hide them", h.Name, name, name)
+			c.report(rule.SecretShown, h.Places.Of("field."+name, "type"), "", "%s has secrets and a field called %s, so that there is no method %s to hide them", h.Name, name, name)
 		}
 	}
 	for _, name := range h.Odd {
-		c.report(SecretShown, h.Places.Of("type"), "rename the method", "%s has secrets and a method %s with another signature, so that there is none to hide them", h.Name, name)
+		c.report(rule.SecretShown, h.Places.Of("type"), "rename the method", "%s has secrets and a method %s with another signature, so that there is none to hide them", h.Name, name)
 	}
 	for _, name := range model.MarshalNames() {
 		if pos, ok := c.p.Declared[name]; ok {
-			d := c.report(SecretShown, h.Places.Of("type"), "rename it", "%s has secrets and the package declares %s, so that there is no method MarshalJSON to hide them", h.Name, name)
-			*d = Related(*d, pos, "declared here")
+			d := c.report(rule.SecretShown, h.Places.Of("type"), "rename it", "%s has secrets and the package declares %s, so that there is no method MarshalJSON to hide them", h.Name, name)
+			*d = rule.Related(*d, pos, "declared here")
 		}
 	}
 }

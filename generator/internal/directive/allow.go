@@ -4,15 +4,15 @@ import (
 	"go/ast"
 	"go/token"
 
-	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 // An Allow is a //taskgen:allow: the warnings of a rule that it silences are those
 // on its lines of its file, or all of the package where it has no lines.
 type Allow struct {
 	Directive   *Directive
-	Rule        *check.Rule
+	Rule        *rule.Rule
 	First, Last int // lines; 0: the package
 }
 
@@ -38,8 +38,8 @@ func (s *scanner) allow(f *ast.File, group *ast.CommentGroup, d *Directive) bool
 		a.First, a.Last = s.lines(group, n)
 	}
 	// One that is in error silences nothing, and is not reported as unused too.
-	if rule, ok := Value[*check.Rule](d, "rule"); ok && d.Arg("reason") != nil {
-		a.Rule = rule
+	if r, ok := Value[*rule.Rule](d, "rule"); ok && d.Arg("reason") != nil {
+		a.Rule = r
 		s.found.Allows = append(s.found.Allows, a)
 	}
 	return true

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/diag"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 // Explain returns a piece of the reference: all of it for the empty topic, one
@@ -29,7 +29,7 @@ func Explain(topic string) (string, error) {
 		writeDirective(&b, spec)
 		return b.String(), nil
 	}
-	if r, ok := check.Find(strings.ToUpper(topic)); ok {
+	if r, ok := rule.Find(strings.ToUpper(topic)); ok {
 		return ruleText(r), nil
 	}
 	only, key := "", topic
@@ -47,7 +47,7 @@ func Explain(topic string) (string, error) {
 		}
 	}
 	if b.Len() == 0 {
-		if near, ok := check.Nearest(topic, topics()); ok {
+		if near, ok := rule.Nearest(topic, topics()); ok {
 			return "", fmt.Errorf("there is nothing to explain about %q: did you mean %s?", topic, near)
 		}
 		return "", fmt.Errorf("there is nothing to explain about %q: name a directive, a key, a tag or a rule, tags or rules for all of them, or nothing for the whole reference", topic)
@@ -64,7 +64,7 @@ func topics() []string {
 		}
 	}
 	all = append(all, TagNames()...)
-	for _, r := range check.Rules() {
+	for _, r := range rule.Rules() {
 		all = append(all, r.ID)
 	}
 	return all
@@ -151,7 +151,7 @@ func details(k *Key) string {
 
 func ruleTable() string {
 	var b strings.Builder
-	for _, r := range check.Rules() {
+	for _, r := range rule.Rules() {
 		warn := ""
 		if r.Severity == diag.Warning {
 			warn = " (warning)"
@@ -162,7 +162,7 @@ func ruleTable() string {
 	return b.String()
 }
 
-func ruleText(r *check.Rule) string {
+func ruleText(r *rule.Rule) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (%s)\n", r.ID, r.Severity)
 	wrap(&b, "    ", "What: "+r.What+".")

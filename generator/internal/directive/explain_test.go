@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/generator/internal/check"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 func TestTheReferenceHoldsTheWholeTable(t *testing.T) {
@@ -42,7 +42,7 @@ func TestExplainKnowsEveryTopic(t *testing.T) {
 	}
 	text, err := Explain("rules")
 	require.NoError(t, err)
-	for _, r := range check.Rules() {
+	for _, r := range rule.Rules() {
 		assert.Contains(t, text, r.ID)
 		one, err := Explain(strings.ToLower(r.ID))
 		require.NoError(t, err)

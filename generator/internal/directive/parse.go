@@ -8,9 +8,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 // Tool is what comes before the colon.
@@ -67,8 +67,8 @@ func Parse(at model.Pos, comment string) (*Directive, []diag.Diagnostic) {
 	whole := p.span(0, len("//")+len(Tool)+len(":")+len(d.Name))
 	spec, ok := Find(d.Name)
 	if !ok {
-		fix := check.DidYouMean(d.Name, names())
-		return nil, []diag.Diagnostic{check.DirectiveUnknown.At(whole, fix, "unknown directive //taskgen:%s", d.Name)}
+		fix := rule.DidYouMean(d.Name, names())
+		return nil, []diag.Diagnostic{rule.DirectiveUnknown.At(whole, fix, "unknown directive //taskgen:%s", d.Name)}
 	}
 	out := &Directive{Spec: spec, Span: p.span(0, int(d.ArgsPos-1)+len(d.Args))}
 	if d.Args == "" {
@@ -103,7 +103,7 @@ func malformed(at model.Pos, comment string) []diag.Diagnostic {
 	if i := strings.IndexFunc(word, unicode.IsSpace); i >= 0 {
 		word = word[:i]
 	}
-	name, ok := check.Nearest(word, names())
+	name, ok := rule.Nearest(word, names())
 	if !ok || word == "" {
 		return nil
 	}
@@ -112,7 +112,7 @@ func malformed(at model.Pos, comment string) []diag.Diagnostic {
 		end = i
 	}
 	p := reader{at: at}
-	return []diag.Diagnostic{check.DirectiveMalformed.At(p.span(0, end), "write it as //taskgen:"+name,
+	return []diag.Diagnostic{rule.DirectiveMalformed.At(p.span(0, end), "write it as //taskgen:"+name,
 		"this is not a directive: %s", comment[:end])}
 }
 
@@ -129,7 +129,7 @@ func (p *reader) span(from, to int) model.Span {
 	return model.Span{Pos: pos, End: p.at.Column + to}
 }
 
-func (p *reader) report(r *check.Rule, at model.Span, fix, format string, args ...any) {
+func (p *reader) report(r *rule.Rule, at model.Span, fix, format string, args ...any) {
 	p.diags = append(p.diags, r.At(at, fix, format, args...))
 }
 
@@ -191,7 +191,7 @@ func (p *reader) word(offset int, text string) (word, bool) {
 	size, unquoted, ok := scan(text)
 	w := word{size: size, span: p.span(offset, offset+size)}
 	if !ok {
-		p.report(check.ValueMalformed, p.span(offset, offset+len(text)), "", "the quotes do not match: %s", text)
+		p.report(rule.ValueMalformed, p.span(offset, offset+len(text)), "", "the quotes do not match: %s", text)
 		return w, false
 	}
 	w.key, w.value, w.hasValue = strings.Cut(unquoted, "=")
@@ -230,25 +230,25 @@ func scan(text string) (size int, unquoted string, ok bool) {
 func (p *reader) arg(d *Directive, w word) {
 	key, ok := d.Spec.Key(w.key)
 	if w.key == "" {
-		p.report(check.ValueMalformed, w.span, "write key=value, without spaces around =", "there is no key before =")
+		p.report(rule.ValueMalformed, w.span, "write key=value, without spaces around =", "there is no key before =")
 		return
 	}
 	if !ok {
-		fix := check.DidYouMean(w.key, d.Spec.keyNames())
-		p.report(check.KeyUnknown, w.span, fix, "//taskgen:%s has no key %q", d.Spec.Name, w.key)
+		fix := rule.DidYouMean(w.key, d.Spec.keyNames())
+		p.report(rule.KeyUnknown, w.span, fix, "//taskgen:%s has no key %q", d.Spec.Name, w.key)
 		return
 	}
 	if first := d.Arg(key.Name); first != nil {
-		dup := check.KeyRepeated.At(w.span, "", "%s is given twice", key.Name)
-		p.diags = append(p.diags, check.Related(dup, first.Span.Pos, "first given here"))
+		dup := rule.KeyRepeated.At(w.span, "", "%s is given twice", key.Name)
+		p.diags = append(p.diags, rule.Related(dup, first.Span.Pos, "first given here"))
 		return
 	}
 	a := Arg{Key: key, Text: w.value, Span: w.span}
 	switch {
 	case key.Kind == Word && w.hasValue:
-		p.report(check.ValueMalformed, w.span, "write "+key.Name+" alone", "%s has no value", key.Name)
+		p.report(rule.ValueMalformed, w.span, "write "+key.Name+" alone", "%s has no value", key.Name)
 	case key.Kind != Word && (!w.hasValue || w.value == ""):
-		p.report(check.ValueMalformed, w.span, "write "+key.Example, "%s needs a value", key.Name)
+		p.report(rule.ValueMalformed, w.span, "write "+key.Example, "%s needs a value", key.Name)
 	case key.Kind != Word:
 		value, problem := key.parse(w.value)
 		if problem != nil {
@@ -268,10 +268,10 @@ func (p *reader) complete(d *Directive, at model.Span) {
 		switch {
 		case !k.Required || d.Arg(k.Name) != nil:
 		case k.Positional:
-			p.report(check.KeyMissing, at, "write it as "+d.Spec.Example, "//taskgen:%s needs a %s", d.Spec.Name, k.Name)
+			p.report(rule.KeyMissing, at, "write it as "+d.Spec.Example, "//taskgen:%s needs a %s", d.Spec.Name, k.Name)
 			return // those behind it are missing as well
 		default:
-			p.report(check.KeyMissing, at, "add "+k.Example, "//taskgen:%s needs %s=", d.Spec.Name, k.Name)
+			p.report(rule.KeyMissing, at, "add "+k.Example, "//taskgen:%s needs %s=", d.Spec.Name, k.Name)
 		}
 	}
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 var here = model.Pos{File: "p.go", Line: 7, Column: 3}
@@ -110,8 +110,8 @@ func TestDurationsWithDays(t *testing.T) {
 func TestAnAllowHasARuleAndAReason(t *testing.T) {
 	d, diags := Parse(here, "//taskgen:allow FIELD_LOST  a tree, \"really\"; key=value ")
 	require.Empty(t, diags)
-	r, _ := Value[*check.Rule](d, "rule")
-	assert.Equal(t, check.FieldLost, r)
+	r, _ := Value[*rule.Rule](d, "rule")
+	assert.Equal(t, rule.FieldLost, r)
 	reason, _ := Value[string](d, "reason")
 	assert.Equal(t, `a tree, "really"; key=value`, reason)
 	for text, want := range map[string]string{
@@ -161,7 +161,7 @@ func TestExamplesOfTheTableParse(t *testing.T) {
 			}
 			_, diags := Parse(here, "//taskgen:"+s.Name+" "+k.Example)
 			for _, d := range diags {
-				assert.Equal(t, check.KeyMissing.ID, d.Rule, "%s: %s", k.Example, d.Message)
+				assert.Equal(t, rule.KeyMissing.ID, d.Rule, "%s: %s", k.Example, d.Message)
 			}
 			assert.True(t, strings.HasPrefix(k.Example, k.Name), k.Example)
 			assert.NotEmpty(t, k.Doc)
@@ -208,7 +208,7 @@ func FuzzParse(f *testing.F) {
 
 func requireGood(t *testing.T, text string, d diag.Diagnostic) {
 	t.Helper()
-	if _, ok := check.Find(d.Rule); !ok || d.Message == "" || d.Fix == "" {
+	if _, ok := rule.Find(d.Rule); !ok || d.Message == "" || d.Fix == "" {
 		t.Fatalf("%q: rule, message or fix is missing: %+v", text, d)
 	}
 	requireInside(t, text, model.Span{Pos: d.Pos, End: d.End})

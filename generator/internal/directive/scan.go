@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 // Found are the directives of a package.
@@ -65,7 +65,7 @@ func Excluded(fset *token.FileSet, file *ast.File, why, fix string) []diag.Diagn
 		for _, c := range group.List {
 			if d, ok := ast.ParseDirective(c.Slash, c.Text); ok && d.Tool == Tool {
 				at := SpanAt(fset, c.Slash, int(d.ArgsPos-c.Slash)+len(d.Args))
-				diags = append(diags, check.DirectiveExcluded.At(at, fix, "//taskgen:%s stands in %s", d.Name, why))
+				diags = append(diags, rule.DirectiveExcluded.At(at, fix, "//taskgen:%s stands in %s", d.Name, why))
 			}
 		}
 	}
@@ -168,7 +168,7 @@ func (s *scanner) misplaced(d *Directive, place Place) bool {
 	if slices.Contains(d.Spec.On, place) {
 		return false
 	}
-	s.diags = append(s.diags, check.DirectivePlace.At(d.Span, "move it into the comment above "+where(d.Spec),
+	s.diags = append(s.diags, rule.DirectivePlace.At(d.Span, "move it into the comment above "+where(d.Spec),
 		"//taskgen:%s does not go on a %s", d.Spec.Name, place))
 	return true
 }
@@ -187,17 +187,17 @@ func (s *scanner) repeated(ds []*Directive, d *Directive) bool {
 	if first == nil {
 		return false
 	}
-	again := check.DirectiveRepeated.At(d.Span, "", "//taskgen:%s is given twice", d.Spec.Name)
-	s.diags = append(s.diags, check.Related(again, first.Span.Pos, "first given here"))
+	again := rule.DirectiveRepeated.At(d.Span, "", "//taskgen:%s is given twice", d.Spec.Name)
+	s.diags = append(s.diags, rule.Related(again, first.Span.Pos, "first given here"))
 	return true
 }
 
 // detached reports a directive that no declaration carries.
 func (s *scanner) detached(f *ast.File, c *ast.Comment, d *Directive) {
 	what, fix, at := s.surroundings(f, c, d)
-	bad := check.DirectiveDetached.At(d.Span, fix, "//taskgen:%s %s", d.Spec.Name, what)
+	bad := rule.DirectiveDetached.At(d.Span, fix, "//taskgen:%s %s", d.Spec.Name, what)
 	if at.Line > 0 {
-		bad = check.Related(bad, at, "the next declaration")
+		bad = rule.Related(bad, at, "the next declaration")
 	}
 	s.diags = append(s.diags, bad)
 }

@@ -14,13 +14,13 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 // problem is what is wrong with a value.
 type problem struct {
-	rule *check.Rule
+	rule *rule.Rule
 	text string
 	fix  string
 }
@@ -40,7 +40,7 @@ func (k *Key) parse(s string) (any, *problem) {
 		return allowable(s)
 	case Reason:
 		if !strings.ContainsFunc(s, unicode.IsLetter) {
-			return nil, &problem{check.ValueMalformed, "this is not a reason", "say in words why the warning does not matter here"}
+			return nil, &problem{rule.ValueMalformed, "this is not a reason", "say in words why the warning does not matter here"}
 		}
 	case Duration:
 		return duration(k, s)
@@ -50,14 +50,14 @@ func (k *Key) parse(s string) (any, *problem) {
 		return decimal(k, s)
 	case Choice:
 		if !slices.Contains(k.Choices, s) {
-			return nil, &problem{check.ValueChoice, "it is one of " + strings.Join(k.Choices, ", "), check.DidYouMean(s, k.Choices)}
+			return nil, &problem{rule.ValueChoice, "it is one of " + strings.Join(k.Choices, ", "), rule.DidYouMean(s, k.Choices)}
 		}
 	case RateOf:
 		return rate(s)
 	case GoType:
 		expr, ok := goType(s)
 		if !ok {
-			return nil, &problem{check.TaskResult, "this is not a Go type", "write the name of a type, like Embedding or *other.Result"}
+			return nil, &problem{rule.TaskResult, "this is not a Go type", "write the name of a type, like Embedding or *other.Result"}
 		}
 		return expr, nil
 	}
@@ -106,10 +106,10 @@ func CheckTaskName(s string) string {
 
 func name(s string, dots bool) (any, *problem) {
 	if s == "" {
-		return nil, &problem{check.ValueName, "a name has at least one character", "write one"}
+		return nil, &problem{rule.ValueName, "a name has at least one character", "write one"}
 	}
-	if len(s) > check.MaxName {
-		return nil, &problem{check.ValueName, fmt.Sprintf("a name has at most %d characters, this one has %d", check.MaxName, len(s)), "shorten it"}
+	if len(s) > MaxName {
+		return nil, &problem{rule.ValueName, fmt.Sprintf("a name has at most %d characters, this one has %d", MaxName, len(s)), "shorten it"}
 	}
 	for _, r := range s {
 		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' || dots && r == '.') {
@@ -117,11 +117,15 @@ func name(s string, dots bool) (any, *problem) {
 			if dots {
 				fix = "use letters, digits, _, - and dots"
 			}
-			return nil, &problem{check.ValueName, fmt.Sprintf("a name cannot hold %q", r), fix}
+			return nil, &problem{rule.ValueName, fmt.Sprintf("a name cannot hold %q", r), fix}
 		}
 	}
 	return s, nil
 }
+
+// MaxName is how many characters a name has at most: the longest name of a queue
+// that SQS takes.
+const MaxName = 80
 
 // maxOwner is how many bytes the name of an owner has at most: import paths are
 // names of owners, too.
@@ -129,11 +133,11 @@ const maxOwner = 255
 
 func owner(s string) (any, *problem) {
 	if len(s) > maxOwner {
-		return nil, &problem{check.ValueName, fmt.Sprintf("the name of an owner has at most %d bytes, this one has %d", maxOwner, len(s)), "shorten it"}
+		return nil, &problem{rule.ValueName, fmt.Sprintf("the name of an owner has at most %d bytes, this one has %d", maxOwner, len(s)), "shorten it"}
 	}
 	for _, r := range s {
 		if !unicode.IsPrint(r) || unicode.IsSpace(r) || r == ',' || r == utf8.RuneError {
-			return nil, &problem{check.ValueName, fmt.Sprintf("the name of an owner cannot hold %q", r), "write a name like shop, or an import path"}
+			return nil, &problem{rule.ValueName, fmt.Sprintf("the name of an owner cannot hold %q", r), "write a name like shop, or an import path"}
 		}
 	}
 	return s, nil
@@ -141,20 +145,20 @@ func owner(s string) (any, *problem) {
 
 // allowable is the rule of an ID that a directive may silence.
 func allowable(id string) (any, *problem) {
-	r, ok := check.Find(id)
+	r, ok := rule.Find(id)
 	switch {
 	case !ok:
 		var warnings []string
-		for _, r := range check.Rules() {
+		for _, r := range rule.Rules() {
 			if r.Allowable() {
 				warnings = append(warnings, r.ID)
 			}
 		}
-		return nil, &problem{check.AllowRule, "there is no such rule", check.DidYouMean(id, warnings)}
-	case r == check.AllowUnused:
-		return nil, &problem{check.AllowRule, "this rule cannot be allowed", "remove the //taskgen:allow that silences nothing"}
+		return nil, &problem{rule.AllowRule, "there is no such rule", rule.DidYouMean(id, warnings)}
+	case r == rule.AllowUnused:
+		return nil, &problem{rule.AllowRule, "this rule cannot be allowed", "remove the //taskgen:allow that silences nothing"}
 	case !r.Allowable():
-		return nil, &problem{check.AllowRule, "an error cannot be allowed", r.Fix}
+		return nil, &problem{rule.AllowRule, "an error cannot be allowed", r.Fix}
 	}
 	return r, nil
 }
@@ -165,9 +169,9 @@ func list(k *Key, s string) (any, *problem) {
 	for _, item := range items {
 		switch {
 		case item == "":
-			return nil, &problem{check.ValueList, "an entry is empty", ""}
+			return nil, &problem{rule.ValueList, "an entry is empty", ""}
 		case seen[item]:
-			return nil, &problem{check.ValueList, item + " is there twice", ""}
+			return nil, &problem{rule.ValueList, item + " is there twice", ""}
 		}
 		seen[item] = true
 		var p *problem
@@ -188,12 +192,12 @@ func duration(k *Key, s string) (any, *problem) {
 	d, err := ParseDuration(s)
 	switch {
 	case errors.Is(err, errTooLong):
-		return nil, &problem{check.ValueDuration, errTooLong.Error(), "write a shorter one"}
+		return nil, &problem{rule.ValueDuration, errTooLong.Error(), "write a shorter one"}
 	case err != nil:
-		return nil, &problem{check.ValueDuration, "this is not a duration", ""}
+		return nil, &problem{rule.ValueDuration, "this is not a duration", ""}
 	case d == 0 && k.Zero != "":
 	case d <= 0:
-		return nil, &problem{check.ValueDuration, "a duration is above zero", "leave it out for the default, or write how long"}
+		return nil, &problem{rule.ValueDuration, "a duration is above zero", "leave it out for the default, or write how long"}
 	}
 	return d, nil
 }
@@ -236,7 +240,7 @@ func ParseDuration(s string) (time.Duration, error) {
 func integer(k *Key, s string) (any, *problem) {
 	n, err := strconv.Atoi(s)
 	if err != nil {
-		return nil, &problem{check.ValueNumber, "this is not a whole number", "write " + k.Example}
+		return nil, &problem{rule.ValueNumber, "this is not a whole number", "write " + k.Example}
 	}
 	if p := k.bound(float64(n)); p != nil {
 		return nil, p
@@ -247,7 +251,7 @@ func integer(k *Key, s string) (any, *problem) {
 func decimal(k *Key, s string) (any, *problem) {
 	n, err := strconv.ParseFloat(s, 64)
 	if err != nil || math.IsNaN(n) {
-		return nil, &problem{check.ValueNumber, "this is not a number", "write " + k.Example}
+		return nil, &problem{rule.ValueNumber, "this is not a number", "write " + k.Example}
 	}
 	if p := k.bound(n); p != nil {
 		return nil, p
@@ -258,11 +262,11 @@ func decimal(k *Key, s string) (any, *problem) {
 func (k *Key) bound(n float64) *problem {
 	switch {
 	case n < k.Min && k.Name == "max":
-		return &problem{check.ValueNumber, "it is at least " + plain(k.Min), "write //taskgen:retry none for a task that is never retried"}
+		return &problem{rule.ValueNumber, "it is at least " + plain(k.Min), "write //taskgen:retry none for a task that is never retried"}
 	case n < k.Min:
-		return &problem{check.ValueNumber, "it is at least " + plain(k.Min), "write " + k.Example}
+		return &problem{rule.ValueNumber, "it is at least " + plain(k.Min), "write " + k.Example}
 	case n > k.limit():
-		return &problem{check.ValueNumber, "it is at most " + plain(k.limit()), "write " + k.Example}
+		return &problem{rule.ValueNumber, "it is at most " + plain(k.limit()), "write " + k.Example}
 	}
 	return nil
 }
@@ -281,18 +285,18 @@ func plain(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 func rate(s string) (any, *problem) {
 	count, per, ok := strings.Cut(s, "/")
 	if !ok {
-		return nil, &problem{check.ValueRate, "this is not a rate", ""}
+		return nil, &problem{rule.ValueRate, "this is not a rate", ""}
 	}
 	n, err := strconv.Atoi(count)
 	if err != nil || n < 1 || n > math.MaxInt32 {
-		return nil, &problem{check.ValueRate, "what stands before the slash is not a whole number from 1 up", ""}
+		return nil, &problem{rule.ValueRate, "what stands before the slash is not a whole number from 1 up", ""}
 	}
 	if per != "" && (per[0] < '0' || per[0] > '9') {
 		per = "1" + per
 	}
 	d, err := ParseDuration(per)
 	if err != nil || d <= 0 {
-		return nil, &problem{check.ValueRate, "what stands behind the slash is not a time", ""}
+		return nil, &problem{rule.ValueRate, "what stands behind the slash is not a time", ""}
 	}
 	return model.Rate{Limit: n, Per: d}, nil
 }

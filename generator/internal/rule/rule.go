@@ -1,6 +1,7 @@
-// Package check holds the rules that annotated packages are held to: what each
-// asks, why, and how to mend a breach.
-package check
+// Package rule is the catalogue of the rules that annotated packages are held to: what
+// each asks, why, and how to mend a breach. All steps report by it: a place in the source
+// goes in, a diagnostic comes out.
+package rule
 
 import (
 	"fmt"

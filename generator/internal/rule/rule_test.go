@@ -1,0 +1,42 @@
+package rule_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/taskgen/taskgen/generator/internal/rule"
+)
+
+func TestEveryRuleSaysWhatAndWhyAndHowToMend(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, r := range rule.Rules() {
+		assert.Regexp(t, `^[A-Z]+(_[A-Z]+)*$`, r.ID)
+		assert.False(t, seen[r.ID], "%s is there twice", r.ID)
+		seen[r.ID] = true
+		for _, text := range []string{r.What, r.Why, r.Fix} {
+			assert.NotEmpty(t, text, r.ID)
+			assert.NotRegexp(t, `[.\s]$`, text, r.ID)
+		}
+		found, ok := rule.Find(r.ID)
+		assert.True(t, ok)
+		assert.Same(t, r, found)
+	}
+	_, ok := rule.Find("NO_SUCH_RULE")
+	assert.False(t, ok)
+}
+
+func TestNearestFindsWhatWasMeant(t *testing.T) {
+	known := []string{"timeout", "queue", "name", "Text", "retry"}
+	for wrong, want := range map[string]string{
+		"timeut": "timeout", "tiemout": "timeout", "quue": "queue", "nam": "name", "text": "Text", "rerty": "retry",
+		"frobnicate": "", "": "", "x": "",
+	} {
+		got, ok := rule.Nearest(wrong, known)
+		assert.Equal(t, want, got, wrong)
+		assert.Equal(t, want != "", ok, wrong)
+	}
+	assert.Equal(t, "did you mean queue?", rule.DidYouMean("queu", known))
+	assert.Equal(t, "known are a, b", rule.DidYouMean("frobnicate", []string{"a", "b"}))
+	assert.Empty(t, rule.DidYouMean("frobnicate", nil))
+}
