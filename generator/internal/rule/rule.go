@@ -5,6 +5,7 @@ package rule
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/model"
@@ -22,26 +23,21 @@ type Rule struct {
 	Depends bool
 }
 
-var (
-	rules []*Rule
-	byID  = make(map[string]*Rule)
-)
-
 // Rules returns all rules in the order of the reference. Nobody may change
 // them.
 func Rules() []*Rule { return rules }
 
 // Find returns the rule with an ID, and false when there is none.
 func Find(id string) (*Rule, bool) {
-	r, ok := byID[id]
-	return r, ok
+	i := slices.IndexFunc(rules, func(r *Rule) bool { return r.ID == id })
+	if i < 0 {
+		return nil, false
+	}
+	return rules[i], true
 }
 
 func rule(id, what, why, fix string) *Rule {
-	r := &Rule{ID: id, Severity: diag.Error, What: what, Why: why, Fix: fix}
-	rules = append(rules, r)
-	byID[id] = r
-	return r
+	return &Rule{ID: id, Severity: diag.Error, What: what, Why: why, Fix: fix}
 }
 
 func warning(id, what, why, fix string) *Rule {

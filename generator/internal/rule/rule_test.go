@@ -1,9 +1,14 @@
 package rule_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
@@ -24,6 +29,36 @@ func TestEveryRuleSaysWhatAndWhyAndHowToMend(t *testing.T) {
 	}
 	_, ok := rule.Find("NO_SUCH_RULE")
 	assert.False(t, ok)
+}
+
+// The catalogue has each rule that is declared, in the order of the declarations.
+func TestTheCatalogueIsComplete(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "rules.go", nil, parser.SkipObjectResolution)
+	require.NoError(t, err)
+	var declared []string
+	for _, d := range file.Decls {
+		for _, spec := range d.(*ast.GenDecl).Specs {
+			v := spec.(*ast.ValueSpec)
+			if !v.Names[0].IsExported() {
+				continue
+			}
+			id := ""
+			ast.Inspect(v.Values[0], func(n ast.Node) bool {
+				if lit, ok := n.(*ast.BasicLit); ok && id == "" {
+					id, err = strconv.Unquote(lit.Value)
+					require.NoError(t, err)
+				}
+				return true
+			})
+			declared = append(declared, id)
+		}
+	}
+	var listed []string
+	for _, r := range rule.Rules() {
+		listed = append(listed, r.ID)
+	}
+	require.NotEmpty(t, declared)
+	assert.Equal(t, declared, listed)
 }
 
 func TestNearestFindsWhatWasMeant(t *testing.T) {

@@ -1,5 +1,21 @@
 package rule
 
+// rules are all of them, in the order of the reference.
+var rules = []*Rule{
+	DirectiveUnknown, DirectiveMalformed, DirectiveDetached, DirectivePlace, DirectiveExcluded,
+	DirectiveRepeated, KeyUnknown, KeyRepeated, KeyMissing, ValueMalformed, ValueDuration,
+	ValueNumber, ValueChoice, ValueRate, ValueName, ValueList, AllowRule, AllowUnused, PackageSyntax,
+	PackageCycle, FileTaken, FileHeader, TaskNotStruct, TaskGeneric, TaskUnmarked, TaskNoQueue,
+	QueueUndeclared, TaskNoTimeout, TaskNoRetry, TaskNameTaken, TaskAlias, TaskPriority, TaskResult,
+	TaskRetention, TaskConstraint, SymbolClash, SymbolTaken, SymbolReserved, SymbolPredeclared,
+	RetryConflict, UniqueField, ScheduleCron, ScheduleZone, ScheduleName, ScheduleZero,
+	SchedulePayload, ScheduleOverlap, ScheduleOwner, QueueTwice, QueueDiffers, QueueDLQ, QueueLevels,
+	ProviderLimit, TagUnknown, TagRepeated, TagUseless, TagPlace, RequiredType, GroupUnordered,
+	GroupMissing, GroupTwice, GroupType, GroupSecret, FieldKind, FieldUnexported, FieldCollision,
+	FieldMarshaler, FieldType, SecretWays, SecretShown, SecretEmbedded, FieldEmpty, FieldLost,
+	FieldOneWay, FieldKey, FieldNull, FieldTag, FieldCopied, UniqueSecret,
+}
+
 // Directives and their keys.
 var (
 	DirectiveUnknown = rule("DIRECTIVE_UNKNOWN",
