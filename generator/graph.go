@@ -3,6 +3,8 @@ package generator
 import (
 	"go/types"
 	"reflect"
+
+	"github.com/taskgen/taskgen/generator/internal/directive"
 )
 
 // taggedField finds a field with a task tag, or with what may have been meant for
@@ -50,7 +52,7 @@ func (s *tagSearch) search(t types.Type) *types.Var {
 		s.seen[t] = true
 		for i := range t.NumFields() {
 			_, ok := reflect.StructTag(t.Tag(i)).Lookup("task")
-			if ok || unreadable(t.Tag(i)) {
+			if ok || directive.Unreadable(t.Tag(i), "task") {
 				return t.Field(i)
 			}
 			if found := s.search(t.Field(i).Type()); found != nil {

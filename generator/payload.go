@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/taskgen/taskgen/generator/internal/directive"
 	"github.com/taskgen/taskgen/generator/internal/model"
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
@@ -227,7 +228,7 @@ func (p *payload) inherit(st *types.Struct) {
 // tags reads the task tag of one of the task's own fields.
 func (p *payload) tags(m *model.Field, v *types.Var, tag string, syntax *ast.Field, travels bool) {
 	text, tagged := reflect.StructTag(tag).Lookup("task")
-	if !tagged && unreadable(tag) {
+	if !tagged && directive.Unreadable(tag, "task") {
 		p.b.report(rule.TagUnknown.At(p.b.at(syntax.Tag.Pos(), len(syntax.Tag.Value)), "write it as `task:\"secret\"`, with quotes and without spaces",
 			"the tag %s of field %s cannot be read", syntax.Tag.Value, v.Name()))
 	}
@@ -278,7 +279,7 @@ func (p *payload) nested(path string, v *types.Var, tag string, travels bool) bo
 	if v.Pkg() == p.b.pkg.Types {
 		p.b.jsonTag(v, tag)
 	}
-	if !tagged && unreadable(tag) {
+	if !tagged && directive.Unreadable(tag, "task") {
 		p.b.report(rule.TagUnknown.At(p.spanOf(v), "write it as `task:\"secret\"`, with quotes and without spaces", "the tag %q of field %s cannot be read", tag, name))
 	}
 	if !tagged {

@@ -3,19 +3,12 @@ package generator
 import (
 	"go/types"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/taskgen/taskgen/generator/internal/directive"
 	"github.com/taskgen/taskgen/generator/internal/model"
 	"github.com/taskgen/taskgen/generator/internal/rule"
-)
-
-var (
-	quoted = regexp.MustCompile(`"(\\.|[^"\\])*"`)
-	meant  = regexp.MustCompile(`(?i)\btask(gen)?\s*:`)
-	named  = regexp.MustCompile(`(?i)\bjson\s*:`)
 )
 
 // fieldName is the name of a field behind that of the struct of the package that
@@ -37,10 +30,6 @@ func (b *builder) fieldName(v *types.Var) string {
 	}
 	return v.Name()
 }
-
-// unreadable says that a tag which has no task for Go was meant to have it. A
-// secret would be shown.
-func unreadable(tag string) bool { return meant.MatchString(quoted.ReplaceAllString(tag, `""`)) }
 
 // words splits the task tag of a field, and reports what is wrong with it.
 func (b *builder) words(at model.Span, text, field string) ([]string, bool) {
@@ -72,7 +61,7 @@ func (b *builder) jsonTag(v *types.Var, tag string) {
 	}
 	text, tagged := reflect.StructTag(tag).Lookup("json")
 	if !tagged {
-		if named.MatchString(quoted.ReplaceAllString(tag, `""`)) {
+		if directive.Unreadable(tag, "json") {
 			warn("the tag %q of field %s cannot be read", tag, name)
 		}
 		return

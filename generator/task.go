@@ -180,7 +180,7 @@ func (b *builder) carries(typ types.Type, arg *directive.Arg) bool {
 		at := b.at(v.Pos(), len(v.Name()))
 		text, tagged := reflect.StructTag(tag).Lookup("task")
 		switch {
-		case !tagged && unreadable(tag):
+		case !tagged && directive.Unreadable(tag, "task"):
 			b.report(rule.TagUnknown.At(at, "write it as `task:\"secret\"`, with quotes and without spaces", "the tag %q of field %s cannot be read", tag, b.fieldName(v)))
 		case !tagged:
 		case !travels:
