@@ -9,7 +9,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/generator/internal/analyze"
+	"github.com/taskgen/taskgen/generator/internal/load"
 )
+
+const header = "//taskgen:defaults timeout=1m queue=q\n//taskgen:retry none\n//taskgen:queue name=q\n"
 
 // BenchmarkLoad reads a package of 200 tasks with handlers that import what
 // handlers import. The metric xlist is the time as a multiple of what go list
@@ -72,7 +77,7 @@ func HandleJob%[1]d(ctx context.Context, db *sql.DB, task Job%[1]dTask) error {
 		require.NoError(b, list.Run())
 		listing += time.Since(start)
 		start = time.Now()
-		l, err := Load(b.Context(), Config{Dir: dir, Env: env})
+		l, err := analyze.Load(b.Context(), load.Config{Dir: dir, Env: env})
 		require.NoError(b, err)
 		require.Empty(b, l.Diagnostics)
 		require.Len(b, l.Packages[0].Tasks, 200)

@@ -16,8 +16,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/taskgen/taskgen/generator/internal/analyze"
 	"github.com/taskgen/taskgen/generator/internal/cache"
 	"github.com/taskgen/taskgen/generator/internal/diag"
+	"github.com/taskgen/taskgen/generator/internal/emit"
 	"github.com/taskgen/taskgen/generator/internal/emit/gosrc"
 	"github.com/taskgen/taskgen/generator/internal/load"
 	"github.com/taskgen/taskgen/generator/internal/model"
@@ -86,7 +88,7 @@ func Generate(ctx context.Context, cfg Config) (*Result, error) {
 		r.Remembered = true
 		return r, nil
 	}
-	loaded, err := open(ctx, listing)
+	loaded, err := analyze.Open(ctx, listing)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +114,7 @@ func packageOf(m *model.Package) Package {
 }
 
 // emit fills in the files.
-func (r *Result) emit(ctx context.Context, loaded *Loaded) error {
+func (r *Result) emit(ctx context.Context, loaded *analyze.Loaded) error {
 	r.Files = make(map[string][]byte, len(r.Packages))
 	for _, path := range loaded.Generated {
 		r.Files[path] = nil
@@ -131,7 +133,7 @@ func (r *Result) emit(ctx context.Context, loaded *Loaded) error {
 			defer mu.Unlock()
 			var output *load.OutputError
 			if errors.As(err, &output) && len(output.Handwritten) > 0 {
-				r.Diagnostics = append(r.Diagnostics, handwritten(pkg, output.Handwritten)...)
+				r.Diagnostics = append(r.Diagnostics, analyze.Handwritten(pkg, output.Handwritten)...)
 				return nil
 			}
 			r.Files[path] = src
@@ -173,8 +175,8 @@ func (r *Result) Remember(written []Change) {
 // the module does not have the runtime yet nothing can be checked, and a note says
 // so: it is the generated file that will make go get and go mod vendor find the
 // runtime.
-func write(ctx context.Context, loaded *Loaded, pkg *model.Package, path string) (src []byte, note string, err error) {
-	src, compiles, err := source(ctx, loaded.programs[pkg.Path], pkg, path)
+func write(ctx context.Context, loaded *analyze.Loaded, pkg *model.Package, path string) (src []byte, note string, err error) {
+	src, compiles, err := emit.Source(ctx, loaded.Programs[pkg.Path], pkg, path)
 	if err != nil {
 		return nil, "", bug(pkg, err)
 	}

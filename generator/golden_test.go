@@ -21,8 +21,10 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/taskgen/taskgen/generator"
+	"github.com/taskgen/taskgen/generator/internal/analyze"
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/emit/gosrc"
+	"github.com/taskgen/taskgen/generator/internal/load"
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
@@ -328,7 +330,7 @@ func TestTheSamePackagesGiveTheSameBytes(t *testing.T) {
 		rand.Shuffle(len(patterns), func(i, j int) { patterns[i], patterns[j] = patterns[j], patterns[i] })
 		assert.Equal(t, first, generate(t, dir, "", patterns...))
 	}
-	loaded, err := generator.Load(t.Context(), generator.Config{Dir: dir, Patterns: patterns, Env: env()})
+	loaded, err := analyze.Load(t.Context(), load.Config{Dir: dir, Patterns: patterns, Env: env()})
 	require.NoError(t, err)
 	for i := range loaded.Packages {
 		pkg := &loaded.Packages[i]

@@ -11,9 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/tools/txtar"
 
-	"github.com/taskgen/taskgen/generator"
+	"github.com/taskgen/taskgen/generator/internal/analyze"
 	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/diag"
+	"github.com/taskgen/taskgen/generator/internal/load"
 	"github.com/taskgen/taskgen/generator/internal/rule"
 	"github.com/taskgen/taskgen/runtime"
 )
@@ -105,7 +106,7 @@ func diagnose(t *testing.T, cases map[string]testCase) map[string][]diag.Diagnos
 	t.Helper()
 	got := make(map[string][]diag.Diagnostic)
 	for _, c := range cases {
-		loaded, err := generator.Load(t.Context(), generator.Config{
+		loaded, err := analyze.Load(t.Context(), load.Config{
 			Dir: c.dir, Patterns: []string{"./..."}, Env: append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off"),
 		})
 		require.NoError(t, err)

@@ -13,8 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/tools/txtar"
 
-	"github.com/taskgen/taskgen/generator"
+	"github.com/taskgen/taskgen/generator/internal/analyze"
 	"github.com/taskgen/taskgen/generator/internal/diag"
+	"github.com/taskgen/taskgen/generator/internal/load"
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
@@ -43,7 +44,7 @@ func TestModels(t *testing.T) {
 				require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 				require.NoError(t, os.WriteFile(path, f.Data, 0o644))
 			}
-			loaded, err := generator.Load(t.Context(), generator.Config{
+			loaded, err := analyze.Load(t.Context(), load.Config{
 				Dir: dir, Patterns: []string{"./..."}, Env: append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off"),
 			})
 			require.NoError(t, err)

@@ -14,16 +14,17 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/generator"
+	"github.com/taskgen/taskgen/generator/internal/analyze"
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/emit/schema"
 	"github.com/taskgen/taskgen/generator/internal/emit/schema/testdata/payloads"
+	"github.com/taskgen/taskgen/generator/internal/load"
 )
 
 // schemas are the schemas of the payloads, by the struct's name.
 func schemas(t *testing.T) map[string]string {
 	t.Helper()
-	loaded, err := generator.Load(t.Context(), generator.Config{Patterns: []string{"./testdata/payloads"}})
+	loaded, err := analyze.Load(t.Context(), load.Config{Patterns: []string{"./testdata/payloads"}})
 	require.NoError(t, err)
 	require.False(t, diag.HasErrors(loaded.Diagnostics), "%v", loaded.Diagnostics)
 	require.Len(t, loaded.Packages, 1)

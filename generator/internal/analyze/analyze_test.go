@@ -1,4 +1,4 @@
-package generator
+package analyze
 
 import (
 	"encoding/json"
@@ -32,7 +32,7 @@ func module(t *testing.T, archive string) string {
 
 func loaded(t *testing.T, dir string, patterns ...string) *Loaded {
 	t.Helper()
-	l, err := Load(t.Context(), Config{Dir: dir, Patterns: patterns, Env: append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off")})
+	l, err := Load(t.Context(), load.Config{Dir: dir, Patterns: patterns, Env: append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off")})
 	require.NoError(t, err)
 	return l
 }
@@ -158,6 +158,6 @@ func TestTypesAreSharedBetweenPackages(t *testing.T) {
 }
 
 func TestLoadFailsWhenNothingCanBeSaid(t *testing.T) {
-	_, err := Load(t.Context(), Config{Dir: module(t, ""), Patterns: []string{"./nope"}})
+	_, err := Load(t.Context(), load.Config{Dir: module(t, ""), Patterns: []string{"./nope"}})
 	require.ErrorContains(t, err, "nope")
 }

@@ -1,4 +1,7 @@
-package generator
+// Package emit is the step behind check: it writes the generated file of a package, and
+// finds out whether it compiles. A model and the program that it comes from go in, the text
+// of a file comes out.
+package emit
 
 import (
 	"context"
@@ -16,9 +19,9 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/shape"
 )
 
-// source returns the text of a package's generated file, and whether it is known to
+// Source returns the text of a package's generated file, and whether it is known to
 // compile.
-func source(ctx context.Context, prog *load.Program, pkg *model.Package, path string) (src []byte, compiles bool, err error) {
+func Source(ctx context.Context, prog *load.Program, pkg *model.Package, path string) (src []byte, compiles bool, err error) {
 	parts, scans, err := readParts(pkg)
 	mode := parser.ImportsOnly // the comments in the declarations are read
 	if errors.Is(err, shape.ErrOdd) {

@@ -1,4 +1,7 @@
-package generator
+// Package analyze is the step behind load: it makes models of the packages with
+// directives. Syntax, directives and types go in; models come out, and diagnostics of what
+// cannot be one.
+package analyze
 
 import (
 	"cmp"
@@ -32,7 +35,7 @@ type Loaded struct {
 	// too.
 	Generated []string
 
-	programs map[string]*load.Program // by the paths of Packages
+	Programs map[string]*load.Program // by the paths of Packages
 }
 
 // Load reads the packages that match the patterns and checks their directives.
@@ -42,16 +45,16 @@ type Loaded struct {
 //
 // Handwritten code that does not compile for want of generated code is fine, and
 // so is a generated file of ours in any state: it is not read.
-func Load(ctx context.Context, cfg Config) (*Loaded, error) {
-	l, err := load.Find(ctx, cfg.load())
+func Load(ctx context.Context, cfg load.Config) (*Loaded, error) {
+	l, err := load.Find(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	return open(ctx, l)
+	return Open(ctx, l)
 }
 
-// open is Load after its first step.
-func open(ctx context.Context, l *load.Listing) (*Loaded, error) {
+// Open is Load after its first step.
+func Open(ctx context.Context, l *load.Listing) (*Loaded, error) {
 	prog, err := l.Open()
 	if err != nil {
 		return nil, err
@@ -66,7 +69,7 @@ func open(ctx context.Context, l *load.Listing) (*Loaded, error) {
 // read makes models of the packages of a program. Those that are in away by their
 // paths are taken from the program there.
 func read(ctx context.Context, prog *load.Program, away map[string]*load.Program) (*Loaded, error) {
-	out := &Loaded{programs: make(map[string]*load.Program)}
+	out := &Loaded{Programs: make(map[string]*load.Program)}
 	var (
 		builders []*builder
 		roots    = make(map[*load.Program][]load.Roots)
@@ -101,7 +104,7 @@ func read(ctx context.Context, prog *load.Program, away map[string]*load.Program
 		b.report(check.Package(&m)...)
 		if len(m.Tasks)+len(m.Queues) > 0 && !b.left() {
 			out.Packages = append(out.Packages, m)
-			out.programs[m.Path] = b.prog
+			out.Programs[m.Path] = b.prog
 		}
 	}
 	between := slices.Concat(check.Owners(out.Packages), check.Packages(out.Packages, prog.Linked), copies(prog))
@@ -113,7 +116,7 @@ func read(ctx context.Context, prog *load.Program, away map[string]*load.Program
 			}
 			return here
 		})
-		out.Diagnostics = append(out.Diagnostics, allow(b.found.Allows, b.diags)...)
+		out.Diagnostics = append(out.Diagnostics, check.Allow(b.found.Allows, b.diags)...)
 	}
 	out.Diagnostics = diag.Sort(append(out.Diagnostics, between...))
 	out.Generated = slices.DeleteFunc(slices.Clone(prog.Generated), func(path string) bool { return slices.Contains(left, filepath.Dir(path)) })
@@ -138,7 +141,7 @@ func copies(prog *load.Program) []diag.Diagnostic {
 // wrong in handwritten files is no error. It may be called for several packages
 // side by side.
 func (l *Loaded) CheckOutput(ctx context.Context, pkgPath, filename string, src []byte) error {
-	prog := l.programs[pkgPath]
+	prog := l.Programs[pkgPath]
 	if prog == nil {
 		return fmt.Errorf("taskgen: package %s is not loaded", pkgPath)
 	}

@@ -1,4 +1,4 @@
-package generator
+package analyze
 
 import (
 	"go/ast"

@@ -1,4 +1,4 @@
-package generator
+package analyze
 
 import (
 	"go/ast"
@@ -135,9 +135,9 @@ func (b *builder) typeError(spec *ast.TypeSpec, f load.Fault) diag.Diagnostic {
 	return rule.Related(d, b.at(f.Pos, 0).Pos, "this is why")
 }
 
-// handwritten reports the errors in handwritten declarations that are left with the
+// Handwritten reports the errors in handwritten declarations that are left with the
 // generated file beside them, and keep it from compiling.
-func handwritten(pkg *model.Package, errs []gotypes.Error) []diag.Diagnostic {
+func Handwritten(pkg *model.Package, errs []gotypes.Error) []diag.Diagnostic {
 	var ds []diag.Diagnostic
 	for _, e := range errs {
 		pos := e.Fset.PositionFor(e.Pos, false)

@@ -1,4 +1,4 @@
-package generator
+package emit
 
 import (
 	"bytes"
@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/tools/txtar"
 
+	"github.com/taskgen/taskgen/generator/internal/analyze"
 	"github.com/taskgen/taskgen/generator/internal/emit/gosrc"
 	"github.com/taskgen/taskgen/generator/internal/load"
 	"github.com/taskgen/taskgen/generator/internal/model"
@@ -27,9 +28,9 @@ import (
 )
 
 // withFiles is a module with these files that can build what this module can, offline.
-func withFiles(t *testing.T, files map[string]string) Config {
+func withFiles(t *testing.T, files map[string]string) load.Config {
 	t.Helper()
-	root, err := filepath.Abs("..")
+	root, err := filepath.Abs("../../..")
 	require.NoError(t, err)
 	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	require.NoError(t, err)
@@ -45,11 +46,11 @@ func withFiles(t *testing.T, files map[string]string) Config {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 	}
-	return Config{Dir: dir, Env: append(os.Environ(), "GOWORK=off", "GOFLAGS=", "GOPROXY=off")}
+	return load.Config{Dir: dir, Env: append(os.Environ(), "GOWORK=off", "GOFLAGS=", "GOPROXY=off")}
 }
 
 // many is a package with so many tasks that its file is made in parts.
-func many(t *testing.T, other string) Config {
+func many(t *testing.T, other string) load.Config {
 	t.Helper()
 	var b strings.Builder
 	b.WriteString("//taskgen:defaults queue=q timeout=1m\n//taskgen:retry none\n//taskgen:queue name=q\npackage app\n\nimport \"time\"\n")
@@ -61,7 +62,7 @@ func many(t *testing.T, other string) Config {
 
 func TestAFileThatIsMadeInPartsIsTheFile(t *testing.T) {
 	cfg := many(t, "package app\n")
-	loaded, err := Load(t.Context(), cfg)
+	loaded, err := analyze.Load(t.Context(), cfg)
 	require.NoError(t, err)
 	pkg := &loaded.Packages[0]
 	require.Greater(t, len(gosrc.Parts(pkg)), 3)
@@ -70,7 +71,7 @@ func TestAFileThatIsMadeInPartsIsTheFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, string(set), string(want), "gofmt would have it otherwise")
 	path := filepath.Join(cfg.Dir, "app_taskgen.go")
-	got, compiles, err := source(t.Context(), loaded.programs[pkg.Path], pkg, path)
+	got, compiles, err := Source(t.Context(), loaded.Programs[pkg.Path], pkg, path)
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(got))
 	require.True(t, compiles)
@@ -86,29 +87,29 @@ func TestATaskMayHaveManySchedules(t *testing.T) {
 	}
 	b.WriteString("type TickTask struct {\n\tMinute int `json:\"minute\"`\n}\n")
 	cfg := withFiles(t, map[string]string{"tasks.go": b.String()})
-	loaded, err := Load(t.Context(), cfg)
+	loaded, err := analyze.Load(t.Context(), cfg)
 	require.NoError(t, err)
 	require.Empty(t, loaded.Diagnostics)
 	pkg := &loaded.Packages[0]
 	require.Len(t, pkg.Tasks[0].Schedules, 40)
 	path := filepath.Join(cfg.Dir, "app_taskgen.go")
-	src, compiles, err := source(t.Context(), loaded.programs[pkg.Path], pkg, path)
+	src, compiles, err := Source(t.Context(), loaded.Programs[pkg.Path], pkg, path)
 	require.NoError(t, err)
 	require.True(t, compiles)
 	require.Contains(t, string(src), "const TickAt39JobID schedule.JobID = \"schedule#tick#at-39\"\n")
 	require.NoError(t, loaded.CheckOutput(t.Context(), pkg.Path, path, src))
 
 	pkg.Tasks[0].Schedules[38].Name = "at-37"
-	_, compiles, err = source(t.Context(), loaded.programs[pkg.Path], pkg, path)
+	_, compiles, err = Source(t.Context(), loaded.Programs[pkg.Path], pkg, path)
 	require.NoError(t, err)
 	require.False(t, compiles, "one constant is there twice")
 }
 
 func TestWhatIsWrongInOnePartIsFound(t *testing.T) {
-	loaded, err := Load(t.Context(), many(t, "package app\n"))
+	loaded, err := analyze.Load(t.Context(), many(t, "package app\n"))
 	require.NoError(t, err)
 	pkg := &loaded.Packages[0]
-	prog := loaded.programs[pkg.Path]
+	prog := loaded.Programs[pkg.Path]
 	var parts []*ast.File
 	for _, part := range gosrc.Parts(pkg) {
 		names := make(map[string]bool)
@@ -145,9 +146,9 @@ func TestWhatIsWrongInOnePartIsFound(t *testing.T) {
 }
 
 // goldens loads the packages of testdata, and more.
-func goldens(t *testing.T) *Loaded {
+func goldens(t *testing.T) *analyze.Loaded {
 	t.Helper()
-	paths, err := filepath.Glob("testdata/*.txtar")
+	paths, err := filepath.Glob("../../testdata/*.txtar")
 	require.NoError(t, err)
 	files := map[string]string{"alike/tasks.go": alike}
 	for _, path := range paths {
@@ -162,7 +163,7 @@ func goldens(t *testing.T) *Loaded {
 	}
 	cfg := withFiles(t, files)
 	cfg.Patterns = []string{"./..."}
-	loaded, err := Load(t.Context(), cfg)
+	loaded, err := analyze.Load(t.Context(), cfg)
 	require.NoError(t, err)
 	return loaded
 }
@@ -253,7 +254,7 @@ func TestAllIsKnownToCompileByItsShapes(t *testing.T) {
 	require.Greater(t, len(loaded.Packages), 10)
 	for i := range loaded.Packages {
 		pkg := &loaded.Packages[i]
-		_, compiles, err := source(t.Context(), loaded.programs[pkg.Path], pkg, "x_taskgen.go")
+		_, compiles, err := Source(t.Context(), loaded.Programs[pkg.Path], pkg, "x_taskgen.go")
 		require.NoError(t, err)
 		// There are no constants without a type to be had where string is another type.
 		assert.Equal(t, !slices.Contains(pkg.Scope, "string"), compiles, pkg.Path)
@@ -264,7 +265,7 @@ func TestAllIsKnownToCompileByItsShapes(t *testing.T) {
 func TestTheFrameOfOneStructDoesNotVouchForAnother(t *testing.T) {
 	loaded := goldens(t)
 	pkg := &loaded.Packages[slices.IndexFunc(loaded.Packages, func(p model.Package) bool { return p.Name == "alike" })]
-	prog := loaded.programs[pkg.Path]
+	prog := loaded.Programs[pkg.Path]
 	parts := gosrc.Parts(pkg)
 	for _, names := range [][]string{{"eight", "nine"}, {"eight", "twelve"}} { // twelve cannot be compared
 		all := make([][]gosrc.Declaration, len(parts))
@@ -306,7 +307,7 @@ func TestShapesMissNothingThatIsWrong(t *testing.T) {
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
-	t.Logf("go test ./generator -run %s -shapes %d -shapes.seed %d", t.Name(), *shapesCount, seed)
+	t.Logf("go test ./generator/internal/emit -run %s -shapes %d -shapes.seed %d", t.Name(), *shapesCount, seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	loaded := goldens(t)
 	wrong, told := 0, 0
@@ -315,7 +316,7 @@ func TestShapesMissNothingThatIsWrong(t *testing.T) {
 		if i := slices.IndexFunc(loaded.Packages, func(p model.Package) bool { return p.Name == "alike" }); n%2 == 0 {
 			pkg = &loaded.Packages[i]
 		}
-		prog := loaded.programs[pkg.Path]
+		prog := loaded.Programs[pkg.Path]
 		parts := gosrc.Parts(pkg)
 		p := r.IntN(len(parts))
 		spoilt := make([][]gosrc.Declaration, len(parts))

@@ -1,4 +1,4 @@
-package generator
+package analyze
 
 //lint:file-ignore U1000,SA5008 odd fields and tags are what the shapes are for
 
