@@ -1,4 +1,4 @@
-package generator
+package generator_test
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/generator/internal/analyze"
+	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/load"
 )
 
@@ -77,7 +77,9 @@ func HandleJob%[1]d(ctx context.Context, db *sql.DB, task Job%[1]dTask) error {
 		require.NoError(b, list.Run())
 		listing += time.Since(start)
 		start = time.Now()
-		l, err := analyze.Load(b.Context(), load.Config{Dir: dir, Env: env})
+		listing, err := load.Find(b.Context(), load.Config{Dir: dir, Env: env})
+		require.NoError(b, err)
+		l, err := check.Run(b.Context(), listing)
 		require.NoError(b, err)
 		require.Empty(b, l.Diagnostics)
 		require.Len(b, l.Packages[0].Tasks, 200)

@@ -6,21 +6,11 @@ package generator
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"path/filepath"
-	"runtime"
-	"slices"
-	"strings"
-	"sync"
 
-	"golang.org/x/sync/errgroup"
-
-	"github.com/taskgen/taskgen/generator/internal/analyze"
 	"github.com/taskgen/taskgen/generator/internal/cache"
+	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/emit"
-	"github.com/taskgen/taskgen/generator/internal/emit/gosrc"
 	"github.com/taskgen/taskgen/generator/internal/load"
 	"github.com/taskgen/taskgen/generator/internal/model"
 	"github.com/taskgen/taskgen/generator/internal/output"
@@ -88,19 +78,23 @@ func Generate(ctx context.Context, cfg Config) (*Result, error) {
 		r.Remembered = true
 		return r, nil
 	}
-	loaded, err := analyze.Open(ctx, listing)
+	checked, err := check.Run(ctx, listing)
 	if err != nil {
 		return nil, err
 	}
-	for i := range loaded.Packages {
-		r.Packages = append(r.Packages, packageOf(&loaded.Packages[i]))
+	for i := range checked.Packages {
+		r.Packages = append(r.Packages, packageOf(&checked.Packages[i]))
 	}
-	r.Diagnostics = loaded.Diagnostics
-	if r.HasErrors() {
+	if r.Diagnostics = checked.Diagnostics; r.HasErrors() {
 		return r, nil
 	}
-	if err := r.emit(ctx, loaded); err != nil {
+	emitted, err := emit.Files(ctx, checked)
+	if err != nil {
 		return nil, err
+	}
+	r.Notes = emitted.Notes
+	if r.Diagnostics = diag.Sort(append(r.Diagnostics, emitted.Diagnostics...)); !r.HasErrors() {
+		r.Files = emitted.Files
 	}
 	return r, nil
 }
@@ -111,46 +105,6 @@ func packageOf(m *model.Package) Package {
 		p.Tasks = append(p.Tasks, Task{Struct: m.Tasks[i].Struct, Base: m.Tasks[i].Base})
 	}
 	return p
-}
-
-// emit fills in the files.
-func (r *Result) emit(ctx context.Context, loaded *analyze.Loaded) error {
-	r.Files = make(map[string][]byte, len(r.Packages))
-	for _, path := range loaded.Generated {
-		r.Files[path] = nil
-	}
-	var (
-		mu sync.Mutex // guards r
-		g  errgroup.Group
-	)
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range loaded.Packages {
-		pkg := &loaded.Packages[i]
-		g.Go(func() error {
-			path := filepath.Join(pkg.Dir, model.FileName(pkg.Name))
-			src, note, err := write(ctx, loaded, pkg, path)
-			mu.Lock()
-			defer mu.Unlock()
-			var output *load.OutputError
-			if errors.As(err, &output) && len(output.Handwritten) > 0 {
-				r.Diagnostics = append(r.Diagnostics, analyze.Handwritten(pkg, output.Handwritten)...)
-				return nil
-			}
-			r.Files[path] = src
-			if note != "" {
-				r.Notes = append(r.Notes, note)
-			}
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	if r.Diagnostics = diag.Sort(r.Diagnostics); r.HasErrors() {
-		r.Files = nil
-	}
-	slices.Sort(r.Notes)
-	return nil
 }
 
 // HasErrors says whether any diagnostic is an Error.
@@ -169,42 +123,4 @@ func (r *Result) Remember(written []Change) {
 	if !r.HasErrors() {
 		r.run.Remember(Result{Packages: r.Packages, Diagnostics: r.Diagnostics, Notes: r.Notes}, r.Files, written)
 	}
-}
-
-// write returns the generated file of a package, formatted and type-checked. Where
-// the module does not have the runtime yet nothing can be checked, and a note says
-// so: it is the generated file that will make go get and go mod vendor find the
-// runtime.
-func write(ctx context.Context, loaded *analyze.Loaded, pkg *model.Package, path string) (src []byte, note string, err error) {
-	src, compiles, err := emit.Source(ctx, loaded.Programs[pkg.Path], pkg, path)
-	if err != nil {
-		return nil, "", bug(pkg, err)
-	}
-	if compiles {
-		return src, "", nil
-	}
-	wrong := loaded.CheckOutput(ctx, pkg.Path, path, src)
-	var output *load.OutputError
-	if errors.As(wrong, &output) {
-		if strings.Contains(wrong.Error(), gosrc.VersionGuard) {
-			return nil, "", fmt.Errorf("taskgen: the module of package %s uses a version of github.com/taskgen/taskgen that is older than this taskgen: go get github.com/taskgen/taskgen@latest, or run the one that belongs to it with go tool taskgen", pkg.Path)
-		}
-		for _, path := range [...]string{gosrc.RuntimePath, gosrc.SchedulePath} {
-			if reason, ok := output.Missing[path]; ok {
-				return src, unchecked(pkg, path, reason), nil
-			}
-		}
-		return nil, "", bug(pkg, wrong)
-	}
-	return src, "", wrong
-}
-
-func unchecked(pkg *model.Package, missing, reason string) string {
-	reason, _, _ = strings.Cut(reason, "\n")
-	return fmt.Sprintf("the code for package %s could not be checked, because the module does not have %s yet (%s): run go get github.com/taskgen/taskgen, or go mod vendor if there is a vendor folder",
-		pkg.Path, missing, strings.TrimSuffix(reason, "; to add it:"))
-}
-
-func bug(pkg *model.Package, err error) error {
-	return fmt.Errorf("taskgen has a bug: the code for package %s does not compile, and nothing is written. Please report it with this text and the structs:\n%w", pkg.Path, err)
 }

@@ -21,7 +21,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/taskgen/taskgen/generator"
-	"github.com/taskgen/taskgen/generator/internal/analyze"
+	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/emit/gosrc"
 	"github.com/taskgen/taskgen/generator/internal/load"
@@ -330,7 +330,9 @@ func TestTheSamePackagesGiveTheSameBytes(t *testing.T) {
 		rand.Shuffle(len(patterns), func(i, j int) { patterns[i], patterns[j] = patterns[j], patterns[i] })
 		assert.Equal(t, first, generate(t, dir, "", patterns...))
 	}
-	loaded, err := analyze.Load(t.Context(), load.Config{Dir: dir, Patterns: patterns, Env: env()})
+	listing, err := load.Find(t.Context(), load.Config{Dir: dir, Patterns: patterns, Env: env()})
+	require.NoError(t, err)
+	loaded, err := check.Run(t.Context(), listing)
 	require.NoError(t, err)
 	for i := range loaded.Packages {
 		pkg := &loaded.Packages[i]

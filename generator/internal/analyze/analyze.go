@@ -6,7 +6,6 @@ package analyze
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"go/ast"
 	"go/token"
 	"go/types"
@@ -14,7 +13,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/directive"
 	"github.com/taskgen/taskgen/generator/internal/load"
@@ -22,39 +20,36 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// Loaded is what Load found.
-type Loaded struct {
-	// Packages are those with directives, sorted by path. They are complete as
-	// far as Diagnostics holds no error.
-	Packages []model.Package
-	// Diagnostics is everything there is to say, sorted and without repeats.
-	Diagnostics []diag.Diagnostic
-
+// Result is what Packages found.
+type Result struct {
+	// Program is the program as it is built here.
+	Program *load.Program
+	// Packages are those that mention taskgen, sorted by path.
+	Packages []*Package
 	// Generated are the generated files that are there, by absolute path and
 	// sorted, in all packages that the patterns match: those without directives
 	// too.
 	Generated []string
-
-	Programs map[string]*load.Program // by the paths of Packages
 }
 
-// Load reads the packages that match the patterns and checks their directives.
-// What is wrong with the packages is in the diagnostics. An error means that
-// nothing can be said: the go command failed, or a pattern names a package that
-// is not there. A pattern with ... may match none.
+// A Package is one package, and what there is to say about it so far.
+type Package struct {
+	Model   model.Package // complete as far as Diagnostics holds no error
+	Program *load.Program // the program that it comes from: as it is built here, or elsewhere
+	// Left says that nothing is generated for it: its tasks are not built here, and it
+	// could not be loaded as it is where they are.
+	Left        bool
+	Allows      []*directive.Allow
+	Diagnostics []diag.Diagnostic
+}
+
+// Packages makes models of the packages of a listing. What is wrong with them is in their
+// diagnostics. An error means that nothing can be said: the go command failed, or a
+// pattern names a package that is not there. A pattern with ... may match none.
 //
 // Handwritten code that does not compile for want of generated code is fine, and
 // so is a generated file of ours in any state: it is not read.
-func Load(ctx context.Context, cfg load.Config) (*Loaded, error) {
-	l, err := load.Find(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	return Open(ctx, l)
-}
-
-// Open is Load after its first step.
-func Open(ctx context.Context, l *load.Listing) (*Loaded, error) {
+func Packages(ctx context.Context, l *load.Listing) (*Result, error) {
 	prog, err := l.Open()
 	if err != nil {
 		return nil, err
@@ -68,8 +63,7 @@ func Open(ctx context.Context, l *load.Listing) (*Loaded, error) {
 
 // read makes models of the packages of a program. Those that are in away by their
 // paths are taken from the program there.
-func read(ctx context.Context, prog *load.Program, away map[string]*load.Program) (*Loaded, error) {
-	out := &Loaded{Programs: make(map[string]*load.Program)}
+func read(ctx context.Context, prog *load.Program, away map[string]*load.Program) (*Result, error) {
 	var (
 		builders []*builder
 		roots    = make(map[*load.Program][]load.Roots)
@@ -99,53 +93,14 @@ func read(ctx context.Context, prog *load.Program, away map[string]*load.Program
 			return nil, err
 		}
 	}
+	out := &Result{Program: prog}
 	for _, b := range builders {
-		m := b.build()
-		b.report(check.Package(&m)...)
-		if len(m.Tasks)+len(m.Queues) > 0 && !b.left() {
-			out.Packages = append(out.Packages, m)
-			out.Programs[m.Path] = b.prog
-		}
+		p := &Package{Model: b.build(), Program: b.prog, Left: b.left(), Allows: b.found.Allows}
+		p.Diagnostics = b.diags
+		out.Packages = append(out.Packages, p)
 	}
-	between := slices.Concat(check.Owners(out.Packages), check.Packages(out.Packages, prog.Linked), copies(prog))
-	for _, b := range builders {
-		between = slices.DeleteFunc(between, func(d diag.Diagnostic) bool {
-			here := filepath.Dir(d.Pos.File) == b.pkg.Dir
-			if here {
-				b.report(d)
-			}
-			return here
-		})
-		out.Diagnostics = append(out.Diagnostics, check.Allow(b.found.Allows, b.diags)...)
-	}
-	out.Diagnostics = diag.Sort(append(out.Diagnostics, between...))
 	out.Generated = slices.DeleteFunc(slices.Clone(prog.Generated), func(path string) bool { return slices.Contains(left, filepath.Dir(path)) })
 	return out, nil
-}
-
-// copies reports handwritten files with the header of a generated one.
-func copies(prog *load.Program) []diag.Diagnostic {
-	var diags []diag.Diagnostic
-	for _, path := range prog.Copies {
-		at := model.Span{Pos: model.Pos{File: path, Line: 1, Column: 1}}
-		diags = append(diags, rule.FileHeader.At(at, "", "%s begins like a file that taskgen wrote, and is none", filepath.Base(path)))
-	}
-	return diags
-}
-
-// CheckOutput type-checks a generated file, bodies included, together with the
-// handwritten files of the package that it is for, before anybody writes it.
-// pkgPath is the Path of one of l.Packages, filename the path that the file will
-// have. An error is a fault of the generator: it lists what is wrong as
-// file:line:col: message, one on a line, and nothing may be written. What is
-// wrong in handwritten files is no error. It may be called for several packages
-// side by side.
-func (l *Loaded) CheckOutput(ctx context.Context, pkgPath, filename string, src []byte) error {
-	prog := l.Programs[pkgPath]
-	if prog == nil {
-		return fmt.Errorf("taskgen: package %s is not loaded", pkgPath)
-	}
-	return prog.CheckOutput(ctx, pkgPath, filename, src)
 }
 
 // builder makes the model of one package.

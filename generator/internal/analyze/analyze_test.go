@@ -1,8 +1,7 @@
-package analyze
+package analyze_test
 
 import (
 	"encoding/json"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/tools/txtar"
 
+	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/load"
 )
@@ -30,11 +30,13 @@ func module(t *testing.T, archive string) string {
 	return dir
 }
 
-func loaded(t *testing.T, dir string, patterns ...string) *Loaded {
+func loaded(t *testing.T, dir string, patterns ...string) *check.Result {
 	t.Helper()
-	l, err := Load(t.Context(), load.Config{Dir: dir, Patterns: patterns, Env: append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off")})
+	l, err := load.Find(t.Context(), load.Config{Dir: dir, Patterns: patterns, Env: append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off")})
 	require.NoError(t, err)
-	return l
+	r, err := check.Run(t.Context(), l)
+	require.NoError(t, err)
+	return r
 }
 
 const header = "//taskgen:defaults timeout=1m queue=q\n//taskgen:retry none\n//taskgen:queue name=q\n"
@@ -94,32 +96,6 @@ package c
 	}
 }
 
-func TestTheOrderOfFilesDoesNotMatter(t *testing.T) {
-	archive := ""
-	for _, name := range []string{"a", "b", "c", "d"} {
-		archive += "-- " + name + ".go --\n//taskgen:queue name=" + name + "\npackage app\n\n//taskgen:task queue=" + name + "\ntype Z" + name + "Task struct{ P Part" + name +
-			" }\n\ntype Part" + name + " struct{ A string }\n\n//taskgen:task queue=" + name + "\ntype A" + name + "Task struct{}\n"
-	}
-	dir := module(t, archive+"-- e.go --\n"+header+"package app\n")
-	var first string
-	for seed := range uint64(5) {
-		prog, err := load.Load(t.Context(), load.Config{Dir: dir, Patterns: []string{"."}, Env: append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off")})
-		require.NoError(t, err)
-		files := prog.Packages[0].Files
-		rand.New(rand.NewPCG(seed, 1)).Shuffle(len(files), func(i, j int) { files[i], files[j] = files[j], files[i] })
-		l, err := read(t.Context(), prog, nil)
-		require.NoError(t, err)
-		require.Empty(t, l.Diagnostics)
-		require.Len(t, l.Packages[0].Tasks, 8)
-		data, err := json.Marshal(l.Packages)
-		require.NoError(t, err)
-		if first == "" {
-			first = string(data)
-		}
-		assert.Equal(t, first, string(data))
-	}
-}
-
 func TestTheDefaultPatternIsTheDirectory(t *testing.T) {
 	dir := module(t, "-- a.go --\n"+header+"package app\n\n//taskgen:task\ntype ATask struct{}\n-- b/b.go --\n"+header+"package b\n\n//taskgen:task\ntype BTask struct{}\n")
 	l := loaded(t, dir)
@@ -142,8 +118,8 @@ func TestOutputIsCheckedWithThePackage(t *testing.T) {
 	l := loaded(t, dir)
 	require.Empty(t, l.Diagnostics)
 	file := filepath.Join(dir, "app_taskgen.go")
-	require.NoError(t, l.CheckOutput(t.Context(), "example.com/app", file, []byte("package app\n\nfunc EnqueueA(t ATask) string { return t.A }\n")))
-	err := l.CheckOutput(t.Context(), "example.com/app", file, []byte("package app\n\nfunc EnqueueA(t ATask) string { return t.B }\n"))
+	require.NoError(t, l.Programs["example.com/app"].CheckOutput(t.Context(), "example.com/app", file, []byte("package app\n\nfunc EnqueueA(t ATask) string { return t.A }\n")))
+	err := l.Programs["example.com/app"].CheckOutput(t.Context(), "example.com/app", file, []byte("package app\n\nfunc EnqueueA(t ATask) string { return t.B }\n"))
 	require.ErrorContains(t, err, file+":3:42: t.B undefined")
 }
 
@@ -158,6 +134,8 @@ func TestTypesAreSharedBetweenPackages(t *testing.T) {
 }
 
 func TestLoadFailsWhenNothingCanBeSaid(t *testing.T) {
-	_, err := Load(t.Context(), load.Config{Dir: module(t, ""), Patterns: []string{"./nope"}})
+	l, err := load.Find(t.Context(), load.Config{Dir: module(t, ""), Patterns: []string{"./nope"}})
+	require.NoError(t, err)
+	_, err = check.Run(t.Context(), l)
 	require.ErrorContains(t, err, "nope")
 }

@@ -1,11 +1,7 @@
-package analyze
+package analyze_test
 
 import (
 	"encoding/json"
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"go/types"
 	"path/filepath"
 	"testing"
 
@@ -143,22 +139,6 @@ type Sometimes struct { ATask; N int }
 	assert.Equal(t, "c.go", filepath.Base(l.Diagnostics[0].Pos.File), "where the struct may be there without the generated file's methods")
 	assert.Equal(t, "SECRET_EMBEDDED", l.Diagnostics[0].Rule)
 	assert.Equal(t, l.Packages, loaded(t, dir, "./...").Packages)
-}
-
-func TestHoldersOfTypesWithoutEndAreFound(t *testing.T) {
-	fset := token.NewFileSet()
-	file, err := parser.ParseFile(fset, "p.go", `package p
-
-type Nest[T any] struct { In *Nest[[]T]; V T; Token string `+"`task:\"secret\"`"+` }
-type Pair[T any] struct { L *Pair[[]T]; R *Pair[map[string]T] }
-type Root struct { P Pair[int]; N Nest[int] }
-`, 0)
-	require.NoError(t, err)
-	conf := types.Config{Error: func(error) {}}
-	pkg, _ := conf.Check("p", fset, []*ast.File{file}, nil)
-	found := searchHolders([]types.Type{pkg.Scope().Lookup("Root").Type()}).own(pkg)
-	assert.Contains(t, found, "Root")
-	assert.NotContains(t, found, "Pair")
 }
 
 func TestHoldersAreTheSameInAnyOrderOfFiles(t *testing.T) {

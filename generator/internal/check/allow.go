@@ -6,12 +6,12 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// Allow takes away the warnings of a package that its //taskgen:allow directives
+// allow takes away the warnings of a package that its //taskgen:allow directives
 // silence, and warns of directives that silence none. Of several that are meant
 // the nearest silences a warning: a field's before its struct's, and that before
 // the package's. Where there are errors not all has been looked at, and nobody
 // knows which directives are of use.
-func Allow(allows []*directive.Allow, ds []diag.Diagnostic) []diag.Diagnostic {
+func allow(allows []*directive.Allow, ds []diag.Diagnostic) []diag.Diagnostic {
 	if len(allows) == 0 {
 		return ds
 	}

@@ -75,12 +75,12 @@ func TestTheNearestAllowSilencesAWarning(t *testing.T) {
 
 func TestAnAllowOnThePackageClauseIsForAllOfItsFiles(t *testing.T) {
 	allows := allowsOf(t, "//taskgen:allow FIELD_LOST everywhere\npackage p\n")
-	assert.Empty(t, Allow(allows, []diag.Diagnostic{warningAt("p.go", 6), warningAt("other.go", 60)}))
+	assert.Empty(t, allow(allows, []diag.Diagnostic{warningAt("p.go", 6), warningAt("other.go", 60)}))
 }
 
 func TestAnAllowThatSilencesNothingIsWarnedOf(t *testing.T) {
 	allows := allowsOf(t, allowed)
-	left := Allow(allows, []diag.Diagnostic{warningAt("p.go", 6), warningAt("p.go", 10), warningAt("p.go", 17), warningAt("p.go", 11)})
+	left := allow(allows, []diag.Diagnostic{warningAt("p.go", 6), warningAt("p.go", 10), warningAt("p.go", 17), warningAt("p.go", 11)})
 	var got []string
 	for _, d := range left {
 		got = append(got, d.Message)
@@ -89,5 +89,5 @@ func TestAnAllowThatSilencesNothingIsWarnedOf(t *testing.T) {
 	assert.Equal(t, []string{"line 11", "there is no warning FIELD_LOST here"}, got)
 	assert.Equal(t, 9, left[1].Pos.Line)
 	wrong := rule.FieldKind.At(model.Span{}, "", "an error, so that not all was looked at")
-	assert.Equal(t, []diag.Diagnostic{wrong}, Allow(allows, []diag.Diagnostic{wrong}))
+	assert.Equal(t, []diag.Diagnostic{wrong}, allow(allows, []diag.Diagnostic{wrong}))
 }

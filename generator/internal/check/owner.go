@@ -8,9 +8,9 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// Owners holds the packages of a run against each other: no two declare scheduled
+// owners holds the packages of a run against each other: no two declare scheduled
 // jobs under one owner, be it one of today or one of old.
-func Owners(pkgs []model.Package) []diag.Diagnostic {
+func owners(pkgs []model.Package) []diag.Diagnostic {
 	var ds []diag.Diagnostic
 	for i := range pkgs {
 		p := &pkgs[i]

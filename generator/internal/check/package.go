@@ -1,5 +1,3 @@
-// Package check is the step behind analyze: it holds the models of packages against the
-// rules that need no syntax and no types. Models go in, diagnostics come out.
 package check
 
 import (
@@ -11,8 +9,8 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// Package holds a package against the rules that need no more than its model.
-func Package(p *model.Package) []diag.Diagnostic {
+// onePackage holds a package against the rules that need no more than its model.
+func onePackage(p *model.Package) []diag.Diagnostic {
 	c := checker{p: p}
 	c.queues()
 	c.wireNames()

@@ -11,12 +11,12 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// Packages holds the packages of a run against each other: what is declared in
+// allPackages holds the packages of a run against each other: what is declared in
 // several of them meets in the manager and the router of one program. linked says
 // whether some program has both of two packages, given by their import paths. If
 // none does as far as the run goes, a breach is a warning: they may have neither a
 // program nor a broker in common.
-func Packages(all []model.Package, linked func(a, b string) bool) []diag.Diagnostic {
+func allPackages(all []model.Package, linked func(a, b string) bool) []diag.Diagnostic {
 	c := together{linked: linked, names: make(map[string]owner), queues: make(map[string]declared)}
 	for i := range all {
 		c.declare(&all[i])

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/tools/txtar"
 
-	"github.com/taskgen/taskgen/generator/internal/analyze"
 	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/load"
@@ -106,9 +105,11 @@ func diagnose(t *testing.T, cases map[string]testCase) map[string][]diag.Diagnos
 	t.Helper()
 	got := make(map[string][]diag.Diagnostic)
 	for _, c := range cases {
-		loaded, err := analyze.Load(t.Context(), load.Config{
+		listing, err := load.Find(t.Context(), load.Config{
 			Dir: c.dir, Patterns: []string{"./..."}, Env: append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off"),
 		})
+		require.NoError(t, err)
+		loaded, err := check.Run(t.Context(), listing)
 		require.NoError(t, err)
 		for _, d := range loaded.Diagnostics {
 			rel, err := filepath.Rel(c.dir, d.Pos.File)

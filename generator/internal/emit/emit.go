@@ -1,96 +1,109 @@
-// Package emit is the step behind check: it writes the generated file of a package, and
-// finds out whether it compiles. A model and the program that it comes from go in, the text
-// of a file comes out.
+// Package emit is the step behind check: it writes the generated files of packages in
+// memory, and finds out whether they compile. Models and the programs that they come from
+// go in, the texts of files come out.
 package emit
 
 import (
 	"context"
 	"errors"
-	"go/ast"
-	"go/parser"
-	"go/token"
+	"fmt"
+	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/taskgen/taskgen/generator/internal/analyze"
+	"github.com/taskgen/taskgen/generator/internal/check"
+	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/emit/gosrc"
 	"github.com/taskgen/taskgen/generator/internal/load"
 	"github.com/taskgen/taskgen/generator/internal/model"
-	"github.com/taskgen/taskgen/generator/internal/shape"
 )
 
-// Source returns the text of a package's generated file, and whether it is known to
-// compile.
-func Source(ctx context.Context, prog *load.Program, pkg *model.Package, path string) (src []byte, compiles bool, err error) {
-	parts, scans, err := readParts(pkg)
-	mode := parser.ImportsOnly // the comments in the declarations are read
-	if errors.Is(err, shape.ErrOdd) {
-		scans, mode = nil, 0
-	} else if err != nil {
-		return nil, false, err
+// Result is what Files wrote.
+type Result struct {
+	// Files are the generated files by absolute path. Nil is one that should not be there.
+	Files map[string][]byte
+	// Diagnostics are the errors in handwritten code that are left with the files beside it.
+	Diagnostics []diag.Diagnostic
+	Notes       []string // sorted
+}
+
+// Files writes the generated files of packages without errors. An error means that one of
+// them does not compile, or cannot.
+func Files(ctx context.Context, checked *check.Result) (*Result, error) {
+	r := &Result{Files: make(map[string][]byte, len(checked.Packages))}
+	for _, path := range checked.Generated {
+		r.Files[path] = nil
 	}
-	var g errgroup.Group
-	g.Go(func() error {
-		src = gosrc.Join(parts)
-		tree, err := parser.ParseFile(token.NewFileSet(), path, src, mode|parser.ParseComments|parser.SkipObjectResolution)
-		if err != nil {
+	var (
+		mu sync.Mutex // guards r
+		g  errgroup.Group
+	)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range checked.Packages {
+		pkg := &checked.Packages[i]
+		g.Go(func() error {
+			path := filepath.Join(pkg.Dir, model.FileName(pkg.Name))
+			src, note, err := write(ctx, checked, pkg, path)
+			mu.Lock()
+			defer mu.Unlock()
+			var output *load.OutputError
+			if errors.As(err, &output) && len(output.Handwritten) > 0 {
+				r.Diagnostics = append(r.Diagnostics, analyze.Handwritten(pkg, output.Handwritten)...)
+				return nil
+			}
+			r.Files[path] = src
+			if note != "" {
+				r.Notes = append(r.Notes, note)
+			}
 			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	slices.Sort(r.Notes)
+	return r, nil
+}
+
+// write returns the generated file of a package, formatted and type-checked. Where
+// the module does not have the runtime yet nothing can be checked, and a note says
+// so: it is the generated file that will make go get and go mod vendor find the
+// runtime.
+func write(ctx context.Context, checked *check.Result, pkg *model.Package, path string) (src []byte, note string, err error) {
+	src, compiles, err := source(ctx, checked.Programs[pkg.Path], pkg, path)
+	if err != nil {
+		return nil, "", bug(pkg, err)
+	}
+	if compiles {
+		return src, "", nil
+	}
+	wrong := checked.Programs[pkg.Path].CheckOutput(ctx, pkg.Path, path, src)
+	var output *load.OutputError
+	if errors.As(wrong, &output) {
+		if strings.Contains(wrong.Error(), gosrc.VersionGuard) {
+			return nil, "", fmt.Errorf("taskgen: the module of package %s uses a version of github.com/taskgen/taskgen that is older than this taskgen: go get github.com/taskgen/taskgen@latest, or run the one that belongs to it with go tool taskgen", pkg.Path)
 		}
-		return gosrc.Verify(pkg, src, tree)
-	})
-	err = nil
-	if scans != nil {
-		compiles, err = reducedCompiles(ctx, prog, pkg, path, parts, scans)
+		for _, path := range [...]string{gosrc.RuntimePath, gosrc.SchedulePath} {
+			if reason, ok := output.Missing[path]; ok {
+				return src, unchecked(pkg, path, reason), nil
+			}
+		}
+		return nil, "", bug(pkg, wrong)
 	}
-	if wrong := g.Wait(); wrong != nil {
-		return nil, false, wrong
-	}
-	return src, compiles, err
+	return src, "", wrong
 }
 
-// readParts writes the parts of a generated file and reads them.
-func readParts(pkg *model.Package) ([]gosrc.Part, []*shape.Scan, error) {
-	parts := gosrc.Parts(pkg)
-	scans := make([]*shape.Scan, len(parts))
-	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i, part := range parts {
-		g.Go(func() (err error) {
-			scans[i], err = shape.Read(pkg, part.Declarations(), part.Imports(), gosrc.VerifyComment)
-			return err
-		})
-	}
-	err := g.Wait()
-	return parts, scans, err
+func unchecked(pkg *model.Package, missing, reason string) string {
+	reason, _, _ = strings.Cut(reason, "\n")
+	return fmt.Sprintf("the code for package %s could not be checked, because the module does not have %s yet (%s): run go get github.com/taskgen/taskgen, or go mod vendor if there is a vendor folder",
+		pkg.Path, missing, strings.TrimSuffix(reason, "; to add it:"))
 }
 
-// reducedCompiles says whether what has to be checked of a file compiles.
-func reducedCompiles(ctx context.Context, prog *load.Program, pkg *model.Package, path string, parts []gosrc.Part, scans []*shape.Scan) (bool, error) {
-	files, ok := reduce(prog, pkg, scans)
-	if !ok {
-		return false, nil
-	}
-	trees := make([]*ast.File, len(files))
-	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i, file := range files {
-		g.Go(func() (err error) {
-			trees[i], err = prog.ParsePart(path, gosrc.Excerpt(parts, file.Names, file.Declarations...))
-			return err
-		})
-	}
-	if g.Wait() != nil {
-		return false, nil // the parser says more of the whole
-	}
-	return prog.Compiles(ctx, pkg.Path, trees)
-}
-
-// reduce returns the files that have to be checked, and false if the whole has to be.
-func reduce(prog *load.Program, pkg *model.Package, scans []*shape.Scan) ([]shape.File, bool) {
-	from := prog.Package(pkg.Path)
-	return shape.Reduce(pkg, scans, from.Types, func(name string) bool {
-		_, declared := from.Declared(name)
-		_, imported := prog.Imported(from, name)
-		return declared || imported
-	})
+func bug(pkg *model.Package, err error) error {
+	return fmt.Errorf("taskgen has a bug: the code for package %s does not compile, and nothing is written. Please report it with this text and the structs:\n%w", pkg.Path, err)
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/tools/txtar"
 
-	"github.com/taskgen/taskgen/generator/internal/analyze"
+	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/emit/gosrc"
 	"github.com/taskgen/taskgen/generator/internal/load"
 	"github.com/taskgen/taskgen/generator/internal/model"
@@ -62,7 +62,9 @@ func many(t *testing.T, other string) load.Config {
 
 func TestAFileThatIsMadeInPartsIsTheFile(t *testing.T) {
 	cfg := many(t, "package app\n")
-	loaded, err := analyze.Load(t.Context(), cfg)
+	listing, err := load.Find(t.Context(), cfg)
+	require.NoError(t, err)
+	loaded, err := check.Run(t.Context(), listing)
 	require.NoError(t, err)
 	pkg := &loaded.Packages[0]
 	require.Greater(t, len(gosrc.Parts(pkg)), 3)
@@ -71,11 +73,11 @@ func TestAFileThatIsMadeInPartsIsTheFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, string(set), string(want), "gofmt would have it otherwise")
 	path := filepath.Join(cfg.Dir, "app_taskgen.go")
-	got, compiles, err := Source(t.Context(), loaded.Programs[pkg.Path], pkg, path)
+	got, compiles, err := source(t.Context(), loaded.Programs[pkg.Path], pkg, path)
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(got))
 	require.True(t, compiles)
-	require.NoError(t, loaded.CheckOutput(t.Context(), pkg.Path, path, got))
+	require.NoError(t, loaded.Programs[pkg.Path].CheckOutput(t.Context(), pkg.Path, path, got))
 }
 
 // A task has more constants than there are letters for its names.
@@ -87,26 +89,30 @@ func TestATaskMayHaveManySchedules(t *testing.T) {
 	}
 	b.WriteString("type TickTask struct {\n\tMinute int `json:\"minute\"`\n}\n")
 	cfg := withFiles(t, map[string]string{"tasks.go": b.String()})
-	loaded, err := analyze.Load(t.Context(), cfg)
+	listing, err := load.Find(t.Context(), cfg)
+	require.NoError(t, err)
+	loaded, err := check.Run(t.Context(), listing)
 	require.NoError(t, err)
 	require.Empty(t, loaded.Diagnostics)
 	pkg := &loaded.Packages[0]
 	require.Len(t, pkg.Tasks[0].Schedules, 40)
 	path := filepath.Join(cfg.Dir, "app_taskgen.go")
-	src, compiles, err := Source(t.Context(), loaded.Programs[pkg.Path], pkg, path)
+	src, compiles, err := source(t.Context(), loaded.Programs[pkg.Path], pkg, path)
 	require.NoError(t, err)
 	require.True(t, compiles)
 	require.Contains(t, string(src), "const TickAt39JobID schedule.JobID = \"schedule#tick#at-39\"\n")
-	require.NoError(t, loaded.CheckOutput(t.Context(), pkg.Path, path, src))
+	require.NoError(t, loaded.Programs[pkg.Path].CheckOutput(t.Context(), pkg.Path, path, src))
 
 	pkg.Tasks[0].Schedules[38].Name = "at-37"
-	_, compiles, err = Source(t.Context(), loaded.Programs[pkg.Path], pkg, path)
+	_, compiles, err = source(t.Context(), loaded.Programs[pkg.Path], pkg, path)
 	require.NoError(t, err)
 	require.False(t, compiles, "one constant is there twice")
 }
 
 func TestWhatIsWrongInOnePartIsFound(t *testing.T) {
-	loaded, err := analyze.Load(t.Context(), many(t, "package app\n"))
+	listing, err := load.Find(t.Context(), many(t, "package app\n"))
+	require.NoError(t, err)
+	loaded, err := check.Run(t.Context(), listing)
 	require.NoError(t, err)
 	pkg := &loaded.Packages[0]
 	prog := loaded.Programs[pkg.Path]
@@ -146,7 +152,7 @@ func TestWhatIsWrongInOnePartIsFound(t *testing.T) {
 }
 
 // goldens loads the packages of testdata, and more.
-func goldens(t *testing.T) *analyze.Loaded {
+func goldens(t *testing.T) *check.Result {
 	t.Helper()
 	paths, err := filepath.Glob("../../testdata/*.txtar")
 	require.NoError(t, err)
@@ -163,7 +169,9 @@ func goldens(t *testing.T) *analyze.Loaded {
 	}
 	cfg := withFiles(t, files)
 	cfg.Patterns = []string{"./..."}
-	loaded, err := analyze.Load(t.Context(), cfg)
+	listing, err := load.Find(t.Context(), cfg)
+	require.NoError(t, err)
+	loaded, err := check.Run(t.Context(), listing)
 	require.NoError(t, err)
 	return loaded
 }
@@ -254,7 +262,7 @@ func TestAllIsKnownToCompileByItsShapes(t *testing.T) {
 	require.Greater(t, len(loaded.Packages), 10)
 	for i := range loaded.Packages {
 		pkg := &loaded.Packages[i]
-		_, compiles, err := Source(t.Context(), loaded.Programs[pkg.Path], pkg, "x_taskgen.go")
+		_, compiles, err := source(t.Context(), loaded.Programs[pkg.Path], pkg, "x_taskgen.go")
 		require.NoError(t, err)
 		// There are no constants without a type to be had where string is another type.
 		assert.Equal(t, !slices.Contains(pkg.Scope, "string"), compiles, pkg.Path)

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/tools/txtar"
 
-	"github.com/taskgen/taskgen/generator/internal/analyze"
+	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/load"
 	"github.com/taskgen/taskgen/generator/internal/model"
@@ -44,9 +44,11 @@ func TestModels(t *testing.T) {
 				require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 				require.NoError(t, os.WriteFile(path, f.Data, 0o644))
 			}
-			loaded, err := analyze.Load(t.Context(), load.Config{
+			listing, err := load.Find(t.Context(), load.Config{
 				Dir: dir, Patterns: []string{"./..."}, Env: append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off"),
 			})
+			require.NoError(t, err)
+			loaded, err := check.Run(t.Context(), listing)
 			require.NoError(t, err)
 			require.False(t, diag.HasErrors(loaded.Diagnostics), "%v", loaded.Diagnostics)
 			got := dump(t, dir, loaded.Packages)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/generator/internal/analyze"
+	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/emit/schema"
 	"github.com/taskgen/taskgen/generator/internal/emit/schema/testdata/payloads"
@@ -24,7 +24,9 @@ import (
 // schemas are the schemas of the payloads, by the struct's name.
 func schemas(t *testing.T) map[string]string {
 	t.Helper()
-	loaded, err := analyze.Load(t.Context(), load.Config{Patterns: []string{"./testdata/payloads"}})
+	listing, err := load.Find(t.Context(), load.Config{Patterns: []string{"./testdata/payloads"}})
+	require.NoError(t, err)
+	loaded, err := check.Run(t.Context(), listing)
 	require.NoError(t, err)
 	require.False(t, diag.HasErrors(loaded.Diagnostics), "%v", loaded.Diagnostics)
 	require.Len(t, loaded.Packages, 1)
@@ -49,7 +51,7 @@ func compile(t *testing.T, text string) *jsonschema.Schema {
 	return s
 }
 
-func check(t *testing.T, s *jsonschema.Schema, payload string) error {
+func validate(t *testing.T, s *jsonschema.Schema, payload string) error {
 	t.Helper()
 	v, err := jsonschema.UnmarshalJSON(strings.NewReader(payload))
 	require.NoError(t, err, payload)
@@ -82,13 +84,13 @@ func TestWhatEncodingJSONWritesFitsTheSchema(t *testing.T) {
 		for _, payload := range values {
 			data, err := json.Marshal(payload)
 			require.NoError(t, err)
-			assert.NoError(t, check(t, compile(t, all[name]), string(data)), "%s", data)
+			assert.NoError(t, validate(t, compile(t, all[name]), string(data)), "%s", data)
 		}
 	}
 	data, err := json.Marshal(payloads.EverythingTask{Text: "the others have their zero values"})
 	require.NoError(t, err)
-	assert.NoError(t, check(t, compile(t, all["EverythingTask"]), string(data)), "%s", data)
-	assert.NoError(t, check(t, compile(t, all["EverythingTask"]), `{"text":"the others are left out"}`))
+	assert.NoError(t, validate(t, compile(t, all["EverythingTask"]), string(data)), "%s", data)
+	assert.NoError(t, validate(t, compile(t, all["EverythingTask"]), `{"text":"the others are left out"}`))
 }
 
 func TestWhatEncodingJSONCannotReadDoesNotFitTheSchema(t *testing.T) {
@@ -101,7 +103,7 @@ func TestWhatEncodingJSONCannotReadDoesNotFitTheSchema(t *testing.T) {
 		`"page":{"items":[1]}`, `"inline":{"X":"1"}`, `"tenant":1`, `"Unnamed":1`,
 	} {
 		payload := `{"text":"t",` + part + `}`
-		require.Error(t, check(t, s, payload), payload)
+		require.Error(t, validate(t, s, payload), payload)
 		var v payloads.EverythingTask
 		if part != `"pixels":"AAAA"` { // there the schema is the stricter: encoding/json reads base64 into an array, and never writes it
 			require.Error(t, json.Unmarshal([]byte(payload), &v), "encoding/json reads %s", payload)
@@ -114,7 +116,7 @@ func TestSchemaIsStricterThanEncodingJSONWherePeopleMistype(t *testing.T) {
 	for _, payload := range []string{
 		`{}`, `{"text":""}`, `{"text":null}`, `{"text":"t","tetx":"u"}`, `{"text":"t","login":{"usr":"u"}}`, `{"text":"t","pair":[1]}`, `{"text":"t","bytes":[1]}`, `{"text":"t","yes":null}`, `null`, `[]`,
 	} {
-		assert.Error(t, check(t, s, payload), payload)
+		assert.Error(t, validate(t, s, payload), payload)
 	}
 	strict := compile(t, schemas(t)["StrictTask"])
 	good := map[string]string{"text": `"t"`, "bytes": `"AA=="`, "count": `1`, "list": `[""]`, "map": `{"":""}`, "ptr": `0`, "login": `{"user":"u"}`}
@@ -131,10 +133,10 @@ func TestSchemaIsStricterThanEncodingJSONWherePeopleMistype(t *testing.T) {
 		}
 		return "{" + strings.Join(parts, ",") + "}"
 	}
-	require.NoError(t, check(t, strict, with("", "")))
+	require.NoError(t, validate(t, strict, with("", "")))
 	for name := range good {
-		assert.Error(t, check(t, strict, with(name, "")), "without %s", name)
-		assert.Error(t, check(t, strict, with(name, zero[name])), "with the zero value of %s", name)
+		assert.Error(t, validate(t, strict, with(name, "")), "without %s", name)
+		assert.Error(t, validate(t, strict, with(name, zero[name])), "with the zero value of %s", name)
 	}
 }
 
