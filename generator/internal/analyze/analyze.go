@@ -70,7 +70,7 @@ func read(ctx context.Context, prog *load.Program, away map[string]*load.Program
 		left     []string // folders whose generated files nothing is known about
 	)
 	for _, pkg := range prog.Packages {
-		b := &builder{prog: prog, pkg: pkg, memo: newMemo()}
+		b := &builder{prog: prog, pkg: pkg}
 		if there := away[pkg.Path]; there != nil {
 			b.prog, b.pkg = there, there.Package(pkg.Path)
 		}
@@ -118,20 +118,13 @@ type builder struct {
 // memo is what a builder has found out about types. What it finds out about a task does
 // not depend on it.
 type memo struct {
-	plain   map[visit]bool            // types that travel, and hold neither tags nor what is to be warned of
-	leaky   map[*types.Named]bool     // types of other packages that hold what is to be warned of
-	tags    map[types.Type]*types.Var // what taggedField has found out
-	finite  map[types.Type]bool       // types that endless has followed
-	oneWay  map[*types.Named]bool     // what readByFields has found out
-	objects map[*types.Struct]jsonObject
+	json    *info
+	finite  map[types.Type]bool   // types that endless has followed
 	structs map[*types.Var]string // what fieldName has found
 }
 
-func newMemo() memo {
-	return memo{
-		plain: make(map[visit]bool), leaky: make(map[*types.Named]bool), tags: make(map[types.Type]*types.Var),
-		finite: make(map[types.Type]bool), oneWay: make(map[*types.Named]bool), objects: make(map[*types.Struct]jsonObject),
-	}
+func (b *builder) newMemo() memo {
+	return memo{json: newInfo(b.pkg.Types, b.prog), finite: make(map[types.Type]bool)}
 }
 
 func (b *builder) report(d ...diag.Diagnostic) { b.diags = append(b.diags, d...) }
@@ -180,6 +173,7 @@ func (b *builder) roots() load.Roots {
 
 // build makes the model out of directives and types.
 func (b *builder) build() model.Package {
+	b.memo = b.newMemo()
 	m := model.Package{Name: b.pkg.Name, Path: b.pkg.Path, Dir: b.pkg.Dir, Scope: b.pkg.Scope(), Declared: make(map[string]model.Pos)}
 	for _, name := range m.Scope {
 		if pos, ok := b.pkg.Declared(name); ok {

@@ -195,6 +195,12 @@ func encodesItself(t types.Type) bool {
 	return c != natural
 }
 
+// decodesItself says whether encoding/json reads a value of the type by a method.
+func decodesItself(t types.Type) bool {
+	c, _ := decoderAt(t)
+	return c != natural
+}
+
 // nullable says whether a value of the type can itself be null in JSON.
 func nullable(t types.Type) bool {
 	bytes, isSlice := t.Underlying().(*types.Slice)

@@ -10,20 +10,20 @@ import (
 // taggedField finds a field with a task tag, or with what may have been meant for
 // one, in a type and all that its values hold, however deep and however they are
 // encoded. It is nil when there is none.
-func (b *builder) taggedField(t types.Type) *types.Var {
-	s := tagSearch{known: b.tags, seen: make(map[types.Type]bool)}
+func (in *info) taggedField(t types.Type) *types.Var {
+	s := tagSearch{known: in.tagged, seen: make(map[types.Type]bool)}
 	found := s.search(t)
 	if found == nil {
 		for t := range s.seen {
-			b.tags[t] = nil
+			in.tagged[t] = nil
 		}
 	} else {
-		b.tags[types.Unalias(t)] = found
+		in.tagged[types.Unalias(t)] = found
 	}
 	return found
 }
 
-func (b *builder) tagged(t types.Type) bool { return b.taggedField(t) != nil }
+func (in *info) isTagged(t types.Type) bool { return in.taggedField(t) != nil }
 
 type tagSearch struct {
 	known map[types.Type]*types.Var // declared types, and structs that are not: aliases may name them

@@ -131,13 +131,13 @@ func jsonFields(st *types.Struct) jsonObject {
 	return s.object
 }
 
-// jsonFields is the function of that name, which is asked several times about the same
-// structs. The result is shared.
-func (b *builder) jsonFields(st *types.Struct) jsonObject {
-	object, ok := b.objects[st]
+// object is jsonFields, which is asked several times about the same structs. The result
+// is shared.
+func (in *info) object(st *types.Struct) jsonObject {
+	object, ok := in.objects[st]
 	if !ok {
 		object = jsonFields(st)
-		b.objects[st] = object
+		in.objects[st] = object
 	}
 	return object
 }
@@ -224,4 +224,12 @@ func dominant(all []jsonField) *jsonField {
 		return &tagged[0]
 	}
 	return nil
+}
+
+// qualified is the name of a field behind that of the embedded one that it came through.
+func qualified(f jsonField) string {
+	if f.top != f.v {
+		return f.top.Name() + "." + f.v.Name()
+	}
+	return f.v.Name()
 }

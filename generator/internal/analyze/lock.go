@@ -19,7 +19,7 @@ func findLock(t types.Type, seen map[types.Type]bool) (*types.Var, types.Type) {
 		return nil, nil
 	}
 	seen[t] = true
-	if named, ok := t.(*types.Named); ok && !isInterface(t) && locks(types.NewPointer(named)) && !locks(named) {
+	if named, ok := t.(*types.Named); ok && !types.IsInterface(t) && locks(types.NewPointer(named)) && !locks(named) {
 		return nil, named
 	}
 	switch u := t.Underlying().(type) {

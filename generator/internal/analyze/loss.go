@@ -50,25 +50,25 @@ func (b *builder) lossOf(l loss, at model.Span) diag.Diagnostic {
 			where += "its field " + l.field.Name() + ": "
 		}
 		r := rule.FieldEmpty
-		if l.field != nil && b.elsewhere(l.field.Pkg()) {
+		if l.field != nil && b.json.elsewhere(l.field.Pkg()) {
 			r = rule.FieldLost // whose type it is, the user cannot mend
 		}
-		return r.At(at, rule.FieldEmpty.Fix, "%snothing of %s travels, it has no exported fields", where, b.text(l.t))
+		return r.At(at, rule.FieldEmpty.Fix, "%snothing of %s travels, it has no exported fields", where, b.json.text(l.t))
 	case lostNull:
-		return rule.FieldNull.At(at, "", "%sa %s that points to nil is null in JSON, and arrives as nil", where, b.text(l.t))
+		return rule.FieldNull.At(at, "", "%sa %s that points to nil is null in JSON, and arrives as nil", where, b.json.text(l.t))
 	case lostKey:
-		return rule.FieldKey.At(at, "", "%sMarshalText of %s writes the keys of the map, and encoding/json reads them with UnmarshalJSON", where, b.text(l.t))
+		return rule.FieldKey.At(at, "", "%sMarshalText of %s writes the keys of the map, and encoding/json reads them with UnmarshalJSON", where, b.json.text(l.t))
 	case lostOneWay:
 		if l.field != nil && l.field != l.owner {
 			where += "its field " + l.field.Name() + ": "
 		}
-		return rule.FieldOneWay.At(at, "", "%sMarshalJSON of %s writes it, and encoding/json reads that by its fields", where, b.text(l.t))
+		return rule.FieldOneWay.At(at, "", "%sMarshalJSON of %s writes it, and encoding/json reads that by its fields", where, b.json.text(l.t))
 	case lostTag:
 		return rule.TagUseless.At(at, "put the tag on the field that holds it",
-			"%s%s is tagged and lies in a type that encodes itself, %s", where, b.fieldName(l.field), b.text(l.t))
+			"%s%s is tagged and lies in a type that encodes itself, %s", where, b.fieldName(l.field), b.json.text(l.t))
 	case lostShadowed:
 		if len(l.names) > 0 {
-			return rule.FieldLost.At(at, useOther, "%sfield %s of %s does not travel: its field %s has the same JSON name", where, l.names[0], b.text(l.t), l.names[1])
+			return rule.FieldLost.At(at, useOther, "%sfield %s of %s does not travel: its field %s has the same JSON name", where, l.names[0], b.json.text(l.t), l.names[1])
 		}
 		d := rule.FieldLost.At(at, "give one of the two another JSON name", "field %s does not travel where %s stands beside it: that has its JSON name",
 			b.fieldName(l.field), b.fieldName(l.winner))
@@ -79,7 +79,7 @@ func (b *builder) lossOf(l loss, at model.Span) diag.Diagnostic {
 		if len(l.names) > 1 {
 			what, why = "fields "+strings.Join(l.names, ", "), "do not travel: they are not exported"
 		}
-		return rule.FieldLost.At(at, useOther, "%s%s of %s %s", where, what, b.text(l.t), why)
+		return rule.FieldLost.At(at, useOther, "%s%s of %s %s", where, what, b.json.text(l.t), why)
 	}
 	return rule.FieldLost.At(at, "", "field %s does not travel: it is not exported", b.fieldName(l.field))
 }
@@ -87,17 +87,11 @@ func (b *builder) lossOf(l loss, at model.Span) diag.Diagnostic {
 // useOther is what to do about a loss in a type of another package.
 const useOther = "put what you need of it into a type of your own, or say with //taskgen:allow that it stays behind"
 
-// elsewhere says whether a package is of a module that is neither worked on nor Go's
-// own.
-func (b *builder) elsewhere(pkg *types.Package) bool {
-	return b.prog.Foreign(pkg.Path()) && !b.prog.Standard(pkg.Path())
-}
-
 // losses tells of the fields of a struct that do not travel, though no tag says so.
 // Those of a type of another package are told of together.
-func (w *walker) losses(st *types.Struct, fields jsonObject) {
+func (w *jsonWalker) losses(st *types.Struct, fields jsonObject) {
 	hidden := w.hidden(st)
-	if len(hidden) > 0 && hidden[0].Pkg() != w.b.pkg.Types {
+	if len(hidden) > 0 && hidden[0].Pkg() != w.in.pkg {
 		if !nothingTravels(st) || w.inner != nil && w.inner.Embedded() { // else it is told as a whole
 			w.lose(loss{kind: lostUnexported, field: hidden[0], names: namesOf(hidden), t: w.around()})
 		}
@@ -108,7 +102,7 @@ func (w *walker) losses(st *types.Struct, fields jsonObject) {
 	}
 	for _, s := range fields.shadowed {
 		l := loss{kind: lostShadowed, field: s.first.v, winner: s.second.v}
-		if st.Field(0).Pkg() != w.b.pkg.Types {
+		if st.Field(0).Pkg() != w.in.pkg {
 			l.names, l.t = []string{qualified(s.first), qualified(s.second)}, w.around()
 		}
 		w.lose(l)
@@ -124,7 +118,7 @@ func namesOf(vars []*types.Var) []string {
 }
 
 // hidden are the fields of a struct that encoding/json passes over.
-func (w *walker) hidden(st *types.Struct) []*types.Var {
+func (w *jsonWalker) hidden(st *types.Struct) []*types.Var {
 	var hidden []*types.Var
 	for i := range st.NumFields() {
 		v := st.Field(i)
@@ -139,7 +133,7 @@ func (w *walker) hidden(st *types.Struct) []*types.Var {
 }
 
 // around is the innermost declared type around the place.
-func (w *walker) around() types.Type {
+func (w *jsonWalker) around() types.Type {
 	if len(w.stack) == 0 {
 		return types.NewStruct(nil, nil)
 	}

@@ -8,37 +8,37 @@ import (
 // pair reports a value that encoding/json writes in one way and reads in another.
 // What a method writes has to be read by a method. What a method reads may be
 // written without one: such methods take what the type is without them, and more.
-func (w *walker) pair(t types.Type, at place) *trouble {
+func (w *jsonWalker) pair(t types.Type, at place) *problem {
 	enc, base := encoderAt(t, at.addressable)
 	dec, read := decoderAt(t)
 	meant, _ := encoderAt(t, true)
-	name := w.b.text(base)
+	name := w.in.text(base)
 	switch {
-	case isInterface(base) && enc == natural:
+	case types.IsInterface(base) && enc == natural:
 		return nil // that is for shape to say
-	case isInterface(base) && !at.written:
-		return &trouble{text: "an interface with methods cannot be decoded"}
+	case types.IsInterface(base) && !at.written:
+		return &problem{text: "an interface with methods cannot be decoded"}
 	case enc == natural && dec == natural:
 		return nil
 	case at.quoted && (enc != natural || dec == textCodec && kindOf(read) != stringKind):
-		return &trouble{text: fmt.Sprintf("%s has its own JSON, which the option string of the json tag keeps from being read", name)}
+		return &problem{text: fmt.Sprintf("%s has its own JSON, which the option string of the json tag keeps from being read", name)}
 	case at.written:
 		return nil
 	case enc != meant:
-		return &trouble{text: fmt.Sprintf("%s of %s has a pointer receiver, and encoding/json does not call it for the values of a map, but %s when it reads them: put pointers to it into the map",
+		return &problem{text: fmt.Sprintf("%s of %s has a pointer receiver, and encoding/json does not call it for the values of a map, but %s when it reads them: put pointers to it into the map",
 			marshalers[meant], name, unmarshalers[dec])}
 	case enc != natural && dec == natural && isNamedPointer(t):
-		return &trouble{text: fmt.Sprintf("%s writes it, and encoding/json finds no methods of a declared pointer type when it reads: use %s itself", marshalers[enc], "*"+name)}
+		return &problem{text: fmt.Sprintf("%s writes it, and encoding/json finds no methods of a declared pointer type when it reads: use %s itself", marshalers[enc], "*"+name)}
 	case enc != natural && dec == natural:
 		if enc == jsonCodec && w.readByFields(base) {
 			w.lose(loss{kind: lostOneWay, t: base, field: w.inner})
 			return nil
 		}
-		return &trouble{text: fmt.Sprintf("%s of %s writes it, and nothing reads that back: give it %s, too", marshalers[enc], name, unmarshalers[enc])}
+		return &problem{text: fmt.Sprintf("%s of %s writes it, and nothing reads that back: give it %s, too", marshalers[enc], name, unmarshalers[enc])}
 	case enc == jsonCodec && dec == textCodec:
-		return &trouble{text: fmt.Sprintf("MarshalJSON of %s writes it, and UnmarshalText reads it: give it UnmarshalJSON, too", name)}
+		return &problem{text: fmt.Sprintf("MarshalJSON of %s writes it, and UnmarshalText reads it: give it UnmarshalJSON, too", name)}
 	case enc == natural && dec == textCodec && kindOf(read) != stringKind:
-		return &trouble{text: fmt.Sprintf("UnmarshalText of %s reads a string, and encoding/json does not write one: give it MarshalText, too", name)}
+		return &problem{text: fmt.Sprintf("UnmarshalText of %s reads a string, and encoding/json does not write one: give it MarshalText, too", name)}
 	}
 	return nil
 }
@@ -46,63 +46,58 @@ func (w *walker) pair(t types.Type, at place) *trouble {
 // readByFields says whether what MarshalJSON of a type writes may be what encoding/json
 // reads into its fields. The method of a struct may only write a field in a way that
 // no tag can ask for. Those of the module itself are held to more: they can be mended.
-func (w *walker) readByFields(t types.Type) bool {
+func (w *jsonWalker) readByFields(t types.Type) bool {
 	if p, ok := t.(*types.Pointer); ok { // the method is there for pointers alone
 		t = types.Unalias(p.Elem())
 	}
 	named, ok := t.(*types.Named)
-	if !ok || named.Obj().Pkg() == nil || !w.b.prog.Foreign(named.Obj().Pkg().Path()) {
+	if !ok || named.Obj().Pkg() == nil || !w.in.modules.Foreign(named.Obj().Pkg().Path()) {
 		return false
 	}
 	if _, ok := named.Underlying().(*types.Struct); !ok {
 		return false
 	}
-	if readable, ok := w.b.oneWay[named]; ok {
+	if readable, ok := w.in.oneWay[named]; ok {
 		return readable
 	}
-	w.b.oneWay[named] = true // where it holds itself
-	b := *w.b                // what is found here says nothing about the type where it is written by its fields
-	b.plain, b.leaky = make(map[visit]bool), make(map[*types.Named]bool)
-	w.b.oneWay[named] = newWalker(&b).shape(named.Underlying(), place{addressable: true}) == nil
-	return w.b.oneWay[named]
+	w.in.oneWay[named] = true // where it holds itself
+	in := *w.in               // what is found here says nothing about the type where it is written by its fields
+	in.plain, in.leaky = make(map[visit]bool), make(map[*types.Named]bool)
+	w.in.oneWay[named] = in.walker(visitor{}).shape(named.Underlying(), place{addressable: true}) == nil
+	return w.in.oneWay[named]
 }
 
 // key walks the type of a map's keys.
-func (w *walker) key(t types.Type, at place) *trouble {
+func (w *jsonWalker) key(t types.Type, at place) *problem {
 	if b, ok := t.Underlying().(*types.Basic); ok && b.Kind() == types.Invalid {
-		return basicTrouble(b)
+		return basicProblem(b)
 	}
-	name := w.b.text(t)
+	name := w.in.text(t)
 	enc, writes := keyEncoder(t)
 	dec, reads := keyDecoder(t)
 	text := hasMethod(types.NewPointer(t), marshalers[textCodec]) || hasMethod(types.NewPointer(t), marshalers[jsonCodec])
 	switch {
 	case !writes, !reads && !at.written:
-		return &trouble{text: "encoding/json takes no map keys of type " + name}
+		return &problem{text: "encoding/json takes no map keys of type " + name}
 	case at.written:
 		return w.encoded(t)
 	case enc == textCodec && dec == natural:
-		return &trouble{text: fmt.Sprintf("MarshalText of %s writes the keys of the map, and nothing reads that back: give it UnmarshalText, too", name)}
+		return &problem{text: fmt.Sprintf("MarshalText of %s writes the keys of the map, and nothing reads that back: give it UnmarshalText, too", name)}
 	case dec == jsonCodec && enc == textCodec:
 		if hasMethod(types.NewPointer(t), marshalers[jsonCodec]) && !isTime(t) {
 			w.lose(loss{kind: lostKey, t: t})
 		}
 	case dec == jsonCodec:
-		return &trouble{text: fmt.Sprintf("encoding/json reads the keys of the map with UnmarshalJSON of %s, and does not write them with MarshalJSON", name)}
+		return &problem{text: fmt.Sprintf("encoding/json reads the keys of the map with UnmarshalJSON of %s, and does not write them with MarshalJSON", name)}
 	case enc == natural && dec == textCodec && text && kindOf(t) == stringKind:
-		return &trouble{text: fmt.Sprintf("encoding/json writes the keys of the map without the methods of %s, which is a string, and reads them with UnmarshalText", name)}
+		return &problem{text: fmt.Sprintf("encoding/json writes the keys of the map without the methods of %s, which is a string, and reads them with UnmarshalText", name)}
 	case enc == natural && dec == textCodec && text:
-		return &trouble{text: fmt.Sprintf("MarshalText of %s has a pointer receiver, and encoding/json does not call it for the keys of a map, but UnmarshalText when it reads them: give it a value receiver", name)}
+		return &problem{text: fmt.Sprintf("MarshalText of %s has a pointer receiver, and encoding/json does not call it for the keys of a map, but UnmarshalText when it reads them: give it a value receiver", name)}
 	}
 	if enc == natural {
 		return nil
 	}
 	return w.encoded(t)
-}
-
-func isInterface(t types.Type) bool {
-	_, ok := t.Underlying().(*types.Interface)
-	return ok
 }
 
 // isTime says that a type is time.Time, which writes one text in each way.

@@ -13,8 +13,8 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// payload reads the fields of one task's struct.
-type payload struct {
+// A fieldReader reads the fields of one task's struct.
+type fieldReader struct {
 	b       *builder
 	task    *model.Task
 	named   *types.Named
@@ -36,144 +36,132 @@ type cut struct {
 }
 
 // fields fills in the fields of the task, and reports what is wrong with them.
-func (p *payload) fields(st *types.Struct, syntax *ast.StructType) {
-	p.task.Fields = p.b.literal(st)
-	p.inherit(st)
-	own := p.encoding()
+func (r *fieldReader) fields(st *types.Struct, syntax *ast.StructType) {
+	r.task.Fields = r.b.literal(st)
+	r.inherit(st)
+	written := r.encoding()
 	i := 0
 	for _, field := range syntax.Fields.List {
 		for range max(1, len(field.Names)) {
 			if i < st.NumFields() {
-				p.field(&p.task.Fields[i], st.Field(i), st.Tag(i), field, own)
+				r.field(&r.task.Fields[i], st.Field(i), st.Tag(i), field, written)
 			}
 			i++
 		}
 	}
-	if p.opaque {
-		p.keys(st)
+	if r.opaque {
+		r.keys(st)
 		return
 	}
-	p.collisions(st)
-	w := newWalker(p.b)
-	w.onLoss = p.lost
-	w.losses(st, p.b.jsonFields(st))
+	r.collisions(st)
+	r.b.json.walkOwn(st, r.lost)
 }
 
-// encoding looks at how the struct itself is encoded, and says at which place its
-// fields are.
-func (p *payload) encoding() place {
-	at := place{addressable: true}
-	name := p.b.at(p.named.Obj().Pos(), len(p.task.Struct))
-	if method, by := promotedCodec(p.named); by != nil {
-		p.b.report(rule.FieldMarshaler.At(p.spanOf(by), "name the field: "+by.Name()+" "+p.b.text(by.Type()),
-			"the embedded %s brings its %s to %s: all other fields would be lost", by.Name(), method, p.task.Struct))
-	} else if tr := newWalker(p.b).pair(p.named, at); tr != nil {
-		p.b.report(rule.FieldKind.At(name, "give it both methods, or none", "%s cannot travel: %s", p.task.Struct, tr.text))
+// encoding looks at how the struct itself is encoded. It says whether its fields are read
+// back by a method.
+func (r *fieldReader) encoding() (written bool) {
+	name := r.b.at(r.named.Obj().Pos(), len(r.task.Struct))
+	if method, by := promotedCodec(r.named); by != nil {
+		r.b.report(rule.FieldMarshaler.At(r.spanOf(by), "name the field: "+by.Name()+" "+r.b.json.text(by.Type()),
+			"the embedded %s brings its %s to %s: all other fields would be lost", by.Name(), method, r.task.Struct))
+	} else if p := r.b.json.walkRoot(r.named); p != nil {
+		r.b.report(rule.FieldKind.At(name, "give it both methods, or none", "%s cannot travel: %s", r.task.Struct, p.text))
 	}
-	p.opaque = encodesItself(p.named)
-	dec, _ := decoderAt(p.named)
-	at.written = dec != natural
-	return at
+	r.opaque = encodesItself(r.named)
+	return decodesItself(r.named)
 }
 
-func (p *payload) spanOf(v *types.Var) model.Span { return p.b.at(v.Pos(), len(v.Name())) }
+func (r *fieldReader) spanOf(v *types.Var) model.Span { return r.b.at(v.Pos(), len(v.Name())) }
 
 // field checks one field and its tags.
-func (p *payload) field(m *model.Field, v *types.Var, tag string, syntax *ast.Field, at place) {
-	name, travels := jsonName(v, tag)
-	p.b.jsonTag(v, tag)
-	p.tags(m, v, tag, syntax, travels)
-	if p.opaque {
-		p.sealed(m, v.Type())
+func (r *fieldReader) field(m *model.Field, v *types.Var, tag string, syntax *ast.Field, written bool) {
+	_, travels := jsonName(v, tag)
+	r.b.jsonTag(v, tag)
+	r.tags(m, v, tag, syntax, travels)
+	if r.opaque {
+		r.sealed(m, v.Type())
 		return
 	}
 	if !travels {
 		return
 	}
-	w := newWalker(p.b)
-	w.onField = func(path string, v *types.Var, tag string, travels bool) {
-		if p.nested(path, v, tag, travels) {
-			for _, holder := range w.stack {
-				p.holders[holder] = true
+	onField := func(path string, v *types.Var, tag string, travels bool, around []*types.Named) {
+		if r.nested(path, v, tag, travels) {
+			for _, holder := range around {
+				r.holders[holder] = true
 			}
 		}
 	}
-	w.onCut = func(path string, t *types.Named) { p.cuts = append(p.cuts, cut{path, t}) }
-	w.onLoss = p.lost
-	if name != "" {
-		w.path = []string{model.SecretPath(name)}
-	}
-	w.stack = []*types.Named{p.named}
-	w.owner, w.inner, w.secret = v, v, m.Secret
-	tr := w.member(v, tag, at)
-	switch at := p.spanOf(v); {
-	case tr == nil:
-	case tr.unresolved:
-		p.unresolved(v, tr)
-	case tr.tangled:
+	onCut := func(path string, t *types.Named) { r.cuts = append(r.cuts, cut{path, t}) }
+	p := r.b.json.walkMember(r.named, v, tag, m.Secret, written, visitor{field: onField, cut: onCut, loss: r.lost})
+	switch at := r.spanOf(v); {
+	case p == nil:
+	case p.unresolved:
+		r.unresolved(v, p)
+	case p.tangled:
 		if !m.Secret {
-			p.b.report(rule.SecretWays.At(at, "", "field %s of %s: there are too many ways to the secrets in it", v.Name(), p.task.Struct))
+			r.b.report(rule.SecretWays.At(at, "", "field %s of %s: there are too many ways to the secrets in it", v.Name(), r.task.Struct))
 		}
 	default:
-		p.b.report(rule.FieldKind.At(at, "", "field %s of %s cannot travel: %s", v.Name(), p.task.Struct, tr.text))
+		r.b.report(rule.FieldKind.At(at, "", "field %s of %s cannot travel: %s", v.Name(), r.task.Struct, p.text))
 	}
 }
 
 // keys looks at the fields that make an opaque task unique: they do not travel, and
 // have to be encoded for the key all the same.
-func (p *payload) keys(st *types.Struct) {
-	if p.task.Unique == nil {
+func (r *fieldReader) keys(st *types.Struct) {
+	if r.task.Unique == nil {
 		return
 	}
 	for v := range st.Fields() {
-		if !slices.Contains(p.task.Unique.By, v.Name()) {
+		if !slices.Contains(r.task.Unique.By, v.Name()) {
 			continue
 		}
-		if tr := newWalker(p.b).value(v.Type(), place{addressable: true, written: true}); tr != nil {
-			p.b.report(rule.UniqueField.At(p.task.Places.Of("unique.by"), "name another field", "field %s of %s cannot be part of a key: %s", v.Name(), p.task.Struct, tr.text))
+		if p := r.b.json.walkKey(v.Type()); p != nil {
+			r.b.report(rule.UniqueField.At(r.task.Places.Of("unique.by"), "name another field", "field %s of %s cannot be part of a key: %s", v.Name(), r.task.Struct, p.text))
 		}
 	}
 }
 
 // sealed hides all of a message whose secrets nobody can find in it.
-func (p *payload) sealed(m *model.Field, t types.Type) {
-	if p.b.tagged(t) {
+func (r *fieldReader) sealed(m *model.Field, t types.Type) {
+	if r.b.json.isTagged(t) {
 		m.Secret = true
-		p.secrets = append(p.secrets, model.SecretPath())
+		r.secrets = append(r.secrets, model.SecretPath())
 	}
 }
 
 // lost reports what is lost of a payload, where it can be mended.
-func (p *payload) lost(l loss) {
-	at := p.b.at(p.named.Obj().Pos(), len(p.task.Struct))
+func (r *fieldReader) lost(l loss) {
+	at := r.b.at(r.named.Obj().Pos(), len(r.task.Struct))
 	if l.owner != nil {
-		at = p.spanOf(l.owner)
+		at = r.spanOf(l.owner)
 	}
-	p.b.report(p.b.lossOf(l, at))
+	r.b.report(r.b.lossOf(l, at))
 }
 
 // unresolved reports a type that could not be resolved, in go/types' own words
 // where it has any.
-func (p *payload) unresolved(v *types.Var, tr *trouble) {
-	at, text := p.spanOf(v), tr.text
+func (r *fieldReader) unresolved(v *types.Var, p *problem) {
+	at, text := r.spanOf(v), p.text
 	inner := v
-	if tr.field != nil {
-		inner = tr.field
+	if p.field != nil {
+		inner = p.field
 	}
-	reason, ok := p.b.prog.Reason(inner.Pos())
+	reason, ok := r.b.prog.Reason(inner.Pos())
 	if ok {
 		text = brief(reason.Msg)
 	}
-	d := rule.FieldType.At(at, mend(reason.Msg), "field %s of %s: %s", v.Name(), p.task.Struct, text)
+	d := rule.FieldType.At(at, mend(reason.Msg), "field %s of %s: %s", v.Name(), r.task.Struct, text)
 	if ok {
-		where := p.b.at(reason.Pos, 0)
-		if p.b.prog.Fset.File(reason.Pos) == p.b.prog.Fset.File(v.Pos()) && where.Pos.Line == at.Pos.Line {
+		where := r.b.at(reason.Pos, 0)
+		if r.b.prog.Fset.File(reason.Pos) == r.b.prog.Fset.File(v.Pos()) && where.Pos.Line == at.Pos.Line {
 			d.Pos, d.End = where.Pos, 0
 		} else {
 			d = rule.Related(d, where.Pos, "this is why")
 		}
 	}
-	p.b.report(d)
+	r.b.report(d)
 }
 
 // brief is a message of go/types or go list on one line: what follows the first
@@ -187,106 +175,99 @@ func brief(msg string) string {
 }
 
 // collisions reports fields that take each other's JSON name.
-func (p *payload) collisions(st *types.Struct) {
-	for _, c := range p.b.jsonFields(st).collisions {
-		d := rule.FieldCollision.At(p.spanOf(c.second.top), "", "%s is the JSON name of two fields of %s, %s and %s: encoding/json drops both",
-			c.first.name, p.task.Struct, qualified(c.first), qualified(c.second))
-		p.b.report(rule.Related(d, p.spanOf(c.first.top).Pos, "the other one"))
+func (r *fieldReader) collisions(st *types.Struct) {
+	for _, c := range r.b.json.object(st).collisions {
+		d := rule.FieldCollision.At(r.spanOf(c.second.top), "", "%s is the JSON name of two fields of %s, %s and %s: encoding/json drops both",
+			c.first.name, r.task.Struct, qualified(c.first), qualified(c.second))
+		r.b.report(rule.Related(d, r.spanOf(c.first.top).Pos, "the other one"))
 	}
-}
-
-func qualified(f jsonField) string {
-	if f.top != f.v {
-		return f.top.Name() + "." + f.v.Name()
-	}
-	return f.v.Name()
 }
 
 // inherit finds the fields that the task has from structs that it embeds: those that
 // stand beside its own in JSON, and that Go selects by their names.
-func (p *payload) inherit(st *types.Struct) {
-	p.inherited = make(map[*types.Var]*model.Field)
+func (r *fieldReader) inherit(st *types.Struct) {
+	r.inherited = make(map[*types.Var]*model.Field)
 	var vars []*types.Var
-	for _, f := range p.b.jsonFields(st).fields {
+	for _, f := range r.b.json.object(st).fields {
 		if f.top == f.v {
 			continue
 		}
-		obj, _, indirect := types.LookupFieldOrMethod(p.named, true, p.b.pkg.Types, f.v.Name())
+		obj, _, indirect := types.LookupFieldOrMethod(r.named, true, r.b.pkg.Types, f.v.Name())
 		if obj != f.v {
 			continue
 		}
 		vars = append(vars, f.v)
-		p.task.Inherited = append(p.task.Inherited, model.Field{
-			Name: f.v.Name(), JSON: f.name, Tag: f.tag, Type: p.b.typeOf(f.v.Type()), Pos: p.spanOf(f.v).Pos, Indirect: indirect,
+		r.task.Inherited = append(r.task.Inherited, model.Field{
+			Name: f.v.Name(), JSON: f.name, Tag: f.tag, Type: r.b.typeOf(f.v.Type()), Pos: r.spanOf(f.v).Pos, Indirect: indirect,
 		})
 	}
 	for i, v := range vars {
-		p.inherited[v] = &p.task.Inherited[i]
+		r.inherited[v] = &r.task.Inherited[i]
 	}
 }
 
 // tags reads the task tag of one of the task's own fields.
-func (p *payload) tags(m *model.Field, v *types.Var, tag string, syntax *ast.Field, travels bool) {
+func (r *fieldReader) tags(m *model.Field, v *types.Var, tag string, syntax *ast.Field, travels bool) {
 	text, tagged := reflect.StructTag(tag).Lookup("task")
 	if !tagged && directive.Unreadable(tag, "task") {
-		p.b.report(rule.TagUnknown.At(p.b.at(syntax.Tag.Pos(), len(syntax.Tag.Value)), "write it as `task:\"secret\"`, with quotes and without spaces",
+		r.b.report(rule.TagUnknown.At(r.b.at(syntax.Tag.Pos(), len(syntax.Tag.Value)), "write it as `task:\"secret\"`, with quotes and without spaces",
 			"the tag %s of field %s cannot be read", syntax.Tag.Value, v.Name()))
 	}
 	_, named := reflect.StructTag(tag).Lookup("json")
 	if !v.Exported() && !v.Embedded() && (tagged || named && !parseJSONTag(tag).skip) {
-		p.b.report(rule.FieldUnexported.At(p.spanOf(v), "", "field %s of %s is tagged and not exported", v.Name(), p.task.Struct))
+		r.b.report(rule.FieldUnexported.At(r.spanOf(v), "", "field %s of %s is tagged and not exported", v.Name(), r.task.Struct))
 		return
 	}
 	if !tagged {
 		return
 	}
-	at := p.tagSpan(syntax.Tag, text)
-	words, ok := p.b.words(at, text, p.task.Struct+"."+v.Name())
+	at := r.tagSpan(syntax.Tag, text)
+	words, ok := r.b.words(at, text, r.task.Struct+"."+v.Name())
 	switch {
 	case !ok:
 		return
 	case !travels:
-		p.b.report(rule.TagUseless.At(at, "", "field %s of %s is tagged %s and does not travel", v.Name(), p.task.Struct, text))
+		r.b.report(rule.TagUseless.At(at, "", "field %s of %s is tagged %s and does not travel", v.Name(), r.task.Struct, text))
 		return
 	case m.JSON == "":
-		p.b.report(rule.TagPlace.At(at, "name the field: "+v.Name()+" "+p.b.text(v.Type()), "%s on the embedded %s, whose fields stand in its place", text, v.Name()))
+		r.b.report(rule.TagPlace.At(at, "name the field: "+v.Name()+" "+r.b.json.text(v.Type()), "%s on the embedded %s, whose fields stand in its place", text, v.Name()))
 		return
 	}
-	p.mark(m, words, at)
+	r.mark(m, words, at)
 	if m.Secret {
 		path := model.SecretPath(m.JSON)
-		if p.opaque {
+		if r.opaque {
 			path = model.SecretPath()
 		}
-		p.secrets = append(p.secrets, path)
-		p.holders[p.named] = true
+		r.secrets = append(r.secrets, path)
+		r.holders[r.named] = true
 	}
 }
 
 // mark notes what the words of a tag make of a field.
-func (p *payload) mark(m *model.Field, words []string, at model.Span) {
+func (r *fieldReader) mark(m *model.Field, words []string, at model.Span) {
 	m.Required, m.Group, m.Secret = slices.Contains(words, "required"), slices.Contains(words, "group"), slices.Contains(words, "secret")
 	for _, w := range words {
-		p.task.Places["field."+m.Name+"."+w] = at
+		r.task.Places["field."+m.Name+"."+w] = at
 	}
 }
 
 // nested reads the task tag of a field below the task's own. It says whether the
 // field is a secret.
-func (p *payload) nested(path string, v *types.Var, tag string, travels bool) bool {
+func (r *fieldReader) nested(path string, v *types.Var, tag string, travels bool) bool {
 	text, tagged := reflect.StructTag(tag).Lookup("task")
-	name := p.b.fieldName(v)
-	if v.Pkg() == p.b.pkg.Types {
-		p.b.jsonTag(v, tag)
+	name := r.b.fieldName(v)
+	if v.Pkg() == r.b.pkg.Types {
+		r.b.jsonTag(v, tag)
 	}
 	if !tagged && directive.Unreadable(tag, "task") {
-		p.b.report(rule.TagUnknown.At(p.spanOf(v), "write it as `task:\"secret\"`, with quotes and without spaces", "the tag %q of field %s cannot be read", tag, name))
+		r.b.report(rule.TagUnknown.At(r.spanOf(v), "write it as `task:\"secret\"`, with quotes and without spaces", "the tag %q of field %s cannot be read", tag, name))
 	}
 	if !tagged {
 		return false
 	}
-	words, ok := p.b.words(p.spanOf(v), text, name)
-	m := p.inherited[v]
+	words, ok := r.b.words(r.spanOf(v), text, name)
+	m := r.inherited[v]
 	if m != nil && path != model.SecretPath(m.JSON) {
 		m = nil // the same type, elsewhere in the task
 	}
@@ -295,39 +276,39 @@ func (p *payload) nested(path string, v *types.Var, tag string, travels bool) bo
 	case !ok:
 		return false
 	case ordered && m == nil:
-		p.b.report(rule.TagPlace.At(p.spanOf(v), "move the field into the task, or remove the tag", "%s on field %s, which is not a field of the task itself", text, name))
+		r.b.report(rule.TagPlace.At(r.spanOf(v), "move the field into the task, or remove the tag", "%s on field %s, which is not a field of the task itself", text, name))
 		return false
 	case ordered && m.Indirect:
-		p.b.report(rule.TagPlace.At(p.spanOf(v), "embed the struct itself, or move the field into the task", "%s on field %s, which %s has from a struct that it embeds by a pointer: that may be nil", text, name, p.task.Struct))
+		r.b.report(rule.TagPlace.At(r.spanOf(v), "embed the struct itself, or move the field into the task", "%s on field %s, which %s has from a struct that it embeds by a pointer: that may be nil", text, name, r.task.Struct))
 		return false
 	case !travels:
-		p.b.report(rule.TagUseless.At(p.spanOf(v), "", "field %s is tagged %s and does not travel", name, text))
+		r.b.report(rule.TagUseless.At(r.spanOf(v), "", "field %s is tagged %s and does not travel", name, text))
 		return false
 	case path == "" || structOf(v.Type()) != nil && v.Embedded() && parseJSONTag(tag).name == "":
-		p.b.report(rule.TagPlace.At(p.spanOf(v), "name the field: "+v.Name()+" "+p.b.text(v.Type()), "%s on the embedded %s, whose fields stand in its place", text, v.Name()))
+		r.b.report(rule.TagPlace.At(r.spanOf(v), "name the field: "+v.Name()+" "+r.b.json.text(v.Type()), "%s on the embedded %s, whose fields stand in its place", text, v.Name()))
 		return false
 	}
 	if m != nil {
-		p.mark(m, words, p.spanOf(v))
+		r.mark(m, words, r.spanOf(v))
 	}
 	if !slices.Contains(words, "secret") {
 		return false
 	}
-	p.secrets = append(p.secrets, path)
+	r.secrets = append(r.secrets, path)
 	return true
 }
 
 // secretPaths are the JSON paths of all secrets, sorted. What lies below a
 // secret is hidden with it. No path leads to all secrets of a type that holds
 // itself: there the inner value is hidden as a whole.
-func (p *payload) secretPaths() []string {
-	for _, c := range p.cuts {
-		if p.holders[c.t] {
-			p.secrets = append(p.secrets, strings.TrimRight(c.path, "/"+model.EveryElement)) // the list itself
+func (r *fieldReader) secretPaths() []string {
+	for _, c := range r.cuts {
+		if r.holders[c.t] {
+			r.secrets = append(r.secrets, strings.TrimRight(c.path, "/"+model.EveryElement)) // the list itself
 		}
 	}
-	slices.Sort(p.secrets)
-	paths := slices.Compact(p.secrets)
+	slices.Sort(r.secrets)
+	paths := slices.Compact(r.secrets)
 	all := make(map[string]bool, len(paths))
 	for _, path := range paths {
 		all[path] = true
@@ -344,9 +325,9 @@ func (p *payload) secretPaths() []string {
 
 // tagSpan is where a text stands in a struct tag; all of the tag when it is not
 // there letter by letter.
-func (p *payload) tagSpan(lit *ast.BasicLit, text string) model.Span {
+func (r *fieldReader) tagSpan(lit *ast.BasicLit, text string) model.Span {
 	if i := strings.Index(lit.Value, `task:"`+text+`"`); i >= 0 {
-		return p.b.at(lit.Pos()+token.Pos(i), len(`task:""`)+len(text))
+		return r.b.at(lit.Pos()+token.Pos(i), len(`task:""`)+len(text))
 	}
-	return p.b.at(lit.Pos(), len(lit.Value))
+	return r.b.at(lit.Pos(), len(lit.Value))
 }

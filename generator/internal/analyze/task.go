@@ -41,7 +41,7 @@ func (b *builder) tasks() []model.Task {
 	var g errgroup.Group
 	for i := range builders {
 		builders[i] = *b
-		builders[i].diags, builders[i].memo = nil, newMemo()
+		builders[i].diags, builders[i].memo = nil, b.newMemo()
 		g.Go(func() error {
 			for _, t := range all[i*len(all)/len(builders) : (i+1)*len(all)/len(builders)] {
 				if task, ok := builders[i].task(t); ok {
@@ -90,12 +90,12 @@ func (b *builder) task(t *directive.Type) (model.Task, bool) {
 	}
 	b.result(t, &m)
 	if v, lock := lockIn(named); lock != nil {
-		b.report(rule.FieldCopied.At(b.at(v.Pos(), len(v.Name())), "", "%s cannot be copied: its field %s is or holds a %s", m.Struct, v.Name(), b.text(lock)))
+		b.report(rule.FieldCopied.At(b.at(v.Pos(), len(v.Name())), "", "%s cannot be copied: its field %s is or holds a %s", m.Struct, v.Name(), b.json.text(lock)))
 	}
-	p := payload{b: b, task: &m, named: named, holders: make(map[*types.Named]bool)}
-	p.fields(st, t.Spec.Type.(*ast.StructType))
-	m.Secrets = p.secretPaths()
-	m.Payload = b.payloadOf(named)
+	r := fieldReader{b: b, task: &m, named: named, holders: make(map[*types.Named]bool)}
+	r.fields(st, t.Spec.Type.(*ast.StructType))
+	m.Secrets = r.secretPaths()
+	m.Payload = b.json.payload(named, b.comments())
 	return m, true
 }
 
@@ -168,15 +168,14 @@ func (b *builder) result(t *directive.Type, m *model.Task) {
 // the tags in it. Results may share types with payloads: what required and group ask
 // of those does not concern them.
 func (b *builder) carries(typ types.Type, arg *directive.Arg) bool {
-	w := newWalker(b)
-	w.onLoss = func(l loss) {
+	onLoss := func(l loss) {
 		at := arg.Span
 		if l.owner != nil {
 			at = b.at(l.owner.Pos(), len(l.owner.Name()))
 		}
 		b.report(b.lossOf(l, at))
 	}
-	w.onField = func(_ string, v *types.Var, tag string, travels bool) {
+	onField := func(_ string, v *types.Var, tag string, travels bool, _ []*types.Named) {
 		at := b.at(v.Pos(), len(v.Name()))
 		text, tagged := reflect.StructTag(tag).Lookup("task")
 		switch {
@@ -192,9 +191,9 @@ func (b *builder) carries(typ types.Type, arg *directive.Arg) bool {
 			b.jsonTag(v, tag)
 		}
 	}
-	tr := w.walk(typ)
-	if tr != nil && !tr.tangled {
-		b.report(rule.TaskResult.At(arg.Span, "name a type that JSON can carry", "result=%s: %s", arg.Text, tr.text))
+	p := b.json.walk(typ, visitor{field: onField, loss: onLoss})
+	if p != nil && !p.tangled {
+		b.report(rule.TaskResult.At(arg.Span, "name a type that JSON can carry", "result=%s: %s", arg.Text, p.text))
 		return false
 	}
 	return true

@@ -28,7 +28,7 @@ func (b *builder) shape(t types.Type) model.Type {
 		case types.UnsafePointer:
 			return model.Type{Kind: model.Named, Name: "Pointer", Path: "unsafe", Package: "unsafe", Underlying: model.Opaque}
 		case types.Invalid: // of a field that does not travel: it may be generated yet
-			return model.Type{Kind: model.Opaque, Text: b.text(t)}
+			return model.Type{Kind: model.Opaque, Text: b.json.text(t)}
 		}
 		return model.Type{Kind: model.Basic, Name: t.Name()}
 	case *types.Pointer:
@@ -45,9 +45,9 @@ func (b *builder) shape(t types.Type) model.Type {
 		if t.Empty() {
 			return model.Type{Kind: model.Any}
 		}
-		return model.Type{Kind: model.Iface, Text: b.text(t)}
+		return model.Type{Kind: model.Iface, Text: b.json.text(t)}
 	}
-	return model.Type{Kind: model.Opaque, Text: b.text(t)}
+	return model.Type{Kind: model.Opaque, Text: b.json.text(t)}
 }
 
 func (b *builder) elem(t types.Type) *model.Type {
@@ -108,16 +108,6 @@ func (b *builder) literal(st *types.Struct) []model.Field {
 		}
 	}
 	return fields
-}
-
-// text is a type as the package's own files would write it, for people.
-func (b *builder) text(t types.Type) string {
-	return types.TypeString(t, func(p *types.Package) string {
-		if p == b.pkg.Types {
-			return ""
-		}
-		return p.Name()
-	})
 }
 
 // hasIsZero says whether values of the type have a method IsZero() bool.

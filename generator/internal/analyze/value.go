@@ -3,7 +3,6 @@ package analyze
 import (
 	"cmp"
 	"fmt"
-	"go/ast"
 	"go/token"
 	"go/types"
 	"reflect"
@@ -19,9 +18,9 @@ import (
 // lead to ever new ones. Beyond it a value may be anything.
 const maxDefinitions = 1000
 
-// A shaper finds out what a payload is in JSON.
-type shaper struct {
-	b     *builder
+// A schemaBuilder finds out what a payload is in JSON.
+type schemaBuilder struct {
+	pkg   *types.Package
 	root  *types.Named
 	names typeutil.Map // of definitions, by declared type
 	alias map[*types.Struct]string
@@ -30,9 +29,10 @@ type shaper struct {
 	docs  map[token.Pos]string
 }
 
-// payloadOf is what a task's struct becomes in JSON.
-func (b *builder) payloadOf(named *types.Named) model.Payload {
-	s := shaper{b: b, root: named, alias: make(map[*types.Struct]string), taken: make(map[string]bool), docs: b.comments()}
+// payload is what a task's struct becomes in JSON. docs are the comments on fields and
+// types, by where their names stand.
+func (in *info) payload(named *types.Named, docs map[token.Pos]string) model.Payload {
+	s := schemaBuilder{pkg: in.pkg, root: named, alias: make(map[*types.Struct]string), taken: make(map[string]bool), docs: docs}
 	var p model.Payload
 	if p.Value = codecValue(named); p.Value.Kind == "" {
 		p.Value = s.shape(named.Underlying())
@@ -42,50 +42,8 @@ func (b *builder) payloadOf(named *types.Named) model.Payload {
 	return p
 }
 
-// comments are those above and beside fields and types of the package, on one
-// line each, by where the name stands.
-func (b *builder) comments() map[token.Pos]string {
-	if b.docs != nil {
-		return b.docs
-	}
-	b.docs = make(map[token.Pos]string)
-	note := func(pos token.Pos, groups ...*ast.CommentGroup) {
-		for _, g := range groups {
-			if text := strings.Join(strings.Fields(g.Text()), " "); text != "" {
-				b.docs[pos] = text
-				return
-			}
-		}
-	}
-	for _, f := range b.pkg.Files {
-		if f.Syntax == nil {
-			continue
-		}
-		ast.Inspect(f.Syntax, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.FuncDecl:
-				return false
-			case *ast.GenDecl:
-				for _, spec := range n.Specs {
-					if spec, ok := spec.(*ast.TypeSpec); ok && len(n.Specs) == 1 {
-						note(spec.Name.Pos(), spec.Doc, n.Doc)
-					} else if ok {
-						note(spec.Name.Pos(), spec.Doc)
-					}
-				}
-			case *ast.Field:
-				for _, name := range n.Names {
-					note(name.Pos(), n.Doc, n.Comment)
-				}
-			}
-			return true
-		})
-	}
-	return b.docs
-}
-
 // value is what values of a type become.
-func (s *shaper) value(t types.Type) model.Value {
+func (s *schemaBuilder) value(t types.Type) model.Value {
 	named, ok := types.Unalias(t).(*types.Named)
 	if !ok {
 		return s.undeclared(t)
@@ -106,7 +64,7 @@ func (s *shaper) value(t types.Type) model.Value {
 
 // undeclared is what values of a type become that is not declared. A struct that has
 // an alias is defined under its name: aliases of aliases may hold it many times.
-func (s *shaper) undeclared(t types.Type) model.Value {
+func (s *schemaBuilder) undeclared(t types.Type) model.Value {
 	alias, ok := t.(*types.Alias)
 	st, isStruct := types.Unalias(t).(*types.Struct)
 	if !ok || !isStruct {
@@ -161,7 +119,7 @@ func byValue(t *types.Named, name string) bool {
 }
 
 // define refers to a declared type, and defines it where that is the first time.
-func (s *shaper) define(t *types.Named) model.Value {
+func (s *schemaBuilder) define(t *types.Named) model.Value {
 	if types.Identical(t, s.root) {
 		return model.Value{Kind: model.RefValue}
 	}
@@ -181,9 +139,9 @@ func (s *shaper) define(t *types.Named) model.Value {
 
 // definitionName is the type's own name, with those of its arguments, as letters,
 // digits, dots and underscores. Of types with one name the later have numbers.
-func (s *shaper) definitionName(t types.Type) string {
+func (s *schemaBuilder) definitionName(t types.Type) string {
 	text := types.TypeString(t, func(p *types.Package) string {
-		if p == s.b.pkg.Types {
+		if p == s.pkg {
 			return ""
 		}
 		return p.Name()
@@ -207,7 +165,7 @@ func (s *shaper) definitionName(t types.Type) string {
 }
 
 // shape is what values of an undeclared type become.
-func (s *shaper) shape(t types.Type) model.Value {
+func (s *schemaBuilder) shape(t types.Type) model.Value {
 	switch t := t.(type) {
 	case *types.Basic:
 		return basicValue(t)
@@ -284,7 +242,7 @@ func keyValue(t types.Type) model.Value {
 }
 
 // members are those of the object that a struct becomes.
-func (s *shaper) members(st *types.Struct) []model.Member {
+func (s *schemaBuilder) members(st *types.Struct) []model.Member {
 	fields := jsonFields(st).fields
 	members := make([]model.Member, len(fields))
 	for i, f := range fields {
