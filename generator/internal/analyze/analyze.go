@@ -15,6 +15,7 @@ import (
 
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/directive"
+	"github.com/taskgen/taskgen/generator/internal/jsontype"
 	"github.com/taskgen/taskgen/generator/internal/load"
 	"github.com/taskgen/taskgen/generator/internal/model"
 	"github.com/taskgen/taskgen/generator/internal/rule"
@@ -118,13 +119,13 @@ type builder struct {
 // memo is what a builder has found out about types. What it finds out about a task does
 // not depend on it.
 type memo struct {
-	json    *info
+	json    *jsontype.Info
 	finite  map[types.Type]bool   // types that endless has followed
 	structs map[*types.Var]string // what fieldName has found
 }
 
 func (b *builder) newMemo() memo {
-	return memo{json: newInfo(b.pkg.Types, b.prog), finite: make(map[types.Type]bool)}
+	return memo{json: jsontype.New(b.pkg.Types, b.prog), finite: make(map[types.Type]bool)}
 }
 
 func (b *builder) report(d ...diag.Diagnostic) { b.diags = append(b.diags, d...) }

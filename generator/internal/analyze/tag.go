@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/taskgen/taskgen/generator/internal/directive"
+	"github.com/taskgen/taskgen/generator/internal/jsontype"
 	"github.com/taskgen/taskgen/generator/internal/model"
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
@@ -67,7 +68,7 @@ func (b *builder) jsonTag(v *types.Var, tag string) {
 		return
 	}
 	jsonName, options, more := strings.Cut(text, ",")
-	if jsonName != "" && jsonName != "-" && !validJSONName(jsonName) {
+	if jsonName != "" && jsonName != "-" && !jsontype.ValidName(jsonName) {
 		warn("encoding/json does not take the name %q of field %s, and calls it %s", jsonName, name, v.Name())
 	}
 	if !more {
@@ -78,7 +79,7 @@ func (b *builder) jsonTag(v *types.Var, tag string) {
 		case option == "":
 		case !slices.Contains(jsonOptions, option):
 			warn("encoding/json does not know the option %q in the tag of field %s", option, name)
-		case option == "string" && !quotes(v, tag):
+		case option == "string" && !jsontype.Quotes(v, tag):
 			warn("the option string has no effect on field %s: it is for strings, numbers and booleans", name)
 		}
 	}

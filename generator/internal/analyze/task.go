@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/taskgen/taskgen/generator/internal/directive"
+	"github.com/taskgen/taskgen/generator/internal/jsontype"
 	"github.com/taskgen/taskgen/generator/internal/load"
 	"github.com/taskgen/taskgen/generator/internal/model"
 	"github.com/taskgen/taskgen/generator/internal/rule"
@@ -90,12 +91,12 @@ func (b *builder) task(t *directive.Type) (model.Task, bool) {
 	}
 	b.result(t, &m)
 	if v, lock := lockIn(named); lock != nil {
-		b.report(rule.FieldCopied.At(b.at(v.Pos(), len(v.Name())), "", "%s cannot be copied: its field %s is or holds a %s", m.Struct, v.Name(), b.json.text(lock)))
+		b.report(rule.FieldCopied.At(b.at(v.Pos(), len(v.Name())), "", "%s cannot be copied: its field %s is or holds a %s", m.Struct, v.Name(), b.json.Text(lock)))
 	}
 	r := fieldReader{b: b, task: &m, named: named, holders: make(map[*types.Named]bool)}
 	r.fields(st, t.Spec.Type.(*ast.StructType))
 	m.Secrets = r.secretPaths()
-	m.Payload = b.json.payload(named, b.comments())
+	m.Payload = b.json.Payload(named, b.comments())
 	return m, true
 }
 
@@ -127,7 +128,7 @@ func promoted(st *types.Struct) []string {
 				names = append(names, v.Name())
 			}
 			if v.Embedded() {
-				visit(structOf(v.Type()), false)
+				visit(jsontype.StructOf(v.Type()), false)
 			}
 		}
 	}
@@ -168,10 +169,10 @@ func (b *builder) result(t *directive.Type, m *model.Task) {
 // the tags in it. Results may share types with payloads: what required and group ask
 // of those does not concern them.
 func (b *builder) carries(typ types.Type, arg *directive.Arg) bool {
-	onLoss := func(l loss) {
+	onLoss := func(l jsontype.Loss) {
 		at := arg.Span
-		if l.owner != nil {
-			at = b.at(l.owner.Pos(), len(l.owner.Name()))
+		if l.Owner != nil {
+			at = b.at(l.Owner.Pos(), len(l.Owner.Name()))
 		}
 		b.report(b.lossOf(l, at))
 	}
@@ -191,9 +192,9 @@ func (b *builder) carries(typ types.Type, arg *directive.Arg) bool {
 			b.jsonTag(v, tag)
 		}
 	}
-	p := b.json.walk(typ, visitor{field: onField, loss: onLoss})
-	if p != nil && !p.tangled {
-		b.report(rule.TaskResult.At(arg.Span, "name a type that JSON can carry", "result=%s: %s", arg.Text, p.text))
+	p := b.json.Walk(typ, jsontype.Visitor{Field: onField, Loss: onLoss})
+	if p != nil && !p.Tangled {
+		b.report(rule.TaskResult.At(arg.Span, "name a type that JSON can carry", "result=%s: %s", arg.Text, p.Text))
 		return false
 	}
 	return true

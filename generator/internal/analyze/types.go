@@ -3,6 +3,7 @@ package analyze
 import (
 	"go/types"
 
+	"github.com/taskgen/taskgen/generator/internal/jsontype"
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
@@ -28,7 +29,7 @@ func (b *builder) shape(t types.Type) model.Type {
 		case types.UnsafePointer:
 			return model.Type{Kind: model.Named, Name: "Pointer", Path: "unsafe", Package: "unsafe", Underlying: model.Opaque}
 		case types.Invalid: // of a field that does not travel: it may be generated yet
-			return model.Type{Kind: model.Opaque, Text: b.json.text(t)}
+			return model.Type{Kind: model.Opaque, Text: b.json.Text(t)}
 		}
 		return model.Type{Kind: model.Basic, Name: t.Name()}
 	case *types.Pointer:
@@ -45,9 +46,9 @@ func (b *builder) shape(t types.Type) model.Type {
 		if t.Empty() {
 			return model.Type{Kind: model.Any}
 		}
-		return model.Type{Kind: model.Iface, Text: b.json.text(t)}
+		return model.Type{Kind: model.Iface, Text: b.json.Text(t)}
 	}
-	return model.Type{Kind: model.Opaque, Text: b.json.text(t)}
+	return model.Type{Kind: model.Opaque, Text: b.json.Text(t)}
 }
 
 func (b *builder) elem(t types.Type) *model.Type {
@@ -103,7 +104,7 @@ func (b *builder) literal(st *types.Struct) []model.Field {
 			Name: v.Name(), Tag: st.Tag(i), Embedded: v.Embedded(),
 			Type: b.typeOf(v.Type()), Pos: b.at(v.Pos(), 0).Pos,
 		}
-		if name, travels := jsonName(v, st.Tag(i)); travels {
+		if name, travels := jsontype.FieldName(v, st.Tag(i)); travels {
 			fields[i].JSON = name
 		}
 	}

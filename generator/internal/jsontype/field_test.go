@@ -1,4 +1,4 @@
-package analyze
+package jsontype_test
 
 import (
 	"encoding/json"
@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/generator/internal/jsontype"
 )
 
 func TestJSONFieldsAreThoseOfEncodingJSON(t *testing.T) {
@@ -31,14 +33,14 @@ func TestJSONFieldsAreThoseOfEncodingJSON(t *testing.T) {
 		for key := range object {
 			want = append(want, key)
 		}
-		fields := jsonFields(pkg.Scope().Lookup(name).Type().Underlying().(*types.Struct))
+		fields := jsontype.New(pkg, nil).Object(pkg.Scope().Lookup(name).Type().Underlying().(*types.Struct))
 		var got []string
-		for _, f := range fields.fields {
-			got = append(got, f.name)
+		for _, f := range fields.Fields {
+			got = append(got, f.Name)
 		}
 		slices.Sort(want)
 		slices.Sort(got)
 		assert.Equal(t, want, got, name)
-		assert.Equal(t, name == "shapeEmbeds", len(fields.collisions) > 0, name)
+		assert.Equal(t, name == "shapeEmbeds", len(fields.Collisions) > 0, name)
 	}
 }

@@ -1,4 +1,4 @@
-package analyze
+package jsontype_test
 
 //lint:file-ignore U1000,SA5008 odd fields and tags are what the shapes are for
 

@@ -1,4 +1,4 @@
-package analyze
+package jsontype
 
 import (
 	"go/types"
@@ -188,15 +188,15 @@ func codecMethod(t types.Type, name string) ([]int, bool) {
 	return methodPath(types.NewPointer(t), name)
 }
 
-// encodesItself says whether encoding/json writes an addressable value of the type
+// EncodesItself says whether encoding/json writes an addressable value of the type
 // by a method, and so does not look into it.
-func encodesItself(t types.Type) bool {
+func EncodesItself(t types.Type) bool {
 	c, _ := encoderAt(t, true)
 	return c != natural
 }
 
-// decodesItself says whether encoding/json reads a value of the type by a method.
-func decodesItself(t types.Type) bool {
+// DecodesItself says whether encoding/json reads a value of the type by a method.
+func DecodesItself(t types.Type) bool {
 	c, _ := decoderAt(t)
 	return c != natural
 }

@@ -1,4 +1,4 @@
-package analyze
+package jsontype
 
 import (
 	"go/types"
@@ -10,7 +10,7 @@ import (
 // taggedField finds a field with a task tag, or with what may have been meant for
 // one, in a type and all that its values hold, however deep and however they are
 // encoded. It is nil when there is none.
-func (in *info) taggedField(t types.Type) *types.Var {
+func (in *Info) taggedField(t types.Type) *types.Var {
 	s := tagSearch{known: in.tagged, seen: make(map[types.Type]bool)}
 	found := s.search(t)
 	if found == nil {
@@ -23,7 +23,8 @@ func (in *info) taggedField(t types.Type) *types.Var {
 	return found
 }
 
-func (in *info) isTagged(t types.Type) bool { return in.taggedField(t) != nil }
+// Tagged says whether taggedField finds one.
+func (in *Info) Tagged(t types.Type) bool { return in.taggedField(t) != nil }
 
 type tagSearch struct {
 	known map[types.Type]*types.Var // declared types, and structs that are not: aliases may name them

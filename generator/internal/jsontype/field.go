@@ -1,4 +1,4 @@
-package analyze
+package jsontype
 
 import (
 	"cmp"
@@ -9,26 +9,27 @@ import (
 	"unicode"
 )
 
-// jsonTag is what a json tag says.
-type jsonTag struct {
-	name string // "": none, or one that encoding/json does not take
-	skip bool   // "-"
+// A Tag is what a json tag says.
+type Tag struct {
+	Name string // "": none, or one that encoding/json does not take
+	Skip bool   // "-"
 }
 
-func parseJSONTag(tag string) jsonTag {
+// ParseTag reads the json tag in a struct tag.
+func ParseTag(tag string) Tag {
 	text := reflect.StructTag(tag).Get("json")
 	if text == "-" {
-		return jsonTag{skip: true}
+		return Tag{Skip: true}
 	}
 	name, _, _ := strings.Cut(text, ",")
-	if !validJSONName(name) {
+	if !ValidName(name) {
 		name = ""
 	}
-	return jsonTag{name: name}
+	return Tag{Name: name}
 }
 
-// validJSONName follows isValidTag of encoding/json.
-func validJSONName(s string) bool {
+// ValidName follows isValidTag of encoding/json.
+func ValidName(s string) bool {
 	for _, c := range s {
 		if !strings.ContainsRune("!#$%&()*+-./:;<=>?@[]^_{|}~ ", c) && !unicode.IsLetter(c) && !unicode.IsDigit(c) {
 			return false
@@ -37,29 +38,29 @@ func validJSONName(s string) bool {
 	return s != ""
 }
 
-// jsonName says whether a field takes part in JSON, and under which name. The
+// FieldName says whether a field takes part in JSON, and under which name. The
 // name is empty for an embedded struct whose own fields stand in its place.
-func jsonName(v *types.Var, tag string) (string, bool) {
-	t := parseJSONTag(tag)
-	if t.skip {
+func FieldName(v *types.Var, tag string) (string, bool) {
+	t := ParseTag(tag)
+	if t.Skip {
 		return "", false
 	}
-	embedded := structOf(v.Type())
+	embedded := StructOf(v.Type())
 	switch {
 	case v.Embedded() && !v.Exported() && embedded == nil:
 		return "", false
 	case !v.Embedded() && !v.Exported():
 		return "", false
-	case v.Embedded() && embedded != nil && t.name == "":
+	case v.Embedded() && embedded != nil && t.Name == "":
 		return "", true
-	case t.name != "":
-		return t.name, true
+	case t.Name != "":
+		return t.Name, true
 	}
 	return v.Name(), true
 }
 
-// structOf is the struct that a type is or points to, or nil.
-func structOf(t types.Type) *types.Struct {
+// StructOf is the struct that a type is or points to, or nil.
+func StructOf(t types.Type) *types.Struct {
 	st, _ := behindPointer(t).Underlying().(*types.Struct)
 	return st
 }
@@ -71,27 +72,27 @@ func behindPointer(t types.Type) types.Type {
 	return types.Unalias(t)
 }
 
-// A jsonField is one field of the JSON object that a struct becomes.
-type jsonField struct {
-	name   string
+// A Field is one field of the JSON object that a struct becomes.
+type Field struct {
+	Name   string
 	tagged bool
-	tag    string // the whole struct tag
-	v      *types.Var
-	top    *types.Var // the field of the outermost struct that it came through
+	Tag    string // the whole struct tag
+	Var    *types.Var
+	Top    *types.Var // the field of the outermost struct that it came through
 	index  []int      // the way to it through the structs that are embedded
 }
 
-// A collision is two fields with one name.
-type collision struct{ first, second jsonField }
+// A Collision is two fields with one name.
+type Collision struct{ First, Second Field }
 
-// A jsonObject is what encoding/json makes of the fields of a struct.
-type jsonObject struct {
-	fields []jsonField
-	// collisions are fields that take each other's name, so that none of them
+// An Object is what encoding/json makes of the fields of a struct.
+type Object struct {
+	Fields []Field
+	// Collisions are fields that take each other's name, so that none of them
 	// travels.
-	collisions []collision
+	Collisions []Collision
 	// shadowed are fields that do not travel, and those that have their names.
-	shadowed []collision
+	shadowed []Collision
 }
 
 // An embedding is a struct whose fields stand in the place of the field that embeds it.
@@ -110,30 +111,30 @@ type embedding struct {
 // Each type is looked at once, where it is shallowest. At that depth the fields of one
 // that is embedded several times take each other's names; what it embeds itself is
 // found the first way, and lost on the others.
-func jsonFields(st *types.Struct) jsonObject {
-	s := fieldSearch{root: st, taken: make(map[string]*jsonField), seen: make(map[types.Type]*types.Var)}
-	s.object.fields = make([]jsonField, 0, st.NumFields())
+func jsonFields(st *types.Struct) Object {
+	s := fieldSearch{root: st, taken: make(map[string]*Field), seen: make(map[types.Type]*types.Var)}
+	s.object.Fields = make([]Field, 0, st.NumFields())
 	for level := []embedding{{st: st}}; len(level) > 0; {
 		for _, e := range level {
 			s.seen[e.t] = e.v
 		}
-		s.names, s.next, s.queued = make(map[string][]jsonField), nil, make(map[types.Type]int)
+		s.names, s.next, s.queued = make(map[string][]Field), nil, make(map[types.Type]int)
 		for i := range level {
 			s.visit(&level[i])
 		}
 		s.settle()
 		level = s.next
 	}
-	slices.SortFunc(s.object.fields, func(a, b jsonField) int { return slices.Compare(a.index, b.index) })
-	for _, cs := range [][]collision{s.object.collisions, s.object.shadowed} {
-		slices.SortFunc(cs, func(a, b collision) int { return slices.Compare(a.first.index, b.first.index) })
+	slices.SortFunc(s.object.Fields, func(a, b Field) int { return slices.Compare(a.index, b.index) })
+	for _, cs := range [][]Collision{s.object.Collisions, s.object.shadowed} {
+		slices.SortFunc(cs, func(a, b Collision) int { return slices.Compare(a.First.index, b.First.index) })
 	}
 	return s.object
 }
 
-// object is jsonFields, which is asked several times about the same structs. The result
+// Object is jsonFields, which is asked several times about the same structs. The result
 // is shared.
-func (in *info) object(st *types.Struct) jsonObject {
+func (in *Info) Object(st *types.Struct) Object {
 	object, ok := in.objects[st]
 	if !ok {
 		object = jsonFields(st)
@@ -145,10 +146,10 @@ func (in *info) object(st *types.Struct) jsonObject {
 // A fieldSearch goes through a struct and those that it embeds, depth by depth.
 type fieldSearch struct {
 	root   *types.Struct
-	object jsonObject
-	taken  map[string]*jsonField     // nil: by a collision
+	object Object
+	taken  map[string]*Field         // nil: by a collision
 	seen   map[types.Type]*types.Var // the fields that embed the types at this depth and above, by type
-	names  map[string][]jsonField
+	names  map[string][]Field
 	next   []embedding
 	queued map[types.Type]int // places in next, by type
 }
@@ -157,10 +158,10 @@ type fieldSearch struct {
 func (s *fieldSearch) visit(e *embedding) {
 	for i := range e.st.NumFields() {
 		v, tag := e.st.Field(i), e.st.Tag(i)
-		name, travels := jsonName(v, tag)
-		f := jsonField{
-			name: name, tagged: parseJSONTag(tag).name != "", tag: tag, v: v,
-			top: cmp.Or(e.top, v), index: append(e.index[:len(e.index):len(e.index)], i),
+		name, travels := FieldName(v, tag)
+		f := Field{
+			Name: name, tagged: ParseTag(tag).Name != "", Tag: tag, Var: v,
+			Top: cmp.Or(e.top, v), index: append(e.index[:len(e.index):len(e.index)], i),
 		}
 		switch {
 		case !travels:
@@ -175,8 +176,8 @@ func (s *fieldSearch) visit(e *embedding) {
 }
 
 // embed notes a struct for the next depth.
-func (s *fieldSearch) embed(f jsonField) {
-	e := embedding{t: behindPointer(f.v.Type()), st: structOf(f.v.Type()), v: f.v, top: f.top, index: f.index}
+func (s *fieldSearch) embed(f Field) {
+	e := embedding{t: behindPointer(f.Var.Type()), st: StructOf(f.Var.Type()), v: f.Var, top: f.Top, index: f.index}
 	if e.st == s.root {
 		return
 	}
@@ -189,7 +190,7 @@ func (s *fieldSearch) embed(f jsonField) {
 		s.queued[e.t] = len(s.next)
 		s.next = append(s.next, e)
 	case nearer != e.v:
-		s.object.shadowed = append(s.object.shadowed, collision{f, jsonField{v: nearer}})
+		s.object.shadowed = append(s.object.shadowed, Collision{f, Field{Var: nearer}})
 	}
 }
 
@@ -201,35 +202,35 @@ func (s *fieldSearch) settle() {
 			winner = dominant(all)
 			s.taken[name] = winner
 			if winner == nil {
-				s.object.collisions = append(s.object.collisions, collision{all[0], all[1]})
+				s.object.Collisions = append(s.object.Collisions, Collision{all[0], all[1]})
 				continue
 			}
-			s.object.fields = append(s.object.fields, *winner)
+			s.object.Fields = append(s.object.Fields, *winner)
 		}
 		for _, f := range all {
-			if winner != nil && f.v != winner.v {
-				s.object.shadowed = append(s.object.shadowed, collision{f, *winner})
+			if winner != nil && f.Var != winner.Var {
+				s.object.shadowed = append(s.object.shadowed, Collision{f, *winner})
 			}
 		}
 	}
 }
 
 // dominant is the one field that wins a name at one depth, or nil.
-func dominant(all []jsonField) *jsonField {
+func dominant(all []Field) *Field {
 	if len(all) == 1 {
 		return &all[0]
 	}
-	tagged := slices.DeleteFunc(slices.Clone(all), func(f jsonField) bool { return !f.tagged })
+	tagged := slices.DeleteFunc(slices.Clone(all), func(f Field) bool { return !f.tagged })
 	if len(tagged) == 1 {
 		return &tagged[0]
 	}
 	return nil
 }
 
-// qualified is the name of a field behind that of the embedded one that it came through.
-func qualified(f jsonField) string {
-	if f.top != f.v {
-		return f.top.Name() + "." + f.v.Name()
+// Qualified is the name of a field behind that of the embedded one that it came through.
+func (f Field) Qualified() string {
+	if f.Top != f.Var {
+		return f.Top.Name() + "." + f.Var.Name()
 	}
-	return f.v.Name()
+	return f.Var.Name()
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/taskgen/taskgen/generator/internal/directive"
+	"github.com/taskgen/taskgen/generator/internal/jsontype"
 	"github.com/taskgen/taskgen/generator/internal/model"
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
@@ -54,28 +55,28 @@ func (r *fieldReader) fields(st *types.Struct, syntax *ast.StructType) {
 		return
 	}
 	r.collisions(st)
-	r.b.json.walkOwn(st, r.lost)
+	r.b.json.WalkOwn(st, r.lost)
 }
 
 // encoding looks at how the struct itself is encoded. It says whether its fields are read
 // back by a method.
 func (r *fieldReader) encoding() (written bool) {
 	name := r.b.at(r.named.Obj().Pos(), len(r.task.Struct))
-	if method, by := promotedCodec(r.named); by != nil {
-		r.b.report(rule.FieldMarshaler.At(r.spanOf(by), "name the field: "+by.Name()+" "+r.b.json.text(by.Type()),
+	if method, by := jsontype.PromotedCodec(r.named); by != nil {
+		r.b.report(rule.FieldMarshaler.At(r.spanOf(by), "name the field: "+by.Name()+" "+r.b.json.Text(by.Type()),
 			"the embedded %s brings its %s to %s: all other fields would be lost", by.Name(), method, r.task.Struct))
-	} else if p := r.b.json.walkRoot(r.named); p != nil {
-		r.b.report(rule.FieldKind.At(name, "give it both methods, or none", "%s cannot travel: %s", r.task.Struct, p.text))
+	} else if p := r.b.json.WalkRoot(r.named); p != nil {
+		r.b.report(rule.FieldKind.At(name, "give it both methods, or none", "%s cannot travel: %s", r.task.Struct, p.Text))
 	}
-	r.opaque = encodesItself(r.named)
-	return decodesItself(r.named)
+	r.opaque = jsontype.EncodesItself(r.named)
+	return jsontype.DecodesItself(r.named)
 }
 
 func (r *fieldReader) spanOf(v *types.Var) model.Span { return r.b.at(v.Pos(), len(v.Name())) }
 
 // field checks one field and its tags.
 func (r *fieldReader) field(m *model.Field, v *types.Var, tag string, syntax *ast.Field, written bool) {
-	_, travels := jsonName(v, tag)
+	_, travels := jsontype.FieldName(v, tag)
 	r.b.jsonTag(v, tag)
 	r.tags(m, v, tag, syntax, travels)
 	if r.opaque {
@@ -93,17 +94,17 @@ func (r *fieldReader) field(m *model.Field, v *types.Var, tag string, syntax *as
 		}
 	}
 	onCut := func(path string, t *types.Named) { r.cuts = append(r.cuts, cut{path, t}) }
-	p := r.b.json.walkMember(r.named, v, tag, m.Secret, written, visitor{field: onField, cut: onCut, loss: r.lost})
+	p := r.b.json.WalkMember(r.named, v, tag, m.Secret, written, jsontype.Visitor{Field: onField, Cut: onCut, Loss: r.lost})
 	switch at := r.spanOf(v); {
 	case p == nil:
-	case p.unresolved:
+	case p.Unresolved:
 		r.unresolved(v, p)
-	case p.tangled:
+	case p.Tangled:
 		if !m.Secret {
 			r.b.report(rule.SecretWays.At(at, "", "field %s of %s: there are too many ways to the secrets in it", v.Name(), r.task.Struct))
 		}
 	default:
-		r.b.report(rule.FieldKind.At(at, "", "field %s of %s cannot travel: %s", v.Name(), r.task.Struct, p.text))
+		r.b.report(rule.FieldKind.At(at, "", "field %s of %s cannot travel: %s", v.Name(), r.task.Struct, p.Text))
 	}
 }
 
@@ -117,36 +118,36 @@ func (r *fieldReader) keys(st *types.Struct) {
 		if !slices.Contains(r.task.Unique.By, v.Name()) {
 			continue
 		}
-		if p := r.b.json.walkKey(v.Type()); p != nil {
-			r.b.report(rule.UniqueField.At(r.task.Places.Of("unique.by"), "name another field", "field %s of %s cannot be part of a key: %s", v.Name(), r.task.Struct, p.text))
+		if p := r.b.json.WalkKey(v.Type()); p != nil {
+			r.b.report(rule.UniqueField.At(r.task.Places.Of("unique.by"), "name another field", "field %s of %s cannot be part of a key: %s", v.Name(), r.task.Struct, p.Text))
 		}
 	}
 }
 
 // sealed hides all of a message whose secrets nobody can find in it.
 func (r *fieldReader) sealed(m *model.Field, t types.Type) {
-	if r.b.json.isTagged(t) {
+	if r.b.json.Tagged(t) {
 		m.Secret = true
 		r.secrets = append(r.secrets, model.SecretPath())
 	}
 }
 
 // lost reports what is lost of a payload, where it can be mended.
-func (r *fieldReader) lost(l loss) {
+func (r *fieldReader) lost(l jsontype.Loss) {
 	at := r.b.at(r.named.Obj().Pos(), len(r.task.Struct))
-	if l.owner != nil {
-		at = r.spanOf(l.owner)
+	if l.Owner != nil {
+		at = r.spanOf(l.Owner)
 	}
 	r.b.report(r.b.lossOf(l, at))
 }
 
 // unresolved reports a type that could not be resolved, in go/types' own words
 // where it has any.
-func (r *fieldReader) unresolved(v *types.Var, p *problem) {
-	at, text := r.spanOf(v), p.text
+func (r *fieldReader) unresolved(v *types.Var, p *jsontype.Problem) {
+	at, text := r.spanOf(v), p.Text
 	inner := v
-	if p.field != nil {
-		inner = p.field
+	if p.Field != nil {
+		inner = p.Field
 	}
 	reason, ok := r.b.prog.Reason(inner.Pos())
 	if ok {
@@ -176,10 +177,10 @@ func brief(msg string) string {
 
 // collisions reports fields that take each other's JSON name.
 func (r *fieldReader) collisions(st *types.Struct) {
-	for _, c := range r.b.json.object(st).collisions {
-		d := rule.FieldCollision.At(r.spanOf(c.second.top), "", "%s is the JSON name of two fields of %s, %s and %s: encoding/json drops both",
-			c.first.name, r.task.Struct, qualified(c.first), qualified(c.second))
-		r.b.report(rule.Related(d, r.spanOf(c.first.top).Pos, "the other one"))
+	for _, c := range r.b.json.Object(st).Collisions {
+		d := rule.FieldCollision.At(r.spanOf(c.Second.Top), "", "%s is the JSON name of two fields of %s, %s and %s: encoding/json drops both",
+			c.First.Name, r.task.Struct, c.First.Qualified(), c.Second.Qualified())
+		r.b.report(rule.Related(d, r.spanOf(c.First.Top).Pos, "the other one"))
 	}
 }
 
@@ -188,17 +189,17 @@ func (r *fieldReader) collisions(st *types.Struct) {
 func (r *fieldReader) inherit(st *types.Struct) {
 	r.inherited = make(map[*types.Var]*model.Field)
 	var vars []*types.Var
-	for _, f := range r.b.json.object(st).fields {
-		if f.top == f.v {
+	for _, f := range r.b.json.Object(st).Fields {
+		if f.Top == f.Var {
 			continue
 		}
-		obj, _, indirect := types.LookupFieldOrMethod(r.named, true, r.b.pkg.Types, f.v.Name())
-		if obj != f.v {
+		obj, _, indirect := types.LookupFieldOrMethod(r.named, true, r.b.pkg.Types, f.Var.Name())
+		if obj != f.Var {
 			continue
 		}
-		vars = append(vars, f.v)
+		vars = append(vars, f.Var)
 		r.task.Inherited = append(r.task.Inherited, model.Field{
-			Name: f.v.Name(), JSON: f.name, Tag: f.tag, Type: r.b.typeOf(f.v.Type()), Pos: r.spanOf(f.v).Pos, Indirect: indirect,
+			Name: f.Var.Name(), JSON: f.Name, Tag: f.Tag, Type: r.b.typeOf(f.Var.Type()), Pos: r.spanOf(f.Var).Pos, Indirect: indirect,
 		})
 	}
 	for i, v := range vars {
@@ -214,7 +215,7 @@ func (r *fieldReader) tags(m *model.Field, v *types.Var, tag string, syntax *ast
 			"the tag %s of field %s cannot be read", syntax.Tag.Value, v.Name()))
 	}
 	_, named := reflect.StructTag(tag).Lookup("json")
-	if !v.Exported() && !v.Embedded() && (tagged || named && !parseJSONTag(tag).skip) {
+	if !v.Exported() && !v.Embedded() && (tagged || named && !jsontype.ParseTag(tag).Skip) {
 		r.b.report(rule.FieldUnexported.At(r.spanOf(v), "", "field %s of %s is tagged and not exported", v.Name(), r.task.Struct))
 		return
 	}
@@ -230,7 +231,7 @@ func (r *fieldReader) tags(m *model.Field, v *types.Var, tag string, syntax *ast
 		r.b.report(rule.TagUseless.At(at, "", "field %s of %s is tagged %s and does not travel", v.Name(), r.task.Struct, text))
 		return
 	case m.JSON == "":
-		r.b.report(rule.TagPlace.At(at, "name the field: "+v.Name()+" "+r.b.json.text(v.Type()), "%s on the embedded %s, whose fields stand in its place", text, v.Name()))
+		r.b.report(rule.TagPlace.At(at, "name the field: "+v.Name()+" "+r.b.json.Text(v.Type()), "%s on the embedded %s, whose fields stand in its place", text, v.Name()))
 		return
 	}
 	r.mark(m, words, at)
@@ -284,8 +285,8 @@ func (r *fieldReader) nested(path string, v *types.Var, tag string, travels bool
 	case !travels:
 		r.b.report(rule.TagUseless.At(r.spanOf(v), "", "field %s is tagged %s and does not travel", name, text))
 		return false
-	case path == "" || structOf(v.Type()) != nil && v.Embedded() && parseJSONTag(tag).name == "":
-		r.b.report(rule.TagPlace.At(r.spanOf(v), "name the field: "+v.Name()+" "+r.b.json.text(v.Type()), "%s on the embedded %s, whose fields stand in its place", text, v.Name()))
+	case path == "" || jsontype.StructOf(v.Type()) != nil && v.Embedded() && jsontype.ParseTag(tag).Name == "":
+		r.b.report(rule.TagPlace.At(r.spanOf(v), "name the field: "+v.Name()+" "+r.b.json.Text(v.Type()), "%s on the embedded %s, whose fields stand in its place", text, v.Name()))
 		return false
 	}
 	if m != nil {

@@ -1,4 +1,4 @@
-package analyze
+package jsontype
 
 import (
 	"fmt"
@@ -8,37 +8,37 @@ import (
 // pair reports a value that encoding/json writes in one way and reads in another.
 // What a method writes has to be read by a method. What a method reads may be
 // written without one: such methods take what the type is without them, and more.
-func (w *jsonWalker) pair(t types.Type, at place) *problem {
+func (w *jsonWalker) pair(t types.Type, at place) *Problem {
 	enc, base := encoderAt(t, at.addressable)
 	dec, read := decoderAt(t)
 	meant, _ := encoderAt(t, true)
-	name := w.in.text(base)
+	name := w.in.Text(base)
 	switch {
 	case types.IsInterface(base) && enc == natural:
 		return nil // that is for shape to say
 	case types.IsInterface(base) && !at.written:
-		return &problem{text: "an interface with methods cannot be decoded"}
+		return &Problem{Text: "an interface with methods cannot be decoded"}
 	case enc == natural && dec == natural:
 		return nil
 	case at.quoted && (enc != natural || dec == textCodec && kindOf(read) != stringKind):
-		return &problem{text: fmt.Sprintf("%s has its own JSON, which the option string of the json tag keeps from being read", name)}
+		return &Problem{Text: fmt.Sprintf("%s has its own JSON, which the option string of the json tag keeps from being read", name)}
 	case at.written:
 		return nil
 	case enc != meant:
-		return &problem{text: fmt.Sprintf("%s of %s has a pointer receiver, and encoding/json does not call it for the values of a map, but %s when it reads them: put pointers to it into the map",
+		return &Problem{Text: fmt.Sprintf("%s of %s has a pointer receiver, and encoding/json does not call it for the values of a map, but %s when it reads them: put pointers to it into the map",
 			marshalers[meant], name, unmarshalers[dec])}
 	case enc != natural && dec == natural && isNamedPointer(t):
-		return &problem{text: fmt.Sprintf("%s writes it, and encoding/json finds no methods of a declared pointer type when it reads: use %s itself", marshalers[enc], "*"+name)}
+		return &Problem{Text: fmt.Sprintf("%s writes it, and encoding/json finds no methods of a declared pointer type when it reads: use %s itself", marshalers[enc], "*"+name)}
 	case enc != natural && dec == natural:
 		if enc == jsonCodec && w.readByFields(base) {
-			w.lose(loss{kind: lostOneWay, t: base, field: w.inner})
+			w.lose(Loss{Kind: LostOneWay, Type: base, Field: w.inner})
 			return nil
 		}
-		return &problem{text: fmt.Sprintf("%s of %s writes it, and nothing reads that back: give it %s, too", marshalers[enc], name, unmarshalers[enc])}
+		return &Problem{Text: fmt.Sprintf("%s of %s writes it, and nothing reads that back: give it %s, too", marshalers[enc], name, unmarshalers[enc])}
 	case enc == jsonCodec && dec == textCodec:
-		return &problem{text: fmt.Sprintf("MarshalJSON of %s writes it, and UnmarshalText reads it: give it UnmarshalJSON, too", name)}
+		return &Problem{Text: fmt.Sprintf("MarshalJSON of %s writes it, and UnmarshalText reads it: give it UnmarshalJSON, too", name)}
 	case enc == natural && dec == textCodec && kindOf(read) != stringKind:
-		return &problem{text: fmt.Sprintf("UnmarshalText of %s reads a string, and encoding/json does not write one: give it MarshalText, too", name)}
+		return &Problem{Text: fmt.Sprintf("UnmarshalText of %s reads a string, and encoding/json does not write one: give it MarshalText, too", name)}
 	}
 	return nil
 }
@@ -63,36 +63,36 @@ func (w *jsonWalker) readByFields(t types.Type) bool {
 	w.in.oneWay[named] = true // where it holds itself
 	in := *w.in               // what is found here says nothing about the type where it is written by its fields
 	in.plain, in.leaky = make(map[visit]bool), make(map[*types.Named]bool)
-	w.in.oneWay[named] = in.walker(visitor{}).shape(named.Underlying(), place{addressable: true}) == nil
+	w.in.oneWay[named] = in.walker(Visitor{}).shape(named.Underlying(), place{addressable: true}) == nil
 	return w.in.oneWay[named]
 }
 
 // key walks the type of a map's keys.
-func (w *jsonWalker) key(t types.Type, at place) *problem {
+func (w *jsonWalker) key(t types.Type, at place) *Problem {
 	if b, ok := t.Underlying().(*types.Basic); ok && b.Kind() == types.Invalid {
 		return basicProblem(b)
 	}
-	name := w.in.text(t)
+	name := w.in.Text(t)
 	enc, writes := keyEncoder(t)
 	dec, reads := keyDecoder(t)
 	text := hasMethod(types.NewPointer(t), marshalers[textCodec]) || hasMethod(types.NewPointer(t), marshalers[jsonCodec])
 	switch {
 	case !writes, !reads && !at.written:
-		return &problem{text: "encoding/json takes no map keys of type " + name}
+		return &Problem{Text: "encoding/json takes no map keys of type " + name}
 	case at.written:
 		return w.encoded(t)
 	case enc == textCodec && dec == natural:
-		return &problem{text: fmt.Sprintf("MarshalText of %s writes the keys of the map, and nothing reads that back: give it UnmarshalText, too", name)}
+		return &Problem{Text: fmt.Sprintf("MarshalText of %s writes the keys of the map, and nothing reads that back: give it UnmarshalText, too", name)}
 	case dec == jsonCodec && enc == textCodec:
 		if hasMethod(types.NewPointer(t), marshalers[jsonCodec]) && !isTime(t) {
-			w.lose(loss{kind: lostKey, t: t})
+			w.lose(Loss{Kind: LostKey, Type: t})
 		}
 	case dec == jsonCodec:
-		return &problem{text: fmt.Sprintf("encoding/json reads the keys of the map with UnmarshalJSON of %s, and does not write them with MarshalJSON", name)}
+		return &Problem{Text: fmt.Sprintf("encoding/json reads the keys of the map with UnmarshalJSON of %s, and does not write them with MarshalJSON", name)}
 	case enc == natural && dec == textCodec && text && kindOf(t) == stringKind:
-		return &problem{text: fmt.Sprintf("encoding/json writes the keys of the map without the methods of %s, which is a string, and reads them with UnmarshalText", name)}
+		return &Problem{Text: fmt.Sprintf("encoding/json writes the keys of the map without the methods of %s, which is a string, and reads them with UnmarshalText", name)}
 	case enc == natural && dec == textCodec && text:
-		return &problem{text: fmt.Sprintf("MarshalText of %s has a pointer receiver, and encoding/json does not call it for the keys of a map, but UnmarshalText when it reads them: give it a value receiver", name)}
+		return &Problem{Text: fmt.Sprintf("MarshalText of %s has a pointer receiver, and encoding/json does not call it for the keys of a map, but UnmarshalText when it reads them: give it a value receiver", name)}
 	}
 	if enc == natural {
 		return nil

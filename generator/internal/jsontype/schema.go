@@ -1,4 +1,4 @@
-package analyze
+package jsontype
 
 import (
 	"cmp"
@@ -29,9 +29,9 @@ type schemaBuilder struct {
 	docs  map[token.Pos]string
 }
 
-// payload is what a task's struct becomes in JSON. docs are the comments on fields and
+// Payload is what a task's struct becomes in JSON. docs are the comments on fields and
 // types, by where their names stand.
-func (in *info) payload(named *types.Named, docs map[token.Pos]string) model.Payload {
+func (in *Info) Payload(named *types.Named, docs map[token.Pos]string) model.Payload {
 	s := schemaBuilder{pkg: in.pkg, root: named, alias: make(map[*types.Struct]string), taken: make(map[string]bool), docs: docs}
 	var p model.Payload
 	if p.Value = codecValue(named); p.Value.Kind == "" {
@@ -243,12 +243,12 @@ func keyValue(t types.Type) model.Value {
 
 // members are those of the object that a struct becomes.
 func (s *schemaBuilder) members(st *types.Struct) []model.Member {
-	fields := jsonFields(st).fields
+	fields := jsonFields(st).Fields
 	members := make([]model.Member, len(fields))
 	for i, f := range fields {
-		words := strings.Split(reflect.StructTag(f.tag).Get("task"), ",")
+		words := strings.Split(reflect.StructTag(f.Tag).Get("task"), ",")
 		m := model.Member{
-			Name: f.name, Doc: s.docs[f.v.Pos()], Value: s.value(f.v.Type()),
+			Name: f.Name, Doc: s.docs[f.Var.Pos()], Value: s.value(f.Var.Type()),
 			Required: slices.Contains(words, "required"), Secret: slices.Contains(words, "secret"),
 		}
 		m.Value.Quoted = isQuoted(f)
@@ -259,8 +259,8 @@ func (s *schemaBuilder) members(st *types.Struct) []model.Member {
 }
 
 // isQuoted says that the value of a field stands within a string.
-func isQuoted(f jsonField) bool {
-	t := types.Unalias(f.v.Type())
+func isQuoted(f Field) bool {
+	t := types.Unalias(f.Var.Type())
 	if p, ok := t.(*types.Pointer); ok {
 		t = types.Unalias(p.Elem())
 	}
@@ -269,5 +269,5 @@ func isQuoted(f jsonField) bool {
 			return false
 		}
 	}
-	return quotes(f.v, f.tag)
+	return Quotes(f.Var, f.Tag)
 }
