@@ -77,7 +77,7 @@ func HandleJob%[1]d(ctx context.Context, db *sql.DB, task Job%[1]dTask) error {
 		require.NoError(b, list.Run())
 		listing += time.Since(start)
 		start = time.Now()
-		listing, err := load.Find(b.Context(), load.Config{Dir: dir, Env: env})
+		listing, err := load.Find(b.Context(), load.Query{Dir: dir, Env: env})
 		require.NoError(b, err)
 		l, err := check.Run(b.Context(), listing)
 		require.NoError(b, err)

@@ -27,8 +27,8 @@ type Config struct {
 	Cache string
 }
 
-func (cfg Config) load() load.Config {
-	return load.Config{Dir: cfg.Dir, Patterns: cfg.Patterns, Tags: cfg.Tags, Env: cfg.Env, Trace: new(load.Trace)}
+func (cfg Config) query() load.Query {
+	return load.Query{Dir: cfg.Dir, Patterns: cfg.Patterns, Tags: cfg.Tags, Env: cfg.Env, Trace: new(load.Trace)}
 }
 
 // Result is what a run of the generator comes to.
@@ -69,7 +69,7 @@ type Task struct {
 // is a fault of the generator. The same packages give the same result.
 func Generate(ctx context.Context, cfg Config) (*Result, error) {
 	store := cache.Open(cfg.Cache)
-	listing, err := load.Find(ctx, cfg.load())
+	listing, err := load.Find(ctx, cfg.query())
 	if err != nil {
 		return nil, err
 	}

@@ -330,7 +330,7 @@ func TestTheSamePackagesGiveTheSameBytes(t *testing.T) {
 		rand.Shuffle(len(patterns), func(i, j int) { patterns[i], patterns[j] = patterns[j], patterns[i] })
 		assert.Equal(t, first, generate(t, dir, "", patterns...))
 	}
-	listing, err := load.Find(t.Context(), load.Config{Dir: dir, Patterns: patterns, Env: env()})
+	listing, err := load.Find(t.Context(), load.Query{Dir: dir, Patterns: patterns, Env: env()})
 	require.NoError(t, err)
 	loaded, err := check.Run(t.Context(), listing)
 	require.NoError(t, err)

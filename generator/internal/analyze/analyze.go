@@ -55,7 +55,7 @@ func Packages(ctx context.Context, l *load.Listing) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	away, err := elsewhere(ctx, l.Config(), prog)
+	away, err := elsewhere(ctx, l.Query(), prog)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func module(t *testing.T, archive string) string {
 
 func loaded(t *testing.T, dir string, patterns ...string) *check.Result {
 	t.Helper()
-	l, err := load.Find(t.Context(), load.Config{Dir: dir, Patterns: patterns, Env: append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off")})
+	l, err := load.Find(t.Context(), load.Query{Dir: dir, Patterns: patterns, Env: append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off")})
 	require.NoError(t, err)
 	r, err := check.Run(t.Context(), l)
 	require.NoError(t, err)
@@ -134,7 +134,7 @@ func TestTypesAreSharedBetweenPackages(t *testing.T) {
 }
 
 func TestLoadFailsWhenNothingCanBeSaid(t *testing.T) {
-	l, err := load.Find(t.Context(), load.Config{Dir: module(t, ""), Patterns: []string{"./nope"}})
+	l, err := load.Find(t.Context(), load.Query{Dir: module(t, ""), Patterns: []string{"./nope"}})
 	require.NoError(t, err)
 	_, err = check.Run(t.Context(), l)
 	require.ErrorContains(t, err, "nope")

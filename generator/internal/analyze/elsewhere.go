@@ -17,25 +17,25 @@ import (
 // system, or with tags, where all of them are, and returns the program of each
 // package by its path. So a run comes to the same on every machine. A package
 // that cannot be loaded so is missing.
-func elsewhere(ctx context.Context, cfg load.Config, prog *load.Program) (map[string]*load.Program, error) {
+func elsewhere(ctx context.Context, cfg load.Query, prog *load.Program) (map[string]*load.Program, error) {
 	here := platform.Here(cfg.Env, cfg.Tags)
-	worlds := make(map[string]platform.World)
+	targets := make(map[string]platform.Target)
 	packages := make(map[string][]string)
 	for _, pkg := range prog.Packages {
-		if w, ok := worldOf(here, prog, pkg); ok {
-			key := fmt.Sprint(w)
-			worlds[key] = w
+		if to, ok := targetOf(here, prog, pkg); ok {
+			key := fmt.Sprint(to)
+			targets[key] = to
 			packages[key] = append(packages[key], pkg.Path)
 		}
 	}
 	found := make(map[string]*load.Program)
-	for key, w := range worlds {
+	for key, to := range targets {
 		env := cfg.Env
 		if env == nil {
 			env = os.Environ()
 		}
-		there, err := load.Load(ctx, load.Config{
-			Dir: cfg.Dir, Trace: cfg.Trace, Patterns: packages[key], Tags: strings.Join(w.Tags, ","), Env: slices.Concat(env, w.Env(here)),
+		there, err := load.Load(ctx, load.Query{
+			Dir: cfg.Dir, Trace: cfg.Trace, Patterns: packages[key], Tags: strings.Join(to.Tags, ","), Env: slices.Concat(env, to.Env(here)),
 		})
 		switch {
 		case ctx.Err() != nil:
@@ -52,10 +52,10 @@ func elsewhere(ctx context.Context, cfg load.Config, prog *load.Program) (map[st
 	return found, nil
 }
 
-// worldOf returns where all tasks of a package are built, if none is here.
-func worldOf(here platform.World, prog *load.Program, pkg *load.Package) (platform.World, bool) {
+// targetOf returns where all tasks of a package are built, if none is here.
+func targetOf(here platform.Target, prog *load.Program, pkg *load.Package) (platform.Target, bool) {
 	if len(pkg.Excluded) == 0 || len(annotated(prog, pkg.Files)) > 0 {
-		return platform.World{}, false
+		return platform.Target{}, false
 	}
 	var first *load.File
 	for _, f := range pkg.Excluded {
@@ -69,11 +69,11 @@ func worldOf(here platform.World, prog *load.Program, pkg *load.Package) (platfo
 			first = f
 		}
 		if !platform.Same(f.Build, first.Build) {
-			return platform.World{}, false
+			return platform.Target{}, false
 		}
 	}
 	if first == nil {
-		return platform.World{}, false
+		return platform.Target{}, false
 	}
 	return here.Elsewhere(first.Build)
 }

@@ -28,7 +28,7 @@ func TestTheOrderOfFilesDoesNotMatter(t *testing.T) {
 	}
 	var first string
 	for seed := range uint64(5) {
-		prog, err := load.Load(t.Context(), load.Config{Dir: dir, Patterns: []string{"."}, Env: append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off")})
+		prog, err := load.Load(t.Context(), load.Query{Dir: dir, Patterns: []string{"."}, Env: append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off")})
 		require.NoError(t, err)
 		files := prog.Packages[0].Files
 		rand.New(rand.NewPCG(seed, 1)).Shuffle(len(files), func(i, j int) { files[i], files[j] = files[j], files[i] })

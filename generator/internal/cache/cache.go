@@ -84,13 +84,13 @@ func (c *Cache) Run(l *load.Listing) *Run {
 	if c == nil {
 		return nil
 	}
-	cfg := l.Config()
+	cfg := l.Query()
 	return &Run{cache: c, key: c.key(cfg), trace: cfg.Trace}
 }
 
 // key names the entry for runs of this program with this configuration of which the
 // go command says this. It is empty when that cannot be told.
-func (c *Cache) key(cfg load.Config) string {
+func (c *Cache) key(cfg load.Query) string {
 	sum, err := program()
 	if err != nil {
 		return ""

@@ -115,7 +115,7 @@ func (e *env) update() *generator.Result {
 	return run
 }
 
-// settle brings the world into a state that is remembered.
+// settle brings the module into a state that is remembered.
 func (e *env) settle() {
 	e.t.Helper()
 	e.update()

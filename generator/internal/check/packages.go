@@ -92,16 +92,16 @@ func differs(a, b *model.Queue) (key, here, there string) {
 func stated(q *model.Queue) [][2]string {
 	levels := q.Levels
 	if levels == 0 && q.Type == "priority" {
-		levels = DefaultLevels
+		levels = defaultLevels
 	}
 	return [][2]string{
 		{"type", orStandard(q.Type)},
 		{"levels", fmt.Sprint(max(levels, 1))},
-		{"visibility", cmp.Or(q.Visibility, DefaultVisibility).String()},
-		{"max_deliveries", fmt.Sprint(cmp.Or(q.MaxDeliveries, DefaultMaxDeliveries))},
+		{"visibility", cmp.Or(q.Visibility, defaultVisibility).String()},
+		{"max_deliveries", fmt.Sprint(cmp.Or(q.MaxDeliveries, defaultMaxDeliveries))},
 		{"dlq", cmp.Or(q.DLQ, q.Name+"-dlq")},
 		{"retention", q.Retention.String()},
-		{"unknown", max(cmp.Or(q.Unknown, DefaultUnknown), 0).String()},
+		{"unknown", max(cmp.Or(q.Unknown, defaultUnknown), 0).String()},
 	}
 }
 

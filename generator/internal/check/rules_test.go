@@ -15,7 +15,6 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/load"
 	"github.com/taskgen/taskgen/generator/internal/rule"
-	"github.com/taskgen/taskgen/runtime"
 )
 
 var update = flag.Bool("update", false, "rewrite what the cases in testdata want")
@@ -105,7 +104,7 @@ func diagnose(t *testing.T, cases map[string]testCase) map[string][]diag.Diagnos
 	t.Helper()
 	got := make(map[string][]diag.Diagnostic)
 	for _, c := range cases {
-		listing, err := load.Find(t.Context(), load.Config{
+		listing, err := load.Find(t.Context(), load.Query{
 			Dir: c.dir, Patterns: []string{"./..."}, Env: append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off"),
 		})
 		require.NoError(t, err)
@@ -123,12 +122,4 @@ func diagnose(t *testing.T, cases map[string]testCase) map[string][]diag.Diagnos
 		break // they share the module
 	}
 	return got
-}
-
-func TestDefaultsAreThoseOfTheRuntime(t *testing.T) {
-	assert.Equal(t, runtime.DefaultLevels, check.DefaultLevels)
-	assert.Equal(t, runtime.DefaultVisibility, check.DefaultVisibility)
-	assert.Equal(t, runtime.DefaultMaxDeliveries, check.DefaultMaxDeliveries)
-	assert.Equal(t, runtime.DefaultRetryBase, check.DefaultRetryBase)
-	assert.Equal(t, runtime.DefaultRetryCap, check.DefaultRetryCap)
 }

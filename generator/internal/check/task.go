@@ -67,7 +67,7 @@ func (c *checker) priority(t *model.Task) {
 	}
 	levels := q.Levels
 	if levels == 0 {
-		levels = DefaultLevels
+		levels = defaultLevels
 	}
 	if t.Priority >= levels {
 		d := c.report(rule.TaskPriority, at, "", "priority=%d: queue %s has the levels 0 to %d", t.Priority, q.Name, levels-1)
@@ -97,12 +97,12 @@ func (c *checker) required(t *model.Task) {
 
 // Defaults of the runtime that rules here depend on.
 const (
-	DefaultLevels        = 4
-	DefaultVisibility    = 30 * time.Second
-	DefaultMaxDeliveries = 10
-	DefaultUnknown       = 10 * time.Minute
-	DefaultRetryBase     = time.Second
-	DefaultRetryCap      = time.Hour
+	defaultLevels        = 4
+	defaultVisibility    = 30 * time.Second
+	defaultMaxDeliveries = 10
+	defaultUnknown       = 10 * time.Minute
+	defaultRetryBase     = time.Second
+	defaultRetryCap      = time.Hour
 )
 
 // retry: the longest delay is no shorter than the first.
@@ -113,10 +113,10 @@ func (c *checker) retry(t *model.Task) {
 	}
 	base, last := r.Base, r.Cap
 	if base == 0 {
-		base = DefaultRetryBase
+		base = defaultRetryBase
 	}
 	if last == 0 {
-		last = DefaultRetryCap
+		last = defaultRetryCap
 	}
 	if base <= last {
 		return

@@ -15,7 +15,7 @@ import (
 // rules (rules) or one rule (TASK_NO_QUEUE). For any other topic the error says
 // which is near.
 func Explain(topic string) (string, error) {
-	topic = strings.TrimPrefix(strings.TrimSpace(topic), "//"+Tool+":")
+	topic = strings.TrimPrefix(strings.TrimSpace(topic), "//"+tool+":")
 	switch strings.ToLower(topic) {
 	case "", "all", "directives":
 		return reference(), nil
@@ -25,7 +25,7 @@ func Explain(topic string) (string, error) {
 		return tagTable(), nil
 	}
 	var b strings.Builder
-	if spec, ok := Find(topic); ok {
+	if spec, ok := find(topic); ok {
 		writeDirective(&b, spec)
 		return b.String(), nil
 	}
@@ -36,12 +36,12 @@ func Explain(topic string) (string, error) {
 	if before, after, ok := strings.Cut(strings.ReplaceAll(topic, " ", "."), "."); ok {
 		only, key = before, after
 	}
-	for i := range Table {
-		if k, ok := Table[i].Key(key); ok && (only == "" || only == Table[i].Name) {
-			writeKey(&b, &Table[i], k)
+	for i := range table {
+		if k, ok := table[i].Key(key); ok && (only == "" || only == table[i].Name) {
+			writeKey(&b, &table[i], k)
 		}
 	}
-	for _, t := range Tags {
+	for _, t := range tags {
 		if t.Name == key && only == "" {
 			writeTag(&b, "", t)
 		}
@@ -58,9 +58,9 @@ func Explain(topic string) (string, error) {
 // topics are what there is to explain.
 func topics() []string {
 	all := append(names(), "rules", "tags", "directives")
-	for i := range Table {
-		for _, k := range Table[i].Keys {
-			all = append(all, k.Name, Table[i].Name+"."+k.Name)
+	for i := range table {
+		for _, k := range table[i].Keys {
+			all = append(all, k.Name, table[i].Name+"."+k.Name)
 		}
 	}
 	all = append(all, TagNames()...)
@@ -73,8 +73,8 @@ func topics() []string {
 func reference() string {
 	var b strings.Builder
 	b.WriteString("Directives are comments without a space after the slashes, directly above a\nstruct or the package clause. Values with spaces stand in quotes:\ncron=\"0 6 * * *\".\n\n")
-	for i := range Table {
-		writeDirective(&b, &Table[i])
+	for i := range table {
+		writeDirective(&b, &table[i])
 		b.WriteByte('\n')
 	}
 	b.WriteString(tagTable())
@@ -85,14 +85,14 @@ func reference() string {
 func tagTable() string {
 	var b strings.Builder
 	b.WriteString("Tags of fields, separated by commas:\n\n")
-	for _, t := range Tags {
+	for _, t := range tags {
 		writeTag(&b, "    ", t)
 	}
 	return b.String()
 }
 
 func writeDirective(b *strings.Builder, s *Spec) {
-	fmt.Fprintf(b, "//%s:%s, on %s%s\n", Tool, s.Name, where(s), many(s))
+	fmt.Fprintf(b, "//%s:%s, on %s%s\n", tool, s.Name, where(s), many(s))
 	wrap(b, "    ", s.Doc)
 	fmt.Fprintf(b, "\n    %s\n\n", s.Example)
 	for i := range s.Keys {
@@ -110,13 +110,13 @@ func many(s *Spec) string {
 	return ""
 }
 
-func writeTag(b *strings.Builder, indent string, t Tag) {
+func writeTag(b *strings.Builder, indent string, t tagWord) {
 	fmt.Fprintf(b, "%stask:%q\n", indent, t.Name)
 	wrap(b, indent+"    ", t.Doc)
 }
 
 func writeKey(b *strings.Builder, s *Spec, k *Key) {
-	fmt.Fprintf(b, "//%s:%s %s\n", Tool, s.Name, heading(k))
+	fmt.Fprintf(b, "//%s:%s %s\n", tool, s.Name, heading(k))
 	wrap(b, "    ", k.Doc)
 	wrap(b, "    ", details(k))
 }

@@ -15,7 +15,7 @@ func TestTheReferenceHoldsTheWholeTable(t *testing.T) {
 	text, err := Explain("")
 	require.NoError(t, err)
 	flat := strings.Join(strings.Fields(text), " ")
-	for _, s := range Table {
+	for _, s := range table {
 		assert.Contains(t, flat, "//taskgen:"+s.Name)
 		assert.Contains(t, flat, s.Doc)
 		for _, k := range s.Keys {
@@ -24,7 +24,7 @@ func TestTheReferenceHoldsTheWholeTable(t *testing.T) {
 			assert.Contains(t, flat, k.Default)
 		}
 	}
-	for _, tag := range Tags {
+	for _, tag := range tags {
 		assert.Contains(t, flat, tag.Doc)
 	}
 	for line := range strings.Lines(text) {

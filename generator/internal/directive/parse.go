@@ -13,8 +13,8 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// Tool is what comes before the colon.
-const Tool = "taskgen"
+// tool is what comes before the colon.
+const tool = "taskgen"
 
 // A Directive is one //taskgen: comment that was understood.
 type Directive struct {
@@ -27,7 +27,7 @@ type Directive struct {
 type Arg struct {
 	Key   *Key
 	Text  string // the value as written, unquoted
-	Value any    // see Kind
+	Value any    // see kind
 	Span  model.Span
 }
 
@@ -45,7 +45,7 @@ func (d *Directive) Arg(key string) *Arg {
 }
 
 // Value returns the value of a key, and false when it is not given. T is the
-// type that Kind names.
+// type that its kind names.
 func Value[T any](d *Directive, key string) (T, bool) {
 	if a := d.Arg(key); a != nil {
 		v, ok := a.Value.(T)
@@ -55,17 +55,17 @@ func Value[T any](d *Directive, key string) (T, bool) {
 	return zero, false
 }
 
-// Parse reads one line comment that begins at the given place. It returns nil
+// parse reads one line comment that begins at the given place. It returns nil
 // when the comment is no directive of taskgen or not one that exists; what is
 // wrong with it is in the diagnostics.
-func Parse(at model.Pos, comment string) (*Directive, []diag.Diagnostic) {
+func parse(at model.Pos, comment string) (*Directive, []diag.Diagnostic) {
 	d, ok := ast.ParseDirective(1, comment)
-	if !ok || d.Tool != Tool {
+	if !ok || d.Tool != tool {
 		return nil, malformed(at, comment)
 	}
 	p := reader{at: at}
-	whole := p.span(0, len("//")+len(Tool)+len(":")+len(d.Name))
-	spec, ok := Find(d.Name)
+	whole := p.span(0, len("//")+len(tool)+len(":")+len(d.Name))
+	spec, ok := find(d.Name)
 	if !ok {
 		fix := rule.DidYouMean(d.Name, names())
 		return nil, []diag.Diagnostic{rule.DirectiveUnknown.At(whole, fix, "unknown directive //taskgen:%s", d.Name)}
@@ -95,8 +95,8 @@ func malformed(at model.Pos, comment string) []diag.Diagnostic {
 		rest = strings.TrimSpace(strings.TrimSuffix(rest, "*/"))
 	}
 	// One space at most: what is indented further is an example in prose.
-	tool, rest, ok := strings.Cut(strings.TrimPrefix(rest, " "), ":")
-	if !ok || !strings.EqualFold(tool, Tool) {
+	before, rest, ok := strings.Cut(strings.TrimPrefix(rest, " "), ":")
+	if !ok || !strings.EqualFold(before, tool) {
 		return nil
 	}
 	word := strings.TrimLeft(rest, " \t")
@@ -164,7 +164,7 @@ func (p *reader) values(d *Directive, keys []*Key, offset int, text string) {
 			return
 		}
 		size := len(strings.TrimRightFunc(text, unicode.IsSpace))
-		if end := strings.IndexFunc(text, unicode.IsSpace); key.Kind != Reason && end >= 0 {
+		if end := strings.IndexFunc(text, unicode.IsSpace); key.Kind != kindReason && end >= 0 {
 			size = end
 		}
 		a := Arg{Key: key, Text: text[:size], Span: p.span(offset, offset+size)}
@@ -245,11 +245,11 @@ func (p *reader) arg(d *Directive, w word) {
 	}
 	a := Arg{Key: key, Text: w.value, Span: w.span}
 	switch {
-	case key.Kind == Word && w.hasValue:
+	case key.Kind == kindWord && w.hasValue:
 		p.report(rule.ValueMalformed, w.span, "write "+key.Name+" alone", "%s has no value", key.Name)
-	case key.Kind != Word && (!w.hasValue || w.value == ""):
+	case key.Kind != kindWord && (!w.hasValue || w.value == ""):
 		p.report(rule.ValueMalformed, w.span, "write "+key.Example, "%s needs a value", key.Name)
-	case key.Kind != Word:
+	case key.Kind != kindWord:
 		value, problem := key.parse(w.value)
 		if problem != nil {
 			p.report(problem.rule, w.span, problem.fix, "%s=%s: %s", key.Name, w.value, problem.text)

@@ -47,7 +47,7 @@ func TestValuesHaveTheTypeOfTheirKind(t *testing.T) {
 		"queue name=q max_deliveries=1000":    1000,
 		"queue name=q dlq=dead visibility=1s": time.Second,
 	} {
-		d, diags := Parse(here, "//taskgen:"+text)
+		d, diags := parse(here, "//taskgen:"+text)
 		require.Empty(t, diags, text)
 		require.NotNil(t, d, text)
 		last := d.Args[len(d.Args)-1]
@@ -58,7 +58,7 @@ func TestValuesHaveTheTypeOfTheirKind(t *testing.T) {
 
 func TestArgumentsKnowTheirPlaces(t *testing.T) {
 	const text = `//taskgen:schedule  cron="0 6 * * *" tz=Europe/Berlin`
-	d, diags := Parse(here, text)
+	d, diags := parse(here, text)
 	require.Empty(t, diags)
 	assert.Equal(t, model.Span{Pos: here, End: here.Column + len(text)}, d.Span)
 	for _, a := range d.Args {
@@ -75,7 +75,7 @@ func TestOtherCommentsAreNoDirectives(t *testing.T) {
 		"//\t//taskgen:task queue=q", "//  taskgen:task as an example", "// taskgen:", "//taskgen:", "// see taskgen:task",
 		"// taskgen:frobnicate is no directive", "taskgen:task", "//taskgenerator:task",
 	} {
-		d, diags := Parse(here, text)
+		d, diags := parse(here, text)
 		assert.Nil(t, d, text)
 		assert.Empty(t, diags, text)
 	}
@@ -84,7 +84,7 @@ func TestOtherCommentsAreNoDirectives(t *testing.T) {
 func TestValueOfWhatIsNotGiven(t *testing.T) {
 	_, ok := Value[string](nil, "name")
 	assert.False(t, ok)
-	d, _ := Parse(here, "//taskgen:task timeout=bad")
+	d, _ := parse(here, "//taskgen:task timeout=bad")
 	_, ok = Value[time.Duration](d, "timeout")
 	assert.False(t, ok, "a value in error is none")
 	assert.NotNil(t, d.Arg("timeout"), "and yet the key is given")
@@ -96,19 +96,19 @@ func TestDurationsWithDays(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"1d": 24 * time.Hour, "-1d": -24 * time.Hour, "1.5d": 36 * time.Hour, "1d1ms": 24*time.Hour + time.Millisecond, "90s": 90 * time.Second, "-1d1h": -25 * time.Hour,
 	} {
-		got, err := ParseDuration(text)
+		got, err := parseDuration(text)
 		require.NoError(t, err, text)
 		assert.Equal(t, want, got, text)
 	}
 	for _, text := range []string{"", "d", "1", "1e3d", "0x1d", "infd", "1_0d", "1d-1h", "1d+1h", "1d1d", "1h1d", "200000d", "106751d24h", "1dx"} {
-		_, err := ParseDuration(text)
+		_, err := parseDuration(text)
 		assert.Error(t, err, text)
 	}
 }
 
 // Each example of the table parses, and so the reference tells the truth.
 func TestAnAllowHasARuleAndAReason(t *testing.T) {
-	d, diags := Parse(here, "//taskgen:allow FIELD_LOST  a tree, \"really\"; key=value ")
+	d, diags := parse(here, "//taskgen:allow FIELD_LOST  a tree, \"really\"; key=value ")
 	require.Empty(t, diags)
 	r, _ := Value[*rule.Rule](d, "rule")
 	assert.Equal(t, rule.FieldLost, r)
@@ -122,7 +122,7 @@ func TestAnAllowHasARuleAndAReason(t *testing.T) {
 		"//taskgen:allow FIELD_KIND it is a channel":  "ALLOW_RULE FIELD_KIND: an error cannot be allowed",
 		"//taskgen:allow ALLOW_UNUSED for the future": "ALLOW_RULE ALLOW_UNUSED: this rule cannot be allowed",
 	} {
-		_, diags := Parse(here, text)
+		_, diags := parse(here, text)
 		var got []string
 		for _, d := range diags {
 			got = append(got, d.Rule+" "+d.Message)
@@ -130,25 +130,25 @@ func TestAnAllowHasARuleAndAReason(t *testing.T) {
 		assert.Contains(t, got, want, text)
 		assert.NotEmpty(t, diags[0].Fix)
 	}
-	_, diags = Parse(here, "//taskgen:allow FIELD_LOTS a tree")
+	_, diags = parse(here, "//taskgen:allow FIELD_LOTS a tree")
 	assert.Equal(t, "did you mean FIELD_LOST?", diags[0].Fix)
 }
 
 func TestTheNameOfAnOwnerMayBeAnImportPath(t *testing.T) {
-	d, diags := Parse(here, "//taskgen:schedules owner=example.com/shop/v2 aliases=shop,gopkg.in/x.v1/~a+b")
+	d, diags := parse(here, "//taskgen:schedules owner=example.com/shop/v2 aliases=shop,gopkg.in/x.v1/~a+b")
 	require.Empty(t, diags)
 	aliases, _ := Value[[]string](d, "aliases")
 	assert.Equal(t, []string{"shop", "gopkg.in/x.v1/~a+b"}, aliases)
 	for _, text := range []string{`owner="a b"`, `owner="a\n"`, `owner=""`, `aliases=a,,b`, `aliases=a,a`, `owner="\x01"`, "owner=a,b"} {
-		_, diags := Parse(here, "//taskgen:schedules "+text)
+		_, diags := parse(here, "//taskgen:schedules "+text)
 		assert.Len(t, diags, 1, text)
 	}
 }
 
 func TestExamplesOfTheTableParse(t *testing.T) {
-	for i := range Table {
-		s := &Table[i]
-		d, diags := Parse(here, s.Example)
+	for i := range table {
+		s := &table[i]
+		d, diags := parse(here, s.Example)
 		assert.Empty(t, diags, s.Example)
 		require.NotNil(t, d)
 		assert.Equal(t, s, d.Spec)
@@ -159,22 +159,22 @@ func TestExamplesOfTheTableParse(t *testing.T) {
 				assert.NotEmpty(t, k.Doc)
 				continue
 			}
-			_, diags := Parse(here, "//taskgen:"+s.Name+" "+k.Example)
+			_, diags := parse(here, "//taskgen:"+s.Name+" "+k.Example)
 			for _, d := range diags {
 				assert.Equal(t, rule.KeyMissing.ID, d.Rule, "%s: %s", k.Example, d.Message)
 			}
 			assert.True(t, strings.HasPrefix(k.Example, k.Name), k.Example)
 			assert.NotEmpty(t, k.Doc)
-			assert.True(t, k.Required || k.Kind == Word || k.Default != "", "%s.%s has no default", s.Name, k.Name)
+			assert.True(t, k.Required || k.Kind == kindWord || k.Default != "", "%s.%s has no default", s.Name, k.Name)
 		}
 	}
 }
 
 func FuzzParse(f *testing.F) {
-	for i := range Table {
-		f.Add(Table[i].Example)
-		for _, k := range Table[i].Keys {
-			f.Add("//taskgen:" + Table[i].Name + " " + k.Example)
+	for i := range table {
+		f.Add(table[i].Example)
+		for _, k := range table[i].Keys {
+			f.Add("//taskgen:" + table[i].Name + " " + k.Example)
 		}
 	}
 	for _, text := range []string{"//taskgen:tsk", "// taskgen:task", "/*taskgen:task*/", `//taskgen:task name="`, "//taskgen:task =", "//taskgen:task a=`b`c", "//taskgen:retry none max=1 max=2", "//taskgen:task timeout=1d\x00", "//taskgen:unique by=\xff"} {
@@ -184,7 +184,7 @@ func FuzzParse(f *testing.F) {
 		if strings.ContainsAny(text, "\n\r") && strings.HasPrefix(text, "//") {
 			return // no line comment
 		}
-		d, diags := Parse(here, text)
+		d, diags := parse(here, text)
 		for _, di := range diags {
 			requireGood(t, text, di)
 		}
@@ -199,7 +199,7 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("%q: %s is kept twice", text, a.Key.Name)
 			}
 			seen[a.Key.Name] = true
-			if a.Value == nil && a.Key.Kind != Word && len(diags) == 0 {
+			if a.Value == nil && a.Key.Kind != kindWord && len(diags) == 0 {
 				t.Fatalf("%q: %s has no value, and nothing is said", text, a.Key.Name)
 			}
 		}
@@ -263,14 +263,14 @@ func TestALongLineIsRead(t *testing.T) {
 		"//taskgen:task x=" + strings.Repeat(`"`, 200_000),
 		"//taskgen:task result=" + strings.Repeat("a/b.T,", 50_000),
 	} {
-		_, diags := Parse(here, text)
+		_, diags := parse(here, text)
 		assert.NotEmpty(t, diags)
 	}
 	var aliases []string
 	for i := range 50_000 {
 		aliases = append(aliases, fmt.Sprint("a", i))
 	}
-	d, diags := Parse(here, "//taskgen:task aliases="+strings.Join(aliases, ","))
+	d, diags := parse(here, "//taskgen:task aliases="+strings.Join(aliases, ","))
 	require.Empty(t, diags)
 	assert.Len(t, d.Args[0].Value, 50_000)
 }

@@ -63,7 +63,7 @@ func Excluded(fset *token.FileSet, file *ast.File, why, fix string) []diag.Diagn
 	var diags []diag.Diagnostic
 	for _, group := range file.Comments {
 		for _, c := range group.List {
-			if d, ok := ast.ParseDirective(c.Slash, c.Text); ok && d.Tool == Tool {
+			if d, ok := ast.ParseDirective(c.Slash, c.Text); ok && d.Tool == tool {
 				at := SpanAt(fset, c.Slash, int(d.ArgsPos-c.Slash)+len(d.Args))
 				diags = append(diags, rule.DirectiveExcluded.At(at, fix, "//taskgen:%s stands in %s", d.Name, why))
 			}
@@ -82,7 +82,7 @@ func (s *scanner) file(f *ast.File) {
 	owners := typesByDoc(f)
 	for _, group := range f.Comments {
 		for _, c := range group.List {
-			d, diags := Parse(SpanAt(s.fset, c.Slash, 0).Pos, c.Text)
+			d, diags := parse(SpanAt(s.fset, c.Slash, 0).Pos, c.Text)
 			s.diags = append(s.diags, diags...)
 			if d == nil {
 				continue
@@ -145,7 +145,7 @@ func ownersOf(gen *ast.GenDecl, owners map[*ast.CommentGroup]*Type) []*Type {
 }
 
 func (s *scanner) onPackage(d *Directive) {
-	if s.misplaced(d, OnPackage) {
+	if s.misplaced(d, onPackage) {
 		return
 	}
 	if !d.Spec.Many && s.repeated(s.found.Package, d) {
@@ -155,7 +155,7 @@ func (s *scanner) onPackage(d *Directive) {
 }
 
 func (s *scanner) onType(t *Type, d *Directive) {
-	if s.misplaced(d, OnType) {
+	if s.misplaced(d, onType) {
 		return
 	}
 	if !d.Spec.Many && s.repeated(t.Directives, d) {
@@ -164,12 +164,12 @@ func (s *scanner) onType(t *Type, d *Directive) {
 	t.Directives = append(t.Directives, d)
 }
 
-func (s *scanner) misplaced(d *Directive, place Place) bool {
-	if slices.Contains(d.Spec.On, place) {
+func (s *scanner) misplaced(d *Directive, on place) bool {
+	if slices.Contains(d.Spec.On, on) {
 		return false
 	}
 	s.diags = append(s.diags, rule.DirectivePlace.At(d.Span, "move it into the comment above "+where(d.Spec),
-		"//taskgen:%s does not go on a %s", d.Spec.Name, place))
+		"//taskgen:%s does not go on a %s", d.Spec.Name, on))
 	return true
 }
 
@@ -222,7 +222,7 @@ func (s *scanner) surroundings(f *ast.File, c *ast.Comment, d *Directive) (what,
 			return "is on " + kindOf(decl) + ", where it has no effect", move, model.Pos{}
 		}
 		at := SpanAt(s.fset, decl.Pos(), 0).Pos
-		if gen, ok := decl.(*ast.GenDecl); ok && gen.Tok == token.TYPE && slices.Contains(d.Spec.On, OnType) && len(gen.Specs) > 0 {
+		if gen, ok := decl.(*ast.GenDecl); ok && gen.Tok == token.TYPE && slices.Contains(d.Spec.On, onType) && len(gen.Specs) > 0 {
 			name := gen.Specs[0].(*ast.TypeSpec).Name.Name
 			return "is not attached to a struct: a blank line stands between", fmt.Sprintf("remove the blank line above %s", name), at
 		}

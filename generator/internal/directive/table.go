@@ -2,43 +2,43 @@
 // and keys there are; parsing, errors and the reference are made from it.
 package directive
 
-// Place is what a directive stands on.
-type Place string
+// A place is what a directive stands on.
+type place string
 
 // The places.
 const (
-	OnType    Place = "struct"
-	OnField   Place = "field"
-	OnPackage Place = "package clause"
+	onType    place = "struct"
+	onField   place = "field"
+	onPackage place = "package clause"
 )
 
-// Kind is the kind of a key's value.
-type Kind string
+// A kind is the kind of a key's value.
+type kind string
 
 // The kinds of values, and the Go type that Arg.Value has for each.
 const (
-	TaskName  Kind = "name"         // string
-	QueueName Kind = "queue name"   // string
-	Names     Kind = "names"        // []string
-	Fields    Kind = "fields"       // []string
-	Duration  Kind = "duration"     // time.Duration
-	Int       Kind = "number"       // int
-	Float     Kind = "decimal"      // float64
-	Choice    Kind = "choice"       // string
-	RateOf    Kind = "rate"         // model.Rate
-	GoType    Kind = "type"         // ast.Expr
-	Text      Kind = "text"         // string
-	Word      Kind = "a word alone" // nil: written without a value
-	Owner     Kind = "owner"        // string
-	Owners    Kind = "owners"       // []string
-	RuleID    Kind = "rule"         // *check.Rule
-	Reason    Kind = "prose"        // string
+	kindTaskName  kind = "name"         // string
+	kindQueueName kind = "queue name"   // string
+	kindNames     kind = "names"        // []string
+	kindFields    kind = "fields"       // []string
+	kindDuration  kind = "duration"     // time.Duration
+	kindInt       kind = "number"       // int
+	kindFloat     kind = "decimal"      // float64
+	kindChoice    kind = "choice"       // string
+	kindRate      kind = "rate"         // model.Rate
+	kindGoType    kind = "type"         // ast.Expr
+	kindText      kind = "text"         // string
+	kindWord      kind = "a word alone" // nil: written without a value
+	kindOwner     kind = "owner"        // string
+	kindOwners    kind = "owners"       // []string
+	kindRule      kind = "rule"         // *rule.Rule
+	kindReason    kind = "prose"        // string
 )
 
 // A Spec is what there is to know about one directive.
 type Spec struct {
 	Name string
-	On   []Place
+	On   []place
 	// Many says that it may be given several times.
 	Many    bool
 	Doc     string
@@ -49,135 +49,135 @@ type Spec struct {
 // A Key is what there is to know about one key of a directive.
 type Key struct {
 	Name     string
-	Kind     Kind
+	Kind     kind
 	Required bool
 	// Positional says that the value is written without the key's name. Such keys
-	// come in the order of the table; a Reason takes the rest of the line.
+	// come in the order of the table; a kindReason takes the rest of the line.
 	Positional bool
 	Choices    []string
 	// Min and Max bound a number; Max 0: no bound above.
 	Min, Max float64
-	// Zero says in words what a Duration of 0 stands for; empty: there is none.
+	// Zero says in words what a duration of 0 stands for; empty: there is none.
 	Zero    string
 	Default string // in words
 	Doc     string
 	Example string
 }
 
-// Table holds all directives in the order of the reference.
-var Table = []Spec{
+// table holds all directives in the order of the reference.
+var table = []Spec{
 	{
-		Name: "task", On: []Place{OnType},
+		Name: "task", On: []place{onType},
 		Doc:     "Makes a struct a task: its fields are the payload, and code is generated to enqueue and to handle it.",
 		Example: "//taskgen:task queue=embeddings timeout=2m result=Embedding aliases=embed",
 		Keys: []Key{
-			{Name: "name", Kind: TaskName, Default: "the struct's name without Task, in snake case", Doc: "Name on the wire. It is what a message is recognised by: change it only together with aliases.", Example: "name=embedding"},
-			{Name: "queue", Kind: QueueName, Default: "that of defaults; there must be one", Doc: "Queue that the task goes to, declared on the package clause.", Example: "queue=embeddings"},
-			{Name: "timeout", Kind: Duration, Default: "that of defaults; there must be one", Doc: "How long one run of the handler may take.", Example: "timeout=2m"},
-			{Name: "priority", Kind: Int, Default: "0", Doc: "Level on a queue of type priority, from 0 to its levels less one, which is the most urgent.", Example: "priority=3"},
-			{Name: "aliases", Kind: Names, Default: "none", Doc: "Names of old that are still on queues, and that the handler takes as well.", Example: "aliases=embed,embed_text"},
-			{Name: "result", Kind: GoType, Default: "none", Doc: "Type that the handler returns and that can be awaited.", Example: "result=Embedding"},
-			{Name: "concurrency", Kind: Int, Min: 1, Default: "the pool's", Doc: "How many tasks of this type one pool runs at a time.", Example: "concurrency=4"},
-			{Name: "rate", Kind: RateOf, Default: "no limit", Doc: "How many tasks of this type one pool starts in a time.", Example: "rate=100/s"},
-			{Name: "retention", Kind: Duration, Default: "24h", Doc: "How long the result is kept, of a task with result=.", Example: "retention=1h"},
-			{Name: "schedulable", Kind: Word, Doc: "Generates ScheduleX and ModifyX, by which code schedules the task. A task with //taskgen:schedule has them anyway.", Example: "schedulable"},
+			{Name: "name", Kind: kindTaskName, Default: "the struct's name without Task, in snake case", Doc: "Name on the wire. It is what a message is recognised by: change it only together with aliases.", Example: "name=embedding"},
+			{Name: "queue", Kind: kindQueueName, Default: "that of defaults; there must be one", Doc: "Queue that the task goes to, declared on the package clause.", Example: "queue=embeddings"},
+			{Name: "timeout", Kind: kindDuration, Default: "that of defaults; there must be one", Doc: "How long one run of the handler may take.", Example: "timeout=2m"},
+			{Name: "priority", Kind: kindInt, Default: "0", Doc: "Level on a queue of type priority, from 0 to its levels less one, which is the most urgent.", Example: "priority=3"},
+			{Name: "aliases", Kind: kindNames, Default: "none", Doc: "Names of old that are still on queues, and that the handler takes as well.", Example: "aliases=embed,embed_text"},
+			{Name: "result", Kind: kindGoType, Default: "none", Doc: "Type that the handler returns and that can be awaited.", Example: "result=Embedding"},
+			{Name: "concurrency", Kind: kindInt, Min: 1, Default: "the pool's", Doc: "How many tasks of this type one pool runs at a time.", Example: "concurrency=4"},
+			{Name: "rate", Kind: kindRate, Default: "no limit", Doc: "How many tasks of this type one pool starts in a time.", Example: "rate=100/s"},
+			{Name: "retention", Kind: kindDuration, Default: "24h", Doc: "How long the result is kept, of a task with result=.", Example: "retention=1h"},
+			{Name: "schedulable", Kind: kindWord, Doc: "Generates ScheduleX and ModifyX, by which code schedules the task. A task with //taskgen:schedule has them anyway.", Example: "schedulable"},
 		},
 	},
 	{
-		Name: "retry", On: []Place{OnType, OnPackage},
+		Name: "retry", On: []place{onType, onPackage},
 		Doc:     "Says how often and when a failed task is tried again. On the package clause it is what tasks inherit, key by key.",
 		Example: "//taskgen:retry max=3 backoff=exponential base=1s cap=5m factor=2 jitter=0.2",
 		Keys: []Key{
-			{Name: "none", Kind: Word, Doc: "Never tried again; stands alone.", Example: "none"},
-			{Name: "max", Kind: Int, Min: 1, Max: 1000, Default: "there must be one, or none", Doc: "Retries after the first run.", Example: "max=5"},
-			{Name: "backoff", Kind: Choice, Choices: []string{"constant", "linear", "exponential"}, Default: "exponential", Doc: "How the delay grows from retry to retry: base each time; base, 2×base, 3×base; base, base×factor, base×factor².", Example: "backoff=linear"},
-			{Name: "base", Kind: Duration, Default: "1s", Doc: "Delay of the first retry.", Example: "base=500ms"},
-			{Name: "cap", Kind: Duration, Default: "1h", Doc: "Longest delay, jitter included.", Example: "cap=5m"},
-			{Name: "factor", Kind: Float, Min: 1, Max: 100, Default: "2", Doc: "Growth of an exponential backoff.", Example: "factor=1.5"},
-			{Name: "jitter", Kind: Float, Min: 0, Max: 1, Default: "0", Doc: "Spreads each delay evenly over ± this fraction of it.", Example: "jitter=0.2"},
+			{Name: "none", Kind: kindWord, Doc: "Never tried again; stands alone.", Example: "none"},
+			{Name: "max", Kind: kindInt, Min: 1, Max: 1000, Default: "there must be one, or none", Doc: "Retries after the first run.", Example: "max=5"},
+			{Name: "backoff", Kind: kindChoice, Choices: []string{"constant", "linear", "exponential"}, Default: "exponential", Doc: "How the delay grows from retry to retry: base each time; base, 2×base, 3×base; base, base×factor, base×factor².", Example: "backoff=linear"},
+			{Name: "base", Kind: kindDuration, Default: "1s", Doc: "Delay of the first retry.", Example: "base=500ms"},
+			{Name: "cap", Kind: kindDuration, Default: "1h", Doc: "Longest delay, jitter included.", Example: "cap=5m"},
+			{Name: "factor", Kind: kindFloat, Min: 1, Max: 100, Default: "2", Doc: "Growth of an exponential backoff.", Example: "factor=1.5"},
+			{Name: "jitter", Kind: kindFloat, Min: 0, Max: 1, Default: "0", Doc: "Spreads each delay evenly over ± this fraction of it.", Example: "jitter=0.2"},
 		},
 	},
 	{
-		Name: "unique", On: []Place{OnType},
+		Name: "unique", On: []place{onType},
 		Doc:     "Lets only one task with the same values in some fields be on the queue.",
 		Example: "//taskgen:unique by=Text,Model within=1h",
 		Keys: []Key{
-			{Name: "by", Kind: Fields, Required: true, Doc: "The fields, by their Go names.", Example: "by=Text,Model"},
-			{Name: "within", Kind: Duration, Default: "until the task is done or dead", Doc: "How long, counted from enqueue and whatever becomes of the task.", Example: "within=1h"},
+			{Name: "by", Kind: kindFields, Required: true, Doc: "The fields, by their Go names.", Example: "by=Text,Model"},
+			{Name: "within", Kind: kindDuration, Default: "until the task is done or dead", Doc: "How long, counted from enqueue and whatever becomes of the task.", Example: "within=1h"},
 		},
 	},
 	{
-		Name: "schedule", On: []Place{OnType}, Many: true,
+		Name: "schedule", On: []place{onType}, Many: true,
 		Doc:     "Has the task enqueued again and again, by RegisterSchedules and a scheduler that runs. Several on one struct have names.",
 		Example: `//taskgen:schedule cron="0 6 * * mon-fri" tz=Europe/Berlin`,
 		Keys: []Key{
-			{Name: "cron", Kind: Text, Required: true, Doc: "Minute, hour, day of the month, month and weekday; or @hourly, @daily, @every 90m and the like. Where day and weekday are both given, either is enough.", Example: `cron="0 6 * * *"`},
-			{Name: "tz", Kind: Text, Default: "UTC", Doc: "Time zone of the expression, by its IANA name.", Example: "tz=Europe/Berlin"},
-			{Name: "overlap", Kind: Choice, Choices: []string{"allow", "skip"}, Default: "allow", Doc: "Whether it fires while the task before is not done.", Example: "overlap=skip"},
-			{Name: "missed", Kind: Choice, Choices: []string{"once", "all", "skip"}, Default: "once", Doc: "What becomes of firings for which no scheduler was there: one task for all of them, one for each, or none.", Example: "missed=all"},
-			{Name: "jitter", Kind: Duration, Default: "none", Doc: "Spreads schedules of one time: each firing is later by a part of it.", Example: "jitter=5m"},
-			{Name: "payload", Kind: Text, Default: "the zero value of the struct", Doc: "What is enqueued, as JSON, between backquotes where it holds spaces.", Example: `payload={"name":"sales"}`},
-			{Name: "name", Kind: TaskName, Default: "none; one schedule of a struct may do without", Doc: "Tells the schedules of one struct apart. The job is known by it: change it only together with aliases.", Example: "name=morning"},
-			{Name: "aliases", Kind: Names, Default: "none", Doc: "Former names, whose job goes on as this one.", Example: "aliases=dawn,early"},
+			{Name: "cron", Kind: kindText, Required: true, Doc: "Minute, hour, day of the month, month and weekday; or @hourly, @daily, @every 90m and the like. Where day and weekday are both given, either is enough.", Example: `cron="0 6 * * *"`},
+			{Name: "tz", Kind: kindText, Default: "UTC", Doc: "Time zone of the expression, by its IANA name.", Example: "tz=Europe/Berlin"},
+			{Name: "overlap", Kind: kindChoice, Choices: []string{"allow", "skip"}, Default: "allow", Doc: "Whether it fires while the task before is not done.", Example: "overlap=skip"},
+			{Name: "missed", Kind: kindChoice, Choices: []string{"once", "all", "skip"}, Default: "once", Doc: "What becomes of firings for which no scheduler was there: one task for all of them, one for each, or none.", Example: "missed=all"},
+			{Name: "jitter", Kind: kindDuration, Default: "none", Doc: "Spreads schedules of one time: each firing is later by a part of it.", Example: "jitter=5m"},
+			{Name: "payload", Kind: kindText, Default: "the zero value of the struct", Doc: "What is enqueued, as JSON, between backquotes where it holds spaces.", Example: `payload={"name":"sales"}`},
+			{Name: "name", Kind: kindTaskName, Default: "none; one schedule of a struct may do without", Doc: "Tells the schedules of one struct apart. The job is known by it: change it only together with aliases.", Example: "name=morning"},
+			{Name: "aliases", Kind: kindNames, Default: "none", Doc: "Former names, whose job goes on as this one.", Example: "aliases=dawn,early"},
 		},
 	},
 	{
-		Name: "schedules", On: []Place{OnPackage},
+		Name: "schedules", On: []place{onPackage},
 		Doc:     "Says who declares the scheduled jobs of the package, and keeps RegisterSchedules in a package that schedules nothing any more.",
 		Example: "//taskgen:schedules owner=shop aliases=example.com/shop/tasks",
 		Keys: []Key{
-			{Name: "owner", Kind: Owner, Default: "the import path of the package", Doc: "Name under which the jobs are stored. RegisterSchedules cancels the jobs of this owner that are no longer declared.", Example: "owner=shop"},
-			{Name: "aliases", Kind: Owners, Default: "none", Doc: "Former owners: RegisterSchedules takes over their jobs, or cancels those that are no longer declared.", Example: "aliases=example.com/shop/tasks"},
+			{Name: "owner", Kind: kindOwner, Default: "the import path of the package", Doc: "Name under which the jobs are stored. RegisterSchedules cancels the jobs of this owner that are no longer declared.", Example: "owner=shop"},
+			{Name: "aliases", Kind: kindOwners, Default: "none", Doc: "Former owners: RegisterSchedules takes over their jobs, or cancels those that are no longer declared.", Example: "aliases=example.com/shop/tasks"},
 		},
 	},
 	{
-		Name: "queue", On: []Place{OnPackage}, Many: true,
+		Name: "queue", On: []place{onPackage}, Many: true,
 		Doc:     "Declares a queue. What is left out stands for the runtime's default.",
 		Example: "//taskgen:queue name=embeddings visibility=5m max_deliveries=10 dlq=embeddings-dlq retention=14d",
 		Keys: []Key{
-			{Name: "name", Kind: QueueName, Required: true, Doc: "Name of the queue. Keys, subjects and URLs derive from it.", Example: "name=embeddings"},
-			{Name: "type", Kind: Choice, Choices: []string{"standard", "fifo", "priority"}, Default: "standard", Doc: "How tasks are ordered: roughly first in, first out; strictly within a group; by level.", Example: "type=fifo"},
-			{Name: "levels", Kind: Int, Min: 2, Max: 100, Default: "4 on a queue of type priority, else 1", Doc: "Levels of a queue of type priority.", Example: "levels=4"},
-			{Name: "visibility", Kind: Duration, Default: "30s", Doc: "Lease of a worker on a task. Leases are extended while a handler runs, so it bounds how long a task waits after its worker has died.", Example: "visibility=5m"},
-			{Name: "max_deliveries", Kind: Int, Min: 1, Max: 1000, Default: "10", Doc: "How often a task may take its worker along before it is dead lettered. It is counted once half as many deliveries of it have ended without a word: from there on it runs alone.", Example: "max_deliveries=5"},
-			{Name: "dlq", Kind: QueueName, Default: "the name with -dlq behind it", Doc: "Name of the dead letter queue.", Example: "dlq=embeddings-dlq"},
-			{Name: "retention", Kind: Duration, Default: "no limit", Doc: "How long a task may wait after it became due. An older one is not run but dead lettered.", Example: "retention=14d"},
-			{Name: "unknown", Kind: Duration, Zero: "at once", Default: "10m", Doc: "How long a task of a type that no worker has a handler for is handed on from one to the next before it is dead lettered: as long as a deploy may take.", Example: "unknown=1h"},
+			{Name: "name", Kind: kindQueueName, Required: true, Doc: "Name of the queue. Keys, subjects and URLs derive from it.", Example: "name=embeddings"},
+			{Name: "type", Kind: kindChoice, Choices: []string{"standard", "fifo", "priority"}, Default: "standard", Doc: "How tasks are ordered: roughly first in, first out; strictly within a group; by level.", Example: "type=fifo"},
+			{Name: "levels", Kind: kindInt, Min: 2, Max: 100, Default: "4 on a queue of type priority, else 1", Doc: "Levels of a queue of type priority.", Example: "levels=4"},
+			{Name: "visibility", Kind: kindDuration, Default: "30s", Doc: "Lease of a worker on a task. Leases are extended while a handler runs, so it bounds how long a task waits after its worker has died.", Example: "visibility=5m"},
+			{Name: "max_deliveries", Kind: kindInt, Min: 1, Max: 1000, Default: "10", Doc: "How often a task may take its worker along before it is dead lettered. It is counted once half as many deliveries of it have ended without a word: from there on it runs alone.", Example: "max_deliveries=5"},
+			{Name: "dlq", Kind: kindQueueName, Default: "the name with -dlq behind it", Doc: "Name of the dead letter queue.", Example: "dlq=embeddings-dlq"},
+			{Name: "retention", Kind: kindDuration, Default: "no limit", Doc: "How long a task may wait after it became due. An older one is not run but dead lettered.", Example: "retention=14d"},
+			{Name: "unknown", Kind: kindDuration, Zero: "at once", Default: "10m", Doc: "How long a task of a type that no worker has a handler for is handed on from one to the next before it is dead lettered: as long as a deploy may take.", Example: "unknown=1h"},
 		},
 	},
 	{
-		Name: "defaults", On: []Place{OnPackage},
+		Name: "defaults", On: []place{onPackage},
 		Doc:     "Gives what the tasks of the package inherit where they do not say otherwise.",
 		Example: "//taskgen:defaults timeout=1m queue=background",
 		Keys: []Key{
-			{Name: "queue", Kind: QueueName, Default: "none", Doc: "Queue of tasks without one.", Example: "queue=background"},
-			{Name: "timeout", Kind: Duration, Default: "none", Doc: "Timeout of tasks without one.", Example: "timeout=1m"},
-			{Name: "priority", Kind: Int, Default: "0", Doc: "Priority of tasks without one.", Example: "priority=1"},
-			{Name: "concurrency", Kind: Int, Min: 1, Default: "the pool's", Doc: "Concurrency of tasks without one.", Example: "concurrency=8"},
-			{Name: "rate", Kind: RateOf, Default: "no limit", Doc: "Rate of tasks without one.", Example: "rate=100/s"},
-			{Name: "retention", Kind: Duration, Default: "24h", Doc: "Retention of the results of tasks without one.", Example: "retention=1h"},
-			{Name: "schedulable", Kind: Word, Doc: "Makes every task of the package schedulable.", Example: "schedulable"},
+			{Name: "queue", Kind: kindQueueName, Default: "none", Doc: "Queue of tasks without one.", Example: "queue=background"},
+			{Name: "timeout", Kind: kindDuration, Default: "none", Doc: "Timeout of tasks without one.", Example: "timeout=1m"},
+			{Name: "priority", Kind: kindInt, Default: "0", Doc: "Priority of tasks without one.", Example: "priority=1"},
+			{Name: "concurrency", Kind: kindInt, Min: 1, Default: "the pool's", Doc: "Concurrency of tasks without one.", Example: "concurrency=8"},
+			{Name: "rate", Kind: kindRate, Default: "no limit", Doc: "Rate of tasks without one.", Example: "rate=100/s"},
+			{Name: "retention", Kind: kindDuration, Default: "24h", Doc: "Retention of the results of tasks without one.", Example: "retention=1h"},
+			{Name: "schedulable", Kind: kindWord, Doc: "Makes every task of the package schedulable.", Example: "schedulable"},
 		},
 	},
 	{
-		Name: "allow", On: []Place{OnField, OnType, OnPackage}, Many: true,
+		Name: "allow", On: []place{onField, onType, onPackage}, Many: true,
 		Doc:     "Silences a warning of a rule at its place, with a reason: for a field above it or behind it, for a struct above it, for a package on its clause. Errors cannot be allowed.",
 		Example: "//taskgen:allow FIELD_LOST it is a cache",
 		Keys: []Key{
-			{Name: "rule", Kind: RuleID, Required: true, Positional: true, Doc: "ID of the rule.", Example: "FIELD_LOST"},
-			{Name: "reason", Kind: Reason, Required: true, Positional: true, Doc: "Why the warning does not matter here, to the end of the line.", Example: "it is a cache"},
+			{Name: "rule", Kind: kindRule, Required: true, Positional: true, Doc: "ID of the rule.", Example: "FIELD_LOST"},
+			{Name: "reason", Kind: kindReason, Required: true, Positional: true, Doc: "Why the warning does not matter here, to the end of the line.", Example: "it is a cache"},
 		},
 	},
 }
 
 // Tag is what there is to know about one word of a struct tag task:"…".
-type Tag struct {
+type tagWord struct {
 	Name string
 	Doc  string
 }
 
 // Tags holds all words that a tag task:"…" may have.
-var Tags = []Tag{
+var tags = []tagWord{
 	{"required", "The field must not have its zero value: checked before enqueueing and before handling."},
 	{"group", "The field is the ordering key on a queue of type fifo: tasks with the same value run one at a time and in order."},
 	{"secret", "The field is hidden wherever a person or a log may look, and encrypted at rest when a key ring is set. It may be in a nested type."},
@@ -185,18 +185,18 @@ var Tags = []Tag{
 
 // TagNames returns the names of Tags.
 func TagNames() []string {
-	names := make([]string, len(Tags))
-	for i, t := range Tags {
+	names := make([]string, len(tags))
+	for i, t := range tags {
 		names[i] = t.Name
 	}
 	return names
 }
 
 // Find returns a directive by name, and false when there is none.
-func Find(name string) (*Spec, bool) {
-	for i := range Table {
-		if Table[i].Name == name {
-			return &Table[i], true
+func find(name string) (*Spec, bool) {
+	for i := range table {
+		if table[i].Name == name {
+			return &table[i], true
 		}
 	}
 	return nil, false
@@ -204,8 +204,8 @@ func Find(name string) (*Spec, bool) {
 
 // names returns the names of all directives.
 func names() []string {
-	all := make([]string, len(Table))
-	for i, s := range Table {
+	all := make([]string, len(table))
+	for i, s := range table {
 		all[i] = s.Name
 	}
 	return all

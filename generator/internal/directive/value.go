@@ -28,33 +28,33 @@ type problem struct {
 // parse reads a value of the key's kind. With a problem the value is nil.
 func (k *Key) parse(s string) (any, *problem) {
 	switch k.Kind {
-	case TaskName:
+	case kindTaskName:
 		return name(s, true)
-	case QueueName:
+	case kindQueueName:
 		return name(s, false)
-	case Names, Fields, Owners:
+	case kindNames, kindFields, kindOwners:
 		return list(k, s)
-	case Owner:
+	case kindOwner:
 		return owner(s)
-	case RuleID:
+	case kindRule:
 		return allowable(s)
-	case Reason:
+	case kindReason:
 		if !strings.ContainsFunc(s, unicode.IsLetter) {
 			return nil, &problem{rule.ValueMalformed, "this is not a reason", "say in words why the warning does not matter here"}
 		}
-	case Duration:
+	case kindDuration:
 		return duration(k, s)
-	case Int:
+	case kindInt:
 		return integer(k, s)
-	case Float:
+	case kindFloat:
 		return decimal(k, s)
-	case Choice:
+	case kindChoice:
 		if !slices.Contains(k.Choices, s) {
 			return nil, &problem{rule.ValueChoice, "it is one of " + strings.Join(k.Choices, ", "), rule.DidYouMean(s, k.Choices)}
 		}
-	case RateOf:
+	case kindRate:
 		return rate(s)
-	case GoType:
+	case kindGoType:
 		expr, ok := goType(s)
 		if !ok {
 			return nil, &problem{rule.TaskResult, "this is not a Go type", "write the name of a type, like Embedding or *other.Result"}
@@ -176,9 +176,9 @@ func list(k *Key, s string) (any, *problem) {
 		seen[item] = true
 		var p *problem
 		switch k.Kind {
-		case Names:
+		case kindNames:
 			_, p = name(item, true)
-		case Owners:
+		case kindOwners:
 			_, p = owner(item)
 		}
 		if p != nil {
@@ -189,7 +189,7 @@ func list(k *Key, s string) (any, *problem) {
 }
 
 func duration(k *Key, s string) (any, *problem) {
-	d, err := ParseDuration(s)
+	d, err := parseDuration(s)
 	switch {
 	case errors.Is(err, errTooLong):
 		return nil, &problem{rule.ValueDuration, errTooLong.Error(), "write a shorter one"}
@@ -204,9 +204,9 @@ func duration(k *Key, s string) (any, *problem) {
 
 var errTooLong = errors.New("it is longer than a duration can be (292 years)")
 
-// ParseDuration reads a duration as [time.ParseDuration] does, with d for a day
+// parseDuration reads a duration as [time.ParseDuration] does, with d for a day
 // of 24 hours as one more unit, before all others: 14d, 1d12h, -0.5d.
-func ParseDuration(s string) (time.Duration, error) {
+func parseDuration(s string) (time.Duration, error) {
 	days, rest, ok := strings.Cut(s, "d")
 	if !ok {
 		return time.ParseDuration(s)
@@ -294,7 +294,7 @@ func rate(s string) (any, *problem) {
 	if per != "" && (per[0] < '0' || per[0] > '9') {
 		per = "1" + per
 	}
-	d, err := ParseDuration(per)
+	d, err := parseDuration(per)
 	if err != nil || d <= 0 {
 		return nil, &problem{rule.ValueRate, "what stands behind the slash is not a time", ""}
 	}

@@ -30,7 +30,7 @@ func loadOne(t *testing.T) *check.Result {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), sum, 0o644))
 	src := "//taskgen:defaults timeout=1m\n//taskgen:retry none\n//taskgen:queue name=q\npackage one\n\n//taskgen:task queue=q\ntype PingTask struct{ Host string }\n"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "one.go"), []byte(src), 0o644))
-	listing, err := load.Find(t.Context(), load.Config{Dir: dir, Env: append(os.Environ(), "GOWORK=off", "GOPROXY=off")})
+	listing, err := load.Find(t.Context(), load.Query{Dir: dir, Env: append(os.Environ(), "GOWORK=off", "GOPROXY=off")})
 	require.NoError(t, err)
 	loaded, err := check.Run(t.Context(), listing)
 	require.NoError(t, err)

@@ -28,7 +28,7 @@ import (
 )
 
 // withFiles is a module with these files that can build what this module can, offline.
-func withFiles(t *testing.T, files map[string]string) load.Config {
+func withFiles(t *testing.T, files map[string]string) load.Query {
 	t.Helper()
 	root, err := filepath.Abs("../../..")
 	require.NoError(t, err)
@@ -46,11 +46,11 @@ func withFiles(t *testing.T, files map[string]string) load.Config {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 	}
-	return load.Config{Dir: dir, Env: append(os.Environ(), "GOWORK=off", "GOFLAGS=", "GOPROXY=off")}
+	return load.Query{Dir: dir, Env: append(os.Environ(), "GOWORK=off", "GOFLAGS=", "GOPROXY=off")}
 }
 
 // many is a package with so many tasks that its file is made in parts.
-func many(t *testing.T, other string) load.Config {
+func many(t *testing.T, other string) load.Query {
 	t.Helper()
 	var b strings.Builder
 	b.WriteString("//taskgen:defaults queue=q timeout=1m\n//taskgen:retry none\n//taskgen:queue name=q\npackage app\n\nimport \"time\"\n")

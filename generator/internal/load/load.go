@@ -32,14 +32,11 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/platform"
 )
 
-// Header is the line by which generated files are known.
-const Header = model.Header
-
 // mark is in the text of every file that may hold a directive.
 const mark = "taskgen:"
 
-// Config says what to load.
-type Config struct {
+// A Query says what to load.
+type Query struct {
 	Dir      string   // where patterns are resolved; empty: the current directory
 	Patterns []string // as for go list; none: "."
 	Tags     string   // build tags, separated by commas
@@ -59,7 +56,7 @@ type Program struct {
 	// are not ours by their names; sorted.
 	Copies []string
 
-	cfg   Config
+	cfg   Query
 	sizes types.Sizes
 	// checked and exprs are what Check left, for Reason and for Eval.
 	checked *checker
@@ -111,7 +108,7 @@ type File struct {
 // Load runs go list for the patterns and parses the files of the packages that
 // mention taskgen. A package that does not build is no error. An error means
 // that the go command failed or that a pattern names what is not there.
-func Load(ctx context.Context, cfg Config) (*Program, error) {
+func Load(ctx context.Context, cfg Query) (*Program, error) {
 	l, err := Find(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -126,7 +123,7 @@ type Listing struct {
 }
 
 // Find runs go list for the patterns.
-func Find(ctx context.Context, cfg Config) (*Listing, error) {
+func Find(ctx context.Context, cfg Query) (*Listing, error) {
 	if len(cfg.Patterns) == 0 {
 		cfg.Patterns = []string{"."}
 	}
@@ -150,8 +147,8 @@ func Find(ctx context.Context, cfg Config) (*Listing, error) {
 	return &Listing{p, roots}, nil
 }
 
-// Config is what the listing is about.
-func (l *Listing) Config() Config { return l.program.cfg }
+// Query is what the listing answers.
+func (l *Listing) Query() Query { return l.program.cfg }
 
 // Open is the second half of Load. It may be called once.
 func (l *Listing) Open() (*Program, error) {

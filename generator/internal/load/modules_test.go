@@ -124,7 +124,7 @@ require example.com/lib v1.0.0
 
 replace example.com/lib => ./lib
 `)
-	assert.Equal(t, hardWant, check(t, loadAll(t, load.Config{Dir: dir}), "FooTask"))
+	assert.Equal(t, hardWant, check(t, loadAll(t, load.Query{Dir: dir}), "FooTask"))
 }
 
 func TestVendoredTypesAreResolved(t *testing.T) {
@@ -142,7 +142,7 @@ require example.com/lib v1.0.0
 example.com/lib
 example.com/lib/v2/lib
 `)
-	prog := loadAll(t, load.Config{Dir: dir, Env: env("GOFLAGS=-mod=vendor")})
+	prog := loadAll(t, load.Query{Dir: dir, Env: env("GOFLAGS=-mod=vendor")})
 	assert.Equal(t, hardWant, check(t, prog, "FooTask"))
 }
 
@@ -160,7 +160,7 @@ use (
 	./lib
 )
 `)
-	prog := loadAll(t, load.Config{Dir: filepath.Join(dir, "app"), Env: env("GOWORK=", "GOFLAGS=")})
+	prog := loadAll(t, load.Query{Dir: filepath.Join(dir, "app"), Env: env("GOWORK=", "GOFLAGS=")})
 	assert.Equal(t, hardWant, check(t, prog, "FooTask"))
 }
 
@@ -186,13 +186,13 @@ package app
 type Kind int64
 `
 	dir := write(t, archive)
-	prog := loadAll(t, load.Config{Dir: dir})
+	prog := loadAll(t, load.Query{Dir: dir})
 	check(t, prog, "FooTask")
 	assert.Equal(t, "int8", prog.Packages[0].Types.Scope().Lookup("Kind").Type().Underlying().String())
 	require.Len(t, prog.Packages[0].Excluded, 1)
 	assert.Equal(t, filepath.Join(dir, "big.go"), prog.Packages[0].Excluded[0].Path)
 
-	prog = loadAll(t, load.Config{Dir: dir, Tags: "big,other"})
+	prog = loadAll(t, load.Query{Dir: dir, Tags: "big,other"})
 	check(t, prog, "FooTask")
 	assert.Equal(t, "int64", prog.Packages[0].Types.Scope().Lookup("Kind").Type().Underlying().String())
 	assert.Empty(t, prog.Packages[0].Excluded)
@@ -200,6 +200,6 @@ type Kind int64
 
 func TestTheArchitectureIsThatOfTheEnvironment(t *testing.T) {
 	dir := write(t, goMod+"-- tasks.go --\npackage app\n\nimport \"unsafe\"\n\n// taskgen:\ntype FooTask struct{ A [unsafe.Sizeof(uintptr(0))]byte }\n")
-	got := check(t, loadAll(t, load.Config{Dir: dir, Env: env("GOARCH=386", "CGO_ENABLED=0")}), "FooTask")
+	got := check(t, loadAll(t, load.Query{Dir: dir, Env: env("GOARCH=386", "CGO_ENABLED=0")}), "FooTask")
 	assert.Equal(t, "A [4]byte\n", got)
 }

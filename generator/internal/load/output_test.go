@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/generator/internal/load"
+	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
 const outputModule = goMod + `
@@ -46,7 +47,7 @@ import "strings"
 func Far[T ~string](v T) T { return T(strings.ToUpper(string(v))) }
 `
 
-const output = load.Header + `
+const output = model.Header + `
 
 package app
 
@@ -72,7 +73,7 @@ func EnqueueFoo(task FooTask) (string, error) {
 
 func outputProgram(t *testing.T) (*load.Program, string) {
 	dir := write(t, outputModule)
-	prog := loadAll(t, load.Config{Dir: dir})
+	prog := loadAll(t, load.Query{Dir: dir})
 	return prog, filepath.Join(dir, "app_taskgen.go")
 }
 

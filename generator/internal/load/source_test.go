@@ -12,25 +12,26 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/generator/internal/load"
+	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
-const generatedLib = load.Header + "\n\npackage lib\n\nfunc EnqueueLib() {}\n"
+const generatedLib = model.Header + "\n\npackage lib\n\nfunc EnqueueLib() {}\n"
 
 func TestADependencyWithAGeneratedFileLoads(t *testing.T) {
 	const tasks = "-- tasks.go --\npackage app\n\nimport \"example.com/app/lib\"\n\n// taskgen:\ntype FooTask struct{ A lib.Key }\n-- lib/lib.go --\npackage lib\n\ntype Key string\n"
 	for name, broken := range map[string]string{
 		"lib_taskgen.go":   generatedLib,
 		"other_taskgen.go": "",
-		"crlf_taskgen.go":  "\ufeff" + load.Header + "\r\n\r\npackage crlf\r\n",
+		"crlf_taskgen.go":  "\ufeff" + model.Header + "\r\n\r\npackage crlf\r\n",
 		"a.go":             "package lib\n\nfunc {{{",
 	} {
 		dir := write(t, goMod+tasks)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "lib", name), []byte(broken), 0o644))
-		assert.Equal(t, "A example.com/app/lib.Key\n", check(t, loadAll(t, load.Config{Dir: dir}), "FooTask"), name)
+		assert.Equal(t, "A example.com/app/lib.Key\n", check(t, loadAll(t, load.Query{Dir: dir}), "FooTask"), name)
 	}
 	dir := write(t, goMod+tasks)
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "lib", "gone.go")))
-	assert.Equal(t, "A example.com/app/lib.Key\n", check(t, loadAll(t, load.Config{Dir: dir}), "FooTask"), "a link that leads nowhere")
+	assert.Equal(t, "A example.com/app/lib.Key\n", check(t, loadAll(t, load.Query{Dir: dir}), "FooTask"), "a link that leads nowhere")
 }
 
 // Third parties call their files what they like.
@@ -52,7 +53,7 @@ package lib
 
 type Key string
 `)
-	prog := loadAll(t, load.Config{Dir: dir})
+	prog := loadAll(t, load.Query{Dir: dir})
 	assert.Equal(t, "A example.com/app/lib.Key\nB example.com/app.Own\n", check(t, prog, "FooTask"))
 	assert.Empty(t, prog.Generated)
 	assert.Empty(t, prog.Copies)
@@ -65,20 +66,20 @@ func TestOnlyFilesWithOurHeaderAndOurNameAreGenerated(t *testing.T) {
 		files             map[string]string
 		generated, copies []string
 	}{
-		"a copy under another name":     {map[string]string{"a.go": tasks, "by_hand.go": load.Header + clause}, nil, []string{"by_hand.go"}},
-		"a copy beside the original":    {map[string]string{"a.go": tasks, "app_taskgen.go": load.Header + clause, "old_taskgen.go": load.Header + clause}, []string{"app_taskgen.go"}, []string{"old_taskgen.go"}},
-		"a copy without tasks":          {map[string]string{"a.go": "package app\n", "old_taskgen.go": load.Header + clause}, nil, []string{"old_taskgen.go"}},
-		"of the package's old name":     {map[string]string{"a.go": tasks, "old_taskgen.go": load.Header + "\n\npackage old\n"}, []string{"old_taskgen.go"}, nil},
-		"renamed with the package":      {map[string]string{"a.go": tasks, "old_taskgen.go": load.Header + clause}, []string{"old_taskgen.go"}, nil},
-		"of a package without tasks":    {map[string]string{"a.go": "package app\n", "app_taskgen.go": load.Header + clause}, []string{"app_taskgen.go"}, nil},
-		"the header in the code":        {map[string]string{"a.go": tasks + "\n" + load.Header + "\n"}, nil, nil},
-		"merge markers around the name": {map[string]string{"a.go": tasks, "app_taskgen.go": "<<<<<<< HEAD\n" + load.Header + "\n=======\n"}, []string{"app_taskgen.go"}, nil},
+		"a copy under another name":     {map[string]string{"a.go": tasks, "by_hand.go": model.Header + clause}, nil, []string{"by_hand.go"}},
+		"a copy beside the original":    {map[string]string{"a.go": tasks, "app_taskgen.go": model.Header + clause, "old_taskgen.go": model.Header + clause}, []string{"app_taskgen.go"}, []string{"old_taskgen.go"}},
+		"a copy without tasks":          {map[string]string{"a.go": "package app\n", "old_taskgen.go": model.Header + clause}, nil, []string{"old_taskgen.go"}},
+		"of the package's old name":     {map[string]string{"a.go": tasks, "old_taskgen.go": model.Header + "\n\npackage old\n"}, []string{"old_taskgen.go"}, nil},
+		"renamed with the package":      {map[string]string{"a.go": tasks, "old_taskgen.go": model.Header + clause}, []string{"old_taskgen.go"}, nil},
+		"of a package without tasks":    {map[string]string{"a.go": "package app\n", "app_taskgen.go": model.Header + clause}, []string{"app_taskgen.go"}, nil},
+		"the header in the code":        {map[string]string{"a.go": tasks + "\n" + model.Header + "\n"}, nil, nil},
+		"merge markers around the name": {map[string]string{"a.go": tasks, "app_taskgen.go": "<<<<<<< HEAD\n" + model.Header + "\n=======\n"}, []string{"app_taskgen.go"}, nil},
 	} {
 		dir := write(t, goMod)
 		for file, src := range c.files {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(src), 0o644))
 		}
-		prog := loadAll(t, load.Config{Dir: dir})
+		prog := loadAll(t, load.Query{Dir: dir})
 		assert.Equal(t, c.generated, bases(prog.Generated), name)
 		assert.Equal(t, c.copies, bases(prog.Copies), name)
 	}
@@ -100,7 +101,7 @@ func TestATypeWithoutMeasureIsRefused(t *testing.T) {
 		fmt.Fprintf(&b, "type T%d struct { A, B T%d }\n", i, i+1)
 	}
 	b.WriteString("type T60 struct{ X int }\n")
-	prog := loadAll(t, load.Config{Dir: write(t, b.String())})
+	prog := loadAll(t, load.Query{Dir: write(t, b.String())})
 	check(t, prog, "FooTask")
 	spec := prog.Packages[0].Files[0].Syntax.Decls[0].(*ast.GenDecl).Specs[0].(*ast.TypeSpec)
 	faults := prog.Faults(prog.Packages[0], spec)

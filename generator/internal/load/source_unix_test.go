@@ -20,5 +20,5 @@ func TestWhatIsNoRegularFileIsLeftAlone(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "x_plan9.go"), 0o644))
 	require.NoError(t, os.Symlink(os.DevNull, filepath.Join(dir, "y_plan9.go")))
 	require.NoError(t, os.Symlink(".", filepath.Join(dir, "loop")))
-	assert.Equal(t, "A string\n", check(t, loadAll(t, load.Config{Dir: dir, Patterns: []string{"./..."}}), "FooTask"))
+	assert.Equal(t, "A string\n", check(t, loadAll(t, load.Query{Dir: dir, Patterns: []string{"./..."}}), "FooTask"))
 }

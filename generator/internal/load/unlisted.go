@@ -54,7 +54,7 @@ func (p *Program) unlisted(ctx context.Context, roots []*packages.Package) ([]*p
 
 // missed are the folders below base, as the go command walks them, whose files are
 // all built elsewhere, if one mentions taskgen.
-func missed(t *Trace, base string, listed map[string]bool, here platform.World) []string {
+func missed(t *Trace, base string, listed map[string]bool, here platform.Target) []string {
 	var dirs []string
 	_ = filepath.WalkDir(base, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || !e.IsDir() {
@@ -77,7 +77,7 @@ func missed(t *Trace, base string, listed map[string]bool, here platform.World) 
 }
 
 // away says whether no file of a folder is built here, and one mentions taskgen.
-func away(t *Trace, dir string, here platform.World) bool {
+func away(t *Trace, dir string, here platform.Target) bool {
 	texts, err := readDir(t, dir)
 	if err != nil {
 		return false

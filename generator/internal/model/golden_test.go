@@ -44,7 +44,7 @@ func TestModels(t *testing.T) {
 				require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 				require.NoError(t, os.WriteFile(path, f.Data, 0o644))
 			}
-			listing, err := load.Find(t.Context(), load.Config{
+			listing, err := load.Find(t.Context(), load.Query{
 				Dir: dir, Patterns: []string{"./..."}, Env: append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off"),
 			})
 			require.NoError(t, err)

@@ -24,20 +24,20 @@ type Change struct {
 
 // The kinds of change, as people read them.
 const (
-	Missing = "missing"
-	Stale   = "stale"
-	Orphan  = "orphan"
+	missing = "missing"
+	stale   = "stale"
+	orphan  = "orphan"
 )
 
 // Kind says what is wrong with the file: it is missing, stale, or an orphan.
 func (c Change) Kind() string {
 	switch {
 	case c.New == nil:
-		return Orphan
+		return orphan
 	case c.Old == nil:
-		return Missing
+		return missing
 	}
-	return Stale
+	return stale
 }
 
 // Changes compares files, by absolute path, with the disk, and returns those

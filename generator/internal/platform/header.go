@@ -156,20 +156,20 @@ func isArch(word string) bool { return !isSystem(word) && !nameBuilds(word, "non
 // nameBuilds says whether a file whose name ends with _words is built for a
 // system and an architecture. Only go/build knows the names of all.
 func nameBuilds(words, system, arch string) bool {
-	return matches(World{System: system, Arch: arch}, "x_"+words+".go", "package p\n")
+	return matches(Target{System: system, Arch: arch}, "x_"+words+".go", "package p\n")
 }
 
-// matches asks go/build whether a file is built in a world.
-func matches(w World, name, text string) bool {
-	ctx := w.context()
+// matches asks go/build whether a file is built in a target.
+func matches(to Target, name, text string) bool {
+	ctx := to.context()
 	ctx.OpenFile = func(string) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }
 	ok, err := ctx.MatchFile("", name)
 	return ok && err == nil
 }
 
-func (w World) context() build.Context {
+func (to Target) context() build.Context {
 	return build.Context{
-		GOOS: w.System, GOARCH: w.Arch, CgoEnabled: w.Cgo, BuildTags: w.Tags,
-		Compiler: build.Default.Compiler, ReleaseTags: build.Default.ReleaseTags, ToolTags: w.ToolTags,
+		GOOS: to.System, GOARCH: to.Arch, CgoEnabled: to.Cgo, BuildTags: to.Tags,
+		Compiler: build.Default.Compiler, ReleaseTags: build.Default.ReleaseTags, ToolTags: to.ToolTags,
 	}
 }

@@ -86,27 +86,27 @@ func TestAConstraintSaysWhatGoBuildSays(t *testing.T) {
 		src := pick("", "\ufeff") + b.String() + "package p\n" + pick("", "import \"C\"\n")
 		name := pick("x.go", "x_linux.go", "x_windows_amd64.go", "linux.go", "x_arm64_test.go")
 		x, err := Of(name, []byte(src))
-		for _, w := range []World{
+		for _, to := range []Target{
 			{System: "linux", Arch: "amd64", Cgo: true},
 			{System: "linux", Arch: "arm64", Tags: []string{"a"}},
 			{System: "windows", Arch: "amd64", Tags: []string{"b"}},
 			{System: "darwin", Arch: "arm64", Cgo: true, Tags: []string{"a", "b"}},
 		} {
 			// MatchFile knows nothing of import "C", which go/build looks at later.
-			want := matches(w, name, src)
-			if strings.Contains(src, `"C"`) && !w.Cgo {
+			want := matches(to, name, src)
+			if strings.Contains(src, `"C"`) && !to.Cgo {
 				continue
 			}
-			if err == nil && strings.Contains(src, "/*") && !parses(w, src) {
+			if err == nil && strings.Contains(src, "/*") && !parses(to, src) {
 				continue // go/build stops at a comment without an end
 			}
-			require.Equal(t, want, err == nil && w.Holds(x), "%+v %s\n%s", w, name, src)
+			require.Equal(t, want, err == nil && to.Holds(x), "%+v %s\n%s", to, name, src)
 		}
 	}
 }
 
-func parses(w World, src string) bool {
-	ctx := w.context()
+func parses(to Target, src string) bool {
+	ctx := to.context()
 	ctx.UseAllFiles = true
 	ctx.OpenFile = func(string) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(src)), nil }
 	_, err := ctx.MatchFile("", "x.go")
@@ -153,8 +153,8 @@ func TestAConstraintThatAsksForIgnoreHoldsNowhere(t *testing.T) {
 }
 
 func TestTheNearestWorldIsFound(t *testing.T) {
-	here := World{System: "darwin", Arch: "arm64", Tags: []string{"mine"}}
-	for s, want := range map[string]World{
+	here := Target{System: "darwin", Arch: "arm64", Tags: []string{"mine"}}
+	for s, want := range map[string]Target{
 		"linux":            {System: "linux", Arch: "arm64", Tags: []string{"mine"}},
 		"amd64":            {System: "darwin", Arch: "amd64", Tags: []string{"mine"}},
 		"pro":              {System: "darwin", Arch: "arm64", Tags: []string{"mine", "pro"}},
@@ -190,21 +190,21 @@ func TestAConstraintOfAnyLengthIsAnswered(t *testing.T) {
 	assert.True(t, Possible(long))
 	assert.True(t, Same(long, long))
 	assert.False(t, Same(long, nil))
-	_, ok := World{System: "linux", Arch: "amd64"}.Elsewhere(long)
+	_, ok := Target{System: "linux", Arch: "amd64"}.Elsewhere(long)
 	assert.False(t, ok)
 }
 
 func TestTheWorldIsThatOfTheEnvironment(t *testing.T) {
-	w := Here([]string{"GOOS=windows", "GOARCH=386", "GOOS=darwin", "GOFLAGS=-mod=mod -tags=a,b"}, "")
-	assert.Equal(t, "darwin", w.System)
-	assert.Equal(t, "386", w.Arch)
-	assert.False(t, w.Cgo)
-	assert.Equal(t, []string{"a", "b"}, w.Tags)
+	to := Here([]string{"GOOS=windows", "GOARCH=386", "GOOS=darwin", "GOFLAGS=-mod=mod -tags=a,b"}, "")
+	assert.Equal(t, "darwin", to.System)
+	assert.Equal(t, "386", to.Arch)
+	assert.False(t, to.Cgo)
+	assert.Equal(t, []string{"a", "b"}, to.Tags)
 	assert.Equal(t, []string{"c", "d"}, Here([]string{"GOFLAGS=-tags=a", "CGO_ENABLED=1"}, "c d").Tags)
 	assert.True(t, Here([]string{"CGO_ENABLED=1"}, "").Cgo)
 	assert.NotEmpty(t, Here(nil, "").System)
-	from := World{System: "linux", Arch: "arm", Cgo: true}
+	from := Target{System: "linux", Arch: "arm", Cgo: true}
 	assert.Empty(t, from.Env(from))
-	assert.Equal(t, []string{"CGO_ENABLED=1"}, from.Env(World{System: "linux", Arch: "arm"}))
-	assert.Equal(t, []string{"GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0"}, World{System: "js", Arch: "wasm"}.Env(from))
+	assert.Equal(t, []string{"CGO_ENABLED=1"}, from.Env(Target{System: "linux", Arch: "arm"}))
+	assert.Equal(t, []string{"GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0"}, Target{System: "js", Arch: "wasm"}.Env(from))
 }

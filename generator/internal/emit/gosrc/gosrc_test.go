@@ -322,7 +322,7 @@ func TestSchemasShareDefinitionsAndStayWhole(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(src, "` + schemaAccount + `"))
 	assert.Equal(t, 1, strings.Count(src, `"Own":`), "what one task has stays where it is")
 	for i := range pkg.Tasks {
-		assert.Equal(t, schema.Text(&pkg.Tasks[i]), schemaOf(t, file, pkg.Tasks[i].Base+"Spec"))
+		assert.Equal(t, schema.Of(&pkg.Tasks[i]).Text(), schemaOf(t, file, pkg.Tasks[i].Base+"Spec"))
 	}
 }
 

@@ -35,7 +35,7 @@ type Kind uint8
 
 // The kinds of declarations.
 const (
-	Shared Kind = iota // belongs to no task alone
+	shared Kind = iota // belongs to no task alone
 	Spec               // is the variable that describes a task
 	Frame              // belongs to a task, and is the same for each but for its names
 	Guard              // holds the struct of a task to what it was

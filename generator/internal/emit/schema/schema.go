@@ -15,8 +15,8 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
-// Draft is the dialect of what Text returns.
-const Draft = "https://json-schema.org/draft/2020-12/schema"
+// draft is the dialect of what Text returns.
+const draft = "https://json-schema.org/draft/2020-12/schema"
 
 // An object is a part of a schema.
 type object struct {
@@ -71,7 +71,7 @@ func (d Document) Text() string {
 // the definitions, in their order.
 func (d Document) Parts() []string {
 	root := of(&d.task.Payload.Value)
-	root.set("$schema", quote(Draft))
+	root.set("$schema", quote(draft))
 	root.set("title", quote(d.task.Struct))
 	if text := strings.Join(strings.Fields(d.task.Doc), " "); text != "" {
 		root.set("description", quote(text))
@@ -88,9 +88,6 @@ func (d Document) Parts() []string {
 	}
 	return append(parts, "\n  },\n"+strings.TrimPrefix(rest, "{\n"))
 }
-
-// Text returns the schema of a task's payload. The same task gives the same bytes.
-func Text(t *model.Task) string { return Of(t).Text() }
 
 // plain is JSON without backquotes.
 func plain(text string) string { return strings.ReplaceAll(text, "`", `\u0060`) }

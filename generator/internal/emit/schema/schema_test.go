@@ -24,7 +24,7 @@ import (
 // schemas are the schemas of the payloads, by the struct's name.
 func schemas(t *testing.T) map[string]string {
 	t.Helper()
-	listing, err := load.Find(t.Context(), load.Config{Patterns: []string{"./testdata/payloads"}})
+	listing, err := load.Find(t.Context(), load.Query{Patterns: []string{"./testdata/payloads"}})
 	require.NoError(t, err)
 	loaded, err := check.Run(t.Context(), listing)
 	require.NoError(t, err)
@@ -33,7 +33,7 @@ func schemas(t *testing.T) map[string]string {
 	all := make(map[string]string)
 	for i := range loaded.Packages[0].Tasks {
 		task := &loaded.Packages[0].Tasks[i]
-		all[task.Struct] = schema.Text(task)
+		all[task.Struct] = schema.Of(task).Text()
 	}
 	return all
 }
@@ -152,7 +152,7 @@ func TestSchemaTellsOfCommentsAndSecrets(t *testing.T) {
 	}
 	text := all["EverythingTask"]
 	require.NoError(t, json.Unmarshal([]byte(strings.Replace(text, `"$schema"`, `"schema"`, 1)), &s))
-	assert.Equal(t, schema.Draft, s.Schema)
+	assert.Equal(t, "https://json-schema.org/draft/2020-12/schema", s.Schema)
 	assert.Equal(t, "EverythingTask", s.Title)
 	assert.Equal(t, "EverythingTask has a field of each kind.", s.Description)
 	assert.Equal(t, "what to embed", s.Properties["text"]["description"])

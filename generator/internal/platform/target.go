@@ -12,19 +12,19 @@ import (
 	"strings"
 )
 
-// A World is what the go command builds for: a system, an architecture and the
+// A Target is what the go command builds for: a system, an architecture and the
 // tags that hold.
-type World struct {
+type Target struct {
 	System, Arch string
 	Cgo          bool
 	Tags         []string // those that were asked for with -tags
 	ToolTags     []string // those that come with the toolchain, goexperiment.x
 }
 
-// Here is the world of an environment, as os.Environ gives it; nil is that of
+// Here is the target of an environment, as os.Environ gives it; nil is that of
 // this process. tags are separated by commas, as for -tags; without any those of
 // GOFLAGS count.
-func Here(env []string, tags string) World {
+func Here(env []string, tags string) Target {
 	if env == nil {
 		env = os.Environ()
 	}
@@ -36,16 +36,16 @@ func Here(env []string, tags string) World {
 		}
 		return or
 	}
-	w := World{
+	to := Target{
 		System: value("GOOS", runtime.GOOS), Arch: value("GOARCH", runtime.GOARCH),
 		ToolTags: build.Default.ToolTags,
 	}
-	native := w.System == runtime.GOOS && w.Arch == runtime.GOARCH
+	native := to.System == runtime.GOOS && to.Arch == runtime.GOARCH
 	switch value("CGO_ENABLED", "") {
 	case "1":
-		w.Cgo = true
+		to.Cgo = true
 	case "":
-		w.Cgo = native && build.Default.CgoEnabled
+		to.Cgo = native && build.Default.CgoEnabled
 	}
 	if tags == "" {
 		for flag := range strings.FieldsSeq(value("GOFLAGS", "")) {
@@ -56,37 +56,37 @@ func Here(env []string, tags string) World {
 			}
 		}
 	}
-	w.Tags = slices.DeleteFunc(strings.FieldsFunc(tags, func(r rune) bool { return r == ',' || r == ' ' }), func(t string) bool { return t == "" })
-	return w
+	to.Tags = slices.DeleteFunc(strings.FieldsFunc(tags, func(r rune) bool { return r == ',' || r == ' ' }), func(t string) bool { return t == "" })
+	return to
 }
 
 // Env is what to add to the environment of a go command that builds for from, so
-// that it builds for w.
-func (w World) Env(from World) []string {
+// that it builds for to.
+func (to Target) Env(from Target) []string {
 	var env []string
-	moved := w.System != from.System || w.Arch != from.Arch
+	moved := to.System != from.System || to.Arch != from.Arch
 	if moved {
-		env = append(env, "GOOS="+w.System, "GOARCH="+w.Arch)
+		env = append(env, "GOOS="+to.System, "GOARCH="+to.Arch)
 	}
-	if moved || w.Cgo != from.Cgo {
-		env = append(env, "CGO_ENABLED="+map[bool]string{true: "1", false: "0"}[w.Cgo])
+	if moved || to.Cgo != from.Cgo {
+		env = append(env, "CGO_ENABLED="+map[bool]string{true: "1", false: "0"}[to.Cgo])
 	}
 	return env
 }
 
-// Holds says whether a file with a constraint is built in the world.
-func (w World) Holds(x constraint.Expr) bool {
+// Holds says whether a file with a constraint is built in the target.
+func (to Target) Holds(x constraint.Expr) bool {
 	return x == nil || x.Eval(func(tag string) bool {
-		return slices.Contains(w.Tags, tag) || slices.Contains(w.ToolTags, tag) ||
-			matches(World{System: w.System, Arch: w.Arch, Cgo: w.Cgo}, "x.go", "//go:build "+tag+"\n\npackage p\n")
+		return slices.Contains(to.Tags, tag) || slices.Contains(to.ToolTags, tag) ||
+			matches(Target{System: to.System, Arch: to.Arch, Cgo: to.Cgo}, "x.go", "//go:build "+tag+"\n\npackage p\n")
 	})
 }
 
-// Elsewhere finds a world in which a file with the constraint is built and that
-// this toolchain builds for: one that differs from w in little. It returns false
+// Elsewhere finds a target in which a file with the constraint is built and that
+// this toolchain builds for: one that differs from to in little. It returns false
 // when there is none, or when the constraint is too long to tell.
-func (w World) Elsewhere(x constraint.Expr) (found World, ok bool) {
-	tried(w, []constraint.Expr{x}, isFree, func(p World, _ facts) bool {
+func (to Target) Elsewhere(x constraint.Expr) (found Target, ok bool) {
+	tried(to, []constraint.Expr{x}, isFree, func(p Target, _ facts) bool {
 		found, ok = p, !slices.Contains(p.Tags, "ignore") && p.Holds(x)
 		return !ok
 	})
@@ -98,14 +98,14 @@ func (w World) Elsewhere(x constraint.Expr) (found World, ok bool) {
 // sets.
 func Possible(x constraint.Expr) bool {
 	possible := false
-	all := tried(World{}, []constraint.Expr{x}, isTag, func(_ World, f facts) bool {
+	all := tried(Target{}, []constraint.Expr{x}, isTag, func(_ Target, f facts) bool {
 		possible = !f["ignore"] && f.holds(x)
 		return !possible
 	})
 	return possible || !all
 }
 
-// Same says whether files with the constraints are built in the same worlds.
+// Same says whether files with the constraints are built in the same targets.
 // Constraints that are too long to tell are the same when they read the same.
 func Same(a, b constraint.Expr) bool { return Implies(a, b) && Implies(b, a) }
 
@@ -115,7 +115,7 @@ func Implies(a, b constraint.Expr) bool {
 		return true
 	}
 	implied := true
-	all := tried(World{}, []constraint.Expr{a, b}, isTag, func(_ World, f facts) bool {
+	all := tried(Target{}, []constraint.Expr{a, b}, isTag, func(_ Target, f facts) bool {
 		implied = !f.holds(a) || f.holds(b)
 		return implied
 	})
@@ -140,18 +140,18 @@ func isFree(tag string) bool {
 
 var version = regexp.MustCompile(`^go[0-9]+(\.[0-9]+)*$`)
 
-// Bounds of the constraints for which all worlds are tried: the number of tags,
+// Bounds of the constraints for which all targets are tried: the number of tags,
 // with repeats, and of different ones that are on or off by themselves.
 const (
 	maxWords = 48
 	maxTags  = 8
 )
 
-// tried calls try with the worlds that the constraints can tell apart, and with
-// what their tags are there: first w, then those with few changes of the tags that
+// tried calls try with the targets that the constraints can tell apart, and with
+// what their tags are there: first to, then those with few changes of the tags that
 // are variable, then other platforms. It stops when try says so, and returns false
 // when the constraints are too long.
-func tried(w World, xs []constraint.Expr, variable func(string) bool, try func(World, facts) bool) bool {
+func tried(to Target, xs []constraint.Expr, variable func(string) bool, try func(Target, facts) bool) bool {
 	var all []string
 	for _, x := range xs {
 		all = append(all, words(x)...)
@@ -165,8 +165,8 @@ func tried(w World, xs []constraint.Expr, variable func(string) bool, try func(W
 	if len(tags) > maxTags {
 		return false
 	}
-	sets := subsets(tags, func(t string) bool { return slices.Contains(w.Tags, t) || t == "cgo" && w.Cgo })
-	for _, p := range platforms(w, all) {
+	sets := subsets(tags, func(t string) bool { return slices.Contains(to.Tags, t) || t == "cgo" && to.Cgo })
+	for _, p := range platforms(to, all) {
 		f := make(facts, len(all))
 		for _, tag := range all {
 			f[tag] = p.Holds(&constraint.TagExpr{Tag: tag})
@@ -183,15 +183,15 @@ func tried(w World, xs []constraint.Expr, variable func(string) bool, try func(W
 	return true
 }
 
-// with is the world with some of the tags on, and all others of them off.
-func (w World) with(tags, on []string) World {
-	w.Tags = slices.DeleteFunc(slices.Clone(w.Tags), func(t string) bool { return slices.Contains(tags, t) })
-	w.Tags = append(w.Tags, on...)
+// with is the target with some of the tags on, and all others of them off.
+func (to Target) with(tags, on []string) Target {
+	to.Tags = slices.DeleteFunc(slices.Clone(to.Tags), func(t string) bool { return slices.Contains(tags, t) })
+	to.Tags = append(to.Tags, on...)
 	if slices.Contains(tags, "cgo") { // which is no tag for -tags
-		w.Cgo = slices.Contains(on, "cgo")
-		w.Tags = slices.DeleteFunc(w.Tags, func(t string) bool { return t == "cgo" })
+		to.Cgo = slices.Contains(on, "cgo")
+		to.Tags = slices.DeleteFunc(to.Tags, func(t string) bool { return t == "cgo" })
 	}
-	return w
+	return to
 }
 
 // subsets are all subsets of tags, those first that hold nearly the tags which are
@@ -224,19 +224,19 @@ var (
 	}
 )
 
-// platforms are w on the systems and architectures that tags can tell apart, its
+// platforms are to on the systems and architectures that tags can tell apart, its
 // own first.
-func platforms(w World, tags []string) []World {
-	found := []World{w}
+func platforms(to Target, tags []string) []Target {
+	found := []Target{to}
 	if !slices.ContainsFunc(tags, func(t string) bool { return !isTag(t) }) {
 		return found
 	}
-	for _, system := range append([]string{w.System}, systems...) {
-		for _, arch := range append([]string{w.Arch}, arches...) {
+	for _, system := range append([]string{to.System}, systems...) {
+		for _, arch := range append([]string{to.Arch}, arches...) {
 			if only := onlyOn[system]; only == nil && arch != "wasm" || slices.Contains(only, arch) {
-				other := w
+				other := to
 				other.System, other.Arch = system, arch
-				other.Cgo = other.Cgo && system == w.System && arch == w.Arch // as the go command has it
+				other.Cgo = other.Cgo && system == to.System && arch == to.Arch // as the go command has it
 				found = append(found, other)
 			}
 		}
