@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -129,7 +130,7 @@ func addFieldNames(t reflect.Type, names map[string]bool, seen map[reflect.Type]
 		for i := range t.NumField() {
 			f := t.Field(i)
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-			names[orElse(name, f.Name)] = true
+			names[cmp.Or(name, f.Name)] = true
 			addFieldNames(f.Type, names, seen)
 		}
 	}

@@ -3,6 +3,8 @@ package runtime
 import (
 	"context"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
 // A Handler runs tasks. It may be called by many goroutines at once. What it
@@ -42,7 +44,7 @@ func (i TaskInfo) MarshalJSON() ([]byte, error) {
 		*TaskInfo
 		NoMarshalJSON
 	}
-	return MarshalRedacted(&i, &plain{TaskInfo: &i})
+	return redact.Marshal(&i, &plain{TaskInfo: &i})
 }
 
 // A run is one execution of a handler, as it travels in the context.

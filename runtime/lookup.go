@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
 // Done is the state of a task that Lookup knows by its result: it is on no queue.
@@ -49,16 +51,16 @@ func (s TaskStatus) LogValue() slog.Value {
 
 // String is what LogValue shows, as text.
 func (s TaskStatus) String() string {
-	return "runtime.TaskStatus" + string(appendShown(nil, s.LogValue()))
+	return "runtime.TaskStatus" + string(redact.AppendText(nil, s.LogValue()))
 }
 
 // Format prints what String returns, whatever the verb.
-func (s TaskStatus) Format(f fmt.State, verb rune) { FormatRedacted(f, verb, s) }
+func (s TaskStatus) Format(f fmt.State, verb rune) { redact.Format(f, verb, s) }
 
 // MarshalJSON writes all fields, but for a log what LogValue shows.
 func (s TaskStatus) MarshalJSON() ([]byte, error) {
 	type plain TaskStatus
-	return MarshalRedacted(&s, (*plain)(&s))
+	return redact.Marshal(&s, (*plain)(&s))
 }
 
 // A Teller knows of tasks that no queue shows: a schedule.Service knows those of its jobs.

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"bytes"
+	"cmp"
 	"encoding"
 	"encoding/json"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
 // replaced is how encoding/json writes what is not UTF-8 in a string. It writes the
@@ -105,7 +108,7 @@ func (s lossSearch) value(v reflect.Value, path string) error {
 	case reflect.Pointer:
 		return s.value(v.Elem(), path)
 	case reflect.Slice, reflect.Array:
-		if isPlain(v.Type().Elem()) && v.Type().Elem().Kind() != reflect.String {
+		if v.Type().Elem().Kind() < reflect.Array { // bools and numbers
 			return nil
 		}
 		for i := range v.Len() {
@@ -132,18 +135,23 @@ func (s lossSearch) value(v reflect.Value, path string) error {
 // writes them. Those of types with secrets are generated, and write what encoding/json
 // would.
 func writesItself(t reflect.Type) bool {
-	return (t.Implements(ownText[0]) || t.Implements(ownText[1])) && !holdsSecret(t)
+	return (t.Implements(jsonMarshaler) || t.Implements(textMarshaler)) && !redact.HoldsSecret(t)
 }
+
+var (
+	jsonMarshaler = reflect.TypeFor[json.Marshaler]()
+	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
+)
 
 func (s lossSearch) fields(v reflect.Value, path string) error {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		if !f.IsExported() && !f.Anonymous || f.Tag.Get("json") == "-" {
+		if !isEncoded(f) {
 			continue
 		}
 		at := path
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if name = orElse(name, f.Name); !f.Anonymous {
+		if name = cmp.Or(name, f.Name); !f.Anonymous {
 			at = strings.TrimPrefix(path+"."+name, ".")
 		}
 		if err := s.value(v.Field(i), at); err != nil {
@@ -156,7 +164,7 @@ func (s lossSearch) fields(v reflect.Value, path string) error {
 // encoded looks at the text that a value writes itself. What it writes as JSON is
 // its own.
 func (s lossSearch) encoded(v reflect.Value, path string) error {
-	if !s.texts || v.Type().Implements(ownText[0]) || !v.CanInterface() || isNil(v) {
+	if !s.texts || v.Type().Implements(jsonMarshaler) || !v.CanInterface() || isNil(v) {
 		return nil
 	}
 	text, err := v.Interface().(encoding.TextMarshaler).MarshalText()
@@ -166,11 +174,19 @@ func (s lossSearch) encoded(v reflect.Value, path string) error {
 	return s.text(string(text), path)
 }
 
+func isNil(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface, reflect.Slice, reflect.Map:
+		return v.IsNil()
+	}
+	return false
+}
+
 func (s lossSearch) text(text, path string) error {
 	if !s.texts || utf8.ValidString(text) {
 		return nil
 	}
-	return fmt.Errorf("%s is not valid UTF-8, and JSON cannot carry it: send it as []byte", orElse(path, "the value"))
+	return fmt.Errorf("%s is not valid UTF-8, and JSON cannot carry it: send it as []byte", cmp.Or(path, "the value"))
 }
 
 // untyped looks for numbers in an interface that are others when they come back as
@@ -191,7 +207,7 @@ func (s lossSearch) untyped(v reflect.Value, path string) error {
 			return nil
 		}
 		if n, ok := token.(json.Number); ok && !exact(n) {
-			return fmt.Errorf("%s holds an integer in an interface that encoding/json reads as another number, a float64: give it a type, or send it as text", orElse(path, "the value"))
+			return fmt.Errorf("%s holds an integer in an interface that encoding/json reads as another number, a float64: give it a type, or send it as text", cmp.Or(path, "the value"))
 		}
 	}
 }

@@ -2,25 +2,13 @@ package runtime
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
-	"reflect"
-	"slices"
-	"strings"
+
+	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
 // Redacted stands wherever a secret would.
-const Redacted = "••••"
-
-// maxShown is how deep Redact looks, and maxParts how many values it looks at:
-// values may hold each other in more ways than a log has room for.
-const (
-	maxShown = 32
-	maxParts = 10_000
-)
-
-// elided stands for what Redact leaves out.
-const elided = "…"
+const Redacted = redact.Mark
 
 // Redact returns v as people and logs may see it: a struct becomes a group of
 // its fields under their JSON names, with [Redacted] in place of each one that
@@ -29,28 +17,7 @@ const elided = "…"
 // is a slog.LogValuer says itself how it is shown. A value that leads back to
 // itself, and what lies deeper than 32 levels or beyond 10,000 values, is not
 // shown.
-func Redact(v any) slog.Value {
-	r := redactor{left: maxParts}
-	return r.parts(indirect(reflect.ValueOf(v)), 0)
-}
-
-// LogValue is the body of a generated LogValue: it returns what becomes
-// Redact(v) once a log takes it.
-func LogValue(v any) slog.Value { return slog.AnyValue(shown{func() any { return v }}) }
-
-// shown is a value whose LogValue is generated. Redact knows it, and goes on
-// into the value where it stands: one that began anew with every LogValue would
-// not end on values that lead back to themselves. The value is in a function, into
-// which package fmt does not look.
-type shown struct{ v func() any }
-
-// LogValue implements slog.LogValuer. The other methods are for whoever prints the
-// value that a LogValue returned without resolving it.
-func (s shown) LogValue() slog.Value          { return Redact(s.v()) }
-func (s shown) String() string                { return RedactedString(s.v()) }
-func (s shown) GoString() string              { return RedactedString(s.v()) }
-func (s shown) Format(f fmt.State, verb rune) { FormatRedacted(f, verb, s) }
-func (s shown) MarshalJSON() ([]byte, error)  { return appendShownJSON(nil, Redact(s.v())) }
+func Redact(v any) slog.Value { return redact.Value(v) }
 
 // RedactAttr hides secrets in an attribute of a log. It is for
 // slog.HandlerOptions.ReplaceAttr, and for the ReplaceAttr of a program to call:
@@ -61,263 +28,39 @@ func (s shown) MarshalJSON() ([]byte, error)  { return appendShownJSON(nil, Reda
 // log without it. What needs it are structs of other packages with fields tagged
 // task:"secret", and tasks in unexported fields. An attribute without secrets
 // stays as it is.
-func RedactAttr(_ []string, a slog.Attr) slog.Attr {
-	r := redactor{left: maxParts}
-	a.Value = r.said(a.Value, 0)
-	return a
-}
+func RedactAttr(groups []string, a slog.Attr) slog.Attr { return redact.Attr(groups, a) }
 
 // RedactedString returns what Redact does as text:
 //
 //	tasks.EmbeddingTask{text: "a cat", api_key: ••••}
-func RedactedString(v any) string {
-	rv := indirect(reflect.ValueOf(v))
-	if !rv.IsValid() || rv.Kind() == reflect.Pointer {
-		return "<nil>"
-	}
-	r := redactor{left: maxParts}
-	return rv.Type().String() + string(appendShown(nil, r.parts(rv, 0)))
-}
+func RedactedString(v any) string { return redact.String(v) }
 
-// indirect is what v points to; a nil pointer stays.
-func indirect(v reflect.Value) reflect.Value {
-	for n := 0; v.Kind() == reflect.Pointer && !v.IsNil() && n < maxShown; n++ {
-		v = v.Elem()
-	}
-	return v
-}
+// LogValue is the body of a generated LogValue: it returns what becomes
+// Redact(v) once a log takes it.
+func LogValue(v any) slog.Value { return redact.LogValue(v) }
 
 // FormatRedacted is the body of a Format method: it prints v by its GoString,
 // Error or String method, where it has one that package fmt would call, else as
 // RedactedString, whatever the verb.
-func FormatRedacted(f fmt.State, verb rune, v any) {
-	var text string
-	failure, isError := v.(error)
-	stringer, isStringer := v.(fmt.Stringer)
-	goStringer, isGoStringer := v.(fmt.GoStringer)
-	goSyntax := verb == 'v' && f.Flag('#')
-	switch {
-	case goSyntax && isGoStringer:
-		text = goStringer.GoString()
-	case isError:
-		text = failure.Error()
-	case isStringer:
-		text = stringer.String()
-	default:
-		text = RedactedString(v)
-	}
-	switch verb {
-	case 'q', 'x', 'X':
-		_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), text)
-	case 's', 'v':
-		if goSyntax {
-			_, _ = io.WriteString(f, text)
-			return
-		}
-		_, _ = fmt.Fprintf(f, fmt.FormatString(f, 's'), text)
-	default:
-		_, _ = fmt.Fprintf(f, "%%!%c(%s)", verb, text)
-	}
-}
+func FormatRedacted(f fmt.State, verb rune, v any) { redact.Format(f, verb, v) }
 
-// A redactor is one call of Redact.
-type redactor struct {
-	left int         // how many values it may look at yet
-	path []reference // what the value at hand is in
-}
+// MarshalRedacted is the body of a generated MarshalJSON. It encodes whole,
+// which is the value as a type without that method, unless a log asks: then it
+// encodes what [Redact] shows of value, or its LogValue where it has one. Packages of
+// the standard library and of well-known loggers count as logs, and so do the methods
+// by which a value presents itself to one, such as LogValue. Who asks is read off the
+// stack; where it cannot be told the value is encoded whole.
+func MarshalRedacted(value, whole any) ([]byte, error) { return redact.Marshal(value, whole) }
 
-// A reference is a pointer, a map or a slice by which a value may lead back to
-// itself.
-type reference struct {
-	t   reflect.Type
-	to  uintptr
-	len int
-}
-
-// referenceOf returns false for what leads nowhere.
-func referenceOf(v reflect.Value) (reference, bool) {
-	switch v.Kind() {
-	case reflect.Pointer:
-		return reference{t: v.Type(), to: v.Pointer()}, !v.IsNil()
-	case reflect.Map, reflect.Slice:
-		return reference{v.Type(), v.Pointer(), v.Len()}, v.Len() > 0
-	}
-	return reference{}, false
-}
-
-// value redacts a value that is in another.
-func (r *redactor) value(v reflect.Value, depth int) slog.Value {
-	for v.Kind() == reflect.Interface {
-		v = v.Elem()
-	}
-	if !v.IsValid() || depth > maxShown {
-		return slog.AnyValue(nil)
-	}
-	r.left--
-	ref, refers := referenceOf(v)
-	if r.left < 0 || refers && slices.Contains(r.path, ref) {
-		return slog.StringValue(elided)
-	}
-	if refers {
-		r.path = append(r.path, ref)
-		defer func() { r.path = r.path[:len(r.path)-1] }()
-	}
-	if says, ok := v.Interface().(slog.LogValuer); ok && !isNil(v) {
-		return r.said(slog.AnyValue(says), depth)
-	}
-	return r.parts(v, depth)
-}
-
-// said redacts a value that a log is given or that a LogValue returned. It
-// leaves one without secrets alone.
-func (r *redactor) said(v slog.Value, depth int) slog.Value {
-	for range maxShown {
-		if v.Kind() != slog.KindLogValuer {
-			break
-		}
-		if s, ok := v.Any().(shown); ok {
-			return r.parts(indirect(reflect.ValueOf(s.v())), depth)
-		}
-		v = ask(v.LogValuer())
-	}
-	switch v.Kind() {
-	case slog.KindGroup:
-		attrs := slices.Clone(v.Group())
-		for i := range attrs {
-			attrs[i].Value = r.said(attrs[i].Value, depth+1)
-		}
-		return slog.GroupValue(attrs...)
-	case slog.KindAny:
-		if rv := reflect.ValueOf(v.Any()); rv.IsValid() && carriesSecret(rv) {
-			return r.value(rv, depth+1)
-		}
-	case slog.KindLogValuer:
-		return slog.StringValue(elided)
-	}
-	return v
-}
-
-// ask calls LogValue. One that panics, as those of values do for a nil pointer,
-// must not take the program along.
-func ask(says slog.LogValuer) (v slog.Value) {
-	defer func() {
-		if p := recover(); p != nil {
-			v = slog.StringValue(fmt.Sprintf("LogValue of %T panicked: %v", says, p))
-		}
-	}()
-	return says.LogValue()
-}
-
-// parts redacts a value by what it consists of.
-func (r *redactor) parts(v reflect.Value, depth int) slog.Value {
-	if !v.IsValid() {
-		return slog.AnyValue(nil)
-	}
-	if speaksForItself(v.Type()) && !carriesSecret(v) {
-		return slog.AnyValue(v.Interface())
-	}
-	switch v.Kind() {
-	case reflect.Pointer:
-		return r.value(v.Elem(), depth+1)
-	case reflect.Struct:
-		return slog.GroupValue(r.appendFields(nil, v, depth)...)
-	case reflect.Slice, reflect.Array:
-		if isPlain(v.Type().Elem()) || isNil(v) {
-			return slog.AnyValue(v.Interface())
-		}
-		return slog.AnyValue(r.list(v, depth))
-	case reflect.Map:
-		if isPlain(v.Type().Elem()) && natureOf(v.Type().Key()) == neverSecret || isNil(v) {
-			return slog.AnyValue(v.Interface())
-		}
-		return slog.AnyValue(r.entries(v, depth))
-	}
-	return slog.AnyValue(v.Interface())
-}
-
-func (r *redactor) list(v reflect.Value, depth int) shownList {
-	items := make(shownList, 0, min(v.Len(), max(r.left, 0)+1))
-	for i := range v.Len() {
-		items = append(items, r.value(v.Index(i), depth+1))
-		if r.left < 0 {
-			break
-		}
-	}
-	return items
-}
-
-func (r *redactor) entries(v reflect.Value, depth int) shownMap {
-	var items shownMap
-	for key, elem := range v.Seq2() {
-		items = append(items, slog.Attr{Key: r.key(key, depth), Value: r.value(elem, depth+1)})
-		if r.left < 0 {
-			break
-		}
-	}
-	slices.SortStableFunc(items, func(a, b slog.Attr) int { return strings.Compare(a.Key, b.Key) })
-	for i, n := 1, 1; i < len(items); i++ { // keys may differ in their secrets alone
-		if items[i].Key == items[i-n].Key {
-			n++
-			items[i].Key = fmt.Sprintf("%s (%d)", items[i].Key, n)
-		} else {
-			n = 1
-		}
-	}
-	return items
-}
-
-func (r *redactor) key(v reflect.Value, depth int) string {
-	if carriesSecret(v) {
-		return string(appendShown(nil, r.value(v, depth+1)))
-	}
-	return fmt.Sprint(v)
-}
-
-// appendFields appends the fields of a struct that travel, those of embedded
-// structs in their place.
-func (r *redactor) appendFields(attrs []slog.Attr, v reflect.Value, depth int) []slog.Attr {
-	for i := range v.NumField() {
-		f, fv := v.Type().Field(i), v.Field(i)
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if f.Tag.Get("json") == "-" {
-			continue
-		}
-		if isSecret(f) {
-			attrs = append(attrs, slog.String(orElse(name, f.Name), Redacted))
-			continue
-		}
-		if f.Anonymous && name == "" {
-			if f.Type.Kind() == reflect.Pointer {
-				fv = fv.Elem()
-			}
-			if fv.Kind() == reflect.Struct && depth < maxShown {
-				attrs = r.appendFields(attrs, fv, depth+1)
-				continue
-			}
-		}
-		if f.IsExported() && fv.IsValid() {
-			attrs = append(attrs, slog.Attr{Key: orElse(name, f.Name), Value: r.value(fv, depth+1)})
-		}
-	}
-	return attrs
-}
-
-func orElse(name, other string) string {
-	if name == "" {
-		return other
-	}
-	return name
-}
-
-func isNil(v reflect.Value) bool {
-	switch v.Kind() {
-	case reflect.Pointer, reflect.Interface, reflect.Slice, reflect.Map:
-		return v.IsNil()
-	}
-	return false
-}
-
-// isPlain says that no value of the type holds another.
-func isPlain(t reflect.Type) bool {
-	return t.Kind() < reflect.Array || t.Kind() == reflect.String
-}
+// NoMarshalJSON keeps a struct from being encoded by the MarshalJSON of another
+// that it embeds. The two methods stand in each other's way, so that neither is
+// promoted, and encoding/json writes all fields:
+//
+//	type View struct {
+//		tasks.EmbeddingTask
+//		runtime.NoMarshalJSON
+//		Done bool `json:"done"`
+//	}
+//
+// Secrets of the embedded struct are then written in clear, to logs as well.
+type NoMarshalJSON = redact.NoMarshalJSON

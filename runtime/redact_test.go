@@ -2,156 +2,151 @@ package runtime_test
 
 import (
 	"bytes"
+	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
 )
 
 const hidden = "hunter2"
 
-type Login struct {
-	User     string `json:"user"`
-	Password string `json:"password" task:"required,secret"`
+// card, purse and ring have the methods that are generated for types with
+// secrets.
+type card struct {
+	Name   string `json:"name,omitempty"`
+	Number string `json:"number" task:"secret"`
 }
 
-type origin struct {
-	Host  string `json:"host"`
-	Token string `json:"token" task:"secret"`
+func (t card) LogValue() slog.Value          { return runtime.LogValue(t) }
+func (t card) Format(f fmt.State, verb rune) { runtime.FormatRedacted(f, verb, t) }
+func (t card) MarshalJSON() ([]byte, error) {
+	type plain card
+	return runtime.MarshalRedacted(&t, (*plain)(&t))
 }
 
-// spoken has secrets and a way to show itself that would tell them.
-type spoken struct {
-	Key string `json:"key" task:"secret"`
+type purse struct {
+	Cards []card `json:"cards"`
 }
 
-func (s spoken) String() string { return s.Key }
+// marshalRedacted is never inlined, for the compiler does not know what it is.
+var marshalRedacted func(value, whole any) ([]byte, error)
 
-type masked struct{ Number string }
+func init() { marshalRedacted = runtime.MarshalRedacted }
 
-func (m masked) LogValue() slog.Value { return slog.StringValue("card " + m.Number[len(m.Number)-2:]) }
-
-type node struct {
-	Name string `json:"name"`
-	Next *node  `json:"next"`
+func (t purse) MarshalJSON() ([]byte, error) {
+	type plain purse
+	return marshalRedacted(&t, (*plain)(&t))
 }
 
-type secretive struct {
-	*origin
-	Text    string           `json:"text"`
-	APIKey  string           `json:"api_key" task:"secret"`
-	Login   *Login           `json:"login"`
-	Nobody  *Login           `json:"nobody"`
-	Logins  []Login          `json:"logins"`
-	ByName  map[string]Login `json:"by_name"`
-	Spoken  spoken           `json:"spoken"`
-	Any     any              `json:"any"`
-	Card    masked           `json:"card"`
-	At      time.Time        `json:"at"`
-	Body    json.RawMessage  `json:"body"`
-	Tags    []string         `json:"tags"`
-	Local   string           `json:"-"`
-	private string
-	Bare    int
+// ring leads back to itself.
+type ring struct {
+	Key  string  `json:"key" task:"secret"`
+	Next []*ring `json:"next"`
 }
 
-func full() secretive {
-	login := Login{User: "ann", Password: hidden}
-	return secretive{
-		origin: &origin{Host: "h", Token: hidden}, Text: "a cat", APIKey: hidden,
-		Login: &login, Logins: []Login{login}, ByName: map[string]Login{"a": login},
-		Spoken: spoken{hidden}, Any: []any{login, 7}, Card: masked{hidden + "42"},
-		At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Body: json.RawMessage(`{"a":1}`),
-		Tags: []string{"x"}, Local: hidden, private: hidden, Bare: 3,
+func (t ring) MarshalJSON() ([]byte, error) {
+	type plain ring
+	return runtime.MarshalRedacted(&t, (*plain)(&t))
+}
+
+// logged is what slog's JSON handler writes of a value.
+func logged(v any) string {
+	var b strings.Builder
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("", "v", v)
+	_, text, _ := strings.Cut(b.String(), `"v":`)
+	return strings.TrimSuffix(text, "}\n")
+}
+
+// The frame of MarshalRedacted lies between the generated method and what reads the
+// stack, and must not be taken for the one that asks: where the compiler inlines it, as
+// in card, and where it does not, as in purse.
+func TestGeneratedMethodsHideSecretsFromLogsAlone(t *testing.T) {
+	c := card{"ann", hidden}
+	for _, v := range []any{[]card{c}, purse{[]card{c}}, []*purse{{[]card{c}}}, map[string]any{"k": &c}} {
+		assert.Contains(t, logged(v), `{"name":"ann","number":"••••"}`, "%T", v)
+		data, err := json.Marshal(v)
+		require.NoError(t, err)
+		assert.Contains(t, string(data), `{"name":"ann","number":"hunter2"}`, "%T", v)
 	}
+	assert.Equal(t, `runtime_test.card{name: "ann", number: ••••}`, fmt.Sprint(c))
 }
 
-func TestRedactHidesSecretsHoweverDeep(t *testing.T) {
-	var out bytes.Buffer
-	drop := func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == "time" || a.Key == "level" || a.Key == "msg" {
-			return slog.Attr{}
-		}
-		return a
+func TestAValueThatLeadsBackToItselfIsNoPayload(t *testing.T) {
+	r := &ring{Key: hidden}
+	r.Next = []*ring{r}
+	_, err := runtime.NewTask(&runtime.Spec[ring]{Type: "t"}, r, runtime.SystemClock.Now())
+	assert.ErrorIs(t, err, runtime.ErrInvalidTask)
+}
+
+// enqueuing is a handler of logs that puts what it is told on a queue.
+type enqueuing struct {
+	slog.Handler
+	payload []byte
+	encoded []byte
+}
+
+func (h *enqueuing) Handle(ctx context.Context, r slog.Record) (err error) {
+	to := runtime.EnqueuerFunc(func(_ context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
+		h.payload = tasks[0].Payload
+		return make([]runtime.Enqueued, 1), nil
+	})
+	r.Attrs(func(a slog.Attr) bool {
+		p := a.Value.Any().([]purse)[0]
+		_, err = runtime.Enqueue(ctx, to, &runtime.Spec[purse]{Type: "t", Queue: "q"}, &p)
+		return false
+	})
+	if err == nil {
+		h.encoded, err = json.Marshal(r.NumAttrs())
 	}
-	slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{ReplaceAttr: drop})).Info("", "t", runtime.Redact(full()))
-	assert.JSONEq(t, `{"t": {
-		"host": "h", "token": "••••", "text": "a cat", "api_key": "••••",
-		"login": {"user": "ann", "password": "••••"}, "nobody": null,
-		"logins": [{"user": "ann", "password": "••••"}],
-		"by_name": {"a": {"user": "ann", "password": "••••"}},
-		"spoken": {"key": "••••"}, "any": [{"user": "ann", "password": "••••"}, 7],
-		"card": "card 42", "at": "2026-01-02T03:04:05Z", "body": {"a": 1},
-		"tags": ["x"], "Bare": 3}}`, out.String())
-
-	out.Reset()
-	slog.New(slog.NewTextHandler(&out, nil)).Info("", "t", runtime.Redact(full()))
-	assert.NotContains(t, out.String(), hidden)
-	assert.Contains(t, out.String(), "t.login.password=••••")
+	return err
 }
 
-func TestRedactEndsOnValuesThatPointToThemselves(t *testing.T) {
-	n := &node{Name: "a"}
-	n.Next = n
-	assert.Contains(t, runtime.Redact(n).String(), "name=a")
-	var list []any
-	list = append(list, nil)
-	list[0] = list
-	assert.NotPanics(t, func() { runtime.Redact(list) })
+func TestAHandlerOfLogsThatEnqueuesSendsTheWholeTask(t *testing.T) {
+	h := &enqueuing{Handler: slog.NewJSONHandler(io.Discard, nil)}
+	p := purse{Cards: []card{{"ann", hidden}}}
+	slog.New(h).Info("", "v", []purse{p})
+	assert.Equal(t, 1, strings.Count(string(h.payload), hidden))
 }
 
-func TestRedactOfNothing(t *testing.T) {
-	assert.Nil(t, runtime.Redact(nil).Any())
-	assert.Nil(t, runtime.Redact((*Login)(nil)).Any())
-	assert.Equal(t, "<nil>", runtime.RedactedString(nil))
-	assert.NotContains(t, runtime.RedactedString(secretive{}), "host")
+func TestPlainIsWhatTheDefaultCodecEncodes(t *testing.T) {
+	type payload struct{ A int }
+	v := &payload{1}
+	plain := func(*payload) any { return 7 }
+	task, err := runtime.NewTask(&runtime.Spec[payload]{Type: "t", Plain: plain}, v, runtime.SystemClock.Now())
+	require.NoError(t, err)
+	assert.Equal(t, "7", string(task.Payload))
+	task, err = runtime.NewTask(&runtime.Spec[payload]{Type: "t", Plain: plain, Codec: runtime.JSON}, v, runtime.SystemClock.Now())
+	require.NoError(t, err)
+	assert.Equal(t, `{"A":1}`, string(task.Payload), "a codec of one's own gets the payload")
 }
 
-func TestRedactedStringReadsLikeAStruct(t *testing.T) {
-	want := `runtime_test.Login{user: "ann", password: ••••}`
-	assert.Equal(t, want, runtime.RedactedString(Login{"ann", hidden}))
-	assert.Equal(t, want, runtime.RedactedString(&Login{"ann", hidden}))
-	assert.NotContains(t, runtime.RedactedString(full()), hidden)
-}
-
-type formatted struct{ Login }
-
-func (l formatted) Format(f fmt.State, verb rune) { runtime.FormatRedacted(f, verb, l.Login) }
-
-type named struct{ Login }
-
-func (l named) String() string   { return "login of " + l.User }
-func (l named) GoString() string { return "named" }
-func (l named) Format(f fmt.State, verb rune) {
-	runtime.FormatRedacted(f, verb, struct{ stringers }{l})
-}
-
-type stringers interface {
-	fmt.Stringer
-	fmt.GoStringer
-}
-
-func TestFormatRedactedTellsNoSecretWhateverTheVerb(t *testing.T) {
-	shown := `runtime_test.Login{user: "ann", password: ••••}`
-	l := formatted{Login{"ann", hidden}}
-	for format, want := range map[string]string{
-		"%v": shown, "%+v": shown, "%#v": shown, "%s": shown, "%q": fmt.Sprintf("%q", shown),
-		"%d": "%!d(" + shown + ")", "%x": fmt.Sprintf("%x", shown), "%60v": fmt.Sprintf("%60s", shown),
-	} {
-		assert.Equal(t, want, fmt.Sprintf(format, l), format)
+func TestPayloadsOfTasksStayOutOfLogsWhateverIsAroundThem(t *testing.T) {
+	task := runtime.Task{ID: "7", Type: "login", Payload: []byte(hidden), MaxRetries: 3}
+	coded := base64.StdEncoding.EncodeToString([]byte(hidden))
+	info := runtime.TaskInfo{Task: &task, Attempt: 2}
+	for _, v := range []any{[]runtime.Task{task}, []*runtime.Task{&task}, runtime.Delivery{Task: &task}, map[string]any{"i": info}, struct{ I *runtime.TaskInfo }{&info}} {
+		text := logged(v)
+		assert.Contains(t, text, `"id":"7"`)
+		assert.Contains(t, text, `"payload_bytes":7`)
+		assert.NotContains(t, text, coded)
+		data, err := json.Marshal(v)
+		require.NoError(t, err)
+		assert.Contains(t, string(data), coded)
 	}
-}
-
-func TestFormatRedactedAsksTheMethodsOfTheValue(t *testing.T) {
-	n := named{Login{"ann", hidden}}
-	assert.Equal(t, "login of ann", fmt.Sprintf("%v", n))
-	assert.Equal(t, "login of ann", fmt.Sprintf("%s", n))
-	assert.Equal(t, "named", fmt.Sprintf("%#v", n))
+	data, err := json.Marshal(info)
+	require.NoError(t, err)
+	assert.Contains(t, string(data), `{"ID":"7","Type":"login",`)
+	assert.Contains(t, string(data), `"MaxRetries":3,`)
+	assert.Contains(t, string(data), `,"Attempt":2,"Crashes":0,"Deadline":"0001-01-01T00:00:00Z"}`)
 }
 
 // A task is printed where something goes wrong: without its payload, in which

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"slices"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
 // Results gives access to what handlers returned.
@@ -203,5 +205,5 @@ func decodeResult[T, R any](spec *Spec[T], data []byte, result *R) (err error) {
 // secretResult says that nothing of a result may be told: it holds secrets, or is of a
 // task with secrets, which may hand them on.
 func secretResult[R, T any](spec *Spec[T]) bool {
-	return spec.secret() || holdsSecret(reflect.TypeFor[R]())
+	return spec.secret() || redact.HoldsSecret(reflect.TypeFor[R]())
 }

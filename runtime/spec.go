@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"time"
 	"unicode/utf8"
+
+	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
 // A Spec is how a payload type T is named, queued, retried and given up on. The
@@ -131,7 +133,9 @@ func (s *Spec[T]) unmarshal(payload []byte, v *T) (err error) {
 	return nil
 }
 
-func (s *Spec[T]) secret() bool { return len(s.Secrets) > 0 || holdsSecret(reflect.TypeFor[T]()) }
+func (s *Spec[T]) secret() bool {
+	return len(s.Secrets) > 0 || redact.HoldsSecret(reflect.TypeFor[T]())
+}
 
 // sayable is an error of the codec about a payload as it may be told.
 func (s *Spec[T]) sayable(data []byte, err error) error {

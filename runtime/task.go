@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"time"
 	"unicode/utf8"
+
+	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
 // A Task is the envelope around one payload: what travels, waits on a queue
@@ -122,17 +124,17 @@ func (t Task) LogValue() slog.Value {
 }
 
 // String is what LogValue shows, as text.
-func (t Task) String() string { return "runtime.Task" + string(appendShown(nil, t.LogValue())) }
+func (t Task) String() string { return "runtime.Task" + string(redact.AppendText(nil, t.LogValue())) }
 
 // Format prints what String returns, whatever the verb.
-func (t Task) Format(f fmt.State, verb rune) { FormatRedacted(f, verb, t) }
+func (t Task) Format(f fmt.State, verb rune) { redact.Format(f, verb, t) }
 
 // MarshalJSON writes all fields, but for a log what LogValue shows: the handler
 // of a log may be given tasks in a list. It is not the envelope, see
 // [AppendEnvelope].
 func (t Task) MarshalJSON() ([]byte, error) {
 	type plain Task
-	return MarshalRedacted(&t, (*plain)(&t))
+	return redact.Marshal(&t, (*plain)(&t))
 }
 
 // knownJSON reports whether the payload needs no validation.

@@ -1,11 +1,13 @@
 package runtime
 
 import (
+	"cmp"
 	"fmt"
-	"math"
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
 // checkUntyped refuses a value with secrets in an interface: as JSON it arrives as a
@@ -30,10 +32,9 @@ func (s untypedSearch) value(v reflect.Value, path []string) error {
 	}
 	switch v.Kind() {
 	case reflect.Interface:
-		c := carrier{left: math.MaxInt}
-		if c.carries(v) {
+		if redact.CarriesSecret(v) {
 			return fmt.Errorf("%s holds a value of type %s in an interface, with fields tagged task:\"secret\": their tags do not arrive, and they would be shown: give it a type, or tag the field that it is in",
-				orElse(strings.Join(path, "."), "the value"), v.Elem().Type())
+				cmp.Or(strings.Join(path, "."), "the value"), v.Elem().Type())
 		}
 	case reflect.Pointer:
 		return s.value(v.Elem(), path)
@@ -59,19 +60,31 @@ func (s untypedSearch) fields(v reflect.Value, path []string) error {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		isStruct := indirectType(f.Type).Kind() == reflect.Struct
-		if !isEncoded(f) || isSecret(f) || !f.IsExported() && !isStruct {
+		if !isEncoded(f) || redact.IsSecret(f) || !f.IsExported() && !isStruct {
 			continue
 		}
 		at := path
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if !f.Anonymous || name != "" || !isStruct {
-			at = append(path, orElse(name, f.Name))
+			at = append(path, cmp.Or(name, f.Name))
 		}
 		if err := s.value(v.Field(i), at); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func indirectType(t reflect.Type) reflect.Type {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t
+}
+
+// isEncoded says that encoding/json looks into the field.
+func isEncoded(f reflect.StructField) bool {
+	return (f.IsExported() || f.Anonymous) && f.Tag.Get("json") != "-"
 }
 
 // hides reports whether a path of either form leads to the place.

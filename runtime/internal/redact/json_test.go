@@ -1,12 +1,9 @@
-package runtime_test
+package redact_test
 
 import (
 	"bytes"
-	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -14,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
 // card, purse and ring have the methods that are generated for types with
@@ -24,10 +21,10 @@ type card struct {
 	Number string `json:"number" task:"secret"`
 }
 
-func (t card) LogValue() slog.Value { return runtime.LogValue(t) }
+func (t card) LogValue() slog.Value { return redact.LogValue(t) }
 func (t card) MarshalJSON() ([]byte, error) {
 	type plain card
-	return runtime.MarshalRedacted(&t, (*plain)(&t))
+	return redact.Marshal(&t, (*plain)(&t))
 }
 
 type purse struct {
@@ -38,10 +35,10 @@ type purse struct {
 	Any    any             `json:"any"`
 }
 
-func (t purse) LogValue() slog.Value { return runtime.LogValue(t) }
+func (t purse) LogValue() slog.Value { return redact.LogValue(t) }
 func (t purse) MarshalJSON() ([]byte, error) {
 	type plain purse
-	return runtime.MarshalRedacted(&t, (*plain)(&t))
+	return redact.Marshal(&t, (*plain)(&t))
 }
 
 // ring leads back to itself.
@@ -51,10 +48,10 @@ type ring struct {
 	Up   *ring   `json:"-"`
 }
 
-func (t ring) LogValue() slog.Value { return runtime.LogValue(t) }
+func (t ring) LogValue() slog.Value { return redact.LogValue(t) }
 func (t ring) MarshalJSON() ([]byte, error) {
 	type plain ring
-	return runtime.MarshalRedacted(&t, (*plain)(&t))
+	return redact.Marshal(&t, (*plain)(&t))
 }
 
 // boxed embeds one that has a MarshalJSON.
@@ -63,13 +60,13 @@ type boxed struct {
 	Size int `json:"size"`
 }
 
-func (t boxed) LogValue() slog.Value { return runtime.LogValue(t) }
+func (t boxed) LogValue() slog.Value { return redact.LogValue(t) }
 func (t boxed) MarshalJSON() ([]byte, error) {
 	type plain struct {
 		*boxed
-		runtime.NoMarshalJSON
+		redact.NoMarshalJSON
 	}
-	return runtime.MarshalRedacted(&t, &plain{boxed: &t})
+	return redact.Marshal(&t, &plain{boxed: &t})
 }
 
 // told says itself how it is logged.
@@ -80,7 +77,7 @@ type told struct {
 func (told) LogValue() slog.Value { return slog.StringValue("told") }
 func (t told) MarshalJSON() ([]byte, error) {
 	type plain told
-	return runtime.MarshalRedacted(&t, (*plain)(&t))
+	return redact.Marshal(&t, (*plain)(&t))
 }
 
 // The same without methods.
@@ -195,72 +192,10 @@ func TestAValueThatWritesItsOwnJSONPassesTheQuestionOn(t *testing.T) {
 	assert.Contains(t, string(data), hidden)
 }
 
-// enqueuing is a handler of logs that puts what it is told on a queue.
-type enqueuing struct {
-	slog.Handler
-	payload []byte
-	encoded []byte
-}
-
-func (h *enqueuing) Handle(ctx context.Context, r slog.Record) (err error) {
-	to := runtime.EnqueuerFunc(func(_ context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
-		h.payload = tasks[0].Payload
-		return make([]runtime.Enqueued, 1), nil
-	})
-	r.Attrs(func(a slog.Attr) bool {
-		p := a.Value.Any().([]purse)[0]
-		_, err = runtime.Enqueue(ctx, to, &runtime.Spec[purse]{Type: "t", Queue: "q"}, &p)
-		return false
-	})
-	if err == nil {
-		h.encoded, err = json.Marshal(r.NumAttrs())
-	}
-	return err
-}
-
-func TestAHandlerOfLogsThatEnqueuesSendsTheWholeTask(t *testing.T) {
-	h := &enqueuing{Handler: slog.NewJSONHandler(io.Discard, nil)}
-	p := purse{Cards: []card{{"ann", hidden}}}
-	slog.New(h).Info("", "v", []purse{p})
-	assert.Equal(t, 1, strings.Count(string(h.payload), hidden))
-}
-
-func TestPlainIsWhatTheDefaultCodecEncodes(t *testing.T) {
-	type payload struct{ A int }
-	v := &payload{1}
-	plain := func(*payload) any { return 7 }
-	task, err := runtime.NewTask(&runtime.Spec[payload]{Type: "t", Plain: plain}, v, runtime.SystemClock.Now())
-	require.NoError(t, err)
-	assert.Equal(t, "7", string(task.Payload))
-	task, err = runtime.NewTask(&runtime.Spec[payload]{Type: "t", Plain: plain, Codec: runtime.JSON}, v, runtime.SystemClock.Now())
-	require.NoError(t, err)
-	assert.Equal(t, `{"A":1}`, string(task.Payload), "a codec of one's own gets the payload")
-}
-
-func TestPayloadsOfTasksStayOutOfLogsWhateverIsAroundThem(t *testing.T) {
-	task := runtime.Task{ID: "7", Type: "login", Payload: []byte(hidden), MaxRetries: 3}
-	coded := base64.StdEncoding.EncodeToString([]byte(hidden))
-	info := runtime.TaskInfo{Task: &task, Attempt: 2}
-	for _, v := range []any{[]runtime.Task{task}, []*runtime.Task{&task}, runtime.Delivery{Task: &task}, map[string]any{"i": info}, struct{ I *runtime.TaskInfo }{&info}} {
-		text := logged(v)
-		assert.Contains(t, text, `"id":"7"`)
-		assert.Contains(t, text, `"payload_bytes":7`)
-		assert.NotContains(t, text, coded)
-		data, err := json.Marshal(v)
-		require.NoError(t, err)
-		assert.Contains(t, string(data), coded)
-	}
-	data, err := json.Marshal(info)
-	require.NoError(t, err)
-	assert.Contains(t, string(data), `{"ID":"7","Type":"login",`)
-	assert.Contains(t, string(data), `"MaxRetries":3,`)
-	assert.Contains(t, string(data), `,"Attempt":2,"Crashes":0,"Deadline":"0001-01-01T00:00:00Z"}`)
-}
-
 func TestAnEmbeddedMarshalJSONIsStoppedByNoMarshalJSON(t *testing.T) {
 	data, err := json.Marshal(struct {
 		card
-		runtime.NoMarshalJSON
+		redact.NoMarshalJSON
 		Size int `json:"size"`
 	}{card: card{"ann", hidden}, Size: 7})
 	require.NoError(t, err)
@@ -278,8 +213,6 @@ func TestValuesThatLeadBackToThemselvesAreErrorsAndShownInLogs(t *testing.T) {
 		assert.NotContains(t, text, hidden)
 		assert.Contains(t, text, "••••")
 	}
-	_, err := runtime.NewTask(&runtime.Spec[ring]{Type: "t"}, r, runtime.SystemClock.Now())
-	assert.ErrorIs(t, err, runtime.ErrInvalidTask)
 }
 
 func TestAValueThatIsThereTwiceDoesNotLeadBackToItself(t *testing.T) {
@@ -315,7 +248,7 @@ func TestRedactAttrHidesWhatHasNoMethods(t *testing.T) {
 	type inner struct{ Login Login }
 	login := Login{"ann", hidden}
 	var out bytes.Buffer
-	opts := &slog.HandlerOptions{ReplaceAttr: runtime.RedactAttr}
+	opts := &slog.HandlerOptions{ReplaceAttr: redact.Attr}
 	for _, h := range []slog.Handler{slog.NewJSONHandler(&out, opts), slog.NewTextHandler(&out, opts)} {
 		log := slog.New(h).With("w", []Login{login})
 		log.Info("", "a", login, "b", &login, "c", []inner{{login}}, "d", map[string]any{"x": login},

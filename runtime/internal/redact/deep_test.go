@@ -1,4 +1,4 @@
-package runtime_test
+package redact_test
 
 import (
 	"encoding/json"
@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
 // bag encodes itself, and may hold anything.
@@ -59,37 +59,37 @@ func TestSecretsAreHiddenBehindInterfaces(t *testing.T) {
 		Any: &login, Error: refused{login}, Stringer: spoken{hidden}, List: []any{[]any{login}}, Errors: []error{refused{login}, errors.New("plain")},
 		Deep: map[string]any{"a": []map[string]any{{"b": login}}}, Wrapped: fmt.Errorf("x: %w", refused{login}), Unsaid: mentions{login},
 	}
-	text := runtime.RedactedString(v)
+	text := redact.String(v)
 	assert.NotContains(t, text, hidden)
 	assert.Contains(t, text, `Any: {user: "ann", password: ••••}`)
 	assert.Contains(t, text, `Unsaid: {user: "ann", password: ••••}`)
 	assert.Contains(t, text, "plain", "an error without secrets says what it is")
-	assert.NotContains(t, runtime.Redact([]any{v}).String(), hidden)
+	assert.NotContains(t, redact.Value([]any{v}).String(), hidden)
 }
 
 func TestAContainerThatEncodesItselfHidesWhatItHappensToHold(t *testing.T) {
 	login := Login{"ann", hidden}
 	for _, b := range []bag{{Items: map[string]any{"a": login}}, {any: []any{&login}}} {
-		assert.NotContains(t, runtime.RedactedString(struct{ Bag bag }{b}), hidden)
-		assert.NotContains(t, runtime.Redact(b).String(), hidden)
+		assert.NotContains(t, redact.String(struct{ Bag bag }{b}), hidden)
+		assert.NotContains(t, redact.Value(b).String(), hidden)
 	}
 	b := bag{Items: map[string]any{"a": 1}}
-	assert.Equal(t, "struct { Bag runtime_test.bag }{Bag: map[a:1] <nil>}", runtime.RedactedString(struct{ Bag bag }{b}), "without secrets it speaks for itself")
+	assert.Equal(t, "struct { Bag redact_test.bag }{Bag: map[a:1] <nil>}", redact.String(struct{ Bag bag }{b}), "without secrets it speaks for itself")
 }
 
 func TestSecretsInKeysOfMapsAreHidden(t *testing.T) {
 	v := map[tokenKey]int{{"a", hidden}: 1, {"b", hidden}: 2, {"b", hidden + "2"}: 3}
-	text := runtime.RedactedString(v)
+	text := redact.String(v)
 	assert.NotContains(t, text, hidden)
 	for _, want := range []string{`{host: "a", token: ••••}`, `{host: "b", token: ••••}`, `{host: "b", token: ••••} (2)`} {
 		assert.Contains(t, text, want)
 	}
-	assert.NotContains(t, runtime.Redact(map[any]string{tokenKey{"a", hidden}: "x"}).String(), hidden)
-	assert.Equal(t, `map[1: "x"]`, runtime.Redact(map[any]string{1: "x"}).String())
+	assert.NotContains(t, redact.Value(map[any]string{tokenKey{"a", hidden}: "x"}).String(), hidden)
+	assert.Equal(t, `map[1: "x"]`, redact.Value(map[any]string{1: "x"}).String())
 }
 
 func TestTagsOnUnexportedAndEmbeddedFieldsHide(t *testing.T) {
-	text := runtime.RedactedString(struct {
+	text := redact.String(struct {
 		Login  `task:"secret"`
 		pin    string `task:"secret"`
 		hidden Login
@@ -101,31 +101,31 @@ func TestTagsOnUnexportedAndEmbeddedFieldsHide(t *testing.T) {
 func TestRedactEndsOnValuesThatLeadBackInManyWays(t *testing.T) {
 	r := &ring{Key: hidden}
 	r.Next = []*ring{r, r, r}
-	assert.Equal(t, `runtime_test.ring{key: ••••, next: [{key: ••••, next: …}, {key: ••••, next: …}, {key: ••••, next: …}]}`, runtime.RedactedString(r))
-	assert.NotContains(t, runtime.Redact(*r).String(), hidden)
+	assert.Equal(t, `redact_test.ring{key: ••••, next: [{key: ••••, next: …}, {key: ••••, next: …}, {key: ••••, next: …}]}`, redact.String(r))
+	assert.NotContains(t, redact.Value(*r).String(), hidden)
 
 	wide := &ring{Key: hidden} // 3^40 ways from the top to the bottom
 	for range 40 {
 		wide = &ring{Key: hidden, Next: []*ring{wide, wide, wide}}
 	}
-	assert.NotContains(t, runtime.Redact(wide).String(), hidden)
+	assert.NotContains(t, redact.Value(wide).String(), hidden)
 
 	m := map[string]any{"key": Login{"ann", hidden}}
 	m["self"] = m
-	assert.NotContains(t, runtime.Redact(m).String(), hidden)
+	assert.NotContains(t, redact.Value(m).String(), hidden)
 	cyclic := []any{nil, Login{"ann", hidden}}
 	cyclic[0] = cyclic
-	assert.NotContains(t, runtime.Redact(bag{Items: map[string]any{"x": cyclic}}).String(), hidden)
+	assert.NotContains(t, redact.Value(bag{Items: map[string]any{"x": cyclic}}).String(), hidden)
 }
 
 func TestALogValueThatPanicsIsSaidAndDoesNotStopTheLog(t *testing.T) {
-	text := runtime.RedactedString(struct{ F *fails }{&fails{3}})
-	assert.Equal(t, `struct { F *runtime_test.fails }{F: "LogValue of *runtime_test.fails panicked: 3"}`, text)
+	text := redact.String(struct{ F *fails }{&fails{3}})
+	assert.Equal(t, `struct { F *redact_test.fails }{F: "LogValue of *redact_test.fails panicked: 3"}`, text)
 }
 
 func TestWhatATypeSaysInALogIsShownAsItSaysIt(t *testing.T) {
-	assert.Equal(t, `struct { T runtime_test.told }{T: "told"}`, runtime.RedactedString(struct{ T told }{told{hidden}}))
-	assert.Equal(t, `struct { C runtime_test.card }{C: {name: "ann", number: ••••}}`, runtime.RedactedString(struct{ C card }{card{"ann", hidden}}))
+	assert.Equal(t, `struct { T redact_test.told }{T: "told"}`, redact.String(struct{ T told }{told{hidden}}))
+	assert.Equal(t, `struct { C redact_test.card }{C: {name: "ann", number: ••••}}`, redact.String(struct{ C card }{card{"ann", hidden}}))
 }
 
 func TestALogValueThatIsPrintedUnresolvedHidesSecrets(t *testing.T) {
@@ -143,7 +143,7 @@ func TestALogValueThatIsPrintedUnresolvedHidesSecrets(t *testing.T) {
 type failing struct{ Login }
 
 func (f failing) Error() string                 { return "no such login: " + f.User }
-func (f failing) Format(s fmt.State, verb rune) { runtime.FormatRedacted(s, verb, &f) }
+func (f failing) Format(s fmt.State, verb rune) { redact.Format(s, verb, &f) }
 
 func TestFormatRedactedPrintsAnErrorAsItSaysItself(t *testing.T) {
 	assert.Equal(t, "x: no such login: ann", fmt.Errorf("x: %w", failing{Login{"ann", hidden}}).Error())

@@ -1,4 +1,4 @@
-package runtime
+package redact
 
 import (
 	"log/slog"
@@ -14,18 +14,18 @@ type (
 )
 
 // String and MarshalJSON are what handlers of logs ask for.
-func (l shownList) String() string               { return string(appendShown(nil, slog.AnyValue(l))) }
+func (l shownList) String() string               { return string(AppendText(nil, slog.AnyValue(l))) }
 func (l shownList) MarshalJSON() ([]byte, error) { return appendShownJSON(nil, slog.AnyValue(l)) }
-func (m shownMap) String() string                { return string(appendShown(nil, slog.AnyValue(m))) }
+func (m shownMap) String() string                { return string(AppendText(nil, slog.AnyValue(m))) }
 func (m shownMap) MarshalJSON() ([]byte, error)  { return appendShownJSON(nil, slog.AnyValue(m)) }
 
-// appendShown writes a redacted value as text.
-func appendShown(b []byte, v slog.Value) []byte {
+// AppendText writes a redacted value as text.
+func AppendText(b []byte, v slog.Value) []byte {
 	switch v.Kind() {
 	case slog.KindGroup:
 		return appendPairs(b, v.Group(), '{', '}')
 	case slog.KindString:
-		if v.String() != Redacted && v.String() != elided {
+		if v.String() != Mark && v.String() != elided {
 			return strconv.AppendQuote(b, v.String())
 		}
 	case slog.KindAny:
@@ -36,7 +36,7 @@ func appendShown(b []byte, v slog.Value) []byte {
 				if i > 0 {
 					b = append(b, ", "...)
 				}
-				b = appendShown(b, item)
+				b = AppendText(b, item)
 			}
 			return append(b, ']')
 		case shownMap:
@@ -53,7 +53,7 @@ func appendPairs(b []byte, pairs []slog.Attr, opens, closes byte) []byte {
 			b = append(b, ", "...)
 		}
 		b = append(append(b, a.Key...), ": "...)
-		b = appendShown(b, a.Value)
+		b = AppendText(b, a.Value)
 	}
 	return append(b, closes)
 }

@@ -1,4 +1,4 @@
-package runtime
+package redact
 
 import (
 	"bytes"
@@ -12,9 +12,9 @@ import (
 	"sync/atomic"
 )
 
-// MarshalRedacted is the body of a generated MarshalJSON. It encodes whole,
+// Marshal is the body of a generated MarshalJSON. It encodes whole,
 // which is the value as a type without that method, unless a log asks: then it
-// encodes what [Redact] shows of value, or its LogValue where it has one.
+// encodes what [Value] shows of value, or its LogValue where it has one.
 //
 // Who asks is read off the stack, because nothing else tells. slog's JSON handler
 // gives a slice, a map or a struct around a task to encoding/json as it is, and
@@ -28,7 +28,7 @@ import (
 //
 // Packages of the standard library and of well-known loggers count as logs, and
 // so do the methods by which a value presents itself to one, such as LogValue.
-func MarshalRedacted(value, whole any) ([]byte, error) {
+func Marshal(value, whole any) ([]byte, error) {
 	asks := whoAsks()
 	if asks == askedByLog {
 		return marshalShown(value)
@@ -43,15 +43,7 @@ func MarshalRedacted(value, whole any) ([]byte, error) {
 
 // NoMarshalJSON keeps a struct from being encoded by the MarshalJSON of another
 // that it embeds. The two methods stand in each other's way, so that neither is
-// promoted, and encoding/json writes all fields:
-//
-//	type View struct {
-//		tasks.EmbeddingTask
-//		runtime.NoMarshalJSON
-//		Done bool `json:"done"`
-//	}
-//
-// Secrets of the embedded struct are then written in clear, to logs as well.
+// promoted, and encoding/json writes all fields.
 type NoMarshalJSON struct{}
 
 // MarshalJSON is there to be ambiguous.
@@ -96,13 +88,13 @@ const (
 	askerBits = 2
 )
 
-// whoAsks finds the function that has a value encoded. It is what MarshalRedacted
+// whoAsks finds the function that has a value encoded. It is what Marshal
 // costs: about 2 µs for the dozen frames from a value in a list to who encodes the
 // list (BenchmarkEnqueueHidden). The payload of a task does not pay it on its way
 // to a queue, see Spec.Plain; values with secrets that lie in it do.
 func whoAsks() asker {
 	var stack [12]uintptr                 // as many as that takes: each frame is some 150 ns
-	for skip := 3; ; skip += len(stack) { // from the MarshalJSON that calls MarshalRedacted
+	for skip := 3; ; skip += len(stack) { // from whoever calls Marshal
 		n := goruntime.Callers(skip, stack[:])
 		for _, pc := range stack[:n] {
 			if by := askerAt(pc); by != askedByNone {
@@ -170,7 +162,7 @@ func askerNamed(function string) asker {
 		return askedByWhole
 	case function == ownPath+".marshalShown":
 		return askedByLog
-	case function == ownPath+".marshal":
+	case function == ownPath+".marshal", function == frontPath+".MarshalRedacted":
 		return askedByNone
 	case function == "" || inPackage(pkg, encoders):
 		return askedByNone
@@ -190,7 +182,12 @@ func askerNamed(function string) asker {
 	return askedByOther
 }
 
-var ownPath = reflect.TypeFor[redactor]().PkgPath()
+// ownPath is the path of this package, and frontPath that of the one by whose
+// MarshalRedacted generated code calls Marshal.
+var (
+	ownPath   = reflect.TypeFor[redactor]().PkgPath()
+	frontPath = strings.TrimSuffix(ownPath, "/internal/redact")
+)
 
 // splitFunction splits the name of a function into the path of its package and the
 // rest. Dots in the last element of a path are escaped, those before are not.
@@ -214,6 +211,9 @@ func inPackage(pkg string, paths []string) bool {
 	}
 	return false
 }
+
+// maxNesting is how deep encoding/json reads.
+const maxNesting = 10_000
 
 // checkEnds reports a value that leads back to itself, or is deeper than what
 // reads JSON takes. encoding/json notices that within one call. Where each level

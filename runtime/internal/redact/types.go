@@ -1,16 +1,18 @@
-package runtime
+package redact
 
 import (
 	"encoding"
 	"encoding/json"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
 )
 
-func isSecret(f reflect.StructField) bool {
+// IsSecret says that a field is tagged task:"secret".
+func IsSecret(f reflect.StructField) bool {
 	return slices.Contains(strings.Split(f.Tag.Get("task"), ","), "secret")
 }
 
@@ -40,9 +42,9 @@ const (
 	certainlySecret        // a field is tagged task:"secret"
 )
 
-// holdsSecret says that values of the type have a secret field somewhere, interfaces
+// HoldsSecret says that values of the type have a secret field somewhere, interfaces
 // aside.
-func holdsSecret(t reflect.Type) bool { return natureOf(t) == certainlySecret }
+func HoldsSecret(t reflect.Type) bool { return natureOf(t) == certainlySecret }
 
 // natures remembers what natureOf has found out. What is found for types on the
 // way is not kept: those on a cycle do not know yet what lies on the rest of it.
@@ -73,7 +75,7 @@ func findNature(t reflect.Type, seen map[reflect.Type]bool) nature {
 	case reflect.Struct:
 		for i := range t.NumField() {
 			f := t.Field(i)
-			if isSecret(f) {
+			if IsSecret(f) {
 				return certainlySecret
 			}
 			found = max(found, findNature(f.Type, seen))
@@ -82,11 +84,17 @@ func findNature(t reflect.Type, seen map[reflect.Type]bool) nature {
 	return found
 }
 
-// carriesSecret says that a value has a field that is tagged task:"secret",
+// CarriesSecret says that a value has a field that is tagged task:"secret",
 // however deep, be it empty or behind a nil pointer. What lies behind interfaces
-// is looked at. A value of which too much would have to be looked at is taken to
-// have one.
-func carriesSecret(v reflect.Value) bool {
+// is looked at. It is for values that end somewhere.
+func CarriesSecret(v reflect.Value) bool {
+	c := carrier{left: math.MaxInt}
+	return c.carries(v)
+}
+
+// mayCarrySecret is CarriesSecret for any value: one of which too much would have to
+// be looked at is taken to have a secret.
+func mayCarrySecret(v reflect.Value) bool {
 	c := carrier{left: maxParts}
 	return c.carries(v)
 }

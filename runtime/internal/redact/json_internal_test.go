@@ -1,4 +1,4 @@
-package runtime
+package redact
 
 import (
 	"testing"
@@ -33,8 +33,10 @@ func TestWhoAsksIsToldByTheNameOfTheFunction(t *testing.T) {
 		ownPath + ".marshalShown":                                askedByLog,
 		ownPath + ".marshalWhole":                                askedByWhole,
 		ownPath + ".marshal":                                     askedByNone,
-		ownPath + ".(*Spec[...]).fill":                           askedByOther,
-		ownPath + ".KeyOf":                                       askedByOther,
+		frontPath + ".MarshalRedacted":                           askedByNone,
+		frontPath + ".(*Spec[...]).fill":                         askedByOther,
+		frontPath + ".KeyOf":                                     askedByOther,
+		frontPath + ".MarshalRedactedTwice":                      askedByOther,
 		"logger.Print":                                           askedByOther,
 		"github.com/rs/zerologger.Write":                         askedByOther,
 		"example.com/log/slog.Write":                             askedByOther,
