@@ -54,7 +54,7 @@ func TestImportsRunOneWay(t *testing.T) {
 				require.False(t, within(dep, tool) && !within(pkg, "internal"), "%s imports %s: it is for tests", pkg, dep)
 			}
 			if pkg == module+"/runtime" {
-				require.False(t, within(dep, "runtime") && !within(dep, "runtime/internal"), "the core imports %s", dep)
+				require.False(t, within(dep, "runtime") && !within(dep, "runtime/internal") && !within(dep, "runtime/driver"), "the core imports %s", dep)
 			}
 			for _, p := range providers {
 				if within(pkg, "runtime/"+p) {
@@ -68,9 +68,16 @@ func TestImportsRunOneWay(t *testing.T) {
 }
 
 func TestCoreDependsOnNothingButARateLimiter(t *testing.T) {
-	allowed := []string{module + "/runtime", module + "/runtime/internal/redact", "golang.org/x/time/rate"}
+	allowed := []string{module + "/runtime", module + "/runtime/driver", module + "/runtime/internal/redact", "golang.org/x/time/rate"}
 	for _, dep := range goList(t, "-deps", "-f", `{{if not .Standard}}{{.ImportPath}}{{end}}`, "./runtime") {
 		require.True(t, slices.Contains(allowed, dep), "the core links %s into every user's program", dep)
+	}
+}
+
+func TestDriverDependsOnTheStandardLibraryAlone(t *testing.T) {
+	allowed := []string{module + "/runtime/driver", module + "/runtime/internal/redact"}
+	for _, dep := range goList(t, "-deps", "-f", `{{if not .Standard}}{{.ImportPath}}{{end}}`, "./runtime/driver") {
+		require.True(t, slices.Contains(allowed, dep), "every provider would link %s", dep)
 	}
 }
 

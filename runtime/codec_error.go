@@ -12,7 +12,7 @@ import (
 )
 
 // hushPanic is deferred around the codec of a value that holds secrets: it makes a
-// panic an error that quotes nothing. says makes the error: panicked within a handler.
+// panic an error that quotes nothing. says makes the error: driver.Recovered within a handler.
 func hushPanic(err *error, says func(v any) error) {
 	if p := recover(); p != nil {
 		*err = says(fmt.Sprintf("a value of type %T, whose text is left out for it may quote a secret", p))

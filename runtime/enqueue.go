@@ -5,21 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
-
-// An Enqueuer takes tasks: a Manager, or what a middleware or provider puts in
-// its place. The answers stand in the order of the tasks; see Queue.Enqueue.
-type Enqueuer interface {
-	Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error)
-}
-
-// EnqueuerFunc makes a function an Enqueuer.
-type EnqueuerFunc func(ctx context.Context, tasks []*Task) ([]Enqueued, error)
-
-// Enqueue calls f.
-func (f EnqueuerFunc) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
-	return f(ctx, tasks)
-}
 
 // An EnqueueMiddleware wraps the way of tasks to their queue. It sees every task
 // that is enqueued, whoever enqueues it. A middleware that changes a task passes
@@ -33,12 +21,12 @@ type EnqueueOption func(t *Task)
 // WithDelay makes the task due d after it is enqueued, by the clock of the manager
 // that it reaches. Of a task that NewTask makes d counts from the time given there.
 func WithDelay(d time.Duration) EnqueueOption {
-	return func(t *Task) { t.ScheduledFor, t.delay, t.delayed = t.CreatedAt.Add(d), d, true }
+	return func(t *Task) { driver.SetDelay(t, d) }
 }
 
 // WithTime makes the task due at the given time. A time that has passed: now.
 func WithTime(at time.Time) EnqueueOption {
-	return func(t *Task) { t.ScheduledFor, t.delayed = at, false }
+	return func(t *Task) { driver.SetDue(t, at) }
 }
 
 // WithID sets the task's ID in place of a new UUIDv7. Enqueueing an ID that is
@@ -85,7 +73,7 @@ func NewTask[T any](spec *Spec[T], payload *T, now time.Time, opts ...EnqueueOpt
 	for _, opt := range opts {
 		opt(t)
 	}
-	t.delayed = false
+	driver.SetDue(t, t.ScheduledFor) // which counts from now
 	return t, nil
 }
 
@@ -97,7 +85,7 @@ func Enqueue[T any](ctx context.Context, to Enqueuer, spec *Spec[T], payload *T,
 	if err := spec.fill(t, payload, SystemClock.Now()); err != nil {
 		return Enqueued{}, err
 	}
-	t.unstamped = true
+	driver.Unstamp(t)
 	for _, opt := range opts {
 		opt(t)
 	}
@@ -129,7 +117,7 @@ func EnqueueBatch[T any](ctx context.Context, to Enqueuer, spec *Spec[T], payloa
 			failed.Add(i, "", err)
 			continue
 		}
-		t.unstamped = true
+		driver.Unstamp(t)
 		for _, opt := range opts {
 			opt(t)
 		}

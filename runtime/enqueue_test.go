@@ -83,7 +83,7 @@ func TestEnqueueReturnsTheErrorOfItsTask(t *testing.T) {
 	valid := greeting{Name: "ada"}
 	require.ErrorIs(t, enqueue(to(nil, nil), greeting{}), ErrInvalidTask)
 	require.Equal(t, ErrClosed, enqueue(to(nil, ErrClosed), valid))
-	require.Equal(t, ErrQueueFull, enqueue(to(make([]Enqueued, 1), &BatchError{Items: []ItemError{{0, "a", ErrQueueFull}}}), valid))
+	require.Equal(t, ErrQueueFull, enqueue(to(make([]Enqueued, 1), &BatchError{Items: []ItemError{{ID: "a", Err: ErrQueueFull}}}), valid))
 	require.ErrorContains(t, enqueue(to(nil, nil), valid), "0 answers to one enqueued task")
 }
 

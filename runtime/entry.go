@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // entry is where every task comes in: it completes and validates tasks, before
@@ -27,7 +29,7 @@ func (e *entry) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error) 
 		if t.ID == "" {
 			t.ID = ids.next()
 		}
-		t.stamp(now)
+		driver.Stamp(t, now)
 	}
 	return enqueueValid(ctx, e.next, tasks, (*Task).Validate)
 }
@@ -109,7 +111,7 @@ func idOf(t *Task) string {
 func spread(answers []Enqueued, err error, part []*Task, places []int, n int, failed *BatchError) ([]Enqueued, error) {
 	all := make([]Enqueued, n)
 	scatter(all, failed, answers, err, part, places)
-	return all, failed.sorted()
+	return all, failed.Sorted()
 }
 
 // scatter writes the answers of a part of a batch into all, and its errors into
@@ -161,7 +163,7 @@ func (m *Manager) dispatch(ctx context.Context, tasks []*Task) ([]Enqueued, erro
 		answers, err := m.send(ctx, name, p.tasks)
 		scatter(all, &failed, answers, err, p.tasks, p.places)
 	}
-	return all, failed.sorted()
+	return all, failed.Sorted()
 }
 
 func oneQueue(tasks []*Task) bool {

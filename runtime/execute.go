@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
-	"strings"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A worker runs one task after the other.
@@ -67,7 +67,7 @@ func (w *worker) execute(it *item, c *taskContext) {
 	}
 	switch {
 	case policy != &noPolicy:
-		delete(t.Metadata, metaUnknown)
+		delete(t.Metadata, driver.MetaUnknown)
 	case r.refused == nil:
 		r.refused = it.lane().errUnknown(t)
 	}
@@ -97,7 +97,7 @@ func call(h Handler, ctx context.Context, t *Task) (err error) {
 	err = errNoOutcome
 	defer func() {
 		if v := recover(); v != nil {
-			err = panicked(v)
+			err = driver.Recovered(v)
 		}
 	}()
 	if err := h.Handle(ctx, t); err != nil {
@@ -105,53 +105,6 @@ func call(h Handler, ctx context.Context, t *Task) (err error) {
 		return err
 	}
 	return nil
-}
-
-// A panicError is the error of a panic: its value and its stack, both cut to what
-// a task's metadata keeps of them.
-type panicError struct{ value, stack string }
-
-func (e *panicError) Error() string { return ErrPanic.Error() + ": " + e.value }
-func (e *panicError) Unwrap() error { return ErrPanic }
-
-// PanicStack returns the stack of the panic that the pool made an error of, or "" for
-// other errors: its text leaves the stack out.
-func PanicStack(err error) string {
-	var p *panicError
-	if errors.As(err, &p) {
-		return p.stack
-	}
-	return ""
-}
-
-// panicked makes a panic an error. It is called by the deferred function that
-// recovered it.
-func panicked(v any) error {
-	stack := string(debug.Stack())
-	// What comes before is of the functions that caught the panic.
-	if _, below, ok := strings.Cut(stack, "\npanic("); ok {
-		for range 2 { // lines of a frame
-			_, below, _ = strings.Cut(below, "\n")
-		}
-		stack = below
-	}
-	stack = withoutArguments(stack)
-	return &panicError{clip(fmt.Sprint(v), maxReason), clip(strings.TrimSpace(stack), maxStack)}
-}
-
-// withoutArguments leaves out what functions were called with: these words are what
-// was in the payload, where that holds numbers, and nobody can read the others.
-func withoutArguments(stack string) string {
-	var b strings.Builder
-	for line := range strings.Lines(stack) {
-		name := strings.TrimRight(line, "\n")
-		if i := strings.LastIndexByte(name, '('); i > 0 && name[0] != '\t' && strings.HasSuffix(name, ")") {
-			b.WriteString(name[:i] + "(...)" + line[len(name):])
-			continue
-		}
-		b.WriteString(line)
-	}
-	return b.String()
 }
 
 // metaDue holds when a released task becomes due again, on queues that have a
@@ -229,7 +182,7 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 		}
 	}
 	if it.d.Delay > 0 && it.lane().cfg.Retention > 0 {
-		setMeta(t, metaDue, clock.Now().Add(it.d.Delay).UTC().Format(time.RFC3339Nano))
+		driver.SetMeta(t, metaDue, clock.Now().Add(it.d.Delay).UTC().Format(time.RFC3339Nano))
 	}
 	if v.outcome != Completed || c.policy.Result {
 		// Stores and logs take their time, which is none of the next task's.
@@ -249,7 +202,7 @@ func (w *worker) mourn(it *item, c *taskContext, hook DeadHook, cause error) {
 	func() {
 		defer func() {
 			if v := recover(); v != nil {
-				err = panicked(v)
+				err = driver.Recovered(v)
 			}
 		}()
 		if err = hook(ctx, info.Task, cause); err != nil {
@@ -287,7 +240,7 @@ func judge(c *taskContext, t *Task, timeout time.Duration, cause error) (v verdi
 	defer func() {
 		if p := recover(); p != nil {
 			// Its text alone: nothing can be asked of it without another panic.
-			v, err = verdict{outcome: Died}, fmt.Errorf("%v; when asked whether to retry: %w", cause, panicked(p)) //nolint:errorlint // see above
+			v, err = verdict{outcome: Died}, fmt.Errorf("%v; when asked whether to retry: %w", cause, driver.Recovered(p)) //nolint:errorlint // see above
 		}
 	}()
 	v = decide(c, c.policy, t, cause)

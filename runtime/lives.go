@@ -10,75 +10,6 @@ import (
 	"sync/atomic"
 )
 
-// A StoredResult is what a store has of a task: what became of its last life.
-type StoredResult struct {
-	ID string
-	// Result is what the handler returned, as it is stored. Nil where Failure is set.
-	Result []byte
-	// Failure is why there is no result: the task died.
-	Failure string
-	// Version tells this outcome from any that takes its place, also from an equal one.
-	// Empty: nothing is there.
-	Version string
-}
-
-// A ResultKeeper is a result store that also tells what is there without waiting, and
-// forgets it. memory.Results and those of packages sqlite and redis are such stores.
-//
-// An ID has several lives where its task is redriven, or where it is enqueued again once
-// its task is done. With a store that is no ResultKeeper, Await returns what became of
-// the last life until the new one has ended.
-type ResultKeeper interface {
-	Results
-	// Peek returns what is there of each task, in the order of ids, without waiting.
-	Peek(ctx context.Context, ids []string) ([]StoredResult, error)
-	// Forget removes what Peek has returned, unless another outcome has taken its place.
-	Forget(ctx context.Context, rs []StoredResult) error
-}
-
-// A Reviver is a queue whose Redrive can be told what belongs around it. Manager.Open
-// gives it Manager.Revive.
-type Reviver interface {
-	Redriver
-	// OnRedrive has each Redrive move tasks within around, a batch at a time. It is
-	// called before the queue is used, on one handle, and counts for that one alone.
-	OnRedrive(around Revival)
-}
-
-// A Revival calls move, which puts tasks with the given IDs on their queue again and
-// returns the IDs of those that it has put there. An error from before that says that
-// move was not called.
-type Revival func(ctx context.Context, ids []string, move func() (moved []string)) error
-
-// Around calls the revival, or move alone where that is nil.
-func (r Revival) Around(ctx context.Context, ids []string, move func() (moved []string)) error {
-	if r == nil {
-		move()
-		return nil
-	}
-	return r(ctx, ids, move)
-}
-
-// Deaths is Around for a move of tasks that died the given deaths.
-func (r Revival) Deaths(ctx context.Context, deaths []Death, move func() ([]Death, error)) (moved []Death, err error) {
-	around := r.Around(ctx, idsOf(deaths), func() []string {
-		moved, err = move()
-		return idsOf(moved)
-	})
-	if around != nil {
-		err = errors.Join(err, around)
-	}
-	return moved, err
-}
-
-func idsOf(deaths []Death) []string {
-	ids := make([]string, len(deaths))
-	for i, d := range deaths {
-		ids[i] = d.ID
-	}
-	return ids
-}
-
 // Revive is for whoever puts dead tasks on their queue again by the queue's own Enqueue
 // (Redrive of the manager's queues does it by itself): it calls move, which does that
 // and returns the IDs of the tasks that are on their queue, and has the result stores
@@ -265,7 +196,7 @@ func (l *lives) enqueue(ctx context.Context, to Enqueuer, tasks []*Task) ([]Enqu
 		failed.Items = append(failed.Items, be.Items...)
 	}
 	if len(failed.Items) > 0 {
-		err = failed.sorted()
+		err = failed.Sorted()
 	}
 	return answers, err
 }

@@ -126,7 +126,7 @@ func (m *Manager) lookup(ctx context.Context, id string) (TaskStatus, error) {
 		return TaskStatus{}, err
 	}
 	if found != nil {
-		s := found.status(queue)
+		s := statusOf(found, queue)
 		if s.State != Leased || found.Task.Metadata == nil {
 			return s, nil
 		}
@@ -186,7 +186,7 @@ func (m *Manager) find(ctx context.Context, id string) (found *Found, queue stri
 			if x.State != Dead {
 				return &x, name, nil, nil
 			}
-			if found == nil || !x.died().Before(found.died()) {
+			if found == nil || !diedAt(x.Task).Before(diedAt(found.Task)) {
 				found, queue = &x, name
 			}
 		}
@@ -201,14 +201,14 @@ func btoi(b bool) int {
 	return 0
 }
 
-// died is when a dead task died.
-func (f *Found) died() time.Time {
-	at, _ := time.Parse(time.RFC3339Nano, f.Task.Metadata[MetaFailedAt])
+// diedAt is when a dead task died.
+func diedAt(t *Task) time.Time {
+	at, _ := time.Parse(time.RFC3339Nano, t.Metadata[MetaFailedAt])
 	return at
 }
 
-// status is what the task itself says.
-func (f *Found) status(queue string) TaskStatus {
+// statusOf is what the task itself says.
+func statusOf(f *Found, queue string) TaskStatus {
 	t := f.Task
 	s := TaskStatus{ID: t.ID, Type: t.Type, Queue: queue, State: f.State, Attempts: t.RetryCount, DueAt: f.DueAt}
 	switch f.State {

@@ -232,7 +232,7 @@ func TestWrongNumberOfAnswersIsAnError(t *testing.T) {
 		require.ErrorContains(t, err, c.says)
 	}
 	q.answer = func(context.Context, []*Task) ([]Enqueued, error) {
-		return nil, &BatchError{Items: []ItemError{{0, "a", ErrQueueFull}, {1, "b", ErrDuplicate}}}
+		return nil, &BatchError{Items: []ItemError{{Index: 0, ID: "a", Err: ErrQueueFull}, {Index: 1, ID: "b", Err: ErrDuplicate}}}
 	}
 	answers, err := managerOf(t, ManagerConfig{}, q).Enqueue(t.Context(), someTasks("a", "b"))
 	requireItems(t, err, map[int]error{0: ErrQueueFull, 1: ErrDuplicate})
@@ -297,4 +297,32 @@ func TestTaskThatMiddlewareBreaksIsRefused(t *testing.T) {
 	assert.Equal(t, [][]string{{"a"}}, q.trips())
 	_, err = m.Enqueue(t.Context(), someTasks("drop"))
 	require.NoError(t, err, "a middleware may keep tasks to itself")
+}
+
+func TestAManagerEnqueuesNothingThatTheQueueCannotKeep(t *testing.T) {
+	q := quick("q")
+	q.caps.MaxDelay, q.caps.UniqueUntilDone = time.Hour, false
+	m := managerOf(t, ManagerConfig{}, q)
+	tasks := someTasks("now", "late", "unique")
+	tasks[1].ScheduledFor = time.Now().Add(2 * time.Hour)
+	tasks[2].UniqueKey = "k"
+	_, err := m.Enqueue(t.Context(), tasks)
+	requireItems(t, err, map[int]error{1: ErrUnsupported, 2: ErrUnsupported})
+	assert.Equal(t, [][]string{{"now"}}, q.trips())
+}
+
+func TestAManagerOpensNoQueueWithALeaseThatItsProviderCannotGive(t *testing.T) {
+	q := quick("q")
+	q.caps.MaxLease = time.Minute
+	q.cfg.Visibility = time.Minute
+	managerOf(t, ManagerConfig{}, q)
+
+	q = quick("q")
+	q.caps.MaxLease = time.Minute
+	q.cfg.Visibility = time.Minute + 1
+	m := NewManager(ManagerConfig{})
+	err := m.Open(t.Context(), brokers{"q": q}, q.cfg)
+	require.ErrorIs(t, err, ErrUnsupported)
+	require.ErrorContains(t, err, "a visibility of 1m0.000000001s, and the longest lease is 1m0s")
+	assert.Empty(t, m.Queues())
 }

@@ -54,7 +54,7 @@ func (l *lane) suspected(d *Delivery) bool {
 // Where crashes are charged as failures they are not counted apart. What is beyond
 // the retries of a task cannot be failures, of which it would have died.
 func (l *lane) ends(d *Delivery) (ends, suspicion int) {
-	suspicion = l.cfg.suspicion()
+	suspicion = (l.cfg.MaxDeliveries + 1) / 2
 	if t := d.Task; l.charges && t.RetryCount > t.MaxRetries {
 		return t.RetryCount, max(suspicion, t.MaxRetries+1)
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A worker may meet a task whose type it has no handler for: in a deploy, where the
@@ -19,11 +21,6 @@ const (
 	minUnknownDelay = time.Second
 	maxUnknownDelay = time.Minute
 )
-
-// metaUnknown holds when a worker first met a task of a type that it does not know.
-// It is of one life of the task: a redrive ends it, and so does a worker that knows
-// the type.
-const metaUnknown = "taskgen.unknown"
 
 // mostUnknown bounds the tasks of which a process remembers that by itself, on queues
 // that do not keep what is written into released tasks.
@@ -52,7 +49,7 @@ func (l *lane) handOn(d *Delivery) bool {
 	}
 	d.Delay = delay
 	if l.cfg.Retention > 0 {
-		setMeta(t, metaDue, now.Add(delay).UTC().Format(time.RFC3339Nano))
+		driver.SetMeta(t, metaDue, now.Add(delay).UTC().Format(time.RFC3339Nano))
 	}
 	return true
 }
@@ -69,11 +66,11 @@ func (l *lane) othersDo(t *Task) bool {
 
 // unknownSince is when a worker first met the task without knowing its type.
 func (l *lane) unknownSince(t *Task, now time.Time) time.Time {
-	if since, err := time.Parse(time.RFC3339Nano, t.Metadata[metaUnknown]); err == nil {
+	if since, err := time.Parse(time.RFC3339Nano, t.Metadata[driver.MetaUnknown]); err == nil {
 		return since
 	}
 	if l.keeps {
-		setMeta(t, metaUnknown, now.UTC().Format(time.RFC3339Nano))
+		driver.SetMeta(t, driver.MetaUnknown, now.UTC().Format(time.RFC3339Nano))
 		return now
 	}
 	key := taskKey{l.name, t.ID}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestATaskOfAnUnknownTypeWaitsForAWorkerThatKnowsIt(t *testing.T) {
@@ -26,7 +28,7 @@ func TestATaskOfAnUnknownTypeWaitsForAWorkerThatKnowsIt(t *testing.T) {
 		var runs sheet[string]
 		b.r.Handle(Policy{Type: "new"}, HandlerFunc(func(ctx context.Context, task *Task) error {
 			info, _ := TaskFromContext(ctx)
-			runs.add(fmt.Sprint(task.ID, " attempt ", info.Attempt, " ", task.Metadata[metaUnknown]))
+			runs.add(fmt.Sprint(task.ID, " attempt ", info.Attempt, " ", task.Metadata[driver.MetaUnknown]))
 			return nil
 		}))
 		now := b.pool(PoolConfig{})

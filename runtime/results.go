@@ -7,30 +7,10 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"time"
 
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
-
-// Results gives access to what handlers returned.
-type Results interface {
-	// Await returns the result of a task once it has succeeded, or an error
-	// wrapping ErrTaskFailed once it is dead. It waits until then or until ctx
-	// ends.
-	Await(ctx context.Context, id string) ([]byte, error)
-}
-
-// A ResultStore keeps results for a time. It is used by many goroutines at
-// once.
-type ResultStore interface {
-	Results
-	// PutResult keeps the outcome of a task for ttl: the result when failure is
-	// empty, else the reason why there is none.
-	PutResult(ctx context.Context, id string, result []byte, failure string, ttl time.Duration) error
-}
-
-// ErrTaskFailed: the awaited task is dead.
-var ErrTaskFailed = errors.New("taskgen: the task failed")
 
 // SetResult sets the result of the task that the context's handler runs: one
 // JSON value, stored before the task is completed.
@@ -182,7 +162,7 @@ func Await[T, R any](ctx context.Context, from Results, spec *Spec[T], id string
 func encodeResult[T, R any](spec *Spec[T], result *R) (data []byte, err error) {
 	secret := secretResult[R](spec)
 	if secret {
-		defer hushPanic(&err, panicked)
+		defer hushPanic(&err, driver.Recovered)
 	}
 	if data, err = spec.codec().Marshal(result); err != nil && secret {
 		err = hushed[R](spec.codec(), nil, err)

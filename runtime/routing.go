@@ -9,6 +9,8 @@ import (
 	"maps"
 	"slices"
 	"sync/atomic"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A routing is a router as it was when a pool took it: the pool's own, so that nothing
@@ -70,7 +72,7 @@ func (x *routing) dispatch(ctx context.Context, t *Task) (err error) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			err = panicked(v)
+			err = driver.Recovered(v)
 		}
 	}()
 	rt, ok := x.routes[t.Type]

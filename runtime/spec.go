@@ -1,13 +1,12 @@
 package runtime
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"reflect"
 	"time"
-	"unicode/utf8"
 
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
@@ -55,10 +54,6 @@ type Spec[T any] struct {
 	// Nil: the payload itself is encoded.
 	Plain func(*T) any
 }
-
-// DefaultResultRetention is how long a result is kept when its task's spec does
-// not say.
-const DefaultResultRetention = 24 * time.Hour
 
 // A Rate is a number of events in a time: Rate{100, time.Second}. The zero Rate
 // means no bound.
@@ -125,7 +120,7 @@ func (s *Spec[T]) Decode(t *Task) (T, error) {
 // the codec says nor what a panic in it does.
 func (s *Spec[T]) unmarshal(payload []byte, v *T) (err error) {
 	if s.secret() {
-		defer hushPanic(&err, panicked)
+		defer hushPanic(&err, driver.Recovered)
 	}
 	if err := s.codec().Unmarshal(payload, v); err != nil {
 		return s.sayable(payload, err)
@@ -155,12 +150,6 @@ func (s *Spec[T]) validate(v *T) error {
 		err = invalid("a task of type %s: %w", s.Type, err)
 	}
 	return err
-}
-
-// shallow reports whether JSON is nested no deeper than a reader takes, without
-// reading it: encoding/json writes deeper values than it reads.
-func shallow(payload []byte) bool {
-	return len(payload) <= 2*maxNesting || bytes.Count(payload, []byte("["))+bytes.Count(payload, []byte("{")) <= maxNesting
 }
 
 // encode encodes a payload. Of one with secrets it tells neither what an error of the
@@ -196,12 +185,14 @@ func (s *Spec[T]) fill(t *Task, v *T, now time.Time) error {
 			return invalid("the payload of a task of type %s: %w", s.Type, err)
 		}
 	}
-	t.Type, t.Queue, t.Payload = s.Type, s.Queue, payload
+	if s.Codec == nil {
+		driver.SetJSON(t, payload)
+	} else {
+		t.Payload = payload
+	}
+	t.Type, t.Queue = s.Type, s.Queue
 	t.Timeout, t.Priority, t.MaxRetries, t.SchemaVersion = s.Timeout, s.Priority, s.Retry.Max, s.SchemaVersion
 	t.CreatedAt = now
-	if s.Codec == nil && shallow(payload) && utf8.Valid(payload) {
-		t.checked = payload
-	}
 	if s.UniqueKey != nil {
 		t.UniqueKey, t.UniqueFor = s.UniqueKey(v), s.UniqueFor
 	}
@@ -214,4 +205,8 @@ func (s *Spec[T]) fill(t *Task, v *T, now time.Time) error {
 // Missing is the error of a required field that has its zero value.
 func Missing(taskType, field string) error {
 	return invalid("a task of type %s needs %q", taskType, field)
+}
+
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrInvalidTask}, args...)...)
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 type greeting struct {
@@ -45,11 +47,12 @@ func TestSpecFillsATask(t *testing.T) {
 	now := time.Unix(5, 0)
 	task := new(Task)
 	require.NoError(t, greetingSpec().fill(task, &greeting{Name: "ada"}, now))
-	task.checked = nil
-	assert.Equal(t, &Task{
-		Type: "greeting", Queue: "q", Payload: []byte(`{"name":"ada"}`), Priority: 2, GroupKey: "g-ada", UniqueKey: "u-ada",
+	want := &Task{
+		Type: "greeting", Queue: "q", Priority: 2, GroupKey: "g-ada", UniqueKey: "u-ada",
 		UniqueFor: time.Hour, CreatedAt: now, MaxRetries: 4, Timeout: time.Minute, SchemaVersion: 6,
-	}, task)
+	}
+	driver.SetJSON(want, []byte(`{"name":"ada"}`))
+	assert.Equal(t, want, task)
 }
 
 func TestSpecUsesItsCodec(t *testing.T) {
@@ -57,11 +60,21 @@ func TestSpecUsesItsCodec(t *testing.T) {
 	task := new(Task)
 	require.NoError(t, spec.fill(task, &greeting{Name: "ada"}, time.Unix(5, 0)))
 	assert.Equal(t, `{"NAME":"ADA"}`, string(task.Payload))
-	assert.False(t, task.knownJSON(), "what another codec writes is validated")
 	got, err := spec.Decode(task)
 	require.NoError(t, err)
 	assert.Equal(t, greeting{Name: "ADA"}, got)
 }
+
+func TestWhatACodecOfOnesOwnWritesIsValidated(t *testing.T) {
+	task := &Task{ID: "a"}
+	require.NoError(t, (&Spec[greeting]{Type: "t", Queue: "q", Codec: mumbling{JSON}}).fill(task, &greeting{}, time.Unix(5, 0)))
+	assert.ErrorIs(t, task.Validate(), ErrInvalidTask)
+}
+
+// mumbling is a codec that writes no JSON.
+type mumbling struct{ Codec }
+
+func (mumbling) Marshal(any) ([]byte, error) { return []byte("hm"), nil }
 
 func TestSpecRefusesWhatItCannotEncode(t *testing.T) {
 	cyclic := map[string]any{}
@@ -220,7 +233,6 @@ func TestStackShowsNoArguments(t *testing.T) {
 	assert.NotContains(t, stack, "0xdeadbeef")
 	assert.Contains(t, stack, "runtime.panicWith(...)\n")
 	assert.Contains(t, stack, "spec_test.go:")
-	assert.Equal(t, "a.(*B).c(...)\n\t/d(1).go:5 +0x1\ncreated by e in goroutine 7\n\t/f.go:1", withoutArguments("a.(*B).c({0x1, 0x2}, 0x3?)\n\t/d(1).go:5 +0x1\ncreated by e in goroutine 7\n\t/f.go:1"))
 }
 
 // A pin is passed in memory: what was in registers is not in a stack.
@@ -267,8 +279,20 @@ func TestPolicyIsTheWorkersSideOfASpec(t *testing.T) {
 	}, greetingSpec().Policy())
 }
 
-func TestShallowSeesDepthWithoutReading(t *testing.T) {
-	assert.True(t, shallow([]byte(strings.Repeat("[", 20_000))), "too short to be valid and deep")
-	assert.False(t, shallow([]byte(strings.Repeat("[", 10_001)+strings.Repeat("]", 10_001))))
-	assert.True(t, shallow(fmt.Appendf(nil, "%q", strings.Repeat("a", 100_000))))
+func TestDefaultCodecsOddPayloadsAreValidated(t *testing.T) {
+	deep := any(1)
+	for range 10_001 {
+		deep = []any{deep}
+	}
+	for name, v := range map[string]any{"too deep": deep, "no UTF-8": json.RawMessage("\"\xff\"")} {
+		t.Run(name, func(t *testing.T) {
+			task := Task{ID: "a"}
+			spec := &Spec[any]{Type: "t", Queue: "q"}
+			if err := spec.fill(&task, &v, time.Unix(1, 0)); err != nil {
+				require.ErrorIs(t, err, ErrInvalidTask)
+				return
+			}
+			require.ErrorIs(t, task.Validate(), ErrInvalidTask)
+		})
+	}
 }

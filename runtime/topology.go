@@ -49,7 +49,7 @@ func (t topology) declare(p Provider, cfg QueueConfig) error {
 	types := cfg.Types
 	cfg.Types = nil
 	if was, again := t[cfg.Name]; again {
-		if diff := was.cfg.differences(cfg); diff != "" {
+		if diff := differences(was.cfg, cfg); diff != "" {
 			return fmt.Errorf("%w: it is declared twice, with %s: declare it alike everywhere, or give one of the two another name", ErrQueueMismatch, diff)
 		}
 		cfg.Types = slices.Clone(was.cfg.Types)
@@ -72,7 +72,7 @@ func same(a, b Provider) bool {
 // differences says in what two declarations of a queue, with their defaults, do
 // not agree: "visibility 30s and 1m0s". Their types may differ: a queue has those
 // of all packages that declare it.
-func (c QueueConfig) differences(d QueueConfig) string {
+func differences(c, d QueueConfig) string {
 	var found []string
 	for _, f := range []struct {
 		name string

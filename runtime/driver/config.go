@@ -1,4 +1,4 @@
-package runtime
+package driver
 
 import (
 	"fmt"
@@ -135,9 +135,6 @@ func (c QueueConfig) AsDead() error {
 	}
 	return nil
 }
-
-// suspicion is how many deliveries that ended without a word make a task a suspect.
-func (c QueueConfig) suspicion() int { return (c.MaxDeliveries + 1) / 2 }
 
 // Accepts reports whether a task can be on the queue that c declares, as an
 // error wrapping [ErrInvalidTask], or nil: whether it is valid (see [Task.Validate];

@@ -1,4 +1,4 @@
-package runtime
+package driver
 
 import (
 	"errors"
@@ -29,16 +29,20 @@ func TestItemWithoutAnIDIsNamedByItsPlace(t *testing.T) {
 	require.EqualError(t, e.OrNil(), "1 of the batch failed; item 2: it needs a name")
 }
 
+type custom struct{ error }
+
+func (c custom) Unwrap() error { return c.error }
+
 func TestBatchErrorIsEveryErrorInIt(t *testing.T) {
 	var e BatchError
 	e.Add(1, "a", fmt.Errorf("%w: a", ErrQueueFull))
-	e.Add(3, "b", Skip(ErrDuplicate))
+	e.Add(3, "b", custom{ErrDuplicate})
 	err := fmt.Errorf("enqueue: %w", e.OrNil())
 	require.ErrorIs(t, err, ErrQueueFull)
 	require.ErrorIs(t, err, ErrDuplicate)
 	require.NotErrorIs(t, err, ErrClosed)
-	var skip *skipError
-	require.ErrorAs(t, err, &skip)
+	var own custom
+	require.ErrorAs(t, err, &own)
 }
 
 func TestErrorAtTellsItemsApart(t *testing.T) {
@@ -54,10 +58,10 @@ func TestErrorAtTellsItemsApart(t *testing.T) {
 
 func TestBatchErrorIsSortedByPlace(t *testing.T) {
 	var e BatchError
-	require.NoError(t, e.sorted())
+	require.NoError(t, e.Sorted())
 	e.Add(4, "e", ErrClosed)
 	e.Add(1, "b", ErrClosed)
 	var got *BatchError
-	require.True(t, errors.As(e.sorted(), &got))
+	require.True(t, errors.As(e.Sorted(), &got))
 	assert.Equal(t, []ItemError{{1, "b", ErrClosed}, {4, "e", ErrClosed}}, got.Items)
 }

@@ -1,7 +1,7 @@
-package runtime
+package driver
 
 import (
-	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -103,40 +103,6 @@ func TestWhatIsValidTravels(t *testing.T) {
 	})
 }
 
-func TestPayloadOfTheDefaultCodecIsNotValidatedAgain(t *testing.T) {
-	var task Task
-	spec := &Spec[[]int]{Type: "t", Queue: "q"}
-	require.NoError(t, spec.fill(&task, &[]int{1, 2}, time.Unix(1, 0)))
-	task.ID = "a"
-	require.NoError(t, task.Validate())
-	require.True(t, task.knownJSON())
-	require.True(t, task.Clone().knownJSON())
-
-	task.Payload = []byte("no JSON")
-	assert.False(t, task.knownJSON())
-	assert.False(t, task.Clone().knownJSON())
-	require.ErrorIs(t, task.Validate(), ErrInvalidTask, "a payload that was put in its place is")
-}
-
-func TestDefaultCodecsOddPayloadsAreValidated(t *testing.T) {
-	deep := any(1)
-	for range maxNesting + 1 {
-		deep = []any{deep}
-	}
-	for name, v := range map[string]any{"too deep": deep, "no UTF-8": json.RawMessage("\"\xff\"")} {
-		t.Run(name, func(t *testing.T) {
-			task := Task{ID: "a"}
-			spec := &Spec[any]{Type: "t", Queue: "q"}
-			if err := spec.fill(&task, &v, time.Unix(1, 0)); err != nil {
-				require.ErrorIs(t, err, ErrInvalidTask)
-				return
-			}
-			require.False(t, task.knownJSON())
-			require.ErrorIs(t, task.Validate(), ErrInvalidTask)
-		})
-	}
-}
-
 func TestEncodingsAreAListUndoneFromItsEnd(t *testing.T) {
 	plain := &Task{ID: "a", Payload: []byte("p"), Metadata: map[string]string{"k": "v"}}
 	assert.Empty(t, plain.LastEncoding())
@@ -148,4 +114,23 @@ func TestEncodingsAreAListUndoneFromItsEnd(t *testing.T) {
 	assert.Equal(t, once, twice.Decoded([]byte("z")))
 	assert.Equal(t, plain, once.Decoded([]byte("p")))
 	assert.Equal(t, &Task{ID: "a", Payload: []byte("p"), Metadata: map[string]string{"k": "v"}}, plain)
+}
+
+func TestShallowSeesDepthWithoutReading(t *testing.T) {
+	assert.True(t, shallow([]byte(strings.Repeat("[", 20_000))), "too short to be valid and deep")
+	assert.False(t, shallow([]byte(strings.Repeat("[", 10_001)+strings.Repeat("]", 10_001))))
+	assert.True(t, shallow(fmt.Appendf(nil, "%q", strings.Repeat("a", 100_000))))
+}
+
+func TestSetJSONSparesValidationTheReading(t *testing.T) {
+	task := &Task{ID: "a", Type: "t", Queue: "q"}
+	SetJSON(task, []byte("no JSON"))
+	require.NoError(t, task.Validate())
+	require.NoError(t, task.Clone().Validate())
+	task.Payload = []byte("no JSON")
+	require.ErrorIs(t, task.Validate(), ErrInvalidTask, "another payload")
+	for _, unread := range []string{strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001), "\"\xff\""} {
+		SetJSON(task, []byte(unread))
+		require.ErrorIs(t, task.Validate(), ErrInvalidTask)
+	}
 }

@@ -1,6 +1,7 @@
-package runtime
+package driver
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"time"
@@ -59,28 +60,15 @@ type Task struct {
 	// SchemaVersion is the version of the payload's schema. 0: not versioned.
 	SchemaVersion int
 
-	// checked is the payload that the default codec wrote. As long as it is the
-	// payload still, it is JSON for sure.
+	// checked is the payload that SetJSON was given. As long as it is the payload
+	// still, it is JSON for sure.
 	checked []byte
 
-	// unstamped says that CreatedAt is a guess of Enqueue, and delayed that
-	// ScheduledFor is CreatedAt and delay: a manager that the task reaches makes both
-	// anew, by its own clock. Whoever stands in between need not know of it.
+	// unstamped says that CreatedAt is a guess, and delayed that ScheduledFor is
+	// CreatedAt and delay: Stamp makes both anew. Whoever stands in between need not
+	// know of it.
 	unstamped, delayed bool
 	delay              time.Duration
-}
-
-// stamp gives a task that comes in its times, where it has none yet that hold.
-func (t *Task) stamp(now time.Time) {
-	if t.delayed && t.ScheduledFor.Equal(t.CreatedAt.Add(t.delay)) {
-		t.ScheduledFor = now.Add(t.delay)
-	}
-	if t.CreatedAt.IsZero() || t.unstamped {
-		t.CreatedAt = now
-	}
-	if t.unstamped || t.delayed {
-		t.unstamped, t.delayed = false, false
-	}
 }
 
 // DueAt is when the task became or becomes due: ScheduledFor, or CreatedAt
@@ -135,6 +123,22 @@ func (t Task) Format(f fmt.State, verb rune) { redact.Format(f, verb, t) }
 func (t Task) MarshalJSON() ([]byte, error) {
 	type plain Task
 	return redact.Marshal(&t, (*plain)(&t))
+}
+
+// SetJSON gives t a payload that encoding/json wrote, so that Validate need not read
+// it to know that it is JSON. What readers of envelopes would not take is read all the
+// same: encoding/json writes deeper values than it reads.
+func SetJSON(t *Task, payload []byte) {
+	t.Payload = payload
+	if shallow(payload) && utf8.Valid(payload) {
+		t.checked = payload
+	}
+}
+
+// shallow reports whether JSON is nested no deeper than a reader takes, without
+// reading it.
+func shallow(payload []byte) bool {
+	return len(payload) <= 2*maxNesting || bytes.Count(payload, []byte("["))+bytes.Count(payload, []byte("{")) <= maxNesting
 }
 
 // knownJSON reports whether the payload needs no validation.

@@ -1,4 +1,4 @@
-package runtime
+package driver
 
 import (
 	"errors"
@@ -27,7 +27,7 @@ func TestNoteAttemptKeepsALineOfEachRun(t *testing.T) {
 
 func TestNoteAttemptKeepsTheStacksOfTheNewestPanicsApart(t *testing.T) {
 	cause := func() (err error) {
-		defer func() { err = panicked(recover()) }()
+		defer func() { err = Recovered(recover()) }()
 		panic("at the disco\nand elsewhere")
 	}()
 	task := &Task{}
@@ -40,7 +40,7 @@ func TestNoteAttemptKeepsTheStacksOfTheNewestPanicsApart(t *testing.T) {
 	assert.NotContains(t, task.Metadata, "stack_2")
 	for _, n := range []string{"3", "4", "5"} {
 		stack := task.Metadata[MetaStackPrefix+n]
-		assert.True(t, strings.HasPrefix(stack, "github.com/taskgen/taskgen/runtime.TestNoteAttemptKeepsTheStacksOfTheNewestPanicsApart.func1"), "begins where the panic was: %s", stack)
+		assert.True(t, strings.HasPrefix(stack, "github.com/taskgen/taskgen/runtime/driver.TestNoteAttemptKeepsTheStacksOfTheNewestPanicsApart.func1"), "begins where the panic was: %s", stack)
 		assert.LessOrEqual(t, len(stack), maxStack)
 	}
 	NoteAttempt(task, 6, "w", died, 0, errors.New("no"))

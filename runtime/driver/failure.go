@@ -1,4 +1,4 @@
-package runtime
+package driver
 
 import (
 	"errors"
@@ -28,6 +28,10 @@ const (
 	// MetaClaimed says until when a dead task that a store keeps belongs to a redrive
 	// that is about to enqueue it, and which one that is. See package dlq.
 	MetaClaimed = "taskgen.claimed"
+	// MetaUnknown holds when a worker first met a task of a type that it does not know.
+	// It is of one life of the task: a redrive ends it, and so does a worker that knows
+	// the type.
+	MetaUnknown = "taskgen.unknown"
 )
 
 // Bounds that keep the metadata of a task that fails often small.
@@ -49,10 +53,10 @@ func NoteAttempt(t *Task, attempt int, worker string, at time.Time, took time.Du
 	if worker != "" {
 		line += " on " + workerName(worker)
 	}
-	setMeta(t, MetaAttemptPrefix+strconv.Itoa(attempt), clip(line+": "+oneLine(cause.Error()), maxAttemptLine))
+	SetMeta(t, MetaAttemptPrefix+strconv.Itoa(attempt), clip(line+": "+oneLine(cause.Error()), maxAttemptLine))
 	delete(t.Metadata, MetaAttemptPrefix+strconv.Itoa(attempt-maxAttemptsInMeta))
 	if stack != "" {
-		setMeta(t, MetaStackPrefix+strconv.Itoa(attempt), clip(stack, maxStack))
+		SetMeta(t, MetaStackPrefix+strconv.Itoa(attempt), clip(stack, maxStack))
 	}
 	delete(t.Metadata, MetaStackPrefix+strconv.Itoa(attempt-maxStacksInMeta))
 }
@@ -70,10 +74,10 @@ func workerName(s string) string {
 // Bury writes into the metadata why, when and where the task died. The pool
 // calls it before Queue.DeadLetter.
 func Bury(t *Task, queue string, at time.Time, cause error) {
-	setMeta(t, MetaFailureReason, clip(cause.Error(), maxReason))
-	setMeta(t, MetaFailedAt, at.UTC().Format(time.RFC3339Nano))
-	setMeta(t, MetaOriginalQueue, queue)
-	setMeta(t, MetaAttempts, strconv.Itoa(t.RetryCount+lastRun(cause)))
+	SetMeta(t, MetaFailureReason, clip(cause.Error(), maxReason))
+	SetMeta(t, MetaFailedAt, at.UTC().Format(time.RFC3339Nano))
+	SetMeta(t, MetaOriginalQueue, queue)
+	SetMeta(t, MetaAttempts, strconv.Itoa(t.RetryCount+lastRun(cause)))
 }
 
 // lastRun is 1 when a task died by a run that failed, 0 when it died without
@@ -91,9 +95,9 @@ func lastRun(cause error) int {
 func Unbury(t *Task, from string) {
 	maps.DeleteFunc(t.Metadata, func(key, _ string) bool { return isAttempt(key) })
 	n, _ := strconv.Atoi(t.Metadata[MetaRedriveCount])
-	setMeta(t, MetaRedriveCount, strconv.Itoa(n+1))
-	setMeta(t, MetaRedrivenFrom, from)
-	delete(t.Metadata, metaUnknown)
+	SetMeta(t, MetaRedriveCount, strconv.Itoa(n+1))
+	SetMeta(t, MetaRedrivenFrom, from)
+	delete(t.Metadata, MetaUnknown)
 	delete(t.Metadata, MetaClaimed)
 	t.RetryCount = 0
 	t.ScheduledFor = time.Time{}
@@ -108,7 +112,8 @@ func isAttempt(key string) bool {
 	return ok && err == nil && n > 0
 }
 
-func setMeta(t *Task, key, value string) {
+// SetMeta sets one entry of the task's metadata.
+func SetMeta(t *Task, key, value string) {
 	if t.Metadata == nil {
 		t.Metadata = make(map[string]string, 8)
 	}

@@ -1,4 +1,4 @@
-package runtime
+package driver
 
 import (
 	"testing"
@@ -42,32 +42,4 @@ func TestCapabilitiesRefuseWhatTheQueueCannotKeep(t *testing.T) {
 			assert.ErrorContains(t, err, c.want)
 		})
 	}
-}
-
-func TestAManagerEnqueuesNothingThatTheQueueCannotKeep(t *testing.T) {
-	q := quick("q")
-	q.caps.MaxDelay, q.caps.UniqueUntilDone = time.Hour, false
-	m := managerOf(t, ManagerConfig{}, q)
-	tasks := someTasks("now", "late", "unique")
-	tasks[1].ScheduledFor = time.Now().Add(2 * time.Hour)
-	tasks[2].UniqueKey = "k"
-	_, err := m.Enqueue(t.Context(), tasks)
-	requireItems(t, err, map[int]error{1: ErrUnsupported, 2: ErrUnsupported})
-	assert.Equal(t, [][]string{{"now"}}, q.trips())
-}
-
-func TestAManagerOpensNoQueueWithALeaseThatItsProviderCannotGive(t *testing.T) {
-	q := quick("q")
-	q.caps.MaxLease = time.Minute
-	q.cfg.Visibility = time.Minute
-	managerOf(t, ManagerConfig{}, q)
-
-	q = quick("q")
-	q.caps.MaxLease = time.Minute
-	q.cfg.Visibility = time.Minute + 1
-	m := NewManager(ManagerConfig{})
-	err := m.Open(t.Context(), brokers{"q": q}, q.cfg)
-	require.ErrorIs(t, err, ErrUnsupported)
-	require.ErrorContains(t, err, "a visibility of 1m0.000000001s, and the longest lease is 1m0s")
-	assert.Empty(t, m.Queues())
 }

@@ -1,4 +1,4 @@
-package runtime
+package driver
 
 import (
 	"encoding/json"
@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const vectorDir = "../testdata/envelope/"
+const vectorDir = "../../testdata/envelope/"
 
 // A vector is one file of testdata/envelope/vectors; its README tells what the
 // keys mean.

@@ -1,4 +1,4 @@
-package runtime
+package driver
 
 import (
 	"errors"
@@ -83,9 +83,9 @@ func (e *BatchError) OrNil() error {
 	return e
 }
 
-// sorted returns e as an error, its items in the order of the batch, or nil when
+// Sorted returns e as an error, its items in the order of the batch, or nil when
 // it holds no failure.
-func (e *BatchError) sorted() error {
+func (e *BatchError) Sorted() error {
 	slices.SortFunc(e.Items, func(a, b ItemError) int { return a.Index - b.Index })
 	return e.OrNil()
 }

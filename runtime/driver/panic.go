@@ -1,0 +1,55 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+)
+
+// A panicError is the error of a panic: its value and its stack, both cut to what
+// a task's metadata keeps of them.
+type panicError struct{ value, stack string }
+
+func (e *panicError) Error() string { return ErrPanic.Error() + ": " + e.value }
+func (e *panicError) Unwrap() error { return ErrPanic }
+
+// PanicStack returns the stack of the panic that Recovered made an error of, or "" for
+// other errors: its text leaves the stack out.
+func PanicStack(err error) string {
+	var p *panicError
+	if errors.As(err, &p) {
+		return p.stack
+	}
+	return ""
+}
+
+// Recovered makes a panic an error that wraps [ErrPanic]. It is called by the deferred function that
+// recovered it.
+func Recovered(v any) error {
+	stack := string(debug.Stack())
+	// What comes before is of the functions that caught the panic.
+	if _, below, ok := strings.Cut(stack, "\npanic("); ok {
+		for range 2 { // lines of a frame
+			_, below, _ = strings.Cut(below, "\n")
+		}
+		stack = below
+	}
+	stack = withoutArguments(stack)
+	return &panicError{clip(fmt.Sprint(v), maxReason), clip(strings.TrimSpace(stack), maxStack)}
+}
+
+// withoutArguments leaves out what functions were called with: these words are what
+// was in the payload, where that holds numbers, and nobody can read the others.
+func withoutArguments(stack string) string {
+	var b strings.Builder
+	for line := range strings.Lines(stack) {
+		name := strings.TrimRight(line, "\n")
+		if i := strings.LastIndexByte(name, '('); i > 0 && name[0] != '\t' && strings.HasSuffix(name, ")") {
+			b.WriteString(name[:i] + "(...)" + line[len(name):])
+			continue
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
