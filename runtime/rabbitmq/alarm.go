@@ -8,7 +8,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // An alarm says whether the broker reads what a connection publishes. It stops
@@ -64,7 +64,7 @@ func (a *alarm) err() error {
 	defer a.mu.Unlock()
 	select {
 	case <-a.on:
-		return fmt.Errorf("%w: RabbitMQ takes no messages for now (%s): it goes on when there is room again", runtime.ErrQueueFull, a.reason)
+		return fmt.Errorf("%w: RabbitMQ takes no messages for now (%s): it goes on when there is room again", driver.ErrQueueFull, a.reason)
 	default:
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // body is about what a small task weighs.
@@ -22,16 +23,16 @@ func benchQueue(b *testing.B) *Queue {
 	p, err := openAddr(addr, nil)
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, p.Close()) })
-	q, err := p.Open(context.Background(), runtime.QueueConfig{Name: "bench"})
+	q, err := p.Open(context.Background(), driver.QueueConfig{Name: "bench"})
 	require.NoError(b, err)
 	return q.(*Queue)
 }
 
 func fill(b *testing.B, q *Queue, n, batch int) {
 	for n > 0 {
-		ts := make([]*runtime.Task, min(batch, n))
+		ts := make([]*driver.Task, min(batch, n))
 		for i := range ts {
-			ts[i] = &runtime.Task{ID: fmt.Sprint(n - i), Type: "t", Queue: "bench", Payload: body, CreatedAt: time.Now()}
+			ts[i] = &driver.Task{ID: fmt.Sprint(n - i), Type: "t", Queue: "bench", Payload: body, CreatedAt: time.Now()}
 		}
 		_, err := q.Enqueue(context.Background(), ts)
 		require.NoError(b, err)
@@ -121,10 +122,10 @@ func BenchmarkPool(b *testing.B) {
 	q := benchQueue(b)
 	fill(b, q, b.N, 1000)
 	m := runtime.NewManager(runtime.ManagerConfig{})
-	require.NoError(b, m.Open(context.Background(), q.p, runtime.QueueConfig{Name: "bench"}))
+	require.NoError(b, m.Open(context.Background(), q.p, driver.QueueConfig{Name: "bench"}))
 	done := make(chan struct{}, 1024)
 	r := runtime.NewRouter()
-	r.Handle(runtime.Policy{Type: "t"}, runtime.HandlerFunc(func(context.Context, *runtime.Task) error {
+	r.Handle(runtime.Policy{Type: "t"}, runtime.HandlerFunc(func(context.Context, *driver.Task) error {
 		done <- struct{}{}
 		return nil
 	}))

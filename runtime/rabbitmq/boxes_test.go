@@ -5,13 +5,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq/boxtest"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestBoxesOfDeadLettersKeepWhatTheyPromise(t *testing.T) {
 	t.Parallel()
-	boxtest.Run(t, func(tb testing.TB) runtime.Provider {
+	boxtest.Run(t, func(tb testing.TB) driver.Provider {
 		p, err := openAddr(data(tb), nil)
 		require.NoError(tb, err)
 		tb.Cleanup(func() { require.NoError(tb, p.Close()) })

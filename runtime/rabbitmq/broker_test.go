@@ -19,7 +19,7 @@ import (
 
 	"github.com/taskgen/taskgen/internal/process"
 	"github.com/taskgen/taskgen/internal/testserver"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Tests of what an operator does with a broker: alarms, policies, permissions.
@@ -50,15 +50,15 @@ func (q *Queue) blocked() bool { return q.p.blocked() }
 
 func TestAnAlarmIsToldAtOnceAndLeavesNothingBehind(t *testing.T) {
 	addr := configured(t)
-	q, other := open(t, addr, runtime.QueueConfig{}), open(t, addr, runtime.QueueConfig{})
+	q, other := open(t, addr, driver.QueueConfig{}), open(t, addr, driver.QueueConfig{})
 	put(t, q, tasks(10)...)
 	retry := takeN(t, q, 1)
 	alarmOn(t, addr)
 	require.Eventually(t, func() bool { return q.blocked() && other.blocked() }, soon, time.Millisecond, "it is heard without a publishing of anybody's")
 	goroutines := goruntime.NumGoroutine()
 	for n := range 200 {
-		_, err := q.Enqueue(context.Background(), []*runtime.Task{task(fmt.Sprint("refused", n))})
-		require.ErrorIs(t, err, runtime.ErrQueueFull)
+		_, err := q.Enqueue(context.Background(), []*driver.Task{task(fmt.Sprint("refused", n))})
+		require.ErrorIs(t, err, driver.ErrQueueFull)
 		require.ErrorContains(t, err, "memory")
 	}
 	assert.Less(t, goruntime.NumGoroutine(), goroutines+100)
@@ -66,7 +66,7 @@ func TestAnAlarmIsToldAtOnceAndLeavesNothingBehind(t *testing.T) {
 	// A retry waits. What is released as it was stays with its process, and is with the
 	// others when that ends.
 	retry[0].Task.RetryCount = 1
-	require.ErrorIs(t, q.Release(within(t), retry), runtime.ErrQueueFull)
+	require.ErrorIs(t, q.Release(within(t), retry), driver.ErrQueueFull)
 	kept := takeN(t, other, 2)
 	require.NoError(t, other.Release(within(t), kept))
 	require.Len(t, takeN(t, other, 2), 2)
@@ -78,7 +78,7 @@ func TestAnAlarmIsToldAtOnceAndLeavesNothingBehind(t *testing.T) {
 	for len(seen) < 10 {
 		for _, d := range takeN(t, q, 1) {
 			seen[d.Task.ID]++
-			require.NoError(t, q.Complete(within(t), []*runtime.Delivery{d}))
+			require.NoError(t, q.Complete(within(t), []*driver.Delivery{d}))
 		}
 	}
 	for id, n := range seen {
@@ -88,8 +88,8 @@ func TestAnAlarmIsToldAtOnceAndLeavesNothingBehind(t *testing.T) {
 }
 
 // toBeMoved has a task that is retried over a connection that hears no answer.
-func toBeMoved(t testing.TB, addr string) (*Queue, []*runtime.Delivery, *session) {
-	q := open(t, addr, runtime.QueueConfig{})
+func toBeMoved(t testing.TB, addr string) (*Queue, []*driver.Delivery, *session) {
+	q := open(t, addr, driver.QueueConfig{})
 	put(t, q, task("1"))
 	ds := takeN(t, q, 1)
 	ds[0].Task.RetryCount = 1
@@ -108,10 +108,10 @@ func TestAMoveThatAnAlarmSurprisesIsMadeOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(within(t))
 	first := make(chan error, 1)
 	go func() { first <- q.Release(ctx, ds) }()
-	require.ErrorIs(t, <-first, runtime.ErrQueueFull)
+	require.ErrorIs(t, <-first, driver.ErrQueueFull)
 	cancel()
 	require.NotNil(t, q.st.leases[ds[0].Receipt].moving)
-	require.ErrorIs(t, q.Release(within(t), ds), runtime.ErrQueueFull)
+	require.ErrorIs(t, q.Release(within(t), ds), driver.ErrQueueFull)
 	alarmOff(t, addr)
 	require.Eventually(t, func() bool { return !q.blocked() }, soon, time.Millisecond)
 	require.NoError(t, q.Release(within(t), ds))
@@ -145,11 +145,11 @@ func TestAMoveThatHangsInAnAlarmIsMadeOnce(t *testing.T) {
 	go func() { first <- q.Release(context.Background(), ds) }()
 	require.Eventually(t, func() bool { return len(s.pubs[0].busy)+len(s.pubs[1].busy) > 0 }, soon, time.Millisecond, "it hangs behind that")
 	s.alarm.set(true, "memory")
-	require.ErrorIs(t, <-first, runtime.ErrQueueFull)
+	require.ErrorIs(t, <-first, driver.ErrQueueFull)
 	moving := q.st.leases[ds[0].Receipt].moving
 	require.NotNil(t, moving)
 	require.NotNil(t, moving.stuck)
-	require.ErrorIs(t, q.Release(within(t), ds), runtime.ErrQueueFull)
+	require.ErrorIs(t, q.Release(within(t), ds), driver.ErrQueueFull)
 	require.NoError(t, server.Thaw())
 	s.alarm.set(false, "")
 	require.NoError(t, <-written)
@@ -173,7 +173,7 @@ func TestPoliciesOfTheHouseLoseNoTask(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			addr := data(t)
 			n := prefixOf(addr)
-			q := open(t, addr, runtime.QueueConfig{Type: runtime.Priority, Levels: 2})
+			q := open(t, addr, driver.QueueConfig{Type: driver.Priority, Levels: 2})
 			// Not on the dead letter queue: how long dead letters are kept is the house's affair.
 			ctl(t, roomOf(addr).server, "set_policy", n.prefix+name, "^"+regexp.QuoteMeta(n.line("q", 0))+"(:.*)?$", policy, "--apply-to", "queues")
 			defer ctl(t, roomOf(addr).server, "clear_policy", n.prefix+name)
@@ -196,25 +196,25 @@ func TestPoliciesOfTheHouseLoseNoTask(t *testing.T) {
 			case "drop-head":
 				dead = 5
 			}
-			grave, err := q.p.Open(within(t), runtime.QueueConfig{Name: "q-dlq"})
+			grave, err := q.p.Open(within(t), driver.QueueConfig{Name: "q-dlq"})
 			require.NoError(t, err)
 			for _, d := range takeN(t, grave.(*Queue), dead) {
-				assert.Contains(t, d.Task.Metadata[runtime.MetaFailureReason], name)
-				assert.Contains(t, d.Task.Metadata[runtime.MetaFailureReason], "policy")
-				assert.Equal(t, "q", d.Task.Metadata[runtime.MetaOriginalQueue])
+				assert.Contains(t, d.Task.Metadata[driver.MetaFailureReason], name)
+				assert.Contains(t, d.Task.Metadata[driver.MetaFailureReason], "policy")
+				assert.Equal(t, "q", d.Task.Metadata[driver.MetaOriginalQueue])
 				assert.Equal(t, `{"n":1}`, string(d.Task.Payload))
-				require.NoError(t, grave.Complete(within(t), []*runtime.Delivery{d}))
+				require.NoError(t, grave.Complete(within(t), []*driver.Delivery{d}))
 			}
 			for _, d := range takeN(t, q, 10-dead) {
 				assert.Equal(t, 1, d.Task.Priority)
-				require.NoError(t, q.Complete(within(t), []*runtime.Delivery{d}))
+				require.NoError(t, q.Complete(within(t), []*driver.Delivery{d}))
 			}
 		})
 	}
 }
 
 // outlast waits until leases have ended.
-func (st *station) outlast(t testing.TB, ds []*runtime.Delivery) {
+func (st *station) outlast(t testing.TB, ds []*driver.Delivery) {
 	require.Eventually(t, func() bool {
 		st.mu.Lock()
 		defer st.mu.Unlock()
@@ -232,13 +232,13 @@ func (st *station) outlast(t testing.TB, ds []*runtime.Delivery) {
 func TestWhatTheBrokerTakesOffTheGateIsDead(t *testing.T) {
 	addr := data(t)
 	n := prefixOf(addr)
-	q := open(t, addr, runtime.QueueConfig{})
+	q := open(t, addr, driver.QueueConfig{})
 	one := task("1")
 	one.ScheduledFor = time.Now().Add(100 * time.Millisecond)
 	require.NoError(t, q.p.Close())
 	ctl(t, roomOf(addr).server, "set_policy", n.prefix+"gate", "^"+regexp.QuoteMeta(n.gate("q"))+"$", `{"message-ttl":200}`, "--apply-to", "queues")
 	defer ctl(t, roomOf(addr).server, "clear_policy", n.prefix+"gate")
-	raw(t, roomOf(addr).server.URL, n.gate("q"), amqp.Publishing{MessageId: "1", ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: runtime.AppendEnvelope(nil, one)})
+	raw(t, roomOf(addr).server.URL, n.gate("q"), amqp.Publishing{MessageId: "1", ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: driver.AppendEnvelope(nil, one)})
 	conn, err := amqp.Dial(roomOf(addr).server.URL)
 	require.NoError(t, err)
 	defer conn.Close()
@@ -248,12 +248,12 @@ func TestWhatTheBrokerTakesOffTheGateIsDead(t *testing.T) {
 		in, err := ch.QueueDeclarePassive(n.line("q-dlq", 0), true, false, false, false, nil)
 		return err == nil && in.Messages == 1
 	}, soon, 10*time.Millisecond)
-	again := open(t, addr, runtime.QueueConfig{Name: "q-dlq"})
+	again := open(t, addr, driver.QueueConfig{Name: "q-dlq"})
 	d := takeN(t, again, 1)[0]
 	assert.Equal(t, "1", d.Task.ID)
-	assert.Equal(t, "q", d.Task.Metadata[runtime.MetaOriginalQueue])
-	assert.Contains(t, d.Task.Metadata[runtime.MetaFailureReason], "message-ttl")
-	roomOf(addr).queues = map[string]runtime.QueueConfig{"q": q.cfg}
+	assert.Equal(t, "q", d.Task.Metadata[driver.MetaOriginalQueue])
+	assert.Contains(t, d.Task.Metadata[driver.MetaFailureReason], "message-ttl")
+	roomOf(addr).queues = map[string]driver.QueueConfig{"q": q.cfg}
 }
 
 // What versions without a backstop have declared is taken as it is, with a warning.
@@ -266,7 +266,7 @@ func TestQueuesOfAnEarlierVersionAreOpenedAsTheyAre(t *testing.T) {
 		require.NoError(t, declareQuorum(ch, name, nil))
 	}
 	p, log := openLogged(t, addr)
-	one, err := p.Open(within(t), runtime.QueueConfig{Name: "q", Type: runtime.Priority, Levels: 2})
+	one, err := p.Open(within(t), driver.QueueConfig{Name: "q", Type: driver.Priority, Levels: 2})
 	require.NoError(t, err)
 	q := one.(*Queue)
 	roomOf(addr).queues["q"] = q.Config()
@@ -282,8 +282,8 @@ func TestQueuesOfAnEarlierVersionAreOpenedAsTheyAre(t *testing.T) {
 // The dead letter queue of one may be opened, and declared, as a queue first.
 func TestAQueueBecomesADeadLetterQueueLater(t *testing.T) {
 	addr := data(t)
-	open(t, addr, runtime.QueueConfig{Name: "q-dlq"})
-	open(t, addr, runtime.QueueConfig{Name: "q"})
+	open(t, addr, driver.QueueConfig{Name: "q-dlq"})
+	open(t, addr, driver.QueueConfig{Name: "q"})
 }
 
 var permissionList = regexp.MustCompile(`rabbitmqctl set_permissions -p / app '([^']+)' '([^']+)' '([^']+)'`)
@@ -310,24 +310,24 @@ func TestAUserWithThePermissionsOfTheReadmeWorksAndALesserOneIsTold(t *testing.T
 		}
 		return p, err
 	}
-	wipe := func(t *testing.T, kinds map[string]runtime.QueueConfig) {
+	wipe := func(t *testing.T, kinds map[string]driver.QueueConfig) {
 		pl := &place{server: s, queues: kinds}
 		t.Cleanup(func() { pl.wipe(t, s.URL, DefaultPrefix) })
 	}
 
 	grant(list[1], list[2], list[3])
 	t.Run("all of them", func(t *testing.T) {
-		queues := make(map[string]runtime.QueueConfig)
+		queues := make(map[string]driver.QueueConfig)
 		wipe(t, queues)
 		p, err := dial(t)
 		require.NoError(t, err)
-		for _, kind := range []runtime.QueueType{runtime.Standard, runtime.Priority, runtime.FIFO} {
-			one, err := p.Open(within(t), runtime.QueueConfig{Name: string(kind), Type: kind})
+		for _, kind := range []driver.QueueType{driver.Standard, driver.Priority, driver.FIFO} {
+			one, err := p.Open(within(t), driver.QueueConfig{Name: string(kind), Type: kind})
 			require.NoError(t, err)
 			q := one.(*Queue)
 			queues[q.cfg.Name] = q.cfg
 			a, b := task("a"), task("b")
-			if a.Queue, b.Queue = q.cfg.Name, q.cfg.Name; kind == runtime.FIFO {
+			if a.Queue, b.Queue = q.cfg.Name, q.cfg.Name; kind == driver.FIFO {
 				a.GroupKey, b.GroupKey = "a", "b"
 			}
 			b.ScheduledFor = time.Now().Add(400 * time.Millisecond)
@@ -335,7 +335,7 @@ func TestAUserWithThePermissionsOfTheReadmeWorksAndALesserOneIsTold(t *testing.T
 			d := takeN(t, q, 1)
 			require.NoError(t, q.Release(within(t), d))
 			d = takeN(t, q, 1)
-			runtime.Bury(d[0].Task, q.cfg.Name, time.Now(), errors.New("it failed"))
+			driver.Bury(d[0].Task, q.cfg.Name, time.Now(), errors.New("it failed"))
 			require.NoError(t, q.DeadLetter(within(t), d))
 			ids, err := q.Redrive(within(t), nil)
 			require.NoError(t, err)
@@ -350,7 +350,7 @@ func TestAUserWithThePermissionsOfTheReadmeWorksAndALesserOneIsTold(t *testing.T
 		// nobody's connection ends. A channel that has published keeps its rights.
 		p, err = dial(t)
 		require.NoError(t, err)
-		one, err := p.Open(within(t), runtime.QueueConfig{Name: "standard"})
+		one, err := p.Open(within(t), driver.QueueConfig{Name: "standard"})
 		require.NoError(t, err)
 		q := one.(*Queue)
 		before := p.out.current()
@@ -361,10 +361,10 @@ func TestAUserWithThePermissionsOfTheReadmeWorksAndALesserOneIsTold(t *testing.T
 				return err != nil
 			}, soon, 100*time.Millisecond)
 			for i := range n {
-				one := runtime.ErrorAt(err, i)
+				one := driver.ErrorAt(err, i)
 				require.ErrorContains(t, one, "ACCESS_REFUSED")
 				require.ErrorContains(t, one, "amq.default")
-				for _, misleading := range []error{runtime.ErrQueueFull, runtime.ErrUnknownQueue, runtime.ErrPayloadTooLarge, runtime.ErrLeaseLost} {
+				for _, misleading := range []error{driver.ErrQueueFull, driver.ErrUnknownQueue, driver.ErrPayloadTooLarge, driver.ErrLeaseLost} {
 					require.NotErrorIs(t, one, misleading)
 				}
 			}

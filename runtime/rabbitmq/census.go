@@ -10,7 +10,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // The broker tells how many messages of a queue wait, and not how many are out, nor
@@ -170,7 +170,7 @@ func (st *station) tally(ctx context.Context) tally {
 	defer cancel()
 	var flushed sync.WaitGroup
 	for _, t := range st.taps() {
-		if st.kind == runtime.FIFO || !t.idle() {
+		if st.kind == driver.FIFO || !t.idle() {
 			flushed.Go(func() { _ = t.barrier(ctx) })
 		}
 	}
@@ -265,22 +265,22 @@ func (s *session) census(ctx context.Context, queue, as string) (sum tally, err 
 // emptyWait is after how long a queue is counted again that looks empty.
 const emptyWait = 30 * time.Millisecond
 
-// Stats implements [runtime.Queue]. It takes a round trip for each of the broker's
+// Stats implements [driver.Queue]. It takes a round trip for each of the broker's
 // queues and one to all processes that have a provider with this prefix. A task on
 // its way between two of the broker's queues may be counted twice or not at all for
 // that moment; a queue that looks empty is counted twice. The oldest age is not
 // known, and 0. Of what is not due, it counts what is at the gate: whose the rest of the
 // ladder is, nobody knows.
-func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
+func (q *Queue) Stats(ctx context.Context) (driver.Stats, error) {
 	if err := q.open(); err != nil {
-		return runtime.Stats{}, err
+		return driver.Stats{}, err
 	}
 	ctx, cancel := q.bound(ctx)
 	defer cancel()
 	for {
 		s, err := q.p.link.session(ctx)
 		if err != nil {
-			return runtime.Stats{}, err
+			return driver.Stats{}, err
 		}
 		n, err := q.count(ctx, s)
 		if err == nil && n.Ready+n.Leased == 0 {
@@ -299,7 +299,7 @@ func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
 	}
 }
 
-func (q *Queue) count(ctx context.Context, s *session) (n runtime.Stats, err error) {
+func (q *Queue) count(ctx context.Context, s *session) (n driver.Stats, err error) {
 	sum := func(into *int64, names ...string) {
 		for _, name := range names {
 			if err != nil {

@@ -18,7 +18,7 @@ import (
 
 	"github.com/taskgen/taskgen/internal/faultproxy"
 	"github.com/taskgen/taskgen/internal/testserver"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
@@ -62,7 +62,7 @@ var harness = queuetest.Harness{
 		require.NoError(tb, s.Kill())
 		require.NoError(tb, s.Restart())
 	},
-	Raw: func(tb testing.TB, addr string, q runtime.Queue, body []byte) bool {
+	Raw: func(tb testing.TB, addr string, q driver.Queue, body []byte) bool {
 		raw(tb, roomOf(addr).server.URL, prefixOf(addr).line(q.Config().Name, 0), amqp.Publishing{DeliveryMode: amqp.Persistent, Body: body})
 		return true
 	},
@@ -110,7 +110,7 @@ type place struct {
 	proxy  *faultproxy.Proxy
 	alone  bool // the broker is the test's, and goes with it
 	mu     sync.Mutex
-	queues map[string]runtime.QueueConfig
+	queues map[string]driver.QueueConfig
 	opened []*Provider
 }
 
@@ -133,7 +133,7 @@ func room(tb testing.TB, s *testserver.Server) string {
 	at.Host = proxy.Addr()
 	at.Fragment = fmt.Sprintf("t%d-%d.", os.Getpid(), prefixes.Add(1))
 	addr := at.String()
-	pl := &place{server: s, proxy: proxy, queues: make(map[string]runtime.QueueConfig)}
+	pl := &place{server: s, proxy: proxy, queues: make(map[string]driver.QueueConfig)}
 	places.Store(addr, pl)
 	tb.Cleanup(func() {
 		if pl.alone {
@@ -199,9 +199,9 @@ func choke(tb testing.TB, addr string) (empty func()) {
 	}
 }
 
-func openAddr(addr string, _ runtime.Clock) (runtime.Provider, error) { return openWith(addr) }
+func openAddr(addr string, _ driver.Clock) (driver.Provider, error) { return openWith(addr) }
 
-func openWith(addr string, opts ...Option) (runtime.Provider, error) {
+func openWith(addr string, opts ...Option) (driver.Provider, error) {
 	at, prefix, _ := strings.Cut(addr, "#")
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -224,7 +224,7 @@ type noting struct {
 	at *place
 }
 
-func (n noting) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+func (n noting) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Queue, error) {
 	q, err := n.Provider.Open(ctx, cfg)
 	if err == nil {
 		n.at.mu.Lock()

@@ -7,17 +7,17 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Redrive implements [runtime.Redriver]. Each task is confirmed on its queue
+// Redrive implements [driver.Redriver]. Each task is confirmed on its queue
 // before it leaves the dead letter queue; a crash between the two leaves it on
 // both. An ID that is on the queue again cannot be told: it is moved like any
 // other. It reads the dead letter queue from its head, to the end or until all
 // ids were found, and keeps workers of that queue from it meanwhile.
 func (q *Queue) Redrive(ctx context.Context, ids []string) (redriven []string, err error) {
 	if q.st.isDLQ {
-		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
 	if ids != nil && len(ids) == 0 {
 		return nil, q.open()
@@ -26,28 +26,28 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) (redriven []string, e
 	return deadIDs(done), err
 }
 
-// RedriveDeaths implements [runtime.Redriver], as Redrive does: what the scan has read
+// RedriveDeaths implements [driver.Redriver], as Redrive does: what the scan has read
 // nobody else can move.
-func (q *Queue) RedriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
-	return q.around.Deaths(ctx, deaths, func() ([]runtime.Death, error) {
+func (q *Queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)
 	})
 }
 
-func (q *Queue) redriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
+func (q *Queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	if q.st.isDLQ {
-		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
 	if len(deaths) == 0 {
 		return nil, q.open()
 	}
-	edits := make(map[runtime.Death]int)
+	edits := make(map[driver.Death]int)
 	for i, payload := range payloads {
 		if payload != nil {
 			edits[deaths[i]] = i
 		}
 	}
-	var failed runtime.BatchError
+	var failed driver.BatchError
 	done, err := q.dig(ctx, nil, deaths, func(ctx context.Context, found []corpse) ([]corpse, error) {
 		fit := found[:0:0]
 		for _, x := range found {
@@ -70,7 +70,7 @@ func (q *Queue) redriveDeaths(ctx context.Context, deaths []runtime.Death, paylo
 // edit gives a dead task another payload.
 func (q *Queue) edit(x *corpse, payload []byte) error {
 	if x.raw {
-		return fmt.Errorf("%w: message %s is no task", runtime.ErrUnsupported, x.task.ID)
+		return fmt.Errorf("%w: message %s is no task", driver.ErrUnsupported, x.task.ID)
 	}
 	task := *x.task
 	task.Payload, task.Queue = payload, q.cfg.Name
@@ -91,7 +91,7 @@ func (q *Queue) moveBack(ctx context.Context, found []corpse) (moved []corpse, f
 	var again []*letter
 	for i, l := range letters {
 		x := found[i]
-		if errors.Is(l.err, runtime.ErrPayloadTooLarge) && !x.raw && !x.edited && shrink(l, x.body, x.from, x.task) {
+		if errors.Is(l.err, driver.ErrPayloadTooLarge) && !x.raw && !x.edited && shrink(l, x.body, x.from, x.task) {
 			again = append(again, l)
 		}
 	}
@@ -108,8 +108,8 @@ func (q *Queue) moveBack(ctx context.Context, found []corpse) (moved []corpse, f
 	return moved, failed
 }
 
-// OnRedrive implements [runtime.Reviver].
-func (q *Queue) OnRedrive(around runtime.Revival) { q.around = around }
+// OnRedrive implements [driver.Reviver].
+func (q *Queue) OnRedrive(around driver.Revival) { q.around = around }
 
 // moveBackAround is moveBack with what belongs around it.
 func (q *Queue) moveBackAround(ctx context.Context, found []corpse) (moved []corpse, failed error) {
@@ -137,16 +137,16 @@ func (q *Queue) redriven(x *corpse) *letter {
 		}
 		return l
 	}
-	runtime.Unbury(x.task, q.cfg.DLQ)
+	driver.Unbury(x.task, q.cfg.DLQ)
 	x.task.Queue = q.cfg.Name
-	return &letter{to: q.st.lines[q.st.lineOf(x.task)], id: x.task.ID, body: runtime.AppendEnvelope(nil, x.task)}
+	return &letter{to: q.st.lines[q.st.lineOf(x.task)], id: x.task.ID, body: driver.AppendEnvelope(nil, x.task)}
 }
 
-// Discard implements [runtime.Discarder]. It reads the dead letter queue as
+// Discard implements [driver.Discarder]. It reads the dead letter queue as
 // Redrive does.
 func (q *Queue) Discard(ctx context.Context, ids []string) (discarded []string, err error) {
 	if q.st.isDLQ {
-		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or complete them on their dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or complete them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
 	if len(ids) == 0 {
 		return nil, q.open()
@@ -155,10 +155,10 @@ func (q *Queue) Discard(ctx context.Context, ids []string) (discarded []string, 
 	return deadIDs(done), err
 }
 
-// DiscardDeaths implements [runtime.Discarder], as Discard does.
-func (q *Queue) DiscardDeaths(ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error) {
+// DiscardDeaths implements [driver.Discarder], as Discard does.
+func (q *Queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	if q.st.isDLQ {
-		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or complete them on their dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or complete them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
 	if len(deaths) == 0 {
 		return nil, q.open()
@@ -168,7 +168,7 @@ func (q *Queue) DiscardDeaths(ctx context.Context, deaths []runtime.Death) ([]ru
 
 func all(_ context.Context, found []corpse) ([]corpse, error) { return found, nil }
 
-func deadIDs(deaths []runtime.Death) []string {
+func deadIDs(deaths []driver.Death) []string {
 	var ids []string
 	for _, d := range deaths {
 		ids = append(ids, d.ID)

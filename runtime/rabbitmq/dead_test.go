@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // buryAll lets everything on a queue die.
@@ -18,7 +18,7 @@ func buryAll(t testing.TB, q *Queue, n int) {
 	for n > 0 {
 		ds := takeN(t, q, min(n, 1000))
 		for _, d := range ds {
-			runtime.Bury(d.Task, q.cfg.Name, time.Now(), errors.New("it failed"))
+			driver.Bury(d.Task, q.cfg.Name, time.Now(), errors.New("it failed"))
 		}
 		require.NoError(t, q.DeadLetter(within(t), ds))
 		n -= len(ds)
@@ -30,7 +30,7 @@ func buryAll(t testing.TB, q *Queue, n int) {
 func TestALetterBehindManyWindowsOfOthersIsFound(t *testing.T) {
 	t.Parallel()
 	const n = 5000
-	q := open(t, data(t), runtime.QueueConfig{})
+	q := open(t, data(t), driver.QueueConfig{})
 	put(t, q, tasks(n)...)
 	buryAll(t, q, n)
 	last := fmt.Sprintf("t%05d", n-1)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/schedule"
 )
 
@@ -18,12 +19,12 @@ import (
 func lowLadder(p *Provider) { p.top = 2 }
 
 // onQueue opens the queue "q" over a low ladder, for a scheduler without a store.
-func onQueue(t *testing.T, addr string) (*runtime.Manager, runtime.Queue) {
+func onQueue(t *testing.T, addr string) (*runtime.Manager, driver.Queue) {
 	at, prefix, _ := strings.Cut(addr, "#")
 	p, err := Open(within(t), at, WithPrefix(prefix), lowLadder)
 	require.NoError(t, err)
 	m := runtime.NewManager(runtime.ManagerConfig{})
-	require.NoError(t, m.Open(within(t), noting{p, roomOf(addr)}, runtime.QueueConfig{Name: "q"}))
+	require.NoError(t, m.Open(within(t), noting{p, roomOf(addr)}, driver.QueueConfig{Name: "q"}))
 	t.Cleanup(func() {
 		require.NoError(t, m.Close())
 		require.NoError(t, p.Close())
@@ -55,7 +56,7 @@ func TestADelayBeyondTheLadderGoesByHopsAndIsNeverEarly(t *testing.T) {
 		require.Contains(t, due, d.Task.ID, "none comes twice")
 		assert.False(t, at.Before(due[d.Task.ID]), "%s came %s early", d.Task.ID, due[d.Task.ID].Sub(at))
 		delete(due, d.Task.ID)
-		require.NoError(t, q.Complete(within(t), []*runtime.Delivery{d}))
+		require.NoError(t, q.Complete(within(t), []*driver.Delivery{d}))
 	}
 	assert.Empty(t, due)
 	assert.Empty(t, drainIDs(t, q.(*Queue)))
@@ -72,7 +73,7 @@ func TestADelayGoesOnWhenTheProcessThatMadeItsHopsIsGone(t *testing.T) {
 	ctx, cancel := context.WithDeadline(context.Background(), due.Add(-2*time.Second))
 	_, err = q.Dequeue(ctx, 1, time.Minute)
 	cancel()
-	require.ErrorIs(t, err, runtime.ErrNoTasks)
+	require.ErrorIs(t, err, driver.ErrNoTasks)
 	require.NoError(t, q.(*Queue).p.Close())
 
 	_, q = onQueue(t, addr)
@@ -89,10 +90,10 @@ func TestAJobThatLivesInTheBrokerAloneIsNeitherCancelledNorModified(t *testing.T
 	require.NoError(t, err)
 	_, now := jobs.RunNow(within(t), id)
 	for _, err := range []error{jobs.Cancel(within(t), id), jobs.Modify(within(t), id, schedule.Change{When: schedule.In(time.Second)}), now} {
-		require.ErrorIs(t, err, runtime.ErrUnsupported)
+		require.ErrorIs(t, err, driver.ErrUnsupported)
 		require.ErrorContains(t, err, "schedule.New")
 	}
-	n, err := q.(runtime.Purger).Purge(within(t))
+	n, err := q.(driver.Purger).Purge(within(t))
 	require.NoError(t, err)
 	assert.Equal(t, 1, n, "it is where it was")
 }

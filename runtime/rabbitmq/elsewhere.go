@@ -3,7 +3,7 @@ package rabbitmq
 import (
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Other programs publish tasks by hand, and most of them to the name of the queue.
@@ -11,14 +11,14 @@ import (
 // ladder, and one of another level or partition to its own line.
 
 // elsewhere reports whether a task belongs elsewhere than where it was drawn.
-func (st *station) elsewhere(l *lease, t *runtime.Task, now time.Time) bool {
+func (st *station) elsewhere(l *lease, t *driver.Task, now time.Time) bool {
 	return !st.isDLQ && !l.kept && (t.ScheduledFor.After(now) || st.lineOf(t) != l.line)
 }
 
 // sendOn brings tasks to where they belong. The clocks of two processes differ a
 // little: one that is due in a moment waits for it here.
-func (q *Queue) sendOn(ds []*runtime.Delivery, now time.Time) {
-	var far []*runtime.Delivery
+func (q *Queue) sendOn(ds []*driver.Delivery, now time.Time) {
+	var far []*driver.Delivery
 	for _, d := range ds {
 		if rest := d.Task.ScheduledFor.Sub(now); rest > 0 && rest < step(0)+stepSlack {
 			q.st.postpone(d, rest)
@@ -29,7 +29,7 @@ func (q *Queue) sendOn(ds []*runtime.Delivery, now time.Time) {
 	if len(far) == 0 {
 		return
 	}
-	err := q.settle(q.p.link.ctx, far, func(l *lease, d *runtime.Delivery) *letter {
+	err := q.settle(q.p.link.ctx, far, func(l *lease, d *driver.Delivery) *letter {
 		on := &letter{id: l.id, body: l.body, from: l.from, crashes: l.crashes}
 		q.st.address(on, q.st.lineOf(d.Task), d.Task.ScheduledFor, now)
 		return on
@@ -42,12 +42,12 @@ func (q *Queue) sendOn(ds []*runtime.Delivery, now time.Time) {
 }
 
 // postpone keeps a task here for a while that was handed out and that nobody has seen.
-func (st *station) postpone(d *runtime.Delivery, wait time.Duration) {
-	l := st.take([]*runtime.Delivery{d})[0]
+func (st *station) postpone(d *driver.Delivery, wait time.Duration) {
+	l := st.take([]*driver.Delivery{d})[0]
 	if l == nil {
 		return
 	}
-	if st.kind != runtime.FIFO {
+	if st.kind != driver.FIFO {
 		time.AfterFunc(wait, func() { st.keep(l) })
 		return
 	}

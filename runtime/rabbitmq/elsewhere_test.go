@@ -10,31 +10,31 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // byHand publishes a task to one of the broker's queues, as a program in another
 // language does.
-func byHand(t testing.TB, addr string, cfg runtime.QueueConfig, line int, task *runtime.Task, h amqp.Table) {
+func byHand(t testing.TB, addr string, cfg driver.QueueConfig, line int, task *driver.Task, h amqp.Table) {
 	t.Helper()
 	task.Queue = cfg.Name
 	raw(t, roomOf(addr).server.URL, prefixOf(addr).line(cfg.Name, line), amqp.Publishing{
-		DeliveryMode: amqp.Persistent, ContentType: "application/json", Headers: h, Body: runtime.AppendEnvelope(nil, task),
+		DeliveryMode: amqp.Persistent, ContentType: "application/json", Headers: h, Body: driver.AppendEnvelope(nil, task),
 	})
 }
 
 func TestATaskThatIsPublishedByHandIsNotEarly(t *testing.T) {
-	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.Priority, runtime.FIFO} {
+	for _, kind := range []driver.QueueType{driver.Standard, driver.Priority, driver.FIFO} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
-			addr, cfg := data(t), runtime.QueueConfig{Name: "h", Type: kind}
+			addr, cfg := data(t), driver.QueueConfig{Name: "h", Type: kind}
 			q := open(t, addr, cfg)
 			due := make(map[string]time.Time)
 			for i, rest := range []time.Duration{-time.Hour, 50 * time.Millisecond, time.Second, 3 * time.Second} {
 				for k, h := range []amqp.Table{nil, {headerDue: time.Now().UnixNano(), "x-mine": "1"}} {
 					one := task(fmt.Sprintf("%d-%d", i, k))
 					one.ScheduledFor = time.Now().Add(rest)
-					if kind == runtime.FIFO {
+					if kind == driver.FIFO {
 						one.GroupKey = fmt.Sprintf("g%d", k)
 					}
 					due[one.ID] = one.ScheduledFor
@@ -46,7 +46,7 @@ func TestATaskThatIsPublishedByHandIsNotEarly(t *testing.T) {
 				now := time.Now()
 				assert.False(t, due[d.Task.ID].After(now), "%s is early by %s", d.Task.ID, due[d.Task.ID].Sub(now))
 				assert.Zero(t, d.Crashes)
-				require.NoError(t, q.Complete(within(t), []*runtime.Delivery{d}))
+				require.NoError(t, q.Complete(within(t), []*driver.Delivery{d}))
 			}
 			assert.Empty(t, drainIDs(t, q))
 		})
@@ -54,7 +54,7 @@ func TestATaskThatIsPublishedByHandIsNotEarly(t *testing.T) {
 }
 
 func TestATaskThatIsPublishedByHandGoesToItsLevel(t *testing.T) {
-	addr, cfg := data(t), runtime.QueueConfig{Name: "h", Type: runtime.Priority, Levels: 3}
+	addr, cfg := data(t), driver.QueueConfig{Name: "h", Type: driver.Priority, Levels: 3}
 	q := open(t, addr, cfg)
 	for i := range 3 {
 		one := task(fmt.Sprint("low", i))
@@ -81,7 +81,7 @@ func TestATaskThatIsPublishedByHandGoesToItsLevel(t *testing.T) {
 }
 
 func TestATaskThatIsPublishedByHandGoesToItsPartitionInOrder(t *testing.T) {
-	addr, cfg := data(t), runtime.QueueConfig{Name: "h", Type: runtime.FIFO}
+	addr, cfg := data(t), driver.QueueConfig{Name: "h", Type: driver.FIFO}
 	q := open(t, addr, cfg)
 	want := make(map[string][]string)
 	for i := range 40 {
@@ -99,7 +99,7 @@ func TestATaskThatIsPublishedByHandGoesToItsPartitionInOrder(t *testing.T) {
 		line := q.st.leases[d.Receipt].line
 		q.st.mu.Unlock()
 		assert.Equal(t, q.st.lineOf(d.Task), line)
-		require.NoError(t, q.Complete(within(t), []*runtime.Delivery{d}))
+		require.NoError(t, q.Complete(within(t), []*driver.Delivery{d}))
 	}
 	assert.Equal(t, want, got)
 }

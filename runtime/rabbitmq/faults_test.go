@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // soon bounds every wait of a test for something that happens at once.
@@ -35,7 +35,7 @@ func openAt(t testing.TB, addr string) *Provider {
 	return p.(noting).Provider
 }
 
-func open(t testing.TB, addr string, cfg runtime.QueueConfig) *Queue {
+func open(t testing.TB, addr string, cfg driver.QueueConfig) *Queue {
 	p, err := openAddr(addr, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
@@ -47,27 +47,27 @@ func open(t testing.TB, addr string, cfg runtime.QueueConfig) *Queue {
 	return q.(*Queue)
 }
 
-func task(id string) *runtime.Task {
-	return &runtime.Task{ID: id, Type: "t", Queue: "q", Payload: []byte(`{"n":1}`), CreatedAt: time.Now(), MaxRetries: 3}
+func task(id string) *driver.Task {
+	return &driver.Task{ID: id, Type: "t", Queue: "q", Payload: []byte(`{"n":1}`), CreatedAt: time.Now(), MaxRetries: 3}
 }
 
-func tasks(n int) []*runtime.Task {
-	all := make([]*runtime.Task, n)
+func tasks(n int) []*driver.Task {
+	all := make([]*driver.Task, n)
 	for i := range all {
 		all[i] = task(fmt.Sprintf("t%05d", i))
 	}
 	return all
 }
 
-func put(t testing.TB, q *Queue, ts ...*runtime.Task) {
+func put(t testing.TB, q *Queue, ts ...*driver.Task) {
 	t.Helper()
 	_, err := q.Enqueue(within(t), ts)
 	require.NoError(t, err)
 }
 
-func takeN(t testing.TB, q *Queue, n int) []*runtime.Delivery {
+func takeN(t testing.TB, q *Queue, n int) []*driver.Delivery {
 	t.Helper()
-	var all []*runtime.Delivery
+	var all []*driver.Delivery
 	for len(all) < n {
 		ds, err := q.Dequeue(within(t), n-len(all), time.Minute)
 		require.NoError(t, err)
@@ -100,7 +100,7 @@ func data(t testing.TB) string { return room(t, shared(t)) }
 func TestWhatWasConfirmedSurvivesAKilledBroker(t *testing.T) {
 	t.Parallel()
 	addr := alone(t)
-	q := open(t, addr, runtime.QueueConfig{})
+	q := open(t, addr, driver.QueueConfig{})
 	<-time.After(settled)
 	var mu sync.Mutex
 	acked := make(map[string]bool)
@@ -115,7 +115,7 @@ func TestWhatWasConfirmedSurvivesAKilledBroker(t *testing.T) {
 					return
 				default:
 				}
-				ts := []*runtime.Task{task(fmt.Sprintf("%d-%d-a", g, n)), task(fmt.Sprintf("%d-%d-b", g, n))}
+				ts := []*driver.Task{task(fmt.Sprintf("%d-%d-a", g, n)), task(fmt.Sprintf("%d-%d-b", g, n))}
 				ts[1].ScheduledFor = time.Now().Add(300 * time.Millisecond)
 				_, err := q.Enqueue(context.Background(), ts)
 				if !assert.NoError(t, err, "an enqueue without a deadline waits for the broker") {
@@ -159,14 +159,14 @@ func TestWhatWasConfirmedSurvivesAKilledBroker(t *testing.T) {
 func TestConnectionsCutAtAnyByteLoseNothing(t *testing.T) {
 	addr := data(t)
 	proxy := roomOf(addr).proxy
-	q := open(t, addr, runtime.QueueConfig{})
+	q := open(t, addr, driver.QueueConfig{})
 	want := make(map[string]bool)
 	done := make(map[string]bool) // or as good as: where Complete answers ErrLeaseLost the task may run again, or not
 	for round, after := range []int{1, 40, 300, 700, 1500, 2500, 4000, 9000} {
 		proxy.Sever(after)
 		for k := range 8 {
 			id := fmt.Sprintf("%d-%d", round, k)
-			if _, err := q.Enqueue(within(t), []*runtime.Task{task(id)}); assert.NoError(t, err) {
+			if _, err := q.Enqueue(within(t), []*driver.Task{task(id)}); assert.NoError(t, err) {
 				want[id] = true
 			}
 			ds, err := q.Dequeue(within(t), 3, time.Minute)
@@ -176,7 +176,7 @@ func TestConnectionsCutAtAnyByteLoseNothing(t *testing.T) {
 				err = q.Release(within(t), ds)
 			case 1:
 				for _, d := range ds {
-					runtime.Bury(d.Task, "q", time.Now(), errors.New("it failed"))
+					driver.Bury(d.Task, "q", time.Now(), errors.New("it failed"))
 				}
 				err = q.DeadLetter(within(t), ds)
 			default:
@@ -186,7 +186,7 @@ func TestConnectionsCutAtAnyByteLoseNothing(t *testing.T) {
 				}
 			}
 			if err != nil {
-				require.ErrorIs(t, err, runtime.ErrLeaseLost)
+				require.ErrorIs(t, err, driver.ErrLeaseLost)
 			}
 		}
 	}
@@ -202,12 +202,12 @@ func TestConnectionsCutAtAnyByteLoseNothing(t *testing.T) {
 func TestALostReplyMakesAtMostADuplicate(t *testing.T) {
 	addr := data(t)
 	proxy := roomOf(addr).proxy
-	q := open(t, addr, runtime.QueueConfig{})
+	q := open(t, addr, driver.QueueConfig{})
 	put(t, q, task("before"))
 	proxy.Mute()
 	answer := make(chan error, 1)
 	go func() {
-		_, err := q.Enqueue(within(t), []*runtime.Task{task("in doubt")})
+		_, err := q.Enqueue(within(t), []*driver.Task{task("in doubt")})
 		answer <- err
 	}()
 	<-time.After(300 * time.Millisecond) // the broker acts, and nobody hears of it
@@ -222,15 +222,15 @@ func TestALostReplyMakesAtMostADuplicate(t *testing.T) {
 func TestWhatWasLeasedOverALostConnectionComesAgainAndItsReceiptIsStale(t *testing.T) {
 	addr := data(t)
 	proxy := roomOf(addr).proxy
-	q := open(t, addr, runtime.QueueConfig{})
+	q := open(t, addr, driver.QueueConfig{})
 	put(t, q, tasks(5)...)
 	old := takeN(t, q, 5)
 	proxy.Cut()
 	proxy.Heal()
 	again := takeN(t, q, 5)
 	for _, err := range []error{q.Complete(within(t), old), q.Extend(within(t), old, time.Minute), q.Release(within(t), old), q.DeadLetter(within(t), old)} {
-		require.ErrorIs(t, err, runtime.ErrLeaseLost)
-		var be *runtime.BatchError
+		require.ErrorIs(t, err, driver.ErrLeaseLost)
+		var be *driver.BatchError
 		require.ErrorAs(t, err, &be)
 		require.Len(t, be.Items, 5)
 	}
@@ -244,7 +244,7 @@ func TestWhatWasLeasedOverALostConnectionComesAgainAndItsReceiptIsStale(t *testi
 func TestEveryWaitEndsWithItsContextWhenTheBrokerDoesNotAnswer(t *testing.T) {
 	addr := data(t)
 	proxy := roomOf(addr).proxy
-	q := open(t, addr, runtime.QueueConfig{})
+	q := open(t, addr, driver.QueueConfig{})
 	put(t, q, tasks(2)...)
 	ds := takeN(t, q, 1)
 	proxy.Cut()
@@ -278,11 +278,11 @@ func TestEveryWaitEndsWithItsContextWhenTheBrokerDoesNotAnswer(t *testing.T) {
 // a crash is rare: consumers end when nobody has asked for a while.
 func TestATaskThatCrossesTheEndOfItsConsumerIsNotLostAndSeldomTakenForACrash(t *testing.T) {
 	const n = 400
-	q := open(t, data(t), runtime.QueueConfig{})
+	q := open(t, data(t), driver.QueueConfig{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for _, one := range tasks(n) {
-			_, err := q.Enqueue(within(t), []*runtime.Task{one})
+			_, err := q.Enqueue(within(t), []*driver.Task{one})
 			assert.NoError(t, err)
 		}
 	})
@@ -291,7 +291,7 @@ func TestATaskThatCrossesTheEndOfItsConsumerIsNotLostAndSeldomTakenForACrash(t *
 		ctx, cancel := context.WithTimeout(within(t), time.Duration(len(seen)%4)*time.Millisecond+500*time.Microsecond)
 		ds, err := q.Dequeue(ctx, 7, time.Minute)
 		cancel()
-		if errors.Is(err, runtime.ErrNoTasks) {
+		if errors.Is(err, driver.ErrNoTasks) {
 			continue
 		}
 		require.NoError(t, err)
@@ -309,7 +309,7 @@ func TestATaskThatCrossesTheEndOfItsConsumerIsNotLostAndSeldomTakenForACrash(t *
 }
 
 func TestTheBrokerDeliversNoMoreThanWasAskedFor(t *testing.T) {
-	q := open(t, data(t), runtime.QueueConfig{})
+	q := open(t, data(t), driver.QueueConfig{})
 	put(t, q, tasks(20)...)
 	takeN(t, q, 3)
 	conn, err := amqp.Dial(shared(t).URL)
@@ -324,7 +324,7 @@ func TestTheBrokerDeliversNoMoreThanWasAskedFor(t *testing.T) {
 
 func TestATaskThatTheBrokerRefusesAtTheGateDoublesNoOther(t *testing.T) {
 	addr := data(t)
-	q := open(t, addr, runtime.QueueConfig{Type: runtime.Priority, Levels: 2})
+	q := open(t, addr, driver.QueueConfig{Type: driver.Priority, Levels: 2})
 	ch, err := dialShared(t).Channel()
 	require.NoError(t, err)
 	at := time.Now().Add(2 * time.Second)

@@ -8,7 +8,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // The groups of a fifo queue are spread over partitions by a hash of their keys.
@@ -170,7 +170,7 @@ func (st *station) heads(now time.Time) []*lease {
 }
 
 // rest keeps a released task in its place until it is due again.
-func (st *station) rest(l *lease, d *runtime.Delivery, now time.Time) {
+func (st *station) rest(l *lease, d *driver.Delivery, now time.Time) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	delete(st.leases, l.receipt)
@@ -185,7 +185,7 @@ func (st *station) rest(l *lease, d *runtime.Delivery, now time.Time) {
 }
 
 // releaseInPlace is Release of a fifo queue: nothing goes to the broker.
-func (q *Queue) releaseInPlace(ds []*runtime.Delivery) error {
+func (q *Queue) releaseInPlace(ds []*driver.Delivery) error {
 	if err := q.open(); err != nil {
 		return err
 	}

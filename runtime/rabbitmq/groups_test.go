@@ -8,13 +8,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-var fifo = runtime.QueueConfig{Name: "f", Type: runtime.FIFO}
+var fifo = driver.QueueConfig{Name: "f", Type: driver.FIFO}
 
 // putInGroup enqueues tasks of one group of the queue f.
-func putInGroup(t testing.TB, q *Queue, group string, ts ...*runtime.Task) {
+func putInGroup(t testing.TB, q *Queue, group string, ts ...*driver.Task) {
 	t.Helper()
 	for _, one := range ts {
 		one.Queue, one.GroupKey = fifo.Name, group
@@ -73,7 +73,7 @@ func TestEachEndOfAProcessThatLosesARetryCountIsCounted(t *testing.T) {
 		assert.Equal(t, retries, d.Task.RetryCount)
 		d.Task.RetryCount++
 		d.Delay = delay
-		require.NoError(t, q.Release(within(t), []*runtime.Delivery{d}))
+		require.NoError(t, q.Release(within(t), []*driver.Delivery{d}))
 	}
 	q := open(t, addr, fifo)
 	fail(q, 0, 0, 0)
@@ -100,7 +100,7 @@ func TestPartitionsPassToWhoeverWaitsForThem(t *testing.T) {
 	d := takeN(t, b, 1)[0]
 	assert.Equal(t, "t00001", d.Task.ID)
 	assert.Equal(t, 1, d.Crashes, "the broker counts what passes")
-	require.NoError(t, b.Complete(within(t), []*runtime.Delivery{d}))
+	require.NoError(t, b.Complete(within(t), []*driver.Delivery{d}))
 	d = takeN(t, b, 1)[0]
 	assert.Equal(t, "t00002", d.Task.ID)
 	assert.Zero(t, d.Crashes, "behind another it cannot have been begun")
@@ -123,7 +123,7 @@ func TestTasksThatPassBetweenProcessesDoNotDieOfIt(t *testing.T) {
 			ds, err := q.Dequeue(ctx, 1, time.Minute)
 			cancel()
 			if err != nil {
-				require.ErrorIs(t, err, runtime.ErrNoTasks)
+				require.ErrorIs(t, err, driver.ErrNoTasks)
 				continue
 			}
 			seen++

@@ -13,11 +13,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // openOn opens a queue of a provider, whatever its kind.
-func openOn(t testing.TB, addr string, p *Provider, cfg runtime.QueueConfig) *Queue {
+func openOn(t testing.TB, addr string, p *Provider, cfg driver.QueueConfig) *Queue {
 	t.Helper()
 	q, err := noting{p, roomOf(addr)}.Open(within(t), cfg)
 	require.NoError(t, err)
@@ -25,12 +25,12 @@ func openOn(t testing.TB, addr string, p *Provider, cfg runtime.QueueConfig) *Qu
 }
 
 // delayed are tasks of a queue that are due after a while.
-func delayed(q *Queue, n int, wait time.Duration) []*runtime.Task {
+func delayed(q *Queue, n int, wait time.Duration) []*driver.Task {
 	ts := tasks(n)
 	for _, one := range ts {
 		one.ID = q.cfg.Name + "-" + wait.String() + "-" + one.ID
 		one.Queue, one.ScheduledFor = q.cfg.Name, time.Now().Add(wait)
-		if q.cfg.Type == runtime.FIFO {
+		if q.cfg.Type == driver.FIFO {
 			one.GroupKey = one.ID
 		}
 	}
@@ -50,7 +50,7 @@ func inTime(t testing.TB, q *Queue, n int) {
 			assert.Equal(t, `{"n":1}`, string(d.Task.Payload))
 			assert.Zero(t, d.Crashes, d.Task.ID)
 			seen[d.Task.ID] = true
-			require.NoError(t, q.Complete(within(t), []*runtime.Delivery{d}))
+			require.NoError(t, q.Complete(within(t), []*driver.Delivery{d}))
 		}
 	}
 }
@@ -69,11 +69,11 @@ func TestTenQueuesShareOneLadder(t *testing.T) {
 	addr := data(t)
 	p := openAt(t, addr)
 	want := steps + 1 + 1 + 2 // the steps, the unclaimed tasks, the roll, and two of the process
-	for i, kind := range []runtime.QueueType{
-		runtime.Standard, runtime.Standard, runtime.Standard, runtime.Standard, runtime.Priority,
-		runtime.Priority, runtime.Priority, runtime.FIFO, runtime.FIFO, runtime.Standard,
+	for i, kind := range []driver.QueueType{
+		driver.Standard, driver.Standard, driver.Standard, driver.Standard, driver.Priority,
+		driver.Priority, driver.Priority, driver.FIFO, driver.FIFO, driver.Standard,
 	} {
-		q := openOn(t, addr, p, runtime.QueueConfig{Name: fmt.Sprint("q", i), Type: kind})
+		q := openOn(t, addr, p, driver.QueueConfig{Name: fmt.Sprint("q", i), Type: kind})
 		want += len(q.st.lines) + 2
 	}
 	out, err := roomOf(addr).server.RabbitMQCtl(within(t), "--quiet", "list_queues", "name")
@@ -83,8 +83,8 @@ func TestTenQueuesShareOneLadder(t *testing.T) {
 
 // kinds are queues of all kinds, each of a process of its own.
 func kinds(t testing.TB, addr string) (all []*Queue) {
-	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.Priority, runtime.FIFO} {
-		all = append(all, open(t, addr, runtime.QueueConfig{Name: string(kind), Type: kind}))
+	for _, kind := range []driver.QueueType{driver.Standard, driver.Priority, driver.FIFO} {
+		all = append(all, open(t, addr, driver.QueueConfig{Name: string(kind), Type: kind}))
 	}
 	return all
 }
@@ -128,27 +128,27 @@ func TestADelayedTaskComesBackToItsOwnQueueThoughTheBrokerIsKilled(t *testing.T)
 			assert.False(t, time.Now().Before(d.Task.ScheduledFor), "%s is early", d.Task.ID)
 			assert.True(t, strings.HasPrefix(d.Task.ID, q.cfg.Name+"-"), "%s is on queue %s", d.Task.ID, q.cfg.Name)
 			seen[d.Task.ID] = true // one that was moved as the broker was killed may come twice
-			require.NoError(t, q.Complete(within(t), []*runtime.Delivery{d}))
+			require.NoError(t, q.Complete(within(t), []*driver.Delivery{d}))
 		}
 	}
 }
 
 func TestAProcessGetsNoTasksOfQueuesThatItHasNotOpened(t *testing.T) {
 	addr := data(t)
-	b := open(t, addr, runtime.QueueConfig{Name: "b"})
+	b := open(t, addr, driver.QueueConfig{Name: "b"})
 	put(t, b, delayed(b, 5, 500*time.Millisecond)...)
 	require.NoError(t, b.p.Close())
-	a := open(t, addr, runtime.QueueConfig{Name: "a"})
+	a := open(t, addr, driver.QueueConfig{Name: "a"})
 	put(t, a, delayed(a, 5, 500*time.Millisecond)...)
 	inTime(t, a, 5)
 	require.Eventually(t, func() bool { return holds(t, a, b.p.names.gate("b")) == 5 }, soon, 10*time.Millisecond)
 	assert.Empty(t, drainIDs(t, a))
-	inTime(t, open(t, addr, runtime.QueueConfig{Name: "b"}), 5)
+	inTime(t, open(t, addr, driver.QueueConfig{Name: "b"}), 5)
 }
 
 func TestAPurgeTakesTheDelayedTasksOfItsOwnQueue(t *testing.T) {
 	addr := data(t)
-	a, b := open(t, addr, runtime.QueueConfig{Name: "a"}), open(t, addr, runtime.QueueConfig{Name: "b", Type: runtime.Priority})
+	a, b := open(t, addr, driver.QueueConfig{Name: "a"}), open(t, addr, driver.QueueConfig{Name: "b", Type: driver.Priority})
 	put(t, b, delayed(b, 20, 8*time.Second)...)
 	put(t, b, delayed(b, 3, time.Hour)...)
 	for range 5 { // each counts one more return of the others, in the broker
@@ -172,7 +172,7 @@ func TestTwoProcessesPurgeAtOnce(t *testing.T) {
 	addr := data(t)
 	var all []*Queue
 	for _, name := range []string{"a", "b", "c"} {
-		q := open(t, addr, runtime.QueueConfig{Name: name})
+		q := open(t, addr, driver.QueueConfig{Name: name})
 		put(t, q, delayed(q, 400, time.Hour)...)
 		all = append(all, q)
 	}
@@ -191,7 +191,7 @@ func TestTwoProcessesPurgeAtOnce(t *testing.T) {
 func TestTasksOnALadderOfTheirOwnComeAndArePurged(t *testing.T) {
 	addr := data(t)
 	n := prefixOf(addr)
-	q := open(t, addr, runtime.QueueConfig{})
+	q := open(t, addr, driver.QueueConfig{})
 	ch, err := dialShared(t).Channel()
 	require.NoError(t, err)
 	for k := range steps {
@@ -204,7 +204,7 @@ func TestTasksOnALadderOfTheirOwnComeAndArePurged(t *testing.T) {
 	for _, wait := range []time.Duration{300 * time.Millisecond, 2 * time.Second, time.Hour, 20 * time.Hour} {
 		for _, one := range delayed(q, 3, wait) {
 			raw(t, roomOf(addr).server.URL, n.ownWait("q", stepFor(wait, steps-1)), amqp.Publishing{
-				DeliveryMode: amqp.Persistent, ContentType: "application/json", MessageId: one.ID, Body: runtime.AppendEnvelope(nil, one),
+				DeliveryMode: amqp.Persistent, ContentType: "application/json", MessageId: one.ID, Body: driver.AppendEnvelope(nil, one),
 				Headers: amqp.Table{headerDue: one.ScheduledFor.UnixNano()},
 			})
 		}
@@ -220,7 +220,7 @@ func TestAStepThatSomebodyHasDeletedIsAnErrorUntilAQueueIsOpened(t *testing.T) {
 	addr := data(t)
 	n := prefixOf(addr)
 	p := openAt(t, addr)
-	q := openOn(t, addr, p, runtime.QueueConfig{Name: "q"})
+	q := openOn(t, addr, p, driver.QueueConfig{Name: "q"})
 	ch, err := dialShared(t).Channel()
 	require.NoError(t, err)
 	wait := 300 * time.Millisecond
@@ -234,14 +234,14 @@ func TestAStepThatSomebodyHasDeletedIsAnErrorUntilAQueueIsOpened(t *testing.T) {
 		batch := append(delayed(q, 20, wait), task(what))
 		_, err = q.Enqueue(within(t), batch)
 		for i := range 20 {
-			require.ErrorIs(t, runtime.ErrorAt(err, i), runtime.ErrUnknownQueue, what)
-			require.ErrorContains(t, runtime.ErrorAt(err, i), missing, what)
-			require.ErrorContains(t, runtime.ErrorAt(err, i), "open", what)
+			require.ErrorIs(t, driver.ErrorAt(err, i), driver.ErrUnknownQueue, what)
+			require.ErrorContains(t, driver.ErrorAt(err, i), missing, what)
+			require.ErrorContains(t, driver.ErrorAt(err, i), "open", what)
 		}
-		require.NoError(t, runtime.ErrorAt(err, 20))
+		require.NoError(t, driver.ErrorAt(err, 20))
 		assert.Same(t, before, p.out.current())
 		assert.Equal(t, []string{what}, keys(drainIDs(t, q)))
-		openOn(t, addr, p, runtime.QueueConfig{Name: "q"})
+		openOn(t, addr, p, driver.QueueConfig{Name: "q"})
 		put(t, q, delayed(q, 20, wait)...)
 		inTime(t, q, 20)
 	}
@@ -262,8 +262,8 @@ func TestALadderWithOtherPropertiesIsExplained(t *testing.T) {
 	require.NoError(t, declareQuorum(ch, name, amqp.Table{"x-message-ttl": int64(1)}))
 	defer ch.QueueDelete(name, false, false, false)
 	p := openAt(t, addr)
-	_, err = noting{p, roomOf(addr)}.Open(within(t), runtime.QueueConfig{Name: "q"})
-	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+	_, err = noting{p, roomOf(addr)}.Open(within(t), driver.QueueConfig{Name: "q"})
+	require.ErrorIs(t, err, driver.ErrQueueMismatch)
 	assert.ErrorContains(t, err, name)
 }
 
@@ -271,7 +271,7 @@ func TestALadderWithOtherPropertiesIsExplained(t *testing.T) {
 func TestTheDelayedTasksOfADeletedQueueHoldUpNoOtherAndComeWhenItIsOpenedAgain(t *testing.T) {
 	addr := data(t)
 	n := prefixOf(addr)
-	gone, q := open(t, addr, runtime.QueueConfig{Name: "gone"}), open(t, addr, runtime.QueueConfig{Name: "q"})
+	gone, q := open(t, addr, driver.QueueConfig{Name: "gone"}), open(t, addr, driver.QueueConfig{Name: "q"})
 	const wait = 600 * time.Millisecond
 	put(t, gone, delayed(gone, 100, wait)...)
 	require.NoError(t, gone.p.Close())
@@ -283,7 +283,7 @@ func TestTheDelayedTasksOfADeletedQueueHoldUpNoOtherAndComeWhenItIsOpenedAgain(t
 	put(t, q, delayed(q, 20, wait)...)
 	inTime(t, q, 20)
 
-	again := open(t, addr, runtime.QueueConfig{Name: "gone"})
+	again := open(t, addr, driver.QueueConfig{Name: "gone"})
 	inTime(t, again, 100)
 	assert.Zero(t, holds(t, q, n.unclaimed()))
 
@@ -293,13 +293,13 @@ func TestTheDelayedTasksOfADeletedQueueHoldUpNoOtherAndComeWhenItIsOpenedAgain(t
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return holds(t, q, n.unclaimed()) == 10 }, soon, 10*time.Millisecond)
 	total, err := again.Purge(within(t))
-	require.ErrorIs(t, err, runtime.ErrUnknownQueue, "its gate")
+	require.ErrorIs(t, err, driver.ErrUnknownQueue, "its gate")
 	assert.Equal(t, 10, total)
 }
 
 func TestAPurgeThatIsBrokenOffLetsOthersPurge(t *testing.T) {
 	addr := data(t)
-	a, b := open(t, addr, runtime.QueueConfig{Name: "a"}), open(t, addr, runtime.QueueConfig{Name: "b"})
+	a, b := open(t, addr, driver.QueueConfig{Name: "a"}), open(t, addr, driver.QueueConfig{Name: "b"})
 	s, err := a.p.link.session(within(t))
 	require.NoError(t, err)
 	free, err := a.p.lockLadder(within(t), s)

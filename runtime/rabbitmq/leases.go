@@ -7,7 +7,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A lease is a task that the broker has delivered to this process.
@@ -22,7 +22,7 @@ type lease struct {
 	counted int       // crashes by the broker, when it came
 	at      time.Time // when it came
 	until   time.Time // zero: not handed out yet
-	receipt runtime.Receipt
+	receipt driver.Receipt
 	state   leaseState
 	from    *amqp.Delivery // where it is no plain message of ours: without its body
 	raw     *amqp.Delivery // from, of bytes that cannot be decoded, on a dead letter queue
@@ -30,7 +30,7 @@ type lease struct {
 
 	// Of a task in a group, which stays among those drawn until it has left.
 	group string
-	task  *runtime.Task
+	task  *driver.Task
 	again int        // how often it was handed out
 	then  leaseState // of one that is away, when it is back
 	kept  bool       // it was released, and is where it belongs
@@ -82,7 +82,7 @@ func (st *station) lease(l *lease, d time.Duration) {
 	if l.again++; l.again > 1 { // of a task that stayed here
 		b = strconv.AppendInt(append(b, '-'), int64(l.again), 10)
 	}
-	l.receipt = runtime.Receipt(b)
+	l.receipt = driver.Receipt(b)
 	st.leases[l.receipt] = l
 	st.wakeAt(l.until)
 }
@@ -128,7 +128,7 @@ func (st *station) endLeases(now time.Time) {
 		case l.state == settling: // settled or restored soon
 		case !l.until.After(now):
 			delete(st.leases, r)
-			if st.kind == runtime.FIFO { // it keeps its place, here
+			if st.kind == driver.FIFO { // it keeps its place, here
 				l.state = waiting
 				l.crashes++
 				continue

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/taskgen/taskgen/internal/escape"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // DefaultPrefix begins the names of all queues and exchanges of a Provider.
@@ -85,7 +85,7 @@ func (n names) ownWait(queue string, k int) string {
 // check refuses a queue whose names AMQP cannot hold: these are the longest.
 func (n names) check(queue string) error {
 	if longest := n.ownWait(queue, steps-1); len(longest) > maxName {
-		return fmt.Errorf("%w %q: RabbitMQ has names of at most %d bytes, and %q has %d: shorten the queue's name or the prefix", runtime.ErrInvalidQueue, queue, maxName, longest, len(longest))
+		return fmt.Errorf("%w %q: RabbitMQ has names of at most %d bytes, and %q has %d: shorten the queue's name or the prefix", driver.ErrInvalidQueue, queue, maxName, longest, len(longest))
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestNoStepIsLongerThanWhatATaskHasToWait(t *testing.T) {
@@ -42,7 +42,7 @@ func TestATaskReachesItsTimeInFewSteps(t *testing.T) {
 func TestNamesThatAMQPCannotHoldAreRefused(t *testing.T) {
 	n := namesOf(DefaultPrefix)
 	require.NoError(t, n.check("embeddings"))
-	require.ErrorIs(t, n.check(strings.Repeat("x", 240)), runtime.ErrInvalidQueue)
+	require.ErrorIs(t, n.check(strings.Repeat("x", 240)), driver.ErrInvalidQueue)
 }
 
 func TestTheQueuesOfAQueueHaveDifferentNames(t *testing.T) {

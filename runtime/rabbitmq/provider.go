@@ -16,10 +16,10 @@ import (
 
 	"github.com/taskgen/taskgen/internal/address"
 	"github.com/taskgen/taskgen/internal/process"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-var errClosed = fmt.Errorf("rabbitmq: %w", runtime.ErrClosed)
+var errClosed = fmt.Errorf("rabbitmq: %w", driver.ErrClosed)
 
 // DefaultConsumerTimeout is how long a broker, as it is delivered, lets a task be
 // with a worker: consumer_timeout in its configuration.
@@ -75,7 +75,7 @@ type Provider struct {
 	closed   bool
 }
 
-var _ runtime.Provider = (*Provider)(nil)
+var _ driver.Provider = (*Provider)(nil)
 
 // New returns a provider on connections that dial makes, and makes the first two:
 // one to consume and acknowledge, one to publish, which the broker stops reading from
@@ -158,10 +158,10 @@ func (p *Provider) logger() *slog.Logger { return cmp.Or(p.log, slog.Default()) 
 // Name returns "rabbitmq".
 func (p *Provider) Name() string { return "rabbitmq" }
 
-// Open implements [runtime.Provider]. A queue may be opened more than once, in
+// Open implements [driver.Provider]. A queue may be opened more than once, in
 // one process or several; each call returns a Queue of its own. The broker's
 // queues are declared here, never later.
-func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Queue, error) {
 	cfg, err := cfg.WithDefaults()
 	if err != nil {
 		return nil, err
@@ -170,7 +170,7 @@ func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Q
 		return nil, errClosed
 	}
 	if cfg.Capacity > 0 {
-		return nil, fmt.Errorf("%w: a bound on the tasks of queue %q: RabbitMQ does not keep one over the queues that it consists of; set a policy with max-length in the broker instead", runtime.ErrUnsupported, cfg.Name)
+		return nil, fmt.Errorf("%w: a bound on the tasks of queue %q: RabbitMQ does not keep one over the queues that it consists of; set a policy with max-length in the broker instead", driver.ErrUnsupported, cfg.Name)
 	}
 	if err := p.keeps(cfg.Visibility); err != nil {
 		return nil, fmt.Errorf("queue %q: %w", cfg.Name, err)
@@ -195,7 +195,7 @@ func (p *Provider) keeps(lease time.Duration) error {
 	if lease <= p.maxLease {
 		return nil
 	}
-	return fmt.Errorf("%w: a lease of %s: RabbitMQ ends deliveries after consumer_timeout, which leaves %s here: configure a longer one and tell WithConsumerTimeout", runtime.ErrUnsupported, lease, p.maxLease)
+	return fmt.Errorf("%w: a lease of %s: RabbitMQ ends deliveries after consumer_timeout, which leaves %s here: configure a longer one and tell WithConsumerTimeout", driver.ErrUnsupported, lease, p.maxLease)
 }
 
 func (p *Provider) isClosed() bool {
@@ -205,7 +205,7 @@ func (p *Provider) isClosed() bool {
 }
 
 // station declares a queue and returns what all its handles share.
-func (p *Provider) station(ctx context.Context, cfg runtime.QueueConfig) (*station, error) {
+func (p *Provider) station(ctx context.Context, cfg driver.QueueConfig) (*station, error) {
 	fail := func(err error) error { return fmt.Errorf("queue %q on RabbitMQ: %w", cfg.Name, err) }
 	s, err := p.link.session(ctx)
 	if err != nil {
@@ -225,7 +225,7 @@ func (p *Provider) station(ctx context.Context, cfg runtime.QueueConfig) (*stati
 	}
 	st := newStation(p, cfg, isDLQ)
 	p.stations[cfg.Name] = st
-	if cfg.Type == runtime.FIFO {
+	if cfg.Type == driver.FIFO {
 		p.wg.Go(st.runGroups)
 		p.wg.Go(st.keepShare)
 	} else {
@@ -235,7 +235,7 @@ func (p *Provider) station(ctx context.Context, cfg runtime.QueueConfig) (*stati
 	return st, nil
 }
 
-// Close implements [runtime.Provider]. It ends the connection, and with it every
+// Close implements [driver.Provider]. It ends the connection, and with it every
 // lease: what was leased goes back to its place in the queues at once, and counts
 // as crashed. A second call does nothing.
 func (p *Provider) Close() error {

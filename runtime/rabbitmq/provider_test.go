@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func dialShared(t testing.TB) *amqp.Connection {
@@ -38,8 +38,8 @@ func TestAnExistingQueueThatDiffersIsExplained(t *testing.T) {
 	_, err = ch.QueueDeclare(name, true, false, false, false, nil) // a classic one
 	require.NoError(t, err)
 	p := openAt(t, addr)
-	_, err = p.Open(within(t), runtime.QueueConfig{Name: "foreign"})
-	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+	_, err = p.Open(within(t), driver.QueueConfig{Name: "foreign"})
+	require.ErrorIs(t, err, driver.ErrQueueMismatch)
 	assert.ErrorContains(t, err, "rabbitmqctl delete_queue")
 	assert.ErrorContains(t, err, name)
 	_, err = ch.QueueDelete(name, false, false, false)
@@ -54,33 +54,33 @@ func TestAFifoQueueWithOtherPartitionsIsRefused(t *testing.T) {
 	plan := prefixOf(addr).plan("f")
 	require.NoError(t, ch.ExchangeDeclare(plan, amqp.ExchangeDirect, true, false, false, false, amqp.Table{"alternate-exchange": "taskgen: fifo in 3 partitions"}))
 	defer ch.ExchangeDelete(plan, false, false)
-	_, err = openAt(t, addr).Open(within(t), runtime.QueueConfig{Name: "f", Type: runtime.FIFO})
-	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+	_, err = openAt(t, addr).Open(within(t), driver.QueueConfig{Name: "f", Type: driver.FIFO})
+	require.ErrorIs(t, err, driver.ErrQueueMismatch)
 	assert.ErrorContains(t, err, "fifo in 3 partitions")
 }
 
 func TestAUniqueKeyIsRefusedRatherThanForgotten(t *testing.T) {
-	q := open(t, data(t), runtime.QueueConfig{})
+	q := open(t, data(t), driver.QueueConfig{})
 	one, two := task("1"), task("2")
 	one.UniqueKey = "k"
-	_, err := q.Enqueue(within(t), []*runtime.Task{one, two})
-	require.ErrorIs(t, runtime.ErrorAt(err, 0), runtime.ErrUnsupported)
-	require.NoError(t, runtime.ErrorAt(err, 1))
+	_, err := q.Enqueue(within(t), []*driver.Task{one, two})
+	require.ErrorIs(t, driver.ErrorAt(err, 0), driver.ErrUnsupported)
+	require.NoError(t, driver.ErrorAt(err, 1))
 	assert.Equal(t, map[string]int{"2": 1}, drainIDs(t, q))
 }
 
 func TestAQueueThatWasDeletedInTheBrokerIsAnErrorAndNoSilence(t *testing.T) {
 	addr := data(t)
-	q := open(t, addr, runtime.QueueConfig{})
+	q := open(t, addr, driver.QueueConfig{})
 	ch, err := dialShared(t).Channel()
 	require.NoError(t, err)
 	_, err = ch.QueueDelete(prefixOf(addr).line("q", 0), false, false, false)
 	require.NoError(t, err)
 	_, err = q.Enqueue(within(t), tasks(3))
-	require.ErrorIs(t, err, runtime.ErrUnknownQueue)
+	require.ErrorIs(t, err, driver.ErrUnknownQueue)
 	_, err = q.Dequeue(within(t), 1, time.Minute)
-	require.ErrorIs(t, err, runtime.ErrUnknownQueue)
-	_, err = q.p.Open(within(t), runtime.QueueConfig{Name: "q"})
+	require.ErrorIs(t, err, driver.ErrUnknownQueue)
+	_, err = q.p.Open(within(t), driver.QueueConfig{Name: "q"})
 	require.NoError(t, err)
 	put(t, q, task("after"))
 	assert.Equal(t, map[string]int{"after": 1}, drainIDs(t, q))
@@ -88,7 +88,7 @@ func TestAQueueThatWasDeletedInTheBrokerIsAnErrorAndNoSilence(t *testing.T) {
 
 func TestAMessageThatCannotBeDecodedGoesToTheDeadLetterQueue(t *testing.T) {
 	addr := data(t)
-	q := open(t, addr, runtime.QueueConfig{})
+	q := open(t, addr, driver.QueueConfig{})
 	ch, err := dialShared(t).Channel()
 	require.NoError(t, err)
 	require.NoError(t, ch.Confirm(false))
@@ -99,7 +99,7 @@ func TestAMessageThatCannotBeDecodedGoesToTheDeadLetterQueue(t *testing.T) {
 	}
 	put(t, q, task("good"))
 	heard := make(chan string, 10)
-	ds, err := q.Dequeue(runtime.HearBuried(within(t), func(t *runtime.Task) { heard <- t.ID }), 1, time.Minute)
+	ds, err := q.Dequeue(driver.HearBuried(within(t), func(t *driver.Task) { heard <- t.ID }), 1, time.Minute)
 	require.NoError(t, err)
 	assert.Equal(t, "good", ds[0].Task.ID)
 	for range 4 {
@@ -110,11 +110,11 @@ func TestAMessageThatCannotBeDecodedGoesToTheDeadLetterQueue(t *testing.T) {
 			t.Fatal("nobody is told of a message that was buried")
 		}
 	}
-	dead, err := q.p.Open(within(t), runtime.QueueConfig{Name: "q-dlq"})
+	dead, err := q.p.Open(within(t), driver.QueueConfig{Name: "q-dlq"})
 	require.NoError(t, err)
 	for _, d := range takeN(t, dead.(*Queue), 4) {
 		assert.Equal(t, undecodable, d.Task.Type)
-		assert.Contains(t, d.Task.Metadata[runtime.MetaFailureReason], "cannot be decoded")
+		assert.Contains(t, d.Task.Metadata[driver.MetaFailureReason], "cannot be decoded")
 	}
 }
 
@@ -123,7 +123,7 @@ func TestAConnectionOfTheCallersStaysOpen(t *testing.T) {
 	conn := dialShared(t)
 	p, err := NewOn(within(t), conn, WithPrefix(prefixOf(addr).prefix))
 	require.NoError(t, err)
-	q, err := p.Open(within(t), runtime.QueueConfig{Name: "q"})
+	q, err := p.Open(within(t), driver.QueueConfig{Name: "q"})
 	require.NoError(t, err)
 	roomOf(addr).queues["q"] = q.Config()
 	put(t, q.(*Queue), tasks(3)...)
@@ -132,16 +132,16 @@ func TestAConnectionOfTheCallersStaysOpen(t *testing.T) {
 	assert.False(t, conn.IsClosed())
 	again, err := NewOn(within(t), conn, WithPrefix(prefixOf(addr).prefix))
 	require.NoError(t, err)
-	q, err = again.Open(within(t), runtime.QueueConfig{Name: "q"})
+	q, err = again.Open(within(t), driver.QueueConfig{Name: "q"})
 	require.NoError(t, err)
 	assert.Len(t, drainIDs(t, q.(*Queue)), 3, "what was leased is back")
 	require.NoError(t, again.Close())
 }
 
 func TestAShortDelayNeverWaitsBehindALongOne(t *testing.T) {
-	q := open(t, data(t), runtime.QueueConfig{})
+	q := open(t, data(t), driver.QueueConfig{})
 	now := time.Now()
-	var ts []*runtime.Task
+	var ts []*driver.Task
 	for i, d := range []time.Duration{time.Hour, 20 * time.Minute, 5 * time.Second, 90 * time.Second, 400 * time.Millisecond} {
 		one := tasks(5)[i]
 		one.ScheduledFor = now.Add(d)
@@ -165,7 +165,7 @@ func TestNoLeaseOutlastsTheBrokersConsumerTimeout(t *testing.T) {
 	p, err := Open(within(t), at, WithPrefix(prefix), WithConsumerTimeout(10*time.Second))
 	require.NoError(t, err)
 	defer p.Close()
-	q, err := p.Open(within(t), runtime.QueueConfig{Name: "q", Visibility: 2 * time.Second})
+	q, err := p.Open(within(t), driver.QueueConfig{Name: "q", Visibility: 2 * time.Second})
 	require.NoError(t, err)
 	roomOf(addr).queues["q"] = q.Config()
 	assert.Equal(t, 5*time.Second, q.Capabilities().MaxLease)

@@ -11,7 +11,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -38,7 +38,7 @@ const (
 var (
 	errUnconfirmed = errors.New("rabbitmq: the connection ended before the broker confirmed")
 	errUnanswered  = errors.New("rabbitmq: the broker has not confirmed, and may store the message later")
-	errRefused     = fmt.Errorf("rabbitmq: the broker refused the message (basic.nack): %w", runtime.ErrQueueFull)
+	errRefused     = fmt.Errorf("rabbitmq: the broker refused the message (basic.nack): %w", driver.ErrQueueFull)
 )
 
 // A letter is a message on its way to a queue.
@@ -221,7 +221,7 @@ func (p *publisher) send(ctx context.Context, s *session, letters []*letter) {
 		}
 		switch {
 		case l.sent.Acked() && last.unroutable(l):
-			l.open, l.err = false, fmt.Errorf("rabbitmq: queue %q is gone from the broker: open the queue of the task again: %w", cmp.Or(l.exchange, l.to), runtime.ErrUnknownQueue)
+			l.open, l.err = false, fmt.Errorf("rabbitmq: queue %q is gone from the broker: open the queue of the task again: %w", cmp.Or(l.exchange, l.to), driver.ErrUnknownQueue)
 		case l.sent.Acked():
 			l.open = false
 		case !last.ch.IsClosed():
@@ -275,8 +275,8 @@ func (p *Provider) publish(ctx context.Context, letters []*letter) {
 		if !left {
 			return
 		}
-		full := errors.Is(err, runtime.ErrQueueFull)
-		if err != nil && (full || ctx.Err() != nil || errors.Is(err, runtime.ErrClosed)) {
+		full := errors.Is(err, driver.ErrQueueFull)
+		if err != nil && (full || ctx.Err() != nil || errors.Is(err, driver.ErrClosed)) {
 			for _, l := range letters {
 				switch {
 				case !l.open:
@@ -306,7 +306,7 @@ func (p *Provider) publishPatiently(ctx context.Context, letters []*letter) {
 		p.publish(ctx, open)
 		var full []*letter
 		for _, l := range open {
-			if errors.Is(l.err, errUnanswered) || errors.Is(l.err, runtime.ErrQueueFull) && !errors.Is(l.err, errRefused) {
+			if errors.Is(l.err, errUnanswered) || errors.Is(l.err, driver.ErrQueueFull) && !errors.Is(l.err, errRefused) {
 				full = append(full, l)
 			}
 		}

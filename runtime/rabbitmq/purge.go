@@ -6,7 +6,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Purge implements [runtime.Purger]. It reads the ladder for this queue's tasks, which
+// Purge implements [driver.Purger]. It reads the ladder for this queue's tasks, which
 // makes others wait that come due meanwhile, and goes the way that tasks take: down the
 // ladder, to the gate, to the lines. The tasks that stand at the gate of a process at this
 // moment, because they are due within milliseconds, stay.

@@ -7,7 +7,7 @@ import (
 	"hash/fnv"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // maxPayload is well below the 128 MiB that a broker takes by default: quorum
@@ -21,44 +21,44 @@ const lateness = 250 * time.Millisecond
 type Queue struct {
 	p    *Provider
 	st   *station
-	cfg  runtime.QueueConfig
+	cfg  driver.QueueConfig
 	ctx  context.Context // ends when the queue is closed
 	shut context.CancelFunc
 
-	around runtime.Revival // of what Redrive moves
+	around driver.Revival // of what Redrive moves
 }
 
 var _ interface {
-	runtime.Queue
-	runtime.Purger
-	runtime.Reviver
-	runtime.Discarder
+	driver.Queue
+	driver.Purger
+	driver.Reviver
+	driver.Discarder
 } = (*Queue)(nil)
 
-// Config implements [runtime.Queue].
-func (q *Queue) Config() runtime.QueueConfig { return q.cfg }
+// Config implements [driver.Queue].
+func (q *Queue) Config() driver.QueueConfig { return q.cfg }
 
-// Capabilities implements [runtime.Queue].
-func (q *Queue) Capabilities() runtime.Capabilities {
-	return runtime.Capabilities{
-		MaxDelay:      runtime.Unlimited,
+// Capabilities implements [driver.Queue].
+func (q *Queue) Capabilities() driver.Capabilities {
+	return driver.Capabilities{
+		MaxDelay:      driver.Unlimited,
 		MaxLease:      q.p.maxLease,
 		MaxPayload:    maxPayload,
 		MaxBatch:      maxDraw,
 		KeepsReleased: true, CountsLeased: true,
-		Ordered:       q.cfg.Type == runtime.FIFO,
+		Ordered:       q.cfg.Type == driver.FIFO,
 		Priorities:    q.cfg.Levels,
 		Durable:       true,
 		CountsCrashes: !q.st.isDLQ,
 		// A process draws the partitions of a fifo queue ahead of its workers.
-		CountsLostPolls: q.cfg.Type == runtime.FIFO,
+		CountsLostPolls: q.cfg.Type == driver.FIFO,
 		Lateness:        lateness,
 		Purge:           true,
 		Redrive:         !q.st.isDLQ, Discard: !q.st.isDLQ,
 	}
 }
 
-// Close implements [runtime.Queue].
+// Close implements [driver.Queue].
 func (q *Queue) Close() error {
 	q.shut()
 	q.p.mu.Lock()
@@ -70,7 +70,7 @@ func (q *Queue) Close() error {
 // open returns an error when the queue is closed.
 func (q *Queue) open() error {
 	if q.ctx.Err() != nil {
-		return fmt.Errorf("queue %q: %w", q.cfg.Name, runtime.ErrClosed)
+		return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed)
 	}
 	return nil
 }
@@ -83,11 +83,11 @@ func (q *Queue) bound(ctx context.Context) (context.Context, context.CancelFunc)
 }
 
 // lineOf is the line that a task of this queue waits in.
-func (st *station) lineOf(t *runtime.Task) int {
+func (st *station) lineOf(t *driver.Task) int {
 	switch st.kind {
-	case runtime.Priority:
+	case driver.Priority:
 		return min(max(t.Priority, 0), len(st.lines)-1)
-	case runtime.FIFO:
+	case driver.FIFO:
 		h := fnv.New32a()
 		_, _ = h.Write([]byte(t.GroupKey))
 		return int(h.Sum32() % uint32(len(st.lines)))
@@ -108,21 +108,21 @@ func (st *station) address(l *letter, line int, due, now time.Time) {
 	}
 }
 
-// Enqueue implements [runtime.Queue]. The broker has written the tasks to the disk
+// Enqueue implements [driver.Queue]. The broker has written the tasks to the disk
 // of a majority of its nodes when it returns nil. It takes one round trip and a
 // half for each 256 tasks. Where the connection ends under way, what was not
 // confirmed is sent again: such a task can be there twice. While the broker takes no
 // messages, because it is short of memory or disk, it answers ErrQueueFull at once.
 // A task under way at the moment when that begins may be stored later: its error
 // says so, and is not ErrQueueFull.
-func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
+func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
 	if err := q.open(); err != nil {
 		return nil, err
 	}
 	ctx, cancel := q.bound(ctx)
 	defer cancel()
 	var (
-		answers = make([]runtime.Enqueued, len(tasks))
+		answers = make([]driver.Enqueued, len(tasks))
 		letters = make([]*letter, 0, len(tasks))
 		at      = make([]int, 0, len(tasks))
 		ids     = make(map[string]bool, len(tasks))
@@ -141,8 +141,8 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 		if due.IsZero() {
 			due = t.CreatedAt
 		}
-		answers[i] = runtime.Enqueued{ID: t.ID, Queue: q.cfg.Name, DueAt: due}
-		l := &letter{id: t.ID, body: runtime.AppendEnvelope(nil, t)}
+		answers[i] = driver.Enqueued{ID: t.ID, Queue: q.cfg.Name, DueAt: due}
+		l := &letter{id: t.ID, body: driver.AppendEnvelope(nil, t)}
 		q.st.address(l, q.st.lineOf(t), t.ScheduledFor, now)
 		letters, at = append(letters, l), append(at, i)
 	}
@@ -154,17 +154,17 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 }
 
 // refuses says why a task cannot be on this queue.
-func (q *Queue) refuses(t *runtime.Task, ids map[string]bool) error {
+func (q *Queue) refuses(t *driver.Task, ids map[string]bool) error {
 	if err := q.cfg.Accepts(t); err != nil {
 		return err
 	}
 	switch {
 	case t.UniqueKey != "":
-		return fmt.Errorf("%w: task %s (%s) has a unique key, and RabbitMQ keeps none", runtime.ErrUnsupported, t.ID, t.Type)
+		return fmt.Errorf("%w: task %s (%s) has a unique key, and RabbitMQ keeps none", driver.ErrUnsupported, t.ID, t.Type)
 	case len(t.Payload) > maxPayload:
-		return fmt.Errorf("%w: task %s (%s) has %d bytes, and RabbitMQ takes %d here", runtime.ErrPayloadTooLarge, t.ID, t.Type, len(t.Payload), maxPayload)
+		return fmt.Errorf("%w: task %s (%s) has %d bytes, and RabbitMQ takes %d here", driver.ErrPayloadTooLarge, t.ID, t.Type, len(t.Payload), maxPayload)
 	case ids[t.ID]:
-		return fmt.Errorf("%w: %s is in the batch twice", runtime.ErrDuplicate, t.ID)
+		return fmt.Errorf("%w: %s is in the batch twice", driver.ErrDuplicate, t.ID)
 	}
 	ids[t.ID] = true
 	return nil
@@ -172,7 +172,7 @@ func (q *Queue) refuses(t *runtime.Task, ids map[string]bool) error {
 
 // batchError makes one error of those of the items.
 func batchError(errs []error, id func(i int) string) error {
-	var be runtime.BatchError
+	var be driver.BatchError
 	for i, err := range errs {
 		if err != nil {
 			be.Add(i, id(i), err)
@@ -181,9 +181,9 @@ func batchError(errs []error, id func(i int) string) error {
 	return be.OrNil()
 }
 
-// Dequeue implements [runtime.Queue]. It waits until ctx ends, and asks the broker
+// Dequeue implements [driver.Queue]. It waits until ctx ends, and asks the broker
 // for no more than limit tasks. With a context that has ended it does not look.
-func (q *Queue) Dequeue(ctx context.Context, limit int, d time.Duration) ([]*runtime.Delivery, error) {
+func (q *Queue) Dequeue(ctx context.Context, limit int, d time.Duration) ([]*driver.Delivery, error) {
 	if limit < 1 || d <= 0 {
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both are more than 0", limit, q.cfg.Name, d)
 	}
@@ -195,7 +195,7 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, d time.Duration) ([]*run
 			return nil, err
 		}
 		if ctx.Err() != nil {
-			return nil, runtime.ErrNoTasks
+			return nil, driver.ErrNoTasks
 		}
 		got, err := q.st.want(ctx, q.ctx.Done(), limit, d)
 		if err != nil {
@@ -209,19 +209,19 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, d time.Duration) ([]*run
 
 // deliver decodes what was drawn. What cannot be decoded goes to the dead letter
 // queue, and what belongs elsewhere to its place.
-func (q *Queue) deliver(ctx context.Context, got []*lease) []*runtime.Delivery {
-	room := make([]runtime.Delivery, len(got))
-	tasks := make([]*runtime.Task, len(got))
+func (q *Queue) deliver(ctx context.Context, got []*lease) []*driver.Delivery {
+	room := make([]driver.Delivery, len(got))
+	tasks := make([]*driver.Task, len(got))
 	q.st.mu.Lock() // a lease that has ended may be on its way to somebody else
 	for i, l := range got {
-		room[i] = runtime.Delivery{Receipt: l.receipt, LeaseUntil: l.until, Crashes: l.crashes}
+		room[i] = driver.Delivery{Receipt: l.receipt, LeaseUntil: l.until, Crashes: l.crashes}
 		if l.task != nil { // of a group: its worker may change its own copy
 			tasks[i] = l.task.Clone()
 		}
 	}
 	q.st.mu.Unlock()
-	ds := make([]*runtime.Delivery, 0, len(got))
-	var strays []*runtime.Delivery
+	ds := make([]*driver.Delivery, 0, len(got))
+	var strays []*driver.Delivery
 	now := time.Now()
 	for i, l := range got {
 		d := &room[i]

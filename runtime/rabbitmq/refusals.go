@@ -7,7 +7,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // refuseAll is for a reason that is not in the message: what the user may not do, or that
@@ -48,7 +48,7 @@ func exception(err error) *amqp.Error {
 func refusal(why *amqp.Error, size int) error {
 	switch {
 	case why.Code == amqp.ContentTooLarge || why.Code == amqp.PreconditionFailed && strings.Contains(why.Reason, "message size"):
-		return fmt.Errorf("%w: RabbitMQ takes no message of %d bytes: make it smaller, or raise max_message_size in the broker: %w", runtime.ErrPayloadTooLarge, size, why)
+		return fmt.Errorf("%w: RabbitMQ takes no message of %d bytes: make it smaller, or raise max_message_size in the broker: %w", driver.ErrPayloadTooLarge, size, why)
 	case why.Code == amqp.AccessRefused, why.Code == amqp.NotFound:
 		return explain(why)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/internal/testserver"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // configured is a broker of the test's own, with lines for its rabbitmq.conf.
@@ -27,7 +27,7 @@ func configured(t testing.TB, conf ...string) string {
 	return addr
 }
 
-func sized(id string, bytes int) *runtime.Task {
+func sized(id string, bytes int) *driver.Task {
 	one := task(id)
 	one.Payload = []byte(`"` + strings.Repeat("x", bytes) + `"`)
 	return one
@@ -36,16 +36,16 @@ func sized(id string, bytes int) *runtime.Task {
 func TestATaskThatIsTooLargeForTheBrokerHarmsNoOther(t *testing.T) {
 	t.Parallel()
 	const limit = 200_000
-	q := open(t, configured(t, fmt.Sprintf("max_message_size = %d", limit)), runtime.QueueConfig{})
+	q := open(t, configured(t, fmt.Sprintf("max_message_size = %d", limit)), driver.QueueConfig{})
 	put(t, q, task("held"))
 	held := takeN(t, q, 1)
 	before := []*session{q.p.link.current(), q.p.out.current()}
-	batch := []*runtime.Task{task("1"), sized("big", limit), task("2"), sized("large", limit/2), sized("huge", 2*limit), task("3")}
+	batch := []*driver.Task{task("1"), sized("big", limit), task("2"), sized("large", limit/2), sized("huge", 2*limit), task("3")}
 	_, err := q.Enqueue(within(t), batch)
 	for i, one := range batch {
-		switch err := runtime.ErrorAt(err, i); one.ID {
+		switch err := driver.ErrorAt(err, i); one.ID {
 		case "big", "huge":
-			require.ErrorIs(t, err, runtime.ErrPayloadTooLarge)
+			require.ErrorIs(t, err, driver.ErrPayloadTooLarge)
 			assert.ErrorContains(t, err, "max_message_size")
 			assert.ErrorContains(t, err, fmt.Sprint(limit), "the broker's reason")
 		default:
@@ -61,18 +61,18 @@ func TestATaskThatIsTooLargeForTheBrokerHarmsNoOther(t *testing.T) {
 // others publish at that time is lost with the channel, and published again.
 func TestWhatIsUnderWayBesideARefusedTaskArrives(t *testing.T) {
 	const limit = unproven / 2
-	q := open(t, configured(t, fmt.Sprintf("max_message_size = %d", limit)), runtime.QueueConfig{})
+	q := open(t, configured(t, fmt.Sprintf("max_message_size = %d", limit)), driver.QueueConfig{})
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	want := make(map[string]bool)
 	for g := range 4 {
 		wg.Go(func() {
 			for n := range 20 {
-				ts := []*runtime.Task{task(fmt.Sprint(g, "-", n, "-a")), sized(fmt.Sprint(g, "-", n, "-b"), limit), task(fmt.Sprint(g, "-", n, "-c"))}
+				ts := []*driver.Task{task(fmt.Sprint(g, "-", n, "-a")), sized(fmt.Sprint(g, "-", n, "-b"), limit), task(fmt.Sprint(g, "-", n, "-c"))}
 				_, err := q.Enqueue(within(t), ts)
-				assert.NoError(t, runtime.ErrorAt(err, 0))
-				assert.ErrorIs(t, runtime.ErrorAt(err, 1), runtime.ErrPayloadTooLarge)
-				assert.NoError(t, runtime.ErrorAt(err, 2))
+				assert.NoError(t, driver.ErrorAt(err, 0))
+				assert.ErrorIs(t, driver.ErrorAt(err, 1), driver.ErrPayloadTooLarge)
+				assert.NoError(t, driver.ErrorAt(err, 2))
 				mu.Lock()
 				want[ts[0].ID], want[ts[2].ID] = true, true
 				mu.Unlock()
@@ -89,12 +89,12 @@ func TestWhatIsUnderWayBesideARefusedTaskArrives(t *testing.T) {
 
 func TestATaskAsLargeAsTheBrokerTakesIsRetriedAndBuriedAndRedriven(t *testing.T) {
 	const limit = 100_000
-	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.Priority, runtime.FIFO} {
+	for _, kind := range []driver.QueueType{driver.Standard, driver.Priority, driver.FIFO} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
-			q := open(t, limited(t), runtime.QueueConfig{Type: kind})
+			q := open(t, limited(t), driver.QueueConfig{Type: kind})
 			full := task("full")
-			if kind == runtime.FIFO {
+			if kind == driver.FIFO {
 				full.GroupKey = "g"
 			}
 			full.Payload = nil
@@ -102,39 +102,39 @@ func TestATaskAsLargeAsTheBrokerTakesIsRetriedAndBuriedAndRedriven(t *testing.T)
 			put(t, q, full)
 			d := takeN(t, q, 1)[0]
 			d.Task.RetryCount = 1
-			runtime.NoteAttempt(d.Task, 1, "w", time.Now(), time.Second, fmt.Errorf("no answer"))
-			require.NoError(t, q.Release(within(t), []*runtime.Delivery{d}))
+			driver.NoteAttempt(d.Task, 1, "w", time.Now(), time.Second, fmt.Errorf("no answer"))
+			require.NoError(t, q.Release(within(t), []*driver.Delivery{d}))
 			d = takeN(t, q, 1)[0]
 			assert.Equal(t, 1, d.Task.RetryCount, "what its worker wrote stays")
 			assert.Equal(t, full.Payload, d.Task.Payload)
-			assert.Contains(t, d.Task.Metadata[runtime.MetaAttemptPrefix+"1"], "no answer")
-			runtime.NoteAttempt(d.Task, 2, "w", time.Now(), time.Second, fmt.Errorf("still none"))
-			runtime.Bury(d.Task, "q", time.Now(), fmt.Errorf("still none"))
-			require.NoError(t, q.DeadLetter(within(t), []*runtime.Delivery{d}))
-			grave, err := q.p.Open(within(t), runtime.QueueConfig{Name: "q-dlq"})
+			assert.Contains(t, d.Task.Metadata[driver.MetaAttemptPrefix+"1"], "no answer")
+			driver.NoteAttempt(d.Task, 2, "w", time.Now(), time.Second, fmt.Errorf("still none"))
+			driver.Bury(d.Task, "q", time.Now(), fmt.Errorf("still none"))
+			require.NoError(t, q.DeadLetter(within(t), []*driver.Delivery{d}))
+			grave, err := q.p.Open(within(t), driver.QueueConfig{Name: "q-dlq"})
 			require.NoError(t, err)
 			x := takeN(t, grave.(*Queue), 1)[0]
 			assert.Equal(t, full.Payload, x.Task.Payload)
-			assert.Equal(t, "still none", x.Task.Metadata[runtime.MetaFailureReason])
-			assert.Equal(t, "q", x.Task.Metadata[runtime.MetaOriginalQueue])
-			require.NoError(t, grave.Release(within(t), []*runtime.Delivery{x}))
+			assert.Equal(t, "still none", x.Task.Metadata[driver.MetaFailureReason])
+			assert.Equal(t, "q", x.Task.Metadata[driver.MetaOriginalQueue])
+			require.NoError(t, grave.Release(within(t), []*driver.Delivery{x}))
 			ids, err := q.Redrive(within(t), []string{"full"})
 			require.NoError(t, err)
 			assert.Equal(t, []string{"full"}, ids)
 			d = takeN(t, q, 1)[0]
 			assert.Equal(t, full.Payload, d.Task.Payload)
 			assert.Equal(t, 0, d.Task.RetryCount)
-			assert.Equal(t, "q-dlq", d.Task.Metadata[runtime.MetaRedrivenFrom])
-			require.NoError(t, q.Complete(within(t), []*runtime.Delivery{d}))
+			assert.Equal(t, "q-dlq", d.Task.Metadata[driver.MetaRedrivenFrom])
+			require.NoError(t, q.Complete(within(t), []*driver.Delivery{d}))
 			assert.Empty(t, drainIDs(t, q))
 		})
 	}
 }
 
 // sizedTo fills a task up until its envelope has n bytes.
-func sizedTo(one *runtime.Task, n int) *runtime.Task {
+func sizedTo(one *driver.Task, n int) *driver.Task {
 	one.Payload = []byte(`""`)
-	room := n - len(runtime.AppendEnvelope(nil, one))
+	room := n - len(driver.AppendEnvelope(nil, one))
 	one.Payload = []byte(`"` + strings.Repeat("x", room) + `"`)
 	return one
 }
@@ -165,7 +165,7 @@ func raw(t testing.TB, url, to string, p amqp.Publishing) {
 func TestBytesThatCannotBeDecodedAreBuriedAsTheyAre(t *testing.T) {
 	const limit = 100_000
 	addr := limited(t)
-	q := open(t, addr, runtime.QueueConfig{})
+	q := open(t, addr, driver.QueueConfig{})
 	url := roomOf(addr).server.URL
 	line, grave := prefixOf(addr).line("q", 0), prefixOf(addr).line("q-dlq", 0)
 	body := append(bytes.Repeat([]byte{0xff, 0}, limit/2-1), 'x', 'y')
@@ -209,12 +209,12 @@ func TestBytesThatCannotBeDecodedAreBuriedAsTheyAre(t *testing.T) {
 	same(look())
 
 	// A worker of the dead letter queue sees what it is, and may give it back.
-	dead, err := q.p.Open(within(t), runtime.QueueConfig{Name: "q-dlq"})
+	dead, err := q.p.Open(within(t), driver.QueueConfig{Name: "q-dlq"})
 	require.NoError(t, err)
 	d := takeN(t, dead.(*Queue), 1)[0]
 	assert.Equal(t, undecodable, d.Task.Type)
-	assert.Equal(t, "q", d.Task.Metadata[runtime.MetaOriginalQueue])
-	require.NoError(t, dead.Release(within(t), []*runtime.Delivery{d}))
+	assert.Equal(t, "q", d.Task.Metadata[driver.MetaOriginalQueue])
+	require.NoError(t, dead.Release(within(t), []*driver.Delivery{d}))
 	same(look())
 
 	ids, err := q.Redrive(within(t), []string{"m1"})
@@ -222,9 +222,9 @@ func TestBytesThatCannotBeDecodedAreBuriedAsTheyAre(t *testing.T) {
 	assert.Equal(t, []string{"m1"}, ids)
 	ctx, cancel := context.WithCancel(within(t))
 	heard := make(chan string, 1)
-	ctx = runtime.HearBuried(ctx, func(x *runtime.Task) { heard <- x.ID; cancel() })
+	ctx = driver.HearBuried(ctx, func(x *driver.Task) { heard <- x.ID; cancel() })
 	_, err = q.Dequeue(ctx, 1, time.Minute)
-	require.ErrorIs(t, err, runtime.ErrNoTasks)
+	require.ErrorIs(t, err, driver.ErrNoTasks)
 	assert.Equal(t, "m1", <-heard)
 	same(look())
 	ids, err = q.Discard(within(t), []string{"m1"})
@@ -234,7 +234,7 @@ func TestBytesThatCannotBeDecodedAreBuriedAsTheyAre(t *testing.T) {
 
 func TestAMessageWithAllTheHeadersThatFitIsBuried(t *testing.T) {
 	addr := data(t)
-	q := open(t, addr, runtime.QueueConfig{})
+	q := open(t, addr, driver.QueueConfig{})
 	before := q.p.out.current()
 	for _, n := range []int{100 << 10, 126 << 10} {
 		raw(t, shared(t).URL, prefixOf(addr).line("q", 0), amqp.Publishing{MessageId: fmt.Sprint(n), Body: []byte("no envelope"), Headers: amqp.Table{"h": strings.Repeat("h", n)}})
@@ -297,7 +297,7 @@ func openLogged(t testing.TB, addr string) (*Provider, *logged) {
 func TestABurialThatFailsIsLoggedAndTriedAgainAndStopsNobody(t *testing.T) {
 	addr := data(t)
 	p, log := openLogged(t, addr)
-	one, err := p.Open(within(t), runtime.QueueConfig{Name: "q"})
+	one, err := p.Open(within(t), driver.QueueConfig{Name: "q"})
 	require.NoError(t, err)
 	q := one.(*Queue)
 	roomOf(addr).queues["q"] = q.Config()
@@ -310,7 +310,7 @@ func TestABurialThatFailsIsLoggedAndTriedAgainAndStopsNobody(t *testing.T) {
 	put(t, q, tasks(5)...)
 	assert.Len(t, takeN(t, q, 5), 5)
 	log.await(t, "cannot be buried")
-	_, err = q.p.Open(within(t), runtime.QueueConfig{Name: "q"}) // makes the dead letter queue again
+	_, err = q.p.Open(within(t), driver.QueueConfig{Name: "q"}) // makes the dead letter queue again
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
 		s, err := q.Stats(within(t))

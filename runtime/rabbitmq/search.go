@@ -6,7 +6,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A search looks for dead tasks of one queue on its dead letter queue.
@@ -15,13 +15,13 @@ type search struct {
 	q   *Queue
 	ids map[string]int // how many of each are looked for; nil: all there are
 	// deaths are those that the tasks of ids must have died; nil: any.
-	deaths map[runtime.Death]bool
+	deaths map[driver.Death]bool
 	// again says that they were counted once more, because some were not found.
 	again bool
 }
 
 // search begins to look; nil where the dead letter queue is empty.
-func (q *Queue) search(ctx context.Context, ids []string, deaths []runtime.Death) (*search, error) {
+func (q *Queue) search(ctx context.Context, ids []string, deaths []driver.Death) (*search, error) {
 	s, err := q.p.link.session(ctx)
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func (q *Queue) search(ctx context.Context, ids []string, deaths []runtime.Death
 		f.ids[id] = 1
 	}
 	if deaths != nil {
-		f.deaths = make(map[runtime.Death]bool, len(deaths))
+		f.deaths = make(map[driver.Death]bool, len(deaths))
 		for _, d := range deaths {
 			f.deaths[d] = true
 			f.ids[d.ID]++
@@ -73,9 +73,9 @@ func (q *Queue) awaitLetters(ctx context.Context, s *session) error {
 // A corpse is a dead task of the search's queue that was asked for.
 type corpse struct {
 	seen
-	task *runtime.Task
+	task *driver.Task
 	// death is the one that the task died, edited whether it has another payload now.
-	death  runtime.Death
+	death  driver.Death
 	edited bool
 	raw    bool // it stands for bytes that cannot be decoded
 	from   *amqp.Delivery
@@ -95,10 +95,10 @@ func (f *search) next(ctx context.Context) (found []corpse, err error) {
 	}
 	err = f.read(ctx, func(d *amqp.Delivery, at seen) bool {
 		x := f.q.p.names.readDead(d.Body, d.MessageId, d.Headers, f.q.cfg.DLQ)
-		if x.task.Metadata[runtime.MetaOriginalQueue] != f.q.cfg.Name || f.ids != nil && f.ids[x.task.ID] == 0 {
+		if x.task.Metadata[driver.MetaOriginalQueue] != f.q.cfg.Name || f.ids != nil && f.ids[x.task.ID] == 0 {
 			return false
 		}
-		death := runtime.DeathOf(x.task)
+		death := driver.DeathOf(x.task)
 		if f.deaths != nil && !f.deaths[death] {
 			return false
 		}
@@ -129,7 +129,7 @@ func (f *search) drop(ctx context.Context, gone []corpse) error {
 // dig takes dead tasks off their queue once f has done with them what is to be
 // done, and returns their deaths. It looks for those with the given IDs, for those that
 // died the given deaths, or for all where both are nil.
-func (q *Queue) dig(ctx context.Context, ids []string, deaths []runtime.Death, f func(context.Context, []corpse) ([]corpse, error)) (done []runtime.Death, err error) {
+func (q *Queue) dig(ctx context.Context, ids []string, deaths []driver.Death, f func(context.Context, []corpse) ([]corpse, error)) (done []driver.Death, err error) {
 	if err := q.open(); err != nil {
 		return nil, err
 	}

@@ -9,13 +9,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // take begins to settle deliveries: nil where there is no lease any more, or where
 // somebody settles it already. Until settled or restore is called the lease counts,
 // can be extended and does not end.
-func (st *station) take(ds []*runtime.Delivery) []*lease {
+func (st *station) take(ds []*driver.Delivery) []*lease {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	now := time.Now()
@@ -39,7 +39,7 @@ func (st *station) settled(held []*lease) {
 			l.state = gone
 		}
 	}
-	if st.kind == runtime.FIFO { // the next of their groups may go
+	if st.kind == driver.FIFO { // the next of their groups may go
 		st.drawn = slices.DeleteFunc(st.drawn, func(l *lease) bool { return l.state == gone })
 		st.wake()
 	}
@@ -53,11 +53,11 @@ func (st *station) restore(l *lease) {
 	st.wakeAt(l.until)
 }
 
-func (q *Queue) lost(d *runtime.Delivery) error {
-	return fmt.Errorf("%w: task %s on queue %q", runtime.ErrLeaseLost, idOf(d), q.cfg.Name)
+func (q *Queue) lost(d *driver.Delivery) error {
+	return fmt.Errorf("%w: task %s on queue %q", driver.ErrLeaseLost, idOf(d), q.cfg.Name)
 }
 
-func idOf(d *runtime.Delivery) string {
+func idOf(d *driver.Delivery) string {
 	if d.Task == nil {
 		return ""
 	}
@@ -70,7 +70,7 @@ func idOf(d *runtime.Delivery) string {
 // Acknowledgements go out by runs and are not answered; one more round trip shows
 // that the broker has them. Where the connection ends before, the task may come
 // again: ErrLeaseLost.
-func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, write func(l *lease, d *runtime.Delivery) *letter) error {
+func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, write func(l *lease, d *driver.Delivery) *letter) error {
 	if err := q.open(); err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (st *station) keep(l *lease) {
 // nothing to be done. Where the broker says meanwhile that
 // it takes no messages for now, the leases go on, and the call may be repeated: what
 // was under way is not published again then.
-func (q *Queue) move(ctx context.Context, ds []*runtime.Delivery, held []*lease, failed []error, write func(l *lease, d *runtime.Delivery) *letter) {
+func (q *Queue) move(ctx context.Context, ds []*driver.Delivery, held []*lease, failed []error, write func(l *lease, d *driver.Delivery) *letter) {
 	var letters []*letter
 	var at []int
 	for i, l := range held {
@@ -126,7 +126,7 @@ func (q *Queue) move(ctx context.Context, ds []*runtime.Delivery, held []*lease,
 	var again []*letter
 	for k, letter := range letters {
 		l := held[at[k]]
-		if errors.Is(letter.err, runtime.ErrPayloadTooLarge) && l.raw == nil && shrink(letter, l.body, l.from, ds[at[k]].Task) {
+		if errors.Is(letter.err, driver.ErrPayloadTooLarge) && l.raw == nil && shrink(letter, l.body, l.from, ds[at[k]].Task) {
 			again = append(again, letter)
 		}
 	}
@@ -142,7 +142,7 @@ func (q *Queue) move(ctx context.Context, ds []*runtime.Delivery, held []*lease,
 			l.moving = letter
 		}
 		if errors.Is(letter.err, errUnanswered) {
-			letter.err = fmt.Errorf("%w: %w", runtime.ErrQueueFull, letter.err)
+			letter.err = fmt.Errorf("%w: %w", driver.ErrQueueFull, letter.err)
 		}
 		failed[at[k]] = letter.err
 		q.st.restore(l)
@@ -150,7 +150,7 @@ func (q *Queue) move(ctx context.Context, ds []*runtime.Delivery, held []*lease,
 	}
 }
 
-func (q *Queue) acknowledge(ctx context.Context, ds []*runtime.Delivery, held []*lease, failed []error) {
+func (q *Queue) acknowledge(ctx context.Context, ds []*driver.Delivery, held []*lease, failed []error) {
 	by := make(map[*tap][]*lease, 1)
 	for _, l := range held {
 		if l != nil {
@@ -185,25 +185,25 @@ func (q *Queue) acknowledge(ctx context.Context, ds []*runtime.Delivery, held []
 	}
 }
 
-// Complete implements [runtime.Queue].
-func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
+// Complete implements [driver.Queue].
+func (q *Queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, ds, nil)
 }
 
-// Release implements [runtime.Queue]. The task goes to the end of its line, or to
+// Release implements [driver.Queue]. The task goes to the end of its line, or to
 // the ladder. A crash between the two steps leaves it there twice. While the broker
 // takes no messages, one that was not changed stays with this process, and others are
 // answered with ErrQueueFull. On a fifo queue
 // it stays in its place and with this process, which keeps what the delivery says
 // as long as it lives: the next process finds the task as it was enqueued.
-func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
-	if q.st.kind == runtime.FIFO {
+func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
+	if q.st.kind == driver.FIFO {
 		return q.releaseInPlace(ds)
 	}
 	out := q.p.out.current()
 	full := out != nil && out.alarm.err() != nil
 	now := time.Now()
-	return q.settle(ctx, ds, func(l *lease, d *runtime.Delivery) *letter {
+	return q.settle(ctx, ds, func(l *lease, d *driver.Delivery) *letter {
 		task := *d.Task
 		due := time.Time{}
 		if d.Delay > 0 {
@@ -214,7 +214,7 @@ func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 		if l.raw != nil { // it stands for bytes, and they go back as they are
 			letter.from, letter.body, letter.headers = l.raw, l.body, marks(l.raw.Headers)
 		} else {
-			letter.body = runtime.AppendEnvelope(nil, &task)
+			letter.body = driver.AppendEnvelope(nil, &task)
 		}
 		if full && due.IsZero() && bytes.Equal(letter.body, l.body) {
 			q.st.keep(l)
@@ -225,26 +225,26 @@ func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 	})
 }
 
-// DeadLetter implements [runtime.Queue]. The task is on the disk of the dead
+// DeadLetter implements [driver.Queue]. The task is on the disk of the dead
 // letter queue before it leaves this one.
-func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	if err := q.open(); err != nil {
 		return err
 	}
 	if q.st.isDLQ {
-		return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own", runtime.ErrUnsupported, q.cfg.Name)
+		return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own", driver.ErrUnsupported, q.cfg.Name)
 	}
-	return q.settle(ctx, ds, func(_ *lease, d *runtime.Delivery) *letter { return q.burial(d.Task) })
+	return q.settle(ctx, ds, func(_ *lease, d *driver.Delivery) *letter { return q.burial(d.Task) })
 }
 
-func (q *Queue) burial(t *runtime.Task) *letter {
-	return &letter{to: q.p.names.line(q.cfg.DLQ, 0), id: t.ID, body: runtime.AppendEnvelope(nil, t)}
+func (q *Queue) burial(t *driver.Task) *letter {
+	return &letter{to: q.p.names.line(q.cfg.DLQ, 0), id: t.ID, body: driver.AppendEnvelope(nil, t)}
 }
 
-// Extend implements [runtime.Queue]. The broker knows nothing of it: leases are
+// Extend implements [driver.Queue]. The broker knows nothing of it: leases are
 // this process's, which gives a task back when its lease ends. None is extended
 // beyond Capabilities.MaxLease from when the broker delivered the task.
-func (q *Queue) Extend(_ context.Context, ds []*runtime.Delivery, d time.Duration) error {
+func (q *Queue) Extend(_ context.Context, ds []*driver.Delivery, d time.Duration) error {
 	if err := q.open(); err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A crew is the processes of a test that work on one fifo queue, and what they did.
@@ -145,7 +145,7 @@ func TestABusyProcessLeavesTheOtherPartitions(t *testing.T) {
 	blocked := busy.st.lineOf(d.Task)
 	mine := 0
 	for g := range 40 {
-		if busy.st.lineOf(&runtime.Task{GroupKey: fmt.Sprint("g", g)}) == blocked {
+		if busy.st.lineOf(&driver.Task{GroupKey: fmt.Sprint("g", g)}) == blocked {
 			mine++
 		}
 	}
@@ -156,7 +156,7 @@ func TestABusyProcessLeavesTheOtherPartitions(t *testing.T) {
 		seen++
 	}
 	assert.Equal(t, 1, heldBy(busy))
-	require.NoError(t, busy.Complete(within(t), []*runtime.Delivery{d}))
+	require.NoError(t, busy.Complete(within(t), []*driver.Delivery{d}))
 	for range 2*mine - 1 {
 		require.NoError(t, other.Complete(within(t), takeN(t, other, 1)))
 	}
@@ -169,7 +169,7 @@ func TestWhatWaitsLongerThanALeaseIsDrawnAgain(t *testing.T) {
 	p, err := openWith(addr, WithConsumerTimeout(4*time.Second)) // leases of 2 s
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
-	opened, err := p.Open(within(t), runtime.QueueConfig{Name: fifo.Name, Type: runtime.FIFO, Visibility: time.Second})
+	opened, err := p.Open(within(t), driver.QueueConfig{Name: fifo.Name, Type: driver.FIFO, Visibility: time.Second})
 	require.NoError(t, err)
 	q := opened.(*Queue)
 	putInGroup(t, q, "g", tasks(8)...)
@@ -224,7 +224,7 @@ func TestAProcessThatRunsSomethingOfEachPartitionGivesSomeUp(t *testing.T) {
 		}
 	}()
 	b := open(t, addr, fifo)
-	got := make(chan []*runtime.Delivery, 1)
+	got := make(chan []*driver.Delivery, 1)
 	go func() {
 		ds, err := b.Dequeue(within(t), 1, time.Minute)
 		assert.NoError(t, err)
@@ -238,7 +238,7 @@ func TestAProcessThatRunsSomethingOfEachPartitionGivesSomeUp(t *testing.T) {
 	require.NoError(t, a.Complete(within(t), held))
 	for _, d := range <-got {
 		assert.Zero(t, d.Task.RetryCount)
-		require.NoError(t, b.Complete(within(t), []*runtime.Delivery{d}))
+		require.NoError(t, b.Complete(within(t), []*driver.Delivery{d}))
 	}
 	require.Eventually(t, func() bool { return heldBy(a) <= partitions/2 }, soon, 10*time.Millisecond)
 }

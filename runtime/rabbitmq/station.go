@@ -9,7 +9,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // maxDraw bounds the tasks of one draw.
@@ -29,7 +29,7 @@ type station struct {
 	p     *Provider
 	name  string
 	dlq   string
-	kind  runtime.QueueType
+	kind  driver.QueueType
 	lines []string // the broker's queues, the highest level last
 	isDLQ bool
 	gate  gate
@@ -45,7 +45,7 @@ type station struct {
 	waiters  []*waiter
 	unwanted chan struct{} // closed when nobody waits any more
 	drawn    []*lease      // not handed out: those of the highest line first
-	leases   map[runtime.Receipt]*lease
+	leases   map[driver.Receipt]*lease
 	next     time.Time         // when alarm fires; zero: never
 	back     int               // tasks that were drawn and are being given back
 	served   map[string]uint64 // when a group was served last, by turn
@@ -61,12 +61,12 @@ type station struct {
 	orphans map[int]int   // how often a partition was seen that nobody had
 }
 
-func newStation(p *Provider, cfg runtime.QueueConfig, isDLQ bool) *station {
-	st := &station{p: p, name: cfg.Name, dlq: cfg.DLQ, kind: cfg.Type, isDLQ: isDLQ, kick: make(chan struct{}, 1), digging: make(chan struct{}, 1), burying: make(chan struct{}, burials), leases: make(map[runtime.Receipt]*lease), served: make(map[string]uint64), look: make(chan struct{}, 1), share: partitions, orphans: make(map[int]int)}
+func newStation(p *Provider, cfg driver.QueueConfig, isDLQ bool) *station {
+	st := &station{p: p, name: cfg.Name, dlq: cfg.DLQ, kind: cfg.Type, isDLQ: isDLQ, kick: make(chan struct{}, 1), digging: make(chan struct{}, 1), burying: make(chan struct{}, burials), leases: make(map[driver.Receipt]*lease), served: make(map[string]uint64), look: make(chan struct{}, 1), share: partitions, orphans: make(map[int]int)}
 	for i := range lines(cfg) {
 		st.lines = append(st.lines, p.names.line(cfg.Name, i))
 	}
-	if cfg.Type == runtime.FIFO {
+	if cfg.Type == driver.FIFO {
 		st.parts = make([]*tap, len(st.lines))
 	}
 	st.gate.st = st
@@ -245,7 +245,7 @@ func (st *station) arrived(t *tap, c *sip, d *amqp.Delivery) {
 	l.from = foreign(d, counters)
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.kind == runtime.FIFO {
+	if st.kind == driver.FIFO {
 		st.arrivedInGroup(l, d)
 		return
 	}
@@ -303,12 +303,12 @@ func (st *station) want(ctx context.Context, closed <-chan struct{}, limit int, 
 	if now := time.Now(); !st.next.IsZero() && !st.next.After(now) {
 		st.endLeases(now) // the alarm may come a little late
 	}
-	if st.kind == runtime.Standard && len(st.waiters) == 0 && len(st.drawn) > 0 {
+	if st.kind == driver.Standard && len(st.waiters) == 0 && len(st.drawn) > 0 {
 		defer st.mu.Unlock()
 		return st.handOut(limit, d), nil
 	}
 	st.waiters = append(st.waiters, w)
-	if st.kind == runtime.FIFO {
+	if st.kind == driver.FIFO {
 		st.asked = time.Now()
 		if st.held() == 0 {
 			st.ring()
@@ -337,7 +337,7 @@ func (st *station) want(ctx context.Context, closed <-chan struct{}, limit int, 
 	case got := <-w.got: // in the last moment
 		return got, nil
 	default:
-		return nil, runtime.ErrNoTasks
+		return nil, driver.ErrNoTasks
 	}
 }
 
@@ -387,7 +387,7 @@ func (st *station) putBack(ctx context.Context, back []*lease) {
 	var kept []*lease
 	for i, l := range back {
 		switch err := letters[i].err; {
-		case errors.Is(err, runtime.ErrQueueFull):
+		case errors.Is(err, driver.ErrQueueFull):
 			kept = append(kept, l)
 		case err != nil:
 			l.t.reject(l)

@@ -9,7 +9,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A tap draws tasks from the lines of one queue: a channel with consumers, each
@@ -144,7 +144,7 @@ func (t *tap) closing(gone func(*sip) bool) (out []*sip) {
 // tasks it may have is ended before: nothing is on its way to it, and nothing that
 // nobody asked for can come when it has room again. t.mu is held.
 func (t *tap) free(ls []*lease) {
-	if t.st.kind == runtime.FIFO {
+	if t.st.kind == driver.FIFO {
 		return // these draw on until their process leaves
 	}
 	for _, c := range t.closing(func(c *sip) bool {

@@ -11,7 +11,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // partitions is how many queues the groups of a fifo queue are spread over.
@@ -28,7 +28,7 @@ const noLimit = 1 << 30
 // says what kind it is, the queues of its lines, its gate, the dead letter queue, and the
 // ladder that all queues share. All of it is durable and idempotent; where it is there
 // already it costs one round trip for each, and three for the ladder.
-func (p *Provider) declare(ctx context.Context, s *session, cfg runtime.QueueConfig) (isDLQ bool, err error) {
+func (p *Provider) declare(ctx context.Context, s *session, cfg driver.QueueConfig) (isDLQ bool, err error) {
 	if err := errors.Join(p.names.check(cfg.Name), p.names.check(cfg.DLQ)); err != nil {
 		return false, err
 	}
@@ -60,8 +60,8 @@ func (p *Provider) declare(ctx context.Context, s *session, cfg runtime.QueueCon
 	return isDLQ, p.claim(ctx, s, cfg.Name)
 }
 
-func lines(cfg runtime.QueueConfig) int {
-	if cfg.Type == runtime.FIFO {
+func lines(cfg driver.QueueConfig) int {
+	if cfg.Type == driver.FIFO {
 		return partitions
 	}
 	return cfg.Levels
@@ -69,9 +69,9 @@ func lines(cfg runtime.QueueConfig) int {
 
 // plan says what kind of queue it is, in the one property of an exchange that is
 // free text and that the broker compares.
-func plan(cfg runtime.QueueConfig) string {
+func plan(cfg driver.QueueConfig) string {
 	switch cfg.Type {
-	case runtime.FIFO:
+	case driver.FIFO:
 		return fmt.Sprintf("taskgen: fifo in %d partitions", partitions)
 	default:
 		return "taskgen: " + string(cfg.Type)
@@ -97,9 +97,9 @@ func (p *Provider) declarePlan(ctx context.Context, s *session, queue, plan stri
 
 // declareDLQ declares the dead letter queue of a queue. A queue that was opened by its
 // own name has a backstop: it is for tasks, unless no other can be meant.
-func (p *Provider) declareDLQ(ctx context.Context, s *session, cfg runtime.QueueConfig) error {
+func (p *Provider) declareDLQ(ctx context.Context, s *session, cfg driver.QueueConfig) error {
 	dlq := cfg.DLQ
-	if err := p.declarePlan(ctx, s, dlq, plan(runtime.QueueConfig{Type: runtime.Standard})); err != nil {
+	if err := p.declarePlan(ctx, s, dlq, plan(driver.QueueConfig{Type: driver.Standard})); err != nil {
 		return err
 	}
 	isDLQ, err := s.exists(ctx, p.names.grave(dlq))
@@ -111,7 +111,7 @@ func (p *Provider) declareDLQ(ctx context.Context, s *session, cfg runtime.Queue
 		case err != nil:
 			return err
 		case works:
-			return fmt.Errorf("%w: it is a queue with one of its own: name another, or where nothing works on it delete the exchange %q", runtime.ErrQueueMismatch, p.names.backstop(dlq))
+			return fmt.Errorf("%w: it is a queue with one of its own: name another, or where nothing works on it delete the exchange %q", driver.ErrQueueMismatch, p.names.backstop(dlq))
 		}
 	}
 	if !isDLQ {
@@ -141,7 +141,7 @@ func (p *Provider) backed(queue string, args amqp.Table) amqp.Table {
 
 // declareBackstop declares what the gate dead letters to. It is an exchange, so that
 // the queue may be opened with another dead letter queue later.
-func (p *Provider) declareBackstop(ch *amqp.Channel, cfg runtime.QueueConfig) error {
+func (p *Provider) declareBackstop(ch *amqp.Channel, cfg driver.QueueConfig) error {
 	name := p.names.backstop(cfg.Name)
 	if err := ch.ExchangeDeclare(name, amqp.ExchangeFanout, true, false, false, false, nil); err != nil {
 		return err
@@ -149,7 +149,7 @@ func (p *Provider) declareBackstop(ch *amqp.Channel, cfg runtime.QueueConfig) er
 	return ch.QueueBind(p.names.line(cfg.DLQ, 0), "", name, false, nil)
 }
 
-func (p *Provider) declareLines(ctx context.Context, s *session, cfg runtime.QueueConfig, backstop bool) error {
+func (p *Provider) declareLines(ctx context.Context, s *session, cfg driver.QueueConfig, backstop bool) error {
 	var without []string
 	declare := func(name string, plain, backed amqp.Table) error {
 		one, other := plain, backed
@@ -163,7 +163,7 @@ func (p *Provider) declareLines(ctx context.Context, s *session, cfg runtime.Que
 		return err
 	}
 	var args amqp.Table
-	if cfg.Type == runtime.FIFO {
+	if cfg.Type == driver.FIFO {
 		args = amqp.Table{"x-single-active-consumer": true}
 	}
 	for i := range lines(cfg) {
@@ -250,11 +250,11 @@ func explain(err error) error {
 	}
 	switch e.Code {
 	case amqp.PreconditionFailed:
-		return fmt.Errorf("%w: the broker has it with other properties: open it as it was declared, or remove it there when it is empty (rabbitmqctl delete_queue) and open it again: %w", runtime.ErrQueueMismatch, err)
+		return fmt.Errorf("%w: the broker has it with other properties: open it as it was declared, or remove it there when it is empty (rabbitmqctl delete_queue) and open it again: %w", driver.ErrQueueMismatch, err)
 	case amqp.AccessRefused:
 		return fmt.Errorf("rabbitmq: the user needs the permissions configure, write and read on names that begin with the provider's prefix, and write on the default exchange (amq.default): %w", err)
 	case amqp.NotFound:
-		return fmt.Errorf("%w: the broker does not have it any more: open it again: %w", runtime.ErrUnknownQueue, err)
+		return fmt.Errorf("%w: the broker does not have it any more: open it again: %w", driver.ErrUnknownQueue, err)
 	}
 	return err
 }

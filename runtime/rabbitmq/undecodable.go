@@ -13,7 +13,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // undecodable is the type of the task that stands on the dead letter queue for a
@@ -109,13 +109,13 @@ func marks(h amqp.Table) amqp.Table {
 }
 
 // decode reads a task from a message.
-func decode(body []byte, h amqp.Table) (*runtime.Task, error) {
-	t, err := runtime.DecodeEnvelope(body)
+func decode(body []byte, h amqp.Table) (*driver.Task, error) {
+	t, err := driver.DecodeEnvelope(body)
 	if err != nil {
 		return nil, err
 	}
 	if newer := textOf(h[headerEnvelope]); newer != "" {
-		if n, err := runtime.DecodeEnvelope([]byte(newer)); err == nil && n.ID == t.ID {
+		if n, err := driver.DecodeEnvelope([]byte(newer)); err == nil && n.ID == t.ID {
 			n.Payload, n.Encoding = t.Payload, t.Encoding
 			return n, nil
 		}
@@ -126,7 +126,7 @@ func decode(body []byte, h amqp.Table) (*runtime.Task, error) {
 // shrink makes a letter no larger than the message that was delivered: what its
 // worker changed goes into a header, and as much of the notes on its runs as there is
 // room for. It reports false where the payload itself is another one.
-func shrink(letter *letter, body []byte, from *amqp.Delivery, t *runtime.Task) bool {
+func shrink(letter *letter, body []byte, from *amqp.Delivery, t *driver.Task) bool {
 	was, err := decode(body, headersOf(from))
 	if err != nil || len(letter.body) <= len(body) || string(was.Payload) != string(t.Payload) || was.Encoding != t.Encoding {
 		return false
@@ -136,7 +136,7 @@ func shrink(letter *letter, body []byte, from *amqp.Delivery, t *runtime.Task) b
 		return false
 	}
 	slim.Payload, slim.Encoding = []byte("null"), ""
-	for _, notes := range [][]string{nil, {runtime.MetaStackPrefix}, {runtime.MetaAttemptPrefix}} {
+	for _, notes := range [][]string{nil, {driver.MetaStackPrefix}, {driver.MetaAttemptPrefix}} {
 		maps.DeleteFunc(slim.Metadata, func(k, _ string) bool {
 			for _, n := range notes {
 				if strings.HasPrefix(k, n) {
@@ -145,7 +145,7 @@ func shrink(letter *letter, body []byte, from *amqp.Delivery, t *runtime.Task) b
 			}
 			return false
 		})
-		head := runtime.AppendEnvelope(nil, slim)
+		head := driver.AppendEnvelope(nil, slim)
 		if len(head) <= maxEnvelope && size(headersOf(from)) <= maxHeaders-maxEnvelope {
 			letter.body, letter.from = body, from
 			letter.headers = amqp.Table{headerEnvelope: string(head)}
@@ -198,7 +198,7 @@ func clip(s string, n int) string {
 
 // A dead is a message of a dead letter queue.
 type dead struct {
-	task *runtime.Task
+	task *driver.Task
 	raw  bool // it stands for bytes that cannot be decoded
 }
 
@@ -216,16 +216,16 @@ func (n names) readDead(body []byte, id string, h amqp.Table, dlq string) dead {
 	task, err := decode(body, h)
 	if err == nil {
 		if reason != "" {
-			runtime.Bury(task, queue, at, errors.New(reason))
+			driver.Bury(task, queue, at, errors.New(reason))
 		}
 		return dead{task, false}
 	}
-	cause := fmt.Errorf("%w: the message cannot be decoded: %s", runtime.ErrInvalidTask, cmp.Or(reason, err.Error()))
-	task = &runtime.Task{
+	cause := fmt.Errorf("%w: the message cannot be decoded: %s", driver.ErrInvalidTask, cmp.Or(reason, err.Error()))
+	task = &driver.Task{
 		ID: cmp.Or(strings.ToValidUTF8(id, "?"), "unknown"), Type: undecodable, Queue: cmp.Or(queue, dlq), CreatedAt: at,
 		Payload: []byte(`"` + base64.StdEncoding.EncodeToString(body) + `"`),
 	}
-	runtime.Bury(task, cmp.Or(queue, dlq), at, cause)
+	driver.Bury(task, cmp.Or(queue, dlq), at, cause)
 	return dead{task, true}
 }
 
@@ -263,7 +263,7 @@ func diedAt(h amqp.Table, now time.Time) time.Time {
 }
 
 // letterOf is the task of a message on a dead letter queue.
-func (q *Queue) letterOf(l *lease) *runtime.Task {
+func (q *Queue) letterOf(l *lease) *driver.Task {
 	x := q.p.names.readDead(l.body, l.id, headersOf(l.from), q.cfg.Name)
 	if x.raw {
 		if l.raw = l.from; l.raw == nil {
@@ -286,7 +286,7 @@ const burials = 2
 // waits for it, and it tries until it is done or the message cannot be kept longer.
 func (q *Queue) salvage(ctx context.Context, l *lease, cause error) {
 	st := q.st
-	if st.take([]*runtime.Delivery{{Receipt: l.receipt}})[0] == nil {
+	if st.take([]*driver.Delivery{{Receipt: l.receipt}})[0] == nil {
 		return // lost meanwhile
 	}
 	marks := amqp.Table{headerReason: clip(cause.Error(), maxReason), headerQueue: q.cfg.Name, headerDied: time.Now().UTC().Format(time.RFC3339Nano)}
@@ -304,7 +304,7 @@ func (q *Queue) salvage(ctx context.Context, l *lease, cause error) {
 	}
 	st.p.wg.Go(func() {
 		if st.bury(l, moved) {
-			runtime.Buried(ctx, q.p.names.readDead(l.body, l.id, marks, q.cfg.DLQ).task)
+			driver.Buried(ctx, q.p.names.readDead(l.body, l.id, marks, q.cfg.DLQ).task)
 		}
 	})
 }
