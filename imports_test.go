@@ -11,7 +11,7 @@ import (
 
 const module = "github.com/taskgen/taskgen"
 
-// providers are the backends; each may import the core and its own SDK.
+// providers are the backends; each may import the driver package and its own SDK.
 var providers = []string{"memory", "sqlite", "redis", "sqs", "rabbitmq", "nats"}
 
 func goList(t *testing.T, args ...string) []string {
@@ -58,6 +58,7 @@ func TestImportsRunOneWay(t *testing.T) {
 			}
 			for _, p := range providers {
 				if within(pkg, "runtime/"+p) {
+					require.NotEqual(t, module+"/runtime", dep, "provider %s imports the front: what it needs is in runtime/driver", pkg)
 					for _, other := range providers {
 						require.False(t, other != p && within(dep, "runtime/"+other), "provider %s imports %s", pkg, dep)
 					}
@@ -78,6 +79,13 @@ func TestDriverDependsOnTheStandardLibraryAlone(t *testing.T) {
 	allowed := []string{module + "/runtime/driver", module + "/runtime/internal/redact"}
 	for _, dep := range goList(t, "-deps", "-f", `{{if not .Standard}}{{.ImportPath}}{{end}}`, "./runtime/driver") {
 		require.True(t, slices.Contains(allowed, dep), "every provider would link %s", dep)
+	}
+}
+
+// Package schedule takes the front along to those whose store of schedules imports it.
+func TestProvidersWithoutASchedulesStoreLinkNoFront(t *testing.T) {
+	for _, p := range []string{"nats", "rabbitmq", "sqs"} {
+		require.NotContains(t, goList(t, "-deps", "./runtime/"+p), module+"/runtime", "provider %s", p)
 	}
 }
 

@@ -3,7 +3,7 @@
 package sqsfake
 
 import (
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
@@ -17,7 +17,7 @@ type (
 )
 
 // New is sqstest.New.
-func New(clock runtime.Clock) *Server { return sqstest.New(clock) }
+func New(clock driver.Clock) *Server { return sqstest.New(clock) }
 
 // Throttled is sqstest.Throttled.
 func Throttled() *Error { return sqstest.Throttled() }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func (q *queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
@@ -42,7 +42,7 @@ func (q *queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 	defer q.leave()
 	it := q.waiting(id)
 	if it == nil {
-		return fmt.Errorf("queue %q: %w: no task %s waits here (it may be with a worker)", q.name, runtime.ErrTaskNotFound, id)
+		return fmt.Errorf("queue %q: %w: no task %s waits here (it may be with a worker)", q.name, driver.ErrTaskNotFound, id)
 	}
 	due := at.Sub(q.base)
 	it.task.ScheduledFor = at
@@ -50,7 +50,7 @@ func (q *queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 		return nil
 	}
 	q.detach(it)
-	if q.kind == runtime.FIFO && it.group != nil && !it.begun {
+	if q.kind == driver.FIFO && it.group != nil && !it.begun {
 		q.leaveGroup(it)
 	}
 	q.settle(it, due)

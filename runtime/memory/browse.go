@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Browse lists tasks in the order they are handed out: ready ones as they stand
@@ -15,7 +15,7 @@ import (
 // due, leased ones by when their leases end, dead ones by when they died. A page
 // begins after the place of the last task of the page before, so tasks that come
 // and go meanwhile make no other appear twice.
-func (q *queue) Browse(ctx context.Context, state runtime.State, after string, limit int) ([]*runtime.Task, string, error) {
+func (q *queue) Browse(ctx context.Context, state driver.State, after string, limit int) ([]*driver.Task, string, error) {
 	if limit < 1 {
 		return nil, "", fmt.Errorf("queue %q: Browse of %d tasks: the limit must be positive", q.name, limit)
 	}
@@ -29,39 +29,39 @@ func (q *queue) Browse(ctx context.Context, state runtime.State, after string, l
 	defer q.leave()
 	p := page{after: c, limit: limit}
 	switch state {
-	case runtime.Ready:
+	case driver.Ready:
 		q.browseReady(&p)
-	case runtime.Scheduled:
+	case driver.Scheduled:
 		p.calendar(&q.scheduled)
-	case runtime.Leased:
+	case driver.Leased:
 		p.calendar(&q.leased)
-	case runtime.Dead:
+	case driver.Dead:
 		if q.dead != nil {
 			q.dead.mu.Lock()
 			defer q.dead.mu.Unlock()
 			p.dead(q.dead.groups[q.name])
 		}
 	default:
-		return nil, "", fmt.Errorf("queue %q: %w: there is no state %q (ready, scheduled, leased or dead)", q.name, runtime.ErrUnsupported, state)
+		return nil, "", fmt.Errorf("queue %q: %w: there is no state %q (ready, scheduled, leased or dead)", q.name, driver.ErrUnsupported, state)
 	}
 	tasks, next := p.copies()
 	return tasks, next, nil
 }
 
-// Find implements [runtime.Finder].
-func (q *queue) Find(ctx context.Context, id string) ([]runtime.Found, error) {
+// Find implements [driver.Finder].
+func (q *queue) Find(ctx context.Context, id string) ([]driver.Found, error) {
 	if err := q.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer q.leave()
-	var found []runtime.Found
+	var found []driver.Found
 	for _, it := range q.withID(id) {
-		f := runtime.Found{Task: it.task.Clone(), State: runtime.Ready, DueAt: q.at(it.due)}
+		f := driver.Found{Task: it.task.Clone(), State: driver.Ready, DueAt: q.at(it.due)}
 		switch it.state {
 		case scheduled:
-			f.State = runtime.Scheduled
+			f.State = driver.Scheduled
 		case leased:
-			f.State, f.DueAt = runtime.Leased, time.Time{}
+			f.State, f.DueAt = driver.Leased, time.Time{}
 		}
 		found = append(found, f)
 	}
@@ -72,7 +72,7 @@ func (q *queue) Find(ctx context.Context, id string) ([]runtime.Found, error) {
 	defer q.dead.mu.Unlock()
 	for _, it := range q.dead.withID(id) {
 		if it.group != nil && it.group.key == q.name {
-			found = append(found, runtime.Found{Task: it.task.Clone(), State: runtime.Dead})
+			found = append(found, driver.Found{Task: it.task.Clone(), State: driver.Dead})
 		}
 	}
 	return found, nil
@@ -156,7 +156,7 @@ func (p *page) dead(g *group) {
 func (q *queue) browseReady(p *page) {
 	for i := range q.lines {
 		level := page{line: i, after: p.after, limit: p.limit - len(p.found)}
-		if c := &q.lines[len(q.lines)-1-i]; q.kind == runtime.FIFO {
+		if c := &q.lines[len(q.lines)-1-i]; q.kind == driver.FIFO {
 			level.places(c)
 		} else {
 			level.calendar(c)
@@ -183,12 +183,12 @@ func (p *page) places(c *calendar) {
 
 // copies returns the tasks of the page and the cursor of the next, if there is
 // one.
-func (p *page) copies() (tasks []*runtime.Task, next string) {
+func (p *page) copies() (tasks []*driver.Task, next string) {
 	if p.full() {
 		p.found = p.found[:p.limit]
 		next = p.found[p.limit-1].String()
 	}
-	tasks = make([]*runtime.Task, len(p.found))
+	tasks = make([]*driver.Task, len(p.found))
 	for i, f := range p.found {
 		tasks[i] = f.it.task.Clone()
 	}

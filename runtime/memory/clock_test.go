@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
@@ -15,21 +15,21 @@ func TestLeasesDelaysAndWindowsEndThoughTheClockIsBeforeTheProvidersFirstDay(t *
 	clock := queuetest.NewClock(time.Now())
 	p := memory.New(memory.WithClock(clock))
 	defer p.Close()
-	q, err := p.Open(t.Context(), runtime.QueueConfig{Name: "q"})
+	q, err := p.Open(t.Context(), driver.QueueConfig{Name: "q"})
 	require.NoError(t, err)
 	clock.Advance(-100 * 24 * time.Hour)
-	task := &runtime.Task{
+	task := &driver.Task{
 		ID: "a", Type: "t", Queue: "q", Payload: []byte(`{}`), CreatedAt: clock.Now(),
 		ScheduledFor: clock.Now().Add(time.Minute), UniqueKey: "k", UniqueFor: time.Hour,
 	}
-	enqueue := func(id string) runtime.Enqueued {
+	enqueue := func(id string) driver.Enqueued {
 		again := task.Clone()
 		again.ID = id
-		answers, err := q.Enqueue(t.Context(), []*runtime.Task{again})
+		answers, err := q.Enqueue(t.Context(), []*driver.Task{again})
 		require.NoError(t, err)
 		return answers[0]
 	}
-	take := func() []*runtime.Delivery {
+	take := func() []*driver.Delivery {
 		ds, err := q.Dequeue(t.Context(), 1, time.Minute)
 		require.NoError(t, err)
 		return ds

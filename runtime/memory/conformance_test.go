@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
@@ -16,7 +16,7 @@ func TestTheProviderKeepsTheLaws(t *testing.T) {
 		Name: "memory",
 		Home: queuetest.InProcess,
 		Data: func(testing.TB) string { return fmt.Sprint(addresses.Add(1)) },
-		Open: func(_ string, clock runtime.Clock) (runtime.Provider, error) {
+		Open: func(_ string, clock driver.Clock) (driver.Provider, error) {
 			return memory.New(memory.WithClock(clock)), nil
 		},
 		UsesClock: true,

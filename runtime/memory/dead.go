@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // enterDead is enter for operations that move tasks between a queue and its
@@ -14,7 +14,7 @@ import (
 // neither or on both. When it returns nil the caller must call leaveDead.
 func (q *queue) enterDead(ctx context.Context, what string) error {
 	if q.dead == nil {
-		return fmt.Errorf("queue %q: %w: it is a dead letter queue itself: %s on the queue that the tasks come from", q.name, runtime.ErrUnsupported, what)
+		return fmt.Errorf("queue %q: %w: it is a dead letter queue itself: %s on the queue that the tasks come from", q.name, driver.ErrUnsupported, what)
 	}
 	if err := q.enter(ctx); err != nil {
 		return err
@@ -29,12 +29,12 @@ func (q *queue) leaveDead() {
 	q.leave()
 }
 
-func (q *queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	if err := q.enterDead(ctx, "call DeadLetter"); err != nil {
 		return err
 	}
 	defer q.leaveDead()
-	return q.eachHeld(ds, nil, func(it *item, d *runtime.Delivery) {
+	return q.eachHeld(ds, nil, func(it *item, d *driver.Delivery) {
 		it.restore(d.Task)
 		task := it.task
 		q.drop(it)
@@ -43,7 +43,7 @@ func (q *queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
 }
 
 // bury puts a task at the end of a dead letter queue.
-func (s *store) bury(t runtime.Task, origin string) {
+func (s *store) bury(t driver.Task, origin string) {
 	it := s.add(t)
 	s.enrol(it, origin)
 	it.due = s.now
@@ -97,7 +97,7 @@ func (q *queue) redrive(ctx context.Context, ids, there []string) ([]string, err
 		known[id] = true
 	}
 	var redriven []string
-	var failed *runtime.BatchError
+	var failed *driver.BatchError
 	for _, d := range q.deadOnes(ids) {
 		id := d.it.task.ID
 		if !known[id] {
@@ -112,23 +112,23 @@ func (q *queue) redrive(ctx context.Context, ids, there []string) ([]string, err
 	return redriven, failed.OrNil()
 }
 
-// OnRedrive implements [runtime.Reviver].
-func (q *queue) OnRedrive(around runtime.Revival) { q.around = around }
+// OnRedrive implements [driver.Reviver].
+func (q *queue) OnRedrive(around driver.Revival) { q.around = around }
 
 // RedriveDeaths moves tasks as Redrive does.
-func (q *queue) RedriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
-	return q.around.Deaths(ctx, deaths, func() ([]runtime.Death, error) {
+func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)
 	})
 }
 
-func (q *queue) redriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
+func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	if err := q.enterDead(ctx, "call RedriveDeaths"); err != nil {
 		return nil, err
 	}
 	defer q.leaveDead()
-	var redriven []runtime.Death
-	var failed *runtime.BatchError
+	var redriven []driver.Death
+	var failed *driver.BatchError
 	for i, d := range deaths {
 		it := q.deadOf(d)
 		if it == nil {
@@ -151,7 +151,7 @@ func (q *queue) redriveDeaths(ctx context.Context, deaths []runtime.Death, paylo
 func (q *queue) revive(it *item, payload []byte) error {
 	task := it.task
 	if q.ids.get(task.ID) != nil {
-		return fmt.Errorf("%w: task %s is on queue %q again", runtime.ErrDuplicate, task.ID, q.name)
+		return fmt.Errorf("%w: task %s is on queue %q again", driver.ErrDuplicate, task.ID, q.name)
 	}
 	if payload != nil {
 		task.Payload = bytes.Clone(payload)
@@ -160,7 +160,7 @@ func (q *queue) revive(it *item, payload []byte) error {
 		}
 	}
 	q.dead.drop(it)
-	runtime.Unbury(&task, q.dead.name)
+	driver.Unbury(&task, q.dead.name)
 	q.settle(q.add(task), q.now)
 	return nil
 }
@@ -181,12 +181,12 @@ func (q *queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	return discarded, nil
 }
 
-func (q *queue) DiscardDeaths(ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error) {
+func (q *queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	if err := q.enterDead(ctx, "call DiscardDeaths"); err != nil {
 		return nil, err
 	}
 	defer q.leaveDead()
-	var discarded []runtime.Death
+	var discarded []driver.Death
 	for _, d := range deaths {
 		if it := q.deadOf(d); it != nil {
 			q.dead.drop(it)
@@ -198,9 +198,9 @@ func (q *queue) DiscardDeaths(ctx context.Context, deaths []runtime.Death) ([]ru
 
 // deadOf finds the queue's dead task that died the given death, or nil where it is
 // gone or leased from the dead letter queue.
-func (q *queue) deadOf(d runtime.Death) *item {
+func (q *queue) deadOf(d driver.Death) *item {
 	for _, one := range q.deadOnes([]string{d.ID}) {
-		if runtime.DeathOf(&one.it.task) == d {
+		if driver.DeathOf(&one.it.task) == d {
 			return one.it
 		}
 	}

@@ -7,22 +7,22 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // bury dead letters what is first on the queue.
 func bury(t *testing.T, q *queue) {
 	t.Helper()
 	ds := dequeue(t, q, 1)
-	runtime.Bury(ds[0].Task, q.name, time.Now(), errors.New("boom"))
+	driver.Bury(ds[0].Task, q.name, time.Now(), errors.New("boom"))
 	require.NoError(t, q.DeadLetter(t.Context(), ds))
 }
 
 func TestQueuesThatShareADeadLetterQueueSeeTheirOwnDead(t *testing.T) {
 	p := New()
 	defer p.Close()
-	one := openOn(t, p, runtime.QueueConfig{Name: "one", DLQ: "graves"})
-	other := openOn(t, p, runtime.QueueConfig{Name: "other", DLQ: "graves"})
+	one := openOn(t, p, driver.QueueConfig{Name: "one", DLQ: "graves"})
+	other := openOn(t, p, driver.QueueConfig{Name: "other", DLQ: "graves"})
 	for _, q := range []*queue{one, other} {
 		enqueue(t, q, task("same"), task(q.name))
 		bury(t, q)
@@ -32,12 +32,12 @@ func TestQueuesThatShareADeadLetterQueueSeeTheirOwnDead(t *testing.T) {
 		stats, err := q.Stats(t.Context())
 		require.NoError(t, err)
 		require.EqualValues(t, 2, stats.Dead)
-		tasks, next, err := q.Browse(t.Context(), runtime.Dead, "", 10)
+		tasks, next, err := q.Browse(t.Context(), driver.Dead, "", 10)
 		require.NoError(t, err)
 		require.Empty(t, next)
 		require.Equal(t, []string{"same", q.name}, []string{tasks[0].ID, tasks[1].ID})
 	}
-	graves := openOn(t, p, runtime.QueueConfig{Name: "graves"})
+	graves := openOn(t, p, driver.QueueConfig{Name: "graves"})
 	stats, err := graves.Stats(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, 4, stats.Ready)
@@ -52,17 +52,17 @@ func TestQueuesThatShareADeadLetterQueueSeeTheirOwnDead(t *testing.T) {
 }
 
 func TestTheDeadOfOneIDAreAllKept(t *testing.T) {
-	q := open(t, runtime.QueueConfig{Name: "jobs"})
+	q := open(t, driver.QueueConfig{Name: "jobs"})
 	for range 3 {
 		enqueue(t, q, task("a"))
 		bury(t, q)
 	}
 	redriven, err := q.Redrive(t.Context(), []string{"a"})
 	require.Equal(t, []string{"a"}, redriven)
-	var be *runtime.BatchError
+	var be *driver.BatchError
 	require.ErrorAs(t, err, &be)
 	require.Len(t, be.Items, 2)
-	require.ErrorIs(t, err, runtime.ErrDuplicate)
+	require.ErrorIs(t, err, driver.ErrDuplicate)
 	for dead := int64(2); dead > 0; dead-- {
 		stats, err := q.Stats(t.Context())
 		require.NoError(t, err)
@@ -81,8 +81,8 @@ func TestTheDeadOfOneIDAreAllKept(t *testing.T) {
 func TestATaskLeasedFromTheDeadLetterQueueStaysThere(t *testing.T) {
 	p := New()
 	defer p.Close()
-	q := openOn(t, p, runtime.QueueConfig{Name: "jobs"})
-	dlq := openOn(t, p, runtime.QueueConfig{Name: q.Config().DLQ})
+	q := openOn(t, p, driver.QueueConfig{Name: "jobs"})
+	dlq := openOn(t, p, driver.QueueConfig{Name: q.Config().DLQ})
 	enqueue(t, q, task("a"))
 	bury(t, q)
 	ds := dequeue(t, dlq, 1)
@@ -101,22 +101,22 @@ func TestATaskLeasedFromTheDeadLetterQueueStaysThere(t *testing.T) {
 func TestADeadLetterQueueHasNoneOfItsOwn(t *testing.T) {
 	p := New()
 	defer p.Close()
-	openOn(t, p, runtime.QueueConfig{Name: "jobs"})
-	dlq := openOn(t, p, runtime.QueueConfig{Name: "jobs-dlq"})
+	openOn(t, p, driver.QueueConfig{Name: "jobs"})
+	dlq := openOn(t, p, driver.QueueConfig{Name: "jobs-dlq"})
 	enqueue(t, dlq, task("a"))
 	ds := dequeue(t, dlq, 1)
-	require.ErrorIs(t, dlq.DeadLetter(t.Context(), ds), runtime.ErrUnsupported)
+	require.ErrorIs(t, dlq.DeadLetter(t.Context(), ds), driver.ErrUnsupported)
 	_, err := dlq.Redrive(t.Context(), nil)
-	require.ErrorIs(t, err, runtime.ErrUnsupported)
+	require.ErrorIs(t, err, driver.ErrUnsupported)
 	_, err = dlq.Discard(t.Context(), nil)
-	require.ErrorIs(t, err, runtime.ErrUnsupported)
+	require.ErrorIs(t, err, driver.ErrUnsupported)
 	require.False(t, dlq.Capabilities().Redrive)
 	require.Empty(t, dlq.Config().DLQ)
 	require.NoError(t, dlq.Complete(t.Context(), ds), "the refused DeadLetter left the lease alone")
 }
 
 func TestARedrivenTaskMayExceedTheCapacity(t *testing.T) {
-	q := open(t, runtime.QueueConfig{Name: "jobs", Capacity: 1})
+	q := open(t, driver.QueueConfig{Name: "jobs", Capacity: 1})
 	enqueue(t, q, task("a"))
 	bury(t, q)
 	enqueue(t, q, task("b"))
@@ -124,7 +124,7 @@ func TestARedrivenTaskMayExceedTheCapacity(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"a"}, redriven)
 	d := dequeue(t, q, 2)[1]
-	require.Equal(t, "1", d.Task.Metadata[runtime.MetaRedriveCount])
-	require.Equal(t, "jobs-dlq", d.Task.Metadata[runtime.MetaRedrivenFrom])
-	require.Equal(t, "boom", d.Task.Metadata[runtime.MetaFailureReason])
+	require.Equal(t, "1", d.Task.Metadata[driver.MetaRedriveCount])
+	require.Equal(t, "jobs-dlq", d.Task.Metadata[driver.MetaRedrivenFrom])
+	require.Equal(t, "boom", d.Task.Metadata[driver.MetaFailureReason])
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A waiter is a Dequeue that found nothing.
@@ -20,7 +20,7 @@ type waiter struct {
 	place *list.Element // among the waiters; nil once it was woken
 }
 
-func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	if limit < 1 || lease <= 0 {
 		return nil, fmt.Errorf("queue %q: Dequeue of at most %d tasks for %v: both must be positive", q.name, limit, lease)
 	}
@@ -53,12 +53,12 @@ func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 	}
 }
 
-func (q *queue) errNoTasks() error { return fmt.Errorf("queue %q: %w", q.name, runtime.ErrNoTasks) }
+func (q *queue) errNoTasks() error { return fmt.Errorf("queue %q: %w", q.name, driver.ErrNoTasks) }
 
 // handed is a delivery with its task.
 type handed struct {
-	delivery runtime.Delivery
-	task     runtime.Task
+	delivery driver.Delivery
+	task     driver.Task
 }
 
 // handedAtATime is how many deliveries share one piece of memory, which lives as
@@ -66,7 +66,7 @@ type handed struct {
 const handedAtATime = 64
 
 // handOut leases up to limit tasks, or returns nil.
-func (s *store) handOut(limit int, lease time.Duration) []*runtime.Delivery {
+func (s *store) handOut(limit int, lease time.Duration) []*driver.Delivery {
 	n := min(limit, s.available())
 	if n == 0 {
 		return nil
@@ -75,7 +75,7 @@ func (s *store) handOut(limit int, lease time.Duration) []*runtime.Delivery {
 		ends     = later(s.now, lease)
 		until    = s.at(ends)
 		room     []handed
-		ds       = make([]*runtime.Delivery, n)
+		ds       = make([]*driver.Delivery, n)
 		receipts strings.Builder // one text for all
 	)
 	receipts.Grow(n * receiptLen)
@@ -96,7 +96,7 @@ func (s *store) handOut(limit int, lease time.Duration) []*runtime.Delivery {
 	}
 	text := receipts.String()
 	for i, d := range ds {
-		d.Receipt = runtime.Receipt(text[i*receiptLen : (i+1)*receiptLen])
+		d.Receipt = driver.Receipt(text[i*receiptLen : (i+1)*receiptLen])
 	}
 	return ds
 }
@@ -108,7 +108,7 @@ func (s *store) take(ends time.Duration) *item {
 	s.token++
 	it.state, it.begun, it.token = leased, true, s.token
 	s.leased.push(ends, it)
-	if s.kind == runtime.FIFO {
+	if s.kind == driver.FIFO {
 		s.offer(it.group)
 	}
 	return it
@@ -116,7 +116,7 @@ func (s *store) take(ends time.Duration) *item {
 
 // next is the task that is first in turn.
 func (s *store) next() *item {
-	if s.kind == runtime.FIFO {
+	if s.kind == driver.FIFO {
 		return s.ring.head.head
 	}
 	for level := len(s.lines) - 1; ; level-- {

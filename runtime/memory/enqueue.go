@@ -5,17 +5,17 @@ import (
 	"fmt"
 	"maps"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-func (q *queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
-	answers := make([]runtime.Enqueued, len(tasks))
+func (q *queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
+	answers := make([]driver.Enqueued, len(tasks))
 	room := payloadRoom(tasks)
 	if err := q.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer q.leave()
-	var failed *runtime.BatchError
+	var failed *driver.BatchError
 	for i, t := range tasks {
 		answer, err := q.admit(t, &room)
 		if err != nil {
@@ -28,23 +28,23 @@ func (q *queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 }
 
 // admit puts a copy of one task on the queue.
-func (q *queue) admit(t *runtime.Task, room *arena) (runtime.Enqueued, error) {
+func (q *queue) admit(t *driver.Task, room *arena) (driver.Enqueued, error) {
 	if err := q.cfg.Accepts(t); err != nil {
-		return runtime.Enqueued{}, err
+		return driver.Enqueued{}, err
 	}
 	if t.UniqueKey != "" {
 		if k := q.keys.taken(t.UniqueKey); k != nil {
-			return runtime.Enqueued{ID: k.id, Queue: q.name, DueAt: k.due, Duplicate: true}, nil
+			return driver.Enqueued{ID: k.id, Queue: q.name, DueAt: k.due, Duplicate: true}, nil
 		}
 	}
 	id := q.ids.find(t.ID)
 	if id.taken {
-		return runtime.Enqueued{}, fmt.Errorf("%w: task %s is on queue %q", runtime.ErrDuplicate, t.ID, q.name)
+		return driver.Enqueued{}, fmt.Errorf("%w: task %s is on queue %q", driver.ErrDuplicate, t.ID, q.name)
 	}
 	if q.cfg.Capacity > 0 && q.items.live >= q.cfg.Capacity {
-		return runtime.Enqueued{}, fmt.Errorf("%w: queue %q holds %d tasks, its capacity: enqueue again once workers have caught up", runtime.ErrQueueFull, q.name, q.items.live)
+		return driver.Enqueued{}, fmt.Errorf("%w: queue %q holds %d tasks, its capacity: enqueue again once workers have caught up", driver.ErrQueueFull, q.name, q.items.live)
 	}
-	answer := runtime.Enqueued{ID: t.ID, Queue: q.name, DueAt: q.time}
+	answer := driver.Enqueued{ID: t.ID, Queue: q.name, DueAt: q.time}
 	due := q.now
 	if t.ScheduledFor.After(q.time) {
 		due, answer.DueAt = t.ScheduledFor.Sub(q.base), t.ScheduledFor
@@ -60,8 +60,8 @@ func (q *queue) admit(t *runtime.Task, room *arena) (runtime.Enqueued, error) {
 // copyOf returns a copy of a task that shares nothing with it. It is made field
 // by field: a plain copy would keep the caller's payload alive beside the
 // queue's own, in a field that is the runtime's.
-func (q *queue) copyOf(t *runtime.Task, room *arena) runtime.Task {
-	return runtime.Task{
+func (q *queue) copyOf(t *driver.Task, room *arena) driver.Task {
+	return driver.Task{
 		ID: t.ID, Type: t.Type, Queue: q.name, Payload: room.copy(t.Payload), Encoding: t.Encoding,
 		Priority: t.Priority, GroupKey: t.GroupKey, UniqueKey: t.UniqueKey, UniqueFor: t.UniqueFor,
 		Metadata: maps.Clone(t.Metadata), CreatedAt: t.CreatedAt, ScheduledFor: t.ScheduledFor,
@@ -69,7 +69,7 @@ func (q *queue) copyOf(t *runtime.Task, room *arena) runtime.Task {
 	}
 }
 
-func idOf(t *runtime.Task) string {
+func idOf(t *driver.Task) string {
 	if t == nil {
 		return ""
 	}
@@ -77,9 +77,9 @@ func idOf(t *runtime.Task) string {
 }
 
 // fail notes the failure of one item. failed may be nil: most batches have none.
-func fail(failed *runtime.BatchError, i int, id string, err error) *runtime.BatchError {
+func fail(failed *driver.BatchError, i int, id string, err error) *driver.BatchError {
 	if failed == nil {
-		failed = new(runtime.BatchError)
+		failed = new(driver.BatchError)
 	}
 	failed.Add(i, id, err)
 	return failed
@@ -94,7 +94,7 @@ type arena struct {
 
 const blockSize = 8 << 10
 
-func payloadRoom(tasks []*runtime.Task) arena {
+func payloadRoom(tasks []*driver.Task) arena {
 	a := arena{}
 	for _, t := range tasks {
 		if t != nil {

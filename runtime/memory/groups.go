@@ -1,6 +1,6 @@
 package memory
 
-import "github.com/taskgen/taskgen/runtime"
+import "github.com/taskgen/taskgen/runtime/driver"
 
 // A group is a list of tasks that belong together. On a FIFO queue it holds the
 // tasks of one group key that have become due, in order; its first task may be
@@ -49,7 +49,7 @@ func (s *store) expel(it *item) {
 	}
 	it.group, it.gprev, it.gnext = nil, nil, nil
 	g.n--
-	if s.kind == runtime.FIFO {
+	if s.kind == driver.FIFO {
 		s.offer(g)
 	}
 	if g.n == 0 {

@@ -7,17 +7,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-func grouped(id, group string) *runtime.Task {
+func grouped(id, group string) *driver.Task {
 	tk := task(id)
 	tk.GroupKey = group
 	return tk
 }
 
 func TestGroupsTakeTurns(t *testing.T) {
-	q := open(t, runtime.QueueConfig{Name: "jobs", Type: runtime.FIFO})
+	q := open(t, driver.QueueConfig{Name: "jobs", Type: driver.FIFO})
 	enqueue(t, q, grouped("a1", "a"), grouped("a2", "a"), grouped("a3", "a"), grouped("b1", "b"), grouped("c1", "c"), grouped("c2", "c"))
 	var order []string
 	for range 6 {
@@ -30,7 +30,7 @@ func TestGroupsTakeTurns(t *testing.T) {
 
 func TestAReleasedTaskBlocksItsGroupAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := open(t, runtime.QueueConfig{Name: "jobs", Type: runtime.FIFO})
+		q := open(t, driver.QueueConfig{Name: "jobs", Type: driver.FIFO})
 		enqueue(t, q, grouped("a1", "a"), grouped("a2", "a"), grouped("b1", "b"))
 		ds := dequeue(t, q, 1)
 		ds[0].Delay = time.Minute
@@ -48,7 +48,7 @@ func TestAReleasedTaskBlocksItsGroupAlone(t *testing.T) {
 }
 
 func TestACancelledHeadLetsItsGroupGoOn(t *testing.T) {
-	q := open(t, runtime.QueueConfig{Name: "jobs", Type: runtime.FIFO})
+	q := open(t, driver.QueueConfig{Name: "jobs", Type: driver.FIFO})
 	enqueue(t, q, grouped("a1", "a"), grouped("a2", "a"))
 	ds := dequeue(t, q, 1)
 	ds[0].Delay = time.Hour
@@ -61,7 +61,7 @@ func TestACancelledHeadLetsItsGroupGoOn(t *testing.T) {
 
 func TestADelayedTaskJoinsItsGroupWhenItIsDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := open(t, runtime.QueueConfig{Name: "jobs", Type: runtime.FIFO})
+		q := open(t, driver.QueueConfig{Name: "jobs", Type: driver.FIFO})
 		late := grouped("late", "a")
 		late.ScheduledFor = time.Now().Add(time.Minute)
 		enqueue(t, q, late, grouped("early", "a"))

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestTheIDTableAgreesWithAMap(t *testing.T) {
@@ -18,14 +18,14 @@ func TestTheIDTableAgreesWithAMap(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"put": func(t *rapid.T) {
 				it := items.alloc()
-				it.task = runtime.Task{ID: id.Draw(t, "id")}
+				it.task = driver.Task{ID: id.Draw(t, "id")}
 				table.put(table.find(it.task.ID), it)
 				want[it.task.ID] = append(want[it.task.ID], it)
 			},
 			"put many": func(*rapid.T) {
 				for n := range 100 {
 					it := items.alloc()
-					it.task = runtime.Task{ID: fmt.Sprint(n)}
+					it.task = driver.Task{ID: fmt.Sprint(n)}
 					table.put(table.find(it.task.ID), it)
 					want[it.task.ID] = append(want[it.task.ID], it)
 				}

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 type state uint8
@@ -19,7 +19,7 @@ const (
 
 // An item is one stored task and where it stands.
 type item struct {
-	task runtime.Task
+	task driver.Task
 
 	state   state
 	holds   bool // its unique key
@@ -67,10 +67,10 @@ func (it *item) uncrash(token uint64) {
 
 // add stores a task and gives it a slot and its ID an entry. It is nowhere in
 // line yet. Only a dead letter queue takes an ID that it has.
-func (s *store) add(t runtime.Task) *item { return s.addAt(s.ids.find(t.ID), t) }
+func (s *store) add(t driver.Task) *item { return s.addAt(s.ids.find(t.ID), t) }
 
 // addAt is add where the place of the task's ID is known.
-func (s *store) addAt(p place, t runtime.Task) *item {
+func (s *store) addAt(p place, t driver.Task) *item {
 	it := s.items.alloc()
 	s.seq++
 	it.task, it.seq = t, s.seq
@@ -85,7 +85,7 @@ func (s *store) join(it *item) {
 	it.seq, it.state = s.seq, ready
 	s.lines[s.level(it)].push(it.due, it)
 	s.ready++
-	if s.kind == runtime.FIFO {
+	if s.kind == driver.FIFO {
 		s.enrol(it, it.task.GroupKey)
 		s.offer(it.group)
 	}
@@ -96,7 +96,7 @@ func (s *store) bringBack(it *item) {
 	it.state = ready
 	s.lines[s.level(it)].push(it.due, it)
 	s.ready++
-	if s.kind == runtime.FIFO {
+	if s.kind == driver.FIFO {
 		s.offer(it.group)
 	}
 }
@@ -120,7 +120,7 @@ func (s *store) settle(it *item, due time.Duration) {
 	}
 	it.state = scheduled
 	s.scheduled.push(due, it)
-	if s.kind == runtime.FIFO && it.group != nil {
+	if s.kind == driver.FIFO && it.group != nil {
 		s.offer(it.group)
 	}
 }
@@ -154,7 +154,7 @@ func (s *store) drop(it *item) {
 // level is the line that it stands in. A dead letter queue has one, whatever
 // the priority of its tasks.
 func (s *store) level(it *item) int {
-	if s.kind == runtime.Priority {
+	if s.kind == driver.Priority {
 		return it.task.Priority
 	}
 	return 0
@@ -164,7 +164,7 @@ func (s *store) level(it *item) int {
 func (s *store) at(d time.Duration) time.Time { return s.base.Add(d) }
 
 // restore writes what a worker may change in a delivery back into the task.
-func (it *item) restore(t *runtime.Task) {
+func (it *item) restore(t *driver.Task) {
 	it.task.RetryCount = t.RetryCount
 	it.task.Metadata = maps.Clone(t.Metadata)
 }

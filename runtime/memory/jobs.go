@@ -9,14 +9,14 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/internal/waiters"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
 // Jobs keeps a scheduler's jobs, in memory. It is a [jobstore.Store], and safe for
 // use by many goroutines. The jobs end with the process.
 type Jobs struct {
-	clock runtime.Clock
+	clock driver.Clock
 
 	mu      sync.Mutex
 	byID    map[jobstore.JobID]*job
@@ -56,7 +56,7 @@ func (s *Jobs) Put(_ context.Context, e *jobstore.Entry) error {
 func (s *Jobs) Settle(_ context.Context, es []*jobstore.Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var failed runtime.BatchError
+	var failed driver.BatchError
 	for i, e := range es {
 		failed.Add(i, string(e.ID), s.put(e))
 	}

@@ -6,15 +6,15 @@ import (
 	"strings"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-func (q *queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
-	return q.each(ctx, ds, nil, func(it *item, _ *runtime.Delivery) { q.drop(it) })
+func (q *queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
+	return q.each(ctx, ds, nil, func(it *item, _ *driver.Delivery) { q.drop(it) })
 }
 
-func (q *queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.Duration) error {
-	return q.each(ctx, ds, nil, func(it *item, d *runtime.Delivery) {
+func (q *queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
+	return q.each(ctx, ds, nil, func(it *item, d *driver.Delivery) {
 		ends := later(q.now, lease)
 		q.leased.remove(it)
 		q.leased.push(ends, it)
@@ -22,10 +22,10 @@ func (q *queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.D
 	})
 }
 
-// Release implements [runtime.Queue]. A lease that is over was no crash, where its
+// Release implements [driver.Queue]. A lease that is over was no crash, where its
 // worker can still say so.
-func (q *queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
-	return q.each(ctx, ds, q.uncrash, func(it *item, d *runtime.Delivery) {
+func (q *queue) Release(ctx context.Context, ds []*driver.Delivery) error {
+	return q.each(ctx, ds, q.uncrash, func(it *item, d *driver.Delivery) {
 		q.detach(it)
 		it.restore(d.Task)
 		due := q.now
@@ -38,7 +38,7 @@ func (q *queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 }
 
 // each settles a batch. late is called for those whose lease is over; nil: nothing is.
-func (q *queue) each(ctx context.Context, ds []*runtime.Delivery, late func(*runtime.Delivery), do func(*item, *runtime.Delivery)) error {
+func (q *queue) each(ctx context.Context, ds []*driver.Delivery, late func(*driver.Delivery), do func(*item, *driver.Delivery)) error {
 	if err := q.enter(ctx); err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (q *queue) each(ctx context.Context, ds []*runtime.Delivery, late func(*run
 }
 
 // uncrash takes back the crash that the end of a delivery's lease was counted as.
-func (q *queue) uncrash(d *runtime.Delivery) {
+func (q *queue) uncrash(d *driver.Delivery) {
 	slot, token, ok := parseReceipt(d.Receipt)
 	if it := q.items.at(slot); ok && it != nil && it.state != gone && it.task.ID == d.Task.ID {
 		it.uncrash(token)
@@ -56,15 +56,15 @@ func (q *queue) uncrash(d *runtime.Delivery) {
 
 // eachHeld settles the deliveries whose leases hold, and answers ErrLeaseLost
 // for the others.
-func (q *queue) eachHeld(ds []*runtime.Delivery, late func(*runtime.Delivery), do func(*item, *runtime.Delivery)) error {
-	var failed *runtime.BatchError
+func (q *queue) eachHeld(ds []*driver.Delivery, late func(*driver.Delivery), do func(*item, *driver.Delivery)) error {
+	var failed *driver.BatchError
 	for i, d := range ds {
 		it := q.held(d)
 		if it == nil {
 			if late != nil {
 				late(d)
 			}
-			failed = fail(failed, i, d.Task.ID, fmt.Errorf("queue %q, task %s: %w", q.name, d.Task.ID, runtime.ErrLeaseLost))
+			failed = fail(failed, i, d.Task.ID, fmt.Errorf("queue %q, task %s: %w", q.name, d.Task.ID, driver.ErrLeaseLost))
 			continue
 		}
 		do(it, d)
@@ -73,7 +73,7 @@ func (q *queue) eachHeld(ds []*runtime.Delivery, late func(*runtime.Delivery), d
 }
 
 // held returns the task that a delivery still holds the lease of, or nil.
-func (s *store) held(d *runtime.Delivery) *item {
+func (s *store) held(d *driver.Delivery) *item {
 	slot, token, ok := parseReceipt(d.Receipt)
 	if !ok {
 		return nil
@@ -102,7 +102,7 @@ func writeReceipt(to *strings.Builder, slot uint32, token uint64) {
 	to.Write(text[:])
 }
 
-func parseReceipt(r runtime.Receipt) (slot uint32, token uint64, ok bool) {
+func parseReceipt(r driver.Receipt) (slot uint32, token uint64, ok bool) {
 	if len(r) != receiptLen {
 		return 0, 0, false
 	}
@@ -111,7 +111,7 @@ func parseReceipt(r runtime.Receipt) (slot uint32, token uint64, ok bool) {
 	return uint32(high), token, ok1 && ok2
 }
 
-func unhex(s runtime.Receipt) (n uint64, ok bool) {
+func unhex(s driver.Receipt) (n uint64, ok bool) {
 	for i := range len(s) {
 		c := s[i]
 		switch {

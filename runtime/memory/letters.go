@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Letters keeps dead tasks in memory, as a dlq.TaskStore. It is safe for use by
@@ -22,7 +22,7 @@ type Letters struct {
 
 type keptLetter struct {
 	n    int64
-	task *runtime.Task
+	task *driver.Task
 }
 
 type letterPlace struct {
@@ -34,7 +34,7 @@ type letterPlace struct {
 func NewLetters() *Letters { return &Letters{byID: make(map[string]keptLetter)} }
 
 // Put keeps copies of tasks, each in place of an earlier one with its ID.
-func (ls *Letters) Put(ctx context.Context, tasks []*runtime.Task) error {
+func (ls *Letters) Put(ctx context.Context, tasks []*driver.Task) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("store dead tasks: %w", err)
 	}
@@ -49,20 +49,20 @@ func (ls *Letters) Put(ctx context.Context, tasks []*runtime.Task) error {
 	return nil
 }
 
-// Get returns a task, or an error wrapping runtime.ErrTaskNotFound.
-func (ls *Letters) Get(_ context.Context, id string) (*runtime.Task, error) {
+// Get returns a task, or an error wrapping driver.ErrTaskNotFound.
+func (ls *Letters) Get(_ context.Context, id string) (*driver.Task, error) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	k, ok := ls.byID[id]
 	if !ok {
-		return nil, fmt.Errorf("%w: no dead task %s is stored", runtime.ErrTaskNotFound, id)
+		return nil, fmt.Errorf("%w: no dead task %s is stored", driver.ErrTaskNotFound, id)
 	}
 	return k.task.Clone(), nil
 }
 
 // List returns up to limit tasks after the cursor in the order in which they were
 // put, and the cursor of the next page, empty after the last.
-func (ls *Letters) List(_ context.Context, cursor string, limit int) (tasks []*runtime.Task, next string, err error) {
+func (ls *Letters) List(_ context.Context, cursor string, limit int) (tasks []*driver.Task, next string, err error) {
 	after := int64(0)
 	if cursor != "" {
 		if after, err = strconv.ParseInt(cursor, 10, 64); err != nil {
@@ -105,7 +105,7 @@ func (ls *Letters) Delete(ctx context.Context, ids []string) (deleted []string, 
 // Swap puts tasks in place of those that died the given deaths, where they are kept
 // still, and nothing in place of those for which it has nil. It returns the deaths of
 // those that it has replaced.
-func (ls *Letters) Swap(ctx context.Context, was []runtime.Death, with []*runtime.Task) (swapped []runtime.Death, err error) {
+func (ls *Letters) Swap(ctx context.Context, was []driver.Death, with []*driver.Task) (swapped []driver.Death, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("replace dead tasks: %w", err)
 	}
@@ -114,7 +114,7 @@ func (ls *Letters) Swap(ctx context.Context, was []runtime.Death, with []*runtim
 	for i, d := range was {
 		k, ok := ls.byID[d.ID]
 		switch {
-		case !ok || runtime.DeathOf(k.task) != d:
+		case !ok || driver.DeathOf(k.task) != d:
 			continue
 		case with[i] == nil:
 			delete(ls.byID, d.ID)

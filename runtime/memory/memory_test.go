@@ -11,45 +11,45 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // open opens one queue of a new provider that the test closes.
-func open(t *testing.T, cfg runtime.QueueConfig) *queue {
+func open(t *testing.T, cfg driver.QueueConfig) *queue {
 	t.Helper()
 	p := New()
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
 	return openOn(t, p, cfg)
 }
 
-func openOn(t *testing.T, p *Provider, cfg runtime.QueueConfig) *queue {
+func openOn(t *testing.T, p *Provider, cfg driver.QueueConfig) *queue {
 	t.Helper()
 	q, err := p.Open(t.Context(), cfg)
 	require.NoError(t, err)
 	return q.(*queue)
 }
 
-func task(id string) *runtime.Task {
-	return &runtime.Task{ID: id, Type: "test", Queue: "jobs", Payload: []byte(`{"id":"` + id + `"}`), CreatedAt: time.Now()}
+func task(id string) *driver.Task {
+	return &driver.Task{ID: id, Type: "test", Queue: "jobs", Payload: []byte(`{"id":"` + id + `"}`), CreatedAt: time.Now()}
 }
 
-func enqueue(t *testing.T, q runtime.Queue, tasks ...*runtime.Task) []runtime.Enqueued {
+func enqueue(t *testing.T, q driver.Queue, tasks ...*driver.Task) []driver.Enqueued {
 	t.Helper()
 	answers, err := q.Enqueue(t.Context(), tasks)
 	require.NoError(t, err)
 	return answers
 }
 
-func dequeue(t *testing.T, q runtime.Queue, limit int) []*runtime.Delivery {
+func dequeue(t *testing.T, q driver.Queue, limit int) []*driver.Delivery {
 	t.Helper()
 	ds, err := q.Dequeue(t.Context(), limit, time.Minute)
 	require.NoError(t, err)
 	return ds
 }
 
-func idsOf(ds []*runtime.Delivery) (ids []string) {
+func idsOf(ds []*driver.Delivery) (ids []string) {
 	for _, d := range ds {
 		ids = append(ids, d.Task.ID)
 	}
@@ -91,19 +91,19 @@ func requireEmpty(t *testing.T, s *store) {
 }
 
 func TestNothingIsLeftAfterADrain(t *testing.T) {
-	for kind, n := range map[runtime.QueueType]int{runtime.Standard: 100_000, runtime.FIFO: 20_000, runtime.Priority: 20_000} {
+	for kind, n := range map[driver.QueueType]int{driver.Standard: 100_000, driver.FIFO: 20_000, driver.Priority: 20_000} {
 		t.Run(string(kind), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				q := open(t, runtime.QueueConfig{Name: "jobs", Type: kind})
+				q := open(t, driver.QueueConfig{Name: "jobs", Type: kind})
 				for i := range n / 1000 {
-					batch := make([]*runtime.Task, 1000)
+					batch := make([]*driver.Task, 1000)
 					for j := range batch {
 						tk := task(fmt.Sprint(i, ".", j))
 						tk.UniqueKey = tk.ID
 						switch kind {
-						case runtime.FIFO:
+						case driver.FIFO:
 							tk.GroupKey = fmt.Sprint(j)
-						case runtime.Priority:
+						case driver.Priority:
 							tk.Priority = j % 4
 						}
 						if j%2 == 0 {
@@ -203,12 +203,12 @@ func TestWaitingDequeueWakes(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				q := open(t, runtime.QueueConfig{Name: "jobs"})
+				q := open(t, driver.QueueConfig{Name: "jobs"})
 				if c.prepare != nil {
 					c.prepare(t, q)
 				}
 				began := time.Now()
-				got := make(chan []*runtime.Delivery)
+				got := make(chan []*driver.Delivery)
 				go func() {
 					ds, err := q.Dequeue(context.Background(), 10, time.Minute)
 					assert.NoError(t, err)

@@ -6,22 +6,22 @@ import (
 	"slices"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // The model is a queue as simple as can be: one slice, searched and sorted for
 // each question. The property test holds the provider against it.
 type model struct {
 	name  string
-	kind  runtime.QueueType
+	kind  driver.QueueType
 	tasks []*modelTask
 	keys  map[string]*modelKey
 	place int
 }
 
 type modelTask struct {
-	task    runtime.Task
-	state   runtime.State
+	task    driver.Task
+	state   driver.State
 	due     time.Time
 	place   int  // the order of tasks that are due at the same time
 	stays   bool // it keeps its place when it becomes due
@@ -43,10 +43,10 @@ func (m *model) advance(now time.Time) {
 	var due []*modelTask
 	for _, mt := range m.tasks {
 		switch {
-		case mt.state == runtime.Scheduled && !mt.due.After(now):
+		case mt.state == driver.Scheduled && !mt.due.After(now):
 			due = append(due, mt)
-		case mt.state == runtime.Leased && !mt.ends.After(now):
-			mt.state = runtime.Ready
+		case mt.state == driver.Leased && !mt.ends.After(now):
+			mt.state = driver.Ready
 			mt.crashes++
 			if mt.ended == nil {
 				mt.ended = make(map[int]bool)
@@ -70,25 +70,25 @@ func byDue(a, b *modelTask) int { return cmp.Or(a.due.Compare(b.due), cmp.Compar
 func byPlace(a, b *modelTask) int { return cmp.Compare(a.place, b.place) }
 
 func (m *model) becomeReady(mt *modelTask) {
-	mt.state = runtime.Ready
+	mt.state = driver.Ready
 	if mt.stays {
 		return
 	}
 	m.place++
 	mt.place = m.place
-	mt.stays = m.kind == runtime.FIFO
+	mt.stays = m.kind == driver.FIFO
 }
 
 func (m *model) schedule(mt *modelTask, due, now time.Time) {
 	if due.After(now) {
-		mt.state, mt.due = runtime.Scheduled, due
+		mt.state, mt.due = driver.Scheduled, due
 		return
 	}
 	mt.due = now
 	m.becomeReady(mt)
 }
 
-func (m *model) add(t runtime.Task, due, now time.Time) *modelTask {
+func (m *model) add(t driver.Task, due, now time.Time) *modelTask {
 	m.place++
 	t.Metadata = maps.Clone(t.Metadata)
 	mt := &modelTask{task: t, place: m.place}
@@ -109,7 +109,7 @@ func (m *model) remove(mt *modelTask) {
 	}
 }
 
-func (m *model) in(states ...runtime.State) (found []*modelTask) {
+func (m *model) in(states ...driver.State) (found []*modelTask) {
 	for _, mt := range m.tasks {
 		if slices.Contains(states, mt.state) {
 			found = append(found, mt)
@@ -129,12 +129,12 @@ func (m *model) find(id string) *modelTask {
 
 // line is the ready tasks in the order that Browse lists them.
 func (m *model) line() []*modelTask {
-	found := m.in(runtime.Ready)
+	found := m.in(driver.Ready)
 	slices.SortFunc(found, func(a, b *modelTask) int {
 		switch m.kind {
-		case runtime.Priority:
+		case driver.Priority:
 			return cmp.Or(cmp.Compare(b.task.Priority, a.task.Priority), byDue(a, b))
-		case runtime.FIFO:
+		case driver.FIFO:
 			return byPlace(a, b)
 		default:
 			return byDue(a, b)
@@ -151,12 +151,12 @@ func (m *model) firsts() map[string]*modelTask {
 			heads[mt.task.GroupKey] = mt
 		}
 	}
-	maps.DeleteFunc(heads, func(_ string, mt *modelTask) bool { return mt.state != runtime.Ready })
+	maps.DeleteFunc(heads, func(_ string, mt *modelTask) bool { return mt.state != driver.Ready })
 	return heads
 }
 
 func (m *model) oldestAge(now time.Time) (age time.Duration) {
-	for _, mt := range m.in(runtime.Ready) {
+	for _, mt := range m.in(driver.Ready) {
 		age = max(age, now.Sub(mt.due))
 	}
 	return age

@@ -10,17 +10,17 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // settle calls do with some deliveries, stale ones among them, and checks that
 // exactly the stale ones are refused.
-func (x *machine) settle(t *rapid.T, held []*holding, do func([]*runtime.Delivery) error, then func(*holding), late ...func(*holding)) {
+func (x *machine) settle(t *rapid.T, held []*holding, do func([]*driver.Delivery) error, then func(*holding), late ...func(*holding)) {
 	if len(held) == 0 {
 		t.Skip("nothing was handed out")
 	}
 	some := rapid.SliceOfNDistinct(rapid.IntRange(0, len(held)-1), 1, min(4, len(held)), rapid.ID).Draw(t, "deliveries")
-	ds := make([]*runtime.Delivery, len(some))
+	ds := make([]*driver.Delivery, len(some))
 	for i, n := range some {
 		ds[i] = held[n].d
 	}
@@ -28,25 +28,25 @@ func (x *machine) settle(t *rapid.T, held []*holding, do func([]*runtime.Deliver
 	for i, n := range some {
 		h := held[n]
 		if h.stale() {
-			require.ErrorIs(t, runtime.ErrorAt(err, i), runtime.ErrLeaseLost)
+			require.ErrorIs(t, driver.ErrorAt(err, i), driver.ErrLeaseLost)
 			for _, f := range late {
 				f(h)
 			}
 			continue
 		}
-		require.NoError(t, runtime.ErrorAt(err, i))
+		require.NoError(t, driver.ErrorAt(err, i))
 		then(h)
 	}
 }
 
 func (x *machine) complete(t *rapid.T, q *queue, m *model, held []*holding) {
-	x.settle(t, held, func(ds []*runtime.Delivery) error { return q.Complete(context.Background(), ds) },
+	x.settle(t, held, func(ds []*driver.Delivery) error { return q.Complete(context.Background(), ds) },
 		func(h *holding) { h.mt.state = ""; m.remove(h.mt) })
 }
 
 func (x *machine) extend(t *rapid.T) {
 	lease := rapid.SampledFrom([]time.Duration{time.Second, time.Minute}).Draw(t, "lease")
-	x.settle(t, x.held, func(ds []*runtime.Delivery) error { return x.q.Extend(context.Background(), ds, lease) },
+	x.settle(t, x.held, func(ds []*driver.Delivery) error { return x.q.Extend(context.Background(), ds, lease) },
 		func(h *holding) {
 			h.mt.ends = x.clock.now.Add(lease)
 			require.True(t, h.d.LeaseUntil.Equal(h.mt.ends))
@@ -55,7 +55,7 @@ func (x *machine) extend(t *rapid.T) {
 
 func (x *machine) release(t *rapid.T, q *queue, m *model, held []*holding) {
 	delay := aDelay.Draw(t, "delay")
-	x.settle(t, held, func(ds []*runtime.Delivery) error {
+	x.settle(t, held, func(ds []*driver.Delivery) error {
 		for _, d := range ds {
 			d.Delay = delay
 			d.Task.RetryCount++
@@ -77,9 +77,9 @@ func (x *machine) release(t *rapid.T, q *queue, m *model, held []*holding) {
 }
 
 func (x *machine) deadLetter(t *rapid.T) {
-	x.settle(t, x.held, func(ds []*runtime.Delivery) error {
+	x.settle(t, x.held, func(ds []*driver.Delivery) error {
 		for _, d := range ds {
-			runtime.Bury(d.Task, "jobs", x.clock.now, errors.New("boom"))
+			driver.Bury(d.Task, "jobs", x.clock.now, errors.New("boom"))
 		}
 		return x.q.DeadLetter(context.Background(), ds)
 	}, func(h *holding) {

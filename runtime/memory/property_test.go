@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A handClock stands still until it is moved. Its timers never go off: the
@@ -27,7 +27,7 @@ func (c *handClock) Now() time.Time {
 	return c.now
 }
 
-func (c *handClock) AfterFunc(time.Duration, func()) runtime.Timer { return noTimer{} }
+func (c *handClock) AfterFunc(time.Duration, func()) driver.Timer { return noTimer{} }
 
 type noTimer struct{}
 
@@ -54,27 +54,27 @@ type machine struct {
 }
 
 type holding struct {
-	d     *runtime.Delivery
+	d     *driver.Delivery
 	mt    *modelTask
 	lease int
 }
 
-func (h *holding) stale() bool { return h.mt.state != runtime.Leased || h.mt.lease != h.lease }
+func (h *holding) stale() bool { return h.mt.state != driver.Leased || h.mt.lease != h.lease }
 
 const capacity = 7
 
 func newMachine(t *rapid.T) *machine {
 	clock := &handClock{now: time.Unix(1_700_000_000, 0)}
 	p := New(WithClock(clock))
-	kind := rapid.SampledFrom([]runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority}).Draw(t, "kind")
-	q, err := p.Open(context.Background(), runtime.QueueConfig{Name: "jobs", Type: kind, Capacity: capacity})
+	kind := rapid.SampledFrom([]driver.QueueType{driver.Standard, driver.FIFO, driver.Priority}).Draw(t, "kind")
+	q, err := p.Open(context.Background(), driver.QueueConfig{Name: "jobs", Type: kind, Capacity: capacity})
 	require.NoError(t, err)
-	dlq, err := p.Open(context.Background(), runtime.QueueConfig{Name: "jobs-dlq"})
+	dlq, err := p.Open(context.Background(), driver.QueueConfig{Name: "jobs-dlq"})
 	require.NoError(t, err)
 	return &machine{
 		clock: clock, q: q.(*queue), dlq: dlq.(*queue),
 		m:  &model{name: "jobs", kind: kind, keys: make(map[string]*modelKey)},
-		dm: &model{name: "jobs-dlq", kind: runtime.Standard, keys: make(map[string]*modelKey)},
+		dm: &model{name: "jobs-dlq", kind: driver.Standard, keys: make(map[string]*modelKey)},
 	}
 }
 
@@ -85,8 +85,8 @@ var (
 	aWindow = rapid.SampledFrom([]time.Duration{0, 2 * time.Second, time.Minute})
 )
 
-func (x *machine) drawTask(t *rapid.T) *runtime.Task {
-	tk := &runtime.Task{
+func (x *machine) drawTask(t *rapid.T) *driver.Task {
+	tk := &driver.Task{
 		ID: anID.Draw(t, "id"), Type: "test", Queue: "jobs", CreatedAt: x.clock.now,
 		Payload: []byte(rapid.SampledFrom([]string{`1`, `{"a":"b"}`, `""`}).Draw(t, "payload")),
 	}
@@ -97,16 +97,16 @@ func (x *machine) drawTask(t *rapid.T) *runtime.Task {
 		tk.UniqueKey, tk.UniqueFor = rapid.SampledFrom([]string{"k1", "k2", "k3"}).Draw(t, "key"), aWindow.Draw(t, "window")
 	}
 	switch x.m.kind {
-	case runtime.FIFO:
+	case driver.FIFO:
 		tk.GroupKey = rapid.SampledFrom([]string{"g1", "g2", "g3"}).Draw(t, "group")
-	case runtime.Priority:
+	case driver.Priority:
 		tk.Priority = rapid.IntRange(0, 3).Draw(t, "priority")
 	}
 	return tk
 }
 
 func (x *machine) enqueue(t *rapid.T) {
-	tasks := make([]*runtime.Task, rapid.IntRange(1, 4).Draw(t, "tasks"))
+	tasks := make([]*driver.Task, rapid.IntRange(1, 4).Draw(t, "tasks"))
 	for i := range tasks {
 		tasks[i] = x.drawTask(t)
 	}
@@ -119,15 +119,15 @@ func (x *machine) enqueue(t *rapid.T) {
 			due = tk.ScheduledFor
 		}
 		k := x.m.keys[tk.UniqueKey]
-		switch itemErr := runtime.ErrorAt(err, i); {
+		switch itemErr := driver.ErrorAt(err, i); {
 		case k != nil:
 			require.NoError(t, itemErr)
 			require.True(t, answers[i].Duplicate)
 			require.Equal(t, k.id, answers[i].ID)
 		case x.m.find(tk.ID) != nil:
-			require.ErrorIs(t, itemErr, runtime.ErrDuplicate)
+			require.ErrorIs(t, itemErr, driver.ErrDuplicate)
 		case len(x.m.tasks) >= capacity:
-			require.ErrorIs(t, itemErr, runtime.ErrQueueFull)
+			require.ErrorIs(t, itemErr, driver.ErrQueueFull)
 		default:
 			require.NoError(t, itemErr)
 			require.Equal(t, tk.ID, answers[i].ID)
@@ -155,7 +155,7 @@ func (x *machine) dequeue(t *rapid.T, q *queue, m *model, held *[]*holding) {
 		want = nil
 	}
 	if len(want) == 0 {
-		require.ErrorIs(t, err, runtime.ErrNoTasks)
+		require.ErrorIs(t, err, driver.ErrNoTasks)
 		require.Empty(t, ds)
 		return
 	}
@@ -164,7 +164,7 @@ func (x *machine) dequeue(t *rapid.T, q *queue, m *model, held *[]*holding) {
 	for i, d := range ds {
 		mt := want[i]
 		x.leases++
-		mt.state, mt.lease, mt.ends, mt.begun = runtime.Leased, x.leases, x.clock.now.Add(lease), true
+		mt.state, mt.lease, mt.ends, mt.begun = driver.Leased, x.leases, x.clock.now.Add(lease), true
 		require.True(t, d.LeaseUntil.Equal(mt.ends))
 		require.Equal(t, mt.crashes, d.Crashes)
 		require.Equal(t, mt.task.RetryCount, d.Task.RetryCount)
@@ -176,8 +176,8 @@ func (x *machine) dequeue(t *rapid.T, q *queue, m *model, held *[]*holding) {
 
 // expected is what a Dequeue has to return. On a FIFO queue it may take the
 // groups in any order; ds says in which it did.
-func (x *machine) expected(m *model, limit int, ds []*runtime.Delivery) []*modelTask {
-	if m.kind != runtime.FIFO {
+func (x *machine) expected(m *model, limit int, ds []*driver.Delivery) []*modelTask {
+	if m.kind != driver.FIFO {
 		line := m.line()
 		return line[:min(limit, len(line))]
 	}
@@ -203,7 +203,7 @@ func (x *machine) cancel(t *rapid.T) {
 	require.NoError(t, err)
 	var want []string
 	for _, id := range ids {
-		if mt := x.m.find(id); mt != nil && mt.state != runtime.Leased {
+		if mt := x.m.find(id); mt != nil && mt.state != driver.Leased {
 			x.m.remove(mt)
 			want = append(want, id)
 		}
@@ -213,18 +213,18 @@ func (x *machine) cancel(t *rapid.T) {
 
 func (x *machine) reschedule(t *rapid.T) {
 	id := anID.Draw(t, "id")
-	if some := x.m.in(runtime.Ready, runtime.Scheduled); len(some) > 0 {
+	if some := x.m.in(driver.Ready, driver.Scheduled); len(some) > 0 {
 		id = rapid.SampledFrom(taskIDs(some)).Draw(t, "id")
 	}
 	at := x.clock.now.Add(rapid.SampledFrom([]time.Duration{-time.Hour, 0, time.Second, time.Minute}).Draw(t, "in"))
 	err := x.q.Reschedule(context.Background(), id, at)
 	mt := x.m.find(id)
-	if mt == nil || mt.state == runtime.Leased {
-		require.ErrorIs(t, err, runtime.ErrTaskNotFound)
+	if mt == nil || mt.state == driver.Leased {
+		require.ErrorIs(t, err, driver.ErrTaskNotFound)
 		return
 	}
 	require.NoError(t, err)
-	if mt.state == runtime.Ready && !at.After(x.clock.now) {
+	if mt.state == driver.Ready && !at.After(x.clock.now) {
 		return
 	}
 	mt.stays = mt.stays && mt.begun
@@ -234,7 +234,7 @@ func (x *machine) reschedule(t *rapid.T) {
 func (x *machine) purge(t *rapid.T) {
 	n, err := x.q.Purge(context.Background())
 	require.NoError(t, err)
-	waiting := x.m.in(runtime.Ready, runtime.Scheduled)
+	waiting := x.m.in(driver.Ready, driver.Scheduled)
 	for _, mt := range waiting {
 		x.m.remove(mt)
 	}
@@ -250,7 +250,7 @@ func (x *machine) deadIDs(t *rapid.T) (ids []string, meant []*modelTask, at []in
 			continue
 		}
 		for _, mt := range slices.Backward(x.dm.tasks) { // the last to die comes first
-			if mt.task.ID == id && mt.state != runtime.Leased {
+			if mt.task.ID == id && mt.state != driver.Leased {
 				meant, at = append(meant, mt), append(at, i)
 			}
 		}
@@ -261,7 +261,7 @@ func (x *machine) deadIDs(t *rapid.T) (ids []string, meant []*modelTask, at []in
 func (x *machine) redrive(t *rapid.T) {
 	ids, meant, at := x.deadIDs(t)
 	if rapid.Bool().Draw(t, "all") {
-		ids, at, meant = nil, nil, slices.DeleteFunc(x.dm.from("jobs"), func(mt *modelTask) bool { return mt.state == runtime.Leased })
+		ids, at, meant = nil, nil, slices.DeleteFunc(x.dm.from("jobs"), func(mt *modelTask) bool { return mt.state == driver.Leased })
 	}
 	redriven, err := x.q.Redrive(context.Background(), ids)
 	var want []string
@@ -270,13 +270,13 @@ func (x *machine) redrive(t *rapid.T) {
 			i = at[i]
 		}
 		if x.m.find(mt.task.ID) != nil {
-			require.ErrorIs(t, runtime.ErrorAt(err, i), runtime.ErrDuplicate)
+			require.ErrorIs(t, driver.ErrorAt(err, i), driver.ErrDuplicate)
 			continue
 		}
 		x.dm.remove(mt)
 		tk := mt.task
 		tk.Metadata = maps.Clone(tk.Metadata)
-		runtime.Unbury(&tk, "jobs-dlq")
+		driver.Unbury(&tk, "jobs-dlq")
 		x.m.add(tk, x.clock.now, x.clock.now)
 		want = append(want, tk.ID)
 	}
@@ -308,25 +308,25 @@ func (x *machine) tick(t *rapid.T) {
 func (x *machine) check(t *rapid.T) {
 	x.checkStats(t, x.q, x.m, len(x.dm.from("jobs")))
 	x.checkStats(t, x.dlq, x.dm, 0)
-	scheduled := x.m.in(runtime.Scheduled)
+	scheduled := x.m.in(driver.Scheduled)
 	slices.SortFunc(scheduled, byDue)
-	x.checkBrowse(t, x.q, runtime.Scheduled, scheduled)
-	x.checkBrowse(t, x.q, runtime.Ready, x.m.line())
-	x.checkBrowse(t, x.q, runtime.Dead, x.dm.from("jobs"))
-	x.checkBrowse(t, x.dlq, runtime.Ready, x.dm.line())
+	x.checkBrowse(t, x.q, driver.Scheduled, scheduled)
+	x.checkBrowse(t, x.q, driver.Ready, x.m.line())
+	x.checkBrowse(t, x.q, driver.Dead, x.dm.from("jobs"))
+	x.checkBrowse(t, x.dlq, driver.Ready, x.dm.line())
 	require.Len(t, x.q.keys.byKey, len(x.m.keys))
 }
 
 func (x *machine) checkStats(t *rapid.T, q *queue, m *model, dead int) {
 	stats, err := q.Stats(context.Background())
 	require.NoError(t, err)
-	require.Equal(t, runtime.Stats{
-		Ready: int64(len(m.in(runtime.Ready))), Scheduled: int64(len(m.in(runtime.Scheduled))),
-		Leased: int64(len(m.in(runtime.Leased))), Dead: int64(dead), OldestAge: m.oldestAge(x.clock.now),
+	require.Equal(t, driver.Stats{
+		Ready: int64(len(m.in(driver.Ready))), Scheduled: int64(len(m.in(driver.Scheduled))),
+		Leased: int64(len(m.in(driver.Leased))), Dead: int64(dead), OldestAge: m.oldestAge(x.clock.now),
 	}, stats)
 }
 
-func (x *machine) checkBrowse(t *rapid.T, q *queue, state runtime.State, want []*modelTask) {
+func (x *machine) checkBrowse(t *rapid.T, q *queue, state driver.State, want []*modelTask) {
 	var ids []string
 	for cursor := ""; ; {
 		tasks, next, err := q.Browse(context.Background(), state, cursor, 3)

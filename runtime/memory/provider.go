@@ -17,20 +17,20 @@ import (
 	"sync"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // An Option configures [New] and [NewResults].
 type Option func(*options)
 
-type options struct{ clock runtime.Clock }
+type options struct{ clock driver.Clock }
 
 // WithClock sets the clock that delays, leases, unique windows and results go
-// by. The default is [runtime.SystemClock].
-func WithClock(c runtime.Clock) Option { return func(o *options) { o.clock = c } }
+// by. The default is [driver.SystemClock].
+func WithClock(c driver.Clock) Option { return func(o *options) { o.clock = c } }
 
 func configure(opts []Option) options {
-	o := options{clock: runtime.SystemClock}
+	o := options{clock: driver.SystemClock}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -39,7 +39,7 @@ func configure(opts []Option) options {
 
 // Provider keeps queues in memory. It is safe for use by many goroutines.
 type Provider struct {
-	clock runtime.Clock
+	clock driver.Clock
 	// base is where the provider's own reckoning of time begins. Times are kept
 	// as distances from it, on the monotonic clock where there is one: a step of
 	// the wall clock ends no lease.
@@ -75,13 +75,13 @@ const maxLevels = 1000
 // Errors wrap ErrInvalidQueue (cfg contradicts itself), ErrUnsupported (more
 // than 1000 levels), ErrQueueMismatch (the queue is there with another type,
 // number of levels or dead letter queue) or ErrClosed.
-func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Queue, error) {
 	cfg, err := cfg.WithDefaults()
 	if err != nil {
 		return nil, err
 	}
 	if cfg.Levels > maxLevels {
-		return nil, fmt.Errorf("queue %q: %w: the memory provider has at most %d levels, not %d", cfg.Name, runtime.ErrUnsupported, maxLevels, cfg.Levels)
+		return nil, fmt.Errorf("queue %q: %w: the memory provider has at most %d levels, not %d", cfg.Name, driver.ErrUnsupported, maxLevels, cfg.Levels)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("queue %q: %w", cfg.Name, err)
@@ -89,7 +89,7 @@ func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Q
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, fmt.Errorf("queue %q: %w", cfg.Name, runtime.ErrClosed)
+		return nil, fmt.Errorf("queue %q: %w", cfg.Name, driver.ErrClosed)
 	}
 	s, err := p.storeFor(cfg)
 	if err != nil {
@@ -107,9 +107,9 @@ func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Q
 }
 
 // storeFor finds or makes the store of a queue.
-func (p *Provider) storeFor(cfg runtime.QueueConfig) (*store, error) {
+func (p *Provider) storeFor(cfg driver.QueueConfig) (*store, error) {
 	mismatch := func(format string, args ...any) (*store, error) {
-		return nil, fmt.Errorf("queue %q: %w: "+format, append([]any{cfg.Name, runtime.ErrQueueMismatch}, args...)...)
+		return nil, fmt.Errorf("queue %q: %w: "+format, append([]any{cfg.Name, driver.ErrQueueMismatch}, args...)...)
 	}
 	s, there := p.stores[cfg.Name]
 	switch {
@@ -128,7 +128,7 @@ func (p *Provider) storeFor(cfg runtime.QueueConfig) (*store, error) {
 		return mismatch("its dead letter queue %q is an ordinary queue with one of its own", cfg.DLQ)
 	}
 	if !there {
-		dead = newStore(p, cfg.DLQ, runtime.Standard, 1, nil)
+		dead = newStore(p, cfg.DLQ, driver.Standard, 1, nil)
 		p.stores[cfg.DLQ] = dead
 	}
 	s = newStore(p, cfg.Name, cfg.Type, cfg.Levels, dead)

@@ -4,38 +4,38 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A queue is one opening of a store.
 type queue struct {
 	*store
 	provider *Provider
-	cfg      runtime.QueueConfig
-	around   runtime.Revival
+	cfg      driver.QueueConfig
+	around   driver.Revival
 	closed   bool // guarded by store.mu
 }
 
 var (
-	_ runtime.Provider    = (*Provider)(nil)
-	_ runtime.Queue       = (*queue)(nil)
-	_ runtime.Browser     = (*queue)(nil)
-	_ runtime.Finder      = (*queue)(nil)
-	_ runtime.Canceller   = (*queue)(nil)
-	_ runtime.Rescheduler = (*queue)(nil)
-	_ runtime.Purger      = (*queue)(nil)
-	_ runtime.Pauser      = (*queue)(nil)
-	_ runtime.Reviver     = (*queue)(nil)
-	_ runtime.Discarder   = (*queue)(nil)
+	_ driver.Provider    = (*Provider)(nil)
+	_ driver.Queue       = (*queue)(nil)
+	_ driver.Browser     = (*queue)(nil)
+	_ driver.Finder      = (*queue)(nil)
+	_ driver.Canceller   = (*queue)(nil)
+	_ driver.Rescheduler = (*queue)(nil)
+	_ driver.Purger      = (*queue)(nil)
+	_ driver.Pauser      = (*queue)(nil)
+	_ driver.Reviver     = (*queue)(nil)
+	_ driver.Discarder   = (*queue)(nil)
 )
 
-func (q *queue) Config() runtime.QueueConfig { return q.cfg }
+func (q *queue) Config() driver.QueueConfig { return q.cfg }
 
-func (q *queue) Capabilities() runtime.Capabilities {
-	return runtime.Capabilities{
-		MaxDelay: runtime.Unlimited, MaxLease: runtime.Unlimited, MaxPayload: runtime.Unlimited,
-		MaxBatch: runtime.Unlimited, DedupWindow: runtime.Unlimited, UniqueUntilDone: true,
-		Ordered: q.kind == runtime.FIFO, Priorities: len(q.lines),
+func (q *queue) Capabilities() driver.Capabilities {
+	return driver.Capabilities{
+		MaxDelay: driver.Unlimited, MaxLease: driver.Unlimited, MaxPayload: driver.Unlimited,
+		MaxBatch: driver.Unlimited, DedupWindow: driver.Unlimited, UniqueUntilDone: true,
+		Ordered: q.kind == driver.FIFO, Priorities: len(q.lines),
 		Fencing: true, CountsCrashes: true,
 		RefusesIDs: true, KeepsReleased: true, FirstInFirstOut: true, FreeLeases: true, ConfirmsAcks: true,
 		CountsScheduled: true, CountsLeased: true, ExactReady: true, CountsOrigins: true, CountsAge: true,
@@ -61,14 +61,14 @@ func (q *queue) enter(ctx context.Context) error {
 	return nil
 }
 
-func (q *queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.name, runtime.ErrClosed) }
+func (q *queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.name, driver.ErrClosed) }
 
-func (q *queue) Stats(ctx context.Context) (runtime.Stats, error) {
+func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
 	if err := q.enter(ctx); err != nil {
-		return runtime.Stats{}, err
+		return driver.Stats{}, err
 	}
 	defer q.leave()
-	stats := runtime.Stats{
+	stats := driver.Stats{
 		Ready: int64(q.ready), Scheduled: int64(q.scheduled.n), Leased: int64(q.leased.n),
 		OldestAge: q.oldestAge(),
 	}

@@ -12,25 +12,25 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestOpenRefusesWhatDoesNotFit(t *testing.T) {
 	p := New()
 	defer p.Close()
-	openOn(t, p, runtime.QueueConfig{Name: "jobs"})
-	openOn(t, p, runtime.QueueConfig{Name: "alerts", Type: runtime.Priority, Levels: 3})
+	openOn(t, p, driver.QueueConfig{Name: "jobs"})
+	openOn(t, p, driver.QueueConfig{Name: "alerts", Type: driver.Priority, Levels: 3})
 	for name, c := range map[string]struct {
-		cfg  runtime.QueueConfig
+		cfg  driver.QueueConfig
 		want error
 	}{
-		"no name":                       {runtime.QueueConfig{}, runtime.ErrInvalidQueue},
-		"another type":                  {runtime.QueueConfig{Name: "jobs", Type: runtime.FIFO}, runtime.ErrQueueMismatch},
-		"another dead letter queue":     {runtime.QueueConfig{Name: "jobs", DLQ: "graves"}, runtime.ErrQueueMismatch},
-		"other levels":                  {runtime.QueueConfig{Name: "alerts", Type: runtime.Priority}, runtime.ErrQueueMismatch},
-		"a queue as dead letter queue":  {runtime.QueueConfig{Name: "mail", DLQ: "jobs"}, runtime.ErrQueueMismatch},
-		"more levels than can be":       {runtime.QueueConfig{Name: "x", Type: runtime.Priority, Levels: 1001}, runtime.ErrUnsupported},
-		"a dead letter queue with type": {runtime.QueueConfig{Name: "jobs-dlq", Type: runtime.FIFO}, runtime.ErrQueueMismatch},
+		"no name":                       {driver.QueueConfig{}, driver.ErrInvalidQueue},
+		"another type":                  {driver.QueueConfig{Name: "jobs", Type: driver.FIFO}, driver.ErrQueueMismatch},
+		"another dead letter queue":     {driver.QueueConfig{Name: "jobs", DLQ: "graves"}, driver.ErrQueueMismatch},
+		"other levels":                  {driver.QueueConfig{Name: "alerts", Type: driver.Priority}, driver.ErrQueueMismatch},
+		"a queue as dead letter queue":  {driver.QueueConfig{Name: "mail", DLQ: "jobs"}, driver.ErrQueueMismatch},
+		"more levels than can be":       {driver.QueueConfig{Name: "x", Type: driver.Priority, Levels: 1001}, driver.ErrUnsupported},
+		"a dead letter queue with type": {driver.QueueConfig{Name: "jobs-dlq", Type: driver.FIFO}, driver.ErrQueueMismatch},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := p.Open(t.Context(), c.cfg)
@@ -40,7 +40,7 @@ func TestOpenRefusesWhatDoesNotFit(t *testing.T) {
 }
 
 func TestStoredTasksAreCopies(t *testing.T) {
-	q := open(t, runtime.QueueConfig{Name: "jobs"})
+	q := open(t, driver.QueueConfig{Name: "jobs"})
 	tk := task("a")
 	tk.Metadata = map[string]string{"k": "v"}
 	want := tk.Clone()
@@ -51,13 +51,13 @@ func TestStoredTasksAreCopies(t *testing.T) {
 	require.Equal(t, want, first.Task)
 	first.Task.Metadata["k"], first.Task.Type = "changed again", "changed"
 	first.Task.RetryCount = 0
-	require.NoError(t, q.Extend(t.Context(), []*runtime.Delivery{first}, 0)) // the lease ends at once
+	require.NoError(t, q.Extend(t.Context(), []*driver.Delivery{first}, 0)) // the lease ends at once
 	second := dequeue(t, q, 1)[0]
 	require.Equal(t, want, second.Task)
 	require.Equal(t, 1, second.Crashes)
 
 	second.Task.Metadata["k"] = "kept"
-	require.NoError(t, q.Release(t.Context(), []*runtime.Delivery{second}))
+	require.NoError(t, q.Release(t.Context(), []*driver.Delivery{second}))
 	second.Task.Metadata["k"] = "too late"
 	third := dequeue(t, q, 1)[0]
 	require.Equal(t, "kept", third.Task.Metadata["k"])
@@ -65,7 +65,7 @@ func TestStoredTasksAreCopies(t *testing.T) {
 }
 
 func TestEveryFieldOfATaskArrives(t *testing.T) {
-	q := open(t, runtime.QueueConfig{Name: "jobs"})
+	q := open(t, driver.QueueConfig{Name: "jobs"})
 	tk := task("a")
 	v := reflect.ValueOf(tk).Elem()
 	for i := range v.NumField() {
@@ -91,31 +91,31 @@ func TestEveryFieldOfATaskArrives(t *testing.T) {
 func TestAReceiptOfAnotherQueueChangesNothing(t *testing.T) {
 	p := New()
 	defer p.Close()
-	one := openOn(t, p, runtime.QueueConfig{Name: "one"})
-	other := openOn(t, p, runtime.QueueConfig{Name: "other"})
+	one := openOn(t, p, driver.QueueConfig{Name: "one"})
+	other := openOn(t, p, driver.QueueConfig{Name: "other"})
 	enqueue(t, one, task("a"))
 	enqueue(t, other, task("a"))
 	mine, theirs := dequeue(t, one, 1), dequeue(t, other, 1)
-	require.ErrorIs(t, one.Complete(t.Context(), theirs), runtime.ErrLeaseLost)
+	require.ErrorIs(t, one.Complete(t.Context(), theirs), driver.ErrLeaseLost)
 	require.NoError(t, one.Complete(t.Context(), mine))
 }
 
 func TestAMalformedReceiptIsALostLease(t *testing.T) {
-	q := open(t, runtime.QueueConfig{Name: "jobs"})
+	q := open(t, driver.QueueConfig{Name: "jobs"})
 	enqueue(t, q, task("a"))
 	d := dequeue(t, q, 1)[0]
 	good := d.Receipt
-	for _, r := range []runtime.Receipt{
-		"", "x", good[1:], good + "0", runtime.Receipt(strings.ToUpper(string(good[:23]))) + "G",
-		runtime.Receipt("ffffffff") + good[8:], "0000003f" + good[8:],
+	for _, r := range []driver.Receipt{
+		"", "x", good[1:], good + "0", driver.Receipt(strings.ToUpper(string(good[:23]))) + "G",
+		driver.Receipt("ffffffff") + good[8:], "0000003f" + good[8:],
 	} {
 		d.Receipt = r
-		err := q.Complete(t.Context(), []*runtime.Delivery{d})
-		require.ErrorIs(t, runtime.ErrorAt(err, 0), runtime.ErrLeaseLost, "%q", r)
+		err := q.Complete(t.Context(), []*driver.Delivery{d})
+		require.ErrorIs(t, driver.ErrorAt(err, 0), driver.ErrLeaseLost, "%q", r)
 	}
 	d.Receipt = good
-	require.NoError(t, q.Complete(t.Context(), []*runtime.Delivery{d}))
-	require.ErrorIs(t, q.Complete(t.Context(), []*runtime.Delivery{d}), runtime.ErrLeaseLost)
+	require.NoError(t, q.Complete(t.Context(), []*driver.Delivery{d}))
+	require.ErrorIs(t, q.Complete(t.Context(), []*driver.Delivery{d}), driver.ErrLeaseLost)
 }
 
 func TestReceiptsSurviveTheirText(t *testing.T) {
@@ -125,7 +125,7 @@ func TestReceiptsSurviveTheirText(t *testing.T) {
 	}{{0, 0}, {1, 2}, {math.MaxUint32, math.MaxUint64}, {0x01234567, 0x89abcdef01234567}} {
 		var text strings.Builder
 		writeReceipt(&text, c.slot, c.token)
-		slot, token, ok := parseReceipt(runtime.Receipt(text.String()))
+		slot, token, ok := parseReceipt(driver.Receipt(text.String()))
 		require.True(t, ok)
 		require.Equal(t, c.slot, slot)
 		require.Equal(t, c.token, token)
@@ -134,7 +134,7 @@ func TestReceiptsSurviveTheirText(t *testing.T) {
 
 func TestTheFarFutureIsNeverDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := open(t, runtime.QueueConfig{Name: "jobs"})
+		q := open(t, driver.QueueConfig{Name: "jobs"})
 		far := task("far")
 		far.ScheduledFor = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 		past := task("past")
@@ -151,15 +151,15 @@ func TestTheFarFutureIsNeverDue(t *testing.T) {
 		time.Sleep(1000 * time.Hour)
 		stats, err := q.Stats(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, runtime.Stats{Scheduled: 2}, stats)
+		require.Equal(t, driver.Stats{Scheduled: 2}, stats)
 	})
 }
 
 func TestAFullQueueTakesWhatFits(t *testing.T) {
-	q := open(t, runtime.QueueConfig{Name: "jobs", Capacity: 2})
-	answers, err := q.Enqueue(t.Context(), []*runtime.Task{task("a"), task("b"), task("c")})
-	require.NoError(t, runtime.ErrorAt(err, 1))
-	require.ErrorIs(t, runtime.ErrorAt(err, 2), runtime.ErrQueueFull)
+	q := open(t, driver.QueueConfig{Name: "jobs", Capacity: 2})
+	answers, err := q.Enqueue(t.Context(), []*driver.Task{task("a"), task("b"), task("c")})
+	require.NoError(t, driver.ErrorAt(err, 1))
+	require.ErrorIs(t, driver.ErrorAt(err, 2), driver.ErrQueueFull)
 	require.Equal(t, "b", answers[1].ID)
 	require.Zero(t, answers[2])
 	require.NoError(t, q.Complete(t.Context(), dequeue(t, q, 1)))
@@ -167,31 +167,31 @@ func TestAFullQueueTakesWhatFits(t *testing.T) {
 }
 
 func TestWhatAQueueCannotTakeIsRefusedItemByItem(t *testing.T) {
-	q := open(t, runtime.QueueConfig{Name: "jobs"})
+	q := open(t, driver.QueueConfig{Name: "jobs"})
 	grouped, anonymous, negative, urgent := task("grouped"), task(""), task("negative"), task("urgent")
 	grouped.GroupKey, negative.Priority, urgent.Priority = "g", -1, 1
-	_, err := q.Enqueue(t.Context(), []*runtime.Task{grouped, task("good"), anonymous, negative, urgent, nil})
+	_, err := q.Enqueue(t.Context(), []*driver.Task{grouped, task("good"), anonymous, negative, urgent, nil})
 	for _, i := range []int{0, 2, 3, 4, 5} {
-		require.ErrorIs(t, runtime.ErrorAt(err, i), runtime.ErrInvalidTask)
+		require.ErrorIs(t, driver.ErrorAt(err, i), driver.ErrInvalidTask)
 	}
-	require.NoError(t, runtime.ErrorAt(err, 1))
+	require.NoError(t, driver.ErrorAt(err, 1))
 	require.Equal(t, []string{"good"}, idsOf(dequeue(t, q, 10)))
 }
 
 func TestBrowseGivesNoSenseToAStrangeCursorOrState(t *testing.T) {
-	q := open(t, runtime.QueueConfig{Name: "jobs"})
-	_, _, err := q.Browse(t.Context(), runtime.Ready, "next please", 1)
+	q := open(t, driver.QueueConfig{Name: "jobs"})
+	_, _, err := q.Browse(t.Context(), driver.Ready, "next please", 1)
 	require.ErrorContains(t, err, "not a cursor")
 	_, _, err = q.Browse(t.Context(), "lost", "", 1)
-	require.ErrorIs(t, err, runtime.ErrUnsupported)
-	_, _, err = q.Browse(t.Context(), runtime.Ready, "", 0)
+	require.ErrorIs(t, err, driver.ErrUnsupported)
+	_, _, err = q.Browse(t.Context(), driver.Ready, "", 0)
 	require.ErrorContains(t, err, "must be positive")
 }
 
 func TestBrowsePagesThroughManyScheduledTasks(t *testing.T) {
-	q := open(t, runtime.QueueConfig{Name: "jobs"})
+	q := open(t, driver.QueueConfig{Name: "jobs"})
 	const n = 2_000
-	batch := make([]*runtime.Task, n)
+	batch := make([]*driver.Task, n)
 	for i := range batch {
 		batch[i] = task(fmt.Sprint(i * 7919 % n)) // each number once, in disorder
 		batch[i].ScheduledFor = batch[i].CreatedAt.Add(time.Hour + time.Duration(i*7919%n)*time.Second)
@@ -199,7 +199,7 @@ func TestBrowsePagesThroughManyScheduledTasks(t *testing.T) {
 	enqueue(t, q, batch...)
 	next, cursor := 0, ""
 	for {
-		tasks, after, err := q.Browse(t.Context(), runtime.Scheduled, cursor, 150)
+		tasks, after, err := q.Browse(t.Context(), driver.Scheduled, cursor, 150)
 		require.NoError(t, err)
 		for _, tk := range tasks {
 			require.Equal(t, fmt.Sprint(next), tk.ID)
@@ -213,7 +213,7 @@ func TestBrowsePagesThroughManyScheduledTasks(t *testing.T) {
 }
 
 func TestPausedSaysSo(t *testing.T) {
-	q := open(t, runtime.QueueConfig{Name: "jobs"})
+	q := open(t, driver.QueueConfig{Name: "jobs"})
 	for _, want := range []bool{true, false} {
 		if want {
 			require.NoError(t, q.Pause(t.Context()))
@@ -227,11 +227,11 @@ func TestPausedSaysSo(t *testing.T) {
 }
 
 func TestPayloadsOfABatchStayApart(t *testing.T) {
-	q := open(t, runtime.QueueConfig{Name: "jobs"})
+	q := open(t, driver.QueueConfig{Name: "jobs"})
 	big, none := task("big"), task("none")
 	big.Payload = []byte(`"` + strings.Repeat("x", 3*blockSize) + `"`)
 	none.Payload, none.Encoding = nil, "sealed" // bytes of an encoding may be none
-	tasks := []*runtime.Task{task("a"), big, none, task("b")}
+	tasks := []*driver.Task{task("a"), big, none, task("b")}
 	for i := range 500 {
 		tasks = append(tasks, task(fmt.Sprint(i)))
 	}

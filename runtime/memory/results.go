@@ -9,13 +9,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Results keeps what handlers returned, in memory. It is a
-// [runtime.ResultStore], and safe for use by many goroutines.
+// [driver.ResultStore], and safe for use by many goroutines.
 type Results struct {
-	clock runtime.Clock
+	clock driver.Clock
 	base  time.Time
 
 	mu    sync.Mutex
@@ -23,13 +23,13 @@ type Results struct {
 	room  int                // entries that byID has room for
 	ends  clockwise[*result] // the results that are there, by when they end
 	last  uint64             // the newest version
-	timer runtime.Timer
+	timer driver.Timer
 	armed time.Duration // when timer goes off; never when it is not set
 }
 
 var (
-	_ runtime.ResultStore  = (*Results)(nil)
-	_ runtime.ResultKeeper = (*Results)(nil)
+	_ driver.ResultStore  = (*Results)(nil)
+	_ driver.ResultKeeper = (*Results)(nil)
 )
 
 // A result is one that is there, or one that somebody waits for.
@@ -54,14 +54,14 @@ func NewResults(opts ...Option) *Results {
 }
 
 // PutResult keeps the outcome of a task for ttl, or for
-// runtime.DefaultResultRetention when ttl is not positive, in place of an
+// driver.DefaultResultRetention when ttl is not positive, in place of an
 // earlier one. It wakes everybody who waits for it.
 func (rs *Results) PutResult(ctx context.Context, id string, value []byte, failure string, ttl time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("result of task %s: %w", id, err)
 	}
 	if ttl <= 0 {
-		ttl = runtime.DefaultResultRetention
+		ttl = driver.DefaultResultRetention
 	}
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -79,7 +79,7 @@ func (rs *Results) PutResult(ctx context.Context, id string, value []byte, failu
 }
 
 // Await returns the result of a task, or waits for it until ctx ends. An error
-// wraps runtime.ErrTaskFailed when the task is dead, else what ctx ended with.
+// wraps driver.ErrTaskFailed when the task is dead, else what ctx ended with.
 // A result whose time is over, and one that never was, are waited for.
 func (rs *Results) Await(ctx context.Context, id string) ([]byte, error) {
 	rs.mu.Lock()
@@ -103,20 +103,20 @@ func (rs *Results) Await(ctx context.Context, id string) ([]byte, error) {
 
 func (r *result) outcome() ([]byte, error) {
 	if r.failure != "" {
-		return nil, fmt.Errorf("task %s: %w: %s", r.id, runtime.ErrTaskFailed, r.failure)
+		return nil, fmt.Errorf("task %s: %w: %s", r.id, driver.ErrTaskFailed, r.failure)
 	}
 	return slices.Clone(r.value), nil
 }
 
-// Peek implements [runtime.ResultKeeper].
-func (rs *Results) Peek(ctx context.Context, ids []string) ([]runtime.StoredResult, error) {
+// Peek implements [driver.ResultKeeper].
+func (rs *Results) Peek(ctx context.Context, ids []string) ([]driver.StoredResult, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("results of tasks: %w", err)
 	}
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	rs.expire()
-	found := make([]runtime.StoredResult, len(ids))
+	found := make([]driver.StoredResult, len(ids))
 	for i, id := range ids {
 		found[i].ID = id
 		if r := rs.byID[id]; r != nil && r.index != absent {
@@ -129,8 +129,8 @@ func (rs *Results) Peek(ctx context.Context, ids []string) ([]runtime.StoredResu
 	return found, nil
 }
 
-// Forget implements [runtime.ResultKeeper].
-func (rs *Results) Forget(ctx context.Context, old []runtime.StoredResult) error {
+// Forget implements [driver.ResultKeeper].
+func (rs *Results) Forget(ctx context.Context, old []driver.StoredResult) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("forget results of tasks: %w", err)
 	}

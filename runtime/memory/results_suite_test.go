@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 	"github.com/taskgen/taskgen/runtime/resulttest"
@@ -16,7 +16,7 @@ func TestResultsKeepWhatAResultStorePromises(t *testing.T) {
 	resulttest.Run(t, func(testing.TB) resulttest.Place {
 		clock := queuetest.NewClock(time.Now())
 		rs := memory.NewResults(memory.WithClock(clock))
-		return resulttest.Place{Open: func() runtime.ResultStore { return rs }, Pass: clock.Advance}
+		return resulttest.Place{Open: func() driver.ResultStore { return rs }, Pass: clock.Advance}
 	})
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func put(t *testing.T, rs *Results, id, value, failure string, ttl time.Duration) {
@@ -65,7 +65,7 @@ func TestAResultEndsWithItsTime(t *testing.T) {
 		got, err := rs.Await(t.Context(), "replaced")
 		require.NoError(t, err)
 		require.Equal(t, "2", string(got))
-		time.Sleep(runtime.DefaultResultRetention - time.Minute - time.Nanosecond)
+		time.Sleep(driver.DefaultResultRetention - time.Minute - time.Nanosecond)
 		_, err = rs.Await(t.Context(), "default")
 		require.NoError(t, err)
 		time.Sleep(time.Nanosecond)

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // lateness bounds how long after its time a task reaches a waiting Dequeue on
@@ -19,8 +19,8 @@ const lateness = 25 * time.Millisecond
 // the queue was taken before that of its dead letter queue.
 type store struct {
 	name  string
-	kind  runtime.QueueType
-	clock runtime.Clock
+	kind  driver.QueueType
+	clock driver.Clock
 	base  time.Time // see Provider
 	dead  *store    // the dead letter queue; nil when this is one
 
@@ -48,7 +48,7 @@ type store struct {
 
 	waiters  list.List // of *waiter: each a Dequeue without work
 	promised int       // tasks that woken waiters may take
-	timer    runtime.Timer
+	timer    driver.Timer
 	armed    time.Duration // when timer goes off; never when it is not set
 	trimAt   time.Duration // when to look for unused memory; never without any
 	stopped  bool          // the provider is closed
@@ -66,7 +66,7 @@ func later(now, d time.Duration) time.Duration {
 	return never
 }
 
-func newStore(p *Provider, name string, kind runtime.QueueType, levels int, dead *store) *store {
+func newStore(p *Provider, name string, kind driver.QueueType, levels int, dead *store) *store {
 	s := &store{
 		name: name, kind: kind, clock: p.clock, base: p.base, dead: dead,
 		lines: make([]calendar, levels), groups: make(map[string]*group), armed: never, trimAt: never,
@@ -156,7 +156,7 @@ func (s *store) available() int {
 	switch {
 	case s.paused:
 		return 0
-	case s.kind == runtime.FIFO:
+	case s.kind == driver.FIFO:
 		return s.ring.n
 	default:
 		return s.ready

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A crowd does everything to a queue at once and counts where its tasks end.
@@ -34,7 +34,7 @@ func (c *crowd) enqueue(name string, i int) {
 	if i%3 == 0 {
 		tk.UniqueKey = fmt.Sprint("k", i%11)
 	}
-	answers, err := c.q.Enqueue(context.Background(), []*runtime.Task{tk})
+	answers, err := c.q.Enqueue(context.Background(), []*driver.Task{tk})
 	if assert.NoError(c.t, err) && !answers[0].Duplicate {
 		c.enqueued.Add(1)
 	}
@@ -46,11 +46,11 @@ func (c *crowd) work(q *queue) {
 	defer cancel()
 	ds, err := q.Dequeue(ctx, 1+rand.N(4), time.Minute)
 	if err != nil {
-		assert.ErrorIs(c.t, err, runtime.ErrNoTasks)
+		assert.ErrorIs(c.t, err, driver.ErrNoTasks)
 		return
 	}
 	for _, d := range ds {
-		one := []*runtime.Delivery{d}
+		one := []*driver.Delivery{d}
 		switch n := rand.N(5); {
 		case n == 0:
 			assert.NoError(c.t, q.Extend(context.Background(), one, time.Hour))
@@ -60,7 +60,7 @@ func (c *crowd) work(q *queue) {
 			d.Delay = time.Duration(rand.N(2)) * time.Millisecond
 			assert.NoError(c.t, q.Release(context.Background(), one))
 		case n == 2 && q == c.q:
-			runtime.Bury(d.Task, q.name, time.Now(), errors.New("boom"))
+			driver.Bury(d.Task, q.name, time.Now(), errors.New("boom"))
 			assert.NoError(c.t, q.DeadLetter(context.Background(), one))
 		default:
 			assert.NoError(c.t, q.Complete(context.Background(), one))
@@ -86,11 +86,11 @@ func (c *crowd) meddle(name string, i int) {
 		assert.NoError(c.t, err)
 		c.removed.Add(int64(len(discarded)))
 	case 3:
-		_, _, err := c.q.Browse(ctx, runtime.Dead, "", 5)
+		_, _, err := c.q.Browse(ctx, driver.Dead, "", 5)
 		assert.NoError(c.t, err)
 	case 4:
 		if err := c.q.Reschedule(ctx, ids[0], time.Now()); err != nil {
-			assert.ErrorIs(c.t, err, runtime.ErrTaskNotFound)
+			assert.ErrorIs(c.t, err, driver.ErrTaskNotFound)
 		}
 	case 5:
 		assert.NoError(c.t, c.q.Pause(ctx))
@@ -111,8 +111,8 @@ func TestNothingIsLostWhenEverythingHappensAtOnce(t *testing.T) {
 	p := New()
 	defer p.Close()
 	c := &crowd{
-		t: t, q: openOn(t, p, runtime.QueueConfig{Name: "jobs", Type: runtime.FIFO}),
-		dlq: openOn(t, p, runtime.QueueConfig{Name: "jobs-dlq"}),
+		t: t, q: openOn(t, p, driver.QueueConfig{Name: "jobs", Type: driver.FIFO}),
+		dlq: openOn(t, p, driver.QueueConfig{Name: "jobs-dlq"}),
 	}
 	var all sync.WaitGroup
 	for n := range 3 {

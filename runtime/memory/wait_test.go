@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // waitFor starts n waiting dequeues of one task each and returns where their
@@ -37,7 +37,7 @@ func (s *store) waitersNow() int {
 
 func TestOnlyAsManyWaitersWakeAsThereIsWorkFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := open(t, runtime.QueueConfig{Name: "jobs"})
+		q := open(t, driver.QueueConfig{Name: "jobs"})
 		ctx, cancel := context.WithCancel(t.Context())
 		answers := waitFor(ctx, q, 100, 1)
 		q.mu.Lock() // whoever wakes now is held up, and counted
@@ -54,14 +54,14 @@ func TestOnlyAsManyWaitersWakeAsThereIsWorkFor(t *testing.T) {
 		require.Equal(t, 98, q.waitersNow())
 		cancel()
 		for range 98 {
-			require.ErrorIs(t, <-answers, runtime.ErrNoTasks)
+			require.ErrorIs(t, <-answers, driver.ErrNoTasks)
 		}
 	})
 }
 
 func TestOneWaiterWakesForABatchThatItCanTakeWhole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := open(t, runtime.QueueConfig{Name: "jobs"})
+		q := open(t, driver.QueueConfig{Name: "jobs"})
 		ctx, cancel := context.WithCancel(t.Context())
 		answers := waitFor(ctx, q, 10, 5)
 		enqueue(t, q, task("a"), task("b"), task("c"), task("d"), task("e"))
@@ -70,14 +70,14 @@ func TestOneWaiterWakesForABatchThatItCanTakeWhole(t *testing.T) {
 		require.Equal(t, 9, q.waitersNow())
 		cancel()
 		for range 9 {
-			require.ErrorIs(t, <-answers, runtime.ErrNoTasks)
+			require.ErrorIs(t, <-answers, driver.ErrNoTasks)
 		}
 	})
 }
 
 func TestAWaiterThatGivesUpPassesItsWakeUpOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := open(t, runtime.QueueConfig{Name: "jobs"})
+		q := open(t, driver.QueueConfig{Name: "jobs"})
 		q.mu.Lock()
 		hasty := q.await(q, 1) // a Dequeue whose context ends as it is woken
 		q.mu.Unlock()
@@ -93,7 +93,7 @@ func TestAWaiterThatGivesUpPassesItsWakeUpOn(t *testing.T) {
 
 func TestNoWakeUpIsLostAmongManyProducersAndConsumers(t *testing.T) {
 	const producers, consumers, each = 4, 8, 1_000
-	q := open(t, runtime.QueueConfig{Name: "jobs"})
+	q := open(t, driver.QueueConfig{Name: "jobs"})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var done atomic.Int64
@@ -115,7 +115,7 @@ func TestNoWakeUpIsLostAmongManyProducersAndConsumers(t *testing.T) {
 	for p := range producers {
 		workers.Go(func() {
 			for i := range each {
-				_, err := q.Enqueue(context.WithoutCancel(ctx), []*runtime.Task{task(fmt.Sprint(p, "-", i))})
+				_, err := q.Enqueue(context.WithoutCancel(ctx), []*driver.Task{task(fmt.Sprint(p, "-", i))})
 				assert.NoError(t, err)
 			}
 		})
@@ -128,48 +128,48 @@ func TestNoWakeUpIsLostAmongManyProducersAndConsumers(t *testing.T) {
 func TestCloseEndsTheWaitsOfThisOpeningAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New()
-		one := openOn(t, p, runtime.QueueConfig{Name: "jobs"})
-		other := openOn(t, p, runtime.QueueConfig{Name: "jobs"})
+		one := openOn(t, p, driver.QueueConfig{Name: "jobs"})
+		other := openOn(t, p, driver.QueueConfig{Name: "jobs"})
 		closed := waitFor(t.Context(), one, 3, 1)
 		going := waitFor(t.Context(), other, 1, 1)
 		require.NoError(t, one.Close())
 		require.NoError(t, one.Close(), "a second time")
 		for range 3 {
-			require.ErrorIs(t, <-closed, runtime.ErrClosed)
+			require.ErrorIs(t, <-closed, driver.ErrClosed)
 		}
-		_, err := one.Enqueue(t.Context(), []*runtime.Task{task("a")})
-		require.ErrorIs(t, err, runtime.ErrClosed)
+		_, err := one.Enqueue(t.Context(), []*driver.Task{task("a")})
+		require.ErrorIs(t, err, driver.ErrClosed)
 		_, err = one.Stats(t.Context())
-		require.ErrorIs(t, err, runtime.ErrClosed)
+		require.ErrorIs(t, err, driver.ErrClosed)
 		enqueue(t, other, task("a"))
 		require.NoError(t, <-going)
 		last := waitFor(t.Context(), other, 1, 1)
 		require.NoError(t, p.Close())
-		require.ErrorIs(t, <-last, runtime.ErrClosed)
-		_, err = p.Open(t.Context(), runtime.QueueConfig{Name: "jobs"})
-		require.ErrorIs(t, err, runtime.ErrClosed)
+		require.ErrorIs(t, <-last, driver.ErrClosed)
+		_, err = p.Open(t.Context(), driver.QueueConfig{Name: "jobs"})
+		require.ErrorIs(t, err, driver.ErrClosed)
 		require.NoError(t, p.Close(), "a second time")
 	})
 }
 
 func TestTasksOutliveTheOpeningThatTheyCameBy(t *testing.T) {
 	p := New()
-	q := openOn(t, p, runtime.QueueConfig{Name: "jobs"})
+	q := openOn(t, p, driver.QueueConfig{Name: "jobs"})
 	enqueue(t, q, task("a"))
 	require.NoError(t, q.Close())
-	again := openOn(t, p, runtime.QueueConfig{Name: "jobs"})
+	again := openOn(t, p, driver.QueueConfig{Name: "jobs"})
 	require.Equal(t, []string{"a"}, idsOf(dequeue(t, again, 1)))
 	require.NoError(t, p.Close())
 }
 
 func TestAnEndedContextChangesNothing(t *testing.T) {
-	q := open(t, runtime.QueueConfig{Name: "jobs"})
+	q := open(t, driver.QueueConfig{Name: "jobs"})
 	enqueue(t, q, task("a"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := q.Dequeue(ctx, 1, time.Minute)
-	require.ErrorIs(t, err, runtime.ErrNoTasks)
-	_, err = q.Enqueue(ctx, []*runtime.Task{task("b")})
+	require.ErrorIs(t, err, driver.ErrNoTasks)
+	_, err = q.Enqueue(ctx, []*driver.Task{task("b")})
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, q.Pause(ctx), context.Canceled)
 	stats, err := q.Stats(t.Context())
@@ -179,7 +179,7 @@ func TestAnEndedContextChangesNothing(t *testing.T) {
 }
 
 func TestADequeueOfNothingOrForNoTimeIsRefused(t *testing.T) {
-	q := open(t, runtime.QueueConfig{Name: "jobs"})
+	q := open(t, driver.QueueConfig{Name: "jobs"})
 	_, err := q.Dequeue(t.Context(), 0, time.Minute)
 	require.ErrorContains(t, err, "must be positive")
 	_, err = q.Dequeue(t.Context(), 1, 0)

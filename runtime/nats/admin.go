@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A seat is where a waiting task was found.
@@ -76,7 +76,7 @@ func (q *Queue) seen(ctx context.Context, seats []*seat) error {
 	return nil
 }
 
-// Cancel implements [runtime.Canceller]. It takes 3 requests a task. A task that a
+// Cancel implements [driver.Canceller]. It takes 3 requests a task. A task that a
 // worker is given in this very moment may run although it is cancelled.
 func (q *Queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
 	if err := q.begin(); err != nil {
@@ -135,7 +135,7 @@ func (q *Queue) cancel(ctx context.Context, ids []string, gone map[string]bool) 
 			continue
 		}
 		gone[ids[at[k]]] = true
-		if q.kind == runtime.FIFO {
+		if q.kind == driver.FIFO {
 			// It may have been copied from the line to the head in this moment.
 			groups = append(groups, groupOf(seats[at[k]].tail))
 			if seats[at[k]].place == placeLine {
@@ -164,7 +164,7 @@ func (q *Queue) unseat(ctx context.Context, seats []*seat) (away []*request, err
 	return away, errors.Join(errs...)
 }
 
-// Reschedule implements [runtime.Rescheduler]. It takes up to 6 requests.
+// Reschedule implements [driver.Rescheduler]. It takes up to 6 requests.
 func (q *Queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 	if err := q.begin(); err != nil {
 		return err
@@ -177,7 +177,7 @@ func (q *Queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 		}
 		s := seats[0]
 		if s == nil || s.leased || s.place == placeKey {
-			return fmt.Errorf("%w: no task %s waits on queue %q", runtime.ErrTaskNotFound, id, q.cfg.Name)
+			return fmt.Errorf("%w: no task %s waits on queue %q", driver.ErrTaskNotFound, id, q.cfg.Name)
 		}
 		done, err := q.move(ctx, s, at)
 		if err != nil {
@@ -193,12 +193,12 @@ func (q *Queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 // move makes a task due at another time. done is false when it was moved by
 // somebody else in between.
 func (q *Queue) move(ctx context.Context, s *seat, at time.Time) (done bool, err error) {
-	task, err := runtime.DecodeEnvelope(s.data)
+	task, err := driver.DecodeEnvelope(s.data)
 	if err != nil {
 		return false, err
 	}
 	task.ScheduledFor = at
-	data := runtime.AppendEnvelope(nil, task)
+	data := driver.AppendEnvelope(nil, task)
 	g := guard{q.at(anyPlace, s.tail), s.seq}
 	later, now := q.places(s)
 	var r *request
@@ -229,7 +229,7 @@ func (q *Queue) move(ctx context.Context, s *seat, at time.Time) (done bool, err
 	if _, err := away.removed(); err != nil {
 		return false, err
 	}
-	if q.kind == runtime.FIFO {
+	if q.kind == driver.FIFO {
 		return true, q.kick(ctx, []string{groupOf(s.tail)})
 	}
 	return true, nil
@@ -237,7 +237,7 @@ func (q *Queue) move(ctx context.Context, s *seat, at time.Time) (done bool, err
 
 // places are where a rescheduled task goes when it has time, and when it has not.
 func (q *Queue) places(s *seat) (later, now string) {
-	if q.kind != runtime.FIFO {
+	if q.kind != driver.FIFO {
 		lane := s.place[strings.LastIndexByte(s.place, '.')+1:]
 		return placeScheduled + lane, placeReady + lane
 	}
@@ -247,7 +247,7 @@ func (q *Queue) places(s *seat) (later, now string) {
 	return placeDelayed, placeJoining
 }
 
-// Purge implements [runtime.Purger]. Schedules and lines go by 1 request each; of
+// Purge implements [driver.Purger]. Schedules and lines go by 1 request each; of
 // ready tasks each takes one, for the server would take the leased ones with
 // them. A task that a worker is given in this very moment may run although it is
 // counted.
@@ -265,7 +265,7 @@ func (q *Queue) Purge(ctx context.Context) (int, error) {
 
 func (q *Queue) empty(ctx context.Context) (n int, err error) {
 	whole := []string{q.all(strings.TrimSuffix(placeScheduled, ".") + ".*")}
-	if q.kind == runtime.FIFO {
+	if q.kind == driver.FIFO {
 		whole = append(whole, q.all(placeLine), q.all(placeWaiting))
 	}
 	for _, pattern := range whole {
@@ -274,7 +274,7 @@ func (q *Queue) empty(ctx context.Context) (n int, err error) {
 			return n, err
 		}
 	}
-	in, ready, err := q.stretches(ctx, runtime.Ready)
+	in, ready, err := q.stretches(ctx, driver.Ready)
 	if err != nil {
 		return n, err
 	}
@@ -310,18 +310,18 @@ func (q *Queue) empty(ctx context.Context) (n int, err error) {
 			}
 		}
 	}
-	if q.kind == runtime.FIFO {
+	if q.kind == driver.FIFO {
 		err = q.kick(ctx, groups) // those that came in meanwhile
 	}
 	return n, err
 }
 
-// Pause implements [runtime.Pauser]: the server pauses the consumers.
+// Pause implements [driver.Pauser]: the server pauses the consumers.
 func (q *Queue) Pause(ctx context.Context) error {
 	return q.pauseUntil(ctx, time.Now().Add(farFuture))
 }
 
-// Resume implements [runtime.Pauser].
+// Resume implements [driver.Pauser].
 func (q *Queue) Resume(ctx context.Context) error { return q.pauseUntil(ctx, time.Time{}) }
 
 func (q *Queue) pauseUntil(ctx context.Context, until time.Time) error {
@@ -348,7 +348,7 @@ func (q *Queue) pauseUntil(ctx context.Context, until time.Time) error {
 	return nil
 }
 
-// Paused implements [runtime.Pauser].
+// Paused implements [driver.Pauser].
 func (q *Queue) Paused(ctx context.Context) (bool, error) {
 	if err := q.begin(); err != nil {
 		return false, err

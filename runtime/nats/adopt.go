@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // The stream takes whatever is published below taskgen.<queue>., by whom ever, and
@@ -140,7 +140,7 @@ func (s *source) owns(subject string) bool {
 	case placeKey, placeAnchor:
 		return true
 	case placeHead, placeWaiting, placeTomb, placeLine, placeJoining, placeDelayed:
-		if s.kind == runtime.FIFO {
+		if s.kind == driver.FIFO {
 			return true
 		}
 	}
@@ -156,7 +156,7 @@ func (s *source) owns(subject string) bool {
 	n, err := strconv.Atoi(lane)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return err == nil && s.kind != runtime.FIFO && strconv.Itoa(n) == lane && n >= 0 && n < s.levels
+	return err == nil && s.kind != driver.FIFO && strconv.Itoa(n) == lane && n >= 0 && n < s.levels
 }
 
 // adoptAll adopts what was delivered. What fails is brought back by its lease.
@@ -174,11 +174,11 @@ func (q *Queue) adoptAll(ctx context.Context, strays []foreigner) {
 // adopt enqueues a stray envelope, or buries what is none. It reports whether the
 // message is gone.
 func (q *Queue) adopt(ctx context.Context, f foreigner) bool {
-	task, err := runtime.DecodeEnvelope(f.data)
+	task, err := driver.DecodeEnvelope(f.data)
 	if err == nil {
 		failed := make(map[int]error)
-		es := q.encode([]*runtime.Task{task}, failed)
-		answers := make([]runtime.Enqueued, 1)
+		es := q.encode([]*driver.Task{task}, failed)
+		answers := make([]driver.Enqueued, 1)
 		for _, e := range es {
 			e.stray = f.seq
 		}
@@ -187,7 +187,7 @@ func (q *Queue) adopt(ctx context.Context, f foreigner) bool {
 		case err == nil || isDuplicate(err):
 			slog.Warn("taskgen: enqueued a task that was published to a subject that is not for tasks", "task", task.ID, "subject", f.subject, "duplicate", answers[0].Duplicate || err != nil)
 			return q.dismiss(ctx, f)
-		case !errors.Is(err, runtime.ErrInvalidTask) && !errors.Is(err, runtime.ErrPayloadTooLarge) && !errors.Is(err, runtime.ErrUnsupported):
+		case !errors.Is(err, driver.ErrInvalidTask) && !errors.Is(err, driver.ErrPayloadTooLarge) && !errors.Is(err, driver.ErrUnsupported):
 			slog.Warn("taskgen: cannot enqueue a task that was published to a subject that is not for tasks, will try again", "task", task.ID, "subject", f.subject, "error", err)
 			return false
 		}
@@ -207,7 +207,7 @@ func (q *Queue) adopt(ctx context.Context, f foreigner) bool {
 		return false
 	}
 	if !q.isDLQ() {
-		runtime.Buried(ctx, task)
+		driver.Buried(ctx, task)
 	}
 	return q.dismiss(ctx, f)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // publishRaw publishes as a program without taskgen does.
@@ -20,10 +20,10 @@ func publishRaw(t testing.TB, q *Queue, subject string, data string) {
 
 func TestWhatIsPublishedToASubjectForNoTaskIsEnqueuedOrBuried(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}, {Type: runtime.Priority, Levels: 2}} {
+	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}, {Type: driver.Priority, Levels: 2}} {
 		q := openQueue(t, openShared(t), cfg)
 		group := ""
-		if cfg.Type == runtime.FIFO {
+		if cfg.Type == driver.FIFO {
 			group = `,"group_key":"g"`
 		}
 		envelope := func(id, more string) string {
@@ -37,7 +37,7 @@ func TestWhatIsPublishedToASubjectForNoTaskIsEnqueuedOrBuried(t *testing.T) {
 		publishRaw(t, q, "hello", "no envelope")
 		publishRaw(t, q, "hello.again", "")
 		want := []string{"a1", "a2", "a3", "a4"}
-		if cfg.Type != runtime.FIFO {
+		if cfg.Type != driver.FIFO {
 			publishRaw(t, q, "q.r.0.hello", envelope("a6", "")) // served, and too short
 			publishRaw(t, q, "q.r.0", "no envelope")
 			want = append(want, "a6")
@@ -46,14 +46,14 @@ func TestWhatIsPublishedToASubjectForNoTaskIsEnqueuedOrBuried(t *testing.T) {
 		for range want {
 			d := take(t, q, 1, time.Minute)[0]
 			got = append(got, d.Task.ID)
-			require.NoError(t, q.Complete(within(t), []*runtime.Delivery{d}))
+			require.NoError(t, q.Complete(within(t), []*driver.Delivery{d}))
 		}
 		assert.ElementsMatch(t, want, got)
 		dead := int64(2)
-		if cfg.Type != runtime.FIFO {
+		if cfg.Type != driver.FIFO {
 			dead = 3
 		}
-		counts(t, q, runtime.Stats{Scheduled: 1, Dead: dead})
+		counts(t, q, driver.Stats{Scheduled: 1, Dead: dead})
 		gone, err := q.Cancel(within(t), []string{"a5"})
 		require.NoError(t, err)
 		assert.Len(t, gone, 1)
@@ -68,13 +68,13 @@ func TestOtherProgramsEnqueue(t *testing.T) {
 	t.Parallel()
 	for _, bounded := range []bool{false, true} {
 		for _, of := range []struct {
-			cfg                  runtime.QueueConfig
+			cfg                  driver.QueueConfig
 			ready, target, later string
 			more                 string
 		}{
-			{runtime.QueueConfig{}, "q.r.0.-.k.a=2e1", "q.r.0.-.-.a2", "d.s.0.-.-.a2", ""},
-			{runtime.QueueConfig{Type: runtime.Priority, Levels: 3}, "q.r.2.-.k.a=2e1", "q.r.2.-.-.a2", "d.s.2.-.-.a2", `,"priority":2`},
-			{runtime.QueueConfig{Type: runtime.FIFO}, "d.j.0.g.k.a=2e1", "d.j.0.g.-.a2", "d.s.0.g.-.a2", `,"group_key":"g"`},
+			{driver.QueueConfig{}, "q.r.0.-.k.a=2e1", "q.r.0.-.-.a2", "d.s.0.-.-.a2", ""},
+			{driver.QueueConfig{Type: driver.Priority, Levels: 3}, "q.r.2.-.k.a=2e1", "q.r.2.-.-.a2", "d.s.2.-.-.a2", `,"priority":2`},
+			{driver.QueueConfig{Type: driver.FIFO}, "d.j.0.g.k.a=2e1", "d.j.0.g.-.a2", "d.s.0.g.-.a2", `,"group_key":"g"`},
 		} {
 			p := openShared(t)
 			if bounded {
@@ -95,13 +95,13 @@ func TestOtherProgramsEnqueue(t *testing.T) {
 			require.NoError(t, err)
 			ds := take(t, q, 1, time.Minute)
 			assert.Equal(t, "a.1", ds[0].Task.ID)
-			assert.True(t, put(t, q, newTask(q, "b", func(t *runtime.Task) { t.UniqueKey = "k" }))[0].Duplicate)
+			assert.True(t, put(t, q, newTask(q, "b", func(t *driver.Task) { t.UniqueKey = "k" }))[0].Duplicate)
 			require.NoError(t, q.Complete(within(t), ds))
 			ds = take(t, q, 1, time.Minute)
 			assert.Equal(t, "a2", ds[0].Task.ID)
 			assert.False(t, time.Now().Before(due), "it came early")
 			require.NoError(t, q.Complete(within(t), ds))
-			counts(t, q, runtime.Stats{})
+			counts(t, q, driver.Stats{})
 		}
 	}
 }
@@ -118,20 +118,20 @@ func TestAnAnswerOfAnotherDomainIsNone(t *testing.T) {
 func TestDeadLettersOfAQueueThatIsOpenedLaterAreNoStrays(t *testing.T) {
 	t.Parallel()
 	p := openShared(t)
-	a := openQueue(t, p, runtime.QueueConfig{Name: "a", DLQ: "graves"})
-	graves := openQueue(t, p, runtime.QueueConfig{Name: "graves"})
+	a := openQueue(t, p, driver.QueueConfig{Name: "a", DLQ: "graves"})
+	graves := openQueue(t, p, driver.QueueConfig{Name: "graves"})
 	s, err := shared()
 	require.NoError(t, err)
-	b := openQueue(t, open(t, s.URL, WithPrefix(p.prefix)), runtime.QueueConfig{Name: "b", DLQ: "graves"})
+	b := openQueue(t, open(t, s.URL, WithPrefix(p.prefix)), driver.QueueConfig{Name: "b", DLQ: "graves"})
 	for _, q := range []*Queue{a, b} {
 		put(t, q, newTask(q, "x"))
 		ds := take(t, q, 1, time.Minute)
-		runtime.Bury(ds[0].Task, q.cfg.Name, time.Now(), assert.AnError)
+		driver.Bury(ds[0].Task, q.cfg.Name, time.Now(), assert.AnError)
 		require.NoError(t, q.DeadLetter(within(t), ds))
 	}
 	publishRaw(t, graves, "hello", "no envelope")
 	require.NoError(t, graves.adoptStrays(within(t)))
-	counts(t, a, runtime.Stats{Dead: 1})
-	counts(t, b, runtime.Stats{Dead: 1})
-	counts(t, graves, runtime.Stats{Ready: 3})
+	counts(t, a, driver.Stats{Dead: 1})
+	counts(t, b, driver.Stats{Dead: 1})
+	counts(t, graves, driver.Stats{Ready: 3})
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Headers of JetStream, and our own.
@@ -49,7 +49,7 @@ type apiError struct {
 
 // Is lets the answer that a stream is gone be the contract's.
 func (e *apiError) Is(target error) bool {
-	return target == runtime.ErrUnknownQueue && e.ErrCode == codeNoStream
+	return target == driver.ErrUnknownQueue && e.ErrCode == codeNoStream
 }
 
 func (e *apiError) Error() string {

@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 var benchPayload = []byte(`{"text":"` + fmt.Sprintf("%0250d", 7) + `","model":"small"}`)
@@ -19,14 +19,14 @@ var benchPayload = []byte(`{"text":"` + fmt.Sprintf("%0250d", 7) + `","model":"s
 // completes such batches: one caller each. BenchmarkRaw is what the client does
 // with the same messages and no contract.
 func BenchmarkEnqueue(b *testing.B) {
-	q := openQueue(b, openShared(b), runtime.QueueConfig{})
-	ts := make([]*runtime.Task, 1000)
+	q := openQueue(b, openShared(b), driver.QueueConfig{})
+	ts := make([]*driver.Task, 1000)
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {
 		for i := range ts {
 			n++
-			ts[i] = &runtime.Task{ID: fmt.Sprintf("018f3a9c-7b1e-7c3d-9a2b-%012d", n), Type: "embedding", Queue: "q", Payload: benchPayload, CreatedAt: time.Now(), MaxRetries: 3}
+			ts[i] = &driver.Task{ID: fmt.Sprintf("018f3a9c-7b1e-7c3d-9a2b-%012d", n), Type: "embedding", Queue: "q", Payload: benchPayload, CreatedAt: time.Now(), MaxRetries: 3}
 		}
 		_, err := q.Enqueue(context.Background(), ts)
 		require.NoError(b, err)
@@ -35,23 +35,23 @@ func BenchmarkEnqueue(b *testing.B) {
 }
 
 func BenchmarkDrain(b *testing.B) {
-	q := openQueue(b, openShared(b), runtime.QueueConfig{})
+	q := openQueue(b, openShared(b), driver.QueueConfig{})
 	const size = 1000
 	n := 0
 	for b.Loop() {
 		b.StopTimer()
 		for range 10 {
-			ts := make([]*runtime.Task, size)
+			ts := make([]*driver.Task, size)
 			for i := range ts {
 				n++
-				ts[i] = &runtime.Task{ID: fmt.Sprintf("018f3a9c-7b1e-7c3d-9a2b-%012d", n), Type: "embedding", Queue: "q", Payload: benchPayload, CreatedAt: time.Now(), MaxRetries: 3}
+				ts[i] = &driver.Task{ID: fmt.Sprintf("018f3a9c-7b1e-7c3d-9a2b-%012d", n), Type: "embedding", Queue: "q", Payload: benchPayload, CreatedAt: time.Now(), MaxRetries: 3}
 			}
 			_, err := q.Enqueue(context.Background(), ts)
 			require.NoError(b, err)
 		}
 		b.StartTimer()
 		for left := 10 * size; left > 0; {
-			ds, err := q.Dequeue(context.Background(), size, runtime.DefaultVisibility)
+			ds, err := q.Dequeue(context.Background(), size, driver.DefaultVisibility)
 			require.NoError(b, err)
 			require.NoError(b, q.Complete(context.Background(), ds))
 			left -= len(ds)
@@ -67,7 +67,7 @@ func BenchmarkRaw(b *testing.B) {
 	require.NoError(b, err)
 	c, err := st.CreateConsumer(ctx, jetstream.ConsumerConfig{Durable: "c", AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: -1})
 	require.NoError(b, err)
-	data := runtime.AppendEnvelope(nil, &runtime.Task{ID: "018f3a9c-7b1e-7c3d-9a2b-000000000001", Type: "embedding", Queue: "q", Payload: benchPayload, CreatedAt: time.Now(), MaxRetries: 3})
+	data := driver.AppendEnvelope(nil, &driver.Task{ID: "018f3a9c-7b1e-7c3d-9a2b-000000000001", Type: "embedding", Queue: "q", Payload: benchPayload, CreatedAt: time.Now(), MaxRetries: 3})
 	b.Run("enqueue", func(b *testing.B) {
 		n := 0
 		for b.Loop() {

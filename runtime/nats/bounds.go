@@ -9,7 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A bounded stream, one with a limit and discard=new, refuses messages that are
@@ -72,7 +72,7 @@ func (q *Queue) fitting(ctx context.Context, es []*entry, failed map[int]error) 
 		case b.bytes > 0 && st.Bytes > uint64(b.bytes/10*9) || b.msgs > 0 && st.Msgs > uint64(max(b.msgs/10*9, 1)):
 			st.Bytes -= uint64(len(e.envelope) + roomForRest)
 			st.Msgs--
-			failed[e.index] = fmt.Errorf("%w: nine tenths of stream %s are taken (max_bytes %d, max_msgs %d), and the rest is for retries: enqueue again once workers have caught up", runtime.ErrQueueFull, q.names.stream, b.bytes, b.msgs)
+			failed[e.index] = fmt.Errorf("%w: nine tenths of stream %s are taken (max_bytes %d, max_msgs %d), and the rest is for retries: enqueue again once workers have caught up", driver.ErrQueueFull, q.names.stream, b.bytes, b.msgs)
 		default:
 			kept = append(kept, e)
 		}
@@ -91,8 +91,8 @@ func isFull(err error) bool {
 
 // full makes such an error one of the contract's.
 func full(err error) error {
-	if isFull(err) && !errors.Is(err, runtime.ErrQueueFull) {
-		return fmt.Errorf("%w: %w", runtime.ErrQueueFull, err)
+	if isFull(err) && !errors.Is(err, driver.ErrQueueFull) {
+		return fmt.Errorf("%w: %w", driver.ErrQueueFull, err)
 	}
 	return err
 }
@@ -143,7 +143,7 @@ func (q *Queue) alarm(ctx context.Context, p *pull) error {
 	q.adoptAll(ctx, strays)
 	due := make([]time.Time, len(ls))
 	for i, l := range ls {
-		if task, err := runtime.DecodeEnvelope(l.data); err == nil {
+		if task, err := driver.DecodeEnvelope(l.data); err == nil {
 			due[i] = task.ScheduledFor
 		}
 	}
@@ -174,7 +174,7 @@ func (q *Queue) wake(ctx context.Context, ls []*lease, due []time.Time) {
 		switch {
 		case due[i].After(now):
 			back = append(back, l.put(due[i].Sub(now)))
-		case q.kind == runtime.FIFO && l.place == placeDelayed:
+		case q.kind == driver.FIFO && l.place == placeDelayed:
 			joining = append(joining, l)
 		case l.place == placeWaiting:
 			moves, moved = append(moves, publish(q.at(placeHead, l.tail), l.data, guard{q.at(anyActive, groupOf(l.tail)+".>"), l.seq}, header)), append(moved, l)
@@ -199,7 +199,7 @@ func (q *Queue) wake(ctx context.Context, ls []*lease, due []time.Time) {
 		case isFull(err):
 			rest = append(rest, moved[i].put(fullPause))
 		case errors.Is(err, nats.ErrMaxPayload):
-			if q.buryFixed(ctx, moved[i]) && q.kind == runtime.FIFO {
+			if q.buryFixed(ctx, moved[i]) && q.kind == driver.FIFO {
 				_ = q.kick(ctx, []string{groupOf(moved[i].tail)}) // else a look for ghosts does
 			}
 		}

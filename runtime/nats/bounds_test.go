@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // openBounded opens a provider whose streams take n bytes.
@@ -25,10 +25,10 @@ func openBounded(t testing.TB, n int64) *Provider {
 
 func TestABoundedStreamKeepsDelays(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}, {Type: runtime.Priority, Levels: 2}} {
+	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}, {Type: driver.Priority, Levels: 2}} {
 		q := openQueue(t, openBounded(t, 10<<20), cfg)
 		due := time.Now().Add(700 * time.Millisecond)
-		put(t, q, newTask(q, "now"), newTask(q, "later", func(t *runtime.Task) { t.ScheduledFor = due }), newTask(q, "cancelled", func(t *runtime.Task) { t.ScheduledFor = due }))
+		put(t, q, newTask(q, "now"), newTask(q, "later", func(t *driver.Task) { t.ScheduledFor = due }), newTask(q, "cancelled", func(t *driver.Task) { t.ScheduledFor = due }))
 		ds := take(t, q, 1, time.Minute)
 		assert.Equal(t, "now", ds[0].Task.ID)
 		ds[0].Delay = time.Nanosecond
@@ -39,13 +39,13 @@ func TestABoundedStreamKeepsDelays(t *testing.T) {
 		gone, err := q.Cancel(within(t), []string{"cancelled"})
 		require.NoError(t, err)
 		assert.Equal(t, []string{"cancelled"}, gone)
-		counts(t, q, runtime.Stats{Scheduled: 1})
+		counts(t, q, driver.Stats{Scheduled: 1})
 		ds = take(t, q, 1, time.Minute)
 		assert.Equal(t, "later", ds[0].Task.ID)
 		assert.Zero(t, ds[0].Crashes)
 		assert.False(t, time.Now().Before(due), "it came early")
 		require.NoError(t, q.Complete(within(t), ds))
-		counts(t, q, runtime.Stats{})
+		counts(t, q, driver.Stats{})
 	}
 }
 
@@ -53,10 +53,10 @@ func TestABoundedStreamKeepsDelays(t *testing.T) {
 // told.
 func untilFull(t testing.TB, q *Queue) (n int, err error) {
 	t.Helper()
-	big := func(task *runtime.Task) { task.Payload = []byte(`"` + strings.Repeat("x", 8<<10) + `"`) }
+	big := func(task *driver.Task) { task.Payload = []byte(`"` + strings.Repeat("x", 8<<10) + `"`) }
 	for {
-		if _, err = q.Enqueue(within(t), []*runtime.Task{newTask(q, strconv.Itoa(n), big)}); err != nil {
-			require.ErrorIs(t, err, runtime.ErrQueueFull)
+		if _, err = q.Enqueue(within(t), []*driver.Task{newTask(q, strconv.Itoa(n), big)}); err != nil {
+			require.ErrorIs(t, err, driver.ErrQueueFull)
 			return n, err
 		}
 		require.Less(t, n, 40)
@@ -66,7 +66,7 @@ func untilFull(t testing.TB, q *Queue) (n int, err error) {
 
 func TestAFullStreamIsDrained(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}} {
 		p := openBounded(t, 256<<10)
 		q := openQueue(t, p, cfg)
 		n, err := untilFull(t, q)
@@ -76,7 +76,7 @@ func TestAFullStreamIsDrained(t *testing.T) {
 			r := publish(q.at(placeKey, tail(none, strconv.Itoa(n), none)), make([]byte, 1<<10), guard{}, nil)
 			require.NoError(t, q.wire.ask(within(t), []*request{r}, nil))
 			if _, err := r.ack(); err != nil {
-				require.ErrorIs(t, full(err), runtime.ErrQueueFull)
+				require.ErrorIs(t, full(err), driver.ErrQueueFull)
 				break
 			}
 		}
@@ -86,7 +86,7 @@ func TestAFullStreamIsDrained(t *testing.T) {
 		for range n {
 			require.NoError(t, q.Complete(within(t), take(t, q, 1, time.Minute)))
 		}
-		counts(t, q, runtime.Stats{})
+		counts(t, q, driver.Stats{})
 	}
 }
 
@@ -94,24 +94,24 @@ func TestALimitThatDropsTheOldestIsRefusedAndOneThatRefusesTheNewestIsNot(t *tes
 	t.Parallel()
 	p := openShared(t)
 	for name, discard := range map[string]jetstream.DiscardPolicy{"old": jetstream.DiscardOld, "new": jetstream.DiscardNew} {
-		s := newSource(p, name, runtime.Standard)
-		cfg := s.streamConfig(map[string]string{metaType: string(runtime.Standard)}, 1<<20)
+		s := newSource(p, name, driver.Standard)
+		cfg := s.streamConfig(map[string]string{metaType: string(driver.Standard)}, 1<<20)
 		cfg.Discard = discard
 		_, err := p.js.CreateStream(within(t), cfg)
 		require.NoError(t, err)
-		_, err = p.Open(within(t), runtime.QueueConfig{Name: name})
+		_, err = p.Open(within(t), driver.QueueConfig{Name: name})
 		if discard == jetstream.DiscardNew {
 			require.NoError(t, err)
 			continue
 		}
-		require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+		require.ErrorIs(t, err, driver.ErrQueueMismatch)
 		assert.ErrorContains(t, err, "discard=new")
 	}
 }
 
 func TestAFIFOQueueOnAServerWithoutRoomIsDrained(t *testing.T) {
 	t.Parallel()
-	q := openQueue(t, open(t, own(t, "max_file_store: 256KB").URL), runtime.QueueConfig{Type: runtime.FIFO})
+	q := openQueue(t, open(t, own(t, "max_file_store: 256KB").URL), driver.QueueConfig{Type: driver.FIFO})
 	n, _ := untilFull(t, q)
 	first := take(t, q, 1, time.Minute)
 	first[0].Delay = time.Millisecond
@@ -119,6 +119,6 @@ func TestAFIFOQueueOnAServerWithoutRoomIsDrained(t *testing.T) {
 	for range n {
 		require.NoError(t, q.Complete(within(t), take(t, q, 1, time.Minute)))
 	}
-	counts(t, q, runtime.Stats{})
+	counts(t, q, driver.Stats{})
 	put(t, q, newTask(q, "again"))
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A stretch is a range of the stream that holds tasks of one state, by sequence.
@@ -20,12 +20,12 @@ type stretch struct {
 // noEnd is the end of a stretch that has none.
 const noEnd = math.MaxUint64
 
-// Browse implements [runtime.Browser], by direct gets: 1 request a page, and 1 for
+// Browse implements [driver.Browser], by direct gets: 1 request a page, and 1 for
 // the state of each consumer. Ready tasks of a fifo queue come as the heads of
 // their groups and then as they stand in line, scheduled ones in the order they were
 // written, and dead ones in the order they died, those that a worker of the dead
 // letter queue has leased among them.
-func (q *Queue) Browse(ctx context.Context, state runtime.State, cursor string, limit int) ([]*runtime.Task, string, error) {
+func (q *Queue) Browse(ctx context.Context, state driver.State, cursor string, limit int) ([]*driver.Task, string, error) {
 	if limit < 1 {
 		return nil, "", fmt.Errorf("taskgen: browse %d tasks of queue %q: at least 1", limit, q.cfg.Name)
 	}
@@ -41,7 +41,7 @@ func (q *Queue) Browse(ctx context.Context, state runtime.State, cursor string, 
 	if err != nil {
 		return nil, "", fmt.Errorf("browse %s tasks of queue %q: %w", state, q.cfg.Name, err)
 	}
-	tasks := make([]*runtime.Task, 0, min(limit, batchSize))
+	tasks := make([]*driver.Task, 0, min(limit, batchSize))
 	for ; at < len(all); at, after = at+1, 0 {
 		some, err := in.list(ctx, all[at], after, limit-len(tasks)+1)
 		if err != nil {
@@ -60,30 +60,30 @@ func (q *Queue) Browse(ctx context.Context, state runtime.State, cursor string, 
 }
 
 // stretches says where the tasks of a state are, in the order they are listed.
-func (q *Queue) stretches(ctx context.Context, state runtime.State) (in *source, all []stretch, err error) {
+func (q *Queue) stretches(ctx context.Context, state driver.State) (in *source, all []stretch, err error) {
 	pulled, _ := q.consumers()
 	switch state {
-	case runtime.Ready, runtime.Leased:
+	case driver.Ready, driver.Leased:
 		states, err := q.wire.infos(ctx, q.names.stream, pulled...)
 		if err != nil {
 			return nil, nil, err
 		}
 		for i, c := range pulled {
-			if seen := states[i].Delivered.Stream; state == runtime.Ready {
+			if seen := states[i].Delivered.Stream; state == driver.Ready {
 				all = append(all, stretch{q.pulledFrom(c), seen + 1, noEnd})
 			} else if seen > 0 {
 				all = append(all, stretch{q.pulledFrom(c), 1, seen})
 			}
 		}
-		if state == runtime.Ready && q.kind == runtime.FIFO {
+		if state == driver.Ready && q.kind == driver.FIFO {
 			all = append(all, stretch{q.all(placeLine), 1, noEnd})
 		}
-	case runtime.Scheduled:
-		if q.kind == runtime.FIFO {
+	case driver.Scheduled:
+		if q.kind == driver.FIFO {
 			return q.source, []stretch{{q.all(placeWaiting), 1, noEnd}, {q.all(placeDelayed), 1, noEnd}}, nil
 		}
 		all = append(all, stretch{q.all(strings.TrimSuffix(placeScheduled, ".") + ".*"), 1, noEnd})
-	case runtime.Dead:
+	case driver.Dead:
 		dead := q.graves()
 		if dead == nil {
 			return nil, nil, nil // the dead of a dead letter queue are its own tasks
@@ -96,9 +96,9 @@ func (q *Queue) stretches(ctx context.Context, state runtime.State) (in *source,
 	return q.source, all, nil
 }
 
-// Find implements [runtime.Finder], by gets: 1 or 2 requests for the queue, 2 for its dead,
+// Find implements [driver.Finder], by gets: 1 or 2 requests for the queue, 2 for its dead,
 // and 1 for the state of each consumer.
-func (q *Queue) Find(ctx context.Context, id string) ([]runtime.Found, error) {
+func (q *Queue) Find(ctx context.Context, id string) ([]driver.Found, error) {
 	if err := q.begin(); err != nil {
 		return nil, err
 	}
@@ -110,15 +110,15 @@ func (q *Queue) Find(ctx context.Context, id string) ([]runtime.Found, error) {
 	return found, nil
 }
 
-func (q *Queue) lookup(ctx context.Context, id string) (all []runtime.Found, err error) {
+func (q *Queue) lookup(ctx context.Context, id string) (all []driver.Found, err error) {
 	seats, err := q.find(ctx, []string{id})
 	if err != nil {
 		return nil, err
 	}
 	if s := seats[0]; s != nil {
-		f := runtime.Found{State: s.state()}
+		f := driver.Found{State: s.state()}
 		f.Task, _ = dead(s.tail, q.name, s.data, s.header, s.at)
-		if f.State != runtime.Leased {
+		if f.State != driver.Leased {
 			f.DueAt = f.Task.DueAt()
 		}
 		if due, err := time.Parse(scheduleLayout, strings.TrimPrefix(s.header.Get(headerSchedule), "@at ")); err == nil {
@@ -138,21 +138,21 @@ func (q *Queue) lookup(ctx context.Context, id string) (all []runtime.Found, err
 		for _, m := range there {
 			_, rest, _ := graves.split(m.subject)
 			task, _ := dead(rest, q.name, m.data, m.header, m.at)
-			all = append(all, runtime.Found{Task: task, State: runtime.Dead})
+			all = append(all, driver.Found{Task: task, State: driver.Dead})
 		}
 	}
 	return all, nil
 }
 
 // state is where a task that was found is.
-func (s *seat) state() runtime.State {
+func (s *seat) state() driver.State {
 	switch {
 	case s.leased:
-		return runtime.Leased
+		return driver.Leased
 	case s.place == placeWaiting, strings.HasPrefix(s.place, "d.s."):
-		return runtime.Scheduled
+		return driver.Scheduled
 	}
-	return runtime.Ready
+	return driver.Ready
 }
 
 // pulledFrom is the pattern of a consumer's tasks.

@@ -16,7 +16,7 @@ import (
 
 	"github.com/taskgen/taskgen/internal/faultproxy"
 	"github.com/taskgen/taskgen/internal/testserver"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
@@ -54,7 +54,7 @@ func newPlace(tb testing.TB, s *testserver.Server) string {
 
 // openAt opens a provider on an address that this process made, or that the
 // parent of this process did.
-func openAt(addr string, _ runtime.Clock) (runtime.Provider, error) {
+func openAt(addr string, _ driver.Clock) (driver.Provider, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), soon)
 	defer cancel()
 	url, prefix, _ := strings.Cut(addr, "#")
@@ -106,7 +106,7 @@ var harness = queuetest.Harness{
 		p.Swallow()
 		return p.Heal
 	},
-	Raw: func(tb testing.TB, _ string, q runtime.Queue, body []byte) bool {
+	Raw: func(tb testing.TB, _ string, q driver.Queue, body []byte) bool {
 		publishRaw(tb, q.(*Queue), fmt.Sprintf("q.r.0.-.-.raw%d", raws.Add(1)), string(body))
 		return true
 	},
@@ -120,7 +120,7 @@ var harness = queuetest.Harness{
 		require.NoError(tb, s.Kill())
 		require.NoError(tb, s.Restart())
 	},
-	Cost: func(p runtime.Provider) int64 { return p.(*Provider).wire.asked.Load() },
+	Cost: func(p driver.Provider) int64 { return p.(*Provider).wire.asked.Load() },
 	Downgrades: map[queuetest.Law]string{
 		queuetest.LeasesHold:        "the server lets whoever held a task before extend it after the end of the lease: the worker's own clock keeps it from trying",
 		queuetest.StaleReceipts:     "the server knows no receipts: between processes the worker's own clock ends its lease",

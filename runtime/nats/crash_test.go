@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // These tests stop a provider between the steps of an operation, as a kill -9
@@ -21,9 +21,9 @@ import (
 // quick leases end soon after their worker is gone.
 const quick = 300 * time.Millisecond
 
-func newTask(q *Queue, id string, change ...func(*runtime.Task)) *runtime.Task {
-	t := &runtime.Task{ID: id, Type: "work", Queue: q.cfg.Name, Payload: []byte(`{"n":1}`), CreatedAt: time.Now(), MaxRetries: 3}
-	if q.kind == runtime.FIFO {
+func newTask(q *Queue, id string, change ...func(*driver.Task)) *driver.Task {
+	t := &driver.Task{ID: id, Type: "work", Queue: q.cfg.Name, Payload: []byte(`{"n":1}`), CreatedAt: time.Now(), MaxRetries: 3}
+	if q.kind == driver.FIFO {
 		t.GroupKey = "g"
 	}
 	for _, f := range change {
@@ -32,16 +32,16 @@ func newTask(q *Queue, id string, change ...func(*runtime.Task)) *runtime.Task {
 	return t
 }
 
-func put(t testing.TB, q *Queue, tasks ...*runtime.Task) []runtime.Enqueued {
+func put(t testing.TB, q *Queue, tasks ...*driver.Task) []driver.Enqueued {
 	t.Helper()
 	answers, err := q.Enqueue(within(t), tasks)
 	require.NoError(t, err)
 	return answers
 }
 
-func take(t testing.TB, q *Queue, n int, lease time.Duration) []*runtime.Delivery {
+func take(t testing.TB, q *Queue, n int, lease time.Duration) []*driver.Delivery {
 	t.Helper()
-	var all []*runtime.Delivery
+	var all []*driver.Delivery
 	for len(all) < n {
 		ds, err := q.Dequeue(within(t), n-len(all), lease)
 		require.NoError(t, err)
@@ -55,11 +55,11 @@ func nothing(t testing.TB, q *Queue, d time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
 	ds, err := q.Dequeue(ctx, 10, time.Minute)
-	require.ErrorIs(t, err, runtime.ErrNoTasks, "handed out: %v", ds)
+	require.ErrorIs(t, err, driver.ErrNoTasks, "handed out: %v", ds)
 }
 
 // twins are a provider that will be stopped and one that looks after it.
-func twins(t *testing.T, cfg runtime.QueueConfig) (dying, other *Queue, kill func()) {
+func twins(t *testing.T, cfg driver.QueueConfig) (dying, other *Queue, kill func()) {
 	t.Helper()
 	p := openShared(t)
 	s, err := shared()
@@ -69,7 +69,7 @@ func twins(t *testing.T, cfg runtime.QueueConfig) (dying, other *Queue, kill fun
 }
 
 // held returns the leases of deliveries.
-func heldBy(q *Queue, ds []*runtime.Delivery) []*lease {
+func heldBy(q *Queue, ds []*driver.Delivery) []*lease {
 	q.held.mu.Lock()
 	defer q.held.mu.Unlock()
 	var ls []*lease
@@ -79,7 +79,7 @@ func heldBy(q *Queue, ds []*runtime.Delivery) []*lease {
 	return ls
 }
 
-func counts(t testing.TB, q *Queue, want runtime.Stats) {
+func counts(t testing.TB, q *Queue, want driver.Stats) {
 	t.Helper()
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		st, err := q.Stats(within(t))
@@ -91,7 +91,7 @@ func counts(t testing.TB, q *Queue, want runtime.Stats) {
 
 func TestALeaseOutlivesTheProcessThatTookIt(t *testing.T) {
 	t.Parallel()
-	dying, other, kill := twins(t, runtime.QueueConfig{Visibility: quick})
+	dying, other, kill := twins(t, driver.QueueConfig{Visibility: quick})
 	put(t, dying, newTask(dying, "long"), newTask(dying, "short"))
 	long := take(t, dying, 1, 4*time.Second)
 	taken := time.Now()
@@ -108,7 +108,7 @@ func TestALeaseOutlivesTheProcessThatTookIt(t *testing.T) {
 
 func TestAReleaseThatWasInterruptedLeavesOneTask(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}} {
 		cfg.Visibility = quick
 		dying, other, kill := twins(t, cfg)
 		put(t, dying, newTask(dying, "a"))
@@ -116,7 +116,7 @@ func TestAReleaseThatWasInterruptedLeavesOneTask(t *testing.T) {
 		l := heldBy(dying, ds)[0]
 		ds[0].Task.RetryCount = 2
 		at := time.Now().Add(quick + 2*slack) // after the old message comes back
-		copied := dying.delayed(l, runtime.AppendEnvelope(nil, ds[0].Task), at)
+		copied := dying.delayed(l, driver.AppendEnvelope(nil, ds[0].Task), at)
 		require.NoError(t, dying.wire.ask(within(t), []*request{copied}, nil))
 		kill()
 		got := take(t, other, 1, time.Minute)
@@ -125,7 +125,7 @@ func TestAReleaseThatWasInterruptedLeavesOneTask(t *testing.T) {
 		assert.Zero(t, got[0].Crashes)
 		require.NoError(t, other.Complete(within(t), got))
 		nothing(t, other, 2*slack)
-		counts(t, other, runtime.Stats{})
+		counts(t, other, driver.Stats{})
 	}
 }
 
@@ -165,14 +165,14 @@ func TestWhatACopyStandsInPlaceOfDoesNotOutliveIt(t *testing.T) {
 func TestWhatIsDoneStaysDoneThoughACopyCameWhenItWasHandedOutAgain(t *testing.T) {
 	t.Parallel()
 	for _, cfg := range bothTypes {
-		for name, settle := range map[string]func(q *Queue, ds []*runtime.Delivery) error{
-			"complete": func(q *Queue, ds []*runtime.Delivery) error { return q.Complete(within(t), ds) },
-			"bury":     func(q *Queue, ds []*runtime.Delivery) error { return q.DeadLetter(within(t), ds) },
+		for name, settle := range map[string]func(q *Queue, ds []*driver.Delivery) error{
+			"complete": func(q *Queue, ds []*driver.Delivery) error { return q.Complete(within(t), ds) },
+			"bury":     func(q *Queue, ds []*driver.Delivery) error { return q.DeadLetter(within(t), ds) },
 		} {
 			slow, other, kill := twins(t, cfg)
 			put(t, slow, newTask(slow, "a"))
 			l := heldBy(slow, take(t, slow, 1, time.Minute))[0]
-			if cfg.Type == runtime.FIFO {
+			if cfg.Type == driver.FIFO {
 				put(t, slow, newTask(slow, "b"))
 			}
 			require.NoError(t, slow.wire.ask(within(t), []*request{l.put(time.Millisecond)}, nil))
@@ -180,7 +180,7 @@ func TestWhatIsDoneStaysDoneThoughACopyCameWhenItWasHandedOutAgain(t *testing.T)
 			slow.giveBack(within(t), []*lease{l}, 1, nil) // its copy, and an ack that comes too late
 			require.NoError(t, settle(other, ds), name)
 			kill()
-			if cfg.Type == runtime.FIFO {
+			if cfg.Type == driver.FIFO {
 				got := take(t, other, 1, time.Minute)
 				assert.Equal(t, "b", got[0].Task.ID, name)
 				require.NoError(t, other.Complete(within(t), got))
@@ -225,7 +225,7 @@ func TestWhatAProcessHoldsIsNotHandedOutToItAgain(t *testing.T) {
 		require.NoError(t, err)
 		assert.Empty(t, again)
 		require.NoError(t, q.Complete(within(t), ds))
-		counts(t, q, runtime.Stats{})
+		counts(t, q, driver.Stats{})
 	}
 }
 
@@ -246,7 +246,7 @@ func TestAServerThatStartsAgainHandsNothingOutThatAnotherProcessHolds(t *testing
 				require.NoError(t, s.Restart())
 				ctx, cancel := context.WithDeadline(within(t), ds[0].LeaseUntil.Add(-slack))
 				defer cancel()
-				var again []*runtime.Delivery
+				var again []*driver.Delivery
 				for ctx.Err() == nil && len(again) == 0 {
 					again, _ = other.Dequeue(ctx, 1, time.Minute)
 				}
@@ -264,7 +264,7 @@ func TestAServerThatStartsAgainHandsNothingOutThatAnotherProcessHolds(t *testing
 // has delivered it to somebody else since.
 func TestADeliveryThatIsReadAfterTheConnectionWasLostIsNotWhatIsDone(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}} {
 		q, other, _ := twins(t, cfg)
 		put(t, q, newTask(q, "a"))
 		consumers, _ := q.consumers()
@@ -283,7 +283,7 @@ func TestADeliveryThatIsReadAfterTheConnectionWasLostIsNotWhatIsDone(t *testing.
 
 func TestABurialThatWasInterruptedIsFinished(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}} {
 		cfg.Visibility = quick
 		dying, other, kill := twins(t, cfg)
 		put(t, dying, newTask(dying, "a"), newTask(dying, "b"))
@@ -294,10 +294,10 @@ func TestABurialThatWasInterruptedIsFinished(t *testing.T) {
 		got := take(t, other, 1, time.Minute)
 		assert.Equal(t, "b", got[0].Task.ID)
 		require.NoError(t, other.Complete(within(t), got))
-		if cfg.Type != runtime.FIFO {
+		if cfg.Type != driver.FIFO {
 			nothing(t, other, quick+2*slack)
 		}
-		counts(t, other, runtime.Stats{Dead: 1})
+		counts(t, other, driver.Stats{Dead: 1})
 	}
 }
 
@@ -306,18 +306,18 @@ func TestABurialThatWasInterruptedIsFinished(t *testing.T) {
 func halfBuried(t *testing.T, q *Queue) *lease {
 	t.Helper()
 	l := heldBy(q, take(t, q, 1, quick))[0]
-	task, err := runtime.DecodeEnvelope(l.data)
+	task, err := driver.DecodeEnvelope(l.data)
 	require.NoError(t, err)
 	require.Equal(t, "a", task.ID)
-	runtime.Bury(task, q.cfg.Name, time.Now(), assert.AnError)
-	grave := publish(q.grave(l), runtime.AppendEnvelope(nil, task), guard{}, nats.Header{headerMsgID: {q.mark(l.seq, l.stored)}})
+	driver.Bury(task, q.cfg.Name, time.Now(), assert.AnError)
+	grave := publish(q.grave(l), driver.AppendEnvelope(nil, task), guard{}, nats.Header{headerMsgID: {q.mark(l.seq, l.stored)}})
 	require.NoError(t, q.wire.ask(within(t), []*request{grave}, nil))
 	_, err = grave.ack()
 	require.NoError(t, err)
 	return l
 }
 
-var bothTypes = []runtime.QueueConfig{{Visibility: quick}, {Visibility: quick, Type: runtime.FIFO}}
+var bothTypes = []driver.QueueConfig{{Visibility: quick}, {Visibility: quick, Type: driver.FIFO}}
 
 func TestARedriveOfABurialThatWasInterruptedLeavesOneTask(t *testing.T) {
 	t.Parallel()
@@ -331,7 +331,7 @@ func TestARedriveOfABurialThatWasInterruptedLeavesOneTask(t *testing.T) {
 		assert.Equal(t, []string{"a"}, moved)
 		require.NoError(t, other.Complete(within(t), take(t, other, 1, time.Minute)))
 		nothing(t, other, quick+2*slack)
-		counts(t, other, runtime.Stats{})
+		counts(t, other, driver.Stats{})
 	}
 }
 
@@ -347,7 +347,7 @@ func TestATaskRedrivenWhileItIsBuriedOutlivesTheEndOfItsBurial(t *testing.T) {
 		got := take(t, other, 1, time.Minute)
 		assert.Equal(t, "a", got[0].Task.ID)
 		require.NoError(t, other.Complete(within(t), got))
-		counts(t, other, runtime.Stats{})
+		counts(t, other, driver.Stats{})
 	}
 }
 
@@ -355,7 +355,7 @@ func TestATaskWhoseBurialWasInterruptedCanBeRedrivenAndBuriedAgain(t *testing.T)
 	t.Parallel()
 	for _, cfg := range bothTypes {
 		dying, other, kill := twins(t, cfg)
-		put(t, dying, newTask(dying, "a"), newTask(dying, "b", func(b *runtime.Task) { b.ScheduledFor = time.Now().Add(time.Hour) }))
+		put(t, dying, newTask(dying, "a"), newTask(dying, "b", func(b *driver.Task) { b.ScheduledFor = time.Now().Add(time.Hour) }))
 		halfBuried(t, dying)
 		kill()
 		for range 2 {
@@ -363,9 +363,9 @@ func TestATaskWhoseBurialWasInterruptedCanBeRedrivenAndBuriedAgain(t *testing.T)
 			require.NoError(t, err)
 			got := take(t, other, 1, time.Minute)
 			assert.Equal(t, "a", got[0].Task.ID)
-			runtime.Bury(got[0].Task, "q", time.Now(), assert.AnError)
+			driver.Bury(got[0].Task, "q", time.Now(), assert.AnError)
 			require.NoError(t, other.DeadLetter(within(t), got))
-			counts(t, other, runtime.Stats{Scheduled: 1, Dead: 1})
+			counts(t, other, driver.Stats{Scheduled: 1, Dead: 1})
 		}
 	}
 }
@@ -376,7 +376,7 @@ func TestATaskThatDiedAgainAfterARedriveThatWasInterruptedIsRedrivenOnce(t *test
 		dying, other, kill := twins(t, cfg)
 		put(t, dying, newTask(dying, "a"))
 		first := take(t, dying, 1, time.Minute)
-		runtime.Bury(first[0].Task, "q", time.Now(), assert.AnError)
+		driver.Bury(first[0].Task, "q", time.Now(), assert.AnError)
 		require.NoError(t, dying.DeadLetter(within(t), first))
 		var dead []*stored
 		require.NoError(t, dying.eachDead(within(t), nil, func(page []*stored) error { dead = page; return nil }))
@@ -394,24 +394,24 @@ func TestATaskThatDiedAgainAfterARedriveThatWasInterruptedIsRedrivenOnce(t *test
 		l := heldBy(other, got)[0]
 		require.Equal(t, other.graves().mark(dead[0].seq, dead[0].at), l.headers.Get(headerRedriven))
 		l.headers.Set(headerRedriven, other.graves().mark(seq, time.Time{})) // as earlier builds write it
-		runtime.Bury(got[0].Task, "q", time.Now(), assert.AnError)
+		driver.Bury(got[0].Task, "q", time.Now(), assert.AnError)
 		require.NoError(t, other.DeadLetter(within(t), got))
-		counts(t, other, runtime.Stats{Dead: 2})
+		counts(t, other, driver.Stats{Dead: 2})
 		moved, err := other.Redrive(within(t), nil)
 		require.NoError(t, err)
 		assert.Equal(t, []string{"a"}, moved)
-		counts(t, other, runtime.Stats{Ready: 1})
+		counts(t, other, driver.Stats{Ready: 1})
 	}
 }
 
 func TestARedriveThatComesTooLateIsNoDuplicate(t *testing.T) {
 	t.Parallel()
-	slow, other, _ := twins(t, runtime.QueueConfig{})
+	slow, other, _ := twins(t, driver.QueueConfig{})
 	put(t, slow, newTask(slow, "a"))
 	var page []*stored
 	for range 2 {
 		got := take(t, other, 1, time.Minute)
-		runtime.Bury(got[0].Task, "q", time.Now(), assert.AnError)
+		driver.Bury(got[0].Task, "q", time.Now(), assert.AnError)
 		require.NoError(t, other.DeadLetter(within(t), got))
 		if page == nil {
 			require.NoError(t, slow.eachDead(within(t), nil, func(found []*stored) error { page = found; return nil }))
@@ -424,12 +424,12 @@ func TestARedriveThatComesTooLateIsNoDuplicate(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, moved)
 	assert.Equal(t, []error{nil}, failed)
-	counts(t, other, runtime.Stats{Ready: 1})
+	counts(t, other, driver.Stats{Ready: 1})
 }
 
 func TestAGroupGoesOnWhenItsHalfBuriedHeadIsRedriven(t *testing.T) {
 	t.Parallel()
-	dying, other, kill := twins(t, runtime.QueueConfig{Type: runtime.FIFO, Visibility: quick})
+	dying, other, kill := twins(t, driver.QueueConfig{Type: driver.FIFO, Visibility: quick})
 	put(t, dying, newTask(dying, "a"), newTask(dying, "b"), newTask(dying, "c"))
 	halfBuried(t, dying)
 	kill()
@@ -441,12 +441,12 @@ func TestAGroupGoesOnWhenItsHalfBuriedHeadIsRedriven(t *testing.T) {
 		require.NoError(t, other.Complete(within(t), got))
 	}
 	nothing(t, other, quick+2*slack)
-	counts(t, other, runtime.Stats{})
+	counts(t, other, driver.Stats{})
 }
 
 func TestAGroupGoesOnThoughItsWorkerDiedBetweenTwoTasks(t *testing.T) {
 	t.Parallel()
-	dying, other, kill := twins(t, runtime.QueueConfig{Type: runtime.FIFO, Visibility: quick})
+	dying, other, kill := twins(t, driver.QueueConfig{Type: driver.FIFO, Visibility: quick})
 	put(t, dying, newTask(dying, "a"), newTask(dying, "b"), newTask(dying, "c"))
 	ls := heldBy(dying, take(t, dying, 1, quick))
 	again, _, err := dying.follow(within(t), ls, []int{0}, make([]error, 1))
@@ -461,18 +461,18 @@ func TestAGroupGoesOnThoughItsWorkerDiedBetweenTwoTasks(t *testing.T) {
 	}
 	assert.Equal(t, []string{"b", "c"}, got)
 	nothing(t, other, 2*slack)
-	counts(t, other, runtime.Stats{})
+	counts(t, other, driver.Stats{})
 }
 
 func TestAGroupThatEndsWhileATaskComesForgetsNone(t *testing.T) {
 	t.Parallel()
-	q := openQueue(t, openShared(t), runtime.QueueConfig{Type: runtime.FIFO})
+	q := openQueue(t, openShared(t), driver.QueueConfig{Type: driver.FIFO})
 	const tasks, senders = 120, 3
 	var wg sync.WaitGroup
 	for s := range senders {
 		wg.Go(func() {
 			for i := range tasks / senders {
-				if _, err := q.Enqueue(within(t), []*runtime.Task{newTask(q, fmt.Sprintf("%d-%d", s, i))}); err != nil {
+				if _, err := q.Enqueue(within(t), []*driver.Task{newTask(q, fmt.Sprintf("%d-%d", s, i))}); err != nil {
 					t.Errorf("enqueue: %v", err)
 				}
 			}
@@ -483,16 +483,16 @@ func TestAGroupThatEndsWhileATaskComesForgetsNone(t *testing.T) {
 		require.NoError(t, q.Complete(within(t), ds))
 	}
 	wg.Wait()
-	counts(t, q, runtime.Stats{})
+	counts(t, q, driver.Stats{})
 }
 
 func TestAClaimWhoseTaskWasNeverStoredIsGoneOnWith(t *testing.T) {
 	t.Parallel()
-	q := openQueue(t, openShared(t), runtime.QueueConfig{})
-	unique := func(t *runtime.Task) { t.UniqueKey, t.UniqueFor = "key", time.Hour }
+	q := openQueue(t, openShared(t), driver.QueueConfig{})
+	unique := func(t *driver.Task) { t.UniqueKey, t.UniqueFor = "key", time.Hour }
 	task := newTask(q, "a", unique)
-	es := q.encode([]*runtime.Task{task}, make(map[int]error))
-	q.claimKeys(within(t), es, make([]runtime.Enqueued, 1), make(map[int]error)) // and no further
+	es := q.encode([]*driver.Task{task}, make(map[int]error))
+	q.claimKeys(within(t), es, make([]driver.Enqueued, 1), make(map[int]error)) // and no further
 	answer := put(t, q, newTask(q, "b", unique))[0]
 	assert.True(t, answer.Duplicate)
 	assert.Equal(t, "a", answer.ID)
@@ -501,28 +501,28 @@ func TestAClaimWhoseTaskWasNeverStoredIsGoneOnWith(t *testing.T) {
 	require.NoError(t, q.Complete(within(t), take(t, q, 1, time.Minute)))
 	answer = put(t, q, task)[0]
 	assert.True(t, answer.Duplicate, "the window is not over")
-	counts(t, q, runtime.Stats{})
+	counts(t, q, driver.Stats{})
 }
 
 func TestATaskThatIsNotDueByTheWorkersClockIsPutBack(t *testing.T) {
 	t.Parallel()
-	q := openQueue(t, openShared(t), runtime.QueueConfig{})
+	q := openQueue(t, openShared(t), driver.QueueConfig{})
 	due := time.Now().Add(1200 * time.Millisecond)
-	task := newTask(q, "a", func(t *runtime.Task) { t.ScheduledFor = due })
+	task := newTask(q, "a", func(t *driver.Task) { t.ScheduledFor = due })
 	subject := q.at(placeReady+lanePlain, tail(none, none, "a"))
-	early := publish(subject, runtime.AppendEnvelope(nil, task), guard{}, nil) // as a server whose clock is ahead fires it
+	early := publish(subject, driver.AppendEnvelope(nil, task), guard{}, nil) // as a server whose clock is ahead fires it
 	require.NoError(t, q.wire.ask(within(t), []*request{early}, nil))
 	ds := take(t, q, 1, time.Minute)
 	assert.False(t, time.Now().Before(due))
 	assert.Zero(t, ds[0].Crashes)
 	require.NoError(t, q.Complete(within(t), ds))
-	counts(t, q, runtime.Stats{})
+	counts(t, q, driver.Stats{})
 }
 
 func TestADelayedTaskOfAGroupThatWasInterruptedWhileItGotInLineIsNotLost(t *testing.T) {
 	t.Parallel()
-	dying, other, kill := twins(t, runtime.QueueConfig{Type: runtime.FIFO, Visibility: quick})
-	put(t, dying, newTask(dying, "a", func(t *runtime.Task) { t.ScheduledFor = time.Now().Add(300 * time.Millisecond) }))
+	dying, other, kill := twins(t, driver.QueueConfig{Type: driver.FIFO, Visibility: quick})
+	put(t, dying, newTask(dying, "a", func(t *driver.Task) { t.ScheduledFor = time.Now().Add(300 * time.Millisecond) }))
 	var p *pull
 	require.Eventually(t, func() bool {
 		var err error
@@ -539,12 +539,12 @@ func TestADelayedTaskOfAGroupThatWasInterruptedWhileItGotInLineIsNotLost(t *test
 	assert.Equal(t, "a", got[0].Task.ID)
 	require.NoError(t, other.Complete(within(t), got))
 	nothing(t, other, 2*slack)
-	counts(t, other, runtime.Stats{})
+	counts(t, other, driver.Stats{})
 }
 
 func TestAHeadThatIsFollowedIsNotGivenBack(t *testing.T) {
 	t.Parallel()
-	q := openQueue(t, openShared(t), runtime.QueueConfig{Type: runtime.FIFO})
+	q := openQueue(t, openShared(t), driver.QueueConfig{Type: driver.FIFO})
 	put(t, q, newTask(q, "a"), newTask(q, "b"))
 	ls := heldBy(q, take(t, q, 1, time.Minute))
 	again, _, err := q.follow(within(t), ls, []int{0}, make([]error, 1))
@@ -558,7 +558,7 @@ func TestAHeadThatIsFollowedIsNotGivenBack(t *testing.T) {
 
 func TestACancelThatWasInterruptedLeavesTheGroupAHead(t *testing.T) {
 	t.Parallel()
-	dying, other, kill := twins(t, runtime.QueueConfig{Type: runtime.FIFO})
+	dying, other, kill := twins(t, driver.QueueConfig{Type: driver.FIFO})
 	put(t, dying, newTask(dying, "a"), newTask(dying, "b"), newTask(dying, "c"))
 	seats, err := dying.find(within(t), []string{"a"})
 	require.NoError(t, err)
@@ -572,12 +572,12 @@ func TestACancelThatWasInterruptedLeavesTheGroupAHead(t *testing.T) {
 		assert.Equal(t, want, ds[0].Task.ID)
 		require.NoError(t, other.Complete(within(t), ds))
 	}
-	counts(t, other, runtime.Stats{})
+	counts(t, other, driver.Stats{})
 }
 
 func TestWhereTheFirstOfAGroupIsCancelledOrPutOffTheNextIsHandedOut(t *testing.T) {
 	t.Parallel()
-	q := openQueue(t, openShared(t), runtime.QueueConfig{Type: runtime.FIFO})
+	q := openQueue(t, openShared(t), driver.QueueConfig{Type: driver.FIFO})
 	put(t, q, newTask(q, "a"), newTask(q, "b"), newTask(q, "c"))
 	cancelled, err := q.Cancel(within(t), []string{"a"})
 	require.NoError(t, err)
@@ -586,9 +586,9 @@ func TestWhereTheFirstOfAGroupIsCancelledOrPutOffTheNextIsHandedOut(t *testing.T
 	ds := take(t, q, 1, time.Minute)
 	assert.Equal(t, "c", ds[0].Task.ID)
 	require.NoError(t, q.Complete(within(t), ds))
-	counts(t, q, runtime.Stats{Scheduled: 1})
+	counts(t, q, driver.Stats{Scheduled: 1})
 	cancelled, err = q.Cancel(within(t), []string{"b"})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"b"}, cancelled)
-	counts(t, q, runtime.Stats{})
+	counts(t, q, driver.Stats{})
 }

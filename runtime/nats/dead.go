@@ -7,12 +7,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-func isDuplicate(err error) bool { return errors.Is(err, runtime.ErrDuplicate) }
+func isDuplicate(err error) bool { return errors.Is(err, driver.ErrDuplicate) }
 
-// Redrive implements [runtime.Redriver]. Tasks that a worker of the dead letter
+// Redrive implements [driver.Redriver]. Tasks that a worker of the dead letter
 // queue has leased stay, and so do those whose ID is on the queue again: the
 // error is then a *BatchError with ErrDuplicate, counted in the order of the
 // tasks that were found. It takes 2 requests a task, by pages of 1000, more for one
@@ -20,14 +20,14 @@ func isDuplicate(err error) bool { return errors.Is(err, runtime.ErrDuplicate) }
 // it runs.
 func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ() {
-		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
 	if err := q.begin(); err != nil {
 		return nil, err
 	}
 	defer q.p.calls.Done()
 	var moved []string
-	var be runtime.BatchError
+	var be driver.BatchError
 	looked := 0
 	err := q.eachDead(ctx, ids, func(page []*stored) error {
 		page, err := q.latest(ctx, page)
@@ -63,11 +63,11 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	return moved, be.OrNil()
 }
 
-// OnRedrive implements [runtime.Reviver].
-func (q *Queue) OnRedrive(around runtime.Revival) { q.around = around }
+// OnRedrive implements [driver.Reviver].
+func (q *Queue) OnRedrive(around driver.Revival) { q.around = around }
 
 func deadID(m *stored) string {
-	if task, err := runtime.DecodeEnvelope(m.data); err == nil {
+	if task, err := driver.DecodeEnvelope(m.data); err == nil {
 		return task.ID
 	}
 	tail := m.subject
@@ -176,11 +176,11 @@ func (q *Queue) redrive(ctx context.Context, page []*stored, payloads map[int][]
 		if payload, ok := payloads[i]; ok {
 			task.Payload = payload
 		}
-		runtime.Unbury(task, graves.name)
+		driver.Unbury(task, graves.name)
 		task.Queue = q.name
 		task.Priority = min(task.Priority, q.cfg.Levels-1)
 		es[i] = &entry{index: i, task: task, group: none, key: none, id: token(task.ID), redriven: graves.mark(m.seq, m.at), origin: q.marked(m), died: m.at}
-		if q.kind == runtime.FIFO {
+		if q.kind == driver.FIFO {
 			es[i].group = token(task.GroupKey)
 		}
 		r := request{guard: guard{es[i].rivals(q), m.seq}, header: es[i].header()}
@@ -189,7 +189,7 @@ func (q *Queue) redrive(ctx context.Context, page []*stored, payloads map[int][]
 		}
 		es[i].envelope = r.data
 	}
-	answers, why := make([]runtime.Enqueued, len(page)), make(map[int]error)
+	answers, why := make([]driver.Enqueued, len(page)), make(map[int]error)
 	q.insert(ctx, es, answers, why)
 	q.clear(ctx, es, why)
 	var rs []*request
@@ -217,7 +217,7 @@ func (q *Queue) redrive(ctx context.Context, page []*stored, payloads map[int][]
 }
 
 // readDead reads a dead task of this queue, or makes what stands for what is none.
-func (q *Queue) readDead(m *stored) (*runtime.Task, error) {
+func (q *Queue) readDead(m *stored) (*driver.Task, error) {
 	_, rest, _ := q.graves().split(m.subject)
 	return dead(rest, q.name, m.data, m.header, m.at)
 }
@@ -263,11 +263,11 @@ func (q *Queue) clear(ctx context.Context, es []*entry, failed map[int]error) {
 	}
 }
 
-// Discard implements [runtime.Discarder]. Tasks that a worker of the dead letter
+// Discard implements [driver.Discarder]. Tasks that a worker of the dead letter
 // queue has leased stay.
 func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ() {
-		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
 	if err := q.begin(); err != nil {
 		return nil, err

@@ -4,27 +4,27 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// RedriveDeaths implements [runtime.Redriver], as Redrive does. What was read is removed
+// RedriveDeaths implements [driver.Redriver], as Redrive does. What was read is removed
 // by its place in the stream, which no later death has.
-func (q *Queue) RedriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
-	return q.around.Deaths(ctx, deaths, func() ([]runtime.Death, error) {
+func (q *Queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)
 	})
 }
 
-func (q *Queue) redriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
+func (q *Queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	if q.isDLQ() {
-		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
 	if err := q.begin(); err != nil {
 		return nil, err
 	}
 	defer q.p.calls.Done()
-	var moved []runtime.Death
-	var be runtime.BatchError
+	var moved []driver.Death
+	var be driver.BatchError
 	err := q.eachDeath(ctx, deaths, func(page []*stored, at []int) error {
 		fit, edits := page[:0:0], make(map[int][]byte)
 		var places []int // in deaths
@@ -60,22 +60,22 @@ func (q *Queue) edit(m *stored, payload []byte) error {
 		return err
 	}
 	if most := q.maxPayload(); len(payload) > most {
-		return fmt.Errorf("%w: the payload of task %s (%s) has %d bytes, and the server takes %d: store the data elsewhere and send a reference, or raise max_payload", runtime.ErrPayloadTooLarge, task.ID, task.Type, len(payload), most)
+		return fmt.Errorf("%w: the payload of task %s (%s) has %d bytes, and the server takes %d: store the data elsewhere and send a reference, or raise max_payload", driver.ErrPayloadTooLarge, task.ID, task.Type, len(payload), most)
 	}
 	task.Payload, task.Priority = payload, min(task.Priority, q.cfg.Levels-1)
 	return q.cfg.Accepts(task)
 }
 
-// DiscardDeaths implements [runtime.Discarder], as Discard does.
-func (q *Queue) DiscardDeaths(ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error) {
+// DiscardDeaths implements [driver.Discarder], as Discard does.
+func (q *Queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	if q.isDLQ() {
-		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
 	if err := q.begin(); err != nil {
 		return nil, err
 	}
 	defer q.p.calls.Done()
-	var gone []runtime.Death
+	var gone []driver.Death
 	err := q.eachDeath(ctx, deaths, func(page []*stored, at []int) error {
 		some, err := q.discardDead(ctx, page)
 		for _, i := range some {
@@ -91,8 +91,8 @@ func (q *Queue) DiscardDeaths(ctx context.Context, deaths []runtime.Death) ([]ru
 
 // eachDeath calls f with the dead tasks of this queue that died the given deaths and that
 // nobody has leased, in pages, and with their places in deaths.
-func (q *Queue) eachDeath(ctx context.Context, deaths []runtime.Death, f func(page []*stored, at []int) error) error {
-	place := make(map[runtime.Death]int, len(deaths))
+func (q *Queue) eachDeath(ctx context.Context, deaths []driver.Death, f func(page []*stored, at []int) error) error {
+	place := make(map[driver.Death]int, len(deaths))
 	ids, seen := make([]string, 0, len(deaths)), make(map[string]bool, len(deaths))
 	for i, d := range deaths {
 		place[d] = i
@@ -109,7 +109,7 @@ func (q *Queue) eachDeath(ctx context.Context, deaths []runtime.Death, f func(pa
 		var at []int
 		for _, m := range page {
 			task, _ := q.readDead(m)
-			if i, ok := place[runtime.DeathOf(task)]; ok {
+			if i, ok := place[driver.DeathOf(task)]; ok {
 				found, at = append(found, m), append(at, i)
 			}
 		}

@@ -12,14 +12,14 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Dequeue implements [runtime.Queue]. It asks for no more than limit messages,
+// Dequeue implements [driver.Queue]. It asks for no more than limit messages,
 // at most 1000, and waits until ctx ends, however long that is. Requests: 1 for
 // a batch, on a priority queue 1 for each level that is looked at; 1 more for each
 // task where the lease is not the queue's Visibility, or that is tried again.
-func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	if limit < 1 || lease <= 0 {
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, q.cfg.Name, lease)
 	}
@@ -44,7 +44,7 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 		_, _ = q.tidy(ctx), q.adoptStrays(ctx) // what fails is done another time
 		p, err := q.fetch(ctx, min(limit, batchSize))
 		if err == nil {
-			var ds []*runtime.Delivery
+			var ds []*driver.Delivery
 			if ds, err = q.deliver(ctx, p, limit, lease); len(ds) > 0 {
 				return ds, nil
 			}
@@ -64,7 +64,7 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 }
 
 func (q *Queue) errNoTasks() error {
-	return fmt.Errorf("queue %q: %w", q.cfg.Name, runtime.ErrNoTasks)
+	return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrNoTasks)
 }
 
 // recover waits for a server or a consumer that is away to come back. It returns
@@ -85,10 +85,10 @@ func (q *Queue) recover(ctx context.Context, cause error, pause time.Duration) e
 		return cmp.Or(q.open(), q.errNoTasks())
 	case <-timer.C:
 	}
-	if !errors.Is(cause, errAstray) && !errors.Is(cause, runtime.ErrUnknownQueue) || q.wire.nc.Status() != nats.CONNECTED {
+	if !errors.Is(cause, errAstray) && !errors.Is(cause, driver.ErrUnknownQueue) || q.wire.nc.Status() != nats.CONNECTED {
 		return nil
 	}
-	if err := q.repair(ctx, q.cfg); err != nil && errors.Is(err, runtime.ErrQueueMismatch) {
+	if err := q.repair(ctx, q.cfg); err != nil && errors.Is(err, driver.ErrQueueMismatch) {
 		return fmt.Errorf("dequeue from queue %q: %w", q.cfg.Name, err)
 	}
 	return nil
@@ -135,7 +135,7 @@ func (q *Queue) fetch(ctx context.Context, limit int) (*pull, error) {
 
 // deliver makes deliveries of messages. What is not to be handed out it sees to
 // itself: what cannot be decoded, what has a later copy, what is not due.
-func (q *Queue) deliver(ctx context.Context, p *pull, limit int, length time.Duration) ([]*runtime.Delivery, error) {
+func (q *Queue) deliver(ctx context.Context, p *pull, limit int, length time.Duration) ([]*driver.Delivery, error) {
 	if len(p.got) == 0 {
 		return nil, nil
 	}
@@ -172,10 +172,10 @@ func (q *Queue) deliver(ctx context.Context, p *pull, limit int, length time.Dur
 	}
 	q.grant(ctx, ls, p, length)
 	q.held.add(q.source, ls)
-	room := make([]runtime.Delivery, len(ls))
-	ds := make([]*runtime.Delivery, len(ls))
+	room := make([]driver.Delivery, len(ls))
+	ds := make([]*driver.Delivery, len(ls))
 	for i, l := range ls {
-		room[i] = runtime.Delivery{Task: tasks[i], Receipt: runtime.Receipt(l.receipt), LeaseUntil: l.until, Crashes: l.crashes}
+		room[i] = driver.Delivery{Task: tasks[i], Receipt: driver.Receipt(l.receipt), LeaseUntil: l.until, Crashes: l.crashes}
 		ds[i] = &room[i]
 	}
 	return ds, nil
@@ -271,7 +271,7 @@ func (s *source) dropReplaced(ctx context.Context, ls []*lease) error {
 	var gets []*request
 	for _, l := range ls {
 		seq := s.sequence(l.headers.Get(headerReplaces))
-		if seq == 0 || s.kind == runtime.FIFO {
+		if seq == 0 || s.kind == driver.FIFO {
 			continue
 		}
 		get := s.wire.get(s.names.stream, map[string]any{"seq": seq})
@@ -398,15 +398,15 @@ func (s *source) copies(l *lease) string {
 }
 
 // sort decodes what was delivered and returns what is to be handed out.
-func (q *Queue) sort(ctx context.Context, ls []*lease) ([]*lease, []*runtime.Task) {
-	tasks := make([]*runtime.Task, 0, len(ls))
+func (q *Queue) sort(ctx context.Context, ls []*lease) ([]*lease, []*driver.Task) {
+	tasks := make([]*driver.Task, 0, len(ls))
 	kept := ls[:0]
 	var joining, asleep, bad []*lease
 	var causes []error
 	var due []time.Time // when those that are asleep are
 	now := time.Now()
 	for _, l := range ls {
-		task, err := runtime.DecodeEnvelope(l.data)
+		task, err := driver.DecodeEnvelope(l.data)
 		switch {
 		case l.asleep():
 			asleep, due = append(asleep, l), append(due, time.Time{})
@@ -448,7 +448,7 @@ func (q *Queue) sort(ctx context.Context, ls []*lease) ([]*lease, []*runtime.Tas
 // postpone puts a task back that is not due by this machine's clock: the
 // server's is ahead. The schedule is set by the server's clock, which the time of
 // the message tells.
-func (q *Queue) postpone(ctx context.Context, l *lease, task *runtime.Task, now time.Time) {
+func (q *Queue) postpone(ctx context.Context, l *lease, task *driver.Task, now time.Time) {
 	ahead := max(l.stored.Sub(now), 0)
 	r := q.delayed(l, l.data, task.ScheduledFor.Add(ahead))
 	if err := q.wire.ask(ctx, []*request{r}, nil); err != nil {

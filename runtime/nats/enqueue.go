@@ -8,13 +8,13 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // An entry is one task on its way in.
 type entry struct {
 	index    int
-	task     *runtime.Task
+	task     *driver.Task
 	envelope []byte
 
 	group, key, id string    // tokens
@@ -56,14 +56,14 @@ func (e *entry) rivals(q *Queue) string {
 // groups have none in their subjects, which spares the server a search.
 func (s *source) keyed(key string) string {
 	group := none
-	if s.kind == runtime.FIFO {
+	if s.kind == driver.FIFO {
 		group = "*"
 	}
 	return s.at(anyPlace, tail(group, key, "*"))
 }
 
 // encode checks tasks and encodes those that are fit.
-func (q *Queue) encode(tasks []*runtime.Task, failed map[int]error) []*entry {
+func (q *Queue) encode(tasks []*driver.Task, failed map[int]error) []*entry {
 	room := make([]entry, len(tasks))
 	es := make([]*entry, 0, len(tasks))
 	most := q.maxEnvelope()
@@ -80,13 +80,13 @@ func (q *Queue) encode(tasks []*runtime.Task, failed map[int]error) []*entry {
 		}
 		err := q.cfg.Accepts(t)
 		if bytes := q.maxPayload(); err == nil && len(t.Payload) > bytes {
-			err = fmt.Errorf("%w: the payload of task %s (%s) has %d bytes, and the server takes %d: store the data elsewhere and send a reference, or raise max_payload", runtime.ErrPayloadTooLarge, t.ID, t.Type, len(t.Payload), bytes)
+			err = fmt.Errorf("%w: the payload of task %s (%s) has %d bytes, and the server takes %d: store the data elsewhere and send a reference, or raise max_payload", driver.ErrPayloadTooLarge, t.ID, t.Type, len(t.Payload), bytes)
 		}
 		if err == nil {
 			begin := len(all)
-			all = runtime.AppendEnvelope(all, t)
+			all = driver.AppendEnvelope(all, t)
 			if e.envelope = all[begin:len(all):len(all)]; len(e.envelope) > most {
-				err = fmt.Errorf("%w: task %s (%s) is %d bytes long, and the server takes %d with room for retries: store the data elsewhere and send a reference, or raise max_payload", runtime.ErrPayloadTooLarge, t.ID, t.Type, len(e.envelope), most)
+				err = fmt.Errorf("%w: task %s (%s) is %d bytes long, and the server takes %d with room for retries: store the data elsewhere and send a reference, or raise max_payload", driver.ErrPayloadTooLarge, t.ID, t.Type, len(e.envelope), most)
 			}
 		}
 		if err != nil {
@@ -105,17 +105,17 @@ func (q *Queue) encode(tasks []*runtime.Task, failed map[int]error) []*entry {
 	return es
 }
 
-// Enqueue implements [runtime.Queue]. It takes 1 request a task, with a window of
+// Enqueue implements [driver.Queue]. It takes 1 request a task, with a window of
 // uniqueness 3, on a fifo queue up to 5, all tasks of a batch at once.
-func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
+func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
 	if err := q.begin(); err != nil {
 		return nil, err
 	}
 	defer q.p.calls.Done()
 	failed := make(map[int]error)
-	answers := make([]runtime.Enqueued, len(tasks))
+	answers := make([]driver.Enqueued, len(tasks))
 	q.insert(ctx, q.fitting(ctx, q.encode(tasks, failed), failed), answers, failed)
-	var be runtime.BatchError
+	var be driver.BatchError
 	for i, t := range tasks {
 		be.Add(i, t.ID, failed[i])
 	}
@@ -123,7 +123,7 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 }
 
 // insert stores entries, and notes for each the answer or what is wrong with it.
-func (q *Queue) insert(ctx context.Context, es []*entry, answers []runtime.Enqueued, failed map[int]error) {
+func (q *Queue) insert(ctx context.Context, es []*entry, answers []driver.Enqueued, failed map[int]error) {
 	es, windows := q.claimKeys(ctx, es, answers, failed)
 	for round := 0; len(es) > 0; round++ {
 		why := q.place(ctx, es)
@@ -134,10 +134,10 @@ func (q *Queue) insert(ctx context.Context, es []*entry, answers []runtime.Enque
 				conflicts = append(conflicts, e)
 			case err != nil:
 				failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, tooLarge(full(unless(err, why))))
-			case why != nil && q.kind == runtime.FIFO:
+			case why != nil && q.kind == driver.FIFO:
 				failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, why) // it may wait in a line that nobody looks at yet
 			default:
-				answers[e.index] = runtime.Enqueued{ID: e.task.ID, Queue: q.cfg.Name, DueAt: e.task.DueAt()}
+				answers[e.index] = driver.Enqueued{ID: e.task.ID, Queue: q.cfg.Name, DueAt: e.task.DueAt()}
 			}
 		}
 		es = q.resolve(ctx, conflicts, answers, failed, round)
@@ -147,7 +147,7 @@ func (q *Queue) insert(ctx context.Context, es []*entry, answers []runtime.Enque
 
 // place stores entries. The error is why some are not answered.
 func (q *Queue) place(ctx context.Context, es []*entry) error {
-	if q.kind == runtime.FIFO {
+	if q.kind == driver.FIFO {
 		return q.enqueueGroups(ctx, es)
 	}
 	now := time.Now()
@@ -172,7 +172,7 @@ func (q *Queue) store(ctx context.Context, es []*entry) error {
 
 // resolve finds out what kept entries from being stored, and returns those that
 // are to be tried again because it is gone.
-func (q *Queue) resolve(ctx context.Context, es []*entry, answers []runtime.Enqueued, failed map[int]error, round int) (again []*entry) {
+func (q *Queue) resolve(ctx context.Context, es []*entry, answers []driver.Enqueued, failed map[int]error, round int) (again []*entry) {
 	gets := make([]*request, len(es))
 	for i, e := range es {
 		gets[i] = q.wire.last(q.names.stream, e.rivals(q))
@@ -223,11 +223,11 @@ func (q *Queue) resolve(ctx context.Context, es []*entry, answers []runtime.Enqu
 		case e.request.resent && string(m.data) == string(e.envelope), e.redriven != "" && m.header.Get(headerRedriven) == e.redriven:
 			// An earlier try got through, and its answer did not; or somebody else
 			// redrives the same task.
-			answers[e.index] = runtime.Enqueued{ID: e.task.ID, Queue: q.cfg.Name, DueAt: e.task.DueAt()}
+			answers[e.index] = driver.Enqueued{ID: e.task.ID, Queue: q.cfg.Name, DueAt: e.task.DueAt()}
 		case e.key != none || e.claim != nil && e.claim.resumed:
 			answers[e.index] = holder
 		default:
-			failed[e.index] = fmt.Errorf("%w: %s is on queue %q already", runtime.ErrDuplicate, e.task.ID, q.cfg.Name)
+			failed[e.index] = fmt.Errorf("%w: %s is on queue %q already", driver.ErrDuplicate, e.task.ID, q.cfg.Name)
 		}
 	}
 	return again
@@ -235,17 +235,17 @@ func (q *Queue) resolve(ctx context.Context, es []*entry, answers []runtime.Enqu
 
 // holder reads who holds a key or an ID by a message. held is false for a record
 // of a window that is over.
-func (q *Queue) holder(m *stored) (holder runtime.Enqueued, held bool) {
+func (q *Queue) holder(m *stored) (holder driver.Enqueued, held bool) {
 	if m == nil {
 		return holder, false
 	}
-	holder = runtime.Enqueued{Queue: q.cfg.Name, Duplicate: true}
+	holder = driver.Enqueued{Queue: q.cfg.Name, Duplicate: true}
 	if place, _, _ := q.split(m.subject); place == placeKey {
 		c := parseClaim(m.data)
 		holder.ID, holder.DueAt = c.ID, time.Unix(0, c.Due)
 		return holder, time.Now().UnixNano() < c.Until
 	}
-	if task, err := runtime.DecodeEnvelope(m.data); err == nil {
+	if task, err := driver.DecodeEnvelope(m.data); err == nil {
 		holder.ID, holder.DueAt = task.ID, task.DueAt()
 	}
 	return holder, true

@@ -9,20 +9,20 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // TestAStreamThatIsGoneIsMadeAgain deletes streams beside calls that write to them.
 func TestAStreamThatIsGoneIsMadeAgain(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}, {Type: runtime.Priority, Levels: 2}} {
+	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}, {Type: driver.Priority, Levels: 2}} {
 		q := openQueue(t, openShared(t), cfg)
 		ctx := context.Background() // the server answers, and so do calls
-		enqueue := func(id string, change ...func(*runtime.Task)) {
+		enqueue := func(id string, change ...func(*driver.Task)) {
 			t.Helper()
 			done := make(chan error, 1)
 			go func() {
-				_, err := q.Enqueue(ctx, []*runtime.Task{newTask(q, id, change...)})
+				_, err := q.Enqueue(ctx, []*driver.Task{newTask(q, id, change...)})
 				done <- err
 			}()
 			select {
@@ -33,11 +33,11 @@ func TestAStreamThatIsGoneIsMadeAgain(t *testing.T) {
 			}
 		}
 		enqueue("before")
-		for _, change := range []func(*runtime.Task){
-			func(*runtime.Task) {},
-			func(t *runtime.Task) { t.ScheduledFor = time.Now().Add(time.Millisecond) },
-			func(t *runtime.Task) { t.UniqueKey = "k" },
-			func(t *runtime.Task) { t.UniqueKey, t.UniqueFor = "w", time.Hour },
+		for _, change := range []func(*driver.Task){
+			func(*driver.Task) {},
+			func(t *driver.Task) { t.ScheduledFor = time.Now().Add(time.Millisecond) },
+			func(t *driver.Task) { t.UniqueKey = "k" },
+			func(t *driver.Task) { t.UniqueKey, t.UniqueFor = "w", time.Hour },
 		} {
 			require.NoError(t, q.p.js.DeleteStream(within(t), q.names.stream))
 			enqueue("after", change)
@@ -48,34 +48,34 @@ func TestAStreamThatIsGoneIsMadeAgain(t *testing.T) {
 		enqueue("dies")
 		d := take(t, q, 1, time.Minute)
 		require.NoError(t, q.p.js.DeleteStream(within(t), q.graves().names.stream))
-		runtime.Bury(d[0].Task, "q", time.Now(), assert.AnError)
+		driver.Bury(d[0].Task, "q", time.Now(), assert.AnError)
 		require.NoError(t, q.DeadLetter(within(t), d))
-		counts(t, q, runtime.Stats{Dead: 1})
+		counts(t, q, driver.Stats{Dead: 1})
 	}
 }
 
 func TestAStreamThatSomebodyElseHasTakenIsAnErrorAtOnce(t *testing.T) {
 	t.Parallel()
-	q := openQueue(t, openShared(t), runtime.QueueConfig{})
+	q := openQueue(t, openShared(t), driver.QueueConfig{})
 	require.NoError(t, q.p.js.DeleteStream(within(t), q.names.stream))
 	_, err := q.p.js.CreateStream(within(t), jetstream.StreamConfig{Name: q.names.stream, Subjects: []string{"other." + q.names.stream}})
 	require.NoError(t, err)
-	_, err = q.Enqueue(context.Background(), []*runtime.Task{newTask(q, "a")})
-	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+	_, err = q.Enqueue(context.Background(), []*driver.Task{newTask(q, "a")})
+	require.ErrorIs(t, err, driver.ErrQueueMismatch)
 }
 
 func TestStatsOfAStreamThatIsGoneAreOfNoQueue(t *testing.T) {
 	t.Parallel()
-	q := openQueue(t, openShared(t), runtime.QueueConfig{})
+	q := openQueue(t, openShared(t), driver.QueueConfig{})
 	require.NoError(t, q.p.js.DeleteStream(within(t), q.names.stream))
 	_, err := q.Stats(within(t))
-	require.ErrorIs(t, err, runtime.ErrUnknownQueue)
+	require.ErrorIs(t, err, driver.ErrUnknownQueue)
 }
 
 // TestALeaseWhoseConsumerIsGoneIsNotAskedForForEver extends one without a deadline.
 func TestALeaseWhoseConsumerIsGoneIsNotAskedForForEver(t *testing.T) {
 	t.Parallel()
-	q := openQueue(t, openShared(t), runtime.QueueConfig{})
+	q := openQueue(t, openShared(t), driver.QueueConfig{})
 	put(t, q, newTask(q, "a"))
 	ds := take(t, q, 1, time.Hour)
 	require.NoError(t, q.p.js.DeleteConsumer(within(t), q.names.stream, readyConsumer(lanePlain)))
@@ -83,7 +83,7 @@ func TestALeaseWhoseConsumerIsGoneIsNotAskedForForEver(t *testing.T) {
 	go func() { done <- q.Extend(context.Background(), ds, time.Hour) }()
 	select {
 	case err := <-done:
-		require.Error(t, runtime.ErrorAt(err, 0))
+		require.Error(t, driver.ErrorAt(err, 0))
 	case <-time.After(nobodyFor + soon):
 		t.Fatal("Extend goes on though nobody listens")
 	}

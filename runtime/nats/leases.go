@@ -10,7 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A lease is one delivery that a worker of this process holds. The server knows
@@ -89,7 +89,7 @@ func (h *leases) watch(s *source, ls []*lease, until time.Time) {
 // more). It waits for those that another call has claimed, and claims none
 // meanwhile: a pool extends leases while it settles, and one that somebody else
 // is at is not lost.
-func (h *leases) take(ctx context.Context, ds []*runtime.Delivery) ([]*lease, error) {
+func (h *leases) take(ctx context.Context, ds []*driver.Delivery) ([]*lease, error) {
 	for {
 		ls, freed := h.try(ds)
 		if freed == nil {
@@ -105,7 +105,7 @@ func (h *leases) take(ctx context.Context, ds []*runtime.Delivery) ([]*lease, er
 
 // try is take without waiting: where one of the leases is busy, freed is closed
 // when some lease is not any more.
-func (h *leases) try(ds []*runtime.Delivery) (ls []*lease, freed <-chan struct{}) {
+func (h *leases) try(ds []*driver.Delivery) (ls []*lease, freed <-chan struct{}) {
 	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/internal/process"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A gateway passes connections on to a server. It can forget those it has, without
@@ -116,7 +116,7 @@ func (g *gateway) pass(n int64, to, from net.Conn, rate int) {
 }
 
 // throughGateway opens a queue over a gateway, and the same one directly.
-func throughGateway(t testing.TB, cfg runtime.QueueConfig) (*gateway, *Queue, *Queue) {
+func throughGateway(t testing.TB, cfg driver.QueueConfig) (*gateway, *Queue, *Queue) {
 	t.Helper()
 	s, err := shared()
 	require.NoError(t, err)
@@ -129,7 +129,7 @@ func throughGateway(t testing.TB, cfg runtime.QueueConfig) (*gateway, *Queue, *Q
 
 func TestEveryCallReturnsWhenItsContextEndsThoughNobodyAnswers(t *testing.T) {
 	t.Parallel()
-	g, q, direct := throughGateway(t, runtime.QueueConfig{Visibility: time.Minute})
+	g, q, direct := throughGateway(t, driver.QueueConfig{Visibility: time.Minute})
 	put(t, q, newTask(q, "a"), newTask(q, "b"), newTask(q, "c"), newTask(q, "d"), newTask(q, "e"))
 	ds := take(t, q, 4, time.Minute)
 	ds[1].Delay = time.Second
@@ -137,7 +137,7 @@ func TestEveryCallReturnsWhenItsContextEndsThoughNobodyAnswers(t *testing.T) {
 		"Dequeue":      func(ctx context.Context) error { _, err := q.Dequeue(ctx, 10, time.Minute); return err },
 		"Dequeue more": func(ctx context.Context) error { _, err := q.Dequeue(ctx, 10, time.Second); return err },
 		"Enqueue": func(ctx context.Context) error {
-			_, err := q.Enqueue(ctx, []*runtime.Task{newTask(q, "x")})
+			_, err := q.Enqueue(ctx, []*driver.Task{newTask(q, "x")})
 			return err
 		},
 		"Complete":   func(ctx context.Context) error { return q.Complete(ctx, ds[:1]) },
@@ -145,14 +145,14 @@ func TestEveryCallReturnsWhenItsContextEndsThoughNobodyAnswers(t *testing.T) {
 		"DeadLetter": func(ctx context.Context) error { return q.DeadLetter(ctx, ds[2:3]) },
 		"Extend":     func(ctx context.Context) error { return q.Extend(ctx, ds[3:], time.Minute) },
 		"Stats":      func(ctx context.Context) error { _, err := q.Stats(ctx); return err },
-		"Browse":     func(ctx context.Context) error { _, _, err := q.Browse(ctx, runtime.Ready, "", 10); return err },
+		"Browse":     func(ctx context.Context) error { _, _, err := q.Browse(ctx, driver.Ready, "", 10); return err },
 		"Cancel":     func(ctx context.Context) error { _, err := q.Cancel(ctx, []string{"no"}); return err },
 		"Reschedule": func(ctx context.Context) error { return q.Reschedule(ctx, "no", time.Now()) },
 		"Purge":      func(ctx context.Context) error { _, err := q.Purge(ctx); return err },
 		"Pause":      q.Pause, "Resume": q.Resume,
 		"Redrive": func(ctx context.Context) error { _, err := q.Redrive(ctx, nil); return err },
 		"Discard": func(ctx context.Context) error { _, err := q.Discard(ctx, []string{"no"}); return err },
-		"Open":    func(ctx context.Context) error { _, err := q.p.Open(ctx, runtime.QueueConfig{Name: "new"}); return err },
+		"Open":    func(ctx context.Context) error { _, err := q.p.Open(ctx, driver.QueueConfig{Name: "new"}); return err },
 	}
 	g.hole()
 	const limit, late = 400 * time.Millisecond, 4 * time.Second
@@ -201,8 +201,8 @@ func TestADeadConnectionIsFound(t *testing.T) {
 			p = open(t, g.url(), WithPrefix(prefix))
 		}
 		// The server may hand the task to the connection that is dead: the lease is short.
-		q := openQueue(t, p, runtime.QueueConfig{Visibility: time.Second})
-		direct := openQueue(t, open(t, s.URL, WithPrefix(prefix)), runtime.QueueConfig{Visibility: time.Second})
+		q := openQueue(t, p, driver.QueueConfig{Visibility: time.Second})
+		direct := openQueue(t, open(t, s.URL, WithPrefix(prefix)), driver.QueueConfig{Visibility: time.Second})
 		ctx, cancel := context.WithTimeout(context.Background(), 2*soon)
 		defer cancel()
 		got := make(chan string, 1)
@@ -232,7 +232,7 @@ func TestADeadConnectionIsFound(t *testing.T) {
 
 func TestADequeueSaysThatTheConnectionWasLost(t *testing.T) {
 	t.Parallel()
-	g, q, _ := throughGateway(t, runtime.QueueConfig{})
+	g, q, _ := throughGateway(t, driver.QueueConfig{})
 	failed := make(chan error, 1)
 	go func() {
 		_, err := q.Dequeue(within(t), 1, time.Minute)
@@ -246,7 +246,7 @@ func TestADequeueSaysThatTheConnectionWasLost(t *testing.T) {
 	g.drop()
 	err := <-failed
 	require.ErrorIs(t, err, errAway)
-	require.NotErrorIs(t, err, runtime.ErrNoTasks)
+	require.NotErrorIs(t, err, driver.ErrNoTasks)
 	put(t, q, newTask(q, "a"))
 	require.Eventually(t, func() bool {
 		ds, _ := q.Dequeue(within(t), 1, time.Minute)
@@ -264,7 +264,7 @@ func TestOpenWaitsForAServerThatIsAway(t *testing.T) {
 	_, err = Open(ctx, "nats://127.0.0.1:1", retry)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	assert.ErrorContains(t, err, "no NATS server answers")
-	assert.NotErrorIs(t, err, runtime.ErrUnsupported)
+	assert.NotErrorIs(t, err, driver.ErrUnsupported)
 
 	// One that comes while Open waits: the gateway's target is not there at first.
 	free, err := net.Listen("tcp", "127.0.0.1:0")
@@ -305,7 +305,7 @@ func TestTheServerListsConnectionsByHostAndProcess(t *testing.T) {
 func TestCloseEndsADequeueThatAsksOfADeadServer(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, own(t).URL, 0)
-	q := openQueue(t, open(t, g.url()), runtime.QueueConfig{})
+	q := openQueue(t, open(t, g.url()), driver.QueueConfig{})
 	q.tidying.Lock()
 	q.looked = time.Time{} // strays are looked for
 	q.tidying.Unlock()

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // config is a line for a server's configuration beside its block jetstream, in
@@ -25,21 +25,21 @@ func TestLargeMessagesOverASlowLink(t *testing.T) {
 	const n, size = 20, 700_000
 	s := own(t, config("max_pending: 8MB"))
 	g := newGateway(t, s.URL, 60<<20)
-	slow := openQueue(t, open(t, g.url()), runtime.QueueConfig{Visibility: 2 * time.Minute, MaxDeliveries: 10})
-	direct := openQueue(t, open(t, s.URL), runtime.QueueConfig{Visibility: 2 * time.Minute, MaxDeliveries: 10})
-	tasks := make([]*runtime.Task, n)
+	slow := openQueue(t, open(t, g.url()), driver.QueueConfig{Visibility: 2 * time.Minute, MaxDeliveries: 10})
+	direct := openQueue(t, open(t, s.URL), driver.QueueConfig{Visibility: 2 * time.Minute, MaxDeliveries: 10})
+	tasks := make([]*driver.Task, n)
 	for i := range tasks {
-		tasks[i] = newTask(direct, fmt.Sprint(i), func(t *runtime.Task) { t.Payload = []byte(`"` + strings.Repeat("x", size) + `"`) })
+		tasks[i] = newTask(direct, fmt.Sprint(i), func(t *driver.Task) { t.Payload = []byte(`"` + strings.Repeat("x", size) + `"`) })
 	}
 	put(t, direct, tasks...)
 	ctx, cancel := context.WithTimeout(context.Background(), 6*soon)
 	defer cancel()
 	_, err := slow.Enqueue(ctx, tasks) // it asks what holds their IDs
-	require.ErrorIs(t, err, runtime.ErrDuplicate)
-	listed, _, err := slow.Browse(ctx, runtime.Ready, "", n+1)
+	require.ErrorIs(t, err, driver.ErrDuplicate)
+	listed, _, err := slow.Browse(ctx, driver.Ready, "", n+1)
 	require.NoError(t, err)
 	assert.Len(t, listed, n)
-	var ds []*runtime.Delivery
+	var ds []*driver.Delivery
 	for len(ds) < n {
 		more, err := slow.Dequeue(ctx, n-len(ds), 2*time.Minute)
 		require.NoError(t, err)
@@ -47,7 +47,7 @@ func TestLargeMessagesOverASlowLink(t *testing.T) {
 	}
 	for _, d := range ds {
 		assert.Zero(t, d.Crashes)
-		runtime.Bury(d.Task, "q", time.Now(), assert.AnError)
+		driver.Bury(d.Task, "q", time.Now(), assert.AnError)
 	}
 	require.NoError(t, slow.DeadLetter(ctx, ds))
 	moved, err := slow.Redrive(ctx, nil)

@@ -14,7 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/taskgen/taskgen/internal/testserver"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
@@ -84,7 +84,7 @@ func sweep(t testing.TB, url, prefix string) {
 	}
 }
 
-func openQueue(t testing.TB, p *Provider, cfg runtime.QueueConfig) *Queue {
+func openQueue(t testing.TB, p *Provider, cfg driver.QueueConfig) *Queue {
 	t.Helper()
 	if cfg.Name == "" {
 		cfg.Name = "q"

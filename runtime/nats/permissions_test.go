@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // readmeUsers are the users of the configuration in the README.
@@ -35,21 +35,21 @@ func TestAUserWithThePermissionsOfTheREADMEWorks(t *testing.T) {
 	t.Parallel()
 	s := own(t, "}\nauthorization {\n"+readmeUsers(t))
 	p := open(t, as(s.URL))
-	q := openQueue(t, p, runtime.QueueConfig{Name: "mail"})
-	fifo := openQueue(t, p, runtime.QueueConfig{Name: "ledger", Type: runtime.FIFO})
+	q := openQueue(t, p, driver.QueueConfig{Name: "mail"})
+	fifo := openQueue(t, p, driver.QueueConfig{Name: "ledger", Type: driver.FIFO})
 	for _, q := range []*Queue{q, fifo} {
-		put(t, q, newTask(q, "a"), newTask(q, "b", func(t *runtime.Task) { t.UniqueKey, t.UniqueFor = "k", time.Hour }),
-			newTask(q, "c", func(t *runtime.Task) { t.ScheduledFor = time.Now().Add(time.Hour) }))
+		put(t, q, newTask(q, "a"), newTask(q, "b", func(t *driver.Task) { t.UniqueKey, t.UniqueFor = "k", time.Hour }),
+			newTask(q, "c", func(t *driver.Task) { t.ScheduledFor = time.Now().Add(time.Hour) }))
 		ds := take(t, q, 1, time.Minute)
 		require.NoError(t, q.Extend(within(t), ds, time.Minute))
 		require.NoError(t, q.Release(within(t), ds))
 		ds = take(t, q, 1, time.Minute)
-		runtime.Bury(ds[0].Task, q.cfg.Name, time.Now(), assert.AnError)
+		driver.Bury(ds[0].Task, q.cfg.Name, time.Now(), assert.AnError)
 		require.NoError(t, q.DeadLetter(within(t), ds))
 		ds = take(t, q, 1, time.Minute)
 		require.NoError(t, q.Complete(within(t), ds))
-		counts(t, q, runtime.Stats{Scheduled: 1, Dead: 1})
-		_, _, err := q.Browse(within(t), runtime.Dead, "", 10)
+		counts(t, q, driver.Stats{Scheduled: 1, Dead: 1})
+		_, _, err := q.Browse(within(t), driver.Dead, "", 10)
 		require.NoError(t, err)
 		moved, err := q.Redrive(within(t), nil)
 		require.NoError(t, err)
@@ -67,7 +67,7 @@ func TestAUserWithThePermissionsOfTheREADMEWorks(t *testing.T) {
 		require.NoError(t, q.adoptStrays(within(t)))
 	}
 	require.NoError(t, p.wire.nc.LastError(), "nothing was refused")
-	_, err := p.Open(within(t), runtime.QueueConfig{Name: "others"})
+	_, err := p.Open(within(t), driver.QueueConfig{Name: "others"})
 	require.ErrorContains(t, err, "Permissions Violation")
 }
 
@@ -81,19 +81,19 @@ func TestALesserUserHearsWhatIsMissing(t *testing.T) {
 		s := own(t, "}\nauthorization {\n"+strings.Replace(users, without, strings.Repeat(`"other"`, strings.Count(without, `"_INBOX`)), 1))
 		begun := time.Now()
 		p, err := Open(within(t), as(s.URL))
-		var q runtime.Queue
+		var q driver.Queue
 		if err == nil {
 			t.Cleanup(func() { require.NoError(t, p.Close()) })
-			q, err = p.Open(within(t), runtime.QueueConfig{Name: "mail"})
+			q, err = p.Open(within(t), driver.QueueConfig{Name: "mail"})
 		}
 		if err == nil {
 			begun = time.Now()
-			_, err = q.Enqueue(within(t), []*runtime.Task{newTask(q.(*Queue), "a")})
-			err = runtime.ErrorAt(err, 0)
+			_, err = q.Enqueue(within(t), []*driver.Task{newTask(q.(*Queue), "a")})
+			err = driver.ErrorAt(err, 0)
 		}
 		require.ErrorContains(t, err, "Permissions Violation", "without %s", without)
 		assert.Less(t, time.Since(begun), promptly, "without %s", without)
-		for _, known := range []error{runtime.ErrUnknownQueue, runtime.ErrQueueFull, runtime.ErrClosed, runtime.ErrDuplicate} {
+		for _, known := range []error{driver.ErrUnknownQueue, driver.ErrQueueFull, driver.ErrClosed, driver.ErrDuplicate} {
 			assert.NotErrorIs(t, err, known)
 		}
 	}

@@ -16,11 +16,11 @@ import (
 
 	"github.com/taskgen/taskgen/internal/address"
 	"github.com/taskgen/taskgen/internal/process"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 var (
-	errClosed   = fmt.Errorf("nats: %w", runtime.ErrClosed)
+	errClosed   = fmt.Errorf("nats: %w", driver.ErrClosed)
 	errNoAnswer = errors.New("taskgen: no answer from NATS")
 )
 
@@ -76,7 +76,7 @@ type Provider struct {
 	closed  bool
 }
 
-var _ runtime.Provider = (*Provider)(nil)
+var _ driver.Provider = (*Provider)(nil)
 
 // Open connects to a server ("nats://host:4222", several separated by commas)
 // and returns a provider on it. The connection goes on trying for as long as the
@@ -196,10 +196,10 @@ func (p *Provider) check(ctx context.Context) error {
 		return fmt.Errorf("%w: it is lost again", errAway)
 	}
 	if !newEnough(version) {
-		return fmt.Errorf("%w: the NATS server is version %q, and message schedules need %d.%d: upgrade it", runtime.ErrUnsupported, version, minMajor, minMinor)
+		return fmt.Errorf("%w: the NATS server is version %q, and message schedules need %d.%d: upgrade it", driver.ErrUnsupported, version, minMajor, minMinor)
 	}
 	if !nc.HeadersSupported() {
-		return fmt.Errorf("%w: the NATS server does not support headers: enable them", runtime.ErrUnsupported)
+		return fmt.Errorf("%w: the NATS server does not support headers: enable them", driver.ErrUnsupported)
 	}
 	err := heard(ctx, nc, []string{apiPrefix(p.js.Options())}, func(ctx context.Context) error {
 		_, err := p.js.AccountInfo(ctx)
@@ -207,7 +207,7 @@ func (p *Provider) check(ctx context.Context) error {
 	})
 	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
-		return fmt.Errorf("%w: the NATS server has no JetStream for this account: start it with -js, or enable it for the account: %w", runtime.ErrUnsupported, err)
+		return fmt.Errorf("%w: the NATS server has no JetStream for this account: start it with -js, or enable it for the account: %w", driver.ErrUnsupported, err)
 	case err != nil:
 		return fmt.Errorf("ask NATS for the account's JetStream: %w", err)
 	}
@@ -227,20 +227,20 @@ func newEnough(version string) bool {
 // Name returns "nats".
 func (p *Provider) Name() string { return "nats" }
 
-// Open implements [runtime.Provider]. It creates the stream of the queue, that of
+// Open implements [driver.Provider]. It creates the stream of the queue, that of
 // its dead letter queue and their consumers where they are missing, and verifies
 // those that are there. A queue may be opened more than once, in one process or
 // several.
-func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Queue, error) {
 	cfg, err := cfg.WithDefaults()
 	if err != nil {
 		return nil, err
 	}
 	if cfg.Capacity > 0 {
-		return nil, fmt.Errorf("%w: a capacity for queue %q: a full stream would refuse retries, too; bound the stream's bytes on the server", runtime.ErrUnsupported, cfg.Name)
+		return nil, fmt.Errorf("%w: a capacity for queue %q: a full stream would refuse retries, too; bound the stream's bytes on the server", driver.ErrUnsupported, cfg.Name)
 	}
 	if most := maxLevels; cfg.Levels > most {
-		return nil, fmt.Errorf("%w: queue %q with %d levels: nats takes %d, because each is a consumer of its own", runtime.ErrUnsupported, cfg.Name, cfg.Levels, most)
+		return nil, fmt.Errorf("%w: queue %q with %d levels: nats takes %d, because each is a consumer of its own", driver.ErrUnsupported, cfg.Name, cfg.Levels, most)
 	}
 	if err := p.enter(); err != nil {
 		return nil, err
@@ -266,7 +266,7 @@ func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Q
 const maxLevels = 16
 
 // source returns what all handles of a queue share.
-func (p *Provider) source(ctx context.Context, cfg runtime.QueueConfig) (*source, error) {
+func (p *Provider) source(ctx context.Context, cfg driver.QueueConfig) (*source, error) {
 	p.mu.Lock()
 	s := p.sources[cfg.Name]
 	p.mu.Unlock()
@@ -274,7 +274,7 @@ func (p *Provider) source(ctx context.Context, cfg runtime.QueueConfig) (*source
 		s = newSource(p, cfg.Name, cfg.Type)
 	}
 	if s.kind != cfg.Type { // handles of another type are open, whatever became of the stream
-		return nil, fmt.Errorf("%w: it is open as %s, not %s", runtime.ErrQueueMismatch, s.kind, cfg.Type)
+		return nil, fmt.Errorf("%w: it is open as %s, not %s", driver.ErrQueueMismatch, s.kind, cfg.Type)
 	}
 	if err := s.declared(ctx, cfg); err != nil {
 		return nil, err
@@ -303,7 +303,7 @@ func (p *Provider) revive(ctx context.Context, subject string) error {
 	if found == nil {
 		return nil
 	}
-	if err := found.repair(ctx, found.cfg); errors.Is(err, runtime.ErrQueueMismatch) {
+	if err := found.repair(ctx, found.cfg); errors.Is(err, driver.ErrQueueMismatch) {
 		return err
 	}
 	return nil // else it is asked again
@@ -336,7 +336,7 @@ func (p *Provider) enter() error {
 	return nil
 }
 
-// Close implements [runtime.Provider]. It ends every Dequeue and waits for other
+// Close implements [driver.Provider]. It ends every Dequeue and waits for other
 // calls that are under way, which come to their end as ever. With a server that is
 // away, or gives no answer for 5 seconds, they end with ErrClosed. A connection that
 // was given to New stays open.

@@ -10,21 +10,21 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestAStreamThatLosesTasksIsRefused(t *testing.T) {
 	t.Parallel()
 	p := openShared(t)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	st, err := p.js.Stream(within(t), q.names.stream)
 	require.NoError(t, err)
 	cfg := st.CachedInfo().Config
 	cfg.MaxMsgs = 1000
 	_, err = p.js.UpdateStream(within(t), cfg)
 	require.NoError(t, err)
-	_, err = p.Open(within(t), runtime.QueueConfig{Name: "q"})
-	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+	_, err = p.Open(within(t), driver.QueueConfig{Name: "q"})
+	require.ErrorIs(t, err, driver.ErrQueueMismatch)
 	assert.ErrorContains(t, err, "its size is limited")
 }
 
@@ -33,8 +33,8 @@ func TestAStreamOfSomebodyElseIsRefused(t *testing.T) {
 	p := openShared(t)
 	_, err := p.js.CreateStream(within(t), jetstream.StreamConfig{Name: p.prefix + "-q", Subjects: []string{p.prefix + ".other.>"}})
 	require.NoError(t, err)
-	_, err = p.Open(within(t), runtime.QueueConfig{Name: "q"})
-	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+	_, err = p.Open(within(t), driver.QueueConfig{Name: "q"})
+	require.ErrorIs(t, err, driver.ErrQueueMismatch)
 	assert.ErrorContains(t, err, "not made by taskgen")
 }
 
@@ -58,7 +58,7 @@ func TestAConnectionThatWasGivenStaysOpen(t *testing.T) {
 func TestConsumersThatWereDeletedComeBack(t *testing.T) {
 	t.Parallel()
 	p := openShared(t)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	require.NoError(t, p.js.DeleteConsumer(within(t), q.names.stream, readyConsumer(lanePlain)))
 	put(t, q, newTask(q, "a"))
 	assert.Equal(t, "a", take(t, q, 1, time.Minute)[0].Task.ID)
@@ -66,11 +66,11 @@ func TestConsumersThatWereDeletedComeBack(t *testing.T) {
 
 func TestADequeueThatIsCancelledLeavesNothingLeased(t *testing.T) {
 	t.Parallel()
-	q := openQueue(t, openShared(t), runtime.QueueConfig{})
+	q := openQueue(t, openShared(t), driver.QueueConfig{})
 	n := 0
 	for i := range 30 {
 		ctx, cancel := context.WithCancel(context.Background())
-		done := make(chan []*runtime.Delivery)
+		done := make(chan []*driver.Delivery)
 		go func() {
 			ds, _ := q.Dequeue(ctx, 50, time.Minute)
 			done <- ds
@@ -96,44 +96,44 @@ func TestADequeueThatIsCancelledLeavesNothingLeased(t *testing.T) {
 
 func TestAMessageThatCannotBeDecodedIsBuried(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}} {
 		q := openQueue(t, openShared(t), cfg)
 		place, group := placeReady+lanePlain, none
-		if cfg.Type == runtime.FIFO {
+		if cfg.Type == driver.FIFO {
 			place, group = placeHead, "g"
 		}
 		bad := publish(q.at(place, tail(group, none, "x")), []byte("\x00no envelope"), guard{}, nil)
 		require.NoError(t, q.wire.ask(within(t), []*request{bad}, nil))
 		put(t, q, newTask(q, "good"))
 		heard := 0
-		ds, err := q.Dequeue(runtime.HearBuried(within(t), func(*runtime.Task) { heard++ }), 1, time.Minute)
+		ds, err := q.Dequeue(driver.HearBuried(within(t), func(*driver.Task) { heard++ }), 1, time.Minute)
 		require.NoError(t, err)
 		assert.Equal(t, "good", ds[0].Task.ID)
 		assert.Equal(t, 1, heard)
-		counts(t, q, runtime.Stats{Leased: 1, Dead: 1})
-		dead, err := q.p.Open(within(t), runtime.QueueConfig{Name: q.cfg.DLQ})
+		counts(t, q, driver.Stats{Leased: 1, Dead: 1})
+		dead, err := q.p.Open(within(t), driver.QueueConfig{Name: q.cfg.DLQ})
 		require.NoError(t, err)
 		d := take(t, dead.(*Queue), 1, time.Minute)[0]
 		assert.Equal(t, undecodable, d.Task.Type)
 		assert.Equal(t, `"AG5vIGVudmVsb3Bl"`, string(d.Task.Payload))
-		assert.Contains(t, d.Task.Metadata[runtime.MetaFailureReason], runtime.ErrInvalidTask.Error())
+		assert.Contains(t, d.Task.Metadata[driver.MetaFailureReason], driver.ErrInvalidTask.Error())
 	}
 }
 
 func TestLevelsBeyondWhatConsumersCanServeAreRefused(t *testing.T) {
 	t.Parallel()
 	p := openShared(t)
-	_, err := p.Open(within(t), runtime.QueueConfig{Name: "p", Type: runtime.Priority, Levels: maxLevels + 1})
-	require.ErrorIs(t, err, runtime.ErrUnsupported)
-	_, err = p.Open(within(t), runtime.QueueConfig{Name: "c", Capacity: 5})
-	require.ErrorIs(t, err, runtime.ErrUnsupported)
+	_, err := p.Open(within(t), driver.QueueConfig{Name: "p", Type: driver.Priority, Levels: maxLevels + 1})
+	require.ErrorIs(t, err, driver.ErrUnsupported)
+	_, err = p.Open(within(t), driver.QueueConfig{Name: "c", Capacity: 5})
+	require.ErrorIs(t, err, driver.ErrUnsupported)
 }
 
 func TestNothingStaysInTheStreamOfAQueueThatIsEmpty(t *testing.T) {
 	t.Parallel()
-	q := openQueue(t, openShared(t), runtime.QueueConfig{})
-	openQueue(t, q.p, runtime.QueueConfig{}) // has one already
-	put(t, q, newTask(q, "a"), newTask(q, "b"), newTask(q, "c", func(t *runtime.Task) { t.UniqueKey = "k" }))
+	q := openQueue(t, openShared(t), driver.QueueConfig{})
+	openQueue(t, q.p, driver.QueueConfig{}) // has one already
+	put(t, q, newTask(q, "a"), newTask(q, "b"), newTask(q, "c", func(t *driver.Task) { t.UniqueKey = "k" }))
 	require.NoError(t, q.Complete(within(t), take(t, q, 3, time.Minute)))
 	st, err := q.p.js.Stream(within(t), q.names.stream)
 	require.NoError(t, err)

@@ -6,14 +6,14 @@ import (
 	"sync"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A Queue is one open queue of a Provider.
 type Queue struct {
 	*source
-	cfg    runtime.QueueConfig
-	around runtime.Revival // of what Redrive moves
+	cfg    driver.QueueConfig
+	around driver.Revival // of what Redrive moves
 
 	closing context.Context // ended by Close
 	shut    context.CancelFunc
@@ -23,15 +23,15 @@ type Queue struct {
 }
 
 var _ interface {
-	runtime.Queue
-	runtime.Browser
-	runtime.Finder
-	runtime.Canceller
-	runtime.Rescheduler
-	runtime.Purger
-	runtime.Pauser
-	runtime.Reviver
-	runtime.Discarder
+	driver.Queue
+	driver.Browser
+	driver.Finder
+	driver.Canceller
+	driver.Rescheduler
+	driver.Purger
+	driver.Pauser
+	driver.Reviver
+	driver.Discarder
 } = (*Queue)(nil)
 
 const (
@@ -40,26 +40,26 @@ const (
 	// lateness: the server looks at its schedules at most every 250 ms.
 	lateness = 300 * time.Millisecond
 	// headroom of a message is kept free for headers, and for the history of
-	// failures that a task gathers on its way (see runtime.NoteAttempt).
+	// failures that a task gathers on its way (see driver.NoteAttempt).
 	headroom = 32 << 10
 	// roomForRest is what an envelope takes beside its payload, as a rule.
 	roomForRest = 384
 )
 
-// Config implements [runtime.Queue].
-func (q *Queue) Config() runtime.QueueConfig { return q.cfg }
+// Config implements [driver.Queue].
+func (q *Queue) Config() driver.QueueConfig { return q.cfg }
 
-// Capabilities implements [runtime.Queue].
-func (q *Queue) Capabilities() runtime.Capabilities {
+// Capabilities implements [driver.Queue].
+func (q *Queue) Capabilities() driver.Capabilities {
 	dlq := q.isDLQ()
-	return runtime.Capabilities{
-		MaxDelay:        runtime.Unlimited,
-		MaxLease:        runtime.Unlimited,
+	return driver.Capabilities{
+		MaxDelay:        driver.Unlimited,
+		MaxLease:        driver.Unlimited,
 		MaxPayload:      q.maxPayload(),
 		MaxBatch:        batchSize,
-		DedupWindow:     runtime.Unlimited,
+		DedupWindow:     driver.Unlimited,
 		UniqueUntilDone: true,
-		Ordered:         q.cfg.Type == runtime.FIFO,
+		Ordered:         q.cfg.Type == driver.FIFO,
 		Priorities:      q.cfg.Levels,
 		Durable:         true,
 		CountsCrashes:   true,
@@ -89,7 +89,7 @@ func (s *source) maxEnvelope() int {
 	return max(int(s.p.js.Conn().MaxPayload())-headroom, 1<<10)
 }
 
-// Close implements [runtime.Queue]. It waits until the Dequeues that it ends
+// Close implements [driver.Queue]. It waits until the Dequeues that it ends
 // have given back what the server had sent them.
 func (q *Queue) Close() error {
 	q.end()
@@ -106,7 +106,7 @@ func (q *Queue) end() {
 	q.shut()
 }
 
-func (q *Queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.cfg.Name, runtime.ErrClosed) }
+func (q *Queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed) }
 
 // open returns an error when the queue is closed.
 func (q *Queue) open() error {

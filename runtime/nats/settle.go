@@ -8,13 +8,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Complete implements [runtime.Queue]. It takes 1 request a task, on a fifo
+// Complete implements [driver.Queue]. It takes 1 request a task, on a fifo
 // queue 6, all tasks of a batch at once.
-func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
-	return q.settle(ctx, ds, func(ctx context.Context, ls []*lease, _ []*runtime.Delivery) []error {
+func (q *Queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
+	return q.settle(ctx, ds, func(ctx context.Context, ls []*lease, _ []*driver.Delivery) []error {
 		for _, l := range ls {
 			l.finished = true
 		}
@@ -22,19 +22,19 @@ func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
 	})
 }
 
-// DeadLetter implements [runtime.Queue]. On a queue that is itself a dead letter
+// DeadLetter implements [driver.Queue]. On a queue that is itself a dead letter
 // queue it returns an error wrapping ErrUnsupported. It takes 1 request more
 // than Complete.
-func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	if err := q.begin(); err != nil {
 		return err
 	}
 	defer q.p.calls.Done()
 	if q.isDLQ() {
-		return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own: complete, redrive or discard its tasks", runtime.ErrUnsupported, q.cfg.Name)
+		return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own: complete, redrive or discard its tasks", driver.ErrUnsupported, q.cfg.Name)
 	}
-	return q.settle(ctx, ds, func(ctx context.Context, ls []*lease, ds []*runtime.Delivery) []error {
-		tasks := make([]*runtime.Task, len(ds))
+	return q.settle(ctx, ds, func(ctx context.Context, ls []*lease, ds []*driver.Delivery) []error {
+		tasks := make([]*driver.Task, len(ds))
 		for i, d := range ds {
 			tasks[i] = d.Task
 		}
@@ -44,7 +44,7 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
 
 // bury writes tasks to the dead letter queue and then takes them off this one. A
 // message is known by its mark here, so that writing it again is noticed.
-func (q *Queue) bury(ctx context.Context, ls []*lease, tasks []*runtime.Task) []error {
+func (q *Queue) bury(ctx context.Context, ls []*lease, tasks []*driver.Task) []error {
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
 		rs[i] = q.letter(l, tasks[i])
@@ -68,13 +68,13 @@ func (q *Queue) bury(ctx context.Context, ls []*lease, tasks []*runtime.Task) []
 	return errs
 }
 
-// Extend implements [runtime.Queue]. It takes 1 request a task, all at once.
-func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, length time.Duration) error {
+// Extend implements [driver.Queue]. It takes 1 request a task, all at once.
+func (q *Queue) Extend(ctx context.Context, ds []*driver.Delivery, length time.Duration) error {
 	if length <= 0 {
 		return fmt.Errorf("taskgen: extend by %v: a lease must be longer than 0", length)
 	}
 	until := time.Now().Add(length)
-	return q.claim(ctx, ds, func(ctx context.Context, ls []*lease, ds []*runtime.Delivery) []error {
+	return q.claim(ctx, ds, func(ctx context.Context, ls []*lease, ds []*driver.Delivery) []error {
 		rs := make([]*request, len(ls))
 		for i, l := range ls {
 			rs[i] = l.put(time.Until(until) + slack)
@@ -97,13 +97,13 @@ func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, length time.
 // fullPause is how long a task waits at least for which there was no room.
 const fullPause = time.Second
 
-// Release implements [runtime.Queue]. A task that is released at once goes to
+// Release implements [driver.Queue]. A task that is released at once goes to
 // the end of the line, on a fifo queue it stays the first of its group. It takes
 // 2 requests a task: a copy is written, which the server refuses when there is a
 // later one, and then the old message is taken away.
-func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	now := time.Now()
-	return q.settle(ctx, ds, func(ctx context.Context, ls []*lease, ds []*runtime.Delivery) []error {
+	return q.settle(ctx, ds, func(ctx context.Context, ls []*lease, ds []*driver.Delivery) []error {
 		errs := make([]error, len(ls))
 		rs := make([]*request, len(ls))
 		delays := make([]time.Duration, len(ls))
@@ -126,7 +126,7 @@ func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 // later.
 func (q *Queue) delayed(l *lease, data []byte, at time.Time) *request {
 	place, target := placeWaiting, placeHead
-	if q.kind != runtime.FIFO {
+	if q.kind != driver.FIFO {
 		lane := l.place[len(placeReady):]
 		place, target = placeScheduled+lane, placeReady+lane
 	}
@@ -184,7 +184,7 @@ func (q *Queue) ours(ctx context.Context, l *lease, r *request) bool {
 
 // finish takes delivered messages off their stream.
 func (s *source) finish(ctx context.Context, ls []*lease) []error {
-	if s.kind == runtime.FIFO {
+	if s.kind == driver.FIFO {
 		return s.advance(ctx, ls)
 	}
 	errs := s.remove(ctx, ls)
@@ -284,14 +284,14 @@ func unless(err, why error) error {
 }
 
 func lostLease(id, queue string) error {
-	return fmt.Errorf("%w: task %s of queue %q", runtime.ErrLeaseLost, id, queue)
+	return fmt.Errorf("%w: task %s of queue %q", driver.ErrLeaseLost, id, queue)
 }
 
-type settleStep func(ctx context.Context, ls []*lease, ds []*runtime.Delivery) []error
+type settleStep func(ctx context.Context, ls []*lease, ds []*driver.Delivery) []error
 
 // settle runs a step that ends leases.
-func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, step settleStep) error {
-	return q.claim(ctx, ds, func(ctx context.Context, ls []*lease, ds []*runtime.Delivery) []error {
+func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, step settleStep) error {
+	return q.claim(ctx, ds, func(ctx context.Context, ls []*lease, ds []*driver.Delivery) []error {
 		defer q.moves.begin()()
 		errs := step(ctx, ls, ds)
 		for i, l := range ls {
@@ -307,15 +307,15 @@ func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, step settleS
 
 // claim runs a step for the deliveries whose lease is held, and notes the
 // others. The step is ended when the last of the leases has.
-func (q *Queue) claim(ctx context.Context, ds []*runtime.Delivery, step settleStep) error {
+func (q *Queue) claim(ctx context.Context, ds []*driver.Delivery, step settleStep) error {
 	if err := q.begin(); err != nil {
 		return err
 	}
 	defer q.p.calls.Done()
 	var (
-		failed runtime.BatchError
+		failed driver.BatchError
 		ls     []*lease
-		mine   []*runtime.Delivery
+		mine   []*driver.Delivery
 		at     []int
 		ends   []time.Time // of the leases, which are others' when the step is over
 		end    time.Time
@@ -344,13 +344,13 @@ func (q *Queue) claim(ctx context.Context, ds []*runtime.Delivery, step settleSt
 			failed.Add(at[k], idOf(mine[k]), err)
 		}
 	}
-	slices.SortFunc(failed.Items, func(a, b runtime.ItemError) int { return a.Index - b.Index })
+	slices.SortFunc(failed.Items, func(a, b driver.ItemError) int { return a.Index - b.Index })
 	return failed.OrNil()
 }
 
-func isLost(err error) bool { return errors.Is(err, runtime.ErrLeaseLost) }
+func isLost(err error) bool { return errors.Is(err, driver.ErrLeaseLost) }
 
-func idOf(d *runtime.Delivery) string {
+func idOf(d *driver.Delivery) string {
 	if d.Task == nil {
 		return ""
 	}

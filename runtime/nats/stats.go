@@ -7,21 +7,21 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Stats implements [runtime.Queue]. It asks for the state of each consumer, 1
+// Stats implements [driver.Queue]. It asks for the state of each consumer, 1
 // request each, and for the oldest message of each that has some.
 //
 // A task whose worker was killed counts as leased until somebody asks for tasks
 // after its lease has ended: the server looks no sooner.
-func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
+func (q *Queue) Stats(ctx context.Context) (driver.Stats, error) {
 	if err := q.begin(); err != nil {
-		return runtime.Stats{}, err
+		return driver.Stats{}, err
 	}
 	defer q.p.calls.Done()
 	if err := q.wakeDue(ctx); err != nil {
-		return runtime.Stats{}, fmt.Errorf("stats of queue %q: %w", q.cfg.Name, err)
+		return driver.Stats{}, fmt.Errorf("stats of queue %q: %w", q.cfg.Name, err)
 	}
 	for try := 1; ; try++ {
 		moves := q.moves.settled()
@@ -34,7 +34,7 @@ func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
 			_, err = q.sweep(ctx)
 		}
 		if err != nil {
-			return runtime.Stats{}, fmt.Errorf("stats of queue %q: %w", q.cfg.Name, err)
+			return driver.Stats{}, fmt.Errorf("stats of queue %q: %w", q.cfg.Name, err)
 		}
 		if !moved {
 			return st, nil
@@ -47,7 +47,7 @@ func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
 // fires, may be with none: a queue that seems to be empty is asked itself.
 func (s *source) some(ctx context.Context) (bool, error) {
 	places := []string{"q.>", "d.>"}
-	if s.kind == runtime.FIFO {
+	if s.kind == driver.FIFO {
 		places = []string{placeHead + ".>", placeWaiting + ".>", placeLine + ".>", "d.>"} // a tomb is no task
 	}
 	gets := make([]*request, len(places))
@@ -92,7 +92,7 @@ func (m *moves) settled() int64 {
 // none reports whether nothing was on its way since settled returned n.
 func (m *moves) none(n int64) bool { return m.begun.Load() == n }
 
-func (q *Queue) count(ctx context.Context) (st runtime.Stats, err error) {
+func (q *Queue) count(ctx context.Context) (st driver.Stats, err error) {
 	pulled, _ := q.consumers()
 	var idle, line []string
 	for _, c := range pulled {
@@ -154,7 +154,7 @@ func (q *Queue) age(ctx context.Context, gets []*request) (oldest time.Duration,
 			continue // it was taken in between
 		}
 		due := m.at
-		if task, err := runtime.DecodeEnvelope(m.data); err == nil && !task.ScheduledFor.IsZero() {
+		if task, err := driver.DecodeEnvelope(m.data); err == nil && !task.ScheduledFor.IsZero() {
 			due = task.ScheduledFor
 		}
 		oldest = max(oldest, now.Sub(due))

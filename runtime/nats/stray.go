@@ -13,7 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // undecodable is the type of the task that stands for a message on the dead letter
@@ -65,7 +65,7 @@ func (q *Queue) aside(ctx context.Context, f func(ctx context.Context)) {
 // salvage buries messages that cannot be decoded. What fails stays where it is, and
 // its lease brings it back.
 func (q *Queue) salvage(ctx context.Context, ls []*lease, causes []error) {
-	tasks := make([]*runtime.Task, len(ls))
+	tasks := make([]*driver.Task, len(ls))
 	for i, l := range ls {
 		tasks[i] = standIn(l.tail, q.name, l.data, l.stored, causes[i])
 		l.id, l.raw = tasks[i].ID, true
@@ -76,28 +76,28 @@ func (q *Queue) salvage(ctx context.Context, ls []*lease, causes []error) {
 				slog.Warn("taskgen: cannot bury a message that is not a task, will try again when its lease has ended", "queue", q.name, "subject", ls[i].subject, "bytes", len(ls[i].data), "error", err)
 				continue
 			}
-			runtime.Buried(ctx, tasks[i])
+			driver.Buried(ctx, tasks[i])
 		}
 	})
 }
 
 // standIn is a valid task in place of a message that is none.
-func standIn(tail, queue string, data []byte, at time.Time, cause error) *runtime.Task {
-	task := &runtime.Task{
+func standIn(tail, queue string, data []byte, at time.Time, cause error) *driver.Task {
+	task := &driver.Task{
 		ID: "undecodable." + tail, Type: undecodable, Queue: queue, CreatedAt: at,
 		Payload: []byte(`"` + base64.StdEncoding.EncodeToString(data) + `"`),
 	}
-	runtime.Bury(task, queue, at, fmt.Errorf("%w: its message cannot be decoded: %w", runtime.ErrInvalidTask, cause))
+	driver.Bury(task, queue, at, fmt.Errorf("%w: its message cannot be decoded: %w", driver.ErrInvalidTask, cause))
 	return task
 }
 
 // dead reads a message on a dead letter queue: as a task, or as one that stands for
 // it, with what its headers say. err is why it cannot be decoded.
-func dead(tail, queue string, data []byte, header nats.Header, at time.Time) (task *runtime.Task, err error) {
-	if task, err = runtime.DecodeEnvelope(data); err != nil {
+func dead(tail, queue string, data []byte, header nats.Header, at time.Time) (task *driver.Task, err error) {
+	if task, err = driver.DecodeEnvelope(data); err != nil {
 		task = standIn(tail, queue, data, at, err)
 	}
-	for key, name := range map[string]string{headerReason: runtime.MetaFailureReason, headerDied: runtime.MetaFailedAt, headerOrigin: runtime.MetaOriginalQueue} {
+	for key, name := range map[string]string{headerReason: driver.MetaFailureReason, headerDied: driver.MetaFailedAt, headerOrigin: driver.MetaOriginalQueue} {
 		if value := header.Get(key); value != "" {
 			if task.Metadata == nil {
 				task.Metadata = make(map[string]string, 4)
@@ -106,7 +106,7 @@ func dead(tail, queue string, data []byte, header nats.Header, at time.Time) (ta
 		}
 	}
 	if size := header.Get(headerCut); size != "" {
-		task.Metadata[runtime.MetaFailureReason] += " (cut: the message had " + size + " bytes)"
+		task.Metadata[driver.MetaFailureReason] += " (cut: the message had " + size + " bytes)"
 	}
 	return task, err
 }
@@ -115,7 +115,7 @@ func dead(tail, queue string, data []byte, header nats.Header, at time.Time) (ta
 // with its history, as much of that as the server takes. What is no task, or has no
 // room for any of that, is stored as it was, with the reason in headers; and where it
 // is as large as the server takes, its end is cut off.
-func (s *source) letter(l *lease, task *runtime.Task) *request {
+func (s *source) letter(l *lease, task *driver.Task) *request {
 	header := copied(l.headers) // it may be among the dead still, where it was redriven from
 	delete(header, headerCrashes)
 	delete(header, headerReplaces)
@@ -125,10 +125,10 @@ func (s *source) letter(l *lease, task *runtime.Task) *request {
 		return r
 	}
 	meta := task.Metadata
-	header[headerDied], header[headerOrigin] = []string{meta[runtime.MetaFailedAt]}, []string{meta[runtime.MetaOriginalQueue]}
+	header[headerDied], header[headerOrigin] = []string{meta[driver.MetaFailedAt]}, []string{meta[driver.MetaOriginalQueue]}
 	for _, n := range reasons {
 		if n > 0 {
-			header[headerReason] = []string{clip(meta[runtime.MetaFailureReason], n)}
+			header[headerReason] = []string{clip(meta[driver.MetaFailureReason], n)}
 		} else { // the message is worth more than what is said about it
 			delete(header, headerReason)
 			delete(header, headerDied)
@@ -138,8 +138,8 @@ func (s *source) letter(l *lease, task *runtime.Task) *request {
 			return r
 		}
 	}
-	header[headerReason] = []string{clip(meta[runtime.MetaFailureReason], reasons[0])}
-	header[headerDied], header[headerOrigin] = []string{meta[runtime.MetaFailedAt]}, []string{meta[runtime.MetaOriginalQueue]}
+	header[headerReason] = []string{clip(meta[driver.MetaFailureReason], reasons[0])}
+	header[headerDied], header[headerOrigin] = []string{meta[driver.MetaFailedAt]}, []string{meta[driver.MetaOriginalQueue]}
 	header[headerCut] = []string{strconv.Itoa(len(l.data))}
 	r.data = nil
 	r.data = l.data[:max(min(len(l.data), s.room()-r.size()), 0)]
@@ -166,25 +166,25 @@ func (r *request) size() int {
 
 // fit makes the data of a request the envelope of a task, where need be without the
 // history of its failures, and reports whether the server takes that.
-func (s *source) fit(r *request, task *runtime.Task) bool {
-	if r.data = runtime.AppendEnvelope(nil, task); len(r.data)+headroom/2 <= s.room() || r.size() <= s.room() {
+func (s *source) fit(r *request, task *driver.Task) bool {
+	if r.data = driver.AppendEnvelope(nil, task); len(r.data)+headroom/2 <= s.room() || r.size() <= s.room() {
 		return true
 	}
 	bare := *task
 	bare.Metadata = maps.Clone(task.Metadata)
 	maps.DeleteFunc(bare.Metadata, func(key, _ string) bool { return isHistory(key) })
-	if r.data = runtime.AppendEnvelope(nil, &bare); r.size() <= s.room() {
+	if r.data = driver.AppendEnvelope(nil, &bare); r.size() <= s.room() {
 		return true
 	}
-	if reason, ok := bare.Metadata[runtime.MetaFailureReason]; ok {
-		bare.Metadata[runtime.MetaFailureReason] = clip(reason, 128)
+	if reason, ok := bare.Metadata[driver.MetaFailureReason]; ok {
+		bare.Metadata[driver.MetaFailureReason] = clip(reason, 128)
 	}
-	r.data = runtime.AppendEnvelope(nil, &bare)
+	r.data = driver.AppendEnvelope(nil, &bare)
 	return r.size() <= s.room()
 }
 
 func isHistory(key string) bool {
-	for _, prefix := range [...]string{runtime.MetaAttemptPrefix, runtime.MetaStackPrefix} {
+	for _, prefix := range [...]string{driver.MetaAttemptPrefix, driver.MetaStackPrefix} {
 		if number, ok := strings.CutPrefix(key, prefix); ok {
 			n, err := strconv.Atoi(number)
 			return err == nil && n > 0
@@ -209,7 +209,7 @@ func hasNoCopy(err error) bool { return isFull(err) || errors.Is(err, nats.ErrMa
 // tooLarge makes the client's error one of the contract's.
 func tooLarge(err error) error {
 	if errors.Is(err, nats.ErrMaxPayload) {
-		return fmt.Errorf("%w: with its headers the task is more than the server's max_payload: store the data elsewhere and send a reference, or raise max_payload: %w", runtime.ErrPayloadTooLarge, err)
+		return fmt.Errorf("%w: with its headers the task is more than the server's max_payload: store the data elsewhere and send a reference, or raise max_payload: %w", driver.ErrPayloadTooLarge, err)
 	}
 	return err
 }
@@ -220,12 +220,12 @@ func (s *source) buryFixed(ctx context.Context, l *lease) bool {
 	if s.graves() == nil {
 		return false
 	}
-	cause := fmt.Errorf("%w: it cannot be moved from %s: with headers it is more than the server takes", runtime.ErrPayloadTooLarge, l.subject)
-	task, err := runtime.DecodeEnvelope(l.data)
+	cause := fmt.Errorf("%w: it cannot be moved from %s: with headers it is more than the server takes", driver.ErrPayloadTooLarge, l.subject)
+	task, err := driver.DecodeEnvelope(l.data)
 	if err != nil {
 		task = standIn(l.tail, s.name, l.data, l.stored, err)
 	}
-	runtime.Bury(task, s.name, time.Now(), cause)
+	driver.Bury(task, s.name, time.Now(), cause)
 	l.raw, l.until = true, time.Now().Add(answerWait)
 	r := s.letter(l, task)
 	if err = s.wire.ask(ctx, []*request{r}, nil); err == nil {
@@ -239,7 +239,7 @@ func (s *source) buryFixed(ctx context.Context, l *lease) bool {
 		return false
 	}
 	slog.Error("taskgen: buried a task that is too large to be moved", "task", task.ID, "queue", s.name, "bytes", len(l.data))
-	runtime.Buried(ctx, task)
+	driver.Buried(ctx, task)
 	return true
 }
 

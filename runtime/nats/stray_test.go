@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // publishBytes publishes headers as they are, whether or not anybody can read them.
@@ -40,12 +40,12 @@ func publishBytes(t testing.TB, q *Queue, subject, header, body string) {
 func TestWhateverTheServerTakesLeavesTheQueue(t *testing.T) {
 	t.Parallel()
 	p := open(t, own(t, config("max_payload: 64KB")).URL) // small, for the sake of the machine
-	for _, cfg := range []runtime.QueueConfig{{Name: "s"}, {Name: "p", Type: runtime.Priority, Levels: 2}, {Name: "f", Type: runtime.FIFO}} {
+	for _, cfg := range []driver.QueueConfig{{Name: "s"}, {Name: "p", Type: driver.Priority, Levels: 2}, {Name: "f", Type: driver.FIFO}} {
 		cfg.Visibility = time.Second
 		q := openQueue(t, p, cfg)
 		most := int(q.p.js.Conn().MaxPayload())
 		places := []string{"q.r.0", "wrong"}
-		if cfg.Type == runtime.FIFO {
+		if cfg.Type == driver.FIFO {
 			places = []string{"q.a.h", "d.j.0", "wrong"}
 		}
 		n := 0
@@ -72,7 +72,7 @@ func TestWhateverTheServerTakesLeavesTheQueue(t *testing.T) {
 		say("NATS/1.0\r\nno colon\r\n\r\n", "x")
 		say("NATS/1.0\r\nTaskgen-Redriven: "+strings.Repeat("y", 60_000)+"\r\n\r\n", "")
 		say("NATS/1.0\r\nTaskgen-Crashes: many\r\nNats-Sequence: 5\r\n\r\n", "x")
-		if cfg.Type == runtime.FIFO { // behind one that is served, and with one behind it
+		if cfg.Type == driver.FIFO { // behind one that is served, and with one behind it
 			publishRaw(t, q, "q.a.h.line.-.first", `{"v":1,"id":"first","type":"t","queue":"f","payload":1,"group_key":"line"}`)
 			publishRaw(t, q, "q.l.0.line.-.second", strings.Repeat("x", most))
 			publishRaw(t, q, "q.l.0.line.-.third", `{"v":1,"id":"third","type":"t","queue":"f","payload":1,"group_key":"line"}`)
@@ -98,13 +98,13 @@ func TestWhateverTheServerTakesLeavesTheQueue(t *testing.T) {
 			return err == nil && len(ds) == 0 && st.Dead == int64(n) && st.Ready+st.Leased+st.Scheduled == 0
 		}, 2*soon, 10*time.Millisecond, "%s", cfg.Type)
 
-		all, _, err := q.Browse(within(t), runtime.Dead, "", n+1)
+		all, _, err := q.Browse(within(t), driver.Dead, "", n+1)
 		require.NoError(t, err)
 		require.Len(t, all, n)
 		cut := 0
 		for _, task := range all {
 			assert.Equal(t, undecodable, task.Type)
-			if strings.Contains(task.Metadata[runtime.MetaFailureReason], "(cut: the message had ") {
+			if strings.Contains(task.Metadata[driver.MetaFailureReason], "(cut: the message had ") {
 				cut++
 			}
 		}
@@ -132,20 +132,20 @@ func TestWhateverTheServerTakesLeavesTheQueue(t *testing.T) {
 func TestATaskNearTheLimitIsRetriedAndDies(t *testing.T) {
 	t.Parallel()
 	p := open(t, own(t, config("max_payload: 64KB")).URL)
-	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO} {
+	for _, kind := range []driver.QueueType{driver.Standard, driver.FIFO} {
 		for _, left := range []int{1, 200, 2000} {
 			t.Run(fmt.Sprint(kind, left), func(t *testing.T) {
 				t.Parallel()
-				nearTheLimit(t, p, runtime.QueueConfig{Name: fmt.Sprint(kind, left), Type: kind, Visibility: 10 * time.Second}, left)
+				nearTheLimit(t, p, driver.QueueConfig{Name: fmt.Sprint(kind, left), Type: kind, Visibility: 10 * time.Second}, left)
 			})
 		}
 	}
 }
 
-func nearTheLimit(t *testing.T, p *Provider, cfg runtime.QueueConfig, left int) {
+func nearTheLimit(t *testing.T, p *Provider, cfg driver.QueueConfig, left int) {
 	q := openQueue(t, p, cfg)
 	place := "q.r.0.-.-.big"
-	if cfg.Type == runtime.FIFO {
+	if cfg.Type == driver.FIFO {
 		place = "q.a.h.g.-.big"
 	}
 	head := `{"v":1,"id":"big","type":"t","queue":"q","group_key":"g","payload":"`
@@ -155,23 +155,23 @@ func nearTheLimit(t *testing.T, p *Provider, cfg runtime.QueueConfig, left int) 
 	for attempt := 1; attempt <= 3; attempt++ {
 		d := take(t, q, 1, 10*time.Second)[0]
 		d.Task.RetryCount++
-		runtime.NoteAttempt(d.Task, attempt, "worker", time.Now(), time.Second, fmt.Errorf("no: %s", strings.Repeat("z", 400)))
+		driver.NoteAttempt(d.Task, attempt, "worker", time.Now(), time.Second, fmt.Errorf("no: %s", strings.Repeat("z", 400)))
 		d.Delay = time.Duration(attempt%2) * time.Millisecond
-		require.NoError(t, q.Release(within(t), []*runtime.Delivery{d}), "%d left", left)
+		require.NoError(t, q.Release(within(t), []*driver.Delivery{d}), "%d left", left)
 	}
 	d := take(t, q, 1, 10*time.Second)[0]
-	runtime.Bury(d.Task, "q", time.Now(), assert.AnError)
-	require.NoError(t, q.DeadLetter(within(t), []*runtime.Delivery{d}))
-	counts(t, q, runtime.Stats{Dead: 1})
-	all, _, err := q.Browse(within(t), runtime.Dead, "", 10)
+	driver.Bury(d.Task, "q", time.Now(), assert.AnError)
+	require.NoError(t, q.DeadLetter(within(t), []*driver.Delivery{d}))
+	counts(t, q, driver.Stats{Dead: 1})
+	all, _, err := q.Browse(within(t), driver.Dead, "", 10)
 	require.NoError(t, err)
 	require.Len(t, all, 1)
 	if left != 200 { // the envelope takes all the room
-		assert.Contains(t, all[0].Metadata[runtime.MetaFailureReason], assert.AnError.Error()[:20])
+		assert.Contains(t, all[0].Metadata[driver.MetaFailureReason], assert.AnError.Error()[:20])
 	}
 	moved, err := q.Redrive(within(t), nil)
 	if left < 500 {
-		require.ErrorIs(t, err, runtime.ErrPayloadTooLarge)
+		require.ErrorIs(t, err, driver.ErrPayloadTooLarge)
 	} else {
 		require.NoError(t, err)
 		assert.Equal(t, "big", all[0].ID)
@@ -182,7 +182,7 @@ func nearTheLimit(t *testing.T, p *Provider, cfg runtime.QueueConfig, left int) 
 
 func TestABurialThatFailsIsTriedAgainAndStopsNobody(t *testing.T) {
 	t.Parallel()
-	q := openQueue(t, openShared(t), runtime.QueueConfig{Visibility: time.Second})
+	q := openQueue(t, openShared(t), driver.QueueConfig{Visibility: time.Second})
 	st, err := q.p.js.Stream(within(t), q.graves().names.stream)
 	require.NoError(t, err)
 	cfg := st.CachedInfo().Config
@@ -208,10 +208,10 @@ func TestABurialThatFailsIsTriedAgainAndStopsNobody(t *testing.T) {
 
 func TestARedrivenMessageThatNobodyDecodesIsWhatItWas(t *testing.T) {
 	t.Parallel()
-	q := openQueue(t, openShared(t), runtime.QueueConfig{})
+	q := openQueue(t, openShared(t), driver.QueueConfig{})
 	publishRaw(t, q, "q.r.0.-.-.x", "no envelope")
 	nothing(t, q, 100*time.Millisecond)
-	counts(t, q, runtime.Stats{Dead: 1})
+	counts(t, q, driver.Stats{Dead: 1})
 	moved, err := q.Redrive(within(t), nil)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"undecodable.-.-.x"}, moved)
@@ -234,19 +234,19 @@ func TestAMessageInTheGuiseOfAStatusIsADelivery(t *testing.T) {
 func TestABurialOutlastsTheFetchThatFoundIt(t *testing.T) {
 	t.Parallel()
 	s := own(t)
-	direct := openQueue(t, open(t, s.URL), runtime.QueueConfig{Visibility: 5 * time.Minute})
+	direct := openQueue(t, open(t, s.URL), driver.QueueConfig{Visibility: 5 * time.Minute})
 	for i, subject := range []string{"q.r.0.-.-.garbage", "wrong.garbage"} {
 		require.NoError(t, direct.wire.nc.Publish(direct.root+subject, []byte(strings.Repeat("x", 600_000))))
 		require.NoError(t, direct.wire.nc.Flush())
 		g := newGateway(t, s.URL, 0)
 		g.up.Store(200_000)
-		q := openQueue(t, open(t, g.url()), runtime.QueueConfig{Visibility: 5 * time.Minute})
+		q := openQueue(t, open(t, g.url()), driver.QueueConfig{Visibility: 5 * time.Minute})
 		for end := time.Now().Add(2 * soon); ; {
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			ds, err := q.Dequeue(ctx, 1, 5*time.Minute)
 			cancel()
 			require.Empty(t, ds)
-			require.True(t, err == nil || errors.Is(err, runtime.ErrNoTasks) || errors.Is(err, context.DeadlineExceeded), "%v", err)
+			require.True(t, err == nil || errors.Is(err, driver.ErrNoTasks) || errors.Is(err, context.DeadlineExceeded), "%v", err)
 			stats, err := direct.Stats(within(t))
 			require.NoError(t, err)
 			if stats.Dead == int64(i+1) && stats.Ready+stats.Leased == 0 {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // What is done must not come back when the server is killed. The server keeps
@@ -104,7 +104,7 @@ func (s *source) gather(ctx context.Context) error {
 		return err
 	}
 	places := []string{strings.TrimSuffix(placeScheduled, ".") + ".*", placeKey}
-	if s.kind == runtime.FIFO {
+	if s.kind == driver.FIFO {
 		places = append(places, placeWaiting)
 	}
 	for _, place := range places {
@@ -210,7 +210,7 @@ func (s *source) sweep(ctx context.Context) (n int, err error) {
 			}
 		}
 	}
-	if s.kind != runtime.FIFO {
+	if s.kind != driver.FIFO {
 		return n, nil
 	}
 	// Groups that have lost their head to a kill when there was no room for the next.

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // forget lets a consumer skip all there is now, which then is for it as what came
@@ -25,22 +25,22 @@ func forget(t testing.TB, q *Queue, consumer string) {
 
 func TestWhatCameBackHoldsNoKeyAndNoID(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}} {
 		q := openQueue(t, openShared(t), cfg)
 		consumer := readyConsumer(lanePlain)
-		if cfg.Type == runtime.FIFO {
+		if cfg.Type == driver.FIFO {
 			consumer = headConsumer
 		}
-		unique := func(t *runtime.Task) { t.UniqueKey = "k" }
+		unique := func(t *driver.Task) { t.UniqueKey = "k" }
 		put(t, q, newTask(q, "a"))
-		if cfg.Type != runtime.FIFO {
+		if cfg.Type != driver.FIFO {
 			put(t, q, newTask(q, "b", unique))
 		}
 		forget(t, q, consumer)
 		answer := put(t, q, newTask(q, "c", unique))[0]
 		assert.False(t, answer.Duplicate)
 		assert.Equal(t, "c", answer.ID)
-		if cfg.Type != runtime.FIFO {
+		if cfg.Type != driver.FIFO {
 			put(t, q, newTask(q, "a"))
 		} else {
 			_, err := q.sweep(within(t)) // its group goes on
@@ -49,7 +49,7 @@ func TestWhatCameBackHoldsNoKeyAndNoID(t *testing.T) {
 		for ready := q.numReady(t); ready > 0; ready-- {
 			require.NoError(t, q.Complete(within(t), take(t, q, 1, time.Minute)))
 		}
-		counts(t, q, runtime.Stats{})
+		counts(t, q, driver.Stats{})
 		st, err := q.state(within(t))
 		require.NoError(t, err)
 		assert.Zero(t, st.Msgs)
@@ -66,17 +66,17 @@ func (q *Queue) numReady(t testing.TB) int64 {
 
 func TestAQueueThatIsOpenedTakesAwayWhatCameBackAndNothingElse(t *testing.T) {
 	t.Parallel()
-	q := openQueue(t, openShared(t), runtime.QueueConfig{})
+	q := openQueue(t, openShared(t), driver.QueueConfig{})
 	put(t, q, newTask(q, "ghost"))
 	forget(t, q, readyConsumer(lanePlain))
-	put(t, q, newTask(q, "leased"), newTask(q, "done"), newTask(q, "ready"), newTask(q, "delayed", func(t *runtime.Task) { t.ScheduledFor = time.Now().Add(time.Hour) }))
+	put(t, q, newTask(q, "leased"), newTask(q, "done"), newTask(q, "ready"), newTask(q, "delayed", func(t *driver.Task) { t.ScheduledFor = time.Now().Add(time.Hour) }))
 	ds := take(t, q, 2, time.Minute)
 	require.NoError(t, q.Complete(within(t), ds[1:]))
-	openQueue(t, q.p, runtime.QueueConfig{})
+	openQueue(t, q.p, driver.QueueConfig{})
 	st, err := q.state(within(t))
 	require.NoError(t, err)
 	assert.EqualValues(t, 3, st.Msgs)
-	counts(t, q, runtime.Stats{Leased: 1, Ready: 1, Scheduled: 1})
+	counts(t, q, driver.Stats{Leased: 1, Ready: 1, Scheduled: 1})
 	require.NoError(t, q.Complete(within(t), ds[:1]))
 	require.NoError(t, q.Complete(within(t), take(t, q, 1, time.Minute)))
 }
@@ -85,7 +85,7 @@ func TestAQueueThatIsOpenedTakesAwayWhatCameBackAndNothingElse(t *testing.T) {
 // task comes in when it is known already that the stream has none.
 func TestNoTaskIsSweptThatComesInDuringASweep(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}} {
 		q, other, _ := twins(t, cfg)
 		require.NoError(t, q.wire.load.take(within(t), loadMost)) // so that no messages are read
 		type result struct {
@@ -115,7 +115,7 @@ func TestNoTaskIsSweptThatComesInDuringASweep(t *testing.T) {
 
 func TestAFloorBeyondTheEndOfTheStreamSaysNothing(t *testing.T) {
 	t.Parallel()
-	q := openQueue(t, openShared(t), runtime.QueueConfig{})
+	q := openQueue(t, openShared(t), driver.QueueConfig{})
 	put(t, q, newTask(q, "a"))
 	st, err := q.state(within(t))
 	require.NoError(t, err)
@@ -123,18 +123,18 @@ func TestAFloorBeyondTheEndOfTheStreamSaysNothing(t *testing.T) {
 	n, err := q.sweep(within(t))
 	require.NoError(t, err)
 	assert.Zero(t, n)
-	answers, err := q.Enqueue(within(t), []*runtime.Task{newTask(q, "a")})
-	require.ErrorIs(t, err, runtime.ErrDuplicate, "answers: %v", answers)
+	answers, err := q.Enqueue(within(t), []*driver.Task{newTask(q, "a")})
+	require.ErrorIs(t, err, driver.ErrDuplicate, "answers: %v", answers)
 }
 
 func TestWhatWaitsForLongKeepsNoOldFilesAlive(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}} {
 		q := openQueue(t, openShared(t), cfg)
 		due := time.Now().Add(time.Hour)
-		put(t, q, newTask(q, "delayed", func(t *runtime.Task) { t.ScheduledFor = due }))
-		put(t, q, newTask(q, "window", func(t *runtime.Task) { t.UniqueKey, t.UniqueFor = "k", time.Hour }))
-		tasks := make([]*runtime.Task, 3*gapsMin)
+		put(t, q, newTask(q, "delayed", func(t *driver.Task) { t.ScheduledFor = due }))
+		put(t, q, newTask(q, "window", func(t *driver.Task) { t.UniqueKey, t.UniqueFor = "k", time.Hour }))
+		tasks := make([]*driver.Task, 3*gapsMin)
 		for i := range tasks {
 			tasks[i] = newTask(q, fmt.Sprint(i))
 		}
@@ -151,8 +151,8 @@ func TestWhatWaitsForLongKeepsNoOldFilesAlive(t *testing.T) {
 		require.NoError(t, err)
 		assert.EqualValues(t, 2, st.Msgs)
 		assert.Greater(t, st.First, before.Last)
-		counts(t, q, runtime.Stats{Scheduled: 1})
-		assert.True(t, put(t, q, newTask(q, "other", func(t *runtime.Task) { t.UniqueKey, t.UniqueFor = "k", time.Hour }))[0].Duplicate)
+		counts(t, q, driver.Stats{Scheduled: 1})
+		assert.True(t, put(t, q, newTask(q, "other", func(t *driver.Task) { t.UniqueKey, t.UniqueFor = "k", time.Hour }))[0].Duplicate)
 		seats, err := q.find(within(t), []string{"delayed"})
 		require.NoError(t, err)
 		assert.Equal(t, "@at "+due.UTC().Format(scheduleLayout), seats[0].header.Get(headerSchedule))
@@ -164,29 +164,29 @@ func TestWhatWaitsForLongKeepsNoOldFilesAlive(t *testing.T) {
 func TestDeadLettersOfAStreamThatIsMadeAnewAreNotTakenForThoseBefore(t *testing.T) {
 	t.Parallel()
 	p := openShared(t)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	dies := func(q *Queue) {
 		put(t, q, newTask(q, "a"))
 		ds := take(t, q, 1, time.Minute)
-		runtime.Bury(ds[0].Task, "q", time.Now(), assert.AnError)
+		driver.Bury(ds[0].Task, "q", time.Now(), assert.AnError)
 		require.NoError(t, q.DeadLetter(within(t), ds))
 	}
 	dies(q)
 	require.NoError(t, p.js.DeleteStream(within(t), q.names.stream))
-	q = openQueue(t, p, runtime.QueueConfig{})
+	q = openQueue(t, p, driver.QueueConfig{})
 	dies(q)
-	counts(t, q, runtime.Stats{Dead: 2})
+	counts(t, q, driver.Stats{Dead: 2})
 	_, err := q.Discard(within(t), nil)
 	require.NoError(t, err)
 	// The same with the stream of the dead, and what comes back from it.
 	for range 2 {
 		require.NoError(t, p.js.DeleteStream(within(t), q.graves().names.stream))
-		q = openQueue(t, p, runtime.QueueConfig{})
+		q = openQueue(t, p, driver.QueueConfig{})
 		dies(q)
 		moved, err := q.Redrive(within(t), nil)
 		require.NoError(t, err)
 		require.Equal(t, []string{"a"}, moved)
 		require.NoError(t, q.Complete(within(t), take(t, q, 1, time.Minute)))
-		counts(t, q, runtime.Stats{})
+		counts(t, q, driver.Stats{})
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Keys in the metadata of a stream.
@@ -38,7 +38,7 @@ type source struct {
 	p     *Provider
 	wire  *wire
 	name  string
-	kind  runtime.QueueType
+	kind  driver.QueueType
 	dlq   atomic.Bool
 	held  leases
 	moves moves
@@ -60,21 +60,21 @@ type source struct {
 	looked   time.Time // the last look for strays
 }
 
-func newSource(p *Provider, name string, kind runtime.QueueType) *source {
+func newSource(p *Provider, name string, kind driver.QueueType) *source {
 	return &source{names: namesOf(p.prefix, name), p: p, wire: p.wire, name: name, kind: kind, held: leases{by: make(map[string]*lease), seqs: make(map[uint64]*lease), lapsing: make(chan struct{}, 1)}}
 }
 
 func (s *source) isDLQ() bool { return s.dlq.Load() }
 
 // declared is declare, which it ends when the server refuses what is asked.
-func (s *source) declared(ctx context.Context, cfg runtime.QueueConfig) error {
+func (s *source) declared(ctx context.Context, cfg driver.QueueConfig) error {
 	about := []string{apiPrefix(s.p.js.Options()), s.p.prefix + "."}
 	return heard(ctx, s.wire.nc, about, func(ctx context.Context) error { return s.declare(ctx, cfg) })
 }
 
 // declare creates or verifies streams and consumers: those of the queue, and on
 // its dead letter queue those for what dies here.
-func (s *source) declare(ctx context.Context, cfg runtime.QueueConfig) error {
+func (s *source) declare(ctx context.Context, cfg driver.QueueConfig) error {
 	meta, err := s.stream(ctx, cfg, "")
 	if err != nil {
 		return err
@@ -85,8 +85,8 @@ func (s *source) declare(ctx context.Context, cfg runtime.QueueConfig) error {
 			return fmt.Errorf("%w; if no queue names it any more, remove %s from the metadata of stream %s", err, metaDLQ, s.names.stream)
 		}
 	} else {
-		dead := newSource(s.p, cfg.DLQ, runtime.Standard)
-		if _, err := dead.stream(ctx, runtime.QueueConfig{Name: cfg.DLQ, Type: runtime.Standard}, s.name); err != nil {
+		dead := newSource(s.p, cfg.DLQ, driver.Standard)
+		if _, err := dead.stream(ctx, driver.QueueConfig{Name: cfg.DLQ, Type: driver.Standard}, s.name); err != nil {
 			return fmt.Errorf("its dead letter queue %q: %w", cfg.DLQ, err)
 		}
 		if err := dead.lane(ctx, originLane(s.name), cfg.Visibility); err != nil {
@@ -101,13 +101,13 @@ func (s *source) declare(ctx context.Context, cfg runtime.QueueConfig) error {
 	levels := s.levels
 	s.mu.Unlock()
 	aside := []string{s.all(placeKey), s.all(placeAnchor)}
-	if cfg.Type == runtime.FIFO {
+	if cfg.Type == driver.FIFO {
 		aside = append(aside, s.all(placeTomb))
 	}
 	if err := s.consumer(ctx, asideConsumer, cfg.Visibility, aside...); err != nil {
 		return err
 	}
-	if cfg.Type == runtime.FIFO {
+	if cfg.Type == driver.FIFO {
 		err = s.fifoConsumers(ctx, cfg.Visibility)
 	} else {
 		for n := range levels {
@@ -126,7 +126,7 @@ func (s *source) declare(ctx context.Context, cfg runtime.QueueConfig) error {
 
 // stream creates or verifies the stream, and returns its metadata. of is the queue
 // whose dead letter queue it is to be; "": it is opened as a queue.
-func (s *source) stream(ctx context.Context, cfg runtime.QueueConfig, of string) (map[string]string, error) {
+func (s *source) stream(ctx context.Context, cfg driver.QueueConfig, of string) (map[string]string, error) {
 	st, err := s.p.js.Stream(ctx, s.names.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		meta := map[string]string{metaType: string(cfg.Type)}
@@ -199,7 +199,7 @@ func (s *source) spare(ctx context.Context, own, of string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: it is a queue for tasks, with one of its own, %q: name another", runtime.ErrQueueMismatch, own)
+	return fmt.Errorf("%w: it is a queue for tasks, with one of its own, %q: name another", driver.ErrQueueMismatch, own)
 }
 
 func (s *source) streamConfig(meta map[string]string, limit int64) jetstream.StreamConfig {
@@ -223,12 +223,12 @@ func (s *source) streamConfig(meta map[string]string, limit int64) jetstream.Str
 }
 
 // verify says what of an existing stream does not fit.
-func (s *source) verify(have jetstream.StreamConfig, kind runtime.QueueType) error {
+func (s *source) verify(have jetstream.StreamConfig, kind driver.QueueType) error {
 	if got := have.Metadata[metaType]; got != string(kind) {
 		if got == "" {
-			return fmt.Errorf("%w: stream %s was not made by taskgen: choose another name or prefix", runtime.ErrQueueMismatch, have.Name)
+			return fmt.Errorf("%w: stream %s was not made by taskgen: choose another name or prefix", driver.ErrQueueMismatch, have.Name)
 		}
-		return fmt.Errorf("%w: it is of type %s on the server, and %s is asked for", runtime.ErrQueueMismatch, got, kind)
+		return fmt.Errorf("%w: it is of type %s on the server, and %s is asked for", driver.ErrQueueMismatch, got, kind)
 	}
 	var wrong []string
 	bad := func(is bool, what string) {
@@ -247,7 +247,7 @@ func (s *source) verify(have jetstream.StreamConfig, kind runtime.QueueType) err
 	bad(have.PersistMode == jetstream.AsyncPersistMode, "it acknowledges before it has written")
 	bad(!slices.Contains(have.Subjects, s.root+">"), "its subjects are others")
 	if len(wrong) > 0 {
-		return fmt.Errorf("%w: stream %s was changed: %s: update it with the nats command line", runtime.ErrQueueMismatch, have.Name, strings.Join(wrong, ", "))
+		return fmt.Errorf("%w: stream %s was changed: %s: update it with the nats command line", driver.ErrQueueMismatch, have.Name, strings.Join(wrong, ", "))
 	}
 	return nil
 }
@@ -369,7 +369,7 @@ func (s *source) graves() *source {
 }
 
 // repair makes consumers again that somebody has deleted.
-func (s *source) repair(ctx context.Context, cfg runtime.QueueConfig) error {
+func (s *source) repair(ctx context.Context, cfg driver.QueueConfig) error {
 	ctx, cancel := context.WithTimeout(ctx, answerWait)
 	defer cancel()
 	return s.declared(ctx, cfg)

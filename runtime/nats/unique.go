@@ -9,7 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A claim is the record of a unique key with a window: a message of its own,
@@ -53,7 +53,7 @@ func (s *source) record(c *claim, g guard) *request {
 
 // claimKeys takes the keys of entries that have a window. It returns the entries
 // that may be stored, and those with a window among them.
-func (q *Queue) claimKeys(ctx context.Context, es []*entry, answers []runtime.Enqueued, failed map[int]error) (free, windows []*entry) {
+func (q *Queue) claimKeys(ctx context.Context, es []*entry, answers []driver.Enqueued, failed map[int]error) (free, windows []*entry) {
 	var todo []*entry
 	now := time.Now()
 	for _, e := range es {
@@ -97,7 +97,7 @@ func (q *Queue) claimKeys(ctx context.Context, es []*entry, answers []runtime.En
 }
 
 // contest looks who holds a key that could not be claimed.
-func (q *Queue) contest(ctx context.Context, e *entry, answers []runtime.Enqueued) (won, retry bool, err error) {
+func (q *Queue) contest(ctx context.Context, e *entry, answers []driver.Enqueued) (won, retry bool, err error) {
 	get := q.wire.last(q.names.stream, q.keyed(e.claim.key))
 	if err := q.wire.ask(ctx, []*request{get}, nil); err != nil {
 		return false, false, err
@@ -143,7 +143,7 @@ func (q *Queue) contest(ctx context.Context, e *entry, answers []runtime.Enqueue
 
 // confirmKeys makes claims sure whose tasks are stored, and takes back those whose
 // tasks are not. Where that fails the claim stays unsure, which is seen to later.
-func (q *Queue) confirmKeys(ctx context.Context, windows []*entry, answers []runtime.Enqueued, failed map[int]error) {
+func (q *Queue) confirmKeys(ctx context.Context, windows []*entry, answers []driver.Enqueued, failed map[int]error) {
 	var rs []*request
 	for _, e := range windows {
 		switch err := failed[e.index]; {

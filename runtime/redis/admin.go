@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Cancel implements [runtime.Canceller]. A unique key without a window is free
+// Cancel implements [driver.Canceller]. A unique key without a window is free
 // again. A ready task is searched for in its list, a scheduled one is not: see
 // the README for what that costs.
 func (q *Queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
@@ -71,7 +71,7 @@ func inOrder(ids []string, set map[string]bool) []string {
 	return all
 }
 
-// Reschedule implements [runtime.Rescheduler]. The task's ScheduledFor changes
+// Reschedule implements [driver.Rescheduler]. The task's ScheduledFor changes
 // with it. A task that is due stays where it is in line when at has passed as
 // well. A task of a group that waits for its retry keeps its place at the head
 // of the group; one that is ready leaves the line, and joins it at the end when
@@ -100,7 +100,7 @@ func (q *Queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 		return nil
 	})
 	if err == nil && !moved {
-		err = fmt.Errorf("%w: no task %s waits on queue %q: it may be with a worker", runtime.ErrTaskNotFound, id, q.cfg.Name)
+		err = fmt.Errorf("%w: no task %s waits on queue %q: it may be with a worker", driver.ErrTaskNotFound, id, q.cfg.Name)
 	}
 	return err
 }
@@ -121,7 +121,7 @@ func (l *lane) reschedule(ctx context.Context, name string, at time.Time) (bool,
 		if task, err := decodeTask(was, idOf(name), l.queue); err == nil {
 			task.ScheduledFor = at
 			if l.dead {
-				envelope = string(runtime.AppendEnvelope(nil, task))
+				envelope = string(driver.AppendEnvelope(nil, task))
 			} else {
 				envelope = string(l.p.appendTask(nil, task))
 			}
@@ -148,7 +148,7 @@ func sumOf(value string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Purge implements [runtime.Purger]. It works in scripts of 256 tasks, so that
+// Purge implements [driver.Purger]. It works in scripts of 256 tasks, so that
 // others get on meanwhile, and ends after as many as there were when it began.
 func (q *Queue) Purge(ctx context.Context) (int, error) {
 	if err := q.begin(); err != nil {
@@ -179,10 +179,10 @@ func (q *Queue) Purge(ctx context.Context) (int, error) {
 	return total, err
 }
 
-// Pause implements [runtime.Pauser]: for every process, and until Resume.
+// Pause implements [driver.Pauser]: for every process, and until Resume.
 func (q *Queue) Pause(ctx context.Context) error { return q.pause(ctx, true) }
 
-// Resume implements [runtime.Pauser].
+// Resume implements [driver.Pauser].
 func (q *Queue) Resume(ctx context.Context) error { return q.pause(ctx, false) }
 
 func (q *Queue) pause(ctx context.Context, paused bool) error {
@@ -202,7 +202,7 @@ func (l *lane) pause(ctx context.Context, paused bool) error {
 	return err
 }
 
-// Paused implements [runtime.Pauser].
+// Paused implements [driver.Pauser].
 func (q *Queue) Paused(ctx context.Context) (bool, error) {
 	if err := q.begin(); err != nil {
 		return false, err

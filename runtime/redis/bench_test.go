@@ -16,6 +16,7 @@ import (
 
 	"github.com/taskgen/taskgen/internal/faultproxy"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // serverCPU is the processor time that a server has used.
@@ -58,11 +59,11 @@ func BenchmarkBatches(b *testing.B) {
 			s := own(b, "--appendonly", "no")
 			p := open(b, s.URL, WithLogger(slog.New(slog.DiscardHandler)))
 			c := admin(b, s.URL)
-			q := openQueue(b, p, runtime.QueueConfig{})
+			q := openQueue(b, p, driver.QueueConfig{})
 			payload := []byte(`{"text":"` + strings.Repeat("x", 160) + `"}`)
 			ctx := context.Background()
 			n := 0
-			batch := make([]*runtime.Task, size)
+			batch := make([]*driver.Task, size)
 			var spent [3]time.Duration
 			var took [3]time.Duration
 			var inside [3]float64
@@ -81,13 +82,13 @@ func BenchmarkBatches(b *testing.B) {
 					for range rounds {
 						for i := range batch {
 							n++
-							batch[i] = &runtime.Task{ID: fmt.Sprintf("0190a5c5-7f4e-7abc-9def-%012d", n), Type: "embedding", Queue: "q", Payload: payload, CreatedAt: time.Now(), MaxRetries: 3}
+							batch[i] = &driver.Task{ID: fmt.Sprintf("0190a5c5-7f4e-7abc-9def-%012d", n), Type: "embedding", Queue: "q", Payload: payload, CreatedAt: time.Now(), MaxRetries: 3}
 						}
 						_, err := q.Enqueue(ctx, batch)
 						require.NoError(b, err)
 					}
 				})
-				var all [][]*runtime.Delivery
+				var all [][]*driver.Delivery
 				lap(1, func() {
 					for range rounds {
 						ds, err := q.Dequeue(ctx, size, time.Minute)
@@ -134,13 +135,13 @@ func BenchmarkPool(b *testing.B) {
 				c := admin(b, s.URL)
 				ctx := context.Background()
 				m := runtime.NewManager(runtime.ManagerConfig{})
-				require.NoError(b, m.Open(ctx, p, runtime.QueueConfig{Name: "q"}))
+				require.NoError(b, m.Open(ctx, p, driver.QueueConfig{Name: "q"}))
 				payload := []byte(`{"text":"` + strings.Repeat("x", 160) + `"}`)
 				cpu, began := serverCPU(b, c), time.Now()
 				for from := 0; from < n; from += 1000 {
-					batch := make([]*runtime.Task, 1000)
+					batch := make([]*driver.Task, 1000)
 					for i := range batch {
-						batch[i] = &runtime.Task{ID: fmt.Sprintf("0190a5c5-7f4e-7abc-9def-%012d", from+i), Type: "t", Queue: "q", Payload: payload, CreatedAt: time.Now(), MaxRetries: 3}
+						batch[i] = &driver.Task{ID: fmt.Sprintf("0190a5c5-7f4e-7abc-9def-%012d", from+i), Type: "t", Queue: "q", Payload: payload, CreatedAt: time.Now(), MaxRetries: 3}
 					}
 					_, err := m.Enqueue(ctx, batch)
 					require.NoError(b, err)
@@ -150,7 +151,7 @@ func BenchmarkPool(b *testing.B) {
 				done := make(chan struct{})
 				var count atomic.Int64
 				r := runtime.NewRouter()
-				r.Handle(runtime.Policy{Type: "t", Queue: "q"}, runtime.HandlerFunc(func(context.Context, *runtime.Task) error {
+				r.Handle(runtime.Policy{Type: "t", Queue: "q"}, runtime.HandlerFunc(func(context.Context, *driver.Task) error {
 					if count.Add(1) == n {
 						close(done)
 					}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // The client hears that a context has ended only between two tries: while it reads
@@ -71,7 +71,7 @@ func boundedOr[T any](ctx context.Context, quit <-chan struct{}, grace time.Dura
 	default:
 	}
 	b.left = true
-	return none, &unheard{cmp.Or(ctx.Err(), runtime.ErrClosed)}
+	return none, &unheard{cmp.Or(ctx.Err(), driver.ErrClosed)}
 }
 
 // inside marks the context of a call that is bounded already.

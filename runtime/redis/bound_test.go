@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/internal/faultproxy"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/schedule"
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
@@ -69,20 +69,20 @@ func TestACallReturnsWhenItsContextEnds(t *testing.T) {
 				require.NoError(t, err)
 				t.Cleanup(func() { require.NoError(t, p.Close()) })
 			}
-			q := openQueue(t, p, runtime.QueueConfig{})
+			q := openQueue(t, p, driver.QueueConfig{})
 			enqueue(t, q, tasks(3)...)
 			d := take(t, q, 1)[0]
-			held := func() []*runtime.Delivery {
+			held := func() []*driver.Delivery {
 				copied, task := *d, *d.Task
 				copied.Task = &task
-				return []*runtime.Delivery{&copied}
+				return []*driver.Delivery{&copied}
 			}
 			jobs, letters, results := p.Jobs(), p.Letters(), p.Results()
 			entry := func() *schedule.Entry {
 				return &schedule.Entry{ID: "a", Owner: "me", Wake: time.Now(), Body: jobstore.Body{When: schedule.At(time.Now()), Task: task("a")}}
 			}
 			calls := map[string]func(ctx context.Context) error{
-				"Enqueue":    func(ctx context.Context) error { _, err := q.Enqueue(ctx, []*runtime.Task{task("x")}); return err },
+				"Enqueue":    func(ctx context.Context) error { _, err := q.Enqueue(ctx, []*driver.Task{task("x")}); return err },
 				"a batch":    func(ctx context.Context) error { _, err := q.Enqueue(ctx, tasks(1000)); return err },
 				"Dequeue":    func(ctx context.Context) error { _, err := q.Dequeue(ctx, 1, time.Minute); return err },
 				"Complete":   func(ctx context.Context) error { return q.Complete(ctx, held()) },
@@ -90,7 +90,7 @@ func TestACallReturnsWhenItsContextEnds(t *testing.T) {
 				"Release":    func(ctx context.Context) error { return q.Release(ctx, held()) },
 				"DeadLetter": func(ctx context.Context) error { return q.DeadLetter(ctx, held()) },
 				"Stats":      func(ctx context.Context) error { _, err := q.Stats(ctx); return err },
-				"Browse":     func(ctx context.Context) error { _, _, err := q.Browse(ctx, runtime.Ready, "", 5); return err },
+				"Browse":     func(ctx context.Context) error { _, _, err := q.Browse(ctx, driver.Ready, "", 5); return err },
 				"Cancel":     func(ctx context.Context) error { _, err := q.Cancel(ctx, []string{"x"}); return err },
 				"Reschedule": func(ctx context.Context) error { return q.Reschedule(ctx, "x", time.Now()) },
 				"Purge":      func(ctx context.Context) error { _, err := q.Purge(ctx); return err },
@@ -100,7 +100,7 @@ func TestACallReturnsWhenItsContextEnds(t *testing.T) {
 				"Redrive":    func(ctx context.Context) error { _, err := q.Redrive(ctx, nil); return err },
 				"some":       func(ctx context.Context) error { _, err := q.Redrive(ctx, []string{"x"}); return err },
 				"Discard":    func(ctx context.Context) error { _, err := q.Discard(ctx, []string{"x"}); return err },
-				"Open":       func(ctx context.Context) error { _, err := p.Open(ctx, runtime.QueueConfig{Name: "r"}); return err },
+				"Open":       func(ctx context.Context) error { _, err := p.Open(ctx, driver.QueueConfig{Name: "r"}); return err },
 				"PutResult":  func(ctx context.Context) error { return results.PutResult(ctx, "a", nil, "", 0) },
 				"Await":      func(ctx context.Context) error { _, err := results.Await(ctx, "a"); return err },
 				"Put":        func(ctx context.Context) error { return jobs.Put(ctx, entry()) },
@@ -131,7 +131,7 @@ func TestACallReturnsWhenItsContextEnds(t *testing.T) {
 						switch {
 						case err == nil:
 							late <- name + " says that it is done"
-						case name == "Dequeue" && err != runtime.ErrNoTasks: //nolint:errorlint // as it is
+						case name == "Dequeue" && err != driver.ErrNoTasks: //nolint:errorlint // as it is
 							late <- fmt.Sprintf("%s: %v", name, err)
 						case name != "Dequeue" && ctx.Err() != nil && !isOf(err, ctx):
 							late <- fmt.Sprintf("%s does not wrap the context's error: %v", name, err)
@@ -157,7 +157,7 @@ func TestACallReturnsWhenItsContextEnds(t *testing.T) {
 
 // isOf reports whether an error, or each error of a batch, is the context's.
 func isOf(err error, ctx context.Context) bool {
-	var items *runtime.BatchError
+	var items *driver.BatchError
 	if !errors.As(err, &items) {
 		return errors.Is(err, ctx.Err())
 	}
@@ -174,7 +174,7 @@ func TestCloseReturnsThoughTheServerIsFrozen(t *testing.T) {
 	c := admin(t, s.URL)
 	p, err := Open(within(t), s.URL)
 	require.NoError(t, err)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	thaw := freeze(t, c)
 	ends := make(chan error, 3)
 	go func() { _, err := q.Dequeue(context.Background(), 1, time.Minute); ends <- err }()
@@ -200,8 +200,8 @@ func TestCloseReturnsThoughTheServerIsFrozen(t *testing.T) {
 func TestALeaseThatComesTooLateIsPutBack(t *testing.T) {
 	s := own(t)
 	c := admin(t, s.URL)
-	q := openQueue(t, open(t, s.URL), runtime.QueueConfig{})
-	other := openQueue(t, open(t, s.URL), runtime.QueueConfig{})
+	q := openQueue(t, open(t, s.URL), driver.QueueConfig{})
+	other := openQueue(t, open(t, s.URL), driver.QueueConfig{})
 	enqueue(t, q, task("before"))
 	take(t, q, 1) // the server knows the script
 	enqueue(t, q, tasks(10)...)
@@ -209,7 +209,7 @@ func TestALeaseThatComesTooLateIsPutBack(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
 	_, err := q.Dequeue(ctx, 5, time.Hour)
-	require.ErrorIs(t, err, runtime.ErrNoTasks)
+	require.ErrorIs(t, err, driver.ErrNoTasks)
 	thaw()
 	for _, d := range take(t, other, 10) {
 		assert.Zero(t, d.Crashes)
@@ -231,7 +231,7 @@ func TestDeadConnectionsAreFoundTogether(t *testing.T) {
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, proxy.Close()) })
 			p := open(t, scheme+"://"+proxy.Addr()+query, WithLogger(slog.New(slog.DiscardHandler)))
-			q := openQueue(t, p, runtime.QueueConfig{})
+			q := openQueue(t, p, driver.QueueConfig{})
 			fill := make(chan error, 15)
 			for range cap(fill) {
 				go func() { fill <- p.client.Do(within(t), "EVAL", "for i = 1, 1000000 do end", 0).Err() }()
@@ -259,7 +259,7 @@ func TestDeadConnectionsAreFoundTogether(t *testing.T) {
 func TestAServerThatIsSlowToAllKeepsItsConnections(t *testing.T) {
 	s := own(t)
 	c := admin(t, s.URL)
-	q := openQueue(t, open(t, s.URL), runtime.QueueConfig{})
+	q := openQueue(t, open(t, s.URL), driver.QueueConfig{})
 	enqueue(t, q, task("a"))
 	<-time.After(silence)
 	before := q.p.client.PoolStats().Misses
@@ -298,8 +298,8 @@ func TestAClientThatWaitsForEverDoesNotStopAWorker(t *testing.T) {
 	p, err := New(client)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
-	q := openQueue(t, p, runtime.QueueConfig{})
-	other := openQueue(t, open(t, s.URL), runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
+	other := openQueue(t, open(t, s.URL), driver.QueueConfig{})
 	proxy.Swallow()
 	proxy.Heal()
 	enqueue(t, other, task("a"))

@@ -3,11 +3,11 @@ package redis
 import (
 	"testing"
 
-	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq/boxtest"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestBoxesOfDeadLettersKeepWhatTheyPromise(t *testing.T) {
 	t.Parallel()
-	boxtest.Run(t, func(tb testing.TB) runtime.Provider { return open(tb, sharedURL(tb)) })
+	boxtest.Run(t, func(tb testing.TB) driver.Provider { return open(tb, sharedURL(tb)) })
 }

@@ -7,10 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Browse implements [runtime.Browser]. Ready tasks of a fifo queue come group by
+// Browse implements [driver.Browser]. Ready tasks of a fifo queue come group by
 // group, leased ones by the end of their lease, dead ones by when they died;
 // those that a worker of the dead letter queue has leased come after these. On a
 // dead letter queue the dead of one queue come after those of another. A value
@@ -18,7 +18,7 @@ import (
 // dead letter queue. A page ends before its limit where it has become larger than
 // 16 MB. While others take tasks off the queue a page may hold tasks
 // of the one before again.
-func (q *Queue) Browse(ctx context.Context, state runtime.State, from string, limit int) ([]*runtime.Task, string, error) {
+func (q *Queue) Browse(ctx context.Context, state driver.State, from string, limit int) ([]*driver.Task, string, error) {
 	if limit < 1 {
 		return nil, "", fmt.Errorf("taskgen: browse %d tasks of queue %q: at least 1", limit, q.cfg.Name)
 	}
@@ -35,7 +35,7 @@ func (q *Queue) Browse(ctx context.Context, state runtime.State, from string, li
 		return nil, "", err
 	}
 	var (
-		tasks []*runtime.Task
+		tasks []*driver.Task
 		last  cursor
 		bytes int
 	)
@@ -64,9 +64,9 @@ func (q *Queue) Browse(ctx context.Context, state runtime.State, from string, li
 	return tasks, "", nil
 }
 
-// Find implements [runtime.Finder], by one script, and one for the dead. Where a task
+// Find implements [driver.Finder], by one script, and one for the dead. Where a task
 // does not wait for its time, that goes through the leases of the queue.
-func (q *Queue) Find(ctx context.Context, id string) ([]runtime.Found, error) {
+func (q *Queue) Find(ctx context.Context, id string) ([]driver.Found, error) {
 	if err := q.begin(); err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (q *Queue) Find(ctx context.Context, id string) ([]runtime.Found, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []runtime.Found
+	var all []driver.Found
 	for _, l := range lanes {
 		some, err := l.lookup(ctx, id)
 		if err != nil {
@@ -88,13 +88,13 @@ func (q *Queue) Find(ctx context.Context, id string) ([]runtime.Found, error) {
 	}
 	dead, err := q.grave.lookup(ctx, id)
 	for i := range dead {
-		dead[i].State, dead[i].DueAt = runtime.Dead, time.Time{}
+		dead[i].State, dead[i].DueAt = driver.Dead, time.Time{}
 	}
 	return append(all, dead...), err
 }
 
 // lookup returns what the lane has under an ID.
-func (l *lane) lookup(ctx context.Context, id string) ([]runtime.Found, error) {
+func (l *lane) lookup(ctx context.Context, id string) ([]driver.Found, error) {
 	c := l.newCall(opFind, 1).add(id)
 	reply, err := l.run(ctx, c)
 	if err != nil {
@@ -108,22 +108,22 @@ func (l *lane) lookup(ctx context.Context, id string) ([]runtime.Found, error) {
 	if err != nil {
 		return nil, l.failed(c, errReply)
 	}
-	var all []runtime.Found
+	var all []driver.Found
 	for r = r[1:]; len(r) > 0; r = r[4:] {
 		name, envelope := text(r[0]), text(r[1])
 		task, err := decodeTask(envelope, name, l.queue)
 		if err != nil {
 			task = standIn(name, l.queue, envelope, err)
 		}
-		f := runtime.Found{Task: task, State: runtime.Ready, DueAt: task.DueAt()}
+		f := driver.Found{Task: task, State: driver.Ready, DueAt: task.DueAt()}
 		due, err := strconv.ParseFloat(text(r[2]), 64)
 		if err == nil {
 			f.DueAt = time.UnixMilli(int64(due))
 		}
 		if err == nil && due > now {
-			f.State = runtime.Scheduled
+			f.State = driver.Scheduled
 		} else if over, err := strconv.ParseFloat(text(r[3]), 64); err == nil && over > now {
-			f.State, f.DueAt = runtime.Leased, time.Time{}
+			f.State, f.DueAt = driver.Leased, time.Time{}
 		}
 		all = append(all, f)
 	}
@@ -133,15 +133,15 @@ func (l *lane) lookup(ctx context.Context, id string) ([]runtime.Found, error) {
 // A stage is one lane and state that a listing goes through.
 type stage struct {
 	lane  *lane
-	state runtime.State
+	state driver.State
 }
 
 // stages are what a listing of a state goes through, in its order.
-func (q *Queue) stages(ctx context.Context, state runtime.State) ([]stage, error) {
+func (q *Queue) stages(ctx context.Context, state driver.State) ([]stage, error) {
 	switch state {
-	case runtime.Dead:
-		return []stage{{q.grave, runtime.Ready}, {q.grave, runtime.Scheduled}, {q.grave, runtime.Leased}}, nil
-	case runtime.Ready, runtime.Scheduled, runtime.Leased:
+	case driver.Dead:
+		return []stage{{q.grave, driver.Ready}, {q.grave, driver.Scheduled}, {q.grave, driver.Leased}}, nil
+	case driver.Ready, driver.Scheduled, driver.Leased:
 		lanes, err := q.lanes(ctx)
 		if err != nil {
 			return nil, err
@@ -181,7 +181,7 @@ func parseCursor(text string) (cursor, error) {
 
 // A listing is a part of a page of Browse.
 type listing struct {
-	tasks []*runtime.Task
+	tasks []*driver.Task
 	ends  []cursor // of each
 	sizes []int    // of each, in bytes
 	rest  cursor   // where to go on
@@ -190,7 +190,7 @@ type listing struct {
 
 // browse lists up to n tasks of one state after a cursor: fewer where there are no
 // more, or no room for them in one script.
-func (l *lane) browse(ctx context.Context, state runtime.State, at cursor, n int) (listing, error) {
+func (l *lane) browse(ctx context.Context, state driver.State, at cursor, n int) (listing, error) {
 	var found listing
 	c := l.newCall(opBrowse, 5).add(string(state), at.a, at.b, n, bulk)
 	reply, err := l.run(ctx, c)

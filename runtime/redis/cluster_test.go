@@ -15,7 +15,7 @@ import (
 
 	"github.com/taskgen/taskgen/internal/faultproxy"
 	"github.com/taskgen/taskgen/internal/testserver"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
@@ -92,7 +92,7 @@ func clusterOptions(addr string) (*goredis.ClusterOptions, string, error) {
 }
 
 // openWeb opens a provider on an address of newWeb.
-func openWeb(addr string, _ runtime.Clock) (runtime.Provider, error) {
+func openWeb(addr string, _ driver.Clock) (driver.Provider, error) {
 	o, prefix, err := clusterOptions(addr)
 	if err != nil {
 		return nil, err

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A compact value holds a task as an envelope does, in less room: without the task's
@@ -45,9 +45,9 @@ const (
 )
 
 // appendTask appends what is kept of a valid task: its envelope, or a compact value.
-func (p *Provider) appendTask(dst []byte, t *runtime.Task) []byte {
+func (p *Provider) appendTask(dst []byte, t *driver.Task) []byte {
 	if !p.compact || !inNanoseconds(t.CreatedAt) || !inNanoseconds(t.ScheduledFor) {
-		return runtime.AppendEnvelope(dst, t)
+		return driver.AppendEnvelope(dst, t)
 	}
 	return appendCompact(dst, t)
 }
@@ -57,7 +57,7 @@ func inNanoseconds(t time.Time) bool {
 	return t.IsZero() || t.Year() > 1678 && t.Year() < 2262
 }
 
-func appendCompact(dst []byte, t *runtime.Task) []byte {
+func appendCompact(dst []byte, t *driver.Task) []byte {
 	fields := uint64(0)
 	for i, has := range [...]bool{
 		t.Encoding != "", t.Priority != 0, t.GroupKey != "", t.UniqueKey != "", t.UniqueFor != 0, len(t.Metadata) > 0,
@@ -109,14 +109,14 @@ func appendCompact(dst []byte, t *runtime.Task) []byte {
 }
 
 // decodeTask reads what is kept of the task of an ID on a queue. Every error wraps
-// [runtime.ErrInvalidTask].
-func decodeTask(value, id, queue string) (*runtime.Task, error) {
+// [driver.ErrInvalidTask].
+func decodeTask(value, id, queue string) (*driver.Task, error) {
 	if value == "" || value[0] != compactMark {
-		return runtime.DecodeEnvelope(bytesOf(value))
+		return driver.DecodeEnvelope(bytesOf(value))
 	}
 	r := compactReader{rest: value[1:]}
 	r.fields = r.uvarint()
-	t := &runtime.Task{ID: id, Queue: queue, Type: r.text()}
+	t := &driver.Task{ID: id, Queue: queue, Type: r.text()}
 	if r.has(hasEncoding) {
 		t.Encoding = r.text()
 	}
@@ -139,7 +139,7 @@ func decodeTask(value, id, queue string) (*runtime.Task, error) {
 	t.SchemaVersion = r.count(hasSchemaVersion)
 	t.Payload = []byte(r.rest)
 	if r.bad || r.fields > compactFields {
-		return nil, fmt.Errorf("%w: its stored form is truncated, or of a newer version", runtime.ErrInvalidTask)
+		return nil, fmt.Errorf("%w: its stored form is truncated, or of a newer version", driver.ErrInvalidTask)
 	}
 	return t, t.Validate()
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // everyField are tasks that have all fields between them, and extreme values.
-func everyField() []*runtime.Task {
+func everyField() []*driver.Task {
 	at := time.Date(2026, 3, 1, 10, 20, 30, 123456789, time.FixedZone("", 3600))
-	return []*runtime.Task{
+	return []*driver.Task{
 		{ID: "a", Type: "t", Queue: "q", Payload: []byte(`{"n":1}`)},
 		{ID: "a", Type: "t", Queue: "q", Payload: []byte(" null\n"), CreatedAt: at, MaxRetries: 25},
 		{
@@ -31,7 +31,7 @@ func everyField() []*runtime.Task {
 
 func TestACompactTaskIsReadAsItsEnvelopeWouldBe(t *testing.T) {
 	for _, task := range everyField() {
-		want, err := runtime.DecodeEnvelope(runtime.AppendEnvelope(nil, task))
+		want, err := driver.DecodeEnvelope(driver.AppendEnvelope(nil, task))
 		require.NoError(t, err)
 		for _, compact := range []bool{false, true} {
 			p := &Provider{compact: compact}
@@ -48,7 +48,7 @@ func TestACompactTaskThatIsCutOffIsInvalidOrOneWithAShorterPayload(t *testing.T)
 		for n := 1; n < len(value); n++ {
 			got, err := decodeTask(value[:n], "a", "q")
 			if err != nil {
-				require.ErrorIs(t, err, runtime.ErrInvalidTask)
+				require.ErrorIs(t, err, driver.ErrInvalidTask)
 				continue
 			}
 			require.GreaterOrEqual(t, n, len(value)-len(task.Payload))
@@ -64,7 +64,7 @@ func FuzzDecodeTask(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value string) {
 		got, err := decodeTask(string(compactMark)+value, "a", "q")
 		if err != nil {
-			require.ErrorIs(t, err, runtime.ErrInvalidTask)
+			require.ErrorIs(t, err, driver.ErrInvalidTask)
 			return
 		}
 		require.NoError(t, got.Validate())
@@ -92,7 +92,7 @@ func TestCompactTasksAndEnvelopesStandOnOneQueue(t *testing.T) {
 			}
 			require.Equal(t, 2, marks)
 			for _, q := range []*Queue{usual, compact} {
-				found, _, err := q.Browse(within(t), runtime.Ready, "", 10)
+				found, _, err := q.Browse(within(t), driver.Ready, "", 10)
 				require.NoError(t, err)
 				require.Len(t, found, 4)
 				for _, task := range found {

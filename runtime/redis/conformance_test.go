@@ -12,7 +12,7 @@ import (
 
 	"github.com/taskgen/taskgen/internal/faultproxy"
 	"github.com/taskgen/taskgen/internal/testserver"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
@@ -57,7 +57,7 @@ func newPlace(tb testing.TB, s *testserver.Server) string {
 
 // openAt opens a provider on an address that this process made, or that the
 // parent of this process did.
-func openAt(addr string, _ runtime.Clock) (runtime.Provider, error) {
+func openAt(addr string, _ driver.Clock) (driver.Provider, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), soon)
 	defer cancel()
 	p, err := Open(ctx, addr)
@@ -70,7 +70,7 @@ func openAt(addr string, _ runtime.Clock) (runtime.Provider, error) {
 var opened sync.Map // *Provider → its address
 
 // trips counts the round trips of a provider.
-func trips(p runtime.Provider) int64 {
+func trips(p driver.Provider) int64 {
 	addr, _ := opened.Load(p)
 	at, ok := places.Load(addr)
 	if !ok {
@@ -80,7 +80,7 @@ func trips(p runtime.Provider) int64 {
 }
 
 // spoil puts a task on a queue and other bytes in the place of its value.
-func spoil(tb testing.TB, addr string, q runtime.Queue, body []byte) bool {
+func spoil(tb testing.TB, addr string, q driver.Queue, body []byte) bool {
 	p := open(tb, addr)
 	own, err := p.Open(within(tb), q.Config())
 	require.NoError(tb, err)

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // calls counts the commands that the server of a provider has run, those in
@@ -57,7 +57,7 @@ func TestATaskTakesAFractionOfARoundTripAndOfACommand(t *testing.T) {
 	p := open(t, own(t).URL)
 	var count counter
 	p.client.AddHook(&count)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	// The server has the scripts, and the client connections of both its kinds.
 	enqueue(t, q, fitting(q.cfg, "gone", 2*chunk)...)
 	_, err := q.Purge(within(t))
@@ -83,7 +83,7 @@ func TestATaskTakesAFractionOfARoundTripAndOfACommand(t *testing.T) {
 		assert.LessOrEqual(t, took, trips, "round trips to %s %d tasks", what, n)
 		assert.LessOrEqual(t, sum, commands, "commands to %s %d tasks", what, n)
 	}
-	var ds []*runtime.Delivery
+	var ds []*driver.Delivery
 	costs("enqueue", 1, 6, func() { enqueue(t, q, tasks(n)...) })
 	costs("dequeue", 1, 14, func() { ds = take(t, q, n) })
 	require.Len(t, ds, n)
@@ -125,12 +125,12 @@ func TestStatsCostTheSameHoweverManyTasksThereAre(t *testing.T) {
 // asynq with the payload takes 575 bytes.
 func TestATaskTakesLittleMoreThanItsEnvelope(t *testing.T) {
 	usual := memoryOfATask(t)
-	assert.Less(t, usual, len(runtime.AppendEnvelope(nil, withPayload(0)))+250)
+	assert.Less(t, usual, len(driver.AppendEnvelope(nil, withPayload(0)))+250)
 	assert.Less(t, memoryOfATask(t, WithCompactTasks()), 575*6/10)
 }
 
 // withPayload is a task with 100 bytes of payload.
-func withPayload(i int) *runtime.Task {
+func withPayload(i int) *driver.Task {
 	one := task(fmt.Sprintf("0190a5c5-7f4e-7abc-9def-%012d", i))
 	one.Payload = []byte(`{"text":"` + strings.Repeat("x", 89) + `"}`)
 	return one
@@ -140,7 +140,7 @@ func withPayload(i int) *runtime.Task {
 func memoryOfATask(t *testing.T, opts ...Option) int {
 	t.Helper()
 	p := open(t, own(t).URL, opts...)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	used := func() int {
 		text, err := p.client.Info(within(t), "memory").Result()
 		require.NoError(t, err)
@@ -153,7 +153,7 @@ func memoryOfATask(t *testing.T, opts ...Option) int {
 	enqueue(t, q, task("warm"))
 	before := used()
 	const n = 10_000
-	all := make([]*runtime.Task, n)
+	all := make([]*driver.Task, n)
 	for i := range all {
 		all[i] = withPayload(i)
 	}

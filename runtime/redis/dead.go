@@ -7,20 +7,20 @@ import (
 	"strings"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A corpse is a dead task that nobody has leased.
 type corpse struct {
 	name     string // its name among the dead: the ID, and more where the ID died before
 	envelope string
-	task     *runtime.Task // what the envelope holds, where that is read already
+	task     *driver.Task // what the envelope holds, where that is read already
 }
 
 // read returns the task that a corpse of the queue is, or what stands for one that
 // cannot be decoded.
-func (q *Queue) read(dead corpse) *runtime.Task {
-	task, err := runtime.DecodeEnvelope([]byte(dead.envelope))
+func (q *Queue) read(dead corpse) *driver.Task {
+	task, err := driver.DecodeEnvelope([]byte(dead.envelope))
 	if err != nil {
 		task = standIn(dead.name, q.cfg.Name, dead.envelope, err)
 	}
@@ -81,7 +81,7 @@ func (l *lane) page(ctx context.Context, last int64, skip int) (int64, []string,
 	return last, namesIn(r[1]), nil
 }
 
-// Redrive implements [runtime.Redriver]. Tasks that a worker of the dead letter
+// Redrive implements [driver.Redriver]. Tasks that a worker of the dead letter
 // queue has leased stay, and so do those whose ID is on the queue again: the
 // error is then a *BatchError with ErrDuplicate, counted in the order of the
 // tasks that were found. Capacity is not asked. It works in scripts of up to 256
@@ -89,7 +89,7 @@ func (l *lane) page(ctx context.Context, last int64, skip int) (int64, []string,
 // taken again.
 func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ {
-		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
 	if err := q.begin(); err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 type redriven struct {
 	q      *Queue
 	ids    []string
-	failed runtime.BatchError
+	failed driver.BatchError
 	looked int
 	stayed int // of those that were looked at
 }
@@ -180,8 +180,8 @@ func (b *redriven) move(ctx context.Context, names []string) error {
 	return nil
 }
 
-// OnRedrive implements [runtime.Reviver].
-func (q *Queue) OnRedrive(around runtime.Revival) { q.around = around }
+// OnRedrive implements [driver.Reviver].
+func (q *Queue) OnRedrive(around driver.Revival) { q.around = around }
 
 // reviveAround is revive with what belongs around it, of which the error may be where there
 // are codes.
@@ -227,7 +227,7 @@ func (l *lane) reread(ctx context.Context, names []string) ([]corpse, error) {
 
 // again is why a dead task stays.
 func (q *Queue) again(dead corpse) error {
-	return fmt.Errorf("%w: task %s is on queue %q again", runtime.ErrDuplicate, idOf(dead.name), q.cfg.Name)
+	return fmt.Errorf("%w: task %s is on queue %q again", driver.ErrDuplicate, idOf(dead.name), q.cfg.Name)
 }
 
 // revive redrives dead tasks as they were read, and returns a code for each.
@@ -240,9 +240,9 @@ func (q *Queue) revive(ctx context.Context, found []corpse) ([]int64, error) {
 		if task == nil {
 			task = q.read(dead)
 		}
-		runtime.Unbury(task, q.cfg.DLQ)
+		driver.Unbury(task, q.cfg.DLQ)
 		task.Queue, task.ID, task.ScheduledFor = q.cfg.Name, idOf(dead.name), now
-		c.add(dead.name, task.ID, sumOf(dead.envelope), runtime.AppendEnvelope(nil, task), l.place(task))
+		c.add(dead.name, task.ID, sumOf(dead.envelope), driver.AppendEnvelope(nil, task), l.place(task))
 	}
 	reply, err := l.run(ctx, c)
 	if err != nil {
@@ -255,11 +255,11 @@ func (q *Queue) revive(ctx context.Context, found []corpse) ([]int64, error) {
 	return codes, nil
 }
 
-// Discard implements [runtime.Discarder]. Tasks that a worker of the dead letter
+// Discard implements [driver.Discarder]. Tasks that a worker of the dead letter
 // queue has leased stay.
 func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ {
-		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
 	if err := q.begin(); err != nil {
 		return nil, err

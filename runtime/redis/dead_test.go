@@ -7,17 +7,17 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // dies enqueues a task on a queue and buries it.
 func dies(t *testing.T, q *Queue, id string) {
 	t.Helper()
-	enqueue(t, q, func() *runtime.Task { d := task(id); d.Queue = q.cfg.Name; return d }())
+	enqueue(t, q, func() *driver.Task { d := task(id); d.Queue = q.cfg.Name; return d }())
 	require.NoError(t, q.DeadLetter(within(t), take(t, q, 1)))
 }
 
-func idsOf(ds []*runtime.Delivery) []string {
+func idsOf(ds []*driver.Delivery) []string {
 	ids := []string{}
 	for _, d := range ds {
 		ids = append(ids, d.Task.ID)
@@ -31,21 +31,21 @@ func TestADeadLetterQueueShowsTheDeadOfAllQueuesThatNameIt(t *testing.T) {
 	s, err := sharedCluster()
 	require.NoError(t, err)
 	p := open(t, withPrefix(s.URL, newPrefix()))
-	graves := openQueue(t, p, runtime.QueueConfig{Name: "graves"})
+	graves := openQueue(t, p, driver.QueueConfig{Name: "graves"})
 	assert.True(t, graves.Capabilities().Redrive, "nobody has named it yet")
-	enqueue(t, graves, func() *runtime.Task { d := task("its own"); d.Queue = "graves"; return d }())
+	enqueue(t, graves, func() *driver.Task { d := task("its own"); d.Queue = "graves"; return d }())
 	want := []string{"its own"}
 	var queues []*Queue
 	for _, name := range []string{"a", "b", "c", "d", "e"} {
-		q := openQueue(t, p, runtime.QueueConfig{Name: name, DLQ: "graves"})
+		q := openQueue(t, p, driver.QueueConfig{Name: name, DLQ: "graves"})
 		dies(t, q, "dead of "+name)
 		want = append(want, "dead of "+name)
 		queues = append(queues, q)
 	}
 	assert.EqualValues(t, 6, stats(t, graves).Ready)
-	listed, next, err := graves.Browse(within(t), runtime.Ready, "", 4)
+	listed, next, err := graves.Browse(within(t), driver.Ready, "", 4)
 	require.NoError(t, err)
-	rest, end, err := graves.Browse(within(t), runtime.Ready, next, 4)
+	rest, end, err := graves.Browse(within(t), driver.Ready, next, 4)
 	require.NoError(t, err)
 	assert.Empty(t, end)
 	assert.Len(t, append(listed, rest...), 6)
@@ -60,21 +60,21 @@ func TestADeadLetterQueueShowsTheDeadOfAllQueuesThatNameIt(t *testing.T) {
 	err = graves.Complete(within(t), ds)
 	for i := range ds {
 		if i == 1 {
-			assert.ErrorIs(t, runtime.ErrorAt(err, i), runtime.ErrLeaseLost)
+			assert.ErrorIs(t, driver.ErrorAt(err, i), driver.ErrLeaseLost)
 		} else {
-			assert.NoError(t, runtime.ErrorAt(err, i))
+			assert.NoError(t, driver.ErrorAt(err, i))
 		}
 	}
 	assert.Zero(t, stats(t, graves).Leased)
-	require.ErrorIs(t, graves.DeadLetter(within(t), ds[1:2]), runtime.ErrUnsupported)
+	require.ErrorIs(t, graves.DeadLetter(within(t), ds[1:2]), driver.ErrUnsupported)
 }
 
 func TestAWorkerOfADeadLetterQueueIsWokenByADeath(t *testing.T) {
 	url := sharedURL(t)
 	p := open(t, url)
-	q := openQueue(t, open(t, url), runtime.QueueConfig{DLQ: "graves"})
-	graves := openQueue(t, p, runtime.QueueConfig{Name: "graves"})
-	got := make(chan []*runtime.Delivery, 1)
+	q := openQueue(t, open(t, url), driver.QueueConfig{DLQ: "graves"})
+	graves := openQueue(t, p, driver.QueueConfig{Name: "graves"})
+	got := make(chan []*driver.Delivery, 1)
 	go func() {
 		ds, err := graves.Dequeue(within(t), 1, time.Minute)
 		assert.NoError(t, err)
@@ -89,10 +89,10 @@ func TestAWorkerOfADeadLetterQueueIsWokenByADeath(t *testing.T) {
 
 func TestAPausedDeadLetterQueueHandsOutNoDead(t *testing.T) {
 	p := open(t, sharedURL(t))
-	q := openQueue(t, p, runtime.QueueConfig{DLQ: "graves"})
-	graves := openQueue(t, p, runtime.QueueConfig{Name: "graves"})
+	q := openQueue(t, p, driver.QueueConfig{DLQ: "graves"})
+	graves := openQueue(t, p, driver.QueueConfig{Name: "graves"})
 	require.NoError(t, graves.Pause(within(t)))
-	late := openQueue(t, p, runtime.QueueConfig{Name: "late", DLQ: "graves"})
+	late := openQueue(t, p, driver.QueueConfig{Name: "late", DLQ: "graves"})
 	dies(t, q, "a")
 	dies(t, late, "b")
 	for _, l := range []*lane{q.grave, late.grave} {
@@ -106,18 +106,18 @@ func TestAPausedDeadLetterQueueHandsOutNoDead(t *testing.T) {
 
 func TestADeadLetterQueueThatIsRenamedTakesTheDeadWithIt(t *testing.T) {
 	p := open(t, sharedURL(t))
-	q := openQueue(t, p, runtime.QueueConfig{DLQ: "old"})
+	q := openQueue(t, p, driver.QueueConfig{DLQ: "old"})
 	dies(t, q, "a")
-	q = openQueue(t, p, runtime.QueueConfig{DLQ: "new"})
+	q = openQueue(t, p, driver.QueueConfig{DLQ: "new"})
 	assert.EqualValues(t, 1, stats(t, q).Dead)
-	assert.Zero(t, stats(t, openQueue(t, p, runtime.QueueConfig{Name: "old"})).Ready)
-	assert.EqualValues(t, 1, stats(t, openQueue(t, p, runtime.QueueConfig{Name: "new"})).Ready)
-	_, err := p.Open(within(t), runtime.QueueConfig{Name: "other", DLQ: "fifo"})
+	assert.Zero(t, stats(t, openQueue(t, p, driver.QueueConfig{Name: "old"})).Ready)
+	assert.EqualValues(t, 1, stats(t, openQueue(t, p, driver.QueueConfig{Name: "new"})).Ready)
+	_, err := p.Open(within(t), driver.QueueConfig{Name: "other", DLQ: "fifo"})
 	require.NoError(t, err)
-	_, err = p.Open(within(t), runtime.QueueConfig{Name: "f", Type: runtime.FIFO})
+	_, err = p.Open(within(t), driver.QueueConfig{Name: "f", Type: driver.FIFO})
 	require.NoError(t, err)
-	_, err = p.Open(within(t), runtime.QueueConfig{Name: "another", DLQ: "f"})
-	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+	_, err = p.Open(within(t), driver.QueueConfig{Name: "another", DLQ: "f"})
+	require.ErrorIs(t, err, driver.ErrQueueMismatch)
 }
 
 // TestAValueThatCannotBeDecodedDiesAndIsShown spoils values as another program
@@ -129,23 +129,23 @@ func TestAValueThatCannotBeDecodedDiesAndIsShown(t *testing.T) {
 			q := openQueue(t, p, cfg)
 			enqueue(t, q, fitting(cfg, "t", 2)...)
 			require.NoError(t, p.client.HSet(within(t), q.lane.key(keyBody), "t-000", "\x00{spoilt").Err())
-			listed, _, err := q.Browse(within(t), runtime.Ready, "", 10)
+			listed, _, err := q.Browse(within(t), driver.Ready, "", 10)
 			require.NoError(t, err)
 			require.Len(t, listed, 2)
 			var heard []string
-			hearing := runtime.HearBuried(within(t), func(t *runtime.Task) { heard = append(heard, t.ID+" "+t.Type) })
+			hearing := driver.HearBuried(within(t), func(t *driver.Task) { heard = append(heard, t.ID+" "+t.Type) })
 			ds, err := q.Dequeue(hearing, 2, time.Minute)
 			require.NoError(t, err)
 			assert.Equal(t, []string{"t-001"}, idsOf(ds))
 			assert.Equal(t, []string{"t-000 " + undecodable}, heard)
 			require.EqualValues(t, 1, stats(t, q).Dead)
-			shown, _, err := q.Browse(within(t), runtime.Dead, "", 10)
+			shown, _, err := q.Browse(within(t), driver.Dead, "", 10)
 			require.NoError(t, err)
 			require.Len(t, shown, 1)
 			assert.Equal(t, undecodable, shown[0].Type)
 			assert.Equal(t, "t-000", shown[0].ID)
 			assert.Equal(t, `"AHtzcG9pbHQ="`, string(shown[0].Payload))
-			assert.Contains(t, shown[0].Metadata[runtime.MetaFailureReason], runtime.ErrInvalidTask.Error())
+			assert.Contains(t, shown[0].Metadata[driver.MetaFailureReason], driver.ErrInvalidTask.Error())
 			// Redriven it is a task, which no handler takes.
 			back, err := q.Redrive(within(t), nil)
 			require.NoError(t, err)

@@ -4,24 +4,24 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// RedriveDeaths implements [runtime.Redriver], as Redrive does: the script that moves a
+// RedriveDeaths implements [driver.Redriver], as Redrive does: the script that moves a
 // task does so only where that is, to the byte, what was read and edited. Where the
 // server's reply was lost and the client has asked again, what the first request moved is
 // on the queue and not named.
-func (q *Queue) RedriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
-	return q.around.Deaths(ctx, deaths, func() ([]runtime.Death, error) {
+func (q *Queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)
 	})
 }
 
-func (q *Queue) redriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
+func (q *Queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	if q.isDLQ {
-		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
-	var failed runtime.BatchError
+	var failed driver.BatchError
 	moved, err := q.eachDeath(ctx, deaths, func(found []corpse, at []int) ([]int64, error) {
 		var fit []corpse
 		var place []int // in found
@@ -55,7 +55,7 @@ func (q *Queue) redriveDeaths(ctx context.Context, deaths []runtime.Death, paylo
 }
 
 // edit gives a task another payload, unless it is nil.
-func (q *Queue) edit(task *runtime.Task, payload []byte) error {
+func (q *Queue) edit(task *driver.Task, payload []byte) error {
 	if payload == nil {
 		return nil
 	}
@@ -63,17 +63,17 @@ func (q *Queue) edit(task *runtime.Task, payload []byte) error {
 	if err := q.cfg.Accepts(task); err != nil {
 		return err
 	}
-	if n := len(runtime.AppendEnvelope(nil, task)); n > maxEnvelope {
-		return fmt.Errorf("%w: task %s (%s) is %d bytes long, and a value takes %d: store the data elsewhere and send a reference", runtime.ErrPayloadTooLarge, task.ID, task.Type, n, maxEnvelope)
+	if n := len(driver.AppendEnvelope(nil, task)); n > maxEnvelope {
+		return fmt.Errorf("%w: task %s (%s) is %d bytes long, and a value takes %d: store the data elsewhere and send a reference", driver.ErrPayloadTooLarge, task.ID, task.Type, n, maxEnvelope)
 	}
 	return nil
 }
 
-// DiscardDeaths implements [runtime.Discarder]. Tasks that a worker of the dead letter
+// DiscardDeaths implements [driver.Discarder]. Tasks that a worker of the dead letter
 // queue has leased stay.
-func (q *Queue) DiscardDeaths(ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error) {
+func (q *Queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	if q.isDLQ {
-		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
 	return q.eachDeath(ctx, deaths, func(found []corpse, _ []int) ([]int64, error) {
 		l := q.grave
@@ -97,12 +97,12 @@ func (q *Queue) DiscardDeaths(ctx context.Context, deaths []runtime.Death) ([]ru
 // time as one script reads, and returns the deaths of those for which do has the code
 // moved. at are the places of what was found in deaths. What has changed since it was
 // read is read again.
-func (q *Queue) eachDeath(ctx context.Context, deaths []runtime.Death, do func(found []corpse, at []int) ([]int64, error)) (done []runtime.Death, err error) {
+func (q *Queue) eachDeath(ctx context.Context, deaths []driver.Death, do func(found []corpse, at []int) ([]int64, error)) (done []driver.Death, err error) {
 	if err := q.begin(); err != nil {
 		return nil, err
 	}
 	defer q.p.calls.Done()
-	place := make(map[runtime.Death]int, len(deaths))
+	place := make(map[driver.Death]int, len(deaths))
 	ids, seen := make([]string, 0, len(deaths)), make(map[string]bool, len(deaths))
 	for i, d := range deaths {
 		place[d] = i
@@ -127,7 +127,7 @@ func (q *Queue) eachDeath(ctx context.Context, deaths []runtime.Death, do func(f
 				continue // it is gone
 			}
 			dead.task = q.read(dead)
-			if i, ok := place[runtime.DeathOf(dead.task)]; ok {
+			if i, ok := place[driver.DeathOf(dead.task)]; ok {
 				found, at = append(found, dead), append(at, i)
 			}
 		}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -23,12 +23,12 @@ const (
 	recheck = 5 * time.Second
 )
 
-// Dequeue implements [runtime.Queue]. It waits until ctx ends, however long
+// Dequeue implements [driver.Queue]. It waits until ctx ends, however long
 // that is; with a context that has ended already it does not look. A limit above
 // 256 takes a second round trip when there are as many. Where tasks are large it
 // returns fewer than there are: about 512 KB of them, at least one, and less after a
 // reply that took longer than the client waits.
-func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	if limit < 1 || lease <= 0 {
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, q.cfg.Name, lease)
 	}
@@ -46,7 +46,7 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 		case q.isClosed.Load():
 			return nil, q.errClosed()
 		case err != nil && ctx.Err() != nil:
-			return nil, runtime.ErrNoTasks
+			return nil, driver.ErrNoTasks
 		case err != nil:
 			return nil, err
 		case found.again:
@@ -56,12 +56,12 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 			return nil, err
 		}
 	}
-	return nil, runtime.ErrNoTasks
+	return nil, driver.ErrNoTasks
 }
 
 // A look is what one look at a queue's lanes has found.
 type look struct {
-	ds     []*runtime.Delivery
+	ds     []*driver.Delivery
 	again  bool // something is there that could not be handed out: look again
 	lanes  []*lane
 	events []time.Time // when there may be something on each lane; zero: unknown
@@ -101,7 +101,7 @@ func (q *Queue) look(ctx context.Context, limit int, lease time.Duration) (look,
 }
 
 // putBack releases what nobody has asked for in the end.
-func (q *Queue) putBack(ds []*runtime.Delivery) {
+func (q *Queue) putBack(ds []*driver.Delivery) {
 	if len(ds) == 0 {
 		return
 	}
@@ -135,7 +135,7 @@ func (q *Queue) lookNow(ctx context.Context, limit int, lease time.Duration) (lo
 		got := claims[0]
 		if len(got.ids) > 0 {
 			for _, c := range claims {
-				var part []*runtime.Delivery
+				var part []*driver.Delivery
 				part, err = q.deliver(ctx, l, c, err)
 				found.ds = append(found.ds, part...)
 			}
@@ -279,10 +279,10 @@ func readClaim(reply any, until time.Time) (claim, error) {
 
 // deliver decodes what was leased. What cannot be decoded goes to the dead
 // letter queue; where that fails the error is added to failed.
-func (q *Queue) deliver(ctx context.Context, l *lane, c claim, failed error) ([]*runtime.Delivery, error) {
+func (q *Queue) deliver(ctx context.Context, l *lane, c claim, failed error) ([]*driver.Delivery, error) {
 	var (
-		room   = make([]runtime.Delivery, 0, len(c.ids))
-		ds     = make([]*runtime.Delivery, 0, len(c.ids))
+		room   = make([]driver.Delivery, 0, len(c.ids))
+		ds     = make([]*driver.Delivery, 0, len(c.ids))
 		b      strings.Builder
 		ends   = make([]int, 0, len(c.ids))
 		origin string
@@ -306,7 +306,7 @@ func (q *Queue) deliver(ctx context.Context, l *lane, c claim, failed error) ([]
 		b.WriteByte('.')
 		b.WriteString(id)
 		ends = append(ends, b.Len())
-		d := runtime.Delivery{Task: task, LeaseUntil: c.until}
+		d := driver.Delivery{Task: task, LeaseUntil: c.until}
 		if c.crashes != nil {
 			d.Crashes = number(c.crashes[i])
 		}
@@ -319,7 +319,7 @@ func (q *Queue) deliver(ctx context.Context, l *lane, c claim, failed error) ([]
 	// The receipts share one string.
 	receipts, start := b.String(), 0
 	for i, d := range ds {
-		d.Receipt = runtime.Receipt(receipts[start:ends[i]])
+		d.Receipt = driver.Receipt(receipts[start:ends[i]])
 		start = ends[i]
 	}
 	return ds, nil
@@ -337,7 +337,7 @@ const salvageWait = 5 * time.Second
 //
 // It is not given up where the wait of Dequeue is over: the value would come back with
 // the end of its lease, and again.
-func (q *Queue) salvage(ctx context.Context, l *lane, receipt, envelope string, cause error) (*runtime.Task, error) {
+func (q *Queue) salvage(ctx context.Context, l *lane, receipt, envelope string, cause error) (*driver.Task, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), salvageWait)
 	defer cancel()
 	_, id, _ := strings.Cut(receipt, ".")
@@ -345,7 +345,7 @@ func (q *Queue) salvage(ctx context.Context, l *lane, receipt, envelope string, 
 		envelope, cause = raw, why
 	}
 	stand := standIn(id, l.queue, envelope, cause)
-	text := string(runtime.AppendEnvelope(nil, stand))
+	text := string(driver.AppendEnvelope(nil, stand))
 	if l.dead || q.isDLQ {
 		if _, err := l.run(ctx, l.newCall(opRewrite, 3).add(receipt, id, text)); err != nil {
 			return nil, err
@@ -355,19 +355,19 @@ func (q *Queue) salvage(ctx context.Context, l *lane, receipt, envelope string, 
 	c := l.newCall(opBury, 5).add(1).again().add(receipt, id, text)
 	_, err := l.run(ctx, c)
 	if err == nil {
-		runtime.Buried(ctx, stand)
+		driver.Buried(ctx, stand)
 	}
 	return nil, err
 }
 
 // standIn is a valid task in place of a value that is none.
-func standIn(id, queue, envelope string, cause error) *runtime.Task {
+func standIn(id, queue, envelope string, cause error) *driver.Task {
 	id, _, _ = strings.Cut(id, originEnd)
 	now := time.Now()
-	task := &runtime.Task{
+	task := &driver.Task{
 		ID: strings.ToValidUTF8(id, "?"), Type: undecodable, Queue: queue, CreatedAt: now,
 		Payload: []byte(`"` + base64.StdEncoding.EncodeToString([]byte(envelope)) + `"`),
 	}
-	runtime.Bury(task, queue, now, fmt.Errorf("%w: its value cannot be decoded: %w", runtime.ErrInvalidTask, cause))
+	driver.Bury(task, queue, now, fmt.Errorf("%w: its value cannot be decoded: %w", driver.ErrInvalidTask, cause))
 	return task
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // overdue fills a fifo queue with 3,000 tasks that have become due one after the
@@ -38,15 +38,15 @@ func waiting(t *testing.T, q *Queue) int {
 
 func TestNoScriptPutsMoreThanAFewTasksInLine(t *testing.T) {
 	p := open(t, sharedURL(t))
-	q := openQueue(t, p, runtime.QueueConfig{Type: runtime.FIFO})
+	q := openQueue(t, p, driver.QueueConfig{Type: driver.FIFO})
 	overdue(t, q)
 	fresh := task("fresh")
 	fresh.GroupKey = "g"
-	var failed runtime.BatchError
-	part, _ := q.encode([]*runtime.Task{fresh}, 0, time.Now(), &failed)
+	var failed driver.BatchError
+	part, _ := q.encode([]*driver.Task{fresh}, 0, time.Now(), &failed)
 	for name, c := range map[string]*call{
 		"enqueue": q.lane.enqueue(part, 0),
-		"browse":  q.lane.newCall(opBrowse, 5).add(string(runtime.Ready), "0", "", 10, bulk),
+		"browse":  q.lane.newCall(opBrowse, 5).add(string(driver.Ready), "0", "", 10, bulk),
 	} {
 		before := waiting(t, q)
 		require.NotZero(t, before, "so that there is something to do for %s", name)
@@ -61,7 +61,7 @@ func TestNoScriptPutsMoreThanAFewTasksInLine(t *testing.T) {
 }
 
 func TestAFreshTaskOfAGroupGoesBehindAllThatAreDue(t *testing.T) {
-	q := openQueue(t, open(t, sharedURL(t)), runtime.QueueConfig{Type: runtime.FIFO})
+	q := openQueue(t, open(t, sharedURL(t)), driver.QueueConfig{Type: driver.FIFO})
 	overdue(t, q)
 	const fresh = 600 // in more than one script
 	more := tasks(overdueTasks + fresh)[overdueTasks:]
@@ -82,15 +82,15 @@ func TestAFreshTaskOfAGroupGoesBehindAllThatAreDue(t *testing.T) {
 }
 
 func TestAListingShowsAllThatAreDue(t *testing.T) {
-	q := openQueue(t, open(t, sharedURL(t)), runtime.QueueConfig{Type: runtime.FIFO})
+	q := openQueue(t, open(t, sharedURL(t)), driver.QueueConfig{Type: driver.FIFO})
 	overdue(t, q)
-	found, _, err := q.Browse(within(t), runtime.Ready, "", 2*overdueTasks)
+	found, _, err := q.Browse(within(t), driver.Ready, "", 2*overdueTasks)
 	require.NoError(t, err)
 	assert.Len(t, found, overdueTasks)
 }
 
 func TestALongGroupThatIsBusyHidesNoOtherThatIsDueAfterIt(t *testing.T) {
-	q := openQueue(t, open(t, sharedURL(t)), runtime.QueueConfig{Type: runtime.FIFO})
+	q := openQueue(t, open(t, sharedURL(t)), driver.QueueConfig{Type: driver.FIFO})
 	overdue(t, q)
 	head := take(t, q, 1)
 	require.Equal(t, "g", head[0].Task.GroupKey)

@@ -9,7 +9,7 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -40,7 +40,7 @@ const (
 // An entry is one task on its way in.
 type entry struct {
 	index    int // in the batch
-	task     *runtime.Task
+	task     *driver.Task
 	envelope string
 	plain    bool   // due, without a unique key, and not large
 	id, key  string // the task's: a call may outlive the Enqueue, and the caller keeps the task
@@ -48,7 +48,7 @@ type entry struct {
 
 // encode checks tasks and encodes those that are fit, from an index on, until they
 // are enough for a round trip. It returns the index of the first task that is left.
-func (q *Queue) encode(tasks []*runtime.Task, from int, now time.Time, failed *runtime.BatchError) (entries []entry, next int) {
+func (q *Queue) encode(tasks []*driver.Task, from int, now time.Time, failed *driver.BatchError) (entries []entry, next int) {
 	entries = make([]entry, 0, min(len(tasks)-from, maxTrip/envelopeRoom))
 	var buffer []byte
 	for i, size := from, 0; i < len(tasks); i++ {
@@ -64,7 +64,7 @@ func (q *Queue) encode(tasks []*runtime.Task, from int, now time.Time, failed *r
 		if err == nil {
 			buffer = q.p.appendTask(buffer[:0], t)
 			if len(buffer) > maxEnvelope {
-				err = fmt.Errorf("%w: task %s (%s) is %d bytes long, and a value takes %d: store the data elsewhere and send a reference", runtime.ErrPayloadTooLarge, t.ID, t.Type, len(buffer), maxEnvelope)
+				err = fmt.Errorf("%w: task %s (%s) is %d bytes long, and a value takes %d: store the data elsewhere and send a reference", driver.ErrPayloadTooLarge, t.ID, t.Type, len(buffer), maxEnvelope)
 			}
 		}
 		if err != nil {
@@ -94,7 +94,7 @@ func (q *Queue) script(entries []entry) (n int, plain bool) {
 	return n, plain && distinct(entries[:n])
 }
 
-// Enqueue implements [runtime.Queue]. A batch of more than 256 tasks or 512 KB is
+// Enqueue implements [driver.Queue]. A batch of more than 256 tasks or 512 KB is
 // spread over several scripts, up to 1 MB of which share a round trip. On a fifo queue
 // they go one after the other: a script puts its tasks behind all that are due, and is
 // sent again as long as too many of those are not in line yet. Where the reply to a
@@ -102,14 +102,14 @@ func (q *Queue) script(entries []entry) (n int, plain bool) {
 // recognised, and are no duplicates. What follows a script that fails is not sent. A
 // server whose memory is full, or that refuses writes for another reason, answers
 // with ErrQueueFull.
-func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
+func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
 	if err := q.begin(); err != nil {
 		return nil, err
 	}
 	defer q.p.calls.Done()
 	now := time.Now()
-	var failed runtime.BatchError
-	answers := make([]runtime.Enqueued, len(tasks))
+	var failed driver.BatchError
+	answers := make([]driver.Enqueued, len(tasks))
 	for next := 0; next < len(tasks); {
 		var entries []entry
 		entries, next = q.encode(tasks, next, now, &failed)
@@ -117,7 +117,7 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 		switch {
 		case err == nil:
 			continue
-		case part == len(tasks) && !errors.Is(err, runtime.ErrQueueFull):
+		case part == len(tasks) && !errors.Is(err, driver.ErrQueueFull):
 			return nil, err
 		}
 		for ; next < len(tasks); next++ {
@@ -130,7 +130,7 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 // send enqueues entries in one round trip, on a fifo queue in several. Where a script
 // fails it returns the error, which stands in failed for its tasks as well, and how
 // many these are.
-func (q *Queue) send(ctx context.Context, entries []entry, now time.Time, answers []runtime.Enqueued, failed *runtime.BatchError) (n int, _ error) {
+func (q *Queue) send(ctx context.Context, entries []entry, now time.Time, answers []driver.Enqueued, failed *driver.BatchError) (n int, _ error) {
 	var (
 		calls []*call
 		parts [][]entry
@@ -161,7 +161,7 @@ func (q *Queue) send(ctx context.Context, entries []entry, now time.Time, answer
 			continue
 		}
 		if err = q.lane.failed(calls[i], err); noRoom(err) {
-			err = fmt.Errorf("%w: %w", runtime.ErrQueueFull, err)
+			err = fmt.Errorf("%w: %w", driver.ErrQueueFull, err)
 		}
 		n, broken = n+len(part), err
 		for _, e := range part {
@@ -211,7 +211,7 @@ func (l *lane) enqueue(part []entry, capacity int) *call {
 }
 
 // answer reads what became of the tasks of one script.
-func (q *Queue) answer(part []entry, reply any, now time.Time, answers []runtime.Enqueued, failed *runtime.BatchError) error {
+func (q *Queue) answer(part []entry, reply any, now time.Time, answers []driver.Enqueued, failed *driver.BatchError) error {
 	codes, several := reply.([]any)
 	if several && len(codes) != len(part) || !several && reply != int64(0) {
 		return errReply
@@ -221,7 +221,7 @@ func (q *Queue) answer(part []entry, reply any, now time.Time, answers []runtime
 		if e.task.ScheduledFor.After(now) {
 			due = e.task.ScheduledFor
 		}
-		answer := runtime.Enqueued{ID: e.task.ID, Queue: q.cfg.Name, DueAt: due}
+		answer := driver.Enqueued{ID: e.task.ID, Queue: q.cfg.Name, DueAt: due}
 		var err error
 		if several {
 			switch code := codes[i].(type) {
@@ -233,11 +233,11 @@ func (q *Queue) answer(part []entry, reply any, now time.Time, answers []runtime
 				switch code {
 				case 0:
 				case 1:
-					err = fmt.Errorf("%w: %s is on queue %q already", runtime.ErrDuplicate, e.task.ID, q.cfg.Name)
+					err = fmt.Errorf("%w: %s is on queue %q already", driver.ErrDuplicate, e.task.ID, q.cfg.Name)
 				case 2:
-					err = fmt.Errorf("%w: %q has reached its capacity of %d: enqueue again once workers have caught up", runtime.ErrQueueFull, q.cfg.Name, q.cfg.Capacity)
+					err = fmt.Errorf("%w: %q has reached its capacity of %d: enqueue again once workers have caught up", driver.ErrQueueFull, q.cfg.Name, q.cfg.Capacity)
 				case 3:
-					err = fmt.Errorf("%w: redis: enqueue of %s: the server's memory is full (maxmemory), and its policy deletes nothing: enqueue again once workers have caught up", runtime.ErrQueueFull, q.lane)
+					err = fmt.Errorf("%w: redis: enqueue of %s: the server's memory is full (maxmemory), and its policy deletes nothing: enqueue again once workers have caught up", driver.ErrQueueFull, q.lane)
 				default:
 					return errReply
 				}
@@ -255,16 +255,16 @@ func (q *Queue) answer(part []entry, reply any, now time.Time, answers []runtime
 }
 
 // holder reads "due until id" of the task that holds a unique key.
-func (q *Queue) holder(value string) (runtime.Enqueued, error) {
+func (q *Queue) holder(value string) (driver.Enqueued, error) {
 	parts := strings.SplitN(value, " ", 3)
 	if len(parts) != 3 {
-		return runtime.Enqueued{}, errReply
+		return driver.Enqueued{}, errReply
 	}
 	due, err := strconv.ParseInt(parts[0], 10, 64)
 	if err != nil {
-		return runtime.Enqueued{}, errReply
+		return driver.Enqueued{}, errReply
 	}
-	return runtime.Enqueued{ID: parts[2], Queue: q.cfg.Name, DueAt: time.UnixMilli(due), Duplicate: true}, nil
+	return driver.Enqueued{ID: parts[2], Queue: q.cfg.Name, DueAt: time.UnixMilli(due), Duplicate: true}, nil
 }
 
 // bytesOf gives the bytes of a string that nobody else will look at again.

@@ -19,6 +19,7 @@ import (
 	"github.com/taskgen/taskgen/internal/faultproxy"
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // viaProxy opens a provider on a server of its own, with a proxy between.
@@ -47,14 +48,14 @@ func lostReply(t *testing.T, proxy *faultproxy.Proxy, operation func() error, do
 
 func TestAnEnqueueWhoseReplyIsLostIsNoDuplicateOfItself(t *testing.T) {
 	due := time.Now().Add(time.Hour)
-	for name, change := range map[string]func(*runtime.Task){
-		"plain":   func(*runtime.Task) {},
-		"delayed": func(t *runtime.Task) { t.ScheduledFor = due },
-		"unique":  func(t *runtime.Task) { t.UniqueKey = "key-" + t.ID },
+	for name, change := range map[string]func(*driver.Task){
+		"plain":   func(*driver.Task) {},
+		"delayed": func(t *driver.Task) { t.ScheduledFor = due },
+		"unique":  func(t *driver.Task) { t.UniqueKey = "key-" + t.ID },
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, proxy, s := viaProxy(t)
-			q := openQueue(t, p, runtime.QueueConfig{})
+			q := openQueue(t, p, driver.QueueConfig{})
 			c := admin(t, s.URL)
 			all := tasks(600)
 			for _, task := range all {
@@ -75,24 +76,24 @@ func TestAnEnqueueWhoseReplyIsLostIsNoDuplicateOfItself(t *testing.T) {
 			if name == "unique" {
 				require.NoError(t, err)
 			} else {
-				require.ErrorIs(t, err, runtime.ErrDuplicate, "a call of its own is told")
+				require.ErrorIs(t, err, driver.ErrDuplicate, "a call of its own is told")
 			}
 		})
 	}
 }
 
 func TestASettlingWhoseReplyIsLostIsNoLostLease(t *testing.T) {
-	for name, settle := range map[string]func(*Queue, []*runtime.Delivery) error{
-		"complete":   func(q *Queue, ds []*runtime.Delivery) error { return q.Complete(context.Background(), ds) },
-		"release":    func(q *Queue, ds []*runtime.Delivery) error { return q.Release(context.Background(), ds) },
-		"deadletter": func(q *Queue, ds []*runtime.Delivery) error { return q.DeadLetter(context.Background(), ds) },
-		"extend": func(q *Queue, ds []*runtime.Delivery) error {
+	for name, settle := range map[string]func(*Queue, []*driver.Delivery) error{
+		"complete":   func(q *Queue, ds []*driver.Delivery) error { return q.Complete(context.Background(), ds) },
+		"release":    func(q *Queue, ds []*driver.Delivery) error { return q.Release(context.Background(), ds) },
+		"deadletter": func(q *Queue, ds []*driver.Delivery) error { return q.DeadLetter(context.Background(), ds) },
+		"extend": func(q *Queue, ds []*driver.Delivery) error {
 			return q.Extend(context.Background(), ds, time.Hour)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, proxy, s := viaProxy(t)
-			q := openQueue(t, p, runtime.QueueConfig{})
+			q := openQueue(t, p, driver.QueueConfig{})
 			c := admin(t, s.URL)
 			enqueue(t, q, tasks(20)...)
 			warm := take(t, q, 1)
@@ -111,8 +112,8 @@ func TestASettlingWhoseReplyIsLostIsNoLostLease(t *testing.T) {
 
 func TestACompletionIsALostLeaseWhenAnotherHasTheTask(t *testing.T) {
 	p, proxy, s := viaProxy(t)
-	q := openQueue(t, p, runtime.QueueConfig{})
-	other := openQueue(t, open(t, s.URL), runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
+	other := openQueue(t, open(t, s.URL), driver.QueueConfig{})
 	enqueue(t, q, task("a"))
 	ds, err := q.Dequeue(within(t), 1, 20*time.Millisecond)
 	require.NoError(t, err)
@@ -124,24 +125,24 @@ func TestACompletionIsALostLeaseWhenAnotherHasTheTask(t *testing.T) {
 	require.Eventually(t, func() bool { return proxy.Trips() > trips }, soon, time.Millisecond)
 	require.NoError(t, other.Complete(within(t), again))
 	proxy.Heal()
-	require.ErrorIs(t, <-result, runtime.ErrLeaseLost)
+	require.ErrorIs(t, <-result, driver.ErrLeaseLost)
 }
 
 func TestConnectionsCutAtAnyByteLoseNothing(t *testing.T) {
 	p, proxy, s := viaProxy(t)
-	q := openQueue(t, p, runtime.QueueConfig{})
-	direct := openQueue(t, open(t, s.URL), runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
+	direct := openQueue(t, open(t, s.URL), driver.QueueConfig{})
 	want := make(map[string]bool)
 	for i := range 60 {
-		batch := make([]*runtime.Task, 5)
+		batch := make([]*driver.Task, 5)
 		for k := range batch {
 			batch[k] = task(fmt.Sprintf("%d-%d", i, k))
 		}
 		proxy.Sever(1 + 37*i)
 		_, err := q.Enqueue(within(t), batch)
 		for k, task := range batch {
-			require.NotErrorIs(t, runtime.ErrorAt(err, k), runtime.ErrDuplicate, "a cut enqueue is sent again, and is no duplicate of itself")
-			if runtime.ErrorAt(err, k) == nil {
+			require.NotErrorIs(t, driver.ErrorAt(err, k), driver.ErrDuplicate, "a cut enqueue is sent again, and is no duplicate of itself")
+			if driver.ErrorAt(err, k) == nil {
 				want[task.ID] = true
 			}
 		}
@@ -165,7 +166,7 @@ func TestConnectionsCutAtAnyByteLoseNothing(t *testing.T) {
 func worked(t *testing.T, q *Queue, n int, disturb func(context.Context)) {
 	t.Helper()
 	m := runtime.NewManager(runtime.ManagerConfig{})
-	require.NoError(t, m.Open(within(t), q.p, runtime.QueueConfig{Name: q.cfg.Name, Visibility: 2 * time.Second}))
+	require.NoError(t, m.Open(within(t), q.p, driver.QueueConfig{Name: q.cfg.Name, Visibility: 2 * time.Second}))
 	var (
 		mu   sync.Mutex
 		done = make(map[string]int)
@@ -173,7 +174,7 @@ func worked(t *testing.T, q *Queue, n int, disturb func(context.Context)) {
 	)
 	all := make(chan struct{})
 	r := runtime.NewRouter()
-	r.Handle(runtime.Policy{Type: "t", Queue: q.cfg.Name, Retry: runtime.RetryPolicy{Max: 20, Base: time.Millisecond}}, runtime.HandlerFunc(func(_ context.Context, task *runtime.Task) error {
+	r.Handle(runtime.Policy{Type: "t", Queue: q.cfg.Name, Retry: runtime.RetryPolicy{Max: 20, Base: time.Millisecond}}, runtime.HandlerFunc(func(_ context.Context, task *driver.Task) error {
 		if runs.Add(1)%5 == 0 {
 			return errors.New("now and then it fails")
 		}
@@ -197,7 +198,7 @@ func worked(t *testing.T, q *Queue, n int, disturb func(context.Context)) {
 	})
 	want := make([]string, 0, n)
 	for i := 0; i < n; i += 10 {
-		batch := make([]*runtime.Task, 10)
+		batch := make([]*driver.Task, 10)
 		for k := range batch {
 			batch[k] = task(strconv.Itoa(i + k))
 			batch[k].MaxRetries = 20
@@ -205,7 +206,7 @@ func worked(t *testing.T, q *Queue, n int, disturb func(context.Context)) {
 		}
 		require.Eventually(t, func() bool {
 			_, err := m.Enqueue(ctx, batch)
-			return err == nil || errors.Is(err, runtime.ErrDuplicate)
+			return err == nil || errors.Is(err, driver.ErrDuplicate)
 		}, soon, 10*time.Millisecond)
 	}
 	select {
@@ -231,7 +232,7 @@ func worked(t *testing.T, q *Queue, n int, disturb func(context.Context)) {
 func TestScriptsThatAreFlushedInTheMiddleOfWorkLoseNothing(t *testing.T) {
 	s := own(t)
 	c := admin(t, s.URL)
-	q := openQueue(t, open(t, s.URL), runtime.QueueConfig{})
+	q := openQueue(t, open(t, s.URL), driver.QueueConfig{})
 	worked(t, q, 1000, func(ctx context.Context) {
 		assert.NoError(t, c.ScriptFlush(context.WithoutCancel(ctx)).Err())
 	})
@@ -249,7 +250,7 @@ func TestScriptsThatAreFlushedInTheMiddleOfWorkLoseNothing(t *testing.T) {
 func TestAServerThatPausesItsClientsLosesNothing(t *testing.T) {
 	s := own(t)
 	c := admin(t, s.URL)
-	q := openQueue(t, open(t, s.URL), runtime.QueueConfig{})
+	q := openQueue(t, open(t, s.URL), driver.QueueConfig{})
 	worked(t, q, 300, func(ctx context.Context) {
 		assert.NoError(t, c.ClientPause(context.WithoutCancel(ctx), 50*time.Millisecond).Err())
 		sleep(ctx, 60*time.Millisecond)
@@ -259,7 +260,7 @@ func TestAServerThatPausesItsClientsLosesNothing(t *testing.T) {
 func TestConnectionsThatAreKilledLoseNothing(t *testing.T) {
 	s := own(t)
 	c := admin(t, s.URL)
-	q := openQueue(t, open(t, s.URL), runtime.QueueConfig{})
+	q := openQueue(t, open(t, s.URL), driver.QueueConfig{})
 	worked(t, q, 500, func(ctx context.Context) {
 		assert.NoError(t, c.Do(context.WithoutCancel(ctx), "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").Err())
 		sleep(ctx, 20*time.Millisecond)
@@ -269,7 +270,7 @@ func TestConnectionsThatAreKilledLoseNothing(t *testing.T) {
 func TestAServerThatIsReadOnlyForAMomentIsAskedAgain(t *testing.T) {
 	s := own(t)
 	c := admin(t, s.URL)
-	q := openQueue(t, open(t, s.URL), runtime.QueueConfig{})
+	q := openQueue(t, open(t, s.URL), driver.QueueConfig{})
 	// A replica of nobody.
 	require.NoError(t, c.Do(within(t), "REPLICAOF", "127.0.0.1", "1").Err())
 	result := make(chan error, 1)
@@ -290,7 +291,7 @@ func TestAServerThatIsReadOnlyForAMomentIsAskedAgain(t *testing.T) {
 func TestAServerThatStaysReadOnlyIsAnErrorWhenTheContextEnds(t *testing.T) {
 	s := own(t)
 	c := admin(t, s.URL)
-	q := openQueue(t, open(t, s.URL), runtime.QueueConfig{})
+	q := openQueue(t, open(t, s.URL), driver.QueueConfig{})
 	require.NoError(t, c.Do(within(t), "REPLICAOF", "127.0.0.1", "1").Err())
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
@@ -306,7 +307,7 @@ func TestAKilledServerKeepsWhatItAcknowledged(t *testing.T) {
 		t.Run(fsync, func(t *testing.T) {
 			s := own(t, "--appendfsync", fsync)
 			p := open(t, s.URL)
-			q := openQueue(t, p, runtime.QueueConfig{})
+			q := openQueue(t, p, driver.QueueConfig{})
 			enqueue(t, q, tasks(500)...)
 			require.NoError(t, q.DeadLetter(within(t), take(t, q, 50)))
 			require.NoError(t, q.Complete(within(t), take(t, q, 100)))
@@ -319,7 +320,7 @@ func TestAKilledServerKeepsWhatItAcknowledged(t *testing.T) {
 			require.NoError(t, s.Restart())
 			after := stats(t, q)
 			before.OldestAge, after.OldestAge = 0, 0
-			require.Equal(t, runtime.Stats{Ready: 290, Scheduled: 1, Leased: 60, Dead: 50}, before)
+			require.Equal(t, driver.Stats{Ready: 290, Scheduled: 1, Leased: 60, Dead: 50}, before)
 			require.Equal(t, before, after)
 			require.NoError(t, q.Complete(within(t), held), "receipts hold")
 			require.Len(t, take(t, q, 290), 290)

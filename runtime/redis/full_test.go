@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/schedule"
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
@@ -26,7 +26,7 @@ func fill(t testing.TB, url string) (empty func()) {
 }
 
 // apart makes tasks that fit a queue, each in a group of its own.
-func apart(cfg runtime.QueueConfig, name string, n int) []*runtime.Task {
+func apart(cfg driver.QueueConfig, name string, n int) []*driver.Task {
 	all := fitting(cfg, name, n)
 	for _, t := range all {
 		if t.GroupKey != "" {
@@ -58,8 +58,8 @@ func TestAFullServerIsWorkedOff(t *testing.T) {
 			fresh[1].UniqueKey, fresh[1].UniqueFor = "key", time.Hour
 			_, err := q.Enqueue(ctx, append(fresh, apart(cfg, "here", 1)...))
 			for i := range 2 {
-				require.ErrorIs(t, runtime.ErrorAt(err, i), runtime.ErrQueueFull)
-				require.ErrorContains(t, runtime.ErrorAt(err, i), "maxmemory")
+				require.ErrorIs(t, driver.ErrorAt(err, i), driver.ErrQueueFull)
+				require.ErrorContains(t, driver.ErrorAt(err, i), "maxmemory")
 			}
 			require.NoError(t, q.Extend(ctx, held, time.Hour))
 			require.NoError(t, q.Extend(ctx, held[:1], time.Hour))
@@ -78,12 +78,12 @@ func TestAFullServerIsWorkedOff(t *testing.T) {
 			more[0].Delay = time.Millisecond
 			require.NoError(t, again.Release(ctx, more[:1]))
 			require.NoError(t, again.Release(ctx, more[1:2]))
-			runtime.Bury(more[2].Task, cfg.Name, time.Now(), errors.New("it failed"))
+			driver.Bury(more[2].Task, cfg.Name, time.Now(), errors.New("it failed"))
 			require.NoError(t, again.DeadLetter(ctx, more[2:]))
 			require.NoError(t, again.Complete(ctx, held[:1]))
 			_, err = q.Redrive(ctx, nil)
 			require.NoError(t, err)
-			for _, state := range []runtime.State{runtime.Ready, runtime.Scheduled, runtime.Leased, runtime.Dead} {
+			for _, state := range []driver.State{driver.Ready, driver.Scheduled, driver.Leased, driver.Dead} {
 				_, _, err := q.Browse(ctx, state, "", 5)
 				require.NoError(t, err)
 			}
@@ -93,7 +93,7 @@ func TestAFullServerIsWorkedOff(t *testing.T) {
 			require.Len(t, lost, 1)
 			require.Eventually(t, func() bool {
 				_, err := q.Enqueue(ctx, apart(cfg, "fresh", 1))
-				require.ErrorIs(t, err, runtime.ErrQueueFull)
+				require.ErrorIs(t, err, driver.ErrQueueFull)
 				return stats(t, q).Leased == 1 && stats(t, q).Scheduled <= 1
 			}, soon, time.Millisecond)
 			for stats(t, q).Ready > 0 {
@@ -105,8 +105,8 @@ func TestAFullServerIsWorkedOff(t *testing.T) {
 			n, err := q.Purge(ctx)
 			require.NoError(t, err)
 			require.Equal(t, 1, n, "the scheduled one")
-			other := openQueue(t, again.p, runtime.QueueConfig{Name: "another", DLQ: "its-dead"})
-			require.Equal(t, runtime.Stats{}, stats(t, other))
+			other := openQueue(t, again.p, driver.QueueConfig{Name: "another", DLQ: "its-dead"})
+			require.Equal(t, driver.Stats{}, stats(t, other))
 
 			empty()
 			enqueue(t, q, fresh...)
@@ -145,8 +145,8 @@ func TestAFullServerKeepsResultsDeadLettersAndJobs(t *testing.T) {
 	due[0].Wake = now.Add(time.Hour)
 	fresh := &schedule.Entry{ID: "fresh", Body: body}
 	err = p.Jobs().Settle(ctx, []*schedule.Entry{due[0], fresh})
-	require.NoError(t, runtime.ErrorAt(err, 0))
-	require.ErrorIs(t, runtime.ErrorAt(err, 1), runtime.ErrQueueFull)
+	require.NoError(t, driver.ErrorAt(err, 0))
+	require.ErrorIs(t, driver.ErrorAt(err, 1), driver.ErrQueueFull)
 	require.NoError(t, p.Jobs().Note(ctx, "job", schedule.Run{Due: now}))
 	empty()
 	require.NoError(t, p.Jobs().Put(ctx, fresh))
@@ -169,8 +169,8 @@ func TestAServerThatCannotWriteToItsDiskAnswersThatItIsFull(t *testing.T) {
 			return c.Set(within(t), "x", "y", 0).Err() != nil
 		}, soon, 10*time.Millisecond)
 		_, err := q.Enqueue(within(t), apart(cfg, "fresh", 2))
-		require.ErrorIs(t, runtime.ErrorAt(err, 0), runtime.ErrQueueFull)
-		require.ErrorIs(t, runtime.ErrorAt(err, 1), runtime.ErrQueueFull)
+		require.ErrorIs(t, driver.ErrorAt(err, 0), driver.ErrQueueFull)
+		require.ErrorIs(t, driver.ErrorAt(err, 1), driver.ErrQueueFull)
 		require.ErrorContains(t, err, "MISCONF")
 		require.NoError(t, c.ConfigSet(within(t), "dir", was).Err())
 		require.Eventually(t, func() bool {
@@ -198,7 +198,7 @@ func TestNoReplyOrRequestHoldsMoreThanItsBytes(t *testing.T) {
 				}
 			}
 			enqueue(t, q, all...)
-			small := func(ds []*runtime.Delivery, what string) {
+			small := func(ds []*driver.Delivery, what string) {
 				t.Helper()
 				bytes := 0
 				for _, d := range ds {
@@ -206,7 +206,7 @@ func TestNoReplyOrRequestHoldsMoreThanItsBytes(t *testing.T) {
 				}
 				assert.LessOrEqual(t, bytes, bulk, what)
 			}
-			var held []*runtime.Delivery
+			var held []*driver.Delivery
 			var ids []string
 			for len(held) < n {
 				ds, err := q.Dequeue(ctx, 1000, time.Minute)
@@ -223,16 +223,16 @@ func TestNoReplyOrRequestHoldsMoreThanItsBytes(t *testing.T) {
 				}
 			}
 			require.NoError(t, q.Release(ctx, held))
-			listed, next, err := q.Browse(ctx, runtime.Ready, "", 1000)
+			listed, next, err := q.Browse(ctx, driver.Ready, "", 1000)
 			require.NoError(t, err)
 			require.Empty(t, next)
 			require.Len(t, listed, n)
 			held = take(t, q, n)
 			for _, d := range held {
-				runtime.Bury(d.Task, cfg.Name, time.Now(), errors.New("it failed"))
+				driver.Bury(d.Task, cfg.Name, time.Now(), errors.New("it failed"))
 			}
 			require.NoError(t, q.DeadLetter(ctx, held))
-			dlq := openQueue(t, p, runtime.QueueConfig{Name: q.cfg.DLQ})
+			dlq := openQueue(t, p, driver.QueueConfig{Name: q.cfg.DLQ})
 			ds, err := dlq.Dequeue(ctx, 1000, time.Minute)
 			require.NoError(t, err)
 			small(ds, "one dequeue of the dead")
@@ -247,17 +247,17 @@ func TestNoReplyOrRequestHoldsMoreThanItsBytes(t *testing.T) {
 			purged, err := q.Purge(ctx)
 			require.NoError(t, err)
 			require.Equal(t, n-len(ds), purged)
-			require.Equal(t, runtime.Stats{}, stats(t, q))
+			require.Equal(t, driver.Stats{}, stats(t, q))
 		})
 	}
 }
 
 func TestAWorkerOfDeadLettersMayBeThereBeforeTheQueuesWhoseDeadItGets(t *testing.T) {
 	p := open(t, sharedURL(t))
-	late := openQueue(t, p, runtime.QueueConfig{Name: "late"})
+	late := openQueue(t, p, driver.QueueConfig{Name: "late"})
 	require.False(t, late.isDLQ)
-	openQueue(t, p, runtime.QueueConfig{Name: "early", DLQ: "late"})
-	openQueue(t, p, runtime.QueueConfig{Name: "early", DLQ: "late"})
+	openQueue(t, p, driver.QueueConfig{Name: "early", DLQ: "late"})
+	openQueue(t, p, driver.QueueConfig{Name: "early", DLQ: "late"})
 }
 
 // TestAPageGoesOnWhereItEnded has many tasks of one time, some of which go between two
@@ -273,7 +273,7 @@ func TestAPageGoesOnWhereItEnded(t *testing.T) {
 		enqueue(t, q, all...)
 		seen := make(map[string]bool)
 		for cursor := ""; ; {
-			page, next, err := q.Browse(within(t), runtime.Scheduled, cursor, 90)
+			page, next, err := q.Browse(within(t), driver.Scheduled, cursor, 90)
 			require.NoError(t, err)
 			for _, task := range page {
 				require.False(t, seen[task.ID], task.ID)
@@ -287,7 +287,7 @@ func TestAPageGoesOnWhereItEnded(t *testing.T) {
 			require.NoError(t, err)
 		}
 		require.Len(t, seen, 700)
-		_, next, err := q.Browse(within(t), runtime.Scheduled, "", 1000)
+		_, next, err := q.Browse(within(t), driver.Scheduled, "", 1000)
 		require.NoError(t, err)
 		require.Empty(t, next)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Programs in other languages put envelopes into the inbox of a queue, a list: what
@@ -94,17 +94,17 @@ func (q *Queue) admit(ctx context.Context, values []any) (more bool, _ error) {
 // entry is what goes on the queue for a value of the inbox. What is no envelope, or
 // none for this queue, goes there as well: who takes it up buries it.
 func (q *Queue) entry(value string) entry {
-	task, err := runtime.DecodeEnvelope(bytesOf(value))
+	task, err := driver.DecodeEnvelope(bytesOf(value))
 	if err != nil {
-		return entry{task: new(runtime.Task), id: "inbox-" + uuid.NewString(), envelope: value}
+		return entry{task: new(driver.Task), id: "inbox-" + uuid.NewString(), envelope: value}
 	}
-	var failed runtime.BatchError
-	if entries, _ := q.encode([]*runtime.Task{task}, 0, time.Now(), &failed); len(entries) == 1 {
+	var failed driver.BatchError
+	if entries, _ := q.encode([]*driver.Task{task}, 0, time.Now(), &failed); len(entries) == 1 {
 		return entries[0]
 	}
 	why := strings.ReplaceAll(failed.Items[0].Err.Error(), misfit, "")
 	why = strings.ToValidUTF8(why[:min(len(why), maxWhy)], "")
-	return entry{task: new(runtime.Task), id: "inbox-" + uuid.NewString(), envelope: misfit + why + misfit + value}
+	return entry{task: new(driver.Task), id: "inbox-" + uuid.NewString(), envelope: misfit + why + misfit + value}
 }
 
 // refused tells what stands for an envelope that its queue does not take.

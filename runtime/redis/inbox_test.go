@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // push puts values into the inbox of a queue, as a program in another language does.
@@ -34,7 +34,7 @@ func inbox(t testing.TB, q *Queue) int64 {
 	return n
 }
 
-func ids(ds []*runtime.Delivery) (all []string) {
+func ids(ds []*driver.Delivery) (all []string) {
 	for _, d := range ds {
 		all = append(all, d.Task.ID)
 	}
@@ -43,7 +43,7 @@ func ids(ds []*runtime.Delivery) (all []string) {
 
 func TestAnEnvelopeInTheInboxIsATaskAsAnyOther(t *testing.T) {
 	p := open(t, sharedURL(t))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	at := time.Now().Add(time.Hour)
 	push(t, q,
 		envelope("plain", ""),
@@ -67,11 +67,11 @@ func TestAnEnvelopeInTheInboxIsATaskAsAnyOther(t *testing.T) {
 
 func TestTheInboxKeepsLevelsAndTheOrderOfGroups(t *testing.T) {
 	p := open(t, sharedURL(t))
-	q := openQueue(t, p, runtime.QueueConfig{Name: "levels", Type: runtime.Priority, Levels: 3})
+	q := openQueue(t, p, driver.QueueConfig{Name: "levels", Type: driver.Priority, Levels: 3})
 	push(t, q, envelope("low", ""), envelope("high", `,"priority":2`))
 	assert.Equal(t, []string{"high", "low"}, ids(take(t, q, 2)))
 
-	q = openQueue(t, p, runtime.QueueConfig{Name: "groups", Type: runtime.FIFO})
+	q = openQueue(t, p, driver.QueueConfig{Name: "groups", Type: driver.FIFO})
 	for i := range 3 {
 		push(t, q, envelope("a"+strconv.Itoa(i), `,"group_key":"a"`), envelope("b"+strconv.Itoa(i), `,"group_key":"b"`))
 	}
@@ -84,8 +84,8 @@ func TestTheInboxKeepsLevelsAndTheOrderOfGroups(t *testing.T) {
 
 func TestWhatIsNoTaskInTheInboxIsBuriedAsItIs(t *testing.T) {
 	p := open(t, sharedURL(t))
-	q := openQueue(t, p, runtime.QueueConfig{})
-	dead := openQueue(t, p, runtime.QueueConfig{Name: q.cfg.DLQ})
+	q := openQueue(t, p, driver.QueueConfig{})
+	dead := openQueue(t, p, driver.QueueConfig{Name: q.cfg.DLQ})
 	noLevel := envelope("high", `,"priority":7`)
 	push(t, q, "garbage \x00\xff", noLevel, envelope("good", ""))
 	assert.Equal(t, []string{"good"}, ids(take(t, q, 1)))
@@ -101,7 +101,7 @@ func TestWhatIsNoTaskInTheInboxIsBuriedAsItIs(t *testing.T) {
 
 func TestTheInboxKeepsWhatTheQueueHasNoRoomFor(t *testing.T) {
 	p := open(t, sharedURL(t))
-	q := openQueue(t, p, runtime.QueueConfig{Capacity: 2})
+	q := openQueue(t, p, driver.QueueConfig{Capacity: 2})
 	push(t, q, envelope("a", ""), envelope("b", ""), envelope("c", ""), envelope("d", ""))
 	ds := take(t, q, 2)
 	assert.Equal(t, []string{"a", "b"}, ids(ds))
@@ -113,11 +113,11 @@ func TestTheInboxKeepsWhatTheQueueHasNoRoomFor(t *testing.T) {
 
 func TestWhatIsInTheInboxCountsAndIsPurged(t *testing.T) {
 	p := open(t, sharedURL(t))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	_, err := q.Dequeue(ctx, 1, time.Minute) // the inbox was empty a moment ago
-	require.ErrorIs(t, err, runtime.ErrNoTasks)
+	require.ErrorIs(t, err, driver.ErrNoTasks)
 	push(t, q, envelope("old", `,"created_at":"2020-01-01T00:00:00Z"`), "garbage")
 	enqueue(t, q, task("ours"))
 	s := stats(t, q)
@@ -133,7 +133,7 @@ func TestWhatIsInTheInboxCountsAndIsPurged(t *testing.T) {
 // Two workers may read the same values, and one of them be late.
 func TestAnEnvelopeThatTwoHaveReadIsTakenOnce(t *testing.T) {
 	p := open(t, sharedURL(t))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	push(t, q, envelope("a", ""), envelope("b", ""))
 	late, err := q.strangers(within(t))
 	require.NoError(t, err)
@@ -151,7 +151,7 @@ func TestAnEnvelopeThatTwoHaveReadIsTakenOnce(t *testing.T) {
 // A backlog is taken in a script at a time, whatever its size in bytes.
 func TestABacklogInTheInboxIsTakenInOrder(t *testing.T) {
 	p := open(t, sharedURL(t))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	var (
 		want   []string
 		values []any
@@ -174,7 +174,7 @@ func TestABacklogInTheInboxIsTakenInOrder(t *testing.T) {
 func TestAProducerNeedsNoMorePermissionThanTheDocumentSays(t *testing.T) {
 	s := own(t)
 	p, c := open(t, s.URL), admin(t, s.URL)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	require.NoError(t, c.Do(within(t), "ACL", "SETUSER", "producer", "on", ">secret", "~{taskgen:*}:inbox", "+rpush").Err())
 	producer := admin(t, strings.Replace(s.URL, "redis://", "redis://producer:secret@", 1))
 	require.NoError(t, producer.RPush(within(t), "{taskgen:q}:inbox", envelope("a", "")).Err())

@@ -16,7 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/taskgen/taskgen/internal/waiters"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
@@ -69,12 +69,12 @@ const putChunk = 100
 
 // Put implements jobstore.Store.
 func (s *jobs) Put(ctx context.Context, e *jobstore.Entry) error {
-	return runtime.ErrorAt(s.Settle(ctx, []*jobstore.Entry{e}), 0)
+	return driver.ErrorAt(s.Settle(ctx, []*jobstore.Entry{e}), 0)
 }
 
 // Settle implements jobstore.Store.
 func (s *jobs) Settle(ctx context.Context, es []*jobstore.Entry) error {
-	var failed runtime.BatchError
+	var failed driver.BatchError
 	for from := 0; from < len(es); {
 		part, texts, err := oneScript(es[from:])
 		var codes []int64
@@ -132,7 +132,7 @@ func (s *jobs) outcome(ctx context.Context, e *jobstore.Entry, code int64) error
 	case jobMissing:
 		return fmt.Errorf("%w: %s", jobstore.ErrJobNotFound, e.ID)
 	case jobNoRoom:
-		return fmt.Errorf("%w: redis: job %s: the server's memory is full (maxmemory), and its policy deletes nothing", runtime.ErrQueueFull, e.ID)
+		return fmt.Errorf("%w: redis: job %s: the server's memory is full (maxmemory), and its policy deletes nothing", driver.ErrQueueFull, e.ID)
 	}
 	if have, err := s.Get(ctx, e.ID); err == nil && have.Version == e.Version+1 && s.same(have, e) {
 		e.Version++

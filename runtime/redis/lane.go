@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A laneName names the keys of a lane.
@@ -110,7 +110,7 @@ func (l *lane) failed(c *call, err error) error {
 }
 
 // place is where in line a task belongs, as the scripts take it.
-func (l *lane) place(t *runtime.Task) string {
+func (l *lane) place(t *driver.Task) string {
 	switch {
 	case l.kind == fifo:
 		return escapeGroup(t.GroupKey)

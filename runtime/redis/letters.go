@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Letters keeps dead tasks on the provider's server, as a dlq.TaskStore. It is safe
@@ -23,7 +23,7 @@ func (p *Provider) Letters() *Letters { return &Letters{p, letterKeys(p.prefix)}
 // Put keeps tasks, each in place of an earlier one with its ID. Up to 100 are written
 // at once, fewer where they are larger than 512 KB, all of them or none. After an error
 // some may be kept: to put them all again is safe.
-func (ls *Letters) Put(ctx context.Context, tasks []*runtime.Task) error {
+func (ls *Letters) Put(ctx context.Context, tasks []*driver.Task) error {
 	for _, t := range tasks {
 		if err := t.Validate(); err != nil {
 			return fmt.Errorf("store dead tasks: %w", err)
@@ -35,7 +35,7 @@ func (ls *Letters) Put(ctx context.Context, tasks []*runtime.Task) error {
 			if size > 0 && size+len(tasks[0].Payload) > bulk {
 				break
 			}
-			envelope := runtime.AppendEnvelope(nil, tasks[0])
+			envelope := driver.AppendEnvelope(nil, tasks[0])
 			size += len(envelope)
 			args = append(args, tasks[0].ID, envelope)
 		}
@@ -46,8 +46,8 @@ func (ls *Letters) Put(ctx context.Context, tasks []*runtime.Task) error {
 	return nil
 }
 
-// Get returns a task, or an error wrapping runtime.ErrTaskNotFound.
-func (ls *Letters) Get(ctx context.Context, id string) (*runtime.Task, error) {
+// Get returns a task, or an error wrapping driver.ErrTaskNotFound.
+func (ls *Letters) Get(ctx context.Context, id string) (*driver.Task, error) {
 	reply, err := ls.p.runKeys(ctx, lettersGet, ls.keys[:], id)
 	if err != nil {
 		return nil, fmt.Errorf("read dead task %s: %w", id, err)
@@ -56,16 +56,16 @@ func (ls *Letters) Get(ctx context.Context, id string) (*runtime.Task, error) {
 	case !ok:
 		return nil, fmt.Errorf("read dead task %s: %w", id, errReply)
 	case text == "":
-		return nil, fmt.Errorf("%w: no dead task %s is stored", runtime.ErrTaskNotFound, id)
+		return nil, fmt.Errorf("%w: no dead task %s is stored", driver.ErrTaskNotFound, id)
 	default:
-		return runtime.DecodeEnvelope([]byte(text))
+		return driver.DecodeEnvelope([]byte(text))
 	}
 }
 
 // List returns up to limit tasks after the cursor in the order in which they were
 // put, and the cursor of the next page, empty after the last. A page ends before its
 // limit where it has become larger than 16 MB.
-func (ls *Letters) List(ctx context.Context, cursor string, limit int) (tasks []*runtime.Task, next string, err error) {
+func (ls *Letters) List(ctx context.Context, cursor string, limit int) (tasks []*driver.Task, next string, err error) {
 	after := int64(0)
 	if cursor != "" {
 		if after, err = strconv.ParseInt(cursor, 10, 64); err != nil {
@@ -91,7 +91,7 @@ func (ls *Letters) List(ctx context.Context, cursor string, limit int) (tasks []
 			place = text(list[i])
 			envelope := text(list[i+1])
 			bytes += len(envelope)
-			t, err := runtime.DecodeEnvelope(bytesOf(envelope))
+			t, err := driver.DecodeEnvelope(bytesOf(envelope))
 			if err != nil {
 				return nil, "", fmt.Errorf("list dead tasks: %w", err)
 			}
@@ -132,7 +132,7 @@ func (ls *Letters) Delete(ctx context.Context, ids []string) (deleted []string, 
 // those that it has replaced, also where it fails before the others. Where the server's
 // reply was lost and the client has asked again, those that the first request removed
 // are gone and not named.
-func (ls *Letters) Swap(ctx context.Context, was []runtime.Death, with []*runtime.Task) (swapped []runtime.Death, err error) {
+func (ls *Letters) Swap(ctx context.Context, was []driver.Death, with []*driver.Task) (swapped []driver.Death, err error) {
 	left := make([]int, len(was)) // places in was
 	for i := range left {
 		left[i] = i
@@ -153,7 +153,7 @@ func (ls *Letters) Swap(ctx context.Context, was []runtime.Death, with []*runtim
 
 // swap looks at the first tasks of some: at n, as many as one script reads. It returns
 // the places of those that it has replaced, and of those that changed meanwhile.
-func (ls *Letters) swap(ctx context.Context, some []int, was []runtime.Death, with []*runtime.Task) (n int, done, again []int, err error) {
+func (ls *Letters) swap(ctx context.Context, some []int, was []driver.Death, with []*driver.Task) (n int, done, again []int, err error) {
 	args := make([]any, 1, 1+len(some))
 	args[0] = bulk
 	for _, i := range some {
@@ -171,13 +171,13 @@ func (ls *Letters) swap(ctx context.Context, some []int, was []runtime.Death, wi
 	args = args[:0]
 	for k := range envelopes {
 		envelope, i := text(envelopes[k]), some[k]
-		task, err := runtime.DecodeEnvelope([]byte(envelope))
-		if err != nil || runtime.DeathOf(task) != was[i] {
+		task, err := driver.DecodeEnvelope([]byte(envelope))
+		if err != nil || driver.DeathOf(task) != was[i] {
 			continue
 		}
 		var next []byte
 		if with[i] != nil {
-			next = runtime.AppendEnvelope(nil, with[i])
+			next = driver.AppendEnvelope(nil, with[i])
 		}
 		found, args = append(found, i), append(args, was[i].ID, sumOf(envelope), next)
 	}

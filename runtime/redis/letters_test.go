@@ -8,9 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
 	"github.com/taskgen/taskgen/runtime/dlq/storetest"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestLettersKeepWhatATaskStorePromises(t *testing.T) {
@@ -22,7 +22,7 @@ func TestLettersKeepWhatATaskStorePromises(t *testing.T) {
 func workLetters(t *testing.T, p *Provider) {
 	ls, ctx := p.Letters(), within(t)
 	var (
-		tasks []*runtime.Task
+		tasks []*driver.Task
 		ids   []string
 	)
 	for i := range 2*putChunk + 1 {
@@ -41,12 +41,12 @@ func workLetters(t *testing.T, p *Provider) {
 	}
 	require.Equal(t, ids, listed)
 	changed := tasks[putChunk].Clone()
-	changed.Metadata = map[string]string{runtime.MetaRedriveCount: "1"}
-	was := []runtime.Death{runtime.DeathOf(tasks[putChunk])}
-	swapped, err := ls.Swap(ctx, was, []*runtime.Task{changed})
+	changed.Metadata = map[string]string{driver.MetaRedriveCount: "1"}
+	was := []driver.Death{driver.DeathOf(tasks[putChunk])}
+	swapped, err := ls.Swap(ctx, was, []*driver.Task{changed})
 	require.NoError(t, err)
 	require.Equal(t, was, swapped)
-	swapped, err = ls.Swap(ctx, was, []*runtime.Task{nil})
+	swapped, err = ls.Swap(ctx, was, []*driver.Task{nil})
 	require.NoError(t, err)
 	require.Empty(t, swapped)
 	gone, err := ls.Delete(ctx, slices.Concat(ids, []string{"nobody"}))
@@ -62,7 +62,7 @@ func TestDeletedLettersLeaveNoKeyBehind(t *testing.T) {
 		require.NoError(t, err)
 		return len(all)
 	}
-	require.NoError(t, p.Letters().Put(within(t), []*runtime.Task{task("a")}))
+	require.NoError(t, p.Letters().Put(within(t), []*driver.Task{task("a")}))
 	require.EqualValues(t, letterKeyCount, keys())
 	_, err := p.Letters().Delete(within(t), []string{"a"})
 	require.NoError(t, err)
@@ -76,9 +76,9 @@ func TestLettersArePutBehindTheLastThoughTheClockWentBack(t *testing.T) {
 	url := sharedURL(t)
 	p := open(t, url)
 	ls, ctx := p.Letters(), within(t)
-	require.NoError(t, ls.Put(ctx, []*runtime.Task{task("a")}))
+	require.NoError(t, ls.Put(ctx, []*driver.Task{task("a")}))
 	require.NoError(t, admin(t, url).ZIncrBy(ctx, ls.keys[letterOrder], float64(time.Hour.Microseconds()), "a").Err())
-	require.NoError(t, ls.Put(ctx, []*runtime.Task{task("b"), task("c")}))
+	require.NoError(t, ls.Put(ctx, []*driver.Task{task("b"), task("c")}))
 	var ids []string
 	for cursor := ""; ; {
 		page, next, err := ls.List(ctx, cursor, 1)
@@ -100,9 +100,9 @@ func TestLettersOfProvidersWithOnePrefixAreOneStore(t *testing.T) {
 	apart, err := New(p.client, WithPrefix(p.prefix+"2"))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, apart.Close()) })
-	require.NoError(t, p.Letters().Put(within(t), []*runtime.Task{task("a")}))
+	require.NoError(t, p.Letters().Put(within(t), []*driver.Task{task("a")}))
 	_, err = other.Letters().Get(within(t), "a")
 	require.NoError(t, err)
 	_, err = apart.Letters().Get(within(t), "a")
-	require.ErrorIs(t, err, runtime.ErrTaskNotFound)
+	require.ErrorIs(t, err, driver.ErrTaskNotFound)
 }

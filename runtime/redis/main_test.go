@@ -14,7 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/taskgen/taskgen/internal/testserver"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
@@ -73,7 +73,7 @@ func open(t testing.TB, url string, opts ...Option) *Provider {
 	return p
 }
 
-func openQueue(t testing.TB, p *Provider, cfg runtime.QueueConfig) *Queue {
+func openQueue(t testing.TB, p *Provider, cfg driver.QueueConfig) *Queue {
 	t.Helper()
 	if cfg.Name == "" {
 		cfg.Name = "q"
@@ -92,19 +92,19 @@ func admin(t testing.TB, url string) goredis.UniversalClient {
 	return c
 }
 
-func task(id string) *runtime.Task {
-	return &runtime.Task{ID: id, Type: "t", Queue: "q", Payload: []byte(`{"n":1}`), CreatedAt: time.Now(), MaxRetries: 3}
+func task(id string) *driver.Task {
+	return &driver.Task{ID: id, Type: "t", Queue: "q", Payload: []byte(`{"n":1}`), CreatedAt: time.Now(), MaxRetries: 3}
 }
 
-func tasks(n int) []*runtime.Task {
-	all := make([]*runtime.Task, n)
+func tasks(n int) []*driver.Task {
+	all := make([]*driver.Task, n)
 	for i := range all {
 		all[i] = task(fmt.Sprintf("t%05d", i))
 	}
 	return all
 }
 
-func enqueue(t testing.TB, q *Queue, tasks ...*runtime.Task) []runtime.Enqueued {
+func enqueue(t testing.TB, q *Queue, tasks ...*driver.Task) []driver.Enqueued {
 	t.Helper()
 	answers, err := q.Enqueue(within(t), tasks)
 	require.NoError(t, err)
@@ -112,9 +112,9 @@ func enqueue(t testing.TB, q *Queue, tasks ...*runtime.Task) []runtime.Enqueued 
 }
 
 // take dequeues n tasks.
-func take(t testing.TB, q *Queue, n int) []*runtime.Delivery {
+func take(t testing.TB, q *Queue, n int) []*driver.Delivery {
 	t.Helper()
-	var all []*runtime.Delivery
+	var all []*driver.Delivery
 	for len(all) < n {
 		ds, err := q.Dequeue(within(t), n-len(all), time.Minute)
 		require.NoError(t, err)
@@ -123,7 +123,7 @@ func take(t testing.TB, q *Queue, n int) []*runtime.Delivery {
 	return all
 }
 
-func stats(t testing.TB, q *Queue) runtime.Stats {
+func stats(t testing.TB, q *Queue) driver.Stats {
 	t.Helper()
 	s, err := q.Stats(within(t))
 	require.NoError(t, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // ownCPU is the processor time that this process has used.
@@ -58,7 +59,7 @@ func manyQueues(b *testing.B, queues int) {
 	c := admin(b, s.URL)
 	ctx := context.Background()
 	m := runtime.NewManager(runtime.ManagerConfig{})
-	configs := make([]runtime.QueueConfig, queues)
+	configs := make([]driver.QueueConfig, queues)
 	for i := range configs {
 		configs[i].Name = fmt.Sprintf("q%d", i)
 	}
@@ -66,13 +67,13 @@ func manyQueues(b *testing.B, queues int) {
 	var done atomic.Int64
 	all, woken := make(chan struct{}), make(chan struct{}, 1)
 	r := runtime.NewRouter()
-	r.Handle(runtime.Policy{Type: "t", Queue: "q0"}, runtime.HandlerFunc(func(context.Context, *runtime.Task) error {
+	r.Handle(runtime.Policy{Type: "t", Queue: "q0"}, runtime.HandlerFunc(func(context.Context, *driver.Task) error {
 		if done.Add(1) == n {
 			close(all)
 		}
 		return nil
 	}))
-	r.Handle(runtime.Policy{Type: "w", Queue: "q0"}, runtime.HandlerFunc(func(context.Context, *runtime.Task) error {
+	r.Handle(runtime.Policy{Type: "w", Queue: "q0"}, runtime.HandlerFunc(func(context.Context, *driver.Task) error {
 		woken <- struct{}{}
 		return nil
 	}))
@@ -98,7 +99,7 @@ func manyQueues(b *testing.B, queues int) {
 	began = time.Now()
 	for i := range wakes {
 		queue := fmt.Sprintf("q%d", i*queues/wakes)
-		_, err := m.Enqueue(ctx, []*runtime.Task{{ID: fmt.Sprint("w", i), Type: "w", Queue: queue, Payload: []byte(`{}`)}})
+		_, err := m.Enqueue(ctx, []*driver.Task{{ID: fmt.Sprint("w", i), Type: "w", Queue: queue, Payload: []byte(`{}`)}})
 		require.NoError(b, err)
 		<-woken
 	}
@@ -107,17 +108,17 @@ func manyQueues(b *testing.B, queues int) {
 	payload := []byte(`{"text":"` + strings.Repeat("x", 160) + `"}`)
 	busy, err := m.Queue("q0")
 	require.NoError(b, err)
-	require.NoError(b, busy.(runtime.Pauser).Pause(ctx))
+	require.NoError(b, busy.(driver.Pauser).Pause(ctx))
 	for from := 0; from < n; from += 1000 {
-		batch := make([]*runtime.Task, 1000)
+		batch := make([]*driver.Task, 1000)
 		for i := range batch {
-			batch[i] = &runtime.Task{ID: fmt.Sprintf("0190a5c5-7f4e-7abc-9def-%012d", from+i), Type: "t", Queue: "q0", Payload: payload, CreatedAt: time.Now(), MaxRetries: 3}
+			batch[i] = &driver.Task{ID: fmt.Sprintf("0190a5c5-7f4e-7abc-9def-%012d", from+i), Type: "t", Queue: "q0", Payload: payload, CreatedAt: time.Now(), MaxRetries: 3}
 		}
 		_, err := m.Enqueue(ctx, batch)
 		require.NoError(b, err)
 	}
 	began = time.Now()
-	require.NoError(b, busy.(runtime.Pauser).Resume(ctx))
+	require.NoError(b, busy.(driver.Pauser).Resume(ctx))
 	<-all
 	b.ReportMetric(n/time.Since(began).Seconds(), "drain/s")
 	require.NoError(b, pool.Stop(ctx))

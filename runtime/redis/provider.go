@@ -14,7 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/taskgen/taskgen/internal/address"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // An Option changes how a Provider works.
@@ -73,11 +73,11 @@ type Provider struct {
 	watches sync.WaitGroup // goroutines
 }
 
-var _ runtime.Provider = (*Provider)(nil)
+var _ driver.Provider = (*Provider)(nil)
 
 func (p *Provider) logger() *slog.Logger { return cmp.Or(p.log, slog.Default()) }
 
-var errClosed = fmt.Errorf("redis: %w", runtime.ErrClosed)
+var errClosed = fmt.Errorf("redis: %w", driver.ErrClosed)
 
 // New returns a provider on the program's own client, which must be a
 // *redis.Client (made by NewClient or NewFailoverClient) or a
@@ -220,7 +220,7 @@ func (p *Provider) begin() error {
 // client waits for a reply.
 const closeLimit = 5 * time.Second
 
-// Close implements [runtime.Provider]. It ends what waits, lets finish what is
+// Close implements [driver.Provider]. It ends what waits, lets finish what is
 // under way, for 5 seconds at most, and closes the connections; those of a client
 // that was given to New stay. A second call does nothing.
 func (p *Provider) Close() error {

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestAServerThatMayDeleteTasksIsRefusedUnlessThatIsAccepted(t *testing.T) {
@@ -28,10 +28,10 @@ func TestAServerThatMayDeleteTasksIsRefusedUnlessThatIsAccepted(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, client.Close()) })
 	p, err := New(client)
 	require.NoError(t, err, "New asks the server nothing")
-	_, err = p.Open(within(t), runtime.QueueConfig{Name: "q"})
+	_, err = p.Open(within(t), driver.QueueConfig{Name: "q"})
 	require.ErrorContains(t, err, "allkeys-lru")
 	require.NoError(t, client.ConfigSet(within(t), "maxmemory-policy", "noeviction").Err())
-	_, err = p.Open(within(t), runtime.QueueConfig{Name: "q"})
+	_, err = p.Open(within(t), driver.QueueConfig{Name: "q"})
 	require.NoError(t, err, "once it is mended, it is used")
 	require.NoError(t, p.Close())
 	require.NoError(t, client.Ping(within(t)).Err(), "the client stays the program's")
@@ -72,7 +72,7 @@ func TestAServerThatForbidsINFOIsUsedAndReported(t *testing.T) {
 	var log bytes.Buffer
 	p := open(t, "redis://worker:secret@"+s.URL[len("redis://"):], WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 	assert.Contains(t, log.String(), "INFO is not permitted")
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	enqueue(t, q, task("a"))
 	take(t, q, 1)
 }
@@ -174,8 +174,8 @@ func TestQueuesWithOddNamesAndTasksWithOddKeysAreKeptApart(t *testing.T) {
 	p := open(t, sharedURL(t))
 	names := []string{"a", "{a}", "}", "{", "%7Ba%7D", "a:b", "имя", "a b"}
 	for _, name := range names {
-		q := openQueue(t, p, runtime.QueueConfig{Name: name, Type: runtime.FIFO})
-		var batch []*runtime.Task
+		q := openQueue(t, p, driver.QueueConfig{Name: name, Type: driver.FIFO})
+		var batch []*driver.Task
 		for i, group := range []string{"g", "g\x00", "g\x01", "g\x00\x01", "\x00g", "ключ", "g "} {
 			for k := range 2 {
 				id := []string{"", "a.b", "{x}", "1.2.3", "é", " ", "\x00"}[i] + string(rune('0'+k)) + name
@@ -194,15 +194,15 @@ func TestQueuesWithOddNamesAndTasksWithOddKeysAreKeptApart(t *testing.T) {
 		require.NoError(t, q.Complete(within(t), nil))
 	}
 	for _, name := range names {
-		q := openQueue(t, p, runtime.QueueConfig{Name: name, Type: runtime.FIFO})
+		q := openQueue(t, p, driver.QueueConfig{Name: name, Type: driver.FIFO})
 		require.Zero(t, stats(t, q).Ready)
 	}
 }
 
 func TestAProcessLearnsOfLevelsThatAnotherAdds(t *testing.T) {
 	url := sharedURL(t)
-	old := openQueue(t, open(t, url), runtime.QueueConfig{Type: runtime.Priority, Levels: 2})
-	fresh := openQueue(t, open(t, url), runtime.QueueConfig{Type: runtime.Priority, Levels: 5})
+	old := openQueue(t, open(t, url), driver.QueueConfig{Type: driver.Priority, Levels: 2})
+	fresh := openQueue(t, open(t, url), driver.QueueConfig{Type: driver.Priority, Levels: 5})
 	urgent := task("urgent")
 	urgent.Priority = 4
 	enqueue(t, fresh, task("plain"), urgent)
@@ -212,8 +212,8 @@ func TestAProcessLearnsOfLevelsThatAnotherAdds(t *testing.T) {
 
 func TestAProcessThatKnowsFewerLevelsLosesNoTaskAboveThem(t *testing.T) {
 	url := sharedURL(t)
-	old := openQueue(t, open(t, url), runtime.QueueConfig{Type: runtime.Priority, Levels: 2})
-	fresh := openQueue(t, open(t, url), runtime.QueueConfig{Type: runtime.Priority, Levels: 5})
+	old := openQueue(t, open(t, url), driver.QueueConfig{Type: driver.Priority, Levels: 2})
+	fresh := openQueue(t, open(t, url), driver.QueueConfig{Type: driver.Priority, Levels: 5})
 	at := time.Now().Add(20 * time.Millisecond)
 	for i := range 3 {
 		urgent := task(fmt.Sprintf("urgent%d", i))
@@ -229,7 +229,7 @@ func TestAProcessThatKnowsFewerLevelsLosesNoTaskAboveThem(t *testing.T) {
 	assert.Equal(t, []string{"urgent1"}, cancelled)
 	ds := take(t, fresh, 3)
 	require.NoError(t, fresh.Complete(within(t), ds))
-	assert.Equal(t, runtime.Stats{}, stats(t, fresh))
+	assert.Equal(t, driver.Stats{}, stats(t, fresh))
 }
 
 func TestAClientThatGivesUpOnRepliesLosesNoTaskByIt(t *testing.T) {
@@ -239,7 +239,7 @@ func TestAClientThatGivesUpOnRepliesLosesNoTaskByIt(t *testing.T) {
 	p, err := New(client)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	enqueue(t, q, tasks(300)...)
 	held := 0
 	for i := 0; held < 300; i++ {
@@ -247,7 +247,7 @@ func TestAClientThatGivesUpOnRepliesLosesNoTaskByIt(t *testing.T) {
 		ds, err := q.Dequeue(ctx, 1, time.Hour)
 		cancel()
 		if err != nil {
-			require.ErrorIs(t, err, runtime.ErrNoTasks)
+			require.ErrorIs(t, err, driver.ErrNoTasks)
 		}
 		held += len(ds)
 		require.EqualValues(t, held, stats(t, q).Leased, "every lease has a holder")

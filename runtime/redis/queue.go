@@ -11,18 +11,18 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A Queue is one open queue of a Provider.
 type Queue struct {
 	p     *Provider
-	cfg   runtime.QueueConfig
+	cfg   driver.QueueConfig
 	lane  *lane // its own tasks
 	grave *lane // its own dead
 	isDLQ bool  // some queue had it as its dead letter queue when it was opened
 
-	around runtime.Revival // of what Redrive moves
+	around driver.Revival // of what Redrive moves
 
 	ended    chan struct{} // closed by Close
 	endOnce  sync.Once
@@ -33,18 +33,18 @@ type Queue struct {
 }
 
 var _ interface {
-	runtime.Queue
-	runtime.Browser
-	runtime.Finder
-	runtime.Canceller
-	runtime.Rescheduler
-	runtime.Purger
-	runtime.Pauser
-	runtime.Reviver
-	runtime.Discarder
+	driver.Queue
+	driver.Browser
+	driver.Finder
+	driver.Canceller
+	driver.Rescheduler
+	driver.Purger
+	driver.Pauser
+	driver.Reviver
+	driver.Discarder
 } = (*Queue)(nil)
 
-// Open implements [runtime.Provider]. The first call looks at the server as the
+// Open implements [driver.Provider]. The first call looks at the server as the
 // function Open does. A queue may be opened more than once, in one process or
 // several; each call returns a Queue of its own. The highest number of levels
 // that any process has asked for is that of the queue. Where the name of the dead
@@ -52,7 +52,7 @@ var _ interface {
 // one from now on.
 //
 // It costs about five round trips.
-func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Queue, error) {
 	cfg, err := cfg.WithDefaults()
 	if err != nil {
 		return nil, err
@@ -78,9 +78,9 @@ func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Q
 }
 
 // declare creates or verifies a queue, and tells its dead letter queue of it.
-func (p *Provider) declare(ctx context.Context, cfg runtime.QueueConfig) (*Queue, error) {
+func (p *Provider) declare(ctx context.Context, cfg driver.QueueConfig) (*Queue, error) {
 	k := lists
-	if cfg.Type == runtime.FIFO {
+	if cfg.Type == driver.FIFO {
 		k = fifo
 	}
 	q := &Queue{p: p, cfg: cfg, ended: make(chan struct{}), graves: make(map[string]*lane)}
@@ -94,7 +94,7 @@ func (p *Provider) declare(ctx context.Context, cfg runtime.QueueConfig) (*Queue
 		return nil, err
 	}
 	if was.kind != cfg.Type {
-		return nil, fmt.Errorf("%w: it is of type %s on the server, and %s is asked for", runtime.ErrQueueMismatch, was.kind, cfg.Type)
+		return nil, fmt.Errorf("%w: it is of type %s on the server, and %s is asked for", driver.ErrQueueMismatch, was.kind, cfg.Type)
 	}
 	q.lane.setLevels(was.levels)
 	if q.isDLQ = was.sources > 0; q.isDLQ {
@@ -110,14 +110,14 @@ func (p *Provider) declare(ctx context.Context, cfg runtime.QueueConfig) (*Queue
 
 // A declaration is what a server knows of a queue.
 type declaration struct {
-	kind    runtime.QueueType
+	kind    driver.QueueType
 	levels  int
 	dlq     string
 	sources int64
 	paused  bool
 }
 
-func (l *lane) declare(ctx context.Context, cfg runtime.QueueConfig) (d declaration, err error) {
+func (l *lane) declare(ctx context.Context, cfg driver.QueueConfig) (d declaration, err error) {
 	reply, err := l.run(ctx, l.newCall(opDeclare, 3).add(string(cfg.Type), cfg.Levels, cfg.DLQ))
 	if err != nil {
 		return d, err
@@ -126,7 +126,7 @@ func (l *lane) declare(ctx context.Context, cfg runtime.QueueConfig) (d declarat
 	if !ok || len(r) != 5 {
 		return d, errReply
 	}
-	d.kind = runtime.QueueType(text(r[0]))
+	d.kind = driver.QueueType(text(r[0]))
 	d.levels, _ = strconv.Atoi(text(r[1]))
 	d.dlq = text(r[2])
 	d.sources, _ = r[3].(int64)
@@ -158,10 +158,10 @@ func (q *Queue) register(ctx context.Context, was string) error {
 		return errReply
 	}
 	switch kind, own := text(held[0]), text(held[1]); {
-	case kind != "" && kind != string(runtime.Standard):
-		return fmt.Errorf("%w: its dead letter queue %q is of type %s on the server: name another", runtime.ErrQueueMismatch, q.cfg.DLQ, kind)
+	case kind != "" && kind != string(driver.Standard):
+		return fmt.Errorf("%w: its dead letter queue %q is of type %s on the server: name another", driver.ErrQueueMismatch, q.cfg.DLQ, kind)
 	case own != "":
-		return fmt.Errorf("%w: its dead letter queue %q is a queue with one of its own, %q: name another or, if nothing works on %q, delete the field dlq of the hash %q", runtime.ErrQueueMismatch, q.cfg.DLQ, own, q.cfg.DLQ, dlq.key(keyMeta))
+		return fmt.Errorf("%w: its dead letter queue %q is a queue with one of its own, %q: name another or, if nothing works on %q, delete the field dlq of the hash %q", driver.ErrQueueMismatch, q.cfg.DLQ, own, q.cfg.DLQ, dlq.key(keyMeta))
 	}
 	if was != "" && was != q.cfg.DLQ {
 		old := laneKeys(p.prefix, was, false)
@@ -194,19 +194,19 @@ func text(reply any) string {
 	return ""
 }
 
-// Config implements [runtime.Queue].
-func (q *Queue) Config() runtime.QueueConfig { return q.cfg }
+// Config implements [driver.Queue].
+func (q *Queue) Config() driver.QueueConfig { return q.cfg }
 
-// Capabilities implements [runtime.Queue].
-func (q *Queue) Capabilities() runtime.Capabilities {
-	return runtime.Capabilities{
-		MaxDelay:        runtime.Unlimited,
-		MaxLease:        runtime.Unlimited,
+// Capabilities implements [driver.Queue].
+func (q *Queue) Capabilities() driver.Capabilities {
+	return driver.Capabilities{
+		MaxDelay:        driver.Unlimited,
+		MaxLease:        driver.Unlimited,
 		MaxPayload:      maxPayload,
 		MaxBatch:        chunk,
-		DedupWindow:     runtime.Unlimited,
+		DedupWindow:     driver.Unlimited,
 		UniqueUntilDone: true,
-		Ordered:         q.cfg.Type == runtime.FIFO,
+		Ordered:         q.cfg.Type == driver.FIFO,
 		Priorities:      q.cfg.Levels,
 		Durable:         true,
 		Fencing:         true,
@@ -228,7 +228,7 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 	}
 }
 
-// Close implements [runtime.Queue].
+// Close implements [driver.Queue].
 func (q *Queue) Close() error {
 	q.end()
 	q.p.mu.Lock()
@@ -244,7 +244,7 @@ func (q *Queue) end() {
 	})
 }
 
-func (q *Queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.cfg.Name, runtime.ErrClosed) }
+func (q *Queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed) }
 
 // begin notes that a call is under way. It fails when the queue is closed.
 func (q *Queue) begin() error {
@@ -300,7 +300,7 @@ const originEnd = "\xff"
 
 // laneOf returns the lane that gave a receipt, and the receipt as the lane
 // knows it; nil where no lane of this process can have given it.
-func (q *Queue) laneOf(r runtime.Receipt) (*lane, string) {
+func (q *Queue) laneOf(r driver.Receipt) (*lane, string) {
 	origin, rest, foreign := strings.Cut(string(r), originEnd)
 	if !foreign {
 		return q.lane, string(r)

@@ -22,7 +22,7 @@ import (
 
 	"github.com/taskgen/taskgen/internal/faultproxy"
 	"github.com/taskgen/taskgen/internal/testserver"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // openLimit is what Open may take to say what is wrong: a second or two, and what
@@ -151,14 +151,14 @@ func TestOpenSaysWhatIsWrongWithTheAddress(t *testing.T) {
 		p, err := New(client)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, p.Close()) })
-		_, err = p.Open(ctx, runtime.QueueConfig{Name: "q"})
+		_, err = p.Open(ctx, driver.QueueConfig{Name: "q"})
 		require.ErrorContains(t, err, "NewClusterClient")
 	})
 	t.Run("permissions", func(t *testing.T) {
 		require.NoError(t, c.Do(ctx, "ACL", "SETUSER", "weak", "on", ">"+secret, "~*", "&*", "+@all", "-evalsha", "-eval").Err())
 		p := open(t, "redis://weak:"+secret+"@"+host)
 		began := time.Now()
-		_, err := p.Open(ctx, runtime.QueueConfig{Name: "q"})
+		_, err := p.Open(ctx, driver.QueueConfig{Name: "q"})
 		require.ErrorContains(t, err, "NOPERM")
 		require.ErrorContains(t, err, "README")
 		assert.Less(t, time.Since(began), openLimit)
@@ -238,5 +238,5 @@ func TestTLSIsAskedForWhereItIsSpoken(t *testing.T) {
 	refusedBy(t, "rediss://:wrong@"+secure+"?skip_verify=true", "WRONGPASS")
 
 	p := open(t, "rediss://:"+secret+"@"+secure+"?skip_verify=true")
-	workout(t, p, runtime.QueueConfig{Name: "tls"})
+	workout(t, p, driver.QueueConfig{Name: "tls"})
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/taskgen/taskgen/internal/waiters"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // results keeps results as keys of their own, which Redis removes when their
@@ -36,7 +36,7 @@ func newResults(p *Provider) *results {
 
 // Results keeps the results of tasks on the same server, each for its time to
 // live. Await is woken by a message, over one connection for the process.
-func (p *Provider) Results() runtime.ResultStore { return p.results }
+func (p *Provider) Results() driver.ResultStore { return p.results }
 
 // A stored result is a byte that says which, and the result or the reason. Beside it is
 // a mark by chance that tells it from an equal one; earlier builds write none.
@@ -54,8 +54,8 @@ func stored(result []byte, failure string) string {
 }
 
 // readStored undoes stored.
-func readStored(id, value string) (runtime.StoredResult, error) {
-	r := runtime.StoredResult{ID: id}
+func readStored(id, value string) (driver.StoredResult, error) {
+	r := driver.StoredResult{ID: id}
 	switch {
 	case strings.HasPrefix(value, storedResult):
 		r.Result = []byte(value[1:])
@@ -70,11 +70,11 @@ func readStored(id, value string) (runtime.StoredResult, error) {
 // markKey is where the mark of a result is, beside it in a cluster too.
 func markKey(result string) string { return result + ":mark" }
 
-// PutResult implements [runtime.ResultStore]. A ttl that is not positive stands
-// for runtime.DefaultResultRetention.
+// PutResult implements [driver.ResultStore]. A ttl that is not positive stands
+// for driver.DefaultResultRetention.
 func (rs *results) PutResult(ctx context.Context, id string, result []byte, failure string, ttl time.Duration) error {
 	if ttl <= 0 {
-		ttl = runtime.DefaultResultRetention
+		ttl = driver.DefaultResultRetention
 	}
 	if err := rs.p.begin(); err != nil {
 		return err
@@ -103,7 +103,7 @@ func (rs *results) PutResult(ctx context.Context, id string, result []byte, fail
 	return nil
 }
 
-// Await implements [runtime.Results].
+// Await implements [driver.Results].
 func (rs *results) Await(ctx context.Context, id string) ([]byte, error) {
 	key := resultKey(rs.p.prefix, id)
 	// Most are there already.
@@ -143,7 +143,7 @@ func (rs *results) Await(ctx context.Context, id string) ([]byte, error) {
 // final reports whether an error will not pass: it is none of the connection.
 func final(err error) bool {
 	var answered redis.Error
-	return errors.As(err, &answered) || errors.Is(err, errReply) || errors.Is(err, runtime.ErrClosed)
+	return errors.As(err, &answered) || errors.Is(err, errReply) || errors.Is(err, driver.ErrClosed)
 }
 
 func errNotYet(ctx context.Context, id string) error {
@@ -165,18 +165,18 @@ func (rs *results) get(ctx context.Context, id, key string) (value []byte, found
 	}
 	r, err := readStored(id, there)
 	if err == nil && r.Failure != "" {
-		return nil, true, fmt.Errorf("%w: task %s: %s", runtime.ErrTaskFailed, id, r.Failure)
+		return nil, true, fmt.Errorf("%w: task %s: %s", driver.ErrTaskFailed, id, r.Failure)
 	}
 	return r.Result, err == nil, err
 }
 
-// Peek implements [runtime.ResultKeeper], in one round trip for 256 tasks.
-func (rs *results) Peek(ctx context.Context, ids []string) ([]runtime.StoredResult, error) {
+// Peek implements [driver.ResultKeeper], in one round trip for 256 tasks.
+func (rs *results) Peek(ctx context.Context, ids []string) ([]driver.StoredResult, error) {
 	if err := rs.p.begin(); err != nil {
 		return nil, err
 	}
 	defer rs.p.calls.Done()
-	found := make([]runtime.StoredResult, 0, len(ids))
+	found := make([]driver.StoredResult, 0, len(ids))
 	for part := range slices.Chunk(ids, chunk) {
 		cmds := make([]*redis.SliceCmd, len(part))
 		_, err := bounded(ctx, func(ctx context.Context) ([]redis.Cmder, error) {
@@ -192,7 +192,7 @@ func (rs *results) Peek(ctx context.Context, ids []string) ([]runtime.StoredResu
 			return nil, fmt.Errorf("redis: results of tasks: %w", err)
 		}
 		for i, id := range part {
-			r := runtime.StoredResult{ID: id}
+			r := driver.StoredResult{ID: id}
 			if value, there := cmds[i].Val()[0].(string); there {
 				if r, err = readStored(id, value); err != nil {
 					return nil, fmt.Errorf("redis: results of tasks: %w", err)
@@ -206,8 +206,8 @@ func (rs *results) Peek(ctx context.Context, ids []string) ([]runtime.StoredResu
 	return found, nil
 }
 
-// Forget implements [runtime.ResultKeeper], in one round trip for 256 tasks.
-func (rs *results) Forget(ctx context.Context, old []runtime.StoredResult) error {
+// Forget implements [driver.ResultKeeper], in one round trip for 256 tasks.
+func (rs *results) Forget(ctx context.Context, old []driver.StoredResult) error {
 	if err := rs.p.begin(); err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/resulttest"
 )
 
@@ -18,7 +18,7 @@ type awaited struct {
 	err    error
 }
 
-func await(ctx context.Context, rs runtime.Results, id string) <-chan awaited {
+func await(ctx context.Context, rs driver.Results, id string) <-chan awaited {
 	c := make(chan awaited, 1)
 	go func() {
 		result, err := rs.Await(ctx, id)
@@ -64,7 +64,7 @@ func TestAResultLivesAsLongAsItIsToAndTheLastOneCounts(t *testing.T) {
 	require.NoError(t, p.Results().PutResult(ctx, "a", []byte(`1`), "", 0))
 	ttl, err := p.client.PTTL(ctx, resultKey(p.prefix, "a")).Result()
 	require.NoError(t, err)
-	assert.InDelta(t, runtime.DefaultResultRetention, ttl, float64(time.Minute))
+	assert.InDelta(t, driver.DefaultResultRetention, ttl, float64(time.Minute))
 	require.NoError(t, p.Results().PutResult(ctx, "a", []byte(`2`), "", time.Hour))
 	got, err := p.Results().Await(ctx, "a")
 	require.NoError(t, err)
@@ -83,10 +83,10 @@ func TestAwaitEndsWithItsContextAndWithTheProvider(t *testing.T) {
 	w = await(within(t), p.Results(), "never")
 	subscribed(t, p, "never", 1)
 	require.NoError(t, p.Close())
-	require.ErrorIs(t, (<-w).err, runtime.ErrClosed)
+	require.ErrorIs(t, (<-w).err, driver.ErrClosed)
 	_, err := p.Results().Await(within(t), "never")
-	require.ErrorIs(t, err, runtime.ErrClosed)
-	require.ErrorIs(t, p.Results().PutResult(within(t), "never", nil, "", time.Minute), runtime.ErrClosed)
+	require.ErrorIs(t, err, driver.ErrClosed)
+	require.ErrorIs(t, p.Results().PutResult(within(t), "never", nil, "", time.Minute), driver.ErrClosed)
 }
 
 func TestAResultIsAwaitedThroughALostConnection(t *testing.T) {
@@ -123,7 +123,7 @@ func TestResultsKeepWhatAResultStorePromises(t *testing.T) {
 	resulttest.Run(t, func(tb testing.TB) resulttest.Place {
 		url, prefix := sharedURL(tb), newPrefix()
 		return resulttest.Place{
-			Open: func() runtime.ResultStore { return open(tb, url, WithPrefix(prefix)).Results() },
+			Open: func() driver.ResultStore { return open(tb, url, WithPrefix(prefix)).Results() },
 			Pass: func(d time.Duration) { <-time.After(d + time.Millisecond) },
 		}
 	})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // TestAPoolWorksOnThroughAFailover kills the primary under a pool and its
@@ -36,7 +37,7 @@ func TestAPoolWorksOnThroughAFailover(t *testing.T) {
 
 	p := open(t, sentinel.URL, WithLogger(slog.New(slog.DiscardHandler)))
 	m := runtime.NewManager(runtime.ManagerConfig{})
-	require.NoError(t, m.Open(within(t), p, runtime.QueueConfig{Name: "q", Visibility: 3 * time.Second}))
+	require.NoError(t, m.Open(within(t), p, driver.QueueConfig{Name: "q", Visibility: 3 * time.Second}))
 	var (
 		mu   sync.Mutex
 		done = make(map[string]bool)
@@ -47,7 +48,7 @@ func TestAPoolWorksOnThroughAFailover(t *testing.T) {
 		return done[id]
 	}
 	r := runtime.NewRouter()
-	r.Handle(runtime.Policy{Type: "t", Queue: "q"}, runtime.HandlerFunc(func(_ context.Context, task *runtime.Task) error {
+	r.Handle(runtime.Policy{Type: "t", Queue: "q"}, runtime.HandlerFunc(func(_ context.Context, task *driver.Task) error {
 		mu.Lock()
 		defer mu.Unlock()
 		done[task.ID] = true
@@ -67,12 +68,12 @@ func TestAPoolWorksOnThroughAFailover(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 3*soon)
 	defer cancel()
-	var after []*runtime.Task
+	var after []*driver.Task
 	for i := range 50 {
 		sent := task(fmt.Sprintf("after-%d", i))
 		for ctx.Err() == nil {
-			_, err = m.Enqueue(ctx, []*runtime.Task{sent})
-			if err == nil || errors.Is(err, runtime.ErrDuplicate) {
+			_, err = m.Enqueue(ctx, []*driver.Task{sent})
+			if err == nil || errors.Is(err, driver.ErrDuplicate) {
 				break
 			}
 			sleep(ctx, 20*time.Millisecond)

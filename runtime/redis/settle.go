@@ -7,13 +7,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A held task is one of a batch that is being settled.
 type held struct {
 	index   int // in the batch
-	d       *runtime.Delivery
+	d       *driver.Delivery
 	receipt string // as its lane knows it
 	id      string // its name in the lane
 }
@@ -22,7 +22,7 @@ type held struct {
 // envelopes are large, and 1 MB of these in one round trip. build makes the call for a
 // part, and judge turns the code of one task into its error. size is how many bytes
 // the call has for a delivery; nil: few.
-func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, size func(held) int, build func(*lane, []held) *call, judge func(*call, held, int64) error) error {
+func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, size func(held) int, build func(*lane, []held) *call, judge func(*call, held, int64) error) error {
 	if err := q.begin(); err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, size func(he
 }
 
 // settleNow is settle, on a queue that may have been closed.
-func (q *Queue) settleNow(ctx context.Context, ds []*runtime.Delivery, size func(held) int, build func(*lane, []held) *call, judge func(*call, held, int64) error) error {
+func (q *Queue) settleNow(ctx context.Context, ds []*driver.Delivery, size func(held) int, build func(*lane, []held) *call, judge func(*call, held, int64) error) error {
 	s := settling{q: q, n: len(ds), judge: judge}
 	for l, all := range q.byLane(ds, &s.failed) {
 		for len(all) > 0 {
@@ -69,7 +69,7 @@ type settling struct {
 	q      *Queue
 	n      int // deliveries in the batch
 	judge  func(*call, held, int64) error
-	failed runtime.BatchError
+	failed driver.BatchError
 	broken error     // of a call that got no answer; later ones are not sent
 	parts  []settled // of the next round trip
 	bytes  int       // of these
@@ -143,7 +143,7 @@ func envelopeSize(h held) int {
 
 // byLane sorts deliveries by the lane that gave them. A receipt that none can
 // have given is lost.
-func (q *Queue) byLane(ds []*runtime.Delivery, failed *runtime.BatchError) map[*lane][]held {
+func (q *Queue) byLane(ds []*driver.Delivery, failed *driver.BatchError) map[*lane][]held {
 	all := make(map[*lane][]held, 1)
 	for i, d := range ds {
 		l, receipt := q.laneOf(d.Receipt)
@@ -157,15 +157,15 @@ func (q *Queue) byLane(ds []*runtime.Delivery, failed *runtime.BatchError) map[*
 	return all
 }
 
-func taskID(d *runtime.Delivery) string {
+func taskID(d *driver.Delivery) string {
 	if d.Task == nil {
 		return ""
 	}
 	return d.Task.ID
 }
 
-func (q *Queue) errLost(d *runtime.Delivery) error {
-	return fmt.Errorf("%w: task %s of queue %q", runtime.ErrLeaseLost, taskID(d), q.cfg.Name)
+func (q *Queue) errLost(d *driver.Delivery) error {
+	return fmt.Errorf("%w: task %s of queue %q", driver.ErrLeaseLost, taskID(d), q.cfg.Name)
 }
 
 func (q *Queue) lost(_ *call, h held, _ int64) error { return q.errLost(h.d) }
@@ -173,8 +173,8 @@ func (q *Queue) lost(_ *call, h held, _ int64) error { return q.errLost(h.d) }
 // gone is the code of complete for a task that is not there any more.
 const gone = 2
 
-// Complete implements [runtime.Queue].
-func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
+// Complete implements [driver.Queue].
+func (q *Queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	build := func(l *lane, part []held) *call {
 		c := l.newCall(opComplete, 2+2*len(part)).add(len(part)).again()
 		for i := range part {
@@ -196,8 +196,8 @@ func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
 	return q.settle(ctx, ds, nil, build, judge)
 }
 
-// Extend implements [runtime.Queue].
-func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.Duration) error {
+// Extend implements [driver.Queue].
+func (q *Queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
 	if lease <= 0 {
 		return fmt.Errorf("taskgen: extend by %v: a lease must be longer than 0", lease)
 	}
@@ -211,16 +211,16 @@ func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.D
 	}
 	err := q.settle(ctx, ds, nil, build, q.lost)
 	for i, d := range ds {
-		if runtime.ErrorAt(err, i) == nil {
+		if driver.ErrorAt(err, i) == nil {
 			d.LeaseUntil = until
 		}
 	}
 	return err
 }
 
-// Release implements [runtime.Queue]. A task that is released at once goes to
+// Release implements [driver.Queue]. A task that is released at once goes to
 // the end of the line, on a fifo queue to the head of its group.
-func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, ds, envelopeSize, buildRelease, q.lost)
 }
 
@@ -233,14 +233,14 @@ func buildRelease(l *lane, part []held) *call {
 		if delay > 0 {
 			task.ScheduledFor = time.Now().Add(delay)
 		}
-		c.add(&h.receipt, &h.id, runtime.AppendEnvelope(nil, &task), span(delay))
+		c.add(&h.receipt, &h.id, driver.AppendEnvelope(nil, &task), span(delay))
 	}
 	return c
 }
 
-// DeadLetter implements [runtime.Queue]. On a queue that is itself a dead
+// DeadLetter implements [driver.Queue]. On a queue that is itself a dead
 // letter queue it returns an error wrapping ErrUnsupported.
-func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	if q.isDLQ {
 		return q.errUndead()
 	}
@@ -254,7 +254,7 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
 		c := l.newCall(opBury, 2+3*len(part)).add(len(part)).again()
 		for i := range part {
 			h := &part[i]
-			c.add(&h.receipt, &h.id, runtime.AppendEnvelope(nil, h.d.Task))
+			c.add(&h.receipt, &h.id, driver.AppendEnvelope(nil, h.d.Task))
 		}
 		return c
 	}
@@ -262,11 +262,11 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
 }
 
 func (q *Queue) errUndead() error {
-	return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own: complete, redrive or discard its tasks", runtime.ErrUnsupported, q.cfg.Name)
+	return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own: complete, redrive or discard its tasks", driver.ErrUnsupported, q.cfg.Name)
 }
 
 // sorted returns what failed in the order of the batch, or nil.
-func sorted(failed *runtime.BatchError) error {
-	slices.SortFunc(failed.Items, func(a, b runtime.ItemError) int { return a.Index - b.Index })
+func sorted(failed *driver.BatchError) error {
+	slices.SortFunc(failed.Items, func(a, b driver.ItemError) int { return a.Index - b.Index })
 	return failed.OrNil()
 }

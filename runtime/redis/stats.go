@@ -4,14 +4,14 @@ import (
 	"context"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Stats implements [runtime.Queue]. It takes one round trip; on a dead letter
+// Stats implements [driver.Queue]. It takes one round trip; on a dead letter
 // queue two, and one more for each queue that has its dead there.
-func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
+func (q *Queue) Stats(ctx context.Context) (driver.Stats, error) {
 	if err := q.begin(); err != nil {
-		return runtime.Stats{}, err
+		return driver.Stats{}, err
 	}
 	defer q.p.calls.Done()
 	total, sources, err := q.lane.stats(ctx)
@@ -20,12 +20,12 @@ func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
 	}
 	lanes, err := q.lanes(ctx)
 	if err != nil {
-		return runtime.Stats{}, err
+		return driver.Stats{}, err
 	}
 	for _, l := range lanes[1:] {
 		s, _, err := l.stats(ctx)
 		if err != nil {
-			return runtime.Stats{}, err
+			return driver.Stats{}, err
 		}
 		total.Ready += s.Ready
 		total.Scheduled += s.Scheduled
@@ -37,7 +37,7 @@ func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
 
 // stats counts the tasks of one lane, and says how many queues have this one
 // for their dead letters.
-func (l *lane) stats(ctx context.Context) (s runtime.Stats, sources int64, err error) {
+func (l *lane) stats(ctx context.Context) (s driver.Stats, sources int64, err error) {
 	reply, err := l.run(ctx, l.newCall(opStats, 0))
 	if err != nil {
 		return s, 0, err
@@ -50,7 +50,7 @@ func (l *lane) stats(ctx context.Context) (s runtime.Stats, sources int64, err e
 		v, _ := r[i].(int64)
 		return v
 	}
-	s = runtime.Stats{Ready: n(0), Scheduled: n(1), Leased: n(2), Dead: n(3)}
+	s = driver.Stats{Ready: n(0), Scheduled: n(1), Leased: n(2), Dead: n(3)}
 	// Ages are by the server's clock.
 	now := time.UnixMilli(n(4))
 	if since := n(5); since > 0 {

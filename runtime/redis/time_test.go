@@ -6,13 +6,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // TestDelaysAndLeasesAreNeverCutShort tries many moments within a millisecond:
 // the server counts in whole ones.
 func TestDelaysAndLeasesAreNeverCutShort(t *testing.T) {
-	q := openQueue(t, open(t, sharedURL(t)), runtime.QueueConfig{})
+	q := openQueue(t, open(t, sharedURL(t)), driver.QueueConfig{})
 	enqueue(t, q, task("a"))
 	for range 100 {
 		asked := time.Now()

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A lobby is where the callers of Dequeue wait for one lane, in the order they
@@ -55,7 +55,7 @@ func (w *waiter) wait(ctx context.Context, found look) error {
 		}
 		return nil
 	case <-ctx.Done():
-		return runtime.ErrNoTasks
+		return driver.ErrNoTasks
 	case <-w.q.ended:
 		return w.q.errClosed()
 	}

@@ -10,14 +10,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // idle starts a Dequeue and returns once it waits.
-func idle(t *testing.T, ctx context.Context, q *Queue) <-chan *runtime.Delivery {
+func idle(t *testing.T, ctx context.Context, q *Queue) <-chan *driver.Delivery {
 	t.Helper()
 	before := q.lane.waiters()
-	got := make(chan *runtime.Delivery, 1)
+	got := make(chan *driver.Delivery, 1)
 	go func() {
 		defer close(got)
 		if ds, err := q.Dequeue(ctx, 1, time.Minute); err == nil {
@@ -41,11 +41,11 @@ func blocked(t *testing.T, p *Provider, n string) {
 func TestWaitingWorkersShareOneConnectionAndAskNothing(t *testing.T) {
 	s := own(t)
 	p := open(t, s.URL)
-	q := openQueue(t, p, runtime.QueueConfig{})
-	twin := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
+	twin := openQueue(t, p, driver.QueueConfig{})
 	ctx, cancel := context.WithCancel(within(t))
 	defer cancel()
-	var all []<-chan *runtime.Delivery
+	var all []<-chan *driver.Delivery
 	for range 5 {
 		all = append(all, idle(t, ctx, q), idle(t, ctx, twin))
 	}
@@ -67,7 +67,7 @@ func TestWaitingWorkersShareOneConnectionAndAskNothing(t *testing.T) {
 
 func TestAWorkerIsWokenWhenADelayedTaskFallsDueThoughAnotherProcessKnewOfIt(t *testing.T) {
 	url := sharedURL(t)
-	here, there := openQueue(t, open(t, url), runtime.QueueConfig{}), openQueue(t, open(t, url), runtime.QueueConfig{})
+	here, there := openQueue(t, open(t, url), driver.QueueConfig{}), openQueue(t, open(t, url), driver.QueueConfig{})
 	ctx := within(t)
 	first, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -86,7 +86,7 @@ func TestAWorkerIsWokenWhenADelayedTaskFallsDueThoughAnotherProcessKnewOfIt(t *t
 
 func TestAWakeUpThatReachesNobodyIsPassedOn(t *testing.T) {
 	url := sharedURL(t)
-	here, there := openQueue(t, open(t, url), runtime.QueueConfig{}), openQueue(t, open(t, url), runtime.QueueConfig{})
+	here, there := openQueue(t, open(t, url), driver.QueueConfig{}), openQueue(t, open(t, url), driver.QueueConfig{})
 	for i := range 20 {
 		first, cancel := context.WithCancel(within(t))
 		leaves := idle(t, first, here)
@@ -94,7 +94,7 @@ func TestAWakeUpThatReachesNobodyIsPassedOn(t *testing.T) {
 		sent := time.Now()
 		go cancel() // beside the wake-up
 		enqueue(t, there, tasks(i + 1)[i])
-		a, b := <-leaves, (*runtime.Delivery)(nil)
+		a, b := <-leaves, (*driver.Delivery)(nil)
 		if a == nil {
 			b = <-stays
 			require.NotNil(t, b)
@@ -109,13 +109,13 @@ func TestAWakeUpThatReachesNobodyIsPassedOn(t *testing.T) {
 func TestAQueueThatIsClosedLeavesTheWakeUpToOthers(t *testing.T) {
 	url := sharedURL(t)
 	here, there := open(t, url), open(t, url)
-	closing := openQueue(t, here, runtime.QueueConfig{})
+	closing := openQueue(t, here, driver.QueueConfig{})
 	leaves := idle(t, within(t), closing)
-	stays := idle(t, within(t), openQueue(t, there, runtime.QueueConfig{}))
+	stays := idle(t, within(t), openQueue(t, there, driver.QueueConfig{}))
 	require.NoError(t, closing.Close())
 	require.Nil(t, <-leaves)
 	sent := time.Now()
-	enqueue(t, openQueue(t, there, runtime.QueueConfig{}), task("a"))
+	enqueue(t, openQueue(t, there, driver.QueueConfig{}), task("a"))
 	require.NotNil(t, <-stays)
 	assert.Less(t, time.Since(sent), recheck-time.Second)
 }

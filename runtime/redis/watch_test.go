@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/internal/faultproxy"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // waitOnMany opens queues, and returns once a Dequeue waits on each of them. Whoever
@@ -24,7 +24,7 @@ func waitOnMany(t *testing.T, p *Provider, n int) ([]*Queue, <-chan string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	queues, got, over := make([]*Queue, n), make(chan string, n), make(chan struct{}, n)
 	for i := range queues {
-		queues[i] = openQueue(t, p, runtime.QueueConfig{Name: fmt.Sprintf("q%d", i)})
+		queues[i] = openQueue(t, p, driver.QueueConfig{Name: fmt.Sprintf("q%d", i)})
 	}
 	t.Cleanup(func() {
 		cancel()
@@ -114,7 +114,7 @@ func TestALostWakeUpIsMadeUpForOnASharedConnection(t *testing.T) {
 	queues, got := waitOnMany(t, p, manyLanes)
 	q := queues[manyLanes-1]
 	_, err := p.client.TxPipelined(within(t), func(pipe goredis.Pipeliner) error {
-		pipe.HSet(t.Context(), q.lane.key(keyBody), "a", runtime.AppendEnvelope(nil, task("a")))
+		pipe.HSet(t.Context(), q.lane.key(keyBody), "a", driver.AppendEnvelope(nil, task("a")))
 		pipe.RPush(t.Context(), listKey(p.prefix, q.cfg.Name, "0"), "a")
 		return nil
 	})
@@ -143,7 +143,7 @@ func TestAnotherQueueIsWaitedForAtOnceThoughTheServerIsFull(t *testing.T) {
 	s := own(t)
 	p := open(t, s.URL)
 	waitOnMany(t, p, ownWatchers+1)
-	another := openQueue(t, p, runtime.QueueConfig{Name: "another"})
+	another := openQueue(t, p, driver.QueueConfig{Name: "another"})
 	require.Eventually(t, func() bool { return blockedOn(t, p.client) == ownWatchers+1 }, soon, time.Millisecond)
 	restore := fill(t, s.URL)
 	defer restore()
@@ -162,7 +162,7 @@ func TestNothingStaysOfWhatHasWaited(t *testing.T) {
 	ctx, cancel := context.WithCancel(within(t))
 	defer cancel()
 	for i := range ownWatchers + 50 {
-		idle(t, ctx, openQueue(t, p, runtime.QueueConfig{Name: fmt.Sprintf("q%d", i)}))
+		idle(t, ctx, openQueue(t, p, driver.QueueConfig{Name: fmt.Sprintf("q%d", i)}))
 	}
 	require.NoError(t, p.Close())
 	keys, err := c.Keys(within(t), "*:watch:*").Result()

@@ -17,27 +17,27 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // kinds are queues of every type, as tests declare them.
-var kinds = []runtime.QueueConfig{
+var kinds = []driver.QueueConfig{
 	{Name: "standard"},
-	{Name: "fifo", Type: runtime.FIFO},
-	{Name: "priority", Type: runtime.Priority, Levels: 3},
+	{Name: "fifo", Type: driver.FIFO},
+	{Name: "priority", Type: driver.Priority, Levels: 3},
 	{Name: "bounded", Capacity: 1000},
 }
 
 // fitting makes tasks that fit a queue: of several groups, of all levels.
-func fitting(cfg runtime.QueueConfig, name string, n int) []*runtime.Task {
-	all := make([]*runtime.Task, n)
+func fitting(cfg driver.QueueConfig, name string, n int) []*driver.Task {
+	all := make([]*driver.Task, n)
 	for i := range all {
 		all[i] = task(fmt.Sprintf("%s-%03d", name, i))
 		all[i].Queue = cfg.Name
 		switch cfg.Type {
-		case runtime.FIFO:
+		case driver.FIFO:
 			all[i].GroupKey = fmt.Sprintf("group-%d", i%7)
-		case runtime.Priority:
+		case driver.Priority:
 			all[i].Priority = i % cfg.Levels
 		}
 	}
@@ -45,7 +45,7 @@ func fitting(cfg runtime.QueueConfig, name string, n int) []*runtime.Task {
 }
 
 // workout does everything with a queue that can be done, and leaves no task.
-func workout(t *testing.T, p *Provider, cfg runtime.QueueConfig) {
+func workout(t *testing.T, p *Provider, cfg driver.QueueConfig) {
 	q := openQueue(t, p, cfg)
 	ctx := within(t)
 	drain := func(q *Queue) {
@@ -69,9 +69,9 @@ func workout(t *testing.T, p *Provider, cfg runtime.QueueConfig) {
 	}
 	enqueue(t, q, append(plain, keyed...)...)
 	_, err := q.Enqueue(ctx, plain[:3])
-	require.ErrorIs(t, err, runtime.ErrDuplicate)
+	require.ErrorIs(t, err, driver.ErrDuplicate)
 	for _, stranger := range fitting(cfg, "stranger", 4) {
-		require.NoError(t, p.client.RPush(ctx, q.lane.key(keyInbox), runtime.AppendEnvelope(nil, stranger)).Err())
+		require.NoError(t, p.client.RPush(ctx, q.lane.key(keyInbox), driver.AppendEnvelope(nil, stranger)).Err())
 	}
 	drain(q)
 	// Crashes, retries, and deaths of all of it; back again, and gone.
@@ -91,7 +91,7 @@ func workout(t *testing.T, p *Provider, cfg runtime.QueueConfig) {
 	bury := func(n int) {
 		for range n {
 			ds := take(t, q, 1)
-			runtime.Bury(ds[0].Task, cfg.Name, time.Now(), errors.New("it failed"))
+			driver.Bury(ds[0].Task, cfg.Name, time.Now(), errors.New("it failed"))
 			require.NoError(t, q.DeadLetter(ctx, ds))
 		}
 	}
@@ -112,7 +112,7 @@ func workout(t *testing.T, p *Provider, cfg runtime.QueueConfig) {
 	enqueue(t, q, again...)
 	bury(2)
 	require.EqualValues(t, 15, stats(t, q).Dead)
-	for _, state := range []runtime.State{runtime.Ready, runtime.Scheduled, runtime.Leased, runtime.Dead} {
+	for _, state := range []driver.State{driver.Ready, driver.Scheduled, driver.Leased, driver.Dead} {
 		_, _, err = q.Browse(ctx, state, "", 5)
 		require.NoError(t, err)
 		_, err = q.Find(ctx, "nobody")
@@ -122,9 +122,9 @@ func workout(t *testing.T, p *Provider, cfg runtime.QueueConfig) {
 	require.NoError(t, err)
 	require.Len(t, gone, 2)
 	require.EqualValues(t, 12, stats(t, q).Dead)
-	page, _, err := q.Browse(ctx, runtime.Dead, "", 2)
+	page, _, err := q.Browse(ctx, driver.Dead, "", 2)
 	require.NoError(t, err)
-	read := []runtime.Death{runtime.DeathOf(page[0]), runtime.DeathOf(page[1])}
+	read := []driver.Death{driver.DeathOf(page[0]), driver.DeathOf(page[1])}
 	died, err := q.DiscardDeaths(ctx, read[:1])
 	require.NoError(t, err)
 	require.Equal(t, read[:1], died)
@@ -133,7 +133,7 @@ func workout(t *testing.T, p *Provider, cfg runtime.QueueConfig) {
 	require.Equal(t, read[1:], died)
 	bury(1)
 	require.EqualValues(t, 11, stats(t, q).Dead)
-	graves := openQueue(t, p, runtime.QueueConfig{Name: q.cfg.DLQ})
+	graves := openQueue(t, p, driver.QueueConfig{Name: q.cfg.DLQ})
 	dead := take(t, graves, 3)
 	dead[0].Delay = 10 * time.Millisecond
 	require.NoError(t, graves.Release(ctx, dead[:1]))
@@ -143,7 +143,7 @@ func workout(t *testing.T, p *Provider, cfg runtime.QueueConfig) {
 	require.NoError(t, graves.Complete(ctx, dead[1:]))
 	_, err = graves.Cancel(ctx, []string{"unlucky-005", "unlucky-006"})
 	require.NoError(t, err)
-	for _, state := range []runtime.State{runtime.Ready, runtime.Scheduled, runtime.Leased} {
+	for _, state := range []driver.State{driver.Ready, driver.Scheduled, driver.Leased} {
 		_, _, err = graves.Browse(ctx, state, "", 5)
 		require.NoError(t, err)
 	}
@@ -181,7 +181,7 @@ func workout(t *testing.T, p *Provider, cfg runtime.QueueConfig) {
 	require.NoError(t, graves.Pause(ctx))
 	require.NoError(t, graves.Resume(ctx))
 	_, err = graves.Dequeue(brief, 1, time.Minute)
-	require.ErrorIs(t, err, runtime.ErrNoTasks)
+	require.ErrorIs(t, err, driver.ErrNoTasks)
 	n, err = graves.Purge(ctx)
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
@@ -191,7 +191,7 @@ func workout(t *testing.T, p *Provider, cfg runtime.QueueConfig) {
 	far[0].ScheduledFor = time.Now().Add(time.Hour)
 	enqueue(t, q, far...)
 	_, err = q.Dequeue(brief, 1, time.Minute)
-	require.ErrorIs(t, err, runtime.ErrNoTasks)
+	require.ErrorIs(t, err, driver.ErrNoTasks)
 	n, err = q.Purge(ctx)
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
@@ -200,9 +200,9 @@ func workout(t *testing.T, p *Provider, cfg runtime.QueueConfig) {
 		ended, cancel := context.WithTimeout(ctx, time.Millisecond)
 		defer cancel()
 		_, err := q.Dequeue(ended, 1, time.Minute)
-		require.ErrorIs(t, err, runtime.ErrNoTasks)
+		require.ErrorIs(t, err, driver.ErrNoTasks)
 		_, err = graves.Dequeue(ended, 1, time.Minute)
-		require.ErrorIs(t, err, runtime.ErrNoTasks)
+		require.ErrorIs(t, err, driver.ErrNoTasks)
 		left, err := p.client.Exists(ctx, q.lane.key(keyUniq)).Result()
 		require.NoError(t, err)
 		return left == 0

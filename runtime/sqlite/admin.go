@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -38,9 +38,9 @@ func (t *tx) remove(s *state, j job) bool {
 	switch was := t.unwait(s, j); {
 	case was == "":
 		return false
-	case was == runtime.Scheduled && j.begun:
+	case was == driver.Scheduled && j.begun:
 		t.leave(s, j.grp)
-	case was == runtime.Ready && s.fifo:
+	case was == driver.Ready && s.fifo:
 		t.execText(sqlGroupIdle, j.grp, s.id)
 	}
 	t.part(j)
@@ -48,7 +48,7 @@ func (t *tx) remove(s *state, j job) bool {
 	return true
 }
 
-// Cancel implements [runtime.Canceller]. A unique key without a window is free
+// Cancel implements [driver.Canceller]. A unique key without a window is free
 // again.
 func (q *Queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
 	return q.each(ctx, ids, func(t *tx, s *state, id string) bool {
@@ -87,7 +87,7 @@ func (q *Queue) each(ctx context.Context, ids []string, f func(t *tx, s *state, 
 	return all, nil
 }
 
-// Reschedule implements [runtime.Rescheduler]. The task's ScheduledFor changes
+// Reschedule implements [driver.Rescheduler]. The task's ScheduledFor changes
 // with it. A task that is due stays where it is in line when at has passed as
 // well. A task of a group that was handed out before keeps its place at the head
 // of the group, and the group waits for it.
@@ -104,7 +104,7 @@ func (q *Queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 		}
 	})
 	if err == nil && !moved {
-		err = fmt.Errorf("%w: no task %s waits on queue %q: it may be with a worker", runtime.ErrTaskNotFound, id, q.cfg.Name)
+		err = fmt.Errorf("%w: no task %s waits on queue %q: it may be with a worker", driver.ErrTaskNotFound, id, q.cfg.Name)
 	}
 	return err
 }
@@ -114,17 +114,17 @@ func (t *tx) reschedule(s *state, j job, at time.Time) bool {
 	if was == "" {
 		return false
 	}
-	if task, err := runtime.DecodeEnvelope(t.envelope(j.seq)); err == nil {
+	if task, err := driver.DecodeEnvelope(t.envelope(j.seq)); err == nil {
 		task.ScheduledFor = at
-		t.rewrite(j.seq, runtime.AppendEnvelope(nil, task))
+		t.rewrite(j.seq, driver.AppendEnvelope(nil, task))
 	}
 	due := nanos(at)
 	switch {
-	case due > t.now && s.fifo && was == runtime.Ready && j.begun:
+	case due > t.now && s.fifo && was == driver.Ready && j.begun:
 		t.execText(sqlGroupHold, j.grp, s.id)
-	case due > t.now && s.fifo && was == runtime.Ready:
+	case due > t.now && s.fifo && was == driver.Ready:
 		t.execText(sqlGroupIdle, j.grp, s.id)
-	case due <= t.now && was == runtime.Ready:
+	case due <= t.now && was == driver.Ready:
 		t.join(s, j, false)
 		return true
 	case due <= t.now:
@@ -146,7 +146,7 @@ func (t *tx) rewrite(seq int64, envelope []byte) {
 	}
 }
 
-// Purge implements [runtime.Purger]. It works in transactions of 1000 tasks, so
+// Purge implements [driver.Purger]. It works in transactions of 1000 tasks, so
 // that others get on meanwhile, and ends after as many as there were when it
 // began.
 func (q *Queue) Purge(ctx context.Context) (int, error) {
@@ -176,10 +176,10 @@ func (q *Queue) Purge(ctx context.Context) (int, error) {
 	return total, nil
 }
 
-// Pause implements [runtime.Pauser]: for every process, and until Resume.
+// Pause implements [driver.Pauser]: for every process, and until Resume.
 func (q *Queue) Pause(ctx context.Context) error { return q.pause(ctx, true) }
 
-// Resume implements [runtime.Pauser].
+// Resume implements [driver.Pauser].
 func (q *Queue) Resume(ctx context.Context) error { return q.pause(ctx, false) }
 
 func (q *Queue) pause(ctx context.Context, paused bool) error {
@@ -193,7 +193,7 @@ func (q *Queue) pause(ctx context.Context, paused bool) error {
 	})
 }
 
-// Paused implements [runtime.Pauser].
+// Paused implements [driver.Pauser].
 func (q *Queue) Paused(ctx context.Context) (paused bool, err error) {
 	if err := q.open(); err != nil {
 		return false, err

@@ -11,14 +11,14 @@ import (
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func BenchmarkEnqueueDrain(b *testing.B) {
 	p, err := Open(b.TempDir() + "/q.db")
 	require.NoError(b, err)
 	defer p.Close()
-	q0, err := p.Open(context.Background(), runtime.QueueConfig{Name: "q"})
+	q0, err := p.Open(context.Background(), driver.QueueConfig{Name: "q"})
 	require.NoError(b, err)
 	q := q0.(*Queue)
 	all := tasks(1000)
@@ -60,12 +60,12 @@ func BenchmarkTransaction(b *testing.B) {
 		p, err := Open(path)
 		require.NoError(b, err)
 		defer p.Close()
-		_, err = p.Open(context.Background(), runtime.QueueConfig{Name: "q"})
+		_, err = p.Open(context.Background(), driver.QueueConfig{Name: "q"})
 		require.NoError(b, err)
 		n := 0
-		fill := func(e runtime.Enqueuer) error {
+		fill := func(e driver.Enqueuer) error {
 			for range 100 / size {
-				batch := make([]*runtime.Task, size)
+				batch := make([]*driver.Task, size)
 				for i := range batch {
 					n++
 					batch[i] = task(fmt.Sprint(n))

@@ -6,12 +6,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq/boxtest"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestBoxesOfDeadLettersKeepWhatTheyPromise(t *testing.T) {
-	boxtest.Run(t, func(tb testing.TB) runtime.Provider {
+	boxtest.Run(t, func(tb testing.TB) driver.Provider {
 		p, err := Open(filepath.Join(tb.TempDir(), "tasks.db"))
 		require.NoError(tb, err)
 		tb.Cleanup(func() { require.NoError(tb, p.Close()) })

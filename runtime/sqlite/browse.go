@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // The pages of Browse. Each is a range of the index that its state is kept in,
@@ -30,36 +30,36 @@ const (
 // One row by its key.
 const sqlLeaseOf = `SELECT until FROM taskgen_lease WHERE seq = ?`
 
-// Find implements [runtime.Finder].
-func (q *Queue) Find(ctx context.Context, id string) ([]runtime.Found, error) {
+// Find implements [driver.Finder].
+func (q *Queue) Find(ctx context.Context, id string) ([]driver.Found, error) {
 	if err := q.settled(ctx); err != nil {
 		return nil, err
 	}
-	var found []runtime.Found
+	var found []driver.Found
 	now := q.p.clock.Now().UnixNano()
 	err := q.p.reader.do(ctx, now, func(t *tx) {
 		found = nil
 		for _, j := range t.jobsByID(q.id, id) {
-			f := runtime.Found{Task: q.shown(t, j), State: runtime.Ready, DueAt: time.Unix(0, j.due)}
+			f := driver.Found{Task: q.shown(t, j), State: driver.Ready, DueAt: time.Unix(0, j.due)}
 			if r := t.query(sqlLeaseOf, j.seq); r.next() {
-				f.State, f.DueAt = runtime.Leased, time.Time{}
+				f.State, f.DueAt = driver.Leased, time.Time{}
 				r.done()
 			} else if j.due > now {
-				f.State = runtime.Scheduled
+				f.State = driver.Scheduled
 			}
 			found = append(found, f)
 		}
 		for _, j := range q.deadByID(t, id) {
-			found = append(found, runtime.Found{Task: q.shown(t, j), State: runtime.Dead})
+			found = append(found, driver.Found{Task: q.shown(t, j), State: driver.Dead})
 		}
 	})
 	return found, err
 }
 
 // shown is the task of a job, or what would take its place on the dead letter queue.
-func (q *Queue) shown(t *tx, j job) *runtime.Task {
+func (q *Queue) shown(t *tx, j job) *driver.Task {
 	envelope := t.envelope(j.seq)
-	task, err := runtime.DecodeEnvelope(envelope)
+	task, err := driver.DecodeEnvelope(envelope)
 	if err != nil {
 		task = standIn(job{id: j.id}, q.cfg.Name, envelope, time.Unix(0, t.now), err)
 	}
@@ -70,18 +70,18 @@ func (q *Queue) shown(t *tx, j job) *runtime.Task {
 type page struct {
 	q     *Queue
 	limit int
-	tasks []*runtime.Task
+	tasks []*driver.Task
 	at    cursor // of the last task
 	bytes int    // of the tasks
 	more  bool
 }
 
-// Browse implements [runtime.Browser]. Ready tasks of a fifo queue come group by
+// Browse implements [driver.Browser]. Ready tasks of a fifo queue come group by
 // group, leased ones by the end of their lease, dead ones by when they died,
 // those that a worker of the dead letter queue has leased among them. A row that
 // cannot be decoded is shown as the task that would take its place on the dead
 // letter queue. A page ends before its limit where it has become larger than 16 MB.
-func (q *Queue) Browse(ctx context.Context, state runtime.State, from string, limit int) ([]*runtime.Task, string, error) {
+func (q *Queue) Browse(ctx context.Context, state driver.State, from string, limit int) ([]*driver.Task, string, error) {
 	if limit < 1 {
 		return nil, "", fmt.Errorf("taskgen: browse %d tasks of queue %q: at least 1", limit, q.cfg.Name)
 	}
@@ -96,15 +96,15 @@ func (q *Queue) Browse(ctx context.Context, state runtime.State, from string, li
 	var unknown error
 	err = q.p.reader.do(ctx, q.p.clock.Now().UnixNano(), func(t *tx) {
 		switch {
-		case state == runtime.Ready && q.cfg.Type == runtime.FIFO:
+		case state == driver.Ready && q.cfg.Type == driver.FIFO:
 			p.read(t, sqlBrowseLine, at, true)
-		case state == runtime.Ready:
+		case state == driver.Ready:
 			p.readLevels(t, at, from == "")
-		case state == runtime.Scheduled:
+		case state == driver.Scheduled:
 			p.read(t, sqlBrowseDelayed, at, false)
-		case state == runtime.Leased:
+		case state == driver.Leased:
 			p.read(t, sqlBrowseLeased, at, false)
-		case state == runtime.Dead:
+		case state == driver.Dead:
 			p.read(t, sqlBrowseDead, at, false)
 		default:
 			unknown = fmt.Errorf("taskgen: browse state %q of queue %q: ready, scheduled, leased or dead", state, q.cfg.Name)
@@ -150,7 +150,7 @@ func (p *page) read(t *tx, query string, at cursor, grouped bool) {
 		p.at = cursor{r.int(0), r.int(1), r.text(2)}
 		envelope := r.bytes(5)
 		p.bytes += len(envelope)
-		task, err := runtime.DecodeEnvelope(envelope)
+		task, err := driver.DecodeEnvelope(envelope)
 		if err != nil {
 			task = standIn(job{id: r.text(4)}, p.q.cfg.Name, envelope, time.Unix(0, t.now), err)
 		}

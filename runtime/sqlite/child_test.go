@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // childEnv names the function that a copy of the test binary runs in place of
@@ -42,8 +42,8 @@ func runChild(do func(context.Context, *Provider, *Queue) error) {
 	}()
 	p, err := Open(os.Getenv(fileEnv))
 	if err == nil {
-		var q runtime.Queue
-		if q, err = p.Open(ctx, runtime.QueueConfig{Name: "q"}); err == nil {
+		var q driver.Queue
+		if q, err = p.Open(ctx, driver.QueueConfig{Name: "q"}); err == nil {
 			err = errors.Join(do(ctx, p, q.(*Queue)), p.Close())
 		}
 	}
@@ -62,7 +62,7 @@ func say(words ...any) { _, _ = os.Stdout.WriteString(fmt.Sprintln(words...)) }
 // lower case and what was acknowledged in upper case.
 func churn(ctx context.Context, _ *Provider, q *Queue) error {
 	for round := 0; ctx.Err() == nil; round++ {
-		ts := make([]*runtime.Task, 1+round%20)
+		ts := make([]*driver.Task, 1+round%20)
 		ids := make([]string, len(ts))
 		for i := range ts {
 			ts[i] = task(fmt.Sprintf("%d-%d-%d", os.Getpid(), round, i))
@@ -89,7 +89,7 @@ func churn(ctx context.Context, _ *Provider, q *Queue) error {
 func enqueueOne(ctx context.Context, _ *Provider, q *Queue) error {
 	say("ready")
 	<-ctx.Done()
-	_, err := q.Enqueue(context.Background(), []*runtime.Task{task("from another process")})
+	_, err := q.Enqueue(context.Background(), []*driver.Task{task("from another process")})
 	say("done", err)
 	return err
 }
@@ -113,7 +113,7 @@ func fill(ctx context.Context, _ *Provider, q *Queue) error {
 		if err != nil {
 			return err
 		}
-		if _, err := q.Enqueue(ctx, []*runtime.Task{task(fmt.Sprintf("%d-%d", os.Getpid(), i))}); err != nil {
+		if _, err := q.Enqueue(ctx, []*driver.Task{task(fmt.Sprintf("%d-%d", os.Getpid(), i))}); err != nil {
 			return err
 		}
 		after, err := ready()

@@ -13,7 +13,7 @@ import (
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
@@ -22,7 +22,7 @@ var harness = queuetest.Harness{
 	Name: "sqlite",
 	Home: queuetest.InFile,
 	Data: func(tb testing.TB) string { return tb.TempDir() + "/tasks.db" },
-	Open: func(addr string, clock runtime.Clock) (runtime.Provider, error) {
+	Open: func(addr string, clock driver.Clock) (driver.Provider, error) {
 		p, err := Open(addr, WithClock(clock))
 		if err == nil {
 			files.opened(addr, p)
@@ -34,7 +34,7 @@ var harness = queuetest.Harness{
 	Fill:      files.fill,
 	Large:     256 << 10,
 	Raw:       spoil,
-	Cost: func(p runtime.Provider) int64 {
+	Cost: func(p driver.Provider) int64 {
 		sp := p.(*Provider)
 		return sp.writer.c.steps.Load() + sp.reader.c.steps.Load()
 	},
@@ -79,7 +79,7 @@ func (f *filledFiles) fill(tb testing.TB, addr string) (empty func()) {
 		at := f.at(addr)
 		at.full = full
 		for _, p := range at.providers {
-			if err := limitPages(p, pages); !errors.Is(err, runtime.ErrClosed) {
+			if err := limitPages(p, pages); !errors.Is(err, driver.ErrClosed) {
 				require.NoError(tb, err)
 			}
 		}
@@ -98,12 +98,12 @@ func limitPages(p *Provider, pages int) error {
 }
 
 // spoil puts a task on a queue and other bytes in the place of its envelope.
-func spoil(tb testing.TB, addr string, q runtime.Queue, body []byte) bool {
-	one := &runtime.Task{ID: fmt.Sprint("raw-", spoilt.Add(1)), Type: "t", Queue: q.Config().Name, Payload: []byte("1"), CreatedAt: time.Now()}
-	if q.Config().Type == runtime.FIFO {
+func spoil(tb testing.TB, addr string, q driver.Queue, body []byte) bool {
+	one := &driver.Task{ID: fmt.Sprint("raw-", spoilt.Add(1)), Type: "t", Queue: q.Config().Name, Payload: []byte("1"), CreatedAt: time.Now()}
+	if q.Config().Type == driver.FIFO {
 		one.GroupKey = one.ID
 	}
-	_, err := q.Enqueue(context.Background(), []*runtime.Task{one})
+	_, err := q.Enqueue(context.Background(), []*driver.Task{one})
 	require.NoError(tb, err)
 	raw, err := sqlite.OpenConn(addr, sqlite.OpenReadWrite)
 	require.NoError(tb, err)

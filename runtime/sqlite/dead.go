@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -29,14 +29,14 @@ func (q *Queue) deadByID(t *tx, id string) []job {
 	return jobs
 }
 
-// Redrive implements [runtime.Redriver]. Tasks that a worker of the dead letter
+// Redrive implements [driver.Redriver]. Tasks that a worker of the dead letter
 // queue has leased stay, and so do those whose ID is on the queue again: the
 // error is then a *BatchError with ErrDuplicate, counted in the order of the
 // tasks that were found. Capacity is not asked. It works in transactions of 1000
 // tasks or 4 MB, and with ids nil leaves those alone that die while it runs.
 func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ {
-		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
 	if err := q.open(); err != nil {
 		return nil, err
@@ -97,13 +97,13 @@ func (t *tx) newestDead(origin int64) int64 {
 	return r.int(0)
 }
 
-// OnRedrive implements [runtime.Reviver].
-func (q *Queue) OnRedrive(around runtime.Revival) { q.around = around }
+// OnRedrive implements [driver.Reviver].
+func (q *Queue) OnRedrive(around driver.Revival) { q.around = around }
 
 // redriven collects what a redrive has done.
 type redriven struct {
 	ids    []string
-	failed runtime.BatchError
+	failed driver.BatchError
 	looked int
 }
 
@@ -168,7 +168,7 @@ func (b *redriven) move(ctx context.Context, q *Queue, find func(*tx) []job) err
 		}
 		b.ids, b.looked = append(b.ids, moved...), b.looked+n
 		for i, id := range taken {
-			b.failed.Add(at[i], id, fmt.Errorf("%w: task %s is on queue %q again", runtime.ErrDuplicate, id, q.cfg.Name))
+			b.failed.Add(at[i], id, fmt.Errorf("%w: task %s is on queue %q again", driver.ErrDuplicate, id, q.cfg.Name))
 		}
 		if find = nil; len(left) > 0 {
 			find = func(t *tx) (jobs []job) {
@@ -192,8 +192,8 @@ func (t *tx) onQueue(s *state, id string) bool {
 
 // task reads a dead row of the queue, or makes what stands for one that cannot be
 // decoded.
-func (s *state) task(j job, envelope []byte, now int64) *runtime.Task {
-	task, err := runtime.DecodeEnvelope(envelope)
+func (s *state) task(j job, envelope []byte, now int64) *driver.Task {
+	task, err := driver.DecodeEnvelope(envelope)
 	if err != nil {
 		task = standIn(j, s.name, envelope, time.Unix(0, now), err)
 	}
@@ -202,27 +202,27 @@ func (s *state) task(j job, envelope []byte, now int64) *runtime.Task {
 
 // redrive moves a dead job back to its queue of origin, at the end of the line, as the
 // given task, and reports false when a worker of the dead letter queue has it.
-func (t *tx) redrive(s *state, j job, task *runtime.Task) bool {
+func (t *tx) redrive(s *state, j job, task *driver.Task) bool {
 	dlq := t.state(j.queue)
 	if t.unwait(dlq, j) == "" {
 		return false
 	}
-	runtime.Unbury(task, dlq.name)
+	driver.Unbury(task, dlq.name)
 	task.Queue, task.ID = s.name, j.id
 	t.part(j)
 	t.exec(sqlJobDrop, j.seq)
 	// The unique key is not taken again.
 	back := job{queue: s.id, id: j.id, level: int64(task.Priority), place: s.next(), due: t.now, grp: task.GroupKey}
-	t.insert(&back, 0, runtime.AppendEnvelope(nil, task))
+	t.insert(&back, 0, driver.AppendEnvelope(nil, task))
 	t.join(s, back, false)
 	return true
 }
 
-// Discard implements [runtime.Discarder]. Tasks that a worker of the dead letter
+// Discard implements [driver.Discarder]. Tasks that a worker of the dead letter
 // queue has leased stay.
 func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ {
-		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
 	return q.each(ctx, ids, func(t *tx, _ *state, id string) bool {
 		gone := false

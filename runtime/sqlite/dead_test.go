@@ -9,19 +9,19 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // TestRedriveOfAllMissesNoneThatAnotherOneOutruns has one redrive move what another has
 // looked at and not moved yet.
 func TestRedriveOfAllMissesNoneThatAnotherOneOutruns(t *testing.T) {
 	p := openFile(t, newFile(t))
-	q, other := openQueue(t, p, runtime.QueueConfig{Name: "q"}), openQueue(t, p, runtime.QueueConfig{Name: "q"})
+	q, other := openQueue(t, p, driver.QueueConfig{Name: "q"}), openQueue(t, p, driver.QueueConfig{Name: "q"})
 	const all = chunk + 50
 	for n := 0; n < all; {
-		tasks := make([]*runtime.Task, min(500, all-n))
+		tasks := make([]*driver.Task, min(500, all-n))
 		for i := range tasks {
-			tasks[i] = &runtime.Task{ID: fmt.Sprint("t", n+i), Type: "t", Queue: "q", Payload: []byte("1"), CreatedAt: time.Now()}
+			tasks[i] = &driver.Task{ID: fmt.Sprint("t", n+i), Type: "t", Queue: "q", Payload: []byte("1"), CreatedAt: time.Now()}
 		}
 		enqueue(t, q, tasks...)
 		ds := take(t, q, len(tasks))

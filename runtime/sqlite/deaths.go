@@ -4,28 +4,28 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// RedriveDeaths implements [runtime.Redriver], as Redrive does: what is read, compared,
+// RedriveDeaths implements [driver.Redriver], as Redrive does: what is read, compared,
 // edited and moved is so in one transaction.
-func (q *Queue) RedriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
-	return q.around.Deaths(ctx, deaths, func() ([]runtime.Death, error) {
+func (q *Queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)
 	})
 }
 
-func (q *Queue) redriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
+func (q *Queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	if q.isDLQ {
-		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
 	if err := q.open(); err != nil {
 		return nil, err
 	}
-	var redriven []runtime.Death
-	var failed runtime.BatchError
+	var redriven []driver.Death
+	var failed driver.BatchError
 	for next := 0; next < len(deaths); {
-		var moved []runtime.Death
+		var moved []driver.Death
 		var errs map[int]error
 		var end int
 		err := q.p.writer.do(ctx, min(chunk, len(deaths)-next), func(t *tx) {
@@ -43,7 +43,7 @@ func (q *Queue) redriveDeaths(ctx context.Context, deaths []runtime.Death, paylo
 					payload = payloads[end]
 				}
 				if t.onQueue(s, j.id) {
-					errs[end] = fmt.Errorf("%w: task %s is on queue %q again", runtime.ErrDuplicate, j.id, q.cfg.Name)
+					errs[end] = fmt.Errorf("%w: task %s is on queue %q again", driver.ErrDuplicate, j.id, q.cfg.Name)
 				} else if err := q.edit(task, payload); err != nil {
 					errs[end] = err
 				} else if t.redrive(s, j, task) {
@@ -64,12 +64,12 @@ func (q *Queue) redriveDeaths(ctx context.Context, deaths []runtime.Death, paylo
 }
 
 // edit gives a task another payload, unless it is nil.
-func (q *Queue) edit(task *runtime.Task, payload []byte) error {
+func (q *Queue) edit(task *driver.Task, payload []byte) error {
 	if payload == nil {
 		return nil
 	}
 	if len(payload) > maxPayload {
-		return fmt.Errorf("%w: the payload of task %s (%s) has %d bytes, and a row takes %d: store the data elsewhere and send a reference", runtime.ErrPayloadTooLarge, task.ID, task.Type, len(payload), maxPayload)
+		return fmt.Errorf("%w: the payload of task %s (%s) has %d bytes, and a row takes %d: store the data elsewhere and send a reference", driver.ErrPayloadTooLarge, task.ID, task.Type, len(payload), maxPayload)
 	}
 	task.Payload = payload
 	return q.cfg.Accepts(task)
@@ -77,28 +77,28 @@ func (q *Queue) edit(task *runtime.Task, payload []byte) error {
 
 // deadOf returns the dead task that died the given death, with its row and the size of
 // that; no task where it is gone.
-func (q *Queue) deadOf(t *tx, s *state, d runtime.Death) (job, *runtime.Task, int) {
+func (q *Queue) deadOf(t *tx, s *state, d driver.Death) (job, *driver.Task, int) {
 	for _, j := range q.deadByID(t, d.ID) {
 		envelope := t.envelope(j.seq)
-		if task := s.task(j, envelope, t.now); runtime.DeathOf(task) == d {
+		if task := s.task(j, envelope, t.now); driver.DeathOf(task) == d {
 			return j, task, len(envelope)
 		}
 	}
 	return job{}, nil, 0
 }
 
-// DiscardDeaths implements [runtime.Discarder], as Discard does.
-func (q *Queue) DiscardDeaths(ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error) {
+// DiscardDeaths implements [driver.Discarder], as Discard does.
+func (q *Queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	if q.isDLQ {
-		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", runtime.ErrUnsupported, q.cfg.Name)
+		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
 	if err := q.open(); err != nil {
 		return nil, err
 	}
-	var discarded []runtime.Death
+	var discarded []driver.Death
 	for from := 0; from < len(deaths); from += chunk {
 		part := deaths[from:min(from+chunk, len(deaths))]
-		var gone []runtime.Death
+		var gone []driver.Death
 		err := q.p.writer.do(ctx, len(part), func(t *tx) {
 			gone = nil
 			s := t.state(q.id)

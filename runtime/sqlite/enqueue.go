@@ -7,7 +7,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -45,13 +45,13 @@ const (
 
 // An entry is one task on its way in, encoded by the goroutine that brings it.
 type entry struct {
-	task     *runtime.Task
+	task     *driver.Task
 	envelope []byte
 	err      error // what is wrong with it
 }
 
 // encode checks tasks and encodes those that are fit.
-func (q *Queue) encode(tasks []*runtime.Task) []entry {
+func (q *Queue) encode(tasks []*driver.Task) []entry {
 	entries := make([]entry, len(tasks))
 	for i, t := range tasks {
 		e := &entries[i]
@@ -63,37 +63,37 @@ func (q *Queue) encode(tasks []*runtime.Task) []entry {
 		if e.err = q.cfg.Accepts(t); e.err != nil {
 			continue
 		}
-		if e.envelope = runtime.AppendEnvelope(nil, t); len(e.envelope) > maxEnvelope {
-			e.err = fmt.Errorf("%w: task %s (%s) is %d bytes long, and a row takes %d: store the data elsewhere and send a reference", runtime.ErrPayloadTooLarge, t.ID, t.Type, len(e.envelope), maxEnvelope)
+		if e.envelope = driver.AppendEnvelope(nil, t); len(e.envelope) > maxEnvelope {
+			e.err = fmt.Errorf("%w: task %s (%s) is %d bytes long, and a row takes %d: store the data elsewhere and send a reference", driver.ErrPayloadTooLarge, t.ID, t.Type, len(e.envelope), maxEnvelope)
 		}
 	}
 	return entries
 }
 
-// Enqueue implements [runtime.Queue]. Calls of many goroutines share a
+// Enqueue implements [driver.Queue]. Calls of many goroutines share a
 // transaction. A batch of more than 1000 tasks or 4 MB is spread over several. Where
 // the disk or the file is full the error of a task wraps ErrQueueFull.
-func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
+func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
 	if err := q.open(); err != nil {
 		return nil, err
 	}
 	entries := q.encode(tasks)
-	answers := make([]runtime.Enqueued, len(tasks))
+	answers := make([]driver.Enqueued, len(tasks))
 	size := func(i int) int { return len(entries[i].envelope) }
 	done, err := q.chunks(ctx, len(entries), size, q.p.writer.grow, func(t *tx, from, to int) {
 		t.enqueue(t.state(q.id), q.cfg.Capacity, entries[from:to], answers[from:to])
 	})
-	if err != nil && !errors.Is(err, runtime.ErrQueueFull) {
+	if err != nil && !errors.Is(err, driver.ErrQueueFull) {
 		return nil, err
 	}
-	var failed runtime.BatchError
+	var failed driver.BatchError
 	if err != nil {
 		done = parts{{len(entries), err}}
 	}
 	for i := range entries {
 		why := done.of(i)
 		if why != nil {
-			answers[i] = runtime.Enqueued{} // rolled back
+			answers[i] = driver.Enqueued{} // rolled back
 		} else {
 			why = entries[i].err
 		}
@@ -104,34 +104,34 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 
 // enqueue adds the entries that have no error. It notes what became of each in
 // its err and its answer; when the transaction is run again it does so anew.
-func (t *tx) enqueue(s *state, capacity int, entries []entry, answers []runtime.Enqueued) {
+func (t *tx) enqueue(s *state, capacity int, entries []entry, answers []driver.Enqueued) {
 	for i := range entries {
 		e := &entries[i]
-		answers[i] = runtime.Enqueued{}
+		answers[i] = driver.Enqueued{}
 		if e.envelope == nil {
 			continue
 		}
 		e.err = nil
 		if id, due, taken := t.holder(s, e.task); taken {
-			answers[i] = runtime.Enqueued{ID: id, Queue: s.name, DueAt: due, Duplicate: true}
+			answers[i] = driver.Enqueued{ID: id, Queue: s.name, DueAt: due, Duplicate: true}
 			continue
 		}
 		if capacity > 0 && s.ready+s.scheduled+s.leased >= int64(capacity) {
-			e.err = fmt.Errorf("%w: %q holds %d tasks, and its capacity is %d: enqueue again once workers have caught up", runtime.ErrQueueFull, s.name, s.ready+s.scheduled+s.leased, capacity)
+			e.err = fmt.Errorf("%w: %q holds %d tasks, and its capacity is %d: enqueue again once workers have caught up", driver.ErrQueueFull, s.name, s.ready+s.scheduled+s.leased, capacity)
 			continue
 		}
 		due, ok := t.add(s, e.task, e.envelope)
 		if !ok {
-			e.err = fmt.Errorf("%w: %s is on queue %q already", runtime.ErrDuplicate, e.task.ID, s.name)
+			e.err = fmt.Errorf("%w: %s is on queue %q already", driver.ErrDuplicate, e.task.ID, s.name)
 			continue
 		}
-		answers[i] = runtime.Enqueued{ID: e.task.ID, Queue: s.name, DueAt: due}
+		answers[i] = driver.Enqueued{ID: e.task.ID, Queue: s.name, DueAt: due}
 	}
 }
 
 // add puts one task on a queue, and reports false when its ID is there
 // already.
-func (t *tx) add(s *state, task *runtime.Task, envelope []byte) (due time.Time, ok bool) {
+func (t *tx) add(s *state, task *driver.Task, envelope []byte) (due time.Time, ok bool) {
 	due = dueAt(task, t.now)
 	j := job{queue: s.id, id: task.ID, level: int64(task.Priority), due: nanos(due), grp: task.GroupKey}
 	if j.due <= t.now {
@@ -172,7 +172,7 @@ func (t *tx) insert(j *job, copied int64, envelope []byte) bool {
 
 // holder returns the ID of the task that holds the unique key of this one, and
 // when it is or was due.
-func (t *tx) holder(s *state, task *runtime.Task) (id string, due time.Time, taken bool) {
+func (t *tx) holder(s *state, task *driver.Task) (id string, due time.Time, taken bool) {
 	if task.UniqueKey == "" {
 		return "", due, false
 	}
@@ -186,7 +186,7 @@ func (t *tx) holder(s *state, task *runtime.Task) (id string, due time.Time, tak
 }
 
 // hold takes the unique key for a task.
-func (t *tx) hold(s *state, task *runtime.Task, due time.Time) {
+func (t *tx) hold(s *state, task *driver.Task, due time.Time) {
 	until := int64(0)
 	if task.UniqueFor > 0 {
 		until = after(t.now, task.UniqueFor)
@@ -212,7 +212,7 @@ func (t *tx) unhold(j job) {
 }
 
 // dueAt is when a task that is enqueued now may be handed out.
-func dueAt(task *runtime.Task, now int64) time.Time {
+func dueAt(task *driver.Task, now int64) time.Time {
 	if at := task.ScheduledFor; !at.IsZero() && nanos(at) > now {
 		return at
 	}

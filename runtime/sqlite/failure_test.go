@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
@@ -19,9 +19,9 @@ import (
 func TestAFailedTransactionGivesNobodyItsTasks(t *testing.T) {
 	path := newFile(t)
 	p := openFile(t, path)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	c := application(t, path)
-	got := make(chan []*runtime.Delivery, 1)
+	got := make(chan []*driver.Delivery, 1)
 	go func() {
 		ds, _ := q.Dequeue(within(t), 9, time.Minute)
 		got <- ds
@@ -29,11 +29,11 @@ func TestAFailedTransactionGivesNobodyItsTasks(t *testing.T) {
 	require.Eventually(t, p.lobby.occupied, soon, time.Millisecond)
 
 	run(t, c, "CREATE TRIGGER broken BEFORE UPDATE ON taskgen_queue WHEN new.leased > 0 BEGIN SELECT raise(ABORT, 'no more leases'); END")
-	_, err := q.Enqueue(context.Background(), []*runtime.Task{task("a")})
+	_, err := q.Enqueue(context.Background(), []*driver.Task{task("a")})
 	require.ErrorContains(t, err, "no more leases")
 	require.True(t, p.lobby.occupied(), "the consumer waits on")
 	run(t, c, "DROP TRIGGER broken")
-	require.Equal(t, runtime.Stats{}, stats(t, q))
+	require.Equal(t, driver.Stats{}, stats(t, q))
 
 	enqueue(t, q, task("b"))
 	require.Equal(t, []string{"b"}, idsOf(<-got))
@@ -43,7 +43,7 @@ func TestAFailedTransactionGivesNobodyItsTasks(t *testing.T) {
 func TestAConsumerLearnsWhatIsWrongWithTheFile(t *testing.T) {
 	path := newFile(t)
 	p := openFile(t, path)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	c := application(t, path)
 	enqueue(t, q, task("a"))
 	run(t, c, "CREATE TRIGGER broken BEFORE INSERT ON taskgen_lease BEGIN SELECT raise(ABORT, 'no more leases'); END")
@@ -57,16 +57,16 @@ func TestAConsumerLearnsWhatIsWrongWithTheFile(t *testing.T) {
 func TestAPartOfALargeBatchThatFailsKeepsNoneOfTheOthersBack(t *testing.T) {
 	path := newFile(t)
 	p := openFile(t, path)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	run(t, application(t, path), "CREATE TRIGGER broken BEFORE INSERT ON taskgen_job WHEN new.id = 't01500' BEGIN SELECT raise(ABORT, 'not this one'); END")
 	all := tasks(3 * chunk)
 	answers, err := q.Enqueue(context.Background(), all)
-	var be *runtime.BatchError
+	var be *driver.BatchError
 	require.ErrorAs(t, err, &be)
 	require.Len(t, be.Items, chunk, "its part of the batch is one transaction")
 	require.Equal(t, chunk, be.Items[0].Index)
 	require.Equal(t, "t01000", be.Items[0].ID)
-	require.ErrorContains(t, runtime.ErrorAt(err, 1500), "not this one")
+	require.ErrorContains(t, driver.ErrorAt(err, 1500), "not this one")
 	require.Zero(t, answers[1500])
 	require.Equal(t, "t02999", answers[2999].ID)
 	require.Equal(t, int64(2*chunk), stats(t, q).Ready)
@@ -75,7 +75,7 @@ func TestAPartOfALargeBatchThatFailsKeepsNoneOfTheOthersBack(t *testing.T) {
 func TestAFileWhoseQueueIsGoneSaysSo(t *testing.T) {
 	path := newFile(t)
 	p := openFile(t, path)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	run(t, application(t, path), "DELETE FROM taskgen_queue")
 	_, err := q.Enqueue(context.Background(), tasks(1))
 	require.ErrorContains(t, err, "was its table emptied")
@@ -84,7 +84,7 @@ func TestAFileWhoseQueueIsGoneSaysSo(t *testing.T) {
 func TestAConsumerLearnsThatWhatItWaitsForCannotBeMadeDue(t *testing.T) {
 	path, clock := newFile(t), queuetest.NewClock(time.Now())
 	p := openFile(t, path, WithClock(clock))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	c := application(t, path)
 	later := task("later")
 	later.ScheduledFor = clock.Now().Add(time.Minute)
@@ -106,7 +106,7 @@ func TestAConsumerLearnsThatWhatItWaitsForCannotBeMadeDue(t *testing.T) {
 func TestACallThatFailsKeepsNoLookFromAQueueThatHasMoreDue(t *testing.T) {
 	path, clock := newFile(t), queuetest.NewClock(time.Now())
 	p := openFile(t, path, WithClock(clock))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	many := tasks(3 * settleLimit)
 	for _, task := range many {
 		task.ScheduledFor = clock.Now().Add(time.Minute)

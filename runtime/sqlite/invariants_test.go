@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
@@ -67,8 +67,8 @@ type model struct {
 	q     *Queue
 	dlq   *Queue
 	clock *queuetest.Clock
-	held  []*runtime.Delivery
-	dead  []*runtime.Delivery // leased from the dead letter queue
+	held  []*driver.Delivery
+	dead  []*driver.Delivery // leased from the dead letter queue
 }
 
 func (m *model) enqueue(t *rapid.T) {
@@ -78,18 +78,18 @@ func (m *model) enqueue(t *rapid.T) {
 		task.ScheduledFor = m.clock.Now().Add(time.Duration(rapid.IntRange(0, 20).Draw(t, "delay")) * time.Second)
 	}
 	switch m.q.cfg.Type {
-	case runtime.FIFO:
+	case driver.FIFO:
 		task.GroupKey = rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "group")
-	case runtime.Priority:
+	case driver.Priority:
 		task.Priority = rapid.IntRange(0, 2).Draw(t, "level")
 	}
 	if rapid.Bool().Draw(t, "unique") {
 		task.UniqueKey = rapid.SampledFrom([]string{"x", "y"}).Draw(t, "key")
 		task.UniqueFor = time.Duration(rapid.IntRange(0, 1).Draw(t, "window")) * 10 * time.Second
 	}
-	_, err := m.q.Enqueue(context.Background(), []*runtime.Task{task})
+	_, err := m.q.Enqueue(context.Background(), []*driver.Task{task})
 	if err != nil {
-		require.ErrorIs(t, err, runtime.ErrDuplicate)
+		require.ErrorIs(t, err, driver.ErrDuplicate)
 	}
 }
 
@@ -97,27 +97,27 @@ func (m *model) dequeue(t *rapid.T) { m.held = append(m.held, m.takeFrom(t, m.q)
 
 func (m *model) dequeueDead(t *rapid.T) { m.dead = append(m.dead, m.takeFrom(t, m.dlq)...) }
 
-func (m *model) takeFrom(t *rapid.T, q *Queue) []*runtime.Delivery {
+func (m *model) takeFrom(t *rapid.T, q *Queue) []*driver.Delivery {
 	ds, err := q.Dequeue(ended(), rapid.IntRange(1, 4).Draw(t, "limit"), time.Duration(rapid.IntRange(1, 15).Draw(t, "lease"))*time.Second)
 	if err != nil {
-		require.ErrorIs(t, err, runtime.ErrNoTasks)
+		require.ErrorIs(t, err, driver.ErrNoTasks)
 	}
 	return ds
 }
 
 // settle takes some of the held deliveries, stale ones among them, and ends
 // them in one way or another.
-func (m *model) settle(t *rapid.T, held *[]*runtime.Delivery, q *Queue, end func(ds []*runtime.Delivery) error) {
+func (m *model) settle(t *rapid.T, held *[]*driver.Delivery, q *Queue, end func(ds []*driver.Delivery) error) {
 	n := rapid.IntRange(0, len(*held)).Draw(t, "n")
 	ds := (*held)[:n]
 	*held = (*held)[n:]
 	if err := end(ds); err != nil {
-		require.ErrorIs(t, err, runtime.ErrLeaseLost)
+		require.ErrorIs(t, err, driver.ErrLeaseLost)
 	}
 }
 
 func (m *model) release(t *rapid.T) {
-	m.settle(t, &m.held, m.q, func(ds []*runtime.Delivery) error {
+	m.settle(t, &m.held, m.q, func(ds []*driver.Delivery) error {
 		for _, d := range ds {
 			d.Delay = time.Duration(rapid.IntRange(0, 10).Draw(t, "delay")) * time.Second
 			d.Task.RetryCount++
@@ -135,20 +135,20 @@ func (m *model) actions() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"enqueue": m.enqueue, "enqueue 2": m.enqueue, "enqueue 3": m.enqueue, "dequeue": m.dequeue, "dequeue 2": m.dequeue, "dequeue dead": m.dequeueDead, "release": m.release,
 		"complete": func(t *rapid.T) {
-			m.settle(t, &m.held, m.q, func(ds []*runtime.Delivery) error { return m.q.Complete(ctx, ds) })
+			m.settle(t, &m.held, m.q, func(ds []*driver.Delivery) error { return m.q.Complete(ctx, ds) })
 		},
 		"complete dead": func(t *rapid.T) {
-			m.settle(t, &m.dead, m.dlq, func(ds []*runtime.Delivery) error { return m.dlq.Complete(ctx, ds) })
+			m.settle(t, &m.dead, m.dlq, func(ds []*driver.Delivery) error { return m.dlq.Complete(ctx, ds) })
 		},
 		"release dead": func(t *rapid.T) {
-			m.settle(t, &m.dead, m.dlq, func(ds []*runtime.Delivery) error { return m.dlq.Release(ctx, ds) })
+			m.settle(t, &m.dead, m.dlq, func(ds []*driver.Delivery) error { return m.dlq.Release(ctx, ds) })
 		},
 		"bury": func(t *rapid.T) {
-			m.settle(t, &m.held, m.q, func(ds []*runtime.Delivery) error { return m.q.DeadLetter(ctx, ds) })
+			m.settle(t, &m.held, m.q, func(ds []*driver.Delivery) error { return m.q.DeadLetter(ctx, ds) })
 		},
 		"extend": func(t *rapid.T) {
 			if err := m.q.Extend(ctx, m.held, 8*time.Second); err != nil {
-				require.ErrorIs(t, err, runtime.ErrLeaseLost)
+				require.ErrorIs(t, err, driver.ErrLeaseLost)
 			}
 		},
 		"cancel": func(t *rapid.T) {
@@ -158,7 +158,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 		"reschedule": func(t *rapid.T) {
 			at := m.clock.Now().Add(time.Duration(rapid.IntRange(-5, 10).Draw(t, "at")) * time.Second)
 			if err := m.q.Reschedule(ctx, m.id(t), at); err != nil {
-				require.ErrorIs(t, err, runtime.ErrTaskNotFound)
+				require.ErrorIs(t, err, driver.ErrTaskNotFound)
 			}
 		},
 		"redrive": func(t *rapid.T) {
@@ -167,7 +167,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 				ids = []string{m.id(t)}
 			}
 			if _, err := m.q.Redrive(ctx, ids); err != nil {
-				require.ErrorIs(t, err, runtime.ErrDuplicate)
+				require.ErrorIs(t, err, driver.ErrDuplicate)
 			}
 		},
 		"discard": func(t *rapid.T) {
@@ -199,7 +199,7 @@ func (m *model) end(t *rapid.T) {
 		for {
 			ds, err := q.Dequeue(ended(), 100, time.Hour)
 			if err != nil {
-				require.ErrorIs(t, err, runtime.ErrNoTasks)
+				require.ErrorIs(t, err, driver.ErrNoTasks)
 				break
 			}
 			require.NoError(t, q.Complete(ctx, ds))
@@ -217,16 +217,16 @@ func (m *model) end(t *rapid.T) {
 }
 
 func TestTheTablesAgreeWhateverIsDone(t *testing.T) {
-	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
+	for _, kind := range []driver.QueueType{driver.Standard, driver.FIFO, driver.Priority} {
 		t.Run(string(kind), func(t *testing.T) {
 			clock := queuetest.NewClock(time.Now())
 			p := openFile(t, newFile(t), WithClock(clock), WithSynchronous(Normal))
 			queues := 0
 			rapid.Check(t, func(t *rapid.T) {
 				queues++
-				q, err := p.Open(context.Background(), runtime.QueueConfig{Name: fmt.Sprint("q", queues), Type: kind})
+				q, err := p.Open(context.Background(), driver.QueueConfig{Name: fmt.Sprint("q", queues), Type: kind})
 				require.NoError(t, err)
-				dlq, err := p.Open(context.Background(), runtime.QueueConfig{Name: q.Config().DLQ})
+				dlq, err := p.Open(context.Background(), driver.QueueConfig{Name: q.Config().DLQ})
 				require.NoError(t, err)
 				m := &model{p: p, q: q.(*Queue), dlq: dlq.(*Queue), clock: clock}
 				t.Repeat(m.actions())

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/internal/waiters"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
@@ -62,7 +62,7 @@ func (p *Provider) Jobs() jobstore.Store { return p.jobs }
 
 // Put implements jobstore.Store.
 func (s *jobs) Put(ctx context.Context, e *jobstore.Entry) error {
-	return runtime.ErrorAt(s.Settle(ctx, []*jobstore.Entry{e}), 0)
+	return driver.ErrorAt(s.Settle(ctx, []*jobstore.Entry{e}), 0)
 }
 
 // Settle implements jobstore.Store.
@@ -75,9 +75,9 @@ func (s *jobs) Settle(ctx context.Context, es []*jobstore.Entry) error {
 		}
 		bodies[i] = body
 	}
-	var failed runtime.BatchError
+	var failed driver.BatchError
 	err := s.p.writer.do(ctx, len(es), func(t *tx) {
-		failed = runtime.BatchError{}
+		failed = driver.BatchError{}
 		for i, e := range es {
 			failed.Add(i, string(e.ID), t.putJob(e, bodies[i]))
 		}
@@ -86,7 +86,7 @@ func (s *jobs) Settle(ctx context.Context, es []*jobstore.Entry) error {
 		return fmt.Errorf("store jobs: %w", err)
 	}
 	for i, e := range es {
-		if runtime.ErrorAt(failed.OrNil(), i) == nil {
+		if driver.ErrorAt(failed.OrNil(), i) == nil {
 			e.Version++
 		}
 	}
@@ -371,7 +371,7 @@ func (s *jobs) Wait(ctx context.Context, can func(jobstore.Needs) bool, d time.D
 }
 
 // set has the timer of one who waits ring at an alarm or at the end.
-func (s *jobs) set(timer runtime.Timer, now, end time.Time, alarm int64) {
+func (s *jobs) set(timer driver.Timer, now, end time.Time, alarm int64) {
 	d := min(end.Sub(now), longestTimer)
 	if alarm > 0 {
 		d = min(d, time.Duration(alarm-now.UnixNano()))

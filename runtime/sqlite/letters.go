@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -30,13 +30,13 @@ func (p *Provider) Letters() *Letters { return &Letters{p} }
 
 // Put keeps tasks, each in place of an earlier one with its ID. They are on disk when
 // it returns, all of them or none.
-func (ls *Letters) Put(ctx context.Context, tasks []*runtime.Task) error {
+func (ls *Letters) Put(ctx context.Context, tasks []*driver.Task) error {
 	bodies := make([][]byte, len(tasks))
 	for i, t := range tasks {
 		if err := t.Validate(); err != nil {
 			return fmt.Errorf("store dead tasks: %w", err)
 		}
-		bodies[i] = runtime.AppendEnvelope(nil, t)
+		bodies[i] = driver.AppendEnvelope(nil, t)
 	}
 	err := ls.p.writer.do(ctx, len(tasks), func(t *tx) {
 		for i, task := range tasks {
@@ -55,8 +55,8 @@ func (ls *Letters) Put(ctx context.Context, tasks []*runtime.Task) error {
 	return nil
 }
 
-// Get returns a task, or an error wrapping runtime.ErrTaskNotFound.
-func (ls *Letters) Get(ctx context.Context, id string) (*runtime.Task, error) {
+// Get returns a task, or an error wrapping driver.ErrTaskNotFound.
+func (ls *Letters) Get(ctx context.Context, id string) (*driver.Task, error) {
 	var body []byte
 	err := ls.p.reader.do(ctx, 0, func(t *tx) {
 		body = nil
@@ -70,14 +70,14 @@ func (ls *Letters) Get(ctx context.Context, id string) (*runtime.Task, error) {
 		return nil, fmt.Errorf("read dead task %s: %w", id, err)
 	}
 	if body == nil {
-		return nil, fmt.Errorf("%w: no dead task %s is stored", runtime.ErrTaskNotFound, id)
+		return nil, fmt.Errorf("%w: no dead task %s is stored", driver.ErrTaskNotFound, id)
 	}
-	return runtime.DecodeEnvelope(body)
+	return driver.DecodeEnvelope(body)
 }
 
 // List returns up to limit tasks after the cursor in the order in which they were
 // put, and the cursor of the next page, empty after the last.
-func (ls *Letters) List(ctx context.Context, cursor string, limit int) (tasks []*runtime.Task, next string, err error) {
+func (ls *Letters) List(ctx context.Context, cursor string, limit int) (tasks []*driver.Task, next string, err error) {
 	after := int64(0)
 	if cursor != "" {
 		if after, err = strconv.ParseInt(cursor, 10, 64); err != nil {
@@ -93,7 +93,7 @@ func (ls *Letters) List(ctx context.Context, cursor string, limit int) (tasks []
 			if more = len(tasks) == limit; more {
 				break
 			}
-			task, err := runtime.DecodeEnvelope(r.bytes(1))
+			task, err := driver.DecodeEnvelope(r.bytes(1))
 			if err != nil {
 				broken = err
 				break
@@ -132,7 +132,7 @@ func (ls *Letters) Delete(ctx context.Context, ids []string) (deleted []string, 
 // Swap puts tasks in place of those that died the given deaths, where they are kept
 // still, and nothing in place of those for which it has nil. It returns the deaths of
 // those that it has replaced.
-func (ls *Letters) Swap(ctx context.Context, was []runtime.Death, with []*runtime.Task) (swapped []runtime.Death, err error) {
+func (ls *Letters) Swap(ctx context.Context, was []driver.Death, with []*driver.Task) (swapped []driver.Death, err error) {
 	err = ls.p.writer.do(ctx, len(was), func(t *tx) {
 		swapped = nil
 		for i, d := range was {
@@ -143,7 +143,7 @@ func (ls *Letters) Swap(ctx context.Context, was []runtime.Death, with []*runtim
 				t.execText(sqlLetterDelete, d.ID)
 			} else if s := t.prepare(sqlLetterRewrite, nil); s != nil {
 				s.BindText(1, d.ID)
-				s.BindBytes(2, runtime.AppendEnvelope(nil, with[i]))
+				s.BindBytes(2, driver.AppendEnvelope(nil, with[i]))
 				t.run(s)
 			}
 			swapped = append(swapped, d)
@@ -157,12 +157,12 @@ func (ls *Letters) Swap(ctx context.Context, was []runtime.Death, with []*runtim
 
 // keepsLetter reports whether the dead task that is kept under an ID died the given
 // death.
-func (t *tx) keepsLetter(d runtime.Death) bool {
+func (t *tx) keepsLetter(d driver.Death) bool {
 	r := t.queryText(sqlLetterGet, d.ID)
 	defer r.done()
 	if !r.next() {
 		return false
 	}
-	task, err := runtime.DecodeEnvelope(r.bytes(0))
-	return err == nil && runtime.DeathOf(task) == d
+	task, err := driver.DecodeEnvelope(r.bytes(0))
+	return err == nil && driver.DeathOf(task) == d
 }

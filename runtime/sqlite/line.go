@@ -3,7 +3,7 @@ package sqlite
 import (
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // This file moves tasks between the waiting states: the line of a queue (ready
@@ -144,17 +144,17 @@ func (t *tx) wait(s *state, j job) {
 
 // unwait takes a waiting job out of the line or the delay and returns which it
 // was in, or "" when it does not wait.
-func (t *tx) unwait(s *state, j job) runtime.State {
+func (t *tx) unwait(s *state, j job) driver.State {
 	switch {
 	case t.exec(sqlDelayDrop, s.id, j.due, j.seq) > 0:
 		s.scheduled--
-		return runtime.Scheduled
+		return driver.Scheduled
 	case !s.fifo && t.exec(sqlReadyDrop, s.id, j.level, j.place, j.seq) > 0:
 		s.ready--
-		return runtime.Ready
+		return driver.Ready
 	case s.fifo && t.execText(sqlLineDrop, j.grp, s.id, j.place, j.seq) > 0:
 		s.ready--
-		return runtime.Ready
+		return driver.Ready
 	}
 	return ""
 }

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -35,7 +35,7 @@ type consumer struct {
 // they came. The writer serves them in the very transaction that brings tasks:
 // nothing polls, and nobody is woken in vain.
 type lobby struct {
-	clock runtime.Clock
+	clock driver.Clock
 	nudge func(queue int64) // has the writer look at a queue
 
 	mu    sync.Mutex
@@ -46,12 +46,12 @@ type lobby struct {
 
 type room struct {
 	waiting []*consumer
-	timer   runtime.Timer
+	timer   driver.Timer
 	planned int64 // when the timer rings; 0: not at all
 	forward int64 // what the watcher brought forward since the last plan; 0: nothing
 }
 
-func newLobby(clock runtime.Clock) *lobby {
+func newLobby(clock driver.Clock) *lobby {
 	return &lobby{clock: clock, rooms: make(map[int64]*room), busy: make(chan struct{}, 1)}
 }
 
@@ -159,7 +159,7 @@ func (l *lobby) queues() (queues []int64) {
 // whose queue was closed while they were on their way in.
 func (l *lobby) dismiss() {
 	l.evict(errClosed, func(c *consumer) bool { return c.owner.closed.Load() })
-	l.evict(runtime.ErrNoTasks, func(c *consumer) bool { return c.once || c.gone })
+	l.evict(driver.ErrNoTasks, func(c *consumer) bool { return c.once || c.gone })
 	// Only now: most consumers are served at once, and the watcher is not for
 	// them.
 	if l.occupied() {
@@ -286,11 +286,11 @@ func (w *writer) consume(ctx context.Context, c *consumer) error {
 	}
 	if err := w.submit(ctx, cl); err != nil {
 		if ctx.Err() != nil {
-			err = runtime.ErrNoTasks
+			err = driver.ErrNoTasks
 		}
 		return err
 	}
-	end := runtime.ErrNoTasks
+	end := driver.ErrNoTasks
 	select {
 	case err := <-c.done:
 		return err

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
@@ -48,7 +48,7 @@ func openFile(t *testing.T, path string, opts ...Option) *Provider {
 
 func newFile(t *testing.T) string { return filepath.Join(t.TempDir(), "tasks.db") }
 
-func openQueue(t *testing.T, p *Provider, cfg runtime.QueueConfig) *Queue {
+func openQueue(t *testing.T, p *Provider, cfg driver.QueueConfig) *Queue {
 	if cfg.Name == "" {
 		cfg.Name = "q"
 	}
@@ -57,11 +57,11 @@ func openQueue(t *testing.T, p *Provider, cfg runtime.QueueConfig) *Queue {
 	return q.(*Queue)
 }
 
-func task(id string) *runtime.Task {
-	return &runtime.Task{ID: id, Type: "t", Queue: "q", Payload: []byte(`{"n":1}`), CreatedAt: time.Now(), MaxRetries: 3}
+func task(id string) *driver.Task {
+	return &driver.Task{ID: id, Type: "t", Queue: "q", Payload: []byte(`{"n":1}`), CreatedAt: time.Now(), MaxRetries: 3}
 }
 
-func enqueue(t *testing.T, q *Queue, tasks ...*runtime.Task) []runtime.Enqueued {
+func enqueue(t *testing.T, q *Queue, tasks ...*driver.Task) []driver.Enqueued {
 	for _, task := range tasks {
 		task.Queue = q.cfg.Name
 	}
@@ -70,8 +70,8 @@ func enqueue(t *testing.T, q *Queue, tasks ...*runtime.Task) []runtime.Enqueued 
 	return answers
 }
 
-func tasks(n int) []*runtime.Task {
-	all := make([]*runtime.Task, n)
+func tasks(n int) []*driver.Task {
+	all := make([]*driver.Task, n)
 	for i := range all {
 		all[i] = task(fmt.Sprintf("t%05d", i))
 	}
@@ -79,15 +79,15 @@ func tasks(n int) []*runtime.Task {
 }
 
 // take dequeues what is there, without waiting.
-func take(t *testing.T, q *Queue, limit int) []*runtime.Delivery {
+func take(t *testing.T, q *Queue, limit int) []*driver.Delivery {
 	ds, err := q.Dequeue(ended(), limit, time.Minute)
 	if err != nil {
-		require.ErrorIs(t, err, runtime.ErrNoTasks)
+		require.ErrorIs(t, err, driver.ErrNoTasks)
 	}
 	return ds
 }
 
-func idsOf(ds []*runtime.Delivery) []string {
+func idsOf(ds []*driver.Delivery) []string {
 	ids := []string{}
 	for _, d := range ds {
 		ids = append(ids, d.Task.ID)
@@ -95,7 +95,7 @@ func idsOf(ds []*runtime.Delivery) []string {
 	return ids
 }
 
-func stats(t *testing.T, q *Queue) runtime.Stats {
+func stats(t *testing.T, q *Queue) driver.Stats {
 	st, err := q.Stats(context.Background())
 	require.NoError(t, err)
 	return st

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestWhatIsWrittenIntoAFileThatIsGoneIsNotAcknowledged(t *testing.T) {
@@ -19,10 +20,10 @@ func TestWhatIsWrittenIntoAFileThatIsGoneIsNotAcknowledged(t *testing.T) {
 			t.Run(fmt.Sprintf("file%s replaced %t", gone, replaced), func(t *testing.T) {
 				path := newFile(t)
 				p := openFile(t, path)
-				q := openQueue(t, p, runtime.QueueConfig{})
+				q := openQueue(t, p, driver.QueueConfig{})
 				enqueue(t, q, task("a"))
 				waiting := make(chan error, 1)
-				empty := openQueue(t, p, runtime.QueueConfig{Name: "empty"})
+				empty := openQueue(t, p, driver.QueueConfig{Name: "empty"})
 				go func() {
 					_, err := empty.Dequeue(within(t), 1, time.Minute)
 					waiting <- err
@@ -32,8 +33,8 @@ func TestWhatIsWrittenIntoAFileThatIsGoneIsNotAcknowledged(t *testing.T) {
 				if replaced {
 					require.NoError(t, os.WriteFile(path+gone, nil, 0o600))
 				}
-				_, err := q.Enqueue(within(t), []*runtime.Task{task("b")})
-				require.ErrorIs(t, runtime.ErrorAt(err, 0), ErrFileGone)
+				_, err := q.Enqueue(within(t), []*driver.Task{task("b")})
+				require.ErrorIs(t, driver.ErrorAt(err, 0), ErrFileGone)
 				require.ErrorIs(t, <-waiting, ErrFileGone)
 				_, err = q.Dequeue(within(t), 1, time.Minute)
 				require.ErrorIs(t, err, ErrFileGone)
@@ -52,10 +53,10 @@ func TestWhatIsWrittenIntoAFileThatIsGoneIsNotAcknowledged(t *testing.T) {
 func TestAFileThatGoesWhileATaskIsWrittenIsNoticed(t *testing.T) {
 	path := newFile(t)
 	p := openFile(t, path)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	err := p.writer.do(within(t), 1, func(tx *tx) {
 		require.NoError(t, os.Rename(path, path+".away"))
-		tx.enqueue(tx.state(q.id), 0, q.encode([]*runtime.Task{task("a")}), make([]runtime.Enqueued, 1))
+		tx.enqueue(tx.state(q.id), 0, q.encode([]*driver.Task{task("a")}), make([]driver.Enqueued, 1))
 	})
 	require.ErrorIs(t, err, ErrFileGone)
 	require.NoError(t, os.Rename(path+".away", path))
@@ -92,7 +93,7 @@ func TestWhoWaitsLearnsThatTheFileIsGone(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			path := newFile(t)
 			p := openFile(t, path, atPace(of, false))
-			q := openQueue(t, p, runtime.QueueConfig{})
+			q := openQueue(t, p, driver.QueueConfig{})
 			failed := make(chan error, 2)
 			go func() {
 				_, err := q.Dequeue(within(t), 1, time.Minute)
@@ -110,7 +111,7 @@ func TestWhoWaitsLearnsThatTheFileIsGone(t *testing.T) {
 				require.NoError(t, os.Rename(path, path+".away"))
 			case "replaced":
 				other := newFile(t)
-				openQueue(t, openFile(t, other), runtime.QueueConfig{})
+				openQueue(t, openFile(t, other), driver.QueueConfig{})
 				require.NoError(t, os.Rename(other, path))
 			}
 			require.ErrorIs(t, <-failed, ErrFileGone)
@@ -127,10 +128,10 @@ func TestAPoolGoesOnWhenItsFileIsBack(t *testing.T) {
 	path := newFile(t)
 	p := openFile(t, path, atPace(of, false))
 	m := runtime.NewManager(runtime.ManagerConfig{})
-	require.NoError(t, m.Open(context.Background(), p, runtime.QueueConfig{Name: "q"}))
+	require.NoError(t, m.Open(context.Background(), p, driver.QueueConfig{Name: "q"}))
 	r := runtime.NewRouter()
 	ran := make(chan string, 9)
-	r.Handle(runtime.Policy{Type: "t", Queue: "q"}, runtime.HandlerFunc(func(_ context.Context, task *runtime.Task) error {
+	r.Handle(runtime.Policy{Type: "t", Queue: "q"}, runtime.HandlerFunc(func(_ context.Context, task *driver.Task) error {
 		ran <- task.ID
 		return nil
 	}))
@@ -143,7 +144,7 @@ func TestAPoolGoesOnWhenItsFileIsBack(t *testing.T) {
 	require.NoError(t, os.Rename(path, path+".away"))
 	require.Eventually(t, func() bool { return !p.lobby.occupied() }, soon, time.Millisecond)
 	require.NoError(t, os.Rename(path+".away", path))
-	_, err = m.Enqueue(context.Background(), []*runtime.Task{task("a")})
+	_, err = m.Enqueue(context.Background(), []*driver.Task{task("a")})
 	require.NoError(t, err)
 	require.Equal(t, "a", <-ran)
 	stop()

@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
@@ -69,7 +69,7 @@ func TestNoStatementScansATable(t *testing.T) {
 func TestTheCostIsWhatTheDocumentationSays(t *testing.T) {
 	// Time stands still, so that nothing is tidied in between.
 	p := openFile(t, newFile(t), WithClock(queuetest.NewClock(time.Now())))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	ctx := context.Background()
 	steps := func(do func()) int64 {
 		before := p.writer.c.steps.Load()
@@ -79,7 +79,7 @@ func TestTheCostIsWhatTheDocumentationSays(t *testing.T) {
 	cost := func(n int) map[string]int64 {
 		ts := tasks(n)
 		costs := make(map[string]int64)
-		var ds []*runtime.Delivery
+		var ds []*driver.Delivery
 		costs["Enqueue"] = steps(func() { enqueue(t, q, ts...) })
 		// A step for each row that is read is no statement.
 		costs["Dequeue"] = steps(func() { ds = take(t, q, n) }) - int64(n)

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"zombiezen.com/go/sqlite/sqlitex"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
@@ -48,7 +48,7 @@ func TestKillAtAnyMomentLosesNothingAndBringsNothingBack(t *testing.T) {
 	p := openFile(t, path, WithClock(queuetest.NewClock(time.Now().Add(time.Hour))))
 	requireIntact(t, p)
 	requireConsistent(t, p)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	left := map[string]bool{}
 	for ds := take(t, q, 1000); len(ds) > 0; ds = take(t, q, 1000) {
 		for _, d := range ds {
@@ -73,10 +73,10 @@ func TestKillAtAnyMomentLosesNothingAndBringsNothingBack(t *testing.T) {
 func TestAConsumerIsWokenByAnotherProcess(t *testing.T) {
 	path := newFile(t)
 	p := openFile(t, path)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	c := spawn(t, "enqueue", path)
 	require.Equal(t, "ready", c.line())
-	got := make(chan []*runtime.Delivery, 1)
+	got := make(chan []*driver.Delivery, 1)
 	go func() {
 		ds, _ := q.Dequeue(within(t), 1, time.Minute)
 		got <- ds
@@ -109,13 +109,13 @@ func TestAResultOfAnotherProcessWakesItsWaiter(t *testing.T) {
 func TestProcessesDoNotStarveOneAnother(t *testing.T) {
 	path := newFile(t)
 	p := openFile(t, path)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	// This process has work without a pause.
 	ctx, cancel := context.WithCancel(context.Background())
 	busy := make(chan error, 1)
 	go func() {
 		for round := 0; ctx.Err() == nil; round++ {
-			ts := make([]*runtime.Task, 100)
+			ts := make([]*driver.Task, 100)
 			for i := range ts {
 				ts[i] = task(fmt.Sprintf("busy-%d-%d", round, i))
 			}

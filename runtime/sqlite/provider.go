@@ -9,10 +9,10 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-var errClosed = fmt.Errorf("sqlite: %w", runtime.ErrClosed)
+var errClosed = fmt.Errorf("sqlite: %w", driver.ErrClosed)
 
 // Synchronous says when a commit is on the disk.
 type Synchronous string
@@ -33,9 +33,9 @@ type Option func(*Provider)
 // WithSynchronous sets the durability of a commit; Full by default.
 func WithSynchronous(s Synchronous) Option { return func(p *Provider) { p.sync = s } }
 
-// WithClock sets the clock that delays and leases go by; runtime.SystemClock by
+// WithClock sets the clock that delays and leases go by; driver.SystemClock by
 // default. All processes on one file must agree on the time.
-func WithClock(c runtime.Clock) Option { return func(p *Provider) { p.clock = c } }
+func WithClock(c driver.Clock) Option { return func(p *Provider) { p.clock = c } }
 
 // A Provider keeps queues in one SQLite file. It is safe for use by many
 // goroutines, and any number of processes of one machine may have the same file
@@ -44,7 +44,7 @@ type Provider struct {
 	path  string
 	file  string // the file's identity
 	sync  Synchronous
-	clock runtime.Clock
+	clock driver.Clock
 	pace  pace
 	deaf  bool // the system is not asked to tell of writes
 
@@ -60,14 +60,14 @@ type Provider struct {
 	closed bool
 }
 
-var _ runtime.Provider = (*Provider)(nil)
+var _ driver.Provider = (*Provider)(nil)
 
 // Open opens the file at path, creates it where there is none, and brings its
 // tables up to date. The error wraps [ErrNewerFile] where a later version of
 // this package has written it, and [ErrBusy] where another program keeps it
 // locked.
 func Open(path string, opts ...Option) (*Provider, error) {
-	p := &Provider{path: path, sync: Full, clock: runtime.SystemClock, pace: usualPace, queues: make(map[string][]*Queue)}
+	p := &Provider{path: path, sync: Full, clock: driver.SystemClock, pace: usualPace, queues: make(map[string][]*Queue)}
 	for _, opt := range opts {
 		opt(p)
 	}
@@ -140,7 +140,7 @@ func placed(path string) error {
 // Name returns "sqlite".
 func (p *Provider) Name() string { return "sqlite" }
 
-// Close implements [runtime.Provider]. It finishes what has begun, answers all
+// Close implements [driver.Provider]. It finishes what has begun, answers all
 // others with ErrClosed and closes the file. A second call does nothing.
 func (p *Provider) Close() error {
 	p.mu.Lock()
@@ -170,9 +170,9 @@ const (
 	sqlQueueIs  = `UPDATE taskgen_queue SET is_dlq = 1 WHERE id = ? AND is_dlq = 0`
 )
 
-// Open implements [runtime.Provider]. A queue may be opened more than once, in
+// Open implements [driver.Provider]. A queue may be opened more than once, in
 // one process or several; each call returns a Queue of its own.
-func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Queue, error) {
 	cfg, err := cfg.WithDefaults()
 	if err != nil {
 		return nil, err
@@ -200,7 +200,7 @@ func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Q
 func (t *tx) declare(q *Queue) error {
 	own := t.find(q.cfg.Name)
 	if own.id != 0 && own.kind != q.cfg.Type {
-		return fmt.Errorf("%w: it is of type %s in the file, and %s is asked for", runtime.ErrQueueMismatch, own.kind, q.cfg.Type)
+		return fmt.Errorf("%w: it is of type %s in the file, and %s is asked for", driver.ErrQueueMismatch, own.kind, q.cfg.Type)
 	}
 	if own.isDLQ {
 		if err := q.cfg.AsDead(); err != nil {
@@ -208,15 +208,15 @@ func (t *tx) declare(q *Queue) error {
 		}
 	}
 	dlq := t.find(q.cfg.DLQ)
-	if dlq.id != 0 && dlq.kind != runtime.Standard {
-		return fmt.Errorf("%w: its dead letter queue %q is of type %s in the file: name another", runtime.ErrQueueMismatch, q.cfg.DLQ, dlq.kind)
+	if dlq.id != 0 && dlq.kind != driver.Standard {
+		return fmt.Errorf("%w: its dead letter queue %q is of type %s in the file: name another", driver.ErrQueueMismatch, q.cfg.DLQ, dlq.kind)
 	}
 	// A queue that was opened before the one that names it has a dead letter queue of
 	// its own. It is a worker of dead letters that was there first, or a mistake: then
 	// nothing could die on it any more.
 	worker := dlq.dlq == q.cfg.DLQ+"-dlq" && (!dlq.used || q.cfg.DLQ == q.cfg.Name+"-dlq")
 	if dlq.dlq != "" && !dlq.isDLQ && !worker && !own.isDLQ {
-		return fmt.Errorf("%w: its dead letter queue %q is a queue with one of its own, %q: name another", runtime.ErrQueueMismatch, q.cfg.DLQ, dlq.dlq)
+		return fmt.Errorf("%w: its dead letter queue %q is a queue with one of its own, %q: name another", driver.ErrQueueMismatch, q.cfg.DLQ, dlq.dlq)
 	}
 	if own.id == 0 {
 		own.id = t.newQueue(q.cfg.Name, q.cfg.Type)
@@ -226,7 +226,7 @@ func (t *tx) declare(q *Queue) error {
 		return nil // the dead stay where they are: no dead letter queue of its own
 	}
 	if dlq.id == 0 {
-		dlq.id = t.newQueue(q.cfg.DLQ, runtime.Standard)
+		dlq.id = t.newQueue(q.cfg.DLQ, driver.Standard)
 	}
 	t.exec(sqlQueueDLQ, own.id, dlq.id)
 	t.exec(sqlQueueIs, dlq.id)
@@ -236,7 +236,7 @@ func (t *tx) declare(q *Queue) error {
 // A found queue is what the file says of it; its id is 0 where there is none.
 type found struct {
 	id    int64
-	kind  runtime.QueueType
+	kind  driver.QueueType
 	isDLQ bool
 	dlq   string // its own; "" for none
 	used  bool   // tasks of it were handed out
@@ -248,10 +248,10 @@ func (t *tx) find(name string) found {
 		return found{}
 	}
 	defer r.done()
-	return found{r.int(0), runtime.QueueType(r.text(1)), r.int(2) != 0, r.text(3), r.int(4) != 0}
+	return found{r.int(0), driver.QueueType(r.text(1)), r.int(2) != 0, r.text(3), r.int(4) != 0}
 }
 
-func (t *tx) newQueue(name string, kind runtime.QueueType) int64 {
+func (t *tx) newQueue(name string, kind driver.QueueType) int64 {
 	s := t.prepare(sqlQueueNew, nil)
 	if s == nil {
 		return 0

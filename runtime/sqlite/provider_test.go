@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
@@ -18,21 +18,21 @@ func TestTasksAreThereWhenTheFileIsOpenedAgain(t *testing.T) {
 	path := newFile(t)
 	p, err := Open(path)
 	require.NoError(t, err)
-	q := openQueue(t, p, runtime.QueueConfig{Type: runtime.Priority})
+	q := openQueue(t, p, driver.QueueConfig{Type: driver.Priority})
 	enqueue(t, q, tasks(3)...)
 	require.NoError(t, q.Pause(context.Background()))
 	require.NoError(t, p.Close())
 
 	p = openFile(t, path)
-	q = openQueue(t, p, runtime.QueueConfig{Type: runtime.Priority})
+	q = openQueue(t, p, driver.QueueConfig{Type: driver.Priority})
 	paused, err := q.Paused(context.Background())
 	require.NoError(t, err)
 	require.True(t, paused, "a pause lasts")
 	require.Empty(t, take(t, q, 9))
 	require.NoError(t, q.Resume(context.Background()))
 	require.Len(t, take(t, q, 9), 3)
-	_, err = p.Open(context.Background(), runtime.QueueConfig{Name: "q"})
-	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+	_, err = p.Open(context.Background(), driver.QueueConfig{Name: "q"})
+	require.ErrorIs(t, err, driver.ErrQueueMismatch)
 }
 
 func TestAFileOfALaterVersionIsRefused(t *testing.T) {
@@ -80,7 +80,7 @@ func TestTheChosenDurabilityIsSet(t *testing.T) {
 func TestTheLogDoesNotGrowWithoutBound(t *testing.T) {
 	path := newFile(t)
 	p := openFile(t, path, WithSynchronous(Normal))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	for range 40 {
 		enqueue(t, q, tasks(500)...)
 		require.NoError(t, q.Complete(context.Background(), take(t, q, 500)))
@@ -97,7 +97,7 @@ func TestFreeSpaceGoesBackToTheSystem(t *testing.T) {
 	path := newFile(t)
 	clock := queuetest.NewClock(time.Now())
 	p := openFile(t, path, WithSynchronous(Normal), WithClock(clock))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	large := make([]byte, 1<<20)
 	base64.StdEncoding.Encode(large, make([]byte, 700<<10))
 	large[0], large[len(large)-1] = '"', '"'
@@ -131,7 +131,7 @@ func TestFreeSpaceGoesBackToTheSystem(t *testing.T) {
 func TestExpiredKeysAndResultsAreRemovedInPassing(t *testing.T) {
 	clock := queuetest.NewClock(time.Now())
 	p := openFile(t, newFile(t), WithClock(clock))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	one := task("a")
 	one.UniqueKey, one.UniqueFor = "k", time.Minute
 	enqueue(t, q, one)
@@ -149,35 +149,35 @@ func TestExpiredKeysAndResultsAreRemovedInPassing(t *testing.T) {
 func TestARowThatCannotBeDecodedGoesToTheDeadLetterQueue(t *testing.T) {
 	path := newFile(t)
 	p := openFile(t, path)
-	q := openQueue(t, p, runtime.QueueConfig{})
-	dlq := openQueue(t, p, runtime.QueueConfig{Name: "q-dlq"})
+	q := openQueue(t, p, driver.QueueConfig{})
+	dlq := openQueue(t, p, driver.QueueConfig{Name: "q-dlq"})
 	bad := task("bad")
 	bad.UniqueKey = "k"
 	enqueue(t, q, bad, task("good"))
 	c := application(t, path)
 	run(t, c, "UPDATE taskgen_job SET envelope = x'00ff7b' WHERE id = 'bad'")
 
-	shown, _, err := q.Browse(context.Background(), runtime.Ready, "", 9)
+	shown, _, err := q.Browse(context.Background(), driver.Ready, "", 9)
 	require.NoError(t, err)
 	require.Equal(t, undecodable, shown[0].Type)
 
 	var heard []string
-	ds, err := q.Dequeue(runtime.HearBuried(context.Background(), func(t *runtime.Task) {
-		heard = append(heard, t.ID+" "+t.Type+" "+t.Metadata[runtime.MetaFailureReason])
+	ds, err := q.Dequeue(driver.HearBuried(context.Background(), func(t *driver.Task) {
+		heard = append(heard, t.ID+" "+t.Type+" "+t.Metadata[driver.MetaFailureReason])
 	}), 9, time.Minute)
 	require.NoError(t, err)
 	require.Equal(t, []string{"good"}, idsOf(ds), "the good ones come")
 	require.Len(t, heard, 1, "whoever dequeues hears of the others")
 	require.Contains(t, heard[0], "bad taskgen.undecodable taskgen: invalid task: its row cannot be decoded: ")
 	require.NoError(t, q.Complete(context.Background(), ds))
-	require.Equal(t, runtime.Stats{Dead: 1}, stats(t, q))
+	require.Equal(t, driver.Stats{Dead: 1}, stats(t, q))
 	dead := take(t, dlq, 9)
 	require.Equal(t, []string{"bad"}, idsOf(dead))
 	require.Equal(t, undecodable, dead[0].Task.Type)
 	require.Equal(t, `"AP97"`, string(dead[0].Task.Payload), "the bytes of the row")
-	require.Contains(t, dead[0].Task.Metadata[runtime.MetaFailureReason], "cannot be decoded")
+	require.Contains(t, dead[0].Task.Metadata[driver.MetaFailureReason], "cannot be decoded")
 	require.NoError(t, dlq.Release(context.Background(), dead))
-	require.False(t, enqueue(t, q, func() *runtime.Task { n := task("n"); n.UniqueKey = "k"; return n }())[0].Duplicate)
+	require.False(t, enqueue(t, q, func() *driver.Task { n := task("n"); n.UniqueKey = "k"; return n }())[0].Duplicate)
 	require.NoError(t, q.Complete(context.Background(), take(t, q, 9)))
 
 	// Broken on the dead letter queue itself: it is handed out there, as what
@@ -200,7 +200,7 @@ func TestARowThatCannotBeDecodedGoesToTheDeadLetterQueue(t *testing.T) {
 func TestABatchOfNothingButBrokenRowsKeepsTheConsumerWaiting(t *testing.T) {
 	path := newFile(t)
 	p := openFile(t, path)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	enqueue(t, q, tasks(3)...)
 	run(t, application(t, path), "UPDATE taskgen_job SET envelope = x''")
 	require.Empty(t, take(t, q, 2))
@@ -209,18 +209,18 @@ func TestABatchOfNothingButBrokenRowsKeepsTheConsumerWaiting(t *testing.T) {
 
 func TestTwoTasksOfOneIDCanBothBeDead(t *testing.T) {
 	p := openFile(t, newFile(t))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	for range 2 {
 		enqueue(t, q, task("a"))
 		require.NoError(t, q.DeadLetter(context.Background(), take(t, q, 1)))
 	}
 	require.Equal(t, int64(2), stats(t, q).Dead)
-	shown, _, err := q.Browse(context.Background(), runtime.Dead, "", 9)
+	shown, _, err := q.Browse(context.Background(), driver.Dead, "", 9)
 	require.NoError(t, err)
 	require.Len(t, shown, 2)
 	back, err := q.Redrive(context.Background(), []string{"a"})
 	require.Equal(t, []string{"a"}, back)
-	require.ErrorIs(t, err, runtime.ErrDuplicate, "the second finds the first on the queue")
+	require.ErrorIs(t, err, driver.ErrDuplicate, "the second finds the first on the queue")
 	gone, err := q.Discard(context.Background(), []string{"a"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"a"}, gone)
@@ -231,7 +231,7 @@ func TestTwoTasksOfOneIDCanBothBeDead(t *testing.T) {
 func TestReschedulingTheHeadOfAGroupHoldsTheGroup(t *testing.T) {
 	clock := queuetest.NewClock(time.Now())
 	p := openFile(t, newFile(t), WithClock(clock))
-	q := openQueue(t, p, runtime.QueueConfig{Type: runtime.FIFO})
+	q := openQueue(t, p, driver.QueueConfig{Type: driver.FIFO})
 	a, b := task("a"), task("b")
 	a.GroupKey, b.GroupKey = "g", "g"
 	enqueue(t, q, a, b)
@@ -259,38 +259,38 @@ func TestReschedulingTheHeadOfAGroupHoldsTheGroup(t *testing.T) {
 
 func TestAReceiptOfNobodyIsRefused(t *testing.T) {
 	p := openFile(t, newFile(t))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	enqueue(t, q, task("a"))
 	d := take(t, q, 1)[0]
-	for _, r := range []runtime.Receipt{"", ".", "x", "1.", "1.1", "-1.5+", "zzzzzzzzzzzzzzzz.1", d.Receipt + "x"} {
-		stale := &runtime.Delivery{Task: d.Task, Receipt: r}
-		require.ErrorIs(t, q.Complete(context.Background(), []*runtime.Delivery{stale}), runtime.ErrLeaseLost, "%q", r)
+	for _, r := range []driver.Receipt{"", ".", "x", "1.", "1.1", "-1.5+", "zzzzzzzzzzzzzzzz.1", d.Receipt + "x"} {
+		stale := &driver.Delivery{Task: d.Task, Receipt: r}
+		require.ErrorIs(t, q.Complete(context.Background(), []*driver.Delivery{stale}), driver.ErrLeaseLost, "%q", r)
 	}
-	require.NoError(t, q.Complete(context.Background(), []*runtime.Delivery{d}))
+	require.NoError(t, q.Complete(context.Background(), []*driver.Delivery{d}))
 	requireEmpty(t, p)
 }
 
 func TestArgumentsThatMakeNoSenseAreRefused(t *testing.T) {
 	p := openFile(t, newFile(t))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	ctx := context.Background()
 	_, err := q.Dequeue(ctx, 0, time.Minute)
 	require.ErrorContains(t, err, "dequeue 0 tasks")
 	_, err = q.Dequeue(ctx, 1, 0)
 	require.ErrorContains(t, err, "for 0s")
 	require.ErrorContains(t, q.Extend(ctx, nil, -1), "longer than 0")
-	_, _, err = q.Browse(ctx, runtime.Ready, "", 0)
+	_, _, err = q.Browse(ctx, driver.Ready, "", 0)
 	require.ErrorContains(t, err, "at least 1")
-	_, _, err = q.Browse(ctx, runtime.Ready, "nonsense", 1)
+	_, _, err = q.Browse(ctx, driver.Ready, "nonsense", 1)
 	require.ErrorContains(t, err, `"nonsense" is not a cursor`)
 	_, _, err = q.Browse(ctx, "asleep", "", 1)
 	require.ErrorContains(t, err, `state "asleep"`)
-	require.ErrorIs(t, q.Reschedule(ctx, "nobody", time.Now()), runtime.ErrTaskNotFound)
+	require.ErrorIs(t, q.Reschedule(ctx, "nobody", time.Now()), driver.ErrTaskNotFound)
 }
 
 func TestTimesBeyondTheRangeAreKeptAsTheNearest(t *testing.T) {
 	p := openFile(t, newFile(t))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	never, past := task("never"), task("past")
 	never.ScheduledFor = time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC)
 	past.ScheduledFor = time.Date(1000, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -310,13 +310,13 @@ func TestResultsAreKeptForTheirTime(t *testing.T) {
 	require.Equal(t, "2", string(data))
 	require.NoError(t, rs.PutResult(ctx, "b", nil, "it broke", 0))
 	_, err = rs.Await(ctx, "b")
-	require.ErrorIs(t, err, runtime.ErrTaskFailed)
+	require.ErrorIs(t, err, driver.ErrTaskFailed)
 	require.ErrorContains(t, err, "it broke")
 	clock.Advance(time.Hour)
 	_, err = rs.Await(withDeadline(t, 10*time.Millisecond), "a")
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	_, err = rs.Await(ctx, "b")
-	require.ErrorIs(t, err, runtime.ErrTaskFailed, "no time given: a day")
+	require.ErrorIs(t, err, driver.ErrTaskFailed, "no time given: a day")
 	clock.Advance(24 * time.Hour)
 	_, err = rs.Await(withDeadline(t, 10*time.Millisecond), "b")
 	require.ErrorIs(t, err, context.DeadlineExceeded)

@@ -11,44 +11,44 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A Queue is one open queue of a Provider.
 type Queue struct {
 	p      *Provider
 	id     int64
-	cfg    runtime.QueueConfig
+	cfg    driver.QueueConfig
 	isDLQ  bool // some queue had it as its dead letter queue when it was opened
 	closed atomic.Bool
-	around runtime.Revival // of what Redrive moves
+	around driver.Revival // of what Redrive moves
 }
 
 var _ interface {
-	runtime.Queue
-	runtime.Browser
-	runtime.Finder
-	runtime.Canceller
-	runtime.Rescheduler
-	runtime.Purger
-	runtime.Pauser
-	runtime.Reviver
-	runtime.Discarder
+	driver.Queue
+	driver.Browser
+	driver.Finder
+	driver.Canceller
+	driver.Rescheduler
+	driver.Purger
+	driver.Pauser
+	driver.Reviver
+	driver.Discarder
 } = (*Queue)(nil)
 
-// Config implements [runtime.Queue].
-func (q *Queue) Config() runtime.QueueConfig { return q.cfg }
+// Config implements [driver.Queue].
+func (q *Queue) Config() driver.QueueConfig { return q.cfg }
 
-// Capabilities implements [runtime.Queue].
-func (q *Queue) Capabilities() runtime.Capabilities {
-	return runtime.Capabilities{
-		MaxDelay:        runtime.Unlimited,
-		MaxLease:        runtime.Unlimited,
+// Capabilities implements [driver.Queue].
+func (q *Queue) Capabilities() driver.Capabilities {
+	return driver.Capabilities{
+		MaxDelay:        driver.Unlimited,
+		MaxLease:        driver.Unlimited,
 		MaxPayload:      maxPayload,
 		MaxBatch:        chunk,
-		DedupWindow:     runtime.Unlimited,
+		DedupWindow:     driver.Unlimited,
 		UniqueUntilDone: true,
-		Ordered:         q.cfg.Type == runtime.FIFO,
+		Ordered:         q.cfg.Type == driver.FIFO,
 		Priorities:      q.cfg.Levels,
 		Durable:         true,
 		Fencing:         true,
@@ -70,7 +70,7 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 	}
 }
 
-// Close implements [runtime.Queue].
+// Close implements [driver.Queue].
 func (q *Queue) Close() error {
 	if q.closed.Swap(true) {
 		return nil
@@ -83,7 +83,7 @@ func (q *Queue) Close() error {
 	return nil
 }
 
-func (q *Queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.cfg.Name, runtime.ErrClosed) }
+func (q *Queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed) }
 
 // open returns an error when the queue is closed.
 func (q *Queue) open() error {
@@ -128,18 +128,18 @@ func (q *Queue) chunks(ctx context.Context, n int, size func(i int) int, do func
 	return all, nil
 }
 
-func idOf(d *runtime.Delivery) string {
+func idOf(d *driver.Delivery) string {
 	if d.Task == nil {
 		return ""
 	}
 	return d.Task.ID
 }
 
-// Dequeue implements [runtime.Queue]. It waits until ctx ends, however long
+// Dequeue implements [driver.Queue]. It waits until ctx ends, however long
 // that is. With a context that has ended already it takes what is there and does
 // not wait. Where tasks are large it returns fewer than there are: up to 32 MB of them,
 // and at least one.
-func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	if limit < 1 || lease <= 0 {
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, q.cfg.Name, lease)
 	}
@@ -159,10 +159,10 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 
 // deliver decodes what a consumer got. What cannot be decoded goes to the dead
 // letter queue.
-func (q *Queue) deliver(ctx context.Context, c *consumer) ([]*runtime.Delivery, error) {
+func (q *Queue) deliver(ctx context.Context, c *consumer) ([]*driver.Delivery, error) {
 	var (
-		room  = make([]runtime.Delivery, 0, len(c.got))
-		ds    = make([]*runtime.Delivery, 0, len(c.got))
+		room  = make([]driver.Delivery, 0, len(c.got))
+		ds    = make([]*driver.Delivery, 0, len(c.got))
 		text  = make([]byte, 0, 16*len(c.got))
 		ends  = make([]int, 0, len(c.got))
 		until = time.Unix(0, c.until)
@@ -170,7 +170,7 @@ func (q *Queue) deliver(ctx context.Context, c *consumer) ([]*runtime.Delivery, 
 		failed error
 	)
 	for _, g := range c.got {
-		task, err := runtime.DecodeEnvelope(g.envelope)
+		task, err := driver.DecodeEnvelope(g.envelope)
 		if err != nil {
 			if task, err = q.salvage(ctx, g, err); task == nil {
 				// Buried; or not, and then its lease brings it back.
@@ -180,7 +180,7 @@ func (q *Queue) deliver(ctx context.Context, c *consumer) ([]*runtime.Delivery, 
 		}
 		text = g.appendTo(text)
 		ends = append(ends, len(text))
-		room = append(room, runtime.Delivery{Task: task, LeaseUntil: until, Crashes: int(g.crashes)})
+		room = append(room, driver.Delivery{Task: task, LeaseUntil: until, Crashes: int(g.crashes)})
 		ds = append(ds, &room[len(room)-1])
 	}
 	if len(ds) == 0 {
@@ -189,7 +189,7 @@ func (q *Queue) deliver(ctx context.Context, c *consumer) ([]*runtime.Delivery, 
 	// The receipts share one string.
 	receipts, start := string(text), 0
 	for i, d := range ds {
-		d.Receipt = runtime.Receipt(receipts[start:ends[i]])
+		d.Receipt = driver.Receipt(receipts[start:ends[i]])
 		start = ends[i]
 	}
 	return ds, nil
@@ -201,8 +201,8 @@ const undecodable = "taskgen.undecodable"
 
 // salvage buries a leased row that cannot be decoded. On a dead letter queue
 // it returns the task that now stands for the row, elsewhere nil.
-func (q *Queue) salvage(ctx context.Context, g claimed, cause error) (task *runtime.Task, err error) {
-	var buried *runtime.Task
+func (q *Queue) salvage(ctx context.Context, g claimed, cause error) (task *driver.Task, err error) {
+	var buried *driver.Task
 	err = q.p.writer.do(context.Background(), 1, func(t *tx) {
 		task, buried = nil, nil
 		s := t.state(q.id)
@@ -211,7 +211,7 @@ func (q *Queue) salvage(ctx context.Context, g claimed, cause error) (task *runt
 			return
 		}
 		stand := standIn(j, q.cfg.Name, g.envelope, time.Unix(0, t.now), cause)
-		envelope := runtime.AppendEnvelope(nil, stand)
+		envelope := driver.AppendEnvelope(nil, stand)
 		if !s.isDLQ {
 			if t.bury(s, g.receipt, envelope) {
 				buried = stand
@@ -222,17 +222,17 @@ func (q *Queue) salvage(ctx context.Context, g claimed, cause error) (task *runt
 		task = stand
 	})
 	if err == nil && buried != nil {
-		runtime.Buried(ctx, buried)
+		driver.Buried(ctx, buried)
 	}
 	return task, err
 }
 
 // standIn is a valid task in place of a row that is none.
-func standIn(j job, queue string, envelope []byte, now time.Time, cause error) *runtime.Task {
-	task := &runtime.Task{
+func standIn(j job, queue string, envelope []byte, now time.Time, cause error) *driver.Task {
+	task := &driver.Task{
 		ID: strings.ToValidUTF8(j.id, "?"), Type: undecodable, Queue: queue, CreatedAt: now,
 		Payload: []byte(`"` + base64.StdEncoding.EncodeToString(envelope) + `"`),
 	}
-	runtime.Bury(task, queue, now, fmt.Errorf("%w: its row cannot be decoded: %w", runtime.ErrInvalidTask, cause))
+	driver.Bury(task, queue, now, fmt.Errorf("%w: its row cannot be decoded: %w", driver.ErrInvalidTask, cause))
 	return task
 }

@@ -7,17 +7,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestTasksGoThroughTheQueueAndLeaveNothingBehind(t *testing.T) {
-	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
+	for _, kind := range []driver.QueueType{driver.Standard, driver.FIFO, driver.Priority} {
 		t.Run(string(kind), func(t *testing.T) {
 			p := openFile(t, newFile(t))
-			q := openQueue(t, p, runtime.QueueConfig{Type: kind})
+			q := openQueue(t, p, driver.QueueConfig{Type: kind})
 			all := tasks(1200)
 			for i, task := range all {
-				if kind == runtime.FIFO {
+				if kind == driver.FIFO {
 					task.GroupKey = string(rune('a' + i%7))
 				}
 				if i%3 == 0 {
@@ -36,7 +36,7 @@ func TestTasksGoThroughTheQueueAndLeaveNothingBehind(t *testing.T) {
 				require.NoError(t, q.Complete(context.Background(), ds))
 			}
 			require.Equal(t, 1200, seen)
-			require.Equal(t, runtime.Stats{}, stats(t, q))
+			require.Equal(t, driver.Stats{}, stats(t, q))
 			requireEmpty(t, p)
 		})
 	}
@@ -44,8 +44,8 @@ func TestTasksGoThroughTheQueueAndLeaveNothingBehind(t *testing.T) {
 
 func TestDequeueWakesWhenATaskComes(t *testing.T) {
 	p := openFile(t, newFile(t))
-	q := openQueue(t, p, runtime.QueueConfig{})
-	got := make(chan []*runtime.Delivery, 1)
+	q := openQueue(t, p, driver.QueueConfig{})
+	got := make(chan []*driver.Delivery, 1)
 	go func() {
 		ds, _ := q.Dequeue(within(t), 1, time.Minute)
 		got <- ds

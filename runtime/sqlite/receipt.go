@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A receipt names one delivery: the job's row and the token of its lease, which
@@ -29,7 +29,7 @@ func (r receipt) appendTo(b []byte) []byte {
 
 // parseReceipt reads a receipt. One that is none of ours gives the zero
 // receipt, which no lease has.
-func parseReceipt(from runtime.Receipt) receipt {
+func parseReceipt(from driver.Receipt) receipt {
 	text, bound := strings.CutSuffix(string(from), "+")
 	seq, token, _ := strings.Cut(text, ".")
 	var r receipt

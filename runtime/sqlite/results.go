@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/internal/waiters"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -47,13 +47,13 @@ func newResults(p *Provider) *results {
 // Results keeps the results of tasks in the same file. Await is woken at once by
 // a result of this process, and within a few milliseconds by one of another.
 // Expired results are removed in passing, while the provider has other work.
-func (p *Provider) Results() runtime.ResultStore { return p.results }
+func (p *Provider) Results() driver.ResultStore { return p.results }
 
-// PutResult implements [runtime.ResultStore]. A ttl that is not positive stands
-// for runtime.DefaultResultRetention.
+// PutResult implements [driver.ResultStore]. A ttl that is not positive stands
+// for driver.DefaultResultRetention.
 func (rs *results) PutResult(ctx context.Context, id string, result []byte, failure string, ttl time.Duration) error {
 	if ttl <= 0 {
-		ttl = runtime.DefaultResultRetention
+		ttl = driver.DefaultResultRetention
 	}
 	err := rs.p.writer.do(ctx, 1, func(t *tx) {
 		s := t.prepare(sqlResultPut, []int64{after(t.now, ttl)})
@@ -72,7 +72,7 @@ func (rs *results) PutResult(ctx context.Context, id string, result []byte, fail
 	return nil
 }
 
-// Await implements [runtime.Results].
+// Await implements [driver.Results].
 func (rs *results) Await(ctx context.Context, id string) ([]byte, error) {
 	news, err := rs.enter(id)
 	if err != nil {
@@ -85,7 +85,7 @@ func (rs *results) Await(ctx context.Context, id string) ([]byte, error) {
 		case err != nil:
 			return nil, fmt.Errorf("the result of task %s: %w", id, err)
 		case found && failure != "":
-			return nil, fmt.Errorf("%w: task %s: %s", runtime.ErrTaskFailed, id, failure)
+			return nil, fmt.Errorf("%w: task %s: %s", driver.ErrTaskFailed, id, failure)
 		case found:
 			return data, nil
 		}
@@ -112,13 +112,13 @@ func (rs *results) get(ctx context.Context, id string) (data []byte, failure str
 	return data, failure, found, err
 }
 
-// Peek implements [runtime.ResultKeeper].
-func (rs *results) Peek(ctx context.Context, ids []string) ([]runtime.StoredResult, error) {
-	found := make([]runtime.StoredResult, len(ids))
+// Peek implements [driver.ResultKeeper].
+func (rs *results) Peek(ctx context.Context, ids []string) ([]driver.StoredResult, error) {
+	found := make([]driver.StoredResult, len(ids))
 	now := rs.p.clock.Now().UnixNano()
 	err := rs.p.reader.do(ctx, now, func(t *tx) {
 		for i, id := range ids {
-			found[i] = runtime.StoredResult{ID: id}
+			found[i] = driver.StoredResult{ID: id}
 			r := t.queryText(sqlResultGet, id, now)
 			if r.next() {
 				found[i].Failure, found[i].Version = r.text(1), strconv.FormatInt(r.int(2), 10)
@@ -135,8 +135,8 @@ func (rs *results) Peek(ctx context.Context, ids []string) ([]runtime.StoredResu
 	return found, nil
 }
 
-// Forget implements [runtime.ResultKeeper].
-func (rs *results) Forget(ctx context.Context, old []runtime.StoredResult) error {
+// Forget implements [driver.ResultKeeper].
+func (rs *results) Forget(ctx context.Context, old []driver.StoredResult) error {
 	err := rs.p.writer.do(ctx, len(old), func(t *tx) {
 		for _, o := range old {
 			if n, err := strconv.ParseInt(o.Version, 10, 64); err == nil {

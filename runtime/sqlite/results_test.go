@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 	"github.com/taskgen/taskgen/runtime/resulttest"
 )
@@ -18,7 +18,7 @@ func TestResultsKeepWhatAResultStorePromises(t *testing.T) {
 		path := tb.TempDir() + "/tasks.db"
 		clock := queuetest.NewClock(time.Now())
 		return resulttest.Place{
-			Open: func() runtime.ResultStore {
+			Open: func() driver.ResultStore {
 				p, err := Open(path, WithClock(clock))
 				require.NoError(tb, err)
 				tb.Cleanup(func() { require.NoError(tb, p.Close()) })

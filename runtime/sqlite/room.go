@@ -6,7 +6,7 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // On a disk that is full, or in a file that must not grow, no task could be leased:
@@ -32,7 +32,7 @@ func noRoom(err error) error {
 	if err == nil || !full(err) {
 		return err
 	}
-	return fmt.Errorf("%w: its disk or its SQLite file is full: make room, or enqueue again once workers have caught up: %w", runtime.ErrQueueFull, err)
+	return fmt.Errorf("%w: its disk or its SQLite file is full: make room, or enqueue again once workers have caught up: %w", driver.ErrQueueFull, err)
 }
 
 // reserve sees to it that there is a reserve. A transaction is open before, and after

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -25,8 +25,8 @@ const (
 	sqlJobRewrite = `UPDATE taskgen_job SET envelope = ?2 WHERE seq = ?1`
 )
 
-// Complete implements [runtime.Queue].
-func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
+// Complete implements [driver.Queue].
+func (q *Queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, ds, nil, func(t *tx, s *state, _ int, r receipt) bool {
 		if !t.take(s, r) {
 			return false
@@ -42,8 +42,8 @@ func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
 	})
 }
 
-// Extend implements [runtime.Queue].
-func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.Duration) error {
+// Extend implements [driver.Queue].
+func (q *Queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
 	if lease <= 0 {
 		return fmt.Errorf("taskgen: extend by %v: a lease must be longer than 0", lease)
 	}
@@ -53,17 +53,17 @@ func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.D
 		return t.exec(sqlLeaseExtend, r.seq, r.token, s.id, ends[i]) > 0
 	})
 	for i, d := range ds {
-		if runtime.ErrorAt(err, i) == nil {
+		if driver.ErrorAt(err, i) == nil {
 			d.LeaseUntil = time.Unix(0, ends[i])
 		}
 	}
 	return err
 }
 
-// Release implements [runtime.Queue]. A task that is released at once goes to
+// Release implements [driver.Queue]. A task that is released at once goes to
 // the end of the line, on a fifo queue to the head of its group. A lease that is over
 // was no crash, where its worker can still say so.
-func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	envelopes := make([][]byte, len(ds))
 	dues := make([]int64, len(ds)) // 0: at once
 	for i, d := range ds {
@@ -72,7 +72,7 @@ func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
 			dues[i] = after(q.p.clock.Now().UnixNano(), d.Delay)
 			task.ScheduledFor = time.Unix(0, dues[i])
 		}
-		envelopes[i] = runtime.AppendEnvelope(nil, &task)
+		envelopes[i] = driver.AppendEnvelope(nil, &task)
 	}
 	return q.settle(ctx, ds, envelopes, func(t *tx, s *state, i int, r receipt) bool {
 		if !t.take(s, r) {
@@ -115,16 +115,16 @@ func (t *tx) release(s *state, j job, due int64, envelope []byte) {
 	}
 }
 
-// DeadLetter implements [runtime.Queue]. On a queue that is itself a dead
+// DeadLetter implements [driver.Queue]. On a queue that is itself a dead
 // letter queue it returns an error wrapping ErrUnsupported.
-func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	var undead error
 	if q.isDLQ {
 		return q.errUndead()
 	}
 	envelopes := make([][]byte, len(ds))
 	for i, d := range ds {
-		envelopes[i] = runtime.AppendEnvelope(nil, d.Task)
+		envelopes[i] = driver.AppendEnvelope(nil, d.Task)
 	}
 	err := q.settle(ctx, ds, envelopes, func(t *tx, s *state, i int, r receipt) bool {
 		// Another queue may have named this one since it was opened.
@@ -141,7 +141,7 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
 }
 
 func (q *Queue) errUndead() error {
-	return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own: complete, redrive or discard its tasks", runtime.ErrUnsupported, q.cfg.Name)
+	return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own: complete, redrive or discard its tasks", driver.ErrUnsupported, q.cfg.Name)
 }
 
 // bury moves a leased task to the dead letter queue: its row there is a new
@@ -191,7 +191,7 @@ func (t *tx) part(j job) {
 
 // settle runs one step for each delivery, and notes those whose lease is lost.
 // envelopes are what the steps write, nil for nothing.
-func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, envelopes [][]byte, step func(*tx, *state, int, receipt) bool) error {
+func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, envelopes [][]byte, step func(*tx, *state, int, receipt) bool) error {
 	if err := q.open(); err != nil {
 		return err
 	}
@@ -209,11 +209,11 @@ func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, envelopes []
 	if err != nil {
 		return err
 	}
-	var failed runtime.BatchError
+	var failed driver.BatchError
 	for i, d := range ds {
 		why := done.of(i)
 		if why == nil && lost[i] {
-			why = fmt.Errorf("%w: task %s of queue %q", runtime.ErrLeaseLost, idOf(d), q.cfg.Name)
+			why = fmt.Errorf("%w: task %s of queue %q", driver.ErrLeaseLost, idOf(d), q.cfg.Name)
 		}
 		failed.Add(i, idOf(d), why)
 	}

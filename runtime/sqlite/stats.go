@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -20,20 +20,20 @@ const (
 	sqlLineOldest = `SELECT min(due) FROM taskgen_line WHERE queue = ?`
 )
 
-// Stats implements [runtime.Queue]. It reads the counters that every
+// Stats implements [driver.Queue]. It reads the counters that every
 // transaction keeps, and the head of each level.
-func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
+func (q *Queue) Stats(ctx context.Context) (driver.Stats, error) {
 	if err := q.settled(ctx); err != nil {
-		return runtime.Stats{}, err
+		return driver.Stats{}, err
 	}
-	var st runtime.Stats
+	var st driver.Stats
 	now := q.p.clock.Now().UnixNano()
 	err := q.p.reader.do(ctx, now, func(t *tx) {
 		r := t.query(sqlCounters, q.id)
 		if !r.next() {
 			return
 		}
-		st = runtime.Stats{Ready: r.int(0), Scheduled: r.int(1), Leased: r.int(2), Dead: r.int(3)}
+		st = driver.Stats{Ready: r.int(0), Scheduled: r.int(1), Leased: r.int(2), Dead: r.int(3)}
 		fifo := r.int(4) != 0
 		r.done()
 		oldest := now

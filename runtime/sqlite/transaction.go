@@ -9,7 +9,7 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -41,7 +41,7 @@ const (
 // looked at when a call begins, and does not interrupt it. Consumers are woken by the
 // provider's look at the file, within some milliseconds of the commit, in this
 // process as in others.
-func (p *Provider) Tx(c *sqlite.Conn) runtime.Enqueuer {
+func (p *Provider) Tx(c *sqlite.Conn) driver.Enqueuer {
 	return &txEnqueuer{p: p, open: func(context.Context) (session, error) {
 		if c.AutocommitEnabled() {
 			return nil, errNoTransaction
@@ -60,7 +60,7 @@ func (p *Provider) Tx(c *sqlite.Conn) runtime.Enqueuer {
 // before, or comes while another is open, fails with [ErrBusy]. Begin again then.
 //
 // A call must not run beside other uses of tx, as a query whose rows are still open.
-func (p *Provider) SQLTx(tx *sql.Tx) runtime.Enqueuer {
+func (p *Provider) SQLTx(tx *sql.Tx) driver.Enqueuer {
 	return &txEnqueuer{p: p, open: func(ctx context.Context) (session, error) { return newSQLSession(ctx, tx) }}
 }
 
@@ -71,8 +71,8 @@ type txEnqueuer struct {
 	open func(context.Context) (session, error) // on the caller's transaction
 }
 
-// Enqueue implements [runtime.Enqueuer].
-func (e *txEnqueuer) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
+// Enqueue implements [driver.Enqueuer].
+func (e *txEnqueuer) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -87,8 +87,8 @@ func (e *txEnqueuer) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runt
 	if err := errors.Join(e.sameFile(s), e.p.writer.place.check()); err != nil {
 		return nil, err
 	}
-	answers := make([]runtime.Enqueued, len(tasks))
-	failed := new(runtime.BatchError)
+	answers := make([]driver.Enqueued, len(tasks))
+	failed := new(driver.BatchError)
 	if err := e.add(s, queues, tasks, answers, failed); err != nil {
 		return nil, fmt.Errorf("enqueue in the caller's transaction: %w", noRoom(err))
 	}
@@ -97,14 +97,14 @@ func (e *txEnqueuer) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runt
 
 // add enqueues what can be, in a savepoint: an error of the file leaves nothing
 // of it behind.
-func (e *txEnqueuer) add(s session, queues []*Queue, tasks []*runtime.Task, answers []runtime.Enqueued, failed *runtime.BatchError) error {
+func (e *txEnqueuer) add(s session, queues []*Queue, tasks []*driver.Task, answers []driver.Enqueued, failed *driver.BatchError) error {
 	if err := s.plain(sqlSave); err != nil {
 		return err
 	}
 	t := &tx{c: s, now: e.p.clock.Now().UnixNano()}
 	for i, task := range tasks {
 		q := queues[i]
-		entries := q.encode([]*runtime.Task{task})
+		entries := q.encode([]*driver.Task{task})
 		t.enqueue(t.state(q.id), q.cfg.Capacity, entries, answers[i:i+1])
 		failed.Add(i, task.ID, entries[0].err)
 	}
@@ -142,7 +142,7 @@ func (e *txEnqueuer) sameFile(s session) error {
 	return nil
 }
 
-func (e *txEnqueuer) queues(tasks []*runtime.Task) ([]*Queue, error) {
+func (e *txEnqueuer) queues(tasks []*driver.Task) ([]*Queue, error) {
 	e.p.mu.Lock()
 	defer e.p.mu.Unlock()
 	if e.p.closed {
@@ -152,7 +152,7 @@ func (e *txEnqueuer) queues(tasks []*runtime.Task) ([]*Queue, error) {
 	for i, t := range tasks {
 		open := e.p.queues[t.Queue]
 		if len(open) == 0 {
-			return nil, fmt.Errorf("%w %q: open it on the provider of the transaction first", runtime.ErrUnknownQueue, t.Queue)
+			return nil, fmt.Errorf("%w %q: open it on the provider of the transaction first", driver.ErrUnknownQueue, t.Queue)
 		}
 		queues[i] = open[len(open)-1]
 	}

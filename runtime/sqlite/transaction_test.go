@@ -14,6 +14,7 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
@@ -35,7 +36,7 @@ func run(t *testing.T, c *sqlite.Conn, query string) {
 type caller interface {
 	begin()
 	run(query string)
-	enqueuer(*Provider) runtime.Enqueuer
+	enqueuer(*Provider) driver.Enqueuer
 	commit()
 	rollback()
 }
@@ -45,11 +46,11 @@ type connCaller struct {
 	c *sqlite.Conn
 }
 
-func (c connCaller) begin()                                { c.run("BEGIN IMMEDIATE") }
-func (c connCaller) run(query string)                      { run(c.t, c.c, query) }
-func (c connCaller) enqueuer(p *Provider) runtime.Enqueuer { return p.Tx(c.c) }
-func (c connCaller) commit()                               { c.run("COMMIT") }
-func (c connCaller) rollback()                             { c.run("ROLLBACK") }
+func (c connCaller) begin()                               { c.run("BEGIN IMMEDIATE") }
+func (c connCaller) run(query string)                     { run(c.t, c.c, query) }
+func (c connCaller) enqueuer(p *Provider) driver.Enqueuer { return p.Tx(c.c) }
+func (c connCaller) commit()                              { c.run("COMMIT") }
+func (c connCaller) rollback()                            { c.run("ROLLBACK") }
 
 type sqlCaller struct {
 	t  *testing.T
@@ -69,9 +70,9 @@ func (c *sqlCaller) run(query string) {
 	require.NoError(c.t, err)
 }
 
-func (c *sqlCaller) enqueuer(p *Provider) runtime.Enqueuer { return p.SQLTx(c.tx) }
-func (c *sqlCaller) commit()                               { require.NoError(c.t, c.tx.Commit()) }
-func (c *sqlCaller) rollback()                             { require.NoError(c.t, c.tx.Rollback()) }
+func (c *sqlCaller) enqueuer(p *Provider) driver.Enqueuer { return p.SQLTx(c.tx) }
+func (c *sqlCaller) commit()                              { require.NoError(c.t, c.tx.Commit()) }
+func (c *sqlCaller) rollback()                            { require.NoError(c.t, c.tx.Rollback()) }
 
 // openSQL opens the file by the driver that this package's engine brings along.
 func openSQL(t *testing.T, path, query string) *sql.DB {
@@ -102,7 +103,7 @@ func TestATransactionOfTheCallerEnqueuesWhenItCommits(t *testing.T) {
 	inEachForm(t, func(t *testing.T, of func(*testing.T, string) caller) {
 		path := newFile(t)
 		p, other := openFile(t, path), openFile(t, path)
-		q, same := openQueue(t, p, runtime.QueueConfig{}), openQueue(t, other, runtime.QueueConfig{})
+		q, same := openQueue(t, p, driver.QueueConfig{}), openQueue(t, other, driver.QueueConfig{})
 		c := of(t, path)
 		got := make(chan []string, 2)
 		for _, q := range []*Queue{q, same} {
@@ -115,11 +116,11 @@ func TestATransactionOfTheCallerEnqueuesWhenItCommits(t *testing.T) {
 
 		c.begin()
 		c.run("INSERT INTO orders VALUES ('o1')")
-		answers, err := c.enqueuer(p).Enqueue(context.Background(), []*runtime.Task{task("a"), task("b")})
+		answers, err := c.enqueuer(p).Enqueue(context.Background(), []*driver.Task{task("a"), task("b")})
 		require.NoError(t, err)
 		require.Equal(t, "a", answers[0].ID)
 		require.Equal(t, "q", answers[1].Queue)
-		require.Equal(t, runtime.Stats{}, stats(t, q), "before the commit nobody else sees it")
+		require.Equal(t, driver.Stats{}, stats(t, q), "before the commit nobody else sees it")
 		c.commit()
 
 		// One each, or both by the first: another provider is as another process.
@@ -131,15 +132,15 @@ func TestARolledBackTransactionHasEnqueuedNothing(t *testing.T) {
 	inEachForm(t, func(t *testing.T, of func(*testing.T, string) caller) {
 		path := newFile(t)
 		p := openFile(t, path)
-		q := openQueue(t, p, runtime.QueueConfig{})
+		q := openQueue(t, p, driver.QueueConfig{})
 		c := of(t, path)
 		unique := task("a")
 		unique.UniqueKey = "k"
 		c.begin()
-		_, err := c.enqueuer(p).Enqueue(context.Background(), []*runtime.Task{unique})
+		_, err := c.enqueuer(p).Enqueue(context.Background(), []*driver.Task{unique})
 		require.NoError(t, err)
 		c.rollback()
-		require.Equal(t, runtime.Stats{}, stats(t, q))
+		require.Equal(t, driver.Stats{}, stats(t, q))
 		requireEmpty(t, p)
 		require.False(t, enqueue(t, q, unique)[0].Duplicate, "the unique key is free")
 	})
@@ -149,19 +150,19 @@ func TestATransactionAnswersDuplicatesAndFullQueues(t *testing.T) {
 	inEachForm(t, func(t *testing.T, of func(*testing.T, string) caller) {
 		path := newFile(t)
 		p := openFile(t, path)
-		q := openQueue(t, p, runtime.QueueConfig{Capacity: 3})
+		q := openQueue(t, p, driver.QueueConfig{Capacity: 3})
 		c := of(t, path)
 		first, second := task("a"), task("b")
 		first.UniqueKey, second.UniqueKey = "k", "k"
 		enqueue(t, q, first)
 		c.begin()
-		answers, err := c.enqueuer(p).Enqueue(context.Background(), []*runtime.Task{second, task("a"), task("c"), task("d"), task("e")})
-		require.Equal(t, runtime.Enqueued{ID: "a", Queue: "q", DueAt: answers[0].DueAt, Duplicate: true}, answers[0])
-		require.NoError(t, runtime.ErrorAt(err, 0))
-		require.ErrorIs(t, runtime.ErrorAt(err, 1), runtime.ErrDuplicate)
-		require.NoError(t, runtime.ErrorAt(err, 2))
-		require.NoError(t, runtime.ErrorAt(err, 3))
-		require.ErrorIs(t, runtime.ErrorAt(err, 4), runtime.ErrQueueFull)
+		answers, err := c.enqueuer(p).Enqueue(context.Background(), []*driver.Task{second, task("a"), task("c"), task("d"), task("e")})
+		require.Equal(t, driver.Enqueued{ID: "a", Queue: "q", DueAt: answers[0].DueAt, Duplicate: true}, answers[0])
+		require.NoError(t, driver.ErrorAt(err, 0))
+		require.ErrorIs(t, driver.ErrorAt(err, 1), driver.ErrDuplicate)
+		require.NoError(t, driver.ErrorAt(err, 2))
+		require.NoError(t, driver.ErrorAt(err, 3))
+		require.ErrorIs(t, driver.ErrorAt(err, 4), driver.ErrQueueFull)
 		c.commit()
 		require.Equal(t, []string{"a", "c", "d"}, idsOf(take(t, q, 9)))
 		requireConsistent(t, p)
@@ -172,20 +173,20 @@ func TestATransactionAnswersDuplicatesAndFullQueues(t *testing.T) {
 // while leases end and delays run out, and compares what is handed out.
 func TestATransactionEnqueuesAsAQueueDoes(t *testing.T) {
 	inEachForm(t, func(t *testing.T, of func(*testing.T, string) caller) {
-		for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
+		for _, kind := range []driver.QueueType{driver.Standard, driver.FIFO, driver.Priority} {
 			t.Run(string(kind), func(t *testing.T) {
 				path, clock := newFile(t), queuetest.NewClock(time.Now())
 				p := openFile(t, path, WithClock(clock))
-				cfg := runtime.QueueConfig{Name: "plain", Type: kind, Levels: 3}
-				if kind != runtime.Priority {
+				cfg := driver.QueueConfig{Name: "plain", Type: kind, Levels: 3}
+				if kind != driver.Priority {
 					cfg.Levels = 0
 				}
 				plain := openQueue(t, p, cfg)
 				cfg.Name = "within"
 				queue := openQueue(t, p, cfg)
 				c := of(t, path)
-				batch := func(prefix string) []*runtime.Task {
-					all := make([]*runtime.Task, 12)
+				batch := func(prefix string) []*driver.Task {
+					all := make([]*driver.Task, 12)
 					for i := range all {
 						all[i] = task(fmt.Sprintf("%s%02d", prefix, i))
 						all[i].UniqueKey = fmt.Sprint("key ", i%10)
@@ -196,9 +197,9 @@ func TestATransactionEnqueuesAsAQueueDoes(t *testing.T) {
 							all[i].ScheduledFor = clock.Now().Add(time.Minute)
 						}
 						switch kind {
-						case runtime.FIFO:
+						case driver.FIFO:
 							all[i].GroupKey = fmt.Sprint("group ", i%3)
-						case runtime.Priority:
+						case driver.Priority:
 							all[i].Priority = i % 3
 						}
 					}
@@ -206,7 +207,7 @@ func TestATransactionEnqueuesAsAQueueDoes(t *testing.T) {
 				}
 				var log [2][]string
 				both := func(prefix string) {
-					answers := [2][]runtime.Enqueued{enqueue(t, plain, batch(prefix)...)}
+					answers := [2][]driver.Enqueued{enqueue(t, plain, batch(prefix)...)}
 					moved := batch(prefix)
 					for _, m := range moved {
 						m.Queue = "within"
@@ -255,14 +256,14 @@ func TestATransactionComposesWithTheManager(t *testing.T) {
 		path := newFile(t)
 		p := openFile(t, path)
 		m := runtime.NewManager(runtime.ManagerConfig{})
-		require.NoError(t, m.Open(context.Background(), p, runtime.QueueConfig{Name: "q"}, runtime.QueueConfig{Name: "r"}))
+		require.NoError(t, m.Open(context.Background(), p, driver.QueueConfig{Name: "q"}, driver.QueueConfig{Name: "r"}))
 		c := of(t, path)
 		c.begin()
-		answers, err := m.Through(c.enqueuer(p)).Enqueue(context.Background(), []*runtime.Task{
+		answers, err := m.Through(c.enqueuer(p)).Enqueue(context.Background(), []*driver.Task{
 			{Type: "t", Queue: "q", Payload: []byte("1")}, {Type: "", Queue: "q"}, {Type: "t", Queue: "r", Payload: []byte("2")},
 		})
 		require.NotEmpty(t, answers[0].ID, "the manager makes the ID")
-		require.ErrorIs(t, runtime.ErrorAt(err, 1), runtime.ErrInvalidTask)
+		require.ErrorIs(t, driver.ErrorAt(err, 1), driver.ErrInvalidTask)
 		require.Equal(t, "r", answers[2].Queue)
 		c.commit()
 		for _, name := range m.Queues() {
@@ -277,14 +278,14 @@ func TestATransactionThatCannotBeIsRefused(t *testing.T) {
 	inEachForm(t, func(t *testing.T, of func(*testing.T, string) caller) {
 		path := newFile(t)
 		p := openFile(t, path)
-		openQueue(t, p, runtime.QueueConfig{})
-		one := []*runtime.Task{task("a")}
+		openQueue(t, p, driver.QueueConfig{})
+		one := []*driver.Task{task("a")}
 		c := of(t, path)
 		c.begin()
 		unknown := task("b")
 		unknown.Queue = "elsewhere"
-		_, err := c.enqueuer(p).Enqueue(context.Background(), []*runtime.Task{unknown})
-		require.ErrorIs(t, err, runtime.ErrUnknownQueue)
+		_, err := c.enqueuer(p).Enqueue(context.Background(), []*driver.Task{unknown})
+		require.ErrorIs(t, err, driver.ErrUnknownQueue)
 		_, err = c.enqueuer(p).Enqueue(ended(), one)
 		require.ErrorIs(t, err, context.Canceled)
 		c.rollback()
@@ -312,15 +313,15 @@ func TestAFailedCallLeavesTheTransactionAsItWas(t *testing.T) {
 	inEachForm(t, func(t *testing.T, of func(*testing.T, string) caller) {
 		path := newFile(t)
 		p := openFile(t, path)
-		q := openQueue(t, p, runtime.QueueConfig{})
+		q := openQueue(t, p, driver.QueueConfig{})
 		c := of(t, path)
 		c.begin()
 		// The second task cannot be written.
 		c.run("CREATE TRIGGER broken BEFORE INSERT ON taskgen_job WHEN new.id = 'b' BEGIN SELECT raise(ABORT, 'not this one'); END")
 		c.run("INSERT INTO orders VALUES ('o1')")
-		_, err := c.enqueuer(p).Enqueue(context.Background(), []*runtime.Task{task("a"), task("b")})
+		_, err := c.enqueuer(p).Enqueue(context.Background(), []*driver.Task{task("a"), task("b")})
 		require.ErrorContains(t, err, "not this one")
-		_, err = c.enqueuer(p).Enqueue(context.Background(), []*runtime.Task{task("c")})
+		_, err = c.enqueuer(p).Enqueue(context.Background(), []*driver.Task{task("c")})
 		require.NoError(t, err)
 		c.run("DROP TRIGGER broken")
 		c.commit()
@@ -336,25 +337,25 @@ func TestATransactionIsToldThatTheFileIsFullOrGone(t *testing.T) {
 	inEachForm(t, func(t *testing.T, of func(*testing.T, string) caller) {
 		path := newFile(t)
 		p := openFile(t, path)
-		q := openQueue(t, p, runtime.QueueConfig{})
+		q := openQueue(t, p, driver.QueueConfig{})
 		c := of(t, path)
 		large := task("large")
 		large.Payload = fmt.Appendf(nil, `"%0*d"`, 1_000_000, 0)
 		c.begin()
 		c.run("PRAGMA max_page_count = 1") // as small as the file is
-		_, err := c.enqueuer(p).Enqueue(context.Background(), []*runtime.Task{large})
-		require.ErrorIs(t, err, runtime.ErrQueueFull)
-		_, err = c.enqueuer(p).Enqueue(context.Background(), []*runtime.Task{task("a")})
+		_, err := c.enqueuer(p).Enqueue(context.Background(), []*driver.Task{large})
+		require.ErrorIs(t, err, driver.ErrQueueFull)
+		_, err = c.enqueuer(p).Enqueue(context.Background(), []*driver.Task{task("a")})
 		require.ErrorContains(t, err, "no transaction is open", "SQLite has rolled it back")
 
 		c = of(t, path)
 		c.begin()
 		require.NoError(t, os.Rename(path, path+".away"))
-		_, err = c.enqueuer(p).Enqueue(context.Background(), []*runtime.Task{task("a")})
+		_, err = c.enqueuer(p).Enqueue(context.Background(), []*driver.Task{task("a")})
 		require.ErrorIs(t, err, ErrFileGone)
 		require.NoError(t, os.Rename(path+".away", path))
 		c.rollback()
-		require.Equal(t, runtime.Stats{}, stats(t, q))
+		require.Equal(t, driver.Stats{}, stats(t, q))
 	})
 }
 
@@ -363,10 +364,10 @@ func TestATransactionIsToldThatTheFileIsFullOrGone(t *testing.T) {
 func TestATransactionThatWaitsForNobodyIsToldWhy(t *testing.T) {
 	path := newFile(t)
 	p := openFile(t, path)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	db := openSQL(t, path, "")
 	enqueued := func(tx *sql.Tx, id string) error {
-		_, err := p.SQLTx(tx).Enqueue(context.Background(), []*runtime.Task{task(id)})
+		_, err := p.SQLTx(tx).Enqueue(context.Background(), []*driver.Task{task(id)})
 		return err
 	}
 	begin := func() *sql.Tx {
@@ -396,14 +397,14 @@ func TestATransactionThatWaitsForNobodyIsToldWhy(t *testing.T) {
 func TestATransactionMayHaveTheFileAttached(t *testing.T) {
 	path := newFile(t)
 	p := openFile(t, path)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	db := openSQL(t, newFile(t), immediate)
 	db.SetMaxOpenConns(1)
 	_, err := db.Exec("ATTACH ? AS tasks", path)
 	require.NoError(t, err)
 	tx, err := db.Begin()
 	require.NoError(t, err)
-	_, err = p.SQLTx(tx).Enqueue(context.Background(), []*runtime.Task{task("a")})
+	_, err = p.SQLTx(tx).Enqueue(context.Background(), []*driver.Task{task("a")})
 	require.NoError(t, err)
 	require.NoError(t, tx.Commit())
 	require.Equal(t, []string{"a"}, idsOf(take(t, q, 9)))
@@ -416,7 +417,7 @@ func TestTheApplicationsFileKeepsItsOwnMarks(t *testing.T) {
 	run(t, c, "PRAGMA application_id = 77")
 	run(t, c, "INSERT INTO orders VALUES ('o1')")
 	p := openFile(t, path)
-	enqueue(t, openQueue(t, p, runtime.QueueConfig{}), task("a"))
+	enqueue(t, openQueue(t, p, driver.QueueConfig{}), task("a"))
 	for pragma, want := range map[string]int64{"user_version": 42, "application_id": 77} {
 		got, err := p.reader.c.number("PRAGMA " + pragma)
 		require.NoError(t, err)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // atPace has the watcher look so often, and without a bell where deaf is set.
@@ -20,7 +20,7 @@ func TestAWatcherLooksSeldomWhileNobodyWrites(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			of := pace{busy: time.Millisecond, stir: 10 * time.Millisecond, quiet: 50 * time.Millisecond, deaf: 50 * time.Millisecond}
 			p := openFile(t, newFile(t), atPace(of, deaf))
-			q := openQueue(t, p, runtime.QueueConfig{})
+			q := openQueue(t, p, driver.QueueConfig{})
 			ctx, cancel := context.WithCancel(context.Background())
 			got := make(chan error, 1)
 			go func() {
@@ -35,7 +35,7 @@ func TestAWatcherLooksSeldomWhileNobodyWrites(t *testing.T) {
 				return p.watcher.looks.Load()-before <= int64(time.Since(start)/of.quiet)+2
 			}, soon, time.Millisecond)
 			cancel()
-			require.ErrorIs(t, <-got, runtime.ErrNoTasks)
+			require.ErrorIs(t, <-got, driver.ErrNoTasks)
 		})
 	}
 }
@@ -50,7 +50,7 @@ func TestAnotherProcessIsHeardWhileTheWatcherRests(t *testing.T) {
 	if p.watcher.bell == nil {
 		t.Skip("the system does not tell of writes")
 	}
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	c := spawn(t, "enqueue", path)
 	require.Equal(t, "ready", c.line())
 	got := make(chan []string, 1)
@@ -79,7 +79,7 @@ func TestAnotherProcessIsSeenWithoutABell(t *testing.T) {
 	path := newFile(t)
 	p := openFile(t, path, atPace(usualPace, true))
 	require.Nil(t, p.watcher.bell)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	c := spawn(t, "enqueue", path)
 	require.Equal(t, "ready", c.line())
 	got := make(chan []string, 1)

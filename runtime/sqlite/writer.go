@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -47,7 +47,7 @@ func (cl *call) answer(err error) {
 type writer struct {
 	c     *conn
 	place *place
-	clock runtime.Clock
+	clock driver.Clock
 	lobby *lobby
 
 	calls   chan *call
@@ -62,7 +62,7 @@ type writer struct {
 	nextTidy int64
 }
 
-func newWriter(c *conn, at *place, clock runtime.Clock, l *lobby) *writer {
+func newWriter(c *conn, at *place, clock driver.Clock, l *lobby) *writer {
 	return &writer{
 		c: c, place: at, clock: clock, lobby: l,
 		calls: make(chan *call, groupLimit), closing: make(chan struct{}), stopped: make(chan struct{}),

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
@@ -26,13 +26,13 @@ func gathered(t *testing.T, p *Provider, n int) {
 
 func TestCallsThatComeTogetherShareATransaction(t *testing.T) {
 	p := openFile(t, newFile(t))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	before := p.writer.c.commits.Load()
 	release := hold(t, p)
 	var all sync.WaitGroup
 	for i := range 50 {
 		all.Go(func() {
-			_, err := q.Enqueue(context.Background(), []*runtime.Task{task(fmt.Sprint(i))})
+			_, err := q.Enqueue(context.Background(), []*driver.Task{task(fmt.Sprint(i))})
 			require.NoError(t, err)
 		})
 	}
@@ -45,7 +45,7 @@ func TestCallsThatComeTogetherShareATransaction(t *testing.T) {
 
 func TestACallThatFailsTakesNoOtherWithIt(t *testing.T) {
 	p := openFile(t, newFile(t))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	boom := errors.New("boom")
 	release := hold(t, p)
 	var all sync.WaitGroup
@@ -59,10 +59,10 @@ func TestACallThatFailsTakesNoOtherWithIt(t *testing.T) {
 				})
 				return
 			}
-			_, failed[i] = q.Enqueue(context.Background(), []*runtime.Task{task(fmt.Sprint(i))})
+			_, failed[i] = q.Enqueue(context.Background(), []*driver.Task{task(fmt.Sprint(i))})
 		})
 	}
-	got := make(chan []*runtime.Delivery, 1)
+	got := make(chan []*driver.Delivery, 1)
 	all.Go(func() {
 		ds, err := q.Dequeue(within(t), 99, time.Minute)
 		require.NoError(t, err)
@@ -87,23 +87,23 @@ func TestACallThatFailsTakesNoOtherWithIt(t *testing.T) {
 
 func TestACallWhoseContextEndsBeforeItsTurnDoesNothing(t *testing.T) {
 	p := openFile(t, newFile(t))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	release := hold(t, p)
 	ctx, cancel := context.WithCancel(context.Background())
 	first, second := make(chan error, 1), make(chan error, 1)
 	go func() {
-		_, err := q.Enqueue(context.Background(), []*runtime.Task{task("stays")})
+		_, err := q.Enqueue(context.Background(), []*driver.Task{task("stays")})
 		first <- err
 	}()
 	go func() {
-		_, err := q.Enqueue(ctx, []*runtime.Task{task("goes")})
+		_, err := q.Enqueue(ctx, []*driver.Task{task("goes")})
 		second <- err
 	}()
 	gathered(t, p, 1)
 	cancel()
 	require.ErrorIs(t, <-second, context.Canceled)
 	_, err := q.Dequeue(withDeadline(t, time.Millisecond), 1, time.Minute)
-	require.ErrorIs(t, err, runtime.ErrNoTasks)
+	require.ErrorIs(t, err, driver.ErrNoTasks)
 	release()
 	require.NoError(t, <-first)
 	require.Equal(t, []string{"stays"}, idsOf(take(t, q, 9)))
@@ -122,10 +122,10 @@ func impatient(t *testing.T, p *Provider) {
 
 func TestALockedFileIsAClearError(t *testing.T) {
 	p := openFile(t, newFile(t))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	impatient(t, p)
 	release := hold(t, p)
-	_, err := q.Enqueue(context.Background(), []*runtime.Task{task("a")})
+	_, err := q.Enqueue(context.Background(), []*driver.Task{task("a")})
 	require.ErrorIs(t, err, ErrBusy)
 	require.ErrorContains(t, err, "waited 20ms")
 	_, err = q.Dequeue(within(t), 1, time.Minute)
@@ -139,12 +139,12 @@ func TestALockedFileIsAClearError(t *testing.T) {
 
 func TestALargeBatchIsSpreadAndAnsweredInOrder(t *testing.T) {
 	p := openFile(t, newFile(t))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	all := tasks(2*chunk + 7)
 	all[5] = task("t00004")
 	all[chunk+5] = task("t00004")
 	answers, err := q.Enqueue(context.Background(), all)
-	var be *runtime.BatchError
+	var be *driver.BatchError
 	require.ErrorAs(t, err, &be)
 	require.Len(t, be.Items, 2)
 	require.Equal(t, 5, be.Items[0].Index)
@@ -155,7 +155,7 @@ func TestALargeBatchIsSpreadAndAnsweredInOrder(t *testing.T) {
 
 func TestConsumersAreServedInTheOrderTheyCame(t *testing.T) {
 	p := openFile(t, newFile(t))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	got := make(chan string, 3)
 	for i := range 3 {
 		go func() {
@@ -179,10 +179,10 @@ func TestConsumersAreServedInTheOrderTheyCame(t *testing.T) {
 
 func TestAWaitThatEndsLeavesNothingInTheLobby(t *testing.T) {
 	p := openFile(t, newFile(t))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	for range 5 {
 		_, err := q.Dequeue(withDeadline(t, 5*time.Millisecond), 1, time.Minute)
-		require.ErrorIs(t, err, runtime.ErrNoTasks)
+		require.ErrorIs(t, err, driver.ErrNoTasks)
 	}
 	require.False(t, p.lobby.occupied())
 	require.Empty(t, p.lobby.rooms[q.id].waiting)
@@ -191,32 +191,32 @@ func TestAWaitThatEndsLeavesNothingInTheLobby(t *testing.T) {
 func TestClosingTheProviderAnswersEverybody(t *testing.T) {
 	p, err := Open(newFile(t))
 	require.NoError(t, err)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	ended := make(chan error, 2)
 	go func() { _, err := q.Dequeue(context.Background(), 1, time.Minute); ended <- err }()
 	go func() { _, err := p.Results().Await(context.Background(), "x"); ended <- err }()
 	require.Eventually(t, func() bool { return p.lobby.occupied() && p.results.awaited() }, soon, time.Millisecond)
 	require.NoError(t, p.Close())
 	require.NoError(t, p.Close())
-	require.ErrorIs(t, <-ended, runtime.ErrClosed)
-	require.ErrorIs(t, <-ended, runtime.ErrClosed)
+	require.ErrorIs(t, <-ended, driver.ErrClosed)
+	require.ErrorIs(t, <-ended, driver.ErrClosed)
 	_, err = q.Enqueue(context.Background(), tasks(1))
-	require.ErrorIs(t, err, runtime.ErrClosed)
-	_, err = p.Open(context.Background(), runtime.QueueConfig{Name: "q"})
-	require.ErrorIs(t, err, runtime.ErrClosed)
+	require.ErrorIs(t, err, driver.ErrClosed)
+	_, err = p.Open(context.Background(), driver.QueueConfig{Name: "q"})
+	require.ErrorIs(t, err, driver.ErrClosed)
 	_, err = p.Results().Await(context.Background(), "x")
-	require.ErrorIs(t, err, runtime.ErrClosed)
+	require.ErrorIs(t, err, driver.ErrClosed)
 }
 
 func TestAConsumerOutlastsALockedFile(t *testing.T) {
 	clock := queuetest.NewClock(time.Now())
 	p := openFile(t, newFile(t), WithClock(clock))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	later := task("later")
 	later.ScheduledFor = clock.Now().Add(time.Minute)
 	enqueue(t, q, later)
 	impatient(t, p)
-	got := make(chan []*runtime.Delivery, 1)
+	got := make(chan []*driver.Delivery, 1)
 	go func() {
 		ds, _ := q.Dequeue(within(t), 1, time.Minute)
 		got <- ds
@@ -235,8 +235,8 @@ func TestAConsumerOutlastsALockedFile(t *testing.T) {
 func TestAPlanDoesNotPutOffWhatAnotherProcessHasWrittenSince(t *testing.T) {
 	clock := queuetest.NewClock(time.Now())
 	p := openFile(t, newFile(t), WithClock(clock))
-	q := openQueue(t, p, runtime.QueueConfig{})
-	for name, delayed := range map[string][]*runtime.Task{"nothing planned": nil, "planned later": {task("later")}} {
+	q := openQueue(t, p, driver.QueueConfig{})
+	for name, delayed := range map[string][]*driver.Task{"nothing planned": nil, "planned later": {task("later")}} {
 		t.Run(name, func(t *testing.T) {
 			for _, task := range delayed {
 				task.ScheduledFor = clock.Now().Add(time.Hour)

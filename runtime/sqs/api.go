@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go/middleware"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // parallel bounds the batches of one call that are under way at the same time.
@@ -95,7 +95,7 @@ func failed(e types.BatchResultErrorEntry) verdict {
 	v.busy = throttled(code)
 	v.again = !v.stale && (v.busy || !e.SenderFault)
 	if tooLarge(code, text) {
-		v.err = fmt.Errorf("%w: %w", runtime.ErrPayloadTooLarge, v.err)
+		v.err = fmt.Errorf("%w: %w", driver.ErrPayloadTooLarge, v.err)
 	}
 	return v
 }
@@ -241,7 +241,7 @@ func together[T any](parts []T, f func(T)) {
 // result makes one error of those of a batch's items: a BatchError where some
 // failed, and the plain error where one request failed for all of them.
 func result(errs []error, id func(i int) string) error {
-	be := &runtime.BatchError{}
+	be := &driver.BatchError{}
 	whole := len(errs) > 0
 	for i, err := range errs {
 		be.Add(i, id(i), err)

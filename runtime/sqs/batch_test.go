@@ -10,44 +10,44 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
-func sized(n int) func(*runtime.Task) {
-	return func(t *runtime.Task) { t.Payload = []byte(`"` + strings.Repeat("x", n-2) + `"`) }
+func sized(n int) func(*driver.Task) {
+	return func(t *driver.Task) { t.Payload = []byte(`"` + strings.Repeat("x", n-2) + `"`) }
 }
 
 func TestBatchesAreCutBySizeAsWellAsByNumber(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	for _, cfg := range []runtime.QueueConfig{{Name: "s"}, {Name: "f", Type: runtime.FIFO}} {
+	for _, cfg := range []driver.QueueConfig{{Name: "s"}, {Name: "f", Type: driver.FIFO}} {
 		q := openQueue(t, b.p, cfg)
 		before := b.p.Requests()["SendMessageBatch"]
-		ts := make([]*runtime.Task, 9)
+		ts := make([]*driver.Task, 9)
 		for i, id := range numbered(9) {
 			ts[i] = task(q, id, sized(300_000))
 		}
 		enqueue(t, q, ts...)
 		require.Equal(t, int64(3), b.p.Requests()["SendMessageBatch"]-before, "three of 300 kB fit into 1 MiB")
-		require.Equal(t, runtime.Stats{Ready: 9}, stats(t, q))
+		require.Equal(t, driver.Stats{Ready: 9}, stats(t, q))
 	}
 }
 
 func TestATaskTooLargeForAMessageIsRefusedAndTheOthersAreSent(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
-	_, err := q.Enqueue(within(t), []*runtime.Task{task(q, "a"), task(q, "b", sized(1<<20)), task(q, "c")})
-	require.ErrorIs(t, runtime.ErrorAt(err, 1), runtime.ErrPayloadTooLarge)
+	q := openQueue(t, b.p, driver.QueueConfig{})
+	_, err := q.Enqueue(within(t), []*driver.Task{task(q, "a"), task(q, "b", sized(1<<20)), task(q, "c")})
+	require.ErrorIs(t, driver.ErrorAt(err, 1), driver.ErrPayloadTooLarge)
 	require.ErrorContains(t, err, "WithStore")
-	require.Equal(t, runtime.Stats{Ready: 2}, stats(t, q))
+	require.Equal(t, driver.Stats{Ready: 2}, stats(t, q))
 }
 
 func TestAnEntryThatFailsBySQSsFaultIsSentAgainAndOneByOursIsNot(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	sends := 0
 	b.SetHook(func(c sqstest.Call) sqstest.Fault {
 		if c.Operation != "SendMessageBatch" {
@@ -61,19 +61,19 @@ func TestAnEntryThatFailsBySQSsFaultIsSentAgainAndOneByOursIsNot(t *testing.T) {
 		}
 		return sqstest.Fault{}
 	})
-	_, err := q.Enqueue(within(t), []*runtime.Task{task(q, "a"), task(q, "b"), task(q, "c"), task(q, "d")})
-	var be *runtime.BatchError
+	_, err := q.Enqueue(within(t), []*driver.Task{task(q, "a"), task(q, "b"), task(q, "c"), task(q, "d")})
+	var be *driver.BatchError
 	require.ErrorAs(t, err, &be)
 	require.Len(t, be.Items, 1)
 	require.Equal(t, 2, be.Items[0].Index)
 	require.Equal(t, 2, sends)
-	require.Equal(t, runtime.Stats{Ready: 3}, stats(t, q))
+	require.Equal(t, driver.Stats{Ready: 3}, stats(t, q))
 }
 
 func TestAReceiptHandleThatSQSRefusesIsALostLease(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	put(t, q, "a", "b")
 	ds := take(t, q, 2)
 	b.SetHook(func(c sqstest.Call) sqstest.Fault {
@@ -83,14 +83,14 @@ func TestAReceiptHandleThatSQSRefusesIsALostLease(t *testing.T) {
 		"Complete": func() error { return q.Complete(within(t), ds[:1]) },
 		"Extend":   func() error { return q.Extend(within(t), ds[1:], time.Minute) },
 	} {
-		require.ErrorIs(t, call(), runtime.ErrLeaseLost, name)
+		require.ErrorIs(t, call(), driver.ErrLeaseLost, name)
 	}
 }
 
 func TestAFailedDeleteDoesNotSendATaskTwice(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	put(t, q, "a", "b")
 	ds := take(t, q, 2)
 	b.SetHook(func(c sqstest.Call) sqstest.Fault {
@@ -104,7 +104,7 @@ func TestAFailedDeleteDoesNotSendATaskTwice(t *testing.T) {
 	b.SetHook(nil)
 	require.NoError(t, q.Release(within(t), ds[:1]))
 	require.NoError(t, q.DeadLetter(within(t), ds[1:]))
-	require.Equal(t, runtime.Stats{Ready: 1, Dead: 1}, stats(t, q))
+	require.Equal(t, driver.Stats{Ready: 1, Dead: 1}, stats(t, q))
 }
 
 // A shelf is a store in memory.
@@ -145,15 +145,15 @@ func (s *shelf) len() int {
 
 func TestALargePayloadTravelsThroughTheStoreAndIsDeletedWhenItsTaskIsDone(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO} {
+	for _, kind := range []driver.QueueType{driver.Standard, driver.FIFO} {
 		for _, encoding := range []string{"", "zstd"} {
 			store := &shelf{all: make(map[string][]byte)}
 			b := newBench(t, WithStore(store))
-			q := openQueue(t, b.p, runtime.QueueConfig{Type: kind})
-			require.Equal(t, runtime.Unlimited, q.Capabilities().MaxPayload)
-			large := task(q, "large", sized(3<<20), func(t *runtime.Task) { t.Encoding = encoding })
-			enqueue(t, q, large, task(q, "small", func(t *runtime.Task) {
-				if kind == runtime.FIFO {
+			q := openQueue(t, b.p, driver.QueueConfig{Type: kind})
+			require.Equal(t, driver.Unlimited, q.Capabilities().MaxPayload)
+			large := task(q, "large", sized(3<<20), func(t *driver.Task) { t.Encoding = encoding })
+			enqueue(t, q, large, task(q, "small", func(t *driver.Task) {
+				if kind == driver.FIFO {
 					t.GroupKey = "other"
 				}
 			}))
@@ -176,13 +176,13 @@ func TestAStoredPayloadComesBackThroughReleaseDeathAndRedrive(t *testing.T) {
 	t.Parallel()
 	store := &shelf{all: make(map[string][]byte)}
 	b := newBench(t, WithStore(store))
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	large := task(q, "large", sized(2<<20))
 	enqueue(t, q, large)
 	d := take(t, q, 1)
 	require.NoError(t, q.Release(within(t), d))
 	d = take(t, q, 1)
-	runtime.Bury(d[0].Task, "q", b.clock.Now(), runtime.ErrTimeout)
+	driver.Bury(d[0].Task, "q", b.clock.Now(), driver.ErrTimeout)
 	require.NoError(t, q.DeadLetter(within(t), d))
 	moved, err := q.Redrive(within(t), nil)
 	require.NoError(t, err)
@@ -198,11 +198,11 @@ func TestATaskWhosePayloadIsGoneFromTheStoreDiesWithTheReason(t *testing.T) {
 	t.Parallel()
 	store := &shelf{all: make(map[string][]byte)}
 	b := newBench(t, WithStore(store))
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	enqueue(t, q, task(q, "large", sized(2<<20)))
 	clear(store.all)
 	nothing(t, q)
-	becomes(t, q, runtime.Stats{Dead: 1})
-	dead := openQueue(t, b.p, runtime.QueueConfig{Name: "q-dlq"})
-	require.Contains(t, take(t, dead, 1)[0].Task.Metadata[runtime.MetaFailureReason], "no such payload")
+	becomes(t, q, driver.Stats{Dead: 1})
+	dead := openQueue(t, b.p, driver.QueueConfig{Name: "q-dlq"})
+	require.Contains(t, take(t, dead, 1)[0].Task.Metadata[driver.MetaFailureReason], "no such payload")
 }

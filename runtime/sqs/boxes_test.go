@@ -5,14 +5,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq/boxtest"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // boxes opens a provider on a server of onFake or onEmulator.
-func boxes(data func(testing.TB) string) func(testing.TB) runtime.Provider {
-	return func(tb testing.TB) runtime.Provider {
-		p, err := openAt()(data(tb), runtime.SystemClock)
+func boxes(data func(testing.TB) string) func(testing.TB) driver.Provider {
+	return func(tb testing.TB) driver.Provider {
+		p, err := openAt()(data(tb), driver.SystemClock)
 		require.NoError(tb, err)
 		tb.Cleanup(func() { require.NoError(tb, p.Close()) })
 		return p

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A Message is what a Codec reads a task from, or makes of one.
@@ -29,10 +29,10 @@ type Codec interface {
 	// group by MessageGroupId, the priority by the attribute Priority or the level, the
 	// retries by Existing.MaxRetries. An error says why the message is no task: it is
 	// buried as it is. Without task and error the message is deleted.
-	Decode(m Message) (*runtime.Task, error)
+	Decode(m Message) (*driver.Task, error)
 	// Encode returns the message of a task that is enqueued. An empty Body stands for
 	// the envelope. The attributes Type, Priority, traceparent and tracestate are added.
-	Encode(t *runtime.Task) (Message, error)
+	Encode(t *driver.Task) (Message, error)
 }
 
 // JSON is the Codec of bodies that are the payload itself, of tasks of one type.
@@ -45,8 +45,8 @@ func JSONByAttribute(name string) Codec { return bare{attribute: name} }
 // bare is the Codec of payloads.
 type bare struct{ taskType, attribute string }
 
-func (c bare) Decode(m Message) (*runtime.Task, error) {
-	t := &runtime.Task{Type: c.taskType, Payload: []byte(m.Body)}
+func (c bare) Decode(m Message) (*driver.Task, error) {
+	t := &driver.Task{Type: c.taskType, Payload: []byte(m.Body)}
 	if c.attribute != "" {
 		if t.Type = m.Attributes[c.attribute]; t.Type == "" {
 			return nil, fmt.Errorf("it has no attribute %s, which names the type", c.attribute)
@@ -55,12 +55,12 @@ func (c bare) Decode(m Message) (*runtime.Task, error) {
 	return t, nil
 }
 
-func (c bare) Encode(t *runtime.Task) (Message, error) {
+func (c bare) Encode(t *driver.Task) (Message, error) {
 	switch {
 	case t.Encoding != "":
-		return Message{}, fmt.Errorf("%w: task %s (%s) is encoded (%s), and the bodies of the queue are plain JSON", runtime.ErrUnsupported, t.ID, t.Type, t.Encoding)
+		return Message{}, fmt.Errorf("%w: task %s (%s) is encoded (%s), and the bodies of the queue are plain JSON", driver.ErrUnsupported, t.ID, t.Type, t.Encoding)
 	case c.taskType != "" && t.Type != c.taskType:
-		return Message{}, fmt.Errorf("%w: task %s is of type %s, and the bodies of the queue are payloads of the type %s only", runtime.ErrInvalidTask, t.ID, t.Type, c.taskType)
+		return Message{}, fmt.Errorf("%w: task %s is of type %s, and the bodies of the queue are payloads of the type %s only", driver.ErrInvalidTask, t.ID, t.Type, c.taskType)
 	}
 	m := Message{Body: escaped(t.Payload)}
 	if c.attribute != "" {
@@ -87,7 +87,7 @@ func SNS(published Codec) Codec {
 
 type notification struct{ Codec }
 
-func (c notification) Decode(m Message) (*runtime.Task, error) {
+func (c notification) Decode(m Message) (*driver.Task, error) {
 	var n struct {
 		Type, TopicArn, MessageId string //nolint:revive // as SNS calls them
 		Message                   *string
@@ -119,15 +119,15 @@ func (c notification) Decode(m Message) (*runtime.Task, error) {
 // enveloped is the Codec of envelopes.
 type enveloped struct{}
 
-func (enveloped) Decode(m Message) (*runtime.Task, error) {
+func (enveloped) Decode(m Message) (*driver.Task, error) {
 	data, err := envelope(m.Body)
 	if err != nil {
 		return nil, err
 	}
-	return runtime.DecodeEnvelope(data)
+	return driver.DecodeEnvelope(data)
 }
 
-func (enveloped) Encode(*runtime.Task) (Message, error) { return Message{}, nil }
+func (enveloped) Encode(*driver.Task) (Message, error) { return Message{}, nil }
 
 // S3Event is the Codec of a queue to which S3 sends the events of a bucket. The payload is
 // the event as S3 wrote it, {"Records": […]}, which may have several records. The event by
@@ -136,7 +136,7 @@ func S3Event(taskType string) Codec { return s3Event{bare{taskType: taskType}} }
 
 type s3Event struct{ bare }
 
-func (c s3Event) Decode(m Message) (*runtime.Task, error) {
+func (c s3Event) Decode(m Message) (*driver.Task, error) {
 	var event struct {
 		Event   string
 		Records []struct{ EventSource string }

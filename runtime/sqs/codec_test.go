@@ -12,20 +12,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 // coded opens queues made by hand whose bodies a codec writes.
-func coded(t *testing.T, b *bench, cfg runtime.QueueConfig, codec Codec, opts ...Option) *Queue {
+func coded(t *testing.T, b *bench, cfg driver.QueueConfig, codec Codec, opts ...Option) *Queue {
 	t.Helper()
 	on := Existing{Codec: codec, MaxRetries: 4}
 	switch cfg.Type {
-	case runtime.FIFO:
+	case driver.FIFO:
 		urls := byHand(t, b.p.api.Client, "live.fifo", "dead.fifo", "wait")
 		on.URL, on.DLQ, on.Later = urls[0], urls[1], urls[2]
-	case runtime.Priority:
+	case driver.Priority:
 		urls := byHand(t, b.p.api.Client, "low", "high", "dead")
 		on.Levels, on.DLQ = urls[:2], urls[2]
 	default:
@@ -65,12 +65,12 @@ func TestACodecReadsWhatOthersSend(t *testing.T) {
 		"an envelope that is one":  {codec: SNS(nil), body: note(`{"v":1,"id":"e","type":"work","queue":"q","payload":{"n":1},"created_at":"2026-01-02T03:04:05Z"}`), kind: "work", payload: `{"n":1}`, id: "e", wantsTrace: traceparent},
 		"an event of S3":           {codec: S3Event("uploaded"), body: s3, kind: "uploaded", payload: s3},
 		"one over SNS":             {codec: SNS(S3Event("uploaded")), body: note(s3), kind: "uploaded", payload: s3, id: "note-1", wantsTrace: traceparent},
-		"an envelope all the same": {codec: JSON("x"), body: body(&runtime.Task{ID: "e", Type: "work", Queue: "q", Payload: []byte(`{"n":1}`), MaxRetries: 4, CreatedAt: time.Now()}), kind: "work", payload: `{"n":1}`, id: "e"},
+		"an envelope all the same": {codec: JSON("x"), body: body(&driver.Task{ID: "e", Type: "work", Queue: "q", Payload: []byte(`{"n":1}`), MaxRetries: 4, CreatedAt: time.Now()}), kind: "work", payload: `{"n":1}`, id: "e"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
-			q := coded(t, b, runtime.QueueConfig{}, c.codec)
+			q := coded(t, b, driver.QueueConfig{}, c.codec)
 			in := sent(q.e.lanes[0], c.body)
 			for name, value := range c.attributes {
 				in.MessageAttributes[name] = attribute(value)
@@ -103,15 +103,15 @@ func TestACodecReadsWhatOthersSend(t *testing.T) {
 			require.Equal(t, c.payload, string(ds[0].Task.Payload))
 			require.Equal(t, 1, ds[0].Task.RetryCount)
 			require.Equal(t, "here", ds[0].Task.Metadata["seen"])
-			runtime.Bury(ds[0].Task, "q", b.clock.Now(), errors.New("broken"))
+			driver.Bury(ds[0].Task, "q", b.clock.Now(), errors.New("broken"))
 			require.NoError(t, q.DeadLetter(within(t), ds))
 			if !isEnvelope {
 				requireKept(t, in, look(t, b, q.e.dlq))
 			}
-			letters := openQueue(t, q.e.p, runtime.QueueConfig{Name: "q-dlq"})
+			letters := openQueue(t, q.e.p, driver.QueueConfig{Name: "q-dlq"})
 			letter := take(t, letters, 1)
 			require.Equal(t, c.payload, string(letter[0].Task.Payload))
-			require.Contains(t, letter[0].Task.Metadata[runtime.MetaFailureReason], "broken")
+			require.Contains(t, letter[0].Task.Metadata[driver.MetaFailureReason], "broken")
 			require.NoError(t, letters.Release(within(t), letter))
 			moved, err := q.Redrive(within(t), []string{id})
 			require.NoError(t, err)
@@ -123,7 +123,7 @@ func TestACodecReadsWhatOthersSend(t *testing.T) {
 			require.Equal(t, id, ds[0].Task.ID)
 			require.Zero(t, ds[0].Task.RetryCount)
 			require.NoError(t, q.Complete(within(t), ds))
-			becomes(t, q, runtime.Stats{})
+			becomes(t, q, driver.Stats{})
 		})
 	}
 }
@@ -144,11 +144,11 @@ func TestWhatACodecCannotReadIsBuriedAsItIs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
-			q := coded(t, b, runtime.QueueConfig{}, c.codec)
+			q := coded(t, b, driver.QueueConfig{}, c.codec)
 			in := sent(q.e.lanes[0], c.body)
 			said(t, b, in)
 			nothing(t, q)
-			becomes(t, q, runtime.Stats{Dead: 1})
+			becomes(t, q, driver.Stats{Dead: 1})
 			m := look(t, b, q.e.dlq)
 			requireKept(t, in, m)
 			require.Contains(t, *m.MessageAttributes[attrBuried].StringValue, c.reason)
@@ -158,12 +158,12 @@ func TestWhatACodecCannotReadIsBuriedAsItIs(t *testing.T) {
 
 func TestTheEventByWhichS3TriesAQueueIsDeleted(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, fifo} {
+	for _, cfg := range []driver.QueueConfig{{}, fifo} {
 		b := newBench(t)
 		q := coded(t, b, cfg, S3Event("uploaded"))
 		said(t, b, sent(q.e.lanes[0], `{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}`))
 		nothing(t, q)
-		becomes(t, q, runtime.Stats{})
+		becomes(t, q, driver.Stats{})
 	}
 }
 
@@ -184,15 +184,15 @@ func TestOthersReadWhatIsEnqueued(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, cfg := range []runtime.QueueConfig{{}, fifo, {Type: runtime.Priority, Levels: 2}} {
+			for _, cfg := range []driver.QueueConfig{{}, fifo, {Type: driver.Priority, Levels: 2}} {
 				b := newBench(t)
 				q := coded(t, b, cfg, c.codec)
-				in := task(q, "a", func(t *runtime.Task) { t.Payload, t.Metadata = []byte("{\"to\":\"\uffff\"}"), meta })
+				in := task(q, "a", func(t *driver.Task) { t.Payload, t.Metadata = []byte("{\"to\":\"\uffff\"}"), meta })
 				want := map[string]string{"Type": "work", "traceparent": traceparent, "tracestate": "a=b"}
 				for name, value := range c.more {
 					want[name] = value
 				}
-				if cfg.Type == runtime.Priority {
+				if cfg.Type == driver.Priority {
 					in.Priority, want["Priority"] = 1, "1"
 				}
 				enqueue(t, q, in)
@@ -219,7 +219,7 @@ func TestOthersReadWhatIsEnqueued(t *testing.T) {
 func TestTheAttributePriorityIsReadOnAPriorityQueue(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := coded(t, b, runtime.QueueConfig{Type: runtime.Priority, Levels: 2}, JSON("work"))
+	q := coded(t, b, driver.QueueConfig{Type: driver.Priority, Levels: 2}, JSON("work"))
 	for _, c := range []struct {
 		level    int
 		priority string
@@ -262,7 +262,7 @@ func TestAGroupOfACodecKeepsItsOrder(t *testing.T) {
 		require.Equal(t, fmt.Sprint(i), string(ds[0].Task.Payload))
 		require.NoError(t, q.Complete(within(t), ds))
 	}
-	enqueue(t, q, task(q, "later", func(t *runtime.Task) { t.ScheduledFor = b.clock.Now().Add(time.Minute) }))
+	enqueue(t, q, task(q, "later", func(t *driver.Task) { t.ScheduledFor = b.clock.Now().Add(time.Minute) }))
 	nothing(t, q)
 	b.clock.Advance(time.Minute)
 	require.Equal(t, []string{"later"}, idsOf(take(t, q, 1)))
@@ -271,7 +271,7 @@ func TestAGroupOfACodecKeepsItsOrder(t *testing.T) {
 // TestWhatSQSMovesOfACodecComesBack has the message die without a word of ours.
 func TestWhatSQSMovesOfACodecComesBack(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, fifo} {
+	for _, cfg := range []driver.QueueConfig{{}, fifo} {
 		b := newBench(t)
 		q := coded(t, b, cfg, JSON("work"))
 		arn := q.e.dlq.arn
@@ -286,11 +286,11 @@ func TestWhatSQSMovesOfACodecComesBack(t *testing.T) {
 			require.NoError(t, err)
 			b.clock.Advance(time.Second)
 		}
-		becomes(t, q, runtime.Stats{Dead: 1})
-		letters := openQueue(t, q.e.p, runtime.QueueConfig{Name: "q-dlq"})
+		becomes(t, q, driver.Stats{Dead: 1})
+		letters := openQueue(t, q.e.p, driver.QueueConfig{Name: "q-dlq"})
 		letter := take(t, letters, 1)
 		require.Equal(t, "work", letter[0].Task.Type)
-		require.Contains(t, letter[0].Task.Metadata[runtime.MetaFailureReason], "delivered too often")
+		require.Contains(t, letter[0].Task.Metadata[driver.MetaFailureReason], "delivered too often")
 		require.NoError(t, letters.Release(within(t), letter))
 		moved, err := q.Redrive(within(t), nil)
 		require.NoError(t, err)
@@ -307,12 +307,12 @@ func TestASharedDeadLetterQueueKnowsTheCodecs(t *testing.T) {
 	p := b.provider(t, WithQueue("a", Existing{URL: urls[0], DLQ: urls[3], Codec: JSON("a")}), WithQueue("b", Existing{URL: urls[1], DLQ: urls[3], Codec: JSON("b")}), WithQueue("c", Existing{URL: urls[2], DLQ: urls[3]}))
 	all := map[string]*Queue{}
 	for _, name := range []string{"a", "b", "c"} {
-		q := openQueue(t, p, runtime.QueueConfig{Name: name, DLQ: "dead"})
+		q := openQueue(t, p, driver.QueueConfig{Name: name, DLQ: "dead"})
 		all[name] = q
-		enqueue(t, q, task(q, name, func(t *runtime.Task) { t.Type = name }))
+		enqueue(t, q, task(q, name, func(t *driver.Task) { t.Type = name }))
 		require.NoError(t, q.DeadLetter(within(t), take(t, q, 1)))
 	}
-	dead := openQueue(t, p, runtime.QueueConfig{Name: "dead"})
+	dead := openQueue(t, p, driver.QueueConfig{Name: "dead"})
 	letters := take(t, dead, 3)
 	for _, d := range letters {
 		require.Equal(t, d.Task.ID, d.Task.Type)
@@ -330,7 +330,7 @@ func TestASharedDeadLetterQueueKnowsTheCodecs(t *testing.T) {
 func TestWithoutRoomForAnAttributeATaskTravelsInAnEnvelope(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := coded(t, b, runtime.QueueConfig{}, JSON("work"))
+	q := coded(t, b, driver.QueueConfig{}, JSON("work"))
 	in := sent(q.e.lanes[0], "1")
 	for i := range maxAttributes - len(in.MessageAttributes) {
 		in.MessageAttributes[fmt.Sprint("more", i)] = attribute("x")
@@ -350,11 +350,11 @@ func TestWithoutRoomForAnAttributeATaskTravelsInAnEnvelope(t *testing.T) {
 func TestATaskOfTheLargestSizeDiesAsItWasSent(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := coded(t, b, runtime.QueueConfig{}, JSON("work"))
+	q := coded(t, b, driver.QueueConfig{}, JSON("work"))
 	text := `"` + strings.Repeat("x", maxBatchSize-100) + `"`
 	said(t, b, &awssqs.SendMessageInput{QueueUrl: &q.e.lanes[0].url, MessageBody: &text})
 	ds := take(t, q, 1)
-	runtime.Bury(ds[0].Task, "q", b.clock.Now(), errors.New("broken"))
+	driver.Bury(ds[0].Task, "q", b.clock.Now(), errors.New("broken"))
 	require.NoError(t, q.DeadLetter(within(t), ds))
 	m := look(t, b, q.e.dlq)
 	require.Equal(t, text, *m.Body)
@@ -364,12 +364,12 @@ func TestATaskOfTheLargestSizeDiesAsItWasSent(t *testing.T) {
 func TestACodecRefusesWhatItsReadersCouldNotRead(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := coded(t, b, runtime.QueueConfig{}, JSON("work"))
-	for want, change := range map[error]func(*runtime.Task){
-		runtime.ErrInvalidTask: func(t *runtime.Task) { t.Type = "other" },
-		runtime.ErrUnsupported: func(t *runtime.Task) { t.Encoding, t.Payload = "zstd", []byte{1} },
+	q := coded(t, b, driver.QueueConfig{}, JSON("work"))
+	for want, change := range map[error]func(*driver.Task){
+		driver.ErrInvalidTask: func(t *driver.Task) { t.Type = "other" },
+		driver.ErrUnsupported: func(t *driver.Task) { t.Encoding, t.Payload = "zstd", []byte{1} },
 	} {
-		_, err := q.Enqueue(within(t), []*runtime.Task{task(q, "a", change)})
+		_, err := q.Enqueue(within(t), []*driver.Task{task(q, "a", change)})
 		require.ErrorIs(t, err, want)
 	}
 }
@@ -378,20 +378,20 @@ func TestACodecRefusesWhatItsReadersCouldNotRead(t *testing.T) {
 func TestWhatACodecHasWrittenIsNoTaskWithoutIt(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := coded(t, b, runtime.QueueConfig{}, JSON("work"))
+	q := coded(t, b, driver.QueueConfig{}, JSON("work"))
 	put(t, q, "a")
-	q = openQueue(t, b.provider(t, WithQueue("q", Existing{URL: q.e.lanes[0].url, DLQ: q.e.dlq.url})), runtime.QueueConfig{})
+	q = openQueue(t, b.provider(t, WithQueue("q", Existing{URL: q.e.lanes[0].url, DLQ: q.e.dlq.url})), driver.QueueConfig{})
 	nothing(t, q)
-	becomes(t, q, runtime.Stats{Dead: 1})
+	becomes(t, q, driver.Stats{Dead: 1})
 	require.Equal(t, `{"id":"a"}`, *look(t, b, q.e.dlq).Body)
 }
 
 func TestAPayloadTooLargeForABodyIsStored(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := coded(t, b, runtime.QueueConfig{}, JSON("work"), WithStore(&shelf{all: map[string][]byte{}}))
+	q := coded(t, b, driver.QueueConfig{}, JSON("work"), WithStore(&shelf{all: map[string][]byte{}}))
 	large := `"` + strings.Repeat("x", maxBatchSize) + `"`
-	enqueue(t, q, task(q, "a", func(t *runtime.Task) { t.Payload = []byte(large) }))
+	enqueue(t, q, task(q, "a", func(t *driver.Task) { t.Payload = []byte(large) }))
 	ds := take(t, q, 1)
 	require.Equal(t, large, string(ds[0].Task.Payload))
 	require.NoError(t, q.Release(within(t), ds))

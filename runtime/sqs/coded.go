@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // What is beside the body of a message on an existing queue, for filters and for other
@@ -36,7 +36,7 @@ func (e *engine) dress(o *outgoing) error {
 		}
 	}
 	attributes := map[string]string{attrType: t.Type, attrTraceParent: t.Metadata[attrTraceParent], attrTraceState: t.Metadata[attrTraceState]}
-	if e.kind == runtime.Priority {
+	if e.kind == driver.Priority {
 		attributes[attrPriority] = strconv.Itoa(t.Priority)
 	}
 	if e.on.Codec != nil {
@@ -63,7 +63,7 @@ func (e *engine) dress(o *outgoing) error {
 		o.with.attrs[name] = types.MessageAttributeValue{DataType: &kind, StringValue: &value}
 	}
 	if n := len(o.with.attrs); n > maxAttributes-ownAttributes {
-		return fmt.Errorf("%w: task %s (%s) has %d message attributes, and %d of SQS's ten are taskgen's own", runtime.ErrInvalidTask, t.ID, t.Type, n, ownAttributes)
+		return fmt.Errorf("%w: task %s (%s) has %d message attributes, and %d of SQS's ten are taskgen's own", driver.ErrInvalidTask, t.ID, t.Type, n, ownAttributes)
 	}
 	return nil
 }
@@ -122,7 +122,7 @@ func (l *lane) decode(msg *message, view Message, m types.Message, state, name s
 	if l.e.isDLQ {
 		err = t.Validate()
 	} else {
-		err = runtime.QueueConfig{Name: l.e.name, Type: l.e.kind, Levels: l.e.levels}.Accepts(t)
+		err = driver.QueueConfig{Name: l.e.name, Type: l.e.kind, Levels: l.e.levels}.Accepts(t)
 	}
 	if err == nil {
 		msg.task = t
@@ -132,7 +132,7 @@ func (l *lane) decode(msg *message, view Message, m types.Message, state, name s
 
 // rest adds to what a Codec has read what else there is of a task: what was kept of it, or
 // what SQS says of the message.
-func (l *lane) rest(msg *message, read *runtime.Task, state string, m types.Message, on Existing) (*runtime.Task, error) {
+func (l *lane) rest(msg *message, read *driver.Task, state string, m types.Message, on Existing) (*driver.Task, error) {
 	if state != "" {
 		kept, err := enveloped{}.Decode(Message{Body: state})
 		if err != nil {
@@ -151,7 +151,7 @@ func (l *lane) rest(msg *message, read *runtime.Task, state string, m types.Mess
 	if l.fifo {
 		t.GroupKey = cmp.Or(t.GroupKey, m.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)])
 	}
-	if l.e.kind == runtime.Priority && t.Priority == 0 {
+	if l.e.kind == driver.Priority && t.Priority == 0 {
 		t.Priority = l.level
 		if n, err := strconv.Atoi(aws.ToString(m.MessageAttributes[attrPriority].StringValue)); err == nil && n >= 0 && n < l.e.levels {
 			t.Priority = n
@@ -192,7 +192,7 @@ func texts(all map[string]types.MessageAttributeValue) map[string]string {
 
 // withTrace puts the trace that a message was sent with into the metadata of its task,
 // where that has none.
-func withTrace(t *runtime.Task, attributes map[string]string) {
+func withTrace(t *driver.Task, attributes map[string]string) {
 	if attributes[attrTraceParent] == "" || t.Metadata[attrTraceParent] != "" {
 		return
 	}

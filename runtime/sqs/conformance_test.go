@@ -19,7 +19,7 @@ import (
 
 	"github.com/taskgen/taskgen/internal/faultproxy"
 	"github.com/taskgen/taskgen/internal/testserver"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
@@ -76,18 +76,18 @@ func onEmulator(tb testing.TB) string {
 
 // A lateClock is the clock of a fake that is started before the clock of its test
 // is known.
-type lateClock struct{ atomic.Pointer[runtime.Clock] }
+type lateClock struct{ atomic.Pointer[driver.Clock] }
 
-func (c *lateClock) now() runtime.Clock {
+func (c *lateClock) now() driver.Clock {
 	if clock := c.Load(); clock != nil {
 		return *clock
 	}
-	return runtime.SystemClock
+	return driver.SystemClock
 }
 
 func (c *lateClock) Now() time.Time { return c.now().Now() }
 
-func (c *lateClock) AfterFunc(d time.Duration, f func()) runtime.Timer {
+func (c *lateClock) AfterFunc(d time.Duration, f func()) driver.Timer {
 	return c.now().AfterFunc(d, f)
 }
 
@@ -115,13 +115,13 @@ func missing(c sqstest.Call) sqstest.Fault {
 // the suite moves the time they are to be right at once.
 const trail = 100 * time.Millisecond
 
-func openAt(more ...Option) func(string, runtime.Clock) (runtime.Provider, error) {
-	return func(addr string, clock runtime.Clock) (runtime.Provider, error) {
+func openAt(more ...Option) func(string, driver.Clock) (driver.Provider, error) {
+	return func(addr string, clock driver.Clock) (driver.Provider, error) {
 		url, prefix, _ := strings.Cut(addr, "|")
 		opts := append([]Option{WithClock(clock), WithPrefix(prefix), WithWait(time.Second)}, more...)
 		if p, ok := places.Load(addr); ok && p.(*place).fake != nil {
 			p.(*place).clock.Store(&clock)
-			if clock == runtime.SystemClock {
+			if clock == driver.SystemClock {
 				p.(*place).fake.TrailCounts(trail)
 			}
 		}
@@ -133,7 +133,7 @@ func openAt(more ...Option) func(string, runtime.Clock) (runtime.Provider, error
 	}
 }
 
-func total(p runtime.Provider) (n int64) {
+func total(p driver.Provider) (n int64) {
 	for _, of := range p.(*Provider).Requests() {
 		n += of
 	}
@@ -156,7 +156,7 @@ func with(more map[queuetest.Law]string) map[queuetest.Law]string {
 }
 
 // publish sends a message as another program may. SQS takes text alone, and no empty one.
-func publish(tb testing.TB, addr string, q runtime.Queue, body []byte) bool {
+func publish(tb testing.TB, addr string, q driver.Queue, body []byte) bool {
 	text := string(body)
 	if text == "" || !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !allowed(r, 3) }) {
 		return false
@@ -175,7 +175,7 @@ func publish(tb testing.TB, addr string, q runtime.Queue, body []byte) bool {
 
 var raws atomic.Int64 // messages of other programs up to now
 
-func harness(name string, kind runtime.QueueType, more map[queuetest.Law]string) queuetest.Harness {
+func harness(name string, kind driver.QueueType, more map[queuetest.Law]string) queuetest.Harness {
 	return queuetest.Harness{
 		Name: name, Home: queuetest.OnServer, Type: kind,
 		Data: onEmulator, Open: openAt(), Cost: total,
@@ -234,8 +234,8 @@ func byVisibility(h queuetest.Harness) queuetest.Harness {
 }
 
 var (
-	standardHarness = large(harness("sqs-standard", runtime.Standard, map[queuetest.Law]string{queuetest.NothingIsLost: forgetful, queuetest.DoneStaysDone: forgetful}))
-	fifoHarness     = harness("sqs-fifo", runtime.FIFO, map[queuetest.Law]string{
+	standardHarness = large(harness("sqs-standard", driver.Standard, map[queuetest.Law]string{queuetest.NothingIsLost: forgetful, queuetest.DoneStaysDone: forgetful}))
+	fifoHarness     = harness("sqs-fifo", driver.FIFO, map[queuetest.Law]string{
 		queuetest.NothingIsLost:         forgetful,
 		queuetest.DoneStaysDone:         forgetful,
 		queuetest.PoisonDoesNotLoop:     uncounted + ": a task that kills its process is stopped after twice MaxDeliveries",
@@ -243,7 +243,7 @@ var (
 		queuetest.DiesOfItsOwnRuns:      uncounted,
 		queuetest.OrderWherePromised:    "which group is next is the choice of SQS: where workers take one task at a time, a long group may go before others",
 	})
-	priorityHarness = harness("sqs-priority", runtime.Priority, map[queuetest.Law]string{
+	priorityHarness = harness("sqs-priority", driver.Priority, map[queuetest.Law]string{
 		queuetest.NothingIsLost:      forgetful,
 		queuetest.DoneStaysDone:      forgetful,
 		queuetest.OrderWherePromised: "each level is a standard queue of SQS, which keeps roughly the order in which tasks came",

@@ -7,7 +7,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
@@ -35,7 +35,7 @@ func TestDefaultsOfAQueueDoNotHoldUpRequestsThatSayZero(t *testing.T) {
 	for _, name := range []string{"p--p0", "p--p1"} {
 		declare(t, b, name, slow)
 	}
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	put(t, q, "a")
 	ds := take(t, q, 1)
 	require.NoError(t, q.Release(within(t), ds))
@@ -45,14 +45,14 @@ func TestDefaultsOfAQueueDoNotHoldUpRequestsThatSayZero(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"a"}, moved)
 	first(t, q)
-	priority := openQueue(t, b.p, runtime.QueueConfig{Name: "p", Type: runtime.Priority, Levels: 2})
+	priority := openQueue(t, b.p, driver.QueueConfig{Name: "p", Type: driver.Priority, Levels: 2})
 	put(t, priority, "low") // the level above is asked by a short look
 	first(t, priority)
 }
 
 func TestAQueueIsOpenedWithoutPermissionsForTags(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO, MaxDeliveries: 1}, {Type: runtime.Priority, Levels: 2}} {
+	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO, MaxDeliveries: 1}, {Type: driver.Priority, Levels: 2}} {
 		b := newBench(t)
 		deny(b, "ListQueueTags", "TagQueue", "UntagQueue", "ListDeadLetterSourceQueues")
 		q := openQueue(t, b.p, cfg)
@@ -77,20 +77,20 @@ func TestAQueueIsCreatedWithoutTheTagThatItMayNotHave(t *testing.T) {
 		}
 		return sqstest.Fault{}
 	})
-	openQueue(t, b.p, runtime.QueueConfig{})
+	openQueue(t, b.p, driver.QueueConfig{})
 	require.Equal(t, 3, tagged)
 }
 
 // TestPrefixesAndNamesThatMakeOneNameShareNoQueue opens "a"+"b-c" and "a-b"+"c" alike.
 func TestPrefixesAndNamesThatMakeOneNameShareNoQueue(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}, {Type: runtime.Priority, Levels: 2}} {
+	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}, {Type: driver.Priority, Levels: 2}} {
 		b := newBench(t)
 		cfg.Name = "eu-mail"
 		openQueue(t, b.provider(t, WithPrefix("prod-")), cfg)
 		cfg.Name = "mail"
 		_, err := b.provider(t, WithPrefix("prod-eu-")).Open(within(t), cfg)
-		require.ErrorIs(t, err, runtime.ErrQueueMismatch, "%s", cfg.Type)
+		require.ErrorIs(t, err, driver.ErrQueueMismatch, "%s", cfg.Type)
 		require.ErrorContains(t, err, `"eu-mail`)
 		cfg.Name = "eu-mail"
 		openQueue(t, b.provider(t, WithPrefix("prod-")), cfg)
@@ -102,8 +102,8 @@ func TestAQueueWithoutATagIsAnybodys(t *testing.T) {
 	b := newBench(t)
 	declare(t, b, "prod-eu-mail-dlq", map[string]string{"MessageRetentionPeriod": "1209600"})
 	declare(t, b, "prod-eu-mail", nil)
-	openQueue(t, b.provider(t, WithPrefix("prod-")), runtime.QueueConfig{Name: "eu-mail"})
-	openQueue(t, b.provider(t, WithPrefix("prod-eu-")), runtime.QueueConfig{Name: "mail"})
+	openQueue(t, b.provider(t, WithPrefix("prod-")), driver.QueueConfig{Name: "eu-mail"})
+	openQueue(t, b.provider(t, WithPrefix("prod-eu-")), driver.QueueConfig{Name: "mail"})
 	out, err := b.p.api.GetQueueUrl(within(t), &awssqs.GetQueueUrlInput{QueueName: ptr("prod-eu-mail")})
 	require.NoError(t, err)
 	tags, err := b.p.api.ListQueueTags(within(t), &awssqs.ListQueueTagsInput{QueueUrl: out.QueueUrl})

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
@@ -19,7 +20,7 @@ import (
 // short polls find nothing, which AWS reserves for itself.
 func TestDrainBelievesNoCountsAndNoShortPolls(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
+	for _, kind := range []driver.QueueType{driver.Standard, driver.FIFO, driver.Priority} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			assert.Equal(t, 25, drained(t, kind, func(sqstest.Call) sqstest.Fault { return sqstest.Fault{Empty: true} }))
@@ -32,7 +33,7 @@ func TestDrainBelievesNoCountsAndNoShortPolls(t *testing.T) {
 func TestDrainBelievesNoLookThatIsAnsweredLate(t *testing.T) {
 	t.Parallel()
 	var receives atomic.Int64
-	assert.Equal(t, 25, drained(t, runtime.Standard, func(c sqstest.Call) sqstest.Fault {
+	assert.Equal(t, 25, drained(t, driver.Standard, func(c sqstest.Call) sqstest.Fault {
 		if c.Operation == "ReceiveMessage" && receives.Add(1) == 1 {
 			return sqstest.Fault{Delay: 2 * time.Second}
 		}
@@ -44,14 +45,14 @@ func TestDrainBelievesNoLookThatIsAnsweredLate(t *testing.T) {
 // before the receive that waits.
 func TestDrainLooksForLongerWhereSQSIsFar(t *testing.T) {
 	t.Parallel()
-	assert.Equal(t, 25, drained(t, runtime.Priority, func(sqstest.Call) sqstest.Fault {
+	assert.Equal(t, 25, drained(t, driver.Priority, func(sqstest.Call) sqstest.Fault {
 		return sqstest.Fault{Empty: true, Delay: 80 * time.Millisecond}
 	}))
 }
 
 // drained enqueues 25 tasks on a queue whose counts trail, and returns how many of them
 // Drain runs.
-func drained(t *testing.T, kind runtime.QueueType, hook sqstest.Hook) int {
+func drained(t *testing.T, kind driver.QueueType, hook sqstest.Hook) int {
 	fake := sqstest.New(nil)
 	require.NoError(t, fake.Start())
 	t.Cleanup(fake.Stop)
@@ -60,13 +61,13 @@ func drained(t *testing.T, kind runtime.QueueType, hook sqstest.Hook) int {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
 	m := runtime.NewManager(runtime.ManagerConfig{})
-	require.NoError(t, m.Open(within(t), p, runtime.QueueConfig{Name: "q", Type: kind}))
+	require.NoError(t, m.Open(within(t), p, driver.QueueConfig{Name: "q", Type: kind}))
 	release := fake.HoldCounts()
 	defer release()
-	var tasks []*runtime.Task
+	var tasks []*driver.Task
 	for i := range 25 {
-		task := &runtime.Task{Type: "x", Queue: "q", Payload: []byte("{}")}
-		if kind == runtime.FIFO {
+		task := &driver.Task{Type: "x", Queue: "q", Payload: []byte("{}")}
+		if kind == driver.FIFO {
 			task.GroupKey = fmt.Sprint("g", i%5)
 		}
 		tasks = append(tasks, task)
@@ -74,7 +75,7 @@ func drained(t *testing.T, kind runtime.QueueType, hook sqstest.Hook) int {
 	_, err = m.Enqueue(within(t), tasks)
 	require.NoError(t, err)
 	r := runtime.NewRouter()
-	r.Handle(runtime.Policy{Type: "x"}, runtime.HandlerFunc(func(context.Context, *runtime.Task) error { return nil }))
+	r.Handle(runtime.Policy{Type: "x"}, runtime.HandlerFunc(func(context.Context, *driver.Task) error { return nil }))
 	pool, err := runtime.NewPool(m, r, runtime.PoolConfig{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	runs, err := pool.Drain(within(t))

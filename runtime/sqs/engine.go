@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // lookEvery is the time between short looks of a Dequeue whose context ends
@@ -19,7 +19,7 @@ const lookEvery = 100 * time.Millisecond
 type engine struct {
 	p        *Provider
 	name     string
-	kind     runtime.QueueType
+	kind     driver.QueueType
 	levels   int
 	isDLQ    bool
 	adopted  bool     // the SQS queues were given by WithQueue
@@ -35,23 +35,23 @@ type engine struct {
 	mu          sync.Mutex
 	handles     []*Queue
 	waiters     []*waiter
-	out         map[runtime.Receipt]*message // with workers
-	resting     map[*message]runtime.Timer   // heads of fifo groups that wait here for their retry
+	out         map[driver.Receipt]*message // with workers
+	resting     map[*message]driver.Timer   // heads of fifo groups that wait here for their retry
 	swept       time.Time
 	looked      time.Time // when later was last polled
 	laterFailed int       // polls of later, in a row
 	laterRest   time.Time // when it may be polled again after that
 	storeTold   time.Time
-	came        time.Time       // when a poll last brought something
-	turns       int             // Dequeues, for WithStarvationFree
-	buried      []*runtime.Task // what could not be decoded, to be told by the next Dequeue
-	begun       uint64          // polls
-	behind      []behind        // what is to hear when they are over
-	ours        bool            // it is known that the SQS queues are: see enough
-	foreign     int             // messages that were no tasks, until then
-	refused     int             // looks at a queue that seems to be somebody else's
-	strange     error           // why it does
-	strangeRest time.Time       // until when it is left alone
+	came        time.Time      // when a poll last brought something
+	turns       int            // Dequeues, for WithStarvationFree
+	buried      []*driver.Task // what could not be decoded, to be told by the next Dequeue
+	begun       uint64         // polls
+	behind      []behind       // what is to hear when they are over
+	ours        bool           // it is known that the SQS queues are: see enough
+	foreign     int            // messages that were no tasks, until then
+	refused     int            // looks at a queue that seems to be somebody else's
+	strange     error          // why it does
+	strangeRest time.Time      // until when it is left alone
 	closing     bool
 	holding     *time.Timer
 	back        chan struct{}          // closed when what nobody asked for has gone back; nil before the first time
@@ -98,7 +98,7 @@ func (e *engine) asideLocked() (done func()) {
 
 // again is a new engine on the same SQS queues.
 func (e *engine) again() *engine {
-	n := &engine{p: e.p, name: e.name, kind: e.kind, levels: e.levels, isDLQ: e.isDLQ, adopted: e.adopted, on: e.on, fifo: e.fifo, dlq: e.dlq, deadName: e.deadName, out: make(map[runtime.Receipt]*message), memos: e.memos, killers: e.killers, ours: e.ours, came: time.Now()}
+	n := &engine{p: e.p, name: e.name, kind: e.kind, levels: e.levels, isDLQ: e.isDLQ, adopted: e.adopted, on: e.on, fifo: e.fifo, dlq: e.dlq, deadName: e.deadName, out: make(map[driver.Receipt]*message), memos: e.memos, killers: e.killers, ours: e.ours, came: time.Now()}
 	for _, l := range e.lanes {
 		n.lanes = append(n.lanes, newLane(n, l.remote, l.level))
 	}
@@ -119,7 +119,7 @@ func (e *engine) chargesReceives() bool { return e.stays() && !e.fifo }
 // maxPayload leaves room in a message for the rest of the envelope.
 func (e *engine) maxPayload() int {
 	if e.p.store != nil {
-		return runtime.Unlimited
+		return driver.Unlimited
 	}
 	least := maxBatchSize
 	for _, l := range e.lanes {
@@ -136,7 +136,7 @@ func (e *engine) inputs() []*lane {
 	return e.lanes
 }
 
-func (e *engine) dequeue(ctx context.Context, q *Queue, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+func (e *engine) dequeue(ctx context.Context, q *Queue, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	w := &waiter{ctx: ctx, limit: limit, lease: lease, wake: make(chan struct{}, 1)}
 	asked := make(map[*lane]bool) // and found empty, in this round
 	e.mu.Lock()
@@ -213,14 +213,14 @@ func (e *engine) await(ctx context.Context, q *Queue, w *waiter, ask *lane, aske
 	case <-pause:
 		clear(asked)
 	case <-q.done:
-		return fmt.Errorf("queue %q: %w", q.cfg.Name, runtime.ErrClosed)
+		return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed)
 	case <-ctx.Done():
 		return e.noTasks()
 	}
 	return nil
 }
 
-func (e *engine) noTasks() error { return fmt.Errorf("queue %q: %w", e.name, runtime.ErrNoTasks) }
+func (e *engine) noTasks() error { return fmt.Errorf("queue %q: %w", e.name, driver.ErrNoTasks) }
 
 // brief reports whether a context ends too soon for a poll that waits.
 func brief(ctx context.Context) bool {
@@ -340,7 +340,7 @@ func (e *engine) leave(w *waiter) {
 	defer e.mu.Unlock()
 	e.waiters = slices.DeleteFunc(e.waiters, func(o *waiter) bool { return o == w })
 	if e.atWork() {
-		e.behind = append(e.behind, behind{runtime.Behind(w.ctx), e.begun})
+		e.behind = append(e.behind, behind{driver.Behind(w.ctx), e.begun})
 	}
 	e.tellBehind()
 	e.holdBack()

@@ -7,19 +7,19 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Enqueue implements [runtime.Queue]. It costs one request for ten tasks, or for
+// Enqueue implements [driver.Queue]. It costs one request for ten tasks, or for
 // 1 MiB of them. A task with a unique key fails with ErrUnsupported: SQS cannot
 // tell who holds a key. An ID twice in a batch fails with ErrDuplicate; one that
 // is on the queue already does not, for SQS does not know it.
-func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
+func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
 	if err := q.open(); err != nil {
 		return nil, err
 	}
 	e := q.e
-	out := make([]runtime.Enqueued, len(tasks))
+	out := make([]driver.Enqueued, len(tasks))
 	errs := make([]error, len(tasks))
 	batch := make([]*outgoing, 0, len(tasks))
 	seen := make(map[string]bool, len(tasks))
@@ -31,16 +31,16 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 		}
 		errs[i] = q.cfg.Accepts(t)
 		if errs[i] == nil && e.undelayed() && t.ScheduledFor.After(now) {
-			errs[i] = fmt.Errorf("%w: task %s (%s) is due later, and the fifo queue %q is given without one for delayed tasks: give Existing.Later to WithQueue", runtime.ErrUnsupported, t.ID, t.Type, e.name)
+			errs[i] = fmt.Errorf("%w: task %s (%s) is due later, and the fifo queue %q is given without one for delayed tasks: give Existing.Later to WithQueue", driver.ErrUnsupported, t.ID, t.Type, e.name)
 		}
 		if errs[i] == nil {
 			errs[i] = can.Accepts(t, now) // a unique key
 		}
-		if most := can.MaxPayload; errs[i] == nil && most != runtime.Unlimited && len(t.Payload) > most {
-			errs[i] = fmt.Errorf("%w: the payload of task %s (%s) has %d bytes, and an SQS queue takes %d: store the data elsewhere and send a reference, or use WithStore", runtime.ErrPayloadTooLarge, t.ID, t.Type, len(t.Payload), most)
+		if most := can.MaxPayload; errs[i] == nil && most != driver.Unlimited && len(t.Payload) > most {
+			errs[i] = fmt.Errorf("%w: the payload of task %s (%s) has %d bytes, and an SQS queue takes %d: store the data elsewhere and send a reference, or use WithStore", driver.ErrPayloadTooLarge, t.ID, t.Type, len(t.Payload), most)
 		}
 		if errs[i] == nil && seen[t.ID] {
-			errs[i] = fmt.Errorf("%w: %s is twice in the batch", runtime.ErrDuplicate, t.ID)
+			errs[i] = fmt.Errorf("%w: %s is twice in the batch", driver.ErrDuplicate, t.ID)
 		}
 		if errs[i] != nil {
 			continue
@@ -52,12 +52,12 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 			continue
 		}
 		o.index = i
-		out[i] = runtime.Enqueued{ID: t.ID, Queue: q.cfg.Name, DueAt: t.DueAt()}
+		out[i] = driver.Enqueued{ID: t.ID, Queue: q.cfg.Name, DueAt: t.DueAt()}
 		batch = append(batch, o)
 	}
 	for j, err := range e.p.send(ctx, batch) {
 		if i := batch[j].index; err != nil {
-			errs[i], out[i] = err, runtime.Enqueued{}
+			errs[i], out[i] = err, driver.Enqueued{}
 		}
 	}
 	return out, result(errs, func(i int) string { return tasks[i].ID })
@@ -65,7 +65,7 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.E
 
 // outgoing makes the message of a task that is enqueued or comes back from the
 // dead. Its payload goes to the store where it is too large.
-func (e *engine) outgoing(ctx context.Context, t *runtime.Task) (*outgoing, error) {
+func (e *engine) outgoing(ctx context.Context, t *driver.Task) (*outgoing, error) {
 	o := &outgoing{to: e.place(t).remote, task: t, delay: t.ScheduledFor.Sub(e.p.clock.Now())}
 	if e.fifo {
 		o.group, o.dedup = token(t.GroupKey), e.deduplication(t, enqueueID(t))
@@ -84,7 +84,7 @@ func (e *engine) outgoing(ctx context.Context, t *runtime.Task) (*outgoing, erro
 
 // deduplication is the deduplication ID of a task that joins the line of its group: the
 // user's, or the one given.
-func (e *engine) deduplication(t *runtime.Task, otherwise string) string {
+func (e *engine) deduplication(t *driver.Task, otherwise string) string {
 	if f := e.on.DeduplicationID; f != nil {
 		if id := f(t); id != "" {
 			return token(id)
@@ -95,7 +95,7 @@ func (e *engine) deduplication(t *runtime.Task, otherwise string) string {
 
 // place is where a task belongs. A level that the queue does not have is the
 // nearest one.
-func (e *engine) place(t *runtime.Task) *lane {
+func (e *engine) place(t *driver.Task) *lane {
 	for _, l := range e.lanes {
 		if t.Priority >= l.level {
 			return l
@@ -107,7 +107,7 @@ func (e *engine) place(t *runtime.Task) *lane {
 // enqueueID is the deduplication ID of a task: the same when one enqueue is
 // repeated within five minutes, because its answer was lost, and another when the
 // ID is used again for a task of its own.
-func enqueueID(t *runtime.Task) string {
+func enqueueID(t *driver.Task) string {
 	return token(t.ID + "/" + strconv.FormatInt(t.CreatedAt.UnixNano(), 36))
 }
 
@@ -145,7 +145,7 @@ func (p *Provider) checkIn(ctx context.Context, o *outgoing) error {
 }
 
 // hollow is a task without its payload: null, or nothing where it is encoded.
-func hollow(t *runtime.Task) *runtime.Task {
+func hollow(t *driver.Task) *driver.Task {
 	c := *t
 	c.Payload = []byte("null")
 	if t.Encoding != "" {

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Existing names the SQS queues that a queue stands on, where they are there already:
@@ -35,12 +35,12 @@ type Existing struct {
 	// FairGroup makes the MessageGroupId of a task on standard and priority queues: SQS
 	// then serves groups in turns, so that a large one does not hold up the others. It
 	// orders nothing. Nil, or "" for a task: none.
-	FairGroup func(*runtime.Task) string
+	FairGroup func(*driver.Task) string
 	// DeduplicationID makes the MessageDeduplicationId of a task on a fifo queue: SQS drops
 	// in silence what comes within five minutes with one that it has had, and Enqueue
 	// returns nil. A delayed task is compared when it is due; a retry and a redrive are
 	// not. Nil, or "" for a task: an enqueue that is repeated, with ID and CreatedAt, is one.
-	DeduplicationID func(*runtime.Task) string
+	DeduplicationID func(*driver.Task) string
 }
 
 // WithQueue has the queue of that name stand on SQS queues that are there already. Open
@@ -153,7 +153,7 @@ func (p *Provider) awsRegion() string {
 
 // existingFor finds what a queue stands on by WithQueue, itself or as the dead letter queue
 // of another.
-func (p *Provider) existingFor(cfg runtime.QueueConfig) (on Existing, dead, ok bool) {
+func (p *Provider) existingFor(cfg driver.QueueConfig) (on Existing, dead, ok bool) {
 	if on, ok = p.existing[cfg.Name]; ok {
 		for _, other := range p.existing {
 			dead = dead || other.DLQ != "" && other.DLQ == on.URL
@@ -168,7 +168,7 @@ func (p *Provider) existingFor(cfg runtime.QueueConfig) (on Existing, dead, ok b
 }
 
 // adopt makes the engine of a queue that stands on what is there.
-func (p *Provider) adopt(ctx context.Context, e *engine, on Existing, dead bool, cfg runtime.QueueConfig) error {
+func (p *Provider) adopt(ctx context.Context, e *engine, on Existing, dead bool, cfg driver.QueueConfig) error {
 	e.adopted = true
 	if dead {
 		r, err := p.examine(ctx, e, on.URL)
@@ -182,10 +182,10 @@ func (p *Provider) adopt(ctx context.Context, e *engine, on Existing, dead bool,
 	if err := on.fits(cfg); err != nil {
 		return err
 	}
-	e.fifo, e.on = cfg.Type == runtime.FIFO, on
+	e.fifo, e.on = cfg.Type == driver.FIFO, on
 	if on.DLQ != "" {
 		if u := p.deadURLs[cfg.DLQ]; u != "" && u != on.DLQ {
-			return fmt.Errorf("%w: the dead letter queue %q is %s to another queue, and %s to this one: give them different names with dlq=", runtime.ErrQueueMismatch, cfg.DLQ, u, on.DLQ)
+			return fmt.Errorf("%w: the dead letter queue %q is %s to another queue, and %s to this one: give them different names with dlq=", driver.ErrQueueMismatch, cfg.DLQ, u, on.DLQ)
 		}
 		dlq, err := p.examine(ctx, e, on.DLQ)
 		if err == nil {
@@ -205,7 +205,7 @@ func (p *Provider) adopt(ctx context.Context, e *engine, on Existing, dead bool,
 			return err
 		}
 		if r.fifo != e.fifo {
-			return fmt.Errorf("%w: the SQS queue %s is %s, and a queue of type %s is declared", runtime.ErrQueueMismatch, r.name, typeOf(r), cfg.Type)
+			return fmt.Errorf("%w: the SQS queue %s is %s, and a queue of type %s is declared", driver.ErrQueueMismatch, r.name, typeOf(r), cfg.Type)
 		}
 		e.lanes = append(e.lanes, newLane(e, r, level))
 	}
@@ -217,7 +217,7 @@ func (p *Provider) adopt(ctx context.Context, e *engine, on Existing, dead bool,
 		err = p.verify(later, 0)
 	}
 	if err == nil && later.fifo {
-		err = fmt.Errorf("%w: the SQS queue %s for delayed tasks is fifo: SQS delays no single message there: give a standard queue", runtime.ErrQueueMismatch, later.name)
+		err = fmt.Errorf("%w: the SQS queue %s for delayed tasks is fifo: SQS delays no single message there: give a standard queue", driver.ErrQueueMismatch, later.name)
 	}
 	if err != nil {
 		return err
@@ -227,30 +227,30 @@ func (p *Provider) adopt(ctx context.Context, e *engine, on Existing, dead bool,
 }
 
 // fits says what a declaration needs that is not given, or the other way round.
-func (on Existing) fits(cfg runtime.QueueConfig) error {
+func (on Existing) fits(cfg driver.QueueConfig) error {
 	missing := slices.Index(on.Levels, "")
 	switch n := len(on.Levels); {
-	case cfg.Type == runtime.Priority && missing >= 0:
-		return fmt.Errorf("%w: a queue with %d levels is declared, and level %d is left out of Existing.Levels: give its URL, or declare fewer levels", runtime.ErrQueueMismatch, cfg.Levels, missing)
-	case cfg.Type == runtime.Priority && n != cfg.Levels:
-		return fmt.Errorf("%w: a queue with %d levels is declared, and WithQueue gives %d: give the URL of each in Existing.Levels, from 0", runtime.ErrQueueMismatch, cfg.Levels, n)
-	case cfg.Type != runtime.Priority && n > 0:
-		return fmt.Errorf("%w: a queue of type %s is declared, and WithQueue gives levels: give a URL", runtime.ErrQueueMismatch, cfg.Type)
-	case cfg.Type == runtime.FIFO && on.FairGroup != nil:
-		return fmt.Errorf("%w: WithQueue gives a FairGroup, and on the fifo queue that is declared the MessageGroupId is the group that keeps the order: leave it out", runtime.ErrQueueMismatch)
-	case cfg.Type != runtime.FIFO && on.DeduplicationID != nil:
-		return fmt.Errorf("%w: WithQueue gives a DeduplicationID, which only fifo queues have, and a queue of type %s is declared: leave it out", runtime.ErrQueueMismatch, cfg.Type)
-	case cfg.Type != runtime.FIFO && on.Later != "":
-		return fmt.Errorf("%w: WithQueue gives a queue for delayed tasks, which only fifo queues need, and a queue of type %s is declared: leave Later out", runtime.ErrQueueMismatch, cfg.Type)
+	case cfg.Type == driver.Priority && missing >= 0:
+		return fmt.Errorf("%w: a queue with %d levels is declared, and level %d is left out of Existing.Levels: give its URL, or declare fewer levels", driver.ErrQueueMismatch, cfg.Levels, missing)
+	case cfg.Type == driver.Priority && n != cfg.Levels:
+		return fmt.Errorf("%w: a queue with %d levels is declared, and WithQueue gives %d: give the URL of each in Existing.Levels, from 0", driver.ErrQueueMismatch, cfg.Levels, n)
+	case cfg.Type != driver.Priority && n > 0:
+		return fmt.Errorf("%w: a queue of type %s is declared, and WithQueue gives levels: give a URL", driver.ErrQueueMismatch, cfg.Type)
+	case cfg.Type == driver.FIFO && on.FairGroup != nil:
+		return fmt.Errorf("%w: WithQueue gives a FairGroup, and on the fifo queue that is declared the MessageGroupId is the group that keeps the order: leave it out", driver.ErrQueueMismatch)
+	case cfg.Type != driver.FIFO && on.DeduplicationID != nil:
+		return fmt.Errorf("%w: WithQueue gives a DeduplicationID, which only fifo queues have, and a queue of type %s is declared: leave it out", driver.ErrQueueMismatch, cfg.Type)
+	case cfg.Type != driver.FIFO && on.Later != "":
+		return fmt.Errorf("%w: WithQueue gives a queue for delayed tasks, which only fifo queues need, and a queue of type %s is declared: leave Later out", driver.ErrQueueMismatch, cfg.Type)
 	}
 	return nil
 }
 
-func typeOf(r *remote) runtime.QueueType {
+func typeOf(r *remote) driver.QueueType {
 	if r.fifo {
-		return runtime.FIFO
+		return driver.FIFO
 	}
-	return runtime.Standard
+	return driver.Standard
 }
 
 // examine reads the attributes of an SQS queue that is there already, or says in the log
@@ -289,5 +289,5 @@ func (e *engine) sendsOnly() error {
 	if e.isDLQ || e.dlq != nil {
 		return nil
 	}
-	return fmt.Errorf("%w: queue %q is given without its dead letter queue, and only takes tasks: give Existing.DLQ to WithQueue", runtime.ErrUnsupported, e.name)
+	return fmt.Errorf("%w: queue %q is given without its dead letter queue, and only takes tasks: give Existing.DLQ to WithQueue", driver.ErrUnsupported, e.name)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const twoWeeks = "1209600"
@@ -62,16 +63,16 @@ func live(t *testing.T, q *Queue) {
 	ds = take(t, q, 1)
 	require.Equal(t, 1, ds[0].Task.RetryCount)
 	require.NoError(t, q.Extend(within(t), ds, time.Minute))
-	runtime.Bury(ds[0].Task, q.cfg.Name, time.Now(), errors.New("broken"))
+	driver.Bury(ds[0].Task, q.cfg.Name, time.Now(), errors.New("broken"))
 	require.NoError(t, q.DeadLetter(within(t), ds))
-	becomes(t, q, runtime.Stats{Dead: 1})
+	becomes(t, q, driver.Stats{Dead: 1})
 	moved, err := q.Redrive(within(t), []string{"a"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"a"}, moved)
 	ds = take(t, q, 1)
-	require.Equal(t, q.cfg.DLQ, ds[0].Task.Metadata[runtime.MetaRedrivenFrom])
+	require.Equal(t, q.cfg.DLQ, ds[0].Task.Metadata[driver.MetaRedrivenFrom])
 	require.NoError(t, q.Complete(within(t), ds))
-	becomes(t, q, runtime.Stats{})
+	becomes(t, q, driver.Stats{})
 }
 
 // TestAQueueMadeByHandIsUsedAsItIs has each type, on our own server in another account,
@@ -80,13 +81,13 @@ func TestAQueueMadeByHandIsUsedAsItIs(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		names, dead string
-		cfg         runtime.QueueConfig
+		cfg         driver.QueueConfig
 		codec       Codec
 	}{
-		"standard":       {"Mail_Inbound", "failed-mail", runtime.QueueConfig{}, nil},
+		"standard":       {"Mail_Inbound", "failed-mail", driver.QueueConfig{}, nil},
 		"fifo":           {"Orders.fifo", "orders-failed.fifo", fifo, nil},
-		"priority":       {"bulk normal urgent", "failed", runtime.QueueConfig{Type: runtime.Priority, Levels: 3}, nil},
-		"standard codec": {"mail-json", "mail-json-dead", runtime.QueueConfig{}, JSON("work")},
+		"priority":       {"bulk normal urgent", "failed", driver.QueueConfig{Type: driver.Priority, Levels: 3}, nil},
+		"standard codec": {"mail-json", "mail-json-dead", driver.QueueConfig{}, JSON("work")},
 		"fifo codec":     {"orders-json.fifo", "orders-json-dead.fifo", fifo, JSONByAttribute("kind")},
 	} {
 		for _, server := range []string{"fake", "emulator"} {
@@ -140,7 +141,7 @@ func TestAQueueMadeByHandIsUsedAsItIs(t *testing.T) {
 				// The dead letter queue has the name that the declaration gives it.
 				put(t, q, "b")
 				require.NoError(t, q.DeadLetter(within(t), take(t, q, 1)))
-				letters := openQueue(t, p, runtime.QueueConfig{Name: "mail-of-the-dead"})
+				letters := openQueue(t, p, driver.QueueConfig{Name: "mail-of-the-dead"})
 				require.NoError(t, letters.Complete(within(t), take(t, letters, 1)))
 				requireOnly(t, p, fiveActions...)
 			})
@@ -153,8 +154,8 @@ func TestEachLevelOfAQueueMadeByHandIsItsOwn(t *testing.T) {
 	b := newBench(t)
 	urls := byHand(t, b.p.api.Client, "bulk", "urgent", "dead")
 	p := b.provider(t, WithQueue("q", Existing{Levels: urls[:2], DLQ: urls[2]}))
-	q := openQueue(t, p, runtime.QueueConfig{Type: runtime.Priority, Levels: 2})
-	enqueue(t, q, task(q, "low"), task(q, "high", func(t *runtime.Task) { t.Priority = 1 }))
+	q := openQueue(t, p, driver.QueueConfig{Type: driver.Priority, Levels: 2})
+	enqueue(t, q, task(q, "low"), task(q, "high", func(t *driver.Task) { t.Priority = 1 }))
 	require.Contains(t, *look(t, b, &remote{url: urls[1]}).Body, `"high"`)
 	require.Equal(t, []string{"high", "low"}, idsOf(take(t, q, 2)))
 }
@@ -163,11 +164,11 @@ func TestDelayedTasksOfAFifoQueueMadeByHandNeedAPlace(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	urls := byHand(t, b.p.api.Client, "q.fifo", "dead.fifo", "wait")
-	later := func(t *runtime.Task) { t.ScheduledFor = b.clock.Now().Add(time.Hour) }
+	later := func(t *driver.Task) { t.ScheduledFor = b.clock.Now().Add(time.Hour) }
 	p := b.provider(t, WithQueue("q", Existing{URL: urls[0], DLQ: urls[1]}))
 	q := openQueue(t, p, fifo)
-	_, err := q.Enqueue(within(t), []*runtime.Task{task(q, "a", later)})
-	require.ErrorIs(t, err, runtime.ErrUnsupported)
+	_, err := q.Enqueue(within(t), []*driver.Task{task(q, "a", later)})
+	require.ErrorIs(t, err, driver.ErrUnsupported)
 	require.ErrorContains(t, err, "Existing.Later")
 	require.Zero(t, q.Capabilities().MaxDelay)
 	require.NoError(t, q.Close())
@@ -175,7 +176,7 @@ func TestDelayedTasksOfAFifoQueueMadeByHandNeedAPlace(t *testing.T) {
 	p = b.provider(t, WithQueue("q", Existing{URL: urls[0], DLQ: urls[1], Later: urls[2]}))
 	q = openQueue(t, p, fifo)
 	enqueue(t, q, task(q, "a", later))
-	becomes(t, q, runtime.Stats{Scheduled: 1})
+	becomes(t, q, driver.Stats{Scheduled: 1})
 	for range 5 {
 		nothing(t, q)
 		b.clock.Advance(15 * time.Minute)
@@ -189,7 +190,7 @@ func TestAFifoQueueMadeByHandIsNotTagged(t *testing.T) {
 	b := newBench(t)
 	urls := byHand(t, b.p.api.Client, "q.fifo", "dead.fifo")
 	p := b.provider(t, WithQueue("q", Existing{URL: urls[0], DLQ: urls[1]}))
-	q := openQueue(t, p, runtime.QueueConfig{Type: runtime.FIFO, MaxDeliveries: 1})
+	q := openQueue(t, p, driver.QueueConfig{Type: driver.FIFO, MaxDeliveries: 1})
 	put(t, q, "a")
 	for range 4 { // from the second on it would be counted
 		take(t, q, 1)
@@ -202,29 +203,29 @@ func TestAFifoQueueMadeByHandIsNotTagged(t *testing.T) {
 func TestOpenSaysWhatAQueueMadeByHandLacks(t *testing.T) {
 	t.Parallel()
 	const other = `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:spare","maxReceiveCount":1000}`
-	priority := runtime.QueueConfig{Type: runtime.Priority, Levels: 2}
+	priority := driver.QueueConfig{Type: driver.Priority, Levels: 2}
 	for name, c := range map[string]struct {
 		on         Existing // names in place of URLs
-		cfg        runtime.QueueConfig
+		cfg        driver.QueueConfig
 		attributes map[string]string // of "live"
 		want       string
 	}{
-		"a fifo queue":       {Existing{URL: "live.fifo", DLQ: "dead.fifo"}, runtime.QueueConfig{}, nil, "live.fifo is fifo"},
-		"a fair group":       {Existing{URL: "live.fifo", DLQ: "dead.fifo", FairGroup: func(*runtime.Task) string { return "" }}, fifo, nil, "FairGroup"},
-		"a deduplication":    {Existing{URL: "live", DLQ: "dead", DeduplicationID: func(*runtime.Task) string { return "" }}, runtime.QueueConfig{}, nil, "DeduplicationID"},
+		"a fifo queue":       {Existing{URL: "live.fifo", DLQ: "dead.fifo"}, driver.QueueConfig{}, nil, "live.fifo is fifo"},
+		"a fair group":       {Existing{URL: "live.fifo", DLQ: "dead.fifo", FairGroup: func(*driver.Task) string { return "" }}, fifo, nil, "FairGroup"},
+		"a deduplication":    {Existing{URL: "live", DLQ: "dead", DeduplicationID: func(*driver.Task) string { return "" }}, driver.QueueConfig{}, nil, "DeduplicationID"},
 		"no fifo queue":      {Existing{URL: "live", DLQ: "dead"}, fifo, nil, "live is standard"},
 		"a level is missing": {Existing{Levels: []string{"live", ""}, DLQ: "dead"}, priority, nil, "level 1 is left out"},
 		"too few levels":     {Existing{Levels: []string{"live"}, DLQ: "dead"}, priority, nil, "WithQueue gives 1"},
 		"one queue":          {Existing{URL: "live", DLQ: "dead"}, priority, nil, "WithQueue gives 0"},
-		"levels":             {Existing{Levels: []string{"live", "spare"}, DLQ: "dead"}, runtime.QueueConfig{}, nil, "give a URL"},
-		"a place for later":  {Existing{URL: "live", DLQ: "dead", Later: "spare"}, runtime.QueueConfig{}, nil, "leave Later out"},
+		"levels":             {Existing{Levels: []string{"live", "spare"}, DLQ: "dead"}, driver.QueueConfig{}, nil, "give a URL"},
+		"a place for later":  {Existing{URL: "live", DLQ: "dead", Later: "spare"}, driver.QueueConfig{}, nil, "leave Later out"},
 		"a fifo place":       {Existing{URL: "live.fifo", DLQ: "dead.fifo", Later: "spare.fifo"}, fifo, nil, "give a standard queue"},
-		"another dlq":        {Existing{URL: "live", DLQ: "dead"}, runtime.QueueConfig{}, map[string]string{"RedrivePolicy": other}, "change the policy"},
-		"a low policy":       {Existing{URL: "live", DLQ: "spare"}, runtime.QueueConfig{}, map[string]string{"RedrivePolicy": strings.Replace(other, "1000", "3", 1)}, "set maxReceiveCount to 16"},
-		"small messages":     {Existing{URL: "live", DLQ: "dead"}, runtime.QueueConfig{}, map[string]string{"MaximumMessageSize": "65536"}, "MaximumMessageSize"},
-		"a small dlq":        {Existing{URL: "spare", DLQ: "live"}, runtime.QueueConfig{}, map[string]string{"MaximumMessageSize": "262144"}, "could not be buried"},
-		"a dlq that forgets": {Existing{URL: "spare", DLQ: "live"}, runtime.QueueConfig{}, map[string]string{"MessageRetentionPeriod": "345600"}, "raise its MessageRetentionPeriod"},
-		"nothing there":      {Existing{URL: "nowhere", DLQ: "dead"}, runtime.QueueConfig{}, nil, "nowhere"},
+		"another dlq":        {Existing{URL: "live", DLQ: "dead"}, driver.QueueConfig{}, map[string]string{"RedrivePolicy": other}, "change the policy"},
+		"a low policy":       {Existing{URL: "live", DLQ: "spare"}, driver.QueueConfig{}, map[string]string{"RedrivePolicy": strings.Replace(other, "1000", "3", 1)}, "set maxReceiveCount to 16"},
+		"small messages":     {Existing{URL: "live", DLQ: "dead"}, driver.QueueConfig{}, map[string]string{"MaximumMessageSize": "65536"}, "MaximumMessageSize"},
+		"a small dlq":        {Existing{URL: "spare", DLQ: "live"}, driver.QueueConfig{}, map[string]string{"MaximumMessageSize": "262144"}, "could not be buried"},
+		"a dlq that forgets": {Existing{URL: "spare", DLQ: "live"}, driver.QueueConfig{}, map[string]string{"MessageRetentionPeriod": "345600"}, "raise its MessageRetentionPeriod"},
+		"nothing there":      {Existing{URL: "nowhere", DLQ: "dead"}, driver.QueueConfig{}, nil, "nowhere"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
@@ -247,7 +248,7 @@ func TestOpenSaysWhatAQueueMadeByHandLacks(t *testing.T) {
 			c.cfg.Name = "q"
 			_, err := b.provider(t, WithQueue("q", on)).Open(within(t), c.cfg)
 			require.ErrorContains(t, err, c.want)
-			require.True(t, errors.Is(err, runtime.ErrQueueMismatch) || c.on.URL == "nowhere", err)
+			require.True(t, errors.Is(err, driver.ErrQueueMismatch) || c.on.URL == "nowhere", err)
 		})
 	}
 }
@@ -257,12 +258,12 @@ func TestTwoNamesOfDeadLettersAreToldApart(t *testing.T) {
 	b := newBench(t)
 	urls := byHand(t, b.p.api.Client, "a", "a-dead", "b", "b-dead")
 	p := b.provider(t, WithQueue("a", Existing{URL: urls[0], DLQ: urls[1]}), WithQueue("b", Existing{URL: urls[2], DLQ: urls[3]}))
-	openQueue(t, p, runtime.QueueConfig{Name: "a", DLQ: "dead"})
-	_, err := p.Open(within(t), runtime.QueueConfig{Name: "b", DLQ: "dead"})
-	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+	openQueue(t, p, driver.QueueConfig{Name: "a", DLQ: "dead"})
+	_, err := p.Open(within(t), driver.QueueConfig{Name: "b", DLQ: "dead"})
+	require.ErrorIs(t, err, driver.ErrQueueMismatch)
 	require.ErrorContains(t, err, "different names")
-	_, err = p.Open(within(t), runtime.QueueConfig{Name: "dead", Types: []string{"work"}})
-	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+	_, err = p.Open(within(t), driver.QueueConfig{Name: "dead", Types: []string{"work"}})
+	require.ErrorIs(t, err, driver.ErrQueueMismatch)
 }
 
 func TestNewRefusesWhatIsNoQueue(t *testing.T) {
@@ -288,10 +289,10 @@ func TestNewRefusesWhatIsNoQueue(t *testing.T) {
 
 func TestAWorkerNeedsTheFiveActions(t *testing.T) {
 	t.Parallel()
-	for _, c := range []runtime.QueueConfig{{}, fifo} {
+	for _, c := range []driver.QueueConfig{{}, fifo} {
 		b := newBench(t)
 		names := []string{"live", "dead"}
-		if c.Type == runtime.FIFO {
+		if c.Type == driver.FIFO {
 			names = []string{"live.fifo", "dead.fifo"}
 		}
 		urls := byHand(t, b.p.api.Client, names...)
@@ -307,8 +308,8 @@ func TestAWorkerMayDoWithoutAttributes(t *testing.T) {
 	urls := byHand(t, b.p.api.Client, "live", "dead")
 	b.Permit("", slices.DeleteFunc(slices.Clone(fiveActions), func(a string) bool { return a == "GetQueueAttributes" })...)
 	p := b.provider(t, WithQueue("q", Existing{URL: urls[0], DLQ: urls[1]}))
-	q := openQueue(t, p, runtime.QueueConfig{})
-	openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
+	openQueue(t, p, driver.QueueConfig{})
 	require.Equal(t, assumedSize-reserve, q.Capabilities().MaxPayload)
 	put(t, q, "a")
 	require.NoError(t, q.DeadLetter(within(t), take(t, q, 1)))
@@ -328,26 +329,26 @@ func TestAProducerNeedsToSendAlone(t *testing.T) {
 	m := runtime.NewManager(runtime.ManagerConfig{})
 	defer m.Close()
 	require.NoError(t, m.Open(within(t), p,
-		runtime.QueueConfig{Name: "q"}, runtime.QueueConfig{Name: "orders", Type: runtime.FIFO}, runtime.QueueConfig{Name: "jobs", Type: runtime.Priority, Levels: 2}))
-	_, err := m.Enqueue(within(t), []*runtime.Task{
+		driver.QueueConfig{Name: "q"}, driver.QueueConfig{Name: "orders", Type: driver.FIFO}, driver.QueueConfig{Name: "jobs", Type: driver.Priority, Levels: 2}))
+	_, err := m.Enqueue(within(t), []*driver.Task{
 		{Type: "work", Queue: "q", Payload: []byte("1"), ScheduledFor: b.clock.Now().Add(time.Hour)},
 		{Type: "work", Queue: "orders", Payload: []byte("2"), GroupKey: "g"},
 		{Type: "work", Queue: "jobs", Payload: []byte("3"), Priority: 1},
 	})
 	require.NoError(t, err)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	_, err = q.Dequeue(within(t), 1, time.Minute)
-	require.ErrorIs(t, err, runtime.ErrUnsupported)
+	require.ErrorIs(t, err, driver.ErrUnsupported)
 	require.ErrorContains(t, err, "Existing.DLQ")
 	_, err = q.Redrive(within(t), nil)
-	require.ErrorIs(t, err, runtime.ErrUnsupported)
+	require.ErrorIs(t, err, driver.ErrUnsupported)
 	_, err = q.StartRedrive(within(t), 0)
-	require.ErrorIs(t, err, runtime.ErrUnsupported)
+	require.ErrorIs(t, err, driver.ErrUnsupported)
 	requireOnly(t, p, "SendMessage", "GetQueueAttributes")
 	b.Permit("", fiveActions...)
-	become := stats(t, openQueue(t, b.provider(t, WithQueue("jobs", Existing{Levels: urls[2:]})), runtime.QueueConfig{Name: "jobs", Type: runtime.Priority, Levels: 2}))
-	require.Equal(t, runtime.Stats{Ready: 1}, become)
-	require.Equal(t, runtime.Stats{Scheduled: 1}, stats(t, q))
+	become := stats(t, openQueue(t, b.provider(t, WithQueue("jobs", Existing{Levels: urls[2:]})), driver.QueueConfig{Name: "jobs", Type: driver.Priority, Levels: 2}))
+	require.Equal(t, driver.Stats{Ready: 1}, become)
+	require.Equal(t, driver.Stats{Scheduled: 1}, stats(t, q))
 }
 
 // TestEachOfTheFiveActionsIsNeeded leaves out one at a time.
@@ -355,12 +356,12 @@ func TestEachOfTheFiveActionsIsNeeded(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	urls := byHand(t, b.p.api.Client, "live", "dead")
-	q := openQueue(t, b.provider(t, WithQueue("q", Existing{URL: urls[0], DLQ: urls[1]})), runtime.QueueConfig{})
+	q := openQueue(t, b.provider(t, WithQueue("q", Existing{URL: urls[0], DLQ: urls[1]})), driver.QueueConfig{})
 	put(t, q, "a")
 	ds := take(t, q, 1)
 	for action, try := range map[string]func() error{
 		"SendMessage": func() error {
-			_, err := q.Enqueue(within(t), []*runtime.Task{task(q, "b")})
+			_, err := q.Enqueue(within(t), []*driver.Task{task(q, "b")})
 			return err
 		},
 		"ReceiveMessage": func() error {
@@ -390,11 +391,11 @@ func TestDeadLettersNeedSendMessageAlone(t *testing.T) {
 	urls := byHand(t, b.p.api.Client, "live", "dead")
 	b.Permit("live", fiveActions...)
 	b.Permit("dead", "SendMessage")
-	q := openQueue(t, b.provider(t, WithQueue("q", Existing{URL: urls[0], DLQ: urls[1]})), runtime.QueueConfig{})
+	q := openQueue(t, b.provider(t, WithQueue("q", Existing{URL: urls[0], DLQ: urls[1]})), driver.QueueConfig{})
 	put(t, q, "a")
 	require.NoError(t, q.DeadLetter(within(t), take(t, q, 1)))
 	_, err := q.Redrive(within(t), nil)
 	require.True(t, denied(err))
 	b.Permit("dead", fiveActions...)
-	becomes(t, q, runtime.Stats{Dead: 1})
+	becomes(t, q, driver.Stats{Dead: 1})
 }

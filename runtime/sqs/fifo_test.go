@@ -10,14 +10,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
-var fifo = runtime.QueueConfig{Type: runtime.FIFO}
+var fifo = driver.QueueConfig{Type: driver.FIFO}
 
 // dequeue makes one call with room for ten.
-func dequeue(t *testing.T, q *Queue) []*runtime.Delivery {
+func dequeue(t *testing.T, q *Queue) []*driver.Delivery {
 	t.Helper()
 	ds, err := q.Dequeue(within(t), 10, time.Minute)
 	require.NoError(t, err)
@@ -37,7 +37,7 @@ func TestAGroupThatCameInOneReceiveIsHandedOutOneByOne(t *testing.T) {
 	}
 	later := int64(1) // the poll of delayed tasks
 	require.LessOrEqual(t, b.p.Requests()["ReceiveMessage"]-before, 1+later, "ten tasks of a group came in one receive")
-	require.Equal(t, runtime.Stats{}, stats(t, q))
+	require.Equal(t, driver.Stats{}, stats(t, q))
 }
 
 func TestWhatStandsBehindALeasedTaskIsReadyToStats(t *testing.T) {
@@ -46,7 +46,7 @@ func TestWhatStandsBehindALeasedTaskIsReadyToStats(t *testing.T) {
 	q := openQueue(t, b.p, fifo)
 	put(t, q, numbered(5)...)
 	require.Len(t, dequeue(t, q), 1)
-	require.Equal(t, runtime.Stats{Ready: 4, Leased: 1}, stats(t, q))
+	require.Equal(t, driver.Stats{Ready: 4, Leased: 1}, stats(t, q))
 }
 
 func TestExtendKeepsTheWholeLine(t *testing.T) {
@@ -101,7 +101,7 @@ func TestAFailedHeadIsRetriedBeforeItsLineInAnyProcess(t *testing.T) {
 	d := dequeue(t, q)[0]
 	d.Task.RetryCount++
 	d.Delay = 30 * time.Second
-	require.NoError(t, q.Release(within(t), []*runtime.Delivery{d}))
+	require.NoError(t, q.Release(within(t), []*driver.Delivery{d}))
 	nothing(t, other)
 	b.clock.Advance(30 * time.Second)
 	again := dequeue(t, other)
@@ -127,11 +127,11 @@ func TestAFailedHeadWaitsHereWithItsLineAndNobodyIsCharged(t *testing.T) {
 		d.Task.RetryCount++
 		d.Task.Metadata = map[string]string{"why": "no"}
 		d.Delay = time.Duration(n) * time.Minute
-		require.NoError(t, q.Release(within(t), []*runtime.Delivery{d}))
-		require.ErrorIs(t, q.Complete(within(t), []*runtime.Delivery{d}), runtime.ErrLeaseLost, "the receipt is of no use any more")
+		require.NoError(t, q.Release(within(t), []*driver.Delivery{d}))
+		require.ErrorIs(t, q.Complete(within(t), []*driver.Delivery{d}), driver.ErrLeaseLost, "the receipt is of no use any more")
 		if n > 0 {
 			nothing(t, q)
-			require.Equal(t, runtime.Stats{Ready: 1, Leased: 1}, stats(t, q))
+			require.Equal(t, driver.Stats{Ready: 1, Leased: 1}, stats(t, q))
 		}
 		b.clock.Advance(d.Delay)
 	}
@@ -145,7 +145,7 @@ func TestAFailedHeadWaitsHereWithItsLineAndNobodyIsCharged(t *testing.T) {
 }
 
 // receives is how often SQS has handed out the message of a task that is leased here.
-func receives(q *Queue, d *runtime.Delivery) int {
+func receives(q *Queue, d *driver.Delivery) int {
 	q.e.mu.Lock()
 	defer q.e.mu.Unlock()
 	return q.e.out[d.Receipt].receives
@@ -161,13 +161,13 @@ func TestAfterADeployTheLineBehindAFailedHeadHasAllItsRetries(t *testing.T) {
 		d := dequeue(t, q)[0]
 		d.Task.RetryCount++
 		d.Delay = time.Minute
-		require.NoError(t, q.Release(within(t), []*runtime.Delivery{d}))
+		require.NoError(t, q.Release(within(t), []*driver.Delivery{d}))
 		b.clock.Advance(time.Minute)
 	}
 	d := dequeue(t, q)[0]
 	d.Task.RetryCount++
 	d.Delay = time.Minute
-	require.NoError(t, q.Release(within(t), []*runtime.Delivery{d}))
+	require.NoError(t, q.Release(within(t), []*driver.Delivery{d}))
 	require.NoError(t, p.Close())
 	q = openQueue(t, b.p, fifo)
 	nothing(t, q) // the head waits for its retry, and nobody goes before it
@@ -191,7 +191,7 @@ func TestARetryOfHoursIsReceivedAnewAndKeepsItsCount(t *testing.T) {
 		require.Equal(t, n, d.Task.RetryCount)
 		d.Task.RetryCount++
 		d.Delay = 5 * time.Hour
-		require.NoError(t, q.Release(within(t), []*runtime.Delivery{d}))
+		require.NoError(t, q.Release(within(t), []*driver.Delivery{d}))
 		nothing(t, q)
 		b.clock.Advance(d.Delay)
 	}
@@ -216,7 +216,7 @@ func TestALineThatSQSLosesWhileItsHeadWaitsComesBackInOrder(t *testing.T) {
 		ds[0].Task.RetryCount++
 		err := q.Release(within(t), ds)
 		if place == 0 {
-			require.ErrorIs(t, err, runtime.ErrLeaseLost)
+			require.ErrorIs(t, err, driver.ErrLeaseLost)
 			b.clock.Advance(time.Minute)
 		} else {
 			require.NoError(t, err)
@@ -286,7 +286,7 @@ func TestNothingIsGivenBackSoOftenThatSQSMovesIt(t *testing.T) {
 			b.clock.Advance(maxRetention/half - 10*time.Second + time.Second)
 		}
 	}
-	require.Equal(t, runtime.Stats{Ready: 2}, stats(t, q))
+	require.Equal(t, driver.Stats{Ready: 2}, stats(t, q))
 }
 
 func TestAReceiveWhoseReplyIsLostIsGivenTheSameMessages(t *testing.T) {
@@ -315,10 +315,10 @@ func TestAnEnqueueThatIsRepeatedOnAFifoQueueIsOne(t *testing.T) {
 	a := task(q, "a")
 	enqueue(t, q, a)
 	enqueue(t, q, a) // whose answer was lost
-	require.Equal(t, runtime.Stats{Ready: 1}, stats(t, q))
+	require.Equal(t, driver.Stats{Ready: 1}, stats(t, q))
 	b.clock.Advance(time.Second)
 	put(t, q, "a") // a task of its own
-	require.Equal(t, runtime.Stats{Ready: 2}, stats(t, q))
+	require.Equal(t, driver.Stats{Ready: 2}, stats(t, q))
 }
 
 func TestNothingOfAGroupIsSentAfterAFailure(t *testing.T) {
@@ -331,16 +331,16 @@ func TestNothingOfAGroupIsSentAfterAFailure(t *testing.T) {
 		}
 		return sqstest.Fault{}
 	})
-	ts := make([]*runtime.Task, 12)
+	ts := make([]*driver.Task, 12)
 	for i, id := range numbered(12) {
 		ts[i] = task(q, id)
 	}
 	ts[11].GroupKey = "other"
 	_, err := q.Enqueue(within(t), ts)
-	require.Error(t, runtime.ErrorAt(err, 9))
-	require.ErrorContains(t, runtime.ErrorAt(err, 10), "an earlier task of its group")
-	require.NoError(t, runtime.ErrorAt(err, 8))
-	require.NoError(t, runtime.ErrorAt(err, 11))
+	require.Error(t, driver.ErrorAt(err, 9))
+	require.ErrorContains(t, driver.ErrorAt(err, 10), "an earlier task of its group")
+	require.NoError(t, driver.ErrorAt(err, 8))
+	require.NoError(t, driver.ErrorAt(err, 11))
 }
 
 func TestADelayedFifoTaskHopsAndJoinsItsGroupWhenItIsDue(t *testing.T) {
@@ -348,22 +348,22 @@ func TestADelayedFifoTaskHopsAndJoinsItsGroupWhenItIsDue(t *testing.T) {
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
 	due := b.clock.Now().Add(40 * time.Minute)
-	enqueue(t, q, task(q, "late", func(t *runtime.Task) { t.ScheduledFor = due }))
+	enqueue(t, q, task(q, "late", func(t *driver.Task) { t.ScheduledFor = due }))
 	for b.clock.Now().Before(due) {
 		nothing(t, q)
-		becomes(t, q, runtime.Stats{Scheduled: 1})
+		becomes(t, q, driver.Stats{Scheduled: 1})
 		b.clock.Advance(5 * time.Minute)
 	}
 	put(t, q, "now") // while the other is on its way
-	got := idsOf([]*runtime.Delivery{first(t, q), first(t, q)})
+	got := idsOf([]*driver.Delivery{first(t, q), first(t, q)})
 	require.ElementsMatch(t, []string{"late", "now"}, got)
 }
 
 // first takes one task and completes it.
-func first(t *testing.T, q *Queue) *runtime.Delivery {
+func first(t *testing.T, q *Queue) *driver.Delivery {
 	t.Helper()
 	d := take(t, q, 1)[0]
-	require.NoError(t, q.Complete(within(t), []*runtime.Delivery{d}))
+	require.NoError(t, q.Complete(within(t), []*driver.Delivery{d}))
 	return d
 }
 
@@ -377,8 +377,8 @@ func TestAnExtendBesideACompleteLeavesTheGroupToIt(t *testing.T) {
 	ms, errs := q.e.claim(ds, true)
 	q.e.drop(within(t), ms, errs)
 	require.NoError(t, errs[0])
-	require.ErrorIs(t, q.Extend(within(t), ds, time.Minute), runtime.ErrLeaseLost)
-	require.Equal(t, runtime.Stats{Leased: 2}, stats(t, other), "what stands behind it is still with this process")
+	require.ErrorIs(t, q.Extend(within(t), ds, time.Minute), driver.ErrLeaseLost)
+	require.Equal(t, driver.Stats{Leased: 2}, stats(t, other), "what stands behind it is still with this process")
 }
 
 // A cupboard is a store that is away for some payloads.
@@ -399,7 +399,7 @@ func TestAGroupWaitsWhileTheStoreOfItsFirstIsAway(t *testing.T) {
 	store := &cupboard{shelf: &shelf{all: make(map[string][]byte)}}
 	b := newBench(t, WithStore(store))
 	q := openQueue(t, b.p, fifo)
-	enqueue(t, q, task(q, "large", sized(2<<20)), task(q, "behind"), task(q, "other", func(t *runtime.Task) { t.GroupKey = "h" }))
+	enqueue(t, q, task(q, "large", sized(2<<20)), task(q, "behind"), task(q, "other", func(t *driver.Task) { t.GroupKey = "h" }))
 	store.locked.Store(true)
 	ds := dequeue(t, q)
 	require.Equal(t, []string{"other"}, idsOf(ds))
@@ -429,7 +429,7 @@ func TestAnExtendThatIsUnderWayDoesNotEndTheWaitOfARetry(t *testing.T) {
 		})
 		extended, released := make(chan error, 1), make(chan error, 1)
 		kept := *ds[0]
-		go func() { extended <- q.Extend(within(t), []*runtime.Delivery{&kept}, time.Minute) }()
+		go func() { extended <- q.Extend(within(t), []*driver.Delivery{&kept}, time.Minute) }()
 		<-arrived
 		ds[0].Task.RetryCount += charged
 		ds[0].Delay = time.Hour
@@ -441,11 +441,11 @@ func TestAnExtendThatIsUnderWayDoesNotEndTheWaitOfARetry(t *testing.T) {
 			return m == nil || m.releasing != nil
 		}, soon, time.Millisecond)
 		more, late := *ds[0], make(chan error, 1)
-		go func() { late <- q.Extend(within(t), []*runtime.Delivery{&more}, time.Minute) }()
+		go func() { late <- q.Extend(within(t), []*driver.Delivery{&more}, time.Minute) }()
 		close(pass)
 		require.NoError(t, <-extended)
 		require.NoError(t, <-released)
-		require.ErrorIs(t, <-late, runtime.ErrLeaseLost, "it has no say any more")
+		require.ErrorIs(t, <-late, driver.ErrLeaseLost, "it has no say any more")
 		b.clock.Advance(30 * time.Minute)
 		nothing(t, other)
 		nothing(t, q)

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // systemAttributes are what a receive asks for of what SQS itself knows of a message.
@@ -98,11 +98,11 @@ func (m *message) standFor(r types.Message, b burial) {
 	if queue == "" {
 		queue = m.lane.e.name
 	}
-	m.task = &runtime.Task{
+	m.task = &driver.Task{
 		ID: b.ID, Type: undecodable, Queue: queue, CreatedAt: b.At,
 		Payload: []byte(`"` + base64.StdEncoding.EncodeToString([]byte(m.raw)) + `"`),
 	}
-	runtime.Bury(m.task, queue, b.At, fmt.Errorf("%s", b.Reason))
+	driver.Bury(m.task, queue, b.At, fmt.Errorf("%s", b.Reason))
 }
 
 // revive undoes what earlier versions made of a message that is no task: a task of type
@@ -205,7 +205,7 @@ func (e *engine) judge(l *lane, good []*message, rest []stray, at time.Time) err
 		if e.adopted {
 			hint = "give WithQueue the Codec of its messages"
 		}
-		e.strange = fmt.Errorf("%w: the first messages of the SQS queue %s are not tasks (%s): it seems to be somebody else's, and its messages are left there; if it is yours, %s", runtime.ErrQueueMismatch, l.name, rest[0].burial.Reason, hint)
+		e.strange = fmt.Errorf("%w: the first messages of the SQS queue %s are not tasks (%s): it seems to be somebody else's, and its messages are left there; if it is yours, %s", driver.ErrQueueMismatch, l.name, rest[0].burial.Reason, hint)
 		slog.Error("sqs: a queue seems to be somebody else's, and nothing more is taken from it", slog.String("queue", e.name), slog.Any("error", e.strange))
 	}
 	return e.strange

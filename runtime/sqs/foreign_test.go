@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const trace = "Root=1-5759e988-bd862e3fe1be46a994272793"
@@ -68,7 +68,7 @@ func requireKept(t *testing.T, in *awssqs.SendMessageInput, m types.Message) {
 func TestAMessageThatIsNoTaskStaysAsItWasSent(t *testing.T) {
 	t.Parallel()
 	const body = "<note>\t\"1\" %41 кот 😀</note>"
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}, {Type: runtime.Priority, Levels: 2}} {
+	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}, {Type: driver.Priority, Levels: 2}} {
 		b := newBench(t)
 		p := b.provider(t)
 		q := openQueue(t, p, cfg)
@@ -77,7 +77,7 @@ func TestAMessageThatIsNoTaskStaysAsItWasSent(t *testing.T) {
 		_, err := b.p.api.SendMessage(within(t), in)
 		require.NoError(t, err)
 		nothing(t, q)
-		becomes(t, q, runtime.Stats{Dead: 1})
+		becomes(t, q, driver.Stats{Dead: 1})
 		require.NoError(t, p.Close()) // no poll of its own is to bury it again
 		q = openQueue(t, b.p, cfg)
 		m := look(t, b, q.e.dlq)
@@ -85,14 +85,14 @@ func TestAMessageThatIsNoTaskStaysAsItWasSent(t *testing.T) {
 		require.Contains(t, *m.MessageAttributes[attrBuried].StringValue, "not a task")
 
 		// Who looks at it sees a task that stands for it, with an ID that stays.
-		dead := openQueue(t, b.p, runtime.QueueConfig{Name: "q-dlq"})
+		dead := openQueue(t, b.p, driver.QueueConfig{Name: "q-dlq"})
 		id := ""
 		for range 3 {
 			d := take(t, dead, 1)[0]
 			require.Equal(t, undecodable, d.Task.Type)
 			require.True(t, id == "" || id == d.Task.ID)
 			id = d.Task.ID
-			require.NoError(t, dead.Release(within(t), []*runtime.Delivery{d}))
+			require.NoError(t, dead.Release(within(t), []*driver.Delivery{d}))
 		}
 		requireKept(t, in, look(t, b, q.e.dlq))
 
@@ -108,11 +108,11 @@ func TestAMessageThatIsNoTaskStaysAsItWasSent(t *testing.T) {
 func TestARedriveOfAllMovesAMessageThatIsNoTaskOnce(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	_, err := b.p.api.SendMessage(within(t), sent(q.e.lanes[0], "no task"))
 	require.NoError(t, err)
 	nothing(t, q)
-	becomes(t, q, runtime.Stats{Dead: 1})
+	becomes(t, q, driver.Stats{Dead: 1})
 	b.clock.Advance(time.Second)
 	ids, err := q.Redrive(within(t), nil)
 	require.NoError(t, err)
@@ -122,7 +122,7 @@ func TestARedriveOfAllMovesAMessageThatIsNoTaskOnce(t *testing.T) {
 	w.began = b.clock.Now()
 	b.clock.Advance(time.Second)
 	nothing(t, q)
-	becomes(t, q, runtime.Stats{Dead: 1})
+	becomes(t, q, driver.Stats{Dead: 1})
 	ms, err := w.next(within(t))
 	require.NoError(t, err)
 	require.True(t, ms[0].sent.After(w.began))
@@ -134,8 +134,8 @@ func TestARedriveOfAllMovesAMessageThatIsNoTaskOnce(t *testing.T) {
 func TestWhatSQSItselfMovedKnowsItsQueue(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{Name: "q", DLQ: "dead"})
-	other := openQueue(t, b.p, runtime.QueueConfig{Name: "other", DLQ: "dead"})
+	q := openQueue(t, b.p, driver.QueueConfig{Name: "q", DLQ: "dead"})
+	other := openQueue(t, b.p, driver.QueueConfig{Name: "other", DLQ: "dead"})
 	in := sent(q.e.lanes[0], "no task")
 	_, err := b.p.api.SendMessage(within(t), in)
 	require.NoError(t, err)
@@ -144,7 +144,7 @@ func TestWhatSQSItselfMovedKnowsItsQueue(t *testing.T) {
 		require.NoError(t, err)
 		b.clock.Advance(time.Second)
 	}
-	becomes(t, q, runtime.Stats{Dead: 1})
+	becomes(t, q, driver.Stats{Dead: 1})
 	moved, err := other.Redrive(within(t), nil)
 	require.NoError(t, err)
 	require.Empty(t, moved)
@@ -156,7 +156,7 @@ func TestWhatSQSItselfMovedKnowsItsQueue(t *testing.T) {
 
 func TestATaskKeepsWhatItsSenderPutBeside(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.Priority, Levels: 2}} {
+	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.Priority, Levels: 2}} {
 		b := newBench(t)
 		q := openQueue(t, b.p, cfg)
 		l := q.e.lanes[len(q.e.lanes)-1]
@@ -169,7 +169,7 @@ func TestATaskKeepsWhatItsSenderPutBeside(t *testing.T) {
 		in.MessageBody = aws.String(body(ds[0].Task))
 		requireKept(t, in, look(t, b, l.remote))
 		ds = take(t, q, 1)
-		runtime.Bury(ds[0].Task, "q", b.clock.Now(), errors.New("x"))
+		driver.Bury(ds[0].Task, "q", b.clock.Now(), errors.New("x"))
 		in.MessageBody = aws.String(body(ds[0].Task))
 		require.NoError(t, q.DeadLetter(within(t), ds))
 		requireKept(t, in, look(t, b, q.e.dlq))
@@ -186,7 +186,7 @@ func TestATaskKeepsWhatItsSenderPutBeside(t *testing.T) {
 func TestTenAttributesAreTheSenders(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	in := sent(q.e.lanes[0], "no task")
 	for i := range maxAttributes - len(in.MessageAttributes) {
 		in.MessageAttributes[fmt.Sprint("more", i)] = attribute("x")
@@ -194,23 +194,23 @@ func TestTenAttributesAreTheSenders(t *testing.T) {
 	_, err := b.p.api.SendMessage(within(t), in)
 	require.NoError(t, err)
 	nothing(t, q)
-	becomes(t, q, runtime.Stats{Dead: 1})
+	becomes(t, q, driver.Stats{Dead: 1})
 	m := look(t, b, q.e.dlq)
 	requireKept(t, in, m)
 	require.Len(t, m.MessageAttributes, maxAttributes)
-	dead := openQueue(t, b.p, runtime.QueueConfig{Name: "q-dlq"})
-	require.Contains(t, take(t, dead, 1)[0].Task.Metadata[runtime.MetaFailureReason], "not a task")
+	dead := openQueue(t, b.p, driver.QueueConfig{Name: "q-dlq"})
+	require.Contains(t, take(t, dead, 1)[0].Task.Metadata[driver.MetaFailureReason], "not a task")
 }
 
 func TestAMessageOfTheLargestSizeIsBuriedWithoutItsReason(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	text := strings.Repeat("x", maxBatchSize)
 	_, err := b.p.api.SendMessage(within(t), &awssqs.SendMessageInput{QueueUrl: &q.e.lanes[0].url, MessageBody: &text})
 	require.NoError(t, err)
 	nothing(t, q)
-	becomes(t, q, runtime.Stats{Dead: 1})
+	becomes(t, q, driver.Stats{Dead: 1})
 	require.Equal(t, text, *look(t, b, q.e.dlq).Body)
 }
 
@@ -218,10 +218,10 @@ func TestAMessageOfTheLargestSizeIsBuriedWithoutItsReason(t *testing.T) {
 // tagged.
 func TestSomebodyElsesQueueIsNotEmptied(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}} {
 		b := newBench(t)
 		name, attributes := "q", map[string]string(nil)
-		if cfg.Type == runtime.FIFO {
+		if cfg.Type == driver.FIFO {
 			name, attributes = "q.fifo", map[string]string{"FifoQueue": "true"}
 		}
 		declare(t, b, name, attributes)
@@ -237,10 +237,10 @@ func TestSomebodyElsesQueueIsNotEmptied(t *testing.T) {
 		}
 		for range 3 {
 			_, err := q.Dequeue(within(t), 10, time.Minute)
-			require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+			require.ErrorIs(t, err, driver.ErrQueueMismatch)
 			require.ErrorContains(t, err, queueTag+"=q")
 		}
-		becomes(t, q, runtime.Stats{Ready: n})
+		becomes(t, q, driver.Stats{Ready: n})
 		// A task shows that the queue is ours after all.
 		put(t, q, "a")
 		require.Eventually(t, func() bool {
@@ -262,9 +262,9 @@ func TestSomebodyElsesQueueIsNotEmptied(t *testing.T) {
 func TestARedriveGivesBackTheBodyThatEarlierVersionsWrapped(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
-	old := task(q, "sqs-1", func(t *runtime.Task) { t.Type, t.Payload = undecodable, []byte(`"bm8gdGFzaw=="`) })
-	runtime.Bury(old, "q", b.clock.Now(), errors.New("no task"))
+	q := openQueue(t, b.p, driver.QueueConfig{})
+	old := task(q, "sqs-1", func(t *driver.Task) { t.Type, t.Payload = undecodable, []byte(`"bm8gdGFzaw=="`) })
+	driver.Bury(old, "q", b.clock.Now(), errors.New("no task"))
 	_, err := b.p.api.SendMessage(within(t), &awssqs.SendMessageInput{QueueUrl: &q.e.dlq.url, MessageBody: aws.String(body(old)), MessageAttributes: map[string]types.MessageAttributeValue{attrDead: attribute("q")}})
 	require.NoError(t, err)
 	moved, err := q.Redrive(within(t), []string{"sqs-1"})

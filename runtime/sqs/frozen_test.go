@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/internal/faultproxy"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
@@ -58,7 +58,7 @@ func deadConnections(t *testing.T, own *http.Client, patience time.Duration, bef
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
 	p.api.patience = patience
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	for _, f := range before {
 		f(q)
 	}
@@ -112,7 +112,7 @@ func TestACallThatGivesUpFirstHasTheNextDialAnew(t *testing.T) {
 // TestALeaseIsKeptOverANewConnectionAtOnce: it may end before SQS would be given up.
 func TestALeaseIsKeptOverANewConnectionAtOnce(t *testing.T) {
 	t.Parallel()
-	var ds []*runtime.Delivery
+	var ds []*driver.Delivery
 	q := deadConnections(t, nil, time.Hour, func(q *Queue) {
 		put(t, q, "a")
 		ds = take(t, q, 1)
@@ -125,7 +125,7 @@ func TestAnExtendOfWhatIsBeingReleasedWaitsForTheEndOfThat(t *testing.T) {
 	t.Parallel()
 	for _, fails := range []bool{false, true} {
 		b := newBench(t)
-		q := openQueue(t, b.p, runtime.QueueConfig{})
+		q := openQueue(t, b.p, driver.QueueConfig{})
 		put(t, q, "a")
 		ds := take(t, q, 1)
 		arrived, pass := make(chan struct{}), make(chan struct{})
@@ -145,10 +145,10 @@ func TestAnExtendOfWhatIsBeingReleasedWaitsForTheEndOfThat(t *testing.T) {
 		<-arrived
 		before := ds[0].LeaseUntil
 		kept := *ds[0]
-		require.ErrorIs(t, q.Extend(hurried(t), []*runtime.Delivery{&kept}, time.Hour), context.DeadlineExceeded)
+		require.ErrorIs(t, q.Extend(hurried(t), []*driver.Delivery{&kept}, time.Hour), context.DeadlineExceeded)
 		require.Equal(t, before, kept.LeaseUntil)
 		extended := make(chan error, 1)
-		go func() { extended <- q.Extend(within(t), []*runtime.Delivery{&kept}, time.Hour) }()
+		go func() { extended <- q.Extend(within(t), []*driver.Delivery{&kept}, time.Hour) }()
 		close(pass)
 		if fails {
 			require.Error(t, <-released)
@@ -157,7 +157,7 @@ func TestAnExtendOfWhatIsBeingReleasedWaitsForTheEndOfThat(t *testing.T) {
 			continue
 		}
 		require.NoError(t, <-released)
-		require.ErrorIs(t, <-extended, runtime.ErrLeaseLost)
+		require.ErrorIs(t, <-extended, driver.ErrLeaseLost)
 	}
 }
 
@@ -165,7 +165,7 @@ func TestAnExtendOfWhatIsBeingReleasedWaitsForTheEndOfThat(t *testing.T) {
 // Dequeue's.
 func TestADequeueEndsThoughTheLeaseOfWhatItFoundIsNotRenewed(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, fifo} {
+	for _, cfg := range []driver.QueueConfig{{}, fifo} {
 		b := newBench(t)
 		q := openQueue(t, b.p, cfg)
 		put(t, q, "a")
@@ -178,7 +178,7 @@ func TestADequeueEndsThoughTheLeaseOfWhatItFoundIsNotRenewed(t *testing.T) {
 		}()
 		<-arrived
 		cancel()
-		require.ErrorIs(t, <-ended, runtime.ErrNoTasks)
+		require.ErrorIs(t, <-ended, driver.ErrNoTasks)
 		receives := b.p.Requests()["ReceiveMessage"]
 		b.SetHook(nil)
 		answer()
@@ -195,11 +195,11 @@ func TestAnOpenEndsThoughAnotherIsNotAnswered(t *testing.T) {
 	arrived, answer := b.unanswered(t, "GetQueueUrl")
 	opened := make(chan error, 1)
 	go func() {
-		_, err := b.p.Open(within(t), runtime.QueueConfig{Name: "one"})
+		_, err := b.p.Open(within(t), driver.QueueConfig{Name: "one"})
 		opened <- err
 	}()
 	<-arrived
-	_, err := b.p.Open(hurried(t), runtime.QueueConfig{Name: "another"})
+	_, err := b.p.Open(hurried(t), driver.QueueConfig{Name: "another"})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	answer()
 	require.NoError(t, <-opened)
@@ -208,10 +208,10 @@ func TestAnOpenEndsThoughAnotherIsNotAnswered(t *testing.T) {
 func TestARedriveEndsThoughWhatItHeldIsNotMadeVisible(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q, other := openQueue(t, b.p, runtime.QueueConfig{DLQ: "dead"}), openQueue(t, b.p, runtime.QueueConfig{Name: "other", DLQ: "dead"})
+	q, other := openQueue(t, b.p, driver.QueueConfig{DLQ: "dead"}), openQueue(t, b.p, driver.QueueConfig{Name: "other", DLQ: "dead"})
 	put(t, other, "a")
 	ds := take(t, other, 1)
-	runtime.Bury(ds[0].Task, "other", b.clock.Now(), errors.New("it failed"))
+	driver.Bury(ds[0].Task, "other", b.clock.Now(), errors.New("it failed"))
 	require.NoError(t, other.DeadLetter(within(t), ds))
 	b.p.api.patience = time.Hour
 	arrived, answer := b.unanswered(t, "ChangeMessageVisibilityBatch")
@@ -230,7 +230,7 @@ func TestARedriveEndsThoughWhatItHeldIsNotMadeVisible(t *testing.T) {
 		t.Fatal("it goes on")
 	}
 	answer()
-	becomes(t, other, runtime.Stats{Dead: 1})
+	becomes(t, other, driver.Stats{Dead: 1})
 	again, err := other.Redrive(within(t), nil)
 	require.NoError(t, err)
 	require.Equal(t, []string{"a"}, again)
@@ -239,11 +239,11 @@ func TestARedriveEndsThoughWhatItHeldIsNotMadeVisible(t *testing.T) {
 // TestCloseEndsThoughWhatIsAtHandIsNotGivenBack is about what outlasts the polls.
 func TestCloseEndsThoughWhatIsAtHandIsNotGivenBack(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO} {
+	for _, kind := range []driver.QueueType{driver.Standard, driver.FIFO} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
-			q := openQueue(t, b.p, runtime.QueueConfig{Type: kind})
+			q := openQueue(t, b.p, driver.QueueConfig{Type: kind})
 			abandon(t, b, q)
 			moves, arrived := new(atomic.Int64), make(chan struct{})
 			b.SetHook(func(c sqstest.Call) sqstest.Fault {

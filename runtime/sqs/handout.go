@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -83,7 +83,7 @@ func (e *engine) clear() []*message {
 // handOut leases messages to a worker. Those that have waited here for long, or
 // were received for another lease, have theirs renewed. Where SQS does not answer for that
 // until ctx has ended they are the next Dequeue's, and gone is true.
-func (e *engine) handOut(ctx context.Context, ms []*message, lease time.Duration, deliveries int) (ds []*runtime.Delivery, gone bool) {
+func (e *engine) handOut(ctx context.Context, ms []*message, lease time.Duration, deliveries int) (ds []*driver.Delivery, gone bool) {
 	now := e.p.clock.Now()
 	var stale []*message
 	for _, m := range ms {
@@ -112,7 +112,7 @@ func (e *engine) handOut(ctx context.Context, ms []*message, lease time.Duration
 			return nil, true
 		}
 	}
-	ds = make([]*runtime.Delivery, 0, len(ms))
+	ds = make([]*driver.Delivery, 0, len(ms))
 	var back []*message
 	e.mu.Lock()
 	for _, m := range ms {

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
@@ -47,7 +47,7 @@ func (b *bench) provider(t *testing.T, opts ...Option) *Provider {
 	return p
 }
 
-func openQueue(t *testing.T, p *Provider, cfg runtime.QueueConfig) *Queue {
+func openQueue(t *testing.T, p *Provider, cfg driver.QueueConfig) *Queue {
 	t.Helper()
 	if cfg.Name == "" {
 		cfg.Name = "q"
@@ -71,9 +71,9 @@ func shortly(t *testing.T) context.Context {
 }
 
 // task makes a task for a queue; on a fifo queue it is of the group "g".
-func task(q *Queue, id string, change ...func(*runtime.Task)) *runtime.Task {
-	t := &runtime.Task{ID: id, Type: "work", Queue: q.cfg.Name, Payload: []byte(`{"id":"` + id + `"}`), CreatedAt: q.e.p.clock.Now(), MaxRetries: 3}
-	if q.cfg.Type == runtime.FIFO {
+func task(q *Queue, id string, change ...func(*driver.Task)) *driver.Task {
+	t := &driver.Task{ID: id, Type: "work", Queue: q.cfg.Name, Payload: []byte(`{"id":"` + id + `"}`), CreatedAt: q.e.p.clock.Now(), MaxRetries: 3}
+	if q.cfg.Type == driver.FIFO {
 		t.GroupKey = "g"
 	}
 	for _, f := range change {
@@ -84,14 +84,14 @@ func task(q *Queue, id string, change ...func(*runtime.Task)) *runtime.Task {
 
 func put(t *testing.T, q *Queue, ids ...string) {
 	t.Helper()
-	ts := make([]*runtime.Task, len(ids))
+	ts := make([]*driver.Task, len(ids))
 	for i, id := range ids {
 		ts[i] = task(q, id)
 	}
 	enqueue(t, q, ts...)
 }
 
-func enqueue(t *testing.T, q *Queue, ts ...*runtime.Task) {
+func enqueue(t *testing.T, q *Queue, ts ...*driver.Task) {
 	t.Helper()
 	_, err := q.Enqueue(within(t), ts)
 	require.NoError(t, err)
@@ -106,9 +106,9 @@ func numbered(n int) []string {
 }
 
 // take leases n tasks for a minute.
-func take(t *testing.T, q *Queue, n int) []*runtime.Delivery {
+func take(t *testing.T, q *Queue, n int) []*driver.Delivery {
 	t.Helper()
-	var all []*runtime.Delivery
+	var all []*driver.Delivery
 	for len(all) < n {
 		ds, err := q.Dequeue(within(t), n-len(all), time.Minute)
 		require.NoError(t, err)
@@ -125,12 +125,12 @@ func nothing(t *testing.T, q *Queue) {
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	var behind sync.WaitGroup
-	ds, err := q.Dequeue(runtime.HearBehind(ctx, func() func() {
+	ds, err := q.Dequeue(driver.HearBehind(ctx, func() func() {
 		behind.Add(1)
 		return behind.Done
 	}), 10, time.Minute)
 	require.Empty(t, idsOf(ds))
-	require.ErrorIs(t, err, runtime.ErrNoTasks)
+	require.ErrorIs(t, err, driver.ErrNoTasks)
 	over := make(chan struct{})
 	go func() {
 		behind.Wait()
@@ -143,7 +143,7 @@ func nothing(t *testing.T, q *Queue) {
 	}
 }
 
-func idsOf(ds []*runtime.Delivery) []string {
+func idsOf(ds []*driver.Delivery) []string {
 	ids := []string{}
 	for _, d := range ds {
 		ids = append(ids, d.Task.ID)
@@ -151,14 +151,14 @@ func idsOf(ds []*runtime.Delivery) []string {
 	return ids
 }
 
-func stats(t *testing.T, q *Queue) runtime.Stats {
+func stats(t *testing.T, q *Queue) driver.Stats {
 	t.Helper()
 	s, err := q.Stats(within(t))
 	require.NoError(t, err)
 	return s
 }
 
-func becomes(t *testing.T, q *Queue, want runtime.Stats) {
+func becomes(t *testing.T, q *Queue, want driver.Stats) {
 	t.Helper()
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		s, err := q.Stats(context.Background())

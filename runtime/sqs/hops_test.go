@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/schedule"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
@@ -30,7 +31,7 @@ func scheduleOn(t *testing.T, b *bench, q *Queue, delay time.Duration) (in sched
 
 func TestADelayOfHoursSurvivesProcessesThatDieOnItsHops(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, fifo} {
+	for _, cfg := range []driver.QueueConfig{{}, fifo} {
 		b := newBench(t)
 		_, _, due := scheduleOn(t, b, openQueue(t, b.p, cfg), 2*time.Hour+10*time.Minute+time.Millisecond)
 		// Where the process of each hop dies: nowhere, before it has sent the task
@@ -72,7 +73,7 @@ func TestADelayOfHoursSurvivesProcessesThatDieOnItsHops(t *testing.T) {
 func TestWhatWaitsOnSQSCannotBeCancelledOrMovedAndTheErrorSaysWhatCan(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	in, id, _ := scheduleOn(t, b, q, 2*time.Hour)
 	_, status := in.Status(within(t), id)
 	for what, err := range map[string]error{
@@ -80,10 +81,10 @@ func TestWhatWaitsOnSQSCannotBeCancelledOrMovedAndTheErrorSaysWhatCan(t *testing
 		"modify": in.Modify(within(t), id, schedule.Change{When: schedule.In(time.Hour)}),
 		"status": status,
 	} {
-		assert.ErrorIs(t, err, runtime.ErrUnsupported, what)
+		assert.ErrorIs(t, err, driver.ErrUnsupported, what)
 		assert.ErrorContains(t, err, "schedule.New", what)
 	}
-	require.Equal(t, runtime.Stats{Scheduled: 1}, stats(t, q), "the task waits as before")
+	require.Equal(t, driver.Stats{Scheduled: 1}, stats(t, q), "the task waits as before")
 }
 
 func TestAGroupWhoseLeaseCannotBeRenewedDoesNotHide(t *testing.T) {
@@ -119,19 +120,19 @@ func TestAGroupWhoseLeaseCannotBeRenewedDoesNotHide(t *testing.T) {
 func TestWhatSQSItselfMovedBackUsesUpItsRetriesByVisibility(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, RetryByVisibility())
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	put(t, q, "a")
 	ds := take(t, q, 1)
-	runtime.Bury(ds[0].Task, "q", b.clock.Now(), errors.New("it failed"))
+	driver.Bury(ds[0].Task, "q", b.clock.Now(), errors.New("it failed"))
 	require.NoError(t, q.DeadLetter(within(t), ds))
 	_, err := q.StartRedrive(within(t), 100)
 	require.NoError(t, err)
 	b.clock.Advance(time.Second)
 	for retries := range 4 {
-		q := openQueue(t, b.provider(t, RetryByVisibility()), runtime.QueueConfig{}) // a process that remembers nothing
+		q := openQueue(t, b.provider(t, RetryByVisibility()), driver.QueueConfig{}) // a process that remembers nothing
 		d := take(t, q, 1)
 		require.Equal(t, retries, d[0].Task.RetryCount)
-		require.Equal(t, "1", d[0].Task.Metadata[runtime.MetaRedriveCount])
+		require.Equal(t, "1", d[0].Task.Metadata[driver.MetaRedriveCount])
 		d[0].Task.RetryCount++
 		require.NoError(t, q.Release(within(t), d))
 	}
@@ -140,29 +141,29 @@ func TestWhatSQSItselfMovedBackUsesUpItsRetriesByVisibility(t *testing.T) {
 func TestALetterThatSQSItselfMovedDoesNotSayWhenItDied(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q, dead := openQueue(t, b.p, runtime.QueueConfig{}), openQueue(t, b.p, runtime.QueueConfig{Name: "q-dlq"})
+	q, dead := openQueue(t, b.p, driver.QueueConfig{}), openQueue(t, b.p, driver.QueueConfig{Name: "q-dlq"})
 	text := body(task(q, "a")) // as it was enqueued
 	_, err := b.p.api.SendMessage(within(t), &awssqs.SendMessageInput{QueueUrl: &q.e.dlq.url, MessageBody: &text})
 	require.NoError(t, err)
 	d := take(t, dead, 1)[0]
-	require.Contains(t, d.Task.Metadata[runtime.MetaFailureReason], "delivered too often")
-	require.NotContains(t, d.Task.Metadata, runtime.MetaFailedAt)
+	require.Contains(t, d.Task.Metadata[driver.MetaFailureReason], "delivered too often")
+	require.NotContains(t, d.Task.Metadata, driver.MetaFailedAt)
 }
 
 func TestWhoLooksThroughTheDeadChargesNobody(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, fifo} {
+	for _, cfg := range []driver.QueueConfig{{}, fifo} {
 		b := newBench(t)
 		q := openQueue(t, b.p, cfg)
 		put(t, q, "a")
 		ds := take(t, q, 1)
-		runtime.Bury(ds[0].Task, "q", b.clock.Now(), errors.New("it failed"))
+		driver.Bury(ds[0].Task, "q", b.clock.Now(), errors.New("it failed"))
 		require.NoError(t, q.DeadLetter(within(t), ds))
-		for range 2 * runtime.DefaultMaxDeliveries {
+		for range 2 * driver.DefaultMaxDeliveries {
 			_, err := q.Redrive(within(t), []string{"another"})
 			require.NoError(t, err)
 		}
-		dead := openQueue(t, b.provider(t), runtime.QueueConfig{Name: "q-dlq"})
+		dead := openQueue(t, b.provider(t), driver.QueueConfig{Name: "q-dlq"})
 		d := take(t, dead, 1)[0]
 		require.Zero(t, d.Crashes)
 		require.Zero(t, d.Task.RetryCount)
@@ -174,11 +175,11 @@ func TestAProcessThatDiesOnAHopIsNoCrashOfTheTask(t *testing.T) {
 	for _, opts := range [][]Option{nil, {RetryByVisibility()}} {
 		b := newBench(t, opts...)
 		due := b.clock.Now().Add(20 * time.Minute)
-		enqueue(t, openQueue(t, b.p, runtime.QueueConfig{}), task(openQueue(t, b.p, runtime.QueueConfig{}), "a", func(t *runtime.Task) { t.ScheduledFor = due }))
+		enqueue(t, openQueue(t, b.p, driver.QueueConfig{}), task(openQueue(t, b.p, driver.QueueConfig{}), "a", func(t *driver.Task) { t.ScheduledFor = due }))
 		b.clock.Advance(maxDelay)
 		for range 3 {
 			p := b.provider(t, opts...)
-			q := openQueue(t, p, runtime.QueueConfig{})
+			q := openQueue(t, p, driver.QueueConfig{})
 			b.SetHook(func(c sqstest.Call) sqstest.Fault {
 				if c.Operation != "SendMessageBatch" {
 					return sqstest.Fault{}
@@ -190,7 +191,7 @@ func TestAProcessThatDiesOnAHopIsNoCrashOfTheTask(t *testing.T) {
 			b.SetHook(nil)
 			b.clock.Advance(time.Minute)
 		}
-		q := openQueue(t, b.provider(t, opts...), runtime.QueueConfig{})
+		q := openQueue(t, b.provider(t, opts...), driver.QueueConfig{})
 		nothing(t, q)
 		b.clock.Advance(due.Sub(b.clock.Now()) + time.Second)
 		d := take(t, q, 1)[0]
@@ -205,7 +206,7 @@ func TestADelayedFifoTaskWhosePollWasNotAnsweredIsBackSoon(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
-	enqueue(t, q, task(q, "a", func(t *runtime.Task) { t.ScheduledFor = b.clock.Now().Add(time.Second) }))
+	enqueue(t, q, task(q, "a", func(t *driver.Task) { t.ScheduledFor = b.clock.Now().Add(time.Second) }))
 	b.clock.Advance(2 * time.Second)
 	var lost atomic.Bool
 	b.SetHook(func(c sqstest.Call) sqstest.Fault {

@@ -6,13 +6,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-func tenantOf(t *runtime.Task) string { return t.Metadata["tenant"] }
+func tenantOf(t *driver.Task) string { return t.Metadata["tenant"] }
 
-func of(tenant string) func(*runtime.Task) {
-	return func(t *runtime.Task) { t.Metadata = map[string]string{"tenant": tenant} }
+func of(tenant string) func(*driver.Task) {
+	return func(t *driver.Task) { t.Metadata = map[string]string{"tenant": tenant} }
 }
 
 func TestAFairGroupGoesWhereverATaskGoes(t *testing.T) {
@@ -20,7 +20,7 @@ func TestAFairGroupGoesWhereverATaskGoes(t *testing.T) {
 	for _, codec := range []Codec{nil, JSON("work")} {
 		b := newBench(t)
 		urls := byHand(t, b.p.api.Client, "live", "dead")
-		q := openQueue(t, b.provider(t, WithQueue("q", Existing{URL: urls[0], DLQ: urls[1], Codec: codec, FairGroup: tenantOf})), runtime.QueueConfig{})
+		q := openQueue(t, b.provider(t, WithQueue("q", Existing{URL: urls[0], DLQ: urls[1], Codec: codec, FairGroup: tenantOf})), driver.QueueConfig{})
 		for tenant, want := range map[string]string{"acme": "acme", "": "", "two words": token("two words")} {
 			enqueue(t, q, task(q, "a", of(tenant)))
 			group := func(of *remote) string { return look(t, b, of).Attributes["MessageGroupId"] }
@@ -45,7 +45,7 @@ func TestSQSDropsWhatTheUsersDeduplicationIDSays(t *testing.T) {
 	b := benchWith(t, 250*time.Millisecond)
 	urls := byHand(t, b.p.api.Client, "live.fifo", "dead.fifo", "wait")
 	q := openQueue(t, b.provider(t, WithQueue("q", Existing{URL: urls[0], DLQ: urls[1], Later: urls[2], DeduplicationID: tenantOf})), fifo)
-	later := func(t *runtime.Task) { t.ScheduledFor = b.clock.Now().Add(time.Second) }
+	later := func(t *driver.Task) { t.ScheduledFor = b.clock.Now().Add(time.Second) }
 	enqueue(t, q, task(q, "a", of("acme")))
 	enqueue(t, q, task(q, "b", of("acme")))
 	enqueue(t, q, task(q, "c", of("acme"), later))
@@ -63,7 +63,7 @@ func TestSQSDropsWhatTheUsersDeduplicationIDSays(t *testing.T) {
 		require.Equal(t, []string{id}, idsOf(ds))
 		require.NoError(t, q.Complete(within(t), ds))
 	}
-	becomes(t, q, runtime.Stats{Dead: 1})
+	becomes(t, q, driver.Stats{Dead: 1})
 	moved, err := q.Redrive(within(t), nil) // nor is a redrive
 	require.NoError(t, err)
 	require.Equal(t, []string{"a"}, moved)

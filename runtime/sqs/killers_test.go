@@ -7,7 +7,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
@@ -24,7 +24,7 @@ func TestATaskOfAGroupThatKillsItsProcessesIsFoundAndNobodyBehindIt(t *testing.T
 	t.Parallel()
 	const deliveries = 4
 	const suspicion = (deliveries + 1) / 2
-	cfg := runtime.QueueConfig{Type: runtime.FIFO, MaxDeliveries: deliveries}
+	cfg := driver.QueueConfig{Type: driver.FIFO, MaxDeliveries: deliveries}
 	b := newBench(t)
 	put(t, openQueue(t, b.p, cfg), "killer", "behind")
 	for run := range 2*deliveries + 1 {
@@ -43,20 +43,20 @@ func TestATaskOfAGroupThatKillsItsProcessesIsFoundAndNobodyBehindIt(t *testing.T
 	ds := dequeue(t, q)
 	require.Equal(t, suspicion+deliveries, ds[0].Crashes, "now a pool buries it")
 	require.Len(t, tags(t, q), 1)
-	runtime.Bury(ds[0].Task, "q", b.clock.Now(), runtime.ErrMaxDeliveries)
+	driver.Bury(ds[0].Task, "q", b.clock.Now(), driver.ErrMaxDeliveries)
 	require.NoError(t, q.DeadLetter(within(t), ds))
 	d := dequeue(t, q)[0]
 	require.Equal(t, "behind", d.Task.ID)
 	require.Greater(t, receives(q, d), deliveries)
 	require.Zero(t, d.Crashes)
 	require.Zero(t, d.Task.RetryCount)
-	require.NoError(t, q.Complete(within(t), []*runtime.Delivery{d}))
+	require.NoError(t, q.Complete(within(t), []*driver.Delivery{d}))
 	require.Empty(t, tags(t, q))
 }
 
 func TestAWordFromAWorkerIsNoCrashOfAFifoTask(t *testing.T) {
 	t.Parallel()
-	cfg := runtime.QueueConfig{Type: runtime.FIFO, MaxDeliveries: 1}
+	cfg := driver.QueueConfig{Type: driver.FIFO, MaxDeliveries: 1}
 	b := newBench(t)
 	put(t, openQueue(t, b.p, cfg), "a")
 	crashes := 0
@@ -86,7 +86,7 @@ func TestWhoMayNotTagTheQueueWorksAllTheSameAndIsToldOnce(t *testing.T) {
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
 	put(t, q, "a")
-	for range 2 * runtime.DefaultMaxDeliveries {
+	for range 2 * driver.DefaultMaxDeliveries {
 		require.NoError(t, q.Release(within(t), dequeue(t, q)))
 	}
 	b.SetHook(func(c sqstest.Call) sqstest.Fault {

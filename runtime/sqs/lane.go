@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/uuid"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A lane is one SQS queue that an engine polls. It is guarded by engine.mu.
@@ -183,7 +183,7 @@ func (l *lane) sort(raw []types.Message, at, since time.Time, lease time.Duratio
 		}
 		if err == nil && m.stored != "" {
 			err = m.fetchStored(e.polling)
-			if err != nil && !errors.Is(err, ErrNotStored) && !errors.Is(err, runtime.ErrInvalidTask) {
+			if err != nil && !errors.Is(err, ErrNotStored) && !errors.Is(err, driver.ErrInvalidTask) {
 				away[group], trouble = true, err
 				m.due = at.Add(storePause)
 				m.payload = m.task.Payload // it stays where it is
@@ -217,9 +217,9 @@ func (l *lane) sort(raw []types.Message, at, since time.Time, lease time.Duratio
 // explainDeath completes a task that SQS itself moved to the dead letter queue:
 // nobody could write why, and nobody knows when.
 func (e *engine) explainDeath(m *message) {
-	if m.origin == "" && m.task.Metadata[runtime.MetaFailureReason] == "" {
-		runtime.Bury(m.task, m.task.Queue, e.p.clock.Now(), runtime.ErrMaxDeliveries)
-		delete(m.task.Metadata, runtime.MetaFailedAt)
+	if m.origin == "" && m.task.Metadata[driver.MetaFailureReason] == "" {
+		driver.Bury(m.task, m.task.Queue, e.p.clock.Now(), driver.ErrMaxDeliveries)
+		delete(m.task.Metadata, driver.MetaFailedAt)
 	}
 }
 

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Bounds of what is remembered.
@@ -23,7 +23,7 @@ type memos struct {
 
 // A memo is a task as its last worker left it.
 type memo struct {
-	task     *runtime.Task
+	task     *driver.Task
 	receives int // of the message, when it was noted
 	at       time.Time
 }
@@ -41,7 +41,7 @@ func (ms *memos) get(id string) *memo {
 }
 
 // left notes the task as its worker left it.
-func (ms *memos) left(m *message, t *runtime.Task) {
+func (ms *memos) left(m *message, t *driver.Task) {
 	now := m.lane.e.p.clock.Now()
 	ms.mu.Lock()
 	defer ms.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // The attributes of a message. Most messages have none: the body is the envelope.
@@ -34,7 +34,7 @@ type message struct {
 	lane     *lane
 	id       string // SQS's own, the same at each receive
 	handle   string
-	task     *runtime.Task
+	task     *driver.Task
 	receives int
 	crashes  int
 	origin   string // attrDead
@@ -70,8 +70,8 @@ type message struct {
 // body begins with a percent sign, and each byte of such a character, and of a
 // percent sign, is one with two hexadecimal digits after it. An envelope begins
 // with a brace.
-func body(t *runtime.Task) string {
-	env := runtime.AppendEnvelope(nil, t)
+func body(t *driver.Task) string {
+	env := driver.AppendEnvelope(nil, t)
 	if !slices.ContainsFunc(env, func(c byte) bool { return c >= 0xEF || c < ' ' }) || carried(env) {
 		return string(env)
 	}
@@ -145,10 +145,10 @@ func (l *lane) read(m types.Message, at time.Time, lease time.Duration) (*messag
 		return msg, nil
 	}
 	if err != nil {
-		return msg, fmt.Errorf("%w: the message's body is not a task: %w", runtime.ErrInvalidTask, err)
+		return msg, fmt.Errorf("%w: the message's body is not a task: %w", driver.ErrInvalidTask, err)
 	}
 	if msg.origin != "" && !l.e.isDLQ {
-		runtime.Unbury(msg.task, l.e.deadName) // SQS itself moved it back
+		driver.Unbury(msg.task, l.e.deadName) // SQS itself moved it back
 	}
 	switch {
 	case l.e.isDLQ, l == l.e.later, msg.task.ScheduledFor.After(at):
@@ -189,7 +189,7 @@ func (e *engine) remember(m *message) {
 func (m *message) fetchStored(ctx context.Context) error {
 	store := m.lane.e.p.store
 	if store == nil {
-		return fmt.Errorf("%w: the payload is in a store (key %s), and this process has none: open the provider WithStore", runtime.ErrInvalidTask, m.stored)
+		return fmt.Errorf("%w: the payload is in a store (key %s), and this process has none: open the provider WithStore", driver.ErrInvalidTask, m.stored)
 	}
 	data, err := store.Get(ctx, m.stored)
 	if err != nil {
@@ -200,7 +200,7 @@ func (m *message) fetchStored(ctx context.Context) error {
 }
 
 // delivery hands a message to a worker.
-func (m *message) delivery(receipt runtime.Receipt) *runtime.Delivery {
+func (m *message) delivery(receipt driver.Receipt) *driver.Delivery {
 	m.retries = m.task.RetryCount
-	return &runtime.Delivery{Task: m.task, Receipt: receipt, LeaseUntil: m.until, Crashes: m.crashes}
+	return &driver.Delivery{Task: m.task, Receipt: receipt, LeaseUntil: m.until, Crashes: m.crashes}
 }

@@ -9,7 +9,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func FuzzABodyBringsTheEnvelopeBack(f *testing.F) {
@@ -28,8 +28,8 @@ func FuzzABodyBringsTheEnvelopeBack(f *testing.F) {
 
 func TestAPlainEnvelopeIsTheBody(t *testing.T) {
 	t.Parallel()
-	task := &runtime.Task{ID: "a", Type: "t", Queue: "q", Payload: []byte(`"100 % кот"`)}
-	require.Equal(t, string(runtime.AppendEnvelope(nil, task)), body(task))
+	task := &driver.Task{ID: "a", Type: "t", Queue: "q", Payload: []byte(`"100 % кот"`)}
+	require.Equal(t, string(driver.AppendEnvelope(nil, task)), body(task))
 }
 
 // raw sends a body past the provider.
@@ -45,15 +45,15 @@ func raw(t *testing.T, b *bench, q *Queue, text string) {
 
 func TestADequeueHearsOfABodyThatIsNoTask(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
+	for _, kind := range []driver.QueueType{driver.Standard, driver.FIFO, driver.Priority} {
 		b := newBench(t)
-		q := openQueue(t, b.p, runtime.QueueConfig{Type: kind})
+		q := openQueue(t, b.p, driver.QueueConfig{Type: kind})
 		raw(t, b, q, "%zz")
 		heard := 0
 		require.Eventually(t, func() bool {
 			ctx, cancel := context.WithTimeout(within(t), 10*time.Millisecond)
 			defer cancel()
-			ds, _ := q.Dequeue(runtime.HearBuried(ctx, func(*runtime.Task) { heard++ }), 1, time.Minute)
+			ds, _ := q.Dequeue(driver.HearBuried(ctx, func(*driver.Task) { heard++ }), 1, time.Minute)
 			return len(ds) == 0 && heard > 0
 		}, 10*time.Second, time.Millisecond)
 	}
@@ -62,19 +62,19 @@ func TestADequeueHearsOfABodyThatIsNoTask(t *testing.T) {
 func TestATaskThatSQSItselfMovedSaysThatItWasDeliveredTooOften(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{MaxDeliveries: 1})
+	q := openQueue(t, b.p, driver.QueueConfig{MaxDeliveries: 1})
 	put(t, q, "a")
 	for range b.p.backstop(q.cfg) {
 		take(t, q, 1)
 		b.clock.Advance(time.Minute)
 	}
 	nothing(t, q)
-	becomes(t, q, runtime.Stats{Dead: 1})
-	dead := openQueue(t, b.p, runtime.QueueConfig{Name: "q-dlq"})
+	becomes(t, q, driver.Stats{Dead: 1})
+	dead := openQueue(t, b.p, driver.QueueConfig{Name: "q-dlq"})
 	d := take(t, dead, 1)[0]
-	require.Contains(t, d.Task.Metadata[runtime.MetaFailureReason], runtime.ErrMaxDeliveries.Error())
-	require.Equal(t, "q", d.Task.Metadata[runtime.MetaOriginalQueue])
-	require.NoError(t, dead.Release(within(t), []*runtime.Delivery{d}))
+	require.Contains(t, d.Task.Metadata[driver.MetaFailureReason], driver.ErrMaxDeliveries.Error())
+	require.Equal(t, "q", d.Task.Metadata[driver.MetaOriginalQueue])
+	require.NoError(t, dead.Release(within(t), []*driver.Delivery{d}))
 	moved, err := q.Redrive(within(t), nil)
 	require.NoError(t, err)
 	require.Equal(t, []string{"a"}, moved)
@@ -83,12 +83,12 @@ func TestATaskThatSQSItselfMovedSaysThatItWasDeliveredTooOften(t *testing.T) {
 func TestALongDelayHopsAndIsNeverEarly(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	due := b.clock.Now().Add(100*time.Minute + time.Millisecond)
-	enqueue(t, q, task(q, "a", func(t *runtime.Task) { t.ScheduledFor = due }))
+	enqueue(t, q, task(q, "a", func(t *driver.Task) { t.ScheduledFor = due }))
 	for b.clock.Now().Add(10 * time.Minute).Before(due) {
 		nothing(t, q)
-		becomes(t, q, runtime.Stats{Scheduled: 1})
+		becomes(t, q, driver.Stats{Scheduled: 1})
 		b.clock.Advance(10 * time.Minute)
 	}
 	nothing(t, q)
@@ -100,7 +100,7 @@ func TestALongDelayHopsAndIsNeverEarly(t *testing.T) {
 
 func TestALeaseEndsTwelveHoursAfterItsReceive(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}} {
 		b := newBench(t)
 		q := openQueue(t, b.p, cfg)
 		put(t, q, "a")
@@ -115,8 +115,8 @@ func TestALeaseEndsTwelveHoursAfterItsReceive(t *testing.T) {
 			require.NoError(t, q.Extend(within(t), ds, 6*time.Hour))
 			require.Equal(t, received.Add(maxLease-time.Second), ds[0].LeaseUntil)
 		}
-		require.ErrorIs(t, q.Extend(within(t), ds, maxLease+1), runtime.ErrUnsupported)
+		require.ErrorIs(t, q.Extend(within(t), ds, maxLease+1), driver.ErrUnsupported)
 		_, err = q.Dequeue(within(t), 1, maxLease+1)
-		require.ErrorIs(t, err, runtime.ErrUnsupported)
+		require.ErrorIs(t, err, driver.ErrUnsupported)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // maxName is the longest name of an SQS queue, .fifo included.
@@ -30,15 +30,15 @@ func (n names) level(level int) string { return n.prefix + n.name + "--p" + strc
 // must fit.
 func (n names) check() error {
 	if most := maxName - len("--later"); len(n.prefix)+len(n.name) > most {
-		return fmt.Errorf("%w %q: with the prefix %q it has %d characters, and SQS takes %d", runtime.ErrInvalidQueue, n.name, n.prefix, len(n.prefix)+len(n.name), most)
+		return fmt.Errorf("%w %q: with the prefix %q it has %d characters, and SQS takes %d", driver.ErrInvalidQueue, n.name, n.prefix, len(n.prefix)+len(n.name), most)
 	}
 	// A name that derives from another queue's could be this one.
 	if strings.Contains(n.prefix+n.name, "--") {
-		return fmt.Errorf("%w %q: with the prefix %q it holds --, which SQS queues of levels and delayed tasks have in their names: write a single -", runtime.ErrInvalidQueue, n.name, n.prefix)
+		return fmt.Errorf("%w %q: with the prefix %q it holds --, which SQS queues of levels and delayed tasks have in their names: write a single -", driver.ErrInvalidQueue, n.name, n.prefix)
 	}
 	for _, r := range n.prefix + n.name {
 		if !plain(r) {
-			return fmt.Errorf("%w %q: SQS takes letters, digits, - and _ in the name of a queue and in the prefix, not %q", runtime.ErrInvalidQueue, n.prefix+n.name, r)
+			return fmt.Errorf("%w %q: SQS takes letters, digits, - and _ in the name of a queue and in the prefix, not %q", driver.ErrInvalidQueue, n.prefix+n.name, r)
 		}
 	}
 	return nil

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // With one prefix, what check lets pass never meets a name that derives from another
@@ -31,7 +31,7 @@ func TestNamesOfDifferentQueuesDiffer(t *testing.T) {
 			}
 		}
 	}
-	require.ErrorIs(t, names{"", "prio--p1"}.check(), runtime.ErrInvalidQueue)
-	require.ErrorIs(t, names{"prod-", "-eu"}.check(), runtime.ErrInvalidQueue)
+	require.ErrorIs(t, names{"", "prio--p1"}.check(), driver.ErrInvalidQueue)
+	require.ErrorIs(t, names{"prod-", "-eu"}.check(), driver.ErrInvalidQueue)
 	require.NoError(t, names{"prod-", "search-index"}.check())
 }

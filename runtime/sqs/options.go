@@ -6,7 +6,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Bounds of SQS itself.
@@ -32,7 +32,7 @@ type Option func(*options)
 
 type options struct {
 	prefix       string
-	clock        runtime.Clock
+	clock        driver.Clock
 	forbidCreate bool
 	wait         time.Duration
 	polls        int
@@ -48,9 +48,9 @@ type options struct {
 // environments that share an account. Letters, digits, - and _.
 func WithPrefix(prefix string) Option { return func(o *options) { o.prefix = prefix } }
 
-// WithClock sets the clock that leases and due times go by; runtime.SystemClock
+// WithClock sets the clock that leases and due times go by; driver.SystemClock
 // by default.
-func WithClock(c runtime.Clock) Option { return func(o *options) { o.clock = c } }
+func WithClock(c driver.Clock) Option { return func(o *options) { o.clock = c } }
 
 // WithoutCreate makes Open refuse a queue that is not there, in place of creating
 // it: for programs without the permission sqs:CreateQueue, and for queues that
@@ -103,7 +103,7 @@ func RetryByVisibility() Option { return func(o *options) { o.byVisibility = tru
 func WithStarvationFree(n int) Option { return func(o *options) { o.fairEvery = n } }
 
 func newOptions(opts []Option) (options, error) {
-	o := options{clock: runtime.SystemClock, wait: unset, polls: defaultPolls, closeWait: unset, walkLease: defaultWalkLease}
+	o := options{clock: driver.SystemClock, wait: unset, polls: defaultPolls, closeWait: unset, walkLease: defaultWalkLease}
 	for _, opt := range opts {
 		opt(&o)
 	}

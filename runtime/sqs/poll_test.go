@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
@@ -26,13 +27,13 @@ func abandon(t *testing.T, b *bench, q *Queue) {
 	}()
 	require.Eventually(t, func() bool { return b.Polls() > 0 }, soon, time.Millisecond)
 	cancel()
-	require.ErrorIs(t, <-done, runtime.ErrNoTasks)
+	require.ErrorIs(t, <-done, driver.ErrNoTasks)
 }
 
 func TestACancelledDequeueLeavesItsPollToTheNextOne(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	abandon(t, b, q)
 	require.Equal(t, 1, b.Polls(), "the poll was cancelled: SQS would lease messages to nobody")
 	before := b.p.Requests()["ReceiveMessage"]
@@ -43,7 +44,7 @@ func TestACancelledDequeueLeavesItsPollToTheNextOne(t *testing.T) {
 
 func TestWhatNobodyAsksForGoesBackToOtherProcessesUncharged(t *testing.T) {
 	t.Parallel()
-	for i, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}, {Type: runtime.Priority}, {}} {
+	for i, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}, {Type: driver.Priority}, {}} {
 		var opts []Option
 		if i == 3 {
 			opts = append(opts, RetryByVisibility())
@@ -52,7 +53,7 @@ func TestWhatNobodyAsksForGoesBackToOtherProcessesUncharged(t *testing.T) {
 		q, other := openQueue(t, b.p, cfg), openQueue(t, b.provider(t, opts...), cfg)
 		abandon(t, b, q)
 		put(t, q, "a")
-		becomes(t, q, runtime.Stats{Ready: 1})
+		becomes(t, q, driver.Stats{Ready: 1})
 		d := take(t, other, 1)[0]
 		require.Equal(t, "a", d.Task.ID)
 		require.Zero(t, d.Crashes)
@@ -64,11 +65,11 @@ func TestCloseGivesBackWhatItsPollsBrought(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	p := b.provider(t, WithCloseWait(soon))
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	abandon(t, b, q)
 	closed := make(chan error, 1)
 	go func() { closed <- q.Close() }()
-	other := openQueue(t, b.p, runtime.QueueConfig{})
+	other := openQueue(t, b.p, driver.QueueConfig{})
 	put(t, other, "a")
 	require.NoError(t, <-closed)
 	require.Equal(t, []string{"a"}, idsOf(take(t, other, 1)))
@@ -77,7 +78,7 @@ func TestCloseGivesBackWhatItsPollsBrought(t *testing.T) {
 func TestCloseDoesNotWaitForAnIdlePollBeyondItsBound(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	abandon(t, b, q)
 	require.NoError(t, q.Close())
 	require.Eventually(t, func() bool { return b.Polls() == 0 }, soon, time.Millisecond)
@@ -87,7 +88,7 @@ func TestAPollThatIsNeverAnsweredIsGivenUp(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, WithWait(time.Second))
 	b.p.api.patience = 100 * time.Millisecond
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	put(t, q, "a")
 	b.SetHook(func(c sqstest.Call) sqstest.Fault { return sqstest.Fault{Delay: time.Hour} })
 	_, err := q.Dequeue(within(t), 1, time.Minute)
@@ -101,7 +102,7 @@ func TestAPollThatIsNeverAnsweredIsGivenUp(t *testing.T) {
 func TestThereIsOnePollWhenIdleAndMoreAtLoad(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	var wg sync.WaitGroup
 	ctx, cancel := context.WithCancel(within(t))
 	for range 5 {
@@ -140,21 +141,21 @@ func TestThereIsOnePollWhenIdleAndMoreAtLoad(t *testing.T) {
 func TestAtLoadATaskCostsAtMostTwoFifthsOfARequest(t *testing.T) {
 	t.Parallel()
 	const tasks = 2000
-	for _, cfg := range []runtime.QueueConfig{{Name: "s"}, {Name: "p", Type: runtime.Priority, Levels: 4}} {
+	for _, cfg := range []driver.QueueConfig{{Name: "s"}, {Name: "p", Type: driver.Priority, Levels: 4}} {
 		b := benchWith(t, 250*time.Millisecond) // Stop waits for the polls
 		m := runtime.NewManager(runtime.ManagerConfig{Clock: b.clock})
 		require.NoError(t, m.Open(within(t), b.p, cfg))
 		before := total(b.p)
-		ts := make([]*runtime.Task, tasks)
+		ts := make([]*driver.Task, tasks)
 		for i, id := range numbered(tasks) {
-			ts[i] = &runtime.Task{ID: id, Type: "work", Queue: cfg.Name, Payload: []byte(`{}`)}
+			ts[i] = &driver.Task{ID: id, Type: "work", Queue: cfg.Name, Payload: []byte(`{}`)}
 		}
 		_, err := m.Enqueue(within(t), ts)
 		require.NoError(t, err)
 		var wg sync.WaitGroup
 		wg.Add(tasks)
 		r := runtime.NewRouter()
-		r.Handle(runtime.Policy{Type: "work", Queue: cfg.Name}, runtime.HandlerFunc(func(context.Context, *runtime.Task) error {
+		r.Handle(runtime.Policy{Type: "work", Queue: cfg.Name}, runtime.HandlerFunc(func(context.Context, *driver.Task) error {
 			wg.Done()
 			return nil
 		}))
@@ -182,18 +183,18 @@ func TestWithSlowHandlersATaskCostsAtMostHalfARequest(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
 	m := runtime.NewManager(runtime.ManagerConfig{})
-	require.NoError(t, m.Open(within(t), p, runtime.QueueConfig{Name: "q"}))
+	require.NoError(t, m.Open(within(t), p, driver.QueueConfig{Name: "q"}))
 	before := total(p)
-	ts := make([]*runtime.Task, tasks)
+	ts := make([]*driver.Task, tasks)
 	for i := range ts {
-		ts[i] = &runtime.Task{Type: "work", Queue: "q", Payload: []byte(`{}`)}
+		ts[i] = &driver.Task{Type: "work", Queue: "q", Payload: []byte(`{}`)}
 	}
 	_, err = m.Enqueue(within(t), ts)
 	require.NoError(t, err)
 	var left sync.WaitGroup
 	left.Add(tasks)
 	r := runtime.NewRouter()
-	r.Handle(runtime.Policy{Type: "work"}, runtime.HandlerFunc(func(_ context.Context, task *runtime.Task) error {
+	r.Handle(runtime.Policy{Type: "work"}, runtime.HandlerFunc(func(_ context.Context, task *driver.Task) error {
 		defer left.Done()
 		<-time.After(run/2 + rand.N(run))
 		return nil
@@ -212,7 +213,7 @@ func TestWithSlowHandlersATaskCostsAtMostHalfARequest(t *testing.T) {
 func TestRequestsCountsEachTry(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	tries := 0
 	b.SetHook(func(c sqstest.Call) sqstest.Fault {
 		if c.Operation != "SendMessageBatch" {
@@ -226,20 +227,20 @@ func TestRequestsCountsEachTry(t *testing.T) {
 	before := b.p.Requests()["SendMessageBatch"]
 	put(t, q, "a")
 	require.Equal(t, int64(3), b.p.Requests()["SendMessageBatch"]-before, "throttled twice, then sent")
-	require.Equal(t, runtime.Stats{Ready: 1}, stats(t, q))
+	require.Equal(t, driver.Stats{Ready: 1}, stats(t, q))
 }
 
 // TestABriefDequeueLooksNowAndThen counts what a Dequeue costs that ends too soon for
 // a poll that waits: a few looks, however fast they are answered.
 func TestABriefDequeueLooksNowAndThen(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}, {Type: runtime.Priority, Levels: 4}} {
+	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}, {Type: driver.Priority, Levels: 4}} {
 		b := newBench(t)
 		q := openQueue(t, b.p, cfg)
 		before := b.p.Requests()["ReceiveMessage"]
 		began := time.Now()
 		_, err := q.Dequeue(shortly(t), 10, time.Minute)
-		require.ErrorIs(t, err, runtime.ErrNoTasks)
+		require.ErrorIs(t, err, driver.ErrNoTasks)
 		looks := int64(time.Since(began)/lookEvery) + 1
 		lanes := int64(len(q.e.inputs()))
 		cost := b.p.Requests()["ReceiveMessage"] - before
@@ -255,7 +256,7 @@ func TestALeaseIsCountedFromTheRequestWhereItsPollDidNotWait(t *testing.T) {
 	t.Parallel()
 	for late, want := range map[time.Duration]time.Duration{quick - time.Millisecond: 0, quick: quick} {
 		b := newBench(t)
-		q := openQueue(t, b.p, runtime.QueueConfig{})
+		q := openQueue(t, b.p, driver.QueueConfig{})
 		put(t, q, "a")
 		began := b.clock.Now()
 		var once sync.Once
@@ -275,9 +276,9 @@ func TestALeaseIsCountedFromTheRequestWhereItsPollDidNotWait(t *testing.T) {
 // the task by then, or is done with it.
 func TestAnAnswerThatIsReadAfterItsLeaseBringsNothing(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO} {
+	for _, kind := range []driver.QueueType{driver.Standard, driver.FIFO} {
 		b := benchWith(t, 20*time.Millisecond)
-		q := openQueue(t, b.p, runtime.QueueConfig{Type: kind})
+		q := openQueue(t, b.p, driver.QueueConfig{Type: kind})
 		put(t, q, "a")
 		name := q.e.lanes[0].name
 		var once sync.Once

@@ -11,7 +11,7 @@ import (
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // ErrNotStored is what a [Store] answers for a key that it does not have.
@@ -33,7 +33,7 @@ type Provider struct {
 	closed   bool
 }
 
-var _ runtime.Provider = (*Provider)(nil)
+var _ driver.Provider = (*Provider)(nil)
 
 // New returns a provider on the caller's own client, which stays the caller's
 // to configure. The error says which option is out of bounds.
@@ -66,10 +66,10 @@ func (p *Provider) Name() string { return "sqs" }
 // but for payloads: every 64 KiB of a request count as one there.
 func (p *Provider) Requests() map[string]int64 { return p.api.requests() }
 
-// Open implements [runtime.Provider]. It creates the SQS queues that the queue
+// Open implements [driver.Provider]. It creates the SQS queues that the queue
 // stands on, with its dead letter queue, or verifies those that are there: see
 // the package comment.
-func (p *Provider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Queue, error) {
 	cfg, err := cfg.WithDefaults()
 	if err != nil {
 		return nil, err
@@ -100,19 +100,19 @@ func (p *Provider) current(name string) (*engine, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, fmt.Errorf("sqs: %w", runtime.ErrClosed)
+		return nil, fmt.Errorf("sqs: %w", driver.ErrClosed)
 	}
 	return p.engines[name], nil
 }
 
 // admit makes a handle on an engine. Its last one may have been closed meanwhile:
 // then the engine is begun anew.
-func (p *Provider) admit(e *engine, cfg runtime.QueueConfig) (*Queue, error) {
+func (p *Provider) admit(e *engine, cfg driver.QueueConfig) (*Queue, error) {
 	q := &Queue{e: e, cfg: cfg, done: make(chan struct{})}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, fmt.Errorf("sqs: %w", runtime.ErrClosed)
+		return nil, fmt.Errorf("sqs: %w", driver.ErrClosed)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -124,7 +124,7 @@ func (p *Provider) admit(e *engine, cfg runtime.QueueConfig) (*Queue, error) {
 	return q, nil
 }
 
-// Close implements [runtime.Provider]. It closes every queue and waits for what
+// Close implements [driver.Provider]. It closes every queue and waits for what
 // they have under way; the client stays open, for it is the caller's.
 func (p *Provider) Close() error {
 	p.mu.Lock()
@@ -151,6 +151,6 @@ func (p *Provider) Close() error {
 }
 
 // receipt makes a receipt that no other delivery has, here or elsewhere.
-func (p *Provider) receipt() runtime.Receipt {
-	return runtime.Receipt(fmt.Sprintf("%s-%016x", p.mark, p.seq.Add(1)))
+func (p *Provider) receipt() driver.Receipt {
+	return driver.Receipt(fmt.Sprintf("%s-%016x", p.mark, p.seq.Add(1)))
 }

@@ -8,46 +8,46 @@ import (
 	"sync"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A Queue is one handle on a queue of a Provider. Handles of one queue share its
 // polls: what one of them leased another may settle.
 type Queue struct {
 	e    *engine
-	cfg  runtime.QueueConfig
+	cfg  driver.QueueConfig
 	once sync.Once
 	done chan struct{}
 
-	around runtime.Revival // of what Redrive moves
+	around driver.Revival // of what Redrive moves
 }
 
 var _ interface {
-	runtime.Queue
-	runtime.Reviver
-	runtime.Discarder
+	driver.Queue
+	driver.Reviver
+	driver.Discarder
 } = (*Queue)(nil)
 
 // lateness is what a due task waits on an idle queue: whole seconds of delay,
 // rounded up, and the hop of a delayed task onto a fifo queue.
 const lateness = 2 * time.Second
 
-// Config implements [runtime.Queue].
-func (q *Queue) Config() runtime.QueueConfig { return q.cfg }
+// Config implements [driver.Queue].
+func (q *Queue) Config() driver.QueueConfig { return q.cfg }
 
-// Capabilities implements [runtime.Queue].
-func (q *Queue) Capabilities() runtime.Capabilities {
-	delay, hop := time.Duration(runtime.Unlimited), maxDelay
+// Capabilities implements [driver.Queue].
+func (q *Queue) Capabilities() driver.Capabilities {
+	delay, hop := time.Duration(driver.Unlimited), maxDelay
 	if q.e.undelayed() {
 		delay, hop = 0, 0
 	}
-	return runtime.Capabilities{
+	return driver.Capabilities{
 		MaxDelay:        delay,
 		DelayHop:        hop,
 		MaxLease:        maxLease,
 		MaxPayload:      q.e.maxPayload(),
 		MaxBatch:        maxBatch,
-		Ordered:         q.cfg.Type == runtime.FIFO,
+		Ordered:         q.cfg.Type == driver.FIFO,
 		Priorities:      q.cfg.Levels,
 		Durable:         true,
 		CrashIsAttempt:  q.e.chargesReceives(),
@@ -59,7 +59,7 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 		// What is hidden for its delay is in flight to SQS.
 		CountsScheduled: !q.e.fifo && !q.e.stays(),
 		CountsLeased:    true,
-		UnfairGroups:    q.cfg.Type == runtime.FIFO,
+		UnfairGroups:    q.cfg.Type == driver.FIFO,
 		Granularity:     time.Second,
 		PaidTrips:       true,
 		Lateness:        lateness,
@@ -67,7 +67,7 @@ func (q *Queue) Capabilities() runtime.Capabilities {
 	}
 }
 
-// Close implements [runtime.Queue]. The last handle of a queue waits for polls
+// Close implements [driver.Queue]. The last handle of a queue waits for polls
 // that are under way, as long as one may take (see WithCloseWait), and gives back what
 // they bring.
 func (q *Queue) Close() error {
@@ -95,13 +95,13 @@ func (q *Queue) Close() error {
 func (q *Queue) open() error {
 	select {
 	case <-q.done:
-		return fmt.Errorf("queue %q: %w", q.cfg.Name, runtime.ErrClosed)
+		return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed)
 	default:
 		return nil
 	}
 }
 
-func idOf(d *runtime.Delivery) string {
+func idOf(d *driver.Delivery) string {
 	if d.Task == nil {
 		return ""
 	}
@@ -109,15 +109,15 @@ func idOf(d *runtime.Delivery) string {
 }
 
 func (q *Queue) tooLong(lease time.Duration) error {
-	return fmt.Errorf("%w: a lease of %s on queue %q: SQS leases a message for 12 hours at most", runtime.ErrUnsupported, lease, q.cfg.Name)
+	return fmt.Errorf("%w: a lease of %s on queue %q: SQS leases a message for 12 hours at most", driver.ErrUnsupported, lease, q.cfg.Name)
 }
 
-// Dequeue implements [runtime.Queue]. It waits until ctx ends, however long that
+// Dequeue implements [driver.Queue]. It waits until ctx ends, however long that
 // is. When ctx ends a poll that is under way goes on: what it brings is the next
-// Dequeue's, or goes back to SQS after half a second; runtime.Behind tells of it. With a context that has
+// Dequeue's, or goes back to SQS after half a second; driver.Behind tells of it. With a context that has
 // ended already it takes only what is at hand. In the last second before ctx ends
 // no poll can wait: it looks ten times a second, at a request for each SQS queue.
-func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	switch {
 	case limit < 1 || lease <= 0:
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, q.cfg.Name, lease)

@@ -8,10 +8,10 @@ import (
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Redrive implements [runtime.Redriver]. SQS has no way to find a message: a redrive
+// Redrive implements [driver.Redriver]. SQS has no way to find a message: a redrive
 // walks through the dead letter queue, ten messages a request, hides those that are
 // not asked for until it is done, and stops early once it has found all that are. What
 // others have received, or have by SQS's count, which trails, it waits for, 30 s at
@@ -46,19 +46,19 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	return deadIDs(done), err
 }
 
-// OnRedrive implements [runtime.Reviver].
-func (q *Queue) OnRedrive(around runtime.Revival) { q.around = around }
+// OnRedrive implements [driver.Reviver].
+func (q *Queue) OnRedrive(around driver.Revival) { q.around = around }
 
-// RedriveDeaths implements [runtime.Redriver], by a walk as Redrive does it: while it has
+// RedriveDeaths implements [driver.Redriver], by a walk as Redrive does it: while it has
 // a message nobody else does.
-func (q *Queue) RedriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
-	return q.around.Deaths(ctx, deaths, func() ([]runtime.Death, error) {
+func (q *Queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)
 	})
 }
 
-func (q *Queue) redriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
-	edits := make(map[runtime.Death][]byte)
+func (q *Queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+	edits := make(map[driver.Death][]byte)
 	for i, payload := range payloads {
 		if payload != nil {
 			edits[deaths[i]] = payload
@@ -68,12 +68,12 @@ func (q *Queue) redriveDeaths(ctx context.Context, deaths []runtime.Death, paylo
 }
 
 // moveBack returns what moves messages to the queue, with other payloads for some.
-func (q *Queue) moveBack(edits map[runtime.Death][]byte) func(context.Context, *engine, []*message) []error {
+func (q *Queue) moveBack(edits map[driver.Death][]byte) func(context.Context, *engine, []*message) []error {
 	return func(ctx context.Context, e *engine, ms []*message) []error {
 		errs := make([]error, len(ms))
 		fit, at := make([]*message, 0, len(ms)), make([]int, 0, len(ms))
 		for i, m := range ms {
-			if payload, ok := edits[runtime.DeathOf(m.task)]; ok {
+			if payload, ok := edits[driver.DeathOf(m.task)]; ok {
 				if errs[i] = q.edit(m, payload); errs[i] != nil {
 					continue
 				}
@@ -85,7 +85,7 @@ func (q *Queue) moveBack(edits map[runtime.Death][]byte) func(context.Context, *
 			if m.foreign || m.revive() {
 				return e.asItWas(m)
 			}
-			runtime.Unbury(m.task, e.deadName)
+			driver.Unbury(m.task, e.deadName)
 			m.task.Queue = e.name
 			o := m.outgoing(e.place(m.task).remote)
 			o.group, o.dedup = token(m.task.GroupKey), token(m.id)
@@ -103,10 +103,10 @@ func (q *Queue) moveBack(edits map[runtime.Death][]byte) func(context.Context, *
 // edit gives a dead task another payload.
 func (q *Queue) edit(m *message, payload []byte) error {
 	if m.foreign || m.task.Type == undecodable {
-		return fmt.Errorf("%w: message %s is not a task", runtime.ErrUnsupported, m.task.ID)
+		return fmt.Errorf("%w: message %s is not a task", driver.ErrUnsupported, m.task.ID)
 	}
-	if most := q.Capabilities().MaxPayload; most != runtime.Unlimited && len(payload) > most {
-		return fmt.Errorf("%w: the payload of task %s (%s) has %d bytes, and an SQS queue takes %d: store the data elsewhere and send a reference, or use WithStore", runtime.ErrPayloadTooLarge, m.task.ID, m.task.Type, len(payload), most)
+	if most := q.Capabilities().MaxPayload; most != driver.Unlimited && len(payload) > most {
+		return fmt.Errorf("%w: the payload of task %s (%s) has %d bytes, and an SQS queue takes %d: store the data elsewhere and send a reference, or use WithStore", driver.ErrPayloadTooLarge, m.task.ID, m.task.Type, len(payload), most)
 	}
 	task := *m.task
 	task.Payload, task.Queue = payload, q.cfg.Name
@@ -117,14 +117,14 @@ func (q *Queue) edit(m *message, payload []byte) error {
 	return nil
 }
 
-// Discard implements [runtime.Discarder], by a walk as Redrive does it.
+// Discard implements [driver.Discarder], by a walk as Redrive does it.
 func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	done, err := q.walk(ctx, prey{ids: ids}, discardAll)
 	return deadIDs(done), err
 }
 
-// DiscardDeaths implements [runtime.Discarder], by a walk as Redrive does it.
-func (q *Queue) DiscardDeaths(ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error) {
+// DiscardDeaths implements [driver.Discarder], by a walk as Redrive does it.
+func (q *Queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	return q.walk(ctx, preyOf(deaths), discardAll)
 }
 
@@ -143,18 +143,18 @@ func discardAll(ctx context.Context, e *engine, ms []*message) []error {
 type prey struct {
 	all    bool
 	ids    []string
-	deaths map[runtime.Death]bool // those of ids alone; nil: any
+	deaths map[driver.Death]bool // those of ids alone; nil: any
 }
 
-func preyOf(deaths []runtime.Death) prey {
-	p := prey{ids: deadIDs(deaths), deaths: make(map[runtime.Death]bool, len(deaths))}
+func preyOf(deaths []driver.Death) prey {
+	p := prey{ids: deadIDs(deaths), deaths: make(map[driver.Death]bool, len(deaths))}
 	for _, d := range deaths {
 		p.deaths[d] = true
 	}
 	return p
 }
 
-func deadIDs(deaths []runtime.Death) []string {
+func deadIDs(deaths []driver.Death) []string {
 	var ids []string
 	for _, d := range deaths {
 		ids = append(ids, d.ID)
@@ -164,7 +164,7 @@ func deadIDs(deaths []runtime.Death) []string {
 
 // walk goes through the dead letter queue and does something with this queue's
 // dead tasks that it is after.
-func (q *Queue) walk(ctx context.Context, of prey, do func(context.Context, *engine, []*message) []error) (done []runtime.Death, err error) {
+func (q *Queue) walk(ctx context.Context, of prey, do func(context.Context, *engine, []*message) []error) (done []driver.Death, err error) {
 	e := q.e
 	if err := q.open(); err != nil {
 		return nil, err
@@ -173,7 +173,7 @@ func (q *Queue) walk(ctx context.Context, of prey, do func(context.Context, *eng
 		return nil, err
 	}
 	if e.isDLQ {
-		return nil, fmt.Errorf("%w: queue %q is a dead letter queue: ask the queue that the tasks died on", runtime.ErrUnsupported, q.cfg.Name)
+		return nil, fmt.Errorf("%w: queue %q is a dead letter queue: ask the queue that the tasks died on", driver.ErrUnsupported, q.cfg.Name)
 	}
 	want := make(map[string]int, len(of.ids)) // the messages of an ID that are to be found
 	for _, id := range of.ids {
@@ -183,7 +183,7 @@ func (q *Queue) walk(ctx context.Context, of prey, do func(context.Context, *eng
 	}
 	w := newWalk(e)
 	defer w.end(ctx)
-	var be runtime.BatchError
+	var be driver.BatchError
 	seen := make(map[string]bool)
 	for again := false; !again && (of.all || len(want) > 0); {
 		ms, err := w.next(ctx)
@@ -191,11 +191,11 @@ func (q *Queue) walk(ctx context.Context, of prey, do func(context.Context, *eng
 			return done, orFirst(err, &be)
 		}
 		chosen := ms[:0:0]
-		var deaths []runtime.Death
+		var deaths []driver.Death
 		for _, m := range ms {
 			again = again || seen[m.id] // what the walk held is back: it could not keep it
 			seen[m.id] = true
-			d := runtime.DeathOf(m.task)
+			d := driver.DeathOf(m.task)
 			if !e.diedHere(m) || !of.all && want[d.ID] == 0 || of.deaths != nil && !of.deaths[d] || of.all && m.foreign && m.sent.After(w.began) {
 				w.held = append(w.held, m)
 			} else {
@@ -217,7 +217,7 @@ func (q *Queue) walk(ctx context.Context, of prey, do func(context.Context, *eng
 	return done, be.OrNil()
 }
 
-func orFirst(err error, be *runtime.BatchError) error {
+func orFirst(err error, be *driver.BatchError) error {
 	if err != nil {
 		return err
 	}
@@ -254,7 +254,7 @@ func (e *engine) origin(m *message) string {
 	if m.origin != "" {
 		return m.origin
 	}
-	if from := m.task.Metadata[runtime.MetaOriginalQueue]; from != "" {
+	if from := m.task.Metadata[driver.MetaOriginalQueue]; from != "" {
 		return from
 	}
 	return m.task.Queue // SQS itself moved it: nobody wrote why
@@ -279,15 +279,15 @@ func (q *Queue) StartRedrive(ctx context.Context, perSecond int32) (handle strin
 	if err := e.sendsOnly(); err != nil {
 		return "", err
 	}
-	if e.isDLQ || e.kind != runtime.Standard {
-		return "", fmt.Errorf("%w: SQS moves the dead tasks of standard queues only, and %q is %s: use Redrive", runtime.ErrUnsupported, q.cfg.Name, e.kind)
+	if e.isDLQ || e.kind != driver.Standard {
+		return "", fmt.Errorf("%w: SQS moves the dead tasks of standard queues only, and %q is %s: use Redrive", driver.ErrUnsupported, q.cfg.Name, e.kind)
 	}
 	sources, err := e.p.api.ListDeadLetterSourceQueues(ctx, &awssqs.ListDeadLetterSourceQueuesInput{QueueUrl: &e.dlq.url})
 	if err != nil {
 		return "", explain("list the queues that share "+e.dlq.name, err)
 	}
 	if len(sources.QueueUrls) > 1 {
-		return "", fmt.Errorf("%w: %d queues share the dead letter queue %s, and SQS would move the tasks of all of them here: use Redrive", runtime.ErrUnsupported, len(sources.QueueUrls), e.dlq.name)
+		return "", fmt.Errorf("%w: %d queues share the dead letter queue %s, and SQS would move the tasks of all of them here: use Redrive", driver.ErrUnsupported, len(sources.QueueUrls), e.dlq.name)
 	}
 	in := &awssqs.StartMessageMoveTaskInput{SourceArn: &e.dlq.arn, DestinationArn: &e.lanes[0].arn}
 	if perSecond > 0 {

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
@@ -36,10 +36,10 @@ var throttlings = []*sqstest.Error{
 
 func TestAnEntryThatIsThrottledIsAskedForAgainAndTheLeaseRuns(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO} {
+	for _, kind := range []driver.QueueType{driver.Standard, driver.FIFO} {
 		for _, why := range throttlings {
 			b := newBench(t)
-			q := openQueue(t, b.p, runtime.QueueConfig{Type: kind})
+			q := openQueue(t, b.p, driver.QueueConfig{Type: kind})
 			put(t, q, "a")
 			ds := take(t, q, 1)
 			n := refused(b, "ChangeMessageVisibilityBatch", 4, 0, why)
@@ -48,7 +48,7 @@ func TestAnEntryThatIsThrottledIsAskedForAgainAndTheLeaseRuns(t *testing.T) {
 			n = refused(b, "DeleteMessageBatch", 4, 0, why)
 			require.NoError(t, q.Complete(within(t), ds), why.Type)
 			require.Equal(t, int64(5), n.Load())
-			require.Equal(t, runtime.Stats{}, stats(t, q))
+			require.Equal(t, driver.Stats{}, stats(t, q))
 		}
 	}
 }
@@ -56,7 +56,7 @@ func TestAnEntryThatIsThrottledIsAskedForAgainAndTheLeaseRuns(t *testing.T) {
 func TestAnEntryThatStaysThrottledIsNoLostLeaseAndNoSuccess(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	put(t, q, "a")
 	ds := take(t, q, 1)
 	for name, call := range map[string]func(context.Context) error{
@@ -71,7 +71,7 @@ func TestAnEntryThatStaysThrottledIsNoLostLeaseAndNoSuccess(t *testing.T) {
 		err := call(ctx)
 		cancel()
 		require.ErrorContains(t, err, "RequestThrottled", name)
-		require.NotErrorIs(t, err, runtime.ErrLeaseLost, name)
+		require.NotErrorIs(t, err, driver.ErrLeaseLost, name)
 	}
 	b.SetHook(nil)
 	require.NoError(t, q.Complete(within(t), ds))
@@ -87,7 +87,7 @@ func TestARefusalThatIsNotOfTheHandleIsTheErrorOfItsTask(t *testing.T) {
 		{Type: "InvalidParameterValueException", Code: "InvalidParameterValue", Status: 400, Message: "Value 43201 for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [43200 seconds]"},
 	} {
 		b := newBench(t)
-		q := openQueue(t, b.p, runtime.QueueConfig{})
+		q := openQueue(t, b.p, driver.QueueConfig{})
 		put(t, q, "a", "b")
 		ds := take(t, q, 2)
 		lost := sqstest.Fault{DropReply: true}
@@ -101,7 +101,7 @@ func TestARefusalThatIsNotOfTheHandleIsTheErrorOfItsTask(t *testing.T) {
 			"Extend":   q.Extend(within(t), ds[1:], time.Minute),
 		} {
 			require.ErrorContains(t, err, why.Message, name)
-			require.NotErrorIs(t, err, runtime.ErrLeaseLost, name)
+			require.NotErrorIs(t, err, driver.ErrLeaseLost, name)
 		}
 		b.SetHook(nil)
 		require.NoError(t, q.Complete(within(t), ds))
@@ -116,11 +116,11 @@ func TestAnExpiredHandleIsALostLeaseHoweverSQSNamesIt(t *testing.T) {
 		{Type: "InvalidParameterValueException", Code: "InvalidParameterValue", Status: 400, Message: "Value AQEB for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired."},
 	} {
 		b := newBench(t)
-		q := openQueue(t, b.p, runtime.QueueConfig{})
+		q := openQueue(t, b.p, driver.QueueConfig{})
 		put(t, q, "a")
 		ds := take(t, q, 1)
 		n := refused(b, "DeleteMessageBatch", 1, 0, why)
-		require.ErrorIs(t, q.Complete(within(t), ds), runtime.ErrLeaseLost, why.Type)
+		require.ErrorIs(t, q.Complete(within(t), ds), driver.ErrLeaseLost, why.Type)
 		require.Equal(t, int64(1), n.Load())
 	}
 }
@@ -157,11 +157,11 @@ func TestAnEnqueueOfAGroupIsRepeatedOnlyInItsOrder(t *testing.T) {
 			}
 			return f
 		})
-		ts := []*runtime.Task{task(q, "a"), task(q, "b"), task(q, "c"), task(q, "x", func(t *runtime.Task) { t.GroupKey = "h" })}
+		ts := []*driver.Task{task(q, "a"), task(q, "b"), task(q, "c"), task(q, "x", func(t *driver.Task) { t.GroupKey = "h" })}
 		_, err := q.Enqueue(within(t), ts)
 		failed := make(map[string]bool)
 		for i, t := range ts {
-			failed[t.ID] = runtime.ErrorAt(err, i) != nil
+			failed[t.ID] = driver.ErrorAt(err, i) != nil
 		}
 		b.SetHook(nil)
 		var got []string
@@ -180,9 +180,9 @@ func TestAnEnqueueOfAGroupIsRepeatedOnlyInItsOrder(t *testing.T) {
 
 func TestABatchThatSQSFindsTooLargeGoesInSmallerOnes(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO} {
+	for _, kind := range []driver.QueueType{driver.Standard, driver.FIFO} {
 		b := newBench(t)
-		q := openQueue(t, b.p, runtime.QueueConfig{Type: kind})
+		q := openQueue(t, b.p, driver.QueueConfig{Type: kind})
 		most := 3 // messages in a request, to a server that is stricter than AWS
 		b.SetHook(func(c sqstest.Call) sqstest.Fault {
 			if c.Operation == "SendMessageBatch" && len(c.Entries) > most {
@@ -192,13 +192,13 @@ func TestABatchThatSQSFindsTooLargeGoesInSmallerOnes(t *testing.T) {
 		})
 		put(t, q, numbered(25)...)
 		for _, want := range numbered(25) {
-			if d := first(t, q); kind == runtime.FIFO {
+			if d := first(t, q); kind == driver.FIFO {
 				require.Equal(t, want, d.Task.ID)
 			}
 		}
 		most = 0
-		_, err := q.Enqueue(within(t), []*runtime.Task{task(q, "a")})
-		require.ErrorIs(t, runtime.ErrorAt(err, 0), runtime.ErrPayloadTooLarge)
+		_, err := q.Enqueue(within(t), []*driver.Task{task(q, "a")})
+		require.ErrorIs(t, driver.ErrorAt(err, 0), driver.ErrPayloadTooLarge)
 		require.ErrorContains(t, err, "262144 bytes")
 	}
 }
@@ -206,11 +206,11 @@ func TestABatchThatSQSFindsTooLargeGoesInSmallerOnes(t *testing.T) {
 func TestAMessageThatSQSFindsTooLargeIsTooLarge(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	refused(b, "SendMessageBatch", 1, 0, &sqstest.Error{Type: "InvalidParameterValueException", Code: "InvalidParameterValue", Status: 400, Message: "One or more parameters are invalid. Reason: Message must be shorter than 262144 bytes."})
-	_, err := q.Enqueue(within(t), []*runtime.Task{task(q, "a"), task(q, "b")})
-	require.ErrorIs(t, runtime.ErrorAt(err, 0), runtime.ErrPayloadTooLarge)
-	require.NoError(t, runtime.ErrorAt(err, 1))
+	_, err := q.Enqueue(within(t), []*driver.Task{task(q, "a"), task(q, "b")})
+	require.ErrorIs(t, driver.ErrorAt(err, 0), driver.ErrPayloadTooLarge)
+	require.NoError(t, driver.ErrorAt(err, 1))
 }
 
 // TestARefusedRequestLeavesNoDoubt has the lease be lost after it: what SQS refused it has
@@ -218,7 +218,7 @@ func TestAMessageThatSQSFindsTooLargeIsTooLarge(t *testing.T) {
 func TestARefusedRequestLeavesNoDoubt(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	put(t, q, "a")
 	ds := take(t, q, 1)
 	b.SetHook(func(sqstest.Call) sqstest.Fault {
@@ -228,5 +228,5 @@ func TestARefusedRequestLeavesNoDoubt(t *testing.T) {
 	b.SetHook(func(sqstest.Call) sqstest.Fault {
 		return sqstest.Fault{Entries: map[int]*sqstest.Error{0: {Type: "ReceiptHandleIsInvalid", Status: 404, Message: "no"}}}
 	})
-	require.ErrorIs(t, q.Complete(within(t), ds), runtime.ErrLeaseLost)
+	require.ErrorIs(t, q.Complete(within(t), ds), driver.ErrLeaseLost)
 }

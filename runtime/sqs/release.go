@@ -12,10 +12,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Release implements [runtime.Queue]. On standard and priority queues it sends the
+// Release implements [driver.Queue]. On standard and priority queues it sends the
 // task anew, as it stands in the delivery, and then deletes the old message: two
 // requests for ten tasks. With RetryByVisibility a retry that was charged hides the
 // message for the delay: one request for ten.
@@ -25,7 +25,7 @@ import (
 // charged goes back to SQS, hidden for the delay, for whichever process can run it. A
 // delay beyond what is left of the 12 hours from the receive is refused with
 // ErrUnsupported, as it is with RetryByVisibility.
-func (q *Queue) Release(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, ds, func(e *engine, ms []*message, errs []error) {
 		e.awaitExtends(ctx, ms, errs)
 		kept, hidden, anew := make([]*message, len(ms)), make([]*message, len(ms)), make([]*message, len(ms))
@@ -96,7 +96,7 @@ func (m *message) releases(begins bool) {
 
 // putOff hides messages for their delays. What stands behind them in their groups
 // is made visible: SQS hands out nothing of a group before its head.
-func (e *engine) putOff(ctx context.Context, ds []*runtime.Delivery, ms []*message, errs []error) {
+func (e *engine) putOff(ctx context.Context, ds []*driver.Delivery, ms []*message, errs []error) {
 	now := e.p.clock.Now()
 	all := make([]*message, len(ms), 2*len(ms))
 	copy(all, ms)
@@ -107,7 +107,7 @@ func (e *engine) putOff(ctx context.Context, ds []*runtime.Delivery, ms []*messa
 		}
 		most := m.received.Add(maxLease).Sub(now)
 		if ds[i].Delay > most {
-			errs[i] = fmt.Errorf("%w: task %s cannot wait for %s: SQS hides a message for 12 hours from its receive at most, of which %s are left", runtime.ErrUnsupported, m.task.ID, ds[i].Delay, most)
+			errs[i] = fmt.Errorf("%w: task %s cannot wait for %s: SQS hides a message for 12 hours from its receive at most, of which %s are left", driver.ErrUnsupported, m.task.ID, ds[i].Delay, most)
 			continue
 		}
 		delays[m] = ds[i].Delay
@@ -131,12 +131,12 @@ func (e *engine) putOff(ctx context.Context, ds []*runtime.Delivery, ms []*messa
 	copy(errs, allErrs)
 }
 
-// DeadLetter implements [runtime.Queue]. It sends the tasks to the dead letter queue
+// DeadLetter implements [driver.Queue]. It sends the tasks to the dead letter queue
 // and then deletes them: two requests for ten tasks. Where the delete fails the
 // task is on both for a while, and the call is to be repeated.
-func (q *Queue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	if q.e.isDLQ {
-		return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own", runtime.ErrUnsupported, q.cfg.Name)
+		return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own", driver.ErrUnsupported, q.cfg.Name)
 	}
 	return q.settle(ctx, ds, func(e *engine, ms []*message, errs []error) {
 		e.bury(ctx, ms, errs)
@@ -184,7 +184,7 @@ func (e *engine) tellBuried(ctx context.Context) {
 	e.buried = nil
 	e.mu.Unlock()
 	for _, t := range buried {
-		runtime.Buried(ctx, t)
+		driver.Buried(ctx, t)
 	}
 }
 
@@ -232,11 +232,11 @@ func (e *engine) move(ctx context.Context, ms []*message, errs []error, as func(
 
 // trimmed is a task without the lines and stacks of its attempts: they have made it too large
 // for a message.
-func trimmed(t *runtime.Task) *runtime.Task {
+func trimmed(t *driver.Task) *driver.Task {
 	c := *t
 	c.Metadata = maps.Clone(t.Metadata)
 	maps.DeleteFunc(c.Metadata, func(k, _ string) bool {
-		return strings.HasPrefix(k, runtime.MetaAttemptPrefix) || strings.HasPrefix(k, runtime.MetaStackPrefix)
+		return strings.HasPrefix(k, driver.MetaAttemptPrefix) || strings.HasPrefix(k, driver.MetaStackPrefix)
 	})
 	return &c
 }

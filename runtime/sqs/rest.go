@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // restGrace is how long the lease of a group whose head waits for its retry is to last
@@ -24,7 +24,7 @@ func (m *message) rests(due time.Time) bool {
 // and those of all that stand behind them. So a retry is no receive: not of the head, whose
 // retries SQS could not count, and not of the others, which did not begin. Where the
 // process is killed meanwhile, the group is back when the retry is due, or shortly after.
-func (e *engine) rest(ctx context.Context, ds []*runtime.Delivery, ms []*message, errs []error) {
+func (e *engine) rest(ctx context.Context, ds []*driver.Delivery, ms []*message, errs []error) {
 	var all []*message
 	lasts := make(map[*message]time.Duration)
 	place := make(map[*message]int)
@@ -72,7 +72,7 @@ func (e *engine) rest(ctx context.Context, ds []*runtime.Delivery, ms []*message
 			continue
 		}
 		if e.resting == nil {
-			e.resting = make(map[*message]runtime.Timer)
+			e.resting = make(map[*message]driver.Timer)
 		}
 		e.resting[m] = e.p.clock.AfterFunc(ds[i].Delay, func() {
 			e.mu.Lock()

@@ -13,13 +13,13 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // An outgoing message is one that is about to be sent.
 type outgoing struct {
 	to    *remote
-	task  *runtime.Task
+	task  *driver.Task
 	delay time.Duration // until the task is due
 	attrs map[string]string
 	with  beside
@@ -52,7 +52,7 @@ func (o *outgoing) prepare() {
 		o.size += len(k) + len("String") + len(v)
 	}
 	if o.size > o.to.maxSize {
-		o.err = fmt.Errorf("%w: task %s (%s) is %d bytes as a message (payload %d), and the SQS queue %s takes %d: make it smaller, or open the provider WithStore", runtime.ErrPayloadTooLarge, o.task.ID, o.task.Type, o.size, len(o.task.Payload), o.to.name, o.to.maxSize)
+		o.err = fmt.Errorf("%w: task %s (%s) is %d bytes as a message (payload %d), and the SQS queue %s takes %d: make it smaller, or open the provider WithStore", driver.ErrPayloadTooLarge, o.task.ID, o.task.Type, o.size, len(o.task.Payload), o.to.name, o.to.maxSize)
 	}
 }
 
@@ -98,7 +98,7 @@ func (p *Provider) send(ctx context.Context, all []*outgoing) []error {
 			}
 			for i, err := range errs {
 				if errors.As(err, &long) {
-					err = fmt.Errorf("%w: task %s (%s) is %d bytes as a message: %w", runtime.ErrPayloadTooLarge, part[i].task.ID, part[i].task.Type, part[i].size, errors.Unwrap(err))
+					err = fmt.Errorf("%w: task %s (%s) is %d bytes as a message: %w", driver.ErrPayloadTooLarge, part[i].task.ID, part[i].task.Type, part[i].size, errors.Unwrap(err))
 				}
 				if part[i].err = err; err != nil && part[i].to.fifo {
 					broken[part[i].group] = true

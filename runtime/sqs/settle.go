@@ -12,11 +12,11 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Complete implements [runtime.Queue]. It costs one request for ten tasks.
-func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
+// Complete implements [driver.Queue]. It costs one request for ten tasks.
+func (q *Queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, ds, func(e *engine, ms []*message, errs []error) {
 		e.drop(ctx, ms, errs)
 		e.said(ctx, ms, errs, true)
@@ -29,11 +29,11 @@ func (q *Queue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
 	})
 }
 
-// Extend implements [runtime.Queue]. It costs one request for ten tasks. SQS
+// Extend implements [driver.Queue]. It costs one request for ten tasks. SQS
 // leases a message for 12 hours at most, counted from its receive: a lease ends
 // then, whatever it was extended by, and LeaseUntil says so. A longer lease than 12
 // hours is refused with ErrUnsupported.
-func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.Duration) error {
+func (q *Queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
 	switch {
 	case lease <= 0:
 		return fmt.Errorf("taskgen: extend leases of queue %q by %v: a lease must be longer than 0", q.cfg.Name, lease)
@@ -49,7 +49,7 @@ func (q *Queue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.D
 
 // extendLeases is Extend. What is being released waits for the end of that: then its
 // lease is over, or, where the release has failed, runs on.
-func (e *engine) extendLeases(ctx context.Context, ds []*runtime.Delivery, lease time.Duration) []error {
+func (e *engine) extendLeases(ctx context.Context, ds []*driver.Delivery, lease time.Duration) []error {
 	ms, errs := e.claim(ds, false)
 	var all []*message // with those that stand behind them
 	var released []<-chan struct{}
@@ -114,7 +114,7 @@ func (e *engine) extends(m *message, more int) {
 }
 
 // settle does what takes deliveries off their leases.
-func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, do func(e *engine, ms []*message, errs []error)) error {
+func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, do func(e *engine, ms []*message, errs []error)) error {
 	if err := q.open(); err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (q *Queue) settle(ctx context.Context, ds []*runtime.Delivery, do func(e *e
 // claim finds the messages of deliveries. One whose lease is over by our own clock
 // is lost, whatever SQS would say: standard queues do not fence. With settling set
 // it is the caller's alone until settle is done with it.
-func (e *engine) claim(ds []*runtime.Delivery, settling bool) ([]*message, []error) {
+func (e *engine) claim(ds []*driver.Delivery, settling bool) ([]*message, []error) {
 	ms, errs := make([]*message, len(ds)), make([]error, len(ds))
 	now := e.p.clock.Now()
 	e.mu.Lock()
@@ -150,7 +150,7 @@ func (e *engine) claim(ds []*runtime.Delivery, settling bool) ([]*message, []err
 	for i, d := range ds {
 		m := e.out[d.Receipt]
 		if m == nil || !m.until.After(now) || settling && m.settling {
-			errs[i] = fmt.Errorf("task %s: %w", idOf(d), runtime.ErrLeaseLost)
+			errs[i] = fmt.Errorf("task %s: %w", idOf(d), driver.ErrLeaseLost)
 			continue
 		}
 		m.settling = m.settling || settling
@@ -165,12 +165,12 @@ func (e *engine) claim(ds []*runtime.Delivery, settling bool) ([]*message, []err
 // abandon forgets deliveries that SQS says are lost, and returns what stood behind
 // them. One that another call is settling is that call's: it may be lost to an Extend
 // because it was just deleted, and then the next of its group is handed out.
-func (e *engine) abandon(ds []*runtime.Delivery, ms []*message, errs []error) []*message {
+func (e *engine) abandon(ds []*driver.Delivery, ms []*message, errs []error) []*message {
 	var back []*message
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for i, m := range ms {
-		if m != nil && !m.settling && errors.Is(errs[i], runtime.ErrLeaseLost) && e.out[ds[i].Receipt] == m {
+		if m != nil && !m.settling && errors.Is(errs[i], driver.ErrLeaseLost) && e.out[ds[i].Receipt] == m {
 			delete(e.out, ds[i].Receipt)
 			back = append(back, m.behind()...)
 		}
@@ -224,7 +224,7 @@ func doubtful(ctx context.Context, settles bool, part []*message, numbers []int,
 			if settles && (m.doubt || tries.Load() > 1) {
 				all[n] = verdict{}
 			} else {
-				all[n] = verdict{err: fmt.Errorf("%w: %w", runtime.ErrLeaseLost, v.err)}
+				all[n] = verdict{err: fmt.Errorf("%w: %w", driver.ErrLeaseLost, v.err)}
 			}
 		}
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
@@ -15,7 +15,7 @@ import (
 // stays open, for each kind of request.
 func TestARequestThatIsNotAnsweredIsSentAgain(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}} {
+	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}} {
 		b := newBench(t)
 		b.p.api.patience = 500 * time.Millisecond
 		q := openQueue(t, b.p, cfg)

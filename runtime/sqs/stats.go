@@ -10,17 +10,17 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Stats implements [runtime.Queue]. SQS counts approximately: the numbers trail by
+// Stats implements [driver.Queue]. SQS counts approximately: the numbers trail by
 // seconds, more after bursts. It costs one request for each SQS queue, whatever
 // is on them. Dead counts the whole dead letter queue, whichever queue the tasks
 // died on, and OldestAge is 0: SQS tells the age of the oldest message only to
 // CloudWatch.
-func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
+func (q *Queue) Stats(ctx context.Context) (driver.Stats, error) {
 	if err := q.open(); err != nil {
-		return runtime.Stats{}, err
+		return driver.Stats{}, err
 	}
 	e := q.e
 	e.awaitMoves(ctx)
@@ -37,7 +37,7 @@ func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
 		all = append(all, &count{r: e.dlq})
 	}
 	together(all, func(c *count) { c.n, c.err = e.p.count(ctx, c.r) })
-	var s runtime.Stats
+	var s driver.Stats
 	var err error
 	for i, c := range all {
 		err = errors.Join(err, c.err)
@@ -53,7 +53,7 @@ func (q *Queue) Stats(ctx context.Context) (runtime.Stats, error) {
 		}
 	}
 	if err != nil {
-		return runtime.Stats{}, err
+		return driver.Stats{}, err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -121,7 +121,7 @@ func (p *Provider) count(ctx context.Context, r *remote) (numbers, error) {
 }
 
 // PurgeAll empties the queue by SQS's own PurgeQueue. Unlike what
-// [runtime.Purger] promises it takes leased tasks along, does not say how many
+// [driver.Purger] promises it takes leased tasks along, does not say how many
 // there were, and goes on for up to 60 s after it has returned: what is enqueued
 // meanwhile may go too. A second call within 60 s fails with SQS's
 // PurgeQueueInProgress. Dead tasks stay. It costs one request for each SQS queue.

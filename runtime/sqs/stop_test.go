@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
@@ -17,7 +18,7 @@ import (
 // clients are gone, as AWS does.
 func TestAStoppedPoolLeavesNoPollThatTakesMessages(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
+	for _, kind := range []driver.QueueType{driver.Standard, driver.FIFO, driver.Priority} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			fake := sqstest.New(nil)
@@ -27,9 +28,9 @@ func TestAStoppedPoolLeavesNoPollThatTakesMessages(t *testing.T) {
 			p, err := New(client(fake.URL()))
 			require.NoError(t, err)
 			m := runtime.NewManager(runtime.ManagerConfig{})
-			require.NoError(t, m.Open(within(t), p, runtime.QueueConfig{Name: "q", Type: kind}))
+			require.NoError(t, m.Open(within(t), p, driver.QueueConfig{Name: "q", Type: kind}))
 			r := runtime.NewRouter()
-			r.Handle(runtime.Policy{Type: "x"}, runtime.HandlerFunc(func(context.Context, *runtime.Task) error { return nil }))
+			r.Handle(runtime.Policy{Type: "x"}, runtime.HandlerFunc(func(context.Context, *driver.Task) error { return nil }))
 			pool, err := runtime.NewPool(m, r, runtime.PoolConfig{Logger: slog.New(slog.DiscardHandler)})
 			require.NoError(t, err)
 			require.NoError(t, pool.Start(within(t)))
@@ -49,13 +50,13 @@ func TestAStoppedPoolLeavesNoPollThatTakesMessages(t *testing.T) {
 // has its poll bring something for nobody.
 func TestADequeueThatEndedTellsWhenItsPollIsOverAndItsMessagesAreBack(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, {Type: runtime.FIFO}, {Type: runtime.Priority}} {
+	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}, {Type: driver.Priority}} {
 		b := newBench(t)
 		q := openQueue(t, b.p, cfg)
 		over := make(chan struct{})
 		begun := 0
 		ctx, cancel := context.WithCancel(within(t))
-		heard := runtime.HearBehind(ctx, func() func() { begun++; return func() { close(over) } })
+		heard := driver.HearBehind(ctx, func() func() { begun++; return func() { close(over) } })
 		done := make(chan error, 1)
 		go func() {
 			_, err := q.Dequeue(heard, 10, time.Minute)
@@ -64,7 +65,7 @@ func TestADequeueThatEndedTellsWhenItsPollIsOverAndItsMessagesAreBack(t *testing
 		lanes := len(q.e.inputs())
 		require.Eventually(t, func() bool { return b.Polls() == lanes }, soon, time.Millisecond)
 		cancel()
-		require.ErrorIs(t, <-done, runtime.ErrNoTasks)
+		require.ErrorIs(t, <-done, driver.ErrNoTasks)
 		require.Equal(t, 1, begun)
 		select {
 		case <-over:
@@ -90,7 +91,7 @@ func TestADequeueThatEndedTellsWhenItsPollIsOverAndItsMessagesAreBack(t *testing
 func TestPollsAreShortUntilNothingHasComeForLong(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	wait := func() time.Duration {
 		q.e.mu.Lock()
 		defer q.e.mu.Unlock()
@@ -102,6 +103,6 @@ func TestPollsAreShortUntilNothingHasComeForLong(t *testing.T) {
 	put(t, q, "a")
 	first(t, q)
 	require.Equal(t, shortWait, wait())
-	set := openQueue(t, b.provider(t, WithWait(7*time.Second)), runtime.QueueConfig{})
+	set := openQueue(t, b.provider(t, WithWait(7*time.Second)), driver.QueueConfig{})
 	require.Equal(t, 7*time.Second, set.e.pollWait())
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A remote is one queue in SQS, as its attributes describe it.
@@ -44,17 +44,17 @@ const roleTag, roleDead = "taskgen-role", "dlq"
 const queueTag = "taskgen-queue"
 
 // build makes the engine of a queue: it finds or creates what it stands on.
-func (p *Provider) build(ctx context.Context, cfg runtime.QueueConfig) (*engine, error) {
+func (p *Provider) build(ctx context.Context, cfg driver.QueueConfig) (*engine, error) {
 	if cfg.Capacity > 0 {
-		return nil, fmt.Errorf("%w: SQS does not bound the number of tasks (Capacity %d): leave it out", runtime.ErrUnsupported, cfg.Capacity)
+		return nil, fmt.Errorf("%w: SQS does not bound the number of tasks (Capacity %d): leave it out", driver.ErrUnsupported, cfg.Capacity)
 	}
 	if cfg.Retention > maxRetention {
-		return nil, fmt.Errorf("%w: SQS keeps a message for 14 days, and the retention is to be %s", runtime.ErrUnsupported, cfg.Retention)
+		return nil, fmt.Errorf("%w: SQS keeps a message for 14 days, and the retention is to be %s", driver.ErrUnsupported, cfg.Retention)
 	}
 	if cfg.Visibility > maxLease {
-		return nil, fmt.Errorf("%w: SQS leases a message for 12 hours at most, and the visibility is to be %s", runtime.ErrUnsupported, cfg.Visibility)
+		return nil, fmt.Errorf("%w: SQS leases a message for 12 hours at most, and the visibility is to be %s", driver.ErrUnsupported, cfg.Visibility)
 	}
-	e := &engine{p: p, name: cfg.Name, kind: cfg.Type, levels: cfg.Levels, deadName: cfg.DLQ, out: make(map[runtime.Receipt]*message), memos: newMemos(), killers: &killers{}, came: time.Now()}
+	e := &engine{p: p, name: cfg.Name, kind: cfg.Type, levels: cfg.Levels, deadName: cfg.DLQ, out: make(map[driver.Receipt]*message), memos: newMemos(), killers: &killers{}, came: time.Now()}
 	if on, dead, ok := p.existingFor(cfg); ok {
 		return e, p.adopt(ctx, e, on, dead, cfg)
 	}
@@ -75,8 +75,8 @@ func (p *Provider) build(ctx context.Context, cfg runtime.QueueConfig) (*engine,
 }
 
 // openDead opens a dead letter queue by its name, if that is what it is.
-func (p *Provider) openDead(ctx context.Context, e *engine, n names, cfg runtime.QueueConfig) (bool, error) {
-	if e.kind != runtime.Standard {
+func (p *Provider) openDead(ctx context.Context, e *engine, n names, cfg driver.QueueConfig) (bool, error) {
+	if e.kind != driver.Standard {
 		return false, nil
 	}
 	for _, name := range []string{n.standard(), n.fifo()} {
@@ -115,8 +115,8 @@ func (p *Provider) isDead(ctx context.Context, r *remote) (bool, error) {
 }
 
 // mismatched reports whether a queue of this name and another type is there.
-func (p *Provider) mismatched(ctx context.Context, kind runtime.QueueType, n names) error {
-	others := map[runtime.QueueType]string{runtime.Standard: n.standard(), runtime.FIFO: n.fifo(), runtime.Priority: n.level(0)}
+func (p *Provider) mismatched(ctx context.Context, kind driver.QueueType, n names) error {
+	others := map[driver.QueueType]string{driver.Standard: n.standard(), driver.FIFO: n.fifo(), driver.Priority: n.level(0)}
 	if u, err := p.url(ctx, others[kind]); u != "" || err != nil {
 		return err
 	}
@@ -126,21 +126,21 @@ func (p *Provider) mismatched(ctx context.Context, kind runtime.QueueType, n nam
 			return err
 		}
 		if u != "" && other != kind {
-			return fmt.Errorf("%w: it is of type %s in SQS (%s), and %s is asked for", runtime.ErrQueueMismatch, other, name, kind)
+			return fmt.Errorf("%w: it is of type %s in SQS (%s), and %s is asked for", driver.ErrQueueMismatch, other, name, kind)
 		}
 	}
 	return nil
 }
 
 // openLanes finds or creates a live queue and its dead letter queue.
-func (p *Provider) openLanes(ctx context.Context, e *engine, n, dlqNames names, cfg runtime.QueueConfig) error {
-	e.fifo = cfg.Type == runtime.FIFO
+func (p *Provider) openLanes(ctx context.Context, e *engine, n, dlqNames names, cfg driver.QueueConfig) error {
+	e.fifo = cfg.Type == driver.FIFO
 	want := []string{n.standard()}
 	dlqName := dlqNames.standard()
 	switch cfg.Type {
-	case runtime.FIFO:
+	case driver.FIFO:
 		want, dlqName = []string{n.fifo()}, dlqNames.fifo()
-	case runtime.Priority:
+	case driver.Priority:
 		want = want[:0]
 		for level := cfg.Levels - 1; level >= 0; level-- {
 			want = append(want, n.level(level))
@@ -148,12 +148,12 @@ func (p *Provider) openLanes(ctx context.Context, e *engine, n, dlqNames names, 
 		if above, err := p.url(ctx, n.level(cfg.Levels)); err != nil && !denied(err) {
 			return err
 		} else if above != "" {
-			return fmt.Errorf("%w: it has more than %d levels in SQS (%s is there): open it with as many, or delete what is left of an earlier one", runtime.ErrQueueMismatch, cfg.Levels, n.level(cfg.Levels))
+			return fmt.Errorf("%w: it has more than %d levels in SQS (%s is there): open it with as many, or delete what is left of an earlier one", driver.ErrQueueMismatch, cfg.Levels, n.level(cfg.Levels))
 		}
 	}
-	dead := runtime.Standard
+	dead := driver.Standard
 	if e.fifo {
-		dead = runtime.FIFO
+		dead = driver.FIFO
 	}
 	err := p.mismatched(ctx, dead, dlqNames)
 	if err != nil {
@@ -175,7 +175,7 @@ func (p *Provider) openLanes(ctx context.Context, e *engine, n, dlqNames names, 
 			return err
 		}
 		if r.dead || p.dead[name] {
-			return fmt.Errorf("%w: the SQS queue %s is the dead letter queue of another queue: name another", runtime.ErrQueueMismatch, name)
+			return fmt.Errorf("%w: the SQS queue %s is the dead letter queue of another queue: name another", driver.ErrQueueMismatch, name)
 		}
 		if err := p.verifyLive(r, e.dlq, cfg); err != nil {
 			return err
@@ -187,7 +187,7 @@ func (p *Provider) openLanes(ctx context.Context, e *engine, n, dlqNames names, 
 		return nil
 	}
 	standard := cfg
-	standard.Type = runtime.Standard
+	standard.Type = driver.Standard
 	later, err := p.ensure(ctx, n.later(), n.name, p.attributes(standard, nil), nil)
 	if err != nil {
 		return err
@@ -199,20 +199,20 @@ func (p *Provider) openLanes(ctx context.Context, e *engine, n, dlqNames names, 
 // spare refuses a queue for tasks as the dead letter queue of another: one that was
 // opened as a queue, or has a dead letter queue of its own. By the usual name no other
 // can be meant.
-func (p *Provider) spare(ctx context.Context, dlq *remote, cfg runtime.QueueConfig) error {
+func (p *Provider) spare(ctx context.Context, dlq *remote, cfg driver.QueueConfig) error {
 	if dlq.dead || p.dead[dlq.name] || cfg.DLQ == cfg.Name+"-dlq" || dlq.policy == nil && !dlq.ours {
 		return nil
 	}
 	if dead, err := p.isDead(ctx, dlq); err != nil || dead {
 		return err
 	}
-	return fmt.Errorf("%w: the SQS queue %s is for tasks, with a dead letter queue of its own: name another or, if nothing works on it, give it the tag %s=%s", runtime.ErrQueueMismatch, dlq.name, roleTag, roleDead)
+	return fmt.Errorf("%w: the SQS queue %s is for tasks, with a dead letter queue of its own: name another or, if nothing works on it, give it the tag %s=%s", driver.ErrQueueMismatch, dlq.name, roleTag, roleDead)
 }
 
 // recheck holds a queue that is open against another opener's declaration.
-func (p *Provider) recheck(ctx context.Context, e *engine, cfg runtime.QueueConfig) error {
+func (p *Provider) recheck(ctx context.Context, e *engine, cfg driver.QueueConfig) error {
 	if e.kind != cfg.Type || e.levels != cfg.Levels {
-		return fmt.Errorf("%w: it is open here with type %s and %d levels, and %s with %d is asked for", runtime.ErrQueueMismatch, e.kind, e.levels, cfg.Type, cfg.Levels)
+		return fmt.Errorf("%w: it is open here with type %s and %d levels, and %s with %d is asked for", driver.ErrQueueMismatch, e.kind, e.levels, cfg.Type, cfg.Levels)
 	}
 	if e.isDLQ {
 		return cfg.AsDead()
@@ -234,7 +234,7 @@ func (p *Provider) recheck(ctx context.Context, e *engine, cfg runtime.QueueConf
 
 // attributes are those of a queue that is created. dlq is nil for one that has no
 // dead letter queue.
-func (p *Provider) attributes(cfg runtime.QueueConfig, dlq *remote) map[string]string {
+func (p *Provider) attributes(cfg driver.QueueConfig, dlq *remote) map[string]string {
 	a := map[string]string{
 		"MessageRetentionPeriod":        strconv.Itoa(int(maxRetention / time.Second)),
 		"MaximumMessageSize":            strconv.Itoa(maxBatchSize),
@@ -242,7 +242,7 @@ func (p *Provider) attributes(cfg runtime.QueueConfig, dlq *remote) map[string]s
 		"ReceiveMessageWaitTimeSeconds": "0",
 		"VisibilityTimeout":             strconv.Itoa(int(seconds(cfg.Visibility))),
 	}
-	if cfg.Type == runtime.FIFO {
+	if cfg.Type == driver.FIFO {
 		a["FifoQueue"] = "true"
 		a["DeduplicationScope"] = "messageGroup"
 		a["FifoThroughputLimit"] = "perMessageGroupId"
@@ -257,7 +257,7 @@ func (p *Provider) attributes(cfg runtime.QueueConfig, dlq *remote) map[string]s
 // leastReceives is the lowest maxReceiveCount of a redrive policy with which SQS moves
 // nothing that the runtime would not have buried; more than maxReceives where SQS cannot
 // count that far. why says what costs so many receives.
-func (p *Provider) leastReceives(cfg runtime.QueueConfig) (least int, why string) {
+func (p *Provider) leastReceives(cfg driver.QueueConfig) (least int, why string) {
 	// A pool suspects a task that has ended half of MaxDeliveries workers, and runs it
 	// by itself MaxDeliveries times more before it buries it. The receive after those is
 	// the one on which it does.
@@ -265,7 +265,7 @@ func (p *Provider) leastReceives(cfg runtime.QueueConfig) (least int, why string
 	switch {
 	case least > maxReceives:
 		return least, fmt.Sprintf("MaxDeliveries is %d", cfg.MaxDeliveries)
-	case cfg.Type == runtime.FIFO:
+	case cfg.Type == driver.FIFO:
 		return maxReceives, "on a fifo queue a group is received together, and each receive counts for tasks that only stood behind another"
 	case p.byVisibility:
 		return maxReceives, "with RetryByVisibility each retry is a receive"
@@ -276,7 +276,7 @@ func (p *Provider) leastReceives(cfg runtime.QueueConfig) (least int, why string
 // backstop is the maxReceiveCount of a queue that is created: far enough above
 // what the runtime does itself that SQS moves a message only where no worker
 // ever gets as far as to say why. 0: SQS cannot count that far.
-func (p *Provider) backstop(cfg runtime.QueueConfig) int {
+func (p *Provider) backstop(cfg driver.QueueConfig) int {
 	const spare = 20
 	least, _ := p.leastReceives(cfg)
 	if least > maxReceives {
@@ -338,7 +338,7 @@ func (p *Provider) look(ctx context.Context, name, owner, u string) (*remote, er
 	}
 	of := out.Tags[queueTag]
 	if of != "" && of != owner {
-		return nil, fmt.Errorf("%w: the SQS queue %s belongs to the queue %q with another prefix (tag %s), and not to %q: choose another name or prefix", runtime.ErrQueueMismatch, name, of, queueTag, owner)
+		return nil, fmt.Errorf("%w: the SQS queue %s belongs to the queue %q with another prefix (tag %s), and not to %q: choose another name or prefix", driver.ErrQueueMismatch, name, of, queueTag, owner)
 	}
 	r.ours, r.dead = of != "", out.Tags[roleTag] == roleDead
 	return r, nil
@@ -373,7 +373,7 @@ func (p *Provider) inspect(ctx context.Context, name, u string) (*remote, error)
 	r.maxSize, _ = strconv.Atoi(a["MaximumMessageSize"])
 	r.retention = time.Duration(number(a["MessageRetentionPeriod"])) * time.Second
 	if r.delays = number(a["DelaySeconds"]) > 0; r.delays && r.fifo {
-		return nil, fmt.Errorf("%w: the SQS queue %s has DelaySeconds=%s, and a message of a fifo queue cannot override it, so every task would wait: set it to 0", runtime.ErrQueueMismatch, r.name, a["DelaySeconds"])
+		return nil, fmt.Errorf("%w: the SQS queue %s has DelaySeconds=%s, and a message of a fifo queue cannot override it, so every task would wait: set it to 0", driver.ErrQueueMismatch, r.name, a["DelaySeconds"])
 	}
 	if text := a["RedrivePolicy"]; text != "" {
 		r.policy = &redrivePolicy{}
@@ -392,17 +392,17 @@ func number(s string) int64 {
 // verify checks what every queue needs.
 func (p *Provider) verify(r *remote, retention time.Duration) error {
 	if r.maxSize <= reserve {
-		return fmt.Errorf("%w: the SQS queue %s takes messages of %d bytes (MaximumMessageSize), and %d of them are kept free for what the runtime writes into a task: raise it, best to %d", runtime.ErrQueueMismatch, r.name, r.maxSize, reserve, maxBatchSize)
+		return fmt.Errorf("%w: the SQS queue %s takes messages of %d bytes (MaximumMessageSize), and %d of them are kept free for what the runtime writes into a task: raise it, best to %d", driver.ErrQueueMismatch, r.name, r.maxSize, reserve, maxBatchSize)
 	}
 	if r.retention < retention {
-		return fmt.Errorf("%w: the SQS queue %s drops messages after %s (MessageRetentionPeriod), and the queue's retention is %s: raise it, best to 14 days (%d)", runtime.ErrQueueMismatch, r.name, r.retention, retention, int(maxRetention/time.Second))
+		return fmt.Errorf("%w: the SQS queue %s drops messages after %s (MessageRetentionPeriod), and the queue's retention is %s: raise it, best to 14 days (%d)", driver.ErrQueueMismatch, r.name, r.retention, retention, int(maxRetention/time.Second))
 	}
 	return nil
 }
 
 // verifyLive checks a live queue, and its redrive policy against what the runtime
 // does itself.
-func (p *Provider) verifyLive(r, dlq *remote, cfg runtime.QueueConfig) error {
+func (p *Provider) verifyLive(r, dlq *remote, cfg driver.QueueConfig) error {
 	if err := p.verify(r, cfg.Retention); err != nil {
 		return err
 	}
@@ -410,23 +410,23 @@ func (p *Provider) verifyLive(r, dlq *remote, cfg runtime.QueueConfig) error {
 		return nil // what nobody receives no policy moves too early
 	}
 	if !r.assumed && dlq.retention < r.retention {
-		return fmt.Errorf("%w: the dead letter queue %s drops messages after %s, earlier than %s (%s), and a message that SQS moves keeps its age: raise its MessageRetentionPeriod", runtime.ErrQueueMismatch, dlq.name, dlq.retention, r.name, r.retention)
+		return fmt.Errorf("%w: the dead letter queue %s drops messages after %s, earlier than %s (%s), and a message that SQS moves keeps its age: raise its MessageRetentionPeriod", driver.ErrQueueMismatch, dlq.name, dlq.retention, r.name, r.retention)
 	}
 	if dlq.maxSize < r.maxSize && p.store == nil && !r.assumed && !dlq.assumed {
-		return fmt.Errorf("%w: the dead letter queue %s takes messages of %d bytes (MaximumMessageSize), and %s of %d: a larger message could not be buried: make them equal", runtime.ErrQueueMismatch, dlq.name, dlq.maxSize, r.name, r.maxSize)
+		return fmt.Errorf("%w: the dead letter queue %s takes messages of %d bytes (MaximumMessageSize), and %s of %d: a larger message could not be buried: make them equal", driver.ErrQueueMismatch, dlq.name, dlq.maxSize, r.name, r.maxSize)
 	}
 	if r.policy == nil {
 		return nil
 	}
 	if r.policy.Target != dlq.arn {
-		return fmt.Errorf("%w: the redrive policy of the SQS queue %s names %s, and the dead letter queue is %s: change the policy, or the queue's DLQ", runtime.ErrQueueMismatch, r.name, r.policy.Target, dlq.arn)
+		return fmt.Errorf("%w: the redrive policy of the SQS queue %s names %s, and the dead letter queue is %s: change the policy, or the queue's DLQ", driver.ErrQueueMismatch, r.name, r.policy.Target, dlq.arn)
 	}
 	receives, _ := r.policy.MaxReceives.Int64()
 	switch least, why := p.leastReceives(cfg); {
 	case least > maxReceives:
-		return fmt.Errorf("%w: the redrive policy of the SQS queue %s moves a message after %d receives, and SQS cannot count as far as the runtime needs (%s; %d receives of at most %d): remove the policy, or lower MaxDeliveries to %d", runtime.ErrQueueMismatch, r.name, receives, why, least, maxReceives, 2*(maxReceives-1)/3)
+		return fmt.Errorf("%w: the redrive policy of the SQS queue %s moves a message after %d receives, and SQS cannot count as far as the runtime needs (%s; %d receives of at most %d): remove the policy, or lower MaxDeliveries to %d", driver.ErrQueueMismatch, r.name, receives, why, least, maxReceives, 2*(maxReceives-1)/3)
 	case receives < int64(least):
-		return fmt.Errorf("%w: the redrive policy of the SQS queue %s moves a message after %d receives, before the runtime can say why it died (%s): set maxReceiveCount to %d%s, or remove the policy", runtime.ErrQueueMismatch, r.name, receives, why, least, orMore(least))
+		return fmt.Errorf("%w: the redrive policy of the SQS queue %s moves a message after %d receives, before the runtime can say why it died (%s): set maxReceiveCount to %d%s, or remove the policy", driver.ErrQueueMismatch, r.name, receives, why, least, orMore(least))
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/internal/testserver"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // declare creates a queue as somebody else would, and returns its ARN.
@@ -30,12 +30,12 @@ func TestOpenSaysHowToMendAQueueThatDoesNotFit(t *testing.T) {
 	const week = "604800"
 	for name, c := range map[string]struct {
 		queue, dlq map[string]string
-		cfg        runtime.QueueConfig
+		cfg        driver.QueueConfig
 		want       string
 	}{
-		"a default delay":      {queue: map[string]string{"DelaySeconds": "5", "FifoQueue": "true"}, dlq: map[string]string{"FifoQueue": "true", "MessageRetentionPeriod": "1209600"}, cfg: runtime.QueueConfig{Type: runtime.FIFO}, want: "DelaySeconds=5"},
+		"a default delay":      {queue: map[string]string{"DelaySeconds": "5", "FifoQueue": "true"}, dlq: map[string]string{"FifoQueue": "true", "MessageRetentionPeriod": "1209600"}, cfg: driver.QueueConfig{Type: driver.FIFO}, want: "DelaySeconds=5"},
 		"tiny messages":        {queue: map[string]string{"MaximumMessageSize": "1024"}, want: "MaximumMessageSize"},
-		"a short retention":    {queue: map[string]string{"MessageRetentionPeriod": "60"}, cfg: runtime.QueueConfig{Retention: time.Hour}, want: "MessageRetentionPeriod"},
+		"a short retention":    {queue: map[string]string{"MessageRetentionPeriod": "60"}, cfg: driver.QueueConfig{Retention: time.Hour}, want: "MessageRetentionPeriod"},
 		"a dlq that forgets":   {queue: map[string]string{"MessageRetentionPeriod": week}, dlq: map[string]string{"MessageRetentionPeriod": "3600"}, want: "earlier than q"},
 		"a policy that is low": {queue: map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"ARN","maxReceiveCount":"10"}`}, want: "set maxReceiveCount to 16"},
 		"another dlq":          {queue: map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"OTHER","maxReceiveCount":50}`}, want: "change the policy"},
@@ -47,7 +47,7 @@ func TestOpenSaysHowToMendAQueueThatDoesNotFit(t *testing.T) {
 				dlq = c.dlq
 			}
 			suffix := ""
-			if c.cfg.Type == runtime.FIFO {
+			if c.cfg.Type == driver.FIFO {
 				suffix = ".fifo"
 			}
 			arn, other := declare(t, b, "q-dlq"+suffix, dlq), declare(t, b, "other", nil)
@@ -57,7 +57,7 @@ func TestOpenSaysHowToMendAQueueThatDoesNotFit(t *testing.T) {
 			declare(t, b, "q"+suffix, c.queue)
 			c.cfg.Name = "q"
 			_, err := b.p.Open(within(t), c.cfg)
-			require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+			require.ErrorIs(t, err, driver.ErrQueueMismatch)
 			require.ErrorContains(t, err, c.want)
 		})
 	}
@@ -68,21 +68,21 @@ func TestAPolicyIsRefusedThatWouldMoveTasksThatLive(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		names string
-		cfg   runtime.QueueConfig
+		cfg   driver.QueueConfig
 		opts  []Option
 		least int
 	}{
-		{"q", runtime.QueueConfig{}, nil, 16},
-		{"q", runtime.QueueConfig{MaxDeliveries: 1}, nil, 3},
-		{"q", runtime.QueueConfig{MaxDeliveries: 300}, nil, 451},
-		{"q--p0 q--p1", runtime.QueueConfig{Type: runtime.Priority, Levels: 2}, nil, 16},
+		{"q", driver.QueueConfig{}, nil, 16},
+		{"q", driver.QueueConfig{MaxDeliveries: 1}, nil, 3},
+		{"q", driver.QueueConfig{MaxDeliveries: 300}, nil, 451},
+		{"q--p0 q--p1", driver.QueueConfig{Type: driver.Priority, Levels: 2}, nil, 16},
 		{"q.fifo", fifo, nil, 1000},
-		{"q", runtime.QueueConfig{}, []Option{RetryByVisibility()}, 1000},
-		{"q--p0 q--p1", runtime.QueueConfig{Type: runtime.Priority, Levels: 2}, []Option{RetryByVisibility()}, 1000},
+		{"q", driver.QueueConfig{}, []Option{RetryByVisibility()}, 1000},
+		{"q--p0 q--p1", driver.QueueConfig{Type: driver.Priority, Levels: 2}, []Option{RetryByVisibility()}, 1000},
 	} {
 		b := newBench(t)
 		dlq, attributes := "q-dlq", map[string]string{"MessageRetentionPeriod": "1209600"}
-		if c.cfg.Type == runtime.FIFO {
+		if c.cfg.Type == driver.FIFO {
 			dlq, attributes["FifoQueue"] = "q-dlq.fifo", "true"
 		}
 		arn := declare(t, b, dlq, attributes)
@@ -102,7 +102,7 @@ func TestAPolicyIsRefusedThatWouldMoveTasksThatLive(t *testing.T) {
 		}
 		policy(c.least - 1)
 		_, err := b.provider(t, c.opts...).Open(within(t), c.cfg)
-		require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+		require.ErrorIs(t, err, driver.ErrQueueMismatch)
 		require.ErrorContains(t, err, fmt.Sprintf("set maxReceiveCount to %d", c.least))
 		policy(c.least)
 		_, err = b.provider(t, c.opts...).Open(within(t), c.cfg)
@@ -123,9 +123,9 @@ func TestSQSMovesNothingBeforeTheRuntimeBuriesIt(t *testing.T) {
 	const deliveries = 4
 	b := newBench(t)
 	arn := declare(t, b, "q-dlq", nil)
-	least, _ := b.p.leastReceives(runtime.QueueConfig{MaxDeliveries: deliveries})
+	least, _ := b.p.leastReceives(driver.QueueConfig{MaxDeliveries: deliveries})
 	declare(t, b, "q", map[string]string{"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`, arn, least)})
-	q := openQueue(t, b.p, runtime.QueueConfig{MaxDeliveries: deliveries})
+	q := openQueue(t, b.p, driver.QueueConfig{MaxDeliveries: deliveries})
 	put(t, q, "a")
 	for crashes := range (deliveries+1)/2 + deliveries + 1 {
 		require.Equal(t, crashes, take(t, q, 1)[0].Crashes) // at the last of which a pool buries it
@@ -136,8 +136,8 @@ func TestSQSMovesNothingBeforeTheRuntimeBuriesIt(t *testing.T) {
 func TestARetryByVisibilityIsSentAnewBeforeSQSMovesIt(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, RetryByVisibility())
-	q := openQueue(t, b.p, runtime.QueueConfig{})
-	enqueue(t, q, task(q, "a", func(t *runtime.Task) { t.MaxRetries = 2 * maxReceives }))
+	q := openQueue(t, b.p, driver.QueueConfig{})
+	enqueue(t, q, task(q, "a", func(t *driver.Task) { t.MaxRetries = 2 * maxReceives }))
 	for n := range maxReceives + 10 {
 		d := take(t, q, 1)
 		require.Equal(t, n, d[0].Task.RetryCount)
@@ -149,12 +149,12 @@ func TestARetryByVisibilityIsSentAnewBeforeSQSMovesIt(t *testing.T) {
 func TestByVisibilityOnlyARunIsCharged(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, RetryByVisibility())
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	put(t, q, "a")
 	for range 20 {
 		require.NoError(t, q.Release(within(t), take(t, q, 1)))
 	}
-	other := openQueue(t, b.provider(t, RetryByVisibility()), runtime.QueueConfig{}) // it remembers nothing
+	other := openQueue(t, b.provider(t, RetryByVisibility()), driver.QueueConfig{}) // it remembers nothing
 	d := take(t, other, 1)
 	require.Zero(t, d[0].Task.RetryCount)
 	d[0].Task.RetryCount++
@@ -168,20 +168,20 @@ func TestAQueueThatFitsIsTakenAsItIs(t *testing.T) {
 	arn := declare(t, b, "q-dlq", nil)
 	declare(t, b, "q", map[string]string{"MaximumMessageSize": "262144", "RedrivePolicy": `{"deadLetterTargetArn":"` + arn + `","maxReceiveCount":16}`})
 	p := b.provider(t, WithoutCreate())
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	require.Equal(t, 262144-reserve, q.Capabilities().MaxPayload)
 	require.Zero(t, p.Requests()["CreateQueue"])
 	put(t, q, "a")
 	first(t, q)
 
-	dead := openQueue(t, b.provider(t), runtime.QueueConfig{Name: "q-dlq"}) // known by its source, it has no tag
-	require.ErrorIs(t, dead.DeadLetter(within(t), nil), runtime.ErrUnsupported)
+	dead := openQueue(t, b.provider(t), driver.QueueConfig{Name: "q-dlq"}) // known by its source, it has no tag
+	require.ErrorIs(t, dead.DeadLetter(within(t), nil), driver.ErrUnsupported)
 }
 
 func TestWithoutCreateRefusesAMissingQueue(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, WithoutCreate())
-	_, err := b.p.Open(within(t), runtime.QueueConfig{Name: "q"})
+	_, err := b.p.Open(within(t), driver.QueueConfig{Name: "q"})
 	require.ErrorContains(t, err, "q-dlq does not exist")
 	require.Empty(t, b.Requests()["CreateQueue"])
 }
@@ -189,14 +189,14 @@ func TestWithoutCreateRefusesAMissingQueue(t *testing.T) {
 func TestACreatedQueueHasItsDeadLetterQueueAsBackstop(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		cfg  runtime.QueueConfig
+		cfg  driver.QueueConfig
 		name string
 		want string
 	}{
-		{runtime.QueueConfig{MaxDeliveries: 5}, "q", `"maxReceiveCount":30`},
-		{runtime.QueueConfig{Type: runtime.FIFO}, "q.fifo", `"maxReceiveCount":1000`},
-		{runtime.QueueConfig{Type: runtime.Priority}, "q--p3", `"maxReceiveCount":40`},
-		{runtime.QueueConfig{MaxDeliveries: 5000}, "q", ""},
+		{driver.QueueConfig{MaxDeliveries: 5}, "q", `"maxReceiveCount":30`},
+		{driver.QueueConfig{Type: driver.FIFO}, "q.fifo", `"maxReceiveCount":1000`},
+		{driver.QueueConfig{Type: driver.Priority}, "q--p3", `"maxReceiveCount":40`},
+		{driver.QueueConfig{MaxDeliveries: 5000}, "q", ""},
 	} {
 		b := newBench(t)
 		openQueue(t, b.p, c.cfg)
@@ -209,7 +209,7 @@ func TestACreatedQueueHasItsDeadLetterQueueAsBackstop(t *testing.T) {
 		} else {
 			require.Contains(t, got.Attributes["RedrivePolicy"], c.want)
 		}
-		_, err = b.provider(t).Open(within(t), runtime.QueueConfig{Name: "q", Type: c.cfg.Type, MaxDeliveries: c.cfg.MaxDeliveries})
+		_, err = b.provider(t).Open(within(t), driver.QueueConfig{Name: "q", Type: c.cfg.Type, MaxDeliveries: c.cfg.MaxDeliveries})
 		require.NoError(t, err, "what was created is accepted")
 	}
 }
@@ -217,12 +217,12 @@ func TestACreatedQueueHasItsDeadLetterQueueAsBackstop(t *testing.T) {
 func TestNamesThatSQSCannotHaveAreRefused(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	for _, cfg := range []runtime.QueueConfig{{Name: "a.b"}, {Name: "é"}, {Name: strings.Repeat("x", 80)}, {Name: "q", DLQ: "a b"}} {
+	for _, cfg := range []driver.QueueConfig{{Name: "a.b"}, {Name: "é"}, {Name: strings.Repeat("x", 80)}, {Name: "q", DLQ: "a b"}} {
 		_, err := b.p.Open(within(t), cfg)
-		require.ErrorIs(t, err, runtime.ErrInvalidQueue, "%q", cfg.Name)
+		require.ErrorIs(t, err, driver.ErrInvalidQueue, "%q", cfg.Name)
 	}
 	_, err := New(client(b.URL()), WithPrefix("a/b"))
-	require.ErrorIs(t, err, runtime.ErrInvalidQueue)
+	require.ErrorIs(t, err, driver.ErrInvalidQueue)
 	for _, opt := range []Option{WithWait(0), WithWait(21 * time.Second), WithMaxPolls(0), WithStarvationFree(1), WithCloseWait(-1)} {
 		_, err := New(client(b.URL()), opt)
 		require.Error(t, err)
@@ -232,17 +232,17 @@ func TestNamesThatSQSCannotHaveAreRefused(t *testing.T) {
 func TestAPriorityQueueIsOpenedWithAllItsLevels(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	openQueue(t, b.p, runtime.QueueConfig{Type: runtime.Priority, Levels: 4})
-	_, err := b.provider(t).Open(within(t), runtime.QueueConfig{Name: "q", Type: runtime.Priority, Levels: 3})
-	require.ErrorIs(t, err, runtime.ErrQueueMismatch)
+	openQueue(t, b.p, driver.QueueConfig{Type: driver.Priority, Levels: 4})
+	_, err := b.provider(t).Open(within(t), driver.QueueConfig{Name: "q", Type: driver.Priority, Levels: 3})
+	require.ErrorIs(t, err, driver.ErrQueueMismatch)
 }
 
 func TestStarvationFreeGivesTheLowestLevelItsShare(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, WithStarvationFree(3))
-	q := openQueue(t, b.p, runtime.QueueConfig{Type: runtime.Priority, Levels: 2})
+	q := openQueue(t, b.p, driver.QueueConfig{Type: driver.Priority, Levels: 2})
 	for _, id := range numbered(9) {
-		enqueue(t, q, task(q, "high-"+id, func(t *runtime.Task) { t.Priority = 1 }), task(q, "low-"+id))
+		enqueue(t, q, task(q, "high-"+id, func(t *driver.Task) { t.Priority = 1 }), task(q, "low-"+id))
 	}
 	var levels []int
 	for range 9 {
@@ -254,7 +254,7 @@ func TestStarvationFreeGivesTheLowestLevelItsShare(t *testing.T) {
 func TestRetryByVisibilitySendsNothingAnew(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, RetryByVisibility())
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	require.True(t, q.Capabilities().CrashIsAttempt)
 	put(t, q, "a")
 	sent := b.p.Requests()["SendMessageBatch"]
@@ -271,7 +271,7 @@ func TestRetryByVisibilitySendsNothingAnew(t *testing.T) {
 	d := take(t, q, 1)
 	d[0].Task.RetryCount++
 	d[0].Delay = 13 * time.Hour
-	require.ErrorIs(t, q.Release(within(t), d), runtime.ErrUnsupported)
+	require.ErrorIs(t, q.Release(within(t), d), driver.ErrUnsupported)
 }
 
 func TestStartRedriveLetsSQSMoveTheDead(t *testing.T) {
@@ -293,12 +293,12 @@ func TestStartRedriveLetsSQSMoveTheDeadOnAnEmulator(t *testing.T) {
 }
 
 func startsRedrive(t *testing.T, p *Provider, pass func()) {
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	put(t, q, numbered(5)...)
 	ds := take(t, q, 5)
 	for _, d := range ds {
 		d.Task.RetryCount = 3
-		runtime.Bury(d.Task, "q", p.clock.Now(), runtime.ErrTimeout)
+		driver.Bury(d.Task, "q", p.clock.Now(), driver.ErrTimeout)
 	}
 	require.NoError(t, q.DeadLetter(within(t), ds))
 	handle, err := q.StartRedrive(within(t), 0)
@@ -307,32 +307,32 @@ func startsRedrive(t *testing.T, p *Provider, pass func()) {
 	pass()
 	for _, d := range take(t, q, 5) {
 		require.Zero(t, d.Task.RetryCount)
-		require.Equal(t, "q-dlq", d.Task.Metadata[runtime.MetaRedrivenFrom])
-		require.Equal(t, "1", d.Task.Metadata[runtime.MetaRedriveCount])
+		require.Equal(t, "q-dlq", d.Task.Metadata[driver.MetaRedrivenFrom])
+		require.Equal(t, "1", d.Task.Metadata[driver.MetaRedriveCount])
 	}
 }
 
 func TestStartRedriveRefusesWhatItWouldMixUp(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	a := openQueue(t, b.p, runtime.QueueConfig{Name: "a", DLQ: "graves"})
-	openQueue(t, b.p, runtime.QueueConfig{Name: "b", DLQ: "graves"})
-	f := openQueue(t, b.p, runtime.QueueConfig{Name: "f", Type: runtime.FIFO})
+	a := openQueue(t, b.p, driver.QueueConfig{Name: "a", DLQ: "graves"})
+	openQueue(t, b.p, driver.QueueConfig{Name: "b", DLQ: "graves"})
+	f := openQueue(t, b.p, driver.QueueConfig{Name: "f", Type: driver.FIFO})
 	for _, q := range []*Queue{a, f} {
 		_, err := q.StartRedrive(within(t), 0)
-		require.ErrorIs(t, err, runtime.ErrUnsupported)
+		require.ErrorIs(t, err, driver.ErrUnsupported)
 	}
 }
 
 func TestRedriveTakesItsOwnDeadAlone(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	x, y := openQueue(t, b.p, runtime.QueueConfig{Name: "x", DLQ: "graves"}), openQueue(t, b.p, runtime.QueueConfig{Name: "y", DLQ: "graves"})
+	x, y := openQueue(t, b.p, driver.QueueConfig{Name: "x", DLQ: "graves"}), openQueue(t, b.p, driver.QueueConfig{Name: "y", DLQ: "graves"})
 	for _, q := range []*Queue{x, y} {
 		put(t, q, "of-"+q.cfg.Name, "also-"+q.cfg.Name)
 		ds := take(t, q, 2)
 		for _, d := range ds {
-			runtime.Bury(d.Task, q.cfg.Name, b.clock.Now(), runtime.ErrTimeout)
+			driver.Bury(d.Task, q.cfg.Name, b.clock.Now(), driver.ErrTimeout)
 		}
 		require.NoError(t, q.DeadLetter(within(t), ds))
 	}
@@ -342,13 +342,13 @@ func TestRedriveTakesItsOwnDeadAlone(t *testing.T) {
 	gone, err := y.Discard(within(t), []string{"also-y"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"also-y"}, gone)
-	require.Equal(t, runtime.Stats{Ready: 1, Dead: 2}, stats(t, x), "what was not asked for is there at once")
+	require.Equal(t, driver.Stats{Ready: 1, Dead: 2}, stats(t, x), "what was not asked for is there at once")
 }
 
 func TestPurgeAllEmptiesTheQueueAndSaysWhenItIsTooSoon(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	put(t, q, numbered(5)...)
 	require.NoError(t, q.PurgeAll(within(t)))
 	err := q.PurgeAll(within(t))
@@ -356,20 +356,20 @@ func TestPurgeAllEmptiesTheQueueAndSaysWhenItIsTooSoon(t *testing.T) {
 	require.ErrorAs(t, err, &busy)
 	require.ErrorContains(t, err, "60 s")
 	b.clock.Advance(time.Minute)
-	require.Equal(t, runtime.Stats{}, stats(t, q))
+	require.Equal(t, driver.Stats{}, stats(t, q))
 }
 
 func TestAQueueThatWasDeletedIsSaidToBeGone(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	_, err := b.p.api.DeleteQueue(within(t), &awssqs.DeleteQueueInput{QueueUrl: &q.e.lanes[0].url})
 	require.NoError(t, err)
-	_, err = q.Enqueue(within(t), []*runtime.Task{task(q, "a")})
+	_, err = q.Enqueue(within(t), []*driver.Task{task(q, "a")})
 	require.ErrorContains(t, err, "open the queue again")
 	_, err = q.Dequeue(within(t), 1, time.Minute)
 	require.ErrorContains(t, err, "open the queue again")
-	_, err = b.provider(t).Open(within(t), runtime.QueueConfig{Name: "q"})
+	_, err = b.provider(t).Open(within(t), driver.QueueConfig{Name: "q"})
 	require.ErrorContains(t, err, "60 s")
 }
 
@@ -377,7 +377,7 @@ func TestTooManyInFlightIsExplained(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.InFlightLimit = 2
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	put(t, q, "a", "b", "c")
 	take(t, q, 2)
 	_, err := q.Dequeue(shortly(t), 1, time.Minute)
@@ -395,7 +395,7 @@ func TestOpenReadsTheURL(t *testing.T) {
 	require.Equal(t, "eu-central-1", p.api.Options().Region)
 	require.Equal(t, b.URL(), aws.ToString(p.api.Options().BaseEndpoint))
 	require.Equal(t, options{prefix: "prod-", clock: b.clock, wait: 5 * time.Second, polls: 3, closeWait: time.Millisecond, walkLease: defaultWalkLease, byVisibility: true, fairEvery: 4}, p.options)
-	q := openQueue(t, p, runtime.QueueConfig{})
+	q := openQueue(t, p, driver.QueueConfig{})
 	put(t, q, "a")
 	first(t, q)
 	require.NoError(t, p.Close())

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
@@ -41,16 +41,16 @@ func keepDiary(t *testing.T) *diary {
 
 func TestWhileTheStoreIsAwayTasksWaitUnchargedAndDequeueSaysSo(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []runtime.QueueConfig{{}, fifo, {Type: runtime.Priority}} {
+	for _, cfg := range []driver.QueueConfig{{}, fifo, {Type: driver.Priority}} {
 		store := &cupboard{shelf: &shelf{all: make(map[string][]byte)}}
 		b := newBench(t, WithStore(store))
 		q := openQueue(t, b.p, cfg)
 		enqueue(t, q, task(q, "large", sized(2<<20)), task(q, "larger", sized(3<<20)))
 		store.locked.Store(true)
-		for range 2 * runtime.DefaultMaxDeliveries {
+		for range 2 * driver.DefaultMaxDeliveries {
 			_, err := q.Dequeue(within(t), 10, time.Minute)
 			require.ErrorContains(t, err, "the store is away")
-			require.NotErrorIs(t, err, runtime.ErrNoTasks)
+			require.NotErrorIs(t, err, driver.ErrNoTasks)
 			idle(t, q)
 			b.clock.Advance(storePause)
 		}
@@ -80,7 +80,7 @@ func TestTroubleWithTheStoreIsToldWhereOtherTasksCome(t *testing.T) {
 	said := keepDiary(t)
 	store := &cupboard{shelf: &shelf{all: make(map[string][]byte)}}
 	b := newBench(t, WithStore(store))
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	enqueue(t, q, task(q, "large", sized(2<<20)), task(q, "small"))
 	store.locked.Store(true)
 	require.Equal(t, []string{"small"}, idsOf(dequeue(t, q)))
@@ -107,10 +107,10 @@ func TestTroubleWithDelayedTasksIsToldAndHoldsUpNobodyElse(t *testing.T) {
 	}
 	require.LessOrEqual(t, b.p.Requests()["ReceiveMessage"]-before, int64(30+10), "the delayed tasks are asked for with growing pauses")
 	require.Contains(t, said.String(), "not authorized to perform")
-	_, err := q.Enqueue(within(t), []*runtime.Task{task(q, "late", func(t *runtime.Task) { t.ScheduledFor = b.clock.Now().Add(time.Hour) })})
+	_, err := q.Enqueue(within(t), []*driver.Task{task(q, "late", func(t *driver.Task) { t.ScheduledFor = b.clock.Now().Add(time.Hour) })})
 	require.ErrorContains(t, err, "not authorized to perform", "who needs it is told")
 	b.SetHook(nil)
-	enqueue(t, q, task(q, "soon", func(t *runtime.Task) { t.ScheduledFor = b.clock.Now().Add(time.Second) }))
+	enqueue(t, q, task(q, "soon", func(t *driver.Task) { t.ScheduledFor = b.clock.Now().Add(time.Second) }))
 	b.clock.Advance(time.Second)
 	require.Equal(t, "soon", first(t, q).Task.ID)
 	require.Eventually(t, func() bool { return strings.Contains(said.String(), "delayed tasks are received again") }, soon, time.Millisecond, "it is said after the task has moved")

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
@@ -19,7 +20,7 @@ import (
 // suite is run on a fake that does not.
 func TestAMessageThatIsDeliveredTwiceIsRunAgainAtMostAndThenGone(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.Priority} {
+	for _, kind := range []driver.QueueType{driver.Standard, driver.Priority} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			const tasks, levels = 200, 3
@@ -32,14 +33,14 @@ func TestAMessageThatIsDeliveredTwiceIsRunAgainAtMostAndThenGone(t *testing.T) {
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, p.Close()) })
 			m := runtime.NewManager(runtime.ManagerConfig{})
-			require.NoError(t, m.Open(within(t), p, runtime.QueueConfig{Name: "q", Type: kind}))
+			require.NoError(t, m.Open(within(t), p, driver.QueueConfig{Name: "q", Type: kind}))
 			var (
 				mu    sync.Mutex
 				runs  = make(map[string]int)
 				alone = make(map[string]bool) // what runs
 			)
 			r := runtime.NewRouter()
-			r.Handle(runtime.Policy{Type: "x"}, runtime.HandlerFunc(func(_ context.Context, task *runtime.Task) error {
+			r.Handle(runtime.Policy{Type: "x"}, runtime.HandlerFunc(func(_ context.Context, task *driver.Task) error {
 				mu.Lock()
 				runs[task.ID]++
 				assert.False(t, alone[task.ID], "a pool runs a task once at a time")
@@ -56,13 +57,13 @@ func TestAMessageThatIsDeliveredTwiceIsRunAgainAtMostAndThenGone(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, pool.Start(within(t)))
 			level := func(i int) int {
-				if kind == runtime.Priority {
+				if kind == driver.Priority {
 					return i % levels
 				}
 				return 0
 			}
 			for i, id := range numbered(tasks) {
-				_, err := m.Enqueue(within(t), []*runtime.Task{{ID: id, Type: "x", Queue: "q", Priority: level(i), Payload: []byte("{}")}})
+				_, err := m.Enqueue(within(t), []*driver.Task{{ID: id, Type: "x", Queue: "q", Priority: level(i), Payload: []byte("{}")}})
 				require.NoError(t, err)
 			}
 			q, err := m.Queue("q")
@@ -70,7 +71,7 @@ func TestAMessageThatIsDeliveredTwiceIsRunAgainAtMostAndThenGone(t *testing.T) {
 			require.Eventually(t, func() bool {
 				s, err := q.Stats(t.Context())
 				require.NoError(t, err)
-				return s == runtime.Stats{}
+				return s == driver.Stats{}
 			}, 6*soon, 10*time.Millisecond)
 			require.NoError(t, pool.Stop(within(t)))
 			require.NoError(t, m.Close())

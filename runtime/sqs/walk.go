@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // defaultWalkLease is how long a walk through the dead letter queue hides what it
@@ -77,7 +77,7 @@ func (w *walk) keep(ctx context.Context) error {
 	errs := make([]error, len(w.held))
 	w.l.e.hide(ctx, false, w.held, errs, func(*message) int32 { return seconds(lease) })
 	for _, err := range errs {
-		if err != nil && !errors.Is(err, runtime.ErrLeaseLost) {
+		if err != nil && !errors.Is(err, driver.ErrLeaseLost) {
 			return fmt.Errorf("extend the leases of the messages received: %w", err)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
@@ -18,7 +18,7 @@ func kill(t *testing.T, b *bench, q *Queue, ids ...string) {
 	put(t, q, ids...)
 	for range ids {
 		ds := take(t, q, 1)
-		runtime.Bury(ds[0].Task, q.cfg.Name, b.clock.Now(), runtime.ErrTimeout)
+		driver.Bury(ds[0].Task, q.cfg.Name, b.clock.Now(), driver.ErrTimeout)
 		require.NoError(t, q.DeadLetter(within(t), ds))
 	}
 }
@@ -30,12 +30,12 @@ func TestAWalkFindsWhatAReceiveHidWhoseAnswerWasLost(t *testing.T) {
 		"redrive some": func(ctx context.Context, q *Queue) ([]string, error) { return q.Redrive(ctx, []string{"a", "b"}) },
 		"discard":      func(ctx context.Context, q *Queue) ([]string, error) { return q.Discard(ctx, []string{"a", "b"}) },
 	}
-	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
+	for _, kind := range []driver.QueueType{driver.Standard, driver.FIFO, driver.Priority} {
 		for name, walk := range walks {
 			t.Run(string(kind)+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				b := newBench(t)
-				q := openQueue(t, b.p, runtime.QueueConfig{Type: kind})
+				q := openQueue(t, b.p, driver.QueueConfig{Type: kind})
 				kill(t, b, q, "a", "b")
 				looks := 0
 				b.SetHook(func(c sqstest.Call) sqstest.Fault {
@@ -61,9 +61,9 @@ func TestAWalkWaitsForWhatIsInUseElsewhereNoLongerThanItsLease(t *testing.T) {
 	b := newBench(t)
 	b.LongestPoll = 20 * time.Millisecond // the clock stands still
 	b.p.walkLease = 2 * time.Second
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	kill(t, b, q, "a")
-	take(t, openQueue(t, b.p, runtime.QueueConfig{Name: q.cfg.DLQ}), 1)
+	take(t, openQueue(t, b.p, driver.QueueConfig{Name: q.cfg.DLQ}), 1)
 	before := b.p.Requests()["ReceiveMessage"]
 	moved, err := q.Redrive(within(t), nil)
 	require.NoError(t, err)
@@ -74,9 +74,9 @@ func TestAWalkWaitsForWhatIsInUseElsewhereNoLongerThanItsLease(t *testing.T) {
 func TestAWalkKeepsWhatItHolds(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	kill(t, b, q, numbered(12)...)
-	dead := openQueue(t, b.p, runtime.QueueConfig{Name: q.cfg.DLQ})
+	dead := openQueue(t, b.p, driver.QueueConfig{Name: q.cfg.DLQ})
 	w := newWalk(q.e)
 	for len(w.held) < 12 {
 		ms, err := w.next(within(t))
@@ -91,15 +91,15 @@ func TestAWalkKeepsWhatItHolds(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, ms)
 	}
-	require.Equal(t, runtime.Stats{Leased: 12}, stats(t, dead))
+	require.Equal(t, driver.Stats{Leased: 12}, stats(t, dead))
 	w.end(within(t))
-	require.Equal(t, runtime.Stats{Ready: 12}, stats(t, dead))
+	require.Equal(t, driver.Stats{Ready: 12}, stats(t, dead))
 }
 
 func TestAWalkThatCannotKeepWhatItHoldsSaysSo(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := openQueue(t, b.p, runtime.QueueConfig{})
+	q := openQueue(t, b.p, driver.QueueConfig{})
 	kill(t, b, q, "a")
 	w := newWalk(q.e)
 	defer w.end(context.Background())

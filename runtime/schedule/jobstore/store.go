@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A Store keeps jobs for schedulers. It is used by many goroutines, and where it
@@ -35,7 +35,7 @@ type Store interface {
 	// returned too; see Entry.Unreadable. can must be quick.
 	Claim(ctx context.Context, can func(Needs) bool, limit int, lease time.Duration) (due []*Entry, now time.Time, wait time.Duration, err error)
 	// Settle is Put for many entries, in as few round trips as can be. The error is
-	// a *runtime.BatchError where some fail.
+	// a *driver.BatchError where some fail.
 	Settle(ctx context.Context, es []*Entry) error
 	// Note keeps what a worker says of a job's firing, in place of what was said
 	// of this firing or an earlier one. It changes no version. A job that is not
@@ -75,7 +75,7 @@ type Entry struct {
 // A Body is what a store keeps of a job without looking into it.
 type Body struct {
 	When      When          `json:"when"`
-	Task      *runtime.Task `json:"-"`
+	Task      *driver.Task  `json:"-"`
 	Sealed    bool          `json:"sealed,omitempty"` // the task's payload is sealed; see runtime.Sealer
 	Overlap   Overlap       `json:"overlap,omitempty"`
 	Missed    Missed        `json:"missed,omitempty"`
@@ -120,7 +120,7 @@ func (b Body) MarshalJSON() ([]byte, error) {
 		return nil, err
 	}
 	plain := plainBody(b)
-	return json.Marshal(bodyJSON{&plain, runtime.AppendEnvelope(nil, b.Task)})
+	return json.Marshal(bodyJSON{&plain, driver.AppendEnvelope(nil, b.Task)})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -129,7 +129,7 @@ func (b *Body) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &j); err != nil {
 		return fmt.Errorf("a job's body: %w", err)
 	}
-	task, err := runtime.DecodeEnvelope(j.Task)
+	task, err := driver.DecodeEnvelope(j.Task)
 	if err != nil {
 		return fmt.Errorf("the task of a job: %w", err)
 	}

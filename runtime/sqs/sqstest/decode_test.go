@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
@@ -45,9 +45,9 @@ func errorType(t testing.TB, recorder *httptest.ResponseRecorder) string {
 }
 
 // hurried is a clock on which everything is due at once.
-type hurried struct{ runtime.Clock }
+type hurried struct{ driver.Clock }
 
-func (h hurried) AfterFunc(_ time.Duration, f func()) runtime.Timer { return h.Clock.AfterFunc(0, f) }
+func (h hurried) AfterFunc(_ time.Duration, f func()) driver.Timer { return h.Clock.AfterFunc(0, f) }
 
 // FuzzRequests feeds bodies to every operation, on queues that hold a message. An
 // answer is either that of the operation or an error with a type; nothing panics.
@@ -76,7 +76,7 @@ func FuzzRequests(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, operation uint8, body string) {
-		fake := sqstest.New(hurried{runtime.SystemClock})
+		fake := sqstest.New(hurried{driver.SystemClock})
 		for _, call := range [][2]string{
 			{"CreateQueue", `{"QueueName":"a"}`},
 			{"CreateQueue", `{"QueueName":"a.fifo","Attributes":{"FifoQueue":"true"}}`},

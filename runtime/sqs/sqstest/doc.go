@@ -1,6 +1,6 @@
 // Package sqstest is Amazon SQS in one process, for tests: an http.Handler that
 // speaks the AWS JSON protocol as the AWS SDKs do. It keeps time by a
-// [runtime.Clock], so that a test can move twelve hours at once; a [Hook] makes
+// [driver.Clock], so that a test can move twelve hours at once; a [Hook] makes
 // it throttle, fail, drop connections and answer late; and its queues outlive
 // its listener, as those of a broker that is restarted do.
 //

@@ -5,7 +5,7 @@ import (
 	"container/list"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A queue holds its messages in structures that make every operation cost the
@@ -39,7 +39,7 @@ type queue struct {
 	countedAt time.Time // by the machine's clock
 
 	polls list.List // of *poll: ReceiveMessage calls that wait
-	alarm runtime.Timer
+	alarm driver.Timer
 	moves []*move
 }
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A poll is one ReceiveMessage call, for as long as it waits.
@@ -20,7 +20,7 @@ type poll struct {
 	request    *receiveRequest
 	done       chan pollResult // takes one
 	place      *list.Element   // in queue.polls; nil when it does not wait
-	timer      runtime.Timer
+	timer      driver.Timer
 }
 
 type pollResult struct {

@@ -14,7 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A Server is an SQS of its own: one account, one region, and its queues. It is
@@ -36,7 +36,7 @@ type Server struct {
 	// so that it is delivered once more, as it happens on AWS now and then. It is set
 	// before the first call. 0: none.
 	DeliverTwice int
-	clock        runtime.Clock
+	clock        driver.Clock
 
 	mu      sync.Mutex // guards all that follows
 	queues  map[string]*queue
@@ -60,10 +60,10 @@ type Server struct {
 }
 
 // New returns a server without queues that keeps time by clock. Nil:
-// [runtime.SystemClock].
-func New(clock runtime.Clock) *Server {
+// [driver.SystemClock].
+func New(clock driver.Clock) *Server {
 	if clock == nil {
-		clock = runtime.SystemClock
+		clock = driver.SystemClock
 	}
 	return &Server{
 		InFlightLimit: 120_000, clock: clock,
