@@ -11,6 +11,7 @@ import (
 
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/nats"
 	"github.com/taskgen/taskgen/runtime/rabbitmq"
@@ -22,7 +23,7 @@ import (
 // A place is a queue of one provider and its dead letter queue.
 type place struct {
 	name        string
-	queue, dead runtime.Queue
+	queue, dead driver.Queue
 }
 
 // places opens a queue of the same name on every provider.
@@ -90,10 +91,10 @@ func TestATaskMovesBetweenProvidersByteForByte(t *testing.T) {
 			requireSame(t, want, d.Task)
 			died := time.Date(2026, 1, 3, 0, 0, 0, 5000, time.UTC)
 			for _, one := range []*runtime.Task{want, d.Task} {
-				runtime.NoteAttempt(one, 3, "worker-1", died, time.Second, assert.AnError)
-				runtime.Bury(one, "letters", died, assert.AnError)
+				driver.NoteAttempt(one, 3, "worker-1", died, time.Second, assert.AnError)
+				driver.Bury(one, "letters", died, assert.AnError)
 			}
-			require.NoError(t, here.queue.DeadLetter(ctx, []*runtime.Delivery{d}))
+			require.NoError(t, here.queue.DeadLetter(ctx, []*driver.Delivery{d}))
 
 			d = take(ctx, t, here.dead)
 			requireSame(t, want, d.Task)
@@ -101,13 +102,13 @@ func TestATaskMovesBetweenProvidersByteForByte(t *testing.T) {
 
 			d = take(ctx, t, next.dead)
 			requireSame(t, want, d.Task)
-			runtime.Unbury(want, "letters-dlq")
-			runtime.Unbury(d.Task, "letters-dlq")
+			driver.Unbury(want, "letters-dlq")
+			driver.Unbury(d.Task, "letters-dlq")
 			move(ctx, t, d, next.dead, last.queue)
 
 			d = take(ctx, t, last.queue)
 			requireSame(t, want, d.Task)
-			require.NoError(t, last.queue.Complete(ctx, []*runtime.Delivery{d}))
+			require.NoError(t, last.queue.Complete(ctx, []*driver.Delivery{d}))
 			for _, p := range ring {
 				requireEmpty(ctx, t, p)
 			}
@@ -116,12 +117,12 @@ func TestATaskMovesBetweenProvidersByteForByte(t *testing.T) {
 }
 
 // take leases the only task of a queue.
-func take(ctx context.Context, t *testing.T, q runtime.Queue) *runtime.Delivery {
+func take(ctx context.Context, t *testing.T, q driver.Queue) *driver.Delivery {
 	t.Helper()
 	for {
 		ds, err := q.Dequeue(ctx, 10, time.Minute)
 		if ctx.Err() == nil && err != nil {
-			require.ErrorIs(t, err, runtime.ErrNoTasks, "on %s", q.Config().Name)
+			require.ErrorIs(t, err, driver.ErrNoTasks, "on %s", q.Config().Name)
 			continue // the provider's own longest wait was over
 		}
 		require.NoError(t, err)
@@ -132,11 +133,11 @@ func take(ctx context.Context, t *testing.T, q runtime.Queue) *runtime.Delivery 
 
 // move publishes before it acknowledges: a crash in between leaves the task in
 // both places, never in none.
-func move(ctx context.Context, t *testing.T, d *runtime.Delivery, from, to runtime.Queue) {
+func move(ctx context.Context, t *testing.T, d *driver.Delivery, from, to driver.Queue) {
 	t.Helper()
 	_, err := to.Enqueue(ctx, []*runtime.Task{d.Task})
 	require.NoError(t, err)
-	require.NoError(t, from.Complete(ctx, []*runtime.Delivery{d}))
+	require.NoError(t, from.Complete(ctx, []*driver.Delivery{d}))
 }
 
 // requireSame holds the envelopes of two tasks against each other, but for the
@@ -146,17 +147,17 @@ func requireSame(t *testing.T, want, got *runtime.Task) {
 	require.Equal(t, string(want.Payload), string(got.Payload))
 	there := *got
 	there.Queue = want.Queue
-	require.Equal(t, string(runtime.AppendEnvelope(nil, want)), string(runtime.AppendEnvelope(nil, &there)))
+	require.Equal(t, string(driver.AppendEnvelope(nil, want)), string(driver.AppendEnvelope(nil, &there)))
 }
 
 // requireEmpty waits until a provider counts nothing: SQS counts late.
 func requireEmpty(ctx context.Context, t *testing.T, p place) {
 	t.Helper()
-	for _, q := range []runtime.Queue{p.queue, p.dead} {
+	for _, q := range []driver.Queue{p.queue, p.dead} {
 		require.EventuallyWithT(t, func(t *assert.CollectT) {
 			stats, err := q.Stats(ctx)
 			assert.NoError(t, err)
-			assert.Equal(t, runtime.Stats{}, stats, "on %s, %s", p.name, q.Config().Name)
+			assert.Equal(t, driver.Stats{}, stats, "on %s, %s", p.name, q.Config().Name)
 		}, time.Minute, 20*time.Millisecond)
 	}
 }

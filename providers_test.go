@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
 
@@ -238,7 +238,7 @@ func capabilities(t *testing.T, reports []queuetest.Report) string {
 			return one.show(v.Interface())
 		})
 	}
-	for f := range reflect.TypeFor[runtime.Capabilities]().Fields() {
+	for f := range reflect.TypeFor[driver.Capabilities]().Fields() {
 		require.True(t, told[f.Name] || typed[f.Name], "the table says nothing of Capabilities.%s", f.Name)
 	}
 	return b.String()
@@ -254,7 +254,7 @@ func (one trait) show(value any) string {
 		return "no"
 	case time.Duration:
 		switch v {
-		case runtime.Unlimited:
+		case driver.Unlimited:
 			return "no bound"
 		case 0:
 			return one.zero
@@ -269,7 +269,7 @@ func (one trait) show(value any) string {
 		return text
 	case int:
 		switch {
-		case v == runtime.Unlimited:
+		case v == driver.Unlimited:
 			return "no bound"
 		case v == 0:
 			return one.zero
@@ -296,7 +296,7 @@ func bytesText(n int) string {
 func TestSizesAndTimesOfTheTable(t *testing.T) {
 	one := trait{zero: "none"}
 	for want, d := range map[string]time.Duration{
-		"none": 0, "no bound": runtime.Unlimited, "12h": 12 * time.Hour, "15m": 15 * time.Minute, "1h30m": 90 * time.Minute,
+		"none": 0, "no bound": driver.Unlimited, "12h": 12 * time.Hour, "15m": 15 * time.Minute, "1h30m": 90 * time.Minute,
 		"25ms": 25 * time.Millisecond, "10s": 10 * time.Second, "1m30s": 90 * time.Second,
 	} {
 		assert.Equal(t, want, one.show(d))

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Bounds of settling.
@@ -40,8 +42,8 @@ type acker struct {
 
 	// Room of the acker's goroutine, used again for each call.
 	batch, done, dead, released []*item
-	room                        []Delivery
-	ds                          []*Delivery
+	room                        []driver.Delivery
+	ds                          []*driver.Delivery
 }
 
 func (a *acker) init(cfg QueueConfig, batch int) {
@@ -202,7 +204,7 @@ func (l *lane) settleAll(items []*item) {
 	a.retryAt = time.Now().Add(a.failing.next(maxAckPause))
 }
 
-type settleCall func(context.Context, []*Delivery) error
+type settleCall func(context.Context, []*driver.Delivery) error
 
 func (l *lane) sendAll(verb string, call settleCall, items []*item) bool {
 	ok := true
@@ -270,10 +272,10 @@ func (l *lane) send(verb string, call settleCall, items []*item) bool {
 
 // copies returns copies of the items' deliveries for a call that is to settle them,
 // in room that is used again.
-func (a *acker) copies(s *shift, items []*item) []*Delivery {
+func (a *acker) copies(s *shift, items []*item) []*driver.Delivery {
 	if cap(a.room) < len(items) {
-		a.room = make([]Delivery, max(len(items), flushSize))
-		a.ds = make([]*Delivery, len(a.room))
+		a.room = make([]driver.Delivery, max(len(items), flushSize))
+		a.ds = make([]*driver.Delivery, len(a.room))
 		for i := range a.ds {
 			a.ds[i] = &a.room[i]
 		}

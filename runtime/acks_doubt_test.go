@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // loseReplies makes the first n answers to a call get lost, when its work is done.
@@ -56,7 +58,7 @@ func TestTheKeeperIsNotAlarmedByATaskThatWasSettledUnheard(t *testing.T) {
 			}
 			return nil
 		}
-		b.q().before = func(call string, _ []*Delivery) error {
+		b.q().before = func(call string, _ []*driver.Delivery) error {
 			if call == "complete" && lost {
 				return errors.New("still away") // so that the keeper comes first
 			}
@@ -118,7 +120,7 @@ func TestALeaseThatEndedWithItsConnectionIsToldAsLost(t *testing.T) {
 func TestALostLeaseThatWasNeverInDoubtIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPoolBench(t)
-		b.q().before = func(call string, ds []*Delivery) error {
+		b.q().before = func(call string, ds []*driver.Delivery) error {
 			if call != "complete" {
 				return nil
 			}
@@ -157,7 +159,7 @@ func TestATaskThatKillsItsWorkersDiesThoughCrashesAreCharged(t *testing.T) {
 		assert.ElementsMatch(t, []int{7, 15, 20}, runs.all())
 		assert.Len(t, b.q().dead, 2)
 		for _, d := range b.q().dead {
-			assert.Contains(t, d.Metadata[MetaFailureReason], ErrMaxDeliveries.Error())
+			assert.Contains(t, d.Metadata[driver.MetaFailureReason], driver.ErrMaxDeliveries.Error())
 		}
 	})
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestCompletionsAreGatheredWhileOthersRun(t *testing.T) {
@@ -76,11 +78,11 @@ func TestAckSurvivesABrokerThatIsAway(t *testing.T) {
 	for name, c := range map[string]struct {
 		call   string
 		result error
-		want   Stats
+		want   driver.Stats
 	}{
-		"complete":    {"complete", nil, Stats{}},
-		"release":     {"release", Snooze(24 * time.Hour), Stats{Scheduled: 1}},
-		"dead letter": {"dead", errors.New("x"), Stats{Dead: 1}},
+		"complete":    {"complete", nil, driver.Stats{}},
+		"release":     {"release", Snooze(24 * time.Hour), driver.Stats{Scheduled: 1}},
+		"dead letter": {"dead", errors.New("x"), driver.Stats{Dead: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -94,7 +96,7 @@ func TestAckSurvivesABrokerThatIsAway(t *testing.T) {
 				b.start(p)
 				b.put("a")
 				pass(25 * time.Second)
-				assert.Equal(t, Stats{Leased: 1}, b.stats("q"))
+				assert.Equal(t, driver.Stats{Leased: 1}, b.stats("q"))
 				assert.Less(t, b.q().calls(c.call), 60, "it is not tried in a hot loop")
 				assert.Equal(t, 1, b.log.count("cannot settle tasks"), "a streak is logged once")
 				away.Store(false)
@@ -145,7 +147,7 @@ func TestAckThatIsRefusedForALeaseIsGivenUpThoughLeasesAreKept(t *testing.T) {
 		b.start(p)
 		pass(time.Second)
 		b.stop(p)
-		assert.Equal(t, Stats{Leased: 1}, b.stats("q"))
+		assert.Equal(t, driver.Stats{Leased: 1}, b.stats("q"))
 		assert.Equal(t, 1, b.log.count("could not be settled"))
 	})
 }
@@ -162,7 +164,7 @@ func TestOnlyTheFailedItemsOfABatchAreSentAgain(t *testing.T) {
 		})
 		q := b.q()
 		first := true
-		q.before = func(call string, ds []*Delivery) error {
+		q.before = func(call string, ds []*driver.Delivery) error {
 			if call != "complete" || !first {
 				return nil
 			}
@@ -192,7 +194,7 @@ func TestOnlyTheFailedItemsOfABatchAreSentAgain(t *testing.T) {
 func TestTaskThatDiesOnADeadLetterQueueStaysThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPoolBench(t)
-		b.q().before = func(call string, _ []*Delivery) error {
+		b.q().before = func(call string, _ []*driver.Delivery) error {
 			if call == "dead letter" {
 				return fmt.Errorf("fake: %w", ErrUnsupported)
 			}
@@ -200,16 +202,16 @@ func TestTaskThatDiesOnADeadLetterQueueStaysThere(t *testing.T) {
 		}
 		b.handle(func(context.Context, *Task) error { return errors.New("x") })
 		dead := &Task{ID: "a", Type: "job", Queue: "home"}
-		Bury(dead, "home", time.Now(), errors.New("first"))
+		driver.Bury(dead, "home", time.Now(), errors.New("first"))
 		b.q().ready = append(b.q().ready, &fakeTask{task: dead})
 		p := b.pool(PoolConfig{})
 		b.start(p)
 		pass(time.Second)
 		b.stop(p)
-		require.Equal(t, Stats{Scheduled: 1}, b.stats("q"))
+		require.Equal(t, driver.Stats{Scheduled: 1}, b.stats("q"))
 		f := b.q().waiting[0]
-		assert.Equal(t, "x", f.task.Metadata[MetaFailureReason])
-		assert.Equal(t, "home", f.task.Metadata[MetaOriginalQueue], "it finds back")
+		assert.Equal(t, "x", f.task.Metadata[driver.MetaFailureReason])
+		assert.Equal(t, "home", f.task.Metadata[driver.MetaOriginalQueue], "it finds back")
 		assert.Equal(t, DefaultRetryCap-time.Second, time.Until(f.due).Round(time.Second))
 	})
 }
@@ -223,7 +225,7 @@ func TestClosedQueueEndsTheTryingAndTheFetching(t *testing.T) {
 			time.Sleep(time.Second)
 			return nil
 		})
-		b.q().before = func(call string, _ []*Delivery) error {
+		b.q().before = func(call string, _ []*driver.Delivery) error {
 			if call == "complete" {
 				return ErrClosed
 			}
@@ -271,7 +273,7 @@ func TestARetryThatAFullQueueRefusesWaitsWithoutANewRunAndWithoutStoppingOthers(
 		b := newPoolBench(t)
 		var full atomic.Bool
 		full.Store(true)
-		b.q().before = func(call string, ds []*Delivery) error {
+		b.q().before = func(call string, ds []*driver.Delivery) error {
 			if call != "release" || !full.Load() {
 				return nil
 			}

@@ -9,14 +9,16 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A broker is a queue far away: each Enqueue is a round trip that takes a while,
 // and the test says how it ends. Only Enqueue and Close are there to be called.
 type broker struct {
-	Queue
+	driver.Queue
 	cfg  QueueConfig
-	caps Capabilities
+	caps driver.Capabilities
 	trip time.Duration
 	// answer ends a round trip; nil: all is well.
 	answer func(ctx context.Context, tasks []*Task) ([]Enqueued, error)
@@ -34,14 +36,14 @@ func newBroker(batch int) *broker {
 }
 
 // able says that a queue can do all that a task may ask for.
-func able(batch int) Capabilities {
-	return Capabilities{
-		MaxDelay: Unlimited, MaxLease: Unlimited, MaxPayload: Unlimited, MaxBatch: batch, DedupWindow: Unlimited, UniqueUntilDone: true,
+func able(batch int) driver.Capabilities {
+	return driver.Capabilities{
+		MaxDelay: driver.Unlimited, MaxLease: driver.Unlimited, MaxPayload: driver.Unlimited, MaxBatch: batch, DedupWindow: driver.Unlimited, UniqueUntilDone: true,
 	}
 }
 
-func (b *broker) Config() QueueConfig        { return b.cfg }
-func (b *broker) Capabilities() Capabilities { return b.caps }
+func (b *broker) Config() QueueConfig               { return b.cfg }
+func (b *broker) Capabilities() driver.Capabilities { return b.caps }
 
 func (b *broker) Close() error {
 	select {
@@ -88,11 +90,11 @@ func (b *broker) trips() [][]string {
 }
 
 // brokers is a provider of prepared queues.
-type brokers map[string]Queue
+type brokers map[string]driver.Queue
 
 func (p brokers) Name() string { return "brokers" }
 func (p brokers) Close() error { return nil }
-func (p brokers) Open(_ context.Context, cfg QueueConfig) (Queue, error) {
+func (p brokers) Open(_ context.Context, cfg QueueConfig) (driver.Queue, error) {
 	if q, ok := p[cfg.Name]; ok {
 		return q, nil
 	}

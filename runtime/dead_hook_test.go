@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestOnDeadIsToldOfATaskThatDiesBeforeItIsMoved(t *testing.T) {
@@ -29,8 +31,8 @@ func TestOnDeadIsToldOfATaskThatDiesBeforeItIsMoved(t *testing.T) {
 			told++
 			assert.Equal(t, "a", task.ID)
 			assert.ErrorIs(t, cause, errNo)
-			assert.Equal(t, "2", task.Metadata[MetaAttempts])
-			assert.Equal(t, "no", task.Metadata[MetaFailureReason])
+			assert.Equal(t, "2", task.Metadata[driver.MetaAttempts])
+			assert.Equal(t, "no", task.Metadata[driver.MetaFailureReason])
 			assert.Empty(t, b.q().dead, "it is not moved yet")
 			deadline, ok := ctx.Deadline()
 			assert.True(t, ok && time.Until(deadline) > 0)
@@ -145,8 +147,8 @@ func TestATypedHookIsGivenWhatTheHandlerIs(t *testing.T) {
 					require.True(t, ok)
 					assert.Equal(t, "a", info.ID)
 					assert.Equal(t, `{"id":"7"}`, string(info.Payload))
-					assert.NotEmpty(t, info.Metadata[MetaAttempts])
-					assert.Equal(t, cause.Error(), info.Metadata[MetaFailureReason])
+					assert.NotEmpty(t, info.Metadata[driver.MetaAttempts])
+					assert.Equal(t, cause.Error(), info.Metadata[driver.MetaFailureReason])
 					assert.False(t, info.Deadline.IsZero())
 					policy, ok := PolicyFromContext(ctx)
 					assert.True(t, ok && policy.Type == "order")

@@ -1,110 +1,73 @@
 package runtime
 
-import (
-	"iter"
+import "github.com/taskgen/taskgen/runtime/driver"
 
-	"github.com/taskgen/taskgen/runtime/driver"
-)
+// What programs name of package driver, which has the rest: what a provider needs, and
+// what looks at queues and at dead tasks.
 
+// Tasks, and those who take them.
 type (
-	BatchError   = driver.BatchError
-	Browser      = driver.Browser
-	Canceller    = driver.Canceller
-	Capabilities = driver.Capabilities
-	Clock        = driver.Clock
-	Death        = driver.Death
-	Delivery     = driver.Delivery
-	Discarder    = driver.Discarder
-	Enqueued     = driver.Enqueued
+	Task         = driver.Task
 	Enqueuer     = driver.Enqueuer
 	EnqueuerFunc = driver.EnqueuerFunc
-	Finder       = driver.Finder
-	Found        = driver.Found
-	ItemError    = driver.ItemError
-	Pauser       = driver.Pauser
-	Provider     = driver.Provider
-	Purger       = driver.Purger
-	Queue        = driver.Queue
-	QueueConfig  = driver.QueueConfig
-	QueueType    = driver.QueueType
-	Receipt      = driver.Receipt
-	Redriver     = driver.Redriver
-	Rescheduler  = driver.Rescheduler
-	ResultKeeper = driver.ResultKeeper
-	ResultStore  = driver.ResultStore
-	Results      = driver.Results
-	Revival      = driver.Revival
-	Reviver      = driver.Reviver
-	State        = driver.State
-	Stats        = driver.Stats
-	StoredResult = driver.StoredResult
-	Task         = driver.Task
-	Timer        = driver.Timer
+	Enqueued     = driver.Enqueued
 )
 
+// Providers and the queues that are opened on them.
+type (
+	Provider    = driver.Provider
+	QueueConfig = driver.QueueConfig
+)
+
+// The types of queue, and the QueueConfig.Unknown of one on which a task of a type that
+// a worker does not know dies at once.
 const (
-	BuryUnknown            = driver.BuryUnknown
-	Dead                   = driver.Dead
-	DefaultLevels          = driver.DefaultLevels
-	DefaultMaxDeliveries   = driver.DefaultMaxDeliveries
-	DefaultResultRetention = driver.DefaultResultRetention
-	DefaultUnknown         = driver.DefaultUnknown
-	DefaultVisibility      = driver.DefaultVisibility
-	EnvelopeVersion        = driver.EnvelopeVersion
-	FIFO                   = driver.FIFO
-	Leased                 = driver.Leased
-	MetaAttemptPrefix      = driver.MetaAttemptPrefix
-	MetaAttempts           = driver.MetaAttempts
-	MetaClaimed            = driver.MetaClaimed
-	MetaFailedAt           = driver.MetaFailedAt
-	MetaFailureReason      = driver.MetaFailureReason
-	MetaOriginalQueue      = driver.MetaOriginalQueue
-	MetaRedriveCount       = driver.MetaRedriveCount
-	MetaRedrivenFrom       = driver.MetaRedrivenFrom
-	MetaStackPrefix        = driver.MetaStackPrefix
-	Priority               = driver.Priority
-	Ready                  = driver.Ready
-	Scheduled              = driver.Scheduled
-	Standard               = driver.Standard
-	Unlimited              = driver.Unlimited
+	Standard    = driver.Standard
+	FIFO        = driver.FIFO
+	Priority    = driver.Priority
+	BuryUnknown = driver.BuryUnknown
 )
 
+// State says where on a queue a task is; see also [Done].
+type State = driver.State
+
+// The states of a task.
+const (
+	Ready     = driver.Ready
+	Scheduled = driver.Scheduled
+	Leased    = driver.Leased
+	Dead      = driver.Dead
+)
+
+// Results gives access to what handlers returned.
+type Results = driver.Results
+
+// BatchError says which items of a batch failed, and why.
+type BatchError = driver.BatchError
+
+// ErrorAt returns the error of the item at index i out of what a batch call
+// returned: the item's own when err is a BatchError, else err itself.
+func ErrorAt(err error, i int) error { return driver.ErrorAt(err, i) }
+
+// The errors of enqueueing, of looking for tasks and of awaiting results. They come back
+// wrapped, with what and where: compare with errors.Is.
 var (
-	ErrClosed          = driver.ErrClosed
-	ErrDuplicate       = driver.ErrDuplicate
-	ErrInvalidQueue    = driver.ErrInvalidQueue
 	ErrInvalidTask     = driver.ErrInvalidTask
-	ErrLeaseLost       = driver.ErrLeaseLost
-	ErrMaxDeliveries   = driver.ErrMaxDeliveries
-	ErrNoTasks         = driver.ErrNoTasks
-	ErrPanic           = driver.ErrPanic
 	ErrPayloadTooLarge = driver.ErrPayloadTooLarge
 	ErrQueueFull       = driver.ErrQueueFull
-	ErrQueueMismatch   = driver.ErrQueueMismatch
-	ErrStopping        = driver.ErrStopping
-	ErrTaskExpired     = driver.ErrTaskExpired
-	ErrTaskFailed      = driver.ErrTaskFailed
-	ErrTaskNotFound    = driver.ErrTaskNotFound
-	ErrTimeout         = driver.ErrTimeout
+	ErrDuplicate       = driver.ErrDuplicate
 	ErrUnknownQueue    = driver.ErrUnknownQueue
-	ErrUnknownType     = driver.ErrUnknownType
 	ErrUnsupported     = driver.ErrUnsupported
-	SystemClock        = driver.SystemClock
-	AppendEnvelope     = driver.AppendEnvelope
-	Behind             = driver.Behind
-	BrowseAll          = driver.BrowseAll
-	Buried             = driver.Buried
-	Bury               = driver.Bury
-	DeathOf            = driver.DeathOf
-	DecodeEnvelope     = driver.DecodeEnvelope
-	ErrorAt            = driver.ErrorAt
-	HearBehind         = driver.HearBehind
-	HearBuried         = driver.HearBuried
-	NoteAttempt        = driver.NoteAttempt
-	PanicStack         = driver.PanicStack
-	Unbury             = driver.Unbury
+	ErrClosed          = driver.ErrClosed
+	ErrTaskNotFound    = driver.ErrTaskNotFound
+	ErrTaskFailed      = driver.ErrTaskFailed
 )
 
-func Paged[T any](page func(cursor string) (items []T, next string, err error)) iter.Seq2[T, error] {
-	return driver.Paged(page)
-}
+// The causes with which a handler's context ends, and errors of which a task dies.
+var (
+	ErrTimeout     = driver.ErrTimeout
+	ErrLeaseLost   = driver.ErrLeaseLost
+	ErrStopping    = driver.ErrStopping
+	ErrPanic       = driver.ErrPanic
+	ErrTaskExpired = driver.ErrTaskExpired
+)

@@ -82,7 +82,7 @@ func NewTask[T any](spec *Spec[T], payload *T, now time.Time, opts ...EnqueueOpt
 // provider returns.
 func Enqueue[T any](ctx context.Context, to Enqueuer, spec *Spec[T], payload *T, opts ...EnqueueOption) (Enqueued, error) {
 	t := new(Task)
-	if err := spec.fill(t, payload, SystemClock.Now()); err != nil {
+	if err := spec.fill(t, payload, driver.SystemClock.Now()); err != nil {
 		return Enqueued{}, err
 	}
 	driver.Unstamp(t)
@@ -106,7 +106,7 @@ func Enqueue[T any](ctx context.Context, to Enqueuer, spec *Spec[T], payload *T,
 func EnqueueBatch[T any](ctx context.Context, to Enqueuer, spec *Spec[T], payloads []T, opts ...EnqueueOption) ([]Enqueued, error) {
 	var (
 		failed BatchError
-		now    = SystemClock.Now()
+		now    = driver.SystemClock.Now()
 		room   = make([]Task, len(payloads))
 		tasks  = make([]*Task, 0, len(payloads))
 		places = make([]int, 0, len(payloads))

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // enqueuedBy runs one Enqueue and returns the task that arrived.
@@ -83,7 +85,7 @@ func TestEnqueueReturnsTheErrorOfItsTask(t *testing.T) {
 	valid := greeting{Name: "ada"}
 	require.ErrorIs(t, enqueue(to(nil, nil), greeting{}), ErrInvalidTask)
 	require.Equal(t, ErrClosed, enqueue(to(nil, ErrClosed), valid))
-	require.Equal(t, ErrQueueFull, enqueue(to(make([]Enqueued, 1), &BatchError{Items: []ItemError{{ID: "a", Err: ErrQueueFull}}}), valid))
+	require.Equal(t, ErrQueueFull, enqueue(to(make([]Enqueued, 1), &BatchError{Items: []driver.ItemError{{ID: "a", Err: ErrQueueFull}}}), valid))
 	require.ErrorContains(t, enqueue(to(nil, nil), valid), "0 answers to one enqueued task")
 }
 

@@ -192,7 +192,7 @@ func (m *Manager) send(ctx context.Context, name string, tasks []*Task) ([]Enque
 
 // enqueueOn hands tasks to a queue, and holds its answers against the contract:
 // with a wrong number of them the tasks cannot be told apart.
-func enqueueOn(ctx context.Context, q Queue, tasks []*Task) ([]Enqueued, error) {
+func enqueueOn(ctx context.Context, q driver.Queue, tasks []*Task) ([]Enqueued, error) {
 	answers, err := q.Enqueue(ctx, tasks)
 	if len(answers) == len(tasks) {
 		return answers, err

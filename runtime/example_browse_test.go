@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
@@ -32,7 +33,7 @@ func ExampleBrowseAll() {
 		fmt.Println(err)
 		return
 	}
-	for t, err := range runtime.BrowseAll(ctx, q, runtime.Scheduled) {
+	for t, err := range driver.BrowseAll(ctx, q, runtime.Scheduled) {
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -54,7 +55,7 @@ func ExamplePaged() {
 		}
 		return pages[cursor], next, nil
 	}
-	for item, err := range runtime.Paged(list) {
+	for item, err := range driver.Paged(list) {
 		fmt.Println(item, err)
 	}
 	// Output:

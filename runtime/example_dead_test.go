@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
@@ -51,19 +52,19 @@ func ExampleRedriver() {
 		fmt.Println(err)
 		return
 	}
-	dead, _, err := q.(runtime.Browser).Browse(ctx, runtime.Dead, "", 100)
+	dead, _, err := q.(driver.Browser).Browse(ctx, runtime.Dead, "", 100)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	for _, t := range dead {
-		fmt.Printf("task %s is dead: %s\n", t.ID, t.Metadata[runtime.MetaFailureReason])
+		fmt.Printf("task %s is dead: %s\n", t.ID, t.Metadata[driver.MetaFailureReason])
 	}
 
-	gone, err := q.(runtime.Discarder).Discard(ctx, []string{"1"})
+	gone, err := q.(driver.Discarder).Discard(ctx, []string{"1"})
 	fmt.Println("discarded", gone, err)
 	broken = false
-	back, err := q.(runtime.Redriver).Redrive(ctx, nil) // all that are left
+	back, err := q.(driver.Redriver).Redrive(ctx, nil) // all that are left
 	fmt.Println("redriven", back, err)
 	drain()
 	// Output:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
@@ -31,22 +32,22 @@ func ExampleManager_Queue() {
 	}
 	fmt.Println("can pause:", q.Capabilities().Pause)
 
-	if p, ok := q.(runtime.Pauser); ok {
+	if p, ok := q.(driver.Pauser); ok {
 		fmt.Println("pause", p.Pause(ctx))
 		paused, err := p.Paused(ctx)
 		fmt.Println("paused:", paused, err)
 		fmt.Println("resume", p.Resume(ctx))
 	}
-	if c, ok := q.(runtime.Canceller); ok {
+	if c, ok := q.(driver.Canceller); ok {
 		cancelled, err := c.Cancel(ctx, []string{"ada"})
 		fmt.Println("cancelled", cancelled, err)
 	}
-	if s, ok := q.(runtime.Rescheduler); ok {
+	if s, ok := q.(driver.Rescheduler); ok {
 		fmt.Println("sooner", s.Reschedule(ctx, "grace", time.Now()))
 	}
 	stats, err := q.Stats(ctx)
 	fmt.Println(stats.Ready, "ready,", stats.Scheduled, "scheduled", err)
-	if p, ok := q.(runtime.Purger); ok {
+	if p, ok := q.(driver.Purger); ok {
 		n, err := p.Purge(ctx)
 		fmt.Println("purged", n, err)
 	}

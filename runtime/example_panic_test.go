@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
@@ -28,7 +29,7 @@ func ExamplePanicStack() {
 	runtime.OnDead(r, spec, func(_ context.Context, _ map[string]int, cause error) error {
 		fmt.Println(cause)
 		fmt.Println("panic:", errors.Is(cause, runtime.ErrPanic))
-		fmt.Println("stack:", strings.Contains(runtime.PanicStack(cause), "example_panic_test.go"))
+		fmt.Println("stack:", strings.Contains(driver.PanicStack(cause), "example_panic_test.go"))
 		return nil
 	})
 	p, err := runtime.NewPool(m, r, runtime.PoolConfig{})

@@ -112,13 +112,13 @@ func call(h Handler, ctx context.Context, t *Task) (err error) {
 const metaDue = "taskgen.due"
 
 // refuse says why a task is not to be run at all; nil when it is.
-func (p *Pool) refuse(l *lane, d *Delivery) error {
+func (p *Pool) refuse(l *lane, d *driver.Delivery) error {
 	cfg := &l.cfg
 	if ends, suspicion := l.ends(d); cfg.MaxDeliveries > 0 && ends >= suspicion+cfg.MaxDeliveries {
-		return fmt.Errorf("%w: %d deliveries ended without a word from their worker, the last %d of them while the task ran alone, and queue %q allows max_deliveries=%d of those", ErrMaxDeliveries, ends, ends-suspicion, cfg.Name, cfg.MaxDeliveries)
+		return fmt.Errorf("%w: %d deliveries ended without a word from their worker, the last %d of them while the task ran alone, and queue %q allows max_deliveries=%d of those", driver.ErrMaxDeliveries, ends, ends-suspicion, cfg.Name, cfg.MaxDeliveries)
 	}
 	// A task that somebody redrove is wanted, however old it is.
-	if cfg.Retention > 0 && d.Task.Metadata[MetaRedriveCount] == "" {
+	if cfg.Retention > 0 && d.Task.Metadata[driver.MetaRedriveCount] == "" {
 		due := d.Task.DueAt()
 		if again, err := time.Parse(time.RFC3339Nano, d.Task.Metadata[metaDue]); err == nil && again.After(due) {
 			due = again
@@ -167,15 +167,15 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 			it.outcome, it.d.Delay = Released, it.lane().lease
 		}
 	case Retried:
-		NoteAttempt(t, c.info.Attempt, p.cfg.Name, clock.Now(), w.took, err)
+		driver.NoteAttempt(t, c.info.Attempt, p.cfg.Name, clock.Now(), w.took, err)
 		t.RetryCount++
 	case Died:
 		at := clock.Now()
-		NoteAttempt(t, c.info.Attempt, p.cfg.Name, at, w.took, err)
-		Bury(t, origin(it.lane().name, t), at, err)
+		driver.NoteAttempt(t, c.info.Attempt, p.cfg.Name, at, w.took, err)
+		driver.Bury(t, origin(it.lane().name, t), at, err)
 		// Whether somebody awaits a task is not known where its type is not.
 		if c.policy.Result || c.policy == &noPolicy && p.cfg.Results != nil {
-			w.store(it, c.policy, nil, t.Metadata[MetaFailureReason])
+			w.store(it, c.policy, nil, t.Metadata[driver.MetaFailureReason])
 		}
 		if hook := w.s.routing.onDead[c.policy.Type]; hook != nil {
 			w.mourn(it, c, hook, err)
@@ -228,7 +228,7 @@ func (c *taskContext) dead(t *Task) *Task {
 // origin is the queue that a task dies on. On a dead letter queue that is the one
 // it came from: by that name it finds back.
 func origin(queue string, t *Task) string {
-	if first := t.Metadata[MetaOriginalQueue]; first != "" && t.Queue != queue {
+	if first := t.Metadata[driver.MetaOriginalQueue]; first != "" && t.Queue != queue {
 		return first
 	}
 	return queue
@@ -256,7 +256,7 @@ func (w *worker) store(it *item, policy *Policy, result []byte, failure string) 
 	p, l := w.s.p, it.lane()
 	ttl := policy.Retention
 	if ttl == 0 {
-		ttl = DefaultResultRetention
+		ttl = driver.DefaultResultRetention
 	}
 	ctx, cancel := context.WithTimeout(w.s.base, l.lease)
 	defer cancel()

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // witness is a middleware that notes what it sees of each run.
@@ -49,7 +51,7 @@ func TestFailedTaskIsChargedAndReleasedWithItsDelay(t *testing.T) {
 		}))
 		b.putTask(&Task{ID: "a", MaxRetries: 2})
 		assert.Equal(t, 1, b.drain(PoolConfig{Name: "worker-1"}))
-		assert.Equal(t, Stats{Scheduled: 1}, b.stats("q"))
+		assert.Equal(t, driver.Stats{Scheduled: 1}, b.stats("q"))
 		f := b.q().waiting[0]
 		assert.Equal(t, time.Minute, time.Until(f.due))
 		assert.Equal(t, 1, f.task.RetryCount)
@@ -70,11 +72,11 @@ func TestTaskThatIsOutOfRetriesGoesToTheDeadLetterQueueWithItsHistory(t *testing
 		pass(time.Minute)
 		require.Len(t, b.q().dead, 1)
 		dead := b.q().dead[0]
-		assert.Equal(t, "broken", dead.Metadata[MetaFailureReason])
-		assert.Equal(t, "q", dead.Metadata[MetaOriginalQueue])
-		assert.Equal(t, "3", dead.Metadata[MetaAttempts])
+		assert.Equal(t, "broken", dead.Metadata[driver.MetaFailureReason])
+		assert.Equal(t, "q", dead.Metadata[driver.MetaOriginalQueue])
+		assert.Equal(t, "3", dead.Metadata[driver.MetaAttempts])
 		for i := 1; i <= 3; i++ {
-			assert.Contains(t, dead.Metadata[fmt.Sprint(MetaAttemptPrefix, i)], "broken")
+			assert.Contains(t, dead.Metadata[fmt.Sprint(driver.MetaAttemptPrefix, i)], "broken")
 		}
 		b.stop(p)
 	})
@@ -84,15 +86,15 @@ func TestOutcomesOfAHandler(t *testing.T) {
 	for name, c := range map[string]struct {
 		result  error
 		outcome Outcome
-		stats   Stats
+		stats   driver.Stats
 		retries int
 	}{
-		"nil":        {nil, Completed, Stats{}, 0},
-		"error":      {errors.New("x"), Retried, Stats{Scheduled: 1}, 1},
-		"skip":       {Skip(errors.New("x")), Died, Stats{Dead: 1}, 0},
-		"retryAfter": {RetryAfter(time.Hour, nil), Retried, Stats{Scheduled: 1}, 1},
-		"snooze":     {Snooze(time.Hour), Snoozed, Stats{Scheduled: 1}, 0},
-		"invalid":    {fmt.Errorf("%w: x", ErrInvalidTask), Died, Stats{Dead: 1}, 0},
+		"nil":        {nil, Completed, driver.Stats{}, 0},
+		"error":      {errors.New("x"), Retried, driver.Stats{Scheduled: 1}, 1},
+		"skip":       {Skip(errors.New("x")), Died, driver.Stats{Dead: 1}, 0},
+		"retryAfter": {RetryAfter(time.Hour, nil), Retried, driver.Stats{Scheduled: 1}, 1},
+		"snooze":     {Snooze(time.Hour), Snoozed, driver.Stats{Scheduled: 1}, 0},
+		"invalid":    {fmt.Errorf("%w: x", ErrInvalidTask), Died, driver.Stats{Dead: 1}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -121,8 +123,8 @@ func TestUnknownTypeDiesAndMiddlewareSeesIt(t *testing.T) {
 		b.putTask(&Task{ID: "a", Type: "other", MaxRetries: 5})
 		b.drain(PoolConfig{})
 		assert.Equal(t, []string{"a dead"}, w.seen)
-		assert.ErrorIs(t, w.errs[0], ErrUnknownType)
-		assert.Contains(t, b.q().dead[0].Metadata[MetaFailureReason], `unknown task type "other"`)
+		assert.ErrorIs(t, w.errs[0], driver.ErrUnknownType)
+		assert.Contains(t, b.q().dead[0].Metadata[driver.MetaFailureReason], `unknown task type "other"`)
 	})
 }
 
@@ -142,7 +144,7 @@ func TestTaskOlderThanItsQueuesRetentionDiesUnrun(t *testing.T) {
 		b.drain(PoolConfig{Workers: 1})
 		assert.Equal(t, []string{"old dead", "young completed"}, w.seen)
 		assert.ErrorIs(t, w.errs[0], ErrTaskExpired)
-		assert.Contains(t, b.q().dead[0].Metadata[MetaFailureReason], "due for 1h0m1s")
+		assert.Contains(t, b.q().dead[0].Metadata[driver.MetaFailureReason], "due for 1h0m1s")
 	})
 }
 
@@ -169,7 +171,7 @@ func TestRedrivenTaskRunsHoweverOldItIs(t *testing.T) {
 		b := newPoolBench(t, QueueConfig{Name: "q", Retention: time.Hour})
 		b.handle(func(context.Context, *Task) error { return nil })
 		old := &Task{ID: "a", CreatedAt: time.Now().Add(-48 * time.Hour)}
-		Unbury(old, "q-dlq")
+		driver.Unbury(old, "q-dlq")
 		b.putTask(old)
 		b.drain(PoolConfig{})
 		assert.Equal(t, []string{"a"}, b.q().completed())
@@ -193,9 +195,9 @@ func TestTaskThatKillsItsWorkersDiesAtMaxDeliveries(t *testing.T) {
 		}
 		b.drain(PoolConfig{})
 		assert.Equal(t, []string{"a dead"}, w.seen)
-		assert.ErrorIs(t, w.errs[0], ErrMaxDeliveries)
+		assert.ErrorIs(t, w.errs[0], driver.ErrMaxDeliveries)
 		require.Len(t, b.q().dead, 1)
-		assert.Contains(t, b.q().dead[0].Metadata[MetaFailureReason], "5 deliveries")
+		assert.Contains(t, b.q().dead[0].Metadata[driver.MetaFailureReason], "5 deliveries")
 	})
 }
 
@@ -218,7 +220,7 @@ func TestTimeoutOfTheTaskGoesBeforeThatOfItsType(t *testing.T) {
 		b.drain(PoolConfig{Workers: 1})
 		assert.Equal(t, map[string]time.Duration{"own": time.Second, "of type": time.Minute}, took)
 		assert.Equal(t, 1, b.q().waiting[0].task.RetryCount, "a timeout is a failure like any other")
-		assert.Contains(t, b.q().dead[0].Metadata[MetaFailureReason], "timed out after 1m0s: context deadline exceeded")
+		assert.Contains(t, b.q().dead[0].Metadata[driver.MetaFailureReason], "timed out after 1m0s: context deadline exceeded")
 	})
 }
 
@@ -253,7 +255,7 @@ func TestPanicIsAFailureWithItsStack(t *testing.T) {
 		assert.ErrorIs(t, w.errs[0], ErrPanic)
 		assert.Contains(t, b.q().dead[0].Metadata["attempt_1"], " on disco-1: taskgen: the handler panicked: at the disco")
 		assert.Contains(t, b.q().dead[0].Metadata["stack_1"], "TestPanicIsAFailureWithItsStack")
-		reason := b.q().dead[0].Metadata[MetaFailureReason]
+		reason := b.q().dead[0].Metadata[driver.MetaFailureReason]
 		assert.Contains(t, reason, "at the disco")
 		assert.LessOrEqual(t, len(reason), 4<<10)
 	})
@@ -276,8 +278,8 @@ func TestPanicOfAMiddlewareOrARetryPolicyIsAFailure(t *testing.T) {
 		b.putTask(&Task{ID: "b", MaxRetries: 1})
 		b.drain(PoolConfig{Workers: 1})
 		require.Len(t, b.q().dead, 2)
-		assert.Contains(t, b.q().dead[0].Metadata[MetaFailureReason], "middle")
-		assert.Contains(t, b.q().dead[1].Metadata[MetaFailureReason], "policy")
+		assert.Contains(t, b.q().dead[0].Metadata[driver.MetaFailureReason], "middle")
+		assert.Contains(t, b.q().dead[1].Metadata[driver.MetaFailureReason], "policy")
 	})
 }
 
@@ -295,8 +297,8 @@ func TestRetryPolicyThatEndsItsGoroutineIsFinalAndLeavesNothingLeased(t *testing
 		b.putTask(&Task{ID: "exit", MaxRetries: 1})
 		b.drain(PoolConfig{Workers: 1})
 		require.Len(t, b.q().dead, 2)
-		assert.Contains(t, b.q().dead[0].Metadata[MetaFailureReason], "the cause; when asked whether to retry: "+errNoVerdict.Error())
-		assert.Contains(t, b.q().dead[1].Metadata[MetaFailureReason], errNoVerdict.Error())
+		assert.Contains(t, b.q().dead[0].Metadata[driver.MetaFailureReason], "the cause; when asked whether to retry: "+errNoVerdict.Error())
+		assert.Contains(t, b.q().dead[1].Metadata[driver.MetaFailureReason], errNoVerdict.Error())
 	})
 }
 
@@ -315,7 +317,7 @@ func TestHandlerThatEndsItsGoroutineFailsAndItsWorkerLivesOn(t *testing.T) {
 		synctest.Wait()
 		assert.Equal(t, []string{"b"}, b.q().completed())
 		require.Len(t, b.q().dead, 2)
-		assert.Contains(t, b.q().dead[0].Metadata[MetaFailureReason], "Goexit")
+		assert.Contains(t, b.q().dead[0].Metadata[driver.MetaFailureReason], "Goexit")
 		b.stop(p)
 	})
 }
@@ -365,7 +367,7 @@ func TestResultIsStoredBeforeTheTaskIsCompleted(t *testing.T) {
 			}
 			return SetResult(ctx, []byte(`"fine"`))
 		})
-		b.q().before = func(call string, _ []*Delivery) error {
+		b.q().before = func(call string, _ []*driver.Delivery) error {
 			if call == "complete" {
 				assert.Contains(t, store.kept, "a")
 			}
@@ -376,7 +378,7 @@ func TestResultIsStoredBeforeTheTaskIsCompleted(t *testing.T) {
 		assert.Equal(t, map[string]string{"a": `"fine"`, "bad": "no result"}, store.kept)
 		assert.Equal(t, time.Minute, store.ttl)
 		assert.Equal(t, 1, b.q().calls("complete"))
-		assert.Equal(t, Stats{Dead: 1}, b.stats("q"))
+		assert.Equal(t, driver.Stats{Dead: 1}, b.stats("q"))
 	})
 }
 
@@ -405,7 +407,7 @@ func TestResultThatCannotBeStoredReleasesTheTaskUncharged(t *testing.T) {
 		b.handleWithResult(func(ctx context.Context, _ *Task) error { return SetResult(ctx, []byte(`1`)) })
 		b.put("a")
 		b.drain(PoolConfig{Results: &fakeResults{down: true}})
-		require.Equal(t, Stats{Scheduled: 1}, b.stats("q"))
+		require.Equal(t, driver.Stats{Scheduled: 1}, b.stats("q"))
 		assert.Zero(t, b.q().waiting[0].task.RetryCount)
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Bounds of fetching.
@@ -102,7 +104,7 @@ func (f *fetcher) ran(took time.Duration) {
 
 // brought notes what a Dequeue of up to limit tasks brought, and after how long.
 // rate is how many tasks the workers start in a second.
-func (f *fetcher) brought(ds []*Delivery, limit int, took time.Duration, rate float64) {
+func (f *fetcher) brought(ds []*driver.Delivery, limit int, took time.Duration, rate float64) {
 	f.asked, f.more = time.Time{}, len(ds) == limit
 	f.trip = min(f.trip, took)
 	f.weigh(ds)
@@ -130,7 +132,7 @@ func (f *fetcher) failed(limit int) {
 
 // weigh learns the size of tasks: at once where they are larger than thought, and
 // slowly where they are smaller.
-func (f *fetcher) weigh(ds []*Delivery) {
+func (f *fetcher) weigh(ds []*driver.Delivery) {
 	if len(ds) == 0 {
 		return
 	}
@@ -337,7 +339,7 @@ func (l *lane) fetchAll() {
 		came := ds
 		ds, back := l.separate(ds)
 		s.mu.Lock()
-		if err == nil || errors.Is(err, ErrNoTasks) {
+		if err == nil || errors.Is(err, driver.ErrNoTasks) {
 			f.brought(came, n, took, l.rate(now.Add(took)))
 		} else {
 			f.failed(n)
@@ -349,7 +351,7 @@ func (l *lane) fetchAll() {
 		s.unlock()
 		switch {
 		case s.fetching.Err() != nil:
-		case err != nil && !errors.Is(err, ErrNoTasks):
+		case err != nil && !errors.Is(err, driver.ErrNoTasks):
 			if errors.Is(err, ErrClosed) {
 				s.p.logger().Error("queue is closed: nothing more is fetched from it", slog.String("queue", l.name), slog.Any("error", err))
 				return

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestNoMoreIsFetchedThanThereAreFreeWorkersWhenHandlersAreSlow(t *testing.T) {
@@ -119,7 +121,7 @@ func TestFailingFetchesBackOffAndAreLoggedOnce(t *testing.T) {
 func TestQueueThatDoesNotWaitIsNotAskedInAHotLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPoolBench(t)
-		b.q().before = func(string, []*Delivery) error { return ErrNoTasks }
+		b.q().before = func(string, []*driver.Delivery) error { return driver.ErrNoTasks }
 		b.handle(func(context.Context, *Task) error { return nil })
 		p := b.pool(PoolConfig{})
 		b.start(p)
@@ -180,12 +182,12 @@ func TestAPoolWhoseWorkersAreBusyHoardsNothing(t *testing.T) {
 		}
 		fetches := b.q().calls("dequeue")
 		pass(2 * time.Second)
-		assert.Equal(t, Stats{Ready: 60, Leased: workers}, b.stats("q"))
+		assert.Equal(t, driver.Stats{Ready: 60, Leased: workers}, b.stats("q"))
 		pass(60 * time.Second)
-		assert.Equal(t, Stats{Ready: 60, Leased: workers}, b.stats("q"))
+		assert.Equal(t, driver.Stats{Ready: 60, Leased: workers}, b.stats("q"))
 		assert.LessOrEqual(t, b.q().calls("dequeue")-fetches, 1)
 		pass(40 * time.Second)
-		assert.Equal(t, Stats{}, b.stats("q"), "and goes on when they are free")
+		assert.Equal(t, driver.Stats{}, b.stats("q"), "and goes on when they are free")
 		b.stop(p)
 	})
 }
@@ -204,7 +206,7 @@ func TestWhatWasFetchedAheadGoesBackWhenTheWorkersStayBusy(t *testing.T) {
 		p := b.pool(PoolConfig{Workers: 2})
 		b.start(p)
 		pass(5 * time.Second)
-		assert.Equal(t, Stats{Ready: 100, Leased: 2}, b.stats("q"))
+		assert.Equal(t, driver.Stats{Ready: 100, Leased: 2}, b.stats("q"))
 		assert.Equal(t, 1000, len(b.q().completed()))
 		for _, f := range b.q().ready {
 			assert.Zero(t, f.crashes)
@@ -295,7 +297,7 @@ func TestPaidRoundTripsAreShared(t *testing.T) {
 				fetches, acks := b.q().calls("dequeue"), b.q().calls("complete")
 				assert.LessOrEqual(t, float64(fetches+acks), tasks*c.trips, "%d fetches, %d acks", fetches, acks)
 				assert.Less(t, took.Seconds(), (tasks/float64(c.workers)*c.run.Seconds()+c.run.Seconds())*c.longer)
-				assert.Equal(t, Stats{}, b.stats("q"))
+				assert.Equal(t, driver.Stats{}, b.stats("q"))
 			})
 		})
 	}
@@ -359,14 +361,14 @@ func TestFetchesAreBoundByBytes(t *testing.T) {
 
 func TestSmallTasksAreFetchedInLargeBatchesAgain(t *testing.T) {
 	f := fetcher{most: maxPrefetch, workers: 10, trusts: true}
-	large, small := &Delivery{Task: &Task{Payload: make([]byte, 1<<20)}}, &Delivery{Task: &Task{Payload: make([]byte, 100)}}
-	f.weigh([]*Delivery{small})
+	large, small := &driver.Delivery{Task: &Task{Payload: make([]byte, 1<<20)}}, &driver.Delivery{Task: &Task{Payload: make([]byte, 100)}}
+	f.weigh([]*driver.Delivery{small})
 	assert.Equal(t, maxPrefetch, f.fit(maxPrefetch, 0))
-	f.weigh([]*Delivery{large})
+	f.weigh([]*driver.Delivery{large})
 	assert.Equal(t, 8, f.fit(maxPrefetch, 0))
 	assert.Equal(t, 1, f.fit(maxPrefetch, 64), "what is at hand counts")
 	for range 100 {
-		f.weigh([]*Delivery{small})
+		f.weigh([]*driver.Delivery{small})
 	}
 	assert.Equal(t, maxPrefetch, f.fit(maxPrefetch, 0))
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -39,10 +41,10 @@ const (
 // With a linger, arrivals gather for that long, whether or not a round trip is
 // under way.
 type gatherer struct {
-	queue  Queue
+	queue  driver.Queue
 	limit  int // tasks in one batch
 	linger time.Duration
-	clock  Clock
+	clock  driver.Clock
 
 	mu      sync.Mutex
 	flights int      // round trips under way
@@ -52,7 +54,7 @@ type gatherer struct {
 	wg      sync.WaitGroup // the goroutines that send groups
 
 	trip    time.Duration // how long the last round trip took
-	reunion Timer         // while the next round trip waits for callers to come back
+	reunion driver.Timer  // while the next round trip waits for callers to come back
 	callers int           // how many are to come
 }
 
@@ -60,8 +62,8 @@ type gatherer struct {
 type group struct {
 	callers []*caller
 	tasks   int
-	bytes   int   // of their payloads
-	timer   Timer // sends the group off
+	bytes   int          // of their payloads
+	timer   driver.Timer // sends the group off
 	sent    bool
 	live    int                // callers that still wait, once it is sent
 	cancel  context.CancelFunc // called when none does
@@ -75,7 +77,7 @@ type caller struct {
 	err     error
 }
 
-func newGatherer(q Queue, linger time.Duration, clock Clock) *gatherer {
+func newGatherer(q driver.Queue, linger time.Duration, clock driver.Clock) *gatherer {
 	limit := q.Capabilities().MaxBatch
 	if limit <= 0 {
 		limit = maxGathered
@@ -203,7 +205,7 @@ func (g *gatherer) landed(gr *group, began time.Time) {
 func (g *gatherer) reunite(callers int) {
 	g.part()
 	g.callers = callers
-	var t Timer
+	var t driver.Timer
 	t = g.clock.AfterFunc(min(g.trip/4, maxReunion), func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -235,7 +237,7 @@ func (gr *group) settle(answers []Enqueued, err error) {
 		}
 		return
 	}
-	var items []ItemError
+	var items []driver.ItemError
 	if be != nil {
 		items = be.Items
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestLoneEnqueueWaitsForNobody(t *testing.T) {
@@ -143,11 +145,11 @@ func TestGatheredErrorsReachTheirCallers(t *testing.T) {
 		<-second.done
 		var be *BatchError
 		require.ErrorAs(t, second.err, &be)
-		assert.Equal(t, []ItemError{{Index: 1, ID: "c", Err: ErrQueueFull}}, be.Items)
+		assert.Equal(t, []driver.ItemError{{Index: 1, ID: "c", Err: ErrQueueFull}}, be.Items)
 		assert.Equal(t, []Enqueued{{ID: "b", Queue: "q"}, {}}, second.answers)
 		<-third.done
 		require.ErrorAs(t, third.err, &be)
-		assert.Equal(t, []ItemError{{Index: 0, ID: "d", Err: ErrQueueFull}}, be.Items)
+		assert.Equal(t, []driver.ItemError{{Index: 0, ID: "d", Err: ErrQueueFull}}, be.Items)
 		fourth.requireIDs(t, "e")
 		assert.Len(t, q.trips(), 2)
 	})
@@ -297,7 +299,7 @@ func TestCloseEndsGatheredEnqueues(t *testing.T) {
 
 func TestGathererRefusesAfterClose(t *testing.T) {
 	q := newBroker(2)
-	g := newGatherer(q, 0, SystemClock)
+	g := newGatherer(q, 0, driver.SystemClock)
 	require.NoError(t, g.close())
 	_, err := g.enqueue(t.Context(), someTasks("a"))
 	require.ErrorIs(t, err, ErrClosed)
@@ -365,19 +367,19 @@ func TestGatheringKeepsManyCallersApart(t *testing.T) {
 
 func TestLoneEnqueueCostsNoAllocationOfItsOwn(t *testing.T) {
 	q := &instant{answers: make([]Enqueued, 1)}
-	g := newGatherer(q, 0, SystemClock)
+	g := newGatherer(q, 0, driver.SystemClock)
 	tasks := someTasks("a")
 	assert.Zero(t, testing.AllocsPerRun(100, func() { _, _ = g.enqueue(context.Background(), tasks) }))
 }
 
 // instant answers at once, out of what it was given beforehand.
 type instant struct {
-	Queue
+	driver.Queue
 	answers []Enqueued
 }
 
 func (q *instant) Config() QueueConfig { return QueueConfig{Name: "q"} }
-func (q *instant) Capabilities() Capabilities {
+func (q *instant) Capabilities() driver.Capabilities {
 	return able(10)
 }
 

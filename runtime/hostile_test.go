@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // nilError is what handlers return by accident: a nil pointer in an error,
@@ -43,7 +45,7 @@ func TestErrorWhoseMethodsPanicEndsItsTaskAndNotTheProcess(t *testing.T) {
 				b.putTask(&Task{ID: "b", MaxRetries: 3})
 				assert.Equal(t, 2, b.drain(PoolConfig{}))
 				assert.Len(t, b.q().dead, 1)
-				assert.Contains(t, b.q().dead[0].Metadata[MetaFailureReason], "the handler panicked")
+				assert.Contains(t, b.q().dead[0].Metadata[driver.MetaFailureReason], "the handler panicked")
 				assert.Len(t, b.q().waiting, 1, "a retry, as after any panic")
 			})
 		})
@@ -70,6 +72,6 @@ func TestPanicWhenAskedWhetherToRetryLeavesOnlyTheTextOfTheError(t *testing.T) {
 		b.putTask(&Task{ID: "a", MaxRetries: 3})
 		assert.Equal(t, 1, b.drain(PoolConfig{}))
 		assert.Len(t, b.q().dead, 1)
-		assert.Contains(t, b.q().dead[0].Metadata[MetaFailureReason], "picky; when asked whether to retry")
+		assert.Contains(t, b.q().dead[0].Metadata[driver.MetaFailureReason], "picky; when asked whether to retry")
 	})
 }

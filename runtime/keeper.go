@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -184,13 +186,13 @@ func (l *lane) unbuffer(it *item) {
 // extend extends the items' leases. The error is of those for which it is not known
 // whether they are; nil when the queue answered for all.
 func (l *lane) extend(ctx context.Context, items []*item) error {
-	copies := make([]Delivery, len(items))
-	ds := make([]*Delivery, 0, len(items))
+	copies := make([]driver.Delivery, len(items))
+	ds := make([]*driver.Delivery, 0, len(items))
 	l.s.mu.Lock()
 	kept := items[:0]
 	for _, it := range items {
 		if it.state != closed {
-			copies[len(ds)] = Delivery{Task: it.d.Task, Receipt: it.d.Receipt, LeaseUntil: it.d.LeaseUntil, Crashes: it.d.Crashes}
+			copies[len(ds)] = driver.Delivery{Task: it.d.Task, Receipt: it.d.Receipt, LeaseUntil: it.d.LeaseUntil, Crashes: it.d.Crashes}
 			ds = append(ds, &copies[len(ds)])
 			kept = append(kept, it)
 		}

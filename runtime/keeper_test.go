@@ -11,13 +11,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 var errAway = errors.New("the broker is away")
 
 // failing makes a fake queue's calls fail while the switch is on.
-func failing(on *atomic.Bool, calls ...string) func(string, []*Delivery) error {
-	return func(call string, _ []*Delivery) error {
+func failing(on *atomic.Bool, calls ...string) func(string, []*driver.Delivery) error {
+	return func(call string, _ []*driver.Delivery) error {
 		for _, c := range calls {
 			if on.Load() && len(call) >= len(c) && call[:len(c)] == c {
 				return errAway
@@ -85,7 +87,7 @@ func TestLostLeaseCancelsTheHandlerAndSettlesNothing(t *testing.T) {
 			}
 			return ctx.Err()
 		})
-		b.q().before = func(call string, ds []*Delivery) error {
+		b.q().before = func(call string, ds []*driver.Delivery) error {
 			if call != "extend" {
 				return nil
 			}
@@ -105,7 +107,7 @@ func TestLostLeaseCancelsTheHandlerAndSettlesNothing(t *testing.T) {
 		for _, call := range []string{"complete", "release", "dead"} {
 			assert.Zero(t, b.q().calls(call), call)
 		}
-		assert.Equal(t, Stats{Leased: 2}, b.stats("q"))
+		assert.Equal(t, driver.Stats{Leased: 2}, b.stats("q"))
 		assert.Equal(t, 2, b.log.count("lease lost"))
 	})
 }
@@ -197,7 +199,7 @@ func TestTaskThatWaitsLongForAWorkerGoesBackForOthers(t *testing.T) {
 		b.start(p)
 		b.put("a", "b")
 		pass(time.Second)
-		require.Equal(t, Stats{Leased: 2}, b.stats("q"), "with several queues one of each is at hand")
+		require.Equal(t, driver.Stats{Leased: 2}, b.stats("q"), "with several queues one of each is at hand")
 		pass(time.Minute)
 		assert.Positive(t, b.q().calls("release b"))
 		b.stop(p)
@@ -216,7 +218,7 @@ func TestBufferedTaskWhoseLeaseIsLostIsNotRun(t *testing.T) {
 			time.Sleep(8 * time.Second)
 			return nil
 		})
-		b.q().before = func(call string, ds []*Delivery) error {
+		b.q().before = func(call string, ds []*driver.Delivery) error {
 			var failed BatchError
 			for i, d := range ds {
 				if d.Task.ID == "b" && call == "extend" {

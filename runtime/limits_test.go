@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // gauge counts what runs, by type, and the most that ran at a time.
@@ -214,7 +216,7 @@ func TestTaskThatIsKeptLongForItsTypesLimitGoesBackForOthers(t *testing.T) {
 		p := b.pool(PoolConfig{})
 		b.start(p)
 		pass(time.Second)
-		assert.Equal(t, Stats{Leased: 2}, b.stats("q"))
+		assert.Equal(t, driver.Stats{Leased: 2}, b.stats("q"))
 		pass(time.Minute)
 		assert.Equal(t, 1, b.q().calls("release q-slow-1"), "once in a while, not in a loop")
 		pass(10 * time.Minute)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Revive is for whoever puts dead tasks on their queue again by the queue's own Enqueue
@@ -41,12 +43,12 @@ func (m *Manager) Revive(ctx context.Context, ids []string, move func() (moved [
 
 // lastLives are outcomes of tasks whose IDs are about to be used again.
 type lastLives struct {
-	in ResultKeeper
-	rs []StoredResult
+	in driver.ResultKeeper
+	rs []driver.StoredResult
 }
 
 // peek returns what a store has of the tasks.
-func peek(ctx context.Context, k ResultKeeper, ids []string) (*lastLives, error) {
+func peek(ctx context.Context, k driver.ResultKeeper, ids []string) (*lastLives, error) {
 	if len(ids) == 0 {
 		return new(lastLives), nil
 	}
@@ -54,14 +56,14 @@ func peek(ctx context.Context, k ResultKeeper, ids []string) (*lastLives, error)
 	if err != nil {
 		return new(lastLives), fmt.Errorf("ask for what is kept of tasks: %w", err)
 	}
-	rs = slices.DeleteFunc(rs, func(r StoredResult) bool { return r.Version == "" })
+	rs = slices.DeleteFunc(rs, func(r driver.StoredResult) bool { return r.Version == "" })
 	return &lastLives{k, rs}, nil
 }
 
 // forget forgets those of tasks that have a new life. Until then they were the last word
 // on their tasks.
 func (l *lastLives) forget(ctx context.Context, again func(id string) bool) error {
-	l.rs = slices.DeleteFunc(l.rs, func(r StoredResult) bool { return !again(r.ID) })
+	l.rs = slices.DeleteFunc(l.rs, func(r driver.StoredResult) bool { return !again(r.ID) })
 	if len(l.rs) == 0 {
 		return nil
 	}
@@ -74,13 +76,13 @@ func (l *lastLives) forget(ctx context.Context, again func(id string) bool) erro
 // lives are the result stores that a manager knows.
 type lives struct {
 	mu    sync.Mutex
-	all   []ResultKeeper            // what becomes of dead tasks may be in any of them
-	given ResultKeeper              // ManagerConfig.Results; nil: none
-	types map[string][]ResultKeeper // those of pools, by the types that have results
-	known atomic.Bool               // given or types is set
+	all   []driver.ResultKeeper            // what becomes of dead tasks may be in any of them
+	given driver.ResultKeeper              // ManagerConfig.Results; nil: none
+	types map[string][]driver.ResultKeeper // those of pools, by the types that have results
+	known atomic.Bool                      // given or types is set
 }
 
-func (l *lives) keepers() []ResultKeeper {
+func (l *lives) keepers() []driver.ResultKeeper {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.all)
@@ -88,7 +90,7 @@ func (l *lives) keepers() []ResultKeeper {
 
 // give adds what the manager is configured with.
 func (l *lives) give(rs Results) {
-	if k, ok := rs.(ResultKeeper); ok {
+	if k, ok := rs.(driver.ResultKeeper); ok {
 		l.given, l.all = k, append(l.all, k)
 		l.known.Store(true)
 	}
@@ -96,8 +98,8 @@ func (l *lives) give(rs Results) {
 
 // keeps adds the store of a provider that has one.
 func (l *lives) keeps(p Provider) {
-	if has, ok := p.(interface{ Results() ResultStore }); ok {
-		if k, ok := has.Results().(ResultKeeper); ok {
+	if has, ok := p.(interface{ Results() driver.ResultStore }); ok {
+		if k, ok := has.Results().(driver.ResultKeeper); ok {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.all = withKeeper(l.all, k)
@@ -106,8 +108,8 @@ func (l *lives) keeps(p Provider) {
 }
 
 // pools adds the store of a pool.
-func (l *lives) pools(rs ResultStore, x *routing) {
-	k, ok := rs.(ResultKeeper)
+func (l *lives) pools(rs driver.ResultStore, x *routing) {
+	k, ok := rs.(driver.ResultKeeper)
 	if !ok {
 		return
 	}
@@ -117,7 +119,7 @@ func (l *lives) pools(rs ResultStore, x *routing) {
 	for name, rt := range x.routes {
 		if rt.policy.Result {
 			if l.types == nil {
-				l.types = make(map[string][]ResultKeeper)
+				l.types = make(map[string][]driver.ResultKeeper)
 			}
 			l.types[name] = withKeeper(l.types[name], k)
 			l.known.Store(true)
@@ -126,7 +128,7 @@ func (l *lives) pools(rs ResultStore, x *routing) {
 }
 
 // withKeeper adds a store, once.
-func withKeeper(to []ResultKeeper, k ResultKeeper) []ResultKeeper {
+func withKeeper(to []driver.ResultKeeper, k driver.ResultKeeper) []driver.ResultKeeper {
 	if reflect.TypeOf(k).Comparable() && slices.Contains(to, k) {
 		return to
 	}
@@ -135,7 +137,7 @@ func withKeeper(to []ResultKeeper, k ResultKeeper) []ResultKeeper {
 
 // of lists, for each store that may have results of the tasks, the IDs that they came
 // with: those that they are given are new.
-func (l *lives) of(tasks []*Task) (keepers []ResultKeeper, ids [][]string) {
+func (l *lives) of(tasks []*Task) (keepers []driver.ResultKeeper, ids [][]string) {
 	if !l.known.Load() || !slices.ContainsFunc(tasks, func(t *Task) bool { return t != nil && t.ID != "" }) {
 		return nil, nil
 	}
@@ -150,7 +152,7 @@ func (l *lives) of(tasks []*Task) (keepers []ResultKeeper, ids [][]string) {
 			in = withKeeper(slices.Clone(in), l.given)
 		}
 		for _, k := range in {
-			i := slices.IndexFunc(keepers, func(o ResultKeeper) bool { return reflect.TypeOf(k).Comparable() && o == k })
+			i := slices.IndexFunc(keepers, func(o driver.ResultKeeper) bool { return reflect.TypeOf(k).Comparable() && o == k })
 			if i < 0 {
 				i = len(keepers)
 				keepers, ids = append(keepers, k), append(ids, nil)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
@@ -159,7 +160,7 @@ func (m *Manager) lookup(ctx context.Context, id string) (TaskStatus, error) {
 
 // find looks for a task on the open queues: one that is not dead, else the last one that
 // died. blind are the queues that cannot look.
-func (m *Manager) find(ctx context.Context, id string) (found *Found, queue string, blind []string, err error) {
+func (m *Manager) find(ctx context.Context, id string) (found *driver.Found, queue string, blind []string, err error) {
 	names := m.Queues()
 	graves := make(map[string]bool) // what lies there is first of all dead
 	for _, name := range names {
@@ -173,7 +174,7 @@ func (m *Manager) find(ctx context.Context, id string) (found *Found, queue stri
 		if err != nil || graves[name] && found != nil {
 			continue // closed meanwhile, or known already
 		}
-		f, ok := q.(Finder)
+		f, ok := q.(driver.Finder)
 		if !ok {
 			blind = append(blind, name)
 			continue
@@ -203,23 +204,23 @@ func btoi(b bool) int {
 
 // diedAt is when a dead task died.
 func diedAt(t *Task) time.Time {
-	at, _ := time.Parse(time.RFC3339Nano, t.Metadata[MetaFailedAt])
+	at, _ := time.Parse(time.RFC3339Nano, t.Metadata[driver.MetaFailedAt])
 	return at
 }
 
 // statusOf is what the task itself says.
-func statusOf(f *Found, queue string) TaskStatus {
+func statusOf(f *driver.Found, queue string) TaskStatus {
 	t := f.Task
 	s := TaskStatus{ID: t.ID, Type: t.Type, Queue: queue, State: f.State, Attempts: t.RetryCount, DueAt: f.DueAt}
 	switch f.State {
 	case Dead:
-		s.Attempts, _ = strconv.Atoi(t.Metadata[MetaAttempts])
-		s.Failure = t.Metadata[MetaFailureReason]
+		s.Attempts, _ = strconv.Atoi(t.Metadata[driver.MetaAttempts])
+		s.Failure = t.Metadata[driver.MetaFailureReason]
 		return s
 	case Leased:
 		s.Attempts++
 	}
-	if line := t.Metadata[MetaAttemptPrefix+strconv.Itoa(t.RetryCount)]; line != "" {
+	if line := t.Metadata[driver.MetaAttemptPrefix+strconv.Itoa(t.RetryCount)]; line != "" {
 		_, s.Failure, _ = strings.Cut(line, ": ")
 	}
 	return s

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A Manager holds the open queues and is the one way by which tasks get onto
@@ -15,7 +17,7 @@ import (
 // At the end stop the pool first, then close the manager, then the providers.
 type Manager struct {
 	cfg   ManagerConfig
-	clock Clock
+	clock driver.Clock
 	entry Enqueuer // validation, middleware, dispatch
 	// sealers, the first to seal first.
 	sealers []Sealer
@@ -57,13 +59,13 @@ type ManagerConfig struct {
 	// name KeyRing.Results here, so that Lookup returns them in clear.
 	Results Results
 	// Clock stamps new tasks and times the linger. Nil: SystemClock.
-	Clock Clock
+	Clock driver.Clock
 }
 
 // An openQueue is a queue with what the manager needs to know to enqueue on it.
 type openQueue struct {
-	Queue
-	can        Capabilities
+	driver.Queue
+	can        driver.Capabilities
 	maxPayload int       // bytes that the provider takes; 0: no limit
 	gather     *gatherer // nil where the provider gathers enqueues itself
 }
@@ -72,7 +74,7 @@ type openQueue struct {
 func NewManager(cfg ManagerConfig) *Manager {
 	m := &Manager{cfg: cfg, clock: cfg.Clock, queues: make(map[string]*openQueue), topology: make(topology), opening: make(chan struct{}, 1)}
 	if m.clock == nil {
-		m.clock = SystemClock
+		m.clock = driver.SystemClock
 	}
 	m.lives.give(cfg.Results)
 	found := []Sealer{}
@@ -129,7 +131,7 @@ func (m *Manager) Open(ctx context.Context, p Provider, configs ...QueueConfig) 
 		if err != nil {
 			return undo(fmt.Errorf("open queue %q on %s: %w", cfg.Name, p.Name(), err))
 		}
-		if r, ok := q.(Reviver); ok {
+		if r, ok := q.(driver.Reviver); ok {
 			r.OnRedrive(m.Revive)
 		}
 		opened = append(opened, m.wrap(q))
@@ -152,7 +154,7 @@ func (m *Manager) Open(ctx context.Context, p Provider, configs ...QueueConfig) 
 	return nil
 }
 
-func (m *Manager) wrap(q Queue) *openQueue {
+func (m *Manager) wrap(q driver.Queue) *openQueue {
 	can := q.Capabilities()
 	o := &openQueue{Queue: q, can: can, maxPayload: max(can.MaxPayload, 0)}
 	if !can.GathersEnqueues {
@@ -179,10 +181,10 @@ func (q *openQueue) Close() error {
 
 // Queue returns an open queue by name, or an error wrapping ErrUnknownQueue
 // that lists the open ones. What a queue can do beyond the contract, it has as
-// methods of small interfaces: assert it to [Browser], [Redriver], [Pauser] and the
+// methods of small interfaces: assert it to [driver.Browser], [driver.Redriver], [driver.Pauser] and the
 // like. Tasks that are enqueued on it directly pass neither the manager's
 // validation nor its middleware.
-func (m *Manager) Queue(name string) (Queue, error) {
+func (m *Manager) Queue(name string) (driver.Queue, error) {
 	q, err := m.queue(name)
 	if err != nil {
 		return nil, err

@@ -9,11 +9,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A stoppedClock stands still.
 type stoppedClock struct {
-	Clock
+	driver.Clock
 	now time.Time
 }
 
@@ -71,7 +73,7 @@ type slowProvider struct {
 	m *Manager
 }
 
-func (p slowProvider) Open(ctx context.Context, cfg QueueConfig) (Queue, error) {
+func (p slowProvider) Open(ctx context.Context, cfg QueueConfig) (driver.Queue, error) {
 	return p.brokers[cfg.Name], p.m.Close()
 }
 
@@ -189,7 +191,7 @@ func TestTasksGoToTheirQueuesInOneBatchEach(t *testing.T) {
 }
 
 func TestPayloadLimitIsTheLowerOfManagerAndProvider(t *testing.T) {
-	for _, c := range []struct{ manager, provider, want int }{{0, Unlimited, 0}, {5, Unlimited, 5}, {0, 7, 7}, {5, 7, 5}, {7, 5, 5}} {
+	for _, c := range []struct{ manager, provider, want int }{{0, driver.Unlimited, 0}, {5, driver.Unlimited, 5}, {0, 7, 7}, {5, 7, 5}, {7, 5, 5}} {
 		q := quick("q")
 		q.caps.MaxPayload = c.provider
 		m := managerOf(t, ManagerConfig{MaxPayload: c.manager}, q)
@@ -224,7 +226,7 @@ func TestWrongNumberOfAnswersIsAnError(t *testing.T) {
 	}{
 		{nil, nil, "gave 0 answers to 2 tasks"},
 		{make([]Enqueued, 3), nil, "gave 3 answers to 2 tasks"},
-		{nil, &BatchError{Items: []ItemError{{Index: 0, Err: ErrQueueFull}}}, "gave 0 answers to 2 tasks"},
+		{nil, &BatchError{Items: []driver.ItemError{{Index: 0, Err: ErrQueueFull}}}, "gave 0 answers to 2 tasks"},
 		{nil, ErrClosed, "closed"},
 	} {
 		q.answer = func(context.Context, []*Task) ([]Enqueued, error) { return c.answers, c.err }
@@ -232,7 +234,7 @@ func TestWrongNumberOfAnswersIsAnError(t *testing.T) {
 		require.ErrorContains(t, err, c.says)
 	}
 	q.answer = func(context.Context, []*Task) ([]Enqueued, error) {
-		return nil, &BatchError{Items: []ItemError{{Index: 0, ID: "a", Err: ErrQueueFull}, {Index: 1, ID: "b", Err: ErrDuplicate}}}
+		return nil, &BatchError{Items: []driver.ItemError{{Index: 0, ID: "a", Err: ErrQueueFull}, {Index: 1, ID: "b", Err: ErrDuplicate}}}
 	}
 	answers, err := managerOf(t, ManagerConfig{}, q).Enqueue(t.Context(), someTasks("a", "b"))
 	requireItems(t, err, map[int]error{0: ErrQueueFull, 1: ErrDuplicate})

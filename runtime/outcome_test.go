@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 type saysRetryable bool
@@ -56,9 +58,9 @@ func TestDecide(t *testing.T) {
 		{"skipped", none, wrap(Skip(plain)), Died, 0},
 		{"skipped, with a retry wish around it", none, RetryAfter(time.Second, Skip(nil)), Died, 0},
 		{"invalid", none, wrap(ErrInvalidTask), Died, 0},
-		{"unknown type", none, wrap(ErrUnknownType), Died, 0},
+		{"unknown type", none, wrap(driver.ErrUnknownType), Died, 0},
 		{"expired", none, wrap(ErrTaskExpired), Died, 0},
-		{"delivered too often", none, wrap(ErrMaxDeliveries), Died, 0},
+		{"delivered too often", none, wrap(driver.ErrMaxDeliveries), Died, 0},
 		{"a panic", none, wrap(ErrPanic), Retried, time.Minute},
 		{"an error that says no", none, wrap(saysRetryable(false)), Died, 0},
 		{"an error that says yes", none, wrap(saysRetryable(true)), Retried, time.Minute},

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // PoolConfig configures a Pool. The zero value works on all queues of the
@@ -49,7 +51,7 @@ type PoolConfig struct {
 	// redis, memory.NewResults, or one of your own. It is needed by types that have
 	// a result, and asked for nothing else. Whoever awaits a result asks the same
 	// store. Middleware may encode results before they are stored; see EncodeResult.
-	Results ResultStore
+	Results driver.ResultStore
 	// Logger hears of every start and stop of the pool (at level info), of runs that
 	// fail (warn) or panic (error), of tasks that die (error), of trouble with the
 	// queues, and at level debug of every other run. It is called by many
@@ -93,7 +95,7 @@ const (
 type Pool struct {
 	m      *Manager
 	cfg    PoolConfig
-	queues []Queue // in the order of cfg.Queues
+	queues []driver.Queue // in the order of cfg.Queues
 	router *Router
 
 	mu      sync.Mutex
@@ -202,7 +204,7 @@ func (p *Pool) checkTypes(x *routing) error {
 	}
 	switch {
 	case len(missing) > 0:
-		return fmt.Errorf("%w: the router has no handler for %s: register them (RegisterHandlers of a generated package registers all of its types), or list in PoolConfig.Types the types that this pool is for", ErrUnknownType, strings.Join(missing, ", "))
+		return fmt.Errorf("%w: the router has no handler for %s: register them (RegisterHandlers of a generated package registers all of its types), or list in PoolConfig.Types the types that this pool is for", driver.ErrUnknownType, strings.Join(missing, ", "))
 	case len(x.routes) == 0:
 		return errors.New("taskgen: the router has no handlers: every task would die; register them before NewPool, as RegisterHandlers of a generated package does")
 	}

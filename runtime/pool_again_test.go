@@ -10,17 +10,19 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // deaf is a clock whose timers never ring, as those of a machine that sleeps.
-type deaf struct{ Clock }
+type deaf struct{ driver.Clock }
 
-func (deaf) AfterFunc(time.Duration, func()) Timer { return time.AfterFunc(1<<62, func() {}) }
+func (deaf) AfterFunc(time.Duration, func()) driver.Timer { return time.AfterFunc(1<<62, func() {}) }
 
 // A handler that takes no notice of the loss of its lease must not meet itself,
 // whether the keeper noticed or not.
 func TestTaskIsNotRunAgainBeforeItsRunHasEnded(t *testing.T) {
-	for name, clock := range map[string]Clock{"lease lost": SystemClock, "loss unnoticed": deaf{SystemClock}} {
+	for name, clock := range map[string]driver.Clock{"lease lost": driver.SystemClock, "loss unnoticed": deaf{driver.SystemClock}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newPoolBench(t, QueueConfig{Name: "q", Visibility: 9 * time.Second})
@@ -58,7 +60,7 @@ func TestTaskIsNotRunAgainBeforeItsRunHasEnded(t *testing.T) {
 func TestTaskThatComesAgainBeforeItsRunIsRunOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPoolBench(t, QueueConfig{Name: "q", Visibility: 9 * time.Second})
-		b.m.clock = deaf{SystemClock}
+		b.m.clock = deaf{driver.SystemClock}
 		var runs sheet[string]
 		b.handle(func(ctx context.Context, task *Task) error {
 			info, _ := TaskFromContext(ctx)
@@ -103,7 +105,7 @@ func TestTaskThatIsDeliveredTwiceIsNotRunTwiceAtATime(t *testing.T) {
 				})
 				s, err := b.pool(PoolConfig{Workers: 2}).begin(t.Context(), false)
 				require.NoError(t, err)
-				take := func(n int) []*Delivery {
+				take := func(n int) []*driver.Delivery {
 					ds, err := b.q().Dequeue(t.Context(), n, time.Minute)
 					require.NoError(t, err)
 					return ds
@@ -118,13 +120,13 @@ func TestTaskThatIsDeliveredTwiceIsNotRunTwiceAtATime(t *testing.T) {
 				s.mu.Lock()
 				switch name {
 				case "in one":
-					s.lanes[0].insert([]*Delivery{ds[0], ds[1], &first, &again}, nil)
+					s.lanes[0].insert([]*driver.Delivery{ds[0], ds[1], &first, &again}, nil)
 				case "in two batches":
-					s.lanes[0].insert([]*Delivery{ds[0], ds[1], &first}, nil)
-					s.lanes[0].insert([]*Delivery{&again}, nil)
+					s.lanes[0].insert([]*driver.Delivery{ds[0], ds[1], &first}, nil)
+					s.lanes[0].insert([]*driver.Delivery{&again}, nil)
 				default:
-					s.lanes[0].insert([]*Delivery{ds[0], ds[1], &again}, nil)
-					s.lanes[0].insert([]*Delivery{&first}, nil)
+					s.lanes[0].insert([]*driver.Delivery{ds[0], ds[1], &again}, nil)
+					s.lanes[0].insert([]*driver.Delivery{&first}, nil)
 				}
 				s.unlock()
 				pass(time.Minute)

@@ -15,13 +15,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
 // farQueue is a queue behind a network: each call takes a round trip, whatever
 // the size of its batch.
 type farQueue struct {
-	runtime.Queue
+	driver.Queue
 	trip time.Duration
 }
 
@@ -31,17 +32,17 @@ func (q farQueue) wait() {
 	}
 }
 
-func (q farQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+func (q farQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	q.wait()
 	return q.Queue.Dequeue(ctx, limit, lease)
 }
 
-func (q farQueue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
+func (q farQueue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	q.wait()
 	return q.Queue.Complete(ctx, ds)
 }
 
-func (q farQueue) Release(ctx context.Context, ds []*runtime.Delivery) error {
+func (q farQueue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	q.wait()
 	return q.Queue.Release(ctx, ds)
 }
@@ -51,7 +52,7 @@ type farProvider struct {
 	trip time.Duration
 }
 
-func (p farProvider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+func (p farProvider) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
 	q, err := p.Provider.Open(ctx, cfg)
 	return farQueue{q, p.trip}, err
 }
@@ -109,7 +110,7 @@ func benchmarkPool(b *testing.B, trip time.Duration, work func()) {
 	require.NoError(b, err)
 	stats, err := q.Stats(b.Context())
 	require.NoError(b, err)
-	require.Equal(b, runtime.Stats{}, stats)
+	require.Equal(b, driver.Stats{}, stats)
 }
 
 func BenchmarkPoolNoOp(b *testing.B)    { benchmarkPool(b, 0, nil) }

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"sync"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Bounds of the looks of a Drain.
@@ -101,7 +103,7 @@ func (l *lane) fetchWithin(ctx context.Context, d time.Duration, later map[strin
 	waiting, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	ds, err := l.queue.Dequeue(l.hearing(waiting), l.s.maxHeld(), l.lease)
-	if err != nil && !errors.Is(err, ErrNoTasks) {
+	if err != nil && !errors.Is(err, driver.ErrNoTasks) {
 		return 0, err
 	}
 	ds, back := l.separate(ds)

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // fakeQueue is a queue in memory whose calls a test can fail, delay and count.
@@ -37,7 +39,7 @@ type fakeQueue struct {
 
 	// before is asked ahead of each call, without the lock; what it returns is
 	// the call's answer.
-	before func(call string, ds []*Delivery) error
+	before func(call string, ds []*driver.Delivery) error
 	trip   time.Duration // each call takes it
 	hang   atomic.Bool   // calls answer when their context ends
 	paid   bool          // see Capabilities.PaidTrips
@@ -55,7 +57,7 @@ type fakeTask struct {
 	task    *Task
 	crashes int
 	due     time.Time
-	receipt Receipt
+	receipt driver.Receipt
 	until   time.Time
 }
 
@@ -68,7 +70,7 @@ func newFakeQueue(t testing.TB, cfg QueueConfig) *fakeQueue {
 
 func (q *fakeQueue) Config() QueueConfig { return q.cfg }
 
-func (q *fakeQueue) Capabilities() Capabilities {
+func (q *fakeQueue) Capabilities() driver.Capabilities {
 	c := able(1000)
 	c.Fencing, c.FreeLeases, c.CountsCrashes, c.Priorities = true, !q.bound, true, 1
 	c.CountsScheduled, c.ExactReady = true, !q.vague
@@ -79,7 +81,7 @@ func (q *fakeQueue) Capabilities() Capabilities {
 	return c
 }
 
-func (q *fakeQueue) note(ctx context.Context, call string, ds []*Delivery) error {
+func (q *fakeQueue) note(ctx context.Context, call string, ds []*driver.Delivery) error {
 	ids := make([]string, len(ds))
 	for i, d := range ds {
 		ids[i] = d.Task.ID
@@ -157,7 +159,7 @@ func (q *fakeQueue) promote() (next time.Time) {
 	return next
 }
 
-func (q *fakeQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*Delivery, error) {
+func (q *fakeQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	if err := q.note(ctx, fmt.Sprintf("dequeue %d", limit), nil); err != nil {
 		return nil, err
 	}
@@ -166,7 +168,7 @@ func (q *fakeQueue) Dequeue(ctx context.Context, limit int, lease time.Duration)
 	q.broken = nil
 	q.mu.Unlock()
 	for _, t := range broken {
-		Buried(ctx, t)
+		driver.Buried(ctx, t)
 	}
 	for {
 		q.mu.Lock()
@@ -176,12 +178,12 @@ func (q *fakeQueue) Dequeue(ctx context.Context, limit int, lease time.Duration)
 		}
 		next := q.promote()
 		if n := min(limit, len(q.ready)); n > 0 {
-			ds := make([]*Delivery, n)
+			ds := make([]*driver.Delivery, n)
 			for i, f := range q.ready[:n] {
 				q.serial++
-				f.receipt, f.until = Receipt(fmt.Sprint(q.serial)), time.Now().Add(lease)
+				f.receipt, f.until = driver.Receipt(fmt.Sprint(q.serial)), time.Now().Add(lease)
 				q.leased[f.task.ID] = f
-				ds[i] = &Delivery{Task: f.task.Clone(), Receipt: f.receipt, LeaseUntil: f.until, Crashes: f.crashes}
+				ds[i] = &driver.Delivery{Task: f.task.Clone(), Receipt: f.receipt, LeaseUntil: f.until, Crashes: f.crashes}
 			}
 			q.ready = append([]*fakeTask(nil), q.ready[n:]...)
 			q.mu.Unlock()
@@ -197,13 +199,13 @@ func (q *fakeQueue) Dequeue(ctx context.Context, limit int, lease time.Duration)
 		case <-wake:
 		case <-timer:
 		case <-ctx.Done():
-			return nil, ErrNoTasks
+			return nil, driver.ErrNoTasks
 		}
 	}
 }
 
 // settle runs f on each delivery that is leased by its receipt.
-func (q *fakeQueue) settle(ctx context.Context, call string, ds []*Delivery, f func(*fakeTask, *Delivery)) error {
+func (q *fakeQueue) settle(ctx context.Context, call string, ds []*driver.Delivery, f func(*fakeTask, *driver.Delivery)) error {
 	if err := q.note(ctx, call, ds); err != nil {
 		return err
 	}
@@ -216,7 +218,7 @@ func (q *fakeQueue) settle(ctx context.Context, call string, ds []*Delivery, f f
 	return failed.OrNil()
 }
 
-func (q *fakeQueue) settleNow(call string, ds []*Delivery, f func(*fakeTask, *Delivery)) *BatchError {
+func (q *fakeQueue) settleNow(call string, ds []*driver.Delivery, f func(*fakeTask, *driver.Delivery)) *BatchError {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.promote()
@@ -236,19 +238,19 @@ func (q *fakeQueue) settleNow(call string, ds []*Delivery, f func(*fakeTask, *De
 	return failed
 }
 
-func (q *fakeQueue) Complete(ctx context.Context, ds []*Delivery) error {
-	return q.settle(ctx, "complete", ds, func(f *fakeTask, _ *Delivery) { q.done = append(q.done, f.task.ID) })
+func (q *fakeQueue) Complete(ctx context.Context, ds []*driver.Delivery) error {
+	return q.settle(ctx, "complete", ds, func(f *fakeTask, _ *driver.Delivery) { q.done = append(q.done, f.task.ID) })
 }
 
-func (q *fakeQueue) Extend(ctx context.Context, ds []*Delivery, lease time.Duration) error {
-	return q.settle(ctx, "extend", ds, func(f *fakeTask, d *Delivery) {
+func (q *fakeQueue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
+	return q.settle(ctx, "extend", ds, func(f *fakeTask, d *driver.Delivery) {
 		f.until = time.Now().Add(lease)
 		d.LeaseUntil = f.until
 	})
 }
 
-func (q *fakeQueue) Release(ctx context.Context, ds []*Delivery) error {
-	return q.settle(ctx, "release", ds, func(was *fakeTask, d *Delivery) {
+func (q *fakeQueue) Release(ctx context.Context, ds []*driver.Delivery) error {
+	return q.settle(ctx, "release", ds, func(was *fakeTask, d *driver.Delivery) {
 		task := d.Task
 		if q.forgets {
 			task = was.task
@@ -262,24 +264,24 @@ func (q *fakeQueue) Release(ctx context.Context, ds []*Delivery) error {
 	})
 }
 
-func (q *fakeQueue) DeadLetter(ctx context.Context, ds []*Delivery) error {
-	return q.settle(ctx, "dead letter", ds, func(_ *fakeTask, d *Delivery) { q.dead = append(q.dead, d.Task.Clone()) })
+func (q *fakeQueue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
+	return q.settle(ctx, "dead letter", ds, func(_ *fakeTask, d *driver.Delivery) { q.dead = append(q.dead, d.Task.Clone()) })
 }
 
-func (q *fakeQueue) Stats(context.Context) (Stats, error) {
+func (q *fakeQueue) Stats(context.Context) (driver.Stats, error) {
 	time.Sleep(q.trip)
 	return q.numbers()
 }
 
 // numbers are the queue's stats, without the round trip.
-func (q *fakeQueue) numbers() (Stats, error) {
+func (q *fakeQueue) numbers() (driver.Stats, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		return Stats{}, ErrClosed
+		return driver.Stats{}, ErrClosed
 	}
 	q.promote()
-	return Stats{Ready: int64(len(q.ready)), Scheduled: int64(len(q.waiting)), Leased: int64(len(q.leased)), Dead: int64(len(q.dead))}, nil
+	return driver.Stats{Ready: int64(len(q.ready)), Scheduled: int64(len(q.waiting)), Leased: int64(len(q.leased)), Dead: int64(len(q.dead))}, nil
 }
 
 func (q *fakeQueue) Close() error {
@@ -326,7 +328,7 @@ type fakeProvider map[string]*fakeQueue
 
 func (p fakeProvider) Name() string { return "fake" }
 func (p fakeProvider) Close() error { return nil }
-func (p fakeProvider) Open(_ context.Context, cfg QueueConfig) (Queue, error) {
+func (p fakeProvider) Open(_ context.Context, cfg QueueConfig) (driver.Queue, error) {
 	return p[cfg.Name], nil
 }
 
@@ -393,7 +395,7 @@ func (b *poolBench) putTasks(tasks ...*Task) {
 	require.NoError(b.t, err)
 }
 
-func (b *poolBench) stats(name string) Stats {
+func (b *poolBench) stats(name string) driver.Stats {
 	b.t.Helper()
 	s, err := b.queues[name].numbers()
 	require.NoError(b.t, err)

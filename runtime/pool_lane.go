@@ -4,13 +4,15 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A lane is one queue in a shift: what it has at hand, and its limits. Its
 // fields are guarded by shift.mu, but those that never change.
 type lane struct {
 	s     *shift
-	queue Queue
+	queue driver.Queue
 	cfg   QueueConfig
 	name  string
 	lease time.Duration // cfg.Visibility
@@ -40,9 +42,9 @@ type lane struct {
 
 	strangers map[string]*stranger // types without a handler, as the log knows them
 
-	stale  []*Delivery   // leases that ended while the pool lived, to be given back
-	keeper chan struct{} // capacity 1: wakes the keeper
-	alarm  Timer         // wakes it, too
+	stale  []*driver.Delivery // leases that ended while the pool lived, to be given back
+	keeper chan struct{}      // capacity 1: wakes the keeper
+	alarm  driver.Timer       // wakes it, too
 
 	active  bool    // in shift.active
 	pass    float64 // weighted choice: the lane with the lowest is served next
@@ -66,7 +68,7 @@ type batch struct {
 // Queues are called with copies of the delivery, never with d itself: so its
 // LeaseUntil can be kept up to date while a call is under way.
 type item struct {
-	d       *Delivery
+	d       *driver.Delivery
 	batch   *batch
 	gate    *gate        // the type's limits; nil: none
 	ctx     *taskContext // of its run, while running
@@ -95,7 +97,7 @@ const (
 // insert takes in what a Dequeue returned: tasks to run, and others that go
 // straight back, after their Delay. All do when they come after the pool was
 // stopped. s.mu is held.
-func (l *lane) insert(ds, back []*Delivery) {
+func (l *lane) insert(ds, back []*driver.Delivery) {
 	ds = latest(ds)
 	n := len(ds) + len(back)
 	if n == 0 {
@@ -143,15 +145,15 @@ func (l *lane) insert(ds, back []*Delivery) {
 }
 
 // latest leaves out deliveries of which a later one of the same task is there.
-func latest(ds []*Delivery) []*Delivery {
-	if !slices.ContainsFunc(ds, func(d *Delivery) bool { return d.Crashes > 0 }) {
+func latest(ds []*driver.Delivery) []*driver.Delivery {
+	if !slices.ContainsFunc(ds, func(d *driver.Delivery) bool { return d.Crashes > 0 }) {
 		return ds
 	}
 	last := make(map[string]int, len(ds))
 	for _, d := range ds {
 		last[d.Task.ID] = max(last[d.Task.ID], d.Crashes)
 	}
-	var kept []*Delivery
+	var kept []*driver.Delivery
 	for _, d := range ds {
 		if d.Crashes == last[d.Task.ID] {
 			kept = append(kept, d)
@@ -172,8 +174,8 @@ const (
 // keeper did not notice yet. Of a task that comes again before it has begun, after the
 // machine slept say, or from a queue that delivers a task twice, only the new delivery is
 // kept.
-func (l *lane) runsOf(ds []*Delivery) map[string]*item {
-	if l.strays+l.crashed == 0 && !slices.ContainsFunc(ds, func(d *Delivery) bool { return d.Crashes > 0 }) {
+func (l *lane) runsOf(ds []*driver.Delivery) map[string]*item {
+	if l.strays+l.crashed == 0 && !slices.ContainsFunc(ds, func(d *driver.Delivery) bool { return d.Crashes > 0 }) {
 		return nil
 	}
 	runs, waiting := make(map[string]*item), make(map[string]*item)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestNoTaskDiesOfLeasesThatWereLostWhileItsPoolLived(t *testing.T) {
@@ -31,7 +33,7 @@ func TestNoTaskDiesOfLeasesThatWereLostWhileItsPoolLived(t *testing.T) {
 					}
 				})
 				var frozen atomic.Bool
-				b.q().before = func(call string, _ []*Delivery) error {
+				b.q().before = func(call string, _ []*driver.Delivery) error {
 					switch {
 					case !frozen.Load():
 						return nil
@@ -69,7 +71,7 @@ func TestAHandlerIsToldOfTheEndOfItsLeaseWhileACallHangsForEver(t *testing.T) {
 				b := newPoolBench(t, QueueConfig{Name: "q", Visibility: 9 * time.Second})
 				let := make(chan struct{})
 				var on atomic.Bool
-				b.q().before = func(call string, _ []*Delivery) error {
+				b.q().before = func(call string, _ []*driver.Delivery) error {
 					if on.Load() && len(call) >= len(calls) && call[:len(calls)] == calls {
 						<-let // whatever becomes of its context
 						return errAway
@@ -103,7 +105,7 @@ func TestOneExtendThatHangsCostsTheOthersNoLease(t *testing.T) {
 		b := newPoolBench(t, QueueConfig{Name: "q", Visibility: 9 * time.Second})
 		let := make(chan struct{})
 		var hung atomic.Bool
-		b.q().before = func(call string, _ []*Delivery) error {
+		b.q().before = func(call string, _ []*driver.Delivery) error {
 			if call == "extend" && hung.CompareAndSwap(false, true) {
 				<-let
 				return errAway
@@ -162,6 +164,6 @@ func TestATaskDiesOfMaxDeliveriesRunsThatItBeganAsASuspect(t *testing.T) {
 		b.stop(p)
 		assert.Equal(t, []string{"innocent"}, b.q().completed())
 		assert.Len(t, b.q().dead, 1)
-		assert.Contains(t, b.q().dead[0].Metadata[MetaFailureReason], `5 deliveries ended without a word from their worker, the last 3 of them while the task ran alone, and queue "q" allows max_deliveries=3 of those`)
+		assert.Contains(t, b.q().dead[0].Metadata[driver.MetaFailureReason], `5 deliveries ended without a word from their worker, the last 3 of them while the task ran alone, and queue "q" allows max_deliveries=3 of those`)
 	})
 }

@@ -14,13 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
 // onMemory runs a pool over the memory provider in a bubble, until the given
 // time has passed, and returns the queue's numbers at its end.
-func onMemory(t *testing.T, cfg runtime.QueueConfig, policy runtime.Policy, tasks []*runtime.Task, h runtime.HandlerFunc, d time.Duration) runtime.Stats {
-	var stats runtime.Stats
+func onMemory(t *testing.T, cfg runtime.QueueConfig, policy runtime.Policy, tasks []*runtime.Task, h runtime.HandlerFunc, d time.Duration) driver.Stats {
+	var stats driver.Stats
 	synctest.Test(t, func(t *testing.T) {
 		provider := memory.New()
 		m := runtime.NewManager(runtime.ManagerConfig{})
@@ -70,7 +71,7 @@ func TestPoolKeepsTheOrderOfGroupsThroughRetries(t *testing.T) {
 			order[task.GroupKey] = append(order[task.GroupKey], task.ID)
 			return nil
 		}, time.Minute)
-	assert.Equal(t, runtime.Stats{}, stats)
+	assert.Equal(t, driver.Stats{}, stats)
 	for g := range 3 {
 		var want []string
 		for i := g; i < 60; i += 3 {
@@ -94,7 +95,7 @@ func TestPoolBuriesWhatFailsForGoodOnMemory(t *testing.T) {
 			return errors.New("no")
 		}, time.Minute)
 	assert.Equal(t, map[string]int{"a": 3, "b": 1}, attempts)
-	assert.Equal(t, runtime.Stats{Dead: 2}, stats)
+	assert.Equal(t, driver.Stats{Dead: 2}, stats)
 }
 
 func TestPoolKeepsLeasesOnMemory(t *testing.T) {
@@ -106,5 +107,5 @@ func TestPoolKeepsLeasesOnMemory(t *testing.T) {
 			return ctx.Err()
 		}, time.Minute)
 	assert.Equal(t, 1, runs)
-	assert.Equal(t, runtime.Stats{}, stats)
+	assert.Equal(t, driver.Stats{}, stats)
 }

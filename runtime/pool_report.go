@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // logStart says what the pool works on, once for each shift.
@@ -75,7 +77,7 @@ func (w *worker) logRun(it *item, c *taskContext, v verdict, err error) {
 	switch v.outcome {
 	case Retried:
 		level, text = slog.LevelWarn, "task failed, to be retried"
-		if PanicStack(err) != "" {
+		if driver.PanicStack(err) != "" {
 			level, text = slog.LevelError, "task panicked, to be retried"
 		}
 	case Died:
@@ -98,7 +100,7 @@ func (w *worker) logRun(it *item, c *taskContext, v verdict, err error) {
 	if err != nil {
 		attrs = append(attrs, slog.Any("error", err))
 	}
-	if stack := PanicStack(err); stack != "" {
+	if stack := driver.PanicStack(err); stack != "" {
 		attrs = append(attrs, slog.String("stack", stack))
 	}
 	log.LogAttrs(context.WithoutCancel(c), level, text, attrs...)
@@ -111,7 +113,7 @@ func (w *worker) logHook(it *item, policy *Policy, err error) {
 		return
 	}
 	attrs := []slog.Attr{about(it.lane(), it.d.Task), slog.Any("error", err)}
-	if stack := PanicStack(err); stack != "" {
+	if stack := driver.PanicStack(err); stack != "" {
 		attrs = append(attrs, slog.String("stack", stack))
 	}
 	w.s.p.logger().LogAttrs(w.s.base, slog.LevelError, text, attrs...)

@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // withDefaultLog has slog.Default write to what it returns, until the test ends.
@@ -54,7 +56,7 @@ func TestPoolTellsOfWhatItsQueueBuriesByItself(t *testing.T) {
 			b.handle(noop)
 			b.put("a")
 			stand := &Task{ID: "b", Type: "taskgen.undecodable"}
-			Bury(stand, "q", time.Now(), errors.New("its row cannot be decoded"))
+			driver.Bury(stand, "q", time.Now(), errors.New("its row cannot be decoded"))
 			b.q().broken = []*Task{stand}
 			p := b.pool(PoolConfig{})
 			if drained {
@@ -165,7 +167,7 @@ func TestStackOfAPanicIsAnAttributeOfItsOwn(t *testing.T) {
 				}
 				assert.Equal(t, []string{"task panicked, to be retried", "task is dead", "the hook for dead tasks failed"}, texts)
 				dead := b.q().dead[0]
-				assert.True(t, strings.HasSuffix(dead.Metadata[MetaFailureReason], "at the disco"))
+				assert.True(t, strings.HasSuffix(dead.Metadata[driver.MetaFailureReason], "at the disco"))
 				assert.Contains(t, dead.Metadata["stack_2"], "TestStackOfAPanicIsAnAttributeOfItsOwn")
 			})
 		})

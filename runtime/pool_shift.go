@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A shift is one working period of a pool, from Start to Stop: its workers, and
@@ -24,21 +26,21 @@ type shift struct {
 	gates   map[string]*gate // by task type, aliases included
 
 	mu       sync.Mutex
-	active   []*lane     // those with tasks, or that wait for room: of very many queues most are idle
-	work     sync.Cond   // workers wait for tasks
-	settled  sync.Cond   // taken is 0
-	parked   int         // workers that wait
-	busy     []time.Time // when the run began in each place for one; zero: none is there
-	places   []int       // of busy that are free
-	freed    time.Time   // when a worker last became free
-	ahead    bool        // tasks are fetched ahead: what workers are too busy for goes back
-	taken    int         // items of all lanes that are not settled
-	suspect  *Delivery   // the one that the pool holds, if it holds one
-	since    time.Time   // when it came
-	runs     int         // handlers that were run
-	stopping bool        // nothing more begins
-	draining bool        // all workers are done: ackers finish and leave
-	pass     float64     // the weighted choice's present
+	active   []*lane          // those with tasks, or that wait for room: of very many queues most are idle
+	work     sync.Cond        // workers wait for tasks
+	settled  sync.Cond        // taken is 0
+	parked   int              // workers that wait
+	busy     []time.Time      // when the run began in each place for one; zero: none is there
+	places   []int            // of busy that are free
+	freed    time.Time        // when a worker last became free
+	ahead    bool             // tasks are fetched ahead: what workers are too busy for goes back
+	taken    int              // items of all lanes that are not settled
+	suspect  *driver.Delivery // the one that the pool holds, if it holds one
+	since    time.Time        // when it came
+	runs     int              // handlers that were run
+	stopping bool             // nothing more begins
+	draining bool             // all workers are done: ackers finish and leave
+	pass     float64          // the weighted choice's present
 	round    int
 	news     []news // log records of what happened under mu
 	alarm    *time.Timer
@@ -82,7 +84,7 @@ func newShift(ctx context.Context, p *Pool) *shift {
 	return s
 }
 
-func (s *shift) newLane(q Queue, pq PoolQueue) *lane {
+func (s *shift) newLane(q driver.Queue, pq PoolQueue) *lane {
 	cfg, can := q.Config(), q.Capabilities()
 	l := &lane{
 		s: s, queue: q, cfg: cfg, name: pq.Name, lease: cfg.Visibility, keeper: make(chan struct{}, 1),

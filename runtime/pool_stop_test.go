@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestStopReleasesWhatHasNotBegunUncharged(t *testing.T) {
@@ -25,11 +27,11 @@ func TestStopReleasesWhatHasNotBegunUncharged(t *testing.T) {
 		p := b.pool(PoolConfig{Workers: 1})
 		b.start(p)
 		synctest.Wait()
-		require.Equal(t, Stats{Leased: 2, Ready: 1}, b.stats("q"))
+		require.Equal(t, driver.Stats{Leased: 2, Ready: 1}, b.stats("q"))
 		begun := time.Now()
 		b.stop(p)
 		assert.Equal(t, time.Second, time.Since(begun), "Stop waits for the handler and for nothing else")
-		assert.Equal(t, Stats{Ready: 2}, b.stats("q"))
+		assert.Equal(t, driver.Stats{Ready: 2}, b.stats("q"))
 		for _, f := range b.q().ready {
 			assert.Zero(t, f.task.RetryCount)
 			assert.Zero(t, f.crashes)
@@ -48,7 +50,7 @@ func TestWhatAFetchBringsAfterStopIsReleased(t *testing.T) {
 		b.start(p)
 		synctest.Wait()
 		b.stop(p)
-		assert.Equal(t, Stats{Ready: 2}, b.stats("q"))
+		assert.Equal(t, driver.Stats{Ready: 2}, b.stats("q"))
 	})
 }
 
@@ -70,7 +72,7 @@ func TestHandlersAreCancelledWhenTheGraceIsOver(t *testing.T) {
 		begun := time.Now()
 		b.stop(p)
 		assert.Equal(t, 7*time.Second, time.Since(begun))
-		assert.Equal(t, Stats{Ready: 1, Scheduled: 1}, b.stats("q"))
+		assert.Equal(t, driver.Stats{Ready: 1, Scheduled: 1}, b.stats("q"))
 		assert.Zero(t, b.q().ready[0].task.RetryCount, "being stopped is no failure")
 	})
 }
@@ -92,7 +94,7 @@ func TestStopNamesTheHandlersThatAreStuck(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.ErrorContains(t, err, "handlers still running (12): t00 (job on q), ")
 		assert.ErrorContains(t, err, "and 2 more")
-		assert.Equal(t, Stats{Leased: 12}, b.stats("q"), "their leases are kept: nobody else runs them")
+		assert.Equal(t, driver.Stats{Leased: 12}, b.stats("q"), "their leases are kept: nobody else runs them")
 		require.ErrorContains(t, p.Start(ctx), "start the pool")
 		close(release)
 		b.stop(p)
@@ -192,7 +194,7 @@ func TestStartAndStopByManyAtOnce(t *testing.T) {
 	_, err := p.Drain(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, put.Load(), runs.Load(), "each ran once")
-	assert.Equal(t, Stats{}, b.stats("q"))
+	assert.Equal(t, driver.Stats{}, b.stats("q"))
 }
 
 func TestValuesOfStartReachTheHandlersAndItsEndDoesNot(t *testing.T) {
@@ -217,9 +219,9 @@ func TestDrainLeavesWhatOthersHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPoolBench(t)
 		b.handle(func(context.Context, *Task) error { return nil })
-		b.q().before = func(call string, _ []*Delivery) error {
+		b.q().before = func(call string, _ []*driver.Delivery) error {
 			if call == "dequeue 16" {
-				return ErrNoTasks // ready, but of a group that another worker has
+				return driver.ErrNoTasks // ready, but of a group that another worker has
 			}
 			return nil
 		}
@@ -233,10 +235,10 @@ func TestDrainWaitsForWhatIsCountedWhereItComesLate(t *testing.T) {
 		b := newPoolBench(t)
 		b.handle(func(context.Context, *Task) error { return nil })
 		late := 2
-		b.q().before = func(call string, _ []*Delivery) error {
+		b.q().before = func(call string, _ []*driver.Delivery) error {
 			if strings.HasPrefix(call, "dequeue") && late > 0 {
 				late--
-				return ErrNoTasks // the machine was too busy to answer in time
+				return driver.ErrNoTasks // the machine was too busy to answer in time
 			}
 			return nil
 		}
@@ -255,7 +257,7 @@ func TestDrainStopsAtItsContextsEndAndGivesBackTheRest(t *testing.T) {
 		n, err := b.pool(PoolConfig{Workers: 1}).Drain(ctx)
 		assert.Equal(t, 1, n)
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.Equal(t, Stats{Ready: 3}, b.stats("q"))
+		assert.Equal(t, driver.Stats{Ready: 3}, b.stats("q"))
 	})
 }
 
@@ -264,7 +266,7 @@ func TestDrainReportsAQueueThatCannotBeReached(t *testing.T) {
 		b := newPoolBench(t)
 		b.handle(func(context.Context, *Task) error { return nil })
 		p := b.pool(PoolConfig{})
-		b.q().before = func(string, []*Delivery) error { return errAway }
+		b.q().before = func(string, []*driver.Delivery) error { return errAway }
 		b.put("a")
 		_, err := p.Drain(t.Context())
 		assert.ErrorIs(t, err, errAway)
@@ -339,15 +341,15 @@ func TestRunWithAGraceWithoutEndWaitsForHandlers(t *testing.T) {
 
 // lingering is a queue whose receives go on behind a Dequeue that is cancelled.
 type lingering struct {
-	Queue
+	driver.Queue
 	linger time.Duration
 	over   atomic.Int32
 }
 
-func (q *lingering) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*Delivery, error) {
+func (q *lingering) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	ds, err := q.Queue.Dequeue(ctx, limit, lease)
 	if ctx.Err() != nil {
-		over := Behind(ctx)
+		over := driver.Behind(ctx)
 		time.AfterFunc(q.linger, func() {
 			q.over.Add(1)
 			over()

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A suspect is a task whose deliveries have ended without a word about half as
@@ -43,7 +45,7 @@ func (s *shift) quiet(now time.Time) time.Duration {
 
 // suspected reports whether a delivery may be what killed its workers. One that
 // is at the limit is not run any more, and so does no harm.
-func (l *lane) suspected(d *Delivery) bool {
+func (l *lane) suspected(d *driver.Delivery) bool {
 	ends, point := l.ends(d)
 	return ends >= point && ends < point+l.cfg.MaxDeliveries
 }
@@ -53,7 +55,7 @@ func (l *lane) suspected(d *Delivery) bool {
 //
 // Where crashes are charged as failures they are not counted apart. What is beyond
 // the retries of a task cannot be failures, of which it would have died.
-func (l *lane) ends(d *Delivery) (ends, suspicion int) {
+func (l *lane) ends(d *driver.Delivery) (ends, suspicion int) {
 	suspicion = (l.cfg.MaxDeliveries + 1) / 2
 	if t := d.Task; l.charges && t.RetryCount > t.MaxRetries {
 		return t.RetryCount, max(suspicion, t.MaxRetries+1)
@@ -79,7 +81,7 @@ func (l *lane) trust(yes bool) {
 // queue does not answer in time, they are returned as back, for the acker to try
 // on while the keeper keeps their leases. So are tasks that the pool hands on because
 // it has no handler for them.
-func (l *lane) separate(ds []*Delivery) (kept, back []*Delivery) {
+func (l *lane) separate(ds []*driver.Delivery) (kept, back []*driver.Delivery) {
 	plain := true
 	for _, d := range ds {
 		plain = plain && l.s.knows(d.Task) && !l.suspected(d)
@@ -88,7 +90,7 @@ func (l *lane) separate(ds []*Delivery) (kept, back []*Delivery) {
 		l.trust(true)
 		return ds, nil
 	}
-	var known, unknown []*Delivery
+	var known, unknown []*driver.Delivery
 	for _, d := range ds {
 		if l.handOn(d) {
 			unknown = append(unknown, d)
@@ -106,14 +108,14 @@ func (l *lane) separate(ds []*Delivery) (kept, back []*Delivery) {
 }
 
 // oneSuspect is separate for suspects.
-func (l *lane) oneSuspect(ds []*Delivery) (kept, back []*Delivery) {
+func (l *lane) oneSuspect(ds []*driver.Delivery) (kept, back []*driver.Delivery) {
 	suspects := slices.ContainsFunc(ds, l.suspected)
 	l.trust(!suspects)
 	if !suspects {
 		return ds, nil
 	}
 	s := l.s
-	kept = make([]*Delivery, 0, len(ds))
+	kept = make([]*driver.Delivery, 0, len(ds))
 	s.mu.Lock()
 	now := time.Now()
 	for _, d := range ds {
@@ -137,7 +139,7 @@ func (l *lane) oneSuspect(ds []*Delivery) (kept, back []*Delivery) {
 	// enough for the keeper.
 	ctx, cancel := context.WithTimeout(s.base, l.lease/3)
 	defer cancel()
-	copies := make([]*Delivery, len(back))
+	copies := make([]*driver.Delivery, len(back))
 	for i, d := range back {
 		c := *d
 		copies[i] = &c
@@ -158,7 +160,7 @@ func (l *lane) oneSuspect(ds []*Delivery) (kept, back []*Delivery) {
 
 // unhold gives back a suspect that no worker was free for: were the process killed
 // now, it would be charged with a run that it never had.
-func (l *lane) unhold(d *Delivery) {
+func (l *lane) unhold(d *driver.Delivery) {
 	s := l.s
 	s.mu.Lock()
 	defer s.mu.Unlock()

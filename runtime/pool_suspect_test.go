@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // crashed puts tasks on the queue whose workers have died that many times.
@@ -38,7 +40,7 @@ func TestPoolHoldsOneSuspectAtATime(t *testing.T) {
 		p := b.pool(PoolConfig{Workers: 4})
 		b.start(p)
 		pass(2 * time.Second)
-		assert.Equal(t, Stats{Leased: 1, Scheduled: 4}, b.stats("q"), "the others are not leased: they would count a crash")
+		assert.Equal(t, driver.Stats{Leased: 1, Scheduled: 4}, b.stats("q"), "the others are not leased: they would count a crash")
 		pass(time.Minute)
 		b.stop(p)
 		assert.Equal(t, int32(1), most.Load(), "suspects that ran at a time")
@@ -58,7 +60,7 @@ func TestTasksBelowHalfOfMaxDeliveriesAreNoSuspects(t *testing.T) {
 		p := b.pool(PoolConfig{Workers: 4})
 		b.start(p)
 		pass(time.Second)
-		assert.Equal(t, Stats{Leased: 4}, b.stats("q"))
+		assert.Equal(t, driver.Stats{Leased: 4}, b.stats("q"))
 		pass(3 * time.Second)
 		assert.Len(t, b.q().completed(), 4)
 		b.stop(p)
@@ -95,7 +97,7 @@ func TestReleaseOfSuspectsThatHangsCostsNobodyItsLease(t *testing.T) {
 		b.crashed(2, "a", "b")
 		b.put("new")
 		var released atomic.Bool
-		b.q().before = func(call string, _ []*Delivery) error {
+		b.q().before = func(call string, _ []*driver.Delivery) error {
 			if call == "release" && released.CompareAndSwap(false, true) {
 				return errHangs
 			}
@@ -130,7 +132,7 @@ func TestNothingIsFetchedInTheFirstSecondOfASuspect(t *testing.T) {
 				pass(100 * time.Millisecond)
 				b.put("new")
 				pass(c.at - 110*time.Millisecond)
-				assert.Equal(t, Stats{Leased: 1, Ready: 1}, b.stats("q"))
+				assert.Equal(t, driver.Stats{Leased: 1, Ready: 1}, b.stats("q"))
 				pass(100 * time.Millisecond)
 				assert.Contains(t, b.q().completed(), "new")
 				b.stop(p)

@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestPoolRunsEveryTaskOnceAndCompletesIt(t *testing.T) {
@@ -37,7 +39,7 @@ func TestPoolRunsEveryTaskOnceAndCompletesIt(t *testing.T) {
 		synctest.Wait()
 		assert.Len(t, b.q().completed(), 501)
 		b.stop(p)
-		assert.Equal(t, Stats{}, b.stats("q"))
+		assert.Equal(t, driver.Stats{}, b.stats("q"))
 	})
 }
 
@@ -97,7 +99,7 @@ func TestDrainRunsWhatIsReadyAndWhatThatEnqueues(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, 3, n)
 		assert.ElementsMatch(t, []string{"a", "b"}, b.q().completed())
-		assert.Equal(t, Stats{Scheduled: 1}, b.stats("q"))
+		assert.Equal(t, driver.Stats{Scheduled: 1}, b.stats("q"))
 	})
 }
 
@@ -130,6 +132,6 @@ func TestDrainOfAQueueWithVagueCountsLeavesWhatItHasPutOff(t *testing.T) {
 		n, err := b.pool(PoolConfig{}).Drain(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, 1, n)
-		assert.Equal(t, Stats{Scheduled: 1}, b.stats("q"))
+		assert.Equal(t, driver.Stats{Scheduled: 1}, b.stats("q"))
 	})
 }

@@ -31,7 +31,7 @@ func (s *shift) knows(t *Task) bool { return s.routing.routes[t.Type] != nil }
 // handOn reports whether a task goes back to its queue because the pool has no
 // handler for it, and sets how long it then waits. Where that is false, the worker
 // runs the task or buries it.
-func (l *lane) handOn(d *Delivery) bool {
+func (l *lane) handOn(d *driver.Delivery) bool {
 	p, t := l.s.p, d.Task
 	if l.s.knows(t) || l.cfg.Unknown < 0 && !l.othersDo(t) || strings.HasPrefix(t.Type, ownTypes) || p.refuse(l, d) != nil {
 		return false
@@ -81,7 +81,7 @@ func (l *lane) unknownSince(t *Task, now time.Time) time.Time {
 		since = now
 	}
 	// One that has died since, and was redriven, begins anew.
-	if died, err := time.Parse(time.RFC3339Nano, t.Metadata[MetaFailedAt]); err == nil && died.After(since) {
+	if died, err := time.Parse(time.RFC3339Nano, t.Metadata[driver.MetaFailedAt]); err == nil && died.After(since) {
 		since, again = now, false
 	}
 	if !again {
@@ -96,7 +96,7 @@ func (l *lane) errUnknown(t *Task) error {
 	if l.cfg.Unknown > 0 {
 		waited = fmt.Sprintf("no worker that has one took it within %s", l.cfg.Unknown)
 	}
-	return fmt.Errorf("%w %q: no handler is registered for it, and %s: deploy a program that has one, then redrive the task", ErrUnknownType, t.Type, waited)
+	return fmt.Errorf("%w %q: no handler is registered for it, and %s: deploy a program that has one, then redrive the task", driver.ErrUnknownType, t.Type, waited)
 }
 
 // unknownEvery is how often a pool says that it hands on tasks of a type.
@@ -113,7 +113,7 @@ type stranger struct {
 }
 
 // tellUnknown logs what was handed on, each type once a minute. s.mu is held.
-func (l *lane) tellUnknown(ds []*Delivery) {
+func (l *lane) tellUnknown(ds []*driver.Delivery) {
 	counts := make(map[string]int)
 	for _, d := range ds {
 		counts[d.Task.Type]++

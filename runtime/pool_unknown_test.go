@@ -55,10 +55,10 @@ func TestATaskOfAnUnknownTypeDiesOnceThePatienceIsOver(t *testing.T) {
 				pass(2 * time.Second)
 				require.Len(t, b.q().buried(), 1)
 				dead := b.q().buried()[0]
-				assert.Contains(t, dead.Metadata[MetaFailureReason], `unknown task type "nobody's": no handler is registered for it, and no worker that has one took it within 5m0s`)
-				assert.Equal(t, "0", dead.Metadata[MetaAttempts])
+				assert.Contains(t, dead.Metadata[driver.MetaFailureReason], `unknown task type "nobody's": no handler is registered for it, and no worker that has one took it within 5m0s`)
+				assert.Equal(t, "0", dead.Metadata[driver.MetaAttempts])
 
-				Unbury(dead, "q-dlq")
+				driver.Unbury(dead, "q-dlq")
 				b.putTask(dead)
 				pass(4 * time.Minute)
 				assert.Len(t, b.q().buried(), 1, "a redriven task begins anew")
@@ -101,7 +101,7 @@ func TestAPoolForSomeTypesHandsTheOthersOnForAsLongAsItTakes(t *testing.T) {
 		b.put("job")
 		pass(time.Hour)
 		assert.Equal(t, []string{"job"}, b.q().completed())
-		assert.Equal(t, Stats{Scheduled: 1, Dead: 1}, b.stats("q"))
+		assert.Equal(t, driver.Stats{Scheduled: 1, Dead: 1}, b.stats("q"))
 		b.stop(p)
 	})
 }
@@ -123,7 +123,7 @@ func TestWhoeverAwaitsATaskOfAnUnknownTypeIsTold(t *testing.T) {
 
 // heldResults notes the failures that it is given.
 type heldResults struct {
-	ResultStore
+	driver.ResultStore
 	failures sheet[string]
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const hidden = "hunter2"
@@ -83,7 +84,7 @@ func TestGeneratedMethodsHideSecretsFromLogsAlone(t *testing.T) {
 func TestAValueThatLeadsBackToItselfIsNoPayload(t *testing.T) {
 	r := &ring{Key: hidden}
 	r.Next = []*ring{r}
-	_, err := runtime.NewTask(&runtime.Spec[ring]{Type: "t"}, r, runtime.SystemClock.Now())
+	_, err := runtime.NewTask(&runtime.Spec[ring]{Type: "t"}, r, driver.SystemClock.Now())
 	assert.ErrorIs(t, err, runtime.ErrInvalidTask)
 }
 
@@ -121,10 +122,10 @@ func TestPlainIsWhatTheDefaultCodecEncodes(t *testing.T) {
 	type payload struct{ A int }
 	v := &payload{1}
 	plain := func(*payload) any { return 7 }
-	task, err := runtime.NewTask(&runtime.Spec[payload]{Type: "t", Plain: plain}, v, runtime.SystemClock.Now())
+	task, err := runtime.NewTask(&runtime.Spec[payload]{Type: "t", Plain: plain}, v, driver.SystemClock.Now())
 	require.NoError(t, err)
 	assert.Equal(t, "7", string(task.Payload))
-	task, err = runtime.NewTask(&runtime.Spec[payload]{Type: "t", Plain: plain, Codec: runtime.JSON}, v, runtime.SystemClock.Now())
+	task, err = runtime.NewTask(&runtime.Spec[payload]{Type: "t", Plain: plain, Codec: runtime.JSON}, v, driver.SystemClock.Now())
 	require.NoError(t, err)
 	assert.Equal(t, `{"A":1}`, string(task.Payload), "a codec of one's own gets the payload")
 }
@@ -133,7 +134,7 @@ func TestPayloadsOfTasksStayOutOfLogsWhateverIsAroundThem(t *testing.T) {
 	task := runtime.Task{ID: "7", Type: "login", Payload: []byte(hidden), MaxRetries: 3}
 	coded := base64.StdEncoding.EncodeToString([]byte(hidden))
 	info := runtime.TaskInfo{Task: &task, Attempt: 2}
-	for _, v := range []any{[]runtime.Task{task}, []*runtime.Task{&task}, runtime.Delivery{Task: &task}, map[string]any{"i": info}, struct{ I *runtime.TaskInfo }{&info}} {
+	for _, v := range []any{[]runtime.Task{task}, []*runtime.Task{&task}, driver.Delivery{Task: &task}, map[string]any{"i": info}, struct{ I *runtime.TaskInfo }{&info}} {
 		text := logged(v)
 		assert.Contains(t, text, `"id":"7"`)
 		assert.Contains(t, text, `"payload_bytes":7`)

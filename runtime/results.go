@@ -90,10 +90,10 @@ func (rs *decodedResults) Await(ctx context.Context, id string) ([]byte, error) 
 }
 
 // Peek and Forget make it a ResultKeeper where from is one.
-func (rs *decodedResults) Peek(ctx context.Context, ids []string) ([]StoredResult, error) {
-	from, ok := rs.from.(ResultKeeper)
+func (rs *decodedResults) Peek(ctx context.Context, ids []string) ([]driver.StoredResult, error) {
+	from, ok := rs.from.(driver.ResultKeeper)
 	if !ok {
-		return make([]StoredResult, len(ids)), nil
+		return make([]driver.StoredResult, len(ids)), nil
 	}
 	all, err := from.Peek(ctx, ids)
 	for i, r := range all {
@@ -109,8 +109,8 @@ func (rs *decodedResults) Peek(ctx context.Context, ids []string) ([]StoredResul
 	return all, err
 }
 
-func (rs *decodedResults) Forget(ctx context.Context, old []StoredResult) error {
-	if from, ok := rs.from.(ResultKeeper); ok {
+func (rs *decodedResults) Forget(ctx context.Context, old []driver.StoredResult) error {
+	if from, ok := rs.from.(driver.ResultKeeper); ok {
 		return from.Forget(ctx, old)
 	}
 	return nil

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // resultsByID is a Results of what is there already.
@@ -100,7 +102,7 @@ func TestEncodedResultsAreToldFromPlainOnes(t *testing.T) {
 
 // slowResults is a store that takes its time.
 type slowResults struct {
-	ResultStore
+	driver.ResultStore
 	takes time.Duration
 }
 

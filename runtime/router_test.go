@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func noop(context.Context, *Task) error { return nil }
@@ -54,7 +56,7 @@ func TestRouterRefusesUnknownTypesBehindItsMiddleware(t *testing.T) {
 		})
 	})
 	err := r.handler().Handle(t.Context(), &Task{Type: "x"})
-	require.ErrorIs(t, err, ErrUnknownType)
+	require.ErrorIs(t, err, driver.ErrUnknownType)
 	require.ErrorContains(t, err, `"x": no handler is registered for it`)
 	assert.Equal(t, err, seen)
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // counts is a middleware that counts what it sees.
@@ -177,7 +179,7 @@ func TestNewPoolNamesEveryDeclaredTypeWithoutAHandler(t *testing.T) {
 		QueueConfig{Name: "r", Types: []string{"report"}},
 		QueueConfig{Name: "by hand"})
 	_, err := NewPool(b.m, b.r, PoolConfig{})
-	require.ErrorIs(t, err, ErrUnknownType)
+	require.ErrorIs(t, err, driver.ErrUnknownType)
 	require.ErrorContains(t, err, `no handler for "job" of queue "q", "welcome" of queue "q", "bye" of queue "q", "report" of queue "r": register them (RegisterHandlers`)
 	require.ErrorContains(t, err, "or list in PoolConfig.Types")
 
@@ -196,7 +198,7 @@ func TestNewPoolNamesEveryDeclaredTypeWithoutAHandler(t *testing.T) {
 	assert.Equal(t, 1, b.log.count(`WARN the pool has no handler for types that its queues declare: it hands tasks of these on to other workers`))
 	assert.Equal(t, 1, b.log.count(`types=["bye" of queue "q" "report" of queue "r"]`), "%q", b.log.lines)
 	_, err = NewPool(b.m, b.r, PoolConfig{Types: []string{"job", "nope"}})
-	require.ErrorIs(t, err, ErrUnknownType)
+	require.ErrorIs(t, err, driver.ErrUnknownType)
 	require.ErrorContains(t, err, `no handler for "nope" (of PoolConfig.Types)`)
 	_, err = NewPool(b.m, NewRouter(), PoolConfig{Queues: []PoolQueue{{Name: "by hand"}}})
 	require.ErrorContains(t, err, "the router has no handlers")
@@ -210,6 +212,6 @@ func TestTypesThatAreDeclaredAfterNewPoolKeepItFromStarting(t *testing.T) {
 	whole := b.m.topology["q"].cfg
 	whole.Types = []string{"welcome"}
 	b.m.topology = topology{"q": {whole, provider}} // as another package's Queues does
-	require.ErrorIs(t, p.Start(t.Context()), ErrUnknownType)
+	require.ErrorIs(t, p.Start(t.Context()), driver.ErrUnknownType)
 	require.ErrorContains(t, p.Start(t.Context()), `no handler for "welcome" of queue "q"`)
 }

@@ -198,7 +198,7 @@ func TestPanicOfADecoderQuotesNothingOfATypeWithSecrets(t *testing.T) {
 	err := r.handler().Handle(t.Context(), &Task{ID: "a", Type: "pay", Payload: []byte(`{"card":"hunter2"}`)})
 	require.ErrorIs(t, err, ErrPanic)
 	assert.NotContains(t, err.Error(), "hunter2")
-	text, stack := err.Error(), PanicStack(err)
+	text, stack := err.Error(), driver.PanicStack(err)
 	assert.Equal(t, "the payload of task a (pay): taskgen: the handler panicked: a value of type string, whose text is left out for it may quote a secret", text)
 	assert.Contains(t, stack, "touchy")
 }
@@ -222,14 +222,14 @@ func TestPanicOfAnEncoderQuotesNothingOfATypeWithSecrets(t *testing.T) {
 	err = r.handler().Handle(t.Context(), &Task{ID: "a", Type: "pay", Payload: []byte(`{}`)})
 	require.ErrorIs(t, err, ErrPanic)
 	assert.EqualError(t, err, "the result of task a (pay): taskgen: the handler panicked: a value of type string, whose text is left out for it may quote a secret")
-	assert.Contains(t, PanicStack(err), "shy")
+	assert.Contains(t, driver.PanicStack(err), "shy")
 }
 
 func TestStackShowsNoArguments(t *testing.T) {
 	r, spec := NewRouter(), &Spec[pin]{Type: "t", Queue: "q"}
 	Register(r, spec, func(_ context.Context, p pin) error { panicWith(p); return nil })
 	err := r.handler().Handle(t.Context(), &Task{ID: "a", Type: "t", Payload: []byte(`{"Digits":[3735928559,3735928559,3735928559]}`)})
-	stack := PanicStack(err)
+	stack := driver.PanicStack(err)
 	assert.NotContains(t, stack, "0xdeadbeef")
 	assert.Contains(t, stack, "runtime.panicWith(...)\n")
 	assert.Contains(t, stack, "spec_test.go:")

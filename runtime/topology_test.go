@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A countingProvider counts what it is asked to open.
@@ -17,7 +19,7 @@ type countingProvider struct {
 	during func() // called while it opens a queue; nil: nothing
 }
 
-func (p *countingProvider) Open(ctx context.Context, cfg QueueConfig) (Queue, error) {
+func (p *countingProvider) Open(ctx context.Context, cfg QueueConfig) (driver.Queue, error) {
 	p.opened = append(p.opened, cfg)
 	if p.during != nil {
 		p.during()
@@ -35,7 +37,7 @@ func providing(names ...string) *countingProvider {
 
 func TestQueueThatIsDeclaredAgainIsOpenedOnceWithTheTypesOfAll(t *testing.T) {
 	mail := QueueConfig{Name: "q", Types: []string{"mail", "both"}}
-	post := QueueConfig{Name: "q", Visibility: DefaultVisibility, Types: []string{"post", "both"}}
+	post := QueueConfig{Name: "q", Visibility: driver.DefaultVisibility, Types: []string{"post", "both"}}
 	for name, open := range map[string]func(*Manager, Provider) error{
 		"in one call":  func(m *Manager, p Provider) error { return m.Open(t.Context(), p, mail, post) },
 		"in two calls": func(m *Manager, p Provider) error { return open2(t.Context(), m, p, mail, post) },
@@ -81,7 +83,7 @@ func TestQueueThatIsDeclaredDifferentlyIsRefusedByShowingBoth(t *testing.T) {
 			other.Types = []string{"new"}
 			p, m := providing("q", "r"), NewManager(ManagerConfig{})
 			err := m.Open(t.Context(), p, QueueConfig{Name: "r"}, whole, other)
-			require.ErrorIs(t, err, ErrQueueMismatch)
+			require.ErrorIs(t, err, driver.ErrQueueMismatch)
 			assert.ErrorContains(t, err, `open queue "q" on brokers`)
 			assert.ErrorContains(t, err, c.says)
 			assert.Empty(t, p.opened, "nothing is created for a contradiction")
@@ -89,7 +91,7 @@ func TestQueueThatIsDeclaredDifferentlyIsRefusedByShowingBoth(t *testing.T) {
 
 			require.NoError(t, m.Open(t.Context(), p, whole))
 			err = m.Open(t.Context(), p, QueueConfig{Name: "r"}, other)
-			require.ErrorIs(t, err, ErrQueueMismatch)
+			require.ErrorIs(t, err, driver.ErrQueueMismatch)
 			assert.ErrorContains(t, err, c.says)
 			assert.Equal(t, []string{"q"}, m.Queues())
 			assert.Empty(t, m.types("q"), "what was refused leaves nothing behind")
@@ -104,14 +106,14 @@ func TestQueueOfAnotherProviderIsRefused(t *testing.T) {
 	p, other, m := providing("q"), providing("q"), NewManager(ManagerConfig{})
 	require.NoError(t, m.Open(t.Context(), p, QueueConfig{Name: "q"}))
 	err := m.Open(t.Context(), other, QueueConfig{Name: "q"})
-	require.ErrorIs(t, err, ErrQueueMismatch)
+	require.ErrorIs(t, err, driver.ErrQueueMismatch)
 	assert.ErrorContains(t, err, "open on another provider, brokers")
 	assert.Empty(t, other.opened)
 
 	// A provider that cannot be compared is not known to be the same.
 	m = NewManager(ManagerConfig{})
 	require.NoError(t, m.Open(t.Context(), p.brokers, QueueConfig{Name: "q"}, QueueConfig{Name: "q"}))
-	require.ErrorIs(t, m.Open(t.Context(), p.brokers, QueueConfig{Name: "q"}), ErrQueueMismatch)
+	require.ErrorIs(t, m.Open(t.Context(), p.brokers, QueueConfig{Name: "q"}), driver.ErrQueueMismatch)
 }
 
 func TestDeadLetterQueueIsNoQueueForTasks(t *testing.T) {
@@ -128,11 +130,11 @@ func TestDeadLetterQueueIsNoQueueForTasks(t *testing.T) {
 			for _, pair := range [][2]QueueConfig{{c.a, c.b}, {c.b, c.a}} {
 				p, m := providing("mail", "mail-dlq", "reports"), NewManager(ManagerConfig{})
 				err := m.Open(t.Context(), p, pair[:]...)
-				require.ErrorIs(t, err, ErrQueueMismatch)
+				require.ErrorIs(t, err, driver.ErrQueueMismatch)
 				assert.ErrorContains(t, err, c.says)
 				assert.Empty(t, p.opened)
 				err = open2(t.Context(), m, p, pair[0], pair[1])
-				require.ErrorIs(t, err, ErrQueueMismatch)
+				require.ErrorIs(t, err, driver.ErrQueueMismatch)
 				assert.ErrorContains(t, err, c.says)
 				assert.Len(t, p.opened, 1)
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/taskgen/taskgen/bench/memory/tasks"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
@@ -187,7 +188,7 @@ func flow(cfg config, m *meter, router *runtime.Router, produce func(ctx context
 		return 0, err
 	}
 	stats, err := q.Stats(ctx)
-	if err == nil && stats != (runtime.Stats{}) {
+	if err == nil && stats != (driver.Stats{}) {
 		err = fmt.Errorf("not all tasks were completed: %+v", stats)
 	}
 	return took, err

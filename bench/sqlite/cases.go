@@ -13,6 +13,7 @@ import (
 
 	"github.com/taskgen/taskgen/bench/memory/tasks"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/sqlite"
 )
 
@@ -56,7 +57,7 @@ var cases = []benchCase{
 // direct uses the queue of the provider itself.
 type direct struct {
 	p       *sqlite.Provider
-	q       runtime.Queue
+	q       driver.Queue
 	callers int
 	batch   int
 	ids     atomic.Int64
@@ -124,9 +125,9 @@ func (d *direct) drain(ctx context.Context, n int) error {
 func (d *direct) close(ctx context.Context) error { return errors.Join(empty(ctx, d.q), d.p.Close()) }
 
 // empty returns an error when a queue holds anything.
-func empty(ctx context.Context, q runtime.Queue) error {
+func empty(ctx context.Context, q driver.Queue) error {
 	stats, err := q.Stats(ctx)
-	if err == nil && stats != (runtime.Stats{}) {
+	if err == nil && stats != (driver.Stats{}) {
 		err = fmt.Errorf("not all tasks were completed: %+v", stats)
 	}
 	return err

@@ -21,7 +21,7 @@ import (
 	sqlitedb "zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 
 	"github.com/taskgen/taskgen/examples/docsearch/internal/app"
 	"github.com/taskgen/taskgen/examples/docsearch/internal/webhook"
@@ -149,7 +149,7 @@ func requireQueuesEmpty(t *testing.T, args []string) {
 		require.NoError(t, err)
 		stats, err := q.Stats(context.Background())
 		require.NoError(t, err)
-		assert.Equal(t, runtime.Stats{}, stats, "queue %s", cfg.Name)
+		assert.Equal(t, driver.Stats{}, stats, "queue %s", cfg.Name)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/encrypt"
 	"github.com/taskgen/taskgen/runtime/schedule"
 )
@@ -157,7 +158,7 @@ func newWalk(t *testing.T, in world, encrypted bool) *walk {
 	runtime.RegisterWithResult(w.router, ordered(), w.pay)
 	require.NoError(t, w.router.Err())
 	w.router.OnDead("pay", func(_ context.Context, dead *runtime.Task, cause error) error {
-		w.log.Error("a payment is dead", "task", dead, "delivery", runtime.Delivery{Task: dead}, "error", cause)
+		w.log.Error("a payment is dead", "task", dead, "delivery", driver.Delivery{Task: dead}, "error", cause)
 		return fmt.Errorf("hook of %v: %w", dead, cause)
 	})
 	return w
@@ -427,7 +428,7 @@ func (w *walk) lookAround() {
 		q, err := w.m.Queue(name)
 		require.NoError(w, err)
 		for _, state := range []runtime.State{runtime.Ready, runtime.Scheduled, runtime.Leased, runtime.Dead} {
-			tasks, _, err := q.(runtime.Browser).Browse(w.ctx, state, "", 100)
+			tasks, _, err := q.(driver.Browser).Browse(w.ctx, state, "", 100)
 			if errors.Is(err, runtime.ErrUnsupported) {
 				continue
 			}

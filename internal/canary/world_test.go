@@ -22,6 +22,7 @@ import (
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/nats"
 	"github.com/taskgen/taskgen/runtime/rabbitmq"
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type world struct {
 	provider runtime.Provider
 	jobs     schedule.Store
-	results  runtime.ResultStore
+	results  driver.ResultStore
 	letters  dlq.TaskStore
 	// lies returns all that lies on the disk or the server; nil: nothing does.
 	lies func() string
@@ -75,7 +76,7 @@ var worlds = map[string]func(t *testing.T) world{
 // brokers are providers without stores of their own.
 var brokers = map[string]func(t *testing.T) runtime.Provider{
 	"sqs": func(t *testing.T) runtime.Provider {
-		server := sqstest.New(runtime.SystemClock)
+		server := sqstest.New(driver.SystemClock)
 		require.NoError(t, server.Start())
 		t.Cleanup(server.Stop)
 		p, err := sqs.New(awssqs.New(awssqs.Options{

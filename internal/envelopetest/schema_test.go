@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const dir = "../../testdata/envelope/"
@@ -91,7 +92,7 @@ func TestTheSchemaRefusesInvalidEnvelopesAsTheVectorsSay(t *testing.T) {
 // full is an envelope with every key.
 func full() []byte {
 	now := time.Date(2026, 3, 1, 10, 0, 0, 1, time.UTC)
-	return runtime.AppendEnvelope(nil, &runtime.Task{
+	return driver.AppendEnvelope(nil, &runtime.Task{
 		ID: "a", Type: "t", Queue: "q", Payload: []byte("any"), Encoding: "zstd", Priority: 1, GroupKey: "g",
 		UniqueKey: "u", UniqueFor: time.Second, Metadata: map[string]string{"k": "v"}, CreatedAt: now, ScheduledFor: now.Add(1),
 		MaxRetries: 1, RetryCount: 1, Timeout: time.Second, SchemaVersion: 1,
@@ -143,9 +144,9 @@ func TestDocumentationAgreesWithTheSchema(t *testing.T) {
 	}
 	example := regexp.MustCompile("(?s)```json\n(.*?)\n```").FindSubmatch(doc)
 	require.NotNil(t, example)
-	task, err := runtime.DecodeEnvelope(example[1])
+	task, err := driver.DecodeEnvelope(example[1])
 	require.NoError(t, err)
-	assert.Equal(t, string(example[1]), string(runtime.AppendEnvelope(nil, task)), "the example is canonical")
+	assert.Equal(t, string(example[1]), string(driver.AppendEnvelope(nil, task)), "the example is canonical")
 }
 
 // schemaWord is the word by which the documentation calls a property's type.

@@ -18,7 +18,7 @@ type Fault struct {
 
 // Terms are what a provider promises.
 type Terms struct {
-	// ConfirmsAcks: see runtime.Capabilities. Where it is false, what was settled
+	// ConfirmsAcks: see driver.Capabilities. Where it is false, what was settled
 	// shortly before a disturbance may come back.
 	ConfirmsAcks bool
 	// Copies says that a request which is sent again because its answer was lost may put

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/internal/testserver"
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
@@ -143,7 +143,7 @@ func alarms(s *testserver.Server) []harm {
 // startFake starts a server that stands in for SQS. It keeps its messages in this
 // process, so that it is not killed; it throttles, and loses requests and answers.
 func startFake() (*broker, error) {
-	s := sqstest.New(runtime.SystemClock)
+	s := sqstest.New(driver.SystemClock)
 	if err := s.Start(); err != nil {
 		return nil, err
 	}

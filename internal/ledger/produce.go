@@ -10,6 +10,7 @@ import (
 
 	"github.com/taskgen/taskgen/internal/ledger/tasks"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // patience is how long one enqueue may take.
@@ -48,7 +49,7 @@ func openAll(ctx context.Context, m *runtime.Manager, p runtime.Provider) error 
 		attempt, cancel := context.WithTimeout(ctx, patience)
 		err := m.Open(attempt, p, tasks.Queues()...)
 		cancel()
-		if err == nil || errors.Is(err, runtime.ErrQueueMismatch) || errors.Is(err, runtime.ErrUnsupported) {
+		if err == nil || errors.Is(err, driver.ErrQueueMismatch) || errors.Is(err, runtime.ErrUnsupported) {
 			return err
 		}
 		if pause(ctx, 200*time.Millisecond) != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/taskgen/taskgen/internal/ledger/tasks"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // settle has the producers stop, waits until all that was accepted is done or dead and
@@ -130,7 +131,7 @@ func (r *chaos) open(ctx context.Context) (runtime.Provider, *runtime.Manager, e
 
 // inspect takes what is on the dead letter queues and writes it down, until nothing is
 // left on the broker, and looks whether a unique key is still taken.
-func (r *chaos) inspect(ctx context.Context) (can runtime.Capabilities, err error) {
+func (r *chaos) inspect(ctx context.Context) (can driver.Capabilities, err error) {
 	err = r.nothing(ctx, func(ctx context.Context, prefix string) (left []string, err error) {
 		if can, err = r.exhume(ctx); err != nil {
 			return nil, err
@@ -173,7 +174,7 @@ func (r *chaos) sees(ctx context.Context, m *runtime.Manager) error {
 }
 
 // exhume empties the dead letter queues, and says what a queue can do.
-func (r *chaos) exhume(ctx context.Context) (can runtime.Capabilities, err error) {
+func (r *chaos) exhume(ctx context.Context) (can driver.Capabilities, err error) {
 	book, err := OpenBook(r.books(), "inspector")
 	if err != nil {
 		return can, err
@@ -198,14 +199,14 @@ func (r *chaos) exhume(ctx context.Context) (can runtime.Capabilities, err error
 			brief, cancel := context.WithTimeout(ctx, time.Second)
 			ds, err := dead.Dequeue(brief, 100, time.Minute)
 			cancel()
-			if errors.Is(err, runtime.ErrNoTasks) {
+			if errors.Is(err, driver.ErrNoTasks) {
 				break
 			}
 			if err != nil {
 				return can, err
 			}
 			for _, d := range ds {
-				book.Write(Entry{What: Dead, ID: d.Task.ID, Text: d.Task.Metadata[runtime.MetaFailureReason]})
+				book.Write(Entry{What: Dead, ID: d.Task.ID, Text: d.Task.Metadata[driver.MetaFailureReason]})
 			}
 			if err := dead.Complete(ctx, ds); err != nil {
 				return can, err

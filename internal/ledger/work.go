@@ -7,6 +7,7 @@ import (
 
 	"github.com/taskgen/taskgen/internal/ledger/tasks"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -78,7 +79,7 @@ type witness struct {
 	book *Book
 }
 
-func (w witness) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+func (w witness) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
 	q, err := w.Provider.Open(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -87,19 +88,19 @@ func (w witness) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Que
 }
 
 type witnessed struct {
-	runtime.Queue
+	driver.Queue
 	book *Book
 }
 
-func (q witnessed) Complete(ctx context.Context, ds []*runtime.Delivery) error {
+func (q witnessed) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	return q.write(Settled, ds, q.Queue.Complete(ctx, ds))
 }
 
-func (q witnessed) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
+func (q witnessed) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	return q.write(Buried, ds, q.Queue.DeadLetter(ctx, ds))
 }
 
-func (q witnessed) write(what string, ds []*runtime.Delivery, err error) error {
+func (q witnessed) write(what string, ds []*driver.Delivery, err error) error {
 	for i, d := range ds {
 		if runtime.ErrorAt(err, i) == nil {
 			q.book.Write(Entry{What: what, ID: d.Task.ID})

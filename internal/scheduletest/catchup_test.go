@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/schedule"
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
@@ -27,17 +28,17 @@ type plainBroker struct {
 	calls []int          // how many tasks each call had
 }
 
-func (p *plainBroker) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+func (p *plainBroker) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
 	q, err := p.Provider.Open(ctx, cfg)
 	return plainQueue{q, p}, err
 }
 
 type plainQueue struct {
-	runtime.Queue
+	driver.Queue
 	p *plainBroker
 }
 
-func (q plainQueue) Capabilities() runtime.Capabilities {
+func (q plainQueue) Capabilities() driver.Capabilities {
 	c := q.Queue.Capabilities()
 	c.DedupWindow, c.UniqueUntilDone, c.RefusesIDs = 0, false, false
 	return c

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 	"github.com/taskgen/taskgen/runtime/schedule"
@@ -19,9 +20,9 @@ import (
 // blind is a provider of queues that cannot look for tasks.
 type blind struct{ *memory.Provider }
 
-func (p blind) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+func (p blind) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
 	q, err := p.Provider.Open(ctx, cfg)
-	return struct{ runtime.Queue }{q}, err
+	return struct{ driver.Queue }{q}, err
 }
 
 // An office is a manager with a job that fires, and its workers.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/nats"
 	"github.com/taskgen/taskgen/runtime/queuetest"
@@ -32,7 +33,7 @@ func server(t *testing.T) func(*testserver.Server, error) string {
 	}
 }
 
-func onFake(t *testing.T, clock runtime.Clock) runtime.Provider {
+func onFake(t *testing.T, clock driver.Clock) runtime.Provider {
 	s := sqstest.New(clock)
 	s.LongestPoll = 50 * time.Millisecond // the clock may stand still
 	require.NoError(t, s.Start())
@@ -45,7 +46,7 @@ func onFake(t *testing.T, clock runtime.Clock) runtime.Provider {
 }
 
 // openReports opens the queue of the tests on a provider.
-func openReports(t *testing.T, p runtime.Provider, clock runtime.Clock) (*runtime.Manager, runtime.Queue) {
+func openReports(t *testing.T, p runtime.Provider, clock driver.Clock) (*runtime.Manager, driver.Queue) {
 	m := runtime.NewManager(runtime.ManagerConfig{Clock: clock})
 	require.NoError(t, m.Open(ctx, p, runtime.QueueConfig{Name: "reports"}))
 	t.Cleanup(func() {
@@ -73,7 +74,7 @@ func TestOnQueueCancelsAndMovesWhatTheBrokerCan(t *testing.T) {
 		"sqlite": {func(t *testing.T) (runtime.Provider, error) { return sqlite.Open(t.TempDir() + "/tasks.db") }, true, true},
 		"redis":  {func(t *testing.T) (runtime.Provider, error) { return redis.Open(ctx, server(t)(testserver.Redis())) }, true, true},
 		"nats":   {func(t *testing.T) (runtime.Provider, error) { return nats.Open(ctx, server(t)(testserver.NATS())) }, true, true},
-		"sqs":    {func(t *testing.T) (runtime.Provider, error) { return onFake(t, runtime.SystemClock), nil }, false, false},
+		"sqs":    {func(t *testing.T) (runtime.Provider, error) { return onFake(t, driver.SystemClock), nil }, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := c.open(t)
@@ -142,12 +143,12 @@ func TestOnQueueHopsWhereTheBrokerCannotWaitThatLong(t *testing.T) {
 	m, q := openReports(t, onFake(t, clock), clock)
 	_, err := schedule.OnQueue(m).Schedule(ctx, later(2*time.Hour))
 	require.NoError(t, err)
-	look := func() []*runtime.Delivery {
+	look := func() []*driver.Delivery {
 		waiting, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
 		defer cancel()
 		ds, err := q.Dequeue(waiting, 10, time.Minute)
 		if err != nil {
-			require.ErrorIs(t, err, runtime.ErrNoTasks)
+			require.ErrorIs(t, err, driver.ErrNoTasks)
 		}
 		return ds
 	}
@@ -158,7 +159,7 @@ func TestOnQueueHopsWhereTheBrokerCannotWaitThatLong(t *testing.T) {
 	clock.Advance(10*time.Minute - 1)
 	require.Empty(t, look(), "a nanosecond before its time")
 	clock.Advance(time.Second) // delays of SQS are whole seconds
-	var ds []*runtime.Delivery
+	var ds []*driver.Delivery
 	require.Eventually(t, func() bool { ds = look(); return len(ds) > 0 }, time.Minute, time.Millisecond)
 	require.Len(t, ds, 1)
 	require.Equal(t, noon.Add(2*time.Hour), ds[0].Task.ScheduledFor.UTC())

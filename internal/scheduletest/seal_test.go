@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/encrypt"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/schedule"
@@ -227,8 +228,8 @@ func TestJobsPrintNoPayload(t *testing.T) {
 		&schedule.Status{Job: job},
 		[]schedule.Job{job},
 		schedule.Change{Task: task},
-		&runtime.Delivery{Task: task},
-		runtime.Delivery{Task: task},
+		&driver.Delivery{Task: task},
+		driver.Delivery{Task: task},
 		runtime.TaskInfo{Task: task},
 	} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {

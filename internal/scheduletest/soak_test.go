@@ -20,6 +20,7 @@ import (
 
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/redis"
 	"github.com/taskgen/taskgen/runtime/schedule"
 	"github.com/taskgen/taskgen/runtime/sqlite"
@@ -64,7 +65,7 @@ func openPlace(addr string) (place, error) {
 // A steppedClock is one that somebody sets, by up to five minutes in either direction, now
 // and then.
 type steppedClock struct {
-	runtime.Clock
+	driver.Clock
 	mu   sync.Mutex
 	off  time.Duration
 	next time.Time
@@ -72,7 +73,7 @@ type steppedClock struct {
 
 const mostStep = 5 * time.Minute
 
-func newSteppedClock() *steppedClock { return &steppedClock{Clock: runtime.SystemClock} }
+func newSteppedClock() *steppedClock { return &steppedClock{Clock: driver.SystemClock} }
 
 func (c *steppedClock) Now() time.Time {
 	now := c.Clock.Now()
@@ -84,7 +85,7 @@ func (c *steppedClock) Now() time.Time {
 	return now.Add(c.off)
 }
 
-func openService(addr string, clock runtime.Clock) (place, *runtime.Manager, *schedule.Service, error) {
+func openService(addr string, clock driver.Clock) (place, *runtime.Manager, *schedule.Service, error) {
 	p, err := openPlace(addr)
 	if err != nil {
 		return nil, nil, nil, err
@@ -216,7 +217,7 @@ func killing(t *testing.T, addr string, d time.Duration) (kills int) {
 // A worker completes what is fired, all the time, and remembers it.
 type worker struct {
 	*testing.T
-	q    runtime.Queue
+	q    driver.Queue
 	end  context.CancelFunc
 	over chan struct{}
 
@@ -236,7 +237,7 @@ func startWorker(t *testing.T, m *runtime.Manager) *worker {
 			if err == nil {
 				err = w.take(ds)
 			}
-			if err != nil && !errors.Is(err, runtime.ErrNoTasks) {
+			if err != nil && !errors.Is(err, driver.ErrNoTasks) {
 				t.Errorf("the worker: %v", err)
 				return
 			}
@@ -245,7 +246,7 @@ func startWorker(t *testing.T, m *runtime.Manager) *worker {
 	return w
 }
 
-func (w *worker) take(ds []*runtime.Delivery) error {
+func (w *worker) take(ds []*driver.Delivery) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, d := range ds {

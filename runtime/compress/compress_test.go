@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -64,7 +65,7 @@ func TestLargePayloadTravelsCompressedAndArrivesWhole(t *testing.T) {
 	assert.Less(t, len(sent.Payload), 500)
 	require.NoError(t, sent.Validate())
 
-	travelled, err := runtime.DecodeEnvelope(runtime.AppendEnvelope(nil, sent))
+	travelled, err := driver.DecodeEnvelope(driver.AppendEnvelope(nil, sent))
 	require.NoError(t, err)
 	compressed := bytes.Clone(travelled.Payload)
 	got, err := handled(c.Handle, travelled)
@@ -113,7 +114,7 @@ func TestEveryPayloadArrives(t *testing.T) {
 		require.NoError(rt, err)
 		require.Equal(rt, string(payload), string(got.Payload))
 		require.Empty(rt, got.Encoding)
-		require.LessOrEqual(rt, len(runtime.AppendEnvelope(nil, sent)), len(runtime.AppendEnvelope(nil, taskOf(string(payload)))), "never larger")
+		require.LessOrEqual(rt, len(driver.AppendEnvelope(nil, sent)), len(driver.AppendEnvelope(nil, taskOf(string(payload)))), "never larger")
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/compress"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
@@ -43,7 +44,7 @@ func ExampleNew() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for t, err := range runtime.BrowseAll(ctx, q, runtime.Ready) {
+	for t, err := range driver.BrowseAll(ctx, q, runtime.Ready) {
 		if err != nil {
 			log.Fatal(err)
 		}

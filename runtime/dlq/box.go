@@ -8,6 +8,7 @@ import (
 	"iter"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A Box works on dead letters: on those of one queue, or on those of a store. It is
@@ -120,7 +121,7 @@ func (b *Box) All(ctx context.Context, f Filter) iter.Seq2[Letter, error] {
 
 // tasks are the dead tasks, page by page.
 func (b *Box) tasks(ctx context.Context) iter.Seq2[*runtime.Task, error] {
-	return runtime.Paged(func(cursor string) ([]*runtime.Task, string, error) {
+	return driver.Paged(func(cursor string) ([]*runtime.Task, string, error) {
 		return b.shelf.browse(ctx, cursor, b.shelf.pageSize())
 	})
 }
@@ -161,7 +162,7 @@ func (b *Box) find(ctx context.Context, id string) (*runtime.Task, error) {
 		}
 		return nil, b.notFound(id)
 	case *queueShelf:
-		if f, ok := s.q.(runtime.Finder); ok {
+		if f, ok := s.q.(driver.Finder); ok {
 			return b.lookUp(ctx, f, id, a)
 		}
 	}
@@ -178,7 +179,7 @@ func (b *Box) notFound(id string) error {
 }
 
 // lookUp returns the first to die of the letters that a names.
-func (b *Box) lookUp(ctx context.Context, f runtime.Finder, id string, a address) (*runtime.Task, error) {
+func (b *Box) lookUp(ctx context.Context, f driver.Finder, id string, a address) (*runtime.Task, error) {
 	all, err := f.Find(ctx, a.id)
 	if err != nil {
 		return nil, fmt.Errorf("find dead letter %s of queue %q: %w", id, b.name, err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 
 // claimed reports whether a kept task belongs to a redrive.
 func claimed(t *runtime.Task, now time.Time) bool {
-	until, _, _ := strings.Cut(t.Metadata[runtime.MetaClaimed], " ")
+	until, _, _ := strings.Cut(t.Metadata[driver.MetaClaimed], " ")
 	end, err := time.Parse(time.RFC3339Nano, until)
 	return err == nil && now.Before(end)
 }
@@ -31,11 +32,11 @@ type claim struct {
 	index int           // in what was asked for
 	was   *runtime.Task // as it is kept while nobody claims it
 	mine  *runtime.Task // as it is kept now
-	queue runtime.Queue
+	queue driver.Queue
 	err   error // why it stays
 }
 
-func (s *storeShelf) redrive(ctx context.Context, deaths []runtime.Death, payloads [][]byte) (moved []runtime.Death, err error) {
+func (s *storeShelf) redrive(ctx context.Context, deaths []driver.Death, payloads [][]byte) (moved []driver.Death, err error) {
 	var be runtime.BatchError
 	for from := 0; from < len(deaths); from += batch {
 		var cs []*claim
@@ -62,12 +63,12 @@ func (s *storeShelf) redrive(ctx context.Context, deaths []runtime.Death, payloa
 }
 
 // claim marks letters as those of this redrive. from is the index of the first.
-func (s *storeShelf) claim(ctx context.Context, deaths []runtime.Death, from int, be *runtime.BatchError) ([]*claim, error) {
+func (s *storeShelf) claim(ctx context.Context, deaths []driver.Death, from int, be *runtime.BatchError) ([]*claim, error) {
 	now := s.m.Now()
 	mark := now.Add(claimFor).UTC().Format(time.RFC3339Nano) + " " + rand.Text()
 	var (
-		asked = make(map[runtime.Death]*claim, len(deaths))
-		was   []runtime.Death
+		asked = make(map[driver.Death]*claim, len(deaths))
+		was   []driver.Death
 		with  []*runtime.Task
 	)
 	for i, d := range deaths {
@@ -78,23 +79,23 @@ func (s *storeShelf) claim(ctx context.Context, deaths []runtime.Death, from int
 		if err != nil {
 			return nil, err
 		}
-		if runtime.DeathOf(t) != d {
+		if driver.DeathOf(t) != d {
 			continue
 		}
 		q, err := s.m.Queue(origin(t))
 		if claimed(t, now) {
-			err = fmt.Errorf("%w: until %s at the latest", ErrClaimed, t.Metadata[runtime.MetaClaimed])
+			err = fmt.Errorf("%w: until %s at the latest", ErrClaimed, t.Metadata[driver.MetaClaimed])
 		}
 		if err != nil {
 			be.Add(from+i, d.ID, fmt.Errorf("redrive %s (%s): %w", d.ID, t.Type, err))
 			continue
 		}
-		delete(t.Metadata, runtime.MetaClaimed) // of one who died
+		delete(t.Metadata, driver.MetaClaimed) // of one who died
 		c := &claim{index: from + i, was: t, mine: t.Clone(), queue: q}
 		if c.mine.Metadata == nil {
 			c.mine.Metadata = make(map[string]string, 1)
 		}
-		c.mine.Metadata[runtime.MetaClaimed] = mark
+		c.mine.Metadata[driver.MetaClaimed] = mark
 		asked[d] = c
 		was, with = append(was, d), append(with, c.mine)
 	}
@@ -153,17 +154,17 @@ func (s *storeShelf) settle(ctx context.Context, cs []*claim) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimFor)
 	defer cancel()
-	var was []runtime.Death
+	var was []driver.Death
 	var with []*runtime.Task
 	back := 0
 	for _, c := range cs {
-		was = append(was, runtime.DeathOf(c.mine))
+		was = append(was, driver.DeathOf(c.mine))
 		if c.err != nil {
 			with = append(with, c.was)
 			continue
 		}
 		back++
-		was, with = append(was, runtime.DeathOf(c.was)), append(with, nil, nil)
+		was, with = append(was, driver.DeathOf(c.was)), append(with, nil, nil)
 	}
 	if _, err := s.store.Swap(ctx, was, with); err != nil {
 		return fmt.Errorf("%d tasks are back on their queues, but their letters could not be removed from the store: %w", back, err)

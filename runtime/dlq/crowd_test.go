@@ -21,6 +21,7 @@ import (
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/redis"
 	"github.com/taskgen/taskgen/runtime/sqlite"
@@ -61,7 +62,7 @@ func (c *crowd) handle(_ context.Context, t *runtime.Task) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.runs[t.ID+" after "+t.Metadata[runtime.MetaRedriveCount]]++
+	c.runs[t.ID+" after "+t.Metadata[driver.MetaRedriveCount]]++
 	if rand.IntN(2) == 0 {
 		return runtime.Skip(fmt.Errorf("cause %c of %s", 'a'+rand.IntN(10), t.ID))
 	}
@@ -292,7 +293,7 @@ func newCrowd(t *testing.T, n int, open func() runtime.Provider, store func(runt
 	c := &crowd{T: t, ctx: ctx, n: n, all: make(chan struct{}), runs: make(map[string]int), completed: make(map[string]int), discarded: make(map[string]string)}
 	worker, office := open(), open()
 	t.Cleanup(func() { require.NoError(t, errors.Join(worker.Close(), office.Close())) })
-	manage := func(p runtime.Provider, queue string) (*runtime.Manager, runtime.Queue) {
+	manage := func(p runtime.Provider, queue string) (*runtime.Manager, driver.Queue) {
 		m := runtime.NewManager(runtime.ManagerConfig{})
 		require.NoError(t, m.Open(ctx, p, runtime.QueueConfig{Name: queue, Visibility: time.Hour}))
 		q, err := m.Queue(queue)
@@ -315,7 +316,7 @@ func newCrowd(t *testing.T, n int, open func() runtime.Provider, store func(runt
 				if i%5 == 0 {
 					at = at.Add(-48 * time.Hour)
 				}
-				runtime.Bury(d.Task, "q", at, fmt.Errorf("cause %c of %s", 'a'+i%10, d.Task.ID))
+				driver.Bury(d.Task, "q", at, fmt.Errorf("cause %c of %s", 'a'+i%10, d.Task.ID))
 			}
 			require.NoError(t, q.DeadLetter(ctx, ds))
 			left -= len(ds)
@@ -329,7 +330,7 @@ func newCrowd(t *testing.T, n int, open func() runtime.Provider, store func(runt
 	if store != nil {
 		kept := store(office)
 		c.box = dlq.OpenStore(operators, kept, dlq.Config{Router: mails(), PageSize: 200})
-		processed = c.process(func() (*runtime.Manager, runtime.Queue) { return manage(worker, "q-dlq") }, kept)
+		processed = c.process(func() (*runtime.Manager, driver.Queue) { return manage(worker, "q-dlq") }, kept)
 	}
 	r := runtime.NewRouter()
 	r.Handle(runtime.Policy{Type: "mail", Queue: "q"}, runtime.HandlerFunc(c.handle))
@@ -345,7 +346,7 @@ func newCrowd(t *testing.T, n int, open func() runtime.Provider, store func(runt
 }
 
 // process runs a processor, until what it returns is called.
-func (c *crowd) process(manage func() (*runtime.Manager, runtime.Queue), store dlq.TaskStore) (stop func()) {
+func (c *crowd) process(manage func() (*runtime.Manager, driver.Queue), store dlq.TaskStore) (stop func()) {
 	m, _ := manage()
 	pr, err := dlq.NewProcessor(m, "q-dlq", dlq.ProcessorConfig{Store: store})
 	require.NoError(c, err)

@@ -23,6 +23,7 @@ import (
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/redis"
 	"github.com/taskgen/taskgen/runtime/sqlite"
 	"github.com/taskgen/taskgen/runtime/sqs"
@@ -189,8 +190,8 @@ type leap struct{ ahead atomic.Int64 }
 
 func (c *leap) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
-func (c *leap) AfterFunc(d time.Duration, f func()) runtime.Timer {
-	return runtime.SystemClock.AfterFunc(d, f)
+func (c *leap) AfterFunc(d time.Duration, f func()) driver.Timer {
+	return driver.SystemClock.AfterFunc(d, f)
 }
 
 // redriveRest redrives until nothing is left.
@@ -231,7 +232,7 @@ func count(d *desk, n int) (times map[string]int, again int) {
 		ctx, cancel := context.WithTimeout(d.ctx, 2*time.Second)
 		ds, err := d.queue.Dequeue(ctx, 1000, time.Minute)
 		cancel()
-		if quiet = errors.Is(err, runtime.ErrNoTasks); !quiet {
+		if quiet = errors.Is(err, driver.ErrNoTasks); !quiet {
 			require.NoError(d, err)
 		}
 		require.NoError(d, d.ctx.Err(), "%d of %d tasks are on their queue", len(times), n)

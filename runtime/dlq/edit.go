@@ -11,6 +11,7 @@ import (
 
 	"github.com/taskgen/taskgen/internal/secretpath"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // ErrInvalidPayload: an edited payload is not what its type's schema asks for, or it
@@ -33,7 +34,7 @@ var ErrInvalidPayload = errors.New("taskgen: invalid payload")
 // letter is removed, and a crash in between leaves both. A letter that somebody else has
 // redriven, edited or discarded since it was read is ErrTaskNotFound.
 //
-// Errors wrap runtime.ErrTaskNotFound, ErrInvalidPayload, runtime.ErrUnknownType where
+// Errors wrap runtime.ErrTaskNotFound, ErrInvalidPayload, driver.ErrUnknownType where
 // the router does not know the type, runtime.ErrUnsupported, runtime.ErrDuplicate, when
 // a task with the ID is on the queue again, or ErrClaimed.
 func (b *Box) RedriveEdited(ctx context.Context, id string, payload []byte) error {
@@ -48,7 +49,7 @@ func (b *Box) RedriveEdited(ctx context.Context, id string, payload []byte) erro
 	if err != nil {
 		return err
 	}
-	moved, err := b.shelf.redrive(ctx, []runtime.Death{runtime.DeathOf(t)}, [][]byte{edited})
+	moved, err := b.shelf.redrive(ctx, []driver.Death{driver.DeathOf(t)}, [][]byte{edited})
 	switch {
 	case err != nil && len(moved) > 0:
 		return err
@@ -65,7 +66,7 @@ func (b *Box) RedriveEdited(ctx context.Context, id string, payload []byte) erro
 func (b *Box) editReceived(ctx context.Context, s *receivingShelf, id string, payload []byte) error {
 	found := false
 	only := sieve{filter: &Filter{}, only: parseAll([]string{id}), limiter: newLimiter(runtime.Rate{})}
-	err := b.sift(ctx, s, only, func(w *walk, ds []*runtime.Delivery) error {
+	err := b.sift(ctx, s, only, func(w *walk, ds []*driver.Delivery) error {
 		if found {
 			return nil // it was buried twice
 		}
@@ -96,7 +97,7 @@ func (b *Box) edited(t *runtime.Task, payload []byte) ([]byte, error) {
 	}
 	policy, known := b.policy(t.Type)
 	if !known {
-		return nil, failedEdit(t, fmt.Errorf("%w: nothing is known about its payload: give the box a router that handles it", runtime.ErrUnknownType))
+		return nil, failedEdit(t, fmt.Errorf("%w: nothing is known about its payload: give the box a router that handles it", driver.ErrUnknownType))
 	}
 	edited, err := edit(t.Payload, payload, &policy)
 	if err != nil {
@@ -107,7 +108,7 @@ func (b *Box) edited(t *runtime.Task, payload []byte) ([]byte, error) {
 
 // enqueueAgain enqueues tasks that were dead. What became of them until then is
 // forgotten.
-func enqueueAgain(ctx context.Context, q runtime.Queue, tasks []*runtime.Task, m *runtime.Manager) error {
+func enqueueAgain(ctx context.Context, q driver.Queue, tasks []*runtime.Task, m *runtime.Manager) error {
 	ids := make([]string, len(tasks))
 	for i, t := range tasks {
 		ids[i] = t.ID
@@ -134,7 +135,7 @@ func enqueueAgain(ctx context.Context, q runtime.Queue, tasks []*runtime.Task, m
 }
 
 // resurrect makes a dead task one that its queue takes.
-func resurrect(t *runtime.Task, q runtime.Queue, m *runtime.Manager) {
+func resurrect(t *runtime.Task, q driver.Queue, m *runtime.Manager) {
 	cfg := q.Config()
 	t.Queue = cfg.Name
 	t.UniqueKey, t.UniqueFor = "", 0 // as with every redrive: the key is not taken again
@@ -143,7 +144,7 @@ func resurrect(t *runtime.Task, q runtime.Queue, m *runtime.Manager) {
 		// this time, and drop it.
 		t.CreatedAt = m.Now()
 	}
-	runtime.Unbury(t, cfg.DLQ)
+	driver.Unbury(t, cfg.DLQ)
 }
 
 // edit checks an edited payload and puts the secrets back.

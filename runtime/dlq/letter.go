@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A Letter is a dead task as people see it.
@@ -54,13 +55,13 @@ type Attempt struct {
 // says that the type is not known, so that nothing may be shown.
 func letter(t *runtime.Task, secrets []string, hidden bool) Letter {
 	l := Letter{
-		ID: t.ID, Ref: refOf(runtime.DeathOf(t)), Type: t.Type, Queue: origin(t), Reason: t.Metadata[runtime.MetaFailureReason],
+		ID: t.ID, Ref: refOf(driver.DeathOf(t)), Type: t.Type, Queue: origin(t), Reason: t.Metadata[driver.MetaFailureReason],
 		CreatedAt: t.CreatedAt, MaxRetries: t.MaxRetries, GroupKey: t.GroupKey, UniqueKey: t.UniqueKey, Encoding: t.Encoding,
 		Payload: json.RawMessage("null"), Attempts: attempts(t.Metadata),
 	}
-	l.FailedAt, _ = time.Parse(time.RFC3339Nano, t.Metadata[runtime.MetaFailedAt])
-	l.Runs, _ = strconv.Atoi(t.Metadata[runtime.MetaAttempts])
-	l.RedriveCount, _ = strconv.Atoi(t.Metadata[runtime.MetaRedriveCount])
+	l.FailedAt, _ = time.Parse(time.RFC3339Nano, t.Metadata[driver.MetaFailedAt])
+	l.Runs, _ = strconv.Atoi(t.Metadata[driver.MetaAttempts])
+	l.RedriveCount, _ = strconv.Atoi(t.Metadata[driver.MetaRedriveCount])
 	l.Group = fingerprint(l.Type, l.Reason)
 	for k, v := range t.Metadata {
 		if !ofRuntime(k) {
@@ -79,11 +80,11 @@ func letter(t *runtime.Task, secrets []string, hidden bool) Letter {
 // ofRuntime reports whether the runtime wrote the metadata under a key.
 func ofRuntime(key string) bool {
 	switch key {
-	case runtime.MetaFailureReason, runtime.MetaFailedAt, runtime.MetaOriginalQueue, runtime.MetaAttempts,
-		runtime.MetaRedrivenFrom, runtime.MetaRedriveCount:
+	case driver.MetaFailureReason, driver.MetaFailedAt, driver.MetaOriginalQueue, driver.MetaAttempts,
+		driver.MetaRedrivenFrom, driver.MetaRedriveCount:
 		return true
 	}
-	return strings.HasPrefix(key, "taskgen.") || isNumbered(key, runtime.MetaAttemptPrefix) || isNumbered(key, runtime.MetaStackPrefix)
+	return strings.HasPrefix(key, "taskgen.") || isNumbered(key, driver.MetaAttemptPrefix) || isNumbered(key, driver.MetaStackPrefix)
 }
 
 func isNumbered(key, prefix string) bool {
@@ -92,17 +93,17 @@ func isNumbered(key, prefix string) bool {
 	return ok && err == nil && n > 0
 }
 
-// attempts reads the lines of the runs that failed (see runtime.NoteAttempt).
+// attempts reads the lines of the runs that failed (see driver.NoteAttempt).
 func attempts(meta map[string]string) []Attempt {
 	var all []Attempt
 	for key, line := range meta {
-		if !isNumbered(key, runtime.MetaAttemptPrefix) {
+		if !isNumbered(key, driver.MetaAttemptPrefix) {
 			continue
 		}
-		number := strings.TrimPrefix(key, runtime.MetaAttemptPrefix)
+		number := strings.TrimPrefix(key, driver.MetaAttemptPrefix)
 		a := attempt(line)
 		a.Number, _ = strconv.Atoi(number)
-		a.Stack = meta[runtime.MetaStackPrefix+number]
+		a.Stack = meta[driver.MetaStackPrefix+number]
 		all = append(all, a)
 	}
 	slices.SortFunc(all, func(a, b Attempt) int { return a.Number - b.Number })

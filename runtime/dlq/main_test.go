@@ -13,6 +13,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
@@ -34,7 +35,7 @@ type desk struct {
 	*testing.T
 	ctx   context.Context
 	m     *runtime.Manager
-	queue runtime.Queue
+	queue driver.Queue
 	box   *dlq.Box
 }
 
@@ -99,8 +100,8 @@ func (d *desk) bury(why func(i int) error, tasks ...*runtime.Task) {
 		for _, x := range ds {
 			i := byID[x.Task.ID]
 			at := start.Add(time.Duration(i) * time.Second)
-			runtime.NoteAttempt(x.Task, 1, "w-1", at, 5*time.Millisecond, why(i))
-			runtime.Bury(x.Task, "q", at, why(i))
+			driver.NoteAttempt(x.Task, 1, "w-1", at, 5*time.Millisecond, why(i))
+			driver.Bury(x.Task, "q", at, why(i))
 		}
 		require.NoError(d, d.queue.DeadLetter(d.ctx, ds))
 		left -= len(ds)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A Processor takes dead tasks off a dead letter queue, puts them into a store and
@@ -17,7 +18,7 @@ import (
 // killed on the way leaves some in both, and putting them again changes nothing. Any
 // number of processes may run one on the same queue.
 type Processor struct {
-	queue runtime.Queue
+	queue driver.Queue
 	name  string // of the queue, as the manager has it
 	cfg   ProcessorConfig
 
@@ -103,7 +104,7 @@ func (p *Processor) Run(ctx context.Context) error {
 			p.keep(ctx, ds)
 		case errors.Is(err, runtime.ErrClosed):
 			return fmt.Errorf("process dead letters: %w", err)
-		case err != nil && !errors.Is(err, runtime.ErrNoTasks) && ctx.Err() == nil:
+		case err != nil && !errors.Is(err, driver.ErrNoTasks) && ctx.Err() == nil:
 			p.log().Warn("cannot take dead letters, will keep trying", "error", err)
 			pause(ctx.Done(), processPause)
 		}
@@ -122,7 +123,7 @@ func pause(over <-chan struct{}, d time.Duration) {
 
 // keep stores tasks, and takes them off the queue once they are. It is not cancelled
 // half way; the length of the lease bounds it.
-func (p *Processor) keep(ctx context.Context, ds []*runtime.Delivery) {
+func (p *Processor) keep(ctx context.Context, ds []*driver.Delivery) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.queue.Config().Visibility)
 	defer cancel()
 	tasks := make([]*runtime.Task, len(ds))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/sqlite"
 )
@@ -272,7 +273,7 @@ func TestBoxOfAStoreRedrivesEditsAndDiscards(t *testing.T) {
 
 	back := d.takeAll(8)
 	assert.JSONEq(t, `{"to":"new"}`, string(back["m01"].Payload))
-	assert.Equal(t, "1", back["m00"].Metadata[runtime.MetaRedriveCount])
+	assert.Equal(t, "1", back["m00"].Metadata[driver.MetaRedriveCount])
 	assert.Equal(t, "q", back["m00"].Queue)
 
 	lost := mail("lost")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -59,7 +60,7 @@ func (s *receivingShelf) browse(ctx context.Context, cursor string, limit int) (
 // place orders tasks by when they died. RFC 3339 leaves out zeros at the end of a
 // fraction, so that its texts do not sort.
 func place(t *runtime.Task) string {
-	at, _ := time.Parse(time.RFC3339Nano, t.Metadata[runtime.MetaFailedAt])
+	at, _ := time.Parse(time.RFC3339Nano, t.Metadata[driver.MetaFailedAt])
 	return at.UTC().Format("2006-01-02T15:04:05.000000000Z") + "/" + t.ID
 }
 
@@ -88,7 +89,7 @@ func (s *receivingShelf) receive(ctx context.Context) (tasks []*runtime.Task, er
 
 // origin is the queue that a task died on.
 func origin(t *runtime.Task) string {
-	if q := t.Metadata[runtime.MetaOriginalQueue]; q != "" {
+	if q := t.Metadata[driver.MetaOriginalQueue]; q != "" {
 		return q
 	}
 	return t.Queue

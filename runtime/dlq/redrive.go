@@ -10,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A Redrive says which dead letters go back to their queue, and how fast.
@@ -47,7 +48,7 @@ type Redriven struct {
 }
 
 // Redrive puts dead letters back on the queue they died on, due at once, with
-// their retries to be used anew and runtime.MetaRedriveCount raised. Each is on
+// their retries to be used anew and driver.MetaRedriveCount raised. Each is on
 // the queue before it leaves the dead letter queue. It moves a batch at a time and
 // remembers nothing: one that was killed on the way is gone on with by calling it
 // again. Letters that die while it runs are left alone (see Redriven.Later for those
@@ -79,7 +80,7 @@ func (b *Box) Redrive(ctx context.Context, r Redrive) (done Redriven, err error)
 		return true
 	}
 	if receives && !r.DryRun {
-		err := b.sift(ctx, s, sieve{&r.Filter, parseAll(r.IDs), inTime, limiter}, func(w *walk, ds []*runtime.Delivery) error {
+		err := b.sift(ctx, s, sieve{&r.Filter, parseAll(r.IDs), inTime, limiter}, func(w *walk, ds []*driver.Delivery) error {
 			moved, err := b.revive(ctx, s, w, ds, nil)
 			return r.note(&done, moved, err)
 		})
@@ -96,7 +97,7 @@ func (b *Box) Redrive(ctx context.Context, r Redrive) (done Redriven, err error)
 	for deaths := range slices.Chunk(chosen, limiter.Burst()) {
 		err := limiter.WaitN(ctx, len(deaths))
 		if err == nil {
-			var moved []runtime.Death
+			var moved []driver.Death
 			moved, err = b.shelf.redrive(ctx, deaths, nil)
 			err = r.note(&done, len(moved), err)
 		}
@@ -130,7 +131,7 @@ func (r *Redrive) note(done *Redriven, moved int, err error) error {
 // revive puts letters that a walk has received on their queue, and takes them off the
 // dead letter queue then. They get another payload where it is not nil. It returns how
 // many are on the queue.
-func (b *Box) revive(ctx context.Context, s *receivingShelf, w *walk, ds []*runtime.Delivery, payload []byte) (moved int, err error) {
+func (b *Box) revive(ctx context.Context, s *receivingShelf, w *walk, ds []*driver.Delivery, payload []byte) (moved int, err error) {
 	tasks := make([]*runtime.Task, len(ds))
 	for i, d := range ds {
 		tasks[i] = d.Task.Clone()
@@ -140,7 +141,7 @@ func (b *Box) revive(ctx context.Context, s *receivingShelf, w *walk, ds []*runt
 		resurrect(tasks[i], s.q, b.m)
 	}
 	var be runtime.BatchError
-	var there []*runtime.Delivery
+	var there []*driver.Delivery
 	var at []int
 	failed := enqueueAgain(ctx, s.q, tasks, b.m)
 	for i, d := range ds {
@@ -164,7 +165,7 @@ func (b *Box) revive(ctx context.Context, s *receivingShelf, w *walk, ds []*runt
 // chosen lists the deaths of the letters that only names, f chooses and also passes. It
 // comes before the first is moved: pages of a list would shift under the moves. Whatever
 // is done to them then is done to these deaths, and to no later ones of the same tasks.
-func (b *Box) chosen(ctx context.Context, f *Filter, only addresses, also func(*runtime.Task, *Letter) bool) (deaths []runtime.Death, err error) {
+func (b *Box) chosen(ctx context.Context, f *Filter, only addresses, also func(*runtime.Task, *Letter) bool) (deaths []driver.Death, err error) {
 	for t, err := range b.tasks(ctx) {
 		if err != nil {
 			return nil, err
@@ -173,7 +174,7 @@ func (b *Box) chosen(ctx context.Context, f *Filter, only addresses, also func(*
 			continue
 		}
 		if l := b.letter(t); f.Matches(&l) && also(t, &l) {
-			deaths = append(deaths, runtime.DeathOf(t))
+			deaths = append(deaths, driver.DeathOf(t))
 		}
 	}
 	return deaths, nil
@@ -205,7 +206,7 @@ func (b *Box) Discard(ctx context.Context, ids []string) ([]string, error) {
 // may not choose what it died of.
 func (b *Box) DiscardMatching(ctx context.Context, f Filter) (n int, err error) {
 	if s, ok := b.shelf.(*receivingShelf); ok {
-		err := b.sift(ctx, s, sieve{filter: &f, limiter: newLimiter(runtime.Rate{})}, func(w *walk, ds []*runtime.Delivery) error {
+		err := b.sift(ctx, s, sieve{filter: &f, limiter: newLimiter(runtime.Rate{})}, func(w *walk, ds []*driver.Delivery) error {
 			before := len(w.held)
 			err := w.complete(ctx, ds)
 			n += before - len(w.held)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestRedriveKeepsToItsRate(t *testing.T) {
@@ -43,7 +44,7 @@ func TestEditIsRefusedWhereItCannotBeDoneRight(t *testing.T) {
 	require.NoError(t, err)
 	good := []byte(`{"to":"a"}`)
 	assert.ErrorIs(t, d.box.RedriveEdited(d.ctx, "sealed", good), runtime.ErrUnsupported)
-	assert.ErrorIs(t, d.box.RedriveEdited(d.ctx, "unknown", good), runtime.ErrUnknownType)
+	assert.ErrorIs(t, d.box.RedriveEdited(d.ctx, "unknown", good), driver.ErrUnknownType)
 	assert.ErrorIs(t, d.box.RedriveEdited(d.ctx, "back", good), runtime.ErrDuplicate)
 	assert.ErrorIs(t, d.box.RedriveEdited(d.ctx, "nobody", good), runtime.ErrTaskNotFound)
 	assert.Len(t, d.ids(dlq.Filter{}), 3)

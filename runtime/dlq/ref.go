@@ -4,12 +4,13 @@ import (
 	"strings"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // between stands between the ID and the version of a death in a Letter.Ref.
 const between = "@died-"
 
-func refOf(d runtime.Death) string { return d.ID + between + d.Version }
+func refOf(d driver.Death) string { return d.ID + between + d.Version }
 
 // An address is what people name a letter by: the ID of its task, or a Letter.Ref.
 type address struct {
@@ -28,7 +29,7 @@ func parse(text string) address {
 }
 
 func (a address) names(t *runtime.Task) bool {
-	return t.ID == a.id && (a.version == "" || runtime.DeathOf(t).Version == a.version)
+	return t.ID == a.id && (a.version == "" || driver.DeathOf(t).Version == a.version)
 }
 
 // addresses are what is looked for, by ID. Nil: everything.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
@@ -23,9 +24,9 @@ func TestRetentionDiscardsWhatIsTooOldAndNothingElse(t *testing.T) {
 				require.NoError(t, err)
 				ds, err := d.queue.Dequeue(d.ctx, 1, time.Minute)
 				require.NoError(t, err)
-				runtime.Bury(ds[0].Task, "q", time.Now().Add(-age), errDisk)
+				driver.Bury(ds[0].Task, "q", time.Now().Add(-age), errDisk)
 				if age == 0 {
-					delete(ds[0].Task.Metadata, runtime.MetaFailedAt)
+					delete(ds[0].Task.Metadata, driver.MetaFailedAt)
 				}
 				require.NoError(t, d.queue.DeadLetter(d.ctx, ds))
 			}

@@ -5,17 +5,18 @@ import (
 	"fmt"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A shelf is where the letters of a box lie.
 type shelf interface {
-	// browse is as that of runtime.Browser.
+	// browse is as that of driver.Browser.
 	browse(ctx context.Context, cursor string, limit int) (tasks []*runtime.Task, next string, err error)
 	// redrive moves the tasks that died the given deaths to the queue they died on,
 	// each with another payload where payloads has one, and discard removes them;
-	// both as RedriveDeaths of runtime.Redriver and DiscardDeaths of runtime.Discarder.
-	redrive(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error)
-	discard(ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error)
+	// both as RedriveDeaths of driver.Redriver and DiscardDeaths of driver.Discarder.
+	redrive(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error)
+	discard(ctx context.Context, deaths []driver.Death) ([]driver.Death, error)
 	// discardNamed removes the tasks that addresses name, and returns their IDs.
 	discardNamed(ctx context.Context, as []address) ([]string, error)
 	// pageSize is how many tasks one call of browse is asked for.
@@ -24,7 +25,7 @@ type shelf interface {
 
 // A queueShelf is a queue that lists its dead tasks where they lie.
 type queueShelf struct {
-	q    runtime.Queue
+	q    driver.Queue
 	page int
 }
 
@@ -34,7 +35,7 @@ const batch = 100
 func (s *queueShelf) pageSize() int { return s.page }
 
 func (s *queueShelf) browse(ctx context.Context, cursor string, limit int) ([]*runtime.Task, string, error) {
-	r, ok := s.q.(runtime.Browser)
+	r, ok := s.q.(driver.Browser)
 	if !ok {
 		return nil, "", cannot(s.q, "list", "give the box the queue's provider")
 	}
@@ -45,23 +46,23 @@ func (s *queueShelf) browse(ctx context.Context, cursor string, limit int) ([]*r
 	return tasks, next, nil
 }
 
-func (s *queueShelf) redrive(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
-	r, ok := s.q.(runtime.Redriver)
+func (s *queueShelf) redrive(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+	r, ok := s.q.(driver.Redriver)
 	if !ok || !s.q.Capabilities().Redrive {
 		return nil, cannot(s.q, "redrive", "take the task from its dead letter queue, enqueue it, and complete it there then")
 	}
 	return r.RedriveDeaths(ctx, deaths, payloads)
 }
 
-func (s *queueShelf) discarder() (runtime.Discarder, error) {
-	d, ok := s.q.(runtime.Discarder)
+func (s *queueShelf) discarder() (driver.Discarder, error) {
+	d, ok := s.q.(driver.Discarder)
 	if !ok || !s.q.Capabilities().Discard {
 		return nil, cannot(s.q, "discard", "take the task from its dead letter queue and complete it there")
 	}
 	return d, nil
 }
 
-func (s *queueShelf) discard(ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error) {
+func (s *queueShelf) discard(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	d, err := s.discarder()
 	if err != nil {
 		return nil, err
@@ -75,12 +76,12 @@ func (s *queueShelf) discardNamed(ctx context.Context, as []address) (gone []str
 		return nil, err
 	}
 	var ids []string
-	var deaths []runtime.Death
+	var deaths []driver.Death
 	for _, a := range as {
 		if a.version == "" {
 			ids = append(ids, a.id)
 		} else {
-			deaths = append(deaths, runtime.Death{ID: a.id, Version: a.version})
+			deaths = append(deaths, driver.Death{ID: a.id, Version: a.version})
 		}
 	}
 	if len(ids) > 0 {
@@ -95,7 +96,7 @@ func (s *queueShelf) discardNamed(ctx context.Context, as []address) (gone []str
 	return append(gone, idsOf(some)...), err
 }
 
-func idsOf(deaths []runtime.Death) []string {
+func idsOf(deaths []driver.Death) []string {
 	var ids []string
 	for _, d := range deaths {
 		ids = append(ids, d.ID)
@@ -103,6 +104,6 @@ func idsOf(deaths []runtime.Death) []string {
 	return ids
 }
 
-func cannot(q runtime.Queue, what, instead string) error {
+func cannot(q driver.Queue, what, instead string) error {
 	return fmt.Errorf("%w: queue %q cannot %s dead letters: %s", runtime.ErrUnsupported, q.Config().Name, what, instead)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
@@ -21,18 +22,18 @@ type listings struct {
 	pages atomic.Int64
 }
 
-func (p *listings) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+func (p *listings) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
 	q, err := p.Provider.Open(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &listed{q, q.(runtime.Browser), q.(runtime.Finder), p}, nil
+	return &listed{q, q.(driver.Browser), q.(driver.Finder), p}, nil
 }
 
 type listed struct {
-	runtime.Queue
-	browser runtime.Browser
-	runtime.Finder
+	driver.Queue
+	browser driver.Browser
+	driver.Finder
 	p *listings
 }
 
@@ -54,7 +55,7 @@ func TestALetterIsShownWithoutReadingOthers(t *testing.T) {
 		require.NoError(t, err)
 		ds, err := q.Dequeue(t.Context(), 1, time.Minute)
 		require.NoError(t, err)
-		runtime.Bury(ds[0].Task, "q", time.Now(), fmt.Errorf("no %d", i))
+		driver.Bury(ds[0].Task, "q", time.Now(), fmt.Errorf("no %d", i))
 		require.NoError(t, q.DeadLetter(t.Context(), ds))
 	}
 	box, err := dlq.Open(m, "q", dlq.Config{})

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A TaskStore keeps dead tasks that were taken off their dead letter queue, each
@@ -28,7 +29,7 @@ type TaskStore interface {
 	// in the list. Swap returns the deaths of those that it has replaced; others are as
 	// they were, and no error. After an error some may be replaced: the same call may be
 	// repeated, and need not name again what it has removed before.
-	Swap(ctx context.Context, was []runtime.Death, with []*runtime.Task) (swapped []runtime.Death, err error)
+	Swap(ctx context.Context, was []driver.Death, with []*runtime.Task) (swapped []driver.Death, err error)
 }
 
 // ErrClaimed: a letter of a store belongs to a redrive that is about to put it back on
@@ -63,12 +64,12 @@ func (s *storeShelf) browse(ctx context.Context, cursor string, limit int) ([]*r
 	return s.store.List(ctx, cursor, limit)
 }
 
-func (s *storeShelf) discard(ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error) {
+func (s *storeShelf) discard(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	return s.store.Swap(ctx, deaths, make([]*runtime.Task, len(deaths)))
 }
 
 func (s *storeShelf) discardNamed(ctx context.Context, as []address) ([]string, error) {
-	var deaths []runtime.Death
+	var deaths []driver.Death
 	for _, a := range as {
 		t, err := s.store.Get(ctx, a.id)
 		switch {
@@ -76,7 +77,7 @@ func (s *storeShelf) discardNamed(ctx context.Context, as []address) ([]string, 
 		case err != nil:
 			return nil, err
 		case a.names(t) && !claimed(t, s.m.Now()):
-			deaths = append(deaths, runtime.DeathOf(t))
+			deaths = append(deaths, driver.DeathOf(t))
 		}
 	}
 	gone, err := s.discard(ctx, deaths)

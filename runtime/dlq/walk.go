@@ -11,14 +11,15 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A walk goes through a dead letter queue once, by receiving what is there. It
 // keeps the leases of what it has seen, so that nothing comes twice, and gives back
 // at its end what was not settled.
 type walk struct {
-	dead runtime.Queue
-	held map[runtime.Receipt]*runtime.Delivery
+	dead driver.Queue
+	held map[driver.Receipt]*driver.Delivery
 	kept time.Time // when the leases were last renewed
 }
 
@@ -27,7 +28,7 @@ func (s *receivingShelf) walk(ctx context.Context) (*walk, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &walk{dead: dead, held: make(map[runtime.Receipt]*runtime.Delivery), kept: time.Now()}, nil
+	return &walk{dead: dead, held: make(map[driver.Receipt]*driver.Delivery), kept: time.Now()}, nil
 }
 
 // next receives up to limit letters. It returns none when there are no more. Where the
@@ -35,7 +36,7 @@ func (s *receivingShelf) walk(ctx context.Context) (*walk, error) {
 // has passed: a busy broker answers late, the count of SQS is that of a while ago, and
 // what a receive hid whose answer was lost is back by then. What is still leased after
 // that is in use elsewhere.
-func (w *walk) next(ctx context.Context, limit int) ([]*runtime.Delivery, error) {
+func (w *walk) next(ctx context.Context, limit int) ([]*driver.Delivery, error) {
 	if len(w.held) > MaxReceived {
 		return nil, fmt.Errorf("%w: there are more than %d letters to read, and the queue lists a letter only by receiving it: have a Processor store them", runtime.ErrUnsupported, MaxReceived)
 	}
@@ -44,7 +45,7 @@ func (w *walk) next(ctx context.Context, limit int) ([]*runtime.Delivery, error)
 			return nil, err
 		}
 		ds, err := w.look(ctx, limit)
-		if !errors.Is(err, runtime.ErrNoTasks) {
+		if !errors.Is(err, driver.ErrNoTasks) {
 			return ds, err
 		}
 		stats, err := w.dead.Stats(ctx)
@@ -56,7 +57,7 @@ func (w *walk) next(ctx context.Context, limit int) ([]*runtime.Delivery, error)
 }
 
 // look is one receive.
-func (w *walk) look(ctx context.Context, limit int) ([]*runtime.Delivery, error) {
+func (w *walk) look(ctx context.Context, limit int) ([]*driver.Delivery, error) {
 	waiting, cancel := context.WithTimeout(ctx, receiveWait)
 	defer cancel()
 	ds, err := w.dead.Dequeue(waiting, limit, receiveLease)
@@ -90,7 +91,7 @@ func (w *walk) keep(ctx context.Context) error {
 	return nil
 }
 
-func (w *walk) all() []*runtime.Delivery { return slices.Collect(maps.Values(w.held)) }
+func (w *walk) all() []*driver.Delivery { return slices.Collect(maps.Values(w.held)) }
 
 // await waits until a limiter lets n letters through, and keeps the leases
 // meanwhile.
@@ -115,7 +116,7 @@ func (w *walk) await(ctx context.Context, limiter *rate.Limiter, n int) error {
 
 // complete takes letters off the dead letter queue. The errors are those of single
 // letters.
-func (w *walk) complete(ctx context.Context, ds []*runtime.Delivery) error {
+func (w *walk) complete(ctx context.Context, ds []*driver.Delivery) error {
 	if len(ds) == 0 {
 		return nil
 	}
@@ -153,7 +154,7 @@ type sieve struct {
 
 // sift does something with the letters of the shelf's queue that are looked for, in
 // one walk. It ends early when all that only names was found.
-func (b *Box) sift(ctx context.Context, s *receivingShelf, of sieve, do func(w *walk, ds []*runtime.Delivery) error) (err error) {
+func (b *Box) sift(ctx context.Context, s *receivingShelf, of sieve, do func(w *walk, ds []*driver.Delivery) error) (err error) {
 	w, err := s.walk(ctx)
 	if err != nil {
 		return err
@@ -168,7 +169,7 @@ func (b *Box) sift(ctx context.Context, s *receivingShelf, of sieve, do func(w *
 		if err != nil || len(ds) == 0 {
 			return err
 		}
-		chosen := slices.DeleteFunc(ds, func(d *runtime.Delivery) bool {
+		chosen := slices.DeleteFunc(ds, func(d *driver.Delivery) bool {
 			l := b.letter(d.Task)
 			return origin(d.Task) != b.name || of.only != nil && (missing[d.Task.ID] == 0 || !of.only.name(d.Task)) || !of.filter.Matches(&l) || of.also != nil && !of.also(&l)
 		})

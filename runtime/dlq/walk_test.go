@@ -13,6 +13,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
@@ -22,10 +23,10 @@ import (
 type busy struct {
 	runtime.Provider
 	late, heard, lost atomic.Bool
-	onTheWay          []*runtime.Delivery
+	onTheWay          []*driver.Delivery
 }
 
-func (p *busy) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+func (p *busy) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
 	q, err := p.Provider.Open(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -34,17 +35,17 @@ func (p *busy) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue
 }
 
 type busyQueue struct {
-	runtime.Queue
+	driver.Queue
 	p *busy
 }
 
-func (q busyQueue) Capabilities() runtime.Capabilities {
+func (q busyQueue) Capabilities() driver.Capabilities {
 	c := q.Queue.Capabilities()
 	c.Browse = false
 	return c
 }
 
-func (q busyQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+func (q busyQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	if q.Config().Name != "q-dlq" {
 		return q.Queue.Dequeue(ctx, limit, lease)
 	}
@@ -54,7 +55,7 @@ func (q busyQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) 
 			q.p.onTheWay, err = q.Queue.Dequeue(ctx, limit, lease)
 		}
 		<-ctx.Done()
-		return nil, errors.Join(err, runtime.ErrNoTasks)
+		return nil, errors.Join(err, driver.ErrNoTasks)
 	}
 	if ds := q.p.onTheWay; len(ds) > 0 && !q.p.lost.Load() {
 		q.p.onTheWay = nil

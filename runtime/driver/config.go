@@ -51,7 +51,7 @@ type QueueConfig struct {
 	// beyond it Enqueue answers ErrQueueFull. 0: the provider's own bound.
 	Capacity int
 	// Types are the types of the tasks that are declared for the queue, as they are
-	// called on the wire: NewPool refuses a router that has no handler for one of
+	// called on the wire: runtime.NewPool refuses a router that has no handler for one of
 	// them. Generated code lists those of its package. Empty: nobody knows them, and
 	// nothing is checked. Providers do not compare them: they only refuse to open the
 	// dead letter queue of another queue with types, see [QueueConfig.AsDead].

@@ -2,7 +2,7 @@ package driver
 
 import "context"
 
-// An Enqueuer takes tasks: a Manager, or what a middleware or provider puts in
+// An Enqueuer takes tasks: a runtime.Manager, or what a middleware or provider puts in
 // its place. The answers stand in the order of the tasks; see Queue.Enqueue.
 type Enqueuer interface {
 	Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error)

@@ -239,8 +239,8 @@ type Pauser interface {
 }
 
 // A Redriver moves dead tasks back to their queue of origin. It is implemented
-// by that queue, not by its dead letter queue: q.(runtime.Redriver), with a q from
-// [Manager.Queue]. So it is with Browser and the state Dead, and with Discarder.
+// by that queue, not by its dead letter queue: q.(driver.Redriver), with a q from
+// Manager.Queue of package runtime. So it is with Browser and the state Dead, and with Discarder.
 type Redriver interface {
 	// Redrive moves the dead tasks with the given IDs, or all of them when ids
 	// is nil (an empty slice that is not nil: none), from the queue's dead letter

@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// A Reviver is a queue whose Redrive can be told what belongs around it. Manager.Open
-// gives it Manager.Revive.
+// A Reviver is a queue whose Redrive can be told what belongs around it. a
+// runtime.Manager gives it Manager.Revive when it opens the queue.
 type Reviver interface {
 	Redriver
 	// OnRedrive has each Redrive move tasks within around, a batch at a time. It is

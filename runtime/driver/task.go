@@ -99,7 +99,7 @@ func (t *Task) Clone() *Task {
 // LogValue is the task as a log may show it: which one it is, and the size of
 // the payload, which may hold secrets, in place of the payload. slog's JSON handler
 // asks no elements of lists and maps and no fields of structs how they are shown: give
-// it what [Redact] makes of those.
+// it what runtime.Redact makes of those.
 func (t Task) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("id", t.ID),

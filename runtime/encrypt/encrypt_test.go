@@ -16,6 +16,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/compress"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func newKey(t testing.TB) []byte {
@@ -50,7 +51,7 @@ func through(t testing.TB, task *runtime.Task, chain ...runtime.EnqueueMiddlewar
 	})
 	_, err := runtime.NewManager(runtime.ManagerConfig{Middleware: chain}).Through(to).Enqueue(t.Context(), []*runtime.Task{task})
 	require.NoError(t, err)
-	travelled, err := runtime.DecodeEnvelope(runtime.AppendEnvelope(nil, got))
+	travelled, err := driver.DecodeEnvelope(driver.AppendEnvelope(nil, got))
 	require.NoError(t, err)
 	return travelled
 }
@@ -72,7 +73,7 @@ func TestPayloadTravelsEncryptedAndArrivesWhole(t *testing.T) {
 	sent := through(t, task, ring.Enqueue)
 	assert.Equal(t, `{"api_key":"hunter2"}`, string(task.Payload), "the task that is enqueued stays as it is")
 	assert.Equal(t, "aes-gcm", sent.Encoding)
-	assert.NotContains(t, string(runtime.AppendEnvelope(nil, sent)), "hunter2")
+	assert.NotContains(t, string(driver.AppendEnvelope(nil, sent)), "hunter2")
 
 	before := sent.Clone()
 	got, err := handled(sent, ring.Handle)
@@ -157,8 +158,8 @@ func TestRedrivenTaskStillDecrypts(t *testing.T) {
 	ring := newRing(t, "k", map[string][]byte{"k": newKey(t)})
 	sent := through(t, secretTask(), ring.Enqueue)
 	sent.RetryCount = 2
-	runtime.Bury(sent, "q", time.Now(), errors.New("x"))
-	runtime.Unbury(sent, "q-dlq")
+	driver.Bury(sent, "q", time.Now(), errors.New("x"))
+	driver.Unbury(sent, "q-dlq")
 	again := through(t, sent, ring.Enqueue)
 	assert.Equal(t, "aes-gcm", again.Encoding, "it is not encrypted twice")
 	got, err := ring.Decrypt(again)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/encrypt"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
@@ -51,7 +52,7 @@ func ExampleKeyRing() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for t, err := range runtime.BrowseAll(ctx, q, runtime.Ready) {
+	for t, err := range driver.BrowseAll(ctx, q, runtime.Ready) {
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/compress"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
@@ -50,11 +51,11 @@ func TestTaskStaysEncryptedThroughItsWholeLife(t *testing.T) {
 	require.NoError(t, err)
 	requireHidden := func(state runtime.State) {
 		t.Helper()
-		tasks, _, err := q.(runtime.Browser).Browse(t.Context(), state, "", 10)
+		tasks, _, err := q.(driver.Browser).Browse(t.Context(), state, "", 10)
 		require.NoError(t, err)
 		require.Len(t, tasks, 1)
 		assert.Equal(t, "zstd,aes-gcm", tasks[0].Encoding)
-		assert.NotContains(t, string(runtime.AppendEnvelope(nil, tasks[0])), "hunter2")
+		assert.NotContains(t, string(driver.AppendEnvelope(nil, tasks[0])), "hunter2")
 	}
 
 	_, err = runtime.Enqueue(t.Context(), m, spec, &secret)
@@ -64,7 +65,7 @@ func TestTaskStaysEncryptedThroughItsWholeLife(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 2, runs)
 	requireHidden(runtime.Dead)
-	_, err = q.(runtime.Redriver).Redrive(t.Context(), nil)
+	_, err = q.(driver.Redriver).Redrive(t.Context(), nil)
 	require.NoError(t, err)
 	requireHidden(runtime.Ready)
 	runs, err = pool.Drain(t.Context())
@@ -78,7 +79,7 @@ func charges() *runtime.Spec[string] {
 	return &runtime.Spec[string]{Type: "charge", Aliases: []string{"old-charge"}, Queue: "q", Secrets: []string{""}}
 }
 
-func work(t *testing.T, m *runtime.Manager, results runtime.ResultStore, ring *KeyRing) {
+func work(t *testing.T, m *runtime.Manager, results driver.ResultStore, ring *KeyRing) {
 	t.Helper()
 	router := runtime.NewRouter()
 	router.Use(ring.Handle)
@@ -89,7 +90,7 @@ func work(t *testing.T, m *runtime.Manager, results runtime.ResultStore, ring *K
 	require.NoError(t, err)
 }
 
-func open(t *testing.T, ring *KeyRing) (*runtime.Manager, runtime.Queue) {
+func open(t *testing.T, ring *KeyRing) (*runtime.Manager, driver.Queue) {
 	t.Helper()
 	provider := memory.New()
 	t.Cleanup(func() { require.NoError(t, provider.Close()) })
@@ -155,7 +156,7 @@ func TestStrictRingRefusesATypeByItsAliasesToo(t *testing.T) {
 	}
 	_, err = results.Await(t.Context(), good.ID)
 	require.NoError(t, err)
-	dead, _, err := q.(runtime.Browser).Browse(t.Context(), runtime.Dead, "", 10)
+	dead, _, err := q.(driver.Browser).Browse(t.Context(), runtime.Dead, "", 10)
 	require.NoError(t, err)
 	assert.Len(t, dead, 2)
 }
@@ -176,7 +177,7 @@ func TestEncodingVectors(t *testing.T) {
 	require.NoError(t, err)
 	for _, v := range file.Vectors {
 		t.Run(v.About, func(t *testing.T) {
-			task, err := runtime.DecodeEnvelope([]byte(v.Envelope))
+			task, err := driver.DecodeEnvelope([]byte(v.Envelope))
 			require.NoError(t, err)
 			got, err := handled(task, ring.Handle, c.Handle)
 			require.NoError(t, err)
@@ -225,7 +226,7 @@ func TestAHookForDeadTasksIsGivenTheDecryptedPayload(t *testing.T) {
 		assert.Equal(t, []string{secret}, told, "typed: %t", typed)
 		q, err := m.Queue("q")
 		require.NoError(t, err)
-		dead, _, err := q.(runtime.Browser).Browse(t.Context(), runtime.Dead, "", 10)
+		dead, _, err := q.(driver.Browser).Browse(t.Context(), runtime.Dead, "", 10)
 		require.NoError(t, err)
 		require.Len(t, dead, 1)
 		assert.Equal(t, "zstd,aes-gcm", dead[0].Encoding)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // childEnv is the environment variable that makes a test binary a child of the
@@ -63,7 +64,7 @@ func obey(text string, hs []Harness) error {
 		if h.Name != o.Provider {
 			continue
 		}
-		p, err := h.Open(o.Addr, runtime.SystemClock)
+		p, err := h.Open(o.Addr, driver.SystemClock)
 		if err != nil {
 			return err
 		}

@@ -4,10 +4,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A Clock is a [runtime.Clock] that stands still until a test moves it. It is
+// A Clock is a [driver.Clock] that stands still until a test moves it. It is
 // safe for use by many goroutines; only one may move it at a time, others wait.
 type Clock struct {
 	moving sync.Mutex // held by Advance from start to end
@@ -32,7 +32,7 @@ func (c *Clock) Now() time.Time {
 
 // AfterFunc calls f in a goroutine of its own when the clock has been moved by
 // d. Where d is not above 0 it calls f at once.
-func (c *Clock) AfterFunc(d time.Duration, f func()) runtime.Timer {
+func (c *Clock) AfterFunc(d time.Duration, f func()) driver.Timer {
 	t := &timer{clock: c, f: f}
 	t.Reset(d)
 	return t

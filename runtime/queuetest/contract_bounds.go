@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // boundClauses: what is beyond a queue's Capabilities is refused, and what is not
@@ -65,7 +66,7 @@ func boundKeys(w *world) {
 	if !can.UniqueUntilDone {
 		refused(0)
 	}
-	if can.DedupWindow != runtime.Unlimited {
+	if can.DedupWindow != driver.Unlimited {
 		refused(can.DedupWindow + time.Second)
 	}
 	w.counts(q, "after refusals", 0, 0, 0, 0)
@@ -84,9 +85,9 @@ func boundCrashes(w *world) {
 		w.check(d.Task.RetryCount+d.Crashes == n, "after %d crashes, which are charged, RetryCount is %d and Crashes %d", n, d.Task.RetryCount, d.Crashes)
 		w.expire()
 	}
-	w.drainUntil(m, q, func(s runtime.Stats) bool { return s.Dead == 1 }, func(context.Context, letter) error {
+	w.drainUntil(m, q, func(s driver.Stats) bool { return s.Dead == 1 }, func(context.Context, letter) error {
 		w.Errorf("the handler was called with a task that has used up its retries and deliveries")
 		return nil
 	})
-	w.reason(w.takeOne(w.dead(q), long).Task, runtime.ErrMaxDeliveries.Error())
+	w.reason(w.takeOne(w.dead(q), long).Task, driver.ErrMaxDeliveries.Error())
 }

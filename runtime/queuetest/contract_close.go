@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // closeClauses: opening, closing and what a queue says about itself.
@@ -38,7 +39,7 @@ func closeWakes(w *world) {
 
 // callAll calls every method of a queue, the optional ones that it has
 // included.
-func callAll(ctx context.Context, q runtime.Queue, ts []*runtime.Task, ds []*runtime.Delivery) map[string]error {
+func callAll(ctx context.Context, q driver.Queue, ts []*runtime.Task, ds []*driver.Delivery) map[string]error {
 	errs := make(map[string]error)
 	_, errs["Enqueue"] = q.Enqueue(ctx, ts)
 	_, errs["Dequeue"] = q.Dequeue(ctx, 1, long)
@@ -49,25 +50,25 @@ func callAll(ctx context.Context, q runtime.Queue, ts []*runtime.Task, ds []*run
 	_, errs["Stats"] = q.Stats(ctx)
 	can := q.Capabilities()
 	if can.Browse {
-		_, _, errs["Browse"] = q.(runtime.Browser).Browse(ctx, runtime.Ready, "", 1)
+		_, _, errs["Browse"] = q.(driver.Browser).Browse(ctx, runtime.Ready, "", 1)
 	}
 	if can.Cancel {
-		_, errs["Cancel"] = q.(runtime.Canceller).Cancel(ctx, []string{"x"})
+		_, errs["Cancel"] = q.(driver.Canceller).Cancel(ctx, []string{"x"})
 	}
 	if can.Purge {
-		_, errs["Purge"] = q.(runtime.Purger).Purge(ctx)
+		_, errs["Purge"] = q.(driver.Purger).Purge(ctx)
 	}
 	if can.Pause {
-		errs["Pause"] = q.(runtime.Pauser).Pause(ctx)
-		errs["Resume"] = q.(runtime.Pauser).Resume(ctx)
+		errs["Pause"] = q.(driver.Pauser).Pause(ctx)
+		errs["Resume"] = q.(driver.Pauser).Resume(ctx)
 	}
 	if can.Redrive {
-		_, errs["Redrive"] = q.(runtime.Redriver).Redrive(ctx, nil)
-		_, errs["RedriveDeaths"] = q.(runtime.Redriver).RedriveDeaths(ctx, []runtime.Death{{ID: "x"}}, nil)
+		_, errs["Redrive"] = q.(driver.Redriver).Redrive(ctx, nil)
+		_, errs["RedriveDeaths"] = q.(driver.Redriver).RedriveDeaths(ctx, []driver.Death{{ID: "x"}}, nil)
 	}
 	if can.Discard {
-		_, errs["Discard"] = q.(runtime.Discarder).Discard(ctx, []string{"x"})
-		_, errs["DiscardDeaths"] = q.(runtime.Discarder).DiscardDeaths(ctx, []runtime.Death{{ID: "x"}})
+		_, errs["Discard"] = q.(driver.Discarder).Discard(ctx, []string{"x"})
+		_, errs["DiscardDeaths"] = q.(driver.Discarder).DiscardDeaths(ctx, []driver.Death{{ID: "x"}})
 	}
 	return errs
 }
@@ -187,7 +188,7 @@ func openMismatch(w *world) {
 		other = runtime.Standard
 	}
 	_, err := w.main.Open(w.ctx, runtime.QueueConfig{Name: "q", Type: other})
-	w.is(err, runtime.ErrQueueMismatch, "a queue opened as %s, which it is not", other)
+	w.is(err, driver.ErrQueueMismatch, "a queue opened as %s, which it is not", other)
 	// It is as it was, and the types of its tasks are the programs' to know.
 	w.open(runtime.QueueConfig{Types: []string{"b"}})
 	w.other(runtime.QueueConfig{})
@@ -203,7 +204,7 @@ func openInvalid(w *world) {
 		{Name: "x", DLQ: "x"},
 	} {
 		_, err := w.main.Open(w.ctx, cfg)
-		w.is(err, runtime.ErrInvalidQueue, "opening %+v", cfg)
+		w.is(err, driver.ErrInvalidQueue, "opening %+v", cfg)
 	}
 }
 
@@ -237,7 +238,7 @@ type operation struct {
 	call func() error // nil: the queue does not have it
 }
 
-func operations(ctx context.Context, q runtime.Queue) map[string]operation {
+func operations(ctx context.Context, q driver.Queue) map[string]operation {
 	can := q.Capabilities()
 	all := map[string]operation{
 		"Browse": {says: can.Browse}, "Cancel": {says: can.Cancel}, "Reschedule": {says: can.Reschedule}, "Purge": {says: can.Purge},
@@ -245,28 +246,28 @@ func operations(ctx context.Context, q runtime.Queue) map[string]operation {
 		"Discard": {says: can.Discard}, "DiscardDeaths": {says: can.Discard},
 	}
 	has := func(name string, call func() error) { all[name] = operation{all[name].says, call} }
-	if b, ok := q.(runtime.Browser); ok {
+	if b, ok := q.(driver.Browser); ok {
 		has("Browse", func() error { _, _, err := b.Browse(ctx, runtime.Ready, "", 1); return err })
 	}
-	if c, ok := q.(runtime.Canceller); ok {
+	if c, ok := q.(driver.Canceller); ok {
 		has("Cancel", func() error { _, err := c.Cancel(ctx, []string{"x"}); return err })
 	}
-	if r, ok := q.(runtime.Rescheduler); ok {
-		has("Reschedule", func() error { return r.Reschedule(ctx, "x", runtime.SystemClock.Now()) })
+	if r, ok := q.(driver.Rescheduler); ok {
+		has("Reschedule", func() error { return r.Reschedule(ctx, "x", driver.SystemClock.Now()) })
 	}
-	if p, ok := q.(runtime.Purger); ok {
+	if p, ok := q.(driver.Purger); ok {
 		has("Purge", func() error { _, err := p.Purge(ctx); return err })
 	}
-	if p, ok := q.(runtime.Pauser); ok {
+	if p, ok := q.(driver.Pauser); ok {
 		has("Pause", func() error { return p.Pause(ctx) })
 	}
-	if r, ok := q.(runtime.Redriver); ok {
+	if r, ok := q.(driver.Redriver); ok {
 		has("Redrive", func() error { _, err := r.Redrive(ctx, nil); return err })
-		has("RedriveDeaths", func() error { _, err := r.RedriveDeaths(ctx, []runtime.Death{{ID: "x"}}, nil); return err })
+		has("RedriveDeaths", func() error { _, err := r.RedriveDeaths(ctx, []driver.Death{{ID: "x"}}, nil); return err })
 	}
-	if d, ok := q.(runtime.Discarder); ok {
+	if d, ok := q.(driver.Discarder); ok {
 		has("Discard", func() error { _, err := d.Discard(ctx, []string{"x"}); return err })
-		has("DiscardDeaths", func() error { _, err := d.DiscardDeaths(ctx, []runtime.Death{{ID: "x"}}); return err })
+		has("DiscardDeaths", func() error { _, err := d.DiscardDeaths(ctx, []driver.Death{{ID: "x"}}); return err })
 	}
 	return all
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // deadClauses: the dead letter queue is a queue, and the way there and back
@@ -36,10 +37,10 @@ func deadClauses() []clause {
 const testWorks = "a queue that tasks are taken from is no other queue's dead letter queue, whichever is opened first, and by whom"
 
 // fail does with a delivery what a pool does after its last failure.
-func (w *world) fail(q runtime.Queue, d *runtime.Delivery) {
+func (w *world) fail(q driver.Queue, d *driver.Delivery) {
 	w.Helper()
-	runtime.NoteAttempt(d.Task, d.Attempt(), "worker-1", w.now(), 1234*time.Microsecond, errBoom)
-	runtime.Bury(d.Task, q.Config().Name, w.now(), errBoom)
+	driver.NoteAttempt(d.Task, d.Attempt(), "worker-1", w.now(), 1234*time.Microsecond, errBoom)
+	driver.Bury(d.Task, q.Config().Name, w.now(), errBoom)
 	w.ok(q.DeadLetter(w.ctx, one(d)), "dead letter")
 }
 
@@ -54,11 +55,11 @@ func deadTells(w *world) {
 func (w *world) told(t *runtime.Task, attempts int) {
 	w.Helper()
 	want := map[string]string{
-		"tenant": "t1", runtime.MetaFailureReason: "boom", runtime.MetaOriginalQueue: "q", runtime.MetaAttempts: strconv.Itoa(attempts),
-		runtime.MetaFailedAt: t.Metadata[runtime.MetaFailedAt],
+		"tenant": "t1", driver.MetaFailureReason: "boom", driver.MetaOriginalQueue: "q", driver.MetaAttempts: strconv.Itoa(attempts),
+		driver.MetaFailedAt: t.Metadata[driver.MetaFailedAt],
 	}
 	for i := 1; i <= attempts; i++ {
-		k := runtime.MetaAttemptPrefix + strconv.Itoa(i)
+		k := driver.MetaAttemptPrefix + strconv.Itoa(i)
 		want[k] = t.Metadata[k]
 		w.check(strings.Contains(want[k], "boom"), "%s is %q", k, want[k])
 	}
@@ -66,7 +67,7 @@ func (w *world) told(t *runtime.Task, attempts int) {
 	for k, v := range want {
 		w.check(t.Metadata[k] == v, "%s is %q, want %q", k, t.Metadata[k], v)
 	}
-	_, err := time.Parse(time.RFC3339Nano, t.Metadata[runtime.MetaFailedAt])
+	_, err := time.Parse(time.RFC3339Nano, t.Metadata[driver.MetaFailedAt])
 	w.ok(err, "failed_at")
 	w.check(t.RetryCount == attempts-1, "a task that failed %d times has RetryCount %d", attempts, t.RetryCount)
 }
@@ -76,7 +77,7 @@ func deadAttempts(w *world) {
 	w.put(q, 1, func(t *runtime.Task) { t.Metadata = map[string]string{"tenant": "t1"} })
 	for range 2 {
 		d := w.takeOne(q, long)
-		runtime.NoteAttempt(d.Task, d.Attempt(), "worker-1", w.now(), time.Millisecond, errBoom)
+		driver.NoteAttempt(d.Task, d.Attempt(), "worker-1", w.now(), time.Millisecond, errBoom)
 		d.Task.RetryCount++
 		w.ok(q.Release(w.ctx, one(d)), "release")
 	}
@@ -119,14 +120,14 @@ func deadRestored(w *world) {
 	d := w.takeOne(q, long)
 	w.fail(q, d)
 	w.pass(w.lease())
-	_, err := q.(runtime.Redriver).Redrive(w.ctx, []string{want.ID})
+	_, err := q.(driver.Redriver).Redrive(w.ctx, []string{want.ID})
 	w.ok(err, "redrive")
 	got := w.takeOne(q, long)
 	w.check(got.Task.RetryCount == 0, "a redriven task has RetryCount %d", got.Task.RetryCount)
 	w.check(got.Task.ScheduledFor.IsZero() || !got.Task.ScheduledFor.After(w.now()), "a redriven task is scheduled for %s", got.Task.ScheduledFor)
 	meta := got.Task.Metadata
-	w.check(meta[runtime.MetaRedriveCount] == "1" && meta[runtime.MetaRedrivenFrom] == q.Config().DLQ, "the metadata of a redriven task are %v", meta)
-	w.check(meta[runtime.MetaFailureReason] == "boom", "a redriven task has forgotten why it died: %v", meta)
+	w.check(meta[driver.MetaRedriveCount] == "1" && meta[driver.MetaRedrivenFrom] == q.Config().DLQ, "the metadata of a redriven task are %v", meta)
+	w.check(meta[driver.MetaFailureReason] == "boom", "a redriven task has forgotten why it died: %v", meta)
 	for k, v := range want.Metadata {
 		w.check(meta[k] == v, "metadata %q was %q and came back as %q", k, v, meta[k])
 	}
@@ -139,20 +140,20 @@ func deadTwice(w *world) {
 	w.put(q, 1)
 	for n := 1; n <= 3; n++ {
 		w.fail(q, w.takeOne(q, long))
-		_, err := q.(runtime.Redriver).Redrive(w.ctx, nil)
+		_, err := q.(driver.Redriver).Redrive(w.ctx, nil)
 		w.ok(err, "redrive")
 		s, err := q.Stats(w.ctx)
 		w.ok(err, "stats")
 		w.check(s.Ready == 1, "after redrive %d the stats are %+v", n, s)
 		d := w.takeOne(q, long)
-		w.check(d.Task.Metadata[runtime.MetaRedriveCount] == strconv.Itoa(n), "after redrive %d redrive_count is %q", n, d.Task.Metadata[runtime.MetaRedriveCount])
+		w.check(d.Task.Metadata[driver.MetaRedriveCount] == strconv.Itoa(n), "after redrive %d redrive_count is %q", n, d.Task.Metadata[driver.MetaRedriveCount])
 		w.ok(q.Release(w.ctx, one(d)), "release")
 	}
 }
 
 func deadUnknown(w *world) {
 	q := w.open(runtime.QueueConfig{})
-	r := q.(runtime.Redriver)
+	r := q.(driver.Redriver)
 	for _, asked := range [][]string{nil, {}, {"unknown"}} {
 		got, err := r.Redrive(w.ctx, asked)
 		w.ok(err, "redrive %v", asked)
@@ -172,7 +173,7 @@ func deadAgain(w *world) {
 	t := w.put(q, 1)[0]
 	w.fail(q, w.takeOne(q, long))
 	w.put(q, 1, func(again *runtime.Task) { again.ID = t.ID })
-	moved, err := q.(runtime.Redriver).Redrive(w.ctx, []string{t.ID})
+	moved, err := q.(driver.Redriver).Redrive(w.ctx, []string{t.ID})
 	w.is(err, runtime.ErrDuplicate, "redrive a task whose ID is on the queue")
 	w.check(len(moved) == 0, "redriven: %v", moved)
 	w.counts(q, "after the redrive", 1, 0, 0, 1)
@@ -182,50 +183,50 @@ func deadAgain(w *world) {
 }
 
 // deaths reads the n dead tasks of a queue, and returns their deaths by ID.
-func (w *world) deaths(q runtime.Queue, n int) map[string]runtime.Death {
+func (w *world) deaths(q driver.Queue, n int) map[string]driver.Death {
 	w.Helper()
 	dead := w.dead(q)
 	ds := w.take(dead, n, long)
 	w.ok(dead.Release(w.ctx, ds), "release what is dead")
-	all := make(map[string]runtime.Death, n)
+	all := make(map[string]driver.Death, n)
 	for _, d := range ds {
-		all[d.Task.ID] = runtime.DeathOf(d.Task)
+		all[d.Task.ID] = driver.DeathOf(d.Task)
 	}
 	return all
 }
 
-func (w *world) died(got, want []runtime.Death, what string) {
+func (w *world) died(got, want []driver.Death, what string) {
 	w.Helper()
 	w.check(slices.Equal(got, want), "%s: the deaths %v, want %v", what, got, want)
 }
 
 // dieAgain has two tasks die, and then the first of them once more.
-func (w *world) dieAgain(q runtime.Queue) (again, other string, read []runtime.Death) {
+func (w *world) dieAgain(q driver.Queue) (again, other string, read []driver.Death) {
 	w.Helper()
 	ts := w.put(q, 2)
 	for _, d := range w.take(q, 2, long) {
 		w.fail(q, d)
 	}
 	first := w.deaths(q, 2)
-	_, err := q.(runtime.Redriver).Redrive(w.ctx, []string{ts[0].ID})
+	_, err := q.(driver.Redriver).Redrive(w.ctx, []string{ts[0].ID})
 	w.ok(err, "redrive")
 	w.fail(q, w.takeOne(q, long))
-	return ts[0].ID, ts[1].ID, []runtime.Death{first[ts[0].ID], first[ts[1].ID]}
+	return ts[0].ID, ts[1].ID, []driver.Death{first[ts[0].ID], first[ts[1].ID]}
 }
 
 func deadAsRead(w *world) {
 	q := w.open(runtime.QueueConfig{})
-	r := q.(runtime.Redriver)
+	r := q.(driver.Redriver)
 	again, other, read := w.dieAgain(q)
 	moved, err := r.RedriveDeaths(w.ctx, read, nil)
 	w.ok(err, "redrive what was read")
 	w.died(moved, read[1:], "what was moved")
 	w.counts(q, "after what was read was redriven", 1, 0, 0, 1)
 	got := w.takeOne(q, long)
-	w.check(got.Task.ID == other && got.Task.Metadata[runtime.MetaRedriveCount] == "1", "the redriven task is %s, with the metadata %v", got.Task.ID, got.Task.Metadata)
+	w.check(got.Task.ID == other && got.Task.Metadata[driver.MetaRedriveCount] == "1", "the redriven task is %s, with the metadata %v", got.Task.ID, got.Task.Metadata)
 	w.ok(q.Complete(w.ctx, one(got)), "complete")
 
-	read = []runtime.Death{w.deaths(q, 1)[again]}
+	read = []driver.Death{w.deaths(q, 1)[again]}
 	moved, err = r.RedriveDeaths(w.ctx, read, [][]byte{[]byte("no JSON")})
 	w.is(err, runtime.ErrInvalidTask, "redrive with a payload that is none")
 	w.check(len(moved) == 0, "redriven with a payload that is none: %v", moved)
@@ -236,9 +237,9 @@ func deadAsRead(w *world) {
 	w.died(moved, read, "what was moved with another payload")
 	got = w.takeOne(q, long)
 	w.check(got.Task.ID == again && string(got.Task.Payload) == string(edited), "the edited task is %s, with the payload %s", got.Task.ID, got.Task.Payload)
-	w.check(got.Task.RetryCount == 0 && got.Task.Metadata[runtime.MetaRedriveCount] == "2", "the edited task has RetryCount %d and the metadata %v", got.Task.RetryCount, got.Task.Metadata)
+	w.check(got.Task.RetryCount == 0 && got.Task.Metadata[driver.MetaRedriveCount] == "2", "the edited task has RetryCount %d and the metadata %v", got.Task.RetryCount, got.Task.Metadata)
 	w.ok(q.Complete(w.ctx, one(got)), "complete")
-	for _, asked := range [][]runtime.Death{nil, {}, read} {
+	for _, asked := range [][]driver.Death{nil, {}, read} {
 		moved, err = r.RedriveDeaths(w.ctx, asked, nil)
 		w.ok(err, "redrive %v", asked)
 		w.check(len(moved) == 0, "redriving %v moved %v", asked, moved)
@@ -248,15 +249,15 @@ func deadAsRead(w *world) {
 
 func deadDiscardedAsRead(w *world) {
 	q := w.open(runtime.QueueConfig{})
-	d := q.(runtime.Discarder)
+	d := q.(driver.Discarder)
 	again, _, read := w.dieAgain(q)
 	gone, err := d.DiscardDeaths(w.ctx, read)
 	w.ok(err, "discard what was read")
 	w.died(gone, read[1:], "what was discarded")
 	w.counts(q, "after what was read was discarded", 0, 0, 0, 1)
 	left := w.deaths(q, 1)
-	for _, want := range [][]runtime.Death{{left[again]}, nil} {
-		gone, err = d.DiscardDeaths(w.ctx, []runtime.Death{left[again]})
+	for _, want := range [][]driver.Death{{left[again]}, nil} {
+		gone, err = d.DiscardDeaths(w.ctx, []driver.Death{left[again]})
 		w.ok(err, "discard the later death")
 		w.died(gone, want, "what was discarded")
 		w.counts(q, "in the end", 0, 0, 0, 0)
@@ -268,7 +269,7 @@ func deadWakes(w *world) {
 	w.put(q, 1)
 	w.bury(q, w.takeOne(q, long))
 	got := w.waiter(q)
-	_, err := q.(runtime.Redriver).Redrive(w.ctx, nil)
+	_, err := q.(driver.Redriver).Redrive(w.ctx, nil)
 	w.ok(err, "redrive")
 	got.wants(1)
 }
@@ -292,11 +293,11 @@ func deadWorks(w *world) {
 			if err == nil {
 				_ = q.Close()
 			}
-			w.is(err, runtime.ErrQueueMismatch, "open %q with the types %q and the dead letter queue %q", cfg.Name, cfg.Types, cfg.DLQ)
+			w.is(err, driver.ErrQueueMismatch, "open %q with the types %q and the dead letter queue %q", cfg.Name, cfg.Types, cfg.DLQ)
 		}
 	}
 	// The queues are what they were: tasks die on them, and are found there.
-	for _, q := range []runtime.Queue{mail, named, orders, w.other(runtime.QueueConfig{Name: "mail"})} {
+	for _, q := range []driver.Queue{mail, named, orders, w.other(runtime.QueueConfig{Name: "mail"})} {
 		w.put(q, 1)
 		w.fail(q, w.takeOne(q, long))
 		dead := w.dead(q)

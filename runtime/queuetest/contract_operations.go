@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // operationClauses: what only some queues can do.
@@ -26,12 +27,12 @@ func operationClauses() []clause {
 }
 
 // list browses all of one state, in pages of three.
-func (w *world) list(q runtime.Queue, state runtime.State) []*runtime.Task {
+func (w *world) list(q driver.Queue, state runtime.State) []*runtime.Task {
 	w.Helper()
 	var all []*runtime.Task
 	cursor := ""
 	for {
-		page, next, err := q.(runtime.Browser).Browse(w.ctx, state, cursor, 3)
+		page, next, err := q.(driver.Browser).Browse(w.ctx, state, cursor, 3)
 		w.ok(err, "browse %s after %q", state, cursor)
 		w.check(len(page) <= 3, "a page of %d tasks, with limit 3", len(page))
 		all = append(all, page...)
@@ -84,11 +85,11 @@ func cancelWaiting(w *world) {
 	delay := w.ample()
 	later := w.put(q, 2, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(delay) })
 	asked := []string{ready[1].ID, later[0].ID, leased[0].ID, "unknown"}
-	got, err := q.(runtime.Canceller).Cancel(w.ctx, asked)
+	got, err := q.(driver.Canceller).Cancel(w.ctx, asked)
 	w.ok(err, "cancel")
 	w.same(got, asked[:2], "the answer of Cancel")
 	w.counts(q, "after Cancel", 2, 1, 1, 0)
-	got, err = q.(runtime.Canceller).Cancel(w.ctx, asked)
+	got, err = q.(driver.Canceller).Cancel(w.ctx, asked)
 	w.ok(err, "cancel again")
 	w.check(len(got) == 0, "the second Cancel removed %v", got)
 	w.ok(q.Complete(w.ctx, one(d)), "complete the leased one")
@@ -99,7 +100,7 @@ func cancelWaiting(w *world) {
 
 func rescheduleWaiting(w *world) {
 	q := w.open(runtime.QueueConfig{})
-	r := q.(runtime.Rescheduler)
+	r := q.(driver.Rescheduler)
 	ready := w.put(q, 1)
 	delay := w.ample()
 	w.ok(r.Reschedule(w.ctx, ready[0].ID, w.now().Add(delay)), "reschedule a ready task")
@@ -123,7 +124,7 @@ func purgeWaiting(w *world) {
 	ds := w.take(q, 2, long)
 	w.put(q, 6)
 	w.put(q, 3, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(time.Hour) })
-	n, err := q.(runtime.Purger).Purge(w.ctx)
+	n, err := q.(driver.Purger).Purge(w.ctx)
 	w.ok(err, "purge")
 	w.check(n == 9, "Purge says it removed %d tasks, want 9", n)
 	w.counts(q, "after Purge", 0, 0, 2, 1)
@@ -134,10 +135,10 @@ func purgeWaiting(w *world) {
 
 func pauseEverywhere(w *world) {
 	q, other := w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})
-	p := q.(runtime.Pauser)
-	paused := func(q runtime.Queue, want bool) {
+	p := q.(driver.Pauser)
+	paused := func(q driver.Queue, want bool) {
 		w.Helper()
-		got, err := q.(runtime.Pauser).Paused(w.ctx)
+		got, err := q.(driver.Pauser).Paused(w.ctx)
 		w.ok(err, "paused")
 		w.check(got == want, "Paused says %t, want %t", got, want)
 	}
@@ -151,7 +152,7 @@ func pauseEverywhere(w *world) {
 	w.nothing(other, "paused by another process")
 	w.counts(q, "paused", 2, 0, 0, 0)
 	got := w.waiter(q)
-	w.ok(other.(runtime.Pauser).Resume(w.ctx), "resume")
+	w.ok(other.(driver.Pauser).Resume(w.ctx), "resume")
 	n := len(got.wantsSome())
 	paused(q, false)
 	w.take(other, 2-n, long)
@@ -159,7 +160,7 @@ func pauseEverywhere(w *world) {
 
 func pauseSettles(w *world) {
 	q := w.open(runtime.QueueConfig{})
-	p := q.(runtime.Pauser)
+	p := q.(driver.Pauser)
 	w.put(q, 4)
 	ds := w.take(q, 4, long)
 	w.ok(p.Pause(w.ctx), "pause")
@@ -177,12 +178,12 @@ func pauseSettles(w *world) {
 func pauseReopens(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 1)
-	w.ok(q.(runtime.Pauser).Pause(w.ctx), "pause")
+	w.ok(q.(driver.Pauser).Pause(w.ctx), "pause")
 	w.ok(w.main.Close(), "close the provider")
 	w.main = w.provider()
 	q = w.open(runtime.QueueConfig{})
 	w.nothing(q, "opened again")
-	w.ok(q.(runtime.Pauser).Resume(w.ctx), "resume")
+	w.ok(q.(driver.Pauser).Resume(w.ctx), "resume")
 	w.takeOne(q, long)
 }
 
@@ -199,7 +200,7 @@ func discardDead(w *world) {
 		}
 	}
 	asked := []string{dead[0].ID, dead[2].ID, ready[0].ID, "unknown"}
-	got, err := q.(runtime.Discarder).Discard(w.ctx, asked)
+	got, err := q.(driver.Discarder).Discard(w.ctx, asked)
 	w.ok(err, "discard")
 	w.same(got, asked[:2], "the answer of Discard")
 	w.counts(q, "after Discard", 1, 0, 0, 1)

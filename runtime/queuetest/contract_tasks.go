@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // taskClauses: what goes in comes out, and what cannot go in is refused.
@@ -50,7 +51,7 @@ func taskPayloads(w *world) {
 	want := make(map[string]string)
 	var ts []*runtime.Task
 	for _, p := range all {
-		if most := q.Capabilities().MaxPayload; most != runtime.Unlimited && len(p) > most {
+		if most := q.Capabilities().MaxPayload; most != driver.Unlimited && len(p) > most {
 			continue
 		}
 		t := w.task(q, func(t *runtime.Task) { t.Payload = []byte(p) })
@@ -66,7 +67,7 @@ func taskPayloads(w *world) {
 }
 
 // fullTask has a value in every field.
-func (w *world) fullTask(q runtime.Queue) *runtime.Task {
+func (w *world) fullTask(q driver.Queue) *runtime.Task {
 	return w.task(q, func(t *runtime.Task) {
 		t.Type, t.Encoding, t.Payload = "a.type/with-Signs_1", "zstd,aes-gcm", []byte{0, 1, 2, 0xff, 0xfe, '"', '\\', '\n'}
 		t.UniqueKey, t.UniqueFor = "unique ключ", 90*time.Minute
@@ -81,8 +82,8 @@ func (w *world) fullTask(q runtime.Queue) *runtime.Task {
 }
 
 // unkeyed takes a unique key away that the queue does not know how to hold.
-func (w *world) unkeyed(q runtime.Queue, t *runtime.Task) {
-	if most := q.Capabilities().DedupWindow; most != runtime.Unlimited && t.UniqueFor > most {
+func (w *world) unkeyed(q driver.Queue, t *runtime.Task) {
+	if most := q.Capabilities().DedupWindow; most != driver.Unlimited && t.UniqueFor > most {
 		t.UniqueKey, t.UniqueFor = "", 0
 	}
 }
@@ -242,7 +243,7 @@ func taskDuplicate(w *world) {
 
 func taskRace(w *world) {
 	const callers = 8
-	handles := []runtime.Queue{w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})}
+	handles := []driver.Queue{w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})}
 	var (
 		wg   sync.WaitGroup
 		done atomic.Int64
@@ -318,7 +319,7 @@ func taskReleased(w *world) {
 	d := w.takeOne(q, long)
 	d.Task.RetryCount = 2
 	delete(d.Task.Metadata, "gone")
-	runtime.NoteAttempt(d.Task, 1, "worker-1", w.now(), time.Second, errBoom)
+	driver.NoteAttempt(d.Task, 1, "worker-1", w.now(), time.Second, errBoom)
 	want.RetryCount, want.Metadata = 2, maps.Clone(d.Task.Metadata)
 	w.ok(q.Release(w.ctx, one(d)), "release")
 	got := w.takeOne(q, long).Task

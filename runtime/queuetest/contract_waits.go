@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // waitClauses: Dequeue waits, and wakes.
@@ -34,7 +35,7 @@ func waitHere(w *world) {
 }
 
 // woken lets a worker wait on one handle and enqueues on another.
-func (w *world) woken(q, from runtime.Queue) {
+func (w *world) woken(q, from driver.Queue) {
 	w.Helper()
 	w.nothing(q, "before") // the worker has looked before, and found nothing
 	got := w.waiter(q)
@@ -60,7 +61,7 @@ func waitRelease(w *world) {
 // waitMany lets ten workers wait for one task each, on two handles.
 func waitMany(w *world) {
 	const workers = 10
-	handles := []runtime.Queue{w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})}
+	handles := []driver.Queue{w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})}
 	ctx, cancel := context.WithTimeout(w.ctx, w.patience)
 	defer cancel()
 	got := make(chan string, workers)
@@ -69,7 +70,7 @@ func waitMany(w *world) {
 		wg.Go(func() {
 			for {
 				ds, err := handles[i%2].Dequeue(ctx, 1, long)
-				if errors.Is(err, runtime.ErrNoTasks) && ctx.Err() == nil {
+				if errors.Is(err, driver.ErrNoTasks) && ctx.Err() == nil {
 					continue
 				}
 				if err != nil {
@@ -125,10 +126,10 @@ func waitGone(w *world) {
 	var want, got []string
 	for i := range rounds {
 		ctx, cancel := context.WithCancel(w.ctx)
-		result := make(chan []*runtime.Delivery, 1)
+		result := make(chan []*driver.Delivery, 1)
 		go func() {
 			ds, err := q.Dequeue(ctx, 1, long)
-			if err != nil && !errors.Is(err, runtime.ErrNoTasks) {
+			if err != nil && !errors.Is(err, driver.ErrNoTasks) {
 				w.Errorf("a cancelled Dequeue: %v", err)
 			}
 			result <- ds
@@ -152,7 +153,7 @@ func waitEnds(w *world) {
 	ctx, cancel := context.WithCancel(w.ctx)
 	cancel()
 	ds, err := q.Dequeue(ctx, 1, long)
-	w.is(err, runtime.ErrNoTasks, "Dequeue with a context that has ended")
+	w.is(err, driver.ErrNoTasks, "Dequeue with a context that has ended")
 	w.check(len(ds) == 0, "an error and %d tasks", len(ds))
 }
 
@@ -178,7 +179,7 @@ func waitRefuses(w *world) {
 		lease time.Duration
 	}{{0, long}, {-1, long}, {1, 0}, {1, -time.Second}} {
 		ds, err := q.Dequeue(w.ctx, c.limit, c.lease)
-		w.check(err != nil && !errors.Is(err, runtime.ErrNoTasks), "Dequeue of %d tasks for %s returned %d tasks and %v", c.limit, c.lease, len(ds), err)
+		w.check(err != nil && !errors.Is(err, driver.ErrNoTasks), "Dequeue of %d tasks for %s returned %d tasks and %v", c.limit, c.lease, len(ds), err)
 	}
 	w.counts(q, "after refusals", 1, 0, 0, 0)
 }

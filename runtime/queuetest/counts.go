@@ -3,28 +3,28 @@ package queuetest
 import (
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // counts checks the numbers of a queue, as far as it has them. Where the suite
 // moves the time they must be right at once.
-func (w *world) counts(q runtime.Queue, when string, ready, scheduled, leased, dead int64) {
+func (w *world) counts(q driver.Queue, when string, ready, scheduled, leased, dead int64) {
 	w.Helper()
 	if w.clock == nil {
 		w.becomes(q, when, ready, scheduled, leased, dead)
 		return
 	}
-	want := runtime.Stats{Ready: ready, Scheduled: scheduled, Leased: leased, Dead: dead}
+	want := driver.Stats{Ready: ready, Scheduled: scheduled, Leased: leased, Dead: dead}
 	if s := w.numbers(q); !agree(q.Capabilities(), s, want) {
 		w.Fatalf("%s: stats are %+v, want %+v", when, s, want)
 	}
 }
 
 // becomes waits until the numbers of a queue are right: others still work on it.
-func (w *world) becomes(q runtime.Queue, when string, ready, scheduled, leased, dead int64) {
+func (w *world) becomes(q driver.Queue, when string, ready, scheduled, leased, dead int64) {
 	w.Helper()
-	want := runtime.Stats{Ready: ready, Scheduled: scheduled, Leased: leased, Dead: dead}
-	var s runtime.Stats
+	want := driver.Stats{Ready: ready, Scheduled: scheduled, Leased: leased, Dead: dead}
+	var s driver.Stats
 	deadline := time.Now().Add(w.patience)
 	for look := new(looker); ; look.rest() {
 		if s = w.numbers(q); agree(q.Capabilities(), s, want) {
@@ -37,7 +37,7 @@ func (w *world) becomes(q runtime.Queue, when string, ready, scheduled, leased, 
 // agree reports whether numbers are the right ones, as far as the queue has them.
 // One that does not tell scheduled tasks from others may count them as ready or
 // as leased, or not at all.
-func agree(can runtime.Capabilities, got, want runtime.Stats) bool {
+func agree(can driver.Capabilities, got, want driver.Stats) bool {
 	if can.CountsScheduled && can.CountsLeased {
 		return got == want
 	}
@@ -56,7 +56,7 @@ func agree(can runtime.Capabilities, got, want runtime.Stats) bool {
 	return got.Dead == want.Dead && sum <= want.Ready+want.Scheduled+want.Leased
 }
 
-func (w *world) numbers(q runtime.Queue) runtime.Stats {
+func (w *world) numbers(q driver.Queue) driver.Stats {
 	w.Helper()
 	s, err := q.Stats(w.ctx)
 	w.ok(err, "stats")

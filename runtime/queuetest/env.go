@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
@@ -38,7 +39,7 @@ type Env struct {
 
 	tb       testing.TB
 	provider *memory.Provider
-	results  runtime.ResultStore
+	results  driver.ResultStore
 
 	mu       sync.Mutex
 	accepted []*runtime.Task
@@ -216,7 +217,7 @@ func (e *Env) Dead() []*runtime.Task {
 		if err != nil {
 			e.tb.Fatalf("queuetest: %v", err)
 		}
-		for t, err := range runtime.BrowseAll(context.Background(), q, runtime.Dead) {
+		for t, err := range driver.BrowseAll(context.Background(), q, runtime.Dead) {
 			if errors.Is(err, runtime.ErrUnsupported) {
 				break
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // mail stands for a user's task, as generated code describes it.
@@ -148,8 +149,8 @@ func TestDrainTakesRetriesAsTheClockMoves(t *testing.T) {
 	}
 	dead := env.Dead()
 	require.Len(t, dead, 1)
-	assert.Equal(t, "boom", dead[0].Metadata[runtime.MetaFailureReason])
-	assert.Equal(t, "3", dead[0].Metadata[runtime.MetaAttempts])
+	assert.Equal(t, "boom", dead[0].Metadata[driver.MetaFailureReason])
+	assert.Equal(t, "3", dead[0].Metadata[driver.MetaAttempts])
 }
 
 func TestRequireDrainFailsForARunThatDidNotComplete(t *testing.T) {
@@ -202,7 +203,7 @@ func TestATypeWithoutAHandlerDies(t *testing.T) {
 	send(t, env, mail{To: "ann@example.org"})
 	runs := env.Drain()
 	require.Len(t, runs, 1, "no other program has the handler")
-	require.ErrorIs(t, runs[0].Err, runtime.ErrUnknownType)
+	require.ErrorIs(t, runs[0].Err, driver.ErrUnknownType)
 	assert.Equal(t, runtime.Died, runs[0].Outcome)
 	assert.Len(t, env.Dead(), 1)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
@@ -116,7 +117,7 @@ func ExampleRun() {
 		Name: "memory",
 		Home: queuetest.InProcess,
 		Data: func(tb testing.TB) string { return tb.Name() },
-		Open: func(_ string, clock runtime.Clock) (runtime.Provider, error) {
+		Open: func(_ string, clock driver.Clock) (runtime.Provider, error) {
 			return memory.New(memory.WithClock(clock)), nil
 		},
 		UsesClock: true,

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A Law is one of the promises that a provider is held to. The laws 1 to 16 are
@@ -95,7 +96,7 @@ type Harness struct {
 	// same address, for the handles of other processes and to open the data
 	// again, and in child processes. With Home InProcess it is called once for
 	// each address.
-	Open func(addr string, clock runtime.Clock) (runtime.Provider, error)
+	Open func(addr string, clock driver.Clock) (runtime.Provider, error)
 	// UsesClock says that the provider keeps time by the clock that Open is
 	// given. The suite then moves time in place of waiting.
 	UsesClock bool
@@ -105,7 +106,7 @@ type Harness struct {
 	// they can do has one harness for each, with a Name and a Type of its own: the
 	// suite then leaves the tests of one other type to the other harnesses. With
 	// "" they are all run.
-	Type runtime.QueueType
+	Type driver.QueueType
 
 	// Network returns the way to the backend at addr, which tests disturb. Every
 	// provider that is opened at addr goes that way. Nil: it cannot be disturbed,
@@ -123,7 +124,7 @@ type Harness struct {
 	// Raw puts a message onto q, a queue at addr, whose bytes are body, as another
 	// program may. It returns false for bytes that the broker refuses. Nil: nothing but
 	// tasks can be on a queue of the provider.
-	Raw func(tb testing.TB, addr string, q runtime.Queue, body []byte) (taken bool)
+	Raw func(tb testing.TB, addr string, q driver.Queue, body []byte) (taken bool)
 	// MaxRaw is how many bytes such a message may have; 0 is 1 MiB.
 	MaxRaw int
 	// Alone is like Data, on a broker that no other test shares. It is for tests
@@ -162,8 +163,8 @@ type Harness struct {
 
 	maxBatch int // bytes of large tasks in one Dequeue; 0: maxBatch
 
-	can   runtime.Capabilities // of a queue of Type, found out by lacks
-	types []runtime.QueueType  // that can be opened, found out by lacks
+	can   driver.Capabilities // of a queue of Type, found out by lacks
+	types []driver.QueueType  // that can be opened, found out by lacks
 }
 
 // A Network is the way between the providers of one test and their broker, to be

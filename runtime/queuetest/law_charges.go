@@ -2,6 +2,7 @@ package queuetest
 
 import (
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // chargeClauses: law 7, for what a provider's own doings could be taken for: deliveries
@@ -19,7 +20,7 @@ const (
 )
 
 // uncharged checks that deliveries say nothing of runs that their tasks did not have.
-func (w *world) uncharged(ds []*runtime.Delivery, when string) {
+func (w *world) uncharged(ds []*driver.Delivery, when string) {
 	w.Helper()
 	for _, d := range ds {
 		w.check(d.Task.RetryCount == 0 && d.Crashes == 0, "%s task %s, which never failed, has %d retries and %d crashes", when, d.Task.ID, d.Task.RetryCount, d.Crashes)
@@ -56,7 +57,7 @@ func chargeBystanders(w *world) {
 
 // chargeGivenBack gives back more often than any bound on deliveries allows.
 func chargeGivenBack(w *world) {
-	const times = 2*runtime.DefaultMaxDeliveries + 5
+	const times = 2*driver.DefaultMaxDeliveries + 5
 	q, other := w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})
 	w.put(q, 3)
 	for range times {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // doneClauses: law 14.
@@ -21,7 +22,7 @@ func doneClauses() []clause {
 // were completed before.
 type finisher struct {
 	w         *world
-	q         runtime.Queue
+	q         driver.Queue
 	ran, done map[string]bool // by ID; done: in an earlier round
 }
 
@@ -43,7 +44,7 @@ func (f *finisher) round(round, n int, change ...func(*runtime.Task)) {
 		}
 	}
 	for left := n; left > 0; {
-		var again, over []*runtime.Delivery
+		var again, over []*driver.Delivery
 		for _, d := range w.some(f.q, 100, long) {
 			w.check(!f.done[d.Task.ID], "round %d: task %s was completed in an earlier round, and is handed out again", round, d.Task.ID)
 			if !f.ran[d.Task.ID] {
@@ -85,7 +86,7 @@ func doneLeases(w *world) {
 	w.put(q, 6)
 	ds := w.take(q, 6, lease)
 	for _, d := range ds {
-		w.ok(q.Complete(w.ctx, []*runtime.Delivery{d}), "complete")
+		w.ok(q.Complete(w.ctx, []*driver.Delivery{d}), "complete")
 	}
 	w.outlast(lease)
 	w.nothing(q, "the leases of completed tasks have ended")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // faultClauses: what becomes of an operation whose connection is cut in the
@@ -96,12 +97,12 @@ func (w *world) try(call func(ctx context.Context) error) error {
 
 // insist settles deliveries, and repeats the call for those of which it is not
 // known what became of them, as a pool does. It returns the IDs of these.
-func (w *world) insist(q runtime.Queue, ds []*runtime.Delivery, call func(ctx context.Context, ds []*runtime.Delivery) error) (doubt map[string]bool) {
+func (w *world) insist(q driver.Queue, ds []*driver.Delivery, call func(ctx context.Context, ds []*driver.Delivery) error) (doubt map[string]bool) {
 	w.Helper()
 	doubt = make(map[string]bool)
 	for deadline := time.Now().Add(w.patience); len(ds) > 0; {
 		err := w.try(func(ctx context.Context) error { return call(ctx, ds) })
-		var again []*runtime.Delivery
+		var again []*driver.Delivery
 		for i, d := range ds {
 			switch e := runtime.ErrorAt(err, i); {
 			case e == nil:
@@ -145,11 +146,11 @@ func (w *world) persist(q runtime.Enqueuer, ts []*runtime.Task) {
 }
 
 // obtain leases n tasks over a connection that may have been cut.
-func (w *world) obtain(q runtime.Queue, n int, lease time.Duration) []*runtime.Delivery {
+func (w *world) obtain(q driver.Queue, n int, lease time.Duration) []*driver.Delivery {
 	w.Helper()
-	var got []*runtime.Delivery
+	var got []*driver.Delivery
 	for deadline := time.Now().Add(w.patience); len(got) < n; {
-		var ds []*runtime.Delivery
+		var ds []*driver.Delivery
 		err := w.try(func(ctx context.Context) (err error) {
 			ds, err = q.Dequeue(ctx, n-len(got), lease)
 			return err
@@ -165,14 +166,14 @@ func (w *world) obtain(q runtime.Queue, n int, lease time.Duration) []*runtime.D
 
 // salvage takes and completes what is on a queue until everything wanted has come
 // and no more comes, and returns how often each came.
-func (w *world) salvage(q runtime.Queue, want ...string) map[string]int {
+func (w *world) salvage(q driver.Queue, want ...string) map[string]int {
 	w.Helper()
 	came := make(map[string]int)
 	missing := func() bool {
 		return slices.ContainsFunc(want, func(id string) bool { return came[id] == 0 })
 	}
 	for deadline := time.Now().Add(w.patience); ; {
-		var ds []*runtime.Delivery
+		var ds []*driver.Delivery
 		err := w.try(func(ctx context.Context) (err error) {
 			if !missing() {
 				var cancel context.CancelFunc
@@ -187,7 +188,7 @@ func (w *world) salvage(q runtime.Queue, want ...string) map[string]int {
 		}
 		w.insist(q, ds, q.Complete)
 		switch {
-		case errors.Is(err, runtime.ErrNoTasks) && !missing() && (w.none(q) || time.Now().After(deadline)):
+		case errors.Is(err, driver.ErrNoTasks) && !missing() && (w.none(q) || time.Now().After(deadline)):
 			return came
 		case err != nil:
 			w.check(time.Now().Before(deadline), "of %d tasks %d came, and the last answer is: %v", len(want), len(came), err)
@@ -197,8 +198,8 @@ func (w *world) salvage(q runtime.Queue, want ...string) map[string]int {
 
 // none reports whether nothing is ready: a queue that has handed out nothing for a
 // moment may have been busy with its connection.
-func (w *world) none(q runtime.Queue) bool {
-	var s runtime.Stats
+func (w *world) none(q driver.Queue) bool {
+	var s driver.Stats
 	err := w.try(func(ctx context.Context) (err error) {
 		s, err = q.Stats(ctx)
 		return err
@@ -242,7 +243,7 @@ func cutDequeue(w *world) {
 	}
 	for round := range cuts {
 		w.disturb(net, round)
-		var ds []*runtime.Delivery
+		var ds []*driver.Delivery
 		_ = w.try(func(ctx context.Context) (err error) {
 			ds, err = q.Dequeue(ctx, cutBatch, lease)
 			return err
@@ -280,7 +281,7 @@ func cutComplete(w *world) {
 func cutExtend(w *world) {
 	q, net := w.open(runtime.QueueConfig{}), w.network()
 	lease := 5 * w.lease()
-	var all []*runtime.Delivery
+	var all []*driver.Delivery
 	for round := range cuts {
 		w.persist(q, w.tasks(q, cutBatch))
 		ds := w.obtain(q, cutBatch, lease)
@@ -327,7 +328,7 @@ func cutDeadLetter(w *world) {
 		want = append(want, ids(ts)...)
 		ds := w.obtain(q, cutBatch, long)
 		for _, d := range ds {
-			runtime.Bury(d.Task, q.Config().Name, w.now(), errBoom)
+			driver.Bury(d.Task, q.Config().Name, w.now(), errBoom)
 		}
 		w.disturb(net, round)
 		maps.Copy(doubt, w.insist(q, ds, q.DeadLetter))
@@ -354,7 +355,7 @@ func cutRedrive(w *world) {
 		want = append(want, ids(ts)...)
 		ds := w.obtain(q, cutBatch, long)
 		for _, d := range ds {
-			runtime.Bury(d.Task, q.Config().Name, w.now(), errBoom)
+			driver.Bury(d.Task, q.Config().Name, w.now(), errBoom)
 		}
 		w.insist(q, ds, q.DeadLetter)
 		w.disturb(net, round)
@@ -376,11 +377,11 @@ func cutRedrive(w *world) {
 
 // redriveAll redrives until nothing is in doubt. What was moved by a call whose
 // answer was lost may still be dead as well, and then stays so.
-func (w *world) redriveAll(q runtime.Queue) {
+func (w *world) redriveAll(q driver.Queue) {
 	w.Helper()
 	w.eventually(func() bool {
 		err := w.try(func(ctx context.Context) error {
-			_, err := q.(runtime.Redriver).Redrive(ctx, nil)
+			_, err := q.(driver.Redriver).Redrive(ctx, nil)
 			return err
 		})
 		return err == nil || errors.Is(err, runtime.ErrDuplicate)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // frozenClauses: law 15 where connections die without a word.
@@ -51,8 +52,8 @@ type frozenCall struct {
 }
 
 // frozenOperations are the calls that a queue takes.
-func frozenOperations(w *world, q runtime.Queue, ds []*runtime.Delivery) []frozenCall {
-	settle := func(do func(context.Context, []*runtime.Delivery) error) func(context.Context) error {
+func frozenOperations(w *world, q driver.Queue, ds []*driver.Delivery) []frozenCall {
+	settle := func(do func(context.Context, []*driver.Delivery) error) func(context.Context) error {
 		return func(ctx context.Context) error {
 			d := *ds[0]
 			task := *d.Task
@@ -79,7 +80,7 @@ func frozenOperations(w *world, q runtime.Queue, ds []*runtime.Delivery) []froze
 	}
 	has := q.Capabilities()
 	if has.FreeLeases { // others hold as long as the connection does, and have nothing to ask
-		calls = append(calls, frozenCall{"Extend", settle(func(ctx context.Context, ds []*runtime.Delivery) error { return q.Extend(ctx, ds, long) })})
+		calls = append(calls, frozenCall{"Extend", settle(func(ctx context.Context, ds []*driver.Delivery) error { return q.Extend(ctx, ds, long) })})
 	}
 	more := func(can bool, name string, do func(ctx context.Context) error) {
 		if can {
@@ -87,25 +88,25 @@ func frozenOperations(w *world, q runtime.Queue, ds []*runtime.Delivery) []froze
 		}
 	}
 	more(has.Browse, "Browse", func(ctx context.Context) error {
-		_, _, err := q.(runtime.Browser).Browse(ctx, runtime.Ready, "", 10)
+		_, _, err := q.(driver.Browser).Browse(ctx, runtime.Ready, "", 10)
 		return err
 	})
 	more(has.Cancel, "Cancel", func(ctx context.Context) error {
-		_, err := q.(runtime.Canceller).Cancel(ctx, []string{"nobody"})
+		_, err := q.(driver.Canceller).Cancel(ctx, []string{"nobody"})
 		return err
 	})
 	more(has.Reschedule, "Reschedule", func(ctx context.Context) error {
-		return q.(runtime.Rescheduler).Reschedule(ctx, "nobody", time.Now())
+		return q.(driver.Rescheduler).Reschedule(ctx, "nobody", time.Now())
 	})
-	more(has.Purge, "Purge", func(ctx context.Context) error { _, err := q.(runtime.Purger).Purge(ctx); return err })
-	more(has.Pause, "Pause", func(ctx context.Context) error { return q.(runtime.Pauser).Pause(ctx) })
-	more(has.Pause, "Resume", func(ctx context.Context) error { return q.(runtime.Pauser).Resume(ctx) })
+	more(has.Purge, "Purge", func(ctx context.Context) error { _, err := q.(driver.Purger).Purge(ctx); return err })
+	more(has.Pause, "Pause", func(ctx context.Context) error { return q.(driver.Pauser).Pause(ctx) })
+	more(has.Pause, "Resume", func(ctx context.Context) error { return q.(driver.Pauser).Resume(ctx) })
 	more(has.Redrive, "Redrive", func(ctx context.Context) error {
-		_, err := q.(runtime.Redriver).Redrive(ctx, nil)
+		_, err := q.(driver.Redriver).Redrive(ctx, nil)
 		return err
 	})
 	more(has.Discard, "Discard", func(ctx context.Context) error {
-		_, err := q.(runtime.Discarder).Discard(ctx, []string{"nobody"})
+		_, err := q.(driver.Discarder).Discard(ctx, []string{"nobody"})
 		return err
 	})
 	return calls
@@ -171,7 +172,7 @@ func frozenCalls(w *world) {
 	restore()
 	// What was in doubt may be enqueued again, and nothing is lost.
 	w.eventually(func() bool {
-		p, ok := q.(runtime.Pauser)
+		p, ok := q.(driver.Pauser)
 		if !ok || !q.Capabilities().Pause {
 			return true
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // fullClauses: law 15, on a backend that has no room.
@@ -42,7 +43,7 @@ func bulk(size int) func(*runtime.Task) {
 }
 
 // refused enqueues tasks for which there is no room.
-func (w *world) refused(q runtime.Queue, ts ...*runtime.Task) {
+func (w *world) refused(q driver.Queue, ts ...*runtime.Task) {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, w.paced(atOnce))
 	defer cancel()
@@ -53,7 +54,7 @@ func (w *world) refused(q runtime.Queue, ts ...*runtime.Task) {
 }
 
 // room waits until the backend takes a task again, and takes it off.
-func (w *world) room(q runtime.Queue) {
+func (w *world) room(q driver.Queue) {
 	w.Helper()
 	t := w.task(q, bulk(64<<10))
 	w.eventually(func() bool {
@@ -65,7 +66,7 @@ func (w *world) room(q runtime.Queue) {
 	}, "a backend that was full takes tasks")
 	d := w.takeOne(q, long)
 	w.check(d.Task.ID == t.ID && bytes.Equal(d.Task.Payload, t.Payload), "after %s was enqueued %s came", t.ID, d.Task.ID)
-	w.ok(q.Complete(w.ctx, []*runtime.Delivery{d}), "complete")
+	w.ok(q.Complete(w.ctx, []*driver.Delivery{d}), "complete")
 }
 
 func fullDrains(w *world) {

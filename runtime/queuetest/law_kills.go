@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // killClauses: what laws 1, 5, 6 and 7 say of processes that are killed.
@@ -89,7 +90,7 @@ func killWorkers(w *world) {
 }
 
 // finish lets one more worker do what is left and end in good order.
-func (w *world) finish(q runtime.Queue, role string) []string {
+func (w *world) finish(q driver.Queue, role string) []string {
 	w.Helper()
 	c := w.spawn(role, q.Config())
 	w.eventually(func() bool { return w.idle(q) }, "the last worker has done what was left")
@@ -99,7 +100,7 @@ func (w *world) finish(q runtime.Queue, role string) []string {
 // idle reports whether a queue has nothing left to do. Where it does not count
 // what others hold, it must have been without a ready task for longer than any
 // lease.
-func (w *world) idle(q runtime.Queue) bool {
+func (w *world) idle(q driver.Queue) bool {
 	w.Helper()
 	can := q.Capabilities()
 	look := new(looker)
@@ -129,8 +130,8 @@ func killFailing(w *world) {
 	dead := make(map[string]bool)
 	for _, d := range w.drain(w.dead(q)) {
 		dead[d.Task.ID] = true
-		attempts, err := strconv.Atoi(d.Task.Metadata[runtime.MetaAttempts])
-		w.check(err == nil && (attempts == 3 || q.Capabilities().CrashIsAttempt), "task %s died after %q attempts, want 3", d.Task.ID, d.Task.Metadata[runtime.MetaAttempts])
+		attempts, err := strconv.Atoi(d.Task.Metadata[driver.MetaAttempts])
+		w.check(err == nil && (attempts == 3 || q.Capabilities().CrashIsAttempt), "task %s died after %q attempts, want 3", d.Task.ID, d.Task.Metadata[driver.MetaAttempts])
 	}
 	for _, id := range want {
 		w.check(dead[id], "task %s is neither on the queue nor on the dead letter queue", id)
@@ -151,7 +152,7 @@ func killMovers(w *world) {
 		w.eventually(func() bool { return w.numbers(q).Leased == 0 }, "the leases of the killed have ended")
 	}
 	there := make(map[string]bool)
-	for _, from := range []runtime.Queue{q, w.dead(q)} {
+	for _, from := range []driver.Queue{q, w.dead(q)} {
 		for _, d := range w.drain(from) {
 			there[d.Task.ID] = true
 		}
@@ -213,10 +214,10 @@ func killPoison(w *world) {
 		ended[d.Task.ID] = true
 		if d.Task.ID == poison[0].ID {
 			found = true
-			reason := d.Task.Metadata[runtime.MetaFailureReason]
-			w.check(strings.Contains(reason, runtime.ErrMaxDeliveries.Error()), "the poison died of %q", reason)
+			reason := d.Task.Metadata[driver.MetaFailureReason]
+			w.check(strings.Contains(reason, driver.ErrMaxDeliveries.Error()), "the poison died of %q", reason)
 		} else if !q.Capabilities().CountsLostPolls {
-			w.Errorf("task %s died beside the poison, of %q", d.Task.ID, d.Task.Metadata[runtime.MetaFailureReason])
+			w.Errorf("task %s died beside the poison, of %q", d.Task.ID, d.Task.Metadata[driver.MetaFailureReason])
 		}
 	}
 	w.check(found, "the poison is not on the dead letter queue")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // leaseClauses: law 2.
@@ -57,12 +58,12 @@ func leaseAsked(w *world) {
 	w.put(q, 2)
 	before := w.now()
 	far, short := w.takeOne(q, long), w.takeOne(q, w.lease())
-	for d, lease := range map[*runtime.Delivery]time.Duration{short: w.lease(), far: long} {
+	for d, lease := range map[*driver.Delivery]time.Duration{short: w.lease(), far: long} {
 		min, max := before.Add(lease-10*time.Millisecond), w.now().Add(lease+10*time.Millisecond)
 		w.check(!d.LeaseUntil.Before(min) && !d.LeaseUntil.After(max), "a lease of %s taken at %s ends at %s", lease, before, d.LeaseUntil)
 	}
 	w.expire()
-	w.equal(deliveredIDs(w.take(q, 1, long)), deliveredIDs([]*runtime.Delivery{short}), "only the short lease has ended")
+	w.equal(deliveredIDs(w.take(q, 1, long)), deliveredIDs([]*driver.Delivery{short}), "only the short lease has ended")
 	w.nothing(q, "the long lease")
 }
 
@@ -78,7 +79,7 @@ func leaseExtend(w *world) {
 
 // extended leases three tasks and extends two of them at half time. On the
 // machine's clock it may come too late for that, and then tries again.
-func (w *world) extended(q runtime.Queue, tries int) []*runtime.Delivery {
+func (w *world) extended(q driver.Queue, tries int) []*driver.Delivery {
 	w.Helper()
 	w.put(q, 3)
 	ds := w.take(q, 3, w.lease())
@@ -108,7 +109,7 @@ func leaseRace(w *world) {
 			if i%3 > 0 && w.clock == nil {
 				<-time.After(time.Until(d.LeaseUntil) + time.Duration(i-30)*time.Millisecond)
 			}
-			held[i] = q.Extend(w.ctx, []*runtime.Delivery{d}, long) == nil
+			held[i] = q.Extend(w.ctx, []*driver.Delivery{d}, long) == nil
 		})
 	}
 	wg.Go(w.expire)
@@ -124,13 +125,13 @@ func leaseRace(w *world) {
 }
 
 // gather leases what there is and notes it.
-func (w *world) gather(q runtime.Queue, seen map[string]bool) {
+func (w *world) gather(q driver.Queue, seen map[string]bool) {
 	w.Helper()
 	for {
 		ctx, cancel := context.WithTimeout(w.ctx, 3*w.glance())
 		got, err := q.Dequeue(ctx, 100, long)
 		cancel()
-		if errors.Is(err, runtime.ErrNoTasks) {
+		if errors.Is(err, driver.ErrNoTasks) {
 			return
 		}
 		w.ok(err, "dequeue")
@@ -145,7 +146,7 @@ func (w *world) gather(q runtime.Queue, seen map[string]bool) {
 // time; the ledger sees each task once.
 func leaseCrowd(w *world) {
 	const workers, tasks = 8, 600
-	handles := []runtime.Queue{w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})}
+	handles := []driver.Queue{w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})}
 	want := ids(w.put(handles[0], tasks))
 	var (
 		wg   sync.WaitGroup
@@ -160,7 +161,7 @@ func leaseCrowd(w *world) {
 			for {
 				ds, err := q.Dequeue(ctx, 1+i, long)
 				if err != nil {
-					if !errors.Is(err, runtime.ErrNoTasks) {
+					if !errors.Is(err, driver.ErrNoTasks) {
 						w.Errorf("dequeue among %d workers: %v", workers, err)
 					}
 					return
@@ -190,7 +191,7 @@ func leaseRelease(w *world) {
 	q, other := w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})
 	w.put(q, 1)
 	d := w.takeOne(q, long)
-	w.ok(q.Release(w.ctx, []*runtime.Delivery{d}), "release")
+	w.ok(q.Release(w.ctx, []*driver.Delivery{d}), "release")
 	again := w.takeOne(other, long)
 	w.check(again.Task.ID == d.Task.ID && again.Receipt != d.Receipt, "the second delivery has the receipt %q of the first", again.Receipt)
 }

@@ -2,6 +2,7 @@ package queuetest
 
 import (
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // levelClauses: law 8, priorities.
@@ -23,7 +24,7 @@ func priority(n int) func(*runtime.Task) {
 	return func(t *runtime.Task) { t.Priority = n }
 }
 
-func (w *world) prioritized() runtime.Queue {
+func (w *world) prioritized() driver.Queue {
 	w.Helper()
 	q := w.open(runtime.QueueConfig{Type: runtime.Priority, Levels: 4})
 	w.check(q.Capabilities().Priorities >= 4, "a queue of 4 levels and Capabilities.Priorities is %d", q.Capabilities().Priorities)

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // lossClauses: law 1, as far as it can be seen without killing anything.
@@ -65,7 +66,7 @@ func lossWalk(w *world) {
 			continue
 		}
 		ds := w.some(q, 1+rand.IntN(40), w.ample())
-		parts := make([][]*runtime.Delivery, 4)
+		parts := make([][]*driver.Delivery, 4)
 		for _, d := range ds {
 			k := rand.IntN(len(parts))
 			parts[k] = append(parts[k], d)
@@ -81,7 +82,7 @@ func lossWalk(w *world) {
 // finished returns the IDs of the tasks that a call took off their leases. Where the
 // backend does not fence, a lease is counted from when its answer came, and may have
 // ended before: such a task comes again.
-func (w *world) finished(q runtime.Queue, ds []*runtime.Delivery, err error, what string) (done []string) {
+func (w *world) finished(q driver.Queue, ds []*driver.Delivery, err error, what string) (done []string) {
 	w.Helper()
 	for i, d := range ds {
 		e := runtime.ErrorAt(err, i)
@@ -126,7 +127,7 @@ func lossConcurrent(w *world) {
 
 // reopen closes the provider and looks at the queue with another, as the next
 // process does.
-func (w *world) reopen() runtime.Queue {
+func (w *world) reopen() driver.Queue {
 	w.Helper()
 	w.ok(w.main.Close(), "close the provider")
 	w.main = w.provider()

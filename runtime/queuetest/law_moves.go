@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // moveClauses: law 5, as far as it can be seen without killing anything. What a
@@ -38,11 +39,11 @@ func moveRedrive(w *world) {
 	w.put(q, 5)
 	ds := w.take(q, 5, long)
 	w.bury(q, ds...)
-	moved, err := q.(runtime.Redriver).Redrive(w.ctx, deliveredIDs(ds[:2]))
+	moved, err := q.(driver.Redriver).Redrive(w.ctx, deliveredIDs(ds[:2]))
 	w.ok(err, "redrive two")
 	w.same(moved, deliveredIDs(ds[:2]), "the answer of Redrive")
 	w.counts(q, "after redriving two of five", 2, 0, 0, 3)
-	moved, err = q.(runtime.Redriver).Redrive(w.ctx, nil)
+	moved, err = q.(driver.Redriver).Redrive(w.ctx, nil)
 	w.ok(err, "redrive the rest")
 	w.same(moved, deliveredIDs(ds[2:]), "the answer of Redrive(nil)")
 	w.counts(q, "after redriving all", 5, 0, 0, 0)
@@ -65,7 +66,7 @@ func moveRelease(w *world) {
 // moveCrowd has workers release and bury while others redrive.
 func moveCrowd(w *world) {
 	const tasks, workers, rounds = 60, 6, 25
-	handles := []runtime.Queue{w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})}
+	handles := []driver.Queue{w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})}
 	want := ids(w.put(handles[0], tasks))
 	var wg sync.WaitGroup
 	for i := range workers {
@@ -80,7 +81,7 @@ func moveCrowd(w *world) {
 		})
 	}
 	wg.Wait()
-	if _, err := handles[0].(runtime.Redriver).Redrive(w.ctx, nil); err != nil {
+	if _, err := handles[0].(driver.Redriver).Redrive(w.ctx, nil); err != nil {
 		w.Fatalf("redrive the rest: %v", err)
 	}
 	// A process that has taken more than its workers wanted still gives it back.
@@ -90,19 +91,19 @@ func moveCrowd(w *world) {
 
 // shuffle leases a few tasks and releases or buries each, or redrives all dead
 // ones. It completes none.
-func shuffle(ctx context.Context, q runtime.Queue, lease time.Duration) error {
+func shuffle(ctx context.Context, q driver.Queue, lease time.Duration) error {
 	s, err := q.Stats(ctx)
 	if err != nil {
 		return err
 	}
 	if s.Ready == 0 || rand.IntN(6) == 0 {
-		_, err := q.(runtime.Redriver).Redrive(ctx, nil)
+		_, err := q.(driver.Redriver).Redrive(ctx, nil)
 		return err
 	}
 	brief, cancel := context.WithTimeout(ctx, 5*glance) // others may have been quicker
 	ds, err := q.Dequeue(brief, 1+rand.IntN(10), lease)
 	cancel()
-	if errors.Is(err, runtime.ErrNoTasks) {
+	if errors.Is(err, driver.ErrNoTasks) {
 		return nil
 	}
 	if err != nil {
@@ -110,7 +111,7 @@ func shuffle(ctx context.Context, q runtime.Queue, lease time.Duration) error {
 	}
 	half := rand.IntN(len(ds) + 1)
 	for _, d := range ds[half:] {
-		runtime.Bury(d.Task, q.Config().Name, d.LeaseUntil.Add(-lease), errBoom)
+		driver.Bury(d.Task, q.Config().Name, d.LeaseUntil.Add(-lease), errBoom)
 	}
 	return errors.Join(q.Release(ctx, ds[:half]), q.DeadLetter(ctx, ds[half:]))
 }

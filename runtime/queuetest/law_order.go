@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 var fifo = runtime.QueueConfig{Type: runtime.FIFO}
@@ -38,7 +39,7 @@ func group(key string) func(*runtime.Task) {
 	return func(t *runtime.Task) { t.GroupKey = key }
 }
 
-func one(d *runtime.Delivery) []*runtime.Delivery { return []*runtime.Delivery{d} }
+func one(d *driver.Delivery) []*driver.Delivery { return []*driver.Delivery{d} }
 
 func orderOne(w *world) {
 	q, other := w.open(fifo), w.other(fifo)
@@ -101,7 +102,7 @@ func orderRelease(w *world) {
 }
 
 // sequence completes a group's tasks one by one.
-func (w *world) sequence(q runtime.Queue) []string {
+func (w *world) sequence(q driver.Queue) []string {
 	w.Helper()
 	return deliveredIDs(w.drain(q))
 }
@@ -166,7 +167,7 @@ func orderFair(w *world) {
 // within a group each task comes until it is done, and none before.
 func orderCrowd(w *world) {
 	const groups, each, workers = 7, 25, 8
-	handles := []runtime.Queue{w.open(fifo), w.other(fifo)}
+	handles := []driver.Queue{w.open(fifo), w.other(fifo)}
 	line := make(map[string][]string)
 	for range each {
 		for g := range groups {
@@ -183,7 +184,7 @@ func orderCrowd(w *world) {
 	ctx, stop := context.WithTimeout(w.ctx, w.patience)
 	defer stop()
 	// work notes a delivery and its end, with the settling between.
-	work := func(q runtime.Queue, d *runtime.Delivery) error {
+	work := func(q driver.Queue, d *driver.Delivery) error {
 		key, fails := d.Task.GroupKey, rand.IntN(4) == 0
 		mu.Lock()
 		if out[key] != "" || line[key][0] != d.Task.ID {
@@ -218,7 +219,7 @@ func orderCrowd(w *world) {
 					err = errors.Join(err, work(q, d))
 				}
 				if err != nil {
-					if !errors.Is(err, runtime.ErrNoTasks) {
+					if !errors.Is(err, driver.ErrNoTasks) {
 						w.Errorf("a worker among %d: %v", workers, err)
 						stop()
 					}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // outageClauses: laws 1 and 10 where the backend is away, stopped or killed
@@ -127,7 +128,7 @@ func killRedrive(w *world) {
 		c.kill()
 	}
 	there := make(map[string]bool)
-	for _, from := range []runtime.Queue{q, w.dead(q)} {
+	for _, from := range []driver.Queue{q, w.dead(q)} {
 		for _, d := range w.drain(from) {
 			there[d.Task.ID] = true
 		}
@@ -139,7 +140,7 @@ func killRedrive(w *world) {
 
 // buryAll moves all there is on a queue to its dead letter queue, and returns how
 // many tasks these were.
-func (w *world) buryAll(q runtime.Queue) (n int) {
+func (w *world) buryAll(q driver.Queue) (n int) {
 	w.Helper()
 	for ds := w.look(q, 100); len(ds) > 0; ds = w.look(q, 100) {
 		w.bury(q, ds...)
@@ -156,7 +157,7 @@ func redrives(ctx context.Context, p runtime.Provider, cfg runtime.QueueConfig) 
 		return err
 	}
 	say("redriving")
-	if _, err := q.(runtime.Redriver).Redrive(ctx, nil); err != nil && ctx.Err() == nil && !errors.Is(err, runtime.ErrDuplicate) {
+	if _, err := q.(driver.Redriver).Redrive(ctx, nil); err != nil && ctx.Err() == nil && !errors.Is(err, runtime.ErrDuplicate) {
 		fmt.Fprintf(os.Stderr, "redrive: %v\n", err)
 	}
 	say("redriven")

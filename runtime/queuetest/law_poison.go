@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // poisonClauses: law 6, with a pool in this process. The handler that kills its
@@ -82,13 +83,13 @@ func (w *world) dies(change func(*runtime.Task), handle func(context.Context, le
 	t := w.task(q, change)
 	_, err = m.Enqueue(w.ctx, []*runtime.Task{t})
 	w.ok(err, "enqueue")
-	w.drainUntil(m, q, func(s runtime.Stats) bool { return s.Dead == 1 }, handle)
+	w.drainUntil(m, q, func(s driver.Stats) bool { return s.Dead == 1 }, handle)
 	w.counts(q, "after the poison", 0, 0, 0, 1)
 	return w.takeOne(w.dead(q), long).Task
 }
 
 // drainUntil drains a queue by a pool, letting time pass for retries.
-func (w *world) drainUntil(m *runtime.Manager, q runtime.Queue, done func(runtime.Stats) bool, handle func(context.Context, letter) error) int {
+func (w *world) drainUntil(m *runtime.Manager, q driver.Queue, done func(driver.Stats) bool, handle func(context.Context, letter) error) int {
 	w.Helper()
 	p := w.pool(m, runtime.PoolConfig{Workers: 2}, handle)
 	runs := 0
@@ -110,9 +111,9 @@ func (w *world) drainUntil(m *runtime.Manager, q runtime.Queue, done func(runtim
 
 func (w *world) reason(t *runtime.Task, want string) {
 	w.Helper()
-	got := t.Metadata[runtime.MetaFailureReason]
+	got := t.Metadata[driver.MetaFailureReason]
 	w.check(strings.Contains(got, want), "the failure reason is %q, want %q in it", got, want)
-	w.check(t.Metadata[runtime.MetaOriginalQueue] == "q", "the original queue is %q", t.Metadata[runtime.MetaOriginalQueue])
+	w.check(t.Metadata[driver.MetaOriginalQueue] == "q", "the original queue is %q", t.Metadata[driver.MetaOriginalQueue])
 }
 
 func never(w *world) func(context.Context, letter) error {
@@ -126,12 +127,12 @@ func poisonPayload(w *world) {
 	t := w.dies(func(t *runtime.Task) { t.Type, t.Payload = "letter", []byte(`["not","a","letter"]`) }, never(w))
 	w.reason(t, runtime.ErrInvalidTask.Error())
 	w.check(string(t.Payload) == `["not","a","letter"]`, "the payload of the dead task is %q", t.Payload)
-	w.check(t.Metadata[runtime.MetaAttempts] == "1", "it died after %s attempts", t.Metadata[runtime.MetaAttempts])
+	w.check(t.Metadata[driver.MetaAttempts] == "1", "it died after %s attempts", t.Metadata[driver.MetaAttempts])
 }
 
 func poisonType(w *world) {
 	t := w.dies(func(t *runtime.Task) { t.Type = "no such type" }, never(w))
-	w.reason(t, runtime.ErrUnknownType.Error())
+	w.reason(t, driver.ErrUnknownType.Error())
 }
 
 func poisonEncoding(w *world) {
@@ -142,7 +143,7 @@ func poisonEncoding(w *world) {
 func poisonPanic(w *world) {
 	t := w.dies(func(t *runtime.Task) { t.Type, t.MaxRetries = "letter", 1 }, func(context.Context, letter) error { panic("a bug in a handler") })
 	w.reason(t, "a bug in a handler")
-	w.check(t.Metadata[runtime.MetaAttempts] == "2", "it died after %s attempts, want 2", t.Metadata[runtime.MetaAttempts])
+	w.check(t.Metadata[driver.MetaAttempts] == "2", "it died after %s attempts, want 2", t.Metadata[driver.MetaAttempts])
 }
 
 func poisonDeliveries(w *world) {
@@ -154,8 +155,8 @@ func poisonDeliveries(w *world) {
 		w.takeOne(q, w.lease())
 		w.expire()
 	}
-	w.drainUntil(m, q, func(s runtime.Stats) bool { return s.Dead == 1 }, never(w))
-	w.reason(w.takeOne(w.dead(q), long).Task, runtime.ErrMaxDeliveries.Error())
+	w.drainUntil(m, q, func(s driver.Stats) bool { return s.Dead == 1 }, never(w))
+	w.reason(w.takeOne(w.dead(q), long).Task, driver.ErrMaxDeliveries.Error())
 }
 
 func poisonExpired(w *world) {
@@ -164,13 +165,13 @@ func poisonExpired(w *world) {
 	w.ok(err, "queue")
 	w.post(m, 1)
 	w.pass(2*w.lease() + time.Second)
-	w.drainUntil(m, q, func(s runtime.Stats) bool { return s.Dead == 1 }, never(w))
+	w.drainUntil(m, q, func(s driver.Stats) bool { return s.Dead == 1 }, never(w))
 	d := w.takeOne(w.dead(q), long)
 	w.reason(d.Task, runtime.ErrTaskExpired.Error())
 	w.ok(w.dead(q).Release(w.ctx, one(d)), "release the dead task")
-	_, err = q.(runtime.Redriver).Redrive(w.ctx, nil)
+	_, err = q.(driver.Redriver).Redrive(w.ctx, nil)
 	w.ok(err, "redrive")
-	runs := w.drainUntil(m, q, func(s runtime.Stats) bool { return s.Ready+s.Leased == 0 }, func(context.Context, letter) error { return nil })
+	runs := w.drainUntil(m, q, func(s driver.Stats) bool { return s.Ready+s.Leased == 0 }, func(context.Context, letter) error { return nil })
 	w.check(runs == 1, "a redriven task was run %d times", runs)
 	w.counts(q, "after the redriven task", 0, 0, 0, 0)
 }
@@ -183,7 +184,7 @@ func poisonBeside(w *world) {
 	w.post(m, 20)
 	w.put(q, 5, func(t *runtime.Task) { t.Type, t.Payload = "letter", []byte(`"?"`) })
 	seen := make(chan int, 100)
-	w.drainUntil(m, q, func(s runtime.Stats) bool { return s.Ready+s.Leased+s.Scheduled == 0 && s.Dead == 10 }, func(_ context.Context, l letter) error {
+	w.drainUntil(m, q, func(s driver.Stats) bool { return s.Ready+s.Leased+s.Scheduled == 0 && s.Dead == 10 }, func(_ context.Context, l letter) error {
 		seen <- l.N
 		return nil
 	})

@@ -4,24 +4,25 @@ import (
 	"errors"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // settles are the four ways to use a receipt.
 var settles = []struct {
 	name string
-	do   func(w *world, q runtime.Queue, ds []*runtime.Delivery) error
+	do   func(w *world, q driver.Queue, ds []*driver.Delivery) error
 }{
-	{"Complete", func(w *world, q runtime.Queue, ds []*runtime.Delivery) error { return q.Complete(w.ctx, ds) }},
-	{"Extend", func(w *world, q runtime.Queue, ds []*runtime.Delivery) error { return q.Extend(w.ctx, ds, long) }},
-	{"Release", func(w *world, q runtime.Queue, ds []*runtime.Delivery) error { return q.Release(w.ctx, ds) }},
-	{"DeadLetter", func(w *world, q runtime.Queue, ds []*runtime.Delivery) error { return q.DeadLetter(w.ctx, ds) }},
+	{"Complete", func(w *world, q driver.Queue, ds []*driver.Delivery) error { return q.Complete(w.ctx, ds) }},
+	{"Extend", func(w *world, q driver.Queue, ds []*driver.Delivery) error { return q.Extend(w.ctx, ds, long) }},
+	{"Release", func(w *world, q driver.Queue, ds []*driver.Delivery) error { return q.Release(w.ctx, ds) }},
+	{"DeadLetter", func(w *world, q driver.Queue, ds []*driver.Delivery) error { return q.DeadLetter(w.ctx, ds) }},
 }
 
 // receiptClauses: law 3.
 func receiptClauses() []clause {
 	var all []clause
 	for _, s := range settles {
-		each := func(name string, run func(w *world, settle func(*world, runtime.Queue, []*runtime.Delivery) error), needs ...need) {
+		each := func(name string, run func(w *world, settle func(*world, driver.Queue, []*driver.Delivery) error), needs ...need) {
 			all = append(all, clause{
 				law: StaleReceipts, name: s.name + " " + name, needs: needs,
 				run: func(w *world) { run(w, s.do) },
@@ -41,7 +42,7 @@ func receiptClauses() []clause {
 	)
 }
 
-type settle = func(*world, runtime.Queue, []*runtime.Delivery) error
+type settle = func(*world, driver.Queue, []*driver.Delivery) error
 
 func staleSame(w *world, do settle) {
 	q := w.open(runtime.QueueConfig{})
@@ -53,16 +54,16 @@ func staleOther(w *world, do settle) {
 }
 
 // staleness lets a worker come back after its task was given to another one.
-func (w *world) staleness(slow, quick runtime.Queue, do settle) {
+func (w *world) staleness(slow, quick driver.Queue, do settle) {
 	w.Helper()
 	w.put(slow, 1)
 	old := w.takeOne(slow, w.lease())
 	w.expire()
 	fresh := w.takeOne(quick, long)
-	w.is(do(w, slow, []*runtime.Delivery{old}), runtime.ErrLeaseLost, "the worker that was too slow")
+	w.is(do(w, slow, []*driver.Delivery{old}), runtime.ErrLeaseLost, "the worker that was too slow")
 	w.counts(quick, "after the stale receipt", 0, 0, 1, 0)
 	w.nothing(quick, "after the stale receipt")
-	w.ok(quick.Complete(w.ctx, []*runtime.Delivery{fresh}), "complete by the holder of the lease")
+	w.ok(quick.Complete(w.ctx, []*driver.Delivery{fresh}), "complete by the holder of the lease")
 	w.counts(quick, "after the holder of the lease completed", 0, 0, 0, 0)
 }
 
@@ -73,7 +74,7 @@ func staleGone(w *world, do settle) {
 	w.ok(q.Complete(w.ctx, ds[:1]), "complete")
 	w.bury(q, ds[1])
 	for _, d := range ds {
-		w.is(do(w, q, []*runtime.Delivery{d}), runtime.ErrLeaseLost, "a task that was settled before")
+		w.is(do(w, q, []*driver.Delivery{d}), runtime.ErrLeaseLost, "a task that was settled before")
 	}
 	w.counts(q, "afterwards", 0, 0, 0, 1)
 }
@@ -83,16 +84,16 @@ func staleForeign(w *world, do settle) {
 	w.put(q, 1)
 	w.put(elsewhere, 1)
 	d, far := w.takeOne(q, long), w.takeOne(elsewhere, long)
-	for _, receipt := range []runtime.Receipt{"", "0", "1", "nonsense", "a:b:c:d", "\x00\xff", d.Receipt + "x", far.Receipt + "0"} {
+	for _, receipt := range []driver.Receipt{"", "0", "1", "nonsense", "a:b:c:d", "\x00\xff", d.Receipt + "x", far.Receipt + "0"} {
 		if receipt == far.Receipt || receipt == d.Receipt {
 			continue
 		}
-		forged := &runtime.Delivery{Task: d.Task.Clone(), Receipt: receipt, LeaseUntil: d.LeaseUntil}
-		w.is(do(w, q, []*runtime.Delivery{forged}), runtime.ErrLeaseLost, "the made-up receipt %q", receipt)
+		forged := &driver.Delivery{Task: d.Task.Clone(), Receipt: receipt, LeaseUntil: d.LeaseUntil}
+		w.is(do(w, q, []*driver.Delivery{forged}), runtime.ErrLeaseLost, "the made-up receipt %q", receipt)
 	}
 	w.counts(q, "after made-up receipts", 0, 0, 1, 0)
-	w.ok(q.Complete(w.ctx, []*runtime.Delivery{d}), "complete with the right receipt")
-	w.ok(elsewhere.Complete(w.ctx, []*runtime.Delivery{far}), "complete on the other queue")
+	w.ok(q.Complete(w.ctx, []*driver.Delivery{d}), "complete with the right receipt")
+	w.ok(elsewhere.Complete(w.ctx, []*driver.Delivery{far}), "complete on the other queue")
 }
 
 func staleBatch(w *world, do settle) {
@@ -105,7 +106,7 @@ func staleBatch(w *world, do settle) {
 	var be *runtime.BatchError
 	w.check(errors.As(err, &be), "the error of a batch is %T, want a *BatchError", err)
 	w.check(len(be.Items) == 1 && be.Items[0].Index == 1 && be.Items[0].ID == ds[1].Task.ID, "the BatchError names %+v, want item 1 alone (%s)", be.Items, ds[1].Task.ID)
-	rest := []*runtime.Delivery{ds[0], ds[2], ds[3]}
+	rest := []*driver.Delivery{ds[0], ds[2], ds[3]}
 	s, err := q.Stats(w.ctx)
 	w.ok(err, "stats")
 	w.check(s.Ready+s.Leased+s.Dead == 3 || s.Ready+s.Leased+s.Dead == 0, "stats after the batch are %+v: the three good ones went different ways", s)
@@ -123,7 +124,7 @@ func stalePart(w *world, do settle) {
 	fresh := w.takeOne(q, long)
 	w.put(q, 2)
 	ds := w.take(q, 2, long)
-	err := do(w, q, []*runtime.Delivery{ds[0], old, ds[1]})
+	err := do(w, q, []*driver.Delivery{ds[0], old, ds[1]})
 	w.is(err, runtime.ErrLeaseLost, "a batch with one stale receipt")
 	var be *runtime.BatchError
 	w.check(errors.As(err, &be), "the error of a batch is %T, want a *BatchError", err)
@@ -138,7 +139,7 @@ func staleLate(w *world, do settle) {
 	w.put(q, 1)
 	d := w.takeOne(q, w.lease())
 	w.expire()
-	err := do(w, q, []*runtime.Delivery{d})
+	err := do(w, q, []*driver.Delivery{d})
 	s, serr := q.Stats(w.ctx)
 	w.ok(serr, "stats")
 	total := s.Ready + s.Scheduled + s.Leased + s.Dead
@@ -158,7 +159,7 @@ func staleLate(w *world, do settle) {
 func staleDistinct(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 3)
-	seen := make(map[runtime.Receipt]bool)
+	seen := make(map[driver.Receipt]bool)
 	for range 5 {
 		back := w.takeOne(q, long)
 		for _, d := range append(w.take(q, 2, w.lease()), back) {
@@ -177,8 +178,8 @@ func staleRelease(w *world) {
 	w.expire()
 	fresh := w.takeOne(q, long)
 	old.Task.RetryCount, old.Task.Metadata = 3, map[string]string{"stale": "yes"}
-	w.is(q.Release(w.ctx, []*runtime.Delivery{old}), runtime.ErrLeaseLost, "release with a stale receipt")
-	w.ok(q.Release(w.ctx, []*runtime.Delivery{fresh}), "release by the holder")
+	w.is(q.Release(w.ctx, []*driver.Delivery{old}), runtime.ErrLeaseLost, "release with a stale receipt")
+	w.ok(q.Release(w.ctx, []*driver.Delivery{fresh}), "release by the holder")
 	last := w.takeOne(q, long)
 	kept := last.Task.RetryCount == 0 || !q.Capabilities().KeepsReleased // else each release is charged
 	w.check(kept && len(last.Task.Metadata) == 0, "the stale Release left RetryCount %d and metadata %v", last.Task.RetryCount, last.Task.Metadata)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // refusalClauses: what a backend refuses is one message's affair, and what it has
@@ -66,7 +67,7 @@ func poisonFullSize(w *world) {
 	most := q.Capabilities().MaxPayload
 	full := payload(most)
 	w.put(q, 1, func(t *runtime.Task) { t.Payload, t.MaxRetries = full, 5 })
-	whole := func(d *runtime.Delivery, when string) {
+	whole := func(d *driver.Delivery, when string) {
 		w.check(bytes.Equal(d.Task.Payload, full), "%s the payload has %d bytes and is another, want %d", when, len(d.Task.Payload), len(full))
 	}
 	cause := errors.New(strings.Repeat("no answer ", 1000))
@@ -74,13 +75,13 @@ func poisonFullSize(w *world) {
 		d := w.takeOne(q, long)
 		whole(d, fmt.Sprintf("in attempt %d", attempt))
 		w.check(d.Task.RetryCount == attempt-1, "attempt %d has the retry count %d", attempt, d.Task.RetryCount)
-		runtime.NoteAttempt(d.Task, attempt, "worker", w.now(), time.Second, cause)
+		driver.NoteAttempt(d.Task, attempt, "worker", w.now(), time.Second, cause)
 		d.Task.RetryCount++
 		w.ok(q.Release(w.ctx, one(d)), "retry a task of the full size")
 	}
 	d := w.takeOne(q, long)
-	runtime.NoteAttempt(d.Task, 4, "worker", w.now(), time.Second, cause)
-	runtime.Bury(d.Task, "q", w.now(), cause)
+	driver.NoteAttempt(d.Task, 4, "worker", w.now(), time.Second, cause)
+	driver.Bury(d.Task, "q", w.now(), cause)
 	w.ok(q.DeadLetter(w.ctx, one(d)), "bury a task of the full size")
 	d = w.takeOne(w.dead(q), long)
 	whole(d, "dead")
@@ -124,7 +125,7 @@ func poisonBytes(w *world) {
 	w.post(m, 10)
 	w.check(bad >= len(junk)/2, "of %d messages the broker takes %d", len(junk), bad)
 	ran := make(chan int, 100)
-	w.drainUntil(m, q, func(s runtime.Stats) bool {
+	w.drainUntil(m, q, func(s driver.Stats) bool {
 		return s.Ready+s.Leased+s.Scheduled == 0 && s.Dead == int64(bad)
 	}, func(_ context.Context, l letter) error {
 		ran <- l.N
@@ -135,7 +136,7 @@ func poisonBytes(w *world) {
 	for range bad {
 		d := w.takeOne(dlq, long)
 		w.reason(d.Task, runtime.ErrInvalidTask.Error())
-		w.check(len(d.Task.Metadata[runtime.MetaFailureReason]) <= 8<<10, "the reason has %d bytes", len(d.Task.Metadata[runtime.MetaFailureReason]))
+		w.check(len(d.Task.Metadata[driver.MetaFailureReason]) <= 8<<10, "the reason has %d bytes", len(d.Task.Metadata[driver.MetaFailureReason]))
 		w.ok(dlq.Complete(w.ctx, one(d)), "complete what is dead")
 	}
 	w.nothing(dlq, "when all is completed")

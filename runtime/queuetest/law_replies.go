@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // replyClauses: what becomes of an operation that was done and of which nobody
@@ -28,7 +29,7 @@ func replyClauses() []clause {
 }
 
 // muted enqueues tasks while every reply is lost.
-func (w *world) muted(q runtime.Queue, net Network, ts []*runtime.Task) {
+func (w *world) muted(q driver.Queue, net Network, ts []*runtime.Task) {
 	w.Helper()
 	net.Mute()
 	err := w.try(func(ctx context.Context) error {
@@ -141,11 +142,11 @@ func (w *world) settleMuted(complaints *warnings, outcome func(l letter) error, 
 }
 
 // reaches is becomes for a queue whose backend may not be there yet.
-func (w *world) reaches(q runtime.Queue, when string, ready, scheduled, leased, dead int64) {
+func (w *world) reaches(q driver.Queue, when string, ready, scheduled, leased, dead int64) {
 	w.Helper()
-	want := runtime.Stats{Ready: ready, Scheduled: scheduled, Leased: leased, Dead: dead}
+	want := driver.Stats{Ready: ready, Scheduled: scheduled, Leased: leased, Dead: dead}
 	var (
-		s   runtime.Stats
+		s   driver.Stats
 		err error
 	)
 	deadline := time.Now().Add(w.patience)

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // runClauses: law 16.
@@ -39,11 +40,11 @@ func runsGivenBack(w *world) {
 }
 
 // runsAll has a pool run what is on a queue, and nothing dies.
-func (w *world) runsAll(m *runtime.Manager, q runtime.Queue, tasks int) {
+func (w *world) runsAll(m *runtime.Manager, q driver.Queue, tasks int) {
 	w.Helper()
 	var mu sync.Mutex
 	ran := make(map[int]bool)
-	w.drainUntil(m, q, func(s runtime.Stats) bool {
+	w.drainUntil(m, q, func(s driver.Stats) bool {
 		mu.Lock()
 		defer mu.Unlock()
 		return len(ran) == tasks || s.Dead > 0
@@ -107,7 +108,7 @@ func runsKilled(w *world) {
 		begun[r.ID]++
 	}
 	for _, d := range w.drain(w.dead(q)) {
-		w.check(begun[d.Task.ID] >= most, "task %s died after %d runs, with MaxDeliveries %d: %s", d.Task.ID, begun[d.Task.ID], most, d.Task.Metadata[runtime.MetaFailureReason])
+		w.check(begun[d.Task.ID] >= most, "task %s died after %d runs, with MaxDeliveries %d: %s", d.Task.ID, begun[d.Task.ID], most, d.Task.Metadata[driver.MetaFailureReason])
 	}
 	for _, id := range want {
 		w.check(begun[id] > 0, "task %s was never run", id)

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // shareClauses: law 8, groups among processes.
@@ -23,7 +23,7 @@ const testShares = "a second process gets its share of the groups"
 // and lets another join.
 func orderShares(w *world) {
 	const groups, enough = 50, 20
-	handles := []runtime.Queue{w.open(fifo), w.other(fifo)}
+	handles := []driver.Queue{w.open(fifo), w.other(fifo)}
 	for g := range groups {
 		w.put(handles[0], 4, group(fmt.Sprint(g)))
 	}
@@ -37,7 +37,7 @@ func orderShares(w *world) {
 		q := handles[i]
 		for ctx.Err() == nil {
 			ds, err := q.Dequeue(ctx, 1, long)
-			if errors.Is(err, runtime.ErrNoTasks) {
+			if errors.Is(err, driver.ErrNoTasks) {
 				continue
 			}
 			if err == nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // slowClauses: law 15, with tasks that are large.
@@ -44,7 +45,7 @@ func (w *world) slow() {
 }
 
 // largeLetters makes large tasks: with 1 MB each they are more than one batch may be.
-func (w *world) largeLetters(q runtime.Queue) []*runtime.Task {
+func (w *world) largeLetters(q driver.Queue) []*runtime.Task {
 	ts := w.tasks(q, 40)
 	pad := strings.Repeat("x", w.h.Large-64)
 	for i, t := range ts {
@@ -103,7 +104,7 @@ func slowBatch(w *world) {
 	ts := w.largeLetters(q)
 	w.slow()
 	w.enqueue(q, ts...)
-	var all []*runtime.Delivery
+	var all []*driver.Delivery
 	for len(all) < len(ts) {
 		ds := w.some(q, 1000, long)
 		bytes := 0
@@ -115,7 +116,7 @@ func slowBatch(w *world) {
 	}
 	w.bury(q, all...)
 	w.counts(q, "when all large tasks are dead", 0, 0, 0, int64(len(ts)))
-	if redriver, ok := q.(runtime.Redriver); ok && q.Capabilities().Redrive {
+	if redriver, ok := q.(driver.Redriver); ok && q.Capabilities().Redrive {
 		back, err := redriver.Redrive(w.ctx, nil)
 		w.ok(err, "redrive")
 		w.check(len(back) == len(ts), "%d of %d large tasks were redriven", len(back), len(ts))

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // statsClauses: law 12.
@@ -176,7 +177,7 @@ func statsAge(w *world) {
 }
 
 // drainReady completes what is ready and leaves what is leased.
-func (w *world) drainReady(q runtime.Queue) {
+func (w *world) drainReady(q driver.Queue) {
 	w.Helper()
 	s, err := q.Stats(w.ctx)
 	w.ok(err, "stats")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // stopClauses: law 11.
@@ -24,7 +25,7 @@ func stopClauses() []clause {
 }
 
 // stopping is a pool at work and the queue it works on.
-func (w *world) stopping(cfg runtime.PoolConfig, handle func(context.Context, letter) error) (*runtime.Manager, runtime.Queue, *runtime.Pool) {
+func (w *world) stopping(cfg runtime.PoolConfig, handle func(context.Context, letter) error) (*runtime.Manager, driver.Queue, *runtime.Pool) {
 	w.Helper()
 	m := w.manager(runtime.QueueConfig{Name: "q"})
 	q, err := m.Queue("q")
@@ -49,7 +50,7 @@ func (w *world) stop(p *runtime.Pool) {
 // back takes all tasks there are when a pool has stopped, and looks at what they
 // were charged. A provider that cannot tell a crash from a failure charges every
 // delivery: see law 7.
-func (w *world) back(q runtime.Queue, n int) {
+func (w *world) back(q driver.Queue, n int) {
 	w.Helper()
 	w.counts(q, "after the pool has stopped", int64(n), 0, 0, 0)
 	for _, d := range w.take(q, n, long) {
@@ -160,7 +161,7 @@ func stopAgain(w *world) {
 
 // unleased waits until nothing is leased, for much less than a lease takes: what a
 // provider receives behind a Dequeue that was cancelled it puts back.
-func (w *world) unleased(q runtime.Queue) {
+func (w *world) unleased(q driver.Queue) {
 	w.Helper()
 	look := new(looker)
 	for deadline := time.Now().Add(min(w.paced(promptly), w.patience)); ; look.rest() {

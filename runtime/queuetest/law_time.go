@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // timeClauses: law 4.
@@ -24,7 +25,7 @@ func timeClauses() []clause {
 }
 
 // slack is how much later than promised a task may come in a test.
-func (w *world) slack(q runtime.Queue) time.Duration {
+func (w *world) slack(q driver.Queue) time.Duration {
 	if w.clock != nil {
 		return q.Capabilities().Lateness
 	}
@@ -32,9 +33,9 @@ func (w *world) slack(q runtime.Queue) time.Duration {
 }
 
 // delays are the times that the suite tries, as far as the queue can delay.
-func delays(q runtime.Queue, all ...time.Duration) []time.Duration {
+func delays(q driver.Queue, all ...time.Duration) []time.Duration {
 	most := q.Capabilities().MaxDelay
-	return slices.DeleteFunc(all, func(d time.Duration) bool { return most != runtime.Unlimited && d > most })
+	return slices.DeleteFunc(all, func(d time.Duration) bool { return most != driver.Unlimited && d > most })
 }
 
 func timeDelays(w *world) {
@@ -49,12 +50,12 @@ func timeDelays(w *world) {
 		a := w.enqueue(q, w.task(q, func(t *runtime.Task) { t.ScheduledFor = due }))[0]
 		w.check(!a.DueAt.Before(due) && !a.DueAt.After(due.Add(w.slack(q))), "with a delay of %s the answer says due at %s, want %s", d, a.DueAt, due)
 		w.pass(d - 1)
-		take := func() *runtime.Delivery { return w.takeOne(q, long) }
+		take := func() *driver.Delivery { return w.takeOne(q, long) }
 		if hop := q.Capabilities().DelayHop; hop > 0 && d > hop {
-			take = func() *runtime.Delivery { return w.takeHopped(q) }
+			take = func() *driver.Delivery { return w.takeHopped(q) }
 			w.eventually(func() bool {
 				w.nothing(q, "one nanosecond before a delay of %s is over", d)
-				return w.numbers(q) == runtime.Stats{Scheduled: 1}
+				return w.numbers(q) == driver.Stats{Scheduled: 1}
 			}, "it is put off before a delay of %s is over", d)
 		} else {
 			w.counts(q, at("one nanosecond before a delay of %s is over", d), 0, 1, 0, 0)
@@ -63,14 +64,14 @@ func timeDelays(w *world) {
 		w.pass(1 + w.slack(q))
 		got := take()
 		w.check(got.Task.ScheduledFor.Equal(due), "ScheduledFor was %s and came back as %s", due, got.Task.ScheduledFor)
-		w.ok(q.Complete(w.ctx, []*runtime.Delivery{got}), "complete")
+		w.ok(q.Complete(w.ctx, []*driver.Delivery{got}), "complete")
 	}
 }
 
 // takeHopped leases a task that the provider may be putting off at this moment: a
 // hop that is worked out before the clock moves, and told to the backend after it,
 // ends later by as much, and nobody but the test moves the clock again.
-func (w *world) takeHopped(q runtime.Queue) *runtime.Delivery {
+func (w *world) takeHopped(q driver.Queue) *driver.Delivery {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, w.patience/4)
 	defer cancel()
@@ -78,7 +79,7 @@ func (w *world) takeHopped(q runtime.Queue) *runtime.Delivery {
 	if err == nil {
 		return ds[0]
 	}
-	w.is(err, runtime.ErrNoTasks, "dequeue")
+	w.is(err, driver.ErrNoTasks, "dequeue")
 	w.pass(w.slack(q))
 	return w.takeOne(q, long)
 }
@@ -109,7 +110,7 @@ func timeRelease(w *world) {
 		d := w.takeOne(q, long)
 		d.Delay = delay
 		due := w.now().Add(delay)
-		w.ok(q.Release(w.ctx, []*runtime.Delivery{d}), "release with a delay of %s", delay)
+		w.ok(q.Release(w.ctx, []*driver.Delivery{d}), "release with a delay of %s", delay)
 		if w.clock != nil && delay > 0 {
 			w.pass(delay - 1)
 			w.nothing(q, "one nanosecond before the release's delay of %s is over", delay)
@@ -118,7 +119,7 @@ func timeRelease(w *world) {
 		}
 		again := w.takeOne(q, long)
 		w.check(!w.now().Before(due), "released until %s and handed out at %s", due, w.now())
-		w.ok(q.Complete(w.ctx, []*runtime.Delivery{again}), "complete")
+		w.ok(q.Complete(w.ctx, []*driver.Delivery{again}), "complete")
 	}
 }
 
@@ -185,7 +186,7 @@ func timeFar(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	far := delays(q, 20*365*24*time.Hour, 12*time.Hour, 10*time.Minute)[0]
 	dues := []time.Time{w.now().Add(far)}
-	if q.Capabilities().MaxDelay == runtime.Unlimited { // the last time that a task may have
+	if q.Capabilities().MaxDelay == driver.Unlimited { // the last time that a task may have
 		dues = append(dues, time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC))
 	}
 	for _, due := range dues {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // troubleClauses: law 10.
@@ -29,7 +30,7 @@ type shaky struct {
 	tries atomic.Int64
 }
 
-func (p *shaky) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+func (p *shaky) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
 	q, err := p.Provider.Open(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -38,7 +39,7 @@ func (p *shaky) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queu
 }
 
 type shakyQueue struct {
-	runtime.Queue
+	driver.Queue
 	p *shaky
 }
 
@@ -50,19 +51,19 @@ func (q *shakyQueue) unless(do func() error) error {
 	return do()
 }
 
-func (q *shakyQueue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *shakyQueue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	return q.unless(func() error { return q.Queue.Complete(ctx, ds) })
 }
 
-func (q *shakyQueue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.Duration) error {
+func (q *shakyQueue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
 	return q.unless(func() error { return q.Queue.Extend(ctx, ds, lease) })
 }
 
-func (q *shakyQueue) Release(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *shakyQueue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	return q.unless(func() error { return q.Queue.Release(ctx, ds) })
 }
 
-func (q *shakyQueue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *shakyQueue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	return q.unless(func() error { return q.Queue.DeadLetter(ctx, ds) })
 }
 
@@ -145,17 +146,17 @@ func troubleGivesUp(w *world) {
 
 // takeOneAmong leases a task that pool workers may take as well: nil when they
 // did.
-func (w *world) takeOneAmong(q runtime.Queue, begun <-chan struct{}) *runtime.Delivery {
+func (w *world) takeOneAmong(q driver.Queue, begun <-chan struct{}) *driver.Delivery {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, w.patience)
 	defer cancel()
-	got := make(chan *runtime.Delivery, 1)
+	got := make(chan *driver.Delivery, 1)
 	go func() {
 		for ctx.Err() == nil {
 			if ds, err := q.Dequeue(ctx, 1, long); err == nil {
 				got <- ds[0]
 				return
-			} else if !errors.Is(err, runtime.ErrNoTasks) {
+			} else if !errors.Is(err, driver.ErrNoTasks) {
 				break
 			}
 		}

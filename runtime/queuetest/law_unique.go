@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // uniqueClauses: law 9.
@@ -37,7 +38,7 @@ func key(k string, within time.Duration) func(*runtime.Task) {
 }
 
 // claim enqueues a task with a key and says who holds it.
-func (w *world) claim(q runtime.Queue, k string, within time.Duration) (holder string, first bool) {
+func (w *world) claim(q driver.Queue, k string, within time.Duration) (holder string, first bool) {
 	w.Helper()
 	t := w.task(q, key(k, within))
 	a := w.enqueue(q, t)[0]
@@ -46,14 +47,14 @@ func (w *world) claim(q runtime.Queue, k string, within time.Duration) (holder s
 }
 
 // taken checks that a key is held by a task.
-func (w *world) taken(q runtime.Queue, k string, by, when string) {
+func (w *world) taken(q driver.Queue, k string, by, when string) {
 	w.Helper()
 	id, first := w.claim(q, k, 0)
 	w.check(!first, "%s: the key %q was free", when, k)
 	w.check(id == by, "%s: the key %q is said to be held by %s, not %s", when, k, id, by)
 }
 
-func (w *world) free(q runtime.Queue, k, when string) string {
+func (w *world) free(q driver.Queue, k, when string) string {
 	w.Helper()
 	id, first := w.claim(q, k, 0)
 	w.check(first, "%s: the key %q is held by %s", when, k, id)
@@ -135,7 +136,7 @@ func uniqueHeld(w *world) {
 
 func uniqueCrowd(w *world) {
 	const callers, keys = 12, 20
-	handles := []runtime.Queue{w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})}
+	handles := []driver.Queue{w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})}
 	var (
 		wg      sync.WaitGroup
 		mu      sync.Mutex
@@ -212,7 +213,7 @@ func uniqueOver(w *world) {
 func uniqueCancel(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	id := w.free(q, "k", "before")
-	_, err := q.(runtime.Canceller).Cancel(w.ctx, []string{id})
+	_, err := q.(driver.Canceller).Cancel(w.ctx, []string{id})
 	w.ok(err, "cancel")
 	w.free(q, "k", "after Cancel")
 }
@@ -220,7 +221,7 @@ func uniqueCancel(w *world) {
 func uniquePurge(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	w.free(q, "k", "before")
-	_, err := q.(runtime.Purger).Purge(w.ctx)
+	_, err := q.(driver.Purger).Purge(w.ctx)
 	w.ok(err, "purge")
 	w.free(q, "k", "after Purge")
 }
@@ -230,7 +231,7 @@ func uniqueRedrive(w *world) {
 	w.free(q, "k", "before")
 	w.bury(q, w.takeOne(q, long))
 	id := w.free(q, "k", "after DeadLetter")
-	moved, err := q.(runtime.Redriver).Redrive(w.ctx, nil)
+	moved, err := q.(driver.Redriver).Redrive(w.ctx, nil)
 	w.ok(err, "redrive")
 	w.check(len(moved) == 1, "one dead task and %d redriven", len(moved))
 	w.taken(q, "k", id, "after the redrive")

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func ids(ts []*runtime.Task) []string {
@@ -16,7 +17,7 @@ func ids(ts []*runtime.Task) []string {
 	return all
 }
 
-func deliveredIDs(ds []*runtime.Delivery) []string {
+func deliveredIDs(ds []*driver.Delivery) []string {
 	all := make([]string, len(ds))
 	for i, d := range ds {
 		all[i] = d.Task.ID

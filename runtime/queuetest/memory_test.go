@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
@@ -17,7 +18,7 @@ func memoryHarness() Harness {
 		Name: "memory",
 		Home: InProcess,
 		Data: func(testing.TB) string { return fmt.Sprint(addresses.Add(1)) },
-		Open: func(_ string, clock runtime.Clock) (runtime.Provider, error) {
+		Open: func(_ string, clock driver.Clock) (runtime.Provider, error) {
 			return memory.New(memory.WithClock(clock)), nil
 		},
 		UsesClock: true,

@@ -10,10 +10,11 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // ofType is the reference provider as a harness of one type of queue.
-func ofType(kind runtime.QueueType) *Harness {
+func ofType(kind driver.QueueType) *Harness {
 	h := memoryHarness()
 	h.Type = kind
 	return &h
@@ -39,7 +40,7 @@ func failures(t *testing.T, h *Harness, skip func(c clause) bool) {
 
 func TestEveryLawIsHeldByQueuesOfEachType(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
+	for _, kind := range []driver.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			failures(t, ofType(kind), nil)
@@ -48,7 +49,7 @@ func TestEveryLawIsHeldByQueuesOfEachType(t *testing.T) {
 }
 
 func TestAHarnessOfOneTypeLeavesTheOthersToOtherHarnesses(t *testing.T) {
-	for kind, want := range map[runtime.QueueType][2]bool{
+	for kind, want := range map[driver.QueueType][2]bool{
 		"": {false, false}, runtime.Standard: {true, true}, runtime.FIFO: {false, true}, runtime.Priority: {true, false},
 	} {
 		h := ofType(kind)
@@ -66,16 +67,16 @@ func TestAHarnessOfOneTypeLeavesTheOthersToOtherHarnesses(t *testing.T) {
 func modest() *Harness {
 	var enqueued sync.Map // by *runtime.Task of a delivery: the task as it is on the queue
 	h := faultyHarness(fault{
-		can: func(c runtime.Capabilities) runtime.Capabilities {
-			return runtime.Capabilities{
-				MaxLease: runtime.Unlimited, MaxPayload: runtime.Unlimited, MaxBatch: 10, Priorities: c.Priorities, Ordered: c.Ordered,
+		can: func(c driver.Capabilities) driver.Capabilities {
+			return driver.Capabilities{
+				MaxLease: driver.Unlimited, MaxPayload: driver.Unlimited, MaxBatch: 10, Priorities: c.Priorities, Ordered: c.Ordered,
 				Lateness: c.Lateness, CrashIsAttempt: true,
 				Redrive: c.Redrive, Discard: c.Discard, // a queue's and not its dead letter queue's
 				Browse: c.Browse, Cancel: c.Cancel, Reschedule: c.Reschedule, Purge: c.Purge, Pause: c.Pause,
 			}
 		},
-		stats: func(_ everything, s runtime.Stats) runtime.Stats { return runtime.Stats{Ready: s.Ready, Dead: s.Dead} },
-		dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+		stats: func(_ everything, s driver.Stats) driver.Stats { return driver.Stats{Ready: s.Ready, Dead: s.Dead} },
+		dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 			ds, err := q.Dequeue(ctx, min(limit, 10), lease)
 			for _, d := range ds {
 				enqueued.Store(d.Task, d.Task.Clone())
@@ -83,8 +84,8 @@ func modest() *Harness {
 			}
 			return ds, err
 		},
-		release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
-			unchanged := make([]*runtime.Delivery, len(ds))
+		release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+			unchanged := make([]*driver.Delivery, len(ds))
 			for i, d := range ds {
 				c := *d
 				if t, ok := enqueued.Load(d.Task); ok {
@@ -111,22 +112,22 @@ func TestNothingIsAskedThatAQueueSaysItCannotDo(t *testing.T) {
 // what is there where they wait for less than a second.
 func vague(says bool) *Harness {
 	var mu sync.Mutex
-	var last runtime.Stats
+	var last driver.Stats
 	h := faultyHarness(fault{
-		can: func(c runtime.Capabilities) runtime.Capabilities {
+		can: func(c driver.Capabilities) driver.Capabilities {
 			c.ExactReady = says
 			return c
 		},
-		stats: func(_ everything, s runtime.Stats) runtime.Stats {
+		stats: func(_ everything, s driver.Stats) driver.Stats {
 			mu.Lock()
 			defer mu.Unlock()
 			last, s = s, last
 			return s
 		},
-		dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+		dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 			if end, ok := ctx.Deadline(); ok && time.Until(end) < time.Second {
 				<-ctx.Done()
-				return nil, fmt.Errorf("%w: a short look", runtime.ErrNoTasks)
+				return nil, fmt.Errorf("%w: a short look", driver.ErrNoTasks)
 			}
 			return q.Dequeue(ctx, limit, lease)
 		},

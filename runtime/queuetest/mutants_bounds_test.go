@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -19,21 +20,21 @@ const (
 )
 
 // bounds are those of a provider that has some.
-func bounds(c runtime.Capabilities) runtime.Capabilities {
+func bounds(c driver.Capabilities) driver.Capabilities {
 	c.MaxDelay, c.MaxLease, c.DedupWindow, c.UniqueUntilDone = time.Hour, time.Hour, time.Minute, false
 	return c
 }
 
 func tooLong(what string) error { return fmt.Errorf("%w: %s", runtime.ErrUnsupported, what) }
 
-func bounded1h(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+func bounded1h(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	if lease > time.Hour {
 		return nil, tooLong("lease")
 	}
 	return q.Dequeue(ctx, limit, lease)
 }
 
-func extended1h(q everything, ctx context.Context, ds []*runtime.Delivery, lease time.Duration) error {
+func extended1h(q everything, ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
 	if lease > time.Hour {
 		return tooLong("extension")
 	}
@@ -43,11 +44,11 @@ func extended1h(q everything, ctx context.Context, ds []*runtime.Delivery, lease
 // charged hands out tasks with their crashes counted as retries, up to a number.
 func charged(most int) fault {
 	return fault{
-		can: func(c runtime.Capabilities) runtime.Capabilities {
+		can: func(c driver.Capabilities) driver.Capabilities {
 			c.CrashIsAttempt, c.CountsCrashes = true, false
 			return c
 		},
-		dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+		dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 			ds, err := q.Dequeue(ctx, limit, lease)
 			for _, d := range ds {
 				d.Task.RetryCount, d.Crashes = min(d.Crashes, most), 0

@@ -8,18 +8,18 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // receiving counts the calls of Release, and has each be written into deliveries.
-func receiving(when func(d *runtime.Delivery) bool, write func(d *runtime.Delivery, n int)) fault {
+func receiving(when func(d *driver.Delivery) bool, write func(d *driver.Delivery, n int)) fault {
 	var releases atomic.Int64
 	return fault{
-		release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+		release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 			releases.Add(1)
 			return q.Release(ctx, ds)
 		},
-		dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+		dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 			ds, err := q.Dequeue(ctx, limit, lease)
 			for _, d := range ds {
 				if when(d) {
@@ -33,16 +33,16 @@ func receiving(when func(d *runtime.Delivery) bool, write func(d *runtime.Delive
 
 func TestAProviderThatTakesAReceiveForARunFails(t *testing.T) {
 	t.Parallel()
-	behind := func(d *runtime.Delivery) bool { return d.Task.RetryCount == 0 }
-	any := func(*runtime.Delivery) bool { return true }
+	behind := func(d *driver.Delivery) bool { return d.Task.RetryCount == 0 }
+	any := func(*driver.Delivery) bool { return true }
 	for name, c := range map[string]struct {
 		test  string
 		fault fault
 	}{
-		"charges those behind a head with its retries":  {testBystanders, receiving(behind, func(d *runtime.Delivery, n int) { d.Task.RetryCount = n })},
-		"counts retries of a head as crashes behind it": {testBystanders, receiving(behind, func(d *runtime.Delivery, n int) { d.Crashes = n })},
-		"counts what is given back as a crash":          {testGivenBack, receiving(any, func(d *runtime.Delivery, n int) { d.Crashes += n })},
-		"charges what is given back":                    {testGivenBack, receiving(any, func(d *runtime.Delivery, n int) { d.Task.RetryCount += n })},
+		"charges those behind a head with its retries":  {testBystanders, receiving(behind, func(d *driver.Delivery, n int) { d.Task.RetryCount = n })},
+		"counts retries of a head as crashes behind it": {testBystanders, receiving(behind, func(d *driver.Delivery, n int) { d.Crashes = n })},
+		"counts what is given back as a crash":          {testGivenBack, receiving(any, func(d *driver.Delivery, n int) { d.Crashes += n })},
+		"charges what is given back":                    {testGivenBack, receiving(any, func(d *driver.Delivery, n int) { d.Task.RetryCount += n })},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

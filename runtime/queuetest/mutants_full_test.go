@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A cramped provider is the reference provider on a backend that can be full.
@@ -27,7 +28,7 @@ type crampedFault struct {
 	open func() error
 }
 
-func (p *cramped) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+func (p *cramped) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
 	if p.full.Load() && p.fault.open != nil {
 		return nil, p.fault.open()
 	}
@@ -45,7 +46,7 @@ type crampedQueue struct {
 }
 
 // now is the queue as it is on a backend that is full, or not.
-func (q *crampedQueue) now() runtime.Queue {
+func (q *crampedQueue) now() driver.Queue {
 	if q.full.Load() {
 		return q.faulty
 	}
@@ -67,23 +68,23 @@ func noRoom(ts []*runtime.Task) ([]runtime.Enqueued, error) {
 	return make([]runtime.Enqueued, len(ts)), failed.OrNil()
 }
 
-func (q *crampedQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+func (q *crampedQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	return q.now().Dequeue(ctx, limit, lease)
 }
 
-func (q *crampedQueue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *crampedQueue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	return q.now().Complete(ctx, ds)
 }
 
-func (q *crampedQueue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.Duration) error {
+func (q *crampedQueue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
 	return q.now().Extend(ctx, ds, lease)
 }
 
-func (q *crampedQueue) Release(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *crampedQueue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	return q.now().Release(ctx, ds)
 }
 
-func (q *crampedQueue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *crampedQueue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	return q.now().DeadLetter(ctx, ds)
 }
 
@@ -96,7 +97,7 @@ func crampedHarness(f crampedFault) *Harness {
 		return b.(*atomic.Bool)
 	}
 	open := h.Open
-	h.Open = func(addr string, clock runtime.Clock) (runtime.Provider, error) {
+	h.Open = func(addr string, clock driver.Clock) (runtime.Provider, error) {
 		p, err := open(addr, clock)
 		return &cramped{p, at(addr), f}, err
 	}
@@ -114,11 +115,11 @@ var fullMutants = []struct {
 	name  string
 	fault crampedFault
 }{
-	{"extends no lease", crampedFault{fault: fault{extend: func(everything, context.Context, []*runtime.Delivery, time.Duration) error { return errOutOfMemory }}}},
-	{"completes nothing", crampedFault{fault: fault{complete: func(everything, context.Context, []*runtime.Delivery) error { return errOutOfMemory }}}},
-	{"releases nothing", crampedFault{fault: fault{release: func(everything, context.Context, []*runtime.Delivery) error { return errOutOfMemory }}}},
-	{"buries nothing", crampedFault{fault: fault{deadLetter: func(everything, context.Context, []*runtime.Delivery) error { return errOutOfMemory }}}},
-	{"hands out nothing", crampedFault{fault: fault{dequeue: func(_ everything, ctx context.Context, _ int, _ time.Duration) ([]*runtime.Delivery, error) {
+	{"extends no lease", crampedFault{fault: fault{extend: func(everything, context.Context, []*driver.Delivery, time.Duration) error { return errOutOfMemory }}}},
+	{"completes nothing", crampedFault{fault: fault{complete: func(everything, context.Context, []*driver.Delivery) error { return errOutOfMemory }}}},
+	{"releases nothing", crampedFault{fault: fault{release: func(everything, context.Context, []*driver.Delivery) error { return errOutOfMemory }}}},
+	{"buries nothing", crampedFault{fault: fault{deadLetter: func(everything, context.Context, []*driver.Delivery) error { return errOutOfMemory }}}},
+	{"hands out nothing", crampedFault{fault: fault{dequeue: func(_ everything, ctx context.Context, _ int, _ time.Duration) ([]*driver.Delivery, error) {
 		return nil, errOutOfMemory
 	}}}},
 	{"opens no queue", crampedFault{open: func() error { return errOutOfMemory }}},
@@ -166,8 +167,8 @@ func TestAProviderThatTakesNoRetryOnAFullBackendSaysSo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it waits for networks and processes")
 	}
-	refuses := func(move func(everything, context.Context, []*runtime.Delivery) error, needs func(d *runtime.Delivery) bool) func(everything, context.Context, []*runtime.Delivery) error {
-		return func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	refuses := func(move func(everything, context.Context, []*driver.Delivery) error, needs func(d *driver.Delivery) bool) func(everything, context.Context, []*driver.Delivery) error {
+		return func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 			var be runtime.BatchError
 			for i, d := range ds {
 				if needs(d) {
@@ -180,8 +181,8 @@ func TestAProviderThatTakesNoRetryOnAFullBackendSaysSo(t *testing.T) {
 		}
 	}
 	jamming := fault{
-		release:    refuses(everything.Release, func(d *runtime.Delivery) bool { return d.Delay > 0 || d.Task.RetryCount > 0 }),
-		deadLetter: refuses(everything.DeadLetter, func(*runtime.Delivery) bool { return true }),
+		release:    refuses(everything.Release, func(d *driver.Delivery) bool { return d.Delay > 0 || d.Task.RetryCount > 0 }),
+		deadLetter: refuses(everything.DeadLetter, func(*driver.Delivery) bool { return true }),
 	}
 	for _, jams := range []bool{true, false} {
 		t.Run(fmt.Sprint(jams), func(t *testing.T) {

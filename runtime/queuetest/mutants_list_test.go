@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // each changes a copy of every task on its way onto the queue.
@@ -26,16 +27,16 @@ func each(change func(t *runtime.Task)) fault {
 }
 
 // delivered changes every delivery.
-func delivered(change func(ds []*runtime.Delivery)) fault {
-	return fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+func delivered(change func(ds []*driver.Delivery)) fault {
+	return fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 		ds, err := q.Dequeue(ctx, limit, lease)
 		change(ds)
 		return ds, err
 	}}
 }
 
-func counted(change func(s *runtime.Stats)) fault {
-	return fault{stats: func(_ everything, s runtime.Stats) runtime.Stats {
+func counted(change func(s *driver.Stats)) fault {
+	return fault{stats: func(_ everything, s driver.Stats) driver.Stats {
 		change(&s)
 		return s
 	}}
@@ -45,18 +46,18 @@ func counted(change func(s *runtime.Stats)) fault {
 var buriesCrashed, buriesAfterOne = buriesAt(3), buriesAt(1)
 
 func buriesAt(most int) fault {
-	return fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+	return fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 		ds, err := q.Dequeue(ctx, limit, lease)
-		var kept []*runtime.Delivery
+		var kept []*driver.Delivery
 		for _, d := range ds {
 			if d.Crashes >= most {
-				_ = q.DeadLetter(ctx, []*runtime.Delivery{d})
+				_ = q.DeadLetter(ctx, []*driver.Delivery{d})
 				continue
 			}
 			kept = append(kept, d)
 		}
 		if err == nil && len(kept) == 0 {
-			return nil, runtime.ErrNoTasks
+			return nil, driver.ErrNoTasks
 		}
 		return kept, err
 	}}
@@ -64,7 +65,7 @@ func buriesAt(most int) fault {
 
 // forgetful says that tasks are done and now and then leaves them to their leases.
 func forgetful(when func() bool) fault {
-	return fault{complete: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	return fault{complete: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 		if when() {
 			return nil
 		}
@@ -106,7 +107,7 @@ var mutants = []struct {
 			t.Type, t.Payload = "job", []byte("{}")
 		}
 	})},
-	{Contract, "answers nothing there at once instead of waiting", fault{dequeue: func(q everything, _ context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+	{Contract, "answers nothing there at once instead of waiting", fault{dequeue: func(q everything, _ context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()
 		if s, _ := q.Stats(context.Background()); s.Ready > 0 {
@@ -114,11 +115,11 @@ var mutants = []struct {
 		}
 		return q.Dequeue(ended, limit, lease)
 	}}},
-	{Contract, "hands out more than asked for", fault{dequeue: func(q everything, ctx context.Context, _ int, lease time.Duration) ([]*runtime.Delivery, error) {
+	{Contract, "hands out more than asked for", fault{dequeue: func(q everything, ctx context.Context, _ int, lease time.Duration) ([]*driver.Delivery, error) {
 		return q.Dequeue(ctx, 100, lease)
 	}}},
 	{Contract, "does not close", fault{close: func(everything) error { return nil }}},
-	{Contract, "says it cannot do what it does", fault{can: func(c runtime.Capabilities) runtime.Capabilities {
+	{Contract, "says it cannot do what it does", fault{can: func(c driver.Capabilities) driver.Capabilities {
 		c.Browse = false
 		return c
 	}}},
@@ -137,24 +138,24 @@ var mutants = []struct {
 	{Contract, "redrives everything when asked for nothing", fault{redrive: func(q everything, ctx context.Context, _ []string) ([]string, error) {
 		return q.Redrive(ctx, nil)
 	}}},
-	{Contract, "redrives whatever death has the ID", fault{deaths: func(q everything, ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
+	{Contract, "redrives whatever death has the ID", fault{deaths: func(q everything, ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 		now, err := latestDeaths(q, ctx, deaths)
 		if err != nil {
 			return nil, err
 		}
 		return q.RedriveDeaths(ctx, now, payloads)
 	}}},
-	{Contract, "redrives with the payload that it had", fault{deaths: func(q everything, ctx context.Context, deaths []runtime.Death, _ [][]byte) ([]runtime.Death, error) {
+	{Contract, "redrives with the payload that it had", fault{deaths: func(q everything, ctx context.Context, deaths []driver.Death, _ [][]byte) ([]driver.Death, error) {
 		return q.RedriveDeaths(ctx, deaths, nil)
 	}}},
-	{Contract, "discards whatever death has the ID", fault{discard: func(q everything, ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error) {
+	{Contract, "discards whatever death has the ID", fault{discard: func(q everything, ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 		now, err := latestDeaths(q, ctx, deaths)
 		if err != nil {
 			return nil, err
 		}
 		return q.DiscardDeaths(ctx, now)
 	}}},
-	{Contract, "drops what the worker wrote into a released task", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	{Contract, "drops what the worker wrote into a released task", fault{release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 		for _, d := range ds {
 			d.Task = d.Task.Clone()
 			d.Task.Metadata = nil
@@ -177,10 +178,10 @@ var mutants = []struct {
 			return answers, err
 		}
 	}()}},
-	{NothingIsLost, "completes what is released", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	{NothingIsLost, "completes what is released", fault{release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 		return q.Complete(ctx, ds)
 	}}},
-	{NothingIsLost, "takes tasks off when it hands them out", fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+	{NothingIsLost, "takes tasks off when it hands them out", fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 		ds, err := q.Dequeue(ctx, limit, lease)
 		if err == nil {
 			err = q.Complete(ctx, ds)
@@ -188,22 +189,22 @@ var mutants = []struct {
 		return ds, err
 	}}},
 
-	{LeasesHold, "leases for half the time", fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+	{LeasesHold, "leases for half the time", fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 		return q.Dequeue(ctx, limit, lease/2)
 	}}},
-	{LeasesHold, "leases for the queue's time, not the worker's", fault{dequeue: func(q everything, ctx context.Context, limit int, _ time.Duration) ([]*runtime.Delivery, error) {
+	{LeasesHold, "leases for the queue's time, not the worker's", fault{dequeue: func(q everything, ctx context.Context, limit int, _ time.Duration) ([]*driver.Delivery, error) {
 		return q.Dequeue(ctx, limit, q.Config().Visibility)
 	}}},
-	{LeasesHold, "leases for ever", fault{dequeue: func(q everything, ctx context.Context, limit int, _ time.Duration) ([]*runtime.Delivery, error) {
+	{LeasesHold, "leases for ever", fault{dequeue: func(q everything, ctx context.Context, limit int, _ time.Duration) ([]*driver.Delivery, error) {
 		return q.Dequeue(ctx, limit, 100*365*24*time.Hour)
 	}}},
-	{LeasesHold, "extends nothing", fault{extend: func(everything, context.Context, []*runtime.Delivery, time.Duration) error { return nil }}},
-	{LeasesHold, "hands out one task of twenty twice", fault{dequeue: func() func(everything, context.Context, int, time.Duration) ([]*runtime.Delivery, error) {
-		var last atomic.Pointer[runtime.Delivery]
+	{LeasesHold, "extends nothing", fault{extend: func(everything, context.Context, []*driver.Delivery, time.Duration) error { return nil }}},
+	{LeasesHold, "hands out one task of twenty twice", fault{dequeue: func() func(everything, context.Context, int, time.Duration) ([]*driver.Delivery, error) {
+		var last atomic.Pointer[driver.Delivery]
 		again := every(20)
-		return func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+		return func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 			if d := last.Load(); d != nil && again() {
-				return []*runtime.Delivery{d}, nil
+				return []*driver.Delivery{d}, nil
 			}
 			ds, err := q.Dequeue(ctx, limit, lease)
 			if err == nil {
@@ -213,22 +214,22 @@ var mutants = []struct {
 		}
 	}()}},
 
-	{StaleReceipts, "completes by ID", fault{complete: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	{StaleReceipts, "completes by ID", fault{complete: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 		return lost(q.Complete(ctx, ds))
 	}}},
-	{StaleReceipts, "extends anything", fault{extend: func(q everything, ctx context.Context, ds []*runtime.Delivery, lease time.Duration) error {
+	{StaleReceipts, "extends anything", fault{extend: func(q everything, ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
 		return lost(q.Extend(ctx, ds, lease))
 	}}},
-	{StaleReceipts, "releases anything", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	{StaleReceipts, "releases anything", fault{release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 		return lost(q.Release(ctx, ds))
 	}}},
-	{StaleReceipts, "buries anything", fault{deadLetter: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	{StaleReceipts, "buries anything", fault{deadLetter: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 		return lost(q.DeadLetter(ctx, ds))
 	}}},
-	{StaleReceipts, "fails a batch at its first stale receipt", fault{complete: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	{StaleReceipts, "fails a batch at its first stale receipt", fault{complete: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 		for i, d := range ds {
 			if err := q.Complete(ctx, ds[i:i+1]); err != nil {
-				return &runtime.BatchError{Items: []runtime.ItemError{{Index: i, ID: d.Task.ID, Err: runtime.ErrLeaseLost}}}
+				return &runtime.BatchError{Items: []driver.ItemError{{Index: i, ID: d.Task.ID, Err: runtime.ErrLeaseLost}}}
 			}
 		}
 		return nil
@@ -249,14 +250,14 @@ var mutants = []struct {
 			t.ScheduledFor = t.ScheduledFor.Add(time.Second)
 		}
 	})},
-	{NeverEarly, "forgets the delay of a release", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	{NeverEarly, "forgets the delay of a release", fault{release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 		for _, d := range ds {
 			d.Delay = 0
 		}
 		return q.Release(ctx, ds)
 	}}},
 
-	{PublishBeforeAck, "takes a task off the queue before it buries it, and forgets it in between", fault{deadLetter: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	{PublishBeforeAck, "takes a task off the queue before it buries it, and forgets it in between", fault{deadLetter: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 		return q.Complete(ctx, ds)
 	}}},
 	{PublishBeforeAck, "redrives a copy", fault{redrive: func(q everything, ctx context.Context, ids []string) ([]string, error) {
@@ -265,7 +266,7 @@ var mutants = []struct {
 			return nil, err
 		}
 		for _, t := range page {
-			runtime.Unbury(t, q.Config().DLQ)
+			driver.Unbury(t, q.Config().DLQ)
 			t.Queue = q.Config().Name
 			if _, err := q.Enqueue(ctx, []*runtime.Task{t}); err != nil {
 				return nil, err
@@ -274,22 +275,22 @@ var mutants = []struct {
 		return ids, nil
 	}}},
 
-	{PoisonDoesNotLoop, "counts no crashes", delivered(func(ds []*runtime.Delivery) {
+	{PoisonDoesNotLoop, "counts no crashes", delivered(func(ds []*driver.Delivery) {
 		for _, d := range ds {
 			d.Crashes = 0
 		}
 	})},
-	{PoisonDoesNotLoop, "buries tasks without the reason", fault{deadLetter: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	{PoisonDoesNotLoop, "buries tasks without the reason", fault{deadLetter: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 		for _, d := range ds {
 			d.Task.Metadata = nil
 		}
 		return q.DeadLetter(ctx, ds)
 	}}},
 
-	{ADeployIsNoFault, "buries what comes back", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	{ADeployIsNoFault, "buries what comes back", fault{release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 		return q.DeadLetter(ctx, ds)
 	}}},
-	{ADeployIsNoFault, "charges a release", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	{ADeployIsNoFault, "charges a release", fault{release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 		for _, d := range ds {
 			d.Task.RetryCount++
 		}
@@ -300,7 +301,7 @@ var mutants = []struct {
 		var mu sync.Mutex
 		back := make(map[string]int)
 		return fault{
-			release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+			release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 				mu.Lock()
 				for _, d := range ds {
 					back[d.Task.ID]++
@@ -308,7 +309,7 @@ var mutants = []struct {
 				mu.Unlock()
 				return q.Release(ctx, ds)
 			},
-			dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+			dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 				ds, err := q.Dequeue(ctx, limit, lease)
 				mu.Lock()
 				defer mu.Unlock()
@@ -320,7 +321,7 @@ var mutants = []struct {
 		}
 	}()},
 	{DiesOfItsOwnRuns, "buries by itself what was delivered MaxDeliveries times", buriesCrashed},
-	{DiesOfItsOwnRuns, "forgets which leases ended", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	{DiesOfItsOwnRuns, "forgets which leases ended", fault{release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 		if err := q.Extend(ctx, ds, time.Hour); err != nil {
 			return err
 		}
@@ -330,7 +331,7 @@ var mutants = []struct {
 		var mu sync.Mutex
 		taken := make(map[string]int)
 		return fault{
-			release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+			release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 				err := q.Release(ctx, ds)
 				mu.Lock()
 				defer mu.Unlock()
@@ -341,7 +342,7 @@ var mutants = []struct {
 				}
 				return err
 			},
-			dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+			dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 				ds, err := q.Dequeue(ctx, limit, lease)
 				mu.Lock()
 				defer mu.Unlock()
@@ -353,18 +354,18 @@ var mutants = []struct {
 		}
 	}()},
 
-	{CrashesAreNotFailures, "charges a retry for a crash", delivered(func(ds []*runtime.Delivery) {
+	{CrashesAreNotFailures, "charges a retry for a crash", delivered(func(ds []*driver.Delivery) {
 		for _, d := range ds {
 			d.Task.RetryCount += d.Crashes
 		}
 	})},
-	{CrashesAreNotFailures, "counts a delivery as a crash", delivered(func(ds []*runtime.Delivery) {
+	{CrashesAreNotFailures, "counts a delivery as a crash", delivered(func(ds []*driver.Delivery) {
 		for _, d := range ds {
 			d.Crashes++
 		}
 	})},
 
-	{OrderWherePromised, "hands out a batch in reverse", delivered(func(ds []*runtime.Delivery) { slices.Reverse(ds) })},
+	{OrderWherePromised, "hands out a batch in reverse", delivered(func(ds []*driver.Delivery) { slices.Reverse(ds) })},
 	{OrderWherePromised, "puts all groups into one", each(func(t *runtime.Task) {
 		if t.GroupKey != "" {
 			t.GroupKey = "one"
@@ -381,7 +382,7 @@ var mutants = []struct {
 		}
 	})},
 	{OrderWherePromised, "takes the highest levels for one", each(func(t *runtime.Task) { t.Priority = min(t.Priority, 2) })},
-	{OrderWherePromised, "puts a released task at the end", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	{OrderWherePromised, "puts a released task at the end", fault{release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 		if err := q.Complete(ctx, ds); err != nil {
 			return err
 		}
@@ -415,11 +416,11 @@ var mutants = []struct {
 		return answers, err
 	}}},
 
-	{AcksSurviveTrouble, "acknowledges completions that it does not make", fault{complete: func(everything, context.Context, []*runtime.Delivery) error { return nil }}},
-	{AcksSurviveTrouble, "acknowledges burials that it does not make", fault{deadLetter: func(everything, context.Context, []*runtime.Delivery) error { return nil }}},
+	{AcksSurviveTrouble, "acknowledges completions that it does not make", fault{complete: func(everything, context.Context, []*driver.Delivery) error { return nil }}},
+	{AcksSurviveTrouble, "acknowledges burials that it does not make", fault{deadLetter: func(everything, context.Context, []*driver.Delivery) error { return nil }}},
 
-	{StoppingIsClean, "acknowledges releases that it does not make", fault{release: func(everything, context.Context, []*runtime.Delivery) error { return nil }}},
-	{StoppingIsClean, "charges a retry for a release", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	{StoppingIsClean, "acknowledges releases that it does not make", fault{release: func(everything, context.Context, []*driver.Delivery) error { return nil }}},
+	{StoppingIsClean, "charges a retry for a release", fault{release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 		for _, d := range ds {
 			d.Task.RetryCount++
 		}
@@ -427,22 +428,22 @@ var mutants = []struct {
 	}}},
 
 	{DoneStaysDone, "forgets every third completion", forgetful(every(3))},
-	{StatsTellTheTruth, "counts leased tasks as ready", counted(func(s *runtime.Stats) { s.Ready, s.Leased = s.Ready+s.Leased, 0 })},
-	{StatsTellTheTruth, "counts retries that wait as ready", counted(func(s *runtime.Stats) { s.Ready, s.Scheduled = s.Ready+s.Scheduled, 0 })},
-	{StatsTellTheTruth, "does not count the dead", counted(func(s *runtime.Stats) { s.Dead = 0 })},
-	{StatsTellTheTruth, "stops counting at a thousand", counted(func(s *runtime.Stats) { s.Ready = min(s.Ready, 1000) })},
-	{StatsTellTheTruth, "knows no age", counted(func(s *runtime.Stats) { s.OldestAge = 0 })},
-	{StatsTellTheTruth, "counts the age from the beginning", counted(func(s *runtime.Stats) { s.OldestAge += 30 * time.Second })},
+	{StatsTellTheTruth, "counts leased tasks as ready", counted(func(s *driver.Stats) { s.Ready, s.Leased = s.Ready+s.Leased, 0 })},
+	{StatsTellTheTruth, "counts retries that wait as ready", counted(func(s *driver.Stats) { s.Ready, s.Scheduled = s.Ready+s.Scheduled, 0 })},
+	{StatsTellTheTruth, "does not count the dead", counted(func(s *driver.Stats) { s.Dead = 0 })},
+	{StatsTellTheTruth, "stops counting at a thousand", counted(func(s *driver.Stats) { s.Ready = min(s.Ready, 1000) })},
+	{StatsTellTheTruth, "knows no age", counted(func(s *driver.Stats) { s.OldestAge = 0 })},
+	{StatsTellTheTruth, "counts the age from the beginning", counted(func(s *driver.Stats) { s.OldestAge += 30 * time.Second })},
 }
 
 // latestDeaths are those that the tasks of the given deaths have died since.
-func latestDeaths(q everything, ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error) {
+func latestDeaths(q everything, ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	page, _, err := q.Browse(ctx, runtime.Dead, "", 1000)
 	now := slices.Clone(deaths)
 	for _, t := range page {
 		for i := range now {
 			if now[i].ID == t.ID {
-				now[i] = runtime.DeathOf(t)
+				now[i] = driver.DeathOf(t)
 			}
 		}
 	}

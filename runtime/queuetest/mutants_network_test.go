@@ -10,12 +10,13 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A farFault is what a provider does wrong on its way to a broker.
 type farFault struct {
 	enqueue    func(q *farQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error)
-	settle     func(q *farQueue, ctx context.Context, call string, ds []*runtime.Delivery) error
+	settle     func(q *farQueue, ctx context.Context, call string, ds []*driver.Delivery) error
 	redrive    func(q *farQueue, ctx context.Context) ([]string, error)
 	lease      func(lease time.Duration) time.Duration
 	deafExtend bool
@@ -25,8 +26,8 @@ type farFault struct {
 }
 
 // settles makes a fault of one settling call.
-func settling(which string, do func(q *farQueue, ctx context.Context, ds []*runtime.Delivery) error) farFault {
-	return farFault{settle: func(q *farQueue, ctx context.Context, call string, ds []*runtime.Delivery) error {
+func settling(which string, do func(q *farQueue, ctx context.Context, ds []*driver.Delivery) error) farFault {
+	return farFault{settle: func(q *farQueue, ctx context.Context, call string, ds []*driver.Delivery) error {
 		if call == which {
 			return do(q, ctx, ds)
 		}
@@ -71,11 +72,11 @@ var networkMutants = []struct {
 		lease: func(time.Duration) time.Duration { return 24 * time.Hour },
 	}},
 	{"completes what it has sent", inTheMiddleOf + "Complete leaves a call that can be repeated", settling("complete",
-		func(q *farQueue, ctx context.Context, ds []*runtime.Delivery) error {
+		func(q *farQueue, ctx context.Context, ds []*driver.Delivery) error {
 			return unheard(q.call(ctx, farRequest{Call: "complete", Ds: ds}))
 		})},
 	{"repeats a request and tells the lease as lost", "a task whose ack was heard and not answered is not run again, and its lease is not told as lost", settling("complete",
-		func(q *farQueue, ctx context.Context, ds []*runtime.Delivery) error {
+		func(q *farQueue, ctx context.Context, ds []*driver.Delivery) error {
 			a, err := q.call(ctx, farRequest{Call: "complete", Ds: ds})
 			for a == nil && ctx.Err() == nil {
 				a, err = q.call(ctx, farRequest{Call: "complete", Ds: ds})
@@ -97,7 +98,7 @@ var networkMutants = []struct {
 			}
 			ts := make([]*runtime.Task, len(a.Ds))
 			for i, d := range a.Ds {
-				runtime.Unbury(d.Task, q.cfg.DLQ)
+				driver.Unbury(d.Task, q.cfg.DLQ)
 				ts[i] = d.Task
 			}
 			_, err = q.call(ctx, farRequest{Call: "enqueue", Tasks: ts})
@@ -124,9 +125,9 @@ var networkMutants = []struct {
 		},
 	}},
 	{"gives up an ack", "tasks that are completed while replies are lost are done in the end", settling("complete",
-		func(*farQueue, context.Context, []*runtime.Delivery) error { return runtime.ErrClosed })},
+		func(*farQueue, context.Context, []*driver.Delivery) error { return runtime.ErrClosed })},
 	{"tells every ack that was not answered as a lost lease", "a task whose ack was heard and not answered is not run again, and its lease is not told as lost", settling("complete",
-		func(q *farQueue, ctx context.Context, ds []*runtime.Delivery) error {
+		func(q *farQueue, ctx context.Context, ds []*driver.Delivery) error {
 			a, err := q.call(ctx, farRequest{Call: "complete", Ds: ds})
 			if a == nil {
 				return runtime.ErrLeaseLost
@@ -134,7 +135,7 @@ var networkMutants = []struct {
 			return err
 		})},
 	{"buries twice", "tasks that are retried and buried while replies are lost are in one place each", settling("dead letter",
-		func(q *farQueue, ctx context.Context, ds []*runtime.Delivery) error {
+		func(q *farQueue, ctx context.Context, ds []*driver.Delivery) error {
 			for _, d := range ds {
 				c := *d.Task
 				c.ID += "-copy"
@@ -146,7 +147,7 @@ var networkMutants = []struct {
 			return err
 		})},
 	{"acks one by one", "with 20 ms to the backend a pool makes its round trips by the batch", settling("complete",
-		func(q *farQueue, ctx context.Context, ds []*runtime.Delivery) error {
+		func(q *farQueue, ctx context.Context, ds []*driver.Delivery) error {
 			var err error
 			for d := range slices.Chunk(ds, 1) {
 				_, e := q.call(ctx, farRequest{Call: "complete", Ds: d})
@@ -170,7 +171,7 @@ var networkMutants = []struct {
 }
 
 // leavesFirst takes tasks off the queue, and then puts them where they belong.
-func leavesFirst(q *farQueue, ctx context.Context, ds []*runtime.Delivery) error {
+func leavesFirst(q *farQueue, ctx context.Context, ds []*driver.Delivery) error {
 	if _, err := q.call(ctx, farRequest{Call: "complete", Ds: ds}); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/sqlite"
 )
 
@@ -31,7 +32,7 @@ var fileMutants = []struct {
 		go func() { _, _ = q.Enqueue(context.Background(), ts) }()
 		return answers, nil
 	}}},
-	{NothingIsLost, "takes tasks off when a worker has them", "kill -9 of workers at 20 random moments loses nothing", fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+	{NothingIsLost, "takes tasks off when a worker has them", "kill -9 of workers at 20 random moments loses nothing", fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 		ds, err := q.Dequeue(ctx, limit, lease)
 		if err == nil {
 			err = q.Complete(context.Background(), ds)
@@ -43,7 +44,7 @@ var fileMutants = []struct {
 		return q.Close()
 	}}},
 	{DiesOfItsOwnRuns, "buries by itself what was delivered MaxDeliveries times", "a worker that is killed takes along no task that it did not begin", buriesAfterOne},
-	{PublishBeforeAck, "takes a task off before it puts it back", "kill -9 between release, dead letter and redrive loses nothing", fault{release: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	{PublishBeforeAck, "takes a task off before it puts it back", "kill -9 between release, dead letter and redrive loses nothing", fault{release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 		if err := q.Complete(ctx, ds); err != nil {
 			return err
 		}
@@ -68,21 +69,21 @@ var fileMutants = []struct {
 			if i == len(page)/2 { // so that it can be killed half way, however slow the machine is
 				<-ctx.Done()
 			}
-			runtime.Unbury(t, q.Config().DLQ)
+			driver.Unbury(t, q.Config().DLQ)
 			if _, err := q.Enqueue(ctx, []*runtime.Task{t}); err != nil {
 				return nil, err
 			}
 		}
 		return ids(page), nil
 	}}},
-	{PoisonDoesNotLoop, "counts no crashes", "a handler that kills its process MaxDeliveries times is stopped", fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+	{PoisonDoesNotLoop, "counts no crashes", "a handler that kills its process MaxDeliveries times is stopped", fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 		ds, err := q.Dequeue(ctx, limit, lease)
 		for _, d := range ds {
 			d.Crashes = 0
 		}
 		return ds, err
 	}}},
-	{AcksSurviveTrouble, "swallows the errors of its backend", "a task completes once though the backend is away for 2 s when it is done", fault{complete: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	{AcksSurviveTrouble, "swallows the errors of its backend", "a task completes once though the backend is away for 2 s when it is done", fault{complete: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 		brief, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 		defer cancel()
 		_ = q.Complete(brief, ds)
@@ -98,7 +99,7 @@ func faultyFiles() []Harness {
 		hs[i] = Harness{
 			Name: m.name, Home: InFile, UsesClock: true, Cut: lock,
 			Data: func(tb testing.TB) string { return fileIn(tb) },
-			Open: func(addr string, clock runtime.Clock) (runtime.Provider, error) {
+			Open: func(addr string, clock driver.Clock) (runtime.Provider, error) {
 				p, err := sqlite.Open(addr, sqlite.WithClock(clock))
 				if err != nil {
 					return nil, err

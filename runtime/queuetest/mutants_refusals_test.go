@@ -11,12 +11,13 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // most is the size of a message that the provider of these tests takes.
 const most = 64 << 10
 
-func sized(c runtime.Capabilities) runtime.Capabilities {
+func sized(c driver.Capabilities) driver.Capabilities {
 	c.MaxPayload = most
 	return c
 }
@@ -38,11 +39,11 @@ func fits(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqu
 }
 
 // asAWhole refuses a move of a task whose envelope is larger than a payload may be.
-func asAWhole(move func(q everything, ctx context.Context, ds []*runtime.Delivery) error) func(everything, context.Context, []*runtime.Delivery) error {
-	return func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+func asAWhole(move func(q everything, ctx context.Context, ds []*driver.Delivery) error) func(everything, context.Context, []*driver.Delivery) error {
+	return func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 		var be runtime.BatchError
 		for i, d := range ds {
-			if len(runtime.AppendEnvelope(nil, d.Task)) > most+512 {
+			if len(driver.AppendEnvelope(nil, d.Task)) > most+512 {
 				be.Add(i, d.Task.ID, runtime.ErrPayloadTooLarge)
 				return be.OrNil()
 			}
@@ -52,7 +53,7 @@ func asAWhole(move func(q everything, ctx context.Context, ds []*runtime.Deliver
 }
 
 // foreignBytes stands for bytes on the reference queue, which has tasks only.
-func foreignBytes(tb testing.TB, _ string, q runtime.Queue, body []byte) bool {
+func foreignBytes(tb testing.TB, _ string, q driver.Queue, body []byte) bool {
 	text := base64.StdEncoding.EncodeToString(body)
 	t := &runtime.Task{ID: fmt.Sprint("bytes-", len(body), "-", time.Now().UnixNano()), Type: "letter", Queue: q.Config().Name, Payload: []byte(`["bytes","` + text + `"]`), CreatedAt: time.Now()}
 	if q.Config().Type == runtime.FIFO {
@@ -64,7 +65,7 @@ func foreignBytes(tb testing.TB, _ string, q runtime.Queue, body []byte) bool {
 	return true
 }
 
-func isForeign(d *runtime.Delivery) bool {
+func isForeign(d *driver.Delivery) bool {
 	return len(d.Task.Payload) > 8 && string(d.Task.Payload[:8]) == `["bytes"`
 }
 
@@ -87,13 +88,13 @@ func TestAProviderThatRefusesOneMessageAtATimePasses(t *testing.T) {
 
 func TestAProviderWhoseRefusalsHarmOthersFails(t *testing.T) {
 	t.Parallel()
-	release := func(q everything, ctx context.Context, ds []*runtime.Delivery) error { return q.Release(ctx, ds) }
-	bury := func(q everything, ctx context.Context, ds []*runtime.Delivery) error { return q.DeadLetter(ctx, ds) }
+	release := func(q everything, ctx context.Context, ds []*driver.Delivery) error { return q.Release(ctx, ds) }
+	bury := func(q everything, ctx context.Context, ds []*driver.Delivery) error { return q.DeadLetter(ctx, ds) }
 	// agrees opens a queue that is refused under a declaration that fits.
 	agrees := func(refused func(runtime.QueueConfig) bool, fitting func(*runtime.QueueConfig)) fault {
-		return fault{declare: func(p runtime.Provider, ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+		return fault{declare: func(p runtime.Provider, ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
 			q, err := p.Open(ctx, cfg)
-			if errors.Is(err, runtime.ErrQueueMismatch) && refused(cfg) {
+			if errors.Is(err, driver.ErrQueueMismatch) && refused(cfg) {
 				fitting(&cfg)
 				return p.Open(ctx, cfg)
 			}
@@ -132,19 +133,19 @@ func TestAProviderWhoseRefusalsHarmOthersFails(t *testing.T) {
 			}
 			return answers, err
 		}}},
-		"loses leases by a refusal":             {testRefusal, fault{can: sized, enqueue: fits, complete: func(everything, context.Context, []*runtime.Delivery) error { return runtime.ErrLeaseLost }}},
+		"loses leases by a refusal":             {testRefusal, fault{can: sized, enqueue: fits, complete: func(everything, context.Context, []*driver.Delivery) error { return runtime.ErrLeaseLost }}},
 		"has no room for the notes of a retry":  {testFullSize, fault{can: sized, enqueue: fits, release: asAWhole(release)}},
 		"has no room for the notes of a burial": {testFullSize, fault{can: sized, enqueue: fits, deadLetter: asAWhole(bury)}},
-		"cuts what it buries": {testFullSize, fault{can: sized, enqueue: fits, dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+		"cuts what it buries": {testFullSize, fault{can: sized, enqueue: fits, dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 			ds, err := q.Dequeue(ctx, limit, lease)
 			for _, d := range ds {
-				if d.Task.Metadata[runtime.MetaFailureReason] != "" {
+				if d.Task.Metadata[driver.MetaFailureReason] != "" {
 					d.Task.Payload = payload(most / 2)
 				}
 			}
 			return ds, err
 		}}},
-		"stops at bytes that it cannot decode": {testBytes, fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+		"stops at bytes that it cannot decode": {testBytes, fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 			ds, err := q.Dequeue(ctx, limit, lease)
 			for _, d := range ds {
 				if isForeign(d) {
@@ -153,7 +154,7 @@ func TestAProviderWhoseRefusalsHarmOthersFails(t *testing.T) {
 			}
 			return ds, err
 		}}},
-		"puts bytes that it cannot decode back": {testBytes, fault{deadLetter: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+		"puts bytes that it cannot decode back": {testBytes, fault{deadLetter: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 			for _, d := range ds {
 				if isForeign(d) {
 					return q.Release(ctx, ds)
@@ -161,7 +162,7 @@ func TestAProviderWhoseRefusalsHarmOthersFails(t *testing.T) {
 			}
 			return q.DeadLetter(ctx, ds)
 		}}},
-		"drops bytes that it cannot decode": {testBytes, fault{deadLetter: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+		"drops bytes that it cannot decode": {testBytes, fault{deadLetter: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 			for _, d := range ds {
 				if isForeign(d) {
 					return q.Complete(ctx, ds)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // TestAQueueThatServesOneProcessAloneFails: whoever asks first has it for good.
@@ -16,7 +16,7 @@ func TestAQueueThatServesOneProcessAloneFails(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var first everything
-	alone := fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+	alone := fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 		mu.Lock()
 		if first == nil {
 			first = q
@@ -25,7 +25,7 @@ func TestAQueueThatServesOneProcessAloneFails(t *testing.T) {
 		mu.Unlock()
 		if !mine {
 			<-ctx.Done()
-			return nil, runtime.ErrNoTasks
+			return nil, driver.ErrNoTasks
 		}
 		return q.Dequeue(ctx, limit, lease)
 	}}

@@ -11,18 +11,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // everything is all that the reference queue implements.
 type everything interface {
-	runtime.Queue
-	runtime.Browser
-	runtime.Canceller
-	runtime.Rescheduler
-	runtime.Purger
-	runtime.Pauser
-	runtime.Redriver
-	runtime.Discarder
+	driver.Queue
+	driver.Browser
+	driver.Canceller
+	driver.Rescheduler
+	driver.Purger
+	driver.Pauser
+	driver.Redriver
+	driver.Discarder
 }
 
 // A faulty queue breaks its promises where one of its hooks is set. A hook is
@@ -33,21 +34,21 @@ type faulty struct {
 }
 
 type fault struct {
-	declare    func(p runtime.Provider, ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error)
+	declare    func(p runtime.Provider, ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error)
 	enqueue    func(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error)
-	dequeue    func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error)
-	complete   func(q everything, ctx context.Context, ds []*runtime.Delivery) error
-	extend     func(q everything, ctx context.Context, ds []*runtime.Delivery, lease time.Duration) error
-	release    func(q everything, ctx context.Context, ds []*runtime.Delivery) error
-	deadLetter func(q everything, ctx context.Context, ds []*runtime.Delivery) error
+	dequeue    func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error)
+	complete   func(q everything, ctx context.Context, ds []*driver.Delivery) error
+	extend     func(q everything, ctx context.Context, ds []*driver.Delivery, lease time.Duration) error
+	release    func(q everything, ctx context.Context, ds []*driver.Delivery) error
+	deadLetter func(q everything, ctx context.Context, ds []*driver.Delivery) error
 	redrive    func(q everything, ctx context.Context, ids []string) ([]string, error)
-	deaths     func(q everything, ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error)
-	discard    func(q everything, ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error)
+	deaths     func(q everything, ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error)
+	discard    func(q everything, ctx context.Context, deaths []driver.Death) ([]driver.Death, error)
 	cancel     func(q everything, ctx context.Context, ids []string) ([]string, error)
 	purge      func(q everything, ctx context.Context) (int, error)
 	pause      func(q everything, ctx context.Context) error
-	stats      func(q everything, s runtime.Stats) runtime.Stats
-	can        func(c runtime.Capabilities) runtime.Capabilities
+	stats      func(q everything, s driver.Stats) driver.Stats
+	can        func(c driver.Capabilities) driver.Capabilities
 	close      func(q everything) error
 }
 
@@ -58,35 +59,35 @@ func (q *faulty) Enqueue(ctx context.Context, ts []*runtime.Task) ([]runtime.Enq
 	return q.everything.Enqueue(ctx, ts)
 }
 
-func (q *faulty) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+func (q *faulty) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	if q.dequeue != nil {
 		return q.dequeue(q.everything, ctx, limit, lease)
 	}
 	return q.everything.Dequeue(ctx, limit, lease)
 }
 
-func (q *faulty) Complete(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *faulty) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	if q.complete != nil {
 		return q.complete(q.everything, ctx, ds)
 	}
 	return q.everything.Complete(ctx, ds)
 }
 
-func (q *faulty) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.Duration) error {
+func (q *faulty) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
 	if q.extend != nil {
 		return q.extend(q.everything, ctx, ds, lease)
 	}
 	return q.everything.Extend(ctx, ds, lease)
 }
 
-func (q *faulty) Release(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *faulty) Release(ctx context.Context, ds []*driver.Delivery) error {
 	if q.release != nil {
 		return q.release(q.everything, ctx, ds)
 	}
 	return q.everything.Release(ctx, ds)
 }
 
-func (q *faulty) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *faulty) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	if q.deadLetter != nil {
 		return q.deadLetter(q.everything, ctx, ds)
 	}
@@ -100,14 +101,14 @@ func (q *faulty) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	return q.everything.Redrive(ctx, ids)
 }
 
-func (q *faulty) RedriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
+func (q *faulty) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	if q.deaths != nil {
 		return q.deaths(q.everything, ctx, deaths, payloads)
 	}
 	return q.everything.RedriveDeaths(ctx, deaths, payloads)
 }
 
-func (q *faulty) DiscardDeaths(ctx context.Context, deaths []runtime.Death) ([]runtime.Death, error) {
+func (q *faulty) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	if q.discard != nil {
 		return q.discard(q.everything, ctx, deaths)
 	}
@@ -135,7 +136,7 @@ func (q *faulty) Pause(ctx context.Context) error {
 	return q.everything.Pause(ctx)
 }
 
-func (q *faulty) Stats(ctx context.Context) (runtime.Stats, error) {
+func (q *faulty) Stats(ctx context.Context) (driver.Stats, error) {
 	s, err := q.everything.Stats(ctx)
 	if q.stats != nil {
 		s = q.stats(q.everything, s)
@@ -143,7 +144,7 @@ func (q *faulty) Stats(ctx context.Context) (runtime.Stats, error) {
 	return s, err
 }
 
-func (q *faulty) Capabilities() runtime.Capabilities {
+func (q *faulty) Capabilities() driver.Capabilities {
 	c := q.everything.Capabilities()
 	if q.can != nil {
 		c = q.can(c)
@@ -167,10 +168,10 @@ type faultyProvider struct {
 	queues []everything
 }
 
-func (p *faultyProvider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+func (p *faultyProvider) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
 	open := p.Provider.Open
 	if p.fault.declare != nil {
-		open = func(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+		open = func(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
 			return p.fault.declare(p.Provider, ctx, cfg)
 		}
 	}
@@ -199,7 +200,7 @@ func (p *faultyProvider) Close() error {
 func faultyHarness(f fault) *Harness {
 	h := memoryHarness()
 	open := h.Open
-	h.Open = func(addr string, clock runtime.Clock) (runtime.Provider, error) {
+	h.Open = func(addr string, clock driver.Clock) (runtime.Provider, error) {
 		p, err := open(addr, clock)
 		return &faultyProvider{Provider: p, fault: f}, err
 	}

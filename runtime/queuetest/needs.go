@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A need is what a test asks of a provider beyond the plain contract.
@@ -106,7 +107,7 @@ func (h *Harness) lacks(tb testing.TB) map[need]string {
 	no(foreign, h.Raw == nil, "the harness has no Raw")
 	no(costing, h.Cost == nil, "the harness has no Cost")
 
-	p, err := h.Open(h.Data(tb), runtime.SystemClock)
+	p, err := h.Open(h.Data(tb), driver.SystemClock)
 	if err != nil {
 		tb.Fatalf("open the provider: %v", err)
 	}
@@ -143,16 +144,16 @@ func (h *Harness) lacks(tb testing.TB) map[need]string {
 	no(tracing, !has.CountsOrigins, says("CountsOrigins"))
 	no(aging, !has.CountsAge, says("CountsAge"))
 	no(delaying, shortDelays(has), says("MaxDelay"))
-	no(bounded, has.MaxDelay == runtime.Unlimited, says("MaxDelay"))
-	no(limited, has.MaxLease == runtime.Unlimited, says("MaxLease"))
-	no(keyless, has.UniqueUntilDone && has.DedupWindow == runtime.Unlimited, "the queue holds any")
+	no(bounded, has.MaxDelay == driver.Unlimited, says("MaxDelay"))
+	no(limited, has.MaxLease == driver.Unlimited, says("MaxLease"))
+	no(keyless, has.UniqueUntilDone && has.DedupWindow == driver.Unlimited, "the queue holds any")
 	no(charging, !has.CrashIsAttempt, says("CrashIsAttempt"))
 	no(browsing, !has.Browse, says("Browse"))
 	no(cancelling, !has.Cancel, says("Cancel"))
 	no(rescheduling, !has.Reschedule, says("Reschedule"))
 	no(purging, !has.Purge, says("Purge"))
 	no(pausing, !has.Pause, says("Pause"))
-	no(measuring, has.MaxPayload == runtime.Unlimited || has.MaxPayload > 8<<20, says("MaxPayload"))
+	no(measuring, has.MaxPayload == driver.Unlimited || has.MaxPayload > 8<<20, says("MaxPayload"))
 	no(redriving, !has.Redrive, says("Redrive"))
 	no(discarding, !has.Discard, says("Discard"))
 	h.probe(tb, ctx, p, missing)
@@ -161,11 +162,11 @@ func (h *Harness) lacks(tb testing.TB) map[need]string {
 }
 
 // opened returns the types of queues that could be opened.
-func (h *Harness) opened(missing map[need]string) []runtime.QueueType {
+func (h *Harness) opened(missing map[need]string) []driver.QueueType {
 	if h.Type != "" {
-		return []runtime.QueueType{h.Type}
+		return []driver.QueueType{h.Type}
 	}
-	types := []runtime.QueueType{runtime.Standard}
+	types := []driver.QueueType{runtime.Standard}
 	if missing[ordering] == "" {
 		types = append(types, runtime.FIFO)
 	}
@@ -177,8 +178,8 @@ func (h *Harness) opened(missing map[need]string) []runtime.QueueType {
 
 // shortDelays reports whether delays that tests of something else make are too
 // long for a queue.
-func shortDelays(c runtime.Capabilities) bool {
-	return c.MaxDelay != runtime.Unlimited && c.MaxDelay < time.Hour
+func shortDelays(c driver.Capabilities) bool {
+	return c.MaxDelay != driver.Unlimited && c.MaxDelay < time.Hour
 }
 
 // probe opens queues that a provider need not have.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A far provider speaks to a far broker, and makes new connections as it needs
@@ -42,7 +43,7 @@ func (p *farProvider) Close() error {
 	return nil
 }
 
-func (p *farProvider) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+func (p *farProvider) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
 	a, err := p.call(ctx, &farRequest{Call: "open", Cfg: cfg})
 	if err != nil {
 		return nil, err
@@ -115,10 +116,10 @@ type farQueue struct {
 
 func (q *farQueue) Config() runtime.QueueConfig { return q.cfg }
 
-func (q *farQueue) Capabilities() runtime.Capabilities {
-	return runtime.Capabilities{
-		MaxDelay: runtime.Unlimited, MaxLease: runtime.Unlimited, MaxPayload: runtime.Unlimited, MaxBatch: 100,
-		DedupWindow: runtime.Unlimited, UniqueUntilDone: true, Ordered: q.cfg.Type == runtime.FIFO, Priorities: q.cfg.Levels,
+func (q *farQueue) Capabilities() driver.Capabilities {
+	return driver.Capabilities{
+		MaxDelay: driver.Unlimited, MaxLease: driver.Unlimited, MaxPayload: driver.Unlimited, MaxBatch: 100,
+		DedupWindow: driver.Unlimited, UniqueUntilDone: true, Ordered: q.cfg.Type == runtime.FIFO, Priorities: q.cfg.Levels,
 		Durable: true, Fencing: true, CountsCrashes: true, RefusesIDs: true, KeepsReleased: true, FirstInFirstOut: true,
 		FreeLeases: true, ConfirmsAcks: true, CountsScheduled: true, CountsLeased: true, CountsOrigins: true, CountsAge: true,
 		Lateness: time.Second, Redrive: true,
@@ -146,7 +147,7 @@ func (q *farQueue) Enqueue(ctx context.Context, ts []*runtime.Task) ([]runtime.E
 
 // Dequeue asks again and again, so that it never has to give up a request that
 // may bring tasks.
-func (q *farQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+func (q *farQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	if q.p.fault.lease != nil {
 		lease = q.p.fault.lease(lease)
 	}
@@ -160,7 +161,7 @@ func (q *farQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) 
 		}
 		a, err := q.call(brief, farRequest{Call: "dequeue", Limit: limit, Time: lease})
 		cancel()
-		if !errors.Is(err, runtime.ErrNoTasks) || ctx.Err() != nil {
+		if !errors.Is(err, driver.ErrNoTasks) || ctx.Err() != nil {
 			if a == nil {
 				return nil, err
 			}
@@ -169,7 +170,7 @@ func (q *farQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) 
 	}
 }
 
-func (q *farQueue) settle(ctx context.Context, call string, ds []*runtime.Delivery) error {
+func (q *farQueue) settle(ctx context.Context, call string, ds []*driver.Delivery) error {
 	if f := q.p.fault.settle; f != nil {
 		return f(q, ctx, call, ds)
 	}
@@ -177,19 +178,19 @@ func (q *farQueue) settle(ctx context.Context, call string, ds []*runtime.Delive
 	return err
 }
 
-func (q *farQueue) Complete(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *farQueue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, "complete", ds)
 }
 
-func (q *farQueue) Release(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *farQueue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, "release", ds)
 }
 
-func (q *farQueue) DeadLetter(ctx context.Context, ds []*runtime.Delivery) error {
+func (q *farQueue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, "dead letter", ds)
 }
 
-func (q *farQueue) Extend(ctx context.Context, ds []*runtime.Delivery, lease time.Duration) error {
+func (q *farQueue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
 	a, err := q.call(ctx, farRequest{Call: "extend", Ds: ds, Time: lease})
 	if a != nil && len(a.Ds) == len(ds) {
 		for i := range ds {
@@ -213,7 +214,7 @@ func (q *farQueue) Redrive(ctx context.Context, ids []string) ([]string, error) 
 	return a.IDs, err
 }
 
-func (q *farQueue) RedriveDeaths(ctx context.Context, deaths []runtime.Death, payloads [][]byte) ([]runtime.Death, error) {
+func (q *farQueue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	a, err := q.call(ctx, farRequest{Call: "redrive deaths", Deaths: deaths, Payloads: payloads})
 	if a == nil {
 		return nil, err
@@ -221,10 +222,10 @@ func (q *farQueue) RedriveDeaths(ctx context.Context, deaths []runtime.Death, pa
 	return a.Deaths, err
 }
 
-func (q *farQueue) Stats(ctx context.Context) (runtime.Stats, error) {
+func (q *farQueue) Stats(ctx context.Context) (driver.Stats, error) {
 	a, err := q.call(ctx, farRequest{Call: "stats"})
 	if a == nil {
-		return runtime.Stats{}, err
+		return driver.Stats{}, err
 	}
 	return a.Stats, err
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/taskgen/taskgen/internal/faultproxy"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
@@ -26,7 +27,7 @@ type farBroker struct {
 	wg       sync.WaitGroup
 
 	mu     sync.Mutex
-	queues map[string]runtime.Queue
+	queues map[string]driver.Queue
 	conns  map[net.Conn]bool
 }
 
@@ -36,20 +37,20 @@ type (
 		Call  string
 		Cfg   runtime.QueueConfig
 		Tasks []*runtime.Task
-		Ds    []*runtime.Delivery
+		Ds    []*driver.Delivery
 		IDs   []string
 		Limit int
 		Time  time.Duration
 
-		Deaths   []runtime.Death
+		Deaths   []driver.Death
 		Payloads [][]byte
 	}
 	farReply struct {
 		Answers []runtime.Enqueued
-		Ds      []*runtime.Delivery
+		Ds      []*driver.Delivery
 		IDs     []string
-		Deaths  []runtime.Death
-		Stats   runtime.Stats
+		Deaths  []driver.Death
+		Stats   driver.Stats
 		Cfg     runtime.QueueConfig
 		Err     *farError
 		Items   []farError
@@ -63,8 +64,8 @@ type (
 )
 
 var farKinds = []error{
-	runtime.ErrNoTasks, runtime.ErrLeaseLost, runtime.ErrDuplicate, runtime.ErrUnsupported, runtime.ErrClosed,
-	runtime.ErrQueueMismatch, runtime.ErrInvalidQueue, runtime.ErrInvalidTask, runtime.ErrQueueFull,
+	driver.ErrNoTasks, runtime.ErrLeaseLost, runtime.ErrDuplicate, runtime.ErrUnsupported, runtime.ErrClosed,
+	driver.ErrQueueMismatch, driver.ErrInvalidQueue, runtime.ErrInvalidTask, runtime.ErrQueueFull,
 }
 
 func farErrorOf(err error) farError {
@@ -86,7 +87,7 @@ func (e farError) err() error {
 func newFarBroker(tb testing.TB) *farBroker {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(tb, err)
-	b := &farBroker{ln: ln, provider: memory.New(), queues: make(map[string]runtime.Queue), conns: make(map[net.Conn]bool)}
+	b := &farBroker{ln: ln, provider: memory.New(), queues: make(map[string]driver.Queue), conns: make(map[net.Conn]bool)}
 	b.wg.Go(func() {
 		for {
 			c, err := ln.Accept()
@@ -126,7 +127,7 @@ func (b *farBroker) serve(c net.Conn) {
 	}
 }
 
-func (b *farBroker) queue(cfg runtime.QueueConfig) (runtime.Queue, error) {
+func (b *farBroker) queue(cfg runtime.QueueConfig) (driver.Queue, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if q := b.queues[cfg.Name]; q != nil {
@@ -163,11 +164,11 @@ func (b *farBroker) answer(r *farRequest) *farReply {
 		case "dead letter":
 			err = q.DeadLetter(ctx, r.Ds)
 		case "redrive":
-			a.IDs, err = q.(runtime.Redriver).Redrive(ctx, r.IDs)
+			a.IDs, err = q.(driver.Redriver).Redrive(ctx, r.IDs)
 		case "redrive deaths":
-			a.Deaths, err = q.(runtime.Redriver).RedriveDeaths(ctx, r.Deaths, r.Payloads)
+			a.Deaths, err = q.(driver.Redriver).RedriveDeaths(ctx, r.Deaths, r.Payloads)
 		case "discard":
-			a.IDs, err = q.(runtime.Discarder).Discard(ctx, r.IDs)
+			a.IDs, err = q.(driver.Discarder).Discard(ctx, r.IDs)
 		case "list the dead":
 			a.Ds = b.dead(ctx, q)
 		case "stats":
@@ -189,10 +190,10 @@ func (b *farBroker) answer(r *farRequest) *farReply {
 	return a
 }
 
-func (b *farBroker) dead(ctx context.Context, q runtime.Queue) (ds []*runtime.Delivery) {
-	ts, _, _ := q.(runtime.Browser).Browse(ctx, runtime.Dead, "", 1000)
+func (b *farBroker) dead(ctx context.Context, q driver.Queue) (ds []*driver.Delivery) {
+	ts, _, _ := q.(driver.Browser).Browse(ctx, runtime.Dead, "", 1000)
 	for _, t := range ts {
-		ds = append(ds, &runtime.Delivery{Task: t})
+		ds = append(ds, &driver.Delivery{Task: t})
 	}
 	return ds
 }
@@ -215,7 +216,7 @@ func farHarness(f farFault) *Harness {
 			proxies[p.Addr()] = p
 			return p.Addr()
 		},
-		Open: func(addr string, _ runtime.Clock) (runtime.Provider, error) {
+		Open: func(addr string, _ driver.Clock) (runtime.Provider, error) {
 			return &farProvider{addr: addr, fault: f}, nil
 		},
 		Network: func(_ testing.TB, addr string) Network {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A Report is what Run found out about one provider: a column of the table of
@@ -18,10 +18,10 @@ import (
 type Report struct {
 	Provider string `json:"provider"`
 	// Types of queues that the harness could open.
-	Types []runtime.QueueType `json:"types"`
+	Types []driver.QueueType `json:"types"`
 	// Capabilities of a queue of the harness's Type.
-	Capabilities runtime.Capabilities `json:"capabilities"`
-	Laws         []LawReport          `json:"laws"`
+	Capabilities driver.Capabilities `json:"capabilities"`
+	Laws         []LawReport         `json:"laws"`
 }
 
 // A LawReport says how a provider stands to one law.

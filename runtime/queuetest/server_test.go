@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
@@ -41,7 +42,7 @@ func serverHarness(f fault, restarted func(s *server)) *Harness {
 	return &Harness{
 		Name: "server", Home: OnServer, UsesClock: true,
 		Data: func(testing.TB) string { return fmt.Sprint(addresses.Add(1)) },
-		Open: func(addr string, clock runtime.Clock) (runtime.Provider, error) {
+		Open: func(addr string, clock driver.Clock) (runtime.Provider, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			if servers[addr] == nil {
@@ -73,10 +74,10 @@ func serverHarness(f fault, restarted func(s *server)) *Harness {
 type link struct {
 	*server
 	mu   sync.Mutex
-	open []runtime.Queue
+	open []driver.Queue
 }
 
-func (l *link) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+func (l *link) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
 	q, err := l.server.Open(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -107,7 +108,7 @@ func (f fault) over(away *atomic.Bool) fault {
 		}
 	}
 	if f.complete == nil {
-		f.complete = func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+		f.complete = func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 			if away.Load() {
 				return errAway
 			}
@@ -115,7 +116,7 @@ func (f fault) over(away *atomic.Bool) fault {
 		}
 	}
 	if f.dequeue == nil {
-		f.dequeue = func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*runtime.Delivery, error) {
+		f.dequeue = func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 			if away.Load() {
 				return nil, errAway
 			}
@@ -182,7 +183,7 @@ func TestAServerThatForgetsWhenItIsRestartedFails(t *testing.T) {
 func TestAServerThatBringsBackWhatWasDoneFails(t *testing.T) {
 	t.Parallel()
 	var done []*runtime.Task
-	h := serverHarness(fault{complete: func(q everything, ctx context.Context, ds []*runtime.Delivery) error {
+	h := serverHarness(fault{complete: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
 		done = append(done, ds[0].Task.Clone())
 		return q.Complete(ctx, ds)
 	}}, func(s *server) {
@@ -200,7 +201,7 @@ func TestAServerThatKeepsTheKeyOfWhatWasDoneFails(t *testing.T) {
 	t.Parallel()
 	h := serverHarness(fault{}, func(*server) {})
 	open := h.Open
-	h.Open = func(addr string, clock runtime.Clock) (runtime.Provider, error) {
+	h.Open = func(addr string, clock driver.Clock) (runtime.Provider, error) {
 		p, err := open(addr, clock)
 		held := make(map[string]string)
 		p.(*link).fault.enqueue = func(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
@@ -239,9 +240,9 @@ func TestStatsThatCountTasksOneByOneFail(t *testing.T) {
 	h := serverHarness(fault{}, nil)
 	var work atomic.Int64
 	open := h.Open
-	h.Open = func(addr string, clock runtime.Clock) (runtime.Provider, error) {
+	h.Open = func(addr string, clock driver.Clock) (runtime.Provider, error) {
 		p, err := open(addr, clock)
-		p.(*link).fault.stats = func(_ everything, s runtime.Stats) runtime.Stats {
+		p.(*link).fault.stats = func(_ everything, s driver.Stats) driver.Stats {
 			work.Add(s.Ready)
 			return s
 		}
@@ -254,7 +255,7 @@ func TestStatsThatCountTasksOneByOneFail(t *testing.T) {
 }
 
 func TestABoundOnPayloadsIsTested(t *testing.T) {
-	h := faultyHarness(fault{can: func(c runtime.Capabilities) runtime.Capabilities {
+	h := faultyHarness(fault{can: func(c driver.Capabilities) driver.Capabilities {
 		c.MaxPayload = 1000
 		return c
 	}})

@@ -4,21 +4,21 @@ import (
 	"context"
 	"errors"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A waiter is a worker that waits in Dequeue while the test goes on.
 type waiter struct {
 	w    *world
-	got  chan []*runtime.Delivery
+	got  chan []*driver.Delivery
 	fail chan error
 	stop context.CancelFunc
 }
 
 // waiter starts a worker that leases one batch for long.
-func (w *world) waiter(q runtime.Queue) *waiter {
+func (w *world) waiter(q driver.Queue) *waiter {
 	ctx, cancel := context.WithTimeout(w.ctx, w.patience)
-	a := &waiter{w: w, got: make(chan []*runtime.Delivery, 1), fail: make(chan error, 1), stop: cancel}
+	a := &waiter{w: w, got: make(chan []*driver.Delivery, 1), fail: make(chan error, 1), stop: cancel}
 	entered := make(chan struct{})
 	done := make(chan struct{})
 	go func() {
@@ -27,7 +27,7 @@ func (w *world) waiter(q runtime.Queue) *waiter {
 		for {
 			ds, err := q.Dequeue(ctx, 100, long)
 			switch {
-			case errors.Is(err, runtime.ErrNoTasks) && ctx.Err() == nil:
+			case errors.Is(err, driver.ErrNoTasks) && ctx.Err() == nil:
 				continue // the provider's own longest wait
 			case err != nil:
 				a.fail <- err
@@ -46,7 +46,7 @@ func (w *world) waiter(q runtime.Queue) *waiter {
 }
 
 // wants waits for n tasks.
-func (a *waiter) wants(n int) []*runtime.Delivery {
+func (a *waiter) wants(n int) []*driver.Delivery {
 	a.w.Helper()
 	ds := a.wantsSome()
 	a.w.check(len(ds) == n, "a waiting worker got %d tasks, want %d", len(ds), n)
@@ -54,7 +54,7 @@ func (a *waiter) wants(n int) []*runtime.Delivery {
 }
 
 // wantsSome waits for a batch of any size.
-func (a *waiter) wantsSome() []*runtime.Delivery {
+func (a *waiter) wantsSome() []*driver.Delivery {
 	a.w.Helper()
 	select {
 	case ds := <-a.got:

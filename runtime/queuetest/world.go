@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Bounds of the suite's waits. A wait for what must come is long, for a test
@@ -92,14 +93,14 @@ func (w *world) provider() runtime.Provider {
 }
 
 // open opens a queue. Without a name it is called "q".
-func (w *world) open(cfg runtime.QueueConfig) runtime.Queue {
+func (w *world) open(cfg runtime.QueueConfig) driver.Queue {
 	w.Helper()
 	return w.openOn(w.main, cfg)
 }
 
 // other opens a queue as another process would: by another provider on the same
 // data, or where there can be none by a second handle.
-func (w *world) other(cfg runtime.QueueConfig) runtime.Queue {
+func (w *world) other(cfg runtime.QueueConfig) driver.Queue {
 	w.Helper()
 	return w.openOn(w.another(), cfg)
 }
@@ -114,7 +115,7 @@ func (w *world) another() runtime.Provider {
 	return w.provider()
 }
 
-func (w *world) openOn(p runtime.Provider, cfg runtime.QueueConfig) runtime.Queue {
+func (w *world) openOn(p runtime.Provider, cfg runtime.QueueConfig) driver.Queue {
 	w.Helper()
 	cfg = w.of(cfg)
 	q, err := p.Open(w.ctx, cfg)
@@ -139,7 +140,7 @@ func (w *world) of(cfg runtime.QueueConfig) runtime.QueueConfig {
 }
 
 // dlq declares the dead letter queue of a queue as a queue.
-func dlq(q runtime.Queue) runtime.QueueConfig {
+func dlq(q driver.Queue) runtime.QueueConfig {
 	return runtime.QueueConfig{Name: q.Config().DLQ, Type: runtime.Standard}
 }
 
@@ -155,11 +156,11 @@ func (w *world) manager(cfgs ...runtime.QueueConfig) *runtime.Manager {
 }
 
 // ticks is the test's clock.
-func (w *world) ticks() runtime.Clock {
+func (w *world) ticks() driver.Clock {
 	if w.clock != nil {
 		return w.clock
 	}
-	return runtime.SystemClock
+	return driver.SystemClock
 }
 
 // now is the time on the test's clock.
@@ -246,7 +247,7 @@ func (w *world) eventually(cond func() bool, format string, args ...any) {
 }
 
 // task makes a valid task for a queue, with an ID that no other task has.
-func (w *world) task(q runtime.Queue, change ...func(*runtime.Task)) *runtime.Task {
+func (w *world) task(q driver.Queue, change ...func(*runtime.Task)) *runtime.Task {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seq++
@@ -267,7 +268,7 @@ func (w *world) task(q runtime.Queue, change ...func(*runtime.Task)) *runtime.Ta
 	return t
 }
 
-func (w *world) tasks(q runtime.Queue, n int, change ...func(*runtime.Task)) []*runtime.Task {
+func (w *world) tasks(q driver.Queue, n int, change ...func(*runtime.Task)) []*runtime.Task {
 	ts := make([]*runtime.Task, n)
 	for i := range ts {
 		ts[i] = w.task(q, change...)
@@ -275,7 +276,7 @@ func (w *world) tasks(q runtime.Queue, n int, change ...func(*runtime.Task)) []*
 	return ts
 }
 
-func (w *world) enqueue(q runtime.Queue, ts ...*runtime.Task) []runtime.Enqueued {
+func (w *world) enqueue(q driver.Queue, ts ...*runtime.Task) []runtime.Enqueued {
 	w.Helper()
 	answers, err := q.Enqueue(w.ctx, ts)
 	w.ok(err, "enqueue %d tasks", len(ts))
@@ -284,7 +285,7 @@ func (w *world) enqueue(q runtime.Queue, ts ...*runtime.Task) []runtime.Enqueued
 }
 
 // put enqueues n plain tasks and returns them.
-func (w *world) put(q runtime.Queue, n int, change ...func(*runtime.Task)) []*runtime.Task {
+func (w *world) put(q driver.Queue, n int, change ...func(*runtime.Task)) []*runtime.Task {
 	w.Helper()
 	ts := w.tasks(q, n, change...)
 	w.enqueue(q, ts...)
@@ -292,13 +293,13 @@ func (w *world) put(q runtime.Queue, n int, change ...func(*runtime.Task)) []*ru
 }
 
 // some leases what one call hands out, at most n tasks.
-func (w *world) some(q runtime.Queue, n int, lease time.Duration) []*runtime.Delivery {
+func (w *world) some(q driver.Queue, n int, lease time.Duration) []*driver.Delivery {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, w.patience)
 	defer cancel()
 	for {
 		ds, err := q.Dequeue(ctx, n, lease)
-		if errors.Is(err, runtime.ErrNoTasks) && ctx.Err() == nil {
+		if errors.Is(err, driver.ErrNoTasks) && ctx.Err() == nil {
 			continue // the provider's own longest wait
 		}
 		w.ok(err, "dequeue")
@@ -308,40 +309,40 @@ func (w *world) some(q runtime.Queue, n int, lease time.Duration) []*runtime.Del
 }
 
 // take leases n tasks, in as many calls as it needs.
-func (w *world) take(q runtime.Queue, n int, lease time.Duration) []*runtime.Delivery {
+func (w *world) take(q driver.Queue, n int, lease time.Duration) []*driver.Delivery {
 	w.Helper()
-	var got []*runtime.Delivery
+	var got []*driver.Delivery
 	for len(got) < n {
 		got = append(got, w.some(q, n-len(got), lease)...)
 	}
 	return got
 }
 
-func (w *world) takeOne(q runtime.Queue, lease time.Duration) *runtime.Delivery {
+func (w *world) takeOne(q driver.Queue, lease time.Duration) *driver.Delivery {
 	w.Helper()
 	return w.take(q, 1, lease)[0]
 }
 
 // nothing looks whether the queue hands out anything now.
-func (w *world) nothing(q runtime.Queue, format string, args ...any) {
+func (w *world) nothing(q driver.Queue, format string, args ...any) {
 	w.Helper()
 	ds, err := w.glanceAt(q, 10, w.glance())
 	if len(ds) > 0 {
 		w.Fatalf("%s: the queue handed out %v", fmt.Sprintf(format, args...), deliveredIDs(ds))
 	}
-	w.is(err, runtime.ErrNoTasks, "%s: Dequeue of an empty queue", fmt.Sprintf(format, args...))
+	w.is(err, driver.ErrNoTasks, "%s: Dequeue of an empty queue", fmt.Sprintf(format, args...))
 }
 
 // drain leases and completes all there is on the queue for which no time has to
 // pass, and returns it in its order.
-func (w *world) drain(q runtime.Queue) []*runtime.Delivery {
+func (w *world) drain(q driver.Queue) []*driver.Delivery {
 	w.Helper()
-	var all []*runtime.Delivery
+	var all []*driver.Delivery
 	late := q.Capabilities().LateLeased
 	for asked := w.now(); ; {
 		s, err := q.Stats(w.ctx)
 		w.ok(err, "stats")
-		var ds []*runtime.Delivery
+		var ds []*driver.Delivery
 		switch {
 		case s.Ready > 0 || s.Leased > 0 && !late:
 			ds = w.some(q, 100, long)
@@ -364,10 +365,10 @@ func (w *world) drain(q runtime.Queue) []*runtime.Delivery {
 }
 
 // look leases what is there, if anything.
-func (w *world) look(q runtime.Queue, n int) []*runtime.Delivery {
+func (w *world) look(q driver.Queue, n int) []*driver.Delivery {
 	w.Helper()
 	ds, err := w.glanceAt(q, n, 4*w.glance())
-	if !errors.Is(err, runtime.ErrNoTasks) {
+	if !errors.Is(err, driver.ErrNoTasks) {
 		w.ok(err, "dequeue")
 	}
 	return ds
@@ -376,14 +377,14 @@ func (w *world) look(q runtime.Queue, n int) []*runtime.Delivery {
 // glanceAt is a Dequeue that waits for no longer than d. A receive that goes on behind it
 // must not meet a clock that is moved then, nor what the test does next: it would take a
 // task that nobody is to have now, and by a clock that stands still for good.
-func (w *world) glanceAt(q runtime.Queue, n int, d time.Duration) ([]*runtime.Delivery, error) {
+func (w *world) glanceAt(q driver.Queue, n int, d time.Duration) ([]*driver.Delivery, error) {
 	ctx, cancel := context.WithTimeout(w.ctx, d)
 	defer cancel()
 	if w.clock == nil {
 		return q.Dequeue(ctx, n, long)
 	}
 	var behind sync.WaitGroup
-	ds, err := q.Dequeue(runtime.HearBehind(ctx, func() func() {
+	ds, err := q.Dequeue(driver.HearBehind(ctx, func() func() {
 		behind.Add(1)
 		return behind.Done
 	}), n, long)
@@ -401,20 +402,20 @@ func (w *world) glanceAt(q runtime.Queue, n int, d time.Duration) ([]*runtime.De
 }
 
 // dead opens the dead letter queue of a queue as a queue.
-func (w *world) dead(q runtime.Queue) runtime.Queue {
+func (w *world) dead(q driver.Queue) driver.Queue {
 	w.Helper()
 	return w.open(dlq(q))
 }
 
 // bury dead-letters deliveries as a pool does.
-func (w *world) bury(q runtime.Queue, ds ...*runtime.Delivery) {
+func (w *world) bury(q driver.Queue, ds ...*driver.Delivery) {
 	w.Helper()
 	w.ok(w.deadLetter(q, ds), "dead letter")
 }
 
-func (w *world) deadLetter(q runtime.Queue, ds []*runtime.Delivery) error {
+func (w *world) deadLetter(q driver.Queue, ds []*driver.Delivery) error {
 	for _, d := range ds {
-		runtime.Bury(d.Task, q.Config().Name, w.now(), errors.New("it failed"))
+		driver.Bury(d.Task, q.Config().Name, w.now(), errors.New("it failed"))
 	}
 	return q.DeadLetter(w.ctx, ds)
 }

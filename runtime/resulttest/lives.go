@@ -10,12 +10,13 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Lives are a provider, and the stores that it has or that its tasks are given.
 type Lives struct {
 	Provider runtime.Provider
-	Results  runtime.ResultStore
+	Results  driver.ResultStore
 	Letters  dlq.TaskStore
 }
 
@@ -53,10 +54,10 @@ type office struct {
 	*testing.T
 	ctx     context.Context
 	p       runtime.Provider
-	store   runtime.ResultStore
+	store   driver.ResultStore
 	letters dlq.TaskStore
 	m       *runtime.Manager
-	q       runtime.Queue
+	q       driver.Queue
 	fails   error  // what the handler returns
 	runs    func() // is called by the handler; nil: nothing is
 }
@@ -95,7 +96,7 @@ func (o *office) router() *runtime.Router {
 }
 
 // work runs what is on the queue.
-func (o *office) work(store runtime.ResultStore) {
+func (o *office) work(store driver.ResultStore) {
 	o.Helper()
 	pool, err := runtime.NewPool(o.m, o.router(), runtime.PoolConfig{Workers: 1, Results: store, Logger: slog.New(slog.DiscardHandler)})
 	o.ok(err)
@@ -157,7 +158,7 @@ func (o *office) again(ids ...string) {
 
 func (o *office) redrive(ids []string, want int) {
 	o.Helper()
-	moved, err := o.q.(runtime.Redriver).Redrive(o.ctx, ids)
+	moved, err := o.q.(driver.Redriver).Redrive(o.ctx, ids)
 	o.ok(err)
 	if len(moved) != want {
 		o.Fatalf("redriven are %q", moved)
@@ -266,20 +267,20 @@ func (o *office) elsewhere() {
 	o.enqueue(desk, "a", 10)
 	q, err := desk.Queue("sums")
 	o.ok(err)
-	if moved, err := q.(runtime.Redriver).Redrive(o.ctx, []string{"b"}); len(moved) != 1 || err != nil {
+	if moved, err := q.(driver.Redriver).Redrive(o.ctx, []string{"b"}); len(moved) != 1 || err != nil {
 		o.Fatal(moved, err)
 	}
 	o.waits("a", "b")
 }
 
 // A closed store answers nothing.
-type closedStore struct{ runtime.ResultStore }
+type closedStore struct{ driver.ResultStore }
 
-func (closedStore) Peek(context.Context, []string) ([]runtime.StoredResult, error) {
+func (closedStore) Peek(context.Context, []string) ([]driver.StoredResult, error) {
 	return nil, runtime.ErrClosed
 }
 
-func (closedStore) Forget(context.Context, []runtime.StoredResult) error { return runtime.ErrClosed }
+func (closedStore) Forget(context.Context, []driver.StoredResult) error { return runtime.ErrClosed }
 
 func (o *office) away() {
 	o.buries("a")
@@ -287,7 +288,7 @@ func (o *office) away() {
 	q, err := desk.Queue("sums")
 	o.ok(err)
 	for _, ids := range [][]string{nil, {"a"}} {
-		moved, err := q.(runtime.Redriver).Redrive(o.ctx, ids)
+		moved, err := q.(driver.Redriver).Redrive(o.ctx, ids)
 		if !errors.Is(err, runtime.ErrClosed) || len(moved) != 0 {
 			o.Fatalf("redriven are %q, %v", moved, err)
 		}
@@ -306,19 +307,19 @@ func (o *office) away() {
 
 // A quickStore has a result of the next life come before that of the last one is
 // forgotten.
-type quickStore struct{ runtime.ResultStore }
+type quickStore struct{ driver.ResultStore }
 
-func (q quickStore) Peek(ctx context.Context, ids []string) ([]runtime.StoredResult, error) {
-	return q.ResultStore.(runtime.ResultKeeper).Peek(ctx, ids)
+func (q quickStore) Peek(ctx context.Context, ids []string) ([]driver.StoredResult, error) {
+	return q.ResultStore.(driver.ResultKeeper).Peek(ctx, ids)
 }
 
-func (q quickStore) Forget(ctx context.Context, rs []runtime.StoredResult) error {
+func (q quickStore) Forget(ctx context.Context, rs []driver.StoredResult) error {
 	for _, r := range rs {
 		if err := q.PutResult(ctx, r.ID, []byte("2"), "", time.Hour); err != nil {
 			return err
 		}
 	}
-	return q.ResultStore.(runtime.ResultKeeper).Forget(ctx, rs)
+	return q.ResultStore.(driver.ResultKeeper).Forget(ctx, rs)
 }
 
 func (o *office) quick() {
@@ -366,7 +367,7 @@ func (o *office) lookedUp() {
 	if s.Attempts != 1 || s.Failure != "no ink: none" || time.Until(s.DueAt) < 50*time.Minute {
 		o.Fatalf("a task that waits for its retry: %v", s)
 	}
-	if r, ok := o.q.(runtime.Rescheduler); ok {
+	if r, ok := o.q.(driver.Rescheduler); ok {
 		o.ok(r.Reschedule(o.ctx, "a", time.Now().Add(-time.Second)))
 	}
 	o.runs, o.fails = nil, errors.New("out of ink")

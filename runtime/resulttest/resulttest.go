@@ -1,4 +1,4 @@
-// Package resulttest holds stores of results to what runtime.ResultStore promises.
+// Package resulttest holds stores of results to what driver.ResultStore promises.
 // Each store's tests call Run.
 package resulttest
 
@@ -13,13 +13,14 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A Place is the room of one test.
 type Place struct {
 	// Open opens the store of the place: as often as there are processes to play.
 	// Where a store lives in one process it returns one and the same.
-	Open func() runtime.ResultStore
+	Open func() driver.ResultStore
 	// Pass lets time go by on the store's clock.
 	Pass func(d time.Duration)
 }
@@ -56,7 +57,7 @@ func Run(t *testing.T, make func(tb testing.TB) Place) {
 // A shop is a store under test.
 type shop struct {
 	*testing.T
-	runtime.ResultStore
+	driver.ResultStore
 	Place
 	ctx context.Context
 }
@@ -105,7 +106,7 @@ func replaced(s *shop) {
 }
 
 func woken(s *shop) {
-	stores := []runtime.ResultStore{s.ResultStore, s.ResultStore, s.Open()}
+	stores := []driver.ResultStore{s.ResultStore, s.ResultStore, s.Open()}
 	for round := range 20 {
 		id := fmt.Sprint("t", round)
 		var all sync.WaitGroup
@@ -160,15 +161,15 @@ func odd(s *shop) {
 }
 
 // keeper is the store, if it can tell what is there, and forget it.
-func (s *shop) keeper() runtime.ResultKeeper {
-	k, ok := s.ResultStore.(runtime.ResultKeeper)
+func (s *shop) keeper() driver.ResultKeeper {
+	k, ok := s.ResultStore.(driver.ResultKeeper)
 	if !ok {
 		s.Skip("the store is no ResultKeeper")
 	}
 	return k
 }
 
-func (s *shop) peek(ids ...string) []runtime.StoredResult {
+func (s *shop) peek(ids ...string) []driver.StoredResult {
 	s.Helper()
 	rs, err := s.keeper().Peek(s.ctx, ids)
 	s.check(err == nil && len(rs) == len(ids), "peek at %q: %v, %v", ids, rs, err)
@@ -211,7 +212,7 @@ func forgotten(s *shop) {
 		s.check(errors.Is(err, context.DeadlineExceeded), "what was forgotten of %q is waited for: %q, %v", id, got, err)
 	}
 	var waiting sync.WaitGroup
-	for _, store := range []runtime.ResultStore{s.ResultStore, s.Open()} {
+	for _, store := range []driver.ResultStore{s.ResultStore, s.Open()} {
 		waiting.Go(func() {
 			if got, err := store.Await(s.ctx, "b"); err != nil || string(got) != "2" {
 				s.Errorf("await: %q, %v", got, err)
@@ -229,12 +230,12 @@ func kept(s *shop) {
 	s.check(s.keeper().Forget(s.ctx, old) == nil, "forget")
 	s.holds("a", "1")
 	s.check(s.peek("a")[0].Version != old[0].Version, "the version of another outcome: %+v", old[0])
-	s.check(s.keeper().Forget(s.ctx, []runtime.StoredResult{{ID: "a"}, {ID: "none", Version: old[0].Version}}) == nil, "forget what never was")
+	s.check(s.keeper().Forget(s.ctx, []driver.StoredResult{{ID: "a"}, {ID: "none", Version: old[0].Version}}) == nil, "forget what never was")
 	s.holds("a", "1")
 }
 
 func crowd(s *shop) {
-	stores := []runtime.ResultStore{s.ResultStore, s.Open()}
+	stores := []driver.ResultStore{s.ResultStore, s.Open()}
 	var all sync.WaitGroup
 	for i := range 40 {
 		id := fmt.Sprint("t", i)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // An Option changes a job that generated code schedules.
@@ -41,7 +42,7 @@ func build[T any](spec *runtime.Spec[T], payload *T, opts []Option) (options, er
 	for _, opt := range opts {
 		opt(&o)
 	}
-	task, err := runtime.NewTask(spec, payload, runtime.SystemClock.Now(), o.enqueue...)
+	task, err := runtime.NewTask(spec, payload, driver.SystemClock.Now(), o.enqueue...)
 	o.job.Task = task
 	return o, err
 }

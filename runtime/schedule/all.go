@@ -4,7 +4,7 @@ import (
 	"context"
 	"iter"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // pageSize is how many jobs All reads at once.
@@ -15,5 +15,5 @@ const pageSize = 200
 // cancelled in the loop; what is scheduled or ends meanwhile may be met or not. An error
 // ends it, and comes with the zero Status; see Scheduler.List.
 func All(ctx context.Context, in Scheduler, f Filter) iter.Seq2[Status, error] {
-	return runtime.Paged(func(cursor string) ([]Status, string, error) { return in.List(ctx, f, cursor, pageSize) })
+	return driver.Paged(func(cursor string) ([]Status, string, error) { return in.List(ctx, f, cursor, pageSize) })
 }

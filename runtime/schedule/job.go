@@ -16,7 +16,7 @@ type Scheduler interface {
 	// runtime.ErrUnknownQueue.
 	Schedule(ctx context.Context, job Job) (JobID, error)
 	// Cancel ends a job: it is not due any more. A task of it that is on its queue
-	// is taken off where the queue can (runtime.Canceller), one that runs goes on.
+	// is taken off where the queue can (driver.Canceller), one that runs goes on.
 	// Cancelling a job that was cancelled changes nothing. Errors wrap
 	// ErrJobNotFound, or ErrJobEnded where the job was due once and its task can
 	// no longer be had back.

@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // OnQueue returns a Scheduler without a store: it leaves delays (At, In) to the
 // broker of the task's queue, in m. The job's ID names the queue and the task.
 //
-// It cancels and modifies what the broker can (runtime.Canceller,
-// runtime.Rescheduler). All else is refused with an error that wraps
+// It cancels and modifies what the broker can (driver.Canceller,
+// driver.Rescheduler). All else is refused with an error that wraps
 // runtime.ErrUnsupported: recurring jobs, other payloads, Status, List and Pause
 // need a Service on a Store.
 func OnQueue(m *runtime.Manager) Scheduler { return onQueue{m} }
@@ -55,7 +56,7 @@ func (s onQueue) Schedule(ctx context.Context, job Job) (JobID, error) {
 }
 
 // find opens the queue that an ID names.
-func (s onQueue) find(id JobID) (q runtime.Queue, taskID string, err error) {
+func (s onQueue) find(id JobID) (q driver.Queue, taskID string, err error) {
 	name, taskID, ok := strings.Cut(string(id), idSeparator)
 	if !ok {
 		return nil, "", fmt.Errorf("%w: %q is no ID of a job without a store, which names a queue and a task", ErrJobNotFound, id)
@@ -69,7 +70,7 @@ func (s onQueue) Cancel(ctx context.Context, id JobID) error {
 	if err != nil {
 		return err
 	}
-	c, ok := q.(runtime.Canceller)
+	c, ok := q.(driver.Canceller)
 	if !ok || !q.Capabilities().Cancel {
 		return inStore(fmt.Sprintf("cancelling a task on queue %q", q.Config().Name))
 	}
@@ -88,7 +89,7 @@ func (s onQueue) Modify(ctx context.Context, id JobID, change Change) error {
 	if err != nil {
 		return err
 	}
-	r, ok := q.(runtime.Rescheduler)
+	r, ok := q.(driver.Rescheduler)
 	switch {
 	case change.Task != nil || change.Overlap != "" || change.Missed != "" || change.MaxMissed != 0 || change.Jitter != nil:
 		return inStore("changing more than the time of a job")

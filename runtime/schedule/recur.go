@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A Declaration is a job that stands in the annotation of its type.
@@ -47,7 +48,7 @@ func RecurringWith[T any](r Recurrence, spec *runtime.Spec[T]) Declaration {
 	}
 	if d.err == nil {
 		d.job = Job{When: r.When, Overlap: r.Overlap, Missed: r.Missed, Jitter: r.Jitter}
-		d.job.Task, d.err = runtime.NewTask(spec, &payload, runtime.SystemClock.Now())
+		d.job.Task, d.err = runtime.NewTask(spec, &payload, driver.SystemClock.Now())
 	}
 	if d.err != nil {
 		d.err = fmt.Errorf("%s: %w", declaredAs(spec.Type, r.Name), d.err)

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
@@ -257,7 +258,7 @@ func (s *Service) Cancel(ctx context.Context, id JobID) error {
 func (s *Service) takeBack(ctx context.Context, e *Entry, taskID string) error {
 	q, err := s.m.Queue(e.Task.Queue)
 	if err == nil && q.Capabilities().Cancel {
-		_, err = q.(runtime.Canceller).Cancel(ctx, []string{taskID})
+		_, err = q.(driver.Canceller).Cancel(ctx, []string{taskID})
 	}
 	if err != nil {
 		return fmt.Errorf("cancel task %s of job %s: %w", taskID, e.ID, err)

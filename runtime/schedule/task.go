@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // uniqueFor is how long a queue that can remembers the task of a firing, done or
@@ -37,7 +38,7 @@ func (s *Service) task(e *Entry, id string, at, now time.Time) (*runtime.Task, e
 	switch can := q.Capabilities(); {
 	case e.Overlap == SkipOverlap:
 		t.UniqueKey = "taskgen.job:" + string(seedOf(e))
-	case can.DedupWindow == runtime.Unlimited || can.DedupWindow >= uniqueFor:
+	case can.DedupWindow == driver.Unlimited || can.DedupWindow >= uniqueFor:
 		t.UniqueKey, t.UniqueFor = "taskgen.firing:"+id, uniqueFor
 	case can.DedupWindow > 0:
 		t.UniqueKey, t.UniqueFor = "taskgen.firing:"+id, can.DedupWindow

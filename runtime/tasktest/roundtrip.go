@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
@@ -85,7 +86,7 @@ type link[T any] struct {
 	ctx     context.Context
 	spec    runtime.Spec[T]
 	manager *runtime.Manager
-	queue   runtime.Queue
+	queue   driver.Queue
 }
 
 func newLink[T any](t testing.TB, spec *runtime.Spec[T]) *link[T] {

@@ -6,12 +6,13 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestDefaultsAreThoseOfTheRuntime(t *testing.T) {
-	assert.Equal(t, runtime.DefaultLevels, defaultLevels)
-	assert.Equal(t, runtime.DefaultVisibility, defaultVisibility)
-	assert.Equal(t, runtime.DefaultMaxDeliveries, defaultMaxDeliveries)
+	assert.Equal(t, driver.DefaultLevels, defaultLevels)
+	assert.Equal(t, driver.DefaultVisibility, defaultVisibility)
+	assert.Equal(t, driver.DefaultMaxDeliveries, defaultMaxDeliveries)
 	assert.Equal(t, runtime.DefaultRetryBase, defaultRetryBase)
 	assert.Equal(t, runtime.DefaultRetryCap, defaultRetryCap)
 }

@@ -7,14 +7,15 @@ import (
 	"testing"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Run runs every test of the suite as a subtest, on a queue of each type (standard,
 // fifo, priority), or of those that are given. Each has a provider of its own that
 // open makes, with no queue on it, and closes and cleans up by tb.Cleanup.
-func Run(t *testing.T, open func(tb testing.TB) runtime.Provider, types ...runtime.QueueType) {
+func Run(t *testing.T, open func(tb testing.TB) runtime.Provider, types ...driver.QueueType) {
 	if len(types) == 0 {
-		types = []runtime.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority}
+		types = []driver.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority}
 	}
 	// Tests of brokers wait for most of their time, so that more of them run side by
 	// side than t.Parallel would allow.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -33,11 +34,11 @@ type desk struct {
 	ctx context.Context
 	p   runtime.Provider
 	m   *runtime.Manager
-	q   runtime.Queue
+	q   driver.Queue
 	box *dlq.Box
 }
 
-func newDesk(t *testing.T, p runtime.Provider, kind runtime.QueueType) *desk {
+func newDesk(t *testing.T, p runtime.Provider, kind driver.QueueType) *desk {
 	ctx, cancel := context.WithTimeout(context.Background(), soon)
 	t.Cleanup(cancel)
 	d := &desk{T: t, ctx: ctx, p: p, m: runtime.NewManager(runtime.ManagerConfig{})}
@@ -123,21 +124,21 @@ func reason(i int) error {
 	return fmt.Errorf("mailbox %q is full", fmt.Sprint("box", i))
 }
 
-func (d *desk) enqueue(q runtime.Queue, tasks ...*runtime.Task) {
+func (d *desk) enqueue(q driver.Queue, tasks ...*runtime.Task) {
 	d.Helper()
 	_, err := q.Enqueue(d.ctx, tasks)
 	d.ok(err, "enqueue")
 }
 
 // bury has a task of a queue die, with one run behind it.
-func (d *desk) bury(q runtime.Queue, t *runtime.Task, at time.Time, why error) {
+func (d *desk) bury(q driver.Queue, t *runtime.Task, at time.Time, why error) {
 	d.Helper()
 	d.enqueue(q, t)
 	ds, err := q.Dequeue(d.ctx, 1, lease)
 	d.ok(err, "dequeue")
 	for _, x := range ds {
-		runtime.NoteAttempt(x.Task, 1, "w 1", at, 1234567*time.Nanosecond, why)
-		runtime.Bury(x.Task, q.Config().Name, at, why)
+		driver.NoteAttempt(x.Task, 1, "w 1", at, 1234567*time.Nanosecond, why)
+		driver.Bury(x.Task, q.Config().Name, at, why)
 	}
 	d.ok(q.DeadLetter(d.ctx, ds), "dead letter")
 }
@@ -203,7 +204,7 @@ func (d *desk) drain(all map[string]*runtime.Task) (again int) {
 		ctx, cancel := context.WithTimeout(d.ctx, drainWait)
 		ds, err := d.q.Dequeue(ctx, 100, lease)
 		cancel()
-		if errors.Is(err, runtime.ErrNoTasks) {
+		if errors.Is(err, driver.ErrNoTasks) {
 			return again
 		}
 		d.ok(err, "dequeue")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // dieAgain redrives a letter, as a colleague does, and has it die of another cause.
@@ -25,10 +26,10 @@ func (d *desk) dieAgain(id string, cause error) error {
 }
 
 // fail does with deliveries what a pool does after their last failure.
-func (d *desk) fail(ds []*runtime.Delivery, cause error) error {
+func (d *desk) fail(ds []*driver.Delivery, cause error) error {
 	for _, x := range ds {
-		runtime.NoteAttempt(x.Task, 1, "w 2", time.Now(), time.Millisecond, cause)
-		runtime.Bury(x.Task, name, time.Now(), cause)
+		driver.NoteAttempt(x.Task, 1, "w 2", time.Now(), time.Millisecond, cause)
+		driver.Bury(x.Task, name, time.Now(), cause)
 	}
 	return d.q.DeadLetter(d.ctx, ds)
 }
@@ -74,10 +75,10 @@ type meddler struct {
 }
 
 type listed interface {
-	runtime.Queue
-	runtime.Browser
-	runtime.Redriver
-	runtime.Discarder
+	driver.Queue
+	driver.Browser
+	driver.Redriver
+	driver.Discarder
 }
 
 type meddled struct {
@@ -85,7 +86,7 @@ type meddled struct {
 	of *meddler
 }
 
-func (m *meddler) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+func (m *meddler) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
 	q, err := m.Provider.Open(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -151,7 +152,7 @@ func (d *desk) few(listed, received int) int {
 }
 
 // working has a worker do something with what is on the queue, until stop is called.
-func (d *desk) working(do func([]*runtime.Delivery) error) (stop func()) {
+func (d *desk) working(do func([]*driver.Delivery) error) (stop func()) {
 	ctx, cancel := context.WithCancel(d.ctx)
 	var worker sync.WaitGroup
 	worker.Go(func() {
@@ -162,7 +163,7 @@ func (d *desk) working(do func([]*runtime.Delivery) error) (stop func()) {
 			if err == nil {
 				err = do(ds)
 			}
-			if err != nil && !errors.Is(err, runtime.ErrNoTasks) && ctx.Err() == nil {
+			if err != nil && !errors.Is(err, driver.ErrNoTasks) && ctx.Err() == nil {
 				d.Errorf("work: %v", err)
 			}
 		}
@@ -176,7 +177,7 @@ func (d *desk) working(do func([]*runtime.Delivery) error) (stop func()) {
 // racing edits letters beside a worker that fails each of them at once.
 func racing(d *desk) {
 	ids := d.buryMails(d.few(40, 4))
-	stop := d.working(func(ds []*runtime.Delivery) error { return d.fail(ds, errors.New("still no")) })
+	stop := d.working(func(ds []*driver.Delivery) error { return d.fail(ds, errors.New("still no")) })
 	defer stop()
 	for _, id := range ids {
 		d.ok(d.box.RedriveEdited(d.ctx, id, []byte(`{"to":"new"}`)), "edit "+id)
@@ -201,7 +202,7 @@ func (d *desk) dead(ids []string) {
 func competing(d *desk) {
 	ids := d.buryMails(d.few(30, 6))
 	ran := make(map[string]int)
-	stop := d.working(func(ds []*runtime.Delivery) error {
+	stop := d.working(func(ds []*driver.Delivery) error {
 		for _, x := range ds {
 			ran[x.Task.ID]++
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func listing(d *desk) {
@@ -140,11 +141,11 @@ func showing(d *desk) {
 	ds, err := d.q.Dequeue(d.ctx, 1, lease)
 	d.ok(err, "dequeue")
 	dead := ds[0].Task
-	runtime.NoteAttempt(dead, 1, "w 1", died, 1234567*time.Nanosecond, errors.New("no: answer"))
-	runtime.NoteAttempt(dead, 2, "", died.Add(time.Minute), time.Second, errors.New("no on: answer"))
+	driver.NoteAttempt(dead, 1, "w 1", died, 1234567*time.Nanosecond, errors.New("no: answer"))
+	driver.NoteAttempt(dead, 2, "", died.Add(time.Minute), time.Second, errors.New("no on: answer"))
 	dead.RetryCount = 1
 	dead.Metadata["stack_2"] = "main.go:1"
-	runtime.Bury(dead, name, died.Add(time.Minute), errors.New("no on: answer"))
+	driver.Bury(dead, name, died.Add(time.Minute), errors.New("no on: answer"))
 	d.ok(d.q.DeadLetter(d.ctx, ds), "dead letter")
 
 	l, err := d.box.Show(d.ctx, "m")
@@ -186,8 +187,8 @@ func returning(d *desk) {
 		}
 		ds, err := d.q.Dequeue(d.ctx, 1, lease)
 		d.ok(err, "dequeue")
-		runtime.NoteAttempt(ds[0].Task, 1, "w", died, time.Second, fmt.Errorf("cause %c", 'a'+i))
-		runtime.Bury(ds[0].Task, name, died, fmt.Errorf("cause %c", 'a'+i))
+		driver.NoteAttempt(ds[0].Task, 1, "w", died, time.Second, fmt.Errorf("cause %c", 'a'+i))
+		driver.Bury(ds[0].Task, name, died, fmt.Errorf("cause %c", 'a'+i))
 		d.ok(d.q.DeadLetter(d.ctx, ds), "dead letter")
 		l, err := d.box.Show(d.ctx, "m")
 		d.ok(err, "show")
@@ -196,16 +197,16 @@ func returning(d *desk) {
 		d.ok(err, "redrive")
 	}
 	back := d.take("m")["m"]
-	d.check(back.Metadata[runtime.MetaRedriveCount] == "2" && back.Metadata[runtime.MetaRedrivenFrom] == d.q.Config().DLQ, "its metadata is %v", back.Metadata)
+	d.check(back.Metadata[driver.MetaRedriveCount] == "2" && back.Metadata[driver.MetaRedrivenFrom] == d.q.Config().DLQ, "its metadata is %v", back.Metadata)
 }
 
 // finding looks tasks up by their IDs, on queues that can.
 func finding(d *desk) {
-	f, ok := d.q.(runtime.Finder)
+	f, ok := d.q.(driver.Finder)
 	if !ok {
 		d.Skip("the queue is no Finder")
 	}
-	find := func(id string, want ...runtime.State) []runtime.Found {
+	find := func(id string, want ...runtime.State) []driver.Found {
 		d.Helper()
 		all, err := f.Find(d.ctx, id)
 		d.ok(err, "find "+id)
@@ -220,7 +221,7 @@ func finding(d *desk) {
 	}
 	d.buryMails(20)
 	dead := find("m07", runtime.Dead)[0]
-	d.check(dead.Task.Metadata[runtime.MetaFailureReason] == reason(7).Error(), "it says why it died: %v", dead.Task.Metadata)
+	d.check(dead.Task.Metadata[driver.MetaFailureReason] == reason(7).Error(), "it says why it died: %v", dead.Task.Metadata)
 	find("nobody")
 
 	d.enqueue(d.q, d.mail("leased"))
@@ -246,13 +247,13 @@ func finding(d *desk) {
 	other, err := d.p.Open(d.ctx, runtime.QueueConfig{Name: "other", DLQ: d.q.Config().DLQ})
 	d.ok(err, "open another queue")
 	defer func() { d.ok(other.Close(), "close it") }()
-	all, err := other.(runtime.Finder).Find(d.ctx, "m08")
+	all, err := other.(driver.Finder).Find(d.ctx, "m08")
 	d.ok(err, "find")
 	d.check(len(all) == 0, "the dead of another queue are its own: %v", all)
 	graves, err := d.p.Open(d.ctx, runtime.QueueConfig{Name: d.q.Config().DLQ})
 	d.ok(err, "open the dead letter queue")
 	defer func() { d.ok(graves.Close(), "close it") }()
-	all, err = graves.(runtime.Finder).Find(d.ctx, "m08")
+	all, err = graves.(driver.Finder).Find(d.ctx, "m08")
 	d.ok(err, "find")
 	d.check(len(all) == 1 && all[0].State == runtime.Ready, "on the dead letter queue it is ready: %v", all)
 }

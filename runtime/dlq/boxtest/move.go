@@ -10,6 +10,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
@@ -47,8 +48,8 @@ func redriving(d *desk) {
 		d.redrive(c.r, len(c.want), c.what)
 		d.check(told == len(c.want), "%s: told of %d moves, want %d", c.what, told, len(c.want))
 		for id, task := range d.take(c.want...) {
-			_, noted := task.Metadata[runtime.MetaAttemptPrefix+"1"]
-			d.check(task.Metadata[runtime.MetaRedriveCount] == "1" && task.Metadata[runtime.MetaRedrivenFrom] == d.q.Config().DLQ && !noted, "%s: metadata of %s is %v", c.what, id, task.Metadata)
+			_, noted := task.Metadata[driver.MetaAttemptPrefix+"1"]
+			d.check(task.Metadata[driver.MetaRedriveCount] == "1" && task.Metadata[driver.MetaRedrivenFrom] == d.q.Config().DLQ && !noted, "%s: metadata of %s is %v", c.what, id, task.Metadata)
 			d.check(task.RetryCount == 0 && string(task.Payload) == string(d.mail(id).Payload), "%s: %s came back as %+v", c.what, id, task)
 		}
 		left = slices.DeleteFunc(left, func(id string) bool { return slices.Contains(c.want, id) })
@@ -139,7 +140,7 @@ func dying(d *desk) {
 					d.ok(d.q.Complete(d.ctx, ds), "complete")
 					continue
 				}
-				runtime.Bury(x.Task, name, time.Now(), errors.New("x"))
+				driver.Bury(x.Task, name, time.Now(), errors.New("x"))
 				d.ok(d.q.DeadLetter(d.ctx, ds), "dead letter")
 			}
 		}
@@ -207,7 +208,7 @@ func editing(d *desk) {
 	back := d.take("m01")["m01"]
 	const payload = `{"keys":[{"value":"hush"},{"value":"mine"}],"password":"hush","to":"new"}`
 	d.check(string(back.Payload) == payload, "it came back with %s, want %s", back.Payload, payload)
-	d.check(back.Metadata[runtime.MetaRedriveCount] == "1" && back.RetryCount == 0, "it came back as %+v", back)
+	d.check(back.Metadata[driver.MetaRedriveCount] == "1" && back.RetryCount == 0, "it came back as %+v", back)
 }
 
 func discarding(d *desk) {
@@ -262,13 +263,13 @@ func forgetting(d *desk) {
 		d.Helper()
 		rs, err := results.Peek(d.ctx, ids)
 		d.ok(err, "peek")
-		rs = slices.DeleteFunc(rs, func(r runtime.StoredResult) bool { return r.Version == "" })
+		rs = slices.DeleteFunc(rs, func(r driver.StoredResult) bool { return r.Version == "" })
 		d.check(len(rs) == len(want), "after %s the outcomes of %v are there, want those of %q", what, rs, want)
 		for i := range rs {
 			d.check(rs[i].ID == want[i], "after %s the outcomes of %v are there, want those of %q", what, rs, want)
 		}
 	}
-	_, err = q.(runtime.Redriver).Redrive(d.ctx, ids[:1])
+	_, err = q.(driver.Redriver).Redrive(d.ctx, ids[:1])
 	d.ok(err, "redrive by the queue")
 	told("a redrive by the queue", ids[1:]...)
 	_, err = box.Redrive(d.ctx, dlq.Redrive{IDs: ids[1:2]})
@@ -279,7 +280,7 @@ func forgetting(d *desk) {
 	_, err = box.Discard(d.ctx, ids[3:4])
 	d.ok(err, "discard")
 	told("one that is discarded stays dead", ids[3:]...)
-	_, err = q.(runtime.Redriver).Redrive(d.ctx, nil)
+	_, err = q.(driver.Redriver).Redrive(d.ctx, nil)
 	d.ok(err, "redrive all")
 	told("a redrive of all", ids[3])
 	d.take(ids[0], ids[1], ids[2], ids[4])

@@ -10,6 +10,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/queuetest"
 )
@@ -24,11 +25,11 @@ type meddler struct {
 }
 
 type meddled struct {
-	runtime.Queue
+	driver.Queue
 	of *meddler
 }
 
-func (m *meddler) Open(ctx context.Context, cfg runtime.QueueConfig) (runtime.Queue, error) {
+func (m *meddler) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
 	q, err := m.Provider.Open(ctx, cfg)
 	return meddled{q, m}, err
 }
@@ -54,7 +55,7 @@ type desk struct {
 	p     *meddler
 	m     *runtime.Manager
 	clock *queuetest.Clock
-	q     runtime.Queue
+	q     driver.Queue
 	box   *dlq.Box
 }
 
@@ -118,7 +119,7 @@ func (d *desk) left(redriven string, ids ...string) {
 	for _, id := range ids {
 		t, err := d.Get(d.ctx, id)
 		d.ok(err, "get")
-		d.check(t.Metadata[runtime.MetaRedriveCount] == redriven && t.Metadata[runtime.MetaClaimed] == "", "the metadata of %s are %v", id, t.Metadata)
+		d.check(t.Metadata[driver.MetaRedriveCount] == redriven && t.Metadata[driver.MetaClaimed] == "", "the metadata of %s are %v", id, t.Metadata)
 	}
 }
 
@@ -300,7 +301,7 @@ func abandoned(s *shop) {
 	d := newDesk(s)
 	s.put("a")
 	t := dead("a")
-	t.Metadata[runtime.MetaClaimed] = d.clock.Now().Add(time.Minute).UTC().Format(time.RFC3339Nano) + " killed"
+	t.Metadata[driver.MetaClaimed] = d.clock.Now().Add(time.Minute).UTC().Format(time.RFC3339Nano) + " killed"
 	s.swap(deathsOf("a"), []*runtime.Task{t}, deathsOf("a")...)
 	done, err := d.box.Redrive(d.ctx, dlq.Redrive{})
 	d.ok(err, "redrive")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Run runs every test of the suite as a subtest, each on an empty store that open
@@ -73,8 +74,8 @@ func dead(id string) *runtime.Task {
 		Metadata: map[string]string{"tenant": "acme"},
 	}
 	cause := errors.New("no answer")
-	runtime.NoteAttempt(t, 4, "w", died, time.Second, cause)
-	runtime.Bury(t, "q", died, cause)
+	driver.NoteAttempt(t, 4, "w", died, time.Second, cause)
+	driver.Bury(t, "q", died, cause)
 	return t
 }
 
@@ -108,7 +109,7 @@ func getting(s *shop) {
 	s.put("a", "b")
 	got, err := s.Get(s.ctx, "b")
 	s.ok(err, "get")
-	want, have := runtime.AppendEnvelope(nil, dead("b")), runtime.AppendEnvelope(nil, got)
+	want, have := driver.AppendEnvelope(nil, dead("b")), driver.AppendEnvelope(nil, got)
 	s.check(string(want) == string(have), "got %s, want %s", have, want)
 	_, err = s.Get(s.ctx, "c")
 	s.check(errors.Is(err, runtime.ErrTaskNotFound), "get of what is not there: %v", err)
@@ -134,13 +135,13 @@ func listing(s *shop) {
 func replacing(s *shop) {
 	s.put("a", "b", "c")
 	again := dead("a")
-	again.Metadata[runtime.MetaRedriveCount] = "1"
+	again.Metadata[driver.MetaRedriveCount] = "1"
 	s.ok(s.Put(s.ctx, []*runtime.Task{again}), "put")
 	got := s.ids(10)
 	s.check(slices.Equal(got, []string{"b", "c", "a"}), "listed %q", got)
 	t, err := s.Get(s.ctx, "a")
 	s.ok(err, "get")
-	s.check(t.Metadata[runtime.MetaRedriveCount] == "1", "the older task is kept")
+	s.check(t.Metadata[driver.MetaRedriveCount] == "1", "the older task is kept")
 	for range 200 {
 		s.put("b", "c")
 	}
@@ -162,10 +163,10 @@ func deleting(s *shop) {
 	s.check(err == nil && len(gone) == 0, "delete of nothing: %q, %v", gone, err)
 }
 
-func deathsOf(ids ...string) []runtime.Death {
-	deaths := make([]runtime.Death, len(ids))
+func deathsOf(ids ...string) []driver.Death {
+	deaths := make([]driver.Death, len(ids))
 	for i, id := range ids {
-		deaths[i] = runtime.DeathOf(dead(id))
+		deaths[i] = driver.DeathOf(dead(id))
 	}
 	return deaths
 }
@@ -173,11 +174,11 @@ func deathsOf(ids ...string) []runtime.Death {
 // again is a task that was redriven, and died once more.
 func again(id string) *runtime.Task {
 	t := dead(id)
-	t.Metadata[runtime.MetaRedriveCount] = "1"
+	t.Metadata[driver.MetaRedriveCount] = "1"
 	return t
 }
 
-func (s *shop) swap(was []runtime.Death, with []*runtime.Task, want ...runtime.Death) {
+func (s *shop) swap(was []driver.Death, with []*runtime.Task, want ...driver.Death) {
 	s.Helper()
 	got, err := s.Swap(s.ctx, was, with)
 	s.ok(err, "swap")
@@ -192,7 +193,7 @@ func swapping(s *shop) {
 	s.check(slices.Equal(got, []string{"a", "b", "d"}), "listed %q", got)
 	t, err := s.Get(s.ctx, "b")
 	s.ok(err, "get")
-	s.check(string(runtime.AppendEnvelope(nil, t)) == string(runtime.AppendEnvelope(nil, again("b"))), "it is %v", t.Metadata)
+	s.check(string(driver.AppendEnvelope(nil, t)) == string(driver.AppendEnvelope(nil, again("b"))), "it is %v", t.Metadata)
 	_, err = s.Get(s.ctx, "c")
 	s.check(errors.Is(err, runtime.ErrTaskNotFound), "get of what was swapped away: %v", err)
 	s.swap(nil, nil)
@@ -214,7 +215,7 @@ func swappingLater(s *shop) {
 	s.swap(deathsOf("a"), []*runtime.Task{dead("a")})
 	t, err := s.Get(s.ctx, "a")
 	s.ok(err, "get")
-	s.check(t.Metadata[runtime.MetaRedriveCount] == "1", "a later death was swapped: %v", t.Metadata)
+	s.check(t.Metadata[driver.MetaRedriveCount] == "1", "a later death was swapped: %v", t.Metadata)
 }
 
 func contending(s *shop) {
@@ -232,9 +233,9 @@ func contending(s *shop) {
 				var with *runtime.Task
 				if (g+i)%2 == 0 {
 					with = dead(d.ID)
-					with.Metadata[runtime.MetaClaimed] = fmt.Sprint("by ", g)
+					with.Metadata[driver.MetaClaimed] = fmt.Sprint("by ", g)
 				}
-				done, err := s.Swap(s.ctx, []runtime.Death{d}, []*runtime.Task{with})
+				done, err := s.Swap(s.ctx, []driver.Death{d}, []*runtime.Task{with})
 				if err != nil {
 					s.Errorf("swap: %v", err)
 				}
@@ -257,7 +258,7 @@ func copying(s *shop) {
 	for range 2 {
 		got, err := s.Get(s.ctx, "a")
 		s.ok(err, "get")
-		s.check(string(runtime.AppendEnvelope(nil, got)) == string(runtime.AppendEnvelope(nil, dead("a"))), "it was changed from outside: %s", got.Payload)
+		s.check(string(driver.AppendEnvelope(nil, got)) == string(driver.AppendEnvelope(nil, dead("a"))), "it was changed from outside: %s", got.Payload)
 		got.Metadata["tenant"], got.Payload[0] = "x", 'x'
 	}
 }

@@ -91,7 +91,7 @@ const (
 // whoAsks finds the function that has a value encoded. It is what Marshal
 // costs: about 2 µs for the dozen frames from a value in a list to who encodes the
 // list (BenchmarkEnqueueHidden). The payload of a task does not pay it on its way
-// to a queue, see Spec.Plain; values with secrets that lie in it do.
+// to a queue, see runtime.Spec.Plain; values with secrets that lie in it do.
 func whoAsks() asker {
 	var stack [12]uintptr                 // as many as that takes: each frame is some 150 ns
 	for skip := 3; ; skip += len(stack) { // from whoever calls Marshal

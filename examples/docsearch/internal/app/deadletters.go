@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 
 	"github.com/taskgen/taskgen/examples/docsearch/internal/report"
 	"github.com/taskgen/taskgen/examples/docsearch/tasks"
@@ -36,9 +37,9 @@ func (a *app) dead(ctx context.Context) ([]*runtime.Task, error) {
 }
 
 // browse lists the dead tasks of a queue.
-func browse(ctx context.Context, q runtime.Queue) ([]*runtime.Task, error) {
+func browse(ctx context.Context, q driver.Queue) ([]*runtime.Task, error) {
 	var all []*runtime.Task
-	for t, err := range runtime.BrowseAll(ctx, q, runtime.Dead) {
+	for t, err := range driver.BrowseAll(ctx, q, runtime.Dead) {
 		if err != nil {
 			return nil, err
 		}
@@ -50,7 +51,7 @@ func browse(ctx context.Context, q runtime.Queue) ([]*runtime.Task, error) {
 // lease lists the dead tasks of a queue whose broker shows nothing without
 // handing it out: it takes them off the dead letter queue, which is a queue like
 // any other, and puts them back.
-func (a *app) lease(ctx context.Context, q runtime.Queue) ([]*runtime.Task, error) {
+func (a *app) lease(ctx context.Context, q driver.Queue) ([]*runtime.Task, error) {
 	stats, err := q.Stats(ctx)
 	if err != nil || stats.Dead == 0 {
 		return nil, err
@@ -60,12 +61,12 @@ func (a *app) lease(ctx context.Context, q runtime.Queue) ([]*runtime.Task, erro
 		return nil, err
 	}
 	defer dead.Close()
-	var held []*runtime.Delivery
+	var held []*driver.Delivery
 	for int64(len(held)) < stats.Dead {
 		once, cancel := context.WithTimeout(ctx, 10*time.Second)
 		more, err := dead.Dequeue(once, 100, time.Minute)
 		cancel()
-		if errors.Is(err, runtime.ErrNoTasks) {
+		if errors.Is(err, driver.ErrNoTasks) {
 			break // another process holds the rest
 		}
 		if err != nil {
@@ -104,11 +105,11 @@ func (a *app) deadDocuments(ctx context.Context) (map[string]bool, error) {
 func (a *app) showDead(died []*runtime.Task) {
 	a.printf("\ndead letters: %d\n", len(died))
 	for _, t := range died {
-		reason := t.Metadata[runtime.MetaFailureReason]
+		reason := t.Metadata[driver.MetaFailureReason]
 		a.printf("  %s %s\n%s\n", t.Type, t.ID, report.Wrap(fmt.Sprintf("died on queue %s in attempt %s: %s",
-			t.Metadata[runtime.MetaOriginalQueue], t.Metadata[runtime.MetaAttempts], reason), 4))
+			t.Metadata[driver.MetaOriginalQueue], t.Metadata[driver.MetaAttempts], reason), 4))
 		for n := 1; ; n++ {
-			line, ok := t.Metadata[runtime.MetaAttemptPrefix+strconv.Itoa(n)]
+			line, ok := t.Metadata[driver.MetaAttemptPrefix+strconv.Itoa(n)]
 			if !ok {
 				break
 			}
@@ -128,7 +129,7 @@ func (a *app) mendAndRedrive(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r, ok := q.(runtime.Redriver)
+		r, ok := q.(driver.Redriver)
 		if !ok {
 			return fmt.Errorf("redrive the dead tasks of queue %q: %w", name, runtime.ErrUnsupported)
 		}

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // remaining are the tasks on all queues that are not done.
-type remaining struct{ runtime.Stats }
+type remaining struct{ driver.Stats }
 
 func (r remaining) live() int64  { return r.Ready + r.Scheduled + r.Leased }
 func (r remaining) total() int64 { return r.live() + r.Dead }

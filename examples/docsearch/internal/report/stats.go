@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Stats counts tasks by type: with one middleware where they are enqueued and
@@ -75,7 +76,7 @@ func (s *Stats) Handle(next runtime.Handler) runtime.Handler {
 // their retry, for a dead worker's lease or for a person.
 func firstRun(ctx context.Context) bool {
 	info, ok := runtime.TaskFromContext(ctx)
-	return ok && info.Attempt == 1 && info.Crashes == 0 && info.Metadata[runtime.MetaRedriveCount] == ""
+	return ok && info.Attempt == 1 && info.Crashes == 0 && info.Metadata[driver.MetaRedriveCount] == ""
 }
 
 // Empty says that no task was enqueued or handled.

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/tasktest"
 )
@@ -174,7 +175,7 @@ func mail[T any](t *testing.T, spec *runtime.Spec[T], sent *T) *T {
 	task, err := runtime.NewTask(spec, sent, now)
 	require.NoError(t, err)
 	task.ID = "00000000-0000-7000-8000-000000000000"
-	task, err = runtime.DecodeEnvelope(runtime.AppendEnvelope(nil, task))
+	task, err = driver.DecodeEnvelope(driver.AppendEnvelope(nil, task))
 	require.NoError(t, err)
 	got, err := spec.Decode(task)
 	require.NoError(t, err, "%s", task.Payload)
