@@ -19,19 +19,13 @@ import (
 // unshownPackages are for the authors of providers and stores: what these implement, and
 // suites, of which a test calls Run.
 var unshownPackages = []string{
-	"runtime/schedule/jobstore",
+	"runtime/driver", "runtime/schedule/jobstore",
 	"runtime/dlq/boxtest", "runtime/dlq/storetest", "runtime/schedule/storetest", "runtime/resulttest",
 }
 
 // unshown are the functions and types without an Example, by the reason.
 var unshown = map[string]string{
 	"providers, and stores of one's own, implement or call it": `
-		runtime.AppendEnvelope runtime.DecodeEnvelope runtime.Delivery runtime.Receipt
-		runtime.Clock runtime.Timer
-		runtime.Behind runtime.HearBehind runtime.Buried runtime.HearBuried
-		runtime.Bury runtime.Unbury runtime.NoteAttempt runtime.Death runtime.DeathOf
-		runtime.Finder runtime.Found runtime.Revival runtime.Reviver
-		runtime.ResultKeeper runtime.StoredResult
 		schedule.Store schedule.Entry`,
 	"it lets packages encrypt and schedule work together with a manager": `
 		runtime.Sealer runtime.Teller`,
@@ -56,7 +50,7 @@ func TestWhatUsersNameHasAnExample(t *testing.T) {
 	}
 	for _, pkg := range goList(t, "./runtime/...") {
 		dir := strings.TrimPrefix(pkg, module+"/")
-		if slices.Contains(unshownPackages, dir) {
+		if slices.Contains(unshownPackages, dir) || strings.Contains(dir, "/internal/") {
 			continue
 		}
 		s := readSurface(t, dir)

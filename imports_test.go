@@ -82,9 +82,8 @@ func TestDriverDependsOnTheStandardLibraryAlone(t *testing.T) {
 	}
 }
 
-// Package schedule takes the front along to those whose store of schedules imports it.
-func TestProvidersWithoutASchedulesStoreLinkNoFront(t *testing.T) {
-	for _, p := range []string{"nats", "rabbitmq", "sqs"} {
+func TestProvidersLinkNoFront(t *testing.T) {
+	for _, p := range providers {
 		require.NotContains(t, goList(t, "-deps", "./runtime/"+p), module+"/runtime", "provider %s", p)
 	}
 }

@@ -1,12 +1,13 @@
 package runtime
 
-import "context"
+import (
+	"context"
 
-// A ProgressReport is how far a handler has come, in units of its own.
-type ProgressReport struct {
-	Done, Total int64  // Total is 0 where the handler does not know it
-	Note        string // for people, who read it in clear: keep secrets out of it
-}
+	"github.com/taskgen/taskgen/runtime/driver"
+)
+
+// ProgressReport is how far a handler has come, in units of its own.
+type ProgressReport = driver.ProgressReport
 
 type progressKey struct{}
 

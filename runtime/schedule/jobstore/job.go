@@ -4,7 +4,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A JobID names a job for as long as it is known.
@@ -72,15 +72,15 @@ const (
 // A Run is what became of one firing. What a worker knows is there where workers
 // use Track.
 type Run struct {
-	TaskID   string                 `json:"task_id,omitempty"`
-	Due      time.Time              `json:"due,omitzero"` // the time it was due for
-	State    State                  `json:"state,omitempty"`
-	Attempts int                    `json:"attempts,omitempty"` // runs so far that were charged, and the one that goes on
-	Error    string                 `json:"error,omitempty"`    // of the last attempt
-	Worker   string                 `json:"worker,omitempty"`
-	Started  time.Time              `json:"started,omitzero"` // of the last attempt
-	Ended    time.Time              `json:"ended,omitzero"`
-	Progress runtime.ProgressReport `json:"progress,omitzero"`
+	TaskID   string                `json:"task_id,omitempty"`
+	Due      time.Time             `json:"due,omitzero"` // the time it was due for
+	State    State                 `json:"state,omitempty"`
+	Attempts int                   `json:"attempts,omitempty"` // runs so far that were charged, and the one that goes on
+	Error    string                `json:"error,omitempty"`    // of the last attempt
+	Worker   string                `json:"worker,omitempty"`
+	Started  time.Time             `json:"started,omitzero"` // of the last attempt
+	Ended    time.Time             `json:"ended,omitzero"`
+	Progress driver.ProgressReport `json:"progress,omitzero"`
 }
 
 // Over reports whether nothing more will become of the firing.
