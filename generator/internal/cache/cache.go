@@ -1,6 +1,7 @@
 // Package cache remembers which runs of the generator had nothing to do, so that
 // another one with the same input costs little more than asking the go command
-// where the files are.
+// where the files are. It stands between load and analyze: a listing goes in, and what an
+// earlier run came to comes out.
 //
 // What a run depends on is not guessed. It is what the run has read: the program
 // itself, its configuration, all that the go command said, and every file and

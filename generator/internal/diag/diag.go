@@ -1,4 +1,5 @@
-// Package diag holds what the generator has to say about a source file.
+// Package diag holds what the generator has to say about a source file, and writes it for
+// people and for GitHub Actions. All steps report by it: diagnostics go in, text comes out.
 package diag
 
 import (

@@ -1,5 +1,6 @@
-// Package directive reads //taskgen: comments. One table says what directives
-// and keys there are; parsing, errors and the reference are made from it.
+// Package directive is the reading of //taskgen: comments, which load and analyze leave to
+// it. Syntax goes in, directives with values and places come out. One table says what
+// directives and keys there are; parsing, errors and the reference are made from it.
 package directive
 
 // A place is what a directive stands on.

@@ -1,5 +1,6 @@
-// Package load finds packages, parses their handwritten files and type-checks
-// as much of them as the fields of annotated structs need.
+// Package load is the first step: it finds packages, parses their handwritten files and
+// type-checks as much of them as the fields of annotated structs need. A query goes in, a
+// program comes out.
 //
 // One run of go list tells where files are. The rest happens in this process
 // and from source: a declaration is parsed and checked only when an annotated

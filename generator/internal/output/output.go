@@ -1,6 +1,6 @@
-// Package output compares generated files with what is on disk, and brings the
-// disk up to date. Writing is one way to deal with a set of changes; listing
-// them and showing them as a diff are two others.
+// Package output is the last step: it compares generated files with what is on disk, and
+// brings the disk up to date. Files go in, changes come out. Writing is one way to deal with
+// a set of changes; listing them and showing them as a diff are two others.
 package output
 
 import (

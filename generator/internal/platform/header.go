@@ -1,5 +1,6 @@
 // Package platform knows where source files are built: by their names, by their
-// build constraints and by what they import, as the go command reads them.
+// build constraints and by what they import, as the go command reads them. Load asks it
+// about files, analyze about constraints. Text goes in, constraints and targets come out.
 package platform
 
 import (

@@ -1,5 +1,7 @@
 // Package shape finds out of a generated file what has to be type-checked for all
-// of it to be known to compile: most of it is the same for each task, but for names.
+// of it to be known to compile: most of it is the same for each task, but for names. It
+// is a part of the step emit: declarations go in, and those that have to be checked come
+// out.
 //
 // Nothing is taken on trust from the package that writes the file but which
 // declaration belongs to which task, and what the names of a task are; and where that

@@ -1,0 +1,119 @@
+package taskgen_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The packages of the generator in the order of its steps, and which of those before it
+// each may import. What all steps share comes first.
+var generatorSteps = []struct {
+	name    string
+	imports []string
+}{
+	{"model", nil},
+	{"diag", []string{"model"}},
+	{"rule", []string{"model", "diag"}},
+	{"platform", nil},
+	{"directive", []string{"model", "diag", "rule"}},
+	{"load", []string{"model", "platform"}},
+	{"jsontype", []string{"model", "directive"}},
+	{"analyze", []string{"model", "diag", "rule", "platform", "directive", "load", "jsontype"}},
+	{"check", []string{"model", "diag", "rule", "directive", "load", "analyze"}},
+	{"emit/schema", []string{"model"}},
+	{"emit/gosrc", []string{"model", "platform", "emit/schema"}},
+	{"shape", []string{"model", "emit/gosrc"}},
+	{"emit", []string{"model", "diag", "load", "analyze", "check", "emit/gosrc", "shape"}},
+	{"output", nil},
+	{"cache", []string{"load", "output"}},
+}
+
+func TestTheStepsOfTheGeneratorImportWhatComesBeforeThem(t *testing.T) {
+	const internal = module + "/generator/internal/"
+	var before []string
+	all := imports(t)
+	for _, step := range generatorSteps {
+		for _, dep := range step.imports {
+			assert.Contains(t, before, dep, "%s may not import %s, which comes behind it", step.name, dep)
+		}
+		before = append(before, step.name)
+		deps, ok := all[internal+step.name]
+		assert.True(t, ok, "there is no package %s", step.name)
+		for _, dep := range deps {
+			if name, ours := strings.CutPrefix(dep, internal); ours {
+				assert.Contains(t, step.imports, name, "%s imports %s", step.name, name)
+			}
+			assert.NotEqual(t, module+"/generator", dep, "%s imports the front", step.name)
+		}
+	}
+	for pkg := range all {
+		if name, ours := strings.CutPrefix(pkg, internal); ours {
+			assert.Contains(t, before, name, "the table does not say what %s may import", name)
+		}
+	}
+}
+
+func TestOnlyTheFrontOfTheGeneratorCanBeImported(t *testing.T) {
+	for pkg := range imports(t) {
+		if within(pkg, "generator") {
+			assert.True(t, pkg == module+"/generator" || within(pkg, "generator/internal"), "anybody can import %s", pkg)
+		}
+	}
+}
+
+// maxExports is how many names package generator exports at most: what the command needs.
+const maxExports = 15
+
+func TestTheFrontOfTheGeneratorIsSmall(t *testing.T) {
+	files, err := filepath.Glob("generator/*.go")
+	require.NoError(t, err)
+	var exported []string
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		for _, d := range file.Decls {
+			exported = append(exported, exportedBy(d)...)
+		}
+	}
+	require.Contains(t, exported, "Generate")
+	slices.Sort(exported)
+	assert.LessOrEqual(t, len(exported), maxExports, "%v", exported)
+}
+
+// exportedBy are the names at package level that a declaration exports.
+func exportedBy(d ast.Decl) []string {
+	var names []*ast.Ident
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		if d.Recv == nil {
+			names = append(names, d.Name)
+		}
+	case *ast.GenDecl:
+		for _, spec := range d.Specs {
+			switch spec := spec.(type) {
+			case *ast.TypeSpec:
+				names = append(names, spec.Name)
+			case *ast.ValueSpec:
+				names = append(names, spec.Names...)
+			}
+		}
+	}
+	var exported []string
+	for _, name := range names {
+		if name.IsExported() {
+			exported = append(exported, name.Name)
+		}
+	}
+	return exported
+}
