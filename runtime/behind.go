@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"log/slog"
+	"slices"
 )
 
 // behind notes a receive for awaitBehind and awaitLate.
@@ -25,9 +26,7 @@ func (s *shift) awaitBehind(late <-chan struct{}) {
 	select {
 	case <-over:
 	case <-late:
-		select {
-		case <-over:
-		default:
+		if slices.ContainsFunc(s.lanes, func(l *lane) bool { return l.late.Load() > 0 }) {
 			s.p.logger().Log(s.base, slog.LevelWarn, "pool stops while a receive is under way: what it brings is late by the length of a lease, unless its queue stays open until it ends")
 		}
 	}
