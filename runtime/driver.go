@@ -2,10 +2,9 @@ package runtime
 
 import "github.com/taskgen/taskgen/runtime/driver"
 
-// What programs name of package driver, which has the rest: what a provider needs, and
-// what looks at queues and at dead tasks.
-
-// Tasks, and those who take them.
+// The types that programs name of package driver: tasks and what takes them. Package
+// driver has the rest, which providers need, and programs that look at queues and dead
+// tasks.
 type (
 	Task         = driver.Task
 	Enqueuer     = driver.Enqueuer

@@ -33,6 +33,23 @@ type Provider interface {
 // A nil error means the whole batch is done and as durable as the provider's
 // Capabilities say. After Close every method returns an error wrapping
 // [ErrClosed].
+//
+// What only some queues can do is in small interfaces, from [Browser] to [Discarder].
+// Capabilities says which ones a queue implements.
+//
+// Complete, Extend, Release and DeadLetter return ErrLeaseLost for a delivery
+// whose receipt a later delivery has replaced, or whose task is gone. Between
+// the end of a lease and the next delivery a provider may carry out the call or
+// return ErrLeaseLost; what it returns is true either way.
+//
+// After any other error of an item it is unknown whether the item was settled: the
+// connection may have been cut on the way there or back. The call may be repeated
+// with the same delivery. It is then carried out, or returns ErrLeaseLost. While the
+// lease holds by LeaseUntil nobody else can have had the task, so ErrLeaseLost in
+// answer to a repeated call means that an earlier call has settled it: the pool
+// takes it as success, and so does a provider that repeats requests itself. Leases
+// that are bound to a connection (see Capabilities.FreeLeases) may have ended with
+// it, and ErrLeaseLost then says nothing of the earlier call.
 type Queue interface {
 	// Config is what the queue was opened with, defaults filled in.
 	Config() QueueConfig
@@ -108,20 +125,6 @@ type Queue interface {
 	Close() error
 }
 
-// Complete, Extend, Release and DeadLetter answer ErrLeaseLost for a delivery
-// whose receipt a later delivery has replaced, or whose task is gone. Between
-// the end of a lease and the next delivery a provider may do what is asked or
-// answer ErrLeaseLost; the answer is true either way.
-//
-// After any other error of an item it is not known whether it was settled: the
-// connection may have been cut on the way there or back. The call may be repeated
-// with the same delivery, and then either does what is asked or answers
-// ErrLeaseLost. While the lease holds by LeaseUntil nobody else can have had the
-// task, so that ErrLeaseLost in answer to a repeated call means that an earlier one
-// has settled it: the pool takes it as success, and so does a provider that repeats
-// requests itself. Leases that are bound to a connection (see
-// Capabilities.FreeLeases) may have ended with it, and then tell nothing.
-
 // A Delivery is a task handed to one worker for the time of a lease.
 type Delivery struct {
 	Task *Task
@@ -177,9 +180,6 @@ type Stats struct {
 	// OldestAge is how long the oldest ready task has been due; 0 when none is.
 	OldestAge time.Duration
 }
-
-// The interfaces below are for what only some queues can do. Capabilities says
-// which ones a Queue implements.
 
 // A Browser lists tasks without leasing them.
 type Browser interface {

@@ -2,11 +2,10 @@ package driver
 
 import "time"
 
-// Who enqueues a task need not have the clock of the manager that it reaches, or of the
-// backend behind it. So its times are guesses until a manager stamps it.
-
-// SetDelay makes t due d after it is enqueued: until it is stamped ScheduledFor says so by
-// CreatedAt. It is how package runtime carries out WithDelay.
+// SetDelay makes t due d after it is enqueued. The clock of whoever makes a task need not
+// be that of the manager which the task reaches, so the times of a task are guesses until
+// [Stamp]: until then ScheduledFor counts from CreatedAt. WithDelay of package runtime
+// calls it.
 func SetDelay(t *Task, d time.Duration) {
 	t.ScheduledFor, t.delay, t.delayed = t.CreatedAt.Add(d), d, true
 }
