@@ -93,15 +93,7 @@ func (s *queueShelf) discardNamed(ctx context.Context, as []address) (gone []str
 		return gone, nil
 	}
 	some, err := d.DiscardDeaths(ctx, deaths)
-	return append(gone, idsOf(some)...), err
-}
-
-func idsOf(deaths []driver.Death) []string {
-	var ids []string
-	for _, d := range deaths {
-		ids = append(ids, d.ID)
-	}
-	return ids
+	return append(gone, driver.IDsOf(some)...), err
 }
 
 func cannot(q driver.Queue, what, instead string) error {

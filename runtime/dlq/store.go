@@ -81,5 +81,5 @@ func (s *storeShelf) discardNamed(ctx context.Context, as []address) ([]string, 
 		}
 	}
 	gone, err := s.discard(ctx, deaths)
-	return idsOf(gone), err
+	return driver.IDsOf(gone), err
 }

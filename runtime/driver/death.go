@@ -45,3 +45,15 @@ func DeathOf(t *Task) Death {
 	}
 	return Death{t.ID, hex.EncodeToString(h.Sum(nil)[:16])}
 }
+
+// IDsOf returns the IDs of the tasks that died, in the order of deaths; nil for none.
+func IDsOf(deaths []Death) []string {
+	if len(deaths) == 0 {
+		return nil
+	}
+	ids := make([]string, len(deaths))
+	for i, d := range deaths {
+		ids[i] = d.ID
+	}
+	return ids
+}

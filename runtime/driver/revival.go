@@ -30,20 +30,12 @@ func (r Revival) Around(ctx context.Context, ids []string, move func() (moved []
 
 // Deaths is Around for a move of tasks that died the given deaths.
 func (r Revival) Deaths(ctx context.Context, deaths []Death, move func() ([]Death, error)) (moved []Death, err error) {
-	around := r.Around(ctx, idsOf(deaths), func() []string {
+	around := r.Around(ctx, IDsOf(deaths), func() []string {
 		moved, err = move()
-		return idsOf(moved)
+		return IDsOf(moved)
 	})
 	if around != nil {
 		err = errors.Join(err, around)
 	}
 	return moved, err
-}
-
-func idsOf(deaths []Death) []string {
-	ids := make([]string, len(deaths))
-	for i, d := range deaths {
-		ids[i] = d.ID
-	}
-	return ids
 }

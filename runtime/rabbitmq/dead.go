@@ -23,7 +23,7 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) (redriven []string, e
 		return nil, q.open()
 	}
 	done, err := q.dig(ctx, ids, nil, q.moveBackAround)
-	return deadIDs(done), err
+	return driver.IDsOf(done), err
 }
 
 // RedriveDeaths implements [driver.Redriver], as Redrive does: what the scan has read
@@ -152,7 +152,7 @@ func (q *Queue) Discard(ctx context.Context, ids []string) (discarded []string, 
 		return nil, q.open()
 	}
 	done, err := q.dig(ctx, ids, nil, all)
-	return deadIDs(done), err
+	return driver.IDsOf(done), err
 }
 
 // DiscardDeaths implements [driver.Discarder], as Discard does.
@@ -167,11 +167,3 @@ func (q *Queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]dri
 }
 
 func all(_ context.Context, found []corpse) ([]corpse, error) { return found, nil }
-
-func deadIDs(deaths []driver.Death) []string {
-	var ids []string
-	for _, d := range deaths {
-		ids = append(ids, d.ID)
-	}
-	return ids
-}

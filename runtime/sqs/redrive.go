@@ -43,7 +43,7 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if stale != nil {
 		err = errors.Join(err, stale)
 	}
-	return deadIDs(done), err
+	return driver.IDsOf(done), err
 }
 
 // OnRedrive implements [driver.Reviver].
@@ -120,7 +120,7 @@ func (q *Queue) edit(m *message, payload []byte) error {
 // Discard implements [driver.Discarder], by a walk as Redrive does it.
 func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	done, err := q.walk(ctx, prey{ids: ids}, discardAll)
-	return deadIDs(done), err
+	return driver.IDsOf(done), err
 }
 
 // DiscardDeaths implements [driver.Discarder], by a walk as Redrive does it.
@@ -147,19 +147,11 @@ type prey struct {
 }
 
 func preyOf(deaths []driver.Death) prey {
-	p := prey{ids: deadIDs(deaths), deaths: make(map[driver.Death]bool, len(deaths))}
+	p := prey{ids: driver.IDsOf(deaths), deaths: make(map[driver.Death]bool, len(deaths))}
 	for _, d := range deaths {
 		p.deaths[d] = true
 	}
 	return p
-}
-
-func deadIDs(deaths []driver.Death) []string {
-	var ids []string
-	for _, d := range deaths {
-		ids = append(ids, d.ID)
-	}
-	return ids
 }
 
 // walk goes through the dead letter queue and does something with this queue's
