@@ -117,3 +117,13 @@ func TestAProgramWithoutSchedulesLinksNoCronParser(t *testing.T) {
 		}
 	}
 }
+
+// go mod tidy reads the tests of what a program imports, and downloads what they need.
+func TestTestsOfTheCoreNeedNoOtherProvider(t *testing.T) {
+	for _, dep := range goList(t, "-f", `{{join .TestImports "\n"}}{{"\n"}}{{join .XTestImports "\n"}}`,
+		"./runtime", "./runtime/driver", "./runtime/internal/...", "./runtime/memory", "./runtime/schedule/jobstore") {
+		for _, p := range providers {
+			require.False(t, p != "memory" && within(dep, "runtime/"+p), "a hello program downloads the modules of %s", dep)
+		}
+	}
+}

@@ -8,18 +8,14 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/memory"
-	"github.com/taskgen/taskgen/runtime/sqlite"
 )
 
 // openProvider returns the backend that a URL names.
 func openProvider(url string) (runtime.Provider, error) {
-	scheme, rest, _ := strings.Cut(url, "://")
-	switch scheme {
+	switch scheme, _, _ := strings.Cut(url, "://"); scheme {
 	case "memory":
 		return memory.New(), nil
-	case "sqlite":
-		return sqlite.Open(rest)
-	default: // the cases of redis, nats, rabbitmq and sqs look alike
+	default: // the cases of sqlite, redis, nats, rabbitmq and sqs look alike
 		return nil, fmt.Errorf("no provider for %q", url)
 	}
 }
