@@ -215,10 +215,15 @@ func (l *lane) ahead(now time.Time) int {
 // the queue is empty as far as can be known: it has not answered for two round
 // trips.
 func (f *fetcher) expects(now time.Time) time.Duration {
-	if f.asked.IsZero() || now.Before(f.rest) {
+	patience := 2*f.trip + time.Millisecond
+	switch {
+	case now.Before(f.rest):
+		return 0
+	case f.asked.IsZero() && f.more && !f.waiting:
+		return patience // it is between an answer that was full and the next question
+	case f.asked.IsZero():
 		return 0
 	}
-	patience := 2*f.trip + time.Millisecond
 	return max(f.asked.Add(patience).Sub(now), 0)
 }
 

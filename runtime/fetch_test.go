@@ -401,3 +401,18 @@ func TestAFetchIsSmallerAfterOneThatFailed(t *testing.T) {
 		b.stop(p)
 	})
 }
+
+// Between an answer and the next question a queue is not empty: a strict pool waits.
+func TestAQueueWhoseLastAnswerWasFullIsExpectedToHaveMore(t *testing.T) {
+	var f fetcher
+	f.init(2, 4, 0)
+	now := time.Now()
+	f.asked = now
+	f.brought(make([]*driver.Delivery, 0), 1, time.Millisecond, 1)
+	assert.Zero(t, f.expects(now), "an answer that was not full")
+	f.asked = now
+	f.brought([]*driver.Delivery{{Task: new(Task)}}, 1, time.Millisecond, 1)
+	assert.Positive(t, f.expects(now))
+	f.waiting = true
+	assert.Zero(t, f.expects(now), "it has no room")
+}
