@@ -11,9 +11,9 @@ RACE = CGO_ENABLED=1
 # SQLite's engine is C turned into Go, on memory that the detector knows nothing
 # of: watching it finds nothing and takes minutes.
 RACEFLAGS = -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false
-# Most packages wait for a broker most of the time, so more of them are tested at a time
-# than there are cores. go vet is run by lint, in full.
-TESTFLAGS = -p 4 -vet=off -timeout 40m
+# A hang is one after 40 minutes of a package that shares the machine. go vet is run by
+# lint, in full.
+TESTFLAGS = -vet=off -timeout 40m
 # A module of large types and no concurrency is tested without it. Its tests run the go
 # command, whose inputs the cache of test results does not know.
 UNRACED = testdata/realworld
