@@ -482,9 +482,7 @@ func (s *jobs) goOn() bool {
 	if unheard { // not under the lock: the server may not answer
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.p.ctx), time.Second)
 		defer cancel()
-		_, _ = bounded(ctx, func(ctx context.Context) (int64, error) {
-			return s.p.client.RPush(ctx, s.keys[jobWake], "1").Result()
-		}) // else the others look by themselves in time
+		_, _ = bounded(ctx, func(ctx context.Context) (any, error) { return s.run(ctx, jobsPass, "1") }) // else the others look by themselves in time
 	}
 	return goOn
 }

@@ -1,7 +1,8 @@
--- jobs_pass gives a baton on to another scheduler, unless there is one.
--- KEYS: wake
+-- jobs_pass gives a baton on to another scheduler, unless there is one, or no job is left
+-- that could be due.
+-- KEYS: wake head
 -- ARGV: the baton
 -- Returns: 0
--- Cost: two O(1) commands.
-if redis.call('EXISTS', wake) == 0 then redis.call('RPUSH', wake, ARGV[1]) end
+-- Cost: three O(1) commands.
+if redis.call('EXISTS', wake) == 0 and redis.call('EXISTS', head) == 1 then redis.call('RPUSH', wake, ARGV[1]) end
 return 0
