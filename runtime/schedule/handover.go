@@ -1,13 +1,13 @@
 package schedule
 
 import (
-	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
-
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
 // errHandedOver says that a job is not there to be handed over any more.
