@@ -48,7 +48,8 @@ type BatchError = driver.BatchError
 // returned: the item's own when err is a BatchError, else err itself.
 func ErrorAt(err error, i int) error { return driver.ErrorAt(err, i) }
 
-// The errors of enqueueing, of looking for tasks and of awaiting results. They come back
+// The errors of opening queues, of enqueueing, of looking for tasks and of awaiting
+// results. They come back
 // wrapped, with what and where: compare with errors.Is.
 var (
 	ErrInvalidTask     = driver.ErrInvalidTask
@@ -56,17 +57,22 @@ var (
 	ErrQueueFull       = driver.ErrQueueFull
 	ErrDuplicate       = driver.ErrDuplicate
 	ErrUnknownQueue    = driver.ErrUnknownQueue
+	ErrInvalidQueue    = driver.ErrInvalidQueue
+	ErrQueueMismatch   = driver.ErrQueueMismatch
 	ErrUnsupported     = driver.ErrUnsupported
 	ErrClosed          = driver.ErrClosed
 	ErrTaskNotFound    = driver.ErrTaskNotFound
 	ErrTaskFailed      = driver.ErrTaskFailed
 )
 
-// The causes with which a handler's context ends, and errors of which a task dies.
+// The causes with which a handler's context ends, and errors of which a task dies. NewPool
+// and Pool.Start return ErrUnknownType, too.
 var (
-	ErrTimeout     = driver.ErrTimeout
-	ErrLeaseLost   = driver.ErrLeaseLost
-	ErrStopping    = driver.ErrStopping
-	ErrPanic       = driver.ErrPanic
-	ErrTaskExpired = driver.ErrTaskExpired
+	ErrUnknownType   = driver.ErrUnknownType
+	ErrTimeout       = driver.ErrTimeout
+	ErrLeaseLost     = driver.ErrLeaseLost
+	ErrStopping      = driver.ErrStopping
+	ErrPanic         = driver.ErrPanic
+	ErrTaskExpired   = driver.ErrTaskExpired
+	ErrMaxDeliveries = driver.ErrMaxDeliveries
 )

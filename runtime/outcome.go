@@ -5,8 +5,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
-
-	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Outcome is what becomes of a task after one run of its handler.
@@ -75,8 +73,8 @@ func DefaultRetryable(err error) bool {
 // final errors are beyond any policy: running the task again cannot mend them.
 func final(err error) bool {
 	var skip *skipError
-	return errors.As(err, &skip) || errors.Is(err, ErrInvalidTask) || errors.Is(err, driver.ErrUnknownType) ||
-		errors.Is(err, ErrTaskExpired) || errors.Is(err, driver.ErrMaxDeliveries)
+	return errors.As(err, &skip) || errors.Is(err, ErrInvalidTask) || errors.Is(err, ErrUnknownType) ||
+		errors.Is(err, ErrTaskExpired) || errors.Is(err, ErrMaxDeliveries)
 }
 
 // OutcomeOf says what the pool will do about a run that returned err. Middleware

@@ -204,7 +204,7 @@ func (p *Pool) checkTypes(x *routing) error {
 	}
 	switch {
 	case len(missing) > 0:
-		return fmt.Errorf("%w: the router has no handler for %s: register them (RegisterHandlers of a generated package registers all of its types), or list in PoolConfig.Types the types that this pool is for", driver.ErrUnknownType, strings.Join(missing, ", "))
+		return fmt.Errorf("%w: the router has no handler for %s: register them (RegisterHandlers of a generated package registers all of its types), or list in PoolConfig.Types the types that this pool is for", ErrUnknownType, strings.Join(missing, ", "))
 	case len(x.routes) == 0:
 		return errors.New("taskgen: the router has no handlers: every task would die; register them before NewPool, as RegisterHandlers of a generated package does")
 	}

@@ -96,7 +96,7 @@ func (l *lane) errUnknown(t *Task) error {
 	if l.cfg.Unknown > 0 {
 		waited = fmt.Sprintf("no worker that has one took it within %s", l.cfg.Unknown)
 	}
-	return fmt.Errorf("%w %q: no handler is registered for it, and %s: deploy a program that has one, then redrive the task", driver.ErrUnknownType, t.Type, waited)
+	return fmt.Errorf("%w %q: no handler is registered for it, and %s: deploy a program that has one, then redrive the task", ErrUnknownType, t.Type, waited)
 }
 
 // unknownEvery is how often a pool says that it hands on tasks of a type.

@@ -77,7 +77,7 @@ func (x *routing) dispatch(ctx context.Context, t *Task) (err error) {
 	}()
 	rt, ok := x.routes[t.Type]
 	if !ok {
-		return fmt.Errorf("%w %q: no handler is registered for it", driver.ErrUnknownType, t.Type)
+		return fmt.Errorf("%w %q: no handler is registered for it", ErrUnknownType, t.Type)
 	}
 	return rt.handler.Handle(ctx, t)
 }

@@ -24,8 +24,8 @@ func PanicStack(err error) string {
 	return ""
 }
 
-// Recovered makes a panic an error that wraps [ErrPanic]. It is called by the deferred function that
-// recovered it.
+// Recovered makes a panic an error that wraps [ErrPanic]. The deferred function that
+// recovered the panic calls it.
 func Recovered(v any) error {
 	stack := string(debug.Stack())
 	// What comes before is of the functions that caught the panic.

@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// A Reviver is a queue whose Redrive can be told what belongs around it. a
-// runtime.Manager gives it Manager.Revive when it opens the queue.
+// A Reviver is a queue whose Redrive can be told what belongs around it. When a
+// manager of package runtime opens the queue, it gives it Manager.Revive.
 type Reviver interface {
 	Redriver
 	// OnRedrive has each Redrive move tasks within around, a batch at a time. It is
