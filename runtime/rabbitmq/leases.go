@@ -21,6 +21,7 @@ type lease struct {
 	crashes int
 	counted int       // crashes by the broker, when it came
 	at      time.Time // when it came
+	keep    time.Time // until when it stays for the next who asks, where nobody waits
 	until   time.Time // zero: not handed out yet
 	receipt driver.Receipt
 	state   leaseState

@@ -44,6 +44,7 @@ type station struct {
 	other    *tap // the one that drew before, whose tasks are being settled meanwhile
 	waiters  []*waiter
 	unwanted chan struct{} // closed when nobody waits any more
+	left     time.Time     // when the last waiter left
 	drawn    []*lease      // not handed out: those of the highest line first
 	leases   map[driver.Receipt]*lease
 	next     time.Time         // when alarm fires; zero: never
@@ -73,8 +74,14 @@ func newStation(p *Provider, cfg driver.QueueConfig, isDLQ bool) *station {
 	return st
 }
 
-// idleWait is how long a task stays here that was drawn for somebody who has gone.
-const idleWait = 100 * time.Millisecond
+// idleWait is how long a task stays here that was drawn for a waiter who has left. A
+// task that came late stays for as long as it was late, but not beyond maxIdleWait: a
+// large task on a slow link takes longer to come than a Dequeue waits, and would go
+// back and forth for ever.
+const (
+	idleWait    = 100 * time.Millisecond
+	maxIdleWait = 10 * time.Second
+)
 
 // deadIdleWait is idleWait of a dead letter queue: its letters are looked at more
 // often than worked off, and whoever redrives them waits for those that are here.
@@ -165,7 +172,7 @@ func (st *station) demand(now time.Time) (n int, unwanted <-chan struct{}, stale
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.forget()
-	stale = slices.ContainsFunc(st.drawn, func(l *lease) bool { return now.Sub(l.at) > st.idleWait() })
+	stale = slices.ContainsFunc(st.drawn, func(l *lease) bool { return now.After(l.keep) })
 	if len(st.waiters) == 0 {
 		return 0, nil, stale
 	}
@@ -249,6 +256,11 @@ func (st *station) arrived(t *tap, c *sip, d *amqp.Delivery) {
 		st.arrivedInGroup(l, d)
 		return
 	}
+	l.keep = l.at.Add(st.idleWait())
+	if len(st.waiters) == 0 {
+		late := min(l.at.Sub(st.left), maxIdleWait)
+		l.keep = l.at.Add(max(late, st.idleWait()))
+	}
 	st.draw(l)
 }
 
@@ -328,8 +340,12 @@ func (st *station) want(ctx context.Context, closed <-chan struct{}, limit int, 
 	case <-closed:
 	}
 	st.mu.Lock()
+	if st.kind == driver.Standard && ctx.Err() != nil && len(st.drawn) > 0 && len(st.waiters) > 0 && st.waiters[0] == w {
+		w.got <- st.handOut(limit, d) // the rest of what comes takes longer
+	}
 	st.waiters = slices.DeleteFunc(st.waiters, func(o *waiter) bool { return o == w })
 	st.asked = time.Now()
+	st.left = st.asked
 	st.unwant()
 	st.mu.Unlock()
 	st.wake() // the next one's wishes may be others
@@ -349,8 +365,8 @@ func (st *station) wake() {
 }
 
 // giveBack ends all consumers and returns tasks that were drawn and that nobody
-// takes, each to the end of its line: a return to its place would count as a crash.
-// While the broker takes no messages they stay here.
+// has taken in time, each to the end of its line: a return to its place would count as
+// a crash. While the broker takes no messages they stay here.
 func (st *station) giveBack(ctx context.Context) {
 	for _, t := range st.taps() {
 		if t.shut() != nil {
@@ -365,7 +381,13 @@ func (st *station) giveBack(ctx context.Context) {
 		return
 	}
 	if len(st.waiters) == 0 {
-		back, st.drawn = st.drawn, nil
+		now := time.Now()
+		for _, l := range st.drawn {
+			if now.After(l.keep) {
+				back = append(back, l)
+			}
+		}
+		st.drawn = slices.DeleteFunc(st.drawn, func(l *lease) bool { return now.After(l.keep) })
 	} else if most := st.waiters[0].limit; len(st.drawn) > most {
 		back = slices.Clone(st.drawn[most:])
 		st.drawn = st.drawn[:most]

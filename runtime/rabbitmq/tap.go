@@ -278,7 +278,7 @@ func (t *tap) alive() bool {
 }
 
 // settleWait is how long a tap waits for tasks that a count of the broker has
-// promised and another process may have drawn.
+// promised and another process may have drawn, and for those that came with the first.
 const settleWait = 30 * time.Millisecond
 
 // returnWait is how long a returned task may be on its way.
@@ -302,7 +302,7 @@ func (t *tap) draw(n int, unwanted <-chan struct{}) error {
 		return nil
 	}
 	for line := range t.st.lines {
-		if room := t.credit(line); room < ask {
+		if room := t.credit(line); room < ask && (room == 0 || !t.asking()) {
 			if _, err := t.open(line, ask-room); err != nil {
 				return err
 			}
@@ -316,9 +316,30 @@ func (t *tap) draw(n int, unwanted <-chan struct{}) error {
 		return errAway
 	}
 	if t.st.drawnFrom(0) < ask {
-		return t.barrier(t.s.ctx) // what came with the first
+		return t.gather()
 	}
 	return nil
+}
+
+// gather waits for what came with the first, for a moment: while large tasks come, the
+// first of them does not wait for the last.
+func (t *tap) gather() error {
+	ctx, cancel := context.WithTimeout(t.s.ctx, settleWait)
+	defer cancel()
+	if err := t.barrier(ctx); ctx.Err() == nil {
+		return err
+	}
+	return context.Cause(t.s.ctx)
+}
+
+// asking reports whether the broker has not answered a call yet: what it was sending
+// before comes first.
+func (t *tap) asking() bool {
+	if t.ch.rpc.TryLock() {
+		t.ch.rpc.Unlock()
+		return false
+	}
+	return true
 }
 
 // sweep takes what is there, line by line, the highest first.

@@ -1,0 +1,61 @@
+package rabbitmq
+
+import (
+	"bytes"
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
+)
+
+// slowly puts n large tasks on a queue, each of which takes two seconds to come.
+func slowly(t *testing.T, n int) *Queue {
+	addr := data(t)
+	q := open(t, addr, driver.QueueConfig{})
+	all := tasks(n)
+	for _, task := range all {
+		task.Payload = append(append([]byte{'"'}, bytes.Repeat([]byte{'x'}, 2<<20)...), '"')
+	}
+	put(t, q, all...)
+	roomOf(addr).proxy.Rate(1 << 20)
+	t.Cleanup(func() { roomOf(addr).proxy.Rate(0) })
+	return q
+}
+
+func TestTheFirstTaskDoesNotWaitForTheLastOnASlowLink(t *testing.T) {
+	t.Parallel()
+	q := slowly(t, 4)
+	ds, err := q.Dequeue(within(t), 16, time.Minute)
+	require.NoError(t, err)
+	require.Less(t, len(ds), 4)
+}
+
+// Without that a task that takes longer to come than anybody asks for it would go back
+// and forth for ever.
+func TestATaskThatComesLateStaysForAsLong(t *testing.T) {
+	t.Parallel()
+	q := slowly(t, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err := q.Dequeue(ctx, 16, time.Minute)
+	require.ErrorIs(t, err, driver.ErrNoTasks)
+	var late time.Duration
+	require.Eventually(t, func() bool {
+		q.st.mu.Lock()
+		defer q.st.mu.Unlock()
+		if len(q.st.drawn) == 0 {
+			return false
+		}
+		late = q.st.drawn[0].at.Sub(q.st.left)
+		return true
+	}, soon, time.Millisecond)
+	require.Greater(t, late, 10*idleWait, "the link is slow")
+	<-time.After(3 * idleWait)
+	q.st.mu.Lock()
+	defer q.st.mu.Unlock()
+	require.Len(t, q.st.drawn, 1)
+	require.Equal(t, min(late, maxIdleWait), q.st.drawn[0].keep.Sub(q.st.drawn[0].at))
+}
