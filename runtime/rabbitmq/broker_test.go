@@ -140,7 +140,7 @@ func TestAMoveThatHangsInAnAlarmIsMadeOnce(t *testing.T) {
 		written <- nil
 	}()
 	last := int64(-1)
-	require.Eventually(t, func() bool { was := last; last = n.Load(); return last == was }, soon, 500*time.Millisecond, "it hangs")
+	require.Eventually(t, func() bool { was := last; last = n.Load(); return last == was }, soon, 3*time.Second, "it hangs")
 	first := make(chan error, 1)
 	go func() { first <- q.Release(context.Background(), ds) }()
 	require.Eventually(t, func() bool { return len(s.pubs[0].busy)+len(s.pubs[1].busy) > 0 }, soon, time.Millisecond, "it hangs behind that")
@@ -154,6 +154,24 @@ func TestAMoveThatHangsInAnAlarmIsMadeOnce(t *testing.T) {
 	s.alarm.set(false, "")
 	require.NoError(t, <-written)
 	require.NoError(t, q.Release(within(t), ds))
+	assert.Equal(t, map[string]int{"1": 1}, drainIDs(t, q))
+}
+
+// What the broker has confirmed when its channel ends is not published again.
+func TestAMoveThatWasConfirmedBeforeItsChannelEndedIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	q := open(t, data(t), driver.QueueConfig{})
+	s, err := q.p.out.session(within(t))
+	require.NoError(t, err)
+	pub, err := s.newPublisher(within(t))
+	require.NoError(t, err)
+	moved := task("1")
+	l := &letter{to: q.st.lines[0], id: moved.ID, body: driver.AppendEnvelope(nil, moved)}
+	require.True(t, pub.write(within(t), s, l))
+	require.True(t, l.sent.Wait())
+	require.NoError(t, pub.ch.Close())
+	q.p.publish(within(t), []*letter{l})
+	require.NoError(t, l.err)
 	assert.Equal(t, map[string]int{"1": 1}, drainIDs(t, q))
 }
 

@@ -56,8 +56,8 @@ type letter struct {
 	err      error // why it is not there; nil: the broker has it
 	open     bool  // not confirmed yet
 
-	// Under way: published, and not confirmed. It is published again only when the
-	// channel has ended.
+	// Published, and the outcome is not known yet. It is published again only when the
+	// channel has ended without a confirm.
 	sent  *amqp.DeferredConfirmation
 	over  *publisher
 	stuck *stuck // maybe under way
@@ -386,7 +386,7 @@ func (s *session) deliver(ctx context.Context, letters []letter) error {
 	many := make([]*letter, 0, len(letters))
 	for i := range letters {
 		l := &letters[i]
-		if l.sent != nil && l.over.ch.IsClosed() {
+		if l.sent != nil && l.over.ch.IsClosed() && !l.sent.Acked() {
 			l.sent, l.over = nil, nil
 		}
 		l.alone = l.sent == nil && (l.alone || int64(len(l.body)) > s.proven.Load())
