@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const soon = 20 * time.Second
+const soon = 45 * time.Second
 
 // An echo is a target that notes what it was sent and sends it back.
 type echo struct {

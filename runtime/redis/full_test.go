@@ -188,7 +188,6 @@ func TestNoReplyOrRequestHoldsMoreThanItsBytes(t *testing.T) {
 			s := own(t)
 			p := open(t, s.URL)
 			q := openQueue(t, p, cfg)
-			ctx := within(t)
 			const n, size = 60, 200_000
 			all := apart(cfg, "large", n)
 			for i := range all {
@@ -209,7 +208,7 @@ func TestNoReplyOrRequestHoldsMoreThanItsBytes(t *testing.T) {
 			var held []*driver.Delivery
 			var ids []string
 			for len(held) < n {
-				ds, err := q.Dequeue(ctx, 1000, time.Minute)
+				ds, err := q.Dequeue(within(t), 1000, time.Minute)
 				require.NoError(t, err)
 				small(ds, "one dequeue")
 				held = append(held, ds...)
@@ -222,8 +221,8 @@ func TestNoReplyOrRequestHoldsMoreThanItsBytes(t *testing.T) {
 					require.Equal(t, all[i].ID, ids[i], "in the order they came")
 				}
 			}
-			require.NoError(t, q.Release(ctx, held))
-			listed, next, err := q.Browse(ctx, driver.Ready, "", 1000)
+			require.NoError(t, q.Release(within(t), held))
+			listed, next, err := q.Browse(within(t), driver.Ready, "", 1000)
 			require.NoError(t, err)
 			require.Empty(t, next)
 			require.Len(t, listed, n)
@@ -231,20 +230,20 @@ func TestNoReplyOrRequestHoldsMoreThanItsBytes(t *testing.T) {
 			for _, d := range held {
 				driver.Bury(d.Task, cfg.Name, time.Now(), errors.New("it failed"))
 			}
-			require.NoError(t, q.DeadLetter(ctx, held))
+			require.NoError(t, q.DeadLetter(within(t), held))
 			dlq := openQueue(t, p, driver.QueueConfig{Name: q.cfg.DLQ})
-			ds, err := dlq.Dequeue(ctx, 1000, time.Minute)
+			ds, err := dlq.Dequeue(within(t), 1000, time.Minute)
 			require.NoError(t, err)
 			small(ds, "one dequeue of the dead")
-			require.NoError(t, dlq.Release(ctx, ds))
-			back, err := q.Redrive(ctx, nil)
+			require.NoError(t, dlq.Release(within(t), ds))
+			back, err := q.Redrive(within(t), nil)
 			require.NoError(t, err)
 			require.ElementsMatch(t, ids, back)
-			ds, err = q.Dequeue(ctx, 1000, time.Minute)
+			ds, err = q.Dequeue(within(t), 1000, time.Minute)
 			require.NoError(t, err)
 			small(ds, "one dequeue of what is back")
-			require.NoError(t, q.Complete(ctx, ds))
-			purged, err := q.Purge(ctx)
+			require.NoError(t, q.Complete(within(t), ds))
+			purged, err := q.Purge(within(t))
 			require.NoError(t, err)
 			require.Equal(t, n-len(ds), purged)
 			require.Equal(t, driver.Stats{}, stats(t, q))
