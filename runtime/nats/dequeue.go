@@ -41,7 +41,11 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 		if q.held.due() { // who asks after the end of a lease finds its task
 			q.lapse(ctx, q.held.all())
 		}
-		_, _ = q.tidy(ctx), q.adoptStrays(ctx) // what fails is done another time
+		if q.housekeepingDue(time.Now()) {
+			q.aside(ctx, func(ctx context.Context) {
+				_, _ = q.tidy(ctx), q.adoptStrays(ctx) // what fails is done another time
+			})
+		}
 		p, err := q.fetch(ctx, min(limit, batchSize))
 		if err == nil {
 			var ds []*driver.Delivery

@@ -57,6 +57,15 @@ func (s *source) state(ctx context.Context) (streamState, error) {
 	return a.State, err
 }
 
+// housekeepingDue reports whether tidy or adoptStrays has something to do. It is cheap.
+func (s *source) housekeepingDue(now time.Time) bool {
+	if !s.tidying.TryLock() {
+		return false // somebody is at it
+	}
+	defer s.tidying.Unlock()
+	return s.wire.nc.Stats().Reconnects != s.connects || now.Sub(s.tidied) >= tidyEvery || now.Sub(s.looked) >= ghostsEvery
+}
+
 // tidy does what is due of gather and sweep. One call at a time is enough.
 func (s *source) tidy(ctx context.Context) error {
 	if !s.tidying.TryLock() {
