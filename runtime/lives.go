@@ -107,8 +107,8 @@ func (l *lives) keeps(p Provider) {
 	}
 }
 
-// pools adds the store of a pool.
-func (l *lives) pools(rs driver.ResultStore, x *routing) {
+// pools adds the store of a pool, which keeps the results of these types.
+func (l *lives) pools(rs driver.ResultStore, types []string) {
 	k, ok := rs.(driver.ResultKeeper)
 	if !ok {
 		return
@@ -116,14 +116,12 @@ func (l *lives) pools(rs driver.ResultStore, x *routing) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.all = withKeeper(l.all, k)
-	for name, rt := range x.routes {
-		if rt.policy.Result {
-			if l.types == nil {
-				l.types = make(map[string][]driver.ResultKeeper)
-			}
-			l.types[name] = withKeeper(l.types[name], k)
-			l.known.Store(true)
+	for _, name := range types {
+		if l.types == nil {
+			l.types = make(map[string][]driver.ResultKeeper)
 		}
+		l.types[name] = withKeeper(l.types[name], k)
+		l.known.Store(true)
 	}
 }
 

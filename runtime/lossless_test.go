@@ -81,7 +81,7 @@ func TestWhatJSONKeepsIsNotRefused(t *testing.T) {
 func TestAResultThatJSONChangesFailsItsTask(t *testing.T) {
 	r, spec := NewRouter(), &Spec[struct{}]{Type: "t", Queue: "q"}
 	RegisterWithResult(r, spec, func(context.Context, struct{}) (string, error) { return "caf\xe9", nil })
-	err := r.handler().Handle(t.Context(), &Task{ID: "a", Type: "t", Payload: []byte("{}")})
+	_, err := handled(t, r, &Task{ID: "a", Type: "t", Payload: []byte("{}")})
 	require.ErrorContains(t, err, "the result of task a (t): the value is not valid UTF-8")
 }
 

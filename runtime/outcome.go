@@ -2,126 +2,42 @@ package runtime
 
 import (
 	"context"
-	"errors"
-	"math/rand/v2"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/internal/pool"
 )
 
 // Outcome is what becomes of a task after one run of its handler.
-type Outcome string
+type Outcome = pool.Outcome
 
 // The outcomes of a run.
 const (
-	Completed Outcome = "completed" // the handler returned nil
-	Retried   Outcome = "retried"   // it failed and will be tried again
-	Died      Outcome = "dead"      // it failed for good: to the dead letter queue
-	Snoozed   Outcome = "snoozed"   // it asked to be run later, uncharged
-	Released  Outcome = "released"  // the pool stopped it: back on the queue, uncharged
-	Abandoned Outcome = "abandoned" // its lease was lost: the task is another worker's
+	Completed Outcome = pool.Completed // the handler returned nil
+	Retried   Outcome = pool.Retried   // it failed and will be tried again
+	Died      Outcome = pool.Died      // it failed for good: to the dead letter queue
+	Snoozed   Outcome = pool.Snoozed   // it asked to be run later, uncharged
+	Released  Outcome = pool.Released  // the pool stopped it: back on the queue, uncharged
+	Abandoned Outcome = pool.Abandoned // its lease was lost: the task is another worker's
 )
-
-type skipError struct{ err error }
-
-func (e *skipError) Error() string { return e.err.Error() }
-func (e *skipError) Unwrap() error { return e.err }
 
 // Skip marks an error as final: the task goes to the dead letter queue now,
 // whatever retries are left.
-func Skip(err error) error {
-	if err == nil {
-		err = errors.New("skipped by its handler")
-	}
-	return &skipError{err}
-}
-
-type retryAfterError struct {
-	err   error
-	delay time.Duration
-}
-
-func (e *retryAfterError) Error() string { return e.err.Error() }
-func (e *retryAfterError) Unwrap() error { return e.err }
+func Skip(err error) error { return pool.Skip(err) }
 
 // RetryAfter fails the run with err and sets the delay of the retry in place of
 // the policy's. It is charged like any failure.
-func RetryAfter(d time.Duration, err error) error {
-	if err == nil {
-		err = errors.New("to be retried, says its handler")
-	}
-	return &retryAfterError{err, max(d, 0)}
-}
-
-type snoozeError struct{ delay time.Duration }
-
-func (e *snoozeError) Error() string { return "snoozed for " + e.delay.String() }
+func RetryAfter(d time.Duration, err error) error { return pool.RetryAfter(d, err) }
 
 // Snooze puts the task back for d. It is no failure and is not charged.
-func Snooze(d time.Duration) error { return &snoozeError{max(d, 0)} }
+func Snooze(d time.Duration) error { return pool.Snooze(d) }
 
 // DefaultRetryable says which errors are retried when a policy has no say: all
 // but those that wrap ErrInvalidTask, ErrUnknownType, ErrTaskExpired or
 // ErrMaxDeliveries, those made by Skip, and those that have a method
 // Retryable() bool which returns false.
-func DefaultRetryable(err error) bool {
-	if final(err) {
-		return false
-	}
-	var says interface{ Retryable() bool }
-	return !errors.As(err, &says) || says.Retryable()
-}
-
-// final errors are beyond any policy: running the task again cannot mend them.
-func final(err error) bool {
-	var skip *skipError
-	return errors.As(err, &skip) || errors.Is(err, ErrInvalidTask) || errors.Is(err, ErrUnknownType) ||
-		errors.Is(err, ErrTaskExpired) || errors.Is(err, ErrMaxDeliveries)
-}
+func DefaultRetryable(err error) bool { return pool.DefaultRetryable(err) }
 
 // OutcomeOf says what the pool will do about a run that returned err. Middleware
 // calls it with the context that it was given; the pool decides by the same
 // rule.
-func OutcomeOf(ctx context.Context, err error) Outcome {
-	r, ok := ctx.Value(runKey{}).(*run)
-	if !ok {
-		return decide(ctx, &Policy{}, &Task{}, err).outcome
-	}
-	return decide(ctx, r.policy, r.info.Task, err).outcome
-}
-
-type verdict struct {
-	outcome Outcome
-	delay   time.Duration
-}
-
-// decide is the one place where the fate of a task is decided.
-func decide(ctx context.Context, p *Policy, t *Task, err error) verdict {
-	cause := context.Cause(ctx)
-	if errors.Is(cause, ErrLeaseLost) {
-		return verdict{outcome: Abandoned} // even after success: the task is another worker's
-	}
-	if err == nil {
-		return verdict{outcome: Completed}
-	}
-	if final(err) {
-		return verdict{outcome: Died}
-	}
-	var snooze *snoozeError
-	if errors.As(err, &snooze) {
-		return verdict{outcome: Snoozed, delay: snooze.delay}
-	}
-	if errors.Is(cause, ErrStopping) {
-		return verdict{outcome: Released}
-	}
-	retryable := p.Retry.Retryable
-	if retryable == nil {
-		retryable = DefaultRetryable
-	}
-	if t.RetryCount >= t.MaxRetries || !retryable(err) {
-		return verdict{outcome: Died}
-	}
-	var after *retryAfterError
-	if errors.As(err, &after) {
-		return verdict{outcome: Retried, delay: after.delay}
-	}
-	return verdict{outcome: Retried, delay: p.Retry.Delay(t.RetryCount+1, rand.Float64())}
-}
+func OutcomeOf(ctx context.Context, err error) Outcome { return pool.OutcomeOf(ctx, err) }

@@ -2,17 +2,11 @@ package runtime
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"math"
-	"os"
-	"strconv"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/internal/pool"
 )
 
 // PoolConfig configures a Pool. The zero value works on all queues of the
@@ -78,8 +72,8 @@ type PoolQueue struct {
 
 // Defaults of a PoolConfig.
 const (
-	DefaultWorkers = 10
-	DefaultGrace   = 30 * time.Second
+	DefaultWorkers = pool.DefaultWorkers
+	DefaultGrace   = pool.DefaultGrace
 )
 
 // A Pool runs tasks: it leases them from queues in batches, has a router's
@@ -92,20 +86,7 @@ const (
 //
 // A task is only ever run once at a time by a pool. A handler that ignores the
 // end of its context keeps its worker until it returns.
-type Pool struct {
-	m      *Manager
-	cfg    PoolConfig
-	queues []driver.Queue // in the order of cfg.Queues
-	router *Router
-
-	mu      sync.Mutex
-	routing *routing // the router as it was when the pool was made, or started last
-	shift   *shift   // the running one, or the last one until it is over
-
-	// What the pool remembers of tasks from one shift to the next.
-	excused excuses
-	unknown recall[taskKey, time.Time] // since when a task is of an unknown type, where its queue does not keep that; guarded by the shift's mu
-}
+type Pool struct{ p *pool.Pool }
 
 // NewPool returns a pool that runs the tasks of m's queues through r. It fails
 // on a router with mistakes or without handlers, on declared types that have no
@@ -115,175 +96,26 @@ type Pool struct {
 // The pool works by the router as it is when it is started. What is registered while it
 // runs is an error of the router's, and the pool's from its next start on.
 func NewPool(m *Manager, r *Router, cfg PoolConfig) (*Pool, error) {
-	if cfg.Workers == 0 {
-		cfg.Workers = DefaultWorkers
+	shares := make([]pool.Share, len(cfg.Queues))
+	for i, q := range cfg.Queues {
+		shares[i] = pool.Share(q)
 	}
-	if cfg.Grace == 0 {
-		cfg.Grace = DefaultGrace
+	host := pool.Host{Clock: m.clock, Queues: m.Queues, Queue: m.Queue, Types: m.types, Keeps: m.lives.pools}
+	p, err := pool.New(host, r.r, pool.Config{
+		Name: cfg.Name, Workers: cfg.Workers, Queues: shares, Types: cfg.Types,
+		Strict: cfg.Strict, Grace: cfg.Grace, Results: cfg.Results, Logger: cfg.Logger,
+	})
+	if err != nil {
+		return nil, err
 	}
-	if cfg.Name == "" {
-		host, _ := os.Hostname() // without one the process's ID has to do
-		cfg.Name = host + "-" + strconv.Itoa(os.Getpid())
-	}
-	if len(cfg.Queues) == 0 {
-		for _, name := range m.Queues() {
-			cfg.Queues = append(cfg.Queues, PoolQueue{Name: name})
-		}
-	}
-	p := &Pool{m: m, cfg: cfg, router: r}
-	p.excused.most, p.unknown.most = mostExcused, mostUnknown
-	routing, wrong := p.route()
-	var errs []error
-	if cfg.Workers < 0 || cfg.Grace < 0 {
-		errs = append(errs, fmt.Errorf("taskgen: a pool cannot have %d workers and a grace of %s", cfg.Workers, cfg.Grace))
-	}
-	if len(cfg.Queues) == 0 {
-		errs = append(errs, fmt.Errorf("%w: the manager has no open queue for a pool to work on", ErrUnknownQueue))
-	}
-	seen := make(map[string]bool, len(cfg.Queues))
-	for _, pq := range cfg.Queues {
-		q, err := m.Queue(pq.Name)
-		errs = append(errs, err, pq.validate(cfg.Strict))
-		if seen[pq.Name] {
-			errs = append(errs, fmt.Errorf("taskgen: the pool lists queue %q twice", pq.Name))
-		}
-		seen[pq.Name] = true
-		p.queues = append(p.queues, q)
-	}
-	if err := errors.Join(append(errs, wrong)...); err != nil {
-		return nil, fmt.Errorf("new pool: %w", err)
-	}
-	p.adopt(routing)
-	return p, nil
-}
-
-// route returns the router as it is now, and all that is wrong with it for this pool.
-func (p *Pool) route() (*routing, error) {
-	x, err := p.router.routing()
-	errs := []error{err, p.checkTypes(x)}
-	for _, rt := range x.routes {
-		x.limits = x.limits || rt.policy.limited()
-		errs = append(errs, rt.policy.validate())
-		if rt.policy.Result && p.cfg.Results == nil {
-			errs = append(errs, fmt.Errorf("taskgen: tasks of type %q have a result: give the pool a PoolConfig.Results to keep it in", rt.policy.Type))
-		}
-	}
-	return x, errors.Join(errs...)
-}
-
-// adopt has the pool work by x.
-func (p *Pool) adopt(x *routing) {
-	x.wrap()
-	p.routing = x
-	p.m.lives.pools(p.cfg.Results, x)
-}
-
-// reroute takes what was registered since the pool was made or started last. Queues may
-// have been declared with more types, too. p.mu is held.
-func (p *Pool) reroute() error {
-	if !p.router.changed(p.routing) {
-		return p.checkTypes(p.routing)
-	}
-	x, err := p.route()
-	if err == nil {
-		p.adopt(x)
-	}
-	return err
-}
-
-// checkTypes refuses a router without handlers for what the pool is to work on.
-func (p *Pool) checkTypes(x *routing) error {
-	var missing []string
-	for _, name := range p.cfg.Types {
-		if x.routes[name] == nil {
-			missing = append(missing, fmt.Sprintf("%q (of PoolConfig.Types)", name))
-		}
-	}
-	if len(p.cfg.Types) == 0 {
-		missing = p.unhandled(x)
-	}
-	switch {
-	case len(missing) > 0:
-		return fmt.Errorf("%w: the router has no handler for %s: register them (RegisterHandlers of a generated package registers all of its types), or list in PoolConfig.Types the types that this pool is for", ErrUnknownType, strings.Join(missing, ", "))
-	case len(x.routes) == 0:
-		return errors.New("taskgen: the router has no handlers: every task would die; register them before NewPool, as RegisterHandlers of a generated package does")
-	}
-	return nil
-}
-
-// unhandled lists the types that the pool's queues declare and that have no
-// handler: "welcome" of queue "mail".
-func (p *Pool) unhandled(x *routing) (types []string) {
-	for _, q := range p.cfg.Queues {
-		for _, name := range p.m.types(q.Name) {
-			if x.routes[name] == nil {
-				types = append(types, fmt.Sprintf("%q of queue %q", name, q.Name))
-			}
-		}
-	}
-	return types
-}
-
-func (q PoolQueue) validate(strict bool) error {
-	switch {
-	case q.Weight < 0 || q.Concurrency < 0:
-		return fmt.Errorf("taskgen: queue %q in the pool has a negative weight or concurrency", q.Name)
-	case strict && q.Weight != 0:
-		return fmt.Errorf("taskgen: queue %q has the weight %d, but the pool is strict: it goes by the order of its queues", q.Name, q.Weight)
-	}
-	return q.Rate.validate("queue", q.Name)
-}
-
-func (p *Policy) limited() bool { return p.Concurrency > 0 || p.Rate != Rate{} }
-
-func (p *Policy) validate() error {
-	if p.Concurrency < 0 {
-		return fmt.Errorf("taskgen: type %q has the concurrency %d", p.Type, p.Concurrency)
-	}
-	return p.Rate.validate("type", p.Type)
+	return &Pool{p}, nil
 }
 
 // Start begins to work and returns at once. The values of ctx reach the
 // handlers; its end does not stop the pool. It waits while an earlier Stop is
 // under way, and fails when the pool is running already, and as NewPool does by what was
 // registered with its router, or declared by its queues, since then.
-func (p *Pool) Start(ctx context.Context) error {
-	_, err := p.begin(ctx, true)
-	return err
-}
-
-// begin starts a shift, with fetchers or without.
-func (p *Pool) begin(ctx context.Context, fetch bool) (*shift, error) {
-	for {
-		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("start the pool: %w", context.Cause(ctx))
-		}
-		p.mu.Lock()
-		last := p.shift
-		if last == nil || last.isOver() {
-			defer p.mu.Unlock()
-			if err := p.reroute(); err != nil {
-				return nil, fmt.Errorf("start the pool: %w", err)
-			}
-			p.router.started(p.routing, p.cfg.Logger)
-			p.shift = newShift(ctx, p)
-			p.shift.logStart()
-			p.shift.warnOfTypes()
-			if fetch {
-				p.shift.fetch()
-			}
-			return p.shift, nil
-		}
-		p.mu.Unlock()
-		if !last.isStopping() {
-			return nil, errors.New("taskgen: the pool is running already")
-		}
-		select {
-		case <-last.over:
-		case <-ctx.Done():
-		}
-	}
-}
+func (p *Pool) Start(ctx context.Context) error { return p.p.Start(ctx) }
 
 // Stop ends the work in good order: nothing more is fetched, what has not begun
 // goes back to its queue uncharged, handlers may finish within the grace and are
@@ -295,34 +127,25 @@ func (p *Pool) begin(ctx context.Context, fetch bool) (*shift, error) {
 // that names the tasks whose handlers are still running; stopping goes on
 // without it, and may be waited for by another Stop. Stopping a pool that does
 // not run does nothing.
-func (p *Pool) Stop(ctx context.Context) error {
-	p.mu.Lock()
-	s := p.shift
-	p.mu.Unlock()
-	if s == nil {
-		return nil
-	}
-	return s.stop(ctx, p.cfg.Grace)
-}
-
-// stuckAfter is how long after the grace Run waits for handlers that ignore
-// their context, and for acks to a broker that is away. docs/workers.md tells of it.
-const stuckAfter = 10 * time.Second
+func (p *Pool) Stop(ctx context.Context) error { return p.p.Stop(ctx) }
 
 // Run works until ctx ends, then stops as [Pool.Stop] does and returns nil. It
 // returns 10 s after the grace at the latest: handlers that are still running then
 // make it return an error that names them, and so do runs that could not be settled
 // with their queue.
-func (p *Pool) Run(ctx context.Context) error {
-	if err := p.Start(ctx); err != nil {
-		if ctx.Err() != nil {
-			return nil // told to stop before it began
-		}
-		return err
-	}
-	<-ctx.Done()
-	patience := p.cfg.Grace + min(stuckAfter, math.MaxInt64-p.cfg.Grace) // a grace without end has no room for more
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-	defer cancel()
-	return p.Stop(stopping)
-}
+func (p *Pool) Run(ctx context.Context) error { return p.p.Run(ctx) }
+
+// Drain runs what is due now, through the same path as a running pool, and
+// what becomes due meanwhile, until nothing is ready. It returns how many runs of
+// handlers there were. Tasks that are retried later are left for later. With one
+// worker tasks run in the order the queue hands them out.
+//
+// On queues whose numbers may trail (see Capabilities.ExactReady) it takes a second or
+// some longer: so long it looks for tasks before it believes that there are none. So it
+// does where a queue counts tasks that are ready and does not hand them out, because it is
+// paused, say, or another worker holds what goes before them: about three seconds, and the
+// log says how many are left.
+//
+// It stops early when ctx ends, which cancels the handlers and gives the rest
+// back, or when a queue cannot be reached. It fails while the pool runs.
+func (p *Pool) Drain(ctx context.Context) (runs int, err error) { return p.p.Drain(ctx) }

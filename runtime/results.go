@@ -1,67 +1,25 @@
 package runtime
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/internal/pool"
 	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
 // SetResult sets the result of the task that the context's handler runs: one
 // JSON value, stored before the task is completed.
-func SetResult(ctx context.Context, result []byte) error {
-	r, ok := ctx.Value(runKey{}).(*run)
-	if !ok {
-		return errors.New("taskgen: SetResult is called outside of a handler")
-	}
-	r.out().value = result
-	return nil
-}
+func SetResult(ctx context.Context, result []byte) error { return pool.SetResult(ctx, result) }
 
 // EncodeResult has encode change the result of the task that the context's handler
 // runs on its way to the result store. It is for middleware, which calls it before it
 // calls the next handler; what the innermost one wants is done first. encode is given
 // a task with the ID and type of the one that runs, and its result as the payload. It
 // returns that, or a copy by Task.Encoded. Outside of a pool nothing happens.
-func EncodeResult(ctx context.Context, encode func(*Task) *Task) {
-	if r, ok := ctx.Value(runKey{}).(*run); ok {
-		out := r.out()
-		out.encode = append(out.encode, encode)
-	}
-}
-
-// An outgoing is the result of a run, and what middleware wants to be done to it.
-type outgoing struct {
-	value  []byte
-	encode []func(*Task) *Task
-}
-
-func (r *run) out() *outgoing {
-	if r.result == nil {
-		r.result = new(outgoing)
-	}
-	return r.result
-}
-
-// stored is the result as the store is given it.
-func (r *run) stored() []byte {
-	if r.result == nil {
-		return nil
-	}
-	if r.result.value == nil || len(r.result.encode) == 0 {
-		return r.result.value
-	}
-	t := &Task{ID: r.info.ID, Type: r.info.Type, Payload: r.result.value}
-	for _, encode := range slices.Backward(r.result.encode) {
-		t = encode(t)
-	}
-	return packResult(t)
-}
+func EncodeResult(ctx context.Context, encode func(*Task) *Task) { pool.EncodeResult(ctx, encode) }
 
 // DecodeResults returns results with an encoding undone: decode is given a task with
 // the ID that is asked for, the encodings of the result and the result as the
@@ -81,12 +39,12 @@ func (rs *decodedResults) Await(ctx context.Context, id string) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	t := unpackResult(data)
+	t := pool.UnpackResult(data)
 	t.ID = id
 	if t, err = rs.decode(t); err != nil {
 		return nil, err
 	}
-	return packResult(t), nil
+	return pool.PackResult(t), nil
 }
 
 // Peek and Forget make it a ResultKeeper where from is one.
@@ -100,10 +58,10 @@ func (rs *decodedResults) Peek(ctx context.Context, ids []string) ([]driver.Stor
 		if r.Version == "" || r.Failure != "" {
 			continue
 		}
-		t := unpackResult(r.Result)
+		t := pool.UnpackResult(r.Result)
 		t.ID = r.ID
 		if t, err := rs.decode(t); err == nil { // it may not be forgotten for that
-			all[i].Result = packResult(t)
+			all[i].Result = pool.PackResult(t)
 		}
 	}
 	return all, err
@@ -116,28 +74,6 @@ func (rs *decodedResults) Forget(ctx context.Context, old []driver.StoredResult)
 	return nil
 }
 
-// A stored result that is encoded begins with a byte that no JSON begins with, and
-// the list of its encodings between two of them.
-const encodedMark = "\x00"
-
-func packResult(t *Task) []byte {
-	if t.Encoding == "" {
-		return t.Payload
-	}
-	packed := make([]byte, 0, 2+len(t.Encoding)+len(t.Payload))
-	packed = append(append(append(packed, encodedMark...), t.Encoding...), encodedMark...)
-	return append(packed, t.Payload...)
-}
-
-func unpackResult(data []byte) *Task {
-	if rest, ok := bytes.CutPrefix(data, []byte(encodedMark)); ok {
-		if encoding, payload, ok := bytes.Cut(rest, []byte(encodedMark)); ok {
-			return &Task{Encoding: string(encoding), Payload: payload}
-		}
-	}
-	return &Task{Payload: data}
-}
-
 // Await waits for a task's result and decodes it. Generated code calls it. A result
 // that was encoded by middleware is an error that names the encoding, unless from
 // undoes it, as KeyRing.Results of package encrypt does.
@@ -147,7 +83,7 @@ func Await[T, R any](ctx context.Context, from Results, spec *Spec[T], id string
 	if err != nil {
 		return none, err
 	}
-	if encoding := unpackResult(data).Encoding; encoding != "" {
+	if encoding := pool.UnpackResult(data).Encoding; encoding != "" {
 		return none, fmt.Errorf("taskgen: the result of task %s (%s) is encoded as %q: await it from results that undo that, as KeyRing.Results does, the last encoding first", id, spec.Type, encoding)
 	}
 	if err := decodeResult(spec, data, &result); err != nil {

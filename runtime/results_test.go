@@ -5,13 +5,9 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // resultsByID is a Results of what is there already.
@@ -35,21 +31,6 @@ func TestAwaitDecodesTheResult(t *testing.T) {
 	require.ErrorIs(t, err, ErrTaskFailed)
 }
 
-func TestTaskAndResultBelongToAHandler(t *testing.T) {
-	_, ok := TaskFromContext(t.Context())
-	assert.False(t, ok)
-	require.EqualError(t, SetResult(t.Context(), []byte("1")), "taskgen: SetResult is called outside of a handler")
-
-	running := &run{info: TaskInfo{Task: &Task{ID: "a"}, Attempt: 2}}
-	ctx := context.WithValue(t.Context(), runKey{}, running)
-	info, ok := TaskFromContext(ctx)
-	require.True(t, ok)
-	assert.Equal(t, "a", info.ID)
-	assert.Equal(t, 2, info.Attempt)
-	require.NoError(t, SetResult(ctx, []byte("1")))
-	assert.Equal(t, "1", string(running.stored()))
-}
-
 // upper and starred are encodings of results.
 func upper(t *Task) *Task   { return t.Encoded("upper", bytes.ToUpper(t.Payload)) }
 func starred(t *Task) *Task { return t.Encoded("starred", append([]byte(t.ID+"*"), t.Payload...)) }
@@ -66,13 +47,23 @@ func unstarred(t *Task) (*Task, error) {
 }
 
 func TestEncodedResultsAreToldFromPlainOnes(t *testing.T) {
-	running := &run{info: TaskInfo{Task: &Task{ID: "a", Type: "greeting"}}}
-	ctx := context.WithValue(t.Context(), runKey{}, running)
-	EncodeResult(ctx, starred)
-	EncodeResult(ctx, upper)
-	assert.Nil(t, running.stored(), "there is no result to be encoded")
-	require.NoError(t, SetResult(ctx, []byte(`{"name":"ada"}`)))
-	from := resultsByID{"a": string(running.stored()), "b": `{"name":"bob"}`, "c": string(running.stored()), "odd": "\x00"}
+	encoded := func(result []byte) string {
+		r := NewRouter()
+		r.Handle(Policy{Type: "greeting", Result: true}, HandlerFunc(func(ctx context.Context, _ *Task) error {
+			EncodeResult(ctx, starred)
+			EncodeResult(ctx, upper)
+			if result == nil {
+				return nil
+			}
+			return SetResult(ctx, result)
+		}))
+		stored, err := handled(t, r, &Task{ID: "a", Type: "greeting", Payload: []byte("1")})
+		require.NoError(t, err)
+		return string(stored)
+	}
+	assert.Empty(t, encoded(nil), "there is no result to be encoded")
+	data := encoded([]byte(`{"name":"ada"}`))
+	from := resultsByID{"a": data, "b": `{"name":"bob"}`, "c": data, "odd": "\x00"}
 	assert.Equal(t, "\x00upper,starred\x00a*{\"NAME\":\"ADA\"}", from["a"], "the innermost encodes first")
 
 	_, err := Await[greeting, greeting](t.Context(), from, greetingSpec(), "a")
@@ -98,32 +89,6 @@ func TestEncodedResultsAreToldFromPlainOnes(t *testing.T) {
 	_, err = Await[greeting, greeting](t.Context(), opened, greetingSpec(), "odd")
 	require.ErrorContains(t, err, "it is no JSON")
 	EncodeResult(t.Context(), starred) // outside of a handler nothing happens
-}
-
-// slowResults is a store that takes its time.
-type slowResults struct {
-	driver.ResultStore
-	takes time.Duration
-}
-
-func (s slowResults) PutResult(context.Context, string, []byte, string, time.Duration) error {
-	time.Sleep(s.takes)
-	return nil
-}
-
-func TestStoringAResultTakesNothingFromTheNextTasksTimeout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newPoolBench(t)
-		b.r.Handle(Policy{Type: "job", Queue: "q", Result: true, Timeout: 2 * time.Second}, HandlerFunc(func(ctx context.Context, task *Task) error {
-			info, _ := TaskFromContext(ctx)
-			assert.Equal(t, 2*time.Second, time.Until(info.Deadline), task.ID)
-			time.Sleep(time.Second)
-			return ctx.Err()
-		}))
-		b.put("a", "b", "c")
-		assert.Equal(t, 3, b.drain(PoolConfig{Workers: 1, Results: slowResults{takes: 5 * time.Second}}))
-		assert.Equal(t, []string{"a", "b", "c"}, b.q().completed())
-	})
 }
 
 func TestPanicOfAResultsDecoderQuotesNothingOfATypeWithSecrets(t *testing.T) {

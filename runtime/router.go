@@ -1,119 +1,34 @@
 package runtime
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"maps"
-	"slices"
-	"sync"
+
+	"github.com/taskgen/taskgen/runtime/internal/pool"
 )
 
 // A Router finds the handler of a task by its exact type. Register everything before
 // the pool is started: it works by the router as it was then, and what is registered
 // later is an error; see [Router.Err]. It is safe for use by many goroutines.
-type Router struct {
-	mu         sync.Mutex
-	routes     map[string]*route
-	middleware []Middleware
-	onDead     map[string]DeadHook // by type, not by alias
-	errs       []error
-
-	registered []string     // what was registered, in order
-	first      *routing     // of the first pool that was started with it
-	log        *slog.Logger // of the last one; nil: slog.Default
-}
-
-type route struct {
-	policy  Policy
-	handler Handler
-}
+type Router struct{ r *pool.Router }
 
 // NewRouter returns a router without handlers.
-func NewRouter() *Router { return &Router{routes: make(map[string]*route)} }
+func NewRouter() *Router { return &Router{pool.NewRouter()} }
 
 // Use adds middleware. The first added is the outermost.
-func (r *Router) Use(mw ...Middleware) {
-	if len(mw) == 0 {
-		return
-	}
-	r.register("middleware", func() {
-		for _, m := range mw {
-			if m == nil {
-				r.wrong("a middleware is nil")
-				continue
-			}
-			r.middleware = append(r.middleware, m)
-		}
-	})
-}
+func (r *Router) Use(mw ...Middleware) { r.r.Use(mw...) }
 
 // Handle registers the handler of a type and its aliases. What is wrong with
 // it (no type, registered already, no handler) is kept for Err.
-func (r *Router) Handle(policy Policy, h Handler) {
-	r.register(fmt.Sprintf("the handler of %q", policy.Type), func() { r.handle(policy, h) })
-}
-
-func (r *Router) handle(policy Policy, h Handler) {
-	if h == nil {
-		r.wrong("the handler of %q is nil", policy.Type)
-		return
-	}
-	rt := &route{policy: policy, handler: h}
-	for _, name := range append([]string{policy.Type}, policy.Aliases...) {
-		switch other, taken := r.routes[name]; {
-		case name == "":
-			r.wrong("a handler is registered for an empty task type")
-		case taken:
-			r.wrong("%q is registered twice, for %q and %q", name, other.policy.Type, policy.Type)
-		default:
-			r.routes[name] = rt
-		}
-	}
-}
-
-// register makes a change to the router. A pool that was started before works without
-// it: so it is logged, and Err has it.
-func (r *Router) register(what string, change func()) {
-	r.mu.Lock()
-	change()
-	r.registered = append(r.registered, what)
-	late, log := r.first != nil, cmp.Or(r.log, slog.Default())
-	r.mu.Unlock()
-	if late {
-		log.Error("the router was changed after a pool was started with it", slog.Any("error", errLate(what)))
-	}
-}
-
-func errLate(what string) error {
-	return fmt.Errorf("taskgen: %s came after a pool was started with the router: it works without that until it is started again; register everything first", what)
-}
-
-// since lists what was registered after a routing was taken, as errors; nothing
-// for nil. r.mu is held.
-func (r *Router) since(x *routing) (errs []error) {
-	if x == nil {
-		return nil
-	}
-	for _, what := range r.registered[x.registered:] {
-		errs = append(errs, errLate(what))
-	}
-	return errs
-}
-
-// wrong notes a mistake. r.mu is held.
-func (r *Router) wrong(format string, args ...any) {
-	r.errs = append(r.errs, fmt.Errorf("taskgen: "+format, args...))
-}
+func (r *Router) Handle(policy Policy, h Handler) { r.r.Handle(policy, h) }
 
 // A DeadHook is told of a task that dies: cause is the error of its last run, or
 // why it was not run at all. The task says the rest in its metadata (MetaAttempts
 // and so on) and is the hook's to read, not to change. Its payload is as the handler
 // has it: decrypted and decompressed by the middleware, or, where that refused the
 // task, as it was on the queue, which Task.Encoding shows.
-type DeadHook func(ctx context.Context, t *Task, cause error) error
+type DeadHook = pool.DeadHook
 
 // OnDead has hook called whenever a task of the given type, or of one of its
 // aliases, dies in a pool: to undo what it has begun, to tell whoever waits for it.
@@ -127,60 +42,18 @@ type DeadHook func(ctx context.Context, t *Task, cause error) error
 // way. TaskFromContext has the task in the hook, too. Tasks that a provider buries by
 // itself, because nobody can decode them, have no hook. Generated OnDead… functions
 // give a hook the decoded payload; see the function [OnDead].
-func (r *Router) OnDead(taskType string, hook DeadHook) {
-	r.register(fmt.Sprintf("the hook for dead tasks of type %q", taskType), func() {
-		switch {
-		case hook == nil:
-			r.wrong("the hook for dead tasks of type %q is nil", taskType)
-		case r.onDead[taskType] != nil:
-			r.wrong("there are two hooks for dead tasks of type %q", taskType)
-		default:
-			if r.onDead == nil {
-				r.onDead = make(map[string]DeadHook)
-			}
-			r.onDead[taskType] = hook
-		}
-	})
-}
+func (r *Router) OnDead(taskType string, hook DeadHook) { r.r.OnDead(taskType, hook) }
 
 // Err returns what went wrong in registration, all of it, or nil. NewPool refuses
 // a router with mistakes. What was registered after a pool was started is among it: that
 // pool works without it until it is started again, and has logged it.
-func (r *Router) Err() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return errors.Join(slices.Concat(r.mistakes(), r.since(r.first))...)
-}
-
-// mistakes are what NewPool refuses. r.mu is held.
-func (r *Router) mistakes() []error {
-	errs := slices.Clone(r.errs)
-	for _, name := range slices.Sorted(maps.Keys(r.onDead)) {
-		if rt := r.routes[name]; rt == nil {
-			errs = append(errs, fmt.Errorf("taskgen: there is a hook for dead tasks of type %q, and no handler", name))
-		} else if rt.policy.Type != name {
-			errs = append(errs, fmt.Errorf("taskgen: the hook for dead tasks of %q belongs to %q, of which that is an alias", name, rt.policy.Type))
-		}
-	}
-	return errs
-}
+func (r *Router) Err() error { return r.r.Err() }
 
 // Types returns the registered types and aliases, sorted.
-func (r *Router) Types() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Sorted(maps.Keys(r.routes))
-}
+func (r *Router) Types() []string { return r.r.Types() }
 
 // Policy returns the policy of a type, and false when it is not registered.
-func (r *Router) Policy(taskType string) (Policy, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if rt, ok := r.routes[taskType]; ok {
-		return rt.policy, true
-	}
-	return Policy{}, false
-}
+func (r *Router) Policy(taskType string) (Policy, bool) { return r.r.Policy(taskType) }
 
 // Register registers the handler of a spec's payloads. Generated code calls it.
 func Register[T any](r *Router, spec *Spec[T], handle func(context.Context, T) error) {

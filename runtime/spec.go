@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/internal/pool"
 	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
@@ -56,28 +57,13 @@ type Spec[T any] struct {
 }
 
 // A Rate is a number of events in a time: Rate{100, time.Second}. The zero Rate
-// means no bound.
-type Rate struct {
-	Limit int
-	Per   time.Duration
-}
+// means no bound. Its fields are Limit, an int, and Per, a time.Duration.
+type Rate = pool.Rate
 
 // Policy is the part of a Spec that the worker's side needs, without its
-// payload type.
-type Policy struct {
-	Type        string
-	Aliases     []string
-	Queue       string
-	Timeout     time.Duration
-	Retry       RetryPolicy
-	Concurrency int
-	Rate        Rate
-	Secrets     []string
-	Schema      string
-	// Result says that the handler sets one, with SetResult.
-	Result    bool
-	Retention time.Duration
-}
+// payload type: the fields of a Spec of the same names, and Result, which says that the
+// handler sets one, with SetResult.
+type Policy = pool.Policy
 
 // Policy returns the worker's side of the spec.
 func (s *Spec[T]) Policy() Policy {

@@ -31,7 +31,7 @@ func greetingSpec() *Spec[greeting] {
 			}
 			return nil
 		},
-		Secrets: []string{"to"}, Concurrency: 3, Rate: Rate{5, time.Second}, Retention: time.Hour, SchemaVersion: 6,
+		Secrets: []string{"to"}, Concurrency: 3, Rate: Rate{Limit: 5, Per: time.Second}, Retention: time.Hour, SchemaVersion: 6,
 	}
 }
 
@@ -195,7 +195,7 @@ func TestPanicOfADecoderQuotesNothingOfATypeWithSecrets(t *testing.T) {
 	) error {
 		return nil
 	})
-	err := r.handler().Handle(t.Context(), &Task{ID: "a", Type: "pay", Payload: []byte(`{"card":"hunter2"}`)})
+	_, err := handled(t, r, &Task{ID: "a", Type: "pay", Payload: []byte(`{"card":"hunter2"}`)})
 	require.ErrorIs(t, err, ErrPanic)
 	assert.NotContains(t, err.Error(), "hunter2")
 	text, stack := err.Error(), driver.PanicStack(err)
@@ -219,7 +219,7 @@ func TestPanicOfAnEncoderQuotesNothingOfATypeWithSecrets(t *testing.T) {
 
 	r := NewRouter()
 	RegisterWithResult(r, spec, func(context.Context, pay) (pay, error) { return pay{"hunter2"}, nil })
-	err = r.handler().Handle(t.Context(), &Task{ID: "a", Type: "pay", Payload: []byte(`{}`)})
+	_, err = handled(t, r, &Task{ID: "a", Type: "pay", Payload: []byte(`{}`)})
 	require.ErrorIs(t, err, ErrPanic)
 	assert.EqualError(t, err, "the result of task a (pay): taskgen: the handler panicked: a value of type string, whose text is left out for it may quote a secret")
 	assert.Contains(t, driver.PanicStack(err), "shy")
@@ -228,7 +228,7 @@ func TestPanicOfAnEncoderQuotesNothingOfATypeWithSecrets(t *testing.T) {
 func TestStackShowsNoArguments(t *testing.T) {
 	r, spec := NewRouter(), &Spec[pin]{Type: "t", Queue: "q"}
 	Register(r, spec, func(_ context.Context, p pin) error { panicWith(p); return nil })
-	err := r.handler().Handle(t.Context(), &Task{ID: "a", Type: "t", Payload: []byte(`{"Digits":[3735928559,3735928559,3735928559]}`)})
+	_, err := handled(t, r, &Task{ID: "a", Type: "t", Payload: []byte(`{"Digits":[3735928559,3735928559,3735928559]}`)})
 	stack := driver.PanicStack(err)
 	assert.NotContains(t, stack, "0xdeadbeef")
 	assert.Contains(t, stack, "runtime.panicWith(...)\n")
@@ -275,7 +275,7 @@ func TestOnlyNamesOfFieldsAreShown(t *testing.T) {
 func TestPolicyIsTheWorkersSideOfASpec(t *testing.T) {
 	assert.Equal(t, Policy{
 		Type: "greeting", Aliases: []string{"hello"}, Queue: "q", Timeout: time.Minute, Retry: RetryPolicy{Max: 4}, Concurrency: 3,
-		Rate: Rate{5, time.Second}, Secrets: []string{"to"}, Retention: time.Hour,
+		Rate: Rate{Limit: 5, Per: time.Second}, Secrets: []string{"to"}, Retention: time.Hour,
 	}, greetingSpec().Policy())
 }
 

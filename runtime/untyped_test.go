@@ -68,7 +68,7 @@ func TestSecretsInAnInterfaceOfAResultAreRefused(t *testing.T) {
 	RegisterWithResult(r, spec, func(context.Context, string) (untypedTask, error) {
 		return untypedTask{Any: untypedLogin{"ann", "hunter2"}}, nil
 	})
-	err := r.handler().Handle(t.Context(), &Task{ID: "a", Type: "t", Payload: []byte(`""`)})
+	_, err := handled(t, r, &Task{ID: "a", Type: "t", Payload: []byte(`""`)})
 	require.ErrorContains(t, err, "the result of task a (t): any holds a value of type runtime.untypedLogin")
 	assert.NotContains(t, err.Error(), "hunter2")
 }

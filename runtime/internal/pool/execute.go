@@ -1,0 +1,284 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
+)
+
+// A worker runs one task after the other.
+type worker struct {
+	s     *shift
+	begun time.Time // when its run began
+	// What it has just run, to be handed back when it asks for more.
+	done *item
+	took time.Duration
+	at   time.Time // when it was done with: the next run begins then, if it need not wait
+	// contexts are allocated a few at a time. A handler that keeps its context
+	// for ever keeps its neighbours, so they are not many.
+	contexts []taskContext
+}
+
+const contextsAtATime = 16 // of 128 bytes fill one of the allocator's sizes, 2 KiB
+
+// errNoOutcome: see Goexit in package runtime of the standard library, and
+// FailNow in testing.
+var errNoOutcome = errors.New("taskgen: the handler ended its goroutine (runtime.Goexit) and returned nothing")
+
+// loop is the worker's goroutine.
+func (w *worker) loop() {
+	over := false
+	defer func() {
+		if !over { // a handler ended this goroutine: go on in another
+			w.s.workers.Go(w.loop)
+		}
+	}()
+	w.at = time.Now()
+	for {
+		if len(w.contexts) == 0 {
+			w.contexts = make([]taskContext, contextsAtATime)
+		}
+		c := &w.contexts[0]
+		it, begun := w.s.next(w.done, w.took, w.at, c)
+		if w.done, w.begun = nil, begun; it == nil {
+			over = true
+			return
+		}
+		w.contexts = w.contexts[1:]
+		w.execute(it, c)
+	}
+}
+
+// execute runs one task and leaves in the item what becomes of it.
+func (w *worker) execute(it *item, c *taskContext) {
+	p, t := w.s.p, it.d.Task
+	policy := &noPolicy
+	if rt, ok := w.s.routing.routes[t.Type]; ok {
+		policy = &rt.policy
+	}
+	r := run{
+		info:    TaskInfo{Task: t, Attempt: it.d.Attempt(), Crashes: it.d.Crashes},
+		policy:  policy,
+		refused: p.refuse(it.lane(), it.d),
+	}
+	switch {
+	case policy != &noPolicy:
+		delete(t.Metadata, driver.MetaUnknown)
+	case r.refused == nil:
+		r.refused = it.lane().errUnknown(t)
+	}
+	timeout := t.Timeout
+	if timeout == 0 {
+		timeout = policy.Timeout
+	}
+	if timeout > 0 {
+		r.info.Deadline = w.begun.Add(timeout)
+	}
+	c.begin(r, &w.s.base)
+
+	err := errNoOutcome
+	defer func() { // a deferred call runs even when the handler ends the goroutine
+		w.conclude(it, c, timeout, err)
+	}()
+	err = call(w.s.routing.handler, c, t)
+}
+
+var noPolicy Policy
+
+// call runs the handler with its middleware, and makes a panic an error. So it
+// does where a method of the returned error panics, as those of a nil pointer
+// do: the error is read again and again on the way of the task, and nobody is
+// there to catch it.
+func call(h Handler, ctx context.Context, t *driver.Task) (err error) {
+	err = errNoOutcome
+	defer func() {
+		if v := recover(); v != nil {
+			err = driver.Recovered(v)
+		}
+	}()
+	if err := h.Handle(ctx, t); err != nil {
+		_, _ = err.Error(), final(err)
+		return err
+	}
+	return nil
+}
+
+// metaDue holds when a released task becomes due again, on queues that have a
+// retention: not every provider keeps ScheduledFor.
+const metaDue = "taskgen.due"
+
+// refuse says why a task is not to be run at all; nil when it is.
+func (p *Pool) refuse(l *lane, d *driver.Delivery) error {
+	cfg := &l.cfg
+	if ends, suspicion := l.ends(d); cfg.MaxDeliveries > 0 && ends >= suspicion+cfg.MaxDeliveries {
+		return fmt.Errorf("%w: %d deliveries ended without a word from their worker, the last %d of them while the task ran alone, and queue %q allows max_deliveries=%d of those", driver.ErrMaxDeliveries, ends, ends-suspicion, cfg.Name, cfg.MaxDeliveries)
+	}
+	// A task that somebody redrove is wanted, however old it is.
+	if cfg.Retention > 0 && d.Task.Metadata[driver.MetaRedriveCount] == "" {
+		due := d.Task.DueAt()
+		if again, err := time.Parse(time.RFC3339Nano, d.Task.Metadata[metaDue]); err == nil && again.After(due) {
+			due = again
+		}
+		if age := p.now().Sub(due); age > cfg.Retention {
+			return fmt.Errorf("%w: it has been due for %s, and queue %q keeps tasks for %s", driver.ErrTaskExpired, age, cfg.Name, cfg.Retention)
+		}
+	}
+	return nil
+}
+
+// errNoVerdict is errNoOutcome of a retry policy.
+var errNoVerdict = errors.New("taskgen: the retry policy ended its goroutine (runtime.Goexit) and returned nothing")
+
+// conclude decides what becomes of the task.
+func (w *worker) conclude(it *item, c *taskContext, timeout time.Duration, cause error) {
+	if cause == nil && c.clean() {
+		w.settle(it, c, verdict{outcome: Completed}, nil)
+		return
+	}
+	var v verdict
+	var err error
+	judged := false
+	defer func() { // also when the policy ends the goroutine
+		if !judged {
+			v, err = verdict{outcome: Died}, fmt.Errorf("%v; when asked whether to retry: %w", cause, errNoVerdict) //nolint:errorlint // nothing can be asked of the cause
+		}
+		w.settle(it, c, v, err)
+	}()
+	v, err = judge(c, it.d.Task, timeout, cause)
+	judged = true
+}
+
+// settle prepares the delivery for what becomes of the task.
+func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
+	c.finish()
+	now := time.Now()
+	w.done, w.took, w.at = it, now.Sub(w.begun), now
+
+	p, t, clock := w.s.p, it.d.Task, w.s.p.host.Clock
+	it.outcome, it.d.Delay = v.outcome, v.delay
+	w.logRun(it, c, v, err)
+	switch v.outcome {
+	case Completed:
+		if c.policy.Result && !w.store(it, c.policy, c.stored(), "") {
+			it.outcome, it.d.Delay = Released, it.lane().lease
+		}
+	case Retried:
+		driver.NoteAttempt(t, c.info.Attempt, p.cfg.Name, clock.Now(), w.took, err)
+		t.RetryCount++
+	case Died:
+		at := clock.Now()
+		driver.NoteAttempt(t, c.info.Attempt, p.cfg.Name, at, w.took, err)
+		driver.Bury(t, origin(it.lane().name, t), at, err)
+		// Whether somebody awaits a task is not known where its type is not.
+		if c.policy.Result || c.policy == &noPolicy && p.cfg.Results != nil {
+			w.store(it, c.policy, nil, t.Metadata[driver.MetaFailureReason])
+		}
+		if hook := w.s.routing.onDead[c.policy.Type]; hook != nil {
+			w.mourn(it, c, hook, err)
+		}
+	}
+	if it.d.Delay > 0 && it.lane().cfg.Retention > 0 {
+		driver.SetMeta(t, metaDue, clock.Now().Add(it.d.Delay).UTC().Format(time.RFC3339Nano))
+	}
+	if v.outcome != Completed || c.policy.Result {
+		// Stores and logs take their time, which is none of the next task's.
+		w.at = time.Now()
+	}
+}
+
+// mourn calls a hook for a task that dies.
+func (w *worker) mourn(it *item, c *taskContext, hook DeadHook, cause error) {
+	ctx, cancel := context.WithTimeout(w.s.base, it.lane().lease)
+	defer cancel()
+	info := c.info
+	info.Task = c.dead(it.d.Task)
+	info.Deadline, _ = ctx.Deadline()
+	ctx = context.WithValue(ctx, runKey{}, &run{info: info, policy: c.policy})
+	var err error
+	func() {
+		defer func() {
+			if v := recover(); v != nil {
+				err = driver.Recovered(v)
+			}
+		}()
+		if err = hook(ctx, info.Task, cause); err != nil {
+			_ = err.Error() // of a nil pointer it panics: here, where that is caught
+		}
+	}()
+	if err != nil {
+		w.logHook(it, c.policy, err)
+	}
+}
+
+// dead is a task that dies, with the payload that came through the middleware.
+func (c *taskContext) dead(t *driver.Task) *driver.Task {
+	plain := c.plain.Load()
+	if plain == nil || plain == t {
+		return t
+	}
+	d := *t
+	d.Payload, d.Encoding = plain.Payload, plain.Encoding
+	return &d
+}
+
+// origin is the queue that a task dies on. On a dead letter queue that is the one
+// it came from: by that name it finds back.
+func origin(queue string, t *driver.Task) string {
+	if first := t.Metadata[driver.MetaOriginalQueue]; first != "" && t.Queue != queue {
+		return first
+	}
+	return queue
+}
+
+// judge is decide for a policy whose Retryable may panic, or an error that does
+// when it is compared: that is final. It says so where the run timed out.
+func judge(c *taskContext, t *driver.Task, timeout time.Duration, cause error) (v verdict, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			// Its text alone: nothing can be asked of it without another panic.
+			v, err = verdict{outcome: Died}, fmt.Errorf("%v; when asked whether to retry: %w", cause, driver.Recovered(p)) //nolint:errorlint // see above
+		}
+	}()
+	v = decide(c, c.policy, t, cause)
+	if cause != nil && errors.Is(context.Cause(c), driver.ErrTimeout) && !errors.Is(cause, driver.ErrTimeout) {
+		cause = fmt.Errorf("%w after %s: %w", driver.ErrTimeout, timeout, cause)
+	}
+	return v, cause
+}
+
+// store keeps a result, or the failure in its place, and tries for the length of
+// a lease. It reports whether the store has it.
+func (w *worker) store(it *item, policy *Policy, result []byte, failure string) bool {
+	p, l := w.s.p, it.lane()
+	ttl := policy.Retention
+	if ttl == 0 {
+		ttl = driver.DefaultResultRetention
+	}
+	ctx, cancel := context.WithTimeout(w.s.base, l.lease)
+	defer cancel()
+	var failing backoff
+	for {
+		err := p.cfg.Results.PutResult(ctx, it.d.Task.ID, result, failure, ttl)
+		if err == nil {
+			return true
+		}
+		if failing.streak == 0 {
+			p.logger().Warn("cannot store a result, trying on", about(l, it.d.Task), slog.Any("error", err))
+		}
+		sleep(ctx, failing.next(maxAckPause))
+		if ctx.Err() != nil || w.s.isLost(it) {
+			p.logger().Error("the result could not be stored", about(l, it.d.Task), slog.Any("error", err))
+			return false
+		}
+	}
+}
+
+func (s *shift) isLost(it *item) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return it.lost
+}

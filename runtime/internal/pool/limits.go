@@ -1,0 +1,109 @@
+package pool
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// A gate holds the limits of one queue or type. It is guarded by shift.mu. A nil
+// gate is always open.
+type gate struct {
+	slots   int // how many may run at a time; 0: any number
+	running int
+	bucket  *rate.Limiter // nil: no bound
+	later   time.Time     // when the last one is due that was put off
+}
+
+// newGate returns nil where there is nothing to limit.
+func newGate(concurrency int, r Rate) *gate {
+	if concurrency == 0 && r == (Rate{}) {
+		return nil
+	}
+	g := &gate{slots: concurrency}
+	if r != (Rate{}) {
+		// A tenth at once: enough to fetch in batches when the rate is high, and
+		// no flood after a quiet time.
+		g.bucket = rate.NewLimiter(rate.Limit(float64(r.Limit)/r.Per.Seconds()), max(1, r.Limit/10))
+	}
+	return g
+}
+
+func (r Rate) validate(what, name string) error {
+	if r != (Rate{}) && (r.Limit <= 0 || r.Per <= 0) {
+		return fmt.Errorf("taskgen: %s %q has a rate of %d per %s: both must be above zero", what, name, r.Limit, r.Per)
+	}
+	return nil
+}
+
+// manyFree stands for no bound.
+const manyFree = 1 << 30
+
+// free is how many tasks may start now.
+func (g *gate) free(now time.Time) int {
+	if g == nil {
+		return manyFree
+	}
+	n := manyFree
+	if g.slots > 0 {
+		n = g.slots - g.running
+	}
+	if g.bucket != nil {
+		n = min(n, int(g.bucket.TokensAt(now)))
+	}
+	return n
+}
+
+func (g *gate) open(now time.Time) bool { return g.free(now) > 0 }
+
+// wait is how long until the rate lets one more start; 0 when it is not the rate
+// that keeps the gate closed.
+func (g *gate) wait(now time.Time) time.Duration {
+	if g == nil || g.bucket == nil {
+		return 0
+	}
+	missing := 1 - g.bucket.TokensAt(now)
+	if missing <= 0 {
+		return 0
+	}
+	// A nanosecond more than the quotient, which is rounded down.
+	return time.Duration(missing/float64(g.bucket.Limit())*float64(time.Second)) + 1
+}
+
+// putOff is how long a task is to wait that is over the limit, with so many of its
+// lane before it at hand, and behind all that were put off before it. run is what a
+// handler takes.
+func (g *gate) putOff(now time.Time, held int, run time.Duration) time.Duration {
+	each := run / time.Duration(max(g.slots, 1))
+	if g.bucket != nil {
+		each = max(each, time.Duration(float64(time.Second)/float64(g.bucket.Limit())))
+	}
+	// In floating point: a rate of one in a year times a few is more than a Duration.
+	first := now.Add(time.Duration(min(float64(each)*float64(held), float64(maxOverflowDelay))))
+	if g.later.Before(first) {
+		g.later = first
+	}
+	g.later = g.later.Add(min(each, maxOverflowDelay))
+	if most := now.Add(maxOverflowDelay); g.later.After(most) {
+		g.later = most
+	}
+	return max(g.later.Sub(now), overflowDelay)
+}
+
+// enter counts a start, leave its end.
+func (g *gate) enter(now time.Time) {
+	if g == nil {
+		return
+	}
+	g.running++
+	if g.bucket != nil {
+		g.bucket.AllowN(now, 1)
+	}
+}
+
+func (g *gate) leave() {
+	if g != nil {
+		g.running--
+	}
+}

@@ -1,0 +1,265 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
+)
+
+// A Config is a PoolConfig of package runtime, which has the words about it.
+type Config struct {
+	Name    string
+	Workers int
+	Queues  []Share
+	Types   []string
+	Strict  bool
+	Grace   time.Duration
+	Results driver.ResultStore
+	Logger  *slog.Logger
+}
+
+// A Share is a pool's share of one queue: a PoolQueue of package runtime.
+type Share struct {
+	Name        string
+	Weight      int
+	Concurrency int
+	Rate        Rate
+}
+
+// A Host is what a pool needs of the manager whose queues it works on.
+type Host struct {
+	Clock driver.Clock
+	// Queues are the names of the open queues, in their order.
+	Queues func() []string
+	// Queue is an open queue, by its name.
+	Queue func(name string) (driver.Queue, error)
+	// Types are those that the declarations of a queue list.
+	Types func(queue string) []string
+	// Keeps is told of the types whose results are kept in the pool's store.
+	Keeps func(in driver.ResultStore, types []string)
+}
+
+// Defaults of a PoolConfig.
+const (
+	DefaultWorkers = 10
+	DefaultGrace   = 30 * time.Second
+)
+
+// A Pool runs the tasks of queues through the handlers of a router. See Pool of package
+// runtime.
+type Pool struct {
+	host   Host
+	cfg    Config
+	queues []driver.Queue // in the order of cfg.Queues
+	router *Router
+
+	mu      sync.Mutex
+	routing *routing // the router as it was when the pool was made, or started last
+	shift   *shift   // the running one, or the last one until it is over
+
+	// What the pool remembers of tasks from one shift to the next.
+	excused excuses
+	unknown recall[taskKey, time.Time] // since when a task is of an unknown type, where its queue does not keep that; guarded by the shift's mu
+}
+
+// now is the time on the manager's clock, which leases are measured by.
+func (p *Pool) now() time.Time { return p.host.Clock.Now() }
+
+// New returns a pool that runs the tasks of a host's queues through r.
+func New(host Host, r *Router, cfg Config) (*Pool, error) {
+	if cfg.Workers == 0 {
+		cfg.Workers = DefaultWorkers
+	}
+	if cfg.Grace == 0 {
+		cfg.Grace = DefaultGrace
+	}
+	if cfg.Name == "" {
+		host, _ := os.Hostname() // without one the process's ID has to do
+		cfg.Name = host + "-" + strconv.Itoa(os.Getpid())
+	}
+	if len(cfg.Queues) == 0 {
+		for _, name := range host.Queues() {
+			cfg.Queues = append(cfg.Queues, Share{Name: name})
+		}
+	}
+	p := &Pool{host: host, cfg: cfg, router: r}
+	p.excused.most, p.unknown.most = mostExcused, mostUnknown
+	routing, wrong := p.route()
+	var errs []error
+	if cfg.Workers < 0 || cfg.Grace < 0 {
+		errs = append(errs, fmt.Errorf("taskgen: a pool cannot have %d workers and a grace of %s", cfg.Workers, cfg.Grace))
+	}
+	if len(cfg.Queues) == 0 {
+		errs = append(errs, fmt.Errorf("%w: the manager has no open queue for a pool to work on", driver.ErrUnknownQueue))
+	}
+	seen := make(map[string]bool, len(cfg.Queues))
+	for _, pq := range cfg.Queues {
+		q, err := host.Queue(pq.Name)
+		errs = append(errs, err, pq.validate(cfg.Strict))
+		if seen[pq.Name] {
+			errs = append(errs, fmt.Errorf("taskgen: the pool lists queue %q twice", pq.Name))
+		}
+		seen[pq.Name] = true
+		p.queues = append(p.queues, q)
+	}
+	if err := errors.Join(append(errs, wrong)...); err != nil {
+		return nil, fmt.Errorf("new pool: %w", err)
+	}
+	p.adopt(routing)
+	return p, nil
+}
+
+// route returns the router as it is now, and all that is wrong with it for this pool.
+func (p *Pool) route() (*routing, error) {
+	x, err := p.router.routing()
+	errs := []error{err, p.checkTypes(x)}
+	for _, rt := range x.routes {
+		x.limits = x.limits || rt.policy.limited()
+		errs = append(errs, rt.policy.validate())
+		if rt.policy.Result && p.cfg.Results == nil {
+			errs = append(errs, fmt.Errorf("taskgen: tasks of type %q have a result: give the pool a PoolConfig.Results to keep it in", rt.policy.Type))
+		}
+	}
+	return x, errors.Join(errs...)
+}
+
+// adopt has the pool work by x.
+func (p *Pool) adopt(x *routing) {
+	x.wrap()
+	p.routing = x
+	p.host.Keeps(p.cfg.Results, x.withResults())
+}
+
+// reroute takes what was registered since the pool was made or started last. Queues may
+// have been declared with more types, too. p.mu is held.
+func (p *Pool) reroute() error {
+	if !p.router.changed(p.routing) {
+		return p.checkTypes(p.routing)
+	}
+	x, err := p.route()
+	if err == nil {
+		p.adopt(x)
+	}
+	return err
+}
+
+// checkTypes refuses a router without handlers for what the pool is to work on.
+func (p *Pool) checkTypes(x *routing) error {
+	var missing []string
+	for _, name := range p.cfg.Types {
+		if x.routes[name] == nil {
+			missing = append(missing, fmt.Sprintf("%q (of PoolConfig.Types)", name))
+		}
+	}
+	if len(p.cfg.Types) == 0 {
+		missing = p.unhandled(x)
+	}
+	switch {
+	case len(missing) > 0:
+		return fmt.Errorf("%w: the router has no handler for %s: register them (RegisterHandlers of a generated package registers all of its types), or list in PoolConfig.Types the types that this pool is for", driver.ErrUnknownType, strings.Join(missing, ", "))
+	case len(x.routes) == 0:
+		return errors.New("taskgen: the router has no handlers: every task would die; register them before NewPool, as RegisterHandlers of a generated package does")
+	}
+	return nil
+}
+
+// unhandled lists the types that the pool's queues declare and that have no
+// handler: "welcome" of queue "mail".
+func (p *Pool) unhandled(x *routing) (types []string) {
+	for _, q := range p.cfg.Queues {
+		for _, name := range p.host.Types(q.Name) {
+			if x.routes[name] == nil {
+				types = append(types, fmt.Sprintf("%q of queue %q", name, q.Name))
+			}
+		}
+	}
+	return types
+}
+
+func (q Share) validate(strict bool) error {
+	switch {
+	case q.Weight < 0 || q.Concurrency < 0:
+		return fmt.Errorf("taskgen: queue %q in the pool has a negative weight or concurrency", q.Name)
+	case strict && q.Weight != 0:
+		return fmt.Errorf("taskgen: queue %q has the weight %d, but the pool is strict: it goes by the order of its queues", q.Name, q.Weight)
+	}
+	return q.Rate.validate("queue", q.Name)
+}
+
+// Start begins to work and returns at once.
+func (p *Pool) Start(ctx context.Context) error {
+	_, err := p.begin(ctx, true)
+	return err
+}
+
+// begin starts a shift, with fetchers or without.
+func (p *Pool) begin(ctx context.Context, fetch bool) (*shift, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("start the pool: %w", context.Cause(ctx))
+		}
+		p.mu.Lock()
+		last := p.shift
+		if last == nil || last.isOver() {
+			defer p.mu.Unlock()
+			if err := p.reroute(); err != nil {
+				return nil, fmt.Errorf("start the pool: %w", err)
+			}
+			p.router.started(p.routing, p.cfg.Logger)
+			p.shift = newShift(ctx, p)
+			p.shift.logStart()
+			p.shift.warnOfTypes()
+			if fetch {
+				p.shift.fetch()
+			}
+			return p.shift, nil
+		}
+		p.mu.Unlock()
+		if !last.isStopping() {
+			return nil, errors.New("taskgen: the pool is running already")
+		}
+		select {
+		case <-last.over:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// Stop ends the work, and waits for that until ctx ends.
+func (p *Pool) Stop(ctx context.Context) error {
+	p.mu.Lock()
+	s := p.shift
+	p.mu.Unlock()
+	if s == nil {
+		return nil
+	}
+	return s.stop(ctx, p.cfg.Grace)
+}
+
+// stuckAfter is how long after the grace Run waits for handlers that ignore
+// their context, and for acks to a broker that is away. docs/workers.md tells of it.
+const stuckAfter = 10 * time.Second
+
+// Run works until ctx ends, then stops.
+func (p *Pool) Run(ctx context.Context) error {
+	if err := p.Start(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // told to stop before it began
+		}
+		return err
+	}
+	<-ctx.Done()
+	patience := p.cfg.Grace + min(stuckAfter, math.MaxInt64-p.cfg.Grace) // a grace without end has no room for more
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	return p.Stop(stopping)
+}

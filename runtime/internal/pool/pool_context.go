@@ -1,0 +1,146 @@
+package pool
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
+)
+
+// A taskContext is the context of one run. It holds the run itself, and makes
+// the standard contexts that can end only when somebody asks for them: a handler
+// that never looks at Done costs no timer and no channel.
+//
+// Everything about ending is left to the standard contexts once they exist, so
+// that children, causes and AfterFunc work as everywhere: Done returns the
+// standard context's channel, and Value passes the standard library's own key on
+// to it.
+type taskContext struct {
+	run
+	base *context.Context // the values that handlers see; it never ends
+	// plain is the task as it came through the middleware, for a DeadHook. Middleware
+	// may run what it wraps in a goroutine that it leaves behind.
+	plain atomic.Pointer[driver.Task]
+
+	mu    sync.Mutex
+	cause error     // set when the run was cancelled or is over
+	std   *standard // made on demand
+}
+
+// standard is what a taskContext leaves its ending to.
+type standard struct {
+	context.Context
+	end  context.CancelCauseFunc
+	stop context.CancelFunc // frees the timer of the deadline
+}
+
+func (c *taskContext) Deadline() (time.Time, bool) {
+	return c.info.Deadline, !c.info.Deadline.IsZero()
+}
+
+func (c *taskContext) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.made().Done()
+}
+
+func (c *taskContext) Err() error {
+	if std := c.ended(); std != nil {
+		return std.Err()
+	}
+	return nil
+}
+
+func (c *taskContext) Value(key any) any {
+	switch key.(type) {
+	case runKey:
+		return &c.run
+	case plainKey:
+		return &c.plain
+	}
+	if std := c.ended(); std != nil {
+		return std.Value(key)
+	}
+	return (*c.base).Value(key)
+}
+
+// String keeps the fmt verbs that contexts are printed with away from the task.
+func (c *taskContext) String() string { return "taskgen.Context" }
+
+// ended returns the standard context where there is one, or where the run is
+// known to have ended, and nil else.
+func (c *taskContext) ended() *standard {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.std == nil && (c.cause != nil || c.late(0)) {
+		return c.made()
+	}
+	return c.std
+}
+
+// late reports whether the deadline passed d ago.
+func (c *taskContext) late(d time.Duration) bool {
+	return !c.info.Deadline.IsZero() && time.Since(c.info.Deadline) >= d
+}
+
+// made returns the standard context and makes it first if need be. c.mu is held.
+func (c *taskContext) made() *standard {
+	if c.std != nil {
+		return c.std
+	}
+	ctx, end := context.WithCancelCause(*c.base)
+	c.std = &standard{Context: ctx, end: end, stop: func() {}}
+	if c.cause != nil {
+		end(c.cause)
+	} else if !c.info.Deadline.IsZero() {
+		c.std.Context, c.std.stop = context.WithDeadlineCause(ctx, c.info.Deadline, driver.ErrTimeout)
+	}
+	return c.std
+}
+
+// cancel ends the context with a cause. The first cause stays.
+func (c *taskContext) cancel(cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cause != nil {
+		return
+	}
+	c.cause = cause
+	if c.std != nil {
+		c.std.end(cause)
+	}
+}
+
+// begin fills in the run. The context may have been cancelled already.
+func (c *taskContext) begin(r run, base *context.Context) {
+	c.mu.Lock()
+	c.run, c.base = r, base
+	c.mu.Unlock()
+}
+
+// finish ends the context after its run and frees what it holds.
+func (c *taskContext) finish() {
+	c.cancel(context.Canceled)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.std != nil {
+		c.std.stop()
+	}
+}
+
+// overruns reports whether the deadline passed more than d ago.
+func (c *taskContext) overruns(d time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.late(d)
+}
+
+// clean reports whether nothing has ended the context so far. It costs less than
+// asking for the cause.
+func (c *taskContext) clean() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cause == nil
+}

@@ -1,0 +1,113 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
+)
+
+// A lease may end although its worker lives: the broker was away or did not answer,
+// the machine slept. A queue cannot tell that from a crash, and counts one. So the
+// pool says afterwards that it was none: it gives the task back with the receipt that
+// is over by its own clock, which takes the crash back where the provider can (see
+// Queue), and remembers by itself how many there were, for those that cannot.
+
+const (
+	// mostExcused bounds the tasks whose lost leases a pool remembers.
+	mostExcused = 10_000
+	// mostStale bounds the leases of a lane that are to be given back yet, and
+	// staleFor how long that is tried.
+	mostStale = 4096
+	staleFor  = time.Hour
+)
+
+// excuse notes that a lease was lost while the pool lived, once for each. s.mu is
+// held.
+func (l *lane) excuse(it *item) {
+	if it.excused {
+		return
+	}
+	it.excused, it.over = true, !it.d.LeaseUntil.After(l.s.p.now())
+	l.s.p.excused.add(taskKey{l.name, it.d.Task.ID})
+	if it.over && it.state != running { // else its handler may be at the task: finish sees to it
+		l.strand(it)
+	}
+}
+
+// strand has the keeper give back a lease that is over. s.mu is held.
+func (l *lane) strand(it *item) {
+	if l.fenced && len(l.stale) < mostStale {
+		d := *it.d
+		l.stale = append(l.stale, &d)
+		l.wakeKeeper()
+	}
+}
+
+// excuses counts the leases that a pool has lost while it lived, by task. It is safe
+// for use by many goroutines.
+type excuses struct {
+	mu sync.Mutex
+	recall[taskKey, int]
+}
+
+func (e *excuses) add(task taskKey) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.put(task, e.of[task]+1)
+}
+
+func (e *excuses) count(task taskKey) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.of[task]
+}
+
+// forget is called when a task is done with.
+func (e *excuses) forget(task taskKey) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.of, task)
+}
+
+// giveStale gives back the leases that were lost. Those for which the queue did not
+// answer are kept for another try. It reports whether there are none.
+func (l *lane) giveStale(ctx context.Context) bool {
+	l.s.mu.Lock()
+	n := min(len(l.stale), callSize)
+	ds := slices.Clone(l.stale[:n])
+	l.stale = slices.Delete(l.stale, 0, n)
+	l.s.mu.Unlock()
+	if n == 0 {
+		return true
+	}
+	err := l.queue.Release(ctx, ds)
+	failed, now := itemErrors(err, len(ds)), l.s.p.now()
+	l.s.mu.Lock()
+	defer l.s.unlock()
+	for i, d := range ds {
+		e := failed(i)
+		if e == nil || errors.Is(e, driver.ErrLeaseLost) || errors.Is(e, driver.ErrClosed) || now.Sub(d.LeaseUntil) > staleFor || len(l.stale) >= mostStale {
+			continue
+		}
+		c := *d // the queue may be at it still
+		l.stale = append(l.stale, &c)
+	}
+	return len(l.stale) == 0
+}
+
+// giveLast is one more try when the pool stops.
+func (l *lane) giveLast() {
+	ctx, cancel := context.WithTimeout(l.s.base, time.Second)
+	defer cancel()
+	l.giveStale(ctx)
+}
+
+func (l *lane) isStale() bool {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	return len(l.stale) > 0
+}

@@ -1,0 +1,142 @@
+package pool
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
+)
+
+// A worker may meet a task whose type it has no handler for: in a deploy, where the
+// programs that enqueue are newer than it is, or in a pool that is for some types
+// only. That another knows the task is likely, and this one cannot tell. So it hands
+// the task on, uncharged, for as long as the task has been unknown already, within
+// these bounds: soon at first, and then twice as late each time.
+const (
+	minUnknownDelay = time.Second
+	maxUnknownDelay = time.Minute
+)
+
+// mostUnknown bounds the tasks of which a process remembers that by itself, on queues
+// that do not keep what is written into released tasks.
+const mostUnknown = 100_000
+
+func (s *shift) knows(t *driver.Task) bool { return s.routing.routes[t.Type] != nil }
+
+// handOn reports whether a task goes back to its queue because the pool has no
+// handler for it, and sets how long it then waits. Where that is false, the worker
+// runs the task or buries it.
+func (l *lane) handOn(d *driver.Delivery) bool {
+	p, t := l.s.p, d.Task
+	if l.s.knows(t) || l.cfg.Unknown < 0 && !l.othersDo(t) || strings.HasPrefix(t.Type, ownTypes) || p.refuse(l, d) != nil {
+		return false
+	}
+	now := p.now()
+	age := max(now.Sub(l.unknownSince(t, now)), 0)
+	delay := min(max(age, minUnknownDelay), maxUnknownDelay)
+	delay += rand.N(delay / 4) // so that what was met together does not come together
+	if !l.othersDo(t) {
+		left := l.cfg.Unknown - age
+		if left <= 0 {
+			return false
+		}
+		delay = min(delay, left)
+	}
+	d.Delay = delay
+	if l.cfg.Retention > 0 {
+		driver.SetMeta(t, metaDue, now.Add(delay).UTC().Format(time.RFC3339Nano))
+	}
+	return true
+}
+
+// ownTypes are what stands for messages that are no tasks. Nobody has a handler for
+// them.
+const ownTypes = "taskgen."
+
+// othersDo reports whether a task is one that other pools are for: this one is for
+// some types only, and its type is declared.
+func (l *lane) othersDo(t *driver.Task) bool {
+	return len(l.s.p.cfg.Types) > 0 && slices.Contains(l.s.p.host.Types(l.name), t.Type)
+}
+
+// unknownSince is when a worker first met the task without knowing its type.
+func (l *lane) unknownSince(t *driver.Task, now time.Time) time.Time {
+	if since, err := time.Parse(time.RFC3339Nano, t.Metadata[driver.MetaUnknown]); err == nil {
+		return since
+	}
+	if l.keeps {
+		driver.SetMeta(t, driver.MetaUnknown, now.UTC().Format(time.RFC3339Nano))
+		return now
+	}
+	key := taskKey{l.name, t.ID}
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	since, again := l.s.p.unknown.of[key]
+	if !again {
+		since = now
+	}
+	// One that has died since, and was redriven, begins anew.
+	if died, err := time.Parse(time.RFC3339Nano, t.Metadata[driver.MetaFailedAt]); err == nil && died.After(since) {
+		since, again = now, false
+	}
+	if !again {
+		l.s.p.unknown.put(key, since)
+	}
+	return since
+}
+
+// errUnknown is why a task dies whose type nobody knew.
+func (l *lane) errUnknown(t *driver.Task) error {
+	waited := "the queue lets such tasks die at once"
+	if l.cfg.Unknown > 0 {
+		waited = fmt.Sprintf("no worker that has one took it within %s", l.cfg.Unknown)
+	}
+	return fmt.Errorf("%w %q: no handler is registered for it, and %s: deploy a program that has one, then redrive the task", driver.ErrUnknownType, t.Type, waited)
+}
+
+// unknownEvery is how often a pool says that it hands on tasks of a type.
+const unknownEvery = time.Minute
+
+// mostStrangers bounds the types that are told apart in the log: what is on a queue
+// need not be of ours.
+const mostStrangers = 100
+
+// A stranger is a type that the pool has no handler for.
+type stranger struct {
+	told  time.Time
+	tasks int // handed on since
+}
+
+// tellUnknown logs what was handed on, each type once a minute. s.mu is held.
+func (l *lane) tellUnknown(ds []*driver.Delivery) {
+	counts := make(map[string]int)
+	for _, d := range ds {
+		counts[d.Task.Type]++
+	}
+	now := time.Now()
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		n := l.strangers[name]
+		if n == nil {
+			if len(l.strangers) >= mostStrangers {
+				continue
+			}
+			n = new(stranger)
+			if l.strangers == nil {
+				l.strangers = make(map[string]*stranger)
+			}
+			l.strangers[name] = n
+		}
+		n.tasks += counts[name]
+		if !n.told.IsZero() && now.Sub(n.told) < unknownEvery {
+			continue
+		}
+		l.s.tell(slog.LevelWarn, "no handler for a type: its tasks are handed on to other workers",
+			slog.String("type", name), slog.String("queue", l.name), slog.Int("tasks", n.tasks), slog.Duration("unknown", l.cfg.Unknown))
+		n.told, n.tasks = now, 0
+	}
+}

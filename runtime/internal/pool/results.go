@@ -1,0 +1,81 @@
+package pool
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/taskgen/taskgen/runtime/driver"
+)
+
+// SetResult sets the result of the task that the context's handler runs.
+func SetResult(ctx context.Context, result []byte) error {
+	r, ok := ctx.Value(runKey{}).(*run)
+	if !ok {
+		return errors.New("taskgen: SetResult is called outside of a handler")
+	}
+	r.out().value = result
+	return nil
+}
+
+// EncodeResult has encode change that result on its way to the result store. What is
+// added last is done first.
+func EncodeResult(ctx context.Context, encode func(*driver.Task) *driver.Task) {
+	if r, ok := ctx.Value(runKey{}).(*run); ok {
+		out := r.out()
+		out.encode = append(out.encode, encode)
+	}
+}
+
+// An outgoing is the result of a run, and what middleware wants to be done to it.
+type outgoing struct {
+	value  []byte
+	encode []func(*driver.Task) *driver.Task
+}
+
+func (r *run) out() *outgoing {
+	if r.result == nil {
+		r.result = new(outgoing)
+	}
+	return r.result
+}
+
+// stored is the result as the store is given it.
+func (r *run) stored() []byte {
+	if r.result == nil {
+		return nil
+	}
+	if r.result.value == nil || len(r.result.encode) == 0 {
+		return r.result.value
+	}
+	t := &driver.Task{ID: r.info.ID, Type: r.info.Type, Payload: r.result.value}
+	for _, encode := range slices.Backward(r.result.encode) {
+		t = encode(t)
+	}
+	return PackResult(t)
+}
+
+// A stored result that is encoded begins with a byte that no JSON begins with, and
+// the list of its encodings between two of them.
+const encodedMark = "\x00"
+
+// PackResult is a result as a store keeps it.
+func PackResult(t *driver.Task) []byte {
+	if t.Encoding == "" {
+		return t.Payload
+	}
+	packed := make([]byte, 0, 2+len(t.Encoding)+len(t.Payload))
+	packed = append(append(append(packed, encodedMark...), t.Encoding...), encodedMark...)
+	return append(packed, t.Payload...)
+}
+
+// UnpackResult undoes PackResult.
+func UnpackResult(data []byte) *driver.Task {
+	if rest, ok := bytes.CutPrefix(data, []byte(encodedMark)); ok {
+		if encoding, payload, ok := bytes.Cut(rest, []byte(encodedMark)); ok {
+			return &driver.Task{Encoding: string(encoding), Payload: payload}
+		}
+	}
+	return &driver.Task{Payload: data}
+}
