@@ -12,16 +12,16 @@ import (
 func TestAPoolThatStopsLateWarnsOfReceivesThatThereAre(t *testing.T) {
 	stop := func(receives int) string {
 		var log strings.Builder
-		s := &shift{p: &Pool{cfg: Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}}, base: t.Context()}
-		l := &lane{s: s}
-		s.lanes = []*lane{l}
+		r := &run{p: &Pool{cfg: Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}}, base: t.Context()}
+		c := &consumer{run: r}
+		r.consumers = []*consumer{c}
 		for range receives {
-			over := l.behind()
+			over := c.behind()
 			defer over()
 		}
 		late := make(chan struct{})
 		close(late)
-		s.awaitBehind(late)
+		r.awaitBehind(late)
 		return log.String()
 	}
 	for range 100 {

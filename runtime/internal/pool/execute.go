@@ -12,7 +12,7 @@ import (
 
 // A worker runs one task after the other.
 type worker struct {
-	s     *shift
+	run   *run
 	begun time.Time // when its run began
 	// What it has just run, to be handed back when it asks for more.
 	done *item
@@ -34,7 +34,7 @@ func (w *worker) loop() {
 	over := false
 	defer func() {
 		if !over { // a handler ended this goroutine: go on in another
-			w.s.workers.Go(w.loop)
+			w.run.workers.Go(w.loop)
 		}
 	}()
 	w.at = time.Now()
@@ -43,7 +43,7 @@ func (w *worker) loop() {
 			w.contexts = make([]taskContext, contextsAtATime)
 		}
 		c := &w.contexts[0]
-		it, begun := w.s.next(w.done, w.took, w.at, c)
+		it, begun := w.run.next(w.done, w.took, w.at, c)
 		if w.done, w.begun = nil, begun; it == nil {
 			over = true
 			return
@@ -55,36 +55,36 @@ func (w *worker) loop() {
 
 // execute runs one task and leaves in the item what becomes of it.
 func (w *worker) execute(it *item, c *taskContext) {
-	p, t := w.s.p, it.d.Task
+	p, t := w.run.p, it.d.Task
 	policy := &noPolicy
-	if rt, ok := w.s.routing.routes[t.Type]; ok {
+	if rt, ok := w.run.routing.routes[t.Type]; ok {
 		policy = &rt.policy
 	}
-	r := run{
+	x := execution{
 		info:    TaskInfo{Task: t, Attempt: it.d.Attempt(), Crashes: it.d.Crashes},
 		policy:  policy,
-		refused: p.refuse(it.lane(), it.d),
+		refused: p.refuse(it.consumer(), it.d),
 	}
 	switch {
 	case policy != &noPolicy:
 		delete(t.Metadata, driver.MetaUnknown)
-	case r.refused == nil:
-		r.refused = it.lane().errUnknown(t)
+	case x.refused == nil:
+		x.refused = it.consumer().errUnknown(t)
 	}
 	timeout := t.Timeout
 	if timeout == 0 {
 		timeout = policy.Timeout
 	}
 	if timeout > 0 {
-		r.info.Deadline = w.begun.Add(timeout)
+		x.info.Deadline = w.begun.Add(timeout)
 	}
-	c.begin(r, &w.s.base)
+	c.begin(x, &w.run.base)
 
 	err := errNoOutcome
 	defer func() { // a deferred call runs even when the handler ends the goroutine
 		w.conclude(it, c, timeout, err)
 	}()
-	err = call(w.s.routing.handler, c, t)
+	err = call(w.run.routing.handler, c, t)
 }
 
 var noPolicy Policy
@@ -112,9 +112,9 @@ func call(h Handler, ctx context.Context, t *driver.Task) (err error) {
 const metaDue = "taskgen.due"
 
 // refuse says why a task is not to be run at all; nil when it is.
-func (p *Pool) refuse(l *lane, d *driver.Delivery) error {
-	cfg := &l.cfg
-	if ends, suspicion := l.ends(d); cfg.MaxDeliveries > 0 && ends >= suspicion+cfg.MaxDeliveries {
+func (p *Pool) refuse(c *consumer, d *driver.Delivery) error {
+	cfg := &c.cfg
+	if ends, suspicion := c.ends(d); cfg.MaxDeliveries > 0 && ends >= suspicion+cfg.MaxDeliveries {
 		return fmt.Errorf("%w: %d deliveries ended without a word from their worker, the last %d of them while the task ran alone, and queue %q allows max_deliveries=%d of those", driver.ErrMaxDeliveries, ends, ends-suspicion, cfg.Name, cfg.MaxDeliveries)
 	}
 	// A task that somebody redrove is wanted, however old it is.
@@ -158,13 +158,13 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 	now := time.Now()
 	w.done, w.took, w.at = it, now.Sub(w.begun), now
 
-	p, t, clock := w.s.p, it.d.Task, w.s.p.host.Clock
+	p, t, clock := w.run.p, it.d.Task, w.run.p.host.Clock
 	it.outcome, it.d.Delay = v.outcome, v.delay
 	w.logRun(it, c, v, err)
 	switch v.outcome {
 	case Completed:
 		if c.policy.Result && !w.store(it, c.policy, c.stored(), "") {
-			it.outcome, it.d.Delay = Released, it.lane().lease
+			it.outcome, it.d.Delay = Released, it.consumer().lease
 		}
 	case Retried:
 		driver.NoteAttempt(t, c.info.Attempt, p.cfg.Name, clock.Now(), w.took, err)
@@ -172,16 +172,16 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 	case Died:
 		at := clock.Now()
 		driver.NoteAttempt(t, c.info.Attempt, p.cfg.Name, at, w.took, err)
-		driver.Bury(t, origin(it.lane().name, t), at, err)
+		driver.Bury(t, origin(it.consumer().name, t), at, err)
 		// Whether somebody awaits a task is not known where its type is not.
 		if c.policy.Result || c.policy == &noPolicy && p.cfg.Results != nil {
 			w.store(it, c.policy, nil, t.Metadata[driver.MetaFailureReason])
 		}
-		if hook := w.s.routing.onDead[c.policy.Type]; hook != nil {
-			w.mourn(it, c, hook, err)
+		if hook := w.run.routing.onDead[c.policy.Type]; hook != nil {
+			w.runDeadHook(it, c, hook, err)
 		}
 	}
-	if it.d.Delay > 0 && it.lane().cfg.Retention > 0 {
+	if it.d.Delay > 0 && it.consumer().cfg.Retention > 0 {
 		driver.SetMeta(t, metaDue, clock.Now().Add(it.d.Delay).UTC().Format(time.RFC3339Nano))
 	}
 	if v.outcome != Completed || c.policy.Result {
@@ -190,14 +190,14 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 	}
 }
 
-// mourn calls a hook for a task that dies.
-func (w *worker) mourn(it *item, c *taskContext, hook DeadHook, cause error) {
-	ctx, cancel := context.WithTimeout(w.s.base, it.lane().lease)
+// runDeadHook calls a hook for a task that dies.
+func (w *worker) runDeadHook(it *item, c *taskContext, hook DeadHook, cause error) {
+	ctx, cancel := context.WithTimeout(w.run.base, it.consumer().lease)
 	defer cancel()
 	info := c.info
 	info.Task = c.dead(it.d.Task)
 	info.Deadline, _ = ctx.Deadline()
-	ctx = context.WithValue(ctx, runKey{}, &run{info: info, policy: c.policy})
+	ctx = context.WithValue(ctx, runKey{}, &execution{info: info, policy: c.policy})
 	var err error
 	func() {
 		defer func() {
@@ -253,12 +253,12 @@ func judge(c *taskContext, t *driver.Task, timeout time.Duration, cause error) (
 // store keeps a result, or the failure in its place, and tries for the length of
 // a lease. It reports whether the store has it.
 func (w *worker) store(it *item, policy *Policy, result []byte, failure string) bool {
-	p, l := w.s.p, it.lane()
+	p, from := w.run.p, it.consumer()
 	ttl := policy.Retention
 	if ttl == 0 {
 		ttl = driver.DefaultResultRetention
 	}
-	ctx, cancel := context.WithTimeout(w.s.base, l.lease)
+	ctx, cancel := context.WithTimeout(w.run.base, from.lease)
 	defer cancel()
 	var failing backoff
 	for {
@@ -267,18 +267,18 @@ func (w *worker) store(it *item, policy *Policy, result []byte, failure string) 
 			return true
 		}
 		if failing.streak == 0 {
-			p.logger().Warn("cannot store a result, trying on", about(l, it.d.Task), slog.Any("error", err))
+			p.logger().Warn("cannot store a result, trying on", about(from, it.d.Task), slog.Any("error", err))
 		}
 		sleep(ctx, failing.next(maxAckPause))
-		if ctx.Err() != nil || w.s.isLost(it) {
-			p.logger().Error("the result could not be stored", about(l, it.d.Task), slog.Any("error", err))
+		if ctx.Err() != nil || w.run.isLost(it) {
+			p.logger().Error("the result could not be stored", about(from, it.d.Task), slog.Any("error", err))
 			return false
 		}
 	}
 }
 
-func (s *shift) isLost(it *item) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (r *run) isLost(it *item) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	return it.lost
 }

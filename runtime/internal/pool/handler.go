@@ -49,8 +49,8 @@ func (i TaskInfo) MarshalJSON() ([]byte, error) {
 	return redact.Marshal(&i, &plain{TaskInfo: &i})
 }
 
-// A run is one execution of a handler, as it travels in the context.
-type run struct {
+// An execution is one run of a handler, as it travels in the context.
+type execution struct {
 	info   TaskInfo
 	policy *Policy
 	result *outgoing // nil: none was set, and nobody wants to encode it
@@ -60,14 +60,14 @@ type run struct {
 }
 
 type (
-	runKey   struct{} // of a *run
+	runKey   struct{} // of a *execution
 	plainKey struct{} // of taskContext.plain
 )
 
 // TaskFromContext returns the task that the context's handler runs, or of whose death
 // its DeadHook is told, and false elsewhere.
 func TaskFromContext(ctx context.Context) (TaskInfo, bool) {
-	if r, ok := ctx.Value(runKey{}).(*run); ok {
+	if r, ok := ctx.Value(runKey{}).(*execution); ok {
 		return r.info, true
 	}
 	return TaskInfo{}, false
@@ -78,7 +78,7 @@ func TaskFromContext(ctx context.Context) (TaskInfo, bool) {
 // It is false outside of a handler, and for types that nobody handles. It is for
 // middleware.
 func PolicyFromContext(ctx context.Context) (Policy, bool) {
-	if r, ok := ctx.Value(runKey{}).(*run); ok && r.policy.Type != "" {
+	if r, ok := ctx.Value(runKey{}).(*execution); ok && r.policy.Type != "" {
 		return *r.policy, true
 	}
 	return Policy{}, false

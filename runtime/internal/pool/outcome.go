@@ -83,7 +83,7 @@ func final(err error) bool {
 // calls it with the context that it was given; the pool decides by the same
 // rule.
 func OutcomeOf(ctx context.Context, err error) Outcome {
-	r, ok := ctx.Value(runKey{}).(*run)
+	r, ok := ctx.Value(runKey{}).(*execution)
 	if !ok {
 		return decide(ctx, &Policy{}, &driver.Task{}, err).outcome
 	}

@@ -64,11 +64,11 @@ type Pool struct {
 
 	mu      sync.Mutex
 	routing *routing // the router as it was when the pool was made, or started last
-	shift   *shift   // the running one, or the last one until it is over
+	run     *run     // the running one, or the last one until it is over
 
-	// What the pool remembers of tasks from one shift to the next.
+	// What the pool remembers of tasks from one run to the next.
 	excused excuses
-	unknown recall[taskKey, time.Time] // since when a task is of an unknown type, where its queue does not keep that; guarded by the shift's mu
+	unknown recall[taskKey, time.Time] // since when a task is of an unknown type, where its queue does not keep that; guarded by the run's mu
 }
 
 // now is the time on the manager's clock, which leases are measured by.
@@ -201,27 +201,27 @@ func (p *Pool) Start(ctx context.Context) error {
 	return err
 }
 
-// begin starts a shift, with fetchers or without.
-func (p *Pool) begin(ctx context.Context, fetch bool) (*shift, error) {
+// begin starts a run, with fetchers or without.
+func (p *Pool) begin(ctx context.Context, fetch bool) (*run, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("start the pool: %w", context.Cause(ctx))
 		}
 		p.mu.Lock()
-		last := p.shift
+		last := p.run
 		if last == nil || last.isOver() {
 			defer p.mu.Unlock()
 			if err := p.reroute(); err != nil {
 				return nil, fmt.Errorf("start the pool: %w", err)
 			}
 			p.router.started(p.routing, p.cfg.Logger)
-			p.shift = newShift(ctx, p)
-			p.shift.logStart()
-			p.shift.warnOfTypes()
+			p.run = newRun(ctx, p)
+			p.run.logStart()
+			p.run.warnOfTypes()
 			if fetch {
-				p.shift.fetch()
+				p.run.fetch()
 			}
-			return p.shift, nil
+			return p.run, nil
 		}
 		p.mu.Unlock()
 		if !last.isStopping() {
@@ -237,7 +237,7 @@ func (p *Pool) begin(ctx context.Context, fetch bool) (*shift, error) {
 // Stop ends the work, and waits for that until ctx ends.
 func (p *Pool) Stop(ctx context.Context) error {
 	p.mu.Lock()
-	s := p.shift
+	s := p.run
 	p.mu.Unlock()
 	if s == nil {
 		return nil

@@ -11,7 +11,7 @@ import (
 
 // SetResult sets the result of the task that the context's handler runs.
 func SetResult(ctx context.Context, result []byte) error {
-	r, ok := ctx.Value(runKey{}).(*run)
+	r, ok := ctx.Value(runKey{}).(*execution)
 	if !ok {
 		return errors.New("taskgen: SetResult is called outside of a handler")
 	}
@@ -22,7 +22,7 @@ func SetResult(ctx context.Context, result []byte) error {
 // EncodeResult has encode change that result on its way to the result store. What is
 // added last is done first.
 func EncodeResult(ctx context.Context, encode func(*driver.Task) *driver.Task) {
-	if r, ok := ctx.Value(runKey{}).(*run); ok {
+	if r, ok := ctx.Value(runKey{}).(*execution); ok {
 		out := r.out()
 		out.encode = append(out.encode, encode)
 	}
@@ -34,7 +34,7 @@ type outgoing struct {
 	encode []func(*driver.Task) *driver.Task
 }
 
-func (r *run) out() *outgoing {
+func (r *execution) out() *outgoing {
 	if r.result == nil {
 		r.result = new(outgoing)
 	}
@@ -42,7 +42,7 @@ func (r *run) out() *outgoing {
 }
 
 // stored is the result as the store is given it.
-func (r *run) stored() []byte {
+func (r *execution) stored() []byte {
 	if r.result == nil {
 		return nil
 	}

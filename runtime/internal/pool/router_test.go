@@ -93,10 +93,10 @@ taskgen: the handler of "c" is nil`)
 func TestPolicyIsKnownInAHandlerByAliasToo(t *testing.T) {
 	_, ok := PolicyFromContext(t.Context())
 	assert.False(t, ok)
-	_, ok = PolicyFromContext(context.WithValue(t.Context(), runKey{}, &run{policy: &noPolicy}))
+	_, ok = PolicyFromContext(context.WithValue(t.Context(), runKey{}, &execution{policy: &noPolicy}))
 	assert.False(t, ok)
 	policy := Policy{Type: "greeting", Aliases: []string{"hello"}, Queue: "q"}
-	got, ok := PolicyFromContext(context.WithValue(t.Context(), runKey{}, &run{policy: &policy}))
+	got, ok := PolicyFromContext(context.WithValue(t.Context(), runKey{}, &execution{policy: &policy}))
 	assert.True(t, ok)
 	assert.Equal(t, policy, got)
 }

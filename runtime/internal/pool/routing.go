@@ -67,7 +67,7 @@ func (x *routing) dispatch(ctx context.Context, t *driver.Task) (err error) {
 			plain.Store(t)
 		}
 	}
-	if running, ok := ctx.Value(runKey{}).(*run); ok && running.refused != nil {
+	if running, ok := ctx.Value(runKey{}).(*execution); ok && running.refused != nil {
 		return running.refused
 	}
 	defer func() {

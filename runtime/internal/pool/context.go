@@ -18,7 +18,7 @@ import (
 // standard context's channel, and Value passes the standard library's own key on
 // to it.
 type taskContext struct {
-	run
+	execution
 	base *context.Context // the values that handlers see; it never ends
 	// plain is the task as it came through the middleware, for a DeadHook. Middleware
 	// may run what it wraps in a goroutine that it leaves behind.
@@ -56,7 +56,7 @@ func (c *taskContext) Err() error {
 func (c *taskContext) Value(key any) any {
 	switch key.(type) {
 	case runKey:
-		return &c.run
+		return &c.execution
 	case plainKey:
 		return &c.plain
 	}
@@ -114,9 +114,9 @@ func (c *taskContext) cancel(cause error) {
 }
 
 // begin fills in the run. The context may have been cancelled already.
-func (c *taskContext) begin(r run, base *context.Context) {
+func (c *taskContext) begin(x execution, base *context.Context) {
 	c.mu.Lock()
-	c.run, c.base = r, base
+	c.execution, c.base = x, base
 	c.mu.Unlock()
 }
 

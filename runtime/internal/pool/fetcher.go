@@ -12,7 +12,7 @@ import (
 
 // Bounds of fetching.
 const (
-	// maxPrefetch bounds the tasks that a lane holds beyond the free workers.
+	// maxPrefetch bounds the tasks that a consumer holds beyond the free workers.
 	maxPrefetch = 1024
 	// longTrip bounds what a round trip is thought to take; a Dequeue that took
 	// longer has waited for a task.
@@ -44,7 +44,7 @@ const (
 	// payAhead is how much work is fetched ahead where a fetch costs money: what the
 	// workers begin within that time, and no more than one request carries.
 	payAhead = time.Second
-	// fetchBytes is what one Dequeue asks for at most, and aheadBytes what a lane holds
+	// fetchBytes is what one Dequeue asks for at most, and aheadBytes what a consumer holds
 	// ahead of its workers, by the sizes seen last. firstFetch bounds the tasks of a
 	// Dequeue before any was seen.
 	fetchBytes = 8 << 20
@@ -53,7 +53,7 @@ const (
 )
 
 // A fetcher decides how much of its queue is fetched ahead. It is guarded by
-// shift.mu.
+// run.mu.
 //
 // The number of tasks at hand beyond the free workers is what the workers start
 // in two round trips: so it grows when handlers are fast or the broker is far,
@@ -71,7 +71,7 @@ type fetcher struct {
 	prefetch int
 	trip     time.Duration // of a Dequeue that did not wait; longTrip before one was seen
 	more     bool          // the last Dequeue brought all that was asked for
-	run      time.Duration // of a handler, smoothed; 0: none has returned yet
+	handler  time.Duration // what one takes, smoothed; 0: none has returned yet
 	size     int           // bytes of a task, smoothed; 0: none has come yet
 	bound    int           // tasks of a fetch after one that failed; 0: none
 	batch    int           // tasks that one paid request carries; 0: they are free
@@ -79,14 +79,14 @@ type fetcher struct {
 	trusts   bool          // the last fetch brought no suspect: see pool_suspect.go
 
 	waiting bool          // for a hint that there is room
-	hint    chan struct{} // capacity 1
+	signal  chan struct{} // capacity 1
 	asked   time.Time     // when the Dequeue that is under way began; else zero
 	rest    time.Time     // nothing is fetched before
 }
 
 func (f *fetcher) init(queues, workers, batch int) {
 	f.batch = batch
-	f.hint = make(chan struct{}, 1)
+	f.signal = make(chan struct{}, 1)
 	f.workers, f.most, f.trip = workers, max(maxPrefetch, workers), longTrip
 	if queues > 1 {
 		f.least = 1 // the choice between queues needs a task of each at hand
@@ -96,10 +96,10 @@ func (f *fetcher) init(queues, workers, batch int) {
 
 // ran notes how long a handler took.
 func (f *fetcher) ran(took time.Duration) {
-	if took = max(took, time.Nanosecond); f.run == 0 {
-		f.run = took
+	if took = max(took, time.Nanosecond); f.handler == 0 {
+		f.handler = took
 	}
-	f.run += (took - f.run) / 16
+	f.handler += (took - f.handler) / 16
 }
 
 // brought notes what a Dequeue of up to limit tasks brought, and after how long.
@@ -118,7 +118,7 @@ func (f *fetcher) brought(ds []*driver.Delivery, limit int, took time.Duration, 
 	}
 	// One that has waited for its tasks tells little: it counts only so far.
 	f.trip = min(took, f.trip+f.trip/4+time.Microsecond, longTrip)
-	if f.run == 0 {
+	if f.handler == 0 {
 		return // handlers may be slow: nothing is held back from others before that is known
 	}
 	f.prefetch = f.starts(max(f.trip, nearTrip), rate)
@@ -161,7 +161,7 @@ func (f *fetcher) fit(n, buffered int) int {
 
 // starts is how many tasks the workers start in two round trips, within bounds.
 func (f *fetcher) starts(trip time.Duration, rate float64) int {
-	if f.run == 0 {
+	if f.handler == 0 {
 		return f.least
 	}
 	n := int(2 * trip.Seconds() * rate)
@@ -182,33 +182,33 @@ func (f *fetcher) low(buffered int) bool {
 // stall is how long no worker has become free when those that run must be taken for
 // slow, whatever the ones before were.
 func (f *fetcher) stall() time.Duration {
-	return max(4*f.run/time.Duration(f.workers), 4*f.trip, minStall)
+	return max(4*f.handler/time.Duration(f.workers), 4*f.trip, minStall)
 }
 
 // patience is how long no worker has become free when what is at hand goes back.
 func (f *fetcher) patience() time.Duration { return max(8*f.stall(), hoardAfter) }
 
-// rate is how many tasks the workers would start in a second, if the lane's handlers
+// rate is how many tasks the workers would start in a second, if the consumer's handlers
 // took as long as they did, and those that have run for longer took as long again.
-func (l *lane) rate(now time.Time) float64 {
-	rate, run := 0.0, max(l.fetcher.run, 1).Seconds()
-	for _, began := range l.s.busy {
-		took := run
+func (c *consumer) rate(now time.Time) float64 {
+	rate, handler := 0.0, max(c.fetcher.handler, 1).Seconds()
+	for _, began := range c.run.busy {
+		took := handler
 		if !began.IsZero() {
-			took = max(run, now.Sub(began).Seconds())
+			took = max(handler, now.Sub(began).Seconds())
 		}
 		rate += 1 / took
 	}
 	return rate
 }
 
-// ahead is how many tasks to hold beyond the free workers now. s.mu is held.
-func (l *lane) ahead(now time.Time) int {
-	f := &l.fetcher
-	if f.prefetch == 0 || l.s.parked == 0 && now.Sub(l.s.freed) > f.stall() {
+// ahead is how many tasks to hold beyond the free workers now. r.mu is held.
+func (c *consumer) ahead(now time.Time) int {
+	f := &c.fetcher
+	if f.prefetch == 0 || c.run.parked == 0 && now.Sub(c.run.freed) > f.stall() {
 		return 0
 	}
-	return min(f.prefetch, f.starts(max(f.trip, nearTrip), l.rate(now)))
+	return min(f.prefetch, f.starts(max(f.trip, nearTrip), c.rate(now)))
 }
 
 // expects is how long to wait for a Dequeue that may bring a task yet; 0 when
@@ -229,51 +229,51 @@ func (f *fetcher) expects(now time.Time) time.Duration {
 
 // timeTrip takes the time of a round trip before the first Dequeue: on an idle
 // queue that waits, and tells nothing.
-func (l *lane) timeTrip() {
+func (c *consumer) timeTrip() {
 	began := time.Now()
-	if _, err := l.queue.Stats(l.s.fetching); err != nil {
+	if _, err := c.queue.Stats(c.run.fetching); err != nil {
 		return // Dequeue will say what is wrong
 	}
 	took := time.Since(began)
-	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
-	l.fetcher.trip = min(l.fetcher.trip, took)
-	l.s.work.Broadcast() // workers may wait for longer than that
+	c.run.mu.Lock()
+	defer c.run.mu.Unlock()
+	c.fetcher.trip = min(c.fetcher.trip, took)
+	c.run.work.Broadcast() // workers may wait for longer than that
 }
 
 // room is how many tasks to fetch now, and when there are none because of a
-// rate, how long until there may be some. s.mu is held.
-func (l *lane) room(now time.Time) (int, time.Duration) {
-	f := &l.fetcher
-	if l.s.stopping || now.Before(f.rest) {
+// rate, how long until there may be some. r.mu is held.
+func (c *consumer) room(now time.Time) (int, time.Duration) {
+	f := &c.fetcher
+	if c.run.stopping || now.Before(f.rest) {
 		return 0, f.rest.Sub(now)
 	}
-	if d := l.s.quiet(now); d > 0 {
+	if d := c.run.quiet(now); d > 0 {
 		return 0, d
 	}
-	n := l.s.parked + l.ahead(now) - l.buffered
-	if !f.low(l.buffered) {
+	n := c.run.parked + c.ahead(now) - c.buffered
+	if !f.low(c.buffered) {
 		return 0, 0 // enough at hand: the next fetch is a larger one
 	}
-	if n <= 0 || n < f.batch && l.buffered > 0 {
+	if n <= 0 || n < f.batch && c.buffered > 0 {
 		return 0, 0
 	}
 	if f.batch > 0 && n > f.batch {
 		n -= n % f.batch // whole requests
 	}
-	n = f.fit(n, l.buffered)
-	if l.gate != nil {
-		free := l.gate.free(now) - l.buffered
+	n = f.fit(n, c.buffered)
+	if c.limiter != nil {
+		free := c.limiter.free(now) - c.buffered
 		if free <= 0 {
-			return 0, l.gate.wait(now)
+			return 0, c.limiter.wait(now)
 		}
 		n = min(n, free)
 	}
-	if l.types == nil {
+	if c.types == nil {
 		return n, 0
 	}
-	free, soonest := -l.buffered-len(l.held), time.Duration(0)
-	for _, g := range l.types {
+	free, soonest := -c.buffered-len(c.held), time.Duration(0)
+	for _, g := range c.types {
 		free += g.free(now)
 		if d := g.wait(now); d > 0 && (soonest == 0 || d < soonest) {
 			soonest = d
@@ -285,52 +285,52 @@ func (l *lane) room(now time.Time) (int, time.Duration) {
 	return min(n, free), 0
 }
 
-// fetchIfLow tells a fetcher that waits for room when there is some.
-func (l *lane) fetchIfLow() {
-	f := &l.fetcher
-	if !f.waiting || !f.low(l.buffered) {
+// notifyFetcher tells a fetcher that waits for room when there is some.
+func (c *consumer) notifyFetcher() {
+	f := &c.fetcher
+	if !f.waiting || !f.low(c.buffered) {
 		return
 	}
 	now := time.Now()
-	n, wait := l.room(now)
+	n, wait := c.room(now)
 	if n <= 0 {
-		l.s.lookAgain(wait)
+		c.run.lookAgain(wait)
 		return
 	}
 	f.waiting, f.asked = false, now
 	select {
-	case f.hint <- struct{}{}:
+	case f.signal <- struct{}{}:
 	default:
 	}
 }
 
 // fetchAll is the fetcher's goroutine.
-func (l *lane) fetchAll() {
-	s, f := l.s, &l.fetcher
+func (c *consumer) fetchAll() {
+	r, f := c.run, &c.fetcher
 	var failing backoff
-	if len(s.lanes) > 1 {
-		l.timeTrip()
+	if len(r.consumers) > 1 {
+		c.timeTrip()
 	}
-	fetching := l.hearing(s.fetching)
-	for s.fetching.Err() == nil {
+	fetching := c.hearing(r.fetching)
+	for r.fetching.Err() == nil {
 		now := time.Now()
-		s.mu.Lock()
-		n, wait := l.room(now)
+		r.mu.Lock()
+		n, wait := c.room(now)
 		f.waiting = n <= 0
 		if f.waiting || f.more {
-			l.activate()
+			c.activate()
 		}
-		idle := s.parked > 0
+		idle := r.parked > 0
 		if n > 0 {
 			f.asked = now
 		} else {
-			s.lookAgain(wait)
+			r.lookAgain(wait)
 		}
-		s.mu.Unlock()
+		r.mu.Unlock()
 		if n <= 0 {
 			select {
-			case <-f.hint:
-			case <-s.fetching.Done():
+			case <-f.signal:
+			case <-r.fetching.Done():
 			}
 			continue
 		}
@@ -338,41 +338,41 @@ func (l *lane) fetchAll() {
 		if !idle {
 			ctx, cancel = context.WithTimeout(fetching, aheadWait)
 		}
-		ds, err := l.queue.Dequeue(ctx, n, l.lease)
+		ds, err := c.queue.Dequeue(ctx, n, c.lease)
 		cancel()
 		took := time.Since(now)
 		came := ds
-		ds, back := l.separate(ds)
-		s.mu.Lock()
+		ds, back := c.separate(ds)
+		r.mu.Lock()
 		if err == nil || errors.Is(err, driver.ErrNoTasks) {
-			f.brought(came, n, took, l.rate(now.Add(took)))
+			f.brought(came, n, took, c.rate(now.Add(took)))
 		} else {
 			f.failed(n)
 		}
-		l.insert(ds, back)
-		if len(s.lanes) > 1 {
-			s.work.Broadcast() // workers may have waited for this answer
+		c.insert(ds, back)
+		if len(r.consumers) > 1 {
+			r.work.Broadcast() // workers may have waited for this answer
 		}
-		s.unlock()
+		r.unlock()
 		switch {
-		case s.fetching.Err() != nil:
+		case r.fetching.Err() != nil:
 		case err != nil && !errors.Is(err, driver.ErrNoTasks):
 			if errors.Is(err, driver.ErrClosed) {
-				s.p.logger().Error("queue is closed: nothing more is fetched from it", slog.String("queue", l.name), slog.Any("error", err))
+				r.p.logger().Error("queue is closed: nothing more is fetched from it", slog.String("queue", c.name), slog.Any("error", err))
 				return
 			}
 			if failing.streak == 0 {
-				s.p.logger().Error("cannot fetch tasks, trying on", slog.String("queue", l.name), slog.Any("error", err))
+				r.p.logger().Error("cannot fetch tasks, trying on", slog.String("queue", c.name), slog.Any("error", err))
 			}
-			sleep(s.fetching, failing.next(maxFetchPause))
+			sleep(r.fetching, failing.next(maxFetchPause))
 		default:
 			if failing.streak > 0 {
-				s.p.logger().Info("fetching tasks again", slog.String("queue", l.name), slog.Int("failures", failing.streak))
+				r.p.logger().Info("fetching tasks again", slog.String("queue", c.name), slog.Int("failures", failing.streak))
 				failing.streak = 0
 			}
 			// Of tasks that all go back there may be many, and others behind them.
 			if len(ds) == 0 && len(came) < n && took < idlePause {
-				sleep(s.fetching, idlePause)
+				sleep(r.fetching, idlePause)
 			}
 		}
 	}

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// keepEvery bounds the time between two rounds of a keeper on queues with
+	// extendEvery bounds the time between two rounds of a lease extender on queues with
 	// long leases.
-	keepEvery = 10 * time.Second
+	extendEvery = 10 * time.Second
 	// maxBuffered is how long a task may wait for a worker, its lease kept,
 	// before it goes back to the queue for other processes. It is less on queues
 	// with shorter leases.
@@ -24,18 +24,18 @@ const (
 	maxExtending = 2
 )
 
-// keepEvery is the time between two rounds of the keeper.
-func (l *lane) keepEvery() time.Duration { return min(l.lease/3, keepEvery) }
+// extendEvery is the time between two rounds of the lease extender.
+func (c *consumer) extendEvery() time.Duration { return min(c.lease/3, extendEvery) }
 
-func (l *lane) wakeKeeper() {
+func (c *consumer) wakeExtender() {
 	select {
-	case l.keeper <- struct{}{}:
+	case c.wake <- struct{}{}:
 	default:
 	}
 }
 
-// keep is the keeper's goroutine: it extends the leases of everything that the
-// lane holds, buffered, running or not settled yet, when a third of them is
+// keep is the lease extender's goroutine: it extends the leases of everything that the
+// consumer holds, buffered, running or not settled yet, when a third of them is
 // over. A task whose lease is lost is cancelled.
 //
 // When extending fails because the broker is away, it goes on trying until the
@@ -45,9 +45,9 @@ func (l *lane) wakeKeeper() {
 // Calls to the queue are made beside it: whatever becomes of them, handlers are told
 // of the end of their leases by its timer. A call that ignores the end of its
 // context holds up one more at the most.
-func (l *lane) keep(ctx context.Context) {
-	clock, period := l.s.p.host.Clock, l.keepEvery()
-	defer l.alarm.Stop()
+func (c *consumer) keep(ctx context.Context) {
+	clock, period := c.run.p.host.Clock, c.extendEvery()
+	defer c.alarm.Stop()
 	var (
 		calls    sync.WaitGroup
 		extended = make(chan error, maxExtending)
@@ -66,9 +66,9 @@ func (l *lane) keep(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			calls.Wait()
-			l.giveLast()
+			c.giveLast()
 			return
-		case <-l.keeper:
+		case <-c.wake:
 		case err := <-extended:
 			under--
 			answered = true
@@ -77,7 +77,7 @@ func (l *lane) keep(ctx context.Context) {
 				break
 			}
 			if failing.streak == 0 {
-				l.s.p.logger().Warn("cannot extend leases, trying on", slog.String("queue", l.name), slog.Any("error", err))
+				c.run.p.logger().Warn("cannot extend leases, trying on", slog.String("queue", c.name), slog.Any("error", err))
 			}
 			failing.streak++
 		case ok := <-given:
@@ -89,7 +89,7 @@ func (l *lane) keep(ctx context.Context) {
 		}
 
 		now := clock.Now()
-		items, end := l.due(now), l.soonestEnd()
+		items, end := c.due(now), c.soonestEnd()
 		left := end.Sub(now)
 		if answered {
 			// Soon again after a failure, and where the broker lets no lease go on.
@@ -106,20 +106,20 @@ func (l *lane) keep(ctx context.Context) {
 			// for another, and none outlasts the lease it is to extend.
 			limited, cancel := context.WithTimeout(ctx, left/2)
 			under, newest = under+1, limited
-			late := context.AfterFunc(limited, l.wakeKeeper)
+			late := context.AfterFunc(limited, c.wakeExtender)
 			calls.Go(func() {
 				defer cancel()
 				defer late()
-				extended <- l.extend(limited, items)
+				extended <- c.extend(limited, items)
 			})
 		}
-		stale := l.isStale()
+		stale := c.isStale()
 		if stale && !giving && !now.Before(giveAt) {
 			giving = true
 			calls.Go(func() {
 				limited, cancel := context.WithTimeout(ctx, period)
 				defer cancel()
-				given <- l.giveStale(limited)
+				given <- c.giveStale(limited)
 			})
 		}
 
@@ -130,23 +130,23 @@ func (l *lane) keep(ctx context.Context) {
 		if stale && !giving && giveAt.Before(next) {
 			next = giveAt
 		}
-		l.s.mu.Lock()
-		if end := l.firstEnd(); !end.IsZero() && end.Before(next) {
+		c.run.mu.Lock()
+		if end := c.firstEnd(); !end.IsZero() && end.Before(next) {
 			next = end
 		}
-		l.alarm.Reset(max(next.Sub(now), 1))
-		l.s.mu.Unlock()
+		c.alarm.Reset(max(next.Sub(now), 1))
+		c.run.mu.Unlock()
 	}
 }
 
 // due collects what is to be extended. On the way it drops what has lost its
 // lease, and gives back what has waited for long.
-func (l *lane) due(now time.Time) []*item {
-	l.s.mu.Lock()
-	defer l.s.unlock()
+func (c *consumer) due(now time.Time) []*item {
+	c.run.mu.Lock()
+	defer c.run.unlock()
 	var items, lost []*item
-	for _, b := range l.open {
-		stale := now.Sub(b.at) > min(maxBuffered, l.lease)
+	for _, b := range c.open {
+		stale := now.Sub(b.at) > min(maxBuffered, c.lease)
 		for i := range b.items {
 			it := &b.items[i]
 			if it.state == closed || it.lost {
@@ -157,38 +157,38 @@ func (l *lane) due(now time.Time) []*item {
 			case left <= 0:
 				lost = append(lost, it)
 			case it.state == buffered && stale:
-				l.unbuffer(it)
-				l.giveBack(it, 0)
-			case left <= l.lease*2/3:
+				c.unbuffer(it)
+				c.giveBack(it, 0)
+			case left <= c.lease*2/3:
 				items = append(items, it)
 			}
 			if it.state == running {
-				l.warnOfOverrun(it)
+				c.warnOfOverrun(it)
 			}
 		}
 	}
-	for _, it := range lost { // apart: it changes l.open
-		l.lose(it)
+	for _, it := range lost { // apart: it changes c.open
+		c.lose(it)
 	}
 	return items
 }
 
 // unbuffer takes an item out of ready or held. Its state is the caller's to
 // change.
-func (l *lane) unbuffer(it *item) {
-	if i := slices.Index(l.held, it); i >= 0 {
-		l.held = slices.Delete(l.held, i, i+1)
+func (c *consumer) unbuffer(it *item) {
+	if i := slices.Index(c.held, it); i >= 0 {
+		c.held = slices.Delete(c.held, i, i+1)
 	} else {
-		l.buffered-- // pop skips it by its state
+		c.buffered-- // pop skips it by its state
 	}
 }
 
 // extend extends the items' leases. The error is of those for which it is not known
 // whether they are; nil when the queue answered for all.
-func (l *lane) extend(ctx context.Context, items []*item) error {
+func (c *consumer) extend(ctx context.Context, items []*item) error {
 	copies := make([]driver.Delivery, len(items))
 	ds := make([]*driver.Delivery, 0, len(items))
-	l.s.mu.Lock()
+	c.run.mu.Lock()
 	kept := items[:0]
 	for _, it := range items {
 		if it.state != closed {
@@ -197,16 +197,16 @@ func (l *lane) extend(ctx context.Context, items []*item) error {
 			kept = append(kept, it)
 		}
 	}
-	l.s.mu.Unlock()
+	c.run.mu.Unlock()
 	if len(ds) == 0 {
 		return nil
 	}
-	err := l.queue.Extend(ctx, ds, l.lease)
+	err := c.queue.Extend(ctx, ds, c.lease)
 	failed := itemErrors(err, len(ds))
-	now := l.s.p.now()
+	now := c.run.p.now()
 
-	l.s.mu.Lock()
-	defer l.s.unlock()
+	c.run.mu.Lock()
+	defer c.run.unlock()
 	ok := true
 	for i, it := range kept {
 		switch e := failed(i); {
@@ -215,12 +215,12 @@ func (l *lane) extend(ctx context.Context, items []*item) error {
 			if ds[i].LeaseUntil.After(it.d.LeaseUntil) {
 				it.d.LeaseUntil = ds[i].LeaseUntil // not of a call that was overtaken by another
 			}
-		case errors.Is(e, driver.ErrLeaseLost) && l.wasSettled(it, now):
+		case errors.Is(e, driver.ErrLeaseLost) && c.wasSettled(it, now):
 			it.lost = true // the acker forgets it
 		case errors.Is(e, driver.ErrLeaseLost) && it.asked:
 			// Its lease may be over because it is settled: the answer to that call says so.
 		case errors.Is(e, driver.ErrLeaseLost):
-			l.lose(it)
+			c.lose(it)
 		default:
 			ok = false
 		}
@@ -232,32 +232,32 @@ func (l *lane) extend(ctx context.Context, items []*item) error {
 }
 
 // lose gives up an item whose lease has ended. Its handler, if it runs, is
-// cancelled, and holds its worker until it returns. s.mu is held.
-func (l *lane) lose(it *item) {
-	l.s.tell(slog.LevelWarn, "lease lost: the task will be delivered again", about(l, it.d.Task))
+// cancelled, and holds its worker until it returns. r.mu is held.
+func (c *consumer) lose(it *item) {
+	c.run.tell(slog.LevelWarn, "lease lost: the task will be delivered again", about(c, it.d.Task))
 	it.lost = true
-	l.excuse(it)
+	c.excuse(it)
 	switch it.state {
 	case buffered:
-		l.unbuffer(it)
-		l.close(it)
+		c.unbuffer(it)
+		c.close(it)
 	case running:
-		l.strays++
+		c.overdue++
 		it.ctx.cancel(driver.ErrLeaseLost)
 	}
 }
 
-// soonestEnd is when the first of the lane's leases ends.
-func (l *lane) soonestEnd() time.Time {
-	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
-	return l.firstEnd()
+// soonestEnd is when the first of the consumer's leases ends.
+func (c *consumer) soonestEnd() time.Time {
+	c.run.mu.Lock()
+	defer c.run.mu.Unlock()
+	return c.firstEnd()
 }
 
-// firstEnd is soonestEnd where s.mu is held.
-func (l *lane) firstEnd() time.Time {
+// firstEnd is soonestEnd where r.mu is held.
+func (c *consumer) firstEnd() time.Time {
 	var end time.Time
-	for _, b := range l.open {
+	for _, b := range c.open {
 		for i := range b.items {
 			if it := &b.items[i]; it.state != closed && !it.lost && (end.IsZero() || it.d.LeaseUntil.Before(end)) {
 				end = it.d.LeaseUntil
@@ -268,12 +268,12 @@ func (l *lane) firstEnd() time.Time {
 }
 
 // warnOfOverrun says once that a handler ignores the end of its context.
-func (l *lane) warnOfOverrun(it *item) {
+func (c *consumer) warnOfOverrun(it *item) {
 	if it.warned || !it.ctx.overruns(time.Second) {
 		return
 	}
 	it.warned = true
-	l.s.tell(slog.LevelWarn, "the handler ignores the end of its context: its worker is taken until it returns", about(l, it.d.Task))
+	c.run.tell(slog.LevelWarn, "the handler ignores the end of its context: its worker is taken until it returns", about(c, it.d.Task))
 }
 
 // itemErrors splits what a batch call returned by item, in constant time each.

@@ -7,21 +7,21 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// A gate holds the limits of one queue or type. It is guarded by shift.mu. A nil
-// gate is always open.
-type gate struct {
+// A limiter holds the limits of one queue or type. It is guarded by run.mu. A nil
+// limiter is always open.
+type limiter struct {
 	slots   int // how many may run at a time; 0: any number
 	running int
 	bucket  *rate.Limiter // nil: no bound
 	later   time.Time     // when the last one is due that was put off
 }
 
-// newGate returns nil where there is nothing to limit.
-func newGate(concurrency int, r Rate) *gate {
+// newLimiter returns nil where there is nothing to limit.
+func newLimiter(concurrency int, r Rate) *limiter {
 	if concurrency == 0 && r == (Rate{}) {
 		return nil
 	}
-	g := &gate{slots: concurrency}
+	g := &limiter{slots: concurrency}
 	if r != (Rate{}) {
 		// A tenth at once: enough to fetch in batches when the rate is high, and
 		// no flood after a quiet time.
@@ -41,7 +41,7 @@ func (r Rate) validate(what, name string) error {
 const manyFree = 1 << 30
 
 // free is how many tasks may start now.
-func (g *gate) free(now time.Time) int {
+func (g *limiter) free(now time.Time) int {
 	if g == nil {
 		return manyFree
 	}
@@ -55,11 +55,11 @@ func (g *gate) free(now time.Time) int {
 	return n
 }
 
-func (g *gate) open(now time.Time) bool { return g.free(now) > 0 }
+func (g *limiter) allows(now time.Time) bool { return g.free(now) > 0 }
 
 // wait is how long until the rate lets one more start; 0 when it is not the rate
-// that keeps the gate closed.
-func (g *gate) wait(now time.Time) time.Duration {
+// that keeps the limiter closed.
+func (g *limiter) wait(now time.Time) time.Duration {
 	if g == nil || g.bucket == nil {
 		return 0
 	}
@@ -72,9 +72,9 @@ func (g *gate) wait(now time.Time) time.Duration {
 }
 
 // putOff is how long a task is to wait that is over the limit, with so many of its
-// lane before it at hand, and behind all that were put off before it. run is what a
+// consumer before it at hand, and behind all that were put off before it. run is what a
 // handler takes.
-func (g *gate) putOff(now time.Time, held int, run time.Duration) time.Duration {
+func (g *limiter) putOff(now time.Time, held int, run time.Duration) time.Duration {
 	each := run / time.Duration(max(g.slots, 1))
 	if g.bucket != nil {
 		each = max(each, time.Duration(float64(time.Second)/float64(g.bucket.Limit())))
@@ -92,7 +92,7 @@ func (g *gate) putOff(now time.Time, held int, run time.Duration) time.Duration 
 }
 
 // enter counts a start, leave its end.
-func (g *gate) enter(now time.Time) {
+func (g *limiter) enter(now time.Time) {
 	if g == nil {
 		return
 	}
@@ -102,7 +102,7 @@ func (g *gate) enter(now time.Time) {
 	}
 }
 
-func (g *gate) leave() {
+func (g *limiter) leave() {
 	if g != nil {
 		g.running--
 	}

@@ -17,12 +17,12 @@ type valueKey struct{}
 
 func newTaskContext(timeout time.Duration) *taskContext {
 	c := new(taskContext)
-	r := run{info: TaskInfo{Task: &driver.Task{ID: "a"}}, policy: &noPolicy}
+	x := execution{info: TaskInfo{Task: &driver.Task{ID: "a"}}, policy: &noPolicy}
 	if timeout > 0 {
-		r.info.Deadline = time.Now().Add(timeout)
+		x.info.Deadline = time.Now().Add(timeout)
 	}
 	base := context.WithoutCancel(context.WithValue(context.Background(), valueKey{}, "v"))
-	c.begin(r, &base)
+	c.begin(x, &base)
 	return c
 }
 
@@ -111,7 +111,7 @@ func TestTaskContextMayBeCancelledBeforeItsRunIsFilledIn(t *testing.T) {
 	c := new(taskContext)
 	c.cancel(driver.ErrLeaseLost)
 	base := context.Background()
-	c.begin(run{policy: &noPolicy}, &base)
+	c.begin(execution{policy: &noPolicy}, &base)
 	<-c.Done()
 	assert.ErrorIs(t, context.Cause(c), driver.ErrLeaseLost)
 }

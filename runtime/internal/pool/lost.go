@@ -19,31 +19,31 @@ import (
 const (
 	// mostExcused bounds the tasks whose lost leases a pool remembers.
 	mostExcused = 10_000
-	// mostStale bounds the leases of a lane that are to be given back yet, and
+	// mostStale bounds the leases of a consumer that are to be given back yet, and
 	// staleFor how long that is tried.
 	mostStale = 4096
 	staleFor  = time.Hour
 )
 
-// excuse notes that a lease was lost while the pool lived, once for each. s.mu is
+// excuse notes that a lease was lost while the pool lived, once for each. r.mu is
 // held.
-func (l *lane) excuse(it *item) {
+func (c *consumer) excuse(it *item) {
 	if it.excused {
 		return
 	}
-	it.excused, it.over = true, !it.d.LeaseUntil.After(l.s.p.now())
-	l.s.p.excused.add(taskKey{l.name, it.d.Task.ID})
+	it.excused, it.over = true, !it.d.LeaseUntil.After(c.run.p.now())
+	c.run.p.excused.add(taskKey{c.name, it.d.Task.ID})
 	if it.over && it.state != running { // else its handler may be at the task: finish sees to it
-		l.strand(it)
+		c.giveBackLost(it)
 	}
 }
 
-// strand has the keeper give back a lease that is over. s.mu is held.
-func (l *lane) strand(it *item) {
-	if l.fenced && len(l.stale) < mostStale {
+// giveBackLost has the lease extender give back a lease that is over. r.mu is held.
+func (c *consumer) giveBackLost(it *item) {
+	if c.fenced && len(c.stale) < mostStale {
 		d := *it.d
-		l.stale = append(l.stale, &d)
-		l.wakeKeeper()
+		c.stale = append(c.stale, &d)
+		c.wakeExtender()
 	}
 }
 
@@ -75,39 +75,39 @@ func (e *excuses) forget(task taskKey) {
 
 // giveStale gives back the leases that were lost. Those for which the queue did not
 // answer are kept for another try. It reports whether there are none.
-func (l *lane) giveStale(ctx context.Context) bool {
-	l.s.mu.Lock()
-	n := min(len(l.stale), callSize)
-	ds := slices.Clone(l.stale[:n])
-	l.stale = slices.Delete(l.stale, 0, n)
-	l.s.mu.Unlock()
+func (c *consumer) giveStale(ctx context.Context) bool {
+	c.run.mu.Lock()
+	n := min(len(c.stale), callSize)
+	ds := slices.Clone(c.stale[:n])
+	c.stale = slices.Delete(c.stale, 0, n)
+	c.run.mu.Unlock()
 	if n == 0 {
 		return true
 	}
-	err := l.queue.Release(ctx, ds)
-	failed, now := itemErrors(err, len(ds)), l.s.p.now()
-	l.s.mu.Lock()
-	defer l.s.unlock()
+	err := c.queue.Release(ctx, ds)
+	failed, now := itemErrors(err, len(ds)), c.run.p.now()
+	c.run.mu.Lock()
+	defer c.run.unlock()
 	for i, d := range ds {
 		e := failed(i)
-		if e == nil || errors.Is(e, driver.ErrLeaseLost) || errors.Is(e, driver.ErrClosed) || now.Sub(d.LeaseUntil) > staleFor || len(l.stale) >= mostStale {
+		if e == nil || errors.Is(e, driver.ErrLeaseLost) || errors.Is(e, driver.ErrClosed) || now.Sub(d.LeaseUntil) > staleFor || len(c.stale) >= mostStale {
 			continue
 		}
-		c := *d // the queue may be at it still
-		l.stale = append(l.stale, &c)
+		same := *d // the queue may be at it still
+		c.stale = append(c.stale, &same)
 	}
-	return len(l.stale) == 0
+	return len(c.stale) == 0
 }
 
 // giveLast is one more try when the pool stops.
-func (l *lane) giveLast() {
-	ctx, cancel := context.WithTimeout(l.s.base, time.Second)
+func (c *consumer) giveLast() {
+	ctx, cancel := context.WithTimeout(c.run.base, time.Second)
 	defer cancel()
-	l.giveStale(ctx)
+	c.giveStale(ctx)
 }
 
-func (l *lane) isStale() bool {
-	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
-	return len(l.stale) > 0
+func (c *consumer) isStale() bool {
+	c.run.mu.Lock()
+	defer c.run.mu.Unlock()
+	return len(c.stale) > 0
 }

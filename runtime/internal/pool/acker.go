@@ -23,8 +23,8 @@ const (
 	payPart       = 10
 )
 
-// An acker gathers the settled tasks of a lane, so that one round trip settles
-// many. It is guarded by shift.mu.
+// An acker gathers the settled tasks of a consumer, so that one round trip settles
+// many. It is guarded by run.mu.
 type acker struct {
 	wake    chan struct{}       // capacity 1
 	eager   bool                // never linger: the next of a group waits for the ack
@@ -32,7 +32,7 @@ type acker struct {
 	back    time.Duration       // that for those that were not completed
 	full    int                 // tasks that are not kept waiting
 	paid    int                 // tasks that one paid request carries; 0: they are free
-	due     time.Time           // until when lane.acks may wait for more
+	due     time.Time           // until when consumer.acks may wait for more
 	retry   []*item             // those the queue did not take
 	refused map[*item]time.Time // since when
 	retryAt time.Time
@@ -63,7 +63,7 @@ func (a *acker) patience(it *item) time.Duration {
 	return a.back
 }
 
-func (a *acker) kick() {
+func (a *acker) signal() {
 	select {
 	case a.wake <- struct{}{}:
 	default:
@@ -72,16 +72,16 @@ func (a *acker) kick() {
 
 // ackAll is the acker's goroutine. It ends once all workers are done and all is
 // settled.
-func (l *lane) ackAll() {
+func (c *consumer) ackAll() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		items, wait, over := l.gather(time.Now())
+		items, wait, over := c.gather(time.Now())
 		switch {
 		case over:
 			return
 		case len(items) > 0:
-			l.settleAll(items)
+			c.settleAll(items)
 			continue
 		case wait > 0:
 			timer.Reset(wait)
@@ -89,73 +89,73 @@ func (l *lane) ackAll() {
 			timer.Stop()
 		}
 		select {
-		case <-l.acker.wake:
+		case <-c.acker.wake:
 		case <-timer.C:
 		}
 	}
 }
 
 // gather takes what is to be settled now. When that is nothing, wait is how long
-// until there is something (0: until the next kick).
-func (l *lane) gather(now time.Time) (items []*item, wait time.Duration, over bool) {
-	s, a := l.s, &l.acker
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// until there is something (0: until the next signal).
+func (c *consumer) gather(now time.Time) (items []*item, wait time.Duration, over bool) {
+	r, a := c.run, &c.acker
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	pause := a.retryAt.Sub(now)
 	items = a.batch[:0]
 	if len(a.retry) > 0 && pause <= 0 {
 		items = append(items, a.retry...)
 		a.retry = nil
 	}
-	if n := len(l.acks); n > 0 && (!a.away || pause <= 0) {
-		wait = l.company(now)
-		all := a.eager || s.stopping || wait <= 0
+	if n := len(c.acks); n > 0 && (!a.away || pause <= 0) {
+		wait = c.company(now)
+		all := a.eager || r.stopping || wait <= 0
 		if n >= a.full && !all && a.paid > 0 {
 			n -= n % a.paid // whole requests
 		} else if n < a.full && !all {
 			n = 0
 		}
-		items = append(items, l.acks[:n]...)
+		items = append(items, c.acks[:n]...)
 		if n > 0 {
-			left := copy(l.acks, l.acks[n:])
-			clear(l.acks[left:])
-			l.acks = l.acks[:left]
+			left := copy(c.acks, c.acks[n:])
+			clear(c.acks[left:])
+			c.acks = c.acks[:left]
 			a.due = now.Add(a.linger)
-			for _, it := range l.acks {
+			for _, it := range c.acks {
 				a.due = earlier(a.due, now.Add(a.patience(it)))
 			}
 		}
 	}
 	a.batch = items
-	if (len(a.retry) > 0 || a.away && len(l.acks) > 0) && (wait == 0 || pause < wait) {
+	if (len(a.retry) > 0 || a.away && len(c.acks) > 0) && (wait == 0 || pause < wait) {
 		wait = pause
 	}
-	return items, wait, s.draining && len(items)+len(a.retry)+len(l.acks) == 0
+	return items, wait, r.draining && len(items)+len(a.retry)+len(c.acks) == 0
 }
 
-// company is how long the lane's acks are to wait for others, which is not at all where
+// company is how long the consumer's acks are to wait for others, which is not at all where
 // none are expected: as no worker is busy, or, where a round trip costs money, as nothing
-// of the lane is at hand or on its way, or takes longer than the acks may wait. s.mu is
+// of the consumer is at hand or on its way, or takes longer than the acks may wait. r.mu is
 // held.
-func (l *lane) company(now time.Time) time.Duration {
-	a, wait := &l.acker, l.acker.due.Sub(now)
+func (c *consumer) company(now time.Time) time.Duration {
+	a, wait := &c.acker, c.acker.due.Sub(now)
 	switch {
-	case a.paid == 0 && l.s.parked == l.s.p.cfg.Workers:
+	case a.paid == 0 && c.run.parked == c.run.p.cfg.Workers:
 		return 0
 	case a.paid == 0:
 		return wait
-	case l.rate(now)*a.linger.Seconds() < 1:
+	case c.rate(now)*a.linger.Seconds() < 1:
 		return 0
-	case l.alone() && !l.fetcher.more:
+	case c.alone() && !c.fetcher.more:
 		return 0
-	case l.alone():
-		return min(wait, l.fetcher.expects(now))
+	case c.alone():
+		return min(wait, c.fetcher.expects(now))
 	}
 	return wait
 }
 
-// alone reports whether all that the lane has at hand is settled but for the answer.
-func (l *lane) alone() bool { return l.taken == len(l.acks)+len(l.acker.retry) }
+// alone reports whether all that the consumer has at hand is settled but for the answer.
+func (c *consumer) alone() bool { return c.taken == len(c.acks)+len(c.acker.retry) }
 
 func earlier(a, b time.Time) time.Time {
 	if b.Before(a) {
@@ -166,18 +166,18 @@ func earlier(a, b time.Time) time.Time {
 
 // settleAll settles items with the queue, each by its outcome. Those whose lease
 // has ended are dropped: they are other workers' tasks.
-func (l *lane) settleAll(items []*item) {
-	now, a := l.s.p.now(), &l.acker
+func (c *consumer) settleAll(items []*item) {
+	now, a := c.run.p.now(), &c.acker
 	done, dead, back := a.done[:0], a.dead[:0], a.released[:0]
-	l.s.mu.Lock()
+	c.run.mu.Lock()
 	for _, it := range items {
 		if !it.lost && !it.d.LeaseUntil.After(now) {
-			l.lose(it)
+			c.lose(it)
 		}
 		switch {
 		case it.lost:
 			a.forget(it)
-			l.close(it)
+			c.close(it)
 		case it.outcome == Completed:
 			done = append(done, it)
 		case it.outcome == Died:
@@ -189,14 +189,14 @@ func (l *lane) settleAll(items []*item) {
 			}
 		}
 	}
-	l.s.unlock()
-	ok := l.sendAll("complete", l.queue.Complete, done)
-	ok = l.sendAll("dead letter", l.queue.DeadLetter, dead) && ok
-	ok = l.sendAll("release", l.queue.Release, back) && ok
+	c.run.unlock()
+	ok := c.sendAll("complete", c.queue.Complete, done)
+	ok = c.sendAll("dead letter", c.queue.DeadLetter, dead) && ok
+	ok = c.sendAll("release", c.queue.Release, back) && ok
 	a.done, a.dead, a.released = done, dead, back
 
-	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
+	c.run.mu.Lock()
+	defer c.run.mu.Unlock()
 	if ok {
 		a.failing.streak, a.away = 0, false
 		return
@@ -206,11 +206,11 @@ func (l *lane) settleAll(items []*item) {
 
 type settleCall func(context.Context, []*driver.Delivery) error
 
-func (l *lane) sendAll(verb string, call settleCall, items []*item) bool {
+func (c *consumer) sendAll(verb string, call settleCall, items []*item) bool {
 	ok := true
 	for len(items) > 0 {
-		n := l.oneCall(items, verb != "complete")
-		ok = l.send(verb, call, items[:n]) && ok
+		n := c.oneCall(items, verb != "complete")
+		ok = c.send(verb, call, items[:n]) && ok
 		items = items[n:]
 	}
 	return ok
@@ -218,13 +218,13 @@ func (l *lane) sendAll(verb string, call settleCall, items []*item) bool {
 
 // oneCall is how many of items one call settles. What is completed goes without its
 // payload.
-func (l *lane) oneCall(items []*item, travels bool) int {
+func (c *consumer) oneCall(items []*item, travels bool) int {
 	most := min(len(items), callSize)
 	if !travels {
 		return most
 	}
-	l.s.mu.Lock() // the keeper may close an item
-	defer l.s.mu.Unlock()
+	c.run.mu.Lock() // the lease extender may close an item
+	defer c.run.mu.Unlock()
 	bytes := 0
 	for i, it := range items[:most] {
 		if it.d != nil {
@@ -240,10 +240,10 @@ func (l *lane) oneCall(items []*item, travels bool) int {
 // send makes one call to the queue, and reports whether it settled everything.
 // What it did not settle is kept for another try. The call is not cancelled by
 // the pool's stop; the length of a lease bounds it.
-func (l *lane) send(verb string, call settleCall, items []*item) bool {
-	a := &l.acker
-	ds := a.copies(l.s, items)
-	ctx, cancel := context.WithTimeout(l.s.base, l.lease)
+func (c *consumer) send(verb string, call settleCall, items []*item) bool {
+	a := &c.acker
+	ds := a.copies(c.run, items)
+	ctx, cancel := context.WithTimeout(c.run.base, c.lease)
 	err := call(ctx, ds)
 	cancel()
 	if err != nil {
@@ -251,18 +251,18 @@ func (l *lane) send(verb string, call settleCall, items []*item) bool {
 	}
 	failed := itemErrors(err, len(items))
 
-	l.s.mu.Lock()
-	defer l.s.unlock()
+	c.run.mu.Lock()
+	defer c.run.unlock()
 	ok := true
 	for i, it := range items {
-		if !l.settled(it, verb, failed(i)) {
+		if !c.settled(it, verb, failed(i)) {
 			ok = false
 			a.retry = append(a.retry, it)
 		}
 	}
 	if !ok {
 		if a.failing.streak == 0 {
-			l.s.tell(slog.LevelWarn, "cannot settle tasks, trying on", slog.String("queue", l.name), slog.String("call", verb), slog.Any("error", err))
+			c.run.tell(slog.LevelWarn, "cannot settle tasks, trying on", slog.String("queue", c.name), slog.String("call", verb), slog.Any("error", err))
 		}
 		var be *driver.BatchError
 		a.away = !errors.As(err, &be)
@@ -272,7 +272,7 @@ func (l *lane) send(verb string, call settleCall, items []*item) bool {
 
 // copies returns copies of the items' deliveries for a call that is to settle them,
 // in room that is used again.
-func (a *acker) copies(s *shift, items []*item) []*driver.Delivery {
+func (a *acker) copies(r *run, items []*item) []*driver.Delivery {
 	if cap(a.room) < len(items) {
 		a.room = make([]driver.Delivery, max(len(items), flushSize))
 		a.ds = make([]*driver.Delivery, len(a.room))
@@ -280,8 +280,8 @@ func (a *acker) copies(s *shift, items []*item) []*driver.Delivery {
 			a.ds[i] = &a.room[i]
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for i, it := range items {
 		it.asked = true
 		a.room[i] = *it.d
@@ -290,46 +290,46 @@ func (a *acker) copies(s *shift, items []*item) []*driver.Delivery {
 }
 
 // settled takes the queue's answer for one item, and reports whether that was
-// the last word. s.mu is held.
-func (l *lane) settled(it *item, verb string, err error) bool {
+// the last word. r.mu is held.
+func (c *consumer) settled(it *item, verb string, err error) bool {
 	it.asked = false
 	if err == nil {
-		l.acker.forget(it)
-		l.close(it)
+		c.acker.forget(it)
+		c.close(it)
 		return true
 	}
-	task, now := about(l, it.d.Task), time.Now()
-	since, again := l.acker.refused[it]
+	task, now := about(c, it.d.Task), time.Now()
+	since, again := c.acker.refused[it]
 	switch {
-	case errors.Is(err, driver.ErrLeaseLost) && l.wasSettled(it, l.s.p.now()):
-		l.s.tell(slog.LevelDebug, "the task was settled by a call whose answer was lost", task, slog.String("call", verb))
+	case errors.Is(err, driver.ErrLeaseLost) && c.wasSettled(it, c.run.p.now()):
+		c.run.tell(slog.LevelDebug, "the task was settled by a call whose answer was lost", task, slog.String("call", verb))
 	case errors.Is(err, driver.ErrLeaseLost):
-		l.s.tell(slog.LevelWarn, "lease lost before the task was settled: it will be delivered again", task, slog.String("call", verb))
-		l.excuse(it)
+		c.run.tell(slog.LevelWarn, "lease lost before the task was settled: it will be delivered again", task, slog.String("call", verb))
+		c.excuse(it)
 	case it.outcome == Died && errors.Is(err, driver.ErrUnsupported):
 		// A dead letter queue has none of its own: the task stays on it.
 		it.outcome, it.d.Delay = Released, DefaultRetryCap
-		l.s.tell(slog.LevelError, "the queue takes no dead letters: the task goes back to it", task, slog.Duration("delay", it.d.Delay))
+		c.run.tell(slog.LevelError, "the queue takes no dead letters: the task goes back to it", task, slog.Duration("delay", it.d.Delay))
 		return false
-	case errors.Is(err, driver.ErrClosed) || again && now.Sub(since) > l.lease && (l.s.stopping || !errors.Is(err, driver.ErrQueueFull)):
-		l.s.tell(slog.LevelError, "the task could not be settled: it will be delivered again", task, slog.String("call", verb), slog.Any("error", err))
+	case errors.Is(err, driver.ErrClosed) || again && now.Sub(since) > c.lease && (c.run.stopping || !errors.Is(err, driver.ErrQueueFull)):
+		c.run.tell(slog.LevelError, "the task could not be settled: it will be delivered again", task, slog.String("call", verb), slog.Any("error", err))
 	default:
 		if !again {
-			l.acker.refused[it] = now
+			c.acker.refused[it] = now
 		}
 		it.doubt = true
 		return false
 	}
-	l.acker.forget(it)
-	l.close(it)
+	c.acker.forget(it)
+	c.close(it)
 	return true
 }
 
 // wasSettled reports whether ErrLeaseLost means that an earlier call has settled
 // an item, whose answer was lost: nobody else can have had the task while its
 // lease holds. Leases that are bound to a connection may have ended with it.
-func (l *lane) wasSettled(it *item, now time.Time) bool {
-	return it.doubt && l.freeLeases && it.d.LeaseUntil.After(now)
+func (c *consumer) wasSettled(it *item, now time.Time) bool {
+	return it.doubt && c.freeLeases && it.d.LeaseUntil.After(now)
 }
 
 func (a *acker) forget(it *item) {

@@ -35,19 +35,19 @@ const (
 // to other suspects that it has just fetched and not given back yet.
 const suspectQuiet = time.Second
 
-// quiet is how long nothing is fetched because of a suspect. s.mu is held.
-func (s *shift) quiet(now time.Time) time.Duration {
-	if s.suspect == nil {
+// quiet is how long nothing is fetched because of a suspect. r.mu is held.
+func (r *run) quiet(now time.Time) time.Duration {
+	if r.suspect == nil {
 		return 0
 	}
-	return s.since.Add(suspectQuiet).Sub(now)
+	return r.since.Add(suspectQuiet).Sub(now)
 }
 
 // suspected reports whether a delivery may be what killed its workers. One that
 // is at the limit is not run any more, and so does no harm.
-func (l *lane) suspected(d *driver.Delivery) bool {
-	ends, point := l.ends(d)
-	return ends >= point && ends < point+l.cfg.MaxDeliveries
+func (c *consumer) suspected(d *driver.Delivery) bool {
+	ends, point := c.ends(d)
+	return ends >= point && ends < point+c.cfg.MaxDeliveries
 }
 
 // ends is how many deliveries of a task ended without a word, as far as its queue can
@@ -55,96 +55,96 @@ func (l *lane) suspected(d *driver.Delivery) bool {
 //
 // Where crashes are charged as failures they are not counted apart. What is beyond
 // the retries of a task cannot be failures, of which it would have died.
-func (l *lane) ends(d *driver.Delivery) (ends, suspicion int) {
-	suspicion = (l.cfg.MaxDeliveries + 1) / 2
-	if t := d.Task; l.charges && t.RetryCount > t.MaxRetries {
+func (c *consumer) ends(d *driver.Delivery) (ends, suspicion int) {
+	suspicion = (c.cfg.MaxDeliveries + 1) / 2
+	if t := d.Task; c.charges && t.RetryCount > t.MaxRetries {
 		return t.RetryCount, max(suspicion, t.MaxRetries+1)
 	}
 	if d.Crashes == 0 {
 		return 0, suspicion
 	}
-	return max(0, d.Crashes-l.s.p.excused.count(taskKey{l.name, d.Task.ID})), suspicion
+	return max(0, d.Crashes-c.run.p.excused.count(taskKey{c.name, d.Task.ID})), suspicion
 }
 
 // trust notes whether a fetch brought no suspect. Until one has, and from one that did
 // on, tasks are fetched one by one: were the process killed before the others of a
 // batch are given back, the death would be charged to all of them.
-func (l *lane) trust(yes bool) {
-	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
-	l.fetcher.trusts = yes
+func (c *consumer) trust(yes bool) {
+	c.run.mu.Lock()
+	defer c.run.mu.Unlock()
+	c.fetcher.trusts = yes
 }
 
 // separate gives back, uncharged, every suspect among fetched deliveries but the
 // first, and that one too while the pool has another. It does so before the
 // first can begin: a crash would count against those that are leased. Where the
 // queue does not answer in time, they are returned as back, for the acker to try
-// on while the keeper keeps their leases. So are tasks that the pool hands on because
+// on while the lease extender keeps their leases. So are tasks that the pool hands on because
 // it has no handler for them.
-func (l *lane) separate(ds []*driver.Delivery) (kept, back []*driver.Delivery) {
+func (c *consumer) separate(ds []*driver.Delivery) (kept, back []*driver.Delivery) {
 	plain := true
 	for _, d := range ds {
-		plain = plain && l.s.knows(d.Task) && !l.suspected(d)
+		plain = plain && c.run.knows(d.Task) && !c.suspected(d)
 	}
 	if plain {
-		l.trust(true)
+		c.trust(true)
 		return ds, nil
 	}
 	var known, unknown []*driver.Delivery
 	for _, d := range ds {
-		if l.handOn(d) {
+		if c.handOn(d) {
 			unknown = append(unknown, d)
 		} else {
 			known = append(known, d)
 		}
 	}
-	kept, back = l.oneSuspect(known)
+	kept, back = c.oneSuspect(known)
 	if len(unknown) > 0 {
-		l.s.mu.Lock()
-		l.tellUnknown(unknown)
-		l.s.unlock()
+		c.run.mu.Lock()
+		c.tellUnknown(unknown)
+		c.run.unlock()
 	}
 	return kept, append(back, unknown...)
 }
 
 // oneSuspect is separate for suspects.
-func (l *lane) oneSuspect(ds []*driver.Delivery) (kept, back []*driver.Delivery) {
-	suspects := slices.ContainsFunc(ds, l.suspected)
-	l.trust(!suspects)
+func (c *consumer) oneSuspect(ds []*driver.Delivery) (kept, back []*driver.Delivery) {
+	suspects := slices.ContainsFunc(ds, c.suspected)
+	c.trust(!suspects)
 	if !suspects {
 		return ds, nil
 	}
-	s := l.s
+	r := c.run
 	kept = make([]*driver.Delivery, 0, len(ds))
-	s.mu.Lock()
+	r.mu.Lock()
 	now := time.Now()
 	for _, d := range ds {
 		switch {
-		case !l.suspected(d):
+		case !c.suspected(d):
 			kept = append(kept, d)
-		case s.suspect == nil:
-			s.suspect, s.since = d, now
+		case r.suspect == nil:
+			r.suspect, r.since = d, now
 			kept = append(kept, d)
-			time.AfterFunc(suspectQuiet, func() { l.unhold(d) })
+			time.AfterFunc(suspectQuiet, func() { c.unhold(d) })
 		default:
-			d.Delay = min(max(now.Sub(s.since), minSuspectDelay), maxSuspectDelay)
+			d.Delay = min(max(now.Sub(r.since), minSuspectDelay), maxSuspectDelay)
 			back = append(back, d)
 		}
 	}
-	s.mu.Unlock()
+	r.mu.Unlock()
 	if len(back) == 0 {
 		return kept, nil
 	}
 	// Nobody keeps the leases of kept meanwhile: what is left of them must be
-	// enough for the keeper.
-	ctx, cancel := context.WithTimeout(s.base, l.lease/3)
+	// enough for the lease extender.
+	ctx, cancel := context.WithTimeout(r.base, c.lease/3)
 	defer cancel()
 	copies := make([]*driver.Delivery, len(back))
 	for i, d := range back {
-		c := *d
-		copies[i] = &c
+		same := *d
+		copies[i] = &same
 	}
-	err := l.queue.Release(ctx, copies)
+	err := c.queue.Release(ctx, copies)
 	failed := itemErrors(err, len(back))
 	unsettled := back[:0]
 	for i, d := range back {
@@ -153,32 +153,32 @@ func (l *lane) oneSuspect(ds []*driver.Delivery) (kept, back []*driver.Delivery)
 		}
 	}
 	if len(unsettled) > 0 {
-		s.p.logger().Warn("cannot give tasks back, trying on", slog.String("queue", l.name), slog.Int("tasks", len(unsettled)), slog.Any("error", err))
+		r.p.logger().Warn("cannot give tasks back, trying on", slog.String("queue", c.name), slog.Int("tasks", len(unsettled)), slog.Any("error", err))
 	}
 	return kept, unsettled
 }
 
 // unhold gives back a suspect that no worker was free for: were the process killed
 // now, it would be charged with a run that it never had.
-func (l *lane) unhold(d *driver.Delivery) {
-	s := l.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.suspect != d || s.stopping {
+func (c *consumer) unhold(d *driver.Delivery) {
+	r := c.run
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.suspect != d || r.stopping {
 		return
 	}
-	for _, b := range l.open {
+	for _, b := range c.open {
 		for i := range b.items {
 			it := &b.items[i]
 			if it.d != d {
 				continue
 			}
 			if it.state == buffered {
-				l.unbuffer(it)
-				l.giveBack(it, rand.N(maxSuspectDelay))
+				c.unbuffer(it)
+				c.giveBack(it, rand.N(maxSuspectDelay))
 			}
 			return
 		}
 	}
-	time.AfterFunc(suspectQuiet, func() { l.unhold(d) }) // it is still on its way into the pool
+	time.AfterFunc(suspectQuiet, func() { c.unhold(d) }) // it is still on its way into the pool
 }

@@ -24,9 +24,9 @@ func TestAPoolChoosesAmongQueuesThatHaveTasksAlone(t *testing.T) {
 			time.Sleep(time.Second)
 			return nil
 		})
-		s, err := b.pool(Config{Workers: 2}).begin(t.Context(), false)
+		r, err := b.pool(Config{Workers: 2}).begin(t.Context(), false)
 		require.NoError(t, err)
-		s.fetch()
+		r.fetch()
 		for i := range cfgs { // each has had one
 			b.putTask(&driver.Task{ID: fmt.Sprint("idle", i), Queue: cfgs[i].Name})
 		}
@@ -35,12 +35,12 @@ func TestAPoolChoosesAmongQueuesThatHaveTasksAlone(t *testing.T) {
 			b.put(fmt.Sprint("busy", i))
 		}
 		pass(5500 * time.Millisecond)
-		s.mu.Lock()
-		active := len(s.active)
-		s.mu.Unlock()
+		r.mu.Lock()
+		active := len(r.active)
+		r.mu.Unlock()
 		assert.Equal(t, 1, active)
 		pass(time.Minute)
 		assert.Len(t, b.q().completed(), 20)
-		require.NoError(t, s.stop(t.Context(), 0))
+		require.NoError(t, r.stop(t.Context(), 0))
 	})
 }

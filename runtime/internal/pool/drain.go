@@ -35,36 +35,36 @@ const (
 // Drain runs what is due now, and what becomes due meanwhile, until nothing is ready. It
 // returns how many runs of handlers there were.
 func (p *Pool) Drain(ctx context.Context) (runs int, err error) {
-	s, err := p.begin(ctx, false)
+	r, err := p.begin(ctx, false)
 	if err != nil {
 		return 0, err
 	}
-	for _, l := range s.lanes {
-		if !l.exactReady {
-			l.acker.putOff = make(map[string]bool)
+	for _, c := range r.consumers {
+		if !c.exactReady {
+			c.acker.putOff = make(map[string]bool)
 		}
 	}
-	stopped := context.AfterFunc(ctx, func() { s.end(0) })
+	stopped := context.AfterFunc(ctx, func() { r.end(0) })
 	defer func() {
 		stopped()
-		err = errors.Join(err, s.stop(context.WithoutCancel(ctx), p.cfg.Grace))
-		runs = s.runs
+		err = errors.Join(err, r.stop(context.WithoutCancel(ctx), p.cfg.Grace))
+		runs = r.runs
 	}()
 	for {
 		fetched := 0
-		for _, l := range s.lanes {
-			n, err := l.fetchReady(ctx)
+		for _, c := range r.consumers {
+			n, err := c.fetchReady(ctx)
 			if err != nil {
-				return 0, fmt.Errorf("drain queue %q: %w", l.name, err)
+				return 0, fmt.Errorf("drain queue %q: %w", c.name, err)
 			}
 			fetched += n
 		}
 		if fetched == 0 {
-			if fetched, err = s.lookClosely(ctx); err != nil {
+			if fetched, err = r.lookClosely(ctx); err != nil {
 				return 0, err
 			}
 		}
-		s.awaitSettled()
+		r.awaitSettled()
 		if fetched == 0 && ctx.Err() == nil {
 			return 0, nil
 		}
@@ -76,28 +76,28 @@ func (p *Pool) Drain(ctx context.Context) (runs int, err error) {
 
 // fetchReady takes one batch of what is ready, and says how many that were. What it
 // finds on a queue without ExactReady is sure, and that it finds nothing is not.
-func (l *lane) fetchReady(ctx context.Context) (int, error) {
+func (c *consumer) fetchReady(ctx context.Context) (int, error) {
 	began := time.Now()
-	stats, err := l.queue.Stats(ctx)
-	l.counted = time.Since(began)
-	if l.promised = stats.Ready > 0; err != nil || !l.promised {
+	stats, err := c.queue.Stats(ctx)
+	c.counted = time.Since(began)
+	if c.promised = stats.Ready > 0; err != nil || !c.promised {
 		return 0, err
 	}
-	return l.fetchWithin(ctx, drainWait, nil)
+	return c.fetchWithin(ctx, drainWait, nil)
 }
 
 // fetchWithin takes one batch, and waits for it no longer than d. Tasks that are in
 // later go back to the queue.
-func (l *lane) fetchWithin(ctx context.Context, d time.Duration, later map[string]bool) (int, error) {
+func (c *consumer) fetchWithin(ctx context.Context, d time.Duration, later map[string]bool) (int, error) {
 	waiting, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
-	ds, err := l.queue.Dequeue(l.hearing(waiting), l.s.maxHeld(), l.lease)
+	ds, err := c.queue.Dequeue(c.hearing(waiting), c.run.maxHeld(), c.lease)
 	if err != nil && !errors.Is(err, driver.ErrNoTasks) {
 		return 0, err
 	}
-	ds, back := l.separate(ds)
-	l.s.mu.Lock()
-	defer l.s.unlock()
+	ds, back := c.separate(ds)
+	c.run.mu.Lock()
+	defer c.run.unlock()
 	kept := ds[:0]
 	for _, d := range ds {
 		if later[d.Task.ID] {
@@ -107,26 +107,26 @@ func (l *lane) fetchWithin(ctx context.Context, d time.Duration, later map[strin
 			kept = append(kept, d)
 		}
 	}
-	l.insert(kept, back)
+	c.insert(kept, back)
 	return len(kept), nil
 }
 
 // lookClosely looks at the queues that seem empty and cannot be believed in that, and at
 // those that count tasks which they have not handed out, for a busy machine may be why. It
 // looks at all at once, and says how many tasks it fetched.
-func (s *shift) lookClosely(ctx context.Context) (int, error) {
+func (r *run) lookClosely(ctx context.Context) (int, error) {
 	var (
 		wg      sync.WaitGroup
-		fetched = make([]int, len(s.lanes))
-		errs    = make([]error, len(s.lanes))
+		fetched = make([]int, len(r.consumers))
+		errs    = make([]error, len(r.consumers))
 	)
-	for i, l := range s.lanes {
-		if l.exactReady && !l.promised {
+	for i, c := range r.consumers {
+		if c.exactReady && !c.promised {
 			continue
 		}
 		wg.Go(func() {
-			if fetched[i], errs[i] = l.lookClosely(ctx); errs[i] != nil {
-				errs[i] = fmt.Errorf("drain queue %q: %w", l.name, errs[i])
+			if fetched[i], errs[i] = c.lookClosely(ctx); errs[i] != nil {
+				errs[i] = fmt.Errorf("drain queue %q: %w", c.name, errs[i])
 			}
 		})
 	}
@@ -140,38 +140,38 @@ func (s *shift) lookClosely(ctx context.Context) (int, error) {
 
 // lookClosely leaves alone what this Drain has put off: it would else wait for what is
 // due within its look, and never end where a task snoozes for less.
-func (l *lane) lookClosely(ctx context.Context) (int, error) {
-	l.s.mu.Lock()
-	later := maps.Clone(l.acker.putOff)
-	l.s.mu.Unlock()
+func (c *consumer) lookClosely(ctx context.Context) (int, error) {
+	c.run.mu.Lock()
+	later := maps.Clone(c.acker.putOff)
+	c.run.mu.Unlock()
 	for look := 1; ; look++ {
-		for end := time.Now().Add(drainLook + drainTrips*min(l.counted, maxDrainTrip)); ctx.Err() == nil; {
+		for end := time.Now().Add(drainLook + drainTrips*min(c.counted, maxDrainTrip)); ctx.Err() == nil; {
 			began := time.Now()
 			left := end.Sub(began)
 			if left <= 0 {
 				break
 			}
-			if n, err := l.fetchWithin(ctx, left, later); err != nil || n > 0 {
+			if n, err := c.fetchWithin(ctx, left, later); err != nil || n > 0 {
 				return n, err
 			}
 			if time.Since(began) < idlePause {
 				sleep(ctx, idlePause)
 			}
 		}
-		if l.awaitLate(ctx) && look < drainLooks {
+		if c.awaitLate(ctx) && look < drainLooks {
 			continue
 		}
 		// A count that is there for sure: what is not due may count as ready on others.
-		if !l.queue.Capabilities().CountsScheduled || ctx.Err() != nil {
+		if !c.queue.Capabilities().CountsScheduled || ctx.Err() != nil {
 			return 0, nil
 		}
-		stats, err := l.queue.Stats(ctx)
+		stats, err := c.queue.Stats(ctx)
 		if err != nil || stats.Ready == 0 {
 			return 0, err
 		}
 		if look == drainLooks {
-			l.s.p.logger().Warn("drained, though the queue counts tasks that are ready: others hold what goes before them, or its counts trail",
-				slog.String("queue", l.name), slog.Int64("ready", stats.Ready))
+			c.run.p.logger().Warn("drained, though the queue counts tasks that are ready: others hold what goes before them, or its counts trail",
+				slog.String("queue", c.name), slog.Int64("ready", stats.Ready))
 			return 0, nil
 		}
 	}
@@ -179,22 +179,22 @@ func (l *lane) lookClosely(ctx context.Context) (int, error) {
 
 // awaitLate waits for receives that go on behind a look, and reports whether they were so
 // late that the look is not to be believed. What they have brought is back on the queue then.
-func (l *lane) awaitLate(ctx context.Context) bool {
+func (c *consumer) awaitLate(ctx context.Context) bool {
 	began := time.Now()
-	for l.late.Load() > 0 && ctx.Err() == nil && time.Since(began) < drainLate {
+	for c.late.Load() > 0 && ctx.Err() == nil && time.Since(began) < drainLate {
 		sleep(ctx, idlePause)
 	}
 	return time.Since(began) > drainWait && ctx.Err() == nil
 }
 
 // awaitSettled waits until nothing is leased.
-func (s *shift) awaitSettled() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for s.taken > 0 {
-		s.settled.Wait()
+func (r *run) awaitSettled() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.taken > 0 {
+		r.settled.Wait()
 	}
 }
 
 // maxHeld bounds the tasks of a queue that wait for their type's limit.
-func (s *shift) maxHeld() int { return max(s.p.cfg.Workers, 16) }
+func (r *run) maxHeld() int { return max(r.p.cfg.Workers, 16) }

@@ -26,29 +26,29 @@ const (
 // that do not keep what is written into released tasks.
 const mostUnknown = 100_000
 
-func (s *shift) knows(t *driver.Task) bool { return s.routing.routes[t.Type] != nil }
+func (r *run) knows(t *driver.Task) bool { return r.routing.routes[t.Type] != nil }
 
 // handOn reports whether a task goes back to its queue because the pool has no
 // handler for it, and sets how long it then waits. Where that is false, the worker
 // runs the task or buries it.
-func (l *lane) handOn(d *driver.Delivery) bool {
-	p, t := l.s.p, d.Task
-	if l.s.knows(t) || l.cfg.Unknown < 0 && !l.othersDo(t) || strings.HasPrefix(t.Type, ownTypes) || p.refuse(l, d) != nil {
+func (c *consumer) handOn(d *driver.Delivery) bool {
+	p, t := c.run.p, d.Task
+	if c.run.knows(t) || c.cfg.Unknown < 0 && !c.othersDo(t) || strings.HasPrefix(t.Type, ownTypes) || p.refuse(c, d) != nil {
 		return false
 	}
 	now := p.now()
-	age := max(now.Sub(l.unknownSince(t, now)), 0)
+	age := max(now.Sub(c.unknownSince(t, now)), 0)
 	delay := min(max(age, minUnknownDelay), maxUnknownDelay)
 	delay += rand.N(delay / 4) // so that what was met together does not come together
-	if !l.othersDo(t) {
-		left := l.cfg.Unknown - age
+	if !c.othersDo(t) {
+		left := c.cfg.Unknown - age
 		if left <= 0 {
 			return false
 		}
 		delay = min(delay, left)
 	}
 	d.Delay = delay
-	if l.cfg.Retention > 0 {
+	if c.cfg.Retention > 0 {
 		driver.SetMeta(t, metaDue, now.Add(delay).UTC().Format(time.RFC3339Nano))
 	}
 	return true
@@ -60,23 +60,23 @@ const ownTypes = "taskgen."
 
 // othersDo reports whether a task is one that other pools are for: this one is for
 // some types only, and its type is declared.
-func (l *lane) othersDo(t *driver.Task) bool {
-	return len(l.s.p.cfg.Types) > 0 && slices.Contains(l.s.p.host.Types(l.name), t.Type)
+func (c *consumer) othersDo(t *driver.Task) bool {
+	return len(c.run.p.cfg.Types) > 0 && slices.Contains(c.run.p.host.Types(c.name), t.Type)
 }
 
 // unknownSince is when a worker first met the task without knowing its type.
-func (l *lane) unknownSince(t *driver.Task, now time.Time) time.Time {
+func (c *consumer) unknownSince(t *driver.Task, now time.Time) time.Time {
 	if since, err := time.Parse(time.RFC3339Nano, t.Metadata[driver.MetaUnknown]); err == nil {
 		return since
 	}
-	if l.keeps {
+	if c.keeps {
 		driver.SetMeta(t, driver.MetaUnknown, now.UTC().Format(time.RFC3339Nano))
 		return now
 	}
-	key := taskKey{l.name, t.ID}
-	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
-	since, again := l.s.p.unknown.of[key]
+	key := taskKey{c.name, t.ID}
+	c.run.mu.Lock()
+	defer c.run.mu.Unlock()
+	since, again := c.run.p.unknown.of[key]
 	if !again {
 		since = now
 	}
@@ -85,16 +85,16 @@ func (l *lane) unknownSince(t *driver.Task, now time.Time) time.Time {
 		since, again = now, false
 	}
 	if !again {
-		l.s.p.unknown.put(key, since)
+		c.run.p.unknown.put(key, since)
 	}
 	return since
 }
 
 // errUnknown is why a task dies whose type nobody knew.
-func (l *lane) errUnknown(t *driver.Task) error {
+func (c *consumer) errUnknown(t *driver.Task) error {
 	waited := "the queue lets such tasks die at once"
-	if l.cfg.Unknown > 0 {
-		waited = fmt.Sprintf("no worker that has one took it within %s", l.cfg.Unknown)
+	if c.cfg.Unknown > 0 {
+		waited = fmt.Sprintf("no worker that has one took it within %s", c.cfg.Unknown)
 	}
 	return fmt.Errorf("%w %q: no handler is registered for it, and %s: deploy a program that has one, then redrive the task", driver.ErrUnknownType, t.Type, waited)
 }
@@ -102,41 +102,41 @@ func (l *lane) errUnknown(t *driver.Task) error {
 // unknownEvery is how often a pool says that it hands on tasks of a type.
 const unknownEvery = time.Minute
 
-// mostStrangers bounds the types that are told apart in the log: what is on a queue
+// mostUnknownTypes bounds the types that are told apart in the log: what is on a queue
 // need not be of ours.
-const mostStrangers = 100
+const mostUnknownTypes = 100
 
-// A stranger is a type that the pool has no handler for.
-type stranger struct {
+// A unknownType is a type that the pool has no handler for.
+type unknownType struct {
 	told  time.Time
 	tasks int // handed on since
 }
 
-// tellUnknown logs what was handed on, each type once a minute. s.mu is held.
-func (l *lane) tellUnknown(ds []*driver.Delivery) {
+// tellUnknown logs what was handed on, each type once a minute. r.mu is held.
+func (c *consumer) tellUnknown(ds []*driver.Delivery) {
 	counts := make(map[string]int)
 	for _, d := range ds {
 		counts[d.Task.Type]++
 	}
 	now := time.Now()
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		n := l.strangers[name]
+		n := c.unknownTypes[name]
 		if n == nil {
-			if len(l.strangers) >= mostStrangers {
+			if len(c.unknownTypes) >= mostUnknownTypes {
 				continue
 			}
-			n = new(stranger)
-			if l.strangers == nil {
-				l.strangers = make(map[string]*stranger)
+			n = new(unknownType)
+			if c.unknownTypes == nil {
+				c.unknownTypes = make(map[string]*unknownType)
 			}
-			l.strangers[name] = n
+			c.unknownTypes[name] = n
 		}
 		n.tasks += counts[name]
 		if !n.told.IsZero() && now.Sub(n.told) < unknownEvery {
 			continue
 		}
-		l.s.tell(slog.LevelWarn, "no handler for a type: its tasks are handed on to other workers",
-			slog.String("type", name), slog.String("queue", l.name), slog.Int("tasks", n.tasks), slog.Duration("unknown", l.cfg.Unknown))
+		c.run.tell(slog.LevelWarn, "no handler for a type: its tasks are handed on to other workers",
+			slog.String("type", name), slog.String("queue", c.name), slog.Int("tasks", n.tasks), slog.Duration("unknown", c.cfg.Unknown))
 		n.told, n.tasks = now, 0
 	}
 }

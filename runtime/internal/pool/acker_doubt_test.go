@@ -60,7 +60,7 @@ func TestTheKeeperIsNotAlarmedByATaskThatWasSettledUnheard(t *testing.T) {
 		}
 		b.q().before = func(call string, _ []*driver.Delivery) error {
 			if call == "complete" && lost {
-				return errors.New("still away") // so that the keeper comes first
+				return errors.New("still away") // so that the lease extender comes first
 			}
 			return nil
 		}
@@ -94,7 +94,7 @@ func TestTheKeeperIsNotAlarmedByATaskWhoseAnswerIsOnItsWay(t *testing.T) {
 				b.put("a")
 				pass(b.q().cfg.Visibility)
 				b.stop(p)
-				assert.Positive(t, b.q().calls("extend"), "the keeper asks while the answer is on its way")
+				assert.Positive(t, b.q().calls("extend"), "the lease extender asks while the answer is on its way")
 				assert.Equal(t, 1, b.q().calls(call))
 				assert.Zero(t, b.log.count("lease lost"), "nothing was lost: %q", b.log.lines)
 			})

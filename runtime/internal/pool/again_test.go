@@ -20,7 +20,7 @@ type deaf struct{ driver.Clock }
 func (deaf) AfterFunc(time.Duration, func()) driver.Timer { return time.AfterFunc(1<<62, func() {}) }
 
 // A handler that takes no notice of the loss of its lease must not meet itself,
-// whether the keeper noticed or not.
+// whether the lease extender noticed or not.
 func TestTaskIsNotRunAgainBeforeItsRunHasEnded(t *testing.T) {
 	for name, clock := range map[string]driver.Clock{"lease lost": driver.SystemClock, "loss unnoticed": deaf{driver.SystemClock}} {
 		t.Run(name, func(t *testing.T) {
@@ -68,14 +68,14 @@ func TestTaskThatComesAgainBeforeItsRunIsRunOnce(t *testing.T) {
 			time.Sleep(5 * time.Second)
 			return nil
 		})
-		s, err := b.pool(Config{Workers: 1}).begin(t.Context(), false)
+		r, err := b.pool(Config{Workers: 1}).begin(t.Context(), false)
 		require.NoError(t, err)
 		fetch := func(lease time.Duration) {
 			ds, err := b.q().Dequeue(t.Context(), 1, lease)
 			require.NoError(t, err)
-			s.mu.Lock()
-			defer s.unlock()
-			s.lanes[0].insert(ds, nil)
+			r.mu.Lock()
+			defer r.unlock()
+			r.consumers[0].insert(ds, nil)
 		}
 		b.put("long")
 		fetch(9 * time.Second)
@@ -83,7 +83,7 @@ func TestTaskThatComesAgainBeforeItsRunIsRunOnce(t *testing.T) {
 		fetch(time.Second)
 		fetch(time.Minute) // waits until the lease has ended
 		pass(time.Minute)
-		require.NoError(t, s.stop(t.Context(), 0))
+		require.NoError(t, r.stop(t.Context(), 0))
 		assert.Equal(t, []string{"long0", "a1"}, runs.all())
 		assert.Equal(t, []string{"long", "a"}, b.q().completed())
 	})
@@ -103,7 +103,7 @@ func TestTaskThatIsDeliveredTwiceIsNotRunTwiceAtATime(t *testing.T) {
 					time.Sleep(time.Second)
 					return nil
 				})
-				s, err := b.pool(Config{Workers: 2}).begin(t.Context(), false)
+				r, err := b.pool(Config{Workers: 2}).begin(t.Context(), false)
 				require.NoError(t, err)
 				take := func(n int) []*driver.Delivery {
 					ds, err := b.q().Dequeue(t.Context(), n, time.Minute)
@@ -117,20 +117,20 @@ func TestTaskThatIsDeliveredTwiceIsNotRunTwiceAtATime(t *testing.T) {
 				first := *ds[2]
 				again := first
 				again.Crashes = 1
-				s.mu.Lock()
+				r.mu.Lock()
 				switch name {
 				case "in one":
-					s.lanes[0].insert([]*driver.Delivery{ds[0], ds[1], &first, &again}, nil)
+					r.consumers[0].insert([]*driver.Delivery{ds[0], ds[1], &first, &again}, nil)
 				case "in two batches":
-					s.lanes[0].insert([]*driver.Delivery{ds[0], ds[1], &first}, nil)
-					s.lanes[0].insert([]*driver.Delivery{&again}, nil)
+					r.consumers[0].insert([]*driver.Delivery{ds[0], ds[1], &first}, nil)
+					r.consumers[0].insert([]*driver.Delivery{&again}, nil)
 				default:
-					s.lanes[0].insert([]*driver.Delivery{ds[0], ds[1], &again}, nil)
-					s.lanes[0].insert([]*driver.Delivery{&first}, nil)
+					r.consumers[0].insert([]*driver.Delivery{ds[0], ds[1], &again}, nil)
+					r.consumers[0].insert([]*driver.Delivery{&first}, nil)
 				}
-				s.unlock()
+				r.unlock()
 				pass(time.Minute)
-				require.NoError(t, s.stop(t.Context(), 0))
+				require.NoError(t, r.stop(t.Context(), 0))
 				assert.ElementsMatch(t, []string{"x0", "y0", "a1"}, runs.all())
 			})
 		})

@@ -11,50 +11,50 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// logStart says what the pool works on, once for each shift.
-func (s *shift) logStart() {
-	log := s.p.logger()
-	if !log.Enabled(s.base, slog.LevelInfo) {
+// logStart says what the pool works on, once for each run.
+func (r *run) logStart() {
+	log := r.p.logger()
+	if !log.Enabled(r.base, slog.LevelInfo) {
 		return
 	}
-	queues := make([]slog.Attr, len(s.lanes))
-	for i, pq := range s.p.cfg.Queues {
-		queues[i] = slog.GroupAttrs(pq.Name, slog.Int("weight", max(pq.Weight, 1)), slog.Any("types", s.typesOf(pq.Name)))
+	queues := make([]slog.Attr, len(r.consumers))
+	for i, pq := range r.p.cfg.Queues {
+		queues[i] = slog.GroupAttrs(pq.Name, slog.Int("weight", max(pq.Weight, 1)), slog.Any("types", r.typesOf(pq.Name)))
 	}
-	attrs := []slog.Attr{slog.String("worker", s.p.cfg.Name), slog.Int("workers", s.p.cfg.Workers)}
+	attrs := []slog.Attr{slog.String("worker", r.p.cfg.Name), slog.Int("workers", r.p.cfg.Workers)}
 	if v := build(); v != "" {
 		attrs = append(attrs, slog.String("build", v))
 	}
-	if s.p.cfg.Strict {
+	if r.p.cfg.Strict {
 		attrs = append(attrs, slog.Bool("strict", true))
 	}
-	log.LogAttrs(s.base, slog.LevelInfo, "pool started", append(attrs, slog.GroupAttrs("queues", queues...))...)
+	log.LogAttrs(r.base, slog.LevelInfo, "pool started", append(attrs, slog.GroupAttrs("queues", queues...))...)
 }
 
 // warnOfTypes says which tasks a pool hands on that is for some types only.
-func (s *shift) warnOfTypes() {
-	if types := s.p.unhandled(s.routing); len(types) > 0 {
-		s.p.logger().LogAttrs(s.base, slog.LevelWarn, "the pool has no handler for types that its queues declare: it hands tasks of these on to other workers",
-			slog.String("worker", s.p.cfg.Name), slog.Any("types", types))
+func (r *run) warnOfTypes() {
+	if types := r.p.unhandled(r.routing); len(types) > 0 {
+		r.p.logger().LogAttrs(r.base, slog.LevelWarn, "the pool has no handler for types that its queues declare: it hands tasks of these on to other workers",
+			slog.String("worker", r.p.cfg.Name), slog.Any("types", types))
 	}
 }
 
-// logStop says that a shift is over: all that it held is settled.
-func (s *shift) logStop() {
-	s.mu.Lock()
-	runs := s.runs
-	s.mu.Unlock()
-	s.many.flush()
-	s.p.logger().LogAttrs(s.base, slog.LevelInfo, "pool stopped",
-		slog.String("worker", s.p.cfg.Name), slog.Int("runs", runs), slog.Duration("duration", time.Since(s.began)))
+// logStop says that a run is over: all that it held is settled.
+func (r *run) logStop() {
+	r.mu.Lock()
+	runs := r.runs
+	r.mu.Unlock()
+	r.many.flush()
+	r.p.logger().LogAttrs(r.base, slog.LevelInfo, "pool stopped",
+		slog.String("worker", r.p.cfg.Name), slog.Int("runs", runs), slog.Duration("duration", time.Since(r.began)))
 }
 
 // typesOf lists the types that the pool has handlers for and that belong to a
 // queue: by their policy, or by the queue's declaration.
-func (s *shift) typesOf(queue string) []string {
+func (r *run) typesOf(queue string) []string {
 	var types []string
-	for name, rt := range s.routing.routes {
-		if name == rt.policy.Type && (rt.policy.Queue == queue || slices.Contains(s.p.host.Types(queue), name)) {
+	for name, rt := range r.routing.routes {
+		if name == rt.policy.Type && (rt.policy.Queue == queue || slices.Contains(r.p.host.Types(queue), name)) {
 			types = append(types, name)
 		}
 	}
@@ -73,7 +73,7 @@ var build = sync.OnceValue(func() string {
 
 // logRun says what became of a run: at level debug, unless something went wrong.
 func (w *worker) logRun(it *item, c *taskContext, v verdict, err error) {
-	log, level, text := w.s.p.logger(), slog.LevelDebug, ""
+	log, level, text := w.run.p.logger(), slog.LevelDebug, ""
 	switch v.outcome {
 	case Retried:
 		level, text = slog.LevelWarn, "task failed, to be retried"
@@ -88,11 +88,11 @@ func (w *worker) logRun(it *item, c *taskContext, v verdict, err error) {
 	}
 	if text == "" {
 		text = "task " + string(v.outcome)
-	} else if !w.s.many.pass(recordKind{level, text, c.policy.Type}) {
+	} else if !w.run.many.pass(recordKind{level, text, c.policy.Type}) {
 		return
 	}
 	attrs := make([]slog.Attr, 0, 8)
-	attrs = append(attrs, about(it.lane(), it.d.Task), slog.Int("attempt", c.info.Attempt), slog.Int("max_attempts", it.d.Task.MaxRetries+1))
+	attrs = append(attrs, about(it.consumer(), it.d.Task), slog.Int("attempt", c.info.Attempt), slog.Int("max_attempts", it.d.Task.MaxRetries+1))
 	if v.delay > 0 {
 		attrs = append(attrs, slog.Duration("delay", v.delay))
 	}
@@ -109,12 +109,12 @@ func (w *worker) logRun(it *item, c *taskContext, v verdict, err error) {
 // logHook says that a hook for dead tasks failed.
 func (w *worker) logHook(it *item, policy *Policy, err error) {
 	const text = "the hook for dead tasks failed"
-	if !w.s.many.pass(recordKind{slog.LevelError, text, policy.Type}) {
+	if !w.run.many.pass(recordKind{slog.LevelError, text, policy.Type}) {
 		return
 	}
-	attrs := []slog.Attr{about(it.lane(), it.d.Task), slog.Any("error", err)}
+	attrs := []slog.Attr{about(it.consumer(), it.d.Task), slog.Any("error", err)}
 	if stack := driver.PanicStack(err); stack != "" {
 		attrs = append(attrs, slog.String("stack", stack))
 	}
-	w.s.p.logger().LogAttrs(w.s.base, slog.LevelError, text, attrs...)
+	w.run.p.logger().LogAttrs(w.run.base, slog.LevelError, text, attrs...)
 }

@@ -1,0 +1,199 @@
+package pool
+
+import (
+	"slices"
+	"time"
+)
+
+// next hands back a worker's finished item and returns its next one, to be run
+// with ctx, and when that begins: now, if there was no wait. It returns nil when
+// the run ends.
+func (r *run) next(done *item, took time.Duration, now time.Time, ctx *taskContext) (*item, time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if done != nil {
+		r.freed = now
+		r.finish(done, took)
+	}
+	waited := false
+	for {
+		if r.stopping {
+			return nil, now
+		}
+		if waited {
+			now = time.Now()
+		}
+		if it := r.choose(now); it != nil {
+			it.state, it.ctx = running, ctx
+			last := len(r.places) - 1
+			it.place, r.places = r.places[last], r.places[:last]
+			r.busy[it.place] = now
+			it.consumer().limiter.enter(now)
+			it.limiter.enter(now)
+			r.runs++
+			it.consumer().notifyFetcher()
+			return it, now
+		}
+		waited = true
+		r.parked++
+		r.notifyFetchers()
+		r.work.Wait()
+		r.parked--
+	}
+}
+
+// finish takes a run's outcome. r.mu is held.
+func (r *run) finish(it *item, took time.Duration) {
+	c := it.consumer()
+	c.fetcher.ran(took)
+	r.busy[it.place] = time.Time{}
+	r.places = append(r.places, it.place)
+	c.limiter.leave()
+	it.limiter.leave()
+	if c.limiter != nil || it.limiter != nil {
+		r.wake(1)
+		r.notifyFetchers()
+	}
+	it.ctx = nil
+	if it.lost {
+		c.overdue--
+		if it.over {
+			c.giveBackLost(it)
+		}
+	}
+	if it.lost || it.outcome == Abandoned {
+		c.close(it)
+		return
+	}
+	c.settle(it)
+}
+
+// wake gets up to n parked workers to look for work.
+func (r *run) wake(n int) {
+	for range min(n, r.parked) {
+		r.work.Signal()
+	}
+}
+
+// notifyFetchers tells what waits for workers to become free: the fetchers, which may
+// fetch for them, and when all are free the ackers, which need not wait for more.
+func (r *run) notifyFetchers() {
+	for _, c := range r.active {
+		c.notifyFetcher()
+		if r.parked == r.p.cfg.Workers && len(c.acks) > 0 {
+			c.acker.signal()
+		}
+	}
+}
+
+// lookAgain makes parked workers and fetchers look again after d. 0: they will
+// be told otherwise.
+func (r *run) lookAgain(d time.Duration) {
+	at := time.Now().Add(d)
+	if d <= 0 || r.stopping || (!r.alarmAt.IsZero() && !at.Before(r.alarmAt)) {
+		return
+	}
+	r.alarmAt = at
+	if r.alarm == nil {
+		r.alarm = time.AfterFunc(d, r.onTimer)
+		return
+	}
+	r.alarm.Reset(d)
+}
+
+func (r *run) onTimer() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.alarmAt = time.Time{}
+	r.giveBackAhead(time.Now())
+	r.work.Broadcast()
+	r.notifyFetchers()
+}
+
+// giveBackAhead gives back what was fetched ahead when the workers have been busy with
+// other tasks for long: another process may have time for it.
+func (r *run) giveBackAhead(now time.Time) {
+	if !r.ahead || r.stopping || r.parked > 0 {
+		return
+	}
+	for _, c := range r.active {
+		if c.buffered+len(c.held) == 0 {
+			continue
+		}
+		if left := c.fetcher.patience() - now.Sub(r.freed); left > 0 {
+			r.lookAgain(left)
+			continue
+		}
+		c.giveAllBack()
+	}
+}
+
+// choose picks the consumer to serve by priority and takes an item from it.
+func (r *run) choose(now time.Time) *item {
+	if len(r.consumers) == 1 {
+		return r.consumers[0].take(now)
+	}
+	if r.p.cfg.Strict {
+		return r.chooseStrict(now)
+	}
+	return r.chooseWeighted(now)
+}
+
+func (r *run) chooseStrict(now time.Time) *item {
+	for _, c := range r.consumers {
+		if it := c.take(now); it != nil {
+			return it
+		}
+		if d := c.fetcher.expects(now); d > 0 {
+			r.lookAgain(d) // it may have a task yet: the lower queues wait
+			return nil
+		}
+	}
+	return nil
+}
+
+// chooseWeighted is stride scheduling: each start moves its consumer's pass on by
+// the inverse of the weight, and the consumer that is furthest behind is next. One
+// that has run out and is about to get more is waited for, else its share would
+// go to those whose broker is nearer.
+func (r *run) chooseWeighted(now time.Time) *item {
+	r.round++
+	r.active = slices.DeleteFunc(r.active, func(c *consumer) bool {
+		c.active = c.taken > 0 || c.fetcher.waiting || c.promises(now)
+		return !c.active
+	})
+	for {
+		var best *consumer
+		for _, c := range r.active {
+			if c.tried != r.round && (best == nil || c.pass < best.pass) && c.promises(now) {
+				best = c
+			}
+		}
+		if best == nil {
+			return nil
+		}
+		if best.buffered+len(best.held) == 0 {
+			r.lookAgain(best.fetcher.expects(now))
+			return nil
+		}
+		if it := best.take(now); it != nil {
+			r.pass = best.pass
+			best.pass += best.share
+			return it
+		}
+		best.tried = r.round
+	}
+}
+
+// activate adds the consumer to those that are looked at by all. r.mu is held.
+func (c *consumer) activate() {
+	if !c.active {
+		c.active = true
+		c.run.active = append(c.run.active, c)
+	}
+}
+
+// promises reports whether the consumer has a task, or will have one in a moment.
+func (c *consumer) promises(now time.Time) bool {
+	return c.buffered+len(c.held) > 0 || c.fetcher.more && c.fetcher.expects(now) > 0
+}

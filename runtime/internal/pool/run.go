@@ -1,0 +1,268 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
+)
+
+// A run is one working period of a pool, from Start to Stop: its workers, and
+// a consumer for each queue with a fetcher, a lease extender and an acker.
+//
+// One mutex guards what they share. It is held for some tens of nanoseconds a
+// task and never across a call to a queue or a handler.
+type run struct {
+	p         *Pool
+	routing   *routing        // the router as it was when the run began
+	base      context.Context // values for handlers; never ends
+	began     time.Time
+	many      throttle // of what is logged of failures
+	consumers []*consumer
+	limiters  map[string]*limiter // by task type, aliases included
+
+	mu       sync.Mutex
+	active   []*consumer      // those with tasks, or that wait for room: of very many queues most are idle
+	work     sync.Cond        // workers wait for tasks
+	settled  sync.Cond        // taken is 0
+	parked   int              // workers that wait
+	busy     []time.Time      // when the run began in each place for one; zero: none is there
+	places   []int            // of busy that are free
+	freed    time.Time        // when a worker last became free
+	ahead    bool             // tasks are fetched ahead: what workers are too busy for goes back
+	taken    int              // items of all consumers that are not settled
+	suspect  *driver.Delivery // the one that the pool holds, if it holds one
+	since    time.Time        // when it came
+	runs     int              // handlers that were run
+	stopping bool             // nothing more begins
+	draining bool             // all workers are done: ackers finish and leave
+	pass     float64          // the weighted choice's present
+	round    int
+	records  []record // log records of what happened under mu
+	alarm    *time.Timer
+	alarmAt  time.Time
+
+	stopFetch  context.CancelFunc
+	fetching   context.Context
+	fetchers   sync.WaitGroup
+	workers    sync.WaitGroup
+	ackers     sync.WaitGroup
+	extenders  sync.WaitGroup
+	receives   sync.WaitGroup // that go on behind a Dequeue
+	stopExtend context.CancelFunc
+
+	once sync.Once
+	over chan struct{}
+}
+
+func newRun(ctx context.Context, p *Pool) *run {
+	r := &run{p: p, routing: p.routing, base: context.WithoutCancel(ctx), began: time.Now(), over: make(chan struct{})}
+	r.work.L, r.settled.L = &r.mu, &r.mu
+	r.many.log = p.logger
+	r.fetching, r.stopFetch = context.WithCancel(r.base)
+	r.limiters = typeLimiters(r.routing)
+	r.busy, r.freed = make([]time.Time, p.cfg.Workers), r.began
+	for i := range r.busy {
+		r.places = append(r.places, i)
+	}
+	for i, q := range p.queues {
+		r.consumers = append(r.consumers, r.newConsumer(q, p.cfg.Queues[i]))
+	}
+	keeping, stopExtend := context.WithCancel(r.base)
+	r.stopExtend = stopExtend
+	for _, c := range r.consumers {
+		r.ackers.Go(c.ackAll)
+		r.extenders.Go(func() { c.keep(keeping) })
+	}
+	for range p.cfg.Workers {
+		r.workers.Go((&worker{run: r}).loop)
+	}
+	return r
+}
+
+func (r *run) newConsumer(q driver.Queue, pq Share) *consumer {
+	cfg, can := q.Config(), q.Capabilities()
+	c := &consumer{
+		run: r, queue: q, cfg: cfg, name: pq.Name, lease: cfg.Visibility, wake: make(chan struct{}, 1),
+		freeLeases: can.FreeLeases, fenced: can.FreeLeases && can.Fencing, charges: can.CrashIsAttempt, keeps: can.KeepsReleased,
+		exactReady: can.ExactReady,
+		share:      1 / float64(max(pq.Weight, 1)),
+		limiter:    newLimiter(pq.Concurrency, pq.Rate),
+	}
+	c.alarm = r.p.host.Clock.AfterFunc(c.extendEvery(), c.wakeExtender)
+	batch := 0
+	if can.PaidTrips {
+		batch = max(can.MaxBatch, 1)
+	}
+	c.fetcher.init(len(r.p.queues), r.p.cfg.Workers, batch)
+	c.acker.init(cfg, batch)
+	for _, rt := range r.routing.routes {
+		if rt.policy.Queue != pq.Name {
+			continue
+		}
+		g := r.limiters[rt.policy.Type]
+		if g == nil {
+			c.types = nil
+			break
+		}
+		if !slices.Contains(c.types, g) {
+			c.types = append(c.types, g)
+		}
+	}
+	return c
+}
+
+// typeLimiters makes the limiters of the types that have limits.
+func typeLimiters(r *routing) map[string]*limiter {
+	limiters := make(map[string]*limiter)
+	made := make(map[*route]*limiter)
+	for name, rt := range r.routes {
+		if !rt.policy.limited() {
+			continue
+		}
+		if made[rt] == nil {
+			made[rt] = newLimiter(rt.policy.Concurrency, rt.policy.Rate)
+		}
+		limiters[name] = made[rt]
+	}
+	return limiters
+}
+
+func (r *run) typeLimiter(taskType string) *limiter {
+	if !r.routing.limits {
+		return nil
+	}
+	return r.limiters[taskType]
+}
+
+func (r *run) fetch() {
+	r.mu.Lock()
+	r.ahead = true
+	for _, c := range r.consumers {
+		c.fetcher.asked = time.Now() // all at once, so that none seems empty
+	}
+	r.mu.Unlock()
+	for _, c := range r.consumers {
+		r.fetchers.Go(c.fetchAll)
+	}
+}
+
+func (r *run) isOver() bool {
+	select {
+	case <-r.over:
+		return true
+	default:
+		return false
+	}
+}
+
+func (r *run) isStopping() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stopping
+}
+
+// stop ends the run, and waits for that until ctx ends.
+func (r *run) stop(ctx context.Context, grace time.Duration) error {
+	r.end(grace)
+	select {
+	case <-r.over:
+		return nil
+	case <-ctx.Done():
+	}
+	if r.isOver() {
+		return nil
+	}
+	return fmt.Errorf("stop the pool: %w; %s", context.Cause(ctx), r.unfinished())
+}
+
+// end begins the end of the run, once.
+func (r *run) end(grace time.Duration) {
+	r.once.Do(func() {
+		r.mu.Lock()
+		r.stopping = true
+		r.mu.Unlock()
+		go r.windDown(grace)
+	})
+}
+
+// windDown is the order of stopping.
+func (r *run) windDown(grace time.Duration) {
+	r.stopFetch()
+	r.mu.Lock()
+	for _, c := range r.consumers {
+		c.giveAllBack()
+		c.acker.signal()
+	}
+	if r.alarm != nil {
+		r.alarm.Stop()
+	}
+	r.work.Broadcast()
+	r.mu.Unlock()
+
+	late := make(chan struct{})
+	cancel := time.AfterFunc(grace, func() {
+		r.cancelRuns(driver.ErrStopping)
+		close(late)
+	})
+	defer cancel.Stop()
+	r.fetchers.Wait() // what they still bring is released by insert
+	r.workers.Wait()
+
+	r.mu.Lock()
+	r.draining = true
+	for _, c := range r.consumers {
+		c.acker.signal()
+	}
+	r.mu.Unlock()
+	r.ackers.Wait()
+	r.stopExtend()
+	r.extenders.Wait()
+	r.awaitBehind(late)
+	r.logStop()
+	close(r.over)
+}
+
+// cancelRuns ends the contexts of all handlers that run.
+func (r *run) cancelRuns(cause error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.eachRunning(func(it *item) { it.ctx.cancel(cause) })
+}
+
+func (r *run) eachRunning(f func(*item)) {
+	for _, c := range r.consumers {
+		for _, b := range c.open {
+			for i := range b.items {
+				if it := &b.items[i]; it.state == running {
+					f(it)
+				}
+			}
+		}
+	}
+}
+
+// unfinished names what keeps the run from ending.
+func (r *run) unfinished() string {
+	const shown = 10
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var names []string
+	n := 0
+	r.eachRunning(func(it *item) {
+		if n++; n <= shown {
+			names = append(names, fmt.Sprintf("%s (%s on %s)", it.d.Task.ID, it.d.Task.Type, it.consumer().name))
+		}
+	})
+	if n == 0 {
+		return fmt.Sprintf("tasks not settled with their queue yet: %d", r.taken)
+	}
+	if n > shown {
+		names = append(names, fmt.Sprintf("and %d more", n-shown))
+	}
+	return fmt.Sprintf("handlers still running (%d): %s", n, strings.Join(names, ", "))
+}
