@@ -24,7 +24,7 @@ const (
 )
 
 // An acker gathers the settled tasks of a consumer, so that one round trip settles
-// many. It is guarded by run.mu.
+// many. It is guarded by the run's mutex.
 type acker struct {
 	wake    chan struct{}       // capacity 1
 	eager   bool                // never linger: the next of a group waits for the ack
@@ -99,8 +99,8 @@ func (c *consumer) ackAll() {
 // until there is something (0: until the next signal).
 func (c *consumer) gather(now time.Time) (items []*item, wait time.Duration, over bool) {
 	r, a := c.run, &c.acker
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.mon.Lock()
+	defer r.mon.Unlock()
 	pause := a.retryAt.Sub(now)
 	items = a.batch[:0]
 	if len(a.retry) > 0 && pause <= 0 {
@@ -135,12 +135,12 @@ func (c *consumer) gather(now time.Time) (items []*item, wait time.Duration, ove
 
 // company is how long the consumer's acks are to wait for others, which is not at all where
 // none are expected: as no worker is busy, or, where a round trip costs money, as nothing
-// of the consumer is at hand or on its way, or takes longer than the acks may wait. r.mu is
-// held.
+// of the consumer is at hand or on its way, or takes longer than the acks may wait. The mutex is
+// locked.
 func (c *consumer) company(now time.Time) time.Duration {
 	a, wait := &c.acker, c.acker.due.Sub(now)
 	switch {
-	case a.paid == 0 && c.run.parked == c.run.p.cfg.Workers:
+	case a.paid == 0 && c.run.mon.parked == c.run.p.cfg.Workers:
 		return 0
 	case a.paid == 0:
 		return wait
@@ -169,7 +169,7 @@ func earlier(a, b time.Time) time.Time {
 func (c *consumer) settleAll(items []*item) {
 	now, a := c.run.p.now(), &c.acker
 	done, dead, back := a.done[:0], a.dead[:0], a.released[:0]
-	c.run.mu.Lock()
+	c.run.mon.Lock()
 	for _, it := range items {
 		if !it.lost && !it.d.LeaseUntil.After(now) {
 			c.lose(it)
@@ -189,14 +189,14 @@ func (c *consumer) settleAll(items []*item) {
 			}
 		}
 	}
-	c.run.unlock()
+	c.run.mon.unlockAndLog()
 	ok := c.sendAll("complete", c.queue.Complete, done)
 	ok = c.sendAll("dead letter", c.queue.DeadLetter, dead) && ok
 	ok = c.sendAll("release", c.queue.Release, back) && ok
 	a.done, a.dead, a.released = done, dead, back
 
-	c.run.mu.Lock()
-	defer c.run.mu.Unlock()
+	c.run.mon.Lock()
+	defer c.run.mon.Unlock()
 	if ok {
 		a.failing.streak, a.away = 0, false
 		return
@@ -223,8 +223,8 @@ func (c *consumer) oneCall(items []*item, travels bool) int {
 	if !travels {
 		return most
 	}
-	c.run.mu.Lock() // the lease extender may close an item
-	defer c.run.mu.Unlock()
+	c.run.mon.Lock() // the lease extender may close an item
+	defer c.run.mon.Unlock()
 	bytes := 0
 	for i, it := range items[:most] {
 		if it.d != nil {
@@ -251,8 +251,8 @@ func (c *consumer) send(verb string, call settleCall, items []*item) bool {
 	}
 	failed := itemErrors(err, len(items))
 
-	c.run.mu.Lock()
-	defer c.run.unlock()
+	c.run.mon.Lock()
+	defer c.run.mon.unlockAndLog()
 	ok := true
 	for i, it := range items {
 		if !c.settled(it, verb, failed(i)) {
@@ -262,7 +262,7 @@ func (c *consumer) send(verb string, call settleCall, items []*item) bool {
 	}
 	if !ok {
 		if a.failing.streak == 0 {
-			c.run.tell(slog.LevelWarn, "cannot settle tasks, trying on", slog.String("queue", c.name), slog.String("call", verb), slog.Any("error", err))
+			c.run.mon.logLocked(slog.LevelWarn, "cannot settle tasks, trying on", slog.String("queue", c.name), slog.String("call", verb), slog.Any("error", err))
 		}
 		var be *driver.BatchError
 		a.away = !errors.As(err, &be)
@@ -280,8 +280,8 @@ func (a *acker) copies(r *run, items []*item) []*driver.Delivery {
 			a.ds[i] = &a.room[i]
 		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.mon.Lock()
+	defer r.mon.Unlock()
 	for i, it := range items {
 		it.asked = true
 		a.room[i] = *it.d
@@ -290,7 +290,7 @@ func (a *acker) copies(r *run, items []*item) []*driver.Delivery {
 }
 
 // settled takes the queue's answer for one item, and reports whether that was
-// the last word. r.mu is held.
+// the last word. the mutex is locked.
 func (c *consumer) settled(it *item, verb string, err error) bool {
 	it.asked = false
 	if err == nil {
@@ -298,21 +298,21 @@ func (c *consumer) settled(it *item, verb string, err error) bool {
 		c.close(it)
 		return true
 	}
-	task, now := about(c, it.d.Task), time.Now()
+	task, now := about(c.name, it.d.Task), time.Now()
 	since, again := c.acker.refused[it]
 	switch {
 	case errors.Is(err, driver.ErrLeaseLost) && c.wasSettled(it, c.run.p.now()):
-		c.run.tell(slog.LevelDebug, "the task was settled by a call whose answer was lost", task, slog.String("call", verb))
+		c.run.mon.logLocked(slog.LevelDebug, "the task was settled by a call whose answer was lost", task, slog.String("call", verb))
 	case errors.Is(err, driver.ErrLeaseLost):
-		c.run.tell(slog.LevelWarn, "lease lost before the task was settled: it will be delivered again", task, slog.String("call", verb))
+		c.run.mon.logLocked(slog.LevelWarn, "lease lost before the task was settled: it will be delivered again", task, slog.String("call", verb))
 		c.excuse(it)
 	case it.outcome == Died && errors.Is(err, driver.ErrUnsupported):
 		// A dead letter queue has none of its own: the task stays on it.
 		it.outcome, it.d.Delay = Released, DefaultRetryCap
-		c.run.tell(slog.LevelError, "the queue takes no dead letters: the task goes back to it", task, slog.Duration("delay", it.d.Delay))
+		c.run.mon.logLocked(slog.LevelError, "the queue takes no dead letters: the task goes back to it", task, slog.Duration("delay", it.d.Delay))
 		return false
 	case errors.Is(err, driver.ErrClosed) || again && now.Sub(since) > c.lease && (c.run.stopping || !errors.Is(err, driver.ErrQueueFull)):
-		c.run.tell(slog.LevelError, "the task could not be settled: it will be delivered again", task, slog.String("call", verb), slog.Any("error", err))
+		c.run.mon.logLocked(slog.LevelError, "the task could not be settled: it will be delivered again", task, slog.String("call", verb), slog.Any("error", err))
 	default:
 		if !again {
 			c.acker.refused[it] = now

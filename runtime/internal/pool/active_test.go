@@ -35,9 +35,9 @@ func TestAPoolChoosesAmongQueuesThatHaveTasksAlone(t *testing.T) {
 			b.put(fmt.Sprint("busy", i))
 		}
 		pass(5500 * time.Millisecond)
-		r.mu.Lock()
+		r.mon.Lock()
 		active := len(r.active)
-		r.mu.Unlock()
+		r.mon.Unlock()
 		assert.Equal(t, 1, active)
 		pass(time.Minute)
 		assert.Len(t, b.q().completed(), 20)

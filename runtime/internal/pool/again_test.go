@@ -73,8 +73,8 @@ func TestTaskThatComesAgainBeforeItsRunIsRunOnce(t *testing.T) {
 		fetch := func(lease time.Duration) {
 			ds, err := b.q().Dequeue(t.Context(), 1, lease)
 			require.NoError(t, err)
-			r.mu.Lock()
-			defer r.unlock()
+			r.mon.Lock()
+			defer r.mon.unlockAndLog()
 			r.consumers[0].insert(ds, nil)
 		}
 		b.put("long")
@@ -117,7 +117,7 @@ func TestTaskThatIsDeliveredTwiceIsNotRunTwiceAtATime(t *testing.T) {
 				first := *ds[2]
 				again := first
 				again.Crashes = 1
-				r.mu.Lock()
+				r.mon.Lock()
 				switch name {
 				case "in one":
 					r.consumers[0].insert([]*driver.Delivery{ds[0], ds[1], &first, &again}, nil)
@@ -128,7 +128,7 @@ func TestTaskThatIsDeliveredTwiceIsNotRunTwiceAtATime(t *testing.T) {
 					r.consumers[0].insert([]*driver.Delivery{ds[0], ds[1], &again}, nil)
 					r.consumers[0].insert([]*driver.Delivery{&first}, nil)
 				}
-				r.unlock()
+				r.mon.unlockAndLog()
 				pass(time.Minute)
 				require.NoError(t, r.stop(t.Context(), 0))
 				assert.ElementsMatch(t, []string{"x0", "y0", "a1"}, runs.all())

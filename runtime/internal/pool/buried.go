@@ -13,7 +13,7 @@ func (c *consumer) hearing(ctx context.Context) context.Context {
 	return driver.HearBuried(ctx, func(t *driver.Task) {
 		const text = "task is dead: it cannot be decoded"
 		if c.run.many.pass(recordKind{slog.LevelError, text, t.Type}) {
-			c.run.p.logger().LogAttrs(c.run.base, slog.LevelError, text, about(c, t), slog.String("error", t.Metadata[driver.MetaFailureReason]))
+			c.run.p.logger().LogAttrs(c.run.base, slog.LevelError, text, about(c.name, t), slog.String("error", t.Metadata[driver.MetaFailureReason]))
 		}
 	})
 }

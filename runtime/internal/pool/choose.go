@@ -9,8 +9,8 @@ import (
 // with ctx, and when that begins: now, if there was no wait. It returns nil when
 // the run ends.
 func (r *run) next(done *item, took time.Duration, now time.Time, ctx *taskContext) (*item, time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.mon.Lock()
+	defer r.mon.Unlock()
 	if done != nil {
 		r.freed = now
 		r.finish(done, took)
@@ -35,14 +35,11 @@ func (r *run) next(done *item, took time.Duration, now time.Time, ctx *taskConte
 			return it, now
 		}
 		waited = true
-		r.parked++
-		r.notifyFetchers()
-		r.work.Wait()
-		r.parked--
+		r.mon.parkLocked()
 	}
 }
 
-// finish takes a run's outcome. r.mu is held.
+// finish takes a run's outcome. the mutex is locked.
 func (r *run) finish(it *item, took time.Duration) {
 	c := it.consumer()
 	c.fetcher.ran(took)
@@ -51,7 +48,7 @@ func (r *run) finish(it *item, took time.Duration) {
 	c.limiter.leave()
 	it.limiter.leave()
 	if c.limiter != nil || it.limiter != nil {
-		r.wake(1)
+		r.mon.wakeLocked(1)
 		r.notifyFetchers()
 	}
 	it.ctx = nil
@@ -68,52 +65,27 @@ func (r *run) finish(it *item, took time.Duration) {
 	c.settle(it)
 }
 
-// wake gets up to n parked workers to look for work.
-func (r *run) wake(n int) {
-	for range min(n, r.parked) {
-		r.work.Signal()
-	}
-}
-
 // notifyFetchers tells what waits for workers to become free: the fetchers, which may
 // fetch for them, and when all are free the ackers, which need not wait for more.
 func (r *run) notifyFetchers() {
 	for _, c := range r.active {
 		c.notifyFetcher()
-		if r.parked == r.p.cfg.Workers && len(c.acks) > 0 {
+		if r.mon.parked == r.p.cfg.Workers && len(c.acks) > 0 {
 			c.acker.signal()
 		}
 	}
 }
 
-// lookAgain makes parked workers and fetchers look again after d. 0: they will
-// be told otherwise.
-func (r *run) lookAgain(d time.Duration) {
-	at := time.Now().Add(d)
-	if d <= 0 || r.stopping || (!r.alarmAt.IsZero() && !at.Before(r.alarmAt)) {
-		return
-	}
-	r.alarmAt = at
-	if r.alarm == nil {
-		r.alarm = time.AfterFunc(d, r.onTimer)
-		return
-	}
-	r.alarm.Reset(d)
-}
-
+// onTimer has everybody look again. The mutex is locked.
 func (r *run) onTimer() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.alarmAt = time.Time{}
 	r.giveBackAhead(time.Now())
-	r.work.Broadcast()
 	r.notifyFetchers()
 }
 
 // giveBackAhead gives back what was fetched ahead when the workers have been busy with
 // other tasks for long: another process may have time for it.
 func (r *run) giveBackAhead(now time.Time) {
-	if !r.ahead || r.stopping || r.parked > 0 {
+	if !r.ahead || r.stopping || r.mon.parked > 0 {
 		return
 	}
 	for _, c := range r.active {
@@ -121,7 +93,7 @@ func (r *run) giveBackAhead(now time.Time) {
 			continue
 		}
 		if left := c.fetcher.patience() - now.Sub(r.freed); left > 0 {
-			r.lookAgain(left)
+			r.mon.lookAgainLocked(left)
 			continue
 		}
 		c.giveAllBack()
@@ -145,7 +117,7 @@ func (r *run) chooseStrict(now time.Time) *item {
 			return it
 		}
 		if d := c.fetcher.expects(now); d > 0 {
-			r.lookAgain(d) // it may have a task yet: the lower queues wait
+			r.mon.lookAgainLocked(d) // it may have a task yet: the lower queues wait
 			return nil
 		}
 	}
@@ -173,7 +145,7 @@ func (r *run) chooseWeighted(now time.Time) *item {
 			return nil
 		}
 		if best.buffered+len(best.held) == 0 {
-			r.lookAgain(best.fetcher.expects(now))
+			r.mon.lookAgainLocked(best.fetcher.expects(now))
 			return nil
 		}
 		if it := best.take(now); it != nil {
@@ -185,7 +157,7 @@ func (r *run) chooseWeighted(now time.Time) *item {
 	}
 }
 
-// activate adds the consumer to those that are looked at by all. r.mu is held.
+// activate adds the consumer to those that are looked at by all. the mutex is locked.
 func (c *consumer) activate() {
 	if !c.active {
 		c.active = true

@@ -9,7 +9,7 @@ import (
 )
 
 // A consumer is one queue in a run: what it has at hand, and its limits. Its
-// fields are guarded by run.mu, but those that never change.
+// fields are guarded by the run's mutex, but those that never change.
 type consumer struct {
 	run   *run
 	queue driver.Queue
@@ -96,7 +96,7 @@ const (
 
 // insert takes in what a Dequeue returned: tasks to run, and others that go
 // straight back, after their Delay. All do when they come after the pool was
-// stopped. r.mu is held.
+// stopped. the mutex is locked.
 func (c *consumer) insert(ds, back []*driver.Delivery) {
 	ds = latest(ds)
 	n := len(ds) + len(back)
@@ -140,7 +140,7 @@ func (c *consumer) insert(ds, back []*driver.Delivery) {
 	}
 	c.ready = append(c.ready, b)
 	c.buffered += fit
-	c.run.wake(fit)
+	c.run.mon.wakeLocked(fit)
 	c.run.giveBackAhead(time.Now())
 }
 
@@ -236,7 +236,7 @@ func (c *consumer) take(now time.Time) *item {
 		return c.pop()
 	}
 	if !c.limiter.allows(now) {
-		c.run.lookAgain(c.limiter.wait(now))
+		c.run.mon.lookAgainLocked(c.limiter.wait(now))
 		return nil
 	}
 	for i := 0; i < len(c.held); i++ {
@@ -250,7 +250,7 @@ func (c *consumer) take(now time.Time) *item {
 			c.held = slices.Delete(c.held, i, i+1)
 			return it
 		}
-		c.run.lookAgain(it.limiter.wait(now))
+		c.run.mon.lookAgainLocked(it.limiter.wait(now))
 	}
 	for {
 		it := c.pop()
@@ -263,7 +263,7 @@ func (c *consumer) take(now time.Time) *item {
 		}
 		if len(c.held) < c.run.maxHeld() {
 			c.held = append(c.held, it)
-			c.run.lookAgain(it.limiter.wait(now))
+			c.run.mon.lookAgainLocked(it.limiter.wait(now))
 			continue
 		}
 		if now.After(c.fetcher.rest) { // the first one of its batch

@@ -96,8 +96,8 @@ func (c *consumer) fetchWithin(ctx context.Context, d time.Duration, later map[s
 		return 0, err
 	}
 	ds, back := c.separate(ds)
-	c.run.mu.Lock()
-	defer c.run.unlock()
+	c.run.mon.Lock()
+	defer c.run.mon.unlockAndLog()
 	kept := ds[:0]
 	for _, d := range ds {
 		if later[d.Task.ID] {
@@ -141,9 +141,9 @@ func (r *run) lookClosely(ctx context.Context) (int, error) {
 // lookClosely leaves alone what this Drain has put off: it would else wait for what is
 // due within its look, and never end where a task snoozes for less.
 func (c *consumer) lookClosely(ctx context.Context) (int, error) {
-	c.run.mu.Lock()
+	c.run.mon.Lock()
 	later := maps.Clone(c.acker.putOff)
-	c.run.mu.Unlock()
+	c.run.mon.Unlock()
 	for look := 1; ; look++ {
 		for end := time.Now().Add(drainLook + drainTrips*min(c.counted, maxDrainTrip)); ctx.Err() == nil; {
 			began := time.Now()
@@ -189,8 +189,8 @@ func (c *consumer) awaitLate(ctx context.Context) bool {
 
 // awaitSettled waits until nothing is leased.
 func (r *run) awaitSettled() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.mon.Lock()
+	defer r.mon.Unlock()
 	for r.taken > 0 {
 		r.settled.Wait()
 	}

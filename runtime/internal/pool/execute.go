@@ -267,18 +267,18 @@ func (w *worker) store(it *item, policy *Policy, result []byte, failure string) 
 			return true
 		}
 		if failing.streak == 0 {
-			p.logger().Warn("cannot store a result, trying on", about(from, it.d.Task), slog.Any("error", err))
+			p.logger().Warn("cannot store a result, trying on", about(from.name, it.d.Task), slog.Any("error", err))
 		}
 		sleep(ctx, failing.next(maxAckPause))
 		if ctx.Err() != nil || w.run.isLost(it) {
-			p.logger().Error("the result could not be stored", about(from, it.d.Task), slog.Any("error", err))
+			p.logger().Error("the result could not be stored", about(from.name, it.d.Task), slog.Any("error", err))
 			return false
 		}
 	}
 }
 
 func (r *run) isLost(it *item) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.mon.Lock()
+	defer r.mon.Unlock()
 	return it.lost
 }

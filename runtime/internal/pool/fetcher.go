@@ -53,7 +53,7 @@ const (
 )
 
 // A fetcher decides how much of its queue is fetched ahead. It is guarded by
-// run.mu.
+// the mutex of its run.
 //
 // The number of tasks at hand beyond the free workers is what the workers start
 // in two round trips: so it grows when handlers are fast or the broker is far,
@@ -202,10 +202,10 @@ func (c *consumer) rate(now time.Time) float64 {
 	return rate
 }
 
-// ahead is how many tasks to hold beyond the free workers now. r.mu is held.
+// ahead is how many tasks to hold beyond the free workers now. the mutex is locked.
 func (c *consumer) ahead(now time.Time) int {
 	f := &c.fetcher
-	if f.prefetch == 0 || c.run.parked == 0 && now.Sub(c.run.freed) > f.stall() {
+	if f.prefetch == 0 || c.run.mon.parked == 0 && now.Sub(c.run.freed) > f.stall() {
 		return 0
 	}
 	return min(f.prefetch, f.starts(max(f.trip, nearTrip), c.rate(now)))
@@ -235,14 +235,14 @@ func (c *consumer) timeTrip() {
 		return // Dequeue will say what is wrong
 	}
 	took := time.Since(began)
-	c.run.mu.Lock()
-	defer c.run.mu.Unlock()
+	c.run.mon.Lock()
+	defer c.run.mon.Unlock()
 	c.fetcher.trip = min(c.fetcher.trip, took)
-	c.run.work.Broadcast() // workers may wait for longer than that
+	c.run.mon.wakeAllLocked() // workers may wait for longer than that
 }
 
 // room is how many tasks to fetch now, and when there are none because of a
-// rate, how long until there may be some. r.mu is held.
+// rate, how long until there may be some. the mutex is locked.
 func (c *consumer) room(now time.Time) (int, time.Duration) {
 	f := &c.fetcher
 	if c.run.stopping || now.Before(f.rest) {
@@ -251,7 +251,7 @@ func (c *consumer) room(now time.Time) (int, time.Duration) {
 	if d := c.run.quiet(now); d > 0 {
 		return 0, d
 	}
-	n := c.run.parked + c.ahead(now) - c.buffered
+	n := c.run.mon.parked + c.ahead(now) - c.buffered
 	if !f.low(c.buffered) {
 		return 0, 0 // enough at hand: the next fetch is a larger one
 	}
@@ -294,7 +294,7 @@ func (c *consumer) notifyFetcher() {
 	now := time.Now()
 	n, wait := c.room(now)
 	if n <= 0 {
-		c.run.lookAgain(wait)
+		c.run.mon.lookAgainLocked(wait)
 		return
 	}
 	f.waiting, f.asked = false, now
@@ -314,19 +314,19 @@ func (c *consumer) fetchAll() {
 	fetching := c.hearing(r.fetching)
 	for r.fetching.Err() == nil {
 		now := time.Now()
-		r.mu.Lock()
+		r.mon.Lock()
 		n, wait := c.room(now)
 		f.waiting = n <= 0
 		if f.waiting || f.more {
 			c.activate()
 		}
-		idle := r.parked > 0
+		idle := r.mon.parked > 0
 		if n > 0 {
 			f.asked = now
 		} else {
-			r.lookAgain(wait)
+			r.mon.lookAgainLocked(wait)
 		}
-		r.mu.Unlock()
+		r.mon.Unlock()
 		if n <= 0 {
 			select {
 			case <-f.signal:
@@ -343,7 +343,7 @@ func (c *consumer) fetchAll() {
 		took := time.Since(now)
 		came := ds
 		ds, back := c.separate(ds)
-		r.mu.Lock()
+		r.mon.Lock()
 		if err == nil || errors.Is(err, driver.ErrNoTasks) {
 			f.brought(came, n, took, c.rate(now.Add(took)))
 		} else {
@@ -351,9 +351,9 @@ func (c *consumer) fetchAll() {
 		}
 		c.insert(ds, back)
 		if len(r.consumers) > 1 {
-			r.work.Broadcast() // workers may have waited for this answer
+			r.mon.wakeAllLocked() // workers may have waited for this answer
 		}
-		r.unlock()
+		r.mon.unlockAndLog()
 		switch {
 		case r.fetching.Err() != nil:
 		case err != nil && !errors.Is(err, driver.ErrNoTasks):

@@ -130,20 +130,20 @@ func (c *consumer) keep(ctx context.Context) {
 		if stale && !giving && giveAt.Before(next) {
 			next = giveAt
 		}
-		c.run.mu.Lock()
+		c.run.mon.Lock()
 		if end := c.firstEnd(); !end.IsZero() && end.Before(next) {
 			next = end
 		}
 		c.alarm.Reset(max(next.Sub(now), 1))
-		c.run.mu.Unlock()
+		c.run.mon.Unlock()
 	}
 }
 
 // due collects what is to be extended. On the way it drops what has lost its
 // lease, and gives back what has waited for long.
 func (c *consumer) due(now time.Time) []*item {
-	c.run.mu.Lock()
-	defer c.run.unlock()
+	c.run.mon.Lock()
+	defer c.run.mon.unlockAndLog()
 	var items, lost []*item
 	for _, b := range c.open {
 		stale := now.Sub(b.at) > min(maxBuffered, c.lease)
@@ -188,7 +188,7 @@ func (c *consumer) unbuffer(it *item) {
 func (c *consumer) extend(ctx context.Context, items []*item) error {
 	copies := make([]driver.Delivery, len(items))
 	ds := make([]*driver.Delivery, 0, len(items))
-	c.run.mu.Lock()
+	c.run.mon.Lock()
 	kept := items[:0]
 	for _, it := range items {
 		if it.state != closed {
@@ -197,7 +197,7 @@ func (c *consumer) extend(ctx context.Context, items []*item) error {
 			kept = append(kept, it)
 		}
 	}
-	c.run.mu.Unlock()
+	c.run.mon.Unlock()
 	if len(ds) == 0 {
 		return nil
 	}
@@ -205,8 +205,8 @@ func (c *consumer) extend(ctx context.Context, items []*item) error {
 	failed := itemErrors(err, len(ds))
 	now := c.run.p.now()
 
-	c.run.mu.Lock()
-	defer c.run.unlock()
+	c.run.mon.Lock()
+	defer c.run.mon.unlockAndLog()
 	ok := true
 	for i, it := range kept {
 		switch e := failed(i); {
@@ -232,9 +232,9 @@ func (c *consumer) extend(ctx context.Context, items []*item) error {
 }
 
 // lose gives up an item whose lease has ended. Its handler, if it runs, is
-// cancelled, and holds its worker until it returns. r.mu is held.
+// cancelled, and holds its worker until it returns. the mutex is locked.
 func (c *consumer) lose(it *item) {
-	c.run.tell(slog.LevelWarn, "lease lost: the task will be delivered again", about(c, it.d.Task))
+	c.run.mon.logLocked(slog.LevelWarn, "lease lost: the task will be delivered again", about(c.name, it.d.Task))
 	it.lost = true
 	c.excuse(it)
 	switch it.state {
@@ -249,12 +249,12 @@ func (c *consumer) lose(it *item) {
 
 // soonestEnd is when the first of the consumer's leases ends.
 func (c *consumer) soonestEnd() time.Time {
-	c.run.mu.Lock()
-	defer c.run.mu.Unlock()
+	c.run.mon.Lock()
+	defer c.run.mon.Unlock()
 	return c.firstEnd()
 }
 
-// firstEnd is soonestEnd where r.mu is held.
+// firstEnd is soonestEnd where the mutex is locked.
 func (c *consumer) firstEnd() time.Time {
 	var end time.Time
 	for _, b := range c.open {
@@ -273,7 +273,7 @@ func (c *consumer) warnOfOverrun(it *item) {
 		return
 	}
 	it.warned = true
-	c.run.tell(slog.LevelWarn, "the handler ignores the end of its context: its worker is taken until it returns", about(c, it.d.Task))
+	c.run.mon.logLocked(slog.LevelWarn, "the handler ignores the end of its context: its worker is taken until it returns", about(c.name, it.d.Task))
 }
 
 // itemErrors splits what a batch call returned by item, in constant time each.

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// A limiter holds the limits of one queue or type. It is guarded by run.mu. A nil
+// A limiter holds the limits of one queue or type. It is guarded by the run's mutex. A nil
 // limiter is always open.
 type limiter struct {
 	slots   int // how many may run at a time; 0: any number

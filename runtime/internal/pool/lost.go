@@ -25,8 +25,8 @@ const (
 	staleFor  = time.Hour
 )
 
-// excuse notes that a lease was lost while the pool lived, once for each. r.mu is
-// held.
+// excuse notes that a lease was lost while the pool lived, once for each. The mutex is
+// locked.
 func (c *consumer) excuse(it *item) {
 	if it.excused {
 		return
@@ -38,7 +38,7 @@ func (c *consumer) excuse(it *item) {
 	}
 }
 
-// giveBackLost has the lease extender give back a lease that is over. r.mu is held.
+// giveBackLost has the lease extender give back a lease that is over. the mutex is locked.
 func (c *consumer) giveBackLost(it *item) {
 	if c.fenced && len(c.stale) < mostStale {
 		d := *it.d
@@ -76,18 +76,18 @@ func (e *excuses) forget(task taskKey) {
 // giveStale gives back the leases that were lost. Those for which the queue did not
 // answer are kept for another try. It reports whether there are none.
 func (c *consumer) giveStale(ctx context.Context) bool {
-	c.run.mu.Lock()
+	c.run.mon.Lock()
 	n := min(len(c.stale), callSize)
 	ds := slices.Clone(c.stale[:n])
 	c.stale = slices.Delete(c.stale, 0, n)
-	c.run.mu.Unlock()
+	c.run.mon.Unlock()
 	if n == 0 {
 		return true
 	}
 	err := c.queue.Release(ctx, ds)
 	failed, now := itemErrors(err, len(ds)), c.run.p.now()
-	c.run.mu.Lock()
-	defer c.run.unlock()
+	c.run.mon.Lock()
+	defer c.run.mon.unlockAndLog()
 	for i, d := range ds {
 		e := failed(i)
 		if e == nil || errors.Is(e, driver.ErrLeaseLost) || errors.Is(e, driver.ErrClosed) || now.Sub(d.LeaseUntil) > staleFor || len(c.stale) >= mostStale {
@@ -107,7 +107,7 @@ func (c *consumer) giveLast() {
 }
 
 func (c *consumer) isStale() bool {
-	c.run.mu.Lock()
-	defer c.run.mu.Unlock()
+	c.run.mon.Lock()
+	defer c.run.mon.Unlock()
 	return len(c.stale) > 0
 }

@@ -41,9 +41,9 @@ func (r *run) warnOfTypes() {
 
 // logStop says that a run is over: all that it held is settled.
 func (r *run) logStop() {
-	r.mu.Lock()
+	r.mon.Lock()
 	runs := r.runs
-	r.mu.Unlock()
+	r.mon.Unlock()
 	r.many.flush()
 	r.p.logger().LogAttrs(r.base, slog.LevelInfo, "pool stopped",
 		slog.String("worker", r.p.cfg.Name), slog.Int("runs", runs), slog.Duration("duration", time.Since(r.began)))
@@ -92,7 +92,7 @@ func (w *worker) logRun(it *item, c *taskContext, v verdict, err error) {
 		return
 	}
 	attrs := make([]slog.Attr, 0, 8)
-	attrs = append(attrs, about(it.consumer(), it.d.Task), slog.Int("attempt", c.info.Attempt), slog.Int("max_attempts", it.d.Task.MaxRetries+1))
+	attrs = append(attrs, about(it.consumer().name, it.d.Task), slog.Int("attempt", c.info.Attempt), slog.Int("max_attempts", it.d.Task.MaxRetries+1))
 	if v.delay > 0 {
 		attrs = append(attrs, slog.Duration("delay", v.delay))
 	}
@@ -112,7 +112,7 @@ func (w *worker) logHook(it *item, policy *Policy, err error) {
 	if !w.run.many.pass(recordKind{slog.LevelError, text, policy.Type}) {
 		return
 	}
-	attrs := []slog.Attr{about(it.consumer(), it.d.Task), slog.Any("error", err)}
+	attrs := []slog.Attr{about(it.consumer().name, it.d.Task), slog.Any("error", err)}
 	if stack := driver.PanicStack(err); stack != "" {
 		attrs = append(attrs, slog.String("stack", stack))
 	}

@@ -14,8 +14,7 @@ import (
 // A run is one working period of a pool, from Start to Stop: its workers, and
 // a consumer for each queue with a fetcher, a lease extender and an acker.
 //
-// One mutex guards what they share. It is held for some tens of nanoseconds a
-// task and never across a call to a queue or a handler.
+// One mutex, that of its monitor, guards what they share.
 type run struct {
 	p         *Pool
 	routing   *routing        // the router as it was when the run began
@@ -25,11 +24,10 @@ type run struct {
 	consumers []*consumer
 	limiters  map[string]*limiter // by task type, aliases included
 
-	mu       sync.Mutex
+	mon monitor // guards what follows
+
 	active   []*consumer      // those with tasks, or that wait for room: of very many queues most are idle
-	work     sync.Cond        // workers wait for tasks
 	settled  sync.Cond        // taken is 0
-	parked   int              // workers that wait
 	busy     []time.Time      // when the run began in each place for one; zero: none is there
 	places   []int            // of busy that are free
 	freed    time.Time        // when a worker last became free
@@ -42,9 +40,6 @@ type run struct {
 	draining bool             // all workers are done: ackers finish and leave
 	pass     float64          // the weighted choice's present
 	round    int
-	records  []record // log records of what happened under mu
-	alarm    *time.Timer
-	alarmAt  time.Time
 
 	stopFetch  context.CancelFunc
 	fetching   context.Context
@@ -61,7 +56,8 @@ type run struct {
 
 func newRun(ctx context.Context, p *Pool) *run {
 	r := &run{p: p, routing: p.routing, base: context.WithoutCancel(ctx), began: time.Now(), over: make(chan struct{})}
-	r.work.L, r.settled.L = &r.mu, &r.mu
+	r.mon.init(p.logger, r.notifyFetchers, r.onTimer)
+	r.settled.L = &r.mon.Mutex
 	r.many.log = p.logger
 	r.fetching, r.stopFetch = context.WithCancel(r.base)
 	r.limiters = typeLimiters(r.routing)
@@ -140,12 +136,12 @@ func (r *run) typeLimiter(taskType string) *limiter {
 }
 
 func (r *run) fetch() {
-	r.mu.Lock()
+	r.mon.Lock()
 	r.ahead = true
 	for _, c := range r.consumers {
 		c.fetcher.asked = time.Now() // all at once, so that none seems empty
 	}
-	r.mu.Unlock()
+	r.mon.Unlock()
 	for _, c := range r.consumers {
 		r.fetchers.Go(c.fetchAll)
 	}
@@ -161,8 +157,8 @@ func (r *run) isOver() bool {
 }
 
 func (r *run) isStopping() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.mon.Lock()
+	defer r.mon.Unlock()
 	return r.stopping
 }
 
@@ -183,9 +179,10 @@ func (r *run) stop(ctx context.Context, grace time.Duration) error {
 // end begins the end of the run, once.
 func (r *run) end(grace time.Duration) {
 	r.once.Do(func() {
-		r.mu.Lock()
+		r.mon.Lock()
 		r.stopping = true
-		r.mu.Unlock()
+		r.mon.stopLocked()
+		r.mon.Unlock()
 		go r.windDown(grace)
 	})
 }
@@ -193,16 +190,12 @@ func (r *run) end(grace time.Duration) {
 // windDown is the order of stopping.
 func (r *run) windDown(grace time.Duration) {
 	r.stopFetch()
-	r.mu.Lock()
+	r.mon.Lock()
 	for _, c := range r.consumers {
 		c.giveAllBack()
 		c.acker.signal()
 	}
-	if r.alarm != nil {
-		r.alarm.Stop()
-	}
-	r.work.Broadcast()
-	r.mu.Unlock()
+	r.mon.Unlock()
 
 	late := make(chan struct{})
 	cancel := time.AfterFunc(grace, func() {
@@ -213,12 +206,12 @@ func (r *run) windDown(grace time.Duration) {
 	r.fetchers.Wait() // what they still bring is released by insert
 	r.workers.Wait()
 
-	r.mu.Lock()
+	r.mon.Lock()
 	r.draining = true
 	for _, c := range r.consumers {
 		c.acker.signal()
 	}
-	r.mu.Unlock()
+	r.mon.Unlock()
 	r.ackers.Wait()
 	r.stopExtend()
 	r.extenders.Wait()
@@ -229,8 +222,8 @@ func (r *run) windDown(grace time.Duration) {
 
 // cancelRuns ends the contexts of all handlers that run.
 func (r *run) cancelRuns(cause error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.mon.Lock()
+	defer r.mon.Unlock()
 	r.eachRunning(func(it *item) { it.ctx.cancel(cause) })
 }
 
@@ -249,8 +242,8 @@ func (r *run) eachRunning(f func(*item)) {
 // unfinished names what keeps the run from ending.
 func (r *run) unfinished() string {
 	const shown = 10
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.mon.Lock()
+	defer r.mon.Unlock()
 	var names []string
 	n := 0
 	r.eachRunning(func(it *item) {

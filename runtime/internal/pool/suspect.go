@@ -35,7 +35,7 @@ const (
 // to other suspects that it has just fetched and not given back yet.
 const suspectQuiet = time.Second
 
-// quiet is how long nothing is fetched because of a suspect. r.mu is held.
+// quiet is how long nothing is fetched because of a suspect. the mutex is locked.
 func (r *run) quiet(now time.Time) time.Duration {
 	if r.suspect == nil {
 		return 0
@@ -70,8 +70,8 @@ func (c *consumer) ends(d *driver.Delivery) (ends, suspicion int) {
 // on, tasks are fetched one by one: were the process killed before the others of a
 // batch are given back, the death would be charged to all of them.
 func (c *consumer) trust(yes bool) {
-	c.run.mu.Lock()
-	defer c.run.mu.Unlock()
+	c.run.mon.Lock()
+	defer c.run.mon.Unlock()
 	c.fetcher.trusts = yes
 }
 
@@ -100,9 +100,9 @@ func (c *consumer) separate(ds []*driver.Delivery) (kept, back []*driver.Deliver
 	}
 	kept, back = c.oneSuspect(known)
 	if len(unknown) > 0 {
-		c.run.mu.Lock()
+		c.run.mon.Lock()
 		c.tellUnknown(unknown)
-		c.run.unlock()
+		c.run.mon.unlockAndLog()
 	}
 	return kept, append(back, unknown...)
 }
@@ -116,7 +116,7 @@ func (c *consumer) oneSuspect(ds []*driver.Delivery) (kept, back []*driver.Deliv
 	}
 	r := c.run
 	kept = make([]*driver.Delivery, 0, len(ds))
-	r.mu.Lock()
+	r.mon.Lock()
 	now := time.Now()
 	for _, d := range ds {
 		switch {
@@ -131,7 +131,7 @@ func (c *consumer) oneSuspect(ds []*driver.Delivery) (kept, back []*driver.Deliv
 			back = append(back, d)
 		}
 	}
-	r.mu.Unlock()
+	r.mon.Unlock()
 	if len(back) == 0 {
 		return kept, nil
 	}
@@ -162,8 +162,8 @@ func (c *consumer) oneSuspect(ds []*driver.Delivery) (kept, back []*driver.Deliv
 // now, it would be charged with a run that it never had.
 func (c *consumer) unhold(d *driver.Delivery) {
 	r := c.run
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.mon.Lock()
+	defer r.mon.Unlock()
 	if r.suspect != d || r.stopping {
 		return
 	}

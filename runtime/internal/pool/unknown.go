@@ -74,8 +74,8 @@ func (c *consumer) unknownSince(t *driver.Task, now time.Time) time.Time {
 		return now
 	}
 	key := taskKey{c.name, t.ID}
-	c.run.mu.Lock()
-	defer c.run.mu.Unlock()
+	c.run.mon.Lock()
+	defer c.run.mon.Unlock()
 	since, again := c.run.p.unknown.of[key]
 	if !again {
 		since = now
@@ -112,7 +112,7 @@ type unknownType struct {
 	tasks int // handed on since
 }
 
-// tellUnknown logs what was handed on, each type once a minute. r.mu is held.
+// tellUnknown logs what was handed on, each type once a minute. the mutex is locked.
 func (c *consumer) tellUnknown(ds []*driver.Delivery) {
 	counts := make(map[string]int)
 	for _, d := range ds {
@@ -135,7 +135,7 @@ func (c *consumer) tellUnknown(ds []*driver.Delivery) {
 		if !n.told.IsZero() && now.Sub(n.told) < unknownEvery {
 			continue
 		}
-		c.run.tell(slog.LevelWarn, "no handler for a type: its tasks are handed on to other workers",
+		c.run.mon.logLocked(slog.LevelWarn, "no handler for a type: its tasks are handed on to other workers",
 			slog.String("type", name), slog.String("queue", c.name), slog.Int("tasks", n.tasks), slog.Duration("unknown", c.cfg.Unknown))
 		n.told, n.tasks = now, 0
 	}

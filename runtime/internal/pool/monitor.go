@@ -1,0 +1,106 @@
+package pool
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// A monitor is the one mutex of a run, with the workers that wait for tasks under it, the
+// timer that has them look again, and the log records that wait for it to be unlocked.
+//
+// It is locked for some tens of nanoseconds a task, and never across a call to a queue, a
+// handler or a logger.
+type monitor struct {
+	sync.Mutex
+	tasks   sync.Cond // workers wait for tasks
+	parked  int       // workers that wait
+	timer   *time.Timer
+	timerAt time.Time // when it is to fire; zero: it is not set
+	stopped bool      // nobody is to look again
+	records []record
+
+	logger func() *slog.Logger
+	// onPark and onTimer are called with the mutex locked: when a worker is about to
+	// wait, and when the timer has fired.
+	onPark, onTimer func()
+}
+
+// init makes the monitor ready. It is used in place, for it holds a mutex.
+func (m *monitor) init(logger func() *slog.Logger, onPark, onTimer func()) {
+	m.tasks.L = &m.Mutex
+	m.logger, m.onPark, m.onTimer = logger, onPark, onTimer
+}
+
+// parkLocked has a worker wait until it is woken.
+func (m *monitor) parkLocked() {
+	m.parked++
+	m.onPark()
+	m.tasks.Wait()
+	m.parked--
+}
+
+// wakeLocked has up to n parked workers look for tasks.
+func (m *monitor) wakeLocked(n int) {
+	for range min(n, m.parked) {
+		m.tasks.Signal()
+	}
+}
+
+func (m *monitor) wakeAllLocked() { m.tasks.Broadcast() }
+
+// lookAgainLocked has parked workers and fetchers look again after d. 0: they will be
+// told otherwise.
+func (m *monitor) lookAgainLocked(d time.Duration) {
+	at := time.Now().Add(d)
+	if d <= 0 || m.stopped || (!m.timerAt.IsZero() && !at.Before(m.timerAt)) {
+		return
+	}
+	m.timerAt = at
+	if m.timer == nil {
+		m.timer = time.AfterFunc(d, m.fire)
+		return
+	}
+	m.timer.Reset(d)
+}
+
+// fire is the timer's goroutine.
+func (m *monitor) fire() {
+	m.Lock()
+	defer m.Unlock()
+	m.timerAt = time.Time{}
+	m.onTimer()
+	m.wakeAllLocked()
+}
+
+// stopLocked ends all waiting: what workers look at says that they are to end.
+func (m *monitor) stopLocked() {
+	m.stopped = true
+	if m.timer != nil {
+		m.timer.Stop()
+	}
+	m.wakeAllLocked()
+}
+
+// A record is a log record to be.
+type record struct {
+	level slog.Level
+	text  string
+	attrs []slog.Attr
+}
+
+// logLocked logs once the mutex is unlocked by unlockAndLog: a log handler may take its
+// time.
+func (m *monitor) logLocked(level slog.Level, text string, attrs ...slog.Attr) {
+	m.records = append(m.records, record{level, text, attrs})
+}
+
+func (m *monitor) unlockAndLog() {
+	records := m.records
+	m.records = nil
+	m.Unlock()
+	for _, r := range records {
+		m.logger().LogAttrs(context.Background(), r.level, r.text, r.attrs...)
+	}
+}
