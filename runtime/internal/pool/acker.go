@@ -23,22 +23,42 @@ const (
 	payPart       = 10
 )
 
-// An acker gathers the settled tasks of a consumer, so that one round trip settles
-// many. It is guarded by the run's mutex.
+// An acker settles the tasks of a queue that are done with: it gathers them, so that one
+// call settles many, and tries on while the queue is away. What is neither a function nor
+// set once is guarded by the monitor.
 type acker struct {
-	wake    chan struct{}       // capacity 1
-	eager   bool                // never linger: the next of a group waits for the ack
-	linger  time.Duration       // how long fewer than full wait for more
-	back    time.Duration       // that for those that were not completed
-	full    int                 // tasks that are not kept waiting
-	paid    int                 // tasks that one paid request carries; 0: they are free
-	due     time.Time           // until when consumer.acks may wait for more
-	retry   []*item             // those the queue did not take
-	refused map[*item]time.Time // since when
-	retryAt time.Time
-	away    bool // the last call failed as a whole: the others wait as well
-	failing backoff
-	putOff  map[string]bool // IDs of what went back with a delay, for Drain; nil: not kept
+	mon        *monitor
+	queue      driver.Queue
+	name       string
+	lease      time.Duration
+	freeLeases bool             // see Capabilities
+	now        func() time.Time // by which leases end
+
+	// What it needs of its consumer. All are called with the mutex locked.
+	//
+	// company is how long the items at hand are to wait for others, most at the most.
+	// lose is for an item whose lease has ended. close is for one that is settled or
+	// given up; lost says that the queue has ended its lease.
+	company func(now time.Time, most time.Duration) time.Duration
+	lose    func(*item)
+	close   func(it *item, lost bool)
+
+	wake     chan struct{}       // capacity 1
+	eager    bool                // never linger: the next of a group waits for the ack
+	linger   time.Duration       // how long fewer than full wait for more
+	back     time.Duration       // that for those that were not completed
+	full     int                 // items that are not kept waiting
+	paid     int                 // items that one paid request carries; 0: they are free
+	hurried  bool                // nothing waits any more, for the pool stops
+	finished bool                // nothing more is added
+	acks     []*item             // to be settled
+	due      time.Time           // until when acks may wait for more
+	retry    []*item             // those the queue did not take
+	refused  map[*item]time.Time // since when
+	retryAt  time.Time
+	away     bool // the last call failed as a whole: the others wait as well
+	failing  backoff
+	putOff   map[string]bool // IDs of what went back with a delay, for Drain; nil: not kept
 
 	// Room of the acker's goroutine, used again for each call.
 	batch, done, dead, released []*item
@@ -46,13 +66,54 @@ type acker struct {
 	ds                          []*driver.Delivery
 }
 
-func (a *acker) init(cfg driver.QueueConfig, batch int) {
+// init sets what depends on the queue. batch is how many tasks a paid request carries.
+func (a *acker) init(q driver.Queue, batch int) {
+	cfg := q.Config()
+	a.queue, a.name, a.lease, a.freeLeases = q, cfg.Name, cfg.Visibility, q.Capabilities().FreeLeases
 	a.wake, a.eager, a.refused = make(chan struct{}, 1), cfg.Type == driver.FIFO, make(map[*item]time.Time)
 	a.linger, a.back, a.full, a.paid = linger, linger, flushSize, batch
 	if batch > 0 {
 		part := cfg.Visibility / payPart
 		a.linger, a.back, a.full = min(payLinger, part), min(payBackLinger, part), min(batch, flushSize)
 	}
+}
+
+// addLocked takes an item that is to be settled. last says that there is nothing else at
+// hand that the others could wait for.
+func (a *acker) addLocked(it *item, last bool) {
+	a.acks = append(a.acks, it)
+	switch n := len(a.acks); {
+	case n == 1:
+		a.due = time.Now().Add(a.patience(it))
+	case a.back < a.linger && it.outcome != Completed:
+		a.due = earlier(a.due, time.Now().Add(a.back))
+	case n != a.full && (a.paid == 0 || !last):
+		return
+	}
+	a.signal()
+}
+
+// pendingLocked is how many items are settled but for the answer.
+func (a *acker) pendingLocked() int { return len(a.acks) + len(a.retry) }
+
+// nobodyComesLocked has the acker wait for nobody, where it waits, because no more items are to
+// be expected soon.
+func (a *acker) nobodyComesLocked() {
+	if len(a.acks) > 0 {
+		a.signal()
+	}
+}
+
+// hurryLocked has the acker keep nothing waiting from now on.
+func (a *acker) hurryLocked() {
+	a.hurried = true
+	a.signal()
+}
+
+// finishLocked has the acker end once all is settled: nothing more is added.
+func (a *acker) finishLocked() {
+	a.finished = true
+	a.signal()
 }
 
 // patience is how long an item may wait for others to be settled with.
@@ -70,18 +131,18 @@ func (a *acker) signal() {
 	}
 }
 
-// ackAll is the acker's goroutine. It ends once all workers are done and all is
-// settled.
-func (c *consumer) ackAll() {
+// run is the acker's goroutine. It ends once it is finished and all is settled. The calls
+// to the queue have the values of ctx.
+func (a *acker) run(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		items, wait, over := c.gather(time.Now())
+		items, wait, over := a.gather(time.Now())
 		switch {
 		case over:
 			return
 		case len(items) > 0:
-			c.settleAll(items)
+			a.settleAll(ctx, items)
 			continue
 		case wait > 0:
 			timer.Reset(wait)
@@ -89,7 +150,7 @@ func (c *consumer) ackAll() {
 			timer.Stop()
 		}
 		select {
-		case <-c.acker.wake:
+		case <-a.wake:
 		case <-timer.C:
 		}
 	}
@@ -97,65 +158,40 @@ func (c *consumer) ackAll() {
 
 // gather takes what is to be settled now. When that is nothing, wait is how long
 // until there is something (0: until the next signal).
-func (c *consumer) gather(now time.Time) (items []*item, wait time.Duration, over bool) {
-	r, a := c.run, &c.acker
-	r.mon.Lock()
-	defer r.mon.Unlock()
+func (a *acker) gather(now time.Time) (items []*item, wait time.Duration, over bool) {
+	a.mon.Lock()
+	defer a.mon.Unlock()
 	pause := a.retryAt.Sub(now)
 	items = a.batch[:0]
 	if len(a.retry) > 0 && pause <= 0 {
 		items = append(items, a.retry...)
 		a.retry = nil
 	}
-	if n := len(c.acks); n > 0 && (!a.away || pause <= 0) {
-		wait = c.company(now)
-		all := a.eager || r.stopping || wait <= 0
+	if n := len(a.acks); n > 0 && (!a.away || pause <= 0) {
+		wait = a.company(now, a.due.Sub(now))
+		all := a.eager || a.hurried || wait <= 0
 		if n >= a.full && !all && a.paid > 0 {
 			n -= n % a.paid // whole requests
 		} else if n < a.full && !all {
 			n = 0
 		}
-		items = append(items, c.acks[:n]...)
+		items = append(items, a.acks[:n]...)
 		if n > 0 {
-			left := copy(c.acks, c.acks[n:])
-			clear(c.acks[left:])
-			c.acks = c.acks[:left]
+			left := copy(a.acks, a.acks[n:])
+			clear(a.acks[left:])
+			a.acks = a.acks[:left]
 			a.due = now.Add(a.linger)
-			for _, it := range c.acks {
+			for _, it := range a.acks {
 				a.due = earlier(a.due, now.Add(a.patience(it)))
 			}
 		}
 	}
 	a.batch = items
-	if (len(a.retry) > 0 || a.away && len(c.acks) > 0) && (wait == 0 || pause < wait) {
+	if (len(a.retry) > 0 || a.away && len(a.acks) > 0) && (wait == 0 || pause < wait) {
 		wait = pause
 	}
-	return items, wait, r.draining && len(items)+len(a.retry)+len(c.acks) == 0
+	return items, wait, a.finished && len(items)+a.pendingLocked() == 0
 }
-
-// company is how long the consumer's acks are to wait for others, which is not at all where
-// none are expected: as no worker is busy, or, where a round trip costs money, as nothing
-// of the consumer is at hand or on its way, or takes longer than the acks may wait. The mutex is
-// locked.
-func (c *consumer) company(now time.Time) time.Duration {
-	a, wait := &c.acker, c.acker.due.Sub(now)
-	switch {
-	case a.paid == 0 && c.run.mon.parked == c.run.p.cfg.Workers:
-		return 0
-	case a.paid == 0:
-		return wait
-	case c.rate(now)*a.linger.Seconds() < 1:
-		return 0
-	case c.alone() && !c.fetcher.more:
-		return 0
-	case c.alone():
-		return min(wait, c.fetcher.expects(now))
-	}
-	return wait
-}
-
-// alone reports whether all that the consumer has at hand is settled but for the answer.
-func (c *consumer) alone() bool { return c.taken == len(c.acks)+len(c.acker.retry) }
 
 func earlier(a, b time.Time) time.Time {
 	if b.Before(a) {
@@ -166,18 +202,18 @@ func earlier(a, b time.Time) time.Time {
 
 // settleAll settles items with the queue, each by its outcome. Those whose lease
 // has ended are dropped: they are other workers' tasks.
-func (c *consumer) settleAll(items []*item) {
-	now, a := c.run.p.now(), &c.acker
+func (a *acker) settleAll(ctx context.Context, items []*item) {
+	now := a.now()
 	done, dead, back := a.done[:0], a.dead[:0], a.released[:0]
-	c.run.mon.Lock()
+	a.mon.Lock()
 	for _, it := range items {
 		if !it.lost && !it.d.LeaseUntil.After(now) {
-			c.lose(it)
+			a.lose(it)
 		}
 		switch {
 		case it.lost:
 			a.forget(it)
-			c.close(it)
+			a.close(it, false)
 		case it.outcome == Completed:
 			done = append(done, it)
 		case it.outcome == Died:
@@ -189,14 +225,14 @@ func (c *consumer) settleAll(items []*item) {
 			}
 		}
 	}
-	c.run.mon.unlockAndLog()
-	ok := c.sendAll("complete", c.queue.Complete, done)
-	ok = c.sendAll("dead letter", c.queue.DeadLetter, dead) && ok
-	ok = c.sendAll("release", c.queue.Release, back) && ok
+	a.mon.unlockAndLog()
+	ok := a.sendAll(ctx, "complete", a.queue.Complete, done)
+	ok = a.sendAll(ctx, "dead letter", a.queue.DeadLetter, dead) && ok
+	ok = a.sendAll(ctx, "release", a.queue.Release, back) && ok
 	a.done, a.dead, a.released = done, dead, back
 
-	c.run.mon.Lock()
-	defer c.run.mon.Unlock()
+	a.mon.Lock()
+	defer a.mon.Unlock()
 	if ok {
 		a.failing.streak, a.away = 0, false
 		return
@@ -206,11 +242,11 @@ func (c *consumer) settleAll(items []*item) {
 
 type settleCall func(context.Context, []*driver.Delivery) error
 
-func (c *consumer) sendAll(verb string, call settleCall, items []*item) bool {
+func (a *acker) sendAll(ctx context.Context, verb string, call settleCall, items []*item) bool {
 	ok := true
 	for len(items) > 0 {
-		n := c.oneCall(items, verb != "complete")
-		ok = c.send(verb, call, items[:n]) && ok
+		n := a.oneCall(items, verb != "complete")
+		ok = a.send(ctx, verb, call, items[:n]) && ok
 		items = items[n:]
 	}
 	return ok
@@ -218,13 +254,13 @@ func (c *consumer) sendAll(verb string, call settleCall, items []*item) bool {
 
 // oneCall is how many of items one call settles. What is completed goes without its
 // payload.
-func (c *consumer) oneCall(items []*item, travels bool) int {
+func (a *acker) oneCall(items []*item, travels bool) int {
 	most := min(len(items), callSize)
 	if !travels {
 		return most
 	}
-	c.run.mon.Lock() // the lease extender may close an item
-	defer c.run.mon.Unlock()
+	a.mon.Lock() // the lease extender may close an item
+	defer a.mon.Unlock()
 	bytes := 0
 	for i, it := range items[:most] {
 		if it.d != nil {
@@ -240,10 +276,9 @@ func (c *consumer) oneCall(items []*item, travels bool) int {
 // send makes one call to the queue, and reports whether it settled everything.
 // What it did not settle is kept for another try. The call is not cancelled by
 // the pool's stop; the length of a lease bounds it.
-func (c *consumer) send(verb string, call settleCall, items []*item) bool {
-	a := &c.acker
-	ds := a.copies(c.run, items)
-	ctx, cancel := context.WithTimeout(c.run.base, c.lease)
+func (a *acker) send(ctx context.Context, verb string, call settleCall, items []*item) bool {
+	ds := a.copies(items)
+	ctx, cancel := context.WithTimeout(ctx, a.lease)
 	err := call(ctx, ds)
 	cancel()
 	if err != nil {
@@ -251,18 +286,18 @@ func (c *consumer) send(verb string, call settleCall, items []*item) bool {
 	}
 	failed := itemErrors(err, len(items))
 
-	c.run.mon.Lock()
-	defer c.run.mon.unlockAndLog()
+	a.mon.Lock()
+	defer a.mon.unlockAndLog()
 	ok := true
 	for i, it := range items {
-		if !c.settled(it, verb, failed(i)) {
+		if !a.settled(it, verb, failed(i)) {
 			ok = false
 			a.retry = append(a.retry, it)
 		}
 	}
 	if !ok {
 		if a.failing.streak == 0 {
-			c.run.mon.logLocked(slog.LevelWarn, "cannot settle tasks, trying on", slog.String("queue", c.name), slog.String("call", verb), slog.Any("error", err))
+			a.mon.logLocked(slog.LevelWarn, "cannot settle tasks, trying on", slog.String("queue", a.name), slog.String("call", verb), slog.Any("error", err))
 		}
 		var be *driver.BatchError
 		a.away = !errors.As(err, &be)
@@ -272,7 +307,7 @@ func (c *consumer) send(verb string, call settleCall, items []*item) bool {
 
 // copies returns copies of the items' deliveries for a call that is to settle them,
 // in room that is used again.
-func (a *acker) copies(r *run, items []*item) []*driver.Delivery {
+func (a *acker) copies(items []*item) []*driver.Delivery {
 	if cap(a.room) < len(items) {
 		a.room = make([]driver.Delivery, max(len(items), flushSize))
 		a.ds = make([]*driver.Delivery, len(a.room))
@@ -280,8 +315,8 @@ func (a *acker) copies(r *run, items []*item) []*driver.Delivery {
 			a.ds[i] = &a.room[i]
 		}
 	}
-	r.mon.Lock()
-	defer r.mon.Unlock()
+	a.mon.Lock()
+	defer a.mon.Unlock()
 	for i, it := range items {
 		it.asked = true
 		a.room[i] = *it.d
@@ -290,46 +325,41 @@ func (a *acker) copies(r *run, items []*item) []*driver.Delivery {
 }
 
 // settled takes the queue's answer for one item, and reports whether that was
-// the last word. the mutex is locked.
-func (c *consumer) settled(it *item, verb string, err error) bool {
+// the last word. The mutex is locked.
+func (a *acker) settled(it *item, verb string, err error) bool {
 	it.asked = false
 	if err == nil {
-		c.acker.forget(it)
-		c.close(it)
+		a.forget(it)
+		a.close(it, false)
 		return true
 	}
-	task, now := about(c.name, it.d.Task), time.Now()
-	since, again := c.acker.refused[it]
+	task, now := about(a.name, it.d.Task), time.Now()
+	since, again := a.refused[it]
 	switch {
-	case errors.Is(err, driver.ErrLeaseLost) && c.wasSettled(it, c.run.p.now()):
-		c.run.mon.logLocked(slog.LevelDebug, "the task was settled by a call whose answer was lost", task, slog.String("call", verb))
+	case errors.Is(err, driver.ErrLeaseLost) && it.wasSettled(a.freeLeases, a.now()):
+		a.mon.logLocked(slog.LevelDebug, "the task was settled by a call whose answer was lost", task, slog.String("call", verb))
 	case errors.Is(err, driver.ErrLeaseLost):
-		c.run.mon.logLocked(slog.LevelWarn, "lease lost before the task was settled: it will be delivered again", task, slog.String("call", verb))
-		c.excuse(it)
+		a.mon.logLocked(slog.LevelWarn, "lease lost before the task was settled: it will be delivered again", task, slog.String("call", verb))
+		a.forget(it)
+		a.close(it, true)
+		return true
 	case it.outcome == Died && errors.Is(err, driver.ErrUnsupported):
 		// A dead letter queue has none of its own: the task stays on it.
 		it.outcome, it.d.Delay = Released, DefaultRetryCap
-		c.run.mon.logLocked(slog.LevelError, "the queue takes no dead letters: the task goes back to it", task, slog.Duration("delay", it.d.Delay))
+		a.mon.logLocked(slog.LevelError, "the queue takes no dead letters: the task goes back to it", task, slog.Duration("delay", it.d.Delay))
 		return false
-	case errors.Is(err, driver.ErrClosed) || again && now.Sub(since) > c.lease && (c.run.stopping || !errors.Is(err, driver.ErrQueueFull)):
-		c.run.mon.logLocked(slog.LevelError, "the task could not be settled: it will be delivered again", task, slog.String("call", verb), slog.Any("error", err))
+	case errors.Is(err, driver.ErrClosed) || again && now.Sub(since) > a.lease && (a.hurried || !errors.Is(err, driver.ErrQueueFull)):
+		a.mon.logLocked(slog.LevelError, "the task could not be settled: it will be delivered again", task, slog.String("call", verb), slog.Any("error", err))
 	default:
 		if !again {
-			c.acker.refused[it] = now
+			a.refused[it] = now
 		}
 		it.doubt = true
 		return false
 	}
-	c.acker.forget(it)
-	c.close(it)
+	a.forget(it)
+	a.close(it, false)
 	return true
-}
-
-// wasSettled reports whether ErrLeaseLost means that an earlier call has settled
-// an item, whose answer was lost: nobody else can have had the task while its
-// lease holds. Leases that are bound to a connection may have ended with it.
-func (c *consumer) wasSettled(it *item, now time.Time) bool {
-	return it.doubt && c.freeLeases && it.d.LeaseUntil.After(now)
 }
 
 func (a *acker) forget(it *item) {

@@ -39,7 +39,7 @@ func (r *run) next(done *item, took time.Duration, now time.Time, ctx *taskConte
 	}
 }
 
-// finish takes a run's outcome. the mutex is locked.
+// finish takes a run's outcome. The mutex is locked.
 func (r *run) finish(it *item, took time.Duration) {
 	c := it.consumer()
 	c.fetcher.ran(took)
@@ -70,8 +70,8 @@ func (r *run) finish(it *item, took time.Duration) {
 func (r *run) notifyFetchers() {
 	for _, c := range r.active {
 		c.notifyFetcher()
-		if r.mon.parked == r.p.cfg.Workers && len(c.acks) > 0 {
-			c.acker.signal()
+		if r.mon.parked == r.p.cfg.Workers {
+			c.acker.nobodyComesLocked()
 		}
 	}
 }
@@ -157,7 +157,7 @@ func (r *run) chooseWeighted(now time.Time) *item {
 	}
 }
 
-// activate adds the consumer to those that are looked at by all. the mutex is locked.
+// activate adds the consumer to those that are looked at by all. The mutex is locked.
 func (c *consumer) activate() {
 	if !c.active {
 		c.active = true

@@ -30,11 +30,10 @@ type consumer struct {
 	types      []*limiter    // of the queue's types, when all of them have limits; else nil
 
 	// What is leased. An item is in exactly one of these: ready, held, running
-	// (with a worker), acks (or with the acker). open has all of them.
+	// (with a worker), with the acker. open has all of them.
 	ready    []*batch // fetched and not begun, in order
 	buffered int      // items in ready
 	held     []*item  // waiting for their type's limit
-	acks     []*item  // to be settled, gathered for the acker
 	open     []*batch // with an item that is not settled; the lease extender's
 	taken    int      // items in open
 	overdue  int      // items that run although their lease is lost
@@ -96,7 +95,7 @@ const (
 
 // insert takes in what a Dequeue returned: tasks to run, and others that go
 // straight back, after their Delay. All do when they come after the pool was
-// stopped. the mutex is locked.
+// stopped. The mutex is locked.
 func (c *consumer) insert(ds, back []*driver.Delivery) {
 	ds = latest(ds)
 	n := len(ds) + len(back)
@@ -294,17 +293,47 @@ func (c *consumer) giveBack(it *item, delay time.Duration) {
 // settle hands an item to the acker.
 func (c *consumer) settle(it *item) {
 	it.state = settling
-	c.acks = append(c.acks, it)
-	a := &c.acker
-	switch n := len(c.acks); {
-	case n == 1:
-		a.due = time.Now().Add(a.patience(it))
-	case a.back < a.linger && it.outcome != Completed:
-		a.due = earlier(a.due, time.Now().Add(a.back))
-	case n != a.full && (a.paid == 0 || !c.alone()):
-		return
+	c.acker.addLocked(it, c.taken == c.acker.pendingLocked()+1)
+}
+
+// closeAcked is close for an item that the acker is done with, and whose lease may be
+// lost.
+func (c *consumer) closeAcked(it *item, lost bool) {
+	if lost {
+		c.excuse(it)
 	}
-	a.signal()
+	c.close(it)
+}
+
+// company is how long the consumer's acks are to wait for others, most at the most. That
+// is not at all where none are expected: as no worker is busy, or, where a round trip costs
+// money, as nothing of the consumer is at hand or on its way, or takes longer than the acks
+// may wait. The mutex is locked.
+func (c *consumer) company(now time.Time, most time.Duration) time.Duration {
+	a := &c.acker
+	switch {
+	case a.paid == 0 && c.run.mon.parked == c.run.p.cfg.Workers:
+		return 0
+	case a.paid == 0:
+		return most
+	case c.rate(now)*a.linger.Seconds() < 1:
+		return 0
+	case c.alone() && !c.fetcher.more:
+		return 0
+	case c.alone():
+		return min(most, c.fetcher.expects(now))
+	}
+	return most
+}
+
+// alone reports whether all that the consumer has at hand is settled but for the answer.
+func (c *consumer) alone() bool { return c.taken == c.acker.pendingLocked() }
+
+// wasSettled reports whether ErrLeaseLost means that an earlier call has settled
+// an item, whose answer was lost: nobody else can have had the task while its
+// lease holds. Leases that are bound to a connection may have ended with it.
+func (it *item) wasSettled(freeLeases bool, now time.Time) bool {
+	return it.doubt && freeLeases && it.d.LeaseUntil.After(now)
 }
 
 // close forgets an item.

@@ -202,7 +202,7 @@ func (c *consumer) rate(now time.Time) float64 {
 	return rate
 }
 
-// ahead is how many tasks to hold beyond the free workers now. the mutex is locked.
+// ahead is how many tasks to hold beyond the free workers now. The mutex is locked.
 func (c *consumer) ahead(now time.Time) int {
 	f := &c.fetcher
 	if f.prefetch == 0 || c.run.mon.parked == 0 && now.Sub(c.run.freed) > f.stall() {
@@ -242,7 +242,7 @@ func (c *consumer) timeTrip() {
 }
 
 // room is how many tasks to fetch now, and when there are none because of a
-// rate, how long until there may be some. the mutex is locked.
+// rate, how long until there may be some. The mutex is locked.
 func (c *consumer) room(now time.Time) (int, time.Duration) {
 	f := &c.fetcher
 	if c.run.stopping || now.Before(f.rest) {

@@ -215,7 +215,7 @@ func (c *consumer) extend(ctx context.Context, items []*item) error {
 			if ds[i].LeaseUntil.After(it.d.LeaseUntil) {
 				it.d.LeaseUntil = ds[i].LeaseUntil // not of a call that was overtaken by another
 			}
-		case errors.Is(e, driver.ErrLeaseLost) && c.wasSettled(it, now):
+		case errors.Is(e, driver.ErrLeaseLost) && it.wasSettled(c.freeLeases, now):
 			it.lost = true // the acker forgets it
 		case errors.Is(e, driver.ErrLeaseLost) && it.asked:
 			// Its lease may be over because it is settled: the answer to that call says so.
@@ -232,7 +232,7 @@ func (c *consumer) extend(ctx context.Context, items []*item) error {
 }
 
 // lose gives up an item whose lease has ended. Its handler, if it runs, is
-// cancelled, and holds its worker until it returns. the mutex is locked.
+// cancelled, and holds its worker until it returns. The mutex is locked.
 func (c *consumer) lose(it *item) {
 	c.run.mon.logLocked(slog.LevelWarn, "lease lost: the task will be delivered again", about(c.name, it.d.Task))
 	it.lost = true

@@ -38,7 +38,7 @@ func (c *consumer) excuse(it *item) {
 	}
 }
 
-// giveBackLost has the lease extender give back a lease that is over. the mutex is locked.
+// giveBackLost has the lease extender give back a lease that is over. The mutex is locked.
 func (c *consumer) giveBackLost(it *item) {
 	if c.fenced && len(c.stale) < mostStale {
 		d := *it.d

@@ -37,7 +37,6 @@ type run struct {
 	since    time.Time        // when it came
 	runs     int              // handlers that were run
 	stopping bool             // nothing more begins
-	draining bool             // all workers are done: ackers finish and leave
 	pass     float64          // the weighted choice's present
 	round    int
 
@@ -71,7 +70,7 @@ func newRun(ctx context.Context, p *Pool) *run {
 	keeping, stopExtend := context.WithCancel(r.base)
 	r.stopExtend = stopExtend
 	for _, c := range r.consumers {
-		r.ackers.Go(c.ackAll)
+		r.ackers.Go(func() { c.acker.run(r.base) })
 		r.extenders.Go(func() { c.keep(keeping) })
 	}
 	for range p.cfg.Workers {
@@ -95,7 +94,9 @@ func (r *run) newConsumer(q driver.Queue, pq Share) *consumer {
 		batch = max(can.MaxBatch, 1)
 	}
 	c.fetcher.init(len(r.p.queues), r.p.cfg.Workers, batch)
-	c.acker.init(cfg, batch)
+	c.acker.mon, c.acker.now = &r.mon, r.p.now
+	c.acker.company, c.acker.lose, c.acker.close = c.company, c.lose, c.closeAcked
+	c.acker.init(q, batch)
 	for _, rt := range r.routing.routes {
 		if rt.policy.Queue != pq.Name {
 			continue
@@ -182,6 +183,9 @@ func (r *run) end(grace time.Duration) {
 		r.mon.Lock()
 		r.stopping = true
 		r.mon.stopLocked()
+		for _, c := range r.consumers {
+			c.acker.hurryLocked()
+		}
 		r.mon.Unlock()
 		go r.windDown(grace)
 	})
@@ -207,9 +211,8 @@ func (r *run) windDown(grace time.Duration) {
 	r.workers.Wait()
 
 	r.mon.Lock()
-	r.draining = true
 	for _, c := range r.consumers {
-		c.acker.signal()
+		c.acker.finishLocked()
 	}
 	r.mon.Unlock()
 	r.ackers.Wait()

@@ -35,7 +35,7 @@ const (
 // to other suspects that it has just fetched and not given back yet.
 const suspectQuiet = time.Second
 
-// quiet is how long nothing is fetched because of a suspect. the mutex is locked.
+// quiet is how long nothing is fetched because of a suspect. The mutex is locked.
 func (r *run) quiet(now time.Time) time.Duration {
 	if r.suspect == nil {
 		return 0

@@ -112,7 +112,7 @@ type unknownType struct {
 	tasks int // handed on since
 }
 
-// tellUnknown logs what was handed on, each type once a minute. the mutex is locked.
+// tellUnknown logs what was handed on, each type once a minute. The mutex is locked.
 func (c *consumer) tellUnknown(ds []*driver.Delivery) {
 	counts := make(map[string]int)
 	for _, d := range ds {
