@@ -55,7 +55,7 @@ func (r *run) finish(it *item, took time.Duration) {
 	if it.lost {
 		c.overdue--
 		if it.over {
-			c.giveBackLost(it)
+			c.extender.giveBackLocked(it.d)
 		}
 	}
 	if it.lost || it.outcome == Abandoned {

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"log/slog"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -16,13 +17,11 @@ type consumer struct {
 	cfg   driver.QueueConfig
 	name  string
 	lease time.Duration // cfg.Visibility
-	// freeLeases, exactReady: see Capabilities.
-	freeLeases bool
+	// exactReady, charges and keeps: see Capabilities.
 	exactReady bool
 	promised   bool          // the queue's last count had tasks that were ready; for Drain
 	counted    time.Duration // how long that count took; for Drain
 	late       atomic.Int32  // receives that go on behind a Dequeue
-	fenced     bool          // a stale receipt changes nothing, and any handle can settle
 	charges    bool          // see Capabilities.CrashIsAttempt
 	keeps      bool          // see Capabilities.KeepsReleased
 	share      float64       // 1 / weight
@@ -41,15 +40,12 @@ type consumer struct {
 
 	unknownTypes map[string]*unknownType // types without a handler, as the log knows them
 
-	stale []*driver.Delivery // leases that ended while the pool lived, to be given back
-	wake  chan struct{}      // capacity 1: wakes the lease extender
-	alarm driver.Timer       // wakes it, too
-
-	active  bool    // in run.active
-	pass    float64 // weighted choice: the consumer with the lowest is served next
-	tried   int     // the round of choosing that last passed the consumer by
-	fetcher fetcher
-	acker   acker
+	active   bool    // in run.active
+	pass     float64 // weighted choice: the consumer with the lowest is served next
+	tried    int     // the round of choosing that last passed the consumer by
+	fetcher  fetcher
+	acker    acker
+	extender leaseExtender
 }
 
 // A batch is what one Dequeue returned.
@@ -128,9 +124,7 @@ func (c *consumer) insert(ds, back []*driver.Delivery) {
 			fit++
 		}
 	}
-	if b.items[0].d.LeaseUntil.Sub(b.at) < c.extendEvery() {
-		c.alarm.Reset(1) // the lease extender would look too late: the answer was long on its way
-	}
+	c.extender.insertedLocked(b.items[0].d.LeaseUntil, b.at)
 	if fit == 0 {
 		return
 	}
@@ -365,4 +359,84 @@ func (c *consumer) close(it *item) {
 	if c.run.taken == 0 {
 		c.run.settled.Broadcast()
 	}
+}
+
+// lose gives up an item whose lease has ended. Its handler, if it runs, is
+// cancelled, and holds its worker until it returns. The mutex is locked.
+func (c *consumer) lose(it *item) {
+	c.run.mon.logLocked(slog.LevelWarn, "lease lost: the task will be delivered again", about(c.name, it.d.Task))
+	it.lost = true
+	c.excuse(it)
+	switch it.state {
+	case buffered:
+		c.unbuffer(it)
+		c.close(it)
+	case running:
+		c.overdue++
+		it.ctx.cancel(driver.ErrLeaseLost)
+	}
+}
+
+// unbuffer takes an item out of ready or held. Its state is the caller's to
+// change.
+func (c *consumer) unbuffer(it *item) {
+	if i := slices.Index(c.held, it); i >= 0 {
+		c.held = slices.Delete(c.held, i, i+1)
+	} else {
+		c.buffered-- // pop skips it by its state
+	}
+}
+
+// due collects what is to be extended. On the way it drops what has lost its
+// lease, and gives back what has waited for long. The mutex is locked.
+func (c *consumer) due(now time.Time) []*item {
+	var items, lost []*item
+	for _, b := range c.open {
+		stale := now.Sub(b.at) > min(maxBuffered, c.lease)
+		for i := range b.items {
+			it := &b.items[i]
+			if it.state == closed || it.lost {
+				continue
+			}
+			left := it.d.LeaseUntil.Sub(now)
+			switch {
+			case left <= 0:
+				lost = append(lost, it)
+			case it.state == buffered && stale:
+				c.unbuffer(it)
+				c.giveBack(it, 0)
+			case left <= c.lease*2/3:
+				items = append(items, it)
+			}
+			if it.state == running {
+				c.warnOfOverrun(it)
+			}
+		}
+	}
+	for _, it := range lost { // apart: it changes c.open
+		c.lose(it)
+	}
+	return items
+}
+
+// firstEnd is when the first of the consumer's leases ends. The mutex is locked.
+func (c *consumer) firstEnd() time.Time {
+	var end time.Time
+	for _, b := range c.open {
+		for i := range b.items {
+			if it := &b.items[i]; it.state != closed && !it.lost && (end.IsZero() || it.d.LeaseUntil.Before(end)) {
+				end = it.d.LeaseUntil
+			}
+		}
+	}
+	return end
+}
+
+// warnOfOverrun says once that a handler ignores the end of its context.
+func (c *consumer) warnOfOverrun(it *item) {
+	if it.warned || !it.ctx.overruns(time.Second) {
+		return
+	}
+	it.warned = true
+	c.run.mon.logLocked(slog.LevelWarn, "the handler ignores the end of its context: its worker is taken until it returns", about(c.name, it.d.Task))
 }

@@ -24,18 +24,76 @@ const (
 	maxExtending = 2
 )
 
-// extendEvery is the time between two rounds of the lease extender.
-func (c *consumer) extendEvery() time.Duration { return min(c.lease/3, extendEvery) }
+const (
+	// mostStale bounds the lost leases of a queue that are to be given back yet, and
+	// staleFor how long that is tried.
+	mostStale = 4096
+	staleFor  = time.Hour
+)
 
-func (c *consumer) wakeExtender() {
+// A leaseExtender keeps the leases of what a consumer has, and gives back those that were
+// lost. What is neither a function nor set once is guarded by the monitor.
+type leaseExtender struct {
+	mon        *monitor
+	queue      driver.Queue
+	name       string
+	lease      time.Duration
+	freeLeases bool         // see Capabilities
+	fenced     bool         // a stale receipt changes nothing, and any handle can settle
+	clock      driver.Clock // by which leases end
+
+	// What it needs of its consumer. All are called with the mutex locked.
+	//
+	// due are the items whose leases are to be extended; it sees to those that have ended.
+	// firstEnd is when the first lease ends; zero: there is none. lose is for an item whose
+	// lease has ended.
+	due      func(now time.Time) []*item
+	firstEnd func() time.Time
+	lose     func(*item)
+
+	wake  chan struct{}      // capacity 1
+	timer driver.Timer       // signals, too
+	stale []*driver.Delivery // leases that ended while the pool lived, to be given back
+}
+
+// init sets what depends on the queue.
+func (e *leaseExtender) init(q driver.Queue, clock driver.Clock) {
+	cfg, can := q.Config(), q.Capabilities()
+	e.queue, e.name, e.lease, e.clock = q, cfg.Name, cfg.Visibility, clock
+	e.freeLeases, e.fenced = can.FreeLeases, can.FreeLeases && can.Fencing
+	e.wake = make(chan struct{}, 1)
+	e.timer = clock.AfterFunc(e.every(), e.signal)
+}
+
+// every is the time between two rounds.
+func (e *leaseExtender) every() time.Duration { return min(e.lease/3, extendEvery) }
+
+func (e *leaseExtender) signal() {
 	select {
-	case c.wake <- struct{}{}:
+	case e.wake <- struct{}{}:
 	default:
 	}
 }
 
-// keep is the lease extender's goroutine: it extends the leases of everything that the
-// consumer holds, buffered, running or not settled yet, when a third of them is
+// insertedLocked is told until when new leases last: the extender would look too late
+// where their answer was long on its way.
+func (e *leaseExtender) insertedLocked(until, now time.Time) {
+	if until.Sub(now) < e.every() {
+		e.timer.Reset(1)
+	}
+}
+
+// giveBackLocked takes a lease that ended while the pool lived, to be given back.
+func (e *leaseExtender) giveBackLocked(d *driver.Delivery) {
+	if e.fenced && len(e.stale) < mostStale {
+		same := *d
+		e.stale = append(e.stale, &same)
+		e.signal()
+	}
+}
+
+// run is the lease extender's goroutine: it extends the leases of everything that its
+// consumer has, buffered, running or not settled yet, when a third of them is
 // over. A task whose lease is lost is cancelled.
 //
 // When extending fails because the broker is away, it goes on trying until the
@@ -45,9 +103,9 @@ func (c *consumer) wakeExtender() {
 // Calls to the queue are made beside it: whatever becomes of them, handlers are told
 // of the end of their leases by its timer. A call that ignores the end of its
 // context holds up one more at the most.
-func (c *consumer) keep(ctx context.Context) {
-	clock, period := c.run.p.host.Clock, c.extendEvery()
-	defer c.alarm.Stop()
+func (e *leaseExtender) run(ctx context.Context) {
+	clock, period := e.clock, e.every()
+	defer e.timer.Stop()
 	var (
 		calls    sync.WaitGroup
 		extended = make(chan error, maxExtending)
@@ -66,9 +124,9 @@ func (c *consumer) keep(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			calls.Wait()
-			c.giveLast()
+			e.giveLast(ctx)
 			return
-		case <-c.wake:
+		case <-e.wake:
 		case err := <-extended:
 			under--
 			answered = true
@@ -77,7 +135,7 @@ func (c *consumer) keep(ctx context.Context) {
 				break
 			}
 			if failing.streak == 0 {
-				c.run.p.logger().Warn("cannot extend leases, trying on", slog.String("queue", c.name), slog.Any("error", err))
+				e.mon.logger().Warn("cannot extend leases, trying on", slog.String("queue", e.name), slog.Any("error", err))
 			}
 			failing.streak++
 		case ok := <-given:
@@ -89,7 +147,7 @@ func (c *consumer) keep(ctx context.Context) {
 		}
 
 		now := clock.Now()
-		items, end := c.due(now), c.soonestEnd()
+		items, end := e.look(now)
 		left := end.Sub(now)
 		if answered {
 			// Soon again after a failure, and where the broker lets no lease go on.
@@ -106,20 +164,20 @@ func (c *consumer) keep(ctx context.Context) {
 			// for another, and none outlasts the lease it is to extend.
 			limited, cancel := context.WithTimeout(ctx, left/2)
 			under, newest = under+1, limited
-			late := context.AfterFunc(limited, c.wakeExtender)
+			late := context.AfterFunc(limited, e.signal)
 			calls.Go(func() {
 				defer cancel()
 				defer late()
-				extended <- c.extend(limited, items)
+				extended <- e.extend(limited, items)
 			})
 		}
-		stale := c.isStale()
+		stale := e.isStale()
 		if stale && !giving && !now.Before(giveAt) {
 			giving = true
 			calls.Go(func() {
 				limited, cancel := context.WithTimeout(ctx, period)
 				defer cancel()
-				given <- c.giveStale(limited)
+				given <- e.giveStale(limited)
 			})
 		}
 
@@ -130,65 +188,28 @@ func (c *consumer) keep(ctx context.Context) {
 		if stale && !giving && giveAt.Before(next) {
 			next = giveAt
 		}
-		c.run.mon.Lock()
-		if end := c.firstEnd(); !end.IsZero() && end.Before(next) {
+		e.mon.Lock()
+		if end := e.firstEnd(); !end.IsZero() && end.Before(next) {
 			next = end
 		}
-		c.alarm.Reset(max(next.Sub(now), 1))
-		c.run.mon.Unlock()
+		e.timer.Reset(max(next.Sub(now), 1))
+		e.mon.Unlock()
 	}
 }
 
-// due collects what is to be extended. On the way it drops what has lost its
-// lease, and gives back what has waited for long.
-func (c *consumer) due(now time.Time) []*item {
-	c.run.mon.Lock()
-	defer c.run.mon.unlockAndLog()
-	var items, lost []*item
-	for _, b := range c.open {
-		stale := now.Sub(b.at) > min(maxBuffered, c.lease)
-		for i := range b.items {
-			it := &b.items[i]
-			if it.state == closed || it.lost {
-				continue
-			}
-			left := it.d.LeaseUntil.Sub(now)
-			switch {
-			case left <= 0:
-				lost = append(lost, it)
-			case it.state == buffered && stale:
-				c.unbuffer(it)
-				c.giveBack(it, 0)
-			case left <= c.lease*2/3:
-				items = append(items, it)
-			}
-			if it.state == running {
-				c.warnOfOverrun(it)
-			}
-		}
-	}
-	for _, it := range lost { // apart: it changes c.open
-		c.lose(it)
-	}
-	return items
-}
-
-// unbuffer takes an item out of ready or held. Its state is the caller's to
-// change.
-func (c *consumer) unbuffer(it *item) {
-	if i := slices.Index(c.held, it); i >= 0 {
-		c.held = slices.Delete(c.held, i, i+1)
-	} else {
-		c.buffered-- // pop skips it by its state
-	}
+// look returns what is to be extended now, and when the first lease ends.
+func (e *leaseExtender) look(now time.Time) (items []*item, end time.Time) {
+	e.mon.Lock()
+	defer e.mon.unlockAndLog()
+	return e.due(now), e.firstEnd()
 }
 
 // extend extends the items' leases. The error is of those for which it is not known
 // whether they are; nil when the queue answered for all.
-func (c *consumer) extend(ctx context.Context, items []*item) error {
+func (e *leaseExtender) extend(ctx context.Context, items []*item) error {
 	copies := make([]driver.Delivery, len(items))
 	ds := make([]*driver.Delivery, 0, len(items))
-	c.run.mon.Lock()
+	e.mon.Lock()
 	kept := items[:0]
 	for _, it := range items {
 		if it.state != closed {
@@ -197,30 +218,30 @@ func (c *consumer) extend(ctx context.Context, items []*item) error {
 			kept = append(kept, it)
 		}
 	}
-	c.run.mon.Unlock()
+	e.mon.Unlock()
 	if len(ds) == 0 {
 		return nil
 	}
-	err := c.queue.Extend(ctx, ds, c.lease)
+	err := e.queue.Extend(ctx, ds, e.lease)
 	failed := itemErrors(err, len(ds))
-	now := c.run.p.now()
+	now := e.clock.Now()
 
-	c.run.mon.Lock()
-	defer c.run.mon.unlockAndLog()
+	e.mon.Lock()
+	defer e.mon.unlockAndLog()
 	ok := true
 	for i, it := range kept {
-		switch e := failed(i); {
+		switch err := failed(i); {
 		case it.state == closed, it.lost: // settled meanwhile, or given up
-		case e == nil:
+		case err == nil:
 			if ds[i].LeaseUntil.After(it.d.LeaseUntil) {
 				it.d.LeaseUntil = ds[i].LeaseUntil // not of a call that was overtaken by another
 			}
-		case errors.Is(e, driver.ErrLeaseLost) && it.wasSettled(c.freeLeases, now):
+		case errors.Is(err, driver.ErrLeaseLost) && it.wasSettled(e.freeLeases, now):
 			it.lost = true // the acker forgets it
-		case errors.Is(e, driver.ErrLeaseLost) && it.asked:
+		case errors.Is(err, driver.ErrLeaseLost) && it.asked:
 			// Its lease may be over because it is settled: the answer to that call says so.
-		case errors.Is(e, driver.ErrLeaseLost):
-			c.lose(it)
+		case errors.Is(err, driver.ErrLeaseLost):
+			e.lose(it)
 		default:
 			ok = false
 		}
@@ -231,49 +252,43 @@ func (c *consumer) extend(ctx context.Context, items []*item) error {
 	return err
 }
 
-// lose gives up an item whose lease has ended. Its handler, if it runs, is
-// cancelled, and holds its worker until it returns. The mutex is locked.
-func (c *consumer) lose(it *item) {
-	c.run.mon.logLocked(slog.LevelWarn, "lease lost: the task will be delivered again", about(c.name, it.d.Task))
-	it.lost = true
-	c.excuse(it)
-	switch it.state {
-	case buffered:
-		c.unbuffer(it)
-		c.close(it)
-	case running:
-		c.overdue++
-		it.ctx.cancel(driver.ErrLeaseLost)
+// giveStale gives back the leases that were lost. Those for which the queue did not
+// answer are kept for another try. It reports whether there are none.
+func (e *leaseExtender) giveStale(ctx context.Context) bool {
+	e.mon.Lock()
+	n := min(len(e.stale), callSize)
+	ds := slices.Clone(e.stale[:n])
+	e.stale = slices.Delete(e.stale, 0, n)
+	e.mon.Unlock()
+	if n == 0 {
+		return true
 	}
-}
-
-// soonestEnd is when the first of the consumer's leases ends.
-func (c *consumer) soonestEnd() time.Time {
-	c.run.mon.Lock()
-	defer c.run.mon.Unlock()
-	return c.firstEnd()
-}
-
-// firstEnd is soonestEnd where the mutex is locked.
-func (c *consumer) firstEnd() time.Time {
-	var end time.Time
-	for _, b := range c.open {
-		for i := range b.items {
-			if it := &b.items[i]; it.state != closed && !it.lost && (end.IsZero() || it.d.LeaseUntil.Before(end)) {
-				end = it.d.LeaseUntil
-			}
+	err := e.queue.Release(ctx, ds)
+	failed, now := itemErrors(err, len(ds)), e.clock.Now()
+	e.mon.Lock()
+	defer e.mon.unlockAndLog()
+	for i, d := range ds {
+		err := failed(i)
+		if err == nil || errors.Is(err, driver.ErrLeaseLost) || errors.Is(err, driver.ErrClosed) || now.Sub(d.LeaseUntil) > staleFor || len(e.stale) >= mostStale {
+			continue
 		}
+		same := *d // the queue may be at it still
+		e.stale = append(e.stale, &same)
 	}
-	return end
+	return len(e.stale) == 0
 }
 
-// warnOfOverrun says once that a handler ignores the end of its context.
-func (c *consumer) warnOfOverrun(it *item) {
-	if it.warned || !it.ctx.overruns(time.Second) {
-		return
-	}
-	it.warned = true
-	c.run.mon.logLocked(slog.LevelWarn, "the handler ignores the end of its context: its worker is taken until it returns", about(c.name, it.d.Task))
+// giveLast is one more try when the pool stops.
+func (e *leaseExtender) giveLast(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	e.giveStale(ctx)
+}
+
+func (e *leaseExtender) isStale() bool {
+	e.mon.Lock()
+	defer e.mon.Unlock()
+	return len(e.stale) > 0
 }
 
 // itemErrors splits what a batch call returned by item, in constant time each.

@@ -67,11 +67,11 @@ func newRun(ctx context.Context, p *Pool) *run {
 	for i, q := range p.queues {
 		r.consumers = append(r.consumers, r.newConsumer(q, p.cfg.Queues[i]))
 	}
-	keeping, stopExtend := context.WithCancel(r.base)
+	extending, stopExtend := context.WithCancel(r.base)
 	r.stopExtend = stopExtend
 	for _, c := range r.consumers {
 		r.ackers.Go(func() { c.acker.run(r.base) })
-		r.extenders.Go(func() { c.keep(keeping) })
+		r.extenders.Go(func() { c.extender.run(extending) })
 	}
 	for range p.cfg.Workers {
 		r.workers.Go((&worker{run: r}).loop)
@@ -82,13 +82,15 @@ func newRun(ctx context.Context, p *Pool) *run {
 func (r *run) newConsumer(q driver.Queue, pq Share) *consumer {
 	cfg, can := q.Config(), q.Capabilities()
 	c := &consumer{
-		run: r, queue: q, cfg: cfg, name: pq.Name, lease: cfg.Visibility, wake: make(chan struct{}, 1),
-		freeLeases: can.FreeLeases, fenced: can.FreeLeases && can.Fencing, charges: can.CrashIsAttempt, keeps: can.KeepsReleased,
+		run: r, queue: q, cfg: cfg, name: pq.Name, lease: cfg.Visibility,
+		charges: can.CrashIsAttempt, keeps: can.KeepsReleased,
 		exactReady: can.ExactReady,
 		share:      1 / float64(max(pq.Weight, 1)),
 		limiter:    newLimiter(pq.Concurrency, pq.Rate),
 	}
-	c.alarm = r.p.host.Clock.AfterFunc(c.extendEvery(), c.wakeExtender)
+	c.extender.mon = &r.mon
+	c.extender.due, c.extender.firstEnd, c.extender.lose = c.due, c.firstEnd, c.lose
+	c.extender.init(q, r.p.host.Clock)
 	batch := 0
 	if can.PaidTrips {
 		batch = max(can.MaxBatch, 1)
