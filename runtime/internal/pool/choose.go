@@ -12,8 +12,7 @@ func (r *run) next(done *item, took time.Duration, now time.Time, ctx *taskConte
 	r.mon.Lock()
 	defer r.mon.Unlock()
 	if done != nil {
-		r.freed = now
-		r.finish(done, took)
+		r.finish(done, took, now)
 	}
 	waited := false
 	for {
@@ -25,13 +24,11 @@ func (r *run) next(done *item, took time.Duration, now time.Time, ctx *taskConte
 		}
 		if it := r.choose(now); it != nil {
 			it.state, it.ctx = running, ctx
-			last := len(r.places) - 1
-			it.place, r.places = r.places[last], r.places[:last]
-			r.busy[it.place] = now
+			it.place = r.busy.begin(now)
 			it.consumer().limiter.enter(now)
 			it.limiter.enter(now)
 			r.runs++
-			it.consumer().notifyFetcher()
+			it.consumer().fetcher.notifyLocked(it.consumer().buffered)
 			return it, now
 		}
 		waited = true
@@ -40,11 +37,10 @@ func (r *run) next(done *item, took time.Duration, now time.Time, ctx *taskConte
 }
 
 // finish takes a run's outcome. The mutex is locked.
-func (r *run) finish(it *item, took time.Duration) {
+func (r *run) finish(it *item, took time.Duration, now time.Time) {
 	c := it.consumer()
 	c.fetcher.ran(took)
-	r.busy[it.place] = time.Time{}
-	r.places = append(r.places, it.place)
+	r.busy.end(it.place, now)
 	c.limiter.leave()
 	it.limiter.leave()
 	if c.limiter != nil || it.limiter != nil {
@@ -69,7 +65,7 @@ func (r *run) finish(it *item, took time.Duration) {
 // fetch for them, and when all are free the ackers, which need not wait for more.
 func (r *run) notifyFetchers() {
 	for _, c := range r.active {
-		c.notifyFetcher()
+		c.fetcher.notifyLocked(c.buffered)
 		if r.mon.parked == r.p.cfg.Workers {
 			c.acker.nobodyComesLocked()
 		}
@@ -92,7 +88,7 @@ func (r *run) giveBackAhead(now time.Time) {
 		if c.buffered+len(c.held) == 0 {
 			continue
 		}
-		if left := c.fetcher.patience() - now.Sub(r.freed); left > 0 {
+		if left := c.fetcher.patience() - now.Sub(r.busy.freed); left > 0 {
 			r.mon.lookAgainLocked(left)
 			continue
 		}

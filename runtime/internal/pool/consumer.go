@@ -69,7 +69,7 @@ type item struct {
 	ctx     *taskContext // of its run, while running
 	outcome Outcome      // once settling
 	state   state
-	place   int  // in run.busy, while running
+	place   int  // of its worker, while running
 	lost    bool // its lease has ended: nothing is to be settled
 	excused bool // that it has
 	over    bool // it has by the pool's own clock
@@ -259,10 +259,7 @@ func (c *consumer) take(now time.Time) *item {
 			c.run.mon.lookAgainLocked(it.limiter.wait(now))
 			continue
 		}
-		if now.After(c.fetcher.rest) { // the first one of its batch
-			c.fetcher.rest = now.Add(min(overflowRest<<min(c.fetcher.over, 10), maxOverflowRest))
-			c.fetcher.over++
-		}
+		c.fetcher.overLimit(now)
 		c.giveBack(it, it.limiter.putOff(now, len(c.held), c.fetcher.handler))
 	}
 }
@@ -310,7 +307,7 @@ func (c *consumer) company(now time.Time, most time.Duration) time.Duration {
 		return 0
 	case a.paid == 0:
 		return most
-	case c.rate(now)*a.linger.Seconds() < 1:
+	case c.run.busy.rate(now, c.fetcher.handler)*a.linger.Seconds() < 1:
 		return 0
 	case c.alone() && !c.fetcher.more:
 		return 0
@@ -439,4 +436,61 @@ func (c *consumer) warnOfOverrun(it *item) {
 	}
 	it.warned = true
 	c.run.mon.logLocked(slog.LevelWarn, "the handler ignores the end of its context: its worker is taken until it returns", about(c.name, it.d.Task))
+}
+
+// room is how many tasks to fetch now. Where there are none the fetcher is notified when
+// there may be some. The mutex is locked.
+func (c *consumer) room(now time.Time) int {
+	n, wait := c.roomFor(now)
+	if n <= 0 {
+		c.run.mon.lookAgainLocked(wait)
+	}
+	if n <= 0 || c.fetcher.more {
+		c.activate()
+	}
+	return n
+}
+
+// roomFor is room, and when there is none because of a rate, how long until there may be
+// some.
+func (c *consumer) roomFor(now time.Time) (int, time.Duration) {
+	f := &c.fetcher
+	if c.run.stopping || now.Before(f.rest) {
+		return 0, f.rest.Sub(now)
+	}
+	if d := c.run.quiet(now); d > 0 {
+		return 0, d
+	}
+	n := c.run.mon.parked + f.ahead(now, c.run.mon.parked, &c.run.busy) - c.buffered
+	if !f.low(c.buffered) {
+		return 0, 0 // enough at hand: the next fetch is a larger one
+	}
+	if n <= 0 || n < f.batch && c.buffered > 0 {
+		return 0, 0
+	}
+	if f.batch > 0 && n > f.batch {
+		n -= n % f.batch // whole requests
+	}
+	n = f.fit(n, c.buffered)
+	if c.limiter != nil {
+		free := c.limiter.free(now) - c.buffered
+		if free <= 0 {
+			return 0, c.limiter.wait(now)
+		}
+		n = min(n, free)
+	}
+	if c.types == nil {
+		return n, 0
+	}
+	free, soonest := -c.buffered-len(c.held), time.Duration(0)
+	for _, g := range c.types {
+		free += g.free(now)
+		if d := g.wait(now); d > 0 && (soonest == 0 || d < soonest) {
+			soonest = d
+		}
+	}
+	if free <= 0 {
+		return 0, soonest
+	}
+	return min(n, free), 0
 }

@@ -360,7 +360,7 @@ func TestFetchesAreBoundByBytes(t *testing.T) {
 }
 
 func TestSmallTasksAreFetchedInLargeBatchesAgain(t *testing.T) {
-	f := fetcher{most: maxPrefetch, workers: 10, trusts: true}
+	f := pace{most: maxPrefetch, workers: 10, trusts: true}
 	large, small := &driver.Delivery{Task: &driver.Task{Payload: make([]byte, 1<<20)}}, &driver.Delivery{Task: &driver.Task{Payload: make([]byte, 100)}}
 	f.weigh([]*driver.Delivery{small})
 	assert.Equal(t, maxPrefetch, f.fit(maxPrefetch, 0))
@@ -404,8 +404,7 @@ func TestAFetchIsSmallerAfterOneThatFailed(t *testing.T) {
 
 // Between an answer and the next question a queue is not empty: a strict pool waits.
 func TestAQueueWhoseLastAnswerWasFullIsExpectedToHaveMore(t *testing.T) {
-	var f fetcher
-	f.init(2, 4, 0)
+	f := newPace(2, 4, 0)
 	now := time.Now()
 	f.asked = now
 	f.brought(make([]*driver.Delivery, 0), 1, time.Millisecond, 1)

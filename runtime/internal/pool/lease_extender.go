@@ -290,18 +290,3 @@ func (e *leaseExtender) isStale() bool {
 	defer e.mon.Unlock()
 	return len(e.stale) > 0
 }
-
-// itemErrors splits what a batch call returned by item, in constant time each.
-func itemErrors(err error, n int) func(i int) error {
-	var be *driver.BatchError
-	if !errors.As(err, &be) {
-		return func(int) error { return err }
-	}
-	errs := make([]error, n)
-	for _, it := range be.Items {
-		if it.Index >= 0 && it.Index < n {
-			errs[it.Index] = it.Err
-		}
-	}
-	return func(i int) error { return errs[i] }
-}

@@ -26,11 +26,9 @@ type run struct {
 
 	mon monitor // guards what follows
 
-	active   []*consumer      // those with tasks, or that wait for room: of very many queues most are idle
-	settled  sync.Cond        // taken is 0
-	busy     []time.Time      // when the run began in each place for one; zero: none is there
-	places   []int            // of busy that are free
-	freed    time.Time        // when a worker last became free
+	active   []*consumer // those with tasks, or that wait for room: of very many queues most are idle
+	settled  sync.Cond   // taken is 0
+	busy     busyWorkers
 	ahead    bool             // tasks are fetched ahead: what workers are too busy for goes back
 	taken    int              // items of all consumers that are not settled
 	suspect  *driver.Delivery // the one that the pool holds, if it holds one
@@ -60,10 +58,7 @@ func newRun(ctx context.Context, p *Pool) *run {
 	r.many.log = p.logger
 	r.fetching, r.stopFetch = context.WithCancel(r.base)
 	r.limiters = typeLimiters(r.routing)
-	r.busy, r.freed = make([]time.Time, p.cfg.Workers), r.began
-	for i := range r.busy {
-		r.places = append(r.places, i)
-	}
+	r.busy = newBusyWorkers(p.cfg.Workers, r.began)
 	for i, q := range p.queues {
 		r.consumers = append(r.consumers, r.newConsumer(q, p.cfg.Queues[i]))
 	}
@@ -95,7 +90,9 @@ func (r *run) newConsumer(q driver.Queue, pq Share) *consumer {
 	if can.PaidTrips {
 		batch = max(can.MaxBatch, 1)
 	}
-	c.fetcher.init(len(r.p.queues), r.p.cfg.Workers, batch)
+	c.fetcher.mon, c.fetcher.busy, c.fetcher.shared = &r.mon, &r.busy, len(r.p.queues) > 1
+	c.fetcher.room, c.fetcher.separate, c.fetcher.insert = c.room, c.separate, c.insert
+	c.fetcher.init(q, newPace(len(r.p.queues), r.p.cfg.Workers, batch))
 	c.acker.mon, c.acker.now = &r.mon, r.p.now
 	c.acker.company, c.acker.lose, c.acker.close = c.company, c.lose, c.closeAcked
 	c.acker.init(q, batch)
@@ -146,7 +143,7 @@ func (r *run) fetch() {
 	}
 	r.mon.Unlock()
 	for _, c := range r.consumers {
-		r.fetchers.Go(c.fetchAll)
+		r.fetchers.Go(func() { c.fetcher.run(c.hearing(r.fetching)) })
 	}
 }
 
