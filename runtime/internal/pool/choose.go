@@ -12,7 +12,7 @@ func (r *run) next(done *item, took time.Duration, now time.Time, ctx *taskConte
 	r.mon.Lock()
 	defer r.mon.Unlock()
 	if done != nil {
-		r.finish(done, took, now)
+		done.consumer().finishLocked(done, took, now)
 	}
 	waited := false
 	for {
@@ -23,42 +23,13 @@ func (r *run) next(done *item, took time.Duration, now time.Time, ctx *taskConte
 			now = time.Now()
 		}
 		if it := r.choose(now); it != nil {
-			it.state, it.ctx = running, ctx
-			it.place = r.busy.begin(now)
-			it.consumer().limiter.enter(now)
-			it.limiter.enter(now)
 			r.runs++
-			it.consumer().fetcher.notifyLocked(it.consumer().buffered)
+			it.consumer().beginLocked(it, ctx, now)
 			return it, now
 		}
 		waited = true
 		r.mon.parkLocked()
 	}
-}
-
-// finish takes a run's outcome. The mutex is locked.
-func (r *run) finish(it *item, took time.Duration, now time.Time) {
-	c := it.consumer()
-	c.fetcher.ran(took)
-	r.busy.end(it.place, now)
-	c.limiter.leave()
-	it.limiter.leave()
-	if c.limiter != nil || it.limiter != nil {
-		r.mon.wakeLocked(1)
-		r.notifyFetchers()
-	}
-	it.ctx = nil
-	if it.lost {
-		c.overdue--
-		if it.over {
-			c.extender.giveBackLocked(it.d)
-		}
-	}
-	if it.lost || it.outcome == Abandoned {
-		c.close(it)
-		return
-	}
-	c.settle(it)
 }
 
 // notifyFetchers tells what waits for workers to become free: the fetchers, which may

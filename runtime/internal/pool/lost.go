@@ -13,19 +13,6 @@ import (
 // mostExcused bounds the tasks whose lost leases a pool remembers.
 const mostExcused = 10_000
 
-// excuse notes that a lease was lost while the pool lived, once for each. The mutex is
-// locked.
-func (c *consumer) excuse(it *item) {
-	if it.excused {
-		return
-	}
-	it.excused, it.over = true, !it.d.LeaseUntil.After(c.run.p.now())
-	c.run.p.excused.add(taskKey{c.name, it.d.Task.ID})
-	if it.over && it.state != running { // else its handler may be at the task: finish sees to it
-		c.extender.giveBackLocked(it.d)
-	}
-}
-
 // excuses counts the leases that a pool has lost while it lived, by task. It is safe
 // for use by many goroutines.
 type excuses struct {

@@ -1,0 +1,391 @@
+package pool
+
+import (
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
+)
+
+// A batch is what one Dequeue returned.
+type batch struct {
+	consumer *consumer
+	items    []item
+	next     int // items[:next] were taken out of ready
+	left     int // items that are not settled
+	place    int // in open
+	at       time.Time
+}
+
+// An item is one delivery on its way through a pool.
+//
+// Queues are called with copies of the delivery, never with d itself: so its
+// LeaseUntil can be kept up to date while a call is under way.
+type item struct {
+	d       *driver.Delivery
+	batch   *batch
+	limiter *limiter     // the type's limits; nil: none
+	ctx     *taskContext // of its run, while running
+	outcome Outcome      // once settling
+	state   state
+	place   int  // of its worker, while running
+	lost    bool // its lease has ended: nothing is to be settled
+	excused bool // that it has
+	over    bool // it has by the pool's own clock
+	warned  bool // that it overruns
+	asked   bool // a call to settle it is under way, and may have settled it
+	doubt   bool // one has failed, and may have settled it
+}
+
+func (it *item) consumer() *consumer { return it.batch.consumer }
+
+// A state says where an item is.
+type state uint8
+
+const (
+	buffered state = iota // in ready, or in held while its type is at its limit
+	running               // with a worker
+	settling              // with the acker
+	closed                // nowhere: it is settled, lost, or given up
+)
+
+// lists are where the items of a consumer are. Nothing outside this file moves an item from
+// one to another, or changes its state:
+//
+//	insertLocked             from its queue to ready
+//	takeLocked               from ready to held, while its type is at its limit
+//	beginLocked              from ready or held to a worker
+//	finishLocked             from its worker to the acker, or it is closed
+//	giveBackLocked           to the acker, without a run
+//	settleLocked             to the acker
+//	loseLocked               its lease has ended: it is closed, or its handler told to end
+//	closeLocked              out of the pool
+type lists struct {
+	ready    []*batch // fetched and not begun, in order
+	buffered int      // items in ready
+	held     []*item  // that wait for their type's limit
+	open     []*batch // all with an item that is not closed
+	taken    int      // items in open
+	overdue  int      // items that run although their lease is lost
+	crashed  int      // items in open that were delivered before
+}
+
+// handy is how many items have not begun.
+func (l *lists) handy() int { return l.buffered + len(l.held) }
+
+// insert takes in what a Dequeue returned: tasks to run, and others that go
+// straight back, after their Delay. All do when they come after the pool was
+// stopped.
+func (c *consumer) insert(ds, back []*driver.Delivery) {
+	ds = latest(ds)
+	n := len(ds) + len(back)
+	if n == 0 {
+		return
+	}
+	c.activate()
+	runs := c.runsOf(ds)
+	b := &batch{consumer: c, items: make([]item, n), left: n, place: len(c.open), at: c.run.p.now()}
+	for i, d := range slices.Concat(ds, back) {
+		b.items[i] = item{d: d, batch: b, limiter: c.run.typeLimiter(d.Task.Type)}
+		if d.Crashes > 0 {
+			c.crashed++
+		}
+	}
+	c.open = append(c.open, b)
+	c.taken += n
+	c.run.taken += n
+	fit := 0
+	for i := range b.items {
+		switch it := &b.items[i]; {
+		case i >= len(ds) || c.run.stopping:
+			c.giveBack(it, it.d.Delay)
+		case runs[it.d.Task.ID] != nil:
+			// As long as its lease has been over: soon at first, for most handlers
+			// end when they are told to, and seldom while one does not.
+			over := b.at.Sub(runs[it.d.Task.ID].d.LeaseUntil)
+			c.giveBack(it, min(max(over, minAgainDelay), maxAgainDelay))
+		default:
+			fit++
+		}
+	}
+	c.extender.insertedLocked(b.items[0].d.LeaseUntil, b.at)
+	if fit == 0 {
+		return
+	}
+	if c.buffered == 0 {
+		c.pass = max(c.pass, c.run.pass) // no credit for the time it was empty
+	}
+	c.ready = append(c.ready, b)
+	c.buffered += fit
+	c.run.mon.wakeLocked(fit)
+	c.run.giveBackAhead(time.Now())
+}
+
+// latest leaves out deliveries of which a later one of the same task is there.
+func latest(ds []*driver.Delivery) []*driver.Delivery {
+	if !slices.ContainsFunc(ds, func(d *driver.Delivery) bool { return d.Crashes > 0 }) {
+		return ds
+	}
+	last := make(map[string]int, len(ds))
+	for _, d := range ds {
+		last[d.Task.ID] = max(last[d.Task.ID], d.Crashes)
+	}
+	var kept []*driver.Delivery
+	for _, d := range ds {
+		if d.Crashes == last[d.Task.ID] {
+			kept = append(kept, d)
+		}
+	}
+	return kept
+}
+
+// Bounds of how long a task waits that came again while its last run, whose
+// lease was lost, has not ended.
+const (
+	minAgainDelay = 20 * time.Millisecond
+	maxAgainDelay = 5 * time.Second
+)
+
+// runsOf returns what the consumer runs, by the tasks' IDs, where a task of ds may
+// be among it: its lease has ended, and its handler takes no notice, or the
+// lease extender did not notice yet. Of a task that comes again before it has begun, after the
+// machine slept say, or from a queue that delivers a task twice, only the new delivery is
+// kept.
+func (c *consumer) runsOf(ds []*driver.Delivery) map[string]*item {
+	if c.overdue+c.crashed == 0 && !slices.ContainsFunc(ds, func(d *driver.Delivery) bool { return d.Crashes > 0 }) {
+		return nil
+	}
+	runs, waiting := make(map[string]*item), make(map[string]*item)
+	for _, b := range c.open {
+		for i := range b.items {
+			switch it := &b.items[i]; it.state {
+			case running:
+				runs[it.d.Task.ID] = it
+			case buffered:
+				waiting[it.d.Task.ID] = it
+			}
+		}
+	}
+	now := c.run.p.now()
+	for _, d := range ds {
+		switch it := waiting[d.Task.ID]; {
+		case it == nil || it.state != buffered:
+		case d.Crashes > it.d.Crashes || !it.d.LeaseUntil.After(now):
+			c.lose(it)
+		case d.Crashes < it.d.Crashes:
+			runs[d.Task.ID] = it // an earlier delivery, which was overtaken
+		}
+	}
+	return runs
+}
+
+// take returns an item that may be run now, or nil.
+func (c *consumer) take(now time.Time) *item {
+	if c.limiter == nil && !c.run.routing.limits {
+		return c.pop()
+	}
+	if !c.limiter.allows(now) {
+		c.run.mon.lookAgainLocked(c.limiter.wait(now))
+		return nil
+	}
+	for i := 0; i < len(c.held); i++ {
+		it := c.held[i]
+		if c.ended(it) {
+			c.lose(it)
+			i--
+			continue
+		}
+		if it.limiter.allows(now) {
+			c.held = slices.Delete(c.held, i, i+1)
+			return it
+		}
+		c.run.mon.lookAgainLocked(it.limiter.wait(now))
+	}
+	for {
+		it := c.pop()
+		if it == nil {
+			return nil
+		}
+		if it.limiter.allows(now) {
+			c.fetcher.over = 0
+			return it
+		}
+		if len(c.held) < c.run.maxHeld() {
+			c.held = append(c.held, it)
+			c.run.mon.lookAgainLocked(it.limiter.wait(now))
+			continue
+		}
+		c.fetcher.overLimit(now)
+		c.giveBack(it, it.limiter.putOff(now, len(c.held), c.fetcher.handler))
+	}
+}
+
+// pop takes the next item out of ready whose lease holds; nil when there is none. In a
+// process that was stopped for a while the leases of all have ended before the lease extender
+// sees it.
+func (c *consumer) pop() *item {
+	for len(c.ready) > 0 {
+		b := c.ready[0]
+		for b.next < len(b.items) {
+			it := &b.items[b.next]
+			b.next++
+			if it.state != buffered { // the lease extender took it
+				continue
+			}
+			if c.ended(it) {
+				c.lose(it)
+				continue
+			}
+			c.buffered--
+			return it
+		}
+		c.ready[0] = nil
+		c.ready = c.ready[1:]
+	}
+	return nil
+}
+
+// ended reports whether an item's lease is over.
+func (c *consumer) ended(it *item) bool { return !c.run.p.now().Before(it.d.LeaseUntil) }
+
+// beginLocked hands an item that takeLocked has returned to a worker.
+func (c *consumer) beginLocked(it *item, ctx *taskContext, now time.Time) {
+	it.state, it.ctx = running, ctx
+	it.place = c.run.busy.begin(now)
+	c.limiter.enter(now)
+	it.limiter.enter(now)
+	c.fetcher.notifyLocked(c.buffered)
+}
+
+// finishLocked takes an item back from its worker, with its outcome.
+func (c *consumer) finishLocked(it *item, took time.Duration, now time.Time) {
+	c.fetcher.ran(took)
+	c.run.busy.end(it.place, now)
+	c.limiter.leave()
+	it.limiter.leave()
+	if c.limiter != nil || it.limiter != nil {
+		c.run.mon.wakeLocked(1)
+		c.run.notifyFetchers()
+	}
+	it.ctx = nil
+	if it.lost {
+		c.overdue--
+		if it.over {
+			c.extender.giveBackLocked(it.d)
+		}
+	}
+	if it.lost || it.outcome == Abandoned {
+		c.close(it)
+		return
+	}
+	c.settle(it)
+}
+
+// giveAllBack releases all that has not begun, uncharged.
+func (c *consumer) giveAllBack() {
+	for it := c.pop(); it != nil; it = c.pop() {
+		c.giveBack(it, 0)
+	}
+	for _, it := range c.held {
+		c.giveBack(it, 0)
+	}
+	c.held = nil
+}
+
+// giveBack releases an item that has not begun, uncharged.
+func (c *consumer) giveBack(it *item, delay time.Duration) {
+	it.outcome, it.d.Delay = Released, delay
+	c.settle(it)
+}
+
+// settle hands an item to the acker.
+func (c *consumer) settle(it *item) {
+	it.state = settling
+	c.acker.addLocked(it, c.taken == c.acker.pendingLocked()+1)
+}
+
+// closeAcked is close for an item that the acker is done with, and whose lease may be
+// lost.
+func (c *consumer) closeAcked(it *item, lost bool) {
+	if lost {
+		c.excuse(it)
+	}
+	c.close(it)
+}
+
+// lose gives up an item whose lease has ended. Its handler, if it runs, is
+// cancelled, and holds its worker until it returns.
+func (c *consumer) lose(it *item) {
+	c.run.mon.logLocked(slog.LevelWarn, "lease lost: the task will be delivered again", about(c.name, it.d.Task))
+	it.lost = true
+	c.excuse(it)
+	switch it.state {
+	case buffered:
+		c.unbuffer(it)
+		c.close(it)
+	case running:
+		c.overdue++
+		it.ctx.cancel(driver.ErrLeaseLost)
+	}
+}
+
+// unbuffer takes an item out of ready or held. Its state is the caller's to
+// change.
+func (c *consumer) unbuffer(it *item) {
+	if i := slices.Index(c.held, it); i >= 0 {
+		c.held = slices.Delete(c.held, i, i+1)
+	} else {
+		c.buffered-- // pop skips it by its state
+	}
+}
+
+// excuse notes that a lease was lost while the pool lived, once for each.
+func (c *consumer) excuse(it *item) {
+	if it.excused {
+		return
+	}
+	it.excused, it.over = true, !it.d.LeaseUntil.After(c.run.p.now())
+	c.run.p.excused.add(taskKey{c.name, it.d.Task.ID})
+	if it.over && it.state != running { // else its handler may be at the task: finish sees to it
+		c.extender.giveBackLocked(it.d)
+	}
+}
+
+// wasSettled reports whether ErrLeaseLost means that an earlier call has settled
+// an item, whose answer was lost: nobody else can have had the task while its
+// lease holds. Leases that are bound to a connection may have ended with it.
+func (it *item) wasSettled(freeLeases bool, now time.Time) bool {
+	return it.doubt && freeLeases && it.d.LeaseUntil.After(now)
+}
+
+// close forgets an item.
+func (c *consumer) close(it *item) {
+	if it.state == closed {
+		return
+	}
+	if c.run.suspect == it.d {
+		c.run.suspect = nil
+		c.run.notifyFetchers() // fetching goes on
+	}
+	if it.d.Crashes > 0 && (it.outcome == Completed || it.outcome == Died) && !it.lost {
+		c.run.p.excused.forget(taskKey{c.name, it.d.Task.ID})
+	}
+	if it.d.Crashes > 0 {
+		c.crashed--
+	}
+	it.state, it.d, it.ctx = closed, nil, nil
+	c.taken--
+	c.run.taken--
+	b := it.batch
+	if b.left--; b.left == 0 {
+		last := len(c.open) - 1
+		c.open[b.place] = c.open[last]
+		c.open[b.place].place = b.place
+		c.open[last] = nil
+		c.open = c.open[:last]
+	}
+	if c.run.taken == 0 {
+		c.run.settled.Broadcast()
+	}
+}
