@@ -39,9 +39,9 @@ type acker struct {
 	// company is how long the items at hand are to wait for others, most at the most.
 	// lose is for an item whose lease has ended. close is for one that is settled or
 	// given up; lost says that the queue has ended its lease.
-	company func(now time.Time, most time.Duration) time.Duration
-	lose    func(*item)
-	close   func(it *item, lost bool)
+	companyLocked func(now time.Time, most time.Duration) time.Duration
+	loseLocked    func(*item)
+	closeLocked   func(it *item, lost bool)
 
 	wake     chan struct{}       // capacity 1
 	eager    bool                // never linger: the next of a group waits for the ack
@@ -168,7 +168,7 @@ func (a *acker) gather(now time.Time) (items []*item, wait time.Duration, over b
 		a.retry = nil
 	}
 	if n := len(a.acks); n > 0 && (!a.away || pause <= 0) {
-		wait = a.company(now, a.due.Sub(now))
+		wait = a.companyLocked(now, a.due.Sub(now))
 		all := a.eager || a.hurried || wait <= 0
 		if n >= a.full && !all && a.paid > 0 {
 			n -= n % a.paid // whole requests
@@ -208,12 +208,12 @@ func (a *acker) settleAll(ctx context.Context, items []*item) {
 	a.mon.Lock()
 	for _, it := range items {
 		if !it.lost && !it.d.LeaseUntil.After(now) {
-			a.lose(it)
+			a.loseLocked(it)
 		}
 		switch {
 		case it.lost:
-			a.forget(it)
-			a.close(it, false)
+			a.forgetLocked(it)
+			a.closeLocked(it, false)
 		case it.outcome == Completed:
 			done = append(done, it)
 		case it.outcome == Died:
@@ -290,7 +290,7 @@ func (a *acker) send(ctx context.Context, verb string, call settleCall, items []
 	defer a.mon.unlockAndLog()
 	ok := true
 	for i, it := range items {
-		if !a.settled(it, verb, failed(i)) {
+		if !a.settledLocked(it, verb, failed(i)) {
 			ok = false
 			a.retry = append(a.retry, it)
 		}
@@ -324,24 +324,24 @@ func (a *acker) copies(items []*item) []*driver.Delivery {
 	return a.ds[:len(items)]
 }
 
-// settled takes the queue's answer for one item, and reports whether that was
-// the last word. The mutex is locked.
-func (a *acker) settled(it *item, verb string, err error) bool {
+// settledLocked takes the queue's answer for one item, and reports whether that was
+// the last word.
+func (a *acker) settledLocked(it *item, verb string, err error) bool {
 	it.asked = false
 	if err == nil {
-		a.forget(it)
-		a.close(it, false)
+		a.forgetLocked(it)
+		a.closeLocked(it, false)
 		return true
 	}
 	task, now := about(a.name, it.d.Task), time.Now()
 	since, again := a.refused[it]
 	switch {
-	case errors.Is(err, driver.ErrLeaseLost) && it.wasSettled(a.freeLeases, a.now()):
+	case errors.Is(err, driver.ErrLeaseLost) && it.wasSettledLocked(a.freeLeases, a.now()):
 		a.mon.logLocked(slog.LevelDebug, "the task was settled by a call whose answer was lost", task, slog.String("call", verb))
 	case errors.Is(err, driver.ErrLeaseLost):
 		a.mon.logLocked(slog.LevelWarn, "lease lost before the task was settled: it will be delivered again", task, slog.String("call", verb))
-		a.forget(it)
-		a.close(it, true)
+		a.forgetLocked(it)
+		a.closeLocked(it, true)
 		return true
 	case it.outcome == Died && errors.Is(err, driver.ErrUnsupported):
 		// A dead letter queue has none of its own: the task stays on it.
@@ -357,12 +357,12 @@ func (a *acker) settled(it *item, verb string, err error) bool {
 		it.doubt = true
 		return false
 	}
-	a.forget(it)
-	a.close(it, false)
+	a.forgetLocked(it)
+	a.closeLocked(it, false)
 	return true
 }
 
-func (a *acker) forget(it *item) {
+func (a *acker) forgetLocked(it *item) {
 	if len(a.refused) > 0 {
 		delete(a.refused, it)
 	}

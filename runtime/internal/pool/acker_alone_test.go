@@ -48,12 +48,12 @@ func newAckerAlone(t *testing.T) *ackerAlone {
 	a := &ackerAlone{q: newFakeQueue(t, driver.QueueConfig{Name: "q"})}
 	a.mon.init(func() *slog.Logger { return slog.New(&a.log) }, nil, nil)
 	a.acker.mon, a.now = &a.mon, time.Now
-	a.company = func(_ time.Time, most time.Duration) time.Duration { return most }
-	a.lose = func(it *item) {
+	a.companyLocked = func(_ time.Time, most time.Duration) time.Duration { return most }
+	a.loseLocked = func(it *item) {
 		it.lost = true
 		a.told.add("lose " + it.d.Task.ID)
 	}
-	a.close = func(it *item, lost bool) { a.told.add(fmt.Sprint("close ", it.d.Task.ID, " ", lost)) }
+	a.closeLocked = func(it *item, lost bool) { a.told.add(fmt.Sprint("close ", it.d.Task.ID, " ", lost)) }
 	a.init(a.q, 0)
 	return a
 }

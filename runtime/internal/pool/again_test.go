@@ -75,7 +75,7 @@ func TestTaskThatComesAgainBeforeItsRunIsRunOnce(t *testing.T) {
 			require.NoError(t, err)
 			r.mon.Lock()
 			defer r.mon.unlockAndLog()
-			r.consumers[0].insert(ds, nil)
+			r.consumers[0].insertLocked(ds, nil)
 		}
 		b.put("long")
 		fetch(9 * time.Second)
@@ -120,13 +120,13 @@ func TestTaskThatIsDeliveredTwiceIsNotRunTwiceAtATime(t *testing.T) {
 				r.mon.Lock()
 				switch name {
 				case "in one":
-					r.consumers[0].insert([]*driver.Delivery{ds[0], ds[1], &first, &again}, nil)
+					r.consumers[0].insertLocked([]*driver.Delivery{ds[0], ds[1], &first, &again}, nil)
 				case "in two batches":
-					r.consumers[0].insert([]*driver.Delivery{ds[0], ds[1], &first}, nil)
-					r.consumers[0].insert([]*driver.Delivery{&again}, nil)
+					r.consumers[0].insertLocked([]*driver.Delivery{ds[0], ds[1], &first}, nil)
+					r.consumers[0].insertLocked([]*driver.Delivery{&again}, nil)
 				default:
-					r.consumers[0].insert([]*driver.Delivery{ds[0], ds[1], &again}, nil)
-					r.consumers[0].insert([]*driver.Delivery{&first}, nil)
+					r.consumers[0].insertLocked([]*driver.Delivery{ds[0], ds[1], &again}, nil)
+					r.consumers[0].insertLocked([]*driver.Delivery{&first}, nil)
 				}
 				r.mon.unlockAndLog()
 				pass(time.Minute)

@@ -22,7 +22,7 @@ func (r *run) next(done *item, took time.Duration, now time.Time, ctx *taskConte
 		if waited {
 			now = time.Now()
 		}
-		if it := r.choose(now); it != nil {
+		if it := r.chooseLocked(now); it != nil {
 			r.runs++
 			it.consumer().beginLocked(it, ctx, now)
 			return it, now
@@ -32,9 +32,9 @@ func (r *run) next(done *item, took time.Duration, now time.Time, ctx *taskConte
 	}
 }
 
-// notifyFetchers tells what waits for workers to become free: the fetchers, which may
+// notifyFetchersLocked tells what waits for workers to become free: the fetchers, which may
 // fetch for them, and when all are free the ackers, which need not wait for more.
-func (r *run) notifyFetchers() {
+func (r *run) notifyFetchersLocked() {
 	for _, c := range r.active {
 		c.fetcher.notifyLocked(c.buffered)
 		if r.mon.parked == r.p.cfg.Workers {
@@ -43,44 +43,44 @@ func (r *run) notifyFetchers() {
 	}
 }
 
-// onTimer has everybody look again. The mutex is locked.
-func (r *run) onTimer() {
-	r.giveBackAhead(time.Now())
-	r.notifyFetchers()
+// onTimerLocked has everybody look again.
+func (r *run) onTimerLocked() {
+	r.giveBackAheadLocked(time.Now())
+	r.notifyFetchersLocked()
 }
 
-// giveBackAhead gives back what was fetched ahead when the workers have been busy with
+// giveBackAheadLocked gives back what was fetched ahead when the workers have been busy with
 // other tasks for long: another process may have time for it.
-func (r *run) giveBackAhead(now time.Time) {
+func (r *run) giveBackAheadLocked(now time.Time) {
 	if !r.ahead || r.stopping || r.mon.parked > 0 {
 		return
 	}
 	for _, c := range r.active {
-		if c.buffered+len(c.held) == 0 {
+		if c.handyLocked() == 0 {
 			continue
 		}
 		if left := c.fetcher.patience() - now.Sub(r.busy.freed); left > 0 {
 			r.mon.lookAgainLocked(left)
 			continue
 		}
-		c.giveAllBack()
+		c.giveAllBackLocked()
 	}
 }
 
-// choose picks the consumer to serve by priority and takes an item from it.
-func (r *run) choose(now time.Time) *item {
+// chooseLocked picks the consumer to serve by priority and takes an item from it.
+func (r *run) chooseLocked(now time.Time) *item {
 	if len(r.consumers) == 1 {
-		return r.consumers[0].take(now)
+		return r.consumers[0].takeLocked(now)
 	}
 	if r.p.cfg.Strict {
-		return r.chooseStrict(now)
+		return r.chooseStrictLocked(now)
 	}
-	return r.chooseWeighted(now)
+	return r.chooseWeightedLocked(now)
 }
 
-func (r *run) chooseStrict(now time.Time) *item {
+func (r *run) chooseStrictLocked(now time.Time) *item {
 	for _, c := range r.consumers {
-		if it := c.take(now); it != nil {
+		if it := c.takeLocked(now); it != nil {
 			return it
 		}
 		if d := c.fetcher.expects(now); d > 0 {
@@ -91,31 +91,31 @@ func (r *run) chooseStrict(now time.Time) *item {
 	return nil
 }
 
-// chooseWeighted is stride scheduling: each start moves its consumer's pass on by
+// chooseWeightedLocked is stride scheduling: each start moves its consumer's pass on by
 // the inverse of the weight, and the consumer that is furthest behind is next. One
 // that has run out and is about to get more is waited for, else its share would
 // go to those whose broker is nearer.
-func (r *run) chooseWeighted(now time.Time) *item {
+func (r *run) chooseWeightedLocked(now time.Time) *item {
 	r.round++
 	r.active = slices.DeleteFunc(r.active, func(c *consumer) bool {
-		c.active = c.taken > 0 || c.fetcher.waiting || c.promises(now)
+		c.active = c.taken > 0 || c.fetcher.waiting || c.promisesLocked(now)
 		return !c.active
 	})
 	for {
 		var best *consumer
 		for _, c := range r.active {
-			if c.tried != r.round && (best == nil || c.pass < best.pass) && c.promises(now) {
+			if c.tried != r.round && (best == nil || c.pass < best.pass) && c.promisesLocked(now) {
 				best = c
 			}
 		}
 		if best == nil {
 			return nil
 		}
-		if best.buffered+len(best.held) == 0 {
+		if best.handyLocked() == 0 {
 			r.mon.lookAgainLocked(best.fetcher.expects(now))
 			return nil
 		}
-		if it := best.take(now); it != nil {
+		if it := best.takeLocked(now); it != nil {
 			r.pass = best.pass
 			best.pass += best.share
 			return it
@@ -124,15 +124,15 @@ func (r *run) chooseWeighted(now time.Time) *item {
 	}
 }
 
-// activate adds the consumer to those that are looked at by all. The mutex is locked.
-func (c *consumer) activate() {
+// activateLocked adds the consumer to those that are looked at by all.
+func (c *consumer) activateLocked() {
 	if !c.active {
 		c.active = true
 		c.run.active = append(c.run.active, c)
 	}
 }
 
-// promises reports whether the consumer has a task, or will have one in a moment.
-func (c *consumer) promises(now time.Time) bool {
-	return c.buffered+len(c.held) > 0 || c.fetcher.more && c.fetcher.expects(now) > 0
+// promisesLocked reports whether the consumer has a task, or will have one in a moment.
+func (c *consumer) promisesLocked(now time.Time) bool {
+	return c.handyLocked() > 0 || c.fetcher.more && c.fetcher.expects(now) > 0
 }

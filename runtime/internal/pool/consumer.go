@@ -38,11 +38,11 @@ type consumer struct {
 	extender leaseExtender
 }
 
-// company is how long the consumer's acks are to wait for others, most at the most. That
+// companyLocked is how long the consumer's acks are to wait for others, most at the most. That
 // is not at all where none are expected: as no worker is busy, or, where a round trip costs
 // money, as nothing of the consumer is at hand or on its way, or takes longer than the acks
-// may wait. The mutex is locked.
-func (c *consumer) company(now time.Time, most time.Duration) time.Duration {
+// may wait.
+func (c *consumer) companyLocked(now time.Time, most time.Duration) time.Duration {
 	a := &c.acker
 	switch {
 	case a.paid == 0 && c.run.mon.parked == c.run.p.cfg.Workers:
@@ -51,20 +51,20 @@ func (c *consumer) company(now time.Time, most time.Duration) time.Duration {
 		return most
 	case c.run.busy.rate(now, c.fetcher.handler)*a.linger.Seconds() < 1:
 		return 0
-	case c.alone() && !c.fetcher.more:
+	case c.aloneLocked() && !c.fetcher.more:
 		return 0
-	case c.alone():
+	case c.aloneLocked():
 		return min(most, c.fetcher.expects(now))
 	}
 	return most
 }
 
-// alone reports whether all that the consumer has at hand is settled but for the answer.
-func (c *consumer) alone() bool { return c.taken == c.acker.pendingLocked() }
+// aloneLocked reports whether all that the consumer has at hand is settled but for the answer.
+func (c *consumer) aloneLocked() bool { return c.taken == c.acker.pendingLocked() }
 
-// due collects what is to be extended. On the way it drops what has lost its
-// lease, and gives back what has waited for long. The mutex is locked.
-func (c *consumer) due(now time.Time) []*item {
+// dueLocked collects what is to be extended. On the way it drops what has lost its
+// lease, and gives back what has waited for long.
+func (c *consumer) dueLocked(now time.Time) []*item {
 	var items, lost []*item
 	for _, b := range c.open {
 		stale := now.Sub(b.at) > min(maxBuffered, c.lease)
@@ -78,24 +78,23 @@ func (c *consumer) due(now time.Time) []*item {
 			case left <= 0:
 				lost = append(lost, it)
 			case it.state == buffered && stale:
-				c.unbuffer(it)
-				c.giveBack(it, 0)
+				c.recallLocked(it, 0)
 			case left <= c.lease*2/3:
 				items = append(items, it)
 			}
 			if it.state == running {
-				c.warnOfOverrun(it)
+				c.warnOfOverrunLocked(it)
 			}
 		}
 	}
 	for _, it := range lost { // apart: it changes c.open
-		c.lose(it)
+		c.loseLocked(it)
 	}
 	return items
 }
 
-// firstEnd is when the first of the consumer's leases ends. The mutex is locked.
-func (c *consumer) firstEnd() time.Time {
+// firstEndLocked is when the first of the consumer's leases ends.
+func (c *consumer) firstEndLocked() time.Time {
 	var end time.Time
 	for _, b := range c.open {
 		for i := range b.items {
@@ -107,8 +106,8 @@ func (c *consumer) firstEnd() time.Time {
 	return end
 }
 
-// warnOfOverrun says once that a handler ignores the end of its context.
-func (c *consumer) warnOfOverrun(it *item) {
+// warnOfOverrunLocked says once that a handler ignores the end of its context.
+func (c *consumer) warnOfOverrunLocked(it *item) {
 	if it.warned || !it.ctx.overruns(time.Second) {
 		return
 	}
@@ -116,27 +115,27 @@ func (c *consumer) warnOfOverrun(it *item) {
 	c.run.mon.logLocked(slog.LevelWarn, "the handler ignores the end of its context: its worker is taken until it returns", about(c.name, it.d.Task))
 }
 
-// room is how many tasks to fetch now. Where there are none the fetcher is notified when
-// there may be some. The mutex is locked.
-func (c *consumer) room(now time.Time) int {
-	n, wait := c.roomFor(now)
+// roomLocked is how many tasks to fetch now. Where there are none the fetcher is notified when
+// there may be some.
+func (c *consumer) roomLocked(now time.Time) int {
+	n, wait := c.roomForLocked(now)
 	if n <= 0 {
 		c.run.mon.lookAgainLocked(wait)
 	}
 	if n <= 0 || c.fetcher.more {
-		c.activate()
+		c.activateLocked()
 	}
 	return n
 }
 
-// roomFor is room, and when there is none because of a rate, how long until there may be
+// roomForLocked is room, and when there is none because of a rate, how long until there may be
 // some.
-func (c *consumer) roomFor(now time.Time) (int, time.Duration) {
+func (c *consumer) roomForLocked(now time.Time) (int, time.Duration) {
 	f := &c.fetcher
 	if c.run.stopping || now.Before(f.rest) {
 		return 0, f.rest.Sub(now)
 	}
-	if d := c.run.quiet(now); d > 0 {
+	if d := c.run.quietLocked(now); d > 0 {
 		return 0, d
 	}
 	n := c.run.mon.parked + f.ahead(now, c.run.mon.parked, &c.run.busy) - c.buffered

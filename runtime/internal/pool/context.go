@@ -43,7 +43,7 @@ func (c *taskContext) Deadline() (time.Time, bool) {
 func (c *taskContext) Done() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.made().Done()
+	return c.madeLocked().Done()
 }
 
 func (c *taskContext) Err() error {
@@ -74,19 +74,19 @@ func (c *taskContext) String() string { return "taskgen.Context" }
 func (c *taskContext) ended() *standard {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.std == nil && (c.cause != nil || c.late(0)) {
-		return c.made()
+	if c.std == nil && (c.cause != nil || c.lateLocked(0)) {
+		return c.madeLocked()
 	}
 	return c.std
 }
 
-// late reports whether the deadline passed d ago.
-func (c *taskContext) late(d time.Duration) bool {
+// lateLocked reports whether the deadline passed d ago.
+func (c *taskContext) lateLocked(d time.Duration) bool {
 	return !c.info.Deadline.IsZero() && time.Since(c.info.Deadline) >= d
 }
 
-// made returns the standard context and makes it first if need be. c.mu is held.
-func (c *taskContext) made() *standard {
+// madeLocked returns the standard context and makes it first if need be.
+func (c *taskContext) madeLocked() *standard {
 	if c.std != nil {
 		return c.std
 	}
@@ -134,7 +134,7 @@ func (c *taskContext) finish() {
 func (c *taskContext) overruns(d time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.late(d)
+	return c.lateLocked(d)
 }
 
 // clean reports whether nothing has ended the context so far. It costs less than

@@ -107,7 +107,7 @@ func (c *consumer) fetchWithin(ctx context.Context, d time.Duration, later map[s
 			kept = append(kept, d)
 		}
 	}
-	c.insert(kept, back)
+	c.insertLocked(kept, back)
 	return len(kept), nil
 }
 

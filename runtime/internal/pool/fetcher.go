@@ -34,9 +34,9 @@ type fetcher struct {
 	// room is how many tasks to fetch now, with the mutex locked: where there are none,
 	// notifyLocked is called once there may be some. separate parts what was fetched, without the mutex,
 	// into what may be run and what goes back; insert takes both, with the mutex locked.
-	room     func(now time.Time) int
-	separate func(ds []*driver.Delivery) (kept, back []*driver.Delivery)
-	insert   func(kept, back []*driver.Delivery)
+	roomLocked   func(now time.Time) int
+	separate     func(ds []*driver.Delivery) (kept, back []*driver.Delivery)
+	insertLocked func(kept, back []*driver.Delivery)
 
 	wake chan struct{} // capacity 1
 }
@@ -55,7 +55,7 @@ func (f *fetcher) notifyLocked(buffered int) {
 		return
 	}
 	now := time.Now()
-	if f.room(now) <= 0 {
+	if f.roomLocked(now) <= 0 {
 		return
 	}
 	f.waiting, f.asked = false, now
@@ -109,7 +109,7 @@ func (f *fetcher) run(ctx context.Context) {
 func (f *fetcher) ask(now time.Time) (n int, idle bool) {
 	f.mon.Lock()
 	defer f.mon.Unlock()
-	n = f.room(now)
+	n = f.roomLocked(now)
 	if f.waiting = n <= 0; !f.waiting {
 		f.asked = now
 	}
@@ -135,7 +135,7 @@ func (f *fetcher) fetch(ctx context.Context, n int, idle bool, began time.Time) 
 	} else {
 		f.failed(n)
 	}
-	f.insert(kept, back)
+	f.insertLocked(kept, back)
 	if f.shared {
 		f.mon.wakeAllLocked() // workers may have waited for this answer
 	}

@@ -33,7 +33,7 @@ func startFetcher(t *testing.T, q *fakeQueue, free int) *fetcherAlone {
 	f := &fetcherAlone{q: q, free: free, busy: newBusyWorkers(1, time.Now())}
 	f.mon.init(func() *slog.Logger { return slog.New(&f.log) }, nil, nil)
 	f.fetcher.mon, f.fetcher.busy = &f.mon, &f.busy
-	f.room = func(time.Time) int { return f.free }
+	f.roomLocked = func(time.Time) int { return f.free }
 	f.separate = func(ds []*driver.Delivery) (kept, back []*driver.Delivery) {
 		for _, d := range ds {
 			if len(d.Task.ID) > 1 {
@@ -44,7 +44,7 @@ func startFetcher(t *testing.T, q *fakeQueue, free int) *fetcherAlone {
 		}
 		return kept, back
 	}
-	f.insert = func(kept, back []*driver.Delivery) {
+	f.insertLocked = func(kept, back []*driver.Delivery) {
 		f.free -= len(kept)
 		for _, d := range kept {
 			f.kept.add(d.Task.ID)

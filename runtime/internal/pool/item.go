@@ -53,14 +53,16 @@ const (
 // lists are where the items of a consumer are. Nothing outside this file moves an item from
 // one to another, or changes its state:
 //
-//	insertLocked             from its queue to ready
-//	takeLocked               from ready to held, while its type is at its limit
-//	beginLocked              from ready or held to a worker
-//	finishLocked             from its worker to the acker, or it is closed
-//	giveBackLocked           to the acker, without a run
-//	settleLocked             to the acker
-//	loseLocked               its lease has ended: it is closed, or its handler told to end
-//	closeLocked              out of the pool
+//	insertLocked    from its queue to ready
+//	takeLocked      from ready to held, while its type is at its limit
+//	beginLocked     from ready or held to a worker
+//	finishLocked    from its worker to the acker, or it is closed
+//	recallLocked    from ready or held to the acker
+//	giveBackLocked  from none of them, for it was just taken out, to the acker
+//	settleLocked    to the acker
+//	loseLocked      its lease has ended: out of ready or held and closed, or, while it
+//	                runs or is with the acker, marked
+//	closeLocked     out of the pool
 type lists struct {
 	ready    []*batch // fetched and not begun, in order
 	buffered int      // items in ready
@@ -71,20 +73,20 @@ type lists struct {
 	crashed  int      // items in open that were delivered before
 }
 
-// handy is how many items have not begun.
-func (l *lists) handy() int { return l.buffered + len(l.held) }
+// handyLocked is how many items have not begun.
+func (l *lists) handyLocked() int { return l.buffered + len(l.held) }
 
-// insert takes in what a Dequeue returned: tasks to run, and others that go
+// insertLocked takes in what a Dequeue returned: tasks to run, and others that go
 // straight back, after their Delay. All do when they come after the pool was
 // stopped.
-func (c *consumer) insert(ds, back []*driver.Delivery) {
+func (c *consumer) insertLocked(ds, back []*driver.Delivery) {
 	ds = latest(ds)
 	n := len(ds) + len(back)
 	if n == 0 {
 		return
 	}
-	c.activate()
-	runs := c.runsOf(ds)
+	c.activateLocked()
+	runs := c.runsOfLocked(ds)
 	b := &batch{consumer: c, items: make([]item, n), left: n, place: len(c.open), at: c.run.p.now()}
 	for i, d := range slices.Concat(ds, back) {
 		b.items[i] = item{d: d, batch: b, limiter: c.run.typeLimiter(d.Task.Type)}
@@ -99,12 +101,12 @@ func (c *consumer) insert(ds, back []*driver.Delivery) {
 	for i := range b.items {
 		switch it := &b.items[i]; {
 		case i >= len(ds) || c.run.stopping:
-			c.giveBack(it, it.d.Delay)
+			c.giveBackLocked(it, it.d.Delay)
 		case runs[it.d.Task.ID] != nil:
 			// As long as its lease has been over: soon at first, for most handlers
 			// end when they are told to, and seldom while one does not.
 			over := b.at.Sub(runs[it.d.Task.ID].d.LeaseUntil)
-			c.giveBack(it, min(max(over, minAgainDelay), maxAgainDelay))
+			c.giveBackLocked(it, min(max(over, minAgainDelay), maxAgainDelay))
 		default:
 			fit++
 		}
@@ -119,7 +121,7 @@ func (c *consumer) insert(ds, back []*driver.Delivery) {
 	c.ready = append(c.ready, b)
 	c.buffered += fit
 	c.run.mon.wakeLocked(fit)
-	c.run.giveBackAhead(time.Now())
+	c.run.giveBackAheadLocked(time.Now())
 }
 
 // latest leaves out deliveries of which a later one of the same task is there.
@@ -147,12 +149,12 @@ const (
 	maxAgainDelay = 5 * time.Second
 )
 
-// runsOf returns what the consumer runs, by the tasks' IDs, where a task of ds may
+// runsOfLocked returns what the consumer runs, by the tasks' IDs, where a task of ds may
 // be among it: its lease has ended, and its handler takes no notice, or the
 // lease extender did not notice yet. Of a task that comes again before it has begun, after the
 // machine slept say, or from a queue that delivers a task twice, only the new delivery is
 // kept.
-func (c *consumer) runsOf(ds []*driver.Delivery) map[string]*item {
+func (c *consumer) runsOfLocked(ds []*driver.Delivery) map[string]*item {
 	if c.overdue+c.crashed == 0 && !slices.ContainsFunc(ds, func(d *driver.Delivery) bool { return d.Crashes > 0 }) {
 		return nil
 	}
@@ -172,7 +174,7 @@ func (c *consumer) runsOf(ds []*driver.Delivery) map[string]*item {
 		switch it := waiting[d.Task.ID]; {
 		case it == nil || it.state != buffered:
 		case d.Crashes > it.d.Crashes || !it.d.LeaseUntil.After(now):
-			c.lose(it)
+			c.loseLocked(it)
 		case d.Crashes < it.d.Crashes:
 			runs[d.Task.ID] = it // an earlier delivery, which was overtaken
 		}
@@ -180,10 +182,10 @@ func (c *consumer) runsOf(ds []*driver.Delivery) map[string]*item {
 	return runs
 }
 
-// take returns an item that may be run now, or nil.
-func (c *consumer) take(now time.Time) *item {
+// takeLocked returns an item that may be run now, or nil.
+func (c *consumer) takeLocked(now time.Time) *item {
 	if c.limiter == nil && !c.run.routing.limits {
-		return c.pop()
+		return c.popLocked()
 	}
 	if !c.limiter.allows(now) {
 		c.run.mon.lookAgainLocked(c.limiter.wait(now))
@@ -191,8 +193,8 @@ func (c *consumer) take(now time.Time) *item {
 	}
 	for i := 0; i < len(c.held); i++ {
 		it := c.held[i]
-		if c.ended(it) {
-			c.lose(it)
+		if c.endedLocked(it) {
+			c.loseLocked(it)
 			i--
 			continue
 		}
@@ -203,7 +205,7 @@ func (c *consumer) take(now time.Time) *item {
 		c.run.mon.lookAgainLocked(it.limiter.wait(now))
 	}
 	for {
-		it := c.pop()
+		it := c.popLocked()
 		if it == nil {
 			return nil
 		}
@@ -217,14 +219,14 @@ func (c *consumer) take(now time.Time) *item {
 			continue
 		}
 		c.fetcher.overLimit(now)
-		c.giveBack(it, it.limiter.putOff(now, len(c.held), c.fetcher.handler))
+		c.giveBackLocked(it, it.limiter.putOff(now, len(c.held), c.fetcher.handler))
 	}
 }
 
-// pop takes the next item out of ready whose lease holds; nil when there is none. In a
+// popLocked takes the next item out of ready whose lease holds; nil when there is none. In a
 // process that was stopped for a while the leases of all have ended before the lease extender
 // sees it.
-func (c *consumer) pop() *item {
+func (c *consumer) popLocked() *item {
 	for len(c.ready) > 0 {
 		b := c.ready[0]
 		for b.next < len(b.items) {
@@ -233,8 +235,8 @@ func (c *consumer) pop() *item {
 			if it.state != buffered { // the lease extender took it
 				continue
 			}
-			if c.ended(it) {
-				c.lose(it)
+			if c.endedLocked(it) {
+				c.loseLocked(it)
 				continue
 			}
 			c.buffered--
@@ -246,8 +248,8 @@ func (c *consumer) pop() *item {
 	return nil
 }
 
-// ended reports whether an item's lease is over.
-func (c *consumer) ended(it *item) bool { return !c.run.p.now().Before(it.d.LeaseUntil) }
+// endedLocked reports whether an item's lease is over.
+func (c *consumer) endedLocked(it *item) bool { return !c.run.p.now().Before(it.d.LeaseUntil) }
 
 // beginLocked hands an item that takeLocked has returned to a worker.
 func (c *consumer) beginLocked(it *item, ctx *taskContext, now time.Time) {
@@ -266,7 +268,7 @@ func (c *consumer) finishLocked(it *item, took time.Duration, now time.Time) {
 	it.limiter.leave()
 	if c.limiter != nil || it.limiter != nil {
 		c.run.mon.wakeLocked(1)
-		c.run.notifyFetchers()
+		c.run.notifyFetchersLocked()
 	}
 	it.ctx = nil
 	if it.lost {
@@ -276,63 +278,69 @@ func (c *consumer) finishLocked(it *item, took time.Duration, now time.Time) {
 		}
 	}
 	if it.lost || it.outcome == Abandoned {
-		c.close(it)
+		c.closeLocked(it)
 		return
 	}
-	c.settle(it)
+	c.settleLocked(it)
 }
 
-// giveAllBack releases all that has not begun, uncharged.
-func (c *consumer) giveAllBack() {
-	for it := c.pop(); it != nil; it = c.pop() {
-		c.giveBack(it, 0)
+// giveAllBackLocked releases all that has not begun, uncharged.
+func (c *consumer) giveAllBackLocked() {
+	for it := c.popLocked(); it != nil; it = c.popLocked() {
+		c.giveBackLocked(it, 0)
 	}
 	for _, it := range c.held {
-		c.giveBack(it, 0)
+		c.giveBackLocked(it, 0)
 	}
 	c.held = nil
 }
 
-// giveBack releases an item that has not begun, uncharged.
-func (c *consumer) giveBack(it *item, delay time.Duration) {
+// giveBackLocked releases an item that has not begun, uncharged.
+func (c *consumer) giveBackLocked(it *item, delay time.Duration) {
 	it.outcome, it.d.Delay = Released, delay
-	c.settle(it)
+	c.settleLocked(it)
 }
 
-// settle hands an item to the acker.
-func (c *consumer) settle(it *item) {
+// recallLocked gives back an item that waits in ready or held.
+func (c *consumer) recallLocked(it *item, delay time.Duration) {
+	c.unbufferLocked(it)
+	c.giveBackLocked(it, delay)
+}
+
+// settleLocked hands an item to the acker.
+func (c *consumer) settleLocked(it *item) {
 	it.state = settling
 	c.acker.addLocked(it, c.taken == c.acker.pendingLocked()+1)
 }
 
-// closeAcked is close for an item that the acker is done with, and whose lease may be
+// closeAckedLocked is close for an item that the acker is done with, and whose lease may be
 // lost.
-func (c *consumer) closeAcked(it *item, lost bool) {
+func (c *consumer) closeAckedLocked(it *item, lost bool) {
 	if lost {
-		c.excuse(it)
+		c.excuseLocked(it)
 	}
-	c.close(it)
+	c.closeLocked(it)
 }
 
-// lose gives up an item whose lease has ended. Its handler, if it runs, is
+// loseLocked gives up an item whose lease has ended. Its handler, if it runs, is
 // cancelled, and holds its worker until it returns.
-func (c *consumer) lose(it *item) {
+func (c *consumer) loseLocked(it *item) {
 	c.run.mon.logLocked(slog.LevelWarn, "lease lost: the task will be delivered again", about(c.name, it.d.Task))
 	it.lost = true
-	c.excuse(it)
+	c.excuseLocked(it)
 	switch it.state {
 	case buffered:
-		c.unbuffer(it)
-		c.close(it)
+		c.unbufferLocked(it)
+		c.closeLocked(it)
 	case running:
 		c.overdue++
 		it.ctx.cancel(driver.ErrLeaseLost)
 	}
 }
 
-// unbuffer takes an item out of ready or held. Its state is the caller's to
+// unbufferLocked takes an item out of ready or held. Its state is the caller's to
 // change.
-func (c *consumer) unbuffer(it *item) {
+func (c *consumer) unbufferLocked(it *item) {
 	if i := slices.Index(c.held, it); i >= 0 {
 		c.held = slices.Delete(c.held, i, i+1)
 	} else {
@@ -340,8 +348,8 @@ func (c *consumer) unbuffer(it *item) {
 	}
 }
 
-// excuse notes that a lease was lost while the pool lived, once for each.
-func (c *consumer) excuse(it *item) {
+// excuseLocked notes that a lease was lost while the pool lived, once for each.
+func (c *consumer) excuseLocked(it *item) {
 	if it.excused {
 		return
 	}
@@ -352,21 +360,21 @@ func (c *consumer) excuse(it *item) {
 	}
 }
 
-// wasSettled reports whether ErrLeaseLost means that an earlier call has settled
+// wasSettledLocked reports whether ErrLeaseLost means that an earlier call has settled
 // an item, whose answer was lost: nobody else can have had the task while its
 // lease holds. Leases that are bound to a connection may have ended with it.
-func (it *item) wasSettled(freeLeases bool, now time.Time) bool {
+func (it *item) wasSettledLocked(freeLeases bool, now time.Time) bool {
 	return it.doubt && freeLeases && it.d.LeaseUntil.After(now)
 }
 
-// close forgets an item.
-func (c *consumer) close(it *item) {
+// closeLocked forgets an item.
+func (c *consumer) closeLocked(it *item) {
 	if it.state == closed {
 		return
 	}
 	if c.run.suspect == it.d {
 		c.run.suspect = nil
-		c.run.notifyFetchers() // fetching goes on
+		c.run.notifyFetchersLocked() // fetching goes on
 	}
 	if it.d.Crashes > 0 && (it.outcome == Completed || it.outcome == Died) && !it.lost {
 		c.run.p.excused.forget(taskKey{c.name, it.d.Task.ID})

@@ -47,9 +47,9 @@ type leaseExtender struct {
 	// due are the items whose leases are to be extended; it sees to those that have ended.
 	// firstEnd is when the first lease ends; zero: there is none. lose is for an item whose
 	// lease has ended.
-	due      func(now time.Time) []*item
-	firstEnd func() time.Time
-	lose     func(*item)
+	dueLocked      func(now time.Time) []*item
+	firstEndLocked func() time.Time
+	loseLocked     func(*item)
 
 	wake  chan struct{}      // capacity 1
 	timer driver.Timer       // signals, too
@@ -189,7 +189,7 @@ func (e *leaseExtender) run(ctx context.Context) {
 			next = giveAt
 		}
 		e.mon.Lock()
-		if end := e.firstEnd(); !end.IsZero() && end.Before(next) {
+		if end := e.firstEndLocked(); !end.IsZero() && end.Before(next) {
 			next = end
 		}
 		e.timer.Reset(max(next.Sub(now), 1))
@@ -201,7 +201,7 @@ func (e *leaseExtender) run(ctx context.Context) {
 func (e *leaseExtender) look(now time.Time) (items []*item, end time.Time) {
 	e.mon.Lock()
 	defer e.mon.unlockAndLog()
-	return e.due(now), e.firstEnd()
+	return e.dueLocked(now), e.firstEndLocked()
 }
 
 // extend extends the items' leases. The error is of those for which it is not known
@@ -236,12 +236,12 @@ func (e *leaseExtender) extend(ctx context.Context, items []*item) error {
 			if ds[i].LeaseUntil.After(it.d.LeaseUntil) {
 				it.d.LeaseUntil = ds[i].LeaseUntil // not of a call that was overtaken by another
 			}
-		case errors.Is(err, driver.ErrLeaseLost) && it.wasSettled(e.freeLeases, now):
+		case errors.Is(err, driver.ErrLeaseLost) && it.wasSettledLocked(e.freeLeases, now):
 			it.lost = true // the acker forgets it
 		case errors.Is(err, driver.ErrLeaseLost) && it.asked:
 			// Its lease may be over because it is settled: the answer to that call says so.
 		case errors.Is(err, driver.ErrLeaseLost):
-			e.lose(it)
+			e.loseLocked(it)
 		default:
 			ok = false
 		}

@@ -30,7 +30,7 @@ func startExtender(t *testing.T, q *fakeQueue, items ...*item) *extenderAlone {
 	e := &extenderAlone{q: q, items: items}
 	e.mon.init(func() *slog.Logger { return slog.New(&e.log) }, nil, nil)
 	e.leaseExtender.mon = &e.mon
-	e.due = func(now time.Time) (due []*item) {
+	e.dueLocked = func(now time.Time) (due []*item) {
 		for _, it := range e.items {
 			if !it.lost && it.d.LeaseUntil.Sub(now) <= e.lease*2/3 {
 				due = append(due, it)
@@ -38,7 +38,7 @@ func startExtender(t *testing.T, q *fakeQueue, items ...*item) *extenderAlone {
 		}
 		return due
 	}
-	e.firstEnd = func() (end time.Time) {
+	e.firstEndLocked = func() (end time.Time) {
 		for _, it := range e.items {
 			if !it.lost && (end.IsZero() || it.d.LeaseUntil.Before(end)) {
 				end = it.d.LeaseUntil
@@ -46,7 +46,7 @@ func startExtender(t *testing.T, q *fakeQueue, items ...*item) *extenderAlone {
 		}
 		return end
 	}
-	e.leaseExtender.lose = func(it *item) {
+	e.leaseExtender.loseLocked = func(it *item) {
 		it.lost = true
 		e.lost.add(it.d.Task.ID)
 	}

@@ -12,6 +12,9 @@ import (
 //
 // It is locked for some tens of nanoseconds a task, and never across a call to a queue, a
 // handler or a logger.
+//
+// A method or function whose name ends with Locked wants it to be locked. Types that know no
+// monitor, such as pace, limiter and busyWorkers, are used by those only.
 type monitor struct {
 	sync.Mutex
 	tasks   sync.Cond // workers wait for tasks

@@ -139,9 +139,9 @@ func (p *Pool) adopt(x *routing) {
 	p.host.Keeps(p.cfg.Results, x.withResults())
 }
 
-// reroute takes what was registered since the pool was made or started last. Queues may
-// have been declared with more types, too. p.mu is held.
-func (p *Pool) reroute() error {
+// rerouteLocked takes what was registered since the pool was made or started last. Queues may
+// have been declared with more types, too.
+func (p *Pool) rerouteLocked() error {
 	if !p.router.changed(p.routing) {
 		return p.checkTypes(p.routing)
 	}
@@ -211,7 +211,7 @@ func (p *Pool) begin(ctx context.Context, fetch bool) (*run, error) {
 		last := p.run
 		if last == nil || last.isOver() {
 			defer p.mu.Unlock()
-			if err := p.reroute(); err != nil {
+			if err := p.rerouteLocked(); err != nil {
 				return nil, fmt.Errorf("start the pool: %w", err)
 			}
 			p.router.started(p.routing, p.cfg.Logger)

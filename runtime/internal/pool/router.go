@@ -44,7 +44,7 @@ func (r *Router) Use(mw ...Middleware) {
 	r.register("middleware", func() {
 		for _, m := range mw {
 			if m == nil {
-				r.wrong("a middleware is nil")
+				r.wrongLocked("a middleware is nil")
 				continue
 			}
 			r.middleware = append(r.middleware, m)
@@ -55,21 +55,21 @@ func (r *Router) Use(mw ...Middleware) {
 // Handle registers the handler of a type and its aliases. What is wrong with
 // it (no type, registered already, no handler) is kept for Err.
 func (r *Router) Handle(policy Policy, h Handler) {
-	r.register(fmt.Sprintf("the handler of %q", policy.Type), func() { r.handle(policy, h) })
+	r.register(fmt.Sprintf("the handler of %q", policy.Type), func() { r.handleLocked(policy, h) })
 }
 
-func (r *Router) handle(policy Policy, h Handler) {
+func (r *Router) handleLocked(policy Policy, h Handler) {
 	if h == nil {
-		r.wrong("the handler of %q is nil", policy.Type)
+		r.wrongLocked("the handler of %q is nil", policy.Type)
 		return
 	}
 	rt := &route{policy: policy, handler: h}
 	for _, name := range append([]string{policy.Type}, policy.Aliases...) {
 		switch other, taken := r.routes[name]; {
 		case name == "":
-			r.wrong("a handler is registered for an empty task type")
+			r.wrongLocked("a handler is registered for an empty task type")
 		case taken:
-			r.wrong("%q is registered twice, for %q and %q", name, other.policy.Type, policy.Type)
+			r.wrongLocked("%q is registered twice, for %q and %q", name, other.policy.Type, policy.Type)
 		default:
 			r.routes[name] = rt
 		}
@@ -93,9 +93,9 @@ func errLate(what string) error {
 	return fmt.Errorf("taskgen: %s came after a pool was started with the router: it works without that until it is started again; register everything first", what)
 }
 
-// since lists what was registered after a routing was taken, as errors; nothing
-// for nil. r.mu is held.
-func (r *Router) since(x *routing) (errs []error) {
+// sinceLocked lists what was registered after a routing was taken, as errors; nothing
+// for nil.
+func (r *Router) sinceLocked(x *routing) (errs []error) {
 	if x == nil {
 		return nil
 	}
@@ -105,8 +105,8 @@ func (r *Router) since(x *routing) (errs []error) {
 	return errs
 }
 
-// wrong notes a mistake. r.mu is held.
-func (r *Router) wrong(format string, args ...any) {
+// wrongLocked notes a mistake.
+func (r *Router) wrongLocked(format string, args ...any) {
 	r.errs = append(r.errs, fmt.Errorf("taskgen: "+format, args...))
 }
 
@@ -133,9 +133,9 @@ func (r *Router) OnDead(taskType string, hook DeadHook) {
 	r.register(fmt.Sprintf("the hook for dead tasks of type %q", taskType), func() {
 		switch {
 		case hook == nil:
-			r.wrong("the hook for dead tasks of type %q is nil", taskType)
+			r.wrongLocked("the hook for dead tasks of type %q is nil", taskType)
 		case r.onDead[taskType] != nil:
-			r.wrong("there are two hooks for dead tasks of type %q", taskType)
+			r.wrongLocked("there are two hooks for dead tasks of type %q", taskType)
 		default:
 			if r.onDead == nil {
 				r.onDead = make(map[string]DeadHook)
@@ -151,11 +151,11 @@ func (r *Router) OnDead(taskType string, hook DeadHook) {
 func (r *Router) Err() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return errors.Join(slices.Concat(r.mistakes(), r.since(r.first))...)
+	return errors.Join(slices.Concat(r.mistakesLocked(), r.sinceLocked(r.first))...)
 }
 
-// mistakes are what NewPool refuses. r.mu is held.
-func (r *Router) mistakes() []error {
+// mistakesLocked are what NewPool refuses.
+func (r *Router) mistakesLocked() []error {
 	errs := slices.Clone(r.errs)
 	for _, name := range slices.Sorted(maps.Keys(r.onDead)) {
 		if rt := r.routes[name]; rt == nil {

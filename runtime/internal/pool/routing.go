@@ -33,7 +33,7 @@ func (r *Router) routing() (*routing, error) {
 		registered: len(r.registered),
 	}
 	x.handler = HandlerFunc(x.dispatch)
-	return x, errors.Join(r.mistakes()...)
+	return x, errors.Join(r.mistakesLocked()...)
 }
 
 // wrap puts the middleware around dispatch.

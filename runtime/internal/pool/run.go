@@ -53,7 +53,7 @@ type run struct {
 
 func newRun(ctx context.Context, p *Pool) *run {
 	r := &run{p: p, routing: p.routing, base: context.WithoutCancel(ctx), began: time.Now(), over: make(chan struct{})}
-	r.mon.init(p.logger, r.notifyFetchers, r.onTimer)
+	r.mon.init(p.logger, r.notifyFetchersLocked, r.onTimerLocked)
 	r.settled.L = &r.mon.Mutex
 	r.many.log = p.logger
 	r.fetching, r.stopFetch = context.WithCancel(r.base)
@@ -84,17 +84,17 @@ func (r *run) newConsumer(q driver.Queue, pq Share) *consumer {
 		limiter:    newLimiter(pq.Concurrency, pq.Rate),
 	}
 	c.extender.mon = &r.mon
-	c.extender.due, c.extender.firstEnd, c.extender.lose = c.due, c.firstEnd, c.lose
+	c.extender.dueLocked, c.extender.firstEndLocked, c.extender.loseLocked = c.dueLocked, c.firstEndLocked, c.loseLocked
 	c.extender.init(q, r.p.host.Clock)
 	batch := 0
 	if can.PaidTrips {
 		batch = max(can.MaxBatch, 1)
 	}
 	c.fetcher.mon, c.fetcher.busy, c.fetcher.shared = &r.mon, &r.busy, len(r.p.queues) > 1
-	c.fetcher.room, c.fetcher.separate, c.fetcher.insert = c.room, c.separate, c.insert
+	c.fetcher.roomLocked, c.fetcher.separate, c.fetcher.insertLocked = c.roomLocked, c.separate, c.insertLocked
 	c.fetcher.init(q, newPace(len(r.p.queues), r.p.cfg.Workers, batch))
 	c.acker.mon, c.acker.now = &r.mon, r.p.now
-	c.acker.company, c.acker.lose, c.acker.close = c.company, c.lose, c.closeAcked
+	c.acker.companyLocked, c.acker.loseLocked, c.acker.closeLocked = c.companyLocked, c.loseLocked, c.closeAckedLocked
 	c.acker.init(q, batch)
 	for _, rt := range r.routing.routes {
 		if rt.policy.Queue != pq.Name {
@@ -195,7 +195,7 @@ func (r *run) windDown(grace time.Duration) {
 	r.stopFetch()
 	r.mon.Lock()
 	for _, c := range r.consumers {
-		c.giveAllBack()
+		c.giveAllBackLocked()
 		c.acker.signal()
 	}
 	r.mon.Unlock()
@@ -226,10 +226,10 @@ func (r *run) windDown(grace time.Duration) {
 func (r *run) cancelRuns(cause error) {
 	r.mon.Lock()
 	defer r.mon.Unlock()
-	r.eachRunning(func(it *item) { it.ctx.cancel(cause) })
+	r.eachRunningLocked(func(it *item) { it.ctx.cancel(cause) })
 }
 
-func (r *run) eachRunning(f func(*item)) {
+func (r *run) eachRunningLocked(f func(*item)) {
 	for _, c := range r.consumers {
 		for _, b := range c.open {
 			for i := range b.items {
@@ -248,7 +248,7 @@ func (r *run) unfinished() string {
 	defer r.mon.Unlock()
 	var names []string
 	n := 0
-	r.eachRunning(func(it *item) {
+	r.eachRunningLocked(func(it *item) {
 		if n++; n <= shown {
 			names = append(names, fmt.Sprintf("%s (%s on %s)", it.d.Task.ID, it.d.Task.Type, it.consumer().name))
 		}

@@ -35,8 +35,8 @@ const (
 // to other suspects that it has just fetched and not given back yet.
 const suspectQuiet = time.Second
 
-// quiet is how long nothing is fetched because of a suspect. The mutex is locked.
-func (r *run) quiet(now time.Time) time.Duration {
+// quietLocked is how long nothing is fetched because of a suspect.
+func (r *run) quietLocked(now time.Time) time.Duration {
 	if r.suspect == nil {
 		return 0
 	}
@@ -101,7 +101,7 @@ func (c *consumer) separate(ds []*driver.Delivery) (kept, back []*driver.Deliver
 	kept, back = c.oneSuspect(known)
 	if len(unknown) > 0 {
 		c.run.mon.Lock()
-		c.tellUnknown(unknown)
+		c.tellUnknownLocked(unknown)
 		c.run.mon.unlockAndLog()
 	}
 	return kept, append(back, unknown...)
@@ -174,8 +174,7 @@ func (c *consumer) unhold(d *driver.Delivery) {
 				continue
 			}
 			if it.state == buffered {
-				c.unbuffer(it)
-				c.giveBack(it, rand.N(maxSuspectDelay))
+				c.recallLocked(it, rand.N(maxSuspectDelay))
 			}
 			return
 		}

@@ -112,8 +112,8 @@ type unknownType struct {
 	tasks int // handed on since
 }
 
-// tellUnknown logs what was handed on, each type once a minute. The mutex is locked.
-func (c *consumer) tellUnknown(ds []*driver.Delivery) {
+// tellUnknownLocked logs what was handed on, each type once a minute.
+func (c *consumer) tellUnknownLocked(ds []*driver.Delivery) {
 	counts := make(map[string]int)
 	for _, d := range ds {
 		counts[d.Task.Type]++
