@@ -36,7 +36,7 @@ func TestAPoolChoosesAmongQueuesThatHaveTasksAlone(t *testing.T) {
 		}
 		pass(5500 * time.Millisecond)
 		r.mon.Lock()
-		active := len(r.active)
+		active := len(r.chooser.active)
 		r.mon.Unlock()
 		assert.Equal(t, 1, active)
 		pass(time.Minute)

@@ -5,106 +5,64 @@ import (
 	"time"
 )
 
-// next hands back a worker's finished item and returns its next one, to be run
-// with ctx, and when that begins: now, if there was no wait. It returns nil when
-// the run ends.
-func (r *run) next(done *item, took time.Duration, now time.Time, ctx *taskContext) (*item, time.Time) {
-	r.mon.Lock()
-	defer r.mon.Unlock()
-	if done != nil {
-		done.consumer().finishLocked(done, took, now)
-	}
-	waited := false
-	for {
-		if r.stopping {
-			return nil, now
-		}
-		if waited {
-			now = time.Now()
-		}
-		if it := r.chooseLocked(now); it != nil {
-			r.runs++
-			it.consumer().beginLocked(it, ctx, now)
-			return it, now
-		}
-		waited = true
-		r.mon.parkLocked()
-	}
+// A chooser picks the consumer whose task a worker runs next: by the order of the queues in
+// a strict pool, else by their weights.
+type chooser struct {
+	mon       *monitor
+	strict    bool
+	consumers []*consumer
+	active    []*consumer // those with tasks, or that wait for room: of very many queues most are idle
+	pass      float64     // the weighted choice's present
+	round     int
 }
 
-// notifyFetchersLocked tells what waits for workers to become free: the fetchers, which may
-// fetch for them, and when all are free the ackers, which need not wait for more.
-func (r *run) notifyFetchersLocked() {
-	for _, c := range r.active {
-		c.fetcher.notifyLocked(c.buffered)
-		if r.mon.parked == r.p.cfg.Workers {
-			c.acker.nobodyComesLocked()
-		}
-	}
+// A turn is what the chooser keeps of a consumer.
+type turn struct {
+	share  float64 // 1 / weight
+	pass   float64 // the consumer with the lowest is served next
+	tried  int     // the round that last passed the consumer by
+	active bool    // in chooser.active
 }
 
-// onTimerLocked has everybody look again.
-func (r *run) onTimerLocked() {
-	r.giveBackAheadLocked(time.Now())
-	r.notifyFetchersLocked()
+// nextLocked picks the consumer to serve and takes an item from it, which may be run now.
+// It returns nil where there is none.
+func (ch *chooser) nextLocked(now time.Time) *item {
+	if len(ch.consumers) == 1 {
+		return ch.consumers[0].takeLocked(now)
+	}
+	if ch.strict {
+		return ch.strictLocked(now)
+	}
+	return ch.weightedLocked(now)
 }
 
-// giveBackAheadLocked gives back what was fetched ahead when the workers have been busy with
-// other tasks for long: another process may have time for it.
-func (r *run) giveBackAheadLocked(now time.Time) {
-	if !r.ahead || r.stopping || r.mon.parked > 0 {
-		return
-	}
-	for _, c := range r.active {
-		if c.handyLocked() == 0 {
-			continue
-		}
-		if left := c.fetcher.patience() - now.Sub(r.busy.freed); left > 0 {
-			r.mon.lookAgainLocked(left)
-			continue
-		}
-		c.giveAllBackLocked()
-	}
-}
-
-// chooseLocked picks the consumer to serve by priority and takes an item from it.
-func (r *run) chooseLocked(now time.Time) *item {
-	if len(r.consumers) == 1 {
-		return r.consumers[0].takeLocked(now)
-	}
-	if r.p.cfg.Strict {
-		return r.chooseStrictLocked(now)
-	}
-	return r.chooseWeightedLocked(now)
-}
-
-func (r *run) chooseStrictLocked(now time.Time) *item {
-	for _, c := range r.consumers {
+func (ch *chooser) strictLocked(now time.Time) *item {
+	for _, c := range ch.consumers {
 		if it := c.takeLocked(now); it != nil {
 			return it
 		}
 		if d := c.fetcher.expects(now); d > 0 {
-			r.mon.lookAgainLocked(d) // it may have a task yet: the lower queues wait
+			ch.mon.lookAgainLocked(d) // it may have a task yet: the lower queues wait
 			return nil
 		}
 	}
 	return nil
 }
 
-// chooseWeightedLocked is stride scheduling: each start moves its consumer's pass on by
+// weightedLocked is stride scheduling: each start moves its consumer's pass on by
 // the inverse of the weight, and the consumer that is furthest behind is next. One
 // that has run out and is about to get more is waited for, else its share would
 // go to those whose broker is nearer.
-func (r *run) chooseWeightedLocked(now time.Time) *item {
-	r.round++
-	r.active = slices.DeleteFunc(r.active, func(c *consumer) bool {
+func (ch *chooser) weightedLocked(now time.Time) *item {
+	ch.round++
+	ch.active = slices.DeleteFunc(ch.active, func(c *consumer) bool {
 		c.active = c.taken > 0 || c.fetcher.waiting || c.promisesLocked(now)
 		return !c.active
 	})
 	for {
 		var best *consumer
-		for _, c := range r.active {
-			if c.tried != r.round && (best == nil || c.pass < best.pass) && c.promisesLocked(now) {
+		for _, c := range ch.active {
+			if c.tried != ch.round && (best == nil || c.pass < best.pass) && c.promisesLocked(now) {
 				best = c
 			}
 		}
@@ -112,25 +70,29 @@ func (r *run) chooseWeightedLocked(now time.Time) *item {
 			return nil
 		}
 		if best.handyLocked() == 0 {
-			r.mon.lookAgainLocked(best.fetcher.expects(now))
+			ch.mon.lookAgainLocked(best.fetcher.expects(now))
 			return nil
 		}
 		if it := best.takeLocked(now); it != nil {
-			r.pass = best.pass
+			ch.pass = best.pass
 			best.pass += best.share
 			return it
 		}
-		best.tried = r.round
+		best.tried = ch.round
 	}
 }
 
-// activateLocked adds the consumer to those that are looked at by all.
-func (c *consumer) activateLocked() {
+// activateLocked adds a consumer to those that are active.
+func (ch *chooser) activateLocked(c *consumer) {
 	if !c.active {
 		c.active = true
-		c.run.active = append(c.run.active, c)
+		ch.active = append(ch.active, c)
 	}
 }
+
+// filledLocked is told that a consumer has tasks which had none: it has no credit for the time
+// in between.
+func (ch *chooser) filledLocked(c *consumer) { c.pass = max(c.pass, ch.pass) }
 
 // promisesLocked reports whether the consumer has a task, or will have one in a moment.
 func (c *consumer) promisesLocked(now time.Time) bool {

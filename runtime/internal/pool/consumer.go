@@ -8,34 +8,59 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A consumer is one queue in a run: what it has at hand, and its limits. Its
-// fields are guarded by the run's mutex, but those that never change.
+// A consumer is one queue in a run: what it has at hand, and its limits. What is not set
+// once is guarded by the run's mutex.
 type consumer struct {
-	run   *run
-	queue driver.Queue
-	cfg   driver.QueueConfig
-	name  string
-	lease time.Duration // cfg.Visibility
-	// exactReady, charges and keeps: see Capabilities.
-	exactReady bool
-	promised   bool          // the queue's last count had tasks that were ready; for Drain
-	counted    time.Duration // how long that count took; for Drain
-	late       atomic.Int32  // receives that go on behind a Dequeue
-	charges    bool          // see Capabilities.CrashIsAttempt
-	keeps      bool          // see Capabilities.KeepsReleased
-	share      float64       // 1 / weight
-	limiter    *limiter      // the queue's own limits; nil: none
-	types      []*limiter    // of the queue's types, when all of them have limits; else nil
+	run     *run
+	queue   driver.Queue
+	name    string
+	cfg     driver.QueueConfig
+	can     driver.Capabilities
+	lease   time.Duration // cfg.Visibility
+	limiter *limiter      // the queue's own limits; nil: none
+	types   []*limiter    // of the queue's types, when all of them have limits; else nil
 
-	lists                                // what is leased
+	lists        // what is leased
+	turn         // of the chooser
+	fetcher      fetcher
+	acker        acker
+	extender     leaseExtender
 	unknownTypes map[string]*unknownType // types without a handler, as the log knows them
 
-	active   bool    // in run.active
-	pass     float64 // weighted choice: the consumer with the lowest is served next
-	tried    int     // the round of choosing that last passed the consumer by
-	fetcher  fetcher
-	acker    acker
-	extender leaseExtender
+	late atomic.Int32 // receives that go on behind a Dequeue
+
+	// For Drain.
+	promised bool          // the queue's last count had tasks that were ready
+	counted  time.Duration // how long that count took
+}
+
+func newConsumer(r *run, q driver.Queue, pq Share) *consumer {
+	c := &consumer{
+		run: r, queue: q, name: pq.Name, cfg: q.Config(), can: q.Capabilities(), lease: q.Config().Visibility,
+		limiter: newLimiter(pq.Concurrency, pq.Rate), types: r.limitersOf(pq.Name),
+		turn: turn{share: 1 / float64(max(pq.Weight, 1))},
+	}
+	batch := 0 // tasks that one paid request carries
+	if c.can.PaidTrips {
+		batch = max(c.can.MaxBatch, 1)
+	}
+	queues := len(r.p.queues)
+	c.fetcher = fetcher{
+		mon: &r.mon, busy: &r.busy, shared: queues > 1,
+		roomLocked: c.roomLocked, separate: c.separate, insertLocked: c.insertLocked,
+	}
+	c.fetcher.init(q, newPace(queues, r.p.cfg.Workers, batch))
+	c.acker = acker{
+		mon: &r.mon, now: r.p.now,
+		companyLocked: c.companyLocked, loseLocked: c.loseLocked, closeLocked: c.closeAckedLocked,
+	}
+	c.acker.init(q, batch)
+	c.extender = leaseExtender{
+		mon: &r.mon, clock: r.p.host.Clock,
+		dueLocked: c.dueLocked, firstEndLocked: c.firstEndLocked, loseLocked: c.loseLocked,
+	}
+	c.extender.init(q)
+	return c
 }
 
 // companyLocked is how long the consumer's acks are to wait for others, most at the most. That
@@ -123,7 +148,7 @@ func (c *consumer) roomLocked(now time.Time) int {
 		c.run.mon.lookAgainLocked(wait)
 	}
 	if n <= 0 || c.fetcher.more {
-		c.activateLocked()
+		c.run.chooser.activateLocked(c)
 	}
 	return n
 }
@@ -135,7 +160,7 @@ func (c *consumer) roomForLocked(now time.Time) (int, time.Duration) {
 	if c.run.stopping || now.Before(f.rest) {
 		return 0, f.rest.Sub(now)
 	}
-	if d := c.run.quietLocked(now); d > 0 {
+	if d := c.run.suspects.quiet(now); d > 0 {
 		return 0, d
 	}
 	n := c.run.mon.parked + f.ahead(now, c.run.mon.parked, &c.run.busy) - c.buffered

@@ -40,7 +40,7 @@ func (p *Pool) Drain(ctx context.Context) (runs int, err error) {
 		return 0, err
 	}
 	for _, c := range r.consumers {
-		if !c.exactReady {
+		if !c.can.ExactReady {
 			c.acker.putOff = make(map[string]bool)
 		}
 	}
@@ -121,7 +121,7 @@ func (r *run) lookClosely(ctx context.Context) (int, error) {
 		errs    = make([]error, len(r.consumers))
 	)
 	for i, c := range r.consumers {
-		if c.exactReady && !c.promised {
+		if c.can.ExactReady && !c.promised {
 			continue
 		}
 		wg.Go(func() {
@@ -162,7 +162,7 @@ func (c *consumer) lookClosely(ctx context.Context) (int, error) {
 			continue
 		}
 		// A count that is there for sure: what is not due may count as ready on others.
-		if !c.queue.Capabilities().CountsScheduled || ctx.Err() != nil {
+		if !c.can.CountsScheduled || ctx.Err() != nil {
 			return 0, nil
 		}
 		stats, err := c.queue.Stats(ctx)

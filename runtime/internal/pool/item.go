@@ -85,7 +85,7 @@ func (c *consumer) insertLocked(ds, back []*driver.Delivery) {
 	if n == 0 {
 		return
 	}
-	c.activateLocked()
+	c.run.chooser.activateLocked(c)
 	runs := c.runsOfLocked(ds)
 	b := &batch{consumer: c, items: make([]item, n), left: n, place: len(c.open), at: c.run.p.now()}
 	for i, d := range slices.Concat(ds, back) {
@@ -116,7 +116,7 @@ func (c *consumer) insertLocked(ds, back []*driver.Delivery) {
 		return
 	}
 	if c.buffered == 0 {
-		c.pass = max(c.pass, c.run.pass) // no credit for the time it was empty
+		c.run.chooser.filledLocked(c)
 	}
 	c.ready = append(c.ready, b)
 	c.buffered += fit
@@ -372,8 +372,7 @@ func (c *consumer) closeLocked(it *item) {
 	if it.state == closed {
 		return
 	}
-	if c.run.suspect == it.d {
-		c.run.suspect = nil
+	if c.run.suspects.letGo(it.d) {
 		c.run.notifyFetchersLocked() // fetching goes on
 	}
 	if it.d.Crashes > 0 && (it.outcome == Completed || it.outcome == Died) && !it.lost {

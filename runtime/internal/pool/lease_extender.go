@@ -57,12 +57,12 @@ type leaseExtender struct {
 }
 
 // init sets what depends on the queue.
-func (e *leaseExtender) init(q driver.Queue, clock driver.Clock) {
+func (e *leaseExtender) init(q driver.Queue) {
 	cfg, can := q.Config(), q.Capabilities()
-	e.queue, e.name, e.lease, e.clock = q, cfg.Name, cfg.Visibility, clock
+	e.queue, e.name, e.lease = q, cfg.Name, cfg.Visibility
 	e.freeLeases, e.fenced = can.FreeLeases, can.FreeLeases && can.Fencing
 	e.wake = make(chan struct{}, 1)
-	e.timer = clock.AfterFunc(e.every(), e.signal)
+	e.timer = e.clock.AfterFunc(e.every(), e.signal)
 }
 
 // every is the time between two rounds.

@@ -50,7 +50,8 @@ func startExtender(t *testing.T, q *fakeQueue, items ...*item) *extenderAlone {
 		it.lost = true
 		e.lost.add(it.d.Task.ID)
 	}
-	e.init(q, driver.SystemClock)
+	e.clock = driver.SystemClock
+	e.init(q)
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan struct{})
 	go func() {

@@ -26,17 +26,14 @@ type run struct {
 
 	mon monitor // guards what follows
 
-	active   []*consumer // those with tasks, or that wait for room: of very many queues most are idle
-	settled  sync.Cond   // taken is 0
+	chooser  chooser
+	settled  sync.Cond // taken is 0
 	busy     busyWorkers
-	ahead    bool             // tasks are fetched ahead: what workers are too busy for goes back
-	taken    int              // items of all consumers that are not settled
-	suspect  *driver.Delivery // the one that the pool holds, if it holds one
-	since    time.Time        // when it came
-	runs     int              // handlers that were run
-	stopping bool             // nothing more begins
-	pass     float64          // the weighted choice's present
-	round    int
+	ahead    bool // tasks are fetched ahead: what workers are too busy for goes back
+	taken    int  // items of all consumers that are not settled
+	suspects suspects
+	runs     int  // handlers that were run
+	stopping bool // nothing more begins
 
 	stopFetch  context.CancelFunc
 	fetching   context.Context
@@ -60,8 +57,9 @@ func newRun(ctx context.Context, p *Pool) *run {
 	r.limiters = typeLimiters(r.routing)
 	r.busy = newBusyWorkers(p.cfg.Workers, r.began)
 	for i, q := range p.queues {
-		r.consumers = append(r.consumers, r.newConsumer(q, p.cfg.Queues[i]))
+		r.consumers = append(r.consumers, newConsumer(r, q, p.cfg.Queues[i]))
 	}
+	r.chooser = chooser{mon: &r.mon, strict: p.cfg.Strict, consumers: r.consumers}
 	extending, stopExtend := context.WithCancel(r.base)
 	r.stopExtend = stopExtend
 	for _, c := range r.consumers {
@@ -72,44 +70,6 @@ func newRun(ctx context.Context, p *Pool) *run {
 		r.workers.Go((&worker{run: r}).loop)
 	}
 	return r
-}
-
-func (r *run) newConsumer(q driver.Queue, pq Share) *consumer {
-	cfg, can := q.Config(), q.Capabilities()
-	c := &consumer{
-		run: r, queue: q, cfg: cfg, name: pq.Name, lease: cfg.Visibility,
-		charges: can.CrashIsAttempt, keeps: can.KeepsReleased,
-		exactReady: can.ExactReady,
-		share:      1 / float64(max(pq.Weight, 1)),
-		limiter:    newLimiter(pq.Concurrency, pq.Rate),
-	}
-	c.extender.mon = &r.mon
-	c.extender.dueLocked, c.extender.firstEndLocked, c.extender.loseLocked = c.dueLocked, c.firstEndLocked, c.loseLocked
-	c.extender.init(q, r.p.host.Clock)
-	batch := 0
-	if can.PaidTrips {
-		batch = max(can.MaxBatch, 1)
-	}
-	c.fetcher.mon, c.fetcher.busy, c.fetcher.shared = &r.mon, &r.busy, len(r.p.queues) > 1
-	c.fetcher.roomLocked, c.fetcher.separate, c.fetcher.insertLocked = c.roomLocked, c.separate, c.insertLocked
-	c.fetcher.init(q, newPace(len(r.p.queues), r.p.cfg.Workers, batch))
-	c.acker.mon, c.acker.now = &r.mon, r.p.now
-	c.acker.companyLocked, c.acker.loseLocked, c.acker.closeLocked = c.companyLocked, c.loseLocked, c.closeAckedLocked
-	c.acker.init(q, batch)
-	for _, rt := range r.routing.routes {
-		if rt.policy.Queue != pq.Name {
-			continue
-		}
-		g := r.limiters[rt.policy.Type]
-		if g == nil {
-			c.types = nil
-			break
-		}
-		if !slices.Contains(c.types, g) {
-			c.types = append(c.types, g)
-		}
-	}
-	return c
 }
 
 // typeLimiters makes the limiters of the types that have limits.
@@ -126,6 +86,23 @@ func typeLimiters(r *routing) map[string]*limiter {
 		limiters[name] = made[rt]
 	}
 	return limiters
+}
+
+// limitersOf are those of a queue's types, when all of them have limits; else nil.
+func (r *run) limitersOf(queue string) (types []*limiter) {
+	for _, rt := range r.routing.routes {
+		if rt.policy.Queue != queue {
+			continue
+		}
+		l := r.limiters[rt.policy.Type]
+		if l == nil {
+			return nil
+		}
+		if !slices.Contains(types, l) {
+			types = append(types, l)
+		}
+	}
+	return types
 }
 
 func (r *run) typeLimiter(taskType string) *limiter {

@@ -35,12 +35,43 @@ const (
 // to other suspects that it has just fetched and not given back yet.
 const suspectQuiet = time.Second
 
-// quietLocked is how long nothing is fetched because of a suspect.
-func (r *run) quietLocked(now time.Time) time.Duration {
-	if r.suspect == nil {
+// suspects is the suspect that a pool holds, if it holds one. It is guarded by the run's
+// mutex.
+type suspects struct {
+	held  *driver.Delivery
+	since time.Time // when it came
+}
+
+// hold takes a suspect, and reports whether there was none.
+func (s *suspects) hold(d *driver.Delivery, now time.Time) bool {
+	if s.held != nil {
+		return false
+	}
+	s.held, s.since = d, now
+	return true
+}
+
+// letGo is told of a delivery that the pool is done with, and reports whether it was the
+// suspect.
+func (s *suspects) letGo(d *driver.Delivery) bool {
+	if s.held != d {
+		return false
+	}
+	s.held = nil
+	return true
+}
+
+// delay is how long another suspect is to stay away.
+func (s *suspects) delay(now time.Time) time.Duration {
+	return min(max(now.Sub(s.since), minSuspectDelay), maxSuspectDelay)
+}
+
+// quiet is how long nothing is fetched because of a suspect.
+func (s *suspects) quiet(now time.Time) time.Duration {
+	if s.held == nil {
 		return 0
 	}
-	return r.since.Add(suspectQuiet).Sub(now)
+	return s.since.Add(suspectQuiet).Sub(now)
 }
 
 // suspected reports whether a delivery may be what killed its workers. One that
@@ -57,7 +88,7 @@ func (c *consumer) suspected(d *driver.Delivery) bool {
 // the retries of a task cannot be failures, of which it would have died.
 func (c *consumer) ends(d *driver.Delivery) (ends, suspicion int) {
 	suspicion = (c.cfg.MaxDeliveries + 1) / 2
-	if t := d.Task; c.charges && t.RetryCount > t.MaxRetries {
+	if t := d.Task; c.can.CrashIsAttempt && t.RetryCount > t.MaxRetries {
 		return t.RetryCount, max(suspicion, t.MaxRetries+1)
 	}
 	if d.Crashes == 0 {
@@ -122,12 +153,11 @@ func (c *consumer) oneSuspect(ds []*driver.Delivery) (kept, back []*driver.Deliv
 		switch {
 		case !c.suspected(d):
 			kept = append(kept, d)
-		case r.suspect == nil:
-			r.suspect, r.since = d, now
+		case r.suspects.hold(d, now):
 			kept = append(kept, d)
 			time.AfterFunc(suspectQuiet, func() { c.unhold(d) })
 		default:
-			d.Delay = min(max(now.Sub(r.since), minSuspectDelay), maxSuspectDelay)
+			d.Delay = r.suspects.delay(now)
 			back = append(back, d)
 		}
 	}
@@ -164,7 +194,7 @@ func (c *consumer) unhold(d *driver.Delivery) {
 	r := c.run
 	r.mon.Lock()
 	defer r.mon.Unlock()
-	if r.suspect != d || r.stopping {
+	if r.suspects.held != d || r.stopping {
 		return
 	}
 	for _, b := range c.open {

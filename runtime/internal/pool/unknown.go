@@ -69,7 +69,7 @@ func (c *consumer) unknownSince(t *driver.Task, now time.Time) time.Time {
 	if since, err := time.Parse(time.RFC3339Nano, t.Metadata[driver.MetaUnknown]); err == nil {
 		return since
 	}
-	if c.keeps {
+	if c.can.KeepsReleased {
 		driver.SetMeta(t, driver.MetaUnknown, now.UTC().Format(time.RFC3339Nano))
 		return now
 	}

@@ -1,0 +1,65 @@
+package pool
+
+import "time"
+
+// next hands back a worker's finished item and returns its next one, to be run
+// with ctx, and when that begins: now, if there was no wait. It returns nil when
+// the run ends.
+func (r *run) next(done *item, took time.Duration, now time.Time, ctx *taskContext) (*item, time.Time) {
+	r.mon.Lock()
+	defer r.mon.Unlock()
+	if done != nil {
+		done.consumer().finishLocked(done, took, now)
+	}
+	waited := false
+	for {
+		if r.stopping {
+			return nil, now
+		}
+		if waited {
+			now = time.Now()
+		}
+		if it := r.chooser.nextLocked(now); it != nil {
+			r.runs++
+			it.consumer().beginLocked(it, ctx, now)
+			return it, now
+		}
+		waited = true
+		r.mon.parkLocked()
+	}
+}
+
+// notifyFetchersLocked tells what waits for workers to become free: the fetchers, which may
+// fetch for them, and when all are free the ackers, which need not wait for more.
+func (r *run) notifyFetchersLocked() {
+	for _, c := range r.chooser.active {
+		c.fetcher.notifyLocked(c.buffered)
+		if r.mon.parked == r.p.cfg.Workers {
+			c.acker.nobodyComesLocked()
+		}
+	}
+}
+
+// onTimerLocked has everybody look again.
+func (r *run) onTimerLocked() {
+	r.giveBackAheadLocked(time.Now())
+	r.notifyFetchersLocked()
+}
+
+// giveBackAheadLocked gives back what was fetched ahead when the workers have been busy with
+// other tasks for long: another process may have time for it.
+func (r *run) giveBackAheadLocked(now time.Time) {
+	if !r.ahead || r.stopping || r.mon.parked > 0 {
+		return
+	}
+	for _, c := range r.chooser.active {
+		if c.handyLocked() == 0 {
+			continue
+		}
+		if left := c.fetcher.patience() - now.Sub(r.busy.freed); left > 0 {
+			r.mon.lookAgainLocked(left)
+			continue
+		}
+		c.giveAllBackLocked()
+	}
+}
