@@ -27,7 +27,8 @@ func (r *Router) Handle(policy Policy, h Handler) { r.r.Handle(policy, h) }
 // why it was not run at all. The task says the rest in its metadata (MetaAttempts
 // and so on) and is the hook's to read, not to change. Its payload is as the handler
 // has it: decrypted and decompressed by the middleware, or, where that refused the
-// task, as it was on the queue, which Task.Encoding shows.
+// task, as it was on the queue, which Task.Encoding shows. It is a
+// func(ctx context.Context, t *Task, cause error) error.
 type DeadHook = pool.DeadHook
 
 // OnDead has hook called whenever a task of the given type, or of one of its

@@ -61,8 +61,9 @@ type Spec[T any] struct {
 type Rate = pool.Rate
 
 // Policy is the part of a Spec that the worker's side needs, without its
-// payload type: the fields of a Spec of the same names, and Result, which says that the
-// handler sets one, with SetResult.
+// payload type. It has the fields Type, Aliases, Queue, Timeout, Retry, Concurrency, Rate,
+// Secrets, Schema and Retention of a Spec, and Result, a bool: the handler sets one, with
+// SetResult.
 type Policy = pool.Policy
 
 // Policy returns the worker's side of the spec.
