@@ -32,34 +32,33 @@ type Capabilities struct {
 	Priorities      int  // levels this queue hands out by; 1: no priority
 	Durable         bool // a task survives a kill -9 of whatever holds the queue
 	Fencing         bool // a stale receipt changes nothing, proved by the backend
-	// CrashIsAttempt says that the provider cannot tell a crash from a failure,
-	// so that a dead worker costs a retry.
-	CrashIsAttempt bool
+	// ForgivesCrashes says that the provider distinguishes a crash of a worker from a
+	// failure of its handler. Where it is false a dead worker costs its task a retry.
+	ForgivesCrashes bool
 	// CountsCrashes says that Delivery.Crashes is kept, and so is
 	// QueueConfig.MaxDeliveries.
 	CountsCrashes bool
-	// CountsLostPolls says that the backend itself keeps a Dequeue that waits, and
-	// may answer it when the process that asked has died: that counts as a crash of
-	// tasks that nobody has seen, and so one may go to the dead letter queue after
-	// fewer runs than MaxDeliveries. So it is where a process draws tasks ahead of
-	// those who ask for them. Where it is false only an answer that is lost on its way
-	// counts so.
-	CountsLostPolls bool
+	// ExactCrashes says that a task counts as crashed only after a worker received it,
+	// apart from answers that are lost on their way. Where it is false the backend may
+	// answer a waiting Dequeue whose process has died, or a process may receive tasks
+	// ahead of the calls that ask for them. Both count as crashes of tasks that no worker
+	// has seen, and such a task may die after fewer runs than MaxDeliveries.
+	ExactCrashes bool
 	// RefusesIDs says that Enqueue answers ErrDuplicate for an ID that is on the
 	// queue already. Where it is false the task is there twice.
 	RefusesIDs bool
 	// KeepsReleased says that Release stores the task as it stands in the
 	// delivery. Where it is false a task comes back as it was enqueued, and
-	// RetryCount is what the provider counts (see CrashIsAttempt).
+	// RetryCount is what the provider counts (see ForgivesCrashes).
 	KeepsReleased bool
 	// FirstInFirstOut says that ready tasks of one level are handed out in the
 	// order in which they came. Where it is false they are roughly; the order of
 	// groups is Ordered's affair.
 	FirstInFirstOut bool
-	// UnfairGroups says that which group of a fifo queue is handed out next is the
-	// broker's choice: where workers take one task at a time, a long group may go
-	// before others. Where it is false groups take turns.
-	UnfairGroups bool
+	// FairGroups says that the groups of a fifo queue take turns. Where it is false the
+	// broker chooses the next group: a long one may go before others when workers take
+	// one task at a time.
+	FairGroups bool
 	// FreeLeases says that a lease is bound to nothing but its receipt: it
 	// outlives the handle, the connection and the process that took it, and any
 	// handle can settle it. Where it is false a lease ends at once when one of these
@@ -75,11 +74,10 @@ type Capabilities struct {
 	// CountsLeased says that Stats counts what the workers of every process hold.
 	// Where it is false Leased is what this process knows of.
 	CountsLeased bool
-	// LateLeased says that Stats counts a task whose worker was killed as leased
-	// until somebody asks for tasks after its lease has ended, even where the worker
-	// had moved it to the dead letter queue already, and nobody is given it again.
-	// Where it is false it counts as ready from then on.
-	LateLeased bool
+	// CountsExpired says that Stats counts a task as ready as soon as its lease has
+	// ended. Where it is false the task of a killed worker counts as leased until a
+	// Dequeue follows, even if the worker had moved it to the dead letter queue already.
+	CountsExpired bool
 	// ExactReady says that Stats.Ready is what is ready at that moment, and that a
 	// Dequeue finds a task wherever one is ready and in nobody's way. Where it is false
 	// the count may trail, and a Dequeue that waits for less than a second may miss what

@@ -169,7 +169,7 @@ func taskCopies(w *world) {
 	w.sameTask(d.Task, want, "after the caller changed the task it had enqueued")
 	spoil(d.Task)
 	w.expire()
-	if q.Capabilities().CrashIsAttempt {
+	if !q.Capabilities().ForgivesCrashes {
 		want.RetryCount = 1
 	}
 	w.sameTask(w.takeOne(q, long).Task, want, "after a worker changed the task it was given, and died")

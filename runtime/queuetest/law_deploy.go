@@ -73,6 +73,6 @@ func deployUnknown(w *world) {
 	mu.Lock()
 	defer mu.Unlock()
 	for id, attempt := range noted {
-		w.check(attempt == 1 || q.Capabilities().CrashIsAttempt, "task %s was handed on, and is at attempt %d", id, attempt)
+		w.check(attempt == 1 || !q.Capabilities().ForgivesCrashes, "task %s was handed on, and is at attempt %d", id, attempt)
 	}
 }

@@ -77,7 +77,7 @@ func killWorkers(w *world) {
 	crashes := make(map[string]int)
 	for _, r := range w.runs(lines) {
 		w.check(r.Crashes <= kills, "task %s ran with %d crashes, of %d that there were", r.ID, r.Crashes, kills)
-		if !q.Capabilities().CrashIsAttempt {
+		if q.Capabilities().ForgivesCrashes {
 			w.check(r.Retries == 0, "task %s was charged %d retries, and no handler ever failed", r.ID, r.Retries)
 		}
 		crashes[r.ID] = r.Crashes
@@ -131,7 +131,7 @@ func killFailing(w *world) {
 	for _, d := range w.drain(w.dead(q)) {
 		dead[d.Task.ID] = true
 		attempts, err := strconv.Atoi(d.Task.Metadata[driver.MetaAttempts])
-		w.check(err == nil && (attempts == 3 || q.Capabilities().CrashIsAttempt), "task %s died after %q attempts, want 3", d.Task.ID, d.Task.Metadata[driver.MetaAttempts])
+		w.check(err == nil && (attempts == 3 || !q.Capabilities().ForgivesCrashes), "task %s died after %q attempts, want 3", d.Task.ID, d.Task.Metadata[driver.MetaAttempts])
 	}
 	for _, id := range want {
 		w.check(dead[id], "task %s is neither on the queue nor on the dead letter queue", id)
@@ -148,7 +148,7 @@ func killMovers(w *world) {
 		c.kill()
 	}
 	w.pass(q.Config().Visibility)
-	if !q.Capabilities().LateLeased {
+	if q.Capabilities().CountsExpired {
 		w.eventually(func() bool { return w.numbers(q).Leased == 0 }, "the leases of the killed have ended")
 	}
 	there := make(map[string]bool)
@@ -207,7 +207,7 @@ func killPoison(w *world) {
 		}
 		ended[r.ID] = true
 	}
-	fewer := q.Capabilities().CountsLostPolls && n > 0 && n < most
+	fewer := !q.Capabilities().ExactCrashes && n > 0 && n < most
 	w.check(n >= most && n <= limitOf(most) || fewer, "the poison was run %d times, with MaxDeliveries %d", n, most)
 	found := false
 	for _, d := range w.drain(w.dead(q)) {
@@ -216,7 +216,7 @@ func killPoison(w *world) {
 			found = true
 			reason := d.Task.Metadata[driver.MetaFailureReason]
 			w.check(strings.Contains(reason, driver.ErrMaxDeliveries.Error()), "the poison died of %q", reason)
-		} else if !q.Capabilities().CountsLostPolls {
+		} else if q.Capabilities().ExactCrashes {
 			w.Errorf("task %s died beside the poison, of %q", d.Task.ID, d.Task.Metadata[driver.MetaFailureReason])
 		}
 	}

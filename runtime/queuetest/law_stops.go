@@ -54,7 +54,7 @@ func (w *world) back(q driver.Queue, n int) {
 	w.Helper()
 	w.counts(q, "after the pool has stopped", int64(n), 0, 0, 0)
 	for _, d := range w.take(q, n, long) {
-		free := d.Task.RetryCount == 0 && d.Crashes == 0 || q.Capabilities().CrashIsAttempt
+		free := d.Task.RetryCount == 0 && d.Crashes == 0 || !q.Capabilities().ForgivesCrashes
 		w.check(free, "task %s was charged %d retries and %d crashes", d.Task.ID, d.Task.RetryCount, d.Crashes)
 	}
 }
@@ -136,7 +136,7 @@ func stopSettles(w *world) {
 		charged += d.Task.RetryCount
 	}
 	can := q.Capabilities()
-	w.check(charged == tasks/4 || !can.KeepsReleased || can.CrashIsAttempt, "of %d tasks to be retried and %d snoozed %d were charged", tasks/4, tasks/4, charged)
+	w.check(charged == tasks/4 || !can.KeepsReleased || !can.ForgivesCrashes, "of %d tasks to be retried and %d snoozed %d were charged", tasks/4, tasks/4, charged)
 	w.counts(q, "what was retried and snoozed is leased", 0, 0, tasks/2, tasks/4)
 }
 

@@ -45,7 +45,7 @@ func extended1h(q everything, ctx context.Context, ds []*driver.Delivery, lease 
 func charged(most int) fault {
 	return fault{
 		can: func(c driver.Capabilities) driver.Capabilities {
-			c.CrashIsAttempt, c.CountsCrashes = true, false
+			c.ForgivesCrashes, c.CountsCrashes = false, false
 			return c
 		},
 		dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {

@@ -26,7 +26,7 @@ const (
 	untilDone  need = "unique keys held until the task is done"
 	counting   need = "crashes that are counted"
 	excusing   need = "crashes that can be taken back"
-	uncharged  need = "crashes that are told from failures"
+	uncharged  need = "crashes that are distinguished from failures"
 	refusing   need = "IDs that are refused while they are on the queue"
 	keeping    need = "released tasks that keep what their worker wrote"
 	arriving   need = "tasks in the order they came"
@@ -129,25 +129,25 @@ func (h *Harness) lacks(tb testing.TB) map[need]string {
 	no(excusing, !has.CountsCrashes, says("CountsCrashes"))
 	no(excusing, !has.Fencing, says("Fencing"))
 	no(excusing, !has.FreeLeases, says("FreeLeases"))
-	no(uncharged, has.CrashIsAttempt, says("CrashIsAttempt"))
+	no(uncharged, !has.ForgivesCrashes, says("ForgivesCrashes"))
 	no(refusing, !has.RefusesIDs, says("RefusesIDs"))
 	no(keeping, !has.KeepsReleased, says("KeepsReleased"))
 	no(arriving, !has.FirstInFirstOut, says("FirstInFirstOut"))
-	no(turns, has.UnfairGroups, says("UnfairGroups"))
+	no(turns, !has.FairGroups, says("FairGroups"))
 	no(freeLeases, !has.FreeLeases, says("FreeLeases"))
 	no(confirming, !has.ConfirmsAcks, says("ConfirmsAcks"))
 	no(oneplace, !has.FreeLeases, says("FreeLeases"))
 	no(oneplace, !has.RefusesIDs, says("RefusesIDs"))
 	no(tallying, !has.CountsScheduled, says("CountsScheduled"))
 	no(tallying, !has.CountsLeased, says("CountsLeased"))
-	no(noticing, has.LateLeased, says("LateLeased"))
+	no(noticing, !has.CountsExpired, says("CountsExpired"))
 	no(tracing, !has.CountsOrigins, says("CountsOrigins"))
 	no(aging, !has.CountsAge, says("CountsAge"))
 	no(delaying, shortDelays(has), says("MaxDelay"))
 	no(bounded, has.MaxDelay == driver.Unlimited, says("MaxDelay"))
 	no(limited, has.MaxLease == driver.Unlimited, says("MaxLease"))
 	no(keyless, has.UniqueUntilDone && has.DedupWindow == driver.Unlimited, "the queue holds any")
-	no(charging, !has.CrashIsAttempt, says("CrashIsAttempt"))
+	no(charging, has.ForgivesCrashes, says("ForgivesCrashes"))
 	no(browsing, !has.Browse, says("Browse"))
 	no(cancelling, !has.Cancel, says("Cancel"))
 	no(rescheduling, !has.Reschedule, says("Reschedule"))

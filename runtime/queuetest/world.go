@@ -338,7 +338,7 @@ func (w *world) nothing(q driver.Queue, format string, args ...any) {
 func (w *world) drain(q driver.Queue) []*driver.Delivery {
 	w.Helper()
 	var all []*driver.Delivery
-	late := q.Capabilities().LateLeased
+	late := !q.Capabilities().CountsExpired
 	for asked := w.now(); ; {
 		s, err := q.Stats(w.ctx)
 		w.ok(err, "stats")

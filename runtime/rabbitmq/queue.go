@@ -46,15 +46,16 @@ func (q *Queue) Capabilities() driver.Capabilities {
 		MaxPayload:    maxPayload,
 		MaxBatch:      maxDraw,
 		KeepsReleased: true, CountsLeased: true,
-		Ordered:       q.cfg.Type == driver.FIFO,
-		Priorities:    q.cfg.Levels,
-		Durable:       true,
+		Ordered:         q.cfg.Type == driver.FIFO,
+		Priorities:      q.cfg.Levels,
+		Durable:         true,
+		ForgivesCrashes: true, FairGroups: true, CountsExpired: true,
 		CountsCrashes: !q.st.isDLQ,
-		// A process draws the partitions of a fifo queue ahead of its workers.
-		CountsLostPolls: q.cfg.Type == driver.FIFO,
-		Lateness:        lateness,
-		Purge:           true,
-		Redrive:         !q.st.isDLQ, Discard: !q.st.isDLQ,
+		// A process receives from the partitions of a fifo queue ahead of its workers.
+		ExactCrashes: q.cfg.Type != driver.FIFO,
+		Lateness:     lateness,
+		Purge:        true,
+		Redrive:      !q.st.isDLQ, Discard: !q.st.isDLQ,
 	}
 }
 

@@ -236,7 +236,7 @@ func TestOnAFifoQueueACrashIsNoRetry(t *testing.T) {
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
 	can := q.Capabilities()
-	require.False(t, can.CrashIsAttempt || can.CountsCrashes)
+	require.False(t, !can.ForgivesCrashes || can.CountsCrashes)
 	put(t, q, "a", "b")
 	for range 30 {
 		d := dequeue(t, q)[0]

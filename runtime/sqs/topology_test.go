@@ -255,7 +255,7 @@ func TestRetryByVisibilitySendsNothingAnew(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, RetryByVisibility())
 	q := openQueue(t, b.p, driver.QueueConfig{})
-	require.True(t, q.Capabilities().CrashIsAttempt)
+	require.False(t, q.Capabilities().ForgivesCrashes)
 	put(t, q, "a")
 	sent := b.p.Requests()["SendMessageBatch"]
 	for n := range 3 {

@@ -77,7 +77,7 @@ func (q *fakeQueue) Capabilities() driver.Capabilities {
 	}
 	c.Fencing, c.FreeLeases, c.CountsCrashes, c.Priorities = true, !q.bound, true, 1
 	c.CountsScheduled, c.ExactReady = true, !q.vague
-	c.CrashIsAttempt, c.KeepsReleased = q.charge, !q.charge
+	c.ForgivesCrashes, c.KeepsReleased = !q.charge, !q.charge
 	if q.paid {
 		c.MaxBatch, c.PaidTrips = 10, true
 	}

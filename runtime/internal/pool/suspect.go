@@ -88,7 +88,7 @@ func (c *consumer) suspected(d *driver.Delivery) bool {
 // the retries of a task cannot be failures, of which it would have died.
 func (c *consumer) ends(d *driver.Delivery) (ends, suspicion int) {
 	suspicion = (c.cfg.MaxDeliveries + 1) / 2
-	if t := d.Task; c.can.CrashIsAttempt && t.RetryCount > t.MaxRetries {
+	if t := d.Task; !c.can.ForgivesCrashes && t.RetryCount > t.MaxRetries {
 		return t.RetryCount, max(suspicion, t.MaxRetries+1)
 	}
 	if d.Crashes == 0 {
