@@ -20,7 +20,7 @@ import (
 // suites, of which a test calls Run.
 var unshownPackages = []string{
 	"runtime/driver", "runtime/schedule/jobstore",
-	"runtime/dlq/boxtest", "runtime/dlq/storetest", "runtime/schedule/storetest", "runtime/resulttest",
+	"runtime/drivertest/boxtest", "runtime/drivertest/taskstoretest", "runtime/drivertest/jobstoretest", "runtime/drivertest/resultstoretest",
 }
 
 // unshown are the functions and types without an Example, by the reason.
@@ -32,8 +32,8 @@ var unshown = map[string]string{
 	"generated code needs it where a package has taken the predeclared name": `
 		runtime.String runtime.Error`,
 	"it is of the suite for providers, which ExampleRun shows": `
-		queuetest.Child queuetest.Markdown queuetest.Report queuetest.LawReport queuetest.LeftOut
-		queuetest.Status queuetest.Network`,
+		drivertest.Child drivertest.Markdown drivertest.Report drivertest.LawReport drivertest.LeftOut
+		drivertest.Status drivertest.Network`,
 	"it is for tests of time, which go by memory.WithClock": `
 		sqlite.WithClock sqs.WithClock`,
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime/driver"
-	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/drivertest"
 )
 
 // reported are the harnesses whose reports make up docs/providers.md, in the
@@ -78,7 +78,7 @@ var typed = map[string]bool{"Ordered": true, "Priorities": true}
 func TestProvidersPageIsWhatTheSuiteFoundOut(t *testing.T) {
 	reports := readReports(t)
 	keep(t, "docs/providers.md", map[string]string{"laws": lawTable(t, reports), "capabilities": capabilities(t, reports)})
-	keep(t, "docs/conformance.md", map[string]string{"report": queuetest.Markdown(reports...)})
+	keep(t, "docs/conformance.md", map[string]string{"report": drivertest.Markdown(reports...)})
 }
 
 // keep compares what stands between a page's marks with what belongs there, by the
@@ -114,28 +114,28 @@ var columns = []column{
 }
 
 // meanings say what each law means to the user of a queue, by its number.
-var meanings = map[queuetest.Law]string{
-	queuetest.NothingIsLost:         "A task whose enqueue returned nil is handed out until it is completed or on the dead letter queue.",
-	queuetest.LeasesHold:            "While a worker holds a task nobody else is given it.",
-	queuetest.StaleReceipts:         "A worker whose lease has ended can neither complete nor move the task.",
-	queuetest.NeverEarly:            "A delayed task waits at least as long as it was told to.",
-	queuetest.PublishBeforeAck:      "A task that moves is in its new place before it leaves the old one.",
-	queuetest.PoisonDoesNotLoop:     "What cannot be read, or kills its workers, leaves the queue.",
-	queuetest.CrashesAreNotFailures: "A worker that dies costs its tasks none of their retries.",
-	queuetest.OrderWherePromised:    "A fifo queue hands out each group in order, a priority queue the highest level first.",
-	queuetest.UniqueMeansTold:       "An enqueue whose unique key is taken names the task that holds it.",
-	queuetest.AcksSurviveTrouble:    "A task that is done completes once, though the broker is away just then.",
-	queuetest.StoppingIsClean:       "A pool that stops finishes what runs, and gives the rest back.",
-	queuetest.StatsTellTheTruth:     "The counts are right after each operation, and cost no more on a full queue.",
-	queuetest.ADeployIsNoFault:      "Old and new builds share a queue: what one does not know waits for the other.",
-	queuetest.DoneStaysDone:         "A completed task does not run again when the broker is killed, and its key is free.",
-	queuetest.DrainsInTrouble:       "While the backend is full, slow or frozen, what is there is worked off and nothing hangs.",
-	queuetest.DiesOfItsOwnRuns:      "No task is buried for a neighbour's crash, a lost connection or an outage.",
+var meanings = map[drivertest.Law]string{
+	drivertest.NothingIsLost:         "A task whose enqueue returned nil is handed out until it is completed or on the dead letter queue.",
+	drivertest.LeasesHold:            "While a worker holds a task nobody else is given it.",
+	drivertest.StaleReceipts:         "A worker whose lease has ended can neither complete nor move the task.",
+	drivertest.NeverEarly:            "A delayed task waits at least as long as it was told to.",
+	drivertest.PublishBeforeAck:      "A task that moves is in its new place before it leaves the old one.",
+	drivertest.PoisonDoesNotLoop:     "What cannot be read, or kills its workers, leaves the queue.",
+	drivertest.CrashesAreNotFailures: "A worker that dies costs its tasks none of their retries.",
+	drivertest.OrderWherePromised:    "A fifo queue hands out each group in order, a priority queue the highest level first.",
+	drivertest.UniqueMeansTold:       "An enqueue whose unique key is taken names the task that holds it.",
+	drivertest.AcksSurviveTrouble:    "A task that is done completes once, though the broker is away just then.",
+	drivertest.StoppingIsClean:       "A pool that stops finishes what runs, and gives the rest back.",
+	drivertest.StatsTellTheTruth:     "The counts are right after each operation, and cost no more on a full queue.",
+	drivertest.ADeployIsNoFault:      "Old and new builds share a queue: what one does not know waits for the other.",
+	drivertest.DoneStaysDone:         "A completed task does not run again when the broker is killed, and its key is free.",
+	drivertest.DrainsInTrouble:       "While the backend is full, slow or frozen, what is there is worked off and nothing hangs.",
+	drivertest.DiesOfItsOwnRuns:      "No task is buried for a neighbour's crash, a lost connection or an outage.",
 }
 
 // lawTable is the table of laws, laws down and providers across. A law that a
 // provider keeps in part leads to its reasons.
-func lawTable(t *testing.T, reports []queuetest.Report) string {
+func lawTable(t *testing.T, reports []drivertest.Report) string {
 	t.Helper()
 	var b strings.Builder
 	b.WriteString("| law | what it means |")
@@ -144,7 +144,7 @@ func lawTable(t *testing.T, reports []queuetest.Report) string {
 	}
 	b.WriteString("\n|---|---" + strings.Repeat("|---", len(columns)) + "|\n")
 	for _, l := range reports[0].Laws {
-		if l.Law == queuetest.Contract {
+		if l.Law == drivertest.Contract {
 			continue
 		}
 		require.Contains(t, meanings, l.Law, "the table says nothing of %s", l.Text)
@@ -159,14 +159,14 @@ func lawTable(t *testing.T, reports []queuetest.Report) string {
 }
 
 // standing says how the provider of a column stands to a law: as its weakest report.
-func standing(t *testing.T, law queuetest.Law, c column, reports []queuetest.Report) string {
+func standing(t *testing.T, law drivertest.Law, c column, reports []drivertest.Report) string {
 	t.Helper()
 	var weak []string
 	for _, name := range c.reports {
-		at := slices.IndexFunc(reports, func(r queuetest.Report) bool { return r.Provider == name })
+		at := slices.IndexFunc(reports, func(r drivertest.Report) bool { return r.Provider == name })
 		require.GreaterOrEqual(t, at, 0, "there is no report of %s", name)
 		for _, l := range reports[at].Laws {
-			if l.Law == law && l.Status != queuetest.Held && l.Status != queuetest.NotRun {
+			if l.Law == law && l.Status != drivertest.Held && l.Status != drivertest.NotRun {
 				weak = append(weak, name)
 			}
 		}
@@ -180,17 +180,17 @@ func standing(t *testing.T, law queuetest.Law, c column, reports []queuetest.Rep
 func TestEveryLawThatIsReportedIsKeptOrDowngraded(t *testing.T) {
 	for _, r := range readReports(t) {
 		for _, l := range r.Laws {
-			if l.Status == queuetest.NotRun && len(l.LeftOut) > 0 {
+			if l.Status == drivertest.NotRun && len(l.LeftOut) > 0 {
 				continue // a law about another type of queues, which has a column of its own
 			}
-			assert.Contains(t, []queuetest.Status{queuetest.Held, queuetest.Downgraded}, l.Status, "%s, %s: mend it, and run make providers", r.Provider, l.Text)
+			assert.Contains(t, []drivertest.Status{drivertest.Held, drivertest.Downgraded}, l.Status, "%s, %s: mend it, and run make providers", r.Provider, l.Text)
 		}
 	}
 }
 
-func readReports(t *testing.T) []queuetest.Report {
+func readReports(t *testing.T) []drivertest.Report {
 	t.Helper()
-	reports := make([]queuetest.Report, len(reported))
+	reports := make([]drivertest.Report, len(reported))
 	for i, name := range reported {
 		data, err := os.ReadFile(filepath.Join("testdata", "conformance", name+".json"))
 		require.NoError(t, err, "make providers writes it")
@@ -210,19 +210,19 @@ func put(t *testing.T, page, name, text string) string {
 	return head + begin + "\n" + text + "\n" + end + tail
 }
 
-func capabilities(t *testing.T, reports []queuetest.Report) string {
+func capabilities(t *testing.T, reports []drivertest.Report) string {
 	t.Helper()
 	var b strings.Builder
-	row := func(text string, cell func(r queuetest.Report) string) {
+	row := func(text string, cell func(r drivertest.Report) string) {
 		fmt.Fprintf(&b, "| %s |", text)
 		for _, r := range reports {
 			fmt.Fprintf(&b, " %s |", cell(r))
 		}
 		b.WriteString("\n")
 	}
-	row("", func(r queuetest.Report) string { return r.Provider })
+	row("", func(r drivertest.Report) string { return r.Provider })
 	b.WriteString("|---" + strings.Repeat("|---", len(reports)) + "|\n")
-	row("types of queues", func(r queuetest.Report) string {
+	row("types of queues", func(r drivertest.Report) string {
 		var types []string
 		for _, one := range r.Types {
 			types = append(types, string(one))
@@ -232,7 +232,7 @@ func capabilities(t *testing.T, reports []queuetest.Report) string {
 	told := make(map[string]bool)
 	for _, one := range traits {
 		told[one.field] = true
-		row(one.text, func(r queuetest.Report) string {
+		row(one.text, func(r drivertest.Report) string {
 			v := reflect.ValueOf(r.Capabilities).FieldByName(one.field)
 			require.True(t, v.IsValid(), "Capabilities has no field %s", one.field)
 			return one.show(v.Interface())

@@ -11,5 +11,5 @@
 //
 // Delivery is at least once: a handler may see a task again after a crash, so
 // it should be idempotent. The laws that every provider keeps are listed in
-// package queuetest, which checks them.
+// package drivertest, which checks them.
 package runtime

@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
-	"github.com/taskgen/taskgen/runtime/queuetest"
 	"github.com/taskgen/taskgen/runtime/schedule"
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 // TestStoreWhoseClockIsAheadForASecondSilencesNoJob has a clock leap by days, jobs fire, and
@@ -126,7 +126,7 @@ func TestTimesAreByTheStoresClock(t *testing.T) {
 	for _, off := range []time.Duration{-5 * time.Minute, 5 * time.Minute} {
 		t.Run(fmt.Sprint(off), func(t *testing.T) {
 			onStores(t, func(b *bench) {
-				clock := queuetest.NewClock(time.Now().Add(off))
+				clock := tasktest.NewClock(time.Now().Add(off))
 				m := runtime.NewManager(runtime.ManagerConfig{Clock: clock})
 				p, ok := b.store.(interface {
 					Now(context.Context) (time.Time, error)

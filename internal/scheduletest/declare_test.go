@@ -10,10 +10,10 @@ import (
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/memory"
-	"github.com/taskgen/taskgen/runtime/queuetest"
 	"github.com/taskgen/taskgen/runtime/redis"
 	"github.com/taskgen/taskgen/runtime/schedule"
 	"github.com/taskgen/taskgen/runtime/sqlite"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 func TestDeclareReconciles(t *testing.T) {
@@ -61,8 +61,8 @@ func TestDeclareReconciles(t *testing.T) {
 // of the same kind are ever there, and it dies when it is told to.
 type registry struct {
 	*testing.T
-	clock *queuetest.Clock
-	env   *queuetest.Env
+	clock *tasktest.Clock
+	env   *tasktest.Env
 	store schedule.Store
 	s     *schedule.Service
 
@@ -71,8 +71,8 @@ type registry struct {
 	most int // declared jobs that were due at one time
 }
 
-func newRegistry(t *testing.T, open func(*queuetest.Clock) schedule.Store) *registry {
-	env := queuetest.New(t, []runtime.QueueConfig{{Name: "reports"}})
+func newRegistry(t *testing.T, open func(*tasktest.Clock) schedule.Store) *registry {
+	env := tasktest.New(t, []runtime.QueueConfig{{Name: "reports"}})
 	env.Clock.Advance(noon.Sub(env.Clock.Now()))
 	r := &registry{T: t, clock: env.Clock, env: env, store: open(env.Clock), puts: -1}
 	r.s = schedule.New(watched{r.store, r}, env.Manager, schedule.Config{})
@@ -83,7 +83,7 @@ func newRegistry(t *testing.T, open func(*queuetest.Clock) schedule.Store) *regi
 func onRegistries(t *testing.T, test func(r *registry, hours int)) {
 	t.Run("memory", func(t *testing.T) { test(newRegistry(t, inMemory), 48) })
 	t.Run("sqlite", func(t *testing.T) {
-		test(newRegistry(t, func(clock *queuetest.Clock) schedule.Store {
+		test(newRegistry(t, func(clock *tasktest.Clock) schedule.Store {
 			p, err := sqlite.Open(t.TempDir()+"/tasks.db", sqlite.WithClock(clock))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, p.Close()) })
@@ -92,7 +92,7 @@ func onRegistries(t *testing.T, test func(r *registry, hours int)) {
 	})
 }
 
-func inMemory(clock *queuetest.Clock) schedule.Store {
+func inMemory(clock *tasktest.Clock) schedule.Store {
 	return memory.NewJobs(memory.WithClock(clock))
 }
 
@@ -162,18 +162,18 @@ func TestAMovedPackageTakesItsJobsAlong(t *testing.T) {
 	server, err := testserver.Redis()
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })
-	stores := map[string]func(t *testing.T) func(*queuetest.Clock) schedule.Store{
-		"memory": func(*testing.T) func(*queuetest.Clock) schedule.Store { return inMemory },
-		"sqlite": func(t *testing.T) func(*queuetest.Clock) schedule.Store {
-			return func(clock *queuetest.Clock) schedule.Store {
+	stores := map[string]func(t *testing.T) func(*tasktest.Clock) schedule.Store{
+		"memory": func(*testing.T) func(*tasktest.Clock) schedule.Store { return inMemory },
+		"sqlite": func(t *testing.T) func(*tasktest.Clock) schedule.Store {
+			return func(clock *tasktest.Clock) schedule.Store {
 				p, err := sqlite.Open(t.TempDir()+"/tasks.db", sqlite.WithClock(clock))
 				require.NoError(t, err)
 				t.Cleanup(func() { require.NoError(t, p.Close()) })
 				return p.Jobs()
 			}
 		},
-		"redis": func(t *testing.T) func(*queuetest.Clock) schedule.Store {
-			return func(*queuetest.Clock) schedule.Store {
+		"redis": func(t *testing.T) func(*tasktest.Clock) schedule.Store {
+			return func(*tasktest.Clock) schedule.Store {
 				p, err := redis.Open(ctx, server.URL, redis.WithPrefix(t.Name()))
 				require.NoError(t, err)
 				t.Cleanup(func() { require.NoError(t, p.Close()) })

@@ -9,14 +9,14 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/memory"
-	"github.com/taskgen/taskgen/runtime/queuetest"
 	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 // TestFiringThatIsMadeUpForLivesAsLongAsAny has a queue that keeps tasks for less time than
 // the firings are late.
 func TestFiringThatIsMadeUpForLivesAsLongAsAny(t *testing.T) {
-	env := queuetest.New(t, []runtime.QueueConfig{{Name: "reports", Retention: 20 * time.Second}})
+	env := tasktest.New(t, []runtime.QueueConfig{{Name: "reports", Retention: 20 * time.Second}})
 	env.Clock.Advance(noon.Sub(env.Clock.Now()))
 	store := memory.NewJobs(memory.WithClock(env.Clock))
 	d := &desk{T: t, clock: env.Clock, env: env, store: store, s: schedule.New(store, env.Manager, schedule.Config{})}

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
-	"github.com/taskgen/taskgen/runtime/queuetest"
 	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 // deafStore cannot note what became of a run.
@@ -26,7 +26,7 @@ func (deafStore) Note(context.Context, schedule.JobID, schedule.Run) error {
 func TestServiceAndTrackWithoutALoggerSpeakToTheDefaultOne(t *testing.T) {
 	before := slog.Default()
 	defer slog.SetDefault(before)
-	env := queuetest.New(t, []runtime.QueueConfig{{Name: "reports", Capacity: 1}})
+	env := tasktest.New(t, []runtime.QueueConfig{{Name: "reports", Capacity: 1}})
 	d := newDesk(t, schedule.Config{})
 	d.env, d.s = env, schedule.New(d.store, env.Manager, schedule.Config{})
 	track := schedule.Track(deafStore{d.store}, "worker-1", nil)

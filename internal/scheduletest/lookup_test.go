@@ -13,8 +13,8 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
-	"github.com/taskgen/taskgen/runtime/queuetest"
 	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 // blind is a provider of queues that cannot look for tasks.
@@ -28,14 +28,14 @@ func (p blind) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue,
 // An office is a manager with a job that fires, and its workers.
 type office struct {
 	*testing.T
-	clock *queuetest.Clock
+	clock *tasktest.Clock
 	m     *runtime.Manager
 	s     *schedule.Service
 	pool  *runtime.Pool
 }
 
 func newOffice(t *testing.T, open func(*memory.Provider) runtime.Provider, handle runtime.HandlerFunc) *office {
-	o := &office{T: t, clock: queuetest.NewClock(noon)}
+	o := &office{T: t, clock: tasktest.NewClock(noon)}
 	o.m = runtime.NewManager(runtime.ManagerConfig{Clock: o.clock})
 	p := memory.New(memory.WithClock(o.clock))
 	t.Cleanup(func() { require.NoError(t, p.Close()) })

@@ -15,12 +15,12 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/nats"
-	"github.com/taskgen/taskgen/runtime/queuetest"
 	"github.com/taskgen/taskgen/runtime/redis"
 	"github.com/taskgen/taskgen/runtime/schedule"
 	"github.com/taskgen/taskgen/runtime/sqlite"
 	"github.com/taskgen/taskgen/runtime/sqs"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 // server stops a server with its test.
@@ -139,7 +139,7 @@ func TestOnQueueHopsWhereTheBrokerCannotWaitThatLong(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it waits for a broker")
 	}
-	clock := queuetest.NewClock(noon)
+	clock := tasktest.NewClock(noon)
 	m, q := openReports(t, onFake(t, clock), clock)
 	_, err := schedule.OnQueue(m).Schedule(ctx, later(2*time.Hour))
 	require.NoError(t, err)

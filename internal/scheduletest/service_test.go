@@ -10,16 +10,16 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/memory"
-	"github.com/taskgen/taskgen/runtime/queuetest"
 	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 // A desk is a service over a store and a queue in memory, on a clock that stands
 // still.
 type desk struct {
 	*testing.T
-	clock *queuetest.Clock
-	env   *queuetest.Env
+	clock *tasktest.Clock
+	env   *tasktest.Env
 	store *memory.Jobs
 	s     *schedule.Service
 }
@@ -30,7 +30,7 @@ var (
 )
 
 func newDesk(t *testing.T, cfg schedule.Config) *desk {
-	env := queuetest.New(t, []runtime.QueueConfig{{Name: "reports"}})
+	env := tasktest.New(t, []runtime.QueueConfig{{Name: "reports"}})
 	env.Clock.Advance(noon.Sub(env.Clock.Now()))
 	store := memory.NewJobs(memory.WithClock(env.Clock))
 	return &desk{T: t, clock: env.Clock, env: env, store: store, s: schedule.New(store, env.Manager, cfg)}
@@ -373,7 +373,7 @@ func TestStatusFollowsTheTask(t *testing.T) {
 }
 
 func TestFiringThatCannotBeEnqueuedIsTriedAgain(t *testing.T) {
-	env := queuetest.New(t, []runtime.QueueConfig{{Name: "reports", Capacity: 1}})
+	env := tasktest.New(t, []runtime.QueueConfig{{Name: "reports", Capacity: 1}})
 	env.Clock.Advance(noon.Sub(env.Clock.Now()))
 	store := memory.NewJobs(memory.WithClock(env.Clock))
 	d := &desk{T: t, clock: env.Clock, env: env, store: store, s: schedule.New(store, env.Manager, schedule.Config{})}

@@ -3,7 +3,7 @@ package driver
 import "time"
 
 // A Clock tells the time to managers, providers and pools. [SystemClock] is the
-// real one; package queuetest has one that tests move by hand.
+// real one; package tasktest has one that tests move by hand.
 type Clock interface {
 	Now() time.Time
 	// AfterFunc calls f in a goroutine of its own once d has passed.

@@ -8,11 +8,11 @@ import (
 
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
-	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 func TestLeasesDelaysAndWindowsEndThoughTheClockIsBeforeTheProvidersFirstDay(t *testing.T) {
-	clock := queuetest.NewClock(time.Now())
+	clock := tasktest.NewClock(time.Now())
 	p := memory.New(memory.WithClock(clock))
 	defer p.Close()
 	q, err := p.Open(t.Context(), driver.QueueConfig{Name: "q"})

@@ -8,13 +8,13 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/memory"
-	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 // A test moves the time by hand: manager and provider go by the same clock.
 func ExampleWithClock() {
 	ctx := context.Background()
-	clock := queuetest.NewClock(time.Date(2030, 1, 1, 9, 0, 0, 0, time.UTC))
+	clock := tasktest.NewClock(time.Date(2030, 1, 1, 9, 0, 0, 0, time.UTC))
 	m := runtime.NewManager(runtime.ManagerConfig{Clock: clock})
 	if err := m.Open(ctx, memory.New(memory.WithClock(clock)), runtime.QueueConfig{Name: "mail"}); err != nil {
 		log.Fatal(err)

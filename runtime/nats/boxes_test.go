@@ -3,8 +3,8 @@ package nats
 import (
 	"testing"
 
-	"github.com/taskgen/taskgen/runtime/dlq/boxtest"
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/drivertest/boxtest"
 )
 
 func TestBoxesOfDeadLettersKeepWhatTheyPromise(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 	"github.com/taskgen/taskgen/internal/faultproxy"
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime/driver"
-	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/drivertest"
 )
 
 // A place is what one test of the suite has: a way to its server.
@@ -91,16 +91,16 @@ func fill(tb testing.TB, url string) (empty func()) {
 var raws atomic.Int64 // messages of other programs up to now
 
 // harness is how the conformance suite gets at this provider.
-var harness = queuetest.Harness{
+var harness = drivertest.Harness{
 	Name: "nats",
-	Home: queuetest.OnServer,
+	Home: drivertest.OnServer,
 	Data: func(tb testing.TB) string {
 		s, err := shared()
 		require.NoError(tb, err)
 		return newPlace(tb, s)
 	},
 	Open:    openAt,
-	Network: func(tb testing.TB, addr string) queuetest.Network { return placeAt(tb, addr).proxy },
+	Network: func(tb testing.TB, addr string) drivertest.Network { return placeAt(tb, addr).proxy },
 	Swallow: func(tb testing.TB, addr string) func() {
 		p := placeAt(tb, addr).proxy
 		p.Swallow()
@@ -121,11 +121,11 @@ var harness = queuetest.Harness{
 		require.NoError(tb, s.Restart())
 	},
 	Cost: func(p driver.Provider) int64 { return p.(*Provider).wire.asked.Load() },
-	Downgrades: map[queuetest.Law]string{
-		queuetest.LeasesHold:        "the server lets whoever held a task before extend it after the end of the lease: the worker's own clock keeps it from trying",
-		queuetest.StaleReceipts:     "the server knows no receipts: between processes the worker's own clock ends its lease",
-		queuetest.StatsTellTheTruth: "the server looks for leases that have ended when somebody asks it for tasks: until then those of a killed worker count as leased",
+	Downgrades: map[drivertest.Law]string{
+		drivertest.LeasesHold:        "the server lets whoever held a task before extend it after the end of the lease: the worker's own clock keeps it from trying",
+		drivertest.StaleReceipts:     "the server knows no receipts: between processes the worker's own clock ends its lease",
+		drivertest.StatsTellTheTruth: "the server looks for leases that have ended when somebody asks it for tasks: until then those of a killed worker count as leased",
 	},
 }
 
-func TestTheProviderKeepsTheLaws(t *testing.T) { queuetest.Run(t, harness) }
+func TestTheProviderKeepsTheLaws(t *testing.T) { drivertest.Run(t, harness) }

@@ -5,8 +5,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime/dlq/boxtest"
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/drivertest/boxtest"
 )
 
 func TestBoxesOfDeadLettersKeepWhatTheyPromise(t *testing.T) {

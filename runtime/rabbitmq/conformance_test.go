@@ -19,11 +19,11 @@ import (
 	"github.com/taskgen/taskgen/internal/faultproxy"
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime/driver"
-	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/drivertest"
 )
 
 func TestMain(m *testing.M) {
-	queuetest.Child(harness)
+	drivertest.Child(harness)
 	code := m.Run()
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
@@ -37,13 +37,13 @@ func TestMain(m *testing.M) {
 // harness is how the conformance suite gets at this provider. An address is a URL
 // of the broker through a proxy of the test's own, and after a # the prefix of its
 // names.
-var harness = queuetest.Harness{
+var harness = drivertest.Harness{
 	Name:    "rabbitmq",
-	Home:    queuetest.OnServer,
+	Home:    drivertest.OnServer,
 	Data:    func(tb testing.TB) string { return room(tb, shared(tb)) },
 	Alone:   alone,
 	Open:    openAddr,
-	Network: func(_ testing.TB, addr string) queuetest.Network { return roomOf(addr).proxy },
+	Network: func(_ testing.TB, addr string) drivertest.Network { return roomOf(addr).proxy },
 	Swallow: func(_ testing.TB, addr string) func() {
 		p := roomOf(addr).proxy
 		p.Swallow()
@@ -67,15 +67,15 @@ var harness = queuetest.Harness{
 		return true
 	},
 	MaxRaw: maxMessage,
-	Downgrades: map[queuetest.Law]string{
-		queuetest.Contract:           "RabbitMQ does not know which IDs are on a queue, and keeps a delivery only as long as its channel",
-		queuetest.NothingIsLost:      "a lease is a delivery of the broker's: it ends with the process, and the task comes back at once rather than when the lease is over; unique keys are not kept",
-		queuetest.LeasesHold:         "leases end by the clock of the process that has them: a task that was given back by it is not fenced by the broker",
-		queuetest.StaleReceipts:      "receipts mean something to the process that took them, and nothing to others",
-		queuetest.OrderWherePromised: "a task that is released goes to the end of its level",
-		queuetest.UniqueMeansTold:    "RabbitMQ keeps no unique keys: a task with one is refused",
-		queuetest.AcksSurviveTrouble: "a delivery cannot be acknowledged over another connection: when one is cut, what was leased over it runs again",
-		queuetest.StatsTellTheTruth:  "RabbitMQ tells neither how old the first message of a queue is nor whose the tasks are that are not due, or in a shared dead letter queue",
+	Downgrades: map[drivertest.Law]string{
+		drivertest.Contract:           "RabbitMQ does not know which IDs are on a queue, and keeps a delivery only as long as its channel",
+		drivertest.NothingIsLost:      "a lease is a delivery of the broker's: it ends with the process, and the task comes back at once rather than when the lease is over; unique keys are not kept",
+		drivertest.LeasesHold:         "leases end by the clock of the process that has them: a task that was given back by it is not fenced by the broker",
+		drivertest.StaleReceipts:      "receipts mean something to the process that took them, and nothing to others",
+		drivertest.OrderWherePromised: "a task that is released goes to the end of its level",
+		drivertest.UniqueMeansTold:    "RabbitMQ keeps no unique keys: a task with one is refused",
+		drivertest.AcksSurviveTrouble: "a delivery cannot be acknowledged over another connection: when one is cut, what was leased over it runs again",
+		drivertest.StatsTellTheTruth:  "RabbitMQ tells neither how old the first message of a queue is nor whose the tasks are that are not due, or in a shared dead letter queue",
 	},
 }
 
@@ -236,5 +236,5 @@ func (n noting) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Queue,
 
 func TestTheProviderKeepsTheLaws(t *testing.T) {
 	t.Parallel()
-	queuetest.Run(t, harness)
+	drivertest.Run(t, harness)
 }

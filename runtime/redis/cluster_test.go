@@ -16,7 +16,7 @@ import (
 	"github.com/taskgen/taskgen/internal/faultproxy"
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime/driver"
-	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/drivertest"
 )
 
 // sharedCluster is the cluster that most tests share; it lives as long as the
@@ -110,16 +110,16 @@ func openWeb(addr string, _ driver.Clock) (driver.Provider, error) {
 // three nodes. Its servers would answer a script that touches a key which is not
 // its own, or is not named in its call, with an error: the slot of each is
 // checked.
-var clustered = queuetest.Harness{
+var clustered = drivertest.Harness{
 	Name: "redis cluster",
-	Home: queuetest.OnServer,
+	Home: drivertest.OnServer,
 	Data: func(tb testing.TB) string {
 		s, err := sharedCluster()
 		require.NoError(tb, err)
 		return newWeb(tb, s)
 	},
 	Open:    openWeb,
-	Network: func(tb testing.TB, addr string) queuetest.Network { return placeAt(tb, addr).network },
+	Network: func(tb testing.TB, addr string) drivertest.Network { return placeAt(tb, addr).network },
 	Swallow: swallowAt,
 	Alone: func(tb testing.TB) string {
 		s, err := testserver.RedisCluster()
@@ -134,5 +134,5 @@ var clustered = queuetest.Harness{
 
 func TestTheProviderKeepsTheLawsOnACluster(t *testing.T) {
 	t.Parallel()
-	queuetest.Run(t, clustered)
+	drivertest.Run(t, clustered)
 }

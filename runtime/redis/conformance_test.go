@@ -13,12 +13,12 @@ import (
 	"github.com/taskgen/taskgen/internal/faultproxy"
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime/driver"
-	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/drivertest"
 )
 
 // A place is what one test of the suite has: a way to its server.
 type place struct {
-	network queuetest.Network
+	network drivertest.Network
 	server  *testserver.Server
 }
 
@@ -93,16 +93,16 @@ func spoil(tb testing.TB, addr string, q driver.Queue, body []byte) bool {
 var spoilt atomic.Int64
 
 // single is how the conformance suite gets at this provider on one server.
-var single = queuetest.Harness{
+var single = drivertest.Harness{
 	Name: "redis",
-	Home: queuetest.OnServer,
+	Home: drivertest.OnServer,
 	Data: func(tb testing.TB) string {
 		s, err := shared()
 		require.NoError(tb, err)
 		return newPlace(tb, s)
 	},
 	Open:    openAt,
-	Network: func(tb testing.TB, addr string) queuetest.Network { return placeAt(tb, addr).network },
+	Network: func(tb testing.TB, addr string) drivertest.Network { return placeAt(tb, addr).network },
 	Swallow: swallowAt,
 	Alone:   func(tb testing.TB) string { return newPlace(tb, own(tb)) },
 	Restart: func(tb testing.TB, addr string) {
@@ -121,5 +121,5 @@ var single = queuetest.Harness{
 
 func TestTheProviderKeepsTheLaws(t *testing.T) {
 	t.Parallel()
-	queuetest.Run(t, single)
+	drivertest.Run(t, single)
 }

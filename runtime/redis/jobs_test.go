@@ -6,16 +6,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/taskgen/taskgen/runtime/drivertest/jobstoretest"
 	"github.com/taskgen/taskgen/runtime/schedule"
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
-	"github.com/taskgen/taskgen/runtime/schedule/storetest"
 )
 
 func TestJobsKeepTheContractOfAStore(t *testing.T) {
-	storetest.Run(t, func(tb testing.TB) storetest.Place {
+	jobstoretest.Run(t, func(tb testing.TB) jobstoretest.Place {
 		url := sharedURL(tb)
 		c := admin(tb, url)
-		return storetest.Place{
+		return jobstoretest.Place{
 			Open: func() schedule.Store { return open(tb, url).Jobs() },
 			Now: func() time.Time {
 				now, err := c.Time(within(tb)).Result()

@@ -9,12 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime/dlq"
-	"github.com/taskgen/taskgen/runtime/dlq/storetest"
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/drivertest/taskstoretest"
 )
 
 func TestLettersKeepWhatATaskStorePromises(t *testing.T) {
-	storetest.Run(t, func(tb testing.TB) dlq.TaskStore { return open(tb, sharedURL(tb)).Letters() })
+	taskstoretest.Run(t, func(tb testing.TB) dlq.TaskStore { return open(tb, sharedURL(tb)).Letters() })
 }
 
 // workLetters does everything with kept letters that can be done, in batches of more

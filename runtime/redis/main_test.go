@@ -15,11 +15,11 @@ import (
 
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime/driver"
-	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/drivertest"
 )
 
 func TestMain(m *testing.M) {
-	queuetest.Child(single, clustered)
+	drivertest.Child(single, clustered)
 	goleak.VerifyTestMain(m)
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime/driver"
-	"github.com/taskgen/taskgen/runtime/resulttest"
+	"github.com/taskgen/taskgen/runtime/drivertest/resultstoretest"
 )
 
 // An awaited is what an Await that runs in the background returns.
@@ -120,9 +120,9 @@ func TestAwaitAsksOnlyWhenThereIsNews(t *testing.T) {
 }
 
 func TestResultsKeepWhatAResultStorePromises(t *testing.T) {
-	resulttest.Run(t, func(tb testing.TB) resulttest.Place {
+	resultstoretest.Run(t, func(tb testing.TB) resultstoretest.Place {
 		url, prefix := sharedURL(tb), newPrefix()
-		return resulttest.Place{
+		return resultstoretest.Place{
 			Open: func() driver.ResultStore { return open(tb, url, WithPrefix(prefix)).Results() },
 			Pass: func(d time.Duration) { <-time.After(d + time.Millisecond) },
 		}
@@ -130,9 +130,9 @@ func TestResultsKeepWhatAResultStorePromises(t *testing.T) {
 }
 
 func TestWhatBecameOfATaskBelongsToOneLife(t *testing.T) {
-	resulttest.RunLives(t, func(tb testing.TB) resulttest.Lives {
+	resultstoretest.RunLives(t, func(tb testing.TB) resultstoretest.Lives {
 		p := open(tb, sharedURL(tb))
-		return resulttest.Lives{Provider: p, Results: p.Results(), Letters: p.Letters()}
+		return resultstoretest.Lives{Provider: p, Results: p.Results(), Letters: p.Letters()}
 	})
 }
 

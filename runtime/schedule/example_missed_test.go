@@ -8,14 +8,14 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/memory"
-	"github.com/taskgen/taskgen/runtime/queuetest"
 	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 // What no service was there for is made up for once, each time, or not at all.
 func ExampleWithMissed() {
 	ctx := context.Background()
-	clock := queuetest.NewClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
+	clock := tasktest.NewClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
 	m := runtime.NewManager(runtime.ManagerConfig{Clock: clock})
 	if err := m.Open(ctx, memory.New(memory.WithClock(clock)), runtime.QueueConfig{Name: "reports"}); err != nil {
 		log.Fatal(err)

@@ -14,13 +14,13 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/taskgen/taskgen/runtime/driver"
-	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/drivertest"
 )
 
 // harness is how the conformance suite gets at this provider.
-var harness = queuetest.Harness{
+var harness = drivertest.Harness{
 	Name: "sqlite",
-	Home: queuetest.InFile,
+	Home: drivertest.InFile,
 	Data: func(tb testing.TB) string { return tb.TempDir() + "/tasks.db" },
 	Open: func(addr string, clock driver.Clock) (driver.Provider, error) {
 		p, err := Open(addr, WithClock(clock))
@@ -129,4 +129,4 @@ func cut(tb testing.TB, addr string) (restore func()) {
 	}
 }
 
-func TestTheProviderKeepsTheLaws(t *testing.T) { queuetest.Run(t, harness) }
+func TestTheProviderKeepsTheLaws(t *testing.T) { drivertest.Run(t, harness) }

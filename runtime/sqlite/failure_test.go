@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime/driver"
-	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 // The triggers of these tests stand for whatever can go wrong in the middle of
@@ -82,7 +82,7 @@ func TestAFileWhoseQueueIsGoneSaysSo(t *testing.T) {
 }
 
 func TestAConsumerLearnsThatWhatItWaitsForCannotBeMadeDue(t *testing.T) {
-	path, clock := newFile(t), queuetest.NewClock(time.Now())
+	path, clock := newFile(t), tasktest.NewClock(time.Now())
 	p := openFile(t, path, WithClock(clock))
 	q := openQueue(t, p, driver.QueueConfig{})
 	c := application(t, path)
@@ -104,7 +104,7 @@ func TestAConsumerLearnsThatWhatItWaitsForCannotBeMadeDue(t *testing.T) {
 }
 
 func TestACallThatFailsKeepsNoLookFromAQueueThatHasMoreDue(t *testing.T) {
-	path, clock := newFile(t), queuetest.NewClock(time.Now())
+	path, clock := newFile(t), tasktest.NewClock(time.Now())
 	p := openFile(t, path, WithClock(clock))
 	q := openQueue(t, p, driver.QueueConfig{})
 	many := tasks(3 * settleLimit)

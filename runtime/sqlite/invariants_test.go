@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/taskgen/taskgen/runtime/driver"
-	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 // invariants are queries that count what must not be: rows that contradict one
@@ -66,7 +66,7 @@ type model struct {
 	p     *Provider
 	q     *Queue
 	dlq   *Queue
-	clock *queuetest.Clock
+	clock *tasktest.Clock
 	held  []*driver.Delivery
 	dead  []*driver.Delivery // leased from the dead letter queue
 }
@@ -219,7 +219,7 @@ func (m *model) end(t *rapid.T) {
 func TestTheTablesAgreeWhateverIsDone(t *testing.T) {
 	for _, kind := range []driver.QueueType{driver.Standard, driver.FIFO, driver.Priority} {
 		t.Run(string(kind), func(t *testing.T) {
-			clock := queuetest.NewClock(time.Now())
+			clock := tasktest.NewClock(time.Now())
 			p := openFile(t, newFile(t), WithClock(clock), WithSynchronous(Normal))
 			queues := 0
 			rapid.Check(t, func(t *rapid.T) {

@@ -7,23 +7,23 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/drivertest/jobstoretest"
 	"github.com/taskgen/taskgen/runtime/schedule"
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
-	"github.com/taskgen/taskgen/runtime/schedule/storetest"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 func TestJobsKeepTheContractOfAStore(t *testing.T) {
-	storetest.Run(t, func(tb testing.TB) storetest.Place {
+	jobstoretest.Run(t, func(tb testing.TB) jobstoretest.Place {
 		path := tb.TempDir() + "/tasks.db"
-		clock := queuetest.NewClock(time.Now())
+		clock := tasktest.NewClock(time.Now())
 		open := func() schedule.Store {
 			p, err := Open(path, WithClock(clock))
 			require.NoError(tb, err)
 			tb.Cleanup(func() { require.NoError(tb, p.Close()) })
 			return p.Jobs()
 		}
-		return storetest.Place{Open: open, Now: clock.Now, Pass: clock.Advance}
+		return jobstoretest.Place{Open: open, Now: clock.Now, Pass: clock.Advance}
 	})
 }
 
@@ -32,7 +32,7 @@ func anything(jobstore.Needs) bool { return true }
 // TestASchedulerWaitsWithoutLooking has one look for whatever comes from elsewhere: what
 // is due later, and what another process puts, wake it all the same.
 func TestASchedulerWaitsWithoutLooking(t *testing.T) {
-	path, clock := newFile(t), queuetest.NewClock(time.Now())
+	path, clock := newFile(t), tasktest.NewClock(time.Now())
 	p, other := openFile(t, path, WithClock(clock)), openFile(t, path, WithClock(clock))
 	put := func(of *Provider, id schedule.JobID, in time.Duration) {
 		e := &schedule.Entry{ID: id, Wake: clock.Now().Add(in), Body: jobstore.Body{When: schedule.Every(time.Hour), Task: task("a")}}
@@ -73,7 +73,7 @@ func TestASchedulerWaitsWithoutLooking(t *testing.T) {
 }
 
 func TestASchedulerThatCannotReadItsFileWaitsAllTheSame(t *testing.T) {
-	path, clock := newFile(t), queuetest.NewClock(time.Now())
+	path, clock := newFile(t), tasktest.NewClock(time.Now())
 	p := openFile(t, path, WithClock(clock))
 	require.NoError(t, os.Rename(path, path+".away"))
 	over := make(chan struct{})

@@ -7,11 +7,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime/dlq"
-	"github.com/taskgen/taskgen/runtime/dlq/storetest"
+	"github.com/taskgen/taskgen/runtime/drivertest/taskstoretest"
 )
 
 func TestLettersKeepWhatATaskStorePromises(t *testing.T) {
-	storetest.Run(t, func(tb testing.TB) dlq.TaskStore {
+	taskstoretest.Run(t, func(tb testing.TB) dlq.TaskStore {
 		p, err := Open(filepath.Join(tb.TempDir(), "tasks.db"))
 		require.NoError(tb, err)
 		tb.Cleanup(func() { require.NoError(tb, p.Close()) })

@@ -12,11 +12,11 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/taskgen/taskgen/runtime/driver"
-	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/drivertest"
 )
 
 func TestMain(m *testing.M) {
-	queuetest.Child(harness)
+	drivertest.Child(harness)
 	if run, ok := children[os.Getenv(childEnv)]; ok {
 		runChild(run)
 	}

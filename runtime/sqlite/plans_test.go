@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime/driver"
-	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 // statements reads the named SQL statements out of the sources.
@@ -68,7 +68,7 @@ func TestNoStatementScansATable(t *testing.T) {
 // more make.
 func TestTheCostIsWhatTheDocumentationSays(t *testing.T) {
 	// Time stands still, so that nothing is tidied in between.
-	p := openFile(t, newFile(t), WithClock(queuetest.NewClock(time.Now())))
+	p := openFile(t, newFile(t), WithClock(tasktest.NewClock(time.Now())))
 	q := openQueue(t, p, driver.QueueConfig{})
 	ctx := context.Background()
 	steps := func(do func()) int64 {

@@ -14,7 +14,7 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/taskgen/taskgen/runtime/driver"
-	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 // requireIntact has SQLite check the file.
@@ -45,7 +45,7 @@ func TestKillAtAnyMomentLosesNothingAndBringsNothingBack(t *testing.T) {
 		}
 	}
 	// Later than every lease.
-	p := openFile(t, path, WithClock(queuetest.NewClock(time.Now().Add(time.Hour))))
+	p := openFile(t, path, WithClock(tasktest.NewClock(time.Now().Add(time.Hour))))
 	requireIntact(t, p)
 	requireConsistent(t, p)
 	q := openQueue(t, p, driver.QueueConfig{})

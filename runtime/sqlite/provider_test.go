@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime/driver"
-	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 func TestTasksAreThereWhenTheFileIsOpenedAgain(t *testing.T) {
@@ -95,7 +95,7 @@ func TestTheLogDoesNotGrowWithoutBound(t *testing.T) {
 
 func TestFreeSpaceGoesBackToTheSystem(t *testing.T) {
 	path := newFile(t)
-	clock := queuetest.NewClock(time.Now())
+	clock := tasktest.NewClock(time.Now())
 	p := openFile(t, path, WithSynchronous(Normal), WithClock(clock))
 	q := openQueue(t, p, driver.QueueConfig{})
 	large := make([]byte, 1<<20)
@@ -129,7 +129,7 @@ func TestFreeSpaceGoesBackToTheSystem(t *testing.T) {
 }
 
 func TestExpiredKeysAndResultsAreRemovedInPassing(t *testing.T) {
-	clock := queuetest.NewClock(time.Now())
+	clock := tasktest.NewClock(time.Now())
 	p := openFile(t, newFile(t), WithClock(clock))
 	q := openQueue(t, p, driver.QueueConfig{})
 	one := task("a")
@@ -229,7 +229,7 @@ func TestTwoTasksOfOneIDCanBothBeDead(t *testing.T) {
 }
 
 func TestReschedulingTheHeadOfAGroupHoldsTheGroup(t *testing.T) {
-	clock := queuetest.NewClock(time.Now())
+	clock := tasktest.NewClock(time.Now())
 	p := openFile(t, newFile(t), WithClock(clock))
 	q := openQueue(t, p, driver.QueueConfig{Type: driver.FIFO})
 	a, b := task("a"), task("b")
@@ -300,7 +300,7 @@ func TestTimesBeyondTheRangeAreKeptAsTheNearest(t *testing.T) {
 }
 
 func TestResultsAreKeptForTheirTime(t *testing.T) {
-	clock := queuetest.NewClock(time.Now())
+	clock := tasktest.NewClock(time.Now())
 	p := openFile(t, newFile(t), WithClock(clock))
 	rs, ctx := p.Results(), context.Background()
 	require.NoError(t, rs.PutResult(ctx, "a", []byte("1"), "", time.Minute))

@@ -9,15 +9,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime/driver"
-	"github.com/taskgen/taskgen/runtime/queuetest"
-	"github.com/taskgen/taskgen/runtime/resulttest"
+	"github.com/taskgen/taskgen/runtime/drivertest/resultstoretest"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 func TestResultsKeepWhatAResultStorePromises(t *testing.T) {
-	resulttest.Run(t, func(tb testing.TB) resulttest.Place {
+	resultstoretest.Run(t, func(tb testing.TB) resultstoretest.Place {
 		path := tb.TempDir() + "/tasks.db"
-		clock := queuetest.NewClock(time.Now())
-		return resulttest.Place{
+		clock := tasktest.NewClock(time.Now())
+		return resultstoretest.Place{
 			Open: func() driver.ResultStore {
 				p, err := Open(path, WithClock(clock))
 				require.NoError(tb, err)
@@ -113,10 +113,10 @@ func TestAFailedLookIsRepeated(t *testing.T) {
 }
 
 func TestWhatBecameOfATaskBelongsToOneLife(t *testing.T) {
-	resulttest.RunLives(t, func(tb testing.TB) resulttest.Lives {
+	resultstoretest.RunLives(t, func(tb testing.TB) resultstoretest.Lives {
 		p, err := Open(tb.TempDir() + "/tasks.db")
 		require.NoError(tb, err)
 		tb.Cleanup(func() { require.NoError(tb, p.Close()) })
-		return resulttest.Lives{Provider: p, Results: p.Results(), Letters: p.Letters()}
+		return resultstoretest.Lives{Provider: p, Results: p.Results(), Letters: p.Letters()}
 	})
 }

@@ -15,7 +15,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/driver"
-	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 // application opens a connection of the application's own to the file, with a
@@ -175,7 +175,7 @@ func TestATransactionEnqueuesAsAQueueDoes(t *testing.T) {
 	inEachForm(t, func(t *testing.T, of func(*testing.T, string) caller) {
 		for _, kind := range []driver.QueueType{driver.Standard, driver.FIFO, driver.Priority} {
 			t.Run(string(kind), func(t *testing.T) {
-				path, clock := newFile(t), queuetest.NewClock(time.Now())
+				path, clock := newFile(t), tasktest.NewClock(time.Now())
 				p := openFile(t, path, WithClock(clock))
 				cfg := driver.QueueConfig{Name: "plain", Type: kind, Levels: 3}
 				if kind != driver.Priority {

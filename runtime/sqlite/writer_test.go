@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime/driver"
-	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 // hold keeps the file's write lock until release is called, so that calls
@@ -209,7 +209,7 @@ func TestClosingTheProviderAnswersEverybody(t *testing.T) {
 }
 
 func TestAConsumerOutlastsALockedFile(t *testing.T) {
-	clock := queuetest.NewClock(time.Now())
+	clock := tasktest.NewClock(time.Now())
 	p := openFile(t, newFile(t), WithClock(clock))
 	q := openQueue(t, p, driver.QueueConfig{})
 	later := task("later")
@@ -233,7 +233,7 @@ func TestAConsumerOutlastsALockedFile(t *testing.T) {
 // What the watcher reads after another process's commit is newer than a plan
 // that the writer made before it and acts on after it.
 func TestAPlanDoesNotPutOffWhatAnotherProcessHasWrittenSince(t *testing.T) {
-	clock := queuetest.NewClock(time.Now())
+	clock := tasktest.NewClock(time.Now())
 	p := openFile(t, newFile(t), WithClock(clock))
 	q := openQueue(t, p, driver.QueueConfig{})
 	for name, delayed := range map[string][]*driver.Task{"nothing planned": nil, "planned later": {task("later")}} {

@@ -5,8 +5,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/runtime/dlq/boxtest"
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/drivertest/boxtest"
 )
 
 // boxes opens a provider on a server of onFake or onEmulator.

@@ -20,7 +20,7 @@ import (
 	"github.com/taskgen/taskgen/internal/faultproxy"
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime/driver"
-	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/drivertest"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
@@ -96,7 +96,7 @@ func onFake(tb testing.TB) string {
 	clock := &lateClock{}
 	s := sqstest.New(clock)
 	s.LongestPoll = 250 * time.Millisecond // Close waits for polls, and the clock stands still
-	if !strings.Contains(tb.Name(), strings.ReplaceAll(queuetest.OrderWherePromised.String(), " ", "_")) {
+	if !strings.Contains(tb.Name(), strings.ReplaceAll(drivertest.OrderWherePromised.String(), " ", "_")) {
 		s.Shuffle = true
 		s.SetHook(missing)
 	}
@@ -141,15 +141,15 @@ func total(p driver.Provider) (n int64) {
 }
 
 // The reasons why SQS cannot keep a law in full.
-var reasons = map[queuetest.Law]string{
-	queuetest.LeasesHold:        "SQS does not fence: where Extend and the end of a lease meet, both may win",
-	queuetest.Contract:          "SQS does not refuse an ID that is on the queue",
-	queuetest.StaleReceipts:     "SQS does not fence: a receipt handle that a later receive has replaced may still delete; within a process the local lease clock does",
-	queuetest.UniqueMeansTold:   "SQS cannot tell who holds a key: its deduplication drops a message in silence, for five minutes, on fifo queues alone; tasks with a unique key are refused",
-	queuetest.StatsTellTheTruth: "SQS counts no dead by their origin, and tells the age of the oldest message to CloudWatch alone",
+var reasons = map[drivertest.Law]string{
+	drivertest.LeasesHold:        "SQS does not fence: where Extend and the end of a lease meet, both may win",
+	drivertest.Contract:          "SQS does not refuse an ID that is on the queue",
+	drivertest.StaleReceipts:     "SQS does not fence: a receipt handle that a later receive has replaced may still delete; within a process the local lease clock does",
+	drivertest.UniqueMeansTold:   "SQS cannot tell who holds a key: its deduplication drops a message in silence, for five minutes, on fifo queues alone; tasks with a unique key are refused",
+	drivertest.StatsTellTheTruth: "SQS counts no dead by their origin, and tells the age of the oldest message to CloudWatch alone",
 }
 
-func with(more map[queuetest.Law]string) map[queuetest.Law]string {
+func with(more map[drivertest.Law]string) map[drivertest.Law]string {
 	all := maps.Clone(reasons)
 	maps.Copy(all, more)
 	return all
@@ -175,11 +175,11 @@ func publish(tb testing.TB, addr string, q driver.Queue, body []byte) bool {
 
 var raws atomic.Int64 // messages of other programs up to now
 
-func harness(name string, kind driver.QueueType, more map[queuetest.Law]string) queuetest.Harness {
-	return queuetest.Harness{
-		Name: name, Home: queuetest.OnServer, Type: kind,
+func harness(name string, kind driver.QueueType, more map[drivertest.Law]string) drivertest.Harness {
+	return drivertest.Harness{
+		Name: name, Home: drivertest.OnServer, Type: kind,
 		Data: onEmulator, Open: openAt(), Cost: total,
-		Network: func(tb testing.TB, addr string) queuetest.Network { return at(tb, addr).proxy },
+		Network: func(tb testing.TB, addr string) drivertest.Network { return at(tb, addr).proxy },
 		Raw:     publish,
 		MaxRaw:  128 << 10, // emulators are slow with more
 		Swallow: func(tb testing.TB, addr string) func() {
@@ -193,7 +193,7 @@ func harness(name string, kind driver.QueueType, more map[queuetest.Law]string) 
 
 // faked is a harness on our own server, which takes the suite's clock and keeps
 // its queues when it is restarted.
-func faked(h queuetest.Harness, more map[queuetest.Law]string) queuetest.Harness {
+func faked(h drivertest.Harness, more map[drivertest.Law]string) drivertest.Harness {
 	h.Name += "-fake"
 	h.Data, h.UsesClock, h.Large = onFake, true, 0
 	h.MaxRaw = maxBatchSize - reserve // a larger one is buried without its reason
@@ -205,15 +205,15 @@ func faked(h queuetest.Harness, more map[queuetest.Law]string) queuetest.Harness
 	}
 	h.Crash = h.Restart // whatever way it ends, it has answered nothing that it does not keep
 	h.Downgrades = maps.Clone(h.Downgrades)
-	h.Downgrades[queuetest.NothingIsLost] = "there are no unique keys to be kept"
-	delete(h.Downgrades, queuetest.DoneStaysDone)
+	h.Downgrades[drivertest.NothingIsLost] = "there are no unique keys to be kept"
+	delete(h.Downgrades, drivertest.DoneStaysDone)
 	maps.Copy(h.Downgrades, more)
 	return h
 }
 
 // large is a harness with large payloads. One has them: what they cost is time, and the
 // way that they go is the same on all.
-func large(h queuetest.Harness) queuetest.Harness {
+func large(h drivertest.Harness) drivertest.Harness {
 	h.Large = 256 << 10
 	return h
 }
@@ -227,47 +227,47 @@ const (
 const forgetful = "the emulator keeps nothing when it is restarted; on our own server nothing is lost"
 
 // byVisibility is a harness whose provider retries by visibility.
-func byVisibility(h queuetest.Harness) queuetest.Harness {
+func byVisibility(h drivertest.Harness) drivertest.Harness {
 	h.Name = "sqs-visibility-fake"
 	h.Open = openAt(RetryByVisibility())
 	return h
 }
 
 var (
-	standardHarness = large(harness("sqs-standard", driver.Standard, map[queuetest.Law]string{queuetest.NothingIsLost: forgetful, queuetest.DoneStaysDone: forgetful}))
-	fifoHarness     = harness("sqs-fifo", driver.FIFO, map[queuetest.Law]string{
-		queuetest.NothingIsLost:         forgetful,
-		queuetest.DoneStaysDone:         forgetful,
-		queuetest.PoisonDoesNotLoop:     uncounted + ": a task that kills its process is stopped after twice MaxDeliveries",
-		queuetest.CrashesAreNotFailures: uncounted,
-		queuetest.DiesOfItsOwnRuns:      uncounted,
-		queuetest.OrderWherePromised:    "which group is next is the choice of SQS: where workers take one task at a time, a long group may go before others",
+	standardHarness = large(harness("sqs-standard", driver.Standard, map[drivertest.Law]string{drivertest.NothingIsLost: forgetful, drivertest.DoneStaysDone: forgetful}))
+	fifoHarness     = harness("sqs-fifo", driver.FIFO, map[drivertest.Law]string{
+		drivertest.NothingIsLost:         forgetful,
+		drivertest.DoneStaysDone:         forgetful,
+		drivertest.PoisonDoesNotLoop:     uncounted + ": a task that kills its process is stopped after twice MaxDeliveries",
+		drivertest.CrashesAreNotFailures: uncounted,
+		drivertest.DiesOfItsOwnRuns:      uncounted,
+		drivertest.OrderWherePromised:    "which group is next is the choice of SQS: where workers take one task at a time, a long group may go before others",
 	})
-	priorityHarness = harness("sqs-priority", driver.Priority, map[queuetest.Law]string{
-		queuetest.NothingIsLost:      forgetful,
-		queuetest.DoneStaysDone:      forgetful,
-		queuetest.OrderWherePromised: "each level is a standard queue of SQS, which keeps roughly the order in which tasks came",
+	priorityHarness = harness("sqs-priority", driver.Priority, map[drivertest.Law]string{
+		drivertest.NothingIsLost:      forgetful,
+		drivertest.DoneStaysDone:      forgetful,
+		drivertest.OrderWherePromised: "each level is a standard queue of SQS, which keeps roughly the order in which tasks came",
 	})
 
 	standardFake = faked(standardHarness, nil)
 	fifoFake     = faked(fifoHarness, nil)
 	priorityFake = faked(priorityHarness, nil)
 
-	visibilityFake = byVisibility(faked(standardHarness, map[queuetest.Law]string{
-		queuetest.PoisonDoesNotLoop:     hiding + stopped,
-		queuetest.CrashesAreNotFailures: hiding,
-		queuetest.DiesOfItsOwnRuns:      hiding,
+	visibilityFake = byVisibility(faked(standardHarness, map[drivertest.Law]string{
+		drivertest.PoisonDoesNotLoop:     hiding + stopped,
+		drivertest.CrashesAreNotFailures: hiding,
+		drivertest.DiesOfItsOwnRuns:      hiding,
 	}))
 )
 
-var harnesses = []queuetest.Harness{standardHarness, standardFake, fifoHarness, fifoFake, priorityHarness, priorityFake, visibilityFake}
+var harnesses = []drivertest.Harness{standardHarness, standardFake, fifoHarness, fifoFake, priorityHarness, priorityFake, visibilityFake}
 
 func TestEachTypeKeepsTheLaws(t *testing.T) {
 	t.Parallel()
 	var suites sync.WaitGroup
 	for _, h := range harnesses {
 		suites.Go(func() {
-			t.Run(h.Name, func(t *testing.T) { queuetest.Run(t, h) })
+			t.Run(h.Name, func(t *testing.T) { drivertest.Run(t, h) })
 		})
 	}
 	suites.Wait()

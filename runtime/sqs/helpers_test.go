@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime/driver"
-	"github.com/taskgen/taskgen/runtime/queuetest"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 // soon bounds every wait of a test for something that happens at once.
@@ -21,7 +21,7 @@ const soon = 45 * time.Second
 // A bench is one test's server, clock and provider.
 type bench struct {
 	*sqstest.Server
-	clock *queuetest.Clock
+	clock *tasktest.Clock
 	p     *Provider
 }
 
@@ -30,7 +30,7 @@ func newBench(t *testing.T, opts ...Option) *bench { return benchWith(t, 0, opts
 // benchWith has the server end each poll after longest by the machine's clock, where it
 // is not 0: its own stands still.
 func benchWith(t *testing.T, longest time.Duration, opts ...Option) *bench {
-	clock := queuetest.NewClock(time.Now().Truncate(time.Second))
+	clock := tasktest.NewClock(time.Now().Truncate(time.Second))
 	b := &bench{Server: sqstest.New(clock), clock: clock}
 	b.LongestPoll = longest
 	require.NoError(t, b.Start())

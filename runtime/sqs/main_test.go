@@ -8,11 +8,11 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/taskgen/taskgen/runtime/queuetest"
+	"github.com/taskgen/taskgen/runtime/drivertest"
 )
 
 func TestMain(m *testing.M) {
-	queuetest.Child(harnesses...)
+	drivertest.Child(harnesses...)
 	runSideBySide()
 	goleak.VerifyTestMain(stopping{m})
 }

@@ -7,16 +7,16 @@ import (
 	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
-type WelcomeTask struct {
+type ReceiptTask struct {
 	Email string            `json:"email"`
 	Vars  map[string]string `json:"vars"`
 }
 
 // As the generator writes it.
-var WelcomeSpec = runtime.Spec[WelcomeTask]{Type: "welcome", Queue: "mail"}
+var ReceiptSpec = runtime.Spec[ReceiptTask]{Type: "receipt", Queue: "mail"}
 
 func ExampleRoundTrip() {
-	_ = func(t *testing.T) { // TestWelcomeTaskTravels
-		tasktest.RoundTrip(t, &WelcomeSpec)
+	_ = func(t *testing.T) { // TestReceiptTaskTravels
+		tasktest.RoundTrip(t, &ReceiptSpec)
 	}
 }

@@ -1,4 +1,8 @@
-// Package tasktest has what programs with tasks need in their tests.
+// Package tasktest has helpers for tests of programs that use taskgen.
+//
+// [New] returns an [Env]: real queues in memory, a real pool and a [Clock] that the test
+// moves. [RequireEnqueued] and [RequireNotEnqueued] check what the code under test
+// enqueued. [RoundTrip] checks that a payload arrives as it was sent.
 package tasktest
 
 import (

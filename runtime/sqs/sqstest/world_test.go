@@ -22,8 +22,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/taskgen/taskgen/runtime/queuetest"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -40,8 +40,8 @@ type check struct {
 type world struct {
 	name   string // of the check, for the names of queues
 	client *sqs.Client
-	fake   *sqstest.Server  // nil on an emulator
-	clock  *queuetest.Clock // of fake
+	fake   *sqstest.Server // nil on an emulator
+	clock  *tasktest.Clock // of fake
 	queues int
 
 	mu       sync.Mutex
@@ -76,7 +76,7 @@ func newTransport(tb testing.TB) *http.Transport {
 
 // fakeWorld is a fake of its own, with a clock that stands still.
 func fakeWorld(tb testing.TB, name string) *world {
-	w := &world{name: name, clock: queuetest.NewClock(time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC))}
+	w := &world{name: name, clock: tasktest.NewClock(time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC))}
 	w.fake = sqstest.New(w.clock)
 	require.NoError(tb, w.fake.Start())
 	tb.Cleanup(w.fake.Stop)

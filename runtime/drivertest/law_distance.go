@@ -1,0 +1,83 @@
+package drivertest
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+)
+
+// distanceClauses: throughput does not fall with the round trip time, for round
+// trips are made by the batch. They are counted and not timed.
+func distanceClauses() []clause {
+	far := func(name string, run func(w *world)) clause {
+		return clause{law: Contract, name: name, needs: []need{meddling}, real: true, run: run}
+	}
+	return []clause{
+		far("with 1 ms to the backend a pool makes its round trips by the batch", func(w *world) { w.distant(time.Millisecond) }),
+		far("with 20 ms to the backend a pool makes its round trips by the batch", func(w *world) { w.distant(20 * time.Millisecond) }),
+		far("with 20 ms to the backend callers that enqueue at once share round trips", distanceEnqueue),
+	}
+}
+
+// distant drains tasks by a pool. A provider that takes a round trip for each
+// task and another one for its ack makes twice as many as there are tasks.
+func (w *world) distant(rtt time.Duration) {
+	const tasks = 400
+	net := w.network()
+	m := w.manager(runtime.QueueConfig{Name: "q"})
+	w.post(m, tasks)
+	w.Cleanup(func() { net.Delay(0) })
+	net.Delay(rtt)
+	before := net.Trips()
+	var runs atomic.Int64
+	all := make(chan struct{})
+	pool := w.pool(m, runtime.PoolConfig{Workers: 8, Grace: time.Second}, func(context.Context, letter) error {
+		if runs.Add(1) == tasks {
+			close(all)
+		}
+		return nil
+	})
+	w.ok(pool.Start(w.ctx), "start")
+	select {
+	case <-all:
+	case <-time.After(w.patience):
+		w.Errorf("%d of %d tasks were run in %s", runs.Load(), tasks, w.patience)
+	}
+	w.stop(pool)
+	trips := net.Trips() - before
+	w.check(runs.Load() == tasks, "%d tasks were run %d times", tasks, runs.Load())
+	w.check(trips <= tasks*3/4, "%d tasks took %d round trips", tasks, trips)
+	q, err := m.Queue("q")
+	w.ok(err, "queue")
+	w.counts(q, "when all is done", 0, 0, 0, 0)
+}
+
+func distanceEnqueue(w *world) {
+	const callers, each = 32, 10
+	net := w.network()
+	m := w.manager(runtime.QueueConfig{Name: "q"})
+	w.post(m, 1)
+	w.Cleanup(func() { net.Delay(0) })
+	net.Delay(20 * time.Millisecond)
+	before := net.Trips()
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			for range each {
+				if _, err := runtime.Enqueue(w.ctx, m, &letterSpec, &letter{}, w.apart); err != nil {
+					w.Errorf("enqueue among %d callers: %v", callers, err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	trips := net.Trips() - before
+	w.check(trips <= callers*each/2, "%d enqueues by %d callers took %d round trips", callers*each, callers, trips)
+	q, err := m.Queue("q")
+	w.ok(err, "queue")
+	w.counts(q, "when all is enqueued", callers*each+1, 0, 0, 0)
+}

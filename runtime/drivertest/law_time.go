@@ -1,0 +1,199 @@
+package drivertest
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
+)
+
+// timeClauses: law 4.
+func timeClauses() []clause {
+	return []clause{
+		{law: NeverEarly, name: "a delayed task is not handed out before its time, to the fraction of a millisecond", needs: []need{delaying}, run: timeDelays},
+		{law: NeverEarly, name: "on the machine's clock a task is neither early nor late", needs: []need{delaying}, real: true, run: timeReal},
+		{law: NeverEarly, name: "a released task waits for its delay", run: timeRelease},
+		{law: NeverEarly, name: "delayed tasks come in the order of their times", needs: []need{delaying}, run: timeOrder},
+		{law: NeverEarly, name: "a task that falls due wakes a waiting worker", needs: []need{delaying}, run: timeWakes},
+		{law: NeverEarly, name: "a sooner task wakes a worker that waits for a later one", needs: []need{delaying}, run: timeSooner},
+		{law: NeverEarly, name: "a time that has passed means now", run: timePast},
+		{law: NeverEarly, name: "a task of far in the future waits", needs: []need{delaying}, run: timeFar},
+	}
+}
+
+// slack is how much later than promised a task may come in a test.
+func (w *world) slack(q driver.Queue) time.Duration {
+	if w.clock != nil {
+		return q.Capabilities().Lateness
+	}
+	return q.Capabilities().Lateness + w.patience/2
+}
+
+// delays are the times that the suite tries, as far as the queue can delay.
+func delays(q driver.Queue, all ...time.Duration) []time.Duration {
+	most := q.Capabilities().MaxDelay
+	return slices.DeleteFunc(all, func(d time.Duration) bool { return most != driver.Unlimited && d > most })
+}
+
+func timeDelays(w *world) {
+	if w.clock == nil {
+		timeReal(w)
+		return
+	}
+	q := w.open(runtime.QueueConfig{})
+	for _, d := range delays(q, 1, 999, time.Microsecond, 100*time.Microsecond, time.Millisecond-1, time.Millisecond, 1500*time.Microsecond,
+		9999*time.Microsecond, time.Second-1, time.Second, 90*time.Second, 15*time.Minute+1, 12*time.Hour) {
+		due := w.now().Add(d)
+		a := w.enqueue(q, w.task(q, func(t *runtime.Task) { t.ScheduledFor = due }))[0]
+		w.check(!a.DueAt.Before(due) && !a.DueAt.After(due.Add(w.slack(q))), "with a delay of %s the answer says due at %s, want %s", d, a.DueAt, due)
+		w.pass(d - 1)
+		take := func() *driver.Delivery { return w.takeOne(q, long) }
+		if hop := q.Capabilities().DelayHop; hop > 0 && d > hop {
+			take = func() *driver.Delivery { return w.takeHopped(q) }
+			w.eventually(func() bool {
+				w.nothing(q, "one nanosecond before a delay of %s is over", d)
+				return w.numbers(q) == driver.Stats{Scheduled: 1}
+			}, "it is put off before a delay of %s is over", d)
+		} else {
+			w.counts(q, at("one nanosecond before a delay of %s is over", d), 0, 1, 0, 0)
+			w.nothing(q, "one nanosecond before a delay of %s is over", d)
+		}
+		w.pass(1 + w.slack(q))
+		got := take()
+		w.check(got.Task.ScheduledFor.Equal(due), "ScheduledFor was %s and came back as %s", due, got.Task.ScheduledFor)
+		w.ok(q.Complete(w.ctx, []*driver.Delivery{got}), "complete")
+	}
+}
+
+// takeHopped leases a task that the provider may be putting off at this moment: a
+// hop that is worked out before the clock moves, and told to the backend after it,
+// ends later by as much, and nobody but the test moves the clock again.
+func (w *world) takeHopped(q driver.Queue) *driver.Delivery {
+	w.Helper()
+	ctx, cancel := context.WithTimeout(w.ctx, w.patience/4)
+	defer cancel()
+	ds, err := q.Dequeue(ctx, 1, long)
+	if err == nil {
+		return ds[0]
+	}
+	w.is(err, driver.ErrNoTasks, "dequeue")
+	w.pass(w.slack(q))
+	return w.takeOne(q, long)
+}
+
+func timeReal(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	var ts []*runtime.Task
+	for _, d := range []time.Duration{1, 300 * time.Microsecond, time.Millisecond, 1234567, 10 * time.Millisecond, 33333333, 200 * time.Millisecond, 777 * time.Millisecond} {
+		ts = append(ts, w.task(q, func(t *runtime.Task) { t.ScheduledFor = time.Now().Add(d) }))
+	}
+	due := make(map[string]time.Time)
+	for _, t := range ts {
+		due[t.ID] = t.ScheduledFor
+	}
+	w.enqueue(q, ts...)
+	for range ts {
+		d := w.takeOne(q, long)
+		late := time.Since(due[d.Task.ID])
+		w.check(late >= 0, "task %s came %s early", d.Task.ID, -late)
+		w.check(late <= w.slack(q), "task %s came %s late", d.Task.ID, late)
+	}
+}
+
+func timeRelease(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	for _, delay := range []time.Duration{0, 700 * time.Microsecond, 20 * time.Millisecond, 400 * time.Millisecond} {
+		w.put(q, 1)
+		d := w.takeOne(q, long)
+		d.Delay = delay
+		due := w.now().Add(delay)
+		w.ok(q.Release(w.ctx, []*driver.Delivery{d}), "release with a delay of %s", delay)
+		if w.clock != nil && delay > 0 {
+			w.pass(delay - 1)
+			w.nothing(q, "one nanosecond before the release's delay of %s is over", delay)
+			w.counts(q, "before the release's delay is over", 0, 1, 0, 0)
+			w.pass(1 + w.slack(q))
+		}
+		again := w.takeOne(q, long)
+		w.check(!w.now().Before(due), "released until %s and handed out at %s", due, w.now())
+		w.ok(q.Complete(w.ctx, []*driver.Delivery{again}), "complete")
+	}
+}
+
+func timeOrder(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	// Steps longer than tasks may be late by: else they could change places.
+	n, step := 20, w.paced(max(30*time.Millisecond, 2*q.Capabilities().Lateness))
+	if step > 200*time.Millisecond {
+		n = 5
+	}
+	want := make([]string, n)
+	var ts []*runtime.Task
+	start := w.now()
+	for _, i := range rand.Perm(n) {
+		t := w.task(q, func(t *runtime.Task) { t.ScheduledFor = start.Add(time.Duration(i+1) * step) })
+		want[i] = t.ID
+		ts = append(ts, t)
+	}
+	w.enqueue(q, ts...)
+	var got []string
+	for i := range want {
+		if w.clock != nil {
+			w.pass(start.Add(time.Duration(i+1)*step + w.slack(q)).Sub(w.now()))
+		}
+		got = append(got, w.takeOne(q, long).Task.ID)
+	}
+	w.equal(got, want, "the order of delayed tasks")
+}
+
+func timeWakes(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	got := w.waiter(q)
+	const d = 150 * time.Millisecond
+	due := w.now().Add(d)
+	w.put(q, 1, func(t *runtime.Task) { t.ScheduledFor = due })
+	w.pass(d + q.Capabilities().Lateness)
+	got.wants(1)
+	w.check(!w.now().Before(due), "the worker was woken early")
+}
+
+func timeSooner(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	got := w.waiter(q)
+	far := min(time.Hour, delays(q, 15*time.Minute, time.Minute, time.Second)[0])
+	w.put(q, 1, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(far) })
+	soon := w.put(q, 1, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(50 * time.Millisecond) })
+	w.pass(50*time.Millisecond + q.Capabilities().Lateness)
+	w.equal(deliveredIDs(got.wants(1)), ids(soon), "the task that is due first")
+}
+
+func timePast(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	ts := []*runtime.Task{
+		w.task(q, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(-time.Hour) }),
+		w.task(q, func(t *runtime.Task) { t.ScheduledFor = time.Unix(0, 0).UTC() }),
+		w.task(q, func(t *runtime.Task) { t.ScheduledFor = w.now() }),
+	}
+	w.enqueue(q, ts...)
+	w.counts(q, "tasks due in the past", 3, 0, 0, 0)
+	w.same(deliveredIDs(w.take(q, 3, long)), ids(ts), "tasks due in the past")
+}
+
+func timeFar(w *world) {
+	q := w.open(runtime.QueueConfig{})
+	far := delays(q, 20*365*24*time.Hour, 12*time.Hour, 10*time.Minute)[0]
+	dues := []time.Time{w.now().Add(far)}
+	if q.Capabilities().MaxDelay == driver.Unlimited { // the last time that a task may have
+		dues = append(dues, time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC))
+	}
+	for _, due := range dues {
+		w.put(q, 1, func(t *runtime.Task) { t.ScheduledFor = due })
+	}
+	w.put(q, 1)
+	w.takeOne(q, long)
+	w.nothing(q, "with tasks due at %v", dues)
+	w.counts(q, "with tasks of the far future", 0, int64(len(dues)), 1, 0)
+}

@@ -1,0 +1,37 @@
+package drivertest
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/taskgen/taskgen/runtime/driver"
+)
+
+// TestAQueueThatServesOneProcessAloneFails: whoever asks first has it for good.
+func TestAQueueThatServesOneProcessAloneFails(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var first everything
+	alone := fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+		mu.Lock()
+		if first == nil {
+			first = q
+		}
+		mine := first == q
+		mu.Unlock()
+		if !mine {
+			<-ctx.Done()
+			return nil, driver.ErrNoTasks
+		}
+		return q.Dequeue(ctx, limit, lease)
+	}}
+	r := runClause(t, faultyHarness(alone), testShares, time.Second)
+	assert.True(t, r.Failed())
+	assert.Contains(t, r.Text(), "second process gets nothing")
+	r = runClause(t, faultyHarness(fault{}), testShares, patient)
+	assert.False(t, r.Failed(), r.Text())
+}

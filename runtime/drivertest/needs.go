@@ -1,0 +1,213 @@
+package drivertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
+)
+
+// A need is what a test asks of a provider beyond the plain contract.
+type need string
+
+const (
+	processes  need = "worker processes that can be killed"
+	reopening  need = "data that outlives its provider"
+	cutting    need = "a backend that can be cut off"
+	restarting need = "a broker that can be restarted"
+	fencing    need = "fencing by the backend"
+	ordering   need = "queues of type fifo"
+	levels     need = "queues of type priority"
+	uniqueness need = "unique keys with a window"
+	untilDone  need = "unique keys held until the task is done"
+	counting   need = "crashes that are counted"
+	excusing   need = "crashes that can be taken back"
+	uncharged  need = "crashes that are distinguished from failures"
+	refusing   need = "IDs that are refused while they are on the queue"
+	keeping    need = "released tasks that keep what their worker wrote"
+	arriving   need = "tasks in the order they came"
+	turns      need = "groups that take turns"
+	confirming need = "acks that the broker confirms"
+	freeLeases need = "leases that outlive their handle"
+	tallying   need = "counts of what is scheduled and leased"
+	noticing   need = "counts that notice the end of a killed worker's lease"
+	tracing    need = "dead tasks counted by their queue of origin"
+	aging      need = "the age of the oldest task"
+	delaying   need = "delays of an hour and more"
+	groupDelay need = "delays of an hour and more on queues of type fifo"
+	levelDelay need = "delays of an hour and more on queues of type priority"
+
+	costing      need = "work that can be counted"
+	browsing     need = "Browse"
+	cancelling   need = "Cancel"
+	rescheduling need = "Reschedule"
+	purging      need = "Purge"
+	pausing      need = "Pause"
+	redriving    need = "Redrive"
+	discarding   need = "Discard"
+	bounding     need = "a bound of its own on a queue's tasks"
+	measuring    need = "a bound on payloads of at most 8 MiB"
+	bounded      need = "a bound on delays"
+	limited      need = "a bound on leases"
+	oneplace     need = "moves that leave no copy behind when they are repeated"
+	keyless      need = "unique keys that the queue cannot hold"
+	charging     need = "crashes that are charged as failures"
+	crashing     need = "a broker that can be killed"
+	meddling     need = "a network that can be disturbed"
+	filling      need = "a backend that can be filled"
+	bulky        need = "large payloads"
+	swallowing   need = "a network that swallows what is sent"
+	foreign      need = "messages that other programs put on a queue"
+)
+
+// optional needs are those that a provider is free not to fill: the test is
+// left out and noted, and no law is downgraded for it.
+var optional = map[need]bool{
+	costing: true, browsing: true, cancelling: true, rescheduling: true, purging: true, pausing: true,
+	redriving: true, discarding: true, bounding: true, measuring: true, bounded: true, limited: true,
+	keyless: true, charging: true, oneplace: true, excusing: true, filling: true, bulky: true, swallowing: true, foreign: true,
+}
+
+// leaves reports whether the harness may go without what a test needs. A harness
+// of one type of queue leaves the other types to the provider's other harnesses.
+func (h *Harness) leaves(n need) bool {
+	switch n {
+	case ordering, groupDelay:
+		return h.Type != "" && h.Type != runtime.FIFO
+	case levels, levelDelay:
+		return h.Type != "" && h.Type != runtime.Priority
+	case restarting, crashing, meddling:
+		return h.Home != OnServer
+	}
+	return optional[n]
+}
+
+// lacks finds out what the provider of h cannot give to tests, with the reason
+// for each.
+func (h *Harness) lacks(tb testing.TB) map[need]string {
+	missing := make(map[need]string)
+	no := func(n need, when bool, why string) {
+		if when {
+			missing[n] = why
+		}
+	}
+	no(processes, h.Home == InProcess, "the tasks live in the process")
+	no(reopening, h.Home == InProcess, "the tasks live in the process")
+	no(cutting, h.cut() == nil, "the harness has neither Cut nor Network")
+	no(meddling, h.Network == nil, "the harness has no Network")
+	no(swallowing, h.Swallow == nil, "the harness has no Swallow")
+	no(restarting, h.Restart == nil, "the harness has no Restart")
+	no(crashing, h.Crash == nil, "the harness has no Crash")
+	no(filling, h.Fill == nil, "the harness has no Fill")
+	no(bulky, h.Large == 0, "the harness has no Large")
+	no(foreign, h.Raw == nil, "the harness has no Raw")
+	no(costing, h.Cost == nil, "the harness has no Cost")
+
+	p, err := h.Open(h.Data(tb), driver.SystemClock)
+	if err != nil {
+		tb.Fatalf("open the provider: %v", err)
+	}
+	defer p.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	q, err := p.Open(ctx, runtime.QueueConfig{Name: "probe", Type: h.Type})
+	if err != nil {
+		tb.Fatalf("open a queue: %v", err)
+	}
+	has := q.Capabilities()
+	h.can = has
+	says := func(field string) string { return "Capabilities." + field + " says so" }
+	no(reopening, !has.Durable, says("Durable"))
+	no(fencing, !has.Fencing, says("Fencing"))
+	no(uniqueness, has.DedupWindow == 0, says("DedupWindow"))
+	no(untilDone, !has.UniqueUntilDone, says("UniqueUntilDone"))
+	no(counting, !has.CountsCrashes, says("CountsCrashes"))
+	no(excusing, !has.CountsCrashes, says("CountsCrashes"))
+	no(excusing, !has.Fencing, says("Fencing"))
+	no(excusing, !has.FreeLeases, says("FreeLeases"))
+	no(uncharged, !has.ForgivesCrashes, says("ForgivesCrashes"))
+	no(refusing, !has.RefusesIDs, says("RefusesIDs"))
+	no(keeping, !has.KeepsReleased, says("KeepsReleased"))
+	no(arriving, !has.FirstInFirstOut, says("FirstInFirstOut"))
+	no(turns, !has.FairGroups, says("FairGroups"))
+	no(freeLeases, !has.FreeLeases, says("FreeLeases"))
+	no(confirming, !has.ConfirmsAcks, says("ConfirmsAcks"))
+	no(oneplace, !has.FreeLeases, says("FreeLeases"))
+	no(oneplace, !has.RefusesIDs, says("RefusesIDs"))
+	no(tallying, !has.CountsScheduled, says("CountsScheduled"))
+	no(tallying, !has.CountsLeased, says("CountsLeased"))
+	no(noticing, !has.CountsExpired, says("CountsExpired"))
+	no(tracing, !has.CountsOrigins, says("CountsOrigins"))
+	no(aging, !has.CountsAge, says("CountsAge"))
+	no(delaying, shortDelays(has), says("MaxDelay"))
+	no(bounded, has.MaxDelay == driver.Unlimited, says("MaxDelay"))
+	no(limited, has.MaxLease == driver.Unlimited, says("MaxLease"))
+	no(keyless, has.UniqueUntilDone && has.DedupWindow == driver.Unlimited, "the queue holds any")
+	no(charging, has.ForgivesCrashes, says("ForgivesCrashes"))
+	no(browsing, !has.Browse, says("Browse"))
+	no(cancelling, !has.Cancel, says("Cancel"))
+	no(rescheduling, !has.Reschedule, says("Reschedule"))
+	no(purging, !has.Purge, says("Purge"))
+	no(pausing, !has.Pause, says("Pause"))
+	no(measuring, has.MaxPayload == driver.Unlimited || has.MaxPayload > 8<<20, says("MaxPayload"))
+	no(redriving, !has.Redrive, says("Redrive"))
+	no(discarding, !has.Discard, says("Discard"))
+	h.probe(tb, ctx, p, missing)
+	h.types = h.opened(missing)
+	return missing
+}
+
+// opened returns the types of queues that could be opened.
+func (h *Harness) opened(missing map[need]string) []driver.QueueType {
+	if h.Type != "" {
+		return []driver.QueueType{h.Type}
+	}
+	types := []driver.QueueType{runtime.Standard}
+	if missing[ordering] == "" {
+		types = append(types, runtime.FIFO)
+	}
+	if missing[levels] == "" {
+		types = append(types, runtime.Priority)
+	}
+	return types
+}
+
+// shortDelays reports whether delays that tests of something else make are too
+// long for a queue.
+func shortDelays(c driver.Capabilities) bool {
+	return c.MaxDelay != driver.Unlimited && c.MaxDelay < time.Hour
+}
+
+// probe opens queues that a provider need not have.
+func (h *Harness) probe(tb testing.TB, ctx context.Context, p runtime.Provider, missing map[need]string) {
+	for _, one := range []struct {
+		queue, delay need
+		cfg          runtime.QueueConfig
+	}{
+		{ordering, groupDelay, runtime.QueueConfig{Name: "probe-fifo", Type: runtime.FIFO}},
+		{levels, levelDelay, runtime.QueueConfig{Name: "probe-levels", Type: runtime.Priority, Levels: 3}},
+		{bounding, "", runtime.QueueConfig{Name: "probe-bound", Type: h.Type, Capacity: 10}},
+	} {
+		why := ""
+		if one.queue != bounding && h.leaves(one.queue) {
+			why = fmt.Sprintf("the harness is of queues of type %s", h.Type)
+		} else if q, err := p.Open(ctx, one.cfg); errors.Is(err, runtime.ErrUnsupported) {
+			why = fmt.Sprintf("Open answers %v", err)
+		} else if err != nil {
+			tb.Fatalf("open queue %q: %v", one.cfg.Name, err)
+		} else if shortDelays(q.Capabilities()) && one.delay != "" {
+			missing[one.delay] = "Capabilities.MaxDelay says so"
+		}
+		if why == "" {
+			continue
+		}
+		missing[one.queue] = why
+		if one.delay != "" {
+			missing[one.delay] = why
+		}
+	}
+}

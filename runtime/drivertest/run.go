@@ -1,0 +1,175 @@
+package drivertest
+
+import (
+	"slices"
+	"sync"
+	"testing"
+)
+
+// A clause is one test of the suite.
+type clause struct {
+	law   Law
+	name  string
+	needs []need
+	real  bool // run on the machine's clock, whatever the harness offers
+	alone bool // run on a broker that no other test shares
+	pace  int  // how many times as long its times are on the machine's clock: 0 is 1
+	run   func(w *world)
+}
+
+// clauses returns every test of the suite, law by law.
+func clauses() []clause {
+	var all []clause
+	for _, part := range [...]func() []clause{
+		lossClauses, killClauses, leaseClauses, receiptClauses, timeClauses, moveClauses, poisonClauses, crashClauses,
+		chargeClauses, deployClauses, runClauses,
+		orderClauses, shareClauses, levelClauses, uniqueClauses, troubleClauses, stopClauses, statsClauses,
+		faultClauses, replyClauses, outageClauses, doneClauses, frozenClauses, refusalClauses, fullClauses, slowClauses,
+		taskClauses, boundClauses, distanceClauses, waitClauses, closeClauses, operationClauses, deadClauses,
+	} {
+		all = append(all, part()...)
+	}
+	return all
+}
+
+// Run holds a provider to the laws: each is a subtest, and each of its tests is
+// one below it. At the end it logs the table of laws, and writes it as JSON to
+// the folder that the environment variable TASKGEN_CONFORMANCE_OUT names, if
+// any, as <provider>.json with dashes for spaces (see [Report]). With -short it
+// leaves out what takes processes, networks or servers of its own. A test that
+// fails on a machine with more to do than it can is run once more, with longer
+// times.
+//
+// Tests of all suites of a process run side by side, as many as the machine has time for:
+// from a dozen to four. Suites may run at the same time.
+//
+// Providers with another Home than InProcess also need a call of [Child] in
+// their TestMain.
+func Run(t *testing.T, h Harness) {
+	if err := h.validate(); err != nil {
+		t.Fatal(err)
+	}
+	missing := h.lacks(t)
+	book := newBook(&h)
+	t.Cleanup(func() { book.publish(t) })
+	everybody.join()
+	t.Cleanup(everybody.part)
+	tr := &trial{h: &h, wakeups: &everybody.wakeups}
+	var laws sync.WaitGroup
+	for law := Contract; int(law) < len(lawTexts); law++ {
+		laws.Go(func() {
+			t.Run(law.String(), func(t *testing.T) {
+				var tests sync.WaitGroup
+				for _, c := range clauses() {
+					if c.law != law {
+						continue
+					}
+					if n, why, ok := c.unfilled(missing); ok {
+						book.leaveOut(t, c, n, why)
+						continue
+					}
+					if testing.Short() && !c.short() {
+						continue
+					}
+					tests.Go(func() {
+						everybody.enter(!c.short() && (!c.alone || h.Alone == nil)) // brokers that start all at once are slow to
+						defer everybody.leave()
+						t.Run(c.name, func(t *testing.T) {
+							defer func() { book.note(c, t.Failed()) }()
+							tr.run(t, c)
+						})
+					})
+				}
+				tests.Wait()
+				book.checkDowngrade(t, law)
+			})
+		})
+	}
+	laws.Wait()
+}
+
+// slow needs are those whose tests take processes, networks or servers of their own.
+var slow = map[need]bool{
+	processes: true, cutting: true, restarting: true, crashing: true, meddling: true, swallowing: true, filling: true, bulky: true,
+}
+
+// short reports whether a test is quick enough for go test -short.
+func (c clause) short() bool {
+	return !c.real && !c.alone && !slices.ContainsFunc(c.needs, func(n need) bool { return slow[n] })
+}
+
+// unfilled returns the first need of the test that is missing, with the reason.
+func (c clause) unfilled(missing map[need]string) (need, string, bool) {
+	for _, n := range c.needs {
+		if why, ok := missing[n]; ok {
+			return n, why, true
+		}
+	}
+	return "", "", false
+}
+
+// A book notes what became of each test.
+type book struct {
+	h  *Harness
+	mu sync.Mutex
+	by map[Law]*LawReport
+}
+
+func newBook(h *Harness) *book { return &book{h: h, by: make(map[Law]*LawReport)} }
+
+func (b *book) of(law Law) *LawReport {
+	r := b.by[law]
+	if r == nil {
+		r = &LawReport{Law: law, Text: law.String()}
+		b.by[law] = r
+	}
+	return r
+}
+
+func (b *book) note(c clause, failed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := b.of(c.law)
+	r.Tests++
+	if failed {
+		r.Failed = append(r.Failed, c.name)
+	}
+}
+
+// leaveOut notes a test that the provider cannot be put to. Where the law is not
+// downgraded and the need not optional, that is a failure.
+func (b *book) leaveOut(t testing.TB, c clause, n need, why string) {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := b.of(c.law)
+	r.LeftOut = append(r.LeftOut, LeftOut{Test: c.name, Needs: string(n), Why: why, Optional: b.h.leaves(n)})
+	if b.h.leaves(n) {
+		return
+	}
+	if _, ok := b.h.Downgrades[c.law]; !ok {
+		r.Failed = append(r.Failed, c.name)
+		t.Errorf("%q needs %s, and %s: downgrade the law in the Harness, with the reason", c.name, n, why)
+	}
+}
+
+// checkDowngrade fails for a law that is downgraded although each of its tests
+// could be run: such a downgrade would hide the day on which it is needed.
+func (b *book) checkDowngrade(t testing.TB, law Law) {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	reason, ok := b.h.Downgrades[law]
+	if !ok {
+		return
+	}
+	r := b.of(law)
+	r.Downgrade = reason
+	for _, l := range r.LeftOut {
+		if !l.Optional {
+			return
+		}
+	}
+	r.Failed = append(r.Failed, "downgrade")
+	t.Errorf("%s is downgraded (%s), but no test of it needs what the provider lacks: take the downgrade out", law, reason)
+}

@@ -1,0 +1,469 @@
+package drivertest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/tasktest"
+)
+
+// Bounds of the suite's waits. A wait for what must come is long, for a test
+// machine may be slow; it ends when the thing has come. A look for what must
+// not come is short: it can miss a fault, but never see one that is not there.
+const (
+	patient = 45 * time.Second
+	glance  = 40 * time.Millisecond
+	tick    = 2 * time.Millisecond
+	slowest = 50 * time.Millisecond
+)
+
+// A looker looks for what must come, again and again. The time between two looks begins at
+// a tick and grows: a look costs a broker's time, and that of what is waited for.
+type looker struct{ pause time.Duration }
+
+// rest waits until the next look.
+func (l *looker) rest() {
+	l.pause = min(max(l.pause*5/4, tick), slowest)
+	<-time.After(l.pause)
+}
+
+// glance is a look at a queue for what must not come. A broker's answer takes its
+// time: one that comes after the look was not waited for.
+func (w *world) glance() time.Duration {
+	if w.h.Home == OnServer && w.clock == nil {
+		return w.paced(3 * glance)
+	}
+	return glance
+}
+
+// A world is what one test of the suite has to itself: data, a provider on it,
+// a clock.
+type world struct {
+	testing.TB
+	h     *Harness
+	addr  string
+	clock *tasktest.Clock // nil: the machine's
+	// patience is how long the test waits for what must come.
+	patience time.Duration
+	pace     time.Duration // how many times as long leases, delays and bounds are on the machine's clock
+	main     runtime.Provider
+	ctx      context.Context
+	log      *slog.Logger // for pools: what goes wrong is in the test's log
+
+	mu     sync.Mutex
+	seq    int
+	gates  []func()
+	spread map[string]bool // queues of groups, by name, on which each task has one of its own
+}
+
+func newWorld(tb testing.TB, h *Harness, c clause, patience time.Duration) *world {
+	data := h.Data
+	if c.alone && h.Alone != nil {
+		data = h.Alone
+	}
+	w := &world{TB: tb, h: h, addr: data(tb), patience: patience, pace: time.Duration(max(1, c.pace)), spread: make(map[string]bool)}
+	real := c.real
+	if h.UsesClock && !real {
+		w.clock = tasktest.NewClock(time.Now().Truncate(time.Second))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 4*patience+time.Minute)
+	w.ctx = ctx
+	w.log = slog.New(slog.NewTextHandler(newTestLog(tb), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	w.main = w.provider()
+	tb.Cleanup(cancel)
+	return w
+}
+
+// provider opens the data of the test once more.
+func (w *world) provider() runtime.Provider {
+	w.Helper()
+	p, err := w.h.Open(w.addr, w.ticks())
+	if err != nil {
+		w.Fatalf("open the provider: %v", err)
+	}
+	w.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+// open opens a queue. Without a name it is called "q".
+func (w *world) open(cfg runtime.QueueConfig) driver.Queue {
+	w.Helper()
+	return w.openOn(w.main, cfg)
+}
+
+// other opens a queue as another process would: by another provider on the same
+// data, or where there can be none by a second handle.
+func (w *world) other(cfg runtime.QueueConfig) driver.Queue {
+	w.Helper()
+	return w.openOn(w.another(), cfg)
+}
+
+// another is a provider as another process has it, or where there can be none the
+// test's own.
+func (w *world) another() runtime.Provider {
+	w.Helper()
+	if w.h.Home == InProcess {
+		return w.main
+	}
+	return w.provider()
+}
+
+func (w *world) openOn(p runtime.Provider, cfg runtime.QueueConfig) driver.Queue {
+	w.Helper()
+	cfg = w.of(cfg)
+	q, err := p.Open(w.ctx, cfg)
+	w.ok(err, "open queue %q", cfg.Name)
+	return q
+}
+
+// of is what a test means by a declaration: without a name the queue is "q", and
+// without a type it is of the harness's. A dead letter queue is a standard one,
+// whatever queue it belongs to.
+func (w *world) of(cfg runtime.QueueConfig) runtime.QueueConfig {
+	if cfg.Name == "" {
+		cfg.Name = "q"
+	}
+	if cfg.Type == "" {
+		cfg.Type = w.h.Type
+		w.mu.Lock()
+		w.spread[cfg.Name] = cfg.Type == runtime.FIFO
+		w.mu.Unlock()
+	}
+	return cfg
+}
+
+// dlq declares the dead letter queue of a queue as a queue.
+func dlq(q driver.Queue) runtime.QueueConfig {
+	return runtime.QueueConfig{Name: q.Config().DLQ, Type: runtime.Standard}
+}
+
+// manager opens queues through a manager, as programs do.
+func (w *world) manager(cfgs ...runtime.QueueConfig) *runtime.Manager {
+	w.Helper()
+	m := runtime.NewManager(runtime.ManagerConfig{Clock: w.ticks()})
+	for _, cfg := range cfgs {
+		w.ok(m.Open(w.ctx, w.main, w.of(cfg)), "open queue %q", cfg.Name)
+	}
+	w.Cleanup(func() { _ = m.Close() })
+	return m
+}
+
+// ticks is the test's clock.
+func (w *world) ticks() driver.Clock {
+	if w.clock != nil {
+		return w.clock
+	}
+	return driver.SystemClock
+}
+
+// now is the time on the test's clock.
+func (w *world) now() time.Time {
+	return w.ticks().Now()
+}
+
+// pass lets time go by.
+func (w *world) pass(d time.Duration) {
+	if w.clock != nil {
+		w.clock.Advance(d)
+		return
+	}
+	<-time.After(d)
+}
+
+// paced is a time that a machine gets for what it does, longer when it is busy.
+func (w *world) paced(d time.Duration) time.Duration { return w.pace * d }
+
+// lease is a lease that ends soon: tests wait for its end.
+func (w *world) lease() time.Duration {
+	if w.clock != nil {
+		return 30 * time.Second
+	}
+	return w.paced(max(time.Second, 2*w.h.can.Granularity))
+}
+
+// ample is a lease or delay within which a test does a few things more, on a busy
+// machine too.
+func (w *world) ample() time.Duration {
+	if w.clock != nil {
+		return w.lease()
+	}
+	return w.paced(max(4*time.Second, 2*w.h.can.Granularity))
+}
+
+// brief is a lease or delay for tests in real time that wait for its end and leave
+// the moment before it unused.
+func (w *world) brief() time.Duration {
+	return w.paced(max(400*time.Millisecond, w.h.can.Granularity))
+}
+
+// long is a lease that no test outlives.
+const long = 10 * time.Minute
+
+// expire lets a lease of w.lease() end.
+func (w *world) expire() { w.outlast(w.lease()) }
+
+// outlast lets a lease end that was given now or before.
+func (w *world) outlast(lease time.Duration) { w.pass(lease + 5*time.Millisecond) }
+
+func (w *world) ok(err error, format string, args ...any) {
+	w.Helper()
+	if err != nil {
+		w.Fatalf("%s: %v", fmt.Sprintf(format, args...), err)
+	}
+}
+
+func (w *world) is(err, want error, format string, args ...any) {
+	w.Helper()
+	if !errors.Is(err, want) {
+		w.Fatalf("%s: the error is %v, want one that wraps %q", fmt.Sprintf(format, args...), err, want)
+	}
+}
+
+func (w *world) check(ok bool, format string, args ...any) {
+	w.Helper()
+	if !ok {
+		w.Fatalf(format, args...)
+	}
+}
+
+// eventually waits until cond holds.
+func (w *world) eventually(cond func() bool, format string, args ...any) {
+	w.Helper()
+	deadline := time.After(w.patience)
+	for look := new(looker); !cond(); look.rest() {
+		select {
+		case <-deadline:
+			w.Fatalf("still not after %s: %s", w.patience, fmt.Sprintf(format, args...))
+		default:
+		}
+	}
+}
+
+// task makes a valid task for a queue, with an ID that no other task has.
+func (w *world) task(q driver.Queue, change ...func(*runtime.Task)) *runtime.Task {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seq++
+	n := w.seq
+	t := &runtime.Task{
+		ID: fmt.Sprintf("task-%06d", n), Type: "work", Queue: q.Config().Name, CreatedAt: w.now(),
+		Payload: fmt.Appendf(nil, `{"n":%d}`, n), MaxRetries: 3,
+	}
+	if q.Config().Type == runtime.FIFO {
+		t.GroupKey = "group"
+		if w.spread[q.Config().Name] {
+			t.GroupKey += "-" + t.ID
+		}
+	}
+	for _, f := range change {
+		f(t)
+	}
+	return t
+}
+
+func (w *world) tasks(q driver.Queue, n int, change ...func(*runtime.Task)) []*runtime.Task {
+	ts := make([]*runtime.Task, n)
+	for i := range ts {
+		ts[i] = w.task(q, change...)
+	}
+	return ts
+}
+
+func (w *world) enqueue(q driver.Queue, ts ...*runtime.Task) []runtime.Enqueued {
+	w.Helper()
+	answers, err := q.Enqueue(w.ctx, ts)
+	w.ok(err, "enqueue %d tasks", len(ts))
+	w.check(len(answers) == len(ts), "%d answers for %d tasks", len(answers), len(ts))
+	return answers
+}
+
+// put enqueues n plain tasks and returns them.
+func (w *world) put(q driver.Queue, n int, change ...func(*runtime.Task)) []*runtime.Task {
+	w.Helper()
+	ts := w.tasks(q, n, change...)
+	w.enqueue(q, ts...)
+	return ts
+}
+
+// some leases what one call hands out, at most n tasks.
+func (w *world) some(q driver.Queue, n int, lease time.Duration) []*driver.Delivery {
+	w.Helper()
+	ctx, cancel := context.WithTimeout(w.ctx, w.patience)
+	defer cancel()
+	for {
+		ds, err := q.Dequeue(ctx, n, lease)
+		if errors.Is(err, driver.ErrNoTasks) && ctx.Err() == nil {
+			continue // the provider's own longest wait
+		}
+		w.ok(err, "dequeue")
+		w.check(len(ds) > 0 && len(ds) <= n, "Dequeue with limit %d returned %d tasks and no error", n, len(ds))
+		return ds
+	}
+}
+
+// take leases n tasks, in as many calls as it needs.
+func (w *world) take(q driver.Queue, n int, lease time.Duration) []*driver.Delivery {
+	w.Helper()
+	var got []*driver.Delivery
+	for len(got) < n {
+		got = append(got, w.some(q, n-len(got), lease)...)
+	}
+	return got
+}
+
+func (w *world) takeOne(q driver.Queue, lease time.Duration) *driver.Delivery {
+	w.Helper()
+	return w.take(q, 1, lease)[0]
+}
+
+// nothing looks whether the queue hands out anything now.
+func (w *world) nothing(q driver.Queue, format string, args ...any) {
+	w.Helper()
+	ds, err := w.glanceAt(q, 10, w.glance())
+	if len(ds) > 0 {
+		w.Fatalf("%s: the queue handed out %v", fmt.Sprintf(format, args...), deliveredIDs(ds))
+	}
+	w.is(err, driver.ErrNoTasks, "%s: Dequeue of an empty queue", fmt.Sprintf(format, args...))
+}
+
+// drain leases and completes all there is on the queue for which no time has to
+// pass, and returns it in its order.
+func (w *world) drain(q driver.Queue) []*driver.Delivery {
+	w.Helper()
+	var all []*driver.Delivery
+	late := !q.Capabilities().CountsExpired
+	for asked := w.now(); ; {
+		s, err := q.Stats(w.ctx)
+		w.ok(err, "stats")
+		var ds []*driver.Delivery
+		switch {
+		case s.Ready > 0 || s.Leased > 0 && !late:
+			ds = w.some(q, 100, long)
+		case s.Leased > 0:
+			// A killed worker's: it comes back, or, where the worker had buried it
+			// and only not taken it away, goes. Which, shows when tasks are asked for.
+			if ds = w.look(q, 100); len(ds) == 0 {
+				w.check(w.now().Sub(asked) < w.patience, "still leased after %s, and nothing comes back: %+v", w.patience, s)
+				continue
+			}
+		case !q.Capabilities().CountsLeased:
+			ds = w.look(q, 100) // what was leased may have come back
+		}
+		if len(ds) == 0 {
+			return all
+		}
+		w.ok(q.Complete(w.ctx, ds), "complete")
+		all, asked = append(all, ds...), w.now()
+	}
+}
+
+// look leases what is there, if anything.
+func (w *world) look(q driver.Queue, n int) []*driver.Delivery {
+	w.Helper()
+	ds, err := w.glanceAt(q, n, 4*w.glance())
+	if !errors.Is(err, driver.ErrNoTasks) {
+		w.ok(err, "dequeue")
+	}
+	return ds
+}
+
+// glanceAt is a Dequeue that waits for no longer than d. A receive that goes on behind it
+// must not meet a clock that is moved then, nor what the test does next: it would take a
+// task that nobody is to have now, and by a clock that stands still for good.
+func (w *world) glanceAt(q driver.Queue, n int, d time.Duration) ([]*driver.Delivery, error) {
+	ctx, cancel := context.WithTimeout(w.ctx, d)
+	defer cancel()
+	if w.clock == nil {
+		return q.Dequeue(ctx, n, long)
+	}
+	var behind sync.WaitGroup
+	ds, err := q.Dequeue(driver.HearBehind(ctx, func() func() {
+		behind.Add(1)
+		return behind.Done
+	}), n, long)
+	over := make(chan struct{})
+	go func() {
+		behind.Wait()
+		close(over)
+	}()
+	select {
+	case <-over:
+	case <-time.After(w.patience):
+		w.Errorf("a receive that goes on behind a Dequeue has not ended after %s", w.patience)
+	}
+	return ds, err
+}
+
+// dead opens the dead letter queue of a queue as a queue.
+func (w *world) dead(q driver.Queue) driver.Queue {
+	w.Helper()
+	return w.open(dlq(q))
+}
+
+// bury dead-letters deliveries as a pool does.
+func (w *world) bury(q driver.Queue, ds ...*driver.Delivery) {
+	w.Helper()
+	w.ok(w.deadLetter(q, ds), "dead letter")
+}
+
+func (w *world) deadLetter(q driver.Queue, ds []*driver.Delivery) error {
+	for _, d := range ds {
+		driver.Bury(d.Task, q.Config().Name, w.now(), errors.New("it failed"))
+	}
+	return q.DeadLetter(w.ctx, ds)
+}
+
+// gate returns a channel that handlers wait on, and what opens it. It opens at
+// the end of the test if not before.
+func (w *world) gate() (shut <-chan struct{}, open func()) {
+	c := make(chan struct{})
+	open = sync.OnceFunc(func() { close(c) })
+	w.mu.Lock()
+	w.gates = append(w.gates, open)
+	w.mu.Unlock()
+	w.Cleanup(open)
+	return c, open
+}
+
+// letGo opens all gates, so that a pool can be stopped.
+func (w *world) letGo() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, open := range w.gates {
+		open()
+	}
+}
+
+// A testLog writes to the log of a test until the test is over.
+type testLog struct {
+	tb   testing.TB
+	mu   sync.Mutex
+	over bool
+}
+
+func newTestLog(tb testing.TB) *testLog {
+	l := &testLog{tb: tb}
+	tb.Cleanup(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.over = true
+	})
+	return l
+}
+
+func (l *testLog) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.over {
+		l.tb.Logf("%s", bytes.TrimSpace(line))
+	}
+	return len(line), nil
+}
