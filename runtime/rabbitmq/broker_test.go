@@ -232,7 +232,7 @@ func TestPoliciesOfTheHouseLoseNoTask(t *testing.T) {
 }
 
 // outlast waits until leases have ended.
-func (st *station) outlast(t testing.TB, ds []*driver.Delivery) {
+func (st *queueState) outlast(t testing.TB, ds []*driver.Delivery) {
 	require.Eventually(t, func() bool {
 		st.mu.Lock()
 		defer st.mu.Unlock()

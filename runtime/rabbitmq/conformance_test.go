@@ -169,8 +169,8 @@ func (pl *place) wipe(tb testing.TB, url, prefix string) {
 			require.NoError(tb, ch.ExchangeDelete(x, false, false))
 		}
 	}
-	gone(n.roll())
-	exchanges := []string{n.census(), n.due(), n.unclaimed()}
+	gone(n.presenceQueue())
+	exchanges := []string{n.presence(), n.due(), n.unclaimed()}
 	gone(n.unclaimed())
 	for k := range steps {
 		gone(n.wait(k))

@@ -48,7 +48,7 @@ func (q *Queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 		}
 	}
 	var failed driver.BatchError
-	done, err := q.dig(ctx, nil, deaths, func(ctx context.Context, found []corpse) ([]corpse, error) {
+	done, err := q.dig(ctx, nil, deaths, func(ctx context.Context, found []deadTask) ([]deadTask, error) {
 		fit := found[:0:0]
 		for _, x := range found {
 			if i, ok := edits[x.death]; ok {
@@ -68,7 +68,7 @@ func (q *Queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 }
 
 // edit gives a dead task another payload.
-func (q *Queue) edit(x *corpse, payload []byte) error {
+func (q *Queue) edit(x *deadTask, payload []byte) error {
 	if x.raw {
 		return fmt.Errorf("%w: message %s is no task", driver.ErrUnsupported, x.task.ID)
 	}
@@ -82,7 +82,7 @@ func (q *Queue) edit(x *corpse, payload []byte) error {
 }
 
 // moveBack puts dead tasks on the queue, and returns those that are there.
-func (q *Queue) moveBack(ctx context.Context, found []corpse) (moved []corpse, failed error) {
+func (q *Queue) moveBack(ctx context.Context, found []deadTask) (moved []deadTask, failed error) {
 	letters := make([]*letter, len(found))
 	for i, x := range found {
 		letters[i] = q.redriven(&x)
@@ -112,7 +112,7 @@ func (q *Queue) moveBack(ctx context.Context, found []corpse) (moved []corpse, f
 func (q *Queue) OnRedrive(around driver.Revival) { q.around = around }
 
 // moveBackAround is moveBack with what belongs around it.
-func (q *Queue) moveBackAround(ctx context.Context, found []corpse) (moved []corpse, failed error) {
+func (q *Queue) moveBackAround(ctx context.Context, found []deadTask) (moved []deadTask, failed error) {
 	err := q.around.Around(ctx, taskIDs(found), func() []string {
 		moved, failed = q.moveBack(ctx, found)
 		return taskIDs(moved)
@@ -120,7 +120,7 @@ func (q *Queue) moveBackAround(ctx context.Context, found []corpse) (moved []cor
 	return moved, errors.Join(failed, err)
 }
 
-func taskIDs(found []corpse) []string {
+func taskIDs(found []deadTask) []string {
 	ids := make([]string, len(found))
 	for i, x := range found {
 		ids[i] = x.task.ID
@@ -129,7 +129,7 @@ func taskIDs(found []corpse) []string {
 }
 
 // redriven is a dead task on its way back. What cannot be decoded goes back as it is.
-func (q *Queue) redriven(x *corpse) *letter {
+func (q *Queue) redriven(x *deadTask) *letter {
 	if x.raw {
 		l := &letter{to: q.st.lines[0], id: x.task.ID, body: x.body, from: x.from}
 		if l.from == nil {
@@ -166,4 +166,4 @@ func (q *Queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]dri
 	return q.dig(ctx, nil, deaths, all)
 }
 
-func all(_ context.Context, found []corpse) ([]corpse, error) { return found, nil }
+func all(_ context.Context, found []deadTask) ([]deadTask, error) { return found, nil }

@@ -11,7 +11,7 @@ import (
 // ladder, and one of another level or partition to its own line.
 
 // elsewhere reports whether a task belongs elsewhere than where it was drawn.
-func (st *station) elsewhere(l *lease, t *driver.Task, now time.Time) bool {
+func (st *queueState) elsewhere(l *lease, t *driver.Task, now time.Time) bool {
 	return !st.isDLQ && !l.kept && (t.ScheduledFor.After(now) || st.lineOf(t) != l.line)
 }
 
@@ -42,7 +42,7 @@ func (q *Queue) sendOn(ds []*driver.Delivery, now time.Time) {
 }
 
 // postpone keeps a task here for a while that was handed out and that nobody has seen.
-func (st *station) postpone(d *driver.Delivery, wait time.Duration) {
+func (st *queueState) postpone(d *driver.Delivery, wait time.Duration) {
 	l := st.take([]*driver.Delivery{d})[0]
 	if l == nil {
 		return

@@ -25,7 +25,7 @@ import (
 const partitionWindow = 64
 
 // arrivedInGroup takes in a delivery from a partition. st.mu is held.
-func (st *station) arrivedInGroup(l *lease, d *amqp.Delivery) {
+func (st *queueState) arrivedInGroup(l *lease, d *amqp.Delivery) {
 	if st.parts[l.line] != l.t {
 		return // given up: the broker has it again soon
 	}
@@ -33,7 +33,7 @@ func (st *station) arrivedInGroup(l *lease, d *amqp.Delivery) {
 		return o.state == away && o.t == l.t && o.id == l.id && bytes.Equal(o.body, l.body)
 	}); i >= 0 { // in the place that it had, and as it was
 		was := st.drawn[i]
-		was.tag, was.sip, was.at, was.state = l.tag, l.sip, l.at, was.then
+		was.tag, was.consumer, was.at, was.state = l.tag, l.consumer, l.at, was.then
 		st.wake()
 		return
 	}
@@ -50,11 +50,11 @@ func (st *station) arrivedInGroup(l *lease, d *amqp.Delivery) {
 }
 
 // runGroups hands out tasks to those that wait, until the provider is closed.
-func (st *station) runGroups() {
+func (st *queueState) runGroups() {
 	for {
 		st.serveGroups()
 		select {
-		case <-st.kick:
+		case <-st.signal:
 		case <-st.p.link.ctx.Done():
 			return
 		}
@@ -69,7 +69,7 @@ func (st *station) runGroups() {
 
 // refresh does that for groups that were here for as long as a lease may be. st.mu is
 // held.
-func (st *station) refresh(now time.Time) {
+func (st *queueState) refresh(now time.Time) {
 	seen := make(map[string]bool)
 	for _, l := range slices.Clone(st.drawn) {
 		if seen[l.group] {
@@ -85,7 +85,7 @@ func (st *station) refresh(now time.Time) {
 }
 
 // drawAgain gives a group back, and draws it again. st.mu is held.
-func (st *station) drawAgain(group string) {
+func (st *queueState) drawAgain(group string) {
 	of := func(l *lease) bool { return l.group == group }
 	if slices.ContainsFunc(st.drawn, func(l *lease) bool { return of(l) && l.state != waiting && l.state != resting }) {
 		return
@@ -100,7 +100,7 @@ func (st *station) drawAgain(group string) {
 
 // serveGroups hands out the first tasks of groups, those of the group that was
 // served least recently first.
-func (st *station) serveGroups() {
+func (st *queueState) serveGroups() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.forget()
@@ -125,7 +125,7 @@ func (st *station) serveGroups() {
 }
 
 // heads are the tasks that may be handed out now. st.mu is held.
-func (st *station) heads(now time.Time) []*lease {
+func (st *queueState) heads(now time.Time) []*lease {
 	seen := make(map[string]bool)
 	var heads []*lease
 	var stale []string
@@ -170,7 +170,7 @@ func (st *station) heads(now time.Time) []*lease {
 }
 
 // rest keeps a released task in its place until it is due again.
-func (st *station) rest(l *lease, d *driver.Delivery, now time.Time) {
+func (st *queueState) rest(l *lease, d *driver.Delivery, now time.Time) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	delete(st.leases, l.receipt)

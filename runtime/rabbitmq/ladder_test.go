@@ -68,7 +68,7 @@ func holds(t testing.TB, q *Queue, name string) int {
 func TestTenQueuesShareOneLadder(t *testing.T) {
 	addr := data(t)
 	p := openAt(t, addr)
-	want := steps + 1 + 1 + 2 // the steps, the unclaimed tasks, the roll, and two of the process
+	want := steps + 1 + 1 + 2 // the steps, the unclaimed tasks, the presence queue, and two of the process
 	for i, kind := range []driver.QueueType{
 		driver.Standard, driver.Standard, driver.Standard, driver.Standard, driver.Priority,
 		driver.Priority, driver.Priority, driver.FIFO, driver.FIFO, driver.Standard,

@@ -12,22 +12,22 @@ import (
 
 // A lease is a task that the broker has delivered to this process.
 type lease struct {
-	t       *tap
-	sip     *sip
-	tag     uint64
-	line    int
-	id      string
-	body    []byte
-	crashes int
-	counted int       // crashes by the broker, when it came
-	at      time.Time // when it came
-	keep    time.Time // until when it stays for the next who asks, where nobody waits
-	until   time.Time // zero: not handed out yet
-	receipt driver.Receipt
-	state   leaseState
-	from    *amqp.Delivery // where it is no plain message of ours: without its body
-	raw     *amqp.Delivery // from, of bytes that cannot be decoded, on a dead letter queue
-	moving  *letter        // its next copy, where that is under way still
+	t        *receiver
+	consumer *consumer
+	tag      uint64
+	line     int
+	id       string
+	body     []byte
+	crashes  int
+	counted  int       // crashes by the broker, when it came
+	at       time.Time // when it came
+	keep     time.Time // until when it stays for the next who asks, where nobody waits
+	until    time.Time // zero: not handed out yet
+	receipt  driver.Receipt
+	state    leaseState
+	from     *amqp.Delivery // where it is no plain message of ours: without its body
+	raw      *amqp.Delivery // from, of bytes that cannot be decoded, on a dead letter queue
+	moving   *letter        // its next copy, where that is under way still
 
 	// Of a task in a group, which stays among those drawn until it has left.
 	group string
@@ -58,7 +58,7 @@ func (l *lease) holds(now time.Time) bool {
 const mostBytes = 16 << 20
 
 // handOut leases tasks that were drawn. st.mu is held.
-func (st *station) handOut(limit int, d time.Duration) []*lease {
+func (st *queueState) handOut(limit int, d time.Duration) []*lease {
 	n := 0
 	for bytes := 0; n < min(limit, len(st.drawn)); n++ {
 		if bytes += len(st.drawn[n].body); n > 0 && bytes > mostBytes {
@@ -74,7 +74,7 @@ func (st *station) handOut(limit int, d time.Duration) []*lease {
 }
 
 // lease begins a lease. st.mu is held.
-func (st *station) lease(l *lease, d time.Duration) {
+func (st *queueState) lease(l *lease, d time.Duration) {
 	l.state, l.until = leased, l.end(time.Now().Add(d))
 	b := make([]byte, 0, 40)
 	b = append(append(b, st.p.nonce...), '-')
@@ -97,7 +97,7 @@ func (l *lease) end(wanted time.Time) time.Time {
 }
 
 // wakeAt sees to it that somebody looks at the leases then. st.mu is held.
-func (st *station) wakeAt(at time.Time) {
+func (st *queueState) wakeAt(at time.Time) {
 	if !st.next.IsZero() && !at.Before(st.next) {
 		return
 	}
@@ -112,7 +112,7 @@ func (st *station) wakeAt(at time.Time) {
 
 // expire gives tasks whose lease has ended back to their place in the queue. The
 // broker counts that, as it counts the tasks of a process that died.
-func (st *station) expire() {
+func (st *queueState) expire() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if st.p.link.ctx.Err() == nil {
@@ -121,7 +121,7 @@ func (st *station) expire() {
 }
 
 // endLeases ends those that are over. st.mu is held.
-func (st *station) endLeases(now time.Time) {
+func (st *queueState) endLeases(now time.Time) {
 	st.next = time.Time{}
 	var soonest time.Time
 	for r, l := range st.leases {

@@ -192,9 +192,9 @@ type session struct {
 	over  context.CancelFunc
 
 	// Of the connection that consumes.
-	topology chan *channel // holds the channel for questions, nil until it is opened
-	inbox    *inbox
-	pen      string // an empty queue of this connection's own, see tap
+	topology   chan *channel // holds the channel for questions, nil until it is opened
+	inbox      *inbox
+	emptyQueue string // an empty queue of this connection's own, see receiver
 
 	// Of the connection that publishes.
 	alarm  *alarm

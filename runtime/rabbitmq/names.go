@@ -60,9 +60,9 @@ func (n names) queueOf(name string) string {
 	return escape.Original(queue, '=')
 }
 
-func (n names) census() string             { return n.prefix + ":census" }
+func (n names) presence() string           { return n.prefix + ":census" }
 func (n names) own(what, id string) string { return n.prefix + ":" + what + "." + id }
-func (n names) roll() string               { return n.prefix + ":roll" }
+func (n names) presenceQueue() string      { return n.prefix + ":roll" }
 
 // wait is a step of the ladder, queue and exchange.
 func (n names) wait(k int) string {

@@ -66,7 +66,7 @@ func TestTheQueuesOfAQueueHaveDifferentNames(t *testing.T) {
 	}
 	add(n.unclaimed())
 	add(n.lock())
-	add(n.roll())
+	add(n.presenceQueue())
 }
 
 func TestNamesOfDifferentQueuesAndPrefixesDiffer(t *testing.T) {
@@ -81,8 +81,8 @@ func TestNamesOfDifferentQueuesAndPrefixesDiffer(t *testing.T) {
 		n := namesOf(prefix)
 		// A dot is added where there is none.
 		whole := strings.TrimSuffix(prefix, ".") + "."
-		add(n.census(), "the census of "+whole)
-		add(n.roll(), "the roll of "+whole)
+		add(n.presence(), "the census of "+whole)
+		add(n.presenceQueue(), "the roll of "+whole)
 		for k := range steps {
 			add(n.wait(k), "the ladder of "+whole)
 		}

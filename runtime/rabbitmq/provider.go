@@ -69,10 +69,10 @@ type Provider struct {
 	seq      atomic.Uint64
 	wg       sync.WaitGroup
 
-	mu       sync.Mutex
-	stations map[string]*station
-	queues   map[*Queue]struct{}
-	closed   bool
+	mu     sync.Mutex
+	states map[string]*queueState
+	queues map[*Queue]struct{}
+	closed bool
 }
 
 var _ driver.Provider = (*Provider)(nil)
@@ -132,7 +132,7 @@ func dialer(ctx context.Context) func(network, addr string) (net.Conn, error) {
 func start(ctx context.Context, dial Dialer, owned bool, opts []Option) (*Provider, error) {
 	p := &Provider{
 		link: newLink(dial, owned), out: newLink(dial, owned), names: namesOf(DefaultPrefix), top: steps - 1, nonce: rand.Text()[:10],
-		sifting: make(chan struct{}, 1), stations: make(map[string]*station), queues: make(map[*Queue]struct{}),
+		sifting: make(chan struct{}, 1), states: make(map[string]*queueState), queues: make(map[*Queue]struct{}),
 	}
 	WithConsumerTimeout(DefaultConsumerTimeout)(p)
 	for _, opt := range opts {
@@ -175,7 +175,7 @@ func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Que
 	if err := p.keeps(cfg.Visibility); err != nil {
 		return nil, fmt.Errorf("queue %q: %w", cfg.Name, err)
 	}
-	st, err := p.station(ctx, cfg)
+	st, err := p.openState(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -204,8 +204,8 @@ func (p *Provider) isClosed() bool {
 	return p.closed
 }
 
-// station declares a queue and returns what all its handles share.
-func (p *Provider) station(ctx context.Context, cfg driver.QueueConfig) (*station, error) {
+// openState declares a queue and returns what all its handles share.
+func (p *Provider) openState(ctx context.Context, cfg driver.QueueConfig) (*queueState, error) {
 	fail := func(err error) error { return fmt.Errorf("queue %q on RabbitMQ: %w", cfg.Name, err) }
 	s, err := p.link.session(ctx)
 	if err != nil {
@@ -220,18 +220,18 @@ func (p *Provider) station(ctx context.Context, cfg driver.QueueConfig) (*statio
 	if p.closed {
 		return nil, errClosed
 	}
-	if st := p.stations[cfg.Name]; st != nil {
+	if st := p.states[cfg.Name]; st != nil {
 		return st, nil
 	}
-	st := newStation(p, cfg, isDLQ)
-	p.stations[cfg.Name] = st
+	st := newQueueState(p, cfg, isDLQ)
+	p.states[cfg.Name] = st
 	if cfg.Type == driver.FIFO {
 		p.wg.Go(st.runGroups)
 		p.wg.Go(st.keepShare)
 	} else {
 		p.wg.Go(st.run)
 	}
-	p.wg.Go(st.keepGate)
+	p.wg.Go(st.relayDelayed)
 	return st, nil
 }
 

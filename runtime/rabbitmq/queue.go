@@ -20,7 +20,7 @@ const lateness = 250 * time.Millisecond
 // A Queue is one open queue of a Provider.
 type Queue struct {
 	p    *Provider
-	st   *station
+	st   *queueState
 	cfg  driver.QueueConfig
 	ctx  context.Context // ends when the queue is closed
 	shut context.CancelFunc
@@ -84,7 +84,7 @@ func (q *Queue) bound(ctx context.Context) (context.Context, context.CancelFunc)
 }
 
 // lineOf is the line that a task of this queue waits in.
-func (st *station) lineOf(t *driver.Task) int {
+func (st *queueState) lineOf(t *driver.Task) int {
 	switch st.kind {
 	case driver.Priority:
 		return min(max(t.Priority, 0), len(st.lines)-1)
@@ -97,7 +97,7 @@ func (st *station) lineOf(t *driver.Task) int {
 }
 
 // address says where a task goes that is due at the given time.
-func (st *station) address(l *letter, line int, due, now time.Time) {
+func (st *queueState) address(l *letter, line int, due, now time.Time) {
 	rest := due.Sub(now)
 	if rest <= 0 {
 		l.to = st.lines[line]

@@ -58,7 +58,7 @@ const drawnWait = time.Second
 // the dead letter queue who has gone: each gives them back after deadIdleWait.
 func (q *Queue) awaitLetters(ctx context.Context, s *session) error {
 	for deadline := time.Now().Add(drawnWait); ; {
-		all, err := s.census(ctx, q.cfg.DLQ, "")
+		all, err := s.tallyAll(ctx, q.cfg.DLQ, "")
 		if err != nil || all.drawn == 0 || time.Now().After(deadline) {
 			return err
 		}
@@ -70,8 +70,8 @@ func (q *Queue) awaitLetters(ctx context.Context, s *session) error {
 	}
 }
 
-// A corpse is a dead task of the search's queue that was asked for.
-type corpse struct {
+// A deadTask is one of the search's queue that was asked for.
+type deadTask struct {
 	seen
 	task *driver.Task
 	// death is the one that the task died, edited whether it has another payload now.
@@ -83,7 +83,7 @@ type corpse struct {
 }
 
 // next returns some of the tasks that were asked for; none when the search is over.
-func (f *search) next(ctx context.Context) (found []corpse, err error) {
+func (f *search) next(ctx context.Context) (found []deadTask, err error) {
 	if f.n == 0 && len(f.ids) > 0 && !f.again {
 		f.again = true
 		if err := f.count(ctx); err != nil {
@@ -102,7 +102,7 @@ func (f *search) next(ctx context.Context) (found []corpse, err error) {
 		if f.deaths != nil && !f.deaths[death] {
 			return false
 		}
-		found = append(found, corpse{seen: at, task: x.task, death: death, raw: x.raw, from: foreign(d, accounts), body: d.Body})
+		found = append(found, deadTask{seen: at, task: x.task, death: death, raw: x.raw, from: foreign(d, accounts), body: d.Body})
 		return true
 	})
 	if err != nil {
@@ -112,7 +112,7 @@ func (f *search) next(ctx context.Context) (found []corpse, err error) {
 }
 
 // drop takes dead tasks off.
-func (f *search) drop(ctx context.Context, gone []corpse) error {
+func (f *search) drop(ctx context.Context, gone []deadTask) error {
 	done := make([]seen, len(gone))
 	for i, x := range gone {
 		done[i] = x.seen
@@ -129,7 +129,7 @@ func (f *search) drop(ctx context.Context, gone []corpse) error {
 // dig takes dead tasks off their queue once f has done with them what is to be
 // done, and returns their deaths. It looks for those with the given IDs, for those that
 // died the given deaths, or for all where both are nil.
-func (q *Queue) dig(ctx context.Context, ids []string, deaths []driver.Death, f func(context.Context, []corpse) ([]corpse, error)) (done []driver.Death, err error) {
+func (q *Queue) dig(ctx context.Context, ids []string, deaths []driver.Death, f func(context.Context, []deadTask) ([]deadTask, error)) (done []driver.Death, err error) {
 	if err := q.open(); err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ import (
 // take begins to settle deliveries: nil where there is no lease any more, or where
 // somebody settles it already. Until settled or restore is called the lease counts,
 // can be extended and does not end.
-func (st *station) take(ds []*driver.Delivery) []*lease {
+func (st *queueState) take(ds []*driver.Delivery) []*lease {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	now := time.Now()
@@ -30,7 +30,7 @@ func (st *station) take(ds []*driver.Delivery) []*lease {
 }
 
 // settled ends leases whose tasks have left the queue.
-func (st *station) settled(held []*lease) {
+func (st *queueState) settled(held []*lease) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	for _, l := range held {
@@ -46,7 +46,7 @@ func (st *station) settled(held []*lease) {
 }
 
 // restore gives back a lease whose task could not be settled.
-func (st *station) restore(l *lease) {
+func (st *queueState) restore(l *lease) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	l.state = leased
@@ -93,7 +93,7 @@ func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, write func(l 
 
 // keep takes a task back that nobody has changed, for the next who asks here, without
 // a word to the broker.
-func (st *station) keep(l *lease) {
+func (st *queueState) keep(l *lease) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	delete(st.leases, l.receipt)
@@ -151,16 +151,16 @@ func (q *Queue) move(ctx context.Context, ds []*driver.Delivery, held []*lease, 
 }
 
 func (q *Queue) acknowledge(ctx context.Context, ds []*driver.Delivery, held []*lease, failed []error) {
-	by := make(map[*tap][]*lease, 1)
+	by := make(map[*receiver][]*lease, 1)
 	for _, l := range held {
 		if l != nil {
 			by[l.t] = append(by[l.t], l)
 		}
 	}
 	// The partitions of a fifo queue have a channel each: all are asked at once.
-	errs := make(map[*tap]error, len(by))
+	errs := make(map[*receiver]error, len(by))
 	var mu sync.Mutex
-	settle := func(t *tap, done []*lease) {
+	settle := func(t *receiver, done []*lease) {
 		err := t.ack(done)
 		if err == nil {
 			err = t.barrier(ctx)

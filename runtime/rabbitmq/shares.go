@@ -12,7 +12,7 @@ import (
 // The partitions of a fifo queue are shared among the processes that ask for its
 // tasks: each has no more than an equal part, rounded up. A process looks now and
 // then how many they are. One that has too many gives some up, one that has too few
-// takes those that nobody has, and rings the others where there are none. A partition
+// takes those that nobody has, and signals the others where there are none. A partition
 // has a channel of its own, whose end puts all that was drawn of it back in order; the
 // broker counts a return as it counts a crash. So it is given up only when nothing of
 // it runs or waits for its retry, some of those of which much was drawn and some of the others.
@@ -41,8 +41,8 @@ const groupIdle = 150 * time.Millisecond
 // maxPatience makes it 77 seconds.
 const maxPatience = 3
 
-// ring has the partitions looked after.
-func (st *station) ring() {
+// signalShares has the partitions looked after.
+func (st *queueState) signalShares() {
 	select {
 	case st.look <- struct{}{}:
 	default:
@@ -50,7 +50,7 @@ func (st *station) ring() {
 }
 
 // keepShare looks after the partitions until the provider is closed.
-func (st *station) keepShare() {
+func (st *queueState) keepShare() {
 	ctx := st.p.link.ctx
 	for {
 		began := time.Now()
@@ -72,12 +72,12 @@ func (st *station) keepShare() {
 }
 
 // sharing reports whether this process takes part in the queue. st.mu is held.
-func (st *station) sharing(now time.Time) bool {
+func (st *queueState) sharing(now time.Time) bool {
 	return st.parts != nil && (len(st.waiters) > 0 || now.Sub(st.asked) < sharingFor)
 }
 
 // shareOut takes partitions or gives them up, and says when to look again.
-func (st *station) shareOut(ctx context.Context) time.Duration {
+func (st *queueState) shareOut(ctx context.Context) time.Duration {
 	now := time.Now()
 	st.mu.Lock()
 	st.forget()
@@ -106,7 +106,7 @@ func (st *station) shareOut(ctx context.Context) time.Duration {
 	st.share = partitions
 	others := false
 	if members > 1 {
-		all, err := s.census(ctx, st.name, as)
+		all, err := s.tallyAll(ctx, st.name, as)
 		if err != nil {
 			return hungryPause
 		}
@@ -144,7 +144,7 @@ func (st *station) shareOut(ctx context.Context) time.Duration {
 }
 
 // held counts the partitions that this process has. st.mu is held.
-func (st *station) held() (n int) {
+func (st *queueState) held() (n int) {
 	for _, t := range st.parts {
 		if t != nil {
 			n++
@@ -154,22 +154,22 @@ func (st *station) held() (n int) {
 }
 
 // leaveEmpty gives up all partitions where nothing of them is here.
-func (st *station) leaveEmpty() bool {
+func (st *queueState) leaveEmpty() bool {
 	st.mu.Lock()
 	if len(st.waiters) > 0 || len(st.drawn) > 0 {
 		st.mu.Unlock()
 		return false
 	}
 	end := st.parts
-	st.parts = make([]*tap, len(st.lines))
+	st.parts = make([]*receiver, len(st.lines))
 	st.mu.Unlock()
 	closeAll(end)
 	return true
 }
 
-func closeAll(taps []*tap) {
+func closeAll(receivers []*receiver) {
 	var closed sync.WaitGroup
-	for _, t := range taps {
+	for _, t := range receivers {
 		if t != nil {
 			closed.Go(func() { _ = t.ch.Close() })
 		}
@@ -180,7 +180,7 @@ func closeAll(taps []*tap) {
 // giveUp gives up n partitions. Of those that it cannot give up yet, because something
 // of them runs, nothing more is handed out. With idle from 0 up it is how long nobody
 // here has wanted anything, and only what can go at once goes.
-func (st *station) giveUp(n int, idle time.Duration) {
+func (st *queueState) giveUp(n int, idle time.Duration) {
 	type load struct {
 		line, drawn, counted int
 		runs, rests          bool
@@ -234,7 +234,7 @@ func (st *station) giveUp(n int, idle time.Duration) {
 		loads = slices.Concat(loads[:from], odd, even)
 	}
 	st.leaving = make(map[int]bool)
-	var end []*tap
+	var end []*receiver
 	for _, x := range loads {
 		switch {
 		case n == 0 || x.rests:
@@ -258,7 +258,7 @@ func (st *station) giveUp(n int, idle time.Duration) {
 // takeFree becomes the consumer of n partitions that have none. Two processes may take
 // the same at once: the broker delivers to the first of them, and one to whom nothing
 // has come leaves by chance.
-func (st *station) takeFree(ctx context.Context, s *session, members, n int) error {
+func (st *queueState) takeFree(ctx context.Context, s *session, members, n int) error {
 	var free []int
 	for line := range st.lines {
 		st.mu.Lock()
@@ -308,8 +308,8 @@ func (st *station) takeFree(ctx context.Context, s *session, members, n int) err
 }
 
 // takePart begins to draw from a partition.
-func (st *station) takePart(ctx context.Context, s *session, line int) error {
-	t, err := st.newTap(ctx, s)
+func (st *queueState) takePart(ctx context.Context, s *session, line int) error {
+	t, err := st.newReceiver(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -326,7 +326,7 @@ func (st *station) takePart(ctx context.Context, s *session, line int) error {
 	return err
 }
 
-func (st *station) drop(line int, t *tap) {
+func (st *queueState) drop(line int, t *receiver) {
 	st.mu.Lock()
 	if st.parts[line] == t {
 		st.parts[line] = nil
@@ -336,9 +336,9 @@ func (st *station) drop(line int, t *tap) {
 	_ = t.ch.Close()
 }
 
-// dry reports whether nothing has ever come through the tap.
-func (t *tap) dry() bool {
+// dry reports whether nothing has ever come through the receiver.
+func (t *receiver) dry() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return !slices.ContainsFunc(t.sips, func(c *sip) bool { return c.out > 0 })
+	return !slices.ContainsFunc(t.consumers, func(c *consumer) bool { return c.out > 0 })
 }

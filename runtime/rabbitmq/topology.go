@@ -129,7 +129,7 @@ func (p *Provider) declareDLQ(ctx context.Context, s *session, cfg driver.QueueC
 
 // A policy of the house can make a broker drop tasks: by message-ttl, by
 // delivery-limit, by max-length with drop-head. Nothing tells a client of policies.
-// So what the broker takes off a line by itself comes to the gate, see [gate.caught],
+// So what the broker takes off a line by itself comes to the gate, see [delayRelay.caught],
 // and what it takes off the gate to the dead letter queue.
 
 // backed adds that to the arguments of a line.

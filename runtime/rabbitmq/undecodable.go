@@ -309,7 +309,7 @@ func (q *Queue) salvage(ctx context.Context, l *lease, cause error) {
 	})
 }
 
-func (st *station) bury(l *lease, moved *letter) bool {
+func (st *queueState) bury(l *lease, moved *letter) bool {
 	ctx := st.p.link.ctx
 	for pause := firstBurialPause; ; pause = min(2*pause, maxBurialPause) {
 		select {

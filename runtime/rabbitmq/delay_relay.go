@@ -12,17 +12,17 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// gateWindow is how many tasks of the gate a process has at a time. None of them
+// relayWindow is how many tasks of the gate a process has at a time. None of them
 // waits longer than a tenth of a second, so none is kept waiting for longer by the others.
-const gateWindow = 1000
+const relayWindow = 1000
 
 // headerLine says to which line a task goes when it is due.
 const headerLine = "x-taskgen-line"
 
-// A gate brings tasks of the ladder to the queue when they are due, and those that
+// A delayRelay brings tasks of the ladder to the queue when they are due, and those that
 // are not to the next step. Each goes by publish, confirm, ack.
-type gate struct {
-	st *station
+type delayRelay struct {
+	st *queueState
 
 	mu   sync.Mutex
 	ch   *channel
@@ -33,8 +33,8 @@ type gate struct {
 	failing bool // and said so
 }
 
-// A passer is a task at the gate.
-type passer struct {
+// A delayedMessage is a task at the gate.
+type delayedMessage struct {
 	due  time.Time
 	at   time.Time // when it is looked at again: when it is due, or a while after it could not go on
 	tag  uint64
@@ -43,12 +43,12 @@ type passer struct {
 }
 
 // held are tasks that are due soon, the next one first.
-type held []*passer
+type held []*delayedMessage
 
 func (h held) Len() int           { return len(h) }
 func (h held) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
 func (h held) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *held) Push(x any)        { *h = append(*h, x.(*passer)) }
+func (h *held) Push(x any)        { *h = append(*h, x.(*delayedMessage)) }
 func (h *held) Pop() any {
 	old := *h
 	x := old[len(old)-1]
@@ -57,7 +57,7 @@ func (h *held) Pop() any {
 }
 
 // letter is what is to be done with a task now: nil where it is due soon.
-func (g *gate) letter(x *passer, now time.Time) *letter {
+func (g *delayRelay) letter(x *delayedMessage, now time.Time) *letter {
 	if l := g.caught(&x.d, now); l != nil {
 		return l
 	}
@@ -78,7 +78,7 @@ func (g *gate) letter(x *passer, now time.Time) *letter {
 // caught is what is to be done with a task that the broker has taken off a line by
 // itself: nil where it comes from the ladder. One that waited longer than a policy's
 // message-ttl goes on waiting, anew; another is dead.
-func (g *gate) caught(d *amqp.Delivery, now time.Time) *letter {
+func (g *delayRelay) caught(d *amqp.Delivery, now time.Time) *letter {
 	queue, reason := died(d.Headers)
 	line := slices.Index(g.st.lines, queue)
 	if line < 0 {
@@ -97,22 +97,22 @@ func (g *gate) caught(d *amqp.Delivery, now time.Time) *letter {
 	return l
 }
 
-// keepGate works at the gate until the provider is closed.
-func (st *station) keepGate() {
+// relayDelayed works at the gate until the provider is closed.
+func (st *queueState) relayDelayed() {
 	ctx := st.p.link.ctx
 	for {
 		s, err := st.p.link.session(ctx)
 		if err != nil {
 			return
 		}
-		if st.gate.work(ctx, s) != nil {
+		if st.delayRelay.work(ctx, s) != nil {
 			st.pause(ctx)
 		}
 	}
 }
 
-// work is keepGate for the time of one connection.
-func (g *gate) work(ctx context.Context, s *session) error {
+// work is relayDelayed for the time of one connection.
+func (g *delayRelay) work(ctx context.Context, s *session) error {
 	ch, err := s.open(ctx)
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func (g *gate) work(ctx context.Context, s *session) error {
 	in, err := await(ctx, func() (<-chan amqp.Delivery, error) {
 		ch.rpc.Lock()
 		defer ch.rpc.Unlock()
-		if err := ch.Qos(gateWindow, 0, false); err != nil {
+		if err := ch.Qos(relayWindow, 0, false); err != nil {
 			return nil, err
 		}
 		return ch.Consume(g.st.p.names.gate(g.st.name), "gate", false, false, false, false, nil)
@@ -140,7 +140,7 @@ func (g *gate) work(ctx context.Context, s *session) error {
 		} else {
 			timer.Stop()
 		}
-		var batch []*passer
+		var batch []*delayedMessage
 		select {
 		case d, ok := <-in:
 			if !ok {
@@ -158,16 +158,16 @@ func (g *gate) work(ctx context.Context, s *session) error {
 }
 
 // gather takes in what has come.
-func (g *gate) gather(in <-chan amqp.Delivery, first amqp.Delivery) []*passer {
+func (g *delayRelay) gather(in <-chan amqp.Delivery, first amqp.Delivery) []*delayedMessage {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var batch []*passer
+	var batch []*delayedMessage
 	for d, ok := first, true; ok; {
 		g.tags.came(d.DeliveryTag)
 		g.n++
 		due, _ := d.Headers[headerDue].(int64)
 		line := min(max(number(d.Headers[headerLine]), 0), len(g.st.lines)-1)
-		batch = append(batch, &passer{due: time.Unix(0, due), at: time.Unix(0, due), tag: d.DeliveryTag, line: line, d: d})
+		batch = append(batch, &delayedMessage{due: time.Unix(0, due), at: time.Unix(0, due), tag: d.DeliveryTag, line: line, d: d})
 		select {
 		case d, ok = <-in:
 		default:
@@ -178,7 +178,7 @@ func (g *gate) gather(in <-chan amqp.Delivery, first amqp.Delivery) []*passer {
 }
 
 // next says when the first of those that wait here is due.
-func (g *gate) next(now time.Time) (time.Duration, bool) {
+func (g *delayRelay) next(now time.Time) (time.Duration, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.held) == 0 {
@@ -192,15 +192,15 @@ const againWait = time.Second
 
 // pass sends on what has come and what has become due. What the broker refuses stays,
 // and hinders no other; all wait while it takes no messages.
-func (g *gate) pass(ctx context.Context, batch []*passer) error {
+func (g *delayRelay) pass(ctx context.Context, batch []*delayedMessage) error {
 	var (
 		letters []*letter
-		passers []*passer
+		passers []*delayedMessage
 	)
 	now := time.Now()
 	g.mu.Lock()
 	for len(g.held) > 0 && !g.held[0].at.After(now) {
-		x := heap.Pop(&g.held).(*passer)
+		x := heap.Pop(&g.held).(*delayedMessage)
 		letters, passers = append(letters, g.letter(x, now)), append(passers, x)
 	}
 	for _, x := range batch {
@@ -237,7 +237,7 @@ func (g *gate) pass(ctx context.Context, batch []*passer) error {
 }
 
 // waiting counts the tasks at the gate that this process has.
-func (g *gate) waiting() int {
+func (g *delayRelay) waiting() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.ch == nil || g.ch.IsClosed() {

@@ -12,53 +12,53 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A tap draws tasks from the lines of one queue: a channel with consumers, each
+// A receiver draws tasks from the lines of one queue: a channel with consumers, each
 // with room for as many tasks as were asked for when it was opened. One that is full
 // ends before its tasks are settled; one with room left stays for the next who asks,
 // and ends when for a while nobody does. So as good as all that the broker counts as
 // delivered was handed out, and a process that dies takes next to no task along that
 // it had not begun.
 //
-// Whatever was drawn through a tap is settled through it, and lost with it.
-type tap struct {
-	st   *station
+// Whatever was drawn through a receiver is settled through it, and lost with it.
+type receiver struct {
+	st   *queueState
 	s    *session
 	ch   *channel
-	seq  uint64 // tells the taps of a provider apart
+	seq  uint64 // distinguishes the receivers of a provider
 	qos  int    // the channel's prefetch; guarded by ch.rpc
 	pull int    // numbers the consumers
 
-	mu       sync.Mutex
-	tags     *tags
-	sips     []*sip            // the consumers that there are
-	shutting bool              // their last tasks are being taken in
-	back     map[int]time.Time // when a task was last given back to its place in a line
-	came     chan struct{}     // capacity 1: a delivery has come
+	mu        sync.Mutex
+	tags      *tags
+	consumers []*consumer       // the consumers that there are
+	shutting  bool              // their last tasks are being taken in
+	back      map[int]time.Time // when a task was last given back to its place in a line
+	came      chan struct{}     // capacity 1: a delivery has come
 }
 
-func (st *station) newTap(ctx context.Context, s *session) (*tap, error) {
+func (st *queueState) newReceiver(ctx context.Context, s *session) (*receiver, error) {
 	ch, err := s.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &tap{st: st, s: s, ch: ch, seq: st.p.seq.Add(1), tags: newTags(), back: make(map[int]time.Time), came: make(chan struct{}, 1)}, nil
+	return &receiver{st: st, s: s, ch: ch, seq: st.p.seq.Add(1), tags: newTags(), back: make(map[int]time.Time), came: make(chan struct{}, 1)}, nil
 }
 
-// A sip is one consumer of a tap: it has at most n tasks of one line at a time.
-type sip struct {
+// A consumer belongs to a receiver: it has at most n tasks of one line at a time.
+type consumer struct {
 	line int
 	tag  string
 	n    int
-	out  int           // tasks that are not settled; guarded by tap.mu
+	out  int           // tasks that are not settled; guarded by receiver.mu
 	done chan struct{} // all that the client has for this consumer was taken in
 }
 
 // open begins to draw at most n tasks of a line.
-func (t *tap) open(line, n int) (*sip, error) {
+func (t *receiver) open(line, n int) (*consumer, error) {
 	t.pull++
-	c := &sip{line: line, tag: fmt.Sprintf("%d.%d", t.seq, t.pull), n: n, done: make(chan struct{})}
+	c := &consumer{line: line, tag: fmt.Sprintf("%d.%d", t.seq, t.pull), n: n, done: make(chan struct{})}
 	t.mu.Lock()
-	t.sips = append(t.sips, c)
+	t.consumers = append(t.consumers, c)
 	t.mu.Unlock()
 	t.ch.rpc.Lock()
 	defer t.ch.rpc.Unlock()
@@ -72,12 +72,12 @@ func (t *tap) open(line, n int) (*sip, error) {
 	if err != nil {
 		return nil, err
 	}
-	go t.drink(c, in)
+	go t.receive(c, in)
 	return c, nil
 }
 
-// drink takes in what comes for one consumer.
-func (t *tap) drink(c *sip, in <-chan amqp.Delivery) {
+// receive takes in what comes for one consumer.
+func (t *receiver) receive(c *consumer, in <-chan amqp.Delivery) {
 	defer close(c.done)
 	for d := range in {
 		t.take(c, &d)
@@ -85,23 +85,23 @@ func (t *tap) drink(c *sip, in <-chan amqp.Delivery) {
 	}
 	// Where it is the broker that ended the consumer, another has to be opened.
 	t.mu.Lock()
-	ended := len(t.closing(func(o *sip) bool { return o == c })) > 0
+	ended := len(t.closing(func(o *consumer) bool { return o == c })) > 0
 	t.mu.Unlock()
 	if ended {
 		t.signal()
 		t.st.wake()
-		t.st.ring()
+		t.st.signalShares()
 	}
 }
 
-func (t *tap) signal() {
+func (t *receiver) signal() {
 	select {
 	case t.came <- struct{}{}:
 	default:
 	}
 }
 
-func (t *tap) take(c *sip, d *amqp.Delivery) {
+func (t *receiver) take(c *consumer, d *amqp.Delivery) {
 	t.mu.Lock()
 	t.tags.came(d.DeliveryTag)
 	c.out++
@@ -110,17 +110,17 @@ func (t *tap) take(c *sip, d *amqp.Delivery) {
 }
 
 // taken says how many tasks a consumer has.
-func (t *tap) taken(c *sip) int {
+func (t *receiver) taken(c *consumer) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return c.out
 }
 
 // credit is how many tasks of a line the broker may send as it stands.
-func (t *tap) credit(line int) (n int) {
+func (t *receiver) credit(line int) (n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, c := range t.sips {
+	for _, c := range t.consumers {
 		if c.line == line {
 			n += c.n - c.out
 		}
@@ -129,8 +129,8 @@ func (t *tap) credit(line int) (n int) {
 }
 
 // closing takes consumers out of the list. t.mu is held.
-func (t *tap) closing(gone func(*sip) bool) (out []*sip) {
-	t.sips = slices.DeleteFunc(t.sips, func(c *sip) bool {
+func (t *receiver) closing(gone func(*consumer) bool) (out []*consumer) {
+	t.consumers = slices.DeleteFunc(t.consumers, func(c *consumer) bool {
 		if gone(c) {
 			out = append(out, c)
 			return true
@@ -143,17 +143,17 @@ func (t *tap) closing(gone func(*sip) bool) (out []*sip) {
 // free notes that tasks are about to leave their consumers. One that has all the
 // tasks it may have is ended before: nothing is on its way to it, and nothing that
 // nobody asked for can come when it has room again. t.mu is held.
-func (t *tap) free(ls []*lease) {
+func (t *receiver) free(ls []*lease) {
 	if t.st.kind == driver.FIFO {
 		return // these draw on until their process leaves
 	}
-	for _, c := range t.closing(func(c *sip) bool {
-		return c.out >= c.n && slices.ContainsFunc(ls, func(l *lease) bool { return l.sip == c })
+	for _, c := range t.closing(func(c *consumer) bool {
+		return c.out >= c.n && slices.ContainsFunc(ls, func(l *lease) bool { return l.consumer == c })
 	}) {
 		_ = t.ch.Cancel(c.tag, true)
 	}
 	for _, l := range ls {
-		l.sip.out--
+		l.consumer.out--
 	}
 }
 
@@ -166,9 +166,9 @@ func (t *tap) free(ls []*lease) {
 // end of this second one is confirmed it has come. The broker takes some of it back
 // by itself, and counts that as it counts a crash: so a consumer is not ended
 // without need.
-func (t *tap) shut() error {
+func (t *receiver) shut() error {
 	t.mu.Lock()
-	all := t.closing(func(*sip) bool { return true })
+	all := t.closing(func(*consumer) bool { return true })
 	t.shutting = true
 	t.mu.Unlock()
 	t.ch.rpc.Lock()
@@ -177,7 +177,7 @@ func (t *tap) shut() error {
 		if err := t.ch.Cancel(c.tag, true); err != nil {
 			return err
 		}
-		late, err := t.ch.Consume(t.s.pen, c.tag, false, false, false, false, nil)
+		late, err := t.ch.Consume(t.s.emptyQueue, c.tag, false, false, false, false, nil)
 		if err != nil {
 			return err
 		}
@@ -201,7 +201,7 @@ func (t *tap) shut() error {
 }
 
 // ack acknowledges deliveries.
-func (t *tap) ack(ls []*lease) error {
+func (t *receiver) ack(ls []*lease) error {
 	done := make([]uint64, len(ls))
 	for i, l := range ls {
 		done[i] = l.tag
@@ -228,7 +228,7 @@ func ackAll(ch *amqp.Channel, of *tags, done []uint64) error {
 }
 
 // reject gives a delivery back to its place in its line. The broker counts it.
-func (t *tap) reject(l *lease) {
+func (t *receiver) reject(l *lease) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.free([]*lease{l})
@@ -239,26 +239,26 @@ func (t *tap) reject(l *lease) {
 
 // returning reports whether tasks may be on their way back to a line that the
 // broker does not count yet. A consumer of the same channel finds them.
-func (t *tap) returning(line int) bool {
+func (t *receiver) returning(line int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return time.Since(t.back[line]) < returnWait
 }
 
 // barrier waits until the broker has worked through what the channel has sent.
-func (t *tap) barrier(ctx context.Context) error {
+func (t *receiver) barrier(ctx context.Context) error {
 	return t.ch.call(ctx, func() error { return t.ch.Qos(t.qos, 0, false) })
 }
 
-// idle reports whether nothing can be on its way to the tap.
-func (t *tap) idle() bool {
+// idle reports whether nothing can be on its way to the receiver.
+func (t *receiver) idle() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return !t.shutting && !slices.ContainsFunc(t.sips, func(c *sip) bool { return c.out < c.n })
+	return !t.shutting && !slices.ContainsFunc(t.consumers, func(c *consumer) bool { return c.out < c.n })
 }
 
 // returned reports whether tasks of any line may be on their way back.
-func (t *tap) returned() bool {
+func (t *receiver) returned() bool {
 	for line := range t.st.lines {
 		if t.returning(line) {
 			return true
@@ -267,8 +267,8 @@ func (t *tap) returned() bool {
 	return false
 }
 
-// alive reports whether what was drawn through the tap can still be settled.
-func (t *tap) alive() bool {
+// alive reports whether what was drawn through the receiver can still be settled.
+func (t *receiver) alive() bool {
 	select {
 	case <-t.ch.gone:
 		return false
@@ -277,7 +277,7 @@ func (t *tap) alive() bool {
 	}
 }
 
-// settleWait is how long a tap waits for tasks that a count of the broker has
+// settleWait is how long a receiver waits for tasks that a count of the broker has
 // promised and another process may have drawn, and for those that came with the first.
 const settleWait = 30 * time.Millisecond
 
@@ -286,7 +286,7 @@ const returnWait = 300 * time.Millisecond
 
 // draw takes tasks until n are drawn, from the highest line that has any; it waits
 // for the first as long as somebody wants it.
-func (t *tap) draw(n int, unwanted <-chan struct{}) error {
+func (t *receiver) draw(n int, unwanted <-chan struct{}) error {
 	select { // of an earlier draw
 	case <-t.came:
 	default:
@@ -323,7 +323,7 @@ func (t *tap) draw(n int, unwanted <-chan struct{}) error {
 
 // gather waits for what came with the first, for a moment: while large tasks come, the
 // first of them does not wait for the last.
-func (t *tap) gather() error {
+func (t *receiver) gather() error {
 	ctx, cancel := context.WithTimeout(t.s.ctx, settleWait)
 	defer cancel()
 	if err := t.barrier(ctx); ctx.Err() == nil {
@@ -334,7 +334,7 @@ func (t *tap) gather() error {
 
 // asking reports whether the broker has not answered a call yet: what it was sending
 // before comes first.
-func (t *tap) asking() bool {
+func (t *receiver) asking() bool {
 	if t.ch.rpc.TryLock() {
 		t.ch.rpc.Unlock()
 		return false
@@ -343,7 +343,7 @@ func (t *tap) asking() bool {
 }
 
 // sweep takes what is there, line by line, the highest first.
-func (t *tap) sweep(n int) error {
+func (t *receiver) sweep(n int) error {
 	for line := len(t.st.lines) - 1; line >= 0; line-- {
 		have := t.st.drawnFrom(line)
 		if have >= n {
@@ -384,7 +384,7 @@ func (t *tap) sweep(n int) error {
 }
 
 // drawnFrom counts what is drawn from a line and those above it.
-func (st *station) drawnFrom(line int) (n int) {
+func (st *queueState) drawnFrom(line int) (n int) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	for _, l := range st.drawn {

@@ -23,25 +23,25 @@ type waiter struct {
 	fail  chan error    // capacity 1
 }
 
-// A station is one queue of this process's provider: what all its handles share.
-// One goroutine draws for all that wait; another keeps the gate of the ladder.
-type station struct {
-	p     *Provider
-	name  string
-	dlq   string
-	kind  driver.QueueType
-	lines []string // the broker's queues, the highest level last
-	isDLQ bool
-	gate  gate
+// A queueState is one queue of this process's provider: what all its handles share.
+// One goroutine draws for all that wait; another relays delayed tasks.
+type queueState struct {
+	p          *Provider
+	name       string
+	dlq        string
+	kind       driver.QueueType
+	lines      []string // the broker's queues, the highest level last
+	isDLQ      bool
+	delayRelay delayRelay
 
-	kick    chan struct{} // capacity 1: somebody waits
+	signal  chan struct{} // capacity 1: somebody waits
 	digging chan struct{} // capacity 1: held by a scan of the dead letter queue
 	burying chan struct{} // capacity burials
 	alarm   *time.Timer   // fires when the next lease ends
 
 	mu       sync.Mutex
-	tap      *tap // the one that draws, nil when it is lost
-	other    *tap // the one that drew before, whose tasks are being settled meanwhile
+	receiver *receiver // the one that draws, nil when it is lost
+	other    *receiver // the one that drew before, whose tasks are being settled meanwhile
 	waiters  []*waiter
 	unwanted chan struct{} // closed when nobody waits any more
 	left     time.Time     // when the last waiter left
@@ -54,7 +54,7 @@ type station struct {
 
 	// Of a fifo queue.
 	look    chan struct{} // capacity 1: the partitions are to be looked after
-	parts   []*tap        // by partition: nil where it is not held
+	parts   []*receiver   // by partition: nil where it is not held
 	leaving map[int]bool  // partitions that are given up when nothing of them runs
 	opening bool          // the first partitions are being taken
 	asked   time.Time     // when somebody waited
@@ -62,15 +62,15 @@ type station struct {
 	orphans map[int]int   // how often a partition was seen that nobody had
 }
 
-func newStation(p *Provider, cfg driver.QueueConfig, isDLQ bool) *station {
-	st := &station{p: p, name: cfg.Name, dlq: cfg.DLQ, kind: cfg.Type, isDLQ: isDLQ, kick: make(chan struct{}, 1), digging: make(chan struct{}, 1), burying: make(chan struct{}, burials), leases: make(map[driver.Receipt]*lease), served: make(map[string]uint64), look: make(chan struct{}, 1), share: partitions, orphans: make(map[int]int)}
+func newQueueState(p *Provider, cfg driver.QueueConfig, isDLQ bool) *queueState {
+	st := &queueState{p: p, name: cfg.Name, dlq: cfg.DLQ, kind: cfg.Type, isDLQ: isDLQ, signal: make(chan struct{}, 1), digging: make(chan struct{}, 1), burying: make(chan struct{}, burials), leases: make(map[driver.Receipt]*lease), served: make(map[string]uint64), look: make(chan struct{}, 1), share: partitions, orphans: make(map[int]int)}
 	for i := range lines(cfg) {
 		st.lines = append(st.lines, p.names.line(cfg.Name, i))
 	}
 	if cfg.Type == driver.FIFO {
-		st.parts = make([]*tap, len(st.lines))
+		st.parts = make([]*receiver, len(st.lines))
 	}
-	st.gate.st = st
+	st.delayRelay.st = st
 	return st
 }
 
@@ -87,7 +87,7 @@ const (
 // often than worked off, and whoever redrives them waits for those that are here.
 const deadIdleWait = 5 * time.Millisecond
 
-func (st *station) idleWait() time.Duration {
+func (st *queueState) idleWait() time.Duration {
 	if st.isDLQ {
 		return deadIdleWait
 	}
@@ -95,7 +95,7 @@ func (st *station) idleWait() time.Duration {
 }
 
 // run draws tasks for those that wait, until the provider is closed.
-func (st *station) run() {
+func (st *queueState) run() {
 	ctx := st.p.link.ctx
 	for {
 		n, unwanted, stale := st.demand(time.Now())
@@ -108,7 +108,7 @@ func (st *station) run() {
 				idle = time.After(st.idleWait())
 			}
 			select {
-			case <-st.kick:
+			case <-st.signal:
 			case <-idle:
 				st.giveBack(ctx)
 			case <-ctx.Done():
@@ -120,7 +120,7 @@ func (st *station) run() {
 		if err != nil {
 			return
 		}
-		t, err := st.tapOf(ctx, s)
+		t, err := st.receiverOf(ctx, s)
 		if err != nil {
 			st.pause(ctx)
 			continue
@@ -134,32 +134,32 @@ func (st *station) run() {
 	}
 }
 
-// tapOf returns a tap of a connection. It takes turns between two, for the broker
+// receiverOf returns a receiver of a connection. It takes turns between two, for the broker
 // does what it is told on one channel step by step: tasks of the one are settled
-// while the other draws. A tap that has just given tasks back draws on, for it
+// while the other draws. A receiver that has just given tasks back draws on, for it
 // alone is sure to find them.
-func (st *station) tapOf(ctx context.Context, s *session) (*tap, error) {
+func (st *queueState) receiverOf(ctx context.Context, s *session) (*receiver, error) {
 	st.mu.Lock()
 	st.forget()
-	if st.tap == nil || !st.tap.returned() && st.tap.idle() {
-		st.tap, st.other = st.other, st.tap
+	if st.receiver == nil || !st.receiver.returned() && st.receiver.idle() {
+		st.receiver, st.other = st.other, st.receiver
 	}
-	t := st.tap
+	t := st.receiver
 	st.mu.Unlock()
 	if t != nil {
 		return t, nil
 	}
-	t, err := st.newTap(ctx, s)
+	t, err := st.newReceiver(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.tap = t
+	st.receiver = t
 	return t, nil
 }
 
-func (st *station) pause(ctx context.Context) {
+func (st *queueState) pause(ctx context.Context) {
 	select {
 	case <-time.After(firstPause):
 	case <-ctx.Done():
@@ -168,7 +168,7 @@ func (st *station) pause(ctx context.Context) {
 
 // demand says how many tasks are to be drawn now, and whether some were drawn that
 // nobody has taken for a while.
-func (st *station) demand(now time.Time) (n int, unwanted <-chan struct{}, stale bool) {
+func (st *queueState) demand(now time.Time) (n int, unwanted <-chan struct{}, stale bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.forget()
@@ -180,26 +180,26 @@ func (st *station) demand(now time.Time) (n int, unwanted <-chan struct{}, stale
 }
 
 // drawing reports whether the broker may still send tasks.
-func (st *station) drawing() bool {
+func (st *queueState) drawing() bool {
 	st.mu.Lock()
 	some := len(st.drawn) > 0
 	st.mu.Unlock()
-	return some || slices.ContainsFunc(st.taps(), func(t *tap) bool { return !t.idle() })
+	return some || slices.ContainsFunc(st.receivers(), func(t *receiver) bool { return !t.idle() })
 }
 
-// taps are those that are alive.
-func (st *station) taps() []*tap {
+// receivers are those that are alive.
+func (st *queueState) receivers() []*receiver {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.forget()
-	return slices.DeleteFunc(append([]*tap{st.tap, st.other}, st.parts...), func(t *tap) bool { return t == nil })
+	return slices.DeleteFunc(append([]*receiver{st.receiver, st.other}, st.parts...), func(t *receiver) bool { return t == nil })
 }
 
-// forget drops what was drawn through a tap that is lost: the broker has it again.
+// forget drops what was drawn through a receiver that is lost: the broker has it again.
 // st.mu is held.
-func (st *station) forget() {
+func (st *queueState) forget() {
 	lost := false
-	for _, t := range []**tap{&st.tap, &st.other} {
+	for _, t := range []**receiver{&st.receiver, &st.other} {
 		if *t != nil && !(*t).alive() {
 			*t, lost = nil, true
 		}
@@ -223,7 +223,7 @@ func (st *station) forget() {
 
 // refuse ends the wait of all where the broker does not let the queue be consumed: it
 // does not have it, or the user may not read it, or somebody else has it for himself.
-func (st *station) refuse(err error) {
+func (st *queueState) refuse(err error) {
 	if exception(err) == nil {
 		return
 	}
@@ -237,7 +237,7 @@ func (st *station) refuse(err error) {
 	st.unwant()
 }
 
-func (st *station) unwant() {
+func (st *queueState) unwant() {
 	if len(st.waiters) == 0 && st.unwanted != nil {
 		close(st.unwanted)
 		st.unwanted = nil
@@ -245,9 +245,9 @@ func (st *station) unwant() {
 }
 
 // arrived takes in a delivery.
-func (st *station) arrived(t *tap, c *sip, d *amqp.Delivery) {
+func (st *queueState) arrived(t *receiver, c *consumer, d *amqp.Delivery) {
 	line := c.line
-	l := &lease{t: t, sip: c, tag: d.DeliveryTag, line: line, id: d.MessageId, body: d.Body, crashes: crashes(d.Headers), at: time.Now()}
+	l := &lease{t: t, consumer: c, tag: d.DeliveryTag, line: line, id: d.MessageId, body: d.Body, crashes: crashes(d.Headers), at: time.Now()}
 	l.counted = l.crashes
 	l.from = foreign(d, counters)
 	st.mu.Lock()
@@ -265,7 +265,7 @@ func (st *station) arrived(t *tap, c *sip, d *amqp.Delivery) {
 }
 
 // draw adds a task to those that are there to be handed out. st.mu is held.
-func (st *station) draw(l *lease) {
+func (st *queueState) draw(l *lease) {
 	i := len(st.drawn)
 	for i > 0 && st.drawn[i-1].line < l.line {
 		i--
@@ -296,7 +296,7 @@ func number(v any) int {
 }
 
 // serve hands out what was drawn.
-func (st *station) serve() {
+func (st *queueState) serve() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	for len(st.waiters) > 0 && len(st.drawn) > 0 {
@@ -308,7 +308,7 @@ func (st *station) serve() {
 }
 
 // want waits for tasks.
-func (st *station) want(ctx context.Context, closed <-chan struct{}, limit int, d time.Duration) ([]*lease, error) {
+func (st *queueState) want(ctx context.Context, closed <-chan struct{}, limit int, d time.Duration) ([]*lease, error) {
 	w := &waiter{limit: limit, lease: d, got: make(chan []*lease, 1), fail: make(chan error, 1)}
 	st.mu.Lock()
 	st.forget()
@@ -323,7 +323,7 @@ func (st *station) want(ctx context.Context, closed <-chan struct{}, limit int, 
 	if st.kind == driver.FIFO {
 		st.asked = time.Now()
 		if st.held() == 0 {
-			st.ring()
+			st.signalShares()
 		}
 	}
 	if st.unwanted == nil {
@@ -357,9 +357,9 @@ func (st *station) want(ctx context.Context, closed <-chan struct{}, limit int, 
 	}
 }
 
-func (st *station) wake() {
+func (st *queueState) wake() {
 	select {
-	case st.kick <- struct{}{}:
+	case st.signal <- struct{}{}:
 	default:
 	}
 }
@@ -367,8 +367,8 @@ func (st *station) wake() {
 // giveBack ends all consumers and returns tasks that were drawn and that nobody
 // has taken in time, each to the end of its line: a return to its place would count as
 // a crash. While the broker takes no messages they stay here.
-func (st *station) giveBack(ctx context.Context) {
-	for _, t := range st.taps() {
+func (st *queueState) giveBack(ctx context.Context) {
+	for _, t := range st.receivers() {
 		if t.shut() != nil {
 			_ = t.ch.Close()
 		}
@@ -400,7 +400,7 @@ func (st *station) giveBack(ctx context.Context) {
 	st.mu.Unlock()
 }
 
-func (st *station) putBack(ctx context.Context, back []*lease) {
+func (st *queueState) putBack(ctx context.Context, back []*lease) {
 	letters := make([]*letter, len(back))
 	for i, l := range back {
 		letters[i] = &letter{to: st.lines[l.line], id: l.id, body: l.body, from: l.from, crashes: l.crashes}

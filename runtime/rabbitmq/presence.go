@@ -18,12 +18,12 @@ import (
 // give up the partitions of a fifo queue. Each connection of
 // a provider has an inbox bound to a fanout exchange, and answers a question there
 // in the time of a message. How many answers there are to be the broker knows: each
-// connection is a consumer of one queue that is always empty, the roll.
+// connection is a consumer of one queue that is always empty, the presence queue.
 
-// censusWait bounds how long Stats waits for an answer. What a process holds that
+// presenceWait bounds how long Stats waits for an answer. What a process holds that
 // does not answer is not counted; nor is what others hold while the broker takes no
 // messages.
-const censusWait = time.Second
+const presenceWait = time.Second
 
 // A tally is what one process has of a queue.
 type tally struct {
@@ -46,7 +46,7 @@ type inbox struct {
 	asked map[string]chan tally
 }
 
-// join puts the connection on the roll and begins to answer.
+// join adds the connection to the presence queue's consumers and begins to answer.
 func (p *Provider) join(ctx context.Context, s *session) error {
 	ch, err := s.open(ctx)
 	if err != nil {
@@ -59,26 +59,26 @@ func (p *Provider) join(ctx context.Context, s *session) error {
 		for _, own := range []struct {
 			name *string
 			as   string
-		}{{&s.pen, "pen"}, {&b.name, "inbox"}} {
+		}{{&s.emptyQueue, "pen"}, {&b.name, "inbox"}} {
 			q, err := ch.QueueDeclare(p.names.own(own.as, id), false, false, true, false, nil)
 			if err != nil {
 				return err
 			}
 			*own.name = q.Name
 		}
-		if err := ch.ExchangeDeclare(p.names.census(), amqp.ExchangeFanout, true, false, false, false, nil); err != nil {
+		if err := ch.ExchangeDeclare(p.names.presence(), amqp.ExchangeFanout, true, false, false, false, nil); err != nil {
 			return err
 		}
-		if err := ch.QueueBind(b.name, "", p.names.census(), false, nil); err != nil {
+		if err := ch.QueueBind(b.name, "", p.names.presence(), false, nil); err != nil {
 			return err
 		}
-		if err := declareQuorum(ch.Channel, p.names.roll(), nil); err != nil {
+		if err := declareQuorum(ch.Channel, p.names.presenceQueue(), nil); err != nil {
 			return err
 		}
 		if in, err = ch.Consume(b.name, "inbox", true, true, false, false, nil); err != nil {
 			return err
 		}
-		never, err = ch.Consume(p.names.roll(), "roll", false, false, false, false, nil)
+		never, err = ch.Consume(p.names.presenceQueue(), "roll", false, false, false, false, nil)
 		return err
 	})
 	if err != nil {
@@ -108,16 +108,16 @@ func (b *inbox) read(in <-chan amqp.Delivery) {
 		}
 		select {
 		case c <- parseTally(string(d.Body)):
-		default: // more than were on the roll
+		default: // more than consume the presence queue
 		}
 	}
 }
 
 func (b *inbox) answer(d *amqp.Delivery) {
 	var n tally
-	if st := b.p.stationOf(string(d.Body)); st != nil {
+	if st := b.p.stateOf(string(d.Body)); st != nil {
 		if d.Type == hungry {
-			st.ring()
+			st.signalShares()
 		}
 		n = st.tally(b.s.ctx)
 	}
@@ -126,10 +126,10 @@ func (b *inbox) answer(d *amqp.Delivery) {
 	}
 }
 
-func (p *Provider) stationOf(queue string) *station {
+func (p *Provider) stateOf(queue string) *queueState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.stations[queue]
+	return p.states[queue]
 }
 
 func (t *tally) fields() []*int64 {
@@ -165,17 +165,17 @@ const flushWait = 200 * time.Millisecond
 
 // tally counts what this process has. What is on its way to a consumer is waited
 // for, for the broker does not count it any more.
-func (st *station) tally(ctx context.Context) tally {
+func (st *queueState) tally(ctx context.Context) tally {
 	ctx, cancel := context.WithTimeout(ctx, flushWait)
 	defer cancel()
 	var flushed sync.WaitGroup
-	for _, t := range st.taps() {
+	for _, t := range st.receivers() {
 		if st.kind == driver.FIFO || !t.idle() {
 			flushed.Go(func() { _ = t.barrier(ctx) })
 		}
 	}
 	flushed.Wait()
-	n := tally{waiting: int64(st.gate.waiting())}
+	n := tally{waiting: int64(st.delayRelay.waiting())}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.forget()
@@ -198,9 +198,9 @@ func (st *station) tally(ctx context.Context) tally {
 	return n
 }
 
-// members counts the connections on the roll.
+// members counts the consumers of the presence queue: the connections.
 func (s *session) members(ctx context.Context) (n int, err error) {
-	n, err = s.consumers(ctx, s.inbox.p.names.roll())
+	n, err = s.consumers(ctx, s.inbox.p.names.presenceQueue())
 	return n, explain(err)
 }
 
@@ -214,8 +214,8 @@ func (s *session) consumers(ctx context.Context, queue string) (int, error) {
 // partitions.
 const hungry = "hungry"
 
-// census asks all processes what they have of a queue. as is the type of the question.
-func (s *session) census(ctx context.Context, queue, as string) (sum tally, err error) {
+// tallyAll asks all processes what they have of a queue. as is the type of the question.
+func (s *session) tallyAll(ctx context.Context, queue, as string) (sum tally, err error) {
 	b := s.inbox
 	members, err := s.members(ctx)
 	if err != nil {
@@ -223,7 +223,7 @@ func (s *session) census(ctx context.Context, queue, as string) (sum tally, err 
 	}
 	out := b.p.out.current()
 	if members <= 1 || out == nil || out.alarm.err() != nil {
-		if st := b.p.stationOf(queue); st != nil {
+		if st := b.p.stateOf(queue); st != nil {
 			sum = st.tally(ctx)
 		}
 		return sum, nil
@@ -240,12 +240,12 @@ func (s *session) census(ctx context.Context, queue, as string) (sum tally, err 
 		delete(b.asked, id)
 	}()
 	err = do(ctx, func() error {
-		return out.say(b.p.names.census(), "", amqp.Publishing{Type: as, ReplyTo: b.name, CorrelationId: id, Body: []byte(queue)})
+		return out.say(b.p.names.presence(), "", amqp.Publishing{Type: as, ReplyTo: b.name, CorrelationId: id, Body: []byte(queue)})
 	})
 	if err != nil {
 		return sum, err
 	}
-	late := time.NewTimer(censusWait)
+	late := time.NewTimer(presenceWait)
 	defer late.Stop()
 	for range members {
 		select {
@@ -315,7 +315,7 @@ func (q *Queue) count(ctx context.Context, s *session) (n driver.Stats, err erro
 	if err != nil {
 		return n, err
 	}
-	out, err := s.census(ctx, q.cfg.Name, "")
+	out, err := s.tallyAll(ctx, q.cfg.Name, "")
 	if err != nil {
 		return n, err
 	}
@@ -327,7 +327,7 @@ func (q *Queue) count(ctx context.Context, s *session) (n driver.Stats, err erro
 	if err != nil {
 		return n, err
 	}
-	dead, err := s.census(ctx, q.cfg.DLQ, "")
+	dead, err := s.tallyAll(ctx, q.cfg.DLQ, "")
 	n.Dead += dead.leased + dead.drawn
 	return n, err
 }
