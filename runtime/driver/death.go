@@ -16,9 +16,6 @@ type Death struct {
 	Version string
 }
 
-// undecodable is the type of the tasks by which providers show what they cannot read.
-const undecodable = "taskgen.undecodable"
-
 // DeathOf returns the death of a dead task, as Browse or a delivery from the dead
 // letter queue has it: by when it died and of what, how often it was redriven before,
 // and when it was enqueued. What a provider cannot read is told by its bytes.
@@ -34,7 +31,7 @@ func DeathOf(t *Task) Death {
 		_, _ = io.WriteString(h, s)
 	}
 	word(t.ID)
-	if t.Type == undecodable {
+	if t.Type == UndecodableType {
 		word(string(t.Payload))
 	} else {
 		number(t.CreatedAt.Unix())

@@ -114,7 +114,7 @@ func TestAMessageThatCannotBeDecodedIsBuried(t *testing.T) {
 		dead, err := q.p.Open(within(t), driver.QueueConfig{Name: q.cfg.DLQ})
 		require.NoError(t, err)
 		d := take(t, dead.(*Queue), 1, time.Minute)[0]
-		assert.Equal(t, undecodable, d.Task.Type)
+		assert.Equal(t, driver.UndecodableType, d.Task.Type)
 		assert.Equal(t, `"AG5vIGVudmVsb3Bl"`, string(d.Task.Payload))
 		assert.Contains(t, d.Task.Metadata[driver.MetaFailureReason], driver.ErrInvalidTask.Error())
 	}

@@ -2,7 +2,6 @@ package nats
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,12 +15,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// undecodable is the type of the task that stands for a message on the dead letter
-// queue that cannot be decoded. Its payload is the message, in base64. On the
-// server the message is kept as it was, and why it died is in its headers.
-const undecodable = "taskgen.undecodable"
-
-// Headers of a dead message that is kept as it was.
+// Headers of a dead message that cannot be decoded: the server keeps it as it was.
 const (
 	headerReason = "Taskgen-Reason"  // why it died
 	headerDied   = "Taskgen-Died"    // when, RFC 3339
@@ -83,10 +77,7 @@ func (q *Queue) salvage(ctx context.Context, ls []*lease, causes []error) {
 
 // standIn is a valid task in place of a message that is none.
 func standIn(tail, queue string, data []byte, at time.Time, cause error) *driver.Task {
-	task := &driver.Task{
-		ID: "undecodable." + tail, Type: undecodable, Queue: queue, CreatedAt: at,
-		Payload: []byte(`"` + base64.StdEncoding.EncodeToString(data) + `"`),
-	}
+	task := driver.Undecodable("undecodable."+tail, queue, data, at)
 	driver.Bury(task, queue, at, fmt.Errorf("%w: its message cannot be decoded: %w", driver.ErrInvalidTask, cause))
 	return task
 }

@@ -103,7 +103,7 @@ func TestWhateverTheServerTakesLeavesTheQueue(t *testing.T) {
 		require.Len(t, all, n)
 		cut := 0
 		for _, task := range all {
-			assert.Equal(t, undecodable, task.Type)
+			assert.Equal(t, driver.UndecodableType, task.Type)
 			if strings.Contains(task.Metadata[driver.MetaFailureReason], "(cut: the message had ") {
 				cut++
 			}

@@ -113,7 +113,7 @@ func TestAMessageThatCannotBeDecodedGoesToTheDeadLetterQueue(t *testing.T) {
 	dead, err := q.p.Open(within(t), driver.QueueConfig{Name: "q-dlq"})
 	require.NoError(t, err)
 	for _, d := range takeN(t, dead.(*Queue), 4) {
-		assert.Equal(t, undecodable, d.Task.Type)
+		assert.Equal(t, driver.UndecodableType, d.Task.Type)
 		assert.Contains(t, d.Task.Metadata[driver.MetaFailureReason], "cannot be decoded")
 	}
 }

@@ -212,7 +212,7 @@ func TestBytesThatCannotBeDecodedAreBuriedAsTheyAre(t *testing.T) {
 	dead, err := q.p.Open(within(t), driver.QueueConfig{Name: "q-dlq"})
 	require.NoError(t, err)
 	d := takeN(t, dead.(*Queue), 1)[0]
-	assert.Equal(t, undecodable, d.Task.Type)
+	assert.Equal(t, driver.UndecodableType, d.Task.Type)
 	assert.Equal(t, "q", d.Task.Metadata[driver.MetaOriginalQueue])
 	require.NoError(t, dead.Release(within(t), []*driver.Delivery{d}))
 	same(look())

@@ -3,7 +3,6 @@ package rabbitmq
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,11 +15,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// undecodable is the type of the task that stands on the dead letter queue for a
-// message that cannot be decoded. Its payload is the message, in base64. On the queue
-// there is the message itself, as it came, with three headers more.
-const undecodable = "taskgen.undecodable"
-
+// Headers of a dead message that cannot be decoded: the broker keeps it as it came.
 const (
 	headerReason = "x-taskgen-reason" // why it cannot be decoded
 	headerQueue  = "x-taskgen-queue"  // the queue that it was on
@@ -221,10 +216,7 @@ func (n names) readDead(body []byte, id string, h amqp.Table, dlq string) dead {
 		return dead{task, false}
 	}
 	cause := fmt.Errorf("%w: the message cannot be decoded: %s", driver.ErrInvalidTask, cmp.Or(reason, err.Error()))
-	task = &driver.Task{
-		ID: cmp.Or(strings.ToValidUTF8(id, "?"), "unknown"), Type: undecodable, Queue: cmp.Or(queue, dlq), CreatedAt: at,
-		Payload: []byte(`"` + base64.StdEncoding.EncodeToString(body) + `"`),
-	}
+	task = driver.Undecodable(cmp.Or(id, "unknown"), cmp.Or(queue, dlq), body, at)
 	driver.Bury(task, cmp.Or(queue, dlq), at, cause)
 	return dead{task, true}
 }

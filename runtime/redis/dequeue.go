@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -325,10 +324,6 @@ func (q *Queue) deliver(ctx context.Context, l *lane, c claim, failed error) ([]
 	return ds, nil
 }
 
-// undecodable is the type of the task that stands on the dead letter queue for
-// a value that cannot be decoded. Its payload is the value, in base64.
-const undecodable = "taskgen.undecodable"
-
 // salvageWait bounds the call that buries one.
 const salvageWait = 5 * time.Second
 
@@ -364,10 +359,7 @@ func (q *Queue) salvage(ctx context.Context, l *lane, receipt, envelope string, 
 func standIn(id, queue, envelope string, cause error) *driver.Task {
 	id, _, _ = strings.Cut(id, originEnd)
 	now := time.Now()
-	task := &driver.Task{
-		ID: strings.ToValidUTF8(id, "?"), Type: undecodable, Queue: queue, CreatedAt: now,
-		Payload: []byte(`"` + base64.StdEncoding.EncodeToString([]byte(envelope)) + `"`),
-	}
+	task := driver.Undecodable(id, queue, []byte(envelope), now)
 	driver.Bury(task, queue, now, fmt.Errorf("%w: its value cannot be decoded: %w", driver.ErrInvalidTask, cause))
 	return task
 }

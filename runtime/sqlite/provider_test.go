@@ -159,7 +159,7 @@ func TestARowThatCannotBeDecodedGoesToTheDeadLetterQueue(t *testing.T) {
 
 	shown, _, err := q.Browse(context.Background(), driver.Ready, "", 9)
 	require.NoError(t, err)
-	require.Equal(t, undecodable, shown[0].Type)
+	require.Equal(t, driver.UndecodableType, shown[0].Type)
 
 	var heard []string
 	ds, err := q.Dequeue(driver.HearBuried(context.Background(), func(t *driver.Task) {
@@ -173,7 +173,7 @@ func TestARowThatCannotBeDecodedGoesToTheDeadLetterQueue(t *testing.T) {
 	require.Equal(t, driver.Stats{Dead: 1}, stats(t, q))
 	dead := take(t, dlq, 9)
 	require.Equal(t, []string{"bad"}, idsOf(dead))
-	require.Equal(t, undecodable, dead[0].Task.Type)
+	require.Equal(t, driver.UndecodableType, dead[0].Task.Type)
 	require.Equal(t, `"AP97"`, string(dead[0].Task.Payload), "the bytes of the row")
 	require.Contains(t, dead[0].Task.Metadata[driver.MetaFailureReason], "cannot be decoded")
 	require.NoError(t, dlq.Release(context.Background(), dead))
@@ -192,7 +192,7 @@ func TestARowThatCannotBeDecodedGoesToTheDeadLetterQueue(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"bad"}, back)
 	ds = take(t, q, 9)
-	require.Equal(t, undecodable, ds[0].Task.Type)
+	require.Equal(t, driver.UndecodableType, ds[0].Task.Type)
 	require.NoError(t, q.Complete(context.Background(), ds))
 	requireEmpty(t, p)
 }

@@ -2,12 +2,10 @@ package sqlite
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
 	"sort"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -199,10 +197,6 @@ func (q *Queue) deliver(ctx context.Context, c *consumer) ([]*driver.Delivery, e
 	return ds, nil
 }
 
-// undecodable is the type of the task that stands on the dead letter queue for
-// a row that cannot be decoded. Its payload is the row, in base64.
-const undecodable = "taskgen.undecodable"
-
 // salvage buries a leased row that cannot be decoded. On a dead letter queue
 // it returns the task that now stands for the row, elsewhere nil.
 func (q *Queue) salvage(ctx context.Context, g claimed, cause error) (task *driver.Task, err error) {
@@ -233,10 +227,7 @@ func (q *Queue) salvage(ctx context.Context, g claimed, cause error) (task *driv
 
 // standIn is a valid task in place of a row that is none.
 func standIn(j job, queue string, envelope []byte, now time.Time, cause error) *driver.Task {
-	task := &driver.Task{
-		ID: strings.ToValidUTF8(j.id, "?"), Type: undecodable, Queue: queue, CreatedAt: now,
-		Payload: []byte(`"` + base64.StdEncoding.EncodeToString(envelope) + `"`),
-	}
+	task := driver.Undecodable(j.id, queue, envelope, now)
 	driver.Bury(task, queue, now, fmt.Errorf("%w: its row cannot be decoded: %w", driver.ErrInvalidTask, cause))
 	return task
 }

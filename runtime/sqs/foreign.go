@@ -2,7 +2,6 @@ package sqs
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -73,12 +72,8 @@ type burial struct {
 // maxReason bounds the reason of a burial, in bytes.
 const maxReason = 500
 
-// undecodable is the type of the task that stands for a message that is none, where
-// letters are looked at. Its payload is the message's body, in base64.
-const undecodable = "taskgen.undecodable"
-
 // estrange makes a message one that is no task. Its body and all beside it stay as they
-// are; a task of type undecodable stands for it here.
+// are; a driver.Undecodable task represents it here.
 func (m *message) estrange(r types.Message, at time.Time, cause error) {
 	e := m.lane.e
 	b := burial{ID: "sqs-" + m.id, At: at, Reason: clip(cause.Error())}
@@ -98,17 +93,14 @@ func (m *message) standFor(r types.Message, b burial) {
 	if queue == "" {
 		queue = m.lane.e.name
 	}
-	m.task = &driver.Task{
-		ID: b.ID, Type: undecodable, Queue: queue, CreatedAt: b.At,
-		Payload: []byte(`"` + base64.StdEncoding.EncodeToString([]byte(m.raw)) + `"`),
-	}
+	m.task = driver.Undecodable(b.ID, queue, []byte(m.raw), b.At)
 	driver.Bury(m.task, queue, b.At, fmt.Errorf("%s", b.Reason))
 }
 
 // revive undoes what earlier versions made of a message that is no task: a task of type
-// undecodable with the body for its payload.
+// driver.UndecodableType with the body for its payload.
 func (m *message) revive() bool {
-	if m.task.Type != undecodable {
+	if m.task.Type != driver.UndecodableType {
 		return false
 	}
 	var body []byte

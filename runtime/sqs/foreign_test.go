@@ -89,7 +89,7 @@ func TestAMessageThatIsNoTaskStaysAsItWasSent(t *testing.T) {
 		id := ""
 		for range 3 {
 			d := take(t, dead, 1)[0]
-			require.Equal(t, undecodable, d.Task.Type)
+			require.Equal(t, driver.UndecodableType, d.Task.Type)
 			require.True(t, id == "" || id == d.Task.ID)
 			id = d.Task.ID
 			require.NoError(t, dead.Release(within(t), []*driver.Delivery{d}))
@@ -263,7 +263,7 @@ func TestARedriveGivesBackTheBodyThatEarlierVersionsWrapped(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, driver.QueueConfig{})
-	old := task(q, "sqs-1", func(t *driver.Task) { t.Type, t.Payload = undecodable, []byte(`"bm8gdGFzaw=="`) })
+	old := task(q, "sqs-1", func(t *driver.Task) { t.Type, t.Payload = driver.UndecodableType, []byte(`"bm8gdGFzaw=="`) })
 	driver.Bury(old, "q", b.clock.Now(), errors.New("no task"))
 	_, err := b.p.api.SendMessage(within(t), &awssqs.SendMessageInput{QueueUrl: &q.e.dlq.url, MessageBody: aws.String(body(old)), MessageAttributes: map[string]types.MessageAttributeValue{attrDead: attribute("q")}})
 	require.NoError(t, err)

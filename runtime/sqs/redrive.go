@@ -102,7 +102,7 @@ func (q *Queue) moveBack(edits map[driver.Death][]byte) func(context.Context, *e
 
 // edit gives a dead task another payload.
 func (q *Queue) edit(m *message, payload []byte) error {
-	if m.foreign || m.task.Type == undecodable {
+	if m.foreign || m.task.Type == driver.UndecodableType {
 		return fmt.Errorf("%w: message %s is not a task", driver.ErrUnsupported, m.task.ID)
 	}
 	if most := q.Capabilities().MaxPayload; most != driver.Unlimited && len(payload) > most {

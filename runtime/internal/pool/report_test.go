@@ -55,7 +55,7 @@ func TestPoolTellsOfWhatItsQueueBuriesByItself(t *testing.T) {
 			b := newPoolBench(t)
 			b.handle(noop)
 			b.put("a")
-			stand := &driver.Task{ID: "b", Type: "taskgen.undecodable"}
+			stand := &driver.Task{ID: "b", Type: driver.UndecodableType}
 			driver.Bury(stand, "q", time.Now(), errors.New("its row cannot be decoded"))
 			b.q().broken = []*driver.Task{stand}
 			p := b.pool(Config{})
