@@ -6,10 +6,10 @@ import (
 	"iter"
 )
 
-// Paged returns an iterator over what a call returns page by page: page is given the
-// cursor "" first and returns the one of the next page, empty after the last. A page
-// is asked for when the one before has been looped through. An error comes last, with
-// the zero value.
+// Paged returns an iterator over the items of a paged call. The first call of page gets
+// the cursor ""; each returns the cursor of the next page, empty after the last. A page
+// is read once the items of the previous one have been consumed. An error comes last,
+// with the zero value.
 func Paged[T any](page func(cursor string) (items []T, next string, err error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for cursor := ""; ; {
@@ -35,10 +35,10 @@ func Paged[T any](page func(cursor string) (items []T, next string, err error)) 
 const pageSize = 100
 
 // BrowseAll returns an iterator over the tasks of a queue in a state, in the order of
-// [Browser]. It reads 100 at a time. What changes its state meanwhile may be met or
-// not; nothing is met twice that stays as it is. An error ends it, and comes with a nil
-// task: that of ctx when it ends, one that wraps ErrUnsupported where the queue cannot
-// list its tasks (Capabilities.Browse).
+// [Browser]. It reads 100 at a time. A task that changes its state meanwhile may or may
+// not appear; one that does not change appears once. An error ends the iteration and
+// comes with a nil task: the error of ctx when ctx ends, or one that wraps ErrUnsupported
+// where the queue cannot list its tasks (Capabilities.Browse).
 func BrowseAll(ctx context.Context, q Queue, state State) iter.Seq2[*Task, error] {
 	return Paged(func(cursor string) ([]*Task, string, error) {
 		b, ok := q.(Browser)

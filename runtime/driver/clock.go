@@ -2,7 +2,7 @@ package driver
 
 import "time"
 
-// A Clock tells the time to managers, providers and pools. [SystemClock] is the
+// A Clock is the source of time for managers, providers and pools. [SystemClock] is the
 // real one; package tasktest has one that tests move by hand.
 type Clock interface {
 	Now() time.Time

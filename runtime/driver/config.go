@@ -15,8 +15,8 @@ const (
 	Priority QueueType = "priority" // by level, the highest first
 )
 
-// QueueConfig declares one queue: what the provider creates or verifies. The
-// zero value of each field but Name stands for its default.
+// QueueConfig declares one queue, which the provider creates or verifies. The zero value
+// of each field but Name selects its default.
 type QueueConfig struct {
 	// Name of the queue, as in queue= of a task. Keys, subjects and URLs derive
 	// from it.
@@ -29,32 +29,32 @@ type QueueConfig struct {
 	// extend themselves while a handler runs, so it bounds how long a task waits
 	// after its worker has died, not how long a handler may take.
 	Visibility time.Duration
-	// MaxDeliveries is how often a task may take its worker along before it goes
-	// to the dead letter queue; 10 by default. A delivery that ends without a word is
-	// no proof of that: the tasks that lay beside the guilty one come back like it,
-	// run or not. So half as many such ends, rounded up, make a task a suspect; pools
-	// run suspects alone, and it is from there on that MaxDeliveries are counted: of
-	// 10, the task dies after 15 at the latest.
+	// MaxDeliveries is how many crashes of its worker a task may cause before it goes to
+	// the dead letter queue; 10 by default. A delivery that ends without an outcome does
+	// not prove a crash by that task: other tasks on the same worker come back too, run
+	// or not. Half as many such deliveries, rounded up, therefore make a task a suspect.
+	// Pools run suspects alone, and MaxDeliveries counts from there: with 10, the task
+	// dies after 15 at the latest.
 	MaxDeliveries int
 	// DLQ is the name of the dead letter queue, Name + "-dlq" by default.
 	DLQ string
-	// Retention is how long a task may wait after it became due. An older one
-	// is not run but dead lettered with ErrTaskExpired. 0: no limit.
+	// Retention is how long a task may wait after it became due. An older task is not
+	// run but dead lettered with ErrTaskExpired. 0: no limit.
 	Retention time.Duration
-	// Unknown is how long a task of a type that no worker knows is handed on from
-	// one to the next, uncharged and with growing delays, before it goes to the dead
-	// letter queue with ErrUnknownType: as long as a deploy may take, in which old
-	// and new programs work side by side. It is counted from when a worker first
-	// met the task. DefaultUnknown when 0; BuryUnknown: it goes there at once.
+	// Unknown is how long a task of an unknown type is passed from worker to worker,
+	// uncharged and with growing delays, before it goes to the dead letter queue with
+	// ErrUnknownType. It should cover a deploy, during which old and new programs run
+	// side by side. It counts from when a worker first received the task.
+	// DefaultUnknown when 0; with BuryUnknown the task goes there at once.
 	Unknown time.Duration
 	// Capacity bounds the tasks on the queue (ready, scheduled and leased);
-	// beyond it Enqueue answers ErrQueueFull. 0: the provider's own bound.
+	// beyond it Enqueue returns ErrQueueFull. 0: the provider's own bound.
 	Capacity int
-	// Types are the types of the tasks that are declared for the queue, as they are
-	// called on the wire: runtime.NewPool refuses a router that has no handler for one of
-	// them. Generated code lists those of its package. Empty: nobody knows them, and
-	// nothing is checked. Providers do not compare them: they only refuse to open the
-	// dead letter queue of another queue with types, see [QueueConfig.AsDead].
+	// Types are the wire names of the task types declared for the queue. runtime.NewPool
+	// refuses a router that lacks a handler for one of them. Generated code lists the
+	// types of its package. Empty: nothing is checked. Providers do not compare types;
+	// they only refuse to open the dead letter queue of another queue with types, see
+	// [QueueConfig.AsDead].
 	Types []string
 }
 
@@ -66,12 +66,12 @@ const (
 	DefaultUnknown       = 10 * time.Minute
 )
 
-// BuryUnknown is the QueueConfig.Unknown of a queue on which a task of a type that
-// a worker does not know dies at once.
+// BuryUnknown is the QueueConfig.Unknown of a queue on which a task of an unknown type
+// dies at once.
 const BuryUnknown time.Duration = -1
 
-// WithDefaults returns c with defaults in place of zero values, or an error
-// wrapping [ErrInvalidQueue] that says what is wrong with it.
+// WithDefaults returns c with defaults for its zero values, or an error wrapping
+// [ErrInvalidQueue] that says what is wrong with c.
 func (c QueueConfig) WithDefaults() (QueueConfig, error) {
 	if c.Type == "" {
 		c.Type = Standard
@@ -120,12 +120,12 @@ func (c QueueConfig) validate() error {
 	return nil
 }
 
-// AsDead reports whether the queue that c declares may be the dead letter queue of
-// another, as an error wrapping [ErrQueueMismatch], or nil. It may where somebody works
-// on its letters. Where it is for tasks, with types or with a dead letter queue that is
-// not its default, nothing could die on it, and its workers would be handed the dead of
-// the other queue. Every provider asks it in Open for a queue that is a dead letter
-// queue there. c must have its defaults filled in.
+// AsDead returns an error wrapping [ErrQueueMismatch] if the queue that c declares cannot
+// be the dead letter queue of another queue. It can if it is opened to process dead
+// letters. It cannot if it is declared for tasks, with types or with a dead letter queue
+// other than the default: its own tasks could not die, and its workers would receive the
+// dead tasks of the other queue. Every provider calls AsDead in Open for a queue that is
+// a dead letter queue there. c must have its defaults filled in.
 func (c QueueConfig) AsDead() error {
 	switch {
 	case len(c.Types) > 0:
@@ -136,10 +136,10 @@ func (c QueueConfig) AsDead() error {
 	return nil
 }
 
-// Accepts reports whether a task can be on the queue that c declares, as an
-// error wrapping [ErrInvalidTask], or nil: whether it is valid (see [Task.Validate];
-// a task that names no queue is on this one) and fits the kind of queue. c must have
-// its defaults filled in. Every provider asks it for each task that it enqueues, and
+// Accepts returns an error wrapping [ErrInvalidTask] if a task cannot be on the queue
+// that c declares, because it is not valid (see [Task.Validate]) or does not fit the type
+// of the queue. A task that names no queue is taken to be on this one. c must have its
+// defaults filled in. Every provider calls Accepts for each task that it enqueues, and
 // need not validate anything else.
 func (c QueueConfig) Accepts(t *Task) error {
 	if t != nil && t.Queue == "" {

@@ -7,18 +7,18 @@ import (
 	"io"
 )
 
-// A Death names one death of a task, so that whoever works on what he has read of it
-// touches nothing else: a task that is redriven, or whose ID is used again, and that
-// dies once more, dies another death.
+// A Death identifies one death of a task, so that an operation on a dead task that was
+// read earlier affects no other. A task that is redriven and dies again, or whose ID is
+// used again, has another Death.
 type Death struct {
 	ID string
-	// Version is 32 hexadecimal digits, the same for everybody who reads the dead task.
+	// Version is 32 hexadecimal digits, the same for every reader of the dead task.
 	Version string
 }
 
-// DeathOf returns the death of a dead task, as Browse or a delivery from the dead
-// letter queue has it: by when it died and of what, how often it was redriven before,
-// and when it was enqueued. What a provider cannot read is told by its bytes.
+// DeathOf returns the death of a dead task that Browse or a delivery from the dead letter
+// queue returned. It derives from when and why the task died, how often it was redriven
+// before, and when it was enqueued; for a message that cannot be decoded, from its bytes.
 func DeathOf(t *Task) Death {
 	h := sha256.New()
 	number := func(n int64) {

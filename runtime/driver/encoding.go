@@ -2,15 +2,14 @@ package driver
 
 import "strings"
 
-// LastEncoding is the encoding that has to be undone first, "" when the payload
-// is plain JSON.
+// LastEncoding returns the encoding to undo first, "" when the payload is plain JSON.
 func (t *Task) LastEncoding() string {
 	return t.Encoding[strings.LastIndexByte(t.Encoding, ',')+1:]
 }
 
-// Encoded returns a copy of t with a payload that was encoded once more, and the
-// name of that encoding at the end of its list. t stays as it is, and shares
-// its metadata with the copy.
+// Encoded returns a copy of t with a payload that was encoded once more, and with the
+// name of that encoding appended to its list. t is unchanged and shares its metadata with
+// the copy.
 func (t *Task) Encoded(name string, payload []byte) *Task {
 	c := *t
 	c.Payload = payload
@@ -21,9 +20,8 @@ func (t *Task) Encoded(name string, payload []byte) *Task {
 	return &c
 }
 
-// Decoded returns a copy of t with a payload whose last encoding was undone, and
-// without that encoding's name. t stays as it is, and shares its metadata with
-// the copy.
+// Decoded returns a copy of t with a payload whose last encoding was undone, and without
+// that encoding's name. t is unchanged and shares its metadata with the copy.
 func (t *Task) Decoded(payload []byte) *Task {
 	c := *t
 	c.Payload = payload

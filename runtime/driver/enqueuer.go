@@ -2,13 +2,13 @@ package driver
 
 import "context"
 
-// An Enqueuer takes tasks: a runtime.Manager, or what a middleware or provider puts in
-// its place. The answers stand in the order of the tasks; see Queue.Enqueue.
+// An Enqueuer takes tasks: a runtime.Manager, or a substitute from a middleware or
+// provider. The answers are in the order of the tasks; see Queue.Enqueue.
 type Enqueuer interface {
 	Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error)
 }
 
-// EnqueuerFunc makes a function an Enqueuer.
+// EnqueuerFunc adapts a function to an Enqueuer.
 type EnqueuerFunc func(ctx context.Context, tasks []*Task) ([]Enqueued, error)
 
 // Enqueue calls f.

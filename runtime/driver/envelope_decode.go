@@ -11,26 +11,25 @@ import (
 	"unsafe"
 )
 
-// DecodeEnvelope reads a task from its JSON form. What it returns is valid (see
-// [Task.Validate]) and shares nothing with data. Every error wraps
-// [ErrInvalidTask] and says what is wrong, and at which byte.
+// DecodeEnvelope reads a task from its JSON form. The task is valid (see
+// [Task.Validate]) and shares nothing with data. Every error wraps [ErrInvalidTask] and
+// says what is wrong, and at which byte.
 //
-// It takes what [AppendEnvelope] writes, and what other programs write by the
-// schema: any order of keys, white space, any escapes, any time zone. Keys that
-// it does not know are skipped, so that version 1 can grow. It refuses a newer
-// version, a key that occurs twice, null, a fraction where a whole number is
-// due, half a surrogate pair, JSON that is nested deeper than 10,000 levels and
-// anything after the envelope.
+// It accepts the output of [AppendEnvelope] and of other programs that follow the schema:
+// any order of keys, white space, any escapes, any time zone. Unknown keys are skipped,
+// so that version 1 can grow. It refuses a newer version, a key that occurs twice, null,
+// a fraction where a whole number is required, half a surrogate pair, JSON nested deeper
+// than 10,000 levels and anything after the envelope.
 //
-// The strings and the payload of the task are parts of one copy of data, which
-// lives as long as any of them. The payload is the caller's to change.
+// The strings and the payload of the task are parts of one copy of data, which lives as
+// long as any of them. The caller may change the payload.
 func DecodeEnvelope(data []byte) (*Task, error) {
 	if !utf8.Valid(data) {
 		return nil, invalid("envelope: it is not valid UTF-8")
 	}
-	// One copy serves every string and the payload. That is safe although strings
-	// must never change: the parts do not overlap, the capacity of the payload
-	// ends with it, and nothing else keeps hold of the copy.
+	// One copy serves every string and the payload. That is safe although strings must
+	// never change: the parts do not overlap, the capacity of the payload ends with it,
+	// and nothing else refers to the copy.
 	d := decoder{scanner: scanner{buf: bytes.Clone(data)}, t: new(Task)}
 	if err := d.envelope(); err != nil {
 		return nil, invalid("envelope: %w", err)
@@ -46,10 +45,10 @@ type decoder struct {
 	t       *Task
 	seen    uint32 // the keys that have occurred, a bit for each
 	version int
-	payload []byte // as it stands in the envelope
+	payload []byte // as in the envelope
 }
 
-// The keys of an envelope, in the order they are written.
+// The keys of an envelope, in the order in which they are written.
 const (
 	keyVersion = 1 << iota
 	keyID
@@ -86,8 +85,8 @@ func (d *decoder) envelope() error {
 	return d.finish()
 }
 
-// members reads the members of an object with at least one, up to its end. read
-// is called in front of each value.
+// members reads the members of an object with at least one, up to its end. It calls read
+// at the start of each value.
 func (d *decoder) members(read func(key string) error) error {
 	for {
 		key, err := d.text()
@@ -155,7 +154,7 @@ func (d *decoder) member(key string) error {
 	}
 }
 
-// finish checks the whole and decodes the payload, once its encoding is known.
+// finish checks the task and decodes the payload, once its encoding is known.
 func (d *decoder) finish() error {
 	switch {
 	case d.seen&keyVersion == 0:
@@ -177,8 +176,8 @@ func (d *decoder) finish() error {
 	return nil
 }
 
-// once notes that a key occurs, and fails if it has before: which of two
-// values holds would depend on who reads them.
+// once notes that a key occurs, and fails if it has occurred before: readers could differ
+// on which of the two values counts.
 func (d *decoder) once(key uint32) error {
 	if d.seen&key != 0 {
 		return d.fail("the key occurs twice")

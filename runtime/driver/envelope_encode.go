@@ -8,23 +8,20 @@ import (
 	"time"
 )
 
-// EnvelopeVersion is the version of the envelope that this build writes, and
-// the highest it reads.
+// EnvelopeVersion is the version of the envelope that this build writes, and the highest
+// that it reads.
 const EnvelopeVersion = 1
 
-// AppendEnvelope appends the JSON form of t to dst and returns the longer
-// slice. t must be valid (see [Task.Validate]); of one that is not the envelope
-// may be no JSON at all.
+// AppendEnvelope appends the JSON form of t to dst and returns the extended slice. t must
+// be valid (see [Task.Validate]); otherwise the envelope may not be JSON at all.
 //
-// Equal tasks give equal bytes. The keys stand in a fixed order, those of
-// metadata are sorted, and what is zero is left out. The payload stands in the
-// envelope byte for byte but for white space around it; with an Encoding it is
-// a base64 string. Times are RFC 3339 in UTC with as many digits as they need,
-// down to the nanosecond. Durations are whole milliseconds, rounded up: 1 µs
-// becomes 1 ms.
+// Equal tasks give equal bytes. The keys have a fixed order, those of metadata are
+// sorted, and zero values are omitted. The payload is copied byte for byte, without white
+// space around it; with an Encoding it is a base64 string. Times are RFC 3339 in UTC with
+// as many digits as they need, down to the nanosecond. Durations are whole milliseconds,
+// rounded up: 1 µs becomes 1 ms.
 //
-// It allocates nothing but a dst that is too short, and the order of the
-// metadata's keys beyond 16 of them.
+// AppendEnvelope allocates only to grow dst, and to sort more than 16 keys of metadata.
 func AppendEnvelope(dst []byte, t *Task) []byte {
 	dst = slices.Grow(dst, envelopeSize(t))
 	dst = append(dst, `{"v":1,"id":`...)
@@ -56,8 +53,8 @@ func AppendEnvelope(dst []byte, t *Task) []byte {
 	return append(dst, '}')
 }
 
-// envelopeSize is enough room for the envelope of most tasks: those whose
-// strings need no escapes.
+// envelopeSize returns enough room for the envelope of most tasks: those whose strings
+// need no escapes.
 func envelopeSize(t *Task) int {
 	const fixed = 256 // every key, two times and the numbers of most tasks
 	n := fixed + len(t.ID) + len(t.Type) + len(t.Queue) + len(t.Payload) + len(t.Encoding) + len(t.GroupKey) + len(t.UniqueKey)
@@ -70,11 +67,11 @@ func envelopeSize(t *Task) int {
 	return n
 }
 
-// maxMilliseconds is the longest duration that an envelope holds, the last
-// whole millisecond of a time.Duration: 292 years.
+// maxMilliseconds is the longest duration that an envelope can hold: the last whole
+// millisecond of a time.Duration, 292 years.
 const maxMilliseconds = math.MaxInt64 / int64(time.Millisecond)
 
-// milliseconds rounds up, so that a short timeout does not become none.
+// milliseconds rounds up, so that a short timeout does not become 0, no timeout.
 func milliseconds(d time.Duration) int64 {
 	ms := int64(d / time.Millisecond)
 	if d%time.Millisecond > 0 {
@@ -97,8 +94,7 @@ func appendNumber(dst []byte, key string, n int64) []byte {
 	return strconv.AppendInt(append(dst, key...), n, 10)
 }
 
-// appendTime appends a time that is not zero. The key ends with the opening
-// quote.
+// appendTime appends t unless it is zero. The key ends with the opening quote.
 func appendTime(dst []byte, key string, t time.Time) []byte {
 	if t.IsZero() {
 		return dst

@@ -11,12 +11,12 @@ import (
 	"unsafe"
 )
 
-// maxNesting is how deep the arrays and objects of a payload may be nested, as
-// in encoding/json.
+// maxNesting is how deep the arrays and objects of a payload may nest, as in
+// encoding/json.
 const maxNesting = 10_000
 
-// A scanner walks over JSON text. Its methods stop at the first byte that is
-// wrong, and their error says which.
+// A scanner walks over JSON text. Its methods stop at the first invalid byte, and their
+// error says which it is.
 type scanner struct {
 	buf []byte
 	pos int
@@ -26,7 +26,7 @@ func (s *scanner) fail(format string, args ...any) error {
 	return fmt.Errorf(format+", at byte %d", append(args, s.pos)...)
 }
 
-// unexpected is the error of a byte that cannot stand here.
+// unexpected is the error of a byte that is not valid here.
 func (s *scanner) unexpected(want string) error {
 	if s.pos >= len(s.buf) {
 		return s.fail("the JSON ends where %s is due", want)
@@ -146,7 +146,7 @@ func (s *scanner) number() ([]byte, error) {
 	return s.buf[start:s.pos], nil
 }
 
-// accept skips one byte out of set, if it stands here.
+// accept skips the next byte if it is in set.
 func (s *scanner) accept(set string) bool {
 	if s.pos < len(s.buf) {
 		for i := range len(set) {
@@ -167,8 +167,8 @@ func (s *scanner) digits() bool {
 	return s.pos > start
 }
 
-// rawString skips the string that opens here and returns what stands between
-// its quotes, and whether that holds escapes.
+// rawString skips the string that opens here. It returns the bytes between its quotes,
+// and whether they contain escapes.
 func (s *scanner) rawString() (raw []byte, escaped bool, err error) {
 	start := s.pos + 1
 	for i := start; i < len(s.buf); i++ {
@@ -204,19 +204,19 @@ func (s *scanner) rawString() (raw []byte, escaped bool, err error) {
 	return nil, false, s.unexpected("the end of a string")
 }
 
-// special marks the bytes of w that end or escape a string (a quote, a backslash
-// or a control character): the lowest mark is the top bit of the first such byte,
-// those above it may be wrong. Texts make up most of the bytes of most payloads,
-// and this is twice as fast on them as a look at each byte (see
-// BenchmarkEnvelope). After "Determine if a word has a zero byte" and "has a byte
-// less than n" in S. E. Anderson's Bit Twiddling Hacks.
+// special marks the bytes of w that end or escape a string (a quote, a backslash or a
+// control character). The lowest mark is the top bit of the first such byte; higher marks
+// may be wrong. Strings make up most of the bytes of most payloads, and special is twice
+// as fast on them as a check of each byte (see BenchmarkEnvelope). After "Determine if a
+// word has a zero byte" and "has a byte less than n" in S. E. Anderson's Bit Twiddling
+// Hacks.
 func special(w uint64) uint64 {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	quote, backslash := w^(ones*'"'), w^(ones*'\\')
 	return ((w-ones*' ')&^w | (quote-ones)&^quote | (backslash-ones)&^backslash) & tops
 }
 
-// escapeLen is the length of the escape that b begins with, 0 of a bad one.
+// escapeLen is the length of the escape that b begins with, 0 of an invalid one.
 func escapeLen(b []byte) int {
 	if len(b) < 2 {
 		return 0
@@ -254,8 +254,8 @@ func hex4(b []byte) (rune, bool) {
 	return r, true
 }
 
-// text reads the string that opens here. It shares the scanner's bytes unless
-// it holds escapes, so these must never change afterwards.
+// text reads the string that opens here. A string without escapes shares the scanner's
+// bytes, which must never change afterwards.
 func (s *scanner) text() (string, error) {
 	if s.peek() != '"' {
 		return "", s.unexpected("a string")
@@ -276,8 +276,8 @@ func (s *scanner) text() (string, error) {
 	return out, nil
 }
 
-// unescape resolves the escapes of a string, which rawString has checked. It
-// reports false for half a surrogate pair, which UTF-8 has no bytes for.
+// unescape resolves the escapes of a string, which rawString has checked. It reports
+// false for half a surrogate pair, which UTF-8 cannot encode.
 func unescape(raw []byte) (string, bool) {
 	out := make([]byte, 0, len(raw))
 	for i := 0; i < len(raw); {

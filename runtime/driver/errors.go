@@ -7,39 +7,39 @@ import (
 	"strings"
 )
 
-// The errors of the contract. They come back wrapped, with what and where:
-// compare with errors.Is.
+// The errors of the contract. They are returned wrapped, with context: compare with
+// errors.Is.
 var (
-	// ErrNoTasks: the wait of a Dequeue is over and no task came.
+	// ErrNoTasks: the wait of a Dequeue ended without a task.
 	ErrNoTasks = errors.New("taskgen: no tasks")
 	// ErrTaskExpired: the task waited longer than its queue's retention.
 	ErrTaskExpired = errors.New("taskgen: the task expired")
 	// ErrQueueFull: the queue is at its capacity.
 	ErrQueueFull = errors.New("taskgen: the queue is full")
-	// ErrInvalidTask: the task cannot travel or its payload cannot be read. It is
-	// never retried.
+	// ErrInvalidTask: the task cannot be put on a queue, or its payload cannot be read. It
+	// is never retried.
 	ErrInvalidTask = errors.New("taskgen: invalid task")
 	// ErrPayloadTooLarge: the payload exceeds the limit of the queue or manager.
 	ErrPayloadTooLarge = errors.New("taskgen: the payload is too large")
-	// ErrLeaseLost: the lease has ended (the visibility timeout expired) and the
-	// task may be with another worker, or is gone.
+	// ErrLeaseLost: the lease has ended (the visibility timeout expired). The task may be
+	// with another worker, or gone.
 	ErrLeaseLost = errors.New("taskgen: lease lost (visibility timeout expired)")
 	// ErrUnsupported: the provider cannot do this.
 	ErrUnsupported = errors.New("taskgen: not supported")
-	// ErrDuplicate: a task with this ID is on the queue already.
+	// ErrDuplicate: a task with this ID is already on the queue.
 	ErrDuplicate = errors.New("taskgen: duplicate task ID")
 	// ErrUnknownQueue: no queue of this name is open.
 	ErrUnknownQueue = errors.New("taskgen: unknown queue")
-	// ErrUnknownType: no handler is registered for the task's type. A task dies of it
-	// once it has waited for its queue's QueueConfig.Unknown.
+	// ErrUnknownType: no handler is registered for the task's type. The task dies of it
+	// after the QueueConfig.Unknown of its queue.
 	ErrUnknownType = errors.New("taskgen: unknown task type")
-	// ErrTaskNotFound: no task with this ID is in the state that is asked for.
+	// ErrTaskNotFound: no task with this ID is in the requested state.
 	ErrTaskNotFound = errors.New("taskgen: task not found")
 	// ErrInvalidQueue: the declaration of a queue contradicts itself.
 	ErrInvalidQueue = errors.New("taskgen: invalid queue")
 	// ErrQueueMismatch: the queue exists, or is declared elsewhere, and differs.
 	ErrQueueMismatch = errors.New("taskgen: the existing queue differs")
-	// ErrMaxDeliveries: the task took its worker along too often, running alone.
+	// ErrMaxDeliveries: the task crashed its worker too often while it ran alone.
 	ErrMaxDeliveries = errors.New("taskgen: delivered too often without an outcome")
 	// ErrClosed: the queue, provider, manager or pool is closed.
 	ErrClosed = errors.New("taskgen: closed")
@@ -49,25 +49,25 @@ var (
 	// ErrTimeout is the cause of a handler's context when the task's timeout is
 	// over.
 	ErrTimeout = errors.New("taskgen: the task timed out")
-	// ErrPanic: the handler panicked. The error's text holds the value; PanicStack
-	// has the stack, as have the log and the metadata of the task.
+	// ErrPanic: the handler panicked. The error's text contains the value; PanicStack
+	// returns the stack, which is also in the log and in the metadata of the task.
 	ErrPanic = errors.New("taskgen: the handler panicked")
 )
 
-// A BatchError says which items of a batch failed, and why. The others are
-// done. errors.Is and errors.As look into every item's error.
+// A BatchError says which items of a batch failed, and why. The other items are done.
+// errors.Is and errors.As look into every item's error.
 type BatchError struct {
 	Items []ItemError // in the order of the batch
 }
 
 // An ItemError is the failure of one item of a batch.
 type ItemError struct {
-	Index int    // its place in the batch
+	Index int    // its position in the batch
 	ID    string // the task's ID; empty when it had none yet
 	Err   error
 }
 
-// Add notes the failure of the item at index i. A nil err is no failure.
+// Add records the failure of the item at index i. A nil err is no failure.
 func (e *BatchError) Add(i int, id string, err error) {
 	if err != nil {
 		e.Items = append(e.Items, ItemError{Index: i, ID: id, Err: err})
@@ -101,7 +101,7 @@ func (e *BatchError) Error() string {
 			break
 		}
 		fmt.Fprintf(&b, "; item %d", it.Index)
-		if it.ID != "" { // a payload that is refused has not become a task
+		if it.ID != "" { // a refused payload never became a task
 			fmt.Fprintf(&b, " (%s)", it.ID)
 		}
 		fmt.Fprintf(&b, ": %v", it.Err)
@@ -118,8 +118,8 @@ func (e *BatchError) Unwrap() []error {
 	return errs
 }
 
-// ErrorAt returns the error of the item at index i out of what a batch call
-// returned: the item's own when err is a BatchError, else err itself.
+// ErrorAt returns the error of the item at index i from the error of a batch call: the
+// item's own when err is a BatchError, else err itself.
 func ErrorAt(err error, i int) error {
 	var be *BatchError
 	if !errors.As(err, &be) {

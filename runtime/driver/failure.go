@@ -25,12 +25,11 @@ const (
 	// MetaStackPrefix and the attempt's number hold the stack of a run that
 	// panicked.
 	MetaStackPrefix = "stack_"
-	// MetaClaimed says until when a dead task that a store keeps belongs to a redrive
-	// that is about to enqueue it, and which one that is. See package dlq.
+	// MetaClaimed says which redrive has claimed a dead task in a store to enqueue it,
+	// and until when. See package dlq.
 	MetaClaimed = "taskgen.claimed"
-	// MetaUnknown holds when a worker first met a task of a type that it does not know.
-	// It is of one life of the task: a redrive ends it, and so does a worker that knows
-	// the type.
+	// MetaUnknown is when a worker first received a task of a type that it does not know.
+	// A redrive removes it, and so does a worker that knows the type.
 	MetaUnknown = "taskgen.unknown"
 )
 
@@ -44,9 +43,9 @@ const (
 	maxStacksInMeta   = 3       // stacks that are kept: those of the newest runs
 )
 
-// NoteAttempt writes the line of one failed run into the task's metadata, and the
-// stack of one that panicked. worker names the process that ran it; "": nothing is
-// said about it.
+// NoteAttempt writes the line of one failed run into the task's metadata, and the stack
+// if the run panicked. worker names the process that ran it; with "" the line leaves it
+// out.
 func NoteAttempt(t *Task, attempt int, worker string, at time.Time, took time.Duration, cause error) {
 	stack := PanicStack(cause)
 	line := at.UTC().Format(time.RFC3339Nano) + " took " + took.Round(time.Microsecond).String()
@@ -61,7 +60,7 @@ func NoteAttempt(t *Task, attempt int, worker string, at time.Time, took time.Du
 	delete(t.Metadata, MetaStackPrefix+strconv.Itoa(attempt-maxStacksInMeta))
 }
 
-// workerName is a name as it may stand in a line: without what would end it.
+// workerName returns a name without the characters that would end it in a line.
 func workerName(s string) string {
 	return clip(strings.Map(func(c rune) rune {
 		if c == ':' || unicode.IsSpace(c) {
@@ -71,8 +70,8 @@ func workerName(s string) string {
 	}, s), maxWorker)
 }
 
-// Bury writes into the metadata why, when and where the task died. The pool
-// calls it before Queue.DeadLetter.
+// Bury writes into the metadata why, when and where the task died. The pool calls it
+// before Queue.DeadLetter.
 func Bury(t *Task, queue string, at time.Time, cause error) {
 	SetMeta(t, MetaFailureReason, clip(cause.Error(), maxReason))
 	SetMeta(t, MetaFailedAt, at.UTC().Format(time.RFC3339Nano))
@@ -89,9 +88,9 @@ func lastRun(cause error) int {
 	return 1
 }
 
-// Unbury makes a dead task fit to run again: every provider's Redrive calls it
-// on the task before it puts it back. Why it died stays in the metadata; the
-// lines and stacks of its runs go, for their numbers start again at 1.
+// Unbury makes a dead task ready to run again. Every provider's Redrive calls it before
+// it puts the task back. The reason of the death stays in the metadata; the lines and
+// stacks of the runs are removed, because their numbers start again at 1.
 func Unbury(t *Task, from string) {
 	maps.DeleteFunc(t.Metadata, func(key, _ string) bool { return isAttempt(key) })
 	n, _ := strconv.Atoi(t.Metadata[MetaRedriveCount])

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// A panicError is the error of a panic: its value and its stack, both cut to what
-// a task's metadata keeps of them.
+// A panicError is the error of a panic: its value and its stack, both cut to the length
+// that a task's metadata keeps.
 type panicError struct{ value, stack string }
 
 func (e *panicError) Error() string { return ErrPanic.Error() + ": " + e.value }
 func (e *panicError) Unwrap() error { return ErrPanic }
 
-// PanicStack returns the stack of the panic that Recovered made an error of, or "" for
-// other errors: its text leaves the stack out.
+// PanicStack returns the stack of an error made by Recovered, whose text leaves it out. It
+// returns "" for other errors.
 func PanicStack(err error) string {
 	var p *panicError
 	if errors.As(err, &p) {
@@ -24,11 +24,11 @@ func PanicStack(err error) string {
 	return ""
 }
 
-// Recovered makes a panic an error that wraps [ErrPanic]. The deferred function that
-// recovered the panic calls it.
+// Recovered turns the value of a panic into an error that wraps [ErrPanic]. The deferred
+// function that recovered the panic calls it.
 func Recovered(v any) error {
 	stack := string(debug.Stack())
-	// What comes before is of the functions that caught the panic.
+	// The frames above belong to the functions that caught the panic.
 	if _, below, ok := strings.Cut(stack, "\npanic("); ok {
 		for range 2 { // lines of a frame
 			_, below, _ = strings.Cut(below, "\n")
@@ -39,8 +39,8 @@ func Recovered(v any) error {
 	return &panicError{clip(fmt.Sprint(v), maxReason), clip(strings.TrimSpace(stack), maxStack)}
 }
 
-// withoutArguments leaves out what functions were called with: these words are what
-// was in the payload, where that holds numbers, and nobody can read the others.
+// withoutArguments removes the arguments of the calls: they show the numbers of the
+// payload, and the rest are addresses that help no reader.
 func withoutArguments(stack string) string {
 	var b strings.Builder
 	for line := range strings.Lines(stack) {

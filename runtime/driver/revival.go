@@ -5,21 +5,20 @@ import (
 	"errors"
 )
 
-// A Reviver is a queue whose Redrive can be told what belongs around it. When a
-// manager of package runtime opens the queue, it gives it Manager.Revive.
+// A Reviver is a queue whose Redrive can run inside a function. A manager of package
+// runtime that opens the queue passes Manager.Revive.
 type Reviver interface {
 	Redriver
-	// OnRedrive has each Redrive move tasks within around, a batch at a time. It is
-	// called before the queue is used, on one handle, and counts for that one alone.
+	// OnRedrive makes each Redrive move its tasks inside around, a batch at a time. It is
+	// called before the queue is used, and applies only to this handle.
 	OnRedrive(around Revival)
 }
 
-// A Revival calls move, which puts tasks with the given IDs on their queue again and
-// returns the IDs of those that it has put there. An error from before that says that
-// move was not called.
+// A Revival calls move, which puts tasks with the given IDs back on their queue and
+// returns the IDs of those it moved. An error before that means that move was not called.
 type Revival func(ctx context.Context, ids []string, move func() (moved []string)) error
 
-// Around calls the revival, or move alone where that is nil.
+// Around calls r, or only move if r is nil.
 func (r Revival) Around(ctx context.Context, ids []string, move func() (moved []string)) error {
 	if r == nil {
 		move()
@@ -28,7 +27,7 @@ func (r Revival) Around(ctx context.Context, ids []string, move func() (moved []
 	return r(ctx, ids, move)
 }
 
-// Deaths is Around for a move of tasks that died the given deaths.
+// Deaths is Around for a move of the tasks of the given deaths.
 func (r Revival) Deaths(ctx context.Context, deaths []Death, move func() ([]Death, error)) (moved []Death, err error) {
 	around := r.Around(ctx, IDsOf(deaths), func() []string {
 		moved, err = move()

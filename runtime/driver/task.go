@@ -10,69 +10,66 @@ import (
 	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
-// A Task is the envelope around one payload: what travels, waits on a queue
-// and reaches a handler. Its JSON form (see [AppendEnvelope]) has the same
-// bytes on every provider.
+// A Task is the envelope around one payload. It is enqueued, waits on a queue and reaches
+// a handler. Its JSON form (see [AppendEnvelope]) has the same bytes on every provider.
 //
-// A Task belongs to whoever holds it. Providers keep a copy of what they are
-// given to enqueue, and hand out a fresh Task with each [Delivery].
+// A Task belongs to the code that holds it. Providers copy the tasks that they enqueue,
+// and hand out a new Task with each [Delivery].
 type Task struct {
-	// ID identifies the task on every provider, through retries, dead
-	// lettering and redrive. A UUIDv7 when left empty at enqueue.
+	// ID identifies the task on every provider, through retries, dead lettering and
+	// redrive. A UUIDv7 when empty at enqueue.
 	ID string
 	// Type is the wire name by which the router finds the handler.
 	Type string
 	// Queue is the name of the queue that the task is on.
 	Queue string
-	// Payload is one valid JSON value, or bytes of the kind that Encoding
-	// names.
+	// Payload is one valid JSON value, or bytes in the encoding that Encoding names.
 	Payload []byte
-	// Encoding lists what was done to the payload, first to last and separated
-	// by commas ("zstd,aes-gcm"). Empty: the payload is plain JSON.
+	// Encoding lists the encodings applied to the payload, first to last and separated by
+	// commas ("zstd,aes-gcm"). Empty: the payload is plain JSON.
 	Encoding string
 	// Priority is the level within a queue of type priority, from 0 (the
 	// default) to Levels-1 (the most urgent). It is 0 on all other queues.
 	Priority int
-	// GroupKey orders tasks on a FIFO queue: tasks of one group are handed out
-	// one at a time and in the order they came. Empty on all other queues.
+	// GroupKey orders tasks on a FIFO queue: tasks of one group are handed out one at a
+	// time, in the order in which they arrived. Empty on all other queues.
 	GroupKey string
-	// UniqueKey, when set, lets only one task with this key be on its queue.
+	// UniqueKey, when set, allows only one task with this key on its queue.
 	UniqueKey string
-	// UniqueFor is how long UniqueKey stays taken, counted from enqueue and
-	// whatever becomes of the task. 0: until the task is completed or dead. An
-	// envelope holds it, and Timeout, in whole milliseconds, rounded up.
+	// UniqueFor is how long UniqueKey stays taken, counted from enqueue, no matter what
+	// happens to the task. 0: until the task is completed or dead. An envelope stores
+	// UniqueFor and Timeout in whole milliseconds, rounded up.
 	UniqueFor time.Duration
-	// Metadata travels with the task. Keys that begin with "taskgen." are the
-	// runtime's own; so are the Meta constants, once a task has failed.
+	// Metadata travels with the task. Keys that begin with "taskgen." belong to the
+	// runtime; so do the Meta constants, once a task has failed.
 	Metadata map[string]string
-	// CreatedAt is when the task was enqueued first.
+	// CreatedAt is when the task was first enqueued.
 	CreatedAt time.Time
 	// ScheduledFor is when the task becomes due. Zero: at once.
 	ScheduledFor time.Time
 	// MaxRetries is how often the task is tried again after its first failure.
 	MaxRetries int
-	// RetryCount is how often it was charged with a failure that led to a
-	// retry. Crashes of a worker are not charged.
+	// RetryCount is how often the task was charged with a failure that led to a retry.
+	// Crashes of a worker are not charged.
 	RetryCount int
-	// Timeout is how long one run of the handler may take. 0: no limit but the
-	// one its handler's policy sets.
+	// Timeout is how long one run of the handler may take. 0: only the limit of the
+	// handler's policy.
 	Timeout time.Duration
 	// SchemaVersion is the version of the payload's schema. 0: not versioned.
 	SchemaVersion int
 
-	// checked is the payload that SetJSON was given. As long as it is the payload
-	// still, it is JSON for sure.
+	// checked is the payload that SetJSON was given. While it is still the payload, the
+	// payload is known to be JSON.
 	checked []byte
 
-	// unstamped says that CreatedAt is a guess, and delayed that ScheduledFor is
-	// CreatedAt and delay: Stamp makes both anew. Whoever stands in between need not
-	// know of it.
+	// unstamped says that CreatedAt is an estimate, and delayed that ScheduledFor is
+	// CreatedAt plus delay: Stamp computes both anew.
 	unstamped, delayed bool
 	delay              time.Duration
 }
 
-// DueAt is when the task became or becomes due: ScheduledFor, or CreatedAt
-// where that is zero.
+// DueAt is when the task became or becomes due: ScheduledFor, or CreatedAt if ScheduledFor
+// is zero.
 func (t *Task) DueAt() time.Time {
 	if t.ScheduledFor.IsZero() {
 		return t.CreatedAt
@@ -80,7 +77,7 @@ func (t *Task) DueAt() time.Time {
 	return t.ScheduledFor
 }
 
-// Clone returns a copy that shares nothing with t that either may change.
+// Clone returns a copy that shares no mutable data with t.
 func (t *Task) Clone() *Task {
 	c := *t
 	c.Payload, c.checked = append([]byte(nil), t.Payload...), nil
@@ -96,10 +93,9 @@ func (t *Task) Clone() *Task {
 	return &c
 }
 
-// LogValue is the task as a log may show it: which one it is, and the size of
-// the payload, which may hold secrets, in place of the payload. slog's JSON handler
-// asks no elements of lists and maps and no fields of structs how they are shown: give
-// it what runtime.Redact makes of those.
+// LogValue is the task for a log: its identity, and the size of the payload instead of
+// the payload, which may contain secrets. slog's JSON handler does not call LogValue on
+// elements of lists and maps or on fields of structs: pass those through runtime.Redact.
 func (t Task) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("id", t.ID),
@@ -111,23 +107,22 @@ func (t Task) LogValue() slog.Value {
 	)
 }
 
-// String is what LogValue shows, as text.
+// String returns LogValue as text.
 func (t Task) String() string { return "runtime.Task" + string(redact.AppendText(nil, t.LogValue())) }
 
-// Format prints what String returns, whatever the verb.
+// Format prints the String of the task, whatever the verb.
 func (t Task) Format(f fmt.State, verb rune) { redact.Format(f, verb, t) }
 
-// MarshalJSON writes all fields, but for a log what LogValue shows: the handler
-// of a log may be given tasks in a list. It is not the envelope, see
-// [AppendEnvelope].
+// MarshalJSON writes all fields, except for a log, where it writes LogValue: a log handler
+// may get tasks in a list. The output is not the envelope, see [AppendEnvelope].
 func (t Task) MarshalJSON() ([]byte, error) {
 	type plain Task
 	return redact.Marshal(&t, (*plain)(&t))
 }
 
-// SetJSON gives t a payload that encoding/json wrote, so that Validate need not read
-// it to know that it is JSON. What readers of envelopes would not take is read all the
-// same: encoding/json writes deeper values than it reads.
+// SetJSON sets a payload that encoding/json wrote, so that Validate need not parse it.
+// Validate still parses a payload that readers of envelopes might refuse: encoding/json
+// writes values nested deeper than it reads.
 func SetJSON(t *Task, payload []byte) {
 	t.Payload = payload
 	if shallow(payload) && utf8.Valid(payload) {
@@ -135,8 +130,7 @@ func SetJSON(t *Task, payload []byte) {
 	}
 }
 
-// shallow reports whether JSON is nested no deeper than a reader takes, without
-// reading it.
+// shallow reports, without parsing, whether JSON is nested no deeper than readers accept.
 func shallow(payload []byte) bool {
 	return len(payload) <= 2*maxNesting || bytes.Count(payload, []byte("["))+bytes.Count(payload, []byte("{")) <= maxNesting
 }
@@ -146,8 +140,8 @@ func (t *Task) knownJSON() bool {
 	return len(t.Payload) > 0 && len(t.Payload) == len(t.checked) && &t.Payload[0] == &t.checked[0]
 }
 
-// Validate reports what keeps the task from travelling, as an error that wraps
-// [ErrInvalidTask], or nil. It does not look at what the queue can do.
+// Validate returns an error that wraps [ErrInvalidTask] if the task cannot be put on any
+// queue. It does not check the capabilities of a queue.
 func (t *Task) Validate() error {
 	if err := t.validFields(); err != nil {
 		return err
@@ -170,7 +164,7 @@ func (t *Task) Validate() error {
 	return nil
 }
 
-// validFields is the part of Validate that a reader of envelopes needs too.
+// validFields is the part of Validate that a reader of envelopes also needs.
 func (t *Task) validFields() error {
 	switch {
 	case t == nil:
