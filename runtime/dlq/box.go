@@ -11,8 +11,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A Box works on dead letters: on those of one queue, or on those of a store. It is
-// safe for use by many goroutines.
+// A Box works on the dead letters of one queue or of a store. It is safe for concurrent
+// use.
 type Box struct {
 	m     *runtime.Manager
 	name  string // of the queue, for errors
@@ -22,16 +22,15 @@ type Box struct {
 
 // Config configures a Box. The zero value is ready to use.
 type Config struct {
-	// Router knows the types: which of their fields are secret, and the schema of
-	// their payloads. The payloads of types that it does not know are not shown.
-	// Nil: it knows none.
+	// Router knows the task types: which of their fields are secret, and the schema of
+	// their payloads. Payloads of unknown types are not shown. Nil: every type is unknown.
 	Router *runtime.Router
-	// Provider is the one that the queue was opened on. It is needed where the queue
-	// cannot list its dead letters (Capabilities.Browse), and nowhere else. A look
-	// at any letter then receives all that are on the dead letter queue, up to
-	// MaxReceived, and gives them back: that costs a receive and a release for each,
-	// raises the broker's own count of receives, mixes up their order, and hides
-	// them from others meanwhile, for 30 s where the process dies.
+	// Provider is the provider that the queue was opened on. It is needed only where the
+	// queue cannot list its dead letters (Capabilities.Browse). Reading any letter then
+	// receives all letters on the dead letter queue, up to MaxReceived, and gives them
+	// back. That costs a receive and a release for each letter, raises the broker's own
+	// count of receives, changes their order, and hides them from others meanwhile, for
+	// 30 s if the process dies.
 	Provider runtime.Provider
 	// PageSize bounds what one round trip reads; DefaultPageSize when 0.
 	PageSize int
@@ -47,8 +46,8 @@ func (c Config) pageSize() int {
 	return c.PageSize
 }
 
-// Open returns the box of a queue that m has open: of the queue that tasks died
-// on, not of its dead letter queue. The error wraps runtime.ErrUnknownQueue.
+// Open returns the box of a queue that m has open: the queue on which tasks died, not its
+// dead letter queue. The error wraps runtime.ErrUnknownQueue.
 func Open(m *runtime.Manager, queue string, cfg Config) (*Box, error) {
 	q, err := m.Queue(queue)
 	if err != nil {
@@ -62,16 +61,16 @@ func Open(m *runtime.Manager, queue string, cfg Config) (*Box, error) {
 	return b, nil
 }
 
-// List returns up to limit letters that f chooses, after the cursor and in the
-// order they died, and the cursor of the next page, empty after the last. The
-// first page has the cursor "". The error wraps runtime.ErrUnsupported where the
-// queue cannot list without receiving, and the box has no Config.Provider.
+// List returns up to limit letters that f matches after the cursor, in the order of their
+// deaths, and the cursor of the next page, empty after the last. The first page has the
+// cursor "". The error wraps runtime.ErrUnsupported if the queue can list only by
+// receiving and the box has no Config.Provider.
 func (b *Box) List(ctx context.Context, f Filter, cursor string, limit int) (page []Letter, next string, err error) {
 	if limit <= 0 {
 		return nil, "", fmt.Errorf("list dead letters: the limit must be positive, not %d", limit)
 	}
 	for len(page) < limit {
-		// No more than the page has room for, or the cursor would be beyond it.
+		// No more than fit on the page, or the cursor would be past them.
 		tasks, more, err := b.shelf.browse(ctx, cursor, min(limit-len(page), b.shelf.pageSize()))
 		if err != nil {
 			return nil, "", err
@@ -100,11 +99,11 @@ func (b *Box) policy(taskType string) (runtime.Policy, bool) {
 	return b.cfg.Router.Policy(taskType)
 }
 
-// All returns an iterator over the letters that f chooses, in the order they died. It
-// reads Config.PageSize of them at a time, or all at once where they have to be
-// received. A letter that it has come to may be redriven, edited or discarded in the
-// loop; what is put there meanwhile may be met or not. An error ends it, and comes with
-// the zero Letter; see List.
+// All returns an iterator over the letters that f matches, in the order of their deaths.
+// It reads Config.PageSize letters at a time, or all at once where they have to be
+// received. The loop may redrive, edit or discard the current letter. Letters that arrive
+// meanwhile may or may not appear. An error ends the iteration and comes with the zero
+// Letter; see List.
 func (b *Box) All(ctx context.Context, f Filter) iter.Seq2[Letter, error] {
 	return func(yield func(Letter, error) bool) {
 		for t, err := range b.tasks(ctx) {
@@ -119,15 +118,15 @@ func (b *Box) All(ctx context.Context, f Filter) iter.Seq2[Letter, error] {
 	}
 }
 
-// tasks are the dead tasks, page by page.
+// tasks iterates over the dead tasks, page by page.
 func (b *Box) tasks(ctx context.Context) iter.Seq2[*runtime.Task, error] {
 	return driver.Paged(func(cursor string) ([]*runtime.Task, string, error) {
 		return b.shelf.browse(ctx, cursor, b.shelf.pageSize())
 	})
 }
 
-// Groups returns the groups of the letters that f chooses, the largest first. It
-// reads all of them.
+// Groups returns the groups of the letters that f matches, the largest first. It reads
+// all letters.
 func (b *Box) Groups(ctx context.Context, f Filter) ([]Group, error) {
 	g := make(groups)
 	for l, err := range b.All(ctx, f) {
@@ -139,10 +138,10 @@ func (b *Box) Groups(ctx context.Context, f Filter) ([]Group, error) {
 	return g.sorted(), nil
 }
 
-// Show returns one letter, by the ID of its task, of several with one ID the first that
-// died, or by its Letter.Ref. It takes one step, however many letters there are, on queues
-// that are Finders and in stores; elsewhere it reads letters until that one comes. The
-// error wraps runtime.ErrTaskNotFound.
+// Show returns one letter, by its Letter.Ref or by the ID of its task; of several letters
+// with the ID, the first to die. On queues that are Finders and in stores this takes one
+// step, however many letters there are; elsewhere it reads letters until it finds the
+// right one. The error wraps runtime.ErrTaskNotFound.
 func (b *Box) Show(ctx context.Context, id string) (Letter, error) {
 	t, err := b.find(ctx, id)
 	if err != nil {
@@ -151,8 +150,8 @@ func (b *Box) Show(ctx context.Context, id string) (Letter, error) {
 	return b.letter(t), nil
 }
 
-// find looks for the letter that id names: in one step where its queue or store can, else
-// by reading letters until it comes.
+// find returns the letter that id names: in one step where the queue or store can, else by
+// reading letters until it appears.
 func (b *Box) find(ctx context.Context, id string) (*runtime.Task, error) {
 	a := parse(id)
 	switch s := b.shelf.(type) {
@@ -178,7 +177,7 @@ func (b *Box) notFound(id string) error {
 	return fmt.Errorf("%w: no dead letter of %s has the ID %s", runtime.ErrTaskNotFound, b.name, id)
 }
 
-// lookUp returns the first to die of the letters that a names.
+// lookUp returns the letter that a names; of several, the first to die.
 func (b *Box) lookUp(ctx context.Context, f driver.Finder, id string, a address) (*runtime.Task, error) {
 	all, err := f.Find(ctx, a.id)
 	if err != nil {
@@ -192,8 +191,8 @@ func (b *Box) lookUp(ctx context.Context, f driver.Finder, id string, a address)
 	return nil, b.notFound(id)
 }
 
-// Export writes the letters that f chooses as lines of JSON, redacted, and returns
-// how many there were.
+// Export writes the letters that f matches as lines of JSON, redacted, and returns how
+// many there were.
 func (b *Box) Export(ctx context.Context, f Filter, w io.Writer) (n int, err error) {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)

@@ -15,12 +15,12 @@ import (
 const (
 	// claimFor is how long a letter of a store belongs to one redrive.
 	claimFor = time.Minute
-	// claimedEnqueue bounds the enqueue of what was claimed, so that the claim outlasts
-	// it, also where somebody's clock is a little ahead.
+	// claimedEnqueue bounds the enqueue of claimed letters, so that the claim outlasts it
+	// even if another process's clock is a little ahead.
 	claimedEnqueue = claimFor / 2
 )
 
-// claimed reports whether a kept task belongs to a redrive.
+// claimed reports whether a redrive has claimed a stored task.
 func claimed(t *runtime.Task, now time.Time) bool {
 	until, _, _ := strings.Cut(t.Metadata[driver.MetaClaimed], " ")
 	end, err := time.Parse(time.RFC3339Nano, until)
@@ -29,11 +29,11 @@ func claimed(t *runtime.Task, now time.Time) bool {
 
 // A claim is a letter on its way from a store to its queue.
 type claim struct {
-	index int           // in what was asked for
-	was   *runtime.Task // as it is kept while nobody claims it
-	mine  *runtime.Task // as it is kept now
+	index int           // in the caller's deaths
+	was   *runtime.Task // as stored without a claim
+	mine  *runtime.Task // as stored with this claim
 	queue driver.Queue
-	err   error // why it stays
+	err   error // why the letter stays
 }
 
 func (s *storeShelf) redrive(ctx context.Context, deaths []driver.Death, payloads [][]byte) (moved []driver.Death, err error) {
@@ -62,7 +62,7 @@ func (s *storeShelf) redrive(ctx context.Context, deaths []driver.Death, payload
 	return moved, be.OrNil()
 }
 
-// claim marks letters as those of this redrive. from is the index of the first.
+// claim marks letters as claimed by this redrive. from is the index of the first.
 func (s *storeShelf) claim(ctx context.Context, deaths []driver.Death, from int, be *runtime.BatchError) ([]*claim, error) {
 	now := s.m.Now()
 	mark := now.Add(claimFor).UTC().Format(time.RFC3339Nano) + " " + rand.Text()
@@ -90,7 +90,7 @@ func (s *storeShelf) claim(ctx context.Context, deaths []driver.Death, from int,
 			be.Add(from+i, d.ID, fmt.Errorf("redrive %s (%s): %w", d.ID, t.Type, err))
 			continue
 		}
-		delete(t.Metadata, driver.MetaClaimed) // of one who died
+		delete(t.Metadata, driver.MetaClaimed) // an expired claim
 		c := &claim{index: from + i, was: t, mine: t.Clone(), queue: q}
 		if c.mine.Metadata == nil {
 			c.mine.Metadata = make(map[string]string, 1)
@@ -105,11 +105,11 @@ func (s *storeShelf) claim(ctx context.Context, deaths []driver.Death, from int,
 	swapped, err := s.store.Swap(ctx, was, with)
 	var mine []*claim
 	if err != nil {
-		for _, c := range asked { // it may be mine all the same
+		for _, c := range asked { // the claim may have been stored despite the error
 			c.err = err
 			mine = append(mine, c)
 		}
-		_ = s.settle(ctx, mine) // where that fails, too, the claims end by themselves
+		_ = s.settle(ctx, mine) // if this fails too, the claims expire
 		return nil, fmt.Errorf("claim dead letters: %w", err)
 	}
 	for _, d := range swapped {
@@ -118,7 +118,7 @@ func (s *storeShelf) claim(ctx context.Context, deaths []driver.Death, from int,
 	return mine, nil
 }
 
-// enqueue puts what was claimed on the queues that it died on.
+// enqueue puts the claimed tasks on the queues on which they died.
 func (s *storeShelf) enqueue(ctx context.Context, cs []*claim, payloads [][]byte) {
 	ctx, cancel := context.WithTimeout(ctx, claimedEnqueue)
 	defer cancel()
@@ -145,9 +145,9 @@ func (s *storeShelf) enqueue(ctx context.Context, cs []*claim, payloads [][]byte
 	}
 }
 
-// settle removes the letters whose tasks are on their queues, and gives back the others.
-// What has been stored anew meanwhile is no longer claimed, and stays, unless it is the
-// same death once more: a processor may be given that twice.
+// settle removes the letters whose tasks are on their queues, and releases the claims on
+// the others. A letter that was stored again meanwhile is no longer claimed, and stays,
+// unless it is the same death: a processor may receive that twice.
 func (s *storeShelf) settle(ctx context.Context, cs []*claim) error {
 	if len(cs) == 0 {
 		return nil

@@ -14,29 +14,27 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// ErrInvalidPayload: an edited payload is not what its type's schema asks for, or it
-// leaves open which secret belongs to a place.
+// ErrInvalidPayload: an edited payload does not fit the schema of its type, or leaves open
+// which secret belongs at one of its positions.
 var ErrInvalidPayload = errors.New("taskgen: invalid payload")
 
-// RedriveEdited puts a letter back on its queue with another payload, which must
-// fit the schema of its type; where the type has none, any JSON will do.
+// RedriveEdited puts a letter back on its queue with another payload, which must fit the
+// schema of its type; without a schema, any JSON is valid.
 //
-// Wherever it holds runtime.Redacted in the place of a secret, the secret stays as it
-// was. An element of a list keeps its secrets when all that was shown of it is as it
-// was, wherever it stands now; of elements that were shown alike, none may have moved,
-// and a copy has no secrets.
-// A Redacted that stands for no secret, or for one that cannot be told, is
-// ErrInvalidPayload.
+// Wherever the payload has runtime.Redacted instead of a secret, the secret is kept. An
+// element of a list keeps its secrets if everything shown of it is unchanged, even if it
+// has moved. Of elements that were shown alike, none may have moved, and a copy has no
+// secrets. A Redacted that matches no secret, or no single one, is ErrInvalidPayload.
 //
-// id is that of the task, or the Letter.Ref of the letter that was shown: where that was
-// redriven meanwhile, and died again, nothing is done then. The letter becomes the task
-// in one step on memory, SQLite, Redis; elsewhere the task is on its queue before the
-// letter is removed, and a crash in between leaves both. A letter that somebody else has
-// redriven, edited or discarded since it was read is ErrTaskNotFound.
+// id is the ID of the task, or the Letter.Ref of the letter that was shown. With a Ref
+// nothing is done if the task was redriven meanwhile and died again. On memory, SQLite and
+// Redis the letter becomes the task in one step. Elsewhere the task is on its queue before
+// the letter is removed, and a crash in between leaves both. A letter that was redriven,
+// edited or discarded since it was read gives ErrTaskNotFound.
 //
-// Errors wrap runtime.ErrTaskNotFound, ErrInvalidPayload, driver.ErrUnknownType where
-// the router does not know the type, runtime.ErrUnsupported, runtime.ErrDuplicate, when
-// a task with the ID is on the queue again, or ErrClaimed.
+// Errors wrap runtime.ErrTaskNotFound, ErrInvalidPayload, driver.ErrUnknownType if the
+// router does not know the type, runtime.ErrUnsupported, runtime.ErrDuplicate if a task
+// with the ID is on the queue again, or ErrClaimed.
 func (b *Box) RedriveEdited(ctx context.Context, id string, payload []byte) error {
 	if s, ok := b.shelf.(*receivingShelf); ok {
 		return b.editReceived(ctx, s, id, payload)
@@ -61,14 +59,14 @@ func (b *Box) RedriveEdited(ctx context.Context, id string, payload []byte) erro
 	return nil
 }
 
-// editReceived is RedriveEdited where letters can be seen by receiving them alone: nobody
-// else has the letter while this has.
+// editReceived is RedriveEdited where letters can be read only by receiving them: nobody
+// else has the letter meanwhile.
 func (b *Box) editReceived(ctx context.Context, s *receivingShelf, id string, payload []byte) error {
 	found := false
 	only := sieve{filter: &Filter{}, only: parseAll([]string{id}), limiter: newLimiter(runtime.Rate{})}
 	err := b.sift(ctx, s, only, func(w *walk, ds []*driver.Delivery) error {
 		if found {
-			return nil // it was buried twice
+			return nil // the letter was buried twice
 		}
 		found = true
 		edited, err := b.edited(ds[0].Task, payload)
@@ -90,14 +88,14 @@ func failedEdit(t *runtime.Task, err error) error {
 	return fmt.Errorf("edit dead letter %s (%s): %w", t.ID, t.Type, err)
 }
 
-// edited checks the payload that a letter is to have, and puts the secrets back.
+// edited checks the new payload of a letter, and puts the secrets back.
 func (b *Box) edited(t *runtime.Task, payload []byte) ([]byte, error) {
 	if t.Encoding != "" {
 		return nil, failedEdit(t, fmt.Errorf("%w: its payload is encoded as %q: discard it, and enqueue another task through the middleware that encodes it", runtime.ErrUnsupported, t.Encoding))
 	}
 	policy, known := b.policy(t.Type)
 	if !known {
-		return nil, failedEdit(t, fmt.Errorf("%w: nothing is known about its payload: give the box a router that handles it", driver.ErrUnknownType))
+		return nil, failedEdit(t, fmt.Errorf("%w: nothing is known about its payload: give the box a router that handles the type", driver.ErrUnknownType))
 	}
 	edited, err := edit(t.Payload, payload, &policy)
 	if err != nil {
@@ -106,8 +104,7 @@ func (b *Box) edited(t *runtime.Task, payload []byte) ([]byte, error) {
 	return edited, nil
 }
 
-// enqueueAgain enqueues tasks that were dead. What became of them until then is
-// forgotten.
+// enqueueAgain enqueues tasks that were dead, and forgets their previous outcomes.
 func enqueueAgain(ctx context.Context, q driver.Queue, tasks []*runtime.Task, m *runtime.Manager) error {
 	ids := make([]string, len(tasks))
 	for i, t := range tasks {
@@ -128,20 +125,20 @@ func enqueueAgain(ctx context.Context, q driver.Queue, tasks []*runtime.Task, m 
 	if !tried {
 		return err
 	}
-	if err != nil { // the tasks are on their queue all the same
+	if err != nil { // the tasks are on their queue despite the error
 		slog.Default().Warn("redrive", slog.String("queue", q.Config().Name), slog.Any("error", err))
 	}
 	return failed
 }
 
-// resurrect makes a dead task one that its queue takes.
+// resurrect prepares a dead task for its queue.
 func resurrect(t *runtime.Task, q driver.Queue, m *runtime.Manager) {
 	cfg := q.Config()
 	t.Queue = cfg.Name
-	t.UniqueKey, t.UniqueFor = "", 0 // as with every redrive: the key is not taken again
+	t.UniqueKey, t.UniqueFor = "", 0 // no redrive takes the key again
 	if cfg.Type == runtime.FIFO && !q.Capabilities().RefusesIDs {
-		// The fifo queues of SQS take a second message for a repeated one by its ID and
-		// this time, and drop it.
+		// The fifo queues of SQS drop a message with the ID and CreatedAt of an earlier
+		// one as a repetition.
 		t.CreatedAt = m.Now()
 	}
 	driver.Unbury(t, cfg.DLQ)
@@ -155,7 +152,7 @@ func edit(old, edited []byte, policy *runtime.Policy) ([]byte, error) {
 	}
 	was, err := decodeJSON(old)
 	if err != nil {
-		was = nil // it was no JSON: there are no secrets to be had from it
+		was = nil // not JSON: no secrets can be taken from it
 	}
 	if v, err = restore(v, was, secretpath.Parse(policy.Secrets), ""); err != nil {
 		return nil, err
@@ -166,8 +163,8 @@ func edit(old, edited []byte, policy *runtime.Policy) ([]byte, error) {
 	return json.Marshal(v)
 }
 
-// noJSON says where a text is no JSON. It quotes nothing of it: a secret may be typed
-// there.
+// noJSON says where a text is not JSON. It does not quote the text, which may contain a
+// secret.
 func noJSON(err error) string {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
@@ -176,7 +173,7 @@ func noJSON(err error) string {
 	return "it is not JSON: " + err.Error()
 }
 
-// decodeJSON reads a value with its numbers as they are written.
+// decodeJSON reads a value and keeps its numbers as they are written.
 func decodeJSON(data []byte) (v any, err error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// A Filter chooses dead letters. What is zero chooses all.
+// A Filter chooses dead letters. A zero field matches all.
 type Filter struct {
-	Queue  string // the one they died on
+	Queue  string // on which they died
 	Type   string
 	Group  string    // the failure they have in common; see Group
-	Reason string    // is in the last error, in whatever case
-	Text   string    // is in the ID, the error or the redacted payload, in whatever case
-	Before time.Time // died before: now less an age, for letters older than that
+	Reason string    // part of the last error, case ignored
+	Text   string    // part of the ID, the error or the redacted payload, case ignored
+	Before time.Time // died before; for letters older than an age: now minus the age
 	After  time.Time // died at this time or later
 }
 
-// Matches reports whether f chooses a letter.
+// Matches reports whether f matches a letter.
 func (f *Filter) Matches(l *Letter) bool {
 	return (f.Queue == "" || f.Queue == l.Queue) && (f.Type == "" || f.Type == l.Type) &&
 		(f.Group == "" || f.Group == l.Group) && holds(l.Reason, f.Reason) &&

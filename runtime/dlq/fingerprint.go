@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// What differs between two failures of one kind.
+// The parts that differ between two failures of one kind.
 var (
 	uuids   = regexp.MustCompile(`(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
 	quoted  = regexp.MustCompile("\"[^\"]*\"|`[^`]*`|'[^' ]*'")
@@ -19,8 +19,8 @@ var (
 // maxPattern is how much of an error is compared, in bytes.
 const maxPattern = 400
 
-// pattern is an error's text without what differs from one task to the next:
-// numbers, IDs, quoted values, addresses. Of a panic it is the first line.
+// pattern returns an error's text without the parts that differ between tasks: numbers,
+// IDs, quoted values, addresses. Of a panic it returns the first line.
 func pattern(reason string) string {
 	first, _, _ := strings.Cut(reason, "\n")
 	if len(first) > maxPattern {
@@ -33,7 +33,7 @@ func pattern(reason string) string {
 	return strings.TrimSpace(spaces.ReplaceAllString(first, " "))
 }
 
-// fingerprint names the letters of one type that failed in one way: 12 hex
+// fingerprint identifies the letters of one type that failed in the same way: 12 hex
 // digits.
 func fingerprint(taskType, reason string) string {
 	sum := sha256.Sum256([]byte(taskType + "\x00" + pattern(reason)))

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A Group is the letters of one type that failed in one way: their errors are the
-// same but for numbers, IDs and quoted values.
+// A Group is the letters of one type that failed in the same way: their errors differ only
+// in numbers, IDs and quoted values.
 type Group struct {
 	ID      string    `json:"id"`
 	Type    string    `json:"type"`
@@ -15,10 +15,10 @@ type Group struct {
 	Count   int       `json:"count"`
 	First   time.Time `json:"first"` // when the first of them died
 	Last    time.Time `json:"last"`
-	Example string    `json:"example"` // the ID of the one that died last
+	Example string    `json:"example"` // the ID of the last to die
 }
 
-// groups are groups that are being counted, by ID.
+// groups are the groups counted so far, by ID.
 type groups map[string]*Group
 
 func (gs groups) add(l *Letter) {
@@ -36,7 +36,7 @@ func (gs groups) add(l *Letter) {
 	}
 }
 
-// merge adds a group to those that are there.
+// merge adds a group.
 func (gs groups) merge(g Group) {
 	have := gs[g.ID]
 	if have == nil {

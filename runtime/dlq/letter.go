@@ -11,32 +11,32 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A Letter is a dead task as people see it.
+// A Letter is a dead task, as shown to people.
 type Letter struct {
 	ID string `json:"id"`
-	// Ref names this death of the task: given in place of the ID it means this letter,
-	// and no later one of the same task.
+	// Ref identifies this death of the task: used instead of the ID it means this letter,
+	// not a later one of the same task.
 	Ref   string `json:"ref"`
 	Type  string `json:"type"`
-	Queue string `json:"queue"` // the one it died on
+	Queue string `json:"queue"` // on which it died
 	// Reason is the text of the last error.
 	Reason   string    `json:"reason"`
 	FailedAt time.Time `json:"failed_at,omitzero"` // when it died
-	// Runs counts the runs until it died, those whose lines are no longer kept
-	// included.
+	// Runs counts the runs until the task died, including those whose lines are no longer
+	// kept.
 	Runs     int       `json:"runs"`
 	Attempts []Attempt `json:"attempts,omitempty"` // the newest runs that failed, oldest first
-	// Group names the letters that failed in the same way; see Group.
+	// Group identifies the letters that failed in the same way; see Group.
 	Group string `json:"group"`
-	// RedriveCount is how often it was redriven before.
+	// RedriveCount is how often the task was redriven before.
 	RedriveCount int               `json:"redrive_count,omitempty"`
 	CreatedAt    time.Time         `json:"created_at"`
 	MaxRetries   int               `json:"max_retries"`
 	GroupKey     string            `json:"group_key,omitempty"`
 	UniqueKey    string            `json:"unique_key,omitempty"`
-	Metadata     map[string]string `json:"metadata,omitempty"` // the task's own: what the runtime wrote is in the other fields
-	// Payload is redacted. Where it cannot be shown, because it is encoded or no
-	// JSON, it is null and Encoding says how it is encoded.
+	Metadata     map[string]string `json:"metadata,omitempty"` // the task's own; the runtime's is in the other fields
+	// Payload is redacted. A payload that cannot be shown, because it is encoded or not
+	// JSON, is null, and Encoding says how it is encoded.
 	Payload  json.RawMessage `json:"payload"`
 	Encoding string          `json:"encoding,omitempty"`
 }
@@ -51,8 +51,8 @@ type Attempt struct {
 	Stack  string        `json:"stack,omitempty"` // of a handler that panicked
 }
 
-// letter reads a dead task. secrets are the JSON paths that nobody may see, hidden
-// says that the type is not known, so that nothing may be shown.
+// letter reads a dead task. secrets are the JSON paths to hide; hidden says that the type
+// is unknown, so that nothing of the payload may be shown.
 func letter(t *runtime.Task, secrets []string, hidden bool) Letter {
 	l := Letter{
 		ID: t.ID, Ref: refOf(driver.DeathOf(t)), Type: t.Type, Queue: origin(t), Reason: t.Metadata[driver.MetaFailureReason],

@@ -19,15 +19,15 @@ import (
 	"github.com/taskgen/taskgen/runtime/webhook"
 )
 
-// A Notice says that tasks have died. It holds no payloads; of their errors it holds
-// what they have in common.
+// A Notice says that tasks have died. It contains no payloads, and of their errors only
+// the common part.
 type Notice struct {
 	Queue  string  `json:"queue"`  // the dead letter queue
 	Count  int     `json:"count"`  // how many have died since the last notice; one may be counted twice
 	Groups []Group `json:"groups"` // by what failed, the largest first, up to 100
 }
 
-// Text is the notice for people, in some lines.
+// Text is the notice as a few lines of text.
 func (n *Notice) Text() string {
 	const shown = 10
 	var b strings.Builder
@@ -42,21 +42,21 @@ func (n *Notice) Text() string {
 	return b.String()
 }
 
-// A Notifier tells people of dead tasks.
+// A Notifier tells people about dead tasks.
 type Notifier interface {
-	// Notify tells of them. After an error the processor tries again later, with what
-	// has died meanwhile.
+	// Notify sends a notice. After an error the processor tries again later and includes
+	// the tasks that have died meanwhile.
 	Notify(ctx context.Context, n Notice) error
 }
 
-// NotifierFunc makes a function a Notifier.
+// NotifierFunc adapts a function to a Notifier.
 type NotifierFunc func(ctx context.Context, n Notice) error
 
 // Notify calls f.
 func (f NotifierFunc) Notify(ctx context.Context, n Notice) error { return f(ctx, n) }
 
-// Log returns a notifier that writes to a log: a record at level error for each
-// group, with the message "tasks are dead". Nil: to slog.Default, as it is then.
+// Log returns a notifier that writes to a log: a record at level error for each group,
+// with the message "tasks are dead". Nil: slog.Default at that time.
 func Log(log *slog.Logger) Notifier {
 	return NotifierFunc(func(ctx context.Context, n Notice) error {
 		for _, g := range n.Groups {
@@ -69,24 +69,24 @@ func Log(log *slog.Logger) Notifier {
 }
 
 // A Webhook is a notifier that posts JSON to a URL: the notice, with its Text under
-// "text", where incoming webhooks of Slack and those made like them look for it.
+// "text", the key that Slack's incoming webhooks and compatible ones read.
 //
-// With a Secret each request is signed by the scheme of Standard Webhooks: it says when
-// it was made and proves by whom, so that the receiver can refuse others' requests and
-// old ones. Secret.Verify of package webhook checks that.
+// With a Secret each request is signed by the scheme of Standard Webhooks. The signature
+// proves the sender and the time of the request, so that the receiver can refuse forged
+// and old requests. Secret.Verify of package webhook checks it.
 //
-// Redirects are not followed, whatever Client says of them: they would lose the notice, or
-// take it and its signature to a host that nobody named. They are errors.
+// A redirect is an error, whatever the policy of Client: following it would lose the
+// notice, or send it and its signature to a host that was not configured.
 type Webhook struct {
 	URL string
-	// Secret is the key, as bytes, or as it is handed to people: "whsec_" and base64.
-	// Empty: nothing is signed.
+	// Secret is the key, as bytes or in its text form: "whsec_" and base64. Empty:
+	// requests are not signed.
 	Secret []byte
-	// Client makes the requests. Nil: one that gives up after 10 s.
+	// Client makes the requests. Nil: a client with a timeout of 10 s.
 	Client *http.Client
 }
 
-// LogValue is the webhook as a log may show it: its host, and whether it signs.
+// LogValue is the webhook for a log: its host, and whether it signs.
 func (w Webhook) LogValue() slog.Value {
 	host := "an invalid URL"
 	if u, err := url.Parse(w.URL); err == nil {
@@ -95,13 +95,13 @@ func (w Webhook) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("host", host), slog.Bool("signed", len(w.Secret) > 0))
 }
 
-// String is what LogValue shows, as text.
+// String returns LogValue as text.
 func (w Webhook) String() string { return fmt.Sprintf("dlq.Webhook%v", w.LogValue()) }
 
-// Format prints what String returns, whatever the verb.
+// Format prints the String of w, whatever the verb.
 func (w Webhook) Format(f fmt.State, verb rune) { runtime.FormatRedacted(f, verb, w) }
 
-// MarshalJSON writes all fields that can be, but for a log what LogValue shows.
+// MarshalJSON writes URL and Secret, except for a log, where it writes LogValue.
 func (w Webhook) MarshalJSON() ([]byte, error) {
 	type plain struct {
 		URL    string
@@ -119,7 +119,7 @@ func (w *Webhook) client() *http.Client {
 	return &c
 }
 
-// sign adds what proves who made a request.
+// sign adds the headers that prove the sender of a request.
 func (w *Webhook) sign(h http.Header, body []byte) error {
 	if len(w.Secret) == 0 {
 		return nil
@@ -135,7 +135,7 @@ func (w *Webhook) sign(h http.Header, body []byte) error {
 	return nil
 }
 
-// Notify implements [Notifier]. Any answer but one of the 200s is an error.
+// Notify implements [Notifier]. Any status outside of 200 to 299 is an error.
 func (w *Webhook) Notify(ctx context.Context, n Notice) error {
 	body, err := json.Marshal(struct {
 		Text string `json:"text"`
@@ -167,7 +167,7 @@ func (w *Webhook) Notify(ctx context.Context, n Notice) error {
 	return nil
 }
 
-// unnamed is an error without the URL: the path of a webhook is its key.
+// unnamed removes the URL from an error: the path of a webhook is its key.
 func unnamed(what string, err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
@@ -176,5 +176,5 @@ func unnamed(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// slackText keeps errors from being read as Slack's own marks.
+// slackText escapes characters that Slack reads as markup.
 var slackText = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")

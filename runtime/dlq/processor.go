@@ -13,13 +13,13 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A Processor takes dead tasks off a dead letter queue, puts them into a store and
-// tells somebody. Each is in the store before it leaves the queue: one that is
-// killed on the way leaves some in both, and putting them again changes nothing. Any
-// number of processes may run one on the same queue.
+// A Processor moves dead tasks from a dead letter queue to a store and sends notices.
+// Each task is in the store before it leaves the queue: a processor that is killed in
+// between leaves tasks in both, and storing them again changes nothing. Any number of
+// processes may run a processor on the same queue.
 type Processor struct {
 	queue driver.Queue
-	name  string // of the queue, as the manager has it
+	name  string // of the queue in the manager
 	cfg   ProcessorConfig
 
 	mu      sync.Mutex
@@ -30,39 +30,38 @@ type Processor struct {
 
 // ProcessorConfig configures a Processor.
 type ProcessorConfig struct {
-	// Store keeps the tasks. It is required; OpenStore works on it.
+	// Store keeps the tasks. It is required; OpenStore opens a box on it.
 	Store TaskStore
-	// Notifier is told of them. Nil: nobody is.
+	// Notifier sends the notices. Nil: no notices.
 	Notifier Notifier
-	// NotifyEvery is the shortest time between two notices; DefaultNotifyEvery when
-	// 0. What dies within that time is in one notice, by groups.
+	// NotifyEvery is the shortest time between two notices; DefaultNotifyEvery when 0.
+	// Tasks that die within that time are in one notice, by groups.
 	NotifyEvery time.Duration
-	// Logger hears of failures. Nil: slog.Default, as it is when something is
-	// logged. slog.New(slog.DiscardHandler) is silent.
+	// Logger logs failures. Nil: slog.Default at the time of the record.
+	// slog.New(slog.DiscardHandler) is silent.
 	Logger *slog.Logger
 }
 
-// DefaultNotifyEvery is the shortest time between two notices where the
-// configuration does not say.
+// DefaultNotifyEvery is the default of ProcessorConfig.NotifyEvery.
 const DefaultNotifyEvery = time.Minute
 
 const (
 	// processBatch is how many tasks are stored at once.
 	processBatch = 100
-	// processPause is how long a processor waits after a failure, and how long what
-	// it could not store waits on the queue.
+	// processPause is how long a processor waits after a failure, and how long tasks that
+	// it could not store wait on the queue.
 	processPause = 5 * time.Second
 	// gatherFor is how long a notice waits for more of the same burst.
 	gatherFor = 2 * time.Second
 	// noticeTime bounds one call of a notifier.
 	noticeTime = 10 * time.Second
-	// maxGroups bounds the groups of one notice. What is beyond them is counted.
+	// maxGroups bounds the groups of one notice. Tasks of further groups are only counted.
 	maxGroups = 100
 )
 
-// NewProcessor returns a processor of a dead letter queue that m has open by its own
-// name ("mail-dlq"). Open it on a manager without a pool, or with one that lists its
-// queues: a pool that works on all queues of its manager would run the dead.
+// NewProcessor returns a processor of a dead letter queue that m has open under its own
+// name ("mail-dlq"). Open it on a manager without a pool, or with a pool that lists its
+// queues: a pool on all queues of its manager would run the dead tasks.
 func NewProcessor(m *runtime.Manager, queue string, cfg ProcessorConfig) (*Processor, error) {
 	q, err := m.Queue(queue)
 	if err != nil {
@@ -70,7 +69,7 @@ func NewProcessor(m *runtime.Manager, queue string, cfg ProcessorConfig) (*Proce
 	}
 	switch {
 	case cfg.Store == nil:
-		return nil, fmt.Errorf("taskgen: a processor of dead letters needs a store: what it takes off queue %q would be lost", queue)
+		return nil, fmt.Errorf("taskgen: a processor of dead letters needs a store: the tasks that it takes off queue %q would be lost", queue)
 	case cfg.NotifyEvery < 0:
 		return nil, fmt.Errorf("taskgen: a processor of dead letters cannot notify every %s", cfg.NotifyEvery)
 	case cfg.NotifyEvery == 0:
@@ -83,10 +82,10 @@ func (p *Processor) log() *slog.Logger {
 	return cmp.Or(p.cfg.Logger, slog.Default()).With("queue", p.name)
 }
 
-// Run works until ctx ends, and returns nil then; or an error wrapping
-// runtime.ErrClosed when the queue is closed. What is to be told by then is told
-// before it returns, within some seconds; a process that is killed does not tell of
-// what it stored last. It is called once.
+// Run works until ctx ends and then returns nil, or an error wrapping runtime.ErrClosed
+// when the queue is closed. It sends the pending notice before it returns, within some
+// seconds; a process that is killed sends no notice of the last tasks it stored. Run is
+// called once.
 func (p *Processor) Run(ctx context.Context) error {
 	var telling sync.WaitGroup
 	over := make(chan struct{})
@@ -121,8 +120,8 @@ func pause(over <-chan struct{}, d time.Duration) {
 	}
 }
 
-// keep stores tasks, and takes them off the queue once they are. It is not cancelled
-// half way; the length of the lease bounds it.
+// keep stores tasks and then takes them off the queue. It is not cancelled half way; the
+// length of the lease bounds it.
 func (p *Processor) keep(ctx context.Context, ds []*driver.Delivery) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.queue.Config().Visibility)
 	defer cancel()
@@ -176,7 +175,7 @@ func (p *Processor) tell(over <-chan struct{}) {
 		}
 		pause(over, gatherFor)
 		if !p.notify() {
-			select { // it is not forgotten
+			select { // keep the notice pending
 			case p.news <- struct{}{}:
 			default:
 			}
@@ -185,7 +184,7 @@ func (p *Processor) tell(over <-chan struct{}) {
 	}
 }
 
-// notify sends what is pending, and reports whether nothing is left of it.
+// notify sends the pending notice, and reports whether nothing is pending any more.
 func (p *Processor) notify() bool {
 	p.mu.Lock()
 	n, gs := p.pending, p.groups

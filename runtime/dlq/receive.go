@@ -13,24 +13,23 @@ import (
 )
 
 const (
-	// MaxReceived is how many letters a box holds on to while it goes through a queue
-	// that cannot list them without receiving: all of them for a list, those that are
-	// not chosen for a redrive. More than that fail with runtime.ErrUnsupported.
+	// MaxReceived is how many letters a box can hold while it reads a queue that lists
+	// letters only by receiving them: all of them for a list, those not chosen for a
+	// redrive. Beyond it, calls fail with runtime.ErrUnsupported.
 	MaxReceived = 10_000
-	// receiveLease hides what was received from others, until it is given back; for
-	// that long where the process dies on the way. A longer one costs a request more
-	// on SQS.
+	// receiveLease hides received letters from others until they are given back, or for
+	// that long if the process dies. A longer lease costs an extra request on SQS.
 	receiveLease = 30 * time.Second
-	// receiveWait is how long a walk waits for more before it takes the queue for
-	// empty. It is a little more than the shortest wait of an SQS long poll, which
-	// asks all of its servers.
+	// receiveWait is how long a walk waits for more letters before it considers the queue
+	// empty. It is a little more than the shortest wait of an SQS long poll, which asks
+	// all of its servers.
 	receiveWait = 1100 * time.Millisecond
-	// receiveBatch is how many letters are asked for at once, and given back.
+	// receiveBatch is how many letters are received, and given back, at once.
 	receiveBatch = 100
 )
 
-// A receivingShelf is a queue whose dead tasks can be seen by receiving them alone
-// (SQS, RabbitMQ).
+// A receivingShelf is a queue whose dead tasks can be read only by receiving them (SQS,
+// RabbitMQ).
 type receivingShelf struct {
 	queueShelf
 	p runtime.Provider
@@ -38,8 +37,8 @@ type receivingShelf struct {
 
 func (s *receivingShelf) pageSize() int { return MaxReceived }
 
-// browse returns tasks in the order in which they died. The cursor is the place
-// of the last one in that order.
+// browse returns tasks in the order of their deaths. The cursor is the place of the last
+// one in that order.
 func (s *receivingShelf) browse(ctx context.Context, cursor string, limit int) ([]*runtime.Task, string, error) {
 	tasks, err := s.receive(ctx)
 	if err != nil {
@@ -57,22 +56,22 @@ func (s *receivingShelf) browse(ctx context.Context, cursor string, limit int) (
 	return tasks[:limit], place(tasks[limit-1]), nil
 }
 
-// place orders tasks by when they died. RFC 3339 leaves out zeros at the end of a
-// fraction, so that its texts do not sort.
+// place is a key that sorts by time of death. Metadata has no trailing zeros in the
+// fraction of a second, so its texts do not sort.
 func place(t *runtime.Task) string {
 	at, _ := time.Parse(time.RFC3339Nano, t.Metadata[driver.MetaFailedAt])
 	return at.UTC().Format("2006-01-02T15:04:05.000000000Z") + "/" + t.ID
 }
 
-// receive looks at every task on the dead letter queue, and returns those of the
-// shelf's queue.
+// receive receives every task on the dead letter queue, and returns those of the shelf's
+// queue.
 func (s *receivingShelf) receive(ctx context.Context) (tasks []*runtime.Task, err error) {
 	w, err := s.walk(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.end(ctx)) }()
-	seen := make(map[string]bool) // a letter that was buried twice is one
+	seen := make(map[string]bool) // a letter that was buried twice counts once
 	for {
 		ds, err := w.next(ctx, receiveBatch)
 		if err != nil || len(ds) == 0 {
@@ -87,7 +86,7 @@ func (s *receivingShelf) receive(ctx context.Context) (tasks []*runtime.Task, er
 	}
 }
 
-// origin is the queue that a task died on.
+// origin is the queue on which a task died.
 func origin(t *runtime.Task) string {
 	if q := t.Metadata[driver.MetaOriginalQueue]; q != "" {
 		return q

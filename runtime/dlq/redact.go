@@ -7,8 +7,8 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// redact returns a payload with runtime.Redacted in place of what is secret
-// (Spec.Secrets). Numbers stay as they are written. What is no JSON becomes null.
+// redact returns a payload with its secrets (Spec.Secrets) replaced by runtime.Redacted.
+// Numbers stay as they are written. A payload that is not JSON becomes null.
 func redact(payload []byte, secrets []string) json.RawMessage {
 	v, err := decodeJSON(payload)
 	if err != nil {
@@ -21,9 +21,9 @@ func redact(payload []byte, secrets []string) json.RawMessage {
 	return out
 }
 
-// hide returns a value without what is secret in it. A value that is of another kind
-// than a path takes it for, as in a payload that could not be decoded, is hidden as a
-// whole: the secret may be anywhere in it. v stays as it is.
+// hide returns a value without its secrets. A value of another kind than a path expects,
+// as in a payload that could not be decoded, is hidden as a whole: the secret may be
+// anywhere in it. v is unchanged.
 func hide(v any, secret secretpath.Set) any {
 	if v == nil || len(secret) == 0 {
 		return v

@@ -16,53 +16,52 @@ import (
 // A Redrive says which dead letters go back to their queue, and how fast.
 type Redrive struct {
 	Filter Filter
-	// IDs are those to redrive, if Filter chooses them: IDs of tasks, and Refs of
-	// letters. Nil: all that it chooses.
+	// IDs limits the redrive to letters with these task IDs or Refs. Filter must match
+	// them too. Nil: all letters that Filter matches.
 	IDs []string
-	// Rate bounds how many go back in a time. Zero: no bound.
+	// Rate bounds how many letters go back per unit of time. Zero: no bound.
 	Rate runtime.Rate
-	// DryRun counts them and moves none.
+	// DryRun counts the letters and moves none.
 	DryRun bool
-	// Progress, if not nil, is told after each batch how many have been moved.
+	// Progress, if not nil, is called after each batch with the number of moved letters.
 	Progress func(moved int)
 }
 
-// Redriven is what a redrive has done.
+// Redriven is the result of a redrive.
 type Redriven struct {
-	// Moved counts the letters that are back on their queue, or would be after a
-	// dry run.
+	// Moved counts the letters that are back on their queue, or that a redrive without
+	// DryRun would move.
 	Moved int
-	// Kept are those that could not be moved, with the reason: the ID is on the
-	// queue again, as a rule.
+	// Kept are the letters that could not be moved, with the reason: usually the ID is on
+	// the queue again.
 	Kept map[string]error
-	// Later counts the letters that Filter chooses and that died at Until or after it,
-	// by the clocks of their workers: while the redrive ran, or on a machine whose
-	// clock is ahead. They are where they were. It is 0 on queues that list their dead
-	// letters, where the list says what is of the redrive, and where Filter.Before is
-	// set.
+	// Later counts the letters that Filter matches and that died at or after Until, by the
+	// clocks of their workers: while the redrive ran, or on a machine whose clock is
+	// ahead. They were not moved. It is 0 where Filter.Before is set, and on queues that
+	// list their dead letters, where the list determines which letters are moved.
 	Later int
-	// Until is Filter.Before or, where that is zero, just after the redrive began and
-	// after all that it listed had died. To go on with one that was broken off, and
-	// leave out what has died since, call it again with Filter.Before set to this.
+	// Until is Filter.Before. If that is zero, Until is just after the start of the
+	// redrive and the death of every letter that it listed. To continue an interrupted
+	// redrive without the letters that have died since, call it again with Filter.Before
+	// set to Until.
 	Until time.Time
 }
 
-// Redrive puts dead letters back on the queue they died on, due at once, with
-// their retries to be used anew and driver.MetaRedriveCount raised. Each is on
-// the queue before it leaves the dead letter queue. It moves a batch at a time and
-// remembers nothing: one that was killed on the way is gone on with by calling it
-// again. Letters that die while it runs are left alone (see Redriven.Later for those
-// that pass for such), also those that somebody else has redriven meanwhile and that have
-// died once more. An error tells of what is
-// beyond single letters; Redriven says what was done until then.
+// Redrive puts dead letters back on the queue on which they died, due at once, with all
+// their retries again and driver.MetaRedriveCount raised. Each is on the queue before it
+// leaves the dead letter queue. Redrive works in batches and keeps no state: to continue
+// one that was killed, call it again. It leaves alone the letters that die while it runs
+// (Redriven.Later counts those that appear to), even if another redrive has moved them
+// meanwhile and they died again. An error is about more than single letters; Redriven
+// says what was done until then.
 //
-// On a queue that cannot list its dead letters it goes through all of them once, moves
-// those that are chosen as they come, and hides the others until it is done (see
-// Config.Provider): no more than MaxReceived.
+// On a queue that cannot list its dead letters Redrive reads all of them once, moves the
+// matching ones as they arrive, and hides the others until it is done (see
+// Config.Provider). It can hold no more than MaxReceived.
 func (b *Box) Redrive(ctx context.Context, r Redrive) (done Redriven, err error) {
 	limit := r.Filter.Before
 	if done.Until = limit; limit.IsZero() {
-		done.Until = b.m.Now().Add(1) // what died at this instant is of it
+		done.Until = b.m.Now().Add(1) // includes letters that died at this instant
 	}
 	limiter := newLimiter(r.Rate)
 	s, receives := b.shelf.(*receivingShelf)
@@ -108,7 +107,7 @@ func (b *Box) Redrive(ctx context.Context, r Redrive) (done Redriven, err error)
 	return done, nil
 }
 
-// note tells what became of a batch. It returns errors that are about more than
+// note adds the outcome of a batch to done. It returns errors that are about more than
 // single letters.
 func (r *Redrive) note(done *Redriven, moved int, err error) error {
 	done.Moved += moved
@@ -128,9 +127,8 @@ func (r *Redrive) note(done *Redriven, moved int, err error) error {
 	return nil
 }
 
-// revive puts letters that a walk has received on their queue, and takes them off the
-// dead letter queue then. They get another payload where it is not nil. It returns how
-// many are on the queue.
+// revive puts received letters on their queue, with the payload unless it is nil, and then
+// takes them off the dead letter queue. It returns how many are on the queue.
 func (b *Box) revive(ctx context.Context, s *receivingShelf, w *walk, ds []*driver.Delivery, payload []byte) (moved int, err error) {
 	tasks := make([]*runtime.Task, len(ds))
 	for i, d := range ds {
@@ -162,9 +160,9 @@ func (b *Box) revive(ctx context.Context, s *receivingShelf, w *walk, ds []*driv
 	return len(there), be.OrNil()
 }
 
-// chosen lists the deaths of the letters that only names, f chooses and also passes. It
-// comes before the first is moved: pages of a list would shift under the moves. Whatever
-// is done to them then is done to these deaths, and to no later ones of the same tasks.
+// chosen lists the deaths of the letters that only names, f matches and also accepts. It
+// runs before the first move, which would shift the pages of a list. The moves then apply
+// to these deaths, and to no later ones of the same tasks.
 func (b *Box) chosen(ctx context.Context, f *Filter, only addresses, also func(*runtime.Task, *Letter) bool) (deaths []driver.Death, err error) {
 	for t, err := range b.tasks(ctx) {
 		if err != nil {
@@ -180,8 +178,8 @@ func (b *Box) chosen(ctx context.Context, f *Filter, only addresses, also func(*
 	return deaths, nil
 }
 
-// newLimiter returns a limiter that lets a batch through at a time: what may go in a
-// tenth of a second, or one letter where that is more.
+// newLimiter returns a limiter that admits a batch at a time: the letters of a tenth of a
+// second, or one letter where that is more.
 func newLimiter(r runtime.Rate) *rate.Limiter {
 	if r.Limit <= 0 || r.Per <= 0 {
 		return rate.NewLimiter(rate.Inf, batch)
@@ -191,8 +189,9 @@ func newLimiter(r runtime.Rate) *rate.Limiter {
 }
 
 // Discard removes letters for good, by the IDs of their tasks or by their Refs, and
-// returns the IDs of those that it removed. An ID means whatever letter it has by now, a
-// Ref the one that was read and no later one of the same task. Unknown ones are no error.
+// returns the IDs of those that it removed. An ID means the current letter of the task, a
+// Ref the letter that was read, not a later one of the same task. Unknown IDs and Refs
+// are no error.
 func (b *Box) Discard(ctx context.Context, ids []string) ([]string, error) {
 	as := make([]address, len(ids))
 	for i, id := range ids {
@@ -201,9 +200,9 @@ func (b *Box) Discard(ctx context.Context, ids []string) ([]string, error) {
 	return b.shelf.discardNamed(ctx, as)
 }
 
-// DiscardMatching removes the letters that f chooses for good, and returns how
-// many there were. One that somebody redrives meanwhile stays, should it die again: f
-// may not choose what it died of.
+// DiscardMatching removes the letters that f matches for good, and returns how many there
+// were. A task that is redriven meanwhile and dies again stays: f may not match its new
+// death.
 func (b *Box) DiscardMatching(ctx context.Context, f Filter) (n int, err error) {
 	if s, ok := b.shelf.(*receivingShelf); ok {
 		err := b.sift(ctx, s, sieve{filter: &f, limiter: newLimiter(runtime.Rate{})}, func(w *walk, ds []*driver.Delivery) error {

@@ -7,15 +7,15 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// between stands between the ID and the version of a death in a Letter.Ref.
+// between separates the ID and the version of a death in a Letter.Ref.
 const between = "@died-"
 
 func refOf(d driver.Death) string { return d.ID + between + d.Version }
 
-// An address is what people name a letter by: the ID of its task, or a Letter.Ref.
+// An address identifies a letter: by the ID of its task, or by a Letter.Ref.
 type address struct {
 	id      string
-	version string // "": whatever death the task died
+	version string // "": any death of the task
 }
 
 func parse(text string) address {
@@ -32,7 +32,7 @@ func (a address) names(t *runtime.Task) bool {
 	return t.ID == a.id && (a.version == "" || driver.DeathOf(t).Version == a.version)
 }
 
-// addresses are what is looked for, by ID. Nil: everything.
+// addresses are the letters to find, by ID. Nil: all.
 type addresses map[string][]address
 
 func parseAll(texts []string) addresses {

@@ -11,10 +11,10 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// restore returns an edited value with the secrets of the old one wherever it says
-// runtime.Redacted in their place. It refuses an edit that leaves open which secret
-// belongs to a place: one that goes to the wrong place is sent to the wrong people.
-// at is the place of the values in their payloads.
+// restore returns an edited value in which each runtime.Redacted is replaced by the secret
+// of the old value. It refuses an edit that leaves open which secret belongs where: a
+// secret in the wrong place is sent to the wrong people. at is the place of the values in
+// their payloads.
 func restore(edited, old any, secret secretpath.Set, at pointer) (any, error) {
 	if edited == runtime.Redacted {
 		if hide(old, secret) != runtime.Redacted {
@@ -53,8 +53,8 @@ func restore(edited, old any, secret secretpath.Set, at pointer) (any, error) {
 	return edited, nil
 }
 
-// movedFrom reports whether what was shown of another member of an object stands under a
-// name now: its secrets would be those of the name.
+// movedFrom reports whether an edited member shows what another member of the old object
+// showed: it would get the secrets of its new name.
 func movedFrom(edited, old map[string]any, name string, secret secretpath.Set) (other string, moved bool) {
 	if !holdsRedacted(edited[name]) {
 		return "", false
@@ -96,10 +96,10 @@ func restoreList(edited, old []any, secret secretpath.Set, at pointer) (any, err
 	return whole, nil
 }
 
-// partnersIn returns a function that tells which old element one of the edited list
-// was, by what was shown of them; -1 where that cannot be told. Elements that look the
-// same are told apart by their places, as long as none of them has moved; where their
-// secrets are the same, too, it does not matter. None is the partner of two.
+// partnersIn returns a function that finds the old element of an edited one by what was
+// shown of them; -1 if it cannot be identified. Elements that look the same are
+// distinguished by position, as long as none of them has moved; if their secrets are also
+// the same, the choice does not matter. No element is the partner of two.
 func partnersIn(edited, old []any, below secretpath.Set) func(i int) int {
 	places, were := alike(edited, below), alike(old, below)
 	return func(i int) int {
@@ -117,7 +117,7 @@ func partnersIn(edited, old []any, below secretpath.Set) func(i int) int {
 	}
 }
 
-// claims counts the elements that ask for secrets.
+// claims counts the elements that need secrets.
 func claims(list []any, places []int) (n int) {
 	for _, i := range places {
 		if holdsRedacted(list[i]) {
@@ -127,7 +127,7 @@ func claims(list []any, places []int) (n int) {
 	return n
 }
 
-// alike are the places of elements by how they are shown.
+// alike maps the shown form of elements to their positions.
 func alike(list []any, below secretpath.Set) map[string][]int {
 	places := make(map[string][]int)
 	for i, v := range list {
@@ -145,7 +145,7 @@ func equal(list []any, places []int) bool {
 
 // text is the JSON of a decoded value, with the members of objects in order.
 func text(v any) string {
-	data, _ := json.Marshal(v) // of what was JSON: it cannot fail
+	data, _ := json.Marshal(v) // decoded JSON: this cannot fail
 	return string(data)
 }
 

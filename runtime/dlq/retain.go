@@ -8,30 +8,30 @@ import (
 	"time"
 )
 
-// A Retention discards letters that have been dead for too long. On a queue it
-// needs one that can discard dead letters (Capabilities.Discard).
+// A Retention discards letters that have been dead for too long. A queue must be able to
+// discard dead letters (Capabilities.Discard).
 type Retention struct {
 	Box *Box
-	// Age is how long a letter is kept after its task died. It must be positive.
-	// Letters that do not say when they died are kept.
+	// Age is how long a letter is kept after its task died. It must be positive. Letters
+	// without a time of death are kept.
 	Age time.Duration
-	// Every is how often it looks; DefaultRetainEvery when 0. A look reads all
+	// Every is the time between two checks; DefaultRetainEvery when 0. A check reads all
 	// letters.
 	Every time.Duration
-	// Logger hears what was discarded, and of failures. Nil: slog.Default, as it is
-	// when something is logged. slog.New(slog.DiscardHandler) is silent.
+	// Logger logs discards and failures. Nil: slog.Default at the time of the record.
+	// slog.New(slog.DiscardHandler) is silent.
 	Logger *slog.Logger
 }
 
-// DefaultRetainEvery is how often a Retention looks where it does not say.
+// DefaultRetainEvery is the default of Retention.Every.
 const DefaultRetainEvery = time.Hour
 
-// Run discards what is too old, at once and again and again, until ctx ends; then it
-// returns nil. A look that fails is tried again with the next one. Any number of
-// processes may run it.
+// Run discards old letters, at once and then periodically, until ctx ends; then it returns
+// nil. A check that fails is repeated at the next interval. Any number of processes may
+// run it.
 func (r Retention) Run(ctx context.Context) error {
 	if r.Age <= 0 || r.Every < 0 {
-		return fmt.Errorf("taskgen: dead letters cannot be kept for %s, and looked at every %s", r.Age, r.Every)
+		return fmt.Errorf("taskgen: dead letters cannot be kept for %s and checked every %s", r.Age, r.Every)
 	}
 	if r.Every == 0 {
 		r.Every = DefaultRetainEvery
@@ -50,7 +50,7 @@ func (r Retention) Run(ctx context.Context) error {
 	return nil
 }
 
-// Discard looks once, and returns how many letters it discarded.
+// Discard checks once, and returns how many letters it discarded.
 func (r Retention) Discard(ctx context.Context) (int, error) {
 	return r.Box.DiscardMatching(ctx, Filter{Before: r.Box.m.Now().Add(-r.Age), After: time.Unix(0, 0)})
 }

@@ -8,22 +8,22 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A shelf is where the letters of a box lie.
+// A shelf holds the letters of a box.
 type shelf interface {
-	// browse is as that of driver.Browser.
+	// browse is like Browse of driver.Browser.
 	browse(ctx context.Context, cursor string, limit int) (tasks []*runtime.Task, next string, err error)
-	// redrive moves the tasks that died the given deaths to the queue they died on,
-	// each with another payload where payloads has one, and discard removes them;
-	// both as RedriveDeaths of driver.Redriver and DiscardDeaths of driver.Discarder.
+	// redrive moves the tasks of the given deaths to the queue on which they died, each
+	// with another payload where payloads has one, like RedriveDeaths of driver.Redriver.
+	// discard removes them, like DiscardDeaths of driver.Discarder.
 	redrive(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error)
 	discard(ctx context.Context, deaths []driver.Death) ([]driver.Death, error)
-	// discardNamed removes the tasks that addresses name, and returns their IDs.
+	// discardNamed removes the tasks that as names, and returns their IDs.
 	discardNamed(ctx context.Context, as []address) ([]string, error)
-	// pageSize is how many tasks one call of browse is asked for.
+	// pageSize is the limit for one call of browse.
 	pageSize() int
 }
 
-// A queueShelf is a queue that lists its dead tasks where they lie.
+// A queueShelf is a queue that lists its dead tasks without receiving them.
 type queueShelf struct {
 	q    driver.Queue
 	page int
@@ -49,7 +49,7 @@ func (s *queueShelf) browse(ctx context.Context, cursor string, limit int) ([]*r
 func (s *queueShelf) redrive(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	r, ok := s.q.(driver.Redriver)
 	if !ok || !s.q.Capabilities().Redrive {
-		return nil, cannot(s.q, "redrive", "take the task from its dead letter queue, enqueue it, and complete it there then")
+		return nil, cannot(s.q, "redrive", "take the task from its dead letter queue, enqueue it, and then complete it there")
 	}
 	return r.RedriveDeaths(ctx, deaths, payloads)
 }

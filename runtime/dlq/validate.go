@@ -14,7 +14,7 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// validate holds a payload to the schema of its type.
+// validate checks a payload against the schema of its type.
 func validate(v any, policy *runtime.Policy) error {
 	if policy.Schema == "" {
 		return nil
@@ -45,8 +45,8 @@ func validate(v any, policy *runtime.Policy) error {
 	return fmt.Errorf("%w: %s", ErrInvalidPayload, misfit(err, v, secretpath.Parse(policy.Secrets)))
 }
 
-// misfit says where a payload with secrets does not fit its schema, and which keyword
-// says so. The library's own text, and its error, hold values.
+// misfit says where a payload with secrets does not fit its schema, and which keyword it
+// violates. The library's own text, and its error, contain values.
 func misfit(err error, payload any, secret secretpath.Set) string {
 	var failed *jsonschema.ValidationError
 	if !errors.As(err, &failed) {
@@ -67,7 +67,7 @@ func misfit(err error, payload any, secret secretpath.Set) string {
 	return strings.Join(slices.Compact(all), "; ")
 }
 
-// keyword is what a payload does not fit, in words of the schema alone.
+// keyword names the violated keyword in words of the schema alone.
 func keyword(k jsonschema.ErrorKind) string {
 	name := strings.Join(k.KeywordPath(), " ")
 	switch k := k.(type) {
@@ -83,8 +83,8 @@ func keyword(k jsonschema.ErrorKind) string {
 	return name
 }
 
-// visible is a place in a payload, or the secret that it lies in: what is below a
-// secret may be one itself, names of members included.
+// visible returns a place in a payload, or the secret that contains it: everything below a
+// secret may be secret too, including the names of members.
 func visible(location []string, v any, secret secretpath.Set) pointer {
 	var at pointer
 	for _, name := range location {

@@ -14,9 +14,9 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A walk goes through a dead letter queue once, by receiving what is there. It
-// keeps the leases of what it has seen, so that nothing comes twice, and gives back
-// at its end what was not settled.
+// A walk reads a dead letter queue once, by receiving its letters. It keeps the leases of
+// the letters it has read, so that none comes twice, and at its end gives back those that
+// were not settled.
 type walk struct {
 	dead driver.Queue
 	held map[driver.Receipt]*driver.Delivery
@@ -24,18 +24,18 @@ type walk struct {
 }
 
 func (s *receivingShelf) walk(ctx context.Context) (*walk, error) {
-	dead, err := s.p.Open(ctx, runtime.QueueConfig{Name: s.q.Config().DLQ}) // its name alone: a dead letter queue has no groups and no levels
+	dead, err := s.p.Open(ctx, runtime.QueueConfig{Name: s.q.Config().DLQ}) // only its name: a dead letter queue has no groups and no levels
 	if err != nil {
 		return nil, err
 	}
 	return &walk{dead: dead, held: make(map[driver.Receipt]*driver.Delivery), kept: time.Now()}, nil
 }
 
-// next receives up to limit letters. It returns none when there are no more. Where the
-// queue counts letters that it does not give it goes on to look until a lease of a walk
-// has passed: a busy broker answers late, the count of SQS is that of a while ago, and
-// what a receive hid whose answer was lost is back by then. What is still leased after
-// that is in use elsewhere.
+// next receives up to limit letters, and none when there are no more. While the queue
+// counts letters that it does not deliver, next keeps receiving for the length of a lease:
+// a busy broker answers late, the count of SQS lags, and letters of a receive whose answer
+// was lost are back by then. Letters that are still leased after that are in use
+// elsewhere.
 func (w *walk) next(ctx context.Context, limit int) ([]*driver.Delivery, error) {
 	if len(w.held) > MaxReceived {
 		return nil, fmt.Errorf("%w: there are more than %d letters to read, and the queue lists a letter only by receiving it: have a Processor store them", runtime.ErrUnsupported, MaxReceived)
@@ -70,8 +70,8 @@ func (w *walk) look(ctx context.Context, limit int) ([]*driver.Delivery, error) 
 	return ds, err
 }
 
-// keep renews the leases of what is held, once they are half over. A lease that is
-// lost nevertheless brings its letter once more.
+// keep renews the leases of the held letters once they are half over. A letter whose
+// lease is lost nevertheless comes again.
 func (w *walk) keep(ctx context.Context) error {
 	if time.Since(w.kept) < receiveLease/2 {
 		return nil
@@ -93,8 +93,7 @@ func (w *walk) keep(ctx context.Context) error {
 
 func (w *walk) all() []*driver.Delivery { return slices.Collect(maps.Values(w.held)) }
 
-// await waits until a limiter lets n letters through, and keeps the leases
-// meanwhile.
+// await waits until a limiter admits n letters, and keeps the leases meanwhile.
 func (w *walk) await(ctx context.Context, limiter *rate.Limiter, n int) error {
 	left := limiter.ReserveN(time.Now(), n).Delay()
 	for left > 0 {
@@ -114,8 +113,7 @@ func (w *walk) await(ctx context.Context, limiter *rate.Limiter, n int) error {
 	return nil
 }
 
-// complete takes letters off the dead letter queue. The errors are those of single
-// letters.
+// complete takes letters off the dead letter queue. Errors are per letter.
 func (w *walk) complete(ctx context.Context, ds []*driver.Delivery) error {
 	if len(ds) == 0 {
 		return nil
@@ -129,7 +127,7 @@ func (w *walk) complete(ctx context.Context, ds []*driver.Delivery) error {
 	return err
 }
 
-// end gives back what is held. A lease that has ended needs no release.
+// end gives back the held letters. A lease that has ended needs no release.
 func (w *walk) end(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), receiveLease)
 	defer cancel()
@@ -144,16 +142,16 @@ func (w *walk) end(ctx context.Context) (err error) {
 	return errors.Join(err, w.dead.Close())
 }
 
-// A sieve is what a walk looks for.
+// A sieve says which letters a walk is to find.
 type sieve struct {
 	filter  *Filter
 	only    addresses
-	also    func(*Letter) bool // has the last word; nil: none
+	also    func(*Letter) bool // decides last; nil: accepts all
 	limiter *rate.Limiter
 }
 
-// sift does something with the letters of the shelf's queue that are looked for, in
-// one walk. It ends early when all that only names was found.
+// sift calls do with the matching letters of the shelf's queue, in one walk. It ends early
+// when every letter that only names was found.
 func (b *Box) sift(ctx context.Context, s *receivingShelf, of sieve, do func(w *walk, ds []*driver.Delivery) error) (err error) {
 	w, err := s.walk(ctx)
 	if err != nil {

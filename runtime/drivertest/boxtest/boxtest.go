@@ -1,5 +1,5 @@
-// Package boxtest holds the boxes of package dlq to what they promise, on the dead
-// letter queues of one provider. Each provider's tests call Run.
+// Package boxtest tests the boxes of package dlq on the dead letter queues of one
+// provider. Each provider's tests call Run.
 package boxtest
 
 import (
@@ -10,9 +10,9 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Run runs every test of the suite as a subtest, on a queue of each type (standard,
-// fifo, priority), or of those that are given. Each has a provider of its own that
-// open makes, with no queue on it, and closes and cleans up by tb.Cleanup.
+// Run runs every test of the suite as a subtest, on a queue of each type (standard, fifo,
+// priority), or of the given types. Each test has its own provider without queues, which
+// open makes, and closes and cleans up by tb.Cleanup.
 func Run(t *testing.T, open func(tb testing.TB) runtime.Provider, types ...driver.QueueType) {
 	if len(types) == 0 {
 		types = []driver.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority}

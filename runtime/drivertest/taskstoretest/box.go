@@ -15,8 +15,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
-// A meddler is a provider in memory on whose queues something else happens while an
-// enqueue is under way: after the tasks are on the queue, and before the answer.
+// A meddler is a provider in memory that calls meanwhile during an enqueue: after the
+// tasks are on the queue, and before the answer.
 type meddler struct {
 	runtime.Provider
 	mu        sync.Mutex
@@ -73,8 +73,8 @@ func newDesk(s *shop) *desk {
 	return d
 }
 
-// run completes what is on the queue now, and returns the payloads by ID: of each run.
-// Any goroutine may call it, one at a time.
+// run completes the tasks on the queue, and returns the payloads of each run by ID. Any
+// goroutine may call it, one at a time.
 func (d *desk) run() map[string][]string {
 	d.Helper()
 	ran := make(map[string][]string)
@@ -102,7 +102,7 @@ func (d *desk) noted(err error) {
 	}
 }
 
-// die has what is on the queue fail and be stored, as a worker and a processor do.
+// die makes the tasks on the queue fail and stores them, as a worker and a processor do.
 func (d *desk) die() {
 	d.Helper()
 	for id := range d.run() {
@@ -110,8 +110,8 @@ func (d *desk) die() {
 	}
 }
 
-// left fails unless the store keeps the letters with the given IDs, each redriven as
-// often as is said.
+// left fails unless the store holds the letters with the given IDs, each redriven the
+// given number of times.
 func (d *desk) left(redriven string, ids ...string) {
 	d.Helper()
 	got := d.ids(10)
@@ -137,7 +137,7 @@ func redrivenAnew(s *shop) {
 		d.ok(err, "delete")
 
 		s.put("a")
-		d.p.meanwhile = func() { s.put("a") } // a processor was given it twice
+		d.p.meanwhile = func() { s.put("a") } // a processor received it twice
 		d.ok(redrive(d), about)
 		d.left("")
 		d.run()
@@ -151,8 +151,7 @@ func letters(n int) (ids []string) {
 	return ids
 }
 
-// redrivenAlone has others work on a letter while its enqueue is under way, and has been
-// run already.
+// redrivenAlone has others work on a letter during its enqueue, after its task has run.
 func redrivenAlone(s *shop) {
 	for about, redrive := range map[string]func(d *desk) error{
 		"redriven": func(d *desk) error { _, err := d.box.Redrive(d.ctx, dlq.Redrive{}); return err },
@@ -222,7 +221,7 @@ func redrivenTwice(s *shop) {
 	d.left("", []string{}...)
 }
 
-// oneOutcome has people edit, redrive and discard the same letters at once.
+// oneOutcome edits, redrives and discards the same letters at once.
 func oneOutcome(s *shop) {
 	d := newDesk(s)
 	ids := letters(60)

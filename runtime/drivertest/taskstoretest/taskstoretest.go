@@ -1,4 +1,4 @@
-// Package taskstoretest holds stores of dead tasks to what dlq.TaskStore promises. Each
+// Package taskstoretest tests stores of dead tasks against the contract of dlq.TaskStore. Each
 // store's tests call Run.
 package taskstoretest
 
@@ -16,8 +16,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Run runs every test of the suite as a subtest, each on an empty store that open
-// makes, and removes by tb.Cleanup.
+// Run runs every test of the suite as a subtest, each on an empty store that open makes,
+// and removes by tb.Cleanup.
 func Run(t *testing.T, open func(tb testing.TB) dlq.TaskStore) {
 	for name, test := range map[string]func(*shop){
 		"what is put can be got":                         getting,
@@ -88,7 +88,7 @@ func (s *shop) put(ids ...string) {
 	s.ok(s.Put(s.ctx, tasks), "put")
 }
 
-// ids lists all, in pages of the given size.
+// ids lists all IDs, in pages of the given size.
 func (s *shop) ids(page int) (ids []string) {
 	s.Helper()
 	for cursor := ""; ; {
@@ -171,7 +171,7 @@ func deathsOf(ids ...string) []driver.Death {
 	return deaths
 }
 
-// again is a task that was redriven, and died once more.
+// again is a task that was redriven and died again.
 func again(id string) *runtime.Task {
 	t := dead(id)
 	t.Metadata[driver.MetaRedriveCount] = "1"
