@@ -110,7 +110,7 @@ func TestServiceEndsWithItsStore(t *testing.T) {
 		lines := runFailing(t, s, time.Hour)
 		require.Len(t, s.tries, 1)
 		require.Len(t, lines, 1)
-		require.Contains(t, lines[0], "the store of jobs is closed")
+		require.Contains(t, lines[0], "the job store is closed")
 		require.Zero(t, time.Since(began))
 	})
 }

@@ -16,23 +16,23 @@ type options struct {
 	enqueue []runtime.EnqueueOption
 }
 
-// WithID names the job, in place of a new UUIDv7.
+// WithID sets the ID of the job, instead of a new UUIDv7.
 func WithID(id JobID) Option { return func(o *options) { o.job.ID = id } }
 
 // WithOverlap sets Job.Overlap.
 func WithOverlap(v Overlap) Option { return func(o *options) { o.job.Overlap = v } }
 
-// WithMissed sets Job.Missed and Job.MaxMissed (0: as it is by default).
+// WithMissed sets Job.Missed and Job.MaxMissed (0: the default).
 func WithMissed(v Missed, maxMissed int) Option {
 	return func(o *options) { o.job.Missed, o.job.MaxMissed = v, maxMissed }
 }
 
-// WithWhen has a generated Modify function change when the job is due, beside its
+// WithWhen makes a generated Modify function change when the job is due, as well as its
 // payload.
 func WithWhen(w When) Option { return func(o *options) { o.when = w } }
 
-// WithEnqueue passes options on to each of the job's tasks. WithID, WithDelay and
-// WithTime mean nothing here: each firing has an ID and a time of its own.
+// WithEnqueue applies options to each of the job's tasks. WithID, WithDelay and WithTime
+// have no effect: each firing has its own ID and time.
 func WithEnqueue(opts ...runtime.EnqueueOption) Option {
 	return func(o *options) { o.enqueue = append(o.enqueue, opts...) }
 }
@@ -47,7 +47,7 @@ func build[T any](spec *runtime.Spec[T], payload *T, opts []Option) (options, er
 	return o, err
 }
 
-// Add schedules a payload as its spec says. Generated code calls it.
+// Add schedules a payload by its spec. Generated code calls it.
 func Add[T any](ctx context.Context, in Scheduler, when When, spec *runtime.Spec[T], payload *T, opts ...Option) (JobID, error) {
 	o, err := build(spec, payload, opts)
 	if err != nil {
@@ -57,12 +57,12 @@ func Add[T any](ctx context.Context, in Scheduler, when When, spec *runtime.Spec
 	return in.Schedule(ctx, o.job)
 }
 
-// ModifyPayload gives a job another payload, and, by WithWhen, another time. What the
-// options do not name stays as the job has it: queue, priority, retries, timeout,
-// metadata, and a unique or group key that is not made from the payload. A key that
-// is made from the payload follows it. A job of another type, which is no alias of
-// the spec's, is replaced by what the spec and the options say. A Scheduler that is
-// not of this package is given that too, as Change.Task. Generated code calls it.
+// ModifyPayload changes the payload of a job and, with WithWhen, its time. Everything
+// that the options do not name stays: queue, priority, retries, timeout, metadata, and a
+// unique or group key that is not made from the payload. A key made from the payload
+// changes with it. A job whose type is neither the spec's nor an alias of it is replaced
+// by the task of the spec and the options; Schedulers of other packages always get that
+// task, as Change.Task. Generated code calls ModifyPayload.
 func ModifyPayload[T any](ctx context.Context, in Scheduler, id JobID, spec *runtime.Spec[T], payload *T, opts ...Option) error {
 	o, err := build(spec, payload, opts)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// amend returns the task that a job has with another payload.
+// amend returns the task of a job with another payload.
 func amend[T any](have *runtime.Task, spec *runtime.Spec[T], payload *T, opts []runtime.EnqueueOption) (*runtime.Task, error) {
 	if have.Type == spec.Type || slices.Contains(spec.Aliases, have.Type) {
 		opts = append([]runtime.EnqueueOption{keep(have, spec)}, opts...)
@@ -15,8 +15,8 @@ func amend[T any](have *runtime.Task, spec *runtime.Spec[T], payload *T, opts []
 	return runtime.NewTask(spec, payload, have.CreatedAt, opts...)
 }
 
-// keep has a task with another payload take over all else of the one before. Keys
-// that the spec made from the payload before it makes from this one.
+// keep makes a task with another payload take over everything else from the previous
+// task. The spec makes the keys that it made from the old payload from the new one.
 func keep[T any](have *runtime.Task, spec *runtime.Spec[T]) runtime.EnqueueOption {
 	return func(t *runtime.Task) {
 		t.Queue, t.Priority, t.Timeout = have.Queue, have.Priority, have.Timeout
@@ -32,8 +32,9 @@ func keep[T any](have *runtime.Task, spec *runtime.Spec[T]) runtime.EnqueueOptio
 	}
 }
 
-// made reports which keys of a task the spec makes from its payload. Of a payload
-// that cannot be read (sealed, or of another version) those that it could.
+// made reports which keys of a task the spec makes from its payload. For a payload that
+// cannot be read (sealed, or of another version) it reports the keys that the spec could
+// make.
 func made[T any](have *runtime.Task, spec *runtime.Spec[T]) (unique, group bool) {
 	unique, group = spec.UniqueKey != nil, spec.GroupKey != nil
 	if !unique && !group {

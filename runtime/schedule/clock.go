@@ -10,24 +10,24 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// now is the time on the store's clock. All times of jobs are by that one: what one
-// machine wrote another reads.
+// now returns the time on the store's clock. All times of jobs are on that clock, because
+// one machine reads what another wrote.
 func (s *Service) now(ctx context.Context) (time.Time, error) {
 	now, err := s.store.Now(ctx)
 	if err != nil {
-		return now, fmt.Errorf("ask the store for the time: %w", err)
+		return now, fmt.Errorf("read the time of the store: %w", err)
 	}
 	s.measure(now)
 	return now, nil
 }
 
-// skewed is how far a clock may be off before it is told.
+// skewed is how far a clock may be off before that is logged.
 const skewed = 5 * time.Second
 
-// Skew is how far the manager's clock was ahead of the store's when they were compared
-// last: whenever the service asks the store for due jobs, or changes one. Jobs fire by the
-// store's clock; a skew of more than 5 seconds is logged, for it tells of timestamps that
-// cannot be compared. 0 before anything was measured.
+// Skew is how far the manager's clock was ahead of the store's at the last comparison. The
+// service compares them whenever it claims due jobs or changes one. Jobs fire by the
+// store's clock; a skew of more than 5 seconds is logged, because timestamps of the two
+// clocks cannot be compared. 0 before the first comparison.
 func (s *Service) Skew() time.Duration { return time.Duration(s.skew.Load()) }
 
 func (s *Service) measure(store time.Time) {
@@ -35,34 +35,34 @@ func (s *Service) measure(store time.Time) {
 	was := time.Duration(s.skew.Swap(int64(skew)))
 	switch is := skew.Abs() > skewed; {
 	case is && was.Abs() <= skewed:
-		s.log().Warn("the clock of this machine differs from that of the store of jobs, by which they fire", slog.Duration("ahead", skew.Round(time.Millisecond)))
+		s.log().Warn("the clock of this machine differs from the clock of the job store, by which jobs fire", slog.Duration("ahead", skew.Round(time.Millisecond)))
 	case !is && was.Abs() > skewed:
-		s.log().Info("the clock of this machine agrees with that of the store of jobs again")
+		s.log().Info("the clock of this machine agrees with the clock of the job store again")
 	}
 }
 
 // The bounds beyond which a clock was wrong, and not just adjusted.
 const (
 	steppedBack = time.Minute // by how much the store's clock has gone back
-	silence     = time.Hour   // how much later than the next of its times a job waits; less does not matter
+	silence     = time.Hour   // how far beyond its next time a job waits; less does not matter
 )
 
-// A reading is the time on the store's clock, and when that was by a clock that nobody
-// sets.
+// A reading is a time on the store's clock, and the time of the reading on a monotonic
+// clock.
 type reading struct{ store, here time.Time }
 
-// watch compares the store's clock with the time that has passed since it was read last,
-// and puts right what was written while it was ahead: it has gone back since.
+// watch compares the store's clock with the time that has passed since the last reading.
+// If the clock has gone back, watch corrects the entries written while it was ahead.
 func (s *Service) watch(ctx context.Context, now time.Time) {
 	last := s.read.Swap(&reading{now, time.Now()})
 	if last != nil && now.Sub(last.store)-time.Since(last.here) < -steppedBack {
-		s.log().Warn("the clock of the store of jobs was ahead and has gone back", slog.Duration("by", last.store.Sub(now).Round(time.Second)))
+		s.log().Warn("the clock of the job store was ahead and has gone back", slog.Duration("by", last.store.Sub(now).Round(time.Second)))
 		s.wakeSilenced(ctx, now, true)
 	}
 }
 
-// wakeSilenced has jobs fire at the next of their times that wait for a later one: a clock
-// was ahead when that was written. freed: nor does a lease hold that was taken then.
+// wakeSilenced makes jobs fire at their next time that wait for a later one, written while
+// a clock was ahead. freed also ends the leases of due jobs.
 func (s *Service) wakeSilenced(ctx context.Context, now time.Time, freed bool) {
 	for after := JobID(""); ; {
 		es, err := s.store.List(ctx, "", after, claimed)
@@ -70,7 +70,7 @@ func (s *Service) wakeSilenced(ctx context.Context, now time.Time, freed bool) {
 			return
 		}
 		if err != nil {
-			s.log().Error("cannot look for jobs that a wrong clock has delayed", slog.Any("error", err))
+			s.log().Error("cannot read the jobs that a wrong clock may have delayed", slog.Any("error", err))
 			return
 		}
 		for _, e := range es {
@@ -80,9 +80,9 @@ func (s *Service) wakeSilenced(ctx context.Context, now time.Time, freed bool) {
 				continue
 			}
 			e.Leased = time.Time{}
-			// Who has changed it in between, or has it gone, has seen to it.
+			// A concurrent change or removal has corrected it as well.
 			if s.store.Put(ctx, e) == nil && !e.Wake.Equal(was) {
-				s.log().Warn("a job waited for a time that a wrong clock had set", slog.String("job", string(e.ID)), slog.Time("was due", was), slog.Time("is due", e.Wake))
+				s.log().Warn("corrected a job that waited for a time set by a wrong clock", slog.String("job", string(e.ID)), slog.Time("was due", was), slog.Time("is due", e.Wake))
 			}
 		}
 		if len(es) < claimed {
@@ -91,8 +91,8 @@ func (s *Service) wakeSilenced(ctx context.Context, now time.Time, freed bool) {
 	}
 }
 
-// rewake has the job wait for the next of its times, if it waits for one that is much later,
-// or for a new try that is. It reports whether it did.
+// rewake makes the job wait for its next time if it waits for a much later time or retry.
+// It reports whether it did.
 func rewake(e *Entry, now time.Time) bool {
 	if e.Unreadable != nil || hasEnded(e) || e.Paused {
 		return false

@@ -12,33 +12,32 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// Changes say how declared jobs differ from those that a scheduler has.
+// Changes say how declared jobs differ from the jobs of a scheduler.
 type Changes struct {
 	Added, Changed, Removed []JobID
-	// TakenOver are the jobs that others had declared, or that had another ID. One
-	// that changes as well is in Changed too.
+	// TakenOver are the jobs that another owner had declared, or that had another ID. A
+	// job that also changes is in Changed too.
 	TakenOver []Takeover
-	// Differences say in what those in Changed differ, and Lost what goes with those in
-	// Removed. See Explain.
+	// Differences say how the jobs in Changed differ, and Lost what is lost with the jobs
+	// in Removed. See Explain.
 	Differences []Difference
 	Lost        []Loss
 }
 
-// A Takeover is a job that is declared by another owner from now on, or under
-// another ID.
+// A Takeover is a job that changes its owner or its ID.
 type Takeover struct {
-	ID    JobID  // that it has
-	From  JobID  // that it had; mostly the same
-	Owner string // who had declared it
+	ID    JobID  // the new ID
+	From  JobID  // the old ID; mostly the same
+	Owner string // the previous owner
 }
 
-// Empty reports whether nothing differs.
+// Empty reports whether there are no changes.
 func (c Changes) Empty() bool {
 	return len(c.Added)+len(c.Changed)+len(c.Removed)+len(c.TakenOver) == 0
 }
 
-// String lists the changes, one to a line: "+ id", "~ id", "- id", and
-// "> id (was id, owner owner)" for those that were taken over.
+// String lists the changes, one per line: "+ id", "~ id", "- id", and
+// "> id (was id, owner owner)" for a takeover.
 func (c Changes) String() string {
 	var lines []string
 	for mark, ids := range map[string][]JobID{"+": c.Added, "~": c.Changed, "-": c.Removed} {
@@ -61,7 +60,7 @@ type declareOptions struct {
 	owners []string
 }
 
-// DryRun has Declare change nothing and only say what it would.
+// DryRun makes Declare change nothing and only report what it would change.
 func DryRun() RegisterOption { return func(o *declareOptions) { o.dry = true } }
 
 // OwnerAliases names former owners of the declared jobs. Declare takes over the
@@ -76,24 +75,23 @@ func OwnerAliases(owners ...string) RegisterOption {
 	}
 }
 
-// Declare makes the jobs of an owner what they are declared to be: it schedules
-// those that are new, changes those that differ, and cancels those that are no
-// longer declared. A job that is as declared keeps its times and whether it is
-// paused. Their IDs are those of DeclaredNameID.
+// Declare brings the jobs of an owner in line with their declarations: it schedules new
+// jobs, changes those that differ, and cancels those that are no longer declared. A job
+// that already matches keeps its times and stays paused if it is. IDs are those of
+// DeclaredNameID.
 //
-// A declared job of the same type and name that another owner has, or that has an ID
-// of an earlier version, an alias of the type or a former name, is taken over: it keeps
-// its times, unless its schedule differs, and whether it is paused, and it is never
-// there twice. The job that a type had without a name goes on as the first that is
-// declared for the type, where they all have names. Jobs without an owner are never
-// touched.
+// Declare takes over a declared job of the same type and name from another owner, or one
+// with an ID of an earlier version, an alias of the type or a former name. Such a job
+// keeps its times, unless its schedule differs, stays paused if it is, and never exists
+// twice. If all jobs declared for a type have names, the first of them continues the job
+// that the type had without a name. Jobs without an owner are never touched.
 //
-// It may be called by every process at its start, and again after a crash; while
-// two versions of a program run, the one that called it last has its way. Where a
-// declaration is wrong nothing is changed. Generated code calls it.
+// Every process may call Declare at its start, and again after a crash. While two versions
+// of a program run, the last call wins. If a declaration is wrong nothing is changed.
+// Generated code calls Declare.
 func Declare(ctx context.Context, in Scheduler, owner string, declared []Declaration, opts ...RegisterOption) (Changes, error) {
 	if owner == "" {
-		return Changes{}, fmt.Errorf("%w: declared jobs have an owner", ErrInvalidJob)
+		return Changes{}, fmt.Errorf("%w: declared jobs need an owner", ErrInvalidJob)
 	}
 	r := reconciler{in: in, owner: owner, there: make(map[JobID]Status)}
 	for _, opt := range opts {
@@ -114,22 +112,22 @@ func Declare(ctx context.Context, in Scheduler, owner string, declared []Declara
 	return r.changes, errors.Join(errs...)
 }
 
-// A reconciler makes the jobs of a scheduler what is declared.
+// A reconciler brings the jobs of a scheduler in line with declarations.
 type reconciler struct {
 	in      Scheduler
 	owner   string
 	options declareOptions
 	jobs    []declaredJob
-	there   map[JobID]Status // the jobs that may have to do with those declared; what is dealt with is taken out
+	there   map[JobID]Status // the jobs that may correspond to declared ones and are not dealt with yet
 	changes Changes
 }
 
-// owners are the owner and those of old.
+// owners returns the owner and the former owners.
 func (r *reconciler) owners() []string { return append([]string{r.owner}, r.options.owners...) }
 
-// look finds the jobs of the owners, and those that what is declared may take over.
-// Where a declared job is not due under its ID, it may be under one that nobody can
-// tell, and all jobs are looked through.
+// look finds the jobs of the owners, and those that declared jobs may take over. If a
+// declared job is not found under its ID, or was cancelled, its predecessor may have an
+// ID that cannot be derived, and look reads all jobs.
 func (r *reconciler) look(ctx context.Context) error {
 	for _, owner := range r.owners() {
 		if err := r.list(ctx, Filter{Owner: owner}, func(*Status) bool { return true }); err != nil {
@@ -158,7 +156,7 @@ func (r *reconciler) look(ctx context.Context) error {
 	})
 }
 
-// list adds jobs that somebody has declared.
+// list adds declared jobs.
 func (r *reconciler) list(ctx context.Context, f Filter, want func(*Status) bool) error {
 	for st, err := range All(ctx, r.in, f) {
 		if err != nil {
@@ -186,11 +184,11 @@ func (r *reconciler) find(ctx context.Context, id JobID) (bool, error) {
 	return err == nil, err
 }
 
-// declare makes one job what is declared.
+// declare brings one job in line with its declaration.
 func (r *reconciler) declare(ctx context.Context, job *declaredJob) error {
 	have, ok := r.there[job.ID]
 	if ok && have.Owner == "" {
-		return fmt.Errorf("%w: %s, which is for %s, and nobody has declared it: give your own job another ID", ErrJobExists, job.ID, declaredAs(job.Task.Type, job.names[0]))
+		return fmt.Errorf("%w: %s, the ID for %s, belongs to a job that was not declared: give that job another ID", ErrJobExists, job.ID, declaredAs(job.Task.Type, job.names[0]))
 	}
 	delete(r.there, job.ID)
 	before := r.predecessors(job, &have)
@@ -215,11 +213,10 @@ func (r *reconciler) declare(ctx context.Context, job *declaredJob) error {
 	return r.do(func() error { return r.add(ctx, job.Job) })
 }
 
-// predecessors are the other jobs that are declared for the type, those of the own
-// owners first. One that was ended to go on as this one, by a process that did not
-// come further, counts too, where this one is not there; and so does the one that
-// this one was ended for, by a version of the program that knows the type under
-// another name.
+// predecessors returns the other jobs declared for the type, those of the same owners
+// first. If this job does not exist, a job that was ended to continue as this one counts
+// too: its process may have stopped in between. So does the job for which this one was
+// ended, by a version of the program that knows the type under another name.
 func (r *reconciler) predecessors(job *declaredJob, have *Status) []Status {
 	declared := func(id JobID) bool {
 		return slices.ContainsFunc(r.jobs, func(j declaredJob) bool { return j.ID == id })
@@ -239,8 +236,8 @@ func (r *reconciler) predecessors(job *declaredJob, have *Status) []Status {
 	return before
 }
 
-// rank is lower for a job that is more likely the one to go on: one that is due
-// before one that has been handed over, one of the own owners before others.
+// rank is lower for a job that is more likely the one to continue: a due job comes before
+// one that was handed over, a job of the same owners before others.
 func (r *reconciler) rank(st *Status) int {
 	rank := slices.Index(r.owners(), st.Owner)
 	if rank < 0 {
@@ -252,7 +249,7 @@ func (r *reconciler) rank(st *Status) int {
 	return rank
 }
 
-// change makes a job that is there what is declared.
+// change brings an existing job in line with its declaration.
 func (r *reconciler) change(ctx context.Context, have *Status, job Job) error {
 	differs, moved := len(have.differences(&job)) > 0, have.Owner != r.owner
 	if moved {
@@ -282,22 +279,21 @@ func (r *reconciler) add(ctx context.Context, job Job) error {
 	return err
 }
 
-// revive has a job that was cancelled be due again.
+// revive makes a cancelled job due again.
 func (r *reconciler) revive(ctx context.Context, job Job) error {
 	c := job.change()
 	c.When, c.declared = job.When, true
 	return r.in.Modify(ctx, job.ID, c)
 }
 
-// A relay is a Scheduler that can have a job go on under another ID. A Service is
-// one.
+// A relay is a Scheduler that can continue a job under another ID, such as a Service.
 type relay interface {
 	handOver(ctx context.Context, from JobID, job Job) error
 	retire(ctx context.Context, id, to JobID) (*Entry, error)
 }
 
-// takeOver has a job go on as another one. A Scheduler that cannot do so ends the
-// one and begins the other.
+// takeOver continues a job as another one. With a Scheduler that cannot do so it ends the
+// one and starts the other.
 func (r *reconciler) takeOver(ctx context.Context, from *Status, job Job, there bool) error {
 	return r.do(func() error {
 		if relay, ok := r.in.(relay); ok {
@@ -319,7 +315,7 @@ func (r *reconciler) takeOver(ctx context.Context, from *Status, job Job, there 
 	})
 }
 
-// retire ends jobs beside the one that goes on.
+// retire ends jobs other than the one that continues.
 func (r *reconciler) retire(ctx context.Context, beside []Status, to JobID) error {
 	var errs []error
 	for _, st := range beside {
@@ -352,7 +348,7 @@ func (r *reconciler) remove(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// do changes something, but in a dry run.
+// do calls f, except in a dry run.
 func (r *reconciler) do(f func() error) error {
 	if r.options.dry {
 		return nil
@@ -360,15 +356,15 @@ func (r *reconciler) do(f func() error) error {
 	return f()
 }
 
-// amend is the declared task with the metadata of the one that is there: an annotation
-// says none.
+// amend returns the declared task with the metadata of the existing one: an annotation
+// declares no metadata.
 func (j *Job) amend(have *runtime.Task) (*runtime.Task, error) {
 	t := j.Task.Clone()
 	t.Metadata = maps.Clone(have.Metadata)
 	return t, nil
 }
 
-// change is what makes another job this one, but for when it is due.
+// change returns the Change that turns another job into this one, without When.
 func (j *Job) change() Change {
 	return Change{Task: j.Task, Overlap: j.overlap(), Missed: j.missed(), Jitter: &j.Jitter, Owner: j.Owner, amend: j.amend}
 }

@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// A Difference is one thing in which a job is not what is declared.
+// A Difference is one way in which a job differs from its declaration.
 type Difference struct {
 	ID      JobID
 	What    string // when, queue, timeout and the like
-	Was, Is string // empty for a payload and what is made of it, which may hold secrets
+	Was, Is string // empty for a payload and keys made from it, which may contain secrets
 }
 
-// A Loss is what goes with a job that is no longer declared.
+// A Loss is what is lost with a job that is no longer declared.
 type Loss struct {
 	ID     JobID
-	Due    time.Time // the firing that does not come
-	TaskID string    // of a task that is taken off its queue, where the queue can do that; empty: none
+	Due    time.Time // the firing that will not happen
+	TaskID string    // of a task that is taken off its queue, if the queue can cancel tasks; empty: none
 }
 
-// Explain lists the changes as String does, and below each job what differs and what is
-// lost: what a deploy would do, in a dry run.
+// Explain lists the changes like String, and below each job its differences and losses. In
+// a dry run that is what a deploy would do.
 func (c Changes) Explain() string {
 	var lines strings.Builder
 	for line := range strings.Lines(c.String()) {
@@ -54,7 +54,7 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s: %s → %s", d.What, d.Was, d.Is)
 }
 
-// String says what does not come.
+// String says what will not happen.
 func (l Loss) String() string {
 	s := "does not fire at " + l.Due.UTC().Format(time.RFC3339)
 	if l.TaskID != "" {
@@ -63,7 +63,7 @@ func (l Loss) String() string {
 	return s
 }
 
-// changed notes a job that is to be what is declared.
+// changed records a job that differs from its declaration.
 func (r *reconciler) changed(have *Status, job *Job) {
 	r.changes.Changed = append(r.changes.Changed, job.ID)
 	differences := have.differences(job)
@@ -76,7 +76,7 @@ func (r *reconciler) changed(have *Status, job *Job) {
 	}
 }
 
-// removed notes a job that is no longer declared.
+// removed records a job that is no longer declared.
 func (r *reconciler) removed(st *Status) {
 	r.changes.Removed = append(r.changes.Removed, st.ID)
 	loss := Loss{ID: st.ID, Due: st.Next}
@@ -86,8 +86,8 @@ func (r *reconciler) removed(st *Status) {
 	r.changes.Lost = append(r.changes.Lost, loss)
 }
 
-// differences lists in what a job is not what is declared, as far as an annotation can
-// say.
+// differences lists how a job differs from its declaration, as far as annotations can
+// declare it.
 func (s *Status) differences(job *Job) (all []Difference) {
 	differ := func(what string, was, is any) {
 		if a, b := fmt.Sprint(was), fmt.Sprint(is); a != b {

@@ -1,25 +1,24 @@
-// Package schedule keeps jobs: tasks to be enqueued at a time, after a delay, or
-// again and again by a cron expression.
+// Package schedule schedules jobs: tasks that are enqueued at a time, after a delay, or
+// repeatedly by a cron expression or an interval.
 //
-// Jobs live in a [Store] (in memory, in SQLite, in Redis) until they have ended,
-// and survive restarts with it. Any number of processes run a [Service] on one
-// store: there is no leader. Each takes the jobs that are due in batches, under a
-// lease that ends with it, enqueues their tasks and writes down when they are due
-// next. A service that is killed on the way leaves its batch to another one,
-// which enqueues the same tasks under the same IDs: they are told from the job
-// and the time of the firing. The queue refuses those that it has, and, where it
-// keeps unique keys for a time (Capabilities.DedupWindow), those that were
-// completed meanwhile. On other queues, and for jobs whose unique key ends with
-// their task (SkipOverlap, or a key of their own), a kill at that moment may run a
-// firing twice, unless a worker that uses [Track] has said that it had it. None is
-// lost, and none comes early.
+// Jobs live in a [Store] (in memory, in SQLite, in Redis) until they have ended, and
+// survive restarts with it. Any number of processes may run a [Service] on one store:
+// there is no leader. Each service claims due jobs in batches under a lease, enqueues
+// their tasks and records when they are due next. If a service is killed in between,
+// another one takes over its batch and enqueues the same tasks under the same IDs, which
+// are derived from the job and the time of the firing. The queue refuses the tasks that it
+// still has, and, where it keeps unique keys for a time (Capabilities.DedupWindow), those
+// that were completed meanwhile. On other queues, and for jobs whose unique key ends with
+// their task (SkipOverlap, or a key of their own), a kill at that moment may run a firing
+// twice, unless a worker that uses [Track] has recorded it. No firing is lost, and none is
+// early.
 //
-// Jobs that stand in annotations are declared, by [Declare], which generated code
-// calls. A declared job is known by the type of its task alone and has an owner: a
-// package that moves, or a task that is renamed with an alias, takes its job along.
+// Jobs in annotations are declared by [Declare], which generated code calls. A declared
+// job is identified by the type of its task and its name, and has an owner. It therefore
+// follows a package that moves, and a task that is renamed with an alias.
 //
-// [Track] has workers tell what became of a job's tasks, for that and for Status.
+// [Track] makes workers record the outcomes of a job's tasks, for takeovers after a kill
+// and for Status.
 //
-// [OnQueue] is a Scheduler without a store, for delays that are left to the
-// broker.
+// [OnQueue] is a Scheduler without a store, for delays that are left to the broker.
 package schedule

@@ -10,7 +10,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
-// seedOf is the ID that the job's firings are told by.
+// seedOf is the ID from which the IDs of the job's firings are derived.
 func seedOf(e *Entry) JobID {
 	if e.Seed != "" {
 		return e.Seed
@@ -18,7 +18,7 @@ func seedOf(e *Entry) JobID {
 	return e.ID
 }
 
-// statusOf is the entry as a user sees it.
+// statusOf is the entry as a Status.
 func statusOf(e *Entry) Status {
 	if e.Unreadable != nil {
 		return unreadableStatus(e)
@@ -34,7 +34,7 @@ func statusOf(e *Entry) Status {
 	if e.Handed != nil {
 		s.handedTo = e.Handed.To
 	}
-	// A worker may have noted a firing before the service wrote that it fired.
+	// A worker may note a firing before the service records it.
 	if e.Noted.TaskID != "" && !e.Noted.Due.Before(e.Last.Due) && isOwn(e, &e.Noted) {
 		s.Last = e.Noted
 	}
@@ -44,14 +44,14 @@ func statusOf(e *Entry) Status {
 	return s
 }
 
-// isOwn reports whether a run that was noted is one of this job, and not of another
-// that had its ID before.
+// isOwn reports whether a noted run belongs to this job, and not to an earlier one with
+// its ID.
 func isOwn(e *Entry, r *Run) bool {
 	return e.Seed == "" || r.TaskID == e.Last.TaskID || r.TaskID == taskIDOf(e, "firing", r.Due)
 }
 
-// hasEnded reports whether the job will not be due again. One that cannot be read may be
-// paused as well.
+// hasEnded reports whether the job will not be due again. An unreadable job may also be
+// paused.
 func hasEnded(e *Entry) bool {
 	if e.Unreadable != nil {
 		return !e.Forget.IsZero()
@@ -59,7 +59,7 @@ func hasEnded(e *Entry) bool {
 	return e.Next.IsZero()
 }
 
-// modify changes an entry of the store, and tries again while others change it.
+// modify changes an entry of the store, and retries while others change it.
 func modify(ctx context.Context, s Store, id JobID, change func(*Entry) error) error {
 	for {
 		e, err := s.Get(ctx, id)
@@ -75,13 +75,13 @@ func modify(ctx context.Context, s Store, id JobID, change func(*Entry) error) e
 	}
 }
 
-// renew makes an entry that cannot be read one of a job that has no task yet.
+// renew turns an unreadable entry into a job that has no task yet.
 func renew(e *Entry, now time.Time) {
 	e.Unreadable, e.Err = nil, nil
 	e.Body = jobstore.Body{Overlap: AllowOverlap, Missed: FireOnce, State: Scheduled, CreatedAt: now}
 }
 
-// unreadableStatus is the status of an entry that cannot be read.
+// unreadableStatus is the status of an unreadable entry.
 func unreadableStatus(e *Entry) Status {
 	s := Status{Job: Job{ID: e.ID, Owner: e.Owner, Task: &runtime.Task{ID: string(e.ID)}}, State: Unreadable, Next: e.Wake, Error: e.Err.Error()}
 	if hasEnded(e) {

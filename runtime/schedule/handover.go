@@ -10,18 +10,16 @@ import (
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
-// errHandedOver says that a job is not there to be handed over any more.
+// errHandedOver says that a job can no longer be handed over.
 var errHandedOver = errors.New("taskgen: the job has ended or goes on elsewhere")
 
-// handOver ends the job from, and has a declared job go on in its place: due when
-// it was, unless the declaration says otherwise, and paused if it was. A task that
-// it has on its queue stays there, and a firing that is under way is told by the
-// same seed, so that the queue takes it once.
+// handOver ends the job from and continues it as a declared job: due when it was, unless
+// the declaration says otherwise, and paused if it was. A task that it has on its queue
+// stays there. A firing in progress has the same seed, so that the queue takes it once.
 //
-// The old job ends before the new one begins: there are never two. What the new one
-// needs stands in the old one, so that whoever calls this again after a crash
-// between the two finds it there. An error that wraps errHandedOver says that
-// nothing was changed.
+// The old job ends before the new one starts: there are never two. The old job stores
+// what the new one needs, so that a repeated call after a crash in between finds it. An
+// error that wraps errHandedOver says that nothing was changed.
 func (s *Service) handOver(ctx context.Context, from JobID, job Job) error {
 	e := &Entry{ID: job.ID, Owner: job.Owner}
 	e.Overlap, e.Missed, e.Jitter, e.Task = job.overlap(), job.missed(), job.Jitter, job.Task.Clone()
@@ -39,14 +37,14 @@ func (s *Service) handOver(ctx context.Context, from JobID, job Job) error {
 	if err := s.carryOn(ctx, old, e, job.When); err != nil {
 		return fmt.Errorf("continue job %s as %s: %w", from, job.ID, err)
 	}
-	// Somebody who knows the old job alone may have had it due again in between.
+	// A process that knows only the old job may have made it due again in between.
 	if _, err := s.retire(ctx, from, job.ID); !errors.Is(err, errHandedOver) {
 		return err
 	}
 	return nil
 }
 
-// retire ends a job that goes on as another one.
+// retire ends a job that continues as another one.
 func (s *Service) retire(ctx context.Context, id, to JobID) (*Entry, error) {
 	now, err := s.now(ctx)
 	if err != nil {
@@ -57,7 +55,7 @@ func (s *Service) retire(ctx context.Context, id, to JobID) (*Entry, error) {
 		old = e
 		switch {
 		case e.State == Cancelled && e.Handed != nil && e.Handed.To == to:
-			return nil // another process has, or this one before a crash
+			return nil // another process has ended it, or this one before a crash
 		case e.State == Cancelled:
 			return errHandedOver
 		}
@@ -65,7 +63,7 @@ func (s *Service) retire(ctx context.Context, id, to JobID) (*Entry, error) {
 		lease := e.Leased
 		e.State, e.UpdatedAt = Cancelled, now
 		s.end(e, now)
-		e.Leased = lease // for the job that goes on: this one may be being fired
+		e.Leased = lease // for the job that continues: a firing may be in progress
 		return nil
 	})
 	if errors.Is(err, ErrJobNotFound) {
@@ -74,7 +72,7 @@ func (s *Service) retire(ctx context.Context, id, to JobID) (*Entry, error) {
 	return old, err
 }
 
-// carryOn writes what a job goes on as, with the declared task in e.
+// carryOn writes the job that continues an old one, with the declared task in e.
 func (s *Service) carryOn(ctx context.Context, old, e *Entry, when When) error {
 	now, err := s.now(ctx)
 	if err != nil {
@@ -83,7 +81,7 @@ func (s *Service) carryOn(ctx context.Context, old, e *Entry, when When) error {
 	declared := e.Body
 	e.Body = old.Clone().Body
 	e.Task, e.Overlap, e.Missed, e.Jitter, e.UpdatedAt = declared.Task, declared.Overlap, declared.Missed, declared.Jitter, now
-	e.Task.Metadata = maps.Clone(old.Task.Metadata) // no declaration says any
+	e.Task.Metadata = maps.Clone(old.Task.Metadata) // declarations have none
 	if err := sealEntry(e, s.m); err != nil {
 		return err
 	}

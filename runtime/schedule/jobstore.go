@@ -6,35 +6,35 @@ import (
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
-// What jobs are made of is declared in package jobstore, which knows nothing of cron
-// expressions: a program that uses a store for other things does not link their parser.
+// The parts of jobs are declared in package jobstore, which knows no cron expressions: a
+// program that uses a store for other things does not link their parser.
 type (
-	// A JobID names a job for as long as it is known.
+	// A JobID identifies a job for as long as it is known.
 	JobID = jobstore.JobID
 	// A When says when a job is due: made by [At], [In], [Every] or [Cron].
 	When = jobstore.When
-	// Overlap is what to do with a firing while the last one's task is not done.
+	// Overlap says what to do with a firing while the task of the last one is not done.
 	Overlap = jobstore.Overlap
-	// Missed is what becomes of firings that are later than Config.MissedAfter.
+	// Missed says what to do with firings that are later than Config.MissedAfter.
 	Missed = jobstore.Missed
-	// State is where a job stands.
+	// State is the state of a job.
 	State = jobstore.State
-	// A Run is what became of one firing.
+	// A Run is the outcome of one firing.
 	Run = jobstore.Run
 	// A Store keeps jobs for schedulers: Provider.Jobs of packages sqlite and redis, and
 	// memory.NewJobs.
 	Store = jobstore.Store
-	// An Entry is a job as a Store keeps it.
+	// An Entry is a job in a Store.
 	Entry = jobstore.Entry
 )
 
-// The ways to overlap; see package jobstore.
+// The values of Overlap; see package jobstore.
 const (
 	AllowOverlap Overlap = jobstore.AllowOverlap
 	SkipOverlap  Overlap = jobstore.SkipOverlap
 )
 
-// The ways to deal with missed firings; see package jobstore.
+// The values of Missed; see package jobstore.
 const (
 	FireOnce Missed = jobstore.FireOnce
 	FireAll  Missed = jobstore.FireAll
@@ -54,11 +54,11 @@ const (
 	Unreadable State = jobstore.Unreadable
 )
 
-// The errors of this package, beside those of package runtime; see package jobstore for
-// those of stores.
+// The errors of this package. Package jobstore has those of stores, package runtime the
+// others.
 var (
-	// ErrJobEnded: the job has fired for the last time or was cancelled, and
-	// cannot be changed any more.
+	// ErrJobEnded: the job has fired for the last time or was cancelled, and can no longer
+	// be changed.
 	ErrJobEnded = errors.New("taskgen: the job has ended")
 
 	ErrInvalidJob  = jobstore.ErrInvalidJob

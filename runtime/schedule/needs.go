@@ -9,8 +9,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
-// can reports whether this scheduler has what a job needs. What it lacks another one
-// may have: nothing is said of the job itself.
+// can reports whether this scheduler has what a job needs. Another scheduler may have what
+// this one lacks.
 func (s *Service) can(n jobstore.Needs) bool {
 	if n.Queue != "" {
 		if _, err := s.m.Queue(n.Queue); err != nil {
@@ -20,10 +20,10 @@ func (s *Service) can(n jobstore.Needs) bool {
 	return s.hasZone(n.Zone)
 }
 
-// zoneAgain is how long a time zone that this machine does not have is not looked for.
+// zoneAgain is how long a missing time zone is not looked up again.
 const zoneAgain = time.Minute
 
-// hasZone reports whether this machine has a time zone. It logs once that it has not.
+// hasZone reports whether this machine has a time zone. It logs a missing zone once.
 func (s *Service) hasZone(name string) bool {
 	if name == "" {
 		return true
@@ -46,8 +46,8 @@ func (s *Service) hasZone(name string) bool {
 	return false
 }
 
-// lacks says what this scheduler lacks to fire a job that nobody has fired in time, for
-// Status; nil where it has it all.
+// lacks says, for Status, what this scheduler lacks to fire a job that is overdue; nil if
+// it lacks nothing.
 func (s *Service) lacks(e *Entry) error {
 	if e.Wake.IsZero() || s.m.Now().Add(-s.Skew()).Sub(e.Wake) <= s.cfg.MissedAfter {
 		return nil

@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// A plan is what is to be done about a job that is due.
+// A plan says what to do about a due job.
 type plan struct {
-	fire    []time.Time // the firings to enqueue, in their order
-	skipped int64       // firings that are left out as missed
-	next    time.Time   // the firing after them, which may be due too; zero: none
+	fire    []time.Time // the firings to enqueue, in order
+	skipped int64       // firings left out as missed
+	next    time.Time   // the firing after them, which may also be due; zero: none
 }
 
-// maxLook bounds the firings that a plan looks at one by one. Of a job of more in
-// arrears it looks at the newest ones.
+// maxLook bounds the firings that a plan checks one by one. Of a job that is further
+// behind it checks the newest ones.
 const maxLook = 100_000
 
-// planOf decides about the firings that are due at now, and fires room of them at most.
-// Those later than missedAfter are missed.
+// planOf decides about the firings that are due at now, and fires at most room of them.
+// Firings later than missedAfter are missed.
 func planOf(e *Entry, now time.Time, missedAfter time.Duration, room int) (plan, error) {
 	times, err := timetableOf(e.When)
 	if err != nil {
@@ -38,7 +38,7 @@ func planOf(e *Entry, now time.Time, missedAfter time.Duration, room int) (plan,
 		}
 		if n == maxLook || n > 2*maxLook && n%maxLook == 0 {
 			newest := now.Add(-missedAfter)
-			if n == maxLook { // as many as there have been so far are looked at yet
+			if n == maxLook { // keep as many firings as were checked so far
 				newest = newest.Add(-at.Sub(e.Next))
 			}
 			var passed int64
@@ -58,7 +58,7 @@ func planOf(e *Entry, now time.Time, missedAfter time.Duration, room int) (plan,
 		} else {
 			timely = append(timely, at)
 			if len(missed)+len(timely) > room {
-				break // those after it are no concern of this plan
+				break // later firings belong to the next plan
 			}
 		}
 		at = times.next(at)
@@ -70,7 +70,7 @@ func planOf(e *Entry, now time.Time, missedAfter time.Duration, room int) (plan,
 	return p, nil
 }
 
-// keepMissed is how many missed firings are made up for.
+// keepMissed is how many missed firings the job makes up for.
 func keepMissed(e *Entry) int {
 	switch {
 	case e.Missed == FireNone:
@@ -86,8 +86,7 @@ func keepMissed(e *Entry) int {
 // dueOf is when the next firing is due, jitter included.
 func dueOf(e *Entry) time.Time { return dueAt(e, e.Next) }
 
-// dueAt adds the job's jitter to the time of a firing: less than what lies between
-// it and the next one.
+// dueAt adds the job's jitter to the time of a firing: less than the time to the next one.
 func dueAt(e *Entry, at time.Time) time.Time {
 	if e.Jitter <= 0 || at.IsZero() || !e.When.Recurring() {
 		return at
@@ -99,7 +98,7 @@ func dueAt(e *Entry, at time.Time) time.Time {
 	return dueBy(e, times, at)
 }
 
-// dueBy is dueAt for whoever has the timetable of the job.
+// dueBy is dueAt for callers that have the timetable of the job.
 func dueBy(e *Entry, times timetable, at time.Time) time.Time {
 	if e.Jitter <= 0 || at.IsZero() || !e.When.Recurring() {
 		return at
@@ -112,13 +111,13 @@ func dueBy(e *Entry, times timetable, at time.Time) time.Time {
 	return at.Add(time.Duration(binary.BigEndian.Uint64(sum[:8]) % uint64(max(jitter, 1))))
 }
 
-// digest is a hash of one thing about one firing: the same in every process.
+// digest is a hash of one aspect of one firing: the same in every process.
 func digest(e *Entry, what string, at time.Time) [sha256.Size]byte {
 	return sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d", what, seedOf(e), at.UnixNano()))
 }
 
-// taskIDOf is the ID of a firing's task: a UUIDv8 (RFC 9562) made of the job's seed
-// and the firing's time. What tells firings of one time apart is for RunNow.
+// taskIDOf is the ID of a firing's task: a UUIDv8 (RFC 9562) made of the job's seed and
+// the firing's time. what distinguishes the firings of RunNow from a scheduled one.
 func taskIDOf(e *Entry, what string, at time.Time) string {
 	u := digest(e, what, at)
 	u[6] = u[6]&0x0f | 0x80

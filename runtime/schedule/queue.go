@@ -10,18 +10,18 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// OnQueue returns a Scheduler without a store: it leaves delays (At, In) to the
-// broker of the task's queue, in m. The job's ID names the queue and the task.
+// OnQueue returns a Scheduler without a store: it leaves delays (At, In) to the broker of
+// the task's queue in m. The job's ID names the queue and the task.
 //
-// It cancels and modifies what the broker can (driver.Canceller,
-// driver.Rescheduler). All else is refused with an error that wraps
-// runtime.ErrUnsupported: recurring jobs, other payloads, Status, List and Pause
-// need a Service on a Store.
+// It cancels and modifies jobs where the broker can (driver.Canceller,
+// driver.Rescheduler). Recurring jobs, other payloads, Status, List and Pause need a
+// Service on a Store: OnQueue refuses them with an error that wraps
+// runtime.ErrUnsupported.
 func OnQueue(m *runtime.Manager) Scheduler { return onQueue{m} }
 
 type onQueue struct{ m *runtime.Manager }
 
-// inStore is the error of what takes a store.
+// inStore is the error of an operation that needs a store.
 func inStore(what string) error {
 	return fmt.Errorf("%w: %s needs a store: use schedule.New with the store of memory, sqlite or redis", runtime.ErrUnsupported, what)
 }
@@ -35,7 +35,7 @@ func (s onQueue) Schedule(ctx context.Context, job Job) (JobID, error) {
 	case job.When.Recurring():
 		return "", inStore("a recurring job")
 	case job.ID != "" && job.Task.ID != "" && string(job.ID) != job.Task.ID:
-		return "", fmt.Errorf("%w: its ID %s is not that of its task %s: without a store they are one", ErrInvalidJob, job.ID, job.Task.ID)
+		return "", fmt.Errorf("%w: its ID %s is not the ID of its task %s: without a store they must be equal", ErrInvalidJob, job.ID, job.Task.ID)
 	}
 	when, err := fixed(job.When, s.m.Now())
 	if err != nil {
@@ -59,7 +59,7 @@ func (s onQueue) Schedule(ctx context.Context, job Job) (JobID, error) {
 func (s onQueue) find(id JobID) (q driver.Queue, taskID string, err error) {
 	name, taskID, ok := strings.Cut(string(id), idSeparator)
 	if !ok {
-		return nil, "", fmt.Errorf("%w: %q is no ID of a job without a store, which names a queue and a task", ErrJobNotFound, id)
+		return nil, "", fmt.Errorf("%w: %q does not name a queue and a task, as the ID of a job without a store does", ErrJobNotFound, id)
 	}
 	q, err = s.m.Queue(name)
 	return q, taskID, err

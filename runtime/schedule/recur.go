@@ -10,21 +10,21 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A Declaration is a job that stands in the annotation of its type.
+// A Declaration is a job that is declared in the annotation of its type.
 type Declaration struct {
 	job    Job
 	name   string   // among the jobs of its type
-	former []string // names that it had
-	types  []string // the name of the type, and its former ones
+	former []string // former names
+	types  []string // the name of the type, and its former names
 	err    error
 }
 
-// A Recurrence is what an annotation says of a job.
+// A Recurrence is the declaration of a job in an annotation.
 type Recurrence struct {
 	When When
-	// Name tells the declared jobs of one type apart. One of them may be without.
+	// Name distinguishes the declared jobs of one type. One of them may have no name.
 	Name string
-	// Aliases are former names: the job goes on from the one that has such a name.
+	// Aliases are former names: the job continues one that has such a name.
 	Aliases []string
 	Overlap Overlap       // AllowOverlap by default
 	Missed  Missed        // FireOnce by default
@@ -33,8 +33,8 @@ type Recurrence struct {
 	Payload string
 }
 
-// Recurring declares a job of a type that enqueues its zero value, again and again.
-// Generated code calls it.
+// Recurring declares a recurring job that enqueues the zero value of a type. Generated
+// code calls it.
 func Recurring[T any](when When, overlap Overlap, spec *runtime.Spec[T]) Declaration {
 	return RecurringWith(Recurrence{When: when, Overlap: overlap}, spec)
 }
@@ -56,7 +56,7 @@ func RecurringWith[T any](r Recurrence, spec *runtime.Spec[T]) Declaration {
 	return d
 }
 
-// declaredAs is a declared job for people.
+// declaredAs describes a declared job in messages.
 func declaredAs(taskType, name string) string {
 	if name == "" {
 		return "the schedule of type " + taskType
@@ -65,7 +65,7 @@ func declaredAs(taskType, name string) string {
 }
 
 // DeclaredID is the ID of the job that is declared for a task type without a name. It
-// depends on the type alone: a store has one such job for each.
+// depends only on the type: a store has one such job per type.
 func DeclaredID(taskType string) JobID { return DeclaredNameID(taskType, "") }
 
 // DeclaredNameID is the ID of the job that is declared for a task type under a name.
@@ -77,14 +77,14 @@ func DeclaredNameID(taskType, name string) JobID {
 	return JobID(id)
 }
 
-// A declaredJob is a job and what it was known as.
+// A declaredJob is a job and its former identities.
 type declaredJob struct {
 	Job
-	types []string // that its type is called and was called
-	names []string // that it has and had, among the declared jobs of its type
+	types []string // current and former names of its type
+	names []string // current and former names among the declared jobs of its type
 }
 
-// declaredJobs are the jobs that are declared by an owner.
+// declaredJobs are the jobs that an owner declares.
 func declaredJobs(owner string, declared []Declaration) ([]declaredJob, error) {
 	jobs := make([]declaredJob, len(declared))
 	owns := make(map[JobID]bool)
@@ -100,7 +100,7 @@ func declaredJobs(owner string, declared []Declaration) ([]declaredJob, error) {
 		}
 		owns[job.ID] = true
 	}
-	// The job that a type had without a name goes on as the first one that it has now.
+	// The first named job of a type continues its job without a name.
 	for i := range jobs {
 		job := &jobs[i]
 		unnamed := func(other declaredJob) bool {
@@ -113,7 +113,7 @@ func declaredJobs(owner string, declared []Declaration) ([]declaredJob, error) {
 	return jobs, nil
 }
 
-// formerIDs are those that the job may have had, and its own.
+// formerIDs are the IDs that the job may have had, and its own.
 func (j *declaredJob) formerIDs() (ids []JobID) {
 	for _, taskType := range j.types {
 		for _, name := range j.names {
@@ -123,8 +123,8 @@ func (j *declaredJob) formerIDs() (ids []JobID) {
 	return ids
 }
 
-// was reports whether a job that is there is an earlier form of this one: of its type,
-// and with its name. IDs of earlier versions and other schemes have no name in them.
+// was reports whether an existing job is an earlier form of this one: with its type and
+// its name. IDs of earlier versions and other schemes contain no name.
 func (j *declaredJob) was(st *Status) bool {
 	if st.Task == nil || !slices.Contains(j.types, st.Task.Type) {
 		return false

@@ -13,27 +13,27 @@ import (
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
-// claimed is how many due jobs a service takes at a time.
+// claimed is how many due jobs a service claims at a time.
 const claimed = 256
 
-// maxWait is how long a service waits for the store to tell of news before it
-// looks itself, and how long at most after a failure.
+// maxWait is how long a service waits for a signal of the store before it checks by
+// itself, and how long at most after a failure.
 const maxWait = 10 * time.Second
 
-// The pauses after a failure of the store, or before a firing is tried again.
+// The pauses after a failure of the store, or before a firing is retried.
 const (
 	minPause = 100 * time.Millisecond
 	maxPause = time.Minute
 )
 
-// Run fires jobs until ctx ends; then it finishes the batch it is at, and returns
-// nil. While the store is away or full it tries on, after pauses that grow from 100
+// Run fires jobs until ctx ends; then it finishes its batch and returns nil. While the
+// store is unreachable or full it keeps trying, after pauses that grow from 100
 // milliseconds to 10 seconds. When the store is closed it logs that and returns nil.
 func (s *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	if now, err := s.now(ctx); err == nil { // else the loop says it
-		// A process that is not there any more may have had a wrong clock.
+	if now, err := s.now(ctx); err == nil { // else the loop reports it
+		// A process that has ended may have had a wrong clock.
 		wg.Go(func() { s.wakeSilenced(ctx, now, false) })
 	}
 	failures := 0
@@ -50,19 +50,19 @@ func (s *Service) Run(ctx context.Context) error {
 			}
 		case ctx.Err() != nil:
 		case errors.Is(err, errStoreClosed):
-			s.log().Error("the store of jobs is closed: no more jobs are fired", slog.Any("error", err))
+			s.log().Error("the job store is closed: no more jobs are fired", slog.Any("error", err))
 			return nil
 		default:
 			failures++
 			s.log().Error("cannot fire due jobs, will keep trying", slog.Any("error", err))
-			// Not by the store, which ends a Wait at once while a job is due.
+			// Not with Wait, which returns at once while a job is due.
 			sleep(ctx, min(pause(failures), maxWait))
 		}
 	}
 	return nil
 }
 
-// errStoreClosed is the end of a Run. That a queue is closed is not.
+// errStoreClosed ends a Run. A closed queue does not.
 var errStoreClosed = errors.New("job store")
 
 // sleep waits for d or until ctx ends.
@@ -75,9 +75,8 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// FireDue fires the jobs that are due now, once, and returns how many tasks were
-// enqueued: what Run does all the time, for tests and for programs with a timer of
-// their own.
+// FireDue fires the jobs that are due now, once, and returns how many tasks were enqueued.
+// Run does so continuously; FireDue is for tests and for programs with their own timer.
 func (s *Service) FireDue(ctx context.Context) (int, error) {
 	total := 0
 	for {
@@ -88,15 +87,15 @@ func (s *Service) FireDue(ctx context.Context) (int, error) {
 	}
 }
 
-// pause grows with failures in a row.
+// pause grows with consecutive failures.
 func pause(failures int) time.Duration {
 	return min(minPause<<min(failures-1, 16), maxPause)
 }
 
-// fireBatch claims due jobs, enqueues their tasks, and settles them, in steps that the
-// lease can hold. What it does not get to it gives back, and what it cannot do is left
-// to whoever claims it when the lease has ended. wait is how long there is nothing else
-// to do: 0 when there may be more at once.
+// fireBatch claims due jobs, enqueues their tasks, and settles them, in steps that fit in
+// the lease. It gives back the jobs that it does not get to. The jobs that it cannot
+// handle are claimed by others when the lease has ended. wait is how long there is nothing
+// else to do: 0 if there may be more at once.
 func (s *Service) fireBatch(ctx context.Context) (n int, wait time.Duration, err error) {
 	began := time.Now()
 	due, now, wait, err := s.store.Claim(ctx, s.can, claimed, s.cfg.Lease)
@@ -111,8 +110,8 @@ func (s *Service) fireBatch(ctx context.Context) (n int, wait time.Duration, err
 	if len(due) == 0 {
 		return 0, wait, nil
 	}
-	// What was claimed is finished, whatever becomes of ctx: a stop leaves nothing
-	// to be waited for. The lease bounds it.
+	// Claimed jobs are finished even if ctx ends: after a stop nothing has to wait for a
+	// lease. The lease bounds this.
 	ctx = context.WithoutCancel(ctx)
 	due, back := s.sift(due)
 	for first := true; len(due) > 0 && (first || time.Since(began) < s.cfg.Lease/3); first = false {
@@ -129,14 +128,14 @@ func (s *Service) fireBatch(ctx context.Context) (n int, wait time.Duration, err
 	if back = append(back, due...); len(back) > 0 {
 		ctx, cancel := context.WithTimeout(ctx, s.cfg.Lease/3)
 		defer cancel()
-		_ = s.store.Settle(ctx, back) // else their lease ends by itself
+		_ = s.store.Settle(ctx, back) // otherwise their lease expires
 	}
 	return n, 0, err
 }
 
-// sift chooses the jobs that this scheduler can fire, and those that it is to give
-// back: the store did not know what they need. One that it cannot read stays leased, so
-// that it is in nobody's way.
+// sift returns the jobs that this scheduler can fire, and those to give back, whose needs
+// the store did not know. An unreadable job stays leased, so that it does not delay
+// others.
 func (s *Service) sift(due []*Entry) (can, back []*Entry) {
 	var unreadable []*Entry
 	for _, e := range due {
@@ -145,7 +144,7 @@ func (s *Service) sift(due []*Entry) (can, back []*Entry) {
 			unreadable = append(unreadable, e)
 		case s.can(e.Needs()) && !e.Wake.IsZero():
 			can = append(can, e)
-		default: // as one that was paused while it was fired
+		default: // such as a job that was paused while it was fired
 			back = append(back, e)
 		}
 	}
@@ -156,7 +155,7 @@ func (s *Service) sift(due []*Entry) (can, back []*Entry) {
 	return can, back
 }
 
-// A batch is what is fired together, in one step.
+// A batch is the firings of one step.
 type batch struct {
 	s        *Service
 	now      time.Time
@@ -166,13 +165,13 @@ type batch struct {
 	of       []firing
 }
 
-// A firing is the place of a task's job in the batch.
+// A firing is the job of a task, by its position in the batch, and its time.
 type firing struct {
 	job int
 	at  time.Time
 }
 
-// An outcome is what became of one job's firings.
+// An outcome is the outcome of one job's firings.
 type outcome struct {
 	was     jobstore.Body // the job as it was fired
 	leased  time.Time
@@ -182,11 +181,11 @@ type outcome struct {
 	last    Run
 	failed  time.Time // the first firing that could not be enqueued; zero: none
 	err     error
-	left    bool // this scheduler cannot fire it, and another one may: it is tried again after the time of a lease
+	left    bool // only another scheduler may be able to fire it: it is tried again after the time of a lease
 }
 
-// newBatch makes the tasks of the first of the due jobs: as many as one step has room
-// for. A job that has more of them goes on with another step.
+// newBatch makes the tasks of the first due jobs: as many as fit in one step. A job with
+// more tasks continues in another step.
 func (s *Service) newBatch(due []*Entry, now time.Time) *batch {
 	b := &batch{s: s, now: now}
 	for _, e := range due {
@@ -199,7 +198,7 @@ func (s *Service) newBatch(due []*Entry, now time.Time) *batch {
 	return b
 }
 
-// add makes the tasks of one job, and no more than room.
+// add makes the tasks of one job, at most room.
 func (b *batch) add(e *Entry, room int) {
 	b.due, b.outcomes = append(b.due, e), append(b.outcomes, outcome{was: e.Body, leased: e.Leased})
 	o := &b.outcomes[len(b.outcomes)-1]
@@ -215,7 +214,8 @@ func (b *batch) add(e *Entry, room int) {
 	for _, at := range o.plan.fire {
 		id := taskIDOf(e, "firing", at)
 		if e.Noted.TaskID == id {
-			// A worker has had it: whoever enqueued it was killed before it wrote that down.
+			// A worker has had it: the service that enqueued it was killed before it
+			// recorded that.
 			o.fire(id, at)
 			continue
 		}
@@ -228,16 +228,16 @@ func (b *batch) add(e *Entry, room int) {
 	}
 }
 
-// The tasks of one step: it begins with a few, and takes more while the broker is quick.
+// The tasks of one step: a few at first, and more while the broker is quick.
 const (
 	firstStep = 100
 	maxStep   = 1000
 )
 
-// step is how many tasks are sent at a time.
+// step is how many tasks are enqueued at a time.
 func (s *Service) step() int { return int(s.pace.Load()) }
 
-// learn has the next steps take a small part of the lease.
+// learn sizes the next steps so that they take a small part of the lease.
 func (s *Service) learn(sent int, took time.Duration) {
 	switch step := s.pace.Load(); {
 	case took > s.cfg.Lease/12:
@@ -247,7 +247,7 @@ func (s *Service) learn(sent int, took time.Duration) {
 	}
 }
 
-// enqueue sends the tasks and notes the answers.
+// enqueue enqueues the tasks and records the answers.
 func (b *batch) enqueue(ctx context.Context) (n int) {
 	if len(b.tasks) == 0 {
 		return 0
@@ -262,11 +262,11 @@ func (b *batch) enqueue(ctx context.Context) (n int) {
 		err := runtime.ErrorAt(err, j)
 		switch {
 		case !o.failed.IsZero() && !at.Before(o.failed):
-			// Comes after one that failed: both are tried again, in their order.
+			// Comes after one that failed: both are retried, in order.
 		case err != nil && !errors.Is(err, runtime.ErrDuplicate):
 			o.failed, o.err = at, err
 		case err == nil && answers[j].Duplicate && answers[j].ID != t.ID:
-			o.skipped++ // the one before is not done
+			o.skipped++ // the previous task is not done
 		default:
 			n++
 			o.fire(t.ID, at)
@@ -275,8 +275,8 @@ func (b *batch) enqueue(ctx context.Context) (n int) {
 	return n
 }
 
-// moved reports whether anything became of one of the jobs. Where nothing did, the
-// store would give them out again and again.
+// moved reports whether any of the jobs made progress. If none did, the store would give
+// them out again and again.
 func (b *batch) moved() bool {
 	return slices.ContainsFunc(b.outcomes, func(o outcome) bool {
 		return o.err != nil || o.fired+o.skipped > 0 || !o.plan.next.Equal(o.was.Next)
@@ -288,8 +288,8 @@ func (o *outcome) fire(taskID string, at time.Time) {
 	o.last = Run{TaskID: taskID, Due: at, State: Enqueued}
 }
 
-// settle writes down what became of each job, within a time of its own: what was
-// enqueued when that took too long is written down as well.
+// settle records the outcome of each job, with its own time limit: it also records the
+// tasks of an enqueue that took too long.
 func (b *batch) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, b.s.cfg.Lease/3)
 	defer cancel()
@@ -326,10 +326,10 @@ func (b *batch) settle(ctx context.Context) error {
 	return failed
 }
 
-// settleChanged settles a job that was changed while it was being fired. What the
-// change says of the future stays; where it cancelled the job, the task that was
-// just enqueued is to go too. Of a job that goes on under another ID that one is settled:
-// it tells its firings by the same seed, and has taken the lease along.
+// settleChanged settles a job that was changed while it was being fired. It keeps what the
+// change says about the future. If the change cancelled the job, the task that was just
+// enqueued is cancelled too. For a job that continues under another ID it settles the new
+// one, which has the same seed and the same lease.
 func (s *Service) settleChanged(ctx context.Context, fired *Entry, o *outcome, now time.Time) error {
 	cancelled, handedTo := false, JobID("")
 	err := modify(ctx, s.store, fired.ID, func(e *Entry) error {
@@ -337,7 +337,7 @@ func (s *Service) settleChanged(ctx context.Context, fired *Entry, o *outcome, n
 			return nil // a later build has changed it
 		}
 		if e.Leased.Equal(o.leased) {
-			e.Leased = time.Time{} // it is still this one's
+			e.Leased = time.Time{} // still this service's lease
 		}
 		handedTo = ""
 		if cancelled = seedOf(e) != seedOf(fired); cancelled {
@@ -361,7 +361,7 @@ func (s *Service) settleChanged(ctx context.Context, fired *Entry, o *outcome, n
 		next := *fired
 		next.ID, next.Seed = handedTo, seedOf(fired)
 		if err = s.settleChanged(ctx, &next, o, now); errors.Is(err, ErrJobNotFound) {
-			err = nil // whoever hands it over has not come so far
+			err = nil // the handover is not finished
 		}
 		return err
 	}
@@ -371,8 +371,8 @@ func (s *Service) settleChanged(ctx context.Context, fired *Entry, o *outcome, n
 	return s.takeBack(ctx, fired, o.last.TaskID)
 }
 
-// noteOther is note for a job that was given another schedule, and is due by the one before
-// yet: what was fired is fired.
+// noteOther is note for a job that got another schedule but is still due by the previous
+// one: its firings count.
 func (s *Service) noteOther(e *Entry, o *outcome, now time.Time) error {
 	times, err := timetableOf(e.When)
 	if err != nil {
@@ -390,7 +390,7 @@ func (s *Service) noteOther(e *Entry, o *outcome, now time.Time) error {
 	return nil
 }
 
-// note changes a job for what became of its firings.
+// note changes a job for the outcome of its firings.
 func (s *Service) note(e *Entry, o *outcome, now time.Time) {
 	e.Leased = time.Time{}
 	count(e, o)
@@ -422,7 +422,7 @@ func count(e *Entry, o *outcome) {
 	}
 }
 
-// postpone has a job tried again from the firing that failed on.
+// postpone makes a job retry from the firing that failed.
 func (s *Service) postpone(e *Entry, o *outcome, now time.Time) {
 	if !o.failed.IsZero() {
 		e.Next = o.failed

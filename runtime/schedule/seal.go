@@ -7,9 +7,9 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// A sealedStore seals tasks that were stored in clear, before there was anything to
-// seal them with, when their jobs are written again. Those of new jobs are sealed
-// before they come here; see Service.Schedule and Service.Modify.
+// A sealedStore seals tasks that were stored in clear, before there was a sealer, when
+// their jobs are written again. Tasks of new jobs are sealed before they come here; see
+// Service.Schedule and Service.Modify.
 type sealedStore struct {
 	Store
 	m *runtime.Manager
@@ -27,8 +27,8 @@ func (s *sealedStore) Settle(ctx context.Context, es []*Entry) error {
 	return s.Store.Settle(ctx, es)
 }
 
-// seal leaves a task as it is that cannot be sealed, or must not lie in clear: a job
-// that somebody else wrote into the store would pass for one of ours.
+// seal leaves a task unchanged that cannot be sealed or must not be in clear: otherwise a
+// job that somebody else wrote into the store would pass for one of ours.
 func (s *sealedStore) seal(e *Entry) {
 	if e.Sealed || e.Unreadable != nil {
 		return
@@ -38,7 +38,7 @@ func (s *sealedStore) seal(e *Entry) {
 	}
 }
 
-// sealEntry seals the task of an entry that lies in clear.
+// sealEntry seals the task of an entry if it is in clear.
 func sealEntry(e *Entry, m *runtime.Manager) error {
 	sealed, err := m.Seal(e.Task)
 	if err != nil {
@@ -48,7 +48,7 @@ func sealEntry(e *Entry, m *runtime.Manager) error {
 	return nil
 }
 
-// unsealed is the task of an entry in clear.
+// unsealed returns the task of an entry in clear.
 func (s *Service) unsealed(e *Entry) (*runtime.Task, error) {
 	plain, err := s.m.Unseal(e.Task)
 	if err == nil && e.Sealed && plain == e.Task {
@@ -57,7 +57,7 @@ func (s *Service) unsealed(e *Entry) (*runtime.Task, error) {
 	return plain, err
 }
 
-// status is the job as a user sees it, with its payload readable. One that cannot be
+// status returns the Status of a job with its payload unsealed. A payload that cannot be
 // unsealed stays sealed. Status.Error says why, or what else this scheduler lacks.
 func (s *Service) status(e *Entry) Status {
 	st := statusOf(e)

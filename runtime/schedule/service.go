@@ -19,17 +19,17 @@ import (
 
 // Config configures a Service. The zero value is ready to use.
 type Config struct {
-	// MissedAfter is how late a firing is missed; DefaultMissedAfter when 0. See
+	// MissedAfter is how late a firing counts as missed; DefaultMissedAfter when 0. See
 	// Missed.
 	MissedAfter time.Duration
-	// Lease is how long a batch of due jobs is one service's alone; DefaultLease
-	// when 0. Those of a service that was killed are taken up by another then.
+	// Lease is how long a batch of due jobs belongs to one service; DefaultLease when 0.
+	// After that another service takes over the batch of one that was killed.
 	Lease time.Duration
-	// Retention is how long a job is known after it has ended; DefaultRetention
-	// when 0, for ever when negative.
+	// Retention is how long a job is kept after it has ended; DefaultRetention when 0, for
+	// ever when negative.
 	Retention time.Duration
-	// Logger hears of failures and of firings that are left out. Nil: slog.Default,
-	// as it is when something is logged. slog.New(slog.DiscardHandler) is silent.
+	// Logger logs failures and skipped firings. Nil: slog.Default at the time of the
+	// record. slog.New(slog.DiscardHandler) is silent.
 	Logger *slog.Logger
 }
 
@@ -40,28 +40,28 @@ const (
 	DefaultRetention   = 24 * time.Hour
 )
 
-// A Service is a Scheduler over a Store. Those that only schedule jobs need not
-// run it; any number of processes may Run one on the same store. It is safe for
-// use by many goroutines.
+// A Service is a Scheduler over a Store. A program that only schedules jobs need not run
+// it; any number of processes may Run one on the same store. It is safe for concurrent
+// use.
 type Service struct {
 	store Store
 	m     *runtime.Manager
 	cfg   Config
 	read  atomic.Pointer[reading]
 	skew  atomic.Int64 // nanoseconds; see Skew
-	pace  atomic.Int64 // tasks that are enqueued at a time when jobs are fired
-	zones struct {     // that jobs need
+	pace  atomic.Int64 // tasks enqueued at a time when jobs are fired
+	zones struct {     // time zones that jobs need
 		mu   sync.Mutex
-		look map[string]time.Time // when one is looked for again; zero: it is there
+		look map[string]time.Time // when to look it up again; zero: it exists
 	}
 }
 
 var _ Scheduler = (*Service)(nil)
 
-// New returns a service that keeps jobs in store and enqueues their tasks on the
-// queues of m, through its middleware. Where m has sealers (a key ring in its
-// middleware; see runtime.ManagerConfig) payloads are sealed in the store. All times are by the
-// store's clock; see Skew.
+// New returns a service that keeps jobs in store and enqueues their tasks on the queues of
+// m, through its middleware. If m has sealers (a key ring in its middleware; see
+// runtime.ManagerConfig) payloads are sealed in the store. All times are on the store's
+// clock; see Skew.
 func New(store Store, m *runtime.Manager, cfg Config) *Service {
 	if cfg.MissedAfter == 0 {
 		cfg.MissedAfter = DefaultMissedAfter
@@ -122,13 +122,13 @@ func (s *Service) Schedule(ctx context.Context, job Job) (JobID, error) {
 	return e.ID, nil
 }
 
-// add writes a new job, in place of one with its ID that has ended. A job that goes
-// on under another ID keeps its own, by which others find where it went.
+// add writes a new job, which replaces one with its ID that has ended. It does not replace
+// a job that continues under another ID, because others find the new ID there.
 func (s *Service) add(ctx context.Context, e *Entry) error {
 	for {
 		err := s.store.Put(ctx, e)
 		switch {
-		case errors.Is(err, ErrJobNotFound): // forgotten in between
+		case errors.Is(err, ErrJobNotFound): // removed in between
 			e.Version, e.Seed = 0, ""
 			continue
 		case !errors.Is(err, ErrJobExists) && !errors.Is(err, ErrConflict):
@@ -143,9 +143,9 @@ func (s *Service) add(ctx context.Context, e *Entry) error {
 		case !hasEnded(have) || have.Handed != nil:
 			return fmt.Errorf("%w: %s", ErrJobExists, e.ID)
 		default:
-			// Its firings are others than those of the job before, at the same times too.
+			// Its firings differ from those of the previous job, even at the same times.
 			e.Version, e.Seed = have.Version, JobID(uuid.Must(uuid.NewV7()).String())
-			rearm(e) // jitter goes by the seed
+			rearm(e) // jitter depends on the seed
 		}
 	}
 }
@@ -162,7 +162,7 @@ func (s *Service) retime(e *Entry, w When, now time.Time) error {
 	}
 	next := times.first(now)
 	if !next.Equal(e.Next) {
-		e.Leased = time.Time{} // whoever fires it fires another time
+		e.Leased = time.Time{} // a firing in progress is for another time
 	}
 	e.When, e.Next, e.UpdatedAt = w, next, now
 	if e.State == Cancelled || e.State == Missing {
@@ -173,10 +173,10 @@ func (s *Service) retime(e *Entry, w When, now time.Time) error {
 	return nil
 }
 
-// redeclare is retime for a declaration. Versions of a program that declare a job in turn
-// keep it from no firing: one that is due by now stays due, and so does the next one of a
-// job that gets an interval. One that goes on after it was cancelled, with the schedule that
-// it had, has the times that it had, and the firing that came last meanwhile.
+// redeclare is retime for a declaration. Program versions that declare a job in turn must
+// not cost it a firing: a firing that is already due stays due, and so does an earlier next
+// firing of a job with an interval. A cancelled job that is declared again with the same
+// schedule keeps its times, including the last firing that was due meanwhile.
 func (s *Service) redeclare(e *Entry, w When, now time.Time) error {
 	before, was, same, lease := e.Next, e.Was, w.Equal(e.When), e.Leased
 	if err := s.retime(e, w, now); err != nil {
@@ -202,7 +202,7 @@ func (s *Service) redeclare(e *Entry, w When, now time.Time) error {
 	return nil
 }
 
-// rearm sets when a service is to look after the job.
+// rearm sets when a service is to handle the job next.
 func rearm(e *Entry) {
 	e.Wake, e.Failures, e.Error = dueOf(e), 0, ""
 	if e.Paused {
@@ -210,7 +210,7 @@ func rearm(e *Entry) {
 	}
 }
 
-// end notes that the job will not be due again.
+// end records that the job will not be due again.
 func (s *Service) end(e *Entry, now time.Time) {
 	e.Next, e.Wake, e.Leased = time.Time{}, time.Time{}, time.Time{}
 	if s.cfg.Retention > 0 {
@@ -224,7 +224,7 @@ func (s *Service) Cancel(ctx context.Context, id JobID) error {
 	if err != nil {
 		return fmt.Errorf("cancel: %w", err)
 	}
-	var left *Entry // whose task is to be had back
+	var left *Entry // whose task is to be cancelled
 	err = modify(ctx, s.store, id, func(e *Entry) error {
 		st := statusOf(e)
 		if left = nil; st.State == Enqueued || st.State == Failed {
@@ -254,7 +254,7 @@ func (s *Service) Cancel(ctx context.Context, id JobID) error {
 	return s.takeBack(ctx, left, statusOf(left).Last.TaskID)
 }
 
-// takeBack takes a task off its queue, where the queue can do that.
+// takeBack cancels a task on its queue, where the queue can do that.
 func (s *Service) takeBack(ctx context.Context, e *Entry, taskID string) error {
 	q, err := s.m.Queue(e.Task.Queue)
 	if err == nil && q.Capabilities().Cancel {
@@ -278,12 +278,12 @@ func (s *Service) Modify(ctx context.Context, id JobID, change Change) error {
 		return fmt.Errorf("modify: %w", err)
 	}
 	err = modify(ctx, s.store, id, func(e *Entry) error {
-		whole := change.Task != nil && !change.When.IsZero() // nothing of the job that is there is asked for
+		whole := change.Task != nil && !change.When.IsZero() // nothing of the existing job is kept
 		if e.Unreadable != nil && !whole {
 			return e.Err
 		}
 		if hasEnded(e) && change.When.IsZero() {
-			return fmt.Errorf("%w: say when it is to be due again, or schedule a new one", ErrJobEnded)
+			return fmt.Errorf("%w: set When to make it due again, or schedule a new one", ErrJobEnded)
 		}
 		if e.Unreadable != nil {
 			renew(e, now)
@@ -321,7 +321,7 @@ func (s *Service) apply(c *Change, e *Entry) error {
 		if c.amend != nil && e.Task != nil {
 			have, err := s.unsealed(e)
 			if err != nil {
-				have = e.Task // its payload goes, and all else can be read
+				have = e.Task // its payload is replaced, and the rest can be read
 			}
 			if task, err = c.amend(have); err != nil {
 				return err

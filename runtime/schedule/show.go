@@ -2,7 +2,7 @@ package schedule
 
 import "log/slog"
 
-// LogValue is the job as a log may show it: without the payload of its task.
+// LogValue is the job for a log: without the payload of its task.
 func (j Job) LogValue() slog.Value { return slog.GroupValue(j.shown()...) }
 
 func (j Job) shown() []slog.Attr {
@@ -16,7 +16,7 @@ func (j Job) shown() []slog.Attr {
 	return attrs
 }
 
-// LogValue is the status as a log may show it: without the payload of its task.
+// LogValue is the status for a log: without the payload of its task.
 func (s Status) LogValue() slog.Value {
 	attrs := append(s.shown(), slog.String("state", string(s.State)), slog.Bool("paused", s.Paused), slog.Int64("fired", s.Fired))
 	if !s.Next.IsZero() {
@@ -28,5 +28,5 @@ func (s Status) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// LogValue is the change as a log may show it: without the payload of its task.
+// LogValue is the change for a log: without the payload of its task.
 func (c Change) LogValue() slog.Value { return Job{When: c.When, Task: c.Task}.LogValue() }

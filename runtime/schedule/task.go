@@ -8,9 +8,9 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// uniqueFor is how long a queue that can remembers the task of a firing, done or
-// not: a service that was killed between enqueueing it and writing that down
-// leaves the job to another one, which tries it again when the lease has ended.
+// uniqueFor is how long a capable queue remembers the task of a firing, done or not. If a
+// service is killed between enqueueing the task and recording that, another one enqueues
+// it again when the lease has ended.
 const uniqueFor = time.Hour
 
 // task makes the task of one firing.
@@ -22,7 +22,7 @@ func (s *Service) task(e *Entry, id string, at, now time.Time) (*runtime.Task, e
 	t := plain.Clone()
 	t.ID, t.CreatedAt, t.ScheduledFor = id, now, dueAt(e, at)
 	if t.ScheduledFor.Before(now) {
-		t.ScheduledFor = now // it has not waited on the queue since: see QueueConfig.Retention
+		t.ScheduledFor = now // it has not waited on the queue until now: see QueueConfig.Retention
 	}
 	if t.Metadata == nil {
 		t.Metadata = make(map[string]string, 2)

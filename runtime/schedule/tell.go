@@ -11,13 +11,13 @@ import (
 // tellPage is how many jobs are read at a time.
 const tellPage = 256
 
-// told are the states of tasks for those of jobs.
+// told maps states of jobs to states of tasks.
 var told = map[State]runtime.State{
 	Enqueued: runtime.Ready, Running: runtime.Leased, Failed: runtime.Scheduled, Succeeded: runtime.Done, Dead: runtime.Dead,
 }
 
-// Tell implements [runtime.Teller]: it knows the last task of each job, by what workers that
-// use Track have noted. Where no queue has shown the task it goes through all jobs.
+// Tell implements [runtime.Teller]: it knows the last task of each job from the notes of
+// workers that use Track. If no queue has shown the task it reads all jobs.
 func (s *Service) Tell(ctx context.Context, id string, task *runtime.Task) (runtime.TaskStatus, bool, error) {
 	if task != nil {
 		job := JobID(task.Metadata[MetaJob])
@@ -51,7 +51,7 @@ func (s *Service) Tell(ctx context.Context, id string, task *runtime.Task) (runt
 	}
 }
 
-// tell is what is known of the job's last task, if that has the ID.
+// tell returns what is known about the job's last task, if that has the ID.
 func tell(e *Entry, id string) (runtime.TaskStatus, bool) {
 	last := statusOf(e).Last
 	state, ok := told[last.State]

@@ -18,26 +18,26 @@ const (
 	progressEvery = 500 * time.Millisecond
 	// noteWithin bounds one write.
 	noteWithin = 2 * time.Second
-	// endWithin is how long a task that has been run waits for its last note, where the
-	// store answers.
+	// endWithin is how long a task waits after its run for its last note, if the store
+	// answers.
 	endWithin = time.Second
-	// awayFor is how long nobody waits for a store that let a note wait for awayAfter and
-	// did not take it.
+	// awayFor is how long no task waits for a store that did not take a note within
+	// awayAfter.
 	awayAfter = 200 * time.Millisecond
 	awayFor   = 10 * time.Second
-	// notesAtOnce bounds the writes that are under way. What is beyond them is not noted.
+	// notesAtOnce bounds the concurrent writes. Notes beyond that are dropped.
 	notesAtOnce = 256
 )
 
-// Track returns a middleware for the router of workers that notes in the store
-// what becomes of jobs' tasks, for Status: two writes for each run of such a task,
-// and at most two a second for its progress (runtime.Progress). Other tasks
-// cost nothing. worker names the process.
+// Track returns a middleware for the router of workers that records the outcomes of jobs'
+// tasks in the store, for Status: two writes for each run of such a task, and at most two
+// per second for its progress (runtime.Progress). Other tasks cost nothing. worker names
+// the process.
 //
-// Handlers do not wait for the store: notes are written behind them, the newest of each
-// run. Once its handler has returned a task waits for the last one, a second at most, and
-// not at all in the 10 s after a note that the store did not answer. The logger hears of
-// what could not be noted (nil: slog.Default, as it is then).
+// Handlers do not wait for the store: notes are written in the background, the newest of
+// each run. After its handler has returned a task waits for the last note, at most a
+// second, and not at all in the 10 s after a note that the store did not answer. Failed
+// notes are logged to log (nil: slog.Default at that time).
 func Track(store Store, worker string, log *slog.Logger) runtime.Middleware {
 	tr := &tracker{store: store, log: log, room: make(chan struct{}, notesAtOnce)}
 	return func(next runtime.Handler) runtime.Handler {
@@ -53,15 +53,15 @@ func Track(store Store, worker string, log *slog.Logger) runtime.Middleware {
 	}
 }
 
-// A tracker is what the runs of a middleware share.
+// A tracker is the state that the runs of a middleware share.
 type tracker struct {
 	store Store
 	log   *slog.Logger  // nil: slog.Default
-	room  chan struct{} // holds something for each write that is under way
-	since atomic.Int64  // when the store did not answer last, in Unix nanoseconds; 0: it did
+	room  chan struct{} // has an element for each write in progress
+	since atomic.Int64  // when the store last did not answer, in Unix nanoseconds; 0: it did
 }
 
-// away reports whether the store is not to be waited for.
+// away reports whether tasks are not to wait for the store.
 func (tr *tracker) away() bool {
 	at := tr.since.Load()
 	return at != 0 && time.Since(time.Unix(0, at)) < awayFor
@@ -91,7 +91,7 @@ func (tr *tracker) put(ctx context.Context, id JobID, run Run) {
 func (tr *tracker) note(ctx context.Context, id JobID, run Run) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, noteWithin)
 	defer cancel()
-	defer func() { // nobody else stands behind this goroutine
+	defer func() { // nothing else recovers a panic in this goroutine
 		if v := recover(); v != nil {
 			err = fmt.Errorf("%w: %v", runtime.ErrPanic, v)
 		}
@@ -102,12 +102,12 @@ func (tr *tracker) note(ctx context.Context, id JobID, run Run) (err error) {
 // A tracked is one run of a job's task.
 type tracked struct {
 	*tracker
-	ctx context.Context // outlives the handler's: what became of it is noted after its end
+	ctx context.Context // outlives the handler's: the outcome is noted after its end
 	id  JobID
 
 	mu      sync.Mutex
 	run     Run
-	told    time.Time     // when progress was to be noted last
+	told    time.Time     // when progress was last to be noted
 	pending bool          // run is to be noted
 	written chan struct{} // closed when nothing is pending; nil: nothing is
 }
@@ -123,7 +123,7 @@ func (r *tracked) handle(ctx context.Context, next runtime.Handler, t *runtime.T
 		if returned {
 			return
 		}
-		// A panic, or the end of the goroutine: it goes on to the pool, which retries.
+		// A panic, or the end of the goroutine: it reaches the pool, which retries.
 		if v := recover(); v != nil {
 			r.end(ctx, fmt.Errorf("%w: %v", runtime.ErrPanic, v))
 			panic(v)
@@ -136,8 +136,8 @@ func (r *tracked) handle(ctx context.Context, next runtime.Handler, t *runtime.T
 	return err
 }
 
-// states are where a job stands after each outcome. An abandoned run is another
-// worker's to tell about.
+// states are the states of a job after each outcome. The next worker reports on an
+// abandoned run.
 var states = map[runtime.Outcome]State{
 	runtime.Completed: Succeeded, runtime.Retried: Failed, runtime.Died: Dead,
 	runtime.Snoozed: Enqueued, runtime.Released: Enqueued,
@@ -154,7 +154,7 @@ func (r *tracked) end(ctx context.Context, err error) {
 		r.run.Error = clip(err.Error())
 	}
 	if state == Enqueued {
-		r.run.Progress = runtime.ProgressReport{} // of a run that is begun anew
+		r.run.Progress = runtime.ProgressReport{} // the next run starts over
 	}
 	written := r.noteSoon()
 	r.mu.Unlock()
@@ -185,7 +185,7 @@ func (r *tracked) progress(p runtime.ProgressReport) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.run.State != Running {
-		return // a goroutine that the handler has left behind
+		return // from a goroutine that outlived its handler
 	}
 	r.run.Progress = p
 	if time.Since(r.told) >= progressEvery && !r.away() {
@@ -194,8 +194,8 @@ func (r *tracked) progress(p runtime.ProgressReport) {
 	}
 }
 
-// noteSoon has the run noted as it is when its turn comes, and returns a channel that is
-// closed then. r.mu is held.
+// noteSoon queues a note of the run, which is written as it is at that time, and returns a
+// channel that is closed then. r.mu is held.
 func (r *tracked) noteSoon() <-chan struct{} {
 	r.pending = true
 	if r.written == nil {
@@ -205,7 +205,7 @@ func (r *tracked) noteSoon() <-chan struct{} {
 	return r.written
 }
 
-// write writes notes, one after the other, until none is pending.
+// write writes notes, one after another, until none is pending.
 func (r *tracked) write() {
 	for {
 		r.mu.Lock()

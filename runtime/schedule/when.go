@@ -7,48 +7,47 @@ import (
 	"github.com/taskgen/taskgen/internal/crontab"
 )
 
-// At is once, at the given time, of the years 1 to 9999. A time that has passed: now.
+// At means once, at the given time, in the years 1 to 9999. A time in the past means now.
 func At(t time.Time) When { return When{At: t.Round(0)} }
 
-// In is once, d after the call that schedules the job.
+// In means once, d after the call that schedules the job.
 func In(d time.Duration) When { return When{In: max(d, 1)} }
 
-// Every is again and again, d after the time before; the first time d after the
-// call that schedules the job. Its times do not drift. d is at least a
-// millisecond.
+// Every means repeatedly, d after the previous time; the first time is d after the call
+// that schedules the job. The times do not drift. d is at least a millisecond.
 func Every(d time.Duration) When { return When{Every: d} }
 
-// Cron is again and again by a cron expression of five fields (minute hour day
-// month weekday) or a descriptor (@daily, @every 90m), on the wall clock of the
-// IANA time zone ("Europe/Berlin"); UTC where that is empty. Where day and
-// weekday are both given, either is enough. L is the last day of the month.
+// Cron means repeatedly, by a cron expression of five fields (minute hour day month
+// weekday) or a descriptor (@daily, @every 90m), on the wall clock of the IANA time zone
+// ("Europe/Berlin"); UTC if zone is empty. If day and weekday are both given, either is
+// enough. L is the last day of the month.
 //
-// On the day in spring on which a named hour is left out it fires as much later;
-// on the day in autumn that has it twice it fires the first time.
+// If a named hour does not exist on a day in spring the job fires later by the skipped
+// time; if an hour occurs twice on a day in autumn it fires the first time.
 func Cron(expr, zone string) When { return When{Cron: expr, Zone: zone} }
 
 // minEvery is the shortest period of a job.
 const minEvery = time.Millisecond
 
-// fixed returns w with a delay made a time, or an error wrapping ErrInvalidJob.
+// fixed returns w with a delay turned into a time, or an error wrapping ErrInvalidJob.
 func fixed(w When, now time.Time) (When, error) {
 	switch {
 	case w.IsZero():
-		return w, fmt.Errorf("%w: it does not say when: give it At, In, Every or Cron", ErrInvalidJob)
+		return w, fmt.Errorf("%w: it has no When: give it At, In, Every or Cron", ErrInvalidJob)
 	case w.In != 0:
 		w = At(now.Add(w.In))
 	}
 	if w.Recurring() {
 		return w, checkRecurring(w)
 	}
-	// The times that have a form in RFC 3339: every store and queue takes them.
+	// The times that RFC 3339 can express: every store and queue takes them.
 	if year := w.At.UTC().Year(); year < 1 || year > 9999 || w.At.IsZero() {
 		return w, fmt.Errorf("%w: it is due outside of the years 1 to 9999", ErrInvalidJob)
 	}
 	return w, nil
 }
 
-// checkRecurring returns an error wrapping ErrInvalidJob where w has no times.
+// checkRecurring returns an error wrapping ErrInvalidJob if w has no times.
 func checkRecurring(w When) error {
 	switch {
 	case w.Cron != "":
@@ -86,9 +85,9 @@ func (t timetable) first(now time.Time) time.Time {
 	return t.when.At.UTC()
 }
 
-// skip goes from one of its times on to the first one that is not before t, and returns
-// how many it passed: of a cron expression 1 where there are any, for nobody counts
-// those.
+// skip advances from one of its times to the first one that is not before to, and returns
+// how many it passed. For a cron expression it returns 1 if there are any: they are not
+// counted.
 func (t timetable) skip(at, to time.Time) (time.Time, int64) {
 	every := t.every()
 	if !at.Before(to) {
@@ -105,7 +104,7 @@ func (t timetable) skip(at, to time.Time) (time.Time, int64) {
 	return at, passed
 }
 
-// every is the period of an interval, and 0 for all else.
+// every is the period of an interval, otherwise 0.
 func (t timetable) every() time.Duration {
 	if t.when.Cron != "" {
 		return t.cron.Every()

@@ -1,4 +1,4 @@
-// Package jobstoretest holds stores of jobs to what jobstore.Store promises. Each
+// Package jobstoretest tests stores of jobs against the contract of jobstore.Store. Each
 // store's tests call Run.
 package jobstoretest
 
@@ -15,21 +15,21 @@ import (
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
-// A Place is the room of one test.
+// A Place is the environment of one test.
 type Place struct {
-	// Open opens the store of the place: as often as there are processes to play.
-	// Where a store lives in one process it returns one and the same.
+	// Open opens the store of the place, once for each simulated process. A store that
+	// lives in one process is always the same.
 	Open func() jobstore.Store
-	// Now is the time on the store's clock, and Pass lets time go by on it.
+	// Now is the time on the store's clock, and Pass lets time pass on it.
 	Now  func() time.Time
 	Pass func(d time.Duration)
 }
 
-// lease is one that soon ends.
+// lease ends soon.
 const lease = time.Second
 
-// Run runs every test of the suite as a subtest, each in a place of its own that
-// make makes, and removes by tb.Cleanup.
+// Run runs every test of the suite as a subtest, each in its own place, which make makes,
+// and removes by tb.Cleanup.
 func Run(t *testing.T, make func(tb testing.TB) Place) {
 	for name, test := range map[string]func(*shop){
 		"what is put can be got and listed":                  putGetList,
@@ -152,7 +152,7 @@ func (s *shop) same(got, want *jobstore.Entry) {
 	s.check(near(got.Wake, want.Wake) && near(got.Forget, want.Forget), "wake %s forget %s, want %s and %s", got.Wake, got.Forget, want.Wake, want.Forget)
 }
 
-// near allows for what a store's time is rounded up to.
+// near allows for the rounding of a store's times.
 func near(got, want time.Time) bool {
 	return got.IsZero() == want.IsZero() && !got.Before(want) && got.Sub(want) <= time.Millisecond
 }
@@ -293,8 +293,8 @@ func notes(s *shop) {
 	s.ok(s.Note(ctx, "nobody", run))
 }
 
-// dates has entries of all times that a job may have: those of the far future are not
-// due, and those of the far past are.
+// dates puts entries with all times that a job may have: those in the far future are not
+// due, and those in the far past are.
 func dates(s *shop) {
 	last := time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC)
 	late := []time.Time{ // the first alarm is a new one each time

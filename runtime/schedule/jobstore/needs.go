@@ -4,11 +4,11 @@ import "strings"
 
 // Needs are what a scheduler must have to fire a job.
 type Needs struct {
-	Queue string // of the task; empty where the store does not know it: everybody may try
+	Queue string // of the task; empty if the store does not know it: any scheduler may try
 	Zone  string // the IANA time zone of its cron expression; empty for UTC
 }
 
-// Key is n as a store keeps it: "queue LF zone", or nothing where it is not known. See
+// Key is n as a store keeps it: "queue LF zone", or empty if it is not known. See
 // ParseNeeds.
 func (n Needs) Key() string {
 	if n.Queue == "" {
@@ -23,8 +23,8 @@ func ParseNeeds(key string) Needs {
 	return Needs{Queue: queue, Zone: zone}
 }
 
-// Needs returns what a scheduler must have to fire the entry's job. Those of an entry
-// that cannot be read are not known.
+// Needs returns what a scheduler must have to fire the entry's job. The needs of an
+// unreadable entry are not known.
 func (e *Entry) Needs() Needs {
 	if e.Task == nil {
 		return Needs{}

@@ -10,69 +10,67 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A Store keeps jobs for schedulers. It is used by many goroutines, and where it
-// can be by many processes, at once. It needs no knowledge of jobs: an [Entry] has
-// the few columns that it goes by, and a body.
+// A Store keeps jobs for schedulers. It is safe for concurrent use, by many processes if
+// the backend allows. It needs no knowledge of jobs: an [Entry] has the few columns that
+// a store uses, and a body.
 type Store interface {
-	// Put writes an entry in place of the one with its ID, if that has the version
-	// Entry.Version still (0: there is none yet), and gives it the next version. It is
-	// leased until Entry.Leased: whoever changes an entry leaves the lease on it as it
-	// was read, and whoever has the lease ends it by the zero time. Errors wrap ErrConflict, ErrJobExists for version 0, or
-	// ErrJobNotFound when there is none any more.
+	// Put replaces the entry with its ID, if that still has the version Entry.Version (0:
+	// there is no entry yet), and gives it the next version. It is leased until
+	// Entry.Leased: a process that changes an entry keeps the lease as it was read, and
+	// the process that has the lease ends it with the zero time. Errors wrap ErrConflict,
+	// ErrJobExists for version 0, or ErrJobNotFound if the entry is gone.
 	Put(ctx context.Context, e *Entry) error
 	// Get reads an entry. The error wraps ErrJobNotFound.
 	Get(ctx context.Context, id JobID) (*Entry, error)
 	// List returns up to limit entries whose ID comes after the given one, in the
 	// order of their IDs (as bytes), of one owner where that is not empty.
 	List(ctx context.Context, owner string, after JobID, limit int) ([]*Entry, error)
-	// Claim leases up to limit entries whose Wake has come by the store's clock and
-	// whose needs the caller can meet, the most overdue ones first: until the lease ends
-	// nobody else gets them. It gives them the next version, so that whoever held them
-	// before is refused with ErrConflict. It removes entries whose Forget has come, in
-	// passing. Now is the time on the store's clock; wait is how long nothing else that
-	// the caller can fire will be due or free again, 0 where something may be now, and
-	// negative when nothing ever will. An entry that cannot be read is leased and
-	// returned too; see Entry.Unreadable. can must be quick.
+	// Claim leases up to limit entries whose Wake has passed on the store's clock and whose
+	// needs the caller can meet, the most overdue first. Nobody else gets them until the
+	// lease ends. Claim gives them the next version, so that their previous holders are
+	// refused with ErrConflict. It also removes entries whose Forget has passed. now is the
+	// time on the store's clock. wait is how long no other entry that the caller can fire
+	// will be due or free; 0 if one may be now, negative if none ever will. Unreadable
+	// entries are leased and returned too; see Entry.Unreadable. can must be quick.
 	Claim(ctx context.Context, can func(Needs) bool, limit int, lease time.Duration) (due []*Entry, now time.Time, wait time.Duration, err error)
-	// Settle is Put for many entries, in as few round trips as can be. The error is
-	// a *driver.BatchError where some fail.
+	// Settle is Put for many entries, in as few round trips as possible. The error is a
+	// *driver.BatchError if some fail.
 	Settle(ctx context.Context, es []*Entry) error
-	// Note keeps what a worker says of a job's firing, in place of what was said
-	// of this firing or an earlier one. It changes no version. A job that is not
-	// there any more is no error.
+	// Note stores a worker's report on a firing of a job. It replaces the report on this
+	// firing or an earlier one, and changes no version. A job that is gone is no error.
 	Note(ctx context.Context, id JobID, run Run) error
-	// Now is the time on the store's clock, by which entries become due. A store without a
-	// clock of its own has that of its process.
+	// Now is the time on the store's clock, by which entries become due. A store without
+	// its own clock uses that of its process.
 	Now(ctx context.Context) (time.Time, error)
 	// Wait returns when an entry whose needs the caller can meet may have become due
-	// earlier than Claim said, when d is over, or when ctx ends. Of several that can
-	// meet them, one is enough to be told.
+	// earlier than Claim said, when d is over, or when ctx ends. If several callers can
+	// meet the needs, it is enough to wake one.
 	Wait(ctx context.Context, can func(Needs) bool, d time.Duration)
 }
 
-// An Entry is a job as a Store keeps it.
+// An Entry is a job in a Store.
 type Entry struct {
 	ID      JobID
 	Version int64
 	Owner   string
-	// Wake is when a service is to look after it, and Forget when it is removed; zero:
-	// never. A store may take a time after 2262 for the latest that it keeps, and one
-	// before 1970 for the earliest.
+	// Wake is when a service is to handle the entry, and Forget when it is removed; zero:
+	// never. A store may treat times after 2262 as the latest that it can keep, and times
+	// before 1970 as the earliest.
 	Wake, Forget time.Time
-	// Leased is when the lease on the entry ends, or has ended; zero: there is none. While
-	// it holds nobody claims the entry. One whose Wake is zero by then is claimed at the
-	// end of its lease all the same, so that the lease can be taken from it.
+	// Leased is when the lease on the entry ends or ended; zero: no lease. Nobody claims
+	// the entry before that. An entry whose Wake is zero is still claimed at the end of
+	// its lease, so that the lease can be removed.
 	Leased time.Time
-	Noted  Run // what was noted last
+	Noted  Run // the last note
 	Body
-	// Unreadable is the body as the store has it where this build cannot read it; it is
-	// written back as it is. Err says why then, and wraps ErrUnreadable, and Body is
-	// empty but for Next, which is Wake.
+	// Unreadable is the stored body if this build cannot read it; it is written back
+	// unchanged. Err then says why, and wraps ErrUnreadable, and Body is empty except for
+	// Next, which is Wake.
 	Unreadable []byte
 	Err        error
 }
 
-// A Body is what a store keeps of a job without looking into it.
+// A Body is the part of a job that a store keeps without interpreting it.
 type Body struct {
 	When      When          `json:"when"`
 	Task      *driver.Task  `json:"-"`
@@ -87,20 +85,20 @@ type Body struct {
 	Fired     int64         `json:"fired,omitempty"`
 	Skipped   int64         `json:"skipped,omitempty"`
 	Last      Run           `json:"last,omitzero"`
-	Failures  int           `json:"failures,omitempty"` // tries in a row to enqueue what is due
+	Failures  int           `json:"failures,omitempty"` // consecutive failures to enqueue what is due
 	Error     string        `json:"error,omitempty"`
-	Was       time.Time     `json:"was,omitzero"` // Next of a job that was cancelled, for when it is declared again
+	Was       time.Time     `json:"was,omitzero"` // Next of a cancelled job, in case it is declared again
 	CreatedAt time.Time     `json:"created_at"`
 	UpdatedAt time.Time     `json:"updated_at"`
-	// Seed is the ID that the job's firings are told by where that is not its own:
-	// that of the job that it was before, or a new one where its ID was that of
-	// another job.
+	// Seed is the ID from which the IDs of firings are derived, if that is not the job's
+	// own: the ID of the job that it continues, or a new one if its ID belonged to another
+	// job before.
 	Seed JobID `json:"seed,omitempty"`
-	// Handed says that the job was ended to go on under another ID.
+	// Handed says that the job was ended to continue under another ID.
 	Handed *Handover `json:"handed,omitempty"`
 }
 
-// A Handover is what a job that goes on under another ID leaves to that one.
+// A Handover is what a job that continues under another ID passes on.
 type Handover struct {
 	To    JobID     `json:"to"`
 	Next  time.Time `json:"next,omitzero"` // when it was due next
@@ -138,7 +136,7 @@ func (b *Body) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Clone returns a copy that shares nothing with e that either may change.
+// Clone returns a copy that shares no mutable data with e.
 func (e *Entry) Clone() *Entry {
 	c := *e
 	if e.Task != nil {
@@ -159,8 +157,8 @@ func (e *Entry) BodyData() ([]byte, error) {
 	return e.Body.MarshalJSON()
 }
 
-// SetBody reads what BodyData returned; ID and Wake must be set. Where this build cannot read
-// it, the entry is one that says so: see Entry.Unreadable.
+// SetBody reads what BodyData returned; ID and Wake must be set. If this build cannot read
+// it, SetBody sets Entry.Unreadable.
 func (e *Entry) SetBody(data []byte) {
 	e.Unreadable, e.Err = nil, nil
 	if err := e.Body.UnmarshalJSON(data); err != nil {
@@ -169,7 +167,7 @@ func (e *Entry) SetBody(data []byte) {
 	}
 }
 
-// LogValue is the entry as a log may show it: without the payload of its task.
+// LogValue is the entry for a log: without the payload of its task.
 func (e Entry) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.String("id", string(e.ID)), slog.String("when", e.When.String())}
 	if e.Owner != "" {

@@ -6,23 +6,23 @@ import (
 	"time"
 )
 
-// A When says when a job is due: made by At, In, Every or Cron of package
-// schedule. One of the first four fields is set; the zero When is none.
+// A When says when a job is due. At, In, Every and Cron of package schedule make one. One
+// of the first four fields is set; the zero When is unset.
 type When struct {
 	At    time.Time     // once
 	In    time.Duration // once, that long after the job is scheduled
-	Every time.Duration // again and again
-	Cron  string        // again and again, by an expression,
+	Every time.Duration // repeatedly, at this interval
+	Cron  string        // repeatedly, by an expression,
 	Zone  string        // on the wall clock of an IANA time zone; empty: UTC
 }
 
 // Recurring reports whether the job is due more than once.
 func (w When) Recurring() bool { return w.Cron != "" || w.Every != 0 }
 
-// IsZero reports whether w says nothing.
+// IsZero reports whether w is not set.
 func (w When) IsZero() bool { return w == When{} }
 
-// String is w as people read it.
+// String describes w.
 func (w When) String() string {
 	switch {
 	case w.Cron != "" && w.Zone != "":
@@ -51,8 +51,8 @@ type whenJSON struct {
 	Zone  string     `json:"zone,omitempty"`
 }
 
-// MarshalJSON writes w as an object with at, every, or cron and zone. A delay
-// (In) has no form: it is a time once the job is scheduled.
+// MarshalJSON writes w as an object with at, every, or cron and zone. A delay (In) cannot
+// be written: it becomes a time when the job is scheduled.
 func (w When) MarshalJSON() ([]byte, error) {
 	j := whenJSON{Cron: w.Cron, Zone: w.Zone}
 	if w.In != 0 {
