@@ -1,4 +1,4 @@
-// Package compress makes large payloads smaller on their way, with zstd.
+// Package compress compresses large payloads with zstd.
 //
 //	c, err := compress.New(compress.Config{})
 //	manager := runtime.NewManager(runtime.ManagerConfig{
@@ -10,8 +10,8 @@
 // manager then lists c.Enqueue before the key ring's, and the router uses the
 // key ring's Handle before c.Handle.
 //
-// The size of a compressed payload tells something about what is in it. Do not
-// compress a secret together with text that a stranger can choose.
+// The size of a compressed payload reveals something about its content. Do not compress a
+// secret together with text that an attacker can choose.
 package compress
 
 import (
@@ -34,21 +34,20 @@ const (
 	DefaultMaxSize   = 16 << 20
 )
 
-// Config says what is compressed and what is inflated. The zero value is ready
-// to use.
+// Config configures a Compressor. The zero value is ready to use.
 type Config struct {
 	// Threshold is the size in bytes from which a payload is compressed;
 	// DefaultThreshold (1 KiB) when 0.
 	Threshold int
-	// MaxSize bounds the bytes of an inflated payload, so that a few bytes from
-	// the broker cannot fill the memory; DefaultMaxSize (16 MiB) when 0. Payloads
-	// above it travel as they are. It must not be lower where tasks are handled
-	// than where they are enqueued.
+	// MaxSize bounds the bytes of an inflated payload, so that a few bytes from the broker
+	// cannot fill the memory; DefaultMaxSize (16 MiB) when 0. Larger payloads are not
+	// compressed. MaxSize must not be lower where tasks are handled than where they are
+	// enqueued.
 	MaxSize int
 }
 
-// A Compressor compresses payloads at enqueue and inflates them for the handler.
-// It is safe for use by many goroutines.
+// A Compressor compresses payloads at enqueue and inflates them for the handler. It is
+// safe for concurrent use.
 type Compressor struct {
 	cfg Config
 	enc *zstd.Encoder
@@ -70,8 +69,7 @@ func New(cfg Config) (*Compressor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compress: %w", err)
 	}
-	// A decoder with concurrency 0 takes as many calls at once as there are
-	// processors.
+	// A decoder with concurrency 0 takes as many concurrent calls as there are processors.
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(uint64(cfg.MaxSize)))
 	if err != nil {
 		return nil, fmt.Errorf("compress: %w", err)
@@ -79,9 +77,9 @@ func New(cfg Config) (*Compressor, error) {
 	return &Compressor{cfg: cfg, enc: enc, dec: dec}, nil
 }
 
-// Enqueue is the [runtime.EnqueueMiddleware]. It compresses plain payloads from
-// the threshold up that take less room in an envelope when compressed, where
-// they are base64. All others pass as they are.
+// Enqueue is the [runtime.EnqueueMiddleware]. It compresses plain payloads from the
+// threshold up, if they are then smaller in an envelope, where compressed payloads are
+// base64. All others pass unchanged.
 func (c *Compressor) Enqueue(next runtime.Enqueuer) runtime.Enqueuer {
 	return runtime.EnqueuerFunc(func(ctx context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
 		passed := make([]*runtime.Task, len(tasks))
@@ -92,8 +90,8 @@ func (c *Compressor) Enqueue(next runtime.Enqueuer) runtime.Enqueuer {
 	})
 }
 
-// Handle is the [runtime.Middleware]. It passes a copy of the task with the
-// inflated payload on; a task that is not marked passes as it is. Errors wrap
+// Handle is the [runtime.Middleware]. It passes on a copy of the task with the inflated
+// payload; a task that is not marked passes unchanged. Errors wrap
 // [runtime.ErrInvalidTask].
 func (c *Compressor) Handle(next runtime.Handler) runtime.Handler {
 	return runtime.HandlerFunc(func(ctx context.Context, t *runtime.Task) error {

@@ -12,7 +12,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
-// Payloads from a threshold up travel compressed. Handlers are given them as they were.
+// Payloads from a threshold up are compressed on the queue. Handlers get the originals.
 func ExampleNew() {
 	c, err := compress.New(compress.Config{Threshold: 4 << 10})
 	if err != nil {

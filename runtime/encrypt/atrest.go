@@ -2,8 +2,8 @@ package encrypt
 
 import "github.com/taskgen/taskgen/runtime"
 
-// Seal is Encrypt for a task that lies in a store of jobs until it is due: what it
-// returns belongs to the job whose ID the task has, and no queue takes it.
+// Seal is Encrypt for a task that stays in a job store until it is due. The ciphertext
+// belongs to the job with the task's ID, and no queue takes it.
 func (r *KeyRing) Seal(t *runtime.Task) (*runtime.Task, error) {
 	if t.LastEncoding() == Encoding {
 		return t, nil
@@ -26,15 +26,15 @@ func (r *KeyRing) Unseal(t *runtime.Task) (*runtime.Task, error) {
 	return t.Decoded(payload), nil
 }
 
-// Results returns results with what [KeyRing.Handle] does to them undone: give it to
-// generated Await functions. Results that are not encrypted pass, unless the ring was
-// made with [RequireAll]. Errors wrap [ErrUnknownKey], [runtime.ErrInvalidTask] where
-// a result was changed or is another task's, or [ErrNotEncrypted].
+// Results decrypts the results that [KeyRing.Handle] encrypted: pass it to generated Await
+// functions. Results that are not encrypted pass, unless the ring was made with
+// [RequireAll]. Errors wrap [ErrUnknownKey], [runtime.ErrInvalidTask] if a result was
+// changed or belongs to another task, or [ErrNotEncrypted].
 func (r *KeyRing) Results(from runtime.Results) runtime.Results {
 	return runtime.DecodeResults(from, r.decryptResult)
 }
 
-// bare is what a result is bound to: whoever awaits it knows no more.
+// bare is the identity to which a result is bound: the code that awaits it knows no more.
 func bare(t *runtime.Task) *runtime.Task {
 	return &runtime.Task{ID: t.ID, Payload: t.Payload, Encoding: t.Encoding}
 }

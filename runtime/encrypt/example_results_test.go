@@ -11,8 +11,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
-// What handlers return is encrypted in the store of results, and decrypted for those who
-// await it by way of the ring.
+// Results of handlers are encrypted in the result store, and decrypted for the code that
+// awaits them through the ring.
 func ExampleKeyRing_Results() {
 	key := []byte(strings.Repeat("k", encrypt.KeySize)) // read from a secret store
 	ring, err := encrypt.NewKeyRing("2030-01", map[string][]byte{"2030-01": key})

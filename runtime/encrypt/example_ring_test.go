@@ -14,8 +14,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
-// The ring of a program encrypts what its manager enqueues and decrypts it for the
-// handlers of its router. On the queue nobody can read it.
+// The ring of a program encrypts the payloads that its manager enqueues and decrypts them
+// for the handlers of its router. They cannot be read on the queue.
 func ExampleKeyRing() {
 	// A program reads the key from its environment: openssl rand -base64 32 makes one.
 	key, err := encrypt.ParseKey(base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", encrypt.KeySize))))
@@ -62,7 +62,7 @@ func ExampleKeyRing() {
 		log.Fatal(err)
 	}
 
-	// What does not come by way of the ring is refused.
+	// The ring refuses a task that it did not encrypt.
 	_, err = ring.Decrypt(&runtime.Task{ID: "7", Type: "welcome", Queue: "mail", Payload: []byte(`"eve"`)})
 	fmt.Println("in clear:", errors.Is(err, encrypt.ErrNotEncrypted))
 	// Output:

@@ -8,14 +8,14 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// The first two bytes of a ciphertext. Those of the version before begin with the
+// The first two bytes of a ciphertext. Ciphertexts of the previous version begin with the
 // length of the key's ID, which is never 0.
 const (
 	marked  = 0
 	version = 1
 )
 
-// What a ciphertext is. It cannot pass for another.
+// The kinds of ciphertext. One kind cannot pass for another.
 const (
 	ofTask   = "task"
 	ofJob    = "job"
@@ -34,7 +34,7 @@ func (r *KeyRing) encode(kind string, t *runtime.Task) []byte {
 // decode decrypts the payload of a task whose last encoding is [Encoding].
 func (r *KeyRing) decode(kind string, t *runtime.Task) ([]byte, error) {
 	before := strings.TrimSuffix(t.Encoding, Encoding)
-	if before != "," { // a list with nothing before its comma is another one
+	if before != "," { // a list with an empty first element differs
 		before = strings.TrimSuffix(before, ",")
 	}
 	what := subject(kind, t)
@@ -62,7 +62,7 @@ func (r *KeyRing) decode(kind string, t *runtime.Task) ([]byte, error) {
 	return payload, nil
 }
 
-// subject is what was encrypted, for errors.
+// subject names what was encrypted, for errors.
 func subject(kind string, t *runtime.Task) string {
 	switch kind {
 	case ofJob:
@@ -81,7 +81,7 @@ func splitKeyID(payload []byte) (id string, sealed []byte, ok bool) {
 	return string(payload[1:n]), payload[n:], true
 }
 
-// texts are additional data: each text after its length.
+// texts encodes additional data: each text after its length.
 func texts(all ...string) []byte {
 	size := 0
 	for _, s := range all {
