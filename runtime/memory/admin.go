@@ -32,9 +32,9 @@ func (s *store) waiting(id string) *item {
 	return it
 }
 
-// Reschedule leaves a task where it is in line when it is due and at has passed
-// as well. A task of a group that was handed out before keeps its place at the
-// head of the group, and the group waits for it.
+// Reschedule leaves a task at its position in line if it is due and at has passed too. A
+// task of a group that was handed out before keeps its position at the head of the group,
+// and the group waits for it.
 func (q *queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 	if err := q.enter(ctx); err != nil {
 		return err
@@ -57,8 +57,8 @@ func (q *queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 	return nil
 }
 
-// leaveGroup takes it out of its group while it stays on the queue: it will
-// join the end when it is due.
+// leaveGroup takes an item out of its group while it stays on the queue: it joins the end
+// when it is due.
 func (s *store) leaveGroup(it *item) {
 	it.state = scheduled
 	s.expel(it)

@@ -10,11 +10,11 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Browse lists tasks in the order they are handed out: ready ones as they stand
-// in line (on a FIFO queue as they joined it), scheduled ones by when they are
-// due, leased ones by when their leases end, dead ones by when they died. A page
-// begins after the place of the last task of the page before, so tasks that come
-// and go meanwhile make no other appear twice.
+// Browse lists tasks in the order in which they are handed out: ready tasks in line order
+// (on a FIFO queue in the order in which they joined it), scheduled tasks by when they are
+// due, leased tasks by when their leases end, dead tasks by when they died. A page begins
+// after the position of the last task of the previous page, so that changes in between
+// make no task appear twice.
 func (q *queue) Browse(ctx context.Context, state driver.State, after string, limit int) ([]*driver.Task, string, error) {
 	if limit < 1 {
 		return nil, "", fmt.Errorf("queue %q: Browse of %d tasks: the limit must be positive", q.name, limit)
@@ -78,7 +78,7 @@ func (q *queue) Find(ctx context.Context, id string) ([]driver.Found, error) {
 	return found, nil
 }
 
-// withID returns the items with an ID, the first to come first.
+// withID returns the items with an ID, the oldest first.
 func (s *store) withID(id string) (all []*item) {
 	for it := s.ids.get(id); it != nil; it = it.twin {
 		all = append(all, it)
@@ -87,8 +87,8 @@ func (s *store) withID(id string) (all []*item) {
 	return all
 }
 
-// A page gathers the items after a cursor, up to a limit and one more that
-// tells whether another page follows.
+// A page gathers the items after a cursor, up to a limit and one more that shows whether
+// another page follows.
 type page struct {
 	line  int // of the items that are offered
 	after cursor
@@ -104,7 +104,7 @@ type placed struct {
 
 func (p *page) full() bool { return len(p.found) > p.limit }
 
-// offer takes the item, and says so, if its place is after the cursor.
+// offer takes the item if its place is after the cursor, and reports whether it did.
 func (p *page) offer(c cursor, it *item) bool {
 	c.line = p.line
 	if c.compare(p.after) <= 0 {
@@ -129,14 +129,14 @@ func (p *page) calendar(c *calendar) {
 	p.trim()
 }
 
-// bound keeps what was found in no order from growing with the queue.
+// bound keeps unordered finds from growing with the queue.
 func (p *page) bound() {
 	if len(p.found) > 4*p.limit+100 {
 		p.trim()
 	}
 }
 
-// trim sorts what was found and keeps what the page can use.
+// trim sorts the finds and keeps those that the page can use.
 func (p *page) trim() {
 	slices.SortFunc(p.found, func(a, b placed) int { return a.compare(b.cursor) })
 	p.found = p.found[:min(len(p.found), p.limit+1)]
@@ -167,8 +167,8 @@ func (q *queue) browseReady(p *page) {
 	}
 }
 
-// places takes the first ones of a calendar in the order of their places alone:
-// within a group, a task that becomes due again keeps its own.
+// places takes the first items of a calendar in the order of their places: within a group,
+// a task that becomes due again keeps its place.
 func (p *page) places(c *calendar) {
 	for _, e := range c.strays {
 		p.offer(cursor{seq: e.it.seq}, e.it)
@@ -195,8 +195,7 @@ func (p *page) copies() (tasks []*driver.Task, next string) {
 	return tasks, next
 }
 
-// A cursor is a place in one of the orders that Browse lists by. The zero
-// cursor is before all.
+// A cursor is a position in one of the orders of Browse. The zero cursor is before all.
 type cursor struct {
 	line int // from the highest level down
 	at   time.Duration

@@ -2,13 +2,13 @@ package memory
 
 import "time"
 
-// A calendar orders items by a time, the earliest first, and those of one time
-// by their place. Nearly all come in that order (tasks become due as time goes
-// on, leases of one length end in the order in which they began) and go to the
-// end of a list, at no cost that grows. The strays that come before its end (a
-// lease that ended, another delay) stand in a heap beside it.
+// A calendar orders items by a time, the earliest first, and items with the same time by
+// their place. Nearly all arrive in that order (tasks become due as time passes, leases of
+// one length end in the order in which they began) and are appended to a list at constant
+// cost. The strays, which belong before its end (a lease that ended, another delay), are
+// in a separate heap.
 //
-// An item is in one calendar at most.
+// An item is in at most one calendar.
 type calendar struct {
 	head, tail *item
 	strays     strays
@@ -57,7 +57,7 @@ func (c *calendar) remove(it *item) {
 	it.prev, it.next = nil, nil
 }
 
-// next is the time of the first item, never without one.
+// next is the time of the first item, or never if there is none.
 func (c *calendar) next() time.Duration {
 	if it := c.first(); it != nil {
 		return it.at
@@ -65,7 +65,7 @@ func (c *calendar) next() time.Duration {
 	return never
 }
 
-// pop takes the first item out if its time has come, and returns nil if not.
+// pop removes and returns the first item if its time has come, else it returns nil.
 func (c *calendar) pop(now time.Duration) *item {
 	it := c.first()
 	if it == nil || it.at > now {

@@ -1,17 +1,17 @@
 package memory
 
-// clockwise is a heap (see container/heap) of things by their time, the earliest
-// first. Each keeps its place, so that it can be moved and removed.
+// clockwise is a heap (see container/heap) of elements by their time, the earliest first.
+// Each stores its position, so that it can be moved and removed.
 type clockwise[T timed[T]] []T
 
-// A timed thing has a time, and a place in a heap.
+// A timed element has a time, and a position in a heap.
 type timed[T any] interface {
 	comparable
 	before(other T) bool
-	place() *int // absent while it is in none
+	place() *int // absent while it is in no heap
 }
 
-// absent is the place of what is in no heap.
+// absent is the position of an element in no heap.
 const absent = -1
 
 func (c clockwise[T]) Len() int           { return len(c) }
@@ -22,14 +22,14 @@ func (c clockwise[T]) Swap(i, j int) {
 	*c[i].place(), *c[j].place() = i, j
 }
 
-// Push is heap.Interface's: see heap.Push.
+// Push implements heap.Interface: see heap.Push.
 func (c *clockwise[T]) Push(x any) {
 	t := x.(T)
 	*t.place() = len(*c)
 	*c = append(*c, t)
 }
 
-// Pop is heap.Interface's: see heap.Pop.
+// Pop implements heap.Interface: see heap.Pop.
 func (c *clockwise[T]) Pop() any {
 	s := *c
 	last := len(s) - 1

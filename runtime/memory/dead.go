@@ -9,12 +9,12 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// enterDead is enter for operations that move tasks between a queue and its
-// dead letter queue: they hold the locks of both, so that nobody sees a task on
-// neither or on both. When it returns nil the caller must call leaveDead.
+// enterDead is enter for operations that move tasks between a queue and its dead letter
+// queue: they hold both locks, so that a task is never seen on neither or on both. When it
+// returns nil the caller must call leaveDead.
 func (q *queue) enterDead(ctx context.Context, what string) error {
 	if q.dead == nil {
-		return fmt.Errorf("queue %q: %w: it is a dead letter queue itself: %s on the queue that the tasks come from", q.name, driver.ErrUnsupported, what)
+		return fmt.Errorf("queue %q: %w: it is itself a dead letter queue: %s on the queue on which the tasks died", q.name, driver.ErrUnsupported, what)
 	}
 	if err := q.enter(ctx); err != nil {
 		return err
@@ -58,11 +58,10 @@ func (s *store) buried(origin string) int {
 	return 0
 }
 
-// Redrive moves dead tasks back even beyond the queue's capacity: they take no
-// more memory there. Tasks whose ID is on the queue again stay dead; the error
-// is then a *BatchError with ErrDuplicate, whose indexes are those of ids, or of
-// the dead in the order in which they died when ids is nil. So do those that are
-// leased from the dead letter queue.
+// Redrive moves dead tasks back even beyond the queue's capacity: they take no more memory
+// there. Tasks whose ID is on the queue again stay dead. The error is then a *BatchError
+// with ErrDuplicate, whose indexes are those of ids, or of the dead in the order of their
+// deaths if ids is nil. Tasks that are leased from the dead letter queue stay dead too.
 func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if err := q.enterDead(ctx, "call Redrive"); err != nil {
 		return nil, err
@@ -72,7 +71,7 @@ func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	for i, d := range found {
 		there[i] = d.it.task.ID
 	}
-	q.leaveDead() // stores are not asked under the locks
+	q.leaveDead() // no calls to result stores under the locks
 	var redriven []string
 	var failed error
 	err := q.around.Around(ctx, there, func() []string {
@@ -85,8 +84,8 @@ func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	return redriven, failed
 }
 
-// redrive moves the dead tasks with the given IDs, or all when ids is nil, if they are
-// among those that were there.
+// redrive moves the dead tasks with the given IDs, or all if ids is nil, that are in
+// there.
 func (q *queue) redrive(ctx context.Context, ids, there []string) ([]string, error) {
 	if err := q.enterDead(ctx, "call Redrive"); err != nil {
 		return nil, err
@@ -115,7 +114,7 @@ func (q *queue) redrive(ctx context.Context, ids, there []string) ([]string, err
 // OnRedrive implements [driver.Reviver].
 func (q *queue) OnRedrive(around driver.Revival) { q.around = around }
 
-// RedriveDeaths moves tasks as Redrive does.
+// RedriveDeaths moves tasks like Redrive.
 func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)
@@ -196,8 +195,8 @@ func (q *queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]dri
 	return discarded, nil
 }
 
-// deadOf finds the queue's dead task that died the given death, or nil where it is
-// gone or leased from the dead letter queue.
+// deadOf returns the queue's dead task of the given death, or nil if it is gone or leased
+// from the dead letter queue.
 func (q *queue) deadOf(d driver.Death) *item {
 	for _, one := range q.deadOnes([]string{d.ID}) {
 		if driver.DeathOf(&one.it.task) == d {
@@ -207,15 +206,15 @@ func (q *queue) deadOf(d driver.Death) *item {
 	return nil
 }
 
-// A deadOne is a task that is meant by a list of IDs, and its index there.
+// A deadOne is a task that a list of IDs names, and its index there.
 type deadOne struct {
 	index int
 	it    *item
 }
 
-// deadOnes finds the queue's dead tasks with the given IDs, or all when ids is
-// nil, without those that are leased from the dead letter queue. It finds each
-// once, however often its ID is given.
+// deadOnes finds the queue's dead tasks with the given IDs, or all if ids is nil, without
+// those that are leased from the dead letter queue. It finds each once, even if its ID is
+// given several times.
 func (q *queue) deadOnes(ids []string) []deadOne {
 	var found []deadOne
 	if ids == nil {

@@ -16,8 +16,8 @@ import (
 type waiter struct {
 	queue *queue
 	limit int
-	woken chan struct{} // holds one word: look again
-	place *list.Element // among the waiters; nil once it was woken
+	woken chan struct{} // capacity 1: check again
+	place *list.Element // among the waiters; nil once woken
 }
 
 func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
@@ -47,7 +47,7 @@ func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 		case <-ctx.Done():
 			q.mu.Lock()
 			q.forget(w)
-			q.leave() // passes on what w was woken for
+			q.leave() // wakes another waiter for w's tasks
 			return nil, q.errNoTasks()
 		}
 	}
@@ -61,8 +61,8 @@ type handed struct {
 	task     driver.Task
 }
 
-// handedAtATime is how many deliveries share one piece of memory, which lives as
-// long as any of them is used.
+// handedAtATime is how many deliveries share one allocation, which lives as long as any of
+// them is used.
 const handedAtATime = 64
 
 // handOut leases up to limit tasks, or returns nil.
@@ -76,7 +76,7 @@ func (s *store) handOut(limit int, lease time.Duration) []*driver.Delivery {
 		until    = s.at(ends)
 		room     []handed
 		ds       = make([]*driver.Delivery, n)
-		receipts strings.Builder // one text for all
+		receipts strings.Builder // one string for all
 	)
 	receipts.Grow(n * receiptLen)
 	for i := range ds {
@@ -101,7 +101,7 @@ func (s *store) handOut(limit int, lease time.Duration) []*driver.Delivery {
 	return ds
 }
 
-// take leases the task that is first in turn. There must be one.
+// take leases the next task. There must be one.
 func (s *store) take(ends time.Duration) *item {
 	it := s.next()
 	s.detach(it)
@@ -114,7 +114,7 @@ func (s *store) take(ends time.Duration) *item {
 	return it
 }
 
-// next is the task that is first in turn.
+// next is the next task to hand out.
 func (s *store) next() *item {
 	if s.kind == driver.FIFO {
 		return s.ring.head.head
@@ -126,17 +126,16 @@ func (s *store) next() *item {
 	}
 }
 
-// await puts a waiter at the end of the line of those.
+// await appends a waiter to the list of waiters.
 func (s *store) await(q *queue, limit int) *waiter {
 	w := &waiter{queue: q, limit: min(limit, math.MaxInt32), woken: make(chan struct{}, 1)}
 	w.place = s.waiters.PushBack(w)
 	return w
 }
 
-// summon wakes waiters, those that have waited longest first, until they can
-// take all there is. A woken waiter comes to take its share or says by forget
-// that it does not, and every operation ends with summon, so no wake-up is
-// lost; and none is wasted on a waiter for whom nothing would be left.
+// summon wakes waiters, the longest waiting first, until they can take all ready tasks. A
+// woken waiter takes its share or calls forget, and every operation ends with summon, so
+// that no wake-up is lost. No waiter is woken for whom nothing would be left.
 func (s *store) summon() {
 	for s.waiters.Len() > 0 && s.available() > s.promised {
 		s.notify(s.waiters.Front().Value.(*waiter))
@@ -159,7 +158,7 @@ func (s *store) forget(w *waiter) {
 	s.promised -= w.limit
 }
 
-// dismiss wakes all waiters of one opening of the queue, for it is closed.
+// dismiss wakes all waiters of one handle of the queue, because it is closed.
 func (s *store) dismiss(q *queue) {
 	for e := s.waiters.Front(); e != nil; {
 		w := e.Value.(*waiter)

@@ -57,9 +57,9 @@ func (q *queue) admit(t *driver.Task, room *arena) (driver.Enqueued, error) {
 	return answer, nil
 }
 
-// copyOf returns a copy of a task that shares nothing with it. It is made field
-// by field: a plain copy would keep the caller's payload alive beside the
-// queue's own, in a field that is the runtime's.
+// copyOf returns a copy of a task that shares nothing with it. It copies field by field: a
+// plain copy would keep the caller's payload alive as well, through an unexported field of
+// Task.
 func (q *queue) copyOf(t *driver.Task, room *arena) driver.Task {
 	return driver.Task{
 		ID: t.ID, Type: t.Type, Queue: q.name, Payload: room.copy(t.Payload), Encoding: t.Encoding,
@@ -76,7 +76,7 @@ func idOf(t *driver.Task) string {
 	return t.ID
 }
 
-// fail notes the failure of one item. failed may be nil: most batches have none.
+// fail records the failure of one item. failed may be nil: most batches have no failures.
 func fail(failed *driver.BatchError, i int, id string, err error) *driver.BatchError {
 	if failed == nil {
 		failed = new(driver.BatchError)
@@ -89,7 +89,7 @@ func fail(failed *driver.BatchError, i int, id string, err error) *driver.BatchE
 // lives as long as any task in it, so blocks are kept small.
 type arena struct {
 	free []byte
-	left int // bytes that are still to come
+	left int // bytes still to be copied
 }
 
 const blockSize = 8 << 10

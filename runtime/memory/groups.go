@@ -2,11 +2,10 @@ package memory
 
 import "github.com/taskgen/taskgen/runtime/driver"
 
-// A group is a list of tasks that belong together. On a FIFO queue it holds the
-// tasks of one group key that have become due, in order; its first task may be
-// ready, leased, or waiting for its retry, and the others wait behind it. On a
-// dead letter queue it holds the dead of one queue of origin, in the order in
-// which they died.
+// A group is a list of related tasks. On a FIFO queue it has the due tasks of one group
+// key, in order; its first task may be ready, leased, or waiting for its retry, and the
+// others wait behind it. On a dead letter queue it has the dead tasks of one queue of
+// origin, in the order of their deaths.
 type group struct {
 	key        string
 	head, tail *item
@@ -16,7 +15,7 @@ type group struct {
 	prev, next *group // in the ring
 }
 
-// enrol puts it at the end of the group with the given key.
+// enrol puts an item at the end of the group with the given key.
 func (s *store) enrol(it *item, key string) {
 	g := s.groups[key]
 	if g == nil {
@@ -34,7 +33,7 @@ func (s *store) enrol(it *item, key string) {
 	g.n++
 }
 
-// expel takes it out of its group. The last one out ends the group.
+// expel takes an item out of its group. A group ends with its last item.
 func (s *store) expel(it *item) {
 	g := it.group
 	if it.gprev != nil {
@@ -57,8 +56,8 @@ func (s *store) expel(it *item) {
 	}
 }
 
-// offer puts a group whose first task is ready at the end of the ring, and
-// takes any other out of it.
+// offer puts a group whose first task is ready at the end of the ring, and removes any
+// other group from it.
 func (s *store) offer(g *group) {
 	switch able := g.head != nil && g.head.state == ready; {
 	case able && !g.inRing:
@@ -68,8 +67,8 @@ func (s *store) offer(g *group) {
 	}
 }
 
-// A ring lists the groups that have a task to hand out. Each hands out one and
-// goes to the end, so that a long group keeps no other waiting.
+// A ring lists the groups that have a task to hand out. Each hands out one and goes to the
+// end, so that a long group does not delay others.
 type ring struct {
 	head, tail *group
 	n          int

@@ -17,7 +17,7 @@ const (
 	leased
 )
 
-// An item is one stored task and where it stands.
+// An item is one stored task and its position.
 type item struct {
 	task driver.Task
 
@@ -25,9 +25,9 @@ type item struct {
 	holds   bool // its unique key
 	begun   bool // it was handed out before
 	crashes int
-	ended   []uint64 // tokens of the leases that were counted as crashes, the newest ones
+	ended   []uint64 // tokens of the newest leases that were counted as crashes
 	due     time.Duration
-	seq     uint64 // its place: raised when it comes, and when it joins a line
+	seq     uint64 // its place: raised when it arrives and when it joins a line
 	token   uint64 // of the lease, while it is leased
 	slot    uint32 // where the slab keeps it
 
@@ -44,11 +44,11 @@ func (it *item) before(other *item) bool {
 	return it.at < other.at || it.at == other.at && it.seq < other.seq
 }
 
-// mostEnded bounds the leases that are remembered of a task, each for the worker
-// that may say yet that it was no crash.
+// mostEnded bounds the ended leases that are kept per task, in case their workers report
+// that they did not crash.
 const mostEnded = 64
 
-// crash counts the end of a lease with nothing said.
+// crash counts the end of a lease without an outcome.
 func (it *item) crash() {
 	it.crashes++
 	if len(it.ended) == mostEnded {
@@ -57,7 +57,7 @@ func (it *item) crash() {
 	it.ended = append(it.ended, it.token)
 }
 
-// uncrash takes back what the end of a lease was counted as, once.
+// uncrash takes back the crash that the end of a lease was counted as, once.
 func (it *item) uncrash(token uint64) {
 	if i := slices.Index(it.ended, token); i >= 0 {
 		it.ended = slices.Delete(it.ended, i, i+1)
@@ -65,8 +65,8 @@ func (it *item) uncrash(token uint64) {
 	}
 }
 
-// add stores a task and gives it a slot and its ID an entry. It is nowhere in
-// line yet. Only a dead letter queue takes an ID that it has.
+// add stores a task with a slot and an entry for its ID. The task is not in line yet. Only
+// a dead letter queue takes an ID that it already has.
 func (s *store) add(t driver.Task) *item { return s.addAt(s.ids.find(t.ID), t) }
 
 // addAt is add where the place of the task's ID is known.
@@ -78,8 +78,8 @@ func (s *store) addAt(p place, t driver.Task) *item {
 	return it
 }
 
-// join puts it at the end of its line, and of its group on a FIFO queue: it is
-// due from now on.
+// join puts an item at the end of its line, and of its group on a FIFO queue: it is due
+// from now on.
 func (s *store) join(it *item) {
 	s.seq++
 	it.seq, it.state = s.seq, ready
@@ -91,7 +91,7 @@ func (s *store) join(it *item) {
 	}
 }
 
-// bringBack makes it ready at the place it had before.
+// bringBack makes an item ready at its previous place.
 func (s *store) bringBack(it *item) {
 	it.state = ready
 	s.lines[s.level(it)].push(it.due, it)
@@ -101,8 +101,8 @@ func (s *store) bringBack(it *item) {
 	}
 }
 
-// wake makes a scheduled task ready. One that has a group keeps its place: on a
-// FIFO queue it blocks the group since it was handed out first.
+// wake makes a scheduled task ready. A task in a group keeps its place: on a FIFO queue it
+// has blocked the group since it was first handed out.
 func (s *store) wake(it *item) {
 	if it.group != nil {
 		s.bringBack(it)
@@ -111,7 +111,7 @@ func (s *store) wake(it *item) {
 	s.join(it)
 }
 
-// settle makes a task that is nowhere in line due at the given time.
+// settle makes a task that is not in line due at the given time.
 func (s *store) settle(it *item, due time.Duration) {
 	it.due = max(due, s.now)
 	if due <= s.now {
@@ -125,7 +125,7 @@ func (s *store) settle(it *item, due time.Duration) {
 	}
 }
 
-// detach takes it out of the line or heap that it is in, not out of its group.
+// detach takes an item out of its line or heap, not out of its group.
 func (s *store) detach(it *item) {
 	switch it.state {
 	case ready:
@@ -138,8 +138,8 @@ func (s *store) detach(it *item) {
 	}
 }
 
-// drop forgets a task, whatever its state, and frees its unique key unless a
-// window holds it.
+// drop removes a task, whatever its state, and frees its unique key unless a window holds
+// it.
 func (s *store) drop(it *item) {
 	s.detach(it)
 	it.state = gone
@@ -151,8 +151,8 @@ func (s *store) drop(it *item) {
 	s.items.free(it)
 }
 
-// level is the line that it stands in. A dead letter queue has one, whatever
-// the priority of its tasks.
+// level is the line of an item. A dead letter queue has one line, whatever the priority of
+// its tasks.
 func (s *store) level(it *item) int {
 	if s.kind == driver.Priority {
 		return it.task.Priority

@@ -13,24 +13,24 @@ import (
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
-// Jobs keeps a scheduler's jobs, in memory. It is a [jobstore.Store], and safe for
-// use by many goroutines. The jobs end with the process.
+// Jobs keeps a scheduler's jobs in memory. It is a [jobstore.Store], and safe for
+// concurrent use. The jobs end with the process.
 type Jobs struct {
 	clock driver.Clock
 
 	mu      sync.Mutex
 	byID    map[jobstore.JobID]*job
 	due     map[jobstore.Needs]*clockwise[*job] // none is empty
-	waiting map[chan struct{}]bool              // those who are told when something has become due earlier
+	waiting map[chan struct{}]bool              // closed when an entry has become due earlier
 }
 
 var _ jobstore.Store = (*Jobs)(nil)
 
-// A job is an entry, and when it is looked at next.
+// A job is an entry, and when it is next handled.
 type job struct {
 	entry *jobstore.Entry
 	needs jobstore.Needs
-	at    time.Time // when it is looked at next: its Wake, the end of a lease, or its Forget
+	at    time.Time // when it is next handled: its Wake, the end of a lease, or its Forget
 	index int       // in Jobs.due; absent when at is zero
 }
 
@@ -95,7 +95,7 @@ func (s *Jobs) put(e *jobstore.Entry) error {
 	return nil
 }
 
-// first is the earlier of two times; zero is none.
+// first is the earlier of two times; zero means none.
 func first(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
@@ -111,7 +111,7 @@ func last(a, b time.Time) time.Time {
 	return a
 }
 
-// alarm sets when a job is looked at next.
+// alarm sets when a job is next handled.
 func (s *Jobs) alarm(j *job, at time.Time) {
 	if j.index != absent {
 		due := s.due[j.needs]
@@ -189,7 +189,7 @@ func (s *Jobs) Claim(_ context.Context, can func(jobstore.Needs) bool, limit int
 	return due, now, wait, nil
 }
 
-// next is the job that is looked at next of those whose needs can be met; nil: none.
+// next is the next job to handle among those whose needs can be met; nil: none.
 func (s *Jobs) next(can func(jobstore.Needs) bool) (next *job) {
 	for needs, due := range s.due {
 		if j := (*due)[0]; (next == nil || j.before(next)) && can(needs) {
@@ -228,7 +228,7 @@ func (s *Jobs) Note(_ context.Context, id jobstore.JobID, run jobstore.Run) erro
 	return nil
 }
 
-// Wait implements jobstore.Store. Whatever is put, all who wait are told.
+// Wait implements jobstore.Store. Every Put wakes all waiters.
 func (s *Jobs) Wait(ctx context.Context, can func(jobstore.Needs) bool, d time.Duration) {
 	news := make(chan struct{}, 1)
 	s.mu.Lock()

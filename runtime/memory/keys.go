@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// A keyTable holds the unique keys that are taken.
+// A keyTable has the unique keys that are taken.
 type keyTable struct {
 	byKey   map[string]*key
-	windows windows // of the keys that have one
+	windows windows // keys with a window
 	peak    peak
 }
 
@@ -20,11 +20,11 @@ type key struct {
 	until time.Duration // the end of its window; 0: none
 }
 
-// taken returns who holds a key, or nil.
+// taken returns the entry of a taken key, or nil.
 func (t *keyTable) taken(text string) *key { return t.byKey[text] }
 
-// take gives it its unique key until the window ends, or without one until it
-// leaves the queue.
+// take gives an item its unique key until the window ends, or without a window until the
+// item leaves the queue.
 func (t *keyTable) take(it *item, window, now time.Duration, due time.Time) {
 	if t.byKey == nil {
 		t.byKey = make(map[string]*key)
@@ -39,7 +39,7 @@ func (t *keyTable) take(it *item, window, now time.Duration, due time.Time) {
 	}
 }
 
-// release ends what a task that leaves the queue holds.
+// release frees the key of a task that leaves the queue.
 func (t *keyTable) release(it *item) {
 	if !it.holds {
 		return

@@ -22,8 +22,8 @@ func (q *queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Du
 	})
 }
 
-// Release implements [driver.Queue]. A lease that is over was no crash, where its
-// worker can still say so.
+// Release implements [driver.Queue]. If the lease is over, Release takes back the crash
+// that its end was counted as, if the item still has its token.
 func (q *queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	return q.each(ctx, ds, q.uncrash, func(it *item, d *driver.Delivery) {
 		q.detach(it)
@@ -37,7 +37,7 @@ func (q *queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	})
 }
 
-// each settles a batch. late is called for those whose lease is over; nil: nothing is.
+// each settles a batch. It calls late, unless nil, for deliveries whose lease is over.
 func (q *queue) each(ctx context.Context, ds []*driver.Delivery, late func(*driver.Delivery), do func(*item, *driver.Delivery)) error {
 	if err := q.enter(ctx); err != nil {
 		return err
@@ -54,8 +54,8 @@ func (q *queue) uncrash(d *driver.Delivery) {
 	}
 }
 
-// eachHeld settles the deliveries whose leases hold, and answers ErrLeaseLost
-// for the others.
+// eachHeld settles the deliveries whose leases are valid, and returns ErrLeaseLost for the
+// others.
 func (q *queue) eachHeld(ds []*driver.Delivery, late func(*driver.Delivery), do func(*item, *driver.Delivery)) error {
 	var failed *driver.BatchError
 	for i, d := range ds {
@@ -72,7 +72,7 @@ func (q *queue) eachHeld(ds []*driver.Delivery, late func(*driver.Delivery), do 
 	return failed.OrNil()
 }
 
-// held returns the task that a delivery still holds the lease of, or nil.
+// held returns the task of a delivery whose lease is valid, or nil.
 func (s *store) held(d *driver.Delivery) *item {
 	slot, token, ok := parseReceipt(d.Receipt)
 	if !ok {

@@ -11,13 +11,12 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Letters keeps dead tasks in memory, as a dlq.TaskStore. It is safe for use by
-// many goroutines.
+// Letters keeps dead tasks in memory, as a dlq.TaskStore. It is safe for concurrent use.
 type Letters struct {
 	mu    sync.Mutex
 	last  int64
 	byID  map[string]keptLetter
-	order []letterPlace // by n; those of tasks that were put again or deleted are stale
+	order []letterPlace // by n; stale if the task was put again or deleted
 }
 
 type keptLetter struct {
@@ -33,7 +32,7 @@ type letterPlace struct {
 // NewLetters returns an empty store.
 func NewLetters() *Letters { return &Letters{byID: make(map[string]keptLetter)} }
 
-// Put keeps copies of tasks, each in place of an earlier one with its ID.
+// Put stores copies of tasks, each replacing an earlier one with its ID.
 func (ls *Letters) Put(ctx context.Context, tasks []*driver.Task) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("store dead tasks: %w", err)
@@ -60,8 +59,8 @@ func (ls *Letters) Get(_ context.Context, id string) (*driver.Task, error) {
 	return k.task.Clone(), nil
 }
 
-// List returns up to limit tasks after the cursor in the order in which they were
-// put, and the cursor of the next page, empty after the last.
+// List returns up to limit tasks after the cursor, in the order in which they were stored,
+// and the cursor of the next page, empty after the last.
 func (ls *Letters) List(_ context.Context, cursor string, limit int) (tasks []*driver.Task, next string, err error) {
 	after := int64(0)
 	if cursor != "" {
@@ -102,9 +101,8 @@ func (ls *Letters) Delete(ctx context.Context, ids []string) (deleted []string, 
 	return deleted, nil
 }
 
-// Swap puts tasks in place of those that died the given deaths, where they are kept
-// still, and nothing in place of those for which it has nil. It returns the deaths of
-// those that it has replaced.
+// Swap replaces the tasks of the given deaths that are still stored, and removes those
+// whose replacement is nil. It returns the deaths of the tasks that it replaced.
 func (ls *Letters) Swap(ctx context.Context, was []driver.Death, with []*driver.Task) (swapped []driver.Death, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("replace dead tasks: %w", err)

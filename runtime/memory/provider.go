@@ -1,14 +1,13 @@
-// Package memory is the reference provider: queues that live in the process
-// and end with it. It keeps the whole contract of package runtime (leases with
-// fencing, delays, priorities, ordered groups, unique keys, dead letters) and
-// every optional interface, so that what passes on it behaves the same on a
-// broker. Use it in tests, in development, and for work that need not survive
-// a restart.
+// Package memory is the reference provider: its queues live in the process and end with
+// it. It implements the whole contract of package driver (leases with fencing, delays,
+// priorities, ordered groups, unique keys, dead letters) and every optional interface, so
+// that a program that works on it works the same on a broker. Use it in tests, in
+// development, and for work that need not survive a restart.
 //
-// The way of a task through the package: enqueue.go admits it, item.go, slab.go
-// and ids.go store it, calendar.go, strays.go and groups.go keep it in order,
-// dequeue.go hands it out, leases.go settles it, dead.go buries and redrives it.
-// store.go holds it all together: one lock, one timer.
+// The path of a task through the package: enqueue.go admits it, item.go, slab.go and
+// ids.go store it, calendar.go, strays.go and groups.go keep it in order, dequeue.go hands
+// it out, leases.go settles it, dead.go buries and redrives it. store.go ties it together:
+// one lock, one timer.
 package memory
 
 import (
@@ -25,8 +24,8 @@ type Option func(*options)
 
 type options struct{ clock driver.Clock }
 
-// WithClock sets the clock that delays, leases, unique windows and results go
-// by. The default is [driver.SystemClock].
+// WithClock sets the clock for delays, leases, unique windows and results. The default is
+// [driver.SystemClock].
 func WithClock(c driver.Clock) Option { return func(o *options) { o.clock = c } }
 
 func configure(opts []Option) options {
@@ -37,12 +36,11 @@ func configure(opts []Option) options {
 	return o
 }
 
-// Provider keeps queues in memory. It is safe for use by many goroutines.
+// Provider keeps queues in memory. It is safe for concurrent use.
 type Provider struct {
 	clock driver.Clock
-	// base is where the provider's own reckoning of time begins. Times are kept
-	// as distances from it, on the monotonic clock where there is one: a step of
-	// the wall clock ends no lease.
+	// base is the zero of the provider's times. Times are kept as durations since base, on
+	// the monotonic clock where there is one: a step of the wall clock ends no lease.
 	base time.Time
 
 	mu     sync.Mutex
@@ -63,18 +61,17 @@ func New(opts ...Option) *Provider {
 // Name is "memory".
 func (p *Provider) Name() string { return "memory" }
 
-// maxLevels bounds the levels of a priority queue: finding the highest one
-// that has work costs a look at each.
+// maxLevels bounds the levels of a priority queue: the search for the highest one with
+// work checks each.
 const maxLevels = 1000
 
-// Open creates the queue that cfg describes and its dead letter queue, or opens
-// once more the one that is there, whose tasks all its openers share. The name
-// of a dead letter queue opens it as a queue of type standard, once a queue that
-// names it is open.
+// Open creates the queue that cfg describes and its dead letter queue, or returns another
+// handle of the existing queue, with the same tasks. The name of a dead letter queue opens
+// it as a queue of type standard, once a queue that names it is open.
 //
-// Errors wrap ErrInvalidQueue (cfg contradicts itself), ErrUnsupported (more
-// than 1000 levels), ErrQueueMismatch (the queue is there with another type,
-// number of levels or dead letter queue) or ErrClosed.
+// Errors wrap ErrInvalidQueue (cfg contradicts itself), ErrUnsupported (more than 1000
+// levels), ErrQueueMismatch (the queue exists with another type, number of levels or dead
+// letter queue) or ErrClosed.
 func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Queue, error) {
 	cfg, err := cfg.WithDefaults()
 	if err != nil {
@@ -99,7 +96,7 @@ func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Que
 		if err := cfg.AsDead(); err != nil {
 			return nil, err
 		}
-		cfg.DLQ = "" // a dead letter queue has none of its own
+		cfg.DLQ = "" // a dead letter queue has no dead letter queue
 	}
 	q := &queue{store: s, provider: p, cfg: cfg}
 	p.open[q] = struct{}{}
@@ -136,7 +133,7 @@ func (p *Provider) storeFor(cfg driver.QueueConfig) (*store, error) {
 	return s, nil
 }
 
-// Close closes all queues and forgets their tasks. A second call does nothing.
+// Close closes all queues and drops their tasks. A second call does nothing.
 func (p *Provider) Close() error {
 	p.mu.Lock()
 	queues := p.open

@@ -7,7 +7,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A queue is one opening of a store.
+// A queue is one handle of a store.
 type queue struct {
 	*store
 	provider *Provider
@@ -46,8 +46,8 @@ func (q *queue) Capabilities() driver.Capabilities {
 	}
 }
 
-// enter takes the lock and brings the store up to the present. When it returns
-// nil the caller must call leave.
+// enter takes the lock and advances the store to the present. When it returns nil the
+// caller must call leave.
 func (q *queue) enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("queue %q: %w", q.name, err)
@@ -80,7 +80,7 @@ func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
 	return stats, nil
 }
 
-// Close closes this opening of the queue. Others of the same name stay open.
+// Close closes this handle of the queue. Others of the same name stay open.
 func (q *queue) Close() error {
 	q.provider.mu.Lock()
 	delete(q.provider.open, q)
@@ -89,7 +89,7 @@ func (q *queue) Close() error {
 	return nil
 }
 
-// shut wakes everybody who waits on q.
+// shut wakes all waiters of q.
 func (q *queue) shut() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

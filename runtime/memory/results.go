@@ -12,8 +12,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Results keeps what handlers returned, in memory. It is a
-// [driver.ResultStore], and safe for use by many goroutines.
+// Results keeps the results of handlers in memory. It is a [driver.ResultStore], and safe
+// for concurrent use.
 type Results struct {
 	clock driver.Clock
 	base  time.Time
@@ -21,7 +21,7 @@ type Results struct {
 	mu    sync.Mutex
 	byID  map[string]*result
 	room  int                // entries that byID has room for
-	ends  clockwise[*result] // the results that are there, by when they end
+	ends  clockwise[*result] // the stored results, by when they expire
 	last  uint64             // the newest version
 	timer driver.Timer
 	armed time.Duration // when timer goes off; never when it is not set
@@ -32,15 +32,15 @@ var (
 	_ driver.ResultKeeper = (*Results)(nil)
 )
 
-// A result is one that is there, or one that somebody waits for.
+// A result is stored or awaited.
 type result struct {
 	id      string
 	value   []byte
 	failure string
 	version uint64
 	until   time.Duration
-	index   int           // among the ends; absent before it is there
-	done    chan struct{} // closed when it is there
+	index   int           // among the ends; absent until stored
+	done    chan struct{} // closed when stored
 	waiting int
 }
 
@@ -53,9 +53,8 @@ func NewResults(opts ...Option) *Results {
 	return &Results{clock: o.clock, base: o.clock.Now(), byID: make(map[string]*result), armed: never}
 }
 
-// PutResult keeps the outcome of a task for ttl, or for
-// driver.DefaultResultRetention when ttl is not positive, in place of an
-// earlier one. It wakes everybody who waits for it.
+// PutResult stores the outcome of a task for ttl, or for driver.DefaultResultRetention if
+// ttl is not positive. It replaces an earlier outcome and wakes all waiters.
 func (rs *Results) PutResult(ctx context.Context, id string, value []byte, failure string, ttl time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("result of task %s: %w", id, err)
@@ -78,9 +77,9 @@ func (rs *Results) PutResult(ctx context.Context, id string, value []byte, failu
 	return nil
 }
 
-// Await returns the result of a task, or waits for it until ctx ends. An error
-// wraps driver.ErrTaskFailed when the task is dead, else what ctx ended with.
-// A result whose time is over, and one that never was, are waited for.
+// Await returns the result of a task, or waits for it until ctx ends. The error wraps
+// driver.ErrTaskFailed if the task is dead, else the cause of ctx. Await also waits for an
+// expired result, and for one that never existed.
 func (rs *Results) Await(ctx context.Context, id string) ([]byte, error) {
 	rs.mu.Lock()
 	rs.expire()
@@ -155,7 +154,7 @@ func (rs *Results) entry(id string) *result {
 	return r
 }
 
-// giveUp ends a wait. The entry goes with its last waiter if nothing came.
+// giveUp ends a wait. An entry without a result is removed with its last waiter.
 func (rs *Results) giveUp(r *result) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -165,7 +164,7 @@ func (rs *Results) giveUp(r *result) {
 	}
 }
 
-// forget removes a result that is there.
+// forget removes a stored result.
 func (rs *Results) forget(r *result) {
 	heap.Remove(&rs.ends, r.index)
 	rs.unlist(r)
@@ -178,7 +177,7 @@ func (rs *Results) unlist(r *result) {
 	}
 }
 
-// expire forgets the results whose time is over, and returns the present.
+// expire removes expired results, and returns the present.
 func (rs *Results) expire() time.Duration {
 	now := rs.clock.Now().Sub(rs.base)
 	for len(rs.ends) > 0 && rs.ends[0].until <= now {
@@ -187,8 +186,8 @@ func (rs *Results) expire() time.Duration {
 	return now
 }
 
-// arm sets the timer to when the next result ends, so that an idle store gives
-// its memory back.
+// arm sets the timer to when the next result expires, so that an idle store releases its
+// memory.
 func (rs *Results) arm(now time.Duration) {
 	if len(rs.ends) == 0 || rs.ends[0].until >= rs.armed {
 		return

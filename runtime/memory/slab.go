@@ -2,15 +2,15 @@ package memory
 
 import "math/bits"
 
-// A slab stores items in chunks of 64 and reuses them: a busy queue allocates
-// none, and an item is found by its slot without a map. Chunks that stay wholly
-// free are given back by trim, but for a few.
+// A slab stores items in chunks of 64 and reuses them: a busy queue allocates none, and an
+// item is found by its slot without a map. trim releases chunks that stay wholly free,
+// except for a few.
 type slab struct {
-	chunks []*chunk // by number; nil: given back
+	chunks []*chunk // by number; nil: released
 	room   *chunk   // the first of a list of the chunks with a free slot
-	vacant []uint32 // numbers of chunks that were given back
+	vacant []uint32 // numbers of released chunks
 	spare  int      // chunks that are wholly free
-	unused int      // the fewest of those since the last trim
+	unused int      // the fewest spare chunks since the last trim
 	live   int      // items in use
 }
 
@@ -23,7 +23,7 @@ const (
 type chunk struct {
 	free       uint64 // one bit for each slot
 	number     uint32
-	prev, next *chunk // in the list of those with room
+	prev, next *chunk // in the list of chunks with a free slot
 	items      [chunkSize]item
 }
 
@@ -70,8 +70,8 @@ func (s *slab) free(it *item) {
 	}
 }
 
-// trim gives back the chunks that were not used since the last trim, but for a
-// few, or the whole slab with its index when none was.
+// trim releases the chunks that were not used since the last trim, except for a few, or
+// the whole slab with its index if none was used.
 func (s *slab) trim() {
 	if s.unused > keep/chunkSize && s.unused == len(s.chunks)-len(s.vacant) {
 		*s = slab{}

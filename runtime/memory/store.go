@@ -9,27 +9,26 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// lateness bounds how long after its time a task reaches a waiting Dequeue on
-// a machine that is not starved: the precision of a timer and a goroutine
-// switch, with room to spare.
+// lateness bounds how long after its time a task reaches a waiting Dequeue on a machine
+// that is not starved: the precision of a timer and a goroutine switch, with a margin.
 const lateness = 25 * time.Millisecond
 
-// A store holds the tasks of one named queue. One lock guards it all and is
-// taken once for each batch. Where the locks of two stores are held, that of
-// the queue was taken before that of its dead letter queue.
+// A store holds the tasks of one named queue. One lock guards it and is taken once per
+// batch. When two locks are held, the queue's was taken before that of its dead letter
+// queue.
 type store struct {
 	name  string
 	kind  driver.QueueType
 	clock driver.Clock
 	base  time.Time // see Provider
-	dead  *store    // the dead letter queue; nil when this is one
+	dead  *store    // the dead letter queue; nil if this is one
 
 	mu    sync.Mutex
 	items slab
 	ids   idTable
 	keys  keyTable
-	seq   uint64 // the last place in line that was given
-	token uint64 // the last lease that was given
+	seq   uint64 // the last place in line that was assigned
+	token uint64 // the last lease token that was assigned
 
 	now  time.Duration // since base; set by advance
 	time time.Time     // now on the clock
@@ -70,17 +69,17 @@ func newStore(p *Provider, name string, kind driver.QueueType, levels int, dead 
 	s := &store{
 		name: name, kind: kind, clock: p.clock, base: p.base, dead: dead,
 		lines: make([]calendar, levels), groups: make(map[string]*group), armed: never, trimAt: never,
-		// A receipt of one queue proves nothing to another, for each counts from
-		// somewhere else.
+		// A receipt of one queue is not valid on another, because each counts from a
+		// different start.
 		token: rand.Uint64(),
 	}
 	s.ids = newIDTable(&s.items)
 	return s
 }
 
-// advance moves what has become due and what was leased too long to the ready
-// tasks, and forgets unique keys whose window is over. Every operation calls it
-// first, so that the order of the lines is the order of the due times.
+// advance makes due tasks and tasks with expired leases ready, and frees unique keys whose
+// window is over. Every operation calls it first, so that the order of the lines is the
+// order of the due times.
 func (s *store) advance() {
 	s.time = s.clock.Now()
 	s.now = s.time.Sub(s.base)
@@ -98,8 +97,8 @@ func (s *store) advance() {
 	}
 }
 
-// leave ends an operation: it wakes as many waiters as there is work for, sets
-// the timer for those that go on waiting, and unlocks.
+// leave ends an operation: it wakes as many waiters as there is work for, sets the timer
+// for the others, and unlocks.
 func (s *store) leave() {
 	s.summon()
 	if s.trimAt == never && s.wasteful() {
@@ -109,10 +108,9 @@ func (s *store) leave() {
 	s.mu.Unlock()
 }
 
-// arm sets the timer to when advance will have something to do. What becomes due
-// matters to waiters alone: without one, the next operation advances the store.
-// A timer that goes off too soon does no harm, so one that is set is moved only
-// to an earlier time.
+// arm sets the timer to when advance will have something to do. Due tasks matter only to
+// waiters: without any, the next operation advances the store. A timer that goes off too
+// soon does no harm, so a set timer is moved only to an earlier time.
 func (s *store) arm() {
 	next := s.trimAt
 	if s.waiters.Len() > 0 {
@@ -127,8 +125,8 @@ func (s *store) arm() {
 	} else {
 		s.timer.Reset(next - s.now)
 	}
-	// s.now is a moment old, and a clock may have leapt since: a machine wakes from
-	// its sleep, a test moves the time.
+	// s.now is a moment old, and the clock may have jumped since: a machine wakes from
+	// sleep, a test moves the time.
 	if s.clock.Now().Sub(s.base) >= next {
 		s.timer.Reset(0)
 	}

@@ -2,9 +2,9 @@ package memory
 
 import "time"
 
-// strays are a binary heap of items. It is like that of container/heap, which
-// would cost a call through an interface for each comparison. Times stand
-// beside the items, so that most comparisons look at no item.
+// strays are a binary heap of items. It is like container/heap, which would cost an
+// interface call for each comparison. Times are next to the items, so that most
+// comparisons touch no item.
 type strays []stray
 
 type stray struct {

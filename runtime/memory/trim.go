@@ -8,9 +8,9 @@ import (
 // keep is how many entries an idle table or slab holds on to.
 const keep = 4096
 
-// trimAfter is how long memory beyond keep lies unused before it is given back.
-// So a queue that fills and drains all the time allocates nothing anew, and one
-// that has drained is small a moment later.
+// trimAfter is how long memory beyond keep stays unused before it is released. A queue
+// that fills and drains all the time therefore allocates nothing again, and one that has
+// drained is small a moment later.
 const trimAfter = time.Second
 
 // wasteful reports whether a trim may find something.
@@ -19,7 +19,7 @@ func (s *store) wasteful() bool {
 		s.keys.peak.wasteful(len(s.keys.byKey)) || s.groupPeak.wasteful(len(s.groups))
 }
 
-// trim gives back what was not used since the trim before.
+// trim releases memory that was not used since the previous trim.
 func (s *store) trim() {
 	s.items.trim()
 	s.ids.trim()
@@ -27,8 +27,8 @@ func (s *store) trim() {
 	s.groups = trimMap(s.groups, &s.groupPeak)
 }
 
-// A peak notes how large a map has been. Maps do not shrink: one that has
-// become much too large is copied.
+// A peak records how large a map has been. Maps do not shrink: one that has become much
+// too large is copied.
 type peak struct {
 	ever   int // since the map was made: it has room for as many
 	lately int // since the last trim
