@@ -32,8 +32,8 @@ func (t *tx) jobsByID(queue int64, id string) []job {
 	return jobs
 }
 
-// remove takes a waiting job off its queue for good, and reports false when it
-// does not wait.
+// remove takes a waiting job off its queue for good, and reports false if it does not
+// wait.
 func (t *tx) remove(s *state, j job) bool {
 	switch was := t.unwait(s, j); {
 	case was == "":
@@ -87,10 +87,10 @@ func (q *Queue) each(ctx context.Context, ids []string, f func(t *tx, s *state, 
 	return all, nil
 }
 
-// Reschedule implements [driver.Rescheduler]. The task's ScheduledFor changes
-// with it. A task that is due stays where it is in line when at has passed as
-// well. A task of a group that was handed out before keeps its place at the head
-// of the group, and the group waits for it.
+// Reschedule implements [driver.Rescheduler]. It also changes the task's ScheduledFor. A
+// due task keeps its position in line if at has passed too. A task of a group that was
+// handed out before keeps its position at the head of the group, and the group waits for
+// it.
 func (q *Queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 	if err := q.open(); err != nil {
 		return err
@@ -146,9 +146,8 @@ func (t *tx) rewrite(seq int64, envelope []byte) {
 	}
 }
 
-// Purge implements [driver.Purger]. It works in transactions of 1000 tasks, so
-// that others get on meanwhile, and ends after as many as there were when it
-// began.
+// Purge implements [driver.Purger]. It works in transactions of 1000 tasks, so that others
+// can proceed, and ends after the number of tasks that there were at its start.
 func (q *Queue) Purge(ctx context.Context) (int, error) {
 	st, err := q.Stats(ctx)
 	if err != nil {

@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// A bell rings when any process writes to the log of the file, by inotify: that costs
-// nothing while nobody writes. It rings before the commit can be seen, for the disk
-// comes in between. One goroutine at a time uses it.
+// A bell rings when any process writes to the log of the file, by inotify, which costs
+// nothing while nobody writes. It rings before the commit is visible, because the write to
+// the disk comes in between. One goroutine at a time uses it.
 type bell struct {
 	f   *os.File
 	fd  int
 	buf [4096]byte
 }
 
-// newBell returns nil where the system refuses one: a user has 128 of them by default.
+// newBell returns nil if the system refuses one: a user has 128 of them by default.
 func newBell(path string) *bell {
 	fd, err := syscall.InotifyInit1(syscall.IN_CLOEXEC | syscall.IN_NONBLOCK)
 	if err != nil {
 		return nil
 	}
-	// Nobody changes the shared memory with a write, and everybody the log.
+	// Writers change the log with a write call, but not the shared memory.
 	if _, err := syscall.InotifyAddWatch(fd, path+"-wal", syscall.IN_MODIFY); err != nil {
 		_ = syscall.Close(fd)
 		return nil
@@ -29,8 +29,8 @@ func newBell(path string) *bell {
 	return &bell{f: os.NewFile(uintptr(fd), "inotify"), fd: fd}
 }
 
-// wait returns when the bell rings or has rung since it was asked last, when d is over,
-// or after stop.
+// wait returns when the bell rings or has rung since the last check, when d is over, or
+// after stop.
 func (b *bell) wait(d time.Duration, stopped <-chan struct{}) (rang bool) {
 	if b.f.SetReadDeadline(time.Now().Add(d)) != nil {
 		return false
@@ -44,15 +44,15 @@ func (b *bell) wait(d time.Duration, stopped <-chan struct{}) (rang bool) {
 	return err == nil
 }
 
-// rang reports whether the bell has rung since it was asked last.
+// rang reports whether the bell has rung since the last check.
 func (b *bell) rang() bool {
-	// What does not fit is for the next time. What has come is only counted: nothing
-	// but the log is watched.
+	// Events that do not fit are left for the next read. Their content does not matter:
+	// only the log is watched.
 	n, err := syscall.Read(b.fd, b.buf[:])
 	return err == nil && n > 0
 }
 
-// stop ends a wait, once stopped is closed. It may be called beside wait.
+// stop ends a wait, once stopped is closed. It may be called concurrently with wait.
 func (b *bell) stop() { _ = b.f.SetReadDeadline(time.Now()) }
 
 func (b *bell) close() error { return b.f.Close() }

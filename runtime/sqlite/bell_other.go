@@ -4,7 +4,7 @@ package sqlite
 
 import "time"
 
-// A bell is for Linux alone.
+// A bell exists only on Linux.
 type bell struct{}
 
 func newBell(string) *bell { return nil }

@@ -10,9 +10,9 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// The pages of Browse. Each is a range of the index that its state is kept in,
-// from the cursor on, with two seeks a task for its row. The columns are what a
-// cursor is made of (two numbers and a group) and the task.
+// The pages of Browse. Each is a range of the index of its state, from the cursor on, with
+// two seeks per task for its row. The columns are the parts of a cursor (two numbers and a
+// group) and the task.
 const (
 	sqlLevelTop    = `SELECT max(level) FROM taskgen_ready WHERE queue = ?` // one seek
 	sqlBrowseReady = `SELECT r.level, r.place, '', j.seq, j.id, j.envelope FROM taskgen_ready r CROSS JOIN taskgen_job j ON j.seq = r.seq
@@ -56,7 +56,7 @@ func (q *Queue) Find(ctx context.Context, id string) ([]driver.Found, error) {
 	return found, err
 }
 
-// shown is the task of a job, or what would take its place on the dead letter queue.
+// shown is the task of a job, or the task that would replace it on the dead letter queue.
 func (q *Queue) shown(t *tx, j job) *driver.Task {
 	envelope := t.envelope(j.seq)
 	task, err := driver.DecodeEnvelope(envelope)
@@ -76,11 +76,11 @@ type page struct {
 	more  bool
 }
 
-// Browse implements [driver.Browser]. Ready tasks of a fifo queue come group by
-// group, leased ones by the end of their lease, dead ones by when they died,
-// those that a worker of the dead letter queue has leased among them. A row that
-// cannot be decoded is shown as the task that would take its place on the dead
-// letter queue. A page ends before its limit where it has become larger than 16 MB.
+// Browse implements [driver.Browser]. Ready tasks of a fifo queue come group by group,
+// leased tasks by the end of their leases, dead tasks in the order of their deaths,
+// including those that a worker of the dead letter queue has leased. A row that cannot be
+// decoded is shown as the task that would replace it on the dead letter queue. A page ends
+// before its limit once it is larger than 16 MB.
 func (q *Queue) Browse(ctx context.Context, state driver.State, from string, limit int) ([]*driver.Task, string, error) {
 	if limit < 1 {
 		return nil, "", fmt.Errorf("taskgen: browse %d tasks of queue %q: at least 1", limit, q.cfg.Name)
@@ -133,8 +133,8 @@ func (p *page) readLevels(t *tx, at cursor, first bool) {
 	}
 }
 
-// read adds the rows of one query until the page is full, and notes whether
-// there is one more.
+// read adds the rows of one query until the page is full, and notes whether there is
+// another one.
 func (p *page) read(t *tx, query string, at cursor, grouped bool) {
 	args := []int64{p.q.id, at.a, at.b, int64(p.limit - len(p.tasks) + 1)}
 	r := t.query(query, args...)
@@ -158,7 +158,7 @@ func (p *page) read(t *tx, query string, at cursor, grouped bool) {
 	}
 }
 
-// A cursor is the place of a task in the order of its state.
+// A cursor is the position of a task in the order of its state.
 type cursor struct {
 	a, b int64
 	grp  string

@@ -21,16 +21,16 @@ const (
 	sqlLeaseAdd = `INSERT INTO taskgen_lease (seq, queue, token, until) VALUES (?, ?, ?, ?)`
 )
 
-// A claimed task is one that was just leased, as it stands in the file.
+// A claimed task was just leased, and is as in the file.
 type claimed struct {
 	receipt
 	crashes  int64
 	envelope []byte
 }
 
-// claim leases up to limit tasks until the given time, no more than maxClaim bytes
-// of them but one. All of one claim have
-// the same token: what it must tell apart is the deliveries of one task.
+// claim leases up to limit tasks until the given time, and at most maxClaim bytes unless a
+// single task is larger. All tasks of one claim have the same token, which only has to
+// distinguish the deliveries of one task.
 func (t *tx) claim(s *state, limit int, until int64) []claimed {
 	if s.paused || s.ready == 0 {
 		return nil
@@ -43,7 +43,7 @@ func (t *tx) claim(s *state, limit int, until int64) []claimed {
 		got = t.claimLine(s, limit, token, until)
 	}
 	if len(got) == 0 {
-		s.last = token - 1 // nobody has seen it, and the row need not be written
+		s.last = token - 1 // the token was not used, and the row need not be written
 	}
 	s.ready -= int64(len(got))
 	s.leased += int64(len(got))

@@ -11,17 +11,16 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// ErrBusy: another connection kept the file's write lock for longer than
-// this package waits (10 s).
+// ErrBusy: another connection kept the file's write lock for longer than this package
+// waits (10 s).
 var ErrBusy = errors.New("taskgen: the SQLite file is locked by another connection")
 
 const (
-	// busyLimit is how long a transaction waits for the write lock. No
-	// transaction of this package takes nearly that long: whoever makes it wait
-	// is the application, with a transaction of its own.
+	// busyLimit is how long a transaction waits for the write lock. No transaction of this
+	// package takes nearly that long: only a transaction of the application does.
 	busyLimit = 10 * time.Second
-	// busyStep bounds one sleep between two tries. SQLite's own handler backs
-	// off to 100 ms, and a process that never pauses then starves the others.
+	// busyStep bounds one sleep between two tries. SQLite's own handler backs off to
+	// 100 ms, and then a process that never pauses starves the others.
 	busyStep = time.Millisecond
 	// walLimit is what is left of the write-ahead log after a checkpoint.
 	walLimit = 64 << 20
@@ -38,8 +37,7 @@ const (
 type conn struct {
 	*sqlite.Conn
 	limit time.Duration // how long begin waits
-	// What has been done so far: transactions, and the rows and statements in
-	// them.
+	// Counts so far: transactions, and the rows and statements in them.
 	commits, steps atomic.Int64
 }
 
@@ -51,21 +49,21 @@ func openWriter(path string, sync Synchronous) (*conn, error) {
 	}
 	c := &conn{Conn: raw, limit: busyLimit}
 	c.SetBusyTimeout(busyLimit)
-	// The change to WAL fails at once, whatever the timeout, when others open or
-	// close the file at the same moment.
+	// The change to WAL fails at once, whatever the timeout, if others open or close the
+	// file at the same moment.
 	err = patiently(busyLimit, func() error { return configure(raw, sync) })
 	if err != nil {
 		return nil, errors.Join(err, raw.Close())
 	}
-	// From here on begin waits, by its own rule: the others need no lock.
+	// From here on begin waits by itself: other statements need no lock.
 	c.SetBusyTimeout(0)
 	return c, nil
 }
 
 func configure(c *sqlite.Conn, sync Synchronous) error {
 	for _, pragma := range []string{
-		// A file that is new gives its free pages back bit by bit (see tidy); on one
-		// that has tables the setting changes nothing.
+		// A new file releases its free pages step by step (see tidy); on a file with
+		// tables the setting has no effect.
 		"auto_vacuum = INCREMENTAL",
 		"journal_mode = WAL",
 		"synchronous = " + string(sync),
@@ -81,8 +79,8 @@ func configure(c *sqlite.Conn, sync Synchronous) error {
 	return checkWAL(c)
 }
 
-// checkWAL sees to it that the file is in WAL mode: SQLite keeps another mode
-// without an error where the file system lacks shared memory.
+// checkWAL verifies that the file is in WAL mode: SQLite keeps another mode without an
+// error if the file system lacks shared memory.
 func checkWAL(c *sqlite.Conn) error {
 	s, err := c.Prepare("PRAGMA journal_mode")
 	if err != nil {
@@ -134,7 +132,7 @@ func patiently(limit time.Duration, f func() error) error {
 func (c *conn) prepare(query string) (statement, error) {
 	s, err := c.Prepare(query)
 	if err != nil {
-		return nil, err // no interface that holds a nil pointer
+		return nil, err // not an interface that contains a nil pointer
 	}
 	return s, nil
 }
@@ -144,7 +142,7 @@ func (c *conn) run(s statement) (changes int, err error) {
 	if _, err := s.Step(); err != nil {
 		return 0, err
 	}
-	// Reset at once: a statement left standing would keep what it is bound to.
+	// Reset at once: otherwise the statement would keep its bound values.
 	err = s.Reset()
 	return c.Changes(), err
 }
@@ -163,7 +161,7 @@ func (c *conn) commit() error {
 // rollback ends the transaction that is open, if one is.
 func (c *conn) rollback() {
 	if !c.AutocommitEnabled() {
-		// It fails only where SQLite has rolled back by itself.
+		// It fails only if SQLite has rolled back by itself.
 		_ = c.plain(sqlRollback)
 	}
 }

@@ -29,11 +29,11 @@ func (q *Queue) deadByID(t *tx, id string) []job {
 	return jobs
 }
 
-// Redrive implements [driver.Redriver]. Tasks that a worker of the dead letter
-// queue has leased stay, and so do those whose ID is on the queue again: the
-// error is then a *BatchError with ErrDuplicate, counted in the order of the
-// tasks that were found. Capacity is not asked. It works in transactions of 1000
-// tasks or 4 MB, and with ids nil leaves those alone that die while it runs.
+// Redrive implements [driver.Redriver]. Tasks that a worker of the dead letter queue has
+// leased stay, and so do those whose ID is on the queue again: the error is then a
+// *BatchError with ErrDuplicate, in the order of the tasks that were found. Redrive
+// ignores Capacity. It works in transactions of 1000 tasks or 4 MB. With nil ids it leaves
+// alone the tasks that die while it runs.
 func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ {
 		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
@@ -64,7 +64,7 @@ func (q *Queue) redriveAll(ctx context.Context) ([]string, error) {
 	var (
 		back  redriven
 		last  = int64(-1) // the newest dead task when it began
-		after = int64(0)  // the last one that was looked at
+		after = int64(0)  // the last one that was checked
 		next  int64
 	)
 	for {
@@ -100,15 +100,15 @@ func (t *tx) newestDead(origin int64) int64 {
 // OnRedrive implements [driver.Reviver].
 func (q *Queue) OnRedrive(around driver.Revival) { q.around = around }
 
-// redriven collects what a redrive has done.
+// redriven collects the results of a redrive.
 type redriven struct {
 	ids    []string
 	failed driver.BatchError
 	looked int
 }
 
-// add redrives the dead jobs that find returns. It looks for them before the transaction
-// that moves them, which is not to wait for other stores.
+// add redrives the dead jobs that find returns. It finds them before the transaction that
+// moves them, which must not wait for other stores.
 func (b *redriven) add(ctx context.Context, q *Queue, find func(*tx) []job) error {
 	var there []job
 	err := q.p.reader.do(ctx, q.p.clock.Now().UnixNano(), func(t *tx) { there = find(t) })
@@ -124,7 +124,7 @@ func (b *redriven) add(ctx context.Context, q *Queue, find func(*tx) []job) erro
 	err = q.around.Around(ctx, ids, func() []string {
 		failed = b.move(ctx, q, func(t *tx) (jobs []job) {
 			for _, was := range there {
-				// One that somebody else has moved may have left its number to another.
+				// If another process has moved the job, its number may belong to another.
 				if j, ok := t.job(was.seq); ok && j.origin == q.id && j.id == was.id {
 					jobs = append(jobs, j)
 				}
@@ -136,13 +136,13 @@ func (b *redriven) add(ctx context.Context, q *Queue, find func(*tx) []job) erro
 	return errors.Join(failed, err)
 }
 
-// move redrives the dead jobs that find returns: in one transaction, or in several where
-// they are large.
+// move redrives the dead jobs that find returns: in one transaction, or in several if they
+// are large.
 func (b *redriven) move(ctx context.Context, q *Queue, find func(*tx) []job) error {
 	for find != nil {
 		var moved, taken []string
 		var at []int
-		var left []int64 // jobs for which there was no room
+		var left []int64 // jobs that did not fit
 		n := 0
 		err := q.p.writer.do(ctx, chunk, func(t *tx) {
 			moved, taken, at, left = nil, nil, nil, nil
@@ -190,8 +190,8 @@ func (t *tx) onQueue(s *state, id string) bool {
 	return r.next()
 }
 
-// task reads a dead row of the queue, or makes what stands for one that cannot be
-// decoded.
+// task reads a dead row of the queue, or makes the task that represents a row that cannot
+// be decoded.
 func (s *state) task(j job, envelope []byte, now int64) *driver.Task {
 	task, err := driver.DecodeEnvelope(envelope)
 	if err != nil {
@@ -201,7 +201,7 @@ func (s *state) task(j job, envelope []byte, now int64) *driver.Task {
 }
 
 // redrive moves a dead job back to its queue of origin, at the end of the line, as the
-// given task, and reports false when a worker of the dead letter queue has it.
+// given task, and reports false if a worker of the dead letter queue has it.
 func (t *tx) redrive(s *state, j job, task *driver.Task) bool {
 	dlq := t.state(j.queue)
 	if t.unwait(dlq, j) == "" {

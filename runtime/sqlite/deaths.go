@@ -7,8 +7,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// RedriveDeaths implements [driver.Redriver], as Redrive does: what is read, compared,
-// edited and moved is so in one transaction.
+// RedriveDeaths implements [driver.Redriver] like Redrive: it reads, compares, edits and
+// moves in one transaction.
 func (q *Queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)
@@ -75,8 +75,8 @@ func (q *Queue) edit(task *driver.Task, payload []byte) error {
 	return q.cfg.Accepts(task)
 }
 
-// deadOf returns the dead task that died the given death, with its row and the size of
-// that; no task where it is gone.
+// deadOf returns the dead task of the given death, with its row and the row's size; no
+// task if it is gone.
 func (q *Queue) deadOf(t *tx, s *state, d driver.Death) (job, *driver.Task, int) {
 	for _, j := range q.deadByID(t, d.ID) {
 		envelope := t.envelope(j.seq)
@@ -87,7 +87,7 @@ func (q *Queue) deadOf(t *tx, s *state, d driver.Death) (job, *driver.Task, int)
 	return job{}, nil, 0
 }
 
-// DiscardDeaths implements [driver.Discarder], as Discard does.
+// DiscardDeaths implements [driver.Discarder] like Discard.
 func (q *Queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	if q.isDLQ {
 		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)

@@ -30,27 +30,27 @@ const (
 	maxEnvelope = 512 << 20
 	// maxPayload leaves room for the rest of an envelope.
 	maxPayload = maxEnvelope - 64<<20
-	// chunk is how many tasks of one call share a transaction, so that a large
-	// batch does not keep everybody else waiting.
+	// chunk is how many tasks of one call share a transaction, so that a large batch does
+	// not make everybody else wait.
 	chunk = 1000
-	// bulk is how many bytes of envelopes share one, for the same reason, or one task
-	// that is larger.
+	// bulk is how many bytes of envelopes share a transaction, for the same reason, or one
+	// task that is larger.
 	bulk = 4 << 20
 	// maxClaim is how many bytes of envelopes a Dequeue returns, or one task that is
-	// larger: they are read within 20 ms, and are the worker's to hold.
+	// larger: they are read within 20 ms, and the worker holds them in memory.
 	maxClaim = 32 << 20
 	// maxPage is how many bytes of envelopes make a page of Browse.
 	maxPage = 16 << 20
 )
 
-// An entry is one task on its way in, encoded by the goroutine that brings it.
+// An entry is one task to enqueue, encoded by the calling goroutine.
 type entry struct {
 	task     *driver.Task
 	envelope []byte
 	err      error // what is wrong with it
 }
 
-// encode checks tasks and encodes those that are fit.
+// encode checks tasks and encodes the valid ones.
 func (q *Queue) encode(tasks []*driver.Task) []entry {
 	entries := make([]entry, len(tasks))
 	for i, t := range tasks {
@@ -70,9 +70,9 @@ func (q *Queue) encode(tasks []*driver.Task) []entry {
 	return entries
 }
 
-// Enqueue implements [driver.Queue]. Calls of many goroutines share a
-// transaction. A batch of more than 1000 tasks or 4 MB is spread over several. Where
-// the disk or the file is full the error of a task wraps ErrQueueFull.
+// Enqueue implements [driver.Queue]. Calls of many goroutines share a transaction. A batch
+// of more than 1000 tasks or 4 MB is split into several. If the disk or the file is full
+// the error of a task wraps ErrQueueFull.
 func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
 	if err := q.open(); err != nil {
 		return nil, err
@@ -102,8 +102,8 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enq
 	return answers, failed.OrNil()
 }
 
-// enqueue adds the entries that have no error. It notes what became of each in
-// its err and its answer; when the transaction is run again it does so anew.
+// enqueue adds the entries that have no error. It records the outcome of each in its err
+// and its answer, again if the transaction is repeated.
 func (t *tx) enqueue(s *state, capacity int, entries []entry, answers []driver.Enqueued) {
 	for i := range entries {
 		e := &entries[i]
@@ -122,15 +122,14 @@ func (t *tx) enqueue(s *state, capacity int, entries []entry, answers []driver.E
 		}
 		due, ok := t.add(s, e.task, e.envelope)
 		if !ok {
-			e.err = fmt.Errorf("%w: %s is on queue %q already", driver.ErrDuplicate, e.task.ID, s.name)
+			e.err = fmt.Errorf("%w: %s is already on queue %q", driver.ErrDuplicate, e.task.ID, s.name)
 			continue
 		}
 		answers[i] = driver.Enqueued{ID: e.task.ID, Queue: s.name, DueAt: due}
 	}
 }
 
-// add puts one task on a queue, and reports false when its ID is there
-// already.
+// add puts one task on a queue, and reports false if its ID is already there.
 func (t *tx) add(s *state, task *driver.Task, envelope []byte) (due time.Time, ok bool) {
 	due = dueAt(task, t.now)
 	j := job{queue: s.id, id: task.ID, level: int64(task.Priority), due: nanos(due), grp: task.GroupKey}
@@ -150,8 +149,8 @@ func (t *tx) add(s *state, task *driver.Task, envelope []byte) (due time.Time, o
 	return due, true
 }
 
-// insert writes a job's row and sets its seq. It reports false when the queue
-// has the ID (and copy) already.
+// insert writes a job's row and sets its seq. It reports false if the queue already has
+// the ID (and copy).
 func (t *tx) insert(j *job, copied int64, envelope []byte) bool {
 	s := t.prepare(sqlJobAdd, []int64{j.queue, j.level, j.place, j.due, copied, j.origin})
 	if s == nil {
@@ -200,7 +199,7 @@ func (t *tx) hold(s *state, task *driver.Task, due time.Time) {
 	t.run(st)
 }
 
-// unhold gives the unique key of a job back.
+// unhold releases the unique key of a job.
 func (t *tx) unhold(j job) {
 	st := t.prepare(sqlUniqueDrop, []int64{j.queue})
 	if st == nil {
@@ -219,8 +218,8 @@ func dueAt(task *driver.Task, now int64) time.Time {
 	return time.Unix(0, now)
 }
 
-// nanos is the Unix time in nanoseconds; one that does not fit (the years
-// before 1678 and after 2262) becomes the nearest that does.
+// nanos is the Unix time in nanoseconds; a time that does not fit (before 1678 or after
+// 2262) becomes the nearest one that does.
 func nanos(at time.Time) int64 {
 	switch s := at.Unix(); {
 	case s <= math.MinInt64/int64(time.Second):
@@ -231,7 +230,7 @@ func nanos(at time.Time) int64 {
 	return at.UnixNano()
 }
 
-// after is now + d, bounded by the last moment that can be stored.
+// after is now + d, bounded by the last time that can be stored.
 func after(now int64, d time.Duration) int64 {
 	if d > 0 && now > math.MaxInt64-int64(d) {
 		return math.MaxInt64

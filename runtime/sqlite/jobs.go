@@ -39,25 +39,25 @@ type jobs struct {
 	p *Provider
 
 	mu      sync.Mutex
-	waiting map[chan struct{}]waiter // those who wait
-	busy    chan struct{}            // tells the watcher that somebody waits
+	waiting map[chan struct{}]waiter
+	busy    chan struct{} // signals the watcher that there are waiters
 }
 
 var _ jobstore.Store = (*jobs)(nil)
 
-// A waiter is what somebody waits for.
+// A waiter is a call of Wait.
 type waiter struct {
 	can   func(jobstore.Needs) bool
-	alarm int64 // the first that it has read of jobs that it can fire; -1: it is about to
+	alarm int64 // the first one read of jobs that it can fire; -1: not read yet
 }
 
 func newJobs(p *Provider) *jobs {
 	return &jobs{p: p, waiting: make(map[chan struct{}]waiter), busy: make(chan struct{}, 1)}
 }
 
-// Jobs keeps the jobs of schedulers in the same file, for any number of
-// processes. A job that this process schedules wakes its own scheduler at once,
-// one of another process within some milliseconds.
+// Jobs keeps the jobs of schedulers in the same file, for any number of processes. A new
+// job wakes a scheduler in this process at once, and one in another process within some
+// milliseconds.
 func (p *Provider) Jobs() jobstore.Store { return p.jobs }
 
 // Put implements jobstore.Store.
@@ -127,8 +127,8 @@ func (t *tx) putJob(e *jobstore.Entry, body []byte) error {
 	return nil
 }
 
-// stamp is a time as the file keeps it; 0 for none, and for one that does not fit the
-// nearest that does.
+// stamp is a time as the file keeps it; 0 for none, and the nearest possible time for one
+// that does not fit.
 func stamp(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -154,7 +154,7 @@ func (r rows) entry() *jobstore.Entry {
 	}
 	e.SetBody(r.bytes(5))
 	if noted := r.bytes(6); len(noted) > 0 && json.Unmarshal(noted, &e.Noted) != nil {
-		e.Noted = jobstore.Run{} // as if nobody had told
+		e.Noted = jobstore.Run{} // as if there were no note
 	}
 	return e
 }
@@ -217,14 +217,14 @@ func (t *tx) heads() (all []head) {
 	}
 }
 
-// able returns the heads of what can be fired, the earliest first.
+// able returns the heads of jobs that can be fired, the earliest first.
 func able(all []head, can func(jobstore.Needs) bool) []head {
 	all = slices.DeleteFunc(slices.Clone(all), func(h head) bool { return !can(jobstore.ParseNeeds(h.needs)) })
 	slices.SortFunc(all, func(a, b head) int { return cmp.Compare(a.alarm, b.alarm) })
 	return all
 }
 
-// firstOf is the first alarm of what can be fired; 0 where there is none.
+// firstOf is the first alarm of jobs that can be fired; 0 if there is none.
 func firstOf(all []head, can func(jobstore.Needs) bool) (first int64) {
 	for _, h := range all {
 		if (first == 0 || h.alarm < first) && can(jobstore.ParseNeeds(h.needs)) {
@@ -267,8 +267,8 @@ func (s *jobs) Claim(ctx context.Context, can func(jobstore.Needs) bool, limit i
 	return due, now, until(first, now), nil
 }
 
-// due reads the jobs that are due, the most overdue first. These are among those of the
-// first heads, as many as there is room for jobs.
+// due reads the due jobs, the most overdue first. They are among the jobs of the first
+// heads, at most limit of them.
 func (t *tx) due(heads []head, limit int) (es []*jobstore.Entry) {
 	type turn struct {
 		id    string
@@ -293,7 +293,7 @@ func (t *tx) due(heads []head, limit int) (es []*jobstore.Entry) {
 	return es
 }
 
-// until is how long it is to an alarm; negative where there is none.
+// until is the time to an alarm; negative if there is none.
 func until(alarm int64, now time.Time) time.Duration {
 	if alarm == 0 {
 		return -1
@@ -301,7 +301,7 @@ func until(alarm int64, now time.Time) time.Duration {
 	return max(time.Duration(alarm-now.UnixNano()), 0)
 }
 
-// first reads the first alarm of the jobs that can be fired; 0 where there is none.
+// first reads the first alarm of the jobs that can be fired; 0 if there is none.
 func (s *jobs) first(ctx context.Context, r *reader, can func(jobstore.Needs) bool) (int64, error) {
 	all, err := s.heads(ctx, r)
 	return firstOf(all, can), err
@@ -333,8 +333,8 @@ func (s *jobs) Note(ctx context.Context, id jobstore.JobID, run jobstore.Run) er
 	return nil
 }
 
-// Wait implements jobstore.Store. What another process puts wakes it as it wakes a
-// Dequeue. Where the file cannot be read it waits on.
+// Wait implements jobstore.Store. A Put of another process wakes it like a Dequeue. If the
+// file cannot be read it keeps waiting.
 func (s *jobs) Wait(ctx context.Context, can func(jobstore.Needs) bool, d time.Duration) {
 	news := make(chan struct{}, 1)
 	defer s.leave(news)
@@ -344,7 +344,7 @@ func (s *jobs) Wait(ctx context.Context, can func(jobstore.Needs) bool, d time.D
 	defer timer.Stop()
 	known := int64(-1) // the first alarm when this began
 	for {
-		s.expect(news, waiter{can, -1}) // what changes from here on is told
+		s.expect(news, waiter{can, -1}) // changes from here on are signalled
 		alarm, err := s.first(ctx, s.p.reader, can)
 		now := clock.Now()
 		switch {
@@ -370,20 +370,20 @@ func (s *jobs) Wait(ctx context.Context, can func(jobstore.Needs) bool, d time.D
 	}
 }
 
-// set has the timer of one who waits ring at an alarm or at the end.
+// set sets the timer of a waiter to an alarm or to the end.
 func (s *jobs) set(timer driver.Timer, now, end time.Time, alarm int64) {
 	d := min(end.Sub(now), longestTimer)
 	if alarm > 0 {
 		d = min(d, time.Duration(alarm-now.UnixNano()))
 	}
 	timer.Reset(d)
-	// A clock may leap between, as that of a lobby.
+	// The clock may jump in between, as in lobby.set.
 	if !s.p.clock.Now().Before(now.Add(d)) {
 		timer.Reset(0)
 	}
 }
 
-// expect notes what somebody waits for.
+// expect registers a waiter.
 func (s *jobs) expect(news chan struct{}, w waiter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -403,8 +403,8 @@ func (s *jobs) awaited() bool {
 	return len(s.waiting) > 0
 }
 
-// look tells those who wait, after another connection has written, whether the first
-// alarm of what each can fire is not the one that it has read. It is the watcher's.
+// look signals each waiter, after another connection has written, if the first alarm of
+// the jobs that it can fire has changed. Only the watcher calls it.
 func (s *jobs) look(r *reader) error {
 	if !s.awaited() {
 		return nil
@@ -416,7 +416,7 @@ func (s *jobs) look(r *reader) error {
 	return err
 }
 
-// tell has those look for themselves to whom what they have read is news.
+// tell makes the matching waiters read the file again.
 func (s *jobs) tell(to func(waiter) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// One row by the index of ids and its entry in it. A new row takes the place of
-	// an old one, so that n grows.
+	// One row by the index of ids and its entry in it. A new row replaces an old one, so
+	// that n grows.
 	sqlLetterPut = `INSERT OR REPLACE INTO taskgen_letter (id, body) VALUES (?, ?)`
 	// One row by the index of ids.
 	sqlLetterGet    = `SELECT body FROM taskgen_letter WHERE id = ?`
@@ -21,15 +21,15 @@ const (
 	sqlLetterList = `SELECT n, body FROM taskgen_letter WHERE n > ? ORDER BY n LIMIT ?`
 )
 
-// Letters keeps dead tasks in the provider's file, as a dlq.TaskStore. It is safe
-// for use by many goroutines, and by many processes.
+// Letters keeps dead tasks in the provider's file, as a dlq.TaskStore. It is safe for
+// concurrent use, by many processes too.
 type Letters struct{ p *Provider }
 
 // Letters returns the store of dead tasks in the same file.
 func (p *Provider) Letters() *Letters { return &Letters{p} }
 
-// Put keeps tasks, each in place of an earlier one with its ID. They are on disk when
-// it returns, all of them or none.
+// Put stores tasks, each replacing an earlier one with its ID. They are on disk when it
+// returns, all of them or none.
 func (ls *Letters) Put(ctx context.Context, tasks []*driver.Task) error {
 	bodies := make([][]byte, len(tasks))
 	for i, t := range tasks {
@@ -75,8 +75,8 @@ func (ls *Letters) Get(ctx context.Context, id string) (*driver.Task, error) {
 	return driver.DecodeEnvelope(body)
 }
 
-// List returns up to limit tasks after the cursor in the order in which they were
-// put, and the cursor of the next page, empty after the last.
+// List returns up to limit tasks after the cursor, in the order in which they were stored,
+// and the cursor of the next page, empty after the last.
 func (ls *Letters) List(ctx context.Context, cursor string, limit int) (tasks []*driver.Task, next string, err error) {
 	after := int64(0)
 	if cursor != "" {
@@ -129,9 +129,8 @@ func (ls *Letters) Delete(ctx context.Context, ids []string) (deleted []string, 
 	return deleted, nil
 }
 
-// Swap puts tasks in place of those that died the given deaths, where they are kept
-// still, and nothing in place of those for which it has nil. It returns the deaths of
-// those that it has replaced.
+// Swap replaces the tasks of the given deaths that are still stored, and removes those
+// whose replacement is nil. It returns the deaths of the tasks that it replaced.
 func (ls *Letters) Swap(ctx context.Context, was []driver.Death, with []*driver.Task) (swapped []driver.Death, err error) {
 	err = ls.p.writer.do(ctx, len(was), func(t *tx) {
 		swapped = nil
@@ -155,8 +154,7 @@ func (ls *Letters) Swap(ctx context.Context, was []driver.Death, with []*driver.
 	return swapped, nil
 }
 
-// keepsLetter reports whether the dead task that is kept under an ID died the given
-// death.
+// keepsLetter reports whether the dead task stored under the ID has the given death.
 func (t *tx) keepsLetter(d driver.Death) bool {
 	r := t.queryText(sqlLetterGet, d.ID)
 	defer r.done()

@@ -25,8 +25,8 @@ const (
 	sqlGroupDrop = `DELETE FROM taskgen_group WHERE queue = ? AND grp = ?`                 // one row by its key
 	sqlJobPlace  = `UPDATE taskgen_job SET place = ?2, due = ?3 WHERE seq = ?1`            // one row in place, no index
 	sqlJobCrash  = `UPDATE taskgen_job SET crashes = crashes + 1, begun = 1 WHERE seq = ?` // one row in place, no index
-	// One row by its key and its index entry, where a lease has ended; those that
-	// nobody asked for any more go by the head of the index.
+	// One row by its key and its index entry, for a lease that has ended; old rows are
+	// removed from the head of the index.
 	sqlEndedAdd = `INSERT INTO taskgen_ended (seq, token, at) SELECT seq, token, ?2 FROM taskgen_lease WHERE seq = ?1 ON CONFLICT DO NOTHING`
 	sqlEndedOld = `DELETE FROM taskgen_ended WHERE at <= ?`
 	sqlLeaseEnd = `DELETE FROM taskgen_lease WHERE seq = ?` // one row by its key
@@ -35,17 +35,15 @@ const (
 	sqlLeaseOver = `SELECT seq FROM taskgen_lease INDEXED BY taskgen_lease_until WHERE queue = ? AND until <= ? ORDER BY until LIMIT ?`
 )
 
-// settleLimit bounds the tasks that one pass puts in line: the rest follows in
-// the next transaction, so that a million tasks due at once hold up nobody for
-// long.
+// settleLimit bounds the tasks that one pass puts in line: the rest follows in the next
+// transaction, so that a million tasks due at once do not block others for long.
 const settleLimit = 500
 
 // endedFor is how long a worker may say that the end of its lease was no crash.
 const endedFor = time.Hour
 
-// settle puts what has become due in line, and what leases have left behind
-// back at its place. On a fifo queue it goes on to the end, for tasks that
-// come after must not overtake.
+// settle puts due tasks in line, and tasks with expired leases back at their place. On a
+// fifo queue it handles all of them, because later tasks must not overtake.
 func (t *tx) settle(s *state) {
 	for {
 		n := t.promote(s)
@@ -57,8 +55,8 @@ func (t *tx) settle(s *state) {
 	}
 }
 
-// promote puts delayed tasks that are due in line: at the end, or at their own
-// place where they held up their group.
+// promote puts delayed tasks that are due in line: at the end, or at their own place if
+// they blocked their group.
 func (t *tx) promote(s *state) int {
 	seqs := t.seqs(sqlDelayDue, s.id, t.now, settleLimit)
 	for _, seq := range seqs {
@@ -73,8 +71,7 @@ func (t *tx) promote(s *state) int {
 	return len(seqs)
 }
 
-// reap ends the leases that are over: the tasks keep their place, and the crash
-// is counted.
+// reap ends expired leases: the tasks keep their place, and a crash is counted.
 func (t *tx) reap(s *state) int {
 	seqs := t.seqs(sqlLeaseOver, s.id, t.now, settleLimit)
 	for _, seq := range seqs {
@@ -100,8 +97,8 @@ func (t *tx) seqs(query string, args ...int64) []int64 {
 	return seqs
 }
 
-// rejoin puts a delayed job in line when it is due: at its own place where it
-// keeps it, else at the end.
+// rejoin puts a delayed job in line when it is due: at its own place if it keeps it, else
+// at the end.
 func (t *tx) rejoin(s *state, j job) {
 	keeps := s.fifo && j.begun
 	if !keeps {
@@ -111,8 +108,8 @@ func (t *tx) rejoin(s *state, j job) {
 	t.join(s, j, keeps)
 }
 
-// join puts a due job in the line of its queue. frees says that it kept its group
-// waiting, as a leased one does and one that waits for its retry.
+// join puts a due job in the line of its queue. frees says that the job blocked its group,
+// as a leased job does and one that waits for its retry.
 func (t *tx) join(s *state, j job, frees bool) {
 	s.ready++
 	if !s.fifo {
@@ -142,8 +139,8 @@ func (t *tx) wait(s *state, j job) {
 	}
 }
 
-// unwait takes a waiting job out of the line or the delay and returns which it
-// was in, or "" when it does not wait.
+// unwait takes a waiting job out of the line or the delay and returns which it was in, or
+// "" if it does not wait.
 func (t *tx) unwait(s *state, j job) driver.State {
 	switch {
 	case t.exec(sqlDelayDrop, s.id, j.due, j.seq) > 0:
@@ -166,9 +163,8 @@ func (t *tx) grouped(s *state, grp string) bool {
 	return r.next()
 }
 
-// leave lets the next task of a group go, after the one that was leased or kept
-// the group waiting is gone. The group has its turn after all others that wait
-// for one.
+// leave makes the next task of a group available, after the task that was leased or
+// blocked the group is gone. The group gets its turn after all other waiting groups.
 func (t *tx) leave(s *state, grp string) {
 	switch {
 	case !s.fifo:

@@ -132,9 +132,9 @@ func (l *lobby) restore(served []*consumer) {
 	}
 }
 
-// without tells the lobby that there was no transaction. Where the file was only
-// locked those who wait go on waiting, and their queues are returned: what they
-// were to be told is still to be looked at. Any other error is theirs to know.
+// without tells the lobby that there was no transaction. If the file was only locked the
+// consumers keep waiting, and without returns their queues, which must be visited again.
+// Any other error goes to the consumers.
 func (l *lobby) without(err error) (queues []int64) {
 	if !errors.Is(err, ErrBusy) {
 		l.evict(err, func(*consumer) bool { return true })
@@ -143,7 +143,7 @@ func (l *lobby) without(err error) (queues []int64) {
 	return l.queues()
 }
 
-// queues lists those that somebody waits for.
+// queues lists the queues that have waiting consumers.
 func (l *lobby) queues() (queues []int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -155,13 +155,12 @@ func (l *lobby) queues() (queues []int64) {
 	return queues
 }
 
-// dismiss sends away those who do not wait or do not wait any more, and those
-// whose queue was closed while they were on their way in.
+// dismiss ends consumers that do not wait, or no longer wait, and those whose queue was
+// closed before they came in.
 func (l *lobby) dismiss() {
 	l.evict(errClosed, func(c *consumer) bool { return c.owner.closed.Load() })
 	l.evict(driver.ErrNoTasks, func(c *consumer) bool { return c.once || c.gone })
-	// Only now: most consumers are served at once, and the watcher is not for
-	// them.
+	// Only now: most consumers are served at once and do not need the watcher.
 	if l.occupied() {
 		select {
 		case l.busy <- struct{}{}:
@@ -190,8 +189,8 @@ func (l *lobby) evict(err error, which func(*consumer) bool) {
 	}
 }
 
-// plan reads, for the queues of t where consumers still wait, when there may be
-// something for them.
+// plan reads, for the queues of t with waiting consumers, when there may be tasks for
+// them.
 func (l *lobby) plan(t *tx) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -219,8 +218,8 @@ func (t *tx) nextEvent(queue int64) int64 {
 	return next
 }
 
-// arm sets the timers for what plan has read, or for what another process has
-// written since and the watcher was quicker to see.
+// arm sets the timers to the times that plan has read, or to earlier ones that another
+// process has written since and the watcher has seen.
 func (l *lobby) arm(t *tx) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -238,7 +237,7 @@ func (l *lobby) arm(t *tx) {
 // noticed.
 const longestTimer = 10 * time.Second
 
-// set has the timer of a room ring at the given time.
+// set sets the timer of a room to the given time.
 func (l *lobby) set(queue int64, r *room, at int64) {
 	r.planned = at
 	if at == 0 || len(r.waiting) == 0 {
@@ -253,14 +252,13 @@ func (l *lobby) set(queue int64, r *room, at int64) {
 	} else {
 		r.timer.Reset(d)
 	}
-	// A clock may leap between: a machine wakes from its sleep, a test moves the
-	// time.
+	// The clock may jump in between: a machine wakes from sleep, a test moves the time.
 	if d > 0 && l.clock.Now().UnixNano() >= at {
 		r.timer.Reset(0)
 	}
 }
 
-// close sends everybody away and stops the timers.
+// close ends all consumers and stops the timers.
 func (l *lobby) close() {
 	l.evict(errClosed, func(*consumer) bool { return true })
 	l.mu.Lock()
@@ -311,9 +309,9 @@ func (l *lobby) occupied() bool {
 	return l.count > 0
 }
 
-// look reads, after another connection has written, whether there is something
-// for those who wait, and has the writer see to it. Where it cannot read, the
-// writer is to meet the error, and say so.
+// look reads, after another connection has written, whether there are tasks for waiting
+// consumers, and makes the writer serve them. If it cannot read, the writer meets the
+// error and reports it.
 func (l *lobby) look(r *reader) {
 	for _, queue := range l.queues() {
 		var available bool

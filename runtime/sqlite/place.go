@@ -7,21 +7,21 @@ import (
 	"slices"
 )
 
-// ErrFileGone: the file that is open is not the one at its path any more: it was
-// deleted, moved or replaced, or its -wal or -shm file was. What is written from then
-// on would be lost, so nothing is: open the provider again once the file is in its
-// place. It is noticed before an Enqueue is acknowledged.
+// ErrFileGone: the open file is no longer the one at its path: it, or its -wal or -shm
+// file, was deleted, moved or replaced. Further writes would be lost, so nothing is
+// written: open the provider again once the file is back. This is noticed before an
+// Enqueue is acknowledged.
 var ErrFileGone = errors.New("taskgen: the SQLite file was deleted or replaced while it was open")
 
-// A place is the path of a file and of what SQLite keeps beside it, and what was
-// there when they were opened.
+// A place is the path of a file and of SQLite's files beside it, and the identities of the
+// files that were opened.
 type place struct {
 	paths [3]string
 	files [3]os.FileInfo
 }
 
-// placeOf looks at the files of an open connection. All of them are there as long as
-// it is.
+// placeOf reads the identities of the files of an open connection. All of them exist as
+// long as it does.
 func placeOf(path string) (*place, error) {
 	p := &place{paths: [3]string{path, path + "-wal", path + "-shm"}}
 	for i, name := range p.paths {
@@ -33,8 +33,8 @@ func placeOf(path string) (*place, error) {
 	return p, nil
 }
 
-// check returns an error where a file is gone or another one has its place. It costs
-// three calls of the system, 5 to 20 µs.
+// check returns an error if a file is gone or replaced. It costs three system calls, 5 to
+// 20 µs.
 func (p *place) check() error {
 	for i, name := range p.paths {
 		now, err := os.Stat(name)
@@ -48,8 +48,8 @@ func (p *place) check() error {
 	return nil
 }
 
-// explain returns why a call failed. The file may have gone after the check, and SQLite
-// calls that an I/O error.
+// explain returns why a call failed. The file may be gone since the check, which SQLite
+// reports as an I/O error.
 func (p *place) explain(err error) error {
 	if err == nil || errors.Is(err, ErrFileGone) {
 		return err

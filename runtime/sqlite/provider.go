@@ -19,11 +19,11 @@ type Synchronous string
 
 // The levels of durability. Both survive the death of any process at any time.
 const (
-	// Full writes every commit through to the disk before it is answered. It is
-	// the default: what was answered survives a power cut.
+	// Full writes every commit through to the disk before the caller gets the answer. It
+	// is the default: committed data survives a power cut.
 	Full Synchronous = "FULL"
-	// Normal leaves that to the next checkpoint: a power cut or a crash of the
-	// operating system may undo the last commits, and never damages the file.
+	// Normal leaves that to the next checkpoint: a power cut or a crash of the operating
+	// system may undo the last commits, but never damages the file.
 	Normal Synchronous = "NORMAL"
 )
 
@@ -33,20 +33,19 @@ type Option func(*Provider)
 // WithSynchronous sets the durability of a commit; Full by default.
 func WithSynchronous(s Synchronous) Option { return func(p *Provider) { p.sync = s } }
 
-// WithClock sets the clock that delays and leases go by; driver.SystemClock by
-// default. All processes on one file must agree on the time.
+// WithClock sets the clock for delays and leases; driver.SystemClock by default. All
+// processes on one file must agree on the time.
 func WithClock(c driver.Clock) Option { return func(p *Provider) { p.clock = c } }
 
-// A Provider keeps queues in one SQLite file. It is safe for use by many
-// goroutines, and any number of processes of one machine may have the same file
-// open.
+// A Provider keeps queues in one SQLite file. It is safe for concurrent use, and any
+// number of processes of one machine may have the same file open.
 type Provider struct {
 	path  string
 	file  string // the file's identity
 	sync  Synchronous
 	clock driver.Clock
 	pace  pace
-	deaf  bool // the system is not asked to tell of writes
+	deaf  bool // no inotify
 
 	writer  *writer
 	reader  *reader
@@ -62,10 +61,9 @@ type Provider struct {
 
 var _ driver.Provider = (*Provider)(nil)
 
-// Open opens the file at path, creates it where there is none, and brings its
-// tables up to date. The error wraps [ErrNewerFile] where a later version of
-// this package has written it, and [ErrBusy] where another program keeps it
-// locked.
+// Open opens the file at path, creates it if there is none, and migrates its tables. The
+// error wraps [ErrNewerFile] if a later version of this package has written the file, and
+// [ErrBusy] if another program keeps it locked.
 func Open(path string, opts ...Option) (*Provider, error) {
 	p := &Provider{path: path, sync: Full, clock: driver.SystemClock, pace: usualPace, queues: make(map[string][]*Queue)}
 	for _, opt := range opts {
@@ -125,8 +123,8 @@ func (p *Provider) start() error {
 	return nil
 }
 
-// placed says why there can be no file at path, where SQLite would only say that
-// it is unable to open it.
+// placed says why no file can be created at path, where SQLite would only say that it is
+// unable to open it.
 func placed(path string) error {
 	if _, err := os.Stat(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("make its folder first: %w", err)
@@ -140,8 +138,8 @@ func placed(path string) error {
 // Name returns "sqlite".
 func (p *Provider) Name() string { return "sqlite" }
 
-// Close implements [driver.Provider]. It finishes what has begun, answers all
-// others with ErrClosed and closes the file. A second call does nothing.
+// Close implements [driver.Provider]. It finishes calls in progress, ends all others with
+// ErrClosed and closes the file. A second call does nothing.
 func (p *Provider) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -170,8 +168,8 @@ const (
 	sqlQueueIs  = `UPDATE taskgen_queue SET is_dlq = 1 WHERE id = ? AND is_dlq = 0`
 )
 
-// Open implements [driver.Provider]. A queue may be opened more than once, in
-// one process or several; each call returns a Queue of its own.
+// Open implements [driver.Provider]. A queue may be opened more than once, in one process
+// or several; each call returns a new Queue.
 func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Queue, error) {
 	cfg, err := cfg.WithDefaults()
 	if err != nil {
@@ -180,8 +178,7 @@ func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Que
 	q := &Queue{p: p, cfg: cfg}
 	var refused error
 	err = p.writer.do(ctx, 1, func(t *tx) {
-		// The transaction goes on where the queue is refused: it has written
-		// nothing by then.
+		// The transaction continues if the queue is refused: nothing is written by then.
 		refused = t.declare(q)
 	})
 	if err = errors.Join(err, refused); err != nil {
@@ -211,9 +208,9 @@ func (t *tx) declare(q *Queue) error {
 	if dlq.id != 0 && dlq.kind != driver.Standard {
 		return fmt.Errorf("%w: its dead letter queue %q is of type %s in the file: name another", driver.ErrQueueMismatch, q.cfg.DLQ, dlq.kind)
 	}
-	// A queue that was opened before the one that names it has a dead letter queue of
-	// its own. It is a worker of dead letters that was there first, or a mistake: then
-	// nothing could die on it any more.
+	// A queue that was opened before the queue that names it has its own dead letter
+	// queue. Either a worker of dead letters came first, or it is a mistake: nothing could
+	// die on it any more.
 	worker := dlq.dlq == q.cfg.DLQ+"-dlq" && (!dlq.used || q.cfg.DLQ == q.cfg.Name+"-dlq")
 	if dlq.dlq != "" && !dlq.isDLQ && !worker && !own.isDLQ {
 		return fmt.Errorf("%w: its dead letter queue %q is a queue with one of its own, %q: name another", driver.ErrQueueMismatch, q.cfg.DLQ, dlq.dlq)
@@ -233,7 +230,7 @@ func (t *tx) declare(q *Queue) error {
 	return nil
 }
 
-// A found queue is what the file says of it; its id is 0 where there is none.
+// A found queue is its row in the file; its id is 0 if there is none.
 type found struct {
 	id    int64
 	kind  driver.QueueType

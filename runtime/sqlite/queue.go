@@ -17,7 +17,7 @@ type Queue struct {
 	p      *Provider
 	id     int64
 	cfg    driver.QueueConfig
-	isDLQ  bool // some queue had it as its dead letter queue when it was opened
+	isDLQ  bool // it was a dead letter queue of some queue when it was opened
 	closed atomic.Bool
 	around driver.Revival // of what Redrive moves
 }
@@ -95,8 +95,8 @@ func (q *Queue) open() error {
 	return nil
 }
 
-// A part is one of the transactions that a batch was spread over: where it ends, and
-// its error, nil where it was committed.
+// A part is one of the transactions of a batch: where it ends, and its error, nil if it
+// was committed.
 type part struct {
 	end int
 	err error
@@ -109,9 +109,9 @@ func (p parts) of(i int) error {
 	return p[sort.Search(len(p), func(k int) bool { return i < p[k].end })].err
 }
 
-// chunks runs f over n items in transactions of at most chunk items, or bulk bytes
-// where size tells how many an item has. Where there is only one and it fails, its
-// error is that of the whole batch. do is one of the writer's.
+// chunks runs f over n items in transactions of at most chunk items, or of bulk bytes if
+// size is set. If there is only one transaction and it fails, its error is that of the
+// whole batch. do is a method of the writer.
 func (q *Queue) chunks(ctx context.Context, n int, size func(i int) int, do func(context.Context, int, func(*tx)) error, f func(t *tx, from, to int)) (parts, error) {
 	var all parts
 	for from, to := 0, 0; from < n; from = to {
@@ -137,10 +137,9 @@ func idOf(d *driver.Delivery) string {
 	return d.Task.ID
 }
 
-// Dequeue implements [driver.Queue]. It waits until ctx ends, however long
-// that is. With a context that has ended already it takes what is there and does
-// not wait. Where tasks are large it returns fewer than there are: up to 32 MB of them,
-// and at least one.
+// Dequeue implements [driver.Queue]. It waits until ctx ends, however long that is. With a
+// context that has already ended it takes the ready tasks and does not wait. It returns at
+// most 32 MB of tasks, and at least one.
 func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	if limit < 1 || lease <= 0 {
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, q.cfg.Name, lease)
@@ -159,7 +158,7 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 	}
 }
 
-// deliver decodes what a consumer got. What cannot be decoded goes to the dead
+// deliver decodes the rows that a consumer got. Rows that cannot be decoded go to the dead
 // letter queue.
 func (q *Queue) deliver(ctx context.Context, c *consumer) ([]*driver.Delivery, error) {
 	var (
@@ -175,7 +174,7 @@ func (q *Queue) deliver(ctx context.Context, c *consumer) ([]*driver.Delivery, e
 		task, err := driver.DecodeEnvelope(g.envelope)
 		if err != nil {
 			if task, err = q.salvage(ctx, g, err); task == nil {
-				// Buried; or not, and then its lease brings it back.
+				// Buried, or else it comes back when its lease ends.
 				failed = errors.Join(failed, err)
 				continue
 			}
@@ -197,8 +196,8 @@ func (q *Queue) deliver(ctx context.Context, c *consumer) ([]*driver.Delivery, e
 	return ds, nil
 }
 
-// salvage buries a leased row that cannot be decoded. On a dead letter queue
-// it returns the task that now stands for the row, elsewhere nil.
+// salvage buries a leased row that cannot be decoded. On a dead letter queue it returns
+// the task that now represents the row, elsewhere nil.
 func (q *Queue) salvage(ctx context.Context, g claimed, cause error) (task *driver.Task, err error) {
 	var buried *driver.Task
 	err = q.p.writer.do(context.Background(), 1, func(t *tx) {
@@ -225,7 +224,7 @@ func (q *Queue) salvage(ctx context.Context, g claimed, cause error) (task *driv
 	return task, err
 }
 
-// standIn is a valid task in place of a row that is none.
+// standIn is a valid task that represents an undecodable row.
 func standIn(j job, queue string, envelope []byte, now time.Time, cause error) *driver.Task {
 	task := driver.Undecodable(j.id, queue, envelope, now)
 	driver.Bury(task, queue, now, fmt.Errorf("%w: its row cannot be decoded: %w", driver.ErrInvalidTask, cause))

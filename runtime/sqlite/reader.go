@@ -10,7 +10,7 @@ import (
 type reader struct {
 	mu    sync.Mutex
 	c     *conn
-	place *place // of the file, where a read is to fail that is not of it; may be nil
+	place *place // of the file, to fail reads of another file; may be nil
 }
 
 func newReader(path string) (*reader, error) {
@@ -21,10 +21,10 @@ func newReader(path string) (*reader, error) {
 	return &reader{c: c}, nil
 }
 
-const sqlBeginRead = `BEGIN` // takes no lock: readers and writers do not wait for one another
+const sqlBeginRead = `BEGIN` // takes no lock: readers and writers do not wait for each other
 
-// do runs f in a transaction that sees one moment of the file. ctx interrupts it, and
-// then its error is among those that come back.
+// do runs f in a transaction that sees one snapshot of the file. ctx interrupts it, and
+// then its error is among the returned errors.
 func (r *reader) do(ctx context.Context, now int64, f func(*tx)) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

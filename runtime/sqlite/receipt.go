@@ -7,12 +7,12 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A receipt names one delivery: the job's row and the token of its lease, which
-// no later lease of the queue has again.
+// A receipt identifies one delivery: the job's row and the token of its lease, which no
+// later lease of the queue has.
 type receipt struct {
 	seq, token int64
-	// bound says that other rows belong to the task (a unique key, a group, the
-	// count of dead tasks), which its end has to see to.
+	// bound says that other rows belong to the task (a unique key, a group, the count of
+	// dead tasks), which have to change when it ends.
 	bound bool
 }
 
@@ -27,8 +27,7 @@ func (r receipt) appendTo(b []byte) []byte {
 	return b
 }
 
-// parseReceipt reads a receipt. One that is none of ours gives the zero
-// receipt, which no lease has.
+// parseReceipt reads a receipt. A foreign one gives the zero receipt, which no lease has.
 func parseReceipt(from driver.Receipt) receipt {
 	text, bound := strings.CutSuffix(string(from), "+")
 	seq, token, _ := strings.Cut(text, ".")

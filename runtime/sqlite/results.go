@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// One row by the index of ids and its entries in both indexes. A new row
-	// takes the place of an old one, so that n grows.
+	// One row by the index of ids and its entries in both indexes. A new row replaces an
+	// old one, so that n grows.
 	sqlResultPut = `INSERT OR REPLACE INTO taskgen_result (until, id, failure, data) VALUES (?, ?, ?, ?)`
 	// One row by the index of ids.
 	sqlResultGet = `SELECT data, failure, n FROM taskgen_result WHERE until > ? AND id = ?`
@@ -33,9 +33,9 @@ type results struct {
 	mu      sync.Mutex
 	waiting waiters.Board // by task ID
 	closed  bool
-	busy    chan struct{} // tells the watcher that somebody waits
+	busy    chan struct{} // signals the watcher that there are waiters
 
-	// Both are the watcher's.
+	// Only the watcher uses both.
 	seen     int64 // the newest result that look has seen
 	followed bool  // look has not missed a result since seen
 }
@@ -44,13 +44,13 @@ func newResults(p *Provider) *results {
 	return &results{p: p, waiting: make(waiters.Board), busy: make(chan struct{}, 1)}
 }
 
-// Results keeps the results of tasks in the same file. Await is woken at once by
-// a result of this process, and within a few milliseconds by one of another.
-// Expired results are removed in passing, while the provider has other work.
+// Results keeps the results of tasks in the same file. A result wakes an Await in this
+// process at once, and one in another process within a few milliseconds. Expired results
+// are removed together with other work of the provider.
 func (p *Provider) Results() driver.ResultStore { return p.results }
 
-// PutResult implements [driver.ResultStore]. A ttl that is not positive stands
-// for driver.DefaultResultRetention.
+// PutResult implements [driver.ResultStore]. A ttl that is not positive means
+// driver.DefaultResultRetention.
 func (rs *results) PutResult(ctx context.Context, id string, result []byte, failure string, ttl time.Duration) error {
 	if ttl <= 0 {
 		ttl = driver.DefaultResultRetention
@@ -150,8 +150,8 @@ func (rs *results) Forget(ctx context.Context, old []driver.StoredResult) error 
 	return nil
 }
 
-// enter registers for news of a task. It comes before the first look, so that
-// no result slips in between.
+// enter registers a waiter for a task. It comes before the first read, so that no result
+// is missed in between.
 func (rs *results) enter(id string) (chan struct{}, error) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -187,9 +187,9 @@ func (rs *results) awaitedIDs() []string {
 	return slices.Collect(maps.Keys(rs.waiting))
 }
 
-// look wakes those who wait for the results that have come since the last look.
-// After a time in which nobody waited it does not go through all that came
-// meanwhile, but has everybody look for themselves. It is the watcher's.
+// look wakes the waiters for the results that have arrived since the last look. After a
+// time without waiters it does not read all results of that time, but wakes everybody.
+// Only the watcher calls it.
 func (rs *results) look(r *reader) error {
 	if !rs.awaited() {
 		rs.followed = false
@@ -215,8 +215,8 @@ func (rs *results) look(r *reader) error {
 		return err
 	}
 	if !rs.followed {
-		// Only now: one who has come since the last result was read may still have
-		// missed it, and one who comes after this looks for themselves.
+		// Only now: a waiter that came since the last result was read may have missed it,
+		// and one that comes after this reads for itself.
 		ids = rs.awaitedIDs()
 	}
 	rs.seen, rs.followed = seen, true

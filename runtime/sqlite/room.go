@@ -9,10 +9,10 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// On a disk that is full, or in a file that must not grow, no task could be leased:
-// a lease is a row, and may need a page. So a part of the file is kept in reserve, as
-// a value in taskgen_meta, which older versions do not look at. It is given up when
-// work that makes room has none, and no tasks are taken in before it is back.
+// On a full disk, or in a file that must not grow, no task could be leased: a lease is a
+// row, and may need a page. A part of the file is therefore kept in reserve, as a value in
+// taskgen_meta, which older versions ignore. It is given up when work that frees space has
+// none, and no tasks are accepted before it is restored.
 const (
 	metaReserve  = "reserve"
 	reserveBytes = 512 << 10
@@ -27,7 +27,7 @@ func full(err error) bool {
 	return code.ToPrimary() == sqlite.ResultFull || code == sqlite.ResultIOErrSHMSize
 }
 
-// noRoom is what a caller is told whose tasks were not taken in; nil for nil.
+// noRoom is the error of a caller whose tasks were not accepted; nil for nil.
 func noRoom(err error) error {
 	if err == nil || !full(err) {
 		return err
@@ -35,14 +35,14 @@ func noRoom(err error) error {
 	return fmt.Errorf("%w: its disk or its SQLite file is full: make room, or enqueue again once workers have caught up: %w", driver.ErrQueueFull, err)
 }
 
-// reserve sees to it that there is a reserve. A transaction is open before, and after
-// it where there is no error.
+// reserve ensures that there is a reserve. A transaction is open before, and afterwards
+// unless there is an error.
 func (w *writer) reserve() error {
 	n, err := w.c.number(sqlReserved)
 	if err != nil || n > 0 {
 		return err
 	}
-	// In a transaction of its own: what comes next may fail.
+	// In its own transaction: what comes next may fail.
 	if err := w.c.reserve(); err != nil {
 		return err
 	}
@@ -66,9 +66,8 @@ func (w *writer) spend() bool {
 	return w.c.plain(sqlSpend) == nil && w.c.Changes() > 0 && w.c.commit() == nil
 }
 
-// admit refuses the calls that take tasks in where there is no reserve and no room for
-// one, and returns the others. A transaction is open before and after, unless the
-// error is set.
+// admit refuses the calls that add tasks if there is no reserve and no space for one, and
+// returns the others. A transaction is open before and after, unless the error is set.
 func (w *writer) admit(calls []*call) ([]*call, error) {
 	grows := false
 	for _, cl := range calls {

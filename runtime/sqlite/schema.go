@@ -12,13 +12,13 @@ import (
 // ErrNewerFile: the file was written by a later version of this package.
 var ErrNewerFile = errors.New("taskgen: the SQLite file has a newer schema")
 
-// migrations take a file from each version of the schema to the next: the
-// first one makes version 1 out of nothing. A released one never changes.
+// migrations take a file from each version of the schema to the next: the first one
+// creates version 1. A released migration never changes.
 //
-// Every table has the prefix taskgen_, for the file may be the one of the
-// application. Times are Unix nanoseconds. What is written with a task and what
-// changes while it waits are kept apart: moving a task between the states then
-// rewrites a few integers and not its envelope.
+// Every table has the prefix taskgen_, because the file may belong to the application.
+// Times are Unix nanoseconds. The content of a task and the columns that change while it
+// waits are in separate tables: a move between states rewrites a few integers and not the
+// envelope.
 var migrations = [...]string{
 	`
 CREATE TABLE taskgen_queue (
@@ -148,9 +148,9 @@ CREATE TABLE taskgen_letter (
 `,
 }
 
-// additions are made whenever a file is opened. What a build does not know of it
-// leaves alone, so that they are no new version of the schema: old and new builds
-// work on one file.
+// additions are made whenever a file is opened. A build ignores additions that it does not
+// know, so that they need no new version of the schema: old and new builds work on one
+// file.
 const additions = `
 -- Leases that ended with nothing said, each counted as a crash, for workers that
 -- say yet that it was none.
@@ -166,8 +166,8 @@ CREATE INDEX IF NOT EXISTS taskgen_ended_at ON taskgen_ended (at);
 // additionalColumns are added to tables in the same way: SQLite has no ADD COLUMN IF NOT
 // EXISTS.
 var additionalColumns = [...]struct{ table, column, add string }{
-	// What a scheduler must have to fire the job; empty where a build has written it that
-	// does not know.
+	// What a scheduler must have to fire the job; empty if written by a build that does
+	// not know the column.
 	{"taskgen_schedule", "needs", `
 ALTER TABLE taskgen_schedule ADD COLUMN needs TEXT NOT NULL DEFAULT '';
 CREATE INDEX taskgen_schedule_needs ON taskgen_schedule (needs, alarm) WHERE alarm > 0;
@@ -175,9 +175,8 @@ CREATE INDEX taskgen_schedule_needs ON taskgen_schedule (needs, alarm) WHERE ala
 }
 
 const (
-	// The version and the identity of the file are kept in a table and not in
-	// user_version and application_id, which belong to the application where it
-	// shares the file.
+	// The version and the identity of the file are in a table and not in user_version and
+	// application_id, which belong to an application that shares the file.
 	sqlMetaCreate = `CREATE TABLE IF NOT EXISTS taskgen_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID`
 	sqlMetaGet    = `SELECT value FROM taskgen_meta WHERE key = ?`
 	sqlMetaSet    = `INSERT INTO taskgen_meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`
@@ -186,7 +185,7 @@ const (
 // The keys of taskgen_meta.
 const (
 	metaVersion = "schema"
-	metaFile    = "file" // a random name that tells this file from others
+	metaFile    = "file" // a random name that identifies this file
 )
 
 // migrate brings the file to the newest schema, in one transaction, and
@@ -231,7 +230,7 @@ func migrate(c *conn) (file string, err error) {
 	return file, c.commit()
 }
 
-// hasColumn looks at the columns of a table, which are few.
+// hasColumn reads the columns of a table, which are few.
 const hasColumn = `SELECT 1 FROM pragma_table_info(?) WHERE name = ?`
 
 func addColumns(c *sqlite.Conn) error {

@@ -10,23 +10,23 @@ import (
 	"zombiezen.com/go/sqlite"
 )
 
-// A session is the connection that a transaction is open on: the provider's own or
-// the application's.
+// A session is the connection of an open transaction: the provider's own or the
+// application's.
 type session interface {
 	// plain runs a statement without parameters and rows.
 	plain(query string) error
 	prepare(query string) (statement, error)
-	// run runs a statement that gives no rows, readies it to be prepared again, and
-	// returns how many rows it changed.
+	// run runs a statement without result rows, resets it, and returns how many rows it
+	// changed.
 	run(statement) (changes int, err error)
 	// lastID is the key of the row that was inserted last.
 	lastID() int64
-	// count notes one more step of a statement.
+	// count counts one more step of a statement.
 	count()
 }
 
-// A statement is one of a session, with its parameters, which count from 1, and the row
-// that it stands on, whose columns count from 0.
+// A statement of a session has parameters, which count from 1, and a current row, whose
+// columns count from 0.
 type statement interface {
 	BindInt64(param int, value int64)
 	BindText(param int, value string)
@@ -41,18 +41,18 @@ type statement interface {
 	ColumnBytes(col int, buf []byte) int
 }
 
-// A sqlSession is a transaction of database/sql, with whatever driver.
+// A sqlSession is a transaction of database/sql, with any driver.
 type sqlSession struct {
-	ctx  context.Context // never ends: a driver that is interrupted may roll all of it back
+	ctx  context.Context // never ends: an interrupted driver may roll the transaction back
 	tx   *sql.Tx
 	last int64
 }
 
-// newSQLSession returns an error where tx is over, or SQLite has rolled it back: what is
-// written then would be there at once.
+// newSQLSession returns an error if tx is over, or SQLite has rolled it back: writes would
+// then take effect at once.
 func newSQLSession(ctx context.Context, tx *sql.Tx) (*sqlSession, error) {
 	s := &sqlSession{ctx: context.WithoutCancel(ctx), tx: tx}
-	// The only question that SQL has for it: a transaction within one is refused.
+	// The only test for an open transaction in SQL: a nested one is refused.
 	err := s.plain("BEGIN")
 	switch {
 	case err == nil:
@@ -94,8 +94,8 @@ func (s *sqlSession) lastID() int64 { return s.last }
 // count implements session.
 func (s *sqlSession) count() {}
 
-// coded gives an error the codes that this package goes by. The drivers of database/sql
-// share no type of error, but the words of SQLite itself.
+// coded gives an error the codes that this package uses. The drivers of database/sql have
+// no common error type, but the texts of SQLite itself.
 func coded(err error) error {
 	if err == nil {
 		return nil
@@ -111,20 +111,20 @@ func coded(err error) error {
 	return err
 }
 
-// A codedError reads as the driver's error does.
+// A codedError has the text of the driver's error.
 type codedError struct{ code, err error }
 
 func (e *codedError) Error() string   { return e.err.Error() }
 func (e *codedError) Unwrap() []error { return []error{e.code, e.err} }
 
-// A sqlStatement keeps its parameters until it is run, and all rows of its answer: none
-// of those that a transaction of the caller runs has many.
+// A sqlStatement keeps its parameters until it is run, and all rows of its result: in a
+// transaction of the caller no result has many.
 type sqlStatement struct {
 	session *sqlSession
 	query   string
 	args    []any
 	asked   bool
-	rows    [][]any // the first is the one that it stands on
+	rows    [][]any // the first is the current one
 }
 
 func (q *sqlStatement) bind(param int, value any) {

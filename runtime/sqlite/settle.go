@@ -9,8 +9,7 @@ import (
 )
 
 const (
-	// One row by its key and its index entry: this is where a stale receipt is
-	// noticed.
+	// One row by its key and its index entry: this detects a stale receipt.
 	sqlLeaseTake = `DELETE FROM taskgen_lease WHERE seq = ? AND token = ? AND queue = ?`
 	// One row by its key; its index entry moves.
 	sqlLeaseExtend = `UPDATE taskgen_lease SET until = ?4 WHERE seq = ?1 AND token = ?2 AND queue = ?3`
@@ -60,9 +59,9 @@ func (q *Queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Du
 	return err
 }
 
-// Release implements [driver.Queue]. A task that is released at once goes to
-// the end of the line, on a fifo queue to the head of its group. A lease that is over
-// was no crash, where its worker can still say so.
+// Release implements [driver.Queue]. A task without a delay goes to the end of the line,
+// on a fifo queue to the head of its group. If the lease is over, Release takes back the
+// crash that its end was counted as, for up to an hour.
 func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	envelopes := make([][]byte, len(ds))
 	dues := make([]int64, len(ds)) // 0: at once
@@ -141,11 +140,11 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 }
 
 func (q *Queue) errUndead() error {
-	return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own: complete, redrive or discard its tasks", driver.ErrUnsupported, q.cfg.Name)
+	return fmt.Errorf("%w: queue %q is a dead letter queue and has no dead letter queue: complete, redrive or discard its tasks", driver.ErrUnsupported, q.cfg.Name)
 }
 
-// bury moves a leased task to the dead letter queue: its row there is a new
-// one, at the end, so that no receipt of old fits it.
+// bury moves a leased task to the dead letter queue: its row there is a new one, at the
+// end, so that no old receipt matches it.
 func (t *tx) bury(s *state, r receipt, envelope []byte) bool {
 	if !t.take(s, r) {
 		return false
@@ -168,8 +167,7 @@ func (t *tx) bury(s *state, r receipt, envelope []byte) bool {
 	return true
 }
 
-// take ends the lease that r proves, and reports false when it is not valid any
-// more.
+// take ends the lease of r, and reports false if it is no longer valid.
 func (t *tx) take(s *state, r receipt) bool {
 	if t.exec(sqlLeaseTake, r.seq, r.token, s.id) == 0 {
 		return false
@@ -178,8 +176,8 @@ func (t *tx) take(s *state, r receipt) bool {
 	return true
 }
 
-// part sees to what belongs to a task beside its row, when it leaves its queue
-// for good: its unique key, and the count of the dead.
+// part updates what belongs to a task besides its row when it leaves its queue for good:
+// its unique key, and the count of dead tasks.
 func (t *tx) part(j job) {
 	if j.unique {
 		t.unhold(j)
@@ -189,8 +187,8 @@ func (t *tx) part(j job) {
 	}
 }
 
-// settle runs one step for each delivery, and notes those whose lease is lost.
-// envelopes are what the steps write, nil for nothing.
+// settle runs one step for each delivery, and records those whose lease is lost. envelopes
+// are written by the steps; nil if they write none.
 func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, envelopes [][]byte, step func(*tx, *state, int, receipt) bool) error {
 	if err := q.open(); err != nil {
 		return err

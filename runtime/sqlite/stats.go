@@ -10,7 +10,7 @@ import (
 const (
 	// One row by its key.
 	sqlCounters = `SELECT ready, scheduled, leased, dead, type = 'fifo' FROM taskgen_queue WHERE id = ?`
-	// Two seeks, whatever the number of tasks: is there something to settle?
+	// Two seeks, whatever the number of tasks: is there anything to settle?
 	sqlUnsettled = `SELECT EXISTS (SELECT 1 FROM taskgen_delayed WHERE queue = ?1 AND due <= ?2)
 		OR EXISTS (SELECT 1 FROM taskgen_lease INDEXED BY taskgen_lease_until WHERE queue = ?1 AND until <= ?2)`
 	// The head of one level of the line: two seeks.
@@ -20,8 +20,8 @@ const (
 	sqlLineOldest = `SELECT min(due) FROM taskgen_line WHERE queue = ?`
 )
 
-// Stats implements [driver.Queue]. It reads the counters that every
-// transaction keeps, and the head of each level.
+// Stats implements [driver.Queue]. It reads the counters that every transaction maintains,
+// and the head of each level.
 func (q *Queue) Stats(ctx context.Context) (driver.Stats, error) {
 	if err := q.settled(ctx); err != nil {
 		return driver.Stats{}, err
@@ -53,8 +53,8 @@ func (q *Queue) Stats(ctx context.Context) (driver.Stats, error) {
 	return st, err
 }
 
-// settled sees to it that what is due now counts as ready, and what leases have
-// left behind too. Where consumers wait that has been done long before.
+// settled ensures that due tasks and tasks with expired leases count as ready. Where
+// consumers wait that is already done.
 func (q *Queue) settled(ctx context.Context) error {
 	for {
 		if err := q.open(); err != nil {

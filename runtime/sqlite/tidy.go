@@ -15,18 +15,17 @@ const (
 )
 
 const (
-	// tidyEvery is how often a writer that has work looks for what has expired.
+	// tidyEvery is how often a writer that has work removes expired rows.
 	tidyEvery = int64(time.Second)
-	// tidyRows bounds what one look removes.
+	// tidyRows bounds the rows that are removed at once.
 	tidyRows = 1000
-	// keepPages of free space are not given back (16 MB): the next tasks need
-	// them.
+	// keepPages of free space are not released (16 MB): the next tasks need them.
 	keepPages = 4096
 )
 
-// tidy removes expired unique keys and results and gives a part of the free
-// pages back. It runs now and then after other work, in a transaction of its
-// own. What it cannot do it does another time: nobody waits for it.
+// tidy removes expired unique keys and results and releases a part of the free pages. It
+// runs occasionally after other work, in its own transaction. If it fails it runs again
+// later: nobody waits for it.
 func (w *writer) tidy() {
 	now := w.clock.Now().UnixNano()
 	if now < w.nextTidy {

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// No row: it takes the write lock, where the transaction has not got it.
+	// No row: it takes the write lock, if the transaction does not have it.
 	sqlLock = `UPDATE taskgen_meta SET value = value WHERE key = ''`
 	// One row for each file of the connection.
 	sqlFiles = `PRAGMA database_list`
@@ -23,24 +23,23 @@ const (
 	sqlSaveDone = `RELEASE taskgen_enqueue`
 )
 
-// Tx returns an enqueuer that puts tasks on the provider's open queues within
-// the transaction that is open on c: they are there when it commits, together
-// with everything else it wrote, and were never there when it is rolled back.
-// Give it to Manager.Through, so that validation and middleware have their say.
-// [Provider.SQLTx] is the same for a transaction of database/sql.
+// Tx returns an enqueuer that puts tasks on the provider's open queues in the transaction
+// that is open on c. The tasks are enqueued when it commits, together with everything else
+// it wrote, and never if it is rolled back. Pass the enqueuer to Manager.Through, so that
+// validation and middleware apply. [Provider.SQLTx] is the same for a transaction of
+// database/sql.
 //
-// c is a connection of the caller's to the same file, and the transaction was
-// begun with BEGIN IMMEDIATE: one that begins by reading may find out that
-// somebody else has written since (SQLITE_BUSY_SNAPSHOT, which wraps [ErrBusy]
-// here). While it is open every other writer of the file waits, the provider
-// included: keep it short, and do not call the provider's own Enqueue from
-// within, which would wait for itself for 10 s and then fail with [ErrBusy].
+// c is a connection of the caller to the same file, and the transaction must have begun
+// with BEGIN IMMEDIATE: a transaction that begins with a read may fail because another
+// connection has written since (SQLITE_BUSY_SNAPSHOT, which wraps [ErrBusy] here). While it
+// is open every other writer of the file waits, including the provider. Keep it short, and
+// do not call the provider's own Enqueue inside it, which would wait for itself for 10 s
+// and then fail with [ErrBusy].
 //
-// A failed call leaves the transaction as it was before the call, unless SQLite rolls
-// all of it back, as it may where the disk is full; then further calls fail. ctx is
-// looked at when a call begins, and does not interrupt it. Consumers are woken by the
-// provider's look at the file, within some milliseconds of the commit, in this
-// process as in others.
+// A failed call leaves the transaction as it was before the call, unless SQLite rolls all
+// of it back, as it may on a full disk; then further calls fail. ctx is checked at the
+// start of a call, and does not interrupt it. Waiting consumers in all processes see the
+// commit within some milliseconds.
 func (p *Provider) Tx(c *sqlite.Conn) driver.Enqueuer {
 	return &txEnqueuer{p: p, open: func(context.Context) (session, error) {
 		if c.AutocommitEnabled() {
@@ -50,16 +49,17 @@ func (p *Provider) Tx(c *sqlite.Conn) driver.Enqueuer {
 	}}
 }
 
-// SQLTx is [Provider.Tx] for a transaction of database/sql, with any driver of SQLite:
-// modernc.org/sqlite and mattn's go-sqlite3 are two. The file that the provider has open
-// is the main one of the connection, or one that it has attached.
+// SQLTx is [Provider.Tx] for a transaction of database/sql, with any driver for SQLite,
+// such as modernc.org/sqlite and mattn's go-sqlite3. The provider's file must be the main
+// file of the connection, or attached to it.
 //
-// Have the driver begin with BEGIN IMMEDIATE and wait for the write lock. Modernc's does
-// with _txlock=immediate&_pragma=busy_timeout(10000) in the data source name, mattn's
-// with _txlock=immediate&_busy_timeout=10000. Else a call whose transaction has read
-// before, or comes while another is open, fails with [ErrBusy]. Begin again then.
+// Make the driver begin with BEGIN IMMEDIATE and wait for the write lock: with
+// _txlock=immediate&_pragma=busy_timeout(10000) in the data source name of modernc's, or
+// _txlock=immediate&_busy_timeout=10000 in that of mattn's. Otherwise a call fails with
+// [ErrBusy] if its transaction has read before, or if another one is open. Then begin
+// again.
 //
-// A call must not run beside other uses of tx, as a query whose rows are still open.
+// A call must not run concurrently with other uses of tx, such as a query with open rows.
 func (p *Provider) SQLTx(tx *sql.Tx) driver.Enqueuer {
 	return &txEnqueuer{p: p, open: func(ctx context.Context) (session, error) { return newSQLSession(ctx, tx) }}
 }
@@ -95,8 +95,7 @@ func (e *txEnqueuer) Enqueue(ctx context.Context, tasks []*driver.Task) ([]drive
 	return answers, failed.OrNil()
 }
 
-// add enqueues what can be, in a savepoint: an error of the file leaves nothing
-// of it behind.
+// add enqueues the valid tasks in a savepoint: after an error of the file nothing remains.
 func (e *txEnqueuer) add(s session, queues []*Queue, tasks []*driver.Task, answers []driver.Enqueued, failed *driver.BatchError) error {
 	if err := s.plain(sqlSave); err != nil {
 		return err
@@ -110,15 +109,15 @@ func (e *txEnqueuer) add(s session, queues []*Queue, tasks []*driver.Task, answe
 	}
 	t.save()
 	if t.err != nil {
-		// Both fail only where SQLite has rolled the whole transaction back by itself.
+		// Both fail only if SQLite has rolled the whole transaction back by itself.
 		_, _ = s.plain(sqlUnsave), s.plain(sqlSaveDone)
 		return t.err
 	}
 	return s.plain(sqlSaveDone)
 }
 
-// sameFile takes the write lock, and sees to it that the transaction is on the
-// provider's file.
+// sameFile takes the write lock, and verifies that the transaction is on the provider's
+// file.
 func (e *txEnqueuer) sameFile(s session) error {
 	t := &tx{c: s}
 	t.exec(sqlLock)

@@ -13,10 +13,10 @@ const (
 	sqlJobEnvelope = `SELECT envelope FROM taskgen_job WHERE seq = ?`
 )
 
-// A tx is one transaction at work. Its first error sticks: from then on every
-// statement does nothing and answers zero, and whoever runs the transaction
-// rolls it back. So the code in between reads as if nothing could fail, and must
-// not let its answers out before err has been looked at.
+// A tx is an open transaction. Its first error sticks: after that every statement does
+// nothing and returns zero, and the runner of the transaction rolls it back. The code in
+// between can therefore ignore errors, but must not use its results elsewhere before err
+// has been checked.
 type tx struct {
 	c      session
 	now    int64 // Unix nanoseconds
@@ -33,7 +33,7 @@ type state struct {
 	ready, scheduled, leased, dead int64
 	last                           int64
 	saved                          [5]int64
-	more                           bool  // there is more to settle than one transaction should
+	more                           bool  // more to settle than fits in one transaction
 	event                          int64 // when the next task becomes due or the next lease ends
 }
 
@@ -41,20 +41,19 @@ func (s *state) counters() [5]int64 {
 	return [5]int64{s.ready, s.scheduled, s.leased, s.dead, s.last}
 }
 
-// next returns a number that no place, turn or token of the queue has had.
+// next returns a number that was never a place, turn or token of the queue.
 func (s *state) next() int64 {
 	s.last++
 	return s.last
 }
 
-// state returns a queue's row, read once for each transaction. What has become
-// due in the meantime is put in line first, so that it stands before whatever
-// the transaction adds.
+// state returns a queue's row, read once per transaction. It first puts due tasks in line,
+// so that they are before the tasks that the transaction adds.
 func (t *tx) state(id int64) *state {
 	if s := t.bare(id); s != nil {
 		return s
 	}
-	return &state{id: id} // after an error: nobody sees it
+	return &state{id: id} // after an error: not used
 }
 
 // bare finds or loads a state.
@@ -66,7 +65,7 @@ func (t *tx) bare(id int64) *state {
 	}
 	r := t.query(sqlQueueLoad, id)
 	if !r.next() {
-		t.fail(errors.New("taskgen: the queue is not in the SQLite file any more: was its table emptied?"))
+		t.fail(errors.New("taskgen: the queue is no longer in the SQLite file: was its table emptied?"))
 		return nil
 	}
 	s := &state{
@@ -113,7 +112,7 @@ func (t *tx) prepare(query string, args []int64) statement {
 	return s
 }
 
-// run steps a statement that gives no rows and returns how many it changed.
+// run runs a statement without result rows and returns how many rows it changed.
 func (t *tx) run(s statement) int {
 	if s == nil {
 		return 0
@@ -140,7 +139,7 @@ func (t *tx) execText(query, text string, args ...int64) int {
 	return t.run(s)
 }
 
-// query runs a statement that gives rows. Read them to the end, or call done.
+// query runs a statement with result rows. Read them to the end, or call done.
 func (t *tx) query(query string, args ...int64) rows {
 	return rows{t, t.prepare(query, args)}
 }
@@ -178,7 +177,7 @@ func (r rows) next() bool {
 // done ends a query before its last row.
 func (r rows) done() {
 	if r.s != nil {
-		_ = r.s.Reset() // repeats the error of Step, which is noted
+		_ = r.s.Reset() // repeats the error of Step, which is recorded
 	}
 }
 
@@ -207,7 +206,7 @@ func (r rows) job() job {
 	}
 }
 
-// job loads a job, and false when there is none.
+// job loads a job, and returns false if there is none.
 func (t *tx) job(seq int64) (job, bool) {
 	r := t.query(sqlJobLoad, seq)
 	if !r.next() {

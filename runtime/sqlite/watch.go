@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// A pace is how often a watcher looks whether another connection has written, while
-// somebody waits. One look is a read of shared memory.
+// A pace is how often a watcher checks, while there are waiters, whether another
+// connection has written. One check is a read of shared memory.
 type pace struct {
 	busy  time.Duration // while others write
-	stir  time.Duration // how long the last sign of that counts
-	quiet time.Duration // while nobody does, where the system tells of writes
-	deaf  time.Duration // and where it does not
+	stir  time.Duration // how long the last sign of a write counts
+	quiet time.Duration // while nobody writes, with inotify
+	deaf  time.Duration // while nobody writes, without inotify
 }
 
-// A commit is seen by the looks of stir after the log was written to. One whose disk
-// takes longer than that waits for a quiet look.
+// A commit is seen by the checks within stir after the write to the log. If the disk takes
+// longer than that, the commit waits for a quiet check.
 var usualPace = pace{
 	busy: 2 * time.Millisecond, stir: 100 * time.Millisecond,
 	quiet: 250 * time.Millisecond, deaf: 20 * time.Millisecond,
@@ -29,8 +29,8 @@ const sqlAvailable = `SELECT paused = 0 AND (
 		OR EXISTS (SELECT 1 FROM taskgen_group INDEXED BY taskgen_group_turn WHERE queue = ?1 AND turn > 0))
 	FROM taskgen_queue WHERE id = ?1`
 
-// A watcher wakes those who wait in this process for what other processes
-// write. It sleeps when nobody waits.
+// A watcher wakes waiters in this process for the writes of other processes. It sleeps
+// when there are none.
 type watcher struct {
 	reader  *reader
 	lobby   *lobby
@@ -38,7 +38,7 @@ type watcher struct {
 	jobs    *jobs
 	place   *place
 	pace    pace
-	bell    *bell // nil where the system tells of no writes
+	bell    *bell // nil without inotify
 
 	looks   atomic.Int64 // so far
 	quit    chan struct{}
@@ -50,8 +50,7 @@ func newWatcher(r *reader, l *lobby, rs *results, js *jobs, at *place, b *bell, 
 	return &watcher{reader: r, lobby: l, results: rs, jobs: js, place: at, bell: b, pace: often, quit: make(chan struct{}), stopped: make(chan struct{})}
 }
 
-// close ends the watcher's goroutine and closes what it has open. A second call does
-// nothing.
+// close ends the watcher's goroutine and closes its files. A second call does nothing.
 func (w *watcher) close() (err error) {
 	w.once.Do(func() {
 		close(w.quit)
@@ -83,8 +82,8 @@ func (w *watcher) loop() {
 	}
 }
 
-// watch looks for new commits as long as somebody waits, and reports false when
-// the watcher is closed.
+// watch checks for new commits while there are waiters, and reports false when the watcher
+// is closed.
 func (w *watcher) watch() bool {
 	timer := time.NewTimer(w.pace.busy)
 	defer timer.Stop()
@@ -93,7 +92,7 @@ func (w *watcher) watch() bool {
 	var stirred time.Time // the last sign that somebody writes
 	checked := time.Now() // when the file was last in its place
 	for w.lobby.occupied() || w.results.awaited() || w.jobs.awaited() {
-		// Before the look: what is written after it is for the next one.
+		// Before the check: later writes are for the next one.
 		if w.bell != nil && w.bell.rang() {
 			stirred = time.Now()
 		}
@@ -123,15 +122,14 @@ func (w *watcher) watch() bool {
 	return true
 }
 
-// look has those who wait learn what was written. It reports false where it could not
-// read all of it: then the next look is for the same.
+// look informs waiters about new writes. It reports false if it could not read all of
+// them: then the next look reads them again.
 func (w *watcher) look() bool {
 	w.lobby.look(w.reader)
 	return errors.Join(w.results.look(w.reader), w.jobs.look(w.reader)) == nil
 }
 
-// check has those who wait learn that the file is gone: they would wait for what
-// nobody can bring any more.
+// check fails the waiters if the file is gone: nothing could wake them any more.
 func (w *watcher) check() {
 	if w.place.check() == nil {
 		return
@@ -144,7 +142,7 @@ func (w *watcher) check() {
 	}
 }
 
-// rest waits for the next quiet look, and reports whether somebody has written.
+// rest waits for the next quiet check, and reports whether there was a write.
 func (w *watcher) rest(timer *time.Timer) bool {
 	if w.bell != nil {
 		return w.bell.wait(w.pace.quiet, w.quit)
@@ -162,8 +160,8 @@ func (w *watcher) sleep(timer *time.Timer, d time.Duration) {
 	}
 }
 
-// lateness is what timers, the step between two looks and a commit take on an idle
-// machine, with room to spare.
+// lateness is what timers, the time between two checks and a commit take on an idle
+// machine, with a margin.
 func (w *watcher) lateness() time.Duration {
 	if w.bell == nil {
 		return 20*time.Millisecond + w.pace.deaf

@@ -14,36 +14,35 @@ const (
 	// the tasks in them.
 	groupLimit  = 512
 	weightLimit = 4 * chunk
-	// Where other processes write too, a writer that has work all the time
-	// leaves the lock free for politePause after each politeSlice. The pause is
-	// longer than busyStep, so whoever waits tries at least once in it.
+	// If other processes write too, a writer that always has work leaves the lock free for
+	// politePause after each politeSlice. The pause is longer than busyStep, so that a
+	// waiting process tries at least once in it.
 	politeSlice = 4 * time.Millisecond
 	politePause = busyStep + busyStep/4
 	politeFor   = time.Second // how long another process's last commit counts
 )
 
-// A call is one thing to do in a transaction of the writer, or a consumer that
-// comes to wait for tasks, or a queue to look at.
+// A call is work for a transaction of the writer, or a new waiting consumer, or a queue to
+// visit.
 type call struct {
-	run      func(*tx) // may be run again, in a transaction of its own
+	run      func(*tx) // may be run again, in its own transaction
 	weight   int       // tasks in it
-	grows    bool      // takes tasks in, and is refused where there is no room
-	consumer *consumer // set where run is not
-	visit    int64     // the queue, where there is neither
+	grows    bool      // adds tasks, and is refused if there is no space
+	consumer *consumer // set if run is not
+	visit    int64     // the queue, if both are not set
 	began    atomic.Bool
-	done     chan error // nil where nobody waits for an answer
+	done     chan error // nil if nobody waits for an answer
 }
 
-// answer says how the call has ended.
+// answer reports the end of the call.
 func (cl *call) answer(err error) {
 	if cl.done != nil {
 		cl.done <- err
 	}
 }
 
-// A writer owns the connection that writes. It gathers what is asked for while
-// a commit is under way into the next transaction, and answers everybody after
-// COMMIT: that is the group commit.
+// A writer owns the connection that writes. It gathers the calls that arrive during a
+// commit into the next transaction, and answers all of them after COMMIT: group commit.
 type writer struct {
 	c     *conn
 	place *place
@@ -55,7 +54,7 @@ type writer struct {
 	stopped chan struct{}
 	once    sync.Once
 
-	again    []int64   // queues that need another look at once
+	again    []int64   // queues to visit again at once
 	version  int64     // data_version when last seen
 	foreign  time.Time // when another connection's commit was last seen
 	slice    time.Time // when this writer last left the lock free
@@ -69,14 +68,14 @@ func newWriter(c *conn, at *place, clock driver.Clock, l *lobby) *writer {
 	}
 }
 
-// do runs f in a transaction and waits until it is committed. Where ctx ends
-// before f was begun nothing is done.
+// do runs f in a transaction and waits until it is committed. If ctx ends before f has
+// begun nothing is done.
 func (w *writer) do(ctx context.Context, weight int, f func(*tx)) error {
 	return w.ask(ctx, &call{run: f, weight: weight, done: make(chan error, 1)})
 }
 
-// grow is do for what takes tasks in. The error wraps ErrQueueFull where there is no
-// room for them.
+// grow is do for calls that add tasks. The error wraps ErrQueueFull if there is no space
+// for them.
 func (w *writer) grow(ctx context.Context, weight int, f func(*tx)) error {
 	return noRoom(w.ask(ctx, &call{run: f, weight: weight, grows: true, done: make(chan error, 1)}))
 }
