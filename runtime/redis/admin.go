@@ -10,9 +10,9 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Cancel implements [driver.Canceller]. A unique key without a window is free
-// again. A ready task is searched for in its list, a scheduled one is not: see
-// the README for what that costs.
+// Cancel implements [driver.Canceller]. It frees a unique key without a window. It has to
+// search the list for a ready task, but not for a scheduled one: see the README for the
+// cost.
 func (q *Queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
 	if err := q.begin(); err != nil {
 		return nil, err
@@ -32,8 +32,8 @@ func (q *Queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
 	return inOrder(ids, removed), err
 }
 
-// cancel removes waiting tasks by their names in the lane, and notes the IDs of
-// those that it removed.
+// cancel removes waiting tasks by their names in the lane, and records the IDs of those
+// that it removed.
 func (l *lane) cancel(ctx context.Context, names []string, removed map[string]bool) error {
 	for len(names) > 0 {
 		part := names[:min(chunk, len(names))]
@@ -71,11 +71,10 @@ func inOrder(ids []string, set map[string]bool) []string {
 	return all
 }
 
-// Reschedule implements [driver.Rescheduler]. The task's ScheduledFor changes
-// with it. A task that is due stays where it is in line when at has passed as
-// well. A task of a group that waits for its retry keeps its place at the head
-// of the group; one that is ready leaves the line, and joins it at the end when
-// it is due.
+// Reschedule implements [driver.Rescheduler]. It also changes the task's ScheduledFor. A
+// due task keeps its position in line if at has passed too. A task of a group that waits
+// for its retry keeps its position at the head of the group; a ready one leaves the line,
+// and joins it at the end when it is due.
 func (q *Queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 	if err := q.begin(); err != nil {
 		return err
@@ -105,8 +104,8 @@ func (q *Queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 	return err
 }
 
-// reschedule moves one task of the lane. What others write into the task
-// meanwhile is kept: it is read again then.
+// reschedule moves one task of the lane. It keeps concurrent changes of the task: it reads
+// the task again then.
 func (l *lane) reschedule(ctx context.Context, name string, at time.Time) (bool, error) {
 	for ctx.Err() == nil {
 		held, err := l.p.fields(ctx, l.key(keyBody), name)
@@ -148,8 +147,8 @@ func sumOf(value string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Purge implements [driver.Purger]. It works in scripts of 256 tasks, so that
-// others get on meanwhile, and ends after as many as there were when it began.
+// Purge implements [driver.Purger]. It works in scripts of 256 tasks, so that others can
+// proceed, and ends after the number of tasks that there were at its start.
 func (q *Queue) Purge(ctx context.Context) (int, error) {
 	if err := q.begin(); err != nil {
 		return 0, err

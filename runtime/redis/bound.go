@@ -13,21 +13,20 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// The client hears that a context has ended only between two tries: while it reads
-// it goes by timeouts of its own, and by the deadline of a context at most where it
-// is told to. So a call that may end early runs in a goroutine, which is left to
-// itself when its context ends. It comes to its end soon: the client tries nothing
-// again for a context that has ended.
+// The client notices that a context has ended only between two tries: while it reads it
+// uses its own timeouts, and the deadline of a context only if configured to. A call that
+// may end early therefore runs in a goroutine, which is abandoned when its context ends.
+// The goroutine ends soon: the client does not retry for a context that has ended.
 
-// bounded calls f and returns what it does, or the error of ctx as soon as that
-// has ended: the outcome is unknown then, and f may still be at work. So f must
-// keep nothing that the caller may change.
+// bounded calls f and returns its results, or the error of ctx as soon as that has ended:
+// then the outcome is unknown, and f may still run. f must therefore keep nothing that the
+// caller may change.
 func bounded[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
 	return boundedOr(ctx, nil, 0, f, nil)
 }
 
-// boundedOr is bounded, and returns as well when quit is closed. It gives f some
-// more time then. What f brings after that goes to late.
+// boundedOr is bounded, and also returns when quit is closed, after grace. Later results
+// of f go to late.
 func boundedOr[T any](ctx context.Context, quit <-chan struct{}, grace time.Duration, f func(context.Context) (T, error), late func(T)) (T, error) {
 	if _, kept := ctx.(inside); kept || ctx.Done() == nil && quit == nil {
 		return f(ctx)
@@ -74,20 +73,20 @@ func boundedOr[T any](ctx context.Context, quit <-chan struct{}, grace time.Dura
 	return none, &unheard{cmp.Or(ctx.Err(), driver.ErrClosed)}
 }
 
-// inside marks the context of a call that is bounded already.
+// inside marks the context of a call that is already bounded.
 type inside struct{ context.Context }
 
-// An answer is what a bounded call brings.
+// An answer is the result of a bounded call.
 type answer[T any] struct {
-	done chan struct{} // closed when the rest is there
+	done chan struct{} // closed when the rest is set
 
 	mu    sync.Mutex
 	value T
 	err   error
-	left  bool // the caller does not wait any more
+	left  bool // the caller no longer waits
 }
 
-// unheard is the error of a call that is left to itself.
+// unheard is the error of an abandoned call.
 type unheard struct{ cause error }
 
 func (e *unheard) Error() string {
@@ -96,8 +95,8 @@ func (e *unheard) Error() string {
 
 func (e *unheard) Unwrap() error { return e.cause }
 
-// ended adds the error of a context to that of a call that has failed by its end:
-// the client itself speaks of timeouts then.
+// ended adds the error of a context to that of a call that failed because the context
+// ended: the client itself reports a timeout.
 func ended(ctx context.Context, err error) error {
 	var answered redis.Error
 	if err == nil || ctx.Err() == nil || errors.As(err, &answered) || errors.Is(err, ctx.Err()) {
@@ -106,9 +105,9 @@ func ended(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", ctx.Err(), err)
 }
 
-// hands take functions to run from those that have none of their own. A goroutine
-// that has run one waits a while for another: its stack has grown by then to what
-// the client needs, which costs more than the goroutine itself.
+// hands passes functions to idle goroutines. A goroutine that has run a function waits a
+// while for another: its stack has grown to the size that the client needs, which costs
+// more than the goroutine itself.
 var hands = make(chan func())
 
 // idleHand is how long it waits.

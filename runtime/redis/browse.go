@@ -10,14 +10,13 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Browse implements [driver.Browser]. Ready tasks of a fifo queue come group by
-// group, leased ones by the end of their lease, dead ones by when they died;
-// those that a worker of the dead letter queue has leased come after these. On a
-// dead letter queue the dead of one queue come after those of another. A value
-// that cannot be decoded is shown as the task that would take its place on the
-// dead letter queue. A page ends before its limit where it has become larger than
-// 16 MB. While others take tasks off the queue a page may hold tasks
-// of the one before again.
+// Browse implements [driver.Browser]. Ready tasks of a fifo queue come group by group,
+// leased tasks by the end of their leases, dead tasks in the order of their deaths,
+// followed by those that a worker of the dead letter queue has leased. On a dead letter
+// queue the dead tasks come queue by queue. A value that cannot be decoded is shown as the
+// task that would replace it on the dead letter queue. A page ends before its limit once it
+// is larger than 16 MB. While others take tasks off the queue a page may repeat tasks of
+// the previous one.
 func (q *Queue) Browse(ctx context.Context, state driver.State, from string, limit int) ([]*driver.Task, string, error) {
 	if limit < 1 {
 		return nil, "", fmt.Errorf("taskgen: browse %d tasks of queue %q: at least 1", limit, q.cfg.Name)

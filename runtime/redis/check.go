@@ -14,9 +14,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// check looks once at the servers: whether they are what their address says,
-// whether their version has the commands that are needed, whether they delete tasks
-// to save memory, and whether they keep them on disk.
+// check checks the servers once: whether they are what their address says, have the
+// required commands, delete tasks to save memory, and keep them on disk.
 func (p *Provider) check(ctx context.Context) error {
 	_, err := bounded(ctx, func(ctx context.Context) (none struct{}, _ error) {
 		p.checked.Lock()
@@ -43,7 +42,7 @@ func (p *Provider) look(ctx context.Context) error {
 			return fmt.Errorf("redis: %w", err)
 		}
 	}
-	// It is alive: what it says may take longer on a busy machine.
+	// It is alive: its answer may take longer on a busy machine.
 	began := time.Now()
 	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -59,8 +58,8 @@ func (p *Provider) look(ctx context.Context) error {
 	}
 }
 
-// ask looks at all servers once. The client of a Cluster says of nodes that are
-// away only that none was of use, and that late: they are asked beside it.
+// ask checks all servers once. The client of a Cluster says late, and only in general, that
+// nodes are unreachable: ask contacts them directly as well.
 func (p *Provider) ask(ctx context.Context) error {
 	looked := make(chan error, 1)
 	go func() {
@@ -91,8 +90,7 @@ func (p *Provider) ask(ctx context.Context) error {
 	return err
 }
 
-// reachAny is reach for the nodes that an address names. It is enough if one is
-// there.
+// reachAny is reach for the nodes of an address. One reachable node is enough.
 func reachAny(ctx context.Context, o *redis.ClusterOptions) (err error) {
 	for _, addr := range o.Addrs {
 		one := &redis.Options{Network: "tcp", Addr: addr, TLSConfig: o.TLSConfig, Dialer: o.Dialer}
@@ -139,14 +137,13 @@ func (p *Provider) checkServer(ctx context.Context, node server) error {
 	return p.judge(ctx, info)
 }
 
-// A server is one that is looked at.
+// A server is a server to check.
 type server interface {
 	redis.Cmdable
 	Do(ctx context.Context, args ...any) *redis.Cmd
 }
 
-// hello asks what little a server tells of itself to everybody. It is empty where
-// it does not.
+// hello returns the little that a server says about itself to everybody, or nothing.
 func hello(ctx context.Context, node server) map[string]string {
 	info := make(map[string]string)
 	note := func(field, value any) {
@@ -188,7 +185,7 @@ type unfit struct {
 func (e *unfit) Error() string        { return "redis: " + e.text }
 func (e *unfit) Is(target error) bool { return target == e.as || target == errUnfit }
 
-// judge decides by what INFO says whether a server may be used.
+// judge decides by the reply to INFO whether a server may be used.
 func (p *Provider) judge(ctx context.Context, info map[string]string) error {
 	_, cluster := p.client.(*redis.ClusterClient)
 	switch {
@@ -199,19 +196,19 @@ func (p *Provider) judge(ctx context.Context, info map[string]string) error {
 	case info["role"] == "slave":
 		return &unfit{isReplica, errReplica}
 	case info["loading"] == "1":
-		return &unfit{fmt.Sprintf("the server reads its data yet, for about %s s more: open again when it is done", cmp.Or(info["loading_eta_seconds"], "some")), errForNow}
+		return &unfit{fmt.Sprintf("the server is still loading its data, for about %s s more: open again when it is done", cmp.Or(info["loading_eta_seconds"], "some")), errForNow}
 	}
 	if version := info["redis_version"]; version != "" && !atLeast(version, 6, 2) {
 		return fmt.Errorf("redis: the server is version %s: 6.2 or later is needed, or any Valkey", version)
 	}
-	// The volatile policies delete what has a time to live: results, and no part of a
+	// The volatile policies delete keys with a time to live: results, but no part of a
 	// queue.
 	policy := info["maxmemory_policy"]
 	if strings.HasPrefix(policy, "volatile-") {
 		p.logger().WarnContext(ctx, "redis: the server may delete results of tasks early when its memory is full; it keeps tasks", slog.String("maxmemory-policy", policy))
 	} else if policy != "" && policy != "noeviction" {
 		if !p.eviction {
-			return fmt.Errorf("redis: maxmemory-policy is %s, with which the server may delete tasks when its memory is full: run CONFIG SET maxmemory-policy noeviction and put it into redis.conf (on a managed service: into the parameter group), or accept the loss by WithEviction()", policy)
+			return fmt.Errorf("redis: maxmemory-policy is %s, with which the server may delete tasks when its memory is full: run CONFIG SET maxmemory-policy noeviction and put it into redis.conf (on a managed service: into the parameter group), or accept the loss with WithEviction()", policy)
 		}
 		p.logger().WarnContext(ctx, "redis: the server may delete tasks when its memory is full", slog.String("maxmemory-policy", policy))
 	}
@@ -221,8 +218,8 @@ func (p *Provider) judge(ctx context.Context, info map[string]string) error {
 	return nil
 }
 
-// atLeast reports whether a version like 7.0.15 is major.minor or later. One
-// that cannot be read passes: its server says what it lacks soon enough.
+// atLeast reports whether a version like 7.0.15 is major.minor or later. An unreadable
+// version passes: the server reports missing commands soon enough.
 func atLeast(version string, major, minor int) bool {
 	first, rest, _ := strings.Cut(version, ".")
 	second, _, _ := strings.Cut(rest, ".")

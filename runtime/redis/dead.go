@@ -12,12 +12,12 @@ import (
 
 // A corpse is a dead task that nobody has leased.
 type corpse struct {
-	name     string // its name among the dead: the ID, and more where the ID died before
+	name     string // its name among the dead: the ID, with a suffix if the ID died before
 	envelope string
-	task     *driver.Task // what the envelope holds, where that is read already
+	task     *driver.Task // the decoded envelope, if it has been read
 }
 
-// read returns the task that a corpse of the queue is, or what stands for one that
+// read returns the task of a corpse of the queue, or the task that represents one that
 // cannot be decoded.
 func (q *Queue) read(dead corpse) *driver.Task {
 	task, err := driver.DecodeEnvelope([]byte(dead.envelope))
@@ -27,7 +27,7 @@ func (q *Queue) read(dead corpse) *driver.Task {
 	return task
 }
 
-// idOf is the ID in the name of a task: that of a dead one may go on after it.
+// idOf is the ID in the name of a task: the name of a dead one may have a suffix.
 func idOf(name string) string {
 	id, _, _ := strings.Cut(name, originEnd)
 	return id
@@ -43,8 +43,8 @@ func namesIn(reply any) []string {
 	return names
 }
 
-// find returns the names of the dead tasks with the given IDs, in their order: of
-// one ID there may be several.
+// find returns the names of the dead tasks with the given IDs, in their order: an ID may
+// have several.
 func (l *lane) find(ctx context.Context, ids []string) ([]string, error) {
 	var all []string
 	for len(ids) > 0 {
@@ -63,8 +63,8 @@ func (l *lane) find(ctx context.Context, ids []string) ([]string, error) {
 	return all, nil
 }
 
-// page returns the names of dead tasks in the order they died, none that died after
-// last; 0 stands for now, and the time it stood for is returned.
+// page returns the names of dead tasks in the order of their deaths, up to the time last,
+// and that time; 0 means now.
 func (l *lane) page(ctx context.Context, last int64, skip int) (int64, []string, error) {
 	c := l.newCall(opDeadPage, 3).add(last, skip, chunk)
 	reply, err := l.run(ctx, c)
@@ -81,12 +81,11 @@ func (l *lane) page(ctx context.Context, last int64, skip int) (int64, []string,
 	return last, namesIn(r[1]), nil
 }
 
-// Redrive implements [driver.Redriver]. Tasks that a worker of the dead letter
-// queue has leased stay, and so do those whose ID is on the queue again: the
-// error is then a *BatchError with ErrDuplicate, counted in the order of the
-// tasks that were found. Capacity is not asked. It works in scripts of up to 256
-// tasks, and with ids nil leaves those alone that die while it runs. A unique key is not
-// taken again.
+// Redrive implements [driver.Redriver]. Tasks that a worker of the dead letter queue has
+// leased stay, and so do those whose ID is on the queue again: the error is then a
+// *BatchError with ErrDuplicate, in the order of the tasks that were found. Redrive
+// ignores Capacity. It works in scripts of up to 256 tasks. With nil ids it leaves alone
+// the tasks that die while it runs. It does not take unique keys again.
 func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ {
 		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
@@ -113,13 +112,13 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	return back.ids, back.failed.OrNil()
 }
 
-// redriven collects what a redrive has done.
+// redriven collects the results of a redrive.
 type redriven struct {
 	q      *Queue
 	ids    []string
 	failed driver.BatchError
 	looked int
-	stayed int // of those that were looked at
+	stayed int // of those that were checked
 }
 
 func (b *redriven) all(ctx context.Context) error {
@@ -141,11 +140,11 @@ const (
 	moved   = 0
 	onQueue = 1 // the ID is on the queue again
 	absent  = 2 // a worker has it, or it is gone
-	changed = 3 // it is not what was read
+	changed = 3 // it has changed since it was read
 )
 
-// move redrives dead tasks by their names, as many at a time as one script reads.
-// Those that have changed since they were read are read again.
+// move redrives dead tasks by their names, as many at a time as one script reads. It reads
+// tasks again that have changed since they were read.
 func (b *redriven) move(ctx context.Context, names []string) error {
 	index := make(map[string]int, len(names))
 	for i, name := range names {
@@ -183,8 +182,7 @@ func (b *redriven) move(ctx context.Context, names []string) error {
 // OnRedrive implements [driver.Reviver].
 func (q *Queue) OnRedrive(around driver.Revival) { q.around = around }
 
-// reviveAround is revive with what belongs around it, of which the error may be where there
-// are codes.
+// reviveAround is revive inside q.around, whose error may come together with codes.
 func (b *redriven) reviveAround(ctx context.Context, found []corpse) (codes []int64, err error) {
 	ids := make([]string, len(found))
 	for i, c := range found {
@@ -203,8 +201,7 @@ func (b *redriven) reviveAround(ctx context.Context, found []corpse) (codes []in
 	return codes, errors.Join(failed, err)
 }
 
-// reread reads dead tasks by their names: the first ones, as many as there is room
-// for in one script.
+// reread reads dead tasks by their names: the first ones, as many as fit in one script.
 func (l *lane) reread(ctx context.Context, names []string) ([]corpse, error) {
 	c := l.newCall(opDeadRead, 1+len(names)).add(bulk)
 	for i := range names {
@@ -225,7 +222,7 @@ func (l *lane) reread(ctx context.Context, names []string) ([]corpse, error) {
 	return all, nil
 }
 
-// again is why a dead task stays.
+// again is the reason why a dead task stays.
 func (q *Queue) again(dead corpse) error {
 	return fmt.Errorf("%w: task %s is on queue %q again", driver.ErrDuplicate, idOf(dead.name), q.cfg.Name)
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// RedriveDeaths implements [driver.Redriver], as Redrive does: the script that moves a
-// task does so only where that is, to the byte, what was read and edited. Where the
-// server's reply was lost and the client has asked again, what the first request moved is
-// on the queue and not named.
+// RedriveDeaths implements [driver.Redriver] like Redrive: the script moves a task only if
+// it is still, byte for byte, the one that was read and edited. If the server's reply was
+// lost and the client repeated the request, the tasks that the first request moved are on
+// the queue but not in the result.
 func (q *Queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)
@@ -93,10 +93,10 @@ func (q *Queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]dri
 	})
 }
 
-// eachDeath does something with the dead tasks that died the given deaths, as many at a
-// time as one script reads, and returns the deaths of those for which do has the code
-// moved. at are the places of what was found in deaths. What has changed since it was
-// read is read again.
+// eachDeath calls do with the dead tasks of the given deaths, as many at a time as one
+// script reads, and returns the deaths of those for which do returns the code moved. at
+// are their positions in deaths. Tasks that have changed since they were read are read
+// again.
 func (q *Queue) eachDeath(ctx context.Context, deaths []driver.Death, do func(found []corpse, at []int) ([]int64, error)) (done []driver.Death, err error) {
 	if err := q.begin(); err != nil {
 		return nil, err

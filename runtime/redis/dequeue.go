@@ -13,20 +13,19 @@ import (
 )
 
 const (
-	// settleEvery is how often a lane with work looks for what is due and what
-	// leases have left behind. An empty one looks each time.
+	// settleEvery is how often a lane with work checks for due tasks and expired leases.
+	// An empty lane checks each time.
 	settleEvery = 5 * time.Millisecond
-	// recheck is the longest that a waiting process does not look itself. It is
-	// woken when there is something; but a process that dies at the moment it is
-	// woken takes that wake-up with it.
+	// recheck is the longest time between two checks of a waiting process. It is woken
+	// when there are tasks, but a process that dies at the moment it is woken takes the
+	// wake-up with it.
 	recheck = 5 * time.Second
 )
 
-// Dequeue implements [driver.Queue]. It waits until ctx ends, however long
-// that is; with a context that has ended already it does not look. A limit above
-// 256 takes a second round trip when there are as many. Where tasks are large it
-// returns fewer than there are: about 512 KB of them, at least one, and less after a
-// reply that took longer than the client waits.
+// Dequeue implements [driver.Queue]. It waits until ctx ends, however long that is; with a
+// context that has already ended it does not check for tasks. More than 256 tasks take a
+// second round trip. It returns about 512 KB of tasks at most, at least one task, and less
+// after a reply that took longer than the client waits.
 func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	if limit < 1 || lease <= 0 {
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, q.cfg.Name, lease)
@@ -58,34 +57,34 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 	return nil, driver.ErrNoTasks
 }
 
-// A look is what one look at a queue's lanes has found.
+// A look is the result of one check of a queue's lanes.
 type look struct {
 	ds     []*driver.Delivery
-	again  bool // something is there that could not be handed out: look again
+	again  bool // there are tasks that could not be handed out: check again
 	lanes  []*lane
-	events []time.Time // when there may be something on each lane; zero: unknown
+	events []time.Time // when each lane may have tasks; zero: unknown
 }
 
 const (
-	// lookGrace is how long a look that is under way may go on when its Dequeue's
-	// context ends: what it has leased would have to be put back.
+	// lookGrace is how long a look may continue when its Dequeue's context ends: the tasks
+	// that it has leased would have to be put back.
 	lookGrace = 200 * time.Millisecond
-	// lookLimit bounds a look over a client of the program's, which may wait for a
-	// reply for ever.
+	// lookLimit bounds a look with the program's client, which may wait for a reply for
+	// ever.
 	lookLimit = 2 * recheck
-	// putBackLimit bounds putting that back.
+	// putBackLimit bounds putting tasks back.
 	putBackLimit = 5 * time.Second
 )
 
-// look leases tasks of the queue's lanes. Where the context ends and the server does
-// not answer, it goes on without its caller, and puts back what it gets.
+// look leases tasks of the queue's lanes. If the context ends and the server does not
+// answer, it continues without its caller, and puts back the tasks that it gets.
 func (q *Queue) look(ctx context.Context, limit int, lease time.Duration) (look, error) {
 	if !q.p.owned {
 		limited, cancel := context.WithTimeout(ctx, lookLimit)
 		defer cancel()
 		ctx = limited
 	}
-	q.p.calls.Add(1) // beside that of the Dequeue
+	q.p.calls.Add(1) // in addition to that of the Dequeue
 	found, err := boundedOr(ctx, q.ended, lookGrace,
 		func(ctx context.Context) (look, error) { return q.lookNow(ctx, limit, lease) },
 		func(l look) {
@@ -99,7 +98,7 @@ func (q *Queue) look(ctx context.Context, limit int, lease time.Duration) (look,
 	return found, err
 }
 
-// putBack releases what nobody has asked for in the end.
+// putBack releases tasks whose caller has gone.
 func (q *Queue) putBack(ds []*driver.Delivery) {
 	if len(ds) == 0 {
 		return
@@ -112,8 +111,8 @@ func (q *Queue) putBack(ds []*driver.Delivery) {
 	}
 }
 
-// lookNow is look, to its end. Its calls are not given up on under way, as a hasty
-// client would: a lease whose reply nobody hears would last.
+// lookNow is look to its end. Its calls are not abandoned half way, as a hasty client
+// would do: a lease whose reply is lost would stay.
 func (q *Queue) lookNow(ctx context.Context, limit int, lease time.Duration) (look, error) {
 	if q.p.hasty {
 		ctx = context.WithoutCancel(ctx)
@@ -142,7 +141,7 @@ func (q *Queue) lookNow(ctx context.Context, limit int, lease time.Duration) (lo
 			return found, err
 		}
 		if l == q.lane && int(got.sources) != len(lanes)-1 {
-			// Queues have named this one since, or do so no longer.
+			// The set of queues with this dead letter queue has changed.
 			_, err = q.lanes(ctx)
 			found.again = err == nil
 		}
@@ -154,20 +153,20 @@ func (q *Queue) lookNow(ctx context.Context, limit int, lease time.Duration) (lo
 	return found, nil
 }
 
-// A claim is what one dequeue has leased.
+// A claim is the tasks that one dequeue has leased.
 type claim struct {
 	token     string
 	until     time.Time // of the leases, on this process's clock
 	ids       []any
 	envelopes []any
 	crashes   []any     // nil: none
-	event     time.Time // when there may be something, where nothing was; zero: unknown
+	event     time.Time // when there may be tasks, if there were none; zero: unknown
 	sources   int64     // how many queues have this one for their dead letters
 	levels    int       // the lane has more than it knew; nothing was leased
 }
 
-// dequeue leases up to limit tasks of the lane: 256, and where there are as many
-// the rest in one more round trip. Large ones are fewer.
+// dequeue leases up to limit tasks of the lane: 256, and the rest in a second round trip.
+// Large tasks are fewer.
 func (l *lane) dequeue(ctx context.Context, limit int, lease time.Duration) ([]claim, error) {
 	now := time.Now()
 	settle := 0
@@ -180,7 +179,7 @@ func (l *lane) dequeue(ctx context.Context, limit int, lease time.Duration) ([]c
 	if err != nil {
 		var slow net.Error
 		if errors.As(err, &slow) && slow.Timeout() && ctx.Err() == nil {
-			// Perhaps the network is slow: the next reply is to be shorter.
+			// The network may be slow: make the next reply shorter.
 			l.room.CompareAndSwap(room, max(room/4, 1))
 			l.large.Store(true)
 		}
@@ -215,7 +214,7 @@ func (l *lane) dequeue(ctx context.Context, limit int, lease time.Duration) ([]c
 	replies, errs := l.p.runAll(ctx, calls)
 	for i := range calls {
 		if errs[i] != nil {
-			break // the next call meets it; what was leased is handed out
+			break // the next call gets the error; the leased tasks are handed out
 		}
 		c, err := readClaim(replies[i], now.Add(lease))
 		if err != nil || len(c.ids) == 0 {
@@ -226,8 +225,8 @@ func (l *lane) dequeue(ctx context.Context, limit int, lease time.Duration) ([]c
 	return claims, nil
 }
 
-// wary is 1 where the lane has given more than it should, or a reply was too long.
-// A process of an older version that puts large tasks on a queue does not note it.
+// wary is 1 if the lane has returned more than it should, or a reply was too long. A
+// process of an older version does not mark a queue on which it puts large tasks.
 func (l *lane) wary() int {
 	if l.large.Load() {
 		return 1
@@ -235,7 +234,7 @@ func (l *lane) wary() int {
 	return 0
 }
 
-// bytes is how much the envelopes of the claim are.
+// bytes is the size of the envelopes of the claim.
 func (c *claim) bytes() (n int) {
 	for i := range c.envelopes {
 		n += len(text(c.envelopes[i]))
@@ -276,8 +275,8 @@ func readClaim(reply any, until time.Time) (claim, error) {
 	return claim{}, errReply
 }
 
-// deliver decodes what was leased. What cannot be decoded goes to the dead
-// letter queue; where that fails the error is added to failed.
+// deliver decodes the leased tasks. A value that cannot be decoded goes to the dead letter
+// queue; if that fails the error is added to failed.
 func (q *Queue) deliver(ctx context.Context, l *lane, c claim, failed error) ([]*driver.Delivery, error) {
 	var (
 		room   = make([]driver.Delivery, 0, len(c.ids))
@@ -295,7 +294,7 @@ func (q *Queue) deliver(ctx context.Context, l *lane, c claim, failed error) ([]
 		task, err := decodeTask(envelope, id, l.queue)
 		if err != nil {
 			if task, err = q.salvage(ctx, l, c.token+"."+id, envelope, err); task == nil {
-				// Buried; or not, and then its lease brings it back.
+				// Buried, or else it comes back when its lease ends.
 				failed = errors.Join(failed, err)
 				continue
 			}
@@ -327,11 +326,11 @@ func (q *Queue) deliver(ctx context.Context, l *lane, c claim, failed error) ([]
 // salvageWait bounds the call that buries one.
 const salvageWait = 5 * time.Second
 
-// salvage buries a leased task whose envelope cannot be decoded. On a dead
-// letter queue it returns the task that now stands for it, elsewhere nil.
+// salvage buries a leased task whose envelope cannot be decoded. On a dead letter queue it
+// returns the task that now represents it, elsewhere nil.
 //
-// It is not given up where the wait of Dequeue is over: the value would come back with
-// the end of its lease, and again.
+// It continues when the wait of Dequeue is over: otherwise the value would come back after
+// each lease.
 func (q *Queue) salvage(ctx context.Context, l *lane, receipt, envelope string, cause error) (*driver.Task, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), salvageWait)
 	defer cancel()
@@ -355,7 +354,7 @@ func (q *Queue) salvage(ctx context.Context, l *lane, receipt, envelope string, 
 	return nil, err
 }
 
-// standIn is a valid task in place of a value that is none.
+// standIn is a valid task that represents an undecodable value.
 func standIn(id, queue, envelope string, cause error) *driver.Task {
 	id, _, _ = strings.Cut(id, originEnd)
 	now := time.Now()

@@ -6,17 +6,15 @@
 //	defer p.Close()
 //	err = manager.Open(ctx, p, tasks.Queues()...)
 //
-// A program that has a client of github.com/redis/go-redis/v9 gives it to [New].
+// A program that has a client of github.com/redis/go-redis/v9 passes it to [New].
 //
-// Each operation is one script, which takes up to 256 tasks; larger batches are
-// several scripts, in one round trip but for those that go on a fifo queue. All
-// keys of a queue have one hash tag, and a script is given every key that it
-// touches. The scripts lie in the folder scripts; the head of each says what it
-// takes, returns and costs.
+// Each operation is one script, which takes up to 256 tasks; larger batches are several
+// scripts, in one round trip except on a fifo queue. All keys of a queue have one hash
+// tag, and a script gets every key that it touches as an argument. The scripts are in the
+// folder scripts; the head of each documents its arguments, result and cost.
 //
-// Times are the server's, in whole milliseconds. Workers that find nothing wait
-// on a few blocked connections for each process, see watch.go: nothing polls.
+// Times are the server's, in whole milliseconds. Workers that find no tasks wait on a few
+// blocked connections per process, see watch.go: nothing polls.
 //
-// The README of this folder says what to know of durability, failover,
-// permissions, cost and limits.
+// The README of this folder covers durability, failover, permissions, cost and limits.
 package redis

@@ -19,8 +19,8 @@ const (
 	// bulk is how many bytes of envelopes one script takes or reads, or one task
 	// that is larger, for the same reason: 1 MB takes Redis 4 ms.
 	bulk = 512 << 10
-	// large is the size of an envelope from which on a queue is noted to have large
-	// tasks: the scripts have the number too. 256 smaller ones are no more than 4 MB.
+	// large is the size of an envelope from which a queue is marked as having large tasks:
+	// the scripts have the number too. 256 smaller ones are at most 4 MB.
 	large = 16 << 10
 	// maxTrip is how many bytes of envelopes are sent in one round trip, or one task
 	// that is larger, so that it passes a slow network before the client gives up.
@@ -32,12 +32,11 @@ const (
 	maxEnvelope = 512 << 20
 	// maxPayload leaves room for the rest of an envelope.
 	maxPayload = maxEnvelope - 64<<20
-	// lateness is what timers and round trips take on an idle machine, with room
-	// to spare.
+	// lateness is what timers and round trips take on an idle machine, with a margin.
 	lateness = 20 * time.Millisecond
 )
 
-// An entry is one task on its way in.
+// An entry is one task to enqueue.
 type entry struct {
 	index    int // in the batch
 	task     *driver.Task
@@ -46,8 +45,8 @@ type entry struct {
 	id, key  string // the task's: a call may outlive the Enqueue, and the caller keeps the task
 }
 
-// encode checks tasks and encodes those that are fit, from an index on, until they
-// are enough for a round trip. It returns the index of the first task that is left.
+// encode checks tasks and encodes the valid ones, from an index on, up to the size of a
+// round trip. It returns the index of the first task that is left.
 func (q *Queue) encode(tasks []*driver.Task, from int, now time.Time, failed *driver.BatchError) (entries []entry, next int) {
 	entries = make([]entry, 0, min(len(tasks)-from, maxTrip/envelopeRoom))
 	var buffer []byte
@@ -78,11 +77,11 @@ func (q *Queue) encode(tasks []*driver.Task, from int, now time.Time, failed *dr
 	return entries, len(tasks)
 }
 
-// envelopeRoom is a guess at what a task's envelope takes.
+// envelopeRoom is an estimate of the size of a task's envelope.
 const envelopeRoom = 256
 
-// script returns how many of the entries one script takes, and whether the plain one
-// does.
+// script returns how many of the entries one script takes, and whether that is the script
+// for plain entries.
 func (q *Queue) script(entries []entry) (n int, plain bool) {
 	plain = q.lane.kind == lists && q.cfg.Levels == 1 && q.cfg.Capacity == 0
 	for size := 0; n < min(chunk, len(entries)); n++ {
@@ -94,14 +93,13 @@ func (q *Queue) script(entries []entry) (n int, plain bool) {
 	return n, plain && distinct(entries[:n])
 }
 
-// Enqueue implements [driver.Queue]. A batch of more than 256 tasks or 512 KB is
-// spread over several scripts, up to 1 MB of which share a round trip. On a fifo queue
-// they go one after the other: a script puts its tasks behind all that are due, and is
-// sent again as long as too many of those are not in line yet. Where the reply to a
-// script is lost the client sends it again: the tasks that the first one has put are
-// recognised, and are no duplicates. What follows a script that fails is not sent. A
-// server whose memory is full, or that refuses writes for another reason, answers
-// with ErrQueueFull.
+// Enqueue implements [driver.Queue]. A batch of more than 256 tasks or 512 KB is split
+// into several scripts, up to 1 MB of which share a round trip. On a fifo queue they run
+// one after another: a script puts its tasks behind all due ones, and is sent again while
+// too many of those are not in line yet. If the reply to a script is lost the client sends
+// it again; tasks from the first one are recognised and are no duplicates. After a failed
+// script the following ones are not sent. If the server's memory is full, or it refuses
+// writes for another reason, the error wraps ErrQueueFull.
 func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
 	if err := q.begin(); err != nil {
 		return nil, err
@@ -127,9 +125,8 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enq
 	return answers, sorted(&failed)
 }
 
-// send enqueues entries in one round trip, on a fifo queue in several. Where a script
-// fails it returns the error, which stands in failed for its tasks as well, and how
-// many these are.
+// send enqueues entries in one round trip, on a fifo queue in several. If a script fails it
+// returns the error, which is also in failed for its tasks, and the number of these tasks.
 func (q *Queue) send(ctx context.Context, entries []entry, now time.Time, answers []driver.Enqueued, failed *driver.BatchError) (n int, _ error) {
 	var (
 		calls []*call
@@ -233,7 +230,7 @@ func (q *Queue) answer(part []entry, reply any, now time.Time, answers []driver.
 				switch code {
 				case 0:
 				case 1:
-					err = fmt.Errorf("%w: %s is on queue %q already", driver.ErrDuplicate, e.task.ID, q.cfg.Name)
+					err = fmt.Errorf("%w: %s is already on queue %q", driver.ErrDuplicate, e.task.ID, q.cfg.Name)
 				case 2:
 					err = fmt.Errorf("%w: %q has reached its capacity of %d: enqueue again once workers have caught up", driver.ErrQueueFull, q.cfg.Name, q.cfg.Capacity)
 				case 3:

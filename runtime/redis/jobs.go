@@ -39,9 +39,8 @@ func newJobs(p *Provider) *jobs {
 	return &jobs{p: p, keys: jobKeys(p.prefix), id: uuid.NewString()[:8], waiting: make(map[chan struct{}]bool)}
 }
 
-// Jobs keeps the jobs of schedulers on the same server, for any number of
-// processes, by the server's clock. A scheduler with nothing to do blocks on a key
-// and is woken at once.
+// Jobs keeps the jobs of schedulers on the same server, for any number of processes, by
+// the server's clock. An idle scheduler blocks on a key and is woken at once.
 func (p *Provider) Jobs() jobstore.Store { return p.jobs }
 
 // run sends one call.
@@ -122,8 +121,8 @@ const (
 	jobNoRoom
 )
 
-// outcome is the error of one job that was put. A write whose reply was lost is
-// sent again by the client, and then finds the version that it has made itself.
+// outcome is the error of one job that was put. The client repeats a write whose reply was
+// lost, which then finds the version that it has written itself.
 func (s *jobs) outcome(ctx context.Context, e *jobstore.Entry, code int64) error {
 	switch code {
 	case jobWritten:
@@ -186,7 +185,7 @@ func (s *jobs) put(ctx context.Context, es []*jobstore.Entry, texts []string) ([
 	return codes, nil
 }
 
-// entries reads ID, version, entry, note and when it is looked at, for each job.
+// entries reads ID, version, entry, note and next time of each job.
 func entries(list []any) ([]*jobstore.Entry, error) {
 	if len(list)%5 != 0 {
 		return nil, errReply
@@ -210,7 +209,7 @@ func entries(list []any) ([]*jobstore.Entry, error) {
 			es[i].Leased = time.UnixMilli(ms)
 		}
 		if len(noted) > noteDigits && json.Unmarshal([]byte(noted[noteDigits:]), &es[i].Noted) != nil {
-			es[i].Noted = jobstore.Run{} // as if nobody had told
+			es[i].Noted = jobstore.Run{} // as if there were no note
 		}
 	}
 	return es, nil
@@ -312,7 +311,7 @@ func (s *jobs) Claim(ctx context.Context, can func(jobstore.Needs) bool, limit i
 	return due, now, 0, err // there may be more
 }
 
-// An outlook is what somebody finds who looks for jobs that are due.
+// An outlook is the result of a check for due jobs.
 type outlook struct {
 	now     time.Time
 	due     []string      // the needs of due jobs that can be fired, the most overdue first
@@ -320,8 +319,8 @@ type outlook struct {
 	foreign bool          // others can fire something earlier
 }
 
-// look reads the needs of jobs and when they are due, as far as they matter to somebody
-// who can fire some of them, and takes up to limit.
+// look reads the needs of jobs and when they are due, as far as they matter to a scheduler
+// that can fire some of them, and takes up to limit.
 func (s *jobs) look(ctx context.Context, can func(jobstore.Needs) bool, limit int) (l outlook, err error) {
 	l.wait = -1
 	for from := 0; ; from += headPage {
@@ -363,8 +362,8 @@ func (s *jobs) look(ctx context.Context, can func(jobstore.Needs) bool, limit in
 	}
 }
 
-// pass gives a baton on that told of nothing which can be fired here, unless it has been
-// here before: each scheduler that waits hears of news once.
+// pass hands a baton on if its news cannot be fired here, unless it has been here before:
+// each waiting scheduler gets the news once.
 func (s *jobs) pass(ctx context.Context, l outlook) {
 	s.mu.Lock()
 	heard := s.heard
@@ -399,8 +398,8 @@ func (s *jobs) Note(ctx context.Context, id jobstore.JobID, run jobstore.Run) er
 	return err
 }
 
-// noteTime is the Unix time of a firing in nanoseconds; one that does not fit (before
-// 1970 and after 2262) becomes the nearest that does.
+// noteTime is the Unix time of a firing in nanoseconds; a time that does not fit (before
+// 1970 or after 2262) becomes the nearest one that does.
 func noteTime(due time.Time) int64 {
 	switch s := due.Unix(); {
 	case s < 0:
@@ -411,8 +410,8 @@ func noteTime(due time.Time) int64 {
 	return due.UnixNano()
 }
 
-// Wait implements jobstore.Store. One connection blocks for all that wait in the
-// process, and whatever comes all are told.
+// Wait implements jobstore.Store. One connection blocks for all waiters of the process, and
+// any news wakes all of them.
 func (s *jobs) Wait(ctx context.Context, _ func(jobstore.Needs) bool, d time.Duration) {
 	news := make(chan struct{}, 1)
 	s.mu.Lock()
@@ -438,8 +437,7 @@ func (s *jobs) Wait(ctx context.Context, _ func(jobstore.Needs) bool, d time.Dur
 	s.mu.Unlock()
 }
 
-// watch blocks a connection until the store has a baton, as long as somebody
-// waits.
+// watch blocks a connection until the store has a baton, while there are waiters.
 func (s *jobs) watch() {
 	pause := firstPause
 	for s.goOn() {
@@ -457,8 +455,7 @@ func (s *jobs) watch() {
 	}
 }
 
-// tell wakes all that wait, or the next one that will, and keeps the baton that they go
-// by.
+// tell wakes all waiters, or the next one, and keeps their baton.
 func (s *jobs) tell(baton string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -471,8 +468,8 @@ func (s *jobs) tell(baton string) {
 	}
 }
 
-// goOn reports whether there is still somebody to watch for. A watch that ends
-// with news which nobody has heard gives the baton to another process.
+// goOn reports whether there are still waiters. A watch that ends with unheard news hands
+// the baton to another process.
 func (s *jobs) goOn() bool {
 	s.mu.Lock()
 	s.watched = len(s.waiting) > 0 && s.p.ctx.Err() == nil

@@ -8,21 +8,21 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Letters keeps dead tasks on the provider's server, as a dlq.TaskStore. It is safe
-// for use by many goroutines, and by many processes. It ends with its provider.
+// Letters keeps dead tasks on the provider's server, as a dlq.TaskStore. It is safe for
+// concurrent use, by many processes too. It is closed with its provider.
 type Letters struct {
 	p    *Provider
 	keys [letterKeyCount]string
 }
 
-// Letters returns the store of dead tasks on the same server. Providers with one
-// prefix share it. All of it is in one slot of a Cluster, and nothing is left of it
-// on the server once all tasks are deleted.
+// Letters returns the store of dead tasks on the same server. Providers with the same
+// prefix share it. It is in one slot of a Cluster, and leaves nothing on the server once
+// all tasks are deleted.
 func (p *Provider) Letters() *Letters { return &Letters{p, letterKeys(p.prefix)} }
 
-// Put keeps tasks, each in place of an earlier one with its ID. Up to 100 are written
-// at once, fewer where they are larger than 512 KB, all of them or none. After an error
-// some may be kept: to put them all again is safe.
+// Put stores tasks, each replacing an earlier one with its ID. It writes up to 100 at
+// once, and at most 512 KB, all of them or none. After an error some may be stored: it is
+// safe to put them all again.
 func (ls *Letters) Put(ctx context.Context, tasks []*driver.Task) error {
 	for _, t := range tasks {
 		if err := t.Validate(); err != nil {
@@ -62,9 +62,9 @@ func (ls *Letters) Get(ctx context.Context, id string) (*driver.Task, error) {
 	}
 }
 
-// List returns up to limit tasks after the cursor in the order in which they were
-// put, and the cursor of the next page, empty after the last. A page ends before its
-// limit where it has become larger than 16 MB.
+// List returns up to limit tasks after the cursor, in the order in which they were stored,
+// and the cursor of the next page, empty after the last. A page ends before its limit once
+// it is larger than 16 MB.
 func (ls *Letters) List(ctx context.Context, cursor string, limit int) (tasks []*driver.Task, next string, err error) {
 	after := int64(0)
 	if cursor != "" {
@@ -100,9 +100,9 @@ func (ls *Letters) List(ctx context.Context, cursor string, limit int) (tasks []
 	}
 }
 
-// Delete removes tasks, and returns the IDs of those that it removed, also where it
-// fails before the others. Where the server's reply was lost and the client has asked
-// again, those that the first request removed are gone and not named.
+// Delete removes tasks, and returns the IDs of those that it removed, even if it fails
+// before the others. If the server's reply was lost and the client repeated the request,
+// tasks that the first request removed are gone but not in the result.
 func (ls *Letters) Delete(ctx context.Context, ids []string) (deleted []string, err error) {
 	for from := 0; from < len(ids); from += putChunk {
 		part := ids[from:min(from+putChunk, len(ids))]
@@ -127,13 +127,12 @@ func (ls *Letters) Delete(ctx context.Context, ids []string) (deleted []string, 
 	return deleted, nil
 }
 
-// Swap puts tasks in place of those that died the given deaths, where they are kept
-// still, and nothing in place of those for which it has nil. It returns the deaths of
-// those that it has replaced, also where it fails before the others. Where the server's
-// reply was lost and the client has asked again, those that the first request removed
-// are gone and not named.
+// Swap replaces the tasks of the given deaths that are still stored, and removes those
+// whose replacement is nil. It returns the deaths of the tasks that it replaced, even if it
+// fails before the others. If the server's reply was lost and the client repeated the
+// request, tasks that the first request removed are gone but not in the result.
 func (ls *Letters) Swap(ctx context.Context, was []driver.Death, with []*driver.Task) (swapped []driver.Death, err error) {
-	left := make([]int, len(was)) // places in was
+	left := make([]int, len(was)) // positions in was
 	for i := range left {
 		left[i] = i
 	}

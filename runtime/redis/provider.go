@@ -20,31 +20,31 @@ import (
 // An Option changes how a Provider works.
 type Option func(*Provider)
 
-// WithPrefix sets what the names of all keys begin with; "taskgen" by default.
-// Providers with different prefixes share a server without seeing each other's
-// tasks. It must not be empty nor hold braces.
+// WithPrefix sets the prefix of all keys; "taskgen" by default. Providers with different
+// prefixes share a server without seeing each other's tasks. The prefix must not be empty
+// or contain braces.
 func WithPrefix(prefix string) Option { return func(p *Provider) { p.prefix = prefix } }
 
-// WithLogger sets where the provider reports what a person should know about
-// the server: that it keeps nothing on disk, say. Without it, and with nil, that is
-// slog.Default, as it is then. slog.New(slog.DiscardHandler) is silent.
+// WithLogger sets the logger for warnings about the server, such as missing persistence.
+// The default, also for nil, is slog.Default at the time of the record.
+// slog.New(slog.DiscardHandler) is silent.
 func WithLogger(l *slog.Logger) Option { return func(p *Provider) { p.log = l } }
 
-// WithEviction accepts a server whose maxmemory-policy deletes any key (allkeys-lru
-// and its like), and reports it to the log in place of refusing it. Such a server
-// deletes tasks when its memory is full.
+// WithEviction accepts a server whose maxmemory-policy deletes any key (such as
+// allkeys-lru), and logs a warning instead of refusing it. Such a server deletes tasks
+// when its memory is full.
 func WithEviction() Option { return func(p *Provider) { p.eviction = true } }
 
-// WithCompactTasks keeps tasks that wait for their first run in less memory: without
-// the keys of their envelopes, their IDs and the queue's name, which stand beside them
-// already. A provider without this option reads them as well; but one of a version that
-// does not know it buries them as undecodable. So set it once no such process is left
-// that works on these queues, and empty them before one comes back.
+// WithCompactTasks stores tasks that wait for their first run in less memory: without the
+// keys of their envelopes, their IDs and the queue's name, which Redis has anyway. A
+// provider without this option also reads them, but a version of the package that does not
+// know the option buries them as undecodable. Set it only when no such process works on
+// these queues any more, and empty the queues before one comes back.
 func WithCompactTasks() Option { return func(p *Provider) { p.compact = true } }
 
-// A Provider keeps queues on a Redis server, a primary with replicas under
-// Sentinel, or a Cluster. It is safe for use by many goroutines, and any number of
-// processes may use the same keys.
+// A Provider keeps queues on a Redis server, a primary with replicas under Sentinel, or a
+// Cluster. It is safe for concurrent use, and any number of processes may use the same
+// keys.
 type Provider struct {
 	client   redis.UniversalClient
 	blocking redis.UniversalClient // its connections wait for wake-ups
@@ -59,8 +59,8 @@ type Provider struct {
 	jobs     *jobs
 	watchers *watchers
 
-	checked sync.Mutex // held while the server is looked at
-	fit     bool       // it was looked at and may be used
+	checked sync.Mutex // held while the server is checked
+	fit     bool       // it was checked and may be used
 
 	ctx    context.Context // ends with the provider
 	cancel context.CancelFunc
@@ -69,7 +69,7 @@ type Provider struct {
 	lanes   map[laneKey]*lane
 	queues  []*Queue
 	closed  bool
-	calls   sync.WaitGroup // those under way
+	calls   sync.WaitGroup // in progress
 	watches sync.WaitGroup // goroutines
 }
 
@@ -79,14 +79,13 @@ func (p *Provider) logger() *slog.Logger { return cmp.Or(p.log, slog.Default()) 
 
 var errClosed = fmt.Errorf("redis: %w", driver.ErrClosed)
 
-// New returns a provider on the program's own client, which must be a
-// *redis.Client (made by NewClient or NewFailoverClient) or a
-// *redis.ClusterClient. The client stays the program's to close, after the
-// provider.
+// New returns a provider on the program's own client, which must be a *redis.Client (made
+// by NewClient or NewFailoverClient) or a *redis.ClusterClient. The program closes the
+// client itself, after the provider.
 //
-// Nothing is sent to the server before the first Open of a queue. The provider
-// makes a second client with the same options for the connections that wait, one
-// for each queue that a worker waits for.
+// The provider sends nothing to the server before the first Open of a queue. It makes a
+// second client with the same options for the connections that wait, one for each queue
+// that a worker waits for.
 func New(client redis.UniversalClient, opts ...Option) (*Provider, error) {
 	p := &Provider{client: client, prefix: "taskgen", lanes: make(map[laneKey]*lane)}
 	for _, opt := range opts {
@@ -113,13 +112,13 @@ func (p *Provider) adopt() {
 	p.ward.watch(p.client, silence)
 }
 
-// connections bounds those that wait to each server. There are fewer but for those
-// that a server does not answer.
+// connections bounds the waiting connections to each server. There are fewer unless a
+// server does not answer.
 const connections = 4 * (ownWatchers + sharedWatchers)
 
-// twin makes a client with the options of another one. Its connections may be
-// closed while they wait, which those of a shared client may not. It also says
-// whether the client gives up on replies when a context ends.
+// twin makes a client with the options of another one. Its connections may be closed while
+// they wait, unlike those of a shared client. twin also reports whether the client gives
+// up on replies when a context ends.
 func twin(client redis.UniversalClient) (_ redis.UniversalClient, hasty bool, _ error) {
 	switch c := client.(type) {
 	case *redis.Client:
@@ -136,9 +135,8 @@ func twin(client redis.UniversalClient) (_ redis.UniversalClient, hasty bool, _ 
 	return nil, false, fmt.Errorf("redis: the client is a %T: a *redis.Client (NewClient, NewFailoverClient) or a *redis.ClusterClient is needed", client)
 }
 
-// Open connects to the server that a URL names and looks whether it may be used
-// (see the README). It understands the URLs of go-redis, and for Cluster and
-// Sentinel these:
+// Open connects to the server of a URL and checks whether it may be used (see the README).
+// It accepts the URLs of go-redis, and for Cluster and Sentinel these:
 //
 //	redis://user:password@host:6379/0
 //	rediss://host:6379                                        TLS
@@ -204,8 +202,7 @@ func dial(rawURL string) (redis.UniversalClient, string, error) {
 // Name returns "redis".
 func (p *Provider) Name() string { return "redis" }
 
-// begin notes that a call is under way, which Close waits for. It fails when
-// the provider is closed.
+// begin registers a call, which Close waits for. It fails when the provider is closed.
 func (p *Provider) begin() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -216,13 +213,13 @@ func (p *Provider) begin() error {
 	return nil
 }
 
-// closeLimit is how long Close waits for calls that are under way: as long as the
-// client waits for a reply.
+// closeLimit is how long Close waits for calls in progress: as long as the client waits
+// for a reply.
 const closeLimit = 5 * time.Second
 
-// Close implements [driver.Provider]. It ends what waits, lets finish what is
-// under way, for 5 seconds at most, and closes the connections; those of a client
-// that was given to New stay. A second call does nothing.
+// Close implements [driver.Provider]. It ends waiting calls, waits at most 5 seconds for
+// other calls in progress, and closes the connections, except those of a client that was
+// passed to New. A second call does nothing.
 func (p *Provider) Close() error {
 	p.mu.Lock()
 	if p.closed {

@@ -20,7 +20,7 @@ type Queue struct {
 	cfg   driver.QueueConfig
 	lane  *lane // its own tasks
 	grave *lane // its own dead
-	isDLQ bool  // some queue had it as its dead letter queue when it was opened
+	isDLQ bool  // it was a dead letter queue of some queue when it was opened
 
 	around driver.Revival // of what Redrive moves
 
@@ -44,12 +44,11 @@ var _ interface {
 	driver.Discarder
 } = (*Queue)(nil)
 
-// Open implements [driver.Provider]. The first call looks at the server as the
-// function Open does. A queue may be opened more than once, in one process or
-// several; each call returns a Queue of its own. The highest number of levels
-// that any process has asked for is that of the queue. Where the name of the dead
-// letter queue differs from the one before, the dead of the queue are on the new
-// one from now on.
+// Open implements [driver.Provider]. The first call checks the server like the function
+// Open. A queue may be opened more than once, in one process or several; each call returns
+// a new Queue. The queue has the highest number of levels that any process has asked for.
+// If the name of its dead letter queue changes, the queue's dead tasks are on the new one
+// from then on.
 //
 // It costs about five round trips.
 func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Queue, error) {
@@ -77,7 +76,7 @@ func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Que
 	return q, nil
 }
 
-// declare creates or verifies a queue, and tells its dead letter queue of it.
+// declare creates or verifies a queue, and registers it with its dead letter queue.
 func (p *Provider) declare(ctx context.Context, cfg driver.QueueConfig) (*Queue, error) {
 	k := lists
 	if cfg.Type == driver.FIFO {
@@ -108,7 +107,7 @@ func (p *Provider) declare(ctx context.Context, cfg driver.QueueConfig) (*Queue,
 	return q, q.register(ctx, was.dlq)
 }
 
-// A declaration is what a server knows of a queue.
+// A declaration is a queue's entry on the server.
 type declaration struct {
 	kind    driver.QueueType
 	levels  int
@@ -134,17 +133,17 @@ func (l *lane) declare(ctx context.Context, cfg driver.QueueConfig) (d declarati
 	return d, nil
 }
 
-// register makes the dead of the queue those of its dead letter queue, which
-// may be on another server of the Cluster: each step may be repeated.
+// register adds the dead of the queue to its dead letter queue, which may be on another
+// server of the Cluster: each step may be repeated.
 func (q *Queue) register(ctx context.Context, was string) error {
 	p := q.p
 	dlq, err := p.lane(laneName{queue: q.cfg.DLQ}, lists, 1)
 	if err != nil {
 		return err
 	}
-	// A queue that was opened before the one that names it has a dead letter queue of
-	// its own. It is a worker of dead letters that was there first, or a mistake: then
-	// nothing could die on it any more.
+	// A queue that was opened before the queue that names it has its own dead letter
+	// queue. Either a worker of dead letters came first, or it is a mistake: nothing could
+	// die on it any more.
 	usual := 0
 	if q.cfg.DLQ == q.cfg.Name+"-dlq" {
 		usual = 1
@@ -250,7 +249,7 @@ func (q *Queue) end() {
 
 func (q *Queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed) }
 
-// begin notes that a call is under way. It fails when the queue is closed.
+// begin registers a call. It fails when the queue is closed.
 func (q *Queue) begin() error {
 	if q.isClosed.Load() {
 		return q.errClosed()
@@ -261,8 +260,8 @@ func (q *Queue) begin() error {
 	return nil
 }
 
-// lanes returns the lanes that the queue is served from: its own first, then the
-// dead of the queues that name it. It asks the server which these are.
+// lanes returns the lanes of the queue: its own first, then the dead of the queues that
+// name it, which the server knows.
 func (q *Queue) lanes(ctx context.Context) ([]*lane, error) {
 	sources, err := bounded(ctx, func(ctx context.Context) ([]string, error) {
 		return q.p.client.SMembers(ctx, q.lane.key(keySources)).Result()
@@ -302,8 +301,8 @@ func (q *Queue) each(ctx context.Context, f func(*lane) error) error {
 // in no name or ID.
 const originEnd = "\xff"
 
-// laneOf returns the lane that gave a receipt, and the receipt as the lane
-// knows it; nil where no lane of this process can have given it.
+// laneOf returns the lane that issued a receipt, and the receipt in the lane's form; nil if
+// no lane of this process can have issued it.
 func (q *Queue) laneOf(r driver.Receipt) (*lane, string) {
 	origin, rest, foreign := strings.Cut(string(r), originEnd)
 	if !foreign {

@@ -185,6 +185,6 @@ var refusals = []struct{ prefix, mend string }{
 	{"invalid DB index", "use a database that the server has (databases in redis.conf; 0 is always there)"},
 	{"SELECT is not allowed in cluster mode", "a Cluster has database 0 alone: use redis+cluster://, without a database"},
 	{"This instance has cluster support disabled", "the server is no Cluster: use redis:// in place of redis+cluster://, or a client by NewClient"},
-	{"LOADING", "the server reads its data yet: open again when it is done"},
+	{"LOADING", "the server is still loading its data: open again when it is done"},
 	{"MASTERDOWN", "the server is a replica without its primary: use the address of the primary"},
 }

@@ -191,7 +191,7 @@ func TestAServerThatLoadsItsDataIsToldOf(t *testing.T) {
 		info, err := c.Info(ctx, "persistence").Result()
 		return err == nil && strings.Contains(info, "loading:1")
 	}, soon, 20*time.Millisecond)
-	refusedBy(t, s.URL, "reads its data yet")
+	refusedBy(t, s.URL, "still loading its data")
 	require.NoError(t, c.ConfigSet(ctx, "key-load-delay", "0").Err())
 	require.NoError(t, <-loading)
 	open(t, s.URL)

@@ -17,8 +17,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// results keeps results as keys of their own, which Redis removes when their
-// time is over.
+// results keeps each result under its own key, which Redis removes when it expires.
 type results struct {
 	p *Provider
 
@@ -34,8 +33,8 @@ func newResults(p *Provider) *results {
 	return &results{p: p, waiting: make(waiters.Board)}
 }
 
-// Results keeps the results of tasks on the same server, each for its time to
-// live. Await is woken by a message, over one connection for the process.
+// Results keeps the results of tasks on the same server, each for its time to live. A
+// message wakes Await, over one connection per process.
 func (p *Provider) Results() driver.ResultStore { return p.results }
 
 // A stored result is a byte that says which, and the result or the reason. Beside it is
@@ -70,8 +69,8 @@ func readStored(id, value string) (driver.StoredResult, error) {
 // markKey is where the mark of a result is, beside it in a cluster too.
 func markKey(result string) string { return result + ":mark" }
 
-// PutResult implements [driver.ResultStore]. A ttl that is not positive stands
-// for driver.DefaultResultRetention.
+// PutResult implements [driver.ResultStore]. A ttl that is not positive means
+// driver.DefaultResultRetention.
 func (rs *results) PutResult(ctx context.Context, id string, result []byte, failure string, ttl time.Duration) error {
 	if ttl <= 0 {
 		ttl = driver.DefaultResultRetention
@@ -227,7 +226,7 @@ func (rs *results) Forget(ctx context.Context, old []driver.StoredResult) error 
 	return nil
 }
 
-// enter registers for news of a task, and has its channel subscribed to.
+// enter registers a waiter for a task, and subscribes to its channel.
 func (rs *results) enter(channel string) (chan struct{}, error) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -251,7 +250,7 @@ func (rs *results) leave(channel string, news chan struct{}) {
 	}
 }
 
-// change has the subscriptions follow who waits. rs.mu is held.
+// change makes the subscriptions follow the waiters. rs.mu is held.
 func (rs *results) change(channel string) {
 	rs.changed = append(rs.changed, channel)
 	if !rs.tended {
@@ -295,9 +294,9 @@ func (rs *results) tend() {
 	}
 }
 
-// listen passes on what the connection brings. It tells of each subscription
-// too, and a connection that breaks is made again with all of them: so whoever
-// waits looks again after it.
+// listen passes on messages of the connection. They include each new subscription, and a
+// broken connection is made again with all of them, so that every waiter reads again after
+// it.
 func (rs *results) listen(messages <-chan any) {
 	for m := range messages {
 		switch m := m.(type) {

@@ -18,10 +18,10 @@ type held struct {
 	id      string // its name in the lane
 }
 
-// settle runs one script for each lane and 256 deliveries, or fewer where their
-// envelopes are large, and 1 MB of these in one round trip. build makes the call for a
-// part, and judge turns the code of one task into its error. size is how many bytes
-// the call has for a delivery; nil: few.
+// settle runs one script for each lane and 256 deliveries, or fewer if their envelopes are
+// large, and sends 1 MB of these in one round trip. build makes the call for a part, and
+// judge turns the code of one task into its error. size is the size of the call for a
+// delivery; nil: small.
 func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, size func(held) int, build func(*lane, []held) *call, judge func(*call, held, int64) error) error {
 	if err := q.begin(); err != nil {
 		return err
@@ -141,8 +141,8 @@ func envelopeSize(h held) int {
 	return n + envelopeRoom
 }
 
-// byLane sorts deliveries by the lane that gave them. A receipt that none can
-// have given is lost.
+// byLane sorts deliveries by the lane that issued them. The lease of a receipt that no lane
+// can have issued is lost.
 func (q *Queue) byLane(ds []*driver.Delivery, failed *driver.BatchError) map[*lane][]held {
 	all := make(map[*lane][]held, 1)
 	for i, d := range ds {
@@ -218,8 +218,8 @@ func (q *Queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Du
 	return err
 }
 
-// Release implements [driver.Queue]. A task that is released at once goes to
-// the end of the line, on a fifo queue to the head of its group.
+// Release implements [driver.Queue]. A task without a delay goes to the end of the line,
+// on a fifo queue to the head of its group.
 func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, ds, envelopeSize, buildRelease, q.lost)
 }
@@ -262,7 +262,7 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 }
 
 func (q *Queue) errUndead() error {
-	return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own: complete, redrive or discard its tasks", driver.ErrUnsupported, q.cfg.Name)
+	return fmt.Errorf("%w: queue %q is a dead letter queue and has no dead letter queue: complete, redrive or discard its tasks", driver.ErrUnsupported, q.cfg.Name)
 }
 
 // sorted returns what failed in the order of the batch, or nil.

@@ -7,8 +7,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Stats implements [driver.Queue]. It takes one round trip; on a dead letter
-// queue two, and one more for each queue that has its dead there.
+// Stats implements [driver.Queue]. It takes one round trip; on a dead letter queue two,
+// and one more for each queue whose dead tasks are there.
 func (q *Queue) Stats(ctx context.Context) (driver.Stats, error) {
 	if err := q.begin(); err != nil {
 		return driver.Stats{}, err

@@ -9,11 +9,11 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A lobby is where the callers of Dequeue wait for one lane, in the order they
-// came. While anybody does, a connection of the process is blocked in Redis until
-// the lane has something, see watchers, and a timer runs for what will be due. Either
-// lets one caller look. Who finds something lets the next one look as well: so
-// nobody is forgotten, and nobody looks in vain but the last.
+// A lobby has the callers of Dequeue that wait for one lane, in the order of their calls.
+// While there are any, a connection of the process is blocked in Redis until the lane has
+// tasks, see watchers, and a timer runs for tasks that will be due. Either makes one caller
+// check. A caller that finds tasks makes the next one check too, so that none is forgotten
+// and only the last one checks in vain.
 type lobby struct {
 	lane *lane
 

@@ -34,10 +34,10 @@ const (
 	pokeLife = time.Minute
 )
 
-// watchers wait for the wake-ups of all lanes that somebody in the process waits for,
-// over a few connections. A lane that is new, or had a wake-up, gets one of its own if
-// there is one; then only itself is blocked for anew when it runs dry. One that is
-// quiet for recheck goes to the lanes that share.
+// watchers wait for the wake-ups of all lanes that have waiters in the process, over a few
+// connections. A lane that is new, or had a wake-up, gets its own connection if one is
+// free; then only this lane is blocked for again when it is empty. A lane that is quiet for
+// recheck moves to a shared connection.
 type watchers struct {
 	p     *Provider
 	spare int // own watchers that are kept free for lanes with work, if possible
@@ -295,9 +295,8 @@ func (w *watcher) sweep(lanes []*lobby) ([]*lobby, error) {
 	return woken, nil
 }
 
-// check looks at lanes that somebody waits for, once in recheck, whether there may be
-// something: a wake-up is lost with a process that dies, and other programs give none.
-// What has nothing at all is not looked at any closer.
+// check checks lanes with waiters, once in recheck, for tasks: a wake-up is lost with a
+// process that dies, and other programs send none. Empty lanes are not checked any closer.
 func (ws *watchers) check() {
 	for {
 		lanes, wait := ws.due()
