@@ -12,12 +12,11 @@ import (
 
 func isDuplicate(err error) bool { return errors.Is(err, driver.ErrDuplicate) }
 
-// Redrive implements [driver.Redriver]. Tasks that a worker of the dead letter
-// queue has leased stay, and so do those whose ID is on the queue again: the
-// error is then a *BatchError with ErrDuplicate, counted in the order of the
-// tasks that were found. It takes 2 requests a task, by pages of 1000, more for one
-// whose burial was interrupted, and with ids nil leaves those alone that die while
-// it runs.
+// Redrive implements [driver.Redriver]. Tasks that a worker of the dead letter queue has
+// leased stay, and so do those whose ID is on the queue again: the error is then a
+// *BatchError with ErrDuplicate, in the order of the tasks that were found. It takes 2
+// requests per task, in pages of 1000, and more for a task whose burial was interrupted.
+// With nil ids it leaves alone the tasks that die while it runs.
 func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ() {
 		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
@@ -77,8 +76,8 @@ func deadID(m *stored) string {
 	return "undecodable." + tail
 }
 
-// eachDead calls f with the dead tasks of this queue that nobody has leased, in
-// pages: all that are there now, or those with the given IDs.
+// eachDead calls f with the dead tasks of this queue that nobody has leased, in pages: all
+// current ones, or those with the given IDs.
 func (q *Queue) eachDead(ctx context.Context, ids []string, f func([]*stored) error) error {
 	dead := q.graves()
 	lane := originLane(q.name)
@@ -126,8 +125,8 @@ func (q *Queue) eachDead(ctx context.Context, ids []string, f func([]*stored) er
 	return nil
 }
 
-// latest takes those of a page away that were redriven and have died again since:
-// whoever redrove them died before he had taken them away.
+// latest removes those of a page that were redriven and have died again since: the process
+// that redrove them died before it removed them.
 func (q *Queue) latest(ctx context.Context, page []*stored) ([]*stored, error) {
 	dead := q.graves()
 	type origin struct{ mark, subject string } // the subject, for a stream made anew counts anew

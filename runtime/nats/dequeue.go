@@ -15,10 +15,10 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Dequeue implements [driver.Queue]. It asks for no more than limit messages,
-// at most 1000, and waits until ctx ends, however long that is. Requests: 1 for
-// a batch, on a priority queue 1 for each level that is looked at; 1 more for each
-// task where the lease is not the queue's Visibility, or that is tried again.
+// Dequeue implements [driver.Queue]. It requests at most limit messages, and at most 1000,
+// and waits until ctx ends, however long that is. Requests: 1 per batch, on a priority
+// queue 1 per level that it checks; 1 more for each task if the lease is not the queue's
+// Visibility, and for each task that is retried.
 func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	if limit < 1 || lease <= 0 {
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, q.cfg.Name, lease)
@@ -29,7 +29,7 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 	defer q.busy.Done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	// What Close finds under way comes to its end, unless nobody answers.
+	// Work in progress at Close completes, unless the server does not answer.
 	defer context.AfterFunc(q.closing, func() { time.AfterFunc(answerWait, cancel) })()
 	for pause := firstPause; ; {
 		if err := q.open(); err != nil {
@@ -38,12 +38,12 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 		if ctx.Err() != nil {
 			return nil, q.errNoTasks()
 		}
-		if q.held.due() { // who asks after the end of a lease finds its task
+		if q.held.due() { // after the end of a lease its task is available
 			q.lapse(ctx, q.held.all())
 		}
 		if q.housekeepingDue(time.Now()) {
 			q.aside(ctx, func(ctx context.Context) {
-				_, _ = q.tidy(ctx), q.adoptStrays(ctx) // what fails is done another time
+				_, _ = q.tidy(ctx), q.adoptStrays(ctx) // failures are retried another time
 			})
 		}
 		p, err := q.fetch(ctx, min(limit, batchSize))
@@ -71,8 +71,8 @@ func (q *Queue) errNoTasks() error {
 	return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrNoTasks)
 }
 
-// recover waits for a server or a consumer that is away to come back. It returns
-// an error when that is no use.
+// recover waits for an unreachable server or a missing consumer to come back. It returns an
+// error if waiting is useless.
 func (q *Queue) recover(ctx context.Context, cause error, pause time.Duration) error {
 	if errors.Is(cause, nats.ErrConnectionClosed) {
 		return fmt.Errorf("dequeue from queue %q: %w", q.cfg.Name, cause)
@@ -98,9 +98,8 @@ func (q *Queue) recover(ctx context.Context, cause error, pause time.Duration) e
 	return nil
 }
 
-// fetch gets messages from the queue's consumers. Where there are several, the
-// first that have some serve, and when none has, one message is waited for from
-// each.
+// fetch gets messages from the queue's consumers. If there are several, the first ones with
+// messages serve; if none has any, fetch waits for one message from each.
 func (q *Queue) fetch(ctx context.Context, limit int) (*pull, error) {
 	consumers, _ := q.consumers()
 	sleepers := q.sleepers()
@@ -129,7 +128,7 @@ func (q *Queue) fetch(ctx context.Context, limit int) (*pull, error) {
 	if len(all.got) > 0 || all.err != nil || ctx.Err() != nil {
 		return all, nil
 	}
-	// Nothing is there.
+	// No consumer has messages.
 	p, err := q.pull(ctx, q.closing.Done(), slices.Concat(consumers, sleepers), 1, true)
 	if err == nil && len(p.got) == 0 && p.err == nil && q.isDLQ() && ctx.Err() == nil {
 		p.err = q.refresh(ctx) // more queues may die here now
@@ -137,13 +136,13 @@ func (q *Queue) fetch(ctx context.Context, limit int) (*pull, error) {
 	return p, err
 }
 
-// deliver makes deliveries of messages. What is not to be handed out it sees to
-// itself: what cannot be decoded, what has a later copy, what is not due.
+// deliver turns messages into deliveries. It handles messages itself that must not be
+// handed out: those that cannot be decoded, have a later copy, or are not due.
 func (q *Queue) deliver(ctx context.Context, p *pull, limit int, length time.Duration) ([]*driver.Delivery, error) {
 	if len(p.got) == 0 {
 		return nil, nil
 	}
-	// What is done with messages that are here is not ended by ctx, but soon after.
+	// Work on received messages continues for a short time after ctx has ended.
 	ctx, cancel := linger(ctx, min(length, answerWait))
 	defer cancel()
 	if err := q.together(ctx, p, limit); err != nil {
@@ -189,8 +188,8 @@ func (q *Queue) deliver(ctx context.Context, p *pull, limit int, length time.Dur
 // together.
 const siblings = 20 * time.Millisecond
 
-// together waits for the rest of what comes back from a worker that died, so that
-// a pool sees all suspects at once (see MaxDeliveries).
+// together waits for the other tasks that come back from a dead worker, so that a pool sees
+// all suspects at once (see MaxDeliveries).
 func (q *Queue) together(ctx context.Context, p *pull, limit int) error {
 	again := false
 	for _, m := range p.got {
@@ -220,8 +219,8 @@ func (q *Queue) together(ctx context.Context, p *pull, limit int) error {
 	return nil
 }
 
-// read takes messages apart. counts says how often each was delivered.
-// strays are those whose subject is none of a task's.
+// read parses messages. counts says how often each was delivered. strays are messages
+// whose subject is not that of a task.
 func (s *source) read(msgs []pulled) (ls []*lease, counts []uint64, strays []foreigner) {
 	room := make([]lease, len(msgs))
 	for i, m := range msgs {
@@ -240,7 +239,7 @@ func (s *source) read(msgs []pulled) (ls []*lease, counts []uint64, strays []for
 			receipt:     strconv.FormatUint(meta.Sequence.Stream, 36) + "." + strconv.FormatUint(meta.Sequence.Consumer, 36),
 		}
 		if m.back && meta.NumDelivered > 1 {
-			l.crashes-- // that one reached nobody
+			l.crashes-- // that delivery reached nobody
 		}
 		ls, counts = append(ls, l), append(counts, meta.NumDelivered)
 	}
@@ -267,9 +266,9 @@ func (q *Queue) unheld(ctx context.Context, ls []*lease, counts []uint64) ([]*le
 	return free, times
 }
 
-// dropReplaced takes away what copies stand in place of, where their writer has not:
-// it died, or was told by nobody in time that the server had stored the copy. The old
-// message would come again, and when the copy is done by then nothing would tell that.
+// dropReplaced removes messages that copies have replaced, if the writer of the copy has
+// not: it died, or did not learn in time that the server had stored the copy. Otherwise the
+// old message would come again, and if the copy is done by then nothing would show that.
 func (s *source) dropReplaced(ctx context.Context, ls []*lease) error {
 	var copies []*lease
 	var gets []*request
@@ -305,9 +304,9 @@ func (s *source) dropReplaced(ctx context.Context, ls []*lease) error {
 	return err
 }
 
-// current drops messages of which there is a later copy, or one on the dead letter
-// queue: whoever wrote that died before it took the old one away. Only what was
-// delivered before is asked about, and all where it is late.
+// current drops messages that have a later copy, or one on the dead letter queue: the
+// writer of the copy died before it removed the old one. It only checks messages that were
+// delivered before, or all if it is late.
 func (s *source) current(ctx context.Context, ls []*lease, counts []uint64, late bool) ([]*lease, error) {
 	var again []*lease
 	var rs []*request
@@ -361,9 +360,9 @@ func (s *source) current(ctx context.Context, ls []*lease, counts []uint64, late
 	return kept, errors.Join(s.finish(ctx, gone)...)
 }
 
-// mark is how a message is known on another stream: by its stream, its sequence
-// and when it was stored, for a stream that is made anew counts from 1 again. Builds
-// that wrote no time are read: without one, mark is theirs.
+// mark identifies a message on another stream: by its stream, its sequence and when it was
+// stored, because a new stream of the same name counts from 1 again. Marks of builds that
+// wrote no time are read too: without one, mark has their form.
 func (s *source) mark(seq uint64, stored time.Time) string {
 	m := s.names.stream + "." + strconv.FormatUint(seq, 10)
 	if !stored.IsZero() {
@@ -401,7 +400,7 @@ func (s *source) copies(l *lease) string {
 	return s.at(anyPlace, l.tail)
 }
 
-// sort decodes what was delivered and returns what is to be handed out.
+// sort decodes the delivered messages and returns those to hand out.
 func (q *Queue) sort(ctx context.Context, ls []*lease) ([]*lease, []*driver.Task) {
 	tasks := make([]*driver.Task, 0, len(ls))
 	kept := ls[:0]
@@ -449,9 +448,8 @@ func (q *Queue) sort(ctx context.Context, ls []*lease) ([]*lease, []*driver.Task
 	return kept, tasks
 }
 
-// postpone puts a task back that is not due by this machine's clock: the
-// server's is ahead. The schedule is set by the server's clock, which the time of
-// the message tells.
+// postpone puts back a task that is not due by this machine's clock: the server's is ahead.
+// It sets the schedule by the server's clock, which it knows from the time of the message.
 func (q *Queue) postpone(ctx context.Context, l *lease, task *driver.Task, now time.Time) {
 	ahead := max(l.stored.Sub(now), 0)
 	r := q.delayed(l, l.data, task.ScheduledFor.Add(ahead))
@@ -466,7 +464,7 @@ func (q *Queue) postpone(ctx context.Context, l *lease, task *driver.Task, now t
 	}
 }
 
-// grant makes the server's leases those that were asked for.
+// grant gives the server's leases the requested length.
 func (q *Queue) grant(ctx context.Context, ls []*lease, p *pull, length time.Duration) {
 	now := time.Now()
 	for _, l := range ls {

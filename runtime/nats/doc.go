@@ -8,64 +8,60 @@
 //
 // # Streams and subjects
 //
-// A queue is a stream <prefix>-<queue> with work queue retention, and its dead
-// letter queue is another, like any queue. Each task has a subject of its own,
+// A queue is a stream <prefix>-<queue> with work queue retention, and its dead letter
+// queue is another one, like any queue. Each task has its own subject,
 //
 //	<prefix>.<queue>.<place>.<group>.<key>.<id>
 //
-// in which the place says where in its life it is, and the others are tokens for
-// its group, its unique key and its ID: bytes other than letters, digits, - and _
-// are written as = and two digits, long texts are hashed, and "-" stands for
-// nothing. Every queue has a durable consumer for each place that tasks are in, which
-// hands out the tasks or just counts them.
+// The place is the task's stage of life; the others are tokens for its group, its unique
+// key and its ID. In tokens, bytes other than letters, digits, - and _ are written as = and
+// two digits, long texts are hashed, and "-" means empty. Every queue has a durable
+// consumer for each place with tasks, which hands out the tasks or just counts them.
 //
 //	q.r.<level>   ready, by the level of the queue (0 on a queue without levels), on a
 //	              dead letter queue by the queue of origin (from-<queue>)
 //	d.s.<level>   delayed: schedules whose target is q.r.<level>
 //	q.a.h, q.a.w  fifo: the first of its group, and one that waits for its retry
-//	q.a.t         fifo: the place of the first, for a moment, when nobody follows
-//	q.l.0         fifo: those behind the first
+//	q.a.t         fifo: the place of the first, for a moment, when no task follows
+//	q.l.0         fifo: the tasks behind the first
 //	d.s.0, d.j.0  fifo: delayed, and due but not in its group's line yet
 //	k.k.0         unique keys with a window, each with a TTL
 //	k.a.0         a message that earlier builds keep at the front of the stream
 //
-// What is published to another subject below <prefix>.<queue>. no consumer hands
-// out: workers look for it (see adoptStrays).
+// No consumer hands out messages on other subjects below <prefix>.<queue>.: workers look
+// for them (see adoptStrays).
 //
-// What must not be there twice is published under the condition that the last
-// message of a pattern has the sequence that is known
-// (Nats-Expected-Last-Subject-Sequence): an ID, a key, the first of a group, the
-// copy that takes the place of a released task. So a request whose answer was lost
-// is asked again, and either it is done now, or what is there says that it was.
+// A message that must exist only once (an ID, a key, the first of a group, the copy that
+// replaces a released task) is published under the condition that the last message of a
+// pattern has the known sequence (Nats-Expected-Last-Subject-Sequence). A request whose
+// answer was lost is therefore sent again: either it is carried out now, or the existing
+// message shows that it was.
 //
 // # Leases
 //
-// A lease is a negative acknowledgement with a delay: the server delivers the
-// message again when that is over, unless it is acknowledged before. It takes any
-// time, is kept on disk, and outlives the worker. A lease of the queue's Visibility
-// needs none: it is the consumer's ack wait. The server's lease is a second
-// longer than the worker's. So the process whose worker lets a lease end gives the
-// task back in time, with the crash counted; for a process that was killed the
-// server does so, a second late.
+// A lease is a negative acknowledgement with a delay: the server delivers the message
+// again after the delay, unless it is acknowledged before. The delay may have any length,
+// is kept on disk, and outlives the worker. A lease of the queue's Visibility needs none:
+// it is the consumer's ack wait. The server's lease is a second longer than the worker's.
+// The process whose worker lets a lease end therefore gives the task back in time, with
+// the crash counted; for a process that was killed the server does so, a second late.
 //
-// The server takes an acknowledgement from whoever held the message before, however
-// long ago. That nobody settles a task after his lease is left to the worker's
-// own clock: Capabilities.Fencing is false. A receipt is good for the provider
-// that gave it.
+// The server accepts an acknowledgement from any earlier holder of the message, however
+// old. Only the worker's own clock keeps it from settling a task after its lease:
+// Capabilities.Fencing is false. A receipt is valid only for the provider that issued it.
 //
 // # Order of steps
 //
-// Whatever moves, retry, dead letter, redrive, is written to its new place, and
-// acknowledged by the server, before the old message is taken away. A message that
-// is delivered again is looked up first: when there is a later copy of it, on its
-// queue or on the dead letter queue, the step that was interrupted is brought to its
-// end. A copy names the message that it stands in place of, and whoever is handed it
-// takes that away first, so that it cannot come back when the copy is done. A redrive
-// that finds the message that a task was buried from does not leave the task to that:
-// it writes the task anew and takes the old message away.
+// Every move (retry, dead letter, redrive) writes the task to its new place, acknowledged
+// by the server, before the old message is removed. A message that is delivered again is
+// looked up first: if there is a later copy of it, on its queue or on the dead letter
+// queue, the interrupted step is completed. A copy names the message that it replaces, and
+// the worker that receives the copy first removes that message, so that it cannot come back
+// when the copy is done. A redrive that finds the message from which a task was buried does
+// not reuse it: it writes the task anew and removes the old message.
 //
-// What cannot be decoded is written to the dead letter queue as it is, with why it
-// died in headers: so is a task that has no room for that in its envelope.
+// A message that cannot be decoded is written unchanged to the dead letter queue, with the
+// reason of its death in headers. So is a task whose envelope has no space for that.
 //
-// See the README beside this file for what to know before production.
+// See the README beside this file before production.
 package nats

@@ -11,7 +11,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// An entry is one task on its way in.
+// An entry is one task to enqueue.
 type entry struct {
 	index    int
 	task     *driver.Task
@@ -24,17 +24,16 @@ type entry struct {
 	redriven       string    // the dead message that it comes back from
 	origin         uint64    // the sequence that it had here when it died
 	died           time.Time // when that was
-	relict         *lease    // what is still here of the time before it died, and is to go
+	relict         *lease    // the message from before it died, which is still here and must go
 
-	stray uint64 // the message on a wrong subject that it comes from
+	stray uint64 // the message on a wrong subject from which it comes
 
 	request request
 }
 
 func (e *entry) tail() string { return tail(e.group, e.key, e.id) }
 
-// guard lets a task in when there is none of its ID, or with a unique key none
-// with that.
+// guard admits a task if there is none with its ID, or with its unique key.
 func (e *entry) guard(q *Queue) guard { return guard{e.rivals(q), e.expect} }
 
 func (e *entry) header() nats.Header {
@@ -44,7 +43,7 @@ func (e *entry) header() nats.Header {
 	return nats.Header{headerMsgID: {e.redriven}, headerRedriven: {e.redriven}}
 }
 
-// rivals is the pattern of what keeps the task out.
+// rivals is the pattern of messages that keep the task out.
 func (e *entry) rivals(q *Queue) string {
 	if e.key == none {
 		return q.at(anyPlace, e.tail())
@@ -52,8 +51,8 @@ func (e *entry) rivals(q *Queue) string {
 	return q.keyed(e.key)
 }
 
-// keyed is the pattern of whatever holds a unique key. Tasks of a queue without
-// groups have none in their subjects, which spares the server a search.
+// keyed is the pattern of messages that hold a unique key. On a queue without groups
+// subjects have no group, which saves the server a search.
 func (s *source) keyed(key string) string {
 	group := none
 	if s.kind == driver.FIFO {
@@ -62,7 +61,7 @@ func (s *source) keyed(key string) string {
 	return s.at(anyPlace, tail(group, key, "*"))
 }
 
-// encode checks tasks and encodes those that are fit.
+// encode checks tasks and encodes the valid ones.
 func (q *Queue) encode(tasks []*driver.Task, failed map[int]error) []*entry {
 	room := make([]entry, len(tasks))
 	es := make([]*entry, 0, len(tasks))
@@ -71,7 +70,7 @@ func (q *Queue) encode(tasks []*driver.Task, failed map[int]error) []*entry {
 	for _, t := range tasks {
 		size += len(t.Payload) + roomForRest
 	}
-	all := make([]byte, 0, size) // one piece of memory for all envelopes
+	all := make([]byte, 0, size) // one allocation for all envelopes
 	for i, t := range tasks {
 		e := &room[i]
 		if t.Queue != q.cfg.Name {
@@ -105,8 +104,8 @@ func (q *Queue) encode(tasks []*driver.Task, failed map[int]error) []*entry {
 	return es
 }
 
-// Enqueue implements [driver.Queue]. It takes 1 request a task, with a window of
-// uniqueness 3, on a fifo queue up to 5, all tasks of a batch at once.
+// Enqueue implements [driver.Queue]. It takes 1 request per task, 3 with a uniqueness
+// window, up to 5 on a fifo queue, for all tasks of a batch at once.
 func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
 	if err := q.begin(); err != nil {
 		return nil, err
@@ -122,7 +121,7 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enq
 	return answers, be.OrNil()
 }
 
-// insert stores entries, and notes for each the answer or what is wrong with it.
+// insert stores entries, and records the answer or the error of each.
 func (q *Queue) insert(ctx context.Context, es []*entry, answers []driver.Enqueued, failed map[int]error) {
 	es, windows := q.claimKeys(ctx, es, answers, failed)
 	for round := 0; len(es) > 0; round++ {
@@ -135,7 +134,7 @@ func (q *Queue) insert(ctx context.Context, es []*entry, answers []driver.Enqueu
 			case err != nil:
 				failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, tooLarge(full(unless(err, why))))
 			case why != nil && q.kind == driver.FIFO:
-				failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, why) // it may wait in a line that nobody looks at yet
+				failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, why) // it may be in a line that nobody watches yet
 			default:
 				answers[e.index] = driver.Enqueued{ID: e.task.ID, Queue: q.cfg.Name, DueAt: e.task.DueAt()}
 			}
@@ -145,7 +144,7 @@ func (q *Queue) insert(ctx context.Context, es []*entry, answers []driver.Enqueu
 	q.confirmKeys(ctx, windows, answers, failed)
 }
 
-// place stores entries. The error is why some are not answered.
+// place stores entries. The error says why some have no answer.
 func (q *Queue) place(ctx context.Context, es []*entry) error {
 	if q.kind == driver.FIFO {
 		return q.enqueueGroups(ctx, es)
@@ -170,8 +169,8 @@ func (q *Queue) store(ctx context.Context, es []*entry) error {
 	return q.wire.ask(ctx, rs, nil)
 }
 
-// resolve finds out what kept entries from being stored, and returns those that
-// are to be tried again because it is gone.
+// resolve finds out why entries were not stored, and returns those to try again because
+// the reason is gone.
 func (q *Queue) resolve(ctx context.Context, es []*entry, answers []driver.Enqueued, failed map[int]error, round int) (again []*entry) {
 	gets := make([]*request, len(es))
 	for i, e := range es {
@@ -216,25 +215,25 @@ func (q *Queue) resolve(ctx context.Context, es []*entry, answers []driver.Enque
 			e.expect = m.seq
 			again = append(again, e)
 		case e.redriven != "" && e.origin >= m.seq && !e.died.Before(m.at):
-			// Who buried it has not taken it away yet, and whether he will, or is dead,
-			// nobody can tell. So it does not count: the task goes in its place.
+			// The process that buried it has not removed it yet, and may be dead. The
+			// message therefore does not count: the task replaces it.
 			e.expect, e.relict = m.seq, q.relict(m, e.task.ID)
 			again = append(again, e)
 		case e.request.resent && string(m.data) == string(e.envelope), e.redriven != "" && m.header.Get(headerRedriven) == e.redriven:
-			// An earlier try got through, and its answer did not; or somebody else
-			// redrives the same task.
+			// An earlier try succeeded and its answer was lost; or another process redrives
+			// the same task.
 			answers[e.index] = driver.Enqueued{ID: e.task.ID, Queue: q.cfg.Name, DueAt: e.task.DueAt()}
 		case e.key != none || e.claim != nil && e.claim.resumed:
 			answers[e.index] = holder
 		default:
-			failed[e.index] = fmt.Errorf("%w: %s is on queue %q already", driver.ErrDuplicate, e.task.ID, q.cfg.Name)
+			failed[e.index] = fmt.Errorf("%w: %s is already on queue %q", driver.ErrDuplicate, e.task.ID, q.cfg.Name)
 		}
 	}
 	return again
 }
 
-// holder reads who holds a key or an ID by a message. held is false for a record
-// of a window that is over.
+// holder reads from a message which task holds a key or an ID. held is false for a record
+// of an expired window.
 func (q *Queue) holder(m *stored) (holder driver.Enqueued, held bool) {
 	if m == nil {
 		return holder, false

@@ -24,51 +24,49 @@ var (
 	errNoAnswer = errors.New("taskgen: no answer from NATS")
 )
 
-// DefaultPrefix begins the subjects and the names of the streams.
+// DefaultPrefix is the default prefix of the subjects and the names of the streams.
 const DefaultPrefix = "taskgen"
 
 // An Option changes how New and Open work.
 type Option func(*Provider)
 
-// WithPrefix sets what the subjects and the names of the streams begin with,
-// "taskgen" by default: letters, digits, - and _. Programs with different
-// prefixes share a server without seeing each other's queues.
+// WithPrefix sets the prefix of the subjects and the names of the streams, "taskgen" by
+// default: letters, digits, - and _. Programs with different prefixes share a server
+// without seeing each other's queues.
 func WithPrefix(prefix string) Option { return func(p *Provider) { p.prefix = prefix } }
 
-// WithReplicas sets on how many servers of a cluster each stream is kept: 1, 3
-// or 5. Streams that are there and have another number are changed. By default
-// new ones have 1, and those that are there keep what they have.
+// WithReplicas sets on how many servers of a cluster each stream is kept: 1, 3 or 5.
+// Existing streams with another number are changed. By default new streams have 1, and
+// existing ones keep their number.
 func WithReplicas(n int) Option { return func(p *Provider) { p.replicas = n } }
 
-// WithMaxBytes bounds each stream that is made, that of a queue and that of its
-// dead letter queue, to n bytes. 0, the default, is no bound, but where the account
-// requires one a quarter of its storage that is not reserved yet, at most 1 GiB.
-// Streams that are there keep what they have.
+// WithMaxBytes bounds each new stream, of a queue and of its dead letter queue, to n bytes.
+// 0, the default, means no bound; if the account requires a bound, it is a quarter of the
+// storage that is not reserved yet, at most 1 GiB. Existing streams keep their bound.
 //
-// A bounded stream refuses what is beyond, and Enqueue answers ErrQueueFull when nine
-// tenths are taken: the rest is for retries. The server keeps no schedules in such a
-// stream, so that workers see to delays: a delayed task costs 3 requests more.
+// A full stream refuses messages, and Enqueue returns ErrQueueFull when nine tenths are
+// taken: the rest is for retries. The server keeps no schedules in a bounded stream, so
+// that workers handle delays: a delayed task costs 3 more requests.
 func WithMaxBytes(n int64) Option { return func(p *Provider) { p.maxBytes = n } }
 
-// WithConnection adds options to the connection that Open makes: credentials,
-// TLS, a name. New takes no notice of it.
+// WithConnection adds options to the connection that Open makes: credentials, TLS, a name.
+// New ignores it.
 func WithConnection(opts ...nats.Option) Option {
 	return func(p *Provider) { p.dial = append(p.dial, opts...) }
 }
 
-// A Provider keeps queues in the streams of a NATS JetStream server. It is safe
-// for use by many goroutines, and so are any number of providers, in any number of
-// processes, on one server.
+// A Provider keeps queues in the streams of a NATS JetStream server. It is safe for
+// concurrent use. Any number of providers, in any number of processes, may use one server.
 type Provider struct {
 	js       jetstream.JetStream
 	prefix   string
 	replicas int
 	maxBytes int64
 	dial     []nats.Option
-	owns     bool // the connection is ours to close
+	owns     bool // Close closes the connection
 	wire     *wire
 
-	calls sync.WaitGroup // under way: see enter
+	calls sync.WaitGroup // in progress: see enter
 
 	mu      sync.Mutex
 	sources map[string]*source
@@ -78,9 +76,9 @@ type Provider struct {
 
 var _ driver.Provider = (*Provider)(nil)
 
-// Open connects to a server ("nats://host:4222", several separated by commas)
-// and returns a provider on it. The connection goes on trying for as long as the
-// provider is open when it is lost.
+// Open connects to a server ("nats://host:4222", several separated by commas) and returns
+// a provider on it. A lost connection keeps reconnecting for as long as the provider is
+// open.
 func Open(ctx context.Context, url string, opts ...Option) (*Provider, error) {
 	p := &Provider{}
 	for _, opt := range opts {
@@ -107,8 +105,8 @@ func Open(ctx context.Context, url string, opts ...Option) (*Provider, error) {
 	return p, nil
 }
 
-// dial connects until ctx ends. A connection that dies without a word is found by
-// pings, and nobody waits for long to write to it.
+// dial connects until ctx ends. Pings detect a connection that dies silently, and writes to
+// it have a short timeout.
 func dial(ctx context.Context, url string, opts []nats.Option) (*nats.Conn, error) {
 	all := append([]nats.Option{
 		nats.Name("taskgen " + process.Name()), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, time.Second),
@@ -136,10 +134,9 @@ func dial(ctx context.Context, url string, opts []nats.Option) (*nats.Conn, erro
 	}
 }
 
-// New returns a provider on a connection of the application's own, which it
-// leaves open when it is closed. It checks that the server is able (see the
-// package comment). For a connection that outlives its server's restarts, make it
-// with nats.MaxReconnects(-1).
+// New returns a provider on the application's own connection, which Close leaves open. It
+// checks the requirements on the server (see the package comment). To let the connection
+// outlive restarts of its server, make it with nats.MaxReconnects(-1).
 func New(ctx context.Context, js jetstream.JetStream, opts ...Option) (*Provider, error) {
 	p := &Provider{js: js, prefix: DefaultPrefix, sources: make(map[string]*source), queues: make(map[*Queue]bool)}
 	for _, opt := range opts {
@@ -179,21 +176,21 @@ func apiPrefix(o jetstream.JetStreamOptions) string {
 	return "$JS.API."
 }
 
-// The oldest server that has all we use: schedules of messages came last.
+// The oldest server with all required features: message schedules came last.
 const (
 	minMajor = 2
 	minMinor = 12
 )
 
-// check asks whether the server is able.
+// check checks the requirements on the server.
 func (p *Provider) check(ctx context.Context) error {
 	nc := p.js.Conn()
 	if err := connected(ctx, nc); err != nil {
 		return err
 	}
 	version := nc.ConnectedServerVersion()
-	if version == "" { // lost again in this moment
-		return fmt.Errorf("%w: it is lost again", errAway)
+	if version == "" { // just lost again
+		return fmt.Errorf("%w: the connection is lost again", errAway)
 	}
 	if !newEnough(version) {
 		return fmt.Errorf("%w: the NATS server is version %q, and message schedules need %d.%d: upgrade it", driver.ErrUnsupported, version, minMajor, minMinor)
@@ -227,10 +224,9 @@ func newEnough(version string) bool {
 // Name returns "nats".
 func (p *Provider) Name() string { return "nats" }
 
-// Open implements [driver.Provider]. It creates the stream of the queue, that of
-// its dead letter queue and their consumers where they are missing, and verifies
-// those that are there. A queue may be opened more than once, in one process or
-// several.
+// Open implements [driver.Provider]. It creates the streams of the queue and of its dead
+// letter queue and their consumers if they are missing, and verifies existing ones. A queue
+// may be opened more than once, in one process or several.
 func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Queue, error) {
 	cfg, err := cfg.WithDefaults()
 	if err != nil {
@@ -240,7 +236,7 @@ func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Que
 		return nil, fmt.Errorf("%w: a capacity for queue %q: a full stream would refuse retries, too; bound the stream's bytes on the server", driver.ErrUnsupported, cfg.Name)
 	}
 	if most := maxLevels; cfg.Levels > most {
-		return nil, fmt.Errorf("%w: queue %q with %d levels: nats takes %d, because each is a consumer of its own", driver.ErrUnsupported, cfg.Name, cfg.Levels, most)
+		return nil, fmt.Errorf("%w: queue %q with %d levels: nats supports %d, because each has its own consumer", driver.ErrUnsupported, cfg.Name, cfg.Levels, most)
 	}
 	if err := p.enter(); err != nil {
 		return nil, err
@@ -261,11 +257,11 @@ func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Que
 	return q, nil
 }
 
-// maxLevels bounds the levels of a priority queue: a Dequeue that finds the
-// upper ones empty asks once for each.
+// maxLevels bounds the levels of a priority queue: a Dequeue needs one request for each
+// empty upper level.
 const maxLevels = 16
 
-// source returns what all handles of a queue share.
+// source returns the state that all handles of a queue share.
 func (p *Provider) source(ctx context.Context, cfg driver.QueueConfig) (*source, error) {
 	p.mu.Lock()
 	s := p.sources[cfg.Name]
@@ -273,7 +269,7 @@ func (p *Provider) source(ctx context.Context, cfg driver.QueueConfig) (*source,
 	if s == nil {
 		s = newSource(p, cfg.Name, cfg.Type)
 	}
-	if s.kind != cfg.Type { // handles of another type are open, whatever became of the stream
+	if s.kind != cfg.Type { // handles of another type are open, even if the stream was replaced
 		return nil, fmt.Errorf("%w: it is open as %s, not %s", driver.ErrQueueMismatch, s.kind, cfg.Type)
 	}
 	if err := s.declared(ctx, cfg); err != nil {
@@ -288,8 +284,8 @@ func (p *Provider) source(ctx context.Context, cfg driver.QueueConfig) (*source,
 	return s, nil
 }
 
-// revive makes the stream of a subject again, where it is gone: that of a queue which
-// is open here, or of its dead letter queue. What somebody else has taken is an error.
+// revive makes the missing stream of a subject again, if it belongs to a queue that is open
+// here, or to its dead letter queue. A subject that another stream has taken is an error.
 func (p *Provider) revive(ctx context.Context, subject string) error {
 	p.mu.Lock()
 	var found *Queue
@@ -306,10 +302,10 @@ func (p *Provider) revive(ctx context.Context, subject string) error {
 	if err := found.repair(ctx, found.cfg); errors.Is(err, driver.ErrQueueMismatch) {
 		return err
 	}
-	return nil // else it is asked again
+	return nil // the caller tries again
 }
 
-// renew renews the leases of all queues, beside its caller.
+// renew renews the leases of all queues, concurrently with its caller.
 func (p *Provider) renew() {
 	p.mu.Lock()
 	sources := slices.Collect(maps.Values(p.sources))
@@ -336,10 +332,9 @@ func (p *Provider) enter() error {
 	return nil
 }
 
-// Close implements [driver.Provider]. It ends every Dequeue and waits for other
-// calls that are under way, which come to their end as ever. With a server that is
-// away, or gives no answer for 5 seconds, they end with ErrClosed. A connection that
-// was given to New stays open.
+// Close implements [driver.Provider]. It ends every Dequeue and waits for other calls in
+// progress, which complete normally. If the server is unreachable, or does not answer for
+// 5 seconds, they end with ErrClosed. A connection that was passed to New stays open.
 func (p *Provider) Close() error {
 	p.mu.Lock()
 	queues, closed := p.queues, p.closed

@@ -17,7 +17,7 @@ type Queue struct {
 
 	closing context.Context // ended by Close
 	shut    context.CancelFunc
-	// gate keeps a Dequeue from beginning beside Close, which waits for busy.
+	// gate keeps a Dequeue from starting during Close, which waits for busy.
 	gate sync.RWMutex
 	busy sync.WaitGroup
 }
@@ -35,14 +35,14 @@ var _ interface {
 } = (*Queue)(nil)
 
 const (
-	// batchSize is the most tasks that one Dequeue asks for.
+	// batchSize is the most tasks that one Dequeue requests.
 	batchSize = 1000
-	// lateness: the server looks at its schedules at most every 250 ms.
+	// lateness: the server checks its schedules at most every 250 ms.
 	lateness = 300 * time.Millisecond
-	// headroom of a message is kept free for headers, and for the history of
-	// failures that a task gathers on its way (see driver.NoteAttempt).
+	// headroom of a message is kept free for headers, and for the history of failures
+	// that a task accumulates (see driver.NoteAttempt).
 	headroom = 32 << 10
-	// roomForRest is what an envelope takes beside its payload, as a rule.
+	// roomForRest is the usual size of an envelope without its payload.
 	roomForRest = 384
 )
 
@@ -80,17 +80,16 @@ func (q *Queue) Capabilities() driver.Capabilities {
 	}
 }
 
-// maxPayload is the longest payload that is taken from a caller: as base64 it still
-// fits.
+// maxPayload is the longest payload accepted from a caller: it still fits as base64.
 func (s *source) maxPayload() int { return s.maxEnvelope() / 4 * 3 }
 
-// maxEnvelope is the longest envelope that is taken from a caller.
+// maxEnvelope is the longest envelope accepted from a caller.
 func (s *source) maxEnvelope() int {
 	return max(int(s.p.js.Conn().MaxPayload())-headroom, 1<<10)
 }
 
-// Close implements [driver.Queue]. It waits until the Dequeues that it ends
-// have given back what the server had sent them.
+// Close implements [driver.Queue]. It waits until the Dequeues that it ends have given back
+// the messages that the server had sent them.
 func (q *Queue) Close() error {
 	q.end()
 	q.busy.Wait()

@@ -11,8 +11,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Complete implements [driver.Queue]. It takes 1 request a task, on a fifo
-// queue 6, all tasks of a batch at once.
+// Complete implements [driver.Queue]. It takes 1 request per task, on a fifo queue 6, for
+// all tasks of a batch at once.
 func (q *Queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, ds, func(ctx context.Context, ls []*lease, _ []*driver.Delivery) []error {
 		for _, l := range ls {
@@ -22,16 +22,15 @@ func (q *Queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	})
 }
 
-// DeadLetter implements [driver.Queue]. On a queue that is itself a dead letter
-// queue it returns an error wrapping ErrUnsupported. It takes 1 request more
-// than Complete.
+// DeadLetter implements [driver.Queue]. On a queue that is itself a dead letter queue it
+// returns an error wrapping ErrUnsupported. It takes 1 request more than Complete.
 func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	if err := q.begin(); err != nil {
 		return err
 	}
 	defer q.p.calls.Done()
 	if q.isDLQ() {
-		return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own: complete, redrive or discard its tasks", driver.ErrUnsupported, q.cfg.Name)
+		return fmt.Errorf("%w: queue %q is a dead letter queue and has no dead letter queue: complete, redrive or discard its tasks", driver.ErrUnsupported, q.cfg.Name)
 	}
 	return q.settle(ctx, ds, func(ctx context.Context, ls []*lease, ds []*driver.Delivery) []error {
 		tasks := make([]*driver.Task, len(ds))
@@ -42,8 +41,8 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	})
 }
 
-// bury writes tasks to the dead letter queue and then takes them off this one. A
-// message is known by its mark here, so that writing it again is noticed.
+// bury writes tasks to the dead letter queue and then removes them from this one. The mark
+// of the message here identifies it there, so that a repeated write is noticed.
 func (q *Queue) bury(ctx context.Context, ls []*lease, tasks []*driver.Task) []error {
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
@@ -68,7 +67,7 @@ func (q *Queue) bury(ctx context.Context, ls []*lease, tasks []*driver.Task) []e
 	return errs
 }
 
-// Extend implements [driver.Queue]. It takes 1 request a task, all at once.
+// Extend implements [driver.Queue]. It takes 1 request per task, all at once.
 func (q *Queue) Extend(ctx context.Context, ds []*driver.Delivery, length time.Duration) error {
 	if length <= 0 {
 		return fmt.Errorf("taskgen: extend by %v: a lease must be longer than 0", length)
@@ -94,13 +93,12 @@ func (q *Queue) Extend(ctx context.Context, ds []*driver.Delivery, length time.D
 	})
 }
 
-// fullPause is how long a task waits at least for which there was no room.
+// fullPause is how long a task waits at least after a full stream refused its retry.
 const fullPause = time.Second
 
-// Release implements [driver.Queue]. A task that is released at once goes to
-// the end of the line, on a fifo queue it stays the first of its group. It takes
-// 2 requests a task: a copy is written, which the server refuses when there is a
-// later one, and then the old message is taken away.
+// Release implements [driver.Queue]. A task without a delay goes to the end of the line; on
+// a fifo queue it stays the first of its group. It takes 2 requests per task: one writes a
+// copy, which the server refuses if there is a later one, and one removes the old message.
 func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	now := time.Now()
 	return q.settle(ctx, ds, func(ctx context.Context, ls []*lease, ds []*driver.Delivery) []error {
@@ -115,15 +113,14 @@ func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 			} else {
 				rs[i] = publish(ls[i].subject, nil, q.again(ls[i]), q.headerOf(ls[i], 0))
 			}
-			q.fit(rs[i], &task) // else it is put back as it was
+			q.fit(rs[i], &task) // otherwise it is put back unchanged
 		}
 		q.replace(ctx, ls, rs, delays, errs)
 		return errs
 	})
 }
 
-// delayed is a request that stores a copy of a delivered message which falls due
-// later.
+// delayed is a request that stores a copy of a delivered message which is due later.
 func (q *Queue) delayed(l *lease, data []byte, at time.Time) *request {
 	place, target := placeWaiting, placeHead
 	if q.kind != driver.FIFO {
@@ -134,7 +131,7 @@ func (q *Queue) delayed(l *lease, data []byte, at time.Time) *request {
 	return publish(q.at(place, l.tail), data, guard{q.copies(l), l.seq}, header)
 }
 
-// replace writes copies, and then takes the delivered messages away.
+// replace writes copies, and then removes the delivered messages.
 func (q *Queue) replace(ctx context.Context, ls []*lease, rs []*request, delays []time.Duration, errs []error) {
 	why := q.wire.ask(ctx, rs, alive(ls))
 	var acks, backs []*request
@@ -147,9 +144,9 @@ func (q *Queue) replace(ctx context.Context, ls []*lease, rs []*request, delays 
 		case codeOf(err) == codeWrongSequence:
 			err = lostLease(ls[i].id, q.name)
 		case hasNoCopy(err):
-			// There is no room for a copy. The message itself comes back in time, as
-			// it was, which counts as a crash.
-			slog.Warn("taskgen: no room on NATS for the retry of a task: it is put back unchanged, which counts as a crash", "task", ls[i].id, "queue", q.name, "error", err)
+			// There is no space for a copy. The message itself comes back in time,
+			// unchanged, which counts as a crash.
+			slog.Warn("taskgen: no space on NATS for the retry of a task: it is put back unchanged, which counts as a crash", "task", ls[i].id, "queue", q.name, "error", err)
 			backs, at = append(backs, ls[i].put(delays[i])), append(at, i)
 			continue
 		case err != nil:
@@ -167,8 +164,8 @@ func (q *Queue) replace(ctx context.Context, ls []*lease, rs []*request, delays 
 			}
 		}
 	}
-	// A message that stays in spite of this is dropped when it comes again, for it
-	// has a later copy.
+	// A message that stays nevertheless is dropped when it comes again, because it has a
+	// later copy.
 	_ = q.wire.ask(ctx, acks, func(int) bool { return false })
 }
 
@@ -182,7 +179,7 @@ func (q *Queue) ours(ctx context.Context, l *lease, r *request) bool {
 	return err == nil && m != nil && m.seq > l.seq && string(m.data) == string(r.data)
 }
 
-// finish takes delivered messages off their stream.
+// finish removes delivered messages from their stream.
 func (s *source) finish(ctx context.Context, ls []*lease) []error {
 	if s.kind == driver.FIFO {
 		return s.advance(ctx, ls)
@@ -198,9 +195,9 @@ func (s *source) finish(ctx context.Context, ls []*lease) []error {
 	return errs
 }
 
-// dropCopies takes away the copies of tasks that are done which those who had them
-// before wrote, and which came to the server when it had handed them out again itself:
-// it stood still meanwhile. One that cannot be asked for runs again.
+// dropCopies removes copies of done tasks that earlier holders wrote, and that reached the
+// server after it had handed the tasks out again itself, because it had stalled. A task
+// whose copy cannot be looked up runs again.
 func (s *source) dropCopies(ctx context.Context, ls []*lease) {
 	if len(ls) == 0 {
 		return
@@ -222,15 +219,14 @@ func (s *source) dropCopies(ctx context.Context, ls []*lease) {
 	_, _ = s.discard(ctx, copies)
 }
 
-// replaces reports whether a message is a copy that stands in the place of a delivery's.
+// replaces reports whether a message is a copy that replaces a delivery's.
 func (s *source) replaces(m *stored, l *lease) bool {
 	return m != nil && m.seq > l.seq && m.header.Get(headerReplaces) == s.mark(l.seq, l.stored)
 }
 
-// remove acknowledges messages, and deletes those that somebody else may have. It
-// also deletes where an answer stays out: a server that was killed may have
-// forgotten that it delivered a message, and then takes no notice of an
-// acknowledgement.
+// remove acknowledges messages, and deletes those that another worker may have. It also
+// deletes if an answer is missing: a server that was killed may have forgotten that it
+// delivered a message, and then ignores an acknowledgement.
 func (s *source) remove(ctx context.Context, ls []*lease) []error {
 	room := make([]request, len(ls))
 	rs := make([]*request, len(ls))
@@ -269,13 +265,13 @@ func (s *source) remove(ctx context.Context, ls []*lease) []error {
 	return errs
 }
 
-// alive ends the tries of what has lost its lease.
+// alive ends the tries for messages that have lost their lease.
 func alive(ls []*lease) func(i int) bool {
 	return func(i int) bool { return time.Now().Before(ls[i].until) }
 }
 
-// unless prefers what ended a batch of requests to the error of one that was not
-// answered.
+// unless prefers the error that ended a batch of requests to the error of a request without
+// an answer.
 func unless(err, why error) error {
 	if err == errNoAnswer && why != nil {
 		return fmt.Errorf("%w: %w", errNoAnswer, why)
@@ -305,8 +301,8 @@ func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, step settleSt
 	})
 }
 
-// claim runs a step for the deliveries whose lease is held, and notes the
-// others. The step is ended when the last of the leases has.
+// claim runs a step for the deliveries whose lease is held, and records the others. The
+// step ends when the last of the leases has ended.
 func (q *Queue) claim(ctx context.Context, ds []*driver.Delivery, step settleStep) error {
 	if err := q.begin(); err != nil {
 		return err
