@@ -144,7 +144,7 @@ func parse(args []string) (options, error) {
 	}
 	o.patterns = fs.Args()
 	if i := slices.IndexFunc(o.patterns, func(p string) bool { return strings.HasPrefix(p, "-") }); i >= 0 {
-		return o, fmt.Errorf("flags stand before the packages: put %s first", o.patterns[i])
+		return o, fmt.Errorf("flags go before the packages: put %s first", o.patterns[i])
 	}
 	if len(o.patterns) == 0 && (o.check || o.diff) {
 		o.patterns = []string{"./..."}
@@ -153,7 +153,7 @@ func parse(args []string) (options, error) {
 	case o.format != "text" && o.format != "json" && o.format != "github":
 		return o, fmt.Errorf("-format is text, json or github, not %q", o.format)
 	case o.check && o.diff:
-		return o, errors.New("-check and -diff exclude each other: -diff exits with 1 as well")
+		return o, errors.New("-check and -diff exclude each other: -diff also exits with 1")
 	}
 	return o, nil
 }

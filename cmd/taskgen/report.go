@@ -40,7 +40,7 @@ func (r *report) print() error {
 
 // nothing says that there was nothing to check.
 func (r *report) nothing() error {
-	err := fmt.Errorf("taskgen: no package with tasks matches %s, so nothing was checked: taskgen -check ./... checks all packages below the current directory, and what stands behind build tags with -tags", strings.Join(r.patterns, " "))
+	err := fmt.Errorf("taskgen: no package with tasks matches %s, so nothing was checked: taskgen -check ./... checks all packages below the current directory, and files behind build tags with -tags", strings.Join(r.patterns, " "))
 	if r.format == "github" {
 		return errors.Join(generator.WriteGitHub(r.stdout, []generator.Diagnostic{{Severity: generator.Error, Message: err.Error()}}, r.dir), err)
 	}
@@ -77,7 +77,7 @@ func (r *report) text() error {
 			fmt.Fprintf(r.stdout, "%s is %s\n", r.name(c.Path), state(c))
 		case r.quiet:
 		case c.New == nil:
-			fmt.Fprintf(r.stdout, "removed %s: its package has no tasks any more\n", r.name(c.Path))
+			fmt.Fprintf(r.stdout, "removed %s: its package no longer has tasks\n", r.name(c.Path))
 		default:
 			fmt.Fprintf(r.stdout, "wrote %s\n", r.name(c.Path))
 		}
@@ -88,7 +88,7 @@ func (r *report) text() error {
 		fmt.Fprintf(r.stderr, "run taskgen %s to bring %s up to date\n", strings.Join(r.patterns, " "), plural(len(r.changes), "file"))
 	case len(r.result.Packages) == 0 && (r.check || r.diff): // nothing says so
 	case len(r.result.Packages) == 0:
-		fmt.Fprintln(r.stderr, "there is no struct marked //taskgen:task here: taskgen ./... looks in all packages below, too")
+		fmt.Fprintln(r.stderr, "there is no struct marked //taskgen:task here: taskgen ./... also checks all packages below")
 	case len(r.changes) == 0:
 		fmt.Fprintf(r.stdout, "%s of %s: up to date\n", plural(r.tasks(), "task"), plural(len(r.result.Packages), "package"))
 	}
@@ -98,7 +98,7 @@ func (r *report) text() error {
 // state is what is wrong with a file, as people read it.
 func state(c generator.Change) string {
 	if c.New == nil {
-		return "an orphan: its package has no tasks any more"
+		return "an orphan: its package no longer has tasks"
 	}
 	return c.Kind()
 }

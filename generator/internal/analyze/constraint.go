@@ -50,7 +50,7 @@ func (b *builder) constraint() string {
 func (b *builder) inherited(first *directive.Type, shared constraint.Expr) {
 	report := func(at model.Span, name string, x constraint.Expr) {
 		if !platform.Implies(shared, x) {
-			d := rule.TaskConstraint.At(at, "move it into a file that is built wherever the tasks are", "//taskgen:%s holds %s, and %s is built %s", name, when(x), first.Spec.Name.Name, when(shared))
+			d := rule.TaskConstraint.At(at, "move it into a file that is built wherever the tasks are", "//taskgen:%s applies %s, and %s is built %s", name, when(x), first.Spec.Name.Name, when(shared))
 			b.report(rule.Related(d, b.at(first.Spec.Name.Pos(), 0).Pos, "%s", first.Spec.Name.Name))
 		}
 	}
@@ -134,9 +134,9 @@ func (b *builder) excluded() {
 func never(f *load.File) (why, fix string) {
 	switch {
 	case f.Test:
-		return "a test file", "move the declaration into a file that is no test"
+		return "a test file", "move the declaration into a file that is not a test"
 	case f.BuildErr != nil:
-		return "a file whose build constraint cannot be read", "mend the line: " + f.BuildErr.Error()
+		return "a file whose build constraint cannot be read", "correct the line: " + f.BuildErr.Error()
 	case f.Syntax.Name != nil && f.Syntax.Name.Name == "documentation":
 		return "a file of package documentation, which the go command leaves out", ""
 	case !platform.Possible(f.Build):
@@ -166,7 +166,7 @@ func (b *builder) leave() {
 			places = append(places, f.clause[0].Span)
 		}
 		for _, at := range places {
-			d := rule.DirectiveExcluded.At(at, "generate it where the file is built", "the file is not built here, but %s: the code for it is left as it is", when(f.file.Build))
+			d := rule.DirectiveExcluded.At(at, "generate it where the file is built", "the file is not built here, but %s: the code for it is left unchanged", when(f.file.Build))
 			d.Severity = diag.Warning
 			b.report(d)
 		}

@@ -173,7 +173,7 @@ func (b *builder) warnOfStruct(st *ast.StructType, encodes map[string]bool) {
 	for _, f := range st.Fields.List {
 		if name := load.BaseName(f.Type); len(f.Names) == 0 && encodes[name] {
 			b.report(rule.SecretEmbedded.At(b.at(f.Type.Pos(), int(f.Type.End()-f.Type.Pos())), "",
-				"a struct without methods of its own embeds %s, and is encoded by its MarshalJSON without the other fields", name))
+				"a struct without its own methods embeds %s, whose MarshalJSON encodes it without the other fields", name))
 			return
 		}
 	}

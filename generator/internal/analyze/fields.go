@@ -64,9 +64,9 @@ func (r *fieldReader) encoding() (written bool) {
 	name := r.b.at(r.named.Obj().Pos(), len(r.task.Struct))
 	if method, by := jsontype.PromotedCodec(r.named); by != nil {
 		r.b.report(rule.FieldMarshaler.At(r.spanOf(by), "name the field: "+by.Name()+" "+r.b.json.Text(by.Type()),
-			"the embedded %s brings its %s to %s: all other fields would be lost", by.Name(), method, r.task.Struct))
+			"the embedded %s promotes its %s to %s: all other fields would be lost", by.Name(), method, r.task.Struct))
 	} else if p := r.b.json.WalkRoot(r.named); p != nil {
-		r.b.report(rule.FieldKind.At(name, "give it both methods, or none", "%s cannot travel: %s", r.task.Struct, p.Text))
+		r.b.report(rule.FieldKind.At(name, "give it both methods, or none", "%s cannot be a message: %s", r.task.Struct, p.Text))
 	}
 	r.opaque = jsontype.EncodesItself(r.named)
 	return jsontype.DecodesItself(r.named)
@@ -101,10 +101,10 @@ func (r *fieldReader) field(m *model.Field, v *types.Var, tag string, syntax *as
 		r.unresolved(v, p)
 	case p.Tangled:
 		if !m.Secret {
-			r.b.report(rule.SecretWays.At(at, "", "field %s of %s: there are too many ways to the secrets in it", v.Name(), r.task.Struct))
+			r.b.report(rule.SecretWays.At(at, "", "field %s of %s: too many paths lead to the secrets in it", v.Name(), r.task.Struct))
 		}
 	default:
-		r.b.report(rule.FieldKind.At(at, "", "field %s of %s cannot travel: %s", v.Name(), r.task.Struct, p.Text))
+		r.b.report(rule.FieldKind.At(at, "", "field %s of %s cannot be in a message: %s", v.Name(), r.task.Struct, p.Text))
 	}
 }
 
@@ -228,10 +228,10 @@ func (r *fieldReader) tags(m *model.Field, v *types.Var, tag string, syntax *ast
 	case !ok:
 		return
 	case !travels:
-		r.b.report(rule.TagUseless.At(at, "", "field %s of %s is tagged %s and does not travel", v.Name(), r.task.Struct, text))
+		r.b.report(rule.TagUseless.At(at, "", "field %s of %s is tagged %s and is not part of the message", v.Name(), r.task.Struct, text))
 		return
 	case m.JSON == "":
-		r.b.report(rule.TagPlace.At(at, "name the field: "+v.Name()+" "+r.b.json.Text(v.Type()), "%s on the embedded %s, whose fields stand in its place", text, v.Name()))
+		r.b.report(rule.TagPlace.At(at, "name the field: "+v.Name()+" "+r.b.json.Text(v.Type()), "%s on the embedded %s, which is replaced by its fields", text, v.Name()))
 		return
 	}
 	r.mark(m, words, at)
@@ -280,13 +280,13 @@ func (r *fieldReader) nested(path string, v *types.Var, tag string, travels bool
 		r.b.report(rule.TagPlace.At(r.spanOf(v), "move the field into the task, or remove the tag", "%s on field %s, which is not a field of the task itself", text, name))
 		return false
 	case ordered && m.Indirect:
-		r.b.report(rule.TagPlace.At(r.spanOf(v), "embed the struct itself, or move the field into the task", "%s on field %s, which %s has from a struct that it embeds by a pointer: that may be nil", text, name, r.task.Struct))
+		r.b.report(rule.TagPlace.At(r.spanOf(v), "embed the struct itself, or move the field into the task", "%s on field %s, which %s has from an embedded pointer to a struct: the pointer may be nil", text, name, r.task.Struct))
 		return false
 	case !travels:
-		r.b.report(rule.TagUseless.At(r.spanOf(v), "", "field %s is tagged %s and does not travel", name, text))
+		r.b.report(rule.TagUseless.At(r.spanOf(v), "", "field %s is tagged %s and is not part of the message", name, text))
 		return false
 	case path == "" || jsontype.StructOf(v.Type()) != nil && v.Embedded() && jsontype.ParseTag(tag).Name == "":
-		r.b.report(rule.TagPlace.At(r.spanOf(v), "name the field: "+v.Name()+" "+r.b.json.Text(v.Type()), "%s on the embedded %s, whose fields stand in its place", text, v.Name()))
+		r.b.report(rule.TagPlace.At(r.spanOf(v), "name the field: "+v.Name()+" "+r.b.json.Text(v.Type()), "%s on the embedded %s, which is replaced by its fields", text, v.Name()))
 		return false
 	}
 	if m != nil {

@@ -123,7 +123,7 @@ func (b *builder) retention(own, def *directive.Directive) time.Duration {
 		return inherited[time.Duration]("retention", own, def)
 	}
 	if a := own.Arg("retention"); a != nil {
-		b.report(rule.TaskRetention.At(a.Span, "", "retention=%s: the task has no result= that could be kept", a.Text))
+		b.report(rule.TaskRetention.At(a.Span, "", "retention=%s: the task has no result= to keep", a.Text))
 	}
 	return 0
 }
@@ -166,7 +166,7 @@ func (b *builder) checkRetry(d *directive.Directive) {
 		return
 	}
 	if none := d.Arg("none"); none != nil && len(d.Args) > 1 {
-		b.report(rule.RetryConflict.At(none.Span, "remove none, or all else", "none stands beside other options"))
+		b.report(rule.RetryConflict.At(none.Span, "remove none, or all other options", "none is combined with other options"))
 	}
 	backoff, ok := directive.Value[string](d, "backoff")
 	if factor := d.Arg("factor"); factor != nil && ok && backoff != "exponential" {

@@ -42,7 +42,7 @@ func (b *builder) words(at model.Span, text, field string) ([]string, bool) {
 			b.report(rule.TagUnknown.At(at, rule.DidYouMean(w, known), `unknown word %q in the tag task:%q of %s`, w, text, field))
 			return nil, false
 		case slices.Contains(words, w):
-			b.report(rule.TagRepeated.At(at, "", "%s is there twice in the tag task:%q of %s", w, text, field))
+			b.report(rule.TagRepeated.At(at, "", "%s occurs twice in the tag task:%q of %s", w, text, field))
 			return nil, false
 		}
 		words = append(words, w)
@@ -69,7 +69,7 @@ func (b *builder) jsonTag(v *types.Var, tag string) {
 	}
 	jsonName, options, more := strings.Cut(text, ",")
 	if jsonName != "" && jsonName != "-" && !jsontype.ValidName(jsonName) {
-		warn("encoding/json does not take the name %q of field %s, and calls it %s", jsonName, name, v.Name())
+		warn("encoding/json does not accept the name %q of field %s, and uses %s", jsonName, name, v.Name())
 	}
 	if !more {
 		return

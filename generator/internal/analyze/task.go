@@ -91,7 +91,7 @@ func (b *builder) task(t *directive.Type) (model.Task, bool) {
 	}
 	b.result(t, &m)
 	if v, lock := lockIn(named); lock != nil {
-		b.report(rule.FieldCopied.At(b.at(v.Pos(), len(v.Name())), "", "%s cannot be copied: its field %s is or holds a %s", m.Struct, v.Name(), b.json.Text(lock)))
+		b.report(rule.FieldCopied.At(b.at(v.Pos(), len(v.Name())), "", "%s cannot be copied: its field %s is or contains a %s", m.Struct, v.Name(), b.json.Text(lock)))
 	}
 	r := fieldReader{b: b, task: &m, named: named, holders: make(map[*types.Named]bool)}
 	r.fields(st, t.Spec.Type.(*ast.StructType))
@@ -184,7 +184,7 @@ func (b *builder) carries(typ types.Type, arg *directive.Arg) bool {
 			b.report(rule.TagUnknown.At(at, "write it as `task:\"secret\"`, with quotes and without spaces", "the tag %q of field %s cannot be read", tag, b.fieldName(v)))
 		case !tagged:
 		case !travels:
-			b.report(rule.TagUseless.At(at, "", "field %s is tagged %s and does not travel", b.fieldName(v), text))
+			b.report(rule.TagUseless.At(at, "", "field %s is tagged %s and is not part of the message", b.fieldName(v), text))
 		default:
 			b.words(at, text, b.fieldName(v))
 		}
@@ -194,7 +194,7 @@ func (b *builder) carries(typ types.Type, arg *directive.Arg) bool {
 	}
 	p := b.json.Walk(typ, jsontype.Visitor{Field: onField, Loss: onLoss})
 	if p != nil && !p.Tangled {
-		b.report(rule.TaskResult.At(arg.Span, "name a type that JSON can carry", "result=%s: %s", arg.Text, p.Text))
+		b.report(rule.TaskResult.At(arg.Span, "name a type that JSON can encode and decode", "result=%s: %s", arg.Text, p.Text))
 		return false
 	}
 	return true

@@ -33,7 +33,7 @@ func (b *builder) typeErrors(spec *ast.TypeSpec, named *gotypes.Named) bool {
 	}
 	// go/types looks for these when it finds nothing else.
 	text := cycleOf(endless)
-	d := rule.FieldType.At(b.at(spec.Name.Pos(), len(spec.Name.Name)), mend(text), "a type that %s is made of: %s", spec.Name.Name, text)
+	d := rule.FieldType.At(b.at(spec.Name.Pos(), len(spec.Name.Name)), mend(text), "a type that %s contains: %s", spec.Name.Name, text)
 	b.report(rule.Related(d, b.at(endless.Obj().Pos(), 0).Pos, "this is why"))
 	return false
 }
@@ -131,7 +131,7 @@ func (b *builder) typeError(spec *ast.TypeSpec, f load.Fault) diag.Diagnostic {
 	if f.Field != nil {
 		at = b.at(f.Field.Pos(), 0)
 	}
-	d := rule.FieldType.At(at, mend(f.Msg), "a type that %s is made of: %s", name, text)
+	d := rule.FieldType.At(at, mend(f.Msg), "a type that %s contains: %s", name, text)
 	return rule.Related(d, b.at(f.Pos, 0).Pos, "this is why")
 }
 
@@ -161,9 +161,9 @@ var cures = []struct{ says, fix string }{
 	{"does not implement", "use a type argument that satisfies the constraint"},
 	{"embedded field type cannot be", "give the field a name"},
 	{"redeclared", "rename one of the two"},
-	{"invalid recursive type", "hold the type behind a pointer, in a slice or in a map"},
+	{"invalid recursive type", "put the type behind a pointer, in a slice or in a map"},
 	{instantiationCycle, "let the type refer to itself with the same type arguments"},
-	{"is too large: it is made of", "hold parts of it behind pointers, or in slices"},
+	{"is too large: it has", "put parts of it behind pointers, or in slices"},
 	{"invalid map key type", "use a key that can be compared"},
 	{"without instantiation", "write the type arguments"},
 	{"cannot find module providing package", "add the module with go get, or correct the import path"},

@@ -64,7 +64,7 @@ func copies(prog *load.Program) []diag.Diagnostic {
 	var diags []diag.Diagnostic
 	for _, path := range prog.Copies {
 		at := model.Span{Pos: model.Pos{File: path, Line: 1, Column: 1}}
-		diags = append(diags, rule.FileHeader.At(at, "", "%s begins like a file that taskgen wrote, and is none", filepath.Base(path)))
+		diags = append(diags, rule.FileHeader.At(at, "", "%s begins like a generated file, but taskgen did not write it", filepath.Base(path)))
 	}
 	return diags
 }

@@ -28,7 +28,7 @@ func owners(pkgs []model.Package) []diag.Diagnostic {
 					"%s and %s both declare jobs under the owner %s", p.Path, q.Path, owner))
 			case slices.Contains(p.Schedules.Aliases, owner):
 				ds = append(ds, rule.ScheduleOwner.At(p.Schedules.Places.Of("schedules.aliases", "schedules"), "remove the alias, or remove package "+q.Path,
-					"%s is no owner of old: %s declares jobs under it", owner, q.Path))
+					"%s is not a former owner: %s still declares jobs under it", owner, q.Path))
 			}
 		}
 	}

@@ -77,11 +77,11 @@ func (c *checker) declared(t *model.Task) {
 		if len(c.p.Queues) > 0 {
 			fix = "add queue=" + c.p.Queues[0].Name + " to //taskgen:task, or queue= to //taskgen:defaults on the package clause"
 		}
-		c.report(rule.TaskNoQueue, at, fix, "%s goes to no queue", t.Struct)
+		c.report(rule.TaskNoQueue, at, fix, "%s names no queue", t.Struct)
 	case t.Queue != "" && c.queue(t.Queue) == nil:
 		fix := "declare it on the package clause: //taskgen:queue name=" + t.Queue
 		if near, ok := rule.Nearest(t.Queue, c.queueNames()); ok {
-			fix = "did you mean " + near + "? Else " + fix
+			fix = "did you mean " + near + "? Otherwise " + fix
 		}
 		c.report(rule.QueueUndeclared, place(t, "task.queue"), fix, "queue %s is not declared", t.Queue)
 	}

@@ -21,7 +21,7 @@ type mistake struct{ text, fix string }
 // task's tags ask for. What types read by methods of their own is not looked into.
 func payloadMistake(t *model.Task, text string) *mistake {
 	if !json.Valid([]byte(text)) {
-		return &mistake{"it is not JSON", "write payload=`{…}`, between backquotes where it holds spaces"}
+		return &mistake{"it is not JSON", "write payload=`{…}`, in backquotes if it contains spaces"}
 	}
 	r := payloadReader{task: t, defs: make(map[string]*model.Value)}
 	for i := range t.Payload.Definitions {
@@ -88,11 +88,11 @@ func (r *payloadReader) value(at string, v *model.Value, raw json.RawMessage) *m
 		if v.Null {
 			return nil
 		}
-		return wrong(at, "null is no value of it")
+		return wrong(at, "null is not a value of its type")
 	case v.Quoted:
 		var text string
 		if json.Unmarshal(raw, &text) != nil {
-			return wrong(at, "it stands in quotes, as the json tag says")
+			return wrong(at, "its json tag requires quotes")
 		}
 		raw = json.RawMessage(text)
 		if !json.Valid(raw) {
@@ -141,7 +141,7 @@ func (r *payloadReader) members(at string, v *model.Value, raw json.RawMessage) 
 		}
 		place := strings.TrimPrefix(at+"."+name, ".")
 		if seen[name] {
-			return wrong(place, "it is there twice")
+			return wrong(place, "it occurs twice")
 		}
 		seen[name] = true
 		if m := r.member(place, v, name, item); m != nil {

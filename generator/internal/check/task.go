@@ -147,9 +147,9 @@ func (c *checker) unique(t *model.Task) {
 		case f == nil:
 			c.report(rule.UniqueField, at, rule.DidYouMean(name, known), "%s has no field %s", t.Struct, name)
 		case f.JSON == "":
-			c.report(rule.UniqueField, at, "name a field that travels", "field %s of %s does not travel under a name of its own", name, t.Struct)
+			c.report(rule.UniqueField, at, "name a field of the message", "field %s of %s is not in the message under its own name", name, t.Struct)
 		case f.Indirect:
-			c.report(rule.UniqueField, at, "embed the struct itself, or name another field", "%s has field %s from a struct that it embeds by a pointer: that may be nil", t.Struct, name)
+			c.report(rule.UniqueField, at, "embed the struct itself, or name another field", "%s has field %s from an embedded pointer to a struct: the pointer may be nil", t.Struct, name)
 		case t.HoldsSecret(f):
 			c.report(rule.UniqueSecret, at, "", "%s is unique by %s, which is or holds a secret", t.Struct, name)
 		}
@@ -274,7 +274,7 @@ func (c *checker) limits(places model.Places, all []limit) {
 	for _, l := range all {
 		if l.d > longest {
 			_, key, _ := strings.Cut(l.option, ".")
-			c.report(rule.ProviderLimit, places.Of(l.option), "ask for ten years (3650d) at most", "%s is longer than any provider keeps anything", key)
+			c.report(rule.ProviderLimit, places.Of(l.option), "write at most ten years (3650d)", "%s is longer than any provider can keep data", key)
 		}
 	}
 }
@@ -287,7 +287,7 @@ func (c *checker) shown(h *model.Holder) {
 		}
 	}
 	for _, name := range h.Odd {
-		c.report(rule.SecretShown, h.Places.Of("type"), "rename the method", "%s has secrets and a method %s with another signature, so that there is none to hide them", h.Name, name)
+		c.report(rule.SecretShown, h.Places.Of("type"), "rename the method", "%s has secrets and a method %s with another signature, so that no generated method hides them", h.Name, name)
 	}
 	for _, name := range model.MarshalNames() {
 		if pos, ok := c.p.Declared[name]; ok {

@@ -48,9 +48,9 @@ func Explain(topic string) (string, error) {
 	}
 	if b.Len() == 0 {
 		if near, ok := rule.Nearest(topic, topics()); ok {
-			return "", fmt.Errorf("there is nothing to explain about %q: did you mean %s?", topic, near)
+			return "", fmt.Errorf("there is no topic %q: did you mean %s?", topic, near)
 		}
-		return "", fmt.Errorf("there is nothing to explain about %q: name a directive, a key, a tag or a rule, tags or rules for all of them, or nothing for the whole reference", topic)
+		return "", fmt.Errorf("there is no topic %q: name a directive, a key, a tag or a rule, tags or rules for all of them, or nothing for the whole reference", topic)
 	}
 	return b.String(), nil
 }

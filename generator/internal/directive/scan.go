@@ -65,7 +65,7 @@ func Excluded(fset *token.FileSet, file *ast.File, why, fix string) []diag.Diagn
 		for _, c := range group.List {
 			if d, ok := ast.ParseDirective(c.Slash, c.Text); ok && d.Tool == tool {
 				at := SpanAt(fset, c.Slash, int(d.ArgsPos-c.Slash)+len(d.Args))
-				diags = append(diags, rule.DirectiveExcluded.At(at, fix, "//taskgen:%s stands in %s", d.Name, why))
+				diags = append(diags, rule.DirectiveExcluded.At(at, fix, "//taskgen:%s is in %s", d.Name, why))
 			}
 		}
 	}
@@ -204,27 +204,27 @@ func (s *scanner) detached(f *ast.File, c *ast.Comment, d *Directive) {
 
 func (s *scanner) surroundings(f *ast.File, c *ast.Comment, d *Directive) (what, fix string, next model.Pos) {
 	if c.Pos() < f.Package {
-		return "is not attached to the package clause: a blank line stands between", "remove the blank line",
+		return "is not attached to the package clause: a blank line separates them", "remove the blank line",
 			SpanAt(s.fset, f.Package, 0).Pos
 	}
 	// The first declaration that ends behind the comment, and the one before it.
 	i, _ := slices.BinarySearchFunc(f.Decls, c.Pos(), func(decl ast.Decl, pos token.Pos) int { return cmp.Compare(decl.End(), pos+1) })
 	move := "move it into the comment above " + where(d.Spec)
 	if i > 0 && s.fset.Position(f.Decls[i-1].End()).Line == s.fset.Position(c.Pos()).Line {
-		return "stands behind a declaration, where it has no effect", move, model.Pos{}
+		return "is behind a declaration, where it has no effect", move, model.Pos{}
 	}
 	if i < len(f.Decls) {
 		decl := f.Decls[i]
 		switch {
 		case decl.Pos() <= c.Pos():
-			return "stands inside a declaration, where it has no effect", move, model.Pos{}
+			return "is inside a declaration, where it has no effect", move, model.Pos{}
 		case documents(decl, c):
 			return "is on " + kindOf(decl) + ", where it has no effect", move, model.Pos{}
 		}
 		at := SpanAt(s.fset, decl.Pos(), 0).Pos
 		if gen, ok := decl.(*ast.GenDecl); ok && gen.Tok == token.TYPE && slices.Contains(d.Spec.On, onType) && len(gen.Specs) > 0 {
 			name := gen.Specs[0].(*ast.TypeSpec).Name.Name
-			return "is not attached to a struct: a blank line stands between", fmt.Sprintf("remove the blank line above %s", name), at
+			return "is not attached to a struct: a blank line separates them", fmt.Sprintf("remove the blank line above %s", name), at
 		}
 		return "is not attached to a declaration", move, at
 	}

@@ -1,9 +1,9 @@
-// Package directive is the reading of //taskgen: comments, which load and analyze leave to
-// it. Syntax goes in, directives with values and places come out. One table says what
-// directives and keys there are; parsing, errors and the reference are made from it.
+// Package directive parses //taskgen: comments for load and analyze. Syntax goes in,
+// directives with values and positions come out. One table defines all directives and
+// keys; parsing, errors and the reference are derived from it.
 package directive
 
-// A place is what a directive stands on.
+// A place is the kind of declaration that a directive is on.
 type place string
 
 // The places.
@@ -36,29 +36,29 @@ const (
 	kindReason    kind = "prose"        // string
 )
 
-// A Spec is what there is to know about one directive.
+// A Spec describes one directive.
 type Spec struct {
 	Name string
 	On   []place
-	// Many says that it may be given several times.
+	// Many says that the directive may be repeated.
 	Many    bool
 	Doc     string
 	Example string
 	Keys    []Key
 }
 
-// A Key is what there is to know about one key of a directive.
+// A Key describes one key of a directive.
 type Key struct {
 	Name     string
 	Kind     kind
 	Required bool
-	// Positional says that the value is written without the key's name. Such keys
-	// come in the order of the table; a kindReason takes the rest of the line.
+	// Positional says that the value is written without the key's name. Such keys are in
+	// the order of the table; a kindReason takes the rest of the line.
 	Positional bool
 	Choices    []string
 	// Min and Max bound a number; Max 0: no bound above.
 	Min, Max float64
-	// Zero says in words what a duration of 0 stands for; empty: there is none.
+	// Zero says in words what a duration of 0 means; empty: 0 is not allowed.
 	Zero    string
 	Default string // in words
 	Doc     string
@@ -69,62 +69,62 @@ type Key struct {
 var table = []Spec{
 	{
 		Name: "task", On: []place{onType},
-		Doc:     "Makes a struct a task: its fields are the payload, and code is generated to enqueue and to handle it.",
+		Doc:     "Makes a struct a task: its fields are the payload, and taskgen generates code to enqueue and handle it.",
 		Example: "//taskgen:task queue=embeddings timeout=2m result=Embedding aliases=embed",
 		Keys: []Key{
-			{Name: "name", Kind: kindTaskName, Default: "the struct's name without Task, in snake case", Doc: "Name on the wire. It is what a message is recognised by: change it only together with aliases.", Example: "name=embedding"},
-			{Name: "queue", Kind: kindQueueName, Default: "that of defaults; there must be one", Doc: "Queue that the task goes to, declared on the package clause.", Example: "queue=embeddings"},
-			{Name: "timeout", Kind: kindDuration, Default: "that of defaults; there must be one", Doc: "How long one run of the handler may take.", Example: "timeout=2m"},
-			{Name: "priority", Kind: kindInt, Default: "0", Doc: "Level on a queue of type priority, from 0 to its levels less one, which is the most urgent.", Example: "priority=3"},
-			{Name: "aliases", Kind: kindNames, Default: "none", Doc: "Names of old that are still on queues, and that the handler takes as well.", Example: "aliases=embed,embed_text"},
-			{Name: "result", Kind: kindGoType, Default: "none", Doc: "Type that the handler returns and that can be awaited.", Example: "result=Embedding"},
+			{Name: "name", Kind: kindTaskName, Default: "the struct's name without Task, in snake case", Doc: "Name on the wire, which identifies the type of a message: change it only together with aliases.", Example: "name=embedding"},
+			{Name: "queue", Kind: kindQueueName, Default: "from //taskgen:defaults; required if not set there", Doc: "Queue of the task, declared on the package clause.", Example: "queue=embeddings"},
+			{Name: "timeout", Kind: kindDuration, Default: "from //taskgen:defaults; required if not set there", Doc: "How long one run of the handler may take.", Example: "timeout=2m"},
+			{Name: "priority", Kind: kindInt, Default: "0", Doc: "Level on a queue of type priority, from 0 to levels minus 1, the most urgent.", Example: "priority=3"},
+			{Name: "aliases", Kind: kindNames, Default: "none", Doc: "Former names that are still on queues. The handler also takes tasks with these names.", Example: "aliases=embed,embed_text"},
+			{Name: "result", Kind: kindGoType, Default: "none", Doc: "Type of the result that the handler returns and callers can await.", Example: "result=Embedding"},
 			{Name: "concurrency", Kind: kindInt, Min: 1, Default: "the pool's", Doc: "How many tasks of this type one pool runs at a time.", Example: "concurrency=4"},
-			{Name: "rate", Kind: kindRate, Default: "no limit", Doc: "How many tasks of this type one pool starts in a time.", Example: "rate=100/s"},
-			{Name: "retention", Kind: kindDuration, Default: "24h", Doc: "How long the result is kept, of a task with result=.", Example: "retention=1h"},
-			{Name: "schedulable", Kind: kindWord, Doc: "Generates ScheduleX and ModifyX, by which code schedules the task. A task with //taskgen:schedule has them anyway.", Example: "schedulable"},
+			{Name: "rate", Kind: kindRate, Default: "no limit", Doc: "How many tasks of this type one pool starts per unit of time.", Example: "rate=100/s"},
+			{Name: "retention", Kind: kindDuration, Default: "24h", Doc: "How long the result of a task with result= is kept.", Example: "retention=1h"},
+			{Name: "schedulable", Kind: kindWord, Doc: "Generates ScheduleX and ModifyX, with which code schedules the task. A task with //taskgen:schedule has them without this key.", Example: "schedulable"},
 		},
 	},
 	{
 		Name: "retry", On: []place{onType, onPackage},
-		Doc:     "Says how often and when a failed task is tried again. On the package clause it is what tasks inherit, key by key.",
+		Doc:     "Says how often and when a failed task is retried. On the package clause it is the policy that tasks inherit, key by key.",
 		Example: "//taskgen:retry max=3 backoff=exponential base=1s cap=5m factor=2 jitter=0.2",
 		Keys: []Key{
-			{Name: "none", Kind: kindWord, Doc: "Never tried again; stands alone.", Example: "none"},
-			{Name: "max", Kind: kindInt, Min: 1, Max: 1000, Default: "there must be one, or none", Doc: "Retries after the first run.", Example: "max=5"},
+			{Name: "none", Kind: kindWord, Doc: "Never retried; excludes all other keys.", Example: "none"},
+			{Name: "max", Kind: kindInt, Min: 1, Max: 1000, Default: "required, unless none is given", Doc: "Retries after the first run.", Example: "max=5"},
 			{Name: "backoff", Kind: kindChoice, Choices: []string{"constant", "linear", "exponential"}, Default: "exponential", Doc: "How the delay grows from retry to retry: base each time; base, 2×base, 3×base; base, base×factor, base×factor².", Example: "backoff=linear"},
 			{Name: "base", Kind: kindDuration, Default: "1s", Doc: "Delay of the first retry.", Example: "base=500ms"},
-			{Name: "cap", Kind: kindDuration, Default: "1h", Doc: "Longest delay, jitter included.", Example: "cap=5m"},
+			{Name: "cap", Kind: kindDuration, Default: "1h", Doc: "Longest delay, including jitter.", Example: "cap=5m"},
 			{Name: "factor", Kind: kindFloat, Min: 1, Max: 100, Default: "2", Doc: "Growth of an exponential backoff.", Example: "factor=1.5"},
 			{Name: "jitter", Kind: kindFloat, Min: 0, Max: 1, Default: "0", Doc: "Spreads each delay evenly over ± this fraction of it.", Example: "jitter=0.2"},
 		},
 	},
 	{
 		Name: "unique", On: []place{onType},
-		Doc:     "Lets only one task with the same values in some fields be on the queue.",
+		Doc:     "Allows only one task with the same values in some fields on the queue.",
 		Example: "//taskgen:unique by=Text,Model within=1h",
 		Keys: []Key{
 			{Name: "by", Kind: kindFields, Required: true, Doc: "The fields, by their Go names.", Example: "by=Text,Model"},
-			{Name: "within", Kind: kindDuration, Default: "until the task is done or dead", Doc: "How long, counted from enqueue and whatever becomes of the task.", Example: "within=1h"},
+			{Name: "within", Kind: kindDuration, Default: "until the task is done or dead", Doc: "How long the values stay taken, counted from enqueue, no matter what happens to the task.", Example: "within=1h"},
 		},
 	},
 	{
 		Name: "schedule", On: []place{onType}, Many: true,
-		Doc:     "Has the task enqueued again and again, by RegisterSchedules and a scheduler that runs. Several on one struct have names.",
+		Doc:     "Enqueues the task repeatedly. A program calls RegisterSchedules and runs a scheduler for that. Several schedules of one struct need names.",
 		Example: `//taskgen:schedule cron="0 6 * * mon-fri" tz=Europe/Berlin`,
 		Keys: []Key{
-			{Name: "cron", Kind: kindText, Required: true, Doc: "Minute, hour, day of the month, month and weekday; or @hourly, @daily, @every 90m and the like. Where day and weekday are both given, either is enough.", Example: `cron="0 6 * * *"`},
+			{Name: "cron", Kind: kindText, Required: true, Doc: "Minute, hour, day of the month, month and weekday; or @hourly, @daily, @every 90m and the like. If day and weekday are both given, either is enough.", Example: `cron="0 6 * * *"`},
 			{Name: "tz", Kind: kindText, Default: "UTC", Doc: "Time zone of the expression, by its IANA name.", Example: "tz=Europe/Berlin"},
-			{Name: "overlap", Kind: kindChoice, Choices: []string{"allow", "skip"}, Default: "allow", Doc: "Whether it fires while the task before is not done.", Example: "overlap=skip"},
-			{Name: "missed", Kind: kindChoice, Choices: []string{"once", "all", "skip"}, Default: "once", Doc: "What becomes of firings for which no scheduler was there: one task for all of them, one for each, or none.", Example: "missed=all"},
-			{Name: "jitter", Kind: kindDuration, Default: "none", Doc: "Spreads schedules of one time: each firing is later by a part of it.", Example: "jitter=5m"},
-			{Name: "payload", Kind: kindText, Default: "the zero value of the struct", Doc: "What is enqueued, as JSON, between backquotes where it holds spaces.", Example: `payload={"name":"sales"}`},
-			{Name: "name", Kind: kindTaskName, Default: "none; one schedule of a struct may do without", Doc: "Tells the schedules of one struct apart. The job is known by it: change it only together with aliases.", Example: "name=morning"},
-			{Name: "aliases", Kind: kindNames, Default: "none", Doc: "Former names, whose job goes on as this one.", Example: "aliases=dawn,early"},
+			{Name: "overlap", Kind: kindChoice, Choices: []string{"allow", "skip"}, Default: "allow", Doc: "Whether the schedule fires while the previous task is not done.", Example: "overlap=skip"},
+			{Name: "missed", Kind: kindChoice, Choices: []string{"once", "all", "skip"}, Default: "once", Doc: "What happens to firings that were due while no scheduler ran: one task for all of them, one for each, or none.", Example: "missed=all"},
+			{Name: "jitter", Kind: kindDuration, Default: "none", Doc: "Spreads schedules that are due at the same time: each firing is delayed by a fraction of this duration.", Example: "jitter=5m"},
+			{Name: "payload", Kind: kindText, Default: "the zero value of the struct", Doc: "The payload to enqueue, as JSON, in backquotes if it contains spaces.", Example: `payload={"name":"sales"}`},
+			{Name: "name", Kind: kindTaskName, Default: "none; one schedule of a struct may omit it", Doc: "Distinguishes the schedules of one struct and identifies the job: change it only together with aliases.", Example: "name=morning"},
+			{Name: "aliases", Kind: kindNames, Default: "none", Doc: "Former names. Their job continues as this one.", Example: "aliases=dawn,early"},
 		},
 	},
 	{
 		Name: "schedules", On: []place{onPackage},
-		Doc:     "Says who declares the scheduled jobs of the package, and keeps RegisterSchedules in a package that schedules nothing any more.",
+		Doc:     "Sets the owner of the scheduled jobs of the package, and keeps RegisterSchedules in a package that no longer schedules anything.",
 		Example: "//taskgen:schedules owner=shop aliases=example.com/shop/tasks",
 		Keys: []Key{
 			{Name: "owner", Kind: kindOwner, Default: "the import path of the package", Doc: "Name under which the jobs are stored. RegisterSchedules cancels the jobs of this owner that are no longer declared.", Example: "owner=shop"},
@@ -133,22 +133,22 @@ var table = []Spec{
 	},
 	{
 		Name: "queue", On: []place{onPackage}, Many: true,
-		Doc:     "Declares a queue. What is left out stands for the runtime's default.",
+		Doc:     "Declares a queue. Anything left out uses the runtime's default.",
 		Example: "//taskgen:queue name=embeddings visibility=5m max_deliveries=10 dlq=embeddings-dlq retention=14d",
 		Keys: []Key{
 			{Name: "name", Kind: kindQueueName, Required: true, Doc: "Name of the queue. Keys, subjects and URLs derive from it.", Example: "name=embeddings"},
 			{Name: "type", Kind: kindChoice, Choices: []string{"standard", "fifo", "priority"}, Default: "standard", Doc: "How tasks are ordered: roughly first in, first out; strictly within a group; by level.", Example: "type=fifo"},
 			{Name: "levels", Kind: kindInt, Min: 2, Max: 100, Default: "4 on a queue of type priority, else 1", Doc: "Levels of a queue of type priority.", Example: "levels=4"},
-			{Name: "visibility", Kind: kindDuration, Default: "30s", Doc: "Lease of a worker on a task. Leases are extended while a handler runs, so it bounds how long a task waits after its worker has died.", Example: "visibility=5m"},
-			{Name: "max_deliveries", Kind: kindInt, Min: 1, Max: 1000, Default: "10", Doc: "How often a task may take its worker along before it is dead lettered. It is counted once half as many deliveries of it have ended without a word: from there on it runs alone.", Example: "max_deliveries=5"},
-			{Name: "dlq", Kind: kindQueueName, Default: "the name with -dlq behind it", Doc: "Name of the dead letter queue.", Example: "dlq=embeddings-dlq"},
-			{Name: "retention", Kind: kindDuration, Default: "no limit", Doc: "How long a task may wait after it became due. An older one is not run but dead lettered.", Example: "retention=14d"},
-			{Name: "unknown", Kind: kindDuration, Zero: "at once", Default: "10m", Doc: "How long a task of a type that no worker has a handler for is handed on from one to the next before it is dead lettered: as long as a deploy may take.", Example: "unknown=1h"},
+			{Name: "visibility", Kind: kindDuration, Default: "30s", Doc: "Lease of a worker on a task. Leases are extended while a handler runs, so visibility bounds how long a task waits after its worker has died.", Example: "visibility=5m"},
+			{Name: "max_deliveries", Kind: kindInt, Min: 1, Max: 1000, Default: "10", Doc: "How many crashes of its worker a task may cause before it is dead lettered. Counting starts after half as many of its deliveries have ended without an outcome; from then on the task runs alone.", Example: "max_deliveries=5"},
+			{Name: "dlq", Kind: kindQueueName, Default: "the name followed by -dlq", Doc: "Name of the dead letter queue.", Example: "dlq=embeddings-dlq"},
+			{Name: "retention", Kind: kindDuration, Default: "no limit", Doc: "How long a task may wait after it became due. An older task is not run but dead lettered.", Example: "retention=14d"},
+			{Name: "unknown", Kind: kindDuration, Zero: "at once", Default: "10m", Doc: "How long a task of a type without a handler is passed from worker to worker before it is dead lettered. It should cover the time of a deploy.", Example: "unknown=1h"},
 		},
 	},
 	{
 		Name: "defaults", On: []place{onPackage},
-		Doc:     "Gives what the tasks of the package inherit where they do not say otherwise.",
+		Doc:     "Sets defaults for the tasks of the package.",
 		Example: "//taskgen:defaults timeout=1m queue=background",
 		Keys: []Key{
 			{Name: "queue", Kind: kindQueueName, Default: "none", Doc: "Queue of tasks without one.", Example: "queue=background"},
@@ -162,7 +162,7 @@ var table = []Spec{
 	},
 	{
 		Name: "allow", On: []place{onField, onType, onPackage}, Many: true,
-		Doc:     "Silences a warning of a rule at its place, with a reason: for a field above it or behind it, for a struct above it, for a package on its clause. Errors cannot be allowed.",
+		Doc:     "Silences a warning of a rule, with a reason. The directive is above or behind a field, above a struct, or on the package clause. Errors cannot be allowed.",
 		Example: "//taskgen:allow FIELD_LOST it is a cache",
 		Keys: []Key{
 			{Name: "rule", Kind: kindRule, Required: true, Positional: true, Doc: "ID of the rule.", Example: "FIELD_LOST"},
@@ -171,20 +171,20 @@ var table = []Spec{
 	},
 }
 
-// Tag is what there is to know about one word of a struct tag task:"…".
+// A tagWord describes one word of a struct tag task:"…".
 type tagWord struct {
 	Name string
 	Doc  string
 }
 
-// Tags holds all words that a tag task:"…" may have.
+// tags are all words that a tag task:"…" may have.
 var tags = []tagWord{
-	{"required", "The field must not have its zero value: checked before enqueueing and before handling."},
-	{"group", "The field is the ordering key on a queue of type fifo: tasks with the same value run one at a time and in order."},
-	{"secret", "The field is hidden wherever a person or a log may look, and encrypted at rest when a key ring is set. It may be in a nested type."},
+	{"required", "The field must not have its zero value. This is checked before the task is enqueued and before it is handled."},
+	{"group", "The field is the ordering key on a queue of type fifo: tasks with the same value run one at a time, in order."},
+	{"secret", "The field is hidden from people and logs, and encrypted at rest if a key ring is set. It may be in a nested type."},
 }
 
-// TagNames returns the names of Tags.
+// TagNames returns the words that a tag task:"…" may have.
 func TagNames() []string {
 	names := make([]string, len(tags))
 	for i, t := range tags {
@@ -193,7 +193,7 @@ func TagNames() []string {
 	return names
 }
 
-// Find returns a directive by name, and false when there is none.
+// find returns a directive by name, and false if there is none.
 func find(name string) (*Spec, bool) {
 	for i := range table {
 		if table[i].Name == name {
@@ -223,7 +223,7 @@ func (s *Spec) positional() []*Key {
 	return keys
 }
 
-// Key returns a key of the directive by name, and false when there is none.
+// Key returns a key of the directive by name, and false if there is none.
 func (s *Spec) Key(name string) (*Key, bool) {
 	for i := range s.Keys {
 		if s.Keys[i].Name == name {

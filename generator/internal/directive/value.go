@@ -50,7 +50,7 @@ func (k *Key) parse(s string) (any, *problem) {
 		return decimal(k, s)
 	case kindChoice:
 		if !slices.Contains(k.Choices, s) {
-			return nil, &problem{rule.ValueChoice, "it is one of " + strings.Join(k.Choices, ", "), rule.DidYouMean(s, k.Choices)}
+			return nil, &problem{rule.ValueChoice, "it must be one of " + strings.Join(k.Choices, ", "), rule.DidYouMean(s, k.Choices)}
 		}
 	case kindRate:
 		return rate(s)
@@ -117,7 +117,7 @@ func name(s string, dots bool) (any, *problem) {
 			if dots {
 				fix = "use letters, digits, _, - and dots"
 			}
-			return nil, &problem{rule.ValueName, fmt.Sprintf("a name cannot hold %q", r), fix}
+			return nil, &problem{rule.ValueName, fmt.Sprintf("a name cannot contain %q", r), fix}
 		}
 	}
 	return s, nil
@@ -137,7 +137,7 @@ func owner(s string) (any, *problem) {
 	}
 	for _, r := range s {
 		if !unicode.IsPrint(r) || unicode.IsSpace(r) || r == ',' || r == utf8.RuneError {
-			return nil, &problem{rule.ValueName, fmt.Sprintf("the name of an owner cannot hold %q", r), "write a name like shop, or an import path"}
+			return nil, &problem{rule.ValueName, fmt.Sprintf("the name of an owner cannot contain %q", r), "write a name like shop, or an import path"}
 		}
 	}
 	return s, nil
@@ -197,7 +197,7 @@ func duration(k *Key, s string) (any, *problem) {
 		return nil, &problem{rule.ValueDuration, "this is not a duration", ""}
 	case d == 0 && k.Zero != "":
 	case d <= 0:
-		return nil, &problem{rule.ValueDuration, "a duration is above zero", "leave it out for the default, or write how long"}
+		return nil, &problem{rule.ValueDuration, "a duration must be above zero", "leave it out for the default, or write how long"}
 	}
 	return d, nil
 }
@@ -262,11 +262,11 @@ func decimal(k *Key, s string) (any, *problem) {
 func (k *Key) bound(n float64) *problem {
 	switch {
 	case n < k.Min && k.Name == "max":
-		return &problem{rule.ValueNumber, "it is at least " + plain(k.Min), "write //taskgen:retry none for a task that is never retried"}
+		return &problem{rule.ValueNumber, "it must be at least " + plain(k.Min), "write //taskgen:retry none for a task that is never retried"}
 	case n < k.Min:
-		return &problem{rule.ValueNumber, "it is at least " + plain(k.Min), "write " + k.Example}
+		return &problem{rule.ValueNumber, "it must be at least " + plain(k.Min), "write " + k.Example}
 	case n > k.limit():
-		return &problem{rule.ValueNumber, "it is at most " + plain(k.limit()), "write " + k.Example}
+		return &problem{rule.ValueNumber, "it must be at most " + plain(k.limit()), "write " + k.Example}
 	}
 	return nil
 }
@@ -289,14 +289,14 @@ func rate(s string) (any, *problem) {
 	}
 	n, err := strconv.Atoi(count)
 	if err != nil || n < 1 || n > math.MaxInt32 {
-		return nil, &problem{rule.ValueRate, "what stands before the slash is not a whole number from 1 up", ""}
+		return nil, &problem{rule.ValueRate, "the part before the slash is not a whole number of at least 1", ""}
 	}
 	if per != "" && (per[0] < '0' || per[0] > '9') {
 		per = "1" + per
 	}
 	d, err := parseDuration(per)
 	if err != nil || d <= 0 {
-		return nil, &problem{rule.ValueRate, "what stands behind the slash is not a time", ""}
+		return nil, &problem{rule.ValueRate, "the part after the slash is not a unit of time", ""}
 	}
 	return model.Rate{Limit: n, Per: d}, nil
 }

@@ -78,7 +78,7 @@ func (w *jsonWalker) key(t types.Type, at place) *Problem {
 	text := hasMethod(types.NewPointer(t), marshalers[textCodec]) || hasMethod(types.NewPointer(t), marshalers[jsonCodec])
 	switch {
 	case !writes, !reads && !at.written:
-		return &Problem{Text: "encoding/json takes no map keys of type " + name}
+		return &Problem{Text: "encoding/json does not support map keys of type " + name}
 	case at.written:
 		return w.encoded(t)
 	case enc == textCodec && dec == natural:

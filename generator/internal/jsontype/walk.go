@@ -209,7 +209,7 @@ func (w *jsonWalker) named(t *types.Named, at place) *Problem {
 		return &Problem{Tangled: true}
 	}
 	if len(w.stack) > maxDepth {
-		return &Problem{Text: "its types lead to ever new ones"}
+		return &Problem{Text: "its types refer to ever new types"}
 	}
 	if st, ok := t.Underlying().(*types.Struct); ok && nothingTravels(st) && !w.mixedIn() {
 		w.lose(Loss{Kind: LostWhole, Type: t, Field: w.inner})
@@ -317,7 +317,7 @@ func (w *jsonWalker) shape(t types.Type, at place) *Problem {
 	case *types.Signature:
 		return &Problem{Text: "a function cannot be encoded"}
 	case *types.Pointer:
-		return &Problem{Text: "a pointer that leads to itself cannot be encoded"}
+		return &Problem{Text: "a pointer that refers to itself cannot be encoded"}
 	}
 	return &Problem{Text: w.in.Text(t) + " cannot be encoded"}
 }

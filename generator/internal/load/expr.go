@@ -164,7 +164,7 @@ func (p *Program) packageFor(u *unit, src *source, name string) (*types.Package,
 	case m.Name == "main":
 		return nil, fmt.Errorf("%s is a program, not an importable package", im.path)
 	case reaches(m, u.meta.ID):
-		return nil, fmt.Errorf("import cycle not allowed: %s imports %s, in the end", im.path, u.meta.PkgPath)
+		return nil, fmt.Errorf("import cycle not allowed: %s imports %s, directly or indirectly", im.path, u.meta.PkgPath)
 	case !visible(im.path, u.meta.PkgPath):
 		return nil, fmt.Errorf("use of internal package %s not allowed", im.path)
 	}

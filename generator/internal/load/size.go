@@ -99,5 +99,5 @@ func (s *sizes) fields(u *unit, src *source, list *ast.FieldList) int {
 
 // oversize is what is said about such a type.
 func (c *checker) oversize(spec *ast.TypeSpec) types.Error {
-	return types.Error{Fset: c.prog.Fset, Pos: spec.Name.Pos(), Msg: fmt.Sprintf("type %s is too large: it is made of more than %d parts", spec.Name.Name, maxParts)}
+	return types.Error{Fset: c.prog.Fset, Pos: spec.Name.Pos(), Msg: fmt.Sprintf("type %s is too large: it has more than %d parts", spec.Name.Name, maxParts)}
 }

@@ -106,5 +106,5 @@ func TestATypeWithoutMeasureIsRefused(t *testing.T) {
 	spec := prog.Packages[0].Files[0].Syntax.Decls[0].(*ast.GenDecl).Specs[0].(*ast.TypeSpec)
 	faults := prog.Faults(prog.Packages[0], spec)
 	require.NotEmpty(t, faults)
-	assert.Contains(t, faults[0].Msg, "is too large: it is made of more than 1048576 parts")
+	assert.Contains(t, faults[0].Msg, "is too large: it has more than 1048576 parts")
 }

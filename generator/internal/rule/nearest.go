@@ -2,9 +2,8 @@ package rule
 
 import "strings"
 
-// Nearest returns the known name that a wrong one was probably meant to be, and
-// false when none is near: at most a third of its letters, and at least one,
-// may differ. Upper and lower case count as the same.
+// Nearest returns the known name that a wrong one was probably meant to be, and false if
+// none is near. A third of its letters may differ, and at least one. Case is ignored.
 func Nearest(name string, known []string) (string, bool) {
 	best, least := "", 1+max(1, len(name)/3)
 	for _, k := range known {
@@ -15,8 +14,7 @@ func Nearest(name string, known []string) (string, bool) {
 	return best, best != ""
 }
 
-// DidYouMean is a fix for a wrong name: the nearest known one, or else all of
-// them.
+// DidYouMean is a fix for a wrong name: the nearest known one, or else all known ones.
 func DidYouMean(name string, known []string) string {
 	if k, ok := Nearest(name, known); ok {
 		return "did you mean " + k + "?"

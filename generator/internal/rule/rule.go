@@ -1,6 +1,6 @@
-// Package rule is the catalogue of the rules that annotated packages are held to: what
-// each asks, why, and how to mend a breach. All steps report by it: a place in the source
-// goes in, a diagnostic comes out.
+// Package rule is the catalogue of the rules for annotated packages: what each requires,
+// why, and how to fix a violation. All steps report with it: a position in the source goes
+// in, a diagnostic comes out.
 package rule
 
 import (
@@ -11,23 +11,22 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
-// A Rule is one thing that the generator insists on, or warns of.
+// A Rule is one thing that the generator requires, or warns about.
 type Rule struct {
 	ID       string
 	Severity diag.Severity
-	What     string // what is asked
+	What     string // the requirement
 	Why      string // what happens otherwise
-	Fix      string // how to mend a breach, where the breach itself has no better advice
-	// Depends says that it depends on the run whether a breach is found, and whether it
-	// is an error or a warning: on the other packages, or on the system.
+	Fix      string // how to fix a violation, unless the diagnostic has better advice
+	// Depends says that it depends on the run (the other packages, or the system) whether
+	// a violation is found, and whether it is an error or a warning.
 	Depends bool
 }
 
-// Rules returns all rules in the order of the reference. Nobody may change
-// them.
+// Rules returns all rules in the order of the reference. Callers must not change them.
 func Rules() []*Rule { return rules }
 
-// Find returns the rule with an ID, and false when there is none.
+// Find returns the rule with an ID, and false if there is none.
 func Find(id string) (*Rule, bool) {
 	i := slices.IndexFunc(rules, func(r *Rule) bool { return r.ID == id })
 	if i < 0 {
@@ -46,17 +45,17 @@ func warning(id, what, why, fix string) *Rule {
 	return r
 }
 
-// depends marks a rule that sees more than the package.
+// depends marks a rule that depends on more than the package.
 func depends(r *Rule) *Rule {
 	r.Depends = true
 	return r
 }
 
-// Allowable says whether //taskgen:allow may silence the rule: warnings it may,
-// but for the one about such a directive itself.
+// Allowable reports whether //taskgen:allow may silence the rule: it may silence all
+// warnings except the one about such a directive.
 func (r *Rule) Allowable() bool { return (r.Severity == diag.Warning || r.Depends) && r != AllowUnused }
 
-// At reports a breach of the rule. An empty fix stands for the rule's own.
+// At reports a violation of the rule. An empty fix means the rule's own.
 func (r *Rule) At(at model.Span, fix, format string, args ...any) diag.Diagnostic {
 	if fix == "" {
 		fix = r.Fix

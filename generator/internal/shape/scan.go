@@ -16,7 +16,7 @@ const (
 )
 
 // ErrOdd is a text that is left to others.
-var ErrOdd = errors.New("a text that is no list of declarations, or has comments over lines or carriage returns in it")
+var ErrOdd = errors.New("not a list of declarations, or it contains multi-line comments or carriage returns")
 
 // A scanner brings declarations to their canonical text: without comments, with one
 // space or line break where there are more, and with marks for names of a task and

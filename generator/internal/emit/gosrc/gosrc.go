@@ -170,7 +170,7 @@ func (f *file) word(name string, w words) string {
 	case "any":
 		return f.typ(&model.Type{Kind: model.Any})
 	}
-	panic(fmt.Sprintf("gosrc: nothing is known of $%s", name))
+	panic(fmt.Sprintf("gosrc: unknown name $%s", name))
 }
 
 // declare adds a declaration at package level under its comment, with a blank line

@@ -36,7 +36,7 @@ func Verify(pkg *model.Package, src []byte, trees ...*ast.File) error {
 				case line == allowed:
 					allowed = "" // once
 				case isDirective(line):
-					return fmt.Errorf("the file holds the directive %q", line)
+					return fmt.Errorf("the file contains the directive %q", line)
 				}
 			}
 		}
@@ -44,7 +44,7 @@ func Verify(pkg *model.Package, src []byte, trees ...*ast.File) error {
 	// go generate reads lines, whatever they are in.
 	const command = "//go:generate"
 	if bytes.HasPrefix(src, []byte(command)) || bytes.Contains(src, []byte("\n"+command)) {
-		return fmt.Errorf("the file holds a line that begins with %s", command)
+		return fmt.Errorf("the file contains a line that begins with %s", command)
 	}
 	return nil
 }
@@ -52,7 +52,7 @@ func Verify(pkg *model.Package, src []byte, trees ...*ast.File) error {
 // VerifyComment is Verify for one comment in a declaration.
 func VerifyComment(comment []byte) error {
 	if isDirective(string(comment)) {
-		return fmt.Errorf("the file holds the directive %q", comment)
+		return fmt.Errorf("the file contains the directive %q", comment)
 	}
 	return nil
 }
