@@ -12,16 +12,15 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Existing names the SQS queues that a queue stands on, where they are there already:
-// made by hand or declared elsewhere, in any account that the credentials reach, with any
-// names. See [WithQueue].
+// Existing names existing SQS queues for a queue: made by hand or declared elsewhere, in any
+// account that the credentials can access, with any names. See [WithQueue].
 type Existing struct {
 	// URL of the SQS queue. Empty on a priority queue, which has Levels.
 	URL string
 	// Levels are the URLs of a priority queue's levels, from 0, the lowest.
 	Levels []string
 	// DLQ is the URL of the dead letter queue, under its name in the declaration. Empty:
-	// from here tasks are sent alone, and Dequeue answers ErrUnsupported.
+	// the program only enqueues tasks, and Dequeue returns ErrUnsupported.
 	DLQ string
 	// Later is the URL of a standard queue on which delayed tasks of a fifo queue wait.
 	// Empty: a delayed task is refused with ErrUnsupported. Other queues delay by
@@ -29,30 +28,30 @@ type Existing struct {
 	Later string
 	// Codec says how tasks are written in the bodies. Nil: as envelopes.
 	Codec Codec
-	// MaxRetries is how often a task is tried again after its first failure, where it
-	// comes from other programs and the Codec gives it no number. 0: never.
+	// MaxRetries is how often a task is retried after its first failure, if it comes from
+	// another program and the Codec gives it no number. 0: never.
 	MaxRetries int
 	// FairGroup makes the MessageGroupId of a task on standard and priority queues: SQS
-	// then serves groups in turns, so that a large one does not hold up the others. It
-	// orders nothing. Nil, or "" for a task: none.
+	// then serves groups in turn, so that a large one does not delay the others. It does
+	// not order tasks. Nil, or "" for a task: none.
 	FairGroup func(*driver.Task) string
-	// DeduplicationID makes the MessageDeduplicationId of a task on a fifo queue: SQS drops
-	// in silence what comes within five minutes with one that it has had, and Enqueue
+	// DeduplicationID makes the MessageDeduplicationId of a task on a fifo queue: SQS
+	// silently drops a message with an ID that it has had within five minutes, and Enqueue
 	// returns nil. A delayed task is compared when it is due; a retry and a redrive are
-	// not. Nil, or "" for a task: an enqueue that is repeated, with ID and CreatedAt, is one.
+	// not. Nil, or "" for a task: a repeated enqueue, with the same ID and CreatedAt, is
+	// dropped.
 	DeduplicationID func(*driver.Task) string
 }
 
-// WithQueue has the queue of that name stand on SQS queues that are there already. Open
-// creates, changes and tags nothing there, and needs no names: prefix and WithoutCreate are
-// for the other queues. It reads the attributes and refuses what cannot work. Where
-// those may not be read (sqs:GetQueueAttributes) it assumes a fifo queue by the ending
-// of its name, messages of 256 KiB, and else what README.md asks of a queue, and logs
-// that.
+// WithQueue makes the queue of that name use existing SQS queues. Open creates, changes and
+// tags nothing there, and needs no names: prefix and WithoutCreate are for other queues.
+// Open reads the attributes and refuses unsuitable ones. Without permission to read them
+// (sqs:GetQueueAttributes) it derives a fifo queue from the ending of its name, assumes
+// messages of 256 KiB and otherwise the requirements in README.md, and logs that.
 //
-// On a fifo queue nothing counts the tasks that kill their process, for the count would be
-// a tag: the redrive policy alone stops such a task. The client's region must be
-// the queue's.
+// On a fifo queue nothing counts the tasks that kill their process, because the count would
+// be a tag: only the redrive policy stops such a task. The client's region must be the
+// queue's.
 func WithQueue(name string, on Existing) Option {
 	return func(o *options) {
 		if o.existing == nil {

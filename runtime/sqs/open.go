@@ -18,15 +18,14 @@ import (
 //
 //	sqs://eu-central-1?prefix=prod-&wait=20s&polls=8&create=false
 //
-// All parts but the scheme may be left out; without a region the SDK's default
-// chain decides. Credentials come from that chain (environment, shared files,
-// container, instance). The parameters are those of the options: prefix, wait,
-// polls, create=false (WithoutCreate), retry=visibility (RetryByVisibility),
-// fair=<n> (WithStarvationFree), and endpoint=<url> for a server that is not
-// AWS's. An unknown one is an error. Options given beside the URL come later and
-// win.
+// All parts except the scheme are optional; without a region the SDK's default chain
+// decides. Credentials come from that chain (environment, shared files, container,
+// instance). The parameters correspond to options: prefix, wait, polls, create=false
+// (WithoutCreate), retry=visibility (RetryByVisibility), fair=<n> (WithStarvationFree), and
+// endpoint=<url> for a server other than AWS. An unknown parameter is an error. Options
+// override the URL.
 //
-// What is not answered is given up as the package comment says.
+// Requests without an answer are abandoned as the package comment says.
 func Open(ctx context.Context, rawURL string, opts ...Option) (*Provider, error) {
 	u, err := address.Parse(rawURL)
 	if err != nil {

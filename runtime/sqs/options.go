@@ -44,62 +44,57 @@ type options struct {
 	existing     map[string]Existing // by name of queue
 }
 
-// WithPrefix puts a text before the name of every SQS queue, to keep apart the
-// environments that share an account. Letters, digits, - and _.
+// WithPrefix sets a prefix for the name of every SQS queue, to separate environments that
+// share an account. Letters, digits, - and _.
 func WithPrefix(prefix string) Option { return func(o *options) { o.prefix = prefix } }
 
-// WithClock sets the clock that leases and due times go by; driver.SystemClock
-// by default.
+// WithClock sets the clock for leases and due times; driver.SystemClock by default.
 func WithClock(c driver.Clock) Option { return func(o *options) { o.clock = c } }
 
-// WithoutCreate makes Open refuse a queue that is not there, in place of creating
-// it: for programs without the permission sqs:CreateQueue, and for queues that
-// are declared elsewhere.
+// WithoutCreate makes Open refuse a missing queue instead of creating it: for programs
+// without the permission sqs:CreateQueue, and for queues that are declared elsewhere.
 func WithoutCreate() Option { return func(o *options) { o.forbidCreate = true } }
 
-// WithWait sets how long a poll of an empty queue waits, 1 s to 20 s. By default it is
-// 5 s, and 20 s once nothing has come for five minutes. Shorter waits cost more requests
-// and let a pool and Close end sooner, for both wait for the polls under way.
+// WithWait sets how long a poll of an empty queue waits, 1 s to 20 s. By default it is 5 s,
+// and 20 s once nothing has arrived for five minutes. Shorter waits cost more requests and
+// let a pool and Close end sooner, because both wait for polls in progress.
 func WithWait(d time.Duration) Option { return func(o *options) { o.wait = d } }
 
-// WithMaxPolls bounds the polls of one SQS queue that are under way at the same
-// time; 8 by default. There is one as long as the queue has little to give, and
-// twice as many after each that comes back full. Each holds a connection: see
-// the package comment on the HTTP client.
+// WithMaxPolls bounds the concurrent polls of one SQS queue; 8 by default. There is one
+// while the queue has few messages, and twice as many after each poll that comes back full.
+// Each uses a connection: see the package comment on the HTTP client.
 func WithMaxPolls(n int) Option { return func(o *options) { o.polls = n } }
 
-// WithCloseWait bounds how long Close waits for polls that are under way; by default
-// it is as long as a poll may take, so that none is cut off. One that is may have been
-// given messages: those come back when their lease ends. 0 cuts them off at once. What polls
-// have brought is given back after that, for 5 s at most.
+// WithCloseWait bounds how long Close waits for polls in progress; by default as long as a
+// poll may take, so that none is cut off. A poll that is cut off may have received messages,
+// which come back when their lease ends. 0 cuts polls off at once. After that Close gives
+// received messages back, for 5 s at most.
 func WithCloseWait(d time.Duration) Option { return func(o *options) { o.closeWait = d } }
 
-// A Store keeps payloads that are too large for SQS: S3, a file system, a
-// database. It is called by many goroutines at once. Get of a key that is not
-// there returns an error that wraps [ErrNotStored].
+// A Store keeps payloads that are too large for SQS: S3, a file system, a database. It must
+// be safe for concurrent use. Get of a missing key returns an error that wraps
+// [ErrNotStored].
 type Store interface {
 	Put(ctx context.Context, key string, data []byte) error
 	Get(ctx context.Context, key string) ([]byte, error)
 	Delete(ctx context.Context, key string) error
 }
 
-// WithStore keeps payloads that do not fit into a message in a store, and sends
-// their key in the message: the claim check pattern. A payload is stored before
-// its message is sent and deleted after its task was completed; where a process
-// dies between the two it stays behind, so let the store expire objects after
-// the retention of the queue, 14 days.
+// WithStore keeps payloads that do not fit into a message in a store, and sends their key
+// in the message: the claim check pattern. A payload is stored before its message is sent
+// and deleted after its task was completed. If a process dies in between it stays in the
+// store, so let the store expire objects after the retention of the queue, 14 days.
 func WithStore(s Store) Option { return func(o *options) { o.store = s } }
 
-// RetryByVisibility makes a retry on a standard or priority queue hide the message
-// for its delay in place of sending it anew: one request less for each retry.
-// In return the receive count is the attempt, so that a crash of a worker costs a
-// retry, and what a failed run wrote into the metadata is not kept. A redrive policy
-// of the queue must allow 1000 receives.
+// RetryByVisibility makes a retry on a standard or priority queue hide the message for its
+// delay instead of sending it again: one request less per retry. In return the receive
+// count is the attempt, so that a crash of a worker costs a retry, and metadata that a
+// failed run wrote is lost. A redrive policy of the queue must allow 1000 receives.
 func RetryByVisibility() Option { return func(o *options) { o.byVisibility = true } }
 
-// WithStarvationFree makes every n-th Dequeue of a priority queue look at the
-// lowest level first, so that it gets its share however many urgent tasks there
-// are. Without it levels are strict. n is at least 2.
+// WithStarvationFree makes every n-th Dequeue of a priority queue check the lowest level
+// first, so that it gets its share even if there are many urgent tasks. Without this option
+// levels are strict. n is at least 2.
 func WithStarvationFree(n int) Option { return func(o *options) { o.fairEvery = n } }
 
 func newOptions(opts []Option) (options, error) {

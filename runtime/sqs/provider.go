@@ -14,10 +14,10 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// ErrNotStored is what a [Store] answers for a key that it does not have.
+// ErrNotStored is the error of a [Store] for a missing key.
 var ErrNotStored = errors.New("taskgen: no such payload in the store")
 
-// A Provider keeps queues in Amazon SQS. It is safe for use by many goroutines.
+// A Provider keeps queues in Amazon SQS. It is safe for concurrent use.
 type Provider struct {
 	api *api
 	options
@@ -35,8 +35,8 @@ type Provider struct {
 
 var _ driver.Provider = (*Provider)(nil)
 
-// New returns a provider on the caller's own client, which stays the caller's
-// to configure. The error says which option is out of bounds.
+// New returns a provider on the caller's own client, which the caller configures. The error
+// says which option is out of bounds.
 func New(client *awssqs.Client, opts ...Option) (*Provider, error) {
 	o, err := newOptions(opts)
 	if err != nil {
@@ -62,13 +62,12 @@ func New(client *awssqs.Client, opts ...Option) (*Provider, error) {
 func (p *Provider) Name() string { return "sqs" }
 
 // Requests returns how many requests the provider has sent to SQS, by action
-// ("ReceiveMessage"), those that were sent again included. It is what AWS bills,
-// but for payloads: every 64 KiB of a request count as one there.
+// ("ReceiveMessage"), including repeated ones. AWS bills these, except that it counts every
+// 64 KiB of a request as one.
 func (p *Provider) Requests() map[string]int64 { return p.api.requests() }
 
-// Open implements [driver.Provider]. It creates the SQS queues that the queue
-// stands on, with its dead letter queue, or verifies those that are there: see
-// the package comment.
+// Open implements [driver.Provider]. It creates the SQS queues of the queue and of its dead
+// letter queue, or verifies existing ones: see the package comment.
 func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Queue, error) {
 	cfg, err := cfg.WithDefaults()
 	if err != nil {
@@ -105,8 +104,8 @@ func (p *Provider) current(name string) (*engine, error) {
 	return p.engines[name], nil
 }
 
-// admit makes a handle on an engine. Its last one may have been closed meanwhile:
-// then the engine is begun anew.
+// admit makes a handle on an engine. If its last handle was closed meanwhile the engine is
+// started again.
 func (p *Provider) admit(e *engine, cfg driver.QueueConfig) (*Queue, error) {
 	q := &Queue{e: e, cfg: cfg, done: make(chan struct{})}
 	p.mu.Lock()
@@ -124,8 +123,8 @@ func (p *Provider) admit(e *engine, cfg driver.QueueConfig) (*Queue, error) {
 	return q, nil
 }
 
-// Close implements [driver.Provider]. It closes every queue and waits for what
-// they have under way; the client stays open, for it is the caller's.
+// Close implements [driver.Provider]. It closes every queue and waits for their work in
+// progress. The client stays open: it belongs to the caller.
 func (p *Provider) Close() error {
 	p.mu.Lock()
 	p.closed = true

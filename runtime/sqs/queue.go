@@ -11,8 +11,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A Queue is one handle on a queue of a Provider. Handles of one queue share its
-// polls: what one of them leased another may settle.
+// A Queue is one handle on a queue of a Provider. Handles of one queue share its polls: one
+// handle may settle a task that another has leased.
 type Queue struct {
 	e    *engine
 	cfg  driver.QueueConfig
@@ -56,7 +56,7 @@ func (q *Queue) Capabilities() driver.Capabilities {
 		KeepsReleased:   !q.e.fifo && !q.e.stays(),
 		FreeLeases:      true,
 		ConfirmsAcks:    true,
-		// What is hidden for its delay is in flight to SQS.
+		// To SQS, messages that are hidden for their delay are in flight.
 		CountsScheduled: !q.e.fifo && !q.e.stays(),
 		CountsLeased:    true,
 		CountsExpired:   true,
@@ -67,9 +67,8 @@ func (q *Queue) Capabilities() driver.Capabilities {
 	}
 }
 
-// Close implements [driver.Queue]. The last handle of a queue waits for polls
-// that are under way, as long as one may take (see WithCloseWait), and gives back what
-// they bring.
+// Close implements [driver.Queue]. The last handle of a queue waits for polls in progress,
+// as long as one may take (see WithCloseWait), and gives back their messages.
 func (q *Queue) Close() error {
 	q.once.Do(func() {
 		close(q.done)
@@ -112,11 +111,11 @@ func (q *Queue) tooLong(lease time.Duration) error {
 	return fmt.Errorf("%w: a lease of %s on queue %q: SQS leases a message for 12 hours at most", driver.ErrUnsupported, lease, q.cfg.Name)
 }
 
-// Dequeue implements [driver.Queue]. It waits until ctx ends, however long that
-// is. When ctx ends a poll that is under way goes on: what it brings is the next
-// Dequeue's, or goes back to SQS after half a second; driver.Behind tells of it. With a context that has
-// ended already it takes only what is at hand. In the last second before ctx ends
-// no poll can wait: it looks ten times a second, at a request for each SQS queue.
+// Dequeue implements [driver.Queue]. It waits until ctx ends, however long that is. A poll
+// in progress continues when ctx ends, and is reported through driver.Behind: the next
+// Dequeue gets its messages, or they go back to SQS after half a second. With a context
+// that has already ended Dequeue takes only local messages. In the last second before ctx
+// ends no poll can wait: Dequeue polls ten times a second, with a request per SQS queue.
 func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	switch {
 	case limit < 1 || lease <= 0:

@@ -11,13 +11,13 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Redrive implements [driver.Redriver]. SQS has no way to find a message: a redrive
-// walks through the dead letter queue, ten messages a request, hides those that are
-// not asked for until it is done, and stops early once it has found all that are. What
-// others have received, or have by SQS's count, which trails, it waits for, 30 s at
-// most. Each task is sent to the queue before it is deleted from the dead letter queue.
-// A box of package dlq makes one walk for what its filter chooses, at a rate; and for
-// all dead tasks of a large queue see [Queue.StartRedrive].
+// Redrive implements [driver.Redriver]. SQS cannot look up a message: a redrive walks
+// through the dead letter queue, ten messages per request, hides other messages until it is
+// done, and stops early once it has found all requested ones. It waits at most 30 s for
+// messages that others have received, also by SQS's count, which lags. Each task is sent
+// to the queue before it is deleted from the dead letter queue. A box of package dlq makes
+// one walk for all letters that its filter matches, at a rate. For all dead tasks of a
+// large queue see [Queue.StartRedrive].
 func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	var stale error // of those that were moved
 	done, err := q.walk(ctx, prey{ids: ids, all: ids == nil}, func(ctx context.Context, e *engine, ms []*message) (errs []error) {
@@ -49,8 +49,8 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 // OnRedrive implements [driver.Reviver].
 func (q *Queue) OnRedrive(around driver.Revival) { q.around = around }
 
-// RedriveDeaths implements [driver.Redriver], by a walk as Redrive does it: while it has
-// a message nobody else does.
+// RedriveDeaths implements [driver.Redriver] with a walk like Redrive: while it has a
+// message nobody else does.
 func (q *Queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)
@@ -117,13 +117,13 @@ func (q *Queue) edit(m *message, payload []byte) error {
 	return nil
 }
 
-// Discard implements [driver.Discarder], by a walk as Redrive does it.
+// Discard implements [driver.Discarder] with a walk like Redrive.
 func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	done, err := q.walk(ctx, prey{ids: ids}, discardAll)
 	return driver.IDsOf(done), err
 }
 
-// DiscardDeaths implements [driver.Discarder], by a walk as Redrive does it.
+// DiscardDeaths implements [driver.Discarder] with a walk like Redrive.
 func (q *Queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	return q.walk(ctx, preyOf(deaths), discardAll)
 }
@@ -139,7 +139,7 @@ func discardAll(ctx context.Context, e *engine, ms []*message) []error {
 	return errs
 }
 
-// A prey is what a walk is after.
+// A prey says which messages a walk looks for.
 type prey struct {
 	all    bool
 	ids    []string
@@ -154,8 +154,8 @@ func preyOf(deaths []driver.Death) prey {
 	return p
 }
 
-// walk goes through the dead letter queue and does something with this queue's
-// dead tasks that it is after.
+// walk goes through the dead letter queue and calls do with the matching dead tasks of this
+// queue.
 func (q *Queue) walk(ctx context.Context, of prey, do func(context.Context, *engine, []*message) []error) (done []driver.Death, err error) {
 	e := q.e
 	if err := q.open(); err != nil {
@@ -216,8 +216,8 @@ func orFirst(err error, be *driver.BatchError) error {
 	return be.OrNil()
 }
 
-// asItWas is a message that is no task, on its way back to the SQS queue that it was on.
-// Who finds it there first may bury it again.
+// asItWas is a message that is no task, on its way back to its SQS queue. The process that
+// finds it there first may bury it again.
 func (e *engine) asItWas(m *message) *outgoing {
 	o := m.outgoing(e.lanes[len(e.lanes)-1].remote)
 	for _, l := range e.inputs() {
@@ -252,17 +252,16 @@ func (e *engine) origin(m *message) string {
 	return m.task.Queue // SQS itself moved it: nobody wrote why
 }
 
-// StartRedrive has SQS itself move everything on the dead letter queue back to the
-// queue (StartMessageMoveTask), up to the given number of messages a second, at most
-// 500; 0: as fast as SQS will. It returns at once, with the handle that
-// ListMessageMoveTasks and CancelMessageMoveTask of the AWS API take, and does not say
-// what was moved. Tasks that come back that way begin with RetryCount 0 and the
-// metadata that Redrive writes. Those that SQS itself had buried come back as they
-// were enqueued.
+// StartRedrive makes SQS itself move everything on the dead letter queue back to the queue
+// (StartMessageMoveTask), up to the given number of messages per second, at most 500; 0: as
+// fast as SQS can. It returns at once, with the handle for ListMessageMoveTasks and
+// CancelMessageMoveTask of the AWS API, and does not report what was moved. Such tasks
+// start with RetryCount 0 and the metadata that Redrive writes. Tasks that SQS itself had
+// buried come back as they were enqueued.
 //
-// It is for standard queues whose dead letter queue no other queue shares, for SQS
-// does not tell whose a message was; elsewhere it answers ErrUnsupported. One move
-// can be under way for a dead letter queue.
+// It is for standard queues whose dead letter queue no other queue shares, because SQS does
+// not say from which queue a message came; elsewhere it returns ErrUnsupported. A dead
+// letter queue can have one move at a time.
 func (q *Queue) StartRedrive(ctx context.Context, perSecond int32) (handle string, err error) {
 	if err := q.open(); err != nil {
 		return "", err

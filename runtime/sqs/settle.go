@@ -29,10 +29,10 @@ func (q *Queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	})
 }
 
-// Extend implements [driver.Queue]. It costs one request for ten tasks. SQS
-// leases a message for 12 hours at most, counted from its receive: a lease ends
-// then, whatever it was extended by, and LeaseUntil says so. A longer lease than 12
-// hours is refused with ErrUnsupported.
+// Extend implements [driver.Queue]. It costs one request for ten tasks. SQS leases a
+// message for 12 hours at most, counted from its receive: a lease ends then, however far it
+// was extended, and LeaseUntil says so. A lease of more than 12 hours is refused with
+// ErrUnsupported.
 func (q *Queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
 	switch {
 	case lease <= 0:
@@ -47,8 +47,8 @@ func (q *Queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Du
 	return result(errs, func(i int) string { return idOf(ds[i]) })
 }
 
-// extendLeases is Extend. What is being released waits for the end of that: then its
-// lease is over, or, where the release has failed, runs on.
+// extendLeases is Extend. For messages that are being released it waits for the release:
+// then the lease is over, or still runs if the release has failed.
 func (e *engine) extendLeases(ctx context.Context, ds []*driver.Delivery, lease time.Duration) []error {
 	ms, errs := e.claim(ds, false)
 	var all []*message // with those that stand behind them
@@ -139,9 +139,9 @@ func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, do func(e *en
 	return result(errs, func(i int) string { return idOf(ds[i]) })
 }
 
-// claim finds the messages of deliveries. One whose lease is over by our own clock
-// is lost, whatever SQS would say: standard queues do not fence. With settling set
-// it is the caller's alone until settle is done with it.
+// claim finds the messages of deliveries. A message whose lease is over by the local clock
+// is lost, whatever SQS would say: standard queues do not fence. With settling set it
+// belongs to the caller until settle is done with it.
 func (e *engine) claim(ds []*driver.Delivery, settling bool) ([]*message, []error) {
 	ms, errs := make([]*message, len(ds)), make([]error, len(ds))
 	now := e.p.clock.Now()
@@ -207,10 +207,10 @@ func inBatches(ms []*message, errs []error, do func(l *lane, part []*message) []
 	})
 }
 
-// doubtful calls do with a batch, and takes a lost receipt handle for success where
-// the request, or an earlier one for the same, was sent and its answer lost: then
-// SQS has done what was asked, and says that the handle is used up.
-// Where the request only extends a lease, a lost handle is a lost lease.
+// doubtful calls do with a batch. It treats a lost receipt handle as success if the answer
+// to this request, or to an earlier one for the same message, was lost: SQS has carried it
+// out, and says that the handle is used up. If the request only extends a lease, a lost
+// handle is a lost lease.
 func doubtful(ctx context.Context, settles bool, part []*message, numbers []int, do func(context.Context) (map[int]verdict, error)) (map[int]verdict, error) {
 	ctx, tries := counting(ctx)
 	all, err := do(ctx)
@@ -231,8 +231,8 @@ func doubtful(ctx context.Context, settles bool, part []*message, numbers []int,
 	return all, err
 }
 
-// unanswered reports whether a request that failed may have been acted on: it was sent,
-// and SQS did not refuse it the only time that it was.
+// unanswered reports whether a failed request may have been carried out: it was sent, and
+// was not refused in its only try.
 func unanswered(err error, tries int64) bool {
 	var answer *awshttp.ResponseError
 	refused := errors.As(err, &answer) && answer.HTTPStatusCode() >= 400 && answer.HTTPStatusCode() < 500
@@ -297,7 +297,7 @@ func (e *engine) extendEach(ctx context.Context, ms []*message, lease func(*mess
 		} else if ends[m] = last; last.Sub(m.until) >= time.Second {
 			longer[i] = m
 		} else {
-			ends[m] = m.until // there is no more to be had
+			ends[m] = m.until // no further extension is possible
 		}
 	}
 	e.hide(ctx, false, longer, errs, func(m *message) int32 { return seconds(ends[m].Sub(now)) })
@@ -311,10 +311,9 @@ func (e *engine) extendEach(ctx context.Context, ms []*message, lease func(*mess
 	return errs
 }
 
-// giveBack returns messages that nobody here is to run now. Those that can be are sent
-// anew, so that this receive is no crash; those of a fifo queue are made visible again,
-// when they are due, and keep their place. A caller does not wait for it beyond the end
-// of ctx.
+// giveBack returns messages that will not run here. It sends them again if possible, so
+// that this receive is no crash; messages of a fifo queue become visible again when they
+// are due, and keep their place. A caller does not wait for it beyond the end of ctx.
 func (e *engine) giveBack(ctx context.Context, ms []*message) {
 	if len(ms) == 0 {
 		return
@@ -329,7 +328,7 @@ func (e *engine) giveBack(ctx context.Context, ms []*message) {
 }
 
 func (e *engine) putBack(ctx context.Context, ms []*message) {
-	errs := make([]error, len(ms)) // what fails comes back when its lease ends
+	errs := make([]error, len(ms)) // failed ones come back when their lease ends
 	if !e.fifo {
 		e.resend(ctx, ms, errs)
 		return
@@ -346,10 +345,10 @@ func (e *engine) putBack(ctx context.Context, ms []*message) {
 	})
 }
 
-// spared is how long a message stays hidden that goes back to a fifo queue unused: not at
-// all, until SQS has counted half of the receives after which it moves a message to the
-// dead letter queue by itself. From then on so long that the other half lasts for as long
-// as SQS keeps a message at all: nothing dies of being given back.
+// spared is how long a message stays hidden that goes back to a fifo queue unused. It is 0
+// until SQS has counted half of the receives after which it moves a message to the dead
+// letter queue by itself. Then it is so long that the other half lasts for as long as SQS
+// keeps a message: no message dies of being given back.
 func (m *message) spared() time.Duration {
 	const half = maxReceives / 2
 	if m.lane.policy == nil && !m.lane.assumed || m.receives < half {
