@@ -10,11 +10,11 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Redrive implements [driver.Redriver]. Each task is confirmed on its queue
-// before it leaves the dead letter queue; a crash between the two leaves it on
-// both. An ID that is on the queue again cannot be told: it is moved like any
-// other. It reads the dead letter queue from its head, to the end or until all
-// ids were found, and keeps workers of that queue from it meanwhile.
+// Redrive implements [driver.Redriver]. Each task is confirmed on its queue before it
+// leaves the dead letter queue; a crash in between leaves it on both. An ID that is on the
+// queue again is not detected: the task is moved like any other. Redrive reads the dead
+// letter queue from its head, to the end or until all ids were found, and blocks workers of
+// that queue meanwhile.
 func (q *Queue) Redrive(ctx context.Context, ids []string) (redriven []string, err error) {
 	if q.st.isDLQ {
 		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
@@ -26,8 +26,8 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) (redriven []string, e
 	return driver.IDsOf(done), err
 }
 
-// RedriveDeaths implements [driver.Redriver], as Redrive does: what the scan has read
-// nobody else can move.
+// RedriveDeaths implements [driver.Redriver] like Redrive: nobody else can move the
+// messages that the scan has read.
 func (q *Queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)
@@ -111,7 +111,7 @@ func (q *Queue) moveBack(ctx context.Context, found []deadTask) (moved []deadTas
 // OnRedrive implements [driver.Reviver].
 func (q *Queue) OnRedrive(around driver.Revival) { q.around = around }
 
-// moveBackAround is moveBack with what belongs around it.
+// moveBackAround is moveBack inside q.around.
 func (q *Queue) moveBackAround(ctx context.Context, found []deadTask) (moved []deadTask, failed error) {
 	err := q.around.Around(ctx, taskIDs(found), func() []string {
 		moved, failed = q.moveBack(ctx, found)
@@ -128,7 +128,8 @@ func taskIDs(found []deadTask) []string {
 	return ids
 }
 
-// redriven is a dead task on its way back. What cannot be decoded goes back as it is.
+// redriven is a dead task on its way back. A message that cannot be decoded goes back
+// unchanged.
 func (q *Queue) redriven(x *deadTask) *letter {
 	if x.raw {
 		l := &letter{to: q.st.lines[0], id: x.task.ID, body: x.body, from: x.from}
@@ -142,8 +143,7 @@ func (q *Queue) redriven(x *deadTask) *letter {
 	return &letter{to: q.st.lines[q.st.lineOf(x.task)], id: x.task.ID, body: driver.AppendEnvelope(nil, x.task)}
 }
 
-// Discard implements [driver.Discarder]. It reads the dead letter queue as
-// Redrive does.
+// Discard implements [driver.Discarder]. It reads the dead letter queue like Redrive.
 func (q *Queue) Discard(ctx context.Context, ids []string) (discarded []string, err error) {
 	if q.st.isDLQ {
 		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or complete them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
@@ -155,7 +155,7 @@ func (q *Queue) Discard(ctx context.Context, ids []string) (discarded []string, 
 	return driver.IDsOf(done), err
 }
 
-// DiscardDeaths implements [driver.Discarder], as Discard does.
+// DiscardDeaths implements [driver.Discarder] like Discard.
 func (q *Queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	if q.st.isDLQ {
 		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or complete them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)

@@ -19,8 +19,8 @@ const relayWindow = 1000
 // headerLine says to which line a task goes when it is due.
 const headerLine = "x-taskgen-line"
 
-// A delayRelay brings tasks of the ladder to the queue when they are due, and those that
-// are not to the next step. Each goes by publish, confirm, ack.
+// A delayRelay moves tasks of the ladder to the queue when they are due, and others to the next
+// step. Each move is publish, confirm, ack.
 type delayRelay struct {
 	st *queueState
 
@@ -36,7 +36,7 @@ type delayRelay struct {
 // A delayedMessage is a task at the gate.
 type delayedMessage struct {
 	due  time.Time
-	at   time.Time // when it is looked at again: when it is due, or a while after it could not go on
+	at   time.Time // when it is handled next: when it is due, or a while after a failed move
 	tag  uint64
 	line int
 	d    amqp.Delivery
@@ -56,7 +56,7 @@ func (h *held) Pop() any {
 	return x
 }
 
-// letter is what is to be done with a task now: nil where it is due soon.
+// letter is the next move of a task: nil if it is due soon.
 func (g *delayRelay) letter(x *delayedMessage, now time.Time) *letter {
 	if l := g.caught(&x.d, now); l != nil {
 		return l
@@ -187,11 +187,11 @@ func (g *delayRelay) next(now time.Time) (time.Duration, bool) {
 	return max(g.held[0].at.Sub(now), 0), true
 }
 
-// againWait is how long a task stays at the gate that the broker did not let go on.
+// againWait is how long a task stays at the gate after the broker refused its move.
 const againWait = time.Second
 
-// pass sends on what has come and what has become due. What the broker refuses stays,
-// and hinders no other; all wait while it takes no messages.
+// pass moves tasks that have arrived or become due. A task that the broker refuses stays,
+// and delays no other; all wait while it takes no messages.
 func (g *delayRelay) pass(ctx context.Context, batch []*delayedMessage) error {
 	var (
 		letters []*letter
@@ -229,7 +229,7 @@ func (g *delayRelay) pass(ctx context.Context, batch []*delayedMessage) error {
 		heap.Push(&g.held, passers[i])
 	}
 	if failed != nil && ctx.Err() == nil && !g.failing {
-		g.st.p.logger().LogAttrs(ctx, slog.LevelWarn, "rabbitmq: tasks that are due cannot go on for now, trying on", slog.String("queue", g.st.name), slog.Any("error", failed))
+		g.st.p.logger().LogAttrs(ctx, slog.LevelWarn, "rabbitmq: due tasks cannot be moved to their queue for now, will keep trying", slog.String("queue", g.st.name), slog.Any("error", failed))
 	}
 	g.failing = failed != nil
 	g.n -= len(gone)

@@ -2,14 +2,13 @@
 // without any plugin: quorum queues, publisher confirms, and for delays a ladder
 // of queues with a time to live, which all queues share.
 //
-// What goes to the broker is on the disk of a majority of its nodes before the
-// call that sent it returns. A task changes its place (to a retry, to the dead
-// letter queue and back) by publish, confirm, acknowledge, in this order: a crash
-// in between makes a duplicate and never a loss.
+// A message is on the disk of a majority of the broker's nodes before the call that sent it
+// returns. A task moves (to a retry, to the dead letter queue and back) by publish,
+// confirm, acknowledge, in this order: a crash in between makes a duplicate, never a loss.
 //
-// A lease is a delivery of the broker's, which a process has as long as its
-// connection lasts. Its end is kept by the clock of that process, which then
-// gives the task back; when the process dies or its connection is cut, the broker
-// does so at once. A task is delivered only when somebody asks for it, so what the
-// broker counts as delivered and not acknowledged is what died with its worker.
+// A lease is a delivery of the broker, which a process keeps as long as its connection
+// lasts. The clock of that process ends the lease, and the process gives the task back; if
+// it dies or its connection is cut, the broker does so at once. A task is delivered only
+// when a Dequeue requests it, so that the tasks which the broker counts as delivered and
+// not acknowledged are those that died with their worker.
 package rabbitmq

@@ -11,17 +11,16 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// The groups of a fifo queue are spread over partitions by a hash of their keys.
-// A partition is a queue with a single active consumer: the broker delivers all of
-// it to one process, in order, and to the next only when that one has gone, from
-// the place where it was. So a process sees all tasks of its groups in order, and
-// keeps the order among them itself: it hands out the first of a group alone, and
-// the next when that is done. A task that is released, or whose lease ends, stays
-// where it is, and blocks its group; it is with its process still. Which process has
-// which partition is in shares.go.
+// The groups of a fifo queue are spread over partitions by a hash of their keys. A
+// partition is a queue with a single active consumer: the broker delivers all of it to one
+// process, in order, and to the next one only when that has gone, from the same position.
+// A process therefore sees all tasks of its groups in order, and keeps their order itself:
+// it hands out the first task of a group, and the next one when that is done. A task that
+// is released, or whose lease ends, stays in place and with its process, and blocks its
+// group. shares.go decides which process has which partition.
 //
-// What a process draws from a partition beyond what is asked for is there to find
-// tasks of other groups behind one that is blocked.
+// A process draws more tasks from a partition than requested, to find tasks of other groups
+// behind a blocked one.
 const partitionWindow = 64
 
 // arrivedInGroup takes in a delivery from a partition. st.mu is held.
@@ -61,11 +60,12 @@ func (st *queueState) runGroups() {
 	}
 }
 
-// The broker lets nobody have a task for longer than its consumer_timeout, and ends
-// the channel of who does. What lies here for so long without running, drawn ahead or
-// resting, is given back to its place and drawn again: all of a group in one go, and
-// none while one of it runs, so that the broker has the group in order always. The
-// broker counts that; this process knows better, and forgets nothing about the task.
+// The broker ends the channel of a process that keeps a task for longer than its
+// consumer_timeout. Tasks that stay here that long without running, drawn ahead or resting,
+// are given back to their place and drawn again: all tasks of a group at once, and none
+// while one of them runs, so that the broker always has the group in order. The broker
+// counts that as a delivery; this process remembers that it was none, and all its data
+// about the task.
 
 // refresh does that for groups that were here for as long as a lease may be. st.mu is
 // held.
@@ -98,8 +98,7 @@ func (st *queueState) drawAgain(group string) {
 	}
 }
 
-// serveGroups hands out the first tasks of groups, those of the group that was
-// served least recently first.
+// serveGroups hands out the first tasks of groups, the least recently served group first.
 func (st *queueState) serveGroups() {
 	st.mu.Lock()
 	defer st.mu.Unlock()

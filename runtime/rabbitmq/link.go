@@ -11,13 +11,12 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// A Dialer makes a connection to the broker. It is called again whenever the one
-// before has ended, and must return a new one each time. Leave Config.Recovery
-// unset: a connection that recovers by itself would settle other deliveries than
-// those that were meant.
+// A Dialer makes a connection to the broker. It is called again whenever the previous
+// connection has ended, and must return a new one each time. Leave Config.Recovery unset: a
+// connection that recovers by itself would settle the wrong deliveries.
 type Dialer func(ctx context.Context) (*amqp.Connection, error)
 
-// Pauses between two attempts to reach a broker that is away.
+// Pauses between two attempts to reach the broker.
 const (
 	firstPause = 20 * time.Millisecond
 	maxPause   = time.Second
@@ -25,12 +24,12 @@ const (
 
 var errAway = errors.New("rabbitmq: the connection has ended")
 
-// A link keeps one connection: when it ends, whoever needs one waits for the
-// next. Nothing of an old connection is used with a new one.
+// A link keeps one connection: when it ends, callers wait for the next one. Nothing of an
+// old connection is used with a new one.
 //
-// A provider has two: a broker that is short of memory or disk reads no more from
-// connections that publish, and acknowledgements, which make room, are not to wait
-// behind that.
+// A provider has two links: a broker that is short of memory or disk stops reading from
+// connections that publish, and acknowledgements, which free space, must not wait behind
+// that.
 type link struct {
 	dial  Dialer
 	owned bool // connections are the link's to close
@@ -150,9 +149,9 @@ func (l *link) close() {
 	}
 }
 
-// await calls f and waits for its answer, but not beyond ctx: the client's calls
-// know no context, and wait as long as a connection without answers lives. What
-// f returns when nobody waits any more is given to drop, unless that is nil.
+// await calls f and waits for its answer, but not beyond ctx: the client's calls take no
+// context, and wait as long as a connection without answers lives. A result of f after that
+// goes to drop, unless that is nil.
 func await[T any](ctx context.Context, f func() (T, error), drop func(T)) (T, error) {
 	type answer struct {
 		v   T

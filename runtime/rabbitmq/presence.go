@@ -13,19 +13,19 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// The broker tells how many messages of a queue wait, and not how many are out, nor
-// who waits for them: that the processes know. So Stats asks them, and who is to
-// give up the partitions of a fifo queue. Each connection of
-// a provider has an inbox bound to a fanout exchange, and answers a question there
-// in the time of a message. How many answers there are to be the broker knows: each
-// connection is a consumer of one queue that is always empty, the presence queue.
+// The broker knows how many messages of a queue wait, but not how many are delivered, nor
+// who waits for them: only the processes know. Stats therefore asks them, as does a process
+// that needs partitions of a fifo queue. Each connection of a provider has an inbox bound
+// to a fanout exchange, and answers questions there in the time of a message. The broker
+// knows the number of answers to expect: each connection is a consumer of one queue that is
+// always empty, the presence queue.
 
-// presenceWait bounds how long Stats waits for an answer. What a process holds that
-// does not answer is not counted; nor is what others hold while the broker takes no
+// presenceWait bounds how long Stats waits for an answer. Tasks of a process that does not
+// answer are not counted; nor are those of other processes while the broker takes no
 // messages.
 const presenceWait = time.Second
 
-// A tally is what one process has of a queue.
+// A tally counts the tasks of a queue in one process.
 type tally struct {
 	leased  int64 // handed out
 	drawn   int64 // delivered to the process and not handed out
@@ -163,8 +163,8 @@ func parseTally(text string) (t tally) {
 // flushWait bounds how long a count waits for what the broker has sent.
 const flushWait = 200 * time.Millisecond
 
-// tally counts what this process has. What is on its way to a consumer is waited
-// for, for the broker does not count it any more.
+// tally counts the tasks in this process. It waits for tasks on their way to a consumer,
+// which the broker no longer counts.
 func (st *queueState) tally(ctx context.Context) tally {
 	ctx, cancel := context.WithTimeout(ctx, flushWait)
 	defer cancel()
@@ -214,7 +214,7 @@ func (s *session) consumers(ctx context.Context, queue string) (int, error) {
 // partitions.
 const hungry = "hungry"
 
-// tallyAll asks all processes what they have of a queue. as is the type of the question.
+// tallyAll asks all processes for their tallies of a queue. as is the type of the question.
 func (s *session) tallyAll(ctx context.Context, queue, as string) (sum tally, err error) {
 	b := s.inbox
 	members, err := s.members(ctx)
@@ -265,12 +265,11 @@ func (s *session) tallyAll(ctx context.Context, queue, as string) (sum tally, er
 // emptyWait is after how long a queue is counted again that looks empty.
 const emptyWait = 30 * time.Millisecond
 
-// Stats implements [driver.Queue]. It takes a round trip for each of the broker's
-// queues and one to all processes that have a provider with this prefix. A task on
-// its way between two of the broker's queues may be counted twice or not at all for
-// that moment; a queue that looks empty is counted twice. The oldest age is not
-// known, and 0. Of what is not due, it counts what is at the gate: whose the rest of the
-// ladder is, nobody knows.
+// Stats implements [driver.Queue]. It takes a round trip for each of the broker's queues and
+// one to all processes that have a provider with this prefix. A task that is moving between
+// two of the broker's queues may be counted twice or not at all; a queue that looks empty is
+// counted twice. The oldest age is not known, and 0. Of the tasks that are not due, Stats
+// counts those at the gate: the queues of the tasks on the ladder are not known.
 func (q *Queue) Stats(ctx context.Context) (driver.Stats, error) {
 	if err := q.open(); err != nil {
 		return driver.Stats{}, err
@@ -284,8 +283,8 @@ func (q *Queue) Stats(ctx context.Context) (driver.Stats, error) {
 		}
 		n, err := q.count(ctx, s)
 		if err == nil && n.Ready+n.Leased == 0 {
-			// On its way to a worker, or back from one that has died, a task is seen
-			// nowhere for a moment: nobody is told of an empty queue by mistake.
+			// A task on its way to a worker, or back from a dead one, is visible nowhere for
+			// a moment: do not report an empty queue by mistake.
 			select {
 			case <-time.After(emptyWait):
 			case <-ctx.Done():

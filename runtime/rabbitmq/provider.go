@@ -21,42 +21,42 @@ import (
 
 var errClosed = fmt.Errorf("rabbitmq: %w", driver.ErrClosed)
 
-// DefaultConsumerTimeout is how long a broker, as it is delivered, lets a task be
-// with a worker: consumer_timeout in its configuration.
+// DefaultConsumerTimeout is how long a broker with its default configuration
+// (consumer_timeout) lets a worker keep a task.
 const DefaultConsumerTimeout = 30 * time.Minute
 
-// timeoutMargin is how long before the broker's timeout a lease ends at the
-// latest: the broker looks once a minute, and closes the channel with all leases.
+// timeoutMargin is how long before the broker's timeout a lease ends at the latest: the
+// broker checks once a minute, and closes the channel with all leases.
 const timeoutMargin = 2 * time.Minute
 
-// heartbeat is after how long in silence a connection asks the other side for a
-// sign of life; after three of them it is given up.
+// heartbeat is the time of silence after which a connection sends a heartbeat; after three
+// of them it is considered dead.
 const heartbeat = 5 * time.Second
 
 // An Option changes how a Provider works.
 type Option func(*Provider)
 
-// WithPrefix sets what the names of all queues and exchanges begin with;
-// DefaultPrefix by default. It ends with a dot, which is added where it is missing; the
-// empty prefix is "." alone. Providers with different prefixes share nothing: a dot or
-// colon within the prefix is written as =2E or =3A in the broker.
+// WithPrefix sets the prefix of the names of all queues and exchanges; DefaultPrefix by
+// default. A missing final dot is added; the empty prefix is ".". Providers with different
+// prefixes share nothing: a dot or colon within the prefix is written as =2E or =3A in the
+// broker.
 func WithPrefix(prefix string) Option { return func(p *Provider) { p.names = namesOf(prefix) } }
 
-// WithConsumerTimeout says what consumer_timeout the broker is configured with;
-// DefaultConsumerTimeout by default. It bounds how long a task can be leased in
-// all: Capabilities.MaxLease is two minutes less, and half of it where it is
-// shorter than four minutes.
+// WithConsumerTimeout says which consumer_timeout the broker is configured with;
+// DefaultConsumerTimeout by default. It bounds the total lease of a task:
+// Capabilities.MaxLease is two minutes less, or half of it if it is shorter than four
+// minutes.
 func WithConsumerTimeout(d time.Duration) Option {
 	return func(p *Provider) { p.maxLease = max(d-timeoutMargin, d/2) }
 }
 
-// WithLogger sets where the provider says what nobody is there to be told as an
-// error: a message that cannot be buried for now, a queue without a backstop. nil is
-// slog.Default, as it is then. slog.New(slog.DiscardHandler) is silent.
+// WithLogger sets the logger for problems that no caller gets as an error: a message that
+// cannot be buried for now, a queue without a backstop. nil is slog.Default at the time of
+// the record. slog.New(slog.DiscardHandler) is silent.
 func WithLogger(l *slog.Logger) Option { return func(p *Provider) { p.log = l } }
 
-// A Provider keeps queues on a RabbitMQ broker, version 3.10 or later. It is safe
-// for use by many goroutines.
+// A Provider keeps queues on a RabbitMQ broker, version 3.10 or later. It is safe for
+// concurrent use.
 type Provider struct {
 	link     *link // consumes, acknowledges, declares
 	out      *link // publishes
@@ -77,19 +77,18 @@ type Provider struct {
 
 var _ driver.Provider = (*Provider)(nil)
 
-// New returns a provider on connections that dial makes, and makes the first two:
-// one to consume and acknowledge, one to publish, which the broker stops reading from
-// while it is short of memory or disk. The provider closes them. It dials anew, with growing pauses up to a second,
-// whenever a connection ends.
+// New returns a provider on connections that dial makes. It makes the first two at once: one
+// to consume and acknowledge, and one to publish, from which the broker stops reading while
+// it is short of memory or disk. The provider closes its connections. When one ends it dials
+// again, with growing pauses up to a second.
 func New(ctx context.Context, dial Dialer, opts ...Option) (*Provider, error) {
 	return start(ctx, dial, true, opts)
 }
 
-// NewOn returns a provider on the caller's own connection, which stays the
-// caller's to close. When it ends nothing can take its place: every method then
-// answers an error, and what was leased goes back to the queues. And while the
-// broker is short of memory or disk it takes no acknowledgements either. Use New or
-// Open to live on.
+// NewOn returns a provider on the caller's own connection, which the caller closes. When it
+// ends it is not replaced: every method then returns an error, and leased tasks go back to
+// the queues. While the broker is short of memory or disk it takes no acknowledgements
+// either. A provider from New or Open survives both.
 func NewOn(ctx context.Context, conn *amqp.Connection, opts ...Option) (*Provider, error) {
 	return start(ctx, func(context.Context) (*amqp.Connection, error) {
 		if conn.IsClosed() {
@@ -99,9 +98,9 @@ func NewOn(ctx context.Context, conn *amqp.Connection, opts ...Option) (*Provide
 	}, false, opts)
 }
 
-// Open dials the broker at an AMQP URI, amqp://user:password@host:port/vhost or
-// amqps://…, and returns a provider on it. See New. The broker lists its connections
-// by the names of host and process, like "taskgen web7-4711".
+// Open dials the broker at an AMQP URI, amqp://user:password@host:port/vhost or amqps://…,
+// and returns a provider on it. See New. The broker lists its connections under the names
+// of host and process, like "taskgen web7-4711".
 func Open(ctx context.Context, url string, opts ...Option) (*Provider, error) {
 	if _, err := address.Parse(url); err != nil {
 		return nil, fmt.Errorf("rabbitmq: %w", err)
@@ -158,9 +157,9 @@ func (p *Provider) logger() *slog.Logger { return cmp.Or(p.log, slog.Default()) 
 // Name returns "rabbitmq".
 func (p *Provider) Name() string { return "rabbitmq" }
 
-// Open implements [driver.Provider]. A queue may be opened more than once, in
-// one process or several; each call returns a Queue of its own. The broker's
-// queues are declared here, never later.
+// Open implements [driver.Provider]. A queue may be opened more than once, in one process
+// or several; each call returns a new Queue. The broker's queues are declared here, never
+// later.
 func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Queue, error) {
 	cfg, err := cfg.WithDefaults()
 	if err != nil {
@@ -190,7 +189,7 @@ func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Que
 	return q, nil
 }
 
-// keeps refuses a lease that the broker would end before its time.
+// keeps refuses a lease that the broker would end early.
 func (p *Provider) keeps(lease time.Duration) error {
 	if lease <= p.maxLease {
 		return nil
@@ -204,7 +203,7 @@ func (p *Provider) isClosed() bool {
 	return p.closed
 }
 
-// openState declares a queue and returns what all its handles share.
+// openState declares a queue and returns the state that all its handles share.
 func (p *Provider) openState(ctx context.Context, cfg driver.QueueConfig) (*queueState, error) {
 	fail := func(err error) error { return fmt.Errorf("queue %q on RabbitMQ: %w", cfg.Name, err) }
 	s, err := p.link.session(ctx)
@@ -235,9 +234,9 @@ func (p *Provider) openState(ctx context.Context, cfg driver.QueueConfig) (*queu
 	return st, nil
 }
 
-// Close implements [driver.Provider]. It ends the connection, and with it every
-// lease: what was leased goes back to its place in the queues at once, and counts
-// as crashed. A second call does nothing.
+// Close implements [driver.Provider]. It ends the connection, and with it every lease:
+// leased tasks go back to their place in the queues at once, and count as crashed. A second
+// call does nothing.
 func (p *Provider) Close() error {
 	p.mu.Lock()
 	if p.closed {
@@ -249,7 +248,7 @@ func (p *Provider) Close() error {
 		q.shut()
 	}
 	p.mu.Unlock()
-	p.link.stop() // neither is dialled for the other's sake
+	p.link.stop() // neither link redials because of the other
 	p.out.close()
 	p.link.close()
 	p.wg.Wait()

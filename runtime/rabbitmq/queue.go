@@ -10,11 +10,11 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// maxPayload is well below the 128 MiB that a broker takes by default: quorum
-// queues keep each message several times on its way to the disk.
+// maxPayload is well below the 128 MiB that a broker takes by default: quorum queues keep
+// several copies of each message on its way to the disk.
 const maxPayload = 4 << 20
 
-// lateness is what a due task needs from the gate to a worker, with room to spare.
+// lateness is what a due task needs from the gate to a worker, with a margin.
 const lateness = 250 * time.Millisecond
 
 // A Queue is one open queue of a Provider.
@@ -96,7 +96,7 @@ func (st *queueState) lineOf(t *driver.Task) int {
 	return 0
 }
 
-// address says where a task goes that is due at the given time.
+// address is the destination of a task that is due at the given time.
 func (st *queueState) address(l *letter, line int, due, now time.Time) {
 	rest := due.Sub(now)
 	if rest <= 0 {
@@ -109,13 +109,12 @@ func (st *queueState) address(l *letter, line int, due, now time.Time) {
 	}
 }
 
-// Enqueue implements [driver.Queue]. The broker has written the tasks to the disk
-// of a majority of its nodes when it returns nil. It takes one round trip and a
-// half for each 256 tasks. Where the connection ends under way, what was not
-// confirmed is sent again: such a task can be there twice. While the broker takes no
-// messages, because it is short of memory or disk, it answers ErrQueueFull at once.
-// A task under way at the moment when that begins may be stored later: its error
-// says so, and is not ErrQueueFull.
+// Enqueue implements [driver.Queue]. When it returns nil, the broker has written the tasks
+// to the disk of a majority of its nodes. It takes one and a half round trips for each 256
+// tasks. If the connection ends meanwhile, unconfirmed tasks are sent again, and may be
+// there twice. While the broker takes no messages, because it is short of memory or disk,
+// Enqueue returns ErrQueueFull at once. A task that is on its way at that moment may be
+// stored later: its error says so, and is not ErrQueueFull.
 func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
 	if err := q.open(); err != nil {
 		return nil, err
@@ -182,8 +181,8 @@ func batchError(errs []error, id func(i int) string) error {
 	return be.OrNil()
 }
 
-// Dequeue implements [driver.Queue]. It waits until ctx ends, and asks the broker
-// for no more than limit tasks. With a context that has ended it does not look.
+// Dequeue implements [driver.Queue]. It waits until ctx ends, and requests at most limit
+// tasks from the broker. With a context that has ended it does not check for tasks.
 func (q *Queue) Dequeue(ctx context.Context, limit int, d time.Duration) ([]*driver.Delivery, error) {
 	if limit < 1 || d <= 0 {
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both are more than 0", limit, q.cfg.Name, d)
@@ -208,8 +207,8 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, d time.Duration) ([]*dri
 	}
 }
 
-// deliver decodes what was drawn. What cannot be decoded goes to the dead letter
-// queue, and what belongs elsewhere to its place.
+// deliver decodes the drawn messages. A message that cannot be decoded goes to the dead
+// letter queue, and a misdelivered one to its place.
 func (q *Queue) deliver(ctx context.Context, got []*lease) []*driver.Delivery {
 	room := make([]driver.Delivery, len(got))
 	tasks := make([]*driver.Task, len(got))

@@ -12,9 +12,9 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// take begins to settle deliveries: nil where there is no lease any more, or where
-// somebody settles it already. Until settled or restore is called the lease counts,
-// can be extended and does not end.
+// take begins to settle deliveries: nil for one whose lease is over, or that is already
+// being settled. Until settled or restore is called the lease counts, can be extended and
+// does not end.
 func (st *queueState) take(ds []*driver.Delivery) []*lease {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -64,12 +64,11 @@ func idOf(d *driver.Delivery) string {
 	return d.Task.ID
 }
 
-// settle takes deliveries off the queue. Where letter is given, each is published
-// to a new place first, and stays where it is when that fails.
+// settle takes deliveries off the queue. With letter, each is first published to a new
+// place, and stays where it is if that fails.
 //
-// Acknowledgements go out by runs and are not answered; one more round trip shows
-// that the broker has them. Where the connection ends before, the task may come
-// again: ErrLeaseLost.
+// Acknowledgements are sent in runs and have no answer; one more round trip shows that the
+// broker has them. If the connection ends before, the task may come again: ErrLeaseLost.
 func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, write func(l *lease, d *driver.Delivery) *letter) error {
 	if err := q.open(); err != nil {
 		return err
@@ -190,12 +189,11 @@ func (q *Queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, ds, nil)
 }
 
-// Release implements [driver.Queue]. The task goes to the end of its line, or to
-// the ladder. A crash between the two steps leaves it there twice. While the broker
-// takes no messages, one that was not changed stays with this process, and others are
-// answered with ErrQueueFull. On a fifo queue
-// it stays in its place and with this process, which keeps what the delivery says
-// as long as it lives: the next process finds the task as it was enqueued.
+// Release implements [driver.Queue]. The task goes to the end of its line, or to the
+// ladder. A crash between the two steps leaves it there twice. While the broker takes no
+// messages, an unchanged task stays with this process, and others fail with ErrQueueFull.
+// On a fifo queue a task stays in its place and with this process, which keeps the changes
+// of the delivery as long as it lives: the next process gets the task as it was enqueued.
 func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	if q.st.kind == driver.FIFO {
 		return q.releaseInPlace(ds)
@@ -225,14 +223,14 @@ func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	})
 }
 
-// DeadLetter implements [driver.Queue]. The task is on the disk of the dead
-// letter queue before it leaves this one.
+// DeadLetter implements [driver.Queue]. The task is on the disk of the dead letter queue
+// before it leaves this one.
 func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	if err := q.open(); err != nil {
 		return err
 	}
 	if q.st.isDLQ {
-		return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own", driver.ErrUnsupported, q.cfg.Name)
+		return fmt.Errorf("%w: queue %q is a dead letter queue and has no dead letter queue", driver.ErrUnsupported, q.cfg.Name)
 	}
 	return q.settle(ctx, ds, func(_ *lease, d *driver.Delivery) *letter { return q.burial(d.Task) })
 }
@@ -241,9 +239,9 @@ func (q *Queue) burial(t *driver.Task) *letter {
 	return &letter{to: q.p.names.line(q.cfg.DLQ, 0), id: t.ID, body: driver.AppendEnvelope(nil, t)}
 }
 
-// Extend implements [driver.Queue]. The broker knows nothing of it: leases are
-// this process's, which gives a task back when its lease ends. None is extended
-// beyond Capabilities.MaxLease from when the broker delivered the task.
+// Extend implements [driver.Queue]. It sends nothing to the broker: this process keeps the
+// leases, and gives a task back when its lease ends. No lease is extended beyond
+// Capabilities.MaxLease after the broker delivered the task.
 func (q *Queue) Extend(_ context.Context, ds []*driver.Delivery, d time.Duration) error {
 	if err := q.open(); err != nil {
 		return err
