@@ -1,7 +1,6 @@
-// Package generator turns annotated structs into typed code for background
-// tasks. Generate is a pure function: source files in, generated files and
-// diagnostics out; whoever calls it writes them. Command taskgen is such a caller, and
-// all that it needs besides stands here too.
+// Package generator turns annotated structs into typed code for background tasks. Generate
+// is a pure function: source files in, generated files and diagnostics out; the caller
+// writes them. The package also has everything else that command taskgen needs.
 package generator
 
 import (
@@ -25,7 +24,7 @@ type Config struct {
 	Tags     string   // build tags, separated by commas
 	Env      []string // environment of the go command; nil: that of this process
 	// Cache is the folder that remembers runs which found nothing to do: see
-	// [Result.Remember]. It need not be there. Empty: nothing is remembered.
+	// [Result.Remember]. It need not exist. Empty: nothing is remembered.
 	Cache string
 }
 
@@ -33,19 +32,19 @@ func (cfg Config) query() load.Query {
 	return load.Query{Dir: cfg.Dir, Patterns: cfg.Patterns, Tags: cfg.Tags, Env: cfg.Env, Trace: new(load.Trace)}
 }
 
-// Result is what a run of the generator comes to.
+// Result is the result of a run of the generator.
 type Result struct {
-	// Files are the generated files by absolute path. A file whose content is
-	// nil is a generated file that has no tasks any more, and should not be
-	// there. With errors among the diagnostics there are no files at all.
+	// Files are the generated files by absolute path. A file whose content is nil is a
+	// generated file that no longer has tasks, and should be removed. With errors among
+	// the diagnostics there are no files at all.
 	Files map[string][]byte
 	// Packages are those with directives, sorted by path.
 	Packages    []Package
 	Diagnostics []Diagnostic
-	// Notes are remarks that belong to no place in the source, sorted.
+	// Notes are remarks without a position in the source, sorted.
 	Notes []string
-	// Remembered says that the cache knows the run: all files are as they should be,
-	// and Files is empty.
+	// Remembered says that the cache knows the run: all files are up to date, and Files is
+	// empty.
 	Remembered bool
 
 	run *cache.Run
@@ -65,10 +64,10 @@ type Task struct {
 	Base   string // what the symbols that are generated for it are named after
 }
 
-// Generate reads packages and returns the files that belong to them. It writes
-// none of them. What is wrong with the packages is in the diagnostics; an error means
-// that nothing can be said, or that the generated code does not compile, which
-// is a fault of the generator. The same packages give the same result.
+// Generate reads packages and returns the files that belong to them, without writing them.
+// Diagnostics say what is wrong with the packages. An error means that they could not be
+// analyzed, or that the generated code does not compile, which is a bug of the generator.
+// The same packages give the same result.
 func Generate(ctx context.Context, cfg Config) (*Result, error) {
 	store := cache.Open(cfg.Cache)
 	listing, err := load.Find(ctx, cfg.query())
@@ -109,25 +108,25 @@ func packageOf(m *model.Package) Package {
 	return p
 }
 
-// HasErrors says whether any diagnostic is an Error.
+// HasErrors reports whether any diagnostic is an Error.
 func (r *Result) HasErrors() bool { return diag.HasErrors(r.Diagnostics) }
 
-// Changes compares the files with the disk, and returns those that differ, sorted by
-// path. What git and editors do to a file does not count. A file in the place of one of
-// them that was written by somebody else is an error.
+// Changes compares the files with the disk, and returns those that differ, sorted by path.
+// It ignores what git and editors do to a file. A file at one of the paths that taskgen did
+// not write is an error.
 func (r *Result) Changes() ([]Change, error) { return output.Changes(r.Files, model.Header) }
 
-// Remember notes in the cache that a run with the same input has nothing to do.
-// written are the changes that had to be made, and were made. What the input is nobody
-// guesses: it is the program, the configuration, what the go command said and every
-// file and folder that was read. A run with errors is not remembered.
+// Remember records in the cache that a run with the same input has nothing to do. written
+// are the changes that were necessary and were made. The input is the program, the
+// configuration, the output of the go command and every file and folder that was read. A
+// run with errors is not remembered.
 func (r *Result) Remember(written []Change) {
 	if !r.HasErrors() {
 		r.run.Remember(Result{Packages: r.Packages, Diagnostics: r.Diagnostics, Notes: r.Notes}, r.Files, written)
 	}
 }
 
-// A Diagnostic is one finding, with its place and how to mend it.
+// A Diagnostic is one finding, with its position and how to fix it.
 type Diagnostic = diag.Diagnostic
 
 // The severities of a diagnostic. Nothing is written when there is an Error.
@@ -136,31 +135,31 @@ const (
 	Warning = diag.Warning
 )
 
-// WriteText writes diagnostics for people, with the lines that they are about. Paths
-// below base are shown relative to it.
+// WriteText writes diagnostics for people, with the source lines. Paths below base are
+// relative to it.
 func WriteText(w io.Writer, ds []Diagnostic, base string) error { return diag.Text(w, ds, base) }
 
-// WriteGitHub writes diagnostics as workflow commands of GitHub Actions. Paths below
-// base, which should be the root of the repository, are relative to it. One without a
+// WriteGitHub writes diagnostics as workflow commands of GitHub Actions. Paths below base,
+// which should be the root of the repository, are relative to it. A diagnostic without a
 // file is a remark on the run.
 func WriteGitHub(w io.Writer, ds []Diagnostic, base string) error { return diag.GitHub(w, ds, base) }
 
 // NewWriter returns a writer for output in one of the formats text, json and github. It
-// passes on nothing that a terminal, a log or a CI system would obey: names of files,
-// source text and the words of other programs come from anybody.
+// escapes everything that a terminal, a log or a CI system would interpret: names of files,
+// source text and the output of other programs are not trusted.
 func NewWriter(w io.Writer, format string) *diag.Writer { return diag.NewWriter(w, format) }
 
-// Visible is a text on one line in which everything shows: control characters and the
+// Visible is a text on one line in which everything is visible: control characters and the
 // like are escaped.
 func Visible(s string) string { return diag.Visible(s) }
 
-// A Change is a generated file that is not as it should be.
+// A Change is a generated file that is not up to date.
 type Change = output.Change
 
-// Write brings the disk up to date. No file is touched before the content of all is on
-// the disk, and each is replaced in one step.
+// Write brings the disk up to date. It replaces no file before the content of all is on the
+// disk, and replaces each in one step.
 func Write(changes []Change) error { return output.Write(changes) }
 
-// Explain returns the reference, or the part of it that is about a topic: a directive, a
-// key, a tag or a rule. It is an error if there is no such topic.
+// Explain returns the reference, or its part about a topic: a directive, a key, a tag or a
+// rule. It returns an error if there is no such topic.
 func Explain(topic string) (string, error) { return directive.Explain(topic) }

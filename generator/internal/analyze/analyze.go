@@ -1,6 +1,5 @@
-// Package analyze is the step behind load: it makes models of the packages with
-// directives. Syntax, directives and types go in; models come out, and diagnostics of what
-// cannot be one.
+// Package analyze is the step after load: it makes models of the packages with directives.
+// Syntax, directives and types go in; models and diagnostics come out.
 package analyze
 
 import (
@@ -27,29 +26,28 @@ type Result struct {
 	Program *load.Program
 	// Packages are those that mention taskgen, sorted by path.
 	Packages []*Package
-	// Generated are the generated files that are there, by absolute path and
-	// sorted, in all packages that the patterns match: those without directives
-	// too.
+	// Generated are the existing generated files, by absolute path and sorted, in all
+	// packages that the patterns match, including those without directives.
 	Generated []string
 }
 
-// A Package is one package, and what there is to say about it so far.
+// A Package is one package, and its diagnostics so far.
 type Package struct {
 	Model   model.Package // complete as far as Diagnostics holds no error
 	Program *load.Program // the program that it comes from: as it is built here, or elsewhere
 	// Left says that nothing is generated for it: its tasks are not built here, and it
-	// could not be loaded as it is where they are.
+	// could not be loaded for a target where they are.
 	Left        bool
 	Allows      []*directive.Allow
 	Diagnostics []diag.Diagnostic
 }
 
-// Packages makes models of the packages of a listing. What is wrong with them is in their
-// diagnostics. An error means that nothing can be said: the go command failed, or a
-// pattern names a package that is not there. A pattern with ... may match none.
+// Packages makes models of the packages of a listing. Their diagnostics say what is wrong
+// with them. An error means that there are no models: the go command failed, or a pattern
+// names a missing package. A pattern with ... may match none.
 //
-// Handwritten code that does not compile for want of generated code is fine, and
-// so is a generated file of ours in any state: it is not read.
+// Handwritten code need not compile without generated code, and generated files may be in
+// any state: they are not read.
 func Packages(ctx context.Context, l *load.Listing) (*Result, error) {
 	prog, err := l.Open()
 	if err != nil {
@@ -116,8 +114,8 @@ type builder struct {
 	memo
 }
 
-// memo is what a builder has found out about types. What it finds out about a task does
-// not depend on it.
+// memo caches a builder's findings about types. The findings about a task do not depend on
+// it.
 type memo struct {
 	json    *jsontype.Info
 	finite  map[types.Type]bool   // types that endless has followed
@@ -145,8 +143,7 @@ func (b *builder) scan() {
 	b.syntaxErrors()
 }
 
-// syntaxErrors reports files that do not parse, once there is something to
-// generate.
+// syntaxErrors reports files that do not parse, if there is anything to generate.
 func (b *builder) syntaxErrors() {
 	if len(b.found.Types)+len(b.found.Package) == 0 && !slices.ContainsFunc(b.pkg.Files, func(f *load.File) bool { return f.Mentioned && len(f.Errors) > 0 }) {
 		return
@@ -190,7 +187,7 @@ func (b *builder) build() model.Package {
 	m.Schedules = schedules(b.found.Get("schedules"))
 	b.checkRetry(b.found.Get("retry"))
 	m.Tasks = b.tasks()
-	// In the order of files and lines, in whatever order the files came.
+	// In the order of files and lines, whatever the order of the files in the listing.
 	slices.SortStableFunc(m.Tasks, func(x, y model.Task) int {
 		return cmp.Or(cmp.Compare(x.Pos.File, y.Pos.File), cmp.Compare(x.Pos.Line, y.Pos.Line))
 	})
@@ -206,7 +203,7 @@ func (b *builder) build() model.Package {
 	return m
 }
 
-// taken reports a handwritten file where the generated one goes.
+// taken reports a handwritten file at the path of the generated one.
 func (b *builder) taken(m *model.Package) {
 	name := model.FileName(m.Name)
 	for _, f := range append(b.pkg.Files[:len(b.pkg.Files):len(b.pkg.Files)], b.pkg.Excluded...) {
@@ -222,7 +219,7 @@ func (b *builder) cycle() {
 		return
 	}
 	if cycle, pos := b.prog.Cycle(b.pkg); cycle != nil {
-		// What comes of it in the fields is no news.
+		// Its consequences in the fields are not reported again.
 		b.diags = slices.DeleteFunc(b.diags, func(d diag.Diagnostic) bool {
 			return d.Rule == rule.FieldType.ID && strings.Contains(d.Message, "import cycle not allowed")
 		})
@@ -230,8 +227,8 @@ func (b *builder) cycle() {
 	}
 }
 
-// imports adds to the names that are taken those which the package may not
-// declare because an import has them.
+// imports adds to the taken names those that the package may not declare because an import
+// has them.
 func (b *builder) imports(m *model.Package) {
 	names := m.Symbols()
 	for i := range m.Tasks {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// comments are those above and beside fields and types of the package, on one
-// line each, by where the name stands.
+// comments are the comments above and beside fields and types of the package, on one line
+// each, by the position of the name.
 func (b *builder) comments() map[token.Pos]string {
 	if b.docs != nil {
 		return b.docs

@@ -13,10 +13,9 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// constraint returns the build constraint that the annotated files share, which
-// the generated file has to have as well. It reports tasks that stand behind
-// another one, be they built here or not: where only some of them are built, code
-// for all is not.
+// constraint returns the build constraint that the annotated files share, which the
+// generated file must have too. It reports tasks with another constraint, whether or not
+// they are built here: where only some tasks are built, code for all would not compile.
 func (b *builder) constraint() string {
 	all := b.found.Types
 	for _, f := range b.away {
@@ -45,8 +44,8 @@ func (b *builder) constraint() string {
 	return text(shared)
 }
 
-// inherited reports directives on package clauses that do not hold wherever the
-// tasks are built.
+// inherited reports directives on package clauses that do not apply everywhere the tasks
+// are built.
 func (b *builder) inherited(first *directive.Type, shared constraint.Expr) {
 	report := func(at model.Span, name string, x constraint.Expr) {
 		if !platform.Implies(shared, x) {
@@ -71,8 +70,8 @@ func (b *builder) inherited(first *directive.Type, shared constraint.Expr) {
 	}
 }
 
-// shorter says which of two expressions for the same to write: one for all orders
-// of the files.
+// shorter chooses one of two equivalent expressions, independently of the order of the
+// files.
 func shorter(x, y constraint.Expr) bool {
 	a, b := text(x), text(y)
 	return len(a) < len(b) || len(a) == len(b) && a < b
@@ -111,8 +110,8 @@ type away struct {
 	clause []*directive.Directive
 }
 
-// excluded sorts out the files that are not built: those that may be elsewhere,
-// and those that never are, whose directives it reports.
+// excluded separates the files that are not built here: those that may be built elsewhere,
+// and those that are never built, whose directives it reports.
 func (b *builder) excluded() {
 	for _, f := range b.pkg.Excluded {
 		if f.Syntax == nil {
@@ -130,7 +129,7 @@ func (b *builder) excluded() {
 	}
 }
 
-// never says why a file is built nowhere, or "", and how to mend it.
+// never says why a file is built nowhere, or "", and how to fix that.
 func never(f *load.File) (why, fix string) {
 	switch {
 	case f.Test:
@@ -145,14 +144,14 @@ func never(f *load.File) (why, fix string) {
 	return "", ""
 }
 
-// left says whether nothing is generated for the package: it has tasks, and none
-// of them is built here, nor could it be loaded as it is where they are.
+// left reports whether nothing is generated for the package: none of its tasks is built
+// here, and it could not be loaded for a target where they are.
 func (b *builder) left() bool {
 	return len(b.found.Types) == 0 && slices.ContainsFunc(b.away, func(f away) bool { return len(f.types) > 0 })
 }
 
-// leave warns of what is not built here and is nobody's mistake: the tasks of a
-// package that is left as it is, and queues and the like by themselves.
+// leave warns about declarations that are legitimately not built here: the tasks of a
+// package that is left unchanged, and separate queues and the like.
 func (b *builder) leave() {
 	for _, f := range b.away {
 		if len(b.found.Types) > 0 {

@@ -12,7 +12,7 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// A declaration is what the syntax of a type at package level tells.
+// A declaration is the syntax of a type at package level.
 type declaration struct {
 	file   *ast.File
 	embeds []string // names of types that a struct embeds
@@ -20,9 +20,9 @@ type declaration struct {
 	alias  bool
 }
 
-// embedders are the structs at package level that embed a holder, be it through
-// other structs, sorted. They are found by their syntax, since most of the package
-// is not type-checked.
+// embedders are the structs at package level that embed a holder, directly or through other
+// structs, sorted. They are found by their syntax, because most of the package is not
+// type-checked.
 func (b *builder) embedders(holders map[string]*types.Named) []string {
 	if len(holders) == 0 {
 		return nil
@@ -92,14 +92,14 @@ func embedded(st *ast.StructType) []string {
 	return names
 }
 
-// builtWithTasks says that a file is there whenever the generated file is.
+// builtWithTasks reports whether a file is built whenever the generated file is.
 func (b *builder) builtWithTasks(f *ast.File) bool {
 	x := b.builtWhen(f)
 	return x == nil || len(b.found.Types) > 0 && platform.Implies(b.builtWhen(b.found.Types[0].File), x)
 }
 
-// withEmbedders adds to the roots the embedders that no task reaches, whose
-// methods and fields have to be known. It says whether there are any.
+// withEmbedders adds to the roots the embedders that no task reaches, whose methods and
+// fields have to be known. It reports whether there are any.
 func withEmbedders(builders []*builder, roots []load.Roots) bool {
 	added := false
 	for _, b := range builders {

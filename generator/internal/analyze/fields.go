@@ -20,13 +20,13 @@ type fieldReader struct {
 	task    *model.Task
 	named   *types.Named
 	secrets []string
-	// opaque says that the struct encodes itself: which field is where in the
-	// message nobody knows.
+	// opaque says that the struct encodes itself: the positions of its fields in the
+	// message are not known.
 	opaque bool
 	// inherited are the task's fields out of embedded structs.
 	inherited map[*types.Var]*model.Field
-	// cuts are where types lead back to themselves, and holders the types that
-	// hold a secret somewhere below.
+	// cuts are the points where types refer back to themselves, and holders the types that
+	// contain a secret at any depth.
 	cuts    []cut
 	holders map[*types.Named]bool
 }
@@ -58,8 +58,8 @@ func (r *fieldReader) fields(st *types.Struct, syntax *ast.StructType) {
 	r.b.json.WalkOwn(st, r.lost)
 }
 
-// encoding looks at how the struct itself is encoded. It says whether its fields are read
-// back by a method.
+// encoding checks how the struct itself is encoded. It reports whether a method reads its
+// fields back.
 func (r *fieldReader) encoding() (written bool) {
 	name := r.b.at(r.named.Obj().Pos(), len(r.task.Struct))
 	if method, by := jsontype.PromotedCodec(r.named); by != nil {
@@ -108,8 +108,8 @@ func (r *fieldReader) field(m *model.Field, v *types.Var, tag string, syntax *as
 	}
 }
 
-// keys looks at the fields that make an opaque task unique: they do not travel, and
-// have to be encoded for the key all the same.
+// keys checks the fields that make an opaque task unique: they are not in the message, but
+// have to be encoded for the key.
 func (r *fieldReader) keys(st *types.Struct) {
 	if r.task.Unique == nil {
 		return
@@ -124,7 +124,7 @@ func (r *fieldReader) keys(st *types.Struct) {
 	}
 }
 
-// sealed hides all of a message whose secrets nobody can find in it.
+// sealed hides all of a message in which secrets cannot be located.
 func (r *fieldReader) sealed(m *model.Field, t types.Type) {
 	if r.b.json.Tagged(t) {
 		m.Secret = true
@@ -132,7 +132,7 @@ func (r *fieldReader) sealed(m *model.Field, t types.Type) {
 	}
 }
 
-// lost reports what is lost of a payload, where it can be mended.
+// lost reports losses of a payload that can be fixed.
 func (r *fieldReader) lost(l jsontype.Loss) {
 	at := r.b.at(r.named.Obj().Pos(), len(r.task.Struct))
 	if l.Owner != nil {
@@ -165,8 +165,8 @@ func (r *fieldReader) unresolved(v *types.Var, p *jsontype.Problem) {
 	r.b.report(d)
 }
 
-// brief is a message of go/types or go list on one line: what follows the first
-// says where else to look.
+// brief is the first line of a message of go/types or go list: the others say where else to
+// look.
 func brief(msg string) string {
 	if strings.HasPrefix(msg, "could not import") {
 		return strings.Join(strings.Fields(msg), " ")
@@ -184,8 +184,8 @@ func (r *fieldReader) collisions(st *types.Struct) {
 	}
 }
 
-// inherit finds the fields that the task has from structs that it embeds: those that
-// stand beside its own in JSON, and that Go selects by their names.
+// inherit finds the fields that the task has from embedded structs: those that are beside
+// its own in JSON, and that Go selects by their names.
 func (r *fieldReader) inherit(st *types.Struct) {
 	r.inherited = make(map[*types.Var]*model.Field)
 	var vars []*types.Var
@@ -245,7 +245,7 @@ func (r *fieldReader) tags(m *model.Field, v *types.Var, tag string, syntax *ast
 	}
 }
 
-// mark notes what the words of a tag make of a field.
+// mark applies the words of a tag to a field.
 func (r *fieldReader) mark(m *model.Field, words []string, at model.Span) {
 	m.Required, m.Group, m.Secret = slices.Contains(words, "required"), slices.Contains(words, "group"), slices.Contains(words, "secret")
 	for _, w := range words {
@@ -253,8 +253,8 @@ func (r *fieldReader) mark(m *model.Field, words []string, at model.Span) {
 	}
 }
 
-// nested reads the task tag of a field below the task's own. It says whether the
-// field is a secret.
+// nested reads the task tag of a field below the task's own. It reports whether the field
+// is a secret.
 func (r *fieldReader) nested(path string, v *types.Var, tag string, travels bool) bool {
 	text, tagged := reflect.StructTag(tag).Lookup("task")
 	name := r.b.fieldName(v)
@@ -299,9 +299,9 @@ func (r *fieldReader) nested(path string, v *types.Var, tag string, travels bool
 	return true
 }
 
-// secretPaths are the JSON paths of all secrets, sorted. What lies below a
-// secret is hidden with it. No path leads to all secrets of a type that holds
-// itself: there the inner value is hidden as a whole.
+// secretPaths are the JSON paths of all secrets, sorted. Values below a secret are hidden
+// with it. In a type that contains itself no finite set of paths reaches all secrets: there
+// the inner value is hidden as a whole.
 func (r *fieldReader) secretPaths() []string {
 	for _, c := range r.cuts {
 		if r.holders[c.t] {
@@ -324,8 +324,8 @@ func (r *fieldReader) secretPaths() []string {
 	})
 }
 
-// tagSpan is where a text stands in a struct tag; all of the tag when it is not
-// there letter by letter.
+// tagSpan is the position of a text in a struct tag; the whole tag if the text is not in it
+// literally.
 func (r *fieldReader) tagSpan(lit *ast.BasicLit, text string) model.Span {
 	if i := strings.Index(lit.Value, `task:"`+text+`"`); i >= 0 {
 		return r.b.at(lit.Pos()+token.Pos(i), len(`task:""`)+len(text))

@@ -12,9 +12,9 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
-// A holderSearch finds the types whose values hold secrets: those with a field
-// that is tagged task:"secret", and those that consist of one that holds secrets.
-// What lies behind interfaces is not known.
+// A holderSearch finds the types whose values contain secrets: those with a field that is
+// tagged task:"secret", and those that contain such a type. Values behind interfaces are
+// not known.
 type holderSearch struct {
 	around  map[types.Type][]types.Type // by type: those of whose values it is a part
 	tagged  []types.Type                // structs with a tagged field
@@ -22,9 +22,8 @@ type holderSearch struct {
 	generic int                         // instances met since the last root
 }
 
-// maxGenerics bounds the instances of generic types that are looked at from one
-// root: they can lead to ever new ones. For those beyond it stands the type as it
-// is declared.
+// maxGenerics bounds the instances of generic types that are checked from one root: they
+// can lead to ever new ones. Beyond it the declared type is used instead.
 const maxGenerics = 1000
 
 func searchHolders(roots []types.Type) *holderSearch {
@@ -35,7 +34,7 @@ func searchHolders(roots []types.Type) *holderSearch {
 	return s
 }
 
-// add looks at one more root.
+// add checks one more root.
 func (s *holderSearch) add(root types.Type) {
 	s.generic = 0
 	s.visit(types.Unalias(root), nil)
@@ -67,7 +66,7 @@ func (s *holderSearch) visit(t, from types.Type) {
 	})
 }
 
-// spread notes that a type holds secrets, and so do those of which it is a part.
+// spread marks a type, and the types that contain it, as holders of secrets.
 func (s *holderSearch) spread(t types.Type) {
 	if t == nil || s.holding[t] {
 		return
@@ -78,8 +77,8 @@ func (s *holderSearch) spread(t types.Type) {
 	}
 }
 
-// eachPart calls visit for the types that a type is made of, fields that do not
-// travel included. The tag is that of a field.
+// eachPart calls visit for the types that a type contains, including fields that are not in
+// the message. The tag is that of a field.
 func eachPart(t types.Type, visit func(part types.Type, tag string)) {
 	switch t := t.(type) {
 	case *types.Named:
@@ -117,11 +116,10 @@ func (s *holderSearch) own(pkg *types.Package) map[string]*types.Named {
 	return found
 }
 
-// holders are the declared types that tasks and results consist of and that hold
-// secrets, and those that embed one of them. Each of them hides its secrets by
-// methods of its own: those of the task that it is in are not called when it is
-// printed alone, and one that embeds another would have the methods of that one,
-// and be printed and encoded without its other fields.
+// holders are the declared types in tasks and results that contain secrets, and those that
+// embed one of them. Each hides its secrets with its own methods: the methods of its task
+// are not called when it is printed alone, and a type that embeds another would have the
+// methods of that one, and be printed and encoded without its other fields.
 func (b *builder) holders() (map[string]*types.Named, *holderSearch) {
 	s := searchHolders(b.secretRoots())
 	found := s.own(b.pkg.Types)
@@ -187,8 +185,8 @@ var showing = map[string][]string{
 
 var sameNames = strings.NewReplacer("int32", "rune", "uint8", "byte")
 
-// oddMethods are the methods of the type that have the name of one that would be
-// generated and another signature: nothing but the user's own code calls them.
+// oddMethods are the methods of the type with the name of a generated method and another
+// signature: only the user's own code calls them.
 func oddMethods(t *types.Named) []string {
 	var odd []string
 	for name, want := range showing {

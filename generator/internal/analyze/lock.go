@@ -2,15 +2,15 @@ package analyze
 
 import "go/types"
 
-// locked says that go vet does not let values of the type be copied.
+// locked reports whether go vet forbids copies of values of the type.
 func locked(t types.Type) bool {
 	_, lock := lockIn(t)
 	return lock != nil
 }
 
-// lockIn finds what keeps the values of a type from being copied, by the rule of go
-// vet's copylocks: a type whose pointers are a sync.Locker and whose values are not.
-// It returns the field that leads there and the type, or nil.
+// lockIn finds the part that forbids copies of a type's values, by the rule of go vet's
+// copylocks: a type whose pointers are a sync.Locker and whose values are not. It returns
+// the field that leads there and the type, or nil.
 func lockIn(t types.Type) (*types.Var, types.Type) { return findLock(t, make(map[types.Type]bool)) }
 
 func findLock(t types.Type, seen map[types.Type]bool) (*types.Var, types.Type) {
@@ -35,7 +35,7 @@ func findLock(t types.Type, seen map[types.Type]bool) (*types.Var, types.Type) {
 	return nil, nil
 }
 
-// locks says whether a type has the methods Lock and Unlock of sync.Locker.
+// locks reports whether a type has the methods Lock and Unlock of sync.Locker.
 func locks(t types.Type) bool {
 	for _, name := range []string{"Lock", "Unlock"} {
 		obj, _, _ := types.LookupFieldOrMethod(t, false, nil, name)

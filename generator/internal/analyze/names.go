@@ -20,8 +20,8 @@ func baseName(structName string) string {
 	return string(unicode.ToUpper(r)) + name[size:]
 }
 
-// mixed are words whose capitals do not tell where they begin. Names on the
-// wire come from this list: it may not change.
+// mixed are words whose capitals do not mark their beginnings. Names on the wire depend on
+// this list: it must not change.
 var mixed = []string{"GraphQL", "IPv4", "IPv6", "MySQL", "NoSQL", "OAuth", "PostgreSQL"}
 
 // wireName is the name of a task that declares none: the base name in snake
@@ -73,7 +73,7 @@ func wordLength(rs []rune) int {
 	return n + run(rs[n:], unicode.IsDigit)
 }
 
-// begins says whether a new word may begin here.
+// begins reports whether a new word may begin here.
 func begins(rs []rune) bool { return len(rs) == 0 || !isSmall(rs[0]) }
 
 func isSmall(r rune) bool { return r != '_' && !unicode.IsUpper(r) && !unicode.IsDigit(r) }

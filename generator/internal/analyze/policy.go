@@ -38,8 +38,8 @@ func schedules(d *directive.Directive) *model.Schedules {
 	return m
 }
 
-// note writes down where a directive and its options stand. What is noted
-// already stays: it was nearer.
+// note records the positions of a directive and its options. Recorded positions stay: they
+// were nearer.
 func note(places model.Places, d *directive.Directive) {
 	if d == nil {
 		return
@@ -67,7 +67,7 @@ func inherited[T any](key string, ds ...*directive.Directive) T {
 	return zero
 }
 
-// policies fills in what directives say about a task.
+// policies fills in the policies of a task from its directives.
 func (b *builder) policies(t *directive.Type, m *model.Task) {
 	own, def := t.Get("task"), b.found.Get("defaults")
 	note(m.Places, own)
@@ -116,8 +116,8 @@ func schedule(d *directive.Directive) model.Schedule {
 	return s
 }
 
-// retention is how long the result of a task is kept, for tasks that have one:
-// those without inherit none, and must not ask for any.
+// retention is how long the result of a task is kept. Tasks without a result inherit no
+// retention, and must not set one.
 func (b *builder) retention(own, def *directive.Directive) time.Duration {
 	if own.Arg("result") != nil {
 		return inherited[time.Duration]("retention", own, def)
@@ -160,7 +160,7 @@ func (b *builder) retry(places model.Places, own, pkg *directive.Directive) mode
 	return r
 }
 
-// checkRetry reports options of one directive that do not go together.
+// checkRetry reports incompatible options of one directive.
 func (b *builder) checkRetry(d *directive.Directive) {
 	if d == nil {
 		return

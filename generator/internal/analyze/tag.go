@@ -12,7 +12,7 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// fieldName is the name of a field behind that of the struct of the package that
+// fieldName is the name of a field, after the name of the struct of the package that
 // declares it, if one does.
 func (b *builder) fieldName(v *types.Var) string {
 	if b.structs == nil {
@@ -50,11 +50,11 @@ func (b *builder) words(at model.Span, text, field string) ([]string, bool) {
 	return words, true
 }
 
-// jsonOptions are those that encoding/json knows.
+// jsonOptions are the options that encoding/json knows.
 var jsonOptions = []string{"omitempty", "omitzero", "string"}
 
-// jsonTag warns of what encoding/json passes over in the tag of a field: the field
-// travels, and not in the way that the tag says.
+// jsonTag warns about parts of a field's tag that encoding/json ignores: the field is
+// encoded, but not as the tag says.
 func (b *builder) jsonTag(v *types.Var, tag string) {
 	name := b.fieldName(v)
 	warn := func(format string, args ...any) {

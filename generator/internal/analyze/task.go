@@ -17,13 +17,13 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// at is a place in a source file.
+// at is a position in a source file.
 func (b *builder) at(pos token.Pos, length int) model.Span {
 	return directive.SpanAt(b.prog.Fset, pos, length)
 }
 
-// tasks makes the models of the annotated structs, side by side. What is reported stands
-// in their order.
+// tasks makes the models of the annotated structs concurrently. Reports are in the order of
+// the structs.
 func (b *builder) tasks() []model.Task {
 	all := b.found.Types
 	if len(all) == 0 {
@@ -65,8 +65,8 @@ type result struct {
 	err error
 }
 
-// task makes the model of one annotated struct. It returns false when there is
-// no task to make; why is reported.
+// task makes the model of one annotated struct. It returns false, and reports why, if it
+// cannot.
 func (b *builder) task(t *directive.Type) (model.Task, bool) {
 	if t.Get("task") == nil {
 		d := t.Directives[0]
@@ -165,9 +165,9 @@ func (b *builder) result(t *directive.Type, m *model.Task) {
 	m.Result = &result
 }
 
-// carries says whether a result travels, and reports what is wrong with it and with
-// the tags in it. Results may share types with payloads: what required and group ask
-// of those does not concern them.
+// carries reports whether a result can be encoded, and reports what is wrong with it and
+// with the tags in it. Results may share types with payloads: required and group do not
+// apply to them.
 func (b *builder) carries(typ types.Type, arg *directive.Arg) bool {
 	onLoss := func(l jsontype.Loss) {
 		at := arg.Span

@@ -13,9 +13,8 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// typeErrors reports what the compiler would say about the declaration of a task's
-// struct and of the types that it is made of. It returns false when the type
-// cannot be followed to its end.
+// typeErrors reports the compiler's errors in the declaration of a task's struct and of the
+// types that it contains. It returns false if the type cannot be expanded completely.
 func (b *builder) typeErrors(spec *ast.TypeSpec, named *gotypes.Named) bool {
 	endless := b.endless(named)
 	for _, f := range b.prog.Faults(b.pkg, spec) {
@@ -31,7 +30,7 @@ func (b *builder) typeErrors(spec *ast.TypeSpec, named *gotypes.Named) bool {
 	if endless == nil {
 		return true
 	}
-	// go/types looks for these when it finds nothing else.
+	// go/types reports these when it finds nothing else.
 	text := cycleOf(endless)
 	d := rule.FieldType.At(b.at(spec.Name.Pos(), len(spec.Name.Name)), mend(text), "a type that %s contains: %s", spec.Name.Name, text)
 	b.report(rule.Related(d, b.at(endless.Obj().Pos(), 0).Pos, "this is why"))
@@ -44,12 +43,12 @@ func cycleOf(t *gotypes.Named) string {
 	return instantiationCycle + ": " + t.Obj().Name() + " is made of ever new instances of itself"
 }
 
-// maxInstances is how often a generic type may stand within itself. Nobody writes
-// so many, and the compiler refuses what makes more by itself.
+// maxInstances is how often a generic type may nest in itself. Nobody writes so many, and
+// the compiler refuses types that expand to more.
 const maxInstances = 64
 
-// endless returns a generic type that a type is made of and that goes on for ever,
-// or nil. Nobody may follow such a type.
+// endless returns a generic type within a type that expands for ever, or nil. Such a type
+// must not be expanded.
 func (b *builder) endless(t gotypes.Type) *gotypes.Named {
 	depth := make(map[*gotypes.TypeName]int)
 	var visit func(t gotypes.Type) *gotypes.Named
@@ -95,15 +94,15 @@ func (b *builder) endless(t gotypes.Type) *gotypes.Named {
 	return found
 }
 
-// wanting says whether an error may be for want of code that is not generated yet,
-// by taskgen or others: a name, a package or a method that is missing. Where such a
-// type travels the field says so.
+// wanting reports whether an error may be due to code that is not generated yet, by taskgen
+// or others: a missing name, package or method. If such a type is in the message the error
+// is reported at the field.
 func wanting(msg string) bool {
 	return strings.HasPrefix(msg, "undefined: ") || strings.HasPrefix(msg, "could not import ") || strings.Contains(msg, "missing method ")
 }
 
-// oncePerPlace drops all type errors of one place but the last: what is said about
-// a field says more than what is said about the struct.
+// oncePerPlace drops all type errors of one position except the last: an error about a field
+// says more than one about the struct.
 func oncePerPlace(ds []diag.Diagnostic) []diag.Diagnostic {
 	last := make(map[model.Pos]int)
 	for i, d := range ds {
@@ -120,8 +119,8 @@ func oncePerPlace(ds []diag.Diagnostic) []diag.Diagnostic {
 	return kept
 }
 
-// typeError is an error at its place if that is in the declaration of the struct,
-// else at the field that leads there.
+// typeError is an error at its position if that is in the declaration of the struct, else
+// at the field that leads there.
 func (b *builder) typeError(spec *ast.TypeSpec, f load.Fault) diag.Diagnostic {
 	name, text := spec.Name.Name, brief(f.Msg)
 	if spec.Pos() <= f.Pos && f.Pos < spec.End() {
@@ -135,8 +134,8 @@ func (b *builder) typeError(spec *ast.TypeSpec, f load.Fault) diag.Diagnostic {
 	return rule.Related(d, b.at(f.Pos, 0).Pos, "this is why")
 }
 
-// Handwritten reports the errors in handwritten declarations that are left with the
-// generated file beside them, and keep it from compiling.
+// Handwritten reports the errors in handwritten declarations that remain with the generated
+// file, and keep it from compiling.
 func Handwritten(pkg *model.Package, errs []gotypes.Error) []diag.Diagnostic {
 	var ds []diag.Diagnostic
 	for _, e := range errs {
@@ -173,8 +172,7 @@ var cures = []struct{ says, fix string }{
 
 var goGet = regexp.MustCompile(`to add(?: it)?:\s+(go get \S+)`)
 
-// mend is how to mend an error of go/types or the go command; "" for what the rule
-// says.
+// mend is how to fix an error of go/types or the go command; "" for the fix of the rule.
 func mend(msg string) string {
 	if m := goGet.FindStringSubmatch(msg); m != nil && !strings.Contains(msg, "missing go.sum entry") {
 		return "run " + m[1]

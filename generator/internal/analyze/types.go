@@ -7,7 +7,7 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
-// typeOf restates a type as it stands in the source.
+// typeOf models a type as it is written in the source.
 func (b *builder) typeOf(t types.Type) model.Type {
 	m := b.shape(t)
 	m.Comparable = types.Comparable(t)
@@ -56,7 +56,7 @@ func (b *builder) elem(t types.Type) *model.Type {
 	return &m
 }
 
-// named restates a declared type or alias.
+// named models a declared type or alias.
 func (b *builder) named(obj *types.TypeName, args *types.TypeList, t types.Type) model.Type {
 	m := model.Type{Kind: model.Named, Name: obj.Name()}
 	if pkg := obj.Pkg(); pkg != nil && pkg != b.pkg.Types {
@@ -95,7 +95,7 @@ func (b *builder) kind(t types.Type) model.Kind {
 	return model.Opaque
 }
 
-// literal restates the fields of a struct literal.
+// literal models the fields of a struct literal.
 func (b *builder) literal(st *types.Struct) []model.Field {
 	fields := make([]model.Field, st.NumFields())
 	for i := range fields {
@@ -111,7 +111,7 @@ func (b *builder) literal(st *types.Struct) []model.Field {
 	return fields
 }
 
-// hasIsZero says whether values of the type have a method IsZero() bool.
+// hasIsZero reports whether values of the type have a method IsZero() bool.
 func hasIsZero(t types.Type) bool {
 	obj, _, _ := types.LookupFieldOrMethod(t, false, nil, "IsZero")
 	fn, ok := obj.(*types.Func)

@@ -1,14 +1,13 @@
-// Package cache remembers which runs of the generator had nothing to do, so that
-// another one with the same input costs little more than asking the go command
-// where the files are. It stands between load and analyze: a listing goes in, and what an
-// earlier run came to comes out.
+// Package cache remembers which runs of the generator had nothing to do, so that another
+// run with the same input costs little more than asking the go command where the files are.
+// It is between load and analyze: a listing goes in, and the result of an earlier run comes
+// out.
 //
-// What a run depends on is not guessed. It is what the run has read: the program
-// itself, its configuration, all that the go command said, and every file and
-// folder. A run is remembered once the disk is as it should be, and it is known
-// again by the hashes of all of these, generated files included. Errors are never
-// remembered. A cache that cannot be read or written is no error: the generator
-// does its work then.
+// The input of a run is everything that it has read: the program itself, its configuration,
+// the output of the go command, and every file and folder. A run is remembered once the
+// disk is up to date, and recognised by the hashes of all of these, including generated
+// files. Errors are never remembered. A cache that cannot be read or written is no error:
+// the generator then does its work.
 package cache
 
 import (
@@ -39,8 +38,8 @@ type Cache struct{ dir string }
 // program is the sum of the program that runs.
 var program = sync.OnceValues(readProgram)
 
-// Open returns the cache in a folder, which need not be there, or nil where dir is
-// empty. It begins to read the program that runs.
+// Open returns the cache in a folder, which need not exist, or nil if dir is empty. It
+// starts to read the running program.
 func Open(dir string) *Cache {
 	if dir == "" {
 		return nil
@@ -50,8 +49,8 @@ func Open(dir string) *Cache {
 	return &Cache{dir}
 }
 
-// readProgram hashes the program that runs. Linux opens the very file, whatever may have
-// taken its place meanwhile.
+// readProgram hashes the running program. Linux opens the same file, even if it has been
+// replaced meanwhile.
 func readProgram() (load.Sum, error) {
 	f, err := os.Open("/proc/self/exe")
 	if err != nil {
@@ -77,7 +76,7 @@ type Run struct {
 	recalled bool
 }
 
-// An entry is what is remembered of a run, before what it came to.
+// An entry is the input of a remembered run, before its result.
 type entry struct{ Inputs load.Inputs }
 
 // Run is the run of the generator that a listing begins.
@@ -89,8 +88,8 @@ func (c *Cache) Run(l *load.Listing) *Run {
 	return &Run{cache: c, key: c.key(cfg), trace: cfg.Trace}
 }
 
-// key names the entry for runs of this program with this configuration of which the
-// go command says this. It is empty when that cannot be told.
+// key names the entry for runs with this program, configuration and output of the go
+// command. It is empty if these are not known.
 func (c *Cache) key(cfg load.Query) string {
 	sum, err := program()
 	if err != nil {
@@ -109,8 +108,8 @@ func (c *Cache) key(cfg load.Query) string {
 	return hex.EncodeToString(name[:])
 }
 
-// environment are the variables that Go programs and the go command know; nil is
-// that of this process. What go generate says of the line that calls is no matter.
+// environment are the variables that Go programs and the go command know; nil is that of
+// this process. The variables of go generate about the calling line do not count.
 func environment(env []string) []string {
 	if env == nil {
 		env = os.Environ()
@@ -128,8 +127,8 @@ func environment(env []string) []string {
 	return known
 }
 
-// Recall fills in what an earlier run came to, and returns true, if everything is as
-// it was then.
+// Recall fills in the result of an earlier run, and returns true, if nothing has changed
+// since.
 func (r *Run) Recall(outcome any) bool {
 	if r == nil || r.key == "" {
 		return false
@@ -150,10 +149,10 @@ func (r *Run) Recall(outcome any) bool {
 	return true
 }
 
-// Remember remembers the run and what it came to. files are those that belong on the
-// disk, and written the changes that had to be made, and were made, for the disk to be
-// so. A run that created or removed a file, or asked the go command twice, is not
-// remembered: the go command says something else now.
+// Remember remembers the run and its result. files are the files that belong on the disk,
+// and written the changes that were made to bring the disk up to date. A run that created or
+// removed a file, or asked the go command twice, is not remembered: the output of the go
+// command is different now.
 func (r *Run) Remember(outcome any, files map[string][]byte, written []output.Change) {
 	if r == nil || r.key == "" || r.recalled {
 		return
@@ -166,7 +165,7 @@ func (r *Run) Remember(outcome any, files map[string][]byte, written []output.Ch
 		if c.Old == nil || c.New == nil {
 			return
 		}
-		// Of a generated file its presence counts, and not what it holds.
+		// The presence of a generated file counts, not its content.
 		e.Inputs.Files[c.Path] = load.SumOf(c.New, nil)
 	}
 	for path, src := range files {

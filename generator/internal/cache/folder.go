@@ -19,7 +19,7 @@ const (
 	fresh = time.Hour
 )
 
-// read returns an entry, or nil when there is none or it is broken.
+// read returns an entry, or nil if there is none or it is broken.
 func (c *Cache) read(key string) []byte {
 	path := filepath.Join(c.dir, key)
 	data, err := os.ReadFile(path)
@@ -37,8 +37,8 @@ func (c *Cache) read(key string) []byte {
 	return data
 }
 
-// write adds an entry in one step, so that nobody reads half of it. Where it cannot
-// be written there is none.
+// write adds an entry in one step, so that nobody reads half of it. If it cannot be written
+// there is no entry.
 func (c *Cache) write(key string, data []byte) {
 	if os.MkdirAll(c.dir, 0o700) != nil {
 		return

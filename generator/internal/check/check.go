@@ -1,6 +1,6 @@
-// Package check is the step behind analyze: it holds the models of packages against the
+// Package check is the step after analyze: it checks the models of packages against the
 // rules that need no syntax and no types, each package by itself and all together. Models
-// go in; those that code is generated for come out, with all diagnostics, but for the
+// go in; the models for which code is generated come out, with all diagnostics except the
 // warnings that the packages allow.
 package check
 
@@ -18,8 +18,8 @@ import (
 
 // Result is what Run found.
 type Result struct {
-	// Packages are those with directives, sorted by path. They are complete as
-	// far as Diagnostics holds no error.
+	// Packages are those with directives, sorted by path. They are complete unless
+	// Diagnostics contains errors.
 	Packages []model.Package
 	// Programs are the programs that they come from, by their paths.
 	Programs map[string]*load.Program
@@ -29,8 +29,8 @@ type Result struct {
 	Generated []string
 }
 
-// Run analyzes the packages of a listing and checks them. An error means that nothing can
-// be said about them.
+// Run analyzes the packages of a listing and checks them. An error means that they could
+// not be analyzed.
 func Run(ctx context.Context, l *load.Listing) (*Result, error) {
 	analyzed, err := analyze.Packages(ctx, l)
 	if err != nil {

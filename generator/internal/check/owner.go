@@ -8,8 +8,8 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// owners holds the packages of a run against each other: no two declare scheduled
-// jobs under one owner, be it one of today or one of old.
+// owners compares the packages of a run: no two declare scheduled jobs under one owner,
+// current or former.
 func owners(pkgs []model.Package) []diag.Diagnostic {
 	var ds []diag.Diagnostic
 	for i := range pkgs {

@@ -9,7 +9,7 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// onePackage holds a package against the rules that need no more than its model.
+// onePackage checks a package against the rules that need only its model.
 func onePackage(p *model.Package) []diag.Diagnostic {
 	c := checker{p: p}
 	c.queues()
@@ -42,7 +42,7 @@ func (c *checker) report(r *rule.Rule, at model.Span, fix, format string, args .
 	return &c.diags[len(c.diags)-1]
 }
 
-// place is where an option stands, or else the task itself.
+// place is the position of an option, or else of the task.
 func place(t *model.Task, names ...string) model.Span {
 	return t.Places.Of(append(names, "struct")...)
 }
@@ -64,8 +64,7 @@ func (c *checker) queueNames() []string {
 	return names
 }
 
-// declared: a task says where it goes, how long it may take and how often it
-// is tried.
+// declared: a task has a queue, a timeout and a retry policy.
 func (c *checker) declared(t *model.Task) {
 	_, hasQueue := t.Places["task.queue"]
 	_, hasTimeout := t.Places["task.timeout"]
@@ -140,7 +139,7 @@ func orStandard(kind string) string {
 	return kind
 }
 
-// wireNames: no two tasks answer to one name.
+// wireNames: no two tasks have the same name.
 func (c *checker) wireNames() {
 	type owner struct {
 		task *model.Task

@@ -11,11 +11,10 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// allPackages holds the packages of a run against each other: what is declared in
-// several of them meets in the manager and the router of one program. linked says
-// whether some program has both of two packages, given by their import paths. If
-// none does as far as the run goes, a breach is a warning: they may have neither a
-// program nor a broker in common.
+// allPackages compares the packages of a run: declarations of several packages meet in the
+// manager and the router of one program. linked reports whether some program has both of
+// two packages, given by their import paths. If no program of the run does, a violation is
+// a warning: the packages may have neither a program nor a broker in common.
 func allPackages(all []model.Package, linked func(a, b string) bool) []diag.Diagnostic {
 	c := together{linked: linked, names: make(map[string]owner), queues: make(map[string]declared)}
 	for i := range all {
@@ -46,7 +45,7 @@ type declared struct {
 	queue *model.Queue
 }
 
-// report notes a breach between two packages.
+// report adds a violation between two packages.
 func (c *together) report(d diag.Diagnostic, p, other *model.Package) {
 	if !c.linked(p.Path, other.Path) {
 		d.Severity = diag.Warning
@@ -76,8 +75,8 @@ func (c *together) declare(p *model.Package) {
 	}
 }
 
-// differs returns the first key in which two declarations of a queue differ, and
-// what it is in each. What is left out is the default, be it written or not.
+// differs returns the first key in which two declarations of a queue differ, and its value
+// in each. A missing key has its default.
 func differs(a, b *model.Queue) (key, here, there string) {
 	x, y := stated(a), stated(b)
 	for i := range x {
@@ -88,7 +87,7 @@ func differs(a, b *model.Queue) (key, here, there string) {
 	return "", "", ""
 }
 
-// stated is what a declaration comes to, key by key.
+// stated is the effective declaration, key by key.
 func stated(q *model.Queue) [][2]string {
 	levels := q.Levels
 	if levels == 0 && q.Type == "priority" {
@@ -105,8 +104,8 @@ func stated(q *model.Queue) [][2]string {
 	}
 }
 
-// wireNames: no two tasks of different packages answer to one name, where they meet in
-// a program or on a queue.
+// wireNames: no two tasks of different packages have the same name, if they meet in a
+// program or on a queue.
 func (c *together) wireNames(p *model.Package) {
 	for i := range p.Tasks {
 		t := &p.Tasks[i]

@@ -13,12 +13,13 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// A mistake is what is wrong with a payload that somebody wrote.
+// A mistake is an error in a handwritten payload.
 type mistake struct{ text, fix string }
 
-// payloadMistake returns what is wrong with JSON as the payload of a task, or nil: what
-// encoding/json would refuse to read into its struct or would leave out, and what the
-// task's tags ask for. What types read by methods of their own is not looked into.
+// payloadMistake returns what is wrong with JSON as the payload of a task, or nil: values
+// that encoding/json would refuse or ignore when it reads them into the struct, and
+// violations of the task's tags. It does not check values that types read with their own
+// methods.
 func payloadMistake(t *model.Task, text string) *mistake {
 	if !json.Valid([]byte(text)) {
 		return &mistake{"it is not JSON", "write payload=`{…}`, in backquotes if it contains spaces"}
@@ -54,13 +55,13 @@ func isZero(raw string) bool {
 	return err == nil && n == 0
 }
 
-// A payloadReader holds JSON to the model of a payload.
+// A payloadReader checks JSON against the model of a payload.
 type payloadReader struct {
 	task *model.Task
 	defs map[string]*model.Value
 }
 
-// wrong is a mistake at a place: the names on the way to it, with dots between.
+// wrong is a mistake at a place: the names on the path to it, separated by dots.
 func wrong(at, format string, args ...any) *mistake {
 	text := fmt.Sprintf(format, args...)
 	if at != "" {
@@ -124,8 +125,7 @@ func (r *payloadReader) list(at string, v *model.Value, raw json.RawMessage) *mi
 	return nil
 }
 
-// members reads an object, which encoding/json would read with repeated and unknown
-// names in it.
+// members reads an object, and unlike encoding/json refuses repeated and unknown names.
 func (r *payloadReader) members(at string, v *model.Value, raw json.RawMessage) *mistake {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
@@ -176,7 +176,7 @@ func (r *payloadReader) member(at string, v *model.Value, name string, item json
 	return m
 }
 
-// scalar reads what holds no other values.
+// scalar reads a value that contains no other values.
 func scalar(at string, v *model.Value, raw json.RawMessage) *mistake {
 	var text string
 	switch v.Kind {

@@ -39,7 +39,7 @@ func (c *checker) order(t *model.Task) {
 	}
 }
 
-// basicName is the predeclared type that a type is or is made of, or "".
+// basicName is the predeclared type that a type is or is derived from, or "".
 func basicName(t model.Type) string {
 	if t.Kind == model.Basic {
 		return t.Name
@@ -75,7 +75,7 @@ func (c *checker) priority(t *model.Task) {
 	}
 }
 
-// required: on fields that can be told from nothing.
+// required: on fields whose zero value can be distinguished from a set value.
 func (c *checker) required(t *model.Task) {
 	for _, f := range t.All() {
 		if !f.Required {
@@ -125,7 +125,7 @@ func (c *checker) retry(t *model.Task) {
 		"the longest delay of a retry (cap, %s) is shorter than the first (base, %s)", last, base)
 }
 
-// unique: by fields that are there, and that may be guessed from the key.
+// unique: by fields that exist, and that may be guessed from the key.
 func (c *checker) unique(t *model.Task) {
 	if t.Unique == nil {
 		return
@@ -164,7 +164,7 @@ func (c *checker) schedules(t *model.Task) {
 	}
 }
 
-// scheduleNames: what tells the jobs of a task apart.
+// scheduleNames: the names that distinguish the jobs of a task.
 func (c *checker) scheduleNames(t *model.Task) {
 	type owner struct {
 		s  *model.Schedule
@@ -247,7 +247,7 @@ func (c *checker) payload(t *model.Task, s *model.Schedule) {
 	}
 }
 
-// limit is a duration that an option asks for.
+// limit is a duration that an option requests.
 type limit struct {
 	option string
 	d      time.Duration
@@ -266,10 +266,10 @@ func timeLimits(t *model.Task) []limit {
 	return all
 }
 
-// longest is what no provider is asked to keep anything for: ten years.
+// longest is the longest time for which a provider may have to keep data: ten years.
 const longest = 10 * 365 * 24 * time.Hour
 
-// limits: nothing asks for more than any provider can do.
+// limits: no option exceeds the limits of every provider.
 func (c *checker) limits(places model.Places, all []limit) {
 	for _, l := range all {
 		if l.d > longest {

@@ -1,5 +1,6 @@
-// Package diag holds what the generator has to say about a source file, and writes it for
-// people and for GitHub Actions. All steps report by it: diagnostics go in, text comes out.
+// Package diag has the diagnostics of the generator about source files, and writes them for
+// people and for GitHub Actions. All steps report with it: diagnostics go in, text comes
+// out.
 package diag
 
 import (
@@ -18,7 +19,7 @@ const (
 	Warning Severity = "warning"
 )
 
-// A Diagnostic is one finding, with its place and how to mend it.
+// A Diagnostic is one finding, with its position and how to fix it.
 type Diagnostic struct {
 	Rule     string    `json:"rule"` // id of the rule: TASK_UNKNOWN_KEY
 	Severity Severity  `json:"severity"`
@@ -26,12 +27,12 @@ type Diagnostic struct {
 	End      int       `json:"end,omitempty"` // column behind the last byte, on the same line; 0: unknown
 	Message  string    `json:"message"`
 	Fix      string    `json:"fix,omitempty"`
-	// Related is a second place that the message speaks of, such as the first
-	// of two declarations.
+	// Related is a second position that the message mentions, such as the first of two
+	// declarations.
 	Related *Related `json:"related,omitempty"`
 }
 
-// Related is a second place and what is there.
+// Related is a second position and its note.
 type Related struct {
 	Pos  model.Pos `json:"pos"`
 	Note string    `json:"note"`
@@ -56,7 +57,7 @@ func (d *Diagnostic) related() Related {
 	return *d.Related
 }
 
-// HasErrors says whether any diagnostic is an Error.
+// HasErrors reports whether any diagnostic is an Error.
 func HasErrors(ds []Diagnostic) bool {
 	return slices.ContainsFunc(ds, func(d Diagnostic) bool { return d.Severity == Error })
 }

@@ -20,10 +20,10 @@ import (
 //	  fix: did you mean embeddings?
 //	  tasks.go:4:1: …
 //
-// The last line is the related place, where there is one. A warning says so
-// before its message. Paths below base are shown relative to it. A source file
-// that cannot be read lacks its excerpt. What is very long is cut, and what does not
-// show is escaped: see [Visible].
+// The last line is the related position, if there is one. A warning says so before its
+// message. Paths below base are relative to it. There is no excerpt of a source file that
+// cannot be read. Very long texts are cut, and invisible characters are escaped: see
+// [Visible].
 func Text(w io.Writer, ds []Diagnostic, base string) error {
 	out := bufio.NewWriter(w)
 	sources := make(map[string][]string)
@@ -44,9 +44,9 @@ func Text(w io.Writer, ds []Diagnostic, base string) error {
 	return out.Flush()
 }
 
-// GitHub writes diagnostics as workflow commands, which annotate the lines of a
-// pull request. Paths below base, which should be the root of the repository,
-// are relative to it. One without a file is a remark on the run.
+// GitHub writes diagnostics as workflow commands, which annotate the lines of a pull
+// request. Paths below base, which should be the root of the repository, are relative to
+// it. A diagnostic without a file is a remark on the run.
 func GitHub(w io.Writer, ds []Diagnostic, base string) error {
 	out := bufio.NewWriter(w)
 	for _, d := range ds {
@@ -79,7 +79,7 @@ const (
 	maxText = 2000
 )
 
-// short is a text for one line, cut when nobody would read to its end.
+// short is a text for one line, cut if it is too long to read.
 func short(text string) string {
 	if len(text) > maxText {
 		end := maxText
@@ -91,8 +91,8 @@ func short(text string) string {
 	return Visible(text)
 }
 
-// excerpt writes the line of a diagnostic, with a caret under each character
-// that it is about. Of a long line it shows what is around.
+// excerpt writes the line of a diagnostic, with carets under its characters. Of a long line
+// it shows the part around them.
 func excerpt(w io.Writer, lines []string, d Diagnostic) {
 	if d.Pos.Line < 1 || d.Pos.Line > len(lines) {
 		return
@@ -113,8 +113,7 @@ func excerpt(w io.Writer, lines []string, d Diagnostic) {
 	if end < len(line) {
 		after = "…"
 	}
-	// Tabs stay what they are, so that the carets stand under their letters
-	// however wide a tab is.
+	// Tabs are kept, so that the carets align whatever the width of a tab.
 	indent := strings.Map(func(r rune) rune {
 		if r == '\t' {
 			return r
@@ -141,8 +140,7 @@ func window(line string, around int) (start, end int) {
 	return start, end
 }
 
-// lines returns the lines of a file, nil when it cannot be read. Each file is
-// read once.
+// lines returns the lines of a file, nil if it cannot be read. Each file is read once.
 func lines(sources map[string][]string, file string) []string {
 	if ls, ok := sources[file]; ok {
 		return ls

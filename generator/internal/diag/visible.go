@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// Visible is a text on one line in which everything shows: what a terminal or a
-// log would obey or hide (control characters, marks of direction, bytes that are no
-// text) is written as Go writes it in a string. Tabs stay what they are.
+// Visible is a text on one line in which everything is visible: characters that a terminal
+// or a log would interpret or hide (control characters, direction marks, invalid bytes) are
+// escaped as in a Go string. Tabs are kept.
 func Visible(s string) string { return escaped(s, '\t', goEscape) }
 
 func escaped(s string, keep rune, escape func(b *strings.Builder, r rune, raw string)) string {
@@ -33,8 +33,8 @@ func escaped(s string, keep rune, escape func(b *strings.Builder, r rune, raw st
 	return b.String()
 }
 
-// shows says whether a character is seen as what it is. The joiners are, in the
-// scripts that have them.
+// shows reports whether a character is visible as itself. Joiners are, in the scripts that
+// use them.
 func shows(r rune) bool {
 	const nonJoiner, joiner = '\u200c', '\u200d'
 	return unicode.IsPrint(r) || unicode.Is(unicode.Zs, r) || r == nonJoiner || r == joiner
@@ -57,7 +57,7 @@ func goEscape(b *strings.Builder, r rune, raw string) {
 	}
 }
 
-// jsonEscape writes what stands in a string of JSON.
+// jsonEscape writes the content of a JSON string.
 func jsonEscape(b *strings.Builder, r rune, _ string) {
 	switch {
 	case r < 0:
@@ -70,21 +70,21 @@ func jsonEscape(b *strings.Builder, r rune, _ string) {
 	}
 }
 
-// A Writer passes on what is written to it, line by line, with nothing in it that
-// a terminal or a log would obey. Everything that a command says goes through one:
-// names of files, source text and the words of other programs come from anybody.
+// A Writer passes text on line by line, and escapes everything that a terminal or a log
+// would interpret. All output of a command goes through one: names of files, source text
+// and the output of other programs are not trusted.
 type Writer struct {
 	w      io.Writer
 	format string
 	line   []byte // what has come of the line
 }
 
-// NewWriter returns a writer for one of the formats text, json and github. In text
-// no line is a workflow command of a CI system; in github those of [GitHub] are. In
-// json what does not show is escaped as in a string.
+// NewWriter returns a writer for one of the formats text, json and github. In text no line
+// is a workflow command of a CI system; in github those of [GitHub] are. In json invisible
+// characters are escaped as in a string.
 func NewWriter(w io.Writer, format string) *Writer { return &Writer{w: w, format: format} }
 
-// Write implements io.Writer. Of a line that has no end yet nothing is passed on.
+// Write implements io.Writer. It passes on only complete lines.
 func (w *Writer) Write(p []byte) (int, error) {
 	start := 0
 	for i, c := range p {
@@ -101,7 +101,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Flush passes on a last line that has no end.
+// Flush passes on an incomplete last line.
 func (w *Writer) Flush() error {
 	if len(w.line) == 0 {
 		return nil
@@ -124,10 +124,10 @@ func (w *Writer) pass(end string) error {
 	return err
 }
 
-// commands are what CI systems obey wherever it stands in a line.
+// commands are interpreted by CI systems anywhere in a line.
 var commands = strings.NewReplacer("##[", `#\#[`, "##vso[", `#\#vso[`, "##teamcity[", `#\#teamcity[`)
 
-// harmless is a line that no CI system takes for a command.
+// harmless is a line that no CI system interprets as a command.
 func harmless(line string) string {
 	rest := strings.TrimLeftFunc(line, unicode.IsSpace)
 	if strings.HasPrefix(rest, "::") {

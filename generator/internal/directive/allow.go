@@ -16,12 +16,12 @@ type Allow struct {
 	First, Last int // lines; 0: the package
 }
 
-// Silences says whether a warning of the rule of a at a place is meant.
+// Silences reports whether a warning of the rule of a at a place is meant.
 func (a *Allow) Silences(at model.Pos) bool {
 	return a.First == 0 || at.File == a.Directive.Span.File && a.First <= at.Line && at.Line <= a.Last
 }
 
-// Within says whether a stands for a part of what b stands for.
+// Within reports whether a stands for a part of what b stands for.
 func (a *Allow) Within(b *Allow) bool {
 	return a.First > 0 && (b.First == 0 || a.First >= b.First && a.Last <= b.Last && a.Last-a.First < b.Last-b.First)
 }

@@ -231,7 +231,7 @@ func (s *scanner) surroundings(f *ast.File, c *ast.Comment, d *Directive) (what,
 	return "is not attached to a declaration: none follows", "move it into the comment above " + where(d.Spec), model.Pos{}
 }
 
-// documents says whether a comment is in the doc of a declaration.
+// documents reports whether a comment is in the doc of a declaration.
 func documents(decl ast.Decl, c *ast.Comment) bool {
 	var doc *ast.CommentGroup
 	switch decl := decl.(type) {

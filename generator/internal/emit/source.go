@@ -61,7 +61,7 @@ func readParts(pkg *model.Package) ([]gosrc.Part, []*shape.Scan, error) {
 	return parts, scans, err
 }
 
-// reducedCompiles says whether what has to be checked of a file compiles.
+// reducedCompiles reports whether what has to be checked of a file compiles.
 func reducedCompiles(ctx context.Context, prog *load.Program, pkg *model.Package, path string, parts []gosrc.Part, scans []*shape.Scan) (bool, error) {
 	files, ok := reduce(prog, pkg, scans)
 	if !ok {

@@ -138,7 +138,7 @@ func kindOf(t types.Type) kind {
 	return otherKind
 }
 
-// hasName says whether reflect has a name for the type: encoding/json looks for the
+// hasName reports whether reflect has a name for the type: encoding/json looks for the
 // methods of those alone.
 func hasName(t types.Type) bool {
 	switch t.(type) {
@@ -148,7 +148,7 @@ func hasName(t types.Type) bool {
 	return false
 }
 
-// hasMethod says whether the type itself, and not only a pointer to it, has one of
+// hasMethod reports whether the type itself, and not only a pointer to it, has one of
 // the codec's methods, with the signature that the interface asks for.
 func hasMethod(t types.Type, name string) bool {
 	_, ok := methodPath(t, name)
@@ -188,20 +188,20 @@ func codecMethod(t types.Type, name string) ([]int, bool) {
 	return methodPath(types.NewPointer(t), name)
 }
 
-// EncodesItself says whether encoding/json writes an addressable value of the type
+// EncodesItself reports whether encoding/json writes an addressable value of the type
 // by a method, and so does not look into it.
 func EncodesItself(t types.Type) bool {
 	c, _ := encoderAt(t, true)
 	return c != natural
 }
 
-// DecodesItself says whether encoding/json reads a value of the type by a method.
+// DecodesItself reports whether encoding/json reads a value of the type by a method.
 func DecodesItself(t types.Type) bool {
 	c, _ := decoderAt(t)
 	return c != natural
 }
 
-// nullable says whether a value of the type can itself be null in JSON.
+// nullable reports whether a value of the type can itself be null in JSON.
 func nullable(t types.Type) bool {
 	bytes, isSlice := t.Underlying().(*types.Slice)
 	switch c, _ := encoderAt(t, true); {

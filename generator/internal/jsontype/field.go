@@ -38,7 +38,7 @@ func ValidName(s string) bool {
 	return s != ""
 }
 
-// FieldName says whether a field takes part in JSON, and under which name. The
+// FieldName reports whether a field takes part in JSON, and under which name. The
 // name is empty for an embedded struct whose own fields stand in its place.
 func FieldName(v *types.Var, tag string) (string, bool) {
 	t := ParseTag(tag)

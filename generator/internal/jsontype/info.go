@@ -1,7 +1,6 @@
-// Package jsontype says what encoding/json makes of Go types: the fields of an object, what
-// does not travel and what is lost on the way, and the shape of the JSON as a model. It stands
-// between load and analyze: types of go/types go in, and nothing of the packages that they
-// come from.
+// Package jsontype says how encoding/json handles Go types: the fields of an object, what
+// cannot be encoded and decoded, what is lost, and the shape of the JSON as a model. It is
+// between load and analyze: types of go/types go in, and nothing else of their packages.
 package jsontype
 
 import "go/types"
@@ -12,8 +11,8 @@ type Modules interface {
 	Standard(path string) bool // one of Go's own
 }
 
-// An Info answers what encoding/json makes of the types that a package uses, and keeps
-// what it has found out about them. It is for one goroutine.
+// An Info says how encoding/json handles the types that a package uses, and caches its
+// findings. It is for one goroutine.
 type Info struct {
 	pkg     *types.Package
 	modules Modules
@@ -25,7 +24,7 @@ type Info struct {
 	objects map[*types.Struct]Object
 }
 
-// New returns an Info for a package, with nothing found out yet.
+// New returns an empty Info for a package.
 func New(pkg *types.Package, m Modules) *Info {
 	return &Info{
 		pkg: pkg, modules: m,
@@ -44,7 +43,7 @@ func (in *Info) Text(t types.Type) string {
 	})
 }
 
-// Elsewhere says whether a package is of a module that is neither worked on nor Go's
+// Elsewhere reports whether a package is of a module that is neither worked on nor Go's
 // own.
 func (in *Info) Elsewhere(pkg *types.Package) bool {
 	return in.modules.Foreign(pkg.Path()) && !in.modules.Standard(pkg.Path())

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A Loss is something of a payload that does not arrive, though its type travels.
+// A Loss is a part of a payload that does not arrive, although its type can be encoded.
 type Loss struct {
 	Kind LossKind
 	// Owner is the innermost field of the package around the loss, and Field the one
@@ -102,14 +102,14 @@ func holdsNothing(t types.Type) bool {
 	return false
 }
 
-// saysSo says whether a tag has an opinion of its own about an unexported field.
+// saysSo reports whether a tag has an opinion of its own about an unexported field.
 func saysSo(tag string) bool {
 	_, json := reflect.StructTag(tag).Lookup("json")
 	_, task := reflect.StructTag(tag).Lookup("task")
 	return json || task
 }
 
-// nothingTravels says whether encoding/json writes {} for a struct whatever its value,
+// nothingTravels reports whether encoding/json writes {} for a struct whatever its value,
 // though not all of its fields have a tag that says so.
 func nothingTravels(st *types.Struct) bool {
 	silent := false
@@ -123,7 +123,7 @@ func nothingTravels(st *types.Struct) bool {
 	return len(fields.Fields)+len(fields.Collisions) == 0
 }
 
-// Quotes says whether the option string of a json tag puts the value of a field into
+// Quotes reports whether the option string of a json tag puts the value of a field into
 // a string: encoding/json does it for strings, numbers and booleans, and pointers to
 // such.
 func Quotes(v *types.Var, tag string) bool {

@@ -43,7 +43,7 @@ func (w *jsonWalker) pair(t types.Type, at place) *Problem {
 	return nil
 }
 
-// readByFields says whether what MarshalJSON of a type writes may be what encoding/json
+// readByFields reports whether what MarshalJSON of a type writes may be what encoding/json
 // reads into its fields. The method of a struct may only write a field in a way that
 // no tag can ask for. Those of the module itself are held to more: they can be mended.
 func (w *jsonWalker) readByFields(t types.Type) bool {

@@ -23,7 +23,7 @@ func (in *Info) taggedField(t types.Type) *types.Var {
 	return found
 }
 
-// Tagged says whether taggedField finds one.
+// Tagged reports whether taggedField finds one.
 func (in *Info) Tagged(t types.Type) bool { return in.taggedField(t) != nil }
 
 type tagSearch struct {

@@ -11,7 +11,7 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
-// A Problem is what keeps a type from travelling.
+// A Problem is the reason why a type cannot be in a message.
 type Problem struct {
 	Text string
 	// Unresolved says that a type could not be resolved, Field which one's.
@@ -20,7 +20,7 @@ type Problem struct {
 	Tangled    bool       // there are too many ways through the type to its secrets
 }
 
-// in says that the problem is in a field. Of a long way the inner part is said.
+// in says that the problem is in a field. Of a long path it names the inner part.
 func (p *Problem) in(v *types.Var) *Problem {
 	const far = 200
 	if p != nil {
@@ -34,8 +34,7 @@ func (p *Problem) in(v *types.Var) *Problem {
 	return p
 }
 
-// A place is where a value stands, as far as encoding/json treats it differently
-// there.
+// A place is the position of a value, as far as it matters to encoding/json.
 type place struct {
 	// addressable values have the methods of pointers to them when they are
 	// written. Those in maps are not addressable.
@@ -53,8 +52,7 @@ type visit struct {
 	at place
 }
 
-// A Visitor is told what there is on the way through a type. Each of its functions may be
-// nil.
+// A Visitor has callbacks for a walk through a type. Each of them may be nil.
 type Visitor struct {
 	// Field is called for the fields of every struct on the way, with their paths in
 	// the JSON, whether they travel, and the declared types around them: for all of
@@ -102,8 +100,7 @@ func (in *Info) walker(v Visitor) *jsonWalker {
 // the world.
 const maxSteps = 10_000
 
-// Walk returns what keeps a type from travelling to and from the root of a message,
-// or nil.
+// Walk returns why a type cannot be encoded and decoded as the root of a message, or nil.
 func (in *Info) Walk(t types.Type, v Visitor) *Problem {
 	return in.walker(v).value(t, place{addressable: true})
 }
@@ -130,7 +127,7 @@ func (in *Info) WalkRoot(task *types.Named) *Problem {
 	return in.walker(Visitor{}).pair(task, place{addressable: true})
 }
 
-// WalkOwn tells of what is lost of the fields of a task's struct.
+// WalkOwn reports the losses of the fields of a task's struct.
 func (in *Info) WalkOwn(st *types.Struct, onLoss func(l Loss)) {
 	in.walker(Visitor{Loss: onLoss}).losses(st, in.Object(st))
 }
@@ -223,7 +220,7 @@ func (w *jsonWalker) named(t *types.Named, at place) *Problem {
 	return tr
 }
 
-// within walks what a declared type is made of. It says whether that is all there is:
+// within walks what a declared type is made of. It reports whether that is all there is:
 // what leads back to a type around t is known as soon as that is.
 func (w *jsonWalker) within(t *types.Named, at place) (tr *Problem, closed bool) {
 	index, back := len(w.stack), w.back
@@ -249,8 +246,8 @@ func (w *jsonWalker) mendable() bool {
 	return len(w.stack) == 0 || !w.in.Elsewhere(w.stack[len(w.stack)-1].Obj().Pkg())
 }
 
-// lose tells of a loss. Other people's types around it have to be walked each time:
-// it is told of at the field of the package that holds them.
+// lose reports a loss. Foreign types around it have to be walked each time: the loss is
+// reported at the field of the package that contains them.
 func (w *jsonWalker) lose(l Loss) {
 	if l.Owner == nil {
 		l.Owner = w.owner

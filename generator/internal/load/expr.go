@@ -175,7 +175,7 @@ func (p *Program) packageFor(u *unit, src *source, name string) (*types.Package,
 	return from, nil
 }
 
-// reaches says whether a package imports another, through others too.
+// reaches reports whether a package imports another, through others too.
 func reaches(m *packages.Package, id string) bool {
 	found := false
 	packages.Visit([]*packages.Package{m}, func(m *packages.Package) bool {
@@ -185,7 +185,7 @@ func reaches(m *packages.Package, id string) bool {
 	return found
 }
 
-// visible says whether one package may import another, as far as folders called
+// visible reports whether one package may import another, as far as folders called
 // internal have a say in it.
 func visible(target, from string) bool {
 	i := strings.LastIndex("/"+target+"/", "/internal/")

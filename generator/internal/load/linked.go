@@ -2,7 +2,7 @@ package load
 
 import "golang.org/x/tools/go/packages"
 
-// Linked says whether some package that the program knows imports both of two
+// Linked reports whether some package that the program knows imports both of two
 // packages, given by their import paths, through others too; one of the two may be
 // that package.
 func (p *Program) Linked(a, b string) bool {

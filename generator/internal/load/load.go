@@ -2,11 +2,10 @@
 // type-checks as much of them as the fields of annotated structs need. A query goes in, a
 // program comes out.
 //
-// One run of go list tells where files are. The rest happens in this process
-// and from source: a declaration is parsed and checked only when an annotated
-// struct reaches it, and bodies of functions never. So it is quick, it needs no
-// build cache, and it works while handwritten code refers to generated code
-// that does not exist yet or no longer parses.
+// One run of go list finds the files. The rest happens in this process and from source: a
+// declaration is parsed and checked only if an annotated struct reaches it, and function
+// bodies never. It is therefore quick, needs no build cache, and works while handwritten
+// code refers to generated code that does not exist yet or no longer parses.
 package load
 
 import (
@@ -332,9 +331,9 @@ func (pkg *Package) Declared(name string) (token.Pos, bool) {
 	return token.NoPos, false
 }
 
-// Imported returns the import by which a handwritten file of the package has a
-// name, be it the import's own or one that a dot import brings, and false when
-// none does. The package cannot declare such a name in any file.
+// Imported returns the import that gives a handwritten file of the package a name, its own
+// or one of a dot import, and false if there is none. The package cannot declare such a
+// name in any file.
 func (p *Program) Imported(pkg *Package, name string) (token.Pos, bool) {
 	for _, u := range []*unit{pkg.unit, pkg.tests} {
 		for _, src := range u.sources {
@@ -369,19 +368,19 @@ func (pkg *Package) ImportNames() []string {
 	return slices.Compact(names)
 }
 
-// Foreign says whether a package is of another module than those that are worked on.
+// Foreign reports whether a package is of another module than those that are worked on.
 func (p *Program) Foreign(path string) bool {
 	m := p.paths[path]
 	return m != nil && (m.Module == nil || !m.Module.Main)
 }
 
-// Standard says whether a package is one of Go's own.
+// Standard reports whether a package is one of Go's own.
 func (p *Program) Standard(path string) bool {
 	m := p.paths[path]
 	return m != nil && m.Module == nil
 }
 
-// IsType says whether the package declares a type of this name.
+// IsType reports whether the package declares a type of this name.
 func (pkg *Package) IsType(name string) bool {
 	return slices.ContainsFunc(pkg.unit.decls[name], func(d *decl) bool { return d.gen != nil && d.gen.Tok == token.TYPE })
 }

@@ -16,13 +16,12 @@ import (
 	"strings"
 )
 
-// CheckOutput type-checks a generated file, bodies included, together with the
-// handwritten files of the package that it is for, before anybody writes it.
-// pkgPath is the import path of a package of p, filename the path that the file
-// will have, which positions in the error name; nothing needs to be there. The
-// error is an [*OutputError] that lists all that is wrong in the file, or what
-// keeps it from being checked. What is wrong in handwritten files is none of its
-// business. It may be called for several packages side by side.
+// CheckOutput type-checks a generated file, including bodies, together with the handwritten
+// files of its package, before it is written. pkgPath is the import path of a package of p,
+// filename the path that the file will have, for positions in the error; no file needs to
+// exist there. The error is an [*OutputError] that lists everything that is wrong in the
+// file, or says why it cannot be checked. Errors in handwritten files are ignored.
+// CheckOutput may be called for several packages concurrently.
 func (p *Program) CheckOutput(ctx context.Context, pkgPath, filename string, src []byte) error {
 	pkg := p.Package(pkgPath)
 	if pkg == nil {
@@ -117,8 +116,8 @@ func (p *Program) borrow(u *unit, path string) bool {
 	return ok
 }
 
-// OutputError is a generated file that does not compile: a fault of the
-// generator, if the module has what the file imports.
+// OutputError is a generated file that does not compile: a bug of the generator, if the
+// module has the file's imports.
 type OutputError struct {
 	Filename string
 	Problems []string // "line:column: message", in the order of the file

@@ -20,7 +20,7 @@ func (p *Program) ParsePart(filename string, src []byte) (*ast.File, error) {
 	return parser.ParseFile(p.Fset, filename, src, parser.SkipObjectResolution)
 }
 
-// Compiles says whether CheckOutput would find nothing wrong with a generated file,
+// Compiles reports whether CheckOutput would find nothing wrong with a generated file,
 // given in parts. It changes nothing in them. The error is that of the go command, or
 // says that the package is not one of p.
 //
@@ -67,7 +67,7 @@ func (p *Program) Compiles(ctx context.Context, pkgPath string, parts []*ast.Fil
 	return !slices.ContainsFunc(slices.Concat(errs...), func(e types.Error) bool { return inParts(parts, e) }), nil
 }
 
-// inParallel calls f with the numbers below n, side by side.
+// inParallel calls f with the numbers below n, concurrently.
 func inParallel(n int, f func(i int)) {
 	var g errgroup.Group
 	for i := range n {
@@ -76,7 +76,7 @@ func inParallel(n int, f func(i int)) {
 	_ = g.Wait() // the functions return nil
 }
 
-// inParts says whether an error is in one of the parts.
+// inParts reports whether an error is in one of the parts.
 func inParts(parts []*ast.File, e types.Error) bool {
 	return slices.ContainsFunc(parts, func(f *ast.File) bool { return f.FileStart <= e.Pos && e.Pos < f.FileEnd })
 }

@@ -48,7 +48,7 @@ func (r *reach) of(u *unit) *kept {
 }
 
 // close follows needs until there is none left. Packages that are met for the
-// first time are parsed side by side.
+// first time are parsed concurrently.
 func (r *reach) close() {
 	for len(r.queue) > 0 {
 		round := r.queue

@@ -51,7 +51,7 @@ func readDir(t *Trace, dir string) ([]text, error) {
 	return texts, nil
 }
 
-// readFiles reads files that may not be there, side by side.
+// readFiles reads files that may not be there, concurrently.
 func readFiles(t *Trace, paths []string) []text {
 	found := make([]text, len(paths))
 	var g errgroup.Group
@@ -125,7 +125,7 @@ func clause(src []byte) string {
 	return f.Name.Name
 }
 
-// generated says whether a file begins as ours do: the header stands on a line of
+// generated reports whether a file begins as ours do: the header stands on a line of
 // its own above the package clause.
 func generated(src []byte) bool {
 	for line := range bytes.Lines(bytes.TrimPrefix(src, []byte("\ufeff"))) {

@@ -19,10 +19,9 @@ import (
 // A Sum is a hash of what was read.
 type Sum [sha256.Size]byte
 
-// A Trace is what a Program has learnt from outside: what the go command said, and
-// what files and folders hold. Programs that are given the same configuration and
-// learn the same are the same. It may be used by several goroutines at once, and nil
-// is a trace that keeps nothing.
+// A Trace is the external input of a Program: the output of the go command, and the content
+// of files and folders. Programs with the same configuration and the same trace are the
+// same. It is safe for concurrent use, and nil is a trace that keeps nothing.
 type Trace struct {
 	mu      sync.Mutex // guards all
 	listing Sum
@@ -51,7 +50,7 @@ func (t *Trace) Inputs() Inputs {
 	return Inputs{Files: maps.Clone(t.inputs.Files), Dirs: maps.Clone(t.inputs.Dirs)}
 }
 
-// Hold says whether all files and folders hold what they held.
+// Hold reports whether all files and folders hold what they held.
 func (in Inputs) Hold() bool {
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))

@@ -72,7 +72,7 @@ func (p *Program) unit(id string) *unit {
 	return u
 }
 
-// parse parses files side by side.
+// parse parses files concurrently.
 func (p *Program) parse(texts []text) []*File {
 	files := make([]*File, len(texts))
 	var g errgroup.Group

@@ -76,7 +76,7 @@ func missed(t *Trace, base string, listed map[string]bool, here platform.Target)
 	return dirs
 }
 
-// away says whether no file of a folder is built here, and one mentions taskgen.
+// away reports whether no file of a folder is built here, and one mentions taskgen.
 func away(t *Trace, dir string, here platform.Target) bool {
 	texts, err := readDir(t, dir)
 	if err != nil {

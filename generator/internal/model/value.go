@@ -1,7 +1,6 @@
 package model
 
-// A Value is what a Go type becomes in JSON, as encoding/json writes and reads
-// it.
+// A Value is the JSON form of a Go type, as encoding/json writes and reads it.
 type Value struct {
 	Kind ValueKind `json:"kind"`
 	// Null says that null is among the values.

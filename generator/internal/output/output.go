@@ -15,7 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 )
 
-// A Change is a file that is not as it should be.
+// A Change is a file that is not up to date.
 type Change struct {
 	Path string // absolute
 	Old  []byte // nil: the file is missing
@@ -40,14 +40,13 @@ func (c Change) Kind() string {
 	return stale
 }
 
-// Changes compares files, by absolute path, with the disk, and returns those
-// that differ, sorted by path. A file whose content is nil should not be there.
-// A file that exists and has no line that is header was written by somebody
-// else: that is an error, whatever is to become of it, and so is a file that is
-// neither a regular one nor a link to one.
+// Changes compares files, by absolute path, with the disk, and returns those that differ,
+// sorted by path. A file whose content is nil should not exist. An existing file without a
+// line equal to header was not written by taskgen: that is an error, even if the file is to
+// be removed, and so is a file that is neither a regular file nor a link to one.
 //
-// What git and editors do to a file does not count: line ends of the other kind, a
-// byte order mark, a last line without an end, or empty ones behind it.
+// Changes ignores what git and editors do to a file: other line ends, a byte order mark, a
+// last line without an end, or empty lines after it.
 func Changes(files map[string][]byte, header string) ([]Change, error) {
 	var (
 		changes []Change

@@ -10,10 +10,10 @@ import (
 	"path/filepath"
 )
 
-// Write brings the disk up to date. Each file is replaced in one step, so that
-// nobody ever reads half of one, and none is touched before the content of all
-// is on the disk. Nothing is written outside of the folders of the files: a link
-// with the name of one is replaced itself, wherever it leads.
+// Write brings the disk up to date. It replaces each file in one step, so that nobody ever
+// reads half of one, and touches none before the content of all is on the disk. It writes
+// nothing outside of the folders of the files: a link with the name of a file is itself
+// replaced, whatever its target.
 func Write(changes []Change) (err error) {
 	folders := make(map[string]*os.Root)
 	temps := make(map[string]string, len(changes)) // by path
@@ -42,8 +42,7 @@ func Write(changes []Change) (err error) {
 		}
 		temps[c.Path] = temp
 	}
-	// What goes goes first: where a file system takes two names for one, it is the
-	// file that comes.
+	// Removals come first: if a file system treats two names as one, the new file stays.
 	for _, c := range changes {
 		if c.New != nil {
 			continue

@@ -1,6 +1,6 @@
-// Package platform knows where source files are built: by their names, by their
-// build constraints and by what they import, as the go command reads them. Load asks it
-// about files, analyze about constraints. Text goes in, constraints and targets come out.
+// Package platform knows where source files are built: by their names, build constraints
+// and imports, as the go command reads them. Load uses it for files, analyze for
+// constraints. Text goes in, constraints and targets come out.
 package platform
 
 import (
@@ -111,7 +111,7 @@ func comments(l string, open bool) (stillOpen, code bool) {
 	return open, false
 }
 
-// importsC says whether a file imports "C", which asks for the tag cgo.
+// importsC reports whether a file imports "C", which asks for the tag cgo.
 func importsC(src []byte) bool {
 	if !bytes.Contains(src, []byte(`"C"`)) && !bytes.Contains(src, []byte("`C`")) {
 		return false
@@ -147,14 +147,14 @@ func nameTags(name string) []constraint.Expr {
 	return nil
 }
 
-// isSystem says whether a word is the name of an operating system: one counts
+// isSystem reports whether a word is the name of an operating system: one counts
 // before an architecture as well.
 func isSystem(word string) bool { return !nameBuilds(word+"_amd64", "none", "amd64") }
 
-// isArch says whether a word is the name of an architecture.
+// isArch reports whether a word is the name of an architecture.
 func isArch(word string) bool { return !isSystem(word) && !nameBuilds(word, "none", "none") }
 
-// nameBuilds says whether a file whose name ends with _words is built for a
+// nameBuilds reports whether a file whose name ends with _words is built for a
 // system and an architecture. Only go/build knows the names of all.
 func nameBuilds(words, system, arch string) bool {
 	return matches(Target{System: system, Arch: arch}, "x_"+words+".go", "package p\n")

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// A Target is what the go command builds for: a system, an architecture and the
-// tags that hold.
+// A Target is a build target of the go command: a system, an architecture and the tags that
+// are set.
 type Target struct {
 	System, Arch string
 	Cgo          bool
@@ -74,7 +74,7 @@ func (to Target) Env(from Target) []string {
 	return env
 }
 
-// Holds says whether a file with a constraint is built in the target.
+// Holds reports whether a file with a constraint is built in the target.
 func (to Target) Holds(x constraint.Expr) bool {
 	return x == nil || x.Eval(func(tag string) bool {
 		return slices.Contains(to.Tags, tag) || slices.Contains(to.ToolTags, tag) ||
@@ -93,7 +93,7 @@ func (to Target) Elsewhere(x constraint.Expr) (found Target, ok bool) {
 	return found, ok
 }
 
-// Possible says whether a file with the constraint can be built anywhere: not if
+// Possible reports whether a file with the constraint can be built anywhere: not if
 // the constraint contradicts itself, or asks for the tag ignore, which nobody
 // sets.
 func Possible(x constraint.Expr) bool {
@@ -105,11 +105,11 @@ func Possible(x constraint.Expr) bool {
 	return possible || !all
 }
 
-// Same says whether files with the constraints are built in the same targets.
+// Same reports whether files with the constraints are built in the same targets.
 // Constraints that are too long to tell are the same when they read the same.
 func Same(a, b constraint.Expr) bool { return Implies(a, b) && Implies(b, a) }
 
-// Implies says whether a file with constraint b is built wherever one with a is.
+// Implies reports whether a file with constraint b is built wherever one with a is.
 func Implies(a, b constraint.Expr) bool {
 	if b == nil || a != nil && a.String() == b.String() {
 		return true
@@ -129,10 +129,10 @@ func (f facts) holds(x constraint.Expr) bool {
 	return x == nil || x.Eval(func(tag string) bool { return f[tag] })
 }
 
-// isTag says whether a tag is none of a platform.
+// isTag reports whether a tag is none of a platform.
 func isTag(tag string) bool { return tag != "unix" && !isSystem(tag) && !isArch(tag) }
 
-// isFree says whether users may set a tag: it does not come with the toolchain.
+// isFree reports whether users may set a tag: it does not come with the toolchain.
 func isFree(tag string) bool {
 	return isTag(tag) && !strings.HasPrefix(tag, "goexperiment.") && !version.MatchString(tag) &&
 		!slices.Contains([]string{"gc", "gccgo", "boringcrypto"}, tag)

@@ -57,7 +57,7 @@ func Reduce(pkg *model.Package, scans []*Scan, structs *types.Package, taken fun
 	return r.files()
 }
 
-// usesAll says whether the declarations mention each package that they import.
+// usesAll reports whether the declarations mention each package that they import.
 func usesAll(scans []*Scan) bool {
 	used := make(map[string]bool)
 	for _, s := range scans {
@@ -117,7 +117,7 @@ func (r *reduction) frame(t *task) {
 	r.real[t.index] = t.odd || f.odd || st == nil || has(named, st, f.methods)
 }
 
-// has says whether a struct has itself a field or a method with one of these names.
+// has reports whether a struct has itself a field or a method with one of these names.
 func has(named *types.Named, st *types.Struct, names []string) bool {
 	for i := range named.NumMethods() {
 		if slices.Contains(names, named.Method(i).Name()) {
@@ -277,7 +277,7 @@ func (r *reduction) key(t *task, text string, fields []string) (string, bool) {
 	return key, true
 }
 
-// alone says whether the declarations of one task mention no names of others but
+// alone reports whether the declarations of one task mention no names of others but
 // structs and wire names, and declare no methods of other structs.
 func (r *reduction) alone(index int, text []byte) bool {
 	ok, structs, functions := true, false, false

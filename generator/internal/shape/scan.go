@@ -134,7 +134,7 @@ func (s *scanner) scan(out, src []byte) ([]byte, error) {
 	return out, nil
 }
 
-// ends says whether a text whose last token this is ends with its last line: the scanner
+// ends reports whether a text whose last token this is ends with its last line: the scanner
 // of Go puts a semicolon there, and what follows is no part of it.
 func ends(last []byte) bool {
 	if len(last) == 0 {

@@ -40,7 +40,7 @@ func (t *task) readSpec(sc *scanner, text []byte, from int, src []byte) {
 	}
 }
 
-// only says whether a canonical text has marks for no names but these.
+// only reports whether a canonical text has marks for no names but these.
 func only(text []byte, letters ...byte) bool {
 	for i, c := range text {
 		if c == slot && bytes.IndexByte(letters, text[i+1]) < 0 {

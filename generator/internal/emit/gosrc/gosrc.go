@@ -1,10 +1,10 @@
-// Package gosrc writes the Go file of a package of tasks: the model in, source
-// out. What it writes stays thin: each function is a line or two over package
-// runtime, so that a change of behaviour is a change of the runtime.
+// Package gosrc writes the Go file of a package of tasks: the model in, source out. The
+// generated code is thin: each function is a line or two over package runtime, so that a
+// change of behaviour is a change of the runtime.
 //
-// The source of this package shows what it writes: a declaration is its text, with
-// $words where names go. It is set as gofmt sets it. Every name that is not fixed
-// by the rules (import names, parameters) is handed out by a scope.
+// The source of this package shows the generated code: a declaration is its text, with
+// $words for names, formatted as by gofmt. A scope assigns every name that is not fixed by
+// the rules (import names, parameters).
 package gosrc
 
 import (

@@ -6,15 +6,14 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
-// VersionGuard is the constant that a runtime has which is new enough for the
-// files that this package writes. The compiler prints its name when it is missing,
-// so the name says what to do.
+// VersionGuard is a constant of every runtime that is new enough for the files that this
+// package writes. The compiler prints its name when it is missing, so the name says what to
+// do.
 const VersionGuard = "GeneratedCodeVersion3_missing_run_go_get"
 
-// guards writes what makes the compiler complain when the file is out of date:
-// a constant that an older runtime does not have, and for each struct an
-// assignment that holds as long as its fields, their types and their tags are
-// what they were.
+// guards writes declarations that do not compile when the file is out of date: a constant
+// that an older runtime does not have, and for each struct an assignment that compiles only
+// while its fields, their types and their tags are unchanged.
 func (f *file) guards() {
 	f.declare(doc("If this does not compile, the runtime is older than this file: run go get github.com/taskgen/taskgen@latest."), `
 const _ = $runtime.$guard`, words{"guard": VersionGuard})
@@ -39,8 +38,8 @@ type $guard = $struct
 var _ $guard = $Struct{}`, words{"guard": name, "struct": f.structOf(t.Fields), "Struct": t.Struct})
 		return
 	}
-	// A field of a type that cannot be written down here, and does not travel:
-	// the others are held to one by one, as far as they have names.
+	// A field that is not in the message has a type that cannot be written down here: the
+	// other fields are guarded one by one, as far as they have names.
 	var types, values group
 	// embeddingTask_has_changed_run_go_generate = EmbeddingTask
 	types.add(name, "= "+t.Struct)
@@ -61,7 +60,7 @@ type $types
 var $values`, words{"types": types.text(), "values": values.text()})
 }
 
-// restatable says that the generated file can write the type down.
+// restatable reports whether the generated file can write the type down.
 func restatable(t *model.Type) bool {
 	ok := true
 	walk(t, func(t *model.Type) {

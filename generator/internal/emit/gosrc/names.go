@@ -6,8 +6,7 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
-// The names that are law: users write them. A test holds them to
-// model.Task.Symbols.
+// The fixed names, which users write. A test compares them with model.Task.Symbols.
 func typeName(t *model.Task) string        { return t.Name("Type" + t.Base) }
 func specName(t *model.Task) string        { return t.Name(t.Base + "Spec") }
 func enqueueName(t *model.Task) string     { return t.Name("Enqueue" + t.Base) }

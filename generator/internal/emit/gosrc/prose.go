@@ -23,7 +23,7 @@ func article(name string) string {
 	return "a " + name
 }
 
-// spoken says whether a name begins with the sound of a vowel.
+// spoken reports whether a name begins with the sound of a vowel.
 func spoken(name []rune) bool {
 	first := unicode.ToUpper(name[0])
 	if unicode.IsUpper(name[0]) && unicode.IsUpper(name[1]) { // an acronym is spelt out

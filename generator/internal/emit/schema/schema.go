@@ -1,7 +1,6 @@
-// Package schema writes the JSON Schema (draft 2020-12) of a task's payload: the
-// model in, text out. It takes what encoding/json writes for the struct, and of
-// what encoding/json reads all but members that the struct does not have, which it
-// would drop without a word.
+// Package schema writes the JSON Schema (draft 2020-12) of a task's payload: the model in,
+// text out. The schema accepts what encoding/json writes for the struct, and what it reads,
+// except members that the struct does not have, which encoding/json silently drops.
 package schema
 
 import (
