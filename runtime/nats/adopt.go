@@ -18,7 +18,7 @@ import (
 // workers look for it: an envelope is enqueued as if it had come by Enqueue, anything
 // else is buried as it is.
 
-// A foreigner is a message that stands where no task does.
+// A foreigner is a message on a subject that is not a task's.
 type foreigner struct {
 	*stored
 	ack string // where the server waits for the outcome, if it was delivered

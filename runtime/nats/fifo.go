@@ -10,33 +10,31 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// A fifo queue hands out what stands in placeHead, and the server lets no more
-// than one message of a group stand there: each is stored under the condition that
-// the group has none. The others wait in placeLine, where no worker looks.
+// A fifo queue hands out the messages in placeHead, where the server allows at most one
+// message per group: each is stored under the condition that the group has none. The others
+// wait in placeLine, which workers do not read.
 //
-//   - Enqueue stores a task as the head of a group that is empty. Else it goes into
-//     the line, and whoever put it there then looks whether the group has a head,
-//     and makes the first in line one (see kick).
-//   - The head is done: the first in line takes its place, stored under the
-//     condition that the head is the last that happened to the group. Only then is
-//     the head taken away. Where nobody is in line a tomb is stored in its place,
-//     under the condition that still nobody is: so a task that comes in this very
-//     moment either is seen, or finds the tomb, and makes itself the head.
-//   - The head is to be tried again: a copy takes its place, in placeWaiting
-//     where that has time.
+//   - Enqueue stores a task as the head of an empty group. Otherwise the task goes into the
+//     line. The process that put it there then checks whether the group has a head, and
+//     promotes the first in line if not (see kick).
+//   - The head is done: the first in line replaces it, stored under the condition that the
+//     head is the last event of the group. Only then is the head removed. If the line is
+//     empty a tomb replaces the head, under the condition that the line is still empty: a
+//     task that arrives at this moment is either seen, or finds the tomb and becomes the
+//     head.
+//   - The head is retried: a copy replaces it, in placeWaiting if there is a delay.
 //
-// So whoever dies between two steps leaves a head which is there still and comes
-// again, with a later one beside it. That it is done is then seen by the later one.
+// A process that dies between two steps therefore leaves the old head, which is delivered
+// again, and a later one. The later one shows that the old head is done.
 
-// tombTTL is how long a tomb stays that its maker did not live to remove.
+// tombTTL is how long a tomb stays whose maker died before it removed it.
 const tombTTL = "10s"
 
-// rounds bounds how often a step is tried again that others got in the way of.
-// Each time somebody else was quicker, so all together get on.
+// rounds bounds how often a step is repeated after a conflict. Each time another process
+// was quicker, so that together they make progress.
 const rounds = 1000
 
-// advance takes the heads of groups off their queue and lets the next in line
-// follow.
+// advance removes the heads of groups from their queue and promotes the next in line.
 func (s *source) advance(ctx context.Context, ls []*lease) []error {
 	errs, away := s.relieve(ctx, ls)
 	var acked []*lease
@@ -54,7 +52,7 @@ func (s *source) advance(ctx context.Context, ls []*lease) []error {
 			away = append(away, s.wire.remove(s.names.stream, l.copied))
 		}
 	}
-	_ = s.wire.ask(ctx, away, nil) // what stays is seen to by whoever comes next
+	_ = s.wire.ask(ctx, away, nil) // the next worker handles what stays
 	var groups []string
 	for i, l := range ls {
 		if l.unfollowed && errs[i] == nil {

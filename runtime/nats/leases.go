@@ -13,12 +13,12 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A lease is one delivery that a worker of this process holds. The server knows
-// nothing of receipts, so this is what proves them.
+// A lease is one delivery that a worker of this process holds. The server knows no
+// receipts, so that the lease proves them.
 //
-// The server's own lease ends slack later than until. So when a worker lets its
-// lease end, this process gives the task back first, with the crash counted in a
-// header; the server does it for processes that are dead.
+// The server's own lease ends slack later than until. When a worker lets its lease end,
+// this process therefore gives the task back first, with the crash counted in a header; the
+// server does so for dead processes.
 type lease struct {
 	subject string
 	place   string

@@ -15,7 +15,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Headers of a dead message that cannot be decoded: the server keeps it as it was.
+// Headers of a dead message that is kept as it was.
 const (
 	headerReason = "Taskgen-Reason"  // why it died
 	headerDied   = "Taskgen-Died"    // when, RFC 3339

@@ -24,15 +24,15 @@ const (
 	metaOwn  = "taskgen.own"  // its own dead letter queue; earlier versions do not say
 )
 
-// slack is how much longer the server keeps a lease than the worker's own clock:
-// what a message and an answer may take on their way.
+// slack is how much longer the server keeps a lease than the worker's own clock: the time
+// that a message and its answer may take.
 const slack = time.Second
 
 // late is how long after its end this process may put a leased task back itself:
 // what it sends then still comes to the server before the server's own lease ends.
 const late = slack / 2
 
-// A source is a queue as this provider sees it: what its handles share.
+// A source is the state of a queue that its handles in this provider share.
 type source struct {
 	names
 	p     *Provider

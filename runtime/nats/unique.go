@@ -12,10 +12,9 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A claim is the record of a unique key with a window: a message of its own,
-// which goes by itself some time after the window is over. It is written before the
-// task, unsure, and once more when the task is stored. A key without a window needs
-// none: it stands in the subject of its task.
+// A claim is the record of a unique key with a window: a separate message, which expires
+// some time after the window. It is written before the task, as unsure, and again when the
+// task is stored. A key without a window needs no claim: it is in the subject of its task.
 type claim struct {
 	ID    string `json:"id"`
 	Until int64  `json:"until"` // nanoseconds of the Unix epoch, like Due

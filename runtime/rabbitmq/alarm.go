@@ -11,8 +11,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// An alarm says whether the broker reads what a connection publishes. It stops
-// reading when it is short of memory or disk, and says so when somebody publishes.
+// An alarm says whether the broker reads what a connection publishes. The broker stops
+// reading when it is short of memory or disk, and reports that to connections that publish.
 type alarm struct {
 	mu     sync.Mutex
 	reason string
@@ -70,9 +70,9 @@ func (a *alarm) err() error {
 	}
 }
 
-// knockEvery is how often a connection publishes something to nobody. The broker
-// tells of an alarm only whoever publishes, and of what is under way then it is not
-// known whether it is going to be stored: so the first is nothing of value.
+// knockEvery is how often a connection publishes an unroutable message. The broker reports
+// an alarm only to connections that publish, and it is not known whether messages in
+// transit at that time will be stored: the first message should therefore be worthless.
 const knockEvery = time.Second
 
 // say publishes what nobody confirms and nobody misses. It does nothing in an alarm.

@@ -9,25 +9,26 @@ import (
 	"time"
 )
 
-// The partitions of a fifo queue are shared among the processes that ask for its
-// tasks: each has no more than an equal part, rounded up. A process looks now and
-// then how many they are. One that has too many gives some up, one that has too few
-// takes those that nobody has, and signals the others where there are none. A partition
-// has a channel of its own, whose end puts all that was drawn of it back in order; the
-// broker counts a return as it counts a crash. So it is given up only when nothing of
-// it runs or waits for its retry, some of those of which much was drawn and some of the others.
+// The partitions of a fifo queue are shared among the processes that request its tasks:
+// each has at most an equal part, rounded up. A process checks occasionally how many
+// processes there are. A process with too many partitions gives some up; one with too few
+// takes free ones, and asks the others if there are none. A partition has its own channel,
+// whose end puts all tasks drawn from it back in order; the broker counts such a return like
+// a crash. A partition is therefore given up only when none of its tasks runs or waits for
+// its retry; a process gives up some of the partitions from which much was drawn and some
+// of the others.
 
 const (
-	// sharingFor is how long after its last wish a process keeps its share.
+	// sharingFor is how long after its last Dequeue a process keeps its share.
 	sharingFor = 2 * time.Second
-	// lookPause is how long a process that has its share does not look at the others;
-	// more where there are many of them.
+	// lookPause is the pause between two checks of a process that has its share; longer if
+	// there are many processes.
 	lookPause = 2 * time.Second
-	// hungryPause is that of one that has less, or has to give up some.
+	// hungryPause is the pause of a process that has less, or has to give up some.
 	hungryPause = 300 * time.Millisecond
-	// lookGap is the least time between two looks.
+	// lookGap is the least time between two checks.
 	lookGap = 100 * time.Millisecond
-	// orphaned is how often a partition is seen without a process until anyone takes it.
+	// orphaned is how often a partition is seen without a process before any process takes it.
 	orphaned = 4
 )
 

@@ -9,37 +9,37 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A Message is what a Codec reads a task from, or makes of one.
+// A Message is the message from which a Codec reads a task, or that it writes.
 type Message struct {
 	Body string
 	// Attributes are the message attributes of the types String and Number.
 	Attributes map[string]string
 }
 
-// A Codec says how tasks are written in the messages of an existing queue, where that is
-// not the envelope. It is used by many goroutines at once. There are [JSON],
-// [JSONByAttribute], [SNS] and [S3Event].
+// A Codec says how tasks are written in the messages of an existing queue, if that is not
+// the envelope. It must be safe for concurrent use. There are [JSON], [JSONByAttribute],
+// [SNS] and [S3Event].
 //
-// A message keeps its body wherever it goes: where its task is sent anew, or dies, what
-// the runtime has to keep of it is in the attribute taskgen-task. Envelopes are read
-// too, whatever the Codec.
+// A message keeps its body wherever it goes: when its task is sent again, or dies, the
+// attribute taskgen-task has the data that the runtime has to keep. Envelopes are also
+// read, whatever the Codec.
 type Codec interface {
-	// Decode returns the task of a message, with its Type and Payload at least. What it
-	// leaves out is filled in: the ID and the time by SQS's own of the message, the
-	// group by MessageGroupId, the priority by the attribute Priority or the level, the
-	// retries by Existing.MaxRetries. An error says why the message is no task: it is
-	// buried as it is. Without task and error the message is deleted.
+	// Decode returns the task of a message, with at least its Type and Payload. Missing
+	// fields are filled in: the ID and the time from SQS's own of the message, the group
+	// from MessageGroupId, the priority from the attribute Priority or the level, the
+	// retries from Existing.MaxRetries. An error says why the message is no task: it is
+	// buried unchanged. Without task and error the message is deleted.
 	Decode(m Message) (*driver.Task, error)
-	// Encode returns the message of a task that is enqueued. An empty Body stands for
-	// the envelope. The attributes Type, Priority, traceparent and tracestate are added.
+	// Encode returns the message of a task to enqueue. An empty Body means the envelope.
+	// The attributes Type, Priority, traceparent and tracestate are added.
 	Encode(t *driver.Task) (Message, error)
 }
 
-// JSON is the Codec of bodies that are the payload itself, of tasks of one type.
+// JSON is the Codec of bodies that are the payload itself, for tasks of one type.
 func JSON(taskType string) Codec { return bare{taskType: taskType} }
 
-// JSONByAttribute is the Codec of bodies that are the payload itself, of tasks whose type
-// is in the message attribute of that name. It is written there too.
+// JSONByAttribute is the Codec of bodies that are the payload itself, for tasks whose type
+// is read from and written to the message attribute of that name.
 func JSONByAttribute(name string) Codec { return bare{attribute: name} }
 
 // bare is the Codec of payloads.

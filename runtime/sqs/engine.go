@@ -15,7 +15,7 @@ import (
 // SQS queue.
 const lookEvery = 100 * time.Millisecond
 
-// An engine is one queue as this process works on it, shared by all handles.
+// An engine is the state of one queue in this process, shared by all handles.
 type engine struct {
 	p        *Provider
 	name     string
@@ -63,7 +63,7 @@ type engine struct {
 	halt        context.CancelFunc
 }
 
-// A waiter is a Dequeue that found nothing yet.
+// A waiter is a Dequeue that has found no tasks yet.
 type waiter struct {
 	ctx   context.Context
 	limit int

@@ -72,8 +72,8 @@ type burial struct {
 // maxReason bounds the reason of a burial, in bytes.
 const maxReason = 500
 
-// estrange makes a message one that is no task. Its body and all beside it stay as they
-// are; a driver.Undecodable task represents it here.
+// estrange marks a message as no task. Its body and attributes stay unchanged; a task of
+// type undecodable represents it here.
 func (m *message) estrange(r types.Message, at time.Time, cause error) {
 	e := m.lane.e
 	b := burial{ID: "sqs-" + m.id, At: at, Reason: clip(cause.Error())}

@@ -28,7 +28,7 @@ type lane struct {
 	probing chan struct{}
 }
 
-// A flight is a poll that is under way.
+// A flight is a poll in progress.
 type flight struct {
 	began  time.Time
 	number uint64

@@ -48,8 +48,8 @@ type silence struct {
 
 func (s *silence) Error() string { return fmt.Sprintf("SQS did not answer within %s", s.after) }
 
-// RetryableError has the SDK send a request once more, but for a poll: that is begun
-// anew by whoever still wants it.
+// RetryableError makes the SDK send a request again, except a poll: a Dequeue that still
+// waits starts a new one.
 func (s *silence) RetryableError() bool { return !s.poll }
 
 // bounded makes one attempt at a request, and gives it up where nothing comes.
@@ -109,8 +109,8 @@ func (a *api) twice(ctx context.Context, tries *atomic.Int64, in middleware.Fina
 	return a.bounded(ctx, false, in, next)
 }
 
-// dialAnew has the next requests make new connections. Where one is dead its like are, and
-// each would take as long to be found out.
+// dialAnew makes the next requests use new connections. If one is dead the others may be
+// too, and each would take as long to detect.
 func (a *api) dialAnew() {
 	if c, ok := a.Options().HTTPClient.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
