@@ -19,7 +19,7 @@ type seat struct {
 }
 
 // find looks tasks up by their IDs: nil for those that are not there.
-func (q *Queue) find(ctx context.Context, ids []string) ([]*seat, error) {
+func (q *queue) find(ctx context.Context, ids []string) ([]*seat, error) {
 	seats := make([]*seat, len(ids))
 	todo := make([]int, len(ids))
 	for i := range ids {
@@ -57,7 +57,7 @@ func (q *Queue) find(ctx context.Context, ids []string) ([]*seat, error) {
 
 // seen notes which of the tasks found are with a worker: their consumer has
 // delivered them.
-func (q *Queue) seen(ctx context.Context, seats []*seat) error {
+func (q *queue) seen(ctx context.Context, seats []*seat) error {
 	pulled, _ := q.consumers()
 	states, err := q.wire.infos(ctx, q.names.stream, pulled...)
 	if err != nil {
@@ -78,7 +78,7 @@ func (q *Queue) seen(ctx context.Context, seats []*seat) error {
 
 // Cancel implements [driver.Canceller]. It takes 3 requests a task. A task that a
 // worker is given in this very moment may run although it is cancelled.
-func (q *Queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
+func (q *queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
 	if err := q.begin(); err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (q *Queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
 
 // cancel removes what it finds, and returns the tasks that have moved in
 // between.
-func (q *Queue) cancel(ctx context.Context, ids []string, gone map[string]bool) (again []string, err error) {
+func (q *queue) cancel(ctx context.Context, ids []string, gone map[string]bool) (again []string, err error) {
 	seats, err := q.find(ctx, ids)
 	if err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func (q *Queue) cancel(ctx context.Context, ids []string, gone map[string]bool) 
 // unseat lets others follow the heads of groups that are about to be taken away: who
 // dies after that leaves no group without a head. It returns what can be taken away
 // with them.
-func (q *Queue) unseat(ctx context.Context, seats []*seat) (away []*request, err error) {
+func (q *queue) unseat(ctx context.Context, seats []*seat) (away []*request, err error) {
 	var heads []*lease
 	for _, s := range seats {
 		if s != nil && !s.leased && (s.place == placeHead || s.place == placeWaiting) {
@@ -165,7 +165,7 @@ func (q *Queue) unseat(ctx context.Context, seats []*seat) (away []*request, err
 }
 
 // Reschedule implements [driver.Rescheduler]. It takes up to 6 requests.
-func (q *Queue) Reschedule(ctx context.Context, id string, at time.Time) error {
+func (q *queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 	if err := q.begin(); err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func (q *Queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 
 // move makes a task due at another time. done is false when it was moved by
 // somebody else in between.
-func (q *Queue) move(ctx context.Context, s *seat, at time.Time) (done bool, err error) {
+func (q *queue) move(ctx context.Context, s *seat, at time.Time) (done bool, err error) {
 	task, err := driver.DecodeEnvelope(s.data)
 	if err != nil {
 		return false, err
@@ -236,7 +236,7 @@ func (q *Queue) move(ctx context.Context, s *seat, at time.Time) (done bool, err
 }
 
 // places are where a rescheduled task goes when it has time, and when it has not.
-func (q *Queue) places(s *seat) (later, now string) {
+func (q *queue) places(s *seat) (later, now string) {
 	if q.kind != driver.FIFO {
 		lane := s.place[strings.LastIndexByte(s.place, '.')+1:]
 		return placeScheduled + lane, placeReady + lane
@@ -251,7 +251,7 @@ func (q *Queue) places(s *seat) (later, now string) {
 // ready tasks each takes one, for the server would take the leased ones with
 // them. A task that a worker is given in this very moment may run although it is
 // counted.
-func (q *Queue) Purge(ctx context.Context) (int, error) {
+func (q *queue) Purge(ctx context.Context) (int, error) {
 	if err := q.begin(); err != nil {
 		return 0, err
 	}
@@ -263,7 +263,7 @@ func (q *Queue) Purge(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-func (q *Queue) empty(ctx context.Context) (n int, err error) {
+func (q *queue) empty(ctx context.Context) (n int, err error) {
 	whole := []string{q.all(strings.TrimSuffix(placeScheduled, ".") + ".*")}
 	if q.kind == driver.FIFO {
 		whole = append(whole, q.all(placeLine), q.all(placeWaiting))
@@ -317,14 +317,14 @@ func (q *Queue) empty(ctx context.Context) (n int, err error) {
 }
 
 // Pause implements [driver.Pauser]: the server pauses the consumers.
-func (q *Queue) Pause(ctx context.Context) error {
+func (q *queue) Pause(ctx context.Context) error {
 	return q.pauseUntil(ctx, time.Now().Add(farFuture))
 }
 
 // Resume implements [driver.Pauser].
-func (q *Queue) Resume(ctx context.Context) error { return q.pauseUntil(ctx, time.Time{}) }
+func (q *queue) Resume(ctx context.Context) error { return q.pauseUntil(ctx, time.Time{}) }
 
-func (q *Queue) pauseUntil(ctx context.Context, until time.Time) error {
+func (q *queue) pauseUntil(ctx context.Context, until time.Time) error {
 	if err := q.begin(); err != nil {
 		return err
 	}
@@ -349,7 +349,7 @@ func (q *Queue) pauseUntil(ctx context.Context, until time.Time) error {
 }
 
 // Paused implements [driver.Pauser].
-func (q *Queue) Paused(ctx context.Context) (bool, error) {
+func (q *queue) Paused(ctx context.Context) (bool, error) {
 	if err := q.begin(); err != nil {
 		return false, err
 	}

@@ -26,7 +26,7 @@ type foreigner struct {
 
 // adoptStrays looks for messages that no consumer serves. Where all are counted it
 // takes 1 request for each consumer and 1 for the stream, at most every 30 seconds.
-func (q *Queue) adoptStrays(ctx context.Context) error {
+func (q *queue) adoptStrays(ctx context.Context) error {
 	if !q.tidying.TryLock() {
 		return nil
 	}
@@ -160,7 +160,7 @@ func (s *source) owns(subject string) bool {
 }
 
 // adoptAll adopts what was delivered. What fails is brought back by its lease.
-func (q *Queue) adoptAll(ctx context.Context, strays []foreigner) {
+func (q *queue) adoptAll(ctx context.Context, strays []foreigner) {
 	if len(strays) == 0 {
 		return
 	}
@@ -173,7 +173,7 @@ func (q *Queue) adoptAll(ctx context.Context, strays []foreigner) {
 
 // adopt enqueues a stray envelope, or buries what is none. It reports whether the
 // message is gone.
-func (q *Queue) adopt(ctx context.Context, f foreigner) bool {
+func (q *queue) adopt(ctx context.Context, f foreigner) bool {
 	task, err := driver.DecodeEnvelope(f.data)
 	if err == nil {
 		failed := make(map[int]error)
@@ -213,7 +213,7 @@ func (q *Queue) adopt(ctx context.Context, f foreigner) bool {
 }
 
 // dismiss takes a stray message off the stream.
-func (q *Queue) dismiss(ctx context.Context, f foreigner) bool {
+func (q *queue) dismiss(ctx context.Context, f foreigner) bool {
 	l := &lease{seq: f.seq, ack: f.ack, until: time.Now().Add(answerWait)}
 	return q.remove(ctx, []*lease{l})[0] == nil
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // publishRaw publishes as a program without taskgen does.
-func publishRaw(t testing.TB, q *Queue, subject string, data string) {
+func publishRaw(t testing.TB, q *queue, subject string, data string) {
 	t.Helper()
 	_, err := q.p.js.PublishMsg(within(t), &nats.Msg{Subject: q.root + subject, Data: []byte(data)})
 	require.NoError(t, err)
@@ -123,7 +123,7 @@ func TestDeadLettersOfAQueueThatIsOpenedLaterAreNoStrays(t *testing.T) {
 	s, err := shared()
 	require.NoError(t, err)
 	b := openQueue(t, open(t, s.URL, WithPrefix(p.prefix)), driver.QueueConfig{Name: "b", DLQ: "graves"})
-	for _, q := range []*Queue{a, b} {
+	for _, q := range []*queue{a, b} {
 		put(t, q, newTask(q, "x"))
 		ds := take(t, q, 1, time.Minute)
 		driver.Bury(ds[0].Task, q.cfg.Name, time.Now(), assert.AnError)

@@ -56,7 +56,7 @@ func (p *Provider) bound(ctx context.Context) (int64, error) {
 // fitting refuses what would take a bounded stream beyond nine tenths of its
 // limits: the rest is for workers, whose retries must not fail. It costs 1 request a
 // batch.
-func (q *Queue) fitting(ctx context.Context, es []*entry, failed map[int]error) []*entry {
+func (q *queue) fitting(ctx context.Context, es []*entry, failed map[int]error) []*entry {
 	b := q.bounds.Load()
 	if b == nil || len(es) == 0 {
 		return es
@@ -124,7 +124,7 @@ func (s *source) sleepers() (all []string) {
 
 // wakeDue looks after what stands in the places of schedules. On a bounded stream
 // it costs a Dequeue, and Stats, 1 request for each level, and 2 more on a fifo queue.
-func (q *Queue) wakeDue(ctx context.Context) error {
+func (q *queue) wakeDue(ctx context.Context) error {
 	for _, c := range q.sleepers() {
 		p, err := q.pull(ctx, q.closing.Done(), []string{c}, batchSize, false)
 		if err != nil {
@@ -138,7 +138,7 @@ func (q *Queue) wakeDue(ctx context.Context) error {
 }
 
 // alarm is wake for what was pulled.
-func (q *Queue) alarm(ctx context.Context, p *pull) error {
+func (q *queue) alarm(ctx context.Context, p *pull) error {
 	ls, _, strays := q.read(p.got)
 	q.adoptAll(ctx, strays)
 	due := make([]time.Time, len(ls))
@@ -162,7 +162,7 @@ func (l *lease) asleep() bool {
 
 // wake takes what stands in the place of schedules to where it is due, and puts
 // back what has time.
-func (q *Queue) wake(ctx context.Context, ls []*lease, due []time.Time) {
+func (q *queue) wake(ctx context.Context, ls []*lease, due []time.Time) {
 	now := time.Now()
 	var back, moves []*request
 	var joining, moved []*lease

@@ -51,7 +51,7 @@ func TestABoundedStreamKeepsDelays(t *testing.T) {
 
 // untilFull enqueues tasks of 8 KiB until there is no room, and says how many and what it was
 // told.
-func untilFull(t testing.TB, q *Queue) (n int, err error) {
+func untilFull(t testing.TB, q *queue) (n int, err error) {
 	t.Helper()
 	big := func(task *driver.Task) { task.Payload = []byte(`"` + strings.Repeat("x", 8<<10) + `"`) }
 	for {

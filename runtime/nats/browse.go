@@ -25,7 +25,7 @@ const noEnd = math.MaxUint64
 // their groups and then as they stand in line, scheduled ones in the order they were
 // written, and dead ones in the order they died, those that a worker of the dead
 // letter queue has leased among them.
-func (q *Queue) Browse(ctx context.Context, state driver.State, cursor string, limit int) ([]*driver.Task, string, error) {
+func (q *queue) Browse(ctx context.Context, state driver.State, cursor string, limit int) ([]*driver.Task, string, error) {
 	if limit < 1 {
 		return nil, "", fmt.Errorf("taskgen: browse %d tasks of queue %q: at least 1", limit, q.cfg.Name)
 	}
@@ -60,7 +60,7 @@ func (q *Queue) Browse(ctx context.Context, state driver.State, cursor string, l
 }
 
 // stretches says where the tasks of a state are, in the order they are listed.
-func (q *Queue) stretches(ctx context.Context, state driver.State) (in *source, all []stretch, err error) {
+func (q *queue) stretches(ctx context.Context, state driver.State) (in *source, all []stretch, err error) {
 	pulled, _ := q.consumers()
 	switch state {
 	case driver.Ready, driver.Leased:
@@ -98,7 +98,7 @@ func (q *Queue) stretches(ctx context.Context, state driver.State) (in *source, 
 
 // Find implements [driver.Finder], by gets: 1 or 2 requests for the queue, 2 for its dead,
 // and 1 for the state of each consumer.
-func (q *Queue) Find(ctx context.Context, id string) ([]driver.Found, error) {
+func (q *queue) Find(ctx context.Context, id string) ([]driver.Found, error) {
 	if err := q.begin(); err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (q *Queue) Find(ctx context.Context, id string) ([]driver.Found, error) {
 	return found, nil
 }
 
-func (q *Queue) lookup(ctx context.Context, id string) (all []driver.Found, err error) {
+func (q *queue) lookup(ctx context.Context, id string) (all []driver.Found, err error) {
 	seats, err := q.find(ctx, []string{id})
 	if err != nil {
 		return nil, err

@@ -107,7 +107,7 @@ var harness = drivertest.Harness{
 		return p.Heal
 	},
 	Raw: func(tb testing.TB, _ string, q driver.Queue, body []byte) bool {
-		publishRaw(tb, q.(*Queue), fmt.Sprintf("q.r.0.-.-.raw%d", raws.Add(1)), string(body))
+		publishRaw(tb, q.(*queue), fmt.Sprintf("q.r.0.-.-.raw%d", raws.Add(1)), string(body))
 		return true
 	},
 	Large:   700 << 10,

@@ -21,7 +21,7 @@ import (
 // quick leases end soon after their worker is gone.
 const quick = 300 * time.Millisecond
 
-func newTask(q *Queue, id string, change ...func(*driver.Task)) *driver.Task {
+func newTask(q *queue, id string, change ...func(*driver.Task)) *driver.Task {
 	t := &driver.Task{ID: id, Type: "work", Queue: q.cfg.Name, Payload: []byte(`{"n":1}`), CreatedAt: time.Now(), MaxRetries: 3}
 	if q.kind == driver.FIFO {
 		t.GroupKey = "g"
@@ -32,14 +32,14 @@ func newTask(q *Queue, id string, change ...func(*driver.Task)) *driver.Task {
 	return t
 }
 
-func put(t testing.TB, q *Queue, tasks ...*driver.Task) []driver.Enqueued {
+func put(t testing.TB, q *queue, tasks ...*driver.Task) []driver.Enqueued {
 	t.Helper()
 	answers, err := q.Enqueue(within(t), tasks)
 	require.NoError(t, err)
 	return answers
 }
 
-func take(t testing.TB, q *Queue, n int, lease time.Duration) []*driver.Delivery {
+func take(t testing.TB, q *queue, n int, lease time.Duration) []*driver.Delivery {
 	t.Helper()
 	var all []*driver.Delivery
 	for len(all) < n {
@@ -50,7 +50,7 @@ func take(t testing.TB, q *Queue, n int, lease time.Duration) []*driver.Delivery
 	return all
 }
 
-func nothing(t testing.TB, q *Queue, d time.Duration) {
+func nothing(t testing.TB, q *queue, d time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
@@ -59,7 +59,7 @@ func nothing(t testing.TB, q *Queue, d time.Duration) {
 }
 
 // twins are a provider that will be stopped and one that looks after it.
-func twins(t *testing.T, cfg driver.QueueConfig) (dying, other *Queue, kill func()) {
+func twins(t *testing.T, cfg driver.QueueConfig) (dying, other *queue, kill func()) {
 	t.Helper()
 	p := openShared(t)
 	s, err := shared()
@@ -69,7 +69,7 @@ func twins(t *testing.T, cfg driver.QueueConfig) (dying, other *Queue, kill func
 }
 
 // held returns the leases of deliveries.
-func heldBy(q *Queue, ds []*driver.Delivery) []*lease {
+func heldBy(q *queue, ds []*driver.Delivery) []*lease {
 	q.held.mu.Lock()
 	defer q.held.mu.Unlock()
 	var ls []*lease
@@ -79,7 +79,7 @@ func heldBy(q *Queue, ds []*driver.Delivery) []*lease {
 	return ls
 }
 
-func counts(t testing.TB, q *Queue, want driver.Stats) {
+func counts(t testing.TB, q *queue, want driver.Stats) {
 	t.Helper()
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		st, err := q.Stats(within(t))
@@ -134,11 +134,11 @@ func TestAReleaseThatWasInterruptedLeavesOneTask(t *testing.T) {
 func TestWhatACopyStandsInPlaceOfDoesNotOutliveIt(t *testing.T) {
 	t.Parallel()
 	for _, cfg := range bothTypes {
-		for name, write := range map[string]func(q *Queue, l *lease) *request{
-			"given back": func(q *Queue, l *lease) *request {
+		for name, write := range map[string]func(q *queue, l *lease) *request{
+			"given back": func(q *queue, l *lease) *request {
 				return publish(l.subject, l.data, q.again(l), q.headerOf(l, 1))
 			},
-			"delayed": func(q *Queue, l *lease) *request {
+			"delayed": func(q *queue, l *lease) *request {
 				return q.delayed(l, l.data, time.Now().Add(10*time.Millisecond))
 			},
 		} {
@@ -165,9 +165,9 @@ func TestWhatACopyStandsInPlaceOfDoesNotOutliveIt(t *testing.T) {
 func TestWhatIsDoneStaysDoneThoughACopyCameWhenItWasHandedOutAgain(t *testing.T) {
 	t.Parallel()
 	for _, cfg := range bothTypes {
-		for name, settle := range map[string]func(q *Queue, ds []*driver.Delivery) error{
-			"complete": func(q *Queue, ds []*driver.Delivery) error { return q.Complete(within(t), ds) },
-			"bury":     func(q *Queue, ds []*driver.Delivery) error { return q.DeadLetter(within(t), ds) },
+		for name, settle := range map[string]func(q *queue, ds []*driver.Delivery) error{
+			"complete": func(q *queue, ds []*driver.Delivery) error { return q.Complete(within(t), ds) },
+			"bury":     func(q *queue, ds []*driver.Delivery) error { return q.DeadLetter(within(t), ds) },
 		} {
 			slow, other, kill := twins(t, cfg)
 			put(t, slow, newTask(slow, "a"))
@@ -303,7 +303,7 @@ func TestABurialThatWasInterruptedIsFinished(t *testing.T) {
 
 // halfBuried leaves task a of a queue on its dead letter queue and, with a worker
 // that is to be killed, on the queue.
-func halfBuried(t *testing.T, q *Queue) *lease {
+func halfBuried(t *testing.T, q *queue) *lease {
 	t.Helper()
 	l := heldBy(q, take(t, q, 1, quick))[0]
 	task, err := driver.DecodeEnvelope(l.data)

@@ -17,7 +17,7 @@ func isDuplicate(err error) bool { return errors.Is(err, driver.ErrDuplicate) }
 // *BatchError with ErrDuplicate, in the order of the tasks that were found. It takes 2
 // requests per task, in pages of 1000, and more for a task whose burial was interrupted.
 // With nil ids it leaves alone the tasks that die while it runs.
-func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
+func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ() {
 		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
@@ -63,7 +63,7 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 }
 
 // OnRedrive implements [driver.Reviver].
-func (q *Queue) OnRedrive(around driver.Revival) { q.around = around }
+func (q *queue) OnRedrive(around driver.Revival) { q.around = around }
 
 func deadID(m *stored) string {
 	if task, err := driver.DecodeEnvelope(m.data); err == nil {
@@ -78,7 +78,7 @@ func deadID(m *stored) string {
 
 // eachDead calls f with the dead tasks of this queue that nobody has leased, in pages: all
 // current ones, or those with the given IDs.
-func (q *Queue) eachDead(ctx context.Context, ids []string, f func([]*stored) error) error {
+func (q *queue) eachDead(ctx context.Context, ids []string, f func([]*stored) error) error {
 	dead := q.graves()
 	lane := originLane(q.name)
 	states, err := q.wire.infos(ctx, dead.names.stream, readyConsumer(lane))
@@ -127,7 +127,7 @@ func (q *Queue) eachDead(ctx context.Context, ids []string, f func([]*stored) er
 
 // latest removes those of a page that were redriven and have died again since: the process
 // that redrove them died before it removed them.
-func (q *Queue) latest(ctx context.Context, page []*stored) ([]*stored, error) {
+func (q *queue) latest(ctx context.Context, page []*stored) ([]*stored, error) {
 	dead := q.graves()
 	type origin struct{ mark, subject string } // the subject, for a stream made anew counts anew
 	redriven := make(map[origin]bool)
@@ -166,7 +166,7 @@ func (q *Queue) latest(ctx context.Context, page []*stored) ([]*stored, error) {
 // given it when its lease has ended, because it is dead; and burying it once more
 // would be a duplicate to the dead letter queue. So the task is always written
 // anew, and then the old message goes, and the dead one last of all.
-func (q *Queue) redrive(ctx context.Context, page []*stored, payloads map[int][]byte) (moved []int, failed []error, err error) {
+func (q *queue) redrive(ctx context.Context, page []*stored, payloads map[int][]byte) (moved []int, failed []error, err error) {
 	graves := q.graves()
 	failed = make([]error, len(page))
 	es := make([]*entry, len(page))
@@ -216,7 +216,7 @@ func (q *Queue) redrive(ctx context.Context, page []*stored, payloads map[int][]
 }
 
 // readDead reads a dead task of this queue, or makes what stands for what is none.
-func (q *Queue) readDead(m *stored) (*driver.Task, error) {
+func (q *queue) readDead(m *stored) (*driver.Task, error) {
 	_, rest, _ := q.graves().split(m.subject)
 	return dead(rest, q.name, m.data, m.header, m.at)
 }
@@ -224,7 +224,7 @@ func (q *Queue) readDead(m *stored) (*driver.Task, error) {
 // stillDead keeps what is wrong with a redrive for a task that is among the dead
 // still: one that is not was redriven by somebody else meanwhile, and what is on the
 // queue in its stead, however often it has moved since, came from it.
-func (q *Queue) stillDead(ctx context.Context, m *stored, wrong error) error {
+func (q *queue) stillDead(ctx context.Context, m *stored, wrong error) error {
 	get := q.wire.next(q.graves().names.stream, m.subject, m.seq)
 	if err := q.wire.ask(ctx, []*request{get}, nil); err != nil {
 		return err
@@ -245,7 +245,7 @@ func (s *source) relict(m *stored, id string) *lease {
 
 // clear takes away what redriven tasks have taken the place of. Where that fails
 // the task stays among the dead, by which the relict is known for what it is.
-func (q *Queue) clear(ctx context.Context, es []*entry, failed map[int]error) {
+func (q *queue) clear(ctx context.Context, es []*entry, failed map[int]error) {
 	for _, e := range es {
 		l := e.relict
 		if l == nil || failed[e.index] != nil {
@@ -264,7 +264,7 @@ func (q *Queue) clear(ctx context.Context, es []*entry, failed map[int]error) {
 
 // Discard implements [driver.Discarder]. Tasks that a worker of the dead letter
 // queue has leased stay.
-func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
+func (q *queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ() {
 		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
@@ -293,7 +293,7 @@ func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 }
 
 // discardDead removes dead tasks, and returns the places of those that were there still.
-func (q *Queue) discardDead(ctx context.Context, page []*stored) (gone []int, err error) {
+func (q *queue) discardDead(ctx context.Context, page []*stored) (gone []int, err error) {
 	rs := make([]*request, len(page))
 	for i, m := range page {
 		rs[i] = q.wire.remove(q.graves().names.stream, m.seq)

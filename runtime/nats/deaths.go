@@ -9,13 +9,13 @@ import (
 
 // RedriveDeaths implements [driver.Redriver], as Redrive does. What was read is removed
 // by its place in the stream, which no later death has.
-func (q *Queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)
 	})
 }
 
-func (q *Queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	if q.isDLQ() {
 		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
@@ -54,7 +54,7 @@ func (q *Queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 }
 
 // edit reports why a dead task cannot go back with another payload.
-func (q *Queue) edit(m *stored, payload []byte) error {
+func (q *queue) edit(m *stored, payload []byte) error {
 	task, err := q.readDead(m)
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func (q *Queue) edit(m *stored, payload []byte) error {
 }
 
 // DiscardDeaths implements [driver.Discarder], as Discard does.
-func (q *Queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
+func (q *queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	if q.isDLQ() {
 		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
@@ -91,7 +91,7 @@ func (q *Queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]dri
 
 // eachDeath calls f with the dead tasks of this queue that died the given deaths and that
 // nobody has leased, in pages, and with their places in deaths.
-func (q *Queue) eachDeath(ctx context.Context, deaths []driver.Death, f func(page []*stored, at []int) error) error {
+func (q *queue) eachDeath(ctx context.Context, deaths []driver.Death, f func(page []*stored, at []int) error) error {
 	place := make(map[driver.Death]int, len(deaths))
 	ids, seen := make([]string, 0, len(deaths)), make(map[string]bool, len(deaths))
 	for i, d := range deaths {

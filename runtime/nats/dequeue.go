@@ -19,7 +19,7 @@ import (
 // and waits until ctx ends, however long that is. Requests: 1 per batch, on a priority
 // queue 1 per level that it checks; 1 more for each task if the lease is not the queue's
 // Visibility, and for each task that is retried.
-func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	if limit < 1 || lease <= 0 {
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, q.cfg.Name, lease)
 	}
@@ -67,13 +67,13 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 	}
 }
 
-func (q *Queue) errNoTasks() error {
+func (q *queue) errNoTasks() error {
 	return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrNoTasks)
 }
 
 // recover waits for an unreachable server or a missing consumer to come back. It returns an
 // error if waiting is useless.
-func (q *Queue) recover(ctx context.Context, cause error, pause time.Duration) error {
+func (q *queue) recover(ctx context.Context, cause error, pause time.Duration) error {
 	if errors.Is(cause, nats.ErrConnectionClosed) {
 		return fmt.Errorf("dequeue from queue %q: %w", q.cfg.Name, cause)
 	}
@@ -100,7 +100,7 @@ func (q *Queue) recover(ctx context.Context, cause error, pause time.Duration) e
 
 // fetch gets messages from the queue's consumers. If there are several, the first ones with
 // messages serve; if none has any, fetch waits for one message from each.
-func (q *Queue) fetch(ctx context.Context, limit int) (*pull, error) {
+func (q *queue) fetch(ctx context.Context, limit int) (*pull, error) {
 	consumers, _ := q.consumers()
 	sleepers := q.sleepers()
 	if len(sleepers) > 0 {
@@ -138,7 +138,7 @@ func (q *Queue) fetch(ctx context.Context, limit int) (*pull, error) {
 
 // deliver turns messages into deliveries. It handles messages itself that must not be
 // handed out: those that cannot be decoded, have a later copy, or are not due.
-func (q *Queue) deliver(ctx context.Context, p *pull, limit int, length time.Duration) ([]*driver.Delivery, error) {
+func (q *queue) deliver(ctx context.Context, p *pull, limit int, length time.Duration) ([]*driver.Delivery, error) {
 	if len(p.got) == 0 {
 		return nil, nil
 	}
@@ -190,7 +190,7 @@ const siblings = 20 * time.Millisecond
 
 // together waits for the other tasks that come back from a dead worker, so that a pool sees
 // all suspects at once (see MaxDeliveries).
-func (q *Queue) together(ctx context.Context, p *pull, limit int) error {
+func (q *queue) together(ctx context.Context, p *pull, limit int) error {
 	again := false
 	for _, m := range p.got {
 		if m.meta.NumDelivered > 1 {
@@ -250,7 +250,7 @@ func (s *source) read(msgs []pulled) (ls []*lease, counts []uint64, strays []for
 // it was: one that starts again counts the leases of deliveries from when the messages
 // were stored, so that they end at once, and knows nothing of those it made just before
 // it was killed.
-func (q *Queue) unheld(ctx context.Context, ls []*lease, counts []uint64) ([]*lease, []uint64) {
+func (q *queue) unheld(ctx context.Context, ls []*lease, counts []uint64) ([]*lease, []uint64) {
 	var puts []*request
 	free, times := ls[:0], counts[:0]
 	for i, l := range ls {
@@ -401,7 +401,7 @@ func (s *source) copies(l *lease) string {
 }
 
 // sort decodes the delivered messages and returns those to hand out.
-func (q *Queue) sort(ctx context.Context, ls []*lease) ([]*lease, []*driver.Task) {
+func (q *queue) sort(ctx context.Context, ls []*lease) ([]*lease, []*driver.Task) {
 	tasks := make([]*driver.Task, 0, len(ls))
 	kept := ls[:0]
 	var joining, asleep, bad []*lease
@@ -450,7 +450,7 @@ func (q *Queue) sort(ctx context.Context, ls []*lease) ([]*lease, []*driver.Task
 
 // postpone puts back a task that is not due by this machine's clock: the server's is ahead.
 // It sets the schedule by the server's clock, which it knows from the time of the message.
-func (q *Queue) postpone(ctx context.Context, l *lease, task *driver.Task, now time.Time) {
+func (q *queue) postpone(ctx context.Context, l *lease, task *driver.Task, now time.Time) {
 	ahead := max(l.stored.Sub(now), 0)
 	r := q.delayed(l, l.data, task.ScheduledFor.Add(ahead))
 	if err := q.wire.ask(ctx, []*request{r}, nil); err != nil {
@@ -465,7 +465,7 @@ func (q *Queue) postpone(ctx context.Context, l *lease, task *driver.Task, now t
 }
 
 // grant gives the server's leases the requested length.
-func (q *Queue) grant(ctx context.Context, ls []*lease, p *pull, length time.Duration) {
+func (q *queue) grant(ctx context.Context, ls []*lease, p *pull, length time.Duration) {
 	now := time.Now()
 	for _, l := range ls {
 		l.until = now.Add(length)

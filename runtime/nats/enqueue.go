@@ -34,7 +34,7 @@ type entry struct {
 func (e *entry) tail() string { return tail(e.group, e.key, e.id) }
 
 // guard admits a task if there is none with its ID, or with its unique key.
-func (e *entry) guard(q *Queue) guard { return guard{e.rivals(q), e.expect} }
+func (e *entry) guard(q *queue) guard { return guard{e.rivals(q), e.expect} }
 
 func (e *entry) header() nats.Header {
 	if e.redriven == "" {
@@ -44,7 +44,7 @@ func (e *entry) header() nats.Header {
 }
 
 // rivals is the pattern of messages that keep the task out.
-func (e *entry) rivals(q *Queue) string {
+func (e *entry) rivals(q *queue) string {
 	if e.key == none {
 		return q.at(anyPlace, e.tail())
 	}
@@ -62,7 +62,7 @@ func (s *source) keyed(key string) string {
 }
 
 // encode checks tasks and encodes the valid ones.
-func (q *Queue) encode(tasks []*driver.Task, failed map[int]error) []*entry {
+func (q *queue) encode(tasks []*driver.Task, failed map[int]error) []*entry {
 	room := make([]entry, len(tasks))
 	es := make([]*entry, 0, len(tasks))
 	most := q.maxEnvelope()
@@ -106,7 +106,7 @@ func (q *Queue) encode(tasks []*driver.Task, failed map[int]error) []*entry {
 
 // Enqueue implements [driver.Queue]. It takes 1 request per task, 3 with a uniqueness
 // window, up to 5 on a fifo queue, for all tasks of a batch at once.
-func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
+func (q *queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
 	if err := q.begin(); err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enq
 }
 
 // insert stores entries, and records the answer or the error of each.
-func (q *Queue) insert(ctx context.Context, es []*entry, answers []driver.Enqueued, failed map[int]error) {
+func (q *queue) insert(ctx context.Context, es []*entry, answers []driver.Enqueued, failed map[int]error) {
 	es, windows := q.claimKeys(ctx, es, answers, failed)
 	for round := 0; len(es) > 0; round++ {
 		why := q.place(ctx, es)
@@ -145,7 +145,7 @@ func (q *Queue) insert(ctx context.Context, es []*entry, answers []driver.Enqueu
 }
 
 // place stores entries. The error says why some have no answer.
-func (q *Queue) place(ctx context.Context, es []*entry) error {
+func (q *queue) place(ctx context.Context, es []*entry) error {
 	if q.kind == driver.FIFO {
 		return q.enqueueGroups(ctx, es)
 	}
@@ -161,7 +161,7 @@ func (q *Queue) place(ctx context.Context, es []*entry) error {
 	return q.store(ctx, es)
 }
 
-func (q *Queue) store(ctx context.Context, es []*entry) error {
+func (q *queue) store(ctx context.Context, es []*entry) error {
 	rs := make([]*request, len(es))
 	for i, e := range es {
 		rs[i] = &e.request
@@ -171,7 +171,7 @@ func (q *Queue) store(ctx context.Context, es []*entry) error {
 
 // resolve finds out why entries were not stored, and returns those to try again because
 // the reason is gone.
-func (q *Queue) resolve(ctx context.Context, es []*entry, answers []driver.Enqueued, failed map[int]error, round int) (again []*entry) {
+func (q *queue) resolve(ctx context.Context, es []*entry, answers []driver.Enqueued, failed map[int]error, round int) (again []*entry) {
 	gets := make([]*request, len(es))
 	for i, e := range es {
 		gets[i] = q.wire.last(q.names.stream, e.rivals(q))
@@ -234,7 +234,7 @@ func (q *Queue) resolve(ctx context.Context, es []*entry, answers []driver.Enque
 
 // holder reads from a message which task holds a key or an ID. held is false for a record
 // of an expired window.
-func (q *Queue) holder(m *stored) (holder driver.Enqueued, held bool) {
+func (q *queue) holder(m *stored) (holder driver.Enqueued, held bool) {
 	if m == nil {
 		return holder, false
 	}

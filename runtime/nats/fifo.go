@@ -256,7 +256,7 @@ func (s *source) kick(ctx context.Context, groups []string) error {
 }
 
 // join lets delayed tasks that fell due into the lines of their groups.
-func (q *Queue) join(ctx context.Context, ls []*lease) {
+func (q *queue) join(ctx context.Context, ls []*lease) {
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
 		rs[i] = publish(q.at(placeLine, l.tail), l.data, guard{q.at(anyPlace, l.tail), l.seq}, q.headerOf(ls[i], 0))
@@ -282,7 +282,7 @@ func (q *Queue) join(ctx context.Context, ls []*lease) {
 
 // enqueueGroups stores tasks of a fifo queue in the order they stand in: the
 // first of each group as its head, if the group is empty, the others in line.
-func (q *Queue) enqueueGroups(ctx context.Context, es []*entry) error {
+func (q *queue) enqueueGroups(ctx context.Context, es []*entry) error {
 	var heads, line []*entry
 	seen := make(map[string]bool)
 	now := time.Now()

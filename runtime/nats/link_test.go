@@ -116,7 +116,7 @@ func (g *gateway) pass(n int64, to, from net.Conn, rate int) {
 }
 
 // throughGateway opens a queue over a gateway, and the same one directly.
-func throughGateway(t testing.TB, cfg driver.QueueConfig) (*gateway, *Queue, *Queue) {
+func throughGateway(t testing.TB, cfg driver.QueueConfig) (*gateway, *queue, *queue) {
 	t.Helper()
 	s, err := shared()
 	require.NoError(t, err)

@@ -84,12 +84,12 @@ func sweep(t testing.TB, url, prefix string) {
 	}
 }
 
-func openQueue(t testing.TB, p *Provider, cfg driver.QueueConfig) *Queue {
+func openQueue(t testing.TB, p *Provider, cfg driver.QueueConfig) *queue {
 	t.Helper()
 	if cfg.Name == "" {
 		cfg.Name = "q"
 	}
 	q, err := p.Open(within(t), cfg)
 	require.NoError(t, err)
-	return q.(*Queue)
+	return q.(*queue)
 }

@@ -37,7 +37,7 @@ func TestAUserWithThePermissionsOfTheREADMEWorks(t *testing.T) {
 	p := open(t, as(s.URL))
 	q := openQueue(t, p, driver.QueueConfig{Name: "mail"})
 	fifo := openQueue(t, p, driver.QueueConfig{Name: "ledger", Type: driver.FIFO})
-	for _, q := range []*Queue{q, fifo} {
+	for _, q := range []*queue{q, fifo} {
 		put(t, q, newTask(q, "a"), newTask(q, "b", func(t *driver.Task) { t.UniqueKey, t.UniqueFor = "k", time.Hour }),
 			newTask(q, "c", func(t *driver.Task) { t.ScheduledFor = time.Now().Add(time.Hour) }))
 		ds := take(t, q, 1, time.Minute)
@@ -88,7 +88,7 @@ func TestALesserUserHearsWhatIsMissing(t *testing.T) {
 		}
 		if err == nil {
 			begun = time.Now()
-			_, err = q.Enqueue(within(t), []*driver.Task{newTask(q.(*Queue), "a")})
+			_, err = q.Enqueue(within(t), []*driver.Task{newTask(q.(*queue), "a")})
 			err = driver.ErrorAt(err, 0)
 		}
 		require.ErrorContains(t, err, "Permissions Violation", "without %s", without)

@@ -70,7 +70,7 @@ type Provider struct {
 
 	mu      sync.Mutex
 	sources map[string]*source
-	queues  map[*Queue]bool
+	queues  map[*queue]bool
 	closed  bool
 }
 
@@ -138,7 +138,7 @@ func dial(ctx context.Context, url string, opts []nats.Option) (*nats.Conn, erro
 // checks the requirements on the server (see the package comment). To let the connection
 // outlive restarts of its server, make it with nats.MaxReconnects(-1).
 func New(ctx context.Context, js jetstream.JetStream, opts ...Option) (*Provider, error) {
-	p := &Provider{js: js, prefix: DefaultPrefix, sources: make(map[string]*source), queues: make(map[*Queue]bool)}
+	p := &Provider{js: js, prefix: DefaultPrefix, sources: make(map[string]*source), queues: make(map[*queue]bool)}
 	for _, opt := range opts {
 		opt(p)
 	}
@@ -246,7 +246,7 @@ func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Que
 	if err != nil {
 		return nil, fmt.Errorf("queue %q on nats: %w", cfg.Name, err)
 	}
-	q := &Queue{source: s, cfg: cfg}
+	q := &queue{source: s, cfg: cfg}
 	q.closing, q.shut = context.WithCancel(context.Background())
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -288,7 +288,7 @@ func (p *Provider) source(ctx context.Context, cfg driver.QueueConfig) (*source,
 // here, or to its dead letter queue. A subject that another stream has taken is an error.
 func (p *Provider) revive(ctx context.Context, subject string) error {
 	p.mu.Lock()
-	var found *Queue
+	var found *queue
 	for q := range p.queues {
 		if dead := q.graves(); strings.HasPrefix(subject, q.root) || dead != nil && strings.HasPrefix(subject, dead.root) {
 			found = q

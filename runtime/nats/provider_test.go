@@ -113,7 +113,7 @@ func TestAMessageThatCannotBeDecodedIsBuried(t *testing.T) {
 		counts(t, q, driver.Stats{Leased: 1, Dead: 1})
 		dead, err := q.p.Open(within(t), driver.QueueConfig{Name: q.cfg.DLQ})
 		require.NoError(t, err)
-		d := take(t, dead.(*Queue), 1, time.Minute)[0]
+		d := take(t, dead.(*queue), 1, time.Minute)[0]
 		assert.Equal(t, driver.UndecodableType, d.Task.Type)
 		assert.Equal(t, `"AG5vIGVudmVsb3Bl"`, string(d.Task.Payload))
 		assert.Contains(t, d.Task.Metadata[driver.MetaFailureReason], driver.ErrInvalidTask.Error())

@@ -9,8 +9,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A Queue is one open queue of a Provider.
-type Queue struct {
+// A queue is one open queue of a Provider.
+type queue struct {
 	*source
 	cfg    driver.QueueConfig
 	around driver.Revival // of what Redrive moves
@@ -32,7 +32,7 @@ var _ interface {
 	driver.Pauser
 	driver.Reviver
 	driver.Discarder
-} = (*Queue)(nil)
+} = (*queue)(nil)
 
 const (
 	// batchSize is the most tasks that one Dequeue requests.
@@ -47,10 +47,10 @@ const (
 )
 
 // Config implements [driver.Queue].
-func (q *Queue) Config() driver.QueueConfig { return q.cfg }
+func (q *queue) Config() driver.QueueConfig { return q.cfg }
 
 // Capabilities implements [driver.Queue].
-func (q *Queue) Capabilities() driver.Capabilities {
+func (q *queue) Capabilities() driver.Capabilities {
 	dlq := q.isDLQ()
 	return driver.Capabilities{
 		MaxDelay:        driver.Unlimited,
@@ -90,7 +90,7 @@ func (s *source) maxEnvelope() int {
 
 // Close implements [driver.Queue]. It waits until the Dequeues that it ends have given back
 // the messages that the server had sent them.
-func (q *Queue) Close() error {
+func (q *queue) Close() error {
 	q.end()
 	q.busy.Wait()
 	q.p.mu.Lock()
@@ -99,16 +99,16 @@ func (q *Queue) Close() error {
 	return nil
 }
 
-func (q *Queue) end() {
+func (q *queue) end() {
 	q.gate.Lock()
 	defer q.gate.Unlock()
 	q.shut()
 }
 
-func (q *Queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed) }
+func (q *queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed) }
 
 // open returns an error when the queue is closed.
-func (q *Queue) open() error {
+func (q *queue) open() error {
 	if q.closing.Err() != nil {
 		return q.errClosed()
 	}
@@ -116,7 +116,7 @@ func (q *Queue) open() error {
 }
 
 // begin begins a call that the provider's Close waits for; q.p.calls.Done ends it.
-func (q *Queue) begin() error {
+func (q *queue) begin() error {
 	if err := q.open(); err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (q *Queue) begin() error {
 }
 
 // wait begins a call that this queue's Close waits for; q.busy.Done ends it.
-func (q *Queue) wait() error {
+func (q *queue) wait() error {
 	q.gate.RLock()
 	defer q.gate.RUnlock()
 	if err := q.open(); err != nil {

@@ -13,7 +13,7 @@ import (
 
 // Complete implements [driver.Queue]. It takes 1 request per task, on a fifo queue 6, for
 // all tasks of a batch at once.
-func (q *Queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
+func (q *queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, ds, func(ctx context.Context, ls []*lease, _ []*driver.Delivery) []error {
 		for _, l := range ls {
 			l.finished = true
@@ -24,7 +24,7 @@ func (q *Queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 
 // DeadLetter implements [driver.Queue]. On a queue that is itself a dead letter queue it
 // returns an error wrapping ErrUnsupported. It takes 1 request more than Complete.
-func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
+func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	if err := q.begin(); err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 
 // bury writes tasks to the dead letter queue and then removes them from this one. The mark
 // of the message here identifies it there, so that a repeated write is noticed.
-func (q *Queue) bury(ctx context.Context, ls []*lease, tasks []*driver.Task) []error {
+func (q *queue) bury(ctx context.Context, ls []*lease, tasks []*driver.Task) []error {
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
 		rs[i] = q.letter(l, tasks[i])
@@ -68,7 +68,7 @@ func (q *Queue) bury(ctx context.Context, ls []*lease, tasks []*driver.Task) []e
 }
 
 // Extend implements [driver.Queue]. It takes 1 request per task, all at once.
-func (q *Queue) Extend(ctx context.Context, ds []*driver.Delivery, length time.Duration) error {
+func (q *queue) Extend(ctx context.Context, ds []*driver.Delivery, length time.Duration) error {
 	if length <= 0 {
 		return fmt.Errorf("taskgen: extend by %v: a lease must be longer than 0", length)
 	}
@@ -99,7 +99,7 @@ const fullPause = time.Second
 // Release implements [driver.Queue]. A task without a delay goes to the end of the line; on
 // a fifo queue it stays the first of its group. It takes 2 requests per task: one writes a
 // copy, which the server refuses if there is a later one, and one removes the old message.
-func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
+func (q *queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	now := time.Now()
 	return q.settle(ctx, ds, func(ctx context.Context, ls []*lease, ds []*driver.Delivery) []error {
 		errs := make([]error, len(ls))
@@ -121,7 +121,7 @@ func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 }
 
 // delayed is a request that stores a copy of a delivered message which is due later.
-func (q *Queue) delayed(l *lease, data []byte, at time.Time) *request {
+func (q *queue) delayed(l *lease, data []byte, at time.Time) *request {
 	place, target := placeWaiting, placeHead
 	if q.kind != driver.FIFO {
 		lane := l.place[len(placeReady):]
@@ -132,7 +132,7 @@ func (q *Queue) delayed(l *lease, data []byte, at time.Time) *request {
 }
 
 // replace writes copies, and then removes the delivered messages.
-func (q *Queue) replace(ctx context.Context, ls []*lease, rs []*request, delays []time.Duration, errs []error) {
+func (q *queue) replace(ctx context.Context, ls []*lease, rs []*request, delays []time.Duration, errs []error) {
 	why := q.wire.ask(ctx, rs, alive(ls))
 	var acks, backs []*request
 	var at []int
@@ -170,7 +170,7 @@ func (q *Queue) replace(ctx context.Context, ls []*lease, rs []*request, delays 
 }
 
 // ours reports whether the last copy of a task is the one that r wrote.
-func (q *Queue) ours(ctx context.Context, l *lease, r *request) bool {
+func (q *queue) ours(ctx context.Context, l *lease, r *request) bool {
 	get := q.wire.last(q.names.stream, q.at(anyPlace, l.tail))
 	if err := q.wire.ask(ctx, []*request{get}, nil); err != nil {
 		return false
@@ -286,7 +286,7 @@ func lostLease(id, queue string) error {
 type settleStep func(ctx context.Context, ls []*lease, ds []*driver.Delivery) []error
 
 // settle runs a step that ends leases.
-func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, step settleStep) error {
+func (q *queue) settle(ctx context.Context, ds []*driver.Delivery, step settleStep) error {
 	return q.claim(ctx, ds, func(ctx context.Context, ls []*lease, ds []*driver.Delivery) []error {
 		defer q.moves.begin()()
 		errs := step(ctx, ls, ds)
@@ -303,7 +303,7 @@ func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, step settleSt
 
 // claim runs a step for the deliveries whose lease is held, and records the others. The
 // step ends when the last of the leases has ended.
-func (q *Queue) claim(ctx context.Context, ds []*driver.Delivery, step settleStep) error {
+func (q *queue) claim(ctx context.Context, ds []*driver.Delivery, step settleStep) error {
 	if err := q.begin(); err != nil {
 		return err
 	}

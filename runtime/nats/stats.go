@@ -15,7 +15,7 @@ import (
 //
 // A task whose worker was killed counts as leased until somebody asks for tasks
 // after its lease has ended: the server looks no sooner.
-func (q *Queue) Stats(ctx context.Context) (driver.Stats, error) {
+func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
 	if err := q.begin(); err != nil {
 		return driver.Stats{}, err
 	}
@@ -92,7 +92,7 @@ func (m *moves) settled() int64 {
 // none reports whether nothing was on its way since settled returned n.
 func (m *moves) none(n int64) bool { return m.begun.Load() == n }
 
-func (q *Queue) count(ctx context.Context) (st driver.Stats, err error) {
+func (q *queue) count(ctx context.Context) (st driver.Stats, err error) {
 	pulled, _ := q.consumers()
 	var idle, line []string
 	for _, c := range pulled {
@@ -140,7 +140,7 @@ func (q *Queue) count(ctx context.Context) (st driver.Stats, err error) {
 }
 
 // age is how long the oldest of some messages has been due.
-func (q *Queue) age(ctx context.Context, gets []*request) (oldest time.Duration, err error) {
+func (q *queue) age(ctx context.Context, gets []*request) (oldest time.Duration, err error) {
 	if err := q.wire.ask(ctx, gets, nil); err != nil {
 		return 0, err
 	}

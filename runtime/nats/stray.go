@@ -35,7 +35,7 @@ const (
 
 // aside does what must come to its end though ctx ends, which on a slow link takes
 // longer than any fetch. Those who fetch wait for it for a moment alone.
-func (q *Queue) aside(ctx context.Context, f func(ctx context.Context)) {
+func (q *queue) aside(ctx context.Context, f func(ctx context.Context)) {
 	if q.p.enter() != nil {
 		return // closed: the leases bring back what it is about
 	}
@@ -58,7 +58,7 @@ func (q *Queue) aside(ctx context.Context, f func(ctx context.Context)) {
 
 // salvage buries messages that cannot be decoded. What fails stays where it is, and
 // its lease brings it back.
-func (q *Queue) salvage(ctx context.Context, ls []*lease, causes []error) {
+func (q *queue) salvage(ctx context.Context, ls []*lease, causes []error) {
 	tasks := make([]*driver.Task, len(ls))
 	for i, l := range ls {
 		tasks[i] = standIn(l.tail, q.name, l.data, l.stored, causes[i])

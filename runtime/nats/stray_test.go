@@ -17,7 +17,7 @@ import (
 )
 
 // publishBytes publishes headers as they are, whether or not anybody can read them.
-func publishBytes(t testing.TB, q *Queue, subject, header, body string) {
+func publishBytes(t testing.TB, q *queue, subject, header, body string) {
 	t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(q.wire.nc.ConnectedUrl(), "nats://"))
 	require.NoError(t, err)

@@ -13,7 +13,7 @@ import (
 
 // forget lets a consumer skip all there is now, which then is for it as what came
 // back after it was acknowledged.
-func forget(t testing.TB, q *Queue, consumer string) {
+func forget(t testing.TB, q *queue, consumer string) {
 	t.Helper()
 	st, err := q.state(within(t))
 	require.NoError(t, err)
@@ -56,7 +56,7 @@ func TestWhatCameBackHoldsNoKeyAndNoID(t *testing.T) {
 	}
 }
 
-func (q *Queue) numReady(t testing.TB) int64 {
+func (q *queue) numReady(t testing.TB) int64 {
 	t.Helper()
 	st, err := q.Stats(within(t))
 	require.NoError(t, err)
@@ -165,7 +165,7 @@ func TestDeadLettersOfAStreamThatIsMadeAnewAreNotTakenForThoseBefore(t *testing.
 	t.Parallel()
 	p := openShared(t)
 	q := openQueue(t, p, driver.QueueConfig{})
-	dies := func(q *Queue) {
+	dies := func(q *queue) {
 		put(t, q, newTask(q, "a"))
 		ds := take(t, q, 1, time.Minute)
 		driver.Bury(ds[0].Task, "q", time.Now(), assert.AnError)

@@ -52,7 +52,7 @@ func (s *source) record(c *claim, g guard) *request {
 
 // claimKeys takes the keys of entries that have a window. It returns the entries
 // that may be stored, and those with a window among them.
-func (q *Queue) claimKeys(ctx context.Context, es []*entry, answers []driver.Enqueued, failed map[int]error) (free, windows []*entry) {
+func (q *queue) claimKeys(ctx context.Context, es []*entry, answers []driver.Enqueued, failed map[int]error) (free, windows []*entry) {
 	var todo []*entry
 	now := time.Now()
 	for _, e := range es {
@@ -96,7 +96,7 @@ func (q *Queue) claimKeys(ctx context.Context, es []*entry, answers []driver.Enq
 }
 
 // contest looks who holds a key that could not be claimed.
-func (q *Queue) contest(ctx context.Context, e *entry, answers []driver.Enqueued) (won, retry bool, err error) {
+func (q *queue) contest(ctx context.Context, e *entry, answers []driver.Enqueued) (won, retry bool, err error) {
 	get := q.wire.last(q.names.stream, q.keyed(e.claim.key))
 	if err := q.wire.ask(ctx, []*request{get}, nil); err != nil {
 		return false, false, err
@@ -142,7 +142,7 @@ func (q *Queue) contest(ctx context.Context, e *entry, answers []driver.Enqueued
 
 // confirmKeys makes claims sure whose tasks are stored, and takes back those whose
 // tasks are not. Where that fails the claim stays unsure, which is seen to later.
-func (q *Queue) confirmKeys(ctx context.Context, windows []*entry, answers []driver.Enqueued, failed map[int]error) {
+func (q *queue) confirmKeys(ctx context.Context, windows []*entry, answers []driver.Enqueued, failed map[int]error) {
 	var rs []*request
 	for _, e := range windows {
 		switch err := failed[e.index]; {

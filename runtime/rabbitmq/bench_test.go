@@ -18,17 +18,17 @@ import (
 // body is about what a small task weighs.
 var body = []byte(`{"text":"` + strings.Repeat("x", 290) + `"}`)
 
-func benchQueue(b *testing.B) *Queue {
+func benchQueue(b *testing.B) *queue {
 	addr := room(b, shared(b))
 	p, err := openAddr(addr, nil)
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, p.Close()) })
 	q, err := p.Open(context.Background(), driver.QueueConfig{Name: "bench"})
 	require.NoError(b, err)
-	return q.(*Queue)
+	return q.(*queue)
 }
 
-func fill(b *testing.B, q *Queue, n, batch int) {
+func fill(b *testing.B, q *queue, n, batch int) {
 	for n > 0 {
 		ts := make([]*driver.Task, min(batch, n))
 		for i := range ts {

@@ -46,7 +46,7 @@ func (p *Provider) blocked() bool {
 	return s != nil && s.alarm.err() != nil
 }
 
-func (q *Queue) blocked() bool { return q.p.blocked() }
+func (q *queue) blocked() bool { return q.p.blocked() }
 
 func TestAnAlarmIsToldAtOnceAndLeavesNothingBehind(t *testing.T) {
 	addr := configured(t)
@@ -88,7 +88,7 @@ func TestAnAlarmIsToldAtOnceAndLeavesNothingBehind(t *testing.T) {
 }
 
 // toBeMoved has a task that is retried over a connection that hears no answer.
-func toBeMoved(t testing.TB, addr string) (*Queue, []*driver.Delivery, *session) {
+func toBeMoved(t testing.TB, addr string) (*queue, []*driver.Delivery, *session) {
 	q := open(t, addr, driver.QueueConfig{})
 	put(t, q, task("1"))
 	ds := takeN(t, q, 1)
@@ -216,7 +216,7 @@ func TestPoliciesOfTheHouseLoseNoTask(t *testing.T) {
 			}
 			grave, err := q.p.Open(within(t), driver.QueueConfig{Name: "q-dlq"})
 			require.NoError(t, err)
-			for _, d := range takeN(t, grave.(*Queue), dead) {
+			for _, d := range takeN(t, grave.(*queue), dead) {
 				assert.Contains(t, d.Task.Metadata[driver.MetaFailureReason], name)
 				assert.Contains(t, d.Task.Metadata[driver.MetaFailureReason], "policy")
 				assert.Equal(t, "q", d.Task.Metadata[driver.MetaOriginalQueue])
@@ -286,7 +286,7 @@ func TestQueuesOfAnEarlierVersionAreOpenedAsTheyAre(t *testing.T) {
 	p, log := openLogged(t, addr)
 	one, err := p.Open(within(t), driver.QueueConfig{Name: "q", Type: driver.Priority, Levels: 2})
 	require.NoError(t, err)
-	q := one.(*Queue)
+	q := one.(*queue)
 	roomOf(addr).queues["q"] = q.Config()
 	log.await(t, "no backstop")
 	log.await(t, n.line("q", 1))
@@ -342,7 +342,7 @@ func TestAUserWithThePermissionsOfTheReadmeWorksAndALesserOneIsTold(t *testing.T
 		for _, kind := range []driver.QueueType{driver.Standard, driver.Priority, driver.FIFO} {
 			one, err := p.Open(within(t), driver.QueueConfig{Name: string(kind), Type: kind})
 			require.NoError(t, err)
-			q := one.(*Queue)
+			q := one.(*queue)
 			queues[q.cfg.Name] = q.cfg
 			a, b := task("a"), task("b")
 			if a.Queue, b.Queue = q.cfg.Name, q.cfg.Name; kind == driver.FIFO {
@@ -370,7 +370,7 @@ func TestAUserWithThePermissionsOfTheReadmeWorksAndALesserOneIsTold(t *testing.T
 		require.NoError(t, err)
 		one, err := p.Open(within(t), driver.QueueConfig{Name: "standard"})
 		require.NoError(t, err)
-		q := one.(*Queue)
+		q := one.(*queue)
 		before := p.out.current()
 		grant(list[1], `^taskgen\..*$`, list[3])
 		for _, n := range []int{1, 20} {

@@ -15,7 +15,7 @@ import (
 // queue again is not detected: the task is moved like any other. Redrive reads the dead
 // letter queue from its head, to the end or until all ids were found, and blocks workers of
 // that queue meanwhile.
-func (q *Queue) Redrive(ctx context.Context, ids []string) (redriven []string, err error) {
+func (q *queue) Redrive(ctx context.Context, ids []string) (redriven []string, err error) {
 	if q.st.isDLQ {
 		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
@@ -28,13 +28,13 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) (redriven []string, e
 
 // RedriveDeaths implements [driver.Redriver] like Redrive: nobody else can move the
 // messages that the scan has read.
-func (q *Queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)
 	})
 }
 
-func (q *Queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	if q.st.isDLQ {
 		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
@@ -68,7 +68,7 @@ func (q *Queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 }
 
 // edit gives a dead task another payload.
-func (q *Queue) edit(x *deadTask, payload []byte) error {
+func (q *queue) edit(x *deadTask, payload []byte) error {
 	if x.raw {
 		return fmt.Errorf("%w: message %s is no task", driver.ErrUnsupported, x.task.ID)
 	}
@@ -82,7 +82,7 @@ func (q *Queue) edit(x *deadTask, payload []byte) error {
 }
 
 // moveBack puts dead tasks on the queue, and returns those that are there.
-func (q *Queue) moveBack(ctx context.Context, found []deadTask) (moved []deadTask, failed error) {
+func (q *queue) moveBack(ctx context.Context, found []deadTask) (moved []deadTask, failed error) {
 	letters := make([]*letter, len(found))
 	for i, x := range found {
 		letters[i] = q.redriven(&x)
@@ -109,10 +109,10 @@ func (q *Queue) moveBack(ctx context.Context, found []deadTask) (moved []deadTas
 }
 
 // OnRedrive implements [driver.Reviver].
-func (q *Queue) OnRedrive(around driver.Revival) { q.around = around }
+func (q *queue) OnRedrive(around driver.Revival) { q.around = around }
 
 // moveBackAround is moveBack inside q.around.
-func (q *Queue) moveBackAround(ctx context.Context, found []deadTask) (moved []deadTask, failed error) {
+func (q *queue) moveBackAround(ctx context.Context, found []deadTask) (moved []deadTask, failed error) {
 	err := q.around.Around(ctx, taskIDs(found), func() []string {
 		moved, failed = q.moveBack(ctx, found)
 		return taskIDs(moved)
@@ -130,7 +130,7 @@ func taskIDs(found []deadTask) []string {
 
 // redriven is a dead task on its way back. A message that cannot be decoded goes back
 // unchanged.
-func (q *Queue) redriven(x *deadTask) *letter {
+func (q *queue) redriven(x *deadTask) *letter {
 	if x.raw {
 		l := &letter{to: q.st.lines[0], id: x.task.ID, body: x.body, from: x.from}
 		if l.from == nil {
@@ -144,7 +144,7 @@ func (q *Queue) redriven(x *deadTask) *letter {
 }
 
 // Discard implements [driver.Discarder]. It reads the dead letter queue like Redrive.
-func (q *Queue) Discard(ctx context.Context, ids []string) (discarded []string, err error) {
+func (q *queue) Discard(ctx context.Context, ids []string) (discarded []string, err error) {
 	if q.st.isDLQ {
 		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or complete them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
@@ -156,7 +156,7 @@ func (q *Queue) Discard(ctx context.Context, ids []string) (discarded []string, 
 }
 
 // DiscardDeaths implements [driver.Discarder] like Discard.
-func (q *Queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
+func (q *queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	if q.st.isDLQ {
 		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or complete them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // buryAll lets everything on a queue die.
-func buryAll(t testing.TB, q *Queue, n int) {
+func buryAll(t testing.TB, q *queue, n int) {
 	t.Helper()
 	for n > 0 {
 		ds := takeN(t, q, min(n, 1000))

@@ -51,7 +51,7 @@ func TestADelayBeyondTheLadderGoesByHopsAndIsNeverEarly(t *testing.T) {
 	require.NoError(t, err)
 	assert.Zero(t, stats.Ready)
 	for range 4 {
-		d := takeN(t, q.(*Queue), 1)[0]
+		d := takeN(t, q.(*queue), 1)[0]
 		at := time.Now()
 		require.Contains(t, due, d.Task.ID, "none comes twice")
 		assert.False(t, at.Before(due[d.Task.ID]), "%s came %s early", d.Task.ID, due[d.Task.ID].Sub(at))
@@ -59,7 +59,7 @@ func TestADelayBeyondTheLadderGoesByHopsAndIsNeverEarly(t *testing.T) {
 		require.NoError(t, q.Complete(within(t), []*driver.Delivery{d}))
 	}
 	assert.Empty(t, due)
-	assert.Empty(t, drainIDs(t, q.(*Queue)))
+	assert.Empty(t, drainIDs(t, q.(*queue)))
 }
 
 // Who has made a hop may be gone when the next one is due: the task waits at the gate
@@ -74,10 +74,10 @@ func TestADelayGoesOnWhenTheProcessThatMadeItsHopsIsGone(t *testing.T) {
 	_, err = q.Dequeue(ctx, 1, time.Minute)
 	cancel()
 	require.ErrorIs(t, err, driver.ErrNoTasks)
-	require.NoError(t, q.(*Queue).p.Close())
+	require.NoError(t, q.(*queue).p.Close())
 
 	_, q = onQueue(t, addr)
-	d := takeN(t, q.(*Queue), 1)[0]
+	d := takeN(t, q.(*queue), 1)[0]
 	assert.False(t, time.Now().Before(due))
 	assert.Equal(t, "1", d.Task.ID)
 	assert.Zero(t, d.Crashes)

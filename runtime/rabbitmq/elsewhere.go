@@ -17,7 +17,7 @@ func (st *queueState) elsewhere(l *lease, t *driver.Task, now time.Time) bool {
 
 // sendOn brings tasks to where they belong. The clocks of two processes differ a
 // little: one that is due in a moment waits for it here.
-func (q *Queue) sendOn(ds []*driver.Delivery, now time.Time) {
+func (q *queue) sendOn(ds []*driver.Delivery, now time.Time) {
 	var far []*driver.Delivery
 	for _, d := range ds {
 		if rest := d.Task.ScheduledFor.Sub(now); rest > 0 && rest < step(0)+stepSlack {

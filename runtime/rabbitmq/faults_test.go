@@ -35,7 +35,7 @@ func openAt(t testing.TB, addr string) *Provider {
 	return p.(noting).Provider
 }
 
-func open(t testing.TB, addr string, cfg driver.QueueConfig) *Queue {
+func open(t testing.TB, addr string, cfg driver.QueueConfig) *queue {
 	p, err := openAddr(addr, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
@@ -44,7 +44,7 @@ func open(t testing.TB, addr string, cfg driver.QueueConfig) *Queue {
 	}
 	q, err := p.Open(within(t), cfg)
 	require.NoError(t, err)
-	return q.(*Queue)
+	return q.(*queue)
 }
 
 func task(id string) *driver.Task {
@@ -59,13 +59,13 @@ func tasks(n int) []*driver.Task {
 	return all
 }
 
-func put(t testing.TB, q *Queue, ts ...*driver.Task) {
+func put(t testing.TB, q *queue, ts ...*driver.Task) {
 	t.Helper()
 	_, err := q.Enqueue(within(t), ts)
 	require.NoError(t, err)
 }
 
-func takeN(t testing.TB, q *Queue, n int) []*driver.Delivery {
+func takeN(t testing.TB, q *queue, n int) []*driver.Delivery {
 	t.Helper()
 	var all []*driver.Delivery
 	for len(all) < n {
@@ -77,7 +77,7 @@ func takeN(t testing.TB, q *Queue, n int) []*driver.Delivery {
 }
 
 // drainIDs completes all there is and counts each ID.
-func drainIDs(t testing.TB, q *Queue) map[string]int {
+func drainIDs(t testing.TB, q *queue) map[string]int {
 	t.Helper()
 	seen := make(map[string]int)
 	for {

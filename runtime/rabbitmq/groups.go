@@ -184,7 +184,7 @@ func (st *queueState) rest(l *lease, d *driver.Delivery, now time.Time) {
 }
 
 // releaseInPlace is Release of a fifo queue: nothing goes to the broker.
-func (q *Queue) releaseInPlace(ds []*driver.Delivery) error {
+func (q *queue) releaseInPlace(ds []*driver.Delivery) error {
 	if err := q.open(); err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 var fifo = driver.QueueConfig{Name: "f", Type: driver.FIFO}
 
 // putInGroup enqueues tasks of one group of the queue f.
-func putInGroup(t testing.TB, q *Queue, group string, ts ...*driver.Task) {
+func putInGroup(t testing.TB, q *queue, group string, ts ...*driver.Task) {
 	t.Helper()
 	for _, one := range ts {
 		one.Queue, one.GroupKey = fifo.Name, group
@@ -66,7 +66,7 @@ func TestEachEndOfAProcessThatLosesARetryCountIsCounted(t *testing.T) {
 	addr := alone(t)
 	putInGroup(t, open(t, addr, fifo), "g", tasks(1)...)
 	<-time.After(settled)
-	fail := func(q *Queue, crashes, retries int, delay time.Duration) {
+	fail := func(q *queue, crashes, retries int, delay time.Duration) {
 		t.Helper()
 		d := takeN(t, q, 1)[0]
 		assert.Equal(t, crashes, d.Crashes)
@@ -118,7 +118,7 @@ func TestTasksThatPassBetweenProcessesDoNotDieOfIt(t *testing.T) {
 	}
 	most, seen := 0, 0
 	for seen < len(all) {
-		for _, q := range []*Queue{a, b} {
+		for _, q := range []*queue{a, b} {
 			ctx, cancel := context.WithTimeout(within(t), 2*groupIdle)
 			ds, err := q.Dequeue(ctx, 1, time.Minute)
 			cancel()

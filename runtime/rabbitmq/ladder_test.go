@@ -17,15 +17,15 @@ import (
 )
 
 // openOn opens a queue of a provider, whatever its kind.
-func openOn(t testing.TB, addr string, p *Provider, cfg driver.QueueConfig) *Queue {
+func openOn(t testing.TB, addr string, p *Provider, cfg driver.QueueConfig) *queue {
 	t.Helper()
 	q, err := noting{p, roomOf(addr)}.Open(within(t), cfg)
 	require.NoError(t, err)
-	return q.(*Queue)
+	return q.(*queue)
 }
 
 // delayed are tasks of a queue that are due after a while.
-func delayed(q *Queue, n int, wait time.Duration) []*driver.Task {
+func delayed(q *queue, n int, wait time.Duration) []*driver.Task {
 	ts := tasks(n)
 	for _, one := range ts {
 		one.ID = q.cfg.Name + "-" + wait.String() + "-" + one.ID
@@ -39,7 +39,7 @@ func delayed(q *Queue, n int, wait time.Duration) []*driver.Task {
 
 // inTime takes tasks and holds that each belongs to the queue, is not early, and has not
 // crashed.
-func inTime(t testing.TB, q *Queue, n int) {
+func inTime(t testing.TB, q *queue, n int) {
 	t.Helper()
 	seen := make(map[string]bool)
 	for len(seen) < n {
@@ -56,7 +56,7 @@ func inTime(t testing.TB, q *Queue, n int) {
 }
 
 // holds counts what waits in one of the broker's queues.
-func holds(t testing.TB, q *Queue, name string) int {
+func holds(t testing.TB, q *queue, name string) int {
 	t.Helper()
 	s, err := q.p.link.session(within(t))
 	require.NoError(t, err)
@@ -82,7 +82,7 @@ func TestTenQueuesShareOneLadder(t *testing.T) {
 }
 
 // kinds are queues of all kinds, each of a process of its own.
-func kinds(t testing.TB, addr string) (all []*Queue) {
+func kinds(t testing.TB, addr string) (all []*queue) {
 	for _, kind := range []driver.QueueType{driver.Standard, driver.Priority, driver.FIFO} {
 		all = append(all, open(t, addr, driver.QueueConfig{Name: string(kind), Type: kind}))
 	}
@@ -170,7 +170,7 @@ func TestAPurgeTakesTheDelayedTasksOfItsOwnQueue(t *testing.T) {
 // other for gone.
 func TestTwoProcessesPurgeAtOnce(t *testing.T) {
 	addr := data(t)
-	var all []*Queue
+	var all []*queue
 	for _, name := range []string{"a", "b", "c"} {
 		q := open(t, addr, driver.QueueConfig{Name: name})
 		put(t, q, delayed(q, 400, time.Hour)...)

@@ -270,7 +270,7 @@ const emptyWait = 30 * time.Millisecond
 // two of the broker's queues may be counted twice or not at all; a queue that looks empty is
 // counted twice. The oldest age is not known, and 0. Of the tasks that are not due, Stats
 // counts those at the gate: the queues of the tasks on the ladder are not known.
-func (q *Queue) Stats(ctx context.Context) (driver.Stats, error) {
+func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
 	if err := q.open(); err != nil {
 		return driver.Stats{}, err
 	}
@@ -298,7 +298,7 @@ func (q *Queue) Stats(ctx context.Context) (driver.Stats, error) {
 	}
 }
 
-func (q *Queue) count(ctx context.Context, s *session) (n driver.Stats, err error) {
+func (q *queue) count(ctx context.Context, s *session) (n driver.Stats, err error) {
 	sum := func(into *int64, names ...string) {
 		for _, name := range names {
 			if err != nil {

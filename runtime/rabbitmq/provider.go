@@ -71,7 +71,7 @@ type Provider struct {
 
 	mu     sync.Mutex
 	states map[string]*queueState
-	queues map[*Queue]struct{}
+	queues map[*queue]struct{}
 	closed bool
 }
 
@@ -131,7 +131,7 @@ func dialer(ctx context.Context) func(network, addr string) (net.Conn, error) {
 func start(ctx context.Context, dial Dialer, owned bool, opts []Option) (*Provider, error) {
 	p := &Provider{
 		link: newLink(dial, owned), out: newLink(dial, owned), names: namesOf(DefaultPrefix), top: steps - 1, nonce: rand.Text()[:10],
-		sifting: make(chan struct{}, 1), states: make(map[string]*queueState), queues: make(map[*Queue]struct{}),
+		sifting: make(chan struct{}, 1), states: make(map[string]*queueState), queues: make(map[*queue]struct{}),
 	}
 	WithConsumerTimeout(DefaultConsumerTimeout)(p)
 	for _, opt := range opts {
@@ -178,7 +178,7 @@ func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Que
 	if err != nil {
 		return nil, err
 	}
-	q := &Queue{p: p, st: st, cfg: cfg}
+	q := &queue{p: p, st: st, cfg: cfg}
 	q.ctx, q.shut = context.WithCancel(context.Background())
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -112,7 +112,7 @@ func TestAMessageThatCannotBeDecodedGoesToTheDeadLetterQueue(t *testing.T) {
 	}
 	dead, err := q.p.Open(within(t), driver.QueueConfig{Name: "q-dlq"})
 	require.NoError(t, err)
-	for _, d := range takeN(t, dead.(*Queue), 4) {
+	for _, d := range takeN(t, dead.(*queue), 4) {
 		assert.Equal(t, driver.UndecodableType, d.Task.Type)
 		assert.Contains(t, d.Task.Metadata[driver.MetaFailureReason], "cannot be decoded")
 	}
@@ -126,15 +126,15 @@ func TestAConnectionOfTheCallersStaysOpen(t *testing.T) {
 	q, err := p.Open(within(t), driver.QueueConfig{Name: "q"})
 	require.NoError(t, err)
 	roomOf(addr).queues["q"] = q.Config()
-	put(t, q.(*Queue), tasks(3)...)
-	assert.Len(t, takeN(t, q.(*Queue), 2), 2)
+	put(t, q.(*queue), tasks(3)...)
+	assert.Len(t, takeN(t, q.(*queue), 2), 2)
 	require.NoError(t, p.Close())
 	assert.False(t, conn.IsClosed())
 	again, err := NewOn(within(t), conn, WithPrefix(prefixOf(addr).prefix))
 	require.NoError(t, err)
 	q, err = again.Open(within(t), driver.QueueConfig{Name: "q"})
 	require.NoError(t, err)
-	assert.Len(t, drainIDs(t, q.(*Queue)), 3, "what was leased is back")
+	assert.Len(t, drainIDs(t, q.(*queue)), 3, "what was leased is back")
 	require.NoError(t, again.Close())
 }
 
@@ -169,7 +169,7 @@ func TestNoLeaseOutlastsTheBrokersConsumerTimeout(t *testing.T) {
 	require.NoError(t, err)
 	roomOf(addr).queues["q"] = q.Config()
 	assert.Equal(t, 5*time.Second, q.Capabilities().MaxLease)
-	put(t, q.(*Queue), task("1"))
+	put(t, q.(*queue), task("1"))
 	ds, err := q.Dequeue(within(t), 1, time.Second)
 	require.NoError(t, err)
 	taken := time.Now()

@@ -10,7 +10,7 @@ import (
 // makes others wait that come due meanwhile, and goes the way that tasks take: down the
 // ladder, to the gate, to the lines. The tasks that stand at the gate of a process at this
 // moment, because they are due within milliseconds, stay.
-func (q *Queue) Purge(ctx context.Context) (int, error) {
+func (q *queue) Purge(ctx context.Context) (int, error) {
 	if err := q.open(); err != nil {
 		return 0, err
 	}
@@ -44,7 +44,7 @@ func (q *Queue) Purge(ctx context.Context) (int, error) {
 
 // purgeOwnLadder empties the steps that the queue has of its own, where an earlier version
 // has opened it.
-func (q *Queue) purgeOwnLadder(ctx context.Context, s *session) (total int, err error) {
+func (q *queue) purgeOwnLadder(ctx context.Context, s *session) (total int, err error) {
 	for k := steps - 1; k >= 0; k-- {
 		n, err := s.purge(ctx, q.p.names.ownWait(q.cfg.Name, k))
 		if e := exception(err); e != nil && e.Code == amqp.NotFound {

@@ -17,8 +17,8 @@ const maxPayload = 4 << 20
 // lateness is what a due task needs from the gate to a worker, with a margin.
 const lateness = 250 * time.Millisecond
 
-// A Queue is one open queue of a Provider.
-type Queue struct {
+// A queue is one open queue of a Provider.
+type queue struct {
 	p    *Provider
 	st   *queueState
 	cfg  driver.QueueConfig
@@ -33,13 +33,13 @@ var _ interface {
 	driver.Purger
 	driver.Reviver
 	driver.Discarder
-} = (*Queue)(nil)
+} = (*queue)(nil)
 
 // Config implements [driver.Queue].
-func (q *Queue) Config() driver.QueueConfig { return q.cfg }
+func (q *queue) Config() driver.QueueConfig { return q.cfg }
 
 // Capabilities implements [driver.Queue].
-func (q *Queue) Capabilities() driver.Capabilities {
+func (q *queue) Capabilities() driver.Capabilities {
 	return driver.Capabilities{
 		MaxDelay:      driver.Unlimited,
 		MaxLease:      q.p.maxLease,
@@ -60,7 +60,7 @@ func (q *Queue) Capabilities() driver.Capabilities {
 }
 
 // Close implements [driver.Queue].
-func (q *Queue) Close() error {
+func (q *queue) Close() error {
 	q.shut()
 	q.p.mu.Lock()
 	defer q.p.mu.Unlock()
@@ -69,7 +69,7 @@ func (q *Queue) Close() error {
 }
 
 // open returns an error when the queue is closed.
-func (q *Queue) open() error {
+func (q *queue) open() error {
 	if q.ctx.Err() != nil {
 		return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed)
 	}
@@ -77,7 +77,7 @@ func (q *Queue) open() error {
 }
 
 // bound is a context that ends with ctx and when the queue is closed.
-func (q *Queue) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+func (q *queue) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(q.ctx, func() { cancel(q.open()) })
 	return ctx, func() { stop(); cancel(nil) }
@@ -115,7 +115,7 @@ func (st *queueState) address(l *letter, line int, due, now time.Time) {
 // there twice. While the broker takes no messages, because it is short of memory or disk,
 // Enqueue returns ErrQueueFull at once. A task that is on its way at that moment may be
 // stored later: its error says so, and is not ErrQueueFull.
-func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
+func (q *queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
 	if err := q.open(); err != nil {
 		return nil, err
 	}
@@ -154,7 +154,7 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enq
 }
 
 // refuses says why a task cannot be on this queue.
-func (q *Queue) refuses(t *driver.Task, ids map[string]bool) error {
+func (q *queue) refuses(t *driver.Task, ids map[string]bool) error {
 	if err := q.cfg.Accepts(t); err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func batchError(errs []error, id func(i int) string) error {
 
 // Dequeue implements [driver.Queue]. It waits until ctx ends, and requests at most limit
 // tasks from the broker. With a context that has ended it does not check for tasks.
-func (q *Queue) Dequeue(ctx context.Context, limit int, d time.Duration) ([]*driver.Delivery, error) {
+func (q *queue) Dequeue(ctx context.Context, limit int, d time.Duration) ([]*driver.Delivery, error) {
 	if limit < 1 || d <= 0 {
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both are more than 0", limit, q.cfg.Name, d)
 	}
@@ -209,7 +209,7 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, d time.Duration) ([]*dri
 
 // deliver decodes the drawn messages. A message that cannot be decoded goes to the dead
 // letter queue, and a misdelivered one to its place.
-func (q *Queue) deliver(ctx context.Context, got []*lease) []*driver.Delivery {
+func (q *queue) deliver(ctx context.Context, got []*lease) []*driver.Delivery {
 	room := make([]driver.Delivery, len(got))
 	tasks := make([]*driver.Task, len(got))
 	q.st.mu.Lock() // a lease that has ended may be on its way to somebody else

@@ -113,7 +113,7 @@ func TestATaskAsLargeAsTheBrokerTakesIsRetriedAndBuriedAndRedriven(t *testing.T)
 			require.NoError(t, q.DeadLetter(within(t), []*driver.Delivery{d}))
 			grave, err := q.p.Open(within(t), driver.QueueConfig{Name: "q-dlq"})
 			require.NoError(t, err)
-			x := takeN(t, grave.(*Queue), 1)[0]
+			x := takeN(t, grave.(*queue), 1)[0]
 			assert.Equal(t, full.Payload, x.Task.Payload)
 			assert.Equal(t, "still none", x.Task.Metadata[driver.MetaFailureReason])
 			assert.Equal(t, "q", x.Task.Metadata[driver.MetaOriginalQueue])
@@ -211,7 +211,7 @@ func TestBytesThatCannotBeDecodedAreBuriedAsTheyAre(t *testing.T) {
 	// A worker of the dead letter queue sees what it is, and may give it back.
 	dead, err := q.p.Open(within(t), driver.QueueConfig{Name: "q-dlq"})
 	require.NoError(t, err)
-	d := takeN(t, dead.(*Queue), 1)[0]
+	d := takeN(t, dead.(*queue), 1)[0]
 	assert.Equal(t, driver.UndecodableType, d.Task.Type)
 	assert.Equal(t, "q", d.Task.Metadata[driver.MetaOriginalQueue])
 	require.NoError(t, dead.Release(within(t), []*driver.Delivery{d}))
@@ -299,7 +299,7 @@ func TestABurialThatFailsIsLoggedAndTriedAgainAndStopsNobody(t *testing.T) {
 	p, log := openLogged(t, addr)
 	one, err := p.Open(within(t), driver.QueueConfig{Name: "q"})
 	require.NoError(t, err)
-	q := one.(*Queue)
+	q := one.(*queue)
 	roomOf(addr).queues["q"] = q.Config()
 	ch, err := dialShared(t).Channel()
 	require.NoError(t, err)

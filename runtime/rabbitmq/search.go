@@ -12,7 +12,7 @@ import (
 // A search looks for dead tasks of one queue on its dead letter queue.
 type search struct {
 	*scan
-	q   *Queue
+	q   *queue
 	ids map[string]int // how many of each are looked for; nil: all there are
 	// deaths are those that the tasks of ids must have died; nil: any.
 	deaths map[driver.Death]bool
@@ -21,7 +21,7 @@ type search struct {
 }
 
 // search begins to look; nil where the dead letter queue is empty.
-func (q *Queue) search(ctx context.Context, ids []string, deaths []driver.Death) (*search, error) {
+func (q *queue) search(ctx context.Context, ids []string, deaths []driver.Death) (*search, error) {
 	s, err := q.p.link.session(ctx)
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ const drawnWait = time.Second
 
 // awaitLetters waits until no process has letters that were drawn for a worker of
 // the dead letter queue who has gone: each gives them back after deadIdleWait.
-func (q *Queue) awaitLetters(ctx context.Context, s *session) error {
+func (q *queue) awaitLetters(ctx context.Context, s *session) error {
 	for deadline := time.Now().Add(drawnWait); ; {
 		all, err := s.tallyAll(ctx, q.cfg.DLQ, "")
 		if err != nil || all.drawn == 0 || time.Now().After(deadline) {
@@ -129,7 +129,7 @@ func (f *search) drop(ctx context.Context, gone []deadTask) error {
 // dig takes dead tasks off their queue once f has done with them what is to be
 // done, and returns their deaths. It looks for those with the given IDs, for those that
 // died the given deaths, or for all where both are nil.
-func (q *Queue) dig(ctx context.Context, ids []string, deaths []driver.Death, f func(context.Context, []deadTask) ([]deadTask, error)) (done []driver.Death, err error) {
+func (q *queue) dig(ctx context.Context, ids []string, deaths []driver.Death, f func(context.Context, []deadTask) ([]deadTask, error)) (done []driver.Death, err error) {
 	if err := q.open(); err != nil {
 		return nil, err
 	}

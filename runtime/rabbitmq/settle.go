@@ -53,7 +53,7 @@ func (st *queueState) restore(l *lease) {
 	st.wakeAt(l.until)
 }
 
-func (q *Queue) lost(d *driver.Delivery) error {
+func (q *queue) lost(d *driver.Delivery) error {
 	return fmt.Errorf("%w: task %s on queue %q", driver.ErrLeaseLost, idOf(d), q.cfg.Name)
 }
 
@@ -69,7 +69,7 @@ func idOf(d *driver.Delivery) string {
 //
 // Acknowledgements are sent in runs and have no answer; one more round trip shows that the
 // broker has them. If the connection ends before, the task may come again: ErrLeaseLost.
-func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, write func(l *lease, d *driver.Delivery) *letter) error {
+func (q *queue) settle(ctx context.Context, ds []*driver.Delivery, write func(l *lease, d *driver.Delivery) *letter) error {
 	if err := q.open(); err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (st *queueState) keep(l *lease) {
 // nothing to be done. Where the broker says meanwhile that
 // it takes no messages for now, the leases go on, and the call may be repeated: what
 // was under way is not published again then.
-func (q *Queue) move(ctx context.Context, ds []*driver.Delivery, held []*lease, failed []error, write func(l *lease, d *driver.Delivery) *letter) {
+func (q *queue) move(ctx context.Context, ds []*driver.Delivery, held []*lease, failed []error, write func(l *lease, d *driver.Delivery) *letter) {
 	var letters []*letter
 	var at []int
 	for i, l := range held {
@@ -149,7 +149,7 @@ func (q *Queue) move(ctx context.Context, ds []*driver.Delivery, held []*lease, 
 	}
 }
 
-func (q *Queue) acknowledge(ctx context.Context, ds []*driver.Delivery, held []*lease, failed []error) {
+func (q *queue) acknowledge(ctx context.Context, ds []*driver.Delivery, held []*lease, failed []error) {
 	by := make(map[*receiver][]*lease, 1)
 	for _, l := range held {
 		if l != nil {
@@ -185,7 +185,7 @@ func (q *Queue) acknowledge(ctx context.Context, ds []*driver.Delivery, held []*
 }
 
 // Complete implements [driver.Queue].
-func (q *Queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
+func (q *queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, ds, nil)
 }
 
@@ -194,7 +194,7 @@ func (q *Queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 // messages, an unchanged task stays with this process, and others fail with ErrQueueFull.
 // On a fifo queue a task stays in its place and with this process, which keeps the changes
 // of the delivery as long as it lives: the next process gets the task as it was enqueued.
-func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
+func (q *queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	if q.st.kind == driver.FIFO {
 		return q.releaseInPlace(ds)
 	}
@@ -225,7 +225,7 @@ func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 
 // DeadLetter implements [driver.Queue]. The task is on the disk of the dead letter queue
 // before it leaves this one.
-func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
+func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	if err := q.open(); err != nil {
 		return err
 	}
@@ -235,14 +235,14 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, ds, func(_ *lease, d *driver.Delivery) *letter { return q.burial(d.Task) })
 }
 
-func (q *Queue) burial(t *driver.Task) *letter {
+func (q *queue) burial(t *driver.Task) *letter {
 	return &letter{to: q.p.names.line(q.cfg.DLQ, 0), id: t.ID, body: driver.AppendEnvelope(nil, t)}
 }
 
 // Extend implements [driver.Queue]. It sends nothing to the broker: this process keeps the
 // leases, and gives a task back when its lease ends. No lease is extended beyond
 // Capabilities.MaxLease after the broker delivered the task.
-func (q *Queue) Extend(_ context.Context, ds []*driver.Delivery, d time.Duration) error {
+func (q *queue) Extend(_ context.Context, ds []*driver.Delivery, d time.Duration) error {
 	if err := q.open(); err != nil {
 		return err
 	}

@@ -20,15 +20,15 @@ type crew struct {
 
 	mu   sync.Mutex
 	ran  map[string][]string // by group: IDs as they were completed
-	done map[*Queue]int
+	done map[*queue]int
 }
 
 func newCrew(t *testing.T) *crew {
-	return &crew{t: t, addr: data(t), ran: make(map[string][]string), done: make(map[*Queue]int)}
+	return &crew{t: t, addr: data(t), ran: make(map[string][]string), done: make(map[*queue]int)}
 }
 
 // join has a process more work, one task at a time, until it is told to stop.
-func (c *crew) join() (q *Queue, stop func()) {
+func (c *crew) join() (q *queue, stop func()) {
 	q = open(c.t, c.addr, fifo)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -55,14 +55,14 @@ func (c *crew) join() (q *Queue, stop func()) {
 	return q, stop
 }
 
-func (c *crew) of(q *Queue) int {
+func (c *crew) of(q *queue) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.done[q]
 }
 
 // fill enqueues tasks of many groups, and returns the order of each.
-func fillGroups(t testing.TB, q *Queue, groups, each int, name string) map[string][]string {
+func fillGroups(t testing.TB, q *queue, groups, each int, name string) map[string][]string {
 	want := make(map[string][]string)
 	for i := range each {
 		for g := range groups {
@@ -76,7 +76,7 @@ func fillGroups(t testing.TB, q *Queue, groups, each int, name string) map[strin
 	return want
 }
 
-func heldBy(q *Queue) int {
+func heldBy(q *queue) int {
 	q.st.mu.Lock()
 	defer q.st.mu.Unlock()
 	return q.st.held()
@@ -115,7 +115,7 @@ func TestPartitionsAreSharedAmongProcessesThatComeAndGo(t *testing.T) {
 }
 
 // left counts what is not done.
-func left(t testing.TB, q *Queue) int64 {
+func left(t testing.TB, q *queue) int64 {
 	s, err := q.Stats(within(t))
 	assert.NoError(t, err)
 	return s.Ready + s.Leased + s.Scheduled
@@ -171,7 +171,7 @@ func TestWhatWaitsLongerThanALeaseIsDrawnAgain(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
 	opened, err := p.Open(within(t), driver.QueueConfig{Name: fifo.Name, Type: driver.FIFO, Visibility: time.Second})
 	require.NoError(t, err)
-	q := opened.(*Queue)
+	q := opened.(*queue)
 	putInGroup(t, q, "g", tasks(8)...)
 	one := task("alone")
 	putInGroup(t, q, "h", one)

@@ -12,7 +12,7 @@ import (
 )
 
 // slowly puts n large tasks on a queue, each of which takes two seconds to come.
-func slowly(t *testing.T, n int) *Queue {
+func slowly(t *testing.T, n int) *queue {
 	addr := data(t)
 	q := open(t, addr, driver.QueueConfig{})
 	all := tasks(n)

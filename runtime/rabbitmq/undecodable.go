@@ -255,7 +255,7 @@ func diedAt(h amqp.Table, now time.Time) time.Time {
 }
 
 // letterOf is the task of a message on a dead letter queue.
-func (q *Queue) letterOf(l *lease) *driver.Task {
+func (q *queue) letterOf(l *lease) *driver.Task {
 	x := q.p.names.readDead(l.body, l.id, headersOf(l.from), q.cfg.Name)
 	if x.raw {
 		if l.raw = l.from; l.raw == nil {
@@ -276,7 +276,7 @@ const burials = 2
 
 // salvage buries a message that cannot be decoded, as it is. It does so aside: nobody
 // waits for it, and it tries until it is done or the message cannot be kept longer.
-func (q *Queue) salvage(ctx context.Context, l *lease, cause error) {
+func (q *queue) salvage(ctx context.Context, l *lease, cause error) {
 	st := q.st
 	if st.take([]*driver.Delivery{{Receipt: l.receipt}})[0] == nil {
 		return // lost meanwhile

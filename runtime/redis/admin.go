@@ -13,7 +13,7 @@ import (
 // Cancel implements [driver.Canceller]. It frees a unique key without a window. It has to
 // search the list for a ready task, but not for a scheduled one: see the README for the
 // cost.
-func (q *Queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
+func (q *queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
 	if err := q.begin(); err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func inOrder(ids []string, set map[string]bool) []string {
 // due task keeps its position in line if at has passed too. A task of a group that waits
 // for its retry keeps its position at the head of the group; a ready one leaves the line,
 // and joins it at the end when it is due.
-func (q *Queue) Reschedule(ctx context.Context, id string, at time.Time) error {
+func (q *queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 	if err := q.begin(); err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func sumOf(value string) string {
 
 // Purge implements [driver.Purger]. It works in scripts of 256 tasks, so that others can
 // proceed, and ends after the number of tasks that there were at its start.
-func (q *Queue) Purge(ctx context.Context) (int, error) {
+func (q *queue) Purge(ctx context.Context) (int, error) {
 	if err := q.begin(); err != nil {
 		return 0, err
 	}
@@ -179,12 +179,12 @@ func (q *Queue) Purge(ctx context.Context) (int, error) {
 }
 
 // Pause implements [driver.Pauser]: for every process, and until Resume.
-func (q *Queue) Pause(ctx context.Context) error { return q.pause(ctx, true) }
+func (q *queue) Pause(ctx context.Context) error { return q.pause(ctx, true) }
 
 // Resume implements [driver.Pauser].
-func (q *Queue) Resume(ctx context.Context) error { return q.pause(ctx, false) }
+func (q *queue) Resume(ctx context.Context) error { return q.pause(ctx, false) }
 
-func (q *Queue) pause(ctx context.Context, paused bool) error {
+func (q *queue) pause(ctx context.Context, paused bool) error {
 	if err := q.begin(); err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func (l *lane) pause(ctx context.Context, paused bool) error {
 }
 
 // Paused implements [driver.Pauser].
-func (q *Queue) Paused(ctx context.Context) (bool, error) {
+func (q *queue) Paused(ctx context.Context) (bool, error) {
 	if err := q.begin(); err != nil {
 		return false, err
 	}

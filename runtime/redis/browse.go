@@ -17,7 +17,7 @@ import (
 // task that would replace it on the dead letter queue. A page ends before its limit once it
 // is larger than 16 MB. While others take tasks off the queue a page may repeat tasks of
 // the previous one.
-func (q *Queue) Browse(ctx context.Context, state driver.State, from string, limit int) ([]*driver.Task, string, error) {
+func (q *queue) Browse(ctx context.Context, state driver.State, from string, limit int) ([]*driver.Task, string, error) {
 	if limit < 1 {
 		return nil, "", fmt.Errorf("taskgen: browse %d tasks of queue %q: at least 1", limit, q.cfg.Name)
 	}
@@ -65,7 +65,7 @@ func (q *Queue) Browse(ctx context.Context, state driver.State, from string, lim
 
 // Find implements [driver.Finder], by one script, and one for the dead. Where a task
 // does not wait for its time, that goes through the leases of the queue.
-func (q *Queue) Find(ctx context.Context, id string) ([]driver.Found, error) {
+func (q *queue) Find(ctx context.Context, id string) ([]driver.Found, error) {
 	if err := q.begin(); err != nil {
 		return nil, err
 	}
@@ -136,7 +136,7 @@ type stage struct {
 }
 
 // stages are what a listing of a state goes through, in its order.
-func (q *Queue) stages(ctx context.Context, state driver.State) ([]stage, error) {
+func (q *queue) stages(ctx context.Context, state driver.State) ([]stage, error) {
 	switch state {
 	case driver.Dead:
 		return []stage{{q.grave, driver.Ready}, {q.grave, driver.Scheduled}, {q.grave, driver.Leased}}, nil

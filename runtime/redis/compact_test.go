@@ -91,7 +91,7 @@ func TestCompactTasksAndEnvelopesStandOnOneQueue(t *testing.T) {
 				marks += strings.Count(value[:1], string(compactMark))
 			}
 			require.Equal(t, 2, marks)
-			for _, q := range []*Queue{usual, compact} {
+			for _, q := range []*queue{usual, compact} {
 				found, _, err := q.Browse(within(t), driver.Ready, "", 10)
 				require.NoError(t, err)
 				require.Len(t, found, 4)

@@ -85,8 +85,8 @@ func spoil(tb testing.TB, addr string, q driver.Queue, body []byte) bool {
 	own, err := p.Open(within(tb), q.Config())
 	require.NoError(tb, err)
 	one := fitting(q.Config(), fmt.Sprint("raw-", spoilt.Add(1)), 1)
-	enqueue(tb, own.(*Queue), one...)
-	require.NoError(tb, p.client.HSet(within(tb), own.(*Queue).lane.key(keyBody), one[0].ID, body).Err())
+	enqueue(tb, own.(*queue), one...)
+	require.NoError(tb, p.client.HSet(within(tb), own.(*queue).lane.key(keyBody), one[0].ID, body).Err())
 	return true
 }
 

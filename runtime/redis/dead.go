@@ -19,7 +19,7 @@ type corpse struct {
 
 // read returns the task of a corpse of the queue, or the task that represents one that
 // cannot be decoded.
-func (q *Queue) read(dead corpse) *driver.Task {
+func (q *queue) read(dead corpse) *driver.Task {
 	task, err := driver.DecodeEnvelope([]byte(dead.envelope))
 	if err != nil {
 		task = standIn(dead.name, q.cfg.Name, dead.envelope, err)
@@ -86,7 +86,7 @@ func (l *lane) page(ctx context.Context, last int64, skip int) (int64, []string,
 // *BatchError with ErrDuplicate, in the order of the tasks that were found. Redrive
 // ignores Capacity. It works in scripts of up to 256 tasks. With nil ids it leaves alone
 // the tasks that die while it runs. It does not take unique keys again.
-func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
+func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ {
 		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
@@ -114,7 +114,7 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 
 // redriven collects the results of a redrive.
 type redriven struct {
-	q      *Queue
+	q      *queue
 	ids    []string
 	failed driver.BatchError
 	looked int
@@ -180,7 +180,7 @@ func (b *redriven) move(ctx context.Context, names []string) error {
 }
 
 // OnRedrive implements [driver.Reviver].
-func (q *Queue) OnRedrive(around driver.Revival) { q.around = around }
+func (q *queue) OnRedrive(around driver.Revival) { q.around = around }
 
 // reviveAround is revive inside q.around, whose error may come together with codes.
 func (b *redriven) reviveAround(ctx context.Context, found []corpse) (codes []int64, err error) {
@@ -223,12 +223,12 @@ func (l *lane) reread(ctx context.Context, names []string) ([]corpse, error) {
 }
 
 // again is the reason why a dead task stays.
-func (q *Queue) again(dead corpse) error {
+func (q *queue) again(dead corpse) error {
 	return fmt.Errorf("%w: task %s is on queue %q again", driver.ErrDuplicate, idOf(dead.name), q.cfg.Name)
 }
 
 // revive redrives dead tasks as they were read, and returns a code for each.
-func (q *Queue) revive(ctx context.Context, found []corpse) ([]int64, error) {
+func (q *queue) revive(ctx context.Context, found []corpse) ([]int64, error) {
 	l := q.lane
 	c := l.newCall(opRedrive, 5*len(found))
 	now := time.Now()
@@ -254,7 +254,7 @@ func (q *Queue) revive(ctx context.Context, found []corpse) ([]int64, error) {
 
 // Discard implements [driver.Discarder]. Tasks that a worker of the dead letter
 // queue has leased stay.
-func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
+func (q *queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ {
 		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}

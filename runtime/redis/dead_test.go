@@ -11,7 +11,7 @@ import (
 )
 
 // dies enqueues a task on a queue and buries it.
-func dies(t *testing.T, q *Queue, id string) {
+func dies(t *testing.T, q *queue, id string) {
 	t.Helper()
 	enqueue(t, q, func() *driver.Task { d := task(id); d.Queue = q.cfg.Name; return d }())
 	require.NoError(t, q.DeadLetter(within(t), take(t, q, 1)))
@@ -35,7 +35,7 @@ func TestADeadLetterQueueShowsTheDeadOfAllQueuesThatNameIt(t *testing.T) {
 	assert.True(t, graves.Capabilities().Redrive, "nobody has named it yet")
 	enqueue(t, graves, func() *driver.Task { d := task("its own"); d.Queue = "graves"; return d }())
 	want := []string{"its own"}
-	var queues []*Queue
+	var queues []*queue
 	for _, name := range []string{"a", "b", "c", "d", "e"} {
 		q := openQueue(t, p, driver.QueueConfig{Name: name, DLQ: "graves"})
 		dies(t, q, "dead of "+name)

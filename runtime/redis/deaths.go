@@ -11,13 +11,13 @@ import (
 // it is still, byte for byte, the one that was read and edited. If the server's reply was
 // lost and the client repeated the request, the tasks that the first request moved are on
 // the queue but not in the result.
-func (q *Queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)
 	})
 }
 
-func (q *Queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	if q.isDLQ {
 		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
@@ -55,7 +55,7 @@ func (q *Queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 }
 
 // edit gives a task another payload, unless it is nil.
-func (q *Queue) edit(task *driver.Task, payload []byte) error {
+func (q *queue) edit(task *driver.Task, payload []byte) error {
 	if payload == nil {
 		return nil
 	}
@@ -71,7 +71,7 @@ func (q *Queue) edit(task *driver.Task, payload []byte) error {
 
 // DiscardDeaths implements [driver.Discarder]. Tasks that a worker of the dead letter
 // queue has leased stay.
-func (q *Queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
+func (q *queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	if q.isDLQ {
 		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
@@ -97,7 +97,7 @@ func (q *Queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]dri
 // script reads, and returns the deaths of those for which do returns the code moved. at
 // are their positions in deaths. Tasks that have changed since they were read are read
 // again.
-func (q *Queue) eachDeath(ctx context.Context, deaths []driver.Death, do func(found []corpse, at []int) ([]int64, error)) (done []driver.Death, err error) {
+func (q *queue) eachDeath(ctx context.Context, deaths []driver.Death, do func(found []corpse, at []int) ([]int64, error)) (done []driver.Death, err error) {
 	if err := q.begin(); err != nil {
 		return nil, err
 	}

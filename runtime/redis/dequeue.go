@@ -26,7 +26,7 @@ const (
 // context that has already ended it does not check for tasks. More than 256 tasks take a
 // second round trip. It returns about 512 KB of tasks at most, at least one task, and less
 // after a reply that took longer than the client waits.
-func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	if limit < 1 || lease <= 0 {
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, q.cfg.Name, lease)
 	}
@@ -78,7 +78,7 @@ const (
 
 // look leases tasks of the queue's lanes. If the context ends and the server does not
 // answer, it continues without its caller, and puts back the tasks that it gets.
-func (q *Queue) look(ctx context.Context, limit int, lease time.Duration) (look, error) {
+func (q *queue) look(ctx context.Context, limit int, lease time.Duration) (look, error) {
 	if !q.p.owned {
 		limited, cancel := context.WithTimeout(ctx, lookLimit)
 		defer cancel()
@@ -99,7 +99,7 @@ func (q *Queue) look(ctx context.Context, limit int, lease time.Duration) (look,
 }
 
 // putBack releases tasks whose caller has gone.
-func (q *Queue) putBack(ds []*driver.Delivery) {
+func (q *queue) putBack(ds []*driver.Delivery) {
 	if len(ds) == 0 {
 		return
 	}
@@ -113,7 +113,7 @@ func (q *Queue) putBack(ds []*driver.Delivery) {
 
 // lookNow is look to its end. Its calls are not abandoned half way, as a hasty client
 // would do: a lease whose reply is lost would stay.
-func (q *Queue) lookNow(ctx context.Context, limit int, lease time.Duration) (look, error) {
+func (q *queue) lookNow(ctx context.Context, limit int, lease time.Duration) (look, error) {
 	if q.p.hasty {
 		ctx = context.WithoutCancel(ctx)
 	}
@@ -277,7 +277,7 @@ func readClaim(reply any, until time.Time) (claim, error) {
 
 // deliver decodes the leased tasks. A value that cannot be decoded goes to the dead letter
 // queue; if that fails the error is added to failed.
-func (q *Queue) deliver(ctx context.Context, l *lane, c claim, failed error) ([]*driver.Delivery, error) {
+func (q *queue) deliver(ctx context.Context, l *lane, c claim, failed error) ([]*driver.Delivery, error) {
 	var (
 		room   = make([]driver.Delivery, 0, len(c.ids))
 		ds     = make([]*driver.Delivery, 0, len(c.ids))
@@ -331,7 +331,7 @@ const salvageWait = 5 * time.Second
 //
 // It continues when the wait of Dequeue is over: otherwise the value would come back after
 // each lease.
-func (q *Queue) salvage(ctx context.Context, l *lane, receipt, envelope string, cause error) (*driver.Task, error) {
+func (q *queue) salvage(ctx context.Context, l *lane, receipt, envelope string, cause error) (*driver.Task, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), salvageWait)
 	defer cancel()
 	_, id, _ := strings.Cut(receipt, ".")

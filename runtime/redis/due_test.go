@@ -14,7 +14,7 @@ import (
 // overdue fills a fifo queue with 3,000 tasks that have become due one after the
 // other, and are not in line yet. All are of the group "g" but the last, which is
 // of "h".
-func overdue(t *testing.T, q *Queue) {
+func overdue(t *testing.T, q *queue) {
 	t.Helper()
 	late, hour := tasks(overdueTasks), time.Now().Add(time.Hour)
 	for i := range late {
@@ -29,7 +29,7 @@ func overdue(t *testing.T, q *Queue) {
 
 const overdueTasks = 3000
 
-func waiting(t *testing.T, q *Queue) int {
+func waiting(t *testing.T, q *queue) int {
 	t.Helper()
 	n, err := q.p.client.ZCard(within(t), q.lane.key(keyDue)).Result()
 	require.NoError(t, err)

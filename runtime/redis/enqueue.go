@@ -47,7 +47,7 @@ type entry struct {
 
 // encode checks tasks and encodes the valid ones, from an index on, up to the size of a
 // round trip. It returns the index of the first task that is left.
-func (q *Queue) encode(tasks []*driver.Task, from int, now time.Time, failed *driver.BatchError) (entries []entry, next int) {
+func (q *queue) encode(tasks []*driver.Task, from int, now time.Time, failed *driver.BatchError) (entries []entry, next int) {
 	entries = make([]entry, 0, min(len(tasks)-from, maxTrip/envelopeRoom))
 	var buffer []byte
 	for i, size := from, 0; i < len(tasks); i++ {
@@ -82,7 +82,7 @@ const envelopeRoom = 256
 
 // script returns how many of the entries one script takes, and whether that is the script
 // for plain entries.
-func (q *Queue) script(entries []entry) (n int, plain bool) {
+func (q *queue) script(entries []entry) (n int, plain bool) {
 	plain = q.lane.kind == lists && q.cfg.Levels == 1 && q.cfg.Capacity == 0
 	for size := 0; n < min(chunk, len(entries)); n++ {
 		if size += len(entries[n].envelope); n > 0 && size > bulk {
@@ -100,7 +100,7 @@ func (q *Queue) script(entries []entry) (n int, plain bool) {
 // it again; tasks from the first one are recognised and are no duplicates. After a failed
 // script the following ones are not sent. If the server's memory is full, or it refuses
 // writes for another reason, the error wraps ErrQueueFull.
-func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
+func (q *queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
 	if err := q.begin(); err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enq
 
 // send enqueues entries in one round trip, on a fifo queue in several. If a script fails it
 // returns the error, which is also in failed for its tasks, and the number of these tasks.
-func (q *Queue) send(ctx context.Context, entries []entry, now time.Time, answers []driver.Enqueued, failed *driver.BatchError) (n int, _ error) {
+func (q *queue) send(ctx context.Context, entries []entry, now time.Time, answers []driver.Enqueued, failed *driver.BatchError) (n int, _ error) {
 	var (
 		calls []*call
 		parts [][]entry
@@ -208,7 +208,7 @@ func (l *lane) enqueue(part []entry, capacity int) *call {
 }
 
 // answer reads what became of the tasks of one script.
-func (q *Queue) answer(part []entry, reply any, now time.Time, answers []driver.Enqueued, failed *driver.BatchError) error {
+func (q *queue) answer(part []entry, reply any, now time.Time, answers []driver.Enqueued, failed *driver.BatchError) error {
 	codes, several := reply.([]any)
 	if several && len(codes) != len(part) || !several && reply != int64(0) {
 		return errReply
@@ -252,7 +252,7 @@ func (q *Queue) answer(part []entry, reply any, now time.Time, answers []driver.
 }
 
 // holder reads "due until id" of the task that holds a unique key.
-func (q *Queue) holder(value string) (driver.Enqueued, error) {
+func (q *queue) holder(value string) (driver.Enqueued, error) {
 	parts := strings.SplitN(value, " ", 3)
 	if len(parts) != 3 {
 		return driver.Enqueued{}, errReply

@@ -83,11 +83,11 @@ func TestAnEnqueueWhoseReplyIsLostIsNoDuplicateOfItself(t *testing.T) {
 }
 
 func TestASettlingWhoseReplyIsLostIsNoLostLease(t *testing.T) {
-	for name, settle := range map[string]func(*Queue, []*driver.Delivery) error{
-		"complete":   func(q *Queue, ds []*driver.Delivery) error { return q.Complete(context.Background(), ds) },
-		"release":    func(q *Queue, ds []*driver.Delivery) error { return q.Release(context.Background(), ds) },
-		"deadletter": func(q *Queue, ds []*driver.Delivery) error { return q.DeadLetter(context.Background(), ds) },
-		"extend": func(q *Queue, ds []*driver.Delivery) error {
+	for name, settle := range map[string]func(*queue, []*driver.Delivery) error{
+		"complete":   func(q *queue, ds []*driver.Delivery) error { return q.Complete(context.Background(), ds) },
+		"release":    func(q *queue, ds []*driver.Delivery) error { return q.Release(context.Background(), ds) },
+		"deadletter": func(q *queue, ds []*driver.Delivery) error { return q.DeadLetter(context.Background(), ds) },
+		"extend": func(q *queue, ds []*driver.Delivery) error {
 			return q.Extend(context.Background(), ds, time.Hour)
 		},
 	} {
@@ -163,7 +163,7 @@ func TestConnectionsCutAtAnyByteLoseNothing(t *testing.T) {
 
 // worked runs a pool over n tasks, some of which fail at first, while disturb
 // runs again and again. Each must be done.
-func worked(t *testing.T, q *Queue, n int, disturb func(context.Context)) {
+func worked(t *testing.T, q *queue, n int, disturb func(context.Context)) {
 	t.Helper()
 	m := runtime.NewManager(runtime.ManagerConfig{})
 	require.NoError(t, m.Open(within(t), q.p, driver.QueueConfig{Name: q.cfg.Name, Visibility: 2 * time.Second}))

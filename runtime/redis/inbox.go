@@ -32,7 +32,7 @@ const (
 
 // adopt takes envelopes out of the inbox, up to what one script takes. What fails is
 // logged and tried again: it is in nobody's way.
-func (q *Queue) adopt(ctx context.Context) {
+func (q *queue) adopt(ctx context.Context) {
 	l := q.lane
 	last := l.adopted.Load()
 	if now := time.Now().UnixNano(); now-last < int64(inboxEvery) || !l.adopted.CompareAndSwap(last, now) {
@@ -54,7 +54,7 @@ func (q *Queue) adopt(ctx context.Context) {
 }
 
 // strangers reads the first values of the inbox.
-func (q *Queue) strangers(ctx context.Context) ([]any, error) {
+func (q *queue) strangers(ctx context.Context) ([]any, error) {
 	reply, err := q.lane.run(ctx, q.lane.newCall(opInbox, 2).add(chunk, bulk))
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func (q *Queue) strangers(ctx context.Context) ([]any, error) {
 
 // admit takes values out of the inbox that are still there, and puts their tasks on
 // the queue. more is true when there was room for all: there may be others.
-func (q *Queue) admit(ctx context.Context, values []any) (more bool, _ error) {
+func (q *queue) admit(ctx context.Context, values []any) (more bool, _ error) {
 	l := q.lane
 	c := l.newCall(opAdopt, 2+7*len(values)).add(len(values), q.cfg.Capacity)
 	for _, v := range values {
@@ -93,7 +93,7 @@ func (q *Queue) admit(ctx context.Context, values []any) (more bool, _ error) {
 
 // entry is what goes on the queue for a value of the inbox. What is no envelope, or
 // none for this queue, goes there as well: who takes it up buries it.
-func (q *Queue) entry(value string) entry {
+func (q *queue) entry(value string) entry {
 	task, err := driver.DecodeEnvelope(bytesOf(value))
 	if err != nil {
 		return entry{task: new(driver.Task), id: "inbox-" + uuid.NewString(), envelope: value}

@@ -16,7 +16,7 @@ import (
 )
 
 // push puts values into the inbox of a queue, as a program in another language does.
-func push(t testing.TB, q *Queue, values ...any) {
+func push(t testing.TB, q *queue, values ...any) {
 	t.Helper()
 	key := "{" + q.p.prefix + ":" + q.cfg.Name + "}:inbox"
 	require.NoError(t, admin(t, sharedURL(t)).RPush(within(t), key, values...).Err())
@@ -27,7 +27,7 @@ func envelope(id, more string) string {
 }
 
 // inbox is how many values are in the inbox.
-func inbox(t testing.TB, q *Queue) int64 {
+func inbox(t testing.TB, q *queue) int64 {
 	t.Helper()
 	n, err := admin(t, sharedURL(t)).LLen(within(t), q.lane.key(keyInbox)).Result()
 	require.NoError(t, err)

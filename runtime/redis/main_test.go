@@ -73,14 +73,14 @@ func open(t testing.TB, url string, opts ...Option) *Provider {
 	return p
 }
 
-func openQueue(t testing.TB, p *Provider, cfg driver.QueueConfig) *Queue {
+func openQueue(t testing.TB, p *Provider, cfg driver.QueueConfig) *queue {
 	t.Helper()
 	if cfg.Name == "" {
 		cfg.Name = "q"
 	}
 	q, err := p.Open(within(t), cfg)
 	require.NoError(t, err)
-	return q.(*Queue)
+	return q.(*queue)
 }
 
 // admin is a client of the server at url, past the provider.
@@ -104,7 +104,7 @@ func tasks(n int) []*driver.Task {
 	return all
 }
 
-func enqueue(t testing.TB, q *Queue, tasks ...*driver.Task) []driver.Enqueued {
+func enqueue(t testing.TB, q *queue, tasks ...*driver.Task) []driver.Enqueued {
 	t.Helper()
 	answers, err := q.Enqueue(within(t), tasks)
 	require.NoError(t, err)
@@ -112,7 +112,7 @@ func enqueue(t testing.TB, q *Queue, tasks ...*driver.Task) []driver.Enqueued {
 }
 
 // take dequeues n tasks.
-func take(t testing.TB, q *Queue, n int) []*driver.Delivery {
+func take(t testing.TB, q *queue, n int) []*driver.Delivery {
 	t.Helper()
 	var all []*driver.Delivery
 	for len(all) < n {
@@ -123,7 +123,7 @@ func take(t testing.TB, q *Queue, n int) []*driver.Delivery {
 	return all
 }
 
-func stats(t testing.TB, q *Queue) driver.Stats {
+func stats(t testing.TB, q *queue) driver.Stats {
 	t.Helper()
 	s, err := q.Stats(within(t))
 	require.NoError(t, err)

@@ -67,7 +67,7 @@ type Provider struct {
 
 	mu      sync.Mutex
 	lanes   map[laneKey]*lane
-	queues  []*Queue
+	queues  []*queue
 	closed  bool
 	calls   sync.WaitGroup // in progress
 	watches sync.WaitGroup // goroutines

@@ -14,8 +14,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A Queue is one open queue of a Provider.
-type Queue struct {
+// A queue is one open queue of a Provider.
+type queue struct {
 	p     *Provider
 	cfg   driver.QueueConfig
 	lane  *lane // its own tasks
@@ -42,7 +42,7 @@ var _ interface {
 	driver.Pauser
 	driver.Reviver
 	driver.Discarder
-} = (*Queue)(nil)
+} = (*queue)(nil)
 
 // Open implements [driver.Provider]. The first call checks the server like the function
 // Open. A queue may be opened more than once, in one process or several; each call returns
@@ -77,12 +77,12 @@ func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Que
 }
 
 // declare creates or verifies a queue, and registers it with its dead letter queue.
-func (p *Provider) declare(ctx context.Context, cfg driver.QueueConfig) (*Queue, error) {
+func (p *Provider) declare(ctx context.Context, cfg driver.QueueConfig) (*queue, error) {
 	k := lists
 	if cfg.Type == driver.FIFO {
 		k = fifo
 	}
-	q := &Queue{p: p, cfg: cfg, ended: make(chan struct{}), graves: make(map[string]*lane)}
+	q := &queue{p: p, cfg: cfg, ended: make(chan struct{}), graves: make(map[string]*lane)}
 	own := laneName{queue: cfg.Name}
 	var err error
 	if q.lane, err = p.lane(own, k, cfg.Levels); err != nil {
@@ -135,7 +135,7 @@ func (l *lane) declare(ctx context.Context, cfg driver.QueueConfig) (d declarati
 
 // register adds the dead of the queue to its dead letter queue, which may be on another
 // server of the Cluster: each step may be repeated.
-func (q *Queue) register(ctx context.Context, was string) error {
+func (q *queue) register(ctx context.Context, was string) error {
 	p := q.p
 	dlq, err := p.lane(laneName{queue: q.cfg.DLQ}, lists, 1)
 	if err != nil {
@@ -194,10 +194,10 @@ func text(reply any) string {
 }
 
 // Config implements [driver.Queue].
-func (q *Queue) Config() driver.QueueConfig { return q.cfg }
+func (q *queue) Config() driver.QueueConfig { return q.cfg }
 
 // Capabilities implements [driver.Queue].
-func (q *Queue) Capabilities() driver.Capabilities {
+func (q *queue) Capabilities() driver.Capabilities {
 	return driver.Capabilities{
 		MaxDelay:        driver.Unlimited,
 		MaxLease:        driver.Unlimited,
@@ -232,25 +232,25 @@ func (q *Queue) Capabilities() driver.Capabilities {
 }
 
 // Close implements [driver.Queue].
-func (q *Queue) Close() error {
+func (q *queue) Close() error {
 	q.end()
 	q.p.mu.Lock()
 	defer q.p.mu.Unlock()
-	q.p.queues = slices.DeleteFunc(q.p.queues, func(o *Queue) bool { return o == q })
+	q.p.queues = slices.DeleteFunc(q.p.queues, func(o *queue) bool { return o == q })
 	return nil
 }
 
-func (q *Queue) end() {
+func (q *queue) end() {
 	q.endOnce.Do(func() {
 		q.isClosed.Store(true)
 		close(q.ended)
 	})
 }
 
-func (q *Queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed) }
+func (q *queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed) }
 
 // begin registers a call. It fails when the queue is closed.
-func (q *Queue) begin() error {
+func (q *queue) begin() error {
 	if q.isClosed.Load() {
 		return q.errClosed()
 	}
@@ -262,7 +262,7 @@ func (q *Queue) begin() error {
 
 // lanes returns the lanes of the queue: its own first, then the dead of the queues that
 // name it, which the server knows.
-func (q *Queue) lanes(ctx context.Context) ([]*lane, error) {
+func (q *queue) lanes(ctx context.Context) ([]*lane, error) {
 	sources, err := bounded(ctx, func(ctx context.Context) ([]string, error) {
 		return q.p.client.SMembers(ctx, q.lane.key(keySources)).Result()
 	})
@@ -285,7 +285,7 @@ func (q *Queue) lanes(ctx context.Context) ([]*lane, error) {
 }
 
 // each runs f for the lanes of the queue, one after another.
-func (q *Queue) each(ctx context.Context, f func(*lane) error) error {
+func (q *queue) each(ctx context.Context, f func(*lane) error) error {
 	lanes, err := q.lanes(ctx)
 	if err != nil {
 		return err
@@ -303,7 +303,7 @@ const originEnd = "\xff"
 
 // laneOf returns the lane that issued a receipt, and the receipt in the lane's form; nil if
 // no lane of this process can have issued it.
-func (q *Queue) laneOf(r driver.Receipt) (*lane, string) {
+func (q *queue) laneOf(r driver.Receipt) (*lane, string) {
 	origin, rest, foreign := strings.Cut(string(r), originEnd)
 	if !foreign {
 		return q.lane, string(r)

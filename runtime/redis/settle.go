@@ -22,7 +22,7 @@ type held struct {
 // large, and sends 1 MB of these in one round trip. build makes the call for a part, and
 // judge turns the code of one task into its error. size is the size of the call for a
 // delivery; nil: small.
-func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, size func(held) int, build func(*lane, []held) *call, judge func(*call, held, int64) error) error {
+func (q *queue) settle(ctx context.Context, ds []*driver.Delivery, size func(held) int, build func(*lane, []held) *call, judge func(*call, held, int64) error) error {
 	if err := q.begin(); err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, size func(hel
 }
 
 // settleNow is settle, on a queue that may have been closed.
-func (q *Queue) settleNow(ctx context.Context, ds []*driver.Delivery, size func(held) int, build func(*lane, []held) *call, judge func(*call, held, int64) error) error {
+func (q *queue) settleNow(ctx context.Context, ds []*driver.Delivery, size func(held) int, build func(*lane, []held) *call, judge func(*call, held, int64) error) error {
 	s := settling{q: q, n: len(ds), judge: judge}
 	for l, all := range q.byLane(ds, &s.failed) {
 		for len(all) > 0 {
@@ -66,7 +66,7 @@ func (q *Queue) settleNow(ctx context.Context, ds []*driver.Delivery, size func(
 
 // A settling is a batch that is being settled.
 type settling struct {
-	q      *Queue
+	q      *queue
 	n      int // deliveries in the batch
 	judge  func(*call, held, int64) error
 	failed driver.BatchError
@@ -143,7 +143,7 @@ func envelopeSize(h held) int {
 
 // byLane sorts deliveries by the lane that issued them. The lease of a receipt that no lane
 // can have issued is lost.
-func (q *Queue) byLane(ds []*driver.Delivery, failed *driver.BatchError) map[*lane][]held {
+func (q *queue) byLane(ds []*driver.Delivery, failed *driver.BatchError) map[*lane][]held {
 	all := make(map[*lane][]held, 1)
 	for i, d := range ds {
 		l, receipt := q.laneOf(d.Receipt)
@@ -164,17 +164,17 @@ func taskID(d *driver.Delivery) string {
 	return d.Task.ID
 }
 
-func (q *Queue) errLost(d *driver.Delivery) error {
+func (q *queue) errLost(d *driver.Delivery) error {
 	return fmt.Errorf("%w: task %s of queue %q", driver.ErrLeaseLost, taskID(d), q.cfg.Name)
 }
 
-func (q *Queue) lost(_ *call, h held, _ int64) error { return q.errLost(h.d) }
+func (q *queue) lost(_ *call, h held, _ int64) error { return q.errLost(h.d) }
 
 // gone is the code of complete for a task that is not there any more.
 const gone = 2
 
 // Complete implements [driver.Queue].
-func (q *Queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
+func (q *queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	build := func(l *lane, part []held) *call {
 		c := l.newCall(opComplete, 2+2*len(part)).add(len(part)).again()
 		for i := range part {
@@ -197,7 +197,7 @@ func (q *Queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 }
 
 // Extend implements [driver.Queue].
-func (q *Queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
+func (q *queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
 	if lease <= 0 {
 		return fmt.Errorf("taskgen: extend by %v: a lease must be longer than 0", lease)
 	}
@@ -220,7 +220,7 @@ func (q *Queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Du
 
 // Release implements [driver.Queue]. A task without a delay goes to the end of the line,
 // on a fifo queue to the head of its group.
-func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
+func (q *queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, ds, envelopeSize, buildRelease, q.lost)
 }
 
@@ -240,7 +240,7 @@ func buildRelease(l *lane, part []held) *call {
 
 // DeadLetter implements [driver.Queue]. On a queue that is itself a dead
 // letter queue it returns an error wrapping ErrUnsupported.
-func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
+func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	if q.isDLQ {
 		return q.errUndead()
 	}
@@ -261,7 +261,7 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, ds, envelopeSize, build, q.lost)
 }
 
-func (q *Queue) errUndead() error {
+func (q *queue) errUndead() error {
 	return fmt.Errorf("%w: queue %q is a dead letter queue and has no dead letter queue: complete, redrive or discard its tasks", driver.ErrUnsupported, q.cfg.Name)
 }
 

@@ -9,7 +9,7 @@ import (
 
 // Stats implements [driver.Queue]. It takes one round trip; on a dead letter queue two,
 // and one more for each queue whose dead tasks are there.
-func (q *Queue) Stats(ctx context.Context) (driver.Stats, error) {
+func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
 	if err := q.begin(); err != nil {
 		return driver.Stats{}, err
 	}

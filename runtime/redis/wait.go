@@ -30,7 +30,7 @@ type lobby struct {
 
 // A waiter is one call of Dequeue.
 type waiter struct {
-	q     *Queue
+	q     *queue
 	calls chan struct{} // capacity 1; nil until it waits
 	in    []*lobby      // where it is present
 }

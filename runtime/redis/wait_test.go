@@ -14,7 +14,7 @@ import (
 )
 
 // idle starts a Dequeue and returns once it waits.
-func idle(t *testing.T, ctx context.Context, q *Queue) <-chan *driver.Delivery {
+func idle(t *testing.T, ctx context.Context, q *queue) <-chan *driver.Delivery {
 	t.Helper()
 	before := q.lane.waiters()
 	got := make(chan *driver.Delivery, 1)

@@ -19,10 +19,10 @@ import (
 
 // waitOnMany opens queues, and returns once a Dequeue waits on each of them. Whoever
 // gets a task says which.
-func waitOnMany(t *testing.T, p *Provider, n int) ([]*Queue, <-chan string) {
+func waitOnMany(t *testing.T, p *Provider, n int) ([]*queue, <-chan string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	queues, got, over := make([]*Queue, n), make(chan string, n), make(chan struct{}, n)
+	queues, got, over := make([]*queue, n), make(chan string, n), make(chan struct{}, n)
 	for i := range queues {
 		queues[i] = openQueue(t, p, driver.QueueConfig{Name: fmt.Sprintf("q%d", i)})
 	}
@@ -57,7 +57,7 @@ func waitOnMany(t *testing.T, p *Provider, n int) ([]*Queue, <-chan string) {
 }
 
 // wakeEach puts a task on each queue, and waits for all of them.
-func wakeEach(t *testing.T, queues []*Queue, got <-chan string, round string) {
+func wakeEach(t *testing.T, queues []*queue, got <-chan string, round string) {
 	t.Helper()
 	left := make(map[string]bool)
 	for i, q := range queues {

@@ -48,7 +48,7 @@ func fitting(cfg driver.QueueConfig, name string, n int) []*driver.Task {
 func workout(t *testing.T, p *Provider, cfg driver.QueueConfig) {
 	q := openQueue(t, p, cfg)
 	ctx := within(t)
-	drain := func(q *Queue) {
+	drain := func(q *queue) {
 		for {
 			s := stats(t, q)
 			if s.Ready+s.Scheduled+s.Leased == 0 {

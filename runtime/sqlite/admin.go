@@ -50,7 +50,7 @@ func (t *tx) remove(s *state, j job) bool {
 
 // Cancel implements [driver.Canceller]. A unique key without a window is free
 // again.
-func (q *Queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
+func (q *queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
 	return q.each(ctx, ids, func(t *tx, s *state, id string) bool {
 		removed := false
 		for _, j := range t.jobsByID(s.id, id) {
@@ -62,7 +62,7 @@ func (q *Queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
 
 // each runs f for every ID, in transactions of at most chunk, and returns the
 // IDs for which it was true.
-func (q *Queue) each(ctx context.Context, ids []string, f func(t *tx, s *state, id string) bool) ([]string, error) {
+func (q *queue) each(ctx context.Context, ids []string, f func(t *tx, s *state, id string) bool) ([]string, error) {
 	if err := q.open(); err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func (q *Queue) each(ctx context.Context, ids []string, f func(t *tx, s *state, 
 // due task keeps its position in line if at has passed too. A task of a group that was
 // handed out before keeps its position at the head of the group, and the group waits for
 // it.
-func (q *Queue) Reschedule(ctx context.Context, id string, at time.Time) error {
+func (q *queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 	if err := q.open(); err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (t *tx) rewrite(seq int64, envelope []byte) {
 
 // Purge implements [driver.Purger]. It works in transactions of 1000 tasks, so that others
 // can proceed, and ends after the number of tasks that there were at its start.
-func (q *Queue) Purge(ctx context.Context) (int, error) {
+func (q *queue) Purge(ctx context.Context) (int, error) {
 	st, err := q.Stats(ctx)
 	if err != nil {
 		return 0, err
@@ -176,12 +176,12 @@ func (q *Queue) Purge(ctx context.Context) (int, error) {
 }
 
 // Pause implements [driver.Pauser]: for every process, and until Resume.
-func (q *Queue) Pause(ctx context.Context) error { return q.pause(ctx, true) }
+func (q *queue) Pause(ctx context.Context) error { return q.pause(ctx, true) }
 
 // Resume implements [driver.Pauser].
-func (q *Queue) Resume(ctx context.Context) error { return q.pause(ctx, false) }
+func (q *queue) Resume(ctx context.Context) error { return q.pause(ctx, false) }
 
-func (q *Queue) pause(ctx context.Context, paused bool) error {
+func (q *queue) pause(ctx context.Context, paused bool) error {
 	if err := q.open(); err != nil {
 		return err
 	}
@@ -193,7 +193,7 @@ func (q *Queue) pause(ctx context.Context, paused bool) error {
 }
 
 // Paused implements [driver.Pauser].
-func (q *Queue) Paused(ctx context.Context) (paused bool, err error) {
+func (q *queue) Paused(ctx context.Context) (paused bool, err error) {
 	if err := q.open(); err != nil {
 		return false, err
 	}

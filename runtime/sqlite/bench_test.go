@@ -20,7 +20,7 @@ func BenchmarkEnqueueDrain(b *testing.B) {
 	defer p.Close()
 	q0, err := p.Open(context.Background(), driver.QueueConfig{Name: "q"})
 	require.NoError(b, err)
-	q := q0.(*Queue)
+	q := q0.(*queue)
 	all := tasks(1000)
 	payload := make([]byte, 300)
 	for i := range payload {

@@ -31,7 +31,7 @@ const (
 const sqlLeaseOf = `SELECT until FROM taskgen_lease WHERE seq = ?`
 
 // Find implements [driver.Finder].
-func (q *Queue) Find(ctx context.Context, id string) ([]driver.Found, error) {
+func (q *queue) Find(ctx context.Context, id string) ([]driver.Found, error) {
 	if err := q.settled(ctx); err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (q *Queue) Find(ctx context.Context, id string) ([]driver.Found, error) {
 }
 
 // shown is the task of a job, or the task that would replace it on the dead letter queue.
-func (q *Queue) shown(t *tx, j job) *driver.Task {
+func (q *queue) shown(t *tx, j job) *driver.Task {
 	envelope := t.envelope(j.seq)
 	task, err := driver.DecodeEnvelope(envelope)
 	if err != nil {
@@ -68,7 +68,7 @@ func (q *Queue) shown(t *tx, j job) *driver.Task {
 
 // A page collects what Browse returns.
 type page struct {
-	q     *Queue
+	q     *queue
 	limit int
 	tasks []*driver.Task
 	at    cursor // of the last task
@@ -81,7 +81,7 @@ type page struct {
 // including those that a worker of the dead letter queue has leased. A row that cannot be
 // decoded is shown as the task that would replace it on the dead letter queue. A page ends
 // before its limit once it is larger than 16 MB.
-func (q *Queue) Browse(ctx context.Context, state driver.State, from string, limit int) ([]*driver.Task, string, error) {
+func (q *queue) Browse(ctx context.Context, state driver.State, from string, limit int) ([]*driver.Task, string, error) {
 	if limit < 1 {
 		return nil, "", fmt.Errorf("taskgen: browse %d tasks of queue %q: at least 1", limit, q.cfg.Name)
 	}

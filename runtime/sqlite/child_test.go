@@ -25,7 +25,7 @@ const (
 	fileEnv  = "TASKGEN_SQLITE_FILE"
 )
 
-var children = map[string]func(ctx context.Context, p *Provider, q *Queue) error{
+var children = map[string]func(ctx context.Context, p *Provider, q *queue) error{
 	"churn":   churn,
 	"enqueue": enqueueOne,
 	"result":  putResult,
@@ -34,7 +34,7 @@ var children = map[string]func(ctx context.Context, p *Provider, q *Queue) error
 
 // runChild does what the environment says until its parent kills it or is
 // gone.
-func runChild(do func(context.Context, *Provider, *Queue) error) {
+func runChild(do func(context.Context, *Provider, *queue) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { // the parent holds the other end as long as it lives
 		_, _ = io.Copy(io.Discard, os.Stdin)
@@ -44,7 +44,7 @@ func runChild(do func(context.Context, *Provider, *Queue) error) {
 	if err == nil {
 		var q driver.Queue
 		if q, err = p.Open(ctx, driver.QueueConfig{Name: "q"}); err == nil {
-			err = errors.Join(do(ctx, p, q.(*Queue)), p.Close())
+			err = errors.Join(do(ctx, p, q.(*queue)), p.Close())
 		}
 	}
 	if err != nil && ctx.Err() == nil {
@@ -60,7 +60,7 @@ func say(words ...any) { _, _ = os.Stdout.WriteString(fmt.Sprintln(words...)) }
 
 // churn enqueues, dequeues and completes. It says what it is about to do in
 // lower case and what was acknowledged in upper case.
-func churn(ctx context.Context, _ *Provider, q *Queue) error {
+func churn(ctx context.Context, _ *Provider, q *queue) error {
 	for round := 0; ctx.Err() == nil; round++ {
 		ts := make([]*driver.Task, 1+round%20)
 		ids := make([]string, len(ts))
@@ -86,7 +86,7 @@ func churn(ctx context.Context, _ *Provider, q *Queue) error {
 }
 
 // enqueueOne enqueues a task when its parent says so.
-func enqueueOne(ctx context.Context, _ *Provider, q *Queue) error {
+func enqueueOne(ctx context.Context, _ *Provider, q *queue) error {
 	say("ready")
 	<-ctx.Done()
 	_, err := q.Enqueue(context.Background(), []*driver.Task{task("from another process")})
@@ -94,7 +94,7 @@ func enqueueOne(ctx context.Context, _ *Provider, q *Queue) error {
 	return err
 }
 
-func putResult(ctx context.Context, p *Provider, _ *Queue) error {
+func putResult(ctx context.Context, p *Provider, _ *queue) error {
 	say("ready")
 	<-ctx.Done()
 	return p.Results().PutResult(context.Background(), "t1", []byte(`"from another process"`), "", time.Hour)
@@ -102,7 +102,7 @@ func putResult(ctx context.Context, p *Provider, _ *Queue) error {
 
 // fill enqueues 200 tasks, one by one, and says how many tasks of others passed
 // one of them at most.
-func fill(ctx context.Context, _ *Provider, q *Queue) error {
+func fill(ctx context.Context, _ *Provider, q *queue) error {
 	ready := func() (int64, error) {
 		s, err := q.Stats(ctx)
 		return s.Ready, err

@@ -21,7 +21,7 @@ const (
 	sqlJobAny = `SELECT 1 FROM taskgen_job WHERE queue = ? AND id = ? LIMIT 1`
 )
 
-func (q *Queue) deadByID(t *tx, id string) []job {
+func (q *queue) deadByID(t *tx, id string) []job {
 	var jobs []job
 	for r := t.queryText(sqlDeadByID, id, q.id); r.next(); {
 		jobs = append(jobs, r.job())
@@ -34,7 +34,7 @@ func (q *Queue) deadByID(t *tx, id string) []job {
 // *BatchError with ErrDuplicate, in the order of the tasks that were found. Redrive
 // ignores Capacity. It works in transactions of 1000 tasks or 4 MB. With nil ids it leaves
 // alone the tasks that die while it runs.
-func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
+func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ {
 		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
@@ -60,7 +60,7 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	return back.ids, back.failed.OrNil()
 }
 
-func (q *Queue) redriveAll(ctx context.Context) ([]string, error) {
+func (q *queue) redriveAll(ctx context.Context) ([]string, error) {
 	var (
 		back  redriven
 		last  = int64(-1) // the newest dead task when it began
@@ -98,7 +98,7 @@ func (t *tx) newestDead(origin int64) int64 {
 }
 
 // OnRedrive implements [driver.Reviver].
-func (q *Queue) OnRedrive(around driver.Revival) { q.around = around }
+func (q *queue) OnRedrive(around driver.Revival) { q.around = around }
 
 // redriven collects the results of a redrive.
 type redriven struct {
@@ -109,7 +109,7 @@ type redriven struct {
 
 // add redrives the dead jobs that find returns. It finds them before the transaction that
 // moves them, which must not wait for other stores.
-func (b *redriven) add(ctx context.Context, q *Queue, find func(*tx) []job) error {
+func (b *redriven) add(ctx context.Context, q *queue, find func(*tx) []job) error {
 	var there []job
 	err := q.p.reader.do(ctx, q.p.clock.Now().UnixNano(), func(t *tx) { there = find(t) })
 	if err != nil {
@@ -138,7 +138,7 @@ func (b *redriven) add(ctx context.Context, q *Queue, find func(*tx) []job) erro
 
 // move redrives the dead jobs that find returns: in one transaction, or in several if they
 // are large.
-func (b *redriven) move(ctx context.Context, q *Queue, find func(*tx) []job) error {
+func (b *redriven) move(ctx context.Context, q *queue, find func(*tx) []job) error {
 	for find != nil {
 		var moved, taken []string
 		var at []int
@@ -220,7 +220,7 @@ func (t *tx) redrive(s *state, j job, task *driver.Task) bool {
 
 // Discard implements [driver.Discarder]. Tasks that a worker of the dead letter
 // queue has leased stay.
-func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
+func (q *queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ {
 		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}

@@ -9,13 +9,13 @@ import (
 
 // RedriveDeaths implements [driver.Redriver] like Redrive: it reads, compares, edits and
 // moves in one transaction.
-func (q *Queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)
 	})
 }
 
-func (q *Queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	if q.isDLQ {
 		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
@@ -64,7 +64,7 @@ func (q *Queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 }
 
 // edit gives a task another payload, unless it is nil.
-func (q *Queue) edit(task *driver.Task, payload []byte) error {
+func (q *queue) edit(task *driver.Task, payload []byte) error {
 	if payload == nil {
 		return nil
 	}
@@ -77,7 +77,7 @@ func (q *Queue) edit(task *driver.Task, payload []byte) error {
 
 // deadOf returns the dead task of the given death, with its row and the row's size; no
 // task if it is gone.
-func (q *Queue) deadOf(t *tx, s *state, d driver.Death) (job, *driver.Task, int) {
+func (q *queue) deadOf(t *tx, s *state, d driver.Death) (job, *driver.Task, int) {
 	for _, j := range q.deadByID(t, d.ID) {
 		envelope := t.envelope(j.seq)
 		if task := s.task(j, envelope, t.now); driver.DeathOf(task) == d {
@@ -88,7 +88,7 @@ func (q *Queue) deadOf(t *tx, s *state, d driver.Death) (job, *driver.Task, int)
 }
 
 // DiscardDeaths implements [driver.Discarder] like Discard.
-func (q *Queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
+func (q *queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	if q.isDLQ {
 		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}

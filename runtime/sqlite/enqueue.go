@@ -51,7 +51,7 @@ type entry struct {
 }
 
 // encode checks tasks and encodes the valid ones.
-func (q *Queue) encode(tasks []*driver.Task) []entry {
+func (q *queue) encode(tasks []*driver.Task) []entry {
 	entries := make([]entry, len(tasks))
 	for i, t := range tasks {
 		e := &entries[i]
@@ -73,7 +73,7 @@ func (q *Queue) encode(tasks []*driver.Task) []entry {
 // Enqueue implements [driver.Queue]. Calls of many goroutines share a transaction. A batch
 // of more than 1000 tasks or 4 MB is split into several. If the disk or the file is full
 // the error of a task wraps ErrQueueFull.
-func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
+func (q *queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
 	if err := q.open(); err != nil {
 		return nil, err
 	}

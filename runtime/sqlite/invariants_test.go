@@ -64,8 +64,8 @@ func requireConsistent(t failer, p *Provider) {
 // A model does random things to a queue and keeps what it holds.
 type model struct {
 	p     *Provider
-	q     *Queue
-	dlq   *Queue
+	q     *queue
+	dlq   *queue
 	clock *tasktest.Clock
 	held  []*driver.Delivery
 	dead  []*driver.Delivery // leased from the dead letter queue
@@ -97,7 +97,7 @@ func (m *model) dequeue(t *rapid.T) { m.held = append(m.held, m.takeFrom(t, m.q)
 
 func (m *model) dequeueDead(t *rapid.T) { m.dead = append(m.dead, m.takeFrom(t, m.dlq)...) }
 
-func (m *model) takeFrom(t *rapid.T, q *Queue) []*driver.Delivery {
+func (m *model) takeFrom(t *rapid.T, q *queue) []*driver.Delivery {
 	ds, err := q.Dequeue(ended(), rapid.IntRange(1, 4).Draw(t, "limit"), time.Duration(rapid.IntRange(1, 15).Draw(t, "lease"))*time.Second)
 	if err != nil {
 		require.ErrorIs(t, err, driver.ErrNoTasks)
@@ -107,7 +107,7 @@ func (m *model) takeFrom(t *rapid.T, q *Queue) []*driver.Delivery {
 
 // settle takes some of the held deliveries, stale ones among them, and ends
 // them in one way or another.
-func (m *model) settle(t *rapid.T, held *[]*driver.Delivery, q *Queue, end func(ds []*driver.Delivery) error) {
+func (m *model) settle(t *rapid.T, held *[]*driver.Delivery, q *queue, end func(ds []*driver.Delivery) error) {
 	n := rapid.IntRange(0, len(*held)).Draw(t, "n")
 	ds := (*held)[:n]
 	*held = (*held)[n:]
@@ -194,7 +194,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 // end drains both queues, and then nothing may be left.
 func (m *model) end(t *rapid.T) {
 	ctx := context.Background()
-	for _, q := range []*Queue{m.q, m.dlq} {
+	for _, q := range []*queue{m.q, m.dlq} {
 		m.clock.Advance(time.Hour)
 		for {
 			ds, err := q.Dequeue(ended(), 100, time.Hour)
@@ -228,7 +228,7 @@ func TestTheTablesAgreeWhateverIsDone(t *testing.T) {
 				require.NoError(t, err)
 				dlq, err := p.Open(context.Background(), driver.QueueConfig{Name: q.Config().DLQ})
 				require.NoError(t, err)
-				m := &model{p: p, q: q.(*Queue), dlq: dlq.(*Queue), clock: clock}
+				m := &model{p: p, q: q.(*queue), dlq: dlq.(*queue), clock: clock}
 				t.Repeat(m.actions())
 				m.end(t)
 			})

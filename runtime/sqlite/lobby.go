@@ -18,7 +18,7 @@ const (
 
 // A consumer is one Dequeue that waits.
 type consumer struct {
-	owner *Queue
+	owner *queue
 	queue int64
 	limit int
 	lease time.Duration

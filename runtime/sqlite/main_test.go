@@ -48,20 +48,20 @@ func openFile(t *testing.T, path string, opts ...Option) *Provider {
 
 func newFile(t *testing.T) string { return filepath.Join(t.TempDir(), "tasks.db") }
 
-func openQueue(t *testing.T, p *Provider, cfg driver.QueueConfig) *Queue {
+func openQueue(t *testing.T, p *Provider, cfg driver.QueueConfig) *queue {
 	if cfg.Name == "" {
 		cfg.Name = "q"
 	}
 	q, err := p.Open(context.Background(), cfg)
 	require.NoError(t, err)
-	return q.(*Queue)
+	return q.(*queue)
 }
 
 func task(id string) *driver.Task {
 	return &driver.Task{ID: id, Type: "t", Queue: "q", Payload: []byte(`{"n":1}`), CreatedAt: time.Now(), MaxRetries: 3}
 }
 
-func enqueue(t *testing.T, q *Queue, tasks ...*driver.Task) []driver.Enqueued {
+func enqueue(t *testing.T, q *queue, tasks ...*driver.Task) []driver.Enqueued {
 	for _, task := range tasks {
 		task.Queue = q.cfg.Name
 	}
@@ -79,7 +79,7 @@ func tasks(n int) []*driver.Task {
 }
 
 // take dequeues what is there, without waiting.
-func take(t *testing.T, q *Queue, limit int) []*driver.Delivery {
+func take(t *testing.T, q *queue, limit int) []*driver.Delivery {
 	ds, err := q.Dequeue(ended(), limit, time.Minute)
 	if err != nil {
 		require.ErrorIs(t, err, driver.ErrNoTasks)
@@ -95,7 +95,7 @@ func idsOf(ds []*driver.Delivery) []string {
 	return ids
 }
 
-func stats(t *testing.T, q *Queue) driver.Stats {
+func stats(t *testing.T, q *queue) driver.Stats {
 	st, err := q.Stats(context.Background())
 	require.NoError(t, err)
 	return st

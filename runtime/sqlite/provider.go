@@ -55,7 +55,7 @@ type Provider struct {
 	jobs    *jobs
 
 	mu     sync.Mutex
-	queues map[string][]*Queue
+	queues map[string][]*queue
 	closed bool
 }
 
@@ -65,7 +65,7 @@ var _ driver.Provider = (*Provider)(nil)
 // error wraps [ErrNewerFile] if a later version of this package has written the file, and
 // [ErrBusy] if another program keeps it locked.
 func Open(path string, opts ...Option) (*Provider, error) {
-	p := &Provider{path: path, sync: Full, clock: driver.SystemClock, pace: usualPace, queues: make(map[string][]*Queue)}
+	p := &Provider{path: path, sync: Full, clock: driver.SystemClock, pace: usualPace, queues: make(map[string][]*queue)}
 	for _, opt := range opts {
 		opt(p)
 	}
@@ -175,7 +175,7 @@ func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Que
 	if err != nil {
 		return nil, err
 	}
-	q := &Queue{p: p, cfg: cfg}
+	q := &queue{p: p, cfg: cfg}
 	var refused error
 	err = p.writer.do(ctx, 1, func(t *tx) {
 		// The transaction continues if the queue is refused: nothing is written by then.
@@ -194,7 +194,7 @@ func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Que
 }
 
 // declare creates or verifies the rows of a queue and of its dead letter queue.
-func (t *tx) declare(q *Queue) error {
+func (t *tx) declare(q *queue) error {
 	own := t.find(q.cfg.Name)
 	if own.id != 0 && own.kind != q.cfg.Type {
 		return fmt.Errorf("%w: it is of type %s in the file, and %s is asked for", driver.ErrQueueMismatch, own.kind, q.cfg.Type)

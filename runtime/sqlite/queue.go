@@ -12,8 +12,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A Queue is one open queue of a Provider.
-type Queue struct {
+// A queue is one open queue of a Provider.
+type queue struct {
 	p      *Provider
 	id     int64
 	cfg    driver.QueueConfig
@@ -32,13 +32,13 @@ var _ interface {
 	driver.Pauser
 	driver.Reviver
 	driver.Discarder
-} = (*Queue)(nil)
+} = (*queue)(nil)
 
 // Config implements [driver.Queue].
-func (q *Queue) Config() driver.QueueConfig { return q.cfg }
+func (q *queue) Config() driver.QueueConfig { return q.cfg }
 
 // Capabilities implements [driver.Queue].
-func (q *Queue) Capabilities() driver.Capabilities {
+func (q *queue) Capabilities() driver.Capabilities {
 	return driver.Capabilities{
 		MaxDelay:        driver.Unlimited,
 		MaxLease:        driver.Unlimited,
@@ -73,7 +73,7 @@ func (q *Queue) Capabilities() driver.Capabilities {
 }
 
 // Close implements [driver.Queue].
-func (q *Queue) Close() error {
+func (q *queue) Close() error {
 	if q.closed.Swap(true) {
 		return nil
 	}
@@ -81,14 +81,14 @@ func (q *Queue) Close() error {
 	q.p.mu.Lock()
 	defer q.p.mu.Unlock()
 	name := q.cfg.Name
-	q.p.queues[name] = slices.DeleteFunc(q.p.queues[name], func(o *Queue) bool { return o == q })
+	q.p.queues[name] = slices.DeleteFunc(q.p.queues[name], func(o *queue) bool { return o == q })
 	return nil
 }
 
-func (q *Queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed) }
+func (q *queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed) }
 
 // open returns an error when the queue is closed.
-func (q *Queue) open() error {
+func (q *queue) open() error {
 	if q.closed.Load() {
 		return q.errClosed()
 	}
@@ -112,7 +112,7 @@ func (p parts) of(i int) error {
 // chunks runs f over n items in transactions of at most chunk items, or of bulk bytes if
 // size is set. If there is only one transaction and it fails, its error is that of the
 // whole batch. do is a method of the writer.
-func (q *Queue) chunks(ctx context.Context, n int, size func(i int) int, do func(context.Context, int, func(*tx)) error, f func(t *tx, from, to int)) (parts, error) {
+func (q *queue) chunks(ctx context.Context, n int, size func(i int) int, do func(context.Context, int, func(*tx)) error, f func(t *tx, from, to int)) (parts, error) {
 	var all parts
 	for from, to := 0, 0; from < n; from = to {
 		for bytes := 0; to < min(from+chunk, n); to++ {
@@ -140,7 +140,7 @@ func idOf(d *driver.Delivery) string {
 // Dequeue implements [driver.Queue]. It waits until ctx ends, however long that is. With a
 // context that has already ended it takes the ready tasks and does not wait. It returns at
 // most 32 MB of tasks, and at least one.
-func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	if limit < 1 || lease <= 0 {
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, q.cfg.Name, lease)
 	}
@@ -160,7 +160,7 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 
 // deliver decodes the rows that a consumer got. Rows that cannot be decoded go to the dead
 // letter queue.
-func (q *Queue) deliver(ctx context.Context, c *consumer) ([]*driver.Delivery, error) {
+func (q *queue) deliver(ctx context.Context, c *consumer) ([]*driver.Delivery, error) {
 	var (
 		room  = make([]driver.Delivery, 0, len(c.got))
 		ds    = make([]*driver.Delivery, 0, len(c.got))
@@ -198,7 +198,7 @@ func (q *Queue) deliver(ctx context.Context, c *consumer) ([]*driver.Delivery, e
 
 // salvage buries a leased row that cannot be decoded. On a dead letter queue it returns
 // the task that now represents the row, elsewhere nil.
-func (q *Queue) salvage(ctx context.Context, g claimed, cause error) (task *driver.Task, err error) {
+func (q *queue) salvage(ctx context.Context, g claimed, cause error) (task *driver.Task, err error) {
 	var buried *driver.Task
 	err = q.p.writer.do(context.Background(), 1, func(t *tx) {
 		task, buried = nil, nil

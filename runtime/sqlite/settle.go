@@ -25,7 +25,7 @@ const (
 )
 
 // Complete implements [driver.Queue].
-func (q *Queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
+func (q *queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, ds, nil, func(t *tx, s *state, _ int, r receipt) bool {
 		if !t.take(s, r) {
 			return false
@@ -42,7 +42,7 @@ func (q *Queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 }
 
 // Extend implements [driver.Queue].
-func (q *Queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
+func (q *queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
 	if lease <= 0 {
 		return fmt.Errorf("taskgen: extend by %v: a lease must be longer than 0", lease)
 	}
@@ -62,7 +62,7 @@ func (q *Queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Du
 // Release implements [driver.Queue]. A task without a delay goes to the end of the line,
 // on a fifo queue to the head of its group. If the lease is over, Release takes back the
 // crash that its end was counted as, for up to an hour.
-func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
+func (q *queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	envelopes := make([][]byte, len(ds))
 	dues := make([]int64, len(ds)) // 0: at once
 	for i, d := range ds {
@@ -116,7 +116,7 @@ func (t *tx) release(s *state, j job, due int64, envelope []byte) {
 
 // DeadLetter implements [driver.Queue]. On a queue that is itself a dead
 // letter queue it returns an error wrapping ErrUnsupported.
-func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
+func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	var undead error
 	if q.isDLQ {
 		return q.errUndead()
@@ -139,7 +139,7 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	return err
 }
 
-func (q *Queue) errUndead() error {
+func (q *queue) errUndead() error {
 	return fmt.Errorf("%w: queue %q is a dead letter queue and has no dead letter queue: complete, redrive or discard its tasks", driver.ErrUnsupported, q.cfg.Name)
 }
 
@@ -189,7 +189,7 @@ func (t *tx) part(j job) {
 
 // settle runs one step for each delivery, and records those whose lease is lost. envelopes
 // are written by the steps; nil if they write none.
-func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, envelopes [][]byte, step func(*tx, *state, int, receipt) bool) error {
+func (q *queue) settle(ctx context.Context, ds []*driver.Delivery, envelopes [][]byte, step func(*tx, *state, int, receipt) bool) error {
 	if err := q.open(); err != nil {
 		return err
 	}

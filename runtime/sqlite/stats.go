@@ -22,7 +22,7 @@ const (
 
 // Stats implements [driver.Queue]. It reads the counters that every transaction maintains,
 // and the head of each level.
-func (q *Queue) Stats(ctx context.Context) (driver.Stats, error) {
+func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
 	if err := q.settled(ctx); err != nil {
 		return driver.Stats{}, err
 	}
@@ -55,7 +55,7 @@ func (q *Queue) Stats(ctx context.Context) (driver.Stats, error) {
 
 // settled ensures that due tasks and tasks with expired leases count as ready. Where
 // consumers wait that is already done.
-func (q *Queue) settled(ctx context.Context) error {
+func (q *queue) settled(ctx context.Context) error {
 	for {
 		if err := q.open(); err != nil {
 			return err

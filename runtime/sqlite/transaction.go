@@ -96,7 +96,7 @@ func (e *txEnqueuer) Enqueue(ctx context.Context, tasks []*driver.Task) ([]drive
 }
 
 // add enqueues the valid tasks in a savepoint: after an error of the file nothing remains.
-func (e *txEnqueuer) add(s session, queues []*Queue, tasks []*driver.Task, answers []driver.Enqueued, failed *driver.BatchError) error {
+func (e *txEnqueuer) add(s session, queues []*queue, tasks []*driver.Task, answers []driver.Enqueued, failed *driver.BatchError) error {
 	if err := s.plain(sqlSave); err != nil {
 		return err
 	}
@@ -141,13 +141,13 @@ func (e *txEnqueuer) sameFile(s session) error {
 	return nil
 }
 
-func (e *txEnqueuer) queues(tasks []*driver.Task) ([]*Queue, error) {
+func (e *txEnqueuer) queues(tasks []*driver.Task) ([]*queue, error) {
 	e.p.mu.Lock()
 	defer e.p.mu.Unlock()
 	if e.p.closed {
 		return nil, errClosed
 	}
-	queues := make([]*Queue, len(tasks))
+	queues := make([]*queue, len(tasks))
 	for i, t := range tasks {
 		open := e.p.queues[t.Queue]
 		if len(open) == 0 {

@@ -106,7 +106,7 @@ func TestATransactionOfTheCallerEnqueuesWhenItCommits(t *testing.T) {
 		q, same := openQueue(t, p, driver.QueueConfig{}), openQueue(t, other, driver.QueueConfig{})
 		c := of(t, path)
 		got := make(chan []string, 2)
-		for _, q := range []*Queue{q, same} {
+		for _, q := range []*queue{q, same} {
 			go func() {
 				ds, _ := q.Dequeue(within(t), 1, time.Minute)
 				got <- idsOf(ds)
@@ -183,7 +183,7 @@ func TestATransactionEnqueuesAsAQueueDoes(t *testing.T) {
 				}
 				plain := openQueue(t, p, cfg)
 				cfg.Name = "within"
-				queue := openQueue(t, p, cfg)
+				inner := openQueue(t, p, cfg)
 				c := of(t, path)
 				batch := func(prefix string) []*driver.Task {
 					all := make([]*driver.Task, 12)
@@ -224,7 +224,7 @@ func TestATransactionEnqueuesAsAQueueDoes(t *testing.T) {
 					}
 				}
 				look := func(done bool) {
-					for i, q := range []*Queue{plain, queue} {
+					for i, q := range []*queue{plain, inner} {
 						ds := take(t, q, 4)
 						log[i] = append(log[i], idsOf(ds)...)
 						log[i] = append(log[i], fmt.Sprintf("%+v", stats(t, q)))
@@ -269,7 +269,7 @@ func TestATransactionComposesWithTheManager(t *testing.T) {
 		for _, name := range m.Queues() {
 			q, err := m.Queue(name)
 			require.NoError(t, err)
-			require.Equal(t, int64(1), stats(t, q.(*Queue)).Ready, name)
+			require.Equal(t, int64(1), stats(t, q.(*queue)).Ready, name)
 		}
 	})
 }
