@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const soon = 45 * time.Second
+const soon = 2 * time.Minute
 
 // An echo is a target that notes what it was sent and sends it back.
 type echo struct {

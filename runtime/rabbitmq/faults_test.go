@@ -16,7 +16,7 @@ import (
 )
 
 // soon bounds every wait of a test for something that happens at once.
-const soon = 45 * time.Second
+const soon = 2 * time.Minute
 
 // settled is how long a new quorum queue needs on one node until it keeps what it
 // confirms through a kill: one that is younger than a second has lost it.

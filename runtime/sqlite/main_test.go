@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 }
 
 // soon bounds every wait of a test for something that happens at once.
-const soon = 45 * time.Second
+const soon = 2 * time.Minute
 
 func within(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), soon)
