@@ -1,0 +1,43 @@
+package taskgen_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// retired are names that a package had before it took the standard terms, each with the
+// term that replaces it.
+var retired = map[string]map[string]string{
+	"runtime/internal/pool": {
+		"shift": "run", "lane": "consumer", "gate": "limiter", "keeper": "leaseExtender",
+		"kick": "signal", "ring": "onTimer", "hintAll": "notifyFetchers",
+	},
+	"runtime/rabbitmq": {
+		"station": "queueState", "tap": "receiver", "sip": "consumer", "drink": "receive", "passer": "delayedMessage",
+		"census": "presence", "roll": "presenceQueue", "pen": "emptyQueue", "corpse": "deadTask", "kick": "signal", "ring": "signalShares",
+	},
+}
+
+func TestRetiredNamesStayAway(t *testing.T) {
+	for dir, words := range retired {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		require.NoError(t, err)
+		require.NotEmpty(t, files, dir)
+		fset := token.NewFileSet()
+		for _, name := range files {
+			file, err := parser.ParseFile(fset, name, nil, parser.SkipObjectResolution)
+			require.NoError(t, err)
+			ast.Inspect(file, func(n ast.Node) bool {
+				if id, ok := n.(*ast.Ident); ok && words[id.Name] != "" {
+					t.Errorf("%s: %s is called %s here", fset.Position(id.Pos()), id.Name, words[id.Name])
+				}
+				return true
+			})
+		}
+	}
+}
