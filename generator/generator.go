@@ -1,6 +1,7 @@
-// Package generator turns annotated structs into typed code for background tasks. Generate
-// is a pure function: source files in, generated files and diagnostics out; the caller
-// writes them. The package also has everything else that command taskgen needs.
+// Package generator turns annotated structs into typed code for background tasks.
+// Generate is a pure function: source files in, generated files and diagnostics out;
+// the caller writes them. The package also has everything else that command taskgen
+// needs.
 package generator
 
 import (
@@ -43,8 +44,8 @@ type Result struct {
 	Diagnostics []Diagnostic
 	// Notes are remarks without a position in the source, sorted.
 	Notes []string
-	// Remembered says that the cache knows the run: all files are up to date, and Files is
-	// empty.
+	// Remembered says that the cache knows the run: all files are up to date, and Files
+	// is empty.
 	Remembered bool
 
 	run *cache.Run
@@ -64,10 +65,10 @@ type Task struct {
 	Base   string // what the symbols that are generated for it are named after
 }
 
-// Generate reads packages and returns the files that belong to them, without writing them.
-// Diagnostics say what is wrong with the packages. An error means that they could not be
-// analyzed, or that the generated code does not compile, which is a bug of the generator.
-// The same packages give the same result.
+// Generate reads packages and returns the files that belong to them, without writing
+// them. Diagnostics say what is wrong with the packages. An error means that they could
+// not be analyzed, or that the generated code does not compile, which is a bug of the
+// generator. The same packages give the same result.
 func Generate(ctx context.Context, cfg Config) (*Result, error) {
 	store := cache.Open(cfg.Cache)
 	listing, err := load.Find(ctx, cfg.query())
@@ -111,9 +112,9 @@ func packageOf(m *model.Package) Package {
 // HasErrors reports whether any diagnostic is an Error.
 func (r *Result) HasErrors() bool { return diag.HasErrors(r.Diagnostics) }
 
-// Changes compares the files with the disk, and returns those that differ, sorted by path.
-// It ignores what git and editors do to a file. A file at one of the paths that taskgen did
-// not write is an error.
+// Changes compares the files with the disk, and returns those that differ, sorted by
+// path. It ignores what git and editors do to a file. A file at one of the paths that
+// taskgen did not write is an error.
 func (r *Result) Changes() ([]Change, error) { return output.Changes(r.Files, model.Header) }
 
 // Remember records in the cache that a run with the same input has nothing to do. written
@@ -139,27 +140,27 @@ const (
 // relative to it.
 func WriteText(w io.Writer, ds []Diagnostic, base string) error { return diag.Text(w, ds, base) }
 
-// WriteGitHub writes diagnostics as workflow commands of GitHub Actions. Paths below base,
-// which should be the root of the repository, are relative to it. A diagnostic without a
-// file is a remark on the run.
+// WriteGitHub writes diagnostics as workflow commands of GitHub Actions. Paths below
+// base, which should be the root of the repository, are relative to it. A diagnostic
+// without a file is a remark on the run.
 func WriteGitHub(w io.Writer, ds []Diagnostic, base string) error { return diag.GitHub(w, ds, base) }
 
 // NewWriter returns a writer for output in one of the formats text, json and github. It
-// escapes everything that a terminal, a log or a CI system would interpret: names of files,
-// source text and the output of other programs are not trusted.
+// escapes everything that a terminal, a log or a CI system would interpret: names of
+// files, source text and the output of other programs are not trusted.
 func NewWriter(w io.Writer, format string) *diag.Writer { return diag.NewWriter(w, format) }
 
-// Visible is a text on one line in which everything is visible: control characters and the
-// like are escaped.
+// Visible is a text on one line in which everything is visible: control characters and
+// the like are escaped.
 func Visible(s string) string { return diag.Visible(s) }
 
 // A Change is a generated file that is not up to date.
 type Change = output.Change
 
-// Write brings the disk up to date. It replaces no file before the content of all is on the
-// disk, and replaces each in one step.
+// Write brings the disk up to date. It replaces no file before the content of all is on
+// the disk, and replaces each in one step.
 func Write(changes []Change) error { return output.Write(changes) }
 
-// Explain returns the reference, or its part about a topic: a directive, a key, a tag or a
-// rule. It returns an error if there is no such topic.
+// Explain returns the reference, or its part about a topic: a directive, a key, a tag
+// or a rule. It returns an error if there is no such topic.
 func Explain(topic string) (string, error) { return directive.Explain(topic) }

@@ -154,7 +154,7 @@ func TestTimesAreByTheStoresClock(t *testing.T) {
 				require.NoError(b, err)
 				require.Zero(b, n)
 				require.InDelta(b, off, s.Skew(), float64(2*time.Minute))
-				require.Equal(b, 1, strings.Count(log.String(), "the clock of this machine differs from that of the store"), "%s", log)
+				require.Equal(b, 1, strings.Count(log.String(), "the clock of this machine differs from the clock of the job store"), "%s", log)
 
 				id, err := schedule.Add(ctx, s, schedule.Every(time.Hour), spec, ptr("sales"))
 				require.NoError(b, err)

@@ -39,10 +39,10 @@ type Config struct {
 	// Threshold is the size in bytes from which a payload is compressed;
 	// DefaultThreshold (1 KiB) when 0.
 	Threshold int
-	// MaxSize bounds the bytes of an inflated payload, so that a few bytes from the broker
-	// cannot fill the memory; DefaultMaxSize (16 MiB) when 0. Larger payloads are not
-	// compressed. MaxSize must not be lower where tasks are handled than where they are
-	// enqueued.
+	// MaxSize bounds the bytes of an inflated payload, so that a few bytes from the
+	// broker cannot fill the memory; DefaultMaxSize (16 MiB) when 0. Larger payloads
+	// are not compressed. MaxSize must not be lower where tasks are handled than where
+	// they are enqueued.
 	MaxSize int
 }
 
@@ -69,7 +69,8 @@ func New(cfg Config) (*Compressor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compress: %w", err)
 	}
-	// A decoder with concurrency 0 takes as many concurrent calls as there are processors.
+	// A decoder with concurrency 0 takes as many concurrent calls as there are
+	// processors.
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(uint64(cfg.MaxSize)))
 	if err != nil {
 		return nil, fmt.Errorf("compress: %w", err)

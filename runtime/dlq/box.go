@@ -23,7 +23,8 @@ type Box struct {
 // Config configures a Box. The zero value is ready to use.
 type Config struct {
 	// Router knows the task types: which of their fields are secret, and the schema of
-	// their payloads. Payloads of unknown types are not shown. Nil: every type is unknown.
+	// their payloads. Payloads of unknown types are not shown. Nil: every type is
+	// unknown.
 	Router *runtime.Router
 	// Provider is the provider that the queue was opened on. It is needed only where the
 	// queue cannot list its dead letters (Capabilities.Browse). Reading any letter then
@@ -150,8 +151,8 @@ func (b *Box) Show(ctx context.Context, id string) (Letter, error) {
 	return b.letter(t), nil
 }
 
-// find returns the letter that id names: in one step where the queue or store can, else by
-// reading letters until it appears.
+// find returns the letter that id names: in one step where the queue or store can, else
+// by reading letters until it appears.
 func (b *Box) find(ctx context.Context, id string) (*runtime.Task, error) {
 	a := parse(id)
 	switch s := b.shelf.(type) {

@@ -2,8 +2,8 @@
 // redrives and discards the tasks on a queue's dead letter queue.
 //
 // A [Box] works on the dead letters of one queue, on every provider within its
-// capabilities, beside running pools and other boxes. It never shows secrets: each payload
-// is redacted by its type, and errors about a payload with secrets quote nothing of it.
-// The texts of handlers' errors and the metadata of tasks are stored and shown in clear:
-// keep secrets out of those.
+// capabilities, beside running pools and other boxes. It never shows secrets: each
+// payload is redacted by its type, and errors about a payload with secrets quote
+// nothing of it. The texts of handlers' errors and the metadata of tasks are stored and
+// shown in clear: keep secrets out of those.
 package dlq

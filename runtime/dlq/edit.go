@@ -14,8 +14,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// ErrInvalidPayload: an edited payload does not fit the schema of its type, or leaves open
-// which secret belongs at one of its positions.
+// ErrInvalidPayload: an edited payload does not fit the schema of its type, or leaves
+// open which secret belongs at one of its positions.
 var ErrInvalidPayload = errors.New("taskgen: invalid payload")
 
 // RedriveEdited puts a letter back on its queue with another payload, which must fit the
@@ -27,10 +27,10 @@ var ErrInvalidPayload = errors.New("taskgen: invalid payload")
 // secrets. A Redacted that matches no secret, or no single one, is ErrInvalidPayload.
 //
 // id is the ID of the task, or the Letter.Ref of the letter that was shown. With a Ref
-// nothing is done if the task was redriven meanwhile and died again. On memory, SQLite and
-// Redis the letter becomes the task in one step. Elsewhere the task is on its queue before
-// the letter is removed, and a crash in between leaves both. A letter that was redriven,
-// edited or discarded since it was read gives ErrTaskNotFound.
+// nothing is done if the task was redriven meanwhile and died again. On memory, SQLite
+// and Redis the letter becomes the task in one step. Elsewhere the task is on its queue
+// before the letter is removed, and a crash in between leaves both. A letter that was
+// redriven, edited or discarded since it was read gives ErrTaskNotFound.
 //
 // Errors wrap runtime.ErrTaskNotFound, ErrInvalidPayload, driver.ErrUnknownType if the
 // router does not know the type, runtime.ErrUnsupported, runtime.ErrDuplicate if a task

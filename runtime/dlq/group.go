@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A Group is the letters of one type that failed in the same way: their errors differ only
-// in numbers, IDs and quoted values.
+// A Group is the letters of one type that failed in the same way: their errors differ
+// only in numbers, IDs and quoted values.
 type Group struct {
 	ID      string    `json:"id"`
 	Type    string    `json:"type"`

@@ -55,7 +55,8 @@ const (
 	gatherFor = 2 * time.Second
 	// noticeTime bounds one call of a notifier.
 	noticeTime = 10 * time.Second
-	// maxGroups bounds the groups of one notice. Tasks of further groups are only counted.
+	// maxGroups bounds the groups of one notice. Tasks of further groups are only
+	// counted.
 	maxGroups = 100
 )
 

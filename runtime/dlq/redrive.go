@@ -35,10 +35,10 @@ type Redriven struct {
 	// Kept are the letters that could not be moved, with the reason: usually the ID is on
 	// the queue again.
 	Kept map[string]error
-	// Later counts the letters that Filter matches and that died at or after Until, by the
-	// clocks of their workers: while the redrive ran, or on a machine whose clock is
-	// ahead. They were not moved. It is 0 where Filter.Before is set, and on queues that
-	// list their dead letters, where the list determines which letters are moved.
+	// Later counts the letters that Filter matches and that died at or after Until, by
+	// the clocks of their workers: while the redrive ran, or on a machine whose clock
+	// is ahead. They were not moved. It is 0 where Filter.Before is set, and on queues
+	// that list their dead letters, where the list determines which letters are moved.
 	Later int
 	// Until is Filter.Before. If that is zero, Until is just after the start of the
 	// redrive and the death of every letter that it listed. To continue an interrupted
@@ -127,8 +127,8 @@ func (r *Redrive) note(done *Redriven, moved int, err error) error {
 	return nil
 }
 
-// revive puts received letters on their queue, with the payload unless it is nil, and then
-// takes them off the dead letter queue. It returns how many are on the queue.
+// revive puts received letters on their queue, with the payload unless it is nil, and
+// then takes them off the dead letter queue. It returns how many are on the queue.
 func (b *Box) revive(ctx context.Context, s *receivingShelf, w *walk, ds []*driver.Delivery, payload []byte) (moved int, err error) {
 	tasks := make([]*runtime.Task, len(ds))
 	for i, d := range ds {

@@ -11,10 +11,10 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// restore returns an edited value in which each runtime.Redacted is replaced by the secret
-// of the old value. It refuses an edit that leaves open which secret belongs where: a
-// secret in the wrong place is sent to the wrong people. at is the place of the values in
-// their payloads.
+// restore returns an edited value in which each runtime.Redacted is replaced by the
+// secret of the old value. It refuses an edit that leaves open which secret belongs
+// where: a secret in the wrong place is sent to the wrong people. at is the place of
+// the values in their payloads.
 func restore(edited, old any, secret secretpath.Set, at pointer) (any, error) {
 	if edited == runtime.Redacted {
 		if hide(old, secret) != runtime.Redacted {

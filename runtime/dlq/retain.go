@@ -26,9 +26,9 @@ type Retention struct {
 // DefaultRetainEvery is the default of Retention.Every.
 const DefaultRetainEvery = time.Hour
 
-// Run discards old letters, at once and then periodically, until ctx ends; then it returns
-// nil. A check that fails is repeated at the next interval. Any number of processes may
-// run it.
+// Run discards old letters, at once and then periodically, until ctx ends; then it
+// returns nil. A check that fails is repeated at the next interval. Any number of
+// processes may run it.
 func (r Retention) Run(ctx context.Context) error {
 	if r.Age <= 0 || r.Every < 0 {
 		return fmt.Errorf("taskgen: dead letters cannot be kept for %s and checked every %s", r.Age, r.Every)

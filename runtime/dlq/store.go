@@ -8,9 +8,9 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A TaskStore keeps dead tasks that were taken off their dead letter queue, each under its
-// ID. memory.NewLetters and Provider.Letters of packages sqlite and redis return such
-// stores. It is safe for concurrent use.
+// A TaskStore keeps dead tasks that were taken off their dead letter queue, each under
+// its ID. memory.NewLetters and Provider.Letters of packages sqlite and redis return
+// such stores. It is safe for concurrent use.
 type TaskStore interface {
 	// Put stores tasks, each replacing an earlier one with its ID. When it returns nil
 	// they are as durable as the store can make them.
@@ -32,8 +32,8 @@ type TaskStore interface {
 	Swap(ctx context.Context, was []driver.Death, with []*runtime.Task) (swapped []driver.Death, err error)
 }
 
-// ErrClaimed: a redrive that is about to put a stored letter back on its queue has claimed
-// it, for a minute at most.
+// ErrClaimed: a redrive that is about to put a stored letter back on its queue has
+// claimed it, for a minute at most.
 var ErrClaimed = errors.New("taskgen: the dead letter is being redriven")
 
 // OpenStore returns a box of the dead tasks in a store, from all the queues on which they

@@ -83,8 +83,8 @@ func keyword(k jsonschema.ErrorKind) string {
 	return name
 }
 
-// visible returns a place in a payload, or the secret that contains it: everything below a
-// secret may be secret too, including the names of members.
+// visible returns a place in a payload, or the secret that contains it: everything
+// below a secret may be secret too, including the names of members.
 func visible(location []string, v any, secret secretpath.Set) pointer {
 	var at pointer
 	for _, name := range location {

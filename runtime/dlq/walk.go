@@ -32,10 +32,10 @@ func (s *receivingShelf) walk(ctx context.Context) (*walk, error) {
 }
 
 // next receives up to limit letters, and none when there are no more. While the queue
-// counts letters that it does not deliver, next keeps receiving for the length of a lease:
-// a busy broker answers late, the count of SQS lags, and letters of a receive whose answer
-// was lost are back by then. Letters that are still leased after that are in use
-// elsewhere.
+// counts letters that it does not deliver, next keeps receiving for the length of a
+// lease: a busy broker answers late, the count of SQS lags, and letters of a receive
+// whose answer was lost are back by then. Letters that are still leased after that are
+// in use elsewhere.
 func (w *walk) next(ctx context.Context, limit int) ([]*driver.Delivery, error) {
 	if len(w.held) > MaxReceived {
 		return nil, fmt.Errorf("%w: there are more than %d letters to read, and the queue lists a letter only by receiving it: have a Processor store them", runtime.ErrUnsupported, MaxReceived)
@@ -150,8 +150,8 @@ type sieve struct {
 	limiter *rate.Limiter
 }
 
-// sift calls do with the matching letters of the shelf's queue, in one walk. It ends early
-// when every letter that only names was found.
+// sift calls do with the matching letters of the shelf's queue, in one walk. It ends
+// early when every letter that only names was found.
 func (b *Box) sift(ctx context.Context, s *receivingShelf, of sieve, do func(w *walk, ds []*driver.Delivery) error) (err error) {
 	w, err := s.walk(ctx)
 	if err != nil {

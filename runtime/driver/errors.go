@@ -16,8 +16,8 @@ var (
 	ErrTaskExpired = errors.New("taskgen: the task expired")
 	// ErrQueueFull: the queue is at its capacity.
 	ErrQueueFull = errors.New("taskgen: the queue is full")
-	// ErrInvalidTask: the task cannot be put on a queue, or its payload cannot be read. It
-	// is never retried.
+	// ErrInvalidTask: the task cannot be put on a queue, or its payload cannot be read.
+	// It is never retried.
 	ErrInvalidTask = errors.New("taskgen: invalid task")
 	// ErrPayloadTooLarge: the payload exceeds the limit of the queue or manager.
 	ErrPayloadTooLarge = errors.New("taskgen: the payload is too large")

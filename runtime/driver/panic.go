@@ -14,8 +14,8 @@ type panicError struct{ value, stack string }
 func (e *panicError) Error() string { return ErrPanic.Error() + ": " + e.value }
 func (e *panicError) Unwrap() error { return ErrPanic }
 
-// PanicStack returns the stack of an error made by Recovered, whose text leaves it out. It
-// returns "" for other errors.
+// PanicStack returns the stack of an error made by Recovered, whose text leaves it out.
+// It returns "" for other errors.
 func PanicStack(err error) string {
 	var p *panicError
 	if errors.As(err, &p) {

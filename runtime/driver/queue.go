@@ -49,40 +49,43 @@ type Provider interface {
 // Capabilities.FreeLeases) may have ended with it; ErrLeaseLost then says nothing about
 // the earlier call.
 type Queue interface {
-	// Config returns the configuration that the queue was opened with, defaults filled in.
+	// Config returns the configuration that the queue was opened with, defaults filled
+	// in.
 	Config() QueueConfig
 	// Capabilities describes what this queue can do.
 	Capabilities() Capabilities
 
-	// Enqueue puts tasks on the queue. The answers are in the order of the tasks. A task
-	// whose unique key is taken, by a task on the queue or earlier in the batch, is no
-	// error: its answer has Duplicate set and the ID of the task that holds the key. The
-	// same holds for a task that is sent again with its own key. A task without a key
-	// whose ID is already on the queue, or earlier in the batch, fails with ErrDuplicate.
-	// Tasks that do not fit on the queue fail with ErrQueueFull. Enqueue copies the tasks.
+	// Enqueue puts tasks on the queue. The answers are in the order of the tasks. A
+	// task whose unique key is taken, by a task on the queue or earlier in the batch,
+	// is no error: its answer has Duplicate set and the ID of the task that holds the
+	// key. The same holds for a task that is sent again with its own key. A task
+	// without a key whose ID is already on the queue, or earlier in the batch, fails
+	// with ErrDuplicate. Tasks that do not fit on the queue fail with ErrQueueFull.
+	// Enqueue copies the tasks.
 	//
-	// Any other error of a task means that its outcome is unknown, because the connection
-	// was cut or the reply was lost. The task may be enqueued again with its ID. On a
-	// queue with Capabilities.RefusesIDs it is then there once, whether the answer is nil,
-	// Duplicate or ErrDuplicate; on other queues it may be there twice. The same holds
-	// when a provider itself repeats a request.
+	// Any other error of a task means that its outcome is unknown, because the
+	// connection was cut or the reply was lost. The task may be enqueued again with its
+	// ID. On a queue with Capabilities.RefusesIDs it is then there once, whether the
+	// answer is nil, Duplicate or ErrDuplicate; on other queues it may be there twice.
+	// The same holds when a provider itself repeats a request.
 	//
 	// A queue refuses what QueueConfig.Accepts refuses, with ErrInvalidTask, whether or
 	// not a manager has validated the task before.
 	Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error)
 
-	// Dequeue leases up to limit due tasks for the given time; both must be positive. It
-	// waits until there is at least one task, wakes at once, and does not wait for more.
-	// It returns ErrNoTasks when ctx ends first, or after the provider's own longest wait.
-	// With a ctx that has already ended a provider may check once for tasks, or not at
-	// all. Dequeue and Extend refuse a lease above Capabilities.MaxLease with
-	// ErrUnsupported.
+	// Dequeue leases up to limit due tasks for the given time; both must be positive.
+	// It waits until there is at least one task, wakes at once, and does not wait for
+	// more. It returns ErrNoTasks when ctx ends first, or after the provider's own
+	// longest wait. With a ctx that has already ended a provider may check once for
+	// tasks, or not at all. Dequeue and Extend refuse a lease above
+	// Capabilities.MaxLease with ErrUnsupported.
 	//
-	// A provider whose receive cannot be cancelled without losing tasks lets the receive
-	// finish after Dequeue has returned. The handle's next Dequeue hands out its tasks, or
-	// they go back on the queue. The provider starts no receive that would outlast the
-	// deadline of ctx, so this happens only when ctx is cancelled. It reports such a
-	// receive through Behind, so that a pool that stops can wait for its tasks.
+	// A provider whose receive cannot be cancelled without losing tasks lets the
+	// receive finish after Dequeue has returned. The handle's next Dequeue hands out
+	// its tasks, or they go back on the queue. The provider starts no receive that
+	// would outlast the deadline of ctx, so this happens only when ctx is cancelled. It
+	// reports such a receive through Behind, so that a pool that stops can wait for its
+	// tasks.
 	//
 	// A provider dead letters by itself what cannot be decoded, and reports it through
 	// Buried.
@@ -96,10 +99,10 @@ type Queue interface {
 	// Extend makes the leases end the given time from now, and sets LeaseUntil of each
 	// delivery that it extended.
 	Extend(ctx context.Context, ds []*Delivery, lease time.Duration) error
-	// Release puts tasks back on the queue, due again after each one's Delivery.Delay. It
-	// stores the Task of the delivery, whose RetryCount and Metadata the caller may change
-	// beforehand. Whether ScheduledFor then says when the task is due again is up to the
-	// provider.
+	// Release puts tasks back on the queue, due again after each one's Delivery.Delay.
+	// It stores the Task of the delivery, whose RetryCount and Metadata the caller may
+	// change beforehand. Whether ScheduledFor then says when the task is due again is
+	// up to the provider.
 	//
 	// A live worker may release a delivery whose lease has ended, to say that the end was
 	// no crash. The answer is still ErrLeaseLost. If the end was counted as a crash, a
@@ -124,15 +127,16 @@ type Delivery struct {
 	Receipt Receipt
 	// LeaseUntil is when the lease ends, on this process's clock.
 	LeaseUntil time.Time
-	// Crashes is how many earlier deliveries of the task ended without an outcome, because
-	// the worker died or the lease expired. 0 where the provider cannot tell.
+	// Crashes is how many earlier deliveries of the task ended without an outcome,
+	// because the worker died or the lease expired. 0 where the provider cannot tell.
 	Crashes int
-	// Delay is how long a released task waits until it is due again. The caller of Release
-	// sets it.
+	// Delay is how long a released task waits until it is due again. The caller of
+	// Release sets it.
 	Delay time.Duration
 }
 
-// Attempt is the number of charged runs of the task, including this one: 1 the first time.
+// Attempt is the number of charged runs of the task, including this one: 1 the first
+// time.
 func (d *Delivery) Attempt() int { return d.Task.RetryCount + 1 }
 
 // LogValue is the delivery for a log: without the task's payload.
@@ -213,8 +217,8 @@ type Rescheduler interface {
 
 // A Purger empties a queue.
 type Purger interface {
-	// Purge removes every ready and scheduled task and returns how many there were. Leased
-	// and dead tasks stay.
+	// Purge removes every ready and scheduled task and returns how many there were.
+	// Leased and dead tasks stay.
 	Purge(ctx context.Context) (int, error)
 }
 

@@ -68,8 +68,8 @@ type Task struct {
 	delay              time.Duration
 }
 
-// DueAt is when the task became or becomes due: ScheduledFor, or CreatedAt if ScheduledFor
-// is zero.
+// DueAt is when the task became or becomes due: ScheduledFor, or CreatedAt if
+// ScheduledFor is zero.
 func (t *Task) DueAt() time.Time {
 	if t.ScheduledFor.IsZero() {
 		return t.CreatedAt
@@ -113,8 +113,9 @@ func (t Task) String() string { return "runtime.Task" + string(redact.AppendText
 // Format prints the String of the task, whatever the verb.
 func (t Task) Format(f fmt.State, verb rune) { redact.Format(f, verb, t) }
 
-// MarshalJSON writes all fields, except for a log, where it writes LogValue: a log handler
-// may get tasks in a list. The output is not the envelope, see [AppendEnvelope].
+// MarshalJSON writes all fields, except for a log, where it writes LogValue: a log
+// handler may get tasks in a list. The output is not the envelope, see
+// [AppendEnvelope].
 func (t Task) MarshalJSON() ([]byte, error) {
 	type plain Task
 	return redact.Marshal(&t, (*plain)(&t))

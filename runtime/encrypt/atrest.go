@@ -26,8 +26,8 @@ func (r *KeyRing) Unseal(t *runtime.Task) (*runtime.Task, error) {
 	return t.Decoded(payload), nil
 }
 
-// Results decrypts the results that [KeyRing.Handle] encrypted: pass it to generated Await
-// functions. Results that are not encrypted pass, unless the ring was made with
+// Results decrypts the results that [KeyRing.Handle] encrypted: pass it to generated
+// Await functions. Results that are not encrypted pass, unless the ring was made with
 // [RequireAll]. Errors wrap [ErrUnknownKey], [runtime.ErrInvalidTask] if a result was
 // changed or belongs to another task, or [ErrNotEncrypted].
 func (r *KeyRing) Results(from runtime.Results) runtime.Results {

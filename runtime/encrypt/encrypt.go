@@ -54,12 +54,12 @@
 //
 // # Keys
 //
-// One key of the ring, the primary key, encrypts; all of them decrypt. To rotate keys, add
-// the new key everywhere, make it the primary key everywhere, and remove the old one when
-// nothing that it encrypted is left on the queues and dead letter queues and in the
-// stores of jobs and results. Nonces are random, so a key must not encrypt more than 2^32
-// (4,294,967,296) payloads: beyond that two nonces may be equal, which would break it.
-// Rotate well before that.
+// One key of the ring, the primary key, encrypts; all of them decrypt. To rotate keys,
+// add the new key everywhere, make it the primary key everywhere, and remove the old
+// one when nothing that it encrypted is left on the queues and dead letter queues and
+// in the stores of jobs and results. Nonces are random, so a key must not encrypt more
+// than 2^32 (4,294,967,296) payloads: beyond that two nonces may be equal, which would
+// break it. Rotate well before that.
 //
 // # Format
 //
@@ -122,12 +122,12 @@ func checkSize(key []byte) error {
 	return nil
 }
 
-// ErrNotEncrypted: a task is in clear, and the ring requires its type to be encrypted. The
-// error also wraps [runtime.ErrInvalidTask]: it is not retried.
+// ErrNotEncrypted: a task is in clear, and the ring requires its type to be encrypted.
+// The error also wraps [runtime.ErrInvalidTask]: it is not retried.
 var ErrNotEncrypted = errors.New("encrypt: not encrypted")
 
-// A KeyRing encrypts payloads at enqueue and decrypts them for the handler. It is safe for
-// concurrent use. It prints as the IDs of its keys.
+// A KeyRing encrypts payloads at enqueue and decrypts them for the handler. It is safe
+// for concurrent use. It prints as the IDs of its keys.
 type KeyRing struct {
 	primary string
 	keys    map[string]cipher.AEAD
@@ -142,8 +142,8 @@ var _ runtime.Sealer = (*KeyRing)(nil)
 type Option func(*KeyRing)
 
 // Require makes the ring refuse tasks of the given types that are not encrypted.
-// [KeyRing.Handle] knows the aliases of a type on its router, and also refuses tasks under
-// those. [KeyRing.Decrypt] and job stores know no aliases: name them here too.
+// [KeyRing.Handle] knows the aliases of a type on its router, and also refuses tasks
+// under those. [KeyRing.Decrypt] and job stores know no aliases: name them here too.
 func Require(types ...string) Option {
 	return func(r *KeyRing) {
 		for _, t := range types {
@@ -242,8 +242,8 @@ func (r *KeyRing) Encrypt(t *runtime.Task) *runtime.Task {
 	return t.Encoded(Encoding, r.encode(ofTask, t))
 }
 
-// Decrypt returns t when its last encoding is not [Encoding], else a copy with the payload
-// decrypted. The error wraps [ErrUnknownKey] if the ring lacks the key,
+// Decrypt returns t when its last encoding is not [Encoding], else a copy with the
+// payload decrypted. The error wraps [ErrUnknownKey] if the ring lacks the key,
 // [runtime.ErrInvalidTask] if the ciphertext was changed or belongs to another task or
 // queue, and [ErrNotEncrypted] if the payload is in clear and the ring requires
 // encryption.

@@ -10,8 +10,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/encrypt"
 )
 
-// Keys are rotated in three deploys. The ring of each reads what the previous and the next
-// deploy write.
+// Keys are rotated in three deploys. The ring of each reads what the previous and the
+// next deploy write.
 func ExampleNewKeyRing() {
 	march := []byte(strings.Repeat("m", encrypt.KeySize)) // read from a secret store
 	april := []byte(strings.Repeat("a", encrypt.KeySize))

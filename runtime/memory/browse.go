@@ -10,11 +10,11 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Browse lists tasks in the order in which they are handed out: ready tasks in line order
-// (on a FIFO queue in the order in which they joined it), scheduled tasks by when they are
-// due, leased tasks by when their leases end, dead tasks by when they died. A page begins
-// after the position of the last task of the previous page, so that changes in between
-// make no task appear twice.
+// Browse lists tasks in the order in which they are handed out: ready tasks in line
+// order (on a FIFO queue in the order in which they joined it), scheduled tasks by when
+// they are due, leased tasks by when their leases end, dead tasks by when they died. A
+// page begins after the position of the last task of the previous page, so that changes
+// in between make no task appear twice.
 func (q *queue) Browse(ctx context.Context, state driver.State, after string, limit int) ([]*driver.Task, string, error) {
 	if limit < 1 {
 		return nil, "", fmt.Errorf("queue %q: Browse of %d tasks: the limit must be positive", q.name, limit)
@@ -167,8 +167,8 @@ func (q *queue) browseReady(p *page) {
 	}
 }
 
-// places takes the first items of a calendar in the order of their places: within a group,
-// a task that becomes due again keeps its place.
+// places takes the first items of a calendar in the order of their places: within a
+// group, a task that becomes due again keeps its place.
 func (p *page) places(c *calendar) {
 	for _, e := range c.strays {
 		p.offer(cursor{seq: e.it.seq}, e.it)

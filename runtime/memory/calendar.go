@@ -2,11 +2,11 @@ package memory
 
 import "time"
 
-// A calendar orders items by a time, the earliest first, and items with the same time by
-// their place. Nearly all arrive in that order (tasks become due as time passes, leases of
-// one length end in the order in which they began) and are appended to a list at constant
-// cost. The strays, which belong before its end (a lease that ended, another delay), are
-// in a separate heap.
+// A calendar orders items by a time, the earliest first, and items with the same time
+// by their place. Nearly all arrive in that order (tasks become due as time passes,
+// leases of one length end in the order in which they began) and are appended to a list
+// at constant cost. The strays, which belong before its end (a lease that ended,
+// another delay), are in a separate heap.
 //
 // An item is in at most one calendar.
 type calendar struct {

@@ -10,8 +10,8 @@ import (
 )
 
 // enterDead is enter for operations that move tasks between a queue and its dead letter
-// queue: they hold both locks, so that a task is never seen on neither or on both. When it
-// returns nil the caller must call leaveDead.
+// queue: they hold both locks, so that a task is never seen on neither or on both. When
+// it returns nil the caller must call leaveDead.
 func (q *queue) enterDead(ctx context.Context, what string) error {
 	if q.dead == nil {
 		return fmt.Errorf("queue %q: %w: it is itself a dead letter queue: %s on the queue on which the tasks died", q.name, driver.ErrUnsupported, what)
@@ -58,10 +58,11 @@ func (s *store) buried(origin string) int {
 	return 0
 }
 
-// Redrive moves dead tasks back even beyond the queue's capacity: they take no more memory
-// there. Tasks whose ID is on the queue again stay dead. The error is then a *BatchError
-// with ErrDuplicate, whose indexes are those of ids, or of the dead in the order of their
-// deaths if ids is nil. Tasks that are leased from the dead letter queue stay dead too.
+// Redrive moves dead tasks back even beyond the queue's capacity: they take no more
+// memory there. Tasks whose ID is on the queue again stay dead. The error is then a
+// *BatchError with ErrDuplicate, whose indexes are those of ids, or of the dead in the
+// order of their deaths if ids is nil. Tasks that are leased from the dead letter queue
+// stay dead too.
 func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if err := q.enterDead(ctx, "call Redrive"); err != nil {
 		return nil, err

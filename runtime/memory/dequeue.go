@@ -61,8 +61,8 @@ type handed struct {
 	task     driver.Task
 }
 
-// handedAtATime is how many deliveries share one allocation, which lives as long as any of
-// them is used.
+// handedAtATime is how many deliveries share one allocation, which lives as long as any
+// of them is used.
 const handedAtATime = 64
 
 // handOut leases up to limit tasks, or returns nil.

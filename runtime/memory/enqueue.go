@@ -57,9 +57,9 @@ func (q *queue) admit(t *driver.Task, room *arena) (driver.Enqueued, error) {
 	return answer, nil
 }
 
-// copyOf returns a copy of a task that shares nothing with it. It copies field by field: a
-// plain copy would keep the caller's payload alive as well, through an unexported field of
-// Task.
+// copyOf returns a copy of a task that shares nothing with it. It copies field by
+// field: a plain copy would keep the caller's payload alive as well, through an
+// unexported field of Task.
 func (q *queue) copyOf(t *driver.Task, room *arena) driver.Task {
 	return driver.Task{
 		ID: t.ID, Type: t.Type, Queue: q.name, Payload: room.copy(t.Payload), Encoding: t.Encoding,

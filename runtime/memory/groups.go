@@ -67,8 +67,8 @@ func (s *store) offer(g *group) {
 	}
 }
 
-// A ring lists the groups that have a task to hand out. Each hands out one and goes to the
-// end, so that a long group does not delay others.
+// A ring lists the groups that have a task to hand out. Each hands out one and goes to
+// the end, so that a long group does not delay others.
 type ring struct {
 	head, tail *group
 	n          int

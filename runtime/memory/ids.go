@@ -2,14 +2,14 @@ package memory
 
 import "hash/maphash"
 
-// An idTable finds tasks by ID. It is a custom hash table, because each task needs three
-// lookups, and with a map they took a quarter of the total time. An entry is 8 bytes
-// without a pointer instead of 24 with two, so that the table of a long queue fits a cache
-// and costs the garbage collector nothing, and growing touches no task (see
-// BenchmarkIDTable).
+// An idTable finds tasks by ID. It is a custom hash table, because each task needs
+// three lookups, and with a map they took a quarter of the total time. An entry is 8
+// bytes without a pointer instead of 24 with two, so that the table of a long queue
+// fits a cache and costs the garbage collector nothing, and growing touches no task
+// (see BenchmarkIDTable).
 //
-// It uses linear probing: an entry is at the position of its hash or at the first free one
-// after it, and removing an entry moves up those behind it.
+// It uses linear probing: an entry is at the position of its hash or at the first free
+// one after it, and removing an entry moves up those behind it.
 type idTable struct {
 	items   *slab
 	seed    maphash.Seed

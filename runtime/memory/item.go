@@ -65,8 +65,8 @@ func (it *item) uncrash(token uint64) {
 	}
 }
 
-// add stores a task with a slot and an entry for its ID. The task is not in line yet. Only
-// a dead letter queue takes an ID that it already has.
+// add stores a task with a slot and an entry for its ID. The task is not in line yet.
+// Only a dead letter queue takes an ID that it already has.
 func (s *store) add(t driver.Task) *item { return s.addAt(s.ids.find(t.ID), t) }
 
 // addAt is add where the place of the task's ID is known.
@@ -101,8 +101,8 @@ func (s *store) bringBack(it *item) {
 	}
 }
 
-// wake makes a scheduled task ready. A task in a group keeps its place: on a FIFO queue it
-// has blocked the group since it was first handed out.
+// wake makes a scheduled task ready. A task in a group keeps its place: on a FIFO queue
+// it has blocked the group since it was first handed out.
 func (s *store) wake(it *item) {
 	if it.group != nil {
 		s.bringBack(it)
@@ -151,8 +151,8 @@ func (s *store) drop(it *item) {
 	s.items.free(it)
 }
 
-// level is the line of an item. A dead letter queue has one line, whatever the priority of
-// its tasks.
+// level is the line of an item. A dead letter queue has one line, whatever the priority
+// of its tasks.
 func (s *store) level(it *item) int {
 	if s.kind == driver.Priority {
 		return it.task.Priority

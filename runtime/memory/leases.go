@@ -54,8 +54,8 @@ func (q *queue) uncrash(d *driver.Delivery) {
 	}
 }
 
-// eachHeld settles the deliveries whose leases are valid, and returns ErrLeaseLost for the
-// others.
+// eachHeld settles the deliveries whose leases are valid, and returns ErrLeaseLost for
+// the others.
 func (q *queue) eachHeld(ds []*driver.Delivery, late func(*driver.Delivery), do func(*item, *driver.Delivery)) error {
 	var failed *driver.BatchError
 	for i, d := range ds {

@@ -59,8 +59,8 @@ func (ls *Letters) Get(_ context.Context, id string) (*driver.Task, error) {
 	return k.task.Clone(), nil
 }
 
-// List returns up to limit tasks after the cursor, in the order in which they were stored,
-// and the cursor of the next page, empty after the last.
+// List returns up to limit tasks after the cursor, in the order in which they were
+// stored, and the cursor of the next page, empty after the last.
 func (ls *Letters) List(_ context.Context, cursor string, limit int) (tasks []*driver.Task, next string, err error) {
 	after := int64(0)
 	if cursor != "" {

@@ -5,9 +5,9 @@
 // development, and for work that need not survive a restart.
 //
 // The path of a task through the package: enqueue.go admits it, item.go, slab.go and
-// ids.go store it, calendar.go, strays.go and groups.go keep it in order, dequeue.go hands
-// it out, leases.go settles it, dead.go buries and redrives it. store.go ties it together:
-// one lock, one timer.
+// ids.go store it, calendar.go, strays.go and groups.go keep it in order, dequeue.go
+// hands it out, leases.go settles it, dead.go buries and redrives it. store.go ties it
+// together: one lock, one timer.
 package memory
 
 import (
@@ -39,8 +39,9 @@ func configure(opts []Option) options {
 // Provider keeps queues in memory. It is safe for concurrent use.
 type Provider struct {
 	clock driver.Clock
-	// base is the zero of the provider's times. Times are kept as durations since base, on
-	// the monotonic clock where there is one: a step of the wall clock ends no lease.
+	// base is the zero of the provider's times. Times are kept as durations since base,
+	// on the monotonic clock where there is one: a step of the wall clock ends no
+	// lease.
 	base time.Time
 
 	mu     sync.Mutex
@@ -65,9 +66,9 @@ func (p *Provider) Name() string { return "memory" }
 // work checks each.
 const maxLevels = 1000
 
-// Open creates the queue that cfg describes and its dead letter queue, or returns another
-// handle of the existing queue, with the same tasks. The name of a dead letter queue opens
-// it as a queue of type standard, once a queue that names it is open.
+// Open creates the queue that cfg describes and its dead letter queue, or returns
+// another handle of the existing queue, with the same tasks. The name of a dead letter
+// queue opens it as a queue of type standard, once a queue that names it is open.
 //
 // Errors wrap ErrInvalidQueue (cfg contradicts itself), ErrUnsupported (more than 1000
 // levels), ErrQueueMismatch (the queue exists with another type, number of levels or dead

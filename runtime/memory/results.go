@@ -78,8 +78,8 @@ func (rs *Results) PutResult(ctx context.Context, id string, value []byte, failu
 }
 
 // Await returns the result of a task, or waits for it until ctx ends. The error wraps
-// driver.ErrTaskFailed if the task is dead, else the cause of ctx. Await also waits for an
-// expired result, and for one that never existed.
+// driver.ErrTaskFailed if the task is dead, else the cause of ctx. Await also waits for
+// an expired result, and for one that never existed.
 func (rs *Results) Await(ctx context.Context, id string) ([]byte, error) {
 	rs.mu.Lock()
 	rs.expire()

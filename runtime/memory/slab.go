@@ -2,9 +2,9 @@ package memory
 
 import "math/bits"
 
-// A slab stores items in chunks of 64 and reuses them: a busy queue allocates none, and an
-// item is found by its slot without a map. trim releases chunks that stay wholly free,
-// except for a few.
+// A slab stores items in chunks of 64 and reuses them: a busy queue allocates none, and
+// an item is found by its slot without a map. trim releases chunks that stay wholly
+// free, except for a few.
 type slab struct {
 	chunks []*chunk // by number; nil: released
 	room   *chunk   // the first of a list of the chunks with a free slot

@@ -77,9 +77,9 @@ func newStore(p *Provider, name string, kind driver.QueueType, levels int, dead 
 	return s
 }
 
-// advance makes due tasks and tasks with expired leases ready, and frees unique keys whose
-// window is over. Every operation calls it first, so that the order of the lines is the
-// order of the due times.
+// advance makes due tasks and tasks with expired leases ready, and frees unique keys
+// whose window is over. Every operation calls it first, so that the order of the lines
+// is the order of the due times.
 func (s *store) advance() {
 	s.time = s.clock.Now()
 	s.now = s.time.Sub(s.base)

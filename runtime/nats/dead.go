@@ -76,8 +76,8 @@ func deadID(m *stored) string {
 	return "undecodable." + tail
 }
 
-// eachDead calls f with the dead tasks of this queue that nobody has leased, in pages: all
-// current ones, or those with the given IDs.
+// eachDead calls f with the dead tasks of this queue that nobody has leased, in pages:
+// all current ones, or those with the given IDs.
 func (q *queue) eachDead(ctx context.Context, ids []string, f func([]*stored) error) error {
 	dead := q.graves()
 	lane := originLane(q.name)
@@ -125,8 +125,8 @@ func (q *queue) eachDead(ctx context.Context, ids []string, f func([]*stored) er
 	return nil
 }
 
-// latest removes those of a page that were redriven and have died again since: the process
-// that redrove them died before it removed them.
+// latest removes those of a page that were redriven and have died again since: the
+// process that redrove them died before it removed them.
 func (q *queue) latest(ctx context.Context, page []*stored) ([]*stored, error) {
 	dead := q.graves()
 	type origin struct{ mark, subject string } // the subject, for a stream made anew counts anew

@@ -15,10 +15,10 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Dequeue implements [driver.Queue]. It requests at most limit messages, and at most 1000,
-// and waits until ctx ends, however long that is. Requests: 1 per batch, on a priority
-// queue 1 per level that it checks; 1 more for each task if the lease is not the queue's
-// Visibility, and for each task that is retried.
+// Dequeue implements [driver.Queue]. It requests at most limit messages, and at most
+// 1000, and waits until ctx ends, however long that is. Requests: 1 per batch, on a
+// priority queue 1 per level that it checks; 1 more for each task if the lease is not
+// the queue's Visibility, and for each task that is retried.
 func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	if limit < 1 || lease <= 0 {
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, q.cfg.Name, lease)
@@ -71,8 +71,8 @@ func (q *queue) errNoTasks() error {
 	return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrNoTasks)
 }
 
-// recover waits for an unreachable server or a missing consumer to come back. It returns an
-// error if waiting is useless.
+// recover waits for an unreachable server or a missing consumer to come back. It
+// returns an error if waiting is useless.
 func (q *queue) recover(ctx context.Context, cause error, pause time.Duration) error {
 	if errors.Is(cause, nats.ErrConnectionClosed) {
 		return fmt.Errorf("dequeue from queue %q: %w", q.cfg.Name, cause)
@@ -98,8 +98,8 @@ func (q *queue) recover(ctx context.Context, cause error, pause time.Duration) e
 	return nil
 }
 
-// fetch gets messages from the queue's consumers. If there are several, the first ones with
-// messages serve; if none has any, fetch waits for one message from each.
+// fetch gets messages from the queue's consumers. If there are several, the first ones
+// with messages serve; if none has any, fetch waits for one message from each.
 func (q *queue) fetch(ctx context.Context, limit int) (*pull, error) {
 	consumers, _ := q.consumers()
 	sleepers := q.sleepers()
@@ -188,8 +188,8 @@ func (q *queue) deliver(ctx context.Context, p *pull, limit int, length time.Dur
 // together.
 const siblings = 20 * time.Millisecond
 
-// together waits for the other tasks that come back from a dead worker, so that a pool sees
-// all suspects at once (see MaxDeliveries).
+// together waits for the other tasks that come back from a dead worker, so that a pool
+// sees all suspects at once (see MaxDeliveries).
 func (q *queue) together(ctx context.Context, p *pull, limit int) error {
 	again := false
 	for _, m := range p.got {
@@ -266,9 +266,10 @@ func (q *queue) unheld(ctx context.Context, ls []*lease, counts []uint64) ([]*le
 	return free, times
 }
 
-// dropReplaced removes messages that copies have replaced, if the writer of the copy has
-// not: it died, or did not learn in time that the server had stored the copy. Otherwise the
-// old message would come again, and if the copy is done by then nothing would show that.
+// dropReplaced removes messages that copies have replaced, if the writer of the copy
+// has not: it died, or did not learn in time that the server had stored the copy.
+// Otherwise the old message would come again, and if the copy is done by then nothing
+// would show that.
 func (s *source) dropReplaced(ctx context.Context, ls []*lease) error {
 	var copies []*lease
 	var gets []*request
@@ -305,8 +306,8 @@ func (s *source) dropReplaced(ctx context.Context, ls []*lease) error {
 }
 
 // current drops messages that have a later copy, or one on the dead letter queue: the
-// writer of the copy died before it removed the old one. It only checks messages that were
-// delivered before, or all if it is late.
+// writer of the copy died before it removed the old one. It only checks messages that
+// were delivered before, or all if it is late.
 func (s *source) current(ctx context.Context, ls []*lease, counts []uint64, late bool) ([]*lease, error) {
 	var again []*lease
 	var rs []*request
@@ -360,9 +361,9 @@ func (s *source) current(ctx context.Context, ls []*lease, counts []uint64, late
 	return kept, errors.Join(s.finish(ctx, gone)...)
 }
 
-// mark identifies a message on another stream: by its stream, its sequence and when it was
-// stored, because a new stream of the same name counts from 1 again. Marks of builds that
-// wrote no time are read too: without one, mark has their form.
+// mark identifies a message on another stream: by its stream, its sequence and when it
+// was stored, because a new stream of the same name counts from 1 again. Marks of
+// builds that wrote no time are read too: without one, mark has their form.
 func (s *source) mark(seq uint64, stored time.Time) string {
 	m := s.names.stream + "." + strconv.FormatUint(seq, 10)
 	if !stored.IsZero() {
@@ -448,8 +449,9 @@ func (q *queue) sort(ctx context.Context, ls []*lease) ([]*lease, []*driver.Task
 	return kept, tasks
 }
 
-// postpone puts back a task that is not due by this machine's clock: the server's is ahead.
-// It sets the schedule by the server's clock, which it knows from the time of the message.
+// postpone puts back a task that is not due by this machine's clock: the server's is
+// ahead. It sets the schedule by the server's clock, which it knows from the time of
+// the message.
 func (q *queue) postpone(ctx context.Context, l *lease, task *driver.Task, now time.Time) {
 	ahead := max(l.stored.Sub(now), 0)
 	r := q.delayed(l, l.data, task.ScheduledFor.Add(ahead))

@@ -13,10 +13,11 @@
 //
 //	<prefix>.<queue>.<place>.<group>.<key>.<id>
 //
-// The place is the task's stage of life; the others are tokens for its group, its unique
-// key and its ID. In tokens, bytes other than letters, digits, - and _ are written as = and
-// two digits, long texts are hashed, and "-" means empty. Every queue has a durable
-// consumer for each place with tasks, which hands out the tasks or just counts them.
+// The place is the task's stage of life; the others are tokens for its group, its
+// unique key and its ID. In tokens, bytes other than letters, digits, - and _ are
+// written as = and two digits, long texts are hashed, and "-" means empty. Every queue
+// has a durable consumer for each place with tasks, which hands out the tasks or just
+// counts them.
 //
 //	q.r.<level>   ready, by the level of the queue (0 on a queue without levels), on a
 //	              dead letter queue by the queue of origin (from-<queue>)
@@ -52,16 +53,18 @@
 //
 // # Order of steps
 //
-// Every move (retry, dead letter, redrive) writes the task to its new place, acknowledged
-// by the server, before the old message is removed. A message that is delivered again is
-// looked up first: if there is a later copy of it, on its queue or on the dead letter
-// queue, the interrupted step is completed. A copy names the message that it replaces, and
-// the worker that receives the copy first removes that message, so that it cannot come back
-// when the copy is done. A redrive that finds the message from which a task was buried does
-// not reuse it: it writes the task anew and removes the old message.
+// Every move (retry, dead letter, redrive) writes the task to its new place,
+// acknowledged by the server, before the old message is removed. A message that is
+// delivered again is looked up first: if there is a later copy of it, on its queue or
+// on the dead letter queue, the interrupted step is completed. A copy names the message
+// that it replaces, and the worker that receives the copy first removes that message,
+// so that it cannot come back when the copy is done. A redrive that finds the message
+// from which a task was buried does not reuse it: it writes the task anew and removes
+// the old message.
 //
-// A message that cannot be decoded is written unchanged to the dead letter queue, with the
-// reason of its death in headers. So is a task whose envelope has no space for that.
+// A message that cannot be decoded is written unchanged to the dead letter queue, with
+// the reason of its death in headers. So is a task whose envelope has no space for
+// that.
 //
 // See the README beside this file before production.
 package nats

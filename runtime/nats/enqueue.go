@@ -220,8 +220,8 @@ func (q *queue) resolve(ctx context.Context, es []*entry, answers []driver.Enque
 			e.expect, e.relict = m.seq, q.relict(m, e.task.ID)
 			again = append(again, e)
 		case e.request.resent && string(m.data) == string(e.envelope), e.redriven != "" && m.header.Get(headerRedriven) == e.redriven:
-			// An earlier try succeeded and its answer was lost; or another process redrives
-			// the same task.
+			// An earlier try succeeded and its answer was lost; or another process
+			// redrives the same task.
 			answers[e.index] = driver.Enqueued{ID: e.task.ID, Queue: q.cfg.Name, DueAt: e.task.DueAt()}
 		case e.key != none || e.claim != nil && e.claim.resumed:
 			answers[e.index] = holder

@@ -11,8 +11,8 @@ import (
 )
 
 // A fifo queue hands out the messages in placeHead, where the server allows at most one
-// message per group: each is stored under the condition that the group has none. The others
-// wait in placeLine, which workers do not read.
+// message per group: each is stored under the condition that the group has none. The
+// others wait in placeLine, which workers do not read.
 //
 //   - Enqueue stores a task as the head of an empty group. Otherwise the task goes into the
 //     line. The process that put it there then checks whether the group has a head, and

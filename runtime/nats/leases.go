@@ -17,8 +17,8 @@ import (
 // receipts, so that the lease proves them.
 //
 // The server's own lease ends slack later than until. When a worker lets its lease end,
-// this process therefore gives the task back first, with the crash counted in a header; the
-// server does so for dead processes.
+// this process therefore gives the task back first, with the crash counted in a header;
+// the server does so for dead processes.
 type lease struct {
 	subject string
 	place   string

@@ -40,23 +40,25 @@ func WithPrefix(prefix string) Option { return func(p *Provider) { p.prefix = pr
 // existing ones keep their number.
 func WithReplicas(n int) Option { return func(p *Provider) { p.replicas = n } }
 
-// WithMaxBytes bounds each new stream, of a queue and of its dead letter queue, to n bytes.
-// 0, the default, means no bound; if the account requires a bound, it is a quarter of the
-// storage that is not reserved yet, at most 1 GiB. Existing streams keep their bound.
+// WithMaxBytes bounds each new stream, of a queue and of its dead letter queue, to n
+// bytes. 0, the default, means no bound; if the account requires a bound, it is a
+// quarter of the storage that is not reserved yet, at most 1 GiB. Existing streams keep
+// their bound.
 //
 // A full stream refuses messages, and Enqueue returns ErrQueueFull when nine tenths are
 // taken: the rest is for retries. The server keeps no schedules in a bounded stream, so
 // that workers handle delays: a delayed task costs 3 more requests.
 func WithMaxBytes(n int64) Option { return func(p *Provider) { p.maxBytes = n } }
 
-// WithConnection adds options to the connection that Open makes: credentials, TLS, a name.
-// New ignores it.
+// WithConnection adds options to the connection that Open makes: credentials, TLS, a
+// name. New ignores it.
 func WithConnection(opts ...nats.Option) Option {
 	return func(p *Provider) { p.dial = append(p.dial, opts...) }
 }
 
 // A Provider keeps queues in the streams of a NATS JetStream server. It is safe for
-// concurrent use. Any number of providers, in any number of processes, may use one server.
+// concurrent use. Any number of providers, in any number of processes, may use one
+// server.
 type Provider struct {
 	js       jetstream.JetStream
 	prefix   string
@@ -105,8 +107,8 @@ func Open(ctx context.Context, url string, opts ...Option) (*Provider, error) {
 	return p, nil
 }
 
-// dial connects until ctx ends. Pings detect a connection that dies silently, and writes to
-// it have a short timeout.
+// dial connects until ctx ends. Pings detect a connection that dies silently, and
+// writes to it have a short timeout.
 func dial(ctx context.Context, url string, opts []nats.Option) (*nats.Conn, error) {
 	all := append([]nats.Option{
 		nats.Name("taskgen " + process.Name()), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, time.Second),
@@ -224,9 +226,9 @@ func newEnough(version string) bool {
 // Name returns "nats".
 func (p *Provider) Name() string { return "nats" }
 
-// Open implements [driver.Provider]. It creates the streams of the queue and of its dead
-// letter queue and their consumers if they are missing, and verifies existing ones. A queue
-// may be opened more than once, in one process or several.
+// Open implements [driver.Provider]. It creates the streams of the queue and of its
+// dead letter queue and their consumers if they are missing, and verifies existing
+// ones. A queue may be opened more than once, in one process or several.
 func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Queue, error) {
 	cfg, err := cfg.WithDefaults()
 	if err != nil {
@@ -284,8 +286,9 @@ func (p *Provider) source(ctx context.Context, cfg driver.QueueConfig) (*source,
 	return s, nil
 }
 
-// revive makes the missing stream of a subject again, if it belongs to a queue that is open
-// here, or to its dead letter queue. A subject that another stream has taken is an error.
+// revive makes the missing stream of a subject again, if it belongs to a queue that is
+// open here, or to its dead letter queue. A subject that another stream has taken is an
+// error.
 func (p *Provider) revive(ctx context.Context, subject string) error {
 	p.mu.Lock()
 	var found *queue

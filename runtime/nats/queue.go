@@ -88,8 +88,8 @@ func (s *source) maxEnvelope() int {
 	return max(int(s.p.js.Conn().MaxPayload())-headroom, 1<<10)
 }
 
-// Close implements [driver.Queue]. It waits until the Dequeues that it ends have given back
-// the messages that the server had sent them.
+// Close implements [driver.Queue]. It waits until the Dequeues that it ends have given
+// back the messages that the server had sent them.
 func (q *queue) Close() error {
 	q.end()
 	q.busy.Wait()

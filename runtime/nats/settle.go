@@ -41,8 +41,8 @@ func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	})
 }
 
-// bury writes tasks to the dead letter queue and then removes them from this one. The mark
-// of the message here identifies it there, so that a repeated write is noticed.
+// bury writes tasks to the dead letter queue and then removes them from this one. The
+// mark of the message here identifies it there, so that a repeated write is noticed.
 func (q *queue) bury(ctx context.Context, ls []*lease, tasks []*driver.Task) []error {
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
@@ -96,9 +96,10 @@ func (q *queue) Extend(ctx context.Context, ds []*driver.Delivery, length time.D
 // fullPause is how long a task waits at least after a full stream refused its retry.
 const fullPause = time.Second
 
-// Release implements [driver.Queue]. A task without a delay goes to the end of the line; on
-// a fifo queue it stays the first of its group. It takes 2 requests per task: one writes a
-// copy, which the server refuses if there is a later one, and one removes the old message.
+// Release implements [driver.Queue]. A task without a delay goes to the end of the
+// line; on a fifo queue it stays the first of its group. It takes 2 requests per task:
+// one writes a copy, which the server refuses if there is a later one, and one removes
+// the old message.
 func (q *queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	now := time.Now()
 	return q.settle(ctx, ds, func(ctx context.Context, ls []*lease, ds []*driver.Delivery) []error {
@@ -195,9 +196,9 @@ func (s *source) finish(ctx context.Context, ls []*lease) []error {
 	return errs
 }
 
-// dropCopies removes copies of done tasks that earlier holders wrote, and that reached the
-// server after it had handed the tasks out again itself, because it had stalled. A task
-// whose copy cannot be looked up runs again.
+// dropCopies removes copies of done tasks that earlier holders wrote, and that reached
+// the server after it had handed the tasks out again itself, because it had stalled. A
+// task whose copy cannot be looked up runs again.
 func (s *source) dropCopies(ctx context.Context, ls []*lease) {
 	if len(ls) == 0 {
 		return
@@ -270,8 +271,8 @@ func alive(ls []*lease) func(i int) bool {
 	return func(i int) bool { return time.Now().Before(ls[i].until) }
 }
 
-// unless prefers the error that ended a batch of requests to the error of a request without
-// an answer.
+// unless prefers the error that ended a batch of requests to the error of a request
+// without an answer.
 func unless(err, why error) error {
 	if err == errNoAnswer && why != nil {
 		return fmt.Errorf("%w: %w", errNoAnswer, why)

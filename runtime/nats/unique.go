@@ -12,9 +12,10 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A claim is the record of a unique key with a window: a separate message, which expires
-// some time after the window. It is written before the task, as unsure, and again when the
-// task is stored. A key without a window needs no claim: it is in the subject of its task.
+// A claim is the record of a unique key with a window: a separate message, which
+// expires some time after the window. It is written before the task, as unsure, and
+// again when the task is stored. A key without a window needs no claim: it is in the
+// subject of its task.
 type claim struct {
 	ID    string `json:"id"`
 	Until int64  `json:"until"` // nanoseconds of the Unix epoch, like Due

@@ -31,9 +31,9 @@ const (
 	renewWait = 500 * time.Millisecond
 )
 
-// A wire sends requests to the server and gathers the answers, many at a time, on one inbox
-// that lives as long as the provider. A lost connection is no error: requests without an
-// answer are sent again.
+// A wire sends requests to the server and gathers the answers, many at a time, on one
+// inbox that lives as long as the provider. A lost connection is no error: requests
+// without an answer are sent again.
 type wire struct {
 	nc     *nats.Conn
 	api    string // "$JS.API.", or what stands for it

@@ -12,7 +12,8 @@ import (
 )
 
 // An alarm says whether the broker reads what a connection publishes. The broker stops
-// reading when it is short of memory or disk, and reports that to connections that publish.
+// reading when it is short of memory or disk, and reports that to connections that
+// publish.
 type alarm struct {
 	mu     sync.Mutex
 	reason string
@@ -70,9 +71,10 @@ func (a *alarm) err() error {
 	}
 }
 
-// knockEvery is how often a connection publishes an unroutable message. The broker reports
-// an alarm only to connections that publish, and it is not known whether messages in
-// transit at that time will be stored: the first message should therefore be worthless.
+// knockEvery is how often a connection publishes an unroutable message. The broker
+// reports an alarm only to connections that publish, and it is not known whether
+// messages in transit at that time will be stored: the first message should therefore
+// be worthless.
 const knockEvery = time.Second
 
 // say publishes what nobody confirms and nobody misses. It does nothing in an alarm.

@@ -11,10 +11,10 @@ import (
 )
 
 // Redrive implements [driver.Redriver]. Each task is confirmed on its queue before it
-// leaves the dead letter queue; a crash in between leaves it on both. An ID that is on the
-// queue again is not detected: the task is moved like any other. Redrive reads the dead
-// letter queue from its head, to the end or until all ids were found, and blocks workers of
-// that queue meanwhile.
+// leaves the dead letter queue; a crash in between leaves it on both. An ID that is on
+// the queue again is not detected: the task is moved like any other. Redrive reads the
+// dead letter queue from its head, to the end or until all ids were found, and blocks
+// workers of that queue meanwhile.
 func (q *queue) Redrive(ctx context.Context, ids []string) (redriven []string, err error) {
 	if q.st.isDLQ {
 		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)

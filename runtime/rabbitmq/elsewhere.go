@@ -10,7 +10,7 @@ import (
 // What counts is what the envelope says: a task whose time has not come goes to the
 // ladder, and one of another level or partition to its own line.
 
-// elsewhere reports whether a task belongs elsewhere than where it was drawn.
+// elsewhere reports whether a task does not belong where it was drawn.
 func (st *queueState) elsewhere(l *lease, t *driver.Task, now time.Time) bool {
 	return !st.isDLQ && !l.kept && (t.ScheduledFor.After(now) || st.lineOf(t) != l.line)
 }
@@ -41,7 +41,7 @@ func (q *queue) sendOn(ds []*driver.Delivery, now time.Time) {
 	}
 }
 
-// postpone keeps a task here for a while that was handed out and that nobody has seen.
+// postpone keeps a task here for a while that was handed out but not received.
 func (st *queueState) postpone(d *driver.Delivery, wait time.Duration) {
 	l := st.take([]*driver.Delivery{d})[0]
 	if l == nil {

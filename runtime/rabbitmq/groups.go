@@ -12,15 +12,15 @@ import (
 )
 
 // The groups of a fifo queue are spread over partitions by a hash of their keys. A
-// partition is a queue with a single active consumer: the broker delivers all of it to one
-// process, in order, and to the next one only when that has gone, from the same position.
-// A process therefore sees all tasks of its groups in order, and keeps their order itself:
-// it hands out the first task of a group, and the next one when that is done. A task that
-// is released, or whose lease ends, stays in place and with its process, and blocks its
-// group. shares.go decides which process has which partition.
+// partition is a queue with a single active consumer: the broker delivers all of it to
+// one process, in order, and to the next one only when that has gone, from the same
+// position. A process therefore sees all tasks of its groups in order, and keeps their
+// order itself: it hands out the first task of a group, and the next one when that is
+// done. A task that is released, or whose lease ends, stays in place and with its
+// process, and blocks its group. shares.go decides which process has which partition.
 //
-// A process draws more tasks from a partition than requested, to find tasks of other groups
-// behind a blocked one.
+// A process draws more tasks from a partition than requested, to find tasks of other
+// groups behind a blocked one.
 const partitionWindow = 64
 
 // arrivedInGroup takes in a delivery from a partition. st.mu is held.
@@ -61,11 +61,11 @@ func (st *queueState) runGroups() {
 }
 
 // The broker ends the channel of a process that keeps a task for longer than its
-// consumer_timeout. Tasks that stay here that long without running, drawn ahead or resting,
-// are given back to their place and drawn again: all tasks of a group at once, and none
-// while one of them runs, so that the broker always has the group in order. The broker
-// counts that as a delivery; this process remembers that it was none, and all its data
-// about the task.
+// consumer_timeout. Tasks that stay here that long without running, drawn ahead or
+// resting, are given back to their place and drawn again: all tasks of a group at once,
+// and none while one of them runs, so that the broker always has the group in order.
+// The broker counts that as a delivery; this process remembers that it was none, and
+// all its data about the task.
 
 // refresh does that for groups that were here for as long as a lease may be. st.mu is
 // held.

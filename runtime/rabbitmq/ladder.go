@@ -9,14 +9,14 @@ import (
 )
 
 // The ladder of delays, which all queues of a prefix share. A task that is not due yet
-// waits on the longest step that does not exceed its remaining delay, and moves from there
-// to the gate of its queue, which repeats this with the rest. All messages of a step wait
-// equally long, so none waits behind another that is due later. With a factor of four
-// between two steps, a task takes about 1.5 steps of each kind below its delay.
+// waits on the longest step that does not exceed its remaining delay, and moves from
+// there to the gate of its queue, which repeats this with the rest. All messages of a
+// step wait equally long, so none waits behind another that is due later. With a factor
+// of four between two steps, a task takes about 1.5 steps of each kind below its delay.
 //
-// A step is a quorum queue with a time to live, behind a fanout exchange. The routing key of
-// a message can therefore name its gate, and the broker keeps it when it takes the message
-// off the step.
+// A step is a quorum queue with a time to live, behind a fanout exchange. The routing
+// key of a message can therefore name its gate, and the broker keeps it when it takes
+// the message off the step.
 const (
 	firstStep = 64 * time.Millisecond // 2^6 ms
 	steps     = 11                    // to 2^26 ms, which is 18.6 hours
@@ -40,13 +40,13 @@ func stepFor(d time.Duration, top int) int {
 	return k
 }
 
-// declareLadder declares the ladder, and routes its tasks to a gate. Only the last call has
-// an answer: it takes three round trips, of which two are for the channel.
+// declareLadder declares the ladder, and routes its tasks to a gate. Only the last call
+// has an answer: it takes three round trips, of which two are for the channel.
 //
-// Tasks leave the steps through a dedicated exchange rather than the default one: a broker
-// takes at most 32 messages at a time from a step, and keeps those that it cannot route. A
-// few tasks of a deleted queue would therefore stop all delays. Instead they go to a
-// separate queue, until their queue is opened again.
+// Tasks leave the steps through a dedicated exchange rather than the default one: a
+// broker takes at most 32 messages at a time from a step, and keeps those that it
+// cannot route. A few tasks of a deleted queue would therefore stop all delays. Instead
+// they go to a separate queue, until their queue is opened again.
 func (p *Provider) declareLadder(ctx context.Context, s *session, gate string) error {
 	ch, err := s.open(ctx)
 	if err != nil {

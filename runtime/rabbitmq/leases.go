@@ -37,7 +37,7 @@ type lease struct {
 	kept  bool       // it was released, and is where it belongs
 }
 
-// A leaseState says where a task is that the broker has delivered.
+// A leaseState is the state of a delivered task.
 type leaseState int
 
 const (
@@ -54,7 +54,7 @@ func (l *lease) holds(now time.Time) bool {
 	return l != nil && l.until.After(now) && l.t.alive()
 }
 
-// mostBytes is how many bytes of tasks one Dequeue brings, where it brings several.
+// mostBytes is how many bytes of tasks one Dequeue returns, if it returns several.
 const mostBytes = 16 << 20
 
 // handOut leases tasks that were drawn. st.mu is held.
@@ -96,7 +96,7 @@ func (l *lease) end(wanted time.Time) time.Time {
 	return wanted
 }
 
-// wakeAt sees to it that somebody looks at the leases then. st.mu is held.
+// wakeAt schedules a check of the leases. st.mu is held.
 func (st *queueState) wakeAt(at time.Time) {
 	if !st.next.IsZero() && !at.Before(st.next) {
 		return
@@ -110,8 +110,8 @@ func (st *queueState) wakeAt(at time.Time) {
 	st.alarm.Reset(wait)
 }
 
-// expire gives tasks whose lease has ended back to their place in the queue. The
-// broker counts that, as it counts the tasks of a process that died.
+// expire returns tasks whose lease has ended to their place in the queue. The broker
+// counts that like the death of a process.
 func (st *queueState) expire() {
 	st.mu.Lock()
 	defer st.mu.Unlock()

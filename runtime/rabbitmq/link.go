@@ -12,8 +12,8 @@ import (
 )
 
 // A Dialer makes a connection to the broker. It is called again whenever the previous
-// connection has ended, and must return a new one each time. Leave Config.Recovery unset: a
-// connection that recovers by itself would settle the wrong deliveries.
+// connection has ended, and must return a new one each time. Leave Config.Recovery
+// unset: a connection that recovers by itself would settle the wrong deliveries.
 type Dialer func(ctx context.Context) (*amqp.Connection, error)
 
 // Pauses between two attempts to reach the broker.
@@ -149,9 +149,9 @@ func (l *link) close() {
 	}
 }
 
-// await calls f and waits for its answer, but not beyond ctx: the client's calls take no
-// context, and wait as long as a connection without answers lives. A result of f after that
-// goes to drop, unless that is nil.
+// await calls f and waits for its answer, but not beyond ctx: the client's calls take
+// no context, and wait as long as a connection without answers lives. A result of f
+// after that goes to drop, unless that is nil.
 func await[T any](ctx context.Context, f func() (T, error), drop func(T)) (T, error) {
 	type answer struct {
 		v   T

@@ -9,24 +9,24 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// DefaultPrefix begins the names of all queues and exchanges of a Provider.
+// DefaultPrefix is the default prefix of the names of all queues and exchanges.
 const DefaultPrefix = "taskgen."
 
-// names builds the names of what a provider has in the broker. A queue of the
-// user's is these queues:
+// names builds the names of a provider's objects in the broker. A user's queue has these
+// queues:
 //
-//	<prefix><queue>            where tasks wait that are due; of a priority queue
-//	                           its level 0, of a fifo queue its partition 0
+//	<prefix><queue>            due tasks; level 0 of a priority queue, partition 0 of a
+//	                           fifo queue
 //	<prefix><queue>:1, :2, …   the other levels or partitions
-//	<prefix><queue>:gate       where tasks come from the ladder
+//	<prefix><queue>:gate       tasks that come from the ladder
 //
-// and an exchange <prefix><queue> that nothing is published to: its properties
-// say what kind of queue it is. <prefix><queue>:backstop is an exchange, too. What all
-// queues share has names that begin with <prefix> and a colon.
+// and an exchange <prefix><queue> to which nothing is published: its properties describe
+// the type of the queue. <prefix><queue>:backstop is also an exchange. Objects that all
+// queues share have names that begin with <prefix> and a colon.
 //
-// A colon in the queue's name is escaped, and so is a dot within the prefix. So the
-// first dot ends the prefix and the first colon the name of the queue: no two
-// prefixes, queues and parts make the same name.
+// A colon in the queue's name is escaped, and so is a dot within the prefix. The first
+// dot therefore ends the prefix and the first colon the name of the queue: no two
+// combinations of prefix, queue and part have the same name.
 type names struct{ prefix string }
 
 // namesOf builds names that begin with a prefix, which a dot ends.
@@ -50,8 +50,8 @@ func (n names) plan(queue string) string  { return n.of(queue) }
 func (n names) grave(queue string) string { return n.of(queue) + ":dead" }
 func (n names) gate(queue string) string  { return n.of(queue) + ":gate" }
 
-// backstop is the exchange that brings to the dead letter queue what a broker takes
-// off a queue by itself, as a policy may have it.
+// backstop is the exchange that routes messages to the dead letter queue that the broker
+// removes from a queue by itself, for example by a policy.
 func (n names) backstop(queue string) string { return n.of(queue) + ":backstop" }
 
 // queueOf is the queue that one of the broker's queues is a part of.

@@ -13,12 +13,12 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// The broker knows how many messages of a queue wait, but not how many are delivered, nor
-// who waits for them: only the processes know. Stats therefore asks them, as does a process
-// that needs partitions of a fifo queue. Each connection of a provider has an inbox bound
-// to a fanout exchange, and answers questions there in the time of a message. The broker
-// knows the number of answers to expect: each connection is a consumer of one queue that is
-// always empty, the presence queue.
+// The broker knows how many messages of a queue wait, but not how many are delivered,
+// nor who waits for them: only the processes know. Stats therefore asks them, as does a
+// process that needs partitions of a fifo queue. Each connection of a provider has an
+// inbox bound to a fanout exchange, and answers questions there in the time of a
+// message. The broker knows the number of answers to expect: each connection is a
+// consumer of one queue that is always empty, the presence queue.
 
 // presenceWait bounds how long Stats waits for an answer. Tasks of a process that does not
 // answer are not counted; nor are those of other processes while the broker takes no
@@ -265,11 +265,12 @@ func (s *session) tallyAll(ctx context.Context, queue, as string) (sum tally, er
 // emptyWait is after how long a queue is counted again that looks empty.
 const emptyWait = 30 * time.Millisecond
 
-// Stats implements [driver.Queue]. It takes a round trip for each of the broker's queues and
-// one to all processes that have a provider with this prefix. A task that is moving between
-// two of the broker's queues may be counted twice or not at all; a queue that looks empty is
-// counted twice. The oldest age is not known, and 0. Of the tasks that are not due, Stats
-// counts those at the gate: the queues of the tasks on the ladder are not known.
+// Stats implements [driver.Queue]. It takes a round trip for each of the broker's
+// queues and one to all processes that have a provider with this prefix. A task that is
+// moving between two of the broker's queues may be counted twice or not at all; a queue
+// that looks empty is counted twice. The oldest age is not known, and 0. Of the tasks
+// that are not due, Stats counts those at the gate: the queues of the tasks on the
+// ladder are not known.
 func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
 	if err := q.open(); err != nil {
 		return driver.Stats{}, err
@@ -283,8 +284,8 @@ func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
 		}
 		n, err := q.count(ctx, s)
 		if err == nil && n.Ready+n.Leased == 0 {
-			// A task on its way to a worker, or back from a dead one, is visible nowhere for
-			// a moment: do not report an empty queue by mistake.
+			// A task on its way to a worker, or back from a dead one, is visible
+			// nowhere for a moment: do not report an empty queue by mistake.
 			select {
 			case <-time.After(emptyWait):
 			case <-ctx.Done():

@@ -29,17 +29,17 @@ const DefaultConsumerTimeout = 30 * time.Minute
 // broker checks once a minute, and closes the channel with all leases.
 const timeoutMargin = 2 * time.Minute
 
-// heartbeat is the time of silence after which a connection sends a heartbeat; after three
-// of them it is considered dead.
+// heartbeat is the time of silence after which a connection sends a heartbeat; after
+// three of them it is considered dead.
 const heartbeat = 5 * time.Second
 
 // An Option changes how a Provider works.
 type Option func(*Provider)
 
 // WithPrefix sets the prefix of the names of all queues and exchanges; DefaultPrefix by
-// default. A missing final dot is added; the empty prefix is ".". Providers with different
-// prefixes share nothing: a dot or colon within the prefix is written as =2E or =3A in the
-// broker.
+// default. A missing final dot is added; the empty prefix is ".". Providers with
+// different prefixes share nothing: a dot or colon within the prefix is written as =2E
+// or =3A in the broker.
 func WithPrefix(prefix string) Option { return func(p *Provider) { p.names = namesOf(prefix) } }
 
 // WithConsumerTimeout says which consumer_timeout the broker is configured with;
@@ -50,9 +50,9 @@ func WithConsumerTimeout(d time.Duration) Option {
 	return func(p *Provider) { p.maxLease = max(d-timeoutMargin, d/2) }
 }
 
-// WithLogger sets the logger for problems that no caller gets as an error: a message that
-// cannot be buried for now, a queue without a backstop. nil is slog.Default at the time of
-// the record. slog.New(slog.DiscardHandler) is silent.
+// WithLogger sets the logger for problems that no caller gets as an error: a message
+// that cannot be buried for now, a queue without a backstop. nil is slog.Default at the
+// time of the record. slog.New(slog.DiscardHandler) is silent.
 func WithLogger(l *slog.Logger) Option { return func(p *Provider) { p.log = l } }
 
 // A Provider keeps queues on a RabbitMQ broker, version 3.10 or later. It is safe for
@@ -77,18 +77,18 @@ type Provider struct {
 
 var _ driver.Provider = (*Provider)(nil)
 
-// New returns a provider on connections that dial makes. It makes the first two at once: one
-// to consume and acknowledge, and one to publish, from which the broker stops reading while
-// it is short of memory or disk. The provider closes its connections. When one ends it dials
-// again, with growing pauses up to a second.
+// New returns a provider on connections that dial makes. It makes the first two at
+// once: one to consume and acknowledge, and one to publish, from which the broker stops
+// reading while it is short of memory or disk. The provider closes its connections.
+// When one ends it dials again, with growing pauses up to a second.
 func New(ctx context.Context, dial Dialer, opts ...Option) (*Provider, error) {
 	return start(ctx, dial, true, opts)
 }
 
-// NewOn returns a provider on the caller's own connection, which the caller closes. When it
-// ends it is not replaced: every method then returns an error, and leased tasks go back to
-// the queues. While the broker is short of memory or disk it takes no acknowledgements
-// either. A provider from New or Open survives both.
+// NewOn returns a provider on the caller's own connection, which the caller closes.
+// When it ends it is not replaced: every method then returns an error, and leased tasks
+// go back to the queues. While the broker is short of memory or disk it takes no
+// acknowledgements either. A provider from New or Open survives both.
 func NewOn(ctx context.Context, conn *amqp.Connection, opts ...Option) (*Provider, error) {
 	return start(ctx, func(context.Context) (*amqp.Connection, error) {
 		if conn.IsClosed() {
@@ -98,9 +98,9 @@ func NewOn(ctx context.Context, conn *amqp.Connection, opts ...Option) (*Provide
 	}, false, opts)
 }
 
-// Open dials the broker at an AMQP URI, amqp://user:password@host:port/vhost or amqps://…,
-// and returns a provider on it. See New. The broker lists its connections under the names
-// of host and process, like "taskgen web7-4711".
+// Open dials the broker at an AMQP URI, amqp://user:password@host:port/vhost or
+// amqps://…, and returns a provider on it. See New. The broker lists its connections
+// under the names of host and process, like "taskgen web7-4711".
 func Open(ctx context.Context, url string, opts ...Option) (*Provider, error) {
 	if _, err := address.Parse(url); err != nil {
 		return nil, fmt.Errorf("rabbitmq: %w", err)
@@ -235,8 +235,8 @@ func (p *Provider) openState(ctx context.Context, cfg driver.QueueConfig) (*queu
 }
 
 // Close implements [driver.Provider]. It ends the connection, and with it every lease:
-// leased tasks go back to their place in the queues at once, and count as crashed. A second
-// call does nothing.
+// leased tasks go back to their place in the queues at once, and count as crashed. A
+// second call does nothing.
 func (p *Provider) Close() error {
 	p.mu.Lock()
 	if p.closed {

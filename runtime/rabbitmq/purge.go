@@ -6,10 +6,10 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Purge implements [driver.Purger]. It reads the ladder for this queue's tasks, which
-// makes others wait that come due meanwhile, and goes the way that tasks take: down the
-// ladder, to the gate, to the lines. The tasks that stand at the gate of a process at this
-// moment, because they are due within milliseconds, stay.
+// Purge implements [driver.Purger]. It searches the ladder for this queue's tasks,
+// which delays others that become due meanwhile, and follows the path of the tasks:
+// down the ladder, to the gate, to the lines. Tasks that are at the gate of a process
+// at this moment, because they are due within milliseconds, stay.
 func (q *queue) Purge(ctx context.Context) (int, error) {
 	if err := q.open(); err != nil {
 		return 0, err

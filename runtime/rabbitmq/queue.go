@@ -109,12 +109,12 @@ func (st *queueState) address(l *letter, line int, due, now time.Time) {
 	}
 }
 
-// Enqueue implements [driver.Queue]. When it returns nil, the broker has written the tasks
-// to the disk of a majority of its nodes. It takes one and a half round trips for each 256
-// tasks. If the connection ends meanwhile, unconfirmed tasks are sent again, and may be
-// there twice. While the broker takes no messages, because it is short of memory or disk,
-// Enqueue returns ErrQueueFull at once. A task that is on its way at that moment may be
-// stored later: its error says so, and is not ErrQueueFull.
+// Enqueue implements [driver.Queue]. When it returns nil, the broker has written the
+// tasks to the disk of a majority of its nodes. It takes one and a half round trips for
+// each 256 tasks. If the connection ends meanwhile, unconfirmed tasks are sent again,
+// and may be there twice. While the broker takes no messages, because it is short of
+// memory or disk, Enqueue returns ErrQueueFull at once. A task that is on its way at
+// that moment may be stored later: its error says so, and is not ErrQueueFull.
 func (q *queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
 	if err := q.open(); err != nil {
 		return nil, err

@@ -8,12 +8,12 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// A scan reads one of the broker's queues from its head, without acknowledging: the
-// broker gives what was not taken off back to its place when the scan is over.
+// A scan reads one of the broker's queues from its head, without acknowledging: when
+// the scan is over, the broker returns the remaining messages to their places.
 //
-// It reads window by window, each by a consumer of its own: a consumer gets no more
-// than its prefetch, and what was passed over stays with it until the end. One that
-// is full is cancelled; what it has stays out, and nothing is on its way to it.
+// It reads in windows, each with its own consumer: a consumer gets at most its
+// prefetch, and keeps the messages that were passed over until the end. A full consumer
+// is cancelled: it keeps its messages, and gets no new ones.
 type scan struct {
 	s    *session
 	ch   *channel
@@ -32,7 +32,7 @@ type seen struct {
 	turn int // of the consumer that has it
 }
 
-// scanSize is how many messages are taken off by one round trip.
+// scanSize is how many messages one round trip removes.
 const scanSize = 256
 
 // scanWindow is how many messages may be on their way to a scan.
@@ -58,8 +58,8 @@ func (s *session) scan(ctx context.Context, name string) (*scan, error) {
 	return c, nil
 }
 
-// count finds out how many messages are to come, twice where there seem to be none:
-// what was given back is on its way for a moment.
+// count counts the messages, twice if there seem to be none: returned messages are
+// invisible for a moment.
 func (c *scan) count(ctx context.Context) (err error) {
 	if c.n, err = c.s.ready(ctx, c.name); err != nil || c.n > 0 {
 		return err
@@ -90,19 +90,18 @@ func (c *scan) open(ctx context.Context) error {
 	})
 }
 
-// barrier waits until the broker has worked through what the channel has sent, and
-// has sent what was on its way.
+// barrier waits until the broker has processed everything that the channel has sent, and
+// delivered the messages in transit.
 func (c *scan) barrier(ctx context.Context) error {
 	return c.ch.call(ctx, func() error { return c.ch.Qos(scanWindow, 0, false) })
 }
 
-// scanRest is how long the channel of a scan stays open. A broker keeps back
-// acknowledgements that it is flooded with, and forgets those when their channel
-// ends.
+// scanRest is how long the channel of a scan stays open. A flooded broker delays
+// acknowledgements, and drops them when their channel ends.
 const scanRest = 3 * time.Second
 
-// end gives back what was not taken off, also what the client has dropped, and
-// waits for a moment until the broker counts it again: the next scan is to find it.
+// end gives back the messages that were not removed, including those that the client has
+// dropped, and waits a moment until the broker counts them again, for the next scan.
 func (c *scan) end() {
 	ctx := c.s.ctx
 	_ = c.ch.call(ctx, func() error {
@@ -125,8 +124,8 @@ func (c *scan) end() {
 	time.AfterFunc(scanRest, func() { _ = c.ch.Close() })
 }
 
-// read shows messages to wants, until it has said of scanSize of them that they are
-// wanted, or of some and no more come for now. The scan is over when it wants none.
+// read passes messages to wants, until it wants scanSize of them, or some and no more
+// come for now. The scan is over when it wants none.
 func (c *scan) read(ctx context.Context, wants func(*amqp.Delivery, seen) bool) error {
 	wanted, quiet := 0, 0
 	for c.n > 0 && wanted < scanSize {
@@ -160,8 +159,8 @@ func (c *scan) read(ctx context.Context, wants func(*amqp.Delivery, seen) bool) 
 	return nil
 }
 
-// over reports whether somebody else was quicker, or holds the rest: nothing waits
-// in the queue, and what may have been on its way here has had its time.
+// over reports whether another process was quicker, or holds the rest: the queue is
+// empty, and messages in transit have had time to arrive.
 func (c *scan) over(ctx context.Context, quiet *int) (bool, error) {
 	left, err := c.s.ready(ctx, c.name)
 	if err != nil || left > 0 {
@@ -173,7 +172,7 @@ func (c *scan) over(ctx context.Context, quiet *int) (bool, error) {
 	return false, c.barrier(ctx)
 }
 
-// settle takes messages off the queue, and waits until the broker has that.
+// settle removes messages from the queue, and waits until the broker has processed that.
 func (c *scan) settle(ctx context.Context, done []seen, takeOff func(ch *channel, tag uint64) error) error {
 	for _, x := range done {
 		if err := takeOff(c.ch, x.tag); err != nil {

@@ -54,8 +54,8 @@ func (q *queue) search(ctx context.Context, ids []string, deaths []driver.Death)
 // not handed out.
 const drawnWait = time.Second
 
-// awaitLetters waits until no process has letters that were drawn for a worker of
-// the dead letter queue who has gone: each gives them back after deadIdleWait.
+// awaitLetters waits until no process has letters that were drawn for a worker of the
+// dead letter queue that has gone: each process gives them back after deadIdleWait.
 func (q *queue) awaitLetters(ctx context.Context, s *session) error {
 	for deadline := time.Now().Add(drawnWait); ; {
 		all, err := s.tallyAll(ctx, q.cfg.DLQ, "")
@@ -70,7 +70,7 @@ func (q *queue) awaitLetters(ctx context.Context, s *session) error {
 	}
 }
 
-// A deadTask is one of the search's queue that was asked for.
+// A deadTask is a requested dead task of the search's queue.
 type deadTask struct {
 	seen
 	task *driver.Task
@@ -82,7 +82,7 @@ type deadTask struct {
 	body   []byte
 }
 
-// next returns some of the tasks that were asked for; none when the search is over.
+// next returns some of the requested tasks; none when the search is over.
 func (f *search) next(ctx context.Context) (found []deadTask, err error) {
 	if f.n == 0 && len(f.ids) > 0 && !f.again {
 		f.again = true
@@ -126,9 +126,8 @@ func (f *search) drop(ctx context.Context, gone []deadTask) error {
 	return f.settle(ctx, done, ack)
 }
 
-// dig takes dead tasks off their queue once f has done with them what is to be
-// done, and returns their deaths. It looks for those with the given IDs, for those that
-// died the given deaths, or for all where both are nil.
+// dig calls f with dead tasks, then removes them from their queue, and returns their
+// deaths. It searches for the given IDs, the given deaths, or all if both are nil.
 func (q *queue) dig(ctx context.Context, ids []string, deaths []driver.Death, f func(context.Context, []deadTask) ([]deadTask, error)) (done []driver.Death, err error) {
 	if err := q.open(); err != nil {
 		return nil, err

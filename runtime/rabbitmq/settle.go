@@ -67,8 +67,9 @@ func idOf(d *driver.Delivery) string {
 // settle takes deliveries off the queue. With letter, each is first published to a new
 // place, and stays where it is if that fails.
 //
-// Acknowledgements are sent in runs and have no answer; one more round trip shows that the
-// broker has them. If the connection ends before, the task may come again: ErrLeaseLost.
+// Acknowledgements are sent in runs and have no answer; one more round trip shows that
+// the broker has them. If the connection ends before, the task may come again:
+// ErrLeaseLost.
 func (q *queue) settle(ctx context.Context, ds []*driver.Delivery, write func(l *lease, d *driver.Delivery) *letter) error {
 	if err := q.open(); err != nil {
 		return err
@@ -190,10 +191,11 @@ func (q *queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 }
 
 // Release implements [driver.Queue]. The task goes to the end of its line, or to the
-// ladder. A crash between the two steps leaves it there twice. While the broker takes no
-// messages, an unchanged task stays with this process, and others fail with ErrQueueFull.
-// On a fifo queue a task stays in its place and with this process, which keeps the changes
-// of the delivery as long as it lives: the next process gets the task as it was enqueued.
+// ladder. A crash between the two steps leaves it there twice. While the broker takes
+// no messages, an unchanged task stays with this process, and others fail with
+// ErrQueueFull. On a fifo queue a task stays in its place and with this process, which
+// keeps the changes of the delivery as long as it lives: the next process gets the task
+// as it was enqueued.
 func (q *queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	if q.st.kind == driver.FIFO {
 		return q.releaseInPlace(ds)
@@ -239,8 +241,8 @@ func (q *queue) burial(t *driver.Task) *letter {
 	return &letter{to: q.p.names.line(q.cfg.DLQ, 0), id: t.ID, body: driver.AppendEnvelope(nil, t)}
 }
 
-// Extend implements [driver.Queue]. It sends nothing to the broker: this process keeps the
-// leases, and gives a task back when its lease ends. No lease is extended beyond
+// Extend implements [driver.Queue]. It sends nothing to the broker: this process keeps
+// the leases, and gives a task back when its lease ends. No lease is extended beyond
 // Capabilities.MaxLease after the broker delivered the task.
 func (q *queue) Extend(_ context.Context, ds []*driver.Delivery, d time.Duration) error {
 	if err := q.open(); err != nil {

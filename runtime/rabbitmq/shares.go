@@ -11,24 +11,25 @@ import (
 
 // The partitions of a fifo queue are shared among the processes that request its tasks:
 // each has at most an equal part, rounded up. A process checks occasionally how many
-// processes there are. A process with too many partitions gives some up; one with too few
-// takes free ones, and asks the others if there are none. A partition has its own channel,
-// whose end puts all tasks drawn from it back in order; the broker counts such a return like
-// a crash. A partition is therefore given up only when none of its tasks runs or waits for
-// its retry; a process gives up some of the partitions from which much was drawn and some
-// of the others.
+// processes there are. A process with too many partitions gives some up; one with too
+// few takes free ones, and asks the others if there are none. A partition has its own
+// channel, whose end puts all tasks drawn from it back in order; the broker counts such
+// a return like a crash. A partition is therefore given up only when none of its tasks
+// runs or waits for its retry; a process gives up some of the partitions from which
+// much was drawn and some of the others.
 
 const (
 	// sharingFor is how long after its last Dequeue a process keeps its share.
 	sharingFor = 2 * time.Second
-	// lookPause is the pause between two checks of a process that has its share; longer if
-	// there are many processes.
+	// lookPause is the pause between two checks of a process that has its share; longer
+	// if there are many processes.
 	lookPause = 2 * time.Second
 	// hungryPause is the pause of a process that has less, or has to give up some.
 	hungryPause = 300 * time.Millisecond
 	// lookGap is the least time between two checks.
 	lookGap = 100 * time.Millisecond
-	// orphaned is how often a partition is seen without a process before any process takes it.
+	// orphaned is how often a partition is seen without a process before any process
+	// takes it.
 	orphaned = 4
 )
 

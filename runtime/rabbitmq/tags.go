@@ -2,8 +2,8 @@ package rabbitmq
 
 import "slices"
 
-// tags keeps the delivery tags of one channel that are not settled yet, so that
-// a run of them can be acknowledged by one frame.
+// tags keeps the delivery tags of one channel that are not settled yet, so that one
+// frame can acknowledge a run of them.
 type tags struct {
 	open    map[uint64]struct{}
 	missing map[uint64]struct{} // those among them whose delivery has not been seen
@@ -15,8 +15,8 @@ func newTags() *tags {
 	return &tags{open: make(map[uint64]struct{}), missing: make(map[uint64]struct{}), floor: 1, next: 1}
 }
 
-// came notes a delivery. Those of several consumers may come in another order than
-// that of their tags.
+// came records a delivery. Deliveries of several consumers may not be in the order of
+// their tags.
 func (t *tags) came(tag uint64) {
 	for ; t.next <= tag; t.next++ {
 		t.open[t.next] = struct{}{}

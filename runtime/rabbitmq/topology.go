@@ -17,17 +17,16 @@ import (
 // partitions is how many queues the groups of a fifo queue are spread over.
 const partitions = 16
 
-// noLimit is the x-delivery-limit of all our queues. A broker of 4.0 or later
-// drops what was returned 20 times where a queue says nothing, one before 4.0
-// would take -1 for "none at all", and a queue that was declared with other
-// arguments is refused: so it is one number on all versions, which no message
-// reaches.
+// noLimit is the x-delivery-limit of all our queues. By default a broker of 4.0 or
+// later drops messages that were returned 20 times, one before 4.0 takes -1 to mean no
+// deliveries at all, and a declaration with other arguments is refused. It is therefore
+// one number on all versions, which no message reaches.
 const noLimit = 1 << 30
 
-// declare creates or verifies what the broker has for a queue: the exchange that
-// says what kind it is, the queues of its lines, its gate, the dead letter queue, and the
-// ladder that all queues share. All of it is durable and idempotent; where it is there
-// already it costs one round trip for each, and three for the ladder.
+// declare creates or verifies the broker's objects of a queue: the exchange with its
+// type, the queues of its lines, its gate, the dead letter queue, and the ladder that
+// all queues share. All of it is durable and idempotent; existing objects cost one
+// round trip each, and three for the ladder.
 func (p *Provider) declare(ctx context.Context, s *session, cfg driver.QueueConfig) (isDLQ bool, err error) {
 	if err := errors.Join(p.names.check(cfg.Name), p.names.check(cfg.DLQ)); err != nil {
 		return false, err
@@ -67,8 +66,8 @@ func lines(cfg driver.QueueConfig) int {
 	return cfg.Levels
 }
 
-// plan says what kind of queue it is, in the one property of an exchange that is
-// free text and that the broker compares.
+// plan describes the type of the queue, in the one property of an exchange that is free
+// text and that the broker compares.
 func plan(cfg driver.QueueConfig) string {
 	switch cfg.Type {
 	case driver.FIFO:
@@ -78,9 +77,9 @@ func plan(cfg driver.QueueConfig) string {
 	}
 }
 
-// declarePlan keeps the plan in the alternate exchange. Who makes an exchange needs
-// the permission to write to its alternate; where the plan's own name is refused, it
-// is one that begins with the prefix.
+// declarePlan stores the plan as the name of the alternate exchange. Declaring an
+// exchange requires write permission on its alternate; if the plan's own name is
+// refused, a name that begins with the prefix is used.
 func (p *Provider) declarePlan(ctx context.Context, s *session, queue, plan string) error {
 	var first error
 	for _, text := range []string{plan, p.names.prefix + ":" + plan} {
@@ -242,7 +241,7 @@ func (s *session) passive(ctx context.Context, queue string) (amqp.Queue, error)
 	return q, nil
 }
 
-// explain says how to mend what the broker refuses.
+// explain says how to fix a refusal of the broker.
 func explain(err error) error {
 	var e *amqp.Error
 	if !errors.As(err, &e) {

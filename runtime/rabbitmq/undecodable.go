@@ -319,7 +319,7 @@ func (st *queueState) bury(l *lease, moved *letter) bool {
 		if ctx.Err() != nil {
 			return false
 		}
-		st.p.logger().LogAttrs(ctx, slog.LevelWarn, "rabbitmq: a message that cannot be decoded cannot be buried for now, trying on",
+		st.p.logger().LogAttrs(ctx, slog.LevelWarn, "rabbitmq: a message that cannot be decoded cannot be buried for now, will keep trying",
 			slog.String("queue", st.name), slog.String("dlq", moved.to), slog.Int("bytes", len(l.body)), slog.Duration("pause", pause), slog.Any("error", moved.err))
 		select {
 		case <-time.After(pause):

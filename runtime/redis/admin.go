@@ -104,8 +104,8 @@ func (q *queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 	return err
 }
 
-// reschedule moves one task of the lane. It keeps concurrent changes of the task: it reads
-// the task again then.
+// reschedule moves one task of the lane. It keeps concurrent changes of the task: it
+// reads the task again then.
 func (l *lane) reschedule(ctx context.Context, name string, at time.Time) (bool, error) {
 	for ctx.Err() == nil {
 		held, err := l.p.fields(ctx, l.key(keyBody), name)

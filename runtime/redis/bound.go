@@ -18,9 +18,9 @@ import (
 // may end early therefore runs in a goroutine, which is abandoned when its context ends.
 // The goroutine ends soon: the client does not retry for a context that has ended.
 
-// bounded calls f and returns its results, or the error of ctx as soon as that has ended:
-// then the outcome is unknown, and f may still run. f must therefore keep nothing that the
-// caller may change.
+// bounded calls f and returns its results, or the error of ctx as soon as that has
+// ended: then the outcome is unknown, and f may still run. f must therefore keep
+// nothing that the caller may change.
 func bounded[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
 	return boundedOr(ctx, nil, 0, f, nil)
 }

@@ -13,10 +13,10 @@ import (
 // Browse implements [driver.Browser]. Ready tasks of a fifo queue come group by group,
 // leased tasks by the end of their leases, dead tasks in the order of their deaths,
 // followed by those that a worker of the dead letter queue has leased. On a dead letter
-// queue the dead tasks come queue by queue. A value that cannot be decoded is shown as the
-// task that would replace it on the dead letter queue. A page ends before its limit once it
-// is larger than 16 MB. While others take tasks off the queue a page may repeat tasks of
-// the previous one.
+// queue the dead tasks come queue by queue. A value that cannot be decoded is shown as
+// the task that would replace it on the dead letter queue. A page ends before its limit
+// once it is larger than 16 MB. While others take tasks off the queue a page may repeat
+// tasks of the previous one.
 func (q *queue) Browse(ctx context.Context, state driver.State, from string, limit int) ([]*driver.Task, string, error) {
 	if limit < 1 {
 		return nil, "", fmt.Errorf("taskgen: browse %d tasks of queue %q: at least 1", limit, q.cfg.Name)

@@ -58,8 +58,8 @@ func (p *Provider) look(ctx context.Context) error {
 	}
 }
 
-// ask checks all servers once. The client of a Cluster says late, and only in general, that
-// nodes are unreachable: ask contacts them directly as well.
+// ask checks all servers once. The client of a Cluster says late, and only in general,
+// that nodes are unreachable: ask contacts them directly as well.
 func (p *Provider) ask(ctx context.Context) error {
 	looked := make(chan error, 1)
 	go func() {

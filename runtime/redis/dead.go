@@ -143,8 +143,8 @@ const (
 	changed = 3 // it has changed since it was read
 )
 
-// move redrives dead tasks by their names, as many at a time as one script reads. It reads
-// tasks again that have changed since they were read.
+// move redrives dead tasks by their names, as many at a time as one script reads. It
+// reads tasks again that have changed since they were read.
 func (b *redriven) move(ctx context.Context, names []string) error {
 	index := make(map[string]int, len(names))
 	for i, name := range names {

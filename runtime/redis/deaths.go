@@ -7,10 +7,10 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// RedriveDeaths implements [driver.Redriver] like Redrive: the script moves a task only if
-// it is still, byte for byte, the one that was read and edited. If the server's reply was
-// lost and the client repeated the request, the tasks that the first request moved are on
-// the queue but not in the result.
+// RedriveDeaths implements [driver.Redriver] like Redrive: the script moves a task only
+// if it is still, byte for byte, the one that was read and edited. If the server's
+// reply was lost and the client repeated the request, the tasks that the first request
+// moved are on the queue but not in the result.
 func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)

@@ -22,10 +22,10 @@ const (
 	recheck = 5 * time.Second
 )
 
-// Dequeue implements [driver.Queue]. It waits until ctx ends, however long that is; with a
-// context that has already ended it does not check for tasks. More than 256 tasks take a
-// second round trip. It returns about 512 KB of tasks at most, at least one task, and less
-// after a reply that took longer than the client waits.
+// Dequeue implements [driver.Queue]. It waits until ctx ends, however long that is;
+// with a context that has already ended it does not check for tasks. More than 256
+// tasks take a second round trip. It returns about 512 KB of tasks at most, at least
+// one task, and less after a reply that took longer than the client waits.
 func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	if limit < 1 || lease <= 0 {
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, q.cfg.Name, lease)
@@ -66,8 +66,8 @@ type look struct {
 }
 
 const (
-	// lookGrace is how long a look may continue when its Dequeue's context ends: the tasks
-	// that it has leased would have to be put back.
+	// lookGrace is how long a look may continue when its Dequeue's context ends: the
+	// tasks that it has leased would have to be put back.
 	lookGrace = 200 * time.Millisecond
 	// lookLimit bounds a look with the program's client, which may wait for a reply for
 	// ever.
@@ -275,8 +275,8 @@ func readClaim(reply any, until time.Time) (claim, error) {
 	return claim{}, errReply
 }
 
-// deliver decodes the leased tasks. A value that cannot be decoded goes to the dead letter
-// queue; if that fails the error is added to failed.
+// deliver decodes the leased tasks. A value that cannot be decoded goes to the dead
+// letter queue; if that fails the error is added to failed.
 func (q *queue) deliver(ctx context.Context, l *lane, c claim, failed error) ([]*driver.Delivery, error) {
 	var (
 		room   = make([]driver.Delivery, 0, len(c.ids))
@@ -326,11 +326,11 @@ func (q *queue) deliver(ctx context.Context, l *lane, c claim, failed error) ([]
 // salvageWait bounds the call that buries one.
 const salvageWait = 5 * time.Second
 
-// salvage buries a leased task whose envelope cannot be decoded. On a dead letter queue it
-// returns the task that now represents it, elsewhere nil.
+// salvage buries a leased task whose envelope cannot be decoded. On a dead letter queue
+// it returns the task that now represents it, elsewhere nil.
 //
-// It continues when the wait of Dequeue is over: otherwise the value would come back after
-// each lease.
+// It continues when the wait of Dequeue is over: otherwise the value would come back
+// after each lease.
 func (q *queue) salvage(ctx context.Context, l *lane, receipt, envelope string, cause error) (*driver.Task, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), salvageWait)
 	defer cancel()

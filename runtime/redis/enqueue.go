@@ -19,8 +19,8 @@ const (
 	// bulk is how many bytes of envelopes one script takes or reads, or one task
 	// that is larger, for the same reason: 1 MB takes Redis 4 ms.
 	bulk = 512 << 10
-	// large is the size of an envelope from which a queue is marked as having large tasks:
-	// the scripts have the number too. 256 smaller ones are at most 4 MB.
+	// large is the size of an envelope from which a queue is marked as having large
+	// tasks: the scripts have the number too. 256 smaller ones are at most 4 MB.
 	large = 16 << 10
 	// maxTrip is how many bytes of envelopes are sent in one round trip, or one task
 	// that is larger, so that it passes a slow network before the client gives up.
@@ -94,12 +94,12 @@ func (q *queue) script(entries []entry) (n int, plain bool) {
 }
 
 // Enqueue implements [driver.Queue]. A batch of more than 256 tasks or 512 KB is split
-// into several scripts, up to 1 MB of which share a round trip. On a fifo queue they run
-// one after another: a script puts its tasks behind all due ones, and is sent again while
-// too many of those are not in line yet. If the reply to a script is lost the client sends
-// it again; tasks from the first one are recognised and are no duplicates. After a failed
-// script the following ones are not sent. If the server's memory is full, or it refuses
-// writes for another reason, the error wraps ErrQueueFull.
+// into several scripts, up to 1 MB of which share a round trip. On a fifo queue they
+// run one after another: a script puts its tasks behind all due ones, and is sent again
+// while too many of those are not in line yet. If the reply to a script is lost the
+// client sends it again; tasks from the first one are recognised and are no duplicates.
+// After a failed script the following ones are not sent. If the server's memory is
+// full, or it refuses writes for another reason, the error wraps ErrQueueFull.
 func (q *queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
 	if err := q.begin(); err != nil {
 		return nil, err
@@ -125,8 +125,9 @@ func (q *queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enq
 	return answers, sorted(&failed)
 }
 
-// send enqueues entries in one round trip, on a fifo queue in several. If a script fails it
-// returns the error, which is also in failed for its tasks, and the number of these tasks.
+// send enqueues entries in one round trip, on a fifo queue in several. If a script
+// fails it returns the error, which is also in failed for its tasks, and the number of
+// these tasks.
 func (q *queue) send(ctx context.Context, entries []entry, now time.Time, answers []driver.Enqueued, failed *driver.BatchError) (n int, _ error) {
 	var (
 		calls []*call

@@ -30,8 +30,8 @@ const (
 	maxWhy = 1000
 )
 
-// adopt takes envelopes out of the inbox, up to what one script takes. What fails is
-// logged and tried again: it is in nobody's way.
+// adopt takes envelopes out of the inbox, as many as one script takes. Failures are
+// logged and retried: they block nothing.
 func (q *queue) adopt(ctx context.Context) {
 	l := q.lane
 	last := l.adopted.Load()
@@ -66,8 +66,8 @@ func (q *queue) strangers(ctx context.Context) ([]any, error) {
 	return values, nil
 }
 
-// admit takes values out of the inbox that are still there, and puts their tasks on
-// the queue. more is true when there was room for all: there may be others.
+// admit takes values that are still in the inbox, and puts their tasks on the queue.
+// more is true if all of them fitted: there may be others.
 func (q *queue) admit(ctx context.Context, values []any) (more bool, _ error) {
 	l := q.lane
 	c := l.newCall(opAdopt, 2+7*len(values)).add(len(values), q.cfg.Capacity)
@@ -91,8 +91,8 @@ func (q *queue) admit(ctx context.Context, values []any) (more bool, _ error) {
 	return last != int64(2) && last != int64(3), nil // else there is no room for now
 }
 
-// entry is what goes on the queue for a value of the inbox. What is no envelope, or
-// none for this queue, goes there as well: who takes it up buries it.
+// entry is the queue entry for a value of the inbox. A value that is no envelope, or
+// none for this queue, also goes on the queue: the worker that gets it buries it.
 func (q *queue) entry(value string) entry {
 	task, err := driver.DecodeEnvelope(bytesOf(value))
 	if err != nil {
@@ -107,7 +107,7 @@ func (q *queue) entry(value string) entry {
 	return entry{task: new(driver.Task), id: "inbox-" + uuid.NewString(), envelope: misfit + why + misfit + value}
 }
 
-// refused tells what stands for an envelope that its queue does not take.
+// refused marks the value that represents an envelope which its queue does not take.
 func refused(value string) (envelope string, why error, ok bool) {
 	rest, ok := strings.CutPrefix(value, misfit)
 	if !ok {

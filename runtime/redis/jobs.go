@@ -121,8 +121,8 @@ const (
 	jobNoRoom
 )
 
-// outcome is the error of one job that was put. The client repeats a write whose reply was
-// lost, which then finds the version that it has written itself.
+// outcome is the error of one job that was put. The client repeats a write whose reply
+// was lost, which then finds the version that it has written itself.
 func (s *jobs) outcome(ctx context.Context, e *jobstore.Entry, code int64) error {
 	switch code {
 	case jobWritten:
@@ -319,8 +319,8 @@ type outlook struct {
 	foreign bool          // others can fire something earlier
 }
 
-// look reads the needs of jobs and when they are due, as far as they matter to a scheduler
-// that can fire some of them, and takes up to limit.
+// look reads the needs of jobs and when they are due, as far as they matter to a
+// scheduler that can fire some of them, and takes up to limit.
 func (s *jobs) look(ctx context.Context, can func(jobstore.Needs) bool, limit int) (l outlook, err error) {
 	l.wait = -1
 	for from := 0; ; from += headPage {
@@ -410,8 +410,8 @@ func noteTime(due time.Time) int64 {
 	return due.UnixNano()
 }
 
-// Wait implements jobstore.Store. One connection blocks for all waiters of the process, and
-// any news wakes all of them.
+// Wait implements jobstore.Store. One connection blocks for all waiters of the process,
+// and any news wakes all of them.
 func (s *jobs) Wait(ctx context.Context, _ func(jobstore.Needs) bool, d time.Duration) {
 	news := make(chan struct{}, 1)
 	s.mu.Lock()

@@ -16,17 +16,17 @@ type laneName struct {
 	dead  bool
 }
 
-// A laneKey tells lanes apart. A queue that is opened as another kind than it is
-// will be refused, and must not be in the way of the one that is open.
+// A laneKey identifies a lane. A queue that is opened with the wrong kind will be
+// refused, and must not affect the one that is open.
 type laneKey struct {
 	laneName
 	kind kind
 }
 
-// A lane is one set of keys with one hash tag: a queue's tasks, or its dead. A
-// queue is served from one lane. A dead letter queue is served from its own, for
-// tasks that were enqueued on it, and from the dead of each queue that names
-// it: in a Cluster these have other slots than the queue that shows them.
+// A lane is one set of keys with one hash tag: a queue's tasks, or its dead. A queue
+// has one lane. A dead letter queue has its own lane, for tasks that were enqueued on
+// it, and the dead of each queue that names it: in a Cluster these have other slots
+// than the dead letter queue.
 type lane struct {
 	laneName
 	p     *Provider
@@ -120,8 +120,7 @@ func (l *lane) place(t *driver.Task) string {
 	return ""
 }
 
-// millis is a time in Unix milliseconds, rounded up: nothing comes before its
-// time.
+// millis is a time in Unix milliseconds, rounded up: no task is early.
 func millis(at time.Time) int64 {
 	ms := at.UnixMilli()
 	if at.Nanosecond()%int(time.Millisecond) > 0 {

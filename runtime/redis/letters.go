@@ -62,9 +62,9 @@ func (ls *Letters) Get(ctx context.Context, id string) (*driver.Task, error) {
 	}
 }
 
-// List returns up to limit tasks after the cursor, in the order in which they were stored,
-// and the cursor of the next page, empty after the last. A page ends before its limit once
-// it is larger than 16 MB.
+// List returns up to limit tasks after the cursor, in the order in which they were
+// stored, and the cursor of the next page, empty after the last. A page ends before its
+// limit once it is larger than 16 MB.
 func (ls *Letters) List(ctx context.Context, cursor string, limit int) (tasks []*driver.Task, next string, err error) {
 	after := int64(0)
 	if cursor != "" {
@@ -128,9 +128,9 @@ func (ls *Letters) Delete(ctx context.Context, ids []string) (deleted []string, 
 }
 
 // Swap replaces the tasks of the given deaths that are still stored, and removes those
-// whose replacement is nil. It returns the deaths of the tasks that it replaced, even if it
-// fails before the others. If the server's reply was lost and the client repeated the
-// request, tasks that the first request removed are gone but not in the result.
+// whose replacement is nil. It returns the deaths of the tasks that it replaced, even
+// if it fails before the others. If the server's reply was lost and the client repeated
+// the request, tasks that the first request removed are gone but not in the result.
 func (ls *Letters) Swap(ctx context.Context, was []driver.Death, with []*driver.Task) (swapped []driver.Death, err error) {
 	left := make([]int, len(was)) // positions in was
 	for i := range left {

@@ -35,11 +35,11 @@ func WithLogger(l *slog.Logger) Option { return func(p *Provider) { p.log = l } 
 // when its memory is full.
 func WithEviction() Option { return func(p *Provider) { p.eviction = true } }
 
-// WithCompactTasks stores tasks that wait for their first run in less memory: without the
-// keys of their envelopes, their IDs and the queue's name, which Redis has anyway. A
-// provider without this option also reads them, but a version of the package that does not
-// know the option buries them as undecodable. Set it only when no such process works on
-// these queues any more, and empty the queues before one comes back.
+// WithCompactTasks stores tasks that wait for their first run in less memory: without
+// the keys of their envelopes, their IDs and the queue's name, which Redis has anyway.
+// A provider without this option also reads them, but a version of the package that
+// does not know the option buries them as undecodable. Set it only when no such process
+// works on these queues any more, and empty the queues before one comes back.
 func WithCompactTasks() Option { return func(p *Provider) { p.compact = true } }
 
 // A Provider keeps queues on a Redis server, a primary with replicas under Sentinel, or a
@@ -116,9 +116,9 @@ func (p *Provider) adopt() {
 // server does not answer.
 const connections = 4 * (ownWatchers + sharedWatchers)
 
-// twin makes a client with the options of another one. Its connections may be closed while
-// they wait, unlike those of a shared client. twin also reports whether the client gives
-// up on replies when a context ends.
+// twin makes a client with the options of another one. Its connections may be closed
+// while they wait, unlike those of a shared client. twin also reports whether the
+// client gives up on replies when a context ends.
 func twin(client redis.UniversalClient) (_ redis.UniversalClient, hasty bool, _ error) {
 	switch c := client.(type) {
 	case *redis.Client:
@@ -135,8 +135,8 @@ func twin(client redis.UniversalClient) (_ redis.UniversalClient, hasty bool, _ 
 	return nil, false, fmt.Errorf("redis: the client is a %T: a *redis.Client (NewClient, NewFailoverClient) or a *redis.ClusterClient is needed", client)
 }
 
-// Open connects to the server of a URL and checks whether it may be used (see the README).
-// It accepts the URLs of go-redis, and for Cluster and Sentinel these:
+// Open connects to the server of a URL and checks whether it may be used (see the
+// README). It accepts the URLs of go-redis, and for Cluster and Sentinel these:
 //
 //	redis://user:password@host:6379/0
 //	rediss://host:6379                                        TLS

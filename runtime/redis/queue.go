@@ -45,10 +45,10 @@ var _ interface {
 } = (*queue)(nil)
 
 // Open implements [driver.Provider]. The first call checks the server like the function
-// Open. A queue may be opened more than once, in one process or several; each call returns
-// a new Queue. The queue has the highest number of levels that any process has asked for.
-// If the name of its dead letter queue changes, the queue's dead tasks are on the new one
-// from then on.
+// Open. A queue may be opened more than once, in one process or several; each call
+// returns a new Queue. The queue has the highest number of levels that any process has
+// asked for. If the name of its dead letter queue changes, the queue's dead tasks are
+// on the new one from then on.
 //
 // It costs about five round trips.
 func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Queue, error) {
@@ -142,8 +142,8 @@ func (q *queue) register(ctx context.Context, was string) error {
 		return err
 	}
 	// A queue that was opened before the queue that names it has its own dead letter
-	// queue. Either a worker of dead letters came first, or it is a mistake: nothing could
-	// die on it any more.
+	// queue. Either a worker of dead letters came first, or it is a mistake: nothing
+	// could die on it any more.
 	usual := 0
 	if q.cfg.DLQ == q.cfg.Name+"-dlq" {
 		usual = 1
@@ -301,8 +301,8 @@ func (q *queue) each(ctx context.Context, f func(*lane) error) error {
 // in no name or ID.
 const originEnd = "\xff"
 
-// laneOf returns the lane that issued a receipt, and the receipt in the lane's form; nil if
-// no lane of this process can have issued it.
+// laneOf returns the lane that issued a receipt, and the receipt in the lane's form;
+// nil if no lane of this process can have issued it.
 func (q *queue) laneOf(r driver.Receipt) (*lane, string) {
 	origin, rest, foreign := strings.Cut(string(r), originEnd)
 	if !foreign {

@@ -294,9 +294,9 @@ func (rs *results) tend() {
 	}
 }
 
-// listen passes on messages of the connection. They include each new subscription, and a
-// broken connection is made again with all of them, so that every waiter reads again after
-// it.
+// listen passes on messages of the connection. They include each new subscription, and
+// a broken connection is made again with all of them, so that every waiter reads again
+// after it.
 func (rs *results) listen(messages <-chan any) {
 	for m := range messages {
 		switch m := m.(type) {

@@ -18,9 +18,8 @@ import (
 //go:embed scripts/*.lua
 var sources embed.FS
 
-// A kind says how the ready tasks of a lane stand in line. Each has a file of
-// Lua functions of its own, of the same names, which the scripts are put together
-// with.
+// A kind says how the ready tasks of a lane are ordered. Each has its own file of Lua
+// functions, with the same names, from which the scripts are composed.
 type kind string
 
 const (
@@ -29,8 +28,8 @@ const (
 	dead  kind = "dead" // the dead of a queue
 )
 
-// A script is one operation on one kind of lane. The names of its keys, and of
-// the files it uses, stand in its header.
+// A script is one operation on one kind of lane. Its header has the names of its keys
+// and of the files that it uses.
 type script struct {
 	name   string
 	source string
@@ -92,8 +91,8 @@ var (
 	lettersSwap   = loadFor(letterKeyNames[:], "letters_swap")
 )
 
-// load puts an operation together for every kind of lane that its header
-// names, or once for all.
+// load composes an operation for every kind of lane that its header names, or once for
+// all.
 func load(name string) operation {
 	text := read(name)
 	uses := header(text, "USES")
@@ -112,8 +111,7 @@ func load(name string) operation {
 	return op
 }
 
-// loadFor puts a script together that works on no lane, but on keys of the names
-// that are known.
+// loadFor composes a script that works not on a lane, but on keys with known names.
 func loadFor(known []string, name string) *script {
 	text := read(name)
 	return compose(name, text, header(text, "USES"), lists, known)
@@ -127,8 +125,7 @@ func read(name string) string {
 	return string(text)
 }
 
-// header returns the words behind "-- field:" in the comment at the head of a
-// file.
+// header returns the words after "-- field:" in the comment at the head of a file.
 func header(text, field string) []string {
 	for line := range strings.Lines(text) {
 		comment, ok := strings.CutPrefix(line, "-- ")
@@ -220,15 +217,15 @@ func (c *call) add(args ...any) *call {
 	return c
 }
 
-// again adds the argument that tells how often the call was sent before.
+// again adds the argument that says how often the call was sent before.
 func (c *call) again() *call {
 	c.sent = new(sendings)
 	return c.add(c.sent)
 }
 
-// sendings counts how often a command was written to a connection. Clients send
-// a command again when its reply was lost; the script is told, so that it can
-// tell what the call itself has done from what others have.
+// sendings counts how often a command was written to a connection. Clients repeat a
+// command whose reply was lost; the script gets the count, so that it can distinguish
+// the call's own changes from those of others.
 type sendings struct{ n int }
 
 // MarshalBinary is called each time that the client writes the command.
@@ -252,25 +249,25 @@ func (c *call) withSource() {
 	c.unsent()
 }
 
-// unsent forgets the only sending of a call, of which the server has said that it
-// did nothing.
+// unsent forgets the only sending of a call, which the server has refused without an
+// effect.
 func (c *call) unsent() {
 	if c.sent != nil && c.sent.n == 1 {
 		c.sent.n = 0
 	}
 }
 
-// moreDue is the error of a script that has put tasks in line which have become
-// due, left its own work alone, and is to be sent again: see settle.lua.
+// moreDue is the error of a script that has put due tasks in line, has not done its own
+// work, and must be sent again: see settle.lua.
 func moreDue(err error) bool { return redis.HasErrorPrefix(err, "MOREDUE") }
 
-// patience bounds how long a call is repeated that the server cannot take now:
-// it is loading, or changing its role. Redis does that in seconds.
+// patience bounds how long a call is repeated that the server cannot take now, because
+// it is loading or changing its role. Redis does that in seconds.
 const patience = 15 * time.Second
 
-// run sends a call and returns the reply. Where the server says that it cannot
-// take it for now, which means that nothing was done, the call is sent again
-// until ctx ends, or the provider is closed, or patience is over.
+// run sends a call and returns the reply. If the server says that it cannot take it for
+// now, which means that nothing was done, the call is repeated until ctx ends, the
+// provider is closed, or patience is over.
 func (p *Provider) run(ctx context.Context, c *call) (any, error) {
 	return bounded(ctx, func(ctx context.Context) (any, error) { return p.send(ctx, c) })
 }
@@ -357,8 +354,8 @@ func (p *Provider) sendAll(ctx context.Context, calls []*call) ([]any, []error) 
 	return replies, errs
 }
 
-// runEach sends calls one after the other. Those after one that fails are not sent,
-// and share its error.
+// runEach sends calls one after another. Calls after a failed one are not sent, and
+// share its error.
 func (p *Provider) runEach(ctx context.Context, calls []*call) ([]any, []error) {
 	replies, errs := make([]any, len(calls)), make([]error, len(calls))
 	for i, c := range calls {
@@ -396,9 +393,9 @@ func forNow(err error) bool {
 	return false
 }
 
-// noRoom reports whether the server takes no new tasks for now: its memory is full,
-// its disk, or a replica is missing without which it is told not to write. A script
-// that was refused so has done nothing.
+// noRoom reports whether the server takes no new tasks for now: its memory or its disk
+// is full, or a replica is missing that its configuration requires for writes. A script
+// that was refused for that has done nothing.
 func noRoom(err error) bool {
 	var told redis.Error
 	if !errors.As(err, &told) {

@@ -18,10 +18,10 @@ type held struct {
 	id      string // its name in the lane
 }
 
-// settle runs one script for each lane and 256 deliveries, or fewer if their envelopes are
-// large, and sends 1 MB of these in one round trip. build makes the call for a part, and
-// judge turns the code of one task into its error. size is the size of the call for a
-// delivery; nil: small.
+// settle runs one script for each lane and 256 deliveries, or fewer if their envelopes
+// are large, and sends 1 MB of these in one round trip. build makes the call for a
+// part, and judge turns the code of one task into its error. size is the size of the
+// call for a delivery; nil: small.
 func (q *queue) settle(ctx context.Context, ds []*driver.Delivery, size func(held) int, build func(*lane, []held) *call, judge func(*call, held, int64) error) error {
 	if err := q.begin(); err != nil {
 		return err
@@ -141,8 +141,8 @@ func envelopeSize(h held) int {
 	return n + envelopeRoom
 }
 
-// byLane sorts deliveries by the lane that issued them. The lease of a receipt that no lane
-// can have issued is lost.
+// byLane sorts deliveries by the lane that issued them. The lease of a receipt that no
+// lane can have issued is lost.
 func (q *queue) byLane(ds []*driver.Delivery, failed *driver.BatchError) map[*lane][]held {
 	all := make(map[*lane][]held, 1)
 	for i, d := range ds {

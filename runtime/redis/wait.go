@@ -9,11 +9,11 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A lobby has the callers of Dequeue that wait for one lane, in the order of their calls.
-// While there are any, a connection of the process is blocked in Redis until the lane has
-// tasks, see watchers, and a timer runs for tasks that will be due. Either makes one caller
-// check. A caller that finds tasks makes the next one check too, so that none is forgotten
-// and only the last one checks in vain.
+// A lobby has the callers of Dequeue that wait for one lane, in the order of their
+// calls. While there are any, a connection of the process is blocked in Redis until the
+// lane has tasks, see watchers, and a timer runs for tasks that will be due. Either
+// makes one caller check. A caller that finds tasks makes the next one check too, so
+// that none is forgotten and only the last one checks in vain.
 type lobby struct {
 	lane *lane
 
@@ -35,7 +35,7 @@ type waiter struct {
 	in    []*lobby      // where it is present
 }
 
-// wait waits until there may be something on one of the lanes.
+// wait waits until one of the lanes may have tasks.
 func (w *waiter) wait(ctx context.Context, found look) error {
 	if w.calls == nil {
 		w.calls = make(chan struct{}, 1)
@@ -61,8 +61,8 @@ func (w *waiter) wait(ctx context.Context, found look) error {
 	}
 }
 
-// leave ends the waiter's presence, and lets the next one look: it may have found
-// something, or have been called and not looked.
+// leave ends the waiter's presence, and makes the next one check: this one may have found
+// tasks, or have been called and not checked.
 func (w *waiter) leave() {
 	for _, lo := range w.in {
 		lo.unqueue(w)
@@ -76,15 +76,15 @@ func (lo *lobby) enter() {
 	lo.present++
 }
 
-// queue puts a waiter at the end of the line. It has looked, and there may be
-// something at the given time.
+// queue puts a waiter at the end of the line. It has checked, and there may be tasks at
+// the given time.
 func (lo *lobby) queue(w *waiter, event time.Time) {
 	if lo.append(w, event) {
 		lo.lane.p.watchers.join(lo)
 	}
 }
 
-// append is queue, and reports whether the lane is to be watched.
+// append is queue, and reports whether the lane must be watched.
 func (lo *lobby) append(w *waiter, event time.Time) bool {
 	lo.mu.Lock()
 	defer lo.mu.Unlock()
@@ -131,7 +131,7 @@ func (lo *lobby) leave() {
 	}
 }
 
-// handOver has another process watch over the lane.
+// handOver makes another process watch the lane.
 func (lo *lobby) handOver() {
 	if !lo.lane.p.goWatch(lo.lane.nudge) {
 		lo.lane.nudge() // the provider closes, and waits for this
@@ -147,7 +147,7 @@ func (lo *lobby) ring() {
 	}
 }
 
-// call lets somebody look. It reports false where nobody is there.
+// call makes a waiter check. It reports false if there is none.
 func (lo *lobby) call() bool {
 	lo.mu.Lock()
 	defer lo.mu.Unlock()
@@ -158,14 +158,14 @@ func (lo *lobby) call() bool {
 	return true
 }
 
-// baton lets somebody look, here or in another process.
+// baton makes a waiter check, here or in another process.
 func (lo *lobby) baton() {
 	if !lo.call() {
 		lo.handOver()
 	}
 }
 
-// callNext calls the first in line, or the next one who comes.
+// callNext calls the first in line, or the next one to come.
 func (lo *lobby) callNext() {
 	if lo.called = len(lo.line) == 0; lo.called {
 		return
@@ -178,15 +178,15 @@ func (lo *lobby) callNext() {
 	}
 }
 
-// awaited reports whether somebody waits in line.
+// awaited reports whether there are waiters in line.
 func (lo *lobby) awaited() bool {
 	lo.mu.Lock()
 	defer lo.mu.Unlock()
 	return len(lo.line) > 0
 }
 
-// goWatch starts a goroutine that watches for those who wait, and reports whether
-// it did: not when the provider is closed.
+// goWatch starts a goroutine that watches for the waiters, and reports whether it did:
+// not when the provider is closed.
 func (p *Provider) goWatch(watch func()) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -197,10 +197,10 @@ func (p *Provider) goWatch(watch func()) bool {
 	return true
 }
 
-// block waits for recheck at most for a baton in one of the lists, takes it, and
-// returns which one it was and what it says. A connection that says nothing at all is left to itself
-// then: whoever waits looks, and the next one is blocked. A baton that comes over it in
-// the end goes to late.
+// block waits at most recheck for a baton in one of the lists, takes it, and returns
+// the list and the content. After that a silent connection is abandoned: a waiter
+// checks, and another connection is blocked. A baton that arrives on the abandoned one
+// goes to late.
 func (p *Provider) block(late func(list string), lists ...string) (list, says string, err error) {
 	ctx, cancel := context.WithTimeout(p.ctx, recheck+blockGrace)
 	defer cancel()
@@ -218,18 +218,18 @@ func (p *Provider) block(late func(list string), lists ...string) (list, says st
 	return baton[0], baton[1], nil
 }
 
-// blockGrace is what a busy server may take to say that nothing came.
+// blockGrace is how long a busy server may take to report a timeout.
 const blockGrace = 500 * time.Millisecond
 
-// nudge hands the watch over the lane to another process, if there is something
-// to watch for. Where it fails the others find out by themselves within recheck.
+// nudge hands the watch over the lane to another process, if there is anything to watch
+// for. If it fails the others notice within recheck.
 func (l *lane) nudge() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_, _ = l.p.run(ctx, l.newCall(opNudge, 0))
 }
 
-// waiters is how many callers of Dequeue wait for the lane, or look at it.
+// waiters is how many callers of Dequeue wait for the lane, or check it.
 func (l *lane) waiters() int {
 	l.lobby.mu.Lock()
 	defer l.lobby.mu.Unlock()

@@ -34,10 +34,10 @@ const (
 	pokeLife = time.Minute
 )
 
-// watchers wait for the wake-ups of all lanes that have waiters in the process, over a few
-// connections. A lane that is new, or had a wake-up, gets its own connection if one is
-// free; then only this lane is blocked for again when it is empty. A lane that is quiet for
-// recheck moves to a shared connection.
+// watchers wait for the wake-ups of all lanes that have waiters in the process, over a
+// few connections. A lane that is new, or had a wake-up, gets its own connection if one
+// is free; then only this lane is blocked for again when it is empty. A lane that is
+// quiet for recheck moves to a shared connection.
 type watchers struct {
 	p     *Provider
 	spare int // own watchers that are kept free for lanes with work, if possible
@@ -63,7 +63,7 @@ type watcher struct {
 	poked   bool // and will not for long
 }
 
-// A check is a look at a lane that had no wake-up for a while.
+// A check is a check of a lane that had no wake-up for a while.
 type check struct {
 	lobby *lobby
 	at    time.Time
@@ -88,7 +88,7 @@ func newWatchers(p *Provider) *watchers {
 	return ws
 }
 
-// join has a lane watched as long as somebody waits for it.
+// join makes a lane watched while it has waiters.
 func (ws *watchers) join(lo *lobby) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -109,7 +109,7 @@ func (ws *watchers) join(lo *lobby) {
 	}
 }
 
-// share has a lane watched beside others. ws.mu is held.
+// share makes a lane watched on a shared connection. ws.mu is held.
 func (ws *watchers) share(lo *lobby) {
 	best := &ws.shared[0]
 	for i := range ws.shared {
@@ -136,7 +136,7 @@ func (w *watcher) add(lo *lobby) {
 	}
 }
 
-// watch waits for wake-ups as long as somebody does.
+// watch waits for wake-ups while there are waiters.
 func (w *watcher) watch() {
 	pause := firstPause
 	for {
@@ -168,8 +168,8 @@ func (w *watcher) watch() {
 	}
 }
 
-// muster returns the lanes to wait for: those that somebody else waits for. There are
-// none where the watcher is to end.
+// muster returns the lanes to wait for: those with waiters. There are none if the
+// watcher is to end.
 func (w *watcher) muster() []*lobby {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
@@ -186,8 +186,8 @@ func (w *watcher) muster() []*lobby {
 	return slices.Clone(w.lanes)
 }
 
-// handOn passes a wake-up on. A lane that shared a connection gets one of its own
-// when somebody waits for it again.
+// handOn passes a wake-up on. A lane on a shared connection gets its own one when it has
+// waiters again.
 func (w *watcher) handOn(lo *lobby) {
 	if !w.alone {
 		w.all.mu.Lock()
@@ -203,7 +203,7 @@ func (w *watcher) handOn(lo *lobby) {
 	}
 }
 
-// quiet has a lane that nothing came for share a connection, so that others may have
+// quiet moves a lane without wake-ups to a shared connection, so that others may have
 // this one.
 func (w *watcher) quiet() {
 	ws := w.all
@@ -228,7 +228,7 @@ func (w *watcher) quiet() {
 }
 
 // await waits for the wake-ups of lanes, for recheck at most: then the error is
-// redis.Nil. It returns without any where the watcher was poked.
+// redis.Nil. It returns without a wake-up if the watcher was poked.
 func (w *watcher) await(lanes []*lobby) ([]*lobby, error) {
 	if w.sweeps {
 		return w.sweep(lanes)
@@ -257,8 +257,8 @@ func (w *watcher) await(lanes []*lobby) ([]*lobby, error) {
 	return of(list), nil
 }
 
-// blockAnew has the watcher wait for the lanes as well that have come. Where that
-// fails it does so within recheck.
+// blockAnew makes the watcher also wait for new lanes. If that fails it does so within
+// recheck.
 func (w *watcher) blockAnew() {
 	ctx, cancel := context.WithTimeout(w.all.p.ctx, time.Second)
 	defer cancel()
@@ -266,7 +266,7 @@ func (w *watcher) blockAnew() {
 	_, _ = w.all.p.run(ctx, c)
 }
 
-// sweep takes the batons of lanes that there are.
+// sweep takes the existing batons of lanes.
 func (w *watcher) sweep(lanes []*lobby) ([]*lobby, error) {
 	p := w.all.p
 	if !sleep(p.ctx, min(max(time.Duration(len(lanes))*sweepEach, minSweep), recheck)) {
@@ -296,7 +296,8 @@ func (w *watcher) sweep(lanes []*lobby) ([]*lobby, error) {
 }
 
 // check checks lanes with waiters, once in recheck, for tasks: a wake-up is lost with a
-// process that dies, and other programs send none. Empty lanes are not checked any closer.
+// process that dies, and other programs send none. Empty lanes are not checked any
+// closer.
 func (ws *watchers) check() {
 	for {
 		lanes, wait := ws.due()
@@ -317,8 +318,8 @@ func (ws *watchers) check() {
 	}
 }
 
-// due returns the lanes to check now, or else how long there are none; neither when
-// nobody waits any more.
+// due returns the lanes to check now, or else how long there are none; neither if there
+// are no more waiters.
 func (ws *watchers) due() (lanes []*lobby, wait time.Duration) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -341,8 +342,8 @@ func (ws *watchers) due() (lanes []*lobby, wait time.Duration) {
 	return lanes, 0
 }
 
-// askEach sends a command for each lane in one round trip to each server, and waits
-// for recheck at most. Answers that come after that go to late.
+// askEach sends a command for each lane in one round trip to each server, and waits at
+// most recheck. Later answers go to late.
 func askEach[C redis.Cmder](p *Provider, lanes []*lobby, ask func(context.Context, redis.Pipeliner, *lane) C, late func([]C)) ([]C, error) {
 	client := p.client
 	if !p.owned {

@@ -24,18 +24,18 @@ const (
 	slowest = 10 * time.Microsecond
 )
 
-// A ward watches over the connections of one provider. A connection that dies
-// without a word, because a network has forgotten it, is found by the client when a
-// read times out, one connection after another. The ward finds it sooner: where one
-// does not answer for a while, and a new one is answered at once, the old one is
-// dead. It is closed then, with all that have been silent since, so that the client
-// makes new ones. A server that answers nobody has time.
+// A ward watches the connections of one provider. If a connection dies silently,
+// because a network has dropped it, the client notices only when a read times out, one
+// connection after another. The ward notices sooner: if a connection does not answer
+// for a while, and a new one is answered at once, the old one is dead. The ward then
+// closes it, with all that have been silent since, so that the client makes new ones.
+// It leaves alone a server that does not answer at all.
 type ward struct {
 	mu    sync.Mutex
 	peers map[string]*peer // by address
 }
 
-// watch has the ward see the connections of a client that is the provider's own.
+// watch makes the ward watch the connections of a client of the provider's own.
 func (w *ward) watch(client redis.UniversalClient, patience time.Duration) {
 	hook := &wardHook{w, patience}
 	switch c := client.(type) {
@@ -101,8 +101,8 @@ type peer struct {
 	wires map[*wire]struct{}
 }
 
-// answers asks the server over a new connection, and reports whether it has
-// answered a question that was put after the given time.
+// answers sends a request over a new connection, and reports whether the server has
+// answered one that was sent after the given time.
 func (p *peer) answers(since int64) bool {
 	p.asking.Lock()
 	defer p.asking.Unlock()
@@ -146,8 +146,8 @@ func pings(conn net.Conn, until time.Time) bool {
 	return err == nil && string(reply) != "-BUSY"
 }
 
-// bury closes the connections that have been silent since the given time: what they
-// were asked, if anything, is sent again over others.
+// bury closes the connections that have been silent since the given time: their pending
+// requests are sent again over others.
 func (p *peer) bury(since int64) {
 	p.mu.Lock()
 	var silent []*wire
@@ -178,8 +178,8 @@ type wire struct {
 	buried  atomic.Bool
 }
 
-// suspect is when the wire is suspected to be dead, as it is now; 0: never. A new
-// connection that says nothing is not: the fault is another one then.
+// suspect is when the wire, in its current state, is suspected to be dead; 0: never. A
+// new connection that is silent is not suspected: it has another fault.
 func (w *wire) suspect() int64 {
 	asked := w.asked.Load()
 	if asked == 0 || asked-w.made < w.patience {
@@ -267,8 +267,7 @@ func (w *wire) Close() error {
 	return w.Conn.Close()
 }
 
-// SyscallConn lets the client look, before it uses a connection, whether that has
-// ended.
+// SyscallConn lets the client check, before it uses a connection, whether it has ended.
 func (w *wire) SyscallConn() (syscall.RawConn, error) {
 	if w.buried.Load() {
 		return nil, net.ErrClosed
@@ -279,8 +278,8 @@ func (w *wire) SyscallConn() (syscall.RawConn, error) {
 	return opaque{}, nil
 }
 
-// opaque is a connection that cannot be looked into, as one with TLS: it is taken
-// for sound.
+// opaque is a connection that cannot be inspected, such as one with TLS: it is assumed
+// to be alive.
 type opaque struct{}
 
 func (opaque) Control(func(uintptr)) error    { return nil }

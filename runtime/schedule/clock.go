@@ -24,10 +24,10 @@ func (s *Service) now(ctx context.Context) (time.Time, error) {
 // skewed is how far a clock may be off before that is logged.
 const skewed = 5 * time.Second
 
-// Skew is how far the manager's clock was ahead of the store's at the last comparison. The
-// service compares them whenever it claims due jobs or changes one. Jobs fire by the
-// store's clock; a skew of more than 5 seconds is logged, because timestamps of the two
-// clocks cannot be compared. 0 before the first comparison.
+// Skew is how far the manager's clock was ahead of the store's at the last comparison.
+// The service compares them whenever it claims due jobs or changes one. Jobs fire by
+// the store's clock; a skew of more than 5 seconds is logged, because timestamps of the
+// two clocks cannot be compared. 0 before the first comparison.
 func (s *Service) Skew() time.Duration { return time.Duration(s.skew.Load()) }
 
 func (s *Service) measure(store time.Time) {
@@ -61,8 +61,8 @@ func (s *Service) watch(ctx context.Context, now time.Time) {
 	}
 }
 
-// wakeSilenced makes jobs fire at their next time that wait for a later one, written while
-// a clock was ahead. freed also ends the leases of due jobs.
+// wakeSilenced makes jobs fire at their next time that wait for a later one, written
+// while a clock was ahead. freed also ends the leases of due jobs.
 func (s *Service) wakeSilenced(ctx context.Context, now time.Time, freed bool) {
 	for after := JobID(""); ; {
 		es, err := s.store.List(ctx, "", after, claimed)

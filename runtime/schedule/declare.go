@@ -86,9 +86,9 @@ func OwnerAliases(owners ...string) RegisterOption {
 // twice. If all jobs declared for a type have names, the first of them continues the job
 // that the type had without a name. Jobs without an owner are never touched.
 //
-// Every process may call Declare at its start, and again after a crash. While two versions
-// of a program run, the last call wins. If a declaration is wrong nothing is changed.
-// Generated code calls Declare.
+// Every process may call Declare at its start, and again after a crash. While two
+// versions of a program run, the last call wins. If a declaration is wrong nothing is
+// changed. Generated code calls Declare.
 func Declare(ctx context.Context, in Scheduler, owner string, declared []Declaration, opts ...RegisterOption) (Changes, error) {
 	if owner == "" {
 		return Changes{}, fmt.Errorf("%w: declared jobs need an owner", ErrInvalidJob)

@@ -21,8 +21,8 @@ type Loss struct {
 	TaskID string    // of a task that is taken off its queue, if the queue can cancel tasks; empty: none
 }
 
-// Explain lists the changes like String, and below each job its differences and losses. In
-// a dry run that is what a deploy would do.
+// Explain lists the changes like String, and below each job its differences and losses.
+// In a dry run that is what a deploy would do.
 func (c Changes) Explain() string {
 	var lines strings.Builder
 	for line := range strings.Lines(c.String()) {

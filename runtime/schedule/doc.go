@@ -5,13 +5,13 @@
 // survive restarts with it. Any number of processes may run a [Service] on one store:
 // there is no leader. Each service claims due jobs in batches under a lease, enqueues
 // their tasks and records when they are due next. If a service is killed in between,
-// another one takes over its batch and enqueues the same tasks under the same IDs, which
-// are derived from the job and the time of the firing. The queue refuses the tasks that it
-// still has, and, where it keeps unique keys for a time (Capabilities.DedupWindow), those
-// that were completed meanwhile. On other queues, and for jobs whose unique key ends with
-// their task (SkipOverlap, or a key of their own), a kill at that moment may run a firing
-// twice, unless a worker that uses [Track] has recorded it. No firing is lost, and none is
-// early.
+// another one takes over its batch and enqueues the same tasks under the same IDs,
+// which are derived from the job and the time of the firing. The queue refuses the
+// tasks that it still has, and, where it keeps unique keys for a time
+// (Capabilities.DedupWindow), those that were completed meanwhile. On other queues, and
+// for jobs whose unique key ends with their task (SkipOverlap, or a key of their own),
+// a kill at that moment may run a firing twice, unless a worker that uses [Track] has
+// recorded it. No firing is lost, and none is early.
 //
 // Jobs in annotations are declared by [Declare], which generated code calls. A declared
 // job is identified by the type of its task and its name, and has an owner. It therefore

@@ -10,19 +10,19 @@ import (
 // A Scheduler keeps jobs. Service implements it, and so does the result of OnQueue. It is
 // safe for concurrent use.
 type Scheduler interface {
-	// Schedule stores a job and returns its ID: the job's own, or a new UUIDv7. The job is
-	// durable when the error is nil. The ID of a job that has ended is free: the new job
-	// replaces the old one. Errors wrap ErrInvalidJob, ErrJobExists or
+	// Schedule stores a job and returns its ID: the job's own, or a new UUIDv7. The job
+	// is durable when the error is nil. The ID of a job that has ended is free: the new
+	// job replaces the old one. Errors wrap ErrInvalidJob, ErrJobExists or
 	// runtime.ErrUnknownQueue.
 	Schedule(ctx context.Context, job Job) (JobID, error)
-	// Cancel ends a job: it is no longer due. A task of the job that is still on its queue
-	// is removed if the queue can do so (driver.Canceller); a running task goes on.
-	// Cancelling a cancelled job changes nothing. Errors wrap ErrJobNotFound, or
+	// Cancel ends a job: it is no longer due. A task of the job that is still on its
+	// queue is removed if the queue can do so (driver.Canceller); a running task goes
+	// on. Cancelling a cancelled job changes nothing. Errors wrap ErrJobNotFound, or
 	// ErrJobEnded if the job was due once and its task can no longer be cancelled.
 	Cancel(ctx context.Context, id JobID) error
-	// Modify changes a job; its ID stays. A job that has ended is due again if the change
-	// sets When. Errors wrap ErrJobNotFound, ErrJobEnded or ErrInvalidJob; then nothing is
-	// changed.
+	// Modify changes a job; its ID stays. A job that has ended is due again if the
+	// change sets When. Errors wrap ErrJobNotFound, ErrJobEnded or ErrInvalidJob; then
+	// nothing is changed.
 	Modify(ctx context.Context, id JobID, change Change) error
 	// Status returns a job and its state. The error wraps ErrJobNotFound.
 	Status(ctx context.Context, id JobID) (Status, error)
@@ -88,8 +88,8 @@ type Status struct {
 	Paused bool
 	// Next is when the job is due next; zero if it is not.
 	Next time.Time
-	// Fired counts the tasks enqueued for the job, Skipped the firings left out because of
-	// Overlap or Missed.
+	// Fired counts the tasks enqueued for the job, Skipped the firings left out because
+	// of Overlap or Missed.
 	Fired, Skipped int64
 	// Last is the last task enqueued for the job.
 	Last Run

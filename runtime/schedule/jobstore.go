@@ -57,8 +57,8 @@ const (
 // The errors of this package. Package jobstore has those of stores, package runtime the
 // others.
 var (
-	// ErrJobEnded: the job has fired for the last time or was cancelled, and can no longer
-	// be changed.
+	// ErrJobEnded: the job has fired for the last time or was cancelled, and can no
+	// longer be changed.
 	ErrJobEnded = errors.New("taskgen: the job has ended")
 
 	ErrInvalidJob  = jobstore.ErrInvalidJob

@@ -9,8 +9,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
-// can reports whether this scheduler has what a job needs. Another scheduler may have what
-// this one lacks.
+// can reports whether this scheduler has what a job needs. Another scheduler may have
+// what this one lacks.
 func (s *Service) can(n jobstore.Needs) bool {
 	if n.Queue != "" {
 		if _, err := s.m.Queue(n.Queue); err != nil {

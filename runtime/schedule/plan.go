@@ -86,7 +86,8 @@ func keepMissed(e *Entry) int {
 // dueOf is when the next firing is due, jitter included.
 func dueOf(e *Entry) time.Time { return dueAt(e, e.Next) }
 
-// dueAt adds the job's jitter to the time of a firing: less than the time to the next one.
+// dueAt adds the job's jitter to the time of a firing: less than the time to the next
+// one.
 func dueAt(e *Entry, at time.Time) time.Time {
 	if e.Jitter <= 0 || at.IsZero() || !e.When.Recurring() {
 		return at

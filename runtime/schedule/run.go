@@ -75,8 +75,9 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// FireDue fires the jobs that are due now, once, and returns how many tasks were enqueued.
-// Run does so continuously; FireDue is for tests and for programs with their own timer.
+// FireDue fires the jobs that are due now, once, and returns how many tasks were
+// enqueued. Run does so continuously; FireDue is for tests and for programs with their
+// own timer.
 func (s *Service) FireDue(ctx context.Context) (int, error) {
 	total := 0
 	for {
@@ -92,10 +93,10 @@ func pause(failures int) time.Duration {
 	return min(minPause<<min(failures-1, 16), maxPause)
 }
 
-// fireBatch claims due jobs, enqueues their tasks, and settles them, in steps that fit in
-// the lease. It gives back the jobs that it does not get to. The jobs that it cannot
-// handle are claimed by others when the lease has ended. wait is how long there is nothing
-// else to do: 0 if there may be more at once.
+// fireBatch claims due jobs, enqueues their tasks, and settles them, in steps that fit
+// in the lease. It gives back the jobs that it does not get to. The jobs that it cannot
+// handle are claimed by others when the lease has ended. wait is how long there is
+// nothing else to do: 0 if there may be more at once.
 func (s *Service) fireBatch(ctx context.Context) (n int, wait time.Duration, err error) {
 	began := time.Now()
 	due, now, wait, err := s.store.Claim(ctx, s.can, claimed, s.cfg.Lease)
@@ -326,10 +327,10 @@ func (b *batch) settle(ctx context.Context) error {
 	return failed
 }
 
-// settleChanged settles a job that was changed while it was being fired. It keeps what the
-// change says about the future. If the change cancelled the job, the task that was just
-// enqueued is cancelled too. For a job that continues under another ID it settles the new
-// one, which has the same seed and the same lease.
+// settleChanged settles a job that was changed while it was being fired. It keeps what
+// the change says about the future. If the change cancelled the job, the task that was
+// just enqueued is cancelled too. For a job that continues under another ID it settles
+// the new one, which has the same seed and the same lease.
 func (s *Service) settleChanged(ctx context.Context, fired *Entry, o *outcome, now time.Time) error {
 	cancelled, handedTo := false, JobID("")
 	err := modify(ctx, s.store, fired.ID, func(e *Entry) error {

@@ -25,8 +25,8 @@ type Config struct {
 	// Lease is how long a batch of due jobs belongs to one service; DefaultLease when 0.
 	// After that another service takes over the batch of one that was killed.
 	Lease time.Duration
-	// Retention is how long a job is kept after it has ended; DefaultRetention when 0, for
-	// ever when negative.
+	// Retention is how long a job is kept after it has ended; DefaultRetention when 0,
+	// for ever when negative.
 	Retention time.Duration
 	// Logger logs failures and skipped firings. Nil: slog.Default at the time of the
 	// record. slog.New(slog.DiscardHandler) is silent.
@@ -58,8 +58,8 @@ type Service struct {
 
 var _ Scheduler = (*Service)(nil)
 
-// New returns a service that keeps jobs in store and enqueues their tasks on the queues of
-// m, through its middleware. If m has sealers (a key ring in its middleware; see
+// New returns a service that keeps jobs in store and enqueues their tasks on the queues
+// of m, through its middleware. If m has sealers (a key ring in its middleware; see
 // runtime.ManagerConfig) payloads are sealed in the store. All times are on the store's
 // clock; see Skew.
 func New(store Store, m *runtime.Manager, cfg Config) *Service {
@@ -122,8 +122,8 @@ func (s *Service) Schedule(ctx context.Context, job Job) (JobID, error) {
 	return e.ID, nil
 }
 
-// add writes a new job, which replaces one with its ID that has ended. It does not replace
-// a job that continues under another ID, because others find the new ID there.
+// add writes a new job, which replaces one with its ID that has ended. It does not
+// replace a job that continues under another ID, because others find the new ID there.
 func (s *Service) add(ctx context.Context, e *Entry) error {
 	for {
 		err := s.store.Put(ctx, e)
@@ -173,10 +173,11 @@ func (s *Service) retime(e *Entry, w When, now time.Time) error {
 	return nil
 }
 
-// redeclare is retime for a declaration. Program versions that declare a job in turn must
-// not cost it a firing: a firing that is already due stays due, and so does an earlier next
-// firing of a job with an interval. A cancelled job that is declared again with the same
-// schedule keeps its times, including the last firing that was due meanwhile.
+// redeclare is retime for a declaration. Program versions that declare a job in turn
+// must not cost it a firing: a firing that is already due stays due, and so does an
+// earlier next firing of a job with an interval. A cancelled job that is declared again
+// with the same schedule keeps its times, including the last firing that was due
+// meanwhile.
 func (s *Service) redeclare(e *Entry, w When, now time.Time) error {
 	before, was, same, lease := e.Next, e.Was, w.Equal(e.When), e.Leased
 	if err := s.retime(e, w, now); err != nil {

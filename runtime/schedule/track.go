@@ -194,8 +194,8 @@ func (r *tracked) progress(p runtime.ProgressReport) {
 	}
 }
 
-// noteSoon queues a note of the run, which is written as it is at that time, and returns a
-// channel that is closed then. r.mu is held.
+// noteSoon queues a note of the run, which is written as it is at that time, and
+// returns a channel that is closed then. r.mu is held.
 func (r *tracked) noteSoon() <-chan struct{} {
 	r.pending = true
 	if r.written == nil {

@@ -146,8 +146,8 @@ func (t *tx) rewrite(seq int64, envelope []byte) {
 	}
 }
 
-// Purge implements [driver.Purger]. It works in transactions of 1000 tasks, so that others
-// can proceed, and ends after the number of tasks that there were at its start.
+// Purge implements [driver.Purger]. It works in transactions of 1000 tasks, so that
+// others can proceed, and ends after the number of tasks that there were at its start.
 func (q *queue) Purge(ctx context.Context) (int, error) {
 	st, err := q.Stats(ctx)
 	if err != nil {

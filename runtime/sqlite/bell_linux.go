@@ -7,8 +7,8 @@ import (
 )
 
 // A bell rings when any process writes to the log of the file, by inotify, which costs
-// nothing while nobody writes. It rings before the commit is visible, because the write to
-// the disk comes in between. One goroutine at a time uses it.
+// nothing while nobody writes. It rings before the commit is visible, because the write
+// to the disk comes in between. One goroutine at a time uses it.
 type bell struct {
 	f   *os.File
 	fd  int

@@ -10,9 +10,9 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// The pages of Browse. Each is a range of the index of its state, from the cursor on, with
-// two seeks per task for its row. The columns are the parts of a cursor (two numbers and a
-// group) and the task.
+// The pages of Browse. Each is a range of the index of its state, from the cursor on,
+// with two seeks per task for its row. The columns are the parts of a cursor (two
+// numbers and a group) and the task.
 const (
 	sqlLevelTop    = `SELECT max(level) FROM taskgen_ready WHERE queue = ?` // one seek
 	sqlBrowseReady = `SELECT r.level, r.place, '', j.seq, j.id, j.envelope FROM taskgen_ready r CROSS JOIN taskgen_job j ON j.seq = r.seq
@@ -78,9 +78,9 @@ type page struct {
 
 // Browse implements [driver.Browser]. Ready tasks of a fifo queue come group by group,
 // leased tasks by the end of their leases, dead tasks in the order of their deaths,
-// including those that a worker of the dead letter queue has leased. A row that cannot be
-// decoded is shown as the task that would replace it on the dead letter queue. A page ends
-// before its limit once it is larger than 16 MB.
+// including those that a worker of the dead letter queue has leased. A row that cannot
+// be decoded is shown as the task that would replace it on the dead letter queue. A
+// page ends before its limit once it is larger than 16 MB.
 func (q *queue) Browse(ctx context.Context, state driver.State, from string, limit int) ([]*driver.Task, string, error) {
 	if limit < 1 {
 		return nil, "", fmt.Errorf("taskgen: browse %d tasks of queue %q: at least 1", limit, q.cfg.Name)

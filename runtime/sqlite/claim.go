@@ -28,9 +28,9 @@ type claimed struct {
 	envelope []byte
 }
 
-// claim leases up to limit tasks until the given time, and at most maxClaim bytes unless a
-// single task is larger. All tasks of one claim have the same token, which only has to
-// distinguish the deliveries of one task.
+// claim leases up to limit tasks until the given time, and at most maxClaim bytes
+// unless a single task is larger. All tasks of one claim have the same token, which
+// only has to distinguish the deliveries of one task.
 func (t *tx) claim(s *state, limit int, until int64) []claimed {
 	if s.paused || s.ready == 0 {
 		return nil

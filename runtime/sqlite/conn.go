@@ -16,8 +16,8 @@ import (
 var ErrBusy = errors.New("taskgen: the SQLite file is locked by another connection")
 
 const (
-	// busyLimit is how long a transaction waits for the write lock. No transaction of this
-	// package takes nearly that long: only a transaction of the application does.
+	// busyLimit is how long a transaction waits for the write lock. No transaction of
+	// this package takes nearly that long: only a transaction of the application does.
 	busyLimit = 10 * time.Second
 	// busyStep bounds one sleep between two tries. SQLite's own handler backs off to
 	// 100 ms, and then a process that never pauses starves the others.

@@ -32,8 +32,8 @@ func (q *queue) deadByID(t *tx, id string) []job {
 // Redrive implements [driver.Redriver]. Tasks that a worker of the dead letter queue has
 // leased stay, and so do those whose ID is on the queue again: the error is then a
 // *BatchError with ErrDuplicate, in the order of the tasks that were found. Redrive
-// ignores Capacity. It works in transactions of 1000 tasks or 4 MB. With nil ids it leaves
-// alone the tasks that die while it runs.
+// ignores Capacity. It works in transactions of 1000 tasks or 4 MB. With nil ids it
+// leaves alone the tasks that die while it runs.
 func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ {
 		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
@@ -136,8 +136,8 @@ func (b *redriven) add(ctx context.Context, q *queue, find func(*tx) []job) erro
 	return errors.Join(failed, err)
 }
 
-// move redrives the dead jobs that find returns: in one transaction, or in several if they
-// are large.
+// move redrives the dead jobs that find returns: in one transaction, or in several if
+// they are large.
 func (b *redriven) move(ctx context.Context, q *queue, find func(*tx) []job) error {
 	for find != nil {
 		var moved, taken []string

@@ -8,10 +8,11 @@
 //
 // # Durability
 //
-// The file is in WAL mode. By default (Full) every commit is on the disk before its caller
-// gets the answer: a task whose Enqueue returned nil survives kill -9, a crash of the
-// system and a power cut, if the disk works as it reports. With Normal a power cut may
-// undo the last commits; the death of a process does not. Neither can damage the file.
+// The file is in WAL mode. By default (Full) every commit is on the disk before its
+// caller gets the answer: a task whose Enqueue returned nil survives kill -9, a crash
+// of the system and a power cut, if the disk works as it reports. With Normal a power
+// cut may undo the last commits; the death of a process does not. Neither can damage
+// the file.
 //
 // # Speed
 //
@@ -21,11 +22,11 @@
 // with small batches are as fast as one with large ones. A single caller that waits for
 // each task gets one task per fsync.
 //
-// The cost in statements, in addition to about eight and 1 fsync per transaction: Enqueue
-// takes 2 per task (4 with a unique key), Dequeue 3 for a whole batch of one level and 4
-// per task on a fifo queue, Complete 2 per task, Extend 1, Release 4, DeadLetter 5. Every
-// 4 MB of log cost 2 more fsyncs. Stats reads counters that the transactions maintain, and
-// costs the same with ten tasks as with ten million.
+// The cost in statements, in addition to about eight and 1 fsync per transaction:
+// Enqueue takes 2 per task (4 with a unique key), Dequeue 3 for a whole batch of one
+// level and 4 per task on a fifo queue, Complete 2 per task, Extend 1, Release 4,
+// DeadLetter 5. Every 4 MB of log cost 2 more fsyncs. Stats reads counters that the
+// transactions maintain, and costs the same with ten tasks as with ten million.
 //
 // # Several processes
 //
@@ -39,10 +40,10 @@
 // writes. All processes must agree on the time, as they do on one machine. One process is
 // faster than two.
 //
-// The file must be on a local disk. Network file systems (NFS, SMB, and most volumes that
-// several machines mount) do not provide the locks that SQLite needs, and damage the file.
-// Never delete or copy the -wal and -shm files of an open file; to make a copy use VACUUM
-// INTO or SQLite's backup.
+// The file must be on a local disk. Network file systems (NFS, SMB, and most volumes
+// that several machines mount) do not provide the locks that SQLite needs, and damage
+// the file. Never delete or copy the -wal and -shm files of an open file; to make a
+// copy use VACUUM INTO or SQLite's backup.
 //
 // # A full disk
 //

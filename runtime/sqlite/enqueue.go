@@ -33,8 +33,8 @@ const (
 	// chunk is how many tasks of one call share a transaction, so that a large batch does
 	// not make everybody else wait.
 	chunk = 1000
-	// bulk is how many bytes of envelopes share a transaction, for the same reason, or one
-	// task that is larger.
+	// bulk is how many bytes of envelopes share a transaction, for the same reason, or
+	// one task that is larger.
 	bulk = 4 << 20
 	// maxClaim is how many bytes of envelopes a Dequeue returns, or one task that is
 	// larger: they are read within 20 ms, and the worker holds them in memory.
@@ -70,9 +70,9 @@ func (q *queue) encode(tasks []*driver.Task) []entry {
 	return entries
 }
 
-// Enqueue implements [driver.Queue]. Calls of many goroutines share a transaction. A batch
-// of more than 1000 tasks or 4 MB is split into several. If the disk or the file is full
-// the error of a task wraps ErrQueueFull.
+// Enqueue implements [driver.Queue]. Calls of many goroutines share a transaction. A
+// batch of more than 1000 tasks or 4 MB is split into several. If the disk or the file
+// is full the error of a task wraps ErrQueueFull.
 func (q *queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
 	if err := q.open(); err != nil {
 		return nil, err

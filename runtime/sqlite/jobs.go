@@ -333,8 +333,8 @@ func (s *jobs) Note(ctx context.Context, id jobstore.JobID, run jobstore.Run) er
 	return nil
 }
 
-// Wait implements jobstore.Store. A Put of another process wakes it like a Dequeue. If the
-// file cannot be read it keeps waiting.
+// Wait implements jobstore.Store. A Put of another process wakes it like a Dequeue. If
+// the file cannot be read it keeps waiting.
 func (s *jobs) Wait(ctx context.Context, can func(jobstore.Needs) bool, d time.Duration) {
 	news := make(chan struct{}, 1)
 	defer s.leave(news)

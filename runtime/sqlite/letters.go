@@ -75,8 +75,8 @@ func (ls *Letters) Get(ctx context.Context, id string) (*driver.Task, error) {
 	return driver.DecodeEnvelope(body)
 }
 
-// List returns up to limit tasks after the cursor, in the order in which they were stored,
-// and the cursor of the next page, empty after the last.
+// List returns up to limit tasks after the cursor, in the order in which they were
+// stored, and the cursor of the next page, empty after the last.
 func (ls *Letters) List(ctx context.Context, cursor string, limit int) (tasks []*driver.Task, next string, err error) {
 	after := int64(0)
 	if cursor != "" {

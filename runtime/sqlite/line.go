@@ -108,8 +108,8 @@ func (t *tx) rejoin(s *state, j job) {
 	t.join(s, j, keeps)
 }
 
-// join puts a due job in the line of its queue. frees says that the job blocked its group,
-// as a leased job does and one that waits for its retry.
+// join puts a due job in the line of its queue. frees says that the job blocked its
+// group, as a leased job does and one that waits for its retry.
 func (t *tx) join(s *state, j job, frees bool) {
 	s.ready++
 	if !s.fifo {

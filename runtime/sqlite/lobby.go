@@ -31,9 +31,9 @@ type consumer struct {
 	gone bool // its context has ended while the writer had it in hand; the lobby's
 }
 
-// A lobby is where consumers wait, in a room for each queue and in the order
-// they came. The writer serves them in the very transaction that brings tasks:
-// nothing polls, and nobody is woken in vain.
+// A lobby has the waiting consumers, in a room for each queue and in the order of their
+// calls. The writer serves them in the same transaction that adds tasks: nothing polls,
+// and no consumer is woken in vain.
 type lobby struct {
 	clock driver.Clock
 	nudge func(queue int64) // has the writer look at a queue
@@ -55,7 +55,7 @@ func newLobby(clock driver.Clock) *lobby {
 	return &lobby{clock: clock, rooms: make(map[int64]*room), busy: make(chan struct{}, 1)}
 }
 
-// enter lets a consumer in.
+// enter adds a consumer.
 func (l *lobby) enter(c *consumer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -68,8 +68,8 @@ func (l *lobby) enter(c *consumer) {
 	l.count++
 }
 
-// withdraw takes a consumer out whose context has ended. It reports false where
-// the writer has the consumer in hand and will answer it.
+// withdraw removes a consumer whose context has ended. It reports false if the writer is
+// serving the consumer and will answer it.
 func (l *lobby) withdraw(c *consumer) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -94,8 +94,8 @@ func (l *lobby) remove(c *consumer) bool {
 	return true
 }
 
-// serve claims tasks for the consumers of the queues that t has touched, first
-// come first served, and takes those that got some out of their room.
+// serve claims tasks for the consumers of the queues that t has touched, first come first
+// served, and removes the served ones from their room.
 func (l *lobby) serve(t *tx) (served []*consumer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -119,8 +119,7 @@ func (l *lobby) serve(t *tx) (served []*consumer) {
 	return served
 }
 
-// restore lets consumers back in after the transaction that served them has
-// failed.
+// restore adds consumers again after the transaction that served them has failed.
 func (l *lobby) restore(served []*consumer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -302,7 +301,7 @@ func (w *writer) consume(ctx context.Context, c *consumer) error {
 	return <-c.done
 }
 
-// occupied reports whether anybody waits.
+// occupied reports whether there are consumers.
 func (l *lobby) occupied() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 // Enqueue is acknowledged.
 var ErrFileGone = errors.New("taskgen: the SQLite file was deleted or replaced while it was open")
 
-// A place is the path of a file and of SQLite's files beside it, and the identities of the
-// files that were opened.
+// A place is the path of a file and of SQLite's files beside it, and the identities of
+// the files that were opened.
 type place struct {
 	paths [3]string
 	files [3]os.FileInfo

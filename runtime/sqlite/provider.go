@@ -209,8 +209,8 @@ func (t *tx) declare(q *queue) error {
 		return fmt.Errorf("%w: its dead letter queue %q is of type %s in the file: name another", driver.ErrQueueMismatch, q.cfg.DLQ, dlq.kind)
 	}
 	// A queue that was opened before the queue that names it has its own dead letter
-	// queue. Either a worker of dead letters came first, or it is a mistake: nothing could
-	// die on it any more.
+	// queue. Either a worker of dead letters came first, or it is a mistake: nothing
+	// could die on it any more.
 	worker := dlq.dlq == q.cfg.DLQ+"-dlq" && (!dlq.used || q.cfg.DLQ == q.cfg.Name+"-dlq")
 	if dlq.dlq != "" && !dlq.isDLQ && !worker && !own.isDLQ {
 		return fmt.Errorf("%w: its dead letter queue %q is a queue with one of its own, %q: name another", driver.ErrQueueMismatch, q.cfg.DLQ, dlq.dlq)

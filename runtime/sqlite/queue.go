@@ -137,9 +137,9 @@ func idOf(d *driver.Delivery) string {
 	return d.Task.ID
 }
 
-// Dequeue implements [driver.Queue]. It waits until ctx ends, however long that is. With a
-// context that has already ended it takes the ready tasks and does not wait. It returns at
-// most 32 MB of tasks, and at least one.
+// Dequeue implements [driver.Queue]. It waits until ctx ends, however long that is.
+// With a context that has already ended it takes the ready tasks and does not wait. It
+// returns at most 32 MB of tasks, and at least one.
 func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	if limit < 1 || lease <= 0 {
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, q.cfg.Name, lease)
@@ -158,8 +158,8 @@ func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 	}
 }
 
-// deliver decodes the rows that a consumer got. Rows that cannot be decoded go to the dead
-// letter queue.
+// deliver decodes the rows that a consumer got. Rows that cannot be decoded go to the
+// dead letter queue.
 func (q *queue) deliver(ctx context.Context, c *consumer) ([]*driver.Delivery, error) {
 	var (
 		room  = make([]driver.Delivery, 0, len(c.got))

@@ -9,10 +9,10 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// On a full disk, or in a file that must not grow, no task could be leased: a lease is a
-// row, and may need a page. A part of the file is therefore kept in reserve, as a value in
-// taskgen_meta, which older versions ignore. It is given up when work that frees space has
-// none, and no tasks are accepted before it is restored.
+// On a full disk, or in a file that must not grow, no task could be leased: a lease is
+// a row, and may need a page. A part of the file is therefore kept in reserve, as a
+// value in taskgen_meta, which older versions ignore. It is given up when work that
+// frees space has none, and no tasks are accepted before it is restored.
 const (
 	metaReserve  = "reserve"
 	reserveBytes = 512 << 10

@@ -148,9 +148,9 @@ CREATE TABLE taskgen_letter (
 `,
 }
 
-// additions are made whenever a file is opened. A build ignores additions that it does not
-// know, so that they need no new version of the schema: old and new builds work on one
-// file.
+// additions are made whenever a file is opened. A build ignores additions that it does
+// not know, so that they need no new version of the schema: old and new builds work on
+// one file.
 const additions = `
 -- Leases that ended with nothing said, each counted as a crash, for workers that
 -- say yet that it was none.

@@ -48,8 +48,8 @@ type sqlSession struct {
 	last int64
 }
 
-// newSQLSession returns an error if tx is over, or SQLite has rolled it back: writes would
-// then take effect at once.
+// newSQLSession returns an error if tx is over, or SQLite has rolled it back: writes
+// would then take effect at once.
 func newSQLSession(ctx context.Context, tx *sql.Tx) (*sqlSession, error) {
 	s := &sqlSession{ctx: context.WithoutCancel(ctx), tx: tx}
 	// The only test for an open transaction in SQL: a nested one is refused.

@@ -187,8 +187,8 @@ func (t *tx) part(j job) {
 	}
 }
 
-// settle runs one step for each delivery, and records those whose lease is lost. envelopes
-// are written by the steps; nil if they write none.
+// settle runs one step for each delivery, and records those whose lease is lost.
+// envelopes are written by the steps; nil if they write none.
 func (q *queue) settle(ctx context.Context, ds []*driver.Delivery, envelopes [][]byte, step func(*tx, *state, int, receipt) bool) error {
 	if err := q.open(); err != nil {
 		return err

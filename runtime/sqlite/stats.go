@@ -20,8 +20,8 @@ const (
 	sqlLineOldest = `SELECT min(due) FROM taskgen_line WHERE queue = ?`
 )
 
-// Stats implements [driver.Queue]. It reads the counters that every transaction maintains,
-// and the head of each level.
+// Stats implements [driver.Queue]. It reads the counters that every transaction
+// maintains, and the head of each level.
 func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
 	if err := q.settled(ctx); err != nil {
 		return driver.Stats{}, err

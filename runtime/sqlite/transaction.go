@@ -23,18 +23,18 @@ const (
 	sqlSaveDone = `RELEASE taskgen_enqueue`
 )
 
-// Tx returns an enqueuer that puts tasks on the provider's open queues in the transaction
-// that is open on c. The tasks are enqueued when it commits, together with everything else
-// it wrote, and never if it is rolled back. Pass the enqueuer to Manager.Through, so that
-// validation and middleware apply. [Provider.SQLTx] is the same for a transaction of
-// database/sql.
+// Tx returns an enqueuer that puts tasks on the provider's open queues in the
+// transaction that is open on c. The tasks are enqueued when it commits, together with
+// everything else it wrote, and never if it is rolled back. Pass the enqueuer to
+// Manager.Through, so that validation and middleware apply. [Provider.SQLTx] is the
+// same for a transaction of database/sql.
 //
 // c is a connection of the caller to the same file, and the transaction must have begun
 // with BEGIN IMMEDIATE: a transaction that begins with a read may fail because another
-// connection has written since (SQLITE_BUSY_SNAPSHOT, which wraps [ErrBusy] here). While it
-// is open every other writer of the file waits, including the provider. Keep it short, and
-// do not call the provider's own Enqueue inside it, which would wait for itself for 10 s
-// and then fail with [ErrBusy].
+// connection has written since (SQLITE_BUSY_SNAPSHOT, which wraps [ErrBusy] here).
+// While it is open every other writer of the file waits, including the provider. Keep
+// it short, and do not call the provider's own Enqueue inside it, which would wait for
+// itself for 10 s and then fail with [ErrBusy].
 //
 // A failed call leaves the transaction as it was before the call, unless SQLite rolls all
 // of it back, as it may on a full disk; then further calls fail. ctx is checked at the
@@ -95,7 +95,8 @@ func (e *txEnqueuer) Enqueue(ctx context.Context, tasks []*driver.Task) ([]drive
 	return answers, failed.OrNil()
 }
 
-// add enqueues the valid tasks in a savepoint: after an error of the file nothing remains.
+// add enqueues the valid tasks in a savepoint: after an error of the file nothing
+// remains.
 func (e *txEnqueuer) add(s session, queues []*queue, tasks []*driver.Task, answers []driver.Enqueued, failed *driver.BatchError) error {
 	if err := s.plain(sqlSave); err != nil {
 		return err

@@ -47,8 +47,8 @@ func (s *state) next() int64 {
 	return s.last
 }
 
-// state returns a queue's row, read once per transaction. It first puts due tasks in line,
-// so that they are before the tasks that the transaction adds.
+// state returns a queue's row, read once per transaction. It first puts due tasks in
+// line, so that they are before the tasks that the transaction adds.
 func (t *tx) state(id int64) *state {
 	if s := t.bare(id); s != nil {
 		return s

@@ -16,8 +16,8 @@ type pace struct {
 	deaf  time.Duration // while nobody writes, without inotify
 }
 
-// A commit is seen by the checks within stir after the write to the log. If the disk takes
-// longer than that, the commit waits for a quiet check.
+// A commit is seen by the checks within stir after the write to the log. If the disk
+// takes longer than that, the commit waits for a quiet check.
 var usualPace = pace{
 	busy: 2 * time.Millisecond, stir: 100 * time.Millisecond,
 	quiet: 250 * time.Millisecond, deaf: 20 * time.Millisecond,
@@ -82,8 +82,8 @@ func (w *watcher) loop() {
 	}
 }
 
-// watch checks for new commits while there are waiters, and reports false when the watcher
-// is closed.
+// watch checks for new commits while there are waiters, and reports false when the
+// watcher is closed.
 func (w *watcher) watch() bool {
 	timer := time.NewTimer(w.pace.busy)
 	defer timer.Stop()

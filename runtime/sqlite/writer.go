@@ -14,16 +14,16 @@ const (
 	// the tasks in them.
 	groupLimit  = 512
 	weightLimit = 4 * chunk
-	// If other processes write too, a writer that always has work leaves the lock free for
-	// politePause after each politeSlice. The pause is longer than busyStep, so that a
-	// waiting process tries at least once in it.
+	// If other processes write too, a writer that always has work leaves the lock free
+	// for politePause after each politeSlice. The pause is longer than busyStep, so
+	// that a waiting process tries at least once in it.
 	politeSlice = 4 * time.Millisecond
 	politePause = busyStep + busyStep/4
 	politeFor   = time.Second // how long another process's last commit counts
 )
 
-// A call is work for a transaction of the writer, or a new waiting consumer, or a queue to
-// visit.
+// A call is work for a transaction of the writer, or a new waiting consumer, or a queue
+// to visit.
 type call struct {
 	run      func(*tx) // may be run again, in its own transaction
 	weight   int       // tasks in it
@@ -123,7 +123,7 @@ func (w *writer) await(ctx context.Context, cl *call) error {
 	return <-cl.done
 }
 
-// nudge has the writer look at a queue: at what became due, and at who waits.
+// nudge makes the writer check a queue for due tasks and waiting consumers.
 // It does not wait for it. Where the look fails those who wait learn of it:
 // nothing else might ever wake them.
 func (w *writer) nudge(queue int64) {

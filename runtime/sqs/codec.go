@@ -38,8 +38,8 @@ type Codec interface {
 // JSON is the Codec of bodies that are the payload itself, for tasks of one type.
 func JSON(taskType string) Codec { return bare{taskType: taskType} }
 
-// JSONByAttribute is the Codec of bodies that are the payload itself, for tasks whose type
-// is read from and written to the message attribute of that name.
+// JSONByAttribute is the Codec of bodies that are the payload itself, for tasks whose
+// type is read from and written to the message attribute of that name.
 func JSONByAttribute(name string) Codec { return bare{attribute: name} }
 
 // bare is the Codec of payloads.

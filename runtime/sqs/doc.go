@@ -37,35 +37,36 @@
 //
 // # Polls
 //
-// A Dequeue that finds no local tasks sends a long poll, and more of them while they come
-// back full, up to the bound of [WithMaxPolls]. A poll is not cancelled with its Dequeue,
-// because SQS would lease its messages to nobody. It continues, and the next Dequeue gets
-// its messages, or they go back to SQS after half a second. A pool that stops waits for it
-// within its grace, and so does Close, as long as a poll may take: see [WithCloseWait]. A
-// poll waits for 5 s, and for 20 s if nothing has arrived for five minutes: see [WithWait].
-// A context that ends within a second uses short polls.
+// A Dequeue that finds no local tasks sends a long poll, and more of them while they
+// come back full, up to the bound of [WithMaxPolls]. A poll is not cancelled with its
+// Dequeue, because SQS would lease its messages to nobody. It continues, and the next
+// Dequeue gets its messages, or they go back to SQS after half a second. A pool that
+// stops waits for it within its grace, and so does Close, as long as a poll may take:
+// see [WithCloseWait]. A poll waits for 5 s, and for 20 s if nothing has arrived for
+// five minutes: see [WithWait]. A context that ends within a second uses short polls.
 //
-// A request whose answer does not begin within 5 s, plus the wait of a poll and a second
-// for each 64 KiB that it sends, is abandoned, and its connection is closed, with all idle
-// ones, which may be dead too. The SDK sends it again, except a poll, which Dequeue returns
-// as an error. A call returns when its context ends, or half a second later if unfinished
-// work continues without it.
+// A request whose answer does not begin within 5 s, plus the wait of a poll and a
+// second for each 64 KiB that it sends, is abandoned, and its connection is closed,
+// with all idle ones, which may be dead too. The SDK sends it again, except a poll,
+// which Dequeue returns as an error. A call returns when its context ends, or half a
+// second later if unfinished work continues without it.
 //
-// A fifo queue returns several tasks of one group in a receive. They are handed out one at
-// a time: the next one when the previous one is completed or dead. Meanwhile they wait in
-// this process, under the same lease, and Extend extends all of it.
+// A fifo queue returns several tasks of one group in a receive. They are handed out one
+// at a time: the next one when the previous one is completed or dead. Meanwhile they
+// wait in this process, under the same lease, and Extend extends all of it.
 //
 // On a priority queue a level is served when the levels above it were polled and found
 // empty, or have a long poll waiting. See [WithStarvationFree].
 //
 // # The HTTP client
 //
-// Each poll and each batch in progress uses a connection. If the client is of the SDK's own
-// type (awshttp.BuildableClient, the default), the provider makes the connections itself,
-// with the same settings, and keeps up to 256 idle ones until Close. The connections of
-// another client belong to the caller: it should keep as many (MaxIdleConnsPerHost), and
-// have the method CloseIdleConnections, like http.Client. A timeout of the client, if it
-// has one, must be longer than the wait of a poll, up to 20 s by default.
+// Each poll and each batch in progress uses a connection. If the client is of the SDK's
+// own type (awshttp.BuildableClient, the default), the provider makes the connections
+// itself, with the same settings, and keeps up to 256 idle ones until Close. The
+// connections of another client belong to the caller: it should keep as many
+// (MaxIdleConnsPerHost), and have the method CloseIdleConnections, like http.Client. A
+// timeout of the client, if it has one, must be longer than the wait of a poll, up to
+// 20 s by default.
 //
 // README.md in this folder has the permissions, the quotas and the costs.
 package sqs

@@ -63,8 +63,8 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enq
 	return out, result(errs, func(i int) string { return tasks[i].ID })
 }
 
-// outgoing makes the message of a task that is enqueued or redriven. A payload that is too
-// large goes to the store.
+// outgoing makes the message of a task that is enqueued or redriven. A payload that is
+// too large goes to the store.
 func (e *engine) outgoing(ctx context.Context, t *driver.Task) (*outgoing, error) {
 	o := &outgoing{to: e.place(t).remote, task: t, delay: t.ScheduledFor.Sub(e.p.clock.Now())}
 	if e.fifo {
@@ -93,7 +93,8 @@ func (e *engine) deduplication(t *driver.Task, otherwise string) string {
 	return otherwise
 }
 
-// place is the lane of a task. A level that the queue does not have becomes the nearest one.
+// place is the lane of a task. A level that the queue does not have becomes the nearest
+// one.
 func (e *engine) place(t *driver.Task) *lane {
 	for _, l := range e.lanes {
 		if t.Priority >= l.level {
@@ -110,8 +111,8 @@ func enqueueID(t *driver.Task) string {
 	return token(t.ID + "/" + strconv.FormatInt(t.CreatedAt.UnixNano(), 36))
 }
 
-// checkIn encodes a message. If that is too large and there is a store, it puts the payload
-// there and sends the key.
+// checkIn encodes a message. If that is too large and there is a store, it puts the
+// payload there and sends the key.
 func (p *Provider) checkIn(ctx context.Context, o *outgoing) error {
 	if o.attrs[attrStored] != "" {
 		o.task = hollow(o.task)

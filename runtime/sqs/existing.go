@@ -12,8 +12,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Existing names existing SQS queues for a queue: made by hand or declared elsewhere, in any
-// account that the credentials can access, with any names. See [WithQueue].
+// Existing names existing SQS queues for a queue: made by hand or declared elsewhere,
+// in any account that the credentials can access, with any names. See [WithQueue].
 type Existing struct {
 	// URL of the SQS queue. Empty on a priority queue, which has Levels.
 	URL string
@@ -36,22 +36,23 @@ type Existing struct {
 	// not order tasks. Nil, or "" for a task: none.
 	FairGroup func(*driver.Task) string
 	// DeduplicationID makes the MessageDeduplicationId of a task on a fifo queue: SQS
-	// silently drops a message with an ID that it has had within five minutes, and Enqueue
-	// returns nil. A delayed task is compared when it is due; a retry and a redrive are
-	// not. Nil, or "" for a task: a repeated enqueue, with the same ID and CreatedAt, is
-	// dropped.
+	// silently drops a message with an ID that it has had within five minutes, and
+	// Enqueue returns nil. A delayed task is compared when it is due; a retry and a
+	// redrive are not. Nil, or "" for a task: a repeated enqueue, with the same ID and
+	// CreatedAt, is dropped.
 	DeduplicationID func(*driver.Task) string
 }
 
-// WithQueue makes the queue of that name use existing SQS queues. Open creates, changes and
-// tags nothing there, and needs no names: prefix and WithoutCreate are for other queues.
-// Open reads the attributes and refuses unsuitable ones. Without permission to read them
-// (sqs:GetQueueAttributes) it derives a fifo queue from the ending of its name, assumes
-// messages of 256 KiB and otherwise the requirements in README.md, and logs that.
+// WithQueue makes the queue of that name use existing SQS queues. Open creates, changes
+// and tags nothing there, and needs no names: prefix and WithoutCreate are for other
+// queues. Open reads the attributes and refuses unsuitable ones. Without permission to
+// read them (sqs:GetQueueAttributes) it derives a fifo queue from the ending of its
+// name, assumes messages of 256 KiB and otherwise the requirements in README.md, and
+// logs that.
 //
-// On a fifo queue nothing counts the tasks that kill their process, because the count would
-// be a tag: only the redrive policy stops such a task. The client's region must be the
-// queue's.
+// On a fifo queue nothing counts the tasks that kill their process, because the count
+// would be a tag: only the redrive policy stops such a task. The client's region must
+// be the queue's.
 func WithQueue(name string, on Existing) Option {
 	return func(o *options) {
 		if o.existing == nil {

@@ -7,10 +7,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
-// A group is the messages of one message group from one receive of a fifo queue, in order.
-// Its head is ready or with a worker; the others wait behind it, under the same lease, until
-// it is completed or dead. SQS gives no message of the group to anybody else meanwhile. It
-// is guarded by engine.mu.
+// A group is the messages of one message group from one receive of a fifo queue, in
+// order. Its head is ready or with a worker; the others wait behind it, under the same
+// lease, until it is completed or dead. SQS gives no message of the group to anybody
+// else meanwhile. It is guarded by engine.mu.
 type group struct{ line []*message }
 
 // line makes groups of received messages and returns their heads.

@@ -12,13 +12,13 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
-// A task of a fifo queue that kills its process is found by counting the deliveries to a
-// worker that had no outcome. SQS's receive count is not that number: it only shows for
-// which tasks to keep one. A message cannot be changed in place, and the process's memory
-// dies with it. The number is therefore in a tag of the SQS queue, which exists only while
-// such a task is with a worker or has killed one. It errs in the task's favour: without the
-// permission, or if SQS throttles, nothing is counted, and only the redrive policy stops the
-// task. A queue of WithQueue is not tagged at all.
+// A task of a fifo queue that kills its process is found by counting the deliveries to
+// a worker that had no outcome. SQS's receive count is not that number: it only shows
+// for which tasks to keep one. A message cannot be changed in place, and the process's
+// memory dies with it. The number is therefore in a tag of the SQS queue, which exists
+// only while such a task is with a worker or has killed one. It errs in the task's
+// favour: without the permission, or if SQS throttles, nothing is counted, and only the
+// redrive policy stops the task. A queue of WithQueue is not tagged at all.
 type killers struct {
 	mu   sync.Mutex
 	tags map[string]string // of the SQS queue, as they were read

@@ -21,9 +21,9 @@ import (
 // All parts except the scheme are optional; without a region the SDK's default chain
 // decides. Credentials come from that chain (environment, shared files, container,
 // instance). The parameters correspond to options: prefix, wait, polls, create=false
-// (WithoutCreate), retry=visibility (RetryByVisibility), fair=<n> (WithStarvationFree), and
-// endpoint=<url> for a server other than AWS. An unknown parameter is an error. Options
-// override the URL.
+// (WithoutCreate), retry=visibility (RetryByVisibility), fair=<n> (WithStarvationFree),
+// and endpoint=<url> for a server other than AWS. An unknown parameter is an error.
+// Options override the URL.
 //
 // Requests without an answer are abandoned as the package comment says.
 func Open(ctx context.Context, rawURL string, opts ...Option) (*Provider, error) {

@@ -55,24 +55,25 @@ func WithClock(c driver.Clock) Option { return func(o *options) { o.clock = c } 
 // without the permission sqs:CreateQueue, and for queues that are declared elsewhere.
 func WithoutCreate() Option { return func(o *options) { o.forbidCreate = true } }
 
-// WithWait sets how long a poll of an empty queue waits, 1 s to 20 s. By default it is 5 s,
-// and 20 s once nothing has arrived for five minutes. Shorter waits cost more requests and
-// let a pool and Close end sooner, because both wait for polls in progress.
+// WithWait sets how long a poll of an empty queue waits, 1 s to 20 s. By default it is
+// 5 s, and 20 s once nothing has arrived for five minutes. Shorter waits cost more
+// requests and let a pool and Close end sooner, because both wait for polls in
+// progress.
 func WithWait(d time.Duration) Option { return func(o *options) { o.wait = d } }
 
 // WithMaxPolls bounds the concurrent polls of one SQS queue; 8 by default. There is one
-// while the queue has few messages, and twice as many after each poll that comes back full.
-// Each uses a connection: see the package comment on the HTTP client.
+// while the queue has few messages, and twice as many after each poll that comes back
+// full. Each uses a connection: see the package comment on the HTTP client.
 func WithMaxPolls(n int) Option { return func(o *options) { o.polls = n } }
 
-// WithCloseWait bounds how long Close waits for polls in progress; by default as long as a
-// poll may take, so that none is cut off. A poll that is cut off may have received messages,
-// which come back when their lease ends. 0 cuts polls off at once. After that Close gives
-// received messages back, for 5 s at most.
+// WithCloseWait bounds how long Close waits for polls in progress; by default as long
+// as a poll may take, so that none is cut off. A poll that is cut off may have received
+// messages, which come back when their lease ends. 0 cuts polls off at once. After that
+// Close gives received messages back, for 5 s at most.
 func WithCloseWait(d time.Duration) Option { return func(o *options) { o.closeWait = d } }
 
-// A Store keeps payloads that are too large for SQS: S3, a file system, a database. It must
-// be safe for concurrent use. Get of a missing key returns an error that wraps
+// A Store keeps payloads that are too large for SQS: S3, a file system, a database. It
+// must be safe for concurrent use. Get of a missing key returns an error that wraps
 // [ErrNotStored].
 type Store interface {
 	Put(ctx context.Context, key string, data []byte) error
@@ -86,15 +87,16 @@ type Store interface {
 // store, so let the store expire objects after the retention of the queue, 14 days.
 func WithStore(s Store) Option { return func(o *options) { o.store = s } }
 
-// RetryByVisibility makes a retry on a standard or priority queue hide the message for its
-// delay instead of sending it again: one request less per retry. In return the receive
-// count is the attempt, so that a crash of a worker costs a retry, and metadata that a
-// failed run wrote is lost. A redrive policy of the queue must allow 1000 receives.
+// RetryByVisibility makes a retry on a standard or priority queue hide the message for
+// its delay instead of sending it again: one request less per retry. In return the
+// receive count is the attempt, so that a crash of a worker costs a retry, and metadata
+// that a failed run wrote is lost. A redrive policy of the queue must allow 1000
+// receives.
 func RetryByVisibility() Option { return func(o *options) { o.byVisibility = true } }
 
-// WithStarvationFree makes every n-th Dequeue of a priority queue check the lowest level
-// first, so that it gets its share even if there are many urgent tasks. Without this option
-// levels are strict. n is at least 2.
+// WithStarvationFree makes every n-th Dequeue of a priority queue check the lowest
+// level first, so that it gets its share even if there are many urgent tasks. Without
+// this option levels are strict. n is at least 2.
 func WithStarvationFree(n int) Option { return func(o *options) { o.fairEvery = n } }
 
 func newOptions(opts []Option) (options, error) {

@@ -35,8 +35,8 @@ type Provider struct {
 
 var _ driver.Provider = (*Provider)(nil)
 
-// New returns a provider on the caller's own client, which the caller configures. The error
-// says which option is out of bounds.
+// New returns a provider on the caller's own client, which the caller configures. The
+// error says which option is out of bounds.
 func New(client *awssqs.Client, opts ...Option) (*Provider, error) {
 	o, err := newOptions(opts)
 	if err != nil {
@@ -62,12 +62,12 @@ func New(client *awssqs.Client, opts ...Option) (*Provider, error) {
 func (p *Provider) Name() string { return "sqs" }
 
 // Requests returns how many requests the provider has sent to SQS, by action
-// ("ReceiveMessage"), including repeated ones. AWS bills these, except that it counts every
-// 64 KiB of a request as one.
+// ("ReceiveMessage"), including repeated ones. AWS bills these, except that it counts
+// every 64 KiB of a request as one.
 func (p *Provider) Requests() map[string]int64 { return p.api.requests() }
 
-// Open implements [driver.Provider]. It creates the SQS queues of the queue and of its dead
-// letter queue, or verifies existing ones: see the package comment.
+// Open implements [driver.Provider]. It creates the SQS queues of the queue and of its
+// dead letter queue, or verifies existing ones: see the package comment.
 func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Queue, error) {
 	cfg, err := cfg.WithDefaults()
 	if err != nil {
@@ -104,8 +104,8 @@ func (p *Provider) current(name string) (*engine, error) {
 	return p.engines[name], nil
 }
 
-// admit makes a handle on an engine. If its last handle was closed meanwhile the engine is
-// started again.
+// admit makes a handle on an engine. If its last handle was closed meanwhile the engine
+// is started again.
 func (p *Provider) admit(e *engine, cfg driver.QueueConfig) (*Queue, error) {
 	q := &Queue{e: e, cfg: cfg, done: make(chan struct{})}
 	p.mu.Lock()

@@ -11,8 +11,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A Queue is one handle on a queue of a Provider. Handles of one queue share its polls: one
-// handle may settle a task that another has leased.
+// A Queue is one handle on a queue of a Provider. Handles of one queue share its polls:
+// one handle may settle a task that another has leased.
 type Queue struct {
 	e    *engine
 	cfg  driver.QueueConfig
@@ -56,7 +56,7 @@ func (q *Queue) Capabilities() driver.Capabilities {
 		KeepsReleased:   !q.e.fifo && !q.e.stays(),
 		FreeLeases:      true,
 		ConfirmsAcks:    true,
-		// To SQS, messages that are hidden for their delay are in flight.
+		// What is hidden for its delay is in flight to SQS.
 		CountsScheduled: !q.e.fifo && !q.e.stays(),
 		CountsLeased:    true,
 		CountsExpired:   true,
@@ -67,8 +67,8 @@ func (q *Queue) Capabilities() driver.Capabilities {
 	}
 }
 
-// Close implements [driver.Queue]. The last handle of a queue waits for polls in progress,
-// as long as one may take (see WithCloseWait), and gives back their messages.
+// Close implements [driver.Queue]. The last handle of a queue waits for polls in
+// progress, as long as one may take (see WithCloseWait), and gives back their messages.
 func (q *Queue) Close() error {
 	q.once.Do(func() {
 		close(q.done)
@@ -111,11 +111,12 @@ func (q *Queue) tooLong(lease time.Duration) error {
 	return fmt.Errorf("%w: a lease of %s on queue %q: SQS leases a message for 12 hours at most", driver.ErrUnsupported, lease, q.cfg.Name)
 }
 
-// Dequeue implements [driver.Queue]. It waits until ctx ends, however long that is. A poll
-// in progress continues when ctx ends, and is reported through driver.Behind: the next
-// Dequeue gets its messages, or they go back to SQS after half a second. With a context
-// that has already ended Dequeue takes only local messages. In the last second before ctx
-// ends no poll can wait: Dequeue polls ten times a second, with a request per SQS queue.
+// Dequeue implements [driver.Queue]. It waits until ctx ends, however long that is. A
+// poll in progress continues when ctx ends, and is reported through driver.Behind: the
+// next Dequeue gets its messages, or they go back to SQS after half a second. With a
+// context that has already ended Dequeue takes only local messages. In the last second
+// before ctx ends no poll can wait: Dequeue polls ten times a second, with a request
+// per SQS queue.
 func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	switch {
 	case limit < 1 || lease <= 0:

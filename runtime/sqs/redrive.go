@@ -12,12 +12,12 @@ import (
 )
 
 // Redrive implements [driver.Redriver]. SQS cannot look up a message: a redrive walks
-// through the dead letter queue, ten messages per request, hides other messages until it is
-// done, and stops early once it has found all requested ones. It waits at most 30 s for
-// messages that others have received, also by SQS's count, which lags. Each task is sent
-// to the queue before it is deleted from the dead letter queue. A box of package dlq makes
-// one walk for all letters that its filter matches, at a rate. For all dead tasks of a
-// large queue see [Queue.StartRedrive].
+// through the dead letter queue, ten messages per request, hides other messages until
+// it is done, and stops early once it has found all requested ones. It waits at most 30
+// s for messages that others have received, also by SQS's count, which lags. Each task
+// is sent to the queue before it is deleted from the dead letter queue. A box of
+// package dlq makes one walk for all letters that its filter matches, at a rate. For
+// all dead tasks of a large queue see [Queue.StartRedrive].
 func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	var stale error // of those that were moved
 	done, err := q.walk(ctx, prey{ids: ids, all: ids == nil}, func(ctx context.Context, e *engine, ms []*message) (errs []error) {
@@ -154,8 +154,8 @@ func preyOf(deaths []driver.Death) prey {
 	return p
 }
 
-// walk goes through the dead letter queue and calls do with the matching dead tasks of this
-// queue.
+// walk goes through the dead letter queue and calls do with the matching dead tasks of
+// this queue.
 func (q *Queue) walk(ctx context.Context, of prey, do func(context.Context, *engine, []*message) []error) (done []driver.Death, err error) {
 	e := q.e
 	if err := q.open(); err != nil {
@@ -216,8 +216,8 @@ func orFirst(err error, be *driver.BatchError) error {
 	return be.OrNil()
 }
 
-// asItWas is a message that is no task, on its way back to its SQS queue. The process that
-// finds it there first may bury it again.
+// asItWas is a message that is no task, on its way back to its SQS queue. The process
+// that finds it there first may bury it again.
 func (e *engine) asItWas(m *message) *outgoing {
 	o := m.outgoing(e.lanes[len(e.lanes)-1].remote)
 	for _, l := range e.inputs() {
@@ -252,16 +252,16 @@ func (e *engine) origin(m *message) string {
 	return m.task.Queue // SQS itself moved it: nobody wrote why
 }
 
-// StartRedrive makes SQS itself move everything on the dead letter queue back to the queue
-// (StartMessageMoveTask), up to the given number of messages per second, at most 500; 0: as
-// fast as SQS can. It returns at once, with the handle for ListMessageMoveTasks and
-// CancelMessageMoveTask of the AWS API, and does not report what was moved. Such tasks
-// start with RetryCount 0 and the metadata that Redrive writes. Tasks that SQS itself had
-// buried come back as they were enqueued.
+// StartRedrive makes SQS itself move everything on the dead letter queue back to the
+// queue (StartMessageMoveTask), up to the given number of messages per second, at most
+// 500; 0: as fast as SQS can. It returns at once, with the handle for
+// ListMessageMoveTasks and CancelMessageMoveTask of the AWS API, and does not report
+// what was moved. Such tasks start with RetryCount 0 and the metadata that Redrive
+// writes. Tasks that SQS itself had buried come back as they were enqueued.
 //
-// It is for standard queues whose dead letter queue no other queue shares, because SQS does
-// not say from which queue a message came; elsewhere it returns ErrUnsupported. A dead
-// letter queue can have one move at a time.
+// It is for standard queues whose dead letter queue no other queue shares, because SQS
+// does not say from which queue a message came; elsewhere it returns ErrUnsupported. A
+// dead letter queue can have one move at a time.
 func (q *Queue) StartRedrive(ctx context.Context, perSecond int32) (handle string, err error) {
 	if err := q.open(); err != nil {
 		return "", err

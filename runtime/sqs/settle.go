@@ -30,9 +30,9 @@ func (q *Queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 }
 
 // Extend implements [driver.Queue]. It costs one request for ten tasks. SQS leases a
-// message for 12 hours at most, counted from its receive: a lease ends then, however far it
-// was extended, and LeaseUntil says so. A lease of more than 12 hours is refused with
-// ErrUnsupported.
+// message for 12 hours at most, counted from its receive: a lease ends then, however
+// far it was extended, and LeaseUntil says so. A lease of more than 12 hours is refused
+// with ErrUnsupported.
 func (q *Queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
 	switch {
 	case lease <= 0:
@@ -139,9 +139,9 @@ func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, do func(e *en
 	return result(errs, func(i int) string { return idOf(ds[i]) })
 }
 
-// claim finds the messages of deliveries. A message whose lease is over by the local clock
-// is lost, whatever SQS would say: standard queues do not fence. With settling set it
-// belongs to the caller until settle is done with it.
+// claim finds the messages of deliveries. A message whose lease is over by the local
+// clock is lost, whatever SQS would say: standard queues do not fence. With settling
+// set it belongs to the caller until settle is done with it.
 func (e *engine) claim(ds []*driver.Delivery, settling bool) ([]*message, []error) {
 	ms, errs := make([]*message, len(ds)), make([]error, len(ds))
 	now := e.p.clock.Now()
@@ -207,10 +207,10 @@ func inBatches(ms []*message, errs []error, do func(l *lane, part []*message) []
 	})
 }
 
-// doubtful calls do with a batch. It treats a lost receipt handle as success if the answer
-// to this request, or to an earlier one for the same message, was lost: SQS has carried it
-// out, and says that the handle is used up. If the request only extends a lease, a lost
-// handle is a lost lease.
+// doubtful calls do with a batch. It treats a lost receipt handle as success if the
+// answer to this request, or to an earlier one for the same message, was lost: SQS has
+// carried it out, and says that the handle is used up. If the request only extends a
+// lease, a lost handle is a lost lease.
 func doubtful(ctx context.Context, settles bool, part []*message, numbers []int, do func(context.Context) (map[int]verdict, error)) (map[int]verdict, error) {
 	ctx, tries := counting(ctx)
 	all, err := do(ctx)
@@ -345,10 +345,10 @@ func (e *engine) putBack(ctx context.Context, ms []*message) {
 	})
 }
 
-// spared is how long a message stays hidden that goes back to a fifo queue unused. It is 0
-// until SQS has counted half of the receives after which it moves a message to the dead
-// letter queue by itself. Then it is so long that the other half lasts for as long as SQS
-// keeps a message: no message dies of being given back.
+// spared is how long a message stays hidden that goes back to a fifo queue unused. It
+// is 0 until SQS has counted half of the receives after which it moves a message to the
+// dead letter queue by itself. Then it is so long that the other half lasts for as long
+// as SQS keeps a message: no message dies of being given back.
 func (m *message) spared() time.Duration {
 	const half = maxReceives / 2
 	if m.lane.policy == nil && !m.lane.assumed || m.receives < half {

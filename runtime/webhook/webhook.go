@@ -1,8 +1,8 @@
 // Package webhook signs webhooks, and checks the signatures of those that come in, by
 // the scheme of Standard Webhooks (https://www.standardwebhooks.com): HMAC-SHA256 over
 // the ID of a message, the time of the attempt, and the body. The ID stays the same
-// through all attempts to send one message, so that a receiver can detect a repetition; the
-// time is that of the attempt, so that an old request cannot be replayed later.
+// through all attempts to send one message, so that a receiver can detect a repetition;
+// the time is that of the attempt, so that an old request cannot be replayed later.
 //
 // Package dlq signs its webhooks with it. Programs that receive them, or send their own,
 // need nothing else of taskgen.

@@ -1,5 +1,5 @@
-// Package analyze is the step after load: it makes models of the packages with directives.
-// Syntax, directives and types go in; models and diagnostics come out.
+// Package analyze is the step after load: it makes models of the packages with
+// directives. Syntax, directives and types go in; models and diagnostics come out.
 package analyze
 
 import (
@@ -114,8 +114,8 @@ type builder struct {
 	memo
 }
 
-// memo caches a builder's findings about types. The findings about a task do not depend on
-// it.
+// memo caches a builder's findings about types. The findings about a task do not depend
+// on it.
 type memo struct {
 	json    *jsontype.Info
 	finite  map[types.Type]bool   // types that endless has followed
@@ -227,8 +227,8 @@ func (b *builder) cycle() {
 	}
 }
 
-// imports adds to the taken names those that the package may not declare because an import
-// has them.
+// imports adds to the taken names those that the package may not declare because an
+// import has them.
 func (b *builder) imports(m *model.Package) {
 	names := m.Symbols()
 	for i := range m.Tasks {

@@ -110,8 +110,8 @@ type away struct {
 	clause []*directive.Directive
 }
 
-// excluded separates the files that are not built here: those that may be built elsewhere,
-// and those that are never built, whose directives it reports.
+// excluded separates the files that are not built here: those that may be built
+// elsewhere, and those that are never built, whose directives it reports.
 func (b *builder) excluded() {
 	for _, f := range b.pkg.Excluded {
 		if f.Syntax == nil {

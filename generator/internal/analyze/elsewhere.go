@@ -13,10 +13,10 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/platform"
 )
 
-// elsewhere loads packages none of whose tasks is built here for a system, or with tags,
-// where all of them are, and returns the program of each package by its path. A run
-// therefore has the same result on every machine. A package that cannot be loaded that way
-// is missing.
+// elsewhere loads packages none of whose tasks is built here for a system, or with
+// tags, where all of them are, and returns the program of each package by its path. A
+// run therefore has the same result on every machine. A package that cannot be loaded
+// that way is missing.
 func elsewhere(ctx context.Context, cfg load.Query, prog *load.Program) (map[string]*load.Program, error) {
 	here := platform.Here(cfg.Env, cfg.Tags)
 	targets := make(map[string]platform.Target)

@@ -20,9 +20,9 @@ type declaration struct {
 	alias  bool
 }
 
-// embedders are the structs at package level that embed a holder, directly or through other
-// structs, sorted. They are found by their syntax, because most of the package is not
-// type-checked.
+// embedders are the structs at package level that embed a holder, directly or through
+// other structs, sorted. They are found by their syntax, because most of the package is
+// not type-checked.
 func (b *builder) embedders(holders map[string]*types.Named) []string {
 	if len(holders) == 0 {
 		return nil

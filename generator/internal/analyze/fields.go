@@ -25,8 +25,8 @@ type fieldReader struct {
 	opaque bool
 	// inherited are the task's fields out of embedded structs.
 	inherited map[*types.Var]*model.Field
-	// cuts are the points where types refer back to themselves, and holders the types that
-	// contain a secret at any depth.
+	// cuts are the points where types refer back to themselves, and holders the types
+	// that contain a secret at any depth.
 	cuts    []cut
 	holders map[*types.Named]bool
 }
@@ -108,8 +108,8 @@ func (r *fieldReader) field(m *model.Field, v *types.Var, tag string, syntax *as
 	}
 }
 
-// keys checks the fields that make an opaque task unique: they are not in the message, but
-// have to be encoded for the key.
+// keys checks the fields that make an opaque task unique: they are not in the message,
+// but have to be encoded for the key.
 func (r *fieldReader) keys(st *types.Struct) {
 	if r.task.Unique == nil {
 		return
@@ -165,8 +165,8 @@ func (r *fieldReader) unresolved(v *types.Var, p *jsontype.Problem) {
 	r.b.report(d)
 }
 
-// brief is the first line of a message of go/types or go list: the others say where else to
-// look.
+// brief is the first line of a message of go/types or go list: the others say where
+// else to look.
 func brief(msg string) string {
 	if strings.HasPrefix(msg, "could not import") {
 		return strings.Join(strings.Fields(msg), " ")
@@ -299,9 +299,9 @@ func (r *fieldReader) nested(path string, v *types.Var, tag string, travels bool
 	return true
 }
 
-// secretPaths are the JSON paths of all secrets, sorted. Values below a secret are hidden
-// with it. In a type that contains itself no finite set of paths reaches all secrets: there
-// the inner value is hidden as a whole.
+// secretPaths are the JSON paths of all secrets, sorted. Values below a secret are
+// hidden with it. In a type that contains itself no finite set of paths reaches all
+// secrets: there the inner value is hidden as a whole.
 func (r *fieldReader) secretPaths() []string {
 	for _, c := range r.cuts {
 		if r.holders[c.t] {
@@ -324,8 +324,8 @@ func (r *fieldReader) secretPaths() []string {
 	})
 }
 
-// tagSpan is the position of a text in a struct tag; the whole tag if the text is not in it
-// literally.
+// tagSpan is the position of a text in a struct tag; the whole tag if the text is not
+// in it literally.
 func (r *fieldReader) tagSpan(lit *ast.BasicLit, text string) model.Span {
 	if i := strings.Index(lit.Value, `task:"`+text+`"`); i >= 0 {
 		return r.b.at(lit.Pos()+token.Pos(i), len(`task:""`)+len(text))

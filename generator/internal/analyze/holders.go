@@ -77,8 +77,8 @@ func (s *holderSearch) spread(t types.Type) {
 	}
 }
 
-// eachPart calls visit for the types that a type contains, including fields that are not in
-// the message. The tag is that of a field.
+// eachPart calls visit for the types that a type contains, including fields that are
+// not in the message. The tag is that of a field.
 func eachPart(t types.Type, visit func(part types.Type, tag string)) {
 	switch t := t.(type) {
 	case *types.Named:
@@ -116,10 +116,11 @@ func (s *holderSearch) own(pkg *types.Package) map[string]*types.Named {
 	return found
 }
 
-// holders are the declared types in tasks and results that contain secrets, and those that
-// embed one of them. Each hides its secrets with its own methods: the methods of its task
-// are not called when it is printed alone, and a type that embeds another would have the
-// methods of that one, and be printed and encoded without its other fields.
+// holders are the declared types in tasks and results that contain secrets, and those
+// that embed one of them. Each hides its secrets with its own methods: the methods of
+// its task are not called when it is printed alone, and a type that embeds another
+// would have the methods of that one, and be printed and encoded without its other
+// fields.
 func (b *builder) holders() (map[string]*types.Named, *holderSearch) {
 	s := searchHolders(b.secretRoots())
 	found := s.own(b.pkg.Types)

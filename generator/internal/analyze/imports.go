@@ -9,8 +9,8 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
-// aliases are the names that the files of the tasks give to imported packages. If two files
-// differ about a package, the first file by name wins, with a name or without.
+// aliases are the names that the files of the tasks give to imported packages. If two
+// files differ about a package, the first file by name wins, with a name or without.
 func (b *builder) aliases(tasks []*directive.Type) []model.Import {
 	name := func(t *directive.Type) string { return b.prog.Fset.File(t.File.Package).Name() }
 	files := slices.Clone(tasks)

@@ -9,8 +9,8 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// lossOf is the diagnostic of a loss. at is its position, unless the loss is a field of the
-// package.
+// lossOf is the diagnostic of a loss. at is its position, unless the loss is a field of
+// the package.
 func (b *builder) lossOf(l jsontype.Loss, at model.Span) diag.Diagnostic {
 	var where string
 	if l.Owner != nil {

@@ -20,8 +20,8 @@ func baseName(structName string) string {
 	return string(unicode.ToUpper(r)) + name[size:]
 }
 
-// mixed are words whose capitals do not mark their beginnings. Names on the wire depend on
-// this list: it must not change.
+// mixed are words whose capitals do not mark their beginnings. Names on the wire depend
+// on this list: it must not change.
 var mixed = []string{"GraphQL", "IPv4", "IPv6", "MySQL", "NoSQL", "OAuth", "PostgreSQL"}
 
 // wireName is the name of a task that declares none: the base name in snake

@@ -38,8 +38,8 @@ func schedules(d *directive.Directive) *model.Schedules {
 	return m
 }
 
-// note records the positions of a directive and its options. Recorded positions stay: they
-// were nearer.
+// note records the positions of a directive and its options. Recorded positions stay:
+// they were nearer.
 func note(places model.Places, d *directive.Directive) {
 	if d == nil {
 		return

@@ -22,8 +22,8 @@ func (b *builder) at(pos token.Pos, length int) model.Span {
 	return directive.SpanAt(b.prog.Fset, pos, length)
 }
 
-// tasks makes the models of the annotated structs concurrently. Reports are in the order of
-// the structs.
+// tasks makes the models of the annotated structs concurrently. Reports are in the
+// order of the structs.
 func (b *builder) tasks() []model.Task {
 	all := b.found.Types
 	if len(all) == 0 {

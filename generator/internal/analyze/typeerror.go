@@ -13,8 +13,9 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// typeErrors reports the compiler's errors in the declaration of a task's struct and of the
-// types that it contains. It returns false if the type cannot be expanded completely.
+// typeErrors reports the compiler's errors in the declaration of a task's struct and of
+// the types that it contains. It returns false if the type cannot be expanded
+// completely.
 func (b *builder) typeErrors(spec *ast.TypeSpec, named *gotypes.Named) bool {
 	endless := b.endless(named)
 	for _, f := range b.prog.Faults(b.pkg, spec) {
@@ -94,15 +95,15 @@ func (b *builder) endless(t gotypes.Type) *gotypes.Named {
 	return found
 }
 
-// wanting reports whether an error may be due to code that is not generated yet, by taskgen
-// or others: a missing name, package or method. If such a type is in the message the error
-// is reported at the field.
+// wanting reports whether an error may be due to code that is not generated yet, by
+// taskgen or others: a missing name, package or method. If such a type is in the
+// message the error is reported at the field.
 func wanting(msg string) bool {
 	return strings.HasPrefix(msg, "undefined: ") || strings.HasPrefix(msg, "could not import ") || strings.Contains(msg, "missing method ")
 }
 
-// oncePerPlace drops all type errors of one position except the last: an error about a field
-// says more than one about the struct.
+// oncePerPlace drops all type errors of one position except the last: an error about a
+// field says more than one about the struct.
 func oncePerPlace(ds []diag.Diagnostic) []diag.Diagnostic {
 	last := make(map[model.Pos]int)
 	for i, d := range ds {
@@ -134,8 +135,8 @@ func (b *builder) typeError(spec *ast.TypeSpec, f load.Fault) diag.Diagnostic {
 	return rule.Related(d, b.at(f.Pos, 0).Pos, "this is why")
 }
 
-// Handwritten reports the errors in handwritten declarations that remain with the generated
-// file, and keep it from compiling.
+// Handwritten reports the errors in handwritten declarations that remain with the
+// generated file, and keep it from compiling.
 func Handwritten(pkg *model.Package, errs []gotypes.Error) []diag.Diagnostic {
 	var ds []diag.Diagnostic
 	for _, e := range errs {

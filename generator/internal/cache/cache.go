@@ -1,13 +1,13 @@
-// Package cache remembers which runs of the generator had nothing to do, so that another
-// run with the same input costs little more than asking the go command where the files are.
-// It is between load and analyze: a listing goes in, and the result of an earlier run comes
-// out.
+// Package cache remembers which runs of the generator had nothing to do, so that
+// another run with the same input costs little more than asking the go command where
+// the files are. It is between load and analyze: a listing goes in, and the result of
+// an earlier run comes out.
 //
-// The input of a run is everything that it has read: the program itself, its configuration,
-// the output of the go command, and every file and folder. A run is remembered once the
-// disk is up to date, and recognised by the hashes of all of these, including generated
-// files. Errors are never remembered. A cache that cannot be read or written is no error:
-// the generator then does its work.
+// The input of a run is everything that it has read: the program itself, its
+// configuration, the output of the go command, and every file and folder. A run is
+// remembered once the disk is up to date, and recognised by the hashes of all of these,
+// including generated files. Errors are never remembered. A cache that cannot be read
+// or written is no error: the generator then does its work.
 package cache
 
 import (
@@ -149,10 +149,10 @@ func (r *Run) Recall(outcome any) bool {
 	return true
 }
 
-// Remember remembers the run and its result. files are the files that belong on the disk,
-// and written the changes that were made to bring the disk up to date. A run that created or
-// removed a file, or asked the go command twice, is not remembered: the output of the go
-// command is different now.
+// Remember remembers the run and its result. files are the files that belong on the
+// disk, and written the changes that were made to bring the disk up to date. A run that
+// created or removed a file, or asked the go command twice, is not remembered: the
+// output of the go command is different now.
 func (r *Run) Remember(outcome any, files map[string][]byte, written []output.Change) {
 	if r == nil || r.key == "" || r.recalled {
 		return

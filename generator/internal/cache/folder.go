@@ -37,8 +37,8 @@ func (c *Cache) read(key string) []byte {
 	return data
 }
 
-// write adds an entry in one step, so that nobody reads half of it. If it cannot be written
-// there is no entry.
+// write adds an entry in one step, so that nobody reads half of it. If it cannot be
+// written there is no entry.
 func (c *Cache) write(key string, data []byte) {
 	if os.MkdirAll(c.dir, 0o700) != nil {
 		return

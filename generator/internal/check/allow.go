@@ -6,10 +6,10 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// allow removes the warnings of a package that its //taskgen:allow directives silence, and
-// warns about directives that silence none. The nearest directive silences a warning: a
-// field's before its struct's, and that before the package's. If there are errors the
-// checks are not complete, and it is not known which directives are used.
+// allow removes the warnings of a package that its //taskgen:allow directives silence,
+// and warns about directives that silence none. The nearest directive silences a
+// warning: a field's before its struct's, and that before the package's. If there are
+// errors the checks are not complete, and it is not known which directives are used.
 func allow(allows []*directive.Allow, ds []diag.Diagnostic) []diag.Diagnostic {
 	if len(allows) == 0 {
 		return ds

@@ -11,10 +11,11 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// allPackages compares the packages of a run: declarations of several packages meet in the
-// manager and the router of one program. linked reports whether some program has both of
-// two packages, given by their import paths. If no program of the run does, a violation is
-// a warning: the packages may have neither a program nor a broker in common.
+// allPackages compares the packages of a run: declarations of several packages meet in
+// the manager and the router of one program. linked reports whether some program has
+// both of two packages, given by their import paths. If no program of the run does, a
+// violation is a warning: the packages may have neither a program nor a broker in
+// common.
 func allPackages(all []model.Package, linked func(a, b string) bool) []diag.Diagnostic {
 	c := together{linked: linked, names: make(map[string]owner), queues: make(map[string]declared)}
 	for i := range all {
@@ -75,8 +76,8 @@ func (c *together) declare(p *model.Package) {
 	}
 }
 
-// differs returns the first key in which two declarations of a queue differ, and its value
-// in each. A missing key has its default.
+// differs returns the first key in which two declarations of a queue differ, and its
+// value in each. A missing key has its default.
 func differs(a, b *model.Queue) (key, here, there string) {
 	x, y := stated(a), stated(b)
 	for i := range x {

@@ -1,6 +1,6 @@
-// Package diag has the diagnostics of the generator about source files, and writes them for
-// people and for GitHub Actions. All steps report with it: diagnostics go in, text comes
-// out.
+// Package diag has the diagnostics of the generator about source files, and writes them
+// for people and for GitHub Actions. All steps report with it: diagnostics go in, text
+// comes out.
 package diag
 
 import (

@@ -91,8 +91,8 @@ func short(text string) string {
 	return Visible(text)
 }
 
-// excerpt writes the line of a diagnostic, with carets under its characters. Of a long line
-// it shows the part around them.
+// excerpt writes the line of a diagnostic, with carets under its characters. Of a long
+// line it shows the part around them.
 func excerpt(w io.Writer, lines []string, d Diagnostic) {
 	if d.Pos.Line < 1 || d.Pos.Line > len(lines) {
 		return

@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// Visible is a text on one line in which everything is visible: characters that a terminal
-// or a log would interpret or hide (control characters, direction marks, invalid bytes) are
-// escaped as in a Go string. Tabs are kept.
+// Visible is a text on one line in which everything is visible: characters that a
+// terminal or a log would interpret or hide (control characters, direction marks,
+// invalid bytes) are escaped as in a Go string. Tabs are kept.
 func Visible(s string) string { return escaped(s, '\t', goEscape) }
 
 func escaped(s string, keep rune, escape func(b *strings.Builder, r rune, raw string)) string {
@@ -33,8 +33,8 @@ func escaped(s string, keep rune, escape func(b *strings.Builder, r rune, raw st
 	return b.String()
 }
 
-// shows reports whether a character is visible as itself. Joiners are, in the scripts that
-// use them.
+// shows reports whether a character is visible as itself. Joiners are, in the scripts
+// that use them.
 func shows(r rune) bool {
 	const nonJoiner, joiner = '\u200c', '\u200d'
 	return unicode.IsPrint(r) || unicode.Is(unicode.Zs, r) || r == nonJoiner || r == joiner
@@ -79,9 +79,9 @@ type Writer struct {
 	line   []byte // what has come of the line
 }
 
-// NewWriter returns a writer for one of the formats text, json and github. In text no line
-// is a workflow command of a CI system; in github those of [GitHub] are. In json invisible
-// characters are escaped as in a string.
+// NewWriter returns a writer for one of the formats text, json and github. In text no
+// line is a workflow command of a CI system; in github those of [GitHub] are. In json
+// invisible characters are escaped as in a string.
 func NewWriter(w io.Writer, format string) *Writer { return &Writer{w: w, format: format} }
 
 // Write implements io.Writer. It passes on only complete lines.

@@ -1,6 +1,6 @@
 // Package emit is the step after check: it writes the generated files of packages in
-// memory, and checks that they compile. Models and their programs go in, the texts of files
-// come out.
+// memory, and checks that they compile. Models and their programs go in, the texts of
+// files come out.
 package emit
 
 import (
@@ -25,7 +25,8 @@ import (
 
 // Result is what Files wrote.
 type Result struct {
-	// Files are the generated files by absolute path. Nil is a file that should not exist.
+	// Files are the generated files by absolute path. Nil is a file that should not
+	// exist.
 	Files map[string][]byte
 	// Diagnostics are the errors in handwritten code that are left with the files beside it.
 	Diagnostics []diag.Diagnostic
@@ -70,9 +71,9 @@ func Files(ctx context.Context, checked *check.Result) (*Result, error) {
 	return r, nil
 }
 
-// write returns the generated file of a package, formatted and type-checked. If the module
-// does not have the runtime yet nothing can be checked, and a note says so: only the
-// generated file makes go get and go mod vendor find the runtime.
+// write returns the generated file of a package, formatted and type-checked. If the
+// module does not have the runtime yet nothing can be checked, and a note says so: only
+// the generated file makes go get and go mod vendor find the runtime.
 func write(ctx context.Context, checked *check.Result, pkg *model.Package, path string) (src []byte, note string, err error) {
 	src, compiles, err := source(ctx, checked.Programs[pkg.Path], pkg, path)
 	if err != nil {

@@ -1,6 +1,7 @@
-// Package jsontype says how encoding/json handles Go types: the fields of an object, what
-// cannot be encoded and decoded, what is lost, and the shape of the JSON as a model. It is
-// between load and analyze: types of go/types go in, and nothing else of their packages.
+// Package jsontype says how encoding/json handles Go types: the fields of an object,
+// what cannot be encoded and decoded, what is lost, and the shape of the JSON as a
+// model. It is between load and analyze: types of go/types go in, and nothing else of
+// their packages.
 package jsontype
 
 import "go/types"

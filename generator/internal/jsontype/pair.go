@@ -43,9 +43,10 @@ func (w *jsonWalker) pair(t types.Type, at place) *Problem {
 	return nil
 }
 
-// readByFields reports whether what MarshalJSON of a type writes may be what encoding/json
-// reads into its fields. The method of a struct may only write a field in a way that
-// no tag can ask for. Those of the module itself are held to more: they can be mended.
+// readByFields reports whether what MarshalJSON of a type writes may be what
+// encoding/json reads into its fields. The method of a struct may only write a field in
+// a way that no tag can ask for. Those of the module itself are held to more: they can
+// be mended.
 func (w *jsonWalker) readByFields(t types.Type) bool {
 	if p, ok := t.(*types.Pointer); ok { // the method is there for pointers alone
 		t = types.Unalias(p.Elem())

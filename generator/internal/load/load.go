@@ -331,9 +331,9 @@ func (pkg *Package) Declared(name string) (token.Pos, bool) {
 	return token.NoPos, false
 }
 
-// Imported returns the import that gives a handwritten file of the package a name, its own
-// or one of a dot import, and false if there is none. The package cannot declare such a
-// name in any file.
+// Imported returns the import that gives a handwritten file of the package a name, its
+// own or one of a dot import, and false if there is none. The package cannot declare
+// such a name in any file.
 func (p *Program) Imported(pkg *Package, name string) (token.Pos, bool) {
 	for _, u := range []*unit{pkg.unit, pkg.tests} {
 		for _, src := range u.sources {

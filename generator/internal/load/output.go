@@ -16,12 +16,13 @@ import (
 	"strings"
 )
 
-// CheckOutput type-checks a generated file, including bodies, together with the handwritten
-// files of its package, before it is written. pkgPath is the import path of a package of p,
-// filename the path that the file will have, for positions in the error; no file needs to
-// exist there. The error is an [*OutputError] that lists everything that is wrong in the
-// file, or says why it cannot be checked. Errors in handwritten files are ignored.
-// CheckOutput may be called for several packages concurrently.
+// CheckOutput type-checks a generated file, including bodies, together with the
+// handwritten files of its package, before it is written. pkgPath is the import path of
+// a package of p, filename the path that the file will have, for positions in the
+// error; no file needs to exist there. The error is an [*OutputError] that lists
+// everything that is wrong in the file, or says why it cannot be checked. Errors in
+// handwritten files are ignored. CheckOutput may be called for several packages
+// concurrently.
 func (p *Program) CheckOutput(ctx context.Context, pkgPath, filename string, src []byte) error {
 	pkg := p.Package(pkgPath)
 	if pkg == nil {

@@ -19,9 +19,9 @@ import (
 // A Sum is a hash of what was read.
 type Sum [sha256.Size]byte
 
-// A Trace is the external input of a Program: the output of the go command, and the content
-// of files and folders. Programs with the same configuration and the same trace are the
-// same. It is safe for concurrent use, and nil is a trace that keeps nothing.
+// A Trace is the external input of a Program: the output of the go command, and the
+// content of files and folders. Programs with the same configuration and the same trace
+// are the same. It is safe for concurrent use, and nil is a trace that keeps nothing.
 type Trace struct {
 	mu      sync.Mutex // guards all
 	listing Sum

@@ -1,6 +1,6 @@
 // Package model is the generator's data about a package of tasks, between reading
-// annotations and writing files. It knows neither go/types nor how Go code is emitted, and
-// prints as JSON.
+// annotations and writing files. It knows neither go/types nor how Go code is emitted,
+// and prints as JSON.
 package model
 
 import (
@@ -66,9 +66,9 @@ type Span struct {
 	End int // column behind the last byte; 0: unknown
 }
 
-// Places are the positions of a declaration and its options: the directive under its name
-// ("retry"), an option under directive and key ("retry.max"). Inherited options are at the
-// package clause.
+// Places are the positions of a declaration and its options: the directive under its
+// name ("retry"), an option under directive and key ("retry.max"). Inherited options
+// are at the package clause.
 type Places map[string]Span
 
 // Of returns the place of the first name that is known, and the zero Span when

@@ -40,13 +40,14 @@ func (c Change) Kind() string {
 	return stale
 }
 
-// Changes compares files, by absolute path, with the disk, and returns those that differ,
-// sorted by path. A file whose content is nil should not exist. An existing file without a
-// line equal to header was not written by taskgen: that is an error, even if the file is to
-// be removed, and so is a file that is neither a regular file nor a link to one.
+// Changes compares files, by absolute path, with the disk, and returns those that
+// differ, sorted by path. A file whose content is nil should not exist. An existing
+// file without a line equal to header was not written by taskgen: that is an error,
+// even if the file is to be removed, and so is a file that is neither a regular file
+// nor a link to one.
 //
-// Changes ignores what git and editors do to a file: other line ends, a byte order mark, a
-// last line without an end, or empty lines after it.
+// Changes ignores what git and editors do to a file: other line ends, a byte order
+// mark, a last line without an end, or empty lines after it.
 func Changes(files map[string][]byte, header string) ([]Change, error) {
 	var (
 		changes []Change

@@ -10,10 +10,10 @@ import (
 	"path/filepath"
 )
 
-// Write brings the disk up to date. It replaces each file in one step, so that nobody ever
-// reads half of one, and touches none before the content of all is on the disk. It writes
-// nothing outside of the folders of the files: a link with the name of a file is itself
-// replaced, whatever its target.
+// Write brings the disk up to date. It replaces each file in one step, so that nobody
+// ever reads half of one, and touches none before the content of all is on the disk. It
+// writes nothing outside of the folders of the files: a link with the name of a file is
+// itself replaced, whatever its target.
 func Write(changes []Change) (err error) {
 	folders := make(map[string]*os.Root)
 	temps := make(map[string]string, len(changes)) // by path

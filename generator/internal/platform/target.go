@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// A Target is a build target of the go command: a system, an architecture and the tags that
-// are set.
+// A Target is a build target of the go command: a system, an architecture and the tags
+// that are set.
 type Target struct {
 	System, Arch string
 	Cgo          bool

@@ -1,6 +1,6 @@
-// Package rule is the catalogue of the rules for annotated packages: what each requires,
-// why, and how to fix a violation. All steps report with it: a position in the source goes
-// in, a diagnostic comes out.
+// Package rule is the catalogue of the rules for annotated packages: what each
+// requires, why, and how to fix a violation. All steps report with it: a position in
+// the source goes in, a diagnostic comes out.
 package rule
 
 import (

@@ -1,5 +1,5 @@
-// Package taskstoretest tests stores of dead tasks against the contract of dlq.TaskStore. Each
-// store's tests call Run.
+// Package taskstoretest tests stores of dead tasks against the contract of dlq.TaskStore.
+// Each store's tests call Run.
 package taskstoretest
 
 import (

@@ -297,7 +297,7 @@ func (a *acker) send(ctx context.Context, verb string, call settleCall, items []
 	}
 	if !ok {
 		if a.failing.streak == 0 {
-			a.mon.logLocked(slog.LevelWarn, "cannot settle tasks, trying on", slog.String("queue", a.name), slog.String("call", verb), slog.Any("error", err))
+			a.mon.logLocked(slog.LevelWarn, "cannot settle tasks, will keep trying", slog.String("queue", a.name), slog.String("call", verb), slog.Any("error", err))
 		}
 		var be *driver.BatchError
 		a.away = !errors.As(err, &be)

@@ -267,7 +267,7 @@ func (w *worker) store(it *item, policy *Policy, result []byte, failure string) 
 			return true
 		}
 		if failing.streak == 0 {
-			p.logger().Warn("cannot store a result, trying on", about(from.name, it.d.Task), slog.Any("error", err))
+			p.logger().Warn("cannot store a result, will keep trying", about(from.name, it.d.Task), slog.Any("error", err))
 		}
 		sleep(ctx, failing.next(maxAckPause))
 		if ctx.Err() != nil || w.run.isLost(it) {

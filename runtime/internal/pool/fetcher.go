@@ -90,7 +90,7 @@ func (f *fetcher) run(ctx context.Context) {
 				return
 			}
 			if failing.streak == 0 {
-				f.mon.logger().Error("cannot fetch tasks, trying on", slog.String("queue", f.name), slog.Any("error", err))
+				f.mon.logger().Error("cannot fetch tasks, will keep trying", slog.String("queue", f.name), slog.Any("error", err))
 			}
 			sleep(ctx, failing.next(maxFetchPause))
 		default:

@@ -118,7 +118,7 @@ func TestAFetcherGoesOnWhenItsQueueIsBack(t *testing.T) {
 		f.end()
 		assert.Equal(t, []string{"a"}, f.kept.all())
 		assert.Equal(t, 6, q.calls("dequeue"))
-		assert.Equal(t, 1, f.log.count("cannot fetch tasks, trying on"))
+		assert.Equal(t, 1, f.log.count("cannot fetch tasks, will keep trying"))
 		assert.Equal(t, 1, f.log.count("fetching tasks again"))
 	})
 }

@@ -135,7 +135,7 @@ func (e *leaseExtender) run(ctx context.Context) {
 				break
 			}
 			if failing.streak == 0 {
-				e.mon.logger().Warn("cannot extend leases, trying on", slog.String("queue", e.name), slog.Any("error", err))
+				e.mon.logger().Warn("cannot extend leases, will keep trying", slog.String("queue", e.name), slog.Any("error", err))
 			}
 			failing.streak++
 		case ok := <-given:

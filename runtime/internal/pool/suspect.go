@@ -183,7 +183,7 @@ func (c *consumer) oneSuspect(ds []*driver.Delivery) (kept, back []*driver.Deliv
 		}
 	}
 	if len(unsettled) > 0 {
-		r.p.logger().Warn("cannot give tasks back, trying on", slog.String("queue", c.name), slog.Int("tasks", len(unsettled)), slog.Any("error", err))
+		r.p.logger().Warn("cannot give tasks back, will keep trying", slog.String("queue", c.name), slog.Int("tasks", len(unsettled)), slog.Any("error", err))
 	}
 	return kept, unsettled
 }

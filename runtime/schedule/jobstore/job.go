@@ -62,9 +62,9 @@ const (
 	Dead      State = "dead"   // failed for good
 	Missing   State = "missed" // was due once while no service ran, and is not made up for
 	Cancelled State = "cancelled"
-	// Unreadable is a job that this build cannot read, because a later version has written
-	// it or it is damaged. Only its ID, Owner and Next are known, and Error says why. It
-	// can be cancelled; see ErrUnreadable.
+	// Unreadable is a job that this build cannot read, because a later version has
+	// written it or it is damaged. Only its ID, Owner and Next are known, and Error
+	// says why. It can be cancelled; see ErrUnreadable.
 	Unreadable State = "unreadable"
 )
 

@@ -25,13 +25,14 @@ type Store interface {
 	// List returns up to limit entries whose ID comes after the given one, in the
 	// order of their IDs (as bytes), of one owner where that is not empty.
 	List(ctx context.Context, owner string, after JobID, limit int) ([]*Entry, error)
-	// Claim leases up to limit entries whose Wake has passed on the store's clock and whose
-	// needs the caller can meet, the most overdue first. Nobody else gets them until the
-	// lease ends. Claim gives them the next version, so that their previous holders are
-	// refused with ErrConflict. It also removes entries whose Forget has passed. now is the
-	// time on the store's clock. wait is how long no other entry that the caller can fire
-	// will be due or free; 0 if one may be now, negative if none ever will. Unreadable
-	// entries are leased and returned too; see Entry.Unreadable. can must be quick.
+	// Claim leases up to limit entries whose Wake has passed on the store's clock and
+	// whose needs the caller can meet, the most overdue first. Nobody else gets them
+	// until the lease ends. Claim gives them the next version, so that their previous
+	// holders are refused with ErrConflict. It also removes entries whose Forget has
+	// passed. now is the time on the store's clock. wait is how long no other entry
+	// that the caller can fire will be due or free; 0 if one may be now, negative if
+	// none ever will. Unreadable entries are leased and returned too; see
+	// Entry.Unreadable. can must be quick.
 	Claim(ctx context.Context, can func(Needs) bool, limit int, lease time.Duration) (due []*Entry, now time.Time, wait time.Duration, err error)
 	// Settle is Put for many entries, in as few round trips as possible. The error is a
 	// *driver.BatchError if some fail.
@@ -90,9 +91,9 @@ type Body struct {
 	Was       time.Time     `json:"was,omitzero"` // Next of a cancelled job, in case it is declared again
 	CreatedAt time.Time     `json:"created_at"`
 	UpdatedAt time.Time     `json:"updated_at"`
-	// Seed is the ID from which the IDs of firings are derived, if that is not the job's
-	// own: the ID of the job that it continues, or a new one if its ID belonged to another
-	// job before.
+	// Seed is the ID from which the IDs of firings are derived, if that is not the
+	// job's own: the ID of the job that it continues, or a new one if its ID belonged
+	// to another job before.
 	Seed JobID `json:"seed,omitempty"`
 	// Handed says that the job was ended to continue under another ID.
 	Handed *Handover `json:"handed,omitempty"`
@@ -157,8 +158,8 @@ func (e *Entry) BodyData() ([]byte, error) {
 	return e.Body.MarshalJSON()
 }
 
-// SetBody reads what BodyData returned; ID and Wake must be set. If this build cannot read
-// it, SetBody sets Entry.Unreadable.
+// SetBody reads what BodyData returned; ID and Wake must be set. If this build cannot
+// read it, SetBody sets Entry.Unreadable.
 func (e *Entry) SetBody(data []byte) {
 	e.Unreadable, e.Err = nil, nil
 	if err := e.Body.UnmarshalJSON(data); err != nil {

@@ -3,8 +3,8 @@
 // change of behaviour is a change of the runtime.
 //
 // The source of this package shows the generated code: a declaration is its text, with
-// $words for names, formatted as by gofmt. A scope assigns every name that is not fixed by
-// the rules (import names, parameters).
+// $words for names, formatted as by gofmt. A scope assigns every name that is not fixed
+// by the rules (import names, parameters).
 package gosrc
 
 import (

@@ -6,14 +6,14 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
-// VersionGuard is a constant of every runtime that is new enough for the files that this
-// package writes. The compiler prints its name when it is missing, so the name says what to
-// do.
+// VersionGuard is a constant of every runtime that is new enough for the files that
+// this package writes. The compiler prints its name when it is missing, so the name
+// says what to do.
 const VersionGuard = "GeneratedCodeVersion3_missing_run_go_get"
 
-// guards writes declarations that do not compile when the file is out of date: a constant
-// that an older runtime does not have, and for each struct an assignment that compiles only
-// while its fields, their types and their tags are unchanged.
+// guards writes declarations that do not compile when the file is out of date: a
+// constant that an older runtime does not have, and for each struct an assignment that
+// compiles only while its fields, their types and their tags are unchanged.
 func (f *file) guards() {
 	f.declare(doc("If this does not compile, the runtime is older than this file: run go get github.com/taskgen/taskgen@latest."), `
 const _ = $runtime.$guard`, words{"guard": VersionGuard})

@@ -11,10 +11,11 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/platform"
 )
 
-// Verify checks that the finished file of a package tells the go command only to build it
-// where the tasks are built. Users' text in the file must not have become a directive. trees
-// are the parts of the file, with their comments; comments in declarations may be passed to
-// [VerifyComment] instead. An error is a bug of this package.
+// Verify checks that the finished file of a package tells the go command only to build
+// it where the tasks are built. Users' text in the file must not have become a
+// directive. trees are the parts of the file, with their comments; comments in
+// declarations may be passed to [VerifyComment] instead. An error is a bug of this
+// package.
 func Verify(pkg *model.Package, src []byte, trees ...*ast.File) error {
 	x, err := platform.Of(model.FileName("x"), src)
 	if err != nil {

@@ -1,6 +1,7 @@
-// Package schema writes the JSON Schema (draft 2020-12) of a task's payload: the model in,
-// text out. The schema accepts what encoding/json writes for the struct, and what it reads,
-// except members that the struct does not have, which encoding/json silently drops.
+// Package schema writes the JSON Schema (draft 2020-12) of a task's payload: the model
+// in, text out. The schema accepts what encoding/json writes for the struct, and what
+// it reads, except members that the struct does not have, which encoding/json silently
+// drops.
 package schema
 
 import (
