@@ -11,21 +11,22 @@ import (
 	"strings"
 )
 
-// hushPanic is deferred around the codec of a value that holds secrets: it makes a
-// panic an error that quotes nothing. says makes the error: driver.Recovered within a handler.
+// hushPanic is deferred around the codec of a value that holds secrets: it turns a
+// panic into an error that quotes nothing. says makes the error: driver.Recovered
+// within a handler.
 func hushPanic(err *error, says func(v any) error) {
 	if p := recover(); p != nil {
 		*err = says(fmt.Sprintf("a value of type %T, whose text is left out for it may quote a secret", p))
 	}
 }
 
-// codecPanicked says so where no handler is about.
+// codecPanicked is says outside of a handler.
 func codecPanicked(v any) error { return fmt.Errorf("its codec panicked: %v", v) }
 
-// hushed is what may be said of an error of the codec about a value of type T that
-// holds secrets: errors of decoders quote what they could not read. It says where by
-// the names of T's fields, and what kind of value was there for which type, and does
-// not wrap the error. data is what was decoded; nil when something was encoded.
+// hushed is the printable part of the codec's error about a value of type T that holds
+// secrets: errors of decoders quote their input. It gives the path by the names of T's
+// fields, the kind of JSON value and the Go type, and does not wrap the error. data is
+// what was decoded; nil when something was encoded.
 func hushed[T any](codec Codec, data []byte, err error) error {
 	var (
 		wrongType *json.UnmarshalTypeError
@@ -34,7 +35,7 @@ func hushed[T any](codec Codec, data []byte, err error) error {
 	switch {
 	case errors.As(err, &wrongType):
 		text := fmt.Sprintf("%s stands where another kind of value is due", kindOf(wrongType.Value))
-		if wrongType.Type != nil { // one that a type's own method made may have none
+		if wrongType.Type != nil { // an error made by a type's own method may have none
 			text = fmt.Sprintf("%s stands where a %s is due", kindOf(wrongType.Value), wrongType.Type)
 		}
 		if at := onlyNames(wrongType.Field, fieldNames(reflect.TypeFor[T]())); at != "" {
@@ -62,8 +63,8 @@ func kindOf(value string) string {
 	return "a value"
 }
 
-// onlyNames is a path of names separated by dots, with * in place of each that is no
-// field's: it is a key of a map.
+// onlyNames is a path of names separated by dots, with * for each that is no field's:
+// it is a key of a map.
 func onlyNames(path string, fields map[string]bool) string {
 	if path == "" {
 		return ""
@@ -84,8 +85,8 @@ func onlyNames(path string, fields map[string]bool) string {
 	return strings.Join(shown, ".")
 }
 
-// culprit is the field of T, by its JSON name, that alone cannot be decoded either;
-// empty where none can be told.
+// culprit is the JSON name of the field of T that cannot be decoded even alone; empty
+// if none is found.
 func culprit[T any](codec Codec, data []byte) string {
 	if codec != JSON || reflect.TypeFor[*T]().Implements(reflect.TypeFor[json.Unmarshaler]()) {
 		return ""
@@ -110,8 +111,8 @@ func culprit[T any](codec Codec, data []byte) string {
 	return ""
 }
 
-// fieldNames are the JSON names of all struct fields in values of a type, interfaces
-// aside.
+// fieldNames are the JSON names of all struct fields in values of a type, except those
+// behind interfaces.
 func fieldNames(t reflect.Type) map[string]bool {
 	names := make(map[string]bool)
 	addFieldNames(t, names, make(map[reflect.Type]bool))

@@ -9,17 +9,15 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// An EnqueueMiddleware wraps the way of tasks to their queue. It sees every task
-// that is enqueued, whoever enqueues it. A middleware that changes a task passes
-// on a changed copy.
+// An EnqueueMiddleware wraps the enqueueing of every task, from any caller. A
+// middleware that changes a task passes on a changed copy.
 type EnqueueMiddleware func(next Enqueuer) Enqueuer
 
-// An EnqueueOption changes how one task is enqueued, against what its spec
-// says.
+// An EnqueueOption changes how one task is enqueued. It overrides the spec.
 type EnqueueOption func(t *Task)
 
-// WithDelay makes the task due d after it is enqueued, by the clock of the manager
-// that it reaches. Of a task that NewTask makes d counts from the time given there.
+// WithDelay makes the task due d after it is enqueued, by the clock of the manager that
+// it reaches. For NewTask, d counts from the time given there.
 func WithDelay(d time.Duration) EnqueueOption {
 	return func(t *Task) { driver.SetDelay(t, d) }
 }
@@ -29,11 +27,11 @@ func WithTime(at time.Time) EnqueueOption {
 	return func(t *Task) { driver.SetDue(t, at) }
 }
 
-// WithID sets the task's ID in place of a new UUIDv7. Enqueueing an ID that is
-// on the queue already fails with ErrDuplicate.
+// WithID sets the task's ID instead of a new UUIDv7. Enqueueing an ID that is already
+// on the queue fails with ErrDuplicate.
 func WithID(id string) EnqueueOption { return func(t *Task) { t.ID = id } }
 
-// WithQueue sends the task to another queue than its spec's.
+// WithQueue sends the task to a queue other than its spec's.
 func WithQueue(name string) EnqueueOption { return func(t *Task) { t.Queue = name } }
 
 // WithPriority sets the level on a priority queue; see Task.Priority.
@@ -62,9 +60,8 @@ func WithUnique(key string, within time.Duration) EnqueueOption {
 	return func(t *Task) { t.UniqueKey, t.UniqueFor = key, within }
 }
 
-// NewTask returns the task that Enqueue sends, for those who send it by another
-// way or later. It has no ID unless an option sets one. The error wraps
-// ErrInvalidTask.
+// NewTask returns the task that Enqueue sends, for programs that send it another way or
+// later. It has no ID unless an option sets one. The error wraps ErrInvalidTask.
 func NewTask[T any](spec *Spec[T], payload *T, now time.Time, opts ...EnqueueOption) (*Task, error) {
 	t := new(Task)
 	if err := spec.fill(t, payload, now); err != nil {
@@ -99,10 +96,10 @@ func Enqueue[T any](ctx context.Context, to Enqueuer, spec *Spec[T], payload *T,
 	return answers[0], nil
 }
 
-// EnqueueBatch enqueues many payloads in as few round trips as the provider
-// needs. The answers stand in the order of the payloads; where some fail the
-// error is a *BatchError, their answers are zero and the others are enqueued.
-// A payload that cannot be encoded keeps none of the others back.
+// EnqueueBatch enqueues many payloads in as few round trips as the provider needs. The
+// answers are in the order of the payloads. If some fail, the error is a *BatchError,
+// their answers are zero and the others are enqueued. A payload that cannot be encoded
+// does not delay the others.
 func EnqueueBatch[T any](ctx context.Context, to Enqueuer, spec *Spec[T], payloads []T, opts ...EnqueueOption) ([]Enqueued, error) {
 	var (
 		failed BatchError

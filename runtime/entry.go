@@ -9,8 +9,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// entry is where every task comes in: it completes and validates tasks, before
-// any middleware sees them.
+// entry is the entrance for every task: it completes and validates tasks before any
+// middleware sees them.
 type entry struct {
 	m    *Manager
 	next Enqueuer
@@ -34,8 +34,8 @@ func (e *entry) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error) 
 	return enqueueValid(ctx, e.next, tasks, (*Task).Validate)
 }
 
-// exit stands behind the middleware, which may have changed tasks: an invalid
-// one would be accepted here and could never be read again.
+// exit validates again behind the middleware, which may have changed tasks: an invalid
+// task would be accepted here and could never be read again.
 type exit struct {
 	cfg  ManagerConfig
 	next Enqueuer
@@ -65,11 +65,11 @@ func tooLarge(t *Task, who string, limit int) error {
 		ErrPayloadTooLarge, t.ID, t.Type, len(t.Payload), who, limit)
 }
 
-// enqueueValid passes on the tasks that check has nothing against. The others
-// fail on their own.
+// enqueueValid passes on the tasks for which check returns nil. The others fail on
+// their own.
 func enqueueValid(ctx context.Context, next Enqueuer, tasks []*Task, check func(*Task) error) ([]Enqueued, error) {
 	var (
-		failed *BatchError // made for the first failure, from which on the good ones are told apart
+		failed *BatchError // made at the first failure, as good is
 		good   []*Task
 		places []int
 	)
@@ -106,8 +106,8 @@ func idOf(t *Task) string {
 	return t.ID
 }
 
-// spread puts the answers and errors of a part of a batch of n at their places
-// in the whole, beside what failed before.
+// spread puts the answers and errors of a part of a batch of n at their indexes in the
+// whole, beside the earlier failures.
 func spread(answers []Enqueued, err error, part []*Task, places []int, n int, failed *BatchError) ([]Enqueued, error) {
 	all := make([]Enqueued, n)
 	scatter(all, failed, answers, err, part, places)
@@ -190,8 +190,8 @@ func (m *Manager) send(ctx context.Context, name string, tasks []*Task) ([]Enque
 	})
 }
 
-// enqueueOn hands tasks to a queue, and holds its answers against the contract:
-// with a wrong number of them the tasks cannot be told apart.
+// enqueueOn hands tasks to a queue, and checks the number of its answers: with a wrong
+// number no answer can be assigned to its task.
 func enqueueOn(ctx context.Context, q driver.Queue, tasks []*Task) ([]Enqueued, error) {
 	answers, err := q.Enqueue(ctx, tasks)
 	if len(answers) == len(tasks) {

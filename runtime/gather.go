@@ -12,34 +12,32 @@ import (
 )
 
 const (
-	// maxGathered bounds a gathered batch where the provider has no bound.
+	// maxGathered bounds a gathered batch if the provider has no bound.
 	maxGathered = 1000
-	// gatheredBytes bounds the payloads of a gathered batch: a caller whose own are few
-	// should not wait for those of all others.
+	// gatheredBytes bounds the payloads of a gathered batch: a caller with little of
+	// its own should not wait for the payloads of all others.
 	gatheredBytes = 4 << 20
-	// maxBehind is how long arrivals wait behind a round trip, about as long as a
-	// slow one takes: one that hangs must not hold everybody back.
+	// maxBehind is how long arrivals wait behind a round trip, about as long as a slow
+	// round trip takes: one that hangs must not delay all others.
 	maxBehind = 10 * time.Millisecond
-	// farTrip is from when on a round trip takes long enough to wait a part of it
-	// for those that have just been answered, no longer than maxReunion.
+	// farTrip is the least duration of a round trip after which the next one waits for
+	// the callers that have just been answered, for maxReunion at most.
 	farTrip    = 500 * time.Microsecond
 	maxReunion = time.Millisecond
 )
 
-// A gatherer brings enqueues of many goroutines together on their way to one
-// queue. While a round trip is under way, arrivals gather, and they go out
-// together when it is over, when they fill a batch, or after maxBehind. So a
-// caller that is alone pays nothing, and a busy queue gets as large batches as
-// its callers can make.
+// A gatherer batches the enqueues of many goroutines on one queue. Enqueues that arrive
+// during a round trip are sent together when it ends, when they fill a batch, or after
+// maxBehind. A lone caller pays nothing, and a busy queue gets as large batches as its
+// callers can make.
 //
-// Callers that have just been answered tend to come back at once. Without more
-// they would fall into two parties that take turns, each waiting for the other's
-// round trip before its own. So where a round trip takes long, the next one waits
-// until as many callers have gathered as there were, for a quarter of a round trip
-// at most.
+// Callers that have just been answered tend to come back at once. They would split into
+// two groups that take turns, each waiting for the other's round trip before its own.
+// So if round trips are long, the next one waits until as many callers have gathered as
+// there were, for a quarter of a round trip at most.
 //
-// With a linger, arrivals gather for that long, whether or not a round trip is
-// under way.
+// With a linger, arrivals gather for that long, whether or not a round trip is under
+// way.
 type gatherer struct {
 	queue  driver.Queue
 	limit  int // tasks in one batch
@@ -48,14 +46,14 @@ type gatherer struct {
 
 	mu      sync.Mutex
 	flights int      // round trips under way
-	waiting *group   // what goes out next, nil when nobody waits
-	sent    []*group // on their way, for close
+	waiting *group   // what goes out next; nil: no caller waits
+	sent    []*group // under way, for close
 	closed  bool
 	wg      sync.WaitGroup // the goroutines that send groups
 
 	trip    time.Duration // how long the last round trip took
-	reunion driver.Timer  // while the next round trip waits for callers to come back
-	callers int           // how many are to come
+	reunion driver.Timer  // set while the next round trip waits for callers to come back
+	callers int           // how many are expected
 }
 
 // A group is a batch of several callers.
@@ -66,7 +64,7 @@ type group struct {
 	timer   driver.Timer // sends the group off
 	sent    bool
 	live    int                // callers that still wait, once it is sent
-	cancel  context.CancelFunc // called when none does
+	cancel  context.CancelFunc // called when live reaches 0
 	done    chan struct{}
 }
 
@@ -85,7 +83,7 @@ func newGatherer(q driver.Queue, linger time.Duration, clock driver.Clock) *gath
 	return &gatherer{queue: q, limit: limit, linger: linger, clock: clock}
 }
 
-// enqueue is the queue's Enqueue, shared with whoever calls it at the same time.
+// enqueue is the queue's Enqueue, shared with concurrent callers.
 func (g *gatherer) enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
 	g.mu.Lock()
 	switch {
@@ -115,8 +113,8 @@ func (g *gatherer) enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, erro
 	}
 }
 
-// join adds a caller to the group that goes out next, and sends it off when it
-// is full. The caller holds g.mu.
+// join adds a caller to the group that goes out next, and sends the group when it is
+// full. The caller holds g.mu.
 func (g *gatherer) join(c *caller) *group {
 	if g.waiting != nil && (g.waiting.tasks+len(c.tasks) > g.limit || g.waiting.bytes+c.bytes > gatheredBytes) {
 		g.send()
@@ -140,7 +138,7 @@ func (g *gatherer) join(c *caller) *group {
 	return gr
 }
 
-// waited sends a group off, if it is still there, for it has waited long enough.
+// waited sends a group that has waited long enough, unless it is already sent.
 func (g *gatherer) waited(gr *group) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -155,8 +153,8 @@ func (g *gatherer) send() {
 	g.waiting = nil
 	gr.timer.Stop()
 	g.part()
-	// No caller's context may end the call of the others, so it ends when the
-	// last one has gone.
+	// No caller's context may end the call of the others: the call ends when the last
+	// caller has left.
 	ctx, cancel := context.WithCancel(context.Background())
 	gr.sent, gr.live, gr.cancel = true, len(gr.callers), cancel
 	g.sent = append(g.sent, gr)
@@ -176,7 +174,7 @@ func (g *gatherer) roundTrip(ctx context.Context, gr *group) ([]Enqueued, error)
 	return enqueueOn(ctx, g.queue, tasks)
 }
 
-// landed ends a round trip: of a group, or of a caller that was alone.
+// landed ends a round trip of a group or of a lone caller.
 func (g *gatherer) landed(gr *group, began time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -201,7 +199,8 @@ func (g *gatherer) landed(gr *group, began time.Time) {
 	}
 }
 
-// reunite has the next round trip wait for so many callers. The caller holds g.mu.
+// reunite makes the next round trip wait for the given number of callers. The caller
+// holds g.mu.
 func (g *gatherer) reunite(callers int) {
 	g.part()
 	g.callers = callers
@@ -263,7 +262,7 @@ func (g *gatherer) leave(ctx context.Context, gr *group, c *caller) ([]Enqueued,
 	defer g.mu.Unlock()
 	if gr.sent {
 		select {
-		case <-gr.done: // it has landed in the meantime
+		case <-gr.done: // it was answered in the meantime
 			return c.answers, c.err
 		default:
 		}
@@ -282,8 +281,8 @@ func (g *gatherer) leave(ctx context.Context, gr *group, c *caller) ([]Enqueued,
 	return nil, g.errEnded(ctx)
 }
 
-// close refuses whoever comes now and whoever still waits. Then it closes the
-// queue, ends the round trips of groups and waits for them.
+// close refuses new and waiting callers. Then it closes the queue, ends the round trips
+// of groups and waits for them.
 func (g *gatherer) close() error {
 	g.mu.Lock()
 	if gr := g.waiting; gr != nil && !g.closed {

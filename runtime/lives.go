@@ -12,13 +12,13 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Revive is for whoever puts dead tasks on their queue again by the queue's own Enqueue
-// (Redrive of the manager's queues does it by itself): it calls move, which does that
-// and returns the IDs of the tasks that are on their queue, and has the result stores
-// that the manager knows forget what became of those: Await waits for the new outcome.
-// The manager knows ManagerConfig.Results, PoolConfig.Results of its pools, and the
-// stores that the providers of its queues have. Where one of them is away nothing is
-// moved.
+// Revive is for programs that put dead tasks back on their queue by the queue's own
+// Enqueue (Redrive of the manager's queues needs no Revive). It calls move, which
+// enqueues the tasks and returns the IDs of those that are on their queue. The result
+// stores that the manager knows then forget the outcomes of these: Await waits for the
+// new outcome. The manager knows ManagerConfig.Results, PoolConfig.Results of its
+// pools, and the stores of its queues' providers. If one of them is unreachable,
+// nothing is moved.
 func (m *Manager) Revive(ctx context.Context, ids []string, move func() (moved []string)) error {
 	var seen []*lastLives
 	for _, k := range m.lives.keepers() {
@@ -60,8 +60,8 @@ func peek(ctx context.Context, k driver.ResultKeeper, ids []string) (*lastLives,
 	return &lastLives{k, rs}, nil
 }
 
-// forget forgets those of tasks that have a new life. Until then they were the last word
-// on their tasks.
+// forget forgets the outcomes of tasks that have a new life. Until then they were the
+// last word on their tasks.
 func (l *lastLives) forget(ctx context.Context, again func(id string) bool) error {
 	l.rs = slices.DeleteFunc(l.rs, func(r driver.StoredResult) bool { return !again(r.ID) })
 	if len(l.rs) == 0 {
@@ -76,9 +76,9 @@ func (l *lastLives) forget(ctx context.Context, again func(id string) bool) erro
 // lives are the result stores that a manager knows.
 type lives struct {
 	mu    sync.Mutex
-	all   []driver.ResultKeeper            // what becomes of dead tasks may be in any of them
+	all   []driver.ResultKeeper            // any of them may have outcomes of dead tasks
 	given driver.ResultKeeper              // ManagerConfig.Results; nil: none
-	types map[string][]driver.ResultKeeper // those of pools, by the types that have results
+	types map[string][]driver.ResultKeeper // those of pools, by the types with results
 	known atomic.Bool                      // given or types is set
 }
 
@@ -96,7 +96,7 @@ func (l *lives) give(rs Results) {
 	}
 }
 
-// keeps adds the store of a provider that has one.
+// keeps adds the store of a provider, if it has one.
 func (l *lives) keeps(p Provider) {
 	if has, ok := p.(interface{ Results() driver.ResultStore }); ok {
 		if k, ok := has.Results().(driver.ResultKeeper); ok {
@@ -125,7 +125,7 @@ func (l *lives) pools(rs driver.ResultStore, types []string) {
 	}
 }
 
-// withKeeper adds a store, once.
+// withKeeper adds a store once.
 func withKeeper(to []driver.ResultKeeper, k driver.ResultKeeper) []driver.ResultKeeper {
 	if reflect.TypeOf(k).Comparable() && slices.Contains(to, k) {
 		return to
@@ -133,8 +133,8 @@ func withKeeper(to []driver.ResultKeeper, k driver.ResultKeeper) []driver.Result
 	return append(to, k)
 }
 
-// of lists, for each store that may have results of the tasks, the IDs that they came
-// with: those that they are given are new.
+// of lists, for each store that may have results of the tasks, the IDs that the caller
+// set: generated IDs are new.
 func (l *lives) of(tasks []*Task) (keepers []driver.ResultKeeper, ids [][]string) {
 	if !l.known.Load() || !slices.ContainsFunc(tasks, func(t *Task) bool { return t != nil && t.ID != "" }) {
 		return nil, nil
@@ -161,7 +161,8 @@ func (l *lives) of(tasks []*Task) (keepers []driver.ResultKeeper, ids [][]string
 	return keepers, ids
 }
 
-// enqueue enqueues tasks, and has what became of earlier ones with their IDs forgotten.
+// enqueue enqueues tasks, and makes the stores forget the outcomes of earlier tasks
+// with their IDs.
 func (l *lives) enqueue(ctx context.Context, to Enqueuer, tasks []*Task) ([]Enqueued, error) {
 	keepers, ids := l.of(tasks)
 	var seen []*lastLives

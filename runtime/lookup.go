@@ -15,33 +15,32 @@ import (
 	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
-// Done is the state of a task that Lookup knows by its result: it is on no queue.
+// Done is the state of a task that Lookup knows by its result alone: it is on no queue.
 const Done State = "done"
 
 // A TaskStatus is what is known of a task. It prints without its result, which may hold
 // secrets.
 type TaskStatus struct {
 	ID    string
-	Type  string // empty where nothing but its outcome is known
+	Type  string // empty if only the outcome is known
 	Queue string // likewise
 	State State  // Ready, Scheduled, Leased, Dead or Done
-	// Attempts counts the runs so far that were charged, and the one that goes on. 0
-	// where that is not known.
+	// Attempts counts the charged runs so far, the current one included. 0 if unknown.
 	Attempts int
-	// DueAt is when a ready task became due, and a scheduled one is due: the next try of
-	// one that has failed. Zero in other states.
+	// DueAt is when a ready task became due, or when a scheduled one becomes due: the
+	// next try of a failed task. Zero in other states.
 	DueAt time.Time
 	// Failure is why the task died, or why its last run failed.
 	Failure string
-	// Progress is what the run that goes on has told, of the task of a job whose workers
-	// use schedule.Track.
+	// Progress is what the current run has reported, for the task of a job whose
+	// workers use schedule.Track.
 	Progress ProgressReport
 	// Result is what the handler returned, as it is stored; see ManagerConfig.Results.
 	// Nil where State is not Done, and for types without a result.
 	Result []byte
 }
 
-// LogValue is the status as a log may show it: with the size of its result.
+// LogValue is the status as a log may show it: with the size of its result only.
 func (s TaskStatus) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("id", s.ID), slog.String("type", s.Type), slog.String("queue", s.Queue), slog.String("state", string(s.State)),
@@ -55,23 +54,23 @@ func (s TaskStatus) String() string {
 	return "runtime.TaskStatus" + string(redact.AppendText(nil, s.LogValue()))
 }
 
-// Format prints what String returns, whatever the verb.
+// Format prints what String returns for every verb.
 func (s TaskStatus) Format(f fmt.State, verb rune) { redact.Format(f, verb, s) }
 
-// MarshalJSON writes all fields, but for a log what LogValue shows.
+// MarshalJSON writes all fields, but LogValue's content for a log.
 func (s TaskStatus) MarshalJSON() ([]byte, error) {
 	type plain TaskStatus
 	return redact.Marshal(&s, (*plain)(&s))
 }
 
-// A Teller knows of tasks that no queue shows: a schedule.Service knows those of its jobs.
+// A Teller knows tasks that no queue shows: a schedule.Service knows those of its jobs.
 type Teller interface {
-	// Tell returns what it knows of a task, and false where that is nothing. task is the
+	// Tell returns what it knows of a task, and false if it knows nothing. task is the
 	// one with the ID that a queue has shown, or nil.
 	Tell(ctx context.Context, id string, task *Task) (TaskStatus, bool, error)
 }
 
-// tellers are those that a manager asks, each for a key of its own.
+// tellers are the Tellers that a manager asks, each under its own key.
 type tellers struct {
 	mu  sync.Mutex
 	all []keyedTeller
@@ -82,7 +81,7 @@ type keyedTeller struct {
 	Teller
 }
 
-// Tells has Lookup ask t, in place of the one that was given with the same key.
+// Tells makes Lookup ask t instead of the Teller given earlier with the same key.
 func (m *Manager) Tells(key any, t Teller) {
 	m.tellers.mu.Lock()
 	defer m.tellers.mu.Unlock()
@@ -92,7 +91,7 @@ func (m *Manager) Tells(key any, t Teller) {
 	m.tellers.all = append(slices.DeleteFunc(m.tellers.all, same), keyedTeller{key, t})
 }
 
-// tell returns what the first that knows the task has to say.
+// tell returns the answer of the first Teller that knows the task.
 func (m *Manager) tell(ctx context.Context, id string, task *Task) (TaskStatus, bool, error) {
 	m.tellers.mu.Lock()
 	all := slices.Clone(m.tellers.all)
@@ -105,14 +104,14 @@ func (m *Manager) tell(ctx context.Context, id string, task *Task) (TaskStatus, 
 	return TaskStatus{}, false, nil
 }
 
-// Lookup says where a task is and what has become of it, at once: it waits for nothing.
-// It asks the open queues that are Finders, then the result stores that the manager knows
-// (see Revive), then the job stores of its schedulers, which go through their jobs for it.
-// Where a task has died more than once under its ID, it tells of the last time.
+// Lookup returns where a task is and its outcome. It does not wait. It asks the open
+// queues that are Finders, then the result stores that the manager knows (see Revive),
+// then the job stores of its schedulers, which scan their jobs for it. If a task has
+// died more than once under its ID, Lookup reports the last death.
 //
-// The error wraps ErrTaskNotFound where none of them knows the ID. The task may be done
-// then, without a result or with one whose time is over, or wait on a queue that is no
-// Finder (SQS, RabbitMQ).
+// The error wraps ErrTaskNotFound if none of them knows the ID. The task may then be
+// done, without a result or with an expired one, or wait on a queue that is no Finder
+// (SQS, RabbitMQ).
 func (m *Manager) Lookup(ctx context.Context, id string) (TaskStatus, error) {
 	s, err := m.lookup(ctx, id)
 	if err != nil {
@@ -158,11 +157,11 @@ func (m *Manager) lookup(ctx context.Context, id string) (TaskStatus, error) {
 	return TaskStatus{}, fmt.Errorf("%w: no queue, result or job has this ID", ErrTaskNotFound)
 }
 
-// find looks for a task on the open queues: one that is not dead, else the last one that
-// died. blind are the queues that cannot look.
+// find looks for a task on the open queues: a live one first, else the last one that
+// died. blind are the queues that cannot be searched.
 func (m *Manager) find(ctx context.Context, id string) (found *driver.Found, queue string, blind []string, err error) {
 	names := m.Queues()
-	graves := make(map[string]bool) // what lies there is first of all dead
+	graves := make(map[string]bool) // dead letter queues, which are searched last
 	for _, name := range names {
 		if q, err := m.Queue(name); err == nil {
 			graves[q.Config().DLQ] = true
@@ -172,7 +171,7 @@ func (m *Manager) find(ctx context.Context, id string) (found *driver.Found, que
 	for _, name := range names {
 		q, err := m.Queue(name)
 		if err != nil || graves[name] && found != nil {
-			continue // closed meanwhile, or known already
+			continue // closed meanwhile, or a dead task is already found
 		}
 		f, ok := q.(driver.Finder)
 		if !ok {
@@ -208,7 +207,7 @@ func diedAt(t *Task) time.Time {
 	return at
 }
 
-// statusOf is what the task itself says.
+// statusOf is the status that the task itself shows.
 func statusOf(f *driver.Found, queue string) TaskStatus {
 	t := f.Task
 	s := TaskStatus{ID: t.ID, Type: t.Type, Queue: queue, State: f.State, Attempts: t.RetryCount, DueAt: f.DueAt}

@@ -15,14 +15,14 @@ import (
 	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
-// replaced is how encoding/json writes what is not UTF-8 in a string. It writes the
-// character of that name itself as it is, so that a payload without it is whole.
+// replaced is how encoding/json writes invalid UTF-8 in a string. It writes a genuine
+// U+FFFD unescaped, so a payload without this escape has lost nothing.
 var replaced = []byte(`\ufffd`)
 
-// lossless refuses what encoding/json changes in silence: a string that is not
-// UTF-8, and a number in an interface that comes back as another float64. It looks
-// at the payload, and at the value only where the payload may tell of a loss.
-// v is the pointer that the payload was made of.
+// lossless refuses what encoding/json changes silently: a string that is not UTF-8, and
+// a number in an interface that comes back as another float64. It examines the payload,
+// and the value only if the payload hints at a loss. v is the pointer from which the
+// payload was made.
 func lossless(payload []byte, v any) error {
 	suspects := lossSearch{texts: bytes.Contains(payload, replaced)}
 	suspects.numbers = holdsInterface(reflect.TypeOf(v), nil) && hasLongNumber(payload)
@@ -32,9 +32,9 @@ func lossless(payload []byte, v any) error {
 	return suspects.value(reflect.ValueOf(v), "")
 }
 
-// hasLongNumber says whether as many digits stand in a row as it takes to write an
-// integer that no float64 holds. Such a row covers one byte in every so many, and
-// most of those tell that there is none.
+// hasLongNumber reports whether the payload has as many digits in a row as the smallest
+// integer that no float64 holds. Such a row covers one byte in every so many, and most
+// of these bytes are no digits.
 func hasLongNumber(payload []byte) bool {
 	const digits = len("9007199254740993") // 1<<53 + 1
 	digit := func(i int) bool { return '0' <= payload[i] && payload[i] <= '9' }
@@ -54,7 +54,7 @@ func hasLongNumber(payload []byte) bool {
 // interfaceTypes remembers the answers of holdsInterface.
 var interfaceTypes sync.Map // reflect.Type → bool
 
-// holdsInterface says whether a value of the type may hold one of another type.
+// holdsInterface reports whether a value of the type may hold one of another type.
 func holdsInterface(t reflect.Type, seen map[reflect.Type]bool) bool {
 	if known, ok := interfaceTypes.Load(t); ok {
 		return known.(bool)
@@ -84,7 +84,7 @@ func holdsInterface(t reflect.Type, seen map[reflect.Type]bool) bool {
 	return found
 }
 
-// A lossSearch goes through a value as encoding/json does.
+// A lossSearch walks a value as encoding/json does.
 type lossSearch struct{ texts, numbers bool }
 
 func (s lossSearch) value(v reflect.Value, path string) error {
@@ -131,7 +131,7 @@ func (s lossSearch) value(v reflect.Value, path string) error {
 	return nil
 }
 
-// writesItself says that values of the type have a method by which encoding/json
+// writesItself reports whether values of the type have a method by which encoding/json
 // writes them. Those of types with secrets are generated, and write what encoding/json
 // would.
 func writesItself(t reflect.Type) bool {
@@ -161,15 +161,15 @@ func (s lossSearch) fields(v reflect.Value, path string) error {
 	return nil
 }
 
-// encoded looks at the text that a value writes itself. What it writes as JSON is
-// its own.
+// encoded checks the text that a value writes for itself. JSON that it writes is its
+// own responsibility.
 func (s lossSearch) encoded(v reflect.Value, path string) error {
 	if !s.texts || v.Type().Implements(jsonMarshaler) || !v.CanInterface() || isNil(v) {
 		return nil
 	}
 	text, err := v.Interface().(encoding.TextMarshaler).MarshalText()
 	if err != nil {
-		return nil // encoding/json has succeeded, and so it is a value that it does not write
+		return nil // encoding/json has succeeded, so it does not write this value
 	}
 	return s.text(string(text), path)
 }
@@ -189,8 +189,8 @@ func (s lossSearch) text(text, path string) error {
 	return fmt.Errorf("%s is not valid UTF-8, and JSON cannot carry it: send it as []byte", cmp.Or(path, "the value"))
 }
 
-// untyped looks for numbers in an interface that are others when they come back as
-// float64, as encoding/json reads them.
+// untyped looks for numbers in an interface that change when they come back as float64,
+// as encoding/json reads them.
 func (s lossSearch) untyped(v reflect.Value, path string) error {
 	if !s.numbers || v.IsNil() || !v.CanInterface() {
 		return nil
@@ -212,8 +212,8 @@ func (s lossSearch) untyped(v reflect.Value, path string) error {
 	}
 }
 
-// exact says whether a number is the same as a float64. Fractions are taken for
-// rounded already.
+// exact reports whether a float64 holds the number exactly. Fractions count as already
+// rounded.
 func exact(n json.Number) bool {
 	whole, ok := new(big.Int).SetString(n.String(), 10)
 	if !ok {

@@ -12,46 +12,46 @@ import (
 // PoolConfig configures a Pool. The zero value works on all queues of the
 // manager.
 type PoolConfig struct {
-	// Name of the worker in what a failed task remembers of its runs: "mailer-1".
-	// White space and colons in it become hyphens, and what is beyond 64 bytes is
-	// cut. Empty: the host's name and the process's ID, "web7-4711".
+	// Name of the worker in the record that a failed task keeps of its runs:
+	// "mailer-1". White space and colons in it become hyphens, and everything beyond 64
+	// bytes is cut. Empty: the host's name and the process's ID, "web7-4711".
 	Name string
 	// Workers is how many handlers run at a time; DefaultWorkers when 0. Most
 	// handlers wait for something, so the number of CPUs says little about it.
 	Workers int
-	// Queues that the pool works on. Empty: all that the manager has open when
-	// the pool is made, each with weight 1 and without limits. The router must
-	// have handlers for every type on them: NewPool refuses a router that lacks one of
-	// the QueueConfig.Types of these queues, and tasks of a type that nobody has
-	// declared are handed on to other workers for QueueConfig.Unknown, and then die.
+	// Queues that the pool works on. Empty: all that the manager has open when the pool
+	// is made, each with weight 1 and without limits. The router must have handlers for
+	// every type on them: NewPool refuses a router that lacks one of the
+	// QueueConfig.Types of these queues. Tasks of a type that no queue declares are
+	// handed on to other workers for QueueConfig.Unknown, and then die.
 	Queues []PoolQueue
-	// Types are those that the pool is for, in place of all that its queues declare:
-	// the router must have a handler for each of these, and need not have others.
-	// It does not choose what is fetched: a task of another type that reaches the
-	// pool is run where the router knows it, and else goes back to its queue for
-	// another pool, uncharged and after 1 s to 1 min (see QueueConfig.Unknown). Where
-	// the queue declares the type that goes on for ever, for somebody is expected to
-	// have a handler. Pools that share a queue so delay each other's tasks: give types
-	// with programs of their own queues of their own. The pool warns of the types that
-	// it hands on when it starts. Empty: all.
+	// Types are the types that the pool is for, instead of all that its queues declare:
+	// the router must have a handler for each of these, and need not have others. Types
+	// does not select what is fetched: a task of another type that reaches the pool is
+	// run if the router knows it. Else it goes back to its queue for another pool,
+	// uncharged and after 1 s to 1 min (see QueueConfig.Unknown). If the queue declares
+	// the type, this goes on for ever, because another pool is expected to have a
+	// handler. Pools that share a queue so delay each other's tasks: give types with
+	// programs of their own queues of their own. The pool warns of the types that it
+	// hands on when it starts. Empty: all.
 	Types []string
-	// Strict makes a worker take from the first queue, in the order of Queues,
-	// that has a task ready. Else the queues share the workers by weight.
+	// Strict makes a worker take from the first queue, in the order of Queues, that has
+	// a task ready. Else the queues share the workers by weight.
 	Strict bool
 	// Grace is how long handlers may go on once the pool is told to stop;
 	// DefaultGrace when 0. Then their contexts end with the cause ErrStopping.
 	Grace time.Duration
-	// Results keeps what handlers return: Provider.Results of package sqlite or
-	// redis, memory.NewResults, or one of your own. It is needed by types that have
-	// a result, and asked for nothing else. Whoever awaits a result asks the same
-	// store. Middleware may encode results before they are stored; see EncodeResult.
+	// Results keeps what handlers return: Provider.Results of package sqlite or redis,
+	// memory.NewResults, or one of your own. Types that have a result need it; it is
+	// used for nothing else. Programs that await a result ask the same store.
+	// Middleware may encode results before they are stored; see EncodeResult.
 	Results driver.ResultStore
-	// Logger hears of every start and stop of the pool (at level info), of runs that
-	// fail (warn) or panic (error), of tasks that die (error), of trouble with the
-	// queues, and at level debug of every other run. It is called by many
-	// goroutines, and never given a payload. A burst of failures is not logged
-	// one by one, but counted beyond some hundreds a second. Nil: slog.Default, as
-	// it is when something is logged. slog.New(slog.DiscardHandler) is silent.
+	// Logger receives every start and stop of the pool (at level info), runs that fail
+	// (warn) or panic (error), tasks that die (error), errors of the queues, and at
+	// level debug every other run. It is called by many goroutines, and never with a
+	// payload. Failures beyond some hundreds a second are counted instead of logged one
+	// by one. Nil: slog.Default, as it is at the time of each record.
+	// slog.New(slog.DiscardHandler) is silent.
 	Logger *slog.Logger
 }
 
@@ -76,25 +76,25 @@ const (
 	DefaultGrace   = pool.DefaultGrace
 )
 
-// A Pool runs tasks: it leases them from queues in batches, has a router's
-// handlers run them on a fixed number of workers, keeps the leases while they
-// wait and run, and settles each with its queue by the handler's [Outcome]. It
-// is safe for use by many goroutines, and may be started again once stopped.
+// A Pool runs tasks: it leases them from queues in batches, has a router's handlers run
+// them on a fixed number of workers, keeps the leases of waiting and running tasks, and
+// settles each with its queue by the handler's [Outcome]. It is safe for use by many
+// goroutines, and may be started again once stopped.
 //
-// It tells the time of leases and retention by the manager's clock, which must
-// be that of the providers; timeouts, rates and pauses by the machine's.
+// It measures leases and retention by the manager's clock, which must be that of the
+// providers; timeouts, rates and pauses by the machine's.
 //
-// A task is only ever run once at a time by a pool. A handler that ignores the
-// end of its context keeps its worker until it returns.
+// A pool runs a task only once at a time. A handler that ignores the end of its context
+// keeps its worker until it returns.
 type Pool struct{ p *pool.Pool }
 
-// NewPool returns a pool that runs the tasks of m's queues through r. It fails
-// on a router with mistakes or without handlers, on declared types that have no
-// handler (the error wraps ErrUnknownType), on queues that m does not have open,
-// and on limits that contradict themselves; the error lists all that is wrong.
+// NewPool returns a pool that runs the tasks of m's queues through r. It fails on a
+// router with mistakes or without handlers, on declared types without a handler (the
+// error wraps ErrUnknownType), on queues that m does not have open, and on
+// contradictory limits; the error lists all mistakes.
 //
-// The pool works by the router as it is when it is started. What is registered while it
-// runs is an error of the router's, and the pool's from its next start on.
+// The pool uses the router as it is when the pool is started. A registration while it
+// runs is an error of the router's, and takes effect at the pool's next start.
 func NewPool(m *Manager, r *Router, cfg PoolConfig) (*Pool, error) {
 	shares := make([]pool.Share, len(cfg.Queues))
 	for i, q := range cfg.Queues {
@@ -111,41 +111,39 @@ func NewPool(m *Manager, r *Router, cfg PoolConfig) (*Pool, error) {
 	return &Pool{p}, nil
 }
 
-// Start begins to work and returns at once. The values of ctx reach the
-// handlers; its end does not stop the pool. It waits while an earlier Stop is
-// under way, and fails when the pool is running already, and as NewPool does by what was
-// registered with its router, or declared by its queues, since then.
+// Start begins to work and returns at once. The values of ctx reach the handlers; its
+// end does not stop the pool. Start waits while an earlier Stop is under way. It fails
+// if the pool is running already, and, as NewPool does, on what was since registered
+// with its router or declared by its queues.
 func (p *Pool) Start(ctx context.Context) error { return p.p.Start(ctx) }
 
-// Stop ends the work in good order: nothing more is fetched, what has not begun
-// goes back to its queue uncharged, handlers may finish within the grace and are
-// then cancelled with the cause ErrStopping, and what they did is settled.
-// Receives that cannot be cancelled without losing what they bring may come to their
-// end within the grace as well. Nothing stays leased.
+// Stop ends the work in good order. Nothing more is fetched, and tasks that have not
+// begun go back to their queue uncharged. Handlers may finish within the grace and are
+// then cancelled with the cause ErrStopping; their outcomes are settled. Receives that
+// cannot be cancelled without losing tasks may end within the grace as well. Nothing
+// stays leased.
 //
-// Stop returns when all that is done. When ctx ends sooner it returns an error
-// that names the tasks whose handlers are still running; stopping goes on
-// without it, and may be waited for by another Stop. Stopping a pool that does
-// not run does nothing.
+// Stop returns when all this is done. If ctx ends sooner, it returns an error that
+// names the tasks whose handlers are still running; stopping goes on, and another Stop
+// may wait for it. Stopping a pool that does not run does nothing.
 func (p *Pool) Stop(ctx context.Context) error { return p.p.Stop(ctx) }
 
-// Run works until ctx ends, then stops as [Pool.Stop] does and returns nil. It
-// returns 10 s after the grace at the latest: handlers that are still running then
-// make it return an error that names them, and so do runs that could not be settled
-// with their queue.
+// Run works until ctx ends, then stops as [Pool.Stop] does and returns nil. It returns
+// 10 s after the grace at the latest. Handlers that are still running then, and runs
+// that could not be settled with their queue, make it return an error that names them.
 func (p *Pool) Run(ctx context.Context) error { return p.p.Run(ctx) }
 
-// Drain runs what is due now, through the same path as a running pool, and
-// what becomes due meanwhile, until nothing is ready. It returns how many runs of
-// handlers there were. Tasks that are retried later are left for later. With one
-// worker tasks run in the order the queue hands them out.
+// Drain runs the tasks that are due now or become due meanwhile, through the same path
+// as a running pool, until nothing is ready. It returns the number of runs of handlers.
+// Tasks that are retried later are left for later. With one worker tasks run in the
+// order in which the queue hands them out.
 //
-// On queues whose numbers may trail (see Capabilities.ExactReady) it takes a second or
-// some longer: so long it looks for tasks before it believes that there are none. So it
-// does where a queue counts tasks that are ready and does not hand them out, because it is
-// paused, say, or another worker holds what goes before them: about three seconds, and the
-// log says how many are left.
+// On queues whose counts may lag (see Capabilities.ExactReady), Drain looks for tasks
+// for a second or somewhat longer before it takes a queue for empty. A queue may also
+// count tasks as ready without handing them out, because it is paused, say, or another
+// worker holds the tasks before them. Drain then looks for about three seconds, and
+// logs how many are left.
 //
-// It stops early when ctx ends, which cancels the handlers and gives the rest
-// back, or when a queue cannot be reached. It fails while the pool runs.
+// Drain stops early when ctx ends, which cancels the handlers and gives the rest back,
+// or when a queue cannot be reached. It fails while the pool runs.
 func (p *Pool) Drain(ctx context.Context) (runs int, err error) { return p.p.Drain(ctx) }

@@ -14,17 +14,18 @@ import (
 // JSON value, stored before the task is completed.
 func SetResult(ctx context.Context, result []byte) error { return pool.SetResult(ctx, result) }
 
-// EncodeResult has encode change the result of the task that the context's handler
-// runs on its way to the result store. It is for middleware, which calls it before it
-// calls the next handler; what the innermost one wants is done first. encode is given
-// a task with the ID and type of the one that runs, and its result as the payload. It
-// returns that, or a copy by Task.Encoded. Outside of a pool nothing happens.
+// EncodeResult makes encode change the result of the task that the context's handler
+// runs, on its way to the result store. It is for middleware, which calls it before the
+// next handler; the encode of the innermost middleware runs first. encode gets a task
+// with the ID and type of the running one, and its result as the payload. It returns
+// that task, or a copy by Task.Encoded. Outside of a pool EncodeResult does nothing.
 func EncodeResult(ctx context.Context, encode func(*Task) *Task) { pool.EncodeResult(ctx, encode) }
 
-// DecodeResults returns results with an encoding undone: decode is given a task with
-// the ID that is asked for, the encodings of the result and the result as the
-// payload, and returns that, or a copy by Task.Decoded. It is given plain results,
-// too, and its errors name the task. It is for packages of middleware; see KeyRing.Results of package encrypt.
+// DecodeResults returns results with an encoding undone. decode gets a task with the
+// requested ID, the encodings of the result and the result as the payload, and returns
+// it, or a copy by Task.Decoded. It gets plain results, too, and its errors name the
+// task. DecodeResults is for packages of middleware; see KeyRing.Results of package
+// encrypt.
 func DecodeResults(from Results, decode func(*Task) (*Task, error)) Results {
 	return &decodedResults{from, decode}
 }
@@ -47,7 +48,7 @@ func (rs *decodedResults) Await(ctx context.Context, id string) ([]byte, error) 
 	return pool.PackResult(t), nil
 }
 
-// Peek and Forget make it a ResultKeeper where from is one.
+// Peek and Forget make it a ResultKeeper if from is one.
 func (rs *decodedResults) Peek(ctx context.Context, ids []string) ([]driver.StoredResult, error) {
 	from, ok := rs.from.(driver.ResultKeeper)
 	if !ok {
@@ -60,7 +61,7 @@ func (rs *decodedResults) Peek(ctx context.Context, ids []string) ([]driver.Stor
 		}
 		t := pool.UnpackResult(r.Result)
 		t.ID = r.ID
-		if t, err := rs.decode(t); err == nil { // it may not be forgotten for that
+		if t, err := rs.decode(t); err == nil { // an undecodable result may still be forgotten
 			all[i].Result = pool.PackResult(t)
 		}
 	}
@@ -75,8 +76,8 @@ func (rs *decodedResults) Forget(ctx context.Context, old []driver.StoredResult)
 }
 
 // Await waits for a task's result and decodes it. Generated code calls it. A result
-// that was encoded by middleware is an error that names the encoding, unless from
-// undoes it, as KeyRing.Results of package encrypt does.
+// encoded by middleware is an error that names the encoding, unless from undoes it, as
+// KeyRing.Results of package encrypt does.
 func Await[T, R any](ctx context.Context, from Results, spec *Spec[T], id string) (R, error) {
 	var result, none R
 	data, err := from.Await(ctx, id)
@@ -92,9 +93,9 @@ func Await[T, R any](ctx context.Context, from Results, spec *Spec[T], id string
 	return result, nil
 }
 
-// encodeResult encodes a result by its pointer, as payloads are: methods of pointers
-// count. Of one with secrets it tells neither what an error of the codec says nor what
-// a panic in it does.
+// encodeResult encodes a result by its pointer, like payloads, so that methods of
+// pointers count. With secrets, its error quotes neither an error of the codec nor a
+// panic in it.
 func encodeResult[T, R any](spec *Spec[T], result *R) (data []byte, err error) {
 	secret := secretResult[R](spec)
 	if secret {
@@ -106,7 +107,7 @@ func encodeResult[T, R any](spec *Spec[T], result *R) (data []byte, err error) {
 	return data, err
 }
 
-// decodeResult undoes encodeResult, and tells as little.
+// decodeResult undoes encodeResult, and quotes as little.
 func decodeResult[T, R any](spec *Spec[T], data []byte, result *R) (err error) {
 	secret := secretResult[R](spec)
 	if secret {
@@ -118,8 +119,8 @@ func decodeResult[T, R any](spec *Spec[T], data []byte, result *R) (err error) {
 	return err
 }
 
-// secretResult says that nothing of a result may be told: it holds secrets, or is of a
-// task with secrets, which may hand them on.
+// secretResult reports whether nothing of a result may be quoted: it holds secrets, or
+// its task does, and may pass them on.
 func secretResult[R, T any](spec *Spec[T]) bool {
 	return spec.secret() || redact.HoldsSecret(reflect.TypeFor[R]())
 }

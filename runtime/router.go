@@ -9,8 +9,8 @@ import (
 )
 
 // A Router finds the handler of a task by its exact type. Register everything before
-// the pool is started: it works by the router as it was then, and what is registered
-// later is an error; see [Router.Err]. It is safe for use by many goroutines.
+// the pool is started: the pool uses the router as it was then, and a later
+// registration is an error; see [Router.Err]. It is safe for use by many goroutines.
 type Router struct{ r *pool.Router }
 
 // NewRouter returns a router without handlers.
@@ -19,41 +19,41 @@ func NewRouter() *Router { return &Router{pool.NewRouter()} }
 // Use adds middleware. The first added is the outermost.
 func (r *Router) Use(mw ...Middleware) { r.r.Use(mw...) }
 
-// Handle registers the handler of a type and its aliases. What is wrong with
-// it (no type, registered already, no handler) is kept for Err.
+// Handle registers the handler of a type and its aliases. Mistakes (no type, registered
+// already, no handler) are kept for Err.
 func (r *Router) Handle(policy Policy, h Handler) { r.r.Handle(policy, h) }
 
-// A DeadHook is told of a task that dies: cause is the error of its last run, or
-// why it was not run at all. The task says the rest in its metadata (MetaAttempts
-// and so on) and is the hook's to read, not to change. Its payload is as the handler
-// has it: decrypted and decompressed by the middleware, or, where that refused the
-// task, as it was on the queue, which Task.Encoding shows. It is a
-// func(ctx context.Context, t *Task, cause error) error.
+// A DeadHook is called with a task that dies: cause is the error of its last run, or
+// the reason why it was not run at all. The task's metadata has the rest (MetaAttempts
+// and so on). The hook may read the task, not change it. Its payload is as the handler
+// has it: decrypted and decompressed by the middleware, or, if the middleware refused
+// the task, as it was on the queue, which Task.Encoding shows. It is a func(ctx
+// context.Context, t *Task, cause error) error.
 type DeadHook = pool.DeadHook
 
-// OnDead has hook called whenever a task of the given type, or of one of its
-// aliases, dies in a pool: to undo what it has begun, to tell whoever waits for it.
-// A type has one hook at most, and a handler; else Err says so.
+// OnDead makes the pool call hook whenever a task of the given type, or of one of its
+// aliases, dies: to undo what the task has begun, or to notify those who wait for it. A
+// type has one hook at most, and a handler; else Err says so.
 //
-// The hook runs once the failure is written into the task and before the task moves
-// to the dead letter queue, so that it is called at least once: again, where the
-// process dies between the two or the lease is lost. It runs on the worker, under
-// the task's lease, and its context ends after the time of one lease. What it
-// returns, or panics with, is logged, and changes nothing: the task is dead either
-// way. TaskFromContext has the task in the hook, too. Tasks that a provider buries by
-// itself, because nobody can decode them, have no hook. Generated OnDead… functions
-// give a hook the decoded payload; see the function [OnDead].
+// The hook runs once the failure is written into the task and before the task moves to
+// the dead letter queue. So it is called at least once: again if the process dies
+// between the two or the lease is lost. It runs on the worker, under the task's lease,
+// and its context ends after the time of one lease. Its error or panic is logged, and
+// changes nothing: the task is dead either way. TaskFromContext has the task in the
+// hook, too. Tasks that a provider buries itself, because they cannot be decoded, have
+// no hook. Generated OnDead… functions give a hook the decoded payload; see the
+// function [OnDead].
 func (r *Router) OnDead(taskType string, hook DeadHook) { r.r.OnDead(taskType, hook) }
 
-// Err returns what went wrong in registration, all of it, or nil. NewPool refuses
-// a router with mistakes. What was registered after a pool was started is among it: that
-// pool works without it until it is started again, and has logged it.
+// Err returns all mistakes of registration, or nil. NewPool refuses a router with
+// mistakes. A registration after a pool was started is among them: that pool has logged
+// it, and works without it until it is started again.
 func (r *Router) Err() error { return r.r.Err() }
 
 // Types returns the registered types and aliases, sorted.
 func (r *Router) Types() []string { return r.r.Types() }
 
-// Policy returns the policy of a type, and false when it is not registered.
+// Policy returns the policy of a type, and false if it is not registered.
 func (r *Router) Policy(taskType string) (Policy, bool) { return r.r.Policy(taskType) }
 
 // Register registers the handler of a spec's payloads. Generated code calls it.
@@ -105,11 +105,11 @@ func RegisterWithResult[T, R any](r *Router, spec *Spec[T], handle func(context.
 	}))
 }
 
-// OnDead is [Router.OnDead] for a hook that is given what the handler is given: the
-// payload, decrypted and decoded. The task itself is in TaskFromContext. For a payload
-// that no handler would be given (it cannot be decrypted or decoded, or Validate
-// refuses it) the hook is not called, which is logged; Router.OnDead is told of those,
-// too. Generated code calls it.
+// OnDead is [Router.OnDead] for a hook that gets what the handler gets: the payload,
+// decrypted and decoded. The task itself is in TaskFromContext. The hook is not called
+// for a payload that no handler would get (it cannot be decrypted or decoded, or
+// Validate refuses it). This is logged; Router.OnDead's hook is called for such tasks,
+// too. Generated code calls OnDead.
 func OnDead[T any](r *Router, spec *Spec[T], hook func(ctx context.Context, payload T, cause error) error) {
 	if hook == nil {
 		r.OnDead(spec.Type, nil)

@@ -15,7 +15,7 @@ import (
 // generator writes one for each annotated struct.
 type Spec[T any] struct {
 	Type    string   // the wire name
-	Aliases []string // wire names of old that the handler takes as well
+	Aliases []string // former wire names that the handler takes as well
 	Queue   string
 	// Timeout of one run of the handler. 0: no limit.
 	Timeout  time.Duration
@@ -24,21 +24,22 @@ type Spec[T any] struct {
 	// UniqueKey and UniqueFor: see the fields of Task. Nil: not unique.
 	UniqueKey func(*T) string
 	UniqueFor time.Duration
-	// GroupKey gives the ordering key on a FIFO queue.
+	// GroupKey returns the ordering key on a FIFO queue.
 	GroupKey func(*T) string
-	// Validate says what is missing in a payload; it is asked before enqueueing
-	// and before handling. What it returns counts as ErrInvalidTask.
+	// Validate checks a payload; it is called before enqueueing and before handling.
+	// Its error counts as ErrInvalidTask.
 	Validate func(*T) error
-	// Secrets are the paths of what people and logs must not see of a payload: JSON
-	// pointers (RFC 6901) with * for every element of a list or member of an object,
-	// and ~2 for a * in a name ("/card", "/to/*/iban"). "" is the whole payload. A
-	// path that does not begin with a slash has dots between its names ("to.*.iban"),
-	// and leads to what any reading of the dots leads to. What cannot be decoded is
-	// not quoted in errors where there are secrets; errors of Validate are shown as
-	// they are. Empty where fields of T are tagged task:"secret": the whole payload.
+	// Secrets are the paths of the parts of a payload that people and logs must not
+	// see: JSON pointers (RFC 6901) with * for every element of a list or member of an
+	// object, and ~2 for a * in a name ("/card", "/to/*/iban"). "" is the whole
+	// payload. A path that does not begin with a slash has dots between its names
+	// ("to.*.iban"), and matches under any reading of the dots. For a payload with
+	// secrets, errors do not quote what cannot be decoded; errors of Validate are shown
+	// as they are. If it is empty and fields of T are tagged task:"secret": the whole
+	// payload.
 	Secrets []string
-	// Schema of the payload: JSON Schema, 2020-12, as text. Empty: it is not known.
-	// The runtime does not look at it; package dlq holds edited payloads to it.
+	// Schema of the payload: JSON Schema, 2020-12, as text. Empty: unknown. The runtime
+	// does not read it; package dlq checks edited payloads against it.
 	Schema string
 	// Concurrency bounds how many tasks of this type one pool runs at a time.
 	// 0: the pool's own bound.
@@ -51,8 +52,8 @@ type Spec[T any] struct {
 	// Codec of the payload. Nil: JSON.
 	Codec Codec
 	// Plain returns the payload as a type without methods, which the default codec
-	// encodes in its place: it need not ask a MarshalJSON that is there for logs.
-	// Nil: the payload itself is encoded.
+	// encodes instead: this skips a MarshalJSON that exists for logs. Nil: the payload
+	// itself is encoded.
 	Plain func(*T) any
 }
 
@@ -60,13 +61,13 @@ type Spec[T any] struct {
 // means no bound. Its fields are Limit, an int, and Per, a time.Duration.
 type Rate = pool.Rate
 
-// Policy is the part of a Spec that the worker's side needs, without its
-// payload type. It has the fields Type, Aliases, Queue, Timeout, Retry, Concurrency, Rate,
-// Secrets, Schema and Retention of a Spec, and Result, a bool: the handler sets one, with
+// Policy is the part of a Spec that the worker needs, without its payload type. It has
+// the fields Type, Aliases, Queue, Timeout, Retry, Concurrency, Rate, Secrets, Schema
+// and Retention of a Spec, and Result, a bool: the handler sets a result, with
 // SetResult.
 type Policy = pool.Policy
 
-// Policy returns the worker's side of the spec.
+// Policy returns the worker's part of the spec.
 func (s *Spec[T]) Policy() Policy {
 	secrets := s.Secrets
 	if len(secrets) == 0 && s.secret() {
@@ -85,16 +86,16 @@ func (s *Spec[T]) codec() Codec {
 	return s.Codec
 }
 
-// Decode reads and validates the payload of a task. Errors wrap
-// [ErrInvalidTask]; of a type with secrets they say where and what kind of value
-// could not be read, and quote nothing.
+// Decode reads and validates the payload of a task. Errors wrap [ErrInvalidTask]; for a
+// type with secrets they name the path and kind of the value that could not be read,
+// and quote nothing.
 func (s *Spec[T]) Decode(t *Task) (T, error) {
 	var v T
 	if t.Encoding != "" {
 		return v, invalid("the payload of task %s (%s) is encoded as %q: the router needs the middleware that undoes it, that of the last encoding first", t.ID, t.Type, t.Encoding)
 	}
 	if err := s.unmarshal(t.Payload, &v); err != nil {
-		var none T // what was read of it is nobody's business
+		var none T // what was read of it must not leak out
 		if errors.Is(err, ErrPanic) {
 			return none, fmt.Errorf("the payload of task %s (%s): %w", t.ID, t.Type, err)
 		}
@@ -103,8 +104,8 @@ func (s *Spec[T]) Decode(t *Task) (T, error) {
 	return v, s.validate(&v)
 }
 
-// unmarshal decodes a payload. Of one with secrets it tells neither what an error of
-// the codec says nor what a panic in it does.
+// unmarshal decodes a payload. With secrets, its error quotes neither an error of the
+// codec nor a panic in it.
 func (s *Spec[T]) unmarshal(payload []byte, v *T) (err error) {
 	if s.secret() {
 		defer hushPanic(&err, driver.Recovered)
@@ -119,7 +120,7 @@ func (s *Spec[T]) secret() bool {
 	return len(s.Secrets) > 0 || redact.HoldsSecret(reflect.TypeFor[T]())
 }
 
-// sayable is an error of the codec about a payload as it may be told.
+// sayable is an error of the codec about a payload without any secrets.
 func (s *Spec[T]) sayable(data []byte, err error) error {
 	if !s.secret() {
 		return err
@@ -127,7 +128,7 @@ func (s *Spec[T]) sayable(data []byte, err error) error {
 	return hushed[T](s.codec(), data, err)
 }
 
-// validate makes sure that what Validate says counts as ErrInvalidTask.
+// validate makes an error of Validate count as ErrInvalidTask.
 func (s *Spec[T]) validate(v *T) error {
 	if s.Validate == nil {
 		return nil
@@ -139,8 +140,8 @@ func (s *Spec[T]) validate(v *T) error {
 	return err
 }
 
-// encode encodes a payload. Of one with secrets it tells neither what an error of the
-// codec says nor what a panic in it does.
+// encode encodes a payload. With secrets, its error quotes neither an error of the
+// codec nor a panic in it.
 func (s *Spec[T]) encode(v *T) (payload []byte, err error) {
 	if s.secret() {
 		defer hushPanic(&err, codecPanicked)

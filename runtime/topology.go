@@ -12,12 +12,12 @@ import (
 type topology map[string]declaration
 
 type declaration struct {
-	cfg      QueueConfig // with defaults, and the types of all who declare it
+	cfg      QueueConfig // with defaults, and the types of all declarations
 	provider Provider
 }
 
-// with returns t and what else is declared, and what of it a provider is to open;
-// or in what the declarations contradict each other. t stays as it is.
+// with returns t with configs added, and the configs of it that a provider has to open;
+// or the contradictions of the declarations. t stays unchanged.
 func (t topology) with(p Provider, configs []QueueConfig) (all topology, fresh []QueueConfig, err error) {
 	all = maps.Clone(t)
 	for _, cfg := range configs {
@@ -44,7 +44,7 @@ func (t topology) with(p Provider, configs []QueueConfig) (all topology, fresh [
 	return all, fresh, nil
 }
 
-// declare adds a declaration that has its defaults.
+// declare adds a declaration whose defaults are set.
 func (t topology) declare(p Provider, cfg QueueConfig) error {
 	types := cfg.Types
 	cfg.Types = nil
@@ -63,15 +63,14 @@ func (t topology) declare(p Provider, cfg QueueConfig) error {
 	return nil
 }
 
-// same reports whether two providers are one. Those that cannot be compared are
-// not.
+// same reports whether two providers are one. Those that cannot be compared are not.
 func same(a, b Provider) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
-// differences says in what two declarations of a queue, with their defaults, do
-// not agree: "visibility 30s and 1m0s". Their types may differ: a queue has those
-// of all packages that declare it.
+// differences lists in what two declarations of a queue, with their defaults, differ:
+// "visibility 30s and 1m0s". Their types may differ: a queue has those of all packages
+// that declare it.
 func differences(c, d QueueConfig) string {
 	var found []string
 	for _, f := range []struct {
@@ -94,10 +93,10 @@ func differences(c, d QueueConfig) string {
 	return strings.Join(found, ", ")
 }
 
-// checkDead refuses a queue for tasks that another one names as its dead letter
-// queue: nothing could die on it any more, and the other's dead would be run. A
-// queue without types may be a dead letter queue that somebody opens to work on its
-// letters, unless it names a dead letter queue of its own.
+// checkDead refuses a queue for tasks that another one names as its dead letter queue:
+// nothing could die on it any more, and the other's dead tasks would be run. A queue
+// without types may be a dead letter queue that a program opens to process its letters,
+// unless it names a dead letter queue of its own.
 func (t topology) checkDead() error {
 	for _, name := range slices.Sorted(maps.Keys(t)) {
 		dlq := t[name].cfg.DLQ

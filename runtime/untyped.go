@@ -10,10 +10,10 @@ import (
 	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
-// checkUntyped refuses a value with secrets in an interface: as JSON it arrives as a
-// map, of which nobody knows what is secret, and would be shown in logs and dead
-// letters. What is hidden as a whole, by a tag or by a path in secrets, may hold one.
-// It is for values that encoding/json has encoded, and which so end somewhere.
+// checkUntyped refuses a value with secrets in an interface: it arrives as a map
+// without tags, and its secrets would be shown in logs and dead letters. A value that
+// is hidden as a whole, by a tag or by a path in secrets, may hold one. The value must
+// have been encoded by encoding/json, so it has no cycle.
 func checkUntyped(v any, secrets []string) error {
 	rv := reflect.ValueOf(v)
 	if !holdsInterface(rv.Type(), nil) {
@@ -22,8 +22,7 @@ func checkUntyped(v any, secrets []string) error {
 	return untypedSearch(secrets).value(rv, nil)
 }
 
-// An untypedSearch goes through a value as encoding/json does, with the paths of
-// Spec.Secrets.
+// An untypedSearch walks a value as encoding/json does, with the paths of Spec.Secrets.
 type untypedSearch []string
 
 func (s untypedSearch) value(v reflect.Value, path []string) error {
@@ -82,12 +81,12 @@ func indirectType(t reflect.Type) reflect.Type {
 	return t
 }
 
-// isEncoded says that encoding/json looks into the field.
+// isEncoded reports whether encoding/json reads the field.
 func isEncoded(f reflect.StructField) bool {
 	return (f.IsExported() || f.Anonymous) && f.Tag.Get("json") != "-"
 }
 
-// hides reports whether a path of either form leads to the place.
+// hides reports whether a path of either form leads to the given one.
 func (s untypedSearch) hides(path []string) bool {
 	if len(s) == 0 {
 		return false
