@@ -11,34 +11,35 @@ import (
 
 // Bounds of settling.
 const (
-	flushSize = 128                  // settled tasks that are not kept waiting
-	callSize  = 1024                 // most tasks of one call: nobody else waits long for the queue
-	callBytes = 4 << 20              // and most bytes of payloads, where they travel
-	linger    = 2 * time.Millisecond // how long fewer wait for more
-	// payLinger is that for completed tasks where a round trip costs money, and
-	// payBackLinger for those that go back or die, which others wait for. payPart bounds
-	// both by a part of the lease: what is not told when the process dies is run again.
+	flushSize = 128                  // so many settled tasks do not wait
+	callSize  = 1024                 // most tasks of one call: no other call waits long for the queue
+	callBytes = 4 << 20              // most bytes of payloads, if the call carries them
+	linger    = 2 * time.Millisecond // how long fewer than flushSize wait for more
+	// payLinger is the linger of completed tasks where a round trip costs money, and
+	// payBackLinger that of tasks that go back or die, for which others wait. payPart
+	// bounds both by a part of the lease: a task not reported when the process dies is
+	// run again.
 	payLinger     = 3 * time.Second
 	payBackLinger = time.Second
 	payPart       = 10
 )
 
-// An acker settles the tasks of a queue that are done with: it gathers them, so that one
-// call settles many, and tries on while the queue is away. What is neither a function nor
-// set once is guarded by the monitor.
+// An acker settles the finished tasks of a queue. It gathers them, so that one call
+// settles many, and keeps trying while the queue is away. The monitor guards its
+// fields, except functions and fields that are set once.
 type acker struct {
 	mon        *monitor
 	queue      driver.Queue
 	name       string
 	lease      time.Duration
 	freeLeases bool             // see Capabilities
-	now        func() time.Time // by which leases end
+	now        func() time.Time // the clock of leases
 
 	// What it needs of its consumer. All are called with the mutex locked.
 	//
-	// company is how long the items at hand are to wait for others, most at the most.
-	// lose is for an item whose lease has ended. close is for one that is settled or
-	// given up; lost says that the queue has ended its lease.
+	// companyLocked is how long the items at hand are to wait for others, most at the
+	// most. loseLocked takes an item whose lease has ended. closeLocked takes one that
+	// is settled or given up; lost says that the queue has ended its lease.
 	companyLocked func(now time.Time, most time.Duration) time.Duration
 	loseLocked    func(*item)
 	closeLocked   func(it *item, lost bool)
@@ -46,21 +47,21 @@ type acker struct {
 	wake     chan struct{}       // capacity 1
 	eager    bool                // never linger: the next of a group waits for the ack
 	linger   time.Duration       // how long fewer than full wait for more
-	back     time.Duration       // that for those that were not completed
-	full     int                 // items that are not kept waiting
-	paid     int                 // items that one paid request carries; 0: they are free
-	hurried  bool                // nothing waits any more, for the pool stops
+	back     time.Duration       // the linger of those that were not completed
+	full     int                 // so many items do not wait
+	paid     int                 // items that one paid request carries; 0: requests are free
+	hurried  bool                // nothing waits any more: the pool stops
 	finished bool                // nothing more is added
 	acks     []*item             // to be settled
-	due      time.Time           // until when acks may wait for more
+	due      time.Time           // until then acks may wait for more
 	retry    []*item             // those the queue did not take
 	refused  map[*item]time.Time // since when
 	retryAt  time.Time
-	away     bool // the last call failed as a whole: the others wait as well
+	away     bool // the last call failed as a whole: all items wait
 	failing  backoff
-	putOff   map[string]bool // IDs of what went back with a delay, for Drain; nil: not kept
+	putOff   map[string]bool // IDs of tasks released with a delay, for Drain; nil: not kept
 
-	// Room of the acker's goroutine, used again for each call.
+	// Buffers of the acker's goroutine, reused by each call.
 	batch, done, dead, released []*item
 	room                        []driver.Delivery
 	ds                          []*driver.Delivery
@@ -78,8 +79,8 @@ func (a *acker) init(q driver.Queue, batch int) {
 	}
 }
 
-// addLocked takes an item that is to be settled. last says that there is nothing else at
-// hand that the others could wait for.
+// addLocked takes an item that is to be settled. last says that nothing else is at hand
+// for which it could wait.
 func (a *acker) addLocked(it *item, last bool) {
 	a.acks = append(a.acks, it)
 	switch n := len(a.acks); {
@@ -93,30 +94,30 @@ func (a *acker) addLocked(it *item, last bool) {
 	a.signal()
 }
 
-// pendingLocked is how many items are settled but for the answer.
+// pendingLocked is how many items only wait for the queue's answer.
 func (a *acker) pendingLocked() int { return len(a.acks) + len(a.retry) }
 
-// nobodyComesLocked has the acker wait for nobody, where it waits, because no more items are to
-// be expected soon.
+// nobodyComesLocked ends a wait of the acker for more items, because none are to be
+// expected soon.
 func (a *acker) nobodyComesLocked() {
 	if len(a.acks) > 0 {
 		a.signal()
 	}
 }
 
-// hurryLocked has the acker keep nothing waiting from now on.
+// hurryLocked makes the acker keep nothing waiting from now on.
 func (a *acker) hurryLocked() {
 	a.hurried = true
 	a.signal()
 }
 
-// finishLocked has the acker end once all is settled: nothing more is added.
+// finishLocked makes the acker end once all is settled: nothing more is added.
 func (a *acker) finishLocked() {
 	a.finished = true
 	a.signal()
 }
 
-// patience is how long an item may wait for others to be settled with.
+// patience is how long an item may wait to be settled together with others.
 func (a *acker) patience(it *item) time.Duration {
 	if it.outcome == Completed {
 		return a.linger
@@ -131,8 +132,8 @@ func (a *acker) signal() {
 	}
 }
 
-// run is the acker's goroutine. It ends once it is finished and all is settled. The calls
-// to the queue have the values of ctx.
+// run is the acker's goroutine. It ends once it is finished and all is settled. Its
+// calls to the queue have the values of ctx.
 func (a *acker) run(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -156,8 +157,8 @@ func (a *acker) run(ctx context.Context) {
 	}
 }
 
-// gather takes what is to be settled now. When that is nothing, wait is how long
-// until there is something (0: until the next signal).
+// gather takes what is to be settled now. If there is nothing, wait is how long until
+// there is (0: until the next signal).
 func (a *acker) gather(now time.Time) (items []*item, wait time.Duration, over bool) {
 	a.mon.Lock()
 	defer a.mon.Unlock()
@@ -200,8 +201,8 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// settleAll settles items with the queue, each by its outcome. Those whose lease
-// has ended are dropped: they are other workers' tasks.
+// settleAll settles items with the queue, each by its outcome. It drops those whose
+// lease has ended: the tasks are other workers'.
 func (a *acker) settleAll(ctx context.Context, items []*item) {
 	now := a.now()
 	done, dead, back := a.done[:0], a.dead[:0], a.released[:0]
@@ -252,7 +253,7 @@ func (a *acker) sendAll(ctx context.Context, verb string, call settleCall, items
 	return ok
 }
 
-// oneCall is how many of items one call settles. What is completed goes without its
+// oneCall is how many of items one call settles. Completed items go without their
 // payload.
 func (a *acker) oneCall(items []*item, travels bool) int {
 	most := min(len(items), callSize)
@@ -273,16 +274,16 @@ func (a *acker) oneCall(items []*item, travels bool) int {
 	return most
 }
 
-// send makes one call to the queue, and reports whether it settled everything.
-// What it did not settle is kept for another try. The call is not cancelled by
-// the pool's stop; the length of a lease bounds it.
+// send makes one call to the queue, and reports whether it settled everything. The rest
+// is kept for another try. The pool's stop does not cancel the call; the length of a
+// lease bounds it.
 func (a *acker) send(ctx context.Context, verb string, call settleCall, items []*item) bool {
 	ds := a.copies(items)
 	ctx, cancel := context.WithTimeout(ctx, a.lease)
 	err := call(ctx, ds)
 	cancel()
 	if err != nil {
-		a.room, a.ds = nil, nil // the queue may be at them still
+		a.room, a.ds = nil, nil // the queue may still use them
 	}
 	failed := itemErrors(err, len(items))
 
@@ -305,8 +306,8 @@ func (a *acker) send(ctx context.Context, verb string, call settleCall, items []
 	return ok
 }
 
-// copies returns copies of the items' deliveries for a call that is to settle them,
-// in room that is used again.
+// copies returns copies of the items' deliveries for a call that settles them, in a
+// buffer that is reused.
 func (a *acker) copies(items []*item) []*driver.Delivery {
 	if cap(a.room) < len(items) {
 		a.room = make([]driver.Delivery, max(len(items), flushSize))
@@ -324,8 +325,8 @@ func (a *acker) copies(items []*item) []*driver.Delivery {
 	return a.ds[:len(items)]
 }
 
-// settledLocked takes the queue's answer for one item, and reports whether that was
-// the last word.
+// settledLocked takes the queue's answer for one item, and reports whether it was
+// final.
 func (a *acker) settledLocked(it *item, verb string, err error) bool {
 	it.asked = false
 	if err == nil {

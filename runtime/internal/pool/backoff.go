@@ -16,8 +16,8 @@ const (
 // A backoff counts failures in a row, and pauses longer after each.
 type backoff struct{ streak int }
 
-// next is the pause after one more failure: exponential, spread over its upper
-// half so that pools do not come back all at once.
+// next is the pause after one more failure: exponential, spread over its upper half so
+// that pools do not all come back at once.
 func (b *backoff) next(limit time.Duration) time.Duration {
 	d := min(firstPause<<min(b.streak, 20), limit)
 	b.streak++

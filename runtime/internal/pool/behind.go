@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// behind notes a receive for awaitBehind and awaitLate.
+// behind registers a receive for awaitBehind and awaitLate.
 func (c *consumer) behind() (over func()) {
 	c.run.receives.Add(1)
 	c.late.Add(1)
@@ -15,8 +15,8 @@ func (c *consumer) behind() (over func()) {
 	}
 }
 
-// awaitBehind waits for the receives that go on behind Dequeues, until late. All
-// fetchers are done.
+// awaitBehind waits, until late at most, for the receives that go on behind Dequeues.
+// All fetchers are done.
 func (r *run) awaitBehind(late <-chan struct{}) {
 	over := make(chan struct{})
 	go func() {

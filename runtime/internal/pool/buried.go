@@ -7,7 +7,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// hearing has the consumer's queue log what it buries, and tell of receives behind it.
+// hearing makes the consumer's queue log the tasks that it buries, and report receives
+// that go on behind a Dequeue.
 func (c *consumer) hearing(ctx context.Context) context.Context {
 	ctx = driver.HearBehind(ctx, c.behind)
 	return driver.HearBuried(ctx, func(t *driver.Task) {

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// A chooser picks the consumer whose task a worker runs next: by the order of the queues in
-// a strict pool, else by their weights.
+// A chooser picks the consumer whose task a worker runs next: by the order of the
+// queues in a strict pool, else by their weights.
 type chooser struct {
 	mon       *monitor
 	strict    bool
 	consumers []*consumer
-	active    []*consumer // those with tasks, or that wait for room: of very many queues most are idle
+	active    []*consumer // with tasks, or waiting for room: of very many queues most are idle
 	pass      float64     // the weighted choice's present
 	round     int
 }
 
-// A turn is what the chooser keeps of a consumer.
+// A turn is the chooser's state of a consumer.
 type turn struct {
 	share  float64 // 1 / weight
 	pass   float64 // the consumer with the lowest is served next
@@ -24,8 +24,8 @@ type turn struct {
 	active bool    // in chooser.active
 }
 
-// nextLocked picks the consumer to serve and takes an item from it, which may be run now.
-// It returns nil where there is none.
+// nextLocked picks the consumer to serve and takes an item from it that may run now. It
+// returns nil if there is none.
 func (ch *chooser) nextLocked(now time.Time) *item {
 	if len(ch.consumers) == 1 {
 		return ch.consumers[0].takeLocked(now)
@@ -42,17 +42,17 @@ func (ch *chooser) strictLocked(now time.Time) *item {
 			return it
 		}
 		if d := c.fetcher.expects(now); d > 0 {
-			ch.mon.lookAgainLocked(d) // it may have a task yet: the lower queues wait
+			ch.mon.lookAgainLocked(d) // it may still have a task: the lower queues wait
 			return nil
 		}
 	}
 	return nil
 }
 
-// weightedLocked is stride scheduling: each start moves its consumer's pass on by
-// the inverse of the weight, and the consumer that is furthest behind is next. One
-// that has run out and is about to get more is waited for, else its share would
-// go to those whose broker is nearer.
+// weightedLocked is stride scheduling: each start moves its consumer's pass on by the
+// inverse of the weight, and the consumer that is furthest behind is next. A consumer
+// that has run out and is about to get more is waited for, else its share would go to
+// those whose broker is nearer.
 func (ch *chooser) weightedLocked(now time.Time) *item {
 	ch.round++
 	ch.active = slices.DeleteFunc(ch.active, func(c *consumer) bool {
@@ -82,7 +82,7 @@ func (ch *chooser) weightedLocked(now time.Time) *item {
 	}
 }
 
-// activateLocked adds a consumer to those that are active.
+// activateLocked adds a consumer to the active ones.
 func (ch *chooser) activateLocked(c *consumer) {
 	if !c.active {
 		c.active = true
@@ -90,11 +90,11 @@ func (ch *chooser) activateLocked(c *consumer) {
 	}
 }
 
-// filledLocked is told that a consumer has tasks which had none: it has no credit for the time
+// filledLocked gives a consumer that was empty and now has tasks no credit for the time
 // in between.
 func (ch *chooser) filledLocked(c *consumer) { c.pass = max(c.pass, ch.pass) }
 
-// promisesLocked reports whether the consumer has a task, or will have one in a moment.
+// promisesLocked reports whether the consumer has a task, or will have one soon.
 func (c *consumer) promisesLocked(now time.Time) bool {
 	return c.handyLocked() > 0 || c.fetcher.more && c.fetcher.expects(now) > 0
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A consumer is one queue in a run: what it has at hand, and its limits. What is not set
-// once is guarded by the run's mutex.
+// A consumer is one queue in a run: its items, and its limits. The run's mutex guards
+// the fields that are not set only once.
 type consumer struct {
 	run     *run
 	queue   driver.Queue
@@ -18,19 +18,19 @@ type consumer struct {
 	can     driver.Capabilities
 	lease   time.Duration // cfg.Visibility
 	limiter *limiter      // the queue's own limits; nil: none
-	types   []*limiter    // of the queue's types, when all of them have limits; else nil
+	types   []*limiter    // those of the queue's types, if all types have limits; else nil
 
 	lists        // what is leased
 	turn         // of the chooser
 	fetcher      fetcher
 	acker        acker
 	extender     leaseExtender
-	unknownTypes map[string]*unknownType // types without a handler, as the log knows them
+	unknownTypes map[string]*unknownType // types without a handler, as the log has them
 
 	late atomic.Int32 // receives that go on behind a Dequeue
 
 	// For Drain.
-	promised bool          // the queue's last count had tasks that were ready
+	promised bool          // the queue's last count had ready tasks
 	counted  time.Duration // how long that count took
 }
 
@@ -63,10 +63,10 @@ func newConsumer(r *run, q driver.Queue, pq Share) *consumer {
 	return c
 }
 
-// companyLocked is how long the consumer's acks are to wait for others, most at the most. That
-// is not at all where none are expected: as no worker is busy, or, where a round trip costs
-// money, as nothing of the consumer is at hand or on its way, or takes longer than the acks
-// may wait.
+// companyLocked is how long the consumer's acks are to wait for others, most at the
+// most. They do not wait if none are expected: no worker is busy, or, where a round
+// trip costs money, the consumer has nothing at hand or on its way, or only tasks that
+// take longer than the acks may wait.
 func (c *consumer) companyLocked(now time.Time, most time.Duration) time.Duration {
 	a := &c.acker
 	switch {
@@ -84,11 +84,12 @@ func (c *consumer) companyLocked(now time.Time, most time.Duration) time.Duratio
 	return most
 }
 
-// aloneLocked reports whether all that the consumer has at hand is settled but for the answer.
+// aloneLocked reports whether every item of the consumer only waits for the queue's
+// answer.
 func (c *consumer) aloneLocked() bool { return c.taken == c.acker.pendingLocked() }
 
-// dueLocked collects what is to be extended. On the way it drops what has lost its
-// lease, and gives back what has waited for long.
+// dueLocked collects the items to be extended. It also drops those that have lost their
+// lease, and gives back those that have waited for long.
 func (c *consumer) dueLocked(now time.Time) []*item {
 	var items, lost []*item
 	for _, b := range c.open {
@@ -112,7 +113,7 @@ func (c *consumer) dueLocked(now time.Time) []*item {
 			}
 		}
 	}
-	for _, it := range lost { // apart: it changes c.open
+	for _, it := range lost { // in a loop of its own: it changes c.open
 		c.loseLocked(it)
 	}
 	return items
@@ -131,7 +132,7 @@ func (c *consumer) firstEndLocked() time.Time {
 	return end
 }
 
-// warnOfOverrunLocked says once that a handler ignores the end of its context.
+// warnOfOverrunLocked logs once that a handler ignores the end of its context.
 func (c *consumer) warnOfOverrunLocked(it *item) {
 	if it.warned || !it.ctx.overruns(time.Second) {
 		return
@@ -140,8 +141,8 @@ func (c *consumer) warnOfOverrunLocked(it *item) {
 	c.run.mon.logLocked(slog.LevelWarn, "the handler ignores the end of its context: its worker is taken until it returns", about(c.name, it.d.Task))
 }
 
-// roomLocked is how many tasks to fetch now. Where there are none the fetcher is notified when
-// there may be some.
+// roomLocked is how many tasks to fetch now. If none, the fetcher is notified when
+// there may be room.
 func (c *consumer) roomLocked(now time.Time) int {
 	n, wait := c.roomForLocked(now)
 	if n <= 0 {
@@ -153,7 +154,7 @@ func (c *consumer) roomLocked(now time.Time) int {
 	return n
 }
 
-// roomForLocked is room, and when there is none because of a rate, how long until there may be
+// roomForLocked is the room, and, if a rate leaves none, how long until there may be
 // some.
 func (c *consumer) roomForLocked(now time.Time) (int, time.Duration) {
 	f := &c.fetcher

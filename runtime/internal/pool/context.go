@@ -9,19 +9,18 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A taskContext is the context of one run. It holds the run itself, and makes
-// the standard contexts that can end only when somebody asks for them: a handler
-// that never looks at Done costs no timer and no channel.
+// A taskContext is the context of one run. It holds the run itself, and makes the
+// standard contexts that can end only on demand: a handler that never looks at Done
+// costs no timer and no channel.
 //
-// Everything about ending is left to the standard contexts once they exist, so
-// that children, causes and AfterFunc work as everywhere: Done returns the
-// standard context's channel, and Value passes the standard library's own key on
-// to it.
+// Once they exist, the standard contexts do all the ending, so that children, causes
+// and AfterFunc work as everywhere: Done returns the standard context's channel, and
+// Value passes the standard library's own key on to it.
 type taskContext struct {
 	execution
 	base *context.Context // the values that handlers see; it never ends
-	// plain is the task as it came through the middleware, for a DeadHook. Middleware
-	// may run what it wraps in a goroutine that it leaves behind.
+	// plain is the task as it came through the middleware, for a DeadHook. It is atomic
+	// because middleware may leave a goroutine behind that runs the next handler.
 	plain atomic.Pointer[driver.Task]
 
 	mu    sync.Mutex
@@ -29,7 +28,7 @@ type taskContext struct {
 	std   *standard // made on demand
 }
 
-// standard is what a taskContext leaves its ending to.
+// standard is the part of a taskContext that ends it.
 type standard struct {
 	context.Context
 	end  context.CancelCauseFunc
@@ -66,11 +65,11 @@ func (c *taskContext) Value(key any) any {
 	return (*c.base).Value(key)
 }
 
-// String keeps the fmt verbs that contexts are printed with away from the task.
+// String keeps the task out of what fmt prints of a context.
 func (c *taskContext) String() string { return "taskgen.Context" }
 
-// ended returns the standard context where there is one, or where the run is
-// known to have ended, and nil else.
+// ended returns the standard context if there is one or the run is known to have ended,
+// else nil.
 func (c *taskContext) ended() *standard {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -85,7 +84,7 @@ func (c *taskContext) lateLocked(d time.Duration) bool {
 	return !c.info.Deadline.IsZero() && time.Since(c.info.Deadline) >= d
 }
 
-// madeLocked returns the standard context and makes it first if need be.
+// madeLocked returns the standard context, and makes it if necessary.
 func (c *taskContext) madeLocked() *standard {
 	if c.std != nil {
 		return c.std
@@ -138,7 +137,7 @@ func (c *taskContext) overruns(d time.Duration) bool {
 }
 
 // clean reports whether nothing has ended the context so far. It costs less than
-// asking for the cause.
+// reading the cause.
 func (c *taskContext) clean() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

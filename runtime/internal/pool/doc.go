@@ -1,13 +1,13 @@
 // Package pool is the engine of runtime.Pool: it leases tasks from queues, runs them on
-// workers, and settles them. Package runtime is what programs see of it. What it needs of
-// the manager is a [Host].
+// workers, and settles them. Package runtime is its front for programs. Its needs of
+// the manager are a [Host].
 //
-// A [Pool] makes a run at each start. A run has workers and, for each queue, a consumer.
-// What they do, in the order of a task's way:
+// A [Pool] makes a run at each start. A run has workers and, for each queue, a
+// consumer. Their parts, in the order of a task's way:
 //
 //   - fetcher leases tasks ahead of the workers. Its pace says how many.
-//   - consumer keeps what was leased, as items; item.go has every way that an item takes
-//     through it. It parts suspects and tasks of unknown types from the others.
+//   - consumer keeps what was leased, as items; item.go has every step of an item. It
+//     separates suspects and tasks of unknown types from the others.
 //   - chooser picks the consumer whose task is next, and limiter says whether it may begin.
 //   - worker runs a task with its taskContext: the routing has the handlers, decide has the
 //     outcome.

@@ -14,26 +14,27 @@ import (
 
 // Bounds of the looks of a Drain.
 const (
-	// drainWait bounds the first wait for a task that the queue's numbers promise and
-	// that is not handed out: one of a group that another worker holds, say.
+	// drainWait bounds the first wait for a task that the queue counts and does not
+	// hand out: one of a group that another worker holds, say.
 	drainWait = 100 * time.Millisecond
-	// drainLook is how long a look takes that is to be believed on a queue without
-	// ExactReady: a receive of SQS that waits for a second asks all its servers.
+	// drainLook is how long a receive must last before its empty answer counts, on a
+	// queue without ExactReady: a receive of SQS that waits for a second asks all its
+	// servers.
 	drainLook = time.Second + drainWait
-	// drainLooks is how often such a queue is looked at whose numbers promise tasks, or
-	// whose receive was answered only after the look.
+	// drainLooks is how many such receives there are if the queue counts ready tasks,
+	// or answered a receive late.
 	drainLooks = 3
 	// drainLate bounds the wait for that answer.
 	drainLate = 10 * time.Second
-	// drainTrips is for how many round trips a look leaves time beside its receive that
-	// waits: a queue of levels asks one after the other first. Each is thought to take as
-	// long as the last count did, and maxDrainTrip at most.
+	// drainTrips is how many round trips a receive gets time for in addition to its
+	// wait: a queue of levels asks the levels one after the other first. Each trip is
+	// assumed to take as long as the last count did, and maxDrainTrip at most.
 	drainTrips   = 10
 	maxDrainTrip = 500 * time.Millisecond
 )
 
-// Drain runs what is due now, and what becomes due meanwhile, until nothing is ready. It
-// returns how many runs of handlers there were.
+// Drain runs the tasks that are due now or become due meanwhile, until nothing is
+// ready. It returns the number of runs of handlers.
 func (p *Pool) Drain(ctx context.Context) (runs int, err error) {
 	r, err := p.begin(ctx, false)
 	if err != nil {
@@ -74,8 +75,8 @@ func (p *Pool) Drain(ctx context.Context) (runs int, err error) {
 	}
 }
 
-// fetchReady takes one batch of what is ready, and says how many that were. What it
-// finds on a queue without ExactReady is sure, and that it finds nothing is not.
+// fetchReady takes one batch of ready tasks, and returns how many they were. On a queue
+// without ExactReady an empty answer proves nothing.
 func (c *consumer) fetchReady(ctx context.Context) (int, error) {
 	began := time.Now()
 	stats, err := c.queue.Stats(ctx)
@@ -86,8 +87,8 @@ func (c *consumer) fetchReady(ctx context.Context) (int, error) {
 	return c.fetchWithin(ctx, drainWait, nil)
 }
 
-// fetchWithin takes one batch, and waits for it no longer than d. Tasks that are in
-// later go back to the queue.
+// fetchWithin takes one batch, and waits for it no longer than d. Tasks whose IDs are
+// in later go back to the queue.
 func (c *consumer) fetchWithin(ctx context.Context, d time.Duration, later map[string]bool) (int, error) {
 	waiting, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
@@ -111,9 +112,9 @@ func (c *consumer) fetchWithin(ctx context.Context, d time.Duration, later map[s
 	return len(kept), nil
 }
 
-// lookClosely looks at the queues that seem empty and cannot be believed in that, and at
-// those that count tasks which they have not handed out, for a busy machine may be why. It
-// looks at all at once, and says how many tasks it fetched.
+// lookClosely fetches from the queues whose empty answer proves nothing, and from those
+// that count tasks without handing them out, because a busy machine may be the cause.
+// It fetches from all at once, and returns the number of tasks.
 func (r *run) lookClosely(ctx context.Context) (int, error) {
 	var (
 		wg      sync.WaitGroup
@@ -138,8 +139,8 @@ func (r *run) lookClosely(ctx context.Context) (int, error) {
 	return n, errors.Join(errs...)
 }
 
-// lookClosely leaves alone what this Drain has put off: it would else wait for what is
-// due within its look, and never end where a task snoozes for less.
+// lookClosely skips the tasks that this Drain has put off: else it would wait for tasks
+// that become due within its look, and never end if a task snoozes for less.
 func (c *consumer) lookClosely(ctx context.Context) (int, error) {
 	c.run.mon.Lock()
 	later := maps.Clone(c.acker.putOff)
@@ -161,7 +162,8 @@ func (c *consumer) lookClosely(ctx context.Context) (int, error) {
 		if c.awaitLate(ctx) && look < drainLooks {
 			continue
 		}
-		// A count that is there for sure: what is not due may count as ready on others.
+		// Only such counts are certain: on other queues tasks that are not due may
+		// count as ready.
 		if !c.can.CountsScheduled || ctx.Err() != nil {
 			return 0, nil
 		}
@@ -177,8 +179,8 @@ func (c *consumer) lookClosely(ctx context.Context) (int, error) {
 	}
 }
 
-// awaitLate waits for receives that go on behind a look, and reports whether they were so
-// late that the look is not to be believed. What they have brought is back on the queue then.
+// awaitLate waits for receives that go on behind a look, and reports whether they were
+// so late that the look proves nothing. Their tasks are back on the queue by then.
 func (c *consumer) awaitLate(ctx context.Context) bool {
 	began := time.Now()
 	for c.late.Load() > 0 && ctx.Err() == nil && time.Since(began) < drainLate {

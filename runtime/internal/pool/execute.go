@@ -14,12 +14,12 @@ import (
 type worker struct {
 	run   *run
 	begun time.Time // when its run began
-	// What it has just run, to be handed back when it asks for more.
+	// The run to be handed back with the next request for a task.
 	done *item
 	took time.Duration
-	at   time.Time // when it was done with: the next run begins then, if it need not wait
-	// contexts are allocated a few at a time. A handler that keeps its context
-	// for ever keeps its neighbours, so they are not many.
+	at   time.Time // when it was done: the next run begins then, if it need not wait
+	// contexts are allocated a few at a time. A handler that keeps its context for ever
+	// also keeps its neighbours, so they are few.
 	contexts []taskContext
 }
 
@@ -53,7 +53,7 @@ func (w *worker) loop() {
 	}
 }
 
-// execute runs one task and leaves in the item what becomes of it.
+// execute runs one task and leaves its outcome in the item.
 func (w *worker) execute(it *item, c *taskContext) {
 	p, t := w.run.p, it.d.Task
 	policy := &noPolicy
@@ -89,10 +89,9 @@ func (w *worker) execute(it *item, c *taskContext) {
 
 var noPolicy Policy
 
-// call runs the handler with its middleware, and makes a panic an error. So it
-// does where a method of the returned error panics, as those of a nil pointer
-// do: the error is read again and again on the way of the task, and nobody is
-// there to catch it.
+// call runs the handler with its middleware, and turns a panic into an error. The same
+// holds if a method of the returned error panics, as those of a nil pointer do: the
+// error is read again and again later, where no recover would catch it.
 func call(h Handler, ctx context.Context, t *driver.Task) (err error) {
 	err = errNoOutcome
 	defer func() {
@@ -107,17 +106,17 @@ func call(h Handler, ctx context.Context, t *driver.Task) (err error) {
 	return nil
 }
 
-// metaDue holds when a released task becomes due again, on queues that have a
-// retention: not every provider keeps ScheduledFor.
+// metaDue is when a released task becomes due again, on queues with a retention: not
+// every provider keeps ScheduledFor.
 const metaDue = "taskgen.due"
 
-// refuse says why a task is not to be run at all; nil when it is.
+// refuse returns why a task must not be run at all; nil if it may.
 func (p *Pool) refuse(c *consumer, d *driver.Delivery) error {
 	cfg := &c.cfg
 	if ends, suspicion := c.ends(d); cfg.MaxDeliveries > 0 && ends >= suspicion+cfg.MaxDeliveries {
 		return fmt.Errorf("%w: %d deliveries ended without a word from their worker, the last %d of them while the task ran alone, and queue %q allows max_deliveries=%d of those", driver.ErrMaxDeliveries, ends, ends-suspicion, cfg.Name, cfg.MaxDeliveries)
 	}
-	// A task that somebody redrove is wanted, however old it is.
+	// A redriven task is wanted, however old it is.
 	if cfg.Retention > 0 && d.Task.Metadata[driver.MetaRedriveCount] == "" {
 		due := d.Task.DueAt()
 		if again, err := time.Parse(time.RFC3339Nano, d.Task.Metadata[metaDue]); err == nil && again.After(due) {
@@ -133,7 +132,7 @@ func (p *Pool) refuse(c *consumer, d *driver.Delivery) error {
 // errNoVerdict is errNoOutcome of a retry policy.
 var errNoVerdict = errors.New("taskgen: the retry policy ended its goroutine (runtime.Goexit) and returned nothing")
 
-// conclude decides what becomes of the task.
+// conclude decides the outcome of the run.
 func (w *worker) conclude(it *item, c *taskContext, timeout time.Duration, cause error) {
 	if cause == nil && c.clean() {
 		w.settle(it, c, verdict{outcome: Completed}, nil)
@@ -152,7 +151,7 @@ func (w *worker) conclude(it *item, c *taskContext, timeout time.Duration, cause
 	judged = true
 }
 
-// settle prepares the delivery for what becomes of the task.
+// settle prepares the delivery for its outcome.
 func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 	c.finish()
 	now := time.Now()
@@ -173,7 +172,7 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 		at := clock.Now()
 		driver.NoteAttempt(t, c.info.Attempt, p.cfg.Name, at, w.took, err)
 		driver.Bury(t, origin(it.consumer().name, t), at, err)
-		// Whether somebody awaits a task is not known where its type is not.
+		// If the type is unknown, so is whether a caller awaits the task.
 		if c.policy.Result || c.policy == &noPolicy && p.cfg.Results != nil {
 			w.store(it, c.policy, nil, t.Metadata[driver.MetaFailureReason])
 		}
@@ -185,7 +184,7 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 		driver.SetMeta(t, metaDue, clock.Now().Add(it.d.Delay).UTC().Format(time.RFC3339Nano))
 	}
 	if v.outcome != Completed || c.policy.Result {
-		// Stores and logs take their time, which is none of the next task's.
+		// The time of stores and logs does not count for the next task.
 		w.at = time.Now()
 	}
 }
@@ -206,7 +205,7 @@ func (w *worker) runDeadHook(it *item, c *taskContext, hook DeadHook, cause erro
 			}
 		}()
 		if err = hook(ctx, info.Task, cause); err != nil {
-			_ = err.Error() // of a nil pointer it panics: here, where that is caught
+			_ = err.Error() // of a nil pointer it panics: here, where the panic is caught
 		}
 	}()
 	if err != nil {
@@ -214,7 +213,7 @@ func (w *worker) runDeadHook(it *item, c *taskContext, hook DeadHook, cause erro
 	}
 }
 
-// dead is a task that dies, with the payload that came through the middleware.
+// dead is a dying task, with the payload that came through the middleware.
 func (c *taskContext) dead(t *driver.Task) *driver.Task {
 	plain := c.plain.Load()
 	if plain == nil || plain == t {
@@ -225,8 +224,8 @@ func (c *taskContext) dead(t *driver.Task) *driver.Task {
 	return &d
 }
 
-// origin is the queue that a task dies on. On a dead letter queue that is the one
-// it came from: by that name it finds back.
+// origin is the queue that a task dies on. For a task on a dead letter queue that is
+// its original queue: a redrive needs that name.
 func origin(queue string, t *driver.Task) string {
 	if first := t.Metadata[driver.MetaOriginalQueue]; first != "" && t.Queue != queue {
 		return first
@@ -234,12 +233,12 @@ func origin(queue string, t *driver.Task) string {
 	return queue
 }
 
-// judge is decide for a policy whose Retryable may panic, or an error that does
-// when it is compared: that is final. It says so where the run timed out.
+// judge is decide with recover: a panic of the policy's Retryable, or of an error when
+// it is compared, is final. The error says if the run timed out.
 func judge(c *taskContext, t *driver.Task, timeout time.Duration, cause error) (v verdict, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			// Its text alone: nothing can be asked of it without another panic.
+			// Its text alone: any other access may panic again.
 			v, err = verdict{outcome: Died}, fmt.Errorf("%v; when asked whether to retry: %w", cause, driver.Recovered(p)) //nolint:errorlint // see above
 		}
 	}()
@@ -250,8 +249,8 @@ func judge(c *taskContext, t *driver.Task, timeout time.Duration, cause error) (
 	return v, cause
 }
 
-// store keeps a result, or the failure in its place, and tries for the length of
-// a lease. It reports whether the store has it.
+// store keeps a result, or the failure instead, and tries for the length of a lease. It
+// reports whether the store has it.
 func (w *worker) store(it *item, policy *Policy, result []byte, failure string) bool {
 	p, from := w.run.p, it.consumer()
 	ttl := policy.Retention

@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	// idlePause keeps a queue that says "no tasks" without waiting from being
-	// asked in a hot loop.
+	// idlePause keeps the fetcher from asking in a hot loop if a queue answers "no
+	// tasks" without waiting.
 	idlePause = 10 * time.Millisecond
-	// aheadWait bounds a Dequeue that no worker waits for: when it brings something
-	// they may be busy for long. It leaves room for a receive of a whole second.
+	// aheadWait bounds a Dequeue for which no worker waits: when it returns tasks, the
+	// workers may be busy for long. It leaves room for a receive of a whole second.
 	aheadWait = 1100 * time.Millisecond
 )
 
-// A fetcher leases the tasks of a queue ahead of the workers, as its pace says. What is
-// neither a function nor set once is guarded by the monitor.
+// A fetcher leases the tasks of a queue ahead of the workers, as its pace says. The
+// monitor guards its fields, except functions and fields that are set once.
 type fetcher struct {
 	pace
 	mon    *monitor
@@ -31,9 +31,9 @@ type fetcher struct {
 
 	// What it needs of its consumer.
 	//
-	// room is how many tasks to fetch now, with the mutex locked: where there are none,
-	// notifyLocked is called once there may be some. separate parts what was fetched, without the mutex,
-	// into what may be run and what goes back; insert takes both, with the mutex locked.
+	// roomLocked is how many tasks to fetch now: if none, notifyLocked is called once
+	// there may be room. separate, called without the mutex, splits fetched tasks into
+	// those that may run and those that go back; insertLocked takes both.
 	roomLocked   func(now time.Time) int
 	separate     func(ds []*driver.Delivery) (kept, back []*driver.Delivery)
 	insertLocked func(kept, back []*driver.Delivery)
@@ -48,8 +48,8 @@ func (f *fetcher) init(q driver.Queue, p pace) {
 	f.wake = make(chan struct{}, 1)
 }
 
-// notifyLocked has a fetcher that waits for room look whether there is some, with so many tasks
-// at hand.
+// notifyLocked makes a fetcher that waits for room ask again, if few enough tasks are
+// buffered.
 func (f *fetcher) notifyLocked(buffered int) {
 	if !f.waiting || !f.low(buffered) {
 		return
@@ -65,7 +65,7 @@ func (f *fetcher) notifyLocked(buffered int) {
 	}
 }
 
-// run is the fetcher's goroutine. It ends with ctx, by which Dequeue is called.
+// run is the fetcher's goroutine. It ends with ctx, which it passes to Dequeue.
 func (f *fetcher) run(ctx context.Context) {
 	var failing backoff
 	if f.shared {
@@ -116,8 +116,8 @@ func (f *fetcher) ask(now time.Time) (n int, idle bool) {
 	return n, f.mon.parked > 0
 }
 
-// fetch makes one call of Dequeue, for up to n tasks. It says whether there is to be a rest, for
-// the queue answers without waiting.
+// fetch makes one call of Dequeue, for up to n tasks. It reports whether to rest next,
+// because the queue answers without waiting.
 func (f *fetcher) fetch(ctx context.Context, n int, idle bool, began time.Time) (rest bool, err error) {
 	waiting, cancel := ctx, context.CancelFunc(func() {})
 	if !idle {
@@ -139,20 +139,20 @@ func (f *fetcher) fetch(ctx context.Context, n int, idle bool, began time.Time) 
 	if f.shared {
 		f.mon.wakeAllLocked() // workers may have waited for this answer
 	}
-	// Of tasks that all go back there may be many, and others behind them.
+	// A full answer whose tasks all go back may have others behind it: no rest then.
 	return len(kept) == 0 && len(came) < n && took < idlePause, err
 }
 
-// timeTrip takes the time of a round trip before the first Dequeue: on an idle
-// queue that waits, and tells nothing.
+// timeTrip measures a round trip before the first Dequeue: on an idle queue a Dequeue
+// waits, and shows nothing.
 func (f *fetcher) timeTrip(ctx context.Context) {
 	began := time.Now()
 	if _, err := f.queue.Stats(ctx); err != nil {
-		return // Dequeue will say what is wrong
+		return // Dequeue will report the error
 	}
 	took := time.Since(began)
 	f.mon.Lock()
 	defer f.mon.Unlock()
 	f.trip = min(f.trip, took)
-	f.mon.wakeAllLocked() // workers may wait for longer than that
+	f.mon.wakeAllLocked() // workers may be waiting for longer than that
 }

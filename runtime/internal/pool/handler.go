@@ -9,10 +9,10 @@ import (
 	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
-// A Handler runs tasks. It may be called by many goroutines at once. What it
-// returns decides what becomes of the task; see [Outcome].
+// A Handler runs tasks. It may be called by many goroutines at once. Its error decides
+// the task's outcome; see [Outcome].
 //
-// The task is the handler's to read, not to change.
+// The handler may read the task, not change it.
 type Handler interface {
 	Handle(ctx context.Context, task *driver.Task) error
 }
@@ -27,7 +27,7 @@ func (f HandlerFunc) Handle(ctx context.Context, task *driver.Task) error { retu
 // included. A middleware that changes the task passes on a changed copy.
 type Middleware func(next Handler) Handler
 
-// TaskInfo is what a handler can learn about the task that it runs.
+// TaskInfo is what a handler can learn about its task.
 type TaskInfo struct {
 	*driver.Task
 	// Attempt counts the charged runs, this one included: 1 the first time.
@@ -39,8 +39,8 @@ type TaskInfo struct {
 	Deadline time.Time
 }
 
-// MarshalJSON writes the fields of the task and its own, but for a log what the
-// task's LogValue shows.
+// MarshalJSON writes the fields of the task and its own, but the task's LogValue for a
+// log.
 func (i TaskInfo) MarshalJSON() ([]byte, error) {
 	type plain struct {
 		*TaskInfo
@@ -49,13 +49,13 @@ func (i TaskInfo) MarshalJSON() ([]byte, error) {
 	return redact.Marshal(&i, &plain{TaskInfo: &i})
 }
 
-// An execution is one run of a handler, as it travels in the context.
+// An execution is one run of a handler, as the context carries it.
 type execution struct {
 	info   TaskInfo
 	policy *Policy
-	result *outgoing // nil: none was set, and nobody wants to encode it
-	// refused is why the task is not to be run: it is too old, or its workers
-	// died too often.
+	result *outgoing // nil: none was set, and no middleware encodes it
+	// refused is why the task must not be run: it is too old, or its workers died too
+	// often.
 	refused error
 }
 
@@ -64,8 +64,8 @@ type (
 	plainKey struct{} // of taskContext.plain
 )
 
-// TaskFromContext returns the task that the context's handler runs, or of whose death
-// its DeadHook is told, and false elsewhere.
+// TaskFromContext returns the task that the context's handler runs, or with which its
+// DeadHook was called, and false elsewhere.
 func TaskFromContext(ctx context.Context) (TaskInfo, bool) {
 	if r, ok := ctx.Value(runKey{}).(*execution); ok {
 		return r.info, true
@@ -73,10 +73,9 @@ func TaskFromContext(ctx context.Context) (TaskInfo, bool) {
 	return TaskInfo{}, false
 }
 
-// PolicyFromContext returns what is registered for the task that the context's
-// handler runs: the policy of its type, also where the task names an alias of that.
-// It is false outside of a handler, and for types that nobody handles. It is for
-// middleware.
+// PolicyFromContext returns the policy registered for the task that the context's
+// handler runs, also if the task names an alias of its type. It returns false outside
+// of a handler, and for types without a handler. It is for middleware.
 func PolicyFromContext(ctx context.Context) (Policy, bool) {
 	if r, ok := ctx.Value(runKey{}).(*execution); ok && r.policy.Type != "" {
 		return *r.policy, true

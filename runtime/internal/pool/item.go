@@ -20,8 +20,8 @@ type batch struct {
 
 // An item is one delivery on its way through a pool.
 //
-// Queues are called with copies of the delivery, never with d itself: so its
-// LeaseUntil can be kept up to date while a call is under way.
+// Queues are called with copies of the delivery, never with d itself, so that its
+// LeaseUntil can be kept up to date during a call.
 type item struct {
 	d       *driver.Delivery
 	batch   *batch
@@ -31,11 +31,11 @@ type item struct {
 	state   state
 	place   int  // of its worker, while running
 	lost    bool // its lease has ended: nothing is to be settled
-	excused bool // that it has
-	over    bool // it has by the pool's own clock
-	warned  bool // that it overruns
+	excused bool // the loss of the lease is counted as excused
+	over    bool // the lease has ended by the pool's own clock
+	warned  bool // the overrun is logged
 	asked   bool // a call to settle it is under way, and may have settled it
-	doubt   bool // one has failed, and may have settled it
+	doubt   bool // a failed call may have settled it
 }
 
 func (it *item) consumer() *consumer { return it.batch.consumer }
@@ -50,15 +50,15 @@ const (
 	closed                // nowhere: it is settled, lost, or given up
 )
 
-// lists are where the items of a consumer are. Nothing outside this file moves an item from
-// one to another, or changes its state:
+// lists are where the items of a consumer are. Only this file moves an item from one to
+// another, or changes its state:
 //
 //	insertLocked    from its queue to ready
 //	takeLocked      from ready to held, while its type is at its limit
 //	beginLocked     from ready or held to a worker
 //	finishLocked    from its worker to the acker, or it is closed
 //	recallLocked    from ready or held to the acker
-//	giveBackLocked  from none of them, for it was just taken out, to the acker
+//	giveBackLocked  just taken out of a list: to the acker
 //	settleLocked    to the acker
 //	loseLocked      its lease has ended: out of ready or held and closed, or, while it
 //	                runs or is with the acker, marked
@@ -66,19 +66,18 @@ const (
 type lists struct {
 	ready    []*batch // fetched and not begun, in order
 	buffered int      // items in ready
-	held     []*item  // that wait for their type's limit
+	held     []*item  // waiting for their type's limit
 	open     []*batch // all with an item that is not closed
 	taken    int      // items in open
-	overdue  int      // items that run although their lease is lost
+	overdue  int      // items that run without their lease
 	crashed  int      // items in open that were delivered before
 }
 
 // handyLocked is how many items have not begun.
 func (l *lists) handyLocked() int { return l.buffered + len(l.held) }
 
-// insertLocked takes in what a Dequeue returned: tasks to run, and others that go
-// straight back, after their Delay. All do when they come after the pool was
-// stopped.
+// insertLocked takes the tasks of a Dequeue: ds to run, and back, which go straight
+// back after their Delay. All go back if the pool was stopped before.
 func (c *consumer) insertLocked(ds, back []*driver.Delivery) {
 	ds = latest(ds)
 	n := len(ds) + len(back)
@@ -103,8 +102,9 @@ func (c *consumer) insertLocked(ds, back []*driver.Delivery) {
 		case i >= len(ds) || c.run.stopping:
 			c.giveBackLocked(it, it.d.Delay)
 		case runs[it.d.Task.ID] != nil:
-			// As long as its lease has been over: soon at first, for most handlers
-			// end when they are told to, and seldom while one does not.
+			// For as long as its lease has been over: a short time at first, because
+			// most handlers end soon after their context, and a long one while a
+			// handler does not.
 			over := b.at.Sub(runs[it.d.Task.ID].d.LeaseUntil)
 			c.giveBackLocked(it, min(max(over, minAgainDelay), maxAgainDelay))
 		default:
@@ -124,7 +124,7 @@ func (c *consumer) insertLocked(ds, back []*driver.Delivery) {
 	c.run.giveBackAheadLocked(time.Now())
 }
 
-// latest leaves out deliveries of which a later one of the same task is there.
+// latest drops deliveries that are followed by a later one of the same task.
 func latest(ds []*driver.Delivery) []*driver.Delivery {
 	if !slices.ContainsFunc(ds, func(d *driver.Delivery) bool { return d.Crashes > 0 }) {
 		return ds
@@ -142,17 +142,17 @@ func latest(ds []*driver.Delivery) []*driver.Delivery {
 	return kept
 }
 
-// Bounds of how long a task waits that came again while its last run, whose
-// lease was lost, has not ended.
+// Bounds of how long a task waits that was delivered again before its last run, whose
+// lease was lost, has ended.
 const (
 	minAgainDelay = 20 * time.Millisecond
 	maxAgainDelay = 5 * time.Second
 )
 
-// runsOfLocked returns what the consumer runs, by the tasks' IDs, where a task of ds may
-// be among it: its lease has ended, and its handler takes no notice, or the
-// lease extender did not notice yet. Of a task that comes again before it has begun, after the
-// machine slept say, or from a queue that delivers a task twice, only the new delivery is
+// runsOfLocked returns what the consumer runs, by the tasks' IDs, if a task of ds may
+// be among it: its lease has ended, and its handler ignores that, or the lease extender
+// has not noticed yet. If a task is delivered again before it has begun, after the
+// machine slept say, or by a queue that delivers a task twice, only the new delivery is
 // kept.
 func (c *consumer) runsOfLocked(ds []*driver.Delivery) map[string]*item {
 	if c.overdue+c.crashed == 0 && !slices.ContainsFunc(ds, func(d *driver.Delivery) bool { return d.Crashes > 0 }) {
@@ -176,7 +176,7 @@ func (c *consumer) runsOfLocked(ds []*driver.Delivery) map[string]*item {
 		case d.Crashes > it.d.Crashes || !it.d.LeaseUntil.After(now):
 			c.loseLocked(it)
 		case d.Crashes < it.d.Crashes:
-			runs[d.Task.ID] = it // an earlier delivery, which was overtaken
+			runs[d.Task.ID] = it // an earlier delivery, now superseded
 		}
 	}
 	return runs
@@ -223,9 +223,9 @@ func (c *consumer) takeLocked(now time.Time) *item {
 	}
 }
 
-// popLocked takes the next item out of ready whose lease holds; nil when there is none. In a
-// process that was stopped for a while the leases of all have ended before the lease extender
-// sees it.
+// popLocked takes the next item with a valid lease out of ready; nil if there is none.
+// In a process that was stopped for a while, all leases may have ended before the lease
+// extender sees it.
 func (c *consumer) popLocked() *item {
 	for len(c.ready) > 0 {
 		b := c.ready[0]
@@ -313,8 +313,8 @@ func (c *consumer) settleLocked(it *item) {
 	c.acker.addLocked(it, c.taken == c.acker.pendingLocked()+1)
 }
 
-// closeAckedLocked is close for an item that the acker is done with, and whose lease may be
-// lost.
+// closeAckedLocked is closeLocked for an item that the acker is done with, and whose
+// lease may be lost.
 func (c *consumer) closeAckedLocked(it *item, lost bool) {
 	if lost {
 		c.excuseLocked(it)
@@ -323,7 +323,7 @@ func (c *consumer) closeAckedLocked(it *item, lost bool) {
 }
 
 // loseLocked gives up an item whose lease has ended. Its handler, if it runs, is
-// cancelled, and holds its worker until it returns.
+// cancelled, and occupies its worker until it returns.
 func (c *consumer) loseLocked(it *item) {
 	c.run.mon.logLocked(slog.LevelWarn, "lease lost: the task will be delivered again", about(c.name, it.d.Task))
 	it.lost = true
@@ -338,8 +338,7 @@ func (c *consumer) loseLocked(it *item) {
 	}
 }
 
-// unbufferLocked takes an item out of ready or held. Its state is the caller's to
-// change.
+// unbufferLocked takes an item out of ready or held. The caller changes its state.
 func (c *consumer) unbufferLocked(it *item) {
 	if i := slices.Index(c.held, it); i >= 0 {
 		c.held = slices.Delete(c.held, i, i+1)
@@ -348,21 +347,21 @@ func (c *consumer) unbufferLocked(it *item) {
 	}
 }
 
-// excuseLocked notes that a lease was lost while the pool lived, once for each.
+// excuseLocked counts, once for each item, a lease lost while the pool lived.
 func (c *consumer) excuseLocked(it *item) {
 	if it.excused {
 		return
 	}
 	it.excused, it.over = true, !it.d.LeaseUntil.After(c.run.p.now())
 	c.run.p.excused.add(taskKey{c.name, it.d.Task.ID})
-	if it.over && it.state != running { // else its handler may be at the task: finish sees to it
+	if it.over && it.state != running { // else its handler may still use the task: finishLocked does it
 		c.extender.giveBackLocked(it.d)
 	}
 }
 
-// wasSettledLocked reports whether ErrLeaseLost means that an earlier call has settled
-// an item, whose answer was lost: nobody else can have had the task while its
-// lease holds. Leases that are bound to a connection may have ended with it.
+// wasSettledLocked reports whether ErrLeaseLost means that an earlier call, whose
+// answer was lost, has settled the item: no other worker can have had the task while
+// its lease holds. Leases that are bound to a connection may have ended with it.
 func (it *item) wasSettledLocked(freeLeases bool, now time.Time) bool {
 	return it.doubt && freeLeases && it.d.LeaseUntil.After(now)
 }

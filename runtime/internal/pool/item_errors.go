@@ -6,7 +6,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// itemErrors splits what a batch call returned by item, in constant time each.
+// itemErrors splits the error of a batch call by item, in constant time each.
 func itemErrors(err error, n int) func(i int) error {
 	var be *driver.BatchError
 	if !errors.As(err, &be) {

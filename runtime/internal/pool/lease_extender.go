@@ -15,24 +15,24 @@ const (
 	// extendEvery bounds the time between two rounds of a lease extender on queues with
 	// long leases.
 	extendEvery = 10 * time.Second
-	// maxBuffered is how long a task may wait for a worker, its lease kept,
-	// before it goes back to the queue for other processes. It is less on queues
-	// with shorter leases.
+	// maxBuffered is how long a task may wait for a worker, its lease kept, before it
+	// goes back to the queue for other processes. Queues with shorter leases use the
+	// lease.
 	maxBuffered = 30 * time.Second
-	// maxExtending bounds the calls of Extend that are under way: the second is made
-	// where the first has not come back although its context has ended.
+	// maxExtending bounds the concurrent calls of Extend: the second is made if the
+	// first has not returned although its context has ended.
 	maxExtending = 2
 )
 
 const (
-	// mostStale bounds the lost leases of a queue that are to be given back yet, and
-	// staleFor how long that is tried.
+	// mostStale bounds the lost leases of a queue that are still to be given back, and
+	// staleFor how long the extender tries.
 	mostStale = 4096
 	staleFor  = time.Hour
 )
 
-// A leaseExtender keeps the leases of what a consumer has, and gives back those that were
-// lost. What is neither a function nor set once is guarded by the monitor.
+// A leaseExtender keeps the leases of a consumer's items, and gives lost ones back. The
+// monitor guards its fields, except functions and fields that are set once.
 type leaseExtender struct {
 	mon        *monitor
 	queue      driver.Queue
@@ -40,13 +40,13 @@ type leaseExtender struct {
 	lease      time.Duration
 	freeLeases bool         // see Capabilities
 	fenced     bool         // a stale receipt changes nothing, and any handle can settle
-	clock      driver.Clock // by which leases end
+	clock      driver.Clock // the clock of leases
 
 	// What it needs of its consumer. All are called with the mutex locked.
 	//
-	// due are the items whose leases are to be extended; it sees to those that have ended.
-	// firstEnd is when the first lease ends; zero: there is none. lose is for an item whose
-	// lease has ended.
+	// dueLocked are the items whose leases are to be extended; it handles those that
+	// have ended. firstEndLocked is when the first lease ends; zero: there is none.
+	// loseLocked takes an item whose lease has ended.
 	dueLocked      func(now time.Time) []*item
 	firstEndLocked func() time.Time
 	loseLocked     func(*item)
@@ -75,8 +75,8 @@ func (e *leaseExtender) signal() {
 	}
 }
 
-// insertedLocked is told until when new leases last: the extender would look too late
-// where their answer was long on its way.
+// insertedLocked notes the end of new leases: the next round would be too late for them
+// if their answer took long to arrive.
 func (e *leaseExtender) insertedLocked(until, now time.Time) {
 	if until.Sub(now) < e.every() {
 		e.timer.Reset(1)
@@ -92,30 +92,30 @@ func (e *leaseExtender) giveBackLocked(d *driver.Delivery) {
 	}
 }
 
-// run is the lease extender's goroutine: it extends the leases of everything that its
-// consumer has, buffered, running or not settled yet, when a third of them is
-// over. A task whose lease is lost is cancelled.
+// run is the lease extender's goroutine. It extends the leases of all items of its
+// consumer, buffered, running or not settled yet, when a third of the lease is over. A
+// task whose lease is lost is cancelled.
 //
-// When extending fails because the broker is away, it goes on trying until the
-// leases end by the pool's own clock, after half of what is left of them at the
-// latest: a broker that comes back in time finds every lease kept.
+// If extending fails because the broker is away, it keeps trying until the leases end
+// by the pool's own clock, after half of the remaining time at the latest: if the
+// broker comes back in time, every lease is kept.
 //
-// Calls to the queue are made beside it: whatever becomes of them, handlers are told
-// of the end of their leases by its timer. A call that ignores the end of its
-// context holds up one more at the most.
+// Calls to the queue run in other goroutines: whatever their fate, the timer tells
+// handlers of the end of their leases. A call that ignores the end of its context
+// delays at most one more call.
 func (e *leaseExtender) run(ctx context.Context) {
 	clock, period := e.clock, e.every()
 	defer e.timer.Stop()
 	var (
 		calls    sync.WaitGroup
 		extended = make(chan error, maxExtending)
-		under    int             // calls of Extend that are under way
+		under    int             // calls of Extend under way
 		newest   context.Context // of the last of them
 		extendAt time.Time       // no sooner, after a failure
 		failing  backoff
 
 		given  = make(chan bool, 1)
-		giving bool // lost leases back
+		giving bool // lost leases are being given back
 		giveAt time.Time
 		away   backoff
 	)
@@ -150,7 +150,7 @@ func (e *leaseExtender) run(ctx context.Context) {
 		items, end := e.look(now)
 		left := end.Sub(now)
 		if answered {
-			// Soon again after a failure, and where the broker lets no lease go on.
+			// Soon again after a failure, also if the broker extends no lease.
 			pause := period
 			if failing.streak > 0 {
 				again := backoff{failing.streak - 1}
@@ -161,7 +161,7 @@ func (e *leaseExtender) run(ctx context.Context) {
 		soon := !now.Before(extendAt) || failing.streak == 0 && end.Before(extendAt)
 		if len(items) > 0 && soon && (under == 0 || under < maxExtending && newest.Err() != nil) {
 			// Half of what is left of the shortest lease: a call that hangs leaves time
-			// for another, and none outlasts the lease it is to extend.
+			// for another, and none outlasts the lease that it extends.
 			limited, cancel := context.WithTimeout(ctx, left/2)
 			under, newest = under+1, limited
 			late := context.AfterFunc(limited, e.signal)
@@ -197,15 +197,15 @@ func (e *leaseExtender) run(ctx context.Context) {
 	}
 }
 
-// look returns what is to be extended now, and when the first lease ends.
+// look returns the items to be extended now, and when the first lease ends.
 func (e *leaseExtender) look(now time.Time) (items []*item, end time.Time) {
 	e.mon.Lock()
 	defer e.mon.unlockAndLog()
 	return e.dueLocked(now), e.firstEndLocked()
 }
 
-// extend extends the items' leases. The error is of those for which it is not known
-// whether they are; nil when the queue answered for all.
+// extend extends the items' leases. It returns the error of those whose outcome is
+// unknown; nil if the queue answered for all.
 func (e *leaseExtender) extend(ctx context.Context, items []*item) error {
 	copies := make([]driver.Delivery, len(items))
 	ds := make([]*driver.Delivery, 0, len(items))
@@ -234,12 +234,13 @@ func (e *leaseExtender) extend(ctx context.Context, items []*item) error {
 		case it.state == closed, it.lost: // settled meanwhile, or given up
 		case err == nil:
 			if ds[i].LeaseUntil.After(it.d.LeaseUntil) {
-				it.d.LeaseUntil = ds[i].LeaseUntil // not of a call that was overtaken by another
+				it.d.LeaseUntil = ds[i].LeaseUntil // not from a call that another one overtook
 			}
 		case errors.Is(err, driver.ErrLeaseLost) && it.wasSettledLocked(e.freeLeases, now):
 			it.lost = true // the acker forgets it
 		case errors.Is(err, driver.ErrLeaseLost) && it.asked:
-			// Its lease may be over because it is settled: the answer to that call says so.
+			// Its lease may be over because it is settled: the answer to that call
+			// tells.
 		case errors.Is(err, driver.ErrLeaseLost):
 			e.loseLocked(it)
 		default:
@@ -252,8 +253,8 @@ func (e *leaseExtender) extend(ctx context.Context, items []*item) error {
 	return err
 }
 
-// giveStale gives back the leases that were lost. Those for which the queue did not
-// answer are kept for another try. It reports whether there are none.
+// giveStale gives back the lost leases. Those that the queue did not answer for are
+// kept for another try. It reports whether none are left.
 func (e *leaseExtender) giveStale(ctx context.Context) bool {
 	e.mon.Lock()
 	n := min(len(e.stale), callSize)
@@ -272,7 +273,7 @@ func (e *leaseExtender) giveStale(ctx context.Context) bool {
 		if err == nil || errors.Is(err, driver.ErrLeaseLost) || errors.Is(err, driver.ErrClosed) || now.Sub(d.LeaseUntil) > staleFor || len(e.stale) >= mostStale {
 			continue
 		}
-		same := *d // the queue may be at it still
+		same := *d // the queue may still use it
 		e.stale = append(e.stale, &same)
 	}
 	return len(e.stale) == 0

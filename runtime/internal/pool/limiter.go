@@ -13,7 +13,7 @@ type limiter struct {
 	slots   int // how many may run at a time; 0: any number
 	running int
 	bucket  *rate.Limiter // nil: no bound
-	later   time.Time     // when the last one is due that was put off
+	later   time.Time     // when the last task that was put off is due
 }
 
 // newLimiter returns nil where there is nothing to limit.
@@ -23,8 +23,8 @@ func newLimiter(concurrency int, r Rate) *limiter {
 	}
 	g := &limiter{slots: concurrency}
 	if r != (Rate{}) {
-		// A tenth at once: enough to fetch in batches when the rate is high, and
-		// no flood after a quiet time.
+		// A tenth at once: enough to fetch in batches if the rate is high, and no flood
+		// after a quiet time.
 		g.bucket = rate.NewLimiter(rate.Limit(float64(r.Limit)/r.Per.Seconds()), max(1, r.Limit/10))
 	}
 	return g
@@ -37,7 +37,7 @@ func (r Rate) validate(what, name string) error {
 	return nil
 }
 
-// manyFree stands for no bound.
+// manyFree means no bound.
 const manyFree = 1 << 30
 
 // free is how many tasks may start now.
@@ -57,8 +57,8 @@ func (g *limiter) free(now time.Time) int {
 
 func (g *limiter) allows(now time.Time) bool { return g.free(now) > 0 }
 
-// wait is how long until the rate lets one more start; 0 when it is not the rate
-// that keeps the limiter closed.
+// wait is how long until the rate lets one more start; 0 if the rate is not what closes
+// the limiter.
 func (g *limiter) wait(now time.Time) time.Duration {
 	if g == nil || g.bucket == nil {
 		return 0
@@ -71,9 +71,8 @@ func (g *limiter) wait(now time.Time) time.Duration {
 	return time.Duration(missing/float64(g.bucket.Limit())*float64(time.Second)) + 1
 }
 
-// putOff is how long a task is to wait that is over the limit, with so many of its
-// consumer before it at hand, and behind all that were put off before it. run is what a
-// handler takes.
+// putOff is how long a task over the limit is to wait, behind the held tasks of its
+// consumer and all that were put off before it. run is the time of a handler.
 func (g *limiter) putOff(now time.Time, held int, run time.Duration) time.Duration {
 	each := run / time.Duration(max(g.slots, 1))
 	if g.bucket != nil {

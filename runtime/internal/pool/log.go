@@ -7,7 +7,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// logger is where the pool logs: it is asked for each time, so that a program may
+// logger is where the pool logs. It is evaluated for each record, so that a program may
 // call slog.SetDefault after NewPool.
 func (p *Pool) logger() *slog.Logger { return cmp.Or(p.cfg.Logger, slog.Default()) }
 

@@ -4,11 +4,11 @@ import (
 	"sync"
 )
 
-// A lease may end although its worker lives: the broker was away or did not answer,
-// the machine slept. A queue cannot tell that from a crash, and counts one. So the
-// pool says afterwards that it was none: it gives the task back with the receipt that
-// is over by its own clock, which takes the crash back where the provider can (see
-// Queue), and remembers by itself how many there were, for those that cannot.
+// A lease may end although its worker lives: the broker was away or did not answer, or
+// the machine slept. A queue takes this for a crash, and counts one. The pool corrects
+// it afterwards: it gives the task back with the receipt that is over by its own clock,
+// which takes the crash back if the provider can (see Queue). It also keeps its own
+// count, for providers that cannot.
 
 // mostExcused bounds the tasks whose lost leases a pool remembers.
 const mostExcused = 10_000
@@ -32,7 +32,7 @@ func (e *excuses) count(task taskKey) int {
 	return e.of[task]
 }
 
-// forget is called when a task is done with.
+// forget is called when a task is finished.
 func (e *excuses) forget(task taskKey) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

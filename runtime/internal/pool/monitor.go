@@ -7,36 +7,37 @@ import (
 	"time"
 )
 
-// A monitor is the one mutex of a run, with the workers that wait for tasks under it, the
-// timer that has them look again, and the log records that wait for it to be unlocked.
+// A monitor is the one mutex of a run, with the workers that wait for tasks under it,
+// the timer that makes them look again, and the log records that wait for the unlock.
 //
-// It is locked for some tens of nanoseconds a task, and never across a call to a queue, a
-// handler or a logger.
+// It is locked for some tens of nanoseconds a task, and never across a call to a queue,
+// a handler or a logger.
 //
-// A method or function whose name ends with Locked wants it to be locked. Types that know no
-// monitor, such as pace, limiter and busyWorkers, are used by those only.
+// A method or function whose name ends with Locked must be called with it locked. Types
+// that know no monitor, such as pace, limiter and busyWorkers, are used only by such
+// functions.
 type monitor struct {
 	sync.Mutex
 	tasks   sync.Cond // workers wait for tasks
 	parked  int       // workers that wait
 	timer   *time.Timer
-	timerAt time.Time // when it is to fire; zero: it is not set
-	stopped bool      // nobody is to look again
+	timerAt time.Time // when it is to fire; zero: not set
+	stopped bool      // no more looks
 	records []record
 
 	logger func() *slog.Logger
-	// onPark and onTimer are called with the mutex locked: when a worker is about to
-	// wait, and when the timer has fired.
+	// onPark and onTimer are called with the mutex locked: before a worker waits, and
+	// when the timer has fired.
 	onPark, onTimer func()
 }
 
-// init makes the monitor ready. It is used in place, for it holds a mutex.
+// init makes the monitor ready, in place because it holds a mutex.
 func (m *monitor) init(logger func() *slog.Logger, onPark, onTimer func()) {
 	m.tasks.L = &m.Mutex
 	m.logger, m.onPark, m.onTimer = logger, onPark, onTimer
 }
 
-// parkLocked has a worker wait until it is woken.
+// parkLocked makes a worker wait until it is woken.
 func (m *monitor) parkLocked() {
 	m.parked++
 	m.onPark()
@@ -44,7 +45,7 @@ func (m *monitor) parkLocked() {
 	m.parked--
 }
 
-// wakeLocked has up to n parked workers look for tasks.
+// wakeLocked makes up to n parked workers look for tasks.
 func (m *monitor) wakeLocked(n int) {
 	for range min(n, m.parked) {
 		m.tasks.Signal()
@@ -53,8 +54,8 @@ func (m *monitor) wakeLocked(n int) {
 
 func (m *monitor) wakeAllLocked() { m.tasks.Broadcast() }
 
-// lookAgainLocked has parked workers and fetchers look again after d. 0: they will be
-// told otherwise.
+// lookAgainLocked makes parked workers and fetchers look again after d. 0: another
+// event will wake them.
 func (m *monitor) lookAgainLocked(d time.Duration) {
 	at := time.Now().Add(d)
 	if d <= 0 || m.stopped || (!m.timerAt.IsZero() && !at.Before(m.timerAt)) {
@@ -77,7 +78,7 @@ func (m *monitor) fire() {
 	m.wakeAllLocked()
 }
 
-// stopLocked ends all waiting: what workers look at says that they are to end.
+// stopLocked ends all waiting: the woken workers see that the run ends.
 func (m *monitor) stopLocked() {
 	m.stopped = true
 	if m.timer != nil {
@@ -86,15 +87,14 @@ func (m *monitor) stopLocked() {
 	m.wakeAllLocked()
 }
 
-// A record is a log record to be.
+// A record is a log record that waits for the unlock.
 type record struct {
 	level slog.Level
 	text  string
 	attrs []slog.Attr
 }
 
-// logLocked logs once the mutex is unlocked by unlockAndLog: a log handler may take its
-// time.
+// logLocked logs once unlockAndLog has unlocked the mutex: a log handler may be slow.
 func (m *monitor) logLocked(level slog.Level, text string, attrs ...slog.Attr) {
 	m.records = append(m.records, record{level, text, attrs})
 }

@@ -2,9 +2,9 @@ package pool
 
 import "time"
 
-// next hands back a worker's finished item and returns its next one, to be run
-// with ctx, and when that begins: now, if there was no wait. It returns nil when
-// the run ends.
+// next hands back a worker's finished item and returns its next one, to be run with
+// ctx, and when that run begins: now, if there was no wait. It returns nil when the run
+// of the pool ends.
 func (r *run) next(done *item, took time.Duration, now time.Time, ctx *taskContext) (*item, time.Time) {
 	r.mon.Lock()
 	defer r.mon.Unlock()
@@ -29,8 +29,9 @@ func (r *run) next(done *item, took time.Duration, now time.Time, ctx *taskConte
 	}
 }
 
-// notifyFetchersLocked tells what waits for workers to become free: the fetchers, which may
-// fetch for them, and when all are free the ackers, which need not wait for more.
+// notifyFetchersLocked notifies the parts that wait for free workers: the fetchers,
+// which may fetch for them, and, when all are free, the ackers, which need not wait for
+// more.
 func (r *run) notifyFetchersLocked() {
 	for _, c := range r.chooser.active {
 		c.fetcher.notifyLocked(c.buffered)
@@ -40,14 +41,14 @@ func (r *run) notifyFetchersLocked() {
 	}
 }
 
-// onTimerLocked has everybody look again.
+// onTimerLocked makes all parts look again.
 func (r *run) onTimerLocked() {
 	r.giveBackAheadLocked(time.Now())
 	r.notifyFetchersLocked()
 }
 
-// giveBackAheadLocked gives back what was fetched ahead when the workers have been busy with
-// other tasks for long: another process may have time for it.
+// giveBackAheadLocked gives back what was fetched ahead if the workers have been busy
+// with other tasks for long: another process may have time for it.
 func (r *run) giveBackAheadLocked(now time.Time) {
 	if !r.ahead || r.stopping || r.mon.parked > 0 {
 		return

@@ -9,7 +9,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Outcome is what becomes of a task after one run of its handler.
+// Outcome is the fate of a task after one run of its handler.
 type Outcome string
 
 // The outcomes of a run.
@@ -27,8 +27,8 @@ type skipError struct{ err error }
 func (e *skipError) Error() string { return e.err.Error() }
 func (e *skipError) Unwrap() error { return e.err }
 
-// Skip marks an error as final: the task goes to the dead letter queue now,
-// whatever retries are left.
+// Skip marks an error as final: the task goes to the dead letter queue now, whatever
+// retries are left.
 func Skip(err error) error {
 	if err == nil {
 		err = errors.New("skipped by its handler")
@@ -44,8 +44,8 @@ type retryAfterError struct {
 func (e *retryAfterError) Error() string { return e.err.Error() }
 func (e *retryAfterError) Unwrap() error { return e.err }
 
-// RetryAfter fails the run with err and sets the delay of the retry in place of
-// the policy's. It is charged like any failure.
+// RetryAfter fails the run with err and sets the delay of the retry, instead of the
+// policy's. It is charged like any failure.
 func RetryAfter(d time.Duration, err error) error {
 	if err == nil {
 		err = errors.New("to be retried, says its handler")
@@ -60,10 +60,10 @@ func (e *snoozeError) Error() string { return "snoozed for " + e.delay.String() 
 // Snooze puts the task back for d. It is no failure and is not charged.
 func Snooze(d time.Duration) error { return &snoozeError{max(d, 0)} }
 
-// DefaultRetryable says which errors are retried when a policy has no say: all
-// but those that wrap ErrInvalidTask, ErrUnknownType, ErrTaskExpired or
-// ErrMaxDeliveries, those made by Skip, and those that have a method
-// Retryable() bool which returns false.
+// DefaultRetryable reports whether an error is retried if the policy has no Retryable:
+// all but those that wrap ErrInvalidTask, ErrUnknownType, ErrTaskExpired or
+// ErrMaxDeliveries, those made by Skip, and those with a method Retryable() bool that
+// returns false.
 func DefaultRetryable(err error) bool {
 	if final(err) {
 		return false
@@ -72,16 +72,15 @@ func DefaultRetryable(err error) bool {
 	return !errors.As(err, &says) || says.Retryable()
 }
 
-// final errors are beyond any policy: running the task again cannot mend them.
+// final errors override any policy: running the task again cannot help.
 func final(err error) bool {
 	var skip *skipError
 	return errors.As(err, &skip) || errors.Is(err, driver.ErrInvalidTask) || errors.Is(err, driver.ErrUnknownType) ||
 		errors.Is(err, driver.ErrTaskExpired) || errors.Is(err, driver.ErrMaxDeliveries)
 }
 
-// OutcomeOf says what the pool will do about a run that returned err. Middleware
-// calls it with the context that it was given; the pool decides by the same
-// rule.
+// OutcomeOf returns what the pool will do about a run that returned err. Middleware
+// calls it with the context that it was given; the pool decides by the same rule.
 func OutcomeOf(ctx context.Context, err error) Outcome {
 	r, ok := ctx.Value(runKey{}).(*execution)
 	if !ok {
@@ -95,7 +94,7 @@ type verdict struct {
 	delay   time.Duration
 }
 
-// decide is the one place where the fate of a task is decided.
+// decide is the only function that decides the outcome of a task.
 func decide(ctx context.Context, p *Policy, t *driver.Task, err error) verdict {
 	cause := context.Cause(ctx)
 	if errors.Is(cause, driver.ErrLeaseLost) {

@@ -10,50 +10,49 @@ import (
 const (
 	// maxPrefetch bounds the tasks that a consumer holds beyond the free workers.
 	maxPrefetch = 1024
-	// longTrip bounds what a round trip is thought to take; a Dequeue that took
-	// longer has waited for a task.
+	// longTrip bounds the estimate of a round trip; a Dequeue that took longer has
+	// waited for a task.
 	longTrip = 50 * time.Millisecond
-	// nearTrip is what a round trip is thought to take at least: a fetch also
-	// costs locks and switches between goroutines, which many tasks should share
-	// where handlers take microseconds.
+	// nearTrip is the least estimate of a round trip: a fetch also costs locks and
+	// switches between goroutines, which many tasks should share if handlers take
+	// microseconds.
 	nearTrip = 200 * time.Microsecond
-	// overflowDelay is how long a task waits at least that was fetched although its
-	// type is at its limit and no more of them are kept, and maxOverflowDelay at most:
-	// another process may have room for it. overflowRest is how long the fetcher then
-	// rests; twice as long after each batch in a row that is over the limit, and no
-	// longer than maxOverflowRest, for what comes behind them may be of another type.
+	// overflowDelay is the least and maxOverflowDelay the longest wait of a task that
+	// was fetched although its type is at its limit and no more of them are kept:
+	// another process may have room for it. The fetcher then rests for overflowRest,
+	// twice as long after each batch in a row that is over the limit, and for
+	// maxOverflowRest at most: the tasks behind may be of another type.
 	overflowDelay    = time.Second
 	maxOverflowDelay = 30 * time.Second
 	overflowRest     = 50 * time.Millisecond
 	maxOverflowRest  = 2 * time.Second
-	// minStall is how long no worker has become free, at least, when nothing is
-	// fetched ahead any more; hoardAfter is when, at the earliest, what was fetched
-	// ahead goes back.
+	// Nothing is fetched ahead any more after no worker has become free for minStall,
+	// at least. What was fetched ahead goes back after hoardAfter, at the earliest.
 	minStall   = 20 * time.Millisecond
 	hoardAfter = time.Second
-	// payAhead is how much work is fetched ahead where a fetch costs money: what the
-	// workers begin within that time, and no more than one request carries.
+	// payAhead is how much work is fetched ahead if a fetch costs money: the tasks that
+	// the workers begin within that time, and no more than one request carries.
 	payAhead = time.Second
-	// fetchBytes is what one Dequeue asks for at most, and aheadBytes what a consumer holds
-	// ahead of its workers, by the sizes seen last. firstFetch bounds the tasks of a
-	// Dequeue before any was seen.
+	// fetchBytes is the most that one Dequeue asks for, and aheadBytes the most that a
+	// consumer holds ahead of its workers, by the sizes seen last. firstFetch bounds
+	// the tasks of a Dequeue before any size was seen.
 	fetchBytes = 8 << 20
 	aheadBytes = 64 << 20
 	firstFetch = 64
 )
 
-// A pace decides how much of a queue is fetched ahead, by what it is told of fetches and
-// handlers. It is guarded by the run's mutex.
+// A pace decides how much of a queue is fetched ahead, from the times of fetches and
+// handlers. The run's mutex guards it.
 //
-// The number of tasks at hand beyond the free workers is what the workers start
-// in two round trips: so it grows when handlers are fast or the broker is far,
-// and next to nothing is held back from other processes when handlers are slow. A
-// handler that still runs counts by how long it has run: while no worker becomes free
-// nothing is fetched ahead, whatever those that ended before took.
+// The number of tasks at hand beyond the free workers is the number that the workers
+// start in two round trips. It grows when handlers are fast or the broker is far; when
+// handlers are slow, next to nothing is kept from other processes. A handler that still
+// runs counts with the time that it has run: while no worker becomes free, nothing is
+// fetched ahead, whatever earlier handlers took.
 //
-// Where a round trip costs money it is shared by more: work for a second is fetched
-// ahead, up to what one request carries, and only when that is used up. It is fetched
-// while the workers are busy with what came before, so that none waits for it.
+// If a round trip costs money, more tasks share it: work for a second is fetched ahead,
+// up to what one request carries, and only when that is used up. It is fetched while
+// the workers are busy with earlier tasks, so that none waits for it.
 type pace struct {
 	least    int // tasks held ahead whatever the figures say
 	most     int
@@ -61,11 +60,11 @@ type pace struct {
 	prefetch int
 	trip     time.Duration // of a Dequeue that did not wait; longTrip before one was seen
 	more     bool          // the last Dequeue brought all that was asked for
-	handler  time.Duration // what one takes, smoothed; 0: none has returned yet
+	handler  time.Duration // time of one, smoothed; 0: none has returned yet
 	size     int           // bytes of a task, smoothed; 0: none has come yet
 	bound    int           // tasks of a fetch after one that failed; 0: none
-	batch    int           // tasks that one paid request carries; 0: they are free
-	over     int           // fetches in a row that brought nothing but what is over a limit
+	batch    int           // tasks that one paid request carries; 0: requests are free
+	over     int           // fetches in a row of tasks that were all over a limit
 	trusts   bool          // the last fetch brought no suspect: see suspect.go
 	waiting  bool          // there was no room for a fetch
 	asked    time.Time     // when the Dequeue that is under way began; else zero
@@ -89,7 +88,7 @@ func (p *pace) ran(took time.Duration) {
 	p.handler += (took - p.handler) / 16
 }
 
-// brought notes what a Dequeue of up to limit tasks brought, and after how long.
+// brought notes the tasks that a Dequeue of up to limit tasks returned, and its time.
 // rate is how many tasks the workers start in a second.
 func (p *pace) brought(ds []*driver.Delivery, limit int, took time.Duration, rate float64) {
 	p.asked, p.more = time.Time{}, len(ds) == limit
@@ -103,22 +102,23 @@ func (p *pace) brought(ds []*driver.Delivery, limit int, took time.Duration, rat
 		p.prefetch = max(p.prefetch/2, p.starts(nearTrip, rate))
 		return
 	}
-	// One that has waited for its tasks tells little: it counts only so far.
+	// The time of a Dequeue that waited for its tasks says little: its effect is
+	// bounded.
 	p.trip = min(took, p.trip+p.trip/4+time.Microsecond, longTrip)
 	if p.handler == 0 {
-		return // handlers may be slow: nothing is held back from others before that is known
+		return // handlers may be slow: nothing is kept from other processes before that is known
 	}
 	p.prefetch = p.starts(max(p.trip, nearTrip), rate)
 }
 
-// failed notes that a Dequeue of up to limit tasks failed: the next one is smaller, for
-// it may have been too much for the connection.
+// failed notes that a Dequeue of up to limit tasks failed. The next one is smaller: it
+// may have been too much for the connection.
 func (p *pace) failed(limit int) {
 	p.asked, p.more, p.bound = time.Time{}, false, max(limit/2, 1)
 }
 
-// weigh learns the size of tasks: at once where they are larger than thought, and
-// slowly where they are smaller.
+// weigh learns the size of tasks: at once if they are larger than estimated, and slowly
+// if they are smaller.
 func (p *pace) weigh(ds []*driver.Delivery) {
 	if len(ds) == 0 {
 		return
@@ -131,7 +131,7 @@ func (p *pace) weigh(ds []*driver.Delivery) {
 	p.size = max(mean, p.size-(p.size-mean)/8)
 }
 
-// fit is how many of n tasks one Dequeue may ask for, with so many at hand.
+// fit is how many of n tasks one Dequeue may ask for, with so many buffered.
 func (p *pace) fit(n, buffered int) int {
 	most := firstFetch
 	if p.size > 0 {
@@ -158,7 +158,7 @@ func (p *pace) starts(trip time.Duration, rate float64) int {
 	return min(max(n, p.least), p.most)
 }
 
-// low reports whether so few tasks are at hand that it is time for a fetch.
+// low reports whether so few tasks are buffered that it is time for a fetch.
 func (p *pace) low(buffered int) bool {
 	if p.batch > 0 {
 		return buffered == 0 || p.prefetch-buffered >= p.batch
@@ -166,16 +166,17 @@ func (p *pace) low(buffered int) bool {
 	return buffered == 0 || buffered <= p.prefetch/2
 }
 
-// stall is how long no worker has become free when those that run must be taken for
-// slow, whatever the ones before were.
+// stall is how long no worker must have become free before the running handlers count
+// as slow, whatever earlier ones took.
 func (p *pace) stall() time.Duration {
 	return max(4*p.handler/time.Duration(p.workers), 4*p.trip, minStall)
 }
 
-// patience is how long no worker has become free when what is at hand goes back.
+// patience is how long no worker must have become free before the tasks at hand go
+// back.
 func (p *pace) patience() time.Duration { return max(8*p.stall(), hoardAfter) }
 
-// ahead is how many tasks to hold beyond the free workers now, of which there are parked.
+// ahead is how many tasks to hold beyond the free workers now; parked of them are free.
 func (p *pace) ahead(now time.Time, parked int, w *busyWorkers) int {
 	if p.prefetch == 0 || parked == 0 && now.Sub(w.freed) > p.stall() {
 		return 0
@@ -183,25 +184,24 @@ func (p *pace) ahead(now time.Time, parked int, w *busyWorkers) int {
 	return min(p.prefetch, p.starts(max(p.trip, nearTrip), w.rate(now, p.handler)))
 }
 
-// overLimit notes a task that is over a limit although others of its kind wait: what is
-// behind it rests for a while.
+// overLimit notes a task over a limit that already has tasks waiting: the fetcher rests
+// for a while.
 func (p *pace) overLimit(now time.Time) {
-	if now.After(p.rest) { // the first one of its batch
+	if now.After(p.rest) { // the first of its batch
 		p.rest = now.Add(min(overflowRest<<min(p.over, 10), maxOverflowRest))
 		p.over++
 	}
 }
 
-// expects is how long to wait for a Dequeue that may bring a task yet; 0 when
-// the queue is empty as far as can be known: it has not answered for two round
-// trips.
+// expects is how long to wait for a Dequeue that may still bring a task; 0 if the queue
+// is empty as far as can be known: it has not answered for two round trips.
 func (p *pace) expects(now time.Time) time.Duration {
 	patience := 2*p.trip + time.Millisecond
 	switch {
 	case now.Before(p.rest):
 		return 0
 	case p.asked.IsZero() && p.more && !p.waiting:
-		return patience // it is between an answer that was full and the next question
+		return patience // it is between a full answer and the next request
 	case p.asked.IsZero():
 		return 0
 	}

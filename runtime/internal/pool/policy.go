@@ -12,8 +12,7 @@ type Rate struct {
 	Per   time.Duration
 }
 
-// Policy is the part of a Spec that the worker's side needs, without its
-// payload type.
+// Policy is the part of a Spec that the worker needs, without its payload type.
 type Policy struct {
 	Type        string
 	Aliases     []string

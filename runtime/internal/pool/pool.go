@@ -15,7 +15,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A Config is a PoolConfig of package runtime, which has the words about it.
+// A Config is a PoolConfig of package runtime, which documents the fields.
 type Config struct {
 	Name    string
 	Workers int
@@ -42,9 +42,9 @@ type Host struct {
 	Queues func() []string
 	// Queue is an open queue, by its name.
 	Queue func(name string) (driver.Queue, error)
-	// Types are those that the declarations of a queue list.
+	// Types are the types that the declarations of a queue list.
 	Types func(queue string) []string
-	// Keeps is told of the types whose results are kept in the pool's store.
+	// Keeps receives the types whose results are kept in the pool's store.
 	Keeps func(in driver.ResultStore, types []string)
 }
 
@@ -63,15 +63,15 @@ type Pool struct {
 	router *Router
 
 	mu      sync.Mutex
-	routing *routing // the router as it was when the pool was made, or started last
+	routing *routing // the router as it was when the pool was made or last started
 	run     *run     // the running one, or the last one until it is over
 
 	// What the pool remembers of tasks from one run to the next.
 	excused excuses
-	unknown recall[taskKey, time.Time] // since when a task is of an unknown type, where its queue does not keep that; guarded by the run's mu
+	unknown recall[taskKey, time.Time] // since when a task is of an unknown type, if its queue does not keep that; guarded by the run's mu
 }
 
-// now is the time on the manager's clock, which leases are measured by.
+// now is the time on the manager's clock, which measures leases.
 func (p *Pool) now() time.Time { return p.host.Clock.Now() }
 
 // New returns a pool that runs the tasks of a host's queues through r.
@@ -83,7 +83,7 @@ func New(host Host, r *Router, cfg Config) (*Pool, error) {
 		cfg.Grace = DefaultGrace
 	}
 	if cfg.Name == "" {
-		host, _ := os.Hostname() // without one the process's ID has to do
+		host, _ := os.Hostname() // without one the process's ID must do
 		cfg.Name = host + "-" + strconv.Itoa(os.Getpid())
 	}
 	if len(cfg.Queues) == 0 {
@@ -118,7 +118,7 @@ func New(host Host, r *Router, cfg Config) (*Pool, error) {
 	return p, nil
 }
 
-// route returns the router as it is now, and all that is wrong with it for this pool.
+// route returns the router as it is now, and all mistakes in it for this pool.
 func (p *Pool) route() (*routing, error) {
 	x, err := p.router.routing()
 	errs := []error{err, p.checkTypes(x)}
@@ -132,15 +132,15 @@ func (p *Pool) route() (*routing, error) {
 	return x, errors.Join(errs...)
 }
 
-// adopt has the pool work by x.
+// adopt makes the pool use x.
 func (p *Pool) adopt(x *routing) {
 	x.wrap()
 	p.routing = x
 	p.host.Keeps(p.cfg.Results, x.withResults())
 }
 
-// rerouteLocked takes what was registered since the pool was made or started last. Queues may
-// have been declared with more types, too.
+// rerouteLocked takes what was registered since the pool was made or last started.
+// Queues may have been declared with more types, too.
 func (p *Pool) rerouteLocked() error {
 	if !p.router.changed(p.routing) {
 		return p.checkTypes(p.routing)
@@ -152,7 +152,7 @@ func (p *Pool) rerouteLocked() error {
 	return err
 }
 
-// checkTypes refuses a router without handlers for what the pool is to work on.
+// checkTypes refuses a router that lacks handlers for the pool's work.
 func (p *Pool) checkTypes(x *routing) error {
 	var missing []string
 	for _, name := range p.cfg.Types {
@@ -172,8 +172,8 @@ func (p *Pool) checkTypes(x *routing) error {
 	return nil
 }
 
-// unhandled lists the types that the pool's queues declare and that have no
-// handler: "welcome" of queue "mail".
+// unhandled lists the types that the pool's queues declare and that have no handler:
+// "welcome" of queue "mail".
 func (p *Pool) unhandled(x *routing) (types []string) {
 	for _, q := range p.cfg.Queues {
 		for _, name := range p.host.Types(q.Name) {
@@ -234,7 +234,7 @@ func (p *Pool) begin(ctx context.Context, fetch bool) (*run, error) {
 	}
 }
 
-// Stop ends the work, and waits for that until ctx ends.
+// Stop ends the work, and waits for the end until ctx ends.
 func (p *Pool) Stop(ctx context.Context) error {
 	p.mu.Lock()
 	s := p.run
@@ -245,15 +245,15 @@ func (p *Pool) Stop(ctx context.Context) error {
 	return s.stop(ctx, p.cfg.Grace)
 }
 
-// stuckAfter is how long after the grace Run waits for handlers that ignore
-// their context, and for acks to a broker that is away. docs/workers.md tells of it.
+// stuckAfter is how long after the grace Run waits for handlers that ignore their
+// context, and for acks to a broker that is away. docs/workers.md documents it.
 const stuckAfter = 10 * time.Second
 
 // Run works until ctx ends, then stops.
 func (p *Pool) Run(ctx context.Context) error {
 	if err := p.Start(ctx); err != nil {
 		if ctx.Err() != nil {
-			return nil // told to stop before it began
+			return nil // stopped before it began
 		}
 		return err
 	}

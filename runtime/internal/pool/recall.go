@@ -1,11 +1,10 @@
 package pool
 
-// A recall is what a process remembers of so many keys at most: the oldest are
-// forgotten first.
+// A recall remembers values of a bounded number of keys: it forgets the oldest first.
 type recall[K comparable, V any] struct {
 	most  int
 	of    map[K]V
-	order []K // as they came; some are forgotten already
+	order []K // in order of arrival; some are forgotten already
 }
 
 func (r *recall[K, V]) put(k K, v V) {

@@ -11,7 +11,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// logStart says what the pool works on, once for each run.
+// logStart logs what the pool works on, once for each run.
 func (r *run) logStart() {
 	log := r.p.logger()
 	if !log.Enabled(r.base, slog.LevelInfo) {
@@ -31,7 +31,7 @@ func (r *run) logStart() {
 	log.LogAttrs(r.base, slog.LevelInfo, "pool started", append(attrs, slog.GroupAttrs("queues", queues...))...)
 }
 
-// warnOfTypes says which tasks a pool hands on that is for some types only.
+// warnOfTypes logs which tasks a pool for some types hands on.
 func (r *run) warnOfTypes() {
 	if types := r.p.unhandled(r.routing); len(types) > 0 {
 		r.p.logger().LogAttrs(r.base, slog.LevelWarn, "the pool has no handler for types that its queues declare: it hands tasks of these on to other workers",
@@ -39,7 +39,7 @@ func (r *run) warnOfTypes() {
 	}
 }
 
-// logStop says that a run is over: all that it held is settled.
+// logStop logs the end of a run: all its items are settled.
 func (r *run) logStop() {
 	r.mon.Lock()
 	runs := r.runs
@@ -49,8 +49,8 @@ func (r *run) logStop() {
 		slog.String("worker", r.p.cfg.Name), slog.Int("runs", runs), slog.Duration("duration", time.Since(r.began)))
 }
 
-// typesOf lists the types that the pool has handlers for and that belong to a
-// queue: by their policy, or by the queue's declaration.
+// typesOf lists the types with a handler that belong to a queue: by their policy, or by
+// the queue's declaration.
 func (r *run) typesOf(queue string) []string {
 	var types []string
 	for name, rt := range r.routing.routes {
@@ -62,7 +62,7 @@ func (r *run) typesOf(queue string) []string {
 	return types
 }
 
-// build is the version of the program: its module's, as the go command stamps it.
+// build is the version of the program's module, as the go command stamps it.
 var build = sync.OnceValue(func() string {
 	info, ok := goruntime.ReadBuildInfo()
 	if !ok || info.Main.Version == "(devel)" {
@@ -71,7 +71,7 @@ var build = sync.OnceValue(func() string {
 	return info.Main.Version
 })
 
-// logRun says what became of a run: at level debug, unless something went wrong.
+// logRun logs the outcome of a run: at level debug, unless something went wrong.
 func (w *worker) logRun(it *item, c *taskContext, v verdict, err error) {
 	log, level, text := w.run.p.logger(), slog.LevelDebug, ""
 	switch v.outcome {
@@ -106,7 +106,7 @@ func (w *worker) logRun(it *item, c *taskContext, v verdict, err error) {
 	log.LogAttrs(context.WithoutCancel(c), level, text, attrs...)
 }
 
-// logHook says that a hook for dead tasks failed.
+// logHook logs that a hook for dead tasks failed.
 func (w *worker) logHook(it *item, policy *Policy, err error) {
 	const text = "the hook for dead tasks failed"
 	if !w.run.many.pass(recordKind{slog.LevelError, text, policy.Type}) {

@@ -19,8 +19,8 @@ func SetResult(ctx context.Context, result []byte) error {
 	return nil
 }
 
-// EncodeResult has encode change that result on its way to the result store. What is
-// added last is done first.
+// EncodeResult makes encode change that result on its way to the result store. The
+// function added last runs first.
 func EncodeResult(ctx context.Context, encode func(*driver.Task) *driver.Task) {
 	if r, ok := ctx.Value(runKey{}).(*execution); ok {
 		out := r.out()
@@ -28,7 +28,7 @@ func EncodeResult(ctx context.Context, encode func(*driver.Task) *driver.Task) {
 	}
 }
 
-// An outgoing is the result of a run, and what middleware wants to be done to it.
+// An outgoing is the result of a run, with the encodings of middleware.
 type outgoing struct {
 	value  []byte
 	encode []func(*driver.Task) *driver.Task
@@ -41,7 +41,7 @@ func (r *execution) out() *outgoing {
 	return r.result
 }
 
-// stored is the result as the store is given it.
+// stored is the result as the store gets it.
 func (r *execution) stored() []byte {
 	if r.result == nil {
 		return nil
@@ -56,8 +56,8 @@ func (r *execution) stored() []byte {
 	return PackResult(t)
 }
 
-// A stored result that is encoded begins with a byte that no JSON begins with, and
-// the list of its encodings between two of them.
+// A stored encoded result begins with a byte that begins no JSON, and then has the list
+// of its encodings between two of these bytes.
 const encodedMark = "\x00"
 
 // PackResult is a result as a store keeps it.

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Backoff says how the delay grows from retry to retry.
+// Backoff is how the delay grows from retry to retry.
 type Backoff string
 
 // The kinds of backoff. Base, Cap and Factor are those of the RetryPolicy.
@@ -15,8 +15,8 @@ const (
 	Exponential Backoff = "exponential" // Base, Base×Factor, Base×Factor², …; the default
 )
 
-// A RetryPolicy says how often and when a failed task is tried again. The zero
-// value never retries.
+// A RetryPolicy is how often and when a failed task is retried. The zero value never
+// retries.
 type RetryPolicy struct {
 	Max     int           // retries after the first run; 0: none
 	Backoff Backoff       // Exponential when empty
@@ -26,7 +26,7 @@ type RetryPolicy struct {
 	// Jitter spreads each delay evenly over ± this fraction of it, from 0 (none)
 	// to 1.
 	Jitter float64
-	// Retryable says which errors are worth a retry. Nil: [DefaultRetryable].
+	// Retryable reports whether an error is worth a retry. Nil: [DefaultRetryable].
 	Retryable func(error) bool
 }
 
@@ -37,9 +37,9 @@ const (
 	DefaultRetryFactor = 2.0
 )
 
-// Delay is how long to wait before the given retry, 1 being the first. spread
-// is a random number in [0, 1) that the jitter is drawn with. The delay never
-// overflows, is never negative and never above the cap.
+// Delay is how long to wait before the given retry, 1 being the first. spread is a
+// random number in [0, 1) from which the jitter is drawn. The delay never overflows, is
+// never negative and never above the cap.
 func (p RetryPolicy) Delay(retry int, spread float64) time.Duration {
 	base, limit, factor := p.Base, p.Cap, p.Factor
 	if base <= 0 {

@@ -14,8 +14,8 @@ import (
 )
 
 // A Router finds the handler of a task by its exact type. Register everything before
-// the pool is started: it works by the router as it was then, and what is registered
-// later is an error; see [Router.Err]. It is safe for use by many goroutines.
+// the pool is started: the pool uses the router as it was then, and a later
+// registration is an error; see [Router.Err]. It is safe for use by many goroutines.
 type Router struct {
 	mu         sync.Mutex
 	routes     map[string]*route
@@ -23,7 +23,7 @@ type Router struct {
 	onDead     map[string]DeadHook // by type, not by alias
 	errs       []error
 
-	registered []string     // what was registered, in order
+	registered []string     // registrations, in order
 	first      *routing     // of the first pool that was started with it
 	log        *slog.Logger // of the last one; nil: slog.Default
 }
@@ -52,8 +52,8 @@ func (r *Router) Use(mw ...Middleware) {
 	})
 }
 
-// Handle registers the handler of a type and its aliases. What is wrong with
-// it (no type, registered already, no handler) is kept for Err.
+// Handle registers the handler of a type and its aliases. Mistakes (no type, registered
+// already, no handler) are kept for Err.
 func (r *Router) Handle(policy Policy, h Handler) {
 	r.register(fmt.Sprintf("the handler of %q", policy.Type), func() { r.handleLocked(policy, h) })
 }
@@ -76,8 +76,8 @@ func (r *Router) handleLocked(policy Policy, h Handler) {
 	}
 }
 
-// register makes a change to the router. A pool that was started before works without
-// it: so it is logged, and Err has it.
+// register changes the router. A pool that was started before works without the change:
+// so it is logged, and Err has it.
 func (r *Router) register(what string, change func()) {
 	r.mu.Lock()
 	change()
@@ -93,8 +93,8 @@ func errLate(what string) error {
 	return fmt.Errorf("taskgen: %s came after a pool was started with the router: it works without that until it is started again; register everything first", what)
 }
 
-// sinceLocked lists what was registered after a routing was taken, as errors; nothing
-// for nil.
+// sinceLocked lists the registrations after a routing was taken, as errors; none for
+// nil.
 func (r *Router) sinceLocked(x *routing) (errs []error) {
 	if x == nil {
 		return nil
@@ -105,30 +105,30 @@ func (r *Router) sinceLocked(x *routing) (errs []error) {
 	return errs
 }
 
-// wrongLocked notes a mistake.
+// wrongLocked records a mistake.
 func (r *Router) wrongLocked(format string, args ...any) {
 	r.errs = append(r.errs, fmt.Errorf("taskgen: "+format, args...))
 }
 
-// A DeadHook is told of a task that dies: cause is the error of its last run, or
-// why it was not run at all. The task says the rest in its metadata (MetaAttempts
-// and so on) and is the hook's to read, not to change. Its payload is as the handler
-// has it: decrypted and decompressed by the middleware, or, where that refused the
-// task, as it was on the queue, which Task.Encoding shows.
+// A DeadHook is called with a task that dies: cause is the error of its last run, or
+// the reason why it was not run at all. The task's metadata has the rest (MetaAttempts
+// and so on). The hook may read the task, not change it. Its payload is as the handler
+// has it: decrypted and decompressed by the middleware, or, if the middleware refused
+// the task, as it was on the queue, which Task.Encoding shows.
 type DeadHook func(ctx context.Context, t *driver.Task, cause error) error
 
-// OnDead has hook called whenever a task of the given type, or of one of its
-// aliases, dies in a pool: to undo what it has begun, to tell whoever waits for it.
-// A type has one hook at most, and a handler; else Err says so.
+// OnDead makes the pool call hook whenever a task of the given type, or of one of its
+// aliases, dies: to undo what the task has begun, or to notify those who wait for it. A
+// type has one hook at most, and a handler; else Err says so.
 //
-// The hook runs once the failure is written into the task and before the task moves
-// to the dead letter queue, so that it is called at least once: again, where the
-// process dies between the two or the lease is lost. It runs on the worker, under
-// the task's lease, and its context ends after the time of one lease. What it
-// returns, or panics with, is logged, and changes nothing: the task is dead either
-// way. TaskFromContext has the task in the hook, too. Tasks that a provider buries by
-// itself, because nobody can decode them, have no hook. Generated OnDead… functions
-// give a hook the decoded payload; see the function [OnDead].
+// The hook runs once the failure is written into the task and before the task moves to
+// the dead letter queue. So it is called at least once: again if the process dies
+// between the two or the lease is lost. It runs on the worker, under the task's lease,
+// and its context ends after the time of one lease. Its error or panic is logged, and
+// changes nothing: the task is dead either way. TaskFromContext has the task in the
+// hook, too. Tasks that a provider buries itself, because they cannot be decoded, have
+// no hook. Generated OnDead… functions give a hook the decoded payload; see the
+// function [OnDead].
 func (r *Router) OnDead(taskType string, hook DeadHook) {
 	r.register(fmt.Sprintf("the hook for dead tasks of type %q", taskType), func() {
 		switch {
@@ -145,16 +145,16 @@ func (r *Router) OnDead(taskType string, hook DeadHook) {
 	})
 }
 
-// Err returns what went wrong in registration, all of it, or nil. NewPool refuses
-// a router with mistakes. What was registered after a pool was started is among it: that
-// pool works without it until it is started again, and has logged it.
+// Err returns all mistakes of registration, or nil. NewPool refuses a router with
+// mistakes. A registration after a pool was started is among them: that pool has logged
+// it, and works without it until it is started again.
 func (r *Router) Err() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return errors.Join(slices.Concat(r.mistakesLocked(), r.sinceLocked(r.first))...)
 }
 
-// mistakesLocked are what NewPool refuses.
+// mistakesLocked are the mistakes that NewPool refuses.
 func (r *Router) mistakesLocked() []error {
 	errs := slices.Clone(r.errs)
 	for _, name := range slices.Sorted(maps.Keys(r.onDead)) {
@@ -174,7 +174,7 @@ func (r *Router) Types() []string {
 	return slices.Sorted(maps.Keys(r.routes))
 }
 
-// Policy returns the policy of a type, and false when it is not registered.
+// Policy returns the policy of a type, and false if it is not registered.
 func (r *Router) Policy(taskType string) (Policy, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

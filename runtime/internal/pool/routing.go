@@ -13,8 +13,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A routing is a router as it was when a pool took it: the pool's own, so that nothing
-// registered later changes it.
+// A routing is a pool's own copy of a router: no later registration changes it.
 type routing struct {
 	routes     map[string]*route
 	onDead     map[string]DeadHook
@@ -43,8 +42,8 @@ func (x *routing) wrap() {
 	}
 }
 
-// started tells the router that there is a pool which works by x: what is registered
-// from then on is too late for it, and logged.
+// started tells the router that a pool uses x: later registrations are too late for it,
+// and logged.
 func (r *Router) started(x *routing, log *slog.Logger) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -58,9 +57,8 @@ func (r *Router) changed(x *routing) bool {
 	return len(r.registered) > x.registered
 }
 
-// dispatch is the innermost handler. What the pool refuses to run and what
-// panics comes out of it as an error, so that middleware sees every task end in
-// the same way.
+// dispatch is the innermost handler. A refusal of the pool or a panic comes out of it
+// as an error, so that middleware sees every task end in the same way.
 func (x *routing) dispatch(ctx context.Context, t *driver.Task) (err error) {
 	if len(x.onDead) > 0 {
 		if plain, ok := ctx.Value(plainKey{}).(*atomic.Pointer[driver.Task]); ok {

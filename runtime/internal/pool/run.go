@@ -20,7 +20,7 @@ type run struct {
 	routing   *routing        // the router as it was when the run began
 	base      context.Context // values for handlers; never ends
 	began     time.Time
-	many      throttle // of what is logged of failures
+	many      throttle // bounds the logged failures
 	consumers []*consumer
 	limiters  map[string]*limiter // by task type, aliases included
 
@@ -29,7 +29,7 @@ type run struct {
 	chooser  chooser
 	settled  sync.Cond // taken is 0
 	busy     busyWorkers
-	ahead    bool // tasks are fetched ahead: what workers are too busy for goes back
+	ahead    bool // tasks are fetched ahead: they go back if the workers are too busy
 	taken    int  // items of all consumers that are not settled
 	suspects suspects
 	runs     int  // handlers that were run
@@ -41,7 +41,7 @@ type run struct {
 	workers    sync.WaitGroup
 	ackers     sync.WaitGroup
 	extenders  sync.WaitGroup
-	receives   sync.WaitGroup // that go on behind a Dequeue
+	receives   sync.WaitGroup // those that go on behind a Dequeue
 	stopExtend context.CancelFunc
 
 	once sync.Once
@@ -88,7 +88,7 @@ func typeLimiters(r *routing) map[string]*limiter {
 	return limiters
 }
 
-// limitersOf are those of a queue's types, when all of them have limits; else nil.
+// limitersOf are those of a queue's types, if all of them have limits; else nil.
 func (r *run) limitersOf(queue string) (types []*limiter) {
 	for _, rt := range r.routing.routes {
 		if rt.policy.Queue != queue {
@@ -139,7 +139,7 @@ func (r *run) isStopping() bool {
 	return r.stopping
 }
 
-// stop ends the run, and waits for that until ctx ends.
+// stop ends the run, and waits for the end until ctx ends.
 func (r *run) stop(ctx context.Context, grace time.Duration) error {
 	r.end(grace)
 	select {
@@ -167,7 +167,7 @@ func (r *run) end(grace time.Duration) {
 	})
 }
 
-// windDown is the order of stopping.
+// windDown stops the parts of a run in order.
 func (r *run) windDown(grace time.Duration) {
 	r.stopFetch()
 	r.mon.Lock()
@@ -183,7 +183,7 @@ func (r *run) windDown(grace time.Duration) {
 		close(late)
 	})
 	defer cancel.Stop()
-	r.fetchers.Wait() // what they still bring is released by insert
+	r.fetchers.Wait() // what they still bring is released by insertLocked
 	r.workers.Wait()
 
 	r.mon.Lock()

@@ -11,32 +11,30 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A suspect is a task whose deliveries have ended without a word about half as
-// often as its queue's MaxDeliveries. A task that kills its process takes its
-// neighbours' leases along, and they come back together with it each time: left
-// alone, all of them would reach the limit and die with it. So a pool holds one
-// suspect at a time. The guilty one then crashes among tasks that are new to it, and
-// the innocent get a run that nobody spoils.
+// A suspect is a task whose deliveries have ended without a word about half as often as
+// its queue's MaxDeliveries. A task that kills its process takes its neighbours' leases
+// along, and they all come back together each time: left alone, all of them would reach
+// the limit and die. So a pool holds one suspect at a time. The guilty one then crashes
+// among tasks that are new to it, and each innocent one gets an undisturbed run.
 //
-// What came before proves nothing: a task that lay beside others was charged with
-// their deaths, run or not. So a suspect dies of MaxDeliveries more, each of which
-// is a run that it began.
+// Earlier deaths prove nothing: a task beside others was charged with their deaths, run
+// or not. So a suspect dies of MaxDeliveries more, each of which is a run that it
+// began.
 
-// The other suspects go back to their queue for as long as the pool has had the
-// one it holds, within these bounds: they come again soon while suspects turn out
-// to be quick, and seldom while one takes its time.
+// The other suspects go back to their queue for as long as the pool has had its current
+// one, within these bounds: soon if suspects turn out to be quick, and for longer while
+// one takes its time.
 const (
 	minSuspectDelay = 20 * time.Millisecond
 	maxSuspectDelay = 5 * time.Second
 )
 
-// suspectQuiet is how long a pool that has taken a suspect fetches nothing more, if
-// that has not ended before: were the process killed now, the death would be charged
-// to other suspects that it has just fetched and not given back yet.
+// suspectQuiet is how long a pool that has taken a suspect fetches nothing more, unless
+// the suspect ends before: if the process were killed now, the death would be charged
+// to other suspects that were just fetched and not given back yet.
 const suspectQuiet = time.Second
 
-// suspects is the suspect that a pool holds, if it holds one. It is guarded by the run's
-// mutex.
+// suspects is the suspect that a pool holds, if any. The run's mutex guards it.
 type suspects struct {
 	held  *driver.Delivery
 	since time.Time // when it came
@@ -51,7 +49,7 @@ func (s *suspects) hold(d *driver.Delivery, now time.Time) bool {
 	return true
 }
 
-// letGo is told of a delivery that the pool is done with, and reports whether it was the
+// letGo takes a delivery that the pool is done with, and reports whether it was the
 // suspect.
 func (s *suspects) letGo(d *driver.Delivery) bool {
 	if s.held != d {
@@ -74,18 +72,18 @@ func (s *suspects) quiet(now time.Time) time.Duration {
 	return s.since.Add(suspectQuiet).Sub(now)
 }
 
-// suspected reports whether a delivery may be what killed its workers. One that
-// is at the limit is not run any more, and so does no harm.
+// suspected reports whether a delivery may have killed its workers. One at the limit is
+// not run any more, and does no harm.
 func (c *consumer) suspected(d *driver.Delivery) bool {
 	ends, point := c.ends(d)
 	return ends >= point && ends < point+c.cfg.MaxDeliveries
 }
 
-// ends is how many deliveries of a task ended without a word, as far as its queue can
-// tell and this process knows no better, and how many of them make it a suspect.
+// ends is how many deliveries of a task ended without a word, by the queue's count less
+// those that this process knows better, and how many of them make it a suspect.
 //
-// Where crashes are charged as failures they are not counted apart. What is beyond
-// the retries of a task cannot be failures, of which it would have died.
+// If crashes are charged as failures, they have no count of their own. Charges beyond
+// the retries of a task cannot be failures, because the task would have died of them.
 func (c *consumer) ends(d *driver.Delivery) (ends, suspicion int) {
 	suspicion = (c.cfg.MaxDeliveries + 1) / 2
 	if t := d.Task; !c.can.ForgivesCrashes && t.RetryCount > t.MaxRetries {
@@ -97,21 +95,21 @@ func (c *consumer) ends(d *driver.Delivery) (ends, suspicion int) {
 	return max(0, d.Crashes-c.run.p.excused.count(taskKey{c.name, d.Task.ID})), suspicion
 }
 
-// trust notes whether a fetch brought no suspect. Until one has, and from one that did
-// on, tasks are fetched one by one: were the process killed before the others of a
-// batch are given back, the death would be charged to all of them.
+// trust notes whether a fetch brought no suspect. Until the first such fetch, and after
+// each fetch with a suspect, tasks are fetched one by one: if the process were killed
+// before the others of a batch are given back, the death would be charged to all of
+// them.
 func (c *consumer) trust(yes bool) {
 	c.run.mon.Lock()
 	defer c.run.mon.Unlock()
 	c.fetcher.trusts = yes
 }
 
-// separate gives back, uncharged, every suspect among fetched deliveries but the
-// first, and that one too while the pool has another. It does so before the
-// first can begin: a crash would count against those that are leased. Where the
-// queue does not answer in time, they are returned as back, for the acker to try
-// on while the lease extender keeps their leases. So are tasks that the pool hands on because
-// it has no handler for them.
+// separate gives back, uncharged, every fetched suspect but the first, and that one too
+// while the pool has another. It does so before the first can begin: a crash would
+// count against all that are leased. If the queue does not answer in time, they are
+// returned as back, for the acker to keep trying while the lease extender keeps their
+// leases. So are tasks that the pool hands on because it has no handler for them.
 func (c *consumer) separate(ds []*driver.Delivery) (kept, back []*driver.Delivery) {
 	plain := true
 	for _, d := range ds {
@@ -165,8 +163,8 @@ func (c *consumer) oneSuspect(ds []*driver.Delivery) (kept, back []*driver.Deliv
 	if len(back) == 0 {
 		return kept, nil
 	}
-	// Nobody keeps the leases of kept meanwhile: what is left of them must be
-	// enough for the lease extender.
+	// Nothing keeps the leases of kept meanwhile: their remaining time must be enough
+	// for the lease extender.
 	ctx, cancel := context.WithTimeout(r.base, c.lease/3)
 	defer cancel()
 	copies := make([]*driver.Delivery, len(back))
@@ -188,8 +186,8 @@ func (c *consumer) oneSuspect(ds []*driver.Delivery) (kept, back []*driver.Deliv
 	return kept, unsettled
 }
 
-// unhold gives back a suspect that no worker was free for: were the process killed
-// now, it would be charged with a run that it never had.
+// unhold gives back a suspect for which no worker was free: if the process were killed
+// now, the task would be charged with a run that it never had.
 func (c *consumer) unhold(d *driver.Delivery) {
 	r := c.run
 	r.mon.Lock()

@@ -7,12 +7,11 @@ import (
 	"time"
 )
 
-// mostRecords bounds the records of one kind that are logged in a second: a million
-// tasks that fail would else be held up by the log, and hide what else is in it.
-// What is beyond is counted.
+// mostRecords bounds the logged records of one kind in a second: else the log would
+// slow down a million failing tasks, and bury its other records. The rest is counted.
 const mostRecords = 500
 
-// A throttle bounds records that tell of one task each.
+// A throttle bounds the log records that are each about one task.
 type throttle struct {
 	log func() *slog.Logger
 
@@ -21,7 +20,7 @@ type throttle struct {
 }
 
 // A recordKind is what records have in common. Types are registered ones: there are
-// not many.
+// few.
 type recordKind struct {
 	level    slog.Level
 	text     string
@@ -31,12 +30,12 @@ type recordKind struct {
 type recordCount struct {
 	since   time.Time // when the second began
 	logged  int       // in this second
-	dropped int       // and not told yet
+	dropped int       // and not reported yet
 	timer   *time.Timer
 }
 
-// pass reports whether a record of this kind is to be logged. Those that are not are
-// told of together when the second is over.
+// pass reports whether a record of this kind is to be logged. The others are reported
+// together when the second is over.
 func (t *throttle) pass(kind recordKind) bool {
 	now := time.Now()
 	t.mu.Lock()
@@ -77,7 +76,7 @@ func (t *throttle) tell(kind recordKind) {
 	}
 }
 
-// flush tells of all that was dropped.
+// flush reports all dropped records.
 func (t *throttle) flush() {
 	t.mu.Lock()
 	kinds := make([]recordKind, 0, len(t.seen))

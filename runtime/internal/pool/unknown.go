@@ -12,25 +12,24 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A worker may meet a task whose type it has no handler for: in a deploy, where the
-// programs that enqueue are newer than it is, or in a pool that is for some types
-// only. That another knows the task is likely, and this one cannot tell. So it hands
-// the task on, uncharged, for as long as the task has been unknown already, within
-// these bounds: soon at first, and then twice as late each time.
+// A worker may meet a task whose type it has no handler for: in a deploy, when programs
+// that enqueue are newer, or in a pool for some types only. Another worker probably
+// knows the task, and this one cannot tell. So it hands the task on, uncharged, for as
+// long as the task has been unknown already, within these bounds: soon at first, and
+// then twice as late each time.
 const (
 	minUnknownDelay = time.Second
 	maxUnknownDelay = time.Minute
 )
 
-// mostUnknown bounds the tasks of which a process remembers that by itself, on queues
+// mostUnknown bounds the tasks for which a process remembers this itself, on queues
 // that do not keep what is written into released tasks.
 const mostUnknown = 100_000
 
 func (r *run) knows(t *driver.Task) bool { return r.routing.routes[t.Type] != nil }
 
-// handOn reports whether a task goes back to its queue because the pool has no
-// handler for it, and sets how long it then waits. Where that is false, the worker
-// runs the task or buries it.
+// handOn reports whether a task goes back to its queue because the pool has no handler
+// for it, and sets its delay. If false, the worker runs the task or buries it.
 func (c *consumer) handOn(d *driver.Delivery) bool {
 	p, t := c.run.p, d.Task
 	if c.run.knows(t) || c.cfg.Unknown < 0 && !c.othersDo(t) || strings.HasPrefix(t.Type, ownTypes) || p.refuse(c, d) != nil {
@@ -39,7 +38,7 @@ func (c *consumer) handOn(d *driver.Delivery) bool {
 	now := p.now()
 	age := max(now.Sub(c.unknownSince(t, now)), 0)
 	delay := min(max(age, minUnknownDelay), maxUnknownDelay)
-	delay += rand.N(delay / 4) // so that what was met together does not come together
+	delay += rand.N(delay / 4) // so that tasks met together do not come back together
 	if !c.othersDo(t) {
 		left := c.cfg.Unknown - age
 		if left <= 0 {
@@ -54,17 +53,17 @@ func (c *consumer) handOn(d *driver.Delivery) bool {
 	return true
 }
 
-// ownTypes are what stands for messages that are no tasks. Nobody has a handler for
-// them.
+// ownTypes begins the types of stand-ins for messages that are no tasks. Nobody has a
+// handler for them.
 const ownTypes = "taskgen."
 
-// othersDo reports whether a task is one that other pools are for: this one is for
-// some types only, and its type is declared.
+// othersDo reports whether a task is for other pools: this pool is for some types only,
+// and the type is declared.
 func (c *consumer) othersDo(t *driver.Task) bool {
 	return len(c.run.p.cfg.Types) > 0 && slices.Contains(c.run.p.host.Types(c.name), t.Type)
 }
 
-// unknownSince is when a worker first met the task without knowing its type.
+// unknownSince is when a worker without a handler first met the task.
 func (c *consumer) unknownSince(t *driver.Task, now time.Time) time.Time {
 	if since, err := time.Parse(time.RFC3339Nano, t.Metadata[driver.MetaUnknown]); err == nil {
 		return since
@@ -80,7 +79,7 @@ func (c *consumer) unknownSince(t *driver.Task, now time.Time) time.Time {
 	if !again {
 		since = now
 	}
-	// One that has died since, and was redriven, begins anew.
+	// A task that has died since, and was redriven, begins anew.
 	if died, err := time.Parse(time.RFC3339Nano, t.Metadata[driver.MetaFailedAt]); err == nil && died.After(since) {
 		since, again = now, false
 	}
@@ -90,7 +89,7 @@ func (c *consumer) unknownSince(t *driver.Task, now time.Time) time.Time {
 	return since
 }
 
-// errUnknown is why a task dies whose type nobody knew.
+// errUnknown is why a task of an unknown type dies.
 func (c *consumer) errUnknown(t *driver.Task) error {
 	waited := "the queue lets such tasks die at once"
 	if c.cfg.Unknown > 0 {
@@ -99,11 +98,11 @@ func (c *consumer) errUnknown(t *driver.Task) error {
 	return fmt.Errorf("%w %q: no handler is registered for it, and %s: deploy a program that has one, then redrive the task", driver.ErrUnknownType, t.Type, waited)
 }
 
-// unknownEvery is how often a pool says that it hands on tasks of a type.
+// unknownEvery is how often a pool logs that it hands on tasks of a type.
 const unknownEvery = time.Minute
 
-// mostUnknownTypes bounds the types that are told apart in the log: what is on a queue
-// need not be of ours.
+// mostUnknownTypes bounds the types that the log distinguishes: a queue may hold
+// foreign messages.
 const mostUnknownTypes = 100
 
 // A unknownType is a type that the pool has no handler for.

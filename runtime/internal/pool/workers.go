@@ -2,11 +2,11 @@ package pool
 
 import "time"
 
-// busyWorkers is which workers of a run are busy, and since when. It is guarded by the
-// run's mutex.
+// busyWorkers is which workers of a run are busy, and since when. The run's mutex
+// guards it.
 type busyWorkers struct {
-	began []time.Time // when the run began in each place for one; zero: none is there
-	free  []int       // places
+	began []time.Time // when the run in each slot began; zero: the slot is free
+	free  []int       // free slots
 	freed time.Time   // when a worker last became free
 }
 
@@ -18,7 +18,7 @@ func newBusyWorkers(n int, now time.Time) busyWorkers {
 	return w
 }
 
-// begin takes a place for a worker that begins to run a task, end gives it back.
+// begin takes a slot for a worker that begins a task, end gives it back.
 func (w *busyWorkers) begin(now time.Time) (place int) {
 	last := len(w.free) - 1
 	place, w.free = w.free[last], w.free[:last]
@@ -31,8 +31,8 @@ func (w *busyWorkers) end(place int, now time.Time) {
 	w.free = append(w.free, place)
 }
 
-// rate is how many tasks the workers would start in a second, if handlers took as long as
-// they did, and those that have run for longer took as long again.
+// rate is how many tasks the workers start in a second, if each takes the average time
+// of a handler, or that of its worker's current run if that is longer.
 func (w *busyWorkers) rate(now time.Time, handler time.Duration) float64 {
 	rate, each := 0.0, max(handler, 1).Seconds()
 	for _, began := range w.began {
