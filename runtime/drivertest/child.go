@@ -16,8 +16,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// childEnv is the environment variable that makes a test binary a child of the
-// suite. It holds orders as JSON.
+// childEnv is the environment variable that makes a test binary a child of the suite.
+// It holds orders as JSON.
 const childEnv = "TASKGEN_QUEUETEST_CHILD"
 
 // orders tell a child process what to do.
@@ -28,11 +28,11 @@ type orders struct {
 	Queue    runtime.QueueConfig
 }
 
-// Child makes this process a worker or producer of the suite when the suite has
-// started it as one, and then does not return. Else it does nothing. Test
-// binaries that call [Run] for a provider with another Home than InProcess call
-// it first thing in TestMain, with the same harnesses, for the suite starts the
-// binary once more wherever a law speaks of a process that is killed:
+// Child makes this process a worker or producer of the suite if the suite has started
+// it as one, and then does not return. Else it does nothing. Test binaries that call
+// [Run] for a provider with a Home other than InProcess call Child first in TestMain,
+// with the same harnesses: the suite starts the binary again for each law about a
+// killed process:
 //
 //	func TestMain(m *testing.M) {
 //		drivertest.Child(harness)
@@ -50,7 +50,7 @@ func Child(hs ...Harness) {
 	os.Exit(0)
 }
 
-// obey does what the orders say until its parent is gone or kills it.
+// obey carries out the orders until its parent has ended or kills it.
 func obey(text string, hs []Harness) error {
 	var o orders
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
@@ -69,7 +69,7 @@ func obey(text string, hs []Harness) error {
 			return err
 		}
 		ctx, cancel := context.WithCancel(context.Background())
-		go func() { // the parent holds the other end as long as it lives
+		go func() { // the parent holds the other end while it lives
 			_, _ = io.Copy(io.Discard, os.Stdin)
 			cancel()
 		}()
@@ -81,8 +81,7 @@ func obey(text string, hs []Harness) error {
 	return fmt.Errorf("no harness is called %q: give Child the ones that Run is given", o.Provider)
 }
 
-// say writes one line to the parent, in one write, so that a kill cuts none in
-// two.
+// say writes one line to the parent, in one write, so that a kill cuts none in two.
 func say(words ...any) { _, _ = os.Stdout.WriteString(fmt.Sprintln(words...)) }
 
 // A child is a process of the suite, as its parent sees it.
@@ -91,7 +90,7 @@ type child struct {
 	cmd  *exec.Cmd
 	in   io.Closer
 	errs strings.Builder
-	over chan struct{} // closed when the process has ended and all was heard
+	over chan struct{} // closed when the process has ended and all its lines are read
 
 	mu    sync.Mutex
 	heard []string
@@ -128,7 +127,7 @@ func (c *child) listen(out io.Reader) {
 	for {
 		line, err := r.ReadString('\n')
 		if err != nil {
-			break // what a kill left of a line was never said
+			break // a line cut by a kill does not count
 		}
 		c.mu.Lock()
 		c.heard = append(c.heard, strings.TrimSuffix(line, "\n"))
@@ -142,7 +141,7 @@ func (c *child) listen(out io.Reader) {
 	c.mu.Unlock()
 }
 
-// hear waits until the child has said n lines, and fails when it does not.
+// hear waits until the child has said n lines, and fails if it does not.
 func (c *child) hear(n int) {
 	c.w.Helper()
 	if !c.hearFor(n, c.w.patience) {
@@ -150,8 +149,8 @@ func (c *child) hear(n int) {
 	}
 }
 
-// hearFor waits for n lines in all, but no longer than the given time, and says
-// whether they came.
+// hearFor waits for n lines in all, for at most the given time, and reports whether
+// they came.
 func (c *child) hearFor(n int, most time.Duration) bool {
 	late := false
 	defer time.AfterFunc(most, func() {
@@ -168,31 +167,31 @@ func (c *child) hearFor(n int, most time.Duration) bool {
 	return len(c.heard) >= n
 }
 
-// said reports whether the child has said n lines by now, or is over.
+// said reports whether the child has said n lines by now, or has ended.
 func (c *child) said(n int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.ended || len(c.heard) >= n
 }
 
-// kill ends the child with SIGKILL and returns all that it said. A child that
-// has ended already is left alone.
+// kill ends the child with SIGKILL and returns all its lines. A child that has already
+// ended is left alone.
 func (c *child) kill() []string {
 	_ = c.cmd.Process.Kill()
 	_ = c.in.Close()
 	return c.wait()
 }
 
-// wait waits for the child's end and returns all that it said.
+// wait waits for the child's end and returns all its lines.
 func (c *child) wait() []string {
 	<-c.over
 	return c.heard
 }
 
-// quit tells the child to end in good order, and fails when it does not.
+// quit tells the child to end in good order, and fails if it does not.
 func (c *child) quit() []string {
 	c.w.Helper()
-	c.hear(1) // it has begun: what is told to end before that has good reason to complain
+	c.hear(1) // it has begun: a process told to end before that may rightly fail
 	_ = c.in.Close()
 	select {
 	case <-c.over:

@@ -24,8 +24,7 @@ var roles = map[string]func(ctx context.Context, p runtime.Provider, cfg runtime
 	"redrive": redrives,
 }
 
-// produce enqueues batches from several goroutines and says which tasks were
-// acknowledged.
+// produce enqueues batches from several goroutines and reports the acknowledged tasks.
 func produce(ctx context.Context, p runtime.Provider, cfg runtime.QueueConfig) error {
 	q, err := p.Open(ctx, cfg)
 	if err != nil {
@@ -78,7 +77,7 @@ func working(handle runtime.HandlerFunc) func(context.Context, runtime.Provider,
 	}
 }
 
-// A ran is one run of a handler in a child process, as it says it.
+// A ran is one run of a handler, as a child process reports it.
 type ran struct {
 	ID      string
 	Type    string
@@ -92,7 +91,7 @@ func sayRan(ctx context.Context, t *runtime.Task) {
 	say(string(line))
 }
 
-// runs reads what children said of their handlers.
+// runs reads the children's reports of their handlers.
 func (w *world) runs(lines []string) []ran {
 	w.Helper()
 	var all []ran

@@ -8,8 +8,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// boundClauses: what is beyond a queue's Capabilities is refused, and what is not
-// is done.
+// boundClauses: a request beyond a queue's Capabilities is refused, and one at the
+// bound is not.
 func boundClauses() []clause {
 	return []clause{
 		{law: Contract, name: "a delay beyond Capabilities.MaxDelay is refused and one of that length is not", needs: []need{bounded}, run: boundDelay},

@@ -10,7 +10,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// closeClauses: opening, closing and what a queue says about itself.
+// closeClauses: opening, closing and the declarations of a queue.
 func closeClauses() []clause {
 	return []clause{
 		{law: Contract, name: "a waiting Dequeue ends with ErrClosed when its queue is closed", run: closeWakes},
@@ -37,8 +37,7 @@ func closeWakes(w *world) {
 	stays.wants(1)
 }
 
-// callAll calls every method of a queue, the optional ones that it has
-// included.
+// callAll calls every method of a queue, including the optional ones that it has.
 func callAll(ctx context.Context, q driver.Queue, ts []*runtime.Task, ds []*driver.Delivery) map[string]error {
 	errs := make(map[string]error)
 	_, errs["Enqueue"] = q.Enqueue(ctx, ts)
@@ -189,7 +188,7 @@ func openMismatch(w *world) {
 	}
 	_, err := w.main.Open(w.ctx, runtime.QueueConfig{Name: "q", Type: other})
 	w.is(err, driver.ErrQueueMismatch, "a queue opened as %s, which it is not", other)
-	// It is as it was, and the types of its tasks are the programs' to know.
+	// It is unchanged, and its types are the programs' concern only.
 	w.open(runtime.QueueConfig{Types: []string{"b"}})
 	w.other(runtime.QueueConfig{})
 }
@@ -208,8 +207,8 @@ func openInvalid(w *world) {
 	}
 }
 
-// openAgrees holds what Capabilities say against the interfaces of a queue: what
-// is declared is there, and what is not is either missing from the interfaces or
+// openAgrees compares the Capabilities of a queue with its interfaces: a declared
+// ability is there, and an undeclared one is either missing from the interfaces or
 // answers ErrUnsupported.
 func openAgrees(w *world) {
 	cfgs := []runtime.QueueConfig{w.of(runtime.QueueConfig{}), {Name: "f", Type: runtime.FIFO}, {Name: "p", Type: runtime.Priority}, {Name: "q-dlq"}}

@@ -10,8 +10,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// deadClauses: the dead letter queue is a queue, and the way there and back
-// keeps the task.
+// deadClauses: the dead letter queue is a queue, and the way there and back keeps the
+// task.
 func deadClauses() []clause {
 	return []clause{
 		{law: Contract, name: "a dead task carries why, when and where", run: deadTells},
@@ -36,7 +36,7 @@ func deadClauses() []clause {
 
 const testWorks = "a queue that tasks are taken from is no other queue's dead letter queue, whichever is opened first, and by whom"
 
-// fail does with a delivery what a pool does after its last failure.
+// fail treats a delivery as a pool does after its last failure.
 func (w *world) fail(q driver.Queue, d *driver.Delivery) {
 	w.Helper()
 	driver.NoteAttempt(d.Task, d.Attempt(), "worker-1", w.now(), 1234*time.Microsecond, errBoom)
@@ -51,7 +51,7 @@ func deadTells(w *world) {
 	w.told(w.takeOne(w.dead(q), long).Task, 1)
 }
 
-// told checks what a dead task says of its end.
+// told checks a dead task's record of its end.
 func (w *world) told(t *runtime.Task, attempts int) {
 	w.Helper()
 	want := map[string]string{
@@ -111,7 +111,7 @@ func (w *world) deadKind(cfg runtime.QueueConfig, change func(*runtime.Task)) {
 	w.check(got.ID == t.ID && got.GroupKey == t.GroupKey && got.Priority == t.Priority, "the dead task is %+v", got)
 }
 
-// deadRestored holds a redriven task against the one that was enqueued.
+// deadRestored compares a redriven task with the enqueued one.
 func deadRestored(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	want := w.fullTask(q)
@@ -296,7 +296,7 @@ func deadWorks(w *world) {
 			w.is(err, driver.ErrQueueMismatch, "open %q with the types %q and the dead letter queue %q", cfg.Name, cfg.Types, cfg.DLQ)
 		}
 	}
-	// The queues are what they were: tasks die on them, and are found there.
+	// The queues are unchanged: tasks die on them, and are found there.
 	for _, q := range []driver.Queue{mail, named, orders, w.other(runtime.QueueConfig{Name: "mail"})} {
 		w.put(q, 1)
 		w.fail(q, w.takeOne(q, long))

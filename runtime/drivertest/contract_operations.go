@@ -8,7 +8,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// operationClauses: what only some queues can do.
+// operationClauses: optional operations of queues.
 func operationClauses() []clause {
 	op := func(name string, run func(w *world), needs ...need) clause {
 		return clause{law: Contract, name: name, needs: needs, run: run}

@@ -14,7 +14,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// taskClauses: what goes in comes out, and what cannot go in is refused.
+// taskClauses: every task comes out as it went in, and an invalid one is refused.
 func taskClauses() []clause {
 	return []clause{
 		{law: Contract, name: "every payload comes back byte for byte", run: taskPayloads},
@@ -30,7 +30,7 @@ func taskClauses() []clause {
 	}
 }
 
-// payloads are JSON values that codecs, escapes and databases stumble over.
+// payloads are JSON values that codecs, escapes and databases get wrong.
 var payloads = []string{
 	`null`, `true`, `0`, `-0`, `""`, `{}`, `[]`, `" "`, `{"":""}`,
 	`"\"\\\/\b\f\n\r\t\u0000\u001f\u007f\u2028\u2029\ud83d\ude00"`,
@@ -39,7 +39,7 @@ var payloads = []string{
 	`"\ud800 a lone surrogate"`,
 	`18446744073709551616`, `-9223372036854775808`, `1e308`, `3.141592653589793238462643383279502884197`, `1E-7`,
 	`{"a":1,"a":2,"z":0,"A":3}`,
-	"{\n\t\"spaced\" :  [ 1 , 2 ]\r\n}", // white space around a value is the one thing that the envelope leaves out
+	"{\n\t\"spaced\" :  [ 1 , 2 ]\r\n}", // white space around a value is the only thing that the envelope drops
 	`{"sql":"'); DROP TABLE tasks; --","format":"%s%d%n","key":"{q}:1"}`,
 }
 
@@ -76,12 +76,12 @@ func (w *world) fullTask(q driver.Queue) *runtime.Task {
 		t.ScheduledFor = t.CreatedAt.Add(1001 * time.Nanosecond)
 		t.MaxRetries, t.RetryCount, t.Timeout, t.SchemaVersion = 7, 2, 1500*time.Millisecond, 12 // envelopes hold whole milliseconds
 		if !q.Capabilities().KeepsReleased {
-			t.RetryCount = 0 // the provider's to count
+			t.RetryCount = 0 // the provider counts it
 		}
 	})
 }
 
-// unkeyed takes a unique key away that the queue does not know how to hold.
+// unkeyed removes a unique key that the queue cannot hold.
 func (w *world) unkeyed(q driver.Queue, t *runtime.Task) {
 	if most := q.Capabilities().DedupWindow; most != driver.Unlimited && t.UniqueFor > most {
 		t.UniqueKey, t.UniqueFor = "", 0
@@ -175,8 +175,8 @@ func taskCopies(w *world) {
 	w.sameTask(w.takeOne(q, long).Task, want, "after a worker changed the task it was given, and died")
 }
 
-// taskInvalid takes the way of every task, through a manager, and then asks the queue
-// itself, which must give the same answers.
+// taskInvalid tests the manager, as for every task, and then the queue itself, which
+// must give the same answers.
 func taskInvalid(w *world) {
 	m := w.manager(runtime.QueueConfig{Name: "q"})
 	q, err := m.Queue("q")
@@ -323,6 +323,6 @@ func taskReleased(w *world) {
 	want.RetryCount, want.Metadata = 2, maps.Clone(d.Task.Metadata)
 	w.ok(q.Release(w.ctx, one(d)), "release")
 	got := w.takeOne(q, long).Task
-	got.ScheduledFor = want.ScheduledFor // where the queue keeps when a task is due again is its own affair
+	got.ScheduledFor = want.ScheduledFor // the queue may or may not keep here when a task is due again
 	w.sameTask(got, want, "after a release")
 }

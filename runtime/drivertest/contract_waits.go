@@ -25,8 +25,8 @@ func waitClauses() []clause {
 	}
 }
 
-// promptly is how soon an enqueue must wake a worker: at once, with room for a
-// machine that has much else to do. Who polls is slower.
+// promptly is how soon an enqueue must wake a worker: at once, with room for a busy
+// machine. Polling is slower.
 const promptly = 5 * time.Second
 
 func waitHere(w *world) {
@@ -37,7 +37,7 @@ func waitHere(w *world) {
 // woken lets a worker wait on one handle and enqueues on another.
 func (w *world) woken(q, from driver.Queue) {
 	w.Helper()
-	w.nothing(q, "before") // the worker has looked before, and found nothing
+	w.nothing(q, "before") // the worker has asked before, and found nothing
 	got := w.waiter(q)
 	sent := time.Now()
 	want := ids(w.put(from, 1))
@@ -95,15 +95,15 @@ func waitMany(w *world) {
 	w.same(all, want, "one task for each worker")
 }
 
-// waitSteps enqueues each task when the one before is done, so that every one
-// finds a worker that is just about to wait.
+// waitSteps enqueues each task when the one before is done, so that every task finds a
+// worker that is about to wait.
 func waitSteps(w *world) {
 	const steps = 60
 	q, other := w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})
 	for i := range steps {
 		q := q
 		if i%6 == 5 {
-			q = other // between processes a wake-up may take its time
+			q = other // between processes a wake-up may take longer
 		}
 		ts := w.tasks(q, 1)
 		done := make(chan error, 1)
@@ -118,8 +118,8 @@ func waitSteps(w *world) {
 	}
 }
 
-// waitGone cancels workers while tasks come in. Whatever was leased was
-// returned to somebody; all else is still there.
+// waitGone cancels workers while tasks come in. Every leased task was returned by a
+// Dequeue; all others are still there.
 func waitGone(w *world) {
 	const rounds = 40
 	q := w.open(runtime.QueueConfig{})

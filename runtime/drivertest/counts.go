@@ -6,8 +6,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// counts checks the numbers of a queue, as far as it has them. Where the suite
-// moves the time they must be right at once.
+// counts checks the numbers of a queue, as far as it has them. If the suite moves the
+// time, they must be right at once.
 func (w *world) counts(q driver.Queue, when string, ready, scheduled, leased, dead int64) {
 	w.Helper()
 	if w.clock == nil {
@@ -34,9 +34,9 @@ func (w *world) becomes(q driver.Queue, when string, ready, scheduled, leased, d
 	}
 }
 
-// agree reports whether numbers are the right ones, as far as the queue has them.
-// One that does not tell scheduled tasks from others may count them as ready or
-// as leased, or not at all.
+// agree reports whether numbers are right, as far as the queue has them. A queue
+// without a count of scheduled tasks may count them as ready or as leased, or not at
+// all.
 func agree(can driver.Capabilities, got, want driver.Stats) bool {
 	if can.CountsScheduled && can.CountsLeased {
 		return got == want

@@ -5,8 +5,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// chargeClauses: law 7, for what a provider's own doings could be taken for: deliveries
-// that no handler saw, and that of one task for another's.
+// chargeClauses: law 7, for a provider's own actions that could be charged: deliveries
+// that no handler saw, and a delivery of one task charged to another.
 func chargeClauses() []clause {
 	return []clause{
 		{law: CrashesAreNotFailures, name: testBystanders, needs: []need{ordering}, run: chargeBystanders},
@@ -19,7 +19,7 @@ const (
 	testGivenBack  = "a task that is given back is charged to nobody, however often"
 )
 
-// uncharged checks that deliveries say nothing of runs that their tasks did not have.
+// uncharged checks that deliveries report no runs that their tasks did not have.
 func (w *world) uncharged(ds []*driver.Delivery, when string) {
 	w.Helper()
 	for _, d := range ds {

@@ -15,11 +15,11 @@ func deployClauses() []clause {
 	}
 }
 
-// deployUnknown has programs of two versions on one queue: the old one knows
-// letters alone.
+// deployUnknown has programs of two versions on one queue: the old one knows only
+// letters.
 func deployUnknown(w *world) {
 	const letters, notes = 10, 10
-	// The clock of a test may run far while a machine is busy.
+	// The clock of a test may run far ahead on a busy machine.
 	m := w.manager(runtime.QueueConfig{Name: "q", Unknown: 1000 * time.Hour})
 	q, err := m.Queue("q")
 	w.ok(err, "queue")
@@ -68,7 +68,7 @@ func deployUnknown(w *world) {
 	w.ok(fresh.Start(w.ctx), "start the new pool")
 	defer w.stop(fresh)
 	after(func() bool { return len(noted) > 0 }, "the new pool has run one beside the old pool")
-	stopOld() // the longer it is there, the longer are the delays of what it has handed on
+	stopOld() // the longer it runs, the longer are the delays of the tasks that it has handed on
 	after(func() bool { return len(noted) == notes }, "the new pool has run the rest")
 	mu.Lock()
 	defer mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// distanceClauses: throughput does not fall with the round trip time, for round
-// trips are made by the batch. They are counted and not timed.
+// distanceClauses: throughput does not fall with the round trip time, because round
+// trips are made by the batch. The tests count them, and measure no time.
 func distanceClauses() []clause {
 	far := func(name string, run func(w *world)) clause {
 		return clause{law: Contract, name: name, needs: []need{meddling}, real: true, run: run}
@@ -22,8 +22,8 @@ func distanceClauses() []clause {
 	}
 }
 
-// distant drains tasks by a pool. A provider that takes a round trip for each
-// task and another one for its ack makes twice as many as there are tasks.
+// distant drains tasks by a pool. A provider with a round trip for each task and
+// another for its ack makes twice as many as there are tasks.
 func (w *world) distant(rtt time.Duration) {
 	const tasks = 400
 	net := w.network()

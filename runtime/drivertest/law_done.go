@@ -18,16 +18,16 @@ func doneClauses() []clause {
 	}
 }
 
-// A finisher completes tasks, each at its second run, and watches for those that
-// were completed before.
+// A finisher completes tasks, each at its second run, and watches for those that were
+// completed before.
 type finisher struct {
 	w         *world
 	q         driver.Queue
 	ran, done map[string]bool // by ID; done: in an earlier round
 }
 
-// round enqueues n tasks, of which each has a key that a task of an earlier round
-// had, and completes them.
+// round enqueues n tasks, each with a key of a task of an earlier round, and completes
+// them.
 func (f *finisher) round(round, n int, change ...func(*runtime.Task)) {
 	w := f.w
 	w.Helper()
@@ -93,13 +93,13 @@ func doneLeases(w *world) {
 	w.counts(q, "all is done", 0, 0, 0, 0)
 }
 
-// laxest is the longest time for which a provider may keep a completion in the
-// broker's memory alone: an fsync each second.
+// laxest is the longest time for which a provider may keep a completion in the broker's
+// memory only: an fsync each second.
 const laxest = time.Second
 
-// doneCrashes kills the broker after each of some rounds. One task waits all the
-// time and, with it and with payloads of some size, whatever files the broker keeps
-// are in part done with.
+// doneCrashes kills the broker after each of several rounds. One task waits all the
+// time. Because of it, and with payloads of some size, the broker's files always hold
+// finished and unfinished tasks.
 func doneCrashes(w *world) {
 	const rounds, tasks = 5, 300
 	q := w.open(runtime.QueueConfig{})

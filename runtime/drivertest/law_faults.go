@@ -13,8 +13,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// faultClauses: what becomes of an operation whose connection is cut in the
-// middle of it, on the real backend.
+// faultClauses: operations whose connection is cut in the middle, on the real backend.
 func faultClauses() []clause {
 	cut := func(law Law, operation, then string, run func(w *world), more ...need) clause {
 		return clause{
@@ -34,12 +33,12 @@ func faultClauses() []clause {
 }
 
 const (
-	// cuts are how often an operation is cut, at another byte each time.
+	// cuts is how often an operation is cut, at another byte each time.
 	cuts = 6
-	// cutBatch is how many tasks an operation is about that is cut.
+	// cutBatch is the number of tasks of an operation that is cut.
 	cutBatch = 20
-	// callLimit bounds each try of a call on a bad network. One that hangs for
-	// longer than its context is found by the test's own bound.
+	// callLimit bounds each try of a call on a bad network. The test's own bound finds
+	// a call that outlasts its context.
 	callLimit = 3 * time.Second
 )
 
@@ -51,8 +50,8 @@ func (w *world) network() Network {
 	return n
 }
 
-// somewhere is a number of bytes after which a connection is cut: within the
-// first few of a request as often as far into it, or beyond.
+// somewhere is a number of bytes after which a connection is cut: as often within the
+// first few bytes of a request as far into it, or beyond it.
 func somewhere() int { return int(math.Exp(rand.Float64() * math.Log(8192))) }
 
 // disturb makes the next operation fail half way: by turns on its way to the
@@ -66,20 +65,19 @@ func (w *world) disturb(net Network, round int) {
 	time.AfterFunc(muteTime, net.Heal)
 }
 
-// settled waits until the network is as it was before it was disturbed.
-// A test that enqueues anew for each round calls it at the end of each: else a cut
-// that the operation was too short for meets the next Enqueue, and where the broker
-// does not refuse IDs, that leaves tasks there twice.
+// settled waits until the network is undisturbed again. A test that enqueues in each
+// round calls it at the end of each: else a cut for which the operation was too short
+// hits the next Enqueue, which leaves tasks there twice if the broker does not refuse
+// IDs.
 func (w *world) settled(net Network) {
 	<-time.After(2 * muteTime)
 	net.Heal()
 }
 
-// muteTime is how long replies are lost: the first one is, and not for much
-// longer than it takes.
+// muteTime is how long replies are lost: the first reply, and not for much longer.
 const muteTime = 200 * time.Millisecond
 
-// try makes one call, and fails the test when it goes on beyond its context.
+// try makes one call, and fails the test if it outlasts its context.
 func (w *world) try(call func(ctx context.Context) error) error {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, w.paced(callLimit))
@@ -95,8 +93,8 @@ func (w *world) try(call func(ctx context.Context) error) error {
 	}
 }
 
-// insist settles deliveries, and repeats the call for those of which it is not
-// known what became of them, as a pool does. It returns the IDs of these.
+// insist settles deliveries, and repeats the call for those whose outcome is unknown,
+// as a pool does. It returns the IDs of these.
 func (w *world) insist(q driver.Queue, ds []*driver.Delivery, call func(ctx context.Context, ds []*driver.Delivery) error) (doubt map[string]bool) {
 	w.Helper()
 	doubt = make(map[string]bool)
@@ -123,8 +121,7 @@ func (w *world) insist(q driver.Queue, ds []*driver.Delivery, call func(ctx cont
 	return doubt
 }
 
-// persist enqueues tasks and repeats it for those of which it is not known
-// whether they are on the queue.
+// persist enqueues tasks, and repeats the call for those that may not be on the queue.
 func (w *world) persist(q runtime.Enqueuer, ts []*runtime.Task) {
 	w.Helper()
 	for deadline := time.Now().Add(w.patience); len(ts) > 0; {
@@ -164,8 +161,8 @@ func (w *world) obtain(q driver.Queue, n int, lease time.Duration) []*driver.Del
 	return got
 }
 
-// salvage takes and completes what is on a queue until everything wanted has come
-// and no more comes, and returns how often each came.
+// salvage leases and completes tasks until everything wanted has come and no more
+// comes, and returns how often each came.
 func (w *world) salvage(q driver.Queue, want ...string) map[string]int {
 	w.Helper()
 	came := make(map[string]int)
@@ -196,8 +193,8 @@ func (w *world) salvage(q driver.Queue, want ...string) map[string]int {
 	}
 }
 
-// none reports whether nothing is ready: a queue that has handed out nothing for a
-// moment may have been busy with its connection.
+// none reports whether nothing is ready: a queue that hands out nothing for a moment
+// may be busy with its connection.
 func (w *world) none(q driver.Queue) bool {
 	var s driver.Stats
 	err := w.try(func(ctx context.Context) (err error) {
@@ -207,7 +204,7 @@ func (w *world) none(q driver.Queue) bool {
 	return err == nil && s.Ready == 0
 }
 
-// once checks that no task came twice but those that may have.
+// once checks that no task came twice, except those that may.
 func (w *world) once(came map[string]int, may func(id string) bool, format string, args ...any) {
 	w.Helper()
 	for id, n := range came {
@@ -308,8 +305,8 @@ func cutRelease(w *world) {
 		ds := w.obtain(q, cutBatch, long)
 		w.disturb(net, round)
 		maps.Copy(doubt, w.insist(q, ds, q.Release))
-		// A cut that the call was too short for would meet the next Dequeue, and where
-		// that loses its answer, its tasks are leased by nobody for long.
+		// A cut for which the call was too short would hit the next Dequeue. If its
+		// answer is lost, its tasks stay leased for long.
 		net.Heal()
 	}
 	w.settled(net)
@@ -366,8 +363,8 @@ func cutRedrive(w *world) {
 		w.once(came, func(string) bool { return !q.Capabilities().RefusesIDs }, "redriven over a connection that was cut")
 	}
 	w.settled(net)
-	// What a redrive had in hand when it was cut may come back on either queue, and
-	// take as long as a lease.
+	// Tasks that a redrive was moving when it was cut may come back on either queue,
+	// after as long as a lease.
 	w.eventually(func() bool {
 		maps.Copy(found, w.salvage(q))
 		maps.Copy(found, w.salvage(dead))
@@ -375,8 +372,8 @@ func cutRedrive(w *world) {
 	}, "all that was redriven over connections that were cut is there")
 }
 
-// redriveAll redrives until nothing is in doubt. What was moved by a call whose
-// answer was lost may still be dead as well, and then stays so.
+// redriveAll redrives until nothing is in doubt. A task moved by a call whose answer
+// was lost may still be dead as well, and then stays so.
 func (w *world) redriveAll(q driver.Queue) {
 	w.Helper()
 	w.eventually(func() bool {

@@ -12,7 +12,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// frozenClauses: law 15 where connections die without a word.
+// frozenClauses: law 15 when connections die silently.
 func frozenClauses() []clause {
 	frozen := func(name string, run func(w *world), more ...need) clause {
 		return clause{law: DrainsInTrouble, name: name, needs: append([]need{swallowing}, more...), real: true, run: run}
@@ -27,17 +27,17 @@ func frozenClauses() []clause {
 }
 
 const (
-	// frozenLimit is the time that a call is given while nobody answers.
+	// frozenLimit is the time of a call while the backend does not answer.
 	frozenLimit = 400 * time.Millisecond
-	// frozenSlack is how much later it may return: much less than timeouts of
-	// connections are, and enough for a machine that is busy.
+	// frozenSlack is how much later it may return: much less than the timeouts of
+	// connections, and enough for a busy machine.
 	frozenSlack = 4 * time.Second
-	// frozenSoon is how long it may take until work goes on when new connections
-	// can be made: some seconds, and what a busy machine adds.
+	// frozenSoon is how long work may take to continue once new connections can be
+	// made: some seconds, and the delay of a busy machine.
 	frozenSoon = 20 * time.Second
 )
 
-// swallow has the way to the backend swallow everything, until restore is called.
+// swallow makes the path to the backend drop everything, until restore is called.
 func (w *world) swallow() (restore func()) {
 	w.Helper()
 	restore = sync.OnceFunc(w.h.Swallow(w, w.addr))
@@ -45,13 +45,13 @@ func (w *world) swallow() (restore func()) {
 	return restore
 }
 
-// A frozenCall is a call while nobody answers.
+// A frozenCall is a call while the backend does not answer.
 type frozenCall struct {
 	name string
 	do   func(ctx context.Context) error
 }
 
-// frozenOperations are the calls that a queue takes.
+// frozenOperations are the calls of a queue.
 func frozenOperations(w *world, q driver.Queue, ds []*driver.Delivery) []frozenCall {
 	settle := func(do func(context.Context, []*driver.Delivery) error) func(context.Context) error {
 		return func(ctx context.Context) error {
@@ -79,7 +79,7 @@ func frozenOperations(w *world, q driver.Queue, ds []*driver.Delivery) []frozenC
 		}},
 	}
 	has := q.Capabilities()
-	if has.FreeLeases { // others hold as long as the connection does, and have nothing to ask
+	if has.FreeLeases { // other leases hold as long as the connection does, and ask nothing
 		calls = append(calls, frozenCall{"Extend", settle(func(ctx context.Context, ds []*driver.Delivery) error { return q.Extend(ctx, ds, long) })})
 	}
 	more := func(can bool, name string, do func(ctx context.Context) error) {
@@ -112,8 +112,8 @@ func frozenOperations(w *world, q driver.Queue, ds []*driver.Delivery) []frozenC
 	return calls
 }
 
-// frozenCalls makes each call twice while nobody answers: with a context that has
-// a deadline, and with one that is cancelled.
+// frozenCalls makes each call twice while the backend does not answer: with a context
+// that has a deadline, and with one that is cancelled.
 func frozenCalls(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 2)
@@ -126,7 +126,7 @@ func frozenCalls(w *world) {
 			for i := range ts {
 				for _, known := range []error{runtime.ErrDuplicate, runtime.ErrQueueFull, runtime.ErrInvalidTask, runtime.ErrUnsupported} {
 					if errors.Is(runtime.ErrorAt(err, i), known) {
-						return nil // reported below: it is not known what became of the task
+						return nil // reported below: the fate of the task is unknown
 					}
 				}
 			}
@@ -170,7 +170,7 @@ func frozenCalls(w *world) {
 	slices.Sort(said)
 	w.check(len(said) == 0, "while nobody answered: %v", said)
 	restore()
-	// What was in doubt may be enqueued again, and nothing is lost.
+	// The doubtful tasks may be enqueued again, and nothing is lost.
 	w.eventually(func() bool {
 		p, ok := q.(driver.Pauser)
 		if !ok || !q.Capabilities().Pause {
@@ -184,8 +184,8 @@ func frozenCalls(w *world) {
 	w.once(came, func(id string) bool { return !q.Capabilities().RefusesIDs }, "enqueued again when it was in doubt")
 }
 
-// frozenDequeue cancels a Dequeue that gets no answer. Its handle goes on, and so
-// does that of another process.
+// frozenDequeue cancels a Dequeue that gets no answer. Its handle works afterwards, and
+// so does that of another process.
 func frozenDequeue(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	w.look(q, 1) // connections are there
@@ -196,14 +196,14 @@ func frozenDequeue(w *world) {
 	ds, err := q.Dequeue(ctx, 5, w.lease())
 	w.check(len(ds) > 0 || err != nil, "a Dequeue that had no answer brought nothing, and no error")
 	restore()
-	// What a provider had at hand already comes again when its lease ends.
+	// Tasks that the provider already had at hand come again when their leases end.
 	w.salvage(q, want...)
 }
 
-// frozenWaiter has a worker wait while its connections die, and tasks come: one
-// that is there at once, and one that is due later.
+// frozenWaiter has a worker wait while its connections die, and tasks come: one that is
+// ready at once, and one that is due later.
 func frozenWaiter(w *world) {
-	// A broker that keeps a Dequeue itself may answer it on a connection that is dead.
+	// A broker that holds a Dequeue itself may answer it on a dead connection.
 	lease := max(w.paced(6*time.Second), w.lease())
 	cfg := runtime.QueueConfig{Visibility: lease}
 	q := w.open(cfg)
@@ -244,7 +244,7 @@ func frozenWaiter(w *world) {
 	<-time.After(w.glance()) // the worker waits
 	later := w.put(q, 1, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(time.Second) })
 	restore := w.swallow()
-	<-time.After(w.glance()) // no request is under way that could still be given a task
+	<-time.After(w.glance()) // no request is under way that could still get a task
 	restore()                // the connections that were there stay dead
 	other := w.other(cfg)
 	now := w.tasks(other, 1)
@@ -253,9 +253,9 @@ func frozenWaiter(w *world) {
 	hears(later[0].ID, "a delayed task")
 }
 
-// frozenPool lets a pool work while its connections die. The leases of what runs
-// are kept over others. Where a lease ends with its connection, the broker hands the
-// task out again once it has noticed, and it may be run again.
+// frozenPool lets a pool work while its connections die. It keeps the leases of running
+// tasks over other connections. If a lease ends with its connection, the broker hands
+// the task out again once it has noticed, and the task may run again.
 func frozenPool(w *world) {
 	lease := max(w.paced(6*time.Second), 2*w.lease())
 	var (
@@ -279,7 +279,7 @@ func frozenPool(w *world) {
 		<-begun
 	}
 	w.swallow()()
-	w.pass(lease + lease/2) // longer than a lease that nobody keeps
+	w.pass(lease + lease/2) // longer than a lease that is not extended
 	let()
 	w.reaches(q, "when all is done", 0, 0, 0, 0)
 	mu.Lock()

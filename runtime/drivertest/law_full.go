@@ -12,7 +12,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// fullClauses: law 15, on a backend that has no room.
+// fullClauses: law 15, on a full backend.
 func fullClauses() []clause {
 	full := func(name string, run func(w *world)) clause {
 		return clause{law: DrainsInTrouble, name: name, needs: []need{filling}, real: true, alone: true, run: run}
@@ -24,7 +24,7 @@ func fullClauses() []clause {
 	}
 }
 
-// atOnce bounds an answer that waits for nothing.
+// atOnce bounds an answer without any wait.
 const atOnce = 10 * time.Second
 
 // fill fills the backend until empty is called, or the test ends.
@@ -35,7 +35,7 @@ func (w *world) fill() (empty func()) {
 	return empty
 }
 
-// bulk gives a task a payload of that many bytes.
+// bulk gives a task a payload of the given size.
 func bulk(size int) func(*runtime.Task) {
 	return func(t *runtime.Task) {
 		t.Payload = append(append([]byte{'"'}, bytes.Repeat([]byte{'x'}, size-2)...), '"')
@@ -53,7 +53,7 @@ func (w *world) refused(q driver.Queue, ts ...*runtime.Task) {
 	}
 }
 
-// room waits until the backend takes a task again, and takes it off.
+// room waits until the backend accepts a task again, and completes it.
 func (w *world) room(q driver.Queue) {
 	w.Helper()
 	t := w.task(q, bulk(64<<10))
@@ -84,7 +84,7 @@ func fullDrains(w *world) {
 		w.ok(late, "dead letter on a full backend")
 	}
 	w.refused(q, w.task(q, bulk(64<<10)))
-	// A worker that is started now is to make the room.
+	// A worker that starts now must make the room.
 	other := w.other(runtime.QueueConfig{})
 	w.ok(other.Complete(w.ctx, w.take(other, 26, long)), "complete on a full backend")
 	w.ok(q.Complete(w.ctx, held[3:]), "complete on a full backend")
@@ -150,7 +150,7 @@ func fullPool(w *world) {
 		runs = make(map[int]int)
 		lost atomic.Int64
 		done = make(chan struct{})
-		most = make(chan struct{}) // what has not failed is done
+		most = make(chan struct{}) // every task that has not failed is done
 		left = tasks
 	)
 	pool := w.pool(m, runtime.PoolConfig{Workers: tasks, Grace: time.Second}, func(ctx context.Context, l letter) error {
@@ -158,7 +158,7 @@ func fullPool(w *world) {
 		runs[l.N]++
 		first := runs[l.N] == 1
 		mu.Unlock()
-		// Longer than a lease, which has to be extended.
+		// Longer than a lease, which must be extended.
 		select {
 		case <-time.After(5 * lease / 2):
 		case <-ctx.Done():

@@ -11,7 +11,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// killClauses: what laws 1, 5, 6 and 7 say of processes that are killed.
+// killClauses: laws 1, 5, 6 and 7 for killed processes.
 func killClauses() []clause {
 	kill := func(law Law, name string, run func(w *world), more ...need) clause {
 		return clause{law: law, name: name, needs: append([]need{processes}, more...), real: true, run: run}
@@ -25,8 +25,8 @@ func killClauses() []clause {
 	}
 }
 
-// anyMoment waits until the child has said some lines more, and then a moment
-// of random length. A child that has no more to say is as good to kill.
+// anyMoment waits until the child has said some more lines, and then for a moment of
+// random length. A child with no more to say may be killed as well.
 func (c *child) anyMoment(most int) {
 	c.w.Helper()
 	c.hear(1) // it has begun
@@ -34,9 +34,9 @@ func (c *child) anyMoment(most int) {
 	<-time.After(rand.N(40 * time.Millisecond)) // several operations long, so that each may be hit
 }
 
-// childQueue is the queue of tests with child processes. Its lease is short, for
-// each kill costs the test one. Deliveries are not bounded: these tests kill on
-// and on.
+// childQueue is the queue of tests with child processes. Its lease is short because
+// each kill costs the test one. Deliveries are not bounded: these tests kill again and
+// again.
 func (w *world) childQueue() runtime.QueueConfig {
 	return w.of(runtime.QueueConfig{Visibility: w.brief(), MaxDeliveries: 1 << 20})
 }
@@ -61,8 +61,7 @@ func killProducers(w *world) {
 	}
 }
 
-// killWorkers kills pools while they run handlers, and keeps a ledger of what
-// they ran.
+// killWorkers kills pools while they run handlers, and keeps a ledger of the runs.
 func killWorkers(w *world) {
 	const kills, tasks = 20, 400
 	q := w.open(w.childQueue())
@@ -89,7 +88,7 @@ func killWorkers(w *world) {
 	w.counts(q, "after all workers", 0, 0, 0, 0)
 }
 
-// finish lets one more worker do what is left and end in good order.
+// finish lets one more worker do the rest and end in good order.
 func (w *world) finish(q driver.Queue, role string) []string {
 	w.Helper()
 	c := w.spawn(role, q.Config())
@@ -97,9 +96,8 @@ func (w *world) finish(q driver.Queue, role string) []string {
 	return c.quit()
 }
 
-// idle reports whether a queue has nothing left to do. Where it does not count
-// what others hold, it must have been without a ready task for longer than any
-// lease.
+// idle reports whether a queue has nothing left to do. If it does not count leased
+// tasks, it must have been without a ready task for longer than any lease.
 func (w *world) idle(q driver.Queue) bool {
 	w.Helper()
 	can := q.Capabilities()
@@ -162,12 +160,12 @@ func killMovers(w *world) {
 	}
 }
 
-// limitOf is how many deliveries may end without a word until a pool buries a task:
-// half of MaxDeliveries, rounded up, make it a suspect, and then come as many as that.
+// limitOf is how many deliveries may end without a word before a pool buries a task:
+// half of MaxDeliveries, rounded up, make it a suspect, and MaxDeliveries more bury it.
 func limitOf(maxDeliveries int) int { return (maxDeliveries+1)/2 + maxDeliveries }
 
-// killPoison starts a worker again and again, as a supervisor does, until the
-// poison is out of the way.
+// killPoison starts a worker again and again, as a supervisor does, until the poison is
+// buried.
 func killPoison(w *world) {
 	const most = 3
 	cfg := w.childQueue()

@@ -77,8 +77,8 @@ func leaseExtend(w *world) {
 	w.same(deliveredIDs(w.take(q, 2, long)), deliveredIDs(ds[:2]), "after the extended lease")
 }
 
-// extended leases three tasks and extends two of them at half time. On the
-// machine's clock it may come too late for that, and then tries again.
+// extended leases three tasks and extends two of them at half time. On the machine's
+// clock this may be too late, and is then tried again.
 func (w *world) extended(q driver.Queue, tries int) []*driver.Delivery {
 	w.Helper()
 	w.put(q, 3)
@@ -96,8 +96,8 @@ func (w *world) extended(q driver.Queue, tries int) []*driver.Delivery {
 	return ds
 }
 
-// leaseRace extends while the leases end. Whichever comes first for a task, it
-// belongs to one side alone.
+// leaseRace extends while the leases end. Whichever comes first for a task, only one
+// side has it.
 func leaseRace(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 60)
@@ -124,7 +124,7 @@ func leaseRace(w *world) {
 	}
 }
 
-// gather leases what there is and notes it.
+// gather leases the ready tasks and records them.
 func (w *world) gather(q driver.Queue, seen map[string]bool) {
 	w.Helper()
 	for {
@@ -142,8 +142,8 @@ func (w *world) gather(q driver.Queue, seen map[string]bool) {
 	}
 }
 
-// leaseCrowd has workers of two handles take and complete tasks at the same
-// time; the ledger sees each task once.
+// leaseCrowd has workers of two handles take and complete tasks at the same time; the
+// ledger sees each task once.
 func leaseCrowd(w *world) {
 	const workers, tasks = 8, 600
 	handles := []driver.Queue{w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})}

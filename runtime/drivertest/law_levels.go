@@ -94,7 +94,7 @@ func levelDelayed(w *world) {
 	w.check(d.Task.ID == low[0].ID || d.Task.ID == low[1].ID, "before the urgent one is due %s came", d.Task.ID)
 	w.pass(delay + q.Capabilities().Lateness)
 	if w.clock != nil {
-		// The time has jumped, and a broker's answer that it set off takes its own.
+		// The time has jumped, and the broker's answer to the jump takes real time.
 		w.becomes(q, "when it is due", 2, 0, 1, 0)
 	}
 	w.equal(deliveredIDs(w.take(q, 1, long)), ids(high), "when it is due")

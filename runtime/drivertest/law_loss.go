@@ -11,7 +11,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// lossClauses: law 1, as far as it can be seen without killing anything.
+// lossClauses: law 1, as far as it can be tested without killing anything.
 func lossClauses() []clause {
 	return []clause{
 		{law: NothingIsLost, name: "every task of every batch is handed out once", run: lossBatches},
@@ -50,8 +50,8 @@ func lossOther(w *world) {
 	w.counts(here, "after the other handle completed all", 0, 0, 0, 0)
 }
 
-// lossWalk lets a worker do one thing or another with each delivery until the
-// queue is empty, and keeps a ledger of where each task should be.
+// lossWalk lets a worker treat each delivery in one of several ways until the queue is empty,
+// and keeps a ledger of where each task should be.
 func lossWalk(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	want := ids(w.put(q, 150))
@@ -62,7 +62,7 @@ func lossWalk(w *world) {
 		w.ok(err, "stats")
 		if s.Ready == 0 {
 			w.pass(w.lease())
-			w.expire() // those abandoned come back
+			w.expire() // the abandoned ones come back
 			continue
 		}
 		ds := w.some(q, 1+rand.IntN(40), w.ample())
@@ -79,9 +79,9 @@ func lossWalk(w *world) {
 	w.nothing(q, "after all tasks ended")
 }
 
-// finished returns the IDs of the tasks that a call took off their leases. Where the
-// backend does not fence, a lease is counted from when its answer came, and may have
-// ended before: such a task comes again.
+// finished returns the IDs of the tasks that a call settled. If the backend does not
+// fence, a lease is counted from the arrival of its answer, and may have ended earlier:
+// such a task comes again.
 func (w *world) finished(q driver.Queue, ds []*driver.Delivery, err error, what string) (done []string) {
 	w.Helper()
 	for i, d := range ds {
@@ -125,8 +125,8 @@ func lossConcurrent(w *world) {
 	w.same(deliveredIDs(w.drain(here)), want, "tasks handed out")
 }
 
-// reopen closes the provider and looks at the queue with another, as the next
-// process does.
+// reopen closes the provider and opens the queue with another, as the next process
+// does.
 func (w *world) reopen() driver.Queue {
 	w.Helper()
 	w.ok(w.main.Close(), "close the provider")
@@ -183,8 +183,8 @@ func lossReopenKeys(w *world) {
 	}
 }
 
-// lossCut enqueues while the backend goes away and comes back. What fails may be
-// there or not; what was acknowledged must be.
+// lossCut enqueues while the backend goes away and comes back. A task whose enqueue
+// failed may be there or not; an acknowledged one must be.
 func lossCut(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	var want []string
@@ -228,7 +228,7 @@ func lossRestart(w *world) {
 		defer cancel()
 		ds, err := q.Dequeue(ctx, 50, long)
 		if err != nil {
-			return false // the broker may still be on its way back
+			return false // the broker may still be restarting
 		}
 		for _, d := range ds {
 			got[d.Task.ID]++
@@ -237,7 +237,7 @@ func lossRestart(w *world) {
 	}, "all tasks are handed out after the restart")
 }
 
-// errBoom is what failing handlers of the suite return.
+// errBoom is the error of the suite's failing handlers.
 var errBoom = errors.New("boom")
 
 // at names one run of a loop in a failure.

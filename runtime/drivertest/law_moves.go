@@ -11,8 +11,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// moveClauses: law 5, as far as it can be seen without killing anything. What a
-// kill between two steps leaves behind is in law_kills.go.
+// moveClauses: law 5, as far as it can be tested without killing anything. law_kills.go
+// has the tests that kill between two steps.
 func moveClauses() []clause {
 	return []clause{
 		{law: PublishBeforeAck, name: "a dead lettered task is on the dead letter queue and nowhere else", run: moveDead},
@@ -89,8 +89,8 @@ func moveCrowd(w *world) {
 	w.same(deliveredIDs(w.drain(handles[0])), want, "tasks after moving them to and fro")
 }
 
-// shuffle leases a few tasks and releases or buries each, or redrives all dead
-// ones. It completes none.
+// shuffle leases a few tasks and releases or buries each, or redrives all dead ones. It
+// completes none.
 func shuffle(ctx context.Context, q driver.Queue, lease time.Duration) error {
 	s, err := q.Stats(ctx)
 	if err != nil {

@@ -163,8 +163,8 @@ func orderFair(w *world) {
 	}
 }
 
-// orderCrowd lets many workers fail now and then and checks in a ledger that
-// within a group each task comes until it is done, and none before.
+// orderCrowd lets many workers fail now and then and checks in a ledger that within a
+// group each task comes until it is done, and none before.
 func orderCrowd(w *world) {
 	const groups, each, workers = 7, 25, 8
 	handles := []driver.Queue{w.open(fifo), w.other(fifo)}
@@ -177,13 +177,13 @@ func orderCrowd(w *world) {
 	}
 	var (
 		mu   sync.Mutex
-		out  = make(map[string]string) // the task of a group that is out
+		out  = make(map[string]string) // the leased task of a group
 		left = groups * each
 		wg   sync.WaitGroup
 	)
 	ctx, stop := context.WithTimeout(w.ctx, w.patience)
 	defer stop()
-	// work notes a delivery and its end, with the settling between.
+	// work records a delivery and its end, and settles it in between.
 	work := func(q driver.Queue, d *driver.Delivery) error {
 		key, fails := d.Task.GroupKey, rand.IntN(4) == 0
 		mu.Lock()

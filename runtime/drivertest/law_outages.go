@@ -15,8 +15,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// outageClauses: laws 1 and 10 where the backend is away, stopped or killed
-// while a pool works, and law 5 where a redrive is killed half way.
+// outageClauses: laws 1 and 10 if the backend is cut off, stopped or killed while a
+// pool works, and law 5 if a redrive is killed half way.
 func outageClauses() []clause {
 	out := func(law Law, name string, run func(w *world), needs ...need) clause {
 		return clause{law: law, name: name, needs: needs, real: true, run: run}
@@ -64,7 +64,7 @@ func (w *world) outage(away func(testing.TB, string)) {
 	w.reaches(q, "all is done", 0, 0, 0, 0)
 }
 
-// outageBrief cuts the backend off for a time within which leases hold.
+// outageBrief cuts the backend off for less than a lease.
 func outageBrief(w *world) {
 	runs := w.away(long, 2*time.Second)
 	w.check(runs == 3, "three tasks were run %d times", runs)
@@ -76,8 +76,8 @@ func outageLong(w *world) {
 	w.check(runs >= 6, "three tasks whose leases ended before their acks got through were run %d times, and others should have had them", runs)
 }
 
-// away cuts the backend off for a time, in which three tasks of a pool are done.
-// It returns how many runs there were when all is over.
+// away cuts the backend off for a time, in which a pool finishes three tasks. It
+// returns the number of runs at the end.
 func (w *world) away(lease, gone time.Duration) int64 {
 	w.Helper()
 	const tasks = 3
@@ -101,16 +101,16 @@ func (w *world) away(lease, gone time.Duration) int64 {
 	w.pass(gone)
 	restore()
 	w.reaches(q, "when the backend is back", 0, 0, 0, 0)
-	if lease < gone { // a queue that does not count what is leased agrees too soon
+	if lease < gone { // a queue that does not count leased tasks agrees too soon
 		w.eventually(func() bool { return runs.Load() >= 2*tasks }, "the tasks are run again")
 		w.reaches(q, "when all was run again", 0, 0, 0, 0)
 	}
 	return runs.Load()
 }
 
-// killRedrive kills processes that redrive a dead letter queue: by turns at any
-// moment, and when some of the tasks are seen back on their queue and, with a
-// provider that moves them by and by, others are not.
+// killRedrive kills processes that redrive a dead letter queue: by turns at a random
+// moment, and when some of the tasks are back on their queue and, with a provider that
+// moves them one by one, others are not.
 func killRedrive(w *world) {
 	const kills, tasks = 6, 200
 	q := w.open(w.childQueue())
@@ -138,8 +138,8 @@ func killRedrive(w *world) {
 	}
 }
 
-// buryAll moves all there is on a queue to its dead letter queue, and returns how
-// many tasks these were.
+// buryAll moves all tasks of a queue to its dead letter queue, and returns how many
+// they were.
 func (w *world) buryAll(q driver.Queue) (n int) {
 	w.Helper()
 	for ds := w.look(q, 100); len(ds) > 0; ds = w.look(q, 100) {
@@ -149,8 +149,8 @@ func (w *world) buryAll(q driver.Queue) (n int) {
 	return n
 }
 
-// redrives is the role of a process that redrives once and says when it begins and
-// when it has done so.
+// redrives is the role of a process that redrives once and reports the begin and the
+// end.
 func redrives(ctx context.Context, p runtime.Provider, cfg runtime.QueueConfig) error {
 	q, err := p.Open(ctx, cfg)
 	if err != nil {

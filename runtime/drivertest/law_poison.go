@@ -10,8 +10,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// poisonClauses: law 6, with a pool in this process. The handler that kills its
-// process is in law_kills.go.
+// poisonClauses: law 6, with a pool in this process. law_kills.go has the handler that
+// kills its process.
 func poisonClauses() []clause {
 	poison := func(name string, run func(w *world), needs ...need) clause {
 		return clause{law: PoisonDoesNotLoop, name: name, needs: needs, run: run}
@@ -63,8 +63,8 @@ func (w *world) post(m *runtime.Manager, n int) []string {
 	return all
 }
 
-// apart gives a letter a group of its own, where its queue is of the harness's
-// type and that is fifo.
+// apart gives a letter a group of its own, if its queue has the harness's type and that
+// is fifo.
 func (w *world) apart(t *runtime.Task) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -88,12 +88,12 @@ func (w *world) dies(change func(*runtime.Task), handle func(context.Context, le
 	return w.takeOne(w.dead(q), long).Task
 }
 
-// drainUntil drains a queue by a pool, letting time pass for retries.
+// drainUntil drains a queue by a pool, moving the time for retries.
 func (w *world) drainUntil(m *runtime.Manager, q driver.Queue, done func(driver.Stats) bool, handle func(context.Context, letter) error) int {
 	w.Helper()
 	p := w.pool(m, runtime.PoolConfig{Workers: 2}, handle)
 	runs := 0
-	ctx, cancel := context.WithTimeout(w.ctx, w.patience) // poison that goes round keeps a drain from its end
+	ctx, cancel := context.WithTimeout(w.ctx, w.patience) // poison that loops keeps a drain from ending
 	defer cancel()
 	w.eventually(func() bool {
 		n, err := p.Drain(ctx)

@@ -115,7 +115,7 @@ func staleBatch(w *world, do settle) {
 	}
 }
 
-// stalePart settles a batch in which one receipt was replaced.
+// stalePart settles a batch with one replaced receipt.
 func stalePart(w *world, do settle) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 1)
@@ -132,7 +132,7 @@ func stalePart(w *world, do settle) {
 	w.ok(q.Complete(w.ctx, one(fresh)), "complete by the holder of the lease")
 }
 
-// staleLate settles a task whose lease is over but which nobody else has. The
+// staleLate settles a task whose lease is over but which no other worker has. The
 // contract allows either answer, if it is true.
 func staleLate(w *world, do settle) {
 	q := w.open(runtime.QueueConfig{})

@@ -12,8 +12,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// refusalClauses: what a backend refuses is one message's affair, and what it has
-// accepted leaves the queue, whatever it is.
+// refusalClauses: a backend's refusal affects one message only, and every message that
+// it has accepted leaves the queue, whatever it is.
 func refusalClauses() []clause {
 	return []clause{
 		{law: Contract, name: testRefusal, needs: []need{measuring}, run: refusalAlone},
@@ -92,11 +92,11 @@ func poisonFullSize(w *world) {
 	w.nothing(q, "after the task was completed")
 }
 
-// fullRaw is the size of a message where Harness.MaxRaw says nothing.
+// fullRaw is the size of a message if Harness.MaxRaw is 0.
 const fullRaw = 1 << 20
 
 func poisonBytes(w *world) {
-	// Where a burial fails the end of a lease brings the message back.
+	// If a burial fails, the end of a lease brings the message back.
 	m := w.manager(runtime.QueueConfig{Name: "q", Visibility: w.ample()})
 	q, err := m.Queue("q")
 	w.ok(err, "queue")

@@ -13,8 +13,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// replyClauses: what becomes of an operation that was done and of which nobody
-// was told, for the reply is lost.
+// replyClauses: operations that were done and whose reply is lost.
 func replyClauses() []clause {
 	lost := func(law Law, name string, run func(w *world), more ...need) clause {
 		return clause{law: law, name: name, needs: append([]need{meddling}, more...), real: true, run: run}
@@ -73,7 +72,7 @@ func muteKey(w *world) {
 	w.check(came[t.ID] == 1, "a task with a key that was sent twice came %d times", came[t.ID])
 }
 
-// warnings keeps what a pool has to complain about.
+// warnings keeps the warnings of a pool.
 type warnings struct {
 	mu    sync.Mutex
 	lines []string
@@ -95,7 +94,7 @@ func (l *warnings) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// with returns the first line that has the text in it, or "".
+// with returns the first line that contains the text, or "".
 func (l *warnings) with(text string) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -107,10 +106,10 @@ func (l *warnings) with(text string) string {
 	return ""
 }
 
-// settleMuted has a pool settle six tasks while replies are lost, and waits until
-// of those it has retried and buried so many. It returns how many runs there were,
-// with the pool stopped: the backend is through with the tasks long before the
-// pool has the answers that it may complain about.
+// settleMuted has a pool settle six tasks while replies are lost, and waits until the
+// given numbers are retried and buried. It returns the number of runs, with the pool
+// stopped: the backend has settled the tasks long before the pool has the answers about
+// which it may complain.
 func (w *world) settleMuted(complaints *warnings, outcome func(l letter) error, retried, buried int64) int64 {
 	w.Helper()
 	net := w.network()

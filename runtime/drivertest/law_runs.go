@@ -39,7 +39,7 @@ func runsGivenBack(w *world) {
 	w.runsAll(m, q, tasks)
 }
 
-// runsAll has a pool run what is on a queue, and nothing dies.
+// runsAll has a pool run the tasks of a queue, and nothing dies.
 func (w *world) runsAll(m *runtime.Manager, q driver.Queue, tasks int) {
 	w.Helper()
 	var mu sync.Mutex
@@ -89,7 +89,7 @@ func runsLost(w *world) {
 	w.check(w.takeOne(q, long).Crashes == 2, "a receipt took back a crash more than once")
 }
 
-// runsKilled kills pools again and again. Whatever dies of it was run that often.
+// runsKilled kills pools again and again. Each task that dies of it was run that often.
 func runsKilled(w *world) {
 	const kills, tasks, most = 10, 60, 3
 	cfg := w.childQueue()

@@ -19,8 +19,8 @@ func shareClauses() []clause {
 
 const testShares = "a second process gets its share of the groups"
 
-// orderShares has one process at work on a backlog of many groups that never ends,
-// and lets another join.
+// orderShares has one process at work on an endless backlog of many groups, and lets
+// another join.
 func orderShares(w *world) {
 	const groups, enough = 50, 20
 	handles := []driver.Queue{w.open(fifo), w.other(fifo)}

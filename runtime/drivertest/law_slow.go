@@ -13,7 +13,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// slowClauses: law 15, with tasks that are large.
+// slowClauses: law 15, with large tasks.
 func slowClauses() []clause {
 	slow := func(name string, run func(w *world)) clause {
 		return clause{law: DrainsInTrouble, name: name, needs: []need{bulky}, real: true, run: run}
@@ -27,12 +27,12 @@ func slowClauses() []clause {
 const (
 	// slowRate is what the network carries in a second.
 	slowRate = 10 << 20
-	// maxBatch is how many bytes of large tasks one Dequeue may bring, where they have
-	// to be brought and the harness says nothing else.
+	// maxBatch is how many bytes of large tasks one Dequeue may return, if tasks must
+	// be transferred and the harness sets no other bound.
 	maxBatch = 32 << 20
 )
 
-// slow makes the network slow, where there is one.
+// slow makes the network slow, if there is one.
 func (w *world) slow() {
 	w.Helper()
 	if w.h.Network == nil {
@@ -44,7 +44,7 @@ func (w *world) slow() {
 	}
 }
 
-// largeLetters makes large tasks: with 1 MB each they are more than one batch may be.
+// largeLetters makes large tasks: with 1 MB each they exceed one batch.
 func (w *world) largeLetters(q driver.Queue) []*runtime.Task {
 	ts := w.tasks(q, 40)
 	pad := strings.Repeat("x", w.h.Large-64)
@@ -55,7 +55,7 @@ func (w *world) largeLetters(q driver.Queue) []*runtime.Task {
 }
 
 func slowPool(w *world) {
-	// All of them together take about half a lease.
+	// All together take about half a lease.
 	m := w.manager(runtime.QueueConfig{Name: "q", Visibility: w.paced(10 * time.Second)})
 	q, err := m.Queue("q")
 	w.ok(err, "queue")
@@ -82,7 +82,7 @@ func slowPool(w *world) {
 	w.ok(pool.Start(w.ctx), "start")
 	select {
 	case <-done:
-	case <-time.After(3 * w.patience): // a busy machine is slow with a slow network
+	case <-time.After(3 * w.patience): // a busy machine slows down a slow network further
 		w.Errorf("of %d large tasks some were not run in %s", len(ts), 3*w.patience)
 	}
 	w.stop(pool)

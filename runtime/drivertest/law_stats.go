@@ -28,7 +28,7 @@ func statsEach(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	w.counts(q, "a new queue", 0, 0, 0, 0)
 	lease := w.ample()
-	delay := 3 * lease // all up to the end of two leases is done before
+	delay := 3 * lease // everything up to the end of two leases happens before
 	w.put(q, 10)
 	w.counts(q, "Enqueue", 10, 0, 0, 0)
 	w.put(q, 5, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(delay) })
@@ -60,8 +60,7 @@ func statsEach(w *world) {
 }
 
 // statsDrain has a pool decide that a queue is empty right after it is not: by the
-// counts and short looks of a queue that says it has ExactReady, and else in spite of
-// them.
+// counts and short looks of a queue that has ExactReady, and else in spite of them.
 func statsDrain(w *world) {
 	const rounds, tasks = 3, 25
 	m := w.manager(runtime.QueueConfig{Name: "q"})
@@ -77,7 +76,7 @@ func statsDrain(w *world) {
 	w.check(n == 0, "a drain of an empty queue ran %d tasks", n)
 }
 
-// statsSome asks for no more than every queue can count.
+// statsSome checks only what every queue can count.
 func statsSome(w *world) {
 	const n = 1000
 	q := w.open(runtime.QueueConfig{})
@@ -100,7 +99,7 @@ func statsOther(w *world) {
 	w.counts(q, "leased there, seen here", 4, 0, 3, 0)
 }
 
-// statsEnded closes what a worker took its tasks by, which to the others is like a
+// statsEnded closes the provider of a worker that has tasks, which to others is like a
 // kill.
 func statsEnded(w *world) {
 	q := w.open(runtime.QueueConfig{})
@@ -176,7 +175,7 @@ func statsAge(w *world) {
 	w.check(s.OldestAge == 0, "nothing is ready and the oldest age is %s", s.OldestAge)
 }
 
-// drainReady completes what is ready and leaves what is leased.
+// drainReady completes the ready tasks and leaves the leased ones.
 func (w *world) drainReady(q driver.Queue) {
 	w.Helper()
 	s, err := q.Stats(w.ctx)
@@ -204,8 +203,8 @@ func statsShared(w *world) {
 	w.counts(w.dead(a), "the shared dead letter queue", 5, 0, 0, 0)
 }
 
-// statsCost compares the work that Stats makes for the backend with few and with
-// many tasks. It looks at no clock.
+// statsCost compares the work of Stats for the backend with few and with many tasks. It
+// measures no time.
 func statsCost(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	cost := func() int64 {

@@ -24,14 +24,14 @@ func stopClauses() []clause {
 	}
 }
 
-// stopping is a pool at work and the queue it works on.
+// stopping is a pool at work and its queue.
 func (w *world) stopping(cfg runtime.PoolConfig, handle func(context.Context, letter) error) (*runtime.Manager, driver.Queue, *runtime.Pool) {
 	w.Helper()
 	m := w.manager(runtime.QueueConfig{Name: "q"})
 	q, err := m.Queue("q")
 	w.ok(err, "queue")
 	p := w.pool(m, cfg, handle)
-	w.Cleanup(func() { // where the test ended before it stopped the pool
+	w.Cleanup(func() { // if the test ended before it stopped the pool
 		w.letGo()
 		w.stop(p)
 	})
@@ -47,9 +47,8 @@ func (w *world) stop(p *runtime.Pool) {
 	}
 }
 
-// back takes all tasks there are when a pool has stopped, and looks at what they
-// were charged. A provider that cannot tell a crash from a failure charges every
-// delivery: see law 7.
+// back takes all tasks after a pool has stopped, and checks their charges. A provider
+// that cannot distinguish a crash from a failure charges every delivery: see law 7.
 func (w *world) back(q driver.Queue, n int) {
 	w.Helper()
 	w.counts(q, "after the pool has stopped", int64(n), 0, 0, 0)
@@ -103,8 +102,8 @@ func stopCancels(w *world) {
 	w.back(q, tasks)
 }
 
-// stopSettles stops a pool as soon as its handlers have returned: what they
-// decided must not be lost in a batch of acks.
+// stopSettles stops a pool as soon as its handlers have returned: their outcomes must
+// not be lost in a batch of acks.
 func stopSettles(w *world) {
 	const tasks = 12
 	var done atomic.Int64
@@ -159,8 +158,8 @@ func stopAgain(w *world) {
 	w.check(int(runs.Load())+left == rounds*tasks, "%d tasks were run and %d left, of %d", runs.Load(), left, rounds*tasks)
 }
 
-// unleased waits until nothing is leased, for much less than a lease takes: what a
-// provider receives behind a Dequeue that was cancelled it puts back.
+// unleased waits until nothing is leased, for much less than a lease: a provider puts
+// back what it receives behind a cancelled Dequeue.
 func (w *world) unleased(q driver.Queue) {
 	w.Helper()
 	look := new(looker)

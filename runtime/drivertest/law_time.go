@@ -24,7 +24,7 @@ func timeClauses() []clause {
 	}
 }
 
-// slack is how much later than promised a task may come in a test.
+// slack is how late a task may come in a test.
 func (w *world) slack(q driver.Queue) time.Duration {
 	if w.clock != nil {
 		return q.Capabilities().Lateness
@@ -32,7 +32,7 @@ func (w *world) slack(q driver.Queue) time.Duration {
 	return q.Capabilities().Lateness + w.patience/2
 }
 
-// delays are the times that the suite tries, as far as the queue can delay.
+// delays are the tested delays that the queue supports.
 func delays(q driver.Queue, all ...time.Duration) []time.Duration {
 	most := q.Capabilities().MaxDelay
 	return slices.DeleteFunc(all, func(d time.Duration) bool { return most != driver.Unlimited && d > most })
@@ -68,9 +68,9 @@ func timeDelays(w *world) {
 	}
 }
 
-// takeHopped leases a task that the provider may be putting off at this moment: a
-// hop that is worked out before the clock moves, and told to the backend after it,
-// ends later by as much, and nobody but the test moves the clock again.
+// takeHopped leases a task that the provider may be putting off at this moment. A delay
+// computed before the clock moves, and sent to the backend afterwards, ends later by as
+// much as the clock moved, and only the test moves the clock again.
 func (w *world) takeHopped(q driver.Queue) *driver.Delivery {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, w.patience/4)
@@ -125,7 +125,7 @@ func timeRelease(w *world) {
 
 func timeOrder(w *world) {
 	q := w.open(runtime.QueueConfig{})
-	// Steps longer than tasks may be late by: else they could change places.
+	// Steps longer than the allowed lateness: else tasks could change places.
 	n, step := 20, w.paced(max(30*time.Millisecond, 2*q.Capabilities().Lateness))
 	if step > 200*time.Millisecond {
 		n = 5

@@ -22,8 +22,8 @@ func troubleClauses() []clause {
 	}
 }
 
-// A shaky provider is one whose queues take no settling while it is away. It
-// stands between a pool and the provider under test.
+// A shaky provider has queues that refuse to settle while it is away. It wraps the
+// provider under test for a pool.
 type shaky struct {
 	runtime.Provider
 	away  atomic.Bool
@@ -144,8 +144,7 @@ func troubleGivesUp(w *world) {
 	w.ok(other.Complete(w.ctx, one(d)), "the new holder's receipt is good")
 }
 
-// takeOneAmong leases a task that pool workers may take as well: nil when they
-// did.
+// takeOneAmong leases a task that pool workers may take as well: nil if they did.
 func (w *world) takeOneAmong(q driver.Queue, begun <-chan struct{}) *driver.Delivery {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, w.patience)

@@ -37,7 +37,7 @@ func key(k string, within time.Duration) func(*runtime.Task) {
 	return func(t *runtime.Task) { t.UniqueKey, t.UniqueFor = k, within }
 }
 
-// claim enqueues a task with a key and says who holds it.
+// claim enqueues a task with a key and returns the holder of the key.
 func (w *world) claim(q driver.Queue, k string, within time.Duration) (holder string, first bool) {
 	w.Helper()
 	t := w.task(q, key(k, within))
@@ -46,7 +46,7 @@ func (w *world) claim(q driver.Queue, k string, within time.Duration) (holder st
 	return a.ID, !a.Duplicate
 }
 
-// taken checks that a key is held by a task.
+// taken checks that a task holds a key.
 func (w *world) taken(q driver.Queue, k string, by, when string) {
 	w.Helper()
 	id, first := w.claim(q, k, 0)
@@ -89,8 +89,8 @@ func uniqueBatch(w *world) {
 	w.counts(q, "after a batch with duplicates", 2, 0, 0, 0)
 }
 
-// uniqueAgain repeats an enqueue, as a caller does who heard nothing of the
-// first: with a key that is no error.
+// uniqueAgain repeats an enqueue, like a caller who got no answer: with a key that is
+// no error.
 func uniqueAgain(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	t := w.task(q, key("k", 0))

@@ -25,7 +25,7 @@ func deliveredIDs(ds []*driver.Delivery) []string {
 	return all
 }
 
-// same checks that two lists of IDs hold the same ones, in any order.
+// same checks that two lists have the same IDs, in any order.
 func (w *world) same(got, want []string, format string, args ...any) {
 	w.Helper()
 	got, want = slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))
@@ -34,7 +34,7 @@ func (w *world) same(got, want []string, format string, args ...any) {
 	}
 }
 
-// equal checks that two lists of IDs are the same, in order.
+// equal checks that two lists of IDs are equal, in order.
 func (w *world) equal(got, want []string, format string, args ...any) {
 	w.Helper()
 	if !slices.Equal(got, want) {
@@ -42,7 +42,7 @@ func (w *world) equal(got, want []string, format string, args ...any) {
 	}
 }
 
-// difference names what is missing, too much and there twice.
+// difference lists the missing, extra and repeated IDs.
 func difference(got, want []string) string {
 	count := make(map[string]int)
 	for _, id := range got {

@@ -11,7 +11,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A need is what a test asks of a provider beyond the plain contract.
+// A need is a test's requirement of a provider beyond the plain contract.
 type need string
 
 const (
@@ -64,16 +64,16 @@ const (
 	foreign      need = "messages that other programs put on a queue"
 )
 
-// optional needs are those that a provider is free not to fill: the test is
-// left out and noted, and no law is downgraded for it.
+// optional needs are those that a provider may lack: the test is left out and noted,
+// and no law is downgraded for it.
 var optional = map[need]bool{
 	costing: true, browsing: true, cancelling: true, rescheduling: true, purging: true, pausing: true,
 	redriving: true, discarding: true, bounding: true, measuring: true, bounded: true, limited: true,
 	keyless: true, charging: true, oneplace: true, excusing: true, filling: true, bulky: true, swallowing: true, foreign: true,
 }
 
-// leaves reports whether the harness may go without what a test needs. A harness
-// of one type of queue leaves the other types to the provider's other harnesses.
+// leaves reports whether the harness may lack what a test needs. A harness of one type
+// of queue leaves the other types to the provider's other harnesses.
 func (h *Harness) leaves(n need) bool {
 	switch n {
 	case ordering, groupDelay:
@@ -86,8 +86,7 @@ func (h *Harness) leaves(n need) bool {
 	return optional[n]
 }
 
-// lacks finds out what the provider of h cannot give to tests, with the reason
-// for each.
+// lacks finds out what the provider of h lacks for tests, with the reason for each.
 func (h *Harness) lacks(tb testing.TB) map[need]string {
 	missing := make(map[need]string)
 	no := func(n need, when bool, why string) {
@@ -176,13 +175,12 @@ func (h *Harness) opened(missing map[need]string) []driver.QueueType {
 	return types
 }
 
-// shortDelays reports whether delays that tests of something else make are too
-// long for a queue.
+// shortDelays reports whether the delays of unrelated tests are too long for a queue.
 func shortDelays(c driver.Capabilities) bool {
 	return c.MaxDelay != driver.Unlimited && c.MaxDelay < time.Hour
 }
 
-// probe opens queues that a provider need not have.
+// probe opens queues that a provider may not support.
 func (h *Harness) probe(tb testing.TB, ctx context.Context, p runtime.Provider, missing map[need]string) {
 	for _, one := range []struct {
 		queue, delay need

@@ -13,8 +13,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A Report is what Run found out about one provider: a column of the table of
-// laws.
+// A Report is the result of Run for one provider: a column of the table of laws.
 type Report struct {
 	Provider string `json:"provider"`
 	// Types of queues that the harness could open.
@@ -24,7 +23,7 @@ type Report struct {
 	Laws         []LawReport         `json:"laws"`
 }
 
-// A LawReport says how a provider stands to one law.
+// A LawReport is how well a provider keeps one law.
 type LawReport struct {
 	Law       Law       `json:"law"`
 	Text      string    `json:"text"`
@@ -35,7 +34,7 @@ type LawReport struct {
 	LeftOut   []LeftOut `json:"left_out,omitempty"`
 }
 
-// LeftOut is a test that was not run, and why.
+// LeftOut is a test that was not run, with the reason.
 type LeftOut struct {
 	Test     string `json:"test"`
 	Needs    string `json:"needs"`
@@ -43,7 +42,7 @@ type LeftOut struct {
 	Optional bool   `json:"optional"` // the contract leaves it to the provider
 }
 
-// A Status sums up how a provider stands to a law.
+// A Status summarizes how well a provider keeps a law.
 type Status string
 
 // The statuses.
@@ -51,7 +50,7 @@ const (
 	Held       Status = "held"
 	Downgraded Status = "downgraded" // held in a weaker form: see the reason
 	Failed     Status = "failed"
-	NotRun     Status = "not run" // kept out by -run
+	NotRun     Status = "not run" // excluded by -run
 )
 
 func (r *LawReport) sum() {
@@ -67,8 +66,8 @@ func (r *LawReport) sum() {
 	}
 }
 
-// Markdown renders reports as one table, laws down and providers across, followed by
-// a section for each provider with the reasons of downgrades and of what was left out.
+// Markdown renders reports as one table, laws down and providers across, followed by a
+// section for each provider with the reasons of its downgrades and of left-out tests.
 func Markdown(reports ...Report) string {
 	var b strings.Builder
 	b.WriteString("| Law |")
@@ -92,8 +91,7 @@ func Markdown(reports ...Report) string {
 	return b.String()
 }
 
-// reasons says why laws are downgraded, and which tests were left out for want
-// of what.
+// reasons lists why laws are downgraded, and which tests were left out and why.
 func (r Report) reasons(b *strings.Builder) {
 	head := "\n## " + r.Provider + "\n\n"
 	item := func(format string, args ...any) {
@@ -143,7 +141,7 @@ func (b *book) report() Report {
 	return r
 }
 
-// publish logs the table, and writes it where it is asked for.
+// publish logs the table, and writes it to a file if requested.
 func (b *book) publish(t testing.TB) {
 	t.Helper()
 	r := b.report()

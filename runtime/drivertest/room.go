@@ -8,20 +8,20 @@ import (
 )
 
 const (
-	// sideBySide is how many tests of a suite run at the same time at least, and of two
-	// suites or more twice as many: tests of brokers wait for most of their time, so that
-	// there are more of them than processors.
+	// sideBySide is how many tests of one suite run at the same time at least, and
+	// 2*sideBySide of several suites: tests of brokers wait most of the time, so there
+	// are more of them than processors.
 	sideBySide = 12
-	// crowd is how many tests there are at most, of all suites of the process.
+	// crowd is the largest number of tests of all suites of the process.
 	crowd = 4 * sideBySide
-	// calm is how many times in a row the process is woken in time until there is room
-	// for one test more. One that was woken late takes the room of several.
+	// calm is how many times in a row the process must be woken in time to make room
+	// for one more test. A late wake-up takes the room of several.
 	calm = 4
 )
 
-// A room holds the tests that run now, of all suites of the process. It has room for more
-// of them as long as the machine has: while the process is woken in time it grows, and when
-// it is woken late nobody enters until there are fewer, but for the least.
+// A room limits the tests of all suites of the process that run now. It grows while the
+// process is woken in time. After a late wake-up no test enters until there are fewer,
+// down to the least size.
 type room struct {
 	wakeups wakeups
 
@@ -31,13 +31,13 @@ type room struct {
 	size    int    // the tests that may be inside
 	inside  int
 	inTime  int                // wake-ups in a row
-	waiting [2][]chan struct{} // the long ones, which enter first, for they end last; and the others
+	waiting [2][]chan struct{} // the long ones, which enter first because they end last; and the others
 }
 
 // everybody is the room of the process.
 var everybody room
 
-// join notes that a suite begins.
+// join registers the begin of a suite.
 func (r *room) join() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -54,7 +54,7 @@ func (r *room) join() {
 	r.admit()
 }
 
-// part notes that a suite has ended.
+// part registers the end of a suite.
 func (r *room) part() {
 	r.mu.Lock()
 	r.suites--
@@ -94,7 +94,7 @@ func (r *room) leave() {
 	r.admit()
 }
 
-// admit lets in as many as there is room for. mu is held.
+// admit lets in as many tests as there is room for. mu is held.
 func (r *room) admit() {
 	for i := range r.waiting {
 		for len(r.waiting[i]) > 0 && r.inside < r.size {
@@ -105,7 +105,7 @@ func (r *room) admit() {
 	}
 }
 
-// woken is told of each wake-up of the watch, and how late it was.
+// woken takes each wake-up of the watch, with its lateness.
 func (r *room) woken(late time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

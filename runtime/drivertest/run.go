@@ -13,7 +13,7 @@ type clause struct {
 	needs []need
 	real  bool // run on the machine's clock, whatever the harness offers
 	alone bool // run on a broker that no other test shares
-	pace  int  // how many times as long its times are on the machine's clock: 0 is 1
+	pace  int  // factor of its times on the machine's clock: 0 is 1
 	run   func(w *world)
 }
 
@@ -32,19 +32,18 @@ func clauses() []clause {
 	return all
 }
 
-// Run holds a provider to the laws: each is a subtest, and each of its tests is
-// one below it. At the end it logs the table of laws, and writes it as JSON to
-// the folder that the environment variable TASKGEN_CONFORMANCE_OUT names, if
-// any, as <provider>.json with dashes for spaces (see [Report]). With -short it
-// leaves out what takes processes, networks or servers of its own. A test that
-// fails on a machine with more to do than it can is run once more, with longer
-// times.
+// Run checks that a provider keeps the laws: each law is a subtest, with its tests
+// below it. At the end it logs the table of laws, and writes it as JSON to the folder
+// that the environment variable TASKGEN_CONFORMANCE_OUT names, if any, as
+// <provider>.json with dashes for spaces (see [Report]). With -short it leaves out the
+// tests that need processes, networks or servers of their own. A test that fails on an
+// overloaded machine is run once more, with longer times.
 //
-// Tests of all suites of a process run side by side, as many as the machine has time for:
-// from a dozen to four. Suites may run at the same time.
+// Tests of all suites of a process run side by side, as many as the machine has time
+// for: from a dozen to four. Suites may run at the same time.
 //
-// Providers with another Home than InProcess also need a call of [Child] in
-// their TestMain.
+// Providers with a Home other than InProcess also need a call of [Child] in their
+// TestMain.
 func Run(t *testing.T, h Harness) {
 	if err := h.validate(); err != nil {
 		t.Fatal(err)
@@ -72,7 +71,7 @@ func Run(t *testing.T, h Harness) {
 						continue
 					}
 					tests.Go(func() {
-						everybody.enter(!c.short() && (!c.alone || h.Alone == nil)) // brokers that start all at once are slow to
+						everybody.enter(!c.short() && (!c.alone || h.Alone == nil)) // brokers that start all at once are slow
 						defer everybody.leave()
 						t.Run(c.name, func(t *testing.T) {
 							defer func() { book.note(c, t.Failed()) }()
@@ -88,7 +87,7 @@ func Run(t *testing.T, h Harness) {
 	laws.Wait()
 }
 
-// slow needs are those whose tests take processes, networks or servers of their own.
+// slow needs are those whose tests need processes, networks or servers of their own.
 var slow = map[need]bool{
 	processes: true, cutting: true, restarting: true, crashing: true, meddling: true, swallowing: true, filling: true, bulky: true,
 }
@@ -108,7 +107,7 @@ func (c clause) unfilled(missing map[need]string) (need, string, bool) {
 	return "", "", false
 }
 
-// A book notes what became of each test.
+// A book records the result of each test.
 type book struct {
 	h  *Harness
 	mu sync.Mutex
@@ -136,8 +135,8 @@ func (b *book) note(c clause, failed bool) {
 	}
 }
 
-// leaveOut notes a test that the provider cannot be put to. Where the law is not
-// downgraded and the need not optional, that is a failure.
+// leaveOut records a test that the provider cannot run. If the law is not downgraded
+// and the need not optional, that is a failure.
 func (b *book) leaveOut(t testing.TB, c clause, n need, why string) {
 	t.Helper()
 	b.mu.Lock()
@@ -153,8 +152,8 @@ func (b *book) leaveOut(t testing.TB, c clause, n need, why string) {
 	}
 }
 
-// checkDowngrade fails for a law that is downgraded although each of its tests
-// could be run: such a downgrade would hide the day on which it is needed.
+// checkDowngrade fails for a downgraded law if all its tests could be run: such a
+// downgrade would hide a later need for it.
 func (b *book) checkDowngrade(t testing.TB, law Law) {
 	t.Helper()
 	b.mu.Lock()

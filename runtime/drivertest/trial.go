@@ -9,14 +9,14 @@ import (
 	"github.com/taskgen/taskgen/runtime/internal/recorder"
 )
 
-// longer is how much longer the times of a test are when it is run again: those of
-// leases and delays on the machine's clock, and all waits.
+// longer is the factor of a test's times when it is run again: those of leases and
+// delays on the machine's clock, and all waits.
 const longer = 4
 
-// A trial runs tests on a provider. One can fail because the machine had no time for
-// it: then it is run once more, with longer times. On an idle machine a failure is one.
-// The idea is that of Go's own tests of net/http, which run what is sensitive to time
-// with longer and longer times until it passes.
+// A trial runs tests on a provider. A test can fail because the machine was overloaded:
+// then it is run once more, with longer times. On an idle machine a failure counts. The
+// idea is that of Go's own tests of net/http, which run time-sensitive tests with
+// longer and longer times until they pass.
 type trial struct {
 	h       *Harness
 	wakeups *wakeups
@@ -39,8 +39,8 @@ func (tr *trial) run(tb testing.TB, c clause) {
 	}
 }
 
-// A process that is woken this late in all, within one test, ran on a machine with more
-// to do than it can. Delays below stumble are there on an idle machine as well.
+// A process whose wake-ups within one test are this late in all ran on an overloaded
+// machine. Delays below stumble occur on an idle machine as well.
 const (
 	busy    = 200 * time.Millisecond
 	stumble = 10 * time.Millisecond
@@ -49,7 +49,7 @@ const (
 // wakeups measures how late this process is woken.
 type wakeups struct{ late atomic.Int64 }
 
-// watch measures until ctx ends, and tells of each wake-up how late it was.
+// watch measures until ctx ends, and passes the lateness of each wake-up to tell.
 func (w *wakeups) watch(ctx context.Context, tell func(late time.Duration)) {
 	const pause = 20 * time.Millisecond
 	for ctx.Err() == nil {
@@ -63,5 +63,5 @@ func (w *wakeups) watch(ctx context.Context, tell func(late time.Duration)) {
 	}
 }
 
-// read is how late all wake-ups were until now.
+// read is the total lateness of all wake-ups so far.
 func (w *wakeups) read() time.Duration { return time.Duration(w.late.Load()) }

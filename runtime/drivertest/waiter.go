@@ -7,7 +7,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A waiter is a worker that waits in Dequeue while the test goes on.
+// A waiter is a worker that waits in Dequeue while the test continues.
 type waiter struct {
 	w    *world
 	got  chan []*driver.Delivery
@@ -65,7 +65,7 @@ func (a *waiter) wantsSome() []*driver.Delivery {
 	return nil
 }
 
-// wantsError waits for the worker to be sent away.
+// wantsError waits for the worker's Dequeue to fail.
 func (a *waiter) wantsError(want error) {
 	a.w.Helper()
 	select {

@@ -15,9 +15,9 @@ import (
 	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
-// Bounds of the suite's waits. A wait for what must come is long, for a test
-// machine may be slow; it ends when the thing has come. A look for what must
-// not come is short: it can miss a fault, but never see one that is not there.
+// Bounds of the suite's waits. A wait for an expected event is long, because a test
+// machine may be slow; it ends with the event. A look for an event that must not happen
+// is short: it can miss a fault, but never report one that is not there.
 const (
 	patient = 45 * time.Second
 	glance  = 40 * time.Millisecond
@@ -25,8 +25,8 @@ const (
 	slowest = 50 * time.Millisecond
 )
 
-// A looker looks for what must come, again and again. The time between two looks begins at
-// a tick and grows: a look costs a broker's time, and that of what is waited for.
+// A looker polls for an expected event. The time between two looks begins at a tick and
+// grows: a look takes time of the broker, and so of the event.
 type looker struct{ pause time.Duration }
 
 // rest waits until the next look.
@@ -35,8 +35,8 @@ func (l *looker) rest() {
 	<-time.After(l.pause)
 }
 
-// glance is a look at a queue for what must not come. A broker's answer takes its
-// time: one that comes after the look was not waited for.
+// glance is the length of a look for a task that must not come. A broker's answer takes
+// time: one that arrives after the look is missed.
 func (w *world) glance() time.Duration {
 	if w.h.Home == OnServer && w.clock == nil {
 		return w.paced(3 * glance)
@@ -44,24 +44,23 @@ func (w *world) glance() time.Duration {
 	return glance
 }
 
-// A world is what one test of the suite has to itself: data, a provider on it,
-// a clock.
+// A world is the environment of one test of the suite: data, a provider on it, a clock.
 type world struct {
 	testing.TB
 	h     *Harness
 	addr  string
 	clock *tasktest.Clock // nil: the machine's
-	// patience is how long the test waits for what must come.
+	// patience is how long the test waits for an expected event.
 	patience time.Duration
-	pace     time.Duration // how many times as long leases, delays and bounds are on the machine's clock
+	pace     time.Duration // factor of leases, delays and bounds on the machine's clock
 	main     runtime.Provider
 	ctx      context.Context
-	log      *slog.Logger // for pools: what goes wrong is in the test's log
+	log      *slog.Logger // for pools: problems are in the test's log
 
 	mu     sync.Mutex
 	seq    int
 	gates  []func()
-	spread map[string]bool // queues of groups, by name, on which each task has one of its own
+	spread map[string]bool // queues of groups, by name, on which each task has a group of its own
 }
 
 func newWorld(tb testing.TB, h *Harness, c clause, patience time.Duration) *world {
@@ -99,15 +98,14 @@ func (w *world) open(cfg runtime.QueueConfig) driver.Queue {
 	return w.openOn(w.main, cfg)
 }
 
-// other opens a queue as another process would: by another provider on the same
-// data, or where there can be none by a second handle.
+// other opens a queue as another process would: by another provider on the same data,
+// or, if there can be none, by a second handle.
 func (w *world) other(cfg runtime.QueueConfig) driver.Queue {
 	w.Helper()
 	return w.openOn(w.another(), cfg)
 }
 
-// another is a provider as another process has it, or where there can be none the
-// test's own.
+// another is a provider of another process, or, if there can be none, the test's own.
 func (w *world) another() runtime.Provider {
 	w.Helper()
 	if w.h.Home == InProcess {
@@ -124,9 +122,9 @@ func (w *world) openOn(p runtime.Provider, cfg runtime.QueueConfig) driver.Queue
 	return q
 }
 
-// of is what a test means by a declaration: without a name the queue is "q", and
-// without a type it is of the harness's. A dead letter queue is a standard one,
-// whatever queue it belongs to.
+// of completes a test's declaration: without a name the queue is "q", and without a
+// type it has the harness's. A dead letter queue is a standard one, whatever queue it
+// belongs to.
 func (w *world) of(cfg runtime.QueueConfig) runtime.QueueConfig {
 	if cfg.Name == "" {
 		cfg.Name = "q"
@@ -169,7 +167,7 @@ func (w *world) now() time.Time {
 	return w.ticks().Now()
 }
 
-// pass lets time go by.
+// pass lets time pass.
 func (w *world) pass(d time.Duration) {
 	if w.clock != nil {
 		w.clock.Advance(d)
@@ -178,7 +176,7 @@ func (w *world) pass(d time.Duration) {
 	<-time.After(d)
 }
 
-// paced is a time that a machine gets for what it does, longer when it is busy.
+// paced is the time that a machine gets for d of work, longer when it is busy.
 func (w *world) paced(d time.Duration) time.Duration { return w.pace * d }
 
 // lease is a lease that ends soon: tests wait for its end.
@@ -198,8 +196,8 @@ func (w *world) ample() time.Duration {
 	return w.paced(max(4*time.Second, 2*w.h.can.Granularity))
 }
 
-// brief is a lease or delay for tests in real time that wait for its end and leave
-// the moment before it unused.
+// brief is a lease or delay for tests in real time that wait for its end and do not use
+// the moment before it.
 func (w *world) brief() time.Duration {
 	return w.paced(max(400*time.Millisecond, w.h.can.Granularity))
 }
@@ -324,7 +322,7 @@ func (w *world) takeOne(q driver.Queue, lease time.Duration) *driver.Delivery {
 	return w.take(q, 1, lease)[0]
 }
 
-// nothing looks whether the queue hands out anything now.
+// nothing checks that the queue hands out nothing now.
 func (w *world) nothing(q driver.Queue, format string, args ...any) {
 	w.Helper()
 	ds, err := w.glanceAt(q, 10, w.glance())
@@ -334,8 +332,8 @@ func (w *world) nothing(q driver.Queue, format string, args ...any) {
 	w.is(err, driver.ErrNoTasks, "%s: Dequeue of an empty queue", fmt.Sprintf(format, args...))
 }
 
-// drain leases and completes all there is on the queue for which no time has to
-// pass, and returns it in its order.
+// drain leases and completes all tasks of the queue that are due now, and returns them
+// in order.
 func (w *world) drain(q driver.Queue) []*driver.Delivery {
 	w.Helper()
 	var all []*driver.Delivery
@@ -348,14 +346,14 @@ func (w *world) drain(q driver.Queue) []*driver.Delivery {
 		case s.Ready > 0 || s.Leased > 0 && !late:
 			ds = w.some(q, 100, long)
 		case s.Leased > 0:
-			// A killed worker's: it comes back, or, where the worker had buried it
-			// and only not taken it away, goes. Which, shows when tasks are asked for.
+			// A killed worker's: it comes back, or it goes, if the worker had buried it
+			// but not yet removed it. A Dequeue shows which.
 			if ds = w.look(q, 100); len(ds) == 0 {
 				w.check(w.now().Sub(asked) < w.patience, "still leased after %s, and nothing comes back: %+v", w.patience, s)
 				continue
 			}
 		case !q.Capabilities().CountsLeased:
-			ds = w.look(q, 100) // what was leased may have come back
+			ds = w.look(q, 100) // a leased task may have come back
 		}
 		if len(ds) == 0 {
 			return all
@@ -365,7 +363,7 @@ func (w *world) drain(q driver.Queue) []*driver.Delivery {
 	}
 }
 
-// look leases what is there, if anything.
+// look leases the ready tasks, if any.
 func (w *world) look(q driver.Queue, n int) []*driver.Delivery {
 	w.Helper()
 	ds, err := w.glanceAt(q, n, 4*w.glance())
@@ -375,9 +373,9 @@ func (w *world) look(q driver.Queue, n int) []*driver.Delivery {
 	return ds
 }
 
-// glanceAt is a Dequeue that waits for no longer than d. A receive that goes on behind it
-// must not meet a clock that is moved then, nor what the test does next: it would take a
-// task that nobody is to have now, and by a clock that stands still for good.
+// glanceAt is a Dequeue that waits for d at most. A receive that goes on behind it must
+// not meet a later move of the clock or a later step of the test: it would take a task
+// that no worker is to have now, and keep it for good if the clock stands still.
 func (w *world) glanceAt(q driver.Queue, n int, d time.Duration) ([]*driver.Delivery, error) {
 	ctx, cancel := context.WithTimeout(w.ctx, d)
 	defer cancel()
@@ -421,8 +419,8 @@ func (w *world) deadLetter(q driver.Queue, ds []*driver.Delivery) error {
 	return q.DeadLetter(w.ctx, ds)
 }
 
-// gate returns a channel that handlers wait on, and what opens it. It opens at
-// the end of the test if not before.
+// gate returns a channel on which handlers wait, and a function that opens it. It opens
+// at the end of the test at the latest.
 func (w *world) gate() (shut <-chan struct{}, open func()) {
 	c := make(chan struct{})
 	open = sync.OnceFunc(func() { close(c) })

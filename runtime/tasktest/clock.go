@@ -30,23 +30,23 @@ func (c *Clock) Now() time.Time {
 	return c.now
 }
 
-// AfterFunc calls f in a goroutine of its own when the clock has been moved by
-// d. Where d is not above 0 it calls f at once.
+// AfterFunc calls f in a goroutine of its own when the clock has been moved by d. If d
+// is not above 0 it calls f at once.
 func (c *Clock) AfterFunc(d time.Duration, f func()) driver.Timer {
 	t := &timer{clock: c, f: f}
 	t.Reset(d)
 	return t
 }
 
-// Advance moves the clock by d. Every timer that falls due on the way is fired
-// in its order, with the clock showing the time it was set for, and Advance
-// goes on when its function has returned; timers which those functions set are
-// fired too when they are due in time. So all that the timers did is done when
-// Advance returns. A function that waits for the goroutine which moves the
-// clock, or moves the clock itself, waits for ever.
+// Advance moves the clock by d. It fires every timer that becomes due on the way, in
+// order, with the clock showing the time for which the timer was set, and continues
+// when its function has returned. Timers set by these functions are fired too if they
+// are due in time. So the work of all timers is done when Advance returns. A function
+// that waits for the goroutine which moves the clock, or moves the clock itself, waits
+// for ever.
 //
-// A negative d moves the clock back, as the clocks of machines sometimes do; no
-// timer is fired.
+// A negative d moves the clock back, as the clocks of machines sometimes do; no timer
+// is fired.
 func (c *Clock) Advance(d time.Duration) {
 	c.moving.Lock()
 	defer c.moving.Unlock()
@@ -81,19 +81,19 @@ func (c *Clock) due(end time.Time) *timer {
 	return next
 }
 
-// A timer is one AfterFunc call. Its fields are the clock's to guard.
+// A timer is one AfterFunc call. The clock's mutex guards its fields.
 type timer struct {
 	clock *Clock
 	f     func()
 	at    time.Time
-	seq   uint64 // order among timers of one time
+	seq   uint64 // order among timers of the same time
 }
 
 func (t *timer) before(u *timer) bool {
 	return t.at.Before(u.at) || t.at.Equal(u.at) && t.seq < u.seq
 }
 
-// Reset sets the timer anew, d from now.
+// Reset sets the timer again, d from now.
 func (t *timer) Reset(d time.Duration) bool {
 	c := t.clock
 	c.mu.Lock()

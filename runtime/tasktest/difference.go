@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// difference says where two values of one type differ, and how; "" where they do not.
-// Both can be addressed.
+// difference says where and how two values of one type differ; "" if they do not. Both
+// must be addressable.
 func difference(sent, got reflect.Value) string { return comparison{}.value("", sent, got) }
 
-// A comparison goes through two values side by side.
+// A comparison walks two values side by side.
 type comparison struct {
-	// empty says that the place has a tag by which an empty value is left out.
+	// empty says that the field has a tag that omits empty values.
 	empty bool
 }
 
@@ -57,8 +57,7 @@ func (c comparison) value(path string, sent, got reflect.Value) string {
 	return differ()
 }
 
-// known compares values that say themselves whether they are equal, and those that
-// encode themselves.
+// known compares values with an Equal method, and values that encode themselves.
 func (c comparison) known(sent, got reflect.Value) (same, known bool) {
 	switch s := sent.Interface().(type) {
 	case time.Time:
@@ -87,7 +86,7 @@ func (c comparison) known(sent, got reflect.Value) (same, known bool) {
 	return errA == nil && errB == nil && string(a) == string(b), true
 }
 
-// exported says whether a struct has a field whose value can be looked at.
+// exported reports whether a struct has a field whose value can be read.
 func exported(t reflect.Type) bool {
 	for i := range t.NumField() {
 		if f := t.Field(i); f.IsExported() || f.Anonymous && f.Type.Kind() == reflect.Struct && exported(f.Type) {
@@ -153,7 +152,7 @@ func (c comparison) fields(path string, sent, got reflect.Value) string {
 	return ""
 }
 
-// shown is a value as JSON where that is possible.
+// shown is a value as JSON if possible.
 func shown(v reflect.Value) string {
 	if data, err := json.Marshal(v.Interface()); err == nil {
 		return fmt.Sprintf("%s (%s)", data, v.Type())

@@ -16,23 +16,22 @@ import (
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
-// An Env is what a program that uses taskgen needs in a test: queues in memory,
-// an enqueuer, a router, a clock. Tasks take the same way as in production (the
-// manager's validation and middleware, a real queue, a real pool), but nothing
-// runs until the test says [Env.Drain], and time stands still until it moves
-// Clock.
+// An Env is the equipment of a program that uses taskgen for a test: queues in memory,
+// an enqueuer, a router, a clock. Tasks take the same path as in production (the
+// manager's validation and middleware, a real queue, a real pool), but nothing runs
+// until the test calls [Env.Drain], and time stands still until the test moves Clock.
 //
-// An Env is an Enqueuer, to be given to the code under test in place of a
-// Manager. It is safe for use by many goroutines, but Drain is for one at a time.
+// An Env is an Enqueuer: give it to the code under test instead of a Manager. It is
+// safe for use by many goroutines, but only one may call Drain at a time.
 type Env struct {
-	// Clock is what managers, queues, pools and results of the Env go by. It
-	// shows the time at which the Env was made until the test moves it. The
-	// timeouts of handlers go by the machine's clock.
+	// Clock is the clock of the Env's managers, queues, pools and results. It shows the
+	// time at which the Env was made until the test moves it. The timeouts of handlers
+	// use the machine's clock.
 	Clock *Clock
 	// Manager has the queues.
 	Manager *runtime.Manager
 	// Router is where the test registers handlers, before the Drain that needs them.
-	// Those that enqueue tasks themselves are given the Env.
+	// Give the Env to handlers that enqueue tasks.
 	Router *runtime.Router
 	// Results has what handlers returned, for the generated Await functions.
 	Results runtime.Results
@@ -48,7 +47,7 @@ type Env struct {
 
 // A Handled is one run of a handler.
 type Handled struct {
-	Task *runtime.Task // as the handler was given it
+	Task *runtime.Task // as the handler got it
 	// Attempt counts the charged runs of the task, this one included: 1 the first
 	// time.
 	Attempt int
@@ -56,11 +55,10 @@ type Handled struct {
 	Err     error // what the handler returned
 }
 
-// New returns an Env with the given queues; generated code has a function
-// Queues that lists those of its package. Everything is closed when the test
-// ends. A declaration that contradicts itself fails the test. A task whose type has no
-// handler dies at once, whatever its queue says: in a test there is no other program
-// that may have the handler.
+// New returns an Env with the given queues; generated code has a function Queues that
+// lists those of its package. Everything is closed when the test ends. A contradictory
+// declaration fails the test. A task whose type has no handler dies at once, whatever
+// its queue says: a test has no other program with the handler.
 func New(tb testing.TB, queues []runtime.QueueConfig) *Env {
 	tb.Helper()
 	clock := NewClock(time.Now())
@@ -82,7 +80,7 @@ func New(tb testing.TB, queues []runtime.QueueConfig) *Env {
 	return e
 }
 
-// Enqueue is that of the Env's Manager.
+// Enqueue is the Manager's Enqueue.
 func (e *Env) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
 	return e.Manager.Enqueue(ctx, tasks)
 }
@@ -90,7 +88,7 @@ func (e *Env) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.Enq
 // Now is the time on the Env's Clock.
 func (e *Env) Now() time.Time { return e.Clock.Now() }
 
-// note remembers every task that its queue took.
+// note records every task that its queue accepted.
 func (e *Env) note(next runtime.Enqueuer) runtime.Enqueuer {
 	return runtime.EnqueuerFunc(func(ctx context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
 		answers, err := next.Enqueue(ctx, tasks)
@@ -105,7 +103,7 @@ func (e *Env) note(next runtime.Enqueuer) runtime.Enqueuer {
 	})
 }
 
-// observe notes every run of a handler.
+// observe records every run of a handler.
 func (e *Env) observe(next runtime.Handler) runtime.Handler {
 	return runtime.HandlerFunc(func(ctx context.Context, t *runtime.Task) error {
 		run := Handled{Task: t.Clone(), Outcome: runtime.Died}
@@ -126,7 +124,7 @@ func (e *Env) observe(next runtime.Handler) runtime.Handler {
 			e.runs = append(e.runs, run)
 			e.mu.Unlock()
 			if panicked != nil {
-				panic(panicked) // the pool's to deal with, as in production
+				panic(panicked) // for the pool, as in production
 			}
 		}()
 		run.Err = next.Handle(ctx, t)
@@ -136,21 +134,19 @@ func (e *Env) observe(next runtime.Handler) runtime.Handler {
 	})
 }
 
-// Tasks returns all tasks that the Env's queues took since it was made, in their
-// order, those that were handled since included. Duplicates of a unique key are
-// not among them.
+// Tasks returns all tasks that the Env's queues have accepted, in order, including
+// those already handled. Duplicates of a unique key are not among them.
 func (e *Env) Tasks() []*runtime.Task {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.accepted)
 }
 
-// Drain runs the handlers of all tasks that are due, one after the other, and of
-// those that they enqueue, until nothing is due; it returns the runs in their
-// order. It moves no clock: a retry or a delayed task runs in a Drain after
-// Clock.Advance. Each run that did not complete its task is logged. What keeps
-// the pool itself from working (a handler that is registered twice, say) fails
-// the test.
+// Drain runs the handlers of all due tasks, one after the other, and of the tasks that
+// they enqueue, until nothing is due; it returns the runs in order. It does not move
+// the clock: a retry or a delayed task runs in a Drain after Clock.Advance. Each run
+// that did not complete its task is logged. An error of the pool itself (a handler
+// registered twice, say) fails the test.
 func (e *Env) Drain() []Handled {
 	e.tb.Helper()
 	pool, err := e.pool()
@@ -173,25 +169,25 @@ func (e *Env) Drain() []Handled {
 	return slices.Clone(e.runs)
 }
 
-// pool makes a pool of what was registered up to now.
+// pool makes a pool of the handlers registered so far.
 func (e *Env) pool() (*runtime.Pool, error) {
 	router := e.Router
 	if err := router.Err(); err == nil && len(router.Types()) == 0 {
-		// A test may look at what becomes of tasks that nobody handles: NewPool wants
-		// one handler at least.
+		// A test may check the fate of tasks without a handler: NewPool needs at least
+		// one handler.
 		router = runtime.NewRouter()
 		router.Use(e.observe)
 		router.Handle(runtime.Policy{Type: "tasktest: no type"}, runtime.HandlerFunc(func(context.Context, *runtime.Task) error { return nil }))
 	}
 	return runtime.NewPool(e.Manager, router, runtime.PoolConfig{
 		Workers: 1, Results: e.results,
-		Types:  router.Types(),                // a test has handlers for what it is about
+		Types:  router.Types(),                // a test has handlers only for what it tests
 		Logger: slog.New(slog.DiscardHandler), // Drain logs what failed
 	})
 }
 
-// RequireDrain is Drain for tests in which no handler may fail: each run that
-// did not complete its task fails the test.
+// RequireDrain is Drain for tests in which no handler may fail: a run that does not
+// complete its task fails the test.
 func (e *Env) RequireDrain() []Handled {
 	e.tb.Helper()
 	runs := e.Drain()
@@ -207,8 +203,8 @@ func (e *Env) RequireDrain() []Handled {
 	return runs
 }
 
-// Dead returns the tasks on the dead letter queues, queue by queue. Their
-// metadata say why they are there; see the Meta constants of package runtime.
+// Dead returns the tasks on the dead letter queues, queue by queue. Their metadata have
+// the reason; see the Meta constants of package runtime.
 func (e *Env) Dead() []*runtime.Task {
 	e.tb.Helper()
 	var all []*runtime.Task

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// fill sets a value that can be set to a random one. What does not travel stays zero.
+// fill sets a settable value to a random one. Fields that do not travel stay zero.
 func fill(r *rand.Rand, v reflect.Value) {
 	f := filler{r: r, left: largest}
 	f.value(v, 0)
@@ -26,8 +26,8 @@ type filler struct {
 	left int // how many more values it may consist of
 }
 
-// Lists, maps and pointers are left nil below deepest, for types that hold themselves,
-// and in values that consist of more than largest others.
+// Lists, maps and pointers stay nil below deepest, for recursive types, and in values
+// that consist of more than largest others.
 const (
 	deepest = 6
 	largest = 1000
@@ -45,8 +45,8 @@ func (f *filler) value(v reflect.Value, depth int) {
 }
 
 // encoded fills a value of a type that encodes itself with one that its methods write
-// and read. A type that reads nothing of what it writes, its zero value included, keeps
-// what it writes: that it does not arrive is what is looked for.
+// and read. A type that can read nothing that it writes, not even its zero value, keeps
+// what it writes: RoundTrip is to find that it does not arrive.
 func (f *filler) encoded(v reflect.Value, depth int) {
 	var written reflect.Value
 	for range draws / 2 {
@@ -65,8 +65,8 @@ func (f *filler) encoded(v reflect.Value, depth int) {
 	}
 }
 
-// known fills types whose values are not found by their kind, and those that draw
-// themselves.
+// known fills types whose values do not follow from their kind, and types with a
+// generator of their own.
 func (f *filler) known(v reflect.Value) bool {
 	if g, ok := v.Interface().(quick.Generator); ok {
 		v.Set(g.Generate(oldrand.New(oldrand.NewSource(f.r.Int64())), 10))
@@ -131,7 +131,7 @@ func (f *filler) kind(v reflect.Value, depth int) {
 	}
 }
 
-// unsendable fills what nobody can send: a value that is not nil, so that it shows.
+// unsendable fills a value that cannot be sent: not nil, so that the loss shows.
 func (f *filler) unsendable(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Chan:
@@ -206,7 +206,7 @@ func (f *filler) float(bits int) float64 {
 	return x
 }
 
-// letters are those that an encoder may treat in a way of their own.
+// letters are those that an encoder may treat specially.
 var letters = []rune("ab Z09\"\\/<>&\u0000\u001f\u007f\u2028\u2029\ufffdéß世😀~*.")
 
 func (f *filler) text() string {
@@ -217,7 +217,7 @@ func (f *filler) text() string {
 	return string(text)
 }
 
-// any fills an empty interface with what encoding/json reads into one.
+// any fills an empty interface with a value as encoding/json reads it.
 func (f *filler) any(v reflect.Value, depth int) {
 	var value any
 	switch kind := f.r.IntN(6); {
@@ -253,8 +253,8 @@ var codecs = []reflect.Type{
 	reflect.TypeFor[encoding.TextMarshaler](), reflect.TypeFor[encoding.TextUnmarshaler](),
 }
 
-// encodesItself says that a pointer to the type has a method by which encoding/json
-// writes or reads it.
+// encodesItself reports whether a pointer to the type has a method by which
+// encoding/json writes or reads it.
 func encodesItself(t reflect.Type) bool {
 	for _, codec := range codecs {
 		if t.Kind() != reflect.Interface && reflect.PointerTo(t).Implements(codec) {
@@ -264,9 +264,9 @@ func encodesItself(t reflect.Type) bool {
 	return false
 }
 
-// survives says whether a value's own methods write it, and whether they read that:
-// not every number is one of an enumeration. Null is read by nobody, and a zero value
-// counts as read only where it comes back as zero.
+// survives reports whether a value's own methods write it, and whether they read the
+// result: not every number is one of an enumeration. Null counts as not read, and a
+// zero value as read only if it comes back as zero.
 func survives(v reflect.Value) (writes, reads bool) {
 	defer func() { _ = recover() }()
 	data, err := json.Marshal(v.Addr().Interface())

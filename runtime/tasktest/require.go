@@ -10,8 +10,8 @@ import (
 )
 
 // Enqueued returns the payloads of all tasks of a spec's type, or of one of its
-// aliases, that the Env's queues took since it was made, in their order. A payload that
-// cannot be decoded fails the test.
+// aliases, that the Env's queues have accepted, in order. A payload that cannot be
+// decoded fails the test.
 func Enqueued[T any](tb testing.TB, env *Env, spec *runtime.Spec[T]) []T {
 	tb.Helper()
 	var all []T
@@ -29,8 +29,8 @@ func Enqueued[T any](tb testing.TB, env *Env, spec *runtime.Spec[T]) []T {
 }
 
 // RequireEnqueued fails the test unless exactly one task of the spec's type was
-// enqueued whose payload match accepts, and returns that payload. A nil match
-// accepts every payload.
+// enqueued whose payload match accepts, and returns that payload. A nil match accepts
+// every payload.
 func RequireEnqueued[T any](tb testing.TB, env *Env, spec *runtime.Spec[T], match func(T) bool) T {
 	tb.Helper()
 	all := Enqueued(tb, env, spec)
@@ -41,8 +41,8 @@ func RequireEnqueued[T any](tb testing.TB, env *Env, spec *runtime.Spec[T], matc
 	return found[0]
 }
 
-// RequireNotEnqueued fails the test when a task of the spec's type was enqueued
-// whose payload match accepts. A nil match accepts every payload.
+// RequireNotEnqueued fails the test if a task of the spec's type was enqueued whose
+// payload match accepts. A nil match accepts every payload.
 func RequireNotEnqueued[T any](tb testing.TB, env *Env, spec *runtime.Spec[T], match func(T) bool) {
 	tb.Helper()
 	all := Enqueued(tb, env, spec)
@@ -68,7 +68,7 @@ func wanted[T any](match func(T) bool) string {
 	return " that matches"
 }
 
-// listing shows payloads, without their secrets, and what else was enqueued.
+// listing shows payloads, without their secrets, and the other enqueued tasks.
 func listing[T any](env *Env, payloads []T) string {
 	var b strings.Builder
 	for i, v := range payloads {

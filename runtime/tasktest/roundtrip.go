@@ -21,8 +21,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
-// SeedVariable names the environment variable that holds the seed of RoundTrip. Not
-// set: each run has another one.
+// SeedVariable names the environment variable with the seed of RoundTrip. Not set: each
+// run has another seed.
 const SeedVariable = "TASKTEST_SEED"
 
 // How many random payloads RoundTrip sends, and how many it draws for each that the
@@ -32,19 +32,20 @@ const (
 	draws    = 50
 )
 
-// RoundTrip sends payloads through a queue in memory, decodes what arrives as a
-// worker does, and fails the test where that is not what was sent. It sends the
-// examples, then 100 random payloads.
+// RoundTrip sends payloads through a queue in memory, decodes them as a worker does,
+// and fails the test if one does not arrive as it was sent. It sends the examples, then
+// 100 random payloads.
 //
-// Random values fill exported fields. A type that encodes itself is drawn by its kind
-// until its own methods write and read what comes of it; one with the method Generate
-// of testing/quick draws itself. Give examples where random values miss what matters.
+// Random values fill exported fields. For a type that encodes itself, values are drawn
+// by its kind until its own methods write and read one; a type with the method Generate
+// of testing/quick draws its own values. Give examples if random values miss what
+// matters.
 //
 // Values are the same if they are deeply equal, if their own method Equal says so, or
-// if they encode themselves in the same way; fields that are not exported count in
-// structs alone that have no others. Two differences are those of the tags
-// and of JSON: under omitempty an empty list arrives as nil, and a json.RawMessage
-// that is nil arrives as null.
+// if they encode themselves in the same way; unexported fields count only in structs
+// without exported ones. Two differences are allowed, because tags and JSON make them:
+// under omitempty an empty list arrives as nil, and a nil json.RawMessage arrives as
+// null.
 //
 // The random values follow from a seed, which a failure shows; see SeedVariable.
 func RoundTrip[T any](t testing.TB, spec *runtime.Spec[T], examples ...T) {
@@ -85,7 +86,7 @@ func seedOf(t testing.TB) uint64 {
 	return seed
 }
 
-// A link is a queue in memory between one who sends and one who receives.
+// A link is a queue in memory between a sender and a receiver.
 type link[T any] struct {
 	ctx     context.Context
 	spec    runtime.Spec[T]
@@ -133,7 +134,7 @@ func (l *link[T]) random(r *rand.Rand) (diff string, err error) {
 	return "", fmt.Errorf("none of %d is valid: %w", draws, err)
 }
 
-// accepts says what the spec has against a payload.
+// accepts is the spec's objection to a payload; nil if there is none.
 func (l *link[T]) accepts(v *T) error {
 	if l.spec.GroupKey != nil && l.spec.GroupKey(v) == "" {
 		return errors.New("it has no group key")
@@ -144,7 +145,7 @@ func (l *link[T]) accepts(v *T) error {
 	return nil
 }
 
-// send sends one payload and says how what arrives differs.
+// send sends one payload and says how the arrived one differs.
 func (l *link[T]) send(v *T) (diff string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -173,7 +174,7 @@ func (l *link[T]) send(v *T) (diff string, err error) {
 	return l.keys(v, &got), nil
 }
 
-// keys says how the keys of what was sent and of what arrived differ.
+// keys says how the keys of the sent and the arrived payload differ.
 func (l *link[T]) keys(sent, got *T) string {
 	for name, key := range map[string]func(*T) string{"unique": l.spec.UniqueKey, "group": l.spec.GroupKey} {
 		if key != nil && key(sent) != key(got) {
