@@ -54,8 +54,8 @@ func (w *world) network() Network {
 // first few bytes of a request as far into it, or beyond it.
 func somewhere() int { return int(math.Exp(rand.Float64() * math.Log(8192))) }
 
-// disturb makes the next operation fail half way: by turns on its way to the
-// backend, and on the way back, when it is done.
+// disturb makes the next operation fail half way: by turns on its way to the backend,
+// and on the way back, when it is done.
 func (w *world) disturb(net Network, round int) {
 	if round%2 == 0 {
 		net.Sever(somewhere())

@@ -50,8 +50,8 @@ func lossOther(w *world) {
 	w.counts(here, "after the other handle completed all", 0, 0, 0, 0)
 }
 
-// lossWalk lets a worker treat each delivery in one of several ways until the queue is empty,
-// and keeps a ledger of where each task should be.
+// lossWalk lets a worker treat each delivery in one of several ways until the queue is
+// empty, and keeps a ledger of where each task should be.
 func lossWalk(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	want := ids(w.put(q, 150))

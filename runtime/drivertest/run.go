@@ -71,7 +71,7 @@ func Run(t *testing.T, h Harness) {
 						continue
 					}
 					tests.Go(func() {
-						everybody.enter(!c.short() && (!c.alone || h.Alone == nil)) // brokers that start all at once are slow
+						everybody.enter(!c.short() && (!c.alone || h.Alone == nil)) // brokers that all start at once are slow, too
 						defer everybody.leave()
 						t.Run(c.name, func(t *testing.T) {
 							defer func() { book.note(c, t.Failed()) }()
