@@ -59,7 +59,7 @@ func (a *alarm) ended() <-chan struct{} {
 	return a.off
 }
 
-// err is nil while the broker takes what is published.
+// err is nil while the broker takes messages.
 func (a *alarm) err() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -77,7 +77,7 @@ func (a *alarm) err() error {
 // be worthless.
 const knockEvery = time.Second
 
-// say publishes what nobody confirms and nobody misses. It does nothing in an alarm.
+// say publishes an expendable message without a confirm. It does nothing in an alarm.
 func (s *session) say(exchange, to string, p amqp.Publishing) error {
 	if err := s.alarm.err(); err != nil {
 		return err
@@ -85,7 +85,7 @@ func (s *session) say(exchange, to string, p amqp.Publishing) error {
 	return s.talk.Publish(exchange, to, false, false, p)
 }
 
-// knock publishes to nobody until the connection ends.
+// knock publishes unroutable messages until the connection ends.
 func (s *session) knock() {
 	tick := time.NewTicker(knockEvery)
 	defer tick.Stop()
@@ -99,7 +99,7 @@ func (s *session) knock() {
 	}
 }
 
-// prepare opens what a connection has that publishes, and finds out whether there is
+// prepare opens the channels of a publishing connection, and finds out whether there is
 // an alarm.
 func (p *Provider) prepare(ctx context.Context, s *session) error {
 	s.proven.Store(unproven)
@@ -116,9 +116,9 @@ func (p *Provider) prepare(ctx context.Context, s *session) error {
 	if s.talk, err = s.open(ctx); err != nil {
 		return fmt.Errorf("rabbitmq: open a channel: %w", err)
 	}
-	// The call after it is answered when the broker has worked through the publishing,
-	// or never: then it says that it is blocked. Where the user may not publish, those
-	// are told who try.
+	// The call after it is answered when the broker has processed the publishing, or
+	// never: then the broker says that it is blocked. If the user may not publish, the
+	// calls that publish report it.
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)

@@ -12,15 +12,15 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// relayWindow is how many tasks of the gate a process has at a time. None of them
-// waits longer than a tenth of a second, so none is kept waiting for longer by the others.
+// relayWindow is how many tasks at the gate a process has at a time. None of them waits
+// longer than a tenth of a second, so none delays the others for longer.
 const relayWindow = 1000
 
-// headerLine says to which line a task goes when it is due.
+// headerLine is the line that a task goes to when it is due.
 const headerLine = "x-taskgen-line"
 
-// A delayRelay moves tasks of the ladder to the queue when they are due, and others to the next
-// step. Each move is publish, confirm, ack.
+// A delayRelay moves due tasks of the ladder to the queue, and others to the next step.
+// Each move is publish, confirm, ack.
 type delayRelay struct {
 	st *queueState
 
@@ -30,7 +30,7 @@ type delayRelay struct {
 	held held
 	n    int // tasks at the gate
 
-	failing bool // and said so
+	failing bool // and logged
 }
 
 // A delayedMessage is a task at the gate.
@@ -75,9 +75,9 @@ func (g *delayRelay) letter(x *delayedMessage, now time.Time) *letter {
 	return l
 }
 
-// caught is what is to be done with a task that the broker has taken off a line by
-// itself: nil where it comes from the ladder. One that waited longer than a policy's
-// message-ttl goes on waiting, anew; another is dead.
+// caught is the move of a task that the broker has taken off a line by itself: nil if
+// the task comes from the ladder. A task that waited longer than a policy's message-ttl
+// starts waiting again; any other is dead.
 func (g *delayRelay) caught(d *amqp.Delivery, now time.Time) *letter {
 	queue, reason := died(d.Headers)
 	line := slices.Index(g.st.lines, queue)
@@ -97,7 +97,7 @@ func (g *delayRelay) caught(d *amqp.Delivery, now time.Time) *letter {
 	return l
 }
 
-// relayDelayed works at the gate until the provider is closed.
+// relayDelayed handles tasks at the gate until the provider is closed.
 func (st *queueState) relayDelayed() {
 	ctx := st.p.link.ctx
 	for {
@@ -111,7 +111,7 @@ func (st *queueState) relayDelayed() {
 	}
 }
 
-// work is relayDelayed for the time of one connection.
+// work is relayDelayed for one connection.
 func (g *delayRelay) work(ctx context.Context, s *session) error {
 	ch, err := s.open(ctx)
 	if err != nil {
@@ -157,7 +157,7 @@ func (g *delayRelay) work(ctx context.Context, s *session) error {
 	}
 }
 
-// gather takes in what has come.
+// gather takes in the arrived tasks.
 func (g *delayRelay) gather(in <-chan amqp.Delivery, first amqp.Delivery) []*delayedMessage {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -177,7 +177,7 @@ func (g *delayRelay) gather(in <-chan amqp.Delivery, first amqp.Delivery) []*del
 	return batch
 }
 
-// next says when the first of those that wait here is due.
+// next returns when the first of the held tasks is due.
 func (g *delayRelay) next(now time.Time) (time.Duration, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -6,17 +6,17 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Other programs publish tasks by hand, and most of them to the name of the queue.
-// What counts is what the envelope says: a task whose time has not come goes to the
-// ladder, and one of another level or partition to its own line.
+// Other programs publish tasks by hand, and most of them to the name of the queue. The
+// envelope counts: a task that is not due goes to the ladder, and one of another level
+// or partition to its own line.
 
 // elsewhere reports whether a task does not belong where it was drawn.
 func (st *queueState) elsewhere(l *lease, t *driver.Task, now time.Time) bool {
 	return !st.isDLQ && !l.kept && (t.ScheduledFor.After(now) || st.lineOf(t) != l.line)
 }
 
-// sendOn brings tasks to where they belong. The clocks of two processes differ a
-// little: one that is due in a moment waits for it here.
+// sendOn sends tasks to where they belong. The clocks of two processes differ a little:
+// a task that is almost due waits here.
 func (q *queue) sendOn(ds []*driver.Delivery, now time.Time) {
 	var far []*driver.Delivery
 	for _, d := range ds {
@@ -35,7 +35,7 @@ func (q *queue) sendOn(ds []*driver.Delivery, now time.Time) {
 		return on
 	})
 	if err != nil {
-		for _, d := range far { // of those that have left, nothing is here
+		for _, d := range far { // nothing of the tasks that have left is here any more
 			q.st.postpone(d, againWait)
 		}
 	}

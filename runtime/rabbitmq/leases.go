@@ -21,19 +21,19 @@ type lease struct {
 	crashes  int
 	counted  int       // crashes by the broker, when it came
 	at       time.Time // when it came
-	keep     time.Time // until when it stays for the next who asks, where nobody waits
+	keep     time.Time // how long it stays for the next worker if no worker waits
 	until    time.Time // zero: not handed out yet
 	receipt  driver.Receipt
 	state    leaseState
-	from     *amqp.Delivery // where it is no plain message of ours: without its body
-	raw      *amqp.Delivery // from, of bytes that cannot be decoded, on a dead letter queue
-	moving   *letter        // its next copy, where that is under way still
+	from     *amqp.Delivery // if it is no plain message of ours: without its body
+	raw      *amqp.Delivery // from, if its bytes cannot be decoded, on a dead letter queue
+	moving   *letter        // its next copy, if that is still under way
 
-	// Of a task in a group, which stays among those drawn until it has left.
+	// For a task in a group, which stays among the drawn ones until it has left.
 	group string
 	task  *driver.Task
 	again int        // how often it was handed out
-	then  leaseState // of one that is away, when it is back
+	then  leaseState // the state of an away task once it is back
 	kept  bool       // it was released, and is where it belongs
 }
 
@@ -41,15 +41,15 @@ type lease struct {
 type leaseState int
 
 const (
-	waiting  leaseState = iota // for somebody to take it
+	waiting  leaseState = iota // for a worker to take it
 	leased                     // handed out
-	settling                   // its worker has said what becomes of it
+	settling                   // its worker has decided its outcome
 	resting                    // of a group: released, and not due again
 	away                       // of a group: given back, to be drawn again
 	gone                       // off the queue
 )
 
-// holds reports whether a lease is there, and not over.
+// holds reports whether a lease exists and is not over.
 func (l *lease) holds(now time.Time) bool {
 	return l != nil && l.until.After(now) && l.t.alive()
 }
@@ -57,7 +57,7 @@ func (l *lease) holds(now time.Time) bool {
 // mostBytes is how many bytes of tasks one Dequeue returns, if it returns several.
 const mostBytes = 16 << 20
 
-// handOut leases tasks that were drawn. st.mu is held.
+// handOut leases drawn tasks. st.mu is held.
 func (st *queueState) handOut(limit int, d time.Duration) []*lease {
 	n := 0
 	for bytes := 0; n < min(limit, len(st.drawn)); n++ {
@@ -80,7 +80,7 @@ func (st *queueState) lease(l *lease, d time.Duration) {
 	b = append(append(b, st.p.nonce...), '-')
 	b = append(strconv.AppendUint(b, l.t.seq, 10), '-')
 	b = strconv.AppendUint(b, l.tag, 10)
-	if l.again++; l.again > 1 { // of a task that stayed here
+	if l.again++; l.again > 1 { // a task that stayed here
 		b = strconv.AppendInt(append(b, '-'), int64(l.again), 10)
 	}
 	l.receipt = driver.Receipt(b)
@@ -88,7 +88,7 @@ func (st *queueState) lease(l *lease, d time.Duration) {
 	st.wakeAt(l.until)
 }
 
-// end is the end of a lease, cut to what the broker allows.
+// end is the end of a lease, cut to the broker's limit.
 func (l *lease) end(wanted time.Time) time.Time {
 	if last := l.at.Add(l.t.st.p.maxLease); wanted.After(last) {
 		return last
@@ -120,7 +120,7 @@ func (st *queueState) expire() {
 	}
 }
 
-// endLeases ends those that are over. st.mu is held.
+// endLeases ends the leases that are over. st.mu is held.
 func (st *queueState) endLeases(now time.Time) {
 	st.next = time.Time{}
 	var soonest time.Time

@@ -40,7 +40,7 @@ type link struct {
 
 	mu    sync.Mutex
 	cur   *session
-	ready chan struct{} // closed when the dialling under way is over; nil: none is
+	ready chan struct{} // closed when the current dialling is over; nil: none is
 	last  error         // why the last attempt failed
 }
 
@@ -50,7 +50,7 @@ func newLink(dial Dialer, owned bool) *link {
 	return l
 }
 
-// session returns the connection that there is, or waits for one.
+// session returns the current connection, or waits for one.
 func (l *link) session(ctx context.Context) (*session, error) {
 	for {
 		l.mu.Lock()
@@ -79,7 +79,7 @@ func (l *link) session(ctx context.Context) (*session, error) {
 	}
 }
 
-// current is the connection that there is now, or nil.
+// current is the current connection, or nil.
 func (l *link) current() *session {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -132,7 +132,7 @@ func (l *link) connect(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// close ends the connection and whoever waits for one.
+// close ends the connection and the wait of all callers.
 func (l *link) close() {
 	l.stop()
 	l.mu.Lock()
@@ -150,8 +150,8 @@ func (l *link) close() {
 }
 
 // await calls f and waits for its answer, but not beyond ctx: the client's calls take
-// no context, and wait as long as a connection without answers lives. A result of f
-// after that goes to drop, unless that is nil.
+// no context, and wait as long as a connection without answers lives. A later result of
+// f goes to drop, unless that is nil.
 func await[T any](ctx context.Context, f func() (T, error), drop func(T)) (T, error) {
 	type answer struct {
 		v   T
@@ -190,17 +190,17 @@ type session struct {
 	ctx   context.Context // ends with the connection
 	over  context.CancelFunc
 
-	// Of the connection that consumes.
+	// For the connection that consumes.
 	topology   chan *channel // holds the channel for questions, nil until it is opened
 	inbox      *inbox
 	emptyQueue string // an empty queue of this connection's own, see receiver
 
-	// Of the connection that publishes.
+	// For the connection that publishes.
 	alarm  *alarm
 	pubs   []*publisher
 	turn   chan int     // round robin over pubs; held while one is opened anew
 	proven atomic.Int64 // bytes of the largest body that the broker has confirmed, or a little
-	talk   *channel     // of what nobody confirms
+	talk   *channel     // for unconfirmed messages
 }
 
 func newSession(conn *amqp.Connection, owned bool) *session {
@@ -222,10 +222,10 @@ func newSession(conn *amqp.Connection, owned bool) *session {
 	return s
 }
 
-// closeWait bounds how long a good end of a connection may take.
+// closeWait bounds how long the orderly end of a connection may take.
 const closeWait = 2 * time.Second
 
-// end closes the connection where it is ours, and else its channels.
+// end closes the connection if it is ours, and else its channels.
 func (s *session) end() {
 	if s.owned {
 		_ = s.conn.CloseDeadline(time.Now().Add(closeWait))
@@ -236,7 +236,7 @@ func (s *session) end() {
 // A channel is an AMQP channel whose end can be waited for.
 type channel struct {
 	*amqp.Channel
-	rpc  sync.Mutex    // the client mixes up answers where two calls wait at once
+	rpc  sync.Mutex    // the client mixes up answers if two calls wait at once
 	gone chan struct{} // closed when the channel has ended
 	why  error         // set before gone is closed
 }
@@ -254,12 +254,12 @@ func (s *session) open(ctx context.Context) (*channel, error) {
 		}
 		close(c.gone)
 	}()
-	context.AfterFunc(s.ctx, func() { _ = c.Close() }) // matters where the connection is not ours
+	context.AfterFunc(s.ctx, func() { _ = c.Close() }) // matters if the connection is not ours
 	return c, nil
 }
 
-// Close ends the channel, once the call under way on it is answered: the answer of
-// the one would be taken for that of the other, and one of them wait for ever.
+// Close ends the channel, once the call under way on it is answered: else the two
+// answers would be mixed up, and one call wait for ever.
 func (c *channel) Close() error {
 	c.rpc.Lock()
 	defer c.rpc.Unlock()
@@ -275,8 +275,8 @@ func (c *channel) call(ctx context.Context, f func() error) error {
 	})
 }
 
-// ask makes a call that may be refused, which closes its channel: the one for
-// questions, which is opened anew then.
+// ask makes a call that may be refused, which closes its channel: the channel for
+// questions, which is then reopened.
 func (s *session) ask(ctx context.Context, f func(ch *amqp.Channel) error) error {
 	var c *channel
 	select {

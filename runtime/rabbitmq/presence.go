@@ -31,7 +31,7 @@ type tally struct {
 	drawn   int64 // delivered to the process and not handed out
 	waiting int64 // at its gate
 	wanting int64 // calls that wait for tasks
-	sharing int64 // 1 where it takes part in a fifo queue
+	sharing int64 // 1 if it takes part in a fifo queue
 }
 
 // An inbox takes questions and answers of one connection.
@@ -87,7 +87,7 @@ func (p *Provider) join(ctx context.Context, s *session) error {
 	s.inbox = b
 	go b.read(in)
 	go func() {
-		for range never { // nobody publishes there
+		for range never { // nothing is published there
 		}
 	}()
 	return nil
@@ -108,7 +108,7 @@ func (b *inbox) read(in <-chan amqp.Delivery) {
 		}
 		select {
 		case c <- parseTally(string(d.Body)):
-		default: // more than consume the presence queue
+		default: // more answers than consumers of the presence queue
 		}
 	}
 }
@@ -160,7 +160,7 @@ func parseTally(text string) (t tally) {
 	return t
 }
 
-// flushWait bounds how long a count waits for what the broker has sent.
+// flushWait bounds how long a count waits for messages in transit.
 const flushWait = 200 * time.Millisecond
 
 // tally counts the tasks in this process. It waits for tasks on their way to a consumer,
@@ -204,13 +204,13 @@ func (s *session) members(ctx context.Context) (n int, err error) {
 	return n, explain(err)
 }
 
-// consumers counts those of one of the broker's queues.
+// consumers counts the consumers of one of the broker's queues.
 func (s *session) consumers(ctx context.Context, queue string) (int, error) {
 	q, err := s.passive(ctx, queue)
 	return q.Consumers, err
 }
 
-// hungry is the type of a question by a process that has less than its share of the
+// hungry is the type of a question by a process with less than its share of the
 // partitions.
 const hungry = "hungry"
 
@@ -262,7 +262,7 @@ func (s *session) tallyAll(ctx context.Context, queue, as string) (sum tally, er
 	return sum, nil
 }
 
-// emptyWait is after how long a queue is counted again that looks empty.
+// emptyWait is the time until a queue that looks empty is counted again.
 const emptyWait = 30 * time.Millisecond
 
 // Stats implements [driver.Queue]. It takes a round trip for each of the broker's

@@ -15,23 +15,22 @@ import (
 )
 
 const (
-	// window is how many publishings of one call wait for their confirms at a
-	// time.
+	// window is how many publishings of one call wait for their confirms at a time.
 	window = 256
-	// publishers are the channels that calls spread over: the broker works on
-	// each of them by itself.
+	// publishers are the channels over which calls are spread: the broker works on each
+	// of them separately.
 	publishers = 2
-	// unproven is the size up to which a body is published among others without
-	// that the broker has confirmed one as large over this connection. A larger one
-	// goes alone the first time: where it is too large the broker ends the channel.
+	// unproven is the size up to which a body is published among others before the
+	// broker has confirmed one as large over this connection. A larger one goes alone
+	// the first time: if it is too large, the broker ends the channel.
 	unproven = 64 << 10
 )
 
 // Headers of a message, beside the envelope in its body.
 const (
-	headerCrashes = "x-taskgen-crashes" // deliveries that ended with nothing said, before this copy was made
+	headerCrashes = "x-taskgen-crashes" // deliveries that ended without a word, before this copy was made
 	headerDue     = "x-taskgen-due"     // nanoseconds since 1970; on messages that are not due yet
-	// The broker's count of deliveries of this copy that ended so.
+	// The broker's count of such deliveries of this copy.
 	headerDeliveries = "x-delivery-count"
 )
 
@@ -44,28 +43,28 @@ var (
 // A letter is a message on its way to a queue.
 type letter struct {
 	to       string // one of the broker's queues
-	exchange string // the step of the ladder from which it goes there; or none
+	exchange string // the step of the ladder from which it goes there, if any
 	id       string
 	body     []byte
-	from     *amqp.Delivery // of somebody else's making: its headers and properties go along
-	headers  amqp.Table     // more of ours
+	from     *amqp.Delivery // from another program: its headers and properties go along
+	headers  amqp.Table     // further ones of ours
 	crashes  int
 	line     int // where it goes when it is due
 	due      time.Time
-	alone    bool  // on a channel of its own: the broker may end that
-	err      error // why it is not there; nil: the broker has it
+	alone    bool  // on a channel of its own, which the broker may end
+	err      error // why the broker does not have it; nil: it has
 	open     bool  // not confirmed yet
 
-	// Published, and the outcome is not known yet. It is published again only when the
-	// channel has ended without a confirm.
+	// Published, with an unknown outcome. It is published again only when the channel
+	// has ended without a confirm.
 	sent  *amqp.DeferredConfirmation
 	over  *publisher
-	stuck *stuck // maybe under way
+	stuck *stuck // possibly under way
 	own   *letter
 }
 
-// A stuck delivery hangs on its way into a connection that the broker does not read. Its
-// own copies of the letters say what has become of them when it is over.
+// A stuck delivery hangs on its way into a connection that the broker does not read.
+// Its own copies of the letters have the outcome when it is over.
 type stuck struct {
 	over chan struct{}
 	err  error // once it is over
@@ -97,7 +96,7 @@ func (l *letter) publishing() amqp.Publishing {
 	return p
 }
 
-// nanos is the Unix time in nanoseconds of a time to come; one that does not fit (after
+// nanos is the Unix time in nanoseconds of a future time; one that does not fit (after
 // 2262) becomes the last that does.
 func nanos(due time.Time) int64 {
 	if due.Unix() >= math.MaxInt64/int64(time.Second) {
@@ -106,20 +105,20 @@ func nanos(due time.Time) int64 {
 	return due.UnixNano()
 }
 
-// short cuts what AMQP could not carry.
+// short cuts a string to what AMQP can carry.
 func short(s string) string { return s[:min(len(s), maxName)] }
 
-// A publisher is a channel in confirm mode. Many may use it at once.
+// A publisher is a channel in confirm mode. Many goroutines may use it at once.
 type publisher struct {
 	ch   *channel
-	busy chan struct{} // capacity 1: held by the one that writes, who may hang in it
+	busy chan struct{} // capacity 1: held by the writer, which may hang in it
 	sync chan chan struct{}
 
 	mu       sync.Mutex
 	returned map[returned]int
 }
 
-// returned says what has come back: several tasks may have one message ID.
+// returned identifies a returned message: several tasks may have one message ID.
 type returned struct{ exchange, to, id string }
 
 func (s *session) newPublisher(ctx context.Context) (*publisher, error) {
@@ -136,8 +135,8 @@ func (s *session) newPublisher(ctx context.Context) (*publisher, error) {
 	return p, nil
 }
 
-// note keeps what the broker returns because no queue takes it. A return comes
-// before its confirm.
+// note keeps the messages that the broker returns because no queue takes them. A return
+// comes before its confirm.
 func (p *publisher) note(returns <-chan amqp.Return) {
 	for {
 		select {
@@ -154,7 +153,7 @@ func (p *publisher) note(returns <-chan amqp.Return) {
 	}
 }
 
-// noted waits until all returns are noted that have come.
+// noted waits until all arrived returns are noted.
 func (p *publisher) noted() {
 	seen := make(chan struct{})
 	select {
@@ -164,7 +163,7 @@ func (p *publisher) noted() {
 	}
 }
 
-// unroutable reports whether a letter that was confirmed had come back.
+// unroutable reports whether a confirmed letter was returned.
 func (p *publisher) unroutable(l *letter) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -185,8 +184,8 @@ func (p *publisher) unroutable(l *letter) bool {
 	return true
 }
 
-// send publishes the letters, at most window ahead of the confirms, and waits for
-// all of them. What it could not settle stays open.
+// send publishes the letters, at most window ahead of the confirms, and waits for all
+// of them. Unsettled letters stay open.
 func (p *publisher) send(ctx context.Context, s *session, letters []*letter) {
 	next, sent := 0, 0
 	wait := func(most int) bool {
@@ -227,7 +226,7 @@ func (p *publisher) send(ctx context.Context, s *session, letters []*letter) {
 		case !last.ch.IsClosed():
 			l.open, l.err = false, errRefused
 		default:
-			l.alone = true // where it is a refusal, it may be this one's
+			l.alone = true // if it is a refusal, it may be this letter's
 		}
 		l.sent, l.over = nil, nil
 	}
@@ -254,11 +253,11 @@ func (p *publisher) write(ctx context.Context, s *session, l *letter) bool {
 	return true
 }
 
-// publish sends letters and waits until the broker has confirmed or refused each.
-// Where the connection ends before that, it sends those again, with the same
-// message ID, over the next one. The error of each is in the letter. Where ctx ends,
-// or the broker says that it reads no more for now, that of those that are open says
-// so; what is under way by then, the broker may have or store later.
+// publish sends letters and waits until the broker has confirmed or refused each. If
+// the connection ends before that, it sends the unconfirmed ones again, with the same
+// message ID, over the next connection. The error of each is in the letter. If ctx
+// ends, or the broker reports that it reads no more for now, open letters get that
+// error; the broker may already have those under way, or store them later.
 func (p *Provider) publish(ctx context.Context, letters []*letter) {
 	for _, l := range letters {
 		l.open, l.err = true, nil
@@ -299,7 +298,8 @@ func (p *Provider) publish(ctx context.Context, letters []*letter) {
 	}
 }
 
-// publishPatiently is publish for what can wait while the broker takes no messages.
+// publishPatiently is publish for letters that can wait while the broker takes no
+// messages.
 func (p *Provider) publishPatiently(ctx context.Context, letters []*letter) {
 	open := letters
 	for {
@@ -323,8 +323,8 @@ func (p *Provider) publishPatiently(ctx context.Context, letters []*letter) {
 	}
 }
 
-// stuckWait is how long a call waits for its own publishings to be noted once there
-// is an alarm: one of them may hang on its way into the connection.
+// stuckWait is how long a call waits for its own publishings to be noted once there is
+// an alarm: one of them may hang on its way into the connection.
 const stuckWait = 100 * time.Millisecond
 
 func (s *session) publish(ctx context.Context, letters []*letter) error {
@@ -344,7 +344,7 @@ func (s *session) publish(ctx context.Context, letters []*letter) error {
 			return context.Cause(ctx)
 		}
 	}
-	// The copies are the goroutine's own: it may outlast the call.
+	// The goroutine has its own copies: it may outlast the call.
 	own := make([]letter, 0, len(letters))
 	at := make([]*letter, 0, len(letters))
 	for _, l := range letters {
@@ -380,8 +380,8 @@ func (s *session) publish(ctx context.Context, letters []*letter) error {
 	return it.err
 }
 
-// deliver sends letters: those that the broker may refuse by ending their channel
-// each alone, on a channel that nobody else uses.
+// deliver sends letters: those that the broker may refuse by ending their channel are
+// each sent alone, on a channel of their own.
 func (s *session) deliver(ctx context.Context, letters []letter) error {
 	many := make([]*letter, 0, len(letters))
 	for i := range letters {
@@ -450,8 +450,7 @@ func (s *session) deliver(ctx context.Context, letters []letter) error {
 	return context.Cause(ctx)
 }
 
-// publisher is one of the channels that all share, opened anew where the broker has
-// ended it.
+// publisher returns one of the shared channels, reopened if the broker has ended it.
 func (s *session) publisher(ctx context.Context) (*publisher, error) {
 	var i int
 	select {

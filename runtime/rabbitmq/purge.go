@@ -42,8 +42,8 @@ func (q *queue) Purge(ctx context.Context) (int, error) {
 	return total, nil
 }
 
-// purgeOwnLadder empties the steps that the queue has of its own, where an earlier version
-// has opened it.
+// purgeOwnLadder empties the queue's own steps, which exist if an earlier version has
+// opened it.
 func (q *queue) purgeOwnLadder(ctx context.Context, s *session) (total int, err error) {
 	for k := steps - 1; k >= 0; k-- {
 		n, err := s.purge(ctx, q.p.names.ownWait(q.cfg.Name, k))
@@ -65,7 +65,7 @@ func (s *session) purge(ctx context.Context, name string) (int, error) {
 		return err
 	})
 	if err != nil {
-		return 0, err // the call may be under way still
+		return 0, err // the call may still be under way
 	}
 	return n, nil
 }

@@ -23,8 +23,8 @@ type waiter struct {
 	fail  chan error    // capacity 1
 }
 
-// A queueState is one queue of this process's provider: what all its handles share.
-// One goroutine draws for all that wait; another relays delayed tasks.
+// A queueState is one queue of this process's provider, shared by all its handles. One
+// goroutine draws for all waiters; another relays delayed tasks.
 type queueState struct {
 	p          *Provider
 	name       string
@@ -34,32 +34,32 @@ type queueState struct {
 	isDLQ      bool
 	delayRelay delayRelay
 
-	signal  chan struct{} // capacity 1: somebody waits
+	signal  chan struct{} // capacity 1: there is a waiter
 	digging chan struct{} // capacity 1: held by a scan of the dead letter queue
 	burying chan struct{} // capacity burials
 	alarm   *time.Timer   // fires when the next lease ends
 
 	mu       sync.Mutex
-	receiver *receiver // the one that draws, nil when it is lost
-	other    *receiver // the one that drew before, whose tasks are being settled meanwhile
+	receiver *receiver // the one that draws; nil if it is lost
+	other    *receiver // the previous one, whose tasks are being settled meanwhile
 	waiters  []*waiter
-	unwanted chan struct{} // closed when nobody waits any more
+	unwanted chan struct{} // closed when no waiter is left
 	left     time.Time     // when the last waiter left
 	drawn    []*lease      // not handed out: those of the highest line first
 	leases   map[driver.Receipt]*lease
 	next     time.Time         // when alarm fires; zero: never
-	back     int               // tasks that were drawn and are being given back
+	back     int               // drawn tasks that are being given back
 	served   map[string]uint64 // when a group was served last, by turn
 	turn     uint64
 
 	// Of a fifo queue.
-	look    chan struct{} // capacity 1: the partitions are to be looked after
-	parts   []*receiver   // by partition: nil where it is not held
-	leaving map[int]bool  // partitions that are given up when nothing of them runs
+	look    chan struct{} // capacity 1: the partitions are to be checked
+	parts   []*receiver   // by partition: nil if it is not held
+	leaving map[int]bool  // partitions that are given up when none of their tasks runs
 	opening bool          // the first partitions are being taken
 	asked   time.Time     // when somebody waited
 	share   int           // partitions that this process may have
-	orphans map[int]int   // how often a partition was seen that nobody had
+	orphans map[int]int   // how often a partition was seen without a process
 }
 
 func newQueueState(p *Provider, cfg driver.QueueConfig, isDLQ bool) *queueState {
@@ -83,8 +83,8 @@ const (
 	maxIdleWait = 10 * time.Second
 )
 
-// deadIdleWait is idleWait of a dead letter queue: its letters are looked at more
-// often than worked off, and whoever redrives them waits for those that are here.
+// deadIdleWait is the idleWait of a dead letter queue: its letters are browsed more
+// often than worked off, and a redrive waits for those that are here.
 const deadIdleWait = 5 * time.Millisecond
 
 func (st *queueState) idleWait() time.Duration {
@@ -94,7 +94,7 @@ func (st *queueState) idleWait() time.Duration {
 	return idleWait
 }
 
-// run draws tasks for those that wait, until the provider is closed.
+// run draws tasks for the waiters, until the provider is closed.
 func (st *queueState) run() {
 	ctx := st.p.link.ctx
 	for {
@@ -134,10 +134,10 @@ func (st *queueState) run() {
 	}
 }
 
-// receiverOf returns a receiver of a connection. It takes turns between two, for the broker
-// does what it is told on one channel step by step: tasks of the one are settled
-// while the other draws. A receiver that has just given tasks back draws on, for it
-// alone is sure to find them.
+// receiverOf returns a receiver of a connection. It alternates between two, because the
+// broker works on one channel step by step: tasks of one are settled while the other
+// draws. A receiver that has just given tasks back keeps drawing, because it alone is
+// sure to find them.
 func (st *queueState) receiverOf(ctx context.Context, s *session) (*receiver, error) {
 	st.mu.Lock()
 	st.forget()
@@ -166,8 +166,8 @@ func (st *queueState) pause(ctx context.Context) {
 	}
 }
 
-// demand says how many tasks are to be drawn now, and whether some were drawn that
-// nobody has taken for a while.
+// demand returns how many tasks are to be drawn now, and whether some drawn tasks have
+// found no taker for a while.
 func (st *queueState) demand(now time.Time) (n int, unwanted <-chan struct{}, stale bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -187,7 +187,7 @@ func (st *queueState) drawing() bool {
 	return some || slices.ContainsFunc(st.receivers(), func(t *receiver) bool { return !t.idle() })
 }
 
-// receivers are those that are alive.
+// receivers are the receivers that are alive.
 func (st *queueState) receivers() []*receiver {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -195,8 +195,7 @@ func (st *queueState) receivers() []*receiver {
 	return slices.DeleteFunc(append([]*receiver{st.receiver, st.other}, st.parts...), func(t *receiver) bool { return t == nil })
 }
 
-// forget drops what was drawn through a receiver that is lost: the broker has it again.
-// st.mu is held.
+// forget drops the tasks of a lost receiver: the broker has them again. st.mu is held.
 func (st *queueState) forget() {
 	lost := false
 	for _, t := range []**receiver{&st.receiver, &st.other} {
@@ -221,8 +220,9 @@ func (st *queueState) forget() {
 	}
 }
 
-// refuse ends the wait of all where the broker does not let the queue be consumed: it
-// does not have it, or the user may not read it, or somebody else has it for himself.
+// refuse ends the wait of all waiters if the broker does not let the queue be consumed:
+// the queue is missing, the user may not read it, or another consumer has it
+// exclusively.
 func (st *queueState) refuse(err error) {
 	if exception(err) == nil {
 		return
@@ -264,7 +264,7 @@ func (st *queueState) arrived(t *receiver, c *consumer, d *amqp.Delivery) {
 	st.draw(l)
 }
 
-// draw adds a task to those that are there to be handed out. st.mu is held.
+// draw adds a task to those to be handed out. st.mu is held.
 func (st *queueState) draw(l *lease) {
 	i := len(st.drawn)
 	for i > 0 && st.drawn[i-1].line < l.line {
@@ -273,8 +273,8 @@ func (st *queueState) draw(l *lease) {
 	st.drawn = slices.Insert(st.drawn, i, l)
 }
 
-// crashes counts the deliveries of a message that ended with nothing said: those
-// of this copy, by the broker, and those of the copies before.
+// crashes counts the deliveries of a message that ended without a word: the broker's
+// count for this copy, and the count of the copies before.
 func crashes(h amqp.Table) int {
 	return number(h[headerCrashes]) + number(h[headerDeliveries])
 }
@@ -295,7 +295,7 @@ func number(v any) int {
 	return 0
 }
 
-// serve hands out what was drawn.
+// serve hands out drawn tasks.
 func (st *queueState) serve() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -341,14 +341,14 @@ func (st *queueState) want(ctx context.Context, closed <-chan struct{}, limit in
 	}
 	st.mu.Lock()
 	if st.kind == driver.Standard && ctx.Err() != nil && len(st.drawn) > 0 && len(st.waiters) > 0 && st.waiters[0] == w {
-		w.got <- st.handOut(limit, d) // the rest of what comes takes longer
+		w.got <- st.handOut(limit, d) // further tasks take longer
 	}
 	st.waiters = slices.DeleteFunc(st.waiters, func(o *waiter) bool { return o == w })
 	st.asked = time.Now()
 	st.left = st.asked
 	st.unwant()
 	st.mu.Unlock()
-	st.wake() // the next one's wishes may be others
+	st.wake() // the next waiter may want something else
 	select {
 	case got := <-w.got: // in the last moment
 		return got, nil
@@ -364,9 +364,9 @@ func (st *queueState) wake() {
 	}
 }
 
-// giveBack ends all consumers and returns tasks that were drawn and that nobody
-// has taken in time, each to the end of its line: a return to its place would count as
-// a crash. While the broker takes no messages they stay here.
+// giveBack ends all consumers and returns drawn tasks without a taker, each to the end
+// of its line: a return to its place would count as a crash. While the broker takes no
+// messages, they stay here.
 func (st *queueState) giveBack(ctx context.Context) {
 	for _, t := range st.receivers() {
 		if t.shut() != nil {

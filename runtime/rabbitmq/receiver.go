@@ -13,13 +13,13 @@ import (
 )
 
 // A receiver draws tasks from the lines of one queue: a channel with consumers, each
-// with room for as many tasks as were asked for when it was opened. One that is full
-// ends before its tasks are settled; one with room left stays for the next who asks,
-// and ends when for a while nobody does. So as good as all that the broker counts as
-// delivered was handed out, and a process that dies takes next to no task along that
-// it had not begun.
+// with room for as many tasks as were requested when it was opened. A full one ends
+// before its tasks are settled; one with room left stays for the next request, and ends
+// after a while without one. So almost all tasks that the broker counts as delivered
+// were handed out, and a process that dies takes along next to no task that it had not
+// begun.
 //
-// Whatever was drawn through a receiver is settled through it, and lost with it.
+// Every task drawn through a receiver is settled through it, and lost with it.
 type receiver struct {
 	st   *queueState
 	s    *session
@@ -30,9 +30,9 @@ type receiver struct {
 
 	mu        sync.Mutex
 	tags      *tags
-	consumers []*consumer       // the consumers that there are
-	shutting  bool              // their last tasks are being taken in
-	back      map[int]time.Time // when a task was last given back to its place in a line
+	consumers []*consumer       // the open consumers
+	shutting  bool              // their last tasks are arriving
+	back      map[int]time.Time // when a task was last returned to its place in a line
 	came      chan struct{}     // capacity 1: a delivery has come
 }
 
@@ -50,7 +50,7 @@ type consumer struct {
 	tag  string
 	n    int
 	out  int           // tasks that are not settled; guarded by receiver.mu
-	done chan struct{} // all that the client has for this consumer was taken in
+	done chan struct{} // all that the client has for this consumer has been taken in
 }
 
 // open begins to draw at most n tasks of a line.
@@ -76,14 +76,14 @@ func (t *receiver) open(line, n int) (*consumer, error) {
 	return c, nil
 }
 
-// receive takes in what comes for one consumer.
+// receive takes in the deliveries of one consumer.
 func (t *receiver) receive(c *consumer, in <-chan amqp.Delivery) {
 	defer close(c.done)
 	for d := range in {
 		t.take(c, &d)
 		t.signal()
 	}
-	// Where it is the broker that ended the consumer, another has to be opened.
+	// If the broker ended the consumer, another must be opened.
 	t.mu.Lock()
 	ended := len(t.closing(func(o *consumer) bool { return o == c })) > 0
 	t.mu.Unlock()
@@ -109,14 +109,14 @@ func (t *receiver) take(c *consumer, d *amqp.Delivery) {
 	t.st.arrived(t, c, d)
 }
 
-// taken says how many tasks a consumer has.
+// taken is how many tasks a consumer has.
 func (t *receiver) taken(c *consumer) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return c.out
 }
 
-// credit is how many tasks of a line the broker may send as it stands.
+// credit is how many more tasks of a line the broker may send.
 func (t *receiver) credit(line int) (n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -128,7 +128,7 @@ func (t *receiver) credit(line int) (n int) {
 	return n
 }
 
-// closing takes consumers out of the list. t.mu is held.
+// closing removes consumers from the list. t.mu is held.
 func (t *receiver) closing(gone func(*consumer) bool) (out []*consumer) {
 	t.consumers = slices.DeleteFunc(t.consumers, func(c *consumer) bool {
 		if gone(c) {
@@ -140,12 +140,12 @@ func (t *receiver) closing(gone func(*consumer) bool) (out []*consumer) {
 	return out
 }
 
-// free notes that tasks are about to leave their consumers. One that has all the
-// tasks it may have is ended before: nothing is on its way to it, and nothing that
-// nobody asked for can come when it has room again. t.mu is held.
+// free notes that tasks are about to leave their consumers. A full consumer is ended
+// before: nothing is in transit to it, and no unrequested task can come when it has
+// room again. t.mu is held.
 func (t *receiver) free(ls []*lease) {
 	if t.st.kind == driver.FIFO {
-		return // these draw on until their process leaves
+		return // these keep drawing until their process leaves
 	}
 	for _, c := range t.closing(func(c *consumer) bool {
 		return c.out >= c.n && slices.ContainsFunc(ls, func(l *lease) bool { return l.consumer == c })
@@ -159,13 +159,12 @@ func (t *receiver) free(ls []*lease) {
 
 // shut ends consumers and takes in everything that was sent to them.
 //
-// What the broker sends to a consumer that is about to end can come after it has
-// confirmed the end, and the client drops what comes for a consumer that it does
-// not know. So the same tag is registered once more, on a queue that is always
-// empty; when that is confirmed all that was sent is on its way here, and when the
-// end of this second one is confirmed it has come. The broker takes some of it back
-// by itself, and counts that as it counts a crash: so a consumer is not ended
-// without need.
+// A delivery to a consumer that is ending can come after the broker has confirmed the
+// end, and the client drops deliveries for an unknown consumer. So the same tag is
+// registered once more, on a queue that is always empty: when that is confirmed, every
+// delivery is on its way here, and when the end of this second consumer is confirmed,
+// every delivery has come. The broker takes some of them back by itself, and counts
+// that like a crash: so a consumer is not ended without need.
 func (t *receiver) shut() error {
 	t.mu.Lock()
 	all := t.closing(func(*consumer) bool { return true })
@@ -190,7 +189,7 @@ func (t *receiver) shut() error {
 			t.take(c, &d)
 		}
 	}
-	// What the client dropped between two registrations the broker hands out again.
+	// The broker redelivers what the client dropped between two registrations.
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.shutting = false
@@ -227,7 +226,7 @@ func ackAll(ch *amqp.Channel, of *tags, done []uint64) error {
 	return nil
 }
 
-// reject gives a delivery back to its place in its line. The broker counts it.
+// reject returns a delivery to its place in its line. The broker counts it.
 func (t *receiver) reject(l *lease) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -237,20 +236,20 @@ func (t *receiver) reject(l *lease) {
 	_ = t.ch.Reject(l.tag, true)
 }
 
-// returning reports whether tasks may be on their way back to a line that the
-// broker does not count yet. A consumer of the same channel finds them.
+// returning reports whether tasks may be on their way back to a line, not yet counted
+// by the broker. A consumer of the same channel finds them.
 func (t *receiver) returning(line int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return time.Since(t.back[line]) < returnWait
 }
 
-// barrier waits until the broker has worked through what the channel has sent.
+// barrier waits until the broker has processed everything that the channel has sent.
 func (t *receiver) barrier(ctx context.Context) error {
 	return t.ch.call(ctx, func() error { return t.ch.Qos(t.qos, 0, false) })
 }
 
-// idle reports whether nothing can be on its way to the receiver.
+// idle reports whether nothing can be in transit to the receiver.
 func (t *receiver) idle() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -267,7 +266,7 @@ func (t *receiver) returned() bool {
 	return false
 }
 
-// alive reports whether what was drawn through the receiver can still be settled.
+// alive reports whether the receiver's tasks can still be settled.
 func (t *receiver) alive() bool {
 	select {
 	case <-t.ch.gone:
@@ -277,15 +276,15 @@ func (t *receiver) alive() bool {
 	}
 }
 
-// settleWait is how long a receiver waits for tasks that a count of the broker has
-// promised and another process may have drawn, and for those that came with the first.
+// settleWait is how long a receiver waits for tasks that the broker has counted and
+// another process may have drawn, and for those that came with the first.
 const settleWait = 30 * time.Millisecond
 
 // returnWait is how long a returned task may be on its way.
 const returnWait = 300 * time.Millisecond
 
-// draw takes tasks until n are drawn, from the highest line that has any; it waits
-// for the first as long as somebody wants it.
+// draw takes tasks until n are drawn, from the highest line that has any. It waits for
+// the first as long as a worker wants it.
 func (t *receiver) draw(n int, unwanted <-chan struct{}) error {
 	select { // of an earlier draw
 	case <-t.came:
@@ -321,8 +320,8 @@ func (t *receiver) draw(n int, unwanted <-chan struct{}) error {
 	return nil
 }
 
-// gather waits for what came with the first, for a moment: while large tasks come, the
-// first of them does not wait for the last.
+// gather waits for a moment for the tasks that came with the first: while large tasks
+// arrive, the first of them does not wait for the last.
 func (t *receiver) gather() error {
 	ctx, cancel := context.WithTimeout(t.s.ctx, settleWait)
 	defer cancel()
@@ -332,8 +331,8 @@ func (t *receiver) gather() error {
 	return context.Cause(t.s.ctx)
 }
 
-// asking reports whether the broker has not answered a call yet: what it was sending
-// before comes first.
+// asking reports whether the broker has yet to answer a call: its earlier messages come
+// first.
 func (t *receiver) asking() bool {
 	if t.ch.rpc.TryLock() {
 		t.ch.rpc.Unlock()
@@ -342,7 +341,7 @@ func (t *receiver) asking() bool {
 	return true
 }
 
-// sweep takes what is there, line by line, the highest first.
+// sweep takes waiting tasks, line by line, the highest first.
 func (t *receiver) sweep(n int) error {
 	for line := len(t.st.lines) - 1; line >= 0; line-- {
 		have := t.st.drawnFrom(line)
@@ -383,7 +382,7 @@ func (t *receiver) sweep(n int) error {
 	return nil
 }
 
-// drawnFrom counts what is drawn from a line and those above it.
+// drawnFrom counts the tasks drawn from a line and those above it.
 func (st *queueState) drawnFrom(line int) (n int) {
 	st.mu.Lock()
 	defer st.mu.Unlock()

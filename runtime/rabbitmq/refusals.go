@@ -10,8 +10,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// refuseAll is for a reason that is not in the message: what the user may not do, or that
-// the exchange is gone to which one was published, where it is known which one that was.
+// refuseAll refuses letters for a reason that is not in one message: a permission that
+// the user lacks, or, if one is known, the missing exchange of that letter.
 func refuseAll(letters []letter, why *amqp.Error, one *letter) {
 	gone := why.Code == amqp.NotFound && one != nil
 	if why.Code != amqp.AccessRefused && !gone {
@@ -24,15 +24,14 @@ func refuseAll(letters []letter, why *amqp.Error, one *letter) {
 	}
 }
 
-// ended says why the broker ended a channel because of what was published over it;
-// nil where it ended with its connection.
+// ended returns why the broker ended a channel because of a message published over it;
+// nil if the channel ended with its connection.
 func (p *publisher) ended() *amqp.Error {
 	<-p.ch.gone
 	return exception(p.ch.why)
 }
 
-// exception is the broker's reason to end one channel; nil for an error of another
-// kind.
+// exception is the broker's reason to end one channel; nil for other errors.
 func exception(err error) *amqp.Error {
 	var e *amqp.Error
 	if errors.As(err, &e) && e.Server {
@@ -44,7 +43,7 @@ func exception(err error) *amqp.Error {
 	return nil
 }
 
-// refusal is the error of a message that the broker has ended its channel for.
+// refusal is the error of a message for which the broker has ended its channel.
 func refusal(why *amqp.Error, size int) error {
 	switch {
 	case why.Code == amqp.ContentTooLarge || why.Code == amqp.PreconditionFailed && strings.Contains(why.Reason, "message size"):

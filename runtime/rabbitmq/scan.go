@@ -18,10 +18,10 @@ type scan struct {
 	s    *session
 	ch   *channel
 	name string
-	n    int // messages that were counted, and that are to come
+	n    int // counted messages that are still to come
 	out  int // messages that were delivered and not acknowledged
 
-	in   <-chan amqp.Delivery // of the consumer that there is; guarded by ch.rpc, as is turn
+	in   <-chan amqp.Delivery // of the current consumer; guarded by ch.rpc, as is turn
 	turn int                  // its number
 	held int                  // messages that it has
 }
@@ -41,7 +41,7 @@ const scanWindow = 1000
 // scanWait is how long a scan waits for a message that the broker has counted.
 const scanWait = 50 * time.Millisecond
 
-// scan begins to read a queue; nil where it is empty.
+// scan begins to read a queue; nil if it is empty.
 func (s *session) scan(ctx context.Context, name string) (*scan, error) {
 	c := &scan{s: s, name: name}
 	if err := c.count(ctx); err != nil || c.n == 0 {
@@ -52,7 +52,7 @@ func (s *session) scan(ctx context.Context, name string) (*scan, error) {
 		return nil, err
 	}
 	if err := c.open(ctx); err != nil {
-		go c.ch.Close() // a call that was broken off may be under way
+		go c.ch.Close() // a call that was abandoned may be under way
 		return nil, err
 	}
 	return c, nil
@@ -111,7 +111,7 @@ func (c *scan) end() {
 		for range c.in {
 			c.out++
 		}
-		if err := c.ch.Qos(scanWindow, 0, false); err != nil { // when that is answered, nothing is on its way any more
+		if err := c.ch.Qos(scanWindow, 0, false); err != nil { // once this is answered, no message is in transit
 			return err
 		}
 		return c.ch.Nack(0, true, true)
@@ -125,7 +125,7 @@ func (c *scan) end() {
 }
 
 // read passes messages to wants, until it wants scanSize of them, or some and no more
-// come for now. The scan is over when it wants none.
+// come for now. The scan is over if it wants none.
 func (c *scan) read(ctx context.Context, wants func(*amqp.Delivery, seen) bool) error {
 	wanted, quiet := 0, 0
 	for c.n > 0 && wanted < scanSize {
@@ -159,8 +159,8 @@ func (c *scan) read(ctx context.Context, wants func(*amqp.Delivery, seen) bool) 
 	return nil
 }
 
-// over reports whether another process was quicker, or holds the rest: the queue is
-// empty, and messages in transit have had time to arrive.
+// over reports whether another process was faster, or has the rest: the queue is empty,
+// and messages in transit have had time to arrive.
 func (c *scan) over(ctx context.Context, quiet *int) (bool, error) {
 	left, err := c.s.ready(ctx, c.name)
 	if err != nil || left > 0 {
@@ -186,5 +186,5 @@ func (c *scan) settle(ctx context.Context, done []seen, takeOff func(ch *channel
 	return c.barrier(ctx)
 }
 
-// ack takes a message off for good.
+// ack removes a message for good.
 func ack(ch *channel, tag uint64) error { return ch.Ack(tag, false) }

@@ -13,14 +13,14 @@ import (
 type search struct {
 	*scan
 	q   *queue
-	ids map[string]int // how many of each are looked for; nil: all there are
-	// deaths are those that the tasks of ids must have died; nil: any.
+	ids map[string]int // how many of each are searched; nil: all
+	// deaths are the required deaths of the tasks of ids; nil: any.
 	deaths map[driver.Death]bool
-	// again says that they were counted once more, because some were not found.
+	// again says that the tasks were counted once more, because some were not found.
 	again bool
 }
 
-// search begins to look; nil where the dead letter queue is empty.
+// search begins a search; nil if the dead letter queue is empty.
 func (q *queue) search(ctx context.Context, ids []string, deaths []driver.Death) (*search, error) {
 	s, err := q.p.link.session(ctx)
 	if err != nil {
@@ -50,12 +50,12 @@ func (q *queue) search(ctx context.Context, ids []string, deaths []driver.Death)
 	return f, nil
 }
 
-// drawnWait bounds how long a search waits for letters that a process has drawn and
-// not handed out.
+// drawnWait bounds how long a search waits for letters that a process has drawn and not
+// handed out.
 const drawnWait = time.Second
 
 // awaitLetters waits until no process has letters that were drawn for a worker of the
-// dead letter queue that has gone: each process gives them back after deadIdleWait.
+// dead letter queue that has left: each process gives them back after deadIdleWait.
 func (q *queue) awaitLetters(ctx context.Context, s *session) error {
 	for deadline := time.Now().Add(drawnWait); ; {
 		all, err := s.tallyAll(ctx, q.cfg.DLQ, "")
@@ -74,10 +74,10 @@ func (q *queue) awaitLetters(ctx context.Context, s *session) error {
 type deadTask struct {
 	seen
 	task *driver.Task
-	// death is the one that the task died, edited whether it has another payload now.
+	// death is the task's death; edited says that its payload was changed since.
 	death  driver.Death
 	edited bool
-	raw    bool // it stands for bytes that cannot be decoded
+	raw    bool // a stand-in for bytes that cannot be decoded
 	from   *amqp.Delivery
 	body   []byte
 }
@@ -111,12 +111,12 @@ func (f *search) next(ctx context.Context) (found []deadTask, err error) {
 	return found, nil
 }
 
-// drop takes dead tasks off.
+// drop removes dead tasks.
 func (f *search) drop(ctx context.Context, gone []deadTask) error {
 	done := make([]seen, len(gone))
 	for i, x := range gone {
 		done[i] = x.seen
-		if f.ids == nil { // all are asked for
+		if f.ids == nil { // all are searched
 			continue
 		}
 		if f.ids[x.task.ID]--; f.ids[x.task.ID] <= 0 {
@@ -145,7 +145,7 @@ func (q *queue) dig(ctx context.Context, ids []string, deaths []driver.Death, f 
 		free()
 		return nil, err
 	}
-	defer func() { // where ctx ends it goes on without the caller
+	defer func() { // if ctx ends, it continues without the caller
 		_ = do(ctx, func() error {
 			defer free()
 			c.end()

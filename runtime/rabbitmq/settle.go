@@ -13,8 +13,8 @@ import (
 )
 
 // take begins to settle deliveries: nil for one whose lease is over, or that is already
-// being settled. Until settled or restore is called the lease counts, can be extended and
-// does not end.
+// being settled. Until settled or restore is called, the lease is valid, can be
+// extended and does not end.
 func (st *queueState) take(ds []*driver.Delivery) []*lease {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -39,7 +39,7 @@ func (st *queueState) settled(held []*lease) {
 			l.state = gone
 		}
 	}
-	if st.kind == driver.FIFO { // the next of their groups may go
+	if st.kind == driver.FIFO { // the next tasks of their groups may go
 		st.drawn = slices.DeleteFunc(st.drawn, func(l *lease) bool { return l.state == gone })
 		st.wake()
 	}
@@ -91,8 +91,8 @@ func (q *queue) settle(ctx context.Context, ds []*driver.Delivery, write func(l 
 	return batchError(failed, func(i int) string { return idOf(ds[i]) })
 }
 
-// keep takes a task back that nobody has changed, for the next who asks here, without
-// a word to the broker.
+// keep takes back an unchanged task for the next worker here, without a message to the
+// broker.
 func (st *queueState) keep(l *lease) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -102,10 +102,10 @@ func (st *queueState) keep(l *lease) {
 	st.wake()
 }
 
-// move publishes the new copies of deliveries. Where write returns none, there is
-// nothing to be done. Where the broker says meanwhile that
-// it takes no messages for now, the leases go on, and the call may be repeated: what
-// was under way is not published again then.
+// move publishes the new copies of deliveries. If write returns none, there is nothing
+// to do. If the broker reports meanwhile that it takes no messages for now, the leases
+// stay valid, and the call may be repeated: a message under way is then not published
+// again.
 func (q *queue) move(ctx context.Context, ds []*driver.Delivery, held []*lease, failed []error, write func(l *lease, d *driver.Delivery) *letter) {
 	var letters []*letter
 	var at []int
@@ -211,7 +211,7 @@ func (q *queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 			task.ScheduledFor = due
 		}
 		letter := &letter{id: task.ID, crashes: l.crashes}
-		if l.raw != nil { // it stands for bytes, and they go back as they are
+		if l.raw != nil { // it is a stand-in for bytes, which go back unchanged
 			letter.from, letter.body, letter.headers = l.raw, l.body, marks(l.raw.Headers)
 		} else {
 			letter.body = driver.AppendEnvelope(nil, &task)

@@ -33,17 +33,17 @@ const (
 	orphaned = 4
 )
 
-// groupIdle is how long a process keeps partitions of which nobody wants anything and
-// nothing is there. Where something was drawn they pass to those that ask after
-// sharingFor, or later: it is eight times groupIdle for each crash that the broker counts
-// of a task that was drawn, up to maxPatience, so that tasks which pass between processes
-// that ask seldom do not die of it.
+// groupIdle is how long a process keeps empty partitions that no worker asks for. A
+// partition from which something was drawn passes to a process that asks after
+// sharingFor, or later: after eight times groupIdle for each crash that the broker
+// counts of a drawn task, up to maxPatience. Else tasks that pass between processes
+// that ask seldom would die of these counts.
 const groupIdle = 150 * time.Millisecond
 
 // maxPatience makes it 77 seconds.
 const maxPatience = 3
 
-// signalShares has the partitions looked after.
+// signalShares triggers a check of the partitions.
 func (st *queueState) signalShares() {
 	select {
 	case st.look <- struct{}{}:
@@ -51,7 +51,7 @@ func (st *queueState) signalShares() {
 	}
 }
 
-// keepShare looks after the partitions until the provider is closed.
+// keepShare checks the partitions until the provider is closed.
 func (st *queueState) keepShare() {
 	ctx := st.p.link.ctx
 	for {
@@ -78,7 +78,7 @@ func (st *queueState) sharing(now time.Time) bool {
 	return st.parts != nil && (len(st.waiters) > 0 || now.Sub(st.asked) < sharingFor)
 }
 
-// shareOut takes partitions or gives them up, and says when to look again.
+// shareOut takes partitions or gives them up, and returns the time to the next check.
 func (st *queueState) shareOut(ctx context.Context) time.Duration {
 	now := time.Now()
 	st.mu.Lock()
@@ -92,7 +92,7 @@ func (st *queueState) shareOut(ctx context.Context) time.Duration {
 	}
 	st.mu.Unlock()
 	if held == 0 && !waits {
-		return time.Hour // until somebody wants something
+		return time.Hour // until a worker asks
 	}
 	s, err := st.p.link.session(ctx)
 	if err != nil {
@@ -155,7 +155,7 @@ func (st *queueState) held() (n int) {
 	return n
 }
 
-// leaveEmpty gives up all partitions where nothing of them is here.
+// leaveEmpty gives up all partitions if none of their tasks is here.
 func (st *queueState) leaveEmpty() bool {
 	st.mu.Lock()
 	if len(st.waiters) > 0 || len(st.drawn) > 0 {
@@ -179,9 +179,9 @@ func closeAll(receivers []*receiver) {
 	closed.Wait()
 }
 
-// giveUp gives up n partitions. Of those that it cannot give up yet, because something
-// of them runs, nothing more is handed out. With idle from 0 up it is how long nobody
-// here has wanted anything, and only what can go at once goes.
+// giveUp gives up n partitions. From those that it cannot give up yet, because one of
+// their tasks runs, nothing more is handed out. An idle of 0 or more is how long no
+// worker here has asked, and then only partitions that can go at once are given up.
 func (st *queueState) giveUp(n int, idle time.Duration) {
 	type load struct {
 		line, drawn, counted int
@@ -219,7 +219,7 @@ func (st *queueState) giveUp(n int, idle time.Duration) {
 	slices.SortStableFunc(loads, func(a, b *load) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.drawn, b.drawn))
 	})
-	// Of those that are free every other one is first, so that the work is shared, too.
+	// Of the free ones every other one comes first, so that the work is shared, too.
 	from := slices.IndexFunc(loads, func(x *load) bool { return rank(x) == 1 })
 	if from >= 0 {
 		var odd, even []*load
@@ -257,16 +257,16 @@ func (st *queueState) giveUp(n int, idle time.Duration) {
 	st.wake()
 }
 
-// takeFree becomes the consumer of n partitions that have none. Two processes may take
-// the same at once: the broker delivers to the first of them, and one to whom nothing
-// has come leaves by chance.
+// takeFree becomes the consumer of n partitions without one. Two processes may take the
+// same at once: the broker delivers to the first of them, and one that gets nothing
+// leaves after a random time.
 func (st *queueState) takeFree(ctx context.Context, s *session, members, n int) error {
 	var free []int
 	for line := range st.lines {
 		st.mu.Lock()
 		t := st.parts[line]
 		st.mu.Unlock()
-		if members <= 1 { // nobody else is there
+		if members <= 1 { // there is no other process
 			if t == nil {
 				free = append(free, line)
 			}
@@ -290,7 +290,7 @@ func (st *queueState) takeFree(ctx context.Context, s *session, members, n int) 
 	slices.SortStableFunc(free, func(a, b int) int { return cmp.Compare(st.orphans[b], st.orphans[a]) })
 	errs := make([]error, len(free))
 	st.mu.Lock()
-	st.opening = st.held() == 0 // what came first is to go first, of whatever partition
+	st.opening = st.held() == 0 // the oldest task goes first, from whatever partition
 	st.mu.Unlock()
 	defer func() {
 		st.mu.Lock()
@@ -319,7 +319,7 @@ func (st *queueState) takePart(ctx context.Context, s *session, line int) error 
 	st.parts[line] = t
 	st.mu.Unlock()
 	if _, err = t.open(line, partitionWindow); err == nil {
-		err = t.barrier(ctx) // what is there has come
+		err = t.barrier(ctx) // its waiting tasks have arrived
 	}
 	if err == nil {
 		return nil
@@ -338,7 +338,7 @@ func (st *queueState) drop(line int, t *receiver) {
 	_ = t.ch.Close()
 }
 
-// dry reports whether nothing has ever come through the receiver.
+// dry reports whether no task has ever come through the receiver.
 func (t *receiver) dry() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
