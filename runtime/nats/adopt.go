@@ -13,10 +13,10 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// The stream takes whatever is published below taskgen.<queue>., by whom ever, and
-// acknowledges it. What no consumer has a pattern for nobody would see again. So
-// workers look for it: an envelope is enqueued as if it had come by Enqueue, anything
-// else is buried as it is.
+// The stream accepts everything published below taskgen.<queue>., from any program, and
+// acknowledges it. A message that matches no consumer's pattern would never be seen
+// again. So workers look for such messages: an envelope is enqueued as by Enqueue,
+// anything else is buried as it is.
 
 // A foreigner is a message on a subject that is not a task's.
 type foreigner struct {
@@ -24,8 +24,8 @@ type foreigner struct {
 	ack string // where the server waits for the outcome, if it was delivered
 }
 
-// adoptStrays looks for messages that no consumer serves. Where all are counted it
-// takes 1 request for each consumer and 1 for the stream, at most every 30 seconds.
+// adoptStrays looks for messages that no consumer serves. If every message is counted,
+// it takes 1 request for each consumer and 1 for the stream, at most every 30 seconds.
 func (q *queue) adoptStrays(ctx context.Context) error {
 	if !q.tidying.TryLock() {
 		return nil
@@ -65,8 +65,8 @@ func (q *queue) adoptStrays(ctx context.Context) error {
 	if len(subjects) == 0 {
 		return nil
 	}
-	// Who declares more, a level or an origin of dead letters, makes the consumer
-	// first: asked now, all consumers are there of what was seen.
+	// A process that declares more, a level or an origin of dead letters, makes the
+	// consumer first: every subject seen has its consumer by now.
 	if err := q.refresh(ctx); err != nil {
 		return err
 	}
@@ -92,9 +92,9 @@ func (q *queue) adoptStrays(ctx context.Context) error {
 	return nil
 }
 
-// missing returns what the stream has and no consumer counts, and the patterns
-// that consumers count. The stream is asked first, and what moves between two of
-// them is with one soon.
+// missing returns how many messages of the stream no consumer counts, and the patterns
+// that consumers count. It asks the stream first; a message that moves between two
+// consumers is with one of them soon.
 func (s *source) missing(ctx context.Context) (patterns []string, missing int64, err error) {
 	s.mu.Lock()
 	all := s.counted
@@ -129,8 +129,8 @@ func isServed(subject string, patterns []string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return strings.HasPrefix(subject, strings.TrimSuffix(p, ">")) })
 }
 
-// owns reports whether a subject is one of this queue's own, with a consumer or, if
-// somebody has deleted that, without.
+// owns reports whether a subject is one of this queue's own, even if its consumer was
+// deleted.
 func (s *source) owns(subject string) bool {
 	place, _, ok := s.split(subject)
 	if !ok {
@@ -159,7 +159,7 @@ func (s *source) owns(subject string) bool {
 	return err == nil && s.kind != driver.FIFO && strconv.Itoa(n) == lane && n >= 0 && n < s.levels
 }
 
-// adoptAll adopts what was delivered. What fails is brought back by its lease.
+// adoptAll adopts delivered messages. If it fails, the lease brings a message back.
 func (q *queue) adoptAll(ctx context.Context, strays []foreigner) {
 	if len(strays) == 0 {
 		return
@@ -171,7 +171,7 @@ func (q *queue) adoptAll(ctx context.Context, strays []foreigner) {
 	})
 }
 
-// adopt enqueues a stray envelope, or buries what is none. It reports whether the
+// adopt enqueues a stray envelope, or buries any other message. It reports whether the
 // message is gone.
 func (q *queue) adopt(ctx context.Context, f foreigner) bool {
 	task, err := driver.DecodeEnvelope(f.data)
@@ -212,7 +212,7 @@ func (q *queue) adopt(ctx context.Context, f foreigner) bool {
 	return q.dismiss(ctx, f)
 }
 
-// dismiss takes a stray message off the stream.
+// dismiss removes a stray message from the stream.
 func (q *queue) dismiss(ctx context.Context, f foreigner) bool {
 	l := &lease{seq: f.seq, ack: f.ack, until: time.Now().Add(answerWait)}
 	return q.remove(ctx, []*lease{l})[0] == nil

@@ -15,7 +15,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Headers of JetStream, and our own.
+// Headers of JetStream, and of this package.
 const (
 	headerExpect       = "Nats-Expected-Last-Subject-Sequence"
 	headerExpectOn     = "Nats-Expected-Last-Subject-Sequence-Subject"
@@ -25,9 +25,9 @@ const (
 	headerRollup       = "Nats-Rollup"
 	headerTTL          = "Nats-TTL"
 	headerCrashes      = "Taskgen-Crashes"  // crashes of earlier copies of the task
-	headerRedriven     = "Taskgen-Redriven" // the dead message that the task came back from
-	headerReplaces     = "Taskgen-Replaces" // the message in whose place this copy stands
-	maxMark            = 512                // bytes of such a header of ours
+	headerRedriven     = "Taskgen-Redriven" // the dead message from which the task was redriven
+	headerReplaces     = "Taskgen-Replaces" // the message that this copy replaces
+	maxMark            = 512                // most bytes of such a header of ours
 	codeWrongSequence  = 10071
 	codeNoMessage      = 10037
 	codeNoSequence     = 10043
@@ -40,14 +40,14 @@ const (
 	deleteKeepsContent = true
 )
 
-// An apiError is how JetStream says no.
+// An apiError is a refusal of JetStream.
 type apiError struct {
 	Code        int    `json:"code"`
 	ErrCode     int    `json:"err_code"`
 	Description string `json:"description"`
 }
 
-// Is lets the answer that a stream is gone be the contract's.
+// Is makes the answer for a missing stream the contract's error.
 func (e *apiError) Is(target error) bool {
 	return target == driver.ErrUnknownQueue && e.ErrCode == codeNoStream
 }
@@ -64,8 +64,8 @@ func codeOf(err error) int {
 	return 0
 }
 
-// A guard makes the server refuse a message unless the last one of the subjects
-// that match a pattern has a sequence; 0: unless there is none.
+// A guard makes the server refuse a message unless the last message whose subject
+// matches a pattern has the given sequence; 0: unless there is no such message.
 type guard struct {
 	pattern string
 	seq     uint64
@@ -76,7 +76,7 @@ func publish(subject string, data []byte, g guard, header nats.Header) *request 
 	return &request{subject: subject, data: data, guard: g, header: header}
 }
 
-// headers makes the headers of requests, one after the other, in the same memory.
+// headers makes the headers of one request after another, in the same memory.
 type headers struct {
 	all    nats.Header
 	expect []string
@@ -87,7 +87,7 @@ func newHeaders() *headers {
 	return &headers{make(nats.Header, 4), make([]string, 1), make([]string, 1)}
 }
 
-// of returns the headers of a request, which are there until the next call.
+// of returns the headers of a request, which are valid until the next call.
 func (h *headers) of(r *request) nats.Header {
 	if r.guard.pattern == "" {
 		return r.header
@@ -103,8 +103,8 @@ func (h *headers) of(r *request) nats.Header {
 	return h.all
 }
 
-// scheduled adds to header what makes a message fire at a time, to a target.
-// The client's own helper cuts to whole seconds, which fires early.
+// scheduled adds to header what makes a message fire at a time, to a target. The
+// client's own helper cuts to whole seconds, which fires early.
 func scheduled(header nats.Header, at time.Time, target string) nats.Header {
 	if header == nil {
 		header = make(nats.Header, 4)
@@ -114,8 +114,8 @@ func scheduled(header nats.Header, at time.Time, target string) nats.Header {
 	return header
 }
 
-// ack reads the answer to a publish: the sequence under which the message is
-// stored, or was before, by its Nats-Msg-Id.
+// ack reads the answer to a publish: the sequence under which the message is stored, or
+// was stored earlier under its Nats-Msg-Id.
 func (r *request) ack() (seq uint64, err error) {
 	if r.err != nil {
 		return 0, r.err
@@ -138,7 +138,7 @@ func (r *request) ack() (seq uint64, err error) {
 	return 0, r.into(nil)
 }
 
-// into decodes the answer of JetStream's API.
+// into decodes an answer of JetStream's API.
 func (r *request) into(v any) error {
 	if r.err != nil {
 		return r.err
@@ -163,11 +163,11 @@ func (r *request) into(v any) error {
 
 // apiRequest is a request to JetStream's API.
 func (w *wire) apiRequest(subject string, body any) *request {
-	data, _ := json.Marshal(body) // of plain values: it cannot fail
+	data, _ := json.Marshal(body) // plain values: it cannot fail
 	return &request{subject: w.api + subject, data: data}
 }
 
-// one asks one thing of the API.
+// one makes one request to the API.
 func (w *wire) one(ctx context.Context, subject string, body, answer any) error {
 	r := w.apiRequest(subject, body)
 	if err := w.ask(ctx, []*request{r}, nil); err != nil && r.reply == nil {
@@ -181,8 +181,7 @@ func (w *wire) remove(stream string, seq uint64) *request {
 	return w.apiRequest("STREAM.MSG.DELETE."+stream, map[string]any{"seq": seq, "no_erase": deleteKeepsContent})
 }
 
-// removed reads the answer to remove: whether this request took the message
-// away.
+// removed reads the answer to remove: whether this request deleted the message.
 func (r *request) removed() (bool, error) {
 	switch err := r.into(nil); codeOf(err) {
 	case codeNoMessage, codeNoSequence, codeDeleteFailed:
@@ -192,7 +191,7 @@ func (r *request) removed() (bool, error) {
 	}
 }
 
-// A stored message is one as it stands in a stream.
+// A stored message is a message in a stream.
 type stored struct {
 	seq     uint64
 	subject string
@@ -201,7 +200,7 @@ type stored struct {
 	at      time.Time // when it was stored
 }
 
-// copied are the headers that a copy of a message takes over.
+// copied are the headers that a copy of a message keeps.
 func copied(h nats.Header) nats.Header {
 	c := make(nats.Header, 4)
 	for _, key := range [...]string{headerCrashes, headerRedriven, headerReplaces} {
@@ -212,21 +211,21 @@ func copied(h nats.Header) nats.Header {
 	return c
 }
 
-// crashes of the task before this copy of it was stored.
+// crashes is the task's crashes before this copy of it was stored.
 func crashes(h nats.Header) int {
 	n, _ := strconv.Atoi(h.Get(headerCrashes))
 	return n
 }
 
-// last is a request for the last message that matches a pattern. It is answered
-// by the stream's leader, which has seen everything that was acknowledged; a
-// direct get may be answered by a replica that has not.
+// last is a request for the last message that matches a pattern. The stream's leader
+// answers it, and has seen everything that was acknowledged; a direct get may be
+// answered by a replica that has not.
 func (w *wire) last(stream, pattern string) *request {
 	return w.get(stream, map[string]any{"last_by_subj": pattern})
 }
 
-// next is a request for the first message from a sequence on that matches a
-// pattern, likewise.
+// next is a request for the first message from a sequence on that matches a pattern,
+// also answered by the leader.
 func (w *wire) next(stream, pattern string, seq uint64) *request {
 	return w.get(stream, map[string]any{"seq": max(seq, 1), "next_by_subj": pattern})
 }
@@ -237,7 +236,7 @@ func (w *wire) get(stream string, body map[string]any) *request {
 	return r
 }
 
-// message reads the answer to last and next: nil where there is none.
+// message reads the answer to last and next: nil if there is none.
 func (r *request) message() (*stored, error) {
 	var a struct {
 		Message struct {
@@ -255,14 +254,15 @@ func (r *request) message() (*stored, error) {
 		return nil, err
 	}
 	m := &stored{seq: a.Message.Seq, subject: a.Message.Subject, data: a.Message.Data, at: a.Message.Time}
-	if h, err := nats.DecodeHeadersMsg(a.Message.Header); err == nil { // what cannot be read is none of ours
+	if h, err := nats.DecodeHeadersMsg(a.Message.Header); err == nil { // unreadable headers are not ours
 		m.header = h
 	}
 	return m, nil
 }
 
-// page returns messages from a sequence on that match a pattern, up to n and to
-// what may be on its way at a time, by one direct get. more says that there are others.
+// page returns messages from a sequence on that match a pattern by one direct get: up
+// to n, and no more bytes than may be on their way at a time. more says that there are
+// others.
 func (w *wire) page(ctx context.Context, stream, pattern string, seq uint64, n int) (all []*stored, more bool, err error) {
 	inbox := w.nc.NewInbox()
 	ch := make(chan *nats.Msg, n+8)
@@ -299,7 +299,7 @@ func (w *wire) page(ctx context.Context, stream, pattern string, seq uint64, n i
 				}
 				all = append(all, s)
 			case len(m.Data) > 0:
-				// Headers that nobody can read: a worker takes it away.
+				// Unreadable headers: a worker removes it.
 			case status == directLast:
 				left, _ := strconv.Atoi(m.Header.Get("Nats-Num-Pending"))
 				return all, left > 0, nil
@@ -337,12 +337,12 @@ func direct(m *nats.Msg) (*stored, error) {
 	return &stored{seq: seq, subject: m.Header.Get("Nats-Subject"), data: m.Data, header: m.Header, at: at}, nil
 }
 
-// A consumerState is what we need of a consumer's.
+// A consumerState is the part of a consumer's state that we need.
 type consumerState struct {
 	Delivered struct {
 		Stream uint64 `json:"stream_seq"`
 	} `json:"delivered"`
-	// AckFloor: all up to here that the consumer has delivered is acknowledged.
+	// AckFloor: all that the consumer has delivered up to here is acknowledged.
 	AckFloor struct {
 		Stream uint64 `json:"stream_seq"`
 	} `json:"ack_floor"`
@@ -360,7 +360,7 @@ func (w *wire) info(stream, consumer string) *request {
 	return w.apiRequest("CONSUMER.INFO."+stream+"."+consumer, struct{}{})
 }
 
-// infos asks for the state of consumers.
+// infos requests the state of consumers.
 func (w *wire) infos(ctx context.Context, stream string, consumers ...string) ([]consumerState, error) {
 	rs := make([]*request, len(consumers))
 	for i, c := range consumers {
@@ -378,7 +378,7 @@ func (w *wire) infos(ctx context.Context, stream string, consumers ...string) ([
 	return all, nil
 }
 
-// purge removes all messages of one place, and says how many there were.
+// purge removes all messages of one place, and returns how many there were.
 func (w *wire) purge(ctx context.Context, stream, pattern string) (int, error) {
 	var a struct {
 		Purged int `json:"purged"`

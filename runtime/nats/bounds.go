@@ -12,16 +12,16 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A bounded stream, one with a limit and discard=new, refuses messages that are
-// beyond. The server allows no schedules in it. So what is due later stands in the
-// place of schedules all the same, and workers pull it from there: they put it back
-// with its delay, by a negative acknowledgement, and take it to where it is due when
-// it comes again (see wake).
+// A bounded stream, one with a limit and discard=new, refuses messages beyond the
+// limit. The server allows no schedules in it. Tasks that are due later are stored in
+// the place of schedules all the same, and workers pull them from there: they put a
+// task back with its delay, by a negative acknowledgement, and move it to where it is
+// due when it comes again (see wake).
 
 // bounds are the limits of such a stream; 0 or less: none.
 type bounds struct{ bytes, msgs int64 }
 
-// maxBound is the most that is taken for a stream without being asked.
+// maxBound is the largest limit of a stream unless the program sets another.
 const maxBound = 1 << 30
 
 // bound is the limit of bytes for a stream that is to be made; 0 for none.
@@ -53,7 +53,7 @@ func (p *Provider) bound(ctx context.Context) (int64, error) {
 	return n, nil
 }
 
-// fitting refuses what would take a bounded stream beyond nine tenths of its
+// fitting refuses tasks that would take a bounded stream beyond nine tenths of its
 // limits: the rest is for workers, whose retries must not fail. It costs 1 request a
 // batch.
 func (q *queue) fitting(ctx context.Context, es []*entry, failed map[int]error) []*entry {
@@ -80,7 +80,7 @@ func (q *queue) fitting(ctx context.Context, es []*entry, failed map[int]error) 
 	return kept
 }
 
-// isFull reports whether the server refuses a message for want of room.
+// isFull reports whether the server refuses a message for lack of room.
 func isFull(err error) bool {
 	switch codeOf(err) {
 	case 10002, 10023, 10028, 10047, 10077: // resources of account or server, memory, storage, the stream's own limits
@@ -89,7 +89,7 @@ func isFull(err error) bool {
 	return false
 }
 
-// full makes such an error one of the contract's.
+// full turns such an error into the contract's.
 func full(err error) error {
 	if isFull(err) && !errors.Is(err, driver.ErrQueueFull) {
 		return fmt.Errorf("%w: %w", driver.ErrQueueFull, err)
@@ -105,8 +105,7 @@ func (s *source) later(header nats.Header, at time.Time, target string) nats.Hea
 	return scheduled(header, at, target)
 }
 
-// sleepers returns the consumers of the places of schedules, where workers pull
-// from them.
+// sleepers returns the consumers of the places of schedules, if workers pull from them.
 func (s *source) sleepers() (all []string) {
 	if s.bounds.Load() == nil {
 		return nil
@@ -122,8 +121,8 @@ func (s *source) sleepers() (all []string) {
 	return all
 }
 
-// wakeDue looks after what stands in the places of schedules. On a bounded stream
-// it costs a Dequeue, and Stats, 1 request for each level, and 2 more on a fifo queue.
+// wakeDue handles the messages in the places of schedules. On a bounded stream it costs
+// a Dequeue, and Stats, 1 request for each level, and 2 more on a fifo queue.
 func (q *queue) wakeDue(ctx context.Context) error {
 	for _, c := range q.sleepers() {
 		p, err := q.pull(ctx, q.closing.Done(), []string{c}, batchSize, false)
@@ -137,7 +136,7 @@ func (q *queue) wakeDue(ctx context.Context) error {
 	return nil
 }
 
-// alarm is wake for what was pulled.
+// alarm is wake for pulled messages.
 func (q *queue) alarm(ctx context.Context, p *pull) error {
 	ls, _, strays := q.read(p.got)
 	q.adoptAll(ctx, strays)
@@ -155,20 +154,20 @@ func (q *queue) alarm(ctx context.Context, p *pull) error {
 	return p.err
 }
 
-// asleep reports whether a message stands where schedules do.
+// asleep reports whether a message is in the place of schedules.
 func (l *lease) asleep() bool {
 	return strings.HasPrefix(l.place, placeScheduled) || l.place == placeWaiting
 }
 
-// wake takes what stands in the place of schedules to where it is due, and puts
-// back what has time.
+// wake moves messages from the place of schedules to where they are due, and puts back
+// those that are not due yet.
 func (q *queue) wake(ctx context.Context, ls []*lease, due []time.Time) {
 	now := time.Now()
 	var back, moves []*request
 	var joining, moved []*lease
 	for i, l := range ls {
-		l.crashes = crashes(l.headers) // those who put it back did not run it
-		// Who died before the message was taken away has woken it already.
+		l.crashes = crashes(l.headers) // putting it back is no run
+		// A process that died before it removed the message has woken it already.
 		header := copied(l.headers)
 		header[headerMsgID] = []string{q.mark(l.seq, l.stored)}
 		switch {
@@ -187,7 +186,7 @@ func (q *queue) wake(ctx context.Context, ls []*lease, due []time.Time) {
 	if len(joining) > 0 {
 		q.join(ctx, joining)
 	}
-	// Whatever fails here is done again when the server's lease has ended.
+	// Everything that fails here is repeated when the server's lease has ended.
 	if err := q.wire.ask(ctx, append(back, moves...), nil); err != nil {
 		return
 	}
@@ -200,7 +199,7 @@ func (q *queue) wake(ctx context.Context, ls []*lease, due []time.Time) {
 			rest = append(rest, moved[i].put(fullPause))
 		case errors.Is(err, nats.ErrMaxPayload):
 			if q.buryFixed(ctx, moved[i]) && q.kind == driver.FIFO {
-				_ = q.kick(ctx, []string{groupOf(moved[i].tail)}) // else a look for ghosts does
+				_ = q.kick(ctx, []string{groupOf(moved[i].tail)}) // else the next sweep does it
 			}
 		}
 	}

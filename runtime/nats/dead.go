@@ -76,8 +76,8 @@ func deadID(m *stored) string {
 	return "undecodable." + tail
 }
 
-// eachDead calls f with the dead tasks of this queue that nobody has leased, in pages:
-// all current ones, or those with the given IDs.
+// eachDead calls f with the dead tasks of this queue that no worker has leased, in
+// pages: all current ones, or those with the given IDs.
 func (q *queue) eachDead(ctx context.Context, ids []string, f func([]*stored) error) error {
 	dead := q.graves()
 	lane := originLane(q.name)
@@ -129,7 +129,7 @@ func (q *queue) eachDead(ctx context.Context, ids []string, f func([]*stored) er
 // process that redrove them died before it removed them.
 func (q *queue) latest(ctx context.Context, page []*stored) ([]*stored, error) {
 	dead := q.graves()
-	type origin struct{ mark, subject string } // the subject, for a stream made anew counts anew
+	type origin struct{ mark, subject string } // the subject, because a recreated stream counts from the start
 	redriven := make(map[origin]bool)
 	for _, m := range page {
 		if from := m.header.Get(headerRedriven); from != "" {
@@ -156,16 +156,16 @@ func (q *queue) latest(ctx context.Context, page []*stored) ([]*stored, error) {
 	return kept, nil
 }
 
-// redrive moves one page of dead tasks, each with the payload that payloads has for its
-// place, if it has one. It returns the places of those that it moved, and why others
-// were not. Each is stored under an ID that its place
-// among the dead gives it, so that two who redrive it at once move it once.
+// redrive moves one page of dead tasks, each with its new payload if payloads has one
+// for its index. It returns the indexes of the moved tasks, and the errors of the
+// others. Each task is stored under an ID that follows from its place among the dead,
+// so that two concurrent redrives move it once.
 //
-// The message that a task was buried from may be there still. It is no copy to
-// leave the task to: who buried it may be about to take it away, or whoever is
-// given it when its lease has ended, because it is dead; and burying it once more
-// would be a duplicate to the dead letter queue. So the task is always written
-// anew, and then the old message goes, and the dead one last of all.
+// The message from which a task was buried may still exist. It cannot become the
+// redriven task: the process that buried it may be about to remove it, or the worker
+// that gets it when its lease has ended, because it is dead; and another burial of it
+// would be a duplicate for the dead letter queue. So the task is always written again,
+// and then the old message is removed, and the dead one last of all.
 func (q *queue) redrive(ctx context.Context, page []*stored, payloads map[int][]byte) (moved []int, failed []error, err error) {
 	graves := q.graves()
 	failed = make([]error, len(page))
@@ -184,7 +184,7 @@ func (q *queue) redrive(ctx context.Context, page []*stored, payloads map[int][]
 		}
 		r := request{guard: guard{es[i].rivals(q), m.seq}, header: es[i].header()}
 		if q.fit(&r, task); err != nil {
-			r.data = m.data // who can decode it may be there by now
+			r.data = m.data // a program that can decode it may exist by now
 		}
 		es[i].envelope = r.data
 	}
@@ -215,15 +215,15 @@ func (q *queue) redrive(ctx context.Context, page []*stored, payloads map[int][]
 	return moved, failed, err
 }
 
-// readDead reads a dead task of this queue, or makes what stands for what is none.
+// readDead reads a dead task of this queue, or makes a stand-in for another message.
 func (q *queue) readDead(m *stored) (*driver.Task, error) {
 	_, rest, _ := q.graves().split(m.subject)
 	return dead(rest, q.name, m.data, m.header, m.at)
 }
 
-// stillDead keeps what is wrong with a redrive for a task that is among the dead
-// still: one that is not was redriven by somebody else meanwhile, and what is on the
-// queue in its stead, however often it has moved since, came from it.
+// stillDead keeps the error of a redrive for a task that is still dead. One that is not
+// was redriven by another process meanwhile: its successor on the queue, however often
+// it has moved since, came from it.
 func (q *queue) stillDead(ctx context.Context, m *stored, wrong error) error {
 	get := q.wire.next(q.graves().names.stream, m.subject, m.seq)
 	if err := q.wire.ask(ctx, []*request{get}, nil); err != nil {
@@ -236,15 +236,15 @@ func (q *queue) stillDead(ctx context.Context, m *stored, wrong error) error {
 	return err
 }
 
-// relict stands for the lease of a message that is to leave the queue, whoever has
-// it.
+// relict is a stand-in for the lease of a message that is to leave the queue, whichever
+// worker has it.
 func (s *source) relict(m *stored, id string) *lease {
 	place, rest, _ := s.split(m.subject)
 	return &lease{subject: m.subject, place: place, tail: rest, seq: m.seq, id: id}
 }
 
-// clear takes away what redriven tasks have taken the place of. Where that fails
-// the task stays among the dead, by which the relict is known for what it is.
+// clear removes the messages that redriven tasks have replaced. If that fails, the task
+// stays among the dead, which identifies the relict.
 func (q *queue) clear(ctx context.Context, es []*entry, failed map[int]error) {
 	for _, e := range es {
 		l := e.relict
@@ -253,7 +253,7 @@ func (q *queue) clear(ctx context.Context, es []*entry, failed map[int]error) {
 		}
 		step := q.remove
 		if l.place == placeHead {
-			step = q.advance // its group goes on
+			step = q.advance // its group continues
 		}
 		l.until = time.Now().Add(answerWait)
 		if err := step(ctx, []*lease{l})[0]; err != nil {
@@ -292,7 +292,8 @@ func (q *queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	return gone, nil
 }
 
-// discardDead removes dead tasks, and returns the places of those that were there still.
+// discardDead removes dead tasks, and returns the indexes of those that were still
+// there.
 func (q *queue) discardDead(ctx context.Context, page []*stored) (gone []int, err error) {
 	rs := make([]*request, len(page))
 	for i, m := range page {

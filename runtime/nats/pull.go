@@ -11,21 +11,21 @@ import (
 )
 
 const (
-	// pullWait is how long the server keeps a request for messages that are not
-	// there yet. It is asked again after that: longer would save next to
-	// nothing, and shorter finds a server that has forgotten us no sooner, for that
-	// is told by the connection.
+	// pullWait is how long the server keeps a request for messages that are not there
+	// yet. Then it is repeated. A longer wait would save next to nothing. A shorter one
+	// would not find a server that has lost the request any sooner: the connection
+	// reports that.
 	pullWait = 5 * time.Second
-	// brief is how long an answer to a request may take that does not wait.
+	// brief is how long the answer to a request without a wait may take.
 	brief = time.Second
 )
 
-// errAstray says that a consumer is not there, or not able, now.
+// errAstray says that a consumer is missing, or unusable, now.
 var errAstray = errors.New("taskgen: the consumer is away")
 
-// A pull is a request for messages of some consumers, on an inbox of its own:
-// only by taking that away can a request be ended early, without losing what the
-// server sends in that moment. The server notices that nobody listens and puts a
+// A pull is a request for messages of some consumers, on an inbox of its own. Removing
+// the inbox is the only way to end a request early without losing the messages that the
+// server sends in that moment: the server notices that no one listens and puts a
 // message back uncounted.
 type pull struct {
 	w     *wire
@@ -37,14 +37,13 @@ type pull struct {
 	open  int // requests that may still bring something
 	got   []pulled
 	first time.Time // when the first of these came
-	cut   bool      // there is more than could be asked for at once
+	cut   bool      // there is more than could be requested at once
 	deaf  bool      // the server did not answer in the end
 	err   error
 }
 
-// A pulled message is one that a consumer has delivered. It came back when the
-// server had counted a delivery that reached nobody, because its request was just
-// then ended.
+// A pulled message is one that a consumer has delivered. back says that the server had
+// counted a delivery that reached no worker, because its request was just ending.
 type pulled struct {
 	*nats.Msg
 	meta *nats.MsgMetadata
@@ -58,9 +57,9 @@ type pullRequest struct {
 	Expires  time.Duration `json:"expires,omitempty"`
 }
 
-// pull asks each consumer for a batch. It waits for the first message where wait
-// is set, and returns what is there. done ends it early, like ctx. It comes after the
-// renewals of others where the connection was lost.
+// pull requests a batch from each consumer. With wait it waits for the first message.
+// It returns the messages that have come. done ends it early, like ctx. If the
+// connection was lost, it comes after the renewals of others.
 func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []string, batch int, wait bool) (*pull, error) {
 	if status := s.wire.nc.Status(); status != nats.CONNECTED && status != nats.CLOSED {
 		return nil, s.wire.away()
@@ -84,9 +83,8 @@ func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []str
 			ask.Expires, timed = max(time.Until(deadline), time.Millisecond), true
 		}
 		limit = ask.Expires + brief
-		// A request that does not wait for its batch to fill is refused while
-		// others wait for more than there is. Several consumers at once are only
-		// asked for one message each.
+		// A request with NoWait is refused while others wait for more than there is.
+		// Several consumers at once are each asked for one message only.
 		ask.NoWait = len(consumers) == 1
 	}
 	p := &pull{w: s.wire, waits: wait, ch: make(chan *nats.Msg, (batch+8)*len(consumers)), open: len(consumers), asked: time.Now(), gone: s.wire.lost()}
@@ -111,11 +109,12 @@ func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []str
 			s.wire.probe()
 			continue
 		case m := <-p.ch:
-			limit = min(limit, 2*brief) // what comes now comes one after the other
+			limit = min(limit, 2*brief) // further messages come one after the other
 			timer.Reset(limit)
 			if p.take(m, len(consumers) == 1, batch) {
-				// Others wait for more than there is, and this waits with them, for one;
-				// or there is a message of a time when the server took larger ones.
+				// Others wait for more than there is, and this request waits with them,
+				// for one message; or there is a message from a time when the server
+				// accepted larger ones.
 				if err := p.request(s, consumers[0], inbox, pullRequest{Batch: 1, Expires: max(ask.Expires, brief)}); err != nil {
 					return p, p.end()
 				}
@@ -128,7 +127,7 @@ func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []str
 			continue
 		case <-ended:
 			if timed && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				ended = nil // the request ends by itself when the time of ctx is over
+				ended = nil // the request ends by itself at the deadline of ctx
 				limit = brief
 				timer.Reset(limit)
 				continue
@@ -146,9 +145,10 @@ func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []str
 	return p, p.sub.Unsubscribe()
 }
 
-// late reports whether what was pulled may be with somebody else by now, or done. It
-// may have waited on its way, or in the memory of a process that stood still, until
-// its lease was over; and a server that was killed forgets what it delivered last.
+// late reports whether another worker may have the pulled messages by now, or may have
+// finished them. They may have waited on their way, or in the memory of a process that
+// stood still, until their lease was over; and a killed server forgets its last
+// deliveries.
 func (p *pull) late(lease time.Duration) bool {
 	select {
 	case <-p.gone:
@@ -158,8 +158,8 @@ func (p *pull) late(lease time.Duration) bool {
 	}
 }
 
-// adapt lets what is asked for next be more or less, by how long the messages of
-// this request have taken.
+// adapt adjusts the size of the next request to the time that the messages of this one
+// took.
 func (p *pull) adapt() {
 	switch took := time.Since(p.first); {
 	case len(p.got) < 2:
@@ -176,18 +176,18 @@ func (p *pull) request(s *source, consumer, inbox string, ask pullRequest) error
 	return p.w.nc.PublishMsg(&nats.Msg{Subject: p.w.api + "CONSUMER.MSG.NEXT." + s.names.stream + "." + consumer, Reply: inbox, Data: body})
 }
 
-// take notes a message, or the end of a request. It reports true for a request
-// that was refused because others wait, or because of one message that is larger
-// than the server takes by now, and is to be made for one message.
+// take notes a message, or the end of a request. It reports true for a request that was
+// refused because others wait, or because one message is larger than the server accepts
+// by now. Such a request is to be repeated for one message.
 func (p *pull) take(m *nats.Msg, alone bool, batch int) (again bool) {
-	// What a consumer delivers has a reply, whatever its headers say.
+	// A delivery of a consumer has a reply, whatever its headers say.
 	status := ""
 	if m.Reply == "" && len(m.Data) == 0 && m.Header != nil {
 		status = m.Header.Get("Status")
 	}
 	switch status {
 	case "":
-		if meta, err := m.Metadata(); err == nil { // else it is no delivery, and nobody's
+		if meta, err := m.Metadata(); err == nil { // else it is no delivery
 			if len(p.got) == 0 {
 				p.first = time.Now()
 			}
@@ -220,10 +220,10 @@ func (p *pull) take(m *nats.Msg, alone bool, batch int) (again bool) {
 	return false
 }
 
-// stop ends requests that wait. What the server was about to send it has put back
-// by now, to be delivered first of all, and keeps it among what is with workers. So
-// it is fetched, by requests that do not wait: when the first is answered all that
-// was on its way has been put back, and the second finds it.
+// stop ends requests that wait. By now the server has put back the messages that it was
+// about to send, to be delivered first of all, and still counts them as delivered. So
+// requests without a wait fetch them: when the first is answered, every message in
+// transit has been put back, and the second finds them.
 func (p *pull) stop(s *source, consumers []string, batch int) error {
 	if err := p.end(); err != nil || p.deaf || p.w.nc.Status() != nats.CONNECTED {
 		return err
@@ -231,7 +231,7 @@ func (p *pull) stop(s *source, consumers []string, batch int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), brief)
 	defer cancel()
 	if states, err := p.w.infos(ctx, s.names.stream, consumers...); err != nil || states[0].Paused {
-		return nil // a paused consumer sends nothing; and where the server is away, leases bring all back
+		return nil // a paused consumer sends nothing; and if the server is away, leases bring all back
 	}
 	before := len(p.got)
 	defer func() {
@@ -284,12 +284,12 @@ func (p *pull) sweep(s *source, consumer string, batch int) error {
 	return err
 }
 
-// end takes the inbox away, and gathers what came until the server knew of it.
+// end removes the inbox, and gathers the messages that came until the server knew.
 func (p *pull) end() error {
 	if p.w.nc.Status() == nats.CONNECTED {
 		_ = p.sub.Drain()
 		ctx, cancel := context.WithTimeout(context.Background(), brief)
-		if p.w.nc.FlushWithContext(ctx) != nil { // the answer comes after whatever was sent before
+		if p.w.nc.FlushWithContext(ctx) != nil { // the answer comes after everything sent before
 			p.deaf = true
 			p.w.probe()
 		}

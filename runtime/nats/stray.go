@@ -20,24 +20,24 @@ const (
 	headerReason = "Taskgen-Reason"  // why it died
 	headerDied   = "Taskgen-Died"    // when, RFC 3339
 	headerOrigin = "Taskgen-Died-On" // the queue
-	headerCut    = "Taskgen-Cut"     // how many bytes it had, where its end is cut off
+	headerCut    = "Taskgen-Cut"     // how many bytes it had, if its end is cut off
 )
 
-// Bounds of the reason, in bytes, that are tried one after the other.
+// Bounds of the reason, in bytes, tried one after the other.
 var reasons = []int{1 << 10, 128, 0}
 
 // burialWait is how long messages that are no tasks may be on their way to the dead
-// letter queue, and asideWait how long others wait for that.
+// letter queue, and asideWait how long a Dequeue waits for that.
 const (
 	burialWait = 30 * time.Second
 	asideWait  = 2 * brief
 )
 
-// aside does what must come to its end though ctx ends, which on a slow link takes
-// longer than any fetch. Those who fetch wait for it for a moment alone.
+// aside runs f to its end even if ctx ends: on a slow link f takes longer than any
+// fetch. A fetch waits for it only for a moment.
 func (q *queue) aside(ctx context.Context, f func(ctx context.Context)) {
 	if q.p.enter() != nil {
-		return // closed: the leases bring back what it is about
+		return // closed: the leases bring the messages back
 	}
 	over := make(chan struct{})
 	go func() {
@@ -56,8 +56,8 @@ func (q *queue) aside(ctx context.Context, f func(ctx context.Context)) {
 	}
 }
 
-// salvage buries messages that cannot be decoded. What fails stays where it is, and
-// its lease brings it back.
+// salvage buries messages that cannot be decoded. If a burial fails, the message stays,
+// and its lease brings it back.
 func (q *queue) salvage(ctx context.Context, ls []*lease, causes []error) {
 	tasks := make([]*driver.Task, len(ls))
 	for i, l := range ls {
@@ -82,8 +82,8 @@ func standIn(tail, queue string, data []byte, at time.Time, cause error) *driver
 	return task
 }
 
-// dead reads a message on a dead letter queue: as a task, or as one that stands for
-// it, with what its headers say. err is why it cannot be decoded.
+// dead reads a message on a dead letter queue: as a task, or as a stand-in with the
+// content of its headers. err is why it cannot be decoded.
 func dead(tail, queue string, data []byte, header nats.Header, at time.Time) (task *driver.Task, err error) {
 	if task, err = driver.DecodeEnvelope(data); err != nil {
 		task = standIn(tail, queue, data, at, err)
@@ -102,12 +102,12 @@ func dead(tail, queue string, data []byte, header nats.Header, at time.Time) (ta
 	return task, err
 }
 
-// letter is a request that stores what died. A task is written with why it died and
-// with its history, as much of that as the server takes. What is no task, or has no
-// room for any of that, is stored as it was, with the reason in headers; and where it
-// is as large as the server takes, its end is cut off.
+// letter is a request that stores a dead task or message. A task is written with the
+// reason and its history, as much of that as the server accepts. A message that is no
+// task, or has no room for any of that, is stored as it was, with the reason in
+// headers. If it is as large as the server accepts, its end is cut off.
 func (s *source) letter(l *lease, task *driver.Task) *request {
-	header := copied(l.headers) // it may be among the dead still, where it was redriven from
+	header := copied(l.headers) // its redriven original may still be among the dead
 	delete(header, headerCrashes)
 	delete(header, headerReplaces)
 	header[headerMsgID] = []string{s.mark(l.seq, l.stored)}
@@ -120,7 +120,7 @@ func (s *source) letter(l *lease, task *driver.Task) *request {
 	for _, n := range reasons {
 		if n > 0 {
 			header[headerReason] = []string{clip(meta[driver.MetaFailureReason], n)}
-		} else { // the message is worth more than what is said about it
+		} else { // the message is worth more than its description
 			delete(header, headerReason)
 			delete(header, headerDied)
 			delete(header, headerOrigin)
@@ -137,10 +137,10 @@ func (s *source) letter(l *lease, task *driver.Task) *request {
 	return r
 }
 
-// room is what the server takes as one message, headers and all.
+// room is the largest message that the server accepts, headers included.
 func (s *source) room() int { return int(s.wire.nc.MaxPayload()) }
 
-// size is what a request is as a message.
+// size is the size of a request as a message.
 func (r *request) size() int {
 	n := len(r.data)
 	h := newHeaders().of(r)
@@ -155,8 +155,8 @@ func (r *request) size() int {
 	return n
 }
 
-// fit makes the data of a request the envelope of a task, where need be without the
-// history of its failures, and reports whether the server takes that.
+// fit makes the data of a request the envelope of a task, if necessary without the
+// history of its failures, and reports whether the server accepts it.
 func (s *source) fit(r *request, task *driver.Task) bool {
 	if r.data = driver.AppendEnvelope(nil, task); len(r.data)+headroom/2 <= s.room() || r.size() <= s.room() {
 		return true
@@ -184,7 +184,7 @@ func isHistory(key string) bool {
 	return false
 }
 
-// clip makes a text one line of at most n bytes that a header takes.
+// clip makes a text one line of at most n bytes that a header can hold.
 func clip(s string, n int) string {
 	s = strings.Join(strings.Fields(s), " ")
 	if len(s) > n {
@@ -193,11 +193,11 @@ func clip(s string, n int) string {
 	return strings.ToValidUTF8(s, "")
 }
 
-// hasNoCopy reports whether a message could not be written anew: there is no room
-// in the stream, or with our headers it is larger than the server takes.
+// hasNoCopy reports whether a message could not be written again: the stream has no
+// room, or with our headers it is larger than the server accepts.
 func hasNoCopy(err error) bool { return isFull(err) || errors.Is(err, nats.ErrMaxPayload) }
 
-// tooLarge makes the client's error one of the contract's.
+// tooLarge turns the client's error into the contract's.
 func tooLarge(err error) error {
 	if errors.Is(err, nats.ErrMaxPayload) {
 		return fmt.Errorf("%w: with its headers the task is more than the server's max_payload: store the data elsewhere and send a reference, or raise max_payload: %w", driver.ErrPayloadTooLarge, err)
@@ -205,8 +205,8 @@ func tooLarge(err error) error {
 	return err
 }
 
-// buryFixed buries what is too large to be moved: it cannot get to where workers
-// look. It reports whether the message is gone.
+// buryFixed buries a message that is too large to be moved to where workers look. It
+// reports whether the message is gone.
 func (s *source) buryFixed(ctx context.Context, l *lease) bool {
 	if s.graves() == nil {
 		return false
@@ -234,7 +234,7 @@ func (s *source) buryFixed(ctx context.Context, l *lease) bool {
 	return true
 }
 
-// fixed stands for the lease of a message that nobody has.
+// fixed is a stand-in for the lease of a message that no worker has.
 func (s *source) fixed(m *stored) *lease {
 	l := s.relict(m, "")
 	l.data, l.headers, l.stored = m.data, m.header, m.at

@@ -10,36 +10,36 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// What is done must not come back when the server is killed. The server keeps
-// messages in files of a few megabytes and notes at the end of the last one what was
-// deleted. A file whose messages are all gone is removed, and nothing of it can come
-// back. One in which some are left is read again after a kill, and may lose notes in
-// that (seen up to 2.15.2): a second kill soon after brings deleted messages back.
-// So:
+// A finished task must not come back when the server is killed. The server keeps
+// messages in files of a few megabytes and notes at the end of the last file which
+// messages were deleted. A file without messages is removed, and nothing of it can come
+// back. A file with some messages left is read again after a kill, and may lose notes
+// in the process (seen up to 2.15.2): a second kill soon after brings deleted messages
+// back. So:
 //
-//   - Nothing is left that keeps old files alive: what waits for long, schedules and
-//     records of keys, is stored anew when much around it is gone (see gather). The
-//     earlier copy goes in the same step of the server's.
-//   - What came back all the same is taken away: a message that its consumer has
-//     had acknowledged is delivered to nobody and counted by nobody, and yet holds its
-//     key and its ID (see sweep).
+//   - Nothing keeps old files alive: messages that wait for long, schedules and records of
+//     keys, are stored again when many around them are gone (see gather). The same step of
+//     the server removes the earlier copy.
+//   - Messages that come back nevertheless are removed: no consumer delivers or counts a
+//     message that it had acknowledged, and yet the message holds its key and its ID (see
+//     sweep).
 
 const (
-	// tidyEvery is how often a Dequeue looks whether there is something to tidy up:
-	// 1 request.
+	// tidyEvery is how often a Dequeue checks whether there is something to tidy up: 1
+	// request.
 	tidyEvery = 2 * time.Second
 	// ghostsEvery is how often it looks for ghosts without a cause. Servers of a
 	// cluster are killed unnoticed.
 	ghostsEvery = 30 * time.Second
-	// gapsMin is how many gaps in a stream are let be.
+	// gapsMin is how many gaps in a stream are tolerated.
 	gapsMin = 64
 	// pagesMost bounds what one call of gather stores of each place.
 	pagesMost = 4
-	// aboutToFire are schedules that are left where they are.
+	// aboutToFire is how close to its time a schedule is left where it is.
 	aboutToFire = 2 * time.Second
 )
 
-// A streamState is what we need of a stream's.
+// A streamState is the part of a stream's state that we need.
 type streamState struct {
 	Msgs  uint64 `json:"messages"`
 	Bytes uint64 `json:"bytes"`
@@ -48,7 +48,7 @@ type streamState struct {
 	Gaps  uint64 `json:"num_deleted"`
 }
 
-// state asks for the state of the stream.
+// state requests the state of the stream.
 func (s *source) state(ctx context.Context) (streamState, error) {
 	var a struct {
 		State streamState `json:"state"`
@@ -60,13 +60,13 @@ func (s *source) state(ctx context.Context) (streamState, error) {
 // housekeepingDue reports whether tidy or adoptStrays has something to do. It is cheap.
 func (s *source) housekeepingDue(now time.Time) bool {
 	if !s.tidying.TryLock() {
-		return false // somebody is at it
+		return false // another call does it
 	}
 	defer s.tidying.Unlock()
 	return s.wire.nc.Stats().Reconnects != s.connects || now.Sub(s.tidied) >= tidyEvery || now.Sub(s.looked) >= ghostsEvery
 }
 
-// tidy does what is due of gather and sweep. One call at a time is enough.
+// tidy does the due work of gather and sweep. One call at a time is enough.
 func (s *source) tidy(ctx context.Context) error {
 	if !s.tidying.TryLock() {
 		return nil
@@ -87,19 +87,19 @@ func (s *source) tidy(ctx context.Context) error {
 	return s.gather(ctx)
 }
 
-// tidyAll is tidy without a look at the time, for a queue that is opened.
+// tidyAll is tidy regardless of the time, for a queue that is opened.
 func (s *source) tidyAll(ctx context.Context) error {
 	if !s.tidying.TryLock() {
-		return nil // somebody is at it, it may be who has found that the stream is gone
+		return nil // another call does it, perhaps the one that has found the stream missing
 	}
 	s.tidied, s.searched = time.Time{}, time.Time{}
 	s.tidying.Unlock()
 	return s.tidy(ctx)
 }
 
-// gather stores schedules and records of keys anew when the stream has many more
-// gaps than messages, so that no file is kept alive by a few of them. It costs less
-// than one request for two tasks that were done.
+// gather stores schedules and records of keys again if the stream has many more gaps
+// than messages, so that a few of them keep no file alive. It costs less than one
+// request for two finished tasks.
 func (s *source) gather(ctx context.Context) error {
 	st, err := s.state(ctx)
 	if err != nil {
@@ -136,7 +136,7 @@ func (s *source) gather(ctx context.Context) error {
 					rs = append(rs, r)
 				}
 			}
-			// One that is refused has moved in this moment.
+			// A refused one has just moved.
 			if err := s.wire.ask(ctx, rs, nil); err != nil {
 				return err
 			}
@@ -146,7 +146,7 @@ func (s *source) gather(ctx context.Context) error {
 	return nil
 }
 
-// renewed is a request that stores a message anew in its own place; nil for one
+// renewed is a request that stores a message again in its own place; nil for a message
 // that is about to leave it.
 func (s *source) renewed(m *stored, now time.Time) *request {
 	place, rest, ok := s.split(m.subject)
@@ -156,7 +156,7 @@ func (s *source) renewed(m *stored, now time.Time) *request {
 	if place == placeKey {
 		c := parseClaim(m.data)
 		if !c.Sure || now.UnixNano() >= c.Until {
-			return nil // its writer is at it, or it goes by its TTL
+			return nil // its writer handles it, or it expires by its TTL
 		}
 		_, key, _ := strings.Cut(rest, ".")
 		c.key, _, _ = strings.Cut(key, ".")
@@ -171,10 +171,10 @@ func (s *source) renewed(m *stored, now time.Time) *request {
 	return publish(m.subject, m.data, guard{s.at(anyPlace, rest), m.seq}, header)
 }
 
-// sweep takes away the ghosts, and returns how many there were: messages that
-// a consumer has had acknowledged, all up to its floor. The floors that are asked for
-// at first only say where to look. What is there is judged by ghosts. Ghosts are deleted
-// by their sequence, and a sequence is never used again.
+// sweep deletes the ghosts, and returns how many there were: messages that a consumer
+// has acknowledged, all up to its floor. The floors requested first only say where to
+// look; ghosts judges the messages found. Ghosts are deleted by their sequence, and a
+// sequence is never used again.
 func (s *source) sweep(ctx context.Context) (n int, err error) {
 	pulled, _ := s.consumers()
 	states, err := s.wire.infos(ctx, s.names.stream, pulled...)
@@ -189,7 +189,7 @@ func (s *source) sweep(ctx context.Context) (n int, err error) {
 	for i, c := range pulled {
 		floor := states[i].AckFloor.Stream
 		if floor < st.First {
-			continue // as that of a consumer that has had nothing acknowledged: 0
+			continue // like the floor 0 of a consumer without acknowledgements
 		}
 		for _, pattern := range s.servedBy(c) {
 			for {
@@ -213,7 +213,7 @@ func (s *source) sweep(ctx context.Context) (n int, err error) {
 				if err != nil {
 					return n, err
 				}
-				if gone == 0 { // none, or some of which a replica has not heard that they are gone
+				if gone == 0 { // none, or a replica has not yet learned that some are gone
 					break
 				}
 			}
@@ -234,7 +234,7 @@ func (s *source) sweep(ctx context.Context) (n int, err error) {
 	return n, s.kick(ctx, groups)
 }
 
-// servedBy are the patterns of what a consumer hands out.
+// servedBy are the patterns of the messages that a consumer hands out.
 func (s *source) servedBy(consumer string) []string {
 	if consumer == headConsumer {
 		return []string{s.all(placeHead), s.all(placeJoining)}
@@ -266,11 +266,11 @@ func (s *source) discard(ctx context.Context, page []*stored) (n int, err error)
 	return n, nil
 }
 
-// ghosts says of which of some messages it is certain that they are ghosts. The floors
-// are asked for when the messages have been read, so that a message up to there was
-// acknowledged: a floor that was asked for before says nothing of a message that was
-// stored since. A floor beyond the stream's end is one whose messages the server has
-// lost, and new ones come up to it again. It says nothing at all.
+// ghosts reports which of some messages are certainly ghosts. It requests the floors
+// after the messages were read, so that every message up to a floor was acknowledged:
+// an earlier floor says nothing about a message stored since. A floor beyond the
+// stream's end says nothing at all: the server has lost its messages, and new ones are
+// reaching it again.
 func (s *source) ghosts(ctx context.Context, ms []*stored) ([]bool, error) {
 	is := make([]bool, len(ms))
 	if !slices.ContainsFunc(ms, func(m *stored) bool { return m != nil }) {
