@@ -20,7 +20,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// parallel bounds the batches of one call that are under way at the same time.
+// parallel bounds the concurrent batches of one call.
 const parallel = 8
 
 // An api is the client with a count of its requests, and a bound for each.
@@ -31,8 +31,8 @@ type api struct {
 	hangUp   func() // closes the connections that are the provider's own
 }
 
-// newAPI derives a client that counts. The count stands behind the SDK's retries,
-// so that each attempt is seen.
+// newAPI derives a client that counts. It counts behind the SDK's retries, and so each
+// attempt.
 func newAPI(client *awssqs.Client) *api {
 	a := &api{patience: defaultPatience, hangUp: func() {}}
 	count := middleware.FinalizeMiddlewareFunc("taskgenCount", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
@@ -55,7 +55,7 @@ func newAPI(client *awssqs.Client) *api {
 	return a
 }
 
-// triesKey is where a context has the count of how often its request was sent.
+// triesKey is the context's key for the count of how often its request was sent.
 type triesKey struct{}
 
 func counting(ctx context.Context) (context.Context, *atomic.Int64) {
@@ -83,9 +83,9 @@ func (a *api) requests() map[string]int64 {
 // A verdict is the answer to one entry of a batch.
 type verdict struct {
 	err   error
-	again bool // the entry may be sent again: what was wrong passes
-	busy  bool // and it passes when SQS is asked less often
-	stale bool // the receipt handle is of no use any more
+	again bool // the entry may be sent again: the cause is temporary
+	busy  bool // and passes if SQS gets fewer requests
+	stale bool // the receipt handle has become invalid
 }
 
 func failed(e types.BatchResultErrorEntry) verdict {
@@ -100,8 +100,8 @@ func failed(e types.BatchResultErrorEntry) verdict {
 	return v
 }
 
-// staleHandle reports whether a refusal is about the receipt handle, and so says that
-// the lease is lost. Whatever else SQS refuses, the lease runs on.
+// staleHandle reports whether a refusal is about the receipt handle, and so means that
+// the lease is lost. After any other refusal the lease continues.
 func staleHandle(code, text string) bool {
 	if strings.Contains(code, "ReceiptHandle") || strings.Contains(code, "NotInflight") {
 		return true
@@ -112,8 +112,8 @@ func staleHandle(code, text string) bool {
 }
 
 // throttled reports whether a code asks for patience. SQS calls it the sender's fault,
-// and so it does where the key of an encrypted queue is asked for too often
-// (KMS.ThrottlingException, KmsThrottled).
+// also if the key of an encrypted queue is used too often (KMS.ThrottlingException,
+// KmsThrottled).
 func throttled(code string) bool {
 	for _, sign := range []string{"Throttl", "TooManyRequests", "SlowDown", "RequestLimitExceeded", "BandwidthLimitExceeded", "ServiceUnavailable"} {
 		if strings.Contains(code, sign) {
@@ -123,25 +123,25 @@ func throttled(code string) bool {
 	return false
 }
 
-// tooLarge reports whether SQS takes no message of that size.
+// tooLarge reports whether a message is too large for SQS.
 func tooLarge(code, text string) bool {
 	return strings.Contains(code, "TooLong") || strings.Contains(code, "InvalidParameterValue") && strings.Contains(text, "must be shorter than")
 }
 
-// Bounds of how an entry of a batch is asked for again. Where they are reached the
-// error is the caller's, who may try again: the lease runs.
+// Bounds of the repetition of a batch's entry. Beyond them the caller gets the error,
+// and may try again: the lease continues.
 const (
 	firstPause = 50 * time.Millisecond
 	maxPause   = time.Second
-	fewTries   = 3 // where SQS broke
-	manyTries  = 8 // where it is asked too often: for three seconds and a half
+	fewTries   = 3 // if SQS failed
+	manyTries  = 8 // if it gets too many requests: for three seconds and a half
 )
 
 var errNoAnswer = errors.New("SQS did not answer for this entry of the batch")
 
-// entries sends a batch of at most ten entries, and those again, after a pause that
-// grows, whose refusal passes. do sends the entries with the given numbers and answers
-// for each that it was told about. It ends when ctx does.
+// entries sends a batch of at most ten entries, and repeats those with a temporary
+// refusal, after a growing pause. do sends the entries with the given numbers and
+// returns the answers that it got. entries ends when ctx does.
 func entries(ctx context.Context, n int, do func(numbers []int) (map[int]verdict, error)) []error {
 	errs := make([]error, n)
 	left := make([]int, n)
@@ -183,8 +183,8 @@ type callError struct{ error }
 
 func (e *callError) Unwrap() error { return e.error }
 
-// answers turns the two lists of a batch's result into verdicts. An ID is the
-// entry's number.
+// answers turns the two lists of a batch's result into verdicts. An ID is the entry's
+// number.
 func answers[S any](succeeded []S, id func(S) *string, refused []types.BatchResultErrorEntry) map[int]verdict {
 	all := make(map[int]verdict, len(succeeded)+len(refused))
 	for _, s := range succeeded {
@@ -200,7 +200,7 @@ func answers[S any](succeeded []S, id func(S) *string, refused []types.BatchResu
 	return all
 }
 
-// explain adds what to do about errors that say too little.
+// explain adds advice to errors that say too little.
 func explain(what string, err error) error {
 	var (
 		gone  *types.QueueDoesNotExist
@@ -220,7 +220,7 @@ func explain(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// together runs f for every part at the same time, at most parallel of them.
+// together runs f for every part concurrently, at most parallel of them at a time.
 func together[T any](parts []T, f func(T)) {
 	if len(parts) == 1 {
 		f(parts[0])
@@ -238,8 +238,8 @@ func together[T any](parts []T, f func(T)) {
 	wg.Wait()
 }
 
-// result makes one error of those of a batch's items: a BatchError where some
-// failed, and the plain error where one request failed for all of them.
+// result makes one error of those of a batch's items: a BatchError if some failed, and
+// the plain error if one request failed for all of them.
 func result(errs []error, id func(i int) string) error {
 	be := &driver.BatchError{}
 	whole := len(errs) > 0

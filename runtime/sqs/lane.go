@@ -19,10 +19,10 @@ type lane struct {
 	*remote
 	level int
 
-	ready   []*message // received, and with no worker; of a fifo queue the heads of lines
+	ready   []*message // received, and with no worker; on a fifo queue the heads of lines
 	polls   int        // under way
 	room    int        // messages that they may bring
-	target  int        // polls to have under way
+	target  int        // how many polls should be under way
 	flying  map[chan struct{}]flight
 	empty   bool // the last poll brought nothing
 	probing chan struct{}
@@ -42,15 +42,15 @@ func newLane(e *engine, r *remote, level int) *lane {
 	return &lane{e: e, remote: r, level: level, target: 1, flying: make(map[chan struct{}]flight)}
 }
 
-// firstLease bounds the lease that a poll asks for. A longer one begins when the
-// message is handed out: where the answer of a poll is lost, its messages are away
-// for no longer than this.
+// firstLease bounds the lease that a poll requests. A longer lease begins when the
+// message is handed out: if the answer of a poll is lost, its messages are hidden for
+// no longer than this.
 const firstLease = 30 * time.Second
 
-// quick is how soon an answer comes to a poll that did not wait. SQS does not say when
-// a lease began: it was not before the request, and where the poll may have waited
-// just before the answer came. An answer that comes when the poll can wait no longer has
-// been on its way, or has waited for a process that stood still.
+// quick is the time within which a poll without a wait is answered. SQS does not say
+// when a lease began: not before the request, and, if the poll may have waited, just
+// before the answer. An answer that comes after the poll's longest wait was in transit,
+// or waited for a process that stood still.
 const quick = 100 * time.Millisecond
 
 // A poll is one ReceiveMessage.
@@ -58,7 +58,7 @@ type poll struct {
 	limit int
 	lease time.Duration
 	wait  time.Duration
-	probe bool // somebody waits to hear whether the lane is empty
+	probe bool // a caller waits to learn whether the lane is empty
 
 	began  time.Time
 	landed chan struct{} // closed when it is over
@@ -67,8 +67,8 @@ type poll struct {
 // silent reports whether a poll waits that began after the lane was found empty.
 func (l *lane) silent() bool { return l.empty && l.polls > 0 && l.probing == nil }
 
-// pump sends polls until there are as many as the lane deserves, and no more than
-// the waiting Dequeues have room for.
+// pump sends polls until the target is reached, and no more than the waiting Dequeues
+// have room for.
 func (l *lane) pump(lease, wait time.Duration) {
 	want := l.e.demand()
 	for l.polls < l.target && l.room < want {
@@ -90,7 +90,7 @@ func (l *lane) start(p poll) {
 	}()
 }
 
-// receive asks for up to limit messages.
+// receive requests up to limit messages.
 func (l *lane) receive(ctx context.Context, limit int, wait, lease time.Duration) (*awssqs.ReceiveMessageOutput, error) {
 	in := &awssqs.ReceiveMessageInput{
 		QueueUrl: &l.url, MaxNumberOfMessages: int32(limit), WaitTimeSeconds: seconds(wait), VisibilityTimeout: seconds(lease),
@@ -102,8 +102,8 @@ func (l *lane) receive(ctx context.Context, limit int, wait, lease time.Duration
 		in.WaitTimeSeconds, how = -1, []func(*awssqs.Options){sayZero}
 	}
 	if l.fifo {
-		// A receive that is tried again with this ID, because its answer was lost,
-		// is given the same messages.
+		// A receive that is repeated with this ID, because its answer was lost, gets
+		// the same messages.
 		id := uuid.NewString()
 		in.ReceiveRequestAttemptId = &id
 	}
@@ -114,8 +114,8 @@ func (l *lane) receive(ctx context.Context, limit int, wait, lease time.Duration
 	return out, explain("receive from "+l.name, err)
 }
 
-// run makes one poll. It is not cancelled when the Dequeue that asked for it
-// ends: SQS would lease its messages to nobody.
+// run makes one poll. It is not cancelled when its Dequeue ends: SQS would lease its
+// messages to nobody.
 func (l *lane) run(p poll) {
 	e := l.e
 	asked := e.p.clock.Now()
@@ -153,20 +153,20 @@ func (l *lane) run(p poll) {
 	e.setRight(rest)
 }
 
-// A stray is a message that is not for a worker, and why.
+// A stray is a message that is not for a worker, with the reason.
 type stray struct {
 	*message
 	cause  error // why it is no task; nil: it goes back until it is due
 	drop   bool  // it is to be deleted
-	isTask bool  // all the same: its payload alone is missing
+	isTask bool  // it is a task: only its payload is missing
 }
 
-// storePause is how long a task waits whose payload cannot be had now.
+// storePause is how long a task waits whose payload is unavailable.
 const storePause = 5 * time.Second
 
-// sort tells what is for workers from what is not. since is when the lease began. The
-// error is the store's, which is away: what it was asked for goes back for a while. Of a
-// fifo queue what stands behind something that goes back in its group goes back as well.
+// sort separates the tasks for workers from other messages. since is when the lease
+// began. The error is that of an unavailable store: the tasks that need it go back for
+// a while. On a fifo queue the messages behind them in their groups go back as well.
 func (l *lane) sort(raw []types.Message, at, since time.Time, lease time.Duration) (good []*message, rest []stray, trouble error) {
 	e := l.e
 	away := make(map[string]bool) // groups whose next task cannot be read now
@@ -174,7 +174,7 @@ func (l *lane) sort(raw []types.Message, at, since time.Time, lease time.Duratio
 		group := r.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)]
 		m, err := l.read(r, since, lease)
 		if l.fifo && away[group] {
-			rest = append(rest, stray{message: m}) // it would be handed out before the one that is away
+			rest = append(rest, stray{message: m}) // it would be handed out before the unavailable one
 			continue
 		}
 		if err == nil && m.task == nil {
@@ -186,7 +186,7 @@ func (l *lane) sort(raw []types.Message, at, since time.Time, lease time.Duratio
 			if err != nil && !errors.Is(err, ErrNotStored) && !errors.Is(err, driver.ErrInvalidTask) {
 				away[group], trouble = true, err
 				m.due = at.Add(storePause)
-				m.payload = m.task.Payload // it stays where it is
+				m.payload = m.task.Payload // its payload stays where it is
 				rest = append(rest, stray{message: m})
 				continue
 			}
@@ -214,8 +214,8 @@ func (l *lane) sort(raw []types.Message, at, since time.Time, lease time.Duratio
 	return good, rest, trouble
 }
 
-// explainDeath completes a task that SQS itself moved to the dead letter queue:
-// nobody could write why, and nobody knows when.
+// explainDeath completes a task that SQS itself moved to the dead letter queue: the
+// reason was not written, and the time is unknown.
 func (e *engine) explainDeath(m *message) {
 	if m.origin == "" && m.task.Metadata[driver.MetaFailureReason] == "" {
 		driver.Bury(m.task, m.task.Queue, e.p.clock.Now(), driver.ErrMaxDeliveries)
@@ -234,15 +234,15 @@ func (l *lane) arrive(p poll, err error) {
 	e.tellBehind()
 }
 
-// complain has a Dequeue that waits answer an error. mu is held.
+// complain makes a waiting Dequeue return an error. mu is held.
 func (e *engine) complain(err error) {
 	if err != nil && !e.closing && len(e.waiters) > 0 {
 		e.waiters[0].err = err
 	}
 }
 
-// bring ends a poll that SQS answered with n messages, of which ms are for
-// workers. The error says why others are not.
+// bring ends a poll that SQS answered with n messages, of which ms are for workers. The
+// error says why others are not.
 func (l *lane) bring(p poll, ms []*message, n int, trouble error) {
 	e := l.e
 	e.mu.Lock()
@@ -268,7 +268,7 @@ func (l *lane) bring(p poll, ms []*message, n int, trouble error) {
 	e.tellBehind()
 }
 
-// ended is guarded by mu.
+// ended updates the lane after a poll. mu is held.
 func (l *lane) ended(p poll, n int) {
 	close(p.landed)
 	delete(l.flying, p.landed)
@@ -280,15 +280,15 @@ func (l *lane) ended(p poll, n int) {
 		l.probing = nil
 	}
 	if p.probe && n == 0 && !l.e.closing && len(l.e.waiters) > 0 && l.polls == 0 {
-		// From now on a poll that waits says that the lane is empty.
+		// From now on a poll that waits shows that the lane is empty.
 		if w := l.e.waiters[0]; w.ctx.Err() == nil {
 			l.start(poll{limit: min(w.limit, maxBatch), lease: w.lease, wait: max(l.e.waitOf(w.ctx), time.Second)})
 		}
 	}
 }
 
-// take returns up to limit messages that are ready. Those whose lease has ended
-// are dropped: SQS hands them out again.
+// take returns up to limit ready messages. It drops those whose lease has ended: SQS
+// hands them out again.
 func (l *lane) take(limit int) []*message {
 	now := l.e.p.clock.Now()
 	l.ready = slices.DeleteFunc(l.ready, func(m *message) bool { return !m.until.After(now) })
@@ -298,8 +298,8 @@ func (l *lane) take(limit int) []*message {
 	return ms
 }
 
-// setRight deals with messages that are not for workers: what is not due yet goes back
-// with the delay that is left, what is no task is buried.
+// setRight handles messages that are not for workers: tasks that are not due go back
+// with the remaining delay, and messages that are no tasks are buried.
 func (e *engine) setRight(rest []stray) {
 	if len(rest) == 0 {
 		return
@@ -318,7 +318,7 @@ func (e *engine) setRight(rest []stray) {
 		}
 		e.buryStray(ctx, s.message)
 	}
-	e.drop(ctx, over, make([]error, len(over))) // what fails comes back when its lease ends
+	e.drop(ctx, over, make([]error, len(over))) // if this fails, they come back when their lease ends
 	for _, m := range undue {
 		if !e.fifo && m.due.After(m.task.ScheduledFor) {
 			later := *m.task
@@ -329,6 +329,6 @@ func (e *engine) setRight(rest []stray) {
 	e.giveBack(e.moves, undue)
 }
 
-// strayTime bounds the work on one batch of strays; what is left undone comes
-// back when its lease ends.
+// strayTime bounds the work on one batch of strays; the rest comes back when its lease
+// ends.
 const strayTime = 20 * time.Second

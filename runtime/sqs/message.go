@@ -18,15 +18,15 @@ import (
 
 // The attributes of a message. Most messages have none: the body is the envelope.
 const (
-	attrCrashes = "taskgen-crashes" // deliveries that ended with nothing said, before the task was sent anew
+	attrCrashes = "taskgen-crashes" // deliveries that ended without a word, before the task was sent again
 	attrDead    = "taskgen-dead"    // the queue that the task died on
 	attrStored  = "taskgen-stored"  // where the payload is
 	attrTask    = "taskgen-task"    // the envelope without payload, of a task whose body a Codec writes
 	attrBuried  = "taskgen-buried"  // of a dead message that is no task: a burial
 )
 
-// reserve is kept free in a message for what the runtime writes into a task:
-// the lines of its attempts, why it died.
+// reserve is kept free in a message for what the runtime writes into a task: the lines
+// of its attempts and the reason of its death.
 const reserve = 64 << 10
 
 // A message is one receive of one message.
@@ -39,37 +39,37 @@ type message struct {
 	crashes  int
 	origin   string // attrDead
 	stored   string // attrStored
-	payload  []byte // what is stored there, or what a Codec has read
+	payload  []byte // the stored payload, or the one that a Codec has read
 	with     beside
 	foreign  bool   // it is no task
 	coded    bool   // a Codec has read its task
-	raw      string // its body, then
+	raw      string // its body, in that case
 	burial   burial
 	sent     time.Time
 	received time.Time
 	until    time.Time // when the lease ends, on our clock
-	group    *group    // of a fifo queue; the message is one of its line
+	group    *group    // of a fifo queue; the message is in its line
 	retries  int       // RetryCount when it was handed out
 	due      time.Time // when it may be handed out again; zero: it may be
-	kept     bool      // a worker has released it, and here it stayed
-	counted  bool      // that a worker has it is in a tag of the SQS queue
-	began    int       // how often workers had it before and said no word
+	kept     bool      // a worker has released it, and it stayed here
+	counted  bool      // a tag of the SQS queue says that a worker has it
+	began    int       // how often workers had it before without a word
 
-	doubt     bool          // a request to delete or release it was sent, and not answered
-	settling  bool          // somebody completes, releases or buries it
-	releasing chan struct{} // closed when its Release has ended: no Extend may come after it; nil: there is none
-	extending int           // calls of Extend that are under way
-	extended  chan struct{} // closed when they have ended; nil: there are none
+	doubt     bool          // a request to delete or release it was sent without an answer
+	settling  bool          // a call completes, releases or buries it
+	releasing chan struct{} // closed when its Release has ended: no Extend may come after it; nil: none
+	extending int           // calls of Extend under way
+	extended  chan struct{} // closed when they have ended; nil: none
 	moved     bool          // it was sent to its new place: only the delete is left
 }
 
-// body writes the envelope of a task as SQS can carry it: as it stands, or quoted
-// where it holds characters that SQS refuses. Those are the ones that XML 1.0 does
-// not have, of which a JSON text can hold U+FFFE and U+FFFF alone; and beyond
-// U+FFFF some servers that speak the protocol of SQS refuse what AWS takes. A quoted
-// body begins with a percent sign, and each byte of such a character, and of a
-// percent sign, is one with two hexadecimal digits after it. An envelope begins
-// with a brace.
+// body writes the envelope of a task as SQS can carry it: unchanged, or quoted if it
+// has characters that SQS refuses. These are the characters missing from XML 1.0, of
+// which a JSON text can hold only U+FFFE and U+FFFF; and some servers that speak the
+// protocol of SQS refuse characters beyond U+FFFF, which AWS accepts. A quoted body
+// begins with a percent sign. In it, each byte of such a character, and of a percent
+// sign, is a percent sign followed by two hexadecimal digits. An envelope begins with a
+// brace.
 func body(t *driver.Task) string {
 	env := driver.AppendEnvelope(nil, t)
 	if !slices.ContainsFunc(env, func(c byte) bool { return c >= 0xEF || c < ' ' }) || carried(env) {
@@ -125,8 +125,8 @@ func envelope(text string) ([]byte, error) {
 	return []byte(plain), err
 }
 
-// read makes a message of what SQS handed out. The error says why its body is no
-// task; the message is there all the same. Without task and error it is to be deleted.
+// read makes a message of what SQS handed out. The error says why its body is no task;
+// the message is returned nevertheless. Without task and error it is to be deleted.
 func (l *lane) read(m types.Message, at time.Time, lease time.Duration) (*message, error) {
 	msg := &message{lane: l, id: aws.ToString(m.MessageId), handle: aws.ToString(m.ReceiptHandle), received: at, until: at.Add(lease)}
 	msg.receives = int(max(number(m.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)]), 1))
@@ -152,7 +152,7 @@ func (l *lane) read(m types.Message, at time.Time, lease time.Duration) (*messag
 	}
 	switch {
 	case l.e.isDLQ, l == l.e.later, msg.task.ScheduledFor.After(at):
-		// Nobody runs it, or may not yet: who received it before looked, or sent it on.
+		// It is not run, or not yet: earlier receivers browsed it, or sent it on.
 	case l.e.stays():
 		l.e.remember(msg)
 	default:
@@ -161,14 +161,14 @@ func (l *lane) read(m types.Message, at time.Time, lease time.Duration) (*messag
 	return msg, nil
 }
 
-// remember puts what this process knows of a task into what SQS gave of it.
+// remember adds to SQS's data of a task what this process knows of it.
 //
-// On a fifo queue that is all. A receive there is of a group: its count says how often
-// the group was fetched, and nothing of whether the task began, so that it charges
-// nobody, neither with a retry nor with a crash.
+// On a fifo queue that is all. A receive there is of a group: its count is how often
+// the group was fetched, and does not show whether the task began. So it charges
+// neither a retry nor a crash.
 //
-// With RetryByVisibility a receive is a run that failed or ended with its worker: what
-// goes back unused is sent anew. It is charged as a retry.
+// With RetryByVisibility a receive is a run that failed or ended with its worker,
+// because a task that goes back unused is sent again. It is charged as a retry.
 func (e *engine) remember(m *message) {
 	note := e.memos.get(m.id)
 	if note != nil {
@@ -185,7 +185,7 @@ func (e *engine) remember(m *message) {
 	m.task.RetryCount += max(runs, 0)
 }
 
-// fetchStored brings the payload of a message that holds only its key.
+// fetchStored fetches the payload of a message that holds only its key.
 func (m *message) fetchStored(ctx context.Context) error {
 	store := m.lane.e.p.store
 	if store == nil {

@@ -15,16 +15,16 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Release implements [driver.Queue]. On standard and priority queues it sends the
-// task anew, as it stands in the delivery, and then deletes the old message: two
-// requests for ten tasks. With RetryByVisibility a retry that was charged hides the
-// message for the delay: one request for ten.
+// Release implements [driver.Queue]. On standard and priority queues it sends the task
+// again, as it is in the delivery, and then deletes the old message: two requests for
+// ten tasks. With RetryByVisibility a charged retry hides the message for the delay:
+// one request for ten.
 //
-// On fifo queues it costs one request. A task whose retry was charged stays leased here,
-// with those that stand behind it, and is handed out here again. One that was not
-// charged goes back to SQS, hidden for the delay, for whichever process can run it. A
-// delay beyond what is left of the 12 hours from the receive is refused with
-// ErrUnsupported, as it is with RetryByVisibility.
+// On fifo queues it costs one request. A task whose retry was charged stays leased
+// here, with those behind it, and is handed out here again. An uncharged one goes back
+// to SQS, hidden for the delay, for any process that can run it. A delay beyond the
+// rest of the 12 hours from the receive is refused with ErrUnsupported, as it is with
+// RetryByVisibility.
 func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, ds, func(e *engine, ms []*message, errs []error) {
 		e.awaitExtends(ctx, ms, errs)
@@ -54,15 +54,15 @@ func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 		e.resend(ctx, anew, errs)
 		for i, m := range kept {
 			if m != nil && errs[i] == nil {
-				ms[i] = nil // it is none of settle's any more
+				ms[i] = nil // settle must not touch it any more
 			}
 		}
 	})
 }
 
-// awaitExtends waits for calls of Extend that are under way for messages which are about
-// to be hidden, and lets no more begin: SQS does what it is asked last, and would hand
-// them out when the lease ends.
+// awaitExtends waits for the current calls of Extend for messages that are about to be
+// hidden, and lets no more begin: for SQS the last request counts, and an Extend would
+// make them visible when the lease ends.
 func (e *engine) awaitExtends(ctx context.Context, ms []*message, errs []error) {
 	for i, m := range ms {
 		if m == nil {
@@ -94,8 +94,8 @@ func (m *message) releases(begins bool) {
 	}
 }
 
-// putOff hides messages for their delays. What stands behind them in their groups
-// is made visible: SQS hands out nothing of a group before its head.
+// putOff hides messages for their delays. It makes those behind them in their groups
+// visible: SQS hands out nothing of a group before its head.
 func (e *engine) putOff(ctx context.Context, ds []*driver.Delivery, ms []*message, errs []error) {
 	now := e.p.clock.Now()
 	all := make([]*message, len(ms), 2*len(ms))
@@ -131,9 +131,9 @@ func (e *engine) putOff(ctx context.Context, ds []*driver.Delivery, ms []*messag
 	copy(errs, allErrs)
 }
 
-// DeadLetter implements [driver.Queue]. It sends the tasks to the dead letter queue
-// and then deletes them: two requests for ten tasks. Where the delete fails the
-// task is on both for a while, and the call is to be repeated.
+// DeadLetter implements [driver.Queue]. It sends the tasks to the dead letter queue and
+// then deletes them: two requests for ten tasks. If the delete fails, the task is on
+// both for a while, and the call is to be repeated.
 func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	if q.e.isDLQ {
 		return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own", driver.ErrUnsupported, q.cfg.Name)
@@ -147,8 +147,8 @@ func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 // bury moves messages to the dead letter queue.
 func (e *engine) bury(ctx context.Context, ms []*message, errs []error) {
 	e.move(ctx, ms, errs, func(m *message) *outgoing {
-		// The message's own ID: a burial that is repeated within five minutes is one,
-		// and another death of the same task is another.
+		// The message's own ID: a burial that is repeated within five minutes is stored
+		// once, and another death of the same task is another message.
 		o := m.outgoing(e.dlq)
 		o.group, o.dedup = token(m.id), token(m.id)
 		if (m.foreign || m.coded) && m.with.group != "" {
@@ -163,9 +163,9 @@ func (e *engine) bury(ctx context.Context, ms []*message, errs []error) {
 	})
 }
 
-// buryStray buries a message that is no task. Whoever dequeues next hears of it.
+// buryStray buries a message that is no task. The next Dequeue reports it.
 func (e *engine) buryStray(ctx context.Context, m *message) {
-	const most = 1000 // that are told of; nobody may dequeue any more
+	const most = 1000 // of those to report: perhaps no Dequeue comes any more
 	errs := make([]error, 1)
 	if e.bury(ctx, []*message{m}, errs); errs[0] != nil {
 		slog.Error("sqs: cannot bury a message that is not a task, will try again when its lease ends", slog.String("queue", e.name), slog.String("message", m.id), slog.Any("error", errs[0]))
@@ -177,7 +177,7 @@ func (e *engine) buryStray(ctx context.Context, m *message) {
 	}
 }
 
-// tellBuried tells a Dequeue what was buried since the last one.
+// tellBuried reports to a Dequeue what was buried since the last one.
 func (e *engine) tellBuried(ctx context.Context) {
 	e.mu.Lock()
 	buried := e.buried
@@ -188,7 +188,7 @@ func (e *engine) tellBuried(ctx context.Context) {
 	}
 }
 
-// resend sends messages anew to the queue that they are on.
+// resend sends messages again to the queue that they are on.
 func (e *engine) resend(ctx context.Context, ms []*message, errs []error) {
 	now := e.p.clock.Now()
 	e.move(ctx, ms, errs, func(m *message) *outgoing {
@@ -201,9 +201,9 @@ func (e *engine) resend(ctx context.Context, ms []*message, errs []error) {
 	})
 }
 
-// move publishes messages at another place and then deletes them at theirs: a crash
-// in between makes a duplicate, never a loss. A message that was published before,
-// and not deleted, is not published again.
+// move publishes messages in another place and then deletes the old ones: a crash in
+// between makes a duplicate, never a loss. A message that was published before, and not
+// deleted, is not published again.
 func (e *engine) move(ctx context.Context, ms []*message, errs []error, as func(*message) *outgoing) {
 	var batch []*outgoing
 	for i, m := range ms {
@@ -230,8 +230,8 @@ func (e *engine) move(ctx context.Context, ms []*message, errs []error, as func(
 	e.drop(ctx, ms, errs)
 }
 
-// trimmed is a task without the lines and stacks of its attempts: they have made it too large
-// for a message.
+// trimmed is a task without the lines and stacks of its attempts, which have made it
+// too large for a message.
 func trimmed(t *driver.Task) *driver.Task {
 	c := *t
 	c.Metadata = maps.Clone(t.Metadata)
@@ -241,7 +241,7 @@ func trimmed(t *driver.Task) *driver.Task {
 	return &c
 }
 
-// outgoing is the message anew, with all that its sender put beside it.
+// outgoing is the message to be sent again, with everything that its sender added.
 func (m *message) outgoing(to *remote) *outgoing {
 	o := &outgoing{to: to, task: m.task, attrs: m.attributes(), with: m.with}
 	if m.foreign {
@@ -252,7 +252,7 @@ func (m *message) outgoing(to *remote) *outgoing {
 	return o
 }
 
-// attributes are taskgen's own that a message takes along when it is sent anew.
+// attributes are taskgen's own attributes that a message keeps when it is sent again.
 func (m *message) attributes() map[string]string {
 	if m.foreign {
 		return map[string]string{attrBuried: m.burial.String()}
@@ -274,9 +274,8 @@ func (m *message) attributes() map[string]string {
 	return a
 }
 
-// promote puts delayed tasks of a fifo queue at the end of their groups' lines, when
-// they are due.
-// The error is of what could not be moved, and comes back when its lease ends.
+// promote puts due delayed tasks of a fifo queue at the end of their groups' lines. The
+// error is that of tasks that could not be moved; they come back when their leases end.
 func (e *engine) promote(raw []types.Message, at time.Time) error {
 	if len(raw) == 0 {
 		return nil
@@ -298,7 +297,7 @@ func (e *engine) promote(raw []types.Message, at time.Time) error {
 			due = append(due, m)
 		}
 		if m.stored != "" {
-			m.payload = m.task.Payload // it stays where it is
+			m.payload = m.task.Payload // its payload stays where it is
 		}
 	}
 	errs := make([]error, len(rest)+len(due))
@@ -310,7 +309,7 @@ func (e *engine) promote(raw []types.Message, at time.Time) error {
 		return o
 	})
 	e.mu.Lock()
-	e.wakeAll() // and so there is a poll again
+	e.wakeAll() // so that there is a poll again
 	e.mu.Unlock()
 	return result(errs, func(i int) string { return slices.Concat(rest, due)[i].task.ID })
 }

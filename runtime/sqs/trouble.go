@@ -5,14 +5,15 @@ import (
 	"time"
 )
 
-// Bounds of the pauses between polls of the delayed tasks of a fifo queue that fail.
+// Bounds of the pauses between failing polls of the delayed tasks of a fifo queue.
 const (
 	firstLaterPause = time.Second
 	maxLaterPause   = time.Minute
 )
 
-// laterDid notes how it went with the delayed tasks of a fifo queue. Trouble there is told
-// and stops nothing else: the queue's other tasks are not asked for on the same SQS queue.
+// laterDid records the result of a poll for the delayed tasks of a fifo queue. A
+// failure is logged and stops nothing else: the queue's other tasks come from another
+// SQS queue.
 func (e *engine) laterDid(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -32,13 +33,13 @@ func (e *engine) laterDid(err error) {
 		time.AfterFunc(pause, func() {
 			e.mu.Lock()
 			defer e.mu.Unlock()
-			e.wakeAll() // and so there is a poll again
+			e.wakeAll() // so that there is a poll again
 		})
 	}
 }
 
-// tellStore tells of a store that is away, while other tasks come: else a Dequeue
-// answers it. mu is held.
+// tellStore logs that the store is unavailable while other tasks come: else a Dequeue
+// returns the error. mu is held.
 func (e *engine) tellStore(err error) {
 	if now := time.Now(); err != nil && now.Sub(e.storeTold) >= time.Minute {
 		e.storeTold = now

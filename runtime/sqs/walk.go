@@ -9,13 +9,13 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// defaultWalkLease is how long a walk through the dead letter queue hides what it
-// has seen, and renews that. Where a process dies on its walk, that is how long its
-// share stays away.
+// defaultWalkLease is how long a walk through the dead letter queue hides the messages
+// that it has seen, with renewals. If a process dies on its walk, its messages stay
+// hidden for that long.
 const defaultWalkLease = 30 * time.Second
 
-// A walk receives what is on a dead letter queue, once. It keeps the leases of what
-// it holds, so that nothing comes twice, and makes that visible at its end.
+// A walk receives the messages of a dead letter queue once. It keeps the leases of
+// those that it holds, so that none comes twice, and makes them visible at its end.
 type walk struct {
 	of   *engine // whose dead they are
 	l    *lane   // of an engine of its own
@@ -25,16 +25,16 @@ type walk struct {
 	began time.Time
 }
 
-// newWalk begins one through the dead letter queue of e.
+// newWalk begins a walk through the dead letter queue of e.
 func newWalk(e *engine) *walk {
 	dead := &engine{p: e.p, isDLQ: true, adopted: e.adopted, name: e.name, memos: newMemos()}
 	return &walk{of: e, l: newLane(dead, e.dlq, 0), kept: time.Now(), began: e.p.clock.Now()}
 }
 
 // next receives up to ten messages. It returns none when SQS says that there are no
-// more, by the receive and by its count. Where that has more hidden than the walk holds,
-// next goes on to look until a walk's lease has passed: what a receive hid whose answer
-// was lost is back by then, and the rest is in use elsewhere.
+// more, by the receive and by its count. If that count has more hidden messages than
+// the walk holds, next keeps looking until a walk's lease has passed: messages of a
+// receive with a lost answer are back by then, and the rest is in use elsewhere.
 func (w *walk) next(ctx context.Context) ([]*message, error) {
 	l, p, began := w.l, w.l.e.p, time.Now()
 	for wait := time.Duration(0); ; wait = time.Second {
@@ -59,15 +59,15 @@ func (w *walk) next(ctx context.Context) ([]*message, error) {
 				ms[i].estrange(r, p.clock.Now(), err)
 			}
 			if ms[i].stored != "" {
-				ms[i].payload = ms[i].task.Payload // it stays where it is
+				ms[i].payload = ms[i].task.Payload // its payload stays where it is
 			}
 		}
 		return ms, nil
 	}
 }
 
-// keep renews the leases of what is held, once they are half over. A lease that is lost
-// nevertheless brings its message once more.
+// keep renews the leases of the held messages, once they are half over. A message whose
+// lease is lost nevertheless comes once more.
 func (w *walk) keep(ctx context.Context) error {
 	lease := w.l.e.p.walkLease
 	if time.Since(w.kept) < lease/2 {
@@ -84,7 +84,8 @@ func (w *walk) keep(ctx context.Context) error {
 	return nil
 }
 
-// end makes visible what is held. What fails is visible when its lease ends.
+// end makes the held messages visible. If this fails, they are visible when their
+// leases end.
 func (w *walk) end(ctx context.Context) {
 	w.of.linger(ctx, func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, strayTime)
