@@ -34,7 +34,7 @@ func (p *Provider) check(ctx context.Context) error {
 	return err
 }
 
-// look is check, without its memory.
+// look is check without its memory.
 func (p *Provider) look(ctx context.Context) error {
 	single, _ := p.client.(*redis.Client)
 	if single != nil {
@@ -143,7 +143,7 @@ type server interface {
 	Do(ctx context.Context, args ...any) *redis.Cmd
 }
 
-// hello returns the little that a server says about itself to everybody, or nothing.
+// hello returns the little that a server tells every client about itself, or nothing.
 func hello(ctx context.Context, node server) map[string]string {
 	info := make(map[string]string)
 	note := func(field, value any) {

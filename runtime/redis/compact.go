@@ -12,22 +12,22 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A compact value holds a task as an envelope does, in less room: without the task's
-// ID, which is the field of the hash, and the queue, which is its key. It is
+// A compact value holds a task like an envelope, in less space: without the task's ID,
+// which is the field of the hash, and the queue, which is its key. It is
 //
 //	mark, which fields there are (a bit for each), type, the fields, payload
 //
 // where a number is an unsigned varint, a text its length and its bytes, a time a
-// varint of Unix nanoseconds, and the payload what is left. Tasks that were released
-// are envelopes again, and so are the dead.
+// varint of Unix nanoseconds, and the payload the rest. Released and dead tasks are
+// envelopes again.
 
-// compactMark begins a compact value; no envelope begins so.
+// compactMark begins a compact value, and no envelope.
 const compactMark = '\x01'
 
-// maxMilliseconds is the longest duration that is kept, as in an envelope.
+// maxMilliseconds is the longest stored duration, as in an envelope.
 const maxMilliseconds = math.MaxInt64 / int64(time.Millisecond)
 
-// The fields, in their order.
+// The fields, in order.
 const (
 	hasEncoding = 1 << iota
 	hasPriority
@@ -44,7 +44,7 @@ const (
 	compactFields = 1<<iota - 1
 )
 
-// appendTask appends what is kept of a valid task: its envelope, or a compact value.
+// appendTask appends the stored form of a valid task: its envelope, or a compact value.
 func (p *Provider) appendTask(dst []byte, t *driver.Task) []byte {
 	if !p.compact || !inNanoseconds(t.CreatedAt) || !inNanoseconds(t.ScheduledFor) {
 		return driver.AppendEnvelope(dst, t)
@@ -52,7 +52,8 @@ func (p *Provider) appendTask(dst []byte, t *driver.Task) []byte {
 	return appendCompact(dst, t)
 }
 
-// inNanoseconds reports whether a time is zero or one that nanoseconds since 1970 count.
+// inNanoseconds reports whether a time is zero or can be counted in nanoseconds since
+// 1970.
 func inNanoseconds(t time.Time) bool {
 	return t.IsZero() || t.Year() > 1678 && t.Year() < 2262
 }
@@ -108,7 +109,7 @@ func appendCompact(dst []byte, t *driver.Task) []byte {
 	return append(dst, t.Payload...)
 }
 
-// decodeTask reads what is kept of the task of an ID on a queue. Every error wraps
+// decodeTask reads the stored form of a task with an ID on a queue. Every error wraps
 // [driver.ErrInvalidTask].
 func decodeTask(value, id, queue string) (*driver.Task, error) {
 	if value == "" || value[0] != compactMark {
@@ -148,7 +149,7 @@ func decodeTask(value, id, queue string) (*driver.Task, error) {
 type compactReader struct {
 	rest   string
 	fields uint64
-	bad    bool // there was less than there should be
+	bad    bool // the value was too short
 }
 
 func (r *compactReader) has(field uint64) bool { return !r.bad && r.fields&field != 0 }

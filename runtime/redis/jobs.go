@@ -27,9 +27,9 @@ type jobs struct {
 	id   string // of this process, on batons
 
 	mu      sync.Mutex
-	waiting map[chan struct{}]bool // those who are told of news
-	untold  bool                   // there were some, and nobody waited
-	heard   string                 // the baton that told of them last: "1" or those who have had it; "" when it was dealt with
+	waiting map[chan struct{}]bool // waiters to be notified
+	untold  bool                   // there was news, and no waiter
+	heard   string                 // the baton of the last news: "1" or those who have had it; "" once it was handled
 	watched bool
 }
 
@@ -48,7 +48,7 @@ func (s *jobs) run(ctx context.Context, script *script, args ...any) (any, error
 	return s.p.runKeys(ctx, script, s.keys[:], args...)
 }
 
-// A kept job is what stands in its entry, below a line with its owner.
+// A kept job is the content of its entry, below a line with its owner.
 type keptJob struct {
 	Wake   time.Time       `json:"wake,omitzero"`
 	Forget time.Time       `json:"forget,omitzero"`
@@ -121,8 +121,8 @@ const (
 	jobNoRoom
 )
 
-// outcome is the error of one job that was put. The client repeats a write whose reply
-// was lost, which then finds the version that it has written itself.
+// outcome is the error of one written job. The client repeats a write whose reply was
+// lost, which then finds the version that it has written itself.
 func (s *jobs) outcome(ctx context.Context, e *jobstore.Entry, code int64) error {
 	switch code {
 	case jobWritten:
@@ -154,7 +154,7 @@ func entryText(e *jobstore.Entry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !json.Valid(body) { // of a job that cannot be read
+	if !json.Valid(body) { // of an unreadable job
 		if body, err = json.Marshal(string(body)); err != nil {
 			return "", err
 		}
@@ -215,8 +215,8 @@ func entries(list []any) ([]*jobstore.Entry, error) {
 	return es, nil
 }
 
-// readEntry reads what entryText made. Of what is no entry at all the time is not known: it
-// is long overdue.
+// readEntry reads what entryText made. For anything else the time is unknown: it is
+// long overdue.
 func readEntry(id jobstore.JobID, version int64, text string) *jobstore.Entry {
 	owner, rest, ok := strings.Cut(text, "\n")
 	var kept keptJob
@@ -448,7 +448,7 @@ func (s *jobs) watch() {
 		case errors.Is(err, redis.Nil):
 			pause = firstPause
 		default:
-			s.tell("") // who looks now will meet the error
+			s.tell("") // a waiter that looks now will meet the error
 			sleep(s.p.ctx, pause)
 			pause = min(2*pause, maxPause)
 		}

@@ -17,19 +17,19 @@ import (
 )
 
 const (
-	// reachLimit is how long a server may take for its first answer when a
-	// provider looks at it.
+	// reachLimit is how long a server may take for its first answer when a provider
+	// checks it.
 	reachLimit = 3 * time.Second
-	// hearing is how long it may take until it is asked whether it speaks TLS, or
-	// does not.
+	// hearing is how long it may take before the provider tries whether it speaks TLS,
+	// or does not.
 	hearing = 500 * time.Millisecond
 )
 
-// failover is what go-redis has for the address of a client under Sentinel.
+// failover is go-redis's address of a client under Sentinel.
 const failover = "FailoverClient"
 
-// reach asks a server for a first answer, past the client: that would try for
-// long, and say little. An error says what is wrong with the address.
+// reach requests a first answer from a server, bypassing the client, which would try
+// for long and report little. An error says what is wrong with the address.
 func reach(ctx context.Context, o *redis.Options) error {
 	ctx, cancel := context.WithTimeout(ctx, reachLimit)
 	defer cancel()
@@ -104,8 +104,8 @@ func errSpeaks(addr string, secure bool) error {
 	return fmt.Errorf("%s speaks TLS: use rediss:// instead of redis://, or a client with a TLSConfig", addr)
 }
 
-// dialOther connects with TLS where the client would not, and the other way
-// around. It trusts any certificate: it sends nothing but a PING.
+// dialOther connects with TLS if the client would not, and without if it would. It
+// trusts any certificate: it sends nothing but a PING.
 func dialOther(ctx context.Context, o *redis.Options, secure bool) (net.Conn, error) {
 	if secure {
 		return (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(ctx, o.Network, o.Addr) //nolint:gosec // see above
@@ -113,8 +113,7 @@ func dialOther(ctx context.Context, o *redis.Options, secure bool) (net.Conn, er
 	return new(net.Dialer).DialContext(ctx, o.Network, o.Addr)
 }
 
-// greet sends a PING over a new connection, and returns the first line of the
-// answer.
+// greet sends a PING over a new connection, and returns the first line of the answer.
 func greet(ctx context.Context, dial func(context.Context) (net.Conn, error)) (string, error) {
 	return bounded(ctx, func(ctx context.Context) (string, error) {
 		conn, err := dial(ctx)
@@ -136,10 +135,10 @@ func greet(ctx context.Context, dial func(context.Context) (net.Conn, error)) (s
 	})
 }
 
-// answered reports whether a line is one that a Redis server may answer.
+// answered reports whether a line may be the answer of a Redis server.
 func answered(line string) bool { return strings.HasPrefix(line, "+") || strings.HasPrefix(line, "-") }
 
-// judgeReply decides by the answer to a PING whether it is worth while to go on.
+// judgeReply decides by the answer to a PING whether to continue.
 func judgeReply(addr, line string) error {
 	switch {
 	case !answered(line):
@@ -149,10 +148,10 @@ func judgeReply(addr, line string) error {
 	case strings.HasPrefix(line, "-ERR max number of clients"):
 		return fmt.Errorf("%s has no connection left: raise maxclients on the server, or lower pool_size of its clients", addr)
 	}
-	return nil // one that is loading, or wants a password, says more to the client
+	return nil // a server that is loading, or wants a password, tells the client more
 }
 
-// explained adds to the refusal of a server how it is mended.
+// explained adds the remedy to a server's refusal.
 func explained(err error, client redis.UniversalClient) error {
 	if err == nil {
 		return nil
@@ -174,7 +173,7 @@ const (
 	isReplica  = "the server is a replica, which takes no tasks: use the address of its primary, or redis+sentinel:// where Sentinels know it"
 )
 
-// refusals are what a server says, behind its ERR, that a person can mend.
+// refusals are errors of a server, without their ERR, that a person can remedy.
 var refusals = []struct{ prefix, mend string }{
 	{"WRONGPASS", "user or password of the address is wrong, or the user is disabled"},
 	{"NOAUTH", "the server wants a password: use redis://user:password@host, without a user redis://:password@host"},

@@ -22,10 +22,10 @@ type results struct {
 	p *Provider
 
 	mu      sync.Mutex
-	pubsub  *redis.PubSub // nil until somebody waits
+	pubsub  *redis.PubSub // nil until a caller waits
 	waiting waiters.Board // by the name of the channel
-	changed []string      // channels that were taken up or left; nothing is sent under mu
-	tended  bool          // the goroutine that subscribes is there
+	changed []string      // channels that got or lost waiters; nothing is sent under mu
+	tended  bool          // the goroutine that subscribes is running
 	closed  bool
 }
 
@@ -37,8 +37,8 @@ func newResults(p *Provider) *results {
 // message wakes Await, over one connection per process.
 func (p *Provider) Results() driver.ResultStore { return p.results }
 
-// A stored result is a byte that says which, and the result or the reason. Beside it is
-// a mark by chance that tells it from an equal one; earlier builds write none.
+// A stored result is a byte for its kind, and the result or the reason. Beside it is a
+// random mark that distinguishes it from an equal one; earlier builds write none.
 const (
 	storedResult  = "r"
 	storedFailure = "f"
@@ -66,7 +66,7 @@ func readStored(id, value string) (driver.StoredResult, error) {
 	return r, nil
 }
 
-// markKey is where the mark of a result is, beside it in a cluster too.
+// markKey is the key of a result's mark, in the same slot of a cluster.
 func markKey(result string) string { return result + ":mark" }
 
 // PutResult implements [driver.ResultStore]. A ttl that is not positive means
@@ -83,7 +83,7 @@ func (rs *results) PutResult(ctx context.Context, id string, result []byte, fail
 	key, mark := resultKey(rs.p.prefix, id), strconv.FormatUint(rand.Uint64(), 36)
 	_, err := bounded(ctx, func(ctx context.Context) ([]redis.Cmder, error) {
 		return rs.p.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-			// First: a result whose mark is another's is one that nobody forgets.
+			// First: a result with another result's mark is never forgotten.
 			pipe.Do(ctx, "SET", markKey(key), mark, "PX", max(span(ttl), 1))
 			pipe.Do(ctx, "SET", key, value, "PX", max(span(ttl), 1))
 			pipe.Publish(ctx, key, "")
@@ -91,8 +91,8 @@ func (rs *results) PutResult(ctx context.Context, id string, result []byte, fail
 		})
 	})
 	if err != nil && noRoom(err) {
-		// A task that is done leaves more room than its result takes, as a rule, and
-		// only then: the script may write all the same.
+		// The memory is full, but as a rule a finished task frees more than its result
+		// takes: the script may write nevertheless.
 		c := &call{script: resultPut, args: []any{"evalsha", resultPut.sha, 2, key, markKey(key), value, mark, max(span(ttl), 1)}}
 		_, err = rs.p.run(ctx, c)
 	}
@@ -105,7 +105,7 @@ func (rs *results) PutResult(ctx context.Context, id string, result []byte, fail
 // Await implements [driver.Results].
 func (rs *results) Await(ctx context.Context, id string) ([]byte, error) {
 	key := resultKey(rs.p.prefix, id)
-	// Most are there already.
+	// Most results are already there.
 	look := time.NewTicker(recheck)
 	defer look.Stop()
 	if value, found, err := rs.get(ctx, id, key); found || err != nil {
@@ -117,9 +117,8 @@ func (rs *results) Await(ctx context.Context, id string) ([]byte, error) {
 	}
 	defer rs.leave(key, news)
 	for {
-		// The first news is that the subscription stands: nothing slips in
-		// between. The connection that brings news may die without a word, so
-		// that whoever waits looks now and then.
+		// The first news is that the subscription stands: nothing is missed in between.
+		// The connection may die silently, so every waiter also checks now and then.
 		select {
 		case <-look.C:
 		case _, open := <-news:
@@ -139,7 +138,7 @@ func (rs *results) Await(ctx context.Context, id string) ([]byte, error) {
 	}
 }
 
-// final reports whether an error will not pass: it is none of the connection.
+// final reports whether an error is permanent: it is not one of the connection.
 func final(err error) bool {
 	var answered redis.Error
 	return errors.As(err, &answered) || errors.Is(err, errReply) || errors.Is(err, driver.ErrClosed)
@@ -237,7 +236,7 @@ func (rs *results) enter(channel string) (chan struct{}, error) {
 	if first {
 		rs.change(channel)
 	} else {
-		waiters.Tell(news) // subscribed already, or about to be told
+		waiters.Tell(news) // subscribed already, or soon notified
 	}
 	return news, nil
 }
@@ -259,8 +258,8 @@ func (rs *results) change(channel string) {
 	}
 }
 
-// tend subscribes and unsubscribes, until there is nothing more to do. The
-// connection may be busy with a server that does not answer.
+// tend subscribes and unsubscribes until nothing is left to do. It runs in a goroutine
+// because the connection may wait for a server that does not answer.
 func (rs *results) tend() {
 	for {
 		rs.mu.Lock()
@@ -283,8 +282,7 @@ func (rs *results) tend() {
 		}
 		rs.changed = nil
 		rs.mu.Unlock()
-		// An error is one of the connection: it is made again, with all
-		// subscriptions.
+		// An error is one of the connection: it is made again, with all subscriptions.
 		if len(gone) > 0 {
 			_ = rs.pubsub.Unsubscribe(rs.p.ctx, gone...)
 		}
