@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// A codec is how encoding/json turns a Go value into JSON, or JSON into a Go
-// value, at one place.
+// A codec is how encoding/json turns a Go value into JSON, or JSON into a Go value, at
+// one place.
 type codec int
 
 const (
@@ -21,16 +21,16 @@ var (
 	unmarshalers = map[codec]string{jsonCodec: "UnmarshalJSON", textCodec: "UnmarshalText"}
 )
 
-// codecMethods are all of them, the ones that encoding/json prefers first.
+// codecMethods are all of them, in encoding/json's order of preference.
 var codecMethods = []string{"MarshalJSON", "UnmarshalJSON", "MarshalText", "UnmarshalText"}
 
 // maxPointers bounds how many pointers are followed: type T *T never ends.
 const maxPointers = 100
 
-// encoderAt returns how encoding/json writes a value of type t, and the type that
-// it writes so: what a pointer points to, where it follows one. It is newTypeEncoder
-// of encoding/json: methods of a pointer count for values that are addressable
-// alone, which those in a map are not.
+// encoderAt returns how encoding/json writes a value of type t, and the type that is
+// written: that behind the pointers, if it follows any. It is newTypeEncoder of
+// encoding/json: methods of a pointer count only for addressable values, which those in
+// a map are not.
 func encoderAt(t types.Type, addressable bool) (codec, types.Type) {
 	for depth := 0; ; depth++ {
 		t = types.Unalias(t)
@@ -47,9 +47,9 @@ func encoderAt(t types.Type, addressable bool) (codec, types.Type) {
 	}
 }
 
-// decoderAt returns how encoding/json reads a value of type t, and the type that it
-// reads so. It is indirect of encoding/json: methods are looked for on pointers
-// alone, and the address is taken of declared types alone, where the way begins.
+// decoderAt returns how encoding/json reads a value of type t, and the type that is
+// read. It is indirect of encoding/json: it looks for methods only on pointers, and
+// takes the address only of declared types, where it begins.
 func decoderAt(t types.Type) (codec, types.Type) {
 	t = types.Unalias(t)
 	if _, isPointer := t.Underlying().(*types.Pointer); !isPointer {
@@ -79,7 +79,7 @@ func readBy(pointer types.Type) codec {
 	return natural
 }
 
-// keyEncoder returns how encoding/json writes the keys of a map, and false where it
+// keyEncoder returns how encoding/json writes the keys of a map, and false if it
 // cannot. Keys are not addressable, and strings are written as they are, whatever
 // methods they have.
 func keyEncoder(t types.Type) (codec, bool) {
@@ -95,8 +95,7 @@ func keyEncoder(t types.Type) (codec, bool) {
 	return textCodec, hasMethod(t, marshalers[textCodec])
 }
 
-// keyDecoder returns how encoding/json reads the keys of a map, and false where it
-// cannot.
+// keyDecoder returns how encoding/json reads the keys of a map, and false if it cannot.
 func keyDecoder(t types.Type) (codec, bool) {
 	pointer := types.NewPointer(t)
 	switch {
@@ -109,7 +108,7 @@ func keyDecoder(t types.Type) (codec, bool) {
 	return natural, kind == stringKind || kind == integerKind
 }
 
-// kind is what encoding/json tells basic types apart by.
+// kind is a class of basic types that encoding/json distinguishes.
 type kind int
 
 const (
@@ -138,8 +137,8 @@ func kindOf(t types.Type) kind {
 	return otherKind
 }
 
-// hasName reports whether reflect has a name for the type: encoding/json looks for the
-// methods of those alone.
+// hasName reports whether reflect has a name for the type: encoding/json looks for
+// methods only on named types.
 func hasName(t types.Type) bool {
 	switch t.(type) {
 	case *types.Named, *types.Basic:
@@ -148,8 +147,8 @@ func hasName(t types.Type) bool {
 	return false
 }
 
-// hasMethod reports whether the type itself, and not only a pointer to it, has one of
-// the codec's methods, with the signature that the interface asks for.
+// hasMethod reports whether the type itself, and not only a pointer to it, has the
+// codec's method with this name, with the signature of its interface.
 func hasMethod(t types.Type, name string) bool {
 	_, ok := methodPath(t, name)
 	return ok
@@ -206,7 +205,7 @@ func nullable(t types.Type) bool {
 	bytes, isSlice := t.Underlying().(*types.Slice)
 	switch c, _ := encoderAt(t, true); {
 	case c == jsonCodec && isSlice && isBytes(bytes):
-		return true // JSON as it is, as in json.RawMessage
+		return true // raw JSON, as in json.RawMessage
 	case c != natural:
 		return false
 	}

@@ -9,9 +9,9 @@ import (
 	"unicode"
 )
 
-// A Tag is what a json tag says.
+// A Tag is the content of a json tag.
 type Tag struct {
-	Name string // "": none, or one that encoding/json does not take
+	Name string // "": none, or one that encoding/json does not accept
 	Skip bool   // "-"
 }
 
@@ -38,8 +38,8 @@ func ValidName(s string) bool {
 	return s != ""
 }
 
-// FieldName reports whether a field takes part in JSON, and under which name. The
-// name is empty for an embedded struct whose own fields stand in its place.
+// FieldName reports whether a field takes part in JSON, and under which name. The name
+// is empty for an embedded struct whose own fields take its place.
 func FieldName(v *types.Var, tag string) (string, bool) {
 	t := ParseTag(tag)
 	if t.Skip {
@@ -78,39 +78,38 @@ type Field struct {
 	tagged bool
 	Tag    string // the whole struct tag
 	Var    *types.Var
-	Top    *types.Var // the field of the outermost struct that it came through
-	index  []int      // the way to it through the structs that are embedded
+	Top    *types.Var // the field of the outermost struct through which it came
+	index  []int      // the path to it through the embedded structs
 }
 
-// A Collision is two fields with one name.
+// A Collision is two fields with the same name.
 type Collision struct{ First, Second Field }
 
-// An Object is what encoding/json makes of the fields of a struct.
+// An Object is the JSON object that encoding/json makes of the fields of a struct.
 type Object struct {
 	Fields []Field
-	// Collisions are fields that take each other's name, so that none of them
-	// travels.
+	// Collisions are fields with the same name, so that none of them travels.
 	Collisions []Collision
-	// shadowed are fields that do not travel, and those that have their names.
+	// shadowed are fields that do not travel, and the fields that have their names.
 	shadowed []Collision
 }
 
-// An embedding is a struct whose fields stand in the place of the field that embeds it.
+// An embedding is a struct whose fields take the place of the field that embeds it.
 type embedding struct {
 	t     types.Type // behind its pointer; nil: the outermost struct
 	st    *types.Struct
 	v     *types.Var // the field
-	top   *types.Var // the field of the outermost struct that it came through
+	top   *types.Var // the field of the outermost struct through which it came
 	index []int
 	twice bool // several fields at its depth embed it
 }
 
-// jsonFields finds the fields of the JSON object that a struct becomes, and those
-// that vanish. It is typeFields of encoding/json: of several fields with one name the
+// jsonFields finds the fields of the JSON object that a struct becomes, and those that
+// vanish. It is typeFields of encoding/json: of several fields with one name the
 // shallowest wins; at one depth the only one with a name in its tag; else none does.
-// Each type is looked at once, where it is shallowest. At that depth the fields of one
-// that is embedded several times take each other's names; what it embeds itself is
-// found the first way, and lost on the others.
+// Each type is visited once, where it is shallowest. If a type is embedded several
+// times at that depth, its fields collide; the fields of its own embedded structs are
+// found along the first path, and lost on the others.
 func jsonFields(st *types.Struct) Object {
 	s := fieldSearch{root: st, taken: make(map[string]*Field), seen: make(map[types.Type]*types.Var)}
 	s.object.Fields = make([]Field, 0, st.NumFields())
@@ -132,8 +131,8 @@ func jsonFields(st *types.Struct) Object {
 	return s.object
 }
 
-// Object is jsonFields, which is asked several times about the same structs. The result
-// is shared.
+// Object is jsonFields with a cache, for repeated questions about the same structs. The
+// result is shared.
 func (in *Info) Object(st *types.Struct) Object {
 	object, ok := in.objects[st]
 	if !ok {
@@ -143,18 +142,18 @@ func (in *Info) Object(st *types.Struct) Object {
 	return object
 }
 
-// A fieldSearch goes through a struct and those that it embeds, depth by depth.
+// A fieldSearch visits a struct and those that it embeds, depth by depth.
 type fieldSearch struct {
 	root   *types.Struct
 	object Object
-	taken  map[string]*Field         // nil: by a collision
+	taken  map[string]*Field         // nil: lost by a collision
 	seen   map[types.Type]*types.Var // the fields that embed the types at this depth and above, by type
 	names  map[string][]Field
 	next   []embedding
-	queued map[types.Type]int // places in next, by type
+	queued map[types.Type]int // indexes in next, by type
 }
 
-// visit notes the fields of one struct at a depth.
+// visit registers the fields of one struct at a depth.
 func (s *fieldSearch) visit(e *embedding) {
 	for i := range e.st.NumFields() {
 		v, tag := e.st.Field(i), e.st.Tag(i)
@@ -175,7 +174,7 @@ func (s *fieldSearch) visit(e *embedding) {
 	}
 }
 
-// embed notes a struct for the next depth.
+// embed registers a struct for the next depth.
 func (s *fieldSearch) embed(f Field) {
 	e := embedding{t: behindPointer(f.Var.Type()), st: StructOf(f.Var.Type()), v: f.Var, top: f.Top, index: f.index}
 	if e.st == s.root {
@@ -194,7 +193,7 @@ func (s *fieldSearch) embed(f Field) {
 	}
 }
 
-// settle says which fields of a depth have their names.
+// settle decides which fields of a depth get their names.
 func (s *fieldSearch) settle() {
 	for name, all := range s.names {
 		winner, deeper := s.taken[name]
@@ -227,7 +226,8 @@ func dominant(all []Field) *Field {
 	return nil
 }
 
-// Qualified is the name of a field behind that of the embedded one that it came through.
+// Qualified is the name of a field behind that of the embedded one through which it
+// came.
 func (f Field) Qualified() string {
 	if f.Top != f.Var {
 		return f.Top.Name() + "." + f.Var.Name()

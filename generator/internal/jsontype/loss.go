@@ -10,11 +10,11 @@ import (
 // A Loss is a part of a payload that does not arrive, although its type can be encoded.
 type Loss struct {
 	Kind LossKind
-	// Owner is the innermost field of the package around the loss, and Field the one
-	// that is lost; nil where it is not a field.
+	// Owner is the innermost field of the package around the loss, and Field the lost
+	// field; nil if it is not a field.
 	Owner, Field *types.Var
-	Winner       *types.Var // LostShadowed: the field that has its place
-	Names        []string   // lost in a type of another package: the fields; LostShadowed: it, and the one that has its place
+	Winner       *types.Var // LostShadowed: the field that has its name
+	Names        []string   // lost in a type of another package: the fields; LostShadowed: it, and the one that has its name
 	Type         types.Type
 }
 
@@ -26,18 +26,18 @@ const (
 	LostWhole      LossKind = iota // a struct without a field that travels
 	LostUnexported                 // a field that is not exported
 	LostShadowed                   // a field whose JSON name another one has
-	LostNull                       // whether a pointer was nil, or what it points to
+	LostNull                       // whether a pointer was nil, or its target
 	LostKey                        // a key that one method writes and another reads
-	LostOneWay                     // what a method writes and the fields do not read
+	LostOneWay                     // a method's output that the fields do not read
 	LostTag                        // where a tagged field is, in a type that encodes itself
 )
 
-// losses tells of the fields of a struct that do not travel, though no tag says so.
-// Those of a type of another package are told of together.
+// losses reports the fields of a struct that do not travel without a tag that says so.
+// Those of a type of another package are reported together.
 func (w *jsonWalker) losses(st *types.Struct, fields Object) {
 	hidden := w.hidden(st)
 	if len(hidden) > 0 && hidden[0].Pkg() != w.in.pkg {
-		if !nothingTravels(st) || w.inner != nil && w.inner.Embedded() { // else it is told as a whole
+		if !nothingTravels(st) || w.inner != nil && w.inner.Embedded() { // else the whole is reported
 			w.lose(Loss{Kind: LostUnexported, Field: hidden[0], Names: namesOf(hidden), Type: w.around()})
 		}
 		hidden = nil
@@ -62,7 +62,7 @@ func namesOf(vars []*types.Var) []string {
 	return names
 }
 
-// hidden are the fields of a struct that encoding/json passes over.
+// hidden are the fields of a struct that encoding/json skips.
 func (w *jsonWalker) hidden(st *types.Struct) []*types.Var {
 	var hidden []*types.Var
 	for i := range st.NumFields() {
@@ -85,8 +85,8 @@ func (w *jsonWalker) around() types.Type {
 	return w.stack[len(w.stack)-1]
 }
 
-// holdsNothing says that all values of the type are the same: such a field only says
-// something to the compiler.
+// holdsNothing reports whether all values of the type are the same: such a field is for
+// the compiler only.
 func holdsNothing(t types.Type) bool {
 	switch t := t.Underlying().(type) {
 	case *types.Array:
@@ -102,15 +102,15 @@ func holdsNothing(t types.Type) bool {
 	return false
 }
 
-// saysSo reports whether a tag has an opinion of its own about an unexported field.
+// saysSo reports whether a tag decides about an unexported field.
 func saysSo(tag string) bool {
 	_, json := reflect.StructTag(tag).Lookup("json")
 	_, task := reflect.StructTag(tag).Lookup("task")
 	return json || task
 }
 
-// nothingTravels reports whether encoding/json writes {} for a struct whatever its value,
-// though not all of its fields have a tag that says so.
+// nothingTravels reports whether encoding/json writes {} for every value of a struct,
+// and some field has no tag that says so.
 func nothingTravels(st *types.Struct) bool {
 	silent := false
 	for i := range st.NumFields() {
@@ -125,7 +125,7 @@ func nothingTravels(st *types.Struct) bool {
 
 // Quotes reports whether the option string of a json tag puts the value of a field into
 // a string: encoding/json does it for strings, numbers and booleans, and pointers to
-// such.
+// them.
 func Quotes(v *types.Var, tag string) bool {
 	_, options, _ := strings.Cut(reflect.StructTag(tag).Get("json"), ",")
 	if !slices.Contains(strings.Split(options, ","), "string") {

@@ -5,9 +5,9 @@ import (
 	"go/types"
 )
 
-// pair reports a value that encoding/json writes in one way and reads in another.
-// What a method writes has to be read by a method. What a method reads may be
-// written without one: such methods take what the type is without them, and more.
+// pair reports a value that encoding/json writes in one way and reads in another. A
+// method's output must be read by a method. A method's input may be written without
+// one: such methods accept the type's plain form, and more.
 func (w *jsonWalker) pair(t types.Type, at place) *Problem {
 	enc, base := encoderAt(t, at.addressable)
 	dec, read := decoderAt(t)
@@ -15,7 +15,7 @@ func (w *jsonWalker) pair(t types.Type, at place) *Problem {
 	name := w.in.Text(base)
 	switch {
 	case types.IsInterface(base) && enc == natural:
-		return nil // that is for shape to say
+		return nil // shape reports that
 	case types.IsInterface(base) && !at.written:
 		return &Problem{Text: "an interface with methods cannot be decoded"}
 	case enc == natural && dec == natural:
@@ -43,12 +43,12 @@ func (w *jsonWalker) pair(t types.Type, at place) *Problem {
 	return nil
 }
 
-// readByFields reports whether what MarshalJSON of a type writes may be what
-// encoding/json reads into its fields. The method of a struct may only write a field in
-// a way that no tag can ask for. Those of the module itself are held to more: they can
-// be mended.
+// readByFields reports whether encoding/json may read the output of a type's
+// MarshalJSON into its fields. A struct's method may only write a field in a way that
+// no tag can request. For types of the module itself the rule is stricter: they can be
+// mended.
 func (w *jsonWalker) readByFields(t types.Type) bool {
-	if p, ok := t.(*types.Pointer); ok { // the method is there for pointers alone
+	if p, ok := t.(*types.Pointer); ok { // only pointers have the method
 		t = types.Unalias(p.Elem())
 	}
 	named, ok := t.(*types.Named)
@@ -61,8 +61,8 @@ func (w *jsonWalker) readByFields(t types.Type) bool {
 	if readable, ok := w.in.oneWay[named]; ok {
 		return readable
 	}
-	w.in.oneWay[named] = true // where it holds itself
-	in := *w.in               // what is found here says nothing about the type where it is written by its fields
+	w.in.oneWay[named] = true // if it holds itself
+	in := *w.in               // findings here say nothing about the type where its fields write it
 	in.plain, in.leaky = make(map[visit]bool), make(map[*types.Named]bool)
 	w.in.oneWay[named] = in.walker(Visitor{}).shape(named.Underlying(), place{addressable: true}) == nil
 	return w.in.oneWay[named]
@@ -101,7 +101,7 @@ func (w *jsonWalker) key(t types.Type, at place) *Problem {
 	return w.encoded(t)
 }
 
-// isTime says that a type is time.Time, which writes one text in each way.
+// isTime reports whether a type is time.Time, which writes the same text either way.
 func isTime(t types.Type) bool {
 	named, ok := types.Unalias(t).(*types.Named)
 	return ok && named.Obj().Name() == "Time" && named.Obj().Pkg() != nil && named.Obj().Pkg().Path() == "time"

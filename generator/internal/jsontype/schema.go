@@ -14,11 +14,11 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
-// maxDefinitions bounds the types that a payload may consist of: generic types can
-// lead to ever new ones. Beyond it a value may be anything.
+// maxDefinitions bounds the types that a payload may consist of: generic types can lead
+// to ever new ones. Beyond it a value may be anything.
 const maxDefinitions = 1000
 
-// A schemaBuilder finds out what a payload is in JSON.
+// A schemaBuilder finds the JSON form of a payload.
 type schemaBuilder struct {
 	pkg   *types.Package
 	root  *types.Named
@@ -29,8 +29,8 @@ type schemaBuilder struct {
 	docs  map[token.Pos]string
 }
 
-// Payload is what a task's struct becomes in JSON. docs are the comments on fields and
-// types, by where their names stand.
+// Payload is the JSON form of a task's struct. docs are the comments on fields and
+// types, by the positions of their names.
 func (in *Info) Payload(named *types.Named, docs map[token.Pos]string) model.Payload {
 	s := schemaBuilder{pkg: in.pkg, root: named, alias: make(map[*types.Struct]string), taken: make(map[string]bool), docs: docs}
 	var p model.Payload
@@ -42,7 +42,7 @@ func (in *Info) Payload(named *types.Named, docs map[token.Pos]string) model.Pay
 	return p
 }
 
-// value is what values of a type become.
+// value is the JSON form of values of a type.
 func (s *schemaBuilder) value(t types.Type) model.Value {
 	named, ok := types.Unalias(t).(*types.Named)
 	if !ok {
@@ -62,8 +62,8 @@ func (s *schemaBuilder) value(t types.Type) model.Value {
 	return s.define(named)
 }
 
-// undeclared is what values of a type become that is not declared. A struct that has
-// an alias is defined under its name: aliases of aliases may hold it many times.
+// undeclared is the JSON form of values of an undeclared type. A struct with an alias
+// is defined under the alias: aliases of aliases may hold it many times.
 func (s *schemaBuilder) undeclared(t types.Type) model.Value {
 	alias, ok := t.(*types.Alias)
 	st, isStruct := types.Unalias(t).(*types.Struct)
@@ -83,8 +83,8 @@ func (s *schemaBuilder) undeclared(t types.Type) model.Value {
 	return model.Value{Kind: model.RefValue, Ref: name}
 }
 
-// codecValue is what a type becomes that encoding/json has no say about; its kind is
-// empty for all others.
+// codecValue is the JSON form of a type that encodes itself; its kind is empty for all
+// others.
 func codecValue(t *types.Named) model.Value {
 	obj := t.Obj()
 	if pkg := obj.Pkg(); pkg != nil {
@@ -110,15 +110,15 @@ func codecValue(t *types.Named) model.Value {
 	return model.Value{}
 }
 
-// byValue says that a type has a method on values. One that is on pointers alone,
-// encoding/json calls for fields and misses in the values of maps.
+// byValue reports whether a type has a method on values. A method on pointers only is
+// called by encoding/json for fields, and not for the values of maps.
 func byValue(t *types.Named, name string) bool {
 	obj, _, _ := types.LookupFieldOrMethod(t, false, nil, name)
 	_, ok := obj.(*types.Func)
 	return ok
 }
 
-// define refers to a declared type, and defines it where that is the first time.
+// define refers to a declared type, and defines it at its first use.
 func (s *schemaBuilder) define(t *types.Named) model.Value {
 	if types.Identical(t, s.root) {
 		return model.Value{Kind: model.RefValue}
@@ -138,7 +138,7 @@ func (s *schemaBuilder) define(t *types.Named) model.Value {
 }
 
 // definitionName is the type's own name, with those of its arguments, as letters,
-// digits, dots and underscores. Of types with one name the later have numbers.
+// digits, dots and underscores. Later types with the same name have numbers.
 func (s *schemaBuilder) definitionName(t types.Type) string {
 	text := types.TypeString(t, func(p *types.Package) string {
 		if p == s.pkg {
@@ -164,7 +164,7 @@ func (s *schemaBuilder) definitionName(t types.Type) string {
 	return unique
 }
 
-// shape is what values of an undeclared type become.
+// shape is the JSON form of values of an undeclared type.
 func (s *schemaBuilder) shape(t types.Type) model.Value {
 	switch t := t.(type) {
 	case *types.Basic:
@@ -191,7 +191,7 @@ func (s *schemaBuilder) shape(t types.Type) model.Value {
 	return model.Value{Kind: model.AnyValue}
 }
 
-// isByteString says that encoding/json writes the list as base64.
+// isByteString reports whether encoding/json writes the list as base64.
 func isByteString(t *types.Slice) bool {
 	if !isBytes(t) {
 		return false
@@ -227,7 +227,7 @@ func basicValue(t *types.Basic) model.Value {
 	return model.Value{Kind: model.AnyValue}
 }
 
-// keyValue is what the keys of a map become.
+// keyValue is the JSON form of the keys of a map.
 func keyValue(t types.Type) model.Value {
 	b, ok := t.Underlying().(*types.Basic)
 	if !ok || b.Info()&types.IsInteger == 0 {
@@ -241,7 +241,7 @@ func keyValue(t types.Type) model.Value {
 	return v
 }
 
-// members are those of the object that a struct becomes.
+// members are the members of the object that a struct becomes.
 func (s *schemaBuilder) members(st *types.Struct) []model.Member {
 	fields := jsonFields(st).Fields
 	members := make([]model.Member, len(fields))
@@ -258,7 +258,7 @@ func (s *schemaBuilder) members(st *types.Struct) []model.Member {
 	return members
 }
 
-// isQuoted says that the value of a field stands within a string.
+// isQuoted reports whether the value of a field is written within a string.
 func isQuoted(f Field) bool {
 	t := types.Unalias(f.Var.Type())
 	if p, ok := t.(*types.Pointer); ok {

@@ -7,9 +7,9 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/directive"
 )
 
-// taggedField finds a field with a task tag, or with what may have been meant for
-// one, in a type and all that its values hold, however deep and however they are
-// encoded. It is nil when there is none.
+// taggedField finds a field with a task tag, or with a likely misspelling of one, in a
+// type and all that its values hold, at any depth and in any encoding. It is nil if
+// there is none.
 func (in *Info) taggedField(t types.Type) *types.Var {
 	s := tagSearch{known: in.tagged, seen: make(map[types.Type]bool)}
 	found := s.search(t)
@@ -27,7 +27,7 @@ func (in *Info) taggedField(t types.Type) *types.Var {
 func (in *Info) Tagged(t types.Type) bool { return in.taggedField(t) != nil }
 
 type tagSearch struct {
-	known map[types.Type]*types.Var // declared types, and structs that are not: aliases may name them
+	known map[types.Type]*types.Var // declared types, and undeclared structs, which aliases may name
 	seen  map[types.Type]bool
 }
 

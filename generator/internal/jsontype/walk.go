@@ -20,7 +20,7 @@ type Problem struct {
 	Tangled    bool       // there are too many ways through the type to its secrets
 }
 
-// in says that the problem is in a field. Of a long path it names the inner part.
+// in says that the problem is in a field. It cuts a long path to its inner part.
 func (p *Problem) in(v *types.Var) *Problem {
 	const far = 200
 	if p != nil {
@@ -34,15 +34,15 @@ func (p *Problem) in(v *types.Var) *Problem {
 	return p
 }
 
-// A place is the position of a value, as far as it matters to encoding/json.
+// A place is the position of a value, as far as encoding/json distinguishes it.
 type place struct {
-	// addressable values have the methods of pointers to them when they are
-	// written. Those in maps are not addressable.
+	// addressable values have the methods of pointers to them when they are written.
+	// Those in maps are not addressable.
 	addressable bool
-	// quoted values stand within a string, by the option "string" of a json tag.
+	// quoted values are written within a string, by the option "string" of a json tag.
 	quoted bool
-	// written values are read back by a method of a type around them: how they are
-	// read is for that method to say.
+	// written values are read back by a method of a type around them, which decides how
+	// they are read.
 	written bool
 }
 
@@ -55,34 +55,33 @@ type visit struct {
 // A Visitor has callbacks for a walk through a type. Each of them may be nil.
 type Visitor struct {
 	// Field is called for the fields of every struct on the way, with their paths in
-	// the JSON, whether they travel, and the declared types around them: for all of
-	// them on every way to a type that holds tags, once for each other type.
+	// the JSON, whether they travel, and the declared types around them: for a type
+	// that holds tags on every path to it, for any other type once.
 	Field func(path string, v *types.Var, tag string, travels bool, around []*types.Named)
 	// Cut is called where a type leads back to itself.
 	Cut func(path string, t *types.Named)
-	// Loss is called for what is lost on the way without keeping a type from
-	// travelling. It may be called for one loss several times.
+	// Loss is called for a part that is lost although the type travels. It may be
+	// called for one loss several times.
 	Loss func(l Loss)
 }
 
-// A jsonWalker goes through a type as encoding/json does, looks for what cannot
-// travel, and notes what else there is to say about it. A type that encodes
-// itself is not looked into.
+// A jsonWalker walks a type as encoding/json does, looks for parts that cannot travel,
+// and reports its other findings. It does not look into a type that encodes itself.
 type jsonWalker struct {
 	in      *Info
 	visitor Visitor
 
 	path   []string          // the steps to the place, each with its slash
 	stack  []*types.Named    // named types around the place
-	steps  int               // how often a named type was looked into
-	done   map[ownVisit]bool // types that need no second look: for visitor.Field those without tags
-	back   int               // the outermost of stack that types above it lead back to
+	steps  int               // how many named types were entered
+	done   map[ownVisit]bool // types that need no second visit: for visitor.Field those without tags
+	back   int               // the outermost of stack to which types above it lead back
 	inner  *types.Var        // the innermost field around the place
 	owner  *types.Var        // the innermost one of the package
 	secret bool              // a field around the place is a secret as a whole
 }
 
-// An ownVisit is a visit below a field of the package, where it is told what is lost.
+// An ownVisit is a visit below a field of the package, for which losses are reported.
 type ownVisit struct {
 	visit
 	owner *types.Var
@@ -95,18 +94,18 @@ func (in *Info) walker(v Visitor) *jsonWalker {
 	return &jsonWalker{in: in, visitor: v, done: make(map[ownVisit]bool), back: math.MaxInt}
 }
 
-// maxSteps bounds the ways through types that lead to each other and hold tags:
-// each way to a secret is listed, and there may be more of them than atoms in
-// the world.
+// maxSteps bounds the paths through types that lead to each other and hold tags: each
+// path to a secret is listed, and their number can be exponential.
 const maxSteps = 10_000
 
-// Walk returns why a type cannot be encoded and decoded as the root of a message, or nil.
+// Walk returns why a type cannot be encoded and decoded as the root of a message, or
+// nil.
 func (in *Info) Walk(t types.Type, v Visitor) *Problem {
 	return in.walker(v).value(t, place{addressable: true})
 }
 
-// WalkMember is walk for a field of a task that travels. secret says that it is one as a
-// whole, and written that a method of the task reads it.
+// WalkMember is Walk for a field of a task that travels. secret says that the field is
+// a secret as a whole, and written that a method of the task reads it.
 func (in *Info) WalkMember(task *types.Named, f *types.Var, tag string, secret, written bool, v Visitor) *Problem {
 	w := in.walker(v)
 	if name, _ := FieldName(f, tag); name != "" {
@@ -117,12 +116,12 @@ func (in *Info) WalkMember(task *types.Named, f *types.Var, tag string, secret, 
 	return w.member(f, tag, place{addressable: true, written: written})
 }
 
-// WalkKey returns what keeps a value from being encoded as a part of a unique key, or nil.
+// WalkKey returns why a value cannot be encoded as a part of a unique key, or nil.
 func (in *Info) WalkKey(t types.Type) *Problem {
 	return in.walker(Visitor{}).value(t, place{addressable: true, written: true})
 }
 
-// WalkRoot returns what is wrong with the methods by which a task encodes itself, or nil.
+// WalkRoot returns the fault of the methods by which a task encodes itself, or nil.
 func (in *Info) WalkRoot(task *types.Named) *Problem {
 	return in.walker(Visitor{}).pair(task, place{addressable: true})
 }
@@ -132,8 +131,8 @@ func (in *Info) WalkOwn(st *types.Struct, onLoss func(l Loss)) {
 	in.walker(Visitor{Loss: onLoss}).losses(st, in.Object(st))
 }
 
-// maxDepth bounds how many declared types stand in each other: generic types can lead
-// to ever new ones.
+// maxDepth bounds how deep declared types nest: generic types can lead to ever new
+// ones.
 const maxDepth = 200
 
 // value walks the type of a value at a place.
@@ -165,7 +164,7 @@ func (w *jsonWalker) value(t types.Type, at place) *Problem {
 	return w.shape(base, at)
 }
 
-// literal walks a struct that is not declared. By aliases it may be in many places.
+// literal walks an undeclared struct. By aliases it may be in many places.
 func (w *jsonWalker) literal(t *types.Struct, at place) *Problem {
 	v, back := ownVisit{visit{t, at}, w.owner}, w.back
 	switch {
@@ -220,8 +219,8 @@ func (w *jsonWalker) named(t *types.Named, at place) *Problem {
 	return tr
 }
 
-// within walks what a declared type is made of. It reports whether that is all there is:
-// what leads back to a type around t is known as soon as that is.
+// within walks the underlying type of a declared one. It reports whether the result is
+// complete: one that leads back to a type around t is complete only when that type is.
 func (w *jsonWalker) within(t *types.Named, at place) (tr *Problem, closed bool) {
 	index, back := len(w.stack), w.back
 	w.back = math.MaxInt
@@ -236,17 +235,17 @@ func (w *jsonWalker) within(t *types.Named, at place) (tr *Problem, closed bool)
 	return tr, closed
 }
 
-// mixedIn says that the value's own fields stand in its place: it is embedded.
+// mixedIn reports whether the value's own fields take its place: it is embedded.
 func (w *jsonWalker) mixedIn() bool { return w.inner != nil && w.inner.Embedded() && len(w.stack) > 0 }
 
-// mendable says that the value stands in a type that the user can change: one of the
-// module. In types of other modules it stands where a value is null or not there, and
-// nobody points to nil.
+// mendable reports whether the value is in a type that the user can change: one of the
+// module. Types of other modules are assumed to use a pointer where a value is null or
+// absent, never a pointer to nil.
 func (w *jsonWalker) mendable() bool {
 	return len(w.stack) == 0 || !w.in.Elsewhere(w.stack[len(w.stack)-1].Obj().Pkg())
 }
 
-// lose reports a loss. Foreign types around it have to be walked each time: the loss is
+// lose reports a loss. Foreign types around it must be walked each time: the loss is
 // reported at the field of the package that contains them.
 func (w *jsonWalker) lose(l Loss) {
 	if l.Owner == nil {
@@ -260,8 +259,8 @@ func (w *jsonWalker) lose(l Loss) {
 	w.visitor.Loss(l)
 }
 
-// encoded looks at a type that encodes itself: nobody knows where the tags in it
-// are in the message.
+// encoded checks a type that encodes itself: the positions of its tagged fields in the
+// message are unknown.
 func (w *jsonWalker) encoded(t types.Type) *Problem {
 	if w.visitor.Field == nil || w.secret {
 		return nil
@@ -388,9 +387,9 @@ func (w *jsonWalker) member(v *types.Var, tag string, at place) *Problem {
 	return w.value(v.Type(), at)
 }
 
-// PromotedCodec finds a codec method that a struct with several fields has from
-// one that it embeds, and which that is. encoding/json prefers the JSON methods:
-// one that the struct has of its own outdoes a promoted one for text.
+// PromotedCodec finds a codec method that a struct with several fields has from an
+// embedded one, and which embedded one that is. encoding/json prefers the JSON methods:
+// a JSON method of the struct's own beats a promoted one for text.
 func PromotedCodec(t types.Type) (string, *types.Var) {
 	st, ok := t.Underlying().(*types.Struct)
 	if !ok || travelling(st) < 2 {
@@ -410,8 +409,8 @@ func PromotedCodec(t types.Type) (string, *types.Var) {
 	return "", nil
 }
 
-// travelling counts the fields of a struct that take part in JSON, each embedded
-// one as one.
+// travelling counts the fields of a struct that take part in JSON, each embedded one as
+// one.
 func travelling(st *types.Struct) int {
 	n := 0
 	for i := range st.NumFields() {

@@ -14,17 +14,17 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// Roots are what is to be type-checked of one package.
+// Roots are the parts of one package to be type-checked.
 type Roots struct {
 	Package *Package
 	Names   []string // declarations of the package
-	Exprs   []Expr   // expressions that are not in the source, to be given to Eval
+	Exprs   []Expr   // expressions that are not in the source, for Eval
 }
 
-// Check type-checks the roots and what they reach, in all packages at once, so
-// that types of one package that another uses are identical. It fills Types
-// and Info of each root's package. The error is that of the go command, asked
-// about packages that only an expression names.
+// Check type-checks the roots and what they reach, in all packages at once, so that
+// types of one package that another uses are identical. It fills Types and Info of each
+// root's package. The error is that of the go command for packages that only an
+// expression names.
 func (p *Program) Check(ctx context.Context, roots []Roots) error {
 	if err := p.name(ctx, roots); err != nil {
 		return err
@@ -56,7 +56,7 @@ type checker struct {
 	prog   *Program
 	reach  *reach
 	done   map[*unit]*checked
-	forget bool // nobody will ask which identifier defines what
+	forget bool // the definitions of identifiers are not needed
 }
 
 // checked is a unit after its check, or during it while types is nil.
@@ -102,12 +102,12 @@ func (c *checker) check(u *unit) *checked {
 			}
 		},
 	}
-	// The error is the first of those that were gathered.
+	// The error is the first of the gathered ones.
 	done.types, _ = conf.Check(u.meta.PkgPath, c.prog.Fset, files, done.info)
 	return done
 }
 
-// An importer gives the packages that a unit imports to go/types.
+// An importer gives go/types the packages that a unit imports.
 type importer struct {
 	c *checker
 	u *unit
@@ -132,8 +132,8 @@ func (im importer) Import(path string) (*types.Package, error) {
 	return done.types, nil
 }
 
-// absent says why a package that another imports is not among its imports: the go
-// command leaves out what would close a cycle.
+// absent says why an imported package is not among the importer's imports: the go
+// command drops imports that would close a cycle.
 func (p *Program) absent(m *packages.Package, path string) string {
 	if cycle := p.cycle(m.PkgPath, path); cycle != nil {
 		return "import cycle not allowed: " + strings.Join(cycle, " imports ")
@@ -146,9 +146,9 @@ func (p *Program) absent(m *packages.Package, path string) string {
 	return "there is no such package"
 }
 
-// Cycle returns the import paths of a cycle of imports that the go command found
-// and that leads from the package back to it, and where the package imports the
-// second of them. It returns nil when there is none.
+// Cycle returns the import paths of a cycle of imports that the go command found and
+// that leads from the package back to it, and where the package imports the second of
+// them. It returns nil if there is none.
 func (p *Program) Cycle(pkg *Package) ([]string, token.Pos) {
 	for _, src := range pkg.unit.sources {
 		for _, spec := range src.file.Imports {
@@ -164,8 +164,8 @@ func (p *Program) Cycle(pkg *Package) ([]string, token.Pos) {
 	return nil, token.NoPos
 }
 
-// cycle returns the cycle in which one package imports another, from the former
-// to itself, or nil.
+// cycle returns the cycle in which one package imports another, from the former to
+// itself, or nil.
 func (p *Program) cycle(from, to string) []string {
 	for _, found := range p.cycles {
 		i := slices.Index(found, from)
@@ -180,8 +180,8 @@ func (p *Program) cycle(from, to string) []string {
 	return nil
 }
 
-// cyclesOf reads the cycles of imports out of what go list says about a package,
-// each without its first package at the end again.
+// cyclesOf reads the cycles of imports from go list's errors about a package, each
+// without the repeated first package at its end.
 func cyclesOf(m *packages.Package) [][]string {
 	var cycles [][]string
 	for _, e := range m.Errors {
@@ -193,7 +193,7 @@ func cyclesOf(m *packages.Package) [][]string {
 		if len(paths) < 2 {
 			continue
 		}
-		// What leads to the cycle is no part of it.
+		// The path to the cycle is no part of it.
 		last := paths[len(paths)-1]
 		if i := slices.Index(paths, last); i < len(paths)-1 {
 			cycles = append(cycles, paths[i:len(paths)-1])
@@ -202,9 +202,9 @@ func cyclesOf(m *packages.Package) [][]string {
 	return cycles
 }
 
-// prune is a copy of a file with what is kept of it. Bodies of functions are
-// dropped, as are imports that nothing mentions any more, since go/types would
-// complain of them. The syntax of the original is shared and not changed.
+// prune is a copy of a file with its kept parts. It drops bodies of functions, and
+// imports that are no longer used, since go/types would report them. The syntax of the
+// original is shared and not changed.
 func prune(src *source, k *kept) *ast.File {
 	file := *src.file
 	file.Decls, file.Imports, file.Comments, file.Unresolved = nil, nil, nil, nil

@@ -14,10 +14,10 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// An Expr is a type expression that is not in the source, and the file that it
-// belongs to. A qualifier in it is the name of a package that the file imports,
-// even if for its effects alone, or else one that another file of the package
-// imports, or an import path.
+// An Expr is a type expression that is not in the source, and the file that it belongs
+// to. A qualifier in it is the name of a package that the file imports, even if only
+// for its effects, or else one that another file of the package imports, or an import
+// path.
 type Expr struct {
 	File *ast.File
 	Expr ast.Expr
@@ -66,7 +66,7 @@ func (p *Program) name(ctx context.Context, roots []Roots) error {
 	return nil
 }
 
-// qualifiers are what stands before the dots of an expression.
+// qualifiers are the names before the dots of an expression.
 func qualifiers(e ast.Expr) map[string]bool {
 	names := make(map[string]bool)
 	ast.Inspect(e, func(n ast.Node) bool {
@@ -92,8 +92,8 @@ func (u *unit) sourceOf(file *ast.File) *source {
 	return &source{file: file, imports: make(map[string]*importDecl)}
 }
 
-// anyImport finds a package that is imported under a name, or is called so and
-// imported for its effects: by the file first, then by the others in their order.
+// anyImport finds a package that is imported under a name, or has that name and is
+// imported for its effects: in the file first, then in the others in order.
 func (u *unit) anyImport(src *source, name string) *importDecl {
 	for _, s := range append([]*source{src}, u.sources...) {
 		if im := s.imports[name]; im != nil {
@@ -108,14 +108,14 @@ func (u *unit) anyImport(src *source, name string) *importDecl {
 	return nil
 }
 
-// Eval type-checks a type expression as if it stood in the given file of a
-// checked package. It must be one of the Exprs of the roots.
+// Eval type-checks a type expression as if it were in the given file of a checked
+// package. It must be one of the Exprs of the roots.
 func (p *Program) Eval(pkg *Package, e Expr) (types.Type, error) {
 	src := p.exprs[e.Expr]
 	if src == nil || pkg.Types == nil {
 		return nil, errors.New("the expression was not there when the package was checked")
 	}
-	// A scope of its own: that of the file lacks what it does not import.
+	// A scope of its own: that of the file lacks packages that it does not import.
 	scope := types.NewPackage(pkg.Types.Path(), pkg.Types.Name())
 	for _, name := range pkg.Types.Scope().Names() {
 		scope.Scope().Insert(pkg.Types.Scope().Lookup(name))
@@ -151,8 +151,8 @@ func (p *Program) Eval(pkg *Package, e Expr) (types.Type, error) {
 	return tv.Type, nil
 }
 
-// packageFor is the package that a qualifier stands for. The generated file will
-// import it, so it has to be one that can be.
+// packageFor is the package that a qualifier names. The generated file will import it,
+// so its import must be allowed.
 func (p *Program) packageFor(u *unit, src *source, name string) (*types.Package, error) {
 	im := src.imports[name]
 	if im == nil {
@@ -175,7 +175,7 @@ func (p *Program) packageFor(u *unit, src *source, name string) (*types.Package,
 	return from, nil
 }
 
-// reaches reports whether a package imports another, through others too.
+// reaches reports whether a package imports another, directly or not.
 func reaches(m *packages.Package, id string) bool {
 	found := false
 	packages.Visit([]*packages.Package{m}, func(m *packages.Package) bool {
@@ -185,8 +185,8 @@ func reaches(m *packages.Package, id string) bool {
 	return found
 }
 
-// visible reports whether one package may import another, as far as folders called
-// internal have a say in it.
+// visible reports whether one package may import another, as far as internal folders
+// decide it.
 func visible(target, from string) bool {
 	i := strings.LastIndex("/"+target+"/", "/internal/")
 	if i < 0 {

@@ -2,9 +2,8 @@ package load
 
 import "golang.org/x/tools/go/packages"
 
-// Linked reports whether some package that the program knows imports both of two
-// packages, given by their import paths, through others too; one of the two may be
-// that package.
+// Linked reports whether a package that the program knows imports both of two packages,
+// given by their import paths, directly or not; it may be one of the two.
 func (p *Program) Linked(a, b string) bool {
 	above := p.importers(a)
 	for m := range p.importers(b) {
@@ -15,7 +14,7 @@ func (p *Program) Linked(a, b string) bool {
 	return false
 }
 
-// importers are the packages that import a package in the end, and itself.
+// importers are the packages that import a package, directly or not, and itself.
 func (p *Program) importers(path string) map[*packages.Package]bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

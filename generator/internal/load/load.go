@@ -41,35 +41,34 @@ type Query struct {
 	Patterns []string // as for go list; none: "."
 	Tags     string   // build tags, separated by commas
 	Env      []string // environment of the go command; nil: that of this process
-	Trace    *Trace   // where to note what is read; nil: nowhere
+	Trace    *Trace   // where reads are recorded; nil: nowhere
 }
 
-// A Program is a set of packages with what they import.
+// A Program is a set of packages with their imports.
 type Program struct {
 	Fset     *token.FileSet
 	Packages []*Package // those that mention taskgen, sorted by path
-	// Generated are the generated files that are there, in all packages that
-	// the patterns match; sorted. Those that build constraints exclude are not
-	// among them: nothing is known about their packages as they are built.
+	// Generated are the existing generated files in all packages that the patterns
+	// match; sorted. Files excluded by build constraints are not among them: their
+	// packages were not listed as they are built.
 	Generated []string
-	// Copies are handwritten files in these packages that bear the header and
-	// are not ours by their names; sorted.
+	// Copies are handwritten files in these packages that have the header and, by their
+	// names, are not ours; sorted.
 	Copies []string
 
 	cfg   Query
 	sizes types.Sizes
-	// checked and exprs are what Check left, for Reason and for Eval.
+	// checked and exprs are results of Check, for Reason and for Eval.
 	checked *checker
 	exprs   map[ast.Expr]*source
-	// cycles are import paths, each of which imports the next, and the last the
-	// first.
+	// cycles are import paths, each of which imports the next, and the last the first.
 	cycles [][]string
 
-	mu    sync.Mutex // guards the maps: outputs may be checked side by side
+	mu    sync.Mutex // guards the maps: outputs may be checked concurrently
 	meta  map[string]*packages.Package
 	paths map[string]*packages.Package
 	units map[string]*unit
-	above map[*packages.Package][]*packages.Package // who imports a package, once Linked has asked
+	above map[*packages.Package][]*packages.Package // the importers of a package, once Linked was called
 }
 
 // A Package is one package that the patterns match.
@@ -78,12 +77,11 @@ type Package struct {
 	Path  string // import path
 	Dir   string
 	Files []*File // handwritten files that are built, sorted by name
-	// Excluded are files that mention taskgen and are not built: tests, and
-	// files that build constraints leave out.
+	// Excluded are files that mention taskgen and are not built: tests, and files that
+	// build constraints exclude.
 	Excluded []*File
 
-	// Types and Info are set by Program.Check. Types holds what was reached
-	// alone.
+	// Types and Info are set by Program.Check. Types holds only what was reached.
 	Types *types.Package
 	Info  *types.Info
 
@@ -94,20 +92,19 @@ type Package struct {
 // A File is one source file.
 type File struct {
 	Path      string
-	Syntax    *ast.File // nil when nothing could be read
+	Syntax    *ast.File // nil if nothing could be read
 	Errors    scanner.ErrorList
 	Mentioned bool // the text holds "taskgen:"; comments are kept in Syntax
 	Test      bool // a _test.go file
-	// Build is when the go command builds the file, by its name and its lines;
-	// nil: always. BuildErr is what is wrong with its lines: then it builds it
-	// nowhere.
+	// Build is when the go command builds the file, by its name and its lines; nil:
+	// always. BuildErr is the error in its lines: then the go command never builds it.
 	Build    constraint.Expr
 	BuildErr error
 }
 
-// Load runs go list for the patterns and parses the files of the packages that
-// mention taskgen. A package that does not build is no error. An error means
-// that the go command failed or that a pattern names what is not there.
+// Load runs go list for the patterns and parses the files of the packages that mention
+// taskgen. A package that does not build is no error. An error means that the go
+// command failed or that a pattern matches nothing.
 func Load(ctx context.Context, cfg Query) (*Program, error) {
 	l, err := Find(ctx, cfg)
 	if err != nil {
@@ -116,7 +113,7 @@ func Load(ctx context.Context, cfg Query) (*Program, error) {
 	return l.Open()
 }
 
-// A Listing is what go list says: the first half of Load.
+// A Listing is the output of go list: the first half of Load.
 type Listing struct {
 	program *Program
 	roots   []*packages.Package
@@ -147,7 +144,7 @@ func Find(ctx context.Context, cfg Query) (*Listing, error) {
 	return &Listing{p, roots}, nil
 }
 
-// Query is what the listing answers.
+// Query is the query of the listing.
 func (l *Listing) Query() Query { return l.program.cfg }
 
 // Open is the second half of Load. It may be called once.
@@ -175,16 +172,15 @@ func (l *Listing) Open() (*Program, error) {
 	return p, nil
 }
 
-// list asks the go command about the packages that match patterns and about
-// what they import, and returns the former.
+// list asks the go command for the packages that match patterns and their imports, and
+// returns the former.
 func (p *Program) list(ctx context.Context, patterns ...string) ([]*packages.Package, error) {
 	cfg := &packages.Config{
 		Context: ctx,
 		Mode:    packages.NeedName | packages.NeedFiles | packages.NeedImports | packages.NeedDeps | packages.NeedModule,
 		Dir:     p.cfg.Dir,
 		Env:     p.cfg.Env,
-		// Version control has no say in this, and a broken checkout must not
-		// stop it.
+		// Version control is irrelevant here, and a broken checkout must not stop it.
 		BuildFlags: []string{"-buildvcs=false"},
 	}
 	if p.cfg.Tags != "" {
@@ -195,7 +191,7 @@ func (p *Program) list(ctx context.Context, patterns ...string) ([]*packages.Pac
 		return nil, fmt.Errorf("taskgen: go list: %w", cause)
 	}
 	if err != nil {
-		if _, said, ok := strings.Cut(err.Error(), ": stderr: "); ok { // what people need of it
+		if _, said, ok := strings.Cut(err.Error(), ": stderr: "); ok { // the useful part
 			return nil, fmt.Errorf("taskgen: %s", strings.TrimSpace(said))
 		}
 		return nil, fmt.Errorf("taskgen: go list: %w", err)
@@ -217,8 +213,8 @@ func (p *Program) list(ctx context.Context, patterns ...string) ([]*packages.Pac
 	return roots, nil
 }
 
-// rename gives a package the name that its handwritten files have: go list may
-// have taken it from a stale generated file.
+// rename gives a package the name from its handwritten files: go list may have taken
+// the name from a stale generated file.
 func (p *Program) rename(m *packages.Package) {
 	if len(m.Errors) == 0 || !slices.ContainsFunc(m.GoFiles, func(f string) bool { return strings.HasSuffix(f, model.FileName("")) }) {
 		return
@@ -233,7 +229,7 @@ func (p *Program) rename(m *packages.Package) {
 
 var errFile = errors.New("taskgen: name packages, not files: ./tasks or . for the package of this directory")
 
-// open reads the files of a package. It returns nil when none mentions taskgen.
+// open reads the files of a package. It returns nil if none mentions taskgen.
 func (p *Program) open(m *packages.Package) (*Package, error) {
 	if m.PkgPath == "command-line-arguments" {
 		return nil, errFile
@@ -286,8 +282,8 @@ func (p *Program) open(m *packages.Package) (*Package, error) {
 	return pkg, nil
 }
 
-// note adds to the generated files those of a package, and to the copies. One that
-// is too broken to be built counts too.
+// note records the generated files of a package, and the copies. A file too broken to
+// be built counts, too.
 func (p *Program) note(m *packages.Package, all []text) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -311,8 +307,8 @@ func (p *Program) Package(path string) *Package {
 	return p.Packages[i]
 }
 
-// Scope returns the identifiers that the handwritten files of the package, its
-// own tests included, declare at package level, sorted.
+// Scope returns the identifiers that the handwritten files of the package, its own
+// tests included, declare at package level, sorted.
 func (pkg *Package) Scope() []string {
 	names := slices.AppendSeq([]string{}, maps.Keys(pkg.unit.decls))
 	names = slices.AppendSeq(names, maps.Keys(pkg.tests.decls))
@@ -320,8 +316,8 @@ func (pkg *Package) Scope() []string {
 	return slices.Compact(names)
 }
 
-// Declared returns where the package declares a name, its own tests included,
-// and false when it does not.
+// Declared returns where the package declares a name, its own tests included, and false
+// if it does not.
 func (pkg *Package) Declared(name string) (token.Pos, bool) {
 	for _, u := range []*unit{pkg.unit, pkg.tests} {
 		if ds := u.decls[name]; len(ds) > 0 {
@@ -368,7 +364,7 @@ func (pkg *Package) ImportNames() []string {
 	return slices.Compact(names)
 }
 
-// Foreign reports whether a package is of another module than those that are worked on.
+// Foreign reports whether a package is in a module other than the main ones.
 func (p *Program) Foreign(path string) bool {
 	m := p.paths[path]
 	return m != nil && (m.Module == nil || !m.Module.Main)
@@ -385,7 +381,7 @@ func (pkg *Package) IsType(name string) bool {
 	return slices.ContainsFunc(pkg.unit.decls[name], func(d *decl) bool { return d.gen != nil && d.gen.Tok == token.TYPE })
 }
 
-// dirOf returns the directory of a package, or "" when it has no files.
+// dirOf returns the directory of a package, or "" if it has no files.
 func dirOf(m *packages.Package) string {
 	if m.Dir != "" {
 		return m.Dir
@@ -398,7 +394,7 @@ func dirOf(m *packages.Package) string {
 	return ""
 }
 
-// listError is what go list said about a package.
+// listError is go list's error about a package.
 func listError(m *packages.Package) string {
 	if len(m.Errors) == 0 {
 		return "there is no such package"

@@ -18,11 +18,10 @@ import (
 
 // CheckOutput type-checks a generated file, including bodies, together with the
 // handwritten files of its package, before it is written. pkgPath is the import path of
-// a package of p, filename the path that the file will have, for positions in the
-// error; no file needs to exist there. The error is an [*OutputError] that lists
-// everything that is wrong in the file, or says why it cannot be checked. Errors in
-// handwritten files are ignored. CheckOutput may be called for several packages
-// concurrently.
+// a package of p, filename the future path of the file, for positions in the error; no
+// file needs to exist there. The error is an [*OutputError] that lists all errors in
+// the file, or says why it cannot be checked. Errors in handwritten files are ignored.
+// CheckOutput may be called for several packages concurrently.
 func (p *Program) CheckOutput(ctx context.Context, pkgPath, filename string, src []byte) error {
 	pkg := p.Package(pkgPath)
 	if pkg == nil {
@@ -54,9 +53,9 @@ func (p *Program) CheckOutput(ctx context.Context, pkgPath, filename string, src
 	return bad
 }
 
-// clashes are imports of a generated file under names that handwritten files
-// declare. go/types would report them where the name is declared, if the file
-// reached that declaration.
+// clashes are imports of a generated file under names that handwritten files declare.
+// go/types would report them where the name is declared, if the file reached that
+// declaration.
 func clashes(fset *token.FileSet, out *source, pkg *Package) []types.Error {
 	var errs []types.Error
 	for name, im := range out.imports {
@@ -67,8 +66,8 @@ func clashes(fset *token.FileSet, out *source, pkg *Package) []types.Error {
 	return errs
 }
 
-// missing lists the imports of a generated file that the go command does not
-// find, by path, with what it says.
+// missing lists the imports of a generated file that the go command does not find, by
+// path, with its message.
 func (p *Program) missing(u *unit, file *ast.File) map[string]string {
 	found := make(map[string]string)
 	for _, spec := range file.Imports {
@@ -83,9 +82,9 @@ func (p *Program) missing(u *unit, file *ast.File) map[string]string {
 	return found
 }
 
-// resolve finds the packages that a generated file imports and the package that
-// it is for does not. Most are known from elsewhere in the program. The first
-// time that a package is generated, go list is asked for the rest.
+// resolve finds the packages that a generated file imports and its package does not.
+// Most are known from elsewhere in the program. The first time that a package is
+// generated, go list finds the rest.
 func (p *Program) resolve(ctx context.Context, u *unit, file *ast.File) error {
 	var missing []string
 	for _, spec := range file.Imports {
@@ -122,9 +121,8 @@ func (p *Program) borrow(u *unit, path string) bool {
 type OutputError struct {
 	Filename string
 	Problems []string // "line:column: message", in the order of the file
-	// Missing are the imports that the go command does not find, by path, with
-	// what it says about them: the module lacks them, and the generator may not be
-	// at fault.
+	// Missing are the imports that the go command does not find, by path, with its
+	// message: the module lacks them, and the generator may not be at fault.
 	Missing map[string]string
 	// Handwritten are errors in the declarations of types that the file needs: the
 	// generator may not be at fault.

@@ -14,18 +14,17 @@ import (
 )
 
 // ParsePart parses a part of a generated file that is a Go file by itself. filename is
-// the path that the whole file will have. It may be called for several parts side by
-// side.
+// the future path of the whole file. Several parts may be parsed concurrently.
 func (p *Program) ParsePart(filename string, src []byte) (*ast.File, error) {
 	return parser.ParseFile(p.Fset, filename, src, parser.SkipObjectResolution)
 }
 
-// Compiles reports whether CheckOutput would find nothing wrong with a generated file,
-// given in parts. It changes nothing in them. The error is that of the go command, or
-// says that the package is not one of p.
+// Compiles reports whether CheckOutput would find no error in a generated file, given
+// in parts. It does not change them. The error is that of the go command, or says that
+// the package is not one of p.
 //
-// The processors share the parts. Each type-checks its own whole, and of all others
-// what its own need.
+// The processors share the parts. Each type-checks its own parts in full, and of all
+// others what its own need.
 func (p *Program) Compiles(ctx context.Context, pkgPath string, parts []*ast.File) (bool, error) {
 	pkg := p.Package(pkgPath)
 	if pkg == nil {
@@ -47,7 +46,7 @@ func (p *Program) Compiles(ctx context.Context, pkgPath string, parts []*ast.Fil
 		reaches[i] = newReach(p)
 		reaches[i].keepWhole(u, sources[i*len(sources)/len(reaches):(i+1)*len(sources)/len(reaches)]...)
 	})
-	others := newReach(p) // what is needed of other packages is checked before, once
+	others := newReach(p) // the needed parts of other packages are checked before, once
 	for _, r := range reaches {
 		for _, n := range r.queue {
 			others.add(n)

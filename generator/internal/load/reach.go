@@ -8,27 +8,27 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// A reach is the set of declarations that some roots need to be type-checked,
-// across packages. It is found by name alone and errs on the side of too many:
-// a name counts wherever it stands.
+// A reach is the set of declarations that some roots need to be type-checked, across
+// packages. It is found by name only and rather too large than too small: a name counts
+// wherever it occurs.
 type reach struct {
 	prog  *Program
 	kept  map[*unit]*kept
-	whole map[*source]bool // files of which nothing is left out
+	whole map[*source]bool // files that are kept whole
 	queue []need
 	asked map[need]bool
 }
 
-// kept is what is reached of one unit.
+// kept is the reached part of one unit.
 type kept struct {
 	nodes   map[ast.Node]bool // GenDecls of constants, specs of types and variables, FuncDecls
-	names   map[string]bool   // those that were asked for
+	names   map[string]bool   // the requested ones
 	imports map[*ast.ImportSpec]bool
-	// oversized are types that stand as empty structs before go/types.
+	// oversized are types that go/types sees as empty structs.
 	oversized map[*ast.TypeSpec]bool
 }
 
-// A need is a name of a package that is not looked at yet.
+// A need is a name of a package that is still to be processed.
 type need struct {
 	id   string
 	name string
@@ -47,8 +47,8 @@ func (r *reach) of(u *unit) *kept {
 	return k
 }
 
-// close follows needs until there is none left. Packages that are met for the
-// first time are parsed concurrently.
+// close follows needs until none is left. Packages that are new are parsed
+// concurrently.
 func (r *reach) close() {
 	for len(r.queue) > 0 {
 		round := r.queue
@@ -76,7 +76,7 @@ func (r *reach) parse(round []need) {
 	_ = g.Wait() // the functions return nil
 }
 
-// keep marks what a unit declares under a name, and what that needs.
+// keep marks what a unit declares under a name, and its needs.
 func (r *reach) keep(u *unit, name string) {
 	k := r.of(u)
 	if k.names[name] {
@@ -94,7 +94,7 @@ func (r *reach) keepDecl(u *unit, k *kept, d *decl) {
 		k.nodes[d.fn] = true
 		r.signature(u, d)
 	case d.gen.Tok == token.CONST:
-		// The whole group: iota and what a line takes over from the one above.
+		// The whole group: iota, and a line that repeats the one above.
 		if k.nodes[d.gen] {
 			return
 		}
@@ -111,8 +111,8 @@ func (r *reach) keepDecl(u *unit, k *kept, d *decl) {
 		spec := d.spec.(*ast.TypeSpec)
 		k.nodes[spec] = true
 		r.declared(u, d.src, spec)
-		// All methods: they decide how a value is encoded, and which
-		// constraints it meets.
+		// All methods: they decide how a value is encoded, and which constraints it
+		// meets.
 		for _, m := range u.methods[spec.Name.Name] {
 			k.nodes[m.fn] = true
 			r.signature(u, m)
@@ -127,16 +127,16 @@ func (r *reach) signature(u *unit, d *decl) {
 	r.declared(u, d.src, d.fn.Type)
 }
 
-// declared asks for every name in a piece of a declaration, but for those of a file
-// that is kept whole: keepWhole asks for them.
+// declared requests every name in a part of a declaration, except those of a file that
+// is kept whole: keepWhole requests these.
 func (r *reach) declared(u *unit, src *source, part ast.Node) {
 	if !r.whole[src] {
 		r.walk(u, src, part)
 	}
 }
 
-// keepWhole marks all of some files, bodies included, and what they need. That is
-// also what they declare: other files may declare it as well.
+// keepWhole marks all of some files, bodies included, and their needs. These include
+// the names that they declare, which other files may declare as well.
 func (r *reach) keepWhole(u *unit, sources ...*source) {
 	for _, src := range sources {
 		r.whole[src] = true
@@ -150,7 +150,7 @@ func (r *reach) keepWhole(u *unit, sources ...*source) {
 	}
 }
 
-// walk asks for every name in a piece of syntax.
+// walk requests every name in a piece of syntax.
 func (r *reach) walk(u *unit, src *source, root ast.Node) {
 	k := r.of(u)
 	ast.Inspect(root, func(n ast.Node) bool {
@@ -175,8 +175,8 @@ func (r *reach) walk(u *unit, src *source, root ast.Node) {
 	})
 }
 
-// keepName asks for an unqualified name: one of the package, or else of what
-// its file imports with a dot.
+// keepName requests an unqualified name: one of the package, or else of a dot import of
+// its file.
 func (r *reach) keepName(u *unit, src *source, name string) {
 	if _, ok := u.decls[name]; ok {
 		r.keep(u, name)

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Reason finds out why the type of a field could not be resolved, or a
-// declaration: what go/types said about it, or about a declaration or an import
-// that it needs. pos is in the field or at the declared name, in any package
-// that Check has reached. It returns false when nothing was said.
+// Reason finds out why the type of a field, or a declaration, could not be resolved:
+// the error of go/types about it, or about a declaration or an import that it needs.
+// pos is in the field or at the declared name, in any package that Check has reached.
+// It returns false if there is no error.
 func (p *Program) Reason(pos token.Pos) (types.Error, bool) {
 	for u := range p.checked.done {
 		for _, src := range u.sources {
@@ -28,12 +28,12 @@ func (p *Program) Reason(pos token.Pos) (types.Error, bool) {
 // needs.
 type Fault struct {
 	types.Error
-	Field *ast.Field // that needs what is wrong; nil: the declaration itself is
+	Field *ast.Field // the field that needs the faulty declaration; nil: the declaration itself is faulty
 }
 
-// Faults are what go/types said about the declaration of a struct of the package,
-// and about the declarations that it needs, in other packages too: functions and
-// methods are none of them.
+// Faults are the errors of go/types about the declaration of a struct of the package,
+// and about the declarations that it needs, in other packages too. Functions and
+// methods are not among these.
 func (p *Program) Faults(pkg *Package, spec *ast.TypeSpec) []Fault {
 	clean := true
 	for _, done := range p.checked.done {
@@ -92,7 +92,7 @@ func (g *gatherer) gather(u *unit, src *source, root ast.Node) {
 	}
 	g.seen[root] = true
 	for _, e := range done.errs {
-		more := strings.HasPrefix(e.Msg, "\t") // it goes on with the one before
+		more := strings.HasPrefix(e.Msg, "\t") // it continues the one before
 		if root.Pos() <= e.Pos && e.Pos < root.End() && !g.told[e.Pos] && !more {
 			g.told[e.Pos] = true
 			g.errs = append(g.errs, e)
@@ -145,8 +145,8 @@ func around(file *ast.File, pos token.Pos) ast.Node {
 	return found
 }
 
-// finder looks for the error behind an invalid type, through the declarations
-// that lead to it.
+// finder looks for the error behind an invalid type, through the declarations that lead
+// to it.
 type finder struct {
 	c    *checker
 	seen map[ast.Node]bool
@@ -158,8 +158,8 @@ func (f *finder) find(u *unit, src *source, n ast.Node) (types.Error, bool) {
 		return types.Error{}, false
 	}
 	f.seen[n] = true
-	// A package that is missing comes first: go/types may not have known its
-	// name, and calls what is meant for it undefined.
+	// A missing package comes first: go/types may not have known its name, and then
+	// calls its uses undefined.
 	if e, ok := missingImport(done.errs, src, n); ok {
 		return e, true
 	}

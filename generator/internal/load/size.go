@@ -6,19 +6,18 @@ import (
 	"go/types"
 )
 
-// maxParts bounds what a type may be made of by value, other types' parts and all.
-// go/types follows every way to every part, and a handful of declarations can have
-// more of them than anybody could wait for: sixty structs with two fields of the
-// next one each.
+// maxParts bounds the parts of a type by value, with the parts of other types. go/types
+// follows every path to every part, and a few declarations can have too many: sixty
+// structs with two fields of the next one each.
 const maxParts = 1 << 20
 
-// sizes counts what types are made of by value, by their syntax alone.
+// sizes counts the parts of types by value, by their syntax only.
 type sizes struct {
 	prog  *Program
 	known map[*ast.TypeSpec]int
 }
 
-// oversized marks the types of a reach that go/types may not see.
+// oversized marks the types of a reach that go/types must not see.
 func (r *reach) oversized() {
 	s := sizes{prog: r.prog, known: make(map[*ast.TypeSpec]int)}
 	for u, k := range r.kept {
@@ -97,7 +96,7 @@ func (s *sizes) fields(u *unit, src *source, list *ast.FieldList) int {
 	return n
 }
 
-// oversize is what is said about such a type.
+// oversize is the error for such a type.
 func (c *checker) oversize(spec *ast.TypeSpec) types.Error {
 	return types.Error{Fset: c.prog.Fset, Pos: spec.Name.Pos(), Msg: fmt.Sprintf("type %s is too large: it has more than %d parts", spec.Name.Name, maxParts)}
 }

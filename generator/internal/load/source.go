@@ -20,13 +20,13 @@ type text struct {
 	src      []byte
 	mentions bool
 	test     bool
-	own      bool // a generated file: nobody reads it
+	own      bool // a generated file: it is not read
 	copied   bool // handwritten, with the header of a generated file
 }
 
-// readDir reads the Go files of a directory, sorted by name. What is no regular
-// file, nor a link to one, is left out, as the go command does: reading a pipe or
-// a device would not end.
+// readDir reads the Go files of a directory, sorted by name. Like the go command it
+// skips everything but regular files and links to them: reading a pipe or a device
+// would not end.
 func readDir(t *Trace, dir string) ([]text, error) {
 	entries, err := t.readDir(dir)
 	if err != nil {
@@ -51,7 +51,7 @@ func readDir(t *Trace, dir string) ([]text, error) {
 	return texts, nil
 }
 
-// readFiles reads files that may not be there, concurrently.
+// readFiles reads files that may be missing, concurrently.
 func readFiles(t *Trace, paths []string) []text {
 	found := make([]text, len(paths))
 	var g errgroup.Group
@@ -74,18 +74,18 @@ func newText(path string, src []byte) text {
 	return text{path: path, src: src, mentions: bytes.Contains(src, []byte(mark)), test: strings.HasSuffix(path, "_test.go")}
 }
 
-// byHand are the files that people wrote.
+// byHand are the handwritten files.
 func byHand(texts []text) []text {
 	return slices.DeleteFunc(slices.Clone(texts), func(t text) bool { return t.own })
 }
 
-// sortOut tells the generated files of one directory from handwritten ones: by
-// their names and by the header, for both can be somebody else's. A file with
-// such a name and nothing in it is to become ours.
+// sortOut separates the generated files of one directory from handwritten ones: by name
+// and by header, because either can be another program's. An empty file with such a
+// name is to become ours.
 //
-// A generated file bears the name of its package. One with another name is left
-// from a package that was renamed with all its files, or is a copy that somebody
-// took over: a copy, if the original is there, or if nothing would take its place.
+// A generated file has the name of its package. One with another name is left from a
+// package that was renamed with all its files, or is a copy that a person took over: a
+// copy, if the original exists, or if nothing would replace it.
 func sortOut(texts []text) {
 	named := make(map[string]bool)
 	tasks := false
@@ -115,8 +115,7 @@ func sortOut(texts []text) {
 	}
 }
 
-// clause is the name in the package clause of a file, "" when it has none that
-// can be read.
+// clause is the name in the package clause of a file, "" if it has no readable one.
 func clause(src []byte) string {
 	f, err := parser.ParseFile(token.NewFileSet(), "", src, parser.PackageClauseOnly)
 	if err != nil || f.Name == nil {
@@ -125,8 +124,8 @@ func clause(src []byte) string {
 	return f.Name.Name
 }
 
-// generated reports whether a file begins as ours do: the header stands on a line of
-// its own above the package clause.
+// generated reports whether a file begins as ours do: the header is on a line of its
+// own above the package clause.
 func generated(src []byte) bool {
 	for line := range bytes.Lines(bytes.TrimPrefix(src, []byte("\ufeff"))) {
 		line = bytes.TrimRight(line, "\r\n")

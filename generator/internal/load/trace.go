@@ -16,7 +16,7 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// A Sum is a hash of what was read.
+// A Sum is a hash of an input.
 type Sum [sha256.Size]byte
 
 // A Trace is the external input of a Program: the output of the go command, and the
@@ -29,28 +29,28 @@ type Trace struct {
 	inputs  Inputs
 }
 
-// Inputs are what files and folders hold, by path.
+// Inputs are the contents of files and folders, by path.
 type Inputs struct {
-	Files map[string]Sum // read whole; a file that cannot be read has a sum as well
+	Files map[string]Sum // read whole; an unreadable file has a sum as well
 	Dirs  map[string]Sum // the names of their Go files
 }
 
-// Listing is what the go command said when it was asked first. again says that it
-// was asked once more, about something that the listing and the files had led to.
+// Listing is the first output of the go command. again says that it ran once more, for
+// packages to which the listing and the files had led.
 func (t *Trace) Listing() (sum Sum, again bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.listing, t.lists > 1
 }
 
-// Inputs returns what was read until now.
+// Inputs returns all inputs so far.
 func (t *Trace) Inputs() Inputs {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return Inputs{Files: maps.Clone(t.inputs.Files), Dirs: maps.Clone(t.inputs.Dirs)}
 }
 
-// Hold reports whether all files and folders hold what they held.
+// Hold reports whether all files and folders are unchanged.
 func (in Inputs) Hold() bool {
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
@@ -78,7 +78,7 @@ func same(a, b Sum) error {
 // SumOf is the sum of a file that holds src, or cannot be read because of err.
 func SumOf(src []byte, err error) Sum {
 	if err != nil {
-		return Sum{} // the message may tell what does not matter
+		return Sum{} // the message may contain irrelevant details
 	}
 	return sha256.Sum256(src)
 }
@@ -96,14 +96,14 @@ func sumOfDir(entries []os.DirEntry, err error) Sum {
 	return Sum(h.Sum(nil))
 }
 
-// write writes texts in a way that tells them apart.
+// write writes texts so that different lists differ.
 func write(w io.Writer, texts ...string) {
-	data, _ := json.Marshal(texts) // there is nothing in strings that it refuses
+	data, _ := json.Marshal(texts) // strings hold nothing that it refuses
 	_, _ = w.Write(append(data, '\n'))
 }
 
-// readFile reads a regular file, and returns false for anything else: reading a pipe
-// or a device would not end.
+// readFile reads a regular file, and returns false for anything else: reading a pipe or
+// a device would not end.
 func (t *Trace) readFile(path string) (src []byte, ok bool, err error) {
 	src, ok, err = readRegular(path)
 	if t != nil {
@@ -141,7 +141,7 @@ func (t *Trace) readDir(path string) ([]os.DirEntry, error) {
 	return entries, err
 }
 
-// torn is the sum of what was read twice and was not the same. Nothing has it.
+// torn is the sum of an input that changed between two reads. No input has it.
 var torn = Sum{1}
 
 func note(sums map[string]Sum, path string, sum Sum) map[string]Sum {
@@ -155,7 +155,7 @@ func note(sums map[string]Sum, path string, sum Sum) map[string]Sum {
 	return sums
 }
 
-// list notes what the go command said.
+// list records the output of the go command.
 func (t *Trace) list(roots []*packages.Package) {
 	if t == nil {
 		return

@@ -18,17 +18,16 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/platform"
 )
 
-// A unit is one package as it was parsed: its declarations by name.
+// A unit is one parsed package: its declarations by name.
 type unit struct {
 	meta    *packages.Package
-	extra   map[string]*packages.Package // what only a generated file imports
+	extra   map[string]*packages.Package // packages that only a generated file imports
 	sources []*source
 	decls   map[string][]*decl // at package level
 	methods map[string][]*decl // by the name of the receiver's type
 }
 
-// A source is one file of a unit, and the imports by the name that the file
-// uses for them.
+// A source is one file of a unit, with its imports by the names that it uses.
 type source struct {
 	file    *ast.File
 	imports map[string]*importDecl
@@ -51,9 +50,8 @@ type decl struct {
 	fn   *ast.FuncDecl
 }
 
-// unit returns the parsed package with this ID, or nil when go list does not
-// know it. A file that cannot be read, or is broken, lacks its declarations, no
-// more.
+// unit returns the parsed package with this ID, or nil if go list does not know it. A
+// file that cannot be read, or is broken, only lacks its declarations.
 func (p *Program) unit(id string) *unit {
 	p.mu.Lock()
 	u, ok := p.units[id]
@@ -84,7 +82,7 @@ func (p *Program) parse(texts []text) []*File {
 	return files
 }
 
-// parseFile parses a file, as far as it goes when it is broken.
+// parseFile parses a file, as far as possible if it is broken.
 func parseFile(fset *token.FileSet, t text) *File {
 	mode := parser.SkipObjectResolution
 	if t.mentions {
@@ -154,7 +152,7 @@ func (u *unit) addImport(src *source, spec *ast.ImportSpec) {
 	}
 }
 
-// nameOf is what a package is called that files of the unit import.
+// nameOf is the name of a package that files of the unit import.
 func (u *unit) nameOf(target string) string {
 	if m := u.imported(target); m != nil && len(m.GoFiles) > 0 {
 		return m.Name
@@ -162,8 +160,8 @@ func (u *unit) nameOf(target string) string {
 	return likelyName(target)
 }
 
-// likelyName is what a package that is missing is called, by its path: the last
-// element without its version.
+// likelyName is the likely name of a missing package, by its path: the last element
+// without its version.
 func likelyName(target string) string {
 	name := path.Base(target)
 	if version.MatchString(name) {
@@ -202,7 +200,7 @@ func (u *unit) addSpec(src *source, gen *ast.GenDecl, spec ast.Spec) {
 	}
 }
 
-// receiver is the name of the type that a method belongs to.
+// receiver is the name of a method's receiver type.
 func receiver(fn *ast.FuncDecl) string {
 	if len(fn.Recv.List) == 0 {
 		return ""
@@ -230,8 +228,7 @@ func BaseName(t ast.Expr) string {
 	}
 }
 
-// imported is the package that a path stands for in the files of the unit, or
-// nil.
+// imported is the package behind an import path in the files of the unit, or nil.
 func (u *unit) imported(path string) *packages.Package {
 	if m, ok := u.meta.Imports[path]; ok {
 		return m

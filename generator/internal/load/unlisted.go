@@ -13,9 +13,9 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/platform"
 )
 
-// unlisted returns the packages that patterns with ... leave out because none of
-// their files is built here, and that mention taskgen. The go command matches them
-// on another system, or with other tags.
+// unlisted returns the packages that mention taskgen and that patterns with ... do not
+// match because none of their files is built here. The go command matches them on
+// another system, or with other tags.
 func (p *Program) unlisted(ctx context.Context, roots []*packages.Package) ([]*packages.Package, error) {
 	listed := make(map[string]bool, len(roots))
 	for _, m := range roots {
@@ -46,19 +46,19 @@ func (p *Program) unlisted(ctx context.Context, roots []*packages.Package) ([]*p
 	if err != nil {
 		return nil, err
 	}
-	// What is in no module of the run has no files.
+	// A folder in no module of the run has no files.
 	return slices.DeleteFunc(found, func(m *packages.Package) bool {
 		return len(m.IgnoredFiles) == 0 || slices.ContainsFunc(roots, func(root *packages.Package) bool { return root.PkgPath == m.PkgPath })
 	}), nil
 }
 
-// missed are the folders below base, as the go command walks them, whose files are
-// all built elsewhere, if one mentions taskgen.
+// missed are the folders below base, as the go command walks them, whose files are all
+// built elsewhere, if one mentions taskgen.
 func missed(t *Trace, base string, listed map[string]bool, here platform.Target) []string {
 	var dirs []string
 	_ = filepath.WalkDir(base, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || !e.IsDir() {
-			return nil // what cannot be read is not there for the go command either
+			return nil // the go command ignores unreadable folders, too
 		}
 		if name := e.Name(); path != base {
 			if name[0] == '.' || name[0] == '_' || name == "testdata" || name == "vendor" {
