@@ -17,12 +17,12 @@ import (
 // in the process (seen up to 2.15.2): a second kill soon after brings deleted messages
 // back. So:
 //
-//   - Nothing keeps old files alive: messages that wait for long, schedules and records of
-//     keys, are stored again when many around them are gone (see gather). The same step of
-//     the server removes the earlier copy.
-//   - Messages that come back nevertheless are removed: no consumer delivers or counts a
-//     message that it had acknowledged, and yet the message holds its key and its ID (see
-//     sweep).
+//   - Nothing keeps old files alive: messages that wait for long, schedules and records
+//     of keys, are stored again when many around them are gone (see gather). The same
+//     step of the server removes the earlier copy.
+//   - Messages that come back nevertheless are removed: no consumer delivers or counts
+//     a message that it had acknowledged, and yet the message holds its key and its ID
+//     (see sweep).
 
 const (
 	// tidyEvery is how often a Dequeue checks whether there is something to tidy up: 1

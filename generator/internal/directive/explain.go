@@ -12,8 +12,8 @@ import (
 // Explain returns a piece of the reference: all of it for the empty topic, one
 // directive (task), one key (task.timeout, "task timeout", or timeout of every
 // directive that has it), the tags of fields (tags), one tag (secret), the table of
-// rules (rules) or one rule (TASK_NO_QUEUE). For any other topic the error says
-// which is near.
+// rules (rules) or one rule (TASK_NO_QUEUE). For any other topic the error names the
+// nearest one.
 func Explain(topic string) (string, error) {
 	topic = strings.TrimPrefix(strings.TrimSpace(topic), "//"+tool+":")
 	switch strings.ToLower(topic) {
@@ -55,7 +55,7 @@ func Explain(topic string) (string, error) {
 	return b.String(), nil
 }
 
-// topics are what there is to explain.
+// topics are the topics of Explain.
 func topics() []string {
 	all := append(names(), "rules", "tags", "directives")
 	for i := range table {
@@ -121,7 +121,7 @@ func writeKey(b *strings.Builder, s *Spec, k *Key) {
 	wrap(b, "    ", details(k))
 }
 
-// heading is a key as it is written, with an example of its value.
+// heading is a key as users write it, with an example of its value.
 func heading(k *Key) string {
 	if k.Positional {
 		return fmt.Sprintf("%s, such as %q", k.Name, k.Example)

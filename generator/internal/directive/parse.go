@@ -13,14 +13,14 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// tool is what comes before the colon.
+// tool is the word before the colon.
 const tool = "taskgen"
 
-// A Directive is one //taskgen: comment that was understood.
+// A Directive is one understood //taskgen: comment.
 type Directive struct {
 	Spec *Spec
 	Span model.Span // from the slashes to the end of the last argument
-	Args []Arg      // in the order given; those that are in error are missing
+	Args []Arg      // in the order given; those in error are missing
 }
 
 // An Arg is one option of a directive.
@@ -31,7 +31,7 @@ type Arg struct {
 	Span  model.Span
 }
 
-// Arg returns the option with a key, or nil when it is not given.
+// Arg returns the option with a key, or nil if it is not given.
 func (d *Directive) Arg(key string) *Arg {
 	if d == nil {
 		return nil
@@ -44,8 +44,8 @@ func (d *Directive) Arg(key string) *Arg {
 	return nil
 }
 
-// Value returns the value of a key, and false when it is not given. T is the
-// type that its kind names.
+// Value returns the value of a key, and false if it is not given. T is the type that
+// its kind names.
 func Value[T any](d *Directive, key string) (T, bool) {
 	if a := d.Arg(key); a != nil {
 		v, ok := a.Value.(T)
@@ -55,9 +55,9 @@ func Value[T any](d *Directive, key string) (T, bool) {
 	return zero, false
 }
 
-// parse reads one line comment that begins at the given place. It returns nil
-// when the comment is no directive of taskgen or not one that exists; what is
-// wrong with it is in the diagnostics.
+// parse reads one line comment that begins at the given position. It returns nil if the
+// comment is no directive of taskgen or an unknown one; the diagnostics have its
+// errors.
 func parse(at model.Pos, comment string) (*Directive, []diag.Diagnostic) {
 	d, ok := ast.ParseDirective(1, comment)
 	if !ok || d.Tool != tool {
@@ -83,8 +83,8 @@ func parse(at model.Pos, comment string) (*Directive, []diag.Diagnostic) {
 	return out, p.diags
 }
 
-// malformed reports comments that were meant as directives and are not: with a
-// space, in upper case, in the other form of comment.
+// malformed reports comments that were meant as directives and are not: with a space,
+// in upper case, in the other form of comment.
 func malformed(at model.Pos, comment string) []diag.Diagnostic {
 	rest, ok := strings.CutPrefix(comment, "//")
 	if !ok {
@@ -94,7 +94,7 @@ func malformed(at model.Pos, comment string) []diag.Diagnostic {
 		}
 		rest = strings.TrimSpace(strings.TrimSuffix(rest, "*/"))
 	}
-	// One space at most: what is indented further is an example in prose.
+	// One space at most: a further indented line is an example in prose.
 	before, rest, ok := strings.Cut(strings.TrimPrefix(rest, " "), ":")
 	if !ok || !strings.EqualFold(before, tool) {
 		return nil
@@ -134,8 +134,8 @@ func (p *reader) report(r *rule.Rule, at model.Span, fix, format string, args ..
 }
 
 // args splits the arguments. A key may be followed by a quoted value, which
-// [ast.Directive.ParseArgs] has no notion of: it would break cron="0 6 * * *"
-// at the spaces. Arguments that are quoted as a whole are taken as there.
+// [ast.Directive.ParseArgs] does not know: it would break cron="0 6 * * *" at the
+// spaces. Arguments that are quoted as a whole are read as it reads them.
 func (p *reader) args(d *Directive, offset int, text string) {
 	for {
 		trimmed := strings.TrimLeftFunc(text, unicode.IsSpace)
@@ -198,9 +198,9 @@ func (p *reader) word(offset int, text string) (word, bool) {
 	return w, true
 }
 
-// scan finds the end of the first argument of a text, which begins with no
-// space, and takes its quotes off. It fails when a quote has no end, or when
-// something follows it directly.
+// scan finds the end of the first argument of a text, which begins with no space, and
+// removes its quotes. It fails if a quote has no end, or if something follows it
+// directly.
 func scan(text string) (size int, unquoted string, ok bool) {
 	quote := 0
 	if text[0] != '"' && text[0] != '`' {
@@ -256,8 +256,8 @@ func (p *reader) arg(d *Directive, w word) {
 		}
 		a.Value = value
 	}
-	// An option in error is kept without a value, so that it does not count as
-	// missing as well.
+	// An option in error is kept without a value, so that it is not reported as
+	// missing, too.
 	d.Args = append(d.Args, a)
 }
 
@@ -269,15 +269,15 @@ func (p *reader) complete(d *Directive, at model.Span) {
 		case !k.Required || d.Arg(k.Name) != nil:
 		case k.Positional:
 			p.report(rule.KeyMissing, at, "write it as "+d.Spec.Example, "//taskgen:%s needs a %s", d.Spec.Name, k.Name)
-			return // those behind it are missing as well
+			return // those after it are missing as well
 		default:
 			p.report(rule.KeyMissing, at, "add "+k.Example, "//taskgen:%s needs %s=", d.Spec.Name, k.Name)
 		}
 	}
 }
 
-// SpanAt makes a span out of a position of a file set, as it stands in the file
-// whatever //line comments say, and a length in bytes.
+// SpanAt makes a span of a position of a file set, as it is in the file regardless of
+// //line comments, and a length in bytes.
 func SpanAt(fset *token.FileSet, pos token.Pos, length int) model.Span {
 	p := fset.PositionFor(pos, false)
 	s := model.Span{Pos: model.Pos{File: p.Filename, Line: p.Line, Column: p.Column}}

@@ -16,7 +16,7 @@ import (
 // Found are the directives of a package.
 type Found struct {
 	Package []*Directive // on the package clauses
-	Types   []*Type      // those with directives but allow, in the order of files and lines
+	Types   []*Type      // those with directives other than allow, in the order of files and lines
 	Allows  []*Allow     // in the order of files and lines
 }
 
@@ -31,7 +31,7 @@ type Type struct {
 // Get returns the directive with a name, or nil.
 func (t *Type) Get(name string) *Directive { return get(t.Directives, name) }
 
-// All returns the directives with a name, in their order.
+// All returns the directives with a name, in order.
 func (t *Type) All(name string) []*Directive {
 	return slices.DeleteFunc(slices.Clone(t.Directives), func(d *Directive) bool { return d.Spec.Name != name })
 }
@@ -48,8 +48,7 @@ func get(ds []*Directive, name string) *Directive {
 }
 
 // Scan finds the directives of a package's files, which were parsed with their
-// comments. Directives that stand where they do not belong are reported and
-// left out.
+// comments. Misplaced directives are reported and left out.
 func Scan(fset *token.FileSet, files []*ast.File) (*Found, []diag.Diagnostic) {
 	s := scanner{fset: fset}
 	for _, f := range files {
@@ -58,7 +57,7 @@ func Scan(fset *token.FileSet, files []*ast.File) (*Found, []diag.Diagnostic) {
 	return &s.found, s.diags
 }
 
-// Excluded reports the directives of a file that is never built; why says how so.
+// Excluded reports the directives of a file that is never built; why is the reason.
 func Excluded(fset *token.FileSet, file *ast.File, why, fix string) []diag.Diagnostic {
 	var diags []diag.Diagnostic
 	for _, group := range file.Comments {
@@ -123,8 +122,8 @@ func typesByDoc(f *ast.File) map[*ast.CommentGroup]*Type {
 	return owners
 }
 
-// docOf is the comment above a type, which the parser gives to the declaration
-// when the type is not in a group.
+// docOf is the comment above a type, which the parser attaches to the declaration if
+// the type is not in a group.
 func docOf(gen *ast.GenDecl, spec *ast.TypeSpec) *ast.CommentGroup {
 	if !gen.Lparen.IsValid() {
 		return gen.Doc
@@ -173,7 +172,7 @@ func (s *scanner) misplaced(d *Directive, on place) bool {
 	return true
 }
 
-// where says where a directive belongs.
+// where is the text about where a directive belongs.
 func where(spec *Spec) string {
 	places := make([]string, len(spec.On))
 	for i, p := range spec.On {
@@ -192,7 +191,7 @@ func (s *scanner) repeated(ds []*Directive, d *Directive) bool {
 	return true
 }
 
-// detached reports a directive that no declaration carries.
+// detached reports a directive that belongs to no declaration.
 func (s *scanner) detached(f *ast.File, c *ast.Comment, d *Directive) {
 	what, fix, at := s.surroundings(f, c, d)
 	bad := rule.DirectiveDetached.At(d.Span, fix, "//taskgen:%s %s", d.Spec.Name, what)
@@ -207,7 +206,7 @@ func (s *scanner) surroundings(f *ast.File, c *ast.Comment, d *Directive) (what,
 		return "is not attached to the package clause: a blank line separates them", "remove the blank line",
 			SpanAt(s.fset, f.Package, 0).Pos
 	}
-	// The first declaration that ends behind the comment, and the one before it.
+	// The first declaration that ends after the comment, and the one before it.
 	i, _ := slices.BinarySearchFunc(f.Decls, c.Pos(), func(decl ast.Decl, pos token.Pos) int { return cmp.Compare(decl.End(), pos+1) })
 	move := "move it into the comment above " + where(d.Spec)
 	if i > 0 && s.fset.Position(f.Decls[i-1].End()).Line == s.fset.Position(c.Pos()).Line {

@@ -18,7 +18,7 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
-// problem is what is wrong with a value.
+// problem is the error of a value.
 type problem struct {
 	rule *rule.Rule
 	text string
@@ -67,16 +67,16 @@ func (k *Key) parse(s string) (any, *problem) {
 // imported is a type of another package with its whole import path.
 var imported = regexp.MustCompile(`([A-Za-z0-9_~][A-Za-z0-9_.~+-]*(?:/[A-Za-z0-9_~+-][A-Za-z0-9_.~+-]*)+)\.[\pL_]`)
 
-// goType parses a type. Where it names one with its whole import path, the path
-// is the name of the identifier before the dot.
+// goType parses a type. If it names a type with its whole import path, the path is the
+// name of the identifier before the dot.
 func goType(s string) (ast.Expr, bool) {
-	paths := make(map[string]string) // by what stands for them while Go parses the rest
+	paths := make(map[string]string) // by their substitutes for the parser
 	var b strings.Builder
 	last := 0
 	for _, at := range imported.FindAllStringSubmatchIndex(s, -1) {
 		path, name := s[at[2]:at[3]], fmt.Sprintf("importPath%d_", len(paths))
 		if strings.Contains(path, "..") {
-			return nil, false // a pattern, or a way up
+			return nil, false // a pattern, or a path with ..
 		}
 		paths[name] = path
 		b.WriteString(s[last:at[2]] + name)
@@ -96,7 +96,7 @@ func goType(s string) (ast.Expr, bool) {
 	return expr, true
 }
 
-// CheckTaskName says what is wrong with a task's name on the wire, or "".
+// CheckTaskName returns the fault of a task's name on the wire, or "".
 func CheckTaskName(s string) string {
 	if _, p := name(s, true); p != nil {
 		return p.text
@@ -123,12 +123,12 @@ func name(s string, dots bool) (any, *problem) {
 	return s, nil
 }
 
-// MaxName is how many characters a name has at most: the longest name of a queue
-// that SQS takes.
+// MaxName is the largest number of characters of a name: the longest name of a queue
+// that SQS accepts.
 const MaxName = 80
 
-// maxOwner is how many bytes the name of an owner has at most: import paths are
-// names of owners, too.
+// maxOwner is the largest number of bytes of an owner's name: import paths are names of
+// owners, too.
 const maxOwner = 255
 
 func owner(s string) (any, *problem) {
@@ -143,7 +143,7 @@ func owner(s string) (any, *problem) {
 	return s, nil
 }
 
-// allowable is the rule of an ID that a directive may silence.
+// allowable is the rule with an ID that a directive may silence.
 func allowable(id string) (any, *problem) {
 	r, ok := rule.Find(id)
 	switch {
@@ -204,8 +204,8 @@ func duration(k *Key, s string) (any, *problem) {
 
 var errTooLong = errors.New("it is longer than a duration can be (292 years)")
 
-// parseDuration reads a duration as [time.ParseDuration] does, with d for a day
-// of 24 hours as one more unit, before all others: 14d, 1d12h, -0.5d.
+// parseDuration reads a duration as [time.ParseDuration] does, with d for a day of 24
+// hours as one more unit, before all others: 14d, 1d12h, -0.5d.
 func parseDuration(s string) (time.Duration, error) {
 	days, rest, ok := strings.Cut(s, "d")
 	if !ok {
@@ -271,8 +271,8 @@ func (k *Key) bound(n float64) *problem {
 	return nil
 }
 
-// limit is the largest number that the key takes. What fits an int on every
-// machine bounds all.
+// limit is the largest number that the key accepts. Without a maximum it is the largest
+// that fits an int on every machine.
 func (k *Key) limit() float64 {
 	if k.Max > 0 {
 		return k.Max

@@ -15,9 +15,9 @@ import (
 	"strings"
 )
 
-// Of returns when a file is built; nil is always. filename need not have a
-// directory. The error is that of a constraint that cannot be read: the go
-// command builds such a file nowhere.
+// Of returns when a file is built; nil is always. filename need not have a directory.
+// The error is that of an unreadable constraint: the go command never builds such a
+// file.
 func Of(filename string, src []byte) (constraint.Expr, error) {
 	all := nameTags(filepath.Base(filename))
 	plus, line, err := header(src)
@@ -29,14 +29,14 @@ func Of(filename string, src []byte) (constraint.Expr, error) {
 		if err != nil {
 			return nil, err
 		}
-		all, plus = append(all, x), nil // no other line counts then
+		all, plus = append(all, x), nil // then no other line counts
 	}
 	for raw := range bytes.Lines(plus) {
 		text := string(bytes.TrimSpace(raw))
 		if !constraint.IsPlusBuild(text) {
 			continue
 		}
-		if x, err := constraint.Parse(text); err == nil { // others count as none
+		if x, err := constraint.Parse(text); err == nil { // unreadable ones count as none
 			all = append(all, x)
 		}
 	}
@@ -56,14 +56,13 @@ func Of(filename string, src []byte) (constraint.Expr, error) {
 
 var errSeveral = errors.New("the file has several //go:build lines")
 
-// header returns the part of a file in which +build lines count, and the
-// //go:build line, as go/build finds them: the former is the comments and blank
-// lines at the top, up to the last blank line; the latter may also follow a
-// comment of the other form.
+// header returns the part of a file in which +build lines count, and the //go:build
+// line, as go/build finds them: the former is the comments and blank lines at the top,
+// up to the last blank line; the latter may also follow a comment of the other form.
 func header(src []byte) (plus []byte, line string, err error) {
 	src = bytes.TrimPrefix(src, []byte("\ufeff"))
 	var end, read int
-	ended := false // something else than a // comment has come
+	ended := false // something other than a // comment has come
 	open := false  // a /* is open
 	for raw := range bytes.Lines(src) {
 		read += len(raw)
@@ -89,8 +88,8 @@ func header(src []byte) (plus []byte, line string, err error) {
 	return src[:end], line, nil
 }
 
-// comments reads a line: whether a /* is open behind it, and whether there is
-// code on it.
+// comments reads a line: it reports whether a /* is open after it, and whether it has
+// code.
 func comments(l string, open bool) (stillOpen, code bool) {
 	for l != "" {
 		switch {
@@ -111,7 +110,7 @@ func comments(l string, open bool) (stillOpen, code bool) {
 	return open, false
 }
 
-// importsC reports whether a file imports "C", which asks for the tag cgo.
+// importsC reports whether a file imports "C", which requires the tag cgo.
 func importsC(src []byte) bool {
 	if !bytes.Contains(src, []byte(`"C"`)) && !bytes.Contains(src, []byte("`C`")) {
 		return false
@@ -128,8 +127,8 @@ func importsC(src []byte) bool {
 	return false
 }
 
-// nameTags are the tags that a file asks for by its name alone: linux and arm64
-// for tasks_linux_arm64.go.
+// nameTags are the tags that a file requires by its name alone: linux and arm64 for
+// tasks_linux_arm64.go.
 func nameTags(name string) []constraint.Expr {
 	name, _, _ = strings.Cut(name, ".")
 	parts := strings.Split(strings.TrimSuffix(name, "_test"), "_")
@@ -147,20 +146,20 @@ func nameTags(name string) []constraint.Expr {
 	return nil
 }
 
-// isSystem reports whether a word is the name of an operating system: one counts
-// before an architecture as well.
+// isSystem reports whether a word is the name of an operating system: a system's name
+// also counts before an architecture.
 func isSystem(word string) bool { return !nameBuilds(word+"_amd64", "none", "amd64") }
 
 // isArch reports whether a word is the name of an architecture.
 func isArch(word string) bool { return !isSystem(word) && !nameBuilds(word, "none", "none") }
 
-// nameBuilds reports whether a file whose name ends with _words is built for a
-// system and an architecture. Only go/build knows the names of all.
+// nameBuilds reports whether a file whose name ends with _words is built for a system
+// and an architecture. Only go/build knows all names.
 func nameBuilds(words, system, arch string) bool {
 	return matches(Target{System: system, Arch: arch}, "x_"+words+".go", "package p\n")
 }
 
-// matches asks go/build whether a file is built in a target.
+// matches reports go/build's answer whether a file is built in a target.
 func matches(to Target, name, text string) bool {
 	ctx := to.context()
 	ctx.OpenFile = func(string) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }

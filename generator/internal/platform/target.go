@@ -17,13 +17,13 @@ import (
 type Target struct {
 	System, Arch string
 	Cgo          bool
-	Tags         []string // those that were asked for with -tags
+	Tags         []string // those given with -tags
 	ToolTags     []string // those that come with the toolchain, goexperiment.x
 }
 
-// Here is the target of an environment, as os.Environ gives it; nil is that of
-// this process. tags are separated by commas, as for -tags; without any those of
-// GOFLAGS count.
+// Here is the target of an environment, as os.Environ returns it; nil is that of this
+// process. tags are separated by commas, as for -tags; without any, those of GOFLAGS
+// count.
 func Here(env []string, tags string) Target {
 	if env == nil {
 		env = os.Environ()
@@ -60,8 +60,8 @@ func Here(env []string, tags string) Target {
 	return to
 }
 
-// Env is what to add to the environment of a go command that builds for from, so
-// that it builds for to.
+// Env is the addition to the environment of a go command that builds for from, so that
+// it builds for to.
 func (to Target) Env(from Target) []string {
 	var env []string
 	moved := to.System != from.System || to.Arch != from.Arch
@@ -82,9 +82,9 @@ func (to Target) Holds(x constraint.Expr) bool {
 	})
 }
 
-// Elsewhere finds a target in which a file with the constraint is built and that
-// this toolchain builds for: one that differs from to in little. It returns false
-// when there is none, or when the constraint is too long to tell.
+// Elsewhere finds a target, little different from to, in which a file with the
+// constraint is built and for which this toolchain builds. It returns false if there is
+// none, or if the constraint is too long.
 func (to Target) Elsewhere(x constraint.Expr) (found Target, ok bool) {
 	tried(to, []constraint.Expr{x}, isFree, func(p Target, _ facts) bool {
 		found, ok = p, !slices.Contains(p.Tags, "ignore") && p.Holds(x)
@@ -93,9 +93,8 @@ func (to Target) Elsewhere(x constraint.Expr) (found Target, ok bool) {
 	return found, ok
 }
 
-// Possible reports whether a file with the constraint can be built anywhere: not if
-// the constraint contradicts itself, or asks for the tag ignore, which nobody
-// sets.
+// Possible reports whether a file with the constraint can be built anywhere: not if the
+// constraint contradicts itself, or requires the tag ignore, which is never set.
 func Possible(x constraint.Expr) bool {
 	possible := false
 	all := tried(Target{}, []constraint.Expr{x}, isTag, func(_ Target, f facts) bool {
@@ -106,7 +105,7 @@ func Possible(x constraint.Expr) bool {
 }
 
 // Same reports whether files with the constraints are built in the same targets.
-// Constraints that are too long to tell are the same when they read the same.
+// Constraints that are too long to compare are the same if their texts are.
 func Same(a, b constraint.Expr) bool { return Implies(a, b) && Implies(b, a) }
 
 // Implies reports whether a file with constraint b is built wherever one with a is.
@@ -122,14 +121,14 @@ func Implies(a, b constraint.Expr) bool {
 	return implied && all
 }
 
-// facts say of the tags of some constraints which are on.
+// facts are which tags of some constraints are on.
 type facts map[string]bool
 
 func (f facts) holds(x constraint.Expr) bool {
 	return x == nil || x.Eval(func(tag string) bool { return f[tag] })
 }
 
-// isTag reports whether a tag is none of a platform.
+// isTag reports whether a tag is not one of a platform.
 func isTag(tag string) bool { return tag != "unix" && !isSystem(tag) && !isArch(tag) }
 
 // isFree reports whether users may set a tag: it does not come with the toolchain.
@@ -140,17 +139,17 @@ func isFree(tag string) bool {
 
 var version = regexp.MustCompile(`^go[0-9]+(\.[0-9]+)*$`)
 
-// Bounds of the constraints for which all targets are tried: the number of tags,
-// with repeats, and of different ones that are on or off by themselves.
+// Bounds of the constraints for which all targets are tried: the number of tags, with
+// repeats, and of different tags that are on or off independently.
 const (
 	maxWords = 48
 	maxTags  = 8
 )
 
-// tried calls try with the targets that the constraints can tell apart, and with
-// what their tags are there: first to, then those with few changes of the tags that
-// are variable, then other platforms. It stops when try says so, and returns false
-// when the constraints are too long.
+// tried calls try with the targets that the constraints can distinguish, and with the
+// values of their tags there: first to, then those with few changes of the variable
+// tags, then other platforms. It stops if try returns false, and returns false if the
+// constraints are too long.
 func tried(to Target, xs []constraint.Expr, variable func(string) bool, try func(Target, facts) bool) bool {
 	var all []string
 	for _, x := range xs {
@@ -194,10 +193,10 @@ func (to Target) with(tags, on []string) Target {
 	return to
 }
 
-// subsets are all subsets of tags, those first that hold nearly the tags which are
-// on.
+// subsets are all subsets of tags, those first that differ little from the tags that
+// are on.
 func subsets(tags []string, on func(string) bool) [][]string {
-	masks := make([]int, 1<<len(tags)) // of tags that are flipped
+	masks := make([]int, 1<<len(tags)) // of flipped tags
 	for i := range masks {
 		masks[i] = i
 	}
@@ -213,8 +212,8 @@ func subsets(tags []string, on func(string) bool) [][]string {
 	return sets
 }
 
-// systems and arches are what Go builds for, the usual ones first. onlyOn are the
-// systems that go with some of the architectures alone.
+// systems and arches are the ones Go builds for, the usual ones first. onlyOn are the
+// systems that exist only with some of the architectures.
 var (
 	systems = []string{"linux", "darwin", "windows", "freebsd", "netbsd", "openbsd", "android", "ios", "dragonfly", "illumos", "solaris", "aix", "plan9", "js", "wasip1"}
 	arches  = []string{"amd64", "arm64", "386", "arm", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64", "s390x", "wasm"}
@@ -224,8 +223,8 @@ var (
 	}
 )
 
-// platforms are to on the systems and architectures that tags can tell apart, its
-// own first.
+// platforms are to on the systems and architectures that tags can distinguish, its own
+// first.
 func platforms(to Target, tags []string) []Target {
 	found := []Target{to}
 	if !slices.ContainsFunc(tags, func(t string) bool { return !isTag(t) }) {
@@ -236,7 +235,7 @@ func platforms(to Target, tags []string) []Target {
 			if only := onlyOn[system]; only == nil && arch != "wasm" || slices.Contains(only, arch) {
 				other := to
 				other.System, other.Arch = system, arch
-				other.Cgo = other.Cgo && system == to.System && arch == to.Arch // as the go command has it
+				other.Cgo = other.Cgo && system == to.System && arch == to.Arch // as in the go command
 				found = append(found, other)
 			}
 		}
@@ -244,7 +243,7 @@ func platforms(to Target, tags []string) []Target {
 	return found
 }
 
-// words are the tags of a constraint, as often as they stand in it.
+// words are the tags of a constraint, with repeats.
 func words(x constraint.Expr) []string {
 	switch x := x.(type) {
 	case *constraint.TagExpr:

@@ -5,13 +5,13 @@ import (
 	"fmt"
 )
 
-// A frame is a canonical one.
+// A frame is a canonical frame.
 type frame struct {
 	number  int
-	letters []byte   // of what it declares
+	letters []byte   // of its declarations
 	methods []string // of the struct
 	odd     bool
-	checked bool // it will be
+	checked bool // to be checked
 }
 
 func newFrame(number int, t *task) *frame {
@@ -33,14 +33,14 @@ func newFrame(number int, t *task) *frame {
 	return f
 }
 
-// prefix begins the names of this package's own.
+// prefix begins the names that this package makes.
 const prefix = "taskgenShape"
 
-// name is what stands for a name in the one instance of a frame that is checked.
+// name replaces a name in the checked instance of a frame.
 func (f *frame) name(letter byte) string { return fmt.Sprintf("%s%d%c", prefix, f.number, letter) }
 
-// instantiate has a frame checked: with the struct that can least, and with a spec that
-// says nothing.
+// instantiate makes the checked instance of a frame: with the least capable struct, and
+// with an empty spec.
 func (f *frame) instantiate(t *task) []byte {
 	return bytes.Join([][]byte{
 		fmt.Appendf(nil, "type %s struct{ _ func() }\n\nconst %s = \"\"\n", f.name(structName), f.name(wireName)),
@@ -48,8 +48,8 @@ func (f *frame) instantiate(t *task) []byte {
 	}, nil)
 }
 
-// stub is what a task declares under one of its names, without a body and for the
-// struct of the frame. met is called for the other names in it.
+// stub is the declaration of one of a task's names, without a body and for the struct
+// of the frame. met is called for the other names in it.
 func (t *task) stub(letter byte, met func(letter byte)) []byte {
 	text := []byte(t.head + "}")
 	for i := range t.pieces {

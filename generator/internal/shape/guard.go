@@ -7,11 +7,11 @@ import (
 	"golang.org/x/tools/go/types/typeutil"
 )
 
-// guardLetter stands for the name of a guard.
+// guardLetter marks the name of a guard.
 const guardLetter = 'a'
 
-// guardName returns the name that a guard declares and what is behind it, and false if
-// the guard is not one of a struct that is written down whole.
+// guardName returns the name that a guard declares and the text after it, and false if
+// the guard does not write its struct as a whole.
 func guardName(text []byte) (name, rest string, ok bool) {
 	lines := string(text)
 	for lines != "" && (lines[0] == '\n' || strings.HasPrefix(lines, "//")) {
@@ -25,14 +25,14 @@ func guardName(text []byte) (name, rest string, ok bool) {
 	return name, rest, ok && isName(name)
 }
 
-// A line is one field in a guard: what it says of the type, and whether it is embedded.
+// A line is one field in a guard: the text of its type, and whether it is embedded.
 type line struct {
 	typ      string
 	embedded bool
 }
 
-// guardLines returns what a guard says about the fields of a struct. It returns false
-// if the guard does not consist of one line for each that says the name and the tag.
+// guardLines returns the lines of a guard for the fields of a struct. It returns false
+// if the guard does not consist of one line for each field, with its name and tag.
 func guardLines(text []byte, name string, st *types.Struct) ([]line, bool) {
 	guard, rest, ok := guardName(text)
 	if !ok {
@@ -77,11 +77,11 @@ func guardLine(text string, field *types.Var, tag string) (line, bool) {
 	return line{text, field.Embedded()}, ok && text != "" && strings.Trim(text, typeBytes) == "" && !strings.Contains(tag, "`")
 }
 
-// typeBytes are what the text of a type is made of that is taken for one: it has no
-// spaces, and so it cannot be two fields.
+// typeBytes are the bytes that the text of a type may have: it has no spaces, and so it
+// cannot be two fields.
 const typeBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.*[]"
 
-// numbers give types numbers, identical types the same.
+// numbers assigns numbers to types, the same to identical types.
 type numbers struct {
 	known  map[types.Type]int
 	hashed typeutil.Map

@@ -11,20 +11,20 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
-// stretch is how many bytes make one of the files to check: few enough for all
-// processors to have something to do.
+// stretch is how many bytes make one of the files to check: few enough to give all
+// processors work.
 const stretch = 32 << 10
 
-// A File is what a Go file has to consist of.
+// A File is the required content of a Go file.
 type File struct {
 	Declarations [][]byte
-	Names        map[string]bool // that stand before a dot: the imports that it needs are among them
+	Names        map[string]bool // names before a dot: the needed imports are among them
 }
 
 // Reduce returns files of a package that compile only if the generated file with these
-// parts does. structs has the package's types as they are by hand, and taken says
-// whether the package has a name by hand or by an import. It returns false if there is
-// no telling.
+// parts does. structs has the package's handwritten types, and taken reports whether
+// the package has a name by hand or by an import. It returns false if no such files are
+// known.
 func Reduce(pkg *model.Package, scans []*Scan, structs *types.Package, taken func(name string) bool) ([]File, bool) {
 	r := &reduction{
 		pkg: pkg, structs: structs, taken: taken, frames: make(map[string]*frame), methods: make(map[string]bool),
@@ -75,20 +75,20 @@ func usesAll(scans []*Scan) bool {
 	return true
 }
 
-// A reduction is what is gathered on the way.
+// A reduction is the state of Reduce.
 type reduction struct {
 	pkg      *model.Package
 	structs  *types.Package
 	taken    func(string) bool
 	tasks    map[int]*task
 	frames   map[string]*frame
-	methods  map[string]bool     // that frames give to structs
+	methods  map[string]bool     // those that frames declare on structs
 	owners   map[string]*mention // of names
-	real     map[int]bool        // tasks that are checked as they are
-	elements map[string]bool     // those that are checked
+	real     map[int]bool        // tasks that are checked unreduced
+	elements map[string]bool     // the checked ones
 	types    *numbers
-	meanings map[line]int // the numbers of what texts mean
-	out      [][]byte     // what is to be checked
+	meanings map[line]int // the numbers of the texts' types
+	out      [][]byte     // the text to be checked
 }
 
 // A mention is a name of a task, and whether the shared declarations mention it.
@@ -98,7 +98,7 @@ type mention struct {
 	met    bool
 }
 
-// frame finds out what frame a task has, and whether its struct can have it.
+// frame finds the frame of a task, and checks whether its struct can have it.
 func (r *reduction) frame(t *task) {
 	key := t.head + "\n" + string(t.text)
 	f := r.frames[key]
@@ -117,7 +117,7 @@ func (r *reduction) frame(t *task) {
 	r.real[t.index] = t.odd || f.odd || st == nil || has(named, st, f.methods)
 }
 
-// has reports whether a struct has itself a field or a method with one of these names.
+// has reports whether a struct itself has a field or a method with one of these names.
 func has(named *types.Named, st *types.Struct, names []string) bool {
 	for i := range named.NumMethods() {
 		if slices.Contains(names, named.Method(i).Name()) {
@@ -145,7 +145,7 @@ func (r *reduction) structOf(index int) (*types.Named, *types.Struct) {
 	return named, st
 }
 
-// claim gives each name that may be renamed to its task. It returns false if two have
+// claim assigns each name that may be renamed to its task. It returns false if two are
 // the same, or the package has one besides.
 func (r *reduction) claim(scans []*Scan) bool {
 	imports := make(map[string]bool)
@@ -159,7 +159,7 @@ func (r *reduction) claim(scans []*Scan) bool {
 			return false
 		}
 		r.owners[name] = &mention{task: index, letter: letter}
-		// The struct is declared by hand, and the wire name in what is checked.
+		// The struct is declared by hand, and the wire name in the checked text.
 		return letter == structName || letter == wireName || !r.taken(name)
 	}
 	for _, s := range scans {
@@ -182,7 +182,8 @@ func (r *reduction) claim(scans []*Scan) bool {
 	return true
 }
 
-// share has the declarations checked that no task has alone, with what they mention.
+// share adds the declarations that belong to no single task, with those that they
+// mention.
 func (r *reduction) share(scans []*Scan) bool {
 	type need struct {
 		t      *task
@@ -222,7 +223,7 @@ func (r *reduction) share(scans []*Scan) bool {
 	return ok
 }
 
-// task has that of a task checked which is not known to compile.
+// task adds the declarations of a task that are not known to compile.
 func (r *reduction) task(t *task) bool {
 	if r.real[t.index] {
 		text := bytes.Join(t.source, nil)
@@ -277,7 +278,7 @@ func (r *reduction) key(t *task, text string, fields []string) (string, bool) {
 	return key, true
 }
 
-// alone reports whether the declarations of one task mention no names of others but
+// alone reports whether the declarations of one task mention no names of others except
 // structs and wire names, and declare no methods of other structs.
 func (r *reduction) alone(index int, text []byte) bool {
 	ok, structs, functions := true, false, false
@@ -291,7 +292,7 @@ func (r *reduction) alone(index int, text []byte) bool {
 	return ok && !(structs && functions)
 }
 
-// lines are those of a guard that is written as they all are.
+// lines are those of a guard with the usual form.
 func (r *reduction) lines(d gosrc.Declaration) ([]line, bool) {
 	_, st := r.structOf(d.Task)
 	if st == nil {
@@ -300,8 +301,8 @@ func (r *reduction) lines(d gosrc.Declaration) ([]line, bool) {
 	return guardLines(d.Text, r.pkg.Tasks[d.Task].Struct, st)
 }
 
-// guard has a guard checked, unless all is known of which it consists and its task is
-// not checked as it is.
+// guard adds a guard to be checked, unless all its lines are known and its task is
+// checked reduced.
 func (r *reduction) guard(d gosrc.Declaration) bool {
 	lines, known := r.lines(d)
 	_, st := r.structOf(d.Task)
@@ -320,11 +321,11 @@ func (r *reduction) guard(d gosrc.Declaration) bool {
 // each calls f for every identifier and keyword in a text that was read before.
 func each(text []byte, f func(word []byte)) {
 	s := scanner{used: make(map[string]bool), each: f}
-	_, _ = s.scan(nil, text) // the text is one that can be read
+	_, _ = s.scan(nil, text) // the text was readable before
 }
 
-// wireNames has it checked that the wire names are what frames and elements were checked
-// with: constants of no type that are strings.
+// wireNames adds a check that the wire names are what frames and elements were checked
+// with: untyped string constants.
 func (r *reduction) wireNames(scans []*Scan) {
 	const text = prefix + "Text"
 	b := bytes.NewBufferString("type " + text + " string\n\nconst (\n")
@@ -337,7 +338,7 @@ func (r *reduction) wireNames(scans []*Scan) {
 	r.out = append(r.out, b.Bytes())
 }
 
-// files makes files of what is to be checked.
+// files makes files of the text to be checked.
 func (r *reduction) files() ([]File, bool) {
 	var files []File
 	for len(r.out) > 0 {

@@ -8,26 +8,26 @@ import (
 	"unicode/utf8"
 )
 
-// What stands in a canonical text for what does not count. Neither byte can be in Go
+// Marks in a canonical text for parts that do not count. Neither byte can be in Go
 // source.
 const (
-	slot   = 0 // and a letter behind it: a name of the task
-	anyone = 1 // a string whose value is no matter
+	slot   = 0 // and a letter after it: a name of the task
+	anyone = 1 // a string whose value does not matter
 )
 
-// ErrOdd is a text that is left to others.
+// ErrOdd is the error of a text that this package does not handle.
 var ErrOdd = errors.New("not a list of declarations, or it contains multi-line comments or carriage returns")
 
 // A scanner brings declarations to their canonical text: without comments, with one
-// space or line break where there are more, and with marks for names of a task and
-// for strings.
+// space or line break instead of several, and with marks for names of a task and for
+// strings.
 type scanner struct {
 	names   map[string]byte    // the letters of names
-	used    map[string]bool    // what stands before a dot
-	comment func([]byte) error // is called for each comment; nil: nobody is
-	each    func(word []byte)  // is called for each identifier and keyword; nil: nobody is
-	// Of the last text: where the first brace outside of parentheses and brackets
-	// opens, and where the commas directly in it are, with the brace that closes it.
+	used    map[string]bool    // the names before a dot
+	comment func([]byte) error // called for each comment; nil: not called
+	each    func(word []byte)  // called for each identifier and keyword; nil: not called
+	// Of the last text: the first opening brace outside of parentheses and brackets,
+	// and the commas directly in it, with its closing brace.
 	body  place
 	parts []place
 	lines bool // it has a line break or a semicolon outside of them
@@ -42,9 +42,9 @@ func (s *scanner) scan(out, src []byte) ([]byte, error) {
 	var (
 		first = len(out)
 		depth = 0
-		last  byte // the last one that is no space
+		last  byte // the last byte that is no space
 		prev  byte // and the one before it
-		in    bool // behind body
+		in    bool // after body
 		word  []byte
 		line  bool // there was one, and nothing since
 	)
@@ -134,8 +134,8 @@ func (s *scanner) scan(out, src []byte) ([]byte, error) {
 	return out, nil
 }
 
-// ends reports whether a text whose last token this is ends with its last line: the scanner
-// of Go puts a semicolon there, and what follows is no part of it.
+// ends reports whether a text with this last token ends with its last line: Go's
+// scanner puts a semicolon there, and the next line is no part of it.
 func ends(last []byte) bool {
 	if len(last) == 0 {
 		return true
@@ -178,7 +178,7 @@ func letter(c byte) bool {
 
 func digit(c byte) bool { return '0' <= c && c <= '9' }
 
-// quoted returns the length of the string or rune that the text begins with.
+// quoted returns the length of the string or rune at the beginning of the text.
 func quoted(src []byte) (int, error) {
 	if src[0] == '`' {
 		end := bytes.IndexByte(src[1:], '`')
@@ -198,7 +198,7 @@ func quoted(src []byte) (int, error) {
 	return 0, ErrOdd
 }
 
-// valid says that the compiler takes the string, whatever is in it.
+// valid reports whether the compiler accepts the string, whatever it contains.
 func valid(text []byte) bool {
 	if text[0] == '`' || bytes.IndexByte(text, '\\') < 0 {
 		return true
@@ -207,14 +207,14 @@ func valid(text []byte) bool {
 	return err == nil
 }
 
-// plain says that a text holds nothing that the compiler refuses wherever it stands.
+// plain reports whether a text contains nothing that the compiler refuses everywhere.
 func plain(text []byte) bool {
 	return utf8.Valid(text) && bytes.IndexByte(text, 0) < 0 && !bytes.Contains(text, []byte("\ufeff"))
 }
 
-// free says that no rule of the language asks what is in a string: it is an element,
-// a value or an argument, or a piece of one. It is not compared or indexed, it is no
-// case, key or tag, and no function gets it alone.
+// free reports whether no rule of the language depends on the value of a string: it is
+// an element, a value or an argument, or a piece of one. It is not compared or indexed,
+// it is no case, key or tag, and it is not the only argument of a function.
 func free(prev, last byte, after []byte) bool {
 	switch last {
 	case ',', '{', ':', '+':

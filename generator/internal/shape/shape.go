@@ -1,38 +1,37 @@
-// Package shape finds out of a generated file what has to be type-checked for all
-// of it to be known to compile: most of it is the same for each task, but for names. It
-// is a part of the step emit: declarations go in, and those that have to be checked come
-// out.
+// Package shape finds the part of a generated file that must be type-checked for all of
+// it to be known to compile: most of it is the same for each task, except for names. It
+// is a part of the step emit: declarations go in, and those to be checked come out.
 //
-// Nothing is taken on trust from the package that writes the file but which
-// declaration belongs to which task, and what the names of a task are; and where that
-// is wrong, more is checked. What counts is the text. A declaration is brought to its
-// canonical text, in which a mark stands for each name of the task. Two declarations
-// with the same canonical text differ by nothing but names, and these one to one.
-// Whether Go code compiles does not depend on how its names are spelt, as long as
-// different things have different names and a name stands for the same kind of thing
-// in both. So it is enough that one of them compiles if
+// The package trusts the package that writes the file only about which declaration
+// belongs to which task, and about the names of a task; and if these are wrong, more is
+// checked. Everything else follows from the text. A declaration is brought to its
+// canonical text, in which each name of the task is replaced by a mark. Two
+// declarations with the same canonical text differ only in names, one to one. Whether
+// Go code compiles does not depend on how its names are spelt, as long as different
+// things have different names and a name denotes the same kind of thing in both. So it
+// is enough that one of them compiles if
 //
 //   - no two names of the package that may be renamed are the same, nor is one of them
 //     a name that the package has besides, by hand or by an import;
-//   - what the declarations of a task ask of its struct holds for every struct, or for
-//     all that are alike in what is asked.
+//   - the requirements of a task's declarations on its struct hold for every struct, or
+//     for all that are alike in the required properties.
 //
-// The second is why a task's declarations are not treated alike:
+// Because of the second condition a task's declarations are treated in different ways:
 //
-//   - The frame is all that belongs to a task but for the spec's elements and the
-//     guard. It is checked once for each canonical text, with names of its own and with
-//     the struct that can least: it has no field that could be selected, no methods, and
-//     cannot be compared. What compiles with that compiles with any struct, unless the
-//     struct has itself a field or a method that the frame gives it.
+//   - The frame is all declarations of a task except the spec's elements and the guard.
+//     It is checked once for each canonical text, with names of its own and with the
+//     least capable struct: it has no field that could be selected, no methods, and
+//     cannot be compared. A frame that compiles with it compiles with any struct,
+//     unless the struct itself has a field or a method that the frame declares.
 //   - An element of a spec is checked in the same way, or, if it selects fields, once
 //     for each combination of text and the types of these fields.
-//   - A guard writes the fields of a struct down. It compiles if each line says what the
-//     field is: its name, its tag and a text that means its type. What a text means is
-//     known once a guard that it is in has been checked.
+//   - A guard writes the fields of a struct. It compiles if each line matches the
+//     field: its name, its tag and a text that means its type. The meaning of a text is
+//     known once a guard that contains it has been checked.
 //
-// What all tasks share is checked as it is. Of other declarations that it mentions it
-// gets what they declare, without bodies. A task to which any of this does not apply is
-// checked as it is, too.
+// Declarations that all tasks share are checked unreduced. The other declarations that
+// they mention are included without bodies. A task to which any of this does not apply
+// is checked unreduced, too.
 package shape
 
 import (
@@ -59,18 +58,18 @@ type Scan struct {
 	used    map[string]bool
 }
 
-// A task is what a part has of one.
+// A task is a part's share of one task.
 type task struct {
 	index  int
 	names  []string
 	source [][]byte // all of it
 	text   []byte   // of the frame: canonical
 	pieces []piece  // its declarations
-	frame  *frame   // what it is
+	frame  *frame   // the canonical frame
 	head   string   // of the spec: canonical
-	typ    string   // of the spec, as it stands there
+	typ    string   // of the spec, as written
 	spec   []element
-	odd    bool // it is checked as it is
+	odd    bool // it is checked unreduced
 }
 
 // A piece is one declaration of a frame.
@@ -79,15 +78,15 @@ type piece struct {
 	body int    // where its body begins, or -1
 }
 
-// An element is one of a spec.
+// An element is one element of a spec.
 type element struct {
 	text   string // canonical
 	source []byte
 }
 
 // Read reads the declarations of one part of the file of pkg. imports has the packages
-// that they need by the names that they have for them. Several parts may be read side by
-// side. comment is called for every comment. The error is one of these or [ErrOdd].
+// that they need, by their names there. Several parts may be read concurrently. comment
+// is called for every comment. The error is one of comment's or [ErrOdd].
 func Read(pkg *model.Package, declarations []gosrc.Declaration, imports map[string]string, comment func([]byte) error) (*Scan, error) {
 	s := &Scan{imports: imports, used: make(map[string]bool)}
 	sc := &scanner{used: s.used, comment: comment}
@@ -124,7 +123,7 @@ func Read(pkg *model.Package, declarations []gosrc.Declaration, imports map[stri
 	return s, nil
 }
 
-// usual is the size of most frames, with the largest declaration beside them.
+// usual is the size of most frames, with their largest declaration.
 const usual = 3 << 10
 
 func letters(names []string) map[string]byte {
@@ -170,7 +169,7 @@ func (p *piece) declares() byte {
 }
 
 // method returns the name of the method of the struct that a piece declares, and false
-// if it declares none. One of another type has a name of the task.
+// if it declares none. A method of another type has a name of the task.
 func (p *piece) method() (name string, ofStruct, ok bool) {
 	rest, ok := bytes.CutPrefix(p.text, []byte("func ("))
 	if !ok {

@@ -6,7 +6,7 @@ import (
 )
 
 // readSpec reads the variable that describes a task. text is canonical and begins at
-// from in what the scanner has written.
+// from in the scanner's output.
 func (t *task) readSpec(sc *scanner, text []byte, from int, src []byte) {
 	declares := []byte{'v', 'a', 'r', ' ', slot, specName, ' ', '=', ' '}
 	if t.head != "" || sc.lines || sc.body.out < 0 || len(sc.parts) == 0 || !bytes.HasPrefix(text, declares) {
@@ -28,7 +28,7 @@ func (t *task) readSpec(sc *scanner, text []byte, from int, src []byte) {
 		e := element{text: string(bytes.TrimSpace(text[at.out-from : end.out-from])), source: src[at.src:end.src]}
 		at = place{end.src + 1, end.out + 1}
 		if e.text == "" && end == sc.parts[len(sc.parts)-1] {
-			continue // behind the last comma
+			continue // after the last comma
 		}
 		key, _, ok := strings.Cut(e.text, ":")
 		if !ok || keys[key] || !isName(key) || !only([]byte(e.text), structName, wireName) {
@@ -40,7 +40,7 @@ func (t *task) readSpec(sc *scanner, text []byte, from int, src []byte) {
 	}
 }
 
-// only reports whether a canonical text has marks for no names but these.
+// only reports whether a canonical text has marks for no other names.
 func only(text []byte, letters ...byte) bool {
 	for i, c := range text {
 		if c == slot && bytes.IndexByte(letters, text[i+1]) < 0 {
@@ -59,10 +59,10 @@ func isName(s string) bool {
 	return s != ""
 }
 
-// selections are the fields of the struct that an element selects, and what it selects
-// of these. It returns false if the element may depend on the struct in another way: if
-// it is not a function of one parameter, a pointer to the struct, that does nothing with
-// it but to select.
+// selections are the fields of the struct that an element selects, and its selections
+// from these. It returns false if the element may depend on the struct in another way:
+// if it is not a function with one parameter, a pointer to the struct, that only
+// selects from it.
 func (e *element) selections() (fields, deeper []string, ok bool) {
 	_, text, _ := strings.Cut(e.text, ":")
 	text, ok = strings.CutPrefix(strings.TrimSpace(text), "func(")

@@ -8,9 +8,10 @@
 //   - fetcher leases tasks ahead of the workers. Its pace says how many.
 //   - consumer keeps what was leased, as items; item.go has every step of an item. It
 //     separates suspects and tasks of unknown types from the others.
-//   - chooser picks the consumer whose task is next, and limiter says whether it may begin.
-//   - worker runs a task with its taskContext: the routing has the handlers, decide has the
-//     outcome.
+//   - chooser picks the consumer whose task is next, and limiter says whether it may
+//     begin.
+//   - worker runs a task with its taskContext: the routing has the handlers, decide has
+//     the outcome.
 //   - acker settles items with their queue, many at a time.
 //   - leaseExtender keeps the leases of all items until then.
 //

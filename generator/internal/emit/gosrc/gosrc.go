@@ -1,6 +1,6 @@
-// Package gosrc writes the Go file of a package of tasks: the model in, source out. The
-// generated code is thin: each function is a line or two over package runtime, so that a
-// change of behaviour is a change of the runtime.
+// Package gosrc writes the Go file of a package of tasks: the model goes in, source
+// comes out. The generated code is thin: each function is a line or two over package
+// runtime, so that a change of behaviour is a change of the runtime.
 //
 // The source of this package shows the generated code: a declaration is its text, with
 // $words for names, formatted as by gofmt. A scope assigns every name that is not fixed
@@ -23,7 +23,7 @@ import (
 // RuntimePath is the package that generated code calls.
 const RuntimePath = "github.com/taskgen/taskgen/runtime"
 
-// SchedulePath is the package that its functions about jobs call.
+// SchedulePath is the package that generated functions about jobs call.
 const SchedulePath = RuntimePath + "/schedule"
 
 // all writes all declarations.
@@ -41,11 +41,11 @@ func (f *file) all() {
 	f.parts = slices.Concat(f.parts[:1], tasks(), f.parts[1:])
 }
 
-// tasks begins to write what belongs to the tasks, while other declarations are
-// written, and returns a function that returns the parts.
+// tasks begins to write the declarations of the tasks concurrently with others, and
+// returns a function that returns the parts.
 func (f *file) tasks() func() []Part {
 	parts := make([][]Part, runtime.GOMAXPROCS(0))
-	begun := *f // which goes on
+	begun := *f // f continues
 	begun.parts, begun.locals = nil, &scope{maps.Clone(f.locals.taken)}
 	wait := sideBySide(len(f.pkg.Tasks), func(n, from, to int) {
 		own := begun
@@ -65,7 +65,7 @@ func (f *file) tasks() func() []Part {
 }
 
 // sideBySide begins to call a function for stretches of the numbers below n, one for
-// each processor, and returns one that waits for the end.
+// each processor, and returns a function that waits for the end.
 func sideBySide(n int, f func(stretch, from, to int)) (wait func()) {
 	var g errgroup.Group
 	processors := runtime.GOMAXPROCS(0)
@@ -78,22 +78,22 @@ func sideBySide(n int, f func(stretch, from, to int)) (wait func()) {
 	return func() { _ = g.Wait() } // the functions return nil
 }
 
-// file is a Go file that is being written.
+// file is a Go file under construction.
 type file struct {
 	pkg     *model.Package
 	imports map[string]string // the name of each import, by path
-	written map[string]string // the name that stands in the import, by path; empty: none
-	names   *scope            // where names at package level come from that are not law
-	locals  *scope            // where names of parameters come from
+	written map[string]string // the name written in the import, by path; empty: none
+	names   *scope            // source of the names at package level that are not fixed
+	locals  *scope            // source of the names of parameters
 	schemas map[*model.Task]schema.Document
-	shared  map[string]string // the constants of definitions that several schemas have, by their text
+	shared  map[string]string // the constants of definitions that several schemas share, by their text
 	taken   map[string]bool   // the names of the package's Scope
 
-	parts []Part // what is written
-	part  Part   // and since the last of them
-	kind  Kind   // of the declarations at hand
-	owner int    // whose they are
-	rough bool   // the declaration at hand is not set as gofmt does for certain
+	parts []Part // finished parts
+	part  Part   // the current part
+	kind  Kind   // of the current declarations
+	owner int    // their task
+	rough bool   // the current declaration may differ from gofmt's layout
 }
 
 func newFile(pkg *model.Package) *file {
@@ -102,8 +102,7 @@ func newFile(pkg *model.Package) *file {
 	return f
 }
 
-// task writes all that belongs to one task, in the order in which a reader
-// would ask for it.
+// task writes all declarations of one task, in a reader's order.
 func (f *file) task(t *model.Task) {
 	w := taskWords(t)
 	f.kind = Spec
@@ -119,10 +118,10 @@ func (f *file) task(t *model.Task) {
 	f.redaction(t)
 }
 
-// words are what stands for $words in the text of a declaration.
+// words are the values of $words in the text of a declaration.
 type words map[string]string
 
-// taskWords are the names that belong to a task.
+// taskWords are the names of a task.
 func taskWords(t *model.Task) words {
 	return words{
 		"Struct": t.Struct, "Type": typeName(t), "Spec": specName(t),
@@ -137,8 +136,8 @@ var machinery = map[string]string{
 	"context": "context", "fmt": "fmt", "slog": "log/slog", "time": "time", "runtime": RuntimePath, "schedule": SchedulePath,
 }
 
-// expand replaces the $words of a text: those that are given, and those which mean
-// the same everywhere, a package or a predeclared type.
+// expand replaces the $words of a text: the given ones, and those with a fixed meaning,
+// a package or a predeclared type.
 func (f *file) expand(text string, w words) string {
 	var b strings.Builder
 	b.Grow(len(text) + len(text)/2)
@@ -174,7 +173,7 @@ func (f *file) word(name string, w words) string {
 }
 
 // declare adds a declaration at package level under its comment, with a blank line
-// before it. A line break at the beginning of the text does not count.
+// before it. A line break at the beginning of the text is dropped.
 func (f *file) declare(doc, text string, w words) {
 	text = f.expand(strings.TrimPrefix(text, "\n"), w)
 	if f.rough {
@@ -187,7 +186,8 @@ func (f *file) declare(doc, text string, w words) {
 	f.part.declarations = append(f.part.declarations, span{f.kind, f.owner, from, len(f.part.text)})
 }
 
-// full ends a part that is large enough. A task has all but its guard in one part.
+// full ends a part that is large enough. A task has everything but its guard in one
+// part.
 func (f *file) full() {
 	if len(f.part.declarations) >= stretch {
 		f.end()

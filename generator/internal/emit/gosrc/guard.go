@@ -7,13 +7,13 @@ import (
 )
 
 // VersionGuard is a constant of every runtime that is new enough for the files that
-// this package writes. The compiler prints its name when it is missing, so the name
-// says what to do.
+// this package writes. The compiler prints its name if it is missing, so the name says
+// what to do.
 const VersionGuard = "GeneratedCodeVersion3_missing_run_go_get"
 
-// guards writes declarations that do not compile when the file is out of date: a
-// constant that an older runtime does not have, and for each struct an assignment that
-// compiles only while its fields, their types and their tags are unchanged.
+// guards writes declarations that do not compile if the file is out of date: a constant
+// that an older runtime lacks, and for each struct an assignment that compiles only
+// while its fields, their types and their tags are unchanged.
 func (f *file) guards() {
 	f.declare(doc("If this does not compile, the runtime is older than this file: run go get github.com/taskgen/taskgen@latest."), `
 const _ = $runtime.$guard`, words{"guard": VersionGuard})
@@ -25,9 +25,9 @@ const _ = $runtime.$guard`, words{"guard": VersionGuard})
 	}
 }
 
-// guard writes the guard of one struct. The compiler prints names of types as the
-// source has them, aliases too: "cannot use PayTask{} (value of struct type
-// PayTask) as payTask_has_changed_run_go_generate value in variable declaration".
+// guard writes the guard of one struct. The compiler prints names of types as in the
+// source, aliases too: "cannot use PayTask{} (value of struct type PayTask) as
+// payTask_has_changed_run_go_generate value in variable declaration".
 func (f *file) guard(t *model.Task) {
 	comment := doc("If this does not compile, " + t.Struct + " has changed since this file was generated: run go generate.")
 	name := f.names.pick(unexported(t.Struct) + "_has_changed_run_go_generate")
@@ -38,8 +38,8 @@ type $guard = $struct
 var _ $guard = $Struct{}`, words{"guard": name, "struct": f.structOf(t.Fields), "Struct": t.Struct})
 		return
 	}
-	// A field that is not in the message has a type that cannot be written down here: the
-	// other fields are guarded one by one, as far as they have names.
+	// A field that is not in the message has a type that cannot be written here: the
+	// other fields are guarded one by one, if they have names.
 	var types, values group
 	// embeddingTask_has_changed_run_go_generate = EmbeddingTask
 	types.add(name, "= "+t.Struct)
@@ -60,7 +60,7 @@ type $types
 var $values`, words{"types": types.text(), "values": values.text()})
 }
 
-// restatable reports whether the generated file can write the type down.
+// restatable reports whether the generated file can write the type.
 func restatable(t *model.Type) bool {
 	ok := true
 	walk(t, func(t *model.Type) {

@@ -4,9 +4,9 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
-// handlers writes the interfaces that complete sets of handlers implement, and
-// their registration: one for the exported structs, which another package may
-// implement, and one for the others, which it cannot.
+// handlers writes the interfaces of complete sets of handlers, and their registration:
+// one for the exported structs, which another package may implement, and one for the
+// others, which it cannot.
 func (f *file) handlers() {
 	var exported, others []*model.Task
 	for i := range f.pkg.Tasks {
@@ -44,8 +44,8 @@ type $Set interface $embedded`, w)
 func $RegisterSet($r *$runtime.Router, $h $Set) $calls`, w)
 }
 
-// handler writes the interface of one task's handler, and the function type
-// that implements it.
+// handler writes the interface of one task's handler, and the function type that
+// implements it.
 func (f *file) handler(t *model.Task, w words) {
 	f.params(w, "ctx", "task", "f")
 	w["results"] = f.predeclared("error")

@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// indent makes the lines of a text behind the first belong one level deeper. They
-// may not be in a raw string.
+// indent indents the lines of a text after the first by one more level. They must not
+// be in a raw string.
 func indent(text string) string { return strings.ReplaceAll(text, "\n", "\n\t") }
 
-// lines are what stands in braces, one on a line.
+// lines are the content of braces, one on a line.
 type lines []string
 
 func (l *lines) add(line string) { *l = append(*l, line) }
@@ -51,8 +51,8 @@ func (l *literal) set(name, value string) { l.raw(name, indent(value)) }
 // raw adds a field with a raw string in it, which is not indented.
 func (l *literal) raw(name, value string) { l.fields = append(l.fields, row{name + ":", value}) }
 
-// text is the literal in braces, one field on a line. Values of several lines part
-// what is aligned.
+// text is the literal in braces, one field on a line. Values of several lines interrupt
+// the alignment.
 func (l *literal) text() string {
 	var (
 		all lines
@@ -82,7 +82,7 @@ func (l *literal) inline() string {
 	return all.inline()
 }
 
-// A group is the declarations in parentheses behind const, var or type.
+// A group is the declarations in parentheses after const, var or type.
 type group []row
 
 func (g *group) add(cells ...string) {
@@ -102,8 +102,8 @@ func (g group) text() string {
 // A row is a line in cells.
 type row []string
 
-// aligned is align for rows whose last cell may have several lines, of which the
-// first ends what is aligned.
+// aligned is align for rows whose last cell may have several lines, the first of which
+// ends an aligned block.
 func aligned(rows []row) []string {
 	var all []string
 	for len(rows) > 0 {
@@ -117,8 +117,8 @@ func aligned(rows []row) []string {
 	return all
 }
 
-// align makes lines of rows. A cell with others behind it is as wide as its column:
-// those of the rows above and below that have something behind them too.
+// align makes lines of rows. A cell followed by others is as wide as its column: the
+// cells of the rows above and below that are followed by others, too.
 func align(rows []row) []string {
 	text := make([]strings.Builder, len(rows))
 	for column, more := 0, true; more; column++ {
@@ -142,7 +142,7 @@ func align(rows []row) []string {
 	return all
 }
 
-// gofmt sets declarations as gofmt does. What does not parse stays as it is.
+// gofmt formats declarations as gofmt does. It leaves invalid code unchanged.
 func gofmt(declarations string) string {
 	const clause = "package p\n\n"
 	out, err := format.Source([]byte(clause + declarations))

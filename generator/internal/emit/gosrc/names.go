@@ -20,9 +20,9 @@ func scheduleName(t *model.Task) string    { return t.Name("Schedule" + t.Base) 
 func modifyName(t *model.Task) string      { return t.Name("Modify" + t.Base) }
 func awaitName(t *model.Task) string       { return t.Name("Await" + t.Base) }
 
-// Names returns the names that belong to a task: those of its struct, its wire name
-// and its spec, in that order, and behind them the others that there may be: 26 in all
-// at most. Of many schedules the constants of the last are not among them.
+// Names returns the names that belong to a task: those of its struct, its wire name and
+// its spec, in that order, and then the other possible ones, 26 in all at most. If
+// there are many schedules, the constants of the last are not among them.
 func Names(t *model.Task) []string {
 	names := []string{
 		t.Struct, typeName(t), specName(t), enqueueName(t), batchName(t), handlerName(t), handlerFuncName(t), handleName(t),

@@ -10,15 +10,15 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
-// stretch is how many declarations make a part: few enough for all processors to
-// have something to do with a file of a hundred tasks.
+// stretch is how many declarations make a part: few enough to give all processors work
+// with a file of a hundred tasks.
 const stretch = 256
 
-// A Part is a stretch of a generated file, as gofmt sets it.
+// A Part is a stretch of a generated file, formatted as by gofmt.
 type Part struct {
 	pkg          *model.Package
-	imports      map[string]string // by path: the name that stands in the import, or none
-	names        map[string]string // their paths, by the names that the declarations have for them
+	imports      map[string]string // by path: the name written in the import, or none
+	names        map[string]string // their paths, by their names in the declarations
 	text         []byte
 	declarations []span
 }
@@ -37,26 +37,26 @@ type Kind uint8
 const (
 	shared Kind = iota // belongs to no task alone
 	Spec               // is the variable that describes a task
-	Frame              // belongs to a task, and is the same for each but for its names
-	Guard              // holds the struct of a task to what it was
+	Frame              // belongs to a task, and is the same for each except for its names
+	Guard              // compiles only while the struct of a task is unchanged
 )
 
-// A span is where a declaration stands in the text of a part.
+// A span is the position of a declaration in the text of a part.
 type span struct {
 	kind     Kind
 	task     int
 	from, to int
 }
 
-// A Declaration is one, with its comment; a method, a group or what belongs together
-// likewise.
+// A Declaration is one declaration with its comment; or a method, a group or several
+// that belong together.
 type Declaration struct {
 	Kind Kind
-	Task int // whose it is, by the number in the package, unless it is shared
+	Task int // its task, by the number in the package, unless it is shared
 	Text []byte
 }
 
-// Declarations returns the declarations in their order.
+// Declarations returns the declarations in order.
 func (p Part) Declarations() []Declaration {
 	all := make([]Declaration, len(p.declarations))
 	for i, d := range p.declarations {
@@ -65,20 +65,20 @@ func (p Part) Declarations() []Declaration {
 	return all
 }
 
-// Imports returns the paths of the packages that the part imports, by the names that
-// its declarations have for them.
+// Imports returns the paths of the packages that the part imports, by their names in
+// its declarations.
 func (p Part) Imports() map[string]string { return p.names }
 
-// Parts returns the parts of a package's generated file in their order, at least one.
-// The same package gives the same file.
+// Parts returns the parts of a package's generated file in order, at least one. The
+// same package gives the same file.
 func Parts(pkg *model.Package) []Part {
 	f := newFile(pkg)
 	f.all()
 	return f.parts
 }
 
-// Excerpt returns declarations of some parts as a Go file by itself, which imports
-// the packages that have these names in it.
+// Excerpt returns declarations of some parts as a Go file by itself, which imports the
+// packages with the given names.
 func Excerpt(parts []Part, names map[string]bool, declarations ...[]byte) []byte {
 	imports := make(map[string]string)
 	for _, p := range parts {
@@ -126,8 +126,8 @@ func Join(parts []Part) []byte {
 	return b.Bytes()
 }
 
-// importDecl writes imports by their paths, those of the standard library first and
-// a blank line between them and all others.
+// importDecl writes imports by their paths: those of the standard library first, then a
+// blank line and all others.
 func importDecl(b *bytes.Buffer, imports map[string]string) {
 	var std, other []string
 	for _, path := range slices.Sorted(maps.Keys(imports)) {

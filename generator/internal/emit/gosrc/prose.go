@@ -13,7 +13,7 @@ func plural(name string) string {
 	return name + "s"
 }
 
-// article puts "a" or "an" before a name, as it is spoken: an EmbeddingTask, a
+// article puts "a" or "an" before a name, by its pronunciation: an EmbeddingTask, a
 // URLFetchTask, an SMSTask, a UserTask, an UploadTask.
 func article(name string) string {
 	letters := []rune(strings.TrimLeft(name, "_"))

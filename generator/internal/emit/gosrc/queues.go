@@ -8,7 +8,7 @@ import (
 
 var queueTypes = map[string]string{"fifo": "FIFO", "priority": "Priority"}
 
-// queues writes the topology: what a provider creates or verifies.
+// queues writes the topology: the queues that a provider creates or verifies.
 func (f *file) queues() {
 	if len(f.pkg.Queues) == 0 {
 		return
@@ -23,8 +23,7 @@ func Queues() []$runtime.QueueConfig {
 }`, words{"configs": indent(configs.text())})
 }
 
-// queue is {Name: "payments", Type: runtime.FIFO}: on one line where it is that
-// short.
+// queue is {Name: "payments", Type: runtime.FIFO}: on one line if it is that short.
 func (f *file) queue(q *model.Queue) string {
 	var l literal
 	l.set("Name", strconv.Quote(q.Name))
@@ -62,7 +61,7 @@ func (f *file) queue(q *model.Queue) string {
 	return l.text()
 }
 
-// typesOnALine bounds the types of a queue that stand on one line.
+// typesOnALine is how many types of a queue are written on one line at most.
 const typesOnALine = 3
 
 // typesOn lists the names of the tasks that the package sends to a queue.

@@ -7,16 +7,15 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
-// An exhibit is a type that gets the methods by which it is shown, those that it
-// does not have already: LogValue always, those of package fmt and MarshalJSON
-// where there is a secret that they would tell.
+// An exhibit is a type that gets the methods for printing it that it lacks: LogValue
+// always, those of package fmt and MarshalJSON if they would show a secret.
 type exhibit struct {
 	model.Holder
-	noun   string // what a value of it is called
+	noun   string // the word for a value of it
 	secret bool
 }
 
-// redaction writes the methods by which a task is shown.
+// redaction writes the methods by which a task is printed.
 func (f *file) redaction(t *model.Task) {
 	e := exhibit{f.holderOf(t), "the task", hasSecrets(t)}
 	f.logValue(&e)
@@ -25,7 +24,7 @@ func (f *file) redaction(t *model.Task) {
 	}
 }
 
-// holderOf is a task as one of the package's holders, whether it is one or not.
+// holderOf is a task as one of the package's holders, even if it is none.
 func (f *file) holderOf(t *model.Task) model.Holder {
 	if h := f.pkg.Holder(t.Struct); h != nil {
 		return *h
@@ -93,8 +92,8 @@ func ($t $Receiver) MarshalJSON() ([]byte, error) {
 	}
 }
 
-// plainFunc is a function that takes a task for a type without methods, which is
-// encoded without asking whether a log wants it.
+// plainFunc is a function that turns a task into a type without methods, which is
+// encoded without a check for logs.
 func (f *file) plainFunc(t *model.Task) string {
 	e := exhibit{Holder: f.holderOf(t)}
 	w := words{"Exhibit": t.Struct, "Name": e.Name}
@@ -107,9 +106,9 @@ func (f *file) plainFunc(t *model.Task) string {
 }
 
 // plainDecl declares a type like the exhibit without its MarshalJSON. A type that
-// embeds another still has the MarshalJSON of that one. There the new type embeds
-// the exhibit, together with what makes the method ambiguous, and encoding/json
-// takes the fields from it as if they were its own.
+// embeds another still has the MarshalJSON of that one. In that case the new type
+// embeds the exhibit and a second type that makes the method ambiguous, and
+// encoding/json takes the exhibit's fields as its own.
 func plainDecl(e *exhibit) string {
 	if !e.Embeds {
 		return `type $plain $Exhibit`
@@ -120,7 +119,7 @@ func plainDecl(e *exhibit) string {
 	}`
 }
 
-// plainValue makes the value at hand one of that type.
+// plainValue turns the current value into one of that type.
 func plainValue(e *exhibit) string {
 	if !e.Embeds {
 		return `(*$plain)($pointer)`
@@ -129,8 +128,8 @@ func plainValue(e *exhibit) string {
 }
 
 // methodWords are the words of an exhibit's methods: Exhibit is its type as its own
-// methods write it, as in Box[T], Receiver that or a pointer to it where values may
-// not be copied, and pointer points to the value that a method is called on.
+// methods write it, as in Box[T]; Receiver is Exhibit, or a pointer to it if values
+// must not be copied; pointer points to the value on which a method is called.
 func (f *file) methodWords(e *exhibit) words {
 	w := words{"Name": e.Name, "Exhibit": e.Name}
 	usual := []string{"t", "f", "verb", "plain"}

@@ -8,7 +8,7 @@ import (
 )
 
 // declaredID is the ID of a declared job. Package schedule makes the same: the golden
-// cases of schedules hold them together.
+// cases of schedules check that they agree.
 func declaredID(t *model.Task, s *model.Schedule) string {
 	id := "schedule#" + t.Type
 	if s.Name != "" {
@@ -17,7 +17,7 @@ func declaredID(t *model.Task, s *model.Schedule) string {
 	return id
 }
 
-// jobs writes what a task that may be scheduled has.
+// jobs writes the functions of a task that may be scheduled.
 func (f *file) jobs(t *model.Task, w words) {
 	if !t.Jobs() {
 		return
@@ -44,8 +44,8 @@ func $Modify($ctx $context.Context, $in $schedule.Scheduler, $id $schedule.JobID
 }`, w)
 }
 
-// schedules writes the registration of what the package's annotations schedule.
-// Where they schedule nothing any more it cancels what they did.
+// schedules writes the registration of the schedules in the package's annotations. If
+// there are none any more, it cancels the earlier ones.
 func (f *file) schedules() {
 	if !f.pkg.Jobs() {
 		return
@@ -60,7 +60,7 @@ func RegisterSchedules($ctx $context.Context, $in $schedule.Scheduler, $opts ...
 }`, w)
 }
 
-// registerOptions are the options given, and the owners of old.
+// registerOptions are the given options, and the former owners.
 func (f *file) registerOptions(w words) string {
 	if f.pkg.Schedules == nil || len(f.pkg.Schedules.Aliases) == 0 {
 		return w["opts"]
@@ -73,7 +73,7 @@ func (f *file) registerOptions(w words) string {
 	return f.expand("append([]$schedule.RegisterOption{$schedule.OwnerAliases($names)}, $opts...)", w)
 }
 
-// declarations is []schedule.Declaration{…}, or nil when there are none.
+// declarations is []schedule.Declaration{…}, or nil if there are none.
 func (f *file) declarations() string {
 	var declared list
 	for i := range f.pkg.Tasks {
@@ -92,7 +92,7 @@ var overlaps = map[string]string{"allow": "AllowOverlap", "skip": "SkipOverlap"}
 
 var misses = map[string]string{"once": "FireOnce", "all": "FireAll", "skip": "FireNone"}
 
-// declaration is the one of a schedule: of a plain one, on one line.
+// declaration is the declaration of a schedule: on one line if it is a plain one.
 func (f *file) declaration(t *model.Task, s *model.Schedule) string {
 	w := words{"cron": strconv.Quote(s.Cron), "zone": strconv.Quote(s.TZ), "overlap": cmp.Or(overlaps[s.Overlap], "AllowOverlap"), "Spec": specName(t)}
 	when := f.expand("$schedule.Cron($cron, $zone)", w)

@@ -9,9 +9,9 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
-// definitions writes the constants of the definitions that the schemas of several
-// tasks have. A definition is the same where its text is: what it refers to by
-// name each schema brings itself.
+// definitions writes the constants of the definitions that the schemas of several tasks
+// share. Definitions with the same text are the same: each schema defines the names
+// that they refer to.
 func (f *file) definitions() {
 	f.shared = make(map[string]string)
 	f.schemas = make(map[*model.Task]schema.Document, len(f.pkg.Tasks))
@@ -50,8 +50,8 @@ func (f *file) definitions() {
 const $constants`, words{"constants": constants.text()})
 }
 
-// capital is the name of a definition, which has letters, digits, dots and
-// underscores, as the end of an identifier: orderpb.Line is OrderpbLine.
+// capital turns the name of a definition, which has letters, digits, dots and
+// underscores, into the end of an identifier: orderpb.Line is OrderpbLine.
 func capital(name string) string {
 	var b strings.Builder
 	for word := range strings.FieldsFuncSeq(name, func(r rune) bool { return r == '.' || r == '_' }) {
@@ -60,7 +60,7 @@ func capital(name string) string {
 	return b.String()
 }
 
-// schema is the JSON Schema of a task: a constant, whatever it is made of.
+// schema is the JSON Schema of a task: a constant, whatever its parts.
 func (f *file) schema(t *model.Task) string {
 	var b strings.Builder
 	b.WriteByte('`')

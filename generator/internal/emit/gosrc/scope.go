@@ -13,11 +13,11 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
-// A scope hands out names that nothing else in it has.
+// A scope assigns unique names.
 type scope struct{ taken map[string]bool }
 
-// newScope returns a scope in which the given names are taken, and so are
-// predeclared names and err, which everybody reads as an error.
+// newScope returns a scope in which the given names are taken, and so are predeclared
+// names and err, which every reader takes for an error.
 func newScope(taken ...string) *scope {
 	s := &scope{map[string]bool{"err": true, "_": true}}
 	for _, name := range append(taken, types.Universe.Names()...) {
@@ -44,10 +44,9 @@ func (s *scope) pick(names ...string) string {
 	return name
 }
 
-// nameImports gives every package that the file may mention the name by which
-// it is imported: the one that the user's files have for it, or else its own,
-// where that is free. A name is not free when the package declares it, in whatever
-// file.
+// nameImports assigns the import name of every package that the file may mention: the
+// name in the user's files, or else its own, if that is free. A name is not free if the
+// package declares it, in any file.
 func (f *file) nameImports() {
 	taken := slices.Concat(f.pkg.Scope, f.pkg.Symbols())
 	for i := range f.pkg.Tasks {
@@ -70,17 +69,15 @@ func (f *file) nameImports() {
 	f.names = newScope(slices.Concat(taken, f.pkg.Imported, slices.Collect(maps.Values(f.imports)))...)
 }
 
-// others are what a parameter is called when its usual name would hide an
-// import or a type.
+// others are the names of parameters whose usual name would hide an import or a type.
 var others = map[string]string{
 	"ctx": "context", "to": "enqueuer", "task": "payload", "tasks": "payloads", "opts": "options",
 	"r": "router", "h": "handler", "f": "fn", "t": "payload", "from": "results", "id": "taskID", "in": "scheduler", "when": "due", "verb": "letter",
 	"plain": "bare", "T": "P", "hook": "onDead", "cause": "reason",
 }
 
-// params names the parameters of one function, so that they hide neither
-// imports nor the types that generated code mentions. They become words under their
-// usual names.
+// params names the parameters of one function, so that they hide neither imports nor
+// the types that generated code mentions. They become words under their usual names.
 func (f *file) params(w words, usual ...string) (names []string) {
 	for _, name := range usual {
 		w[name] = f.locals.pick(name, others[name])
@@ -92,14 +89,14 @@ func (f *file) params(w words, usual ...string) (names []string) {
 	return names
 }
 
-// use returns the name of a package that the part imports.
+// use returns the name of a package and makes the part import it.
 func (f *file) use(path string) string {
 	f.part.imports[path] = f.written[path]
 	return f.imports[path]
 }
 
-// predeclared is the predeclared type of that name, by another way where the
-// package has given its name to something else.
+// predeclared is the predeclared type of that name, or its substitute if the package
+// declares the name itself.
 func (f *file) predeclared(name string) string {
 	if !f.taken[name] {
 		return name
@@ -117,8 +114,8 @@ func (f *file) predeclared(name string) string {
 
 type importedPackage struct{ path, name, alias string }
 
-// imported lists the packages that the file may mention, those of its own
-// machinery first, so that they keep their names.
+// imported lists the packages that the file may mention, those of its own machinery
+// first, so that they keep their names.
 func imported(pkg *model.Package) []importedPackage {
 	var all []importedPackage
 	add := func(path, name string) {
@@ -148,7 +145,7 @@ func imported(pkg *model.Package) []importedPackage {
 	return all
 }
 
-// alias is the name that the user's files have for a package, or "".
+// alias is the name of a package in the user's files, or "".
 func alias(pkg *model.Package, path string) string {
 	if i := slices.IndexFunc(pkg.Imports, func(imp model.Import) bool { return imp.Path == path }); i >= 0 {
 		return pkg.Imports[i].Name
@@ -160,7 +157,7 @@ func usesFmt(pkg *model.Package) bool {
 	return len(pkg.Holders) > 0 || slices.ContainsFunc(pkg.Tasks, func(t model.Task) bool { return hasSecrets(&t) || groupField(&t) != nil })
 }
 
-// mentioned are the names of the package's own types that the file speaks of.
+// mentioned are the names of the package's own types that the file mentions.
 func mentioned(pkg *model.Package) map[string]bool {
 	names := make(map[string]bool)
 	eachType(pkg, func(t *model.Type) {
@@ -177,8 +174,7 @@ func mentioned(pkg *model.Package) map[string]bool {
 	return names
 }
 
-// eachType calls visit for every type that the file prints, and for those
-// inside.
+// eachType calls visit for every type that the file prints, and for those inside.
 func eachType(pkg *model.Package, visit func(*model.Type)) {
 	for i := range pkg.Tasks {
 		t := &pkg.Tasks[i]
@@ -209,9 +205,9 @@ func walk(t *model.Type, visit func(*model.Type)) {
 	}
 }
 
-// parentName is the path element before the last, as the beginning of a name:
-// what tells two packages of one name apart. Packages of the standard library
-// that have none are std.
+// parentName is the path element before the last, as the beginning of a name: it
+// distinguishes two packages with the same name. For packages of the standard library
+// without such an element it is std.
 func parentName(importPath string) string {
 	parent := path.Base(path.Dir(unversioned(importPath)))
 	if parent == "." {
@@ -226,9 +222,9 @@ func parentName(importPath string) string {
 	return strings.TrimLeftFunc(name, unicode.IsDigit)
 }
 
-// assumedName is the package name that goimports expects behind a path. Where
-// it differs from the real one goimports writes the name into the import, and
-// so do we, or the two would undo each other's work.
+// assumedName is the package name that goimports expects for a path. If it differs from
+// the real one, goimports writes the name into the import. This package does the same:
+// else the two would undo each other's work.
 func assumedName(importPath string) string {
 	base := strings.TrimPrefix(path.Base(unversioned(importPath)), "go-")
 	if i := strings.IndexFunc(base, func(r rune) bool {

@@ -7,7 +7,7 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
-// wireNames writes the constants by which tasks are told apart on the wire.
+// wireNames writes the constants that identify tasks on the wire.
 func (f *file) wireNames() {
 	var names group
 	for i := range f.pkg.Tasks {
@@ -24,7 +24,7 @@ const $names`, words{"names": names.text()})
 	}
 }
 
-// spec writes the variable that says all there is to say about a task.
+// spec writes the variable that describes a task completely.
 func (f *file) spec(t *model.Task, w words) {
 	var l literal
 	l.set("Type", w["Type"])
@@ -114,7 +114,7 @@ func (f *file) retry(r *model.Retry) string {
 	return f.expand("$runtime.RetryPolicy", nil) + value
 }
 
-// uniqueKey is a function that makes a key out of the fields of by=.
+// uniqueKey is a function that makes a key of the fields of by=.
 func (f *file) uniqueKey(t *model.Task, w words) string {
 	f.params(w, "task")
 	var l list
@@ -127,8 +127,8 @@ func (f *file) uniqueKey(t *model.Task, w words) string {
 }`, w)
 }
 
-// groupKey is a function that makes text of the field tagged group, a string or
-// an integer.
+// groupKey is a function that makes text of the field tagged group, a string or an
+// integer.
 func (f *file) groupKey(g *model.Field, w words) string {
 	f.params(w, "task")
 	w["Field"] = g.Name
@@ -144,7 +144,7 @@ func (f *file) groupKey(g *model.Field, w words) string {
 }`, w)
 }
 
-// required lists the fields that must not be missing.
+// required lists the required fields.
 func required(t *model.Task) []*model.Field {
 	var fields []*model.Field
 	for _, f := range t.All() {
@@ -182,7 +182,7 @@ func (f *file) validate(t *model.Task, w words) string {
 }`, w)
 }
 
-// usesTime says that the file prints a duration.
+// usesTime reports whether the file prints a duration.
 func usesTime(pkg *model.Package) bool {
 	for i := range pkg.Queues {
 		if pkg.Queues[i].Visibility|pkg.Queues[i].Retention != 0 {

@@ -14,8 +14,7 @@ const width = 76
 // doc is a comment of one paragraph.
 func doc(text string) string { return comment(wrap(text)) }
 
-// docWith is doc with the text of a user's own comment below, as it stands
-// there.
+// docWith is doc with the unchanged text of a user's own comment below.
 func (f *file) docWith(own, user string) string {
 	lines := wrap(own)
 	if user = strings.TrimSpace(user); user != "" {
@@ -25,12 +24,11 @@ func (f *file) docWith(own, user string) string {
 	return comment(lines)
 }
 
-// prose is text without anything that means something in a doc comment: one
-// paragraph of words.
+// prose is text without special meaning in a doc comment: one paragraph of words.
 var prose = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9 (),;.]*(\n[A-Za-z][A-Za-z0-9 (),;.]*)*$`)
 
-// comment makes lines of text a comment, and nothing but that: what a tool would
-// take for a directive in it is quoted.
+// comment makes lines of text a comment, and nothing else: it quotes text that a tool
+// would take for a directive.
 func comment(lines []string) string {
 	var b strings.Builder
 	for _, line := range lines {
@@ -47,8 +45,8 @@ func comment(lines []string) string {
 	return b.String()
 }
 
-// marker is what a line begins with that has a meaning even behind a space: +build
-// and other markers with a plus, and what silences linters.
+// marker is the begin of a line that has a meaning even after a space: +build and other
+// markers with a plus, and directives for linters.
 var marker = regexp.MustCompile(`^(\+[A-Za-z]|nolint\b|lint:|#nosec\b|exhaustive:|revive:)`)
 
 // wrap breaks a text, whose words have one space between them, into lines.
@@ -79,8 +77,8 @@ var units = []struct {
 	{time.Nanosecond, "Nanosecond"},
 }
 
-// duration prints a duration as a person would: 2 * time.Minute, time.Hour,
-// 14 * 24 * time.Hour.
+// duration prints a duration as a person would: 2 * time.Minute, time.Hour, 14 * 24 *
+// time.Hour.
 func (f *file) duration(d time.Duration) string {
 	const day = 24 * time.Hour
 	if d%day == 0 && d >= 2*day {
@@ -97,5 +95,5 @@ func (f *file) duration(d time.Duration) string {
 	return strconv.FormatInt(int64(d/units[u].size), 10) + " * " + unit
 }
 
-// number prints a float without a decimal point that it does not need.
+// number prints a float without an unnecessary decimal point.
 func number(x float64) string { return fmt.Sprintf("%g", x) }

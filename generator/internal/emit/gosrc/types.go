@@ -7,14 +7,14 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
-// typ is a type where it does not stand by itself: in a signature, say.
+// typ is a type inside a larger construct: in a signature, say.
 func (f *file) typ(t *model.Type) string {
 	text := f.restate(t)
 	f.rough = f.rough || strings.Contains(text, "\n")
 	return text
 }
 
-// restate is the one way from the model's types to Go code.
+// restate is the only conversion from the model's types to Go code.
 func (f *file) restate(t *model.Type) string {
 	switch t.Kind {
 	case model.Named:
@@ -74,7 +74,7 @@ func (f *file) structOf(fields []model.Field) string {
 	return "struct " + lines(aligned(rows)).block()
 }
 
-// rawString is a literal with a text as it is, between backquotes where it can be.
+// rawString is a literal of an unchanged text, between backquotes if possible.
 func rawString(text string) string {
 	if strconv.CanBackquote(text) {
 		return "`" + text + "`"
@@ -82,8 +82,8 @@ func rawString(text string) string {
 	return strconv.Quote(text)
 }
 
-// zero says that the value v, of type t, is missing. Types without a zero value
-// to compare with are not asked for.
+// zero is the condition that the value v, of type t, is missing. It is not called for
+// types without a comparable zero value.
 func (f *file) zero(v string, t *model.Type) string {
 	kind, basic := t.Kind, t.Name
 	if kind == model.Named {
@@ -97,7 +97,7 @@ func (f *file) zero(v string, t *model.Type) string {
 	case kind == model.Basic:
 		return v + " == 0"
 	case kind == model.Slice || kind == model.Map:
-		// an empty list may not survive the way, with omitempty
+		// an empty list may arrive as nil, with omitempty
 		return "len(" + v + ") == 0"
 	case kind == model.Pointer || kind == model.Any || kind == model.Iface:
 		return v + " == nil"

@@ -41,7 +41,7 @@ func Verify(pkg *model.Package, src []byte, trees ...*ast.File) error {
 			}
 		}
 	}
-	// go generate reads lines, whatever they are in.
+	// go generate reads lines, whatever contains them.
 	const command = "//go:generate"
 	if bytes.HasPrefix(src, []byte(command)) || bytes.Contains(src, []byte("\n"+command)) {
 		return fmt.Errorf("the file contains a line that begins with %s", command)
@@ -57,8 +57,8 @@ func VerifyComment(comment []byte) error {
 	return nil
 }
 
-// tool is a directive of the go command, a compiler or another tool: a word and a
-// colon directly behind the slashes.
+// tool is a directive of the go command, a compiler or another tool: a word and a colon
+// directly after the slashes.
 var tool = regexp.MustCompile(`^//[a-z0-9]+:[a-z0-9]`)
 
 func isDirective(comment string) bool {
