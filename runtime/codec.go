@@ -2,9 +2,9 @@ package runtime
 
 import "encoding/json"
 
-// A Codec turns payloads into JSON and back. Its output must be deterministic:
-// equal values give equal bytes, for unique keys derive from them. It is used
-// by many goroutines at once.
+// A Codec turns payloads into JSON and back. Its output must be deterministic: unique
+// keys derive from it, so equal values must give equal bytes. Many goroutines use it at
+// once.
 type Codec interface {
 	Marshal(v any) ([]byte, error)
 	Unmarshal(data []byte, v any) error

@@ -2,8 +2,8 @@ package runtime
 
 import "github.com/taskgen/taskgen/runtime/driver"
 
-// The types that programs name of package driver: tasks and what takes them. Package
-// driver has the rest, which providers need, and programs that look at queues and dead
+// The types of package driver that programs name: tasks and what takes them. Package
+// driver has the others, for providers and for programs that inspect queues and dead
 // tasks.
 type (
 	Task         = driver.Task
@@ -18,8 +18,8 @@ type (
 	QueueConfig = driver.QueueConfig
 )
 
-// The types of queue, and the QueueConfig.Unknown of one on which a task of a type that
-// a worker does not know dies at once.
+// The types of queue, and the QueueConfig.Unknown with which a task of a type that a
+// worker does not know dies at once.
 const (
 	Standard    = driver.Standard
 	FIFO        = driver.FIFO
@@ -27,7 +27,7 @@ const (
 	BuryUnknown = driver.BuryUnknown
 )
 
-// State says where on a queue a task is; see also [Done].
+// State is where on a queue a task is; see also [Done].
 type State = driver.State
 
 // The states of a task.
@@ -41,16 +41,15 @@ const (
 // Results gives access to what handlers returned.
 type Results = driver.Results
 
-// BatchError says which items of a batch failed, and why.
+// BatchError lists which items of a batch failed, and why.
 type BatchError = driver.BatchError
 
-// ErrorAt returns the error of the item at index i out of what a batch call
-// returned: the item's own when err is a BatchError, else err itself.
+// ErrorAt returns the error of the item at index i from the error of a batch call: the
+// item's own if err is a BatchError, else err itself.
 func ErrorAt(err error, i int) error { return driver.ErrorAt(err, i) }
 
 // The errors of opening queues, of enqueueing, of looking for tasks and of awaiting
-// results. They come back
-// wrapped, with what and where: compare with errors.Is.
+// results. They are returned wrapped, with details: compare with errors.Is.
 var (
 	ErrInvalidTask     = driver.ErrInvalidTask
 	ErrPayloadTooLarge = driver.ErrPayloadTooLarge
@@ -65,8 +64,8 @@ var (
 	ErrTaskFailed      = driver.ErrTaskFailed
 )
 
-// The causes with which a handler's context ends, and errors of which a task dies. NewPool
-// and Pool.Start return ErrUnknownType, too.
+// The causes with which a handler's context ends, and errors of which a task dies.
+// NewPool and Pool.Start return ErrUnknownType, too.
 var (
 	ErrUnknownType   = driver.ErrUnknownType
 	ErrTimeout       = driver.ErrTimeout

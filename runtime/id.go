@@ -12,19 +12,18 @@ import (
 // idLen is the length of a UUID's text form.
 const idLen = 36
 
-// ids hands out new task IDs (UUIDv7 of RFC 9562), whose text shares one
-// allocation. Within a process they sort in the order they were made, as text
-// and as bytes.
+// ids hands out new task IDs (UUIDv7 of RFC 9562), whose text shares one allocation.
+// Within a process they sort in the order in which they were made, as text and as
+// bytes.
 //
 // They are made here and not by a library because every task needs one: a batch
-// reserves its time stamps at once and reads randomness for 64 IDs at a time,
-// which takes a third of the time and no allocation for each (see
-// BenchmarkNewIDs).
+// reserves its time stamps at once and reads randomness for 64 IDs at a time, which
+// takes a third of the time and no allocation for each (see BenchmarkNewIDs).
 type ids struct{ text string }
 
-// lastStamp is the newest time stamp given to an ID: milliseconds since 1970 in
-// the upper 48 bits, the fraction of the millisecond in the lower 12, counted
-// up where the clock stands still (RFC 9562 §6.2, method 3).
+// lastStamp is the newest time stamp given to an ID: milliseconds since 1970 in the
+// upper 48 bits, the fraction of the millisecond in the lower 12, counted up while the
+// clock stands still (RFC 9562 §6.2, method 3).
 var lastStamp atomic.Int64
 
 // newIDs makes an ID for each task that has none.
@@ -56,8 +55,7 @@ func newIDs(tasks []*Task) ids {
 	return ids{text.String()}
 }
 
-// reserveStamps takes n time stamps in a row that nobody else gets, and returns
-// the first.
+// reserveStamps takes n consecutive unused time stamps, and returns the first.
 func reserveStamps(now time.Time, n int64) int64 {
 	const fractionBits = 12
 	fraction := int64(now.Nanosecond()) % int64(time.Millisecond) << fractionBits / int64(time.Millisecond)

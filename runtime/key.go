@@ -7,19 +7,19 @@ import (
 	"fmt"
 )
 
-// KeyOf makes a unique key out of the fields that make a task unique: 43
-// characters (letters, digits, - and _) that are the same for the same values
-// in every process. Values that differ in their JSON have different keys, and so
-// have the same values in another order.
+// KeyOf makes a unique key of the fields that make a task unique: 43 characters
+// (letters, digits, - and _) that are the same for the same values in every process.
+// Values that differ in their JSON have different keys, and so have the same values in
+// another order.
 //
-// The key is a SHA-256 without a salt, and travels in clear. Whoever reads it can
+// The key is a SHA-256 without a salt, and travels in clear. A reader of the key can
 // find values that can be guessed, such as a PIN or a card's number, by trying them:
-// make no key out of a secret.
+// make no key of a secret.
 func KeyOf(parts ...any) string {
 	data, err := json.Marshal(parts)
 	if err != nil {
-		// A part that cannot travel, and so a task that cannot either: enqueueing it
-		// reports the error, the key only has to be one.
+		// Such a part cannot travel, and so neither can the task: enqueueing it reports
+		// the error. The key can be anything.
 		data = fmt.Appendf(nil, "%v: %#v", err, parts)
 	}
 	sum := sha256.Sum256(data)

@@ -7,7 +7,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/internal/pool"
 )
 
-// Outcome is what becomes of a task after one run of its handler.
+// Outcome is the fate of a task after one run of its handler.
 type Outcome = pool.Outcome
 
 // The outcomes of a run.
@@ -20,24 +20,23 @@ const (
 	Abandoned Outcome = pool.Abandoned // its lease was lost: the task is another worker's
 )
 
-// Skip marks an error as final: the task goes to the dead letter queue now,
-// whatever retries are left.
+// Skip marks an error as final: the task goes to the dead letter queue now, whatever
+// retries are left.
 func Skip(err error) error { return pool.Skip(err) }
 
-// RetryAfter fails the run with err and sets the delay of the retry in place of
-// the policy's. It is charged like any failure.
+// RetryAfter fails the run with err and sets the delay of the retry, instead of the
+// policy's. It is charged like any failure.
 func RetryAfter(d time.Duration, err error) error { return pool.RetryAfter(d, err) }
 
 // Snooze puts the task back for d. It is no failure and is not charged.
 func Snooze(d time.Duration) error { return pool.Snooze(d) }
 
-// DefaultRetryable says which errors are retried when a policy has no say: all
-// but those that wrap ErrInvalidTask, ErrUnknownType, ErrTaskExpired or
-// ErrMaxDeliveries, those made by Skip, and those that have a method
-// Retryable() bool which returns false.
+// DefaultRetryable reports whether an error is retried if the policy has no Retryable:
+// all but those that wrap ErrInvalidTask, ErrUnknownType, ErrTaskExpired or
+// ErrMaxDeliveries, those made by Skip, and those with a method Retryable() bool that
+// returns false.
 func DefaultRetryable(err error) bool { return pool.DefaultRetryable(err) }
 
-// OutcomeOf says what the pool will do about a run that returned err. Middleware
-// calls it with the context that it was given; the pool decides by the same
-// rule.
+// OutcomeOf returns what the pool will do about a run that returned err. Middleware
+// calls it with the context that it was given; the pool decides by the same rule.
 func OutcomeOf(ctx context.Context, err error) Outcome { return pool.OutcomeOf(ctx, err) }

@@ -17,9 +17,8 @@ func WithProgress(ctx context.Context, f func(ProgressReport)) context.Context {
 	return context.WithValue(ctx, progressKey{}, f)
 }
 
-// Progress says how far the handler that runs under ctx has come. Where
-// nobody listens it does nothing. It is cheap, and may be called as often as the
-// handler likes.
+// Progress reports how far the handler that runs under ctx has come. It does nothing if
+// no middleware listens. It is cheap, and may be called as often as the handler likes.
 func Progress(ctx context.Context, done, total int64, note string) {
 	if f, ok := ctx.Value(progressKey{}).(func(ProgressReport)); ok {
 		f(ProgressReport{Done: done, Total: total, Note: note})

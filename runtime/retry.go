@@ -2,7 +2,7 @@ package runtime
 
 import "github.com/taskgen/taskgen/runtime/internal/pool"
 
-// Backoff says how the delay grows from retry to retry.
+// Backoff is how the delay grows from retry to retry.
 type Backoff = pool.Backoff
 
 // The kinds of backoff. Base, Cap and Factor are those of the RetryPolicy.
@@ -12,8 +12,8 @@ const (
 	Exponential Backoff = pool.Exponential // Base, Base×Factor, Base×Factor², …; the default
 )
 
-// A RetryPolicy says how often and when a failed task is tried again. The zero
-// value never retries. Its fields:
+// A RetryPolicy is how often and when a failed task is retried. The zero value never
+// retries. Its fields:
 //
 //	Max       int              retries after the first run; 0: none
 //	Backoff   Backoff          Exponential when empty
@@ -23,9 +23,10 @@ const (
 //	Jitter    float64          spreads each delay evenly over ± this fraction of it, from 0 (none) to 1
 //	Retryable func(error) bool which errors are worth a retry; nil: DefaultRetryable
 //
-// Its method Delay(retry int, spread float64) time.Duration is how long to wait before the
-// given retry, 1 being the first. spread is a random number in [0, 1) that the jitter is
-// drawn with. The delay never overflows, is never negative and never above the cap.
+// Its method Delay(retry int, spread float64) time.Duration is how long to wait before
+// the given retry, 1 being the first. spread is a random number in [0, 1) from which
+// the jitter is drawn. The delay never overflows, is never negative and never above the
+// cap.
 type RetryPolicy = pool.RetryPolicy
 
 // Defaults of a RetryPolicy.

@@ -2,23 +2,23 @@ package runtime
 
 import "slices"
 
-// A Sealer keeps payloads from whoever can read the place where tasks lie before
-// they are enqueued: a store of jobs. The Enqueuers that the middleware of package
-// encrypt makes are such, and a Manager finds them. It is used by many goroutines at
-// once. Its errors name the task.
+// A Sealer keeps payloads from anyone who can read the store of tasks that are not
+// enqueued yet: a store of jobs. The Enqueuers of package encrypt's middleware are
+// Sealers, and a Manager finds them. Many goroutines use a Sealer at once. Its errors
+// name the task.
 type Sealer interface {
-	// Seal returns a copy of t with its payload sealed and bound to its ID, or t
-	// itself when it is sealed already.
+	// Seal returns a copy of t with its payload sealed and bound to its ID, or t itself
+	// if it is sealed already.
 	Seal(t *Task) (*Task, error)
-	// Unseal undoes Seal. It returns t itself when it is not sealed.
+	// Unseal undoes Seal. It returns t itself if it is not sealed.
 	Unseal(t *Task) (*Task, error)
 }
 
 var _ Sealer = (*Manager)(nil)
 
-// Seal seals a task that is to lie somewhere until it is enqueued, by all sealers of
-// the manager; see ManagerConfig.Sealers. Without any it returns t. Package schedule
-// calls it for the tasks of jobs.
+// Seal seals a task that is stored before it is enqueued, by all sealers of the
+// manager; see ManagerConfig.Sealers. Without any it returns t. Package schedule calls
+// it for the tasks of jobs.
 func (m *Manager) Seal(t *Task) (*Task, error) {
 	sealed := t
 	for _, s := range m.sealers {
