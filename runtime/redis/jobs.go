@@ -48,7 +48,7 @@ func (s *jobs) run(ctx context.Context, script *script, args ...any) (any, error
 	return s.p.runKeys(ctx, script, s.keys[:], args...)
 }
 
-// A kept job is the content of its entry, below a line with its owner.
+// A keptJob is the content of its entry, below a line with its owner.
 type keptJob struct {
 	Wake   time.Time       `json:"wake,omitzero"`
 	Forget time.Time       `json:"forget,omitzero"`
