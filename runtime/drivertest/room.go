@@ -20,8 +20,7 @@ const (
 )
 
 // A room limits the tests of all suites of the process that run now. It grows while the
-// process is woken in time. After a late wake-up no test enters until there are fewer,
-// down to the least size.
+// process is woken in time. A late wake-up shrinks it, though not below the least size.
 type room struct {
 	wakeups wakeups
 
