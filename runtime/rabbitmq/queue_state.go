@@ -57,7 +57,7 @@ type queueState struct {
 	parts   []*receiver   // by partition: nil if it is not held
 	leaving map[int]bool  // partitions that are given up when none of their tasks runs
 	opening bool          // the first partitions are being taken
-	asked   time.Time     // when somebody waited
+	asked   time.Time     // when a worker last waited
 	share   int           // partitions that this process may have
 	orphans map[int]int   // how often a partition was seen without a process
 }
