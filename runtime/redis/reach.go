@@ -20,6 +20,9 @@ const (
 	// reachLimit is how long a server may take for its first answer when a provider
 	// checks it.
 	reachLimit = 3 * time.Second
+	// failoverLimit is reachLimit under Sentinel: go-redis dials a Sentinel that refuses
+	// for three seconds before it says so.
+	failoverLimit = 2 * reachLimit
 	// hearing is how long it may take before the provider tries whether it speaks TLS,
 	// or does not.
 	hearing = 500 * time.Millisecond
@@ -31,7 +34,11 @@ const failover = "FailoverClient"
 // reach requests a first answer from a server, bypassing the client, which would try
 // for long and report little. An error says what is wrong with the address.
 func reach(ctx context.Context, o *redis.Options) error {
-	ctx, cancel := context.WithTimeout(ctx, reachLimit)
+	limit := reachLimit
+	if o.Addr == failover {
+		limit = failoverLimit
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	type result struct {
 		reply string
