@@ -11,22 +11,22 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A seat is where a waiting task was found.
+// A seat is the position at which a waiting task was found.
 type seat struct {
 	*stored
 	place, tail string
 	leased      bool
 }
 
-// find looks tasks up by their IDs: nil for those that are not there.
+// find looks up tasks by ID. A missing task is nil.
 func (q *queue) find(ctx context.Context, ids []string) ([]*seat, error) {
 	seats := make([]*seat, len(ids))
 	todo := make([]int, len(ids))
 	for i := range ids {
 		todo[i] = i
 	}
-	// A task without a key or a group is found by its subject, all others by a
-	// search over keys and groups.
+	// A task without key and group is found by its subject, all others by a search over
+	// keys and groups.
 	for _, other := range []string{tail(none, none, ""), tail("*", "*", "")} {
 		gets := make([]*request, len(todo))
 		for k, i := range todo {
@@ -55,8 +55,7 @@ func (q *queue) find(ctx context.Context, ids []string) ([]*seat, error) {
 	return seats, q.seen(ctx, seats)
 }
 
-// seen notes which of the tasks found are with a worker: their consumer has
-// delivered them.
+// seen marks the found tasks that a worker has: their consumer has delivered them.
 func (q *queue) seen(ctx context.Context, seats []*seat) error {
 	pulled, _ := q.consumers()
 	states, err := q.wire.infos(ctx, q.names.stream, pulled...)
@@ -76,8 +75,8 @@ func (q *queue) seen(ctx context.Context, seats []*seat) error {
 	return nil
 }
 
-// Cancel implements [driver.Canceller]. It takes 3 requests a task. A task that a
-// worker is given in this very moment may run although it is cancelled.
+// Cancel implements [driver.Canceller]. It takes 3 requests a task. A task that is
+// handed to a worker at the same moment may run although it is cancelled.
 func (q *queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
 	if err := q.begin(); err != nil {
 		return nil, err
@@ -103,8 +102,7 @@ func (q *queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
 	return cancelled, nil
 }
 
-// cancel removes what it finds, and returns the tasks that have moved in
-// between.
+// cancel removes the tasks that it finds, and returns those that have moved in between.
 func (q *queue) cancel(ctx context.Context, ids []string, gone map[string]bool) (again []string, err error) {
 	seats, err := q.find(ctx, ids)
 	if err != nil {
@@ -136,7 +134,7 @@ func (q *queue) cancel(ctx context.Context, ids []string, gone map[string]bool) 
 		}
 		gone[ids[at[k]]] = true
 		if q.kind == driver.FIFO {
-			// It may have been copied from the line to the head in this moment.
+			// It may have been copied from the line to the head at this moment.
 			groups = append(groups, groupOf(seats[at[k]].tail))
 			if seats[at[k]].place == placeLine {
 				again = append(again, ids[at[k]])
@@ -147,9 +145,9 @@ func (q *queue) cancel(ctx context.Context, ids []string, gone map[string]bool) 
 	return again, q.kick(ctx, groups)
 }
 
-// unseat lets others follow the heads of groups that are about to be taken away: who
-// dies after that leaves no group without a head. It returns what can be taken away
-// with them.
+// unseat promotes followers of group heads that are about to be removed, so a process
+// that dies after that leaves no group without a head. It returns what can be removed
+// with the heads.
 func (q *queue) unseat(ctx context.Context, seats []*seat) (away []*request, err error) {
 	var heads []*lease
 	for _, s := range seats {
@@ -190,8 +188,8 @@ func (q *queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 	return fmt.Errorf("taskgen: reschedule task %s of queue %q: other writers were faster %d times", id, q.cfg.Name, rounds)
 }
 
-// move makes a task due at another time. done is false when it was moved by
-// somebody else in between.
+// move makes a task due at another time. done is false if another call moved it in
+// between.
 func (q *queue) move(ctx context.Context, s *seat, at time.Time) (done bool, err error) {
 	task, err := driver.DecodeEnvelope(s.data)
 	if err != nil {
@@ -235,7 +233,7 @@ func (q *queue) move(ctx context.Context, s *seat, at time.Time) (done bool, err
 	return true, nil
 }
 
-// places are where a rescheduled task goes when it has time, and when it has not.
+// places are where a rescheduled task goes if it is due later, and if it is due now.
 func (q *queue) places(s *seat) (later, now string) {
 	if q.kind != driver.FIFO {
 		lane := s.place[strings.LastIndexByte(s.place, '.')+1:]
@@ -247,10 +245,9 @@ func (q *queue) places(s *seat) (later, now string) {
 	return placeDelayed, placeJoining
 }
 
-// Purge implements [driver.Purger]. Schedules and lines go by 1 request each; of
-// ready tasks each takes one, for the server would take the leased ones with
-// them. A task that a worker is given in this very moment may run although it is
-// counted.
+// Purge implements [driver.Purger]. Schedules and lines take 1 request each. Ready
+// tasks take one request per task, because a purge would remove leased ones too. A task
+// that is handed to a worker at the same moment may run although it is counted.
 func (q *queue) Purge(ctx context.Context) (int, error) {
 	if err := q.begin(); err != nil {
 		return 0, err
@@ -311,7 +308,7 @@ func (q *queue) empty(ctx context.Context) (n int, err error) {
 		}
 	}
 	if q.kind == driver.FIFO {
-		err = q.kick(ctx, groups) // those that came in meanwhile
+		err = q.kick(ctx, groups) // tasks that came in meanwhile
 	}
 	return n, err
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// RedriveDeaths implements [driver.Redriver], as Redrive does. What was read is removed
-// by its place in the stream, which no later death has.
+// RedriveDeaths implements [driver.Redriver], as Redrive does. It removes what it read
+// by sequence in the stream, which no later death has.
 func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)
@@ -89,8 +89,8 @@ func (q *queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]dri
 	return gone, nil
 }
 
-// eachDeath calls f with the dead tasks of this queue that died the given deaths and that
-// nobody has leased, in pages, and with their places in deaths.
+// eachDeath calls f with the dead tasks of this queue that died the given deaths and
+// are not leased, in pages, and with their indexes in deaths.
 func (q *queue) eachDeath(ctx context.Context, deaths []driver.Death, f func(page []*stored, at []int) error) error {
 	place := make(map[driver.Death]int, len(deaths))
 	ids, seen := make([]string, 0, len(deaths)), make(map[string]bool, len(deaths))

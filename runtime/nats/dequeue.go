@@ -239,16 +239,16 @@ func (s *source) read(msgs []pulled) (ls []*lease, counts []uint64, strays []for
 			receipt:     strconv.FormatUint(meta.Sequence.Stream, 36) + "." + strconv.FormatUint(meta.Sequence.Consumer, 36),
 		}
 		if m.back && meta.NumDelivered > 1 {
-			l.crashes-- // that delivery reached nobody
+			l.crashes-- // no worker got that delivery
 		}
 		ls, counts = append(ls, l), append(counts, meta.NumDelivered)
 	}
 	return ls, counts, strays
 }
 
-// unheld leaves out messages whose lease this process holds, and makes the server's what
-// it was: one that starts again counts the leases of deliveries from when the messages
-// were stored, so that they end at once, and knows nothing of those it made just before
+// unheld leaves out messages whose lease this process holds, and restores the server's
+// lease. A restarted server counts the leases of deliveries from when the messages were
+// stored, so they end at once. It knows nothing of deliveries that it made just before
 // it was killed.
 func (q *queue) unheld(ctx context.Context, ls []*lease, counts []uint64) ([]*lease, []uint64) {
 	var puts []*request
@@ -261,7 +261,7 @@ func (q *queue) unheld(ctx context.Context, ls []*lease, counts []uint64) ([]*le
 		free, times = append(free, l), append(times, counts[i])
 	}
 	if len(puts) > 0 {
-		_ = q.wire.ask(ctx, puts, nil) // else it is delivered once more
+		_ = q.wire.ask(ctx, puts, nil) // if this fails it is delivered once more
 	}
 	return free, times
 }
@@ -294,7 +294,7 @@ func (s *source) dropReplaced(ctx context.Context, ls []*lease) error {
 		if err != nil {
 			return err
 		}
-		if m == nil || s.mark(m.seq, m.at) != copies[i].headers.Get(headerReplaces) { // of a stream that was made anew since
+		if m == nil || s.mark(m.seq, m.at) != copies[i].headers.Get(headerReplaces) { // of a stream that was recreated since
 			continue
 		}
 		if _, rest, _ := s.split(m.subject); rest == copies[i].tail {
@@ -336,8 +336,8 @@ func (s *source) current(ctx context.Context, ls []*lease, counts []uint64, late
 		if err != nil {
 			return nil, err
 		}
-		// One that joins a group is left to join: its later copy in line may be in
-		// a group that was not given a head yet.
+		// A task that joins a group may still join: its later copy in line may be in a
+		// group that has no head yet.
 		stale[l] = (m == nil || m.seq > l.seq) && l.place != placeJoining
 		if each == 1 || stale[l] {
 			continue
@@ -345,8 +345,8 @@ func (s *source) current(ctx context.Context, ls []*lease, counts []uint64, late
 		if m, err = rs[i*each+1].message(); err != nil {
 			return nil, err
 		}
-		// One that died before this message was stored died on a stream that was made
-		// anew since.
+		// A task that died before this message was stored died on a stream that was
+		// recreated since.
 		stale[l] = m != nil && s.marked(m) >= l.seq && !m.at.Before(l.stored)
 	}
 	var gone []*lease
@@ -372,11 +372,11 @@ func (s *source) mark(seq uint64, stored time.Time) string {
 	return m
 }
 
-// marked is the sequence that a dead message had on this stream; 0 where it came
-// from elsewhere.
+// marked is the sequence that a dead message had on this stream; 0 if it came from
+// elsewhere.
 func (s *source) marked(m *stored) uint64 { return s.sequence(m.header.Get(headerMsgID)) }
 
-// sequence is the one that a mark names; 0 where it is of another stream, or none.
+// sequence is the sequence in a mark; 0 if the mark is of another stream, or invalid.
 func (s *source) sequence(mark string) uint64 {
 	mark, ok := strings.CutPrefix(mark, s.names.stream+".")
 	seq, _, _ := strings.Cut(mark, "-")
@@ -392,8 +392,8 @@ func (s *source) grave(l *lease) string {
 	return s.graves().at(placeReady+originLane(s.name), tail(none, none, l.tail[strings.LastIndexByte(l.tail, '.')+1:]))
 }
 
-// copies is the pattern of all copies of a task. On a fifo queue whatever is
-// first of its group in place of a first one stands for it: that was done.
+// copies is the pattern of all copies of a task. For the head of a fifo group, any head
+// of the group counts as a copy: a later one means that this one is done.
 func (s *source) copies(l *lease) string {
 	if l.place == placeHead {
 		return s.at(anyActive, groupOf(l.tail)+".>")
@@ -407,7 +407,7 @@ func (q *queue) sort(ctx context.Context, ls []*lease) ([]*lease, []*driver.Task
 	kept := ls[:0]
 	var joining, asleep, bad []*lease
 	var causes []error
-	var due []time.Time // when those that are asleep are
+	var due []time.Time // when the tasks asleep are due
 	now := time.Now()
 	for _, l := range ls {
 		task, err := driver.DecodeEnvelope(l.data)
@@ -473,8 +473,8 @@ func (q *queue) grant(ctx context.Context, ls []*lease, p *pull, length time.Dur
 		l.until = now.Add(length)
 	}
 	// A delivery's lease begins when the server sends it, which was after asked. The
-	// half of slack that is beyond late is for that, and for the way back. Where the
-	// connection was lost since, the server may have started again: see renew.
+	// half of slack beyond late covers that and the answer's travel time. If the
+	// connection was lost since, the server may have restarted: see renew.
 	_, unit := q.consumers()
 	if length+slack == unit && now.Sub(p.asked) < (slack-late)/2 && !p.late(unit) {
 		return
@@ -486,8 +486,8 @@ func (q *queue) grant(ctx context.Context, ls []*lease, p *pull, length time.Dur
 	_ = q.wire.ask(ctx, rs, nil)
 	for i, r := range rs {
 		if r.reply == nil {
-			// It is not known which lease the server keeps. The worker has the
-			// shorter one; if nobody had it, the task might wait for the longer.
+			// The lease that the server keeps is not known. The worker has the shorter
+			// one; if it got none, the task might wait for the longer.
 			ls[i].until = now.Add(min(length, max(unit-2*slack, slack)))
 		}
 	}

@@ -18,15 +18,15 @@ type entry struct {
 	envelope []byte
 
 	group, key, id string    // tokens
-	expect         uint64    // what may hold the key: a record whose window is over
-	window         bool      // the key has a window; a redriven task takes none again
-	claim          *claim    // of that
-	redriven       string    // the dead message that it comes back from
-	origin         uint64    // the sequence that it had here when it died
-	died           time.Time // when that was
-	relict         *lease    // the message from before it died, which is still here and must go
+	expect         uint64    // what may hold the key: the record of an expired window
+	window         bool      // the key has a window; a redriven task starts no new one
+	claim          *claim    // on that window
+	redriven       string    // the dead message that it is redriven from
+	origin         uint64    // its sequence here when it died
+	died           time.Time // when it died
+	relict         *lease    // its message from before it died, which is still here and must go
 
-	stray uint64 // the message on a wrong subject from which it comes
+	stray uint64 // the message on a wrong subject that it is stored for
 
 	request request
 }
@@ -43,7 +43,7 @@ func (e *entry) header() nats.Header {
 	return nats.Header{headerMsgID: {e.redriven}, headerRedriven: {e.redriven}}
 }
 
-// rivals is the pattern of messages that keep the task out.
+// rivals is the pattern of messages that block the task.
 func (e *entry) rivals(q *queue) string {
 	if e.key == none {
 		return q.at(anyPlace, e.tail())
@@ -134,7 +134,7 @@ func (q *queue) insert(ctx context.Context, es []*entry, answers []driver.Enqueu
 			case err != nil:
 				failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, tooLarge(full(unless(err, why))))
 			case why != nil && q.kind == driver.FIFO:
-				failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, why) // it may be in a line that nobody watches yet
+				failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, why) // it may be in a line without a head
 			default:
 				answers[e.index] = driver.Enqueued{ID: e.task.ID, Queue: q.cfg.Name, DueAt: e.task.DueAt()}
 			}

@@ -27,11 +27,11 @@ import (
 // A process that dies between two steps therefore leaves the old head, which is delivered
 // again, and a later one. The later one shows that the old head is done.
 
-// tombTTL is how long a tomb stays whose maker died before it removed it.
+// tombTTL is how long a tomb stays if its maker died before it removed it.
 const tombTTL = "10s"
 
-// rounds bounds how often a step is repeated after a conflict. Each time another process
-// was quicker, so that together they make progress.
+// rounds bounds how often a step is repeated after a conflict. Each time another
+// process was faster, so together they make progress.
 const rounds = 1000
 
 // advance removes the heads of groups from their queue and promotes the next in line.
@@ -59,13 +59,13 @@ func (s *source) advance(ctx context.Context, ls []*lease) []error {
 			groups = append(groups, groupOf(l.tail))
 		}
 	}
-	_ = s.kick(ctx, groups) // else the next look for ghosts does
+	_ = s.kick(ctx, groups) // if this fails the next check for ghosts does it
 	return errs
 }
 
-// relieve gives the groups of heads that are about to be taken away their next
-// head. It returns requests that take away what is not needed any more, earlier heads
-// and what has left the line.
+// relieve promotes the next in line for heads that are about to be removed. It returns
+// requests that remove obsolete messages: earlier heads, and those that have left the
+// line.
 func (s *source) relieve(ctx context.Context, ls []*lease) (errs []error, away []*request) {
 	errs = make([]error, len(ls))
 	todo := make([]int, len(ls))
@@ -92,9 +92,8 @@ func (s *source) relieve(ctx context.Context, ls []*lease) (errs []error, away [
 	return errs, away
 }
 
-// follow lets the next in line take the place of each head in todo, or a tomb. It
-// returns the heads that are to be tried again, and requests that take away what
-// is not needed any more.
+// follow replaces each head in todo by the next in line, or by a tomb. It returns the
+// heads to try again, and requests that remove obsolete messages.
 func (s *source) follow(ctx context.Context, ls []*lease, todo []int, errs []error) (again []int, away []*request, err error) {
 	stream := s.names.stream
 	gets := make([]*request, 0, 2*len(todo))
@@ -107,8 +106,8 @@ func (s *source) follow(ctx context.Context, ls []*lease, todo []int, errs []err
 	}
 	puts := make([]*request, 0, len(todo))
 	var at []int
-	var line []uint64   // the sequence of the next in line; 0 where a tomb is put
-	var lines []*stored // and that itself
+	var line []uint64   // the sequence of the next in line; 0 for a tomb
+	var lines []*stored // that message
 	var stale []*request
 	for k, i := range todo {
 		l := ls[i]
@@ -121,8 +120,8 @@ func (s *source) follow(ctx context.Context, ls []*lease, todo []int, errs []err
 			return todo, nil, err
 		}
 		if before != nil && before.seq < l.last() {
-			// An earlier head, or a tomb: whoever let this one follow died before
-			// that was taken away.
+			// An earlier head, or a tomb: the process that replaced it by this one died
+			// before it removed it.
 			away = append(away, s.wire.remove(stream, before.seq))
 		}
 		switch group := groupOf(l.tail); {
@@ -130,8 +129,8 @@ func (s *source) follow(ctx context.Context, ls []*lease, todo []int, errs []err
 			puts = append(puts, publish(s.at(placeTomb, tail(group, none, none)), nil, guard{s.at(anyPresent, group+".>"), l.last()}, nats.Header{headerTTL: {tombTTL}}))
 			at, line, lines = append(at, i), append(line, 0), append(lines, nil)
 		case m.subject == s.at(placeLine, l.tail) && m.seq < l.last():
-			// The head's own place in line: whoever made it the head died before
-			// that was taken away.
+			// The head's own message in line: the process that promoted it died before
+			// it removed it.
 			stale, again = append(stale, s.wire.remove(stream, m.seq)), append(again, i)
 		default:
 			puts = append(puts, s.promotion(m, guard{s.at(anyActive, group+".>"), l.last()}))
@@ -163,7 +162,7 @@ func (s *source) follow(ctx context.Context, ls []*lease, todo []int, errs []err
 			case err != nil:
 				errs[i] = err
 			case !done:
-				again = append(again, i) // somebody has got in line meanwhile
+				again = append(again, i) // a task has joined the line meanwhile
 			}
 		}
 	}
@@ -171,7 +170,7 @@ func (s *source) follow(ctx context.Context, ls []*lease, todo []int, errs []err
 }
 
 // succeeded reports whether the head of a group has a later one beside it. A copy of a
-// head that is finished is none, and is noted: see dropCopies.
+// finished head does not count, and is noted: see dropCopies.
 func (s *source) succeeded(ctx context.Context, l *lease) (bool, error) {
 	get := s.wire.last(s.names.stream, s.at(anyActive, groupOf(l.tail)+".>"))
 	if err := s.wire.ask(ctx, []*request{get}, nil); err != nil {
@@ -188,13 +187,13 @@ func (s *source) succeeded(ctx context.Context, l *lease) (bool, error) {
 	return m.seq != l.last(), nil
 }
 
-// promotion is a request that makes one who stands in line the head.
+// promotion is a request that makes a message in line the head.
 func (s *source) promotion(m *stored, g guard) *request {
 	_, rest, _ := s.split(m.subject)
 	return publish(s.at(placeHead, rest), m.data, g, copied(m.header))
 }
 
-// kick gives each of the groups a head, where it has none and somebody is in line.
+// kick promotes the first in line in each of the groups without a head.
 func (s *source) kick(ctx context.Context, groups []string) error {
 	stream := s.names.stream
 	slices.Sort(groups)
@@ -255,13 +254,13 @@ func (s *source) kick(ctx context.Context, groups []string) error {
 	return nil
 }
 
-// join lets delayed tasks that fell due into the lines of their groups.
+// join moves delayed tasks that are due into the lines of their groups.
 func (q *queue) join(ctx context.Context, ls []*lease) {
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
 		rs[i] = publish(q.at(placeLine, l.tail), l.data, guard{q.at(anyPlace, l.tail), l.seq}, q.headerOf(ls[i], 0))
 	}
-	// Whatever fails here is done again when the lease has ended.
+	// A step that fails here is repeated when the lease has ended.
 	if err := q.wire.ask(ctx, rs, nil); err != nil {
 		return
 	}
@@ -280,8 +279,8 @@ func (q *queue) join(ctx context.Context, ls []*lease) {
 	_ = q.wire.ask(ctx, acks, nil)
 }
 
-// enqueueGroups stores tasks of a fifo queue in the order they stand in: the
-// first of each group as its head, if the group is empty, the others in line.
+// enqueueGroups stores tasks of a fifo queue in their order: the first of each group as
+// its head if the group is empty, the others in line.
 func (q *queue) enqueueGroups(ctx context.Context, es []*entry) error {
 	var heads, line []*entry
 	seen := make(map[string]bool)

@@ -14,55 +14,55 @@ import (
 )
 
 // A lease is one delivery that a worker of this process holds. The server knows no
-// receipts, so that the lease proves them.
+// receipts, so the lease validates them.
 //
 // The server's own lease ends slack later than until. When a worker lets its lease end,
-// this process therefore gives the task back first, with the crash counted in a header;
-// the server does so for dead processes.
+// this process therefore gives the task back first, with the crash counted in a header.
+// The server does so for dead processes.
 type lease struct {
 	subject string
 	place   string
 	tail    string
 	seq     uint64
-	ack     string // where the server waits for the outcome; "" where it was delivered to somebody else
+	ack     string // reply subject for the outcome; "" if it was delivered to somebody else
 	data    []byte
 	headers nats.Header
 	crashes int       // of the task, before this delivery
-	stored  time.Time // when the message came into its stream
+	stored  time.Time // when the message was stored in its stream
 	receipt string
 	id      string // of the task
 
 	until      time.Time
-	busy       bool // somebody settles or extends it
-	unfollowed bool // fifo: there was no room for a next head, nor for a tomb
-	// buried says that it may be on the dead letter queue already. It is then left
-	// to the server to give back, for whoever gets it next looks there.
+	busy       bool // a call settles or extends it
+	unfollowed bool // fifo: there was no room for a next head or a tomb
+	// buried is set if the task may be on the dead letter queue already. The server
+	// must then give it back: the next consumer checks that queue.
 	buried bool
-	raw    bool // it is buried as it is
-	// redelivered says that the server has handed it out before: who had it may have put
-	// it back as well, in a copy that came to the server too late.
+	raw    bool // it is buried unchanged
+	// redelivered is set if the server has handed it out before. The earlier holder may
+	// have put it back too, in a copy that reached the server too late.
 	redelivered bool
-	finished    bool   // its worker is done with it, and so with such a copy
-	copied      uint64 // fifo: that copy; 0: none is known
+	finished    bool   // its worker is done with it, and thus with such a copy
+	copied      uint64 // fifo: the sequence of such a copy; 0: none is known
 }
 
-// last is the sequence of the last copy of the task that is known.
+// last is the sequence of the task's last known copy.
 func (l *lease) last() uint64 { return max(l.seq, l.copied) }
 
 // leases are the deliveries of one queue that this process holds.
 type leases struct {
 	mu    sync.Mutex
 	by    map[string]*lease
-	seqs  map[uint64]*lease // the same, by their messages
-	freed chan struct{}     // closed when one is not busy any more; nil: nobody waits
-	// first is no later than the end of any lease that is held, or was until it
-	// ended and is being put back; zero where there is none.
+	seqs  map[uint64]*lease // by message
+	freed chan struct{}     // closed when one is no longer busy; nil: nobody waits
+	// first is no later than the end of any lease that is held or is being put back
+	// after its end. It is zero if there is none.
 	first time.Time
 
-	lapsing chan struct{} // has one while tasks are put back
+	lapsing chan struct{} // holds one value while tasks are put back
 }
 
-// add takes leases in, and watches their end.
+// add registers leases, and watches their end.
 func (h *leases) add(s *source, ls []*lease) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -70,7 +70,7 @@ func (h *leases) add(s *source, ls []*lease) {
 		h.by[l.receipt], h.seqs[l.seq] = l, l
 		h.sooner(l.until)
 	}
-	for len(ls) > 0 { // most have one end
+	for len(ls) > 0 { // most end at the same time
 		n := 1
 		for n < len(ls) && ls[n].until.Equal(ls[0].until) {
 			n++
@@ -80,15 +80,14 @@ func (h *leases) add(s *source, ls []*lease) {
 	}
 }
 
-// watch looks after leases when they end.
+// watch handles leases when they end.
 func (h *leases) watch(s *source, ls []*lease, until time.Time) {
 	time.AfterFunc(time.Until(until), func() { s.lapse(context.Background(), ls) })
 }
 
-// take claims the leases that deliveries name, nil where there is none (any
-// more). It waits for those that another call has claimed, and claims none
-// meanwhile: a pool extends leases while it settles, and one that somebody else
-// is at is not lost.
+// take claims the leases of deliveries, nil for those without one. It waits for leases
+// that another call has claimed, and claims none meanwhile. A pool extends leases while
+// it settles, so a busy lease is not lost.
 func (h *leases) take(ctx context.Context, ds []*driver.Delivery) ([]*lease, error) {
 	for {
 		ls, freed := h.try(ds)
@@ -103,8 +102,8 @@ func (h *leases) take(ctx context.Context, ds []*driver.Delivery) ([]*lease, err
 	}
 }
 
-// try is take without waiting: where one of the leases is busy, freed is closed
-// when some lease is not any more.
+// try is take without waiting: if one of the leases is busy, freed is closed when some
+// lease is no longer busy.
 func (h *leases) try(ds []*driver.Delivery) (ls []*lease, freed <-chan struct{}) {
 	now := time.Now()
 	h.mu.Lock()
@@ -133,7 +132,8 @@ func (h *leases) try(ds []*driver.Delivery) (ls []*lease, freed <-chan struct{})
 	return ls, nil
 }
 
-// idle claims the leases that nobody else has claimed, and says when the last of them ends.
+// idle claims the leases that nobody else has claimed, and returns when the last of
+// them ends.
 func (h *leases) idle() (ls []*lease, end time.Time) {
 	now := time.Now()
 	h.mu.Lock()
@@ -150,7 +150,7 @@ func (h *leases) idle() (ls []*lease, end time.Time) {
 	return ls, end
 }
 
-// free tells those who wait that a lease is not busy any more. h.mu is held.
+// free notifies the waiting calls that a lease is no longer busy. h.mu is held.
 func (h *leases) free() {
 	if h.freed != nil {
 		close(h.freed)
@@ -166,7 +166,7 @@ func (h *leases) drop(l *lease) {
 	h.free()
 }
 
-// forget takes a lease out. h.mu is held.
+// forget removes a lease. h.mu is held.
 func (h *leases) forget(l *lease) {
 	delete(h.by, l.receipt)
 	if h.seqs[l.seq] == l {
@@ -174,7 +174,7 @@ func (h *leases) forget(l *lease) {
 	}
 }
 
-// until is when the lease of a message ends that is held already; zero where none is.
+// until is when the held lease of a message ends; zero if none is held.
 func (h *leases) until(l *lease) time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -184,7 +184,7 @@ func (h *leases) until(l *lease) time.Time {
 	return time.Time{}
 }
 
-// back ends a claim without effect. A lease whose end has come in the meantime is
+// back ends a claim without effect. If the lease has ended in the meantime, the task is
 // given back.
 func (h *leases) back(s *source, l *lease, until time.Time) {
 	h.mu.Lock()
@@ -216,7 +216,7 @@ func (h *leases) all() []*lease {
 	return slices.Collect(maps.Values(h.by))
 }
 
-// review finds out which lease ends first.
+// review finds which lease ends first.
 func (h *leases) review() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -226,9 +226,9 @@ func (h *leases) review() {
 	}
 }
 
-// ended takes out those of the leases that have come to their end, and returns
-// those of them that may be put back. With one that ended a while ago the server is
-// about to do so itself, and a copy beside that would be a second task.
+// ended removes the leases that have ended, and returns those whose tasks may be put
+// back. If a lease ended a while ago, the server is about to put the task back itself,
+// and a copy would be a second task.
 func (h *leases) ended(ls []*lease) []*lease {
 	now := time.Now()
 	h.mu.Lock()
@@ -245,10 +245,10 @@ func (h *leases) ended(ls []*lease) []*lease {
 	return over
 }
 
-// renew makes the server's leases those that this process holds. A server that starts
-// again counts the lease of a delivery from when its message was stored, unless it was
-// told another, and looks for leases that have ended half a second after its start at
-// the earliest. What is claimed by others they tell it themselves, or are done with.
+// renew sets the server's leases to those that this process holds. A restarted server
+// counts the lease of a delivery from when its message was stored, unless a client sets
+// another. It checks for ended leases half a second after its start at the earliest.
+// Calls that hold claims set their own leases, or are done with them.
 func (s *source) renew() {
 	ls, end := s.held.idle()
 	if len(ls) == 0 {
@@ -260,14 +260,14 @@ func (s *source) renew() {
 	for i, l := range ls {
 		rs[i] = l.put(time.Until(l.until) + slack)
 	}
-	_ = s.wire.ask(ctx, rs, alive(ls)) // else it is delivered once more
+	_ = s.wire.ask(ctx, rs, alive(ls)) // if this fails it is delivered once more
 	for _, l := range ls {
 		s.held.back(s, l, l.until)
 	}
 }
 
-// lapse gives back what workers have let go by. It has slack to do so: later the
-// server does.
+// lapse gives back tasks whose leases workers have let end. It has slack to do so;
+// after that the server does.
 func (s *source) lapse(ctx context.Context, ls []*lease) {
 	if s.p.enter() != nil {
 		return
@@ -289,36 +289,36 @@ func (s *source) lapse(ctx context.Context, ls []*lease) {
 	}
 }
 
-// giveBack puts deliveries back on their queue as they were, with the crashes
-// raised. A message that was delivered counts as a crash by the server's numbers
-// when it is delivered again, so a copy takes its place. As to again, see ask.
+// giveBack puts deliveries back on their queue unchanged, with the crashes raised. The
+// server counts a redelivered message as a crash, so a copy replaces it. For again, see
+// ask.
 func (s *source) giveBack(ctx context.Context, ls []*lease, crashes int, again func(i int) bool) {
 	defer s.moves.begin()()
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
 		rs[i] = publish(l.subject, l.data, s.again(l), s.headerOf(l, crashes))
 	}
-	_ = s.wire.ask(ctx, rs, again) // what is not answered the server gives back
+	_ = s.wire.ask(ctx, rs, again) // the server gives back what is not answered
 	var acks []*request
 	for i, r := range rs {
 		switch _, err := r.ack(); {
 		case err == nil:
 			acks = append(acks, ls[i].done())
 		case hasNoCopy(err):
-			acks = append(acks, ls[i].put(fullPause)) // as it was
+			acks = append(acks, ls[i].put(fullPause)) // unchanged
 		}
 	}
-	// The copies are there, so that this has time. A message that stays in spite of
-	// it is dropped when it is delivered again, for it has a later copy.
+	// The copies are stored, so this has time. A message that stays anyway is dropped
+	// when it is delivered again, because it has a later copy.
 	ctx, cancel := linger(ctx, answerWait)
 	defer cancel()
 	_ = s.wire.ask(ctx, acks, nil)
 }
 
-// again is the condition under which a copy of a delivered message may stand in
-// its place: there is no later one. The first of a group must not have been
-// followed either, which is how it is done (see advance): put back behind its
-// follower, it would be a second first.
+// again is the condition under which a copy may replace a delivered message: there is
+// no later one. For the head of a group, there must be no follower either, because a
+// follower means that the head is done (see advance). Put back behind its follower, it
+// would be a second head.
 func (s *source) again(l *lease) guard {
 	if l.place == placeHead {
 		return guard{s.copies(l), l.seq}
@@ -328,22 +328,21 @@ func (s *source) again(l *lease) guard {
 
 var plusAck = []byte("+ACK")
 
-// done is a request that takes the delivered message off its stream.
+// done is a request that removes the delivered message from its stream.
 func (l *lease) done() *request {
 	return &request{subject: l.ack, data: plusAck}
 }
 
 // put is a request that makes the server's lease end the given time from now.
 //
-// It is a negative acknowledgement with a delay, which is just that: the message
-// comes again when the delay is over unless it is acknowledged before. Unlike
-// an ack wait or InProgress it takes any time, for each message its own, and
-// outlives this process.
+// It is a negative acknowledgement with a delay: the message comes again when the delay
+// is over unless it is acknowledged before. Unlike an ack wait or InProgress, the delay
+// takes any time, differs by message and outlives this process.
 func (l *lease) put(d time.Duration) *request {
 	return &request{subject: l.ack, data: []byte("-NAK {\"delay\": " + strconv.FormatInt(int64(d), 10) + "}")}
 }
 
-// headerOf is that of a copy, with the crashes up to now and more.
+// headerOf is the header of a copy, with the crashes so far plus more.
 func (s *source) headerOf(l *lease, more int) nats.Header {
 	h := copied(l.headers)
 	h[headerReplaces] = []string{s.mark(l.seq, l.stored)}

@@ -10,19 +10,19 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// What is known of the connection: that it is dead though nobody has said so, that
-// the server refuses what is sent over it, that it is not there yet.
+// Checks of the connection: whether it is dead though no error says so, whether the
+// server refuses what is sent over it, and whether it is not there yet.
 
 const (
 	quarter = 250 * time.Millisecond
-	// probeWait is how long the server may take at first to answer a ping.
+	// probeWait is how long the server may take to answer the first ping.
 	probeWait    = 4 * time.Second
 	probeWaitMax = 12 * time.Second
 )
 
-// probe finds out whether the connection is alive, where an answer stays out: the
-// server is pinged, and a connection on which nothing comes is made anew. A link may
-// be as slow as that: so the next ping has more time.
+// probe checks whether the connection is alive if an answer is missing. It pings the
+// server, and reconnects if nothing arrives. The link may just be slow, so the next
+// ping has more time.
 func (w *wire) probe() {
 	if w.nc.Status() != nats.CONNECTED || !w.probing.CompareAndSwap(false, true) {
 		return
@@ -38,12 +38,12 @@ func (w *wire) probe() {
 			w.patience.Store(int64(probeWait))
 		case ctx.Err() != nil && w.nc.Stats().InBytes == before && w.nc.Status() == nats.CONNECTED:
 			w.patience.Store(int64(min(2*patience, probeWaitMax)))
-			_ = w.nc.ForceReconnect() // which fails where it is closed
+			_ = w.nc.ForceReconnect() // fails if it is closed
 		}
 	})
 }
 
-// errAway says that the connection is lost.
+// errAway is the error for a lost connection.
 var errAway = errors.New("taskgen: the connection to NATS is lost")
 
 // away is why there is no connection.
@@ -54,9 +54,9 @@ func (w *wire) away() error {
 	return fmt.Errorf("%w: pings were not answered, or the server has closed it and its log says why (\"Slow Consumer\": the link is too slow for its max_pending)", errAway)
 }
 
-// refusal is the last error of the connection, if it is a new one that says that the
-// user may not publish to a subject, or not subscribe to the inbox of the answers:
-// no more comes from the server.
+// refusal is the last error of the connection if it is new and says that the user may
+// not publish to a subject, or not subscribe to the inbox of the answers: the server
+// sends nothing else.
 func (w *wire) refusal(before error, subject string) error {
 	return refusal(w.nc, before, func(text string) bool { return strings.Contains(text, `"`+subject+`"`) })
 }
@@ -77,8 +77,8 @@ func inboxPrefix(nc *nats.Conn) string {
 	return inbox[:strings.LastIndexByte(inbox, '.')+1]
 }
 
-// refused notes what the server refuses of a call's requests, and reports whether
-// nothing else is waited for.
+// refused notes which of a call's requests the server refuses, and reports whether no
+// other answer is pending.
 func (c *call) refused(w *wire, rs []*request, todo []int, before error) bool {
 	if err := w.nc.LastError(); err == nil || err == before || !errors.Is(err, nats.ErrPermissionViolation) {
 		return false
@@ -98,8 +98,8 @@ func (c *call) refused(w *wire, rs []*request, todo []int, before error) bool {
 	return left == 0
 }
 
-// heard runs f, which asks by the client's own means, and ends it when the server
-// refuses what it asks: those means would wait for an answer until ctx ends.
+// heard runs f, which asks through the client's API, and ends it when the server
+// refuses the request: the client would wait for an answer until ctx ends.
 func heard(ctx context.Context, nc *nats.Conn, about []string, f func(ctx context.Context) error) error {
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -139,7 +139,7 @@ func heard(ctx context.Context, nc *nats.Conn, about []string, f func(ctx contex
 	return err
 }
 
-// connected waits until a connection is there that was told to go on trying.
+// connected waits until a connection that keeps retrying is there.
 func connected(ctx context.Context, nc *nats.Conn) error {
 	t := time.NewTicker(firstPause)
 	defer t.Stop()
@@ -162,8 +162,8 @@ func connected(ctx context.Context, nc *nats.Conn) error {
 	}
 }
 
-// linger is a context for what is to be brought to an end when ctx has ended, soon
-// after that, and after most at the latest.
+// linger is a context for work to complete after ctx has ended. It ends soon after ctx,
+// and after most at the latest.
 func linger(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
 	on, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(brief, cancel) })

@@ -6,32 +6,32 @@ import (
 )
 
 // The server closes a connection for which more than its max_pending waits, 64 MB by
-// default, and that is what a slow link makes of a thousand large messages asked for
-// at once. So what the server is asked to send at a time is bounded by its bytes, far
-// below any max_pending: no measurement foretells that a link becomes slow.
+// default. A slow link reaches that with a thousand large messages requested at once.
+// So the bytes that the server is asked to send at a time are bounded far below any
+// max_pending: no measurement predicts that a link becomes slow.
 const (
 	loadMost  = 4 << 20
 	loadLeast = 64 << 10
-	// loadQuick and loadSlow are how long the messages of one request take where the
-	// next may bring more, or less.
+	// loadQuick and loadSlow bound how long the messages of one request take. Below the
+	// first the load grows, above the second it shrinks.
 	loadQuick, loadSlow = quarter, 4 * quarter
-	// roomForSubjects is what comes with a message beside its headers and its body.
+	// roomForSubjects is room for what a message brings besides its headers and body.
 	roomForSubjects = 8 << 10
 )
 
-// A load is how much the server may send at a time. It becomes less when the
-// connection is lost, for that may be why, and more again while all goes well.
+// A load is how much the server may send at a time. It shrinks when the connection is
+// lost, which it may have caused, and grows again while all goes well.
 type load struct {
 	mu    sync.Mutex
 	most  int           // bytes
-	pulls int           // requests to consumers that are open
-	out   int           // bytes that answers with messages may bring, now under way
-	size  int           // what one such answer may have; 0: not known
-	freed chan struct{} // closed when out becomes less; nil: nobody waits
+	pulls int           // open requests to consumers
+	out   int           // that the answers in flight may bring, in bytes
+	size  int           // estimated size of one such answer; 0: not known
+	freed chan struct{} // closed when out shrinks; nil: nobody waits
 }
 
-// pull begins a request to a consumer, and returns how many bytes it may bring: a
-// share of all, but one message of the largest at least.
+// pull begins a request to a consumer, and returns how many bytes it may bring: a share
+// of the load, but at least one message of the largest size.
 func (l *load) pull(largest int) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -45,7 +45,7 @@ func (l *load) pullEnds() {
 	l.pulls--
 }
 
-// more and less change the load for what is asked for next.
+// more and less change the load for later requests.
 func (l *load) more() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -58,7 +58,7 @@ func (l *load) less() {
 	l.most = max(l.most/2, loadLeast)
 }
 
-// fell is less, and forgets what answers had: they may have been too large.
+// fell is less, and forgets the size of answers: they may have been too large.
 func (l *load) fell() {
 	l.less()
 	l.mu.Lock()
@@ -66,7 +66,7 @@ func (l *load) fell() {
 	l.size = 0
 }
 
-// weight is what an answer with a message may have, for which hint is a guess.
+// weight is the estimated size of an answer with a message. hint is a guess of it.
 func (l *load) weight(hint, largest int) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -76,15 +76,15 @@ func (l *load) weight(hint, largest int) int {
 	return max(l.size, inBase64(hint))
 }
 
-// saw notes the largest of some answers. Smaller ones are believed by and by.
+// saw notes the largest of some answers. Smaller ones lower the estimate stepwise.
 func (l *load) saw(size int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.size = max(size, l.size/4, 1)
 }
 
-// take waits until answers of n bytes more may be under way, and give ends that.
-// What is larger than all that may be goes alone.
+// take waits until answers of n more bytes may be in flight; give ends their flight. An
+// answer larger than the whole load goes alone.
 func (l *load) take(ctx context.Context, n int) error {
 	for n > 0 {
 		l.mu.Lock()
@@ -116,7 +116,7 @@ func (l *load) give(n int) {
 	}
 }
 
-// half is what one page of messages may have.
+// half is the size limit of one page of messages.
 func (l *load) half() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -125,5 +125,5 @@ func (l *load) half() int {
 
 func inBase64(n int) int { return n/3*4 + 1<<10 }
 
-// largest is what one message may have on its way here.
+// largest is the largest size of a message on its way here.
 func (w *wire) largest() int { return int(w.nc.MaxPayload()) + roomForSubjects }

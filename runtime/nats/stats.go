@@ -10,11 +10,11 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Stats implements [driver.Queue]. It asks for the state of each consumer, 1
-// request each, and for the oldest message of each that has some.
+// Stats implements [driver.Queue]. It takes 1 request per consumer for its state, and
+// asks for the oldest message of each that has some.
 //
-// A task whose worker was killed counts as leased until somebody asks for tasks
-// after its lease has ended: the server looks no sooner.
+// A task whose worker was killed counts as leased until a process asks for tasks after
+// its lease has ended: the server checks no sooner.
 func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
 	if err := q.begin(); err != nil {
 		return driver.Stats{}, err
@@ -42,13 +42,13 @@ func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
 	}
 }
 
-// some reports whether there are tasks. Each consumer counts on its own and a
-// moment after the stream, so that one which moves between them, as a schedule that
-// fires, may be with none: a queue that seems to be empty is asked itself.
+// some reports whether there are tasks. Each consumer counts on its own, a moment after
+// the stream. A message that moves between consumers, such as a fired schedule, may
+// therefore be with none. So a queue that seems empty is read itself.
 func (s *source) some(ctx context.Context) (bool, error) {
 	places := []string{"q.>", "d.>"}
 	if s.kind == driver.FIFO {
-		places = []string{placeHead + ".>", placeWaiting + ".>", placeLine + ".>", "d.>"} // a tomb is no task
+		places = []string{placeHead + ".>", placeWaiting + ".>", placeLine + ".>", "d.>"} // a tomb is not a task
 	}
 	gets := make([]*request, len(places))
 	for i, place := range places {
@@ -65,20 +65,20 @@ func (s *source) some(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// moves counts what of this process is between two places: while a copy is
-// written and the old message is not yet taken away a task would be counted twice.
+// moves counts this process's moves between two places. A task would count twice while
+// its copy is written and the old message not yet removed.
 type moves struct {
 	begun, over atomic.Int64
 }
 
-// begin notes one, and returns what notes its end.
+// begin notes the start of a move, and returns a function that notes its end.
 func (m *moves) begin() (end func()) {
 	m.begun.Add(1)
 	return func() { m.over.Add(1) }
 }
 
-// settled waits for a moment, but not for long, until nothing is on its way, and
-// returns how much there was up to now.
+// settled waits a short time until no move is in progress, and returns how many there
+// were so far.
 func (m *moves) settled() int64 {
 	for range 100 {
 		if n := m.over.Load(); n == m.begun.Load() {
@@ -89,7 +89,7 @@ func (m *moves) settled() int64 {
 	return -1
 }
 
-// none reports whether nothing was on its way since settled returned n.
+// none reports whether no move has begun since settled returned n.
 func (m *moves) none(n int64) bool { return m.begun.Load() == n }
 
 func (q *queue) count(ctx context.Context) (st driver.Stats, err error) {
@@ -102,7 +102,7 @@ func (q *queue) count(ctx context.Context) (st driver.Stats, err error) {
 			idle = append(idle, schedConsumer(c[len(readyConsumer("")):]))
 		}
 	}
-	// In the order in which tasks go from one to the next.
+	// In the order in which tasks pass through them.
 	states, err := q.wire.infos(ctx, q.names.stream, slices.Concat(idle, line, pulled)...)
 	if err != nil {
 		return st, err

@@ -20,16 +20,16 @@ import (
 // Keys in the metadata of a stream.
 const (
 	metaType = "taskgen.type" // the type of the queue
-	metaDLQ  = "taskgen.dlq"  // "1": some queue has it as its dead letter queue
-	metaOwn  = "taskgen.own"  // its own dead letter queue; earlier versions do not say
+	metaDLQ  = "taskgen.dlq"  // "1": it is the dead letter queue of some queue
+	metaOwn  = "taskgen.own"  // its own dead letter queue; absent in streams of earlier versions
 )
 
-// slack is how much longer the server keeps a lease than the worker's own clock: the time
-// that a message and its answer may take.
+// slack is how much longer the server keeps a lease than the worker's own clock: the
+// time that a message and its answer may take.
 const slack = time.Second
 
-// late is how long after its end this process may put a leased task back itself:
-// what it sends then still comes to the server before the server's own lease ends.
+// late is how long after its lease has ended this process may put a task back itself:
+// the request still reaches the server before the server's own lease ends.
 const late = slack / 2
 
 // A source is the state of a queue that its handles in this provider share.
@@ -45,19 +45,19 @@ type source struct {
 
 	mu      sync.Mutex
 	levels  int
-	pulled  []string      // the consumers that tasks come from, the first first
+	pulled  []string      // the consumers that tasks come from, in order
 	counted []string      // all consumers
 	unit    time.Duration // the lease that their deliveries begin with
-	dead    *source       // the dead letter queue; nil on one
+	dead    *source       // the dead letter queue; nil on a dead letter queue
 
-	bounds atomic.Pointer[bounds] // of a stream that refuses what is beyond; nil: it has none
+	bounds atomic.Pointer[bounds] // of a stream that refuses messages beyond them; nil: none
 
 	tidying  sync.Mutex
-	tidied   time.Time // the last look of tidy
-	searched time.Time // its last look for ghosts
+	tidied   time.Time // the last run of tidy
+	searched time.Time // its last search for ghosts
 	connects uint64    // how often the connection had been lost by then
-	gathered uint64    // the end of the stream when gather was done last
-	looked   time.Time // the last look for strays
+	gathered uint64    // the end of the stream at the last gather
+	looked   time.Time // the last search for strays
 }
 
 func newSource(p *Provider, name string, kind driver.QueueType) *source {
@@ -66,14 +66,14 @@ func newSource(p *Provider, name string, kind driver.QueueType) *source {
 
 func (s *source) isDLQ() bool { return s.dlq.Load() }
 
-// declared is declare, which it ends when the server refuses what is asked.
+// declared is declare, but ends when the server refuses a request.
 func (s *source) declared(ctx context.Context, cfg driver.QueueConfig) error {
 	about := []string{apiPrefix(s.p.js.Options()), s.p.prefix + "."}
 	return heard(ctx, s.wire.nc, about, func(ctx context.Context) error { return s.declare(ctx, cfg) })
 }
 
-// declare creates or verifies streams and consumers: those of the queue, and on
-// its dead letter queue those for what dies here.
+// declare creates or verifies streams and consumers: those of the queue, and on its
+// dead letter queue those for the tasks that die here.
 func (s *source) declare(ctx context.Context, cfg driver.QueueConfig) error {
 	meta, err := s.stream(ctx, cfg, "")
 	if err != nil {
@@ -120,12 +120,12 @@ func (s *source) declare(ctx context.Context, cfg driver.QueueConfig) error {
 	if err := s.refresh(ctx); err != nil {
 		return err
 	}
-	_ = s.tidyAll(ctx) // a Dequeue comes back to what fails here
+	_ = s.tidyAll(ctx) // a Dequeue repeats what fails here
 	return nil
 }
 
-// stream creates or verifies the stream, and returns its metadata. of is the queue
-// whose dead letter queue it is to be; "": it is opened as a queue.
+// stream creates or verifies the stream, and returns its metadata. of is the queue that
+// it serves as dead letter queue; "": it is opened as a queue.
 func (s *source) stream(ctx context.Context, cfg driver.QueueConfig, of string) (map[string]string, error) {
 	st, err := s.p.js.Stream(ctx, s.names.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -141,7 +141,7 @@ func (s *source) stream(ctx context.Context, cfg driver.QueueConfig, of string) 
 		}
 		st, err = s.p.js.CreateStream(ctx, s.streamConfig(meta, limit))
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			st, err = s.p.js.Stream(ctx, s.names.stream) // another process was quicker
+			st, err = s.p.js.Stream(ctx, s.names.stream) // another process was faster
 		}
 	}
 	if err != nil {
@@ -178,9 +178,9 @@ func (s *source) stream(ctx context.Context, cfg driver.QueueConfig, of string) 
 	return have.Metadata, nil
 }
 
-// spare refuses a queue for tasks as the dead letter queue of another: one that has
-// a dead letter queue of another name than the usual, or has handed out tasks. One
-// that was opened before the queue that names it has done neither.
+// spare refuses to make a queue for tasks the dead letter queue of another. Such a
+// queue has a dead letter queue of an unusual name, or has handed out tasks. A dead
+// letter queue opened before the queue that names it has neither.
 func (s *source) spare(ctx context.Context, own, of string) error {
 	usual := s.name + "-dlq"
 	if own == "" {
@@ -222,7 +222,7 @@ func (s *source) streamConfig(meta map[string]string, limit int64) jetstream.Str
 	return cfg
 }
 
-// verify says what of an existing stream does not fit.
+// verify returns what does not fit in an existing stream.
 func (s *source) verify(have jetstream.StreamConfig, kind driver.QueueType) error {
 	if got := have.Metadata[metaType]; got != string(kind) {
 		if got == "" {
@@ -252,8 +252,8 @@ func (s *source) verify(have jetstream.StreamConfig, kind driver.QueueType) erro
 	return nil
 }
 
-// lane creates the consumers of one lane: one to pull from, and one that counts
-// its schedules.
+// lane creates the consumers of one lane: one to pull from, and one that counts its
+// schedules.
 func (s *source) lane(ctx context.Context, lane string, visibility time.Duration) error {
 	if err := s.consumer(ctx, schedConsumer(lane), visibility, s.all(placeScheduled+lane)); err != nil {
 		return err
@@ -270,8 +270,8 @@ func (s *source) fifoConsumers(ctx context.Context, visibility time.Duration) er
 	)
 }
 
-// consumer creates a durable pull consumer where it is missing. One that is
-// there keeps its ack wait: processes that know it count on that.
+// consumer creates a durable pull consumer if it is missing. An existing one keeps its
+// ack wait, because other processes rely on it.
 func (s *source) consumer(ctx context.Context, name string, visibility time.Duration, filters ...string) error {
 	switch _, err := s.p.js.Consumer(ctx, s.names.stream, name); {
 	case err == nil:
@@ -284,7 +284,7 @@ func (s *source) consumer(ctx context.Context, name string, visibility time.Dura
 		DeliverPolicy: jetstream.DeliverAllPolicy,
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       visibility + slack,
-		MaxDeliver:    -1, // the pool counts, and says why a task died
+		MaxDeliver:    -1, // the pool counts, and records why a task died
 		MaxAckPending: -1,
 		MaxWaiting:    4096,
 	}
@@ -295,7 +295,7 @@ func (s *source) consumer(ctx context.Context, name string, visibility time.Dura
 	}
 	_, err := s.p.js.CreateConsumer(ctx, s.names.stream, cfg)
 	if errors.Is(err, jetstream.ErrConsumerExists) {
-		err = nil // another process was quicker
+		err = nil // another process was faster
 	}
 	if err != nil {
 		return fmt.Errorf("create consumer %s: %w", name, err)
@@ -303,8 +303,8 @@ func (s *source) consumer(ctx context.Context, name string, visibility time.Dura
 	return nil
 }
 
-// refresh finds out which consumers tasks come from. On a dead letter queue they
-// become more with every queue that names it.
+// refresh finds the consumers that tasks come from. A dead letter queue gets more with
+// every queue that names it.
 func (s *source) refresh(ctx context.Context) error {
 	var list struct {
 		Consumers []string `json:"consumers"`
@@ -336,7 +336,7 @@ func (s *source) refresh(ctx context.Context) error {
 	unit := state[0].Config.AckWait
 	for _, c := range state[1:] {
 		if c.Config.AckWait != unit {
-			unit = 0 // each delivery's lease is set on its own
+			unit = 0 // each delivery's lease is set individually
 		}
 	}
 	s.mu.Lock()
@@ -345,7 +345,7 @@ func (s *source) refresh(ctx context.Context) error {
 	return nil
 }
 
-// levelOf is the level of a consumer's lane, -1 where the lane is no level.
+// levelOf is the level of a consumer's lane, -1 if the lane is not a level.
 func levelOf(consumer string) int {
 	n, err := strconv.Atoi(strings.TrimPrefix(consumer, readyConsumer("")))
 	if err != nil {
@@ -355,7 +355,7 @@ func levelOf(consumer string) int {
 }
 
 // consumers returns the consumers that tasks come from, and the lease that their
-// deliveries begin with, 0 where that differs.
+// deliveries begin with, 0 if it differs.
 func (s *source) consumers() ([]string, time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -368,7 +368,7 @@ func (s *source) graves() *source {
 	return s.dead
 }
 
-// repair makes consumers again that somebody has deleted.
+// repair recreates consumers that were deleted.
 func (s *source) repair(ctx context.Context, cfg driver.QueueConfig) error {
 	ctx, cancel := context.WithTimeout(ctx, answerWait)
 	defer cancel()

@@ -14,45 +14,45 @@ import (
 
 // A claim is the record of a unique key with a window: a separate message, which
 // expires some time after the window. It is written before the task, as unsure, and
-// again when the task is stored. A key without a window needs no claim: it is in the
-// subject of its task.
+// again when the task is stored. A key without a window needs no claim: the task's
+// subject has it.
 type claim struct {
 	ID    string `json:"id"`
 	Until int64  `json:"until"` // nanoseconds of the Unix epoch, like Due
 	Due   int64  `json:"due"`
-	// Sure says that the task was stored.
+	// Sure is set once the task is stored.
 	Sure bool `json:"sure,omitempty"`
 
 	key     string
 	seq     uint64 // of the record
-	expect  uint64 // the record that it takes the place of
-	resumed bool   // an earlier call of the same task wrote it, and did not get to its end
+	expect  uint64 // the record that it replaces
+	resumed bool   // an earlier call of the same task wrote it, and did not complete
 	request *request
 }
 
-// unsureFor is how long a claim is honoured whose task is not on the queue: its
-// writer may be between the two steps.
+// unsureFor is how long a claim counts whose task is not on the queue: its writer may
+// be between the two steps.
 const unsureFor = 30 * time.Second
 
 func parseClaim(data []byte) *claim {
 	c := new(claim)
 	if json.Unmarshal(data, c) != nil {
-		return new(claim) // nobody's, and over
+		return new(claim) // without an owner, and over
 	}
 	return c
 }
 
 // record is a request that writes a claim.
 func (s *source) record(c *claim, g guard) *request {
-	data, _ := json.Marshal(c) // of plain values: it cannot fail
+	data, _ := json.Marshal(c) // plain values: it cannot fail
 	left := max(time.Until(time.Unix(0, c.Until)), 0)/time.Second + 60
 	return publish(s.at(placeKey, tail(none, c.key, none)), data, g, nats.Header{
 		headerTTL: {strconv.FormatInt(int64(left), 10) + "s"}, headerRollup: {"sub"},
 	})
 }
 
-// claimKeys takes the keys of entries that have a window. It returns the entries
-// that may be stored, and those with a window among them.
+// claimKeys claims the keys of entries with a window. It returns the entries that may
+// be stored, and those with a window among them.
 func (q *queue) claimKeys(ctx context.Context, es []*entry, answers []driver.Enqueued, failed map[int]error) (free, windows []*entry) {
 	var todo []*entry
 	now := time.Now()
@@ -96,7 +96,7 @@ func (q *queue) claimKeys(ctx context.Context, es []*entry, answers []driver.Enq
 	return append(free, windows...), windows
 }
 
-// contest looks who holds a key that could not be claimed.
+// contest finds the holder of a key that could not be claimed.
 func (q *queue) contest(ctx context.Context, e *entry, answers []driver.Enqueued) (won, retry bool, err error) {
 	get := q.wire.last(q.names.stream, q.keyed(e.claim.key))
 	if err := q.wire.ask(ctx, []*request{get}, nil); err != nil {
@@ -141,8 +141,8 @@ func (q *queue) contest(ctx context.Context, e *entry, answers []driver.Enqueued
 	return false, false, nil
 }
 
-// confirmKeys makes claims sure whose tasks are stored, and takes back those whose
-// tasks are not. Where that fails the claim stays unsure, which is seen to later.
+// confirmKeys makes the claims of stored tasks sure, and removes those of other tasks.
+// If that fails the claim stays unsure, which is handled later.
 func (q *queue) confirmKeys(ctx context.Context, windows []*entry, answers []driver.Enqueued, failed map[int]error) {
 	var rs []*request
 	for _, e := range windows {

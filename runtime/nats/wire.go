@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// flight is how many requests are under way at once: enough to keep the
-	// server busy, and few enough for the client's and the server's buffers.
+	// flight is the number of requests in flight at once: enough to keep the server
+	// busy, and few enough for the buffers of the client and the server.
 	flight = 1024
-	// answerWait is how long no answer may come before what is missing is asked
-	// again.
+	// answerWait is how long a call without a new answer waits before it sends the
+	// unanswered requests again.
 	answerWait = 5 * time.Second
-	// nobodyFor is how long a server may say that nobody listens, while a cluster
-	// finds a leader.
+	// nobodyFor is how long a subject may have no listener, while a cluster elects a
+	// leader.
 	nobodyFor  = 10 * time.Second
 	firstPause = 10 * time.Millisecond
 	maxPause   = 500 * time.Millisecond
@@ -36,8 +36,8 @@ const (
 // without an answer are sent again.
 type wire struct {
 	nc     *nats.Conn
-	api    string // "$JS.API.", or what stands for it
-	domain string // of JetStream, that was asked for; "": whatever answers
+	api    string // "$JS.API.", or its replacement
+	domain string // the JetStream domain asked for; "": any
 	inbox  string
 	sub    *nats.Subscription
 	status chan nats.Status
@@ -46,23 +46,23 @@ type wire struct {
 	done   chan struct{} // closed by lastTry
 	ended  sync.WaitGroup
 
-	// revive sees to a stream that may be gone, by a subject of it.
+	// revive restores the stream of a subject if it may be gone.
 	revive func(ctx context.Context, subject string) error
-	// renew begins what is to be done when the connection was made anew.
+	// renew starts the work that follows a reconnect.
 	renew func()
 
 	probing  atomic.Bool
-	patience atomic.Int64 // of probe, in nanoseconds
+	patience atomic.Int64 // probe's timeout, in nanoseconds
 
 	mu    sync.Mutex
 	calls map[uint64]*call
-	count uint64        // of calls: the next one's number
-	gone  chan struct{} // closed when the connection is lost, then made anew
+	count uint64        // of calls: the last one's number
+	gone  chan struct{} // closed when the connection is lost, then replaced
 	down  bool          // the connection was lost, and is not known to be back
-	back  time.Time     // when it came back last
+	back  time.Time     // when it last came back
 }
 
-// A call is a flight of requests.
+// A call is one batch of requests in flight.
 type call struct {
 	mu      sync.Mutex
 	answers []*nats.Msg
@@ -86,8 +86,8 @@ func newWire(nc *nats.Conn, api string, renew func()) (*wire, error) {
 	return w, nil
 }
 
-// watch tells everybody who waits for an answer when the connection is lost:
-// what was under way may never be answered.
+// watch notifies every waiting call when the connection is lost: its requests may never
+// be answered.
 func (w *wire) watch() {
 	for status := range w.status { // until close ends it
 		if status == nats.CONNECTED {
@@ -105,7 +105,7 @@ func (w *wire) watch() {
 	}
 }
 
-// renewing is how much longer others are given to renew their leases.
+// renewing is how much longer other processes have to renew their leases.
 func (w *wire) renewing() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -115,10 +115,10 @@ func (w *wire) renewing() time.Duration {
 	return renewWait - time.Since(w.back)
 }
 
-// lastTry lets nothing be asked again: what is under way comes to its end.
+// lastTry ends all retries: only requests in flight complete.
 func (w *wire) lastTry() { close(w.done) }
 
-// close ends the wire, after lastTry, when nobody asks any more.
+// close ends the wire, after lastTry, when no call is left.
 func (w *wire) close() error {
 	w.nc.RemoveStatusListener(w.status)
 	w.ended.Wait()
@@ -128,15 +128,15 @@ func (w *wire) close() error {
 	return nil
 }
 
-// lost is closed when the connection that is there now is lost.
+// lost is closed when the current connection is lost.
 func (w *wire) lost() <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.gone
 }
 
-// answer takes the answer to one request: its reply subject ends in the numbers
-// of the call and of the request.
+// answer records the answer to one request. Its reply subject ends in the numbers of
+// the call and the request.
 func (w *wire) answer(m *nats.Msg) {
 	id, index, ok := strings.Cut(strings.TrimPrefix(m.Subject, w.inbox), ".")
 	if !ok {
@@ -151,10 +151,10 @@ func (w *wire) answer(m *nats.Msg) {
 	c := w.calls[n]
 	w.mu.Unlock()
 	if c == nil {
-		return // nobody waits for it any more
+		return // no call waits for it any more
 	}
 	if w.isOthers(m.Data) {
-		return // a stream of another domain has taken the message, too
+		return // a stream of another domain has stored the message, too
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -167,28 +167,28 @@ func (w *wire) answer(m *nats.Msg) {
 	}
 }
 
-// isOthers reports whether an answer says that a message was stored in another
-// domain than the one that was asked for.
+// isOthers reports whether an answer says that a message was stored in another domain
+// than the requested one.
 func (w *wire) isOthers(answer []byte) bool {
 	return w.domain != "" && bytes.HasPrefix(answer, []byte(`{"stream":`)) && !bytes.Contains(answer, []byte(`"domain":"`+w.domain+`"`)) && !bytes.Contains(answer, []byte(`"error":`))
 }
 
-// A request is one message that is answered.
+// A request is one message that the server answers.
 type request struct {
 	subject string
 	data    []byte
-	header  nats.Header // beside the guard's; may be nil
+	header  nats.Header // in addition to the guard's; may be nil
 	guard   guard
-	// reply is the answer, nil while there is none.
+	// reply is the answer, nil until there is one.
 	reply *nats.Msg
-	// resent says that it was sent more than once: an earlier one may have been
-	// done, and its answer lost.
+	// resent is set if it was sent more than once: an earlier one may have succeeded
+	// and its answer been lost.
 	resent bool
 	sent   bool
-	// err is what keeps it from being sent, or from being answered ever.
+	// err is why it cannot be sent, or will never be answered.
 	err error
-	// brings is what the answer has where that is a message: about how many bytes.
-	// 0: something small.
+	// brings is the approximate size in bytes of a message in the answer; 0: something
+	// small.
 	brings int
 	// nobody is since when the server has answered that nobody listens.
 	nobody time.Time
@@ -196,9 +196,9 @@ type request struct {
 
 func (r *request) answered() bool { return r.reply != nil || r.err != nil }
 
-// ask sends requests, each until it is answered or ctx ends. Before it sends one
-// again it asks again, where that is not nil, which may change the message, or
-// return false to give it up. The error says why some are not answered.
+// ask sends requests, each until it is answered or ctx ends. Before it sends one again
+// it calls again, if not nil, which may change the message, or return false to give it
+// up. The error says why some are not answered.
 func (w *wire) ask(ctx context.Context, rs []*request, again func(i int) bool) error {
 	todo := make([]int, len(rs))
 	for i := range rs {
@@ -242,8 +242,8 @@ func (w *wire) ask(ctx context.Context, rs []*request, again func(i int) bool) e
 	}
 }
 
-// flight says how many of the requests in todo are sent together, and how many
-// bytes of messages their answers may bring.
+// flight returns how many of the requests in todo are sent together, and how many bytes
+// of messages their answers may bring.
 func (w *wire) flight(rs []*request, todo []int) (n, weight int) {
 	largest, sent := 0, 0
 	for _, i := range todo[:min(flight, len(todo))] {
@@ -266,8 +266,8 @@ func (w *wire) flight(rs []*request, todo []int) (n, weight int) {
 	return n, weight
 }
 
-// missed sees to requests of which the server says that nobody listens: their
-// stream or their consumer is gone, or without a leader for a moment.
+// missed handles requests for which the server reports no listener: their stream or
+// consumer is gone, or has no leader for a moment.
 func (w *wire) missed(ctx context.Context, rs []*request, todo []int) {
 	asked := false
 	var err error
@@ -287,7 +287,7 @@ func (w *wire) missed(ctx context.Context, rs []*request, todo []int) {
 	}
 }
 
-// pause waits, and then until the connection is back.
+// pause waits for d, and then until the connection is back.
 func (w *wire) pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -309,10 +309,9 @@ func (w *wire) pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// send sends the requests of one flight and waits for the answers, as long as
-// some come. No answer is no error. While the connection is away it sends nothing:
-// the client would keep that and send it when the server is back, however long a
-// lease has ended by then.
+// send sends one batch of requests and waits as long as answers come. No answer is no
+// error. While the connection is away it sends nothing: the client would buffer the
+// requests and send them when the server is back, long after a lease has ended.
 func (w *wire) send(ctx context.Context, rs []*request, todo []int) error {
 	if w.nc.Status() != nats.CONNECTED && !w.nc.IsClosed() {
 		return ctx.Err()
@@ -334,7 +333,7 @@ func (w *wire) send(ctx context.Context, rs []*request, todo []int) error {
 			switch r := rs[todo[k]]; {
 			case m == nil:
 				r.nobody = time.Time{}
-			case isStatus(m, "503"): // nobody there: asked again
+			case isStatus(m, "503"): // nobody listens: asked again
 				if r.nobody.IsZero() {
 					r.nobody = time.Now()
 				}
@@ -349,7 +348,7 @@ func (w *wire) send(ctx context.Context, rs []*request, todo []int) error {
 		}
 	}()
 	prefix := w.inbox + strconv.FormatUint(id, 36) + "."
-	var m nats.Msg // one for all: the client keeps nothing of it
+	var m nats.Msg // reused: the client keeps no reference
 	h := newHeaders()
 	for k, i := range todo {
 		rs[i].resent, rs[i].sent = rs[i].sent, true
@@ -360,7 +359,7 @@ func (w *wire) send(ctx context.Context, rs []*request, todo []int) error {
 		case errors.Is(err, nats.ErrMaxPayload), errors.Is(err, nats.ErrBadSubject), errors.Is(err, nats.ErrInvalidMsg), errors.Is(err, nats.ErrHeadersNotSupported):
 			rs[i].err = err
 			c.skip()
-		case err != nil: // the connection is away, or does not take what is written to it
+		case err != nil: // the connection is away, or rejects writes
 			c.skip()
 		}
 		if ctx.Err() != nil {
@@ -379,8 +378,8 @@ func (c *call) skip() {
 	}
 }
 
-// wait waits for the answers to a call. before is the last error of the connection
-// from before it was made.
+// wait waits for the answers to a call. before is the connection's last error before
+// the call.
 func (w *wire) wait(ctx context.Context, c *call, rs []*request, todo []int, gone <-chan struct{}, before error) error {
 	t := time.NewTimer(quarter)
 	defer t.Stop()
@@ -415,7 +414,7 @@ func (w *wire) wait(ctx context.Context, c *call, rs []*request, todo []int, gon
 	}
 }
 
-// isStatus reports whether a message is a status line of the server's.
+// isStatus reports whether a message is a status line of the server.
 func isStatus(m *nats.Msg, code string) bool {
 	return len(m.Data) == 0 && m.Header != nil && m.Header.Get("Status") == code
 }
