@@ -1,13 +1,13 @@
 package sqs
 
-// A behind is a Dequeue that has returned while polls were under way, or while something
-// was at hand that nobody had asked for.
+// A behind is a Dequeue that has returned while polls were in flight, or while
+// unrequested messages were at hand.
 type behind struct {
 	over func()
 	last uint64 // the number of the latest poll then
 }
 
-// atWork reports whether anything is on its way here or back. mu is held.
+// atWork reports whether messages are at hand or on their way here or back. mu is held.
 func (e *engine) atWork() bool {
 	for _, l := range e.inputs() {
 		if l.polls > 0 || len(l.ready) > 0 {
@@ -17,8 +17,8 @@ func (e *engine) atWork() bool {
 	return len(e.moving) > 0
 }
 
-// tellBehind tells Dequeues that their polls have landed, and that what those brought is
-// handed out or back. A later Dequeue has taken over what is still at hand. mu is held.
+// tellBehind notifies Dequeues whose polls have ended and whose messages are handed out
+// or given back. A later Dequeue takes over what is still at hand. mu is held.
 func (e *engine) tellBehind() {
 	if len(e.behind) == 0 {
 		return

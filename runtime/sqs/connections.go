@@ -6,12 +6,12 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
 
-// maxIdle is how many idle connections are kept at least: as many as there are polls and
-// settling workers at most. Go's own 2, and the SDK's 10, would have a busy
-// process make a new connection for every other request.
+// maxIdle is how many idle connections the client keeps: at least the largest number of
+// polls and settling workers. With Go's 2, or the SDK's 10, a busy process would open a
+// new connection for every other request.
 const maxIdle = 256
 
-// ownConnections makes a client with the settings of the SDK's. That one has no way to
+// ownConnections makes a client with the settings of the SDK's client, which cannot
 // close its idle connections.
 func ownConnections(sdks *awshttp.BuildableClient) *http.Client {
 	t := sdks.GetTransport()
@@ -19,7 +19,7 @@ func ownConnections(sdks *awshttp.BuildableClient) *http.Client {
 	return &http.Client{
 		Transport: t,
 		Timeout:   sdks.GetTimeout(),
-		// SQS redirects nobody, and no other host is to see how a request is signed.
+		// SQS never redirects, and no other host may see how a request is signed.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

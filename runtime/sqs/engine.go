@@ -10,9 +10,9 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// lookEvery is the time between short looks of a Dequeue whose context ends
-// within a second: too soon for a poll that waits. Each look is a request for each
-// SQS queue.
+// lookEvery is the time between the short polls of a Dequeue whose context ends within
+// a second, which is too soon for long polls. Each round takes one request per SQS
+// queue.
 const lookEvery = 100 * time.Millisecond
 
 // An engine is the state of one queue in this process, shared by all handles.
@@ -23,43 +23,43 @@ type engine struct {
 	levels   int
 	isDLQ    bool
 	adopted  bool     // the SQS queues were given by WithQueue
-	on       Existing // what was given there
-	fifo     bool     // the SQS queues are; of a dead letter queue it may be, whatever kind says
-	lanes    []*lane  // by level, the highest first; one where there are no levels
-	later    *lane    // where the delayed tasks of a fifo queue wait; else nil
-	dlq      *remote  // nil on a dead letter queue, and where tasks are only sent
-	deadName string   // its name as users know it
+	on       Existing // its Existing
+	fifo     bool     // the SQS queues are fifo; for a dead letter queue this may differ from kind
+	lanes    []*lane  // by level, the highest first; one if there are no levels
+	later    *lane    // holds the delayed tasks of a fifo queue; else nil
+	dlq      *remote  // nil on a dead letter queue, and if tasks are only sent
+	deadName string   // its name in the API
 	memos    *memos
 	killers  *killers
 
 	mu          sync.Mutex
 	handles     []*Queue
 	waiters     []*waiter
-	out         map[driver.Receipt]*message // with workers
+	out         map[driver.Receipt]*message // leased to workers
 	resting     map[*message]driver.Timer   // heads of fifo groups that wait here for their retry
 	swept       time.Time
 	looked      time.Time // when later was last polled
-	laterFailed int       // polls of later, in a row
-	laterRest   time.Time // when it may be polled again after that
+	laterFailed int       // failed polls of later, in a row
+	laterRest   time.Time // when it may be polled again after failures
 	storeTold   time.Time
-	came        time.Time      // when a poll last brought something
+	came        time.Time      // when a poll last returned a message
 	turns       int            // Dequeues, for WithStarvationFree
-	buried      []*driver.Task // what could not be decoded, to be told by the next Dequeue
-	begun       uint64         // polls
-	behind      []behind       // what is to hear when they are over
-	ours        bool           // it is known that the SQS queues are: see enough
-	foreign     int            // messages that were no tasks, until then
-	refused     int            // looks at a queue that seems to be somebody else's
-	strange     error          // why it does
-	strangeRest time.Time      // until when it is left alone
+	buried      []*driver.Task // undecodable tasks, for the next Dequeue to report
+	begun       uint64         // polls so far
+	behind      []behind       // returned Dequeues to notify when their polls are over
+	ours        bool           // the SQS queues are known to be ours: see enough
+	foreign     int            // messages that were not tasks, until then
+	refused     int            // looks at a queue that seems to belong to another system
+	strange     error          // why it seems so
+	strangeRest time.Time      // it is not polled until then
 	closing     bool
 	holding     *time.Timer
-	back        chan struct{}          // closed when what nobody asked for has gone back; nil before the first time
-	moving      map[chan struct{}]bool // moves of messages that no worker has; Stats waits for them
-	work        sync.WaitGroup         // polls, and what they bring that is no worker's
+	back        chan struct{}          // closed when unrequested messages have gone back; nil before the first time
+	moving      map[chan struct{}]bool // moves of unleased messages; Stats waits for them
+	work        sync.WaitGroup         // polls, and work on their unleased messages
 	polling     context.Context        // of polls
 	cut         context.CancelFunc
-	moves       context.Context // of what else goes on when the call that it was for has ended
+	moves       context.Context // of work that continues after its call has ended
 	halt        context.CancelFunc
 }
 
@@ -69,12 +69,12 @@ type waiter struct {
 	limit int
 	lease time.Duration
 	wake  chan struct{} // capacity 1
-	look  time.Time     // when it may look again by polls that do not wait
+	look  time.Time     // when it may start short polls again
 	err   error         // of a poll
 }
 
-// aside notes that messages which no worker has are being moved, until done is
-// called: in between they are in two places.
+// aside notes that unleased messages are being moved, until done is called: meanwhile
+// they are in two places.
 func (e *engine) aside() (done func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -108,9 +108,9 @@ func (e *engine) again() *engine {
 	return n
 }
 
-// stays reports whether the message of a task stays where it is when it is released for a
-// retry: on a fifo queue another would lose its place. SQS then keeps nothing of what
-// the worker wrote.
+// stays reports whether a task's message stays when it is released for a retry: on a
+// fifo queue a new message would lose its place. SQS then keeps none of the worker's
+// changes.
 func (e *engine) stays() bool { return !e.isDLQ && (e.fifo || e.p.byVisibility) }
 
 // chargesReceives reports whether the receive count is the attempt.
@@ -128,7 +128,7 @@ func (e *engine) maxPayload() int {
 	return least - reserve
 }
 
-// inputs are all SQS queues that the engine polls.
+// inputs are all lanes that the engine polls.
 func (e *engine) inputs() []*lane {
 	if e.later != nil {
 		return append(slices.Clone(e.lanes), e.later)
@@ -138,7 +138,7 @@ func (e *engine) inputs() []*lane {
 
 func (e *engine) dequeue(ctx context.Context, q *Queue, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	w := &waiter{ctx: ctx, limit: limit, lease: lease, wake: make(chan struct{}, 1)}
-	asked := make(map[*lane]bool) // and found empty, in this round
+	asked := make(map[*lane]bool) // asked and found empty in this round
 	e.mu.Lock()
 	e.turns++
 	lowest := e.p.fairEvery > 0 && e.turns%e.p.fairEvery == 0 && len(e.lanes) > 1
@@ -147,7 +147,7 @@ func (e *engine) dequeue(ctx context.Context, q *Queue, limit int, lease time.Du
 	e.mu.Unlock()
 	defer e.leave(w)
 	if len(e.lanes) > 1 && back != nil {
-		// What is on its way back is on no level, and may be the most urgent.
+		// Messages on their way back are on no level, and may be the most urgent.
 		select {
 		case <-back:
 		case <-q.done:
@@ -185,8 +185,8 @@ func (e *engine) dequeue(ctx context.Context, q *Queue, limit int, lease time.Du
 	}
 }
 
-// await waits for news: of the lane that was asked, or of any. It notes in asked
-// which lanes need not be asked again in this round.
+// await waits for news of the lane that was asked, or of any. It notes in asked which
+// lanes need not be asked again in this round.
 func (e *engine) await(ctx context.Context, q *Queue, w *waiter, ask *lane, asked map[*lane]bool) error {
 	var pause <-chan time.Time
 	var probed <-chan struct{}
@@ -222,14 +222,13 @@ func (e *engine) await(ctx context.Context, q *Queue, w *waiter, ask *lane, aske
 
 func (e *engine) noTasks() error { return fmt.Errorf("queue %q: %w", e.name, driver.ErrNoTasks) }
 
-// brief reports whether a context ends too soon for a poll that waits.
+// brief reports whether a context ends too soon for a long poll.
 func brief(ctx context.Context) bool {
 	end, ok := ctx.Deadline()
 	return ok && time.Until(end) < time.Second
 }
 
-// waitOf is how long a poll for a Dequeue may wait: no longer than the Dequeue,
-// for a poll without one serves nobody.
+// waitOf is how long a poll for a Dequeue may wait: no longer than the Dequeue itself.
 func (e *engine) waitOf(ctx context.Context) time.Duration {
 	if end, ok := ctx.Deadline(); ok {
 		return min(e.pollWait(), time.Until(end)).Truncate(time.Second)
@@ -238,10 +237,10 @@ func (e *engine) waitOf(ctx context.Context) time.Duration {
 }
 
 const (
-	// shortWait is the wait of polls while tasks come now and then: a pool that stops
-	// waits for the last one.
+	// shortWait is the wait of polls while tasks arrive at times: a stopping pool waits
+	// for the last poll.
 	shortWait = 5 * time.Second
-	// lull is how long nothing comes until polls take as long as SQS allows.
+	// lull is the time without messages after which polls wait as long as SQS allows.
 	lull = 5 * time.Minute
 )
 
@@ -256,10 +255,9 @@ func (e *engine) pollWait() time.Duration {
 	return maxWait
 }
 
-// scan takes what is at hand from the highest level that has something. Where a
-// level above has to be asked first, it returns that. A level is known to be
-// empty when it was asked in this round, or when a poll waits on it that began
-// after it was found empty. mu is held.
+// scan takes messages at hand from the highest level that has some. If a higher level
+// has to be asked first, scan returns that. A level counts as empty if it was asked in
+// this round, or if a poll waits on it that began after it was found empty. mu is held.
 func (e *engine) scan(limit int, asked map[*lane]bool, lowest bool) (ms []*message, ask *lane) {
 	if lowest {
 		for _, l := range slices.Backward(e.lanes) {
@@ -283,8 +281,8 @@ func (e *engine) scan(limit int, asked map[*lane]bool, lowest bool) (ms []*messa
 	return nil, nil
 }
 
-// ask sends the polls that a Dequeue needs: a short one to a lane that has to
-// be asked, or long ones to all. mu is held.
+// ask starts the polls that a Dequeue needs: a short one of a lane that must be asked,
+// or long ones of all. mu is held.
 func (e *engine) ask(ctx context.Context, w *waiter, one *lane) {
 	if one != nil {
 		if one.probing == nil {
@@ -297,7 +295,7 @@ func (e *engine) ask(ctx context.Context, w *waiter, one *lane) {
 	if wait == 0 {
 		now := time.Now()
 		if now.Before(w.look) {
-			return // the answer to the last look, which was nothing, is no reason for another
+			return // woken by the last short polls, which found nothing
 		}
 		w.look = now.Add(lookEvery)
 	}
@@ -306,8 +304,8 @@ func (e *engine) ask(ctx context.Context, w *waiter, one *lane) {
 	}
 }
 
-// watchLater has a poll on the delayed tasks of a fifo queue whenever somebody works
-// on the queue, however much is ready on it. mu is held.
+// watchLater keeps a poll on the delayed tasks of a fifo queue while a Dequeue is
+// running, however many tasks are ready. mu is held.
 func (e *engine) watchLater(ctx context.Context) {
 	if e.later == nil || e.later.polls > 0 || e.closing || ctx.Err() != nil {
 		return
@@ -320,11 +318,11 @@ func (e *engine) watchLater(ctx context.Context) {
 	e.later.start(poll{limit: maxBatch, lease: laterLease, wait: wait})
 }
 
-// laterLease is how long delayed tasks of a fifo queue are away whose poll's answer was
-// lost, or that could not be moved: enough for moving them.
+// laterLease is how long delayed tasks of a fifo queue stay hidden if the answer to
+// their poll was lost, or if moving them failed: long enough to move them.
 const laterLease = 10 * time.Second
 
-// demand is how many messages the waiting Dequeues would take. mu is held.
+// demand is how many messages the waiting Dequeues would accept. mu is held.
 func (e *engine) demand() int {
 	n := 0
 	for _, w := range e.waiters {
@@ -333,8 +331,8 @@ func (e *engine) demand() int {
 	return n
 }
 
-// leave ends a waiter. What came for it and nobody else wants goes back to SQS
-// after a while.
+// leave ends a waiter. Messages that came for it and that no other waiter takes go back
+// to SQS after a while.
 func (e *engine) leave(w *waiter) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -346,7 +344,7 @@ func (e *engine) leave(w *waiter) {
 	e.holdBack()
 }
 
-// wakeAll tells every waiter to look. mu is held.
+// wakeAll wakes every waiter. mu is held.
 func (e *engine) wakeAll() {
 	for _, w := range e.waiters {
 		select {

@@ -16,7 +16,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// systemAttributes are what a receive asks for of what SQS itself knows of a message.
+// systemAttributes are the system attributes that a receive requests.
 var systemAttributes = []types.MessageSystemAttributeName{
 	types.MessageSystemAttributeNameApproximateReceiveCount,
 	types.MessageSystemAttributeNameMessageGroupId,
@@ -25,13 +25,13 @@ var systemAttributes = []types.MessageSystemAttributeName{
 	types.MessageSystemAttributeNameSentTimestamp,
 }
 
-// maxAttributes is the most that SQS takes with a message.
+// maxAttributes is how many attributes SQS takes with a message.
 const maxAttributes = 10
 
-// beside is what the sender of a message put beside its body. It goes along wherever the
-// message goes.
+// beside is what a message's sender put beside its body. It goes wherever the message
+// goes.
 type beside struct {
-	attrs map[string]types.MessageAttributeValue // but for taskgen's own
+	attrs map[string]types.MessageAttributeValue // without taskgen's own
 	group string                                 // MessageGroupId: an order on fifo queues, fairness on others
 	trace string                                 // AWSTraceHeader
 }
@@ -52,7 +52,7 @@ func besides(m types.Message, own ...string) beside {
 	return b
 }
 
-// size is what SQS counts of them.
+// size is their size as SQS counts it.
 func (b *beside) size() (n int) {
 	for name, v := range b.attrs {
 		n += len(name) + len(aws.ToString(v.DataType)) + len(aws.ToString(v.StringValue)) + len(v.BinaryValue)
@@ -60,11 +60,11 @@ func (b *beside) size() (n int) {
 	return n
 }
 
-// A burial is attrBuried: what is known of a message that is no task, in JSON.
+// A burial is attrBuried: what is known of a message that is not a task, in JSON.
 type burial struct {
 	ID     string    `json:"id"`
-	Queue  string    `json:"queue,omitempty"` // that it was buried by
-	From   string    `json:"from,omitempty"`  // ARN of the SQS queue that it was on
+	Queue  string    `json:"queue,omitempty"` // the queue that buried it
+	From   string    `json:"from,omitempty"`  // ARN of its SQS queue before that
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason"`
 }
@@ -72,8 +72,8 @@ type burial struct {
 // maxReason bounds the reason of a burial, in bytes.
 const maxReason = 500
 
-// estrange marks a message as no task. Its body and attributes stay unchanged; a task of
-// type undecodable represents it here.
+// estrange marks a message as not a task. Its body and attributes stay unchanged; a
+// task of type undecodable represents it here.
 func (m *message) estrange(r types.Message, at time.Time, cause error) {
 	e := m.lane.e
 	b := burial{ID: "sqs-" + m.id, At: at, Reason: clip(cause.Error())}
@@ -85,7 +85,7 @@ func (m *message) estrange(r types.Message, at time.Time, cause error) {
 	m.standFor(r, b)
 }
 
-// standFor is estrange with what is known already.
+// standFor is estrange for a message whose burial is known.
 func (m *message) standFor(r types.Message, b burial) {
 	m.foreign, m.raw, m.with, m.burial, m.origin = true, aws.ToString(r.Body), besides(r, attrBuried), b, b.Queue
 	m.crashes, m.stored, m.payload, m.coded = 0, "", nil, false
@@ -97,8 +97,8 @@ func (m *message) standFor(r types.Message, b burial) {
 	driver.Bury(m.task, queue, b.At, fmt.Errorf("%s", b.Reason))
 }
 
-// revive undoes what earlier versions made of a message that is no task: a task of type
-// driver.UndecodableType with the body for its payload.
+// revive restores a message that earlier versions turned into a task of type
+// driver.UndecodableType, with the body as its payload.
 func (m *message) revive() bool {
 	if m.task.Type != driver.UndecodableType {
 		return false
@@ -111,7 +111,7 @@ func (m *message) revive() bool {
 	return true
 }
 
-// clip keeps of a text what an attribute can hold.
+// clip limits a text to what an attribute can hold.
 func clip(text string) string {
 	if len(text) > maxReason {
 		text = text[:maxReason]
@@ -134,9 +134,9 @@ func (b burial) String() string {
 	return string(text)
 }
 
-// attributes are those of a message that is sent: the key of a stored payload, and what is
-// known of a task beside its body, without which it is nothing, then its sender's, then what else taskgen has to say, as far as
-// there is room.
+// attributes are the attributes of a message to send, as far as there is room: the
+// essential ones first (the key of a stored payload, and what is known of a task beside
+// its body), then the sender's, then taskgen's others.
 func (o *outgoing) attributes() map[string]types.MessageAttributeValue {
 	if len(o.attrs)+len(o.with.attrs) == 0 {
 		return nil
@@ -163,19 +163,19 @@ func (o *outgoing) attributes() map[string]types.MessageAttributeValue {
 	return all
 }
 
-// A queue that taskgen did not create may be somebody else's. It is known to be ours by
-// its tag, or by the first task that comes from it. Until then at most enough less one
-// messages that are no tasks are buried: with the next ones nothing more is, and
-// Dequeue answers an error.
+// A queue that taskgen did not create may belong to another system. Its tag, or the
+// first task that comes from it, shows that it is ours. Until then at most enough-1
+// messages that are not tasks are buried. With the next ones burying stops, and Dequeue
+// returns an error.
 const enough = 10
 
-// Bounds of the pauses between looks at a queue that seems to be somebody else's.
+// Bounds of the pauses between looks at a queue that seems to belong to another system.
 const (
 	firstStrangePause = 5 * time.Second
 	maxStrangePause   = time.Minute
 )
 
-// judge says whether what a receive brought is to be left alone.
+// judge returns an error if the received messages must be left alone.
 func (e *engine) judge(l *lane, good []*message, rest []stray, at time.Time) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -203,7 +203,7 @@ func (e *engine) judge(l *lane, good []*message, rest []stray, at time.Time) err
 	return e.strange
 }
 
-// refuses is the error of a Dequeue of a queue that is left alone for now. mu is held.
+// refuses is the error of a Dequeue while the queue is left alone. mu is held.
 func (e *engine) refuses() error {
 	if e.strange != nil && time.Now().Before(e.strangeRest) {
 		return e.strange
@@ -211,7 +211,7 @@ func (e *engine) refuses() error {
 	return nil
 }
 
-// leaveAlone makes messages visible again, as they are.
+// leaveAlone makes messages visible again, unchanged.
 func (e *engine) leaveAlone(rest []stray) {
 	ctx, cancel := context.WithTimeout(e.moves, strayTime)
 	defer cancel()

@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// hold is how long a message that nobody asks for waits for a Dequeue before
-	// it goes back to SQS, for other processes.
+	// hold is how long an unrequested message waits for a Dequeue before it goes back
+	// to SQS, for other processes.
 	hold = 500 * time.Millisecond
-	// nearly is the part of a lease that a message may have lost while it waited
-	// here, without its lease being renewed when it is handed out.
+	// A message may lose 1/nearly of its lease while it waits here. If it loses more,
+	// the lease is renewed when the message is handed out.
 	nearly = 10
 )
 
-// holdBack sets the timer that gives back what nobody asks for. mu is held.
+// holdBack sets the timer that gives unrequested messages back. mu is held.
 func (e *engine) holdBack() {
 	if e.closing || len(e.waiters) > 0 || e.atHand() == 0 {
 		return
@@ -30,7 +30,7 @@ func (e *engine) holdBack() {
 	}
 }
 
-// atHand is how many messages are here and with no worker. mu is held.
+// atHand is how many messages are here and not leased. mu is held.
 func (e *engine) atHand() int {
 	n := 0
 	for _, l := range e.lanes {
@@ -64,7 +64,7 @@ func (e *engine) giveBackAll() {
 	e.giveBack(e.moves, ms)
 }
 
-// clear takes out everything that is ready. mu is held.
+// clear removes all ready messages. mu is held.
 func (e *engine) clear() []*message {
 	var all []*message
 	for _, l := range e.lanes {
@@ -80,9 +80,9 @@ func (e *engine) clear() []*message {
 	return all
 }
 
-// handOut leases messages to a worker. Those that have waited here for long, or
-// were received for another lease, have theirs renewed. Where SQS does not answer for that
-// until ctx has ended they are the next Dequeue's, and gone is true.
+// handOut leases messages to a worker. It renews the leases of messages that have
+// waited here for long, or were received for another lease. If SQS does not answer
+// before ctx ends, the next Dequeue gets the messages, and gone is true.
 func (e *engine) handOut(ctx context.Context, ms []*message, lease time.Duration, deliveries int) (ds []*driver.Delivery, gone bool) {
 	now := e.p.clock.Now()
 	var stale []*message
@@ -94,7 +94,7 @@ func (e *engine) handOut(ctx context.Context, ms []*message, lease time.Duration
 	}
 	lost := make(map[*message]bool)
 	if len(stale) > 0 || len(e.often(ms, deliveries)) > 0 {
-		var settled atomic.Bool // whose the messages are
+		var settled atomic.Bool // by the Dequeue or by the renewal
 		done := e.aside()
 		over := e.linger(ctx, func(ctx context.Context) {
 			defer done()
@@ -126,12 +126,11 @@ func (e *engine) handOut(ctx context.Context, ms []*message, lease time.Duration
 	}
 	e.sweep(now)
 	e.mu.Unlock()
-	e.giveBack(ctx, back) // else they would hide, and their group with them, for the lease that they were just given
+	e.giveBack(ctx, back) // else they, and their group, would stay hidden for the whole new lease
 	return ds, false
 }
 
-// backToHand makes messages ready again whose Dequeue has ended before it could be given
-// them.
+// backToHand makes messages ready again whose Dequeue ended before it got them.
 func (e *engine) backToHand(ctx context.Context, ms []*message, lost map[*message]bool) {
 	e.said(ctx, ms, make([]error, len(ms)), false)
 	var back []*message
@@ -148,8 +147,8 @@ func (e *engine) backToHand(ctx context.Context, ms []*message, lost map[*messag
 	e.giveBack(ctx, back)
 }
 
-// sweep forgets deliveries whose lease is over: their workers have died, or know
-// it by their own clock. mu is held.
+// sweep forgets deliveries whose lease is over: their workers have died, or notice by
+// their own clock. mu is held.
 func (e *engine) sweep(now time.Time) {
 	if now.Sub(e.swept) < time.Minute {
 		return

@@ -12,31 +12,32 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
-// A task of a fifo queue that kills its process is found by counting the deliveries to
-// a worker that had no outcome. SQS's receive count is not that number: it only shows
-// for which tasks to keep one. A message cannot be changed in place, and the process's
-// memory dies with it. The number is therefore in a tag of the SQS queue, which exists
-// only while such a task is with a worker or has killed one. It errs in the task's
-// favour: without the permission, or if SQS throttles, nothing is counted, and only the
-// redrive policy stops the task. A queue of WithQueue is not tagged at all.
+// A fifo task that kills its process is found by counting its deliveries to workers
+// that had no outcome. SQS's receive count only shows for which tasks to keep such a
+// count. A message cannot be changed in place, and the process's memory dies with it,
+// so the count is in a tag of the SQS queue. The tag exists only while such a task is
+// with a worker or has killed one. The count errs in the task's favour: without the
+// permission, or if SQS throttles, nothing is counted, and only the redrive policy
+// stops the task. A queue of WithQueue is not tagged at all.
 type killers struct {
 	mu   sync.Mutex
-	tags map[string]string // of the SQS queue, as they were read
+	tags map[string]string // of the SQS queue, as last read
 	read time.Time
 	told bool
 }
 
 const (
-	// tagBegan is before a message's ID in the key of a tag. Its value is how often
-	// the task began with no word after it, and when it last did.
+	// tagBegan precedes a message's ID in the key of a tag. The value is how often the
+	// task began without an outcome, and when it last did.
 	tagBegan = "taskgen-began-"
-	// readTags is how often the tags are read at most. What is not counted yet is
-	// counted from a reading on.
+	// readTags is the least time between reads of the tags. A message without a count
+	// gets one after the next read.
 	readTags = time.Second
 	tagTime  = 2 * time.Second
 )
 
-// often are the messages that were received more often than a task may kill its process.
+// often returns the messages that were received more often than a task may kill its
+// process.
 func (e *engine) often(ms []*message, deliveries int) (often []*message) {
 	for _, m := range ms {
 		if e.fifo && !e.isDLQ && !e.adopted && m.receives > deliveries {
@@ -46,8 +47,8 @@ func (e *engine) often(ms []*message, deliveries int) (often []*message) {
 	return often
 }
 
-// begin notes that workers are about to be given messages that come often, and writes
-// into each how often it has killed its process.
+// begin notes that messages of often go to workers, and sets in each how often it has
+// killed its process.
 func (e *engine) begin(ctx context.Context, ms []*message, lost map[*message]bool, deliveries int) {
 	often := slices.DeleteFunc(e.often(ms, deliveries), func(m *message) bool { return lost[m] })
 	if len(often) == 0 {
@@ -80,7 +81,7 @@ func (e *engine) begin(ctx context.Context, ms []*message, lost map[*message]boo
 		m.began, _ = began(value)
 		m.counted = true
 		if m.crashes = 0; m.began > 0 {
-			// The first may have been somebody else's doing: from then on it runs alone.
+			// Another task may have caused the first crash: from then on it runs alone.
 			m.crashes = (deliveries+1)/2 + m.began - 1
 		}
 		noted[m.tag()] = fmt.Sprintf("%d@%d", m.began+1, now.Unix())
@@ -92,8 +93,8 @@ func (e *engine) begin(ctx context.Context, ms []*message, lost map[*message]boo
 	}
 }
 
-// said notes that workers have said a word about messages. Those that are gone need no
-// tag any more.
+// said notes that messages got an outcome or were not handed out. Those that are gone
+// need no tag.
 func (e *engine) said(ctx context.Context, ms []*message, errs []error, gone bool) {
 	var over []string
 	noted := make(map[string]string)
@@ -122,8 +123,8 @@ func (e *engine) said(ctx context.Context, ms []*message, errs []error, gone boo
 	})
 }
 
-// tag and untag change the tags of the SQS queue, and what is known of them. killers.mu
-// is held.
+// tag and untag change the tags of the SQS queue and their copy here. killers.mu is
+// held.
 func (e *engine) tag(ctx context.Context, tags map[string]string) error {
 	if len(tags) == 0 {
 		return nil
@@ -153,7 +154,7 @@ func (e *engine) untag(ctx context.Context, keys []string) {
 	}
 }
 
-// forgetOld removes the tags of messages that SQS does not keep any more.
+// forgetOld removes the tags of messages that SQS no longer keeps.
 func (e *engine) forgetOld(ctx context.Context, now time.Time) {
 	var old []string
 	for key, value := range e.killers.tags {
@@ -164,7 +165,7 @@ func (e *engine) forgetOld(ctx context.Context, now time.Time) {
 	e.untag(ctx, old)
 }
 
-// tellKillers says once what is missing. killers.mu is held.
+// tellKillers logs once which permission is missing. killers.mu is held.
 func (e *engine) tellKillers(err error) {
 	if !e.killers.told {
 		e.killers.told = true

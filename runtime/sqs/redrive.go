@@ -19,7 +19,7 @@ import (
 // package dlq makes one walk for all letters that its filter matches, at a rate. For
 // all dead tasks of a large queue see [Queue.StartRedrive].
 func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
-	var stale error // of those that were moved
+	var stale error // of the moved messages
 	done, err := q.walk(ctx, prey{ids: ids, all: ids == nil}, func(ctx context.Context, e *engine, ms []*message) (errs []error) {
 		ids := make([]string, len(ms))
 		for i, m := range ms {
@@ -49,8 +49,8 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 // OnRedrive implements [driver.Reviver].
 func (q *Queue) OnRedrive(around driver.Revival) { q.around = around }
 
-// RedriveDeaths implements [driver.Redriver] with a walk like Redrive: while it has a
-// message nobody else does.
+// RedriveDeaths implements [driver.Redriver] with a walk like Redrive: while it holds a
+// message no other process has it.
 func (q *Queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)
@@ -67,7 +67,8 @@ func (q *Queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 	return q.walk(ctx, preyOf(deaths), q.moveBack(edits))
 }
 
-// moveBack returns what moves messages to the queue, with other payloads for some.
+// moveBack returns a function that moves messages to the queue, some with other
+// payloads.
 func (q *Queue) moveBack(edits map[driver.Death][]byte) func(context.Context, *engine, []*message) []error {
 	return func(ctx context.Context, e *engine, ms []*message) []error {
 		errs := make([]error, len(ms))
@@ -139,11 +140,11 @@ func discardAll(ctx context.Context, e *engine, ms []*message) []error {
 	return errs
 }
 
-// A prey says which messages a walk looks for.
+// A prey selects the messages that a walk looks for.
 type prey struct {
 	all    bool
 	ids    []string
-	deaths map[driver.Death]bool // those of ids alone; nil: any
+	deaths map[driver.Death]bool // selects among ids; nil: all
 }
 
 func preyOf(deaths []driver.Death) prey {
@@ -167,7 +168,7 @@ func (q *Queue) walk(ctx context.Context, of prey, do func(context.Context, *eng
 	if e.isDLQ {
 		return nil, fmt.Errorf("%w: queue %q is a dead letter queue: ask the queue that the tasks died on", driver.ErrUnsupported, q.cfg.Name)
 	}
-	want := make(map[string]int, len(of.ids)) // the messages of an ID that are to be found
+	want := make(map[string]int, len(of.ids)) // messages still to find, by ID
 	for _, id := range of.ids {
 		if want[id]++; of.deaths == nil {
 			want[id] = 1
@@ -185,7 +186,7 @@ func (q *Queue) walk(ctx context.Context, of prey, do func(context.Context, *eng
 		chosen := ms[:0:0]
 		var deaths []driver.Death
 		for _, m := range ms {
-			again = again || seen[m.id] // what the walk held is back: it could not keep it
+			again = again || seen[m.id] // the walk could not keep it hidden
 			seen[m.id] = true
 			d := driver.DeathOf(m.task)
 			if !e.diedHere(m) || !of.all && want[d.ID] == 0 || of.deaths != nil && !of.deaths[d] || of.all && m.foreign && m.sent.After(w.began) {
@@ -216,8 +217,8 @@ func orFirst(err error, be *driver.BatchError) error {
 	return be.OrNil()
 }
 
-// asItWas is a message that is no task, on its way back to its SQS queue. The process
-// that finds it there first may bury it again.
+// asItWas turns a message that is not a task back into its original, for its SQS queue.
+// The first process to receive it there may bury it again.
 func (e *engine) asItWas(m *message) *outgoing {
 	o := m.outgoing(e.lanes[len(e.lanes)-1].remote)
 	for _, l := range e.inputs() {
@@ -232,8 +233,8 @@ func (e *engine) asItWas(m *message) *outgoing {
 	return o
 }
 
-// diedHere reports whether a dead letter is this queue's. What SQS itself moved says
-// where from; what somebody else put there is nobody's.
+// diedHere reports whether a dead letter is this queue's. If SQS moved it, its source
+// is known; if another system put it there, it is no queue's.
 func (e *engine) diedHere(m *message) bool {
 	if !m.foreign || m.burial.Queue != "" {
 		return e.origin(m) == e.name
@@ -249,7 +250,7 @@ func (e *engine) origin(m *message) string {
 	if from := m.task.Metadata[driver.MetaOriginalQueue]; from != "" {
 		return from
 	}
-	return m.task.Queue // SQS itself moved it: nobody wrote why
+	return m.task.Queue // SQS moved it and recorded no origin
 }
 
 // StartRedrive makes SQS itself move everything on the dead letter queue back to the

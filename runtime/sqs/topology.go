@@ -18,32 +18,32 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A remote is one queue in SQS, as its attributes describe it.
+// A remote is one SQS queue, as its attributes describe it.
 type remote struct {
 	name, url, arn string
 	fifo           bool
-	maxSize        int           // bytes of one message
-	retention      time.Duration // from when a message was sent
+	maxSize        int           // of one message, in bytes
+	retention      time.Duration // from the sending of a message
 	policy         *redrivePolicy
-	delays         bool // its DelaySeconds are more than 0, so that a send says 0
-	ours           bool // it has the tag that says whose it is
+	delays         bool // its DelaySeconds are more than 0, so a send must set 0
+	ours           bool // it has the tag of its owner
 	dead           bool // it has the tag of a dead letter queue
-	assumed        bool // its attributes may not be read
+	assumed        bool // its attributes are not readable
 }
 
 type redrivePolicy struct {
 	Target      string      `json:"deadLetterTargetArn"`
-	MaxReceives json.Number `json:"maxReceiveCount"` // a number, or one in quotes
+	MaxReceives json.Number `json:"maxReceiveCount"` // a number or a string
 }
 
-// roleTag marks a dead letter queue, so that a process that opens it by its name
-// knows what it is.
+// roleTag marks a dead letter queue for processes that open it by name.
 const roleTag, roleDead = "taskgen-role", "dlq"
 
-// queueTag says whose a queue in SQS is: two prefixes and names may make one name there.
+// queueTag names the owner of an SQS queue: two pairs of prefix and name may give the
+// same SQS name.
 const queueTag = "taskgen-queue"
 
-// build makes the engine of a queue: it finds or creates what it stands on.
+// build makes the engine of a queue: it finds or creates the SQS queues.
 func (p *Provider) build(ctx context.Context, cfg driver.QueueConfig) (*engine, error) {
 	if cfg.Capacity > 0 {
 		return nil, fmt.Errorf("%w: SQS does not bound the number of tasks (Capacity %d): leave it out", driver.ErrUnsupported, cfg.Capacity)
@@ -74,7 +74,7 @@ func (p *Provider) build(ctx context.Context, cfg driver.QueueConfig) (*engine, 
 	return e, nil
 }
 
-// openDead opens a dead letter queue by its name, if that is what it is.
+// openDead opens a queue by name if it is a dead letter queue.
 func (p *Provider) openDead(ctx context.Context, e *engine, n names, cfg driver.QueueConfig) (bool, error) {
 	if e.kind != driver.Standard {
 		return false, nil
@@ -103,18 +103,18 @@ func (p *Provider) openDead(ctx context.Context, e *engine, n names, cfg driver.
 	return false, nil
 }
 
-// isDead reports whether a queue in SQS is some queue's dead letter queue: it is
-// marked so, or SQS knows it as the target of a redrive policy.
+// isDead reports whether an SQS queue is some queue's dead letter queue: it has the
+// tag, or SQS knows it as the target of a redrive policy.
 func (p *Provider) isDead(ctx context.Context, r *remote) (bool, error) {
 	if r.dead {
 		return true, nil
 	}
 	sources, err := p.api.ListDeadLetterSourceQueues(ctx, &awssqs.ListDeadLetterSourceQueuesInput{QueueUrl: &r.url})
-	// Without the permission, or a server that knows the action, the tag alone decides.
+	// Without the permission, or on a server without the action, the tag alone decides.
 	return err == nil && len(sources.QueueUrls) > 0, nil
 }
 
-// mismatched reports whether a queue of this name and another type is there.
+// mismatched reports whether a queue of this name and another type exists.
 func (p *Provider) mismatched(ctx context.Context, kind driver.QueueType, n names) error {
 	others := map[driver.QueueType]string{driver.Standard: n.standard(), driver.FIFO: n.fifo(), driver.Priority: n.level(0)}
 	if u, err := p.url(ctx, others[kind]); u != "" || err != nil {
@@ -196,9 +196,9 @@ func (p *Provider) openLanes(ctx context.Context, e *engine, n, dlqNames names, 
 	return p.verify(later, 0)
 }
 
-// spare refuses a queue for tasks as the dead letter queue of another: one that was
-// opened as a queue, or has a dead letter queue of its own. By the usual name no other
-// can be meant.
+// spare refuses to make a queue for tasks the dead letter queue of another. Such a
+// queue was opened as a queue, or has a dead letter queue of its own. The default name
+// is unambiguous.
 func (p *Provider) spare(ctx context.Context, dlq *remote, cfg driver.QueueConfig) error {
 	if dlq.dead || p.dead[dlq.name] || cfg.DLQ == cfg.Name+"-dlq" || dlq.policy == nil && !dlq.ours {
 		return nil
@@ -209,7 +209,7 @@ func (p *Provider) spare(ctx context.Context, dlq *remote, cfg driver.QueueConfi
 	return fmt.Errorf("%w: the SQS queue %s is for tasks, with a dead letter queue of its own: name another or, if nothing works on it, give it the tag %s=%s", driver.ErrQueueMismatch, dlq.name, roleTag, roleDead)
 }
 
-// recheck holds a queue that is open against another opener's declaration.
+// recheck compares an open queue with another opener's declaration.
 func (p *Provider) recheck(ctx context.Context, e *engine, cfg driver.QueueConfig) error {
 	if e.kind != cfg.Type || e.levels != cfg.Levels {
 		return fmt.Errorf("%w: it is open here with type %s and %d levels, and %s with %d is asked for", driver.ErrQueueMismatch, e.kind, e.levels, cfg.Type, cfg.Levels)
@@ -232,8 +232,8 @@ func (p *Provider) recheck(ctx context.Context, e *engine, cfg driver.QueueConfi
 	return nil
 }
 
-// attributes are those of a queue that is created. dlq is nil for one that has no
-// dead letter queue.
+// attributes are the attributes of a queue to create. dlq is nil if it has no dead
+// letter queue.
 func (p *Provider) attributes(cfg driver.QueueConfig, dlq *remote) map[string]string {
 	a := map[string]string{
 		"MessageRetentionPeriod":        strconv.Itoa(int(maxRetention / time.Second)),
@@ -255,12 +255,11 @@ func (p *Provider) attributes(cfg driver.QueueConfig, dlq *remote) map[string]st
 }
 
 // leastReceives is the lowest maxReceiveCount of a redrive policy with which SQS moves
-// nothing that the runtime would not have buried; more than maxReceives where SQS cannot
-// count that far. why says what costs so many receives.
+// only messages that the runtime would have buried. It is more than maxReceives if SQS
+// cannot count that far. why says what needs so many receives.
 func (p *Provider) leastReceives(cfg driver.QueueConfig) (least int, why string) {
 	// A pool suspects a task that has ended half of MaxDeliveries workers, and runs it
-	// by itself MaxDeliveries times more before it buries it. The receive after those is
-	// the one on which it does.
+	// alone MaxDeliveries times more. It buries the task on the next receive.
 	least = (cfg.MaxDeliveries+1)/2 + cfg.MaxDeliveries + 1
 	switch {
 	case least > maxReceives:
@@ -273,9 +272,9 @@ func (p *Provider) leastReceives(cfg driver.QueueConfig) (least int, why string)
 	return least, fmt.Sprintf("MaxDeliveries is %d, and a task is buried after half as many crashes more", cfg.MaxDeliveries)
 }
 
-// backstop is the maxReceiveCount of a queue that is created: far enough above
-// what the runtime does itself that SQS moves a message only where no worker
-// ever gets as far as to say why. 0: SQS cannot count that far.
+// backstop is the maxReceiveCount of a queue to create. It is far enough above the
+// runtime's own limit that SQS moves a message only if no worker gets as far as to bury
+// it. 0: SQS cannot count that far.
 func (p *Provider) backstop(cfg driver.QueueConfig) int {
 	const spare = 20
 	least, _ := p.leastReceives(cfg)
@@ -285,7 +284,7 @@ func (p *Provider) backstop(cfg driver.QueueConfig) int {
 	return min(max(least, 2*cfg.MaxDeliveries+spare), maxReceives)
 }
 
-// ensure finds a queue in SQS, or creates it. owner is the queue that it is for.
+// ensure finds or creates an SQS queue. owner is the queue that uses it.
 func (p *Provider) ensure(ctx context.Context, name, owner string, attributes, tags map[string]string) (*remote, error) {
 	r, err := p.find(ctx, name, owner)
 	if r != nil || err != nil {
@@ -297,7 +296,7 @@ func (p *Provider) ensure(ctx context.Context, name, owner string, attributes, t
 	all := map[string]string{queueTag: owner}
 	maps.Copy(all, tags)
 	made, err := p.api.CreateQueue(ctx, &awssqs.CreateQueueInput{QueueName: &name, Attributes: attributes, Tags: all})
-	if denied(err) { // with tags it needs sqs:TagQueue as well
+	if denied(err) { // with tags it also needs sqs:TagQueue
 		made, err = p.api.CreateQueue(ctx, &awssqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
 	}
 	if err != nil {
@@ -305,13 +304,13 @@ func (p *Provider) ensure(ctx context.Context, name, owner string, attributes, t
 		if !errors.As(err, &exists) {
 			return nil, explain("create the SQS queue "+name, err)
 		}
-		// Somebody was quicker, and asked for other attributes.
+		// Another process was faster, and created it with other attributes.
 		if r, err := p.find(ctx, name, owner); r != nil || err != nil {
 			return r, err
 		}
 		return nil, explain("create the SQS queue "+name, err)
 	}
-	return p.look(ctx, name, owner, aws.ToString(made.QueueUrl)) // somebody else may have made it just now
+	return p.look(ctx, name, owner, aws.ToString(made.QueueUrl)) // another process may have just created it
 }
 
 func (p *Provider) find(ctx context.Context, name, owner string) (*remote, error) {
@@ -322,8 +321,8 @@ func (p *Provider) find(ctx context.Context, name, owner string) (*remote, error
 	return p.look(ctx, name, owner, u)
 }
 
-// look reads the attributes and tags of a queue in SQS, and refuses one that is another
-// queue's. Without the permission to read tags there are none.
+// look reads the attributes and tags of an SQS queue, and refuses a queue of another
+// owner. Without the permission to read tags there are none.
 func (p *Provider) look(ctx context.Context, name, owner, u string) (*remote, error) {
 	r, err := p.inspect(ctx, name, u)
 	if err != nil {
@@ -344,13 +343,13 @@ func (p *Provider) look(ctx context.Context, name, owner, u string) (*remote, er
 	return r, nil
 }
 
-// denied reports whether a request was refused for want of a permission.
+// denied reports whether a request was refused for lack of a permission.
 func denied(err error) bool {
 	var answer smithy.APIError
 	return errors.As(err, &answer) && strings.Contains(answer.ErrorCode(), "AccessDenied")
 }
 
-// url returns "" for a queue that is not there.
+// url returns "" if the queue does not exist.
 func (p *Provider) url(ctx context.Context, name string) (string, error) {
 	out, err := p.api.GetQueueUrl(ctx, &awssqs.GetQueueUrlInput{QueueName: &name})
 	var gone *types.QueueDoesNotExist
@@ -400,14 +399,14 @@ func (p *Provider) verify(r *remote, retention time.Duration) error {
 	return nil
 }
 
-// verifyLive checks a live queue, and its redrive policy against what the runtime
-// does itself.
+// verifyLive checks a live queue, and its redrive policy against the runtime's own
+// limits.
 func (p *Provider) verifyLive(r, dlq *remote, cfg driver.QueueConfig) error {
 	if err := p.verify(r, cfg.Retention); err != nil {
 		return err
 	}
 	if dlq == nil {
-		return nil // what nobody receives no policy moves too early
+		return nil // nothing is received here, so no policy moves a message too early
 	}
 	if !r.assumed && dlq.retention < r.retention {
 		return fmt.Errorf("%w: the dead letter queue %s drops messages after %s, earlier than %s (%s), and a message that SQS moves keeps its age: raise its MessageRetentionPeriod", driver.ErrQueueMismatch, dlq.name, dlq.retention, r.name, r.retention)
@@ -438,7 +437,7 @@ func orMore(receives int) string {
 	return ", which is the most"
 }
 
-// seconds rounds up to whole seconds, which are all that SQS knows.
+// seconds rounds up to whole seconds, the unit of SQS.
 func seconds(d time.Duration) int32 {
 	if d <= 0 {
 		return 0
