@@ -13,24 +13,24 @@ import (
 
 // The groups of a fifo queue are spread over partitions by a hash of their keys. A
 // partition is a queue with a single active consumer: the broker delivers all of it to
-// one process, in order, and to the next one only when that has gone, from the same
-// position. A process therefore sees all tasks of its groups in order, and keeps their
-// order itself: it hands out the first task of a group, and the next one when that is
-// done. A task that is released, or whose lease ends, stays in place and with its
-// process, and blocks its group. shares.go decides which process has which partition.
+// one process, in order. The next process gets it only when that one has gone, from the
+// same position. A process therefore sees all tasks of its groups in order, and keeps
+// their order itself: it hands out the first task of a group, and the next one when
+// that is done. A task that is released, or whose lease ends, stays in place and with
+// its process, and blocks its group. shares.go assigns the partitions to processes.
 //
 // A process draws more tasks from a partition than requested, to find tasks of other
 // groups behind a blocked one.
 const partitionWindow = 64
 
-// arrivedInGroup takes in a delivery from a partition. st.mu is held.
+// arrivedInGroup records a delivery from a partition. st.mu is held.
 func (st *queueState) arrivedInGroup(l *lease, d *amqp.Delivery) {
 	if st.parts[l.line] != l.t {
-		return // given up: the broker has it again soon
+		return // given up: the broker soon has it again
 	}
 	if i := slices.IndexFunc(st.drawn, func(o *lease) bool {
 		return o.state == away && o.t == l.t && o.id == l.id && bytes.Equal(o.body, l.body)
-	}); i >= 0 { // in the place that it had, and as it was
+	}); i >= 0 { // at its old position, and unchanged
 		was := st.drawn[i]
 		was.tag, was.consumer, was.at, was.state = l.tag, l.consumer, l.at, was.then
 		st.wake()
@@ -39,8 +39,8 @@ func (st *queueState) arrivedInGroup(l *lease, d *amqp.Delivery) {
 	if task, err := decode(l.body, headersOf(l.from)); err == nil {
 		l.task, l.group = task, task.GroupKey
 	}
-	// Behind another of its group it was never handed out: what the broker counts are
-	// the ends of processes that had drawn it.
+	// Behind another task of its group it was never handed out: the broker counts the
+	// ends of processes that had drawn it.
 	if slices.ContainsFunc(st.drawn, func(o *lease) bool { return o.t == l.t && o.group == l.group }) {
 		l.crashes = number(d.Headers[headerCrashes])
 	}
@@ -48,7 +48,7 @@ func (st *queueState) arrivedInGroup(l *lease, d *amqp.Delivery) {
 	st.wake()
 }
 
-// runGroups hands out tasks to those that wait, until the provider is closed.
+// runGroups hands out tasks to waiting calls, until the provider is closed.
 func (st *queueState) runGroups() {
 	for {
 		st.serveGroups()
@@ -60,14 +60,14 @@ func (st *queueState) runGroups() {
 	}
 }
 
-// The broker ends the channel of a process that keeps a task for longer than its
+// The broker closes the channel of a process that keeps a task for longer than its
 // consumer_timeout. Tasks that stay here that long without running, drawn ahead or
-// resting, are given back to their place and drawn again: all tasks of a group at once,
-// and none while one of them runs, so that the broker always has the group in order.
-// The broker counts that as a delivery; this process remembers that it was none, and
-// all its data about the task.
+// resting, are therefore given back to their place and drawn again: all tasks of a
+// group at once, and none while one of them runs, so that the broker always has the
+// group in order. The broker counts that as a delivery. This process remembers that it
+// was none, and keeps its data about the task.
 
-// refresh does that for groups that were here for as long as a lease may be. st.mu is
+// refresh does that for groups that have been here for the longest lease. st.mu is
 // held.
 func (st *queueState) refresh(now time.Time) {
 	seen := make(map[string]bool)
@@ -154,7 +154,7 @@ func (st *queueState) heads(now time.Time) []*lease {
 	for _, g := range stale {
 		st.drawAgain(g)
 	}
-	for g := range st.served { // those of groups that are empty
+	for g := range st.served { // of empty groups
 		if !seen[g] {
 			delete(st.served, g)
 		}
@@ -168,7 +168,7 @@ func (st *queueState) heads(now time.Time) []*lease {
 	return heads
 }
 
-// rest keeps a released task in its place until it is due again.
+// rest keeps a released task at its position until it is due again.
 func (st *queueState) rest(l *lease, d *driver.Delivery, now time.Time) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -183,7 +183,7 @@ func (st *queueState) rest(l *lease, d *driver.Delivery, now time.Time) {
 	st.wake()
 }
 
-// releaseInPlace is Release of a fifo queue: nothing goes to the broker.
+// releaseInPlace is Release of a fifo queue: it sends nothing to the broker.
 func (q *queue) releaseInPlace(ds []*driver.Delivery) error {
 	if err := q.open(); err != nil {
 		return err

@@ -15,28 +15,30 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Headers of a dead message that cannot be decoded: the broker keeps it as it came.
+// Headers of a dead message that cannot be decoded. The broker keeps its body
+// unchanged.
 const (
 	headerReason = "x-taskgen-reason" // why it cannot be decoded
 	headerQueue  = "x-taskgen-queue"  // the queue that it was on
 	headerDied   = "x-taskgen-died"   // RFC 3339
-	// The envelope without its payload, which is that of the body. It is for a task
-	// whose envelope was as large as the broker takes before it was retried or died.
+	// headerEnvelope is the envelope without its payload, which is in the body. It is
+	// for a task whose envelope already had the broker's largest size before it was
+	// retried or died.
 	headerEnvelope = "x-taskgen-envelope"
 
-	headerDeaths = "x-death" // what the broker writes when it dead letters a message by itself
+	headerDeaths = "x-death" // written by the broker when it dead letters a message itself
 )
 
 const (
 	maxReason   = 1 << 10  // bytes of headerReason
 	maxEnvelope = 32 << 10 // bytes of headerEnvelope
-	// maxHeaders is what all headers have room for beside ours: they are one frame,
-	// and a broker ends the connection for one above 128 KiB.
+	// maxHeaders is the room for all headers without ours: they are one frame, and a
+	// broker closes the connection for a frame above 128 KiB.
 	maxHeaders = 120 << 10
 )
 
-// foreign returns what a message has that ours do not have as a rule, without its
-// body; nil where there is nothing, or no headers but those that are known.
+// foreign returns what a message has beyond the usual message of this package, without
+// its body; nil if it has nothing, or only known headers.
 func foreign(d *amqp.Delivery, known map[string]bool) *amqp.Delivery {
 	plain := d.ContentType == "application/json" && d.ContentEncoding == "" && d.CorrelationId == "" && d.ReplyTo == "" && d.Type == "" && d.AppId == "" && d.Timestamp.IsZero()
 	if plain {
@@ -54,11 +56,11 @@ func foreign(d *amqp.Delivery, known map[string]bool) *amqp.Delivery {
 	return &from
 }
 
-// counters are the headers of tasks that are well.
+// counters are the headers of ordinary tasks.
 var counters = map[string]bool{headerCrashes: true, headerDue: true, headerLine: true, headerDeliveries: true, "x-acquired-count": true}
 
 // accounts are the headers that the broker and this package keep about one copy of a
-// message, and those by which a broker would send copies elsewhere once more.
+// message, and those that make a broker send further copies elsewhere.
 var accounts = map[string]bool{
 	headerCrashes: true, headerDue: true, headerLine: true, headerDeliveries: true, "x-acquired-count": true,
 	headerDeaths: true, "x-first-death-queue": true, "x-first-death-reason": true, "x-first-death-exchange": true,
@@ -92,7 +94,7 @@ func headersOf(d *amqp.Delivery) amqp.Table {
 	return d.Headers
 }
 
-// marks are those of our headers that say why a message is on a dead letter queue.
+// marks are our headers that say why a message is on a dead letter queue.
 func marks(h amqp.Table) amqp.Table {
 	m := make(amqp.Table, 3)
 	for _, k := range []string{headerReason, headerQueue, headerDied} {
@@ -118,15 +120,15 @@ func decode(body []byte, h amqp.Table) (*driver.Task, error) {
 	return t, nil
 }
 
-// shrink makes a letter no larger than the message that was delivered: what its
-// worker changed goes into a header, and as much of the notes on its runs as there is
-// room for. It reports false where the payload itself is another one.
+// shrink makes a letter no larger than the delivered message. The worker's changes go
+// into a header, with as many notes on the runs as there is room for. It returns false
+// if the payload itself has changed.
 func shrink(letter *letter, body []byte, from *amqp.Delivery, t *driver.Task) bool {
 	was, err := decode(body, headersOf(from))
 	if err != nil || len(letter.body) <= len(body) || string(was.Payload) != string(t.Payload) || was.Encoding != t.Encoding {
 		return false
 	}
-	slim, err := decode(letter.body, nil) // as the letter has it: ScheduledFor may differ
+	slim, err := decode(letter.body, nil) // as in the letter: ScheduledFor may differ
 	if err != nil {
 		return false
 	}
@@ -151,7 +153,7 @@ func shrink(letter *letter, body []byte, from *amqp.Delivery, t *driver.Task) bo
 	return false
 }
 
-// size is about how many bytes headers take.
+// size is the approximate size of headers in bytes.
 func size(v any) int {
 	switch v := v.(type) {
 	case amqp.Table:
@@ -194,11 +196,11 @@ func clip(s string, n int) string {
 // A dead is a message of a dead letter queue.
 type dead struct {
 	task *driver.Task
-	raw  bool // it stands for bytes that cannot be decoded
+	raw  bool // it represents bytes that cannot be decoded
 }
 
 // readDead reads a message of a dead letter queue: a task, bytes that this package
-// has buried as they were, or what the broker has taken off a queue by itself.
+// buried unchanged, or a message that the broker removed from a queue itself.
 func (n names) readDead(body []byte, id string, h amqp.Table, dlq string) dead {
 	now := time.Now()
 	queue, reason, at := textOf(h[headerQueue]), textOf(h[headerReason]), now
@@ -221,8 +223,8 @@ func (n names) readDead(body []byte, id string, h amqp.Table, dlq string) dead {
 	return dead{task, true}
 }
 
-// removed is why a broker takes a message off a queue by itself, which nothing of
-// ours asks it to: a policy does.
+// removed is why a broker removed a message from a queue itself. Nothing in this
+// package asks for that: a policy does.
 func removed(reason string) error {
 	how := map[string]string{
 		"expired": "message-ttl", "maxlen": "max-length or max-length-bytes with overflow=drop-head", "delivery_limit": "delivery-limit",
@@ -230,8 +232,8 @@ func removed(reason string) error {
 	return fmt.Errorf("RabbitMQ removed it from its queue (%s): a policy with %s applies to the queue: see rabbitmqctl list_policies", clip(reason, 64), cmp.Or(how, "such an effect"))
 }
 
-// lastDeath is what the broker notes about the last queue that it took a message off
-// by itself; nil where there is none.
+// lastDeath is the broker's note on the last queue that it removed a message from
+// itself; nil if there is none.
 func lastDeath(h amqp.Table) amqp.Table {
 	all, _ := h[headerDeaths].([]any)
 	if len(all) == 0 {
@@ -241,7 +243,7 @@ func lastDeath(h amqp.Table) amqp.Table {
 	return last
 }
 
-// died says which of the broker's queues that was, and why.
+// died returns that queue's name on the broker, and the reason.
 func died(h amqp.Table) (queue, reason string) {
 	last := lastDeath(h)
 	return textOf(last["queue"]), textOf(last["reason"])
@@ -274,8 +276,8 @@ const (
 // burials is how many messages a queue buries at a time.
 const burials = 2
 
-// salvage buries a message that cannot be decoded, as it is. It does so aside: nobody
-// waits for it, and it tries until it is done or the message cannot be kept longer.
+// salvage buries an undecodable message unchanged, in the background. It keeps trying
+// until it succeeds or the message cannot be kept longer.
 func (q *queue) salvage(ctx context.Context, l *lease, cause error) {
 	st := q.st
 	if st.take([]*driver.Delivery{{Receipt: l.receipt}})[0] == nil {
