@@ -10,15 +10,14 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A corpse is a dead task that nobody has leased.
+// A corpse is a dead task that is not leased.
 type corpse struct {
 	name     string // its name among the dead: the ID, with a suffix if the ID died before
 	envelope string
 	task     *driver.Task // the decoded envelope, if it has been read
 }
 
-// read returns the task of a corpse of the queue, or the task that represents one that
-// cannot be decoded.
+// read returns the task of a corpse, or the task that represents an undecodable one.
 func (q *queue) read(dead corpse) *driver.Task {
 	task, err := driver.DecodeEnvelope([]byte(dead.envelope))
 	if err != nil {
@@ -27,13 +26,13 @@ func (q *queue) read(dead corpse) *driver.Task {
 	return task
 }
 
-// idOf is the ID in the name of a task: the name of a dead one may have a suffix.
+// idOf is the ID in a name: the name of a dead task may have a suffix.
 func idOf(name string) string {
 	id, _, _ := strings.Cut(name, originEnd)
 	return id
 }
 
-// namesIn reads names.
+// namesIn reads names from a reply.
 func namesIn(reply any) []string {
 	r, _ := reply.([]any)
 	names := make([]string, len(r))
@@ -63,8 +62,8 @@ func (l *lane) find(ctx context.Context, ids []string) ([]string, error) {
 	return all, nil
 }
 
-// page returns the names of dead tasks in the order of their deaths, up to the time last,
-// and that time; 0 means now.
+// page returns the names of dead tasks in the order of their deaths, up to the time
+// last, and that time; 0 means now.
 func (l *lane) page(ctx context.Context, last int64, skip int) (int64, []string, error) {
 	c := l.newCall(opDeadPage, 3).add(last, skip, chunk)
 	reply, err := l.run(ctx, c)
@@ -81,11 +80,11 @@ func (l *lane) page(ctx context.Context, last int64, skip int) (int64, []string,
 	return last, namesIn(r[1]), nil
 }
 
-// Redrive implements [driver.Redriver]. Tasks that a worker of the dead letter queue has
-// leased stay, and so do those whose ID is on the queue again: the error is then a
+// Redrive implements [driver.Redriver]. Tasks leased by a worker of the dead letter
+// queue stay. Tasks whose ID is on the queue again stay too: the error is then a
 // *BatchError with ErrDuplicate, in the order of the tasks that were found. Redrive
-// ignores Capacity. It works in scripts of up to 256 tasks. With nil ids it leaves alone
-// the tasks that die while it runs. It does not take unique keys again.
+// ignores Capacity, and claims no unique keys. It works in scripts of up to 256 tasks.
+// With nil ids it skips the tasks that die while it runs.
 func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ {
 		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
@@ -118,7 +117,7 @@ type redriven struct {
 	ids    []string
 	failed driver.BatchError
 	looked int
-	stayed int // of those that were checked
+	stayed int // of the checked tasks
 }
 
 func (b *redriven) all(ctx context.Context) error {
@@ -143,8 +142,8 @@ const (
 	changed = 3 // it has changed since it was read
 )
 
-// move redrives dead tasks by their names, as many at a time as one script reads. It
-// reads tasks again that have changed since they were read.
+// move redrives dead tasks by name, one script's reading at a time. It reads tasks
+// again that have changed since they were read.
 func (b *redriven) move(ctx context.Context, names []string) error {
 	index := make(map[string]int, len(names))
 	for i, name := range names {
@@ -201,7 +200,7 @@ func (b *redriven) reviveAround(ctx context.Context, found []corpse) (codes []in
 	return codes, errors.Join(failed, err)
 }
 
-// reread reads dead tasks by their names: the first ones, as many as fit in one script.
+// reread reads dead tasks by name: the first ones, as many as fit in one script.
 func (l *lane) reread(ctx context.Context, names []string) ([]corpse, error) {
 	c := l.newCall(opDeadRead, 1+len(names)).add(bulk)
 	for i := range names {
@@ -227,7 +226,7 @@ func (q *queue) again(dead corpse) error {
 	return fmt.Errorf("%w: task %s is on queue %q again", driver.ErrDuplicate, idOf(dead.name), q.cfg.Name)
 }
 
-// revive redrives dead tasks as they were read, and returns a code for each.
+// revive redrives dead tasks that were read, and returns a code for each.
 func (q *queue) revive(ctx context.Context, found []corpse) ([]int64, error) {
 	l := q.lane
 	c := l.newCall(opRedrive, 5*len(found))
@@ -252,8 +251,8 @@ func (q *queue) revive(ctx context.Context, found []corpse) ([]int64, error) {
 	return codes, nil
 }
 
-// Discard implements [driver.Discarder]. Tasks that a worker of the dead letter
-// queue has leased stay.
+// Discard implements [driver.Discarder]. Tasks leased by a worker of the dead letter
+// queue stay.
 func (q *queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ {
 		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)

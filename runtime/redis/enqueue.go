@@ -13,26 +13,27 @@ import (
 )
 
 const (
-	// chunk is how many tasks one script takes, so that it keeps the server's one
-	// thread for about a millisecond at most.
+	// chunk is how many tasks one script takes. It then blocks the server's one thread
+	// for about a millisecond at most.
 	chunk = 256
-	// bulk is how many bytes of envelopes one script takes or reads, or one task
-	// that is larger, for the same reason: 1 MB takes Redis 4 ms.
+	// bulk is how many bytes of envelopes one script takes or reads, or one larger
+	// task, for the same reason: 1 MB takes Redis 4 ms.
 	bulk = 512 << 10
-	// large is the size of an envelope from which a queue is marked as having large
-	// tasks: the scripts have the number too. 256 smaller ones are at most 4 MB.
+	// large is the envelope size from which a queue is marked as having large tasks.
+	// The scripts contain the number too. 256 smaller envelopes are at most 4 MB.
 	large = 16 << 10
-	// maxTrip is how many bytes of envelopes are sent in one round trip, or one task
-	// that is larger, so that it passes a slow network before the client gives up.
+	// maxTrip is how many bytes of envelopes one round trip sends, or one larger task,
+	// so that a slow network delivers it before the client gives up.
 	maxTrip = 2 * bulk
-	// maxPage is how many bytes of envelopes make a page of Browse.
+	// maxPage is how many bytes of envelopes one page of Browse has.
 	maxPage = 16 << 20
-	// maxEnvelope is what fits a reply and an argument of Redis: 512 MB, with
-	// proto-max-bulk-len as it comes.
+	// maxEnvelope is what fits a reply and an argument of Redis: 512 MB, with the
+	// default proto-max-bulk-len.
 	maxEnvelope = 512 << 20
 	// maxPayload leaves room for the rest of an envelope.
 	maxPayload = maxEnvelope - 64<<20
-	// lateness is what timers and round trips take on an idle machine, with a margin.
+	// lateness is how long timers and round trips take on an idle machine, with a
+	// margin.
 	lateness = 20 * time.Millisecond
 )
 
@@ -42,11 +43,11 @@ type entry struct {
 	task     *driver.Task
 	envelope string
 	plain    bool   // due, without a unique key, and not large
-	id, key  string // the task's: a call may outlive the Enqueue, and the caller keeps the task
+	id, key  string // copies: a call may outlive the Enqueue, and the caller keeps the task
 }
 
 // encode checks tasks and encodes the valid ones, from an index on, up to the size of a
-// round trip. It returns the index of the first task that is left.
+// round trip. It returns the index of the first task left over.
 func (q *queue) encode(tasks []*driver.Task, from int, now time.Time, failed *driver.BatchError) (entries []entry, next int) {
 	entries = make([]entry, 0, min(len(tasks)-from, maxTrip/envelopeRoom))
 	var buffer []byte
@@ -80,7 +81,7 @@ func (q *queue) encode(tasks []*driver.Task, from int, now time.Time, failed *dr
 // envelopeRoom is an estimate of the size of a task's envelope.
 const envelopeRoom = 256
 
-// script returns how many of the entries one script takes, and whether that is the script
+// script returns how many of the entries one script takes, and whether it is the script
 // for plain entries.
 func (q *queue) script(entries []entry) (n int, plain bool) {
 	plain = q.lane.kind == lists && q.cfg.Levels == 1 && q.cfg.Capacity == 0
@@ -97,9 +98,10 @@ func (q *queue) script(entries []entry) (n int, plain bool) {
 // into several scripts, up to 1 MB of which share a round trip. On a fifo queue they
 // run one after another: a script puts its tasks behind all due ones, and is sent again
 // while too many of those are not in line yet. If the reply to a script is lost the
-// client sends it again; tasks from the first one are recognised and are no duplicates.
-// After a failed script the following ones are not sent. If the server's memory is
-// full, or it refuses writes for another reason, the error wraps ErrQueueFull.
+// client sends it again; tasks that the first sending stored are recognised, and are
+// not duplicates. After a failed script the following ones are not sent. If the
+// server's memory is full, or it refuses writes for another reason, the error wraps
+// ErrQueueFull.
 func (q *queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
 	if err := q.begin(); err != nil {
 		return nil, err
@@ -169,7 +171,7 @@ func (q *queue) send(ctx context.Context, entries []entry, now time.Time, answer
 	return n, broken
 }
 
-// distinct reports whether no ID comes twice.
+// distinct reports whether all IDs differ.
 func distinct(part []entry) bool {
 	if len(part) == 1 {
 		return true
@@ -181,8 +183,8 @@ func distinct(part []entry) bool {
 	return len(seen) == len(part)
 }
 
-// Arguments are pointers where they can be: a string in an interface is an
-// allocation of its own.
+// Arguments are pointers if possible: a string in an interface is an allocation of its
+// own.
 
 func (l *lane) enqueuePlain(part []entry) *call {
 	c := l.newCall(opEnqueuePlain, 2+3*len(part)).add(len(part)).again()
@@ -208,7 +210,7 @@ func (l *lane) enqueue(part []entry, capacity int) *call {
 	return c
 }
 
-// answer reads what became of the tasks of one script.
+// answer reads the results of the tasks of one script.
 func (q *queue) answer(part []entry, reply any, now time.Time, answers []driver.Enqueued, failed *driver.BatchError) error {
 	codes, several := reply.([]any)
 	if several && len(codes) != len(part) || !several && reply != int64(0) {
@@ -265,5 +267,5 @@ func (q *queue) holder(value string) (driver.Enqueued, error) {
 	return driver.Enqueued{ID: parts[2], Queue: q.cfg.Name, DueAt: time.UnixMilli(due), Duplicate: true}, nil
 }
 
-// bytesOf gives the bytes of a string that nobody else will look at again.
+// bytesOf returns the bytes of a string that has no other user.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

@@ -10,11 +10,11 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A held task is one of a batch that is being settled.
+// A held task is one task of a batch that is being settled.
 type held struct {
 	index   int // in the batch
 	d       *driver.Delivery
-	receipt string // as its lane knows it
+	receipt string // in its lane's form
 	id      string // its name in the lane
 }
 
@@ -70,7 +70,7 @@ type settling struct {
 	n      int // deliveries in the batch
 	judge  func(*call, held, int64) error
 	failed driver.BatchError
-	broken error     // of a call that got no answer; later ones are not sent
+	broken error     // of a call without an answer; later ones are not sent
 	parts  []settled // of the next round trip
 	bytes  int       // of these
 }
@@ -82,7 +82,7 @@ type settled struct {
 	call *call
 }
 
-// send sends the parts. An error is that of the whole batch.
+// send sends the parts. An error applies to the whole batch.
 func (s *settling) send(ctx context.Context) error {
 	calls := make([]*call, len(s.parts))
 	for i := range s.parts {
@@ -132,7 +132,7 @@ func (s *settling) send(ctx context.Context) error {
 	return nil
 }
 
-// envelopeSize is about how many bytes a delivery's task is sent with.
+// envelopeSize is the approximate size of a delivery's task in a call.
 func envelopeSize(h held) int {
 	n := len(h.d.Task.Payload)
 	if h.d.Task.Encoding != "" {
@@ -170,7 +170,7 @@ func (q *queue) errLost(d *driver.Delivery) error {
 
 func (q *queue) lost(_ *call, h held, _ int64) error { return q.errLost(h.d) }
 
-// gone is the code of complete for a task that is not there any more.
+// gone is the code of complete for a task that no longer exists.
 const gone = 2
 
 // Complete implements [driver.Queue].
@@ -187,7 +187,7 @@ func (q *queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	}
 	judge := func(c *call, h held, code int64) error {
 		if code == gone && c.sent.n > 1 && time.Now().Before(h.d.LeaseUntil) {
-			// The call was sent more than once, and nobody else had the task: the
+			// The call was sent more than once, and no other worker had the task: the
 			// first sending has completed it.
 			return nil
 		}
@@ -265,7 +265,7 @@ func (q *queue) errUndead() error {
 	return fmt.Errorf("%w: queue %q is a dead letter queue and has no dead letter queue: complete, redrive or discard its tasks", driver.ErrUnsupported, q.cfg.Name)
 }
 
-// sorted returns what failed in the order of the batch, or nil.
+// sorted returns the failures in the order of the batch, or nil.
 func sorted(failed *driver.BatchError) error {
 	slices.SortFunc(failed.Items, func(a, b driver.ItemError) int { return a.Index - b.Index })
 	return failed.OrNil()

@@ -15,12 +15,11 @@ import (
 )
 
 const (
-	// silence is how long a connection may owe an answer until it is asked over
-	// another one whether the server answers at all. It is also how long that one
-	// may take.
+	// silence is how long a connection may owe an answer before another connection
+	// checks whether the server answers at all. The check may take as long.
 	silence = time.Second
-	// slowest is the time for a byte of a request on a slow network: it is not
-	// silent that still carries what was sent.
+	// slowest is the time for a byte of a request on a slow network: a connection is
+	// not silent while it still transmits.
 	slowest = 10 * time.Microsecond
 )
 
@@ -28,14 +27,14 @@ const (
 // because a network has dropped it, the client notices only when a read times out, one
 // connection after another. The ward notices sooner: if a connection does not answer
 // for a while, and a new one is answered at once, the old one is dead. The ward then
-// closes it, with all that have been silent since, so that the client makes new ones.
-// It leaves alone a server that does not answer at all.
+// closes it, with all that have been silent since, and the client makes new ones. It
+// leaves alone a server that does not answer at all.
 type ward struct {
 	mu    sync.Mutex
 	peers map[string]*peer // by address
 }
 
-// watch makes the ward watch the connections of a client of the provider's own.
+// watch makes the ward watch the connections of a client that the provider owns.
 func (w *ward) watch(client redis.UniversalClient, patience time.Duration) {
 	hook := &wardHook{w, patience}
 	switch c := client.(type) {
@@ -46,10 +45,10 @@ func (w *ward) watch(client redis.UniversalClient, patience time.Duration) {
 	}
 }
 
-// A wardHook puts a wire around each new connection of a client.
+// A wardHook wraps each new connection of a client in a wire.
 type wardHook struct {
 	ward     *ward
-	patience time.Duration // how long an answer may take; more than a blocked command does
+	patience time.Duration // how long an answer may take; more than a blocked command takes
 }
 
 func (h *wardHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
@@ -90,11 +89,11 @@ func (w *ward) enter(conn *wire, addr string, dial func(context.Context) (net.Co
 	return p
 }
 
-// A peer is a server with the connections to it.
+// A peer is a server and the connections to it.
 type peer struct {
 	asking sync.Mutex // held while the server is asked
-	proof  int64      // when the last question was put that was answered; guarded by asking
-	doubt  int64      // when the last one was put that was not
+	proof  int64      // when the last answered check was sent; guarded by asking
+	doubt  int64      // when the last unanswered one was sent
 
 	mu    sync.Mutex
 	dial  func(context.Context) (net.Conn, error)
@@ -115,7 +114,7 @@ func (p *peer) answers(since int64) bool {
 	now := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), silence)
 	defer cancel()
-	// A dialler with TLS does not hear of ctx.
+	// A dialler with TLS ignores ctx.
 	ok, err := bounded(ctx, func(ctx context.Context) (bool, error) {
 		conn, err := dial(ctx)
 		if err != nil {
@@ -132,8 +131,8 @@ func (p *peer) answers(since int64) bool {
 	return true
 }
 
-// pings reports whether a server answers a PING, if only to say that it needs a
-// password. One that is busy with a script says so to all but who waits for it.
+// pings reports whether a server answers a PING, even with a demand for a password. A
+// server that is busy with a script answers only -BUSY, which does not count.
 func pings(conn net.Conn, until time.Time) bool {
 	if conn.SetDeadline(until) != nil {
 		return false
@@ -146,7 +145,7 @@ func pings(conn net.Conn, until time.Time) bool {
 	return err == nil && string(reply) != "-BUSY"
 }
 
-// bury closes the connections that have been silent since the given time: their pending
+// bury closes the connections that have been silent since the given time. Their pending
 // requests are sent again over others.
 func (p *peer) bury(since int64) {
 	p.mu.Lock()
@@ -163,22 +162,22 @@ func (p *peer) bury(since int64) {
 	}
 }
 
-// A wire is one connection. It knows whether the server owes an answer on it.
+// A wire is one connection. It records whether the server owes an answer on it.
 type wire struct {
 	net.Conn
 	peer     *peer
 	patience int64
 	made     int64 // times are nanoseconds of the Unix epoch
 
-	heard   atomic.Int64 // when bytes came last
-	asked   atomic.Int64 // when the first bytes were sent after that; 0: none were
-	sent    atomic.Int64 // how many
+	heard   atomic.Int64 // when bytes last arrived
+	asked   atomic.Int64 // when the first bytes were sent after that; 0: none
+	sent    atomic.Int64 // how many bytes
 	until   atomic.Int64 // when the client's own read ends; 0: never
 	reading atomic.Bool
 	buried  atomic.Bool
 }
 
-// suspect is when the wire, in its current state, is suspected to be dead; 0: never. A
+// suspect is when the wire, in its current state, becomes suspected dead; 0: never. A
 // new connection that is silent is not suspected: it has another fault.
 func (w *wire) suspect() int64 {
 	asked := w.asked.Load()
@@ -188,7 +187,8 @@ func (w *wire) suspect() int64 {
 	return asked + w.patience + w.sent.Load()*int64(slowest)
 }
 
-// arm sets when a read ends: when the client says so, or when the wire is suspect.
+// arm sets when a read ends: at the client's own deadline, or when the wire becomes
+// suspect.
 func (w *wire) arm(now int64) error {
 	until, suspect := w.until.Load(), w.suspect()
 	if suspect != 0 && (until == 0 || suspect < until) {
@@ -251,7 +251,7 @@ func (w *wire) Read(b []byte) (int, error) {
 				w.peer.bury(asked)
 				return n, err
 			}
-			// The server answers nobody. It is asked again after a while.
+			// The server answers nobody. It is checked again after a while.
 			w.asked.CompareAndSwap(asked, time.Now().UnixNano())
 		}
 		if err := w.arm(now); err != nil {
