@@ -1,17 +1,18 @@
--- admit: puts tasks on a queue, one after the other. admit takes where the arguments
--- of a task begin: ID, envelope, when it is due in ms (0: now), level or group, unique
--- key, window in ms (0: until it is done). admitted does what is left to do in the end.
+-- admit: puts tasks on a queue, one after the other. Call admit with the index at which
+-- the arguments of a task begin: ID, envelope, when it is due in ms (0: now), level or
+-- group, unique key, window in ms (0: until it is done). Call admitted after the last
+-- one.
 -- KEYS: meta body due wake uid uniq wins
 --
--- A server that is full refuses this before the script has written, and nothing
--- after it. There is no such member: it changes nothing.
+-- A full server refuses this command only before the script has written. There is no
+-- such member, so it changes nothing.
 local full = redis.pcall('ZADD', due, 'XX', 0, '')
 full = type(full) == 'table' and full.err
 if full then
   if not string.find(full, 'OOM', 1, true) then return redis.error_reply(full) end
   redis.call('ZREM', due, '')
 end
--- What is due already goes before. What earlier returns is that of unsettled.
+-- Tasks already due go before. earlier returns the result of unsettled.
 local function earlier()
   if kind == 'fifo' then return unsettled() end
   settle()
@@ -57,7 +58,7 @@ local function admit(at, capacity, again)
 end
 local function admitted()
   if large then redis.call('HSET', meta, 'large', '1') end
-  -- Who waits for what is due first is to wait for less.
+  -- A process that waits for the first due task must wait for less.
   local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]
   if ready or first and tonumber(first) == soonest or waiting() then rouse() end
 end

@@ -1,12 +1,12 @@
 -- adopt takes values out of the inbox and puts their tasks on the queue, as enqueue
--- does. Who dies before it leaves them where they are.
+-- does. A process that dies before it leaves them where they are.
 -- KEYS: inbox
 -- USES: clock lists|fifo wake settle admit
 -- ARGV: n, capacity (0: none), and for each task: the value in the inbox, ID,
 --   envelope, when it is due in ms (0: now), level or group, unique key, window in ms
--- Returns: for each task a code as enqueue, or -1: another process was quicker. It
---   ends at the first that there is no room for, which stays in the inbox as those
---   behind it do. MOREDUE as enqueue.
+-- Returns: for each task a code as enqueue, or -1: another process was faster. It stops
+--   at the first task without room, which stays in the inbox with those behind it.
+--   MOREDUE as enqueue.
 -- Cost: as enqueue, and one command a task.
 local more = earlier()
 if more then return more end

@@ -1,12 +1,12 @@
 -- browse lists tasks of one state.
 -- KEYS: meta body due lease crash wake uniq wins
 -- USES: clock lists|fifo|dead settle room
--- ARGV: state (ready, scheduled, leased), a (a level, a score, or 0), b (an
---   index, or a member in its order; '' to begin), n, how many bytes of envelopes:
---   of more than one task
+-- ARGV: state (ready, scheduled, leased), a (a level, a score, or 0), b (an index, or a
+--   member in its order; '' to begin), n, how many bytes of envelopes if there are
+--   several
 -- Returns: {names, envelopes, cursors, rest}: a cursor for each, as "a b"; rest is
---   where to go on, or '' where there is nothing more; MOREDUE where more than 1024
---   tasks have become due
+--   where to continue, or '' at the end; MOREDUE if more than 1024 tasks have become
+--   due
 -- Cost: O(log N + n); O(N) for the index of a list.
 local more = unsettled()
 if more then return more end
@@ -17,7 +17,7 @@ local function add(name, x, y)
   names[#names + 1] = name
   cursors[#cursors + 1] = x .. ' ' .. y
 end
--- before compares as sorted sets do, by bytes: < goes by the server's locale.
+-- before compares bytes, as sorted sets do: < depends on the server's locale.
 local function before(x, y)
   for i = 1, math.min(#x, #y) do
     local p, q = string.byte(x, i), string.byte(y, i)
@@ -54,7 +54,7 @@ elseif state == 'scheduled' then
 elseif kind == 'dead' then
   by_rank(due, 0, redis.call('ZCOUNT', due, '-inf', now), same)
 elseif kind == 'fifo' then
-  -- Group by group; those that are leased or wait for their retry are skipped.
+  -- By group; leased tasks and those that wait for their retry are skipped.
   local from, looked = b == '' and '-' or '(' .. b, 0
   while #names < n do
     local page = redis.call('ZRANGE', order, from, '+', 'BYLEX', 'LIMIT', 0, n + 1)
@@ -76,7 +76,7 @@ else
     local at, id = string.match(b, '^(%d+) (.*)$')
     level, index = math.min(tonumber(a), levels - 1), tonumber(at)
     local list = KEYS[lists + 1 + level]
-    -- Tasks that were handed out since have moved the others up.
+    -- Tasks handed out since have moved the others up.
     if redis.call('LINDEX', list, index) == id then index = index + 1
     else index = (redis.call('LPOS', list, id) or -1) + 1 end
   end

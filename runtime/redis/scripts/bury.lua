@@ -3,9 +3,9 @@
 -- USES: clock lists|fifo wake unique
 -- ARGV: n, 0 or how often this call was sent before, and for each task: receipt,
 --   ID, envelope
--- Returns: -1 when the queue is itself a dead letter queue; 0 when all were
---   buried, else their codes: 0 buried, 1 the lease is lost. A task that an
---   earlier sending of the call has buried is told by its bytes.
+-- Returns: -1 when the queue is itself a dead letter queue; 0 when all were buried,
+--   else their codes: 0 buried, 1 the lease is lost. A task buried by an earlier
+--   sending of the call is recognised by its bytes.
 -- Cost: 6 commands a task; O(log N) each.
 if redis.call('EXISTS', sources) == 1 then return -1 end
 local n, again, codes, lost, gone = tonumber(ARGV[1]), ARGV[2] ~= '0', {}, false, {}

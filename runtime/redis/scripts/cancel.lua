@@ -2,8 +2,8 @@
 -- KEYS: meta body due lease crash wake uid uniq wins copies
 -- USES: clock lists|fifo|dead settle unique
 -- ARGV: IDs, or the names of dead tasks
--- Returns: for each 1 removed, 0 not waiting; fewer than IDs when its time is up:
---   the caller sends the rest again
+-- Returns: for each 1 removed, 0 not waiting; fewer than IDs when its time is up: the
+--   caller sends the rest again
 -- Cost: O(log N) for a scheduled task, O(N) for a ready one of a standard or
 --   priority queue: its list is searched.
 settle()

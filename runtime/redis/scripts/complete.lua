@@ -1,4 +1,4 @@
--- complete takes leased tasks off the queue for good.
+-- complete removes leased tasks from the queue for good.
 -- KEYS: meta body due lease crash wake uid uniq
 -- USES: lists|fifo|dead wake unique
 -- ARGV: n, how often this call was sent before, n receipts, n IDs

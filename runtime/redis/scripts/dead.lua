@@ -1,5 +1,5 @@
--- dead: the line of the dead of one queue. They wait in due, by when they died:
--- those whose time has come are ready.
+-- dead: the line of the dead of one queue. They wait in due, by time of death: those
+-- whose time has come are ready.
 -- KEYS: due copies
 local function hold() end
 local function promote() end

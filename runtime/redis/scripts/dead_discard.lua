@@ -1,4 +1,4 @@
--- dead_discard removes dead tasks that nobody has leased, as they were read.
+-- dead_discard removes dead tasks that are not leased and have not changed.
 -- KEYS: body due crash copies wake
 -- ARGV: for each task: name, SHA-1 of the envelope it had
 -- Returns: for each task 0 removed, 2 a worker has it or it is gone, 3 it has

@@ -1,7 +1,7 @@
--- dead_find looks up dead tasks that nobody has leased.
+-- dead_find looks up dead tasks that are not leased.
 -- KEYS: due copies
 -- ARGV: IDs
--- Returns: names: of one ID there may be several
+-- Returns: names: an ID may have several
 -- Cost: O(log N) for each ID.
 local out = {}
 for i = 1, #ARGV do

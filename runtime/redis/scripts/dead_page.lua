@@ -1,7 +1,7 @@
--- dead_page lists dead tasks that nobody has leased, in the order they died.
+-- dead_page lists dead tasks that are not leased, in the order of their deaths.
 -- KEYS: due
 -- USES: clock
--- ARGV: no task that died later than this, in ms (0: now); how many to skip; n
+-- ARGV: the latest time of death in ms (0: now); how many to skip; n
 -- Returns: {now in ms, names}
 -- Cost: O(log N + skipped + n).
 local last = ARGV[1] == '0' and now or ARGV[1]

@@ -1,9 +1,9 @@
 -- dead_read reads dead tasks.
 -- KEYS: body
 -- USES: room
--- ARGV: how many bytes: of more than one task; names
--- Returns: envelopes, or "" for a task that is gone: fewer than names where there
---   is no room for more
+-- ARGV: how many bytes if there are several; names
+-- Returns: envelopes, or "" for a task that is gone: fewer than names if there is no
+--   room for more
 -- Cost: two O(1) commands a task.
 room = tonumber(ARGV[1])
 local out = {}

@@ -2,9 +2,9 @@
 -- KEYS: meta sources
 -- USES: keep
 -- ARGV: type, levels, name of the dead letter queue
--- Returns: {type in place, levels in place, dead letter queue in place or "",
---   how many queues have this one for their dead letters, paused or ""}. Nothing
---   is written where the types differ.
+-- Returns: {existing type, existing levels, existing dead letter queue or "", how many
+--   queues have this one as their dead letter queue, paused or ""}. Nothing is written
+--   if the types differ.
 -- Cost: a few O(1) commands.
 local was = redis.call('HMGET', meta, 'type', 'levels', 'dlq', 'paused')
 local dead = redis.call('SCARD', sources)

@@ -1,16 +1,15 @@
--- dequeue leases tasks. When asked to, and when the line is empty, it first puts
--- in line what is due and what leases have left behind.
+-- dequeue leases tasks. On request, and when the line is empty, it first puts due tasks
+-- and tasks of ended leases in line.
 -- KEYS: meta body due lease crash wake uniq wins sources
 -- USES: clock lists|fifo|dead wake settle room
--- ARGV: n, lease in ms, 1 to settle first, how many bytes of envelopes: of more
---   than one task, 1 to look at the size of each though no large one was put here by
---   this version
--- Returns: {-1, sources} paused; {-2, levels} the queue has more levels than
---   lists were given; {0, ms until there may be something or -1, sources}
---   nothing; or {1, token, IDs, envelopes, crash counts or 0}. The receipt of a
---   task is "token.ID". sources is how many queues have this one for their dead.
--- Cost: O(n); five commands for the batch and the lists of the levels, O(log N)
---   for each lease; one more for each task where some may be large.
+-- ARGV: n, lease in ms, 1 to settle first, how many bytes of envelopes if there are
+--   several, 1 to check the size of each even if this version has put no large one here
+-- Returns: {-1, sources} paused; {-2, levels} the queue has more levels than lists were
+--   given; {0, ms until there may be something or -1, sources} nothing; or {1, token,
+--   IDs, envelopes, crash counts or 0}. The receipt of a task is "token.ID". sources is
+--   how many queues have this one as their dead letter queue.
+-- Cost: O(n); five commands for the batch and the lists of the levels, O(log N) for
+--   each lease; one more for each task if some may be large.
 local state = redis.call('HMGET', meta, kind == 'dead' and 'dead_paused' or 'paused', 'token', 'levels', 'large')
 if state[1] then return {-1, redis.call('SCARD', sources)} end
 if kind == 'lists' and tonumber(state[3] or 1) > levels then return {-2, tonumber(state[3])} end
@@ -34,7 +33,7 @@ if not ids then
 end
 local envelopes = redis.call('HMGET', body, unpack(ids))
 local token = string.format('%.0f', math.max(tonumber(state[2] or 0) + 1, stamp[1] * 1000000 + stamp[2]))
--- As text, for Redis would write the number anew for each lease.
+-- As text, because Redis would format the number again for each lease.
 local over, leases, gone = string.format('%.0f', upper + tonumber(ARGV[2])), {}, false
 for i = 1, #ids do
   if envelopes[i] then
@@ -45,7 +44,7 @@ for i = 1, #ids do
   end
 end
 if gone then
-  -- Somebody has deleted bodies by hand: their IDs go, the rest is handed out.
+  -- A user has deleted bodies: their IDs go, the rest is handed out.
   local kept, bodies = {}, {}
   leases = {}
   for i = 1, #ids do
@@ -63,6 +62,6 @@ end
 redis.call('HSET', meta, 'token', token)
 redis.call('ZADD', lease, unpack(leases))
 local crashes = redis.call('EXISTS', crash) == 1 and redis.call('HMGET', crash, unpack(ids)) or 0
--- Another process looks on where there is more, or will be within its recheck.
+-- Another process continues if there is more, or will be within its recheck.
 if waiting() or redis.call('ZCOUNT', due, '-inf', now + 5000) > 0 then rouse() else redis.call('DEL', wake) end
 return {1, token, ids, envelopes, crashes}

@@ -3,11 +3,11 @@
 -- USES: clock lists|fifo wake settle admit
 -- ARGV: n, 0 or how often this call was sent before, capacity (0: none), and the
 --   tasks: see admit
--- Returns: for each task 0 put, 1 the ID is on the queue, 2 the queue is full,
---   3 the server's memory is full, or "due until id" of the task that holds the
---   unique key. A task that an earlier sending of the call has put is told by its
---   bytes, and counts as put. MOREDUE on a fifo queue with more than 1024 tasks that
---   have become due: nothing was put.
+-- Returns: for each task 0 put, 1 the ID is on the queue, 2 the queue is full, 3 the
+--   server's memory is full, or "due until id" of the task that holds the unique key. A
+--   task put by an earlier sending of the call is recognised by its bytes, and counts
+--   as put. MOREDUE on a fifo queue with more than 1024 tasks that have become due:
+--   nothing was put.
 -- Cost: one command, and 4 a task, 7 with a unique key; O(log N) for delayed ones.
 local again, capacity, codes = ARGV[2] ~= '0', tonumber(ARGV[3]), {}
 local more = earlier()

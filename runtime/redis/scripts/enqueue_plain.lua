@@ -1,11 +1,11 @@
--- enqueue_plain puts tasks that are due on a standard queue without a capacity;
--- none has a unique key.
+-- enqueue_plain puts due tasks without unique keys on a standard queue without a
+-- capacity.
 -- KEYS: body wake lists
 -- ARGV: n, 0 or how often this call was sent before, n IDs, n times ID and
 --   envelope. The IDs of a call differ.
--- Returns: 0 when all were put, else their codes: 0 put, 1 the ID is on the
---   queue. A task that an earlier sending of the call has put is told by its
---   bytes, and counts as put.
+-- Returns: 0 when all were put, else their codes: 0 put, 1 the ID is on the queue. A
+--   task put by an earlier sending of the call is recognised by its bytes, and counts
+--   as put.
 -- Cost: O(n); three commands and one for the baton.
 local n = tonumber(ARGV[1])
 local was = redis.call('HMGET', body, unpack(ARGV, 3, n + 2))

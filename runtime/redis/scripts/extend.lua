@@ -1,4 +1,4 @@
--- extend makes leases end later, or sooner.
+-- extend makes leases end later or sooner.
 -- KEYS: meta lease
 -- USES: clock
 -- ARGV: n, lease in ms, n receipts
@@ -19,7 +19,7 @@ end
 if #leases > 0 then
   local done = redis.pcall('ZADD', lease, unpack(leases))
   if type(done) == 'table' and done.err then
-    -- A server that is full has refused it; see keep.lua.
+    -- A full server has refused it; see keep.lua.
     redis.call('HDEL', meta, '')
     redis.call('ZADD', lease, unpack(leases))
   end

@@ -1,10 +1,9 @@
--- fifo: the line of a fifo queue. order has every task in line, the one that is
--- leased or waits for its retry included, as "group NUL seq id", so that a range
--- by group begins with the group's head. group says of each group in line
--- whether it is in turn (1: its head may go) or busy (0: its head is leased or
--- waits for its retry). age has the tasks that are ready, by when they became
--- so. line has "group NUL seq" of a task in line, and "group" of one that has
--- not been due yet.
+-- fifo: the line of a fifo queue. order has every task in line, also one that is leased
+-- or waits for its retry, as "group NUL seq id", so a range by group begins with the
+-- group's head. group has for each group in line 1 if it is in turn (its head may go),
+-- or 0 if it is busy (its head is leased or waits for its retry). age has the ready
+-- tasks, by the time at which they became ready. line has "group NUL seq" of a task in
+-- line, and "group" of one that has not been due yet.
 -- KEYS: meta line order group turn age
 local function head(g)
   return redis.call('ZRANGE', order, '[' .. g .. '\0', '(' .. g .. '\1', 'BYLEX', 'LIMIT', 0, 1)[1]

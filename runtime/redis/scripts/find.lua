@@ -1,11 +1,11 @@
--- find looks up what a lane has under an ID.
+-- find looks up the tasks of a lane under an ID.
 -- KEYS: meta body due lease copies
 -- USES: clock
 -- ARGV: ID
--- Returns: the time in ms; then for each task, of which there may be several that are
---   dead, its name, its envelope, when it is due and when its lease ends, in ms, or '':
---   of one that is with no worker the second, of one in line both
--- Cost: O(log N); O(n) for n leased tasks where it does not wait for its time.
+-- Returns: the time in ms; then for each task (several dead ones may share an ID) its
+--   name, its envelope, when it is due and when its lease ends, in ms, or '': the
+--   second for a task that is not leased, both for one in line
+-- Cost: O(log N); O(n) for n leased tasks if it is not waiting for its time.
 local names, out = {ARGV[1]}, {string.format('%.0f', now)}
 if redis.call('EXISTS', copies) == 1 then
   local more = redis.call('ZRANGE', copies, '[' .. ARGV[1] .. '\255', '(' .. ARGV[1] .. '\255\255', 'BYLEX')

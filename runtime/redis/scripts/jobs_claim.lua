@@ -1,9 +1,9 @@
--- jobs_claim leases jobs that are due, of those with the given needs.
+-- jobs_claim leases due jobs with the given needs.
 -- KEYS: version entry noted alarm wake turn place head
 -- USES: clock wake jobs_turns
--- ARGV: n, lease in ms, how many bytes of entries: of more than one job; and the needs
--- Returns: {seconds and microseconds of the server's time, and ID, version, entry and
---   what was noted or "", and the end of the lease in ms, for each}
+-- ARGV: n, lease in ms, how many bytes of entries if there are several; and the needs
+-- Returns: {seconds and microseconds of the server's time, and ID, version, entry, note
+--   or "", and the end of the lease in ms, for each}
 -- Cost: O(log N) for each job, and for each needs one command and up to n jobs.
 redis.call('HDEL', version, '') -- see keep.lua
 local due, n = {}, tonumber(ARGV[1])
@@ -24,7 +24,7 @@ for i = 1, #due do
   local at, id, name, needs = unpack(due[i])
   local have = redis.call('ZSCORE', alarm, id)
   if not have or tonumber(have) ~= tonumber(at) then
-    -- A build that knows of no needs has changed it.
+    -- A build without needs has changed it.
     redis.call('ZREM', turn, name)
     stirred[needs] = true
     if have then set(id, needs, have) end
@@ -41,6 +41,6 @@ for i = 1, #due do
   end
 end
 heads()
--- Others who wait have been told of none of what is left: the next one looks too.
+-- Other waiting processes do not know of the remaining jobs: the next one checks too.
 if more or #due == n then rouse() end
 return out

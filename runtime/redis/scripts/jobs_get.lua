@@ -1,7 +1,8 @@
 -- jobs_get reads one job.
 -- KEYS: version entry noted alarm
 -- ARGV: ID
--- Returns: {ID, version, entry, what was noted or "", when it is looked at in ms or ""}, or {} when there is none
+-- Returns: {ID, version, entry, note or "", time of the next check in ms or ""}, or {}
+--   if there is none
 -- Cost: four O(1) commands.
 local id = ARGV[1]
 local have = redis.call('HGET', version, id)

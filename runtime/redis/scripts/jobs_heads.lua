@@ -1,12 +1,12 @@
--- jobs_heads says what jobs need, and when the first of each needs is due. With the first
--- page it removes jobs that are to be forgotten.
+-- jobs_heads returns the needs of jobs, and when the first job of each is due. With the
+-- first page it removes expired jobs.
 -- KEYS: version entry noted alarm forget ids owned wake turn place head
 -- USES: clock jobs_turns
--- ARGV: how many needs to pass over, n
--- Returns: {seconds and microseconds of the server's time, and needs and their time in ms
---   for each, the earliest first}
--- Cost: O(log N) for each job that is forgotten, and O(n). O(N log N) once after a
---   build has written jobs that knew of no needs.
+-- ARGV: how many needs to skip, n
+-- Returns: {seconds and microseconds of the server's time, and needs and their time in
+--   ms for each, the earliest first}
+-- Cost: O(log N) for each removed job, and O(n). O(N log N) once after a build without
+--   needs has written jobs.
 redis.call('HDEL', version, '') -- see keep.lua
 if ARGV[1] == '0' then
   local gone = redis.call('ZRANGE', forget, '-inf', now, 'BYSCORE', 'LIMIT', 0, 256)

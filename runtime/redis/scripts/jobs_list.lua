@@ -1,9 +1,9 @@
 -- jobs_list reads a page of jobs, in the order of their IDs.
 -- KEYS: version entry noted alarm ids owned
--- ARGV: owner ('' for all), the ID before the page, n, how many bytes of entries:
---   of more than one job
--- Returns: ID, version, entry, what was noted or "", and when it is looked at in ms or "", for each: fewer than n
---   where there are no more, or no room for them
+-- ARGV: owner ('' for all), the ID before the page, n, how many bytes of entries if
+--   there are several
+-- Returns: ID, version, entry, note or "", and time of the next check in ms or "", for
+--   each: fewer than n at the end, or if there is no room for more
 -- Cost: O(log N + n).
 local owner, after, out = ARGV[1], ARGV[2], {}
 local names

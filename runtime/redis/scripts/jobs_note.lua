@@ -1,4 +1,4 @@
--- jobs_note keeps what a worker says of a job's firing.
+-- jobs_note stores a worker's note on a job's firing.
 -- KEYS: version noted
 -- ARGV: ID, when the firing was due in ns, with 20 digits, the note
 -- Returns: 0

@@ -1,4 +1,4 @@
--- jobs_now tells the time.
+-- jobs_now returns the time.
 -- KEYS: version
 -- USES: clock
 -- ARGV:

@@ -1,5 +1,5 @@
--- jobs_pass gives a baton on to another scheduler, unless there is one, or no job is left
--- that could be due.
+-- jobs_pass passes a baton on to another scheduler, unless there is one already, or no
+-- job is left that could be due.
 -- KEYS: wake head
 -- ARGV: the baton
 -- Returns: 0

@@ -1,14 +1,14 @@
 -- jobs_put writes jobs of a scheduler.
 -- KEYS: version entry alarm forget ids owned wake turn place head
 -- USES: clock wake jobs_turns
--- ARGV: for each job: ID, the version it must have (0: there is none), its
---   owner, when it is due in ms (0: never), when it is forgotten in ms (0: never),
---   what a scheduler must have to fire it, entry
--- Returns: for each 0 written, 1 there is none of that ID, 2 there is one, 3 it has
---   another version, 4 the server's memory is full and takes no new ones
+-- ARGV: for each job: ID, the version it must have (0: none), its owner, when it is due
+--   in ms (0: never), when it expires in ms (0: never), what a scheduler must have to
+--   fire it, entry
+-- Returns: for each 0 written, 1 no such ID, 2 the ID exists, 3 it has another version,
+--   4 the server's memory is full and takes no new jobs
 -- Cost: 12 commands a job, and 2 for what each needs; O(log N) each.
 local codes = {}
--- Refused by a server that is full; see enqueue.lua and keep.lua.
+-- A full server refuses this; see admit.lua and keep.lua.
 local full = redis.pcall('ZADD', alarm, 'XX', 0, '')
 full = type(full) == 'table' and full.err
 if full and not string.find(full, 'OOM', 1, true) then return redis.error_reply(full) end

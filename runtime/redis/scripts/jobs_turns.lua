@@ -1,10 +1,11 @@
--- jobs_turns: when each job is looked at next, by what a scheduler must have to fire
--- it: turn has "needs NUL when NUL ID", with 16 digits of milliseconds, and head the
--- first time of each needs. alarm has the time of each ID, and place its needs.
+-- jobs_turns: when each job is checked next, by its needs: what a scheduler must have
+-- to fire it. turn has "needs NUL when NUL ID", with 16 digits of milliseconds, and
+-- head the first time of each needs. alarm has the time of each ID, and place its
+-- needs.
 -- KEYS: alarm turn place head
 local stirred = {}
 local function member(needs, at, id) return needs .. '\0' .. string.format('%016.0f', tonumber(at)) .. '\0' .. id end
--- set has a job looked at at a time; nil: never.
+-- set sets when a job is checked; nil: never.
 local function set(id, needs, at)
   local had = redis.call('ZSCORE', alarm, id)
   local was = had and redis.call('HGET', place, id)
@@ -22,7 +23,7 @@ local function set(id, needs, at)
     redis.call('HDEL', place, id)
   end
 end
--- heads brings head up to date with what set has done.
+-- heads updates head after calls of set.
 local function heads()
   for needs in pairs(stirred) do
     local first = redis.call('ZRANGE', turn, '[' .. needs .. '\0', '(' .. needs .. '\1', 'BYLEX', 'LIMIT', 0, 1)[1]

@@ -1,5 +1,5 @@
--- keep: for scripts that make no more of what is there, and begin with a command
--- that may take memory. A server that is full refuses such a command only until
--- the script has written: this writes, and changes nothing.
+-- keep: for scripts that store no more than before, and begin with a command that may
+-- take memory. A full server refuses such a command unless the script has written
+-- already: this writes, and changes nothing.
 -- KEYS: meta
 redis.call('HDEL', meta, '')

@@ -1,4 +1,4 @@
--- letters_delete removes dead tasks that are kept.
+-- letters_delete removes stored dead tasks.
 -- KEYS: body order
 -- ARGV: IDs
 -- Returns: for each 1 removed, 0 not there

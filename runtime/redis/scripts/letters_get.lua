@@ -1,4 +1,4 @@
--- letters_get reads one dead task that is kept.
+-- letters_get reads one stored dead task.
 -- KEYS: body
 -- ARGV: ID
 -- Returns: the envelope, or "" when there is none

@@ -1,10 +1,9 @@
--- letters_list reads a page of dead tasks, in the order in which they were put.
+-- letters_list reads a page of stored dead tasks, in the order in which they were put.
 -- KEYS: body order
 -- USES: room
--- ARGV: the place before the page, n, how many bytes of envelopes: of more than one
---   task
--- Returns: place and envelope for each, in turn: fewer than n where there are no
---   more, or no room for them
+-- ARGV: the place before the page, n, how many bytes of envelopes if there are several
+-- Returns: place and envelope for each, in turn: fewer than n at the end, or if there
+--   is no room for more
 -- Cost: O(log N + n).
 room = tonumber(ARGV[3])
 local out = redis.call('ZRANGE', order, '(' .. ARGV[1], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[2], 'WITHSCORES')

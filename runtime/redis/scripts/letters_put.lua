@@ -1,6 +1,6 @@
--- letters_put keeps dead tasks, each in place of an earlier one with its ID. A
--- place is the server's time in microseconds, or one more than the last place
--- that is taken: places grow though no counter is left behind.
+-- letters_put stores dead tasks; each replaces an earlier one with its ID. A place is
+-- the server's time in microseconds, or the last place plus one if that is taken:
+-- places grow without a counter.
 -- KEYS: body order
 -- USES: clock
 -- ARGV: ID and envelope for each

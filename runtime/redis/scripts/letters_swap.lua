@@ -1,7 +1,7 @@
--- letters_swap replaces or removes dead tasks that are kept, as they were read. What
--- is there already, because the reply to the same call was lost, counts as done.
+-- letters_swap replaces or removes stored dead tasks that have not changed. A task that
+-- is changed already, because the reply to the same call was lost, counts as done.
 -- KEYS: body order
--- ARGV: for each task: ID, SHA-1 of the envelope it had, the one it gets or ""
+-- ARGV: for each task: ID, SHA-1 of the envelope it had, its new envelope or ""
 -- Returns: for each task 0 done, 2 it is gone, 3 it has changed: read it again
 -- Cost: 3 commands a task; O(log N) each.
 redis.call('HDEL', body, '') -- see keep.lua

@@ -1,11 +1,10 @@
--- lists: the line of a standard or priority queue, one list of IDs for each
--- level. The lists are the last keys, level 0 first. line has the level of a
--- task that is above 0.
+-- lists: the line of a standard or priority queue, one list of IDs for each level. The
+-- lists are the last keys, level 0 first. line has the level of a task above level 0.
 -- KEYS: line lists
 local levels = #KEYS - lists
--- list_of is the list of a level. A process that was started with fewer levels
--- than another one since may meet a task above those that it knows: that goes to
--- the highest of them, for a key that is not given would end the script half way.
+-- list_of is the list of a level. If another process has been started with more levels
+-- since, this one may meet a task above its own. The task then goes to the highest of
+-- them, because a key that is not given would end the script half way.
 local function list_of(id, level)
   if level < levels then return KEYS[lists + 1 + level] end
   if levels > 1 then redis.call('HSET', line, id, levels - 1) else redis.call('HDEL', line, id) end
@@ -19,8 +18,7 @@ end
 local function hold(id, place)
   if place ~= '' and place ~= '0' then redis.call('HSET', line, id, place) end
 end
--- line_up pushes ids to their lists: to the end, or before all others and in
--- their order.
+-- line_up pushes ids to their lists: to the end, or before all others in their order.
 local function line_up(ids, first)
   if levels == 1 and not first then
     redis.call('RPUSH', KEYS[lists + 1], unpack(ids))

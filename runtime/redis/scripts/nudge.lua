@@ -1,5 +1,5 @@
--- nudge hands the watch over a queue to another process, when there is or will
--- be something to do.
+-- nudge passes the watch over a queue on to another process if there is or will be
+-- something to do.
 -- KEYS: meta due lease wake
 -- USES: clock lists|fifo|dead wake keep
 -- ARGV:

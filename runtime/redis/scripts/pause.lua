@@ -1,4 +1,4 @@
--- pause stops a queue from handing out tasks, and resumes it.
+-- pause pauses and resumes a queue.
 -- KEYS: meta due lease
 -- USES: clock lists|fifo|dead wake keep
 -- ARGV: 1 to pause, 0 to resume

@@ -1,6 +1,6 @@
--- poke lets a blocked process block anew, for more keys than before.
+-- poke makes a blocked process block again, for more keys than before.
 -- KEYS: poke
--- ARGV: how long the baton lasts that nobody takes, in ms
+-- ARGV: how long an unused baton lasts, in ms
 -- Returns: 0
 -- Cost: three O(1) commands.
 redis.call('DEL', poke) -- a server that is full refuses no more after it

@@ -1,4 +1,4 @@
--- purge removes waiting tasks, up to a number. Those in the inbox come last.
+-- purge removes waiting tasks, up to a number. Tasks in the inbox come last.
 -- KEYS: meta body due lease crash wake uid uniq wins copies inbox
 -- USES: clock lists|fifo|dead settle unique
 -- ARGV: n

@@ -1,12 +1,12 @@
 -- register makes a queue the dead letter queue of another one.
 -- KEYS: meta sources
 -- USES: keep
--- ARGV: name of the other queue; the dead letter queue that this one has when none is
---   named; 1 where the name of this one can be no mistake
--- Returns: {its type or "", its own dead letter queue or "", paused or ""}. It has
---   done nothing where the type is not standard, or where a dead letter queue of its
---   own is returned: it is one that was named, or has been used (tasks were handed
---   out), and no other queue has this one for its dead letters.
+-- ARGV: name of the other queue; the default name of this queue's own dead letter
+--   queue; 1 if the name of this queue cannot be a mistake
+-- Returns: {its type or "", its own dead letter queue or "", paused or ""}. Nothing is
+--   written if the type is not standard, or if a dead letter queue is returned: one
+--   with another name than the default, or one of a queue that has handed out tasks.
+--   None is returned if another queue has this one as its dead letter queue.
 -- Cost: a few O(1) commands.
 local was = redis.call('HMGET', meta, 'type', 'dlq', 'paused', 'token')
 local type, dlq = was[1] or '', was[2] or ''

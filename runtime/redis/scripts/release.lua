@@ -3,10 +3,10 @@
 -- USES: clock lists|fifo|dead wake
 -- ARGV: n, 0 or how often this call was sent before, and for each task: receipt,
 --   ID, envelope, delay in ms
--- Returns: 0 when all were released, else their codes: 0 released, 1 the lease
---   is lost. A task that an earlier sending of the call has released is told by
---   its bytes. A lease that is over was no crash, where its worker can still say
---   so: once for each, and whoever has the task now.
+-- Returns: 0 when all were released, else their codes: 0 released, 1 the lease is lost.
+--   A task released by an earlier sending of the call is recognised by its bytes. An
+--   ended lease was not a crash if its worker can still say so: once for each,
+--   whichever worker has the task now.
 -- Cost: 3 commands a task; O(log N) each.
 local n, again, codes, sooner = tonumber(ARGV[1]), ARGV[2] ~= '0', {}, false
 local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]

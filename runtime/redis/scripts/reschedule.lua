@@ -22,7 +22,7 @@ if redis.call('ZSCORE', due, id) then
   return 0
 end
 if time <= now and kind ~= 'dead' then
-  -- It stays where it is in line.
+  -- It stays at its position in line.
   local found = kind == 'fifo' and redis.call('ZSCORE', age, id)
   if kind == 'lists' then
     for k = lists + 1, #KEYS do found = found or redis.call('LPOS', KEYS[k], id) end

@@ -1,4 +1,4 @@
--- result_put keeps a result on a server whose memory is full, and tells of it.
+-- result_put stores a result, even on a server whose memory is full, and publishes it.
 -- KEYS: result mark
 -- ARGV: value, mark, time to live in ms
 -- Returns: 0

@@ -1,4 +1,4 @@
--- rewrite gives a leased task another envelope.
+-- rewrite replaces the envelope of a leased task.
 -- KEYS: meta body lease
 -- USES: keep
 -- ARGV: receipt, ID, envelope

@@ -1,5 +1,5 @@
--- room: bounds the bytes that a script reads, so that its reply is short and the
--- others need not wait: fits says whether one more task may be read. The first one
+-- room: bounds the bytes that a script reads, so that its reply is short and other
+-- clients need not wait. fits returns whether one more task may be read. The first one
 -- always may.
 -- KEYS: body
 local room, begun = 0, false

@@ -1,5 +1,5 @@
--- settle: puts delayed tasks that are due in line, and tasks whose lease is over
--- back, each up to a limit; it returns true when there is more.
+-- settle: puts due delayed tasks in line, and tasks of ended leases back, each up to a
+-- limit. It returns true if there is more.
 -- KEYS: due lease crash uniq wins ended
 local function settle()
   local ids = kind ~= 'dead' and redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, 256) or {}
@@ -18,11 +18,11 @@ local function settle()
       back[i] = id
     end
     restore(back, true)
-    -- For workers that say yet that it was no crash: see release.
+    -- For workers that still report that it was no crash: see release.
     redis.call('ZADD', ended, unpack(ends))
     redis.call('ZREMRANGEBYSCORE', ended, '-inf', now - 3600000)
     redis.call('ZREMRANGEBYRANK', ended, 0, -10001)
-    -- A user may lack the right to it: then the set lasts, and is no larger for it.
+    -- A user may lack the right to it: then the set stays, but does not grow.
     redis.pcall('PEXPIRE', ended, 3600000)
   end
   local keys = redis.call('ZRANGE', wins, '-inf', now, 'BYSCORE', 'LIMIT', 0, 256)
@@ -32,9 +32,9 @@ local function settle()
   end
   return #ids == 256 or #over == 256
 end
--- unsettled settles all there is, up to a limit. What it returns is false, or the
--- error that tells the caller to send the call again: a script that took its time
--- over a million tasks would keep everybody waiting.
+-- unsettled settles all there is, up to a limit. It returns false, or the error on
+-- which the caller sends the call again: a script over a million tasks would block all
+-- other clients.
 local function unsettled()
   for _ = 1, 4 do if not settle() then return false end end
   return redis.error_reply('MOREDUE send the call again')

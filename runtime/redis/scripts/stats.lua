@@ -1,11 +1,11 @@
--- stats counts the tasks of a queue, and finds the ones that have waited longest.
+-- stats counts the tasks of a queue, and finds those that have waited longest.
 -- KEYS: meta body due lease sources dead_body inbox
 -- USES: clock lists|fifo|dead
 -- ARGV:
--- Returns: {ready, scheduled, leased, dead, now in ms, since when the oldest is
---   ready in ms or 0, the envelopes at the heads of the lists and of the inbox, how
---   many queues have this one for their dead, and how many values are in the inbox,
---   which count as ready}
+-- Returns: {ready, scheduled, leased, dead, now in ms, since when the oldest is ready
+--   in ms or 0, the envelopes at the heads of the lists and of the inbox, how many
+--   queues have this one as their dead letter queue, and how many values are in the
+--   inbox, which count as ready}
 -- Cost: O(log N), whatever the number of tasks or their types.
 local fallen = redis.call('ZCOUNT', due, '-inf', now)
 local over = redis.call('ZCOUNT', lease, '-inf', now)

@@ -1,5 +1,5 @@
--- unique: gives back the unique keys, without a window, of tasks that leave
--- their queue for good.
+-- unique: releases the unique keys, without a window, of tasks that leave their queue
+-- for good.
 -- KEYS: uid uniq
 local function unlock(ids)
   if redis.call('EXISTS', uid) == 0 then return end

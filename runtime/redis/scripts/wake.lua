@@ -1,4 +1,4 @@
--- wake: leaves a baton for one blocked process to find, if there is none.
+-- wake: leaves a baton for one blocked process, if there is none.
 -- KEYS: wake
 local function rouse()
   if redis.call('EXISTS', wake) == 0 then redis.call('RPUSH', wake, '1') end
