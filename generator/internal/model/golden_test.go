@@ -21,8 +21,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the models that the cases in testdata want")
 
-// The cases in testdata are modules and the models that they become: what is
-// read is proved apart from what is written for it.
+// The cases in testdata are modules and the models read from them: they test the
+// reading without the writing.
 func TestModels(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	require.NoError(t, err)
@@ -62,7 +62,7 @@ func TestModels(t *testing.T) {
 	}
 }
 
-// dump prints packages as JSON, places as file:line:column.
+// dump prints packages as JSON, positions as file:line:column.
 func dump(t *testing.T, dir string, packages []model.Package) string {
 	t.Helper()
 	data, err := json.Marshal(packages)

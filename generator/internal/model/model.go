@@ -1,6 +1,6 @@
 // Package model is the generator's data about a package of tasks, between reading
-// annotations and writing files. It knows neither go/types nor how Go code is emitted,
-// and prints as JSON.
+// annotations and writing files. It is independent of go/types and of how Go code is
+// emitted, and prints as JSON.
 package model
 
 import (
@@ -20,47 +20,46 @@ type Package struct {
 	Tasks  []Task  `json:"tasks"`
 	Queues []Queue `json:"queues"` // declared ones, sorted by name
 	// Holders are the declared types whose values hold secrets, tasks among them,
-	// sorted by name: those that tasks and results consist of, and those that embed
-	// one.
+	// sorted by name: parts of tasks and results, and types that embed a holder.
 	Holders []Holder `json:"holders,omitempty"`
-	Scope   []string `json:"scope"` // identifiers that the user's files declare at package level, tests of the package included, sorted
-	// Constraint is the //go:build expression that all annotated files share;
-	// the generated file has it too. Empty: they have none.
+	Scope   []string `json:"scope"` // identifiers declared at package level by the user's files, tests of the package included, sorted
+	// Constraint is the //go:build expression of all annotated files, which the
+	// generated file has too. Empty: none.
 	Constraint string `json:"constraint,omitempty"`
-	// Schedules is what //taskgen:schedules says; nil: it is not given.
+	// Schedules is //taskgen:schedules; nil: not given.
 	Schedules *Schedules `json:"schedules,omitempty"`
-	// Imports are the names that the annotated files give to packages they
-	// import, one for a package, sorted by path.
+	// Imports are the names that the annotated files give to imported packages, one per
+	// package, sorted by path.
 	Imports []Import `json:"imports,omitempty"`
-	// Imported are the names that the package may not declare because one of its
-	// files imports a package under them, tests included, sorted.
+	// Imported are the names that the package may not declare because one of its files,
+	// tests included, imports a package under them; sorted.
 	Imported []string `json:"-"`
-	// Declared says where the names of Scope are declared, and where names to be
+	// Declared is where the names of Scope are declared, and where names to be
 	// generated are imported.
 	Declared map[string]Pos `json:"-"`
 }
 
-// An Import is the name that a file gives to a package that it imports.
+// An Import is the name of an imported package in a file.
 type Import struct {
 	Path string `json:"path"`
 	Name string `json:"name"`
 }
 
-// Schedules says who declares the recurring jobs of a package.
+// Schedules names the owner of a package's recurring jobs.
 type Schedules struct {
 	Owner   string   `json:"owner,omitempty"` // empty: the import path
 	Aliases []string `json:"aliases,omitempty"`
 	Places  Places   `json:"-"`
 }
 
-// A Pos is a place in a source file.
+// A Pos is a position in a source file.
 type Pos struct {
 	File   string `json:"file"` // absolute
 	Line   int    `json:"line"`
 	Column int    `json:"column"` // in bytes, from 1
 }
 
-// A Span is a stretch of one line.
+// A Span is a part of one line.
 type Span struct {
 	Pos
 	End int // column behind the last byte; 0: unknown
@@ -71,8 +70,7 @@ type Span struct {
 // are at the package clause.
 type Places map[string]Span
 
-// Of returns the place of the first name that is known, and the zero Span when
-// none is.
+// Of returns the span of the first known name, or the zero Span.
 func (p Places) Of(names ...string) Span {
 	for _, name := range names {
 		if s, ok := p[name]; ok {
@@ -85,7 +83,7 @@ func (p Places) Of(names ...string) Span {
 // A Task is one annotated struct, inherited defaults filled in.
 type Task struct {
 	Struct      string        `json:"struct"` // EmbeddingTask
-	Base        string        `json:"base"`   // Embedding: what generated symbols are named after
+	Base        string        `json:"base"`   // Embedding: the base of generated names
 	Doc         string        `json:"doc,omitempty"`
 	Type        string        `json:"type"` // embedding: the wire name
 	Aliases     []string      `json:"aliases,omitempty"`
@@ -95,25 +93,25 @@ type Task struct {
 	Retry       Retry         `json:"retry"`
 	Unique      *Unique       `json:"unique,omitempty"`
 	Schedules   []Schedule    `json:"schedules,omitempty"`
-	Schedulable bool          `json:"schedulable,omitempty"` // code may schedule it, too
+	Schedulable bool          `json:"schedulable,omitempty"` // code may schedule it as well
 	Result      *Type         `json:"result,omitempty"`
 	Concurrency int           `json:"concurrency,omitempty"`
 	Rate        Rate          `json:"rate,omitzero"`
 	Retention   time.Duration `json:"retention,omitempty"`
 	Fields      []Field       `json:"fields"`
-	// Inherited are the fields that the task has from structs that it embeds: they
-	// stand beside its own in JSON, and Go selects them by their names.
+	// Inherited are the fields that the task has from embedded structs: they stand
+	// beside its own in JSON, and Go selects them by name.
 	Inherited []Field  `json:"inherited,omitempty"`
 	Methods   []string `json:"methods,omitempty"` // of *T, promoted ones included, sorted
 	// Promoted are the fields that T has from embedded structs, sorted. A method of
 	// the same name would hide one.
 	Promoted []string `json:"promoted,omitempty"`
-	// Secrets are where all secrets are in the message, those of nested types
-	// included: JSON pointers (RFC 6901) in which * stands for every element of a list
-	// or a map, and ~2 for a * in a name: /api_key, /login/password, /keys/*/value. The
-	// empty one is the whole message.
+	// Secrets are the positions of all secrets in the message, those of nested types
+	// included: JSON pointers (RFC 6901) in which * is every element of a list or map,
+	// and ~2 is a * in a name: /api_key, /login/password, /keys/*/value. The empty one
+	// is the whole message.
 	Secrets []string `json:"secrets,omitempty"`
-	// Payload is what T becomes in JSON.
+	// Payload is the JSON form of T.
 	Payload Payload `json:"payload"`
 	Pos     Pos     `json:"pos"`
 	Places  Places  `json:"-"`
@@ -130,8 +128,8 @@ type Retry struct {
 	Jitter  float64       `json:"jitter,omitempty"`
 }
 
-// Unique says which fields make a task unique, by Go name and in the order
-// declared, and for how long; 0: until it is done.
+// Unique lists the fields that make a task unique, by Go name and in the declared
+// order, and for how long; 0: until it is done.
 type Unique struct {
 	By     []string      `json:"by"`
 	Within time.Duration `json:"within,omitempty"`
@@ -139,7 +137,7 @@ type Unique struct {
 
 // Schedule declares a recurring task. Zero values mean the runtime's defaults.
 type Schedule struct {
-	Name    string        `json:"name,omitempty"` // among those of the task
+	Name    string        `json:"name,omitempty"` // unique among those of the task
 	Aliases []string      `json:"aliases,omitempty"`
 	Cron    string        `json:"cron"`
 	TZ      string        `json:"tz,omitempty"`      // UTC when empty
@@ -151,8 +149,8 @@ type Schedule struct {
 	Places  Places        `json:"-"`
 }
 
-// JobID is the name of the constant with the ID of a schedule's job, for an exported
-// task: the schedule's name is a part of it, in camel case.
+// JobID is the name of the constant with a schedule's job ID, for an exported task: the
+// schedule's name is a part of it, in camel case.
 func (s *Schedule) JobID(t *Task) string {
 	var b strings.Builder
 	for part := range strings.FieldsFuncSeq(s.Name, func(r rune) bool { return r == '.' || r == '_' || r == '-' }) {
@@ -161,7 +159,7 @@ func (s *Schedule) JobID(t *Task) string {
 	return t.Base + b.String() + "JobID"
 }
 
-// Rate is a number of events in a time.
+// Rate is a number of events per time.
 type Rate struct {
 	Limit int           `json:"limit"`
 	Per   time.Duration `json:"per"`
@@ -172,35 +170,33 @@ type Holder struct {
 	Name    string   `json:"name"`
 	Params  int      `json:"params,omitempty"`  // how many type parameters it has
 	Methods []string `json:"methods,omitempty"` // of a pointer to it, promoted ones included, sorted
-	Odd     []string `json:"odd,omitempty"`     // those of Methods that are called like ones to be generated, and are others
+	Odd     []string `json:"odd,omitempty"`     // those of Methods with a generated method's name and another signature
 	Fields  []string `json:"fields,omitempty"`  // of a struct, promoted ones included, sorted: no method has the name of one
-	// Embeds says that it embeds another holder, whose methods it would have
-	// without ones of its own.
+	// Embeds is set if it embeds another holder, whose methods it would have without
+	// its own.
 	Embeds bool `json:"embeds,omitempty"`
-	// Locked says that its values may not be copied: go vet would complain of
+	// Locked is set if its values may not be copied: go vet would complain about
 	// methods on values.
 	Locked bool   `json:"locked,omitempty"`
 	Pos    Pos    `json:"pos"`
-	Places Places `json:"-"` // "type", and "field.Name" for the fields that it declares
+	Places Places `json:"-"` // "type", and "field.Name" for its own fields
 }
 
-// Has says that values of the type have a method or a field of that name, so that
-// no method can be added, or should be.
+// Has reports whether values of the type have a method or field of that name, so a
+// method cannot, or should not, be added.
 func (h *Holder) Has(name string) bool {
 	return slices.Contains(h.Methods, name) || slices.Contains(h.Fields, name)
 }
 
-// HidesJSON says that a MarshalJSON can be generated for a holder: it has no way
-// of its own to encode itself, and the file can write the method as go vet wants
-// to see it.
+// HidesJSON reports whether a MarshalJSON can be generated for a holder: it does not
+// encode itself, and the file can write the method in the form that go vet wants.
 func (p *Package) HidesJSON(h *Holder) bool {
 	return !h.Has("MarshalJSON") && !h.Has("MarshalText") && !slices.ContainsFunc(MarshalNames(), func(name string) bool {
 		return slices.Contains(p.Scope, name)
 	})
 }
 
-// MarshalNames are the predeclared types that stand in the signature of a
-// MarshalJSON.
+// MarshalNames are the predeclared types in the signature of MarshalJSON.
 func MarshalNames() []string { return []string{"byte", "error"} }
 
 // Holder returns the holder of that name, or nil.
@@ -231,15 +227,15 @@ const AtOnce time.Duration = -1
 
 // A Field is one field of a task's struct, in source order.
 type Field struct {
-	Name     string `json:"name"`           // Go name; of an embedded field its type's
-	JSON     string `json:"json,omitempty"` // name on the wire; empty: it does not travel, or its own fields do
+	Name     string `json:"name"`           // Go name; for an embedded field its type's
+	JSON     string `json:"json,omitempty"` // name on the wire; empty: it is not encoded, or its own fields are
 	Tag      string `json:"tag,omitempty"`  // the whole struct tag, unquoted
 	Type     Type   `json:"type"`
 	Embedded bool   `json:"embedded,omitempty"`
 	Required bool   `json:"required,omitempty"`
 	Group    bool   `json:"group,omitempty"`
 	Secret   bool   `json:"secret,omitempty"`
-	// Indirect says that an inherited field is behind a pointer, which may be nil.
+	// Indirect is set if an inherited field is behind a pointer, which may be nil.
 	Indirect bool `json:"indirect,omitempty"`
 	Pos      Pos  `json:"pos"`
 }
@@ -258,13 +254,13 @@ const (
 	Struct  Kind = "struct"  // Fields
 	Any     Kind = "any"     // interface{}
 	Iface   Kind = "iface"   // any other interface literal: Text
-	// Opaque is what has no other kind: a channel, a function. Neither it nor an
-	// Iface travels; they stand in fields that do not, and cannot be restated:
-	// Text is for people.
+	// Opaque is any other type: a channel, a function. Opaque and Iface types are not
+	// encoded. They occur in fields that are not encoded either, and cannot be
+	// restated: Text is for people.
 	Opaque Kind = "opaque"
 )
 
-// A Type is a Go type as it is written in the source. Aliases are kept by name.
+// A Type is a Go type as written in the source. Aliases are kept by name.
 type Type struct {
 	Kind    Kind    `json:"kind"`
 	Name    string  `json:"name,omitempty"`
@@ -276,8 +272,8 @@ type Type struct {
 	Len     int64   `json:"len,omitempty"`
 	Fields  []Field `json:"fields,omitempty"` // of a struct literal
 	Text    string  `json:"text,omitempty"`
-	// Underlying is the kind of a named type's underlying type, and Comparable
-	// whether == works on values: what a check of required fields needs.
+	// Underlying is the kind of a named type's underlying type, and Comparable whether
+	// == works on values: checks of required fields need both.
 	Underlying Kind   `json:"underlying,omitempty"`
 	BasicName  string `json:"basic_name,omitempty"` // of a named type with a basic underlying: string, int64, …
 	Comparable bool   `json:"comparable,omitempty"`
@@ -296,15 +292,15 @@ func (t *Task) All() []*Field {
 	return fields
 }
 
-// HoldsSecret reports whether a field that travels is a secret, or holds one.
+// HoldsSecret reports whether an encoded field is a secret, or holds one.
 func (t *Task) HoldsSecret(f *Field) bool {
 	at := SecretPath(f.JSON)
 	return f.Secret || slices.ContainsFunc(t.Secrets, func(path string) bool { return strings.HasPrefix(path+"/", at+"/") })
 }
 
-// Name is a generated name of the task with its first letter in lower case where
-// the struct is not exported, so that nothing is exported for such a struct. The
-// name is given as it is for an exported struct: EnqueueEmbedding.
+// Name is a generated name of the task. Its first letter is in lower case if the struct
+// is not exported, so nothing is exported for such a struct. The argument is the name
+// for an exported struct: EnqueueEmbedding.
 func (t *Task) Name(exported string) string {
 	if ast.IsExported(t.Struct) {
 		return exported
@@ -313,8 +309,7 @@ func (t *Task) Name(exported string) string {
 	return string(unicode.ToLower(r)) + exported[size:]
 }
 
-// Exported reports whether the task's struct is exported, and with it what is
-// generated for the struct.
+// Exported reports whether the task's struct, and thus its generated code, is exported.
 func (t *Task) Exported() bool { return ast.IsExported(t.Struct) }
 
 // Jobs reports whether code may schedule the task.
@@ -330,7 +325,7 @@ func (t *Task) Symbols() []string {
 		names = append(names, "Schedule"+t.Base, "Modify"+t.Base)
 	}
 	for i := range t.Schedules {
-		if id := t.Schedules[i].JobID(t); !slices.Contains(names, id) { // else SCHEDULE_NAME tells
+		if id := t.Schedules[i].JobID(t); !slices.Contains(names, id) { // else SCHEDULE_NAME reports it
 			names = append(names, id)
 		}
 	}
@@ -343,10 +338,9 @@ func (t *Task) Symbols() []string {
 	return names
 }
 
-// Symbols returns the names that are generated once for the package: those of
-// handlers where it has tasks, for exported and other structs apart;
-// RegisterSchedules where something is scheduled, and Queues where it declares
-// one.
+// Symbols returns the names that are generated once for the package: those of handlers
+// if it has tasks, for exported and other structs separately; RegisterSchedules if
+// something is scheduled, and Queues if it declares one.
 func (p *Package) Symbols() []string {
 	var names []string
 	if slices.ContainsFunc(p.Tasks, func(t Task) bool { return t.Exported() }) {
@@ -364,13 +358,13 @@ func (p *Package) Symbols() []string {
 	return names
 }
 
-// Jobs reports whether the package has jobs, may have them, or had some that are to
-// be cancelled.
+// Jobs reports whether the package has jobs, may have them, or had some that must be
+// cancelled.
 func (p *Package) Jobs() bool {
 	return p.Schedules != nil || slices.ContainsFunc(p.Tasks, func(t Task) bool { return t.Jobs() })
 }
 
-// Owner is who declares the recurring jobs of the package.
+// Owner is the owner of the package's recurring jobs.
 func (p *Package) Owner() string {
 	if p.Schedules != nil && p.Schedules.Owner != "" {
 		return p.Schedules.Owner

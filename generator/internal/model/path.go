@@ -6,12 +6,11 @@ import (
 	"github.com/taskgen/taskgen/internal/secretpath"
 )
 
-// EveryElement is the step of a secret's path that leads to all elements of a list
-// or map.
+// EveryElement is the step of a secret's path to all elements of a list or map.
 const EveryElement = "*"
 
-// SecretPath makes a path out of JSON names; see package secretpath. Without names it
-// is the whole message.
+// SecretPath makes a path from JSON names; see package secretpath. Without names it is
+// the whole message.
 func SecretPath(names ...string) string {
 	var b strings.Builder
 	for _, name := range names {

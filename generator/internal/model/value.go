@@ -3,18 +3,18 @@ package model
 // A Value is the JSON form of a Go type, as encoding/json writes and reads it.
 type Value struct {
 	Kind ValueKind `json:"kind"`
-	// Null says that null is among the values.
+	// Null is set if null is among the values.
 	Null bool `json:"null,omitempty"`
-	// Pointer says that null is its only zero value.
+	// Pointer is set if null is its only zero value.
 	Pointer bool `json:"pointer,omitempty"`
-	// Quoted says that a number or boolean stands within a string (the option
-	// "string" of a json tag).
+	// Quoted is set if a number or boolean is inside a string (the option "string" of a
+	// json tag).
 	Quoted bool `json:"quoted,omitempty"`
 	// Bits and Unsigned are the range of an integer.
 	Bits     int  `json:"bits,omitempty"`
 	Unsigned bool `json:"unsigned,omitempty"`
-	// Elem is the type of what is in a list or a map, and Len the length of a list
-	// whose length is fixed; else -1.
+	// Elem is the element of a list or map, and Len the fixed length of a list; else
+	// -1.
 	Elem *Value `json:"elem,omitempty"`
 	Len  int64  `json:"len,omitempty"`
 	// Keys are the keys of a map: TextValue, or IntegerValue in quotes.
@@ -59,9 +59,9 @@ type Definition struct {
 	Value Value  `json:"value"`
 }
 
-// A Payload is what a task's struct becomes in JSON.
+// A Payload is the JSON form of a task's struct.
 type Payload struct {
 	Value Value `json:"value"`
-	// Definitions are the other types that it consists of, sorted by name.
+	// Definitions are the other types in it, sorted by name.
 	Definitions []Definition `json:"definitions,omitempty"`
 }
