@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// most is how many entries are kept: those that were used last. An entry of a
-	// package of some hundred tasks has some 20 KB.
+	// most is how many entries are kept, the most recently used. An entry of a package
+	// with some hundred tasks has some 20 KB.
 	most = 500
-	// fresh is how old the time of an entry may be before its use is noted.
+	// fresh is how old an entry's time may be before a use updates it.
 	fresh = time.Hour
 )
 
@@ -32,12 +32,12 @@ func (c *Cache) read(key string) []byte {
 	}
 	if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > fresh {
 		now := time.Now()
-		_ = os.Chtimes(path, now, now) // or else it goes sooner
+		_ = os.Chtimes(path, now, now) // if this fails the entry goes sooner
 	}
 	return data
 }
 
-// write adds an entry in one step, so that nobody reads half of it. If it cannot be
+// write adds an entry in one step, so no reader sees half of it. If it cannot be
 // written there is no entry.
 func (c *Cache) write(key string, data []byte) {
 	if os.MkdirAll(c.dir, 0o700) != nil {
@@ -58,7 +58,7 @@ func (c *Cache) write(key string, data []byte) {
 	c.trim()
 }
 
-// trim removes the entries that were not used for longest.
+// trim removes the least recently used entries.
 func (c *Cache) trim() {
 	entries, err := os.ReadDir(c.dir)
 	if err != nil || len(entries) <= most {
@@ -72,6 +72,6 @@ func (c *Cache) trim() {
 	}
 	slices.SortFunc(files, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
 	for _, info := range files[min(most, len(files)):] {
-		_ = os.Remove(filepath.Join(c.dir, info.Name())) // somebody else may have done it
+		_ = os.Remove(filepath.Join(c.dir, info.Name())) // another process may have removed it
 	}
 }
