@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 )
 
-// Write brings the disk up to date. It replaces each file in one step, so that nobody
-// ever reads half of one, and touches none before the content of all is on the disk. It
-// writes nothing outside of the folders of the files: a link with the name of a file is
+// Write brings the disk up to date. It replaces each file in one step, so no reader
+// ever sees half of one. It touches none before the content of all is on the disk, and
+// writes nothing outside the folders of the files: a link with the name of a file is
 // itself replaced, whatever its target.
 func Write(changes []Change) (err error) {
 	folders := make(map[string]*os.Root)
@@ -63,7 +63,7 @@ func Write(changes []Change) (err error) {
 	return nil
 }
 
-// remove removes a file that may be gone already; never a folder.
+// remove removes a file, which may be gone already; never a folder.
 func remove(folder *os.Root, name string) error {
 	info, err := folder.Lstat(name)
 	switch {
@@ -77,9 +77,8 @@ func remove(folder *os.Root, name string) error {
 	return folder.Remove(name)
 }
 
-// writeTemp writes the new content beside the file, under a name that nothing has
-// yet, and with the mode that the file has. The go command leaves files alone whose
-// names begin with a dot.
+// writeTemp writes the new content beside the file, under an unused name and with the
+// file's mode. The go command ignores files whose names begin with a dot.
 func writeTemp(folder *os.Root, c Change) (string, error) {
 	base := filepath.Base(c.Path)
 	name, f, err := create(folder, base)
@@ -96,7 +95,8 @@ func writeTemp(folder *os.Root, c Change) (string, error) {
 	return name, nil
 }
 
-// create makes a file that is not there, whatever others put in the way.
+// create creates a file under an unused name, whatever other processes create
+// meanwhile.
 func create(folder *os.Root, base string) (string, *os.File, error) {
 	const attempts = 1000
 	for i := 0; ; i++ {
