@@ -31,7 +31,7 @@ func (b *builder) typeErrors(spec *ast.TypeSpec, named *gotypes.Named) bool {
 	if endless == nil {
 		return true
 	}
-	// go/types reports these when it finds nothing else.
+	// go/types reports these if it finds nothing else.
 	text := cycleOf(endless)
 	d := rule.FieldType.At(b.at(spec.Name.Pos(), len(spec.Name.Name)), mend(text), "a type that %s contains: %s", spec.Name.Name, text)
 	b.report(rule.Related(d, b.at(endless.Obj().Pos(), 0).Pos, "this is why"))
@@ -44,8 +44,8 @@ func cycleOf(t *gotypes.Named) string {
 	return instantiationCycle + ": " + t.Obj().Name() + " is made of ever new instances of itself"
 }
 
-// maxInstances is how often a generic type may nest in itself. Nobody writes so many, and
-// the compiler refuses types that expand to more.
+// maxInstances is how often a generic type may nest in itself. Real code does not nest
+// so deep, and the compiler refuses types that expand to more.
 const maxInstances = 64
 
 // endless returns a generic type within a type that expands for ever, or nil. Such a type
@@ -71,7 +71,7 @@ func (b *builder) endless(t gotypes.Type) *gotypes.Named {
 			if depth[obj] >= maxInstances {
 				return t.Origin()
 			}
-			b.finite[t] = true // as far as it turns out
+			b.finite[t] = true // unless found otherwise
 			depth[obj]++
 			defer func() { depth[obj]-- }()
 			return visit(t.Underlying())
@@ -96,8 +96,8 @@ func (b *builder) endless(t gotypes.Type) *gotypes.Named {
 }
 
 // wanting reports whether an error may be due to code that is not generated yet, by
-// taskgen or others: a missing name, package or method. If such a type is in the
-// message the error is reported at the field.
+// taskgen or another generator: a missing name, package or method. If the payload
+// contains such a type, the error is reported at the field.
 func wanting(msg string) bool {
 	return strings.HasPrefix(msg, "undefined: ") || strings.HasPrefix(msg, "could not import ") || strings.Contains(msg, "missing method ")
 }
@@ -120,8 +120,8 @@ func oncePerPlace(ds []diag.Diagnostic) []diag.Diagnostic {
 	return kept
 }
 
-// typeError is an error at its position if that is in the declaration of the struct, else
-// at the field that leads there.
+// typeError is an error at its own position if that is in the declaration of the
+// struct, else at the field that leads there.
 func (b *builder) typeError(spec *ast.TypeSpec, f load.Fault) diag.Diagnostic {
 	name, text := spec.Name.Name, brief(f.Msg)
 	if spec.Pos() <= f.Pos && f.Pos < spec.End() {
@@ -136,7 +136,7 @@ func (b *builder) typeError(spec *ast.TypeSpec, f load.Fault) diag.Diagnostic {
 }
 
 // Handwritten reports the errors in handwritten declarations that remain with the
-// generated file, and keep it from compiling.
+// generated file, and prevent its compilation.
 func Handwritten(pkg *model.Package, errs []gotypes.Error) []diag.Diagnostic {
 	var ds []diag.Diagnostic
 	for _, e := range errs {
@@ -147,7 +147,7 @@ func Handwritten(pkg *model.Package, errs []gotypes.Error) []diag.Diagnostic {
 	return ds
 }
 
-// cures are fixes by what go/types and the go command say.
+// cures are fixes by the messages of go/types and the go command.
 var cures = []struct{ says, fix string }{
 	{"import cycle not allowed", rule.PackageCycle.Fix},
 	{"missing go.sum entry", "run go mod tidy"},
@@ -173,7 +173,8 @@ var cures = []struct{ says, fix string }{
 
 var goGet = regexp.MustCompile(`to add(?: it)?:\s+(go get \S+)`)
 
-// mend is how to fix an error of go/types or the go command; "" for the fix of the rule.
+// mend is the fix of an error of go/types or the go command; "" for the fix of the
+// rule.
 func mend(msg string) string {
 	if m := goGet.FindStringSubmatch(msg); m != nil && !strings.Contains(msg, "missing go.sum entry") {
 		return "run " + m[1]
