@@ -12,22 +12,21 @@ import (
 	"sync/atomic"
 )
 
-// Marshal is the body of a generated MarshalJSON. It encodes whole,
-// which is the value as a type without that method, unless a log asks: then it
-// encodes what [Value] shows of value, or its LogValue where it has one.
+// Marshal is the body of a generated MarshalJSON. It encodes whole, which is the value
+// as a type without that method. For a log it encodes instead what [Value] shows of
+// value, or its LogValue if it has one.
 //
-// Who asks is read off the stack, because nothing else tells. slog's JSON handler
-// gives a slice, a map or a struct around a task to encoding/json as it is, and
-// MarshalJSON is the one thing that encoding/json lets a type say. But the same
-// method is called when the value goes on a queue, into a file or to a browser,
-// and there a hidden secret is a lost one. So the nearest function that is no
-// part of an encoding decides: that of a logging package means a log, any other
-// means that the whole value is wanted. The nearest one, because a handler of
-// logs may itself put tasks on a queue. Where it cannot be told the value is
-// encoded whole.
+// The caller is read off the stack, because nothing else identifies it. slog's JSON
+// handler passes a slice, a map or a struct around a task to encoding/json unchanged,
+// and MarshalJSON is the only hook of a type there. But the same method is called when
+// the value goes on a queue, into a file or to a browser, and there a hidden secret is
+// a lost one. So the nearest function outside any encoding decides: a function of a
+// logging package means a log, any other means that the whole value is wanted. It is
+// the nearest one because a log handler may itself put tasks on a queue. In doubt the
+// value is encoded whole.
 //
-// Packages of the standard library and of well-known loggers count as logs, and
-// so do the methods by which a value presents itself to one, such as LogValue.
+// Packages of the standard library and of well-known loggers count as logs, and so do
+// the methods by which a value presents itself to a log, such as LogValue.
 func Marshal(value, whole any) ([]byte, error) {
 	asks := whoAsks()
 	if asks == askedByLog {
@@ -41,16 +40,15 @@ func Marshal(value, whole any) ([]byte, error) {
 	return marshalWhole(whole)
 }
 
-// NoMarshalJSON keeps a struct from being encoded by the MarshalJSON of another
-// that it embeds. The two methods stand in each other's way, so that neither is
-// promoted, and encoding/json writes all fields.
+// NoMarshalJSON keeps a struct from being encoded by the MarshalJSON of another that it
+// embeds. The two methods conflict, so neither is promoted, and encoding/json writes
+// all fields.
 type NoMarshalJSON struct{}
 
-// MarshalJSON is there to be ambiguous.
+// MarshalJSON exists to be ambiguous.
 func (NoMarshalJSON) MarshalJSON() ([]byte, error) { return []byte("{}"), nil }
 
-// marshalWhole and marshalShown are what a value inside finds on the stack when
-// it is encoded in its turn.
+// marshalWhole and marshalShown mark the stack for the encoding of values inside.
 func marshalWhole(v any) ([]byte, error) { return marshal(v) }
 
 func marshalShown(v any) ([]byte, error) {
@@ -64,8 +62,7 @@ func marshalShown(v any) ([]byte, error) {
 	return appendShownJSON(nil, said)
 }
 
-// marshal leaves characters that HTML gives a meaning as they are: the encoder
-// that called MarshalJSON escapes them, or does not.
+// marshal does not escape HTML: the encoder that called MarshalJSON does, or does not.
 func marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -76,7 +73,7 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// An asker is what a function on the stack means for how a value is encoded.
+// An asker is how a function on the stack wants a value encoded.
 type asker uint64
 
 const (
@@ -88,13 +85,13 @@ const (
 	askerBits = 2
 )
 
-// whoAsks finds the function that has a value encoded. It is what Marshal
-// costs: about 2 µs for the dozen frames from a value in a list to who encodes the
-// list (BenchmarkEnqueueHidden). The payload of a task does not pay it on its way
-// to a queue, see runtime.Spec.Plain; values with secrets that lie in it do.
+// whoAsks finds the function that has a value encoded. It is the cost of Marshal: about
+// 2 µs for the dozen frames from a value in a list to the caller that encodes the list
+// (BenchmarkEnqueueHidden). A task's payload does not pay it on its way to a queue, see
+// runtime.Spec.Plain; values with secrets inside it do.
 func whoAsks() asker {
-	var stack [12]uintptr                 // as many as that takes: each frame is some 150 ns
-	for skip := 3; ; skip += len(stack) { // from whoever calls Marshal
+	var stack [12]uintptr                 // enough for that case: each frame costs some 150 ns
+	for skip := 3; ; skip += len(stack) { // from the caller of Marshal
 		n := goruntime.Callers(skip, stack[:])
 		for _, pc := range stack[:n] {
 			if by := askerAt(pc); by != askedByNone {
@@ -107,10 +104,9 @@ func whoAsks() asker {
 	}
 }
 
-// askers remembers what is at a program counter, which takes a search in the
-// tables of the program to find out. Each slot holds a program counter and its
-// asker in one word, at its place or one of the next; when these are all taken the
-// first is overwritten.
+// askers caches the asker of a program counter, because finding it takes a search in
+// the program's tables. Each slot holds a program counter and its asker in one word, at
+// its own index or one of the next. If these are all taken the first is overwritten.
 var askers [1 << 10]atomic.Uint64
 
 const askersNear = 8 // slots that one program counter may be in
@@ -135,15 +131,15 @@ func askerAt(pc uintptr) asker {
 	return by
 }
 
-// encoders are packages that carry out what others ask for.
+// encoders are packages that encode on behalf of a caller.
 var encoders = []string{
 	"encoding/json", "reflect", "runtime",
 	"github.com/bytedance/sonic", "github.com/go-json-experiment/json", "github.com/goccy/go-json",
 	"github.com/json-iterator/go", "github.com/segmentio/encoding",
 }
 
-// loggers are packages that write logs, reports of errors or pages for operators. A name that ends
-// with a dash stands for all that begin with it.
+// loggers are packages that write logs, error reports or pages for operators. A name
+// that ends with a dash is a prefix.
 var loggers = []string{
 	"expvar", "log",
 	"cloud.google.com/go/logging", "github.com/apex/log", "github.com/charmbracelet/log", "github.com/getsentry/sentry-go",
@@ -153,8 +149,8 @@ var loggers = []string{
 	"go.opentelemetry.io/contrib/bridges/", "go.uber.org/zap", "gopkg.in/inconshreveable/log15%2ev2", "k8s.io/klog",
 }
 
-// askerNamed tells by the name of a function, which begins with the path of its
-// package.
+// askerNamed derives the asker from a function's name, which begins with the path of
+// its package.
 func askerNamed(function string) asker {
 	pkg, name := splitFunction(function)
 	switch {
@@ -174,7 +170,7 @@ func askerNamed(function string) asker {
 		case "MarshalJSON", "MarshalText", "MarshalJSONTo": // of a value around this one
 			return askedByNone
 		case "LogValue", "MarshalLogObject", "MarshalLogArray", "MarshalZerologObject", "MarshalZerologArray":
-			if i > 0 { // a method, and no type
+			if i > 0 { // a method, not a type
 				return askedByLog
 			}
 		}
@@ -182,8 +178,8 @@ func askerNamed(function string) asker {
 	return askedByOther
 }
 
-// ownPath is the path of this package, and frontPath that of the one by whose
-// MarshalRedacted generated code calls Marshal.
+// ownPath is the path of this package, and frontPath that of the package whose
+// MarshalRedacted generated code uses to call Marshal.
 var (
 	ownPath   = reflect.TypeFor[redactor]().PkgPath()
 	frontPath = strings.TrimSuffix(ownPath, "/internal/redact")
@@ -201,7 +197,7 @@ func splitFunction(function string) (pkg, name string) {
 	return function[:last+dot], function[last+dot+1:]
 }
 
-// inPackage reports whether a package is one of those at the paths, or below.
+// inPackage reports whether a package is at or below one of the paths.
 func inPackage(pkg string, paths []string) bool {
 	for _, path := range paths {
 		rest, ok := strings.CutPrefix(pkg, path)
@@ -212,12 +208,12 @@ func inPackage(pkg string, paths []string) bool {
 	return false
 }
 
-// maxNesting is how deep encoding/json reads.
+// maxNesting is the nesting limit of encoding/json's decoder.
 const maxNesting = 10_000
 
-// checkEnds reports a value that leads back to itself, or is deeper than what
-// reads JSON takes. encoding/json notices that within one call. Where each level
-// is a call of its own, out of MarshalJSON, it would not.
+// checkEnds reports a value that contains itself, or is nested deeper than JSON
+// decoders accept. encoding/json notices that within one call, but not if each level is
+// a call of its own, from MarshalJSON.
 func checkEnds(v any) error {
 	rv := reflect.ValueOf(v)
 	if !mayRepeat(rv.Type()) {
@@ -237,13 +233,13 @@ func indirectType(t reflect.Type) reflect.Type {
 	return t
 }
 
-// isEncoded says that encoding/json looks into the field.
+// isEncoded reports whether encoding/json looks into the field.
 func isEncoded(f reflect.StructField) bool {
 	return (f.IsExported() || f.Anonymous) && f.Tag.Get("json") != "-"
 }
 
-// An ending looks for the end of a value. at holds the references that were met:
-// true those that the value at hand is in, false those that are done with.
+// An ending searches a value for cycles. at holds the references met: true for those
+// that contain the current value, false for finished ones.
 type ending struct{ at map[reference]bool }
 
 func (e *ending) ends(v reflect.Value, depth int) bool {
@@ -288,11 +284,11 @@ func (e *ending) ends(v reflect.Value, depth int) bool {
 	return true
 }
 
-// repeats remembers the answers of mayRepeat.
+// repeats caches the answers of mayRepeat.
 var repeats sync.Map // reflect.Type → bool
 
-// mayRepeat says that a value of the type may lead to another of the same type,
-// or anywhere at all.
+// mayRepeat reports whether a value of the type may contain another of the same type,
+// or any value at all.
 func mayRepeat(t reflect.Type) bool {
 	if known, ok := repeats.Load(t); ok {
 		return known.(bool)
@@ -302,8 +298,8 @@ func mayRepeat(t reflect.Type) bool {
 	return found
 }
 
-// findRepeat looks for a way through types that comes back to one that it is in.
-// around holds these as true, and types that are done with as false.
+// findRepeat searches for a cycle of types. around holds the types that contain the
+// current one as true, and finished types as false.
 func findRepeat(t reflect.Type, around map[reflect.Type]bool) bool {
 	if inside, met := around[t]; met {
 		return inside
@@ -311,7 +307,7 @@ func findRepeat(t reflect.Type, around map[reflect.Type]bool) bool {
 	around[t] = true
 	defer func() { around[t] = false }()
 	if encodesItself(t) && natureOf(t) != certainlySecret {
-		return false // by a MarshalJSON that is not generated
+		return false // by a method that is not generated
 	}
 	switch t.Kind() {
 	case reflect.Interface:

@@ -1,6 +1,6 @@
 // Package redact hides secrets: fields tagged task:"secret", and payloads of tasks,
-// wherever a value is shown to people or logs. Package runtime gives it to generated
-// code and to users under its own names. It imports the standard library alone.
+// wherever a value is shown to people or logs. Package runtime exports it to generated
+// code and users under its own names. It imports only the standard library.
 package redact
 
 import (
@@ -13,43 +13,41 @@ import (
 	"strings"
 )
 
-// Mark stands wherever a secret would.
+// Mark replaces a secret.
 const Mark = "••••"
 
-// maxShown is how deep Value looks, and maxParts how many values it looks at:
-// values may hold each other in more ways than a log has room for.
+// maxShown is how deep Value looks, and maxParts how many values it looks at: values
+// may contain each other in more ways than a log has room for.
 const (
 	maxShown = 32
 	maxParts = 10_000
 )
 
-// elided stands for what Value leaves out.
+// elided replaces what Value omits.
 const elided = "…"
 
-// Value returns v as people and logs may see it: a struct becomes a group of
-// its fields under their JSON names, with [Mark] in place of each one that
-// is tagged task:"secret", however deep it lies, behind interfaces and in the
-// keys of maps too. Fields that do not travel are left out. A field whose value
-// is a slog.LogValuer says itself how it is shown. A value that leads back to
-// itself, and what lies deeper than 32 levels or beyond 10,000 values, is not
+// Value returns v as people and logs may see it: a struct becomes a group of its fields
+// under their JSON names, with [Mark] for each field tagged task:"secret", however
+// deep, also behind interfaces and in the keys of maps. Fields that are not encoded are
+// omitted. A field whose value is a slog.LogValuer is shown by its LogValue. A value
+// that contains itself, and values deeper than 32 levels or beyond 10,000, are not
 // shown.
 func Value(v any) slog.Value {
 	r := redactor{left: maxParts}
 	return r.parts(indirect(reflect.ValueOf(v)), 0)
 }
 
-// LogValue is the body of a generated LogValue: it returns what becomes
-// Value(v) once a log takes it.
+// LogValue is the body of a generated LogValue: its result becomes Value(v) once a log
+// resolves it.
 func LogValue(v any) slog.Value { return slog.AnyValue(shown{func() any { return v }}) }
 
-// shown is a value whose LogValue is generated. Value knows it, and goes on
-// into the value where it stands: one that began anew with every LogValue would
-// not end on values that lead back to themselves. The value is in a function, into
-// which package fmt does not look.
+// shown is a value with a generated LogValue. Value recognises it, and continues into
+// the value: if each LogValue began anew, a value that contains itself would never end.
+// The value is in a function, because package fmt does not look into functions.
 type shown struct{ v func() any }
 
-// LogValue implements slog.LogValuer. The other methods are for whoever prints the
-// value that a LogValue returned without resolving it.
+// LogValue implements slog.LogValuer. The other methods are for code that prints an
+// unresolved result of LogValue.
 func (s shown) LogValue() slog.Value          { return Value(s.v()) }
 func (s shown) String() string                { return String(s.v()) }
 func (s shown) GoString() string              { return String(s.v()) }
@@ -57,7 +55,7 @@ func (s shown) Format(f fmt.State, verb rune) { Format(f, verb, s) }
 func (s shown) MarshalJSON() ([]byte, error)  { return appendShownJSON(nil, Value(s.v())) }
 
 // Attr hides secrets in an attribute of a log. It has the form of
-// slog.HandlerOptions.ReplaceAttr. An attribute without secrets stays as it is.
+// slog.HandlerOptions.ReplaceAttr. An attribute without secrets is unchanged.
 func Attr(_ []string, a slog.Attr) slog.Attr {
 	r := redactor{left: maxParts}
 	a.Value = r.said(a.Value, 0)
@@ -76,7 +74,7 @@ func String(v any) string {
 	return rv.Type().String() + string(AppendText(nil, r.parts(rv, 0)))
 }
 
-// indirect is what v points to; a nil pointer stays.
+// indirect is the value that v points to; a nil pointer stays.
 func indirect(v reflect.Value) reflect.Value {
 	for n := 0; v.Kind() == reflect.Pointer && !v.IsNil() && n < maxShown; n++ {
 		v = v.Elem()
@@ -84,9 +82,8 @@ func indirect(v reflect.Value) reflect.Value {
 	return v
 }
 
-// Format is the body of a Format method: it prints v by its GoString,
-// Error or String method, where it has one that package fmt would call, else as
-// String, whatever the verb.
+// Format is the body of a Format method: it prints v by the GoString, Error or String
+// method that package fmt would call, or else as String, whatever the verb.
 func Format(f fmt.State, verb rune, v any) {
 	var text string
 	failure, isError := v.(error)
@@ -119,19 +116,18 @@ func Format(f fmt.State, verb rune, v any) {
 
 // A redactor is one call of Value.
 type redactor struct {
-	left int         // how many values it may look at yet
-	path []reference // what the value at hand is in
+	left int         // how many more values it may look at
+	path []reference // references that contain the current value
 }
 
-// A reference is a pointer, a map or a slice by which a value may lead back to
-// itself.
+// A reference is a pointer, a map or a slice through which a value may contain itself.
 type reference struct {
 	t   reflect.Type
 	to  uintptr
 	len int
 }
 
-// referenceOf returns false for what leads nowhere.
+// referenceOf returns false for a value without a reference.
 func referenceOf(v reflect.Value) (reference, bool) {
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -142,7 +138,7 @@ func referenceOf(v reflect.Value) (reference, bool) {
 	return reference{}, false
 }
 
-// value redacts a value that is in another.
+// value redacts a value inside another.
 func (r *redactor) value(v reflect.Value, depth int) slog.Value {
 	for v.Kind() == reflect.Interface {
 		v = v.Elem()
@@ -165,8 +161,8 @@ func (r *redactor) value(v reflect.Value, depth int) slog.Value {
 	return r.parts(v, depth)
 }
 
-// said redacts a value that a log is given or that a LogValue returned. It
-// leaves one without secrets alone.
+// said redacts a value that is given to a log or returned by a LogValue. It does not
+// change one without secrets.
 func (r *redactor) said(v slog.Value, depth int) slog.Value {
 	for range maxShown {
 		if v.Kind() != slog.KindLogValuer {
@@ -194,8 +190,8 @@ func (r *redactor) said(v slog.Value, depth int) slog.Value {
 	return v
 }
 
-// ask calls LogValue. One that panics, as those of values do for a nil pointer,
-// must not take the program along.
+// ask calls LogValue. A panic, as on a nil pointer with a value receiver, must not end
+// the program.
 func ask(says slog.LogValuer) (v slog.Value) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -205,7 +201,7 @@ func ask(says slog.LogValuer) (v slog.Value) {
 	return says.LogValue()
 }
 
-// parts redacts a value by what it consists of.
+// parts redacts a value part by part.
 func (r *redactor) parts(v reflect.Value, depth int) slog.Value {
 	if !v.IsValid() {
 		return slog.AnyValue(nil)
@@ -252,7 +248,7 @@ func (r *redactor) entries(v reflect.Value, depth int) shownMap {
 		}
 	}
 	slices.SortStableFunc(items, func(a, b slog.Attr) int { return strings.Compare(a.Key, b.Key) })
-	for i, n := 1, 1; i < len(items); i++ { // keys may differ in their secrets alone
+	for i, n := 1, 1; i < len(items); i++ { // keys may differ only in their secrets
 		if items[i].Key == items[i-n].Key {
 			n++
 			items[i].Key = fmt.Sprintf("%s (%d)", items[i].Key, n)
@@ -270,8 +266,8 @@ func (r *redactor) key(v reflect.Value, depth int) string {
 	return fmt.Sprint(v)
 }
 
-// appendFields appends the fields of a struct that travel, those of embedded
-// structs in their place.
+// appendFields appends the encoded fields of a struct. Embedded structs are replaced by
+// their fields.
 func (r *redactor) appendFields(attrs []slog.Attr, v reflect.Value, depth int) []slog.Attr {
 	for i := range v.NumField() {
 		f, fv := v.Type().Field(i), v.Field(i)
@@ -307,7 +303,7 @@ func isNil(v reflect.Value) bool {
 	return false
 }
 
-// isPlain says that no value of the type holds another.
+// isPlain reports whether values of the type contain no others.
 func isPlain(t reflect.Type) bool {
 	return t.Kind() < reflect.Array || t.Kind() == reflect.String
 }

@@ -6,14 +6,14 @@ import (
 	"strconv"
 )
 
-// shownList and shownMap are redacted lists and maps. Handlers of logs do not look
-// into such values: they say themselves what is in them.
+// shownList and shownMap are redacted lists and maps. Log handlers do not look into
+// such values, so they print themselves.
 type (
 	shownList []slog.Value
 	shownMap  []slog.Attr
 )
 
-// String and MarshalJSON are what handlers of logs ask for.
+// String and MarshalJSON are what log handlers call.
 func (l shownList) String() string               { return string(AppendText(nil, slog.AnyValue(l))) }
 func (l shownList) MarshalJSON() ([]byte, error) { return appendShownJSON(nil, slog.AnyValue(l)) }
 func (m shownMap) String() string                { return string(AppendText(nil, slog.AnyValue(m))) }

@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-// IsSecret says that a field is tagged task:"secret".
+// IsSecret reports whether a field is tagged task:"secret".
 func IsSecret(f reflect.StructField) bool {
 	return slices.Contains(strings.Split(f.Tag.Get("task"), ","), "secret")
 }
@@ -21,33 +21,33 @@ var ownText = [...]reflect.Type{
 	reflect.TypeFor[fmt.Stringer](), reflect.TypeFor[error](),
 }
 
-// speaksForItself says that a log has a better way to show the type than by its
-// parts: times, UUIDs, raw JSON.
+// speaksForItself reports whether a log has a better form for the type than its parts:
+// times, UUIDs, raw JSON.
 func speaksForItself(t reflect.Type) bool {
 	return slices.ContainsFunc(ownText[:], t.Implements)
 }
 
-// encodesItself says that encoding/json asks values of the type, or pointers to
-// them, for what they become.
+// encodesItself reports whether values of the type, or pointers to them, have an
+// encoding of their own in encoding/json.
 func encodesItself(t reflect.Type) bool {
 	return slices.ContainsFunc(ownText[:2], func(way reflect.Type) bool { return t.Implements(way) || reflect.PointerTo(t).Implements(way) })
 }
 
-// A nature says whether values of a type hold secrets.
+// A nature is whether values of a type hold secrets.
 type nature int
 
 const (
 	neverSecret     nature = iota
-	perhapsSecret          // it depends on what is in an interface
+	perhapsSecret          // depends on the content of an interface
 	certainlySecret        // a field is tagged task:"secret"
 )
 
-// HoldsSecret says that values of the type have a secret field somewhere, interfaces
-// aside.
+// HoldsSecret reports whether values of the type have a secret field somewhere,
+// interfaces aside.
 func HoldsSecret(t reflect.Type) bool { return natureOf(t) == certainlySecret }
 
-// natures remembers what natureOf has found out. What is found for types on the
-// way is not kept: those on a cycle do not know yet what lies on the rest of it.
+// natures caches the results of natureOf. The results for inner types are not kept: on
+// a cycle of types they are incomplete.
 var natures sync.Map // reflect.Type → nature
 
 func natureOf(t reflect.Type) nature {
@@ -84,16 +84,16 @@ func findNature(t reflect.Type, seen map[reflect.Type]bool) nature {
 	return found
 }
 
-// CarriesSecret says that a value has a field that is tagged task:"secret",
-// however deep, be it empty or behind a nil pointer. What lies behind interfaces
-// is looked at. It is for values that end somewhere.
+// CarriesSecret reports whether a value has a field tagged task:"secret", however deep,
+// also an empty one or one behind a nil pointer. It looks behind interfaces. The value
+// must be finite.
 func CarriesSecret(v reflect.Value) bool {
 	c := carrier{left: math.MaxInt}
 	return c.carries(v)
 }
 
-// mayCarrySecret is CarriesSecret for any value: one of which too much would have to
-// be looked at is taken to have a secret.
+// mayCarrySecret is CarriesSecret for any value: a value that takes too much search
+// counts as having a secret.
 func mayCarrySecret(v reflect.Value) bool {
 	c := carrier{left: maxParts}
 	return c.carries(v)
