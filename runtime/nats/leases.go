@@ -24,7 +24,7 @@ type lease struct {
 	place   string
 	tail    string
 	seq     uint64
-	ack     string // reply subject for the outcome; "" if it was delivered to somebody else
+	ack     string // reply subject for the outcome; "" if not delivered to this process
 	data    []byte
 	headers nats.Header
 	crashes int       // of the task, before this delivery
@@ -36,7 +36,7 @@ type lease struct {
 	busy       bool // a call settles or extends it
 	unfollowed bool // fifo: there was no room for a next head or a tomb
 	// buried is set if the task may be on the dead letter queue already. The server
-	// must then give it back: the next consumer checks that queue.
+	// must then give it back: its next holder checks that queue.
 	buried bool
 	raw    bool // it is buried unchanged
 	// redelivered is set if the server has handed it out before. The earlier holder may
