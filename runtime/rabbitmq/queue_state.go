@@ -44,7 +44,7 @@ type queueState struct {
 	other    *receiver // the previous one, whose tasks are being settled meanwhile
 	waiters  []*waiter
 	unwanted chan struct{} // closed when no waiter is left
-	left     time.Time     // when the last waiter left
+	left     time.Time     // when the last waiter was served or left
 	drawn    []*lease      // not handed out: those of the highest line first
 	leases   map[driver.Receipt]*lease
 	next     time.Time         // when alarm fires; zero: never
@@ -241,6 +241,7 @@ func (st *queueState) unwant() {
 	if len(st.waiters) == 0 && st.unwanted != nil {
 		close(st.unwanted)
 		st.unwanted = nil
+		st.left = time.Now()
 	}
 }
 
@@ -345,7 +346,6 @@ func (st *queueState) want(ctx context.Context, closed <-chan struct{}, limit in
 	}
 	st.waiters = slices.DeleteFunc(st.waiters, func(o *waiter) bool { return o == w })
 	st.asked = time.Now()
-	st.left = st.asked
 	st.unwant()
 	st.mu.Unlock()
 	st.wake() // the next waiter may want something else

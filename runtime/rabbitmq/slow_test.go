@@ -59,3 +59,20 @@ func TestATaskThatComesLateStaysForAsLong(t *testing.T) {
 	require.Len(t, q.st.drawn, 1)
 	require.Equal(t, min(late, maxIdleWait), q.st.drawn[0].keep.Sub(q.st.drawn[0].at))
 }
+
+// A task that comes just after another was handed out is not late.
+func TestATaskThatNobodyWaitsForGoesToAnotherProcess(t *testing.T) {
+	t.Parallel()
+	addr := data(t)
+	q, other := open(t, addr, driver.QueueConfig{}), open(t, addr, driver.QueueConfig{})
+	put(t, q, task("1"))
+	ds, err := q.Dequeue(within(t), 16, time.Minute)
+	require.NoError(t, err)
+	require.Len(t, ds, 1)
+	put(t, q, task("2"))
+	ctx, cancel := context.WithTimeout(t.Context(), maxIdleWait/2)
+	defer cancel()
+	ds, err = other.Dequeue(ctx, 1, time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, "2", ds[0].Task.ID)
+}
