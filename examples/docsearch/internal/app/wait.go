@@ -44,20 +44,46 @@ func (a *app) left(ctx context.Context) (remaining, error) {
 // there are.
 const look = 50 * time.Millisecond
 
+// quiet is how long a broker that does not count delayed tasks has to look empty: longer
+// than any retry waits.
+const quiet = 3 * time.Second
+
+// countsAll reports whether the queues count the tasks that wait for a retry.
+func (a *app) countsAll() (bool, error) {
+	for _, name := range flow {
+		q, err := a.manager.Queue(name)
+		if err != nil {
+			return false, err
+		}
+		if !q.Capabilities().CountsScheduled {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // untilIdle shows the progress until every task is completed or dead.
 func (a *app) untilIdle(ctx context.Context) error {
+	all, err := a.countsAll()
+	if err != nil {
+		return err
+	}
 	ticker := time.NewTicker(look)
 	defer ticker.Stop()
+	busy := time.Now() // when there was something left, or something was done, last
+	done := a.stats.Done()
 	for {
 		r, err := a.left(ctx)
 		if err != nil {
 			return err
 		}
-		if r.live() == 0 {
+		if now := a.stats.Done(); r.live() > 0 || now != done {
+			busy, done = time.Now(), now
+		}
+		if r.live() == 0 && (all || time.Since(busy) > quiet) {
 			a.progress.Clear()
 			return nil
 		}
-		done := a.stats.Done()
 		a.progress.Show(done, done+int(r.live()))
 		select {
 		case <-ctx.Done():
