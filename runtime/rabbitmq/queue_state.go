@@ -259,7 +259,11 @@ func (st *queueState) arrived(t *receiver, c *consumer, d *amqp.Delivery) {
 	}
 	l.keep = l.at.Add(st.idleWait())
 	if len(st.waiters) == 0 {
-		late := min(l.at.Sub(st.left), maxIdleWait)
+		most := maxIdleWait
+		if st.isDLQ {
+			most = drawnWait / 2 // a search waits for what is drawn
+		}
+		late := min(l.at.Sub(st.left), most)
 		l.keep = l.at.Add(max(late, st.idleWait()))
 	}
 	st.draw(l)
