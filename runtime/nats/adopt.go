@@ -30,7 +30,7 @@ func (q *queue) adoptStrays(ctx context.Context) error {
 	if !q.tidying.TryLock() {
 		return nil
 	}
-	due := time.Since(q.looked) >= ghostsEvery
+	due := q.straysDue(time.Now())
 	if due {
 		q.looked = time.Now()
 	}

@@ -63,8 +63,15 @@ func (s *source) housekeepingDue(now time.Time) bool {
 		return false // another call does it
 	}
 	defer s.tidying.Unlock()
-	return s.wire.nc.Stats().Reconnects != s.connects || now.Sub(s.tidied) >= tidyEvery || now.Sub(s.looked) >= ghostsEvery
+	return s.tidyDue(now) || s.straysDue(now)
 }
+
+// tidyDue and straysDue are called with tidying locked.
+func (s *source) tidyDue(now time.Time) bool {
+	return s.wire.nc.Stats().Reconnects != s.connects || now.Sub(s.tidied) >= tidyEvery
+}
+
+func (s *source) straysDue(now time.Time) bool { return now.Sub(s.looked) >= ghostsEvery }
 
 // tidy does the due work of gather and sweep. One call at a time is enough.
 func (s *source) tidy(ctx context.Context) error {
@@ -72,13 +79,12 @@ func (s *source) tidy(ctx context.Context) error {
 		return nil
 	}
 	defer s.tidying.Unlock()
-	now, connects := time.Now(), s.wire.nc.Stats().Reconnects
-	crashed := connects != s.connects
-	if !crashed && now.Sub(s.tidied) < tidyEvery {
+	now := time.Now()
+	if !s.tidyDue(now) {
 		return nil
 	}
 	s.tidied = now
-	if crashed || now.Sub(s.searched) >= ghostsEvery {
+	if connects := s.wire.nc.Stats().Reconnects; connects != s.connects || now.Sub(s.searched) >= ghostsEvery {
 		if _, err := s.sweep(ctx); err != nil {
 			return err
 		}

@@ -83,15 +83,26 @@ const (
 	maxIdleWait = 10 * time.Second
 )
 
-// deadIdleWait is the idleWait of a dead letter queue: its letters are browsed more
-// often than worked off, and a redrive waits for those that are here.
-const deadIdleWait = 5 * time.Millisecond
+// deadIdleWait and maxDeadIdleWait are those of a dead letter queue: its letters are
+// browsed more often than worked off, and a redrive waits for those that are here, for
+// drawnWait.
+const (
+	deadIdleWait    = 5 * time.Millisecond
+	maxDeadIdleWait = drawnWait / 2
+)
 
 func (st *queueState) idleWait() time.Duration {
 	if st.isDLQ {
 		return deadIdleWait
 	}
 	return idleWait
+}
+
+func (st *queueState) maxIdleWait() time.Duration {
+	if st.isDLQ {
+		return maxDeadIdleWait
+	}
+	return maxIdleWait
 }
 
 // run draws tasks for the waiters, until the provider is closed.
@@ -104,8 +115,8 @@ func (st *queueState) run() {
 		}
 		if n == 0 {
 			var idle <-chan time.Time
-			if st.drawing() {
-				idle = time.After(st.idleWait())
+			if wait := st.givesBackIn(time.Now()); wait > 0 {
+				idle = time.After(wait)
 			}
 			select {
 			case <-st.signal:
@@ -179,12 +190,19 @@ func (st *queueState) demand(now time.Time) (n int, unwanted <-chan struct{}, st
 	return min(st.waiters[0].limit, maxDraw), st.unwanted, stale && len(st.drawn) > st.waiters[0].limit
 }
 
-// drawing reports whether the broker may still send tasks.
-func (st *queueState) drawing() bool {
+// givesBackIn is how long without a waiter there may be consumers and drawn tasks; 0 if
+// there are none.
+func (st *queueState) givesBackIn(now time.Time) time.Duration {
+	if slices.ContainsFunc(st.receivers(), func(t *receiver) bool { return !t.idle() }) {
+		return st.idleWait()
+	}
 	st.mu.Lock()
-	some := len(st.drawn) > 0
-	st.mu.Unlock()
-	return some || slices.ContainsFunc(st.receivers(), func(t *receiver) bool { return !t.idle() })
+	defer st.mu.Unlock()
+	if len(st.drawn) == 0 {
+		return 0
+	}
+	first := slices.MinFunc(st.drawn, func(a, b *lease) int { return a.keep.Compare(b.keep) })
+	return max(first.keep.Sub(now), st.idleWait())
 }
 
 // receivers are the receivers that are alive.
@@ -259,11 +277,7 @@ func (st *queueState) arrived(t *receiver, c *consumer, d *amqp.Delivery) {
 	}
 	l.keep = l.at.Add(st.idleWait())
 	if len(st.waiters) == 0 {
-		most := maxIdleWait
-		if st.isDLQ {
-			most = drawnWait / 2 // a search waits for what is drawn
-		}
-		late := min(l.at.Sub(st.left), most)
+		late := min(l.at.Sub(st.left), st.maxIdleWait())
 		l.keep = l.at.Add(max(late, st.idleWait()))
 	}
 	st.draw(l)
@@ -386,12 +400,13 @@ func (st *queueState) giveBack(ctx context.Context) {
 	}
 	if len(st.waiters) == 0 {
 		now := time.Now()
-		for _, l := range st.drawn {
-			if now.After(l.keep) {
+		st.drawn = slices.DeleteFunc(st.drawn, func(l *lease) bool {
+			stale := now.After(l.keep)
+			if stale {
 				back = append(back, l)
 			}
-		}
-		st.drawn = slices.DeleteFunc(st.drawn, func(l *lease) bool { return now.After(l.keep) })
+			return stale
+		})
 	} else if most := st.waiters[0].limit; len(st.drawn) > most {
 		back = slices.Clone(st.drawn[most:])
 		st.drawn = st.drawn[:most]

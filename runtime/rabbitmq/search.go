@@ -55,7 +55,8 @@ func (q *queue) search(ctx context.Context, ids []string, deaths []driver.Death)
 const drawnWait = time.Second
 
 // awaitLetters waits until no process has letters that were drawn for a worker of the
-// dead letter queue that has left: each process gives them back after deadIdleWait.
+// dead letter queue that has left: each process gives them back after deadIdleWait, or at the latest
+// after maxDeadIdleWait.
 func (q *queue) awaitLetters(ctx context.Context, s *session) error {
 	for deadline := time.Now().Add(drawnWait); ; {
 		all, err := s.tallyAll(ctx, q.cfg.DLQ, "")

@@ -487,6 +487,21 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
+// background runs f until end is called, which waits for its return.
+func background(t *testing.T, f func(ctx context.Context)) (end func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		f(ctx)
+	}()
+	return func() {
+		cancel()
+		<-over
+	}
+}
+
 // logTap keeps log records as lines.
 type logTap struct {
 	mu    sync.Mutex

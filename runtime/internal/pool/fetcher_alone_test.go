@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"testing"
@@ -54,16 +53,7 @@ func startFetcher(t *testing.T, q *fakeQueue, free int) *fetcherAlone {
 		}
 	}
 	f.init(q, newPace(1, 1, 0))
-	ctx, cancel := context.WithCancel(t.Context())
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		f.run(ctx)
-	}()
-	f.end = func() {
-		cancel()
-		<-over
-	}
+	f.end = background(t, f.run)
 	return f
 }
 

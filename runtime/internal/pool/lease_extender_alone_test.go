@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"testing"
@@ -52,16 +51,7 @@ func startExtender(t *testing.T, q *fakeQueue, items ...*item) *extenderAlone {
 	}
 	e.clock = driver.SystemClock
 	e.init(q)
-	ctx, cancel := context.WithCancel(t.Context())
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		e.run(ctx)
-	}()
-	e.end = func() {
-		cancel()
-		<-over
-	}
+	e.end = background(t, e.run)
 	return e
 }
 

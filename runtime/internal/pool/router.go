@@ -13,9 +13,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A Router finds the handler of a task by its exact type. Register everything before
-// the pool is started: the pool uses the router as it was then, and a later
-// registration is an error; see [Router.Err]. It is safe for use by many goroutines.
+// A Router is the Router of package runtime, which documents the methods. Each pool that
+// is started takes a routing of it.
 type Router struct {
 	mu         sync.Mutex
 	routes     map[string]*route
@@ -52,8 +51,7 @@ func (r *Router) Use(mw ...Middleware) {
 	})
 }
 
-// Handle registers the handler of a type and its aliases. Mistakes (no type, registered
-// already, no handler) are kept for Err.
+// Handle registers the handler of a type and its aliases.
 func (r *Router) Handle(policy Policy, h Handler) {
 	r.register(fmt.Sprintf("the handler of %q", policy.Type), func() { r.handleLocked(policy, h) })
 }
@@ -110,25 +108,10 @@ func (r *Router) wrongLocked(format string, args ...any) {
 	r.errs = append(r.errs, fmt.Errorf("taskgen: "+format, args...))
 }
 
-// A DeadHook is called with a task that dies: cause is the error of its last run, or
-// the reason why it was not run at all. The task's metadata has the rest (MetaAttempts
-// and so on). The hook may read the task, not change it. Its payload is as the handler
-// has it: decrypted and decompressed by the middleware, or, if the middleware refused
-// the task, as it was on the queue, which Task.Encoding shows.
+// A DeadHook is called with a task that dies, and why. Package runtime documents it.
 type DeadHook func(ctx context.Context, t *driver.Task, cause error) error
 
-// OnDead makes the pool call hook whenever a task of the given type, or of one of its
-// aliases, dies: to undo what the task has begun, or to notify those who wait for it. A
-// type has one hook at most, and a handler; else Err says so.
-//
-// The hook runs once the failure is written into the task and before the task moves to
-// the dead letter queue. So it is called at least once: again if the process dies
-// between the two or the lease is lost. It runs on the worker, under the task's lease,
-// and its context ends after the time of one lease. Its error or panic is logged, and
-// changes nothing: the task is dead either way. TaskFromContext has the task in the
-// hook, too. Tasks that a provider buries itself, because they cannot be decoded, have
-// no hook. Generated OnDead… functions give a hook the decoded payload; see the
-// function [OnDead].
+// OnDead registers the hook of a type.
 func (r *Router) OnDead(taskType string, hook DeadHook) {
 	r.register(fmt.Sprintf("the hook for dead tasks of type %q", taskType), func() {
 		switch {
@@ -145,9 +128,7 @@ func (r *Router) OnDead(taskType string, hook DeadHook) {
 	})
 }
 
-// Err returns all mistakes of registration, or nil. NewPool refuses a router with
-// mistakes. A registration after a pool was started is among them: that pool has logged
-// it, and works without it until it is started again.
+// Err returns all mistakes of registration, and the registrations that came too late.
 func (r *Router) Err() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
