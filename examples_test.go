@@ -16,10 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// unshownPackages are for the authors of providers and stores: what these implement, and
-// suites, of which a test calls Run.
+// unshownPackages are for generated code, and for the authors of providers and stores:
+// what these implement, and suites, of which a test calls Run.
 var unshownPackages = []string{
-	"runtime/driver", "runtime/schedule/jobstore",
+	"runtime/generated", "runtime/driver", "runtime/schedule/jobstore",
 	"runtime/drivertest/boxtest", "runtime/drivertest/taskstoretest", "runtime/drivertest/jobstoretest", "runtime/drivertest/resultstoretest",
 }
 
@@ -29,8 +29,6 @@ var unshown = map[string]string{
 		schedule.Store schedule.Entry`,
 	"it lets packages encrypt and schedule work together with a manager": `
 		runtime.Sealer runtime.Teller`,
-	"generated code needs it where a package has taken the predeclared name": `
-		runtime.String runtime.Error`,
 	"it is of the suite for providers, which ExampleRun shows": `
 		drivertest.Child drivertest.Markdown drivertest.Report drivertest.LawReport drivertest.LeftOut
 		drivertest.Status drivertest.Network`,

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/generated"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
@@ -54,7 +55,7 @@ type order struct {
 func orders() *Spec[order] {
 	return &Spec[order]{Type: "order", Aliases: []string{"purchase"}, Queue: "q", Validate: func(o *order) error {
 		if o.ID == "" {
-			return Missing("order", "id")
+			return generated.Missing("order", "id")
 		}
 		return nil
 	}}

@@ -19,7 +19,7 @@ func ExampleEnqueueBatch() {
 		Type: "welcome", Queue: "mail",
 		Validate: func(w *welcome) error {
 			if w.To == "" {
-				return runtime.Missing("welcome", "to")
+				return errors.New("nobody to welcome")
 			}
 			return nil
 		},
@@ -43,7 +43,7 @@ func ExampleEnqueueBatch() {
 	fmt.Println("worth another try:", !errors.Is(err, runtime.ErrInvalidTask))
 	// Output:
 	// 0 is on queue mail
-	// 1 failed: taskgen: invalid task: a task of type welcome needs "to"
+	// 1 failed: taskgen: invalid task: a task of type welcome: nobody to welcome
 	// 2 is on queue mail
 	// worth another try: false
 }

@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"fmt"
 	"log/slog"
 
 	"github.com/taskgen/taskgen/runtime/internal/redact"
@@ -28,38 +27,3 @@ func Redact(v any) slog.Value { return redact.Value(v) }
 // task:"secret", and for tasks in unexported fields. An attribute without secrets stays
 // unchanged.
 func RedactAttr(groups []string, a slog.Attr) slog.Attr { return redact.Attr(groups, a) }
-
-// RedactedString returns what Redact does as text:
-//
-//	tasks.EmbeddingTask{text: "a cat", api_key: ••••}
-func RedactedString(v any) string { return redact.String(v) }
-
-// LogValue is the body of a generated LogValue: it returns a value that becomes
-// Redact(v) when a log resolves it.
-func LogValue(v any) slog.Value { return redact.LogValue(v) }
-
-// FormatRedacted is the body of a Format method. For every verb it prints v by its
-// GoString, Error or String method, if it has one that package fmt would call, else as
-// RedactedString.
-func FormatRedacted(f fmt.State, verb rune, v any) { redact.Format(f, verb, v) }
-
-// MarshalRedacted is the body of a generated MarshalJSON. It encodes whole, which is
-// the value as a type without that method. Only for a log it encodes what [Redact]
-// shows of value, or its LogValue if it has one. Packages of the standard library and
-// of well-known loggers count as logs, and so do the methods by which a value presents
-// itself to one, such as LogValue. The stack shows the caller; if it is unclear, the
-// value is encoded whole.
-func MarshalRedacted(value, whole any) ([]byte, error) { return redact.Marshal(value, whole) }
-
-// NoMarshalJSON keeps a struct from being encoded by the MarshalJSON of a struct that
-// it embeds. The two methods are ambiguous, so that neither is promoted, and
-// encoding/json writes all fields:
-//
-//	type View struct {
-//		tasks.EmbeddingTask
-//		runtime.NoMarshalJSON
-//		Done bool `json:"done"`
-//	}
-//
-// Secrets of the embedded struct are then written in clear, to logs as well.
-type NoMarshalJSON = redact.NoMarshalJSON

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/generated"
 )
 
 // What a task costs to enqueue that has a secret and a list of ten values with
@@ -25,7 +26,7 @@ type hiddenCred bareCred
 
 func (t hiddenCred) MarshalJSON() ([]byte, error) {
 	type plain hiddenCred
-	return runtime.MarshalRedacted(&t, (*plain)(&t))
+	return generated.MarshalJSON(&t, (*plain)(&t))
 }
 
 type hiddenPay struct {
@@ -35,7 +36,7 @@ type hiddenPay struct {
 
 func (t hiddenPay) MarshalJSON() ([]byte, error) {
 	type plain hiddenPay
-	return runtime.MarshalRedacted(&t, (*plain)(&t))
+	return generated.MarshalJSON(&t, (*plain)(&t))
 }
 
 type flatPay struct {
@@ -45,7 +46,7 @@ type flatPay struct {
 
 func (t flatPay) MarshalJSON() ([]byte, error) {
 	type plain flatPay
-	return runtime.MarshalRedacted(&t, (*plain)(&t))
+	return generated.MarshalJSON(&t, (*plain)(&t))
 }
 
 func BenchmarkEnqueueHidden(b *testing.B) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/generated"
 )
 
 const hidden = "hunter2"
@@ -27,11 +28,11 @@ type card struct {
 	Number string `json:"number" task:"secret"`
 }
 
-func (t card) LogValue() slog.Value          { return runtime.LogValue(t) }
-func (t card) Format(f fmt.State, verb rune) { runtime.FormatRedacted(f, verb, t) }
+func (t card) LogValue() slog.Value          { return generated.LogValue(t) }
+func (t card) Format(f fmt.State, verb rune) { generated.Format(f, verb, t) }
 func (t card) MarshalJSON() ([]byte, error) {
 	type plain card
-	return runtime.MarshalRedacted(&t, (*plain)(&t))
+	return generated.MarshalJSON(&t, (*plain)(&t))
 }
 
 type purse struct {
@@ -41,7 +42,7 @@ type purse struct {
 // marshalRedacted is never inlined, for the compiler does not know what it is.
 var marshalRedacted func(value, whole any) ([]byte, error)
 
-func init() { marshalRedacted = runtime.MarshalRedacted }
+func init() { marshalRedacted = generated.MarshalJSON }
 
 func (t purse) MarshalJSON() ([]byte, error) {
 	type plain purse
@@ -56,7 +57,7 @@ type ring struct {
 
 func (t ring) MarshalJSON() ([]byte, error) {
 	type plain ring
-	return runtime.MarshalRedacted(&t, (*plain)(&t))
+	return generated.MarshalJSON(&t, (*plain)(&t))
 }
 
 // logged is what slog's JSON handler writes of a value.

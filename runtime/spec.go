@@ -190,11 +190,6 @@ func (s *Spec[T]) fill(t *Task, v *T, now time.Time) error {
 	return nil
 }
 
-// Missing is the error of a required field that has its zero value.
-func Missing(taskType, field string) error {
-	return invalid("a task of type %s needs %q", taskType, field)
-}
-
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrInvalidTask}, args...)...)
 }

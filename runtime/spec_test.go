@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/generated"
 )
 
 type greeting struct {
@@ -27,7 +28,7 @@ func greetingSpec() *Spec[greeting] {
 		GroupKey: func(g *greeting) string { return "g-" + g.Name },
 		Validate: func(g *greeting) error {
 			if g.Name == "" {
-				return Missing("greeting", "name")
+				return generated.Missing("greeting", "name")
 			}
 			return nil
 		},

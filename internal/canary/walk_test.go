@@ -21,6 +21,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/dlq"
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/encrypt"
+	"github.com/taskgen/taskgen/runtime/generated"
 	"github.com/taskgen/taskgen/runtime/schedule"
 )
 
@@ -34,7 +35,7 @@ type payment struct {
 }
 
 func (p payment) LogValue() slog.Value          { return runtime.Redact(p) }
-func (p payment) Format(f fmt.State, verb rune) { runtime.FormatRedacted(f, verb, p) }
+func (p payment) Format(f fmt.State, verb rune) { generated.Format(f, verb, p) }
 
 type receiver struct {
 	Name string `json:"name"`

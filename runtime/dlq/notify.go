@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/generated"
 	"github.com/taskgen/taskgen/runtime/webhook"
 )
 
@@ -99,7 +99,7 @@ func (w Webhook) LogValue() slog.Value {
 func (w Webhook) String() string { return fmt.Sprintf("dlq.Webhook%v", w.LogValue()) }
 
 // Format prints the String of w, whatever the verb.
-func (w Webhook) Format(f fmt.State, verb rune) { runtime.FormatRedacted(f, verb, w) }
+func (w Webhook) Format(f fmt.State, verb rune) { generated.Format(f, verb, w) }
 
 // MarshalJSON writes URL and Secret, except for a log, where it writes LogValue.
 func (w Webhook) MarshalJSON() ([]byte, error) {
@@ -107,7 +107,7 @@ func (w Webhook) MarshalJSON() ([]byte, error) {
 		URL    string
 		Secret []byte
 	}
-	return runtime.MarshalRedacted(&w, plain{w.URL, w.Secret})
+	return generated.MarshalJSON(&w, plain{w.URL, w.Secret})
 }
 
 var webhookClient = &http.Client{Timeout: 10 * time.Second}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/generated"
 	"github.com/taskgen/taskgen/runtime/internal/recorder"
 )
 
@@ -26,7 +27,7 @@ var mailSpec = runtime.Spec[mail]{
 	UniqueKey: func(m *mail) string { return m.To },
 	Validate: func(m *mail) error {
 		if m.To == "" {
-			return runtime.Missing("mail", "to")
+			return generated.Missing("mail", "to")
 		}
 		return nil
 	},

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
 // Enqueued returns the payloads of all tasks of a spec's type, or of one of its
@@ -76,7 +77,7 @@ func listing[T any](env *Env, payloads []T) string {
 			fmt.Fprintf(&b, "\n  … %d more", len(payloads)-i)
 			break
 		}
-		fmt.Fprintf(&b, "\n  %s", runtime.RedactedString(v))
+		fmt.Fprintf(&b, "\n  %s", redact.String(v))
 	}
 	n := types(env.Tasks())
 	b.WriteString("\nenqueued in all:")

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/generated"
 	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
@@ -65,7 +66,7 @@ func TestWhatTravelsWholePasses(t *testing.T) {
 		UniqueKey: func(g *good) string { return runtime.KeyOf(&g.Text, &g.Total) },
 		Validate: func(g *good) error {
 			if g.Text == "" {
-				return runtime.Missing("good", "text")
+				return generated.Missing("good", "text")
 			}
 			return nil
 		},
@@ -110,7 +111,7 @@ func TestWhatDoesNotTravelWholeFails(t *testing.T) {
 			tasktest.RoundTrip(t, &runtime.Spec[struct{ Level never }]{Type: "t"})
 		},
 		"random payload": func(t testing.TB) {
-			tasktest.RoundTrip(t, &runtime.Spec[node]{Type: "t", Validate: func(*node) error { return runtime.Missing("t", "never") }})
+			tasktest.RoundTrip(t, &runtime.Spec[node]{Type: "t", Validate: func(*node) error { return generated.Missing("t", "never") }})
 		},
 	} {
 		l := &log{TB: t}

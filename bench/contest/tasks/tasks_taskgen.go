@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/generated"
 )
 
 // TypeNoop is the wire name of NoopTask.
@@ -92,12 +93,12 @@ func OnDeadNoop(r *runtime.Router, hook func(ctx context.Context, task NoopTask,
 
 // LogValue is the task as a log may show it.
 func (t NoopTask) LogValue() slog.Value {
-	return runtime.LogValue(t)
+	return generated.LogValue(t)
 }
 
 // If this does not compile, the runtime is older than this file: run go get
 // github.com/taskgen/taskgen@latest.
-const _ = runtime.GeneratedCodeVersion3_missing_run_go_get
+const _ = generated.Version1_missing_run_go_get
 
 // If this does not compile, NoopTask has changed since this file was
 // generated: run go generate.

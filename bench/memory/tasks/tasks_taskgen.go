@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/generated"
 )
 
 // TypeEmbedding is the wire name of EmbeddingTask.
@@ -40,7 +41,7 @@ var EmbeddingSpec = runtime.Spec[EmbeddingTask]{
 	Retry:   runtime.RetryPolicy{Max: 3},
 	Validate: func(task *EmbeddingTask) error {
 		if task.Text == "" {
-			return runtime.Missing(TypeEmbedding, "text")
+			return generated.Missing(TypeEmbedding, "text")
 		}
 		return nil
 	},
@@ -108,33 +109,33 @@ func OnDeadEmbedding(r *runtime.Router, hook func(ctx context.Context, task Embe
 
 // LogValue is the task as a log may show it, without its secrets.
 func (t EmbeddingTask) LogValue() slog.Value {
-	return runtime.LogValue(t)
+	return generated.LogValue(t)
 }
 
 // String is the task as text, without its secrets.
 func (t EmbeddingTask) String() string {
-	return runtime.RedactedString(t)
+	return generated.Text(t)
 }
 
 // GoString is the task as text, without its secrets.
 func (t EmbeddingTask) GoString() string {
-	return runtime.RedactedString(t)
+	return generated.Text(t)
 }
 
 // Format prints the task without its secrets, whatever the verb.
 func (t EmbeddingTask) Format(f fmt.State, verb rune) {
-	runtime.FormatRedacted(f, verb, &t)
+	generated.Format(f, verb, &t)
 }
 
 // MarshalJSON is the task as JSON: whole, but for a log without its secrets.
 func (t EmbeddingTask) MarshalJSON() ([]byte, error) {
 	type plain EmbeddingTask
-	return runtime.MarshalRedacted(&t, (*plain)(&t))
+	return generated.MarshalJSON(&t, (*plain)(&t))
 }
 
 // If this does not compile, the runtime is older than this file: run go get
 // github.com/taskgen/taskgen@latest.
-const _ = runtime.GeneratedCodeVersion3_missing_run_go_get
+const _ = generated.Version1_missing_run_go_get
 
 // If this does not compile, EmbeddingTask has changed since this file was
 // generated: run go generate.

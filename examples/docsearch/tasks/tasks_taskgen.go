@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/generated"
 )
 
 // The wire names of the tasks.
@@ -83,7 +84,7 @@ var DocumentSpec = runtime.Spec[DocumentTask]{
 	},
 	Validate: func(task *DocumentTask) error {
 		if task.Path == "" {
-			return runtime.Missing(TypeDocument, "path")
+			return generated.Missing(TypeDocument, "path")
 		}
 		return nil
 	},
@@ -144,7 +145,7 @@ func OnDeadDocument(r *runtime.Router, hook func(ctx context.Context, task Docum
 
 // LogValue is the task as a log may show it.
 func (t DocumentTask) LogValue() slog.Value {
-	return runtime.LogValue(t)
+	return generated.LogValue(t)
 }
 
 // EmbeddingSpec describes EmbeddingTask to the runtime: its name, its queue,
@@ -166,15 +167,15 @@ var EmbeddingSpec = runtime.Spec[EmbeddingTask]{
 	Validate: func(task *EmbeddingTask) error {
 		switch {
 		case task.Document == "":
-			return runtime.Missing(TypeEmbedding, "document")
+			return generated.Missing(TypeEmbedding, "document")
 		case task.Version == "":
-			return runtime.Missing(TypeEmbedding, "version")
+			return generated.Missing(TypeEmbedding, "version")
 		case task.Of == 0:
-			return runtime.Missing(TypeEmbedding, "of")
+			return generated.Missing(TypeEmbedding, "of")
 		case task.Text == "":
-			return runtime.Missing(TypeEmbedding, "text")
+			return generated.Missing(TypeEmbedding, "text")
 		case task.Model == "":
-			return runtime.Missing(TypeEmbedding, "model")
+			return generated.Missing(TypeEmbedding, "model")
 		}
 		return nil
 	},
@@ -240,7 +241,7 @@ func OnDeadEmbedding(r *runtime.Router, hook func(ctx context.Context, task Embe
 
 // LogValue is the task as a log may show it.
 func (t EmbeddingTask) LogValue() slog.Value {
-	return runtime.LogValue(t)
+	return generated.LogValue(t)
 }
 
 // CollaborationSpec describes CollaborationTask to the runtime: its name, its
@@ -262,9 +263,9 @@ var CollaborationSpec = runtime.Spec[CollaborationTask]{
 	Validate: func(task *CollaborationTask) error {
 		switch {
 		case task.Document == "":
-			return runtime.Missing(TypeCollaboration, "document")
+			return generated.Missing(TypeCollaboration, "document")
 		case task.Version == "":
-			return runtime.Missing(TypeCollaboration, "version")
+			return generated.Missing(TypeCollaboration, "version")
 		}
 		return nil
 	},
@@ -328,7 +329,7 @@ func OnDeadCollaboration(r *runtime.Router, hook func(ctx context.Context, task 
 
 // LogValue is the task as a log may show it.
 func (t CollaborationTask) LogValue() slog.Value {
-	return runtime.LogValue(t)
+	return generated.LogValue(t)
 }
 
 // WebhookSpec describes WebhookTask to the runtime: its name, its queue, its
@@ -350,11 +351,11 @@ var WebhookSpec = runtime.Spec[WebhookTask]{
 	Validate: func(task *WebhookTask) error {
 		switch {
 		case task.ID == "":
-			return runtime.Missing(TypeWebhook, "id")
+			return generated.Missing(TypeWebhook, "id")
 		case task.Endpoint == "":
-			return runtime.Missing(TypeWebhook, "endpoint")
+			return generated.Missing(TypeWebhook, "endpoint")
 		case len(task.Body) == 0:
-			return runtime.Missing(TypeWebhook, "body")
+			return generated.Missing(TypeWebhook, "body")
 		}
 		return nil
 	},
@@ -417,12 +418,12 @@ func OnDeadWebhook(r *runtime.Router, hook func(ctx context.Context, task Webhoo
 
 // LogValue is the task as a log may show it.
 func (t WebhookTask) LogValue() slog.Value {
-	return runtime.LogValue(t)
+	return generated.LogValue(t)
 }
 
 // If this does not compile, the runtime is older than this file: run go get
 // github.com/taskgen/taskgen@latest.
-const _ = runtime.GeneratedCodeVersion3_missing_run_go_get
+const _ = generated.Version1_missing_run_go_get
 
 // If this does not compile, DocumentTask has changed since this file was
 // generated: run go generate.

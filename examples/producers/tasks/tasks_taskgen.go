@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/generated"
 )
 
 // The wire names of the tasks.
@@ -58,7 +59,7 @@ var MailSpec = runtime.Spec[MailTask]{
 	},
 	Validate: func(task *MailTask) error {
 		if task.To == "" {
-			return runtime.Missing(TypeMail, "to")
+			return generated.Missing(TypeMail, "to")
 		}
 		return nil
 	},
@@ -117,7 +118,7 @@ func OnDeadMail(r *runtime.Router, hook func(ctx context.Context, task MailTask,
 
 // LogValue is the task as a log may show it.
 func (t MailTask) LogValue() slog.Value {
-	return runtime.LogValue(t)
+	return generated.LogValue(t)
 }
 
 // AlertSpec describes AlertTask to the runtime: its name, its queue, its
@@ -133,7 +134,7 @@ var AlertSpec = runtime.Spec[AlertTask]{
 	},
 	Validate: func(task *AlertTask) error {
 		if task.Text == "" {
-			return runtime.Missing(TypeAlert, "text")
+			return generated.Missing(TypeAlert, "text")
 		}
 		return nil
 	},
@@ -193,7 +194,7 @@ func OnDeadAlert(r *runtime.Router, hook func(ctx context.Context, task AlertTas
 
 // LogValue is the task as a log may show it.
 func (t AlertTask) LogValue() slog.Value {
-	return runtime.LogValue(t)
+	return generated.LogValue(t)
 }
 
 // OrderSpec describes OrderTask to the runtime: its name, its queue, its
@@ -212,7 +213,7 @@ var OrderSpec = runtime.Spec[OrderTask]{
 	},
 	Validate: func(task *OrderTask) error {
 		if task.Step == 0 {
-			return runtime.Missing(TypeOrder, "step")
+			return generated.Missing(TypeOrder, "step")
 		}
 		return nil
 	},
@@ -273,12 +274,12 @@ func OnDeadOrder(r *runtime.Router, hook func(ctx context.Context, task OrderTas
 
 // LogValue is the task as a log may show it.
 func (t OrderTask) LogValue() slog.Value {
-	return runtime.LogValue(t)
+	return generated.LogValue(t)
 }
 
 // If this does not compile, the runtime is older than this file: run go get
 // github.com/taskgen/taskgen@latest.
-const _ = runtime.GeneratedCodeVersion3_missing_run_go_get
+const _ = generated.Version1_missing_run_go_get
 
 // If this does not compile, MailTask has changed since this file was
 // generated: run go generate.

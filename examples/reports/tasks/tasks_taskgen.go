@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/generated"
 	"github.com/taskgen/taskgen/runtime/schedule"
 )
 
@@ -123,7 +124,7 @@ func OnDeadTidy(r *runtime.Router, hook func(ctx context.Context, task TidyTask,
 
 // LogValue is the task as a log may show it.
 func (t TidyTask) LogValue() slog.Value {
-	return runtime.LogValue(t)
+	return generated.LogValue(t)
 }
 
 // ReportSpec describes ReportTask to the runtime: its name, its queue, its
@@ -139,7 +140,7 @@ var ReportSpec = runtime.Spec[ReportTask]{
 	},
 	Validate: func(task *ReportTask) error {
 		if task.Name == "" {
-			return runtime.Missing(TypeReport, "name")
+			return generated.Missing(TypeReport, "name")
 		}
 		return nil
 	},
@@ -212,12 +213,12 @@ func OnDeadReport(r *runtime.Router, hook func(ctx context.Context, task ReportT
 
 // LogValue is the task as a log may show it.
 func (t ReportTask) LogValue() slog.Value {
-	return runtime.LogValue(t)
+	return generated.LogValue(t)
 }
 
 // If this does not compile, the runtime is older than this file: run go get
 // github.com/taskgen/taskgen@latest.
-const _ = runtime.GeneratedCodeVersion3_missing_run_go_get
+const _ = generated.Version1_missing_run_go_get
 
 // If this does not compile, TidyTask has changed since this file was
 // generated: run go generate.

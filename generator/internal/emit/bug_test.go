@@ -42,7 +42,7 @@ func TestCodeThatDoesNotCompileIsReportedAsABugAndNotReturned(t *testing.T) {
 	loaded := loadOne(t)
 	for name, want := range map[string]string{
 		"not a name": "expected ']', found a",
-		"GoneTask":   "one_taskgen.go:35:29: undefined: GoneTask\n",
+		"GoneTask":   "one_taskgen.go:36:29: undefined: GoneTask\n",
 	} {
 		pkg := loaded.Packages[0]
 		pkg.Tasks = slices.Clone(pkg.Tasks)

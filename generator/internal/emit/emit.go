@@ -85,7 +85,7 @@ func write(ctx context.Context, checked *check.Result, pkg *model.Package, path 
 	wrong := checked.Programs[pkg.Path].CheckOutput(ctx, pkg.Path, path, src)
 	var output *load.OutputError
 	if errors.As(wrong, &output) {
-		if strings.Contains(wrong.Error(), gosrc.VersionGuard) {
+		if strings.Contains(wrong.Error(), gosrc.VersionGuard) || lacksGuard(output.Missing) {
 			return nil, "", fmt.Errorf("taskgen: the module of package %s uses a version of github.com/taskgen/taskgen that is older than this taskgen: go get github.com/taskgen/taskgen@latest, or run the one that belongs to it with go tool taskgen", pkg.Path)
 		}
 		for _, path := range [...]string{gosrc.RuntimePath, gosrc.SchedulePath} {
@@ -96,6 +96,14 @@ func write(ctx context.Context, checked *check.Result, pkg *model.Package, path 
 		return nil, "", bug(pkg, wrong)
 	}
 	return src, "", wrong
+}
+
+// lacksGuard reports whether the module has a runtime that is older than the package of
+// the guard: a newer one imports that package.
+func lacksGuard(missing map[string]string) bool {
+	_, noRuntime := missing[gosrc.RuntimePath]
+	_, noGuard := missing[gosrc.GeneratedPath]
+	return noGuard && !noRuntime
 }
 
 func unchecked(pkg *model.Package, missing, reason string) string {

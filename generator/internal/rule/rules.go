@@ -316,7 +316,7 @@ var (
 	SecretEmbedded = warning("SECRET_EMBEDDED",
 		"a struct that embeds a type with secrets is declared at package level, in a file that is built whenever its tasks are",
 		"only there can taskgen add methods to it; without its own methods it has those of the embedded type, and encoding/json writes none of its other fields",
-		"declare the struct at package level, give the embedded field a name, or embed runtime.NoMarshalJSON beside it")
+		"declare the struct at package level, give the embedded field a name, or embed generated.NoMarshalJSON beside it")
 	FieldEmpty = rule("FIELD_EMPTY",
 		"a struct in a payload has exported fields, or encodes itself",
 		"encoding/json writes {} for it, whatever its value",

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/generated"
 )
 
 // The wire names of the tasks.
@@ -125,7 +126,7 @@ func OnDeadPlain(r *runtime.Router, hook func(ctx context.Context, task PlainTas
 
 // LogValue is the task as a log may show it.
 func (t PlainTask) LogValue() slog.Value {
-	return runtime.LogValue(t)
+	return generated.LogValue(t)
 }
 
 // OrderedSpec describes OrderedTask to the runtime: its name, its queue, its
@@ -144,7 +145,7 @@ var OrderedSpec = runtime.Spec[OrderedTask]{
 	},
 	Validate: func(task *OrderedTask) error {
 		if task.Group == "" {
-			return runtime.Missing(TypeOrdered, "group")
+			return generated.Missing(TypeOrdered, "group")
 		}
 		return nil
 	},
@@ -207,7 +208,7 @@ func OnDeadOrdered(r *runtime.Router, hook func(ctx context.Context, task Ordere
 
 // LogValue is the task as a log may show it.
 func (t OrderedTask) LogValue() slog.Value {
-	return runtime.LogValue(t)
+	return generated.LogValue(t)
 }
 
 // LevelSpec describes LevelTask to the runtime: its name, its queue, its
@@ -278,7 +279,7 @@ func OnDeadLevel(r *runtime.Router, hook func(ctx context.Context, task LevelTas
 
 // LogValue is the task as a log may show it.
 func (t LevelTask) LogValue() slog.Value {
-	return runtime.LogValue(t)
+	return generated.LogValue(t)
 }
 
 // UniqueSpec describes UniqueTask to the runtime: its name, its queue, its
@@ -297,7 +298,7 @@ var UniqueSpec = runtime.Spec[UniqueTask]{
 	},
 	Validate: func(task *UniqueTask) error {
 		if task.Key == "" {
-			return runtime.Missing(TypeUnique, "key")
+			return generated.Missing(TypeUnique, "key")
 		}
 		return nil
 	},
@@ -360,7 +361,7 @@ func OnDeadUnique(r *runtime.Router, hook func(ctx context.Context, task UniqueT
 
 // LogValue is the task as a log may show it.
 func (t UniqueTask) LogValue() slog.Value {
-	return runtime.LogValue(t)
+	return generated.LogValue(t)
 }
 
 // DoomedSpec describes DoomedTask to the runtime: its name, its queue, its
@@ -431,12 +432,12 @@ func OnDeadDoomed(r *runtime.Router, hook func(ctx context.Context, task DoomedT
 
 // LogValue is the task as a log may show it.
 func (t DoomedTask) LogValue() slog.Value {
-	return runtime.LogValue(t)
+	return generated.LogValue(t)
 }
 
 // If this does not compile, the runtime is older than this file: run go get
 // github.com/taskgen/taskgen@latest.
-const _ = runtime.GeneratedCodeVersion3_missing_run_go_get
+const _ = generated.Version1_missing_run_go_get
 
 // If this does not compile, PlainTask has changed since this file was
 // generated: run go generate.

@@ -158,7 +158,7 @@ func askerNamed(function string) asker {
 		return askedByWhole
 	case function == ownPath+".marshalShown":
 		return askedByLog
-	case function == ownPath+".marshal", function == frontPath+".MarshalRedacted":
+	case function == ownPath+".marshal":
 		return askedByNone
 	case function == "" || inPackage(pkg, encoders):
 		return askedByNone
@@ -167,7 +167,7 @@ func askerNamed(function string) asker {
 	}
 	for i, word := range strings.FieldsFunc(name, func(c rune) bool { return c == '.' || c == '-' }) {
 		switch word {
-		case "MarshalJSON", "MarshalText", "MarshalJSONTo": // of a value around this one
+		case "MarshalJSON", "MarshalText", "MarshalJSONTo": // of a value around this one, or of package generated
 			return askedByNone
 		case "LogValue", "MarshalLogObject", "MarshalLogArray", "MarshalZerologObject", "MarshalZerologArray":
 			if i > 0 { // a method, not a type
@@ -178,12 +178,8 @@ func askerNamed(function string) asker {
 	return askedByOther
 }
 
-// ownPath is the path of this package, and frontPath that of the package whose
-// MarshalRedacted generated code uses to call Marshal.
-var (
-	ownPath   = reflect.TypeFor[redactor]().PkgPath()
-	frontPath = strings.TrimSuffix(ownPath, "/internal/redact")
-)
+// ownPath is the path of this package.
+var ownPath = reflect.TypeFor[redactor]().PkgPath()
 
 // splitFunction splits the name of a function into the path of its package and the
 // rest. Dots in the last element of a path are escaped, those before are not.

@@ -7,6 +7,7 @@ import (
 )
 
 func TestWhoAsksIsToldByTheNameOfTheFunction(t *testing.T) {
+	const front = "github.com/taskgen/taskgen/runtime"
 	for function, want := range map[string]asker{
 		"":                                askedByNone,
 		"encoding/json.Marshal":           askedByNone,
@@ -33,10 +34,10 @@ func TestWhoAsksIsToldByTheNameOfTheFunction(t *testing.T) {
 		ownPath + ".marshalShown":                                askedByLog,
 		ownPath + ".marshalWhole":                                askedByWhole,
 		ownPath + ".marshal":                                     askedByNone,
-		frontPath + ".MarshalRedacted":                           askedByNone,
-		frontPath + ".(*Spec[...]).fill":                         askedByOther,
-		frontPath + ".KeyOf":                                     askedByOther,
-		frontPath + ".MarshalRedactedTwice":                      askedByOther,
+		front + "/generated.MarshalJSON":                         askedByNone,
+		front + ".(*Spec[...]).fill":                             askedByOther,
+		front + ".KeyOf":                                         askedByOther,
+		front + "/generated.Missing":                             askedByOther,
 		"logger.Print":                                           askedByOther,
 		"github.com/rs/zerologger.Write":                         askedByOther,
 		"example.com/log/slog.Write":                             askedByOther,

@@ -23,6 +23,9 @@ import (
 // RuntimePath is the package that generated code calls.
 const RuntimePath = "github.com/taskgen/taskgen/runtime"
 
+// GeneratedPath is the package of what only generated code calls.
+const GeneratedPath = RuntimePath + "/generated"
+
 // SchedulePath is the package that generated functions about jobs call.
 const SchedulePath = RuntimePath + "/schedule"
 
@@ -133,7 +136,8 @@ func taskWords(t *model.Task) words {
 
 // machinery are the packages that are words.
 var machinery = map[string]string{
-	"context": "context", "fmt": "fmt", "slog": "log/slog", "time": "time", "runtime": RuntimePath, "schedule": SchedulePath,
+	"context": "context", "fmt": "fmt", "slog": "log/slog", "time": "time", "runtime": RuntimePath,
+	"generated": GeneratedPath, "schedule": SchedulePath,
 }
 
 // expand replaces the $words of a text: the given ones, and those with a fixed meaning,

@@ -124,7 +124,7 @@ func TestLinesOfCommentsAreShort(t *testing.T) {
 func TestNothingButWhatMayBeImportedIs(t *testing.T) {
 	_, file := source(t, embedding())
 	for _, imp := range file.Imports {
-		assert.Contains(t, []string{`"context"`, `"fmt"`, `"log/slog"`, `"time"`, `"github.com/taskgen/taskgen/runtime"`}, imp.Path.Value)
+		assert.Contains(t, []string{`"context"`, `"fmt"`, `"log/slog"`, `"time"`, `"github.com/taskgen/taskgen/runtime"`, `"github.com/taskgen/taskgen/runtime/generated"`}, imp.Path.Value)
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
 		if fn, ok := n.(*ast.FuncDecl); ok {
@@ -139,7 +139,7 @@ func TestNothingButWhatMayBeImportedIs(t *testing.T) {
 
 func TestAPackageOfQueuesAlone(t *testing.T) {
 	src, file := source(t, &model.Package{Name: "q", Path: "example.com/q", Queues: []model.Queue{{Name: "a"}}})
-	assert.Len(t, file.Imports, 1)
+	assert.Len(t, file.Imports, 2, "runtime, and generated for the guard")
 	assert.Contains(t, src, "func Queues() []runtime.QueueConfig {")
 	assert.NotContains(t, src, "Handlers")
 }
@@ -170,13 +170,13 @@ func TestTakenPredeclaredNamesAreGoneRound(t *testing.T) {
 	pkg.Scope = append(pkg.Scope, "string", "error", "rune", "any")
 	pkg.Tasks[1].Fields = append(pkg.Tasks[1].Fields, model.Field{Name: "Any", Type: model.Type{Kind: model.Any}})
 	src, _ := source(t, pkg)
-	assert.Contains(t, src, "func(task *EmbeddingTask) runtime.String {")
-	assert.Contains(t, src, "(runtime.Enqueued, runtime.Error) {")
+	assert.Contains(t, src, "func(task *EmbeddingTask) generated.String {")
+	assert.Contains(t, src, "(runtime.Enqueued, generated.Error) {")
 	assert.Contains(t, src, "Format(f fmt.State, verb int32)")
 	assert.NotContains(t, src, "MarshalJSON", "go vet knows the method by its signature to the letter")
 	assert.NotContains(t, src, "Plain:")
 	assert.Contains(t, src, "Any     interface{}")
-	assert.Contains(t, src, "[]runtime.String{\"api_key\"}")
+	assert.Contains(t, src, "[]generated.String{\"api_key\"}")
 }
 
 func TestImportsKeepTheirNamesWhereTheyAreFree(t *testing.T) {
@@ -219,6 +219,7 @@ func TestImportsKeepTheirNamesWhereTheyAreFree(t *testing.T) {
 	"example.com/go-ctx"
 	xruntime "example.com/x/runtime"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/generated"
 	"gopkg.in/yaml.v3"
 	runtime3 "other.example/12/runtime"`, imports)
 	assert.Contains(t, src, "func EnqueuePing(context2 context.Context, to runtime.Enqueuer, payload PingTask, opts ...runtime.EnqueueOption)")
@@ -417,6 +418,7 @@ func TestTheUsersOwnNamesForImportsAreKept(t *testing.T) {
 		{Path: "example.com/gen/taken", Name: "Queues"},
 		{Path: "example.com/gen/typed", Name: "string"},
 		{Path: "github.com/taskgen/taskgen/runtime", Name: "rt"},
+		{Path: "github.com/taskgen/taskgen/runtime/generated", Name: "gen"},
 		{Path: "time", Name: "stdtime"},
 	}
 	for i, typ := range []model.Type{named("example.com/gen/orderpb", "orderpb"), named("example.com/gen/taken", "taken"), named("example.com/gen/typed", "typed"), named("time", "time")} {
@@ -429,6 +431,7 @@ func TestTheUsersOwnNamesForImportsAreKept(t *testing.T) {
 	assert.Contains(t, src, "\tstdtime \"time\"\n")
 	assert.Contains(t, src, "Timeout: 2 * stdtime.Minute,")
 	assert.Contains(t, src, "\trt \"github.com/taskgen/taskgen/runtime\"\n")
+	assert.Contains(t, src, "\tgen \"github.com/taskgen/taskgen/runtime/generated\"\n")
 	assert.Contains(t, src, "the error is a *rt.BatchError")
 }
 
@@ -479,12 +482,12 @@ func TestHoldersGetTheMethodsThatTheyLack(t *testing.T) {
 	}
 	src, _ := source(t, pkg)
 	assert.Contains(t, src, "func (t Box[T, P]) LogValue() slog.Value {")
-	assert.Contains(t, src, "func (t Box[T, P]) MarshalJSON() ([]byte, error) {\n\ttype bare Box[T, P]\n\treturn runtime.MarshalRedacted(&t, (*bare)(&t))\n}")
-	assert.Contains(t, src, "func (t *Cred) LogValue() slog.Value {\n\treturn runtime.LogValue(t)\n}")
-	assert.Contains(t, src, "\truntime.FormatRedacted(f, verb, t)\n")
-	assert.Contains(t, src, "\ttype bare struct {\n\t\t*Cred\n\t\truntime.NoMarshalJSON\n\t}\n\treturn runtime.MarshalRedacted(t, &bare{Cred: t})\n")
+	assert.Contains(t, src, "func (t Box[T, P]) MarshalJSON() ([]byte, error) {\n\ttype bare Box[T, P]\n\treturn generated.MarshalJSON(&t, (*bare)(&t))\n}")
+	assert.Contains(t, src, "func (t *Cred) LogValue() slog.Value {\n\treturn generated.LogValue(t)\n}")
+	assert.Contains(t, src, "\tgenerated.Format(f, verb, t)\n")
+	assert.Contains(t, src, "\ttype bare struct {\n\t\t*Cred\n\t\tgenerated.NoMarshalJSON\n\t}\n\treturn generated.MarshalJSON(t, &bare{Cred: t})\n")
 	assert.Contains(t, src, "func (t plain) MarshalJSON() ([]byte, error) {\n\ttype bare plain\n")
 	assert.NotContains(t, src, "Own)")
-	assert.Contains(t, src, "Plain: func(task *EmbeddingTask) any {\n\t\ttype bare struct {\n\t\t\t*EmbeddingTask\n\t\t\truntime.NoMarshalJSON\n\t\t}\n\t\treturn &bare{EmbeddingTask: task}\n\t},")
+	assert.Contains(t, src, "Plain: func(task *EmbeddingTask) any {\n\t\ttype bare struct {\n\t\t\t*EmbeddingTask\n\t\t\tgenerated.NoMarshalJSON\n\t\t}\n\t\treturn &bare{EmbeddingTask: task}\n\t},")
 	assert.Equal(t, 1, strings.Count(src, "func (t EmbeddingTask) MarshalJSON()"))
 }

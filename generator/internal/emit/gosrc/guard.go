@@ -9,14 +9,14 @@ import (
 // VersionGuard is a constant of every runtime that is new enough for the files that
 // this package writes. The compiler prints its name if it is missing, so the name says
 // what to do.
-const VersionGuard = "GeneratedCodeVersion3_missing_run_go_get"
+const VersionGuard = "Version1_missing_run_go_get"
 
 // guards writes declarations that do not compile if the file is out of date: a constant
 // that an older runtime lacks, and for each struct an assignment that compiles only
 // while its fields, their types and their tags are unchanged.
 func (f *file) guards() {
 	f.declare(doc("If this does not compile, the runtime is older than this file: run go get github.com/taskgen/taskgen@latest."), `
-const _ = $runtime.$guard`, words{"guard": VersionGuard})
+const _ = $generated.$guard`, words{"guard": VersionGuard})
 	f.kind = Guard
 	for i := range f.pkg.Tasks {
 		f.owner = i

@@ -60,7 +60,7 @@ func (f *file) logValue(e *exhibit) {
 	}
 	f.declare(doc(text), `
 func ($t $Receiver) LogValue() $slog.Value {
-	return $runtime.LogValue($t)
+	return $generated.LogValue($t)
 }`, f.methodWords(e))
 }
 
@@ -74,20 +74,20 @@ func (f *file) hiding(e *exhibit) {
 		w["Method"] = name
 		f.declare(doc(name+" is "+e.noun+" as text, without its secrets."), `
 func ($t $Receiver) $Method() $string {
-	return $runtime.RedactedString($t)
+	return $generated.Text($t)
 }`, w)
 	}
 	if !e.Has("Format") {
 		f.declare(doc("Format prints "+e.noun+" without its secrets, whatever the verb."), `
 func ($t $Receiver) Format($f $fmt.State, $verb $rune) {
-	$runtime.FormatRedacted($f, $verb, $pointer)
+	$generated.Format($f, $verb, $pointer)
 }`, w)
 	}
 	if f.pkg.HidesJSON(&e.Holder) {
 		f.declare(doc("MarshalJSON is "+e.noun+" as JSON: whole, but for a log without its secrets."), `
 func ($t $Receiver) MarshalJSON() ([]byte, error) {
 	`+plainDecl(e)+`
-	return $runtime.MarshalRedacted($pointer, `+plainValue(e)+`)
+	return $generated.MarshalJSON($pointer, `+plainValue(e)+`)
 }`, w)
 	}
 }
@@ -115,7 +115,7 @@ func plainDecl(e *exhibit) string {
 	}
 	return `type $plain struct {
 		*$Exhibit
-		$runtime.NoMarshalJSON
+		$generated.NoMarshalJSON
 	}`
 }
 

@@ -103,9 +103,9 @@ func (f *file) predeclared(name string) string {
 	}
 	switch name {
 	case "string":
-		return f.use(RuntimePath) + ".String"
+		return f.use(GeneratedPath) + ".String"
 	case "error":
-		return f.use(RuntimePath) + ".Error"
+		return f.use(GeneratedPath) + ".Error"
 	case "rune":
 		return "int32"
 	}
@@ -126,6 +126,7 @@ func imported(pkg *model.Package) []importedPackage {
 	add("context", "context")
 	add("log/slog", "slog")
 	add(RuntimePath, "runtime")
+	add(GeneratedPath, "generated")
 	if pkg.Jobs() {
 		add(SchedulePath, "schedule")
 	}

@@ -165,14 +165,14 @@ func (f *file) validate(t *model.Task, w words) string {
 		if len(fields) == 1 {
 			return f.expand(`func($task *$Struct) $error {
 	if $missing {
-		return $runtime.Missing($Type, $json)
+		return $generated.Missing($Type, $json)
 	}
 	return nil
 }`, w)
 		}
 		cases += f.expand(`
 	case $missing:
-		return $runtime.Missing($Type, $json)`, w)
+		return $generated.Missing($Type, $json)`, w)
 	}
 	w["cases"] = cases
 	return f.expand(`func($task *$Struct) $error {

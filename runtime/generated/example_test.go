@@ -1,4 +1,4 @@
-package runtime_test
+package generated_test
 
 import (
 	"encoding/json"
@@ -6,7 +6,7 @@ import (
 	"log"
 	"log/slog"
 
-	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/generated"
 )
 
 // account has the methods that the generator writes for a task with secrets. They hide
@@ -16,18 +16,18 @@ type account struct {
 	Password string `json:"password" task:"secret"`
 }
 
-func (a account) Format(f fmt.State, verb rune) { runtime.FormatRedacted(f, verb, a) }
+func (a account) Format(f fmt.State, verb rune) { generated.Format(f, verb, a) }
 
-func (a account) LogValue() slog.Value { return runtime.LogValue(a) }
+func (a account) LogValue() slog.Value { return generated.LogValue(a) }
 
 func (a account) MarshalJSON() ([]byte, error) {
 	type plain account // without this method
-	return runtime.MarshalRedacted(a, plain(a))
+	return generated.MarshalJSON(a, plain(a))
 }
 
 // A type outside of generated code hides its secrets by the same methods. One that embeds
 // it and has fields of its own sees to it that these are written, too.
-func ExampleMarshalRedacted() {
+func ExampleMarshalJSON() {
 	a := account{User: "ada", Password: "hunter2"}
 	fmt.Println(a)
 
@@ -39,13 +39,13 @@ func ExampleMarshalRedacted() {
 
 	type view struct {
 		account
-		runtime.NoMarshalJSON
+		generated.NoMarshalJSON
 		Done bool `json:"done"`
 	}
 	sent, err = json.Marshal(view{account: a, Done: true})
 	fmt.Println(string(sent), err)
 	// Output:
-	// runtime_test.account{user: "ada", password: ••••}
+	// generated_test.account{user: "ada", password: ••••}
 	// {"user":"ada","password":"hunter2"}
 	// {"user":"ada","password":"hunter2","done":true} <nil>
 }
