@@ -16,7 +16,7 @@ type PoolConfig struct {
 	// "mailer-1". White space and colons in it become hyphens, and everything beyond 64
 	// bytes is cut. Empty: the host's name and the process's ID, "web7-4711".
 	Name string
-	// Workers is how many handlers run at a time; DefaultWorkers when 0. Most
+	// Workers is how many handlers run at a time; 10 when 0. Most
 	// handlers wait for something, so the number of CPUs says little about it.
 	Workers int
 	// Queues that the pool works on. Empty: all that the manager has open when the pool
@@ -38,8 +38,7 @@ type PoolConfig struct {
 	// Strict makes a worker take from the first queue, in the order of Queues, that has
 	// a task ready. Else the queues share the workers by weight.
 	Strict bool
-	// Grace is how long handlers may go on once the pool is told to stop;
-	// DefaultGrace when 0. Then their contexts end with the cause ErrStopping.
+	// Grace is how long handlers may go on once the pool is told to stop; 30 s when 0. Then their contexts end with the cause ErrStopping.
 	Grace time.Duration
 	// Results keeps what handlers return: Provider.Results of package sqlite or redis,
 	// memory.NewResults, or one of your own. Types that have a result need it; it is
@@ -69,12 +68,6 @@ type PoolQueue struct {
 	// no bound.
 	Rate Rate
 }
-
-// Defaults of a PoolConfig.
-const (
-	DefaultWorkers = pool.DefaultWorkers
-	DefaultGrace   = pool.DefaultGrace
-)
 
 // A Pool runs tasks: it leases them from queues in batches, has a router's handlers run
 // them on a fixed number of workers, keeps the leases of waiting and running tasks, and

@@ -17,8 +17,8 @@ const (
 //
 //	Max       int              retries after the first run; 0: none
 //	Backoff   Backoff          Exponential when empty
-//	Base      time.Duration    delay of the first retry; DefaultRetryBase when 0
-//	Cap       time.Duration    longest delay, jitter included; DefaultRetryCap when 0
+//	Base      time.Duration    delay of the first retry; 1 s when 0
+//	Cap       time.Duration    longest delay, jitter included; 1 h when 0
 //	Factor    float64          growth of an exponential backoff; 2 when 0
 //	Jitter    float64          spreads each delay evenly over ± this fraction of it, from 0 (none) to 1
 //	Retryable func(error) bool which errors are worth a retry; nil: DefaultRetryable
@@ -28,10 +28,3 @@ const (
 // the jitter is drawn. The delay never overflows, is never negative and never above the
 // cap.
 type RetryPolicy = pool.RetryPolicy
-
-// Defaults of a RetryPolicy.
-const (
-	DefaultRetryBase   = pool.DefaultRetryBase
-	DefaultRetryCap    = pool.DefaultRetryCap
-	DefaultRetryFactor = pool.DefaultRetryFactor
-)
