@@ -28,7 +28,7 @@ var unshown = map[string]string{
 	"providers, and stores of one's own, implement or call it": `
 		schedule.Store schedule.Entry`,
 	"it lets packages encrypt and schedule work together with a manager": `
-		runtime.Sealer runtime.Teller`,
+		runtime.Teller`,
 	"it is of the suite for providers, which ExampleRun shows": `
 		drivertest.Child drivertest.Markdown drivertest.Report drivertest.LawReport drivertest.LeftOut
 		drivertest.Status drivertest.Network`,

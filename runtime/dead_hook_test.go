@@ -99,10 +99,9 @@ func TestATypedHookIsGivenWhatTheHandlerIs(t *testing.T) {
 						assert.NotEmpty(t, info.Metadata[driver.MetaAttempts])
 						assert.Equal(t, cause.Error(), info.Metadata[driver.MetaFailureReason])
 						assert.False(t, info.Deadline.IsZero())
-						policy, ok := PolicyFromContext(ctx)
-						assert.True(t, ok && policy.Type == "order")
+						assert.Equal(t, "order", info.Policy.Type)
 						if old {
-							assert.ErrorIs(t, cause, ErrTaskExpired)
+							assert.ErrorIs(t, cause, driver.ErrTaskExpired)
 						} else {
 							assert.ErrorIs(t, cause, errNo)
 						}

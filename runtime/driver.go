@@ -18,24 +18,13 @@ type (
 	QueueConfig = driver.QueueConfig
 )
 
-// The types of queue, and the QueueConfig.Unknown with which a task of a type that a
-// worker does not know dies at once.
+// The types of queue besides the standard one, which is the zero value, and the
+// QueueConfig.Unknown with which a task of a type that a worker does not know dies at
+// once.
 const (
-	Standard    = driver.Standard
 	FIFO        = driver.FIFO
 	Priority    = driver.Priority
 	BuryUnknown = driver.BuryUnknown
-)
-
-// State is where on a queue a task is; see also [Done].
-type State = driver.State
-
-// The states of a task.
-const (
-	Ready     = driver.Ready
-	Scheduled = driver.Scheduled
-	Leased    = driver.Leased
-	Dead      = driver.Dead
 )
 
 // Results gives access to what handlers returned.
@@ -56,8 +45,6 @@ var (
 	ErrQueueFull       = driver.ErrQueueFull
 	ErrDuplicate       = driver.ErrDuplicate
 	ErrUnknownQueue    = driver.ErrUnknownQueue
-	ErrInvalidQueue    = driver.ErrInvalidQueue
-	ErrQueueMismatch   = driver.ErrQueueMismatch
 	ErrUnsupported     = driver.ErrUnsupported
 	ErrClosed          = driver.ErrClosed
 	ErrTaskNotFound    = driver.ErrTaskNotFound
@@ -67,11 +54,9 @@ var (
 // The causes with which a handler's context ends, and errors of which a task dies.
 // NewPool and Pool.Start return ErrUnknownType, too.
 var (
-	ErrUnknownType   = driver.ErrUnknownType
-	ErrTimeout       = driver.ErrTimeout
-	ErrLeaseLost     = driver.ErrLeaseLost
-	ErrStopping      = driver.ErrStopping
-	ErrPanic         = driver.ErrPanic
-	ErrTaskExpired   = driver.ErrTaskExpired
-	ErrMaxDeliveries = driver.ErrMaxDeliveries
+	ErrUnknownType = driver.ErrUnknownType
+	ErrTimeout     = driver.ErrTimeout
+	ErrLeaseLost   = driver.ErrLeaseLost
+	ErrStopping    = driver.ErrStopping
+	ErrPanic       = driver.ErrPanic
 )

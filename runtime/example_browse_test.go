@@ -33,7 +33,7 @@ func ExampleBrowseAll() {
 		fmt.Println(err)
 		return
 	}
-	for t, err := range driver.BrowseAll(ctx, q, runtime.Scheduled) {
+	for t, err := range driver.BrowseAll(ctx, q, driver.Scheduled) {
 		if err != nil {
 			fmt.Println(err)
 			return

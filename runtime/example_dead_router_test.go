@@ -21,7 +21,7 @@ func ExampleRouter_OnDead() {
 	spec := &runtime.Spec[int]{Type: "refund", Queue: "payments"}
 	r := runtime.NewRouter()
 	runtime.Register(r, spec, func(context.Context, int) error { return nil })
-	var tell runtime.DeadHook = func(_ context.Context, t *runtime.Task, cause error) error {
+	tell := func(_ context.Context, t *runtime.Task, cause error) error {
 		fmt.Printf("%s %s cannot be read: %t\n", t.Type, t.Payload, errors.Is(cause, runtime.ErrInvalidTask))
 		return nil
 	}

@@ -52,7 +52,7 @@ func ExampleRedriver() {
 		fmt.Println(err)
 		return
 	}
-	dead, _, err := q.(driver.Browser).Browse(ctx, runtime.Dead, "", 100)
+	dead, _, err := q.(driver.Browser).Browse(ctx, driver.Dead, "", 100)
 	if err != nil {
 		fmt.Println(err)
 		return

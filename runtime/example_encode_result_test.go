@@ -7,6 +7,7 @@ import (
 	"log"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
@@ -56,7 +57,7 @@ func ExampleEncodeResult() {
 	if _, err := p.Drain(ctx); err != nil {
 		log.Fatal(err)
 	}
-	cents, err := runtime.Await[string, int](ctx, runtime.DecodeResults(store, decode), spec, sent.ID)
+	cents, err := runtime.Await[string, int](ctx, driver.DecodeResults(store, decode), spec, sent.ID)
 	fmt.Println(cents, err)
 	// Output: 4200 <nil>
 }

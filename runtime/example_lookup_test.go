@@ -7,6 +7,7 @@ import (
 	"log"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
@@ -34,7 +35,7 @@ func ExampleManager_Lookup() {
 			fmt.Println(id, "is not known")
 		case err != nil:
 			log.Fatal(err)
-		case status.State == runtime.Done:
+		case status.State == driver.Done:
 			fmt.Println(id, "is done:", string(status.Result))
 		default:
 			fmt.Println(id, "is", status.State, "on", status.Queue)

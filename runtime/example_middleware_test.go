@@ -19,8 +19,8 @@ func ExampleMiddleware() {
 			err := next.Handle(ctx, t)
 			outcome := runtime.OutcomeOf(ctx, err)
 			count[outcome]++ // the pool of this program has one worker
-			policy, _ := runtime.PolicyFromContext(ctx)
-			fmt.Printf("%s, retried %d times at most: %s\n", t.Type, policy.Retry.Max, outcome)
+			info, _ := runtime.TaskFromContext(ctx)
+			fmt.Printf("%s, retried %d times at most: %s\n", t.Type, info.Policy.Retry.Max, outcome)
 			return err
 		})
 	}

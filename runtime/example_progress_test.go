@@ -6,6 +6,7 @@ import (
 	"log"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
@@ -14,7 +15,7 @@ import (
 func ExampleProgress() {
 	listen := func(next runtime.Handler) runtime.Handler {
 		return runtime.HandlerFunc(func(ctx context.Context, t *runtime.Task) error {
-			return next.Handle(runtime.WithProgress(ctx, func(p runtime.ProgressReport) {
+			return next.Handle(driver.WithProgress(ctx, func(p driver.ProgressReport) {
 				fmt.Printf("%s: %d of %d %s\n", t.Type, p.Done, p.Total, p.Note)
 			}), t)
 		})

@@ -27,15 +27,13 @@ type Middleware = pool.Middleware
 //	Attempt  int       counts the charged runs, this one included: 1 the first time
 //	Crashes  int       how many earlier runs ended with their worker; see Delivery.Crashes
 //	Deadline time.Time when the context of this run ends; zero when it has no end
+//	Policy   Policy    the one registered for the task's type, also if the task names an
+//	                   alias of it; zero for a type without a handler
 //
-// As JSON it has the fields of the task and its own, but the task's LogValue for a log.
+// As JSON it has the fields of the task and its own, without the policy, but the task's
+// LogValue for a log.
 type TaskInfo = pool.TaskInfo
 
 // TaskFromContext returns the task that the context's handler runs, or with which its
-// DeadHook was called, and false elsewhere.
+// hook of OnDead was called, and false elsewhere.
 func TaskFromContext(ctx context.Context) (TaskInfo, bool) { return pool.TaskFromContext(ctx) }
-
-// PolicyFromContext returns the policy registered for the task that the context's
-// handler runs, also if the task names an alias of its type. It returns false outside
-// of a handler, and for types without a handler. It is for middleware.
-func PolicyFromContext(ctx context.Context) (Policy, bool) { return pool.PolicyFromContext(ctx) }

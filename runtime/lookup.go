@@ -15,16 +15,13 @@ import (
 	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
-// Done is the state of a task that Lookup knows by its result alone: it is on no queue.
-const Done State = "done"
-
 // A TaskStatus is what is known of a task. It prints without its result, which may hold
 // secrets.
 type TaskStatus struct {
 	ID    string
 	Type  string // empty if only the outcome is known
 	Queue string // likewise
-	State State  // Ready, Scheduled, Leased, Dead or Done
+	State driver.State
 	// Attempts counts the charged runs so far, the current one included. 0 if unknown.
 	Attempts int
 	// DueAt is when a ready task became due, or when a scheduled one becomes due: the
@@ -34,7 +31,7 @@ type TaskStatus struct {
 	Failure string
 	// Progress is what the current run has reported, for the task of a job whose
 	// workers use schedule.Track.
-	Progress ProgressReport
+	Progress driver.ProgressReport
 	// Result is what the handler returned, as it is stored; see ManagerConfig.Results.
 	// Nil where State is not Done, and for types without a result.
 	Result []byte
@@ -127,11 +124,11 @@ func (m *Manager) lookup(ctx context.Context, id string) (TaskStatus, error) {
 	}
 	if found != nil {
 		s := statusOf(found, queue)
-		if s.State != Leased || found.Task.Metadata == nil {
+		if s.State != driver.Leased || found.Task.Metadata == nil {
 			return s, nil
 		}
 		told, ok, err := m.tell(ctx, id, found.Task)
-		if ok && told.State == Leased && told.Attempts == s.Attempts {
+		if ok && told.State == driver.Leased && told.Attempts == s.Attempts {
 			s.Progress = told.Progress
 		}
 		return s, err
@@ -143,9 +140,9 @@ func (m *Manager) lookup(ctx context.Context, id string) (TaskStatus, error) {
 		}
 		for _, r := range last.rs {
 			if r.Failure != "" {
-				return TaskStatus{ID: id, State: Dead, Failure: r.Failure}, nil
+				return TaskStatus{ID: id, State: driver.Dead, Failure: r.Failure}, nil
 			}
-			return TaskStatus{ID: id, State: Done, Result: r.Result}, nil
+			return TaskStatus{ID: id, State: driver.Done, Result: r.Result}, nil
 		}
 	}
 	if told, ok, err := m.tell(ctx, id, nil); ok || err != nil {
@@ -183,7 +180,7 @@ func (m *Manager) find(ctx context.Context, id string) (found *driver.Found, que
 			return nil, "", nil, fmt.Errorf("queue %q: %w", name, err)
 		}
 		for _, x := range all {
-			if x.State != Dead {
+			if x.State != driver.Dead {
 				return &x, name, nil, nil
 			}
 			if found == nil || !diedAt(x.Task).Before(diedAt(found.Task)) {
@@ -212,11 +209,11 @@ func statusOf(f *driver.Found, queue string) TaskStatus {
 	t := f.Task
 	s := TaskStatus{ID: t.ID, Type: t.Type, Queue: queue, State: f.State, Attempts: t.RetryCount, DueAt: f.DueAt}
 	switch f.State {
-	case Dead:
+	case driver.Dead:
 		s.Attempts, _ = strconv.Atoi(t.Metadata[driver.MetaAttempts])
 		s.Failure = t.Metadata[driver.MetaFailureReason]
 		return s
-	case Leased:
+	case driver.Leased:
 		s.Attempts++
 	}
 	if line := t.Metadata[driver.MetaAttemptPrefix+strconv.Itoa(t.RetryCount)]; line != "" {

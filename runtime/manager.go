@@ -20,7 +20,7 @@ type Manager struct {
 	clock driver.Clock
 	entry Enqueuer // validation, middleware, dispatch
 	// in the order in which they seal
-	sealers []Sealer
+	sealers []driver.Sealer
 	lives   lives
 	tellers tellers
 
@@ -41,7 +41,7 @@ type ManagerConfig struct {
 	// first. Nil: the Enqueuers of Middleware that are Sealers, such as that of
 	// KeyRing.Enqueue. Name the key ring here if a function of your own wraps its
 	// Enqueue: the manager cannot look into that function.
-	Sealers []Sealer
+	Sealers []driver.Sealer
 	// MaxPayload bounds the bytes of one payload as it travels, after any compression
 	// and encryption. 0: the limit of the queue's provider.
 	MaxPayload int
@@ -77,9 +77,9 @@ func NewManager(cfg ManagerConfig) *Manager {
 		m.clock = driver.SystemClock
 	}
 	m.lives.give(cfg.Results)
-	found := []Sealer{}
+	found := []driver.Sealer{}
 	m.entry = m.through(EnqueuerFunc(m.dispatch), func(e Enqueuer) {
-		if s, ok := e.(Sealer); ok {
+		if s, ok := e.(driver.Sealer); ok {
 			found = append(found, s)
 		}
 	})
@@ -98,8 +98,8 @@ func NewManager(cfg ManagerConfig) *Manager {
 // Packages may share a queue: a queue that is declared again, in this call or a later
 // one, is opened once, and has the Types of all its declarations. They must agree in
 // everything else, defaults included, and be for the same provider; else the error
-// wraps ErrQueueMismatch and shows the differences. A queue for tasks that is also the
-// dead letter queue of another is ErrQueueMismatch, too.
+// wraps driver.ErrQueueMismatch and shows the differences. A queue for tasks that is also
+// the dead letter queue of another is driver.ErrQueueMismatch, too.
 func (m *Manager) Open(ctx context.Context, p Provider, configs ...QueueConfig) error {
 	// One at a time: a provider may create the queue, and may hand out the same queue
 	// twice. One call must not close it while the other uses it.

@@ -21,60 +21,6 @@ func SetResult(ctx context.Context, result []byte) error { return pool.SetResult
 // that task, or a copy by Task.Encoded. Outside of a pool EncodeResult does nothing.
 func EncodeResult(ctx context.Context, encode func(*Task) *Task) { pool.EncodeResult(ctx, encode) }
 
-// DecodeResults returns results with an encoding undone. decode gets a task with the
-// requested ID, the encodings of the result and the result as the payload, and returns
-// it, or a copy by Task.Decoded. It gets plain results, too, and its errors name the
-// task. DecodeResults is for packages of middleware; see KeyRing.Results of package
-// encrypt.
-func DecodeResults(from Results, decode func(*Task) (*Task, error)) Results {
-	return &decodedResults{from, decode}
-}
-
-type decodedResults struct {
-	from   Results
-	decode func(*Task) (*Task, error)
-}
-
-func (rs *decodedResults) Await(ctx context.Context, id string) ([]byte, error) {
-	data, err := rs.from.Await(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	t := pool.UnpackResult(data)
-	t.ID = id
-	if t, err = rs.decode(t); err != nil {
-		return nil, err
-	}
-	return pool.PackResult(t), nil
-}
-
-// Peek and Forget make it a ResultKeeper if from is one.
-func (rs *decodedResults) Peek(ctx context.Context, ids []string) ([]driver.StoredResult, error) {
-	from, ok := rs.from.(driver.ResultKeeper)
-	if !ok {
-		return make([]driver.StoredResult, len(ids)), nil
-	}
-	all, err := from.Peek(ctx, ids)
-	for i, r := range all {
-		if r.Version == "" || r.Failure != "" {
-			continue
-		}
-		t := pool.UnpackResult(r.Result)
-		t.ID = r.ID
-		if t, err := rs.decode(t); err == nil { // an undecodable result may still be forgotten
-			all[i].Result = pool.PackResult(t)
-		}
-	}
-	return all, err
-}
-
-func (rs *decodedResults) Forget(ctx context.Context, old []driver.StoredResult) error {
-	if from, ok := rs.from.(driver.ResultKeeper); ok {
-		return from.Forget(ctx, old)
-	}
-	return nil
-}
-
 // Await waits for a task's result and decodes it. Generated code calls it. A result
 // encoded by middleware is an error that names the encoding, unless from undoes it, as
 // KeyRing.Results of package encrypt does.
@@ -84,7 +30,7 @@ func Await[T, R any](ctx context.Context, from Results, spec *Spec[T], id string
 	if err != nil {
 		return none, err
 	}
-	if encoding := pool.UnpackResult(data).Encoding; encoding != "" {
+	if encoding := driver.UnpackResult(data).Encoding; encoding != "" {
 		return none, fmt.Errorf("taskgen: the result of task %s (%s) is encoded as %q: await it from results that undo that, as KeyRing.Results does, the last encoding first", id, spec.Type, encoding)
 	}
 	if err := decodeResult(spec, data, &result); err != nil {

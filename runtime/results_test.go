@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // resultsByID is a Results of what is there already.
@@ -68,10 +70,10 @@ func TestEncodedResultsAreToldFromPlainOnes(t *testing.T) {
 
 	_, err := Await[greeting, greeting](t.Context(), from, greetingSpec(), "a")
 	require.ErrorContains(t, err, `the result of task a (greeting) is encoded as "upper,starred"`)
-	opened := DecodeResults(from, unstarred)
+	opened := driver.DecodeResults(from, unstarred)
 	_, err = Await[greeting, greeting](t.Context(), opened, greetingSpec(), "a")
 	require.ErrorContains(t, err, `is encoded as "upper"`)
-	opened = DecodeResults(opened, func(t *Task) (*Task, error) {
+	opened = driver.DecodeResults(opened, func(t *Task) (*Task, error) {
 		if t.Encoding == "" {
 			return t, nil
 		}

@@ -23,17 +23,15 @@ func (r *Router) Use(mw ...Middleware) { r.r.Use(mw...) }
 // already, no handler) are kept for Err.
 func (r *Router) Handle(policy Policy, h Handler) { r.r.Handle(policy, h) }
 
-// A DeadHook is called with a task that dies: cause is the error of its last run, or
-// the reason why it was not run at all. The task's metadata has the rest (MetaAttempts
-// and so on). The hook may read the task, not change it. Its payload is as the handler
-// has it: decrypted and decompressed by the middleware, or, if the middleware refused
-// the task, as it was on the queue, which Task.Encoding shows. It is a func(ctx
-// context.Context, t *Task, cause error) error.
-type DeadHook = pool.DeadHook
-
 // OnDead makes the pool call hook whenever a task of the given type, or of one of its
-// aliases, dies: to undo what the task has begun, or to notify those who wait for it. A
+// aliases, dies: to undo what the task has begun, or to notify those who wait for it.
+// cause is the error of the task's last run, or the reason why it was not run at all. A
 // type has one hook at most, and a handler; else Err says so.
+//
+// The hook may read the task, not change it. The task's metadata has the rest
+// (MetaAttempts and so on). Its payload is as the handler has it: decrypted and
+// decompressed by the middleware, or, if the middleware refused the task, as it was on the
+// queue, which Task.Encoding shows.
 //
 // The hook runs once the failure is written into the task and before the task moves to
 // the dead letter queue. So it is called at least once: again if the process dies
@@ -43,7 +41,9 @@ type DeadHook = pool.DeadHook
 // hook, too. Tasks that a provider buries itself, because they cannot be decoded, have
 // no hook. Generated OnDead… functions give a hook the decoded payload; see the
 // function [OnDead].
-func (r *Router) OnDead(taskType string, hook DeadHook) { r.r.OnDead(taskType, hook) }
+func (r *Router) OnDead(taskType string, hook func(ctx context.Context, t *Task, cause error) error) {
+	r.r.OnDead(taskType, hook)
+}
 
 // Err returns all mistakes of registration, or nil. NewPool refuses a router with
 // mistakes. A registration after a pool was started is among them: that pool has logged

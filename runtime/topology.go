@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A topology is what a manager knows of its queues, by name.
@@ -27,7 +29,7 @@ func (t topology) with(p Provider, configs []QueueConfig) (all topology, fresh [
 		switch {
 		case err != nil:
 		case before && !same(was.provider, p):
-			err = fmt.Errorf("%w: the manager has a queue of this name open on another provider, %s", ErrQueueMismatch, was.provider.Name())
+			err = fmt.Errorf("%w: the manager has a queue of this name open on another provider, %s", driver.ErrQueueMismatch, was.provider.Name())
 		default:
 			err = all.declare(p, whole)
 		}
@@ -50,7 +52,7 @@ func (t topology) declare(p Provider, cfg QueueConfig) error {
 	cfg.Types = nil
 	if was, again := t[cfg.Name]; again {
 		if diff := differences(was.cfg, cfg); diff != "" {
-			return fmt.Errorf("%w: it is declared twice, with %s: declare it alike everywhere, or give one of the two another name", ErrQueueMismatch, diff)
+			return fmt.Errorf("%w: it is declared twice, with %s: declare it alike everywhere, or give one of the two another name", driver.ErrQueueMismatch, diff)
 		}
 		cfg.Types = slices.Clone(was.cfg.Types)
 	}
@@ -104,9 +106,9 @@ func (t topology) checkDead() error {
 		switch {
 		case !open || !same(dead.provider, t[name].provider):
 		case len(dead.cfg.Types) > 0:
-			return fmt.Errorf("%w: %q is the dead letter queue of %q, and a queue for tasks of the types %q: name another with dlq=", ErrQueueMismatch, dlq, name, dead.cfg.Types)
+			return fmt.Errorf("%w: %q is the dead letter queue of %q, and a queue for tasks of the types %q: name another with dlq=", driver.ErrQueueMismatch, dlq, name, dead.cfg.Types)
 		case dead.cfg.DLQ != dlq+"-dlq":
-			return fmt.Errorf("%w: %q is the dead letter queue of %q, and a queue for tasks, with %q as its own: name another with dlq=", ErrQueueMismatch, dlq, name, dead.cfg.DLQ)
+			return fmt.Errorf("%w: %q is the dead letter queue of %q, and a queue for tasks, with %q as its own: name another with dlq=", driver.ErrQueueMismatch, dlq, name, dead.cfg.DLQ)
 		}
 	}
 	return nil

@@ -428,7 +428,7 @@ func (w *walk) lookAround() {
 	for _, name := range []string{queue, lanes} {
 		q, err := w.m.Queue(name)
 		require.NoError(w, err)
-		for _, state := range []runtime.State{runtime.Ready, runtime.Scheduled, runtime.Leased, runtime.Dead} {
+		for _, state := range []driver.State{driver.Ready, driver.Scheduled, driver.Leased, driver.Dead} {
 			tasks, _, err := q.(driver.Browser).Browse(w.ctx, state, "", 100)
 			if errors.Is(err, runtime.ErrUnsupported) {
 				continue

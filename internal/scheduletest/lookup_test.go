@@ -71,7 +71,7 @@ func (o *office) work() {
 	require.NoError(o, err)
 }
 
-func (o *office) is(id string, want runtime.State) runtime.TaskStatus {
+func (o *office) is(id string, want driver.State) runtime.TaskStatus {
 	o.Helper()
 	s, err := o.m.Lookup(ctx, id)
 	require.NoError(o, err)
@@ -98,7 +98,7 @@ func TestATaskOfAJobIsLookedUp(t *testing.T) {
 				}
 				assert.Eventually(t, func() bool { // notes are written behind the handler
 					s, err := o.m.Lookup(ctx, id)
-					return err == nil && s.State == runtime.Leased && s.Attempts == runs && s.Progress.Done == want
+					return err == nil && s.State == driver.Leased && s.Attempts == runs && s.Progress.Done == want
 				}, time.Minute, time.Millisecond)
 				if runs < 3 {
 					return runtime.RetryAfter(time.Minute, errKilled)
@@ -106,17 +106,17 @@ func TestATaskOfAJobIsLookedUp(t *testing.T) {
 				return nil
 			})
 			id = o.fired()
-			assert.Zero(t, o.is(id, runtime.Ready).Progress)
+			assert.Zero(t, o.is(id, driver.Ready).Progress)
 			for range 2 {
 				o.work()
-				s := o.is(id, runtime.Scheduled)
+				s := o.is(id, driver.Scheduled)
 				assert.Equal(t, runs, s.Attempts)
 				assert.Equal(t, "killed", s.Failure)
 				assert.Zero(t, s.Progress)
 				o.clock.Advance(time.Minute)
 			}
 			o.work()
-			o.is(id, runtime.Done)
+			o.is(id, driver.Done)
 			_, err := o.m.Lookup(ctx, "nobody")
 			require.ErrorIs(t, err, runtime.ErrTaskNotFound)
 			if name == "on a queue that cannot look" {
@@ -127,7 +127,7 @@ func TestATaskOfAJobIsLookedUp(t *testing.T) {
 }
 
 func TestWhatALookupTellsOfIsNotItsResult(t *testing.T) {
-	s := runtime.TaskStatus{ID: "a", State: runtime.Done, Result: []byte("hunter2")}
+	s := runtime.TaskStatus{ID: "a", State: driver.Done, Result: []byte("hunter2")}
 	var out syncBuffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x"} {
 		_, _ = fmt.Fprintf(&out, verb+verb+"\n", s, &s)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/schedule"
 	"github.com/taskgen/taskgen/runtime/tasktest"
@@ -345,7 +346,7 @@ func TestStatusFollowsTheTask(t *testing.T) {
 	d.fire()
 	d.env.Drain()
 	require.Equal(t, schedule.Running, seen[0].State)
-	require.Equal(t, runtime.ProgressReport{Done: 3, Total: 10, Note: "pages"}, seen[0].Last.Progress)
+	require.Equal(t, driver.ProgressReport{Done: 3, Total: 10, Note: "pages"}, seen[0].Last.Progress)
 	st := d.status(id)
 	require.Equal(t, schedule.Failed, st.State)
 	require.Equal(t, "killed", st.Last.Error)

@@ -44,7 +44,7 @@ func ExampleNew() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for t, err := range driver.BrowseAll(ctx, q, runtime.Ready) {
+	for t, err := range driver.BrowseAll(ctx, q, driver.Ready) {
 		if err != nil {
 			log.Fatal(err)
 		}

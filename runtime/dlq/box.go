@@ -185,7 +185,7 @@ func (b *Box) lookUp(ctx context.Context, f driver.Finder, id string, a address)
 		return nil, fmt.Errorf("find dead letter %s of queue %q: %w", id, b.name, err)
 	}
 	for _, t := range all {
-		if t.State == runtime.Dead && a.names(t.Task) {
+		if t.State == driver.Dead && a.names(t.Task) {
 			return t.Task, nil
 		}
 	}

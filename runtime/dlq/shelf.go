@@ -39,7 +39,7 @@ func (s *queueShelf) browse(ctx context.Context, cursor string, limit int) ([]*r
 	if !ok {
 		return nil, "", cannot(s.q, "list", "give the box the queue's provider")
 	}
-	tasks, next, err := r.Browse(ctx, runtime.Dead, cursor, limit)
+	tasks, next, err := r.Browse(ctx, driver.Dead, cursor, limit)
 	if err != nil {
 		return nil, "", fmt.Errorf("list the dead letters of queue %q: %w", s.q.Config().Name, err)
 	}

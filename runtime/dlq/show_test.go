@@ -37,7 +37,7 @@ type listed struct {
 	p *listings
 }
 
-func (q *listed) Browse(ctx context.Context, state runtime.State, cursor string, limit int) ([]*runtime.Task, string, error) {
+func (q *listed) Browse(ctx context.Context, state driver.State, cursor string, limit int) ([]*runtime.Task, string, error) {
 	q.p.pages.Add(1)
 	return q.browser.Browse(ctx, state, cursor, limit)
 }

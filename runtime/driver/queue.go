@@ -261,7 +261,7 @@ type Discarder interface {
 	DiscardDeaths(ctx context.Context, deaths []Death) (discarded []Death, err error)
 }
 
-// State is the state of a task on its queue.
+// State is where a task is.
 type State string
 
 // The states of a task.
@@ -270,4 +270,5 @@ const (
 	Scheduled State = "scheduled" // not due yet
 	Leased    State = "leased"    // with a worker
 	Dead      State = "dead"      // on the dead letter queue
+	Done      State = "done"      // on no queue: only a result shows it, to Manager.Lookup
 )

@@ -49,7 +49,7 @@ func callAll(ctx context.Context, q driver.Queue, ts []*runtime.Task, ds []*driv
 	_, errs["Stats"] = q.Stats(ctx)
 	can := q.Capabilities()
 	if can.Browse {
-		_, _, errs["Browse"] = q.(driver.Browser).Browse(ctx, runtime.Ready, "", 1)
+		_, _, errs["Browse"] = q.(driver.Browser).Browse(ctx, driver.Ready, "", 1)
 	}
 	if can.Cancel {
 		_, errs["Cancel"] = q.(driver.Canceller).Cancel(ctx, []string{"x"})
@@ -184,7 +184,7 @@ func openMismatch(w *world) {
 	w.open(runtime.QueueConfig{Types: []string{"a"}})
 	other := runtime.FIFO
 	if w.h.Type == runtime.FIFO {
-		other = runtime.Standard
+		other = driver.Standard
 	}
 	_, err := w.main.Open(w.ctx, runtime.QueueConfig{Name: "q", Type: other})
 	w.is(err, driver.ErrQueueMismatch, "a queue opened as %s, which it is not", other)
@@ -246,7 +246,7 @@ func operations(ctx context.Context, q driver.Queue) map[string]operation {
 	}
 	has := func(name string, call func() error) { all[name] = operation{all[name].says, call} }
 	if b, ok := q.(driver.Browser); ok {
-		has("Browse", func() error { _, _, err := b.Browse(ctx, runtime.Ready, "", 1); return err })
+		has("Browse", func() error { _, _, err := b.Browse(ctx, driver.Ready, "", 1); return err })
 	}
 	if c, ok := q.(driver.Canceller); ok {
 		has("Cancel", func() error { _, err := c.Cancel(ctx, []string{"x"}); return err })

@@ -286,8 +286,8 @@ func deadWorks(w *world) {
 			{Name: "reports", DLQ: "mail"},
 			{Name: "reports", DLQ: "named"},
 			{Name: "orders-dlq", DLQ: "graves"},
-			{Name: "orders-dlq", Type: runtime.Standard, DLQ: "graves"},
-			{Name: "orders-dlq", Type: runtime.Standard, Types: []string{"work"}},
+			{Name: "orders-dlq", Type: driver.Standard, DLQ: "graves"},
+			{Name: "orders-dlq", Type: driver.Standard, Types: []string{"work"}},
 		} {
 			q, err := p.Open(w.ctx, w.of(cfg))
 			if err == nil {

@@ -27,7 +27,7 @@ func operationClauses() []clause {
 }
 
 // list browses all of one state, in pages of three.
-func (w *world) list(q driver.Queue, state runtime.State) []*runtime.Task {
+func (w *world) list(q driver.Queue, state driver.State) []*runtime.Task {
 	w.Helper()
 	var all []*runtime.Task
 	cursor := ""
@@ -52,12 +52,12 @@ func browseStates(w *world) {
 	w.take(q, 5, long)
 	ready := w.put(q, 10, func(t *runtime.Task) { t.Metadata = map[string]string{"k": "v"} })
 	later := w.put(q, 7, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(time.Hour) })
-	for state, want := range map[runtime.State][]*runtime.Task{runtime.Ready: ready, runtime.Scheduled: later, runtime.Leased: leased, runtime.Dead: dead} {
+	for state, want := range map[driver.State][]*runtime.Task{driver.Ready: ready, driver.Scheduled: later, driver.Leased: leased, driver.Dead: dead} {
 		got := w.list(q, state)
 		w.same(ids(got), ids(want), "%s tasks", state)
 		for _, t := range got {
 			i := slices.IndexFunc(want, func(u *runtime.Task) bool { return u.ID == t.ID })
-			if state == runtime.Dead {
+			if state == driver.Dead {
 				t.Metadata, t.ScheduledFor = want[i].Metadata, want[i].ScheduledFor
 			}
 			w.sameTask(t, want[i], at("browsing %s tasks", state))
@@ -69,7 +69,7 @@ func browseStates(w *world) {
 func browseOrder(w *world) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 8)
-	listed := ids(w.list(q, runtime.Ready))
+	listed := ids(w.list(q, driver.Ready))
 	var got []string
 	for range 8 {
 		got = append(got, w.takeOne(q, long).Task.ID)

@@ -203,7 +203,7 @@ func (h *Harness) validate() error {
 		return fmt.Errorf("drivertest: the Harness of %s has the unknown Home %q", h.Name, h.Home)
 	}
 	switch {
-	case h.Type != "" && h.Type != runtime.Standard && h.Type != runtime.FIFO && h.Type != runtime.Priority:
+	case h.Type != "" && h.Type != driver.Standard && h.Type != runtime.FIFO && h.Type != runtime.Priority:
 		return fmt.Errorf("drivertest: the Harness of %s has the unknown Type %q", h.Name, h.Type)
 	case h.Home != OnServer && (h.Alone != nil || h.Restart != nil || h.Crash != nil):
 		return fmt.Errorf("drivertest: the Harness of %s has Alone, Restart or Crash, and Home %q: they are for brokers", h.Name, h.Home)

@@ -88,7 +88,7 @@ func frozenOperations(w *world, q driver.Queue, ds []*driver.Delivery) []frozenC
 		}
 	}
 	more(has.Browse, "Browse", func(ctx context.Context) error {
-		_, _, err := q.(driver.Browser).Browse(ctx, runtime.Ready, "", 10)
+		_, _, err := q.(driver.Browser).Browse(ctx, driver.Ready, "", 10)
 		return err
 	})
 	more(has.Cancel, "Cancel", func(ctx context.Context) error {

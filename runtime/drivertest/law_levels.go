@@ -101,7 +101,7 @@ func levelDelayed(w *world) {
 }
 
 func levelRefuses(w *world) {
-	q, plain := w.prioritized(), w.open(runtime.QueueConfig{Name: "plain", Type: runtime.Standard})
+	q, plain := w.prioritized(), w.open(runtime.QueueConfig{Name: "plain", Type: driver.Standard})
 	_, err := q.Enqueue(w.ctx, w.tasks(q, 1, priority(4)))
 	w.is(err, runtime.ErrInvalidTask, "priority 4 on a queue of 4 levels")
 	_, err = plain.Enqueue(w.ctx, w.tasks(plain, 1, priority(1)))

@@ -242,7 +242,7 @@ func orderWakes(w *world) {
 }
 
 func orderRefuses(w *world) {
-	q, plain := w.open(fifo), w.open(runtime.QueueConfig{Name: "plain", Type: runtime.Standard})
+	q, plain := w.open(fifo), w.open(runtime.QueueConfig{Name: "plain", Type: driver.Standard})
 	_, err := q.Enqueue(w.ctx, w.tasks(q, 1, group("")))
 	w.is(err, runtime.ErrInvalidTask, "a task without a group on a fifo queue")
 	_, err = plain.Enqueue(w.ctx, w.tasks(plain, 1, group("g")))

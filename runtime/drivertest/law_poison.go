@@ -167,7 +167,7 @@ func poisonExpired(w *world) {
 	w.pass(2*w.lease() + time.Second)
 	w.drainUntil(m, q, func(s driver.Stats) bool { return s.Dead == 1 }, never(w))
 	d := w.takeOne(w.dead(q), long)
-	w.reason(d.Task, runtime.ErrTaskExpired.Error())
+	w.reason(d.Task, driver.ErrTaskExpired.Error())
 	w.ok(w.dead(q).Release(w.ctx, one(d)), "release the dead task")
 	_, err = q.(driver.Redriver).Redrive(w.ctx, nil)
 	w.ok(err, "redrive")

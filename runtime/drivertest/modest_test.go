@@ -41,7 +41,7 @@ func failures(t *testing.T, h *Harness, skip func(c clause) bool) {
 
 func TestEveryLawIsHeldByQueuesOfEachType(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []driver.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority} {
+	for _, kind := range []driver.QueueType{driver.Standard, runtime.FIFO, runtime.Priority} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			failures(t, ofType(kind), nil)
@@ -51,7 +51,7 @@ func TestEveryLawIsHeldByQueuesOfEachType(t *testing.T) {
 
 func TestAHarnessOfOneTypeLeavesTheOthersToOtherHarnesses(t *testing.T) {
 	for kind, want := range map[driver.QueueType][2]bool{
-		"": {false, false}, runtime.Standard: {true, true}, runtime.FIFO: {false, true}, runtime.Priority: {true, false},
+		"": {false, false}, driver.Standard: {true, true}, runtime.FIFO: {false, true}, runtime.Priority: {true, false},
 	} {
 		h := ofType(kind)
 		missing := h.lacks(t)

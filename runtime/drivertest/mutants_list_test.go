@@ -261,7 +261,7 @@ var mutants = []struct {
 		return q.Complete(ctx, ds)
 	}}},
 	{PublishBeforeAck, "redrives a copy", fault{redrive: func(q everything, ctx context.Context, ids []string) ([]string, error) {
-		page, _, err := q.Browse(ctx, runtime.Dead, "", 1000)
+		page, _, err := q.Browse(ctx, driver.Dead, "", 1000)
 		if err != nil {
 			return nil, err
 		}
@@ -438,7 +438,7 @@ var mutants = []struct {
 
 // latestDeaths are those that the tasks of the given deaths have died since.
 func latestDeaths(q everything, ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
-	page, _, err := q.Browse(ctx, runtime.Dead, "", 1000)
+	page, _, err := q.Browse(ctx, driver.Dead, "", 1000)
 	now := slices.Clone(deaths)
 	for _, t := range page {
 		for i := range now {

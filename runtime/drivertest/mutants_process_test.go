@@ -58,7 +58,7 @@ var fileMutants = []struct {
 		return nil
 	}}},
 	{PublishBeforeAck, "takes the dead away before it puts them back", "kill -9 half way through Redrive loses nothing", fault{redrive: func(q everything, ctx context.Context, _ []string) ([]string, error) {
-		page, _, err := q.Browse(ctx, runtime.Dead, "", 1000)
+		page, _, err := q.Browse(ctx, driver.Dead, "", 1000)
 		if err != nil {
 			return nil, err
 		}

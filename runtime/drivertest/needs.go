@@ -165,7 +165,7 @@ func (h *Harness) opened(missing map[need]string) []driver.QueueType {
 	if h.Type != "" {
 		return []driver.QueueType{h.Type}
 	}
-	types := []driver.QueueType{runtime.Standard}
+	types := []driver.QueueType{driver.Standard}
 	if missing[ordering] == "" {
 		types = append(types, runtime.FIFO)
 	}

@@ -191,7 +191,7 @@ func (b *farBroker) answer(r *farRequest) *farReply {
 }
 
 func (b *farBroker) dead(ctx context.Context, q driver.Queue) (ds []*driver.Delivery) {
-	ts, _, _ := q.(driver.Browser).Browse(ctx, runtime.Dead, "", 1000)
+	ts, _, _ := q.(driver.Browser).Browse(ctx, driver.Dead, "", 1000)
 	for _, t := range ts {
 		ds = append(ds, &driver.Delivery{Task: t})
 	}

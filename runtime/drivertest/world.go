@@ -140,7 +140,7 @@ func (w *world) of(cfg runtime.QueueConfig) runtime.QueueConfig {
 
 // dlq declares the dead letter queue of a queue as a queue.
 func dlq(q driver.Queue) runtime.QueueConfig {
-	return runtime.QueueConfig{Name: q.Config().DLQ, Type: runtime.Standard}
+	return runtime.QueueConfig{Name: q.Config().DLQ, Type: driver.Standard}
 }
 
 // manager opens queues through a manager, as programs do.

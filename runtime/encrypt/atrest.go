@@ -1,6 +1,9 @@
 package encrypt
 
-import "github.com/taskgen/taskgen/runtime"
+import (
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
+)
 
 // Seal is Encrypt for a task that stays in a job store until it is due. The ciphertext
 // belongs to the job with the task's ID, and no queue takes it.
@@ -31,7 +34,7 @@ func (r *KeyRing) Unseal(t *runtime.Task) (*runtime.Task, error) {
 // [RequireAll]. Errors wrap [ErrUnknownKey], [runtime.ErrInvalidTask] if a result was
 // changed or belongs to another task, or [ErrNotEncrypted].
 func (r *KeyRing) Results(from runtime.Results) runtime.Results {
-	return runtime.DecodeResults(from, r.decryptResult)
+	return driver.DecodeResults(from, r.decryptResult)
 }
 
 // bare is the identity to which a result is bound: the code that awaits it knows no more.

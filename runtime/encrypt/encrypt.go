@@ -88,6 +88,7 @@ import (
 	"strings"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Encoding is the mark of an encrypted payload in Task.Encoding.
@@ -136,7 +137,7 @@ type KeyRing struct {
 	required   map[string]bool // by type
 }
 
-var _ runtime.Sealer = (*KeyRing)(nil)
+var _ driver.Sealer = (*KeyRing)(nil)
 
 // An Option changes a KeyRing.
 type Option func(*KeyRing)
@@ -197,7 +198,7 @@ func (r *KeyRing) GoString() string { return r.String() }
 // Enqueue is the [runtime.EnqueueMiddleware]. It passes on copies of the tasks with
 // encrypted payloads. A task that is already encrypted passes unchanged, so that a task
 // taken off a queue can be enqueued there again under its ID. The returned Enqueuer is a
-// [runtime.Sealer].
+// [driver.Sealer].
 func (r *KeyRing) Enqueue(next runtime.Enqueuer) runtime.Enqueuer { return &enqueuer{r, next} }
 
 type enqueuer struct {
@@ -205,7 +206,7 @@ type enqueuer struct {
 	next runtime.Enqueuer
 }
 
-var _ runtime.Sealer = (*enqueuer)(nil)
+var _ driver.Sealer = (*enqueuer)(nil)
 
 func (e *enqueuer) Enqueue(ctx context.Context, tasks []*runtime.Task) ([]runtime.Enqueued, error) {
 	passed := make([]*runtime.Task, len(tasks))
@@ -271,7 +272,8 @@ func (r *KeyRing) requires(ctx context.Context, taskType string) bool {
 	if r.required[taskType] || len(r.required) == 0 {
 		return r.required[taskType]
 	}
-	policy, _ := runtime.PolicyFromContext(ctx)
+	info, _ := runtime.TaskFromContext(ctx)
+	policy := info.Policy
 	return r.required[policy.Type] || slices.ContainsFunc(policy.Aliases, func(name string) bool { return r.required[name] })
 }
 

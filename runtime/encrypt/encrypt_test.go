@@ -275,9 +275,9 @@ func TestManagerSealsByTheRingsOfItsMiddleware(t *testing.T) {
 		"none":             {runtime.ManagerConfig{}, ""},
 		"seen":             {runtime.ManagerConfig{Middleware: []runtime.EnqueueMiddleware{a.Enqueue}}, "a"},
 		"hidden":           {runtime.ManagerConfig{Middleware: []runtime.EnqueueMiddleware{hidden}}, ""},
-		"named":            {runtime.ManagerConfig{Middleware: []runtime.EnqueueMiddleware{hidden}, Sealers: []runtime.Sealer{a}}, "a"},
-		"another is named": {runtime.ManagerConfig{Middleware: []runtime.EnqueueMiddleware{a.Enqueue}, Sealers: []runtime.Sealer{b}}, "b"},
-		"none is named":    {runtime.ManagerConfig{Middleware: []runtime.EnqueueMiddleware{a.Enqueue}, Sealers: []runtime.Sealer{}}, ""},
+		"named":            {runtime.ManagerConfig{Middleware: []runtime.EnqueueMiddleware{hidden}, Sealers: []driver.Sealer{a}}, "a"},
+		"another is named": {runtime.ManagerConfig{Middleware: []runtime.EnqueueMiddleware{a.Enqueue}, Sealers: []driver.Sealer{b}}, "b"},
+		"none is named":    {runtime.ManagerConfig{Middleware: []runtime.EnqueueMiddleware{a.Enqueue}, Sealers: []driver.Sealer{}}, ""},
 	} {
 		m := runtime.NewManager(c.cfg)
 		sealed, err := m.Seal(secretTask())

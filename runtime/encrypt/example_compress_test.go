@@ -51,7 +51,7 @@ func ExampleKeyRing_Enqueue() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for t, err := range driver.BrowseAll(ctx, q, runtime.Ready) {
+	for t, err := range driver.BrowseAll(ctx, q, driver.Ready) {
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -52,7 +52,7 @@ func ExampleKeyRing() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for t, err := range driver.BrowseAll(ctx, q, runtime.Ready) {
+	for t, err := range driver.BrowseAll(ctx, q, driver.Ready) {
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -49,7 +49,7 @@ func TestTaskStaysEncryptedThroughItsWholeLife(t *testing.T) {
 	})
 	pool, err := runtime.NewPool(m, router, runtime.PoolConfig{Workers: 1, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
-	requireHidden := func(state runtime.State) {
+	requireHidden := func(state driver.State) {
 		t.Helper()
 		tasks, _, err := q.(driver.Browser).Browse(t.Context(), state, "", 10)
 		require.NoError(t, err)
@@ -60,14 +60,14 @@ func TestTaskStaysEncryptedThroughItsWholeLife(t *testing.T) {
 
 	_, err = runtime.Enqueue(t.Context(), m, spec, &secret)
 	require.NoError(t, err)
-	requireHidden(runtime.Ready)
+	requireHidden(driver.Ready)
 	runs, err := pool.Drain(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, 2, runs)
-	requireHidden(runtime.Dead)
+	requireHidden(driver.Dead)
 	_, err = q.(driver.Redriver).Redrive(t.Context(), nil)
 	require.NoError(t, err)
-	requireHidden(runtime.Ready)
+	requireHidden(driver.Ready)
 	runs, err = pool.Drain(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, 1, runs)
@@ -156,7 +156,7 @@ func TestStrictRingRefusesATypeByItsAliasesToo(t *testing.T) {
 	}
 	_, err = results.Await(t.Context(), good.ID)
 	require.NoError(t, err)
-	dead, _, err := q.(driver.Browser).Browse(t.Context(), runtime.Dead, "", 10)
+	dead, _, err := q.(driver.Browser).Browse(t.Context(), driver.Dead, "", 10)
 	require.NoError(t, err)
 	assert.Len(t, dead, 2)
 }
@@ -226,7 +226,7 @@ func TestAHookForDeadTasksIsGivenTheDecryptedPayload(t *testing.T) {
 		assert.Equal(t, []string{secret}, told, "typed: %t", typed)
 		q, err := m.Queue("q")
 		require.NoError(t, err)
-		dead, _, err := q.(driver.Browser).Browse(t.Context(), runtime.Dead, "", 10)
+		dead, _, err := q.(driver.Browser).Browse(t.Context(), driver.Dead, "", 10)
 		require.NoError(t, err)
 		require.Len(t, dead, 1)
 		assert.Equal(t, "zstd,aes-gcm", dead[0].Encoding)

@@ -6,14 +6,15 @@ import (
 	"fmt"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // tellPage is how many jobs are read at a time.
 const tellPage = 256
 
 // told maps states of jobs to states of tasks.
-var told = map[State]runtime.State{
-	Enqueued: runtime.Ready, Running: runtime.Leased, Failed: runtime.Scheduled, Succeeded: runtime.Done, Dead: runtime.Dead,
+var told = map[State]driver.State{
+	Enqueued: driver.Ready, Running: driver.Leased, Failed: driver.Scheduled, Succeeded: driver.Done, Dead: driver.Dead,
 }
 
 // Tell implements [runtime.Teller]: it knows the last task of each job from the notes of
@@ -61,7 +62,7 @@ func tell(e *Entry, id string) (runtime.TaskStatus, bool) {
 	st := runtime.TaskStatus{
 		ID: id, Type: e.Task.Type, Queue: e.Task.Queue, State: state, Attempts: last.Attempts, Failure: last.Error,
 	}
-	if state == runtime.Leased {
+	if state == driver.Leased {
 		st.Progress = last.Progress
 	}
 	return st, true

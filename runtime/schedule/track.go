@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -130,7 +131,7 @@ func (r *tracked) handle(ctx context.Context, next runtime.Handler, t *runtime.T
 		}
 		r.end(ctx, errors.New("the handler ended its goroutine"))
 	}()
-	err = next.Handle(runtime.WithProgress(ctx, r.progress), t)
+	err = next.Handle(driver.WithProgress(ctx, r.progress), t)
 	returned = true
 	r.end(ctx, err)
 	return err
@@ -154,7 +155,7 @@ func (r *tracked) end(ctx context.Context, err error) {
 		r.run.Error = clip(err.Error())
 	}
 	if state == Enqueued {
-		r.run.Progress = runtime.ProgressReport{} // the next run starts over
+		r.run.Progress = driver.ProgressReport{} // the next run starts over
 	}
 	written := r.noteSoon()
 	r.mu.Unlock()
@@ -181,7 +182,7 @@ func clip(s string) string {
 }
 
 // progress is called by the handler.
-func (r *tracked) progress(p runtime.ProgressReport) {
+func (r *tracked) progress(p driver.ProgressReport) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.run.State != Running {

@@ -213,7 +213,7 @@ func (e *Env) Dead() []*runtime.Task {
 		if err != nil {
 			e.tb.Fatalf("tasktest: %v", err)
 		}
-		for t, err := range driver.BrowseAll(context.Background(), q, runtime.Dead) {
+		for t, err := range driver.BrowseAll(context.Background(), q, driver.Dead) {
 			if errors.Is(err, runtime.ErrUnsupported) {
 				break
 			}

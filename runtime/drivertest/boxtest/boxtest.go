@@ -15,7 +15,7 @@ import (
 // open makes, and closes and cleans up by tb.Cleanup.
 func Run(t *testing.T, open func(tb testing.TB) runtime.Provider, types ...driver.QueueType) {
 	if len(types) == 0 {
-		types = []driver.QueueType{runtime.Standard, runtime.FIFO, runtime.Priority}
+		types = []driver.QueueType{driver.Standard, runtime.FIFO, runtime.Priority}
 	}
 	// Tests of brokers wait for most of their time, so that more of them run side by
 	// side than t.Parallel would allow.

@@ -94,7 +94,7 @@ func (m *meddler) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Que
 	return meddled{q.(listed), m}, nil
 }
 
-func (q meddled) Browse(ctx context.Context, state runtime.State, cursor string, limit int) ([]*runtime.Task, string, error) {
+func (q meddled) Browse(ctx context.Context, state driver.State, cursor string, limit int) ([]*runtime.Task, string, error) {
 	ts, next, err := q.listed.Browse(ctx, state, cursor, limit)
 	if f := q.of.meanwhile; f != nil && err == nil && next == "" {
 		q.of.meanwhile = nil

@@ -206,21 +206,21 @@ func finding(d *desk) {
 	if !ok {
 		d.Skip("the queue is no Finder")
 	}
-	find := func(id string, want ...runtime.State) []driver.Found {
+	find := func(id string, want ...driver.State) []driver.Found {
 		d.Helper()
 		all, err := f.Find(d.ctx, id)
 		d.ok(err, "find "+id)
-		var got []runtime.State
+		var got []driver.State
 		for _, x := range all {
 			got = append(got, x.State)
 			d.check(x.Task.ID == id && x.Task.Type == "mail", "found %+v, want %s", x.Task, id)
-			d.check((x.State == runtime.Ready || x.State == runtime.Scheduled) != x.DueAt.IsZero(), "%s is %s and due at %s", id, x.State, x.DueAt)
+			d.check((x.State == driver.Ready || x.State == driver.Scheduled) != x.DueAt.IsZero(), "%s is %s and due at %s", id, x.State, x.DueAt)
 		}
 		d.check(slices.Equal(got, want), "%s is %q, want %q", id, got, want)
 		return all
 	}
 	d.buryMails(20)
-	dead := find("m07", runtime.Dead)[0]
+	dead := find("m07", driver.Dead)[0]
 	d.check(dead.Task.Metadata[driver.MetaFailureReason] == reason(7).Error(), "it says why it died: %v", dead.Task.Metadata)
 	find("nobody")
 
@@ -231,18 +231,18 @@ func finding(d *desk) {
 	later := d.mail("later")
 	later.ScheduledFor = time.Now().Add(time.Hour)
 	d.enqueue(d.q, later)
-	find("leased", runtime.Leased)
-	find("ready", runtime.Ready)
-	due := find("later", runtime.Scheduled)[0].DueAt
+	find("leased", driver.Leased)
+	find("ready", driver.Ready)
+	due := find("later", driver.Scheduled)[0].DueAt
 	d.check(due.Sub(later.ScheduledFor).Abs() < time.Second, "it is due at %s, want %s", due, later.ScheduledFor)
 
 	held[0].Delay = time.Hour
 	d.ok(d.q.Release(d.ctx, held), "release")
-	due = find("leased", runtime.Scheduled)[0].DueAt
+	due = find("leased", driver.Scheduled)[0].DueAt
 	d.check(time.Until(due) > 50*time.Minute, "what was released for an hour is due at %s", due)
 
 	d.enqueue(d.q, d.mail("m07")) // the ID again
-	find("m07", runtime.Ready, runtime.Dead)
+	find("m07", driver.Ready, driver.Dead)
 
 	other, err := d.p.Open(d.ctx, runtime.QueueConfig{Name: "other", DLQ: d.q.Config().DLQ})
 	d.ok(err, "open another queue")
@@ -255,5 +255,5 @@ func finding(d *desk) {
 	defer func() { d.ok(graves.Close(), "close it") }()
 	all, err = graves.(driver.Finder).Find(d.ctx, "m08")
 	d.ok(err, "find")
-	d.check(len(all) == 1 && all[0].State == runtime.Ready, "on the dead letter queue it is ready: %v", all)
+	d.check(len(all) == 1 && all[0].State == driver.Ready, "on the dead letter queue it is ready: %v", all)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/schedule"
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
@@ -271,7 +272,7 @@ func forgets(s *shop) {
 func notes(s *shop) {
 	now := s.Now().UTC().Truncate(time.Millisecond)
 	e := s.put("a", now.Add(-time.Second))
-	run := jobstore.Run{TaskID: "t2", Due: now, State: jobstore.Running, Attempts: 2, Error: "boom", Worker: "w", Started: now, Progress: runtime.ProgressReport{Done: 1, Total: 2, Note: "n"}}
+	run := jobstore.Run{TaskID: "t2", Due: now, State: jobstore.Running, Attempts: 2, Error: "boom", Worker: "w", Started: now, Progress: driver.ProgressReport{Done: 1, Total: 2, Note: "n"}}
 	noted := func() jobstore.Run {
 		s.Helper()
 		got, err := s.Open().Get(ctx, "a")

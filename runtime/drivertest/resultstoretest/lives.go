@@ -331,11 +331,11 @@ func (o *office) quick() {
 }
 
 // looksUp fails unless the manager says that a task is in a state.
-func (o *office) looksUp(id string, want runtime.State) runtime.TaskStatus {
+func (o *office) looksUp(id string, want driver.State) runtime.TaskStatus {
 	o.Helper()
 	s, err := o.m.Lookup(o.ctx, id)
 	o.ok(err)
-	if s.ID != id || s.State != want || s.DueAt.IsZero() != (want != runtime.Ready && want != runtime.Scheduled) {
+	if s.ID != id || s.State != want || s.DueAt.IsZero() != (want != driver.Ready && want != driver.Scheduled) {
 		o.Fatalf("%v, want %s", s, want)
 	}
 	return s
@@ -350,20 +350,20 @@ func (o *office) lookedUp() {
 	o.ok(err)
 	_, err = runtime.Enqueue(o.ctx, o.m, &sum, &n, runtime.WithID("later"), runtime.WithDelay(time.Hour))
 	o.ok(err)
-	if s := o.looksUp("a", runtime.Ready); s.Type != "sum" || s.Queue != "sums" || s.Attempts != 0 || s.Failure != "" {
+	if s := o.looksUp("a", driver.Ready); s.Type != "sum" || s.Queue != "sums" || s.Attempts != 0 || s.Failure != "" {
 		o.Fatalf("%v", s)
 	}
-	if s := o.looksUp("later", runtime.Scheduled); time.Until(s.DueAt) < 50*time.Minute {
+	if s := o.looksUp("later", driver.Scheduled); time.Until(s.DueAt) < 50*time.Minute {
 		o.Fatalf("%v", s)
 	}
 	o.runs = func() {
-		if s := o.looksUp("a", runtime.Leased); s.Attempts != 1 {
+		if s := o.looksUp("a", driver.Leased); s.Attempts != 1 {
 			o.Fatalf("%v", s)
 		}
 	}
 	o.fails = runtime.RetryAfter(time.Hour, errors.New("no ink: none"))
 	o.work(o.store)
-	s := o.looksUp("a", runtime.Scheduled)
+	s := o.looksUp("a", driver.Scheduled)
 	if s.Attempts != 1 || s.Failure != "no ink: none" || time.Until(s.DueAt) < 50*time.Minute {
 		o.Fatalf("a task that waits for its retry: %v", s)
 	}
@@ -372,23 +372,23 @@ func (o *office) lookedUp() {
 	}
 	o.runs, o.fails = nil, errors.New("out of ink")
 	o.work(o.store)
-	if s := o.looksUp("a", runtime.Dead); s.Attempts != 2 || s.Failure != "out of ink" || s.Queue != "sums" {
+	if s := o.looksUp("a", driver.Dead); s.Attempts != 2 || s.Failure != "out of ink" || s.Queue != "sums" {
 		o.Fatalf("a dead task: %v", s)
 	}
 	o.redrive([]string{"a"}, 1)
-	if s := o.looksUp("a", runtime.Ready); s.Attempts != 0 || s.Failure != "" || s.Result != nil {
+	if s := o.looksUp("a", driver.Ready); s.Attempts != 0 || s.Failure != "" || s.Result != nil {
 		o.Fatalf("a redriven task: %v", s)
 	}
 	o.fails = nil
 	o.work(o.store)
-	s = o.looksUp("a", runtime.Done)
+	s = o.looksUp("a", driver.Done)
 	if string(s.Result) != "2" || s.Failure != "" {
 		o.Fatalf("what is done: %v, %s", s, s.Result)
 	}
 	o.enqueue(o.m, "a", 1)
-	o.looksUp("a", runtime.Ready)
+	o.looksUp("a", driver.Ready)
 	o.ok(o.store.PutResult(o.ctx, "elsewhere", nil, "boom", time.Hour))
-	if s := o.looksUp("elsewhere", runtime.Dead); s.Failure != "boom" {
+	if s := o.looksUp("elsewhere", driver.Dead); s.Failure != "boom" {
 		o.Fatalf("what died on a queue that this process does not have: %v", s)
 	}
 }

@@ -17,7 +17,7 @@ type valueKey struct{}
 
 func newTaskContext(timeout time.Duration) *taskContext {
 	c := new(taskContext)
-	x := execution{info: TaskInfo{Task: &driver.Task{ID: "a"}}, policy: &noPolicy}
+	x := execution{info: runInfo{Task: &driver.Task{ID: "a"}}, policy: &noPolicy}
 	if timeout > 0 {
 		x.info.Deadline = time.Now().Add(timeout)
 	}

@@ -61,7 +61,7 @@ func (w *worker) execute(it *item, c *taskContext) {
 		policy = &rt.policy
 	}
 	x := execution{
-		info:    TaskInfo{Task: t, Attempt: it.d.Attempt(), Crashes: it.d.Crashes},
+		info:    runInfo{Task: t, Attempt: it.d.Attempt(), Crashes: it.d.Crashes},
 		policy:  policy,
 		refused: p.refuse(it.consumer(), it.d),
 	}

@@ -37,6 +37,9 @@ type TaskInfo struct {
 	Crashes int
 	// Deadline is when the context of this run ends; zero when it has no end.
 	Deadline time.Time
+	// Policy is the one registered for the task's type, also if the task names an alias
+	// of it; zero for a type without a handler.
+	Policy Policy `json:"-"`
 }
 
 // MarshalJSON writes the fields of the task and its own, but the task's LogValue for a
@@ -51,12 +54,20 @@ func (i TaskInfo) MarshalJSON() ([]byte, error) {
 
 // An execution is one run of a handler, as the context carries it.
 type execution struct {
-	info   TaskInfo
+	info   runInfo
 	policy *Policy
 	result *outgoing // nil: none was set, and no middleware encodes it
 	// refused is why the task must not be run: it is too old, or its workers died too
 	// often.
 	refused error
+}
+
+// A runInfo is a TaskInfo without its policy, of which no run needs a copy.
+type runInfo struct {
+	*driver.Task
+	Attempt  int
+	Crashes  int
+	Deadline time.Time
 }
 
 type (
@@ -68,17 +79,7 @@ type (
 // DeadHook was called, and false elsewhere.
 func TaskFromContext(ctx context.Context) (TaskInfo, bool) {
 	if r, ok := ctx.Value(runKey{}).(*execution); ok {
-		return r.info, true
+		return TaskInfo{Task: r.info.Task, Attempt: r.info.Attempt, Crashes: r.info.Crashes, Deadline: r.info.Deadline, Policy: *r.policy}, true
 	}
 	return TaskInfo{}, false
-}
-
-// PolicyFromContext returns the policy registered for the task that the context's
-// handler runs, also if the task names an alias of its type. It returns false outside
-// of a handler, and for types without a handler. It is for middleware.
-func PolicyFromContext(ctx context.Context) (Policy, bool) {
-	if r, ok := ctx.Value(runKey{}).(*execution); ok && r.policy.Type != "" {
-		return *r.policy, true
-	}
-	return Policy{}, false
 }

@@ -71,7 +71,7 @@ func TestDecide(t *testing.T) {
 			task := &driver.Task{MaxRetries: 1}
 			v := decide(c.ctx, policy, task, c.err)
 			assert.Equal(t, verdict{c.outcome, c.delay}, v)
-			ctx := context.WithValue(c.ctx, runKey{}, &execution{info: TaskInfo{Task: task}, policy: policy})
+			ctx := context.WithValue(c.ctx, runKey{}, &execution{info: runInfo{Task: task}, policy: policy})
 			assert.Equal(t, c.outcome, OutcomeOf(ctx, c.err))
 		})
 	}

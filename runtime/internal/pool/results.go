@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -53,29 +52,5 @@ func (r *execution) stored() []byte {
 	for _, encode := range slices.Backward(r.result.encode) {
 		t = encode(t)
 	}
-	return PackResult(t)
-}
-
-// A stored encoded result begins with a byte that begins no JSON, and then has the list
-// of its encodings between two of these bytes.
-const encodedMark = "\x00"
-
-// PackResult is a result as a store keeps it.
-func PackResult(t *driver.Task) []byte {
-	if t.Encoding == "" {
-		return t.Payload
-	}
-	packed := make([]byte, 0, 2+len(t.Encoding)+len(t.Payload))
-	packed = append(append(append(packed, encodedMark...), t.Encoding...), encodedMark...)
-	return append(packed, t.Payload...)
-}
-
-// UnpackResult undoes PackResult.
-func UnpackResult(data []byte) *driver.Task {
-	if rest, ok := bytes.CutPrefix(data, []byte(encodedMark)); ok {
-		if encoding, payload, ok := bytes.Cut(rest, []byte(encodedMark)); ok {
-			return &driver.Task{Encoding: string(encoding), Payload: payload}
-		}
-	}
-	return &driver.Task{Payload: data}
+	return driver.PackResult(t)
 }

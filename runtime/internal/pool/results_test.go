@@ -43,7 +43,7 @@ func TestTaskAndResultBelongToAHandler(t *testing.T) {
 	assert.False(t, ok)
 	require.EqualError(t, SetResult(t.Context(), []byte("1")), "taskgen: SetResult is called outside of a handler")
 
-	running := &execution{info: TaskInfo{Task: &driver.Task{ID: "a"}, Attempt: 2}}
+	running := &execution{info: runInfo{Task: &driver.Task{ID: "a"}, Attempt: 2}, policy: &noPolicy}
 	ctx := context.WithValue(t.Context(), runKey{}, running)
 	info, ok := TaskFromContext(ctx)
 	require.True(t, ok)

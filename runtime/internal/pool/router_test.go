@@ -91,12 +91,11 @@ taskgen: the handler of "c" is nil`)
 }
 
 func TestPolicyIsKnownInAHandlerByAliasToo(t *testing.T) {
-	_, ok := PolicyFromContext(t.Context())
-	assert.False(t, ok)
-	_, ok = PolicyFromContext(context.WithValue(t.Context(), runKey{}, &execution{policy: &noPolicy}))
-	assert.False(t, ok)
-	policy := Policy{Type: "greeting", Aliases: []string{"hello"}, Queue: "q"}
-	got, ok := PolicyFromContext(context.WithValue(t.Context(), runKey{}, &execution{policy: &policy}))
+	info, ok := TaskFromContext(context.WithValue(t.Context(), runKey{}, &execution{policy: &noPolicy}))
 	assert.True(t, ok)
-	assert.Equal(t, policy, got)
+	assert.Empty(t, info.Policy)
+	policy := Policy{Type: "greeting", Aliases: []string{"hello"}, Queue: "q"}
+	info, ok = TaskFromContext(context.WithValue(t.Context(), runKey{}, &execution{policy: &policy}))
+	assert.True(t, ok)
+	assert.Equal(t, policy, info.Policy)
 }

@@ -75,7 +75,7 @@ type Entry struct {
 type Body struct {
 	When      When          `json:"when"`
 	Task      *driver.Task  `json:"-"`
-	Sealed    bool          `json:"sealed,omitempty"` // the task's payload is sealed; see runtime.Sealer
+	Sealed    bool          `json:"sealed,omitempty"` // the task's payload is sealed; see driver.Sealer
 	Overlap   Overlap       `json:"overlap,omitempty"`
 	Missed    Missed        `json:"missed,omitempty"`
 	MaxMissed int           `json:"max_missed,omitempty"`

@@ -39,7 +39,7 @@ func (a *app) dead(ctx context.Context) ([]*runtime.Task, error) {
 // browse lists the dead tasks of a queue.
 func browse(ctx context.Context, q driver.Queue) ([]*runtime.Task, error) {
 	var all []*runtime.Task
-	for t, err := range driver.BrowseAll(ctx, q, runtime.Dead) {
+	for t, err := range driver.BrowseAll(ctx, q, driver.Dead) {
 		if err != nil {
 			return nil, err
 		}
