@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"encoding/json"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,6 +50,9 @@ func TestTaskAndResultBelongToAHandler(t *testing.T) {
 	require.True(t, ok)
 	assert.Equal(t, "a", info.ID)
 	assert.Equal(t, 2, info.Attempt)
+	info.Policy.Retry.Retryable = func(error) bool { return true }
+	_, err := json.Marshal(info)
+	require.NoError(t, err, "a policy holds functions, and is left out")
 	require.NoError(t, SetResult(ctx, []byte("1")))
 	assert.Equal(t, "1", string(running.stored()))
 }
