@@ -46,6 +46,7 @@ var (
 	ErrDuplicate       = driver.ErrDuplicate
 	ErrUnknownQueue    = driver.ErrUnknownQueue
 	ErrUnsupported     = driver.ErrUnsupported
+	ErrUnavailable     = driver.ErrUnavailable
 	ErrClosed          = driver.ErrClosed
 	ErrTaskNotFound    = driver.ErrTaskNotFound
 	ErrTaskFailed      = driver.ErrTaskFailed

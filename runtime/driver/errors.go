@@ -41,6 +41,10 @@ var (
 	ErrQueueMismatch = errors.New("taskgen: the existing queue differs")
 	// ErrMaxDeliveries: the task crashed its worker too often while it ran alone.
 	ErrMaxDeliveries = errors.New("taskgen: delivered too often without an outcome")
+	// ErrUnavailable: the broker could not be reached, refused the connection, or did not
+	// answer in time. Nothing was done, or it is unknown what was done. The same call may be
+	// repeated.
+	ErrUnavailable = errors.New("taskgen: the provider is unavailable")
 	// ErrClosed: the queue, provider, manager or pool is closed.
 	ErrClosed = errors.New("taskgen: closed")
 	// ErrStopping is the cause of a handler's context when the pool's grace to
@@ -53,6 +57,29 @@ var (
 	// returns the stack, which is also in the log and in the metadata of the task.
 	ErrPanic = errors.New("taskgen: the handler panicked")
 )
+
+// named are the errors that a provider's methods return for an outcome that is known.
+var named = [...]error{
+	ErrNoTasks, ErrTaskExpired, ErrQueueFull, ErrInvalidTask, ErrPayloadTooLarge, ErrLeaseLost, ErrUnsupported, ErrDuplicate,
+	ErrUnknownQueue, ErrUnknownType, ErrTaskNotFound, ErrTaskFailed, ErrInvalidQueue, ErrQueueMismatch, ErrMaxDeliveries, ErrClosed,
+	ErrUnavailable,
+}
+
+// Unavailable makes an error of a provider's client wrap [ErrUnavailable], with the error
+// as its cause. It leaves nil and errors of this package as they are. The provider calls it
+// where a request has failed, and only if the failure is neither the broker's refusal nor
+// the caller's mistake.
+func Unavailable(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, known := range named {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
 
 // A BatchError says which items of a batch failed, and why. The other items are done.
 // errors.Is and errors.As look into every item's error.

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -54,6 +55,20 @@ func TestErrorAtTellsItemsApart(t *testing.T) {
 	assert.NoError(t, ErrorAt(wrapped, 2))
 	assert.Equal(t, ErrClosed, ErrorAt(ErrClosed, 7), "the failure of the whole is that of each")
 	assert.NoError(t, ErrorAt(nil, 0))
+}
+
+func TestUnavailableKeepsItsCauseAndLeavesKnownOutcomesAlone(t *testing.T) {
+	require.NoError(t, Unavailable(nil))
+	for _, cause := range []error{custom{errors.New("connection refused")}, fmt.Errorf("dial: %w", context.DeadlineExceeded)} {
+		err := Unavailable(cause)
+		require.ErrorIs(t, err, ErrUnavailable)
+		require.ErrorIs(t, err, cause)
+		require.Equal(t, err, Unavailable(err), "once is enough")
+	}
+	for _, known := range named {
+		err := fmt.Errorf("enqueue: %w", known)
+		require.Equal(t, err, Unavailable(err))
+	}
 }
 
 func TestBatchErrorIsSortedByPlace(t *testing.T) {

@@ -35,19 +35,25 @@ type Provider interface {
 // Optional operations are in small interfaces, from [Browser] to [Discarder].
 // Capabilities says which ones a queue implements.
 //
+// Every method, of a Provider too, returns [ErrUnavailable] when the broker could not be
+// reached, refused the connection or did not answer in time. The error wraps its cause
+// (see [Unavailable]). If the context ended the call, that is the context's error; it is
+// ErrUnavailable as well, unless the provider knows that nothing was done. Dequeue may
+// return ErrNoTasks instead. An error that is none of this package's, such as a missing
+// permission or a full disk, has a cause that a repetition does not remove.
+//
 // Complete, Extend, Release and DeadLetter return ErrLeaseLost for a delivery whose
 // receipt a later delivery has replaced, or whose task is gone. Between the end of a
 // lease and the next delivery a provider may either carry out the call or return
 // ErrLeaseLost; the result is true in both cases.
 //
-// After any other error of an item it is unknown whether the item was settled: the
-// connection may have been cut in either direction. The call may be repeated with the
-// same delivery. It is then carried out, or returns ErrLeaseLost. Until LeaseUntil no
-// other worker can have had the task, so ErrLeaseLost from a repeated call means that an
-// earlier call settled it. The pool treats that as success, and so does a provider that
-// repeats requests itself. A lease that is bound to a connection (see
-// Capabilities.FreeLeases) may have ended with it; ErrLeaseLost then says nothing about
-// the earlier call.
+// After ErrUnavailable it is unknown whether an item was settled: the connection may have
+// been cut in either direction. The call may be repeated with the same delivery. It is
+// then carried out, or returns ErrLeaseLost. Until LeaseUntil no other worker can have had
+// the task, so ErrLeaseLost from a repeated call means that an earlier call settled it.
+// The pool treats that as success, and so does a provider that repeats requests itself. A
+// lease that is bound to a connection (see Capabilities.FreeLeases) may have ended with
+// it; ErrLeaseLost then says nothing about the earlier call.
 type Queue interface {
 	// Config returns the configuration that the queue was opened with, defaults filled
 	// in.
@@ -63,10 +69,10 @@ type Queue interface {
 	// with ErrDuplicate. Tasks that do not fit on the queue fail with ErrQueueFull.
 	// Enqueue copies the tasks.
 	//
-	// Any other error of a task means that its outcome is unknown, because the
-	// connection was cut or the reply was lost. The task may be enqueued again with its
-	// ID. On a queue with Capabilities.RefusesIDs it is then there once, whether the
-	// answer is nil, Duplicate or ErrDuplicate; on other queues it may be there twice.
+	// After ErrUnavailable the outcome of a task is unknown, because the connection was
+	// cut or the reply was lost. The task may be enqueued again with its ID. On a queue
+	// with Capabilities.RefusesIDs it is then there once, whether the answer is nil,
+	// Duplicate or ErrDuplicate; on other queues it may be there twice.
 	// The same holds when a provider itself repeats a request.
 	//
 	// A queue refuses what QueueConfig.Accepts refuses, with ErrInvalidTask, whether or
