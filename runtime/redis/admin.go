@@ -207,7 +207,7 @@ func (q *queue) Paused(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	defer q.p.calls.Done()
-	paused, err := bounded(ctx, func(ctx context.Context) (bool, error) {
+	paused, err := request(ctx, q.p, func(ctx context.Context) (bool, error) {
 		return q.p.client.HExists(ctx, q.lane.key(keyMeta), "paused").Result()
 	})
 	if err != nil {

@@ -33,7 +33,7 @@ func boundedOr[T any](ctx context.Context, quit <-chan struct{}, grace time.Dura
 	}
 	var none T
 	if err := ctx.Err(); err != nil {
-		return none, fmt.Errorf("nothing was sent: %w", err)
+		return none, fmt.Errorf("%w: %w", errUnsent, err)
 	}
 	b := &answer[T]{done: make(chan struct{})}
 	hand(func() {
@@ -72,6 +72,9 @@ func boundedOr[T any](ctx context.Context, quit <-chan struct{}, grace time.Dura
 	b.left = true
 	return none, &unheard{cmp.Or(ctx.Err(), driver.ErrClosed)}
 }
+
+// errUnsent is in the error of a call whose context had ended before it began.
+var errUnsent = errors.New("nothing was sent")
 
 // inside marks the context of a call that is already bounded.
 type inside struct{ context.Context }

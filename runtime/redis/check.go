@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // check checks the servers once: whether they are what their address says, have the
@@ -29,7 +31,7 @@ func (p *Provider) check(ctx context.Context) error {
 	})
 	var left *unheard
 	if errors.As(err, &left) {
-		return fmt.Errorf("redis: check the server: it has not answered in time: %w", left.cause)
+		return p.unavailable(fmt.Errorf("redis: check the server: it has not answered in time: %w", left.cause))
 	}
 	return err
 }
@@ -63,7 +65,7 @@ func (p *Provider) look(ctx context.Context) error {
 func (p *Provider) ask(ctx context.Context) error {
 	looked := make(chan error, 1)
 	go func() {
-		_, err := bounded(ctx, func(ctx context.Context) (none struct{}, _ error) { return none, p.checkServers(ctx) })
+		_, err := request(ctx, p, func(ctx context.Context) (none struct{}, _ error) { return none, p.checkServers(ctx) })
 		looked <- err
 	}()
 	cluster, _ := p.client.(*redis.ClusterClient)
@@ -173,7 +175,7 @@ var (
 	// errUnfit marks a server that answers, and cannot be used.
 	errUnfit   = errors.New("the server cannot be used")
 	errReplica = errors.New("it is a replica")
-	errForNow  = errors.New("the server cannot be used yet")
+	errForNow  = fmt.Errorf("%w: the server cannot be used yet", driver.ErrUnavailable)
 )
 
 // unfit is an error of a server that cannot be used as it is.
@@ -183,7 +185,8 @@ type unfit struct {
 }
 
 func (e *unfit) Error() string        { return "redis: " + e.text }
-func (e *unfit) Is(target error) bool { return target == e.as || target == errUnfit }
+func (e *unfit) Unwrap() error        { return e.as }
+func (e *unfit) Is(target error) bool { return target == errUnfit }
 
 // judge decides by the reply to INFO whether a server may be used.
 func (p *Provider) judge(ctx context.Context, info map[string]string) error {
@@ -199,7 +202,7 @@ func (p *Provider) judge(ctx context.Context, info map[string]string) error {
 		return &unfit{fmt.Sprintf("the server is still loading its data, for about %s s more: open again when it is done", cmp.Or(info["loading_eta_seconds"], "some")), errForNow}
 	}
 	if version := info["redis_version"]; version != "" && !atLeast(version, 6, 2) {
-		return fmt.Errorf("redis: the server is version %s: 6.2 or later is needed, or any Valkey", version)
+		return &unfit{fmt.Sprintf("the server is version %s: 6.2 or later is needed, or any Valkey", version), nil}
 	}
 	// The volatile policies delete keys with a time to live: results, but no part of a
 	// queue.
@@ -208,7 +211,7 @@ func (p *Provider) judge(ctx context.Context, info map[string]string) error {
 		p.logger().WarnContext(ctx, "redis: the server may delete results of tasks early when its memory is full; it keeps tasks", slog.String("maxmemory-policy", policy))
 	} else if policy != "" && policy != "noeviction" {
 		if !p.eviction {
-			return fmt.Errorf("redis: maxmemory-policy is %s, with which the server may delete tasks when its memory is full: run CONFIG SET maxmemory-policy noeviction and put it into redis.conf (on a managed service: into the parameter group), or accept the loss with WithEviction()", policy)
+			return &unfit{fmt.Sprintf("maxmemory-policy is %s, with which the server may delete tasks when its memory is full: run CONFIG SET maxmemory-policy noeviction and put it into redis.conf (on a managed service: into the parameter group), or accept the loss with WithEviction()", policy), nil}
 		}
 		p.logger().WarnContext(ctx, "redis: the server may delete tasks when its memory is full", slog.String("maxmemory-policy", policy))
 	}

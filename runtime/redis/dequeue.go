@@ -95,7 +95,7 @@ func (q *queue) look(ctx context.Context, limit int, lease time.Duration) (look,
 	if !errors.As(err, &left) {
 		q.p.calls.Done()
 	}
-	return found, err
+	return found, q.p.unavailable(err)
 }
 
 // putBack releases tasks whose caller has gone.

@@ -164,7 +164,7 @@ func (q *queue) register(ctx context.Context, was string) error {
 	}
 	if was != "" && was != q.cfg.DLQ {
 		old := laneKeys(p.prefix, was, false)
-		_, err := bounded(ctx, func(ctx context.Context) (int64, error) {
+		_, err := request(ctx, p, func(ctx context.Context) (int64, error) {
 			return p.client.SRem(ctx, old[keySources], q.cfg.Name).Result()
 		})
 		if err != nil {
@@ -179,7 +179,7 @@ func (q *queue) register(ctx context.Context, was string) error {
 
 // fields reads fields of a hash; nil is one that is not there.
 func (p *Provider) fields(ctx context.Context, key string, names ...string) ([]any, error) {
-	return bounded(ctx, func(ctx context.Context) ([]any, error) { return p.client.HMGet(ctx, key, names...).Result() })
+	return request(ctx, p, func(ctx context.Context) ([]any, error) { return p.client.HMGet(ctx, key, names...).Result() })
 }
 
 // text is a reply as a string; empty when it is none.
@@ -263,7 +263,7 @@ func (q *queue) begin() error {
 // lanes returns the lanes of the queue: its own first, then the dead of the queues that
 // name it, which the server knows.
 func (q *queue) lanes(ctx context.Context) ([]*lane, error) {
-	sources, err := bounded(ctx, func(ctx context.Context) ([]string, error) {
+	sources, err := request(ctx, q.p, func(ctx context.Context) ([]string, error) {
 		return q.p.client.SMembers(ctx, q.lane.key(keySources)).Result()
 	})
 	if err != nil {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 const (
@@ -97,11 +99,11 @@ func reach(ctx context.Context, o *redis.Options) error {
 	case o.Addr == failover && strings.Contains(got.err.Error(), redis.Nil.Error()):
 		return fmt.Errorf("no Sentinel knows a primary of that name: is master_name right? %w", got.err)
 	case errors.Is(got.err, context.DeadlineExceeded) || errors.Is(got.err, context.Canceled) || errors.Is(got.err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("%s does not answer: is that the server's address, does it run, and does a firewall let this host through? %w", name, got.err)
+		return fmt.Errorf("%s does not answer: is that the server's address, does it run, and does a firewall let this host through? %w", name, driver.Unavailable(got.err))
 	case errors.Is(got.err, io.EOF):
-		return fmt.Errorf("%s closes the connection without an answer: is that the port of a Redis server? %w", name, got.err)
+		return fmt.Errorf("%s closes the connection without an answer: is that the port of a Redis server? %w", name, driver.Unavailable(got.err))
 	}
-	return fmt.Errorf("%s cannot be reached: is that the server's address, and does it run? %w", name, got.err)
+	return fmt.Errorf("%s cannot be reached: is that the server's address, and does it run? %w", name, driver.Unavailable(got.err))
 }
 
 func errSpeaks(addr string, secure bool) error {
@@ -152,8 +154,8 @@ func judgeReply(addr, line string) error {
 		return fmt.Errorf("%s is not a Redis server: it answers %s", addr, strconv.QuoteToASCII(line))
 	case strings.HasPrefix(line, "-DENIED"):
 		return fmt.Errorf("%s accepts connections only from its own host (protected mode): set a password and bind on the server, or connect from there", addr)
-	case strings.HasPrefix(line, "-ERR max number of clients"):
-		return fmt.Errorf("%s has no connection left: raise maxclients on the server, or lower pool_size of its clients", addr)
+	case strings.HasPrefix(line, "-ERR "+manyClients):
+		return fmt.Errorf("%w: %s has no connection left: raise maxclients on the server, or lower pool_size of its clients", driver.ErrUnavailable, addr)
 	}
 	return nil // a server that is loading, or wants a password, tells the client more
 }

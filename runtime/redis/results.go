@@ -81,7 +81,7 @@ func (rs *results) PutResult(ctx context.Context, id string, result []byte, fail
 	defer rs.p.calls.Done()
 	value := stored(result, failure)
 	key, mark := resultKey(rs.p.prefix, id), strconv.FormatUint(rand.Uint64(), 36)
-	_, err := bounded(ctx, func(ctx context.Context) ([]redis.Cmder, error) {
+	_, err := request(ctx, rs.p, func(ctx context.Context) ([]redis.Cmder, error) {
 		return rs.p.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 			// First: a result with another result's mark is never forgotten.
 			pipe.Do(ctx, "SET", markKey(key), mark, "PX", max(span(ttl), 1))
@@ -154,7 +154,7 @@ func (rs *results) get(ctx context.Context, id, key string) (value []byte, found
 		return nil, false, err
 	}
 	defer rs.p.calls.Done()
-	there, err := bounded(ctx, func(ctx context.Context) (string, error) { return rs.p.client.Get(ctx, key).Result() })
+	there, err := request(ctx, rs.p, func(ctx context.Context) (string, error) { return rs.p.client.Get(ctx, key).Result() })
 	switch {
 	case errors.Is(err, redis.Nil):
 		return nil, false, nil
@@ -177,7 +177,7 @@ func (rs *results) Peek(ctx context.Context, ids []string) ([]driver.StoredResul
 	found := make([]driver.StoredResult, 0, len(ids))
 	for part := range slices.Chunk(ids, chunk) {
 		cmds := make([]*redis.SliceCmd, len(part))
-		_, err := bounded(ctx, func(ctx context.Context) ([]redis.Cmder, error) {
+		_, err := request(ctx, rs.p, func(ctx context.Context) ([]redis.Cmder, error) {
 			return rs.p.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 				for i, id := range part {
 					key := resultKey(rs.p.prefix, id)

@@ -269,7 +269,7 @@ const patience = 15 * time.Second
 // now, which means that nothing was done, the call is repeated until ctx ends, the
 // provider is closed, or patience is over.
 func (p *Provider) run(ctx context.Context, c *call) (any, error) {
-	return bounded(ctx, func(ctx context.Context) (any, error) { return p.send(ctx, c) })
+	return request(ctx, p, func(ctx context.Context) (any, error) { return p.send(ctx, c) })
 }
 
 func (p *Provider) send(ctx context.Context, c *call) (any, error) {
@@ -323,10 +323,10 @@ func (p *Provider) runAll(ctx context.Context, calls []*call) ([]any, []error) {
 		replies []any
 		errs    []error
 	}
-	got, err := bounded(ctx, func(ctx context.Context) (outcome, error) {
+	got, err := request(ctx, p, func(ctx context.Context) (outcome, error) {
 		replies, errs := p.sendAll(ctx, calls)
 		for i := range errs {
-			errs[i] = ended(ctx, errs[i])
+			errs[i] = p.unavailable(ended(ctx, errs[i]))
 		}
 		return outcome{replies, errs}, nil
 	})

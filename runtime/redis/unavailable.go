@@ -1,0 +1,35 @@
+package redis
+
+import (
+	"context"
+	"errors"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/taskgen/taskgen/runtime/driver"
+)
+
+// unavailable makes the error of a request ErrUnavailable unless what became of the request
+// is known: it was not sent, the server has answered it, or the program has closed its
+// client. So all errors of connections count, those of TLS and of an exhausted pool
+// included, and of the server's answers those that it gives for now: it is loading, it
+// changes its role, a script runs for long, it has too many clients.
+func (p *Provider) unavailable(err error) error {
+	var answered redis.Error
+	switch {
+	case err == nil, errors.Is(err, errUnsent), errors.Is(err, errUnfit), errors.Is(err, redis.ErrClosed):
+		return err
+	case errors.As(err, &answered) && !p.forNow(err) && !redis.HasErrorPrefix(err, "BUSY ") && !redis.HasErrorPrefix(err, manyClients):
+		return err
+	}
+	return driver.Unavailable(err)
+}
+
+// manyClients begins the answer to a client that the server does not take as well.
+const manyClients = "max number of clients"
+
+// request is bounded for a request to the server.
+func request[T any](ctx context.Context, p *Provider, f func(context.Context) (T, error)) (T, error) {
+	reply, err := bounded(ctx, f)
+	return reply, p.unavailable(err)
+}

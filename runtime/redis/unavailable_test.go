@@ -1,0 +1,43 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
+)
+
+// told is an error as the server tells it.
+type told string
+
+func (e told) Error() string { return string(e) }
+func (told) RedisError()     {}
+
+func TestAnErrorThatLeavesTheOutcomeOpenIsUnavailable(t *testing.T) {
+	single := &Provider{client: redis.NewClient(&redis.Options{})}
+	defer single.client.Close()
+	for _, err := range []error{
+		io.EOF, context.DeadlineExceeded, redis.ErrPoolTimeout, &unheard{context.Canceled}, &net.OpError{Op: "dial", Err: errors.New("refused")},
+		told("LOADING Redis is loading the dataset in memory"), told("READONLY You can't write against a read only replica."),
+		told("BUSY Redis is busy running a script."), told("ERR max number of clients reached"),
+	} {
+		got := single.unavailable(fmt.Errorf("stats: %w", err))
+		require.ErrorIs(t, got, driver.ErrUnavailable)
+		require.ErrorIs(t, got, err)
+	}
+	for _, err := range []error{
+		redis.Nil, redis.ErrClosed, driver.ErrClosed, errUnsent, &unfit{"it is a Sentinel", nil},
+		told("NOPERM this user has no permissions"), told("WRONGPASS invalid username-password pair"), told("MOVED 1 127.0.0.1:6379"),
+		told("OOM command not allowed when used memory > 'maxmemory'."), told("ERR unknown command"),
+	} {
+		require.NotErrorIs(t, single.unavailable(err), driver.ErrUnavailable, "%v", err)
+	}
+	require.NoError(t, single.unavailable(nil))
+}
