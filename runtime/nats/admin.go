@@ -185,7 +185,7 @@ func (q *queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("taskgen: reschedule task %s of queue %q: other writers were faster %d times", id, q.cfg.Name, rounds)
+	return fmt.Errorf("reschedule task %s of queue %q: %w", id, q.cfg.Name, errContended)
 }
 
 // move makes a task due at another time. done is false if another call moved it in

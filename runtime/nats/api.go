@@ -47,9 +47,10 @@ type apiError struct {
 	Description string `json:"description"`
 }
 
-// Is makes the answer for a missing stream the contract's error.
+// Is makes the answers for a missing stream, and of a server that is not ready, the
+// contract's errors.
 func (e *apiError) Is(target error) bool {
-	return target == driver.ErrUnknownQueue && e.ErrCode == codeNoStream
+	return target == driver.ErrUnknownQueue && e.ErrCode == codeNoStream || target == driver.ErrUnavailable && temporary(e.Code, e.ErrCode)
 }
 
 func (e *apiError) Error() string {
@@ -264,6 +265,11 @@ func (r *request) message() (*stored, error) {
 // to n, and no more bytes than may be on their way at a time. more says that there are
 // others.
 func (w *wire) page(ctx context.Context, stream, pattern string, seq uint64, n int) (all []*stored, more bool, err error) {
+	all, more, err = w.read(ctx, stream, pattern, seq, n)
+	return all, more, unavailable(err)
+}
+
+func (w *wire) read(ctx context.Context, stream, pattern string, seq uint64, n int) (all []*stored, more bool, err error) {
 	inbox := w.nc.NewInbox()
 	ch := make(chan *nats.Msg, n+8)
 	sub, err := w.nc.ChanSubscribe(inbox, ch)

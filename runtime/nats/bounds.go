@@ -81,8 +81,10 @@ func (q *queue) fitting(ctx context.Context, es []*entry, failed map[int]error) 
 }
 
 // isFull reports whether the server refuses a message for lack of room.
-func isFull(err error) bool {
-	switch codeOf(err) {
+func isFull(err error) bool { return fullCode(codeOf(err)) }
+
+func fullCode(code int) bool {
+	switch code {
 	case 10002, 10023, 10028, 10047, 10077: // resources of account or server, memory, storage, the stream's own limits
 		return true
 	}

@@ -75,7 +75,7 @@ func (q *queue) errNoTasks() error {
 // returns an error if waiting is useless.
 func (q *queue) recover(ctx context.Context, cause error, pause time.Duration) error {
 	if errors.Is(cause, nats.ErrConnectionClosed) {
-		return fmt.Errorf("dequeue from queue %q: %w", q.cfg.Name, cause)
+		return fmt.Errorf("dequeue from queue %q: %w", q.cfg.Name, unavailable(cause))
 	}
 	if errors.Is(cause, errAway) && ctx.Err() == nil {
 		return fmt.Errorf("dequeue from queue %q: %w", q.cfg.Name, cause)

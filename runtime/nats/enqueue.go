@@ -199,7 +199,7 @@ func (q *queue) resolve(ctx context.Context, es []*entry, answers []driver.Enque
 			}
 		}
 		if err == nil && round == rounds {
-			err = fmt.Errorf("taskgen: other writers were faster %d times", rounds)
+			err = errContended
 		}
 		if err != nil {
 			failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, unless(err, why))

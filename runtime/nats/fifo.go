@@ -75,7 +75,7 @@ func (s *source) relieve(ctx context.Context, ls []*lease) (errs []error, away [
 	for round := 0; len(todo) > 0; round++ {
 		if round == rounds {
 			for _, i := range todo {
-				errs[i] = fmt.Errorf("taskgen: group of task %s on queue %q: other writers were faster %d times", ls[i].id, s.name, rounds)
+				errs[i] = fmt.Errorf("group of task %s on queue %q: %w", ls[i].id, s.name, errContended)
 			}
 			break
 		}

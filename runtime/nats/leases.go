@@ -97,7 +97,7 @@ func (h *leases) take(ctx context.Context, ds []*driver.Delivery) ([]*lease, err
 		select {
 		case <-freed:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, driver.Unavailable(ctx.Err())
 		}
 	}
 }

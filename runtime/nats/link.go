@@ -43,9 +43,6 @@ func (w *wire) probe() {
 	})
 }
 
-// errAway is the error for a lost connection.
-var errAway = errors.New("taskgen: the connection to NATS is lost")
-
 // away is why there is no connection.
 func (w *wire) away() error {
 	if err := w.nc.LastError(); err != nil && !errors.Is(err, nats.ErrPermissionViolation) {
@@ -148,7 +145,7 @@ func connected(ctx context.Context, nc *nats.Conn) error {
 		case nats.CONNECTED:
 			return nil
 		case nats.CLOSED, nats.DRAINING_SUBS, nats.DRAINING_PUBS:
-			return fmt.Errorf("taskgen: the connection to NATS: %w", nats.ErrConnectionClosed)
+			return unavailable(fmt.Errorf("taskgen: the connection to NATS: %w", nats.ErrConnectionClosed))
 		}
 		select {
 		case <-t.C:
@@ -157,7 +154,7 @@ func connected(ctx context.Context, nc *nats.Conn) error {
 			if last := nc.LastError(); last != nil {
 				err = fmt.Errorf("%w: %w", err, last)
 			}
-			return fmt.Errorf("taskgen: no NATS server answers: start one or correct the address: %w", err)
+			return unavailable(fmt.Errorf("taskgen: no NATS server answers: start one or correct the address: %w", err))
 		}
 	}
 }

@@ -19,10 +19,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-var (
-	errClosed   = fmt.Errorf("nats: %w", driver.ErrClosed)
-	errNoAnswer = errors.New("taskgen: no answer from NATS")
-)
+var errClosed = fmt.Errorf("nats: %w", driver.ErrClosed)
 
 // DefaultPrefix is the default prefix of the subjects and the names of the streams.
 const DefaultPrefix = "taskgen"
@@ -93,7 +90,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Provider, error) {
 	}
 	nc, err := dial(ctx, url, p.dial)
 	if err != nil {
-		return nil, fmt.Errorf("connect to NATS: %w", err)
+		return nil, fmt.Errorf("connect to NATS: %w", unavailable(err))
 	}
 	js, err := jetstream.New(nc)
 	if err == nil {
@@ -161,7 +158,7 @@ func New(ctx context.Context, js jetstream.JetStream, opts ...Option) (*Provider
 	var err error
 	p.wire, err = newWire(js.Conn(), apiPrefix(js.Options()), p.renew)
 	if err != nil {
-		return nil, fmt.Errorf("subscribe to an inbox: %w", err)
+		return nil, fmt.Errorf("subscribe to an inbox: %w", unavailable(err))
 	}
 	p.wire.domain = js.Options().Domain
 	p.wire.revive = p.revive
@@ -208,7 +205,7 @@ func (p *Provider) check(ctx context.Context) error {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		return fmt.Errorf("%w: the NATS server has no JetStream for this account: start it with -js, or enable it for the account: %w", driver.ErrUnsupported, err)
 	case err != nil:
-		return fmt.Errorf("ask NATS for the account's JetStream: %w", err)
+		return fmt.Errorf("ask NATS for the account's JetStream: %w", unavailable(err))
 	}
 	return nil
 }

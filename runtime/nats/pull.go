@@ -20,9 +20,6 @@ const (
 	brief = time.Second
 )
 
-// errAstray says that a consumer is missing, or unusable, now.
-var errAstray = errors.New("taskgen: the consumer is away")
-
 // A pull is a request for messages of some consumers, on an inbox of its own. Removing
 // the inbox is the only way to end a request early without losing the messages that the
 // server sends in that moment: the server notices that no one listens and puts a

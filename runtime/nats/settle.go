@@ -83,7 +83,7 @@ func (q *queue) Extend(ctx context.Context, ds []*driver.Delivery, length time.D
 		for i, r := range rs {
 			end := ls[i].until
 			if r.reply == nil {
-				errs[i] = unless(errNoAnswer, why)
+				errs[i] = unless(r.unanswered(), why)
 			} else {
 				end, ds[i].LeaseUntil = until, until
 			}
@@ -161,7 +161,7 @@ func (q *queue) replace(ctx context.Context, ls []*lease, rs []*request, delays 
 		why := q.wire.ask(ctx, backs, alive(ls))
 		for k, r := range backs {
 			if r.reply == nil {
-				errs[at[k]] = unless(errNoAnswer, why)
+				errs[at[k]] = unless(r.unanswered(), why)
 			}
 		}
 	}
@@ -255,7 +255,7 @@ func (s *source) remove(ctx context.Context, ls []*lease) []error {
 		var err error
 		switch {
 		case r.reply == nil:
-			err = errNoAnswer
+			err = r.unanswered()
 		case deleted[i]:
 			_, err = r.removed()
 		}

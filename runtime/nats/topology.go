@@ -69,7 +69,7 @@ func (s *source) isDLQ() bool { return s.dlq.Load() }
 // declared is declare, but ends when the server refuses a request.
 func (s *source) declared(ctx context.Context, cfg driver.QueueConfig) error {
 	about := []string{apiPrefix(s.p.js.Options()), s.p.prefix + "."}
-	return heard(ctx, s.wire.nc, about, func(ctx context.Context) error { return s.declare(ctx, cfg) })
+	return unavailable(heard(ctx, s.wire.nc, about, func(ctx context.Context) error { return s.declare(ctx, cfg) }))
 }
 
 // declare creates or verifies streams and consumers: those of the queue, and on its

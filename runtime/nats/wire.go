@@ -2,6 +2,7 @@ package nats
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -196,10 +197,17 @@ type request struct {
 
 func (r *request) answered() bool { return r.reply != nil || r.err != nil }
 
+// unanswered is the error of a request without a reply.
+func (r *request) unanswered() error { return cmp.Or(r.err, errNoAnswer) }
+
 // ask sends requests, each until it is answered or ctx ends. Before it sends one again
 // it calls again, if not nil, which may change the message, or return false to give it
 // up. The error says why some are not answered.
 func (w *wire) ask(ctx context.Context, rs []*request, again func(i int) bool) error {
+	return unavailable(w.askAll(ctx, rs, again))
+}
+
+func (w *wire) askAll(ctx context.Context, rs []*request, again func(i int) bool) error {
 	todo := make([]int, len(rs))
 	for i := range rs {
 		todo[i] = i

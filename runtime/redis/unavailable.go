@@ -10,14 +10,14 @@ import (
 )
 
 // unavailable makes the error of a request ErrUnavailable unless what became of the request
-// is known: it was not sent, the server has answered it, or the program has closed its
-// client. So all errors of connections count, those of TLS and of an exhausted pool
-// included, and of the server's answers those that it gives for now: it is loading, it
-// changes its role, a script runs for long, it has too many clients.
+// is known: it was not sent, or the server has answered it. So all errors of connections
+// count, those of TLS, of an exhausted pool and of a closed client included, and of the
+// server's answers those that it gives for now: it is loading, it changes its role, a
+// script runs for long, it has too many clients.
 func (p *Provider) unavailable(err error) error {
 	var answered redis.Error
 	switch {
-	case err == nil, errors.Is(err, errUnsent), errors.Is(err, errUnfit), errors.Is(err, redis.ErrClosed):
+	case err == nil, errors.Is(err, errUnsent), errors.Is(err, errUnfit):
 		return err
 	case errors.As(err, &answered) && !p.forNow(err) && !redis.HasErrorPrefix(err, "BUSY ") && !redis.HasErrorPrefix(err, manyClients):
 		return err
