@@ -157,7 +157,7 @@ func (p *Provider) lockLadder(ctx context.Context, s *session) (free func(), err
 	select {
 	case p.sifting <- struct{}{}:
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return nil, ended(ctx)
 	}
 	free = func() {
 		_ = s.ask(s.ctx, func(ch *amqp.Channel) error {
@@ -182,7 +182,7 @@ func (p *Provider) lockLadder(ctx context.Context, s *session) (free func(), err
 		case <-time.After(lockPause):
 		case <-ctx.Done():
 			<-p.sifting
-			return nil, context.Cause(ctx)
+			return nil, ended(ctx)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package rabbitmq
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -21,8 +20,6 @@ const (
 	firstPause = 20 * time.Millisecond
 	maxPause   = time.Second
 )
-
-var errAway = errors.New("rabbitmq: the connection has ended")
 
 // A link keeps one connection: when it ends, callers wait for the next one. Nothing of an
 // old connection is used with a new one.
@@ -74,7 +71,7 @@ func (l *link) session(ctx context.Context) (*session, error) {
 		case <-ctx.Done():
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			return nil, fmt.Errorf("rabbitmq: no connection: %w (the last attempt: %v)", context.Cause(ctx), l.last)
+			return nil, fmt.Errorf("rabbitmq: no connection: %w (the last attempt: %v)", ended(ctx), l.last)
 		}
 	}
 }
@@ -170,10 +167,10 @@ func await[T any](ctx context.Context, f func() (T, error), drop func(T)) (T, er
 	}()
 	select {
 	case a := <-c:
-		return a.v, a.err
+		return a.v, unavailable(a.err)
 	case <-ctx.Done():
 		var none T
-		return none, context.Cause(ctx)
+		return none, ended(ctx)
 	}
 }
 
@@ -284,7 +281,7 @@ func (s *session) ask(ctx context.Context, f func(ch *amqp.Channel) error) error
 	case <-s.ctx.Done():
 		return errAway
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return ended(ctx)
 	}
 	if c == nil || c.IsClosed() {
 		var err error
@@ -303,8 +300,8 @@ func (s *session) ask(ctx context.Context, f func(ch *amqp.Channel) error) error
 	}()
 	select {
 	case err := <-done:
-		return err
+		return unavailable(err)
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return ended(ctx)
 	}
 }

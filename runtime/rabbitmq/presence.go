@@ -256,7 +256,7 @@ func (s *session) tallyAll(ctx context.Context, queue, as string) (sum tally, er
 		case <-s.ctx.Done():
 			return sum, errAway
 		case <-ctx.Done():
-			return sum, context.Cause(ctx)
+			return sum, ended(ctx)
 		}
 	}
 	return sum, nil
@@ -289,7 +289,7 @@ func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
 			select {
 			case <-time.After(emptyWait):
 			case <-ctx.Done():
-				return n, context.Cause(ctx)
+				return n, ended(ctx)
 			}
 			n, err = q.count(ctx, s)
 		}

@@ -92,7 +92,7 @@ func New(ctx context.Context, dial Dialer, opts ...Option) (*Provider, error) {
 func NewOn(ctx context.Context, conn *amqp.Connection, opts ...Option) (*Provider, error) {
 	return start(ctx, func(context.Context) (*amqp.Connection, error) {
 		if conn.IsClosed() {
-			return nil, errors.New("the connection that the provider was given is closed, and it was given no way to dial another")
+			return nil, fmt.Errorf("%w: the connection that the provider was given is closed, and it was given no way to dial another", driver.ErrUnavailable)
 		}
 		return conn, nil
 	}, false, opts)

@@ -34,11 +34,7 @@ const (
 	headerDeliveries = "x-delivery-count"
 )
 
-var (
-	errUnconfirmed = errors.New("rabbitmq: the connection ended before the broker confirmed")
-	errUnanswered  = errors.New("rabbitmq: the broker has not confirmed, and may store the message later")
-	errRefused     = fmt.Errorf("rabbitmq: the broker refused the message (basic.nack): %w", driver.ErrQueueFull)
-)
+var errRefused = fmt.Errorf("rabbitmq: the broker refused the message (basic.nack): %w", driver.ErrQueueFull)
 
 // A letter is a message on its way to a queue.
 type letter struct {

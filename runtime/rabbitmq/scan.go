@@ -67,7 +67,7 @@ func (c *scan) count(ctx context.Context) (err error) {
 	select {
 	case <-time.After(emptyWait):
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return ended(ctx)
 	}
 	c.n, err = c.s.ready(ctx, c.name)
 	return err
@@ -146,7 +146,7 @@ func (c *scan) read(ctx context.Context, wants func(*amqp.Delivery, seen) bool) 
 				wanted++
 			}
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return ended(ctx)
 		case <-time.After(scanWait):
 			if wanted > 0 {
 				return nil
@@ -176,7 +176,7 @@ func (c *scan) over(ctx context.Context, quiet *int) (bool, error) {
 func (c *scan) settle(ctx context.Context, done []seen, takeOff func(ch *channel, tag uint64) error) error {
 	for _, x := range done {
 		if err := takeOff(c.ch, x.tag); err != nil {
-			return err
+			return unavailable(err)
 		}
 		c.out--
 		if x.turn == c.turn {

@@ -66,7 +66,7 @@ func (q *queue) awaitLetters(ctx context.Context, s *session) error {
 		select {
 		case <-time.After(deadIdleWait):
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return ended(ctx)
 		}
 	}
 }
@@ -138,7 +138,7 @@ func (q *queue) dig(ctx context.Context, ids []string, deaths []driver.Death, f 
 	select { // two scans would hide the tasks from each other
 	case q.st.digging <- struct{}{}:
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return nil, ended(ctx)
 	}
 	free := func() { <-q.st.digging }
 	c, err := q.search(ctx, ids, deaths)
