@@ -9,11 +9,13 @@ import (
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // ErrBusy: another connection kept the file's write lock for longer than this package
-// waits (10 s).
-var ErrBusy = errors.New("taskgen: the SQLite file is locked by another connection")
+// waits (10 s). It wraps [driver.ErrUnavailable].
+var ErrBusy = fmt.Errorf("%w: the SQLite file is locked by another connection", driver.ErrUnavailable)
 
 const (
 	// busyLimit is how long a transaction waits for the write lock. No transaction of

@@ -290,7 +290,7 @@ func (w *writer) consume(ctx context.Context, c *consumer) error {
 	end := driver.ErrNoTasks
 	select {
 	case err := <-c.done:
-		return err
+		return unavailable(err)
 	case <-ctx.Done():
 	case <-w.stopped:
 		end = errClosed
@@ -298,7 +298,7 @@ func (w *writer) consume(ctx context.Context, c *consumer) error {
 	if cl.began.CompareAndSwap(false, true) || w.lobby.withdraw(c) {
 		return end
 	}
-	return <-c.done
+	return unavailable(<-c.done)
 }
 
 // occupied reports whether there are consumers.

@@ -70,7 +70,7 @@ func Open(path string, opts ...Option) (*Provider, error) {
 		opt(p)
 	}
 	if err := p.start(); err != nil {
-		return nil, fmt.Errorf("open the SQLite file %q: %w", path, err)
+		return nil, fmt.Errorf("open the SQLite file %q: %w", path, unavailable(err))
 	}
 	return p, nil
 }

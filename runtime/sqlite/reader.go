@@ -51,9 +51,9 @@ func (r *reader) do(ctx context.Context, now int64, f func(*tx)) error {
 		return errors.Join(err, t.err)
 	}
 	if r.place != nil {
-		return r.place.explain(t.err)
+		return unavailable(r.place.explain(t.err))
 	}
-	return t.err
+	return unavailable(t.err)
 }
 
 func (r *reader) close() error {

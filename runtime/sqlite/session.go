@@ -101,8 +101,9 @@ func coded(err error) error {
 		return nil
 	}
 	for code, words := range map[sqlite.ResultCode]string{
-		sqlite.ResultBusy: "database is locked",
-		sqlite.ResultFull: "database or disk is full",
+		sqlite.ResultBusy:  "database is locked",
+		sqlite.ResultFull:  "database or disk is full",
+		sqlite.ResultIOErr: "disk I/O error",
 	} {
 		if strings.Contains(err.Error(), words) {
 			return &codedError{code.ToError(), err}

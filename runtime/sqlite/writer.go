@@ -87,7 +87,7 @@ func (w *writer) ask(ctx context.Context, cl *call) error {
 	if err := w.submit(ctx, cl); err != nil {
 		return err
 	}
-	return w.await(ctx, cl)
+	return unavailable(w.await(ctx, cl))
 }
 
 func (w *writer) submit(ctx context.Context, cl *call) error {
