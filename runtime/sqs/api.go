@@ -94,6 +94,9 @@ func failed(e types.BatchResultErrorEntry) verdict {
 	v.stale = staleHandle(code, text)
 	v.busy = throttled(code)
 	v.again = !v.stale && (v.busy || !e.SenderFault)
+	if v.again {
+		v.err = driver.Unavailable(v.err)
+	}
 	if tooLarge(code, text) {
 		v.err = fmt.Errorf("%w: %w", driver.ErrPayloadTooLarge, v.err)
 	}
@@ -136,8 +139,6 @@ const (
 	fewTries   = 3 // if SQS failed
 	manyTries  = 8 // if it gets too many requests: for three seconds and a half
 )
-
-var errNoAnswer = errors.New("SQS did not answer for this entry of the batch")
 
 // entries sends a batch of at most ten entries, and repeats those with a temporary
 // refusal, after a growing pause. do sends the entries with the given numbers and
@@ -200,14 +201,14 @@ func answers[S any](succeeded []S, id func(S) *string, refused []types.BatchResu
 	return all
 }
 
-// explain adds advice to errors that say too little.
+// explain adds advice to the errors of requests that say too little.
 func explain(what string, err error) error {
 	var (
 		gone  *types.QueueDoesNotExist
 		over  *types.OverLimit
 		fresh *types.QueueDeletedRecently
 	)
-	switch {
+	switch err = unavailable(err); {
 	case err == nil:
 		return nil
 	case errors.As(err, &gone):

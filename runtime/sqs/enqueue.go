@@ -130,7 +130,7 @@ func (p *Provider) checkIn(ctx context.Context, o *outgoing) error {
 	}
 	key := token(o.task.ID) + "/" + uuid.NewString()
 	if err := p.store.Put(ctx, key, o.task.Payload); err != nil {
-		return fmt.Errorf("store the payload of task %s (%s): %w", o.task.ID, o.task.Type, err)
+		return fmt.Errorf("store the payload of task %s (%s): %w", o.task.ID, o.task.Type, unavailable(err))
 	}
 	if o.attrs == nil {
 		o.attrs = make(map[string]string, 1)

@@ -193,7 +193,7 @@ func (m *message) fetchStored(ctx context.Context) error {
 	}
 	data, err := store.Get(ctx, m.stored)
 	if err != nil {
-		return fmt.Errorf("the stored payload %s of task %s: %w", m.stored, m.task.ID, err)
+		return fmt.Errorf("the stored payload %s of task %s: %w", m.stored, m.task.ID, unavailable(err))
 	}
 	m.payload, m.task.Payload = data, data
 	return nil

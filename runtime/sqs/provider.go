@@ -77,7 +77,7 @@ func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Que
 	case p.opening <- struct{}{}:
 		defer func() { <-p.opening }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("queue %q in SQS: another is being opened: %w", cfg.Name, ctx.Err())
+		return nil, fmt.Errorf("queue %q in SQS: another is being opened: %w", cfg.Name, unavailable(ctx.Err()))
 	}
 	e, err := p.current(cfg.Name)
 	if err != nil {

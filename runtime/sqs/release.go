@@ -78,7 +78,7 @@ func (e *engine) awaitExtends(ctx context.Context, ms []*message, errs []error) 
 		select {
 		case <-over:
 		case <-ctx.Done():
-			errs[i] = fmt.Errorf("release task %s, whose lease is being extended: %w", m.task.ID, ctx.Err())
+			errs[i] = fmt.Errorf("release task %s, whose lease is being extended: %w", m.task.ID, unavailable(ctx.Err()))
 		}
 	}
 }

@@ -163,7 +163,7 @@ func cutBatch(stream []*outgoing, broken map[string]bool, most int) (part, rest 
 	size := 0
 	for i, o := range stream {
 		if o.to.fifo && broken[o.group] && o.err == nil {
-			o.err = fmt.Errorf("task %s was not sent: an earlier task of its group could not be sent, and would come after it", o.task.ID)
+			o.err = fmt.Errorf("%w: task %s was not sent: an earlier task of its group could not be sent, and would come after it", driver.ErrUnavailable, o.task.ID)
 		}
 		if o.err != nil {
 			if o.to.fifo {

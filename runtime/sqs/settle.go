@@ -96,7 +96,7 @@ func (e *engine) extendLeases(ctx context.Context, ds []*driver.Delivery, lease 
 		case <-over:
 			errs[i] = e.extendLeases(ctx, ds[i:i+1], lease)[0]
 		case <-ctx.Done():
-			errs[i] = fmt.Errorf("extend the lease of task %s, which is being released: %w", idOf(ds[i]), ctx.Err())
+			errs[i] = fmt.Errorf("extend the lease of task %s, which is being released: %w", idOf(ds[i]), unavailable(ctx.Err()))
 		}
 	}
 	return errs
