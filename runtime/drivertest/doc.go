@@ -35,7 +35,8 @@
 //     task runs again beyond what Durable and ConfirmsAcks allow, and its unique key
 //     is free.
 //  15. A full, slow or frozen backend still drains. What is there is worked off,
-//     leases are kept, producers get an error that says why, nothing hangs.
+//     leases are kept, producers get an error that says why, nothing hangs. While it is
+//     away every call is ErrUnavailable.
 //  16. A task dies only of its own runs. None is buried that no handler began, but for
 //     expiry, for what cannot be read, and for patience used up: what is given back,
 //     a neighbour's crash and a lease that ended while its worker lived are charged to

@@ -77,7 +77,8 @@ func (w *world) settled(net Network) {
 // muteTime is how long replies are lost: the first reply, and not for much longer.
 const muteTime = 200 * time.Millisecond
 
-// try makes one call, and fails the test if it outlasts its context.
+// try makes one call, and fails the test if it outlasts its context, or does not say that
+// its outcome is unknown.
 func (w *world) try(call func(ctx context.Context) error) error {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, w.paced(callLimit))
@@ -86,6 +87,7 @@ func (w *world) try(call func(ctx context.Context) error) error {
 	go func() { done <- call(ctx) }()
 	select {
 	case err := <-done:
+		w.check(known(err) || ctx.Err() != nil && errors.Is(err, ctx.Err()), "a call on a bad network fails with an error that is neither of the contract nor ErrUnavailable: %v", err)
 		return err
 	case <-time.After(w.paced(callLimit) + w.patience):
 		w.Fatalf("a call has not returned %s after its context had ended", w.patience)

@@ -51,11 +51,17 @@ type frozenCall struct {
 	do   func(ctx context.Context) error
 }
 
+// frozenLeases is how many deliveries frozenOperations settles and extends, each by one
+// kind of call: a provider may settle a delivery once at a time.
+const frozenLeases = 4
+
 // frozenOperations are the calls of a queue.
 func frozenOperations(w *world, q driver.Queue, ds []*driver.Delivery) []frozenCall {
 	settle := func(do func(context.Context, []*driver.Delivery) error) func(context.Context) error {
+		next := ds[0]
+		ds = ds[1:]
 		return func(ctx context.Context) error {
-			d := *ds[0]
+			d := *next
 			task := *d.Task
 			d.Task = &task
 			return do(ctx, one(&d))
@@ -116,8 +122,8 @@ func frozenOperations(w *world, q driver.Queue, ds []*driver.Delivery) []frozenC
 // that has a deadline, and with one that is cancelled.
 func frozenCalls(w *world) {
 	q := w.open(runtime.QueueConfig{})
-	w.put(q, 2)
-	ds := w.take(q, 2, long)
+	w.put(q, frozenLeases)
+	ds := w.take(q, frozenLeases, long)
 	batches := [2][]*runtime.Task{w.tasks(q, 3), w.tasks(q, 3)}
 	calls := frozenOperations(w, q, ds)
 	for _, ts := range batches {
@@ -153,8 +159,11 @@ func frozenCalls(w *world) {
 			go func() { done <- c.do(ctx) }()
 			select {
 			case err := <-done:
-				if err == nil {
+				switch {
+				case err == nil:
 					complaints <- fmt.Sprintf("%s says that it is done, or that it is known what became of it", c.name)
+				case !known(err):
+					complaints <- fmt.Sprintf("%s does not say that its outcome is unknown: %v", c.name, err)
 				}
 			case <-time.After(frozenLimit + w.paced(frozenSlack)):
 				complaints <- fmt.Sprintf("%s goes on %s after its context has ended", c.name, w.paced(frozenSlack))

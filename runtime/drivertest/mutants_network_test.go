@@ -22,6 +22,7 @@ type farFault struct {
 	deafExtend bool
 	most       int  // tasks of one Dequeue; 0: as many as it is asked for
 	endless    bool // calls wait for an answer, whatever their contexts say
+	nameless   bool // the errors of connections are those of the client alone
 	trusting   bool // Dequeue waits on one connection for as long as its context lasts
 }
 
@@ -63,6 +64,9 @@ var networkMutants = []struct {
 	{"waits for answers beyond its contexts", "each call returns when its context ends though nobody answers", farFault{endless: true}},
 	{"waits for answers beyond Close", "Close returns though nobody answers", farFault{endless: true}},
 	{"waits on a connection that is dead", "tasks are handed out soon after connections have died without a word", farFault{trusting: true}},
+	{"does not say that the backend is away", testAway, farFault{nameless: true}},
+	{"does not say that a call is in doubt", inTheMiddleOf + "Complete leaves a call that can be repeated", farFault{nameless: true}},
+	{"does not say that nobody answers", "each call returns when its context ends though nobody answers", farFault{nameless: true}},
 	{"acknowledges what it has sent", inTheMiddleOf + "Enqueue loses nothing that was acknowledged", farFault{
 		enqueue: func(q *farQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 			return sent(ts), unheard(q.call(ctx, farRequest{Call: "enqueue", Tasks: ts}))

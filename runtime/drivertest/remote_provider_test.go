@@ -71,6 +71,14 @@ func (p *farProvider) conn(ctx context.Context) (*farConn, error) {
 
 // call makes one round trip.
 func (p *farProvider) call(ctx context.Context, r *farRequest) (*farReply, error) {
+	a, err := p.trip(ctx, r)
+	if a == nil && !p.fault.nameless {
+		err = driver.Unavailable(err)
+	}
+	return a, err
+}
+
+func (p *farProvider) trip(ctx context.Context, r *farRequest) (*farReply, error) {
 	c, err := p.conn(ctx)
 	if err != nil {
 		return nil, err

@@ -24,7 +24,7 @@ func clauses() []clause {
 		lossClauses, killClauses, leaseClauses, receiptClauses, timeClauses, moveClauses, poisonClauses, crashClauses,
 		chargeClauses, deployClauses, runClauses,
 		orderClauses, shareClauses, levelClauses, uniqueClauses, troubleClauses, stopClauses, statsClauses,
-		faultClauses, replyClauses, outageClauses, doneClauses, frozenClauses, refusalClauses, fullClauses, slowClauses,
+		faultClauses, replyClauses, outageClauses, doneClauses, frozenClauses, awayClauses, refusalClauses, fullClauses, slowClauses,
 		taskClauses, boundClauses, distanceClauses, waitClauses, closeClauses, operationClauses, deadClauses,
 	} {
 		all = append(all, part()...)
