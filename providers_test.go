@@ -129,7 +129,7 @@ var meanings = map[drivertest.Law]string{
 	drivertest.StatsTellTheTruth:     "The counts are right after each operation, and cost no more on a full queue.",
 	drivertest.ADeployIsNoFault:      "Old and new builds share a queue: what one does not know waits for the other.",
 	drivertest.DoneStaysDone:         "A completed task does not run again when the broker is killed, and its key is free.",
-	drivertest.DrainsInTrouble:       "While the backend is full, slow or frozen, what is there is worked off and nothing hangs.",
+	drivertest.DrainsInTrouble:       "While the backend is full, slow or frozen, what is there is worked off and nothing hangs. A call that it does not answer is `ErrUnavailable`.",
 	drivertest.DiesOfItsOwnRuns:      "No task is buried for a neighbour's crash, a lost connection or an outage.",
 }
 

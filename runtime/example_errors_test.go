@@ -29,13 +29,15 @@ func Example_errors() {
 			return "there already"
 		case errors.Is(err, runtime.ErrQueueFull):
 			return "try again later"
+		case errors.Is(err, runtime.ErrUnavailable): // nobody knows what became of the task
+			return "send it again with the same ID"
 		case errors.Is(err, runtime.ErrInvalidTask),
 			errors.Is(err, runtime.ErrPayloadTooLarge),
 			errors.Is(err, runtime.ErrUnsupported), // a delay that the broker cannot keep, say
 			errors.Is(err, runtime.ErrUnknownQueue):
 			return "mend the program"
-		default: // the connection was lost: nobody knows what became of the task
-			return "send it again with the same ID"
+		default: // a permission that is missing, or a full disk
+			return "mend the broker"
 		}
 	}
 	fmt.Println(send("1", "mail", "hello"))

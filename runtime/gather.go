@@ -269,7 +269,7 @@ func (g *gatherer) leave(ctx context.Context, gr *group, c *caller) ([]Enqueued,
 		if gr.live--; gr.live == 0 {
 			gr.cancel()
 		}
-		return nil, fmt.Errorf("enqueue on queue %q: %w: the tasks were on their way and may have been enqueued", g.queue.Config().Name, ctx.Err())
+		return nil, fmt.Errorf("enqueue on queue %q: %w: the tasks were on their way and may have been enqueued", g.queue.Config().Name, driver.Unavailable(ctx.Err()))
 	}
 	gr.callers = slices.DeleteFunc(gr.callers, func(other *caller) bool { return other == c })
 	gr.tasks -= len(c.tasks)

@@ -209,6 +209,7 @@ func TestEndedContextLeavesASharedRoundTripToTheOthers(t *testing.T) {
 		<-second.done
 		require.ErrorIs(t, second.err, context.DeadlineExceeded)
 		require.ErrorContains(t, second.err, "may have been enqueued")
+		require.ErrorIs(t, second.err, ErrUnavailable)
 		first.requireIDs(t, "a")
 		third.requireIDs(t, "c")
 		assert.Equal(t, [][]string{{"a"}, {"b", "c"}}, q.trips())

@@ -114,7 +114,7 @@ func (st *queueState) address(l *letter, line int, due, now time.Time) {
 // each 256 tasks. If the connection ends meanwhile, unconfirmed tasks are sent again,
 // and may be there twice. While the broker takes no messages, because it is short of
 // memory or disk, Enqueue returns ErrQueueFull at once. A task that is on its way at
-// that moment may be stored later: its error says so, and is not ErrQueueFull.
+// that moment may be stored later: its error is ErrUnavailable, and not ErrQueueFull.
 func (q *queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
 	if err := q.open(); err != nil {
 		return nil, err

@@ -99,11 +99,11 @@ func reach(ctx context.Context, o *redis.Options) error {
 	case o.Addr == failover && strings.Contains(got.err.Error(), redis.Nil.Error()):
 		return fmt.Errorf("no Sentinel knows a primary of that name: is master_name right? %w", got.err)
 	case errors.Is(got.err, context.DeadlineExceeded) || errors.Is(got.err, context.Canceled) || errors.Is(got.err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("%s does not answer: is that the server's address, does it run, and does a firewall let this host through? %w", name, driver.Unavailable(got.err))
+		return fmt.Errorf("%s does not answer: is that the server's address, does it run, and does a firewall let this host through? %w", name, unreached(got.err))
 	case errors.Is(got.err, io.EOF):
-		return fmt.Errorf("%s closes the connection without an answer: is that the port of a Redis server? %w", name, driver.Unavailable(got.err))
+		return fmt.Errorf("%s closes the connection without an answer: is that the port of a Redis server? %w", name, unreached(got.err))
 	}
-	return fmt.Errorf("%s cannot be reached: is that the server's address, and does it run? %w", name, driver.Unavailable(got.err))
+	return fmt.Errorf("%s cannot be reached: is that the server's address, and does it run? %w", name, unreached(got.err))
 }
 
 func errSpeaks(addr string, secure bool) error {

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 
 	"github.com/redis/go-redis/v9"
@@ -11,15 +12,24 @@ import (
 
 // unavailable makes the error of a request ErrUnavailable unless what became of the request
 // is known: it was not sent, or the server has answered it. So all errors of connections
-// count, those of TLS, of an exhausted pool and of a closed client included, and of the
-// server's answers those that it gives for now: it is loading, it changes its role, a
-// script runs for long, it has too many clients.
+// count but a certificate that is not trusted, those of an exhausted pool and of a closed
+// client included. Of the server's answers those count that it gives for now: it is
+// loading, it changes its role, a script runs for long, it has too many clients.
 func (p *Provider) unavailable(err error) error {
 	var answered redis.Error
 	switch {
 	case err == nil, errors.Is(err, errUnsent), errors.Is(err, errUnfit):
 		return err
 	case errors.As(err, &answered) && !p.forNow(err) && !redis.HasErrorPrefix(err, "BUSY ") && !redis.HasErrorPrefix(err, manyClients):
+		return err
+	}
+	return unreached(err)
+}
+
+// unreached is unavailable for an error without an answer of the server.
+func unreached(err error) error {
+	var distrusted *tls.CertificateVerificationError
+	if errors.As(err, &distrusted) {
 		return err
 	}
 	return driver.Unavailable(err)

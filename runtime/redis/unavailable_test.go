@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -33,7 +34,7 @@ func TestAnErrorThatLeavesTheOutcomeOpenIsUnavailable(t *testing.T) {
 		require.ErrorIs(t, got, err)
 	}
 	for _, err := range []error{
-		redis.Nil, driver.ErrClosed, errUnsent, &unfit{"it is a Sentinel", nil},
+		redis.Nil, driver.ErrClosed, errUnsent, &tls.CertificateVerificationError{Err: io.EOF}, &unfit{"it is a Sentinel", nil},
 		told("NOPERM this user has no permissions"), told("WRONGPASS invalid username-password pair"), told("MOVED 1 127.0.0.1:6379"),
 		told("OOM command not allowed when used memory > 'maxmemory'."), told("ERR unknown command"),
 	} {

@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +22,7 @@ var errNoAnswer = fmt.Errorf("%w: SQS did not answer for this entry of the batch
 // leaves the outcome open: the request could not be sent, no answer came or not all of it,
 // or the server failed (a status of 500 or more). So it does with a request that was
 // throttled, and may be sent again. Other refusals are known outcomes, and so is a request
-// that could not be made, for want of credentials or of an endpoint.
+// that could not be made, for want of credentials, an endpoint or a certificate that is trusted.
 func unavailable(err error) error {
 	if err == nil {
 		return nil
@@ -33,8 +34,12 @@ func unavailable(err error) error {
 		quiet  *silence
 		cut    *smithy.DeserializationError
 		broken net.Error
+
+		distrusted *tls.CertificateVerificationError
 	)
 	switch {
+	case errors.As(err, &distrusted):
+		return err
 	case errors.As(err, &told) && throttled(told.ErrorCode()):
 	case errors.As(err, &answer) && answer.HTTPStatusCode() >= http.StatusBadRequest:
 		if answer.HTTPStatusCode() < http.StatusInternalServerError {

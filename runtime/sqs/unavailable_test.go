@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -34,7 +35,7 @@ func TestAnErrorThatLeavesTheOutcomeOpenIsUnavailable(t *testing.T) {
 		require.ErrorIs(t, got, err)
 	}
 	for _, err := range []error{
-		driver.ErrClosed, ErrNotStored, answered(403, &smithy.GenericAPIError{Code: "AccessDenied"}), answered(400, &types.QueueDoesNotExist{}), errors.New("no EC2 IMDS role found"),
+		driver.ErrClosed, ErrNotStored, &smithyhttp.RequestSendError{Err: &tls.CertificateVerificationError{Err: io.EOF}}, answered(403, &smithy.GenericAPIError{Code: "AccessDenied"}), answered(400, &types.QueueDoesNotExist{}), errors.New("no EC2 IMDS role found"),
 	} {
 		require.NotErrorIs(t, unavailable(err), driver.ErrUnavailable, "%v", err)
 	}

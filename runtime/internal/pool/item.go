@@ -35,7 +35,7 @@ type item struct {
 	over    bool // the lease has ended by the pool's own clock
 	warned  bool // the overrun is logged
 	asked   bool // a call to settle it is under way, and may have settled it
-	doubt   bool // a failed call may have settled it
+	doubt   bool // a failed call may have settled it: ErrUnavailable, or an unnamed error of another's provider
 }
 
 func (it *item) consumer() *consumer { return it.batch.consumer }
