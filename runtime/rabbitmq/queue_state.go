@@ -88,7 +88,7 @@ const (
 // drawnWait.
 const (
 	deadIdleWait    = 5 * time.Millisecond
-	maxDeadIdleWait = drawnWait / 2
+	maxDeadIdleWait = drawnWait / 10
 )
 
 func (st *queueState) idleWait() time.Duration {

@@ -51,12 +51,12 @@ func (q *queue) search(ctx context.Context, ids []string, deaths []driver.Death)
 }
 
 // drawnWait bounds how long a search waits for letters that a process has drawn and not
-// handed out.
-const drawnWait = time.Second
+// handed out: many times as long as it may keep them, because it may be starved of time.
+const drawnWait = 5 * time.Second
 
 // awaitLetters waits until no process has letters that were drawn for a worker of the
-// dead letter queue that has left: each process gives them back after deadIdleWait, or at the latest
-// after maxDeadIdleWait.
+// dead letter queue that has left: each process gives them back after deadIdleWait, or at
+// the latest after maxDeadIdleWait.
 func (q *queue) awaitLetters(ctx context.Context, s *session) error {
 	for deadline := time.Now().Add(drawnWait); ; {
 		all, err := s.tallyAll(ctx, q.cfg.DLQ, "")
