@@ -18,7 +18,13 @@ TESTFLAGS = -vet=off -timeout 40m
 # command, whose inputs the cache of test results does not know.
 UNRACED = testdata/realworld
 
-# What tests must cover, and where their run writes down what they did.
+# The packages with the longest tests begin first, and as many as this run at a time:
+# tests of brokers also wait.
+LONGEST = ./runtime/rabbitmq ./runtime/sqs ./runtime/redis ./runtime/nats
+PACKAGES_AT_A_TIME = 3
+
+# What tests must cover, and where their run writes down what they did. Counting is
+# costly under the race detector, so it is a run of its own without it.
 COVERED  = ./runtime/... ./generator/...
 COVERAGE = .cache/coverage
 
@@ -51,13 +57,12 @@ endif
 .PHONY: test
 test: ## run every test of every module, with the race detector, on servers it starts
 	@scripts/setup.sh race servers
-	@mkdir -p $(dir $(COVERAGE))
 	@set -e; for m in $(MODULES); do \
-		flags="$(RACEFLAGS)"; case $$m in \
-		.) flags="$$flags -coverprofile=$(COVERAGE) -coverpkg=$$(echo $(COVERED) | tr ' ' ,)" ;; \
+		flags="$(RACEFLAGS)"; first=; case $$m in \
+		.) first="$(LONGEST)" ;; \
 		$(UNRACED)) flags=-count=1 ;; \
 		esac; \
-		echo "== test $$m"; (cd $$m && $(RACE) $(GO) test $$flags $(TESTFLAGS) ./...); done
+		echo "== test $$m"; (cd $$m && $(RACE) $(GO) test -p $(PACKAGES_AT_A_TIME) $$flags $(TESTFLAGS) $$first ./...); done
 
 # What test-short leaves out: the packages that are about brokers.
 BROKERS = runtime/(redis|sqs|rabbitmq|nats)|internal/(ledger|canary|testserver)
@@ -98,7 +103,10 @@ generate-check: ## fail when generated code is not up to date
 	$(GO) run ./cmd/taskgen -check ./internal/ledger/tasks
 
 .PHONY: cover
-cover: test ## test, and fail where less than 85 % of runtime or generator is covered
+cover: ## fail where the short tests cover less than 85 % of runtime or generator
+	@scripts/setup.sh servers
+	@mkdir -p $(dir $(COVERAGE))
+	$(GO) test -short -p $(PACKAGES_AT_A_TIME) $(TESTFLAGS) -coverprofile=$(COVERAGE) -coverpkg=$$(echo $(COVERED) | tr ' ' ,) ./...
 	@scripts/cover.sh 85 $(COVERAGE) $(COVERED)
 
 .PHONY: fuzz

@@ -110,7 +110,7 @@ func compile(t *testing.T, taskgen string, files []block) {
 	for _, f := range files {
 		write(t, filepath.Join(dir, f.name), f.text)
 	}
-	env := []string{"GOWORK=off", "GOFLAGS=-mod=mod -buildvcs=false"}
+	env := []string{"GOWORK=off", "GOFLAGS=-trimpath -mod=mod -buildvcs=false"}
 	if slices.ContainsFunc(files, func(f block) bool { return strings.Contains(f.text, "\n//taskgen:task") }) {
 		run(t, dir, env, taskgen, "./...")
 	}
@@ -162,7 +162,7 @@ func TestQuickStartWorksAsPrinted(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, os.Symlink(root, filepath.Join(dir, "taskgen")))
 			env, modcache := serveModule(t, "v0.1.0")
-			env = append(env, "GOWORK=off", "GOFLAGS=-buildvcs=false -modcacherw")
+			env = append(env, "GOWORK=off", "GOFLAGS=-trimpath -buildvcs=false -modcacherw")
 			var shown, printed string
 			for _, b := range quickStart(t) {
 				switch b.lang {

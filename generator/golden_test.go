@@ -134,7 +134,7 @@ func put(t *testing.T, path string, data []byte) {
 // env keeps the go command of the tests off the network, and from being told
 // by a go.work that happens to be there.
 func env() []string {
-	return append(os.Environ(), "GOPROXY=off", "GOWORK=off", "GOFLAGS=-mod=mod")
+	return append(os.Environ(), "GOPROXY=off", "GOWORK=off", "GOFLAGS=-trimpath -mod=mod")
 }
 
 func generate(t *testing.T, dir, tags string, patterns ...string) *generator.Result {
