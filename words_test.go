@@ -13,6 +13,11 @@ import (
 // retired are names that a package had before it took the standard terms, each with the
 // term that replaces it.
 var retired = map[string]map[string]string{
+	"runtime": {
+		"gatherer": "coalescer", "landed": "roundTripDone", "flights": "inFlight", "reunion": "rejoinTimer",
+		"entry": "admission", "exit": "finalCheck", "lives": "resultStores", "graves": "deadQueues",
+		"hushed": "redactedError", "sayable": "printableError", "culprit": "undecodableField",
+	},
 	"runtime/internal/pool": {
 		"shift": "run", "lane": "consumer", "gate": "limiter", "keeper": "leaseExtender",
 		"kick": "signal", "ring": "onTimer", "hintAll": "notifyFetchers",

@@ -11,34 +11,34 @@ import (
 	"strings"
 )
 
-// hushPanic is deferred around the codec of a value that holds secrets: it turns a
-// panic into an error that quotes nothing. says makes the error: driver.Recovered
+// redactPanic is deferred around the codec of a value that holds secrets: it turns a
+// panic into an error that quotes nothing. newError makes the error: driver.Recovered
 // within a handler.
-func hushPanic(err *error, says func(v any) error) {
+func redactPanic(err *error, newError func(v any) error) {
 	if p := recover(); p != nil {
-		*err = says(fmt.Sprintf("a value of type %T, whose text is left out for it may quote a secret", p))
+		*err = newError(fmt.Sprintf("a value of type %T, whose text is left out for it may quote a secret", p))
 	}
 }
 
-// codecPanicked is says outside of a handler.
+// codecPanicked is newError outside of a handler.
 func codecPanicked(v any) error { return fmt.Errorf("its codec panicked: %v", v) }
 
-// hushed is the printable part of the codec's error about a value of type T that holds
-// secrets: errors of decoders quote their input. It gives the path by the names of T's
-// fields, the kind of JSON value and the Go type, and does not wrap the error. data is
-// what was decoded; nil when something was encoded.
-func hushed[T any](codec Codec, data []byte, err error) error {
+// redactedError is the printable part of the codec's error about a value of type T that
+// holds secrets: errors of decoders quote their input. It gives the path by the names of
+// T's fields, the kind of JSON value and the Go type, and does not wrap the error. data
+// is what was decoded; nil when something was encoded.
+func redactedError[T any](codec Codec, data []byte, err error) error {
 	var (
 		wrongType *json.UnmarshalTypeError
 		syntax    *json.SyntaxError
 	)
 	switch {
 	case errors.As(err, &wrongType):
-		text := fmt.Sprintf("%s stands where another kind of value is due", kindOf(wrongType.Value))
+		text := fmt.Sprintf("%s stands where another kind of value is due", jsonKind(wrongType.Value))
 		if wrongType.Type != nil { // an error made by a type's own method may have none
-			text = fmt.Sprintf("%s stands where a %s is due", kindOf(wrongType.Value), wrongType.Type)
+			text = fmt.Sprintf("%s stands where a %s is due", jsonKind(wrongType.Value), wrongType.Type)
 		}
-		if at := onlyNames(wrongType.Field, fieldNames(reflect.TypeFor[T]())); at != "" {
+		if at := fieldPath(wrongType.Field, fieldNames(reflect.TypeFor[T]())); at != "" {
 			text = at + ": " + text
 		}
 		return errors.New(text)
@@ -46,15 +46,15 @@ func hushed[T any](codec Codec, data []byte, err error) error {
 		return fmt.Errorf("it is no JSON, from byte %d of %d on", syntax.Offset, len(data))
 	}
 	text := fmt.Sprintf("an error of type %T, whose text is left out for it may quote a secret", err)
-	if at := culprit[T](codec, data); at != "" {
+	if at := undecodableField[T](codec, data); at != "" {
 		text = at + ": " + text
 	}
 	return errors.New(text)
 }
 
-// kindOf is the kind of JSON value that an UnmarshalTypeError describes: "number
+// jsonKind is the kind of JSON value that an UnmarshalTypeError describes: "number
 // 4711" is a number.
-func kindOf(value string) string {
+func jsonKind(value string) string {
 	kind, _, _ := strings.Cut(value, " ")
 	switch kind {
 	case "string", "number", "bool", "array", "object", "null":
@@ -63,9 +63,9 @@ func kindOf(value string) string {
 	return "a value"
 }
 
-// onlyNames is a path of names separated by dots, with * for each that is no field's:
+// fieldPath is a path of names separated by dots, with * for each that is no field's:
 // it is a key of a map.
-func onlyNames(path string, fields map[string]bool) string {
+func fieldPath(path string, fields map[string]bool) string {
 	if path == "" {
 		return ""
 	}
@@ -85,9 +85,9 @@ func onlyNames(path string, fields map[string]bool) string {
 	return strings.Join(shown, ".")
 }
 
-// culprit is the JSON name of the field of T that cannot be decoded even alone; empty
+// undecodableField is the JSON name of the field of T that cannot be decoded even alone; empty
 // if none is found.
-func culprit[T any](codec Codec, data []byte) string {
+func undecodableField[T any](codec Codec, data []byte) string {
 	if codec != JSON || reflect.TypeFor[*T]().Implements(reflect.TypeFor[json.Unmarshaler]()) {
 		return ""
 	}

@@ -102,11 +102,11 @@ func Enqueue[T any](ctx context.Context, to Enqueuer, spec *Spec[T], payload *T,
 // does not delay the others.
 func EnqueueBatch[T any](ctx context.Context, to Enqueuer, spec *Spec[T], payloads []T, opts ...EnqueueOption) ([]Enqueued, error) {
 	var (
-		failed BatchError
-		now    = driver.SystemClock.Now()
-		room   = make([]Task, len(payloads))
-		tasks  = make([]*Task, 0, len(payloads))
-		places = make([]int, 0, len(payloads))
+		failed  BatchError
+		now     = driver.SystemClock.Now()
+		room    = make([]Task, len(payloads))
+		tasks   = make([]*Task, 0, len(payloads))
+		indexes = make([]int, 0, len(payloads))
 	)
 	for i := range payloads {
 		t := &room[i]
@@ -118,7 +118,7 @@ func EnqueueBatch[T any](ctx context.Context, to Enqueuer, spec *Spec[T], payloa
 		for _, opt := range opts {
 			opt(t)
 		}
-		tasks, places = append(tasks, t), append(places, i)
+		tasks, indexes = append(tasks, t), append(indexes, i)
 	}
 	if len(tasks) == 0 {
 		return make([]Enqueued, len(payloads)), failed.OrNil()
@@ -127,5 +127,5 @@ func EnqueueBatch[T any](ctx context.Context, to Enqueuer, spec *Spec[T], payloa
 	if len(failed.Items) == 0 {
 		return answers, err
 	}
-	return spread(answers, err, tasks, places, len(payloads), &failed)
+	return spread(answers, err, tasks, indexes, len(payloads), &failed)
 }

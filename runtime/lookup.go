@@ -118,7 +118,7 @@ func (m *Manager) Lookup(ctx context.Context, id string) (TaskStatus, error) {
 }
 
 func (m *Manager) lookup(ctx context.Context, id string) (TaskStatus, error) {
-	found, queue, blind, err := m.find(ctx, id)
+	found, queue, unsearchable, err := m.find(ctx, id)
 	if err != nil {
 		return TaskStatus{}, err
 	}
@@ -133,8 +133,8 @@ func (m *Manager) lookup(ctx context.Context, id string) (TaskStatus, error) {
 		}
 		return s, err
 	}
-	for _, k := range m.lives.keepers() {
-		last, err := peek(ctx, k, []string{id})
+	for _, k := range m.resultStores.keepers() {
+		last, err := peekOutcomes(ctx, k, []string{id})
 		if err != nil {
 			return TaskStatus{}, err
 		}
@@ -148,31 +148,31 @@ func (m *Manager) lookup(ctx context.Context, id string) (TaskStatus, error) {
 	if told, ok, err := m.tell(ctx, id, nil); ok || err != nil {
 		return told, err
 	}
-	if len(blind) > 0 {
-		return TaskStatus{}, fmt.Errorf("%w: queues %q cannot look for it, and nobody else knows it", ErrTaskNotFound, blind)
+	if len(unsearchable) > 0 {
+		return TaskStatus{}, fmt.Errorf("%w: queues %q cannot look for it, and nobody else knows it", ErrTaskNotFound, unsearchable)
 	}
 	return TaskStatus{}, fmt.Errorf("%w: no queue, result or job has this ID", ErrTaskNotFound)
 }
 
 // find looks for a task on the open queues: a live one first, else the last one that
-// died. blind are the queues that cannot be searched.
-func (m *Manager) find(ctx context.Context, id string) (found *driver.Found, queue string, blind []string, err error) {
+// died. unsearchable are the queues that cannot be searched.
+func (m *Manager) find(ctx context.Context, id string) (found *driver.Found, queue string, unsearchable []string, err error) {
 	names := m.Queues()
-	graves := make(map[string]bool) // dead letter queues, which are searched last
+	deadQueues := make(map[string]bool) // dead letter queues, which are searched last
 	for _, name := range names {
 		if q, err := m.Queue(name); err == nil {
-			graves[q.Config().DLQ] = true
+			deadQueues[q.Config().DLQ] = true
 		}
 	}
-	slices.SortStableFunc(names, func(a, b string) int { return btoi(graves[a]) - btoi(graves[b]) })
+	slices.SortStableFunc(names, func(a, b string) int { return btoi(deadQueues[a]) - btoi(deadQueues[b]) })
 	for _, name := range names {
 		q, err := m.Queue(name)
-		if err != nil || graves[name] && found != nil {
+		if err != nil || deadQueues[name] && found != nil {
 			continue // closed meanwhile, or a dead task is already found
 		}
 		f, ok := q.(driver.Finder)
 		if !ok {
-			blind = append(blind, name)
+			unsearchable = append(unsearchable, name)
 			continue
 		}
 		all, err := f.Find(ctx, id)
@@ -188,7 +188,7 @@ func (m *Manager) find(ctx context.Context, id string) (found *driver.Found, que
 			}
 		}
 	}
-	return found, queue, blind, nil
+	return found, queue, unsearchable, nil
 }
 
 func btoi(b bool) int {

@@ -15,16 +15,16 @@ import (
 	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
-// replaced is how encoding/json writes invalid UTF-8 in a string. It writes a genuine
+// replacementEscape is how encoding/json writes invalid UTF-8 in a string. It writes a genuine
 // U+FFFD unescaped, so a payload without this escape has lost nothing.
-var replaced = []byte(`\ufffd`)
+var replacementEscape = []byte(`\ufffd`)
 
 // lossless refuses what encoding/json changes silently: a string that is not UTF-8, and
 // a number in an interface that comes back as another float64. It examines the payload,
 // and the value only if the payload hints at a loss. v is the pointer from which the
 // payload was made.
 func lossless(payload []byte, v any) error {
-	suspects := lossSearch{texts: bytes.Contains(payload, replaced)}
+	suspects := lossSearch{texts: bytes.Contains(payload, replacementEscape)}
 	suspects.numbers = holdsInterface(reflect.TypeOf(v), nil) && hasLongNumber(payload)
 	if !suspects.texts && !suspects.numbers {
 		return nil
@@ -91,10 +91,10 @@ func (s lossSearch) value(v reflect.Value, path string) error {
 	if !v.IsValid() {
 		return nil
 	}
-	if v.CanAddr() && v.Kind() != reflect.Pointer && v.Addr().CanInterface() && writesItself(v.Addr().Type()) {
+	if v.CanAddr() && v.Kind() != reflect.Pointer && v.Addr().CanInterface() && marshalsItself(v.Addr().Type()) {
 		return s.encoded(v.Addr(), path)
 	}
-	if writesItself(v.Type()) {
+	if marshalsItself(v.Type()) {
 		return s.encoded(v, path)
 	}
 	switch v.Kind() {
@@ -131,10 +131,10 @@ func (s lossSearch) value(v reflect.Value, path string) error {
 	return nil
 }
 
-// writesItself reports whether values of the type have a method by which encoding/json
+// marshalsItself reports whether values of the type have a method by which encoding/json
 // writes them. Those of types with secrets are generated, and write what encoding/json
 // would.
-func writesItself(t reflect.Type) bool {
+func marshalsItself(t reflect.Type) bool {
 	return (t.Implements(jsonMarshaler) || t.Implements(textMarshaler)) && !redact.HoldsSecret(t)
 }
 
@@ -206,15 +206,15 @@ func (s lossSearch) untyped(v reflect.Value, path string) error {
 		if err != nil {
 			return nil
 		}
-		if n, ok := token.(json.Number); ok && !exact(n) {
+		if n, ok := token.(json.Number); ok && !isExactFloat64(n) {
 			return fmt.Errorf("%s holds an integer in an interface that encoding/json reads as another number, a float64: give it a type, or send it as text", cmp.Or(path, "the value"))
 		}
 	}
 }
 
-// exact reports whether a float64 holds the number exactly. Fractions count as already
+// isExactFloat64 reports whether a float64 holds the number exactly. Fractions count as already
 // rounded.
-func exact(n json.Number) bool {
+func isExactFloat64(n json.Number) bool {
 	whole, ok := new(big.Int).SetString(n.String(), 10)
 	if !ok {
 		return true

@@ -18,11 +18,11 @@ import (
 type Manager struct {
 	cfg   ManagerConfig
 	clock driver.Clock
-	entry Enqueuer // validation, middleware, dispatch
+	chain Enqueuer // validation, middleware, dispatch
 	// in the order in which they seal
-	sealers []driver.Sealer
-	lives   lives
-	tellers tellers
+	sealers      []driver.Sealer
+	resultStores resultStores
+	tellers      tellers
 
 	mu       sync.RWMutex
 	queues   map[string]*openQueue
@@ -62,23 +62,15 @@ type ManagerConfig struct {
 	Clock driver.Clock
 }
 
-// An openQueue is a queue with what the manager needs to enqueue on it.
-type openQueue struct {
-	driver.Queue
-	can        driver.Capabilities
-	maxPayload int       // bytes that the provider accepts; 0: no limit
-	gather     *gatherer // nil if the provider gathers enqueues itself
-}
-
 // NewManager returns a manager without queues.
 func NewManager(cfg ManagerConfig) *Manager {
 	m := &Manager{cfg: cfg, clock: cfg.Clock, queues: make(map[string]*openQueue), topology: make(topology), opening: make(chan struct{}, 1)}
 	if m.clock == nil {
 		m.clock = driver.SystemClock
 	}
-	m.lives.give(cfg.Results)
+	m.resultStores.addConfigured(cfg.Results)
 	found := []driver.Sealer{}
-	m.entry = m.through(EnqueuerFunc(m.dispatch), func(e Enqueuer) {
+	m.chain = m.through(EnqueuerFunc(m.dispatch), func(e Enqueuer) {
 		if s, ok := e.(driver.Sealer); ok {
 			found = append(found, s)
 		}
@@ -149,33 +141,8 @@ func (m *Manager) Open(ctx context.Context, p Provider, configs ...QueueConfig) 
 		m.order = append(m.order, fresh[i].Name)
 	}
 	m.topology = all
-	m.lives.keeps(p)
+	m.resultStores.addProvider(p)
 	return nil
-}
-
-func (m *Manager) wrap(q driver.Queue) *openQueue {
-	can := q.Capabilities()
-	o := &openQueue{Queue: q, can: can, maxPayload: max(can.MaxPayload, 0)}
-	if !can.GathersEnqueues {
-		o.gather = newGatherer(q, m.cfg.Linger, m.clock)
-	}
-	return o
-}
-
-// Enqueue gathers if the provider does not.
-func (q *openQueue) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
-	if q.gather != nil {
-		return q.gather.enqueue(ctx, tasks)
-	}
-	return enqueueOn(ctx, q.Queue, tasks)
-}
-
-// Close closes the queue and waits for its gathered enqueues.
-func (q *openQueue) Close() error {
-	if q.gather != nil {
-		return q.gather.close()
-	}
-	return q.Queue.Close()
 }
 
 // Queue returns an open queue by name, or an error wrapping ErrUnknownQueue that lists
@@ -234,7 +201,7 @@ func (m *Manager) Now() time.Time { return m.clock.Now() }
 // during the round trip, the error wraps ctx.Err() and says that the tasks may have
 // been enqueued: they may be enqueued again, but must not be changed.
 func (m *Manager) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
-	return m.lives.enqueue(ctx, m.entry, tasks)
+	return m.resultStores.enqueue(ctx, m.chain, tasks)
 }
 
 // Through returns an enqueuer with the manager's validation and middleware that ends in
@@ -244,13 +211,13 @@ func (m *Manager) Through(to Enqueuer) Enqueuer { return m.through(to, func(Enqu
 // through passes each Enqueuer that the middleware makes to show, the innermost first.
 func (m *Manager) through(to Enqueuer, show func(Enqueuer)) Enqueuer {
 	if len(m.cfg.Middleware) > 0 || m.cfg.MaxPayload > 0 {
-		to = &exit{m.cfg, to}
+		to = &finalCheck{m.cfg, to}
 	}
 	for _, mw := range slices.Backward(m.cfg.Middleware) {
 		to = mw(to)
 		show(to)
 	}
-	return &entry{m: m, next: to}
+	return &admission{m: m, next: to}
 }
 
 // Close closes the manager's queues, not their providers. Enqueues that still wait to

@@ -45,10 +45,10 @@ func Await[T, R any](ctx context.Context, from Results, spec *Spec[T], id string
 func encodeResult[T, R any](spec *Spec[T], result *R) (data []byte, err error) {
 	secret := secretResult[R](spec)
 	if secret {
-		defer hushPanic(&err, driver.Recovered)
+		defer redactPanic(&err, driver.Recovered)
 	}
 	if data, err = spec.codec().Marshal(result); err != nil && secret {
-		err = hushed[R](spec.codec(), nil, err)
+		err = redactedError[R](spec.codec(), nil, err)
 	}
 	return data, err
 }
@@ -57,10 +57,10 @@ func encodeResult[T, R any](spec *Spec[T], result *R) (data []byte, err error) {
 func decodeResult[T, R any](spec *Spec[T], data []byte, result *R) (err error) {
 	secret := secretResult[R](spec)
 	if secret {
-		defer hushPanic(&err, codecPanicked)
+		defer redactPanic(&err, codecPanicked)
 	}
 	if err = spec.codec().Unmarshal(data, result); err != nil && secret {
-		err = hushed[R](spec.codec(), data, err)
+		err = redactedError[R](spec.codec(), data, err)
 	}
 	return err
 }

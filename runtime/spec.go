@@ -108,10 +108,10 @@ func (s *Spec[T]) Decode(t *Task) (T, error) {
 // codec nor a panic in it.
 func (s *Spec[T]) unmarshal(payload []byte, v *T) (err error) {
 	if s.secret() {
-		defer hushPanic(&err, driver.Recovered)
+		defer redactPanic(&err, driver.Recovered)
 	}
 	if err := s.codec().Unmarshal(payload, v); err != nil {
-		return s.sayable(payload, err)
+		return s.printableError(payload, err)
 	}
 	return nil
 }
@@ -120,12 +120,12 @@ func (s *Spec[T]) secret() bool {
 	return len(s.Secrets) > 0 || redact.HoldsSecret(reflect.TypeFor[T]())
 }
 
-// sayable is an error of the codec about a payload without any secrets.
-func (s *Spec[T]) sayable(data []byte, err error) error {
+// printableError is an error of the codec about a payload without any secrets.
+func (s *Spec[T]) printableError(data []byte, err error) error {
 	if !s.secret() {
 		return err
 	}
-	return hushed[T](s.codec(), data, err)
+	return redactedError[T](s.codec(), data, err)
 }
 
 // validate makes an error of Validate count as ErrInvalidTask.
@@ -144,10 +144,10 @@ func (s *Spec[T]) validate(v *T) error {
 // codec nor a panic in it.
 func (s *Spec[T]) encode(v *T) (payload []byte, err error) {
 	if s.secret() {
-		defer hushPanic(&err, codecPanicked)
+		defer redactPanic(&err, codecPanicked)
 	}
 	if payload, err = s.marshal(v); err != nil {
-		return nil, s.sayable(nil, err)
+		return nil, s.printableError(nil, err)
 	}
 	return payload, nil
 }

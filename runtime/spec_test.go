@@ -268,9 +268,9 @@ func TestOnlyNamesOfFieldsAreShown(t *testing.T) {
 	for path, want := range map[string]string{
 		"": "", "a": "a", "a.hunter2.a": "a.*.a", "api.key.a": "api.key.a", "api.a": "*.a", "x.y": "*.*",
 	} {
-		assert.Equal(t, want, onlyNames(path, fields), path)
+		assert.Equal(t, want, fieldPath(path, fields), path)
 	}
-	assert.Equal(t, "a value", kindOf("hunter2 x"))
+	assert.Equal(t, "a value", jsonKind("hunter2 x"))
 }
 
 func TestPolicyIsTheWorkersSideOfASpec(t *testing.T) {

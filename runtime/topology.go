@@ -28,7 +28,7 @@ func (t topology) with(p Provider, configs []QueueConfig) (all topology, fresh [
 		whole, err := cfg.WithDefaults()
 		switch {
 		case err != nil:
-		case before && !same(was.provider, p):
+		case before && !sameProvider(was.provider, p):
 			err = fmt.Errorf("%w: the manager has a queue of this name open on another provider, %s", driver.ErrQueueMismatch, was.provider.Name())
 		default:
 			err = all.declare(p, whole)
@@ -65,8 +65,8 @@ func (t topology) declare(p Provider, cfg QueueConfig) error {
 	return nil
 }
 
-// same reports whether two providers are one. Those that cannot be compared are not.
-func same(a, b Provider) bool {
+// sameProvider reports whether two providers are one. Those that cannot be compared are not.
+func sameProvider(a, b Provider) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
@@ -104,7 +104,7 @@ func (t topology) checkDead() error {
 		dlq := t[name].cfg.DLQ
 		dead, open := t[dlq]
 		switch {
-		case !open || !same(dead.provider, t[name].provider):
+		case !open || !sameProvider(dead.provider, t[name].provider):
 		case len(dead.cfg.Types) > 0:
 			return fmt.Errorf("%w: %q is the dead letter queue of %q, and a queue for tasks of the types %q: name another with dlq=", driver.ErrQueueMismatch, dlq, name, dead.cfg.Types)
 		case dead.cfg.DLQ != dlq+"-dlq":

@@ -26,7 +26,7 @@ func checkUntyped(v any, secrets []string) error {
 type untypedSearch []string
 
 func (s untypedSearch) value(v reflect.Value, path []string) error {
-	if !v.IsValid() || !holdsInterface(v.Type(), nil) || writesItself(v.Type()) || s.hides(path) {
+	if !v.IsValid() || !holdsInterface(v.Type(), nil) || marshalsItself(v.Type()) || s.isSecret(path) {
 		return nil
 	}
 	switch v.Kind() {
@@ -86,8 +86,8 @@ func isEncoded(f reflect.StructField) bool {
 	return (f.IsExported() || f.Anonymous) && f.Tag.Get("json") != "-"
 }
 
-// hides reports whether a path of either form leads to the given one.
-func (s untypedSearch) hides(path []string) bool {
+// isSecret reports whether a path of either form leads to the given one.
+func (s untypedSearch) isSecret(path []string) bool {
 	if len(s) == 0 {
 		return false
 	}

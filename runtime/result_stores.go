@@ -20,9 +20,9 @@ import (
 // pools, and the stores of its queues' providers. If one of them is unreachable,
 // nothing is moved.
 func (m *Manager) Revive(ctx context.Context, ids []string, move func() (moved []string)) error {
-	var seen []*lastLives
-	for _, k := range m.lives.keepers() {
-		last, err := peek(ctx, k, ids)
+	var seen []*earlierOutcomes
+	for _, k := range m.resultStores.keepers() {
+		last, err := peekOutcomes(ctx, k, ids)
 		if err != nil {
 			return err
 		}
@@ -41,28 +41,28 @@ func (m *Manager) Revive(ctx context.Context, ids []string, move func() (moved [
 	return err
 }
 
-// lastLives are outcomes of tasks whose IDs are about to be used again.
-type lastLives struct {
+// earlierOutcomes are outcomes of tasks whose IDs are about to be used again.
+type earlierOutcomes struct {
 	in driver.ResultKeeper
 	rs []driver.StoredResult
 }
 
-// peek returns what a store has of the tasks.
-func peek(ctx context.Context, k driver.ResultKeeper, ids []string) (*lastLives, error) {
+// peekOutcomes returns what a store has of the tasks.
+func peekOutcomes(ctx context.Context, k driver.ResultKeeper, ids []string) (*earlierOutcomes, error) {
 	if len(ids) == 0 {
-		return new(lastLives), nil
+		return new(earlierOutcomes), nil
 	}
 	rs, err := k.Peek(ctx, ids)
 	if err != nil {
-		return new(lastLives), fmt.Errorf("ask for what is kept of tasks: %w", err)
+		return new(earlierOutcomes), fmt.Errorf("ask for what is kept of tasks: %w", err)
 	}
 	rs = slices.DeleteFunc(rs, func(r driver.StoredResult) bool { return r.Version == "" })
-	return &lastLives{k, rs}, nil
+	return &earlierOutcomes{k, rs}, nil
 }
 
 // forget forgets the outcomes of tasks that have a new life. Until then they were the
 // last word on their tasks.
-func (l *lastLives) forget(ctx context.Context, again func(id string) bool) error {
+func (l *earlierOutcomes) forget(ctx context.Context, again func(id string) bool) error {
 	l.rs = slices.DeleteFunc(l.rs, func(r driver.StoredResult) bool { return !again(r.ID) })
 	if len(l.rs) == 0 {
 		return nil
@@ -73,31 +73,31 @@ func (l *lastLives) forget(ctx context.Context, again func(id string) bool) erro
 	return nil
 }
 
-// lives are the result stores that a manager knows.
-type lives struct {
-	mu    sync.Mutex
-	all   []driver.ResultKeeper            // any of them may have outcomes of dead tasks
-	given driver.ResultKeeper              // ManagerConfig.Results; nil: none
-	types map[string][]driver.ResultKeeper // those of pools, by the types with results
-	known atomic.Bool                      // given or types is set
+// resultStores are the result stores that a manager knows.
+type resultStores struct {
+	mu         sync.Mutex
+	all        []driver.ResultKeeper            // any of them may have outcomes of dead tasks
+	configured driver.ResultKeeper              // ManagerConfig.Results; nil: none
+	types      map[string][]driver.ResultKeeper // those of pools, by the types with results
+	forgets    atomic.Bool                      // an enqueue may have to forget: configured or types is set
 }
 
-func (l *lives) keepers() []driver.ResultKeeper {
+func (l *resultStores) keepers() []driver.ResultKeeper {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.all)
 }
 
-// give adds what the manager is configured with.
-func (l *lives) give(rs Results) {
+// addConfigured adds what the manager is configured with.
+func (l *resultStores) addConfigured(rs Results) {
 	if k, ok := rs.(driver.ResultKeeper); ok {
-		l.given, l.all = k, append(l.all, k)
-		l.known.Store(true)
+		l.configured, l.all = k, append(l.all, k)
+		l.forgets.Store(true)
 	}
 }
 
-// keeps adds the store of a provider, if it has one.
-func (l *lives) keeps(p Provider) {
+// addProvider adds the store of a provider, if it has one.
+func (l *resultStores) addProvider(p Provider) {
 	if has, ok := p.(interface{ Results() driver.ResultStore }); ok {
 		if k, ok := has.Results().(driver.ResultKeeper); ok {
 			l.mu.Lock()
@@ -107,8 +107,8 @@ func (l *lives) keeps(p Provider) {
 	}
 }
 
-// pools adds the store of a pool, which keeps the results of these types.
-func (l *lives) pools(rs driver.ResultStore, types []string) {
+// addPool adds the store of a pool, which keeps the results of these types.
+func (l *resultStores) addPool(rs driver.ResultStore, types []string) {
 	k, ok := rs.(driver.ResultKeeper)
 	if !ok {
 		return
@@ -121,7 +121,7 @@ func (l *lives) pools(rs driver.ResultStore, types []string) {
 			l.types = make(map[string][]driver.ResultKeeper)
 		}
 		l.types[name] = withKeeper(l.types[name], k)
-		l.known.Store(true)
+		l.forgets.Store(true)
 	}
 }
 
@@ -133,10 +133,10 @@ func withKeeper(to []driver.ResultKeeper, k driver.ResultKeeper) []driver.Result
 	return append(to, k)
 }
 
-// of lists, for each store that may have results of the tasks, the IDs that the caller
-// set: generated IDs are new.
-func (l *lives) of(tasks []*Task) (keepers []driver.ResultKeeper, ids [][]string) {
-	if !l.known.Load() || !slices.ContainsFunc(tasks, func(t *Task) bool { return t != nil && t.ID != "" }) {
+// holding lists, for each store that may have results of the tasks, the IDs that the
+// caller set: generated IDs are new.
+func (l *resultStores) holding(tasks []*Task) (keepers []driver.ResultKeeper, ids [][]string) {
+	if !l.forgets.Load() || !slices.ContainsFunc(tasks, func(t *Task) bool { return t != nil && t.ID != "" }) {
 		return nil, nil
 	}
 	l.mu.Lock()
@@ -146,8 +146,8 @@ func (l *lives) of(tasks []*Task) (keepers []driver.ResultKeeper, ids [][]string
 			continue
 		}
 		in := l.types[t.Type]
-		if l.given != nil {
-			in = withKeeper(slices.Clone(in), l.given)
+		if l.configured != nil {
+			in = withKeeper(slices.Clone(in), l.configured)
 		}
 		for _, k := range in {
 			i := slices.IndexFunc(keepers, func(o driver.ResultKeeper) bool { return reflect.TypeOf(k).Comparable() && o == k })
@@ -163,11 +163,11 @@ func (l *lives) of(tasks []*Task) (keepers []driver.ResultKeeper, ids [][]string
 
 // enqueue enqueues tasks, and makes the stores forget the outcomes of earlier tasks
 // with their IDs.
-func (l *lives) enqueue(ctx context.Context, to Enqueuer, tasks []*Task) ([]Enqueued, error) {
-	keepers, ids := l.of(tasks)
-	var seen []*lastLives
+func (l *resultStores) enqueue(ctx context.Context, to Enqueuer, tasks []*Task) ([]Enqueued, error) {
+	keepers, ids := l.holding(tasks)
+	var seen []*earlierOutcomes
 	for i, k := range keepers {
-		last, err := peek(ctx, k, ids[i])
+		last, err := peekOutcomes(ctx, k, ids[i])
 		if err != nil {
 			return nil, err
 		}

@@ -89,7 +89,7 @@ func TestThoseWhoComeBackShareOneRoundTrip(t *testing.T) {
 func TestANearRoundTripWaitsForNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newBroker(100)
-		q.trip = farTrip / 2
+		q.trip = longRoundTrip / 2
 		m := managerOf(t, ManagerConfig{}, q)
 		start := time.Now()
 		first, second := enqueueLater(t.Context(), m, "a"), enqueueLater(t.Context(), m, "b")
@@ -115,7 +115,7 @@ func TestRoundTripThatHangsHoldsNobodyBack(t *testing.T) {
 		first, second := enqueueLater(t.Context(), m, "a"), enqueueLater(t.Context(), m, "b")
 		first.requireIDs(t, "a")
 		second.requireIDs(t, "b")
-		assert.Equal(t, maxBehind+q.trip, time.Since(start))
+		assert.Equal(t, maxCoalesceWait+q.trip, time.Since(start))
 		assert.Equal(t, [][]string{{"hangs"}, {"a", "b"}}, q.trips())
 		close(hung)
 		hangs.requireIDs(t, "hangs")
@@ -300,11 +300,11 @@ func TestCloseEndsGatheredEnqueues(t *testing.T) {
 
 func TestGathererRefusesAfterClose(t *testing.T) {
 	q := newBroker(2)
-	g := newGatherer(q, 0, driver.SystemClock)
-	require.NoError(t, g.close())
-	_, err := g.enqueue(t.Context(), someTasks("a"))
+	c := newCoalescer(q, 0, driver.SystemClock)
+	require.NoError(t, c.close())
+	_, err := c.enqueue(t.Context(), someTasks("a"))
 	require.ErrorIs(t, err, ErrClosed)
-	require.NoError(t, g.close())
+	require.NoError(t, c.close())
 }
 
 func TestProviderThatGathersIsLeftAlone(t *testing.T) {
@@ -368,9 +368,9 @@ func TestGatheringKeepsManyCallersApart(t *testing.T) {
 
 func TestLoneEnqueueCostsNoAllocationOfItsOwn(t *testing.T) {
 	q := &instant{answers: make([]Enqueued, 1)}
-	g := newGatherer(q, 0, driver.SystemClock)
+	c := newCoalescer(q, 0, driver.SystemClock)
 	tasks := someTasks("a")
-	assert.Zero(t, testing.AllocsPerRun(100, func() { _, _ = g.enqueue(context.Background(), tasks) }))
+	assert.Zero(t, testing.AllocsPerRun(100, func() { _, _ = c.enqueue(context.Background(), tasks) }))
 }
 
 // instant answers at once, out of what it was given beforehand.
@@ -401,7 +401,7 @@ func TestGatheredBatchesAreBoundByBytes(t *testing.T) {
 		q := newBroker(100)
 		m := managerOf(t, ManagerConfig{}, q)
 		first := enqueueLater(t.Context(), m, "a")
-		payload := append(append([]byte{'"'}, make([]byte, gatheredBytes/3)...), '"')
+		payload := append(append([]byte{'"'}, make([]byte, maxCoalescedBytes/3)...), '"')
 		for i := range len(payload) - 2 {
 			payload[i+1] = 'x'
 		}
